@@ -1,0 +1,135 @@
+//! Who is asking: the tokens of sites and of API consumers.
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use poem::Request;
+use poem_openapi::{
+    SecurityScheme,
+    auth::{ApiKey, Bearer},
+};
+
+use super::{
+    Context,
+    problem::{Code, Problem},
+};
+use crate::{
+    clock::Timestamp,
+    limits, secret,
+    store::{Scope, Site, Store, StoreError},
+};
+
+/// A site that sends events.
+pub(super) struct Sender {
+    pub(super) site: Arc<Site>,
+    pub(super) token_id: i64,
+    hash: String,
+}
+
+/// The token of a site, made by `backend-sync site add`.
+#[derive(SecurityScheme)]
+#[oai(rename = "SiteToken", ty = "api_key", key_in = "header", key_name = "X-Moodle-Token", checker = "check_site")]
+pub(super) struct SiteToken(pub(super) Arc<Sender>);
+
+/// The token of an API consumer, made by `backend-sync token add`.
+#[derive(SecurityScheme)]
+#[oai(rename = "ApiToken", ty = "bearer", checker = "check_api")]
+pub(super) struct ApiToken(());
+
+/// The tokens in use: those of sites that were seen, so that a busy site costs no read per request, and when each token
+/// was used last, so that no request costs a write.
+///
+/// A remembered token may have been revoked meanwhile. That is noticed where it matters: the writer checks the tokens of
+/// each batch in the transaction that stores it.
+#[derive(Default)]
+pub struct Tokens {
+    senders: Mutex<HashMap<String, Arc<Sender>>>,
+    last_used: Mutex<HashMap<i64, Timestamp>>,
+}
+
+impl Tokens {
+    /// Writes down when tokens were used since the last call.
+    pub async fn save_last_used(&self, store: &Store) -> Result<(), StoreError> {
+        let uses = std::mem::take(&mut *self.last_used.lock().unwrap_or_else(PoisonError::into_inner));
+        store.save_last_used(uses.into_iter().collect()).await
+    }
+
+    /// Whether the sender's token is still valid, by the database.
+    pub(super) async fn is_still_valid(&self, sender: &Sender, store: &Store) -> Result<bool, StoreError> {
+        let valid = store.token(&sender.hash).await?.is_some();
+        if !valid {
+            self.forget(sender);
+        }
+        Ok(valid)
+    }
+
+    /// Forgets a sender whose token turned out to be revoked.
+    pub(super) fn forget(&self, sender: &Sender) {
+        self.senders.lock().unwrap_or_else(PoisonError::into_inner).remove(&sender.hash);
+    }
+
+    fn remembered(&self, hash: &str) -> Option<Arc<Sender>> {
+        self.senders.lock().unwrap_or_else(PoisonError::into_inner).get(hash).cloned()
+    }
+
+    fn remember(&self, sender: &Arc<Sender>) {
+        let mut senders = self.senders.lock().unwrap_or_else(PoisonError::into_inner);
+        if senders.len() >= limits::CACHED_TOKENS {
+            senders.clear();
+        }
+        senders.insert(sender.hash.clone(), Arc::clone(sender));
+    }
+
+    fn used(&self, token_id: i64, now: Timestamp) {
+        self.last_used.lock().unwrap_or_else(PoisonError::into_inner).insert(token_id, now);
+    }
+}
+
+/// The operations' context, which [`super::endpoint`] attaches to every request.
+pub(super) fn context(request: &Request) -> poem::Result<&Arc<Context>> {
+    request.data::<Arc<Context>>().ok_or_else(|| Problem::new(Code::InternalError).into())
+}
+
+async fn sender(context: &Context, token: &str) -> Result<Arc<Sender>, Problem> {
+    if token.len() > limits::TOKEN_BYTES {
+        return Err(Problem::new(Code::Unauthorized));
+    }
+    let hash = secret::hash(token);
+    let sender = match context.tokens.remembered(&hash) {
+        Some(sender) => sender,
+        None => {
+            let found = context.store.token(&hash).await?;
+            let sender = found.and_then(|token| {
+                let site = Arc::new(token.site?);
+                Some(Arc::new(Sender { site, token_id: token.id, hash: token.hash }))
+            });
+            let sender = sender.ok_or_else(|| Problem::new(Code::Unauthorized))?;
+            context.tokens.remember(&sender);
+            sender
+        }
+    };
+    if !secret::same_hash(&sender.hash, &hash) {
+        return Err(Problem::new(Code::Unauthorized));
+    }
+    context.tokens.used(sender.token_id, context.clock.now());
+    Ok(sender)
+}
+
+async fn check_site(request: &Request, key: ApiKey) -> poem::Result<Arc<Sender>> {
+    Ok(sender(context(request)?, &key.key).await?)
+}
+
+async fn check_api(request: &Request, bearer: Bearer) -> poem::Result<()> {
+    let context = context(request)?;
+    let hash = secret::hash(&bearer.token);
+    let token = context.store.token(&hash).await.map_err(Problem::from)?;
+    match token {
+        Some(token) if token.scope != Scope::Ingest && secret::same_hash(&token.hash, &hash) => {
+            context.tokens.used(token.id, context.clock.now());
+            Ok(())
+        }
+        _ => Err(Problem::new(Code::Unauthorized).into()),
+    }
+}

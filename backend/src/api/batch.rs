@@ -1,0 +1,308 @@
+//! Many events in one request, each with its own id and its own outcome.
+
+use std::{borrow::Cow, collections::HashMap, sync::Arc};
+
+use poem::web::Data;
+use poem_openapi::{
+    Object, OpenApi,
+    payload::Json,
+    registry::{MetaSchemaRef, Registry},
+    types::Type,
+};
+use serde::Deserialize;
+use serde_json::{Map, Value, value::RawValue};
+use uuid::Uuid;
+
+use super::{
+    Context, Tag,
+    auth::SiteToken,
+    body::{JsonText, parse_problem},
+    moodle::store,
+    problem::{Code, Failure, InvalidField, Problem, Sending},
+    schema,
+};
+use crate::{
+    limits,
+    model::{Change, Event, EventType, Field, FieldError, FieldErrorCode, Fields, Outcome, Time, Version},
+};
+
+pub(super) struct Operations;
+
+/// What became of one event of a batch.
+#[derive(Object)]
+#[oai(rename = "EventOutcome")]
+struct EventOutcome {
+    /// The id that the sender gave the event; null when it could not be read.
+    #[oai(nullable)]
+    client_id: Option<Uuid>,
+    /// The event's place in the event log; of a duplicate, the place of the first; null when rejected.
+    #[oai(nullable)]
+    id: Option<i64>,
+    /// What the event did.
+    outcome: Outcome,
+    /// Why it was rejected.
+    #[oai(skip_serializing_if_is_none)]
+    code: Option<Code>,
+    /// Why it was rejected, for people.
+    #[oai(skip_serializing_if_is_none)]
+    detail: Option<String>,
+    /// Every invalid field, by JSON pointer into the request.
+    #[oai(skip_serializing_if_is_empty)]
+    errors: Vec<InvalidField>,
+}
+
+/// What became of the events of a batch.
+#[derive(Object)]
+#[oai(example)]
+struct BatchOutcome {
+    /// One outcome per event, in the order of the request.
+    outcomes: Vec<EventOutcome>,
+}
+
+impl poem_openapi::types::Example for BatchOutcome {
+    fn example() -> Self {
+        let applied = EventOutcome {
+            client_id: Some(Uuid::from_u128(0x0192_f3a1_7c1e_7000_8000_0000_0000_0001)),
+            id: Some(17),
+            outcome: Outcome::Applied,
+            code: None,
+            detail: None,
+            errors: vec![],
+        };
+        let errors = vec![FieldError::new("/events/1/data/userid", FieldErrorCode::Required)];
+        Self { outcomes: vec![applied, EventOutcome::rejected(None, Code::ValidationFailed, errors)] }
+    }
+}
+
+impl EventOutcome {
+    fn rejected(client_id: Option<Uuid>, code: Code, errors: Vec<FieldError>) -> Self {
+        let errors = errors.into_iter().map(InvalidField::from).collect();
+        let detail = Some(code.detail().to_owned());
+        Self { client_id, id: None, outcome: Outcome::Rejected, code: Some(code), detail, errors }
+    }
+}
+
+/// The schema of a batch; its parsing is below.
+pub(super) struct Batch;
+
+impl Type for Batch {
+    const IS_REQUIRED: bool = true;
+    type RawValueType = Self;
+    type RawElementValueType = Self;
+
+    fn name() -> Cow<'static, str> {
+        "Batch".into()
+    }
+
+    fn schema_ref() -> MetaSchemaRef {
+        MetaSchemaRef::Reference("Batch".to_owned())
+    }
+
+    fn register(registry: &mut Registry) {
+        registry.create_schema::<Self, _>("Batch".to_owned(), schema::batch);
+    }
+
+    fn as_raw_value(&self) -> Option<&Self> {
+        Some(self)
+    }
+
+    fn raw_element_iter<'a>(&'a self) -> Box<dyn Iterator<Item = &'a Self> + 'a> {
+        Box::new(std::iter::once(self))
+    }
+}
+
+#[derive(Deserialize)]
+struct BatchText<'a> {
+    // Each event stays text for now, so that one that does not parse is rejected alone.
+    #[serde(borrow)]
+    events: Option<Vec<&'a RawValue>>,
+}
+
+fn split(text: &str) -> Result<Vec<&RawValue>, Problem> {
+    let refused = |code| Problem::validation(vec![FieldError::new("/events", code)]);
+    let batch: BatchText<'_> =
+        serde_json::from_str(text).map_err(|error| match text.trim_start().starts_with('{') {
+            true => parse_problem(&error, "/events"),
+            false => parse_problem(&error, ""),
+        })?;
+    let events = batch.events.ok_or_else(|| refused(FieldErrorCode::Required))?;
+    if events.is_empty() {
+        return Err(refused(FieldErrorCode::Required));
+    }
+    if events.len() > limits::BATCH_EVENTS {
+        return Err(refused(FieldErrorCode::TooLong));
+    }
+    Ok(events)
+}
+
+impl Field for EventType {
+    fn parse(value: Value) -> Result<Self, FieldErrorCode> {
+        let Value::String(name) = value else { return Err(FieldErrorCode::WrongType) };
+        name.parse().map_err(|_| FieldErrorCode::UnknownValue)
+    }
+}
+
+impl Field for Uuid {
+    fn parse(value: Value) -> Result<Self, FieldErrorCode> {
+        let Value::String(text) = value else { return Err(FieldErrorCode::WrongType) };
+        Self::try_parse(&text).map_err(|_| FieldErrorCode::WrongType)
+    }
+}
+
+/// Reads one event; what is wrong with it carries the event's own id as far as that could be read.
+fn read_event(text: &RawValue, pointer: &str) -> Result<Event, EventOutcome> {
+    let malformed = |_| {
+        EventOutcome::rejected(None, Code::MalformedJson, vec![FieldError::new(pointer, FieldErrorCode::WrongType)])
+    };
+    let mut members: HashMap<String, &RawValue> = serde_json::from_str(text.get()).map_err(malformed)?;
+    let data = members.remove("data");
+    let mut envelope = Map::new();
+    for (name, value) in members {
+        envelope.insert(name, serde_json::from_str(value.get()).map_err(malformed)?);
+    }
+    let mut fields = Fields::new(envelope);
+    let client_id: Option<Uuid> = fields.required("id");
+    let event_type: Option<EventType> = fields.required("type");
+    let time: Option<Time> = fields.required("time");
+    let sequence: Option<Time> = fields.required("sequence");
+    let mut errors = fields.finish().err().unwrap_or_default();
+    let mut change = None;
+    match data.map(|data| (data, serde_json::from_str::<Value>(data.get()))) {
+        None | Some((_, Ok(Value::Null))) => errors.push(FieldError::new("/data", FieldErrorCode::Required)),
+        Some((data, Ok(Value::Object(map)))) => {
+            if let Some(event_type) = event_type {
+                match Change::read(event_type, map) {
+                    Ok(read) => change = Some((data, read)),
+                    Err(inner) => errors.extend(inner.into_iter().map(|error| error.below("/data"))),
+                }
+            }
+        }
+        Some((_, Ok(_))) => errors.push(FieldError::new("/data", FieldErrorCode::WrongType)),
+        Some((_, Err(_))) => {
+            let errors = vec![FieldError::new(format!("{pointer}/data"), FieldErrorCode::WrongType)];
+            return Err(EventOutcome::rejected(client_id, Code::MalformedJson, errors));
+        }
+    }
+    match (client_id, event_type, time, sequence, change) {
+        (Some(client_id), Some(event_type), Some(time), Some(sequence), Some((data, change))) if errors.is_empty() => {
+            let version = Version { time: time.0, sequence: Some(sequence.0) };
+            Ok(Event { client_id: Some(client_id), event_type, version, data: data.get().into(), change })
+        }
+        _ => {
+            let errors = errors.into_iter().map(|error| error.below(pointer)).collect();
+            Err(EventOutcome::rejected(client_id, Code::ValidationFailed, errors))
+        }
+    }
+}
+
+#[OpenApi(prefix_path = "/api/v1/events/moodle", tag = "Tag::Moodle")]
+impl Operations {
+    /// Many events of any type
+    ///
+    /// Up to 1,000 events, each with its own id and its own outcome, so that one bad event never blocks the others. The answer
+    /// comes when all good ones are durable. An event whose id was stored before is a `duplicate`, so a batch may be repeated.
+    #[oai(path = "/batch", method = "post", operation_id = "send_batch")]
+    async fn batch(
+        &self,
+        token: SiteToken,
+        context: Data<&Arc<Context>>,
+        body: JsonText<Batch>,
+    ) -> Result<Json<BatchOutcome>, Failure<Sending>> {
+        let sender = token.0;
+        let (mut outcomes, mut events, mut places) = (Vec::new(), Vec::new(), Vec::new());
+        for (index, text) in split(&body.text)?.into_iter().enumerate() {
+            match read_event(text, &format!("/events/{index}")) {
+                Ok(event) => {
+                    places.push(index);
+                    outcomes.push(EventOutcome {
+                        client_id: event.client_id,
+                        id: None,
+                        outcome: Outcome::Rejected,
+                        code: Some(Code::EventNotStorable),
+                        detail: Some(Code::EventNotStorable.detail().to_owned()),
+                        errors: vec![],
+                    });
+                    events.push(event);
+                }
+                Err(rejected) => {
+                    tracing::warn!(
+                        site = sender.site.name,
+                        outcome = "rejected",
+                        fields = rejected
+                            .errors
+                            .iter()
+                            .filter_map(|e| Some(format!("{} {}", e.pointer.as_deref()?, e.code)))
+                            .collect::<Vec<_>>()
+                            .join(", "),
+                        "📥 Received an event"
+                    );
+                    outcomes.push(rejected);
+                }
+            }
+        }
+        if !events.is_empty() {
+            let settled = store(&context, &sender, body.room, events).await?;
+            for (place, settled) in places.into_iter().zip(settled) {
+                if let (Ok(written), Some(outcome)) = (settled, outcomes.get_mut(place)) {
+                    *outcome = EventOutcome {
+                        client_id: outcome.client_id,
+                        id: Some(written.event_id),
+                        outcome: written.outcome,
+                        code: None,
+                        detail: None,
+                        errors: vec![],
+                    };
+                }
+            }
+        }
+        Ok(Json(BatchOutcome { outcomes }))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::value::RawValue;
+
+    use super::{EventOutcome, read_event, split};
+    use crate::model::Event;
+
+    fn read(text: &str) -> Result<Event, EventOutcome> {
+        let raw: Box<RawValue> = serde_json::from_str(text).unwrap();
+        read_event(&raw, "/events/3")
+    }
+
+    fn pointers(text: &str) -> Vec<(String, String)> {
+        let Err(outcome) = read(text) else { panic!("the event was accepted") };
+        outcome.errors.into_iter().map(|error| (error.pointer.unwrap(), error.code)).collect()
+    }
+
+    #[test]
+    fn every_invalid_field_of_an_event_is_named() {
+        let errors = pointers(r#"{"id": "x", "type": "user_eaten", "time": -1, "sequence": 1.5}"#);
+        let expected = [
+            ("/events/3/id", "wrong_type"),
+            ("/events/3/type", "unknown_value"),
+            ("/events/3/time", "out_of_range"),
+            ("/events/3/sequence", "wrong_type"),
+            ("/events/3/data", "required"),
+        ];
+        assert_eq!(errors, expected.map(|(pointer, code)| (pointer.to_owned(), code.to_owned())));
+    }
+
+    #[test]
+    fn the_data_is_kept_byte_by_byte() {
+        let data = r#"{"userid": "3",  "other": 1.50, "firstname":"\u0645"}"#;
+        let id = "0192f3a1-7c1e-7000-8000-000000000001";
+        let event = read(&format!(r#"{{"id":"{id}","type":"user_updated","time":5,"sequence":"6","data":{data}}}"#));
+        let event = event.unwrap_or_else(|_| panic!("the event was refused"));
+        assert_eq!(&*event.data, data);
+    }
+
+    #[test]
+    fn a_lone_surrogate_spoils_one_event_alone() {
+        let text = r#"{"events": [{"id": "\ud800"}, {"id": 1}]}"#;
+        let events = split(text).unwrap_or_else(|_| panic!("the batch was refused"));
+        assert_eq!(events.len(), 2);
+        assert_eq!(pointers(events[0].get()), [("/events/3".to_owned(), "wrong_type".to_owned())]);
+    }
+}

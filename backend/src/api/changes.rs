@@ -1,0 +1,91 @@
+//! The change feed.
+
+use std::sync::Arc;
+
+use poem::web::Data;
+use poem_openapi::{Object, OpenApi, param::Query, payload::Json};
+
+use super::{
+    Context, Tag,
+    auth::ApiToken,
+    parameters::ListParameters,
+    problem::{Failure, Listing},
+    record::Renderer,
+};
+use crate::store::{Page, StoredChange};
+
+pub(super) struct Operations;
+
+/// That a record changed.
+#[derive(Object)]
+#[oai(example)]
+pub(super) struct Change {
+    /// The event that changed it last.
+    pub(super) event: i64,
+    /// The name of the site.
+    pub(super) site: String,
+    /// Which kind of record: `user`, `course`, `enrolment`, `grade` or `completion`.
+    pub(super) kind: String,
+    /// Which record: `<site>:<Moodle id>`.
+    pub(super) id: String,
+    /// Where to read it.
+    pub(super) href: String,
+    /// The thing is gone in Moodle.
+    pub(super) deleted: bool,
+    /// When it changed, by this server's clock (RFC 3339).
+    pub(super) changed_at: String,
+}
+
+/// A piece of the change feed.
+#[derive(Object)]
+pub(super) struct Changes {
+    /// The changed records, in the order of their newest changes.
+    pub(super) items: Vec<Change>,
+    /// Send it as `after` to go on; keep it and ask again later when there was nothing.
+    pub(super) next_cursor: String,
+    /// There is more already.
+    pub(super) more: bool,
+}
+
+#[OpenApi(prefix_path = "/api/v1/changes", tag = "Tag::Log")]
+impl Operations {
+    /// Follow the changes
+    ///
+    /// The records that changed after a cursor. Begin without `after`: you get every record once, then go on with `next_cursor`. A
+    /// record stands at its newest change, so one that changes often does not come more often than you ask. Nothing is
+    /// missed, even while others write.
+    #[oai(path = "/", method = "get", operation_id = "list_changes")]
+    async fn list(
+        &self,
+        _token: ApiToken,
+        context: Data<&Arc<Context>>,
+        /// The `next_cursor` of the previous answer.
+        after: Query<Option<String>>,
+        /// Only of the site of this name.
+        site: Query<Option<String>>,
+        /// Items at most, at most 500.
+        #[oai(validator(minimum(value = "1"), maximum(value = "500")))]
+        limit: Query<Option<u64>>,
+    ) -> Result<Json<Changes>, Failure<Listing>> {
+        let store = &context.store;
+        let parameters = ListParameters { site: site.0, limit: limit.0, cursor: after.0, ..Default::default() };
+        let selection = parameters.check::<i64>(store).await?;
+        let Page { items, next } = store.changes(selection.site_id, selection.page).await?;
+        let renderer = Renderer::new(store).await?;
+        let last = items.last().map(|change| change.event_id).or(selection.page.after).unwrap_or(0);
+        let show = |change: StoredChange| {
+            let id = renderer.id(change.site_id, change.moodle_id);
+            Change {
+                event: change.event_id,
+                site: renderer.site(change.site_id),
+                href: format!("/api/v1/{}s/{id}", change.kind),
+                kind: change.kind,
+                id,
+                deleted: change.deleted,
+                changed_at: change.changed_at.to_rfc3339(),
+            }
+        };
+        let items = items.into_iter().map(show).collect();
+        Ok(Json(Changes { items, next_cursor: last.to_string(), more: next.is_some() }))
+    }
+}

@@ -1,0 +1,30 @@
+//! The contract, for programs and for people.
+
+use bytes::Bytes;
+use poem::{
+    IntoResponse, Response,
+    endpoint::make_sync,
+    http::{StatusCode, header},
+};
+
+/// The start page: for now the documentation.
+pub(super) fn home() -> impl poem::Endpoint {
+    make_sync(|_| StatusCode::FOUND.with_header(header::LOCATION, "/docs").into_response())
+}
+
+/// The OpenAPI document.
+pub(super) fn openapi(document: String) -> impl poem::Endpoint {
+    constant("application/json", document)
+}
+
+/// Swagger UI, whole: it loads nothing from anywhere.
+pub(super) fn swagger_ui(html: String) -> impl poem::Endpoint {
+    let html = html.replace("<title>Swagger UI</title>", "<title>Backend Sync API</title>");
+    constant("text/html; charset=utf-8", format!("<!DOCTYPE html>{html}"))
+}
+
+fn constant(content_type: &'static str, text: String) -> impl poem::Endpoint {
+    // Shared: the page weighs more than a megabyte.
+    let text = Bytes::from(text);
+    make_sync(move |_| Response::builder().content_type(content_type).body(text.clone()))
+}

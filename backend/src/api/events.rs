@@ -1,0 +1,122 @@
+//! The event log.
+
+use std::sync::Arc;
+
+use poem::web::Data;
+use poem_openapi::{
+    Object, OpenApi,
+    param::{Path, Query},
+    payload::Json,
+    types::Any,
+};
+use serde_json::Value;
+use uuid::Uuid;
+
+use super::{
+    Context, Tag,
+    auth::ApiToken,
+    parameters::{List, ListParameters, Selection, list},
+    problem::{Code, Failure, Finding, Listing, Problem},
+    record::{Renderer, VersionView},
+};
+use crate::{
+    model::EventType,
+    store::{EventFilter, StoredEvent},
+};
+
+pub(super) struct Operations;
+
+/// A fact received from a site. It never changes.
+#[derive(Object)]
+#[oai(example)]
+pub(super) struct Event {
+    /// Its place in the event log, ascending in the order in which events were stored.
+    pub(super) id: i64,
+    /// The id that the sender gave it; null from a sender that gives none.
+    #[oai(nullable)]
+    pub(super) client_id: Option<Uuid>,
+    /// The name of the site.
+    pub(super) site: String,
+    /// What happened.
+    #[oai(rename = "type")]
+    pub(super) event_type: String,
+    /// Which kind of record it is about: `user`, `course`, `enrolment`, `grade` or `completion`.
+    pub(super) kind: String,
+    /// Which record it is about: `<site>:<Moodle id>`.
+    pub(super) record: String,
+    /// Which user it is about: `<site>:<Moodle id>`; null for courses.
+    #[oai(nullable)]
+    pub(super) user: Option<String>,
+    /// What orders it among the events about the same record.
+    pub(super) version: VersionView,
+    /// When it reached this server (RFC 3339).
+    pub(super) received_at: String,
+    /// What it did: `applied`, `unchanged` or `superseded`.
+    pub(super) outcome: String,
+    /// Its data as it was sent.
+    pub(super) data: Any<Value>,
+}
+
+fn show(renderer: &Renderer, event: StoredEvent) -> Event {
+    Event {
+        id: event.id,
+        client_id: event.client_id,
+        site: renderer.site(event.site_id),
+        event_type: event.event_type,
+        kind: event.kind,
+        record: renderer.id(event.site_id, event.moodle_id),
+        user: event.userid.map(|userid| renderer.id(event.site_id, userid)),
+        version: event.version.into(),
+        received_at: event.received_at.to_rfc3339(),
+        outcome: event.outcome,
+        data: Any(serde_json::from_str(&event.data).unwrap_or_default()),
+    }
+}
+
+#[OpenApi(prefix_path = "/api/v1/events", tag = "Tag::Log")]
+impl Operations {
+    /// List events
+    ///
+    /// In the order in which they were stored. With `user`: everything that was received about one person.
+    #[oai(path = "/", method = "get", operation_id = "list_events")]
+    #[expect(clippy::too_many_arguments, reason = "one per query parameter")]
+    async fn list(
+        &self,
+        _token: ApiToken,
+        context: Data<&Arc<Context>>,
+        /// Only of the site of this name.
+        site: Query<Option<String>>,
+        /// Only about this user: `<site>:<Moodle id>`, or the Moodle id together with `site`.
+        user: Query<Option<String>>,
+        /// Only of this type.
+        r#type: Query<Option<EventType>>,
+        /// Items of a page, at most 500.
+        #[oai(validator(minimum(value = "1"), maximum(value = "500")))]
+        limit: Query<Option<u64>>,
+        /// The `next_cursor` of the previous page.
+        cursor: Query<Option<String>>,
+    ) -> Result<Json<List<Event>>, Failure<Listing>> {
+        let store = &context.store;
+        let parameters =
+            ListParameters { site: site.0, limit: limit.0, cursor: cursor.0, user: user.0, ..Default::default() };
+        let Selection { page, site_id, user, .. } = parameters.check::<i64>(store).await?;
+        let page = store.events(&EventFilter { site_id, user, event_type: r#type.0 }, page).await?;
+        let renderer = Renderer::new(store).await?;
+        Ok(list(page, |event| show(&renderer, event)))
+    }
+
+    /// Get an event
+    #[oai(path = "/:id", method = "get", operation_id = "get_event")]
+    async fn get(
+        &self,
+        _token: ApiToken,
+        context: Data<&Arc<Context>>,
+        /// The event's place in the event log.
+        id: Path<i64>,
+    ) -> Result<Json<Event>, Failure<Finding>> {
+        let not_found = || Problem::with_detail(Code::NotFound, "There is no event with this id.");
+        let event = context.store.event(id.0).await?.ok_or_else(not_found)?;
+        let renderer = Renderer::new(&context.store).await?;
+        Ok(Json(show(&renderer, event)))
+    }
+}

@@ -1,0 +1,110 @@
+//! Grades, each with what it is for.
+
+use std::sync::Arc;
+
+use poem::web::Data;
+use poem_openapi::{
+    Object, OpenApi,
+    param::{Path, Query},
+    payload::Json,
+};
+
+use super::{
+    Context, Tag,
+    auth::ApiToken,
+    parameters::{List, ListParameters, Selection, list},
+    problem::{Code, Failure, Finding, Listing, Problem},
+    record::{Record, Related, Renderer},
+};
+use crate::{
+    model::{Grade, GradeItem, RecordId},
+    store::{GradeWithItem, Position, RecordFilter, Store, StoreError},
+};
+
+pub(super) struct Operations;
+
+/// A grade and what it is for.
+#[derive(Object)]
+#[oai(rename = "GradeWithItem")]
+pub(super) struct GradeView {
+    #[oai(flatten)]
+    pub(super) grade: Grade,
+    #[oai(flatten)]
+    pub(super) item: GradeItem,
+}
+
+async fn renderer(store: &Store, grades: &[GradeWithItem]) -> Result<Renderer, StoreError> {
+    let reference = |GradeWithItem { grade, item }: &GradeWithItem| {
+        (grade.site_id, grade.record.state.userid, item.as_ref().and_then(|item| item.courseid))
+    };
+    Renderer::related(store, grades.iter().map(reference)).await
+}
+
+fn show(renderer: &Renderer, grade: GradeWithItem) -> Record<Related<GradeView>> {
+    let GradeWithItem { grade, item } = grade;
+    let (site_id, item) = (grade.site_id, item.unwrap_or_default());
+    renderer.record(grade, |grade| {
+        let (userid, courseid) = (grade.userid, item.courseid);
+        renderer.relate(site_id, userid, courseid, GradeView { grade, item })
+    })
+}
+
+#[OpenApi(prefix_path = "/api/v1/grades", tag = "Tag::Records")]
+impl Operations {
+    /// List grades
+    ///
+    /// In the order of site and Moodle id. The course is known when the grade came with its item. Deleted grades are among them unless `deleted=false`.
+    #[oai(path = "/", method = "get", operation_id = "list_grades")]
+    #[expect(clippy::too_many_arguments, reason = "one per query parameter")]
+    async fn list(
+        &self,
+        _token: ApiToken,
+        context: Data<&Arc<Context>>,
+        /// Only of the site of this name.
+        site: Query<Option<String>>,
+        /// Only of this user: `<site>:<Moodle id>`, or the Moodle id together with `site`.
+        user: Query<Option<String>>,
+        /// Only in this course: `<site>:<Moodle id>`, or the Moodle id together with `site`.
+        course: Query<Option<String>>,
+        /// Only deleted ones, or only those that are not.
+        deleted: Query<Option<bool>>,
+        /// Only those that changed at this moment or later (RFC 3339).
+        changed_since: Query<Option<String>>,
+        /// Items of a page, at most 500.
+        #[oai(validator(minimum(value = "1"), maximum(value = "500")))]
+        limit: Query<Option<u64>>,
+        /// The `next_cursor` of the previous page.
+        cursor: Query<Option<String>>,
+    ) -> Result<Json<List<Record<Related<GradeView>>>>, Failure<Listing>> {
+        let store = &context.store;
+        let parameters = ListParameters {
+            site: site.0,
+            limit: limit.0,
+            cursor: cursor.0,
+            user: user.0,
+            course: course.0,
+            changed_since: changed_since.0,
+        };
+        let Selection { page, site_id, user, course, changed_since } = parameters.check::<Position>(store).await?;
+        let filter = RecordFilter { site_id, user, course, email: None, deleted: deleted.0, changed_since };
+        let page = store.grades(&filter, page).await?;
+        let renderer = renderer(store, &page.items).await?;
+        Ok(list(page, |grade| show(&renderer, grade)))
+    }
+
+    /// Get a grade
+    #[oai(path = "/:id", method = "get", operation_id = "get_grade")]
+    async fn get(
+        &self,
+        _token: ApiToken,
+        context: Data<&Arc<Context>>,
+        /// `<site>:<Moodle id>`, as in `college:1`.
+        id: Path<String>,
+    ) -> Result<Json<Record<Related<GradeView>>>, Failure<Finding>> {
+        let not_found = || Problem::with_detail(Code::NotFound, "There is no grade with this id.");
+        let id: RecordId = id.parse().map_err(|_| not_found())?;
+        let grade = context.store.grade(id.site.as_str(), id.moodle_id).await?.ok_or_else(not_found)?;
+        let renderer = renderer(&context.store, std::slice::from_ref(&grade)).await?;
+        Ok(Json(show(&renderer, grade)))
+    }
+}

@@ -1,0 +1,74 @@
+//! The plugin's *Test connection*.
+
+use std::sync::Arc;
+
+use poem::web::Data;
+use poem_openapi::{Object, OpenApi, payload::Json, types::Example};
+
+use super::{
+    CONTRACT_VERSION, Context, Tag,
+    auth::SiteToken,
+    problem::{Asking, Code, Failure, Problem},
+};
+use crate::{limits, model::EventType};
+
+pub(super) struct Operations;
+
+/// Who the sender is, and what it may send.
+#[derive(Object)]
+#[oai(example)]
+struct Handshake {
+    /// The name of the site that the token belongs to.
+    site: String,
+    /// Version of the backend.
+    backend_version: String,
+    /// Version of the contract, `major.minor`. With another major, sender and backend do not understand each other.
+    contract_version: String,
+    /// The types of events that are wanted.
+    event_types: Vec<EventType>,
+    /// Events in one batch at most.
+    max_batch_events: usize,
+    /// Bytes of a request body at most.
+    max_body_bytes: usize,
+    /// The server's clock, in Unix seconds.
+    time: i64,
+}
+
+impl Example for Handshake {
+    fn example() -> Self {
+        Self::new("college".to_owned(), 1_795_333_607)
+    }
+}
+
+impl Handshake {
+    fn new(site: String, time: i64) -> Self {
+        Self {
+            site,
+            backend_version: env!("CARGO_PKG_VERSION").to_owned(),
+            contract_version: CONTRACT_VERSION.to_owned(),
+            event_types: EventType::ALL.to_vec(),
+            max_batch_events: limits::BATCH_EVENTS,
+            max_body_bytes: limits::BODY_BYTES,
+            time,
+        }
+    }
+}
+
+#[OpenApi(prefix_path = "/api/v1/events/moodle", tag = "Tag::Moodle")]
+impl Operations {
+    /// Test the connection
+    ///
+    /// Which site the token belongs to, the versions, the wanted event types, and the server's clock.
+    #[oai(path = "/handshake", method = "get", operation_id = "handshake")]
+    async fn handshake(
+        &self,
+        token: SiteToken,
+        context: Data<&Arc<Context>>,
+    ) -> Result<Json<Handshake>, Failure<Asking>> {
+        // A person asks whether the token is good now, so memory is not enough.
+        if !context.tokens.is_still_valid(&token.0, &context.store).await? {
+            return Err(Problem::new(Code::Unauthorized).into());
+        }
+        Ok(Json(Handshake::new(token.0.site.name.clone(), context.clock.now().0 / 1000)))
+    }
+}

@@ -1,0 +1,60 @@
+//! Whether the process is up, and whether it can do its work.
+
+use std::sync::Arc;
+
+use poem::web::Data;
+use poem_openapi::{Object, OpenApi, payload::Json, types::Example};
+
+use super::{
+    Context, Tag,
+    problem::{Code, Failure, Problem, Readiness},
+};
+
+pub(super) struct Operations;
+
+/// The state of the server.
+#[derive(Object)]
+#[oai(example)]
+struct Health {
+    /// Always `ok`; anything else is a problem document.
+    status: String,
+    /// Version of the backend.
+    version: String,
+}
+
+impl Health {
+    fn ok() -> Json<Self> {
+        Json(Self { status: "ok".to_owned(), version: env!("CARGO_PKG_VERSION").to_owned() })
+    }
+}
+
+impl Example for Health {
+    fn example() -> Self {
+        Self::ok().0
+    }
+}
+
+#[OpenApi(prefix_path = "/api/v1/health", tag = "Tag::Health")]
+impl Operations {
+    /// Is the process up?
+    #[oai(path = "/", method = "get", operation_id = "health")]
+    async fn health(&self) -> Json<Health> {
+        Health::ok()
+    }
+
+    /// Can it do its work?
+    ///
+    /// The database answers, all migrations are applied, and the server is not shutting down.
+    #[oai(path = "/ready", method = "get", operation_id = "ready")]
+    async fn ready(&self, context: Data<&Arc<Context>>) -> Result<Json<Health>, Failure<Readiness>> {
+        if context.ingest.is_draining() {
+            return Err(Problem::new(Code::Draining).into());
+        }
+        context.store.ping().await.map_err(|_| Problem::new(Code::DatabaseUnavailable))?;
+        match context.store.missing_migrations().await {
+            Ok(0) => Ok(Health::ok()),
+            Ok(_) => Err(Problem::new(Code::NotMigrated).into()),
+            Err(_) => Err(Problem::new(Code::DatabaseUnavailable).into()),
+        }
+    }
+}

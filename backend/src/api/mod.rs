@@ -1,0 +1,99 @@
+//! HTTP alone: the operations under `/api/v1`, their types and errors, and the OpenAPI document made from them.
+
+mod auth;
+mod batch;
+mod body;
+mod changes;
+mod completions;
+mod courses;
+mod docs;
+mod enrolments;
+mod events;
+mod examples;
+mod grades;
+mod handshake;
+mod health;
+mod moodle;
+mod parameters;
+mod problem;
+mod record;
+mod schema;
+mod users;
+
+use std::sync::Arc;
+
+use poem::{Endpoint, EndpointExt, IntoEndpoint, Route, middleware::CatchPanic};
+use poem_openapi::{LicenseObject, OpenApiService, Tags};
+
+pub use auth::Tokens;
+
+use crate::{clock::Clock, ingest::Ingest, store::Store};
+
+/// Version of the contract, `major.minor`: a new major breaks senders or readers, a new minor adds.
+pub const CONTRACT_VERSION: &str = "1.0";
+
+/// What the operations work with.
+pub struct Context {
+    /// The database.
+    pub store: Store,
+    /// The entrance of the ingest queue.
+    pub ingest: Ingest,
+    /// The tokens in use.
+    pub tokens: Tokens,
+    /// The time.
+    pub clock: Clock,
+}
+
+#[derive(Tags)]
+enum Tag {
+    /// What a Moodle site sends. Authorize with the site's token in `X-Moodle-Token`.
+    #[oai(rename = "Moodle events")]
+    Moodle,
+    /// What is known, for API consumers. Authorize with an API token as `Bearer`.
+    Records,
+    /// What was received, and what changed.
+    #[oai(rename = "Log and changes")]
+    Log,
+    /// Whether the server is well. No authorization.
+    Health,
+}
+
+type Operations = (
+    (moodle::Operations, batch::Operations, handshake::Operations),
+    (users::Operations, courses::Operations, enrolments::Operations),
+    (grades::Operations, completions::Operations),
+    (events::Operations, changes::Operations, health::Operations),
+);
+
+fn service() -> OpenApiService<Operations, ()> {
+    let operations = (
+        (moodle::Operations, batch::Operations, handshake::Operations),
+        (users::Operations, courses::Operations, enrolments::Operations),
+        (grades::Operations, completions::Operations),
+        (events::Operations, changes::Operations, health::Operations),
+    );
+    OpenApiService::new(operations, "Backend Sync", env!("CARGO_PKG_VERSION"))
+        .summary("What happens in Moodle, kept durably and made readable, on its way to Zoho CRM")
+        .description(include_str!("description.md"))
+        .license(LicenseObject::new("GPL-3.0-or-later").url("https://www.gnu.org/licenses/gpl-3.0.html"))
+}
+
+/// The OpenAPI document, as it is committed in `openapi/openapi.json`.
+pub fn openapi_document() -> String {
+    let mut document = service().spec();
+    document.push('\n');
+    document
+}
+
+/// All that the server answers.
+pub fn endpoint(context: Arc<Context>) -> impl Endpoint {
+    let service = service();
+    Route::new()
+        .at("/", docs::home())
+        .at("/docs", docs::swagger_ui(service.swagger_ui_html()))
+        .at("/openapi.json", docs::openapi(openapi_document()))
+        .nest("/", service.into_endpoint())
+        .data(context)
+        .with(CatchPanic::new().with_handler(problem::panicked))
+        .around(problem::as_documents)
+}

@@ -1,0 +1,133 @@
+//! One event per request, exactly as the original plugin sends them.
+
+use std::sync::Arc;
+
+use poem::web::Data;
+use poem_openapi::{Object, OpenApi, payload::Json};
+use serde_json::{Map, Value};
+
+use super::{
+    Context, Tag,
+    auth::{Sender, SiteToken},
+    body::{JsonText, parse_problem},
+    problem::{Code, Failure, Problem, Sending},
+    schema::EventData,
+};
+use crate::{
+    ingest::{IngestError, Room, Written},
+    model::{Change, Enrolment, Event, EventType, Grade, Outcome, User, Version},
+    store::StoreError,
+};
+
+pub(super) struct Operations;
+
+/// What became of an event. It is durable and visible to readers.
+#[derive(Object)]
+#[oai(example)]
+struct Stored {
+    /// The event's place in the event log.
+    id: i64,
+    /// What the event did.
+    outcome: Outcome,
+}
+
+impl poem_openapi::types::Example for Stored {
+    fn example() -> Self {
+        Self { id: 1, outcome: Outcome::Applied }
+    }
+}
+
+type Answer = Result<Json<Stored>, Failure<Sending>>;
+
+/// What became of the events of one request, in their order.
+pub(super) type Settled = Vec<Result<Written, Arc<StoreError>>>;
+
+/// Hands the events of one request to the writer and waits until they are durable.
+pub(super) async fn store(
+    context: &Context,
+    sender: &Sender,
+    room: Room,
+    events: Vec<Event>,
+) -> Result<Settled, Problem> {
+    let settled = context.ingest.submit(room, &sender.site, sender.token_id, events).await;
+    if matches!(settled, Err(IngestError::Revoked)) {
+        context.tokens.forget(sender);
+    }
+    Ok(settled?)
+}
+
+async fn receive<T>(context: &Context, sender: &Sender, event_type: EventType, body: JsonText<T>) -> Answer {
+    let data: Map<String, Value> = serde_json::from_str(&body.text).map_err(|error| parse_problem(&error, ""))?;
+    let change = Change::read(event_type, data).map_err(|errors| {
+        tracing::warn!(
+            site = sender.site.name,
+            outcome = "rejected",
+            fields = errors.iter().map(|e| format!("{} {}", e.pointer, e.code.as_str())).collect::<Vec<_>>().join(", "),
+            "📥 Received {event_type} event"
+        );
+        Problem::validation(errors)
+    })?;
+    // This sender gives no time and no sequence: the time of the last change in Moodle is the version.
+    let version = Version { time: change.time().0, sequence: None };
+    let event = Event { client_id: None, event_type, version, data: body.text.into(), change };
+    match store(context, sender, body.room, vec![event]).await?.pop() {
+        Some(Ok(Written { event_id, outcome })) => Ok(Json(Stored { id: event_id, outcome })),
+        Some(Err(_)) => Err(Problem::new(Code::EventNotStorable).into()),
+        None => Err(Problem::new(Code::InternalError).into()),
+    }
+}
+
+#[OpenApi(prefix_path = "/api/v1/events/moodle", tag = "Tag::Moodle")]
+impl Operations {
+    /// A user was created
+    ///
+    /// One event without an id. It is compared with the record: when nothing differs, the outcome is `unchanged`.
+    #[oai(path = "/user_created", method = "post", operation_id = "user_created")]
+    async fn user_created(
+        &self,
+        token: SiteToken,
+        context: Data<&Arc<Context>>,
+        body: JsonText<EventData<User>>,
+    ) -> Answer {
+        receive(&context, &token.0, EventType::UserCreated, body).await
+    }
+
+    /// A user's profile changed
+    ///
+    /// One event without an id; its version is `timemodified`.
+    #[oai(path = "/user_updated", method = "post", operation_id = "user_updated")]
+    async fn user_updated(
+        &self,
+        token: SiteToken,
+        context: Data<&Arc<Context>>,
+        body: JsonText<EventData<User>>,
+    ) -> Answer {
+        receive(&context, &token.0, EventType::UserUpdated, body).await
+    }
+
+    /// A user was enrolled in a course
+    ///
+    /// One event without an id; its version is `timemodified`, or `timecreated` when that is missing.
+    #[oai(path = "/user_enrolled", method = "post", operation_id = "user_enrolled")]
+    async fn user_enrolled(
+        &self,
+        token: SiteToken,
+        context: Data<&Arc<Context>>,
+        body: JsonText<EventData<Enrolment>>,
+    ) -> Answer {
+        receive(&context, &token.0, EventType::UserEnrolled, body).await
+    }
+
+    /// A grade was given or changed
+    ///
+    /// One event without an id; its version is `timemodified`. The user may still be unknown: the grade is stored all the same.
+    #[oai(path = "/grade_updated", method = "post", operation_id = "grade_updated")]
+    async fn grade_updated(
+        &self,
+        token: SiteToken,
+        context: Data<&Arc<Context>>,
+        body: JsonText<EventData<Grade>>,
+    ) -> Answer {
+        receive(&context, &token.0, EventType::GradeUpdated, body).await
+    }
+}

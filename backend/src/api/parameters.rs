@@ -1,0 +1,115 @@
+//! The parameters that all lists share.
+
+use poem_openapi::payload::Json;
+use poem_openapi::{
+    Object,
+    types::{ParseFromJSON, ToJSON, Type},
+};
+
+use super::problem::Problem;
+use crate::{
+    clock::Timestamp,
+    limits,
+    model::{FieldErrorCode, Id, RecordId},
+    store::{CourseFilter, Page, PageRequest, Store, UserFilter},
+};
+
+/// One page of a list.
+#[derive(Object)]
+pub(super) struct List<T: Type + ParseFromJSON + ToJSON> {
+    /// The page's items, in a stable order.
+    pub(super) items: Vec<T>,
+    /// Send it as `cursor` to get the next page; null on the last.
+    #[oai(nullable)]
+    pub(super) next_cursor: Option<String>,
+}
+
+/// The parameters of a list as they were sent.
+#[derive(Default)]
+pub(super) struct ListParameters {
+    pub(super) site: Option<String>,
+    pub(super) limit: Option<u64>,
+    pub(super) cursor: Option<String>,
+    pub(super) user: Option<String>,
+    pub(super) course: Option<String>,
+    pub(super) changed_since: Option<String>,
+}
+
+/// The parameters of a list, checked.
+pub(super) struct Selection<P> {
+    pub(super) page: PageRequest<P>,
+    pub(super) site_id: Option<i64>,
+    pub(super) user: Option<UserFilter>,
+    pub(super) course: Option<CourseFilter>,
+    pub(super) changed_since: Option<Timestamp>,
+}
+
+impl ListParameters {
+    /// Checks the parameters and looks the sites up that they name.
+    pub(super) async fn check<P: std::str::FromStr>(self, store: &Store) -> Result<Selection<P>, Problem> {
+        let limit = self.limit.unwrap_or(limits::PAGE_ROWS_DEFAULT);
+        if !(1..=limits::PAGE_ROWS_MAX).contains(&limit) {
+            let detail = format!("A limit is between 1 and {}.", limits::PAGE_ROWS_MAX);
+            return Err(Problem::parameter("limit", FieldErrorCode::OutOfRange, detail));
+        }
+        let parse_cursor = |cursor: String| {
+            let detail = "Send the next_cursor of the previous page, unchanged.";
+            cursor.parse().map_err(|_| Problem::parameter("cursor", FieldErrorCode::UnknownValue, detail))
+        };
+        let after = self.cursor.map(parse_cursor).transpose()?;
+        let site = self.site.as_deref();
+        let site_id = match site {
+            Some(name) => Some(site_id(store, "site", name).await?),
+            None => None,
+        };
+        let user = thing(store, "user", site, self.user).await?;
+        let course = thing(store, "course", site, self.course).await?;
+        let parse_time = |text: String| {
+            let detail = "Send a date-time as in 2026-11-22T08:00:00Z.";
+            let wrong = || Problem::parameter("changed_since", FieldErrorCode::WrongType, detail);
+            Timestamp::from_rfc3339(&text).ok_or_else(wrong)
+        };
+        Ok(Selection {
+            page: PageRequest { after, limit },
+            site_id,
+            user: user.map(|(site_id, userid)| UserFilter { site_id, userid }),
+            course: course.map(|(site_id, courseid)| CourseFilter { site_id, courseid }),
+            changed_since: self.changed_since.map(parse_time).transpose()?,
+        })
+    }
+}
+
+async fn site_id(store: &Store, parameter: &str, name: &str) -> Result<i64, Problem> {
+    let site = store.site(name).await?;
+    let unknown = || Problem::parameter(parameter, FieldErrorCode::UnknownValue, "There is no site of that name.");
+    site.map(|site| site.id).ok_or_else(unknown)
+}
+
+/// Reads `college:3`, or `3` beside the parameter `site`.
+async fn thing(
+    store: &Store,
+    parameter: &str,
+    site: Option<&str>,
+    text: Option<String>,
+) -> Result<Option<(i64, Id)>, Problem> {
+    let Some(text) = text else { return Ok(None) };
+    let full = match (site, text.contains(':')) {
+        (Some(site), false) => format!("{site}:{text}"),
+        _ => text,
+    };
+    let detail = "Send <site>:<Moodle id> as in college:3, or the Moodle id together with the parameter site.";
+    let wrong = |_| Problem::parameter(parameter, FieldErrorCode::WrongType, detail);
+    let id: RecordId = full.parse().map_err(wrong)?;
+    let site_id = site_id(store, parameter, id.site.as_str()).await?;
+    Ok(Some((site_id, id.moodle_id)))
+}
+
+/// A page as it is answered.
+pub(super) fn list<T, R, P>(page: Page<T, P>, render: impl Fn(T) -> R) -> Json<List<R>>
+where
+    R: Type + ParseFromJSON + ToJSON,
+    P: ToString,
+{
+    let next_cursor = page.next.map(|next| next.to_string());
+    Json(List { items: page.items.into_iter().map(render).collect(), next_cursor })
+}

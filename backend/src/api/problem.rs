@@ -1,0 +1,382 @@
+//! Errors as problem documents (RFC 9457), each with a stable code.
+
+use std::marker::PhantomData;
+
+use poem::{
+    Endpoint, Error, IntoResponse, Request, Response,
+    error::{MethodNotAllowedError, NotFoundError},
+    http::{HeaderValue, StatusCode, header},
+};
+use poem_openapi::{
+    ApiResponse, Enum, Object,
+    error::{AuthorizationError, ContentTypeError, ParseParamError, ParsePathError},
+    payload::{Json, Payload},
+    registry::{MetaHeader, MetaMediaType, MetaResponse, MetaResponses, Registry},
+    types::{ToJSON, Type},
+};
+
+use crate::{
+    ingest::IngestError,
+    limits,
+    model::{FieldError, FieldErrorCode},
+    store::StoreError,
+};
+
+/// What went wrong; stable, for programs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Enum)]
+#[oai(rename_all = "snake_case")]
+pub(super) enum Code {
+    /// The body is not valid JSON.
+    MalformedJson,
+    /// A parameter of the query or path is invalid.
+    InvalidParameter,
+    /// The token is missing, unknown or revoked.
+    Unauthorized,
+    /// There is nothing at this address.
+    NotFound,
+    /// The address exists, but not with this method.
+    MethodNotAllowed,
+    /// The body did not arrive in time.
+    RequestTimeout,
+    /// The body is larger than allowed.
+    PayloadTooLarge,
+    /// The body is not JSON by its `Content-Type`.
+    UnsupportedMediaType,
+    /// Fields of the body are invalid; `errors` lists all of them.
+    ValidationFailed,
+    /// The database refused the event; the server's log says why.
+    EventNotStorable,
+    /// A fault of the server; its log says more.
+    InternalError,
+    /// Too much is waiting to be stored; send it again later.
+    QueueFull,
+    /// The server is shutting down; send it again later.
+    Draining,
+    /// The database cannot be reached; send it again later.
+    DatabaseUnavailable,
+    /// Migrations are missing.
+    NotMigrated,
+}
+
+impl Code {
+    fn status(self) -> StatusCode {
+        match self {
+            Self::MalformedJson | Self::InvalidParameter => StatusCode::BAD_REQUEST,
+            Self::Unauthorized => StatusCode::UNAUTHORIZED,
+            Self::NotFound => StatusCode::NOT_FOUND,
+            Self::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
+            Self::RequestTimeout => StatusCode::REQUEST_TIMEOUT,
+            Self::PayloadTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
+            Self::UnsupportedMediaType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            Self::ValidationFailed | Self::EventNotStorable => StatusCode::UNPROCESSABLE_ENTITY,
+            Self::InternalError => StatusCode::INTERNAL_SERVER_ERROR,
+            Self::QueueFull | Self::Draining | Self::DatabaseUnavailable | Self::NotMigrated => {
+                StatusCode::SERVICE_UNAVAILABLE
+            }
+        }
+    }
+
+    pub(super) fn detail(self) -> &'static str {
+        match self {
+            Self::MalformedJson => "The body is not valid JSON in UTF-8.",
+            Self::InvalidParameter => "A parameter is invalid; see errors.",
+            Self::Unauthorized => "The token is missing, unknown or revoked.",
+            Self::NotFound => "There is nothing at this address.",
+            Self::MethodNotAllowed => "This address does not take this method; see the header Allow.",
+            Self::RequestTimeout => "The body did not arrive in time. Send it again.",
+            Self::PayloadTooLarge => "The body is too large: 5 MiB at most. Send fewer events in one request.",
+            Self::UnsupportedMediaType => "Send JSON with the header Content-Type: application/json.",
+            Self::ValidationFailed => "Fields of the body are invalid; errors lists all of them.",
+            Self::EventNotStorable => {
+                "The database refused this event. Sending it again will not help; see the server's log."
+            }
+            Self::InternalError => "A fault of the server. See its log.",
+            Self::QueueFull => "Too much is waiting to be stored. Send the same again after Retry-After seconds.",
+            Self::Draining => "The server is shutting down. Send the same again after Retry-After seconds.",
+            Self::DatabaseUnavailable => {
+                "The database cannot be reached. Send the same again after Retry-After seconds."
+            }
+            Self::NotMigrated => "The database lacks migrations. Run backend-sync migrate.",
+        }
+    }
+}
+
+/// One invalid field or parameter. What was sent is never repeated.
+#[derive(Clone, Object)]
+pub(super) struct InvalidField {
+    /// JSON pointer (RFC 6901) to the field in the body.
+    #[oai(skip_serializing_if_is_none)]
+    pub(super) pointer: Option<String>,
+    /// Name of the parameter.
+    #[oai(skip_serializing_if_is_none)]
+    pub(super) parameter: Option<String>,
+    /// Why it was refused: `required`, `wrong_type`, `out_of_range`, `too_long`, `invalid_character` or `unknown_value`.
+    pub(super) code: String,
+    /// What to do about it.
+    pub(super) detail: String,
+}
+
+impl From<FieldError> for InvalidField {
+    fn from(error: FieldError) -> Self {
+        Self {
+            pointer: Some(error.pointer),
+            parameter: None,
+            code: error.code.as_str().to_owned(),
+            detail: error.code.detail().to_owned(),
+        }
+    }
+}
+
+/// A problem document (RFC 9457).
+#[derive(Clone, Object)]
+#[oai(example)]
+pub(super) struct Problem {
+    /// `urn:backend-sync:problem:` and the code.
+    #[oai(rename = "type")]
+    kind: String,
+    /// The meaning of the status code.
+    title: String,
+    /// The status code.
+    status: u16,
+    /// What went wrong; stable, for programs.
+    pub(super) code: Code,
+    /// What went wrong and what to do, for people.
+    detail: String,
+    /// Every invalid field or parameter.
+    #[oai(skip_serializing_if_is_empty)]
+    pub(super) errors: Vec<InvalidField>,
+}
+
+impl poem_openapi::types::Example for Problem {
+    fn example() -> Self {
+        Self::validation(vec![FieldError::new("/userid", FieldErrorCode::Required)])
+    }
+}
+
+impl Problem {
+    pub(super) fn new(code: Code) -> Self {
+        Self::with_detail(code, code.detail())
+    }
+
+    pub(super) fn with_detail(code: Code, detail: impl Into<String>) -> Self {
+        let (detail, status) = (detail.into(), code.status());
+        let kind = format!(
+            "urn:backend-sync:problem:{}",
+            code.to_json().as_ref().and_then(|c| c.as_str()).unwrap_or_default()
+        );
+        let title = status.canonical_reason().unwrap_or_default().to_owned();
+        Self { kind, title, status: status.as_u16(), code, detail, errors: Vec::new() }
+    }
+
+    /// All invalid fields of a body.
+    pub(super) fn validation(errors: Vec<FieldError>) -> Self {
+        let errors = errors.into_iter().map(InvalidField::from).collect();
+        Self { errors, ..Self::new(Code::ValidationFailed) }
+    }
+
+    /// One invalid parameter.
+    pub(super) fn parameter(name: &str, code: FieldErrorCode, detail: impl Into<String>) -> Self {
+        let parameter = Some(name.to_owned());
+        let error = InvalidField { pointer: None, parameter, code: code.as_str().to_owned(), detail: detail.into() };
+        Self { errors: vec![error], ..Self::new(Code::InvalidParameter) }
+    }
+}
+
+impl IntoResponse for Problem {
+    fn into_response(self) -> Response {
+        let status = self.code.status();
+        let mut response = Json(self).into_response();
+        response.set_status(status);
+        let headers = response.headers_mut();
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+        if status == StatusCode::SERVICE_UNAVAILABLE {
+            headers.insert(header::RETRY_AFTER, HeaderValue::from(limits::RETRY_AFTER_SECONDS));
+        }
+        if status == StatusCode::UNAUTHORIZED {
+            headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer, X-Moodle-Token"));
+        }
+        response
+    }
+}
+
+impl From<Problem> for Error {
+    fn from(problem: Problem) -> Self {
+        Self::from_response(problem.into_response())
+    }
+}
+
+impl From<StoreError> for Problem {
+    fn from(error: StoreError) -> Self {
+        match error {
+            StoreError::Unavailable(error) => {
+                tracing::error!(%error, "the database is not available");
+                Self::new(Code::DatabaseUnavailable)
+            }
+            StoreError::Refused(error) => {
+                tracing::error!(%error, "the database refused a query");
+                Self::new(Code::InternalError)
+            }
+        }
+    }
+}
+
+impl From<IngestError> for Problem {
+    fn from(error: IngestError) -> Self {
+        Self::new(match error {
+            IngestError::QueueFull => Code::QueueFull,
+            IngestError::Draining => Code::Draining,
+            IngestError::Unavailable(_) => Code::DatabaseUnavailable,
+            IngestError::Revoked => Code::Unauthorized,
+        })
+    }
+}
+
+/// The statuses with which an operation can fail, for the OpenAPI document.
+pub(super) trait Statuses: Send + Sync + 'static {
+    const STATUSES: &'static [u16];
+}
+
+/// A problem of an operation that fails with the statuses of `S` alone.
+pub(super) struct Failure<S>(Problem, PhantomData<S>);
+
+/// How sending events fails.
+pub(super) struct Sending;
+
+impl Statuses for Sending {
+    const STATUSES: &'static [u16] = &[400, 401, 408, 413, 415, 422, 500, 503];
+}
+
+/// How reading a list fails.
+pub(super) struct Listing;
+
+impl Statuses for Listing {
+    const STATUSES: &'static [u16] = &[400, 401, 500, 503];
+}
+
+/// How reading one thing fails.
+pub(super) struct Finding;
+
+impl Statuses for Finding {
+    const STATUSES: &'static [u16] = &[400, 401, 404, 500, 503];
+}
+
+/// How asking about the server fails.
+pub(super) struct Asking;
+
+impl Statuses for Asking {
+    const STATUSES: &'static [u16] = &[401, 500, 503];
+}
+
+/// How the readiness check fails.
+pub(super) struct Readiness;
+
+impl Statuses for Readiness {
+    const STATUSES: &'static [u16] = &[503];
+}
+
+impl<S, P: Into<Problem>> From<P> for Failure<S> {
+    fn from(problem: P) -> Self {
+        Self(problem.into(), PhantomData)
+    }
+}
+
+impl<S> From<Failure<S>> for Error {
+    fn from(failure: Failure<S>) -> Self {
+        failure.0.into()
+    }
+}
+
+fn description(status: u16) -> &'static str {
+    match status {
+        400 => "The body is not JSON, or a parameter is invalid (`malformed_json`, `invalid_parameter`).",
+        401 => "The token is missing, unknown or revoked (`unauthorized`).",
+        404 => "There is no such thing (`not_found`).",
+        408 => "The body did not arrive in time (`request_timeout`).",
+        413 => "The body is larger than 5 MiB (`payload_too_large`).",
+        415 => "The body is not JSON by its Content-Type (`unsupported_media_type`).",
+        422 => "Fields are invalid; all of them are listed (`validation_failed`, `event_not_storable`).",
+        503 => {
+            "Not now: the same may succeed after Retry-After seconds (`queue_full`, `draining`, `database_unavailable`, `not_migrated`)."
+        }
+        _ => "A fault of the server (`internal_error`).",
+    }
+}
+
+impl<S: Statuses> ApiResponse for Failure<S> {
+    fn meta() -> MetaResponses {
+        let response = |status: &u16| MetaResponse {
+            description: description(*status),
+            status: Some(*status),
+            status_range: None,
+            content: vec![MetaMediaType {
+                content_type: "application/problem+json",
+                schema: <Json<Problem> as Payload>::schema_ref(),
+            }],
+            headers: if *status == 503 { vec![retry_after()] } else { vec![] },
+        };
+        MetaResponses { responses: S::STATUSES.iter().map(response).collect() }
+    }
+
+    fn register(registry: &mut Registry) {
+        Problem::register(registry);
+    }
+}
+
+fn retry_after() -> MetaHeader {
+    MetaHeader {
+        name: "Retry-After".to_owned(),
+        description: Some("Seconds to wait before the same is sent again.".to_owned()),
+        required: true,
+        deprecated: false,
+        schema: u64::schema_ref(),
+    }
+}
+
+/// Turns every error into a problem document, those of the framework included.
+pub(super) async fn as_documents<E: Endpoint>(endpoint: E, request: Request) -> poem::Result<Response> {
+    let method = request.method().clone();
+    match endpoint.call(request).await {
+        Ok(response) => Ok(response.into_response()),
+        Err(error) if error.is_from_response() => Ok(error.into_response()),
+        Err(error) => {
+            let problem = of_framework(&error);
+            if problem.code == Code::InternalError {
+                tracing::error!(%method, status = error.status().as_u16(), "a request failed inside the framework");
+            }
+            Ok(problem.into_response())
+        }
+    }
+}
+
+fn of_framework(error: &Error) -> Problem {
+    // The reasons that the framework gives repeat what was sent, so only the names are used.
+    if let Some(error) = error.downcast_ref::<ParseParamError>() {
+        return Problem::parameter(error.name, FieldErrorCode::UnknownValue, "The value does not fit; see the schema.");
+    }
+    if let Some(error) = error.downcast_ref::<ParsePathError>() {
+        return Problem::parameter(error.name, FieldErrorCode::UnknownValue, "The value does not fit; see the schema.");
+    }
+    if error.is::<AuthorizationError>() {
+        return Problem::new(Code::Unauthorized);
+    }
+    if error.is::<ContentTypeError>() {
+        return Problem::new(Code::UnsupportedMediaType);
+    }
+    if error.is::<NotFoundError>() {
+        return Problem::new(Code::NotFound);
+    }
+    if error.is::<MethodNotAllowedError>() {
+        return Problem::new(Code::MethodNotAllowed);
+    }
+    match error.status() {
+        status if status.is_client_error() => {
+            Problem::with_detail(Code::InvalidParameter, "The request is not understood.")
+        }
+        _ => Problem::new(Code::InternalError),
+    }
+}
+
+/// The answer after a panic. The panic itself is logged by the hook of [`crate::telemetry`].
+pub(super) fn panicked(_: Box<dyn std::any::Any + Send + 'static>) -> Response {
+    Problem::new(Code::InternalError).into_response()
+}

@@ -1,0 +1,143 @@
+//! Records as readers get them.
+
+use std::collections::{HashMap, HashSet};
+
+use poem_openapi::{
+    Object,
+    types::{Any, ParseFromJSON, ToJSON, Type},
+};
+use serde_json::Value;
+
+use super::problem::{Code, Problem};
+use crate::{
+    model::{Id, RecordId, State, Version},
+    store::{RecordTable, Store, StoreError, StoredRecord, course, user},
+};
+
+/// What orders the states of a record.
+#[derive(Object)]
+#[oai(rename = "Version")]
+pub(super) struct VersionView {
+    /// Unix seconds by Moodle's clock.
+    pub(super) time: i64,
+    /// The sender's running number; null from a sender that gives none.
+    #[oai(nullable)]
+    pub(super) sequence: Option<i64>,
+}
+
+impl From<Version> for VersionView {
+    fn from(version: Version) -> Self {
+        Self { time: version.time, sequence: version.sequence }
+    }
+}
+
+/// The current state of one thing in Moodle.
+#[derive(Object)]
+#[oai(example)]
+pub(super) struct Record<S: Type + ParseFromJSON + ToJSON> {
+    /// `<site>:<Moodle id>`, as in `college:3`.
+    pub(super) id: String,
+    /// The name of the site.
+    pub(super) site: String,
+    #[oai(flatten)]
+    pub(super) state: S,
+    /// Fields that were sent and that this version does not know, as they were sent.
+    #[oai(nullable)]
+    pub(super) extra: Option<Any<Value>>,
+    /// The thing is gone in Moodle; the other fields show its last known state.
+    pub(super) deleted: bool,
+    /// The version of the state; null when only its deletion has arrived yet.
+    #[oai(nullable)]
+    pub(super) version: Option<VersionView>,
+    /// When the record changed last, by this server's clock (RFC 3339).
+    pub(super) changed_at: String,
+}
+
+/// A state that belongs to a user and a course, and whether these are known.
+#[derive(Object)]
+pub(super) struct Related<S: Type + ParseFromJSON + ToJSON> {
+    #[oai(flatten)]
+    pub(super) state: S,
+    /// The user has arrived too. Events may arrive in any order; until then only its id is known.
+    pub(super) user_known: bool,
+    /// The course has arrived too.
+    pub(super) course_known: bool,
+}
+
+/// The names of the sites, to render records with.
+pub(super) struct Renderer {
+    sites: HashMap<i64, String>,
+    users: HashSet<(i64, Id)>,
+    courses: HashSet<(i64, Id)>,
+}
+
+impl Renderer {
+    /// For records that belong to nothing.
+    pub(super) async fn new(store: &Store) -> Result<Self, StoreError> {
+        Ok(Self { sites: store.site_names().await?, users: HashSet::new(), courses: HashSet::new() })
+    }
+
+    /// For records that belong to users and courses: of each its site, its user and its course.
+    pub(super) async fn related(
+        store: &Store,
+        references: impl Iterator<Item = (i64, Id, Option<Id>)> + Clone,
+    ) -> Result<Self, StoreError> {
+        let users: Vec<_> = references.clone().map(|(site_id, user, _)| (site_id, user)).collect();
+        let courses: Vec<_> = references.filter_map(|(site_id, _, course)| Some((site_id, course?))).collect();
+        Ok(Self {
+            sites: store.site_names().await?,
+            users: store.existing::<user::Entity>(&users).await?,
+            courses: store.existing::<course::Entity>(&courses).await?,
+        })
+    }
+
+    /// The name of a site. A site cannot be removed, so it is there.
+    pub(super) fn site(&self, site_id: i64) -> String {
+        self.sites.get(&site_id).cloned().unwrap_or_default()
+    }
+
+    /// `<site>:<Moodle id>`.
+    pub(super) fn id(&self, site_id: i64, moodle_id: Id) -> String {
+        format!("{}:{moodle_id}", self.site(site_id))
+    }
+
+    /// A record, its state shown as `show` says.
+    pub(super) fn record<S: State, V: Type + ParseFromJSON + ToJSON>(
+        &self,
+        stored: StoredRecord<S>,
+        show: impl FnOnce(S) -> V,
+    ) -> Record<V> {
+        let record = stored.record;
+        Record {
+            id: self.id(stored.site_id, record.state.moodle_id()),
+            site: self.site(stored.site_id),
+            state: show(record.state),
+            extra: record.extra.and_then(|text| serde_json::from_str(&text).ok()).map(Any),
+            deleted: record.deleted,
+            version: record.version.map(VersionView::from),
+            changed_at: stored.changed_at.to_rfc3339(),
+        }
+    }
+
+    /// A state with what is known of its user and course.
+    pub(super) fn relate<V: Type + ParseFromJSON + ToJSON>(
+        &self,
+        site_id: i64,
+        userid: Id,
+        courseid: Option<Id>,
+        state: V,
+    ) -> Related<V> {
+        Related {
+            state,
+            user_known: self.users.contains(&(site_id, userid)),
+            course_known: courseid.is_some_and(|course| self.courses.contains(&(site_id, course))),
+        }
+    }
+}
+
+/// The record with the id in the path; a text that is no id names no record.
+pub(super) async fn find<T: RecordTable>(store: &Store, id: &str) -> Result<StoredRecord<T::State>, Problem> {
+    let not_found = || Problem::with_detail(Code::NotFound, format!("There is no {} with this id.", T::State::KIND));
+    let id: RecordId = id.parse().map_err(|_| not_found())?;
+    store.record::<T>(id.site.as_str(), id.moodle_id).await?.ok_or_else(not_found)
+}

@@ -1,0 +1,174 @@
+//! The schemas of what sites send, made from those of what readers get: the same fields, but each number and boolean may
+//! also be a string, and fields that we do not know are welcome.
+
+use std::{borrow::Cow, marker::PhantomData};
+
+use poem_openapi::{
+    registry::{MetaSchema, MetaSchemaRef, Registry},
+    types::Type,
+};
+use serde_json::Value;
+
+use super::examples;
+use crate::model::{Completion, Course, Enrolment, EventType, Grade, GradeItem, User};
+
+/// The data of an event, as a schema: what readers get as `T`.
+pub(super) struct EventData<T>(PhantomData<T>);
+
+/// What the schema of an event's data is made from.
+pub(super) trait Sent: Send + Sync + 'static {
+    /// Name of the schema.
+    const NAME: &'static str;
+
+    /// The event whose example is the example of the schema.
+    const EXAMPLE: EventType;
+
+    /// The schema as readers know it.
+    fn read_schema(registry: &mut Registry) -> MetaSchema;
+}
+
+macro_rules! sent {
+    ($type:ty, $name:literal, $example:ident, [$($part:ty),+]) => {
+        impl Sent for $type {
+            const NAME: &'static str = $name;
+            const EXAMPLE: EventType = EventType::$example;
+
+            fn read_schema(registry: &mut Registry) -> MetaSchema {
+                let mut schema = MetaSchema::new("object");
+                $(
+                    let part = registry.create_fake_schema::<$part>();
+                    schema.required.extend(part.required);
+                    schema.properties.extend(part.properties);
+                )+
+                schema
+            }
+        }
+    };
+}
+
+sent!(User, "UserData", UserCreated, [User]);
+sent!(Course, "CourseData", CourseCreated, [Course]);
+sent!(Enrolment, "EnrolmentData", UserEnrolled, [Enrolment]);
+sent!(Grade, "GradeData", GradeUpdated, [Grade, GradeItem]);
+sent!(Completion, "CompletionData", CourseCompleted, [Completion]);
+
+impl<T: Sent> Type for EventData<T> {
+    const IS_REQUIRED: bool = true;
+    type RawValueType = Self;
+    type RawElementValueType = Self;
+
+    fn name() -> Cow<'static, str> {
+        T::NAME.into()
+    }
+
+    fn schema_ref() -> MetaSchemaRef {
+        MetaSchemaRef::Reference(T::NAME.to_owned())
+    }
+
+    fn register(registry: &mut Registry) {
+        registry.create_schema::<Self, _>(T::NAME.to_owned(), |registry| {
+            let mut schema = T::read_schema(registry);
+            for (_, property) in &mut schema.properties {
+                if let MetaSchemaRef::Inline(property) = property {
+                    **property = as_sent(std::mem::replace(property, MetaSchema::ANY));
+                }
+            }
+            let mut deleted = as_sent(MetaSchema { nullable: true, ..MetaSchema::new("boolean") });
+            deleted.description = Some("The thing is gone in Moodle.");
+            schema.properties.push(("deleted", MetaSchemaRef::Inline(Box::new(deleted))));
+            schema.additional_properties = Some(Box::new(MetaSchemaRef::Inline(Box::new(MetaSchema {
+                description: Some("Any further field is kept with the event and shown as `extra` of the record."),
+                ..MetaSchema::ANY
+            }))));
+            schema.example = Some(examples::data(T::EXAMPLE));
+            schema
+        });
+    }
+
+    fn as_raw_value(&self) -> Option<&Self> {
+        Some(self)
+    }
+
+    fn raw_element_iter<'a>(&'a self) -> Box<dyn Iterator<Item = &'a Self> + 'a> {
+        Box::new(std::iter::once(self))
+    }
+}
+
+/// The schema of a field as it may be sent.
+fn as_sent(read: MetaSchema) -> MetaSchema {
+    let text = |pattern: &str| MetaSchema { pattern: Some(pattern.to_owned()), ..MetaSchema::new("string") };
+    let forms = match (read.ty, read.format) {
+        ("integer", _) => {
+            let number = MetaSchema { minimum: read.minimum, ..MetaSchema::new_with_format("integer", "int64") };
+            let pattern = match read.minimum {
+                Some(1.0) => "^0{0,3}[1-9][0-9]{0,17}$",
+                Some(_) => "^[0-9]{1,11}$",
+                None => "^-?[0-9]{1,18}$",
+            };
+            vec![number, text(pattern)]
+        }
+        (_, Some("decimal")) => vec![text("^-?[0-9]{1,10}(\\.[0-9]{1,5})?$"), MetaSchema::new("number")],
+        ("boolean", _) => vec![MetaSchema::new("boolean"), text("^[01]$")],
+        _ => return read,
+    };
+    MetaSchema {
+        description: read.description,
+        nullable: read.nullable,
+        any_of: forms.into_iter().map(|form| MetaSchemaRef::Inline(Box::new(form))).collect(),
+        ..MetaSchema::ANY
+    }
+}
+
+/// The schema of a batch, with an example of every type.
+pub(super) fn batch(_: &mut Registry) -> MetaSchema {
+    fn inline(schema: MetaSchema) -> MetaSchemaRef {
+        MetaSchemaRef::Inline(Box::new(schema))
+    }
+    let described = |schema: MetaSchema, description| inline(MetaSchema { description: Some(description), ..schema });
+    let integer = || as_sent(MetaSchema { minimum: Some(0.0), ..MetaSchema::new("integer") });
+    let event = MetaSchema {
+        required: vec!["id", "type", "time", "sequence", "data"],
+        properties: vec![
+            (
+                "id",
+                described(
+                    MetaSchema::new_with_format("string", "uuid"),
+                    "The sender's id of the event. A second event with the same id is a `duplicate`.",
+                ),
+            ),
+            (
+                "type",
+                inline(MetaSchema {
+                    enum_items: EventType::ALL.iter().map(|event_type| Value::from(event_type.as_str())).collect(),
+                    ..MetaSchema::new("string")
+                }),
+            ),
+            ("time", described(integer(), "When it happened, in Unix seconds by Moodle's clock.")),
+            (
+                "sequence",
+                described(integer(), "The sender's running number. It orders the events of a site within one second."),
+            ),
+            (
+                "data",
+                described(
+                    MetaSchema::new("object"),
+                    "By type: UserData, CourseData, EnrolmentData, GradeData or CompletionData. A deletion needs only the \
+                     ids: `userid`; `courseid`; `enrollmentid`, `userid`, `courseid`; `gradeid`, `userid`, `itemid`.",
+                ),
+            ),
+        ],
+        ..MetaSchema::new("object")
+    };
+    let events = MetaSchema {
+        items: Some(Box::new(inline(event))),
+        min_items: Some(1),
+        max_items: Some(crate::limits::BATCH_EVENTS),
+        ..MetaSchema::new("array")
+    };
+    MetaSchema {
+        required: vec!["events"],
+        properties: vec![("events", inline(events))],
+        example: Some(examples::batch()),
+        ..MetaSchema::new("object")
+    }
+}

@@ -1,0 +1,79 @@
+//! Users.
+
+use std::sync::Arc;
+
+use poem::web::Data;
+use poem_openapi::{
+    OpenApi,
+    param::{Path, Query},
+    payload::Json,
+};
+
+use super::{
+    Context, Tag,
+    auth::ApiToken,
+    parameters::{List, ListParameters, Selection, list},
+    problem::{Failure, Finding, Listing},
+    record::{Record, Renderer, find},
+};
+use crate::{
+    model::User,
+    store::{Position, RecordFilter, user},
+};
+
+pub(super) struct Operations;
+
+#[OpenApi(prefix_path = "/api/v1/users", tag = "Tag::Records")]
+impl Operations {
+    /// List users
+    ///
+    /// In the order of site and Moodle id. Deleted users are among them unless `deleted=false`.
+    #[oai(path = "/", method = "get", operation_id = "list_users")]
+    #[expect(clippy::too_many_arguments, reason = "one per query parameter")]
+    async fn list(
+        &self,
+        _token: ApiToken,
+        context: Data<&Arc<Context>>,
+        /// Only of the site of this name.
+        site: Query<Option<String>>,
+        /// Only with exactly this e-mail address.
+        email: Query<Option<String>>,
+        /// Only deleted ones, or only those that are not.
+        deleted: Query<Option<bool>>,
+        /// Only those that changed at this moment or later (RFC 3339).
+        changed_since: Query<Option<String>>,
+        /// Items of a page, at most 500.
+        #[oai(validator(minimum(value = "1"), maximum(value = "500")))]
+        limit: Query<Option<u64>>,
+        /// The `next_cursor` of the previous page.
+        cursor: Query<Option<String>>,
+    ) -> Result<Json<List<Record<User>>>, Failure<Listing>> {
+        let store = &context.store;
+        let parameters = ListParameters {
+            site: site.0,
+            limit: limit.0,
+            cursor: cursor.0,
+            changed_since: changed_since.0,
+            ..Default::default()
+        };
+        let Selection { page, site_id, changed_since, .. } = parameters.check::<Position>(store).await?;
+        let filter = RecordFilter { site_id, email: email.0, deleted: deleted.0, changed_since, ..Default::default() };
+        let page = store.users(&filter, page).await?;
+        let renderer = Renderer::new(store).await?;
+        Ok(list(page, |stored| renderer.record(stored, |user| user)))
+    }
+
+    /// Get a user
+    #[oai(path = "/:id", method = "get", operation_id = "get_user")]
+    async fn get(
+        &self,
+        _token: ApiToken,
+        context: Data<&Arc<Context>>,
+        /// `<site>:<Moodle id>`, as in `college:3`.
+        id: Path<String>,
+    ) -> Result<Json<Record<User>>, Failure<Finding>> {
+        let stored = find::<user::Entity>(&context.store, &id).await?;
+        let renderer = Renderer::new(&context.store).await?;
+        Ok(Json(renderer.record(stored, |user| user)))
+    }
+}

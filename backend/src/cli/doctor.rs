@@ -1,0 +1,85 @@
+//! `backend-sync doctor`
+
+use std::path::Path;
+
+use super::{CliError, print};
+use crate::{
+    clock::Clock,
+    config::{Config, ConfigError},
+    store::{DatabaseUrl, Store},
+};
+
+/// Less free space than this and the database will soon refuse events: 1 GiB.
+const LEAST_FREE_BYTES: u64 = 1024 * 1024 * 1024;
+
+/// More difference than this between two clocks and people will doubt the times they see: 5 seconds.
+const MOST_SKEW_SECONDS: i64 = 5;
+
+/// A good check, or a bad one and what to do.
+type Check = Result<String, String>;
+
+pub(super) async fn run(config: Result<Config, ConfigError>, clock: &Clock) -> Result<(), CliError> {
+    let mut failed = 0;
+    let mut report = |name: &str, check: &Check| {
+        let (mark, text) = match check {
+            Ok(text) => ("ok    ", text),
+            Err(text) => ("FAILED", text),
+        };
+        failed += usize::from(check.is_err());
+        print(format_args!("{mark}  {name:<13}  {text}"))
+    };
+    match config {
+        Err(error) => report("configuration", &Err(error.to_string()))?,
+        Ok(config) => {
+            report("configuration", &Ok(format!("listens on {}", config.listen)))?;
+            for (name, check) in database(&config.database_url, clock).await {
+                report(name, &check)?;
+            }
+            report("disk", &disk(&config.database_url))?;
+        }
+    }
+    if failed == 0 { Ok(()) } else { Err(CliError::Unhealthy(failed)) }
+}
+
+async fn database(url: &DatabaseUrl, clock: &Clock) -> Vec<(&'static str, Check)> {
+    // Looking must not create what is missing.
+    if let Some(path) = url.sqlite_path().filter(|path| !path.exists()) {
+        let missing = format!("{} does not exist yet; backend-sync serve creates it", path.display());
+        return vec![("database", Err(missing))];
+    }
+    let (store, name, seconds) = match connect(url).await {
+        Ok(found) => found,
+        Err(error) => return vec![("database", Err(format!("{url}: {error}")))],
+    };
+    let migrations = match store.missing_migrations().await {
+        Ok(0) => Ok("all applied".to_owned()),
+        Ok(count) => Err(format!("{count} are missing; run backend-sync migrate")),
+        Err(error) => Err(error.to_string()),
+    };
+    let skew = (clock.now().0 / 1000 - seconds).abs();
+    let clock = match skew <= MOST_SKEW_SECONDS {
+        true => Ok(format!("{} ({skew} s from the database's)", clock.now().to_rfc3339())),
+        false => Err(format!("{skew} s from the database's; run a time service such as chrony on both machines")),
+    };
+    store.close().await;
+    vec![("database", Ok(format!("{name} at {url}"))), ("migrations", migrations), ("clock", clock)]
+}
+
+async fn connect(url: &DatabaseUrl) -> Result<(Store, String, i64), crate::store::StoreError> {
+    let store = Store::connect(url).await?;
+    let (name, seconds) = store.server().await?;
+    Ok((store, name, seconds))
+}
+
+fn disk(url: &DatabaseUrl) -> Check {
+    let Some(path) = url.sqlite_path() else { return Ok("the database is on another server".to_owned()) };
+    let folder = path.ancestors().skip(1).find(|folder| folder.exists()).unwrap_or(Path::new("."));
+    let free = rustix::fs::statvfs(folder).map_err(|error| format!("{}: {error}", folder.display()))?;
+    let bytes = free.f_bavail.saturating_mul(free.f_frsize);
+    let text = format!("{} MiB free in {}", bytes / (1024 * 1024), folder.display());
+    if bytes >= LEAST_FREE_BYTES {
+        Ok(text)
+    } else {
+        Err(format!("{text}; make room, events are refused when it is full"))
+    }
+}

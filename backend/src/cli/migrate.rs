@@ -1,0 +1,14 @@
+//! `backend-sync migrate`
+
+use super::{CliError, print};
+use crate::{config::Config, store::Store};
+
+pub(super) async fn run(config: Config) -> Result<(), CliError> {
+    let store = Store::connect(&config.database_url).await?;
+    let applied = store.migrate().await?;
+    store.close().await;
+    match applied {
+        0 => print("The database is up to date."),
+        count => print(format_args!("Applied {count} migrations.")),
+    }
+}

@@ -1,0 +1,167 @@
+//! The command line: one file per subcommand, each thin.
+
+mod doctor;
+mod migrate;
+mod openapi;
+mod print_config;
+mod serve;
+mod site;
+mod token;
+
+use std::{io::Write, net::SocketAddr, path::PathBuf, process::ExitCode};
+
+use clap::{Parser, Subcommand};
+
+use crate::{
+    app::AppError,
+    clock::{Clock, Timestamp},
+    config::{Config, ConfigError, FILE_VARIABLE, Overrides},
+    secret::{self, TokenKind},
+    store::{Store, StoreError},
+    telemetry::InvalidFilter,
+};
+
+/// Receives what happens in Moodle, keeps it durably, and makes it readable, on its way to Zoho CRM.
+///
+/// Start with `backend-sync serve`: it creates its database, shows what to paste into Moodle, and listens.
+/// Every setting has a default; `backend-sync config` prints all of them with what they mean.
+#[derive(Debug, Parser)]
+#[command(name = "backend-sync", version, arg_required_else_help = true)]
+struct Cli {
+    #[command(flatten)]
+    settings: Settings,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, clap::Args)]
+struct Settings {
+    /// Read settings from this TOML file [environment: BACKEND_SYNC_CONFIG]
+    #[arg(long, global = true, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// The database: sqlite://PATH or postgres://USER:PASSWORD@HOST:PORT/NAME [environment: BACKEND_SYNC_DATABASE_URL]
+    #[arg(long, global = true, value_name = "URL")]
+    database_url: Option<String>,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Run the server: applies migrations, then receives events and answers readers until SIGTERM or Ctrl-C
+    Serve {
+        /// Listen here instead of 127.0.0.1:8001; port 0 takes a free one [environment: BACKEND_SYNC_LISTEN]
+        #[arg(long, value_name = "ADDRESS:PORT")]
+        listen: Option<SocketAddr>,
+    },
+    /// Create or update the tables of the database
+    Migrate,
+    /// Add Moodle sites and manage their tokens
+    #[command(subcommand)]
+    Site(site::SiteCommand),
+    /// Manage the tokens of API consumers
+    #[command(subcommand)]
+    Token(token::TokenCommand),
+    /// Print the OpenAPI document: the contract with Moodle's plugin and with API consumers
+    Openapi {
+        /// Write it to this file
+        #[arg(long, value_name = "FILE")]
+        output: Option<PathBuf>,
+    },
+    /// Print every setting with its default, as a file to start from
+    Config,
+    /// Check configuration, database, migrations, clock and disk, and say what to do
+    Doctor,
+}
+
+/// A command that failed. The message is for a person.
+#[derive(Debug, thiserror::Error)]
+enum CliError {
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    #[error(transparent)]
+    Filter(#[from] InvalidFilter),
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    #[error(transparent)]
+    App(#[from] AppError),
+    #[error("no randomness for a token: {0}")]
+    Randomness(#[from] getrandom::Error),
+    #[error("cannot write {}: {error}", path.display())]
+    Write { path: PathBuf, error: std::io::Error },
+    #[error("cannot write to standard output: {0}")]
+    Output(std::io::Error),
+    #[error("the runtime did not start: {0}")]
+    Runtime(std::io::Error),
+    #[error("{0}")]
+    Usage(String),
+    #[error("{0} of the checks failed")]
+    Unhealthy(usize),
+}
+
+/// Runs the command line of this process.
+pub fn main() -> ExitCode {
+    let Cli { settings, command } = Cli::parse();
+    match run(settings, command) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            let _ = writeln!(std::io::stderr(), "error: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(settings: Settings, command: Command) -> Result<(), CliError> {
+    let overrides = Overrides {
+        file: settings.config.or_else(|| std::env::var_os(FILE_VARIABLE).map(PathBuf::from)),
+        listen: if let Command::Serve { listen } = &command { *listen } else { None },
+        database_url: settings.database_url,
+    };
+    let load = || Config::load(&overrides, std::env::vars());
+    let clock = Clock::system();
+    match command {
+        Command::Openapi { output } => openapi::run(output),
+        Command::Config => print_config::run(),
+        Command::Doctor => wait_for(doctor::run(load(), &clock)),
+        Command::Serve { .. } => wait_for(serve::run(load()?, clock)),
+        Command::Migrate => wait_for(migrate::run(load()?)),
+        Command::Site(command) => wait_for(site::run(load()?, command, &clock)),
+        Command::Token(command) => wait_for(token::run(load()?, command, &clock)),
+    }
+}
+
+fn wait_for(work: impl Future<Output = Result<(), CliError>>) -> Result<(), CliError> {
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(CliError::Runtime)?;
+    runtime.block_on(work)
+}
+
+/// Prints to standard output.
+fn print(text: impl std::fmt::Display) -> Result<(), CliError> {
+    writeln!(std::io::stdout(), "{text}").map_err(CliError::Output)
+}
+
+/// Connects to a database whose migrations are applied.
+async fn open(config: &Config) -> Result<Store, CliError> {
+    let store = Store::connect(&config.database_url).await?;
+    store.migrate().await?;
+    Ok(store)
+}
+
+/// A new token and its hash.
+fn make_token(kind: TokenKind) -> Result<(String, String), CliError> {
+    let token = secret::new_token(kind, &mut |bytes| getrandom::fill(bytes))?;
+    let hash = secret::hash(&token);
+    Ok((token, hash))
+}
+
+fn or_never(time: Option<Timestamp>) -> String {
+    time.map_or_else(|| "never".to_owned(), Timestamp::to_rfc3339)
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        super::Cli::command().debug_assert();
+    }
+}

@@ -1,0 +1,130 @@
+//! `backend-sync site …`
+
+use clap::Subcommand;
+use serde_json::json;
+
+use super::{CliError, make_token, open, or_never, print};
+use crate::{
+    clock::Clock,
+    config::Config,
+    model::SiteName,
+    secret::TokenKind,
+    store::{NewToken, Scope, Site, Store},
+};
+
+#[derive(Debug, Subcommand)]
+pub(super) enum SiteCommand {
+    /// Add a Moodle site and print its token, which is not shown again
+    Add {
+        /// Name of the site: a-z, 0-9 and -. It is part of every record's id, so it never changes
+        name: SiteName,
+        /// Address of the Moodle, for links to it
+        #[arg(long, value_name = "URL")]
+        wwwroot: Option<String>,
+        /// Print {"site":…,"token":…}
+        #[arg(long)]
+        json: bool,
+    },
+    /// List the sites and their tokens
+    List {
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Make another token for a site. The old ones stay valid until they are revoked, so that nothing is lost meanwhile
+    RotateToken {
+        /// Name of the site
+        name: String,
+        /// Print {"site":…,"token":…}
+        #[arg(long)]
+        json: bool,
+    },
+    /// Revoke a token of a site: it is refused from now on
+    RevokeToken {
+        /// Name of the site
+        name: String,
+        /// Number of the token, as `site list` shows it
+        token: i64,
+    },
+}
+
+pub(super) async fn run(config: Config, command: SiteCommand, clock: &Clock) -> Result<(), CliError> {
+    let store = open(&config).await?;
+    let result = match command {
+        SiteCommand::Add { name, wwwroot, json } => {
+            let site = store.add_site(&name, wwwroot, clock.now()).await?;
+            let site = site.ok_or_else(|| CliError::Usage(format!("there is a site called {name} already")))?;
+            add_token(&store, &site, clock, json).await
+        }
+        SiteCommand::List { json } => list(&store, json).await,
+        SiteCommand::RotateToken { name, json } => {
+            let site = find(&store, &name).await?;
+            add_token(&store, &site, clock, json).await?;
+            if json {
+                return Ok(());
+            }
+            print(format_args!(
+                "\nThe site's other tokens are still valid. When Moodle uses the new one, revoke them:\n\
+                 \x20   backend-sync site list\n\x20   backend-sync site revoke-token {name} NUMBER"
+            ))
+        }
+        SiteCommand::RevokeToken { name, token } => revoke(&store, &name, token, clock).await,
+    };
+    store.close().await;
+    result
+}
+
+async fn find(store: &Store, name: &str) -> Result<Site, CliError> {
+    let site = store.site(name).await?;
+    site.ok_or_else(|| CliError::Usage(format!("there is no site called {name}; see backend-sync site list")))
+}
+
+async fn add_token(store: &Store, site: &Site, clock: &Clock, json: bool) -> Result<(), CliError> {
+    let (token, hash) = make_token(TokenKind::Site)?;
+    let row = NewToken { scope: Scope::Ingest, site_id: Some(site.id), name: None, hash, created_at: clock.now() };
+    store.add_token(row).await?;
+    if json {
+        return print(json!({"site": site.name, "token": token}));
+    }
+    print(format_args!("Site {}. Paste this token into its plugin; it is not shown again:\n{token}", site.name))
+}
+
+async fn revoke(store: &Store, name: &str, token: i64, clock: &Clock) -> Result<(), CliError> {
+    let site = find(store, name).await?;
+    let tokens = store.tokens(Some(&site)).await?;
+    let Some(found) = tokens.iter().find(|found| found.id == token) else {
+        return Err(CliError::Usage(format!("{name} has no token {token}; see backend-sync site list")));
+    };
+    if found.revoked_at.is_none() {
+        store.revoke_token(token, clock.now()).await?;
+    }
+    print(format_args!("Token {token} of {name} is refused from now on."))
+}
+
+async fn list(store: &Store, json: bool) -> Result<(), CliError> {
+    let mut sites = Vec::new();
+    for summary in store.sites().await? {
+        let site = find(store, &summary.name).await?;
+        sites.push((summary, store.tokens(Some(&site)).await?));
+    }
+    if json {
+        let sites = sites.into_iter().map(|(site, tokens)| {
+            let tokens: Vec<_> = tokens.iter().map(super::token::to_json).collect();
+            let created_at = site.created_at.to_rfc3339();
+            json!({"name": site.name, "wwwroot": site.wwwroot, "created_at": created_at, "tokens": tokens})
+        });
+        return print(serde_json::Value::Array(sites.collect()));
+    }
+    if sites.is_empty() {
+        return print("No sites yet. Add one: backend-sync site add NAME");
+    }
+    for (site, tokens) in sites {
+        print(format_args!("{}  {}", site.name, site.wwwroot.unwrap_or_default()))?;
+        for token in tokens {
+            let state = token.revoked_at.map_or("valid".to_owned(), |time| format!("revoked {}", time.to_rfc3339()));
+            let (made, used) = (token.created_at.to_rfc3339(), or_never(token.last_used_at));
+            print(format_args!("    token {:<4} made {made}  last used {used}  {state}", token.id))?;
+        }
+    }
+    Ok(())
+}

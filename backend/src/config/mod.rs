@@ -1,0 +1,183 @@
+//! The settings: the embedded default, overridden by a file, by the environment, by flags.
+
+use std::{net::SocketAddr, path::PathBuf, time::Duration};
+
+use config::{Environment, File, FileFormat};
+use serde::Deserialize;
+
+use crate::store::DatabaseUrl;
+
+/// Every setting with its default and what it means.
+pub const DEFAULT: &str = include_str!("default.toml");
+
+const PREFIX: &str = "BACKEND_SYNC";
+
+/// The environment variable that names the file; not a setting itself.
+pub const FILE_VARIABLE: &str = "BACKEND_SYNC_CONFIG";
+
+/// All settings.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Config {
+    /// Where to listen.
+    pub listen: SocketAddr,
+    /// The database.
+    pub database_url: DatabaseUrl,
+    /// What is logged, and how.
+    pub log: Log,
+    /// How events are stored.
+    pub ingest: Ingest,
+    /// How the server stops.
+    pub shutdown: Shutdown,
+}
+
+/// What is logged, and how.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Log {
+    /// For people or for programs.
+    pub format: LogFormat,
+    /// Which messages, in the syntax of `tracing`'s `EnvFilter`.
+    pub level: String,
+}
+
+/// For people or for programs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum LogFormat {
+    /// One line a message.
+    Text,
+    /// One JSON object a message.
+    Json,
+}
+
+/// How events are stored.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Ingest {
+    /// A transaction takes waiting requests until it holds this many events.
+    pub transaction_events: u16,
+    /// KiB of request bodies that may wait.
+    pub queue_kib: u32,
+}
+
+/// How the server stops.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Shutdown {
+    grace_seconds: u16,
+}
+
+impl Shutdown {
+    /// How long requests under way have to finish.
+    pub fn grace(&self) -> Duration {
+        Duration::from_secs(self.grace_seconds.into())
+    }
+}
+
+/// What flags say.
+#[derive(Clone, Debug, Default)]
+pub struct Overrides {
+    /// The file.
+    pub file: Option<PathBuf>,
+    /// `--listen`.
+    pub listen: Option<SocketAddr>,
+    /// `--database-url`.
+    pub database_url: Option<String>,
+}
+
+/// The settings are unusable. The message names the key, and never a value that may be secret.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    /// A file is missing or malformed, a key is unknown, a value has the wrong type.
+    #[error("the configuration is wrong: {0}")]
+    Invalid(#[from] config::ConfigError),
+    /// A number is outside its range.
+    #[error("the configuration is wrong: {key} must be {range}")]
+    OutOfRange {
+        /// The key.
+        key: &'static str,
+        /// What it may be.
+        range: &'static str,
+    },
+}
+
+impl Config {
+    /// Reads the settings. `environment` gives the process's variables.
+    pub fn load(
+        overrides: &Overrides,
+        environment: impl Iterator<Item = (String, String)>,
+    ) -> Result<Self, ConfigError> {
+        let variables = environment.filter(|(name, _)| name != FILE_VARIABLE).collect();
+        let source = Environment::with_prefix(PREFIX)
+            .prefix_separator("_")
+            .separator("__")
+            .try_parsing(true)
+            .source(Some(variables));
+        let mut builder = config::Config::builder().add_source(File::from_str(DEFAULT, FileFormat::Toml));
+        if let Some(file) = &overrides.file {
+            builder = builder.add_source(File::from(file.as_path()).format(FileFormat::Toml));
+        }
+        let settings = builder
+            .add_source(source)
+            .set_override_option("listen", overrides.listen.map(|listen| listen.to_string()))?
+            .set_override_option("database_url", overrides.database_url.clone())?
+            .build()?;
+        let config: Self = settings.try_deserialize()?;
+        config.check()
+    }
+
+    fn check(self) -> Result<Self, ConfigError> {
+        if self.ingest.transaction_events == 0 {
+            return Err(ConfigError::OutOfRange { key: "ingest.transaction_events", range: "1 or more" });
+        }
+        // The queue must hold at least one body of the largest size.
+        if !(8_192..=1_048_576).contains(&self.ingest.queue_kib) {
+            return Err(ConfigError::OutOfRange { key: "ingest.queue_kib", range: "between 8192 and 1048576" });
+        }
+        Ok(self)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Config, LogFormat, Overrides};
+
+    fn load(overrides: &Overrides, environment: &[(&str, &str)]) -> Result<Config, String> {
+        let variables = environment.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+        Config::load(overrides, variables).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn flags_beat_the_environment_and_that_beats_the_default() {
+        let default = load(&Overrides::default(), &[]).unwrap();
+        assert_eq!(default.listen.to_string(), "127.0.0.1:8001");
+        let environment =
+            [("BACKEND_SYNC_LISTEN", "127.0.0.1:1"), ("BACKEND_SYNC_LOG__FORMAT", "json"), ("OTHER", "x")];
+        let config = load(&Overrides::default(), &environment).unwrap();
+        assert_eq!((config.listen.port(), config.log.format), (1, LogFormat::Json));
+        let flags = Overrides { listen: "127.0.0.1:2".parse().ok(), ..Default::default() };
+        assert_eq!(load(&flags, &environment).unwrap().listen.port(), 2);
+    }
+
+    #[test]
+    fn an_unknown_key_is_named() {
+        for (name, key) in [("BACKEND_SYNC_LISTN", "listn"), ("BACKEND_SYNC_LOG__COLOUR", "colour")] {
+            let error = load(&Overrides::default(), &[(name, "x")]).unwrap_err();
+            assert!(error.contains(key), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_wrong_database_url_is_not_repeated() {
+        let environment = [("BACKEND_SYNC_DATABASE_URL", "mysql://ann:pa55@db/x")];
+        let error = load(&Overrides::default(), &environment).unwrap_err();
+        assert!(error.contains("database_url") && !error.contains("pa55"), "{error}");
+    }
+
+    #[test]
+    fn limits_are_checked() {
+        let error = load(&Overrides::default(), &[("BACKEND_SYNC_INGEST__TRANSACTION_EVENTS", "0")]).unwrap_err();
+        assert!(error.contains("ingest.transaction_events"), "{error}");
+    }
+}

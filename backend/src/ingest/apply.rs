@@ -1,0 +1,227 @@
+//! What a batch of events does to the records, in one transaction.
+
+use std::{
+    collections::{BTreeMap, BTreeSet, HashMap, HashSet},
+    sync::Arc,
+};
+
+use uuid::Uuid;
+
+use crate::{
+    clock::Timestamp,
+    model::{Change, Event, GradeItem, Id, Incoming, Kind, Outcome, Record, State, Version},
+    store::{
+        NewChange, NewEvent, RecordTable, Site, Store, StoreError, StoredRecord, WriteTransaction, completion, course,
+        enrolment, grade, user,
+    },
+};
+
+/// An event on its way to the database.
+pub struct Arrival {
+    /// Who sent it.
+    pub site: Arc<Site>,
+    /// What was sent.
+    pub event: Event,
+    /// When it reached us.
+    pub received_at: Timestamp,
+}
+
+/// An event in the database.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Written {
+    /// Its place in the event log; of a duplicate, the place of the first.
+    pub event_id: i64,
+    /// What it did.
+    pub outcome: Outcome,
+}
+
+type Key = (i64, Id);
+
+/// Stores `arrivals` in their order and commits. Nothing is stored when it fails, unless the commit itself failed.
+///
+/// Arrivals sent with a token that has been revoked meanwhile are left out: their places hold `None`.
+pub(super) async fn store_arrivals(
+    store: &Store,
+    arrivals: &[&Arrival],
+    tokens: &[i64],
+) -> Result<Vec<Option<Written>>, StoreError> {
+    let (transaction, first_id) = store.begin_write(arrivals.len()).await?;
+    let distinct: Vec<i64> = tokens.iter().copied().collect::<BTreeSet<_>>().into_iter().collect();
+    let valid = transaction.valid_tokens(&distinct).await?;
+    let mut known = transaction.known_events(&client_ids(arrivals)).await?;
+    let mut records = Records::load(&transaction, arrivals).await?;
+    let mut changes = HashMap::new();
+    let mut rows = Vec::with_capacity(arrivals.len());
+    let mut written = Vec::with_capacity(arrivals.len());
+    for ((arrival, token), id) in arrivals.iter().zip(tokens).zip(first_id..) {
+        if !valid.contains(token) {
+            written.push(None);
+            continue;
+        }
+        let Arrival { site, event, received_at } = arrival;
+        if let Some(client_id) = event.client_id {
+            if let Some(&event_id) = known.get(&(site.id, client_id)) {
+                written.push(Some(Written { event_id, outcome: Outcome::Duplicate }));
+                continue;
+            }
+            known.insert((site.id, client_id), id);
+        }
+        let (outcome, deleted) = records.apply(site.id, event, *received_at);
+        let (moodle_id, userid) = event.change.subject();
+        if outcome == Outcome::Applied {
+            let change = NewChange { event_id: id, deleted, changed_at: *received_at };
+            changes.insert((site.id, event.event_type.kind(), moodle_id), change);
+        }
+        rows.push(NewEvent {
+            id,
+            site_id: site.id,
+            client_id: event.client_id,
+            event_type: event.event_type,
+            moodle_id,
+            userid,
+            version: event.version,
+            received_at: *received_at,
+            outcome,
+            data: &event.data,
+        });
+        written.push(Some(Written { event_id: id, outcome }));
+    }
+    transaction.insert_events(rows).await?;
+    records.save(&transaction).await?;
+    transaction.save_changes(changes).await?;
+    transaction.commit().await?;
+    Ok(written)
+}
+
+fn client_ids(arrivals: &[&Arrival]) -> BTreeMap<i64, Vec<Uuid>> {
+    let mut client_ids: BTreeMap<i64, Vec<Uuid>> = BTreeMap::new();
+    for arrival in arrivals {
+        if let Some(client_id) = arrival.event.client_id {
+            client_ids.entry(arrival.site.id).or_default().push(client_id);
+        }
+    }
+    client_ids
+}
+
+/// The records of one kind that a batch touches.
+struct Table<T: RecordTable> {
+    held: HashMap<Key, StoredRecord<T::State>>,
+    touched: HashSet<Key>,
+}
+
+impl<T: RecordTable> Table<T> {
+    async fn load(transaction: &WriteTransaction, keys: &BTreeSet<Key>) -> Result<Self, StoreError> {
+        let keys: Vec<Key> = keys.iter().copied().collect();
+        Ok(Self { held: transaction.records::<T>(&keys).await?, touched: HashSet::new() })
+    }
+
+    /// Returns the outcome, and whether the record is now deleted. `changed` tells that what belongs to the record changed.
+    fn apply(
+        &mut self,
+        site_id: i64,
+        incoming: &Incoming<T::State>,
+        version: Version,
+        now: Timestamp,
+        changed: bool,
+    ) -> (Outcome, bool) {
+        let key = (site_id, incoming.state.moodle_id());
+        let held = self.held.get(&key);
+        let applied = Record::apply(held.map(|stored| &stored.record), incoming.clone(), version);
+        let outcome = if changed { Outcome::Applied } else { applied.outcome };
+        let changed_at = match held {
+            Some(stored) if outcome != Outcome::Applied => stored.changed_at,
+            _ => now,
+        };
+        if let Some(record) = applied.record.or_else(|| held.filter(|_| changed).map(|stored| stored.record.clone())) {
+            self.held.insert(key, StoredRecord { site_id, record, changed_at });
+            self.touched.insert(key);
+        }
+        (outcome, self.held.get(&key).is_some_and(|stored| stored.record.deleted))
+    }
+
+    async fn save(mut self, transaction: &WriteTransaction) -> Result<(), StoreError> {
+        let touched: Vec<_> = self.touched.iter().filter_map(|key| self.held.remove(key)).collect();
+        transaction.save_records::<T>(touched).await
+    }
+}
+
+/// The grade items that a batch touches, each with the version of the event that described it last.
+struct Items {
+    held: HashMap<Key, (GradeItem, Version)>,
+    touched: HashSet<Key>,
+}
+
+impl Items {
+    /// Returns whether the item changed.
+    fn apply(&mut self, key: Key, item: &GradeItem, version: Version) -> bool {
+        let held = self.held.get(&key);
+        if !version.replaces(held.map(|(_, version)| *version)) {
+            return false;
+        }
+        let changed = held.is_some_and(|(held, _)| held != item);
+        self.held.insert(key, (item.clone(), version));
+        self.touched.insert(key);
+        changed
+    }
+}
+
+/// The records of all kinds that a batch touches.
+struct Records {
+    users: Table<user::Entity>,
+    courses: Table<course::Entity>,
+    enrolments: Table<enrolment::Entity>,
+    grades: Table<grade::Entity>,
+    items: Items,
+    completions: Table<completion::Entity>,
+}
+
+impl Records {
+    async fn load(transaction: &WriteTransaction, arrivals: &[&Arrival]) -> Result<Self, StoreError> {
+        let mut keys: HashMap<Kind, BTreeSet<Key>> = HashMap::new();
+        let mut items = BTreeSet::new();
+        for arrival in arrivals {
+            let (moodle_id, _) = arrival.event.change.subject();
+            keys.entry(arrival.event.event_type.kind()).or_default().insert((arrival.site.id, moodle_id));
+            if let Change::Grade(grade, Some(_)) = &arrival.event.change {
+                items.insert((arrival.site.id, grade.state.itemid));
+            }
+        }
+        let items: Vec<Key> = items.into_iter().collect();
+        let mut keys = |kind| keys.remove(&kind).unwrap_or_default();
+        Ok(Self {
+            users: Table::load(transaction, &keys(Kind::User)).await?,
+            courses: Table::load(transaction, &keys(Kind::Course)).await?,
+            enrolments: Table::load(transaction, &keys(Kind::Enrolment)).await?,
+            grades: Table::load(transaction, &keys(Kind::Grade)).await?,
+            items: Items { held: transaction.grade_items(&items).await?, touched: HashSet::new() },
+            completions: Table::load(transaction, &keys(Kind::Completion)).await?,
+        })
+    }
+
+    fn apply(&mut self, site_id: i64, event: &Event, now: Timestamp) -> (Outcome, bool) {
+        let version = event.version;
+        match &event.change {
+            Change::User(user) => self.users.apply(site_id, user, version, now, false),
+            Change::Course(course) => self.courses.apply(site_id, course, version, now, false),
+            Change::Enrolment(enrolment) => self.enrolments.apply(site_id, enrolment, version, now, false),
+            Change::Completion(completion) => self.completions.apply(site_id, completion, version, now, false),
+            Change::Grade(grade, item) => {
+                let key = (site_id, grade.state.itemid);
+                // A grade means something else when the item's maximum or scale changes: then the grade changed too.
+                let changed = item.as_ref().is_some_and(|item| self.items.apply(key, item, version));
+                self.grades.apply(site_id, grade, version, now, changed)
+            }
+        }
+    }
+
+    async fn save(self, transaction: &WriteTransaction) -> Result<(), StoreError> {
+        self.users.save(transaction).await?;
+        self.courses.save(transaction).await?;
+        self.enrolments.save(transaction).await?;
+        let Items { mut held, touched } = self.items;
+        let item = |key: &Key| held.remove(key).map(|(item, version)| (*key, item, version));
+        transaction.save_grade_items(touched.iter().filter_map(item).collect()).await?;
+        self.grades.save(transaction).await?;
+        self.completions.save(transaction).await
+    }
+}

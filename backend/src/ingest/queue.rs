@@ -1,0 +1,127 @@
+//! The queue between the requests and the writer, bounded by the memory that it may hold.
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Instant,
+};
+
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
+
+use super::{Arrival, Written};
+use crate::{
+    clock::Clock,
+    limits,
+    model::Event,
+    store::{Site, StoreError},
+};
+
+/// Why events were not stored. All but `Refused` may be sent again.
+#[derive(Debug, thiserror::Error)]
+pub enum IngestError {
+    /// As many bytes are waiting as the queue may hold.
+    #[error("the ingest queue is full")]
+    QueueFull,
+    /// The server is shutting down.
+    #[error("the server is shutting down")]
+    Draining,
+    /// The database could not take them.
+    #[error(transparent)]
+    Unavailable(Arc<StoreError>),
+    /// The token was revoked while the events waited.
+    #[error("the token was revoked")]
+    Revoked,
+}
+
+/// What became of one event of a request: stored, or refused by the database.
+pub(super) type Settled = Result<Written, Arc<StoreError>>;
+
+/// The events of one request, and the way to answer it.
+pub(super) struct Job {
+    pub(super) token: i64,
+    pub(super) arrivals: Vec<Arrival>,
+    pub(super) reply: oneshot::Sender<Result<Vec<Settled>, IngestError>>,
+    /// Gives the queue's room back when the job is done.
+    _room: Room,
+}
+
+/// Room in the queue, reserved before a body is read, so that waiting bodies cannot fill the memory.
+pub struct Room(#[expect(dead_code, reason = "held for its drop")] OwnedSemaphorePermit);
+
+/// The entrance of the queue. Cheap to clone.
+#[derive(Clone)]
+pub struct Ingest {
+    jobs: mpsc::UnboundedSender<Job>,
+    room: Arc<Semaphore>,
+    room_kib: u32,
+    draining: Arc<AtomicBool>,
+    clock: Clock,
+}
+
+impl Ingest {
+    /// An entrance whose queue holds bodies of at most `room_kib` KiB; the other end is for the writer.
+    pub(super) fn new(room_kib: u32, clock: Clock) -> (Self, mpsc::UnboundedReceiver<Job>) {
+        // Unbounded in jobs, because the semaphore bounds what they hold.
+        let (jobs, receiver) = mpsc::unbounded_channel();
+        let room = Arc::new(Semaphore::new(room_kib as usize));
+        (Self { jobs, room, room_kib, draining: Arc::default(), clock }, receiver)
+    }
+
+    /// Reserves room for a body of `bytes`, or says at once that there is none.
+    pub fn reserve(&self, bytes: usize) -> Result<Room, IngestError> {
+        if self.draining.load(Ordering::Relaxed) {
+            return Err(IngestError::Draining);
+        }
+        // A parsed event takes a few times the bytes of its text; the least is for what a job takes besides.
+        let kib = u32::try_from(bytes / 1024).unwrap_or(u32::MAX).saturating_add(limits::QUEUE_JOB_KIB);
+        let permit = Arc::clone(&self.room).try_acquire_many_owned(kib.min(self.room_kib));
+        permit.map(Room).map_err(|_| IngestError::QueueFull)
+    }
+
+    /// Stores the events of one request. Returns after they are durable, one answer per event in their order.
+    ///
+    /// Dropping the future does not undo anything: the events may still be stored.
+    pub async fn submit(
+        &self,
+        room: Room,
+        site: &Arc<Site>,
+        token: i64,
+        events: Vec<Event>,
+    ) -> Result<Vec<Settled>, IngestError> {
+        let (received_at, started) = (self.clock.now(), Instant::now());
+        let arrivals: Vec<Arrival> =
+            events.into_iter().map(|event| Arrival { site: Arc::clone(site), event, received_at }).collect();
+        let described: Vec<_> = arrivals.iter().map(|arrival| arrival.event.event_type).collect();
+        let (reply, answer) = oneshot::channel();
+        self.jobs.send(Job { token, arrivals, reply, _room: room }).map_err(|_| IngestError::Draining)?;
+        let settled = answer.await.map_err(|_| IngestError::Draining)??;
+        let duration_ms = started.elapsed().as_millis();
+        for (event_type, settled) in described.into_iter().zip(&settled) {
+            match settled {
+                Ok(Written { event_id, outcome }) => tracing::info!(
+                    site = site.name,
+                    id = event_id,
+                    outcome = outcome.as_str(),
+                    duration_ms,
+                    "📥 Received {event_type} event"
+                ),
+                Err(error) => tracing::error!(
+                    site = site.name, outcome = "rejected", duration_ms, %error, "📥 Received {event_type} event"
+                ),
+            }
+        }
+        Ok(settled)
+    }
+
+    /// Takes no new events from now on; those in the queue are still stored.
+    pub fn drain(&self) {
+        self.draining.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether [`Ingest::drain`] was called.
+    pub fn is_draining(&self) -> bool {
+        self.draining.load(Ordering::Relaxed)
+    }
+}

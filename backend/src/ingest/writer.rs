@@ -1,0 +1,94 @@
+//! The writer: commits whatever is waiting in one transaction, then answers.
+//!
+//! There is no timer. While one transaction commits, the next batch forms in the queue, so an idle server answers at
+//! once and a busy one shares each fsync among many requests.
+
+use std::sync::Arc;
+
+use tokio::sync::mpsc;
+
+use super::{
+    Ingest,
+    apply::{Arrival, store_arrivals},
+    queue::{IngestError, Job, Settled},
+};
+use crate::{
+    clock::Clock,
+    store::{Store, StoreError},
+};
+
+/// The one task of this process that stores events.
+pub struct Writer {
+    store: Store,
+    jobs: mpsc::UnboundedReceiver<Job>,
+    transaction_events: usize,
+}
+
+impl Writer {
+    /// A writer and the entrance to its queue. A transaction takes requests until it holds `transaction_events`.
+    pub fn new(store: Store, transaction_events: usize, queue_kib: u32, clock: Clock) -> (Self, Ingest) {
+        let (ingest, jobs) = Ingest::new(queue_kib, clock);
+        (Self { store, jobs, transaction_events }, ingest)
+    }
+
+    /// Runs until all clones of the [`Ingest`] are gone and the queue is empty.
+    pub async fn run(mut self) {
+        while let Some(first) = self.jobs.recv().await {
+            let mut count = first.arrivals.len();
+            let mut jobs = vec![first];
+            while count < self.transaction_events
+                && let Ok(job) = self.jobs.try_recv()
+            {
+                count += job.arrivals.len();
+                jobs.push(job);
+            }
+            self.settle(jobs).await;
+        }
+    }
+
+    async fn settle(&self, jobs: Vec<Job>) {
+        let arrivals: Vec<&Arrival> = jobs.iter().flat_map(|job| &job.arrivals).collect();
+        let tokens: Vec<i64> = jobs.iter().flat_map(|job| std::iter::repeat_n(job.token, job.arrivals.len())).collect();
+        let result = self.store_or_isolate(&arrivals, &tokens).await;
+        match result {
+            Ok(settled) => {
+                let mut settled = settled.into_iter();
+                for job in jobs {
+                    let own: Option<Vec<Settled>> = settled.by_ref().take(job.arrivals.len()).collect();
+                    // The requester may be gone; its events are stored all the same.
+                    let _ = job.reply.send(own.ok_or(IngestError::Revoked));
+                }
+            }
+            Err(error) => {
+                tracing::error!(%error, events = arrivals.len(), "could not store events; their senders are told to retry");
+                let error = Arc::new(error);
+                for job in jobs {
+                    let _ = job.reply.send(Err(IngestError::Unavailable(Arc::clone(&error))));
+                }
+            }
+        }
+    }
+
+    /// Stores all in one transaction; when the database refuses the data, each alone, so that a bad event fails alone.
+    async fn store_or_isolate(
+        &self,
+        arrivals: &[&Arrival],
+        tokens: &[i64],
+    ) -> Result<Vec<Option<Settled>>, StoreError> {
+        match store_arrivals(&self.store, arrivals, tokens).await {
+            Ok(written) => Ok(written.into_iter().map(|written| written.map(Ok)).collect()),
+            Err(StoreError::Refused(_)) => {
+                let mut settled = Vec::with_capacity(arrivals.len());
+                for (arrival, token) in arrivals.iter().zip(tokens) {
+                    settled.push(match store_arrivals(&self.store, &[arrival], &[*token]).await {
+                        Ok(written) => written.first().copied().flatten().map(Ok),
+                        Err(error @ StoreError::Refused(_)) => Some(Err(Arc::new(error))),
+                        Err(error) => return Err(error),
+                    });
+                }
+                Ok(settled)
+            }
+            Err(error) => Err(error),
+        }
+    }
+}

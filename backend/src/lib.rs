@@ -1,0 +1,25 @@
+//! Backend Sync: what Moodle tells, kept durably and made readable, on its way to Zoho CRM.
+//!
+//! The modules in the order of the data's way; each depends only on those further down, and on [`model`]:
+//!
+//! - [`cli`]: the subcommands; [`app`]: builds everything from the configuration, starts it, stops it.
+//! - [`config`]: the settings, from the embedded default, a file, the environment and flags.
+//! - [`api`]: HTTP alone: operations, their types and errors, authentication, the OpenAPI document.
+//! - [`ingest`]: the bounded queue, the batching writer, what an event does to records.
+//! - [`store`]: the database, and the only place with SQL.
+//! - [`model`]: the vocabulary: events, records, versions, outcomes.
+//! - [`limits`], [`clock`], [`secret`], [`telemetry`]: what all of them need.
+
+#![forbid(unsafe_code)]
+
+pub mod api;
+pub mod app;
+pub mod cli;
+pub mod clock;
+pub mod config;
+pub mod ingest;
+pub mod limits;
+pub mod model;
+pub mod secret;
+pub mod store;
+pub mod telemetry;

@@ -1,0 +1,68 @@
+//! Every limit of the backend in one place: its name, its unit, its reason.
+
+use std::time::Duration;
+
+/// Events in one `batch` request. One transaction holds them all, and the sender repeats them all when one request fails.
+pub const BATCH_EVENTS: usize = 1_000;
+
+/// Bytes of a request body: a full batch of events of 5 kB each. Larger than any page of feedback, small enough to hold many at once.
+pub const BODY_BYTES: usize = 5 * 1024 * 1024;
+
+/// Bytes of a body that is too large which are still read and thrown away, so that the sender sees the answer and not a broken connection.
+pub const DISCARDED_BODY_BYTES: usize = 16 * 1024 * 1024;
+
+/// Bytes of one text field. Moodle's long texts have no limit of their own; the longest seen are feedback with pasted images.
+pub const TEXT_BYTES: usize = 1024 * 1024;
+
+/// Roles of one enrolment. A person has one or two in a course; a hundred is a mistake.
+pub const ROLES: usize = 100;
+
+/// How long a client may take to send its body: a slow one must not hold memory for ever.
+pub const BODY_READ_TIME: Duration = Duration::from_secs(30);
+
+/// How long a connection may be silent before it is closed.
+pub const CONNECTION_IDLE_TIME: Duration = Duration::from_secs(75);
+
+/// Bytes of a token as sent. Ours have 47; a longer header is none of ours and not worth hashing.
+pub const TOKEN_BYTES: usize = 200;
+
+/// Tokens of sites kept in memory, so that a busy site costs no read per request. More sites than that are read again.
+pub const CACHED_TOKENS: usize = 1_000;
+
+/// How often the time of a token's last use is written down.
+pub const LAST_USED_INTERVAL: Duration = Duration::from_secs(60);
+
+/// Rows of a page when the reader names no limit, and at most.
+pub const PAGE_ROWS_DEFAULT: u64 = 100;
+/// Rows of a page at most: some 500 kB of JSON.
+pub const PAGE_ROWS_MAX: u64 = 500;
+
+/// Rows of one SQL statement. A power of two: see `store::bulk`.
+pub const STATEMENT_ROWS: usize = 256;
+
+/// How long the database may take to hand out a connection before the request is answered 503.
+pub const CONNECTION_WAIT: Duration = Duration::from_secs(5);
+
+/// How long SQLite waits for another process that writes (a command beside a running server).
+pub const SQLITE_BUSY_WAIT: Duration = Duration::from_secs(5);
+
+/// Connections for readers to SQLite; reads are short and two cores do not gain by more.
+pub const SQLITE_READERS: u32 = 4;
+
+/// Seconds that a client is asked to wait when the queue is full or the server drains.
+pub const RETRY_AFTER_SECONDS: u64 = 2;
+
+/// Connections of one process to PostgreSQL: one writes, the others read. PostgreSQL's default allows 100 in all.
+pub const POSTGRES_CONNECTIONS: u32 = 10;
+
+/// Prepared statements kept by a connection: the shapes of `store::bulk` for each table.
+pub const CACHED_STATEMENTS: usize = 128;
+
+/// Page cache of SQLite's writer, in KiB: the upper levels of all indexes of a million events.
+pub const SQLITE_WRITER_CACHE_KIB: u32 = 16 * 1024;
+
+/// Size to which SQLite's write-ahead log is cut back after a checkpoint, in bytes.
+pub const SQLITE_WAL_BYTES: u64 = 64 * 1024 * 1024;
+
+/// What a waiting request takes in the queue besides its body, in KiB: its parsed events and its connection.
+pub const QUEUE_JOB_KIB: u32 = 4;

@@ -1,0 +1,231 @@
+//! What a site sends: the types of events, what an event holds, and what it did.
+
+use std::{fmt, str::FromStr};
+
+use serde_json::{Map, Value};
+use uuid::Uuid;
+
+use super::{
+    Completion, Course, Enrolment, FieldError, FieldErrorCode, Fields, Grade, GradeItem, Id, Incoming, Kind, State,
+    Time, User, Version,
+};
+
+macro_rules! event_types {
+    ($($(#[$meta:meta])* $variant:ident = $name:literal, $kind:ident;)*) => {
+        /// The types of events that are accepted.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, poem_openapi::Enum)]
+        #[oai(rename_all = "snake_case")]
+        pub enum EventType {
+            $($(#[$meta])* $variant,)*
+        }
+
+        impl EventType {
+            /// All types.
+            pub const ALL: &'static [Self] = &[$(Self::$variant,)*];
+
+            /// The word used in the contract, the database and the logs.
+            pub fn as_str(self) -> &'static str {
+                match self {
+                    $(Self::$variant => $name,)*
+                }
+            }
+
+            /// Which kind of record it changes.
+            pub fn kind(self) -> Kind {
+                match self {
+                    $(Self::$variant => Kind::$kind,)*
+                }
+            }
+        }
+    };
+}
+
+event_types! {
+    /// A user was created.
+    UserCreated = "user_created", User;
+    /// A user's profile changed, or the account was suspended or activated.
+    UserUpdated = "user_updated", User;
+    /// A user was deleted.
+    UserDeleted = "user_deleted", User;
+    /// A user was enrolled in a course.
+    UserEnrolled = "user_enrolled", Enrolment;
+    /// An enrolment changed: its status, its dates, its method, or the person's roles.
+    EnrolmentUpdated = "enrolment_updated", Enrolment;
+    /// A user was unenrolled.
+    EnrolmentDeleted = "enrolment_deleted", Enrolment;
+    /// A course was created.
+    CourseCreated = "course_created", Course;
+    /// A course changed.
+    CourseUpdated = "course_updated", Course;
+    /// A course was deleted.
+    CourseDeleted = "course_deleted", Course;
+    /// A grade was given or changed, or its grade item changed.
+    GradeUpdated = "grade_updated", Grade;
+    /// A grade was deleted.
+    GradeDeleted = "grade_deleted", Grade;
+    /// A user completed a course.
+    CourseCompleted = "course_completed", Completion;
+}
+
+impl EventType {
+    fn is_deletion(self) -> bool {
+        matches!(self, Self::UserDeleted | Self::EnrolmentDeleted | Self::CourseDeleted | Self::GradeDeleted)
+    }
+}
+
+impl fmt::Display for EventType {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// There is no event type of that name.
+#[derive(Debug, thiserror::Error)]
+#[error("unknown event type")]
+pub struct UnknownEventType;
+
+impl FromStr for EventType {
+    type Err = UnknownEventType;
+
+    fn from_str(name: &str) -> Result<Self, Self::Err> {
+        Self::ALL.iter().copied().find(|event_type| event_type.as_str() == name).ok_or(UnknownEventType)
+    }
+}
+
+/// What an event did.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, poem_openapi::Enum)]
+#[oai(rename_all = "snake_case")]
+pub enum Outcome {
+    /// The record changed.
+    Applied,
+    /// The record was already as the event says.
+    Unchanged,
+    /// The record holds a newer state.
+    Superseded,
+    /// An event with this id was stored before.
+    Duplicate,
+    /// The event was refused; it changed nothing and is not in the event log.
+    Rejected,
+}
+
+impl Outcome {
+    /// The word used in the contract, the database and the logs.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Applied => "applied",
+            Self::Unchanged => "unchanged",
+            Self::Superseded => "superseded",
+            Self::Duplicate => "duplicate",
+            Self::Rejected => "rejected",
+        }
+    }
+}
+
+impl FromStr for Outcome {
+    type Err = ();
+
+    fn from_str(name: &str) -> Result<Self, Self::Err> {
+        [Self::Applied, Self::Unchanged, Self::Superseded, Self::Duplicate, Self::Rejected]
+            .into_iter()
+            .find(|outcome| outcome.as_str() == name)
+            .ok_or(())
+    }
+}
+
+/// An event as a site sent it, read and checked.
+#[derive(Clone)]
+pub struct Event {
+    /// The id that the sender gave it; the original plugin gives none.
+    pub client_id: Option<Uuid>,
+    /// What happened.
+    pub event_type: EventType,
+    /// When it happened.
+    pub version: Version,
+    /// Its data, byte by byte as it was sent.
+    pub data: Box<str>,
+    /// What it says about a record.
+    pub change: Change,
+}
+
+/// What an event says about one record.
+#[derive(Clone)]
+pub enum Change {
+    /// About a user.
+    User(Incoming<User>),
+    /// About a course.
+    Course(Incoming<Course>),
+    /// About an enrolment.
+    Enrolment(Incoming<Enrolment>),
+    /// About a grade, and about its grade item unless the grade was deleted.
+    Grade(Incoming<Grade>, Option<GradeItem>),
+    /// About a completion.
+    Completion(Incoming<Completion>),
+}
+
+impl Change {
+    /// Which record, and whose.
+    pub fn subject(&self) -> (Id, Option<Id>) {
+        fn of<S: State>(incoming: &Incoming<S>) -> (Id, Option<Id>) {
+            (incoming.state.moodle_id(), incoming.state.userid())
+        }
+        match self {
+            Self::User(incoming) => of(incoming),
+            Self::Course(incoming) => of(incoming),
+            Self::Enrolment(incoming) => of(incoming),
+            Self::Grade(incoming, _) => of(incoming),
+            Self::Completion(incoming) => of(incoming),
+        }
+    }
+
+    /// Reads the data of an event of `event_type`; every wrong field is in the error.
+    pub fn read(event_type: EventType, data: Map<String, Value>) -> Result<Self, Vec<FieldError>> {
+        let mut fields = Fields::new(data);
+        // The original plugin repeats Moodle's name of the event in the data; the type says the same.
+        fields.ignore("eventname");
+        match event_type.kind() {
+            Kind::User => incoming(event_type, fields).map(Self::User),
+            Kind::Course => incoming(event_type, fields).map(Self::Course),
+            Kind::Enrolment => incoming(event_type, fields).map(Self::Enrolment),
+            Kind::Completion => incoming(event_type, fields).map(Self::Completion),
+            Kind::Grade if event_type.is_deletion() => {
+                incoming(event_type, fields).map(|incoming| Self::Grade(incoming, None))
+            }
+            Kind::Grade => {
+                let item = GradeItem::read(&mut fields);
+                incoming(event_type, fields).map(|incoming| Self::Grade(incoming, item))
+            }
+        }
+    }
+
+    /// When the data says that the record was last changed in Moodle: the version of an event that brings none.
+    pub fn time(&self) -> Time {
+        let (first, second) = match self {
+            Self::User(user) => (user.state.timemodified, user.state.timecreated),
+            Self::Course(course) => (course.state.timemodified, course.state.timecreated),
+            Self::Enrolment(enrolment) => (enrolment.state.timemodified, enrolment.state.timecreated),
+            Self::Grade(grade, _) => (grade.state.timemodified, grade.state.timecreated),
+            Self::Completion(completion) => (completion.state.timecompleted, None),
+        };
+        first.or(second).unwrap_or(Time(0))
+    }
+}
+
+fn incoming<S: State>(event_type: EventType, mut fields: Fields) -> Result<Incoming<S>, Vec<FieldError>> {
+    if event_type.is_deletion() {
+        let state = S::read_references(&mut fields);
+        // What else a deletion brings is kept with the event; the record keeps its last state.
+        fields.finish()?;
+        let state = state.ok_or_else(Vec::new)?;
+        return Ok(Incoming { state, extra: None, is_state: false, deleted: true });
+    }
+    let state = S::read(&mut fields);
+    let deleted = fields.optional("deleted");
+    let extra = fields.finish()?.map(|rest| Value::Object(rest).to_string());
+    match (state, deleted) {
+        (Some(state), Some(deleted)) => {
+            Ok(Incoming { state, extra, is_state: true, deleted: deleted.unwrap_or_default() })
+        }
+        // Unreachable: whoever answers None has recorded an error, which `finish` has returned.
+        _ => Err(vec![FieldError::new("", FieldErrorCode::WrongType)]),
+    }
+}

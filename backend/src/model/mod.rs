@@ -1,0 +1,17 @@
+//! The vocabulary: events, records, versions and outcomes, and Moodle's way of writing numbers. No HTTP, no SQL, no clock.
+
+mod event;
+mod field;
+mod number;
+mod record;
+mod site;
+mod state;
+mod version;
+
+pub use event::{Change, Event, EventType, Outcome, UnknownEventType};
+pub use field::{Field, FieldError, FieldErrorCode, Fields};
+pub use number::{Decimal, Id, Time};
+pub use record::{Applied, Incoming, Record};
+pub use site::{RecordId, SiteName};
+pub use state::{Completion, Course, Enrolment, Grade, GradeItem, Kind, Role, Roles, State, User};
+pub use version::Version;

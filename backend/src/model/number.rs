@@ -1,0 +1,223 @@
+//! Numbers as Moodle writes them: its database layer hands PHP every number as a string, so `"3"` and `3` are the same.
+
+use std::{borrow::Cow, fmt, str::FromStr};
+
+use poem_openapi::{
+    registry::{MetaSchema, MetaSchemaRef},
+    types::{ParseError, ParseFromJSON, ParseResult, ToJSON, Type},
+};
+use sea_orm::DeriveValueType;
+use serde_json::Value;
+
+use super::{Field, FieldErrorCode};
+
+/// The id of something in Moodle: an integer of 1 or more.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, DeriveValueType)]
+pub struct Id(pub i64);
+
+/// Unix seconds by Moodle's clock; 0 means "never" or "not set", as in Moodle.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, DeriveValueType)]
+pub struct Time(pub i64);
+
+/// An exact decimal that keeps the digits it was written with: `82.50000` stays `82.50000`.
+///
+/// At most 28 significant digits; Moodle's grades have 10 before and 5 after the point.
+#[derive(Clone, Debug, PartialEq, Eq, DeriveValueType)]
+pub struct Decimal(String);
+
+/// The last second that a date-time with a four-digit year can show: 9999-12-31T23:59:59Z.
+const LAST_SECOND: i64 = 253_402_300_799;
+
+impl fmt::Display for Id {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl Decimal {
+    /// The digits as written.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl FromStr for Decimal {
+    type Err = FieldErrorCode;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let plain = text.bytes().all(|byte| byte.is_ascii_digit() || matches!(byte, b'-' | b'.'))
+            && text.ends_with(|last: char| last.is_ascii_digit())
+            && text.trim_start_matches('-').starts_with(|first: char| first.is_ascii_digit());
+        let number = if plain {
+            rust_decimal::Decimal::from_str_exact(text)
+        } else if text.bytes().any(|byte| matches!(byte, b'e' | b'E')) {
+            rust_decimal::Decimal::from_scientific(text)
+        } else {
+            return Err(FieldErrorCode::WrongType);
+        };
+        match number {
+            Ok(number) => Ok(Self(number.to_string())),
+            Err(rust_decimal::Error::ExceedsMaximumPossibleValue)
+            | Err(rust_decimal::Error::LessThanMinimumPossibleValue)
+            | Err(rust_decimal::Error::Underflow)
+            | Err(rust_decimal::Error::ScaleExceedsMaximumPrecision(_)) => Err(FieldErrorCode::OutOfRange),
+            Err(_) if plain => Err(FieldErrorCode::OutOfRange),
+            Err(_) => Err(FieldErrorCode::WrongType),
+        }
+    }
+}
+
+/// The text of a JSON number or of a JSON string that should hold one.
+fn literal(value: &Value) -> Result<&str, FieldErrorCode> {
+    match value {
+        Value::Number(number) => Ok(number.as_str()),
+        Value::String(text) => Ok(text),
+        _ => Err(FieldErrorCode::WrongType),
+    }
+}
+
+fn integer(value: &Value) -> Result<i64, FieldErrorCode> {
+    let text = literal(value)?;
+    let digits = text.strip_prefix('-').unwrap_or(text);
+    if digits.is_empty() || !digits.bytes().all(|byte| byte.is_ascii_digit()) {
+        return Err(FieldErrorCode::WrongType);
+    }
+    text.parse().map_err(|_| FieldErrorCode::OutOfRange)
+}
+
+fn integer_within(value: &Value, range: std::ops::RangeInclusive<i64>) -> Result<i64, FieldErrorCode> {
+    integer(value).and_then(|number| if range.contains(&number) { Ok(number) } else { Err(FieldErrorCode::OutOfRange) })
+}
+
+impl Field for Id {
+    fn parse(value: Value) -> Result<Self, FieldErrorCode> {
+        integer_within(&value, 1..=i64::MAX).map(Self)
+    }
+}
+
+impl Field for Time {
+    fn parse(value: Value) -> Result<Self, FieldErrorCode> {
+        integer_within(&value, 0..=LAST_SECOND).map(Self)
+    }
+}
+
+impl Field for i64 {
+    fn parse(value: Value) -> Result<Self, FieldErrorCode> {
+        integer(&value)
+    }
+}
+
+impl Field for Decimal {
+    fn parse(value: Value) -> Result<Self, FieldErrorCode> {
+        literal(&value)?.parse()
+    }
+}
+
+impl Field for bool {
+    fn parse(value: Value) -> Result<Self, FieldErrorCode> {
+        match &value {
+            Value::Bool(flag) => Ok(*flag),
+            _ => match literal(&value)? {
+                "0" => Ok(false),
+                "1" => Ok(true),
+                _ => Err(FieldErrorCode::WrongType),
+            },
+        }
+    }
+}
+
+/// How readers see a number, and what the OpenAPI document says of it.
+macro_rules! openapi_type {
+    ($type:ty, $name:literal, $schema:expr) => {
+        impl Type for $type {
+            const IS_REQUIRED: bool = true;
+            type RawValueType = Self;
+            type RawElementValueType = Self;
+
+            fn name() -> Cow<'static, str> {
+                $name.into()
+            }
+
+            fn schema_ref() -> MetaSchemaRef {
+                MetaSchemaRef::Inline(Box::new($schema))
+            }
+
+            fn as_raw_value(&self) -> Option<&Self> {
+                Some(self)
+            }
+
+            fn raw_element_iter<'a>(&'a self) -> Box<dyn Iterator<Item = &'a Self> + 'a> {
+                Box::new(self.as_raw_value().into_iter())
+            }
+        }
+
+        impl ToJSON for $type {
+            fn to_json(&self) -> Option<Value> {
+                Some(Value::from(self.0.clone()))
+            }
+        }
+
+        impl ParseFromJSON for $type {
+            fn parse_from_json(value: Option<Value>) -> ParseResult<Self> {
+                Self::parse(value.unwrap_or_default()).map_err(|code| ParseError::custom(code.as_str()))
+            }
+        }
+    };
+}
+
+openapi_type!(Id, "id", MetaSchema { minimum: Some(1.0), ..MetaSchema::new_with_format("integer", "int64") });
+openapi_type!(Time, "time", MetaSchema { minimum: Some(0.0), ..MetaSchema::new_with_format("integer", "int64") });
+openapi_type!(Decimal, "decimal", MetaSchema::new_with_format("string", "decimal"));
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::{Decimal, Id, Time};
+    use crate::model::{Field, FieldErrorCode};
+
+    #[test]
+    fn decimals_keep_their_digits() {
+        for text in ["82.50000", "0.00000", "-3.33333", "7", "1234567890.12345"] {
+            assert_eq!(Decimal::parse(json!(text)).unwrap().as_str(), text);
+            let number: serde_json::Value = serde_json::from_str(text).unwrap();
+            assert_eq!(Decimal::parse(number).unwrap().as_str(), text);
+        }
+        assert_eq!(Decimal::parse(json!("1.5e2")).unwrap().as_str(), "150");
+    }
+
+    #[test]
+    fn what_is_no_decimal_is_refused() {
+        for text in ["", " 1", "1 ", "abc", "1,5", ".5", "5.", "1.2.3", "NaN", "1_000", "--1", "1-1", "0x10", "e", "1e"]
+        {
+            assert_eq!(Decimal::parse(json!(text)), Err(FieldErrorCode::WrongType), "{text:?}");
+        }
+        for text in ["99999999999999999999999999999999", "0.12345678901234567890123456789012345", "1e400", "1e-400"] {
+            assert_eq!(Decimal::parse(json!(text)), Err(FieldErrorCode::OutOfRange), "{text:?}");
+        }
+        assert_eq!(Decimal::parse(json!(true)), Err(FieldErrorCode::WrongType));
+    }
+
+    #[test]
+    fn integers_come_as_number_or_string() {
+        assert_eq!(Id::parse(json!("3")), Ok(Id(3)));
+        assert_eq!(Id::parse(json!(3)), Ok(Id(3)));
+        assert_eq!(Id::parse(json!(0)), Err(FieldErrorCode::OutOfRange));
+        assert_eq!(Id::parse(json!("9223372036854775808")), Err(FieldErrorCode::OutOfRange));
+        for wrong in [json!("3.0"), json!(3.5), json!("+3"), json!(""), json!("-"), json!(" 3"), json!([3]), json!({})]
+        {
+            assert_eq!(Id::parse(wrong.clone()), Err(FieldErrorCode::WrongType), "{wrong}");
+        }
+        assert_eq!(Time::parse(json!(253402300800_i64)), Err(FieldErrorCode::OutOfRange));
+        assert_eq!(Time::parse(json!("0")), Ok(Time(0)));
+    }
+
+    #[test]
+    fn booleans_come_in_three_forms() {
+        for (value, flag) in [(json!(true), true), (json!("0"), false), (json!(1), true)] {
+            assert_eq!(bool::parse(value), Ok(flag));
+        }
+        assert_eq!(bool::parse(json!("yes")), Err(FieldErrorCode::WrongType));
+        assert_eq!(bool::parse(json!(2)), Err(FieldErrorCode::WrongType));
+    }
+}

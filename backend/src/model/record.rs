@@ -1,0 +1,140 @@
+//! The rule by which an event changes a record. Newest wins, whatever the order of arrival.
+
+use super::{Outcome, State, Version};
+
+/// What an event says about a record.
+#[derive(Clone)]
+pub struct Incoming<S> {
+    /// The state; of a deletion only the references are known.
+    pub state: S,
+    /// Fields that this version of the backend does not know, as a JSON object.
+    pub extra: Option<String>,
+    /// Whether `state` is a state, and not only the references that a deletion brings.
+    pub is_state: bool,
+    /// Whether the thing is gone in Moodle.
+    pub deleted: bool,
+}
+
+/// The current state of one thing in Moodle.
+///
+/// State and presence are two registers, each with the version that wrote it last: a deletion writes presence alone, a
+/// state writes both. So the last known state of a deleted record stays, and a state that arrives after the deletion
+/// but is older still fills it in. Each register ends with its newest write, in whatever order the events arrive.
+#[derive(Clone, PartialEq)]
+pub struct Record<S> {
+    /// The newest state, or only the references when no state has arrived yet.
+    pub state: S,
+    /// Fields that this version of the backend does not know, as a JSON object.
+    pub extra: Option<String>,
+    /// The version of `state`; none when only a deletion has arrived yet.
+    pub version: Option<Version>,
+    /// Whether the thing is gone in Moodle.
+    pub deleted: bool,
+    /// The version of `deleted`.
+    pub presence: Version,
+}
+
+/// What became of a record.
+pub struct Applied<S> {
+    /// What the event did.
+    pub outcome: Outcome,
+    /// The record as it is to be stored; none when it needs no write.
+    pub record: Option<Record<S>>,
+}
+
+impl<S: State> Record<S> {
+    /// Applies an event to what is held.
+    pub fn apply(held: Option<&Self>, incoming: Incoming<S>, version: Version) -> Applied<S> {
+        let Some(held) = held else {
+            let Incoming { state, extra, is_state, deleted } = incoming;
+            let record = Self { state, extra, version: is_state.then_some(version), deleted, presence: version };
+            return Applied { outcome: Outcome::Applied, record: Some(record) };
+        };
+        let writes_state = incoming.is_state && version.replaces(held.version);
+        let writes_presence = version.replaces(Some(held.presence));
+        if !writes_state && !writes_presence {
+            return Applied { outcome: Outcome::Superseded, record: None };
+        }
+        let mut record = held.clone();
+        if writes_state {
+            record.state = incoming.state.clone();
+            record.extra = incoming.extra;
+            record.version = Some(version);
+        }
+        if writes_presence {
+            if record.version.is_none() {
+                // Still no state: the references come from the newest deletion.
+                record.state = incoming.state;
+            }
+            record.deleted = incoming.deleted;
+            record.presence = version;
+        }
+        let same = record.state == held.state && record.extra == held.extra && record.deleted == held.deleted;
+        // A state that brings nothing new still moves the version, or an older one could replace it later.
+        let outcome = if same { Outcome::Unchanged } else { Outcome::Applied };
+        Applied { outcome, record: Some(record).filter(|record| record != held) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Incoming, Record};
+    use crate::model::{Completion, Id, Outcome, Time, Version};
+
+    fn completion(time: Option<i64>) -> Completion {
+        Completion { completionid: Id(1), userid: Id(2), courseid: Id(3), timecompleted: time.map(Time) }
+    }
+
+    fn state(value: i64) -> Incoming<Completion> {
+        Incoming { state: completion(Some(value)), extra: None, is_state: true, deleted: false }
+    }
+
+    fn deletion() -> Incoming<Completion> {
+        Incoming { state: completion(None), extra: None, is_state: false, deleted: true }
+    }
+
+    fn version(time: i64) -> Version {
+        Version { time, sequence: Some(time) }
+    }
+
+    fn fold(events: &[(Incoming<Completion>, Version)]) -> (Record<Completion>, Vec<Outcome>) {
+        let mut record = None;
+        let mut outcomes = Vec::new();
+        for (incoming, version) in events {
+            let applied = Record::apply(record.as_ref(), incoming.clone(), *version);
+            outcomes.push(applied.outcome);
+            record = applied.record.or(record);
+        }
+        (record.unwrap(), outcomes)
+    }
+
+    #[test]
+    fn an_unchanged_state_still_moves_the_version() {
+        let events = [(state(7), version(1)), (state(7), version(3)), (state(8), version(2))];
+        let (record, outcomes) = fold(&events);
+        assert_eq!(outcomes, [Outcome::Applied, Outcome::Unchanged, Outcome::Superseded]);
+        assert_eq!(record.state.timecompleted, Some(Time(7)));
+    }
+
+    #[test]
+    fn a_late_state_fills_a_deleted_record() {
+        let in_order = fold(&[(state(7), version(1)), (deletion(), version(2))]).0;
+        let reversed = fold(&[(deletion(), version(2)), (state(7), version(1))]);
+        assert!(in_order == reversed.0 && in_order.deleted);
+        assert_eq!(reversed.1, [Outcome::Applied, Outcome::Applied]);
+    }
+
+    #[test]
+    fn what_comes_back_is_no_longer_deleted() {
+        let (record, _) = fold(&[(state(7), version(1)), (deletion(), version(2)), (state(7), version(3))]);
+        assert!(!record.deleted);
+    }
+
+    #[test]
+    fn without_sequence_the_record_is_compared_not_the_log() {
+        let at = Version { time: 1, sequence: None };
+        let (record, outcomes) = fold(&[(state(7), at), (state(8), at), (state(7), at), (state(7), at)]);
+        assert_eq!(outcomes, [Outcome::Applied, Outcome::Applied, Outcome::Applied, Outcome::Unchanged]);
+        assert_eq!(record.state.timecompleted, Some(Time(7)));
+    }
+}

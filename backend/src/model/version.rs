@@ -1,0 +1,50 @@
+//! What orders the states of one record.
+
+/// When a state was true, as far as its sender can tell.
+///
+/// An event from our plugin has a `sequence`, which orders all events of a site, so two versions are never equal. An
+/// event of the original plugin has none; within one second the order of arrival decides.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Version {
+    /// Unix seconds by Moodle's clock.
+    pub time: i64,
+    /// The sender's running number; orders events within a second.
+    pub sequence: Option<i64>,
+}
+
+impl Version {
+    /// Whether a state of this version, arriving now, replaces one of version `held`.
+    pub fn replaces(self, held: Option<Self>) -> bool {
+        let Some(held) = held else { return true };
+        match (self.sequence, held.sequence) {
+            _ if self.time != held.time => self.time > held.time,
+            (Some(arriving), Some(held)) => arriving > held,
+            _ => true,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Version;
+
+    fn version(time: i64, sequence: Option<i64>) -> Version {
+        Version { time, sequence }
+    }
+
+    #[test]
+    fn time_decides_before_sequence() {
+        assert!(version(2, Some(1)).replaces(Some(version(1, Some(9)))));
+        assert!(!version(1, Some(9)).replaces(Some(version(2, Some(1)))));
+        assert!(version(1, Some(2)).replaces(Some(version(1, Some(1)))));
+        assert!(!version(1, Some(1)).replaces(Some(version(1, Some(1)))));
+    }
+
+    #[test]
+    fn without_a_sequence_arrival_decides_within_a_second() {
+        assert!(version(1, None).replaces(Some(version(1, None))));
+        assert!(version(1, None).replaces(Some(version(1, Some(7)))));
+        assert!(!version(1, None).replaces(Some(version(2, None))));
+        assert!(version(1, None).replaces(None));
+    }
+}

@@ -1,0 +1,227 @@
+//! Connecting to the database that the URL names.
+
+use std::{
+    fmt,
+    path::{Path, PathBuf},
+    str::FromStr,
+};
+
+use backend_sync_migration::{Migrator, MigratorTrait};
+use sea_orm::{
+    ConnectOptions, ConnectionTrait, Database, DatabaseConnection, DbBackend, Statement,
+    sqlx::sqlite::{SqliteJournalMode, SqliteSynchronous},
+};
+use serde::Deserialize;
+
+use super::StoreError;
+use crate::limits;
+
+/// Where the database is: `sqlite://path` or `postgres://user:password@host:port/name`.
+///
+/// It may hold a password, so neither `Debug` nor `Display` shows that.
+#[derive(Clone, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "String")]
+pub struct DatabaseUrl(String);
+
+/// The URL is of no database that we know.
+#[derive(Debug, thiserror::Error)]
+#[error("database_url must begin with sqlite:// or postgres://")]
+pub struct InvalidDatabaseUrl;
+
+impl DatabaseUrl {
+    /// The file of a SQLite database.
+    pub fn sqlite_path(&self) -> Option<PathBuf> {
+        let path = self.0.strip_prefix("sqlite:")?;
+        let path = path.strip_prefix("//").unwrap_or(path);
+        Some(PathBuf::from(path.split('?').next().unwrap_or(path)))
+    }
+}
+
+impl FromStr for DatabaseUrl {
+    type Err = InvalidDatabaseUrl;
+
+    fn from_str(url: &str) -> Result<Self, Self::Err> {
+        let known = ["sqlite:", "postgres://", "postgresql://"].iter().any(|scheme| url.starts_with(scheme));
+        if known { Ok(Self(url.to_owned())) } else { Err(InvalidDatabaseUrl) }
+    }
+}
+
+impl TryFrom<String> for DatabaseUrl {
+    type Error = InvalidDatabaseUrl;
+
+    fn try_from(url: String) -> Result<Self, Self::Error> {
+        url.parse()
+    }
+}
+
+impl fmt::Display for DatabaseUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(path) = self.sqlite_path() {
+            return write!(f, "sqlite://{}", path.display());
+        }
+        // Everything that can hold a password: what stands before the last @, and the query.
+        let host =
+            self.0.rsplit_once('@').map_or_else(|| self.0.split_once("//").unwrap_or_default().1, |(_, host)| host);
+        write!(f, "postgres://{}", host.split('?').next().unwrap_or_default())
+    }
+}
+
+impl fmt::Debug for DatabaseUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+/// The database. Cheap to clone.
+#[derive(Clone)]
+pub struct Store {
+    pub(super) read: DatabaseConnection,
+    /// On SQLite a single connection, because it has one writer at a time; on PostgreSQL the same pool as `read`.
+    pub(super) write: DatabaseConnection,
+}
+
+impl Store {
+    /// Connects; creates the file of a SQLite database that does not exist yet. Applies no migrations.
+    pub async fn connect(url: &DatabaseUrl) -> Result<Self, StoreError> {
+        if let Some(path) = url.sqlite_path() {
+            create_folder(&path).map_err(|error| StoreError::Unavailable(sea_orm::DbErr::Custom(error)))?;
+            let write = Database::connect(sqlite_options(url, 1, Access::Write)).await?;
+            let read = Database::connect(sqlite_options(url, limits::SQLITE_READERS, Access::Read)).await?;
+            return Ok(Self { read, write });
+        }
+        let mut options = ConnectOptions::new(url.0.clone());
+        options
+            .max_connections(limits::POSTGRES_CONNECTIONS)
+            .acquire_timeout(limits::CONNECTION_WAIT)
+            .sqlx_logging(false)
+            // An answered event must be on disk, even when the server's default says otherwise.
+            .map_sqlx_postgres_opts(|options| options.options([("synchronous_commit", "on")]));
+        let pool = Database::connect(options).await?;
+        Ok(Self { read: pool.clone(), write: pool })
+    }
+
+    /// Applies the migrations that are missing; returns how many.
+    pub async fn migrate(&self) -> Result<usize, StoreError> {
+        let missing = self.missing_migrations().await?;
+        if missing > 0 {
+            Migrator::up(&self.write, None).await?;
+        }
+        Ok(missing)
+    }
+
+    /// How many migrations are missing.
+    pub async fn missing_migrations(&self) -> Result<usize, StoreError> {
+        let sql = match self.backend() {
+            DbBackend::Postgres => {
+                "SELECT count(*) AS count FROM pg_catalog.pg_tables WHERE tablename = 'seaql_migrations' AND schemaname = current_schema()"
+            }
+            _ => "SELECT count(*) AS count FROM sqlite_master WHERE name = 'seaql_migrations'",
+        };
+        let all = Migrator::migrations().len();
+        if self.count(sql).await? == 0 {
+            return Ok(all);
+        }
+        let applied = self.count("SELECT count(*) AS count FROM seaql_migrations").await?;
+        Ok(all.saturating_sub(usize::try_from(applied).unwrap_or(0)))
+    }
+
+    async fn count(&self, sql: &str) -> Result<i64, StoreError> {
+        let row = self.read.query_one_raw(Statement::from_string(self.backend(), sql)).await?;
+        Ok(row.map(|row| row.try_get("", "count")).transpose()?.unwrap_or(0))
+    }
+
+    /// Whether the database answers.
+    pub async fn ping(&self) -> Result<(), StoreError> {
+        self.read.execute_unprepared("SELECT 1").await?;
+        Ok(())
+    }
+
+    /// The name and version of the database, and its clock in Unix seconds.
+    pub async fn server(&self) -> Result<(String, i64), StoreError> {
+        let sql = match self.backend() {
+            DbBackend::Postgres => {
+                "SELECT 'PostgreSQL ' || current_setting('server_version') AS name, \
+                 CAST(extract(epoch FROM clock_timestamp()) AS bigint) AS seconds"
+            }
+            _ => "SELECT 'SQLite ' || sqlite_version() AS name, CAST(strftime('%s', 'now') AS integer) AS seconds",
+        };
+        let statement = Statement::from_string(self.backend(), sql);
+        let row = self.read.query_one_raw(statement).await?;
+        let row = row.ok_or(sea_orm::DbErr::RecordNotFound("the server's version".to_owned()))?;
+        Ok((row.try_get("", "name")?, row.try_get("", "seconds")?))
+    }
+
+    /// Closes all connections; on SQLite this also folds the write-ahead log into the file.
+    pub async fn close(self) {
+        for pool in [self.read, self.write] {
+            if let Err(error) = pool.close().await {
+                tracing::warn!(%error, "could not close the database");
+            }
+        }
+    }
+
+    fn backend(&self) -> DbBackend {
+        self.read.get_database_backend()
+    }
+}
+
+#[derive(Clone, Copy)]
+enum Access {
+    Read,
+    Write,
+}
+
+fn create_folder(file: &Path) -> Result<(), String> {
+    let Some(folder) = file.parent().filter(|folder| !folder.as_os_str().is_empty()) else { return Ok(()) };
+    std::fs::create_dir_all(folder).map_err(|error| format!("cannot create the folder {}: {error}", folder.display()))
+}
+
+fn sqlite_options(url: &DatabaseUrl, connections: u32, access: Access) -> ConnectOptions {
+    let mut options = ConnectOptions::new(url.0.clone());
+    options
+        .max_connections(connections)
+        .min_connections(1)
+        .acquire_timeout(limits::CONNECTION_WAIT)
+        .sqlx_logging(false)
+        .map_sqlx_sqlite_opts(move |options| {
+            let options = options
+                .create_if_missing(true)
+                .journal_mode(SqliteJournalMode::Wal)
+                // FULL: each commit is on disk before it is answered.
+                .synchronous(SqliteSynchronous::Full)
+                .busy_timeout(limits::SQLITE_BUSY_WAIT)
+                .foreign_keys(true)
+                .statement_cache_capacity(limits::CACHED_STATEMENTS)
+                .pragma("journal_size_limit", limits::SQLITE_WAL_BYTES.to_string());
+            match access {
+                Access::Write => options.pragma("cache_size", format!("-{}", limits::SQLITE_WRITER_CACHE_KIB)),
+                Access::Read => options.pragma("query_only", "on"),
+            }
+        });
+    options
+}
+
+#[cfg(test)]
+mod tests {
+    use super::DatabaseUrl;
+
+    #[test]
+    fn a_password_is_never_shown() {
+        for url in [
+            "postgres://ann:pa55@db.example:5432/sync?password=pa55",
+            "postgresql://ann:pa55%40@db.example/sync",
+            "postgres://db.example/sync?user=ann&password=pa55",
+        ] {
+            let url: DatabaseUrl = url.parse().unwrap();
+            assert!(!format!("{url} {url:?}").contains("pa55"), "{url}");
+            assert!(url.to_string().contains("db.example"));
+        }
+    }
+
+    #[test]
+    fn the_file_of_a_sqlite_database() {
+        let url: DatabaseUrl = "sqlite://data/x.sqlite?mode=rwc".parse().unwrap();
+        assert_eq!(url.sqlite_path().unwrap().to_str(), Some("data/x.sqlite"));
+        assert!("mysql://x".parse::<DatabaseUrl>().is_err());
+    }
+}

@@ -1,0 +1,9 @@
+//! The tables as sea-orm entities.
+
+pub(super) mod change;
+pub(super) mod counter;
+pub(super) mod event;
+pub(super) mod grade_item;
+pub(super) mod records;
+pub(super) mod site;
+pub(super) mod token;

@@ -1,0 +1,190 @@
+//! The five tables of records, which differ only in the columns of their state.
+
+use sea_orm::{ActiveValue::Set, entity::prelude::*};
+
+use crate::{
+    clock::Timestamp,
+    model::{Completion, Course, Decimal, Enrolment, Grade, Id, Record, Roles, State, Time, User, Version},
+};
+
+/// A record as a table holds it.
+pub struct StoredRecord<S> {
+    /// The id of its site in our database.
+    pub site_id: i64,
+    /// The record.
+    pub record: Record<S>,
+    /// When it changed last, by our clock.
+    pub changed_at: Timestamp,
+}
+
+/// A table of records.
+pub(crate) trait RecordTable: EntityTrait<Model: Send + Sync> {
+    /// What its records hold.
+    type State: State;
+
+    const SITE_ID: Self::Column;
+    const MOODLE_ID: Self::Column;
+    const DELETED: Self::Column;
+    const CHANGED_AT: Self::Column;
+
+    fn to_row(stored: StoredRecord<Self::State>) -> Self::ActiveModel;
+
+    fn from_row(row: Self::Model) -> StoredRecord<Self::State>;
+}
+
+macro_rules! record_table {
+    (
+        $module:ident $table:literal: $state:ident by $key:ident;
+        references { $($reference:ident,)* }
+        fields { $($field:ident: $type:ty,)* }
+    ) => {
+        pub(crate) mod $module {
+            use super::*;
+
+            #[derive(Clone, Debug, PartialEq, DeriveEntityModel)]
+            #[sea_orm(table_name = $table)]
+            pub(crate) struct Model {
+                #[sea_orm(primary_key, auto_increment = false)]
+                pub(crate) site_id: i64,
+                #[sea_orm(primary_key, auto_increment = false)]
+                pub(crate) moodle_id: i64,
+                $(pub(crate) $reference: Id,)*
+                $(pub(crate) $field: Option<$type>,)*
+                pub(crate) extra: Option<String>,
+                pub(crate) version_time: Option<i64>,
+                pub(crate) version_sequence: Option<i64>,
+                pub(crate) deleted: bool,
+                pub(crate) presence_time: i64,
+                pub(crate) presence_sequence: Option<i64>,
+                pub(crate) changed_at: i64,
+            }
+
+            #[derive(Clone, Copy, Debug, EnumIter, DeriveRelation)]
+            pub(crate) enum Relation {}
+
+            impl ActiveModelBehavior for ActiveModel {}
+
+            impl RecordTable for Entity {
+                type State = $state;
+
+                const SITE_ID: Column = Column::SiteId;
+                const MOODLE_ID: Column = Column::MoodleId;
+                const DELETED: Column = Column::Deleted;
+                const CHANGED_AT: Column = Column::ChangedAt;
+
+                fn to_row(stored: StoredRecord<$state>) -> ActiveModel {
+                    let Record { state, extra, version, deleted, presence } = stored.record;
+                    ActiveModel {
+                        site_id: Set(stored.site_id),
+                        moodle_id: Set(state.$key.0),
+                        $($reference: Set(state.$reference),)*
+                        $($field: Set(state.$field),)*
+                        extra: Set(extra),
+                        version_time: Set(version.map(|version| version.time)),
+                        version_sequence: Set(version.and_then(|version| version.sequence)),
+                        deleted: Set(deleted),
+                        presence_time: Set(presence.time),
+                        presence_sequence: Set(presence.sequence),
+                        changed_at: Set(stored.changed_at.0),
+                    }
+                }
+
+                fn from_row(row: Model) -> StoredRecord<$state> {
+                    let state = $state {
+                        $key: Id(row.moodle_id),
+                        $($reference: row.$reference,)*
+                        $($field: row.$field,)*
+                    };
+                    let sequence = row.version_sequence;
+                    let record = Record {
+                        state,
+                        extra: row.extra,
+                        version: row.version_time.map(|time| Version { time, sequence }),
+                        deleted: row.deleted,
+                        presence: Version { time: row.presence_time, sequence: row.presence_sequence },
+                    };
+                    StoredRecord { site_id: row.site_id, record, changed_at: Timestamp(row.changed_at) }
+                }
+            }
+        }
+    };
+}
+
+record_table! {
+    user "users": User by userid;
+    references {}
+    fields {
+        username: String,
+        firstname: String,
+        lastname: String,
+        email: String,
+        idnumber: String,
+        phone1: String,
+        phone2: String,
+        institution: String,
+        department: String,
+        city: String,
+        country: String,
+        lang: String,
+        timezone: String,
+        auth: String,
+        confirmed: bool,
+        suspended: bool,
+        timecreated: Time,
+        timemodified: Time,
+    }
+}
+
+record_table! {
+    course "courses": Course by courseid;
+    references {}
+    fields {
+        fullname: String,
+        shortname: String,
+        idnumber: String,
+        categoryid: Id,
+        categoryname: String,
+        format: String,
+        visible: bool,
+        startdate: Time,
+        enddate: Time,
+        timecreated: Time,
+        timemodified: Time,
+    }
+}
+
+record_table! {
+    enrolment "enrolments": Enrolment by enrollmentid;
+    references { userid, courseid, }
+    fields {
+        roleid: i64,
+        roles: Roles,
+        enrol: String,
+        enabled: bool,
+        status: i64,
+        timestart: Time,
+        timeend: Time,
+        timecreated: Time,
+        timemodified: Time,
+    }
+}
+
+record_table! {
+    grade "grades": Grade by gradeid;
+    references { userid, itemid, }
+    fields {
+        finalgrade: Decimal,
+        gradetext: String,
+        feedback: String,
+        grader: i64,
+        hidden: bool,
+        timecreated: Time,
+        timemodified: Time,
+    }
+}
+
+record_table! {
+    completion "completions": Completion by completionid;
+    references { userid, courseid, }
+    fields { timecompleted: Time, }
+}

@@ -1,0 +1,20 @@
+//! The only place with SQL. SQLite and PostgreSQL behave the same behind it.
+
+mod bulk;
+mod connect;
+mod entity;
+mod error;
+mod page;
+mod read;
+mod sites;
+mod write;
+
+pub use connect::{DatabaseUrl, InvalidDatabaseUrl, Store};
+pub use entity::records::StoredRecord;
+pub use error::StoreError;
+pub use page::{CourseFilter, EventFilter, Page, PageRequest, Position, RecordFilter, UserFilter};
+pub use read::{GradeWithItem, StoredChange, StoredEvent};
+pub use sites::{NewToken, Scope, Site, SiteSummary, Token, TokenSummary};
+pub use write::{NewChange, NewEvent, WriteTransaction};
+
+pub(crate) use entity::records::{RecordTable, completion, course, enrolment, grade, user};

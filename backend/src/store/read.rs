@@ -1,0 +1,347 @@
+//! What readers get: pages of records, one record, the event log and the change feed.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+
+use sea_orm::{
+    ColumnTrait, Condition, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect, QueryTrait,
+    sea_query::{Expr, ExprTrait},
+};
+use uuid::Uuid;
+
+use super::{
+    CourseFilter, EventFilter, Page, PageRequest, Position, RecordFilter, StoreError, UserFilter, bulk,
+    connect::Store,
+    entity::{
+        change, event, grade_item,
+        records::{RecordTable, StoredRecord, completion, course, enrolment, grade, user},
+    },
+    write::Key,
+};
+use crate::{
+    clock::Timestamp,
+    model::{Completion, Course, Enrolment, Grade, GradeItem, Id, State, User, Version},
+};
+
+/// A grade and what it is for.
+pub struct GradeWithItem {
+    /// The grade.
+    pub grade: StoredRecord<Grade>,
+    /// Its grade item; none when only the grade's deletion has arrived.
+    pub item: Option<GradeItem>,
+}
+
+/// An event as the log holds it. The words are those that were written; a newer version may know more.
+pub struct StoredEvent {
+    /// Its place in the log.
+    pub id: i64,
+    /// The id of its site in our database.
+    pub site_id: i64,
+    /// The id that the sender gave it.
+    pub client_id: Option<Uuid>,
+    /// What happened.
+    pub event_type: String,
+    /// Which kind of record it is about.
+    pub kind: String,
+    /// Which record it is about.
+    pub moodle_id: Id,
+    /// Which user it is about.
+    pub userid: Option<Id>,
+    /// When it happened.
+    pub version: Version,
+    /// When it reached us.
+    pub received_at: Timestamp,
+    /// What it did.
+    pub outcome: String,
+    /// Its data as sent.
+    pub data: String,
+}
+
+/// The newest change of one record.
+pub struct StoredChange {
+    /// The event that changed it: its place in the feed.
+    pub event_id: i64,
+    /// The id of its site in our database.
+    pub site_id: i64,
+    /// Which kind of record.
+    pub kind: String,
+    /// Which record.
+    pub moodle_id: Id,
+    /// Whether it is deleted.
+    pub deleted: bool,
+    /// When it changed.
+    pub changed_at: Timestamp,
+}
+
+type RecordPage<S> = Page<StoredRecord<S>, Position>;
+
+impl Store {
+    /// A page of users.
+    pub async fn users(
+        &self,
+        filter: &RecordFilter,
+        page: PageRequest<Position>,
+    ) -> Result<RecordPage<User>, StoreError> {
+        let mut condition = Condition::all();
+        if let Some(email) = &filter.email {
+            condition = condition.add(user::Column::Email.eq(email.as_str()));
+        }
+        self.page::<user::Entity>(filter, condition, page).await
+    }
+
+    /// A page of courses.
+    pub async fn courses(
+        &self,
+        filter: &RecordFilter,
+        page: PageRequest<Position>,
+    ) -> Result<RecordPage<Course>, StoreError> {
+        self.page::<course::Entity>(filter, Condition::all(), page).await
+    }
+
+    /// A page of enrolments.
+    pub async fn enrolments(
+        &self,
+        filter: &RecordFilter,
+        page: PageRequest<Position>,
+    ) -> Result<RecordPage<Enrolment>, StoreError> {
+        use enrolment::Column;
+        let condition = Condition::all()
+            .add_option(filter.user.map(|user| of_user(Column::SiteId, Column::Userid, user)))
+            .add_option(filter.course.map(|course| in_course(Column::SiteId, Column::Courseid, course)));
+        self.page::<enrolment::Entity>(filter, condition, page).await
+    }
+
+    /// A page of completions.
+    pub async fn completions(
+        &self,
+        filter: &RecordFilter,
+        page: PageRequest<Position>,
+    ) -> Result<RecordPage<Completion>, StoreError> {
+        use completion::Column;
+        let condition = Condition::all()
+            .add_option(filter.user.map(|user| of_user(Column::SiteId, Column::Userid, user)))
+            .add_option(filter.course.map(|course| in_course(Column::SiteId, Column::Courseid, course)));
+        self.page::<completion::Entity>(filter, condition, page).await
+    }
+
+    /// A page of grades with their items.
+    pub async fn grades(
+        &self,
+        filter: &RecordFilter,
+        page: PageRequest<Position>,
+    ) -> Result<Page<GradeWithItem, Position>, StoreError> {
+        use grade::Column;
+        let mut condition =
+            Condition::all().add_option(filter.user.map(|user| of_user(Column::SiteId, Column::Userid, user)));
+        if let Some(course) = filter.course {
+            let items = grade_item::Entity::find()
+                .select_only()
+                .column(grade_item::Column::MoodleId)
+                .filter(in_course(grade_item::Column::SiteId, grade_item::Column::Courseid, course))
+                .into_query();
+            condition = condition.add(Column::SiteId.eq(course.site_id)).add(Column::Itemid.in_subquery(items));
+        }
+        let Page { items, next } = self.page::<grade::Entity>(filter, condition, page).await?;
+        Ok(Page { items: self.with_items(items).await?, next })
+    }
+
+    /// One grade with its item.
+    pub async fn grade(&self, site: &str, id: Id) -> Result<Option<GradeWithItem>, StoreError> {
+        let found: Vec<_> = self.record::<grade::Entity>(site, id).await?.into_iter().collect();
+        Ok(self.with_items(found).await?.pop())
+    }
+
+    async fn with_items(&self, grades: Vec<StoredRecord<Grade>>) -> Result<Vec<GradeWithItem>, StoreError> {
+        let keys: Vec<Key> = grades.iter().map(|grade| (grade.site_id, grade.record.state.itemid)).collect();
+        let items = load_grade_items(&self.read, &keys).await?;
+        let with_item = |grade: StoredRecord<Grade>| {
+            let item = items.get(&(grade.site_id, grade.record.state.itemid)).map(|(item, _)| item.clone());
+            GradeWithItem { grade, item }
+        };
+        Ok(grades.into_iter().map(with_item).collect())
+    }
+
+    /// One record.
+    pub(crate) async fn record<T: RecordTable>(
+        &self,
+        site: &str,
+        id: Id,
+    ) -> Result<Option<StoredRecord<T::State>>, StoreError> {
+        let Some(site) = self.site(site).await? else { return Ok(None) };
+        let row = T::find().filter(T::SITE_ID.eq(site.id)).filter(T::MOODLE_ID.eq(id)).one(&self.read).await?;
+        Ok(row.map(T::from_row))
+    }
+
+    /// Which of these records exist.
+    pub(crate) async fn existing<T: RecordTable>(&self, keys: &[Key]) -> Result<HashSet<Key>, StoreError> {
+        let mut existing = HashSet::new();
+        for (site_id, ids) in by_site(keys) {
+            for list in bulk::key_lists(&ids) {
+                let rows: Vec<i64> = T::find()
+                    .select_only()
+                    .column(T::MOODLE_ID)
+                    .filter(T::SITE_ID.eq(site_id))
+                    .filter(T::MOODLE_ID.is_in(list))
+                    .into_tuple()
+                    .all(&self.read)
+                    .await?;
+                existing.extend(rows.into_iter().map(|id| (site_id, Id(id))));
+            }
+        }
+        Ok(existing)
+    }
+
+    async fn page<T: RecordTable>(
+        &self,
+        filter: &RecordFilter,
+        condition: Condition,
+        page: PageRequest<Position>,
+    ) -> Result<RecordPage<T::State>, StoreError> {
+        let mut query = T::find().filter(condition);
+        if let Some(site_id) = filter.site_id {
+            query = query.filter(T::SITE_ID.eq(site_id));
+        }
+        if let Some(deleted) = filter.deleted {
+            query = query.filter(T::DELETED.eq(deleted));
+        }
+        if let Some(since) = filter.changed_since {
+            query = query.filter(T::CHANGED_AT.gte(since.0));
+        }
+        if let Some(after) = page.after {
+            let place = Expr::tuple([Expr::col(T::SITE_ID.as_column_ref()), Expr::col(T::MOODLE_ID.as_column_ref())]);
+            query = query.filter(place.gt(Expr::tuple([Expr::value(after.site_id), Expr::value(after.moodle_id)])));
+        }
+        let query = query.order_by_asc(T::SITE_ID).order_by_asc(T::MOODLE_ID).limit(page.limit + 1);
+        let items: Vec<_> = query.all(&self.read).await?.into_iter().map(T::from_row).collect();
+        let position = |stored: &StoredRecord<T::State>| Position {
+            site_id: stored.site_id,
+            moodle_id: stored.record.state.moodle_id().0,
+        };
+        Ok(Page::cut(items, page.limit, position))
+    }
+
+    /// A page of the event log, in the order of the commits.
+    pub async fn events(
+        &self,
+        filter: &EventFilter,
+        page: PageRequest<i64>,
+    ) -> Result<Page<StoredEvent, i64>, StoreError> {
+        use event::Column;
+        let condition = Condition::all()
+            .add_option(filter.site_id.map(|site_id| Column::SiteId.eq(site_id)))
+            .add_option(filter.user.map(|user| of_user(Column::SiteId, Column::Userid, user)))
+            .add_option(filter.event_type.map(|event_type| Column::EventType.eq(event_type.as_str())))
+            .add_option(page.after.map(|after| Column::Id.gt(after)));
+        let query = event::Entity::find().filter(condition).order_by_asc(Column::Id).limit(page.limit + 1);
+        let items: Vec<_> = query.all(&self.read).await?.into_iter().map(StoredEvent::from).collect();
+        Ok(Page::cut(items, page.limit, |event| event.id))
+    }
+
+    /// One event.
+    pub async fn event(&self, id: i64) -> Result<Option<StoredEvent>, StoreError> {
+        Ok(event::Entity::find_by_id(id).one(&self.read).await?.map(StoredEvent::from))
+    }
+
+    /// The records that changed after the event `after`, in the order of the commits of their newest changes.
+    ///
+    /// A record stands in the feed once, at its newest change. Ids are given out under the writers' lock, so whatever
+    /// commits later has a higher one: a reader that goes on from the last id it saw misses nothing.
+    pub async fn changes(
+        &self,
+        site_id: Option<i64>,
+        page: PageRequest<i64>,
+    ) -> Result<Page<StoredChange, i64>, StoreError> {
+        use change::Column;
+        let condition = Condition::all()
+            .add_option(site_id.map(|site_id| Column::SiteId.eq(site_id)))
+            .add_option(page.after.map(|after| Column::EventId.gt(after)));
+        let query = change::Entity::find().filter(condition).order_by_asc(Column::EventId).limit(page.limit + 1);
+        let items: Vec<_> = query.all(&self.read).await?.into_iter().map(StoredChange::from).collect();
+        Ok(Page::cut(items, page.limit, |change| change.event_id))
+    }
+}
+
+fn of_user<C: ColumnTrait>(site: C, user: C, filter: UserFilter) -> Condition {
+    Condition::all().add(site.eq(filter.site_id)).add(user.eq(filter.userid))
+}
+
+fn in_course<C: ColumnTrait>(site: C, course: C, filter: CourseFilter) -> Condition {
+    Condition::all().add(site.eq(filter.site_id)).add(course.eq(filter.courseid))
+}
+
+/// The ids of each site.
+pub(super) fn by_site(keys: &[Key]) -> BTreeMap<i64, Vec<Id>> {
+    let mut sites: BTreeMap<i64, Vec<Id>> = BTreeMap::new();
+    for (site_id, id) in keys {
+        sites.entry(*site_id).or_default().push(*id);
+    }
+    sites
+}
+
+/// The records with these keys, as far as they exist.
+pub(super) async fn load_records<T: RecordTable>(
+    connection: &impl ConnectionTrait,
+    keys: &[Key],
+) -> Result<HashMap<Key, StoredRecord<T::State>>, StoreError> {
+    let mut records = HashMap::new();
+    for (site_id, ids) in by_site(keys) {
+        for list in bulk::key_lists(&ids) {
+            let query = T::find().filter(T::SITE_ID.eq(site_id)).filter(T::MOODLE_ID.is_in(list));
+            for row in query.all(connection).await? {
+                let stored = T::from_row(row);
+                records.insert((site_id, stored.record.state.moodle_id()), stored);
+            }
+        }
+    }
+    Ok(records)
+}
+
+/// The grade items with these keys, as far as they exist, with their versions.
+pub(super) async fn load_grade_items(
+    connection: &impl ConnectionTrait,
+    keys: &[Key],
+) -> Result<HashMap<Key, (GradeItem, Version)>, StoreError> {
+    let mut items = HashMap::new();
+    for (site_id, ids) in by_site(keys) {
+        for list in bulk::key_lists(&ids) {
+            let query = grade_item::Entity::find()
+                .filter(grade_item::Column::SiteId.eq(site_id))
+                .filter(grade_item::Column::MoodleId.is_in(list));
+            for row in query.all(connection).await? {
+                let (key, version) = ((site_id, Id(row.moodle_id)), row.version());
+                items.insert(key, (row.into(), version));
+            }
+        }
+    }
+    Ok(items)
+}
+
+impl From<event::Model> for StoredEvent {
+    fn from(row: event::Model) -> Self {
+        Self {
+            id: row.id,
+            site_id: row.site_id,
+            client_id: row.client_id,
+            event_type: row.event_type,
+            kind: row.kind,
+            moodle_id: Id(row.moodle_id),
+            userid: row.userid.map(Id),
+            version: Version { time: row.version_time, sequence: row.version_sequence },
+            received_at: Timestamp(row.received_at),
+            outcome: row.outcome,
+            data: row.data,
+        }
+    }
+}
+
+impl From<change::Model> for StoredChange {
+    fn from(row: change::Model) -> Self {
+        Self {
+            event_id: row.event_id,
+            site_id: row.site_id,
+            kind: row.kind,
+            moodle_id: Id(row.moodle_id),
+            deleted: row.deleted,
+            changed_at: Timestamp(row.changed_at),
+        }
+    }
+}

@@ -1,0 +1,218 @@
+//! Sites and tokens.
+
+use sea_orm::{
+    ActiveModelTrait, ActiveValue::Set, ColumnTrait, EntityTrait, IntoActiveModel, PaginatorTrait, QueryFilter,
+    QueryOrder, sea_query::Expr,
+};
+
+use super::{
+    StoreError,
+    connect::Store,
+    entity::{site, token},
+};
+use crate::{clock::Timestamp, model::SiteName};
+
+/// A site, as far as its events need it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Site {
+    /// Its id in our database.
+    pub id: i64,
+    /// Its name.
+    pub name: String,
+}
+
+/// A site as an operator sees it.
+pub struct SiteSummary {
+    /// Its name.
+    pub name: String,
+    /// The address of its Moodle.
+    pub wwwroot: Option<String>,
+    /// When it was added.
+    pub created_at: Timestamp,
+}
+
+/// What a token allows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Scope {
+    /// Send the events of one site.
+    Ingest,
+    /// Read everything.
+    Read,
+    /// Read everything, and operate.
+    Operate,
+}
+
+impl Scope {
+    /// The word in the database and on the command line.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Ingest => "ingest",
+            Self::Read => "read",
+            Self::Operate => "operate",
+        }
+    }
+}
+
+/// A valid token.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Token {
+    /// Its id.
+    pub id: i64,
+    /// What it allows.
+    pub scope: Scope,
+    /// The hash that it was found by.
+    pub hash: String,
+    /// The site, when its scope is [`Scope::Ingest`].
+    pub site: Option<Site>,
+}
+
+/// A token to be stored.
+pub struct NewToken<'a> {
+    /// What it allows.
+    pub scope: Scope,
+    /// Its site, for [`Scope::Ingest`].
+    pub site_id: Option<i64>,
+    /// Its name, for the other scopes.
+    pub name: Option<&'a str>,
+    /// Its SHA-256 in hexadecimal.
+    pub hash: String,
+    /// When it was made.
+    pub created_at: Timestamp,
+}
+
+/// A token as an operator sees it.
+pub struct TokenSummary {
+    /// Its id.
+    pub id: i64,
+    /// What it allows: `ingest`, `read` or `operate`.
+    pub scope: String,
+    /// Its site, for a site's token.
+    pub site: Option<String>,
+    /// Its name, for an API consumer's token.
+    pub name: Option<String>,
+    /// When it was made.
+    pub created_at: Timestamp,
+    /// When it was last used, give or take a minute.
+    pub last_used_at: Option<Timestamp>,
+    /// When it was revoked.
+    pub revoked_at: Option<Timestamp>,
+}
+
+impl Store {
+    /// Adds a site; `None` when there is one of that name.
+    pub async fn add_site(
+        &self,
+        name: &SiteName,
+        wwwroot: Option<String>,
+        now: Timestamp,
+    ) -> Result<Option<Site>, StoreError> {
+        if self.site(name.as_str()).await?.is_some() {
+            return Ok(None);
+        }
+        let row = site::ActiveModel {
+            name: Set(name.to_string()),
+            wwwroot: Set(wwwroot),
+            created_at: Set(now.0),
+            ..Default::default()
+        };
+        let row = row.insert(&self.write).await?;
+        Ok(Some(Site { id: row.id, name: row.name }))
+    }
+
+    /// The site of that name.
+    pub async fn site(&self, name: &str) -> Result<Option<Site>, StoreError> {
+        let row = site::Entity::find().filter(site::Column::Name.eq(name)).one(&self.read).await?;
+        Ok(row.map(|row| Site { id: row.id, name: row.name }))
+    }
+
+    /// All sites by name.
+    pub async fn sites(&self) -> Result<Vec<SiteSummary>, StoreError> {
+        let rows = site::Entity::find().order_by_asc(site::Column::Name).all(&self.read).await?;
+        let summary = |row: site::Model| SiteSummary {
+            name: row.name,
+            wwwroot: row.wwwroot,
+            created_at: Timestamp(row.created_at),
+        };
+        Ok(rows.into_iter().map(summary).collect())
+    }
+
+    /// The names of all sites by their ids.
+    pub(crate) async fn site_names(&self) -> Result<std::collections::HashMap<i64, String>, StoreError> {
+        let rows = site::Entity::find().all(&self.read).await?;
+        Ok(rows.into_iter().map(|row| (row.id, row.name)).collect())
+    }
+
+    /// Whether there is no token at all, as before the first start.
+    pub async fn has_no_tokens(&self) -> Result<bool, StoreError> {
+        Ok(token::Entity::find().count(&self.read).await? == 0)
+    }
+
+    /// Stores a token.
+    pub async fn add_token(&self, new: NewToken<'_>) -> Result<(), StoreError> {
+        let row = token::ActiveModel {
+            scope: Set(new.scope.as_str().to_owned()),
+            site_id: Set(new.site_id),
+            name: Set(new.name.map(str::to_owned)),
+            hash: Set(new.hash),
+            created_at: Set(new.created_at.0),
+            ..Default::default()
+        };
+        row.insert(&self.write).await?;
+        Ok(())
+    }
+
+    /// The token with that hash, unless it was revoked.
+    pub async fn token(&self, hash: &str) -> Result<Option<Token>, StoreError> {
+        let found = token::Entity::find()
+            .find_also_related(site::Entity)
+            .filter(token::Column::Hash.eq(hash))
+            .filter(token::Column::RevokedAt.is_null())
+            .one(&self.read)
+            .await?;
+        Ok(found.and_then(|(row, site)| {
+            let scope = [Scope::Ingest, Scope::Read, Scope::Operate].into_iter().find(|s| s.as_str() == row.scope)?;
+            let site = site.map(|site| Site { id: site.id, name: site.name });
+            Some(Token { id: row.id, scope, hash: row.hash, site })
+        }))
+    }
+
+    /// All tokens, the oldest first; of one site, or of API consumers.
+    pub async fn tokens(&self, site: Option<&Site>) -> Result<Vec<TokenSummary>, StoreError> {
+        let filter = match site {
+            Some(site) => token::Column::SiteId.eq(site.id),
+            None => token::Column::SiteId.is_null(),
+        };
+        let rows = token::Entity::find().filter(filter).order_by_asc(token::Column::Id).all(&self.read).await?;
+        let summary = |row: token::Model| TokenSummary {
+            id: row.id,
+            scope: row.scope,
+            site: site.map(|site| site.name.clone()),
+            name: row.name,
+            created_at: Timestamp(row.created_at),
+            last_used_at: row.last_used_at.map(Timestamp),
+            revoked_at: row.revoked_at.map(Timestamp),
+        };
+        Ok(rows.into_iter().map(summary).collect())
+    }
+
+    /// Revokes a token for good.
+    pub async fn revoke_token(&self, id: i64, now: Timestamp) -> Result<(), StoreError> {
+        let Some(row) = token::Entity::find_by_id(id).one(&self.write).await? else { return Ok(()) };
+        let mut row = row.into_active_model();
+        row.revoked_at = Set(Some(now.0));
+        row.update(&self.write).await?;
+        Ok(())
+    }
+
+    /// Writes down when tokens were last used.
+    pub async fn save_last_used(&self, uses: Vec<(i64, Timestamp)>) -> Result<(), StoreError> {
+        for (id, time) in uses {
+            token::Entity::update_many()
+                .col_expr(token::Column::LastUsedAt, Expr::value(time.0))
+                .filter(token::Column::Id.eq(id))
+                .exec(&self.write)
+                .await?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,210 @@
+//! The transaction that stores events: the only one that writes events, records and changes.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+
+use sea_orm::{
+    ActiveValue::Set,
+    ColumnTrait, DatabaseTransaction, EntityTrait, Iterable, PrimaryKeyToColumn, QueryFilter, QuerySelect,
+    SqliteTransactionMode, TransactionOptions, TransactionTrait,
+    sea_query::{Expr, ExprTrait, OnConflict},
+};
+use uuid::Uuid;
+
+use super::{
+    StoreError, bulk,
+    connect::Store,
+    entity::{
+        change, counter, event, grade_item,
+        records::{RecordTable, StoredRecord},
+        token,
+    },
+    read::{load_grade_items, load_records},
+};
+use crate::{
+    clock::Timestamp,
+    model::{EventType, GradeItem, Id, Kind, Outcome, Version},
+};
+
+/// A record's place in the database: its site and its id in Moodle.
+pub(crate) type Key = (i64, Id);
+
+/// An event to be stored.
+pub struct NewEvent<'a> {
+    /// Its place in the log.
+    pub id: i64,
+    /// The site that sent it.
+    pub site_id: i64,
+    /// The id that the sender gave it.
+    pub client_id: Option<Uuid>,
+    /// What happened.
+    pub event_type: EventType,
+    /// Which record it is about.
+    pub moodle_id: Id,
+    /// Which person it is about.
+    pub userid: Option<Id>,
+    /// When it happened.
+    pub version: Version,
+    /// When it reached us.
+    pub received_at: Timestamp,
+    /// What it did.
+    pub outcome: Outcome,
+    /// Its data as sent.
+    pub data: &'a str,
+}
+
+/// The newest change of a record.
+pub struct NewChange {
+    /// The event that changed it.
+    pub event_id: i64,
+    /// Whether it is now deleted.
+    pub deleted: bool,
+    /// When it changed.
+    pub changed_at: Timestamp,
+}
+
+/// A transaction that holds the writers' lock: no other one, in this process or another, writes events meanwhile.
+pub struct WriteTransaction {
+    transaction: DatabaseTransaction,
+}
+
+const EVENT_COUNTER: &str = "event";
+
+impl Store {
+    /// Begins a transaction, takes the writers' lock and reserves `count` ids for events; returns the first id.
+    pub async fn begin_write(&self, count: usize) -> Result<(WriteTransaction, i64), StoreError> {
+        let options = TransactionOptions {
+            // A deferred transaction that reads and then writes fails at once when another process wrote in between.
+            sqlite_transaction_mode: Some(SqliteTransactionMode::Immediate),
+            ..Default::default()
+        };
+        let transaction = self.write.begin_with_options(options).await?;
+        let count = i64::try_from(count).unwrap_or(i64::MAX);
+        let rows = counter::Entity::update_many()
+            .col_expr(counter::Column::Value, Expr::col(counter::Column::Value).add(count))
+            .filter(counter::Column::Name.eq(EVENT_COUNTER))
+            .exec_with_returning(&transaction)
+            .await?;
+        let last = rows.first().map_or(count, |row| row.value);
+        Ok((WriteTransaction { transaction }, last - count + 1))
+    }
+}
+
+impl WriteTransaction {
+    /// Those of `tokens` that may still be used.
+    pub async fn valid_tokens(&self, tokens: &[i64]) -> Result<HashSet<i64>, StoreError> {
+        let mut valid = HashSet::new();
+        for ids in bulk::key_lists(tokens) {
+            let rows: Vec<i64> = token::Entity::find()
+                .select_only()
+                .column(token::Column::Id)
+                .filter(token::Column::Id.is_in(ids))
+                .filter(token::Column::RevokedAt.is_null())
+                .into_tuple()
+                .all(&self.transaction)
+                .await?;
+            valid.extend(rows);
+        }
+        Ok(valid)
+    }
+
+    /// The ids of the stored events that have one of these sender's ids.
+    pub async fn known_events(
+        &self,
+        client_ids: &BTreeMap<i64, Vec<Uuid>>,
+    ) -> Result<HashMap<(i64, Uuid), i64>, StoreError> {
+        let mut known = HashMap::new();
+        for (site_id, client_ids) in client_ids {
+            for list in bulk::key_lists(client_ids) {
+                let rows: Vec<(Option<Uuid>, i64)> = event::Entity::find()
+                    .select_only()
+                    .columns([event::Column::ClientId, event::Column::Id])
+                    .filter(event::Column::SiteId.eq(*site_id))
+                    .filter(event::Column::ClientId.is_in(list))
+                    .into_tuple()
+                    .all(&self.transaction)
+                    .await?;
+                known.extend(rows.into_iter().filter_map(|(client_id, id)| Some(((*site_id, client_id?), id))));
+            }
+        }
+        Ok(known)
+    }
+
+    /// The records with these keys, as far as they exist.
+    pub(crate) async fn records<T: RecordTable>(
+        &self,
+        keys: &[Key],
+    ) -> Result<HashMap<Key, StoredRecord<T::State>>, StoreError> {
+        load_records::<T>(&self.transaction, keys).await
+    }
+
+    /// The grade items with these keys, as far as they exist, with their versions.
+    pub(crate) async fn grade_items(&self, keys: &[Key]) -> Result<HashMap<Key, (GradeItem, Version)>, StoreError> {
+        load_grade_items(&self.transaction, keys).await
+    }
+
+    /// Appends events to the log.
+    pub async fn insert_events(&self, events: Vec<NewEvent<'_>>) -> Result<(), StoreError> {
+        for group in bulk::groups(events) {
+            let rows = group.into_iter().map(|event| event::ActiveModel {
+                id: Set(event.id),
+                site_id: Set(event.site_id),
+                client_id: Set(event.client_id),
+                event_type: Set(event.event_type.as_str().to_owned()),
+                kind: Set(event.event_type.kind().as_str().to_owned()),
+                moodle_id: Set(event.moodle_id.0),
+                userid: Set(event.userid.map(|id| id.0)),
+                version_time: Set(event.version.time),
+                version_sequence: Set(event.version.sequence),
+                received_at: Set(event.received_at.0),
+                outcome: Set(event.outcome.as_str().to_owned()),
+                data: Set(event.data.to_owned()),
+            });
+            event::Entity::insert_many(rows).exec_without_returning(&self.transaction).await?;
+        }
+        Ok(())
+    }
+
+    /// Inserts or replaces records.
+    pub(crate) async fn save_records<T: RecordTable>(
+        &self,
+        records: Vec<StoredRecord<T::State>>,
+    ) -> Result<(), StoreError> {
+        let rows = records.into_iter().map(T::to_row).collect();
+        self.upsert::<T>(rows).await
+    }
+
+    /// Inserts or replaces grade items.
+    pub(crate) async fn save_grade_items(&self, items: Vec<(Key, GradeItem, Version)>) -> Result<(), StoreError> {
+        let row = |((site_id, itemid), item, version)| grade_item::row(site_id, itemid, item, version);
+        self.upsert::<grade_item::Entity>(items.into_iter().map(row).collect()).await
+    }
+
+    /// Moves the changed records to the end of the change feed.
+    pub(crate) async fn save_changes(&self, changes: HashMap<(i64, Kind, Id), NewChange>) -> Result<(), StoreError> {
+        let rows = changes.into_iter().map(|((site_id, kind, moodle_id), change)| change::ActiveModel {
+            site_id: Set(site_id),
+            kind: Set(kind.as_str().to_owned()),
+            moodle_id: Set(moodle_id.0),
+            event_id: Set(change.event_id),
+            deleted: Set(change.deleted),
+            changed_at: Set(change.changed_at.0),
+        });
+        self.upsert::<change::Entity>(rows.collect()).await
+    }
+
+    async fn upsert<E: EntityTrait>(&self, rows: Vec<E::ActiveModel>) -> Result<(), StoreError> {
+        let keys: Vec<E::Column> = E::PrimaryKey::iter().map(PrimaryKeyToColumn::into_column).collect();
+        let is_key = |column: &E::Column| keys.iter().any(|key| format!("{key:?}") == format!("{column:?}"));
+        let others: Vec<E::Column> = E::Column::iter().filter(|column| !is_key(column)).collect();
+        for group in bulk::groups(rows) {
+            let on_conflict = OnConflict::columns(keys.clone()).update_columns(others.clone()).to_owned();
+            E::insert_many(group).on_conflict(on_conflict).exec_without_returning(&self.transaction).await?;
+        }
+        Ok(())
+    }
+
+    /// Makes it durable. After an error it is not known whether it was.
+    pub async fn commit(self) -> Result<(), StoreError> {
+        Ok(self.transaction.commit().await?)
+    }
+}

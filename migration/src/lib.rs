@@ -1,0 +1,29 @@
+//! The database schema, one file per change, applied in order by `backend-sync migrate` and `backend-sync serve`.
+//!
+//! The same migrations run on SQLite and on PostgreSQL. Conventions:
+//! - a column `time…` holds Moodle's Unix seconds as Moodle gave them; a column `…_at` holds our own Unix milliseconds;
+//! - decimals are text, because SQLite has no exact numeric type and both databases must give back every digit;
+//! - JSON is text, because it must come back exactly as it was sent.
+
+pub use sea_orm_migration::MigratorTrait;
+use sea_orm_migration::prelude::*;
+
+mod m20261122_000001_sites_and_tokens;
+mod m20261122_000002_events;
+mod m20261122_000003_records;
+mod m20261122_000004_changes;
+
+/// Applies the migrations in their order.
+#[derive(Debug)]
+pub struct Migrator;
+
+impl MigratorTrait for Migrator {
+    fn migrations() -> Vec<Box<dyn MigrationTrait>> {
+        vec![
+            Box::new(m20261122_000001_sites_and_tokens::Migration),
+            Box::new(m20261122_000002_events::Migration),
+            Box::new(m20261122_000003_records::Migration),
+            Box::new(m20261122_000004_changes::Migration),
+        ]
+    }
+}

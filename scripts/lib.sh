@@ -1,0 +1,173 @@
+# shellcheck shell=bash
+# Shared by the scripts in this folder; sourced by them, never run by itself.
+# Sourcing it answers --help with the comment at the top of the calling script
+# and goes to the root of the repository.
+
+set -euo pipefail
+
+case "${1:-}" in
+-h | --help)
+    sed -n '2,/^$/s/^# \{0,1\}//p' "$0"
+    exit 0
+    ;;
+esac
+
+root=$(CDPATH='' cd -- "$(dirname -- "${BASH_SOURCE[0]}")/.." && pwd)
+cd "$root"
+
+# rustup's folder, which is not on the PATH of every shell (cron, sudo, CI).
+PATH="$PATH:${CARGO_HOME:-${HOME:-/root}/.cargo}/bin"
+
+heading() { printf '\n==> %s\n' "$*"; }
+say() { printf '%s\n' "$*"; }
+die() {
+    printf 'error: %s\n' "$*" >&2
+    exit 1
+}
+
+# --- What must be installed -------------------------------------------------
+# need_* only collect, so that install_packages asks apt-get (and sudo) once.
+
+packages=()
+
+need_command() { # need_command COMMAND PACKAGE
+    command -v "$1" >/dev/null || packages+=("$2")
+}
+
+# Compiles a program rather than looking for cc: a compiler without the C
+# library's headers and start files (Debian's gcc alone) cannot link anything.
+compiler_works() {
+    local program status=0
+    program=$(mktemp)
+    printf '#include <stdlib.h>\nint main(void) { return 0; }\n' |
+        cc -x c -o "$program" - 2>/dev/null || status=1
+    rm -f "$program"
+    return $status
+}
+
+need_rust() {
+    command -v cargo >/dev/null ||
+        die "cargo not found, neither on the PATH nor in ~/.cargo/bin: install Rust first (https://rustup.rs)"
+    compiler_works || packages+=(gcc libc6-dev)
+    # cargo downloads over HTTPS and brings no certificates of its own.
+    [ -e "${SSL_CERT_FILE:-/etc/ssl/certs/ca-certificates.crt}" ] || packages+=(ca-certificates)
+}
+
+need_postgres() { postgres_bin >/dev/null || packages+=(postgresql); }
+
+need_python() {
+    python3 -c 'import ensurepip, venv' 2>/dev/null || packages+=(python3 python3-venv)
+}
+
+need_rust_component() { # need_rust_component NAME CARGO_SUBCOMMAND
+    cargo "$2" --version >/dev/null 2>&1 && return
+    command -v rustup >/dev/null || die "cargo $2 is missing and so is rustup: install $1 the way Rust was installed"
+    say "Installing $1 with rustup"
+    rustup component add "$1"
+}
+
+install_packages() {
+    [ ${#packages[@]} -gt 0 ] || return 0
+    say "Missing here: ${packages[*]}"
+    command -v apt-get >/dev/null ||
+        die "only Debian and Ubuntu are installed to by this script (no apt-get here): install them yourself"
+    as_root=()
+    if [ "$(id -u)" != 0 ]; then
+        command -v sudo >/dev/null ||
+            die "installing needs root and there is no sudo; as root: apt-get install ${packages[*]}"
+        as_root=(sudo)
+    fi
+    say "Installing from Debian's packages (${as_root[*]}${as_root:+ }apt-get): ${packages[*]}"
+    run_apt update
+    if [[ " ${packages[*]} " == *" postgresql "* ]]; then
+        install_without_cluster
+    else
+        run_apt install "${packages[@]}"
+    fi
+    packages=()
+}
+
+run_apt() {
+    "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive \
+        apt-get -qq -y -o Dpkg::Use-Pty=0 --no-install-recommends "$@" ||
+        die "apt-get $* failed"
+}
+
+# Debian's PostgreSQL packages create a database cluster and start it. Only the
+# programs are wanted here, so that is switched off, and on again afterwards.
+install_without_cluster() {
+    local conf=/etc/postgresql-common/createcluster.conf status=0
+    run_apt install postgresql-common
+    "${as_root[@]}" cp -p "$conf" "$conf.saved"
+    "${as_root[@]}" sed -i -E 's/^#?create_main_cluster.*/create_main_cluster = false/' "$conf"
+    (run_apt install "${packages[@]}") || status=$?
+    "${as_root[@]}" mv "$conf.saved" "$conf"
+    return $status
+}
+
+# --- A PostgreSQL server for one run ----------------------------------------
+
+# The programs are not on the PATH in Debian; the newest version wins.
+postgres_bin() {
+    local dir version
+    while read -r dir; do
+        version=$(basename "$(dirname "$dir")")
+        if [ -x "$dir/initdb" ] && [ "$version" -ge 15 ]; then
+            say "$dir"
+            return
+        fi
+    done < <(printf '%s\n' /usr/lib/postgresql/*/bin | sort -rV)
+    return 1
+}
+
+# Below 32768, where the kernel takes ports for outgoing connections from.
+free_port() {
+    local port
+    while
+        port=$((20000 + RANDOM % 10000))
+        (: >"/dev/tcp/127.0.0.1/$port") 2>/dev/null
+    do :; done
+    say "$port"
+}
+
+# Starts the server, exports its address for the tests and stops it when the
+# calling script ends, however that ends.
+start_postgres() {
+    local bin port password
+    bin=$(postgres_bin) || die "PostgreSQL 15 or later is needed (Debian 12, Ubuntu 24.04 or later have it)"
+    port=$(free_port)
+    password=$(od -An -N16 -tx1 /dev/urandom | tr -d ' \n')
+    # Not in /tmp: where that is memory, writing to disk would cost nothing.
+    postgres_dir=$(mktemp -d /var/tmp/backend-sync-postgres.XXXXXX)
+    postgres_ctl=("$bin/pg_ctl" -D "$postgres_dir/data")
+    trap stop_postgres EXIT
+    say "$password" >"$postgres_dir/password"
+    # The server refuses to run as root; Debian's package made a user for it.
+    if [ "$(id -u)" = 0 ]; then
+        chown -R postgres "$postgres_dir"
+        as_postgres=(setpriv --reuid=postgres --regid=postgres --init-groups)
+    else
+        as_postgres=()
+    fi
+    say "Starting a throwaway PostgreSQL ($bin) on 127.0.0.1:$port"
+    (
+        cd "$postgres_dir"
+        export LC_ALL=C
+        # A password, because any user of this machine can connect to the port.
+        "${as_postgres[@]}" "$bin/initdb" -D data -U postgres --auth=password --pwfile=password \
+            --encoding=UTF8 --locale=C --no-sync >initdb.log &&
+            "${as_postgres[@]}" "${postgres_ctl[@]}" -l "$postgres_dir/log" -w start >/dev/null \
+                -o "-c listen_addresses=127.0.0.1 -c port=$port -c unix_socket_directories= -c max_connections=200"
+    ) || {
+        tail -n 50 "$postgres_dir"/*log >&2
+        die "PostgreSQL did not start"
+    }
+    export BACKEND_SYNC_TEST_POSTGRES_URL="postgres://postgres:$password@127.0.0.1:$port/postgres"
+}
+
+stop_postgres() {
+    cd "$postgres_dir"
+    "${as_postgres[@]}" "${postgres_ctl[@]}" -m immediate stop >/dev/null 2>&1 || true
+    cd "$root"
+    rm -rf "$postgres_dir"
+}
