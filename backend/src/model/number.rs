@@ -45,26 +45,31 @@ impl FromStr for Decimal {
     type Err = FieldErrorCode;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let plain = text.bytes().all(|byte| byte.is_ascii_digit() || matches!(byte, b'-' | b'.'))
-            && text.ends_with(|last: char| last.is_ascii_digit())
-            && text.trim_start_matches('-').starts_with(|first: char| first.is_ascii_digit());
-        let number = if plain {
-            rust_decimal::Decimal::from_str_exact(text)
-        } else if text.bytes().any(|byte| matches!(byte, b'e' | b'E')) {
-            rust_decimal::Decimal::from_scientific(text)
-        } else {
-            return Err(FieldErrorCode::WrongType);
+        let number = match text.split_once(['e', 'E']) {
+            None if is_decimal(text) => rust_decimal::Decimal::from_str_exact(text),
+            Some((mantissa, exponent)) if is_decimal(mantissa) && is_exponent(exponent) => {
+                rust_decimal::Decimal::from_scientific(text)
+            }
+            _ => return Err(FieldErrorCode::WrongType),
         };
-        match number {
-            Ok(number) => Ok(Self(number.to_string())),
-            Err(rust_decimal::Error::ExceedsMaximumPossibleValue)
-            | Err(rust_decimal::Error::LessThanMinimumPossibleValue)
-            | Err(rust_decimal::Error::Underflow)
-            | Err(rust_decimal::Error::ScaleExceedsMaximumPrecision(_)) => Err(FieldErrorCode::OutOfRange),
-            Err(_) if plain => Err(FieldErrorCode::OutOfRange),
-            Err(_) => Err(FieldErrorCode::WrongType),
-        }
+        number.map(|number| Self(number.to_string())).map_err(|_| FieldErrorCode::OutOfRange)
     }
+}
+
+fn is_digits(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit())
+}
+
+fn is_decimal(text: &str) -> bool {
+    let unsigned = text.strip_prefix('-').unwrap_or(text);
+    match unsigned.split_once('.') {
+        Some((whole, fraction)) => is_digits(whole) && is_digits(fraction),
+        None => is_digits(unsigned),
+    }
+}
+
+fn is_exponent(text: &str) -> bool {
+    is_digits(text.strip_prefix(['-', '+']).unwrap_or(text))
 }
 
 /// The text of a JSON number or of a JSON string that should hold one.
@@ -78,8 +83,7 @@ fn literal(value: &Value) -> Result<&str, FieldErrorCode> {
 
 fn integer(value: &Value) -> Result<i64, FieldErrorCode> {
     let text = literal(value)?;
-    let digits = text.strip_prefix('-').unwrap_or(text);
-    if digits.is_empty() || !digits.bytes().all(|byte| byte.is_ascii_digit()) {
+    if !is_digits(text.strip_prefix('-').unwrap_or(text)) {
         return Err(FieldErrorCode::WrongType);
     }
     text.parse().map_err(|_| FieldErrorCode::OutOfRange)
