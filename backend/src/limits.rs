@@ -33,9 +33,9 @@ pub const CACHED_TOKENS: usize = 1_000;
 pub const LAST_USED_INTERVAL: Duration = Duration::from_secs(60);
 
 /// Rows of a page when the reader names no limit, and at most.
-pub const PAGE_ROWS_DEFAULT: u64 = 100;
+pub const PAGE_ROWS_DEFAULT: u32 = 100;
 /// Rows of a page at most: some 500 kB of JSON.
-pub const PAGE_ROWS_MAX: u64 = 500;
+pub const PAGE_ROWS_MAX: u32 = 500;
 
 /// Rows of one SQL statement. A power of two: see `store::bulk`.
 pub const STATEMENT_ROWS: usize = 256;

@@ -1,20 +1,16 @@
 //! Many events in one request, each with its own id and its own outcome.
 
-use std::{borrow::Cow, collections::HashMap, sync::Arc};
+use std::{collections::HashMap, sync::Arc};
 
 use poem::web::Data;
-use poem_openapi::{
-    Object, OpenApi,
-    payload::Json,
-    registry::{MetaSchemaRef, Registry},
-    types::Type,
-};
+use poem_openapi::{Object, OpenApi};
 use serde::Deserialize;
 use serde_json::{Map, Value, value::RawValue};
 use uuid::Uuid;
 
 use super::{
     Context, Tag,
+    answer::Answer,
     auth::SiteToken,
     body::{JsonText, parse_problem},
     moodle::store,
@@ -47,7 +43,6 @@ struct EventOutcome {
     #[oai(skip_serializing_if_is_none)]
     detail: Option<String>,
     /// Every invalid field, by JSON pointer into the request.
-    #[oai(skip_serializing_if_is_empty)]
     errors: Vec<InvalidField>,
 }
 
@@ -85,31 +80,7 @@ impl EventOutcome {
 /// The schema of a batch; its parsing is below.
 pub(super) struct Batch;
 
-impl Type for Batch {
-    const IS_REQUIRED: bool = true;
-    type RawValueType = Self;
-    type RawElementValueType = Self;
-
-    fn name() -> Cow<'static, str> {
-        "Batch".into()
-    }
-
-    fn schema_ref() -> MetaSchemaRef {
-        MetaSchemaRef::Reference("Batch".to_owned())
-    }
-
-    fn register(registry: &mut Registry) {
-        registry.create_schema::<Self, _>("Batch".to_owned(), schema::batch);
-    }
-
-    fn as_raw_value(&self) -> Option<&Self> {
-        Some(self)
-    }
-
-    fn raw_element_iter<'a>(&'a self) -> Box<dyn Iterator<Item = &'a Self> + 'a> {
-        Box::new(std::iter::once(self))
-    }
-}
+named_type!([] Batch, "Batch", schema::batch);
 
 #[derive(Deserialize)]
 struct BatchText<'a> {
@@ -207,7 +178,7 @@ impl Operations {
         token: SiteToken,
         context: Data<&Arc<Context>>,
         body: JsonText<Batch>,
-    ) -> Result<Json<BatchOutcome>, Failure<Sending>> {
+    ) -> Result<Answer<BatchOutcome>, Failure<Sending>> {
         let sender = token.0;
         let (mut outcomes, mut events, mut places) = (Vec::new(), Vec::new(), Vec::new());
         for (index, text) in split(&body.text)?.into_iter().enumerate() {
@@ -255,7 +226,7 @@ impl Operations {
                 }
             }
         }
-        Ok(Json(BatchOutcome { outcomes }))
+        Ok(Answer(BatchOutcome { outcomes }))
     }
 }
 

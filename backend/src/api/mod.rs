@@ -1,5 +1,6 @@
 //! HTTP alone: the operations under `/api/v1`, their types and errors, and the OpenAPI document made from them.
 
+mod answer;
 mod auth;
 mod batch;
 mod body;

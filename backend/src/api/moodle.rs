@@ -3,11 +3,12 @@
 use std::sync::Arc;
 
 use poem::web::Data;
-use poem_openapi::{Object, OpenApi, payload::Json};
+use poem_openapi::{Object, OpenApi};
 use serde_json::{Map, Value};
 
 use super::{
     Context, Tag,
+    answer::Answer,
     auth::{Sender, SiteToken},
     body::{JsonText, parse_problem},
     problem::{Code, Failure, Problem, Sending},
@@ -37,7 +38,7 @@ impl poem_openapi::types::Example for Stored {
     }
 }
 
-type Answer = Result<Json<Stored>, Failure<Sending>>;
+type Received = Result<Answer<Stored>, Failure<Sending>>;
 
 /// What became of the events of one request, in their order.
 pub(super) type Settled = Vec<Result<Written, Arc<StoreError>>>;
@@ -56,7 +57,7 @@ pub(super) async fn store(
     Ok(settled?)
 }
 
-async fn receive<T>(context: &Context, sender: &Sender, event_type: EventType, body: JsonText<T>) -> Answer {
+async fn receive<T>(context: &Context, sender: &Sender, event_type: EventType, body: JsonText<T>) -> Received {
     let data: Map<String, Value> = serde_json::from_str(&body.text).map_err(|error| parse_problem(&error, ""))?;
     let change = Change::read(event_type, data).map_err(|errors| {
         tracing::warn!(
@@ -71,7 +72,7 @@ async fn receive<T>(context: &Context, sender: &Sender, event_type: EventType, b
     let version = Version { time: change.time().0, sequence: None };
     let event = Event { client_id: None, event_type, version, data: body.text.into(), change };
     match store(context, sender, body.room, vec![event]).await?.pop() {
-        Some(Ok(Written { event_id, outcome })) => Ok(Json(Stored { id: event_id, outcome })),
+        Some(Ok(Written { event_id, outcome })) => Ok(Answer(Stored { id: event_id, outcome })),
         Some(Err(_)) => Err(Problem::new(Code::EventNotStorable).into()),
         None => Err(Problem::new(Code::InternalError).into()),
     }
@@ -88,7 +89,7 @@ impl Operations {
         token: SiteToken,
         context: Data<&Arc<Context>>,
         body: JsonText<EventData<User>>,
-    ) -> Answer {
+    ) -> Received {
         receive(&context, &token.0, EventType::UserCreated, body).await
     }
 
@@ -101,7 +102,7 @@ impl Operations {
         token: SiteToken,
         context: Data<&Arc<Context>>,
         body: JsonText<EventData<User>>,
-    ) -> Answer {
+    ) -> Received {
         receive(&context, &token.0, EventType::UserUpdated, body).await
     }
 
@@ -114,7 +115,7 @@ impl Operations {
         token: SiteToken,
         context: Data<&Arc<Context>>,
         body: JsonText<EventData<Enrolment>>,
-    ) -> Answer {
+    ) -> Received {
         receive(&context, &token.0, EventType::UserEnrolled, body).await
     }
 
@@ -127,7 +128,7 @@ impl Operations {
         token: SiteToken,
         context: Data<&Arc<Context>>,
         body: JsonText<EventData<Grade>>,
-    ) -> Answer {
+    ) -> Received {
         receive(&context, &token.0, EventType::GradeUpdated, body).await
     }
 }

@@ -143,7 +143,6 @@ pub(super) struct Problem {
     /// What went wrong and what to do, for people.
     detail: String,
     /// Every invalid field or parameter.
-    #[oai(skip_serializing_if_is_empty)]
     pub(super) errors: Vec<InvalidField>,
 }
 
@@ -351,10 +350,10 @@ pub(super) async fn as_documents<E: Endpoint>(endpoint: E, request: Request) -> 
 fn of_framework(error: &Error) -> Problem {
     // The reasons that the framework gives repeat what was sent, so only the names are used.
     if let Some(error) = error.downcast_ref::<ParseParamError>() {
-        return Problem::parameter(error.name, FieldErrorCode::UnknownValue, "The value does not fit; see the schema.");
+        return Problem::parameter(error.name, FieldErrorCode::WrongType, "The value does not fit; see the schema.");
     }
     if let Some(error) = error.downcast_ref::<ParsePathError>() {
-        return Problem::parameter(error.name, FieldErrorCode::UnknownValue, "The value does not fit; see the schema.");
+        return Problem::parameter(error.name, FieldErrorCode::WrongType, "The value does not fit; see the schema.");
     }
     if error.is::<AuthorizationError>() {
         return Problem::new(Code::Unauthorized);
