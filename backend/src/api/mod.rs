@@ -91,9 +91,9 @@ pub fn endpoint(context: Arc<Context>) -> impl Endpoint {
     let service = service();
     Route::new()
         .at("/", docs::home())
-        .at("/docs", docs::swagger_ui(service.swagger_ui_html()))
+        .at("/docs", docs::swagger_ui(&service.swagger_ui_html(), &service.spec()))
         .at("/openapi.json", docs::openapi(openapi_document()))
-        .nest("/", service.into_endpoint())
+        .nest_no_strip("/api/v1", service.into_endpoint())
         .data(context)
         .with(CatchPanic::new().with_handler(problem::panicked))
         .around(problem::as_documents)

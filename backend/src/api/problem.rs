@@ -333,7 +333,7 @@ fn retry_after() -> MetaHeader {
 
 /// Turns every error into a problem document, those of the framework included.
 pub(super) async fn as_documents<E: Endpoint>(endpoint: E, request: Request) -> poem::Result<Response> {
-    let method = request.method().clone();
+    let (method, path) = (request.method().clone(), request.uri().path().to_owned());
     match endpoint.call(request).await {
         Ok(response) => Ok(response.into_response()),
         Err(error) if error.is_from_response() => Ok(error.into_response()),
@@ -342,9 +342,20 @@ pub(super) async fn as_documents<E: Endpoint>(endpoint: E, request: Request) -> 
             if problem.code == Code::InternalError {
                 tracing::error!(%method, status = error.status().as_u16(), "a request failed inside the framework");
             }
-            Ok(problem.into_response())
+            let refused_method = problem.code == Code::MethodNotAllowed;
+            let mut response = problem.into_response();
+            if refused_method {
+                response.headers_mut().insert(header::ALLOW, allowed_method(&path));
+            }
+            Ok(response)
         }
     }
+}
+
+/// The one method of an address: sites send with POST, everything else is read with GET.
+fn allowed_method(path: &str) -> HeaderValue {
+    let sends = path.starts_with("/api/v1/events/moodle/") && !path.ends_with("/handshake");
+    HeaderValue::from_static(if sends { "POST" } else { "GET" })
 }
 
 fn of_framework(error: &Error) -> Problem {

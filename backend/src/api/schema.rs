@@ -81,7 +81,11 @@ fn as_sent(read: MetaSchema) -> MetaSchema {
     let text = |pattern: &str| MetaSchema { pattern: Some(pattern.to_owned()), ..MetaSchema::new("string") };
     let forms = match (read.ty, read.format) {
         ("integer", _) => {
-            let number = MetaSchema { minimum: read.minimum, ..MetaSchema::new_with_format("integer", "int64") };
+            let number = MetaSchema {
+                minimum: read.minimum,
+                maximum: read.maximum,
+                ..MetaSchema::new_with_format("integer", "int64")
+            };
             let pattern = match read.minimum {
                 Some(1.0) => "^[1-9][0-9]{0,17}$",
                 Some(_) => "^[0-9]{1,11}$",

@@ -151,7 +151,14 @@ json_number!(Id);
 json_number!(Time);
 json_number!(Decimal);
 inline_type!(Id, MetaSchema { minimum: Some(1.0), ..MetaSchema::new_with_format("integer", "int64") });
-inline_type!(Time, MetaSchema { minimum: Some(0.0), ..MetaSchema::new_with_format("integer", "int64") });
+inline_type!(
+    Time,
+    MetaSchema {
+        minimum: Some(0.0),
+        maximum: Some(LAST_SECOND as f64),
+        ..MetaSchema::new_with_format("integer", "int64")
+    }
+);
 inline_type!(Decimal, MetaSchema::new_with_format("string", "decimal"));
 
 #[cfg(test)]

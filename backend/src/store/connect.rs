@@ -8,7 +8,8 @@ use std::{
 
 use backend_sync_migration::{Migrator, MigratorTrait};
 use sea_orm::{
-    ConnectOptions, ConnectionTrait, Database, DatabaseConnection, DbBackend, Statement,
+    ConnectOptions, ConnectionTrait, Database, DatabaseConnection, DatabaseTransaction, DbBackend,
+    SqliteTransactionMode, Statement, TransactionOptions, TransactionTrait,
     sqlx::sqlite::{SqliteJournalMode, SqliteSynchronous},
 };
 use serde::Deserialize;
@@ -22,6 +23,9 @@ use crate::limits;
 #[derive(Clone, PartialEq, Eq, Deserialize)]
 #[serde(try_from = "String")]
 pub struct DatabaseUrl(String);
+
+/// The key of PostgreSQL's advisory lock under which migrations run; any number, the same in all processes.
+const MIGRATION_LOCK: i64 = 7_263_001;
 
 /// The URL is of no database that we know.
 #[derive(Debug, thiserror::Error)]
@@ -100,13 +104,30 @@ impl Store {
         Ok(Self { read: pool.clone(), write: pool })
     }
 
-    /// Applies the migrations that are missing; returns how many.
+    /// Applies the migrations that are missing; returns how many. All or none, and one process at a time.
     pub async fn migrate(&self) -> Result<usize, StoreError> {
+        if self.missing_migrations().await? == 0 {
+            return Ok(0);
+        }
+        let transaction = self.begin_immediate().await?;
+        if self.backend() == DbBackend::Postgres {
+            transaction.execute_unprepared(&format!("SELECT pg_advisory_xact_lock({MIGRATION_LOCK})")).await?;
+        }
+        // Another process may have been first.
         let missing = self.missing_migrations().await?;
         if missing > 0 {
-            Migrator::up(&self.write, None).await?;
+            Migrator::up(&transaction, None).await?;
         }
+        transaction.commit().await?;
         Ok(missing)
+    }
+
+    /// Begins a transaction that will write. On SQLite it waits for other writers now: a deferred transaction that reads
+    /// and then writes fails at once when another process wrote in between.
+    pub(super) async fn begin_immediate(&self) -> Result<DatabaseTransaction, StoreError> {
+        let sqlite_transaction_mode = Some(SqliteTransactionMode::Immediate);
+        let options = TransactionOptions { sqlite_transaction_mode, ..Default::default() };
+        Ok(self.write.begin_with_options(options).await?)
     }
 
     /// How many migrations are missing.

@@ -5,7 +5,6 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use sea_orm::{
     ActiveValue::Set,
     ColumnTrait, DatabaseTransaction, EntityTrait, Iterable, PrimaryKeyToColumn, QueryFilter, QuerySelect,
-    SqliteTransactionMode, TransactionOptions, TransactionTrait,
     sea_query::{Expr, ExprTrait, OnConflict},
 };
 use uuid::Uuid;
@@ -72,12 +71,7 @@ const EVENT_COUNTER: &str = "event";
 impl Store {
     /// Begins a transaction, takes the writers' lock and reserves `count` ids for events; returns the first id.
     pub async fn begin_write(&self, count: usize) -> Result<(WriteTransaction, i64), StoreError> {
-        let options = TransactionOptions {
-            // A deferred transaction that reads and then writes fails at once when another process wrote in between.
-            sqlite_transaction_mode: Some(SqliteTransactionMode::Immediate),
-            ..Default::default()
-        };
-        let transaction = self.write.begin_with_options(options).await?;
+        let transaction = self.begin_immediate().await?;
         let count = i64::try_from(count).unwrap_or(i64::MAX);
         let rows = counter::Entity::update_many()
             .col_expr(counter::Column::Value, Expr::col(counter::Column::Value).add(count))
