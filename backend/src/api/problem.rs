@@ -10,8 +10,8 @@ use poem::{
 use poem_openapi::{
     ApiResponse, Enum, Object,
     error::{AuthorizationError, ContentTypeError, ParseParamError, ParsePathError},
-    payload::{Json, Payload},
-    registry::{MetaHeader, MetaMediaType, MetaResponse, MetaResponses, Registry},
+    payload::Json,
+    registry::{MetaHeader, MetaMediaType, MetaResponse, MetaResponses, MetaSchema, MetaSchemaRef, Registry},
     types::{ToJSON, Type},
 };
 
@@ -129,7 +129,6 @@ impl From<FieldError> for InvalidField {
 
 /// A problem document (RFC 9457).
 #[derive(Clone, Object)]
-#[oai(example)]
 pub(super) struct Problem {
     /// `urn:backend-sync:problem:` and the code.
     #[oai(rename = "type")]
@@ -144,12 +143,6 @@ pub(super) struct Problem {
     detail: String,
     /// Every invalid field or parameter.
     pub(super) errors: Vec<InvalidField>,
-}
-
-impl poem_openapi::types::Example for Problem {
-    fn example() -> Self {
-        Self::validation(vec![FieldError::new("/userid", FieldErrorCode::Required)])
-    }
 }
 
 impl Problem {
@@ -285,6 +278,31 @@ impl<S> From<Failure<S>> for Error {
     }
 }
 
+/// The code that stands for a status in the document's examples.
+fn usual_code(status: u16) -> Code {
+    match status {
+        400 => Code::MalformedJson,
+        401 => Code::Unauthorized,
+        404 => Code::NotFound,
+        408 => Code::RequestTimeout,
+        413 => Code::PayloadTooLarge,
+        415 => Code::UnsupportedMediaType,
+        422 => Code::ValidationFailed,
+        503 => Code::QueueFull,
+        _ => Code::InternalError,
+    }
+}
+
+/// The schema of a problem with the example of one status.
+fn schema(status: u16) -> MetaSchemaRef {
+    let example = match usual_code(status) {
+        Code::ValidationFailed => Problem::validation(vec![FieldError::new("/userid", FieldErrorCode::Required)]),
+        code => Problem::new(code),
+    };
+    let all_of = vec![Problem::schema_ref()];
+    MetaSchemaRef::Inline(Box::new(MetaSchema { all_of, example: example.to_json(), ..MetaSchema::ANY }))
+}
+
 fn description(status: u16) -> &'static str {
     match status {
         400 => "The body is not JSON, or a parameter is invalid (`malformed_json`, `invalid_parameter`).",
@@ -307,10 +325,7 @@ impl<S: Statuses> ApiResponse for Failure<S> {
             description: description(*status),
             status: Some(*status),
             status_range: None,
-            content: vec![MetaMediaType {
-                content_type: "application/problem+json",
-                schema: <Json<Problem> as Payload>::schema_ref(),
-            }],
+            content: vec![MetaMediaType { content_type: "application/problem+json", schema: schema(*status) }],
             headers: if *status == 503 { vec![retry_after()] } else { vec![] },
         };
         MetaResponses { responses: S::STATUSES.iter().map(response).collect() }
