@@ -52,8 +52,11 @@ pub const SQLITE_READERS: u32 = 4;
 /// Seconds that a client is asked to wait when the queue is full or the server drains.
 pub const RETRY_AFTER_SECONDS: u64 = 2;
 
-/// Connections of one process to PostgreSQL: one writes, the others read. PostgreSQL's default allows 100 in all.
-pub const POSTGRES_CONNECTIONS: u32 = 10;
+/// Connections of one process to PostgreSQL for reading. PostgreSQL's default allows 100 in all.
+pub const POSTGRES_READERS: u32 = 8;
+
+/// Connections of one process to PostgreSQL for writing: the writer's, and one for what is rare.
+pub const POSTGRES_WRITERS: u32 = 2;
 
 /// Prepared statements kept by a connection: the shapes of `store::bulk` for each table.
 pub const CACHED_STATEMENTS: usize = 128;

@@ -16,7 +16,7 @@ use super::{
 };
 use crate::{
     ingest::{IngestError, Room, Written},
-    model::{Change, Enrolment, Event, EventType, Grade, Outcome, User, Version},
+    model::{Change, Enrolment, Event, EventType, FieldError, Grade, Outcome, User, Version},
     store::StoreError,
 };
 
@@ -57,15 +57,17 @@ pub(super) async fn store(
     Ok(settled?)
 }
 
+/// The log line of an event that never came to the writer: which fields were wrong, and why; not what they held.
+pub(super) fn log_rejected(sender: &Sender, what: &str, errors: &[FieldError]) {
+    let fields: Vec<_> = errors.iter().map(|error| format!("{} {}", error.pointer, error.code.as_str())).collect();
+    let (site, fields) = (&sender.site.name, fields.join(", "));
+    tracing::warn!(site, outcome = "rejected", fields, "📥 Received {what} event");
+}
+
 async fn receive<T>(context: &Context, sender: &Sender, event_type: EventType, body: JsonText<T>) -> Received {
     let data: Map<String, Value> = serde_json::from_str(&body.text).map_err(|error| parse_problem(&error, ""))?;
     let change = Change::read(event_type, data).map_err(|errors| {
-        tracing::warn!(
-            site = sender.site.name,
-            outcome = "rejected",
-            fields = errors.iter().map(|e| format!("{} {}", e.pointer, e.code.as_str())).collect::<Vec<_>>().join(", "),
-            "📥 Received {event_type} event"
-        );
+        log_rejected(sender, event_type.as_str(), &errors);
         Problem::validation(errors)
     })?;
     // This sender gives no time and no sequence: the time of the last change in Moodle is the version.

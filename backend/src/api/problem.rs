@@ -24,7 +24,7 @@ use crate::{
 
 /// What went wrong; stable, for programs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Enum)]
-#[oai(rename_all = "snake_case")]
+#[oai(rename = "ProblemCode", rename_all = "snake_case")]
 pub(super) enum Code {
     /// The body is not valid JSON.
     MalformedJson,

@@ -80,7 +80,7 @@ impl fmt::Debug for DatabaseUrl {
 #[derive(Clone)]
 pub struct Store {
     pub(super) read: DatabaseConnection,
-    /// On SQLite a single connection, because it has one writer at a time; on PostgreSQL the same pool as `read`.
+    /// On SQLite a single connection, because it has one writer at a time.
     pub(super) write: DatabaseConnection,
 }
 
@@ -93,15 +93,10 @@ impl Store {
             let read = Database::connect(sqlite_options(url, limits::SQLITE_READERS, Access::Read)).await?;
             return Ok(Self { read, write });
         }
-        let mut options = ConnectOptions::new(url.0.clone());
-        options
-            .max_connections(limits::POSTGRES_CONNECTIONS)
-            .acquire_timeout(limits::CONNECTION_WAIT)
-            .sqlx_logging(false)
-            // An answered event must be on disk, even when the server's default says otherwise.
-            .map_sqlx_postgres_opts(|options| options.options([("synchronous_commit", "on")]));
-        let pool = Database::connect(options).await?;
-        Ok(Self { read: pool.clone(), write: pool })
+        // Apart, so that readers can never keep the writer waiting for a connection.
+        let write = Database::connect(postgres_options(url, limits::POSTGRES_WRITERS)).await?;
+        let read = Database::connect(postgres_options(url, limits::POSTGRES_READERS)).await?;
+        Ok(Self { read, write })
     }
 
     /// Applies the migrations that are missing; returns how many. All or none, and one process at a time.
@@ -195,6 +190,19 @@ enum Access {
 fn create_folder(file: &Path) -> Result<(), String> {
     let Some(folder) = file.parent().filter(|folder| !folder.as_os_str().is_empty()) else { return Ok(()) };
     std::fs::create_dir_all(folder).map_err(|error| format!("cannot create the folder {}: {error}", folder.display()))
+}
+
+fn postgres_options(url: &DatabaseUrl, connections: u32) -> ConnectOptions {
+    let mut options = ConnectOptions::new(url.0.clone());
+    options
+        .max_connections(connections)
+        .acquire_timeout(limits::CONNECTION_WAIT)
+        .sqlx_logging(false)
+        // An answered event must be on disk, even when the server's default says otherwise.
+        .map_sqlx_postgres_opts(|options| {
+            options.statement_cache_capacity(limits::CACHED_STATEMENTS).options([("synchronous_commit", "on")])
+        });
+    options
 }
 
 fn sqlite_options(url: &DatabaseUrl, connections: u32, access: Access) -> ConnectOptions {
