@@ -69,3 +69,14 @@ pub const SQLITE_WAL_BYTES: u64 = 64 * 1024 * 1024;
 
 /// What a waiting request takes in the queue besides its body, in KiB: its parsed events and its connection.
 pub const QUEUE_JOB_KIB: u32 = 4;
+
+/// Pages of 4 KiB in SQLite's write-ahead log before they are folded into the file. A page that changes often is folded once for all
+/// its changes, so more is less work; 32 MiB keep the start after a crash short.
+pub const SQLITE_CHECKPOINT_PAGES: u32 = 8 * 1024;
+
+/// How far the moments of two changes may be out of order, in milliseconds: the longest wait in the queue, and the difference between
+/// the clocks of processes that share a database. `changed_since` looks that much further back.
+pub const CHANGE_ORDER_SLACK_MS: i64 = 60_000;
+
+/// Changes that a reader with `changed_since` looks through before it takes the way through the whole table.
+pub const FEW_CHANGES: u64 = 10_000;

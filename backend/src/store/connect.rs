@@ -221,6 +221,7 @@ fn sqlite_options(url: &DatabaseUrl, connections: u32, access: Access) -> Connec
                 .busy_timeout(limits::SQLITE_BUSY_WAIT)
                 .foreign_keys(true)
                 .statement_cache_capacity(limits::CACHED_STATEMENTS)
+                .pragma("wal_autocheckpoint", limits::SQLITE_CHECKPOINT_PAGES.to_string())
                 .pragma("journal_size_limit", limits::SQLITE_WAL_BYTES.to_string());
             match access {
                 Access::Write => options.pragma("cache_size", format!("-{}", limits::SQLITE_WRITER_CACHE_KIB)),
