@@ -14,5 +14,6 @@
 #[macro_use]
 mod support;
 
+mod convergence;
 mod crash;
 mod recordings;
