@@ -14,6 +14,7 @@
 #[macro_use]
 mod support;
 
+mod bad_input;
 mod convergence;
 mod crash;
 mod recordings;

@@ -4,6 +4,7 @@ pub(crate) mod api;
 pub(crate) mod database;
 pub(crate) mod events;
 pub(crate) mod random;
+pub(crate) mod raw;
 pub(crate) mod server;
 
 pub(crate) use api::{Answer, Api};
