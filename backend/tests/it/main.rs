@@ -17,4 +17,5 @@ mod support;
 mod bad_input;
 mod convergence;
 mod crash;
+mod reading;
 mod recordings;
