@@ -19,3 +19,4 @@ mod convergence;
 mod crash;
 mod reading;
 mod recordings;
+mod shutdown;

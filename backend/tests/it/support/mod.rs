@@ -3,6 +3,7 @@
 pub(crate) mod api;
 pub(crate) mod database;
 pub(crate) mod events;
+pub(crate) mod load;
 pub(crate) mod random;
 pub(crate) mod raw;
 pub(crate) mod server;
