@@ -1,0 +1,154 @@
+//! Random histories of a site, the orders in which they may arrive, and what must come of them.
+
+use std::collections::BTreeMap;
+
+use backend_sync::model::{Change, Event, EventType, Version};
+use proptest::{
+    collection::vec,
+    prelude::*,
+    sample::{Index, select},
+};
+use serde_json::{Map, Value, json};
+use uuid::Uuid;
+
+/// Something that happened in Moodle. Its place in the history is its version.
+#[derive(Clone, Debug)]
+pub(super) struct Happening {
+    event_type: EventType,
+    /// Which record: few, so that they collide.
+    id: i64,
+    /// What it belongs to.
+    other: i64,
+    /// What it says: few, so that states repeat.
+    variant: i64,
+    /// A state that says itself that the thing is gone.
+    says_deleted: bool,
+}
+
+/// The order, the repetitions and the batches in which a history arrives.
+#[derive(Clone, Debug)]
+pub(super) struct Arrivals {
+    pub(super) batches: Vec<Vec<usize>>,
+    /// All batches at once, so that the writer puts several into one transaction.
+    pub(super) at_once: bool,
+}
+
+/// A random history.
+pub(super) fn history() -> impl Strategy<Value = Vec<Happening>> {
+    let happening = (select(EventType::ALL), 1..=3i64, 1..=2i64, 0..3i64, prop::bool::weighted(0.1)).prop_map(
+        |(event_type, id, other, variant, says_deleted)| Happening { event_type, id, other, variant, says_deleted },
+    );
+    vec(happening, 1..40)
+}
+
+/// An arrival of `count` happenings: each at least once.
+pub(super) fn arrivals(count: usize) -> impl Strategy<Value = Arrivals> {
+    let repeated = vec(any::<Index>(), 0..=count).prop_map(move |indices| {
+        let places = indices.into_iter().map(|index| index.index(count));
+        (0..count).chain(places).collect::<Vec<usize>>()
+    });
+    (repeated.prop_shuffle(), vec(1..=12usize, 1..8), any::<bool>()).prop_map(|(order, sizes, at_once)| {
+        let mut rest = order.as_slice();
+        let batches = sizes.iter().cycle().map_while(|size| {
+            let (batch, after) = rest.split_at((*size).min(rest.len()));
+            rest = after;
+            Some(batch.to_vec()).filter(|batch| !batch.is_empty())
+        });
+        Arrivals { batches: batches.collect(), at_once }
+    })
+}
+
+impl Happening {
+    /// The record that it is about, by the name and the value of its key.
+    fn key(&self) -> (&'static str, i64) {
+        let name = match self.event_type.kind().as_str() {
+            "user" => "userid",
+            "course" => "courseid",
+            "enrolment" => "enrollmentid",
+            "grade" => "gradeid",
+            _ => "completionid",
+        };
+        (name, self.id)
+    }
+
+    fn is_deletion(&self) -> bool {
+        self.event_type.as_str().ends_with("_deleted")
+    }
+
+    /// The data as a plugin sends it.
+    fn data(&self) -> Map<String, Value> {
+        let Self { id, other, variant, .. } = self;
+        let text = format!("state {variant}");
+        let mut data = match self.event_type.kind().as_str() {
+            "user" => json!({"userid": id.to_string()}),
+            "course" => json!({"courseid": id}),
+            "enrolment" => json!({"enrollmentid": id, "userid": other, "courseid": other}),
+            "grade" => json!({"gradeid": id, "userid": other, "itemid": other}),
+            _ => json!({"completionid": id, "userid": other, "courseid": other}),
+        };
+        if !self.is_deletion() {
+            let state = match self.event_type.kind().as_str() {
+                "user" => json!({"username": text, "suspended": variant % 2 == 0, "later": {"digits": 1.50}}),
+                "course" => json!({"fullname": text, "visible": (variant % 2).to_string()}),
+                "enrolment" => json!({
+                    "status": variant.to_string(), "roles": [{"shortname": text, "archetype": "student"}],
+                }),
+                "grade" => json!({
+                    "finalgrade": format!("{variant}.50000"), "itemname": text,
+                    "grademax": format!("1{variant}.00000"),
+                }),
+                _ => json!({"timecompleted": variant}),
+            };
+            let object = data.as_object_mut().unwrap();
+            object.extend(state.as_object().unwrap().clone());
+            if self.says_deleted {
+                object.insert("deleted".to_owned(), json!(true));
+            }
+        }
+        data.as_object().unwrap().clone()
+    }
+
+    /// The event, the `place`-th of its history. Three share each second.
+    pub(super) fn event(&self, place: usize) -> Event {
+        let (data, number) = (self.data(), i64::try_from(place).unwrap());
+        Event {
+            client_id: Some(Uuid::from_u128(place as u128 + 1)),
+            event_type: self.event_type,
+            version: Version { time: 1_000 + number / 3, sequence: Some(number) },
+            data: Value::Object(data.clone()).to_string().into(),
+            change: Change::read(self.event_type, data).unwrap(),
+        }
+    }
+}
+
+/// What a record must be: its key, its newest state as sent or else only its references, and whether it is gone.
+pub(super) type Told = ((&'static str, i64), BTreeMap<String, String>, bool);
+
+/// The newest state of each record by its key, worked out without the product: the history is folded in its order.
+pub(super) fn fold(history: &[Happening]) -> Vec<Told> {
+    let mut records: BTreeMap<(&'static str, i64), (Option<Map<String, Value>>, Map<String, Value>, bool)> =
+        BTreeMap::new();
+    let mut items: BTreeMap<i64, Map<String, Value>> = BTreeMap::new();
+    for happening in history {
+        let mut data = happening.data();
+        let (state, references, deleted) = records.entry(happening.key()).or_default();
+        *deleted = happening.is_deletion() || data.remove("deleted").is_some();
+        if happening.is_deletion() {
+            *references = data;
+            continue;
+        }
+        if let Some(itemname) = data.remove("itemname") {
+            let grademax = data.remove("grademax").unwrap();
+            let item = [("itemname".to_owned(), itemname), ("grademax".to_owned(), grademax)];
+            items.insert(happening.other, item.into_iter().collect());
+        }
+        *state = Some(data);
+    }
+    let told = records.into_iter().map(|(key, (state, references, deleted))| {
+        let mut fields = state.unwrap_or(references);
+        let item = fields.get("itemid").and_then(Value::as_i64).and_then(|itemid| items.get(&itemid));
+        fields.extend(item.cloned().unwrap_or_default());
+        (key, super::stored::as_text(fields), deleted)
+    });
+    told.collect()
+}

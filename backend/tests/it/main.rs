@@ -1,0 +1,22 @@
+//! The behaviour of the whole backend, asked of a really started server, on SQLite and on PostgreSQL.
+//!
+//! SQLite lies in a temporary folder. PostgreSQL is the server that `BACKEND_SYNC_TEST_POSTGRES_URL` names (the URL of a
+//! superuser); each test makes a database of its own there and drops it. Without the variable that half is skipped.
+
+#![allow(
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stderr,
+    clippy::unwrap_used,
+    reason = "a test fails by panicking, and says on standard error what helps to repeat it"
+)]
+
+#[macro_use]
+mod support;
+
+mod bad_input;
+mod convergence;
+mod crash;
+mod reading;
+mod recordings;
+mod shutdown;

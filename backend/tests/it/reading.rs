@@ -1,0 +1,7 @@
+//! What readers get.
+
+mod feed;
+mod filters;
+mod pages;
+mod records;
+mod sites;

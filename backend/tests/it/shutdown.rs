@@ -1,0 +1,173 @@
+//! The server stops in time and loses nothing; and when it cannot take more, it says so and when to come again.
+
+use std::time::{Duration, Instant};
+
+use rustix::process::Signal;
+use serde_json::{Value, json};
+
+use crate::support::{
+    Api, Database, Server,
+    api::BATCH,
+    events::{at, user, user_event},
+    load::{LastUser, Load},
+    random::Random,
+    raw::RawConnection,
+};
+
+on_both_databases!(
+    sigterm_under_load_loses_nothing,
+    a_client_that_dawdles_does_not_hold_up_the_end,
+    a_second_signal_ends_it_at_once,
+    a_full_queue_sends_away,
+    a_database_that_goes_away_comes_back,
+);
+
+const GRACE: [(&str, &str); 1] = [("BACKEND_SYNC_SHUTDOWN__GRACE_SECONDS", "2")];
+
+/// Whether a new caller is told, one way or the other, that the server is not ready.
+async fn is_not_ready(api: &Api) -> bool {
+    match api.try_send(api.request(reqwest::Method::GET, "/api/v1/health/ready")).await {
+        Ok(answer) if answer.status == 200 => false,
+        Ok(answer) => answer.problem(503, "draining").is_object(),
+        Err(_) => true,
+    }
+}
+
+async fn sigterm_under_load_loses_nothing(database: Database) {
+    let mut random = Random::announced("SIGTERM under load");
+    let (last_user, mut last_event) = (LastUser::default(), 0);
+    for round in 0..3 {
+        let mut server = Server::start(&database).await;
+        assert_eq!(server.anonymous().get("/api/v1/health/ready").await.status, 200);
+        let load = Load::start(&server, &mut random, &last_user);
+        load.warm_up().await;
+        tokio::time::sleep(Duration::from_millis(random.below(300))).await;
+        let anybody = server.anonymous();
+        let begin = Instant::now();
+        // An init system sends TERM, a person at a terminal INT.
+        server.signal(if round == 0 { Signal::INT } else { Signal::TERM });
+        while !is_not_ready(&anybody).await {
+            assert!(begin.elapsed() < Duration::from_secs(10), "it says that it is ready while it stops");
+        }
+        let status = server.wait(Duration::from_secs(11)).await.expect("it ends within the grace time of 10 seconds");
+        assert_eq!(status.code(), Some(0), "{}", server.log());
+        let sent = load.end().await;
+        for answer in &sent.refused {
+            answer.problem(503, "draining");
+        }
+        let (answered, end) = sent.assert_stored(&database, last_event).await;
+        eprintln!("{answered} answered events survived SIGTERM; it took {:?}", begin.elapsed());
+        last_event = end;
+        assert!(server.log_messages().iter().any(|message| message["message"] == "stopped"));
+    }
+}
+
+async fn a_client_that_dawdles_does_not_hold_up_the_end(database: Database) {
+    let mut server = Server::start_with(&database, &GRACE).await;
+    server.site().apply(&[user_event(1, "a")]).await;
+    let token = server.tokens().site.clone();
+    let head = format!(
+        "POST {BATCH} HTTP/1.1\r\nHost: x\r\nX-Moodle-Token: {token}\r\nContent-Type: application/json\r\n\
+         Content-Length: 1000\r\n\r\n{{\"events\":"
+    );
+    let mut dawdling = RawConnection::open(server.address).await;
+    dawdling.write(head).await;
+    let mut silent = RawConnection::open(server.address).await;
+    silent.write("GET /api/v1/he").await;
+    tokio::time::sleep(Duration::from_millis(200)).await;
+    let begin = Instant::now();
+    server.terminate();
+    let status = server.wait(Duration::from_secs(6)).await.expect("it ends after the grace time of 2 seconds");
+    assert_eq!(status.code(), Some(0), "{}", server.log());
+    eprintln!("it took {:?}", begin.elapsed());
+    assert_eq!(database.count("SELECT count(*) FROM events").await, 1);
+}
+
+async fn a_second_signal_ends_it_at_once(database: Database) {
+    let mut server = Server::start(&database).await;
+    let mut dawdling = RawConnection::open(server.address).await;
+    dawdling.write("GET /api/v1/he").await;
+    tokio::time::sleep(Duration::from_millis(100)).await;
+    server.terminate();
+    assert!(server.wait(Duration::from_millis(500)).await.is_none(), "it waits for the request under way");
+    server.terminate();
+    let status = server.wait(Duration::from_secs(2)).await.expect("it ends at once");
+    assert_eq!(status.code(), Some(1));
+}
+
+/// A batch of about this many bytes.
+fn batch_of(bytes: usize, userid: i64) -> String {
+    let mut event = user_event(userid, "big");
+    let texts: Vec<String> = (0..bytes / 100_000).map(|_| "x".repeat(100_000)).collect();
+    event["data"]["texts"] = json!(texts);
+    json!({"events": [event]}).to_string()
+}
+
+async fn a_full_queue_sends_away(database: Database) {
+    let server = Server::start_with(&database, &[("BACKEND_SYNC_INGEST__QUEUE_KIB", "8192")]).await;
+    let site = server.site();
+    site.apply(&[user_event(1, "before")]).await;
+    let lock = database.hold_writers_lock().await;
+    let waiting = tokio::spawn({
+        let site = site.clone();
+        async move { site.post(BATCH, batch_of(5_000_000, 2)).await }
+    });
+    tokio::time::sleep(Duration::from_millis(500)).await;
+    assert!(!waiting.is_finished(), "it waits for the lock");
+
+    // Half of a second large one has no room. The answer comes at once, and says when to come again.
+    let begin = Instant::now();
+    let refused = site.post(BATCH, batch_of(4_000_000, 3)).await;
+    refused.problem(503, "queue_full");
+    assert!(refused.header("retry-after").unwrap().parse::<u64>().unwrap() >= 1);
+    assert!(begin.elapsed() < Duration::from_secs(2), "{:?}", begin.elapsed());
+    // Readers do not suffer.
+    assert_eq!(server.reader().read("/api/v1/users/moodle:1").await["username"], "before");
+    assert_eq!(server.anonymous().get("/api/v1/health/ready").await.status, 200);
+
+    lock.rollback().await.unwrap();
+    assert_eq!(waiting.await.unwrap().outcomes(), ["applied"]);
+    assert_eq!(site.post(BATCH, batch_of(4_000_000, 3)).await.outcomes(), ["applied"], "the room is free again");
+    assert_eq!(database.count("SELECT count(*) FROM events").await, 3);
+    server.stop().await;
+}
+
+/// The database is away for a moment: senders are told to come again, nothing answered is lost, the server goes on.
+async fn a_database_that_goes_away_comes_back(database: Database) {
+    let server = Server::start(&database).await;
+    let (site, reader) = (server.site(), server.reader());
+    site.apply(&[user_event(1, "before")]).await;
+    if database.is_postgres() {
+        for round in 2..6 {
+            database
+                .rows(
+                    "SELECT pg_terminate_backend(pid)::text FROM pg_stat_activity \
+                     WHERE datname = current_database() AND pid <> pg_backend_pid()",
+                )
+                .await;
+            let event = at(round, "user_updated", user(1, &round.to_string()));
+            let mut tries = 0;
+            loop {
+                let answer = site.post_batch(std::slice::from_ref(&event)).await;
+                if answer.status == 200 {
+                    // After a lost connection the first try may have been stored without an answer.
+                    assert!(["applied", "duplicate"].contains(&answer.outcomes()[0].as_str()));
+                    break;
+                }
+                answer.problem(503, "database_unavailable");
+                tries += 1;
+                assert!(tries < 20, "it does not find back to the database");
+            }
+            assert_eq!(reader.read("/api/v1/users/moodle:1").await["username"], round.to_string());
+        }
+    } else {
+        let lock = database.hold_writers_lock().await;
+        let answer = site.post_batch(&[at(2, "user_updated", user(1, "lost"))]).await;
+        answer.problem(503, "database_unavailable");
+        lock.rollback().await.unwrap();
+        assert_eq!(database.count("SELECT count(*) FROM events").await, 1, "what was refused is not stored");
+        site.apply(&[at(3, "user_updated", user(1, "after"))]).await;
+        assert_eq!(reader.read("/api/v1/users/moodle:1").await["username"], Value::from("after"));
+    }
+    server.stop().await;
+}

@@ -1,0 +1,148 @@
+//! A database for one test, on either engine, and SQL beside the server.
+
+use std::{path::PathBuf, sync::OnceLock};
+
+use sea_orm::{
+    ConnectOptions, ConnectionTrait, DatabaseConnection, DatabaseTransaction, QueryResult, SqliteTransactionMode,
+    Statement, TransactionOptions, TransactionTrait,
+};
+use tempfile::TempDir;
+
+use super::{random::new_uuid, server::Tokens};
+
+const POSTGRES_VARIABLE: &str = "BACKEND_SYNC_TEST_POSTGRES_URL";
+
+/// Empty when it is made, gone when it is dropped.
+pub(crate) struct Database {
+    pub(crate) url: String,
+    /// For the server's output, and for SQLite's file.
+    pub(crate) folder: TempDir,
+    postgres: Option<PostgresDatabase>,
+    /// Of the first start of a server on it.
+    pub(crate) tokens: OnceLock<Tokens>,
+}
+
+struct PostgresDatabase {
+    server_url: String,
+    name: String,
+}
+
+impl Database {
+    pub(crate) fn sqlite() -> Self {
+        let folder = TempDir::new().unwrap();
+        let url = format!("sqlite://{}", folder.path().join("test.sqlite").display());
+        Self { url, folder, postgres: None, tokens: OnceLock::new() }
+    }
+
+    /// `None` when the environment names no server.
+    pub(crate) async fn postgres() -> Option<Self> {
+        let server_url = std::env::var(POSTGRES_VARIABLE).ok()?;
+        let name = format!("it_{}", new_uuid().simple());
+        execute_at(&server_url, &format!("CREATE DATABASE {name}")).await;
+        let (server, _) = server_url.rsplit_once('/').unwrap();
+        let url = format!("{server}/{name}");
+        let postgres = Some(PostgresDatabase { server_url, name });
+        Some(Self { url, folder: TempDir::new().unwrap(), postgres, tokens: OnceLock::new() })
+    }
+
+    pub(crate) fn is_postgres(&self) -> bool {
+        self.postgres.is_some()
+    }
+
+    /// A file beside the database that is not there yet.
+    pub(crate) fn file(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    /// A connection beside the server's.
+    pub(crate) async fn connect(&self) -> DatabaseConnection {
+        connect(&self.url).await
+    }
+
+    pub(crate) async fn execute(&self, sql: &str) {
+        execute_at(&self.url, sql).await;
+    }
+
+    pub(crate) async fn rows(&self, sql: &str) -> Vec<QueryResult> {
+        let connection = self.connect().await;
+        let statement = Statement::from_string(connection.get_database_backend(), sql);
+        let rows = connection.query_all_raw(statement).await.unwrap_or_else(|error| panic!("{sql}: {error}"));
+        connection.close().await.unwrap();
+        rows
+    }
+
+    /// The rows of a query with one column of text.
+    pub(crate) async fn texts(&self, sql: &str) -> Vec<Option<String>> {
+        self.rows(sql).await.iter().map(|row| row.try_get_by_index(0).unwrap()).collect()
+    }
+
+    /// The answer of a query with one number.
+    pub(crate) async fn count(&self, sql: &str) -> i64 {
+        self.rows(sql).await.first().unwrap().try_get_by_index(0).unwrap()
+    }
+
+    /// Holds the lock that every transaction of the server's writer needs, until the transaction is dropped.
+    pub(crate) async fn hold_writers_lock(&self) -> DatabaseTransaction {
+        let options = TransactionOptions {
+            sqlite_transaction_mode: Some(SqliteTransactionMode::Immediate),
+            ..Default::default()
+        };
+        let transaction = self.connect().await.begin_with_options(options).await.unwrap();
+        if self.is_postgres() {
+            transaction.execute_unprepared("SELECT value FROM counters FOR UPDATE").await.unwrap();
+        }
+        transaction
+    }
+
+    /// Makes the database itself refuse each user of this name, as nothing before it does.
+    pub(crate) async fn refuse_user(&self, username: &str) {
+        if self.is_postgres() {
+            self.execute(&format!(
+                "CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS \
+                 'BEGIN IF NEW.username = ''{username}'' THEN RAISE EXCEPTION ''poison''; END IF; RETURN NEW; END'"
+            ))
+            .await;
+            self.execute(
+                "CREATE TRIGGER refuse BEFORE INSERT OR UPDATE ON users FOR EACH ROW EXECUTE FUNCTION refuse()",
+            )
+            .await;
+            return;
+        }
+        for action in ["INSERT", "UPDATE"] {
+            self.execute(&format!(
+                "CREATE TRIGGER refuse_{action} BEFORE {action} ON users WHEN NEW.username = '{username}' \
+                 BEGIN SELECT RAISE(ABORT, 'poison'); END"
+            ))
+            .await;
+        }
+    }
+}
+
+impl Drop for Database {
+    fn drop(&mut self) {
+        let Some(PostgresDatabase { server_url, name }) = self.postgres.take() else { return };
+        // A thread with a runtime of its own, because a destructor cannot wait for the test's.
+        let dropping = std::thread::spawn(move || {
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+            runtime.block_on(execute_at(&server_url, &format!("DROP DATABASE IF EXISTS {name} WITH (FORCE)")));
+        });
+        if dropping.join().is_err() {
+            eprintln!("a database of this test could not be dropped");
+        }
+    }
+}
+
+async fn connect(url: &str) -> DatabaseConnection {
+    let mut options = ConnectOptions::new(url);
+    options
+        .max_connections(1)
+        .sqlx_logging(false)
+        .map_sqlx_sqlite_opts(|options| options.busy_timeout(std::time::Duration::from_secs(20)));
+    sea_orm::Database::connect(options).await.unwrap()
+}
+
+async fn execute_at(url: &str, sql: &str) {
+    let connection = connect(url).await;
+    connection.execute_unprepared(sql).await.unwrap_or_else(|error| panic!("{sql}: {error}"));
+    connection.close().await.unwrap();
+}

@@ -1,0 +1,222 @@
+//! The binary, really started.
+
+use std::{
+    fs::File,
+    net::SocketAddr,
+    path::PathBuf,
+    process::{Child, Command, ExitStatus, Output, Stdio},
+    time::{Duration, Instant},
+};
+
+use rustix::process::{Pid, Signal, kill_process};
+use serde_json::Value;
+
+use super::{Api, Database, api::Credential, random::new_uuid};
+
+/// How long a server may take to start, on a slow machine.
+const START_TIME: Duration = Duration::from_secs(60);
+
+/// What the first start on an empty database printed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Tokens {
+    pub(crate) site: String,
+    pub(crate) api: String,
+}
+
+impl Tokens {
+    /// Finds them in what a first start prints.
+    pub(crate) fn find(printed: &str) -> Option<Self> {
+        let token = |prefix| printed.split_whitespace().find(|word| word.starts_with(prefix)).map(str::to_owned);
+        Some(Self { site: token("bss_")?, api: token("bsa_")? })
+    }
+}
+
+/// A server that answers. Dropping it kills it.
+pub(crate) struct Server {
+    child: Child,
+    pub(crate) address: SocketAddr,
+    tokens: Tokens,
+    log: PathBuf,
+    printed: PathBuf,
+    http: reqwest::Client,
+}
+
+/// The name of the site that the first start makes.
+pub(crate) const SITE: &str = "moodle";
+
+/// The binary on this database, with no settings from the environment of the tests.
+pub(crate) fn command(database_url: &str) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_backend-sync"));
+    for (name, _) in std::env::vars_os() {
+        if name.to_string_lossy().starts_with("BACKEND_SYNC") {
+            command.env_remove(name);
+        }
+    }
+    command.env("BACKEND_SYNC_DATABASE_URL", database_url).stdin(Stdio::null());
+    command
+}
+
+/// Runs a subcommand to its end.
+pub(crate) fn run(database: &Database, arguments: &[&str]) -> Output {
+    command(&database.url).args(arguments).output().unwrap()
+}
+
+/// Runs a subcommand that succeeds and prints JSON.
+pub(crate) fn run_json(database: &Database, arguments: &[&str]) -> Value {
+    let output = run(database, arguments);
+    assert!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
+    serde_json::from_slice(&output.stdout).unwrap()
+}
+
+impl Server {
+    pub(crate) async fn start(database: &Database) -> Self {
+        Self::start_with(database, &[]).await
+    }
+
+    /// With settings from the environment.
+    pub(crate) async fn start_with(database: &Database, settings: &[(&str, &str)]) -> Self {
+        let name = new_uuid().simple().to_string();
+        let (log, printed) = (database.file(&format!("{name}.log")), database.file(&format!("{name}.out")));
+        // Into files: nothing has to read them while the server runs.
+        let child = command(&database.url)
+            .args(["serve", "--listen", "127.0.0.1:0"])
+            .env("BACKEND_SYNC_LOG__FORMAT", "json")
+            .envs(settings.iter().copied())
+            .stdout(File::create(&printed).unwrap())
+            .stderr(File::create(&log).unwrap())
+            .spawn()
+            .unwrap();
+        let mut starting = Starting { child: Some(child), log };
+        let address = starting.address().await;
+        let output = std::fs::read_to_string(&printed).unwrap();
+        let tokens = database.tokens.get_or_init(|| Tokens::find(&output).expect("the first start prints tokens"));
+        let child = starting.child.take().unwrap();
+        let log = std::mem::take(&mut starting.log);
+        Self { child, address, tokens: tokens.clone(), log, printed, http: super::api::http_client() }
+    }
+
+    fn api(&self, credential: Credential) -> Api {
+        Api::new(self.http.clone(), self.address, credential)
+    }
+
+    /// As the plugin of the first site.
+    pub(crate) fn site(&self) -> Api {
+        self.site_with(&self.tokens.site)
+    }
+
+    /// As a plugin with this token.
+    pub(crate) fn site_with(&self, token: &str) -> Api {
+        self.api(Credential::Site(token.to_owned()))
+    }
+
+    /// As an API consumer.
+    pub(crate) fn reader(&self) -> Api {
+        self.reader_with(&self.tokens.api)
+    }
+
+    /// As an API consumer with this token.
+    pub(crate) fn reader_with(&self, token: &str) -> Api {
+        self.api(Credential::Bearer(token.to_owned()))
+    }
+
+    /// As anybody.
+    pub(crate) fn anonymous(&self) -> Api {
+        self.api(Credential::None)
+    }
+
+    pub(crate) fn tokens(&self) -> &Tokens {
+        &self.tokens
+    }
+
+    /// All that it wrote to standard error so far.
+    pub(crate) fn log(&self) -> String {
+        std::fs::read_to_string(&self.log).unwrap()
+    }
+
+    /// The messages of the log, each as the object that the JSON format writes.
+    pub(crate) fn log_messages(&self) -> Vec<Value> {
+        self.log()
+            .lines()
+            .map(|line| serde_json::from_str(line).unwrap_or_else(|_| panic!("no JSON: {line}")))
+            .collect()
+    }
+
+    /// All that it wrote to standard output so far.
+    pub(crate) fn printed(&self) -> String {
+        std::fs::read_to_string(&self.printed).unwrap()
+    }
+
+    /// Asks it to stop, as an init system does.
+    pub(crate) fn terminate(&self) {
+        self.signal(Signal::TERM);
+    }
+
+    pub(crate) fn signal(&self, signal: Signal) {
+        kill_process(Pid::from_child(&self.child), signal).unwrap();
+    }
+
+    /// `kill -9`.
+    pub(crate) fn kill(mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+    }
+
+    /// Waits for its end; `None` when it still runs after `time`.
+    pub(crate) async fn wait(&mut self, time: Duration) -> Option<ExitStatus> {
+        let deadline = Instant::now() + time;
+        while Instant::now() < deadline {
+            if let Some(status) = self.child.try_wait().unwrap() {
+                return Some(status);
+            }
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        None
+    }
+
+    /// Asks it to stop and waits until it did.
+    pub(crate) async fn stop(mut self) {
+        self.terminate();
+        let status = self.wait(Duration::from_secs(30)).await.expect("the server stops in time");
+        assert!(status.success(), "{status}: {}", self.log());
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// A server of which it is not known yet where it listens.
+struct Starting {
+    child: Option<Child>,
+    log: PathBuf,
+}
+
+impl Starting {
+    /// The address from the message `serving`.
+    async fn address(&mut self) -> SocketAddr {
+        let deadline = Instant::now() + START_TIME;
+        loop {
+            let log = std::fs::read_to_string(&self.log).unwrap();
+            let messages = log.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
+            let serving = messages.into_iter().find(|message| message["message"] == "serving");
+            if let Some(address) = serving.and_then(|message| message["address"].as_str()?.parse().ok()) {
+                return address;
+            }
+            let ended = self.child.as_mut().unwrap().try_wait().unwrap();
+            assert!(ended.is_none() && Instant::now() < deadline, "the server did not start: {ended:?}\n{log}");
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    }
+}
+
+impl Drop for Starting {
+    fn drop(&mut self) {
+        if let Some(child) = &mut self.child {
+            let _ = child.kill();
+            let _ = child.wait();
+        }
+    }
+}
