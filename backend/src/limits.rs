@@ -8,7 +8,7 @@ pub const BATCH_EVENTS: usize = 1_000;
 /// Bytes of a request body: a full batch of events of 5 kB each. Larger than any page of feedback, small enough to hold many at once.
 pub const BODY_BYTES: usize = 5 * 1024 * 1024;
 
-/// Bytes of a body that is too large which are still read and thrown away, so that the sender sees the answer and not a broken connection.
+/// Bytes of a refused body that are still read and thrown away, so that the sender sees the answer and not a broken connection.
 pub const DISCARDED_BODY_BYTES: usize = 16 * 1024 * 1024;
 
 /// Bytes of one text field. Moodle's long texts have no limit of their own; the longest seen are feedback with pasted images.

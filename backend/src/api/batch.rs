@@ -20,7 +20,7 @@ use super::{
 use crate::{
     ingest::Written,
     limits,
-    model::{Change, Event, EventType, Field, FieldError, FieldErrorCode, Fields, Outcome, Time, Version},
+    model::{Change, Event, EventType, Field, FieldError, FieldErrorCode, Fields, Outcome, Sequence, Time, Version},
 };
 
 pub(super) struct Operations;
@@ -146,7 +146,7 @@ fn read_event(text: &RawValue, pointer: &str) -> Result<Event, Refusal> {
     let client_id: Option<Uuid> = fields.required("id");
     let event_type: Option<EventType> = fields.required("type");
     let time: Option<Time> = fields.required("time");
-    let sequence: Option<i64> = fields.required("sequence");
+    let sequence: Option<Sequence> = fields.required("sequence");
     let mut errors = fields.finish().err().unwrap_or_default();
     let value = data.map(|data| serde_json::from_str(data.get())).transpose();
     let value = value.map_err(|_| malformed(client_id, format!("{pointer}/data")))?;
@@ -163,7 +163,7 @@ fn read_event(text: &RawValue, pointer: &str) -> Result<Event, Refusal> {
     }
     match (client_id, event_type, time, sequence, change, data) {
         (Some(id), Some(event_type), Some(time), Some(sequence), Some(change), Some(data)) if errors.is_empty() => {
-            let version = Version { time: time.0, sequence: Some(sequence) };
+            let version = Version { time: time.0, sequence: Some(sequence.0) };
             Ok(Event { client_id: Some(id), event_type, version, data: data.get().into(), change })
         }
         _ => {

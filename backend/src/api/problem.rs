@@ -349,9 +349,11 @@ fn retry_after() -> MetaHeader {
 /// Turns every error into a problem document, those of the framework included.
 pub(super) async fn as_documents<E: Endpoint>(endpoint: E, request: Request) -> poem::Result<Response> {
     let (method, path) = (request.method().clone(), request.uri().path().to_owned());
-    match endpoint.call(request).await {
-        Ok(response) => Ok(response.into_response()),
-        Err(error) if error.is_from_response() => Ok(error.into_response()),
+    let has_body = request.headers().get(header::CONTENT_LENGTH).is_some_and(|length| length != "0")
+        || request.headers().contains_key(header::TRANSFER_ENCODING);
+    let mut response = match endpoint.call(request).await {
+        Ok(response) => response.into_response(),
+        Err(error) if error.is_from_response() => error.into_response(),
         Err(error) => {
             let problem = of_framework(&error);
             if problem.code == Code::InternalError {
@@ -362,9 +364,14 @@ pub(super) async fn as_documents<E: Endpoint>(endpoint: E, request: Request) -> 
             if refused_method {
                 response.headers_mut().insert(header::ALLOW, allowed_method(&path));
             }
-            Ok(response)
+            response
         }
+    };
+    if has_body && matches!(response.status().as_u16(), 401 | 404 | 405 | 415) {
+        // The body was not read, so the connection is of no more use: say so, or the client's next request fails.
+        response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
     }
+    Ok(response)
 }
 
 /// The one method of an address: sites send with POST, everything else is read with GET.

@@ -131,7 +131,7 @@ fn data_of_any_type(registry: &mut Registry) -> MetaSchemaRef {
 pub(super) fn batch(registry: &mut Registry) -> MetaSchema {
     let data = data_of_any_type(registry);
     let described = |schema: MetaSchema, description| inline(MetaSchema { description: Some(description), ..schema });
-    let integer = |minimum| as_sent(MetaSchema { minimum, ..MetaSchema::new("integer") });
+    let integer = || as_sent(MetaSchema { minimum: Some(0.0), ..MetaSchema::new("integer") });
     let event = MetaSchema {
         required: vec!["id", "type", "time", "sequence", "data"],
         properties: vec![
@@ -149,13 +149,10 @@ pub(super) fn batch(registry: &mut Registry) -> MetaSchema {
                     ..MetaSchema::new("string")
                 }),
             ),
-            ("time", described(integer(Some(0.0)), "When it happened, in Unix seconds by Moodle's clock.")),
+            ("time", described(integer(), "When it happened, in Unix seconds by Moodle's clock.")),
             (
                 "sequence",
-                described(
-                    integer(None),
-                    "The sender's running number. It orders the events of a site within one second.",
-                ),
+                described(integer(), "The sender's running number. It orders the events of a site within one second."),
             ),
             ("data", data),
         ],

@@ -19,6 +19,10 @@ pub struct Id(pub i64);
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, DeriveValueType)]
 pub struct Time(pub i64);
 
+/// A sender's running number: 0 or more.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Sequence(pub i64);
+
 /// An exact decimal that keeps the digits it was written with: `82.50000` stays `82.50000`.
 ///
 /// At most 28 significant digits; Moodle's grades have 10 before and 5 after the point.
@@ -102,6 +106,12 @@ impl Field for Id {
 impl Field for Time {
     fn parse(value: Value) -> Result<Self, FieldErrorCode> {
         integer_within(&value, 0..=LAST_SECOND).map(Self)
+    }
+}
+
+impl Field for Sequence {
+    fn parse(value: Value) -> Result<Self, FieldErrorCode> {
+        integer_within(&value, 0..=i64::MAX).map(Self)
     }
 }
 
