@@ -97,7 +97,9 @@ impl App {
                 tracing::error!("the writer did not finish in time; what it had not committed was not answered 200")
             }
         }
-        store.close().await;
+        if tokio::time::timeout(grace, store.close()).await.is_err() {
+            tracing::warn!("the database did not let go in time");
+        }
         tracing::info!("stopped");
         Ok(())
     }

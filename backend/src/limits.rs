@@ -43,8 +43,8 @@ pub const STATEMENT_ROWS: usize = 256;
 /// How long the database may take to hand out a connection before the request is answered 503.
 pub const CONNECTION_WAIT: Duration = Duration::from_secs(5);
 
-/// How long SQLite waits for another process that writes (a command beside a running server).
-pub const SQLITE_BUSY_WAIT: Duration = Duration::from_secs(5);
+/// How long a writer waits for another process that writes, before its senders are answered 503.
+pub const LOCK_WAIT: Duration = Duration::from_secs(5);
 
 /// Connections for readers to SQLite; reads are short and two cores do not gain by more.
 pub const SQLITE_READERS: u32 = 4;

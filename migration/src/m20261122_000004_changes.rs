@@ -15,8 +15,9 @@ impl MigrationTrait for Migration {
             .col(big_integer("site_id"))
             .col(text("kind"))
             .col(big_integer("moodle_id"))
-            // The id of the event that changed the record last: ascending in the order of the commits.
-            .col(big_integer("event_id"))
+            // The id of the event that changed the record last, or a number from the same counter: ascending in the order of
+            // the commits.
+            .col(big_integer("position"))
             .col(boolean("deleted"))
             .col(big_integer("changed_at"))
             .primary_key(Index::create().col("site_id").col("kind").col("moodle_id"))
@@ -24,7 +25,7 @@ impl MigrationTrait for Migration {
             .to_owned();
         create_keyed_table(manager, changes).await?;
         manager
-            .create_index(Index::create().name("changes_event_id").table("changes").col("event_id").unique().to_owned())
+            .create_index(Index::create().name("changes_position").table("changes").col("position").unique().to_owned())
             .await
     }
 

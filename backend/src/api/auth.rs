@@ -56,13 +56,13 @@ impl Tokens {
         store.save_last_used(uses.into_iter().collect()).await
     }
 
-    /// Whether the sender's token is still valid, by the database.
-    pub(super) async fn is_still_valid(&self, sender: &Sender, store: &Store) -> Result<bool, StoreError> {
-        let valid = store.token(&sender.hash).await?.is_some();
-        if !valid {
-            self.forget(sender);
+    /// Asks the database whether the sender's token is still valid, for answers that no writer has checked.
+    pub(super) async fn check(&self, sender: &Sender, store: &Store) -> Result<(), Problem> {
+        if store.token(&sender.hash).await?.is_some() {
+            return Ok(());
         }
-        Ok(valid)
+        self.forget(sender);
+        Err(Problem::new(Code::Unauthorized))
     }
 
     /// Forgets a sender whose token turned out to be revoked.

@@ -4,7 +4,7 @@ use std::{collections::HashMap, sync::Arc};
 
 use poem::web::Data;
 use poem_openapi::{Object, OpenApi};
-use serde::Deserialize;
+use serde::{Deserialize, de::IgnoredAny};
 use serde_json::{Map, Value, value::RawValue};
 use uuid::Uuid;
 
@@ -13,7 +13,7 @@ use super::{
     answer::Answer,
     auth::SiteToken,
     body::{JsonText, parse_problem},
-    moodle::{log_rejected, store},
+    moodle::{log_rejected, refuse, store},
     problem::{Code, Failure, InvalidField, Problem, Sending},
     schema,
 };
@@ -88,19 +88,22 @@ struct BatchText<'a> {
     events: Option<Vec<&'a RawValue>>,
 }
 
+/// Whether a JSON text is an object. Structs would also be read from arrays.
+fn is_object(json: &str) -> bool {
+    json.trim_ascii_start().starts_with('{')
+}
+
 fn split(text: &str) -> Result<Vec<&RawValue>, Problem> {
-    let refused = |code| Problem::validation(vec![FieldError::new("/events", code)]);
-    let batch: BatchText<'_> =
-        serde_json::from_str(text).map_err(|error| match text.trim_start().starts_with('{') {
-            true => parse_problem(&error, "/events"),
-            false => parse_problem(&error, ""),
-        })?;
-    let events = batch.events.ok_or_else(|| refused(FieldErrorCode::Required))?;
-    if events.is_empty() {
-        return Err(refused(FieldErrorCode::Required));
+    let refused = |pointer, code| Problem::validation(vec![FieldError::new(pointer, code)]);
+    if !is_object(text) {
+        let _: IgnoredAny = serde_json::from_str(text).map_err(|error| parse_problem(&error, ""))?;
+        return Err(refused("", FieldErrorCode::WrongType));
     }
+    let batch: BatchText<'_> = serde_json::from_str(text).map_err(|error| parse_problem(&error, "/events"))?;
+    let events = batch.events.filter(|events| !events.is_empty());
+    let events = events.ok_or_else(|| refused("/events", FieldErrorCode::Required))?;
     if events.len() > limits::BATCH_EVENTS {
-        return Err(refused(FieldErrorCode::TooLong));
+        return Err(refused("/events", FieldErrorCode::TooLong));
     }
     Ok(events)
 }
@@ -134,6 +137,10 @@ fn read_event(text: &RawValue, pointer: &str) -> Result<Event, Refusal> {
         code: Code::MalformedJson,
         errors: vec![FieldError::new(pointer, FieldErrorCode::WrongType)],
     };
+    if !is_object(text.get()) {
+        let errors = vec![FieldError::new(pointer, FieldErrorCode::WrongType)];
+        return Err(Refusal { client_id: None, code: Code::ValidationFailed, errors });
+    }
     let members: Result<HashMap<String, &RawValue>, _> = serde_json::from_str(text.get());
     let mut members = members.map_err(|_| malformed(None, pointer.to_owned()))?;
     let data = members.remove("data");
@@ -189,7 +196,11 @@ impl Operations {
         let sender = token.0;
         let mut outcomes = Vec::new();
         let mut events = Vec::new();
-        for (index, text) in split(&body.text)?.into_iter().enumerate() {
+        let texts = match split(&body.text) {
+            Ok(texts) => texts,
+            Err(problem) => return Err(refuse(&context, &sender, problem).await.into()),
+        };
+        for (index, text) in texts.into_iter().enumerate() {
             match read_event(text, &format!("/events/{index}")) {
                 Ok(event) => {
                     // What it is until the writer has settled it.
@@ -202,7 +213,9 @@ impl Operations {
                 }
             }
         }
-        if !events.is_empty() {
+        if events.is_empty() {
+            context.tokens.check(&sender, &context.store).await?;
+        } else {
             let (places, events): (Vec<usize>, Vec<Event>) = events.into_iter().unzip();
             let settled = store(&context, &sender, body.room, events).await?;
             for (place, settled) in places.into_iter().zip(settled) {

@@ -21,8 +21,6 @@ pub(super) struct Operations;
 #[derive(Object)]
 #[oai(example)]
 pub(super) struct Change {
-    /// The event that changed it last.
-    pub(super) event: i64,
     /// The name of the site.
     pub(super) site: String,
     /// Which kind of record: `user`, `course`, `enrolment`, `grade` or `completion`.
@@ -68,15 +66,14 @@ impl Operations {
         limit: Query<Option<Limit>>,
     ) -> Result<Answer<Changes>, Failure<Listing>> {
         let store = &context.store;
-        let parameters = ListParameters { site: site.0, limit: limit.0, cursor: after.0, ..Default::default() };
+        let parameters = ListParameters { site: site.0, limit: limit.0, after: after.0, ..Default::default() };
         let selection = parameters.check::<i64>(store).await?;
         let Page { items, next } = store.changes(selection.site_id, selection.page).await?;
         let renderer = Renderer::new(store).await?;
-        let last = items.last().map(|change| change.event_id).or(selection.page.after).unwrap_or(0);
+        let last = items.last().map(|change| change.position).or(selection.page.after).unwrap_or(0);
         let show = |change: StoredChange| {
             let id = renderer.id(change.site_id, change.moodle_id);
             Change {
-                event: change.event_id,
                 site: renderer.site(change.site_id),
                 href: format!("/api/v1/{}s/{id}", change.kind),
                 kind: change.kind,

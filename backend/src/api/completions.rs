@@ -70,6 +70,7 @@ impl Operations {
             user: user.0,
             course: course.0,
             changed_since: changed_since.0,
+            ..Default::default()
         };
         let Selection { page, site_id, user, course, changed_since } = parameters.check::<Position>(store).await?;
         let filter = RecordFilter { site_id, user, course, email: None, deleted: deleted.0, changed_since };

@@ -59,8 +59,8 @@ fn record<S: Type + ParseFromJSON + ToJSON>(moodle_id: Id, state: S) -> Record<S
     }
 }
 
-fn related<S: Type + ParseFromJSON + ToJSON>(state: S) -> Related<S> {
-    Related { state, user_known: true, course_known: true }
+fn related<S: Type + ParseFromJSON + ToJSON>(state: S, course_known: bool) -> Related<S> {
+    Related { state, user_known: true, course_known }
 }
 
 impl Example for Record<User> {
@@ -80,7 +80,7 @@ impl Example for Record<Course> {
 impl Example for Record<Related<Enrolment>> {
     fn example() -> Self {
         let enrolment = read(EventType::EnrolmentUpdated, Enrolment::read);
-        record(enrolment.enrollmentid, related(enrolment))
+        record(enrolment.enrollmentid, related(enrolment, true))
     }
 }
 
@@ -88,14 +88,14 @@ impl Example for Record<Related<GradeView>> {
     fn example() -> Self {
         let grade = read(EventType::GradeUpdated, Grade::read);
         let item = read(EventType::GradeUpdated, GradeItem::read);
-        record(grade.gradeid, related(GradeView { grade, item }))
+        record(grade.gradeid, related(GradeView { grade, item }, false))
     }
 }
 
 impl Example for Record<Related<Completion>> {
     fn example() -> Self {
         let completion = read(EventType::CourseCompleted, Completion::read);
-        record(completion.completionid, related(completion))
+        record(completion.completionid, related(completion, true))
     }
 }
 
@@ -120,7 +120,6 @@ impl Example for Event {
 impl Example for Change {
     fn example() -> Self {
         Self {
-            event: 17,
             site: "college".to_owned(),
             kind: EventType::GradeUpdated.kind().as_str().to_owned(),
             id: "college:1".to_owned(),

@@ -9,7 +9,7 @@ use super::{
     CONTRACT_VERSION, Context, Tag,
     answer::Answer,
     auth::SiteToken,
-    problem::{Asking, Code, Failure, Problem},
+    problem::{Asking, Failure},
 };
 use crate::{limits, model::EventType};
 
@@ -67,9 +67,7 @@ impl Operations {
         context: Data<&Arc<Context>>,
     ) -> Result<Answer<Handshake>, Failure<Asking>> {
         // A person asks whether the token is good now, so memory is not enough.
-        if !context.tokens.is_still_valid(&token.0, &context.store).await? {
-            return Err(Problem::new(Code::Unauthorized).into());
-        }
+        context.tokens.check(&token.0, &context.store).await?;
         Ok(Answer(Handshake::new(token.0.site.name.clone(), context.clock.now().0 / 1000)))
     }
 }

@@ -64,12 +64,24 @@ pub(super) fn log_rejected(sender: &Sender, what: &str, errors: &[FieldError]) {
     tracing::warn!(site, outcome = "rejected", fields, "📥 Received {what} event");
 }
 
-async fn receive<T>(context: &Context, sender: &Sender, event_type: EventType, body: JsonText<T>) -> Received {
-    let data: Map<String, Value> = serde_json::from_str(&body.text).map_err(|error| parse_problem(&error, ""))?;
-    let change = Change::read(event_type, data).map_err(|errors| {
+/// What to answer to events that the writer never sees: the problem, unless the token has been revoked meanwhile.
+pub(super) async fn refuse(context: &Context, sender: &Sender, problem: Problem) -> Problem {
+    context.tokens.check(sender, &context.store).await.err().unwrap_or(problem)
+}
+
+fn read(sender: &Sender, event_type: EventType, text: &str) -> Result<Change, Problem> {
+    let data: Map<String, Value> = serde_json::from_str(text).map_err(|error| parse_problem(&error, ""))?;
+    Change::read(event_type, data).map_err(|errors| {
         log_rejected(sender, event_type.as_str(), &errors);
         Problem::validation(errors)
-    })?;
+    })
+}
+
+async fn receive<T>(context: &Context, sender: &Sender, event_type: EventType, body: JsonText<T>) -> Received {
+    let change = match read(sender, event_type, &body.text) {
+        Ok(change) => change,
+        Err(problem) => return Err(refuse(context, sender, problem).await.into()),
+    };
     // This sender gives no time and no sequence: the time of the last change in Moodle is the version.
     let version = Version { time: change.time().0, sequence: None };
     let event = Event { client_id: None, event_type, version, data: body.text.into(), change };

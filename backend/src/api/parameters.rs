@@ -10,7 +10,7 @@ use super::{answer::Answer, problem::Problem};
 use crate::{
     clock::Timestamp,
     limits,
-    model::{FieldErrorCode, Id, RecordId},
+    model::{FieldErrorCode, Id, RecordId, SiteName},
     store::{CourseFilter, Page, PageRequest, Store, UserFilter},
 };
 
@@ -68,6 +68,8 @@ pub(super) struct ListParameters {
     pub(super) site: Option<String>,
     pub(super) limit: Option<Limit>,
     pub(super) cursor: Option<String>,
+    /// What the change feed calls the cursor.
+    pub(super) after: Option<String>,
     pub(super) user: Option<String>,
     pub(super) course: Option<String>,
     pub(super) changed_since: Option<Moment>,
@@ -86,11 +88,12 @@ impl ListParameters {
     /// Checks the parameters and looks the sites up that they name.
     pub(super) async fn check<P: std::str::FromStr>(self, store: &Store) -> Result<Selection<P>, Problem> {
         let limit = self.limit.map_or(limits::PAGE_ROWS_DEFAULT, |limit| limit.0);
-        let parse_cursor = |cursor: String| {
-            let detail = "Send the next_cursor of the previous page, unchanged.";
-            cursor.parse().map_err(|_| Problem::parameter("cursor", FieldErrorCode::UnknownValue, detail))
+        let parse_cursor = |(name, cursor): (&str, String)| {
+            let detail = "Send the next_cursor of the previous answer, unchanged.";
+            cursor.parse().map_err(|_| Problem::parameter(name, FieldErrorCode::UnknownValue, detail))
         };
-        let after = self.cursor.map(parse_cursor).transpose()?;
+        let after = self.cursor.map(|cursor| ("cursor", cursor)).or(self.after.map(|after| ("after", after)));
+        let after = after.map(parse_cursor).transpose()?;
         let site = self.site.as_deref();
         let site_id = match site {
             Some(name) => Some(site_id(store, "site", name).await?),
@@ -109,8 +112,10 @@ impl ListParameters {
 }
 
 async fn site_id(store: &Store, parameter: &str, name: &str) -> Result<i64, Problem> {
-    let site = store.site(name).await?;
     let unknown = || Problem::parameter(parameter, FieldErrorCode::UnknownValue, "There is no site of that name.");
+    // Only a text that can be a name goes to the database.
+    let name: SiteName = name.parse().map_err(|_| unknown())?;
+    let site = store.site(name.as_str()).await?;
     site.map(|site| site.id).ok_or_else(unknown)
 }
 

@@ -13,11 +13,11 @@ use super::{
     answer::Answer,
     auth::ApiToken,
     parameters::{Limit, List, ListParameters, Moment, Selection, list},
-    problem::{Failure, Finding, Listing},
+    problem::{Failure, Finding, Listing, Problem},
     record::{Record, Renderer, find},
 };
 use crate::{
-    model::User,
+    model::{FieldErrorCode, User},
     store::{Position, RecordFilter, user},
 };
 
@@ -56,6 +56,10 @@ impl Operations {
             ..Default::default()
         };
         let Selection { page, site_id, changed_since, .. } = parameters.check::<Position>(store).await?;
+        if email.as_deref().is_some_and(|email| email.contains('\0')) {
+            let code = FieldErrorCode::InvalidCharacter;
+            return Err(Problem::parameter("email", code, code.detail()).into());
+        }
         let filter = RecordFilter { site_id, email: email.0, deleted: deleted.0, changed_since, ..Default::default() };
         let page = store.users(&filter, page).await?;
         let renderer = Renderer::new(store).await?;

@@ -3,15 +3,7 @@
 use std::net::SocketAddr;
 
 use super::{CliError, make_token, open, print};
-use crate::{
-    app::App,
-    clock::Clock,
-    config::Config,
-    model::SiteName,
-    secret::TokenKind,
-    store::{NewToken, Scope, Store},
-    telemetry,
-};
+use crate::{app::App, clock::Clock, config::Config, model::SiteName, secret::TokenKind, store::Store, telemetry};
 
 const FIRST_SITE: &str = "moodle";
 const FIRST_TOKEN: &str = "first";
@@ -20,28 +12,19 @@ pub(super) async fn run(config: Config, clock: Clock) -> Result<(), CliError> {
     let _log = telemetry::start(&config.log)?;
     let store = open(&config).await?;
     let app = App::bind(&config, store.clone(), clock.clone()).await?;
-    if store.has_no_tokens().await? {
-        welcome(&store, app.address(), &clock).await?;
-    }
+    welcome(&store, app.address(), &clock).await?;
     tracing::info!(address = %app.address(), database = %config.database_url, version = env!("CARGO_PKG_VERSION"), "serving");
     Ok(app.run().await?)
 }
 
-/// Makes the first site and the first API token, and shows both this once.
+/// At the first start, makes a site and an API token, and shows both this once.
 async fn welcome(store: &Store, address: SocketAddr, clock: &Clock) -> Result<(), CliError> {
     let (site_token, site_hash) = make_token(TokenKind::Site)?;
     let (api_token, api_hash) = make_token(TokenKind::Api)?;
     let name: SiteName = FIRST_SITE.parse().map_err(|error| CliError::Usage(format!("{error}")))?;
-    let now = clock.now();
-    let site = match store.add_site(&name, None, now).await? {
-        Some(site) => Some(site.id),
-        None => store.site(FIRST_SITE).await?.map(|site| site.id),
-    };
-    let site_token_row = NewToken { scope: Scope::Ingest, site_id: site, name: None, hash: site_hash, created_at: now };
-    store.add_token(site_token_row).await?;
-    let api_token_row =
-        NewToken { scope: Scope::Operate, site_id: None, name: Some(FIRST_TOKEN), hash: api_hash, created_at: now };
-    store.add_token(api_token_row).await?;
+    if !store.add_first(&name, site_hash, FIRST_TOKEN, api_hash, clock.now()).await? {
+        return Ok(());
+    }
     print(format_args!(
         "\nThis is the first start. Keep these two tokens; they are not shown again.\n\n\
          In Moodle, under Site administration > Plugins > Local plugins > Backend Sync:\n\

@@ -69,7 +69,7 @@ pub(super) async fn store_arrivals(
         let (outcome, deleted) = records.apply(site.id, event, *received_at);
         let (moodle_id, userid) = event.change.subject();
         if outcome == Outcome::Applied {
-            let change = NewChange { event_id: id, deleted, changed_at: *received_at };
+            let change = NewChange { position: id, deleted, changed_at: *received_at };
             changes.insert((site.id, event.event_type.kind(), moodle_id), change);
         }
         rows.push(NewEvent {
@@ -86,8 +86,12 @@ pub(super) async fn store_arrivals(
         });
         written.push(Some(Written { event_id: id, outcome }));
     }
+    let changed_items: Vec<Key> = records.items.changed.iter().copied().collect();
     transaction.insert_events(rows).await?;
     records.save(&transaction).await?;
+    if let Some(last) = arrivals.last().filter(|_| !changed_items.is_empty()) {
+        transaction.touch_grades(&changed_items, last.received_at, &mut changes).await?;
+    }
     transaction.save_changes(changes).await?;
     transaction.commit().await?;
     Ok(written)
@@ -155,19 +159,32 @@ impl<T: RecordTable> Table<T> {
 struct Items {
     held: HashMap<Key, (GradeItem, Version)>,
     touched: HashSet<Key>,
+    /// Those that mean something else now: all their grades changed.
+    changed: BTreeSet<Key>,
 }
 
 impl Items {
     /// Returns whether the item changed.
     fn apply(&mut self, key: Key, item: &GradeItem, version: Version) -> bool {
-        let held = self.held.get(&key);
-        if !version.replaces(held.map(|(_, version)| *version)) {
+        let Some((held, held_version)) = self.held.get(&key) else {
+            self.save(key, item, version);
+            return false;
+        };
+        let version = version.or_as_new_as(*held_version);
+        if !version.replaces(Some(*held_version)) {
             return false;
         }
-        let changed = held.is_some_and(|(held, _)| held != item);
+        let changed = held != item;
+        if changed {
+            self.changed.insert(key);
+        }
+        self.save(key, item, version);
+        changed
+    }
+
+    fn save(&mut self, key: Key, item: &GradeItem, version: Version) {
         self.held.insert(key, (item.clone(), version));
         self.touched.insert(key);
-        changed
     }
 }
 
@@ -199,7 +216,11 @@ impl Records {
             courses: Table::load(transaction, &keys(Kind::Course)).await?,
             enrolments: Table::load(transaction, &keys(Kind::Enrolment)).await?,
             grades: Table::load(transaction, &keys(Kind::Grade)).await?,
-            items: Items { held: transaction.grade_items(&items).await?, touched: HashSet::new() },
+            items: Items {
+                held: transaction.grade_items(&items).await?,
+                touched: HashSet::new(),
+                changed: BTreeSet::new(),
+            },
             completions: Table::load(transaction, &keys(Kind::Completion)).await?,
         })
     }
@@ -224,7 +245,7 @@ impl Records {
         self.users.save(transaction).await?;
         self.courses.save(transaction).await?;
         self.enrolments.save(transaction).await?;
-        let Items { mut held, touched } = self.items;
+        let Items { mut held, touched, .. } = self.items;
         let item = |key: &Key| held.remove(key).map(|(item, version)| (*key, item, version));
         transaction.save_grade_items(touched.iter().filter_map(item).collect()).await?;
         self.grades.save(transaction).await?;

@@ -100,7 +100,7 @@ impl Ingest {
         // A task of its own, because the log line is due even when the sender has hung up.
         let settled = tokio::spawn(async move {
             let settled = answer.await.map_err(|_| IngestError::Draining)??;
-            let duration_ms = started.elapsed().as_millis();
+            let duration_ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
             for (event_type, settled) in event_types.into_iter().zip(&settled) {
                 log(&site, event_type, settled, duration_ms);
             }
@@ -120,7 +120,7 @@ impl Ingest {
     }
 }
 
-fn log(site: &Site, event_type: EventType, settled: &Settled, duration_ms: u128) {
+fn log(site: &Site, event_type: EventType, settled: &Settled, duration_ms: u64) {
     let site = &site.name;
     match settled {
         Ok(Written { event_id: id, outcome }) => {

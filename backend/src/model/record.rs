@@ -50,6 +50,7 @@ impl<S: State> Record<S> {
             let record = Self { state, extra, version: is_state.then_some(version), deleted, presence: version };
             return Applied { outcome: Outcome::Applied, record: Some(record) };
         };
+        let version = version.or_as_new_as(held.presence);
         let writes_state = incoming.is_state && version.replaces(held.version);
         let writes_presence = version.replaces(Some(held.presence));
         if !writes_state && !writes_presence {

@@ -13,6 +13,15 @@ pub struct Version {
 }
 
 impl Version {
+    /// The version of what says neither when it was nor in which order it was sent.
+    pub const UNKNOWN: Self = Self { time: 0, sequence: None };
+
+    /// This version, or when it is unknown one that replaces `held`: nothing says that what arrives now is older.
+    #[must_use]
+    pub fn or_as_new_as(self, held: Self) -> Self {
+        if self == Self::UNKNOWN { Self { sequence: None, ..held } } else { self }
+    }
+
     /// Whether a state of this version, arriving now, replaces one of version `held`.
     pub fn replaces(self, held: Option<Self>) -> bool {
         let Some(held) = held else { return true };
@@ -27,6 +36,13 @@ impl Version {
 #[cfg(test)]
 mod tests {
     use super::Version;
+
+    #[test]
+    fn what_has_no_version_is_as_new_as_what_is_held() {
+        let held = version(5, Some(3));
+        assert!(Version::UNKNOWN.or_as_new_as(held).replaces(Some(held)));
+        assert_eq!(version(4, None).or_as_new_as(held), version(4, None));
+    }
 
     fn version(time: i64, sequence: Option<i64>) -> Version {
         Version { time, sequence }

@@ -2,6 +2,7 @@
 
 use std::{
     fmt,
+    os::unix::fs::OpenOptionsExt,
     path::{Path, PathBuf},
     str::FromStr,
 };
@@ -24,8 +25,8 @@ use crate::limits;
 #[serde(try_from = "String")]
 pub struct DatabaseUrl(String);
 
-/// The key of PostgreSQL's advisory lock under which migrations run; any number, the same in all processes.
-const MIGRATION_LOCK: i64 = 7_263_001;
+/// The key of PostgreSQL's advisory lock under which a database is set up; any number, the same in all processes.
+const SET_UP_LOCK: i64 = 7_263_001;
 
 /// The URL is of no database that we know.
 #[derive(Debug, thiserror::Error)]
@@ -88,7 +89,7 @@ impl Store {
     /// Connects; creates the file of a SQLite database that does not exist yet. Applies no migrations.
     pub async fn connect(url: &DatabaseUrl) -> Result<Self, StoreError> {
         if let Some(path) = url.sqlite_path() {
-            create_folder(&path).map_err(|error| StoreError::Unavailable(sea_orm::DbErr::Custom(error)))?;
+            create_file(&path).map_err(|error| StoreError::Unavailable(sea_orm::DbErr::Custom(error)))?;
             let write = Database::connect(sqlite_options(url, 1, Access::Write)).await?;
             let read = Database::connect(sqlite_options(url, limits::SQLITE_READERS, Access::Read)).await?;
             return Ok(Self { read, write });
@@ -104,10 +105,7 @@ impl Store {
         if self.missing_migrations().await? == 0 {
             return Ok(0);
         }
-        let transaction = self.begin_immediate().await?;
-        if self.backend() == DbBackend::Postgres {
-            transaction.execute_unprepared(&format!("SELECT pg_advisory_xact_lock({MIGRATION_LOCK})")).await?;
-        }
+        let transaction = self.begin_set_up().await?;
         // Another process may have been first.
         let missing = self.missing_migrations().await?;
         if missing > 0 {
@@ -115,6 +113,15 @@ impl Store {
         }
         transaction.commit().await?;
         Ok(missing)
+    }
+
+    /// Begins a transaction that sets the database up; one process at a time.
+    pub(super) async fn begin_set_up(&self) -> Result<DatabaseTransaction, StoreError> {
+        let transaction = self.begin_immediate().await?;
+        if self.backend() == DbBackend::Postgres {
+            transaction.execute_unprepared(&format!("SELECT pg_advisory_xact_lock({SET_UP_LOCK})")).await?;
+        }
+        Ok(transaction)
     }
 
     /// Begins a transaction that will write. On SQLite it waits for other writers now: a deferred transaction that reads
@@ -187,9 +194,16 @@ enum Access {
     Write,
 }
 
-fn create_folder(file: &Path) -> Result<(), String> {
-    let Some(folder) = file.parent().filter(|folder| !folder.as_os_str().is_empty()) else { return Ok(()) };
-    std::fs::create_dir_all(folder).map_err(|error| format!("cannot create the folder {}: {error}", folder.display()))
+/// Creates the file and its folder when they are missing. It will hold personal data, so it is its owner's alone; SQLite gives
+/// the files beside it the same mode.
+fn create_file(file: &Path) -> Result<(), String> {
+    let cannot = |error| format!("cannot create {}: {error}", file.display());
+    if let Some(folder) = file.parent().filter(|folder| !folder.as_os_str().is_empty()) {
+        std::fs::create_dir_all(folder).map_err(cannot)?;
+    }
+    let mut options = std::fs::OpenOptions::new();
+    options.write(true).create(true).truncate(false).mode(0o600).open(file).map_err(cannot)?;
+    Ok(())
 }
 
 fn postgres_options(url: &DatabaseUrl, connections: u32) -> ConnectOptions {
@@ -198,9 +212,12 @@ fn postgres_options(url: &DatabaseUrl, connections: u32) -> ConnectOptions {
         .max_connections(connections)
         .acquire_timeout(limits::CONNECTION_WAIT)
         .sqlx_logging(false)
-        // An answered event must be on disk, even when the server's default says otherwise.
         .map_sqlx_postgres_opts(|options| {
-            options.statement_cache_capacity(limits::CACHED_STATEMENTS).options([("synchronous_commit", "on")])
+            options.statement_cache_capacity(limits::CACHED_STATEMENTS).options([
+                // An answered event must be on disk, even when the server's default says otherwise.
+                ("synchronous_commit", "on".to_owned()),
+                ("lock_timeout", limits::LOCK_WAIT.as_millis().to_string()),
+            ])
         });
     options
 }
@@ -214,11 +231,10 @@ fn sqlite_options(url: &DatabaseUrl, connections: u32, access: Access) -> Connec
         .sqlx_logging(false)
         .map_sqlx_sqlite_opts(move |options| {
             let options = options
-                .create_if_missing(true)
                 .journal_mode(SqliteJournalMode::Wal)
                 // FULL: each commit is on disk before it is answered.
                 .synchronous(SqliteSynchronous::Full)
-                .busy_timeout(limits::SQLITE_BUSY_WAIT)
+                .busy_timeout(limits::LOCK_WAIT)
                 .foreign_keys(true)
                 .statement_cache_capacity(limits::CACHED_STATEMENTS)
                 .pragma("wal_autocheckpoint", limits::SQLITE_CHECKPOINT_PAGES.to_string())

@@ -59,8 +59,8 @@ pub struct StoredEvent {
 
 /// The newest change of one record.
 pub struct StoredChange {
-    /// The event that changed it: its place in the feed.
-    pub event_id: i64,
+    /// Its place in the feed.
+    pub position: i64,
     /// The id of its site in our database.
     pub site_id: i64,
     /// Which kind of record.
@@ -211,7 +211,7 @@ impl Store {
                     .select_only()
                     .columns([change::Column::SiteId, change::Column::MoodleId])
                     .filter(change::Column::Kind.eq(T::State::KIND.as_str()))
-                    .filter(change::Column::EventId.gt(last_before))
+                    .filter(change::Column::Position.gt(last_before))
                     .into_query();
                 query = query.filter(key::<T>().in_subquery(changed));
             }
@@ -234,11 +234,11 @@ impl Store {
     ///
     /// This makes an index on the moment of the change unnecessary, in five tables that change with every event.
     async fn last_change_before(&self, since: Timestamp) -> Result<Option<i64>, StoreError> {
-        let newest_first = change::Entity::find().order_by_desc(change::Column::EventId);
+        let newest_first = change::Entity::find().order_by_desc(change::Column::Position);
         let row = newest_first.offset(limits::FEW_CHANGES).one(&self.read).await?;
         Ok(match row {
             None => Some(0),
-            Some(row) if row.changed_at < since.0 - limits::CHANGE_ORDER_SLACK_MS => Some(row.event_id),
+            Some(row) if row.changed_at < since.0 - limits::CHANGE_ORDER_SLACK_MS => Some(row.position),
             Some(_) => None,
         })
     }
@@ -277,10 +277,10 @@ impl Store {
         use change::Column;
         let condition = Condition::all()
             .add_option(site_id.map(|site_id| Column::SiteId.eq(site_id)))
-            .add_option(page.after.map(|after| Column::EventId.gt(after)));
-        let query = change::Entity::find().filter(condition).order_by_asc(Column::EventId).limit(page.limit + 1);
+            .add_option(page.after.map(|after| Column::Position.gt(after)));
+        let query = change::Entity::find().filter(condition).order_by_asc(Column::Position).limit(page.limit + 1);
         let items: Vec<_> = query.all(&self.read).await?.into_iter().map(StoredChange::from).collect();
-        Ok(Page::cut(items, page.limit, |change| change.event_id))
+        Ok(Page::cut(items, page.limit, |change| change.position))
     }
 }
 
@@ -365,7 +365,7 @@ impl From<event::Model> for StoredEvent {
 impl From<change::Model> for StoredChange {
     fn from(row: change::Model) -> Self {
         Self {
-            event_id: row.event_id,
+            position: row.position,
             site_id: row.site_id,
             kind: row.kind,
             moodle_id: Id(row.moodle_id),

@@ -98,6 +98,26 @@ pub struct TokenSummary {
     pub revoked_at: Option<Timestamp>,
 }
 
+fn site_row(name: &SiteName, wwwroot: Option<String>, now: Timestamp) -> site::ActiveModel {
+    site::ActiveModel {
+        name: Set(name.to_string()),
+        wwwroot: Set(wwwroot),
+        created_at: Set(now.0),
+        ..Default::default()
+    }
+}
+
+fn token_row(new: NewToken<'_>) -> token::ActiveModel {
+    token::ActiveModel {
+        scope: Set(new.scope.as_str().to_owned()),
+        site_id: Set(new.site_id),
+        name: Set(new.name.map(str::to_owned)),
+        hash: Set(new.hash),
+        created_at: Set(new.created_at.0),
+        ..Default::default()
+    }
+}
+
 impl Store {
     /// Adds a site; `None` when there is one of that name.
     pub async fn add_site(
@@ -109,13 +129,7 @@ impl Store {
         if self.site(name.as_str()).await?.is_some() {
             return Ok(None);
         }
-        let row = site::ActiveModel {
-            name: Set(name.to_string()),
-            wwwroot: Set(wwwroot),
-            created_at: Set(now.0),
-            ..Default::default()
-        };
-        let row = row.insert(&self.write).await?;
+        let row = site_row(name, wwwroot, now).insert(&self.write).await?;
         Ok(Some(Site { id: row.id, name: row.name }))
     }
 
@@ -142,22 +156,41 @@ impl Store {
         Ok(rows.into_iter().map(|row| (row.id, row.name)).collect())
     }
 
-    /// Whether there is no token at all, as before the first start.
-    pub async fn has_no_tokens(&self) -> Result<bool, StoreError> {
-        Ok(token::Entity::find().count(&self.read).await? == 0)
+    /// Adds the first site and the first tokens, the site's and an API consumer's, unless there are tokens already. Returns
+    /// whether it did; of several processes that start at once, one does.
+    pub async fn add_first(
+        &self,
+        site: &SiteName,
+        site_hash: String,
+        consumer: &str,
+        api_hash: String,
+        now: Timestamp,
+    ) -> Result<bool, StoreError> {
+        if token::Entity::find().count(&self.read).await? > 0 {
+            return Ok(false);
+        }
+        let transaction = self.begin_set_up().await?;
+        if token::Entity::find().count(&transaction).await? > 0 {
+            return Ok(false);
+        }
+        let held = site::Entity::find().filter(site::Column::Name.eq(site.as_str())).one(&transaction).await?;
+        let site_id = match held {
+            Some(site) => site.id,
+            None => site_row(site, None, now).insert(&transaction).await?.id,
+        };
+        let (scope, created_at) = (Scope::Ingest, now);
+        let new = NewToken { scope, site_id: Some(site_id), name: None, hash: site_hash, created_at };
+        token_row(new).insert(&transaction).await?;
+        let (scope, name) = (Scope::Operate, Some(consumer));
+        let new = NewToken { scope, site_id: None, name, hash: api_hash, created_at };
+        token_row(new).insert(&transaction).await?;
+        transaction.commit().await?;
+        Ok(true)
     }
 
     /// Stores a token.
     pub async fn add_token(&self, new: NewToken<'_>) -> Result<(), StoreError> {
-        let row = token::ActiveModel {
-            scope: Set(new.scope.as_str().to_owned()),
-            site_id: Set(new.site_id),
-            name: Set(new.name.map(str::to_owned)),
-            hash: Set(new.hash),
-            created_at: Set(new.created_at.0),
-            ..Default::default()
-        };
-        row.insert(&self.write).await?;
+        token_row(new).insert(&self.write).await?;
         Ok(())
     }
 

@@ -14,7 +14,7 @@ use super::{
     connect::Store,
     entity::{
         change, counter, event, grade_item,
-        records::{RecordTable, StoredRecord},
+        records::{RecordTable, StoredRecord, grade},
         token,
     },
     read::{load_grade_items, load_records},
@@ -53,8 +53,8 @@ pub struct NewEvent<'a> {
 
 /// The newest change of a record.
 pub struct NewChange {
-    /// The event that changed it.
-    pub event_id: i64,
+    /// Its place in the change feed: the id of the event that changed it, or one reserved like it.
+    pub position: i64,
     /// Whether it is now deleted.
     pub deleted: bool,
     /// When it changed.
@@ -72,18 +72,25 @@ impl Store {
     /// Begins a transaction, takes the writers' lock and reserves `count` ids for events; returns the first id.
     pub async fn begin_write(&self, count: usize) -> Result<(WriteTransaction, i64), StoreError> {
         let transaction = self.begin_immediate().await?;
-        let count = i64::try_from(count).unwrap_or(i64::MAX);
-        let rows = counter::Entity::update_many()
-            .col_expr(counter::Column::Value, Expr::col(counter::Column::Value).add(count))
-            .filter(counter::Column::Name.eq(EVENT_COUNTER))
-            .exec_with_returning(&transaction)
-            .await?;
-        let last = rows.first().map_or(count, |row| row.value);
-        Ok((WriteTransaction { transaction }, last - count + 1))
+        let transaction = WriteTransaction { transaction };
+        let first = transaction.reserve(count).await?;
+        Ok((transaction, first))
     }
 }
 
 impl WriteTransaction {
+    /// Reserves `count` numbers in the order of the commits; returns the first.
+    async fn reserve(&self, count: usize) -> Result<i64, StoreError> {
+        let count = i64::try_from(count).unwrap_or(i64::MAX);
+        let rows = counter::Entity::update_many()
+            .col_expr(counter::Column::Value, Expr::col(counter::Column::Value).add(count))
+            .filter(counter::Column::Name.eq(EVENT_COUNTER))
+            .exec_with_returning(&self.transaction)
+            .await?;
+        let last = rows.first().map_or(count, |row| row.value);
+        Ok(last - count + 1)
+    }
+
     /// Those of `tokens` that may still be used.
     pub async fn valid_tokens(&self, tokens: &[i64]) -> Result<HashSet<i64>, StoreError> {
         let mut valid = HashSet::new();
@@ -174,13 +181,46 @@ impl WriteTransaction {
         self.upsert::<grade_item::Entity>(items.into_iter().map(row).collect(), &[]).await
     }
 
+    /// Marks all grades of these items as changed, but those that are among `changes` already.
+    pub(crate) async fn touch_grades(
+        &self,
+        items: &[Key],
+        now: Timestamp,
+        changes: &mut HashMap<(i64, Kind, Id), NewChange>,
+    ) -> Result<(), StoreError> {
+        let mut others = Vec::new();
+        for (site_id, itemid) in items {
+            let of_item = grade::Column::SiteId.eq(*site_id).and(grade::Column::Itemid.eq(*itemid));
+            let grades: Vec<(i64, bool)> = grade::Entity::find()
+                .select_only()
+                .columns([grade::Column::MoodleId, grade::Column::Deleted])
+                .filter(of_item.clone())
+                .into_tuple()
+                .all(&self.transaction)
+                .await?;
+            grade::Entity::update_many()
+                .col_expr(grade::Column::ChangedAt, Expr::value(now.0))
+                .filter(of_item)
+                .exec(&self.transaction)
+                .await?;
+            let key = |moodle_id| (*site_id, Kind::Grade, Id(moodle_id));
+            others.extend(grades.into_iter().map(|(moodle_id, deleted)| (key(moodle_id), deleted)));
+        }
+        others.retain(|(key, _)| !changes.contains_key(key));
+        let first = self.reserve(others.len()).await?;
+        for ((key, deleted), position) in others.into_iter().zip(first..) {
+            changes.insert(key, NewChange { position, deleted, changed_at: now });
+        }
+        Ok(())
+    }
+
     /// Moves the changed records to the end of the change feed.
     pub(crate) async fn save_changes(&self, changes: HashMap<(i64, Kind, Id), NewChange>) -> Result<(), StoreError> {
         let rows = changes.into_iter().map(|((site_id, kind, moodle_id), change)| change::ActiveModel {
             site_id: Set(site_id),
             kind: Set(kind.as_str().to_owned()),
             moodle_id: Set(moodle_id.0),
-            event_id: Set(change.event_id),
+            position: Set(change.position),
             deleted: Set(change.deleted),
             changed_at: Set(change.changed_at.0),
         });

@@ -11,7 +11,7 @@ pub(crate) struct Model {
     pub(crate) kind: String,
     #[sea_orm(primary_key, auto_increment = false)]
     pub(crate) moodle_id: i64,
-    pub(crate) event_id: i64,
+    pub(crate) position: i64,
     pub(crate) deleted: bool,
     pub(crate) changed_at: i64,
 }
