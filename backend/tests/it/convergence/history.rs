@@ -59,8 +59,8 @@ pub(super) fn arrivals(count: usize) -> impl Strategy<Value = Arrivals> {
 }
 
 impl Happening {
-    /// The record that it is about, by the name and the value of its key.
-    fn key(&self) -> (&'static str, i64) {
+    /// The record that it is about.
+    fn key(&self) -> Key {
         let name = match self.event_type.kind().as_str() {
             "user" => "userid",
             "course" => "courseid",
@@ -121,13 +121,15 @@ impl Happening {
     }
 }
 
+/// A record by the name and the value of its key.
+pub(super) type Key = (&'static str, i64);
+
 /// What a record must be: its key, its newest state as sent or else only its references, and whether it is gone.
-pub(super) type Told = ((&'static str, i64), BTreeMap<String, String>, bool);
+pub(super) type Told = (Key, BTreeMap<String, String>, bool);
 
 /// The newest state of each record by its key, worked out without the product: the history is folded in its order.
 pub(super) fn fold(history: &[Happening]) -> Vec<Told> {
-    let mut records: BTreeMap<(&'static str, i64), (Option<Map<String, Value>>, Map<String, Value>, bool)> =
-        BTreeMap::new();
+    let mut records: BTreeMap<Key, (Option<Map<String, Value>>, Map<String, Value>, bool)> = BTreeMap::new();
     let mut items: BTreeMap<i64, Map<String, Value>> = BTreeMap::new();
     for happening in history {
         let mut data = happening.data();
