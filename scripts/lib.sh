@@ -133,41 +133,47 @@ free_port() {
 # Starts the server, exports its address for the tests and stops it when the
 # calling script ends, however that ends.
 start_postgres() {
-    local bin port password
+    local bin port password as_user=()
     bin=$(postgres_bin) || die "PostgreSQL 15 or later is needed (Debian 12, Ubuntu 24.04 or later have it)"
     port=$(free_port)
     password=$(od -An -N16 -tx1 /dev/urandom | tr -d ' \n')
     # Not in /tmp: where that is memory, writing to disk would cost nothing.
     postgres_dir=$(mktemp -d /var/tmp/backend-sync-postgres.XXXXXX)
-    postgres_ctl=("$bin/pg_ctl" -D "$postgres_dir/data")
+    postgres_pid=
     trap stop_postgres EXIT
     say "$password" >"$postgres_dir/password"
     # The server refuses to run as root; Debian's package made a user for it.
     if [ "$(id -u)" = 0 ]; then
         chown -R postgres "$postgres_dir"
-        as_postgres=(setpriv --reuid=postgres --regid=postgres --init-groups)
-    else
-        as_postgres=()
+        as_user=(--reuid=postgres --regid=postgres --init-groups)
     fi
     say "Starting a throwaway PostgreSQL ($bin) on 127.0.0.1:$port"
-    (
-        cd "$postgres_dir"
-        export LC_ALL=C
-        # A password, because any user of this machine can connect to the port.
-        "${as_postgres[@]}" "$bin/initdb" -D data -U postgres --auth=password --pwfile=password \
-            --encoding=UTF8 --locale=C --no-sync >initdb.log &&
-            "${as_postgres[@]}" "${postgres_ctl[@]}" -l "$postgres_dir/log" -w start >/dev/null \
-                -o "-c listen_addresses=127.0.0.1 -c port=$port -c unix_socket_directories= -c max_connections=200"
-    ) || {
-        tail -n 50 "$postgres_dir"/*log >&2
-        die "PostgreSQL did not start"
-    }
+    cd "$postgres_dir"
+    # A password, because any user of this machine can connect to the port.
+    LC_ALL=C setpriv "${as_user[@]}" "$bin/initdb" -D data -U postgres --auth=password --pwfile=password \
+        --encoding=UTF8 --locale=C --no-sync >log 2>&1 || postgres_failed
+    # pdeathsig: it stops even when the calling script is killed outright.
+    LC_ALL=C setpriv "${as_user[@]}" --pdeathsig QUIT "$bin/postgres" -D data -c listen_addresses=127.0.0.1 \
+        -c port="$port" -c unix_socket_directories= -c max_connections=200 >>log 2>&1 &
+    postgres_pid=$!
+    until "$bin/pg_isready" -q -h 127.0.0.1 -p "$port"; do
+        kill -0 "$postgres_pid" 2>/dev/null || postgres_failed
+        sleep 0.1
+    done
+    cd "$root"
     export BACKEND_SYNC_TEST_POSTGRES_URL="postgres://postgres:$password@127.0.0.1:$port/postgres"
 }
 
+postgres_failed() {
+    tail -n 50 "$postgres_dir/log" >&2
+    die "PostgreSQL did not start"
+}
+
 stop_postgres() {
-    cd "$postgres_dir"
-    "${as_postgres[@]}" "${postgres_ctl[@]}" -m immediate stop >/dev/null 2>&1 || true
+    if [ -n "$postgres_pid" ]; then
+        kill -QUIT "$postgres_pid" 2>/dev/null || true
+        wait "$postgres_pid" 2>/dev/null || true
+    fi
     cd "$root"
     rm -rf "$postgres_dir"
 }

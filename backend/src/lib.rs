@@ -12,6 +12,9 @@
 
 #![forbid(unsafe_code)]
 
+#[macro_use]
+mod openapi_type;
+
 pub mod api;
 pub mod app;
 pub mod cli;

@@ -8,7 +8,7 @@ pub const BATCH_EVENTS: usize = 1_000;
 /// Bytes of a request body: a full batch of events of 5 kB each. Larger than any page of feedback, small enough to hold many at once.
 pub const BODY_BYTES: usize = 5 * 1024 * 1024;
 
-/// Bytes of a body that is too large which are still read and thrown away, so that the sender sees the answer and not a broken connection.
+/// Bytes of a refused body that are still read and thrown away, so that the sender sees the answer and not a broken connection.
 pub const DISCARDED_BODY_BYTES: usize = 16 * 1024 * 1024;
 
 /// Bytes of one text field. Moodle's long texts have no limit of their own; the longest seen are feedback with pasted images.
@@ -33,9 +33,9 @@ pub const CACHED_TOKENS: usize = 1_000;
 pub const LAST_USED_INTERVAL: Duration = Duration::from_secs(60);
 
 /// Rows of a page when the reader names no limit, and at most.
-pub const PAGE_ROWS_DEFAULT: u64 = 100;
+pub const PAGE_ROWS_DEFAULT: u32 = 100;
 /// Rows of a page at most: some 500 kB of JSON.
-pub const PAGE_ROWS_MAX: u64 = 500;
+pub const PAGE_ROWS_MAX: u32 = 500;
 
 /// Rows of one SQL statement. A power of two: see `store::bulk`.
 pub const STATEMENT_ROWS: usize = 256;
@@ -52,8 +52,11 @@ pub const SQLITE_READERS: u32 = 4;
 /// Seconds that a client is asked to wait when the queue is full or the server drains.
 pub const RETRY_AFTER_SECONDS: u64 = 2;
 
-/// Connections of one process to PostgreSQL: one writes, the others read. PostgreSQL's default allows 100 in all.
-pub const POSTGRES_CONNECTIONS: u32 = 10;
+/// Connections of one process to PostgreSQL for reading. PostgreSQL's default allows 100 in all.
+pub const POSTGRES_READERS: u32 = 8;
+
+/// Connections of one process to PostgreSQL for writing: the writer's, and one for what is rare.
+pub const POSTGRES_WRITERS: u32 = 2;
 
 /// Prepared statements kept by a connection: the shapes of `store::bulk` for each table.
 pub const CACHED_STATEMENTS: usize = 128;
@@ -66,3 +69,14 @@ pub const SQLITE_WAL_BYTES: u64 = 64 * 1024 * 1024;
 
 /// What a waiting request takes in the queue besides its body, in KiB: its parsed events and its connection.
 pub const QUEUE_JOB_KIB: u32 = 4;
+
+/// Pages of 4 KiB in SQLite's write-ahead log before they are folded into the file. A page that changes often is folded once for all
+/// its changes, so more is less work; 32 MiB keep the start after a crash short.
+pub const SQLITE_CHECKPOINT_PAGES: u32 = 8 * 1024;
+
+/// How far the moments of two changes may be out of order, in milliseconds: the longest wait in the queue, and the difference between
+/// the clocks of processes that share a database. `changed_since` looks that much further back.
+pub const CHANGE_ORDER_SLACK_MS: i64 = 60_000;
+
+/// Changes that a reader with `changed_since` looks through before it takes the way through the whole table.
+pub const FEW_CHANGES: u64 = 10_000;

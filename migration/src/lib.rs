@@ -6,7 +6,10 @@
 //! - JSON is text, because it must come back exactly as it was sent.
 
 pub use sea_orm_migration::MigratorTrait;
-use sea_orm_migration::prelude::*;
+use sea_orm_migration::{
+    prelude::*,
+    sea_orm::{ConnectionTrait, DbBackend},
+};
 
 mod m20261122_000001_sites_and_tokens;
 mod m20261122_000002_events;
@@ -26,4 +29,15 @@ impl MigratorTrait for Migrator {
             Box::new(m20261122_000004_changes::Migration),
         ]
     }
+}
+
+/// Creates a table that is read and written by its key. SQLite then keeps the rows in the order of the key, in one tree; the
+/// default would be a second tree from the key to a row number.
+async fn create_keyed_table(manager: &SchemaManager<'_>, table: TableCreateStatement) -> Result<(), DbErr> {
+    if manager.get_database_backend() != DbBackend::Sqlite {
+        return manager.create_table(table).await;
+    }
+    let sql = format!("{} WITHOUT ROWID", table.to_string(SqliteQueryBuilder));
+    manager.get_connection().execute_unprepared(&sql).await?;
+    Ok(())
 }

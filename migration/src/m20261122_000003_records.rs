@@ -1,6 +1,8 @@
 //! The records: the current state of each user, course, enrolment, grade and completion, and of the grade items.
 
-use sea_orm_migration::{prelude::*, schema::*};
+use sea_orm_migration::{prelude::*, schema::*, sea_orm::DbBackend};
+
+use crate::create_keyed_table;
 
 #[derive(DeriveMigrationName)]
 pub(crate) struct Migration;
@@ -110,21 +112,17 @@ const INDEXES: [(&str, &str); 7] = [
 impl MigrationTrait for Migration {
     async fn up(&self, manager: &SchemaManager) -> Result<(), DbErr> {
         for table in [users(), courses(), enrolments(), grade_items(), grades(), completions()] {
-            manager.create_table(table).await?;
+            create_keyed_table(manager, table).await?;
         }
         for (table, column) in INDEXES {
             let name = format!("{table}_{column}");
             let index = Index::create().name(name).table(table).col("site_id").col(column).col("moodle_id").to_owned();
             manager.create_index(index).await?;
         }
-        for table in TABLES.into_iter().filter(|table| *table != "grade_items") {
-            let name = format!("{table}_changed_at");
-            manager.create_index(Index::create().name(name).table(table).col("changed_at").to_owned()).await?;
-        }
         // A hash index, because a B-tree of PostgreSQL refuses long values and this one is only asked for equality.
         // SQLite has B-trees alone, with no such limit, and ignores the type.
         let mut email = Index::create().name("users_email").table("users").col("email").to_owned();
-        if manager.get_database_backend() == sea_orm_migration::sea_orm::DbBackend::Postgres {
+        if manager.get_database_backend() == DbBackend::Postgres {
             email.index_type(IndexType::Hash);
         }
         manager.create_index(email).await

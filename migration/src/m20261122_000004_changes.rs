@@ -2,28 +2,27 @@
 
 use sea_orm_migration::{prelude::*, schema::*};
 
+use crate::create_keyed_table;
+
 #[derive(DeriveMigrationName)]
 pub(crate) struct Migration;
 
 #[async_trait::async_trait]
 impl MigrationTrait for Migration {
     async fn up(&self, manager: &SchemaManager) -> Result<(), DbErr> {
-        manager
-            .create_table(
-                Table::create()
-                    .table("changes")
-                    .col(big_integer("site_id"))
-                    .col(text("kind"))
-                    .col(big_integer("moodle_id"))
-                    // The id of the event that changed the record last: ascending in the order of the commits.
-                    .col(big_integer("event_id"))
-                    .col(boolean("deleted"))
-                    .col(big_integer("changed_at"))
-                    .primary_key(Index::create().col("site_id").col("kind").col("moodle_id"))
-                    .foreign_key(ForeignKey::create().from("changes", "site_id").to("sites", "id"))
-                    .to_owned(),
-            )
-            .await?;
+        let changes = Table::create()
+            .table("changes")
+            .col(big_integer("site_id"))
+            .col(text("kind"))
+            .col(big_integer("moodle_id"))
+            // The id of the event that changed the record last: ascending in the order of the commits.
+            .col(big_integer("event_id"))
+            .col(boolean("deleted"))
+            .col(big_integer("changed_at"))
+            .primary_key(Index::create().col("site_id").col("kind").col("moodle_id"))
+            .foreign_key(ForeignKey::create().from("changes", "site_id").to("sites", "id"))
+            .to_owned();
+        create_keyed_table(manager, changes).await?;
         manager
             .create_index(Index::create().name("changes_event_id").table("changes").col("event_id").unique().to_owned())
             .await

@@ -1,29 +1,26 @@
 //! Many events in one request, each with its own id and its own outcome.
 
-use std::{borrow::Cow, collections::HashMap, sync::Arc};
+use std::{collections::HashMap, sync::Arc};
 
 use poem::web::Data;
-use poem_openapi::{
-    Object, OpenApi,
-    payload::Json,
-    registry::{MetaSchemaRef, Registry},
-    types::Type,
-};
+use poem_openapi::{Object, OpenApi};
 use serde::Deserialize;
 use serde_json::{Map, Value, value::RawValue};
 use uuid::Uuid;
 
 use super::{
     Context, Tag,
+    answer::Answer,
     auth::SiteToken,
     body::{JsonText, parse_problem},
-    moodle::store,
+    moodle::{log_rejected, store},
     problem::{Code, Failure, InvalidField, Problem, Sending},
     schema,
 };
 use crate::{
+    ingest::Written,
     limits,
-    model::{Change, Event, EventType, Field, FieldError, FieldErrorCode, Fields, Outcome, Time, Version},
+    model::{Change, Event, EventType, Field, FieldError, FieldErrorCode, Fields, Outcome, Sequence, Time, Version},
 };
 
 pub(super) struct Operations;
@@ -47,7 +44,6 @@ struct EventOutcome {
     #[oai(skip_serializing_if_is_none)]
     detail: Option<String>,
     /// Every invalid field, by JSON pointer into the request.
-    #[oai(skip_serializing_if_is_empty)]
     errors: Vec<InvalidField>,
 }
 
@@ -61,20 +57,18 @@ struct BatchOutcome {
 
 impl poem_openapi::types::Example for BatchOutcome {
     fn example() -> Self {
-        let applied = EventOutcome {
-            client_id: Some(Uuid::from_u128(0x0192_f3a1_7c1e_7000_8000_0000_0000_0001)),
-            id: Some(17),
-            outcome: Outcome::Applied,
-            code: None,
-            detail: None,
-            errors: vec![],
-        };
+        let client_id = Some(Uuid::from_u128(0x0192_f3a1_7c1e_7000_8000_0000_0000_0001));
+        let applied = EventOutcome::stored(client_id, Written { event_id: 17, outcome: Outcome::Applied });
         let errors = vec![FieldError::new("/events/1/data/userid", FieldErrorCode::Required)];
         Self { outcomes: vec![applied, EventOutcome::rejected(None, Code::ValidationFailed, errors)] }
     }
 }
 
 impl EventOutcome {
+    fn stored(client_id: Option<Uuid>, Written { event_id, outcome }: Written) -> Self {
+        Self { client_id, id: Some(event_id), outcome, code: None, detail: None, errors: vec![] }
+    }
+
     fn rejected(client_id: Option<Uuid>, code: Code, errors: Vec<FieldError>) -> Self {
         let errors = errors.into_iter().map(InvalidField::from).collect();
         let detail = Some(code.detail().to_owned());
@@ -85,31 +79,7 @@ impl EventOutcome {
 /// The schema of a batch; its parsing is below.
 pub(super) struct Batch;
 
-impl Type for Batch {
-    const IS_REQUIRED: bool = true;
-    type RawValueType = Self;
-    type RawElementValueType = Self;
-
-    fn name() -> Cow<'static, str> {
-        "Batch".into()
-    }
-
-    fn schema_ref() -> MetaSchemaRef {
-        MetaSchemaRef::Reference("Batch".to_owned())
-    }
-
-    fn register(registry: &mut Registry) {
-        registry.create_schema::<Self, _>("Batch".to_owned(), schema::batch);
-    }
-
-    fn as_raw_value(&self) -> Option<&Self> {
-        Some(self)
-    }
-
-    fn raw_element_iter<'a>(&'a self) -> Box<dyn Iterator<Item = &'a Self> + 'a> {
-        Box::new(std::iter::once(self))
-    }
-}
+named_type!([] Batch, "Batch", schema::batch);
 
 #[derive(Deserialize)]
 struct BatchText<'a> {
@@ -149,48 +119,56 @@ impl Field for Uuid {
     }
 }
 
-/// Reads one event; what is wrong with it carries the event's own id as far as that could be read.
-fn read_event(text: &RawValue, pointer: &str) -> Result<Event, EventOutcome> {
-    let malformed = |_| {
-        EventOutcome::rejected(None, Code::MalformedJson, vec![FieldError::new(pointer, FieldErrorCode::WrongType)])
+/// An event that was refused before it came to the database.
+struct Refusal {
+    /// The sender's id of it, as far as it could be read.
+    client_id: Option<Uuid>,
+    code: Code,
+    errors: Vec<FieldError>,
+}
+
+/// Reads one event of a batch; `pointer` is where it stands there.
+fn read_event(text: &RawValue, pointer: &str) -> Result<Event, Refusal> {
+    let malformed = |client_id, pointer: String| Refusal {
+        client_id,
+        code: Code::MalformedJson,
+        errors: vec![FieldError::new(pointer, FieldErrorCode::WrongType)],
     };
-    let mut members: HashMap<String, &RawValue> = serde_json::from_str(text.get()).map_err(malformed)?;
+    let members: Result<HashMap<String, &RawValue>, _> = serde_json::from_str(text.get());
+    let mut members = members.map_err(|_| malformed(None, pointer.to_owned()))?;
     let data = members.remove("data");
     let mut envelope = Map::new();
     for (name, value) in members {
-        envelope.insert(name, serde_json::from_str(value.get()).map_err(malformed)?);
+        let value = serde_json::from_str(value.get()).map_err(|_| malformed(None, pointer.to_owned()))?;
+        envelope.insert(name, value);
     }
     let mut fields = Fields::new(envelope);
     let client_id: Option<Uuid> = fields.required("id");
     let event_type: Option<EventType> = fields.required("type");
     let time: Option<Time> = fields.required("time");
-    let sequence: Option<Time> = fields.required("sequence");
+    let sequence: Option<Sequence> = fields.required("sequence");
     let mut errors = fields.finish().err().unwrap_or_default();
+    let value = data.map(|data| serde_json::from_str(data.get())).transpose();
+    let value = value.map_err(|_| malformed(client_id, format!("{pointer}/data")))?;
     let mut change = None;
-    match data.map(|data| (data, serde_json::from_str::<Value>(data.get()))) {
-        None | Some((_, Ok(Value::Null))) => errors.push(FieldError::new("/data", FieldErrorCode::Required)),
-        Some((data, Ok(Value::Object(map)))) => {
-            if let Some(event_type) = event_type {
-                match Change::read(event_type, map) {
-                    Ok(read) => change = Some((data, read)),
-                    Err(inner) => errors.extend(inner.into_iter().map(|error| error.below("/data"))),
-                }
-            }
-        }
-        Some((_, Ok(_))) => errors.push(FieldError::new("/data", FieldErrorCode::WrongType)),
-        Some((_, Err(_))) => {
-            let errors = vec![FieldError::new(format!("{pointer}/data"), FieldErrorCode::WrongType)];
-            return Err(EventOutcome::rejected(client_id, Code::MalformedJson, errors));
-        }
+    match (value, event_type) {
+        (None | Some(Value::Null), _) => errors.push(FieldError::new("/data", FieldErrorCode::Required)),
+        (Some(Value::Object(map)), Some(event_type)) => match Change::read(event_type, map) {
+            Ok(read) => change = Some(read),
+            Err(inner) => errors.extend(inner.into_iter().map(|error| error.below("/data"))),
+        },
+        // Without a type nobody can say what the data should be.
+        (Some(Value::Object(_)), None) => {}
+        (Some(_), _) => errors.push(FieldError::new("/data", FieldErrorCode::WrongType)),
     }
-    match (client_id, event_type, time, sequence, change) {
-        (Some(client_id), Some(event_type), Some(time), Some(sequence), Some((data, change))) if errors.is_empty() => {
+    match (client_id, event_type, time, sequence, change, data) {
+        (Some(id), Some(event_type), Some(time), Some(sequence), Some(change), Some(data)) if errors.is_empty() => {
             let version = Version { time: time.0, sequence: Some(sequence.0) };
-            Ok(Event { client_id: Some(client_id), event_type, version, data: data.get().into(), change })
+            Ok(Event { client_id: Some(id), event_type, version, data: data.get().into(), change })
         }
         _ => {
             let errors = errors.into_iter().map(|error| error.below(pointer)).collect();
-            Err(EventOutcome::rejected(client_id, Code::ValidationFailed, errors))
+            Err(Refusal { client_id, code: Code::ValidationFailed, errors })
         }
     }
 }
@@ -207,55 +185,33 @@ impl Operations {
         token: SiteToken,
         context: Data<&Arc<Context>>,
         body: JsonText<Batch>,
-    ) -> Result<Json<BatchOutcome>, Failure<Sending>> {
+    ) -> Result<Answer<BatchOutcome>, Failure<Sending>> {
         let sender = token.0;
-        let (mut outcomes, mut events, mut places) = (Vec::new(), Vec::new(), Vec::new());
+        let mut outcomes = Vec::new();
+        let mut events = Vec::new();
         for (index, text) in split(&body.text)?.into_iter().enumerate() {
             match read_event(text, &format!("/events/{index}")) {
                 Ok(event) => {
-                    places.push(index);
-                    outcomes.push(EventOutcome {
-                        client_id: event.client_id,
-                        id: None,
-                        outcome: Outcome::Rejected,
-                        code: Some(Code::EventNotStorable),
-                        detail: Some(Code::EventNotStorable.detail().to_owned()),
-                        errors: vec![],
-                    });
-                    events.push(event);
+                    // What it is until the writer has settled it.
+                    outcomes.push(EventOutcome::rejected(event.client_id, Code::EventNotStorable, vec![]));
+                    events.push((index, event));
                 }
-                Err(rejected) => {
-                    tracing::warn!(
-                        site = sender.site.name,
-                        outcome = "rejected",
-                        fields = rejected
-                            .errors
-                            .iter()
-                            .filter_map(|e| Some(format!("{} {}", e.pointer.as_deref()?, e.code)))
-                            .collect::<Vec<_>>()
-                            .join(", "),
-                        "📥 Received an event"
-                    );
-                    outcomes.push(rejected);
+                Err(Refusal { client_id, code, errors }) => {
+                    log_rejected(&sender, "an", &errors);
+                    outcomes.push(EventOutcome::rejected(client_id, code, errors));
                 }
             }
         }
         if !events.is_empty() {
+            let (places, events): (Vec<usize>, Vec<Event>) = events.into_iter().unzip();
             let settled = store(&context, &sender, body.room, events).await?;
             for (place, settled) in places.into_iter().zip(settled) {
                 if let (Ok(written), Some(outcome)) = (settled, outcomes.get_mut(place)) {
-                    *outcome = EventOutcome {
-                        client_id: outcome.client_id,
-                        id: Some(written.event_id),
-                        outcome: written.outcome,
-                        code: None,
-                        detail: None,
-                        errors: vec![],
-                    };
+                    *outcome = EventOutcome::stored(outcome.client_id, written);
                 }
             }
         }
-        Ok(Json(BatchOutcome { outcomes }))
+        Ok(Answer(BatchOutcome { outcomes }))
     }
 }
 
@@ -263,17 +219,17 @@ impl Operations {
 mod tests {
     use serde_json::value::RawValue;
 
-    use super::{EventOutcome, read_event, split};
+    use super::{Refusal, read_event, split};
     use crate::model::Event;
 
-    fn read(text: &str) -> Result<Event, EventOutcome> {
+    fn read(text: &str) -> Result<Event, Refusal> {
         let raw: Box<RawValue> = serde_json::from_str(text).unwrap();
         read_event(&raw, "/events/3")
     }
 
     fn pointers(text: &str) -> Vec<(String, String)> {
-        let Err(outcome) = read(text) else { panic!("the event was accepted") };
-        outcome.errors.into_iter().map(|error| (error.pointer.unwrap(), error.code)).collect()
+        let Err(refusal) = read(text) else { panic!("the event was accepted") };
+        refusal.errors.into_iter().map(|error| (error.pointer, error.code.as_str().to_owned())).collect()
     }
 
     #[test]

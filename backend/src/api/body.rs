@@ -4,14 +4,14 @@
 
 use std::marker::PhantomData;
 
-use poem::{Request, RequestBody, error::ReadBodyError};
+use poem::{Request, RequestBody};
 use poem_openapi::{
     impl_apirequest_for_payload,
     payload::{Json, ParsePayload, Payload},
     registry::{MetaSchemaRef, Registry},
     types::Type,
 };
-use tokio::io::AsyncReadExt;
+use tokio::io::{AsyncRead, AsyncReadExt};
 
 use super::{
     auth::context,
@@ -51,32 +51,51 @@ impl<T: Type> ParsePayload for JsonText<T> {
 
     async fn from_request(request: &Request, body: &mut RequestBody) -> poem::Result<Self> {
         let length = request.headers().get("content-length").and_then(|length| length.to_str().ok()?.parse().ok());
-        if length.is_some_and(|length: usize| length > limits::BODY_BYTES) {
-            discard(body).await;
-            return Err(Problem::new(Code::PayloadTooLarge).into());
-        }
         // A body of unknown length may be as long as any.
-        let room = context(request)?.ingest.reserve(length.unwrap_or(limits::BODY_BYTES)).map_err(Problem::from)?;
-        let read = body.take()?.into_bytes_limit(limits::BODY_BYTES);
-        let bytes = match tokio::time::timeout(limits::BODY_READ_TIME, read).await {
-            Ok(Ok(bytes)) => bytes,
-            Ok(Err(ReadBodyError::PayloadTooLarge)) => return Err(Problem::new(Code::PayloadTooLarge).into()),
-            Ok(Err(_)) => return Err(Problem::new(Code::MalformedJson).into()),
-            Err(_) => return Err(Problem::new(Code::RequestTimeout).into()),
+        let room = context(request)?.ingest.reserve(length.unwrap_or(limits::BODY_BYTES)).map_err(Problem::from);
+        let mut reader = body.take()?.into_async_read();
+        let read = async {
+            if length.is_some_and(|length| length > limits::BODY_BYTES) {
+                return Err(Refused(Problem::new(Code::PayloadTooLarge)));
+            }
+            let room = room.map_err(Refused)?;
+            let bytes = read_bounded(&mut reader, length).await?;
+            let text = String::from_utf8(bytes).map_err(|_| Refused(Problem::new(Code::MalformedJson)))?;
+            Ok(Self { text, room, schema: PhantomData })
         };
-        let text = String::from_utf8(bytes.into()).map_err(|_| Problem::new(Code::MalformedJson))?;
-        Ok(Self { text, room, schema: PhantomData })
+        match tokio::time::timeout(limits::BODY_READ_TIME, read).await {
+            Ok(Ok(text)) => Ok(text),
+            Ok(Err(Refused(problem))) => {
+                discard(reader).await;
+                Err(problem.into())
+            }
+            Err(_) => Err(Problem::new(Code::RequestTimeout).into()),
+        }
     }
 }
 
-impl_apirequest_for_payload!(JsonText<T>, T: Type);
+/// Why a body was not taken.
+struct Refused(Problem);
 
-/// Reads a body that is too large to its end, up to a limit: many clients look at the answer only after they have sent all.
-async fn discard(body: &mut RequestBody) {
-    let Ok(body) = body.take() else { return };
-    let mut reader = body.into_async_read().take(limits::DISCARDED_BODY_BYTES as u64);
+/// Reads a body to its end, unless that lies beyond the limit.
+async fn read_bounded(reader: impl AsyncRead + Unpin, length: Option<usize>) -> Result<Vec<u8>, Refused> {
+    let mut bytes = Vec::with_capacity(length.unwrap_or_default().min(limits::BODY_BYTES));
+    let limit = limits::BODY_BYTES as u64 + 1;
+    let read = reader.take(limit).read_to_end(&mut bytes).await;
+    match read {
+        Ok(_) if bytes.len() > limits::BODY_BYTES => Err(Refused(Problem::new(Code::PayloadTooLarge))),
+        Ok(_) => Ok(bytes),
+        Err(_) => Err(Refused(Problem::new(Code::MalformedJson))),
+    }
+}
+
+/// Reads the rest of a refused body, up to a limit: many clients look at the answer only after they have sent all.
+async fn discard(reader: impl AsyncRead + Unpin) {
+    let mut reader = reader.take(limits::DISCARDED_BODY_BYTES as u64);
     let _ = tokio::time::timeout(limits::BODY_READ_TIME, tokio::io::copy(&mut reader, &mut tokio::io::sink())).await;
 }
+
+impl_apirequest_for_payload!(JsonText<T>, T: Type);
 
 /// What is wrong with a body that did not parse: its JSON, or what the JSON holds at `pointer`.
 pub(super) fn parse_problem(error: &serde_json::Error, pointer: &str) -> Problem {

@@ -3,12 +3,13 @@
 use std::sync::Arc;
 
 use poem::web::Data;
-use poem_openapi::{Object, OpenApi, param::Query, payload::Json};
+use poem_openapi::{Object, OpenApi, param::Query};
 
 use super::{
     Context, Tag,
+    answer::Answer,
     auth::ApiToken,
-    parameters::ListParameters,
+    parameters::{Limit, ListParameters},
     problem::{Failure, Listing},
     record::Renderer,
 };
@@ -63,10 +64,9 @@ impl Operations {
         after: Query<Option<String>>,
         /// Only of the site of this name.
         site: Query<Option<String>>,
-        /// Items at most, at most 500.
-        #[oai(validator(minimum(value = "1"), maximum(value = "500")))]
-        limit: Query<Option<u64>>,
-    ) -> Result<Json<Changes>, Failure<Listing>> {
+        /// Items at most.
+        limit: Query<Option<Limit>>,
+    ) -> Result<Answer<Changes>, Failure<Listing>> {
         let store = &context.store;
         let parameters = ListParameters { site: site.0, limit: limit.0, cursor: after.0, ..Default::default() };
         let selection = parameters.check::<i64>(store).await?;
@@ -86,6 +86,6 @@ impl Operations {
             }
         };
         let items = items.into_iter().map(show).collect();
-        Ok(Json(Changes { items, next_cursor: last.to_string(), more: next.is_some() }))
+        Ok(Answer(Changes { items, next_cursor: last.to_string(), more: next.is_some() }))
     }
 }

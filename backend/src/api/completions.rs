@@ -6,13 +6,13 @@ use poem::web::Data;
 use poem_openapi::{
     OpenApi,
     param::{Path, Query},
-    payload::Json,
 };
 
 use super::{
     Context, Tag,
+    answer::Answer,
     auth::ApiToken,
-    parameters::{List, ListParameters, Selection, list},
+    parameters::{Limit, List, ListParameters, Moment, Selection, list},
     problem::{Failure, Finding, Listing},
     record::{Record, Related, Renderer, find},
 };
@@ -56,13 +56,12 @@ impl Operations {
         /// Only deleted ones, or only those that are not.
         deleted: Query<Option<bool>>,
         /// Only those that changed at this moment or later (RFC 3339).
-        changed_since: Query<Option<String>>,
-        /// Items of a page, at most 500.
-        #[oai(validator(minimum(value = "1"), maximum(value = "500")))]
-        limit: Query<Option<u64>>,
+        changed_since: Query<Option<Moment>>,
+        /// Items of a page at most.
+        limit: Query<Option<Limit>>,
         /// The `next_cursor` of the previous page.
         cursor: Query<Option<String>>,
-    ) -> Result<Json<List<Record<Related<Completion>>>>, Failure<Listing>> {
+    ) -> Result<Answer<List<Record<Related<Completion>>>>, Failure<Listing>> {
         let store = &context.store;
         let parameters = ListParameters {
             site: site.0,
@@ -87,9 +86,9 @@ impl Operations {
         context: Data<&Arc<Context>>,
         /// `<site>:<Moodle id>`, as in `college:1`.
         id: Path<String>,
-    ) -> Result<Json<Record<Related<Completion>>>, Failure<Finding>> {
+    ) -> Result<Answer<Record<Related<Completion>>>, Failure<Finding>> {
         let stored = find::<completion::Entity>(&context.store, &id).await?;
         let renderer = renderer(&context.store, std::slice::from_ref(&stored)).await?;
-        Ok(Json(show(&renderer, stored)))
+        Ok(Answer(show(&renderer, stored)))
     }
 }

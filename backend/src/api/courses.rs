@@ -6,13 +6,13 @@ use poem::web::Data;
 use poem_openapi::{
     OpenApi,
     param::{Path, Query},
-    payload::Json,
 };
 
 use super::{
     Context, Tag,
+    answer::Answer,
     auth::ApiToken,
-    parameters::{List, ListParameters, Selection, list},
+    parameters::{Limit, List, ListParameters, Moment, Selection, list},
     problem::{Failure, Finding, Listing},
     record::{Record, Renderer, find},
 };
@@ -39,13 +39,12 @@ impl Operations {
         /// Only deleted ones, or only those that are not.
         deleted: Query<Option<bool>>,
         /// Only those that changed at this moment or later (RFC 3339).
-        changed_since: Query<Option<String>>,
-        /// Items of a page, at most 500.
-        #[oai(validator(minimum(value = "1"), maximum(value = "500")))]
-        limit: Query<Option<u64>>,
+        changed_since: Query<Option<Moment>>,
+        /// Items of a page at most.
+        limit: Query<Option<Limit>>,
         /// The `next_cursor` of the previous page.
         cursor: Query<Option<String>>,
-    ) -> Result<Json<List<Record<Course>>>, Failure<Listing>> {
+    ) -> Result<Answer<List<Record<Course>>>, Failure<Listing>> {
         let store = &context.store;
         let parameters = ListParameters {
             site: site.0,
@@ -69,9 +68,9 @@ impl Operations {
         context: Data<&Arc<Context>>,
         /// `<site>:<Moodle id>`, as in `college:3`.
         id: Path<String>,
-    ) -> Result<Json<Record<Course>>, Failure<Finding>> {
+    ) -> Result<Answer<Record<Course>>, Failure<Finding>> {
         let stored = find::<course::Entity>(&context.store, &id).await?;
         let renderer = Renderer::new(&context.store).await?;
-        Ok(Json(renderer.record(stored, |course| course)))
+        Ok(Answer(renderer.record(stored, |course| course)))
     }
 }

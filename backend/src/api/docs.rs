@@ -17,9 +17,12 @@ pub(super) fn openapi(document: String) -> impl poem::Endpoint {
     constant("application/json", document)
 }
 
-/// Swagger UI, whole: it loads nothing from anywhere.
-pub(super) fn swagger_ui(html: String) -> impl poem::Endpoint {
-    let html = html.replace("<title>Swagger UI</title>", "<title>Backend Sync API</title>");
+/// Swagger UI, whole: it loads nothing from anywhere. `html` is the framework's page with the document `spec` in a script.
+pub(super) fn swagger_ui(html: &str, spec: &str) -> impl poem::Endpoint + use<> {
+    // The framework does not escape the document: an example that holds "</script>" would end the script.
+    let html = html.replace(spec, &spec.replace("</", "<\\/"));
+    let head = "<meta name=\"viewport\" content=\"width=device-width\"><link rel=\"icon\" href=\"data:,\">";
+    let html = html.replace("<title>Swagger UI</title>", &format!("<title>Backend Sync API</title>{head}"));
     constant("text/html; charset=utf-8", format!("<!DOCTYPE html>{html}"))
 }
 

@@ -6,7 +6,6 @@ use poem::web::Data;
 use poem_openapi::{
     Object, OpenApi,
     param::{Path, Query},
-    payload::Json,
     types::Any,
 };
 use serde_json::Value;
@@ -14,8 +13,9 @@ use uuid::Uuid;
 
 use super::{
     Context, Tag,
+    answer::Answer,
     auth::ApiToken,
-    parameters::{List, ListParameters, Selection, list},
+    parameters::{Limit, List, ListParameters, Selection, list},
     problem::{Code, Failure, Finding, Listing, Problem},
     record::{Renderer, VersionView},
 };
@@ -90,12 +90,11 @@ impl Operations {
         user: Query<Option<String>>,
         /// Only of this type.
         r#type: Query<Option<EventType>>,
-        /// Items of a page, at most 500.
-        #[oai(validator(minimum(value = "1"), maximum(value = "500")))]
-        limit: Query<Option<u64>>,
+        /// Items of a page at most.
+        limit: Query<Option<Limit>>,
         /// The `next_cursor` of the previous page.
         cursor: Query<Option<String>>,
-    ) -> Result<Json<List<Event>>, Failure<Listing>> {
+    ) -> Result<Answer<List<Event>>, Failure<Listing>> {
         let store = &context.store;
         let parameters =
             ListParameters { site: site.0, limit: limit.0, cursor: cursor.0, user: user.0, ..Default::default() };
@@ -113,10 +112,10 @@ impl Operations {
         context: Data<&Arc<Context>>,
         /// The event's place in the event log.
         id: Path<i64>,
-    ) -> Result<Json<Event>, Failure<Finding>> {
+    ) -> Result<Answer<Event>, Failure<Finding>> {
         let not_found = || Problem::with_detail(Code::NotFound, "There is no event with this id.");
         let event = context.store.event(id.0).await?.ok_or_else(not_found)?;
         let renderer = Renderer::new(&context.store).await?;
-        Ok(Json(show(&renderer, event)))
+        Ok(Answer(show(&renderer, event)))
     }
 }

@@ -6,13 +6,13 @@ use poem::web::Data;
 use poem_openapi::{
     Object, OpenApi,
     param::{Path, Query},
-    payload::Json,
 };
 
 use super::{
     Context, Tag,
+    answer::Answer,
     auth::ApiToken,
-    parameters::{List, ListParameters, Selection, list},
+    parameters::{Limit, List, ListParameters, Moment, Selection, list},
     problem::{Code, Failure, Finding, Listing, Problem},
     record::{Record, Related, Renderer},
 };
@@ -69,13 +69,12 @@ impl Operations {
         /// Only deleted ones, or only those that are not.
         deleted: Query<Option<bool>>,
         /// Only those that changed at this moment or later (RFC 3339).
-        changed_since: Query<Option<String>>,
-        /// Items of a page, at most 500.
-        #[oai(validator(minimum(value = "1"), maximum(value = "500")))]
-        limit: Query<Option<u64>>,
+        changed_since: Query<Option<Moment>>,
+        /// Items of a page at most.
+        limit: Query<Option<Limit>>,
         /// The `next_cursor` of the previous page.
         cursor: Query<Option<String>>,
-    ) -> Result<Json<List<Record<Related<GradeView>>>>, Failure<Listing>> {
+    ) -> Result<Answer<List<Record<Related<GradeView>>>>, Failure<Listing>> {
         let store = &context.store;
         let parameters = ListParameters {
             site: site.0,
@@ -100,11 +99,11 @@ impl Operations {
         context: Data<&Arc<Context>>,
         /// `<site>:<Moodle id>`, as in `college:1`.
         id: Path<String>,
-    ) -> Result<Json<Record<Related<GradeView>>>, Failure<Finding>> {
+    ) -> Result<Answer<Record<Related<GradeView>>>, Failure<Finding>> {
         let not_found = || Problem::with_detail(Code::NotFound, "There is no grade with this id.");
         let id: RecordId = id.parse().map_err(|_| not_found())?;
         let grade = context.store.grade(id.site.as_str(), id.moodle_id).await?.ok_or_else(not_found)?;
         let renderer = renderer(&context.store, std::slice::from_ref(&grade)).await?;
-        Ok(Json(show(&renderer, grade)))
+        Ok(Answer(show(&renderer, grade)))
     }
 }

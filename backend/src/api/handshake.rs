@@ -3,10 +3,11 @@
 use std::sync::Arc;
 
 use poem::web::Data;
-use poem_openapi::{Object, OpenApi, payload::Json, types::Example};
+use poem_openapi::{Object, OpenApi, types::Example};
 
 use super::{
     CONTRACT_VERSION, Context, Tag,
+    answer::Answer,
     auth::SiteToken,
     problem::{Asking, Code, Failure, Problem},
 };
@@ -64,11 +65,11 @@ impl Operations {
         &self,
         token: SiteToken,
         context: Data<&Arc<Context>>,
-    ) -> Result<Json<Handshake>, Failure<Asking>> {
+    ) -> Result<Answer<Handshake>, Failure<Asking>> {
         // A person asks whether the token is good now, so memory is not enough.
         if !context.tokens.is_still_valid(&token.0, &context.store).await? {
             return Err(Problem::new(Code::Unauthorized).into());
         }
-        Ok(Json(Handshake::new(token.0.site.name.clone(), context.clock.now().0 / 1000)))
+        Ok(Answer(Handshake::new(token.0.site.name.clone(), context.clock.now().0 / 1000)))
     }
 }

@@ -3,10 +3,11 @@
 use std::sync::Arc;
 
 use poem::web::Data;
-use poem_openapi::{Object, OpenApi, payload::Json, types::Example};
+use poem_openapi::{Object, OpenApi, types::Example};
 
 use super::{
     Context, Tag,
+    answer::Answer,
     problem::{Code, Failure, Problem, Readiness},
 };
 
@@ -23,8 +24,8 @@ struct Health {
 }
 
 impl Health {
-    fn ok() -> Json<Self> {
-        Json(Self { status: "ok".to_owned(), version: env!("CARGO_PKG_VERSION").to_owned() })
+    fn ok() -> Answer<Self> {
+        Answer(Self { status: "ok".to_owned(), version: env!("CARGO_PKG_VERSION").to_owned() })
     }
 }
 
@@ -38,7 +39,7 @@ impl Example for Health {
 impl Operations {
     /// Is the process up?
     #[oai(path = "/", method = "get", operation_id = "health")]
-    async fn health(&self) -> Json<Health> {
+    async fn health(&self) -> Answer<Health> {
         Health::ok()
     }
 
@@ -46,7 +47,7 @@ impl Operations {
     ///
     /// The database answers, all migrations are applied, and the server is not shutting down.
     #[oai(path = "/ready", method = "get", operation_id = "ready")]
-    async fn ready(&self, context: Data<&Arc<Context>>) -> Result<Json<Health>, Failure<Readiness>> {
+    async fn ready(&self, context: Data<&Arc<Context>>) -> Result<Answer<Health>, Failure<Readiness>> {
         if context.ingest.is_draining() {
             return Err(Problem::new(Code::Draining).into());
         }

@@ -1,5 +1,6 @@
 //! HTTP alone: the operations under `/api/v1`, their types and errors, and the OpenAPI document made from them.
 
+mod answer;
 mod auth;
 mod batch;
 mod body;
@@ -90,9 +91,9 @@ pub fn endpoint(context: Arc<Context>) -> impl Endpoint {
     let service = service();
     Route::new()
         .at("/", docs::home())
-        .at("/docs", docs::swagger_ui(service.swagger_ui_html()))
+        .at("/docs", docs::swagger_ui(&service.swagger_ui_html(), &service.spec()))
         .at("/openapi.json", docs::openapi(openapi_document()))
-        .nest("/", service.into_endpoint())
+        .nest_no_strip("/api/v1", service.into_endpoint())
         .data(context)
         .with(CatchPanic::new().with_handler(problem::panicked))
         .around(problem::as_documents)

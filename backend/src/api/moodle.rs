@@ -3,11 +3,12 @@
 use std::sync::Arc;
 
 use poem::web::Data;
-use poem_openapi::{Object, OpenApi, payload::Json};
+use poem_openapi::{Object, OpenApi};
 use serde_json::{Map, Value};
 
 use super::{
     Context, Tag,
+    answer::Answer,
     auth::{Sender, SiteToken},
     body::{JsonText, parse_problem},
     problem::{Code, Failure, Problem, Sending},
@@ -15,7 +16,7 @@ use super::{
 };
 use crate::{
     ingest::{IngestError, Room, Written},
-    model::{Change, Enrolment, Event, EventType, Grade, Outcome, User, Version},
+    model::{Change, Enrolment, Event, EventType, FieldError, Grade, Outcome, User, Version},
     store::StoreError,
 };
 
@@ -37,7 +38,7 @@ impl poem_openapi::types::Example for Stored {
     }
 }
 
-type Answer = Result<Json<Stored>, Failure<Sending>>;
+type Received = Result<Answer<Stored>, Failure<Sending>>;
 
 /// What became of the events of one request, in their order.
 pub(super) type Settled = Vec<Result<Written, Arc<StoreError>>>;
@@ -56,22 +57,24 @@ pub(super) async fn store(
     Ok(settled?)
 }
 
-async fn receive<T>(context: &Context, sender: &Sender, event_type: EventType, body: JsonText<T>) -> Answer {
+/// The log line of an event that never came to the writer: which fields were wrong, and why; not what they held.
+pub(super) fn log_rejected(sender: &Sender, what: &str, errors: &[FieldError]) {
+    let fields: Vec<_> = errors.iter().map(|error| format!("{} {}", error.pointer, error.code.as_str())).collect();
+    let (site, fields) = (&sender.site.name, fields.join(", "));
+    tracing::warn!(site, outcome = "rejected", fields, "📥 Received {what} event");
+}
+
+async fn receive<T>(context: &Context, sender: &Sender, event_type: EventType, body: JsonText<T>) -> Received {
     let data: Map<String, Value> = serde_json::from_str(&body.text).map_err(|error| parse_problem(&error, ""))?;
     let change = Change::read(event_type, data).map_err(|errors| {
-        tracing::warn!(
-            site = sender.site.name,
-            outcome = "rejected",
-            fields = errors.iter().map(|e| format!("{} {}", e.pointer, e.code.as_str())).collect::<Vec<_>>().join(", "),
-            "📥 Received {event_type} event"
-        );
+        log_rejected(sender, event_type.as_str(), &errors);
         Problem::validation(errors)
     })?;
     // This sender gives no time and no sequence: the time of the last change in Moodle is the version.
     let version = Version { time: change.time().0, sequence: None };
     let event = Event { client_id: None, event_type, version, data: body.text.into(), change };
     match store(context, sender, body.room, vec![event]).await?.pop() {
-        Some(Ok(Written { event_id, outcome })) => Ok(Json(Stored { id: event_id, outcome })),
+        Some(Ok(Written { event_id, outcome })) => Ok(Answer(Stored { id: event_id, outcome })),
         Some(Err(_)) => Err(Problem::new(Code::EventNotStorable).into()),
         None => Err(Problem::new(Code::InternalError).into()),
     }
@@ -88,7 +91,7 @@ impl Operations {
         token: SiteToken,
         context: Data<&Arc<Context>>,
         body: JsonText<EventData<User>>,
-    ) -> Answer {
+    ) -> Received {
         receive(&context, &token.0, EventType::UserCreated, body).await
     }
 
@@ -101,7 +104,7 @@ impl Operations {
         token: SiteToken,
         context: Data<&Arc<Context>>,
         body: JsonText<EventData<User>>,
-    ) -> Answer {
+    ) -> Received {
         receive(&context, &token.0, EventType::UserUpdated, body).await
     }
 
@@ -114,7 +117,7 @@ impl Operations {
         token: SiteToken,
         context: Data<&Arc<Context>>,
         body: JsonText<EventData<Enrolment>>,
-    ) -> Answer {
+    ) -> Received {
         receive(&context, &token.0, EventType::UserEnrolled, body).await
     }
 
@@ -127,7 +130,7 @@ impl Operations {
         token: SiteToken,
         context: Data<&Arc<Context>>,
         body: JsonText<EventData<Grade>>,
-    ) -> Answer {
+    ) -> Received {
         receive(&context, &token.0, EventType::GradeUpdated, body).await
     }
 }

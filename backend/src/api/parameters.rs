@@ -1,12 +1,12 @@
 //! The parameters that all lists share.
 
-use poem_openapi::payload::Json;
 use poem_openapi::{
     Object,
-    types::{ParseFromJSON, ToJSON, Type},
+    registry::MetaSchema,
+    types::{ParseError, ParseFromJSON, ParseFromParameter, ParseResult, ToJSON, Type},
 };
 
-use super::problem::Problem;
+use super::{answer::Answer, problem::Problem};
 use crate::{
     clock::Timestamp,
     limits,
@@ -24,15 +24,53 @@ pub(super) struct List<T: Type + ParseFromJSON + ToJSON> {
     pub(super) next_cursor: Option<String>,
 }
 
+/// How many items a page may have.
+#[derive(Clone, Copy)]
+pub(super) struct Limit(u32);
+
+inline_type!(
+    Limit,
+    MetaSchema {
+        minimum: Some(1.0),
+        maximum: Some(limits::PAGE_ROWS_MAX.into()),
+        default: Some(limits::PAGE_ROWS_DEFAULT.into()),
+        ..MetaSchema::new("integer")
+    }
+);
+
+impl ParseFromParameter for Limit {
+    fn parse_from_parameter(value: &str) -> ParseResult<Self> {
+        let limit = value.parse().ok().filter(|limit| (1..=limits::PAGE_ROWS_MAX).contains(limit));
+        limit.map(Self).ok_or_else(|| ParseError::custom("out of range"))
+    }
+}
+
+/// A moment, in RFC 3339.
+#[derive(Clone, Copy)]
+pub(super) struct Moment(Timestamp);
+
+inline_type!(
+    Moment,
+    MetaSchema { example: Some("2026-11-22T08:00:00Z".into()), ..MetaSchema::new_with_format("string", "date-time") }
+);
+
+impl ParseFromParameter for Moment {
+    fn parse_from_parameter(value: &str) -> ParseResult<Self> {
+        // In a query, a plus sign that was not encoded arrives as a space.
+        let moment = Timestamp::from_rfc3339(&value.replace(' ', "+"));
+        moment.map(Self).ok_or_else(|| ParseError::custom("no date-time"))
+    }
+}
+
 /// The parameters of a list as they were sent.
 #[derive(Default)]
 pub(super) struct ListParameters {
     pub(super) site: Option<String>,
-    pub(super) limit: Option<u64>,
+    pub(super) limit: Option<Limit>,
     pub(super) cursor: Option<String>,
     pub(super) user: Option<String>,
     pub(super) course: Option<String>,
-    pub(super) changed_since: Option<String>,
+    pub(super) changed_since: Option<Moment>,
 }
 
 /// The parameters of a list, checked.
@@ -47,11 +85,7 @@ pub(super) struct Selection<P> {
 impl ListParameters {
     /// Checks the parameters and looks the sites up that they name.
     pub(super) async fn check<P: std::str::FromStr>(self, store: &Store) -> Result<Selection<P>, Problem> {
-        let limit = self.limit.unwrap_or(limits::PAGE_ROWS_DEFAULT);
-        if !(1..=limits::PAGE_ROWS_MAX).contains(&limit) {
-            let detail = format!("A limit is between 1 and {}.", limits::PAGE_ROWS_MAX);
-            return Err(Problem::parameter("limit", FieldErrorCode::OutOfRange, detail));
-        }
+        let limit = self.limit.map_or(limits::PAGE_ROWS_DEFAULT, |limit| limit.0);
         let parse_cursor = |cursor: String| {
             let detail = "Send the next_cursor of the previous page, unchanged.";
             cursor.parse().map_err(|_| Problem::parameter("cursor", FieldErrorCode::UnknownValue, detail))
@@ -64,17 +98,12 @@ impl ListParameters {
         };
         let user = thing(store, "user", site, self.user).await?;
         let course = thing(store, "course", site, self.course).await?;
-        let parse_time = |text: String| {
-            let detail = "Send a date-time as in 2026-11-22T08:00:00Z.";
-            let wrong = || Problem::parameter("changed_since", FieldErrorCode::WrongType, detail);
-            Timestamp::from_rfc3339(&text).ok_or_else(wrong)
-        };
         Ok(Selection {
-            page: PageRequest { after, limit },
+            page: PageRequest { after, limit: limit.into() },
             site_id,
             user: user.map(|(site_id, userid)| UserFilter { site_id, userid }),
             course: course.map(|(site_id, courseid)| CourseFilter { site_id, courseid }),
-            changed_since: self.changed_since.map(parse_time).transpose()?,
+            changed_since: self.changed_since.map(|moment| moment.0),
         })
     }
 }
@@ -105,11 +134,11 @@ async fn thing(
 }
 
 /// A page as it is answered.
-pub(super) fn list<T, R, P>(page: Page<T, P>, render: impl Fn(T) -> R) -> Json<List<R>>
+pub(super) fn list<T, R, P>(page: Page<T, P>, render: impl Fn(T) -> R) -> Answer<List<R>>
 where
     R: Type + ParseFromJSON + ToJSON,
     P: ToString,
 {
     let next_cursor = page.next.map(|next| next.to_string());
-    Json(List { items: page.items.into_iter().map(render).collect(), next_cursor })
+    Answer(List { items: page.items.into_iter().map(render).collect(), next_cursor })
 }

@@ -10,8 +10,8 @@ use poem::{
 use poem_openapi::{
     ApiResponse, Enum, Object,
     error::{AuthorizationError, ContentTypeError, ParseParamError, ParsePathError},
-    payload::{Json, Payload},
-    registry::{MetaHeader, MetaMediaType, MetaResponse, MetaResponses, Registry},
+    payload::Json,
+    registry::{MetaHeader, MetaMediaType, MetaResponse, MetaResponses, MetaSchema, MetaSchemaRef, Registry},
     types::{ToJSON, Type},
 };
 
@@ -24,7 +24,7 @@ use crate::{
 
 /// What went wrong; stable, for programs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Enum)]
-#[oai(rename_all = "snake_case")]
+#[oai(rename = "ProblemCode", rename_all = "snake_case")]
 pub(super) enum Code {
     /// The body is not valid JSON.
     MalformedJson,
@@ -129,7 +129,6 @@ impl From<FieldError> for InvalidField {
 
 /// A problem document (RFC 9457).
 #[derive(Clone, Object)]
-#[oai(example)]
 pub(super) struct Problem {
     /// `urn:backend-sync:problem:` and the code.
     #[oai(rename = "type")]
@@ -143,14 +142,7 @@ pub(super) struct Problem {
     /// What went wrong and what to do, for people.
     detail: String,
     /// Every invalid field or parameter.
-    #[oai(skip_serializing_if_is_empty)]
     pub(super) errors: Vec<InvalidField>,
-}
-
-impl poem_openapi::types::Example for Problem {
-    fn example() -> Self {
-        Self::validation(vec![FieldError::new("/userid", FieldErrorCode::Required)])
-    }
 }
 
 impl Problem {
@@ -286,6 +278,31 @@ impl<S> From<Failure<S>> for Error {
     }
 }
 
+/// The code that stands for a status in the document's examples.
+fn usual_code(status: u16) -> Code {
+    match status {
+        400 => Code::MalformedJson,
+        401 => Code::Unauthorized,
+        404 => Code::NotFound,
+        408 => Code::RequestTimeout,
+        413 => Code::PayloadTooLarge,
+        415 => Code::UnsupportedMediaType,
+        422 => Code::ValidationFailed,
+        503 => Code::QueueFull,
+        _ => Code::InternalError,
+    }
+}
+
+/// The schema of a problem with the example of one status.
+fn schema(status: u16) -> MetaSchemaRef {
+    let example = match usual_code(status) {
+        Code::ValidationFailed => Problem::validation(vec![FieldError::new("/userid", FieldErrorCode::Required)]),
+        code => Problem::new(code),
+    };
+    let all_of = vec![Problem::schema_ref()];
+    MetaSchemaRef::Inline(Box::new(MetaSchema { all_of, example: example.to_json(), ..MetaSchema::ANY }))
+}
+
 fn description(status: u16) -> &'static str {
     match status {
         400 => "The body is not JSON, or a parameter is invalid (`malformed_json`, `invalid_parameter`).",
@@ -308,10 +325,7 @@ impl<S: Statuses> ApiResponse for Failure<S> {
             description: description(*status),
             status: Some(*status),
             status_range: None,
-            content: vec![MetaMediaType {
-                content_type: "application/problem+json",
-                schema: <Json<Problem> as Payload>::schema_ref(),
-            }],
+            content: vec![MetaMediaType { content_type: "application/problem+json", schema: schema(*status) }],
             headers: if *status == 503 { vec![retry_after()] } else { vec![] },
         };
         MetaResponses { responses: S::STATUSES.iter().map(response).collect() }
@@ -334,27 +348,45 @@ fn retry_after() -> MetaHeader {
 
 /// Turns every error into a problem document, those of the framework included.
 pub(super) async fn as_documents<E: Endpoint>(endpoint: E, request: Request) -> poem::Result<Response> {
-    let method = request.method().clone();
-    match endpoint.call(request).await {
-        Ok(response) => Ok(response.into_response()),
-        Err(error) if error.is_from_response() => Ok(error.into_response()),
+    let (method, path) = (request.method().clone(), request.uri().path().to_owned());
+    let has_body = request.headers().get(header::CONTENT_LENGTH).is_some_and(|length| length != "0")
+        || request.headers().contains_key(header::TRANSFER_ENCODING);
+    let mut response = match endpoint.call(request).await {
+        Ok(response) => response.into_response(),
+        Err(error) if error.is_from_response() => error.into_response(),
         Err(error) => {
             let problem = of_framework(&error);
             if problem.code == Code::InternalError {
                 tracing::error!(%method, status = error.status().as_u16(), "a request failed inside the framework");
             }
-            Ok(problem.into_response())
+            let refused_method = problem.code == Code::MethodNotAllowed;
+            let mut response = problem.into_response();
+            if refused_method {
+                response.headers_mut().insert(header::ALLOW, allowed_method(&path));
+            }
+            response
         }
+    };
+    if has_body && matches!(response.status().as_u16(), 401 | 404 | 405 | 415) {
+        // The body was not read, so the connection is of no more use: say so, or the client's next request fails.
+        response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
     }
+    Ok(response)
+}
+
+/// The one method of an address: sites send with POST, everything else is read with GET.
+fn allowed_method(path: &str) -> HeaderValue {
+    let sends = path.starts_with("/api/v1/events/moodle/") && !path.ends_with("/handshake");
+    HeaderValue::from_static(if sends { "POST" } else { "GET" })
 }
 
 fn of_framework(error: &Error) -> Problem {
     // The reasons that the framework gives repeat what was sent, so only the names are used.
     if let Some(error) = error.downcast_ref::<ParseParamError>() {
-        return Problem::parameter(error.name, FieldErrorCode::UnknownValue, "The value does not fit; see the schema.");
+        return Problem::parameter(error.name, FieldErrorCode::WrongType, "The value does not fit; see the schema.");
     }
     if let Some(error) = error.downcast_ref::<ParsePathError>() {
-        return Problem::parameter(error.name, FieldErrorCode::UnknownValue, "The value does not fit; see the schema.");
+        return Problem::parameter(error.name, FieldErrorCode::WrongType, "The value does not fit; see the schema.");
     }
     if error.is::<AuthorizationError>() {
         return Problem::new(Code::Unauthorized);

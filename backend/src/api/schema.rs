@@ -1,7 +1,7 @@
 //! The schemas of what sites send, made from those of what readers get: the same fields, but each number and boolean may
 //! also be a string, and fields that we do not know are welcome.
 
-use std::{borrow::Cow, marker::PhantomData};
+use std::marker::PhantomData;
 
 use poem_openapi::{
     registry::{MetaSchema, MetaSchemaRef, Registry},
@@ -52,46 +52,28 @@ sent!(Enrolment, "EnrolmentData", UserEnrolled, [Enrolment]);
 sent!(Grade, "GradeData", GradeUpdated, [Grade, GradeItem]);
 sent!(Completion, "CompletionData", CourseCompleted, [Completion]);
 
-impl<T: Sent> Type for EventData<T> {
-    const IS_REQUIRED: bool = true;
-    type RawValueType = Self;
-    type RawElementValueType = Self;
+named_type!([T: Sent] EventData<T>, T::NAME, event_data::<T>);
 
-    fn name() -> Cow<'static, str> {
-        T::NAME.into()
+fn event_data<T: Sent>(registry: &mut Registry) -> MetaSchema {
+    let mut schema = T::read_schema(registry);
+    for (_, property) in &mut schema.properties {
+        if let MetaSchemaRef::Inline(property) = property {
+            **property = as_sent(std::mem::replace(property, MetaSchema::ANY));
+        }
     }
+    let mut deleted = as_sent(MetaSchema { nullable: true, ..MetaSchema::new("boolean") });
+    deleted.description = Some("The thing is gone in Moodle.");
+    schema.properties.push(("deleted", inline(deleted)));
+    schema.additional_properties = Some(Box::new(inline(MetaSchema {
+        description: Some("Any further field is kept with the event and shown as `extra` of the record."),
+        ..MetaSchema::ANY
+    })));
+    schema.example = Some(examples::data(T::EXAMPLE));
+    schema
+}
 
-    fn schema_ref() -> MetaSchemaRef {
-        MetaSchemaRef::Reference(T::NAME.to_owned())
-    }
-
-    fn register(registry: &mut Registry) {
-        registry.create_schema::<Self, _>(T::NAME.to_owned(), |registry| {
-            let mut schema = T::read_schema(registry);
-            for (_, property) in &mut schema.properties {
-                if let MetaSchemaRef::Inline(property) = property {
-                    **property = as_sent(std::mem::replace(property, MetaSchema::ANY));
-                }
-            }
-            let mut deleted = as_sent(MetaSchema { nullable: true, ..MetaSchema::new("boolean") });
-            deleted.description = Some("The thing is gone in Moodle.");
-            schema.properties.push(("deleted", MetaSchemaRef::Inline(Box::new(deleted))));
-            schema.additional_properties = Some(Box::new(MetaSchemaRef::Inline(Box::new(MetaSchema {
-                description: Some("Any further field is kept with the event and shown as `extra` of the record."),
-                ..MetaSchema::ANY
-            }))));
-            schema.example = Some(examples::data(T::EXAMPLE));
-            schema
-        });
-    }
-
-    fn as_raw_value(&self) -> Option<&Self> {
-        Some(self)
-    }
-
-    fn raw_element_iter<'a>(&'a self) -> Box<dyn Iterator<Item = &'a Self> + 'a> {
-        Box::new(std::iter::once(self))
-    }
+fn inline(schema: MetaSchema) -> MetaSchemaRef {
+    MetaSchemaRef::Inline(Box::new(schema))
 }
 
 /// The schema of a field as it may be sent.
@@ -99,9 +81,13 @@ fn as_sent(read: MetaSchema) -> MetaSchema {
     let text = |pattern: &str| MetaSchema { pattern: Some(pattern.to_owned()), ..MetaSchema::new("string") };
     let forms = match (read.ty, read.format) {
         ("integer", _) => {
-            let number = MetaSchema { minimum: read.minimum, ..MetaSchema::new_with_format("integer", "int64") };
+            let number = MetaSchema {
+                minimum: read.minimum,
+                maximum: read.maximum,
+                ..MetaSchema::new_with_format("integer", "int64")
+            };
             let pattern = match read.minimum {
-                Some(1.0) => "^0{0,3}[1-9][0-9]{0,17}$",
+                Some(1.0) => "^[1-9][0-9]{0,17}$",
                 Some(_) => "^[0-9]{1,11}$",
                 None => "^-?[0-9]{1,18}$",
             };
@@ -119,11 +105,31 @@ fn as_sent(read: MetaSchema) -> MetaSchema {
     }
 }
 
+fn data_of_any_type(registry: &mut Registry) -> MetaSchemaRef {
+    EventData::<User>::register(registry);
+    EventData::<Course>::register(registry);
+    EventData::<Enrolment>::register(registry);
+    EventData::<Grade>::register(registry);
+    EventData::<Completion>::register(registry);
+    inline(MetaSchema {
+        description: Some(
+            "By type: UserData, CourseData, EnrolmentData, GradeData or CompletionData. Of a deletion only the ids are read \
+             (the required fields); the record keeps its last state.",
+        ),
+        any_of: vec![
+            EventData::<User>::schema_ref(),
+            EventData::<Course>::schema_ref(),
+            EventData::<Enrolment>::schema_ref(),
+            EventData::<Grade>::schema_ref(),
+            EventData::<Completion>::schema_ref(),
+        ],
+        ..MetaSchema::ANY
+    })
+}
+
 /// The schema of a batch, with an example of every type.
-pub(super) fn batch(_: &mut Registry) -> MetaSchema {
-    fn inline(schema: MetaSchema) -> MetaSchemaRef {
-        MetaSchemaRef::Inline(Box::new(schema))
-    }
+pub(super) fn batch(registry: &mut Registry) -> MetaSchema {
+    let data = data_of_any_type(registry);
     let described = |schema: MetaSchema, description| inline(MetaSchema { description: Some(description), ..schema });
     let integer = || as_sent(MetaSchema { minimum: Some(0.0), ..MetaSchema::new("integer") });
     let event = MetaSchema {
@@ -148,14 +154,7 @@ pub(super) fn batch(_: &mut Registry) -> MetaSchema {
                 "sequence",
                 described(integer(), "The sender's running number. It orders the events of a site within one second."),
             ),
-            (
-                "data",
-                described(
-                    MetaSchema::new("object"),
-                    "By type: UserData, CourseData, EnrolmentData, GradeData or CompletionData. A deletion needs only the \
-                     ids: `userid`; `courseid`; `enrollmentid`, `userid`, `courseid`; `gradeid`, `userid`, `itemid`.",
-                ),
-            ),
+            ("data", data),
         ],
         ..MetaSchema::new("object")
     };

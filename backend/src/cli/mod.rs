@@ -141,7 +141,10 @@ fn print(text: impl std::fmt::Display) -> Result<(), CliError> {
 /// Connects to a database whose migrations are applied.
 async fn open(config: &Config) -> Result<Store, CliError> {
     let store = Store::connect(&config.database_url).await?;
-    store.migrate().await?;
+    let applied = store.migrate().await?;
+    if applied > 0 {
+        tracing::info!(applied, "migrated the database");
+    }
     Ok(store)
 }
 

@@ -106,13 +106,14 @@ fn client_ids(arrivals: &[&Arrival]) -> BTreeMap<i64, Vec<Uuid>> {
 /// The records of one kind that a batch touches.
 struct Table<T: RecordTable> {
     held: HashMap<Key, StoredRecord<T::State>>,
-    touched: HashSet<Key>,
+    /// The records to save, and whether an indexed column of them may differ from the database's.
+    touched: HashMap<Key, bool>,
 }
 
 impl<T: RecordTable> Table<T> {
     async fn load(transaction: &WriteTransaction, keys: &BTreeSet<Key>) -> Result<Self, StoreError> {
         let keys: Vec<Key> = keys.iter().copied().collect();
-        Ok(Self { held: transaction.records::<T>(&keys).await?, touched: HashSet::new() })
+        Ok(Self { held: transaction.records::<T>(&keys).await?, touched: HashMap::new() })
     }
 
     /// Returns the outcome, and whether the record is now deleted. `changed` tells that what belongs to the record changed.
@@ -133,15 +134,20 @@ impl<T: RecordTable> Table<T> {
             _ => now,
         };
         if let Some(record) = applied.record.or_else(|| held.filter(|_| changed).map(|stored| stored.record.clone())) {
+            let same_indexed = held.is_some_and(|held| T::same_indexed(&held.record.state, &record.state));
+            *self.touched.entry(key).or_default() |= !same_indexed;
             self.held.insert(key, StoredRecord { site_id, record, changed_at });
-            self.touched.insert(key);
         }
         (outcome, self.held.get(&key).is_some_and(|stored| stored.record.deleted))
     }
 
     async fn save(mut self, transaction: &WriteTransaction) -> Result<(), StoreError> {
-        let touched: Vec<_> = self.touched.iter().filter_map(|key| self.held.remove(key)).collect();
-        transaction.save_records::<T>(touched).await
+        for indexed in [true, false] {
+            let touched = self.touched.iter().filter(|(_, differs)| **differs == indexed);
+            let records: Vec<_> = touched.filter_map(|(key, _)| self.held.remove(key)).collect();
+            transaction.save_records::<T>(records, indexed).await?;
+        }
+        Ok(())
     }
 }
 

@@ -14,7 +14,7 @@ use super::{Arrival, Written};
 use crate::{
     clock::Clock,
     limits,
-    model::Event,
+    model::{Event, EventType},
     store::{Site, StoreError},
 };
 
@@ -93,26 +93,20 @@ impl Ingest {
         let (received_at, started) = (self.clock.now(), Instant::now());
         let arrivals: Vec<Arrival> =
             events.into_iter().map(|event| Arrival { site: Arc::clone(site), event, received_at }).collect();
-        let described: Vec<_> = arrivals.iter().map(|arrival| arrival.event.event_type).collect();
+        let event_types: Vec<_> = arrivals.iter().map(|arrival| arrival.event.event_type).collect();
         let (reply, answer) = oneshot::channel();
         self.jobs.send(Job { token, arrivals, reply, _room: room }).map_err(|_| IngestError::Draining)?;
-        let settled = answer.await.map_err(|_| IngestError::Draining)??;
-        let duration_ms = started.elapsed().as_millis();
-        for (event_type, settled) in described.into_iter().zip(&settled) {
-            match settled {
-                Ok(Written { event_id, outcome }) => tracing::info!(
-                    site = site.name,
-                    id = event_id,
-                    outcome = outcome.as_str(),
-                    duration_ms,
-                    "📥 Received {event_type} event"
-                ),
-                Err(error) => tracing::error!(
-                    site = site.name, outcome = "rejected", duration_ms, %error, "📥 Received {event_type} event"
-                ),
+        let site = Arc::clone(site);
+        // A task of its own, because the log line is due even when the sender has hung up.
+        let settled = tokio::spawn(async move {
+            let settled = answer.await.map_err(|_| IngestError::Draining)??;
+            let duration_ms = started.elapsed().as_millis();
+            for (event_type, settled) in event_types.into_iter().zip(&settled) {
+                log(&site, event_type, settled, duration_ms);
             }
-        }
-        Ok(settled)
+            Ok(settled)
+        });
+        settled.await.map_err(|_| IngestError::Draining)?
     }
 
     /// Takes no new events from now on; those in the queue are still stored.
@@ -123,5 +117,18 @@ impl Ingest {
     /// Whether [`Ingest::drain`] was called.
     pub fn is_draining(&self) -> bool {
         self.draining.load(Ordering::Relaxed)
+    }
+}
+
+fn log(site: &Site, event_type: EventType, settled: &Settled, duration_ms: u128) {
+    let site = &site.name;
+    match settled {
+        Ok(Written { event_id: id, outcome }) => {
+            let outcome = outcome.as_str();
+            tracing::info!(site, id, outcome, duration_ms, "📥 Received {event_type} event");
+        }
+        Err(error) => {
+            tracing::error!(site, outcome = "rejected", duration_ms, %error, "📥 Received {event_type} event");
+        }
     }
 }

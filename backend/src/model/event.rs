@@ -121,17 +121,6 @@ impl Outcome {
     }
 }
 
-impl FromStr for Outcome {
-    type Err = ();
-
-    fn from_str(name: &str) -> Result<Self, Self::Err> {
-        [Self::Applied, Self::Unchanged, Self::Superseded, Self::Duplicate, Self::Rejected]
-            .into_iter()
-            .find(|outcome| outcome.as_str() == name)
-            .ok_or(())
-    }
-}
-
 /// An event as a site sent it, read and checked.
 #[derive(Clone)]
 pub struct Event {

@@ -10,7 +10,7 @@ mod version;
 
 pub use event::{Change, Event, EventType, Outcome, UnknownEventType};
 pub use field::{Field, FieldError, FieldErrorCode, Fields};
-pub use number::{Decimal, Id, Time};
+pub use number::{Decimal, Id, Sequence, Time};
 pub use record::{Applied, Incoming, Record};
 pub use site::{RecordId, SiteName};
 pub use state::{Completion, Course, Enrolment, Grade, GradeItem, Kind, Role, Roles, State, User};

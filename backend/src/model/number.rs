@@ -1,10 +1,10 @@
 //! Numbers as Moodle writes them: its database layer hands PHP every number as a string, so `"3"` and `3` are the same.
 
-use std::{borrow::Cow, fmt, str::FromStr};
+use std::{fmt, str::FromStr};
 
 use poem_openapi::{
-    registry::{MetaSchema, MetaSchemaRef},
-    types::{ParseError, ParseFromJSON, ParseResult, ToJSON, Type},
+    registry::MetaSchema,
+    types::{ParseError, ParseFromJSON, ParseResult, ToJSON},
 };
 use sea_orm::DeriveValueType;
 use serde_json::Value;
@@ -18,6 +18,10 @@ pub struct Id(pub i64);
 /// Unix seconds by Moodle's clock; 0 means "never" or "not set", as in Moodle.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, DeriveValueType)]
 pub struct Time(pub i64);
+
+/// A sender's running number: 0 or more.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Sequence(pub i64);
 
 /// An exact decimal that keeps the digits it was written with: `82.50000` stays `82.50000`.
 ///
@@ -105,6 +109,12 @@ impl Field for Time {
     }
 }
 
+impl Field for Sequence {
+    fn parse(value: Value) -> Result<Self, FieldErrorCode> {
+        integer_within(&value, 0..=i64::MAX).map(Self)
+    }
+}
+
 impl Field for i64 {
     fn parse(value: Value) -> Result<Self, FieldErrorCode> {
         integer(&value)
@@ -130,31 +140,9 @@ impl Field for bool {
     }
 }
 
-/// How readers see a number, and what the OpenAPI document says of it.
-macro_rules! openapi_type {
-    ($type:ty, $name:literal, $schema:expr) => {
-        impl Type for $type {
-            const IS_REQUIRED: bool = true;
-            type RawValueType = Self;
-            type RawElementValueType = Self;
-
-            fn name() -> Cow<'static, str> {
-                $name.into()
-            }
-
-            fn schema_ref() -> MetaSchemaRef {
-                MetaSchemaRef::Inline(Box::new($schema))
-            }
-
-            fn as_raw_value(&self) -> Option<&Self> {
-                Some(self)
-            }
-
-            fn raw_element_iter<'a>(&'a self) -> Box<dyn Iterator<Item = &'a Self> + 'a> {
-                Box::new(self.as_raw_value().into_iter())
-            }
-        }
-
+/// How readers see a number.
+macro_rules! json_number {
+    ($type:ty) => {
         impl ToJSON for $type {
             fn to_json(&self) -> Option<Value> {
                 Some(Value::from(self.0.clone()))
@@ -169,9 +157,19 @@ macro_rules! openapi_type {
     };
 }
 
-openapi_type!(Id, "id", MetaSchema { minimum: Some(1.0), ..MetaSchema::new_with_format("integer", "int64") });
-openapi_type!(Time, "time", MetaSchema { minimum: Some(0.0), ..MetaSchema::new_with_format("integer", "int64") });
-openapi_type!(Decimal, "decimal", MetaSchema::new_with_format("string", "decimal"));
+json_number!(Id);
+json_number!(Time);
+json_number!(Decimal);
+inline_type!(Id, MetaSchema { minimum: Some(1.0), ..MetaSchema::new_with_format("integer", "int64") });
+inline_type!(
+    Time,
+    MetaSchema {
+        minimum: Some(0.0),
+        maximum: Some(LAST_SECOND as f64),
+        ..MetaSchema::new_with_format("integer", "int64")
+    }
+);
+inline_type!(Decimal, MetaSchema::new_with_format("string", "decimal"));
 
 #[cfg(test)]
 mod tests {

@@ -8,7 +8,8 @@ use std::{
 
 use backend_sync_migration::{Migrator, MigratorTrait};
 use sea_orm::{
-    ConnectOptions, ConnectionTrait, Database, DatabaseConnection, DbBackend, Statement,
+    ConnectOptions, ConnectionTrait, Database, DatabaseConnection, DatabaseTransaction, DbBackend,
+    SqliteTransactionMode, Statement, TransactionOptions, TransactionTrait,
     sqlx::sqlite::{SqliteJournalMode, SqliteSynchronous},
 };
 use serde::Deserialize;
@@ -22,6 +23,9 @@ use crate::limits;
 #[derive(Clone, PartialEq, Eq, Deserialize)]
 #[serde(try_from = "String")]
 pub struct DatabaseUrl(String);
+
+/// The key of PostgreSQL's advisory lock under which migrations run; any number, the same in all processes.
+const MIGRATION_LOCK: i64 = 7_263_001;
 
 /// The URL is of no database that we know.
 #[derive(Debug, thiserror::Error)]
@@ -76,7 +80,7 @@ impl fmt::Debug for DatabaseUrl {
 #[derive(Clone)]
 pub struct Store {
     pub(super) read: DatabaseConnection,
-    /// On SQLite a single connection, because it has one writer at a time; on PostgreSQL the same pool as `read`.
+    /// On SQLite a single connection, because it has one writer at a time.
     pub(super) write: DatabaseConnection,
 }
 
@@ -89,24 +93,36 @@ impl Store {
             let read = Database::connect(sqlite_options(url, limits::SQLITE_READERS, Access::Read)).await?;
             return Ok(Self { read, write });
         }
-        let mut options = ConnectOptions::new(url.0.clone());
-        options
-            .max_connections(limits::POSTGRES_CONNECTIONS)
-            .acquire_timeout(limits::CONNECTION_WAIT)
-            .sqlx_logging(false)
-            // An answered event must be on disk, even when the server's default says otherwise.
-            .map_sqlx_postgres_opts(|options| options.options([("synchronous_commit", "on")]));
-        let pool = Database::connect(options).await?;
-        Ok(Self { read: pool.clone(), write: pool })
+        // Apart, so that readers can never keep the writer waiting for a connection.
+        let write = Database::connect(postgres_options(url, limits::POSTGRES_WRITERS)).await?;
+        let read = Database::connect(postgres_options(url, limits::POSTGRES_READERS)).await?;
+        Ok(Self { read, write })
     }
 
-    /// Applies the migrations that are missing; returns how many.
+    /// Applies the migrations that are missing; returns how many. All or none, and one process at a time.
     pub async fn migrate(&self) -> Result<usize, StoreError> {
+        if self.missing_migrations().await? == 0 {
+            return Ok(0);
+        }
+        let transaction = self.begin_immediate().await?;
+        if self.backend() == DbBackend::Postgres {
+            transaction.execute_unprepared(&format!("SELECT pg_advisory_xact_lock({MIGRATION_LOCK})")).await?;
+        }
+        // Another process may have been first.
         let missing = self.missing_migrations().await?;
         if missing > 0 {
-            Migrator::up(&self.write, None).await?;
+            Migrator::up(&transaction, None).await?;
         }
+        transaction.commit().await?;
         Ok(missing)
+    }
+
+    /// Begins a transaction that will write. On SQLite it waits for other writers now: a deferred transaction that reads
+    /// and then writes fails at once when another process wrote in between.
+    pub(super) async fn begin_immediate(&self) -> Result<DatabaseTransaction, StoreError> {
+        let sqlite_transaction_mode = Some(SqliteTransactionMode::Immediate);
+        let options = TransactionOptions { sqlite_transaction_mode, ..Default::default() };
+        Ok(self.write.begin_with_options(options).await?)
     }
 
     /// How many migrations are missing.
@@ -176,6 +192,19 @@ fn create_folder(file: &Path) -> Result<(), String> {
     std::fs::create_dir_all(folder).map_err(|error| format!("cannot create the folder {}: {error}", folder.display()))
 }
 
+fn postgres_options(url: &DatabaseUrl, connections: u32) -> ConnectOptions {
+    let mut options = ConnectOptions::new(url.0.clone());
+    options
+        .max_connections(connections)
+        .acquire_timeout(limits::CONNECTION_WAIT)
+        .sqlx_logging(false)
+        // An answered event must be on disk, even when the server's default says otherwise.
+        .map_sqlx_postgres_opts(|options| {
+            options.statement_cache_capacity(limits::CACHED_STATEMENTS).options([("synchronous_commit", "on")])
+        });
+    options
+}
+
 fn sqlite_options(url: &DatabaseUrl, connections: u32, access: Access) -> ConnectOptions {
     let mut options = ConnectOptions::new(url.0.clone());
     options
@@ -192,6 +221,7 @@ fn sqlite_options(url: &DatabaseUrl, connections: u32, access: Access) -> Connec
                 .busy_timeout(limits::SQLITE_BUSY_WAIT)
                 .foreign_keys(true)
                 .statement_cache_capacity(limits::CACHED_STATEMENTS)
+                .pragma("wal_autocheckpoint", limits::SQLITE_CHECKPOINT_PAGES.to_string())
                 .pragma("journal_size_limit", limits::SQLITE_WAL_BYTES.to_string());
             match access {
                 Access::Write => options.pragma("cache_size", format!("-{}", limits::SQLITE_WRITER_CACHE_KIB)),

@@ -4,8 +4,7 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 
 use sea_orm::{
     ActiveValue::Set,
-    ColumnTrait, DatabaseTransaction, EntityTrait, Iterable, PrimaryKeyToColumn, QueryFilter, QuerySelect,
-    SqliteTransactionMode, TransactionOptions, TransactionTrait,
+    ColumnTrait, DatabaseTransaction, EntityTrait, IdenStatic, Iterable, PrimaryKeyToColumn, QueryFilter, QuerySelect,
     sea_query::{Expr, ExprTrait, OnConflict},
 };
 use uuid::Uuid;
@@ -72,12 +71,7 @@ const EVENT_COUNTER: &str = "event";
 impl Store {
     /// Begins a transaction, takes the writers' lock and reserves `count` ids for events; returns the first id.
     pub async fn begin_write(&self, count: usize) -> Result<(WriteTransaction, i64), StoreError> {
-        let options = TransactionOptions {
-            // A deferred transaction that reads and then writes fails at once when another process wrote in between.
-            sqlite_transaction_mode: Some(SqliteTransactionMode::Immediate),
-            ..Default::default()
-        };
-        let transaction = self.write.begin_with_options(options).await?;
+        let transaction = self.begin_immediate().await?;
         let count = i64::try_from(count).unwrap_or(i64::MAX);
         let rows = counter::Entity::update_many()
             .col_expr(counter::Column::Value, Expr::col(counter::Column::Value).add(count))
@@ -164,19 +158,20 @@ impl WriteTransaction {
         Ok(())
     }
 
-    /// Inserts or replaces records.
+    /// Inserts or replaces records. With `indexed` false they exist, and their indexed columns stay as they are.
     pub(crate) async fn save_records<T: RecordTable>(
         &self,
         records: Vec<StoredRecord<T::State>>,
+        indexed: bool,
     ) -> Result<(), StoreError> {
         let rows = records.into_iter().map(T::to_row).collect();
-        self.upsert::<T>(rows).await
+        self.upsert::<T>(rows, if indexed { &[] } else { T::INDEXED }).await
     }
 
     /// Inserts or replaces grade items.
     pub(crate) async fn save_grade_items(&self, items: Vec<(Key, GradeItem, Version)>) -> Result<(), StoreError> {
         let row = |((site_id, itemid), item, version)| grade_item::row(site_id, itemid, item, version);
-        self.upsert::<grade_item::Entity>(items.into_iter().map(row).collect()).await
+        self.upsert::<grade_item::Entity>(items.into_iter().map(row).collect(), &[]).await
     }
 
     /// Moves the changed records to the end of the change feed.
@@ -189,16 +184,17 @@ impl WriteTransaction {
             deleted: Set(change.deleted),
             changed_at: Set(change.changed_at.0),
         });
-        self.upsert::<change::Entity>(rows.collect()).await
+        self.upsert::<change::Entity>(rows.collect(), &[]).await
     }
 
-    async fn upsert<E: EntityTrait>(&self, rows: Vec<E::ActiveModel>) -> Result<(), StoreError> {
+    /// Inserts rows, or replaces all columns of those that exist but `kept`.
+    async fn upsert<E: EntityTrait>(&self, rows: Vec<E::ActiveModel>, kept: &[E::Column]) -> Result<(), StoreError> {
         let keys: Vec<E::Column> = E::PrimaryKey::iter().map(PrimaryKeyToColumn::into_column).collect();
-        let is_key = |column: &E::Column| keys.iter().any(|key| format!("{key:?}") == format!("{column:?}"));
-        let others: Vec<E::Column> = E::Column::iter().filter(|column| !is_key(column)).collect();
+        let is_in = |columns: &[E::Column], column: &E::Column| columns.iter().any(|c| c.as_str() == column.as_str());
+        let replaced = E::Column::iter().filter(|column| !is_in(&keys, column) && !is_in(kept, column));
+        let on_conflict = OnConflict::columns(keys.clone()).update_columns(replaced).to_owned();
         for group in bulk::groups(rows) {
-            let on_conflict = OnConflict::columns(keys.clone()).update_columns(others.clone()).to_owned();
-            E::insert_many(group).on_conflict(on_conflict).exec_without_returning(&self.transaction).await?;
+            E::insert_many(group).on_conflict(on_conflict.clone()).exec_without_returning(&self.transaction).await?;
         }
         Ok(())
     }

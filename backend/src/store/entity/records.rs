@@ -27,6 +27,13 @@ pub(crate) trait RecordTable: EntityTrait<Model: Send + Sync> {
     const DELETED: Self::Column;
     const CHANGED_AT: Self::Column;
 
+    /// The columns of the state that have an index of their own.
+    const INDEXED: &'static [Self::Column];
+
+    /// Whether those columns are the same in two states. Writing an indexed column costs SQLite a change of the index, even
+    /// when the value stays.
+    fn same_indexed(left: &Self::State, right: &Self::State) -> bool;
+
     fn to_row(stored: StoredRecord<Self::State>) -> Self::ActiveModel;
 
     fn from_row(row: Self::Model) -> StoredRecord<Self::State>;
@@ -34,7 +41,7 @@ pub(crate) trait RecordTable: EntityTrait<Model: Send + Sync> {
 
 macro_rules! record_table {
     (
-        $module:ident $table:literal: $state:ident by $key:ident;
+        $module:ident $table:literal: $state:ident by $key:ident, indexed($($column:ident $indexed:ident),*);
         references { $($reference:ident,)* }
         fields { $($field:ident: $type:ty,)* }
     ) => {
@@ -71,6 +78,11 @@ macro_rules! record_table {
                 const MOODLE_ID: Column = Column::MoodleId;
                 const DELETED: Column = Column::Deleted;
                 const CHANGED_AT: Column = Column::ChangedAt;
+                const INDEXED: &'static [Column] = &[$(Column::$column),*];
+
+                fn same_indexed(_left: &$state, _right: &$state) -> bool {
+                    true $(&& _left.$indexed == _right.$indexed)*
+                }
 
                 fn to_row(stored: StoredRecord<$state>) -> ActiveModel {
                     let Record { state, extra, version, deleted, presence } = stored.record;
@@ -111,7 +123,7 @@ macro_rules! record_table {
 }
 
 record_table! {
-    user "users": User by userid;
+    user "users": User by userid, indexed(Email email);
     references {}
     fields {
         username: String,
@@ -136,7 +148,7 @@ record_table! {
 }
 
 record_table! {
-    course "courses": Course by courseid;
+    course "courses": Course by courseid, indexed();
     references {}
     fields {
         fullname: String,
@@ -154,7 +166,7 @@ record_table! {
 }
 
 record_table! {
-    enrolment "enrolments": Enrolment by enrollmentid;
+    enrolment "enrolments": Enrolment by enrollmentid, indexed(Userid userid, Courseid courseid);
     references { userid, courseid, }
     fields {
         roleid: i64,
@@ -170,7 +182,7 @@ record_table! {
 }
 
 record_table! {
-    grade "grades": Grade by gradeid;
+    grade "grades": Grade by gradeid, indexed(Userid userid, Itemid itemid);
     references { userid, itemid, }
     fields {
         finalgrade: Decimal,
@@ -184,7 +196,7 @@ record_table! {
 }
 
 record_table! {
-    completion "completions": Completion by completionid;
+    completion "completions": Completion by completionid, indexed(Userid userid, Courseid courseid);
     references { userid, courseid, }
     fields { timecompleted: Time, }
 }

@@ -1,0 +1,165 @@
+//! Fresh databases for the server under test, and a look into them from outside.
+
+use std::{
+    cell::RefCell,
+    fmt, fs,
+    path::{Path, PathBuf},
+};
+
+use sea_orm::{ConnectionTrait, Database as Connector, DatabaseConnection, Statement};
+
+use crate::Failed;
+
+/// Names a superuser's connection to the PostgreSQL to be measured.
+pub(crate) const POSTGRES_VARIABLE: &str = "BACKEND_SYNC_TEST_POSTGRES_URL";
+
+/// Which database.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Kind {
+    Sqlite,
+    Postgres,
+}
+
+impl Kind {
+    /// Its word in the names of the tables.
+    pub(crate) fn slug(self) -> &'static str {
+        match self {
+            Self::Sqlite => "sqlite",
+            Self::Postgres => "postgres",
+        }
+    }
+}
+
+impl fmt::Display for Kind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Sqlite => "SQLite",
+            Self::Postgres => "PostgreSQL",
+        })
+    }
+}
+
+/// Makes databases, and removes them at the end, also of a run that failed.
+pub(crate) struct Databases {
+    /// A folder on a real disk: where Cargo builds.
+    folder: PathBuf,
+    postgres: Option<String>,
+    made: RefCell<Vec<String>>,
+}
+
+/// A database that is empty at first.
+pub(crate) struct Database {
+    pub(crate) url: String,
+    /// For files that belong to it.
+    pub(crate) folder: PathBuf,
+}
+
+impl Databases {
+    pub(crate) fn new() -> Result<Self, Failed> {
+        let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("spine-{}", std::process::id()));
+        fs::create_dir_all(&folder)?;
+        Ok(Self { folder, postgres: std::env::var(POSTGRES_VARIABLE).ok(), made: RefCell::default() })
+    }
+
+    /// Where SQLite's files are.
+    pub(crate) fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    /// The name of the database's version and what matters of its settings; none when there is no such database.
+    pub(crate) async fn version(&self, kind: Kind) -> Result<Option<String>, Failed> {
+        let (url, sql) = match (kind, &self.postgres) {
+            (Kind::Sqlite, _) => {
+                ("sqlite::memory:", "SELECT 'SQLite ' || sqlite_version() || ', synchronous = FULL' AS value")
+            }
+            (Kind::Postgres, Some(url)) => (
+                url.as_str(),
+                "SELECT 'PostgreSQL ' || current_setting('server_version') || ', fsync = ' || current_setting('fsync') \
+                 || ', shared_buffers = ' || current_setting('shared_buffers') AS value",
+            ),
+            (Kind::Postgres, None) => return Ok(None),
+        };
+        let connection = Connector::connect(url).await?;
+        let value = value::<String>(&connection, sql).await;
+        connection.close().await?;
+        value.map(Some)
+    }
+
+    pub(crate) async fn create(&self, kind: Kind) -> Result<Database, Failed> {
+        let number = self.made.borrow().len();
+        let name = format!("backend_sync_bench_{}_{number}", std::process::id());
+        let folder = self.folder.join(&name);
+        fs::create_dir_all(&folder)?;
+        let url = match kind {
+            Kind::Sqlite => format!("sqlite://{}", folder.join("bench.sqlite").display()),
+            Kind::Postgres => {
+                self.as_superuser(&format!("CREATE DATABASE {name}")).await?;
+                with_database(self.postgres.as_deref().unwrap_or_default(), &name)
+            }
+        };
+        self.made.borrow_mut().push(name);
+        Ok(Database { url, folder })
+    }
+
+    /// Removes a database and its files. Its server must be gone.
+    pub(crate) async fn drop(&self, database: Database) -> Result<(), Failed> {
+        if let Some(name) = database.folder.file_name().filter(|_| !database.url.starts_with("sqlite")) {
+            self.as_superuser(&format!("DROP DATABASE {}", name.display())).await?;
+        }
+        Ok(fs::remove_dir_all(&database.folder)?)
+    }
+
+    /// Removes whatever is left.
+    pub(crate) async fn remove(self) -> Result<(), Failed> {
+        if self.postgres.is_some() {
+            for name in self.made.take() {
+                self.as_superuser(&format!("DROP DATABASE IF EXISTS {name} WITH (FORCE)")).await?;
+            }
+        }
+        Ok(fs::remove_dir_all(&self.folder)?)
+    }
+
+    async fn as_superuser(&self, sql: &str) -> Result<(), Failed> {
+        let connection = Connector::connect(self.postgres.as_deref().unwrap_or_default()).await?;
+        let done = connection.execute_unprepared(sql).await;
+        connection.close().await?;
+        Ok(done.map(drop)?)
+    }
+}
+
+impl Database {
+    /// How many events the log holds.
+    pub(crate) async fn events(&self) -> Result<u64, Failed> {
+        let connection = Connector::connect(&self.url).await?;
+        let count = value::<i64>(&connection, "SELECT count(*) AS value FROM events").await;
+        connection.close().await?;
+        Ok(u64::try_from(count?)?)
+    }
+
+    /// The bytes that it takes on disk, with its log.
+    pub(crate) async fn bytes(&self) -> Result<u64, Failed> {
+        if self.url.starts_with("sqlite") {
+            let files = fs::read_dir(&self.folder)?.filter_map(Result::ok);
+            let files = files.filter(|file| file.file_name().to_string_lossy().starts_with("bench.sqlite"));
+            return Ok(files.filter_map(|file| Some(file.metadata().ok()?.len())).sum());
+        }
+        let connection = Connector::connect(&self.url).await?;
+        let size = value::<i64>(&connection, "SELECT pg_database_size(current_database()) AS value").await;
+        connection.close().await?;
+        Ok(u64::try_from(size?)?)
+    }
+}
+
+async fn value<T: sea_orm::TryGetable>(connection: &DatabaseConnection, sql: &str) -> Result<T, Failed> {
+    let statement = Statement::from_string(connection.get_database_backend(), sql);
+    let row = connection.query_one_raw(statement).await?.ok_or("the database answered nothing")?;
+    Ok(row.try_get("", "value")?)
+}
+
+/// The URL with another database in its path.
+fn with_database(url: &str, name: &str) -> String {
+    let (before, query) = url.split_once('?').map_or((url, String::new()), |(url, query)| (url, format!("?{query}")));
+    let (scheme, rest) = before.split_once("://").unwrap_or(("postgres", before));
+    let host = rest.split('/').next().unwrap_or(rest);
+    format!("{scheme}://{host}/{name}{query}")
+}

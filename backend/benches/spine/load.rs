@@ -1,0 +1,194 @@
+//! Clients that send as fast as they are answered.
+
+use std::{
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicBool, AtomicU64, Ordering::Relaxed},
+    },
+    time::{Duration, Instant},
+};
+
+use hdrhistogram::Histogram;
+use tokio::task::JoinSet;
+
+use crate::{
+    Failed,
+    http::Connection,
+    payload::Requests,
+    server::{Server, own_cpu_seconds},
+};
+
+/// Sends events to one server, each with the next number.
+pub(crate) struct Load<'a> {
+    server: &'a Server,
+    sent: Arc<AtomicU64>,
+}
+
+/// How long to send.
+#[derive(Clone, Copy)]
+pub(crate) enum Extent {
+    /// Until `measured` have passed after `warm_up`.
+    Time { warm_up: Duration, measured: Duration },
+    /// Until so many events are sent; all are measured.
+    Events(u64),
+}
+
+/// What was measured.
+pub(crate) struct Measured {
+    pub(crate) events: u64,
+    pub(crate) seconds: f64,
+    /// Microseconds of each request.
+    pub(crate) latency: Histogram<u64>,
+    /// Of the server.
+    pub(crate) cpu_seconds: f64,
+    /// Of the clients.
+    pub(crate) client_cpu_seconds: f64,
+    /// Most memory that the server ever held.
+    pub(crate) peak_bytes: u64,
+}
+
+impl Measured {
+    pub(crate) fn rate(&self) -> f64 {
+        self.events as f64 / self.seconds
+    }
+
+    /// The latency in milliseconds that so many per cent of the requests stayed below.
+    pub(crate) fn percentile(&self, percent: f64) -> f64 {
+        self.latency.value_at_percentile(percent) as f64 / 1_000.0
+    }
+
+    pub(crate) fn cpu_per_thousand(&self) -> f64 {
+        self.cpu_seconds / self.events as f64 * 1_000.0
+    }
+}
+
+/// What the clients of one measurement share.
+struct Shared {
+    sent: Arc<AtomicU64>,
+    /// The number that no event may reach.
+    end: u64,
+    stop: AtomicBool,
+    counted: Mutex<Counted>,
+}
+
+struct Counted {
+    counting: bool,
+    events: u64,
+    latency: Histogram<u64>,
+}
+
+impl<'a> Load<'a> {
+    pub(crate) fn new(server: &'a Server) -> Self {
+        Self { server, sent: Arc::default() }
+    }
+
+    /// How many events were sent and answered 200.
+    pub(crate) fn sent(&self) -> u64 {
+        self.sent.load(Relaxed)
+    }
+
+    /// Lets `clients` send `requests`, each on its own connection, the next when the last is answered.
+    pub(crate) async fn run(&self, requests: &Requests, clients: usize, extent: Extent) -> Result<Measured, Failed> {
+        let (counting, end) = match extent {
+            Extent::Time { .. } => (false, u64::MAX),
+            Extent::Events(events) => (true, self.sent() + events),
+        };
+        let counted = Mutex::new(Counted { counting, events: 0, latency: histogram()? });
+        let shared = Arc::new(Shared { sent: Arc::clone(&self.sent), end, stop: AtomicBool::new(false), counted });
+        let mut connections = Vec::new();
+        for _ in 0..clients {
+            connections.push(Connection::open(self.server.address).await?);
+        }
+        let mut tasks = JoinSet::new();
+        for connection in connections {
+            tasks.spawn(client(connection, requests.clone(), Arc::clone(&shared)));
+        }
+        let mut measuring = self.begin(&shared)?;
+        if let Extent::Time { warm_up, measured } = extent {
+            pause(&mut tasks, warm_up).await?;
+            measuring = self.begin(&shared)?;
+            pause(&mut tasks, measured).await?;
+        } else {
+            while let Some(ended) = tasks.join_next().await {
+                ended??;
+            }
+        }
+        let measured = measuring.end(self.server, &shared)?;
+        shared.stop.store(true, Relaxed);
+        while let Some(ended) = tasks.join_next().await {
+            ended??;
+        }
+        Ok(measured)
+    }
+
+    fn begin(&self, shared: &Shared) -> Result<Measuring, Failed> {
+        let mut counted = shared.counted.lock().unwrap_or_else(PoisonError::into_inner);
+        counted.counting = true;
+        Ok(Measuring {
+            started: Instant::now(),
+            cpu_seconds: self.server.usage()?.cpu_seconds,
+            client_cpu_seconds: own_cpu_seconds()?,
+        })
+    }
+}
+
+/// Waits, unless a client fails meanwhile.
+async fn pause(tasks: &mut JoinSet<Result<(), String>>, time: Duration) -> Result<(), Failed> {
+    match tokio::time::timeout(time, tasks.join_next()).await {
+        Err(_) => Ok(()),
+        Ok(ended) => {
+            ended.ok_or("there are no clients")??.and_then(|()| Err("a client stopped by itself".to_owned()))?;
+            Ok(())
+        }
+    }
+}
+
+/// The state of the clocks when a measurement began.
+struct Measuring {
+    started: Instant,
+    cpu_seconds: f64,
+    client_cpu_seconds: f64,
+}
+
+impl Measuring {
+    fn end(self, server: &Server, shared: &Shared) -> Result<Measured, Failed> {
+        let seconds = self.started.elapsed().as_secs_f64();
+        let usage = server.usage()?;
+        let mut counted = shared.counted.lock().unwrap_or_else(PoisonError::into_inner);
+        counted.counting = false;
+        Ok(Measured {
+            events: counted.events,
+            seconds,
+            latency: std::mem::replace(&mut counted.latency, histogram()?),
+            cpu_seconds: usage.cpu_seconds - self.cpu_seconds,
+            client_cpu_seconds: own_cpu_seconds()? - self.client_cpu_seconds,
+            peak_bytes: usage.peak_bytes,
+        })
+    }
+}
+
+async fn client(mut connection: Connection, mut requests: Requests, shared: Arc<Shared>) -> Result<(), String> {
+    let events = requests.events();
+    while !shared.stop.load(Relaxed) {
+        let first = shared.sent.fetch_add(events, Relaxed);
+        if first >= shared.end {
+            shared.sent.fetch_sub(events, Relaxed);
+            break;
+        }
+        let request = requests.fill(first);
+        let started = Instant::now();
+        connection.exchange(request).await.map_err(|error| error.to_string())?;
+        let latency = u64::try_from(started.elapsed().as_micros()).unwrap_or(u64::MAX);
+        let mut counted = shared.counted.lock().unwrap_or_else(PoisonError::into_inner);
+        if counted.counting {
+            counted.events += events;
+            counted.latency.saturating_record(latency);
+        }
+    }
+    Ok(())
+}
+
+/// Of microseconds up to a minute, to three digits.
+pub(crate) fn histogram() -> Result<Histogram<u64>, Failed> {
+    Ok(Histogram::new_with_max(60_000_000, 3)?)
+}

@@ -1,0 +1,95 @@
+//! What the spine can take: events in, pages out, on SQLite and on PostgreSQL.
+//!
+//!     cargo bench -p backend-sync --bench spine -- [--quick] [--only NAME]
+//!
+//! It starts the real binary with its real settings on fresh databases and loads it over HTTP from this process. Clients
+//! and server share the machine, so the clients do as little as possible: one thread, raw connections, prebuilt bytes.
+#![expect(clippy::print_stdout, clippy::print_stderr, reason = "a program whose output is for people")]
+
+mod database;
+mod http;
+mod ingest;
+mod load;
+mod payload;
+mod report;
+mod server;
+mod size;
+
+use std::{error::Error, process::ExitCode, time::Instant};
+
+use clap::{CommandFactory, Parser};
+
+use database::{Databases, Kind};
+
+/// What may go wrong is shown to a person, and ends the run.
+type Failed = Box<dyn Error>;
+
+/// Measures ingest and reading, on SQLite and, when BACKEND_SYNC_TEST_POSTGRES_URL names a superuser's connection, on
+/// PostgreSQL. Prints Markdown tables to standard output and progress to standard error.
+#[derive(Parser)]
+#[command(name = "spine")]
+struct Arguments {
+    /// Shorter: one round of two seconds per row, and sizes up to 10^5 events
+    #[arg(long)]
+    quick: bool,
+    /// Only what has NAME in its name, of: ingest-sqlite, ingest-postgres, size-sqlite, size-postgres
+    #[arg(long, value_name = "NAME", default_value = "", hide_default_value = true)]
+    only: String,
+    /// Of the ingest tables only the rows with TEXT in their name, as in "64 clients"; for profiling
+    #[arg(long, value_name = "TEXT", default_value = "", hide_default_value = true)]
+    row: String,
+    /// Cargo passes this to every benchmark
+    #[arg(long, hide = true)]
+    bench: bool,
+}
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    if !arguments.bench {
+        // `cargo test --benches` runs this too, without the flag, and wants nothing measured.
+        let _ = Arguments::command().print_help();
+        return ExitCode::SUCCESS;
+    }
+    let databases = match Databases::new() {
+        Ok(databases) => databases,
+        Err(error) => return failed(error.as_ref()),
+    };
+    let outcome = tokio::select! {
+        outcome = run(&arguments, &databases) => outcome,
+        _ = tokio::signal::ctrl_c() => Err("interrupted".into()),
+    };
+    match outcome.and(databases.remove().await) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => failed(error.as_ref()),
+    }
+}
+
+fn failed(error: &dyn Error) -> ExitCode {
+    eprintln!("error: {error}");
+    ExitCode::FAILURE
+}
+
+async fn run(arguments: &Arguments, databases: &Databases) -> Result<(), Failed> {
+    let started = Instant::now();
+    println!("# Benchmark of the spine\n\n{}\n", report::machine(databases)?);
+    for kind in [Kind::Sqlite, Kind::Postgres] {
+        let wanted = |table: &str| format!("{table}-{}", kind.slug()).contains(&arguments.only);
+        if !wanted("ingest") && !wanted("size") {
+            continue;
+        }
+        let Some(version) = databases.version(kind).await? else {
+            println!("## {kind}\n\nSkipped: set {} to a superuser's URL to measure it.\n", database::POSTGRES_VARIABLE);
+            continue;
+        };
+        println!("## {kind}\n\n{version}\n");
+        if wanted("ingest") {
+            ingest::run(databases, kind, arguments.quick, &arguments.row).await?;
+        }
+        if wanted("size") {
+            size::run(databases, kind, arguments.quick).await?;
+        }
+    }
+    println!("The whole run took {}.", report::duration(started.elapsed()));
+    Ok(())
+}

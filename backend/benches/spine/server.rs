@@ -1,0 +1,148 @@
+//! The real server as a child process, and what it costs.
+
+use std::{
+    fs::{self, File},
+    net::SocketAddr,
+    path::PathBuf,
+    process::{Child, Command, Stdio},
+    time::Duration,
+};
+
+use serde_json::Value;
+
+use crate::{Failed, database::Database};
+
+const PROGRAM: &str = env!("CARGO_BIN_EXE_backend-sync");
+
+/// The name of the site that sends.
+pub(crate) const SITE: &str = "college";
+
+/// How long the server may take to start, and to stop.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// A running server. It ends with this value.
+pub(crate) struct Server {
+    child: Child,
+    log: PathBuf,
+    /// Where it listens.
+    pub(crate) address: SocketAddr,
+    /// The token of the site.
+    pub(crate) site_token: String,
+    /// The token of a reader.
+    pub(crate) api_token: String,
+}
+
+/// What the server has used since it started.
+#[derive(Clone, Copy)]
+pub(crate) struct Usage {
+    /// Seconds of CPU, in the kernel too.
+    pub(crate) cpu_seconds: f64,
+    /// Most bytes of memory that it ever held.
+    pub(crate) peak_bytes: u64,
+}
+
+impl Server {
+    /// Starts it with its default settings but for `settings`.
+    pub(crate) async fn start(database: &Database, settings: &[(&str, &str)]) -> Result<Self, Failed> {
+        let site_token = token(database, &["site", "add", SITE, "--json"])?;
+        let api_token = token(database, &["token", "add", "bench", "--scope", "read", "--json"])?;
+        let log = database.folder.join("server.log");
+        let child = command(database)
+            .args(["serve", "--listen", "127.0.0.1:0"])
+            .envs(settings.iter().copied())
+            .stdout(Stdio::null())
+            .stderr(File::create(&log)?)
+            .spawn()?;
+        let mut server = Self { child, log, address: SocketAddr::from(([127, 0, 0, 1], 0)), site_token, api_token };
+        server.address = tokio::time::timeout(PATIENCE, server.listening()).await??;
+        Ok(server)
+    }
+
+    async fn listening(&mut self) -> Result<SocketAddr, Failed> {
+        loop {
+            let text = fs::read_to_string(&self.log)?;
+            if let Some((_, rest)) = text.split_once("serving address=")
+                && let Some((address, _)) = rest.split_once(' ')
+            {
+                return Ok(address.parse()?);
+            }
+            if let Some(status) = self.child.try_wait()? {
+                return Err(format!("the server ended with {status}:\n{text}").into());
+            }
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    }
+
+    /// Adds to an error what the server says about it.
+    pub(crate) fn explain(&self, error: Failed) -> Failed {
+        let state = fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap_or_default();
+        let state = state.lines().find(|line| line.starts_with("State:")).unwrap_or("State: gone").to_owned();
+        let log = fs::read_to_string(&self.log).unwrap_or_default();
+        let lines: Vec<&str> = log.lines().filter(|line| !line.contains("Received")).collect();
+        let last = lines.get(lines.len().saturating_sub(5)..).unwrap_or_default().join("\n");
+        format!("{error}\nThe server's {state}. Its log ends with:\n{last}").into()
+    }
+
+    pub(crate) fn usage(&self) -> Result<Usage, Failed> {
+        let folder = PathBuf::from(format!("/proc/{}", self.child.id()));
+        let status = fs::read_to_string(folder.join("status"))?;
+        let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).ok_or("no VmHWM in /proc")?;
+        let peak_kib: u64 = peak.trim().trim_end_matches(" kB").parse()?;
+        Ok(Usage { cpu_seconds: cpu_seconds(&fs::read_to_string(folder.join("stat"))?)?, peak_bytes: peak_kib * 1024 })
+    }
+
+    /// Stops it as an operator does; it must drain and end well.
+    pub(crate) async fn stop(mut self) -> Result<(), Failed> {
+        let pid = rustix::process::Pid::from_child(&self.child);
+        rustix::process::kill_process(pid, rustix::process::Signal::TERM)?;
+        let ended = async {
+            loop {
+                match self.child.try_wait() {
+                    Ok(None) => tokio::time::sleep(Duration::from_millis(10)).await,
+                    ended => return ended,
+                }
+            }
+        };
+        match tokio::time::timeout(PATIENCE, ended).await?? {
+            Some(status) if status.success() => Ok(()),
+            status => Err(format!("the server did not stop well: {status:?}").into()),
+        }
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// The seconds of CPU in a process's `stat`.
+fn cpu_seconds(stat: &str) -> Result<f64, Failed> {
+    // The second field is the name of the program in brackets, which may hold spaces.
+    let (_, fields) = stat.rsplit_once(')').ok_or("a malformed /proc/…/stat")?;
+    let ticks: Vec<u64> = fields.split_whitespace().skip(11).take(2).map(str::parse).collect::<Result<_, _>>()?;
+    Ok(ticks.iter().sum::<u64>() as f64 / rustix::param::clock_ticks_per_second() as f64)
+}
+
+/// The seconds of CPU that this process has used.
+pub(crate) fn own_cpu_seconds() -> Result<f64, Failed> {
+    cpu_seconds(&fs::read_to_string("/proc/self/stat")?)
+}
+
+fn command(database: &Database) -> Command {
+    let mut command = Command::new(PROGRAM);
+    for (name, _) in std::env::vars_os() {
+        if name.to_string_lossy().starts_with("BACKEND_SYNC_") {
+            command.env_remove(name);
+        }
+    }
+    command.env("BACKEND_SYNC_DATABASE_URL", &database.url).stdin(Stdio::null());
+    command
+}
+
+fn token(database: &Database, arguments: &[&str]) -> Result<String, Failed> {
+    let output = command(database).args(arguments).stderr(Stdio::inherit()).output()?;
+    let answer: Value = serde_json::from_slice(&output.stdout)?;
+    Ok(answer.get("token").and_then(Value::as_str).ok_or("the command line printed no token")?.to_owned())
+}
