@@ -15,8 +15,11 @@
 mod support;
 
 mod bad_input;
+mod cli;
+mod contract;
 mod convergence;
 mod crash;
+mod known_faults;
 mod reading;
 mod recordings;
 mod shutdown;

@@ -2,17 +2,22 @@
 //!
 //! What to expect is worked out here from the recording alone: the last body of each id wins.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, time::Duration};
 
 use serde_json::{Map, Value, json};
 
 use crate::support::{
     Database, Server,
-    events::{at, user},
+    events::{at, user, user_event},
+    raw::RawConnection,
     server::SITE,
 };
 
-on_both_databases!(recorded_requests_become_records, the_log_tells_of_each_event_and_of_nobody);
+on_both_databases!(
+    recorded_requests_become_records,
+    the_log_tells_of_each_event_and_of_nobody,
+    an_event_has_its_message_though_the_sender_went_away,
+);
 
 struct Recorded {
     path: String,
@@ -138,7 +143,7 @@ async fn the_log_tells_of_each_event_and_of_nobody(database: Database) {
     let tokens = server.tokens().clone();
     server.terminate();
     let mut server = server;
-    server.wait(std::time::Duration::from_secs(30)).await.expect("the server stops");
+    server.wait(Duration::from_secs(30)).await.expect("the server stops");
 
     let messages = server.log_messages();
     for (request, answer) in recording().iter().zip(&answers) {
@@ -165,4 +170,30 @@ async fn the_log_tells_of_each_event_and_of_nobody(database: Database) {
     for secret in [secret, "person99", &tokens.site, &tokens.api] {
         assert!(!log.contains(secret), "the log holds {secret}");
     }
+}
+
+async fn an_event_has_its_message_though_the_sender_went_away(database: Database) {
+    let mut server = Server::start(&database).await;
+    server.site().apply(&[user_event(1, "a")]).await;
+    let lock = database.hold_writers_lock().await;
+    let (token, body) = (server.tokens().site.clone(), "{\"userid\": 2}");
+    let mut connection = RawConnection::open(server.address).await;
+    connection
+        .write(format!(
+            "POST /api/v1/events/moodle/user_created HTTP/1.1\r\nHost: x\r\nX-Moodle-Token: {token}\r\n\
+             Content-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}",
+            body.len()
+        ))
+        .await;
+    tokio::time::sleep(Duration::from_millis(500)).await;
+    drop(connection);
+    tokio::time::sleep(Duration::from_millis(500)).await;
+    lock.rollback().await.unwrap();
+    // What comes after it in the queue is answered after it is stored.
+    server.site().apply(&[user_event(3, "a")]).await;
+    assert_eq!(database.count("SELECT count(*) FROM events").await, 3, "it was stored all the same");
+    server.terminate();
+    server.wait(Duration::from_secs(30)).await.expect("the server stops");
+    let received = |message: &&Value| message["message"].as_str().is_some_and(|text| text.starts_with("📥 Received"));
+    assert_eq!(server.log_messages().iter().filter(received).count(), 3);
 }

@@ -95,9 +95,10 @@ async fn a_body_over_the_limit_is_too_large(database: Database) {
         // The same without a length said in advance.
         let pieces: Vec<_> = body.into_bytes().chunks(64 * 1024).map(<[u8]>::to_vec).collect();
         let pieces = stream::iter(pieces.into_iter().map(Ok::<_, std::io::Error>));
-        let request = site.post_request(SINGLE, reqwest::Body::wrap_stream(pieces));
+        let apart = site.apart();
+        let request = apart.post_request(SINGLE, reqwest::Body::wrap_stream(pieces));
         // The server may close before all is sent; when an answer arrives, it is the right one.
-        if let Ok(answer) = site.try_send(request).await {
+        if let Ok(answer) = apart.try_send(request).await {
             answer.problem(413, "payload_too_large");
         }
     }

@@ -12,8 +12,11 @@ use crate::support::{
 
 on_both_databases!(every_bad_field_is_named, every_bad_field_of_the_envelope_is_named, characters_that_cannot_be);
 
+/// Where, and why.
+type Errors = Vec<(String, String)>;
+
 /// Bad data of each type with the errors that it must get: wrong types, missing fields, numbers out of range.
-fn bad_data() -> Vec<(&'static str, Value, Vec<(String, String)>)> {
+fn bad_data() -> Vec<(&'static str, Value, Errors)> {
     let long = "x".repeat(1024 * 1024 + 1);
     let role = json!({"shortname": "student", "archetype": "student"});
     let case = |event_type, data, errors: &[(&str, &str)]| (event_type, data, owned(errors));

@@ -59,8 +59,8 @@ pub(super) fn arrivals(count: usize) -> impl Strategy<Value = Arrivals> {
 }
 
 impl Happening {
-    /// The record that it is about, by the name and the value of its key.
-    fn key(&self) -> (&'static str, i64) {
+    /// The record that it is about.
+    fn key(&self) -> Key {
         let name = match self.event_type.kind().as_str() {
             "user" => "userid",
             "course" => "courseid",
@@ -121,20 +121,28 @@ impl Happening {
     }
 }
 
+/// A record by the name and the value of its key.
+pub(super) type Key = (&'static str, i64);
+
 /// What a record must be: its key, its newest state as sent or else only its references, and whether it is gone.
-pub(super) type Told = ((&'static str, i64), BTreeMap<String, String>, bool);
+pub(super) type Told = (Key, BTreeMap<String, String>, bool);
 
 /// The newest state of each record by its key, worked out without the product: the history is folded in its order.
 pub(super) fn fold(history: &[Happening]) -> Vec<Told> {
-    let mut records: BTreeMap<(&'static str, i64), (Option<Map<String, Value>>, Map<String, Value>, bool)> =
-        BTreeMap::new();
+    #[derive(Default)]
+    struct Folded {
+        state: Option<Map<String, Value>>,
+        references: Map<String, Value>,
+        deleted: bool,
+    }
+    let mut records: BTreeMap<Key, Folded> = BTreeMap::new();
     let mut items: BTreeMap<i64, Map<String, Value>> = BTreeMap::new();
     for happening in history {
         let mut data = happening.data();
-        let (state, references, deleted) = records.entry(happening.key()).or_default();
-        *deleted = happening.is_deletion() || data.remove("deleted").is_some();
+        let record = records.entry(happening.key()).or_default();
+        record.deleted = happening.is_deletion() || data.remove("deleted").is_some();
         if happening.is_deletion() {
-            *references = data;
+            record.references = data;
             continue;
         }
         if let Some(itemname) = data.remove("itemname") {
@@ -142,9 +150,9 @@ pub(super) fn fold(history: &[Happening]) -> Vec<Told> {
             let item = [("itemname".to_owned(), itemname), ("grademax".to_owned(), grademax)];
             items.insert(happening.other, item.into_iter().collect());
         }
-        *state = Some(data);
+        record.state = Some(data);
     }
-    let told = records.into_iter().map(|(key, (state, references, deleted))| {
+    let told = records.into_iter().map(|(key, Folded { state, references, deleted })| {
         let mut fields = state.unwrap_or(references);
         let item = fields.get("itemid").and_then(Value::as_i64).and_then(|itemid| items.get(&itemid));
         fields.extend(item.cloned().unwrap_or_default());

@@ -45,6 +45,11 @@ impl Api {
         Self { http, address, credential }
     }
 
+    /// The same over connections of its own: for requests after which the server may close theirs.
+    pub(crate) fn apart(&self) -> Self {
+        Self { http: http_client(), ..self.clone() }
+    }
+
     pub(crate) fn request(&self, method: Method, path: &str) -> RequestBuilder {
         let request = self.http.request(method, format!("http://{}{path}", self.address));
         match &self.credential {
