@@ -161,7 +161,7 @@ start_postgres() {
         sleep 0.1
     done
     cd "$root"
-    export BACKEND_SYNC_TEST_POSTGRES_URL="postgres://postgres:$password@127.0.0.1:$port/postgres"
+    export TEST_POSTGRES_URL="postgres://postgres:$password@127.0.0.1:$port/postgres"
 }
 
 postgres_failed() {

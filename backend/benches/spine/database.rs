@@ -11,7 +11,7 @@ use sea_orm::{ConnectionTrait, Database as Connector, DatabaseConnection, Statem
 use crate::Failed;
 
 /// Names a superuser's connection to the PostgreSQL to be measured.
-pub(crate) const POSTGRES_VARIABLE: &str = "BACKEND_SYNC_TEST_POSTGRES_URL";
+pub(crate) const POSTGRES_VARIABLE: &str = "TEST_POSTGRES_URL";
 
 /// Which database.
 #[derive(Clone, Copy, PartialEq, Eq)]

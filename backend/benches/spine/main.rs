@@ -24,7 +24,7 @@ use database::{Databases, Kind};
 /// What may go wrong is shown to a person, and ends the run.
 type Failed = Box<dyn Error>;
 
-/// Measures ingest and reading, on SQLite and, when BACKEND_SYNC_TEST_POSTGRES_URL names a superuser's connection, on
+/// Measures ingest and reading, on SQLite and, when TEST_POSTGRES_URL names a superuser's connection, on
 /// PostgreSQL. Prints Markdown tables to standard output and progress to standard error.
 #[derive(Parser)]
 #[command(name = "spine")]

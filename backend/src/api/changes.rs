@@ -21,6 +21,8 @@ pub(super) struct Operations;
 #[derive(Object)]
 #[oai(example)]
 pub(super) struct Change {
+    /// Its place in the feed.
+    pub(super) position: i64,
     /// The name of the site.
     pub(super) site: String,
     /// Which kind of record: `user`, `course`, `enrolment`, `grade` or `completion`.
@@ -74,6 +76,7 @@ impl Operations {
         let show = |change: StoredChange| {
             let id = renderer.id(change.site_id, change.moodle_id);
             Change {
+                position: change.position,
                 site: renderer.site(change.site_id),
                 href: format!("/api/v1/{}s/{id}", change.kind),
                 kind: change.kind,

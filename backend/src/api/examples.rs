@@ -120,6 +120,7 @@ impl Example for Event {
 impl Example for Change {
     fn example() -> Self {
         Self {
+            position: 17,
             site: "college".to_owned(),
             kind: EventType::GradeUpdated.kind().as_str().to_owned(),
             id: "college:1".to_owned(),

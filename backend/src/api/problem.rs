@@ -385,8 +385,9 @@ fn of_framework(error: &Error) -> Problem {
     if let Some(error) = error.downcast_ref::<ParseParamError>() {
         return Problem::parameter(error.name, FieldErrorCode::WrongType, "The value does not fit; see the schema.");
     }
-    if let Some(error) = error.downcast_ref::<ParsePathError>() {
-        return Problem::parameter(error.name, FieldErrorCode::WrongType, "The value does not fit; see the schema.");
+    if error.is::<ParsePathError>() {
+        // The framework numbers the parameters of a path; all of ours are called id.
+        return Problem::parameter("id", FieldErrorCode::WrongType, "The value does not fit; see the schema.");
     }
     if error.is::<AuthorizationError>() {
         return Problem::new(Code::Unauthorized);

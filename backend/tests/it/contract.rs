@@ -65,7 +65,7 @@ fn every_operation_says_what_it_is_and_how_it_fails() {
         assert_eq!(operation["tags"].as_array().map(Vec::len), Some(1), "{name}");
         let responses = operation["responses"].as_object().unwrap();
         for (status, response) in responses.iter().filter(|(status, _)| status.as_str() >= "400") {
-            let schema = &response["content"]["application/problem+json"]["schema"]["$ref"];
+            let schema = &response["content"]["application/problem+json"]["schema"]["allOf"][0]["$ref"];
             assert_eq!(schema, "#/components/schemas/Problem", "{name} {status}");
             assert_eq!(response["content"].as_object().map(serde_json::Map::len), Some(1), "{name} {status}");
             assert!(response["description"].as_str().is_some_and(|text| !text.is_empty()), "{name} {status}");

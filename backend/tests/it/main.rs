@@ -1,6 +1,6 @@
 //! The behaviour of the whole backend, asked of a really started server, on SQLite and on PostgreSQL.
 //!
-//! SQLite lies in a temporary folder. PostgreSQL is the server that `BACKEND_SYNC_TEST_POSTGRES_URL` names (the URL of a
+//! SQLite lies in a temporary folder. PostgreSQL is the server that `TEST_POSTGRES_URL` names (the URL of a
 //! superuser); each test makes a database of its own there and drops it. Without the variable that half is skipped.
 
 #![allow(
@@ -19,7 +19,7 @@ mod cli;
 mod contract;
 mod convergence;
 mod crash;
-mod known_faults;
+mod once_wrong;
 mod reading;
 mod recordings;
 mod shutdown;

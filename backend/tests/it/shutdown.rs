@@ -62,16 +62,20 @@ async fn sigterm_under_load_loses_nothing(database: Database) {
     }
 }
 
+/// A request whose body never ends.
+fn half_a_request(token: &str) -> String {
+    format!(
+        "POST {BATCH} HTTP/1.1\r\nHost: x\r\nX-Moodle-Token: {token}\r\nContent-Type: application/json\r\n\
+         Content-Length: 1000\r\n\r\n{{\"events\":"
+    )
+}
+
 async fn a_client_that_dawdles_does_not_hold_up_the_end(database: Database) {
     let mut server = Server::start_with(&database, &GRACE).await;
     server.site().apply(&[user_event(1, "a")]).await;
     let token = server.tokens().site.clone();
-    let head = format!(
-        "POST {BATCH} HTTP/1.1\r\nHost: x\r\nX-Moodle-Token: {token}\r\nContent-Type: application/json\r\n\
-         Content-Length: 1000\r\n\r\n{{\"events\":"
-    );
     let mut dawdling = RawConnection::open(server.address).await;
-    dawdling.write(head).await;
+    dawdling.write(half_a_request(&token)).await;
     let mut silent = RawConnection::open(server.address).await;
     silent.write("GET /api/v1/he").await;
     tokio::time::sleep(Duration::from_millis(200)).await;
@@ -85,9 +89,10 @@ async fn a_client_that_dawdles_does_not_hold_up_the_end(database: Database) {
 
 async fn a_second_signal_ends_it_at_once(database: Database) {
     let mut server = Server::start(&database).await;
+    let token = server.tokens().site.clone();
     let mut dawdling = RawConnection::open(server.address).await;
-    dawdling.write("GET /api/v1/he").await;
-    tokio::time::sleep(Duration::from_millis(100)).await;
+    dawdling.write(half_a_request(&token)).await;
+    tokio::time::sleep(Duration::from_millis(500)).await;
     server.terminate();
     assert!(server.wait(Duration::from_millis(500)).await.is_none(), "it waits for the request under way");
     server.terminate();

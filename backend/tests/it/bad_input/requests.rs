@@ -25,7 +25,7 @@ async fn what_is_not_there_is_not_found(database: Database) {
         answer.problem(404, "not_found");
         assert_no_echo(&answer);
     }
-    reader.get(&format!("/{PRIVATE}%ff")).await.problem(400, "invalid_parameter");
+    reader.get(&format!("/{PRIVATE}%ff")).await.problem(404, "not_found");
     let answer = site.post_event(&format!("user_{PRIVATE}"), &user(1, "a")).await;
     answer.problem(404, "not_found");
     assert_no_echo(&answer);
@@ -95,7 +95,7 @@ async fn every_bad_parameter_is_named(database: Database) {
         answer.problem(400, "invalid_parameter");
         let errors = answer.errors();
         // What does not fit the schema is found by the framework, which knows no finer code.
-        assert_eq!(errors, owned(&[(parameter, code.unwrap_or("unknown_value"))]), "{path}");
+        assert_eq!(errors, owned(&[(parameter, code.unwrap_or("wrong_type"))]), "{path}");
         assert_no_echo(&answer);
     }
     assert_well(&server).await;

@@ -40,7 +40,10 @@ async fn the_feed_tells_what_changed(database: Database) {
     let kinds: Vec<_> = items.iter().map(|item| item["kind"].as_str().unwrap()).collect();
     assert_eq!(kinds, ["user", "course", "enrolment", "grade", "completion"]);
     for (place, item) in (1..).zip(items) {
-        assert_eq!((&item["event"], &item["id"], &item["deleted"]), (&json!(place), &json!("moodle:1"), &json!(false)));
+        assert_eq!(
+            (&item["position"], &item["id"], &item["deleted"]),
+            (&json!(place), &json!("moodle:1"), &json!(false))
+        );
         let record = reader.read(item["href"].as_str().unwrap()).await;
         assert_eq!((&record["id"], &record["changed_at"]), (&item["id"], &item["changed_at"]));
     }
@@ -55,7 +58,7 @@ async fn the_feed_tells_what_changed(database: Database) {
     assert_eq!(reader.read("/api/v1/changes?after=5").await["items"], json!([]));
     site.apply(&[at(3, "user_deleted", json!({"userid": 1}))]).await;
     let rest = reader.read("/api/v1/changes?after=5").await;
-    assert_eq!((&rest["items"][0]["event"], &rest["items"][0]["deleted"]), (&json!(8), &json!(true)));
+    assert_eq!((&rest["items"][0]["position"], &rest["items"][0]["deleted"]), (&json!(8), &json!(true)));
     let all = reader.read("/api/v1/changes").await;
     assert_eq!(all["items"].as_array().map(Vec::len), Some(5));
     server.stop().await;
@@ -106,7 +109,7 @@ async fn follow(api: Api, done: Arc<AtomicBool>, limit: u64) -> HashMap<String, 
         let items = page["items"].as_array().unwrap();
         let mut last = 0;
         for item in items {
-            let event = item["event"].as_i64().unwrap();
+            let event = item["position"].as_i64().unwrap();
             assert!(event > last, "the feed is in order");
             last = event;
             let record = format!("{} {}", item["kind"].as_str().unwrap(), item["id"].as_str().unwrap());

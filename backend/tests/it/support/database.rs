@@ -10,7 +10,7 @@ use tempfile::TempDir;
 
 use super::{random::new_uuid, server::Tokens};
 
-const POSTGRES_VARIABLE: &str = "BACKEND_SYNC_TEST_POSTGRES_URL";
+const POSTGRES_VARIABLE: &str = "TEST_POSTGRES_URL";
 
 /// Empty when it is made, gone when it is dropped.
 pub(crate) struct Database {

@@ -132,7 +132,7 @@ impl Sent {
 /// The events after `last_event`: place in the log and user, each with the record and the change that belong to it.
 async fn stored(database: &Database, last_event: i64) -> HashMap<i64, i64> {
     let sql = format!(
-        "SELECT e.id, e.moodle_id, u.username, c.event_id FROM events e \
+        "SELECT e.id, e.moodle_id, u.username, c.position FROM events e \
          LEFT JOIN users u ON u.site_id = e.site_id AND u.moodle_id = e.moodle_id \
          LEFT JOIN changes c ON c.site_id = e.site_id AND c.moodle_id = e.moodle_id AND c.kind = 'user' \
          WHERE e.id > {last_event}"

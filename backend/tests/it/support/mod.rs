@@ -27,7 +27,7 @@ macro_rules! on_both_databases {
             async fn postgres() {
                 match crate::support::Database::postgres().await {
                     Some(database) => super::$name(database).await,
-                    None => eprintln!("skipped: set BACKEND_SYNC_TEST_POSTGRES_URL (scripts/test does)"),
+                    None => eprintln!("skipped: set TEST_POSTGRES_URL (scripts/test does)"),
                 }
             }
         }
