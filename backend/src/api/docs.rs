@@ -4,12 +4,13 @@ use bytes::Bytes;
 use poem::{
     IntoResponse, Response,
     endpoint::make_sync,
+    get,
     http::{StatusCode, header},
 };
 
 /// The start page: for now the documentation.
 pub(super) fn home() -> impl poem::Endpoint {
-    make_sync(|_| StatusCode::FOUND.with_header(header::LOCATION, "/docs").into_response())
+    get(make_sync(|_| StatusCode::FOUND.with_header(header::LOCATION, "/docs").into_response()))
 }
 
 /// The OpenAPI document.
@@ -29,5 +30,5 @@ pub(super) fn swagger_ui(html: &str, spec: &str) -> impl poem::Endpoint + use<> 
 fn constant(content_type: &'static str, text: String) -> impl poem::Endpoint {
     // Shared: the page weighs more than a megabyte.
     let text = Bytes::from(text);
-    make_sync(move |_| Response::builder().content_type(content_type).body(text.clone()))
+    get(make_sync(move |_| Response::builder().content_type(content_type).body(text.clone())))
 }

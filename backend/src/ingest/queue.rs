@@ -71,7 +71,7 @@ impl Ingest {
 
     /// Reserves room for a body of `bytes`, or says at once that there is none.
     pub fn reserve(&self, bytes: usize) -> Result<Room, IngestError> {
-        if self.draining.load(Ordering::Relaxed) {
+        if self.is_draining() {
             return Err(IngestError::Draining);
         }
         // A parsed event takes a few times the bytes of its text; the least is for what a job takes besides.
@@ -114,9 +114,9 @@ impl Ingest {
         self.draining.store(true, Ordering::Relaxed);
     }
 
-    /// Whether [`Ingest::drain`] was called.
+    /// Whether [`Ingest::drain`] was called, or the writer is gone.
     pub fn is_draining(&self) -> bool {
-        self.draining.load(Ordering::Relaxed)
+        self.draining.load(Ordering::Relaxed) || self.jobs.is_closed()
     }
 }
 

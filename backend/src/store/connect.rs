@@ -36,9 +36,7 @@ pub struct InvalidDatabaseUrl;
 impl DatabaseUrl {
     /// The file of a SQLite database.
     pub fn sqlite_path(&self) -> Option<PathBuf> {
-        let path = self.0.strip_prefix("sqlite:")?;
-        let path = path.strip_prefix("//").unwrap_or(path);
-        Some(PathBuf::from(path.split('?').next().unwrap_or(path)))
+        self.0.strip_prefix("sqlite://").map(PathBuf::from)
     }
 }
 
@@ -46,8 +44,12 @@ impl FromStr for DatabaseUrl {
     type Err = InvalidDatabaseUrl;
 
     fn from_str(url: &str) -> Result<Self, Self::Err> {
-        let known = ["sqlite:", "postgres://", "postgresql://"].iter().any(|scheme| url.starts_with(scheme));
-        if known { Ok(Self(url.to_owned())) } else { Err(InvalidDatabaseUrl) }
+        let known = ["sqlite://", "postgres://", "postgresql://"].iter();
+        if known.into_iter().any(|scheme| url.strip_prefix(scheme).is_some_and(|rest| !rest.is_empty())) {
+            Ok(Self(url.to_owned()))
+        } else {
+            Err(InvalidDatabaseUrl)
+        }
     }
 }
 
@@ -90,8 +92,8 @@ impl Store {
     pub async fn connect(url: &DatabaseUrl) -> Result<Self, StoreError> {
         if let Some(path) = url.sqlite_path() {
             create_file(&path).map_err(|error| StoreError::Unavailable(sea_orm::DbErr::Custom(error)))?;
-            let write = Database::connect(sqlite_options(url, 1, Access::Write)).await?;
-            let read = Database::connect(sqlite_options(url, limits::SQLITE_READERS, Access::Read)).await?;
+            let write = Database::connect(sqlite_options(&path, 1, Access::Write)).await?;
+            let read = Database::connect(sqlite_options(&path, limits::SQLITE_READERS, Access::Read)).await?;
             return Ok(Self { read, write });
         }
         // Apart, so that readers can never keep the writer waiting for a connection.
@@ -222,8 +224,9 @@ fn postgres_options(url: &DatabaseUrl, connections: u32) -> ConnectOptions {
     options
 }
 
-fn sqlite_options(url: &DatabaseUrl, connections: u32, access: Access) -> ConnectOptions {
-    let mut options = ConnectOptions::new(url.0.clone());
+fn sqlite_options(path: &Path, connections: u32, access: Access) -> ConnectOptions {
+    let path = path.to_owned();
+    let mut options = ConnectOptions::new("sqlite:");
     options
         .max_connections(connections)
         .min_connections(1)
@@ -231,12 +234,15 @@ fn sqlite_options(url: &DatabaseUrl, connections: u32, access: Access) -> Connec
         .sqlx_logging(false)
         .map_sqlx_sqlite_opts(move |options| {
             let options = options
+                .filename(&path)
                 .journal_mode(SqliteJournalMode::Wal)
                 // FULL: each commit is on disk before it is answered.
                 .synchronous(SqliteSynchronous::Full)
                 .busy_timeout(limits::LOCK_WAIT)
                 .foreign_keys(true)
                 .statement_cache_capacity(limits::CACHED_STATEMENTS)
+                // A statement that may fail half-way notes each page it changes; by default in a file.
+                .pragma("temp_store", "memory")
                 .pragma("wal_autocheckpoint", limits::SQLITE_CHECKPOINT_PAGES.to_string())
                 .pragma("journal_size_limit", limits::SQLITE_WAL_BYTES.to_string());
             match access {
@@ -266,8 +272,10 @@ mod tests {
 
     #[test]
     fn the_file_of_a_sqlite_database() {
-        let url: DatabaseUrl = "sqlite://data/x.sqlite?mode=rwc".parse().unwrap();
-        assert_eq!(url.sqlite_path().unwrap().to_str(), Some("data/x.sqlite"));
-        assert!("mysql://x".parse::<DatabaseUrl>().is_err());
+        let url: DatabaseUrl = "sqlite://data/x y%20.sqlite".parse().unwrap();
+        assert_eq!(url.sqlite_path().unwrap().to_str(), Some("data/x y%20.sqlite"), "a path, not percent-encoded");
+        for url in ["mysql://x", "sqlite::memory:", "sqlite://", "postgres://"] {
+            assert!(url.parse::<DatabaseUrl>().is_err(), "{url}");
+        }
     }
 }
