@@ -12,28 +12,38 @@ use super::{
     Context, Tag,
     answer::Answer,
     auth::ApiToken,
-    parameters::{Limit, List, ListParameters, Moment, Selection, list},
+    parameters::{Limit, List, ListParameters, Moment},
     problem::{Failure, Finding, Listing},
-    record::{Record, Related, Renderer, find},
+    record::{Record, Renderer, find},
+    related::{Belonging, Related, list_related, show_related},
 };
 use crate::{
-    model::Completion,
-    store::{Position, RecordFilter, Store, StoreError, StoredRecord, completion},
+    model::{Completion, Id},
+    store::{Page, PageRequest, Position, RecordFilter, Store, StoreError, StoredRecord, completion},
 };
 
 pub(super) struct Operations;
 
-async fn renderer(store: &Store, completions: &[StoredRecord<Completion>]) -> Result<Renderer, StoreError> {
-    let reference = |stored: &StoredRecord<Completion>| {
-        let Completion { userid, courseid, .. } = stored.record.state;
-        (stored.site_id, userid, Some(courseid))
-    };
-    Renderer::related(store, completions.iter().map(reference)).await
-}
+impl Belonging for StoredRecord<Completion> {
+    type Shown = Record<Related<Completion>>;
 
-fn show(renderer: &Renderer, stored: StoredRecord<Completion>) -> Record<Related<Completion>> {
-    let site_id = stored.site_id;
-    renderer.record(stored, |state| renderer.relate(site_id, state.userid, Some(state.courseid), state))
+    async fn page(
+        store: &Store,
+        filter: &RecordFilter,
+        page: PageRequest<Position>,
+    ) -> Result<Page<Self, Position>, StoreError> {
+        store.completions(filter, page).await
+    }
+
+    fn references(&self) -> (i64, Id, Option<Id>) {
+        let Completion { userid, courseid, .. } = self.record.state;
+        (self.site_id, userid, Some(courseid))
+    }
+
+    fn show(self, renderer: &Renderer) -> Self::Shown {
+        let (site_id, userid, courseid) = self.references();
+        renderer.record(self, |state| renderer.relate(site_id, userid, courseid, state))
+    }
 }
 
 #[OpenApi(prefix_path = "/api/v1/completions", tag = "Tag::Records")]
@@ -62,7 +72,6 @@ impl Operations {
         /// The `next_cursor` of the previous page.
         cursor: Query<Option<String>>,
     ) -> Result<Answer<List<Record<Related<Completion>>>>, Failure<Listing>> {
-        let store = &context.store;
         let parameters = ListParameters {
             site: site.0,
             limit: limit.0,
@@ -72,11 +81,7 @@ impl Operations {
             changed_since: changed_since.0,
             ..Default::default()
         };
-        let Selection { page, site_id, user, course, changed_since } = parameters.check::<Position>(store).await?;
-        let filter = RecordFilter { site_id, user, course, email: None, deleted: deleted.0, changed_since };
-        let page = store.completions(&filter, page).await?;
-        let renderer = renderer(store, &page.items).await?;
-        Ok(list(page, |stored| show(&renderer, stored)))
+        Ok(list_related::<StoredRecord<Completion>>(&context.store, parameters, deleted.0).await?)
     }
 
     /// Get a completion
@@ -89,7 +94,6 @@ impl Operations {
         id: Path<String>,
     ) -> Result<Answer<Record<Related<Completion>>>, Failure<Finding>> {
         let stored = find::<completion::Entity>(&context.store, &id).await?;
-        let renderer = renderer(&context.store, std::slice::from_ref(&stored)).await?;
-        Ok(Answer(show(&renderer, stored)))
+        Ok(show_related(&context.store, stored).await?)
     }
 }

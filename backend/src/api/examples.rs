@@ -8,7 +8,8 @@ use super::{
     changes::Change,
     events::Event,
     grades::GradeView,
-    record::{Record, Related, VersionView},
+    record::{Record, VersionView},
+    related::Related,
 };
 use crate::model::{Completion, Course, Enrolment, EventType, Fields, Grade, GradeItem, Id, User};
 

@@ -12,13 +12,14 @@ use super::{
     Context, Tag,
     answer::Answer,
     auth::ApiToken,
-    parameters::{Limit, List, ListParameters, Moment, Selection, list},
+    parameters::{Limit, List, ListParameters, Moment},
     problem::{Code, Failure, Finding, Listing, Problem},
-    record::{Record, Related, Renderer},
+    record::{Record, Renderer},
+    related::{Belonging, Related, list_related, show_related},
 };
 use crate::{
-    model::{Grade, GradeItem, RecordId},
-    store::{GradeWithItem, Position, RecordFilter, Store, StoreError},
+    model::{Grade, GradeItem, Id, RecordId},
+    store::{GradeWithItem, Page, PageRequest, Position, RecordFilter, Store, StoreError},
 };
 
 pub(super) struct Operations;
@@ -33,20 +34,27 @@ pub(super) struct GradeView {
     pub(super) item: GradeItem,
 }
 
-async fn renderer(store: &Store, grades: &[GradeWithItem]) -> Result<Renderer, StoreError> {
-    let reference = |GradeWithItem { grade, item }: &GradeWithItem| {
-        (grade.site_id, grade.record.state.userid, item.as_ref().and_then(|item| item.courseid))
-    };
-    Renderer::related(store, grades.iter().map(reference)).await
-}
+impl Belonging for GradeWithItem {
+    type Shown = Record<Related<GradeView>>;
 
-fn show(renderer: &Renderer, grade: GradeWithItem) -> Record<Related<GradeView>> {
-    let GradeWithItem { grade, item } = grade;
-    let (site_id, item) = (grade.site_id, item.unwrap_or_default());
-    renderer.record(grade, |grade| {
-        let (userid, courseid) = (grade.userid, item.courseid);
-        renderer.relate(site_id, userid, courseid, GradeView { grade, item })
-    })
+    async fn page(
+        store: &Store,
+        filter: &RecordFilter,
+        page: PageRequest<Position>,
+    ) -> Result<Page<Self, Position>, StoreError> {
+        store.grades(filter, page).await
+    }
+
+    fn references(&self) -> (i64, Id, Option<Id>) {
+        let courseid = self.item.as_ref().and_then(|item| item.courseid);
+        (self.grade.site_id, self.grade.record.state.userid, courseid)
+    }
+
+    fn show(self, renderer: &Renderer) -> Self::Shown {
+        let (site_id, userid, courseid) = self.references();
+        let item = self.item.unwrap_or_default();
+        renderer.record(self.grade, |grade| renderer.relate(site_id, userid, courseid, GradeView { grade, item }))
+    }
 }
 
 #[OpenApi(prefix_path = "/api/v1/grades", tag = "Tag::Records")]
@@ -75,7 +83,6 @@ impl Operations {
         /// The `next_cursor` of the previous page.
         cursor: Query<Option<String>>,
     ) -> Result<Answer<List<Record<Related<GradeView>>>>, Failure<Listing>> {
-        let store = &context.store;
         let parameters = ListParameters {
             site: site.0,
             limit: limit.0,
@@ -85,11 +92,7 @@ impl Operations {
             changed_since: changed_since.0,
             ..Default::default()
         };
-        let Selection { page, site_id, user, course, changed_since } = parameters.check::<Position>(store).await?;
-        let filter = RecordFilter { site_id, user, course, email: None, deleted: deleted.0, changed_since };
-        let page = store.grades(&filter, page).await?;
-        let renderer = renderer(store, &page.items).await?;
-        Ok(list(page, |grade| show(&renderer, grade)))
+        Ok(list_related::<GradeWithItem>(&context.store, parameters, deleted.0).await?)
     }
 
     /// Get a grade
@@ -104,7 +107,6 @@ impl Operations {
         let not_found = || Problem::with_detail(Code::NotFound, "There is no grade with this id.");
         let id: RecordId = id.parse().map_err(|_| not_found())?;
         let grade = context.store.grade(id.site.as_str(), id.moodle_id).await?.ok_or_else(not_found)?;
-        let renderer = renderer(&context.store, std::slice::from_ref(&grade)).await?;
-        Ok(Answer(show(&renderer, grade)))
+        Ok(show_related(&context.store, grade).await?)
     }
 }

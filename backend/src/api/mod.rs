@@ -18,6 +18,7 @@ mod moodle;
 mod parameters;
 mod problem;
 mod record;
+mod related;
 mod schema;
 mod users;
 

@@ -8,7 +8,10 @@ use poem_openapi::{
 };
 use serde_json::Value;
 
-use super::problem::{Code, Problem};
+use super::{
+    problem::{Code, Problem},
+    related::Related,
+};
 use crate::{
     model::{Id, RecordId, State, Version},
     store::{RecordTable, Store, StoreError, StoredRecord, course, user},
@@ -51,17 +54,6 @@ pub(super) struct Record<S: Type + ParseFromJSON + ToJSON> {
     pub(super) version: Option<VersionView>,
     /// When the record changed last, by this server's clock (RFC 3339).
     pub(super) changed_at: String,
-}
-
-/// A state that belongs to a user and a course, and whether these are known.
-#[derive(Object)]
-pub(super) struct Related<S: Type + ParseFromJSON + ToJSON> {
-    #[oai(flatten)]
-    pub(super) state: S,
-    /// The user has arrived too. Events may arrive in any order; until then only its id is known.
-    pub(super) user_known: bool,
-    /// The course has arrived too.
-    pub(super) course_known: bool,
 }
 
 /// The names of the sites, to render records with.

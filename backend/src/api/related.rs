@@ -1,0 +1,70 @@
+//! Records that belong to a user and a course: how they are listed and found, whatever their kind.
+
+use poem_openapi::{
+    Object,
+    types::{ParseFromJSON, ToJSON, Type},
+};
+
+use super::{
+    answer::Answer,
+    parameters::{List, ListParameters, Selection, list},
+    problem::Problem,
+    record::Renderer,
+};
+use crate::{
+    model::Id,
+    store::{Page, PageRequest, Position, RecordFilter, Store, StoreError},
+};
+
+/// A state that belongs to a user and a course, and whether these are known.
+#[derive(Object)]
+pub(super) struct Related<S: Type + ParseFromJSON + ToJSON> {
+    #[oai(flatten)]
+    pub(super) state: S,
+    /// The user has arrived too. Events may arrive in any order; until then only its id is known.
+    pub(super) user_known: bool,
+    /// The course has arrived too.
+    pub(super) course_known: bool,
+}
+
+/// A kind of record that belongs to a user and a course.
+pub(super) trait Belonging: Sized {
+    /// What readers see of it.
+    type Shown: Type + ParseFromJSON + ToJSON;
+
+    /// A page of them.
+    async fn page(
+        store: &Store,
+        filter: &RecordFilter,
+        page: PageRequest<Position>,
+    ) -> Result<Page<Self, Position>, StoreError>;
+
+    /// Its site, its user and its course, as far as that is known.
+    fn references(&self) -> (i64, Id, Option<Id>);
+
+    /// What readers see.
+    fn show(self, renderer: &Renderer) -> Self::Shown;
+}
+
+async fn renderer<T: Belonging>(store: &Store, items: &[T]) -> Result<Renderer, StoreError> {
+    Renderer::related(store, items.iter().map(Belonging::references)).await
+}
+
+/// A page as it is answered.
+pub(super) async fn list_related<T: Belonging>(
+    store: &Store,
+    parameters: ListParameters,
+    deleted: Option<bool>,
+) -> Result<Answer<List<T::Shown>>, Problem> {
+    let Selection { page, site_id, user, course, changed_since } = parameters.check(store).await?;
+    let filter = RecordFilter { site_id, user, course, email: None, deleted, changed_since };
+    let page = T::page(store, &filter, page).await?;
+    let renderer = renderer(store, &page.items).await?;
+    Ok(list(page, |item| item.show(&renderer)))
+}
+
+/// One as it is answered.
+pub(super) async fn show_related<T: Belonging>(store: &Store, item: T) -> Result<Answer<T::Shown>, Problem> {
+    let renderer = renderer(store, std::slice::from_ref(&item)).await?;
+    Ok(Answer(item.show(&renderer)))
+}
