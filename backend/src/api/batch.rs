@@ -13,8 +13,9 @@ use super::{
     answer::Answer,
     auth::SiteToken,
     body::{JsonText, parse_problem},
+    failure::{Failure, Sending},
     moodle::{log_rejected, refuse, store},
-    problem::{Code, Failure, InvalidField, Problem, Sending},
+    problem::{Code, InvalidField, Problem},
     schema,
 };
 use crate::{

@@ -9,8 +9,8 @@ use super::{
     Context, Tag,
     answer::Answer,
     auth::ApiToken,
+    failure::{Failure, Listing},
     parameters::{Limit, ListParameters},
-    problem::{Failure, Listing},
     record::Renderer,
 };
 use crate::store::{Page, StoredChange};

@@ -12,8 +12,8 @@ use super::{
     Context, Tag,
     answer::Answer,
     auth::ApiToken,
+    failure::{Failure, Finding, Listing},
     parameters::{Limit, List, ListParameters, Moment, Selection, list},
-    problem::{Failure, Finding, Listing},
     record::{Record, Renderer, find},
 };
 use crate::{

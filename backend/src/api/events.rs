@@ -15,8 +15,9 @@ use super::{
     Context, Tag,
     answer::Answer,
     auth::ApiToken,
+    failure::{Failure, Finding, Listing},
     parameters::{Limit, List, ListParameters, Selection, list},
-    problem::{Code, Failure, Finding, Listing, Problem},
+    problem::{Code, Problem},
     record::{Renderer, VersionView},
 };
 use crate::{

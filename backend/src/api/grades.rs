@@ -12,8 +12,9 @@ use super::{
     Context, Tag,
     answer::Answer,
     auth::ApiToken,
+    failure::{Failure, Finding, Listing},
     parameters::{Limit, List, ListParameters, Moment},
-    problem::{Code, Failure, Finding, Listing, Problem},
+    problem::{Code, Problem},
     record::{Record, Renderer},
     related::{Belonging, Related, list_related, show_related},
 };

@@ -9,7 +9,7 @@ use super::{
     CONTRACT_VERSION, Context, Tag,
     answer::Answer,
     auth::SiteToken,
-    problem::{Asking, Failure},
+    failure::{Asking, Failure},
 };
 use crate::{limits, model::EventType};
 

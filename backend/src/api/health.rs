@@ -8,7 +8,8 @@ use poem_openapi::{Object, OpenApi, types::Example};
 use super::{
     Context, Tag,
     answer::Answer,
-    problem::{Code, Failure, Problem, Readiness},
+    failure::{Failure, Readiness},
+    problem::{Code, Problem},
 };
 
 pub(super) struct Operations;

@@ -11,6 +11,7 @@ mod docs;
 mod enrolments;
 mod events;
 mod examples;
+mod failure;
 mod grades;
 mod handshake;
 mod health;

@@ -11,7 +11,8 @@ use super::{
     answer::Answer,
     auth::{Sender, SiteToken},
     body::{JsonText, parse_problem},
-    problem::{Code, Failure, Problem, Sending},
+    failure::{Failure, Sending},
+    problem::{Code, Problem},
     schema::EventData,
 };
 use crate::{

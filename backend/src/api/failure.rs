@@ -1,0 +1,136 @@
+//! With which problems an operation can fail, for the OpenAPI document.
+
+use std::marker::PhantomData;
+
+use poem::Error;
+use poem_openapi::{
+    ApiResponse,
+    registry::{MetaHeader, MetaMediaType, MetaResponse, MetaResponses, MetaSchema, MetaSchemaRef, Registry},
+    types::{ToJSON, Type},
+};
+
+use super::problem::{Code, Problem};
+use crate::model::{FieldError, FieldErrorCode};
+
+/// The statuses with which an operation can fail, for the OpenAPI document.
+pub(super) trait Statuses: Send + Sync + 'static {
+    const STATUSES: &'static [u16];
+}
+
+/// A problem of an operation that fails with the statuses of `S` alone.
+pub(super) struct Failure<S>(Problem, PhantomData<S>);
+
+/// How sending events fails.
+pub(super) struct Sending;
+
+impl Statuses for Sending {
+    const STATUSES: &'static [u16] = &[400, 401, 408, 413, 415, 422, 500, 503];
+}
+
+/// How reading a list fails.
+pub(super) struct Listing;
+
+impl Statuses for Listing {
+    const STATUSES: &'static [u16] = &[400, 401, 500, 503];
+}
+
+/// How reading one thing fails.
+pub(super) struct Finding;
+
+impl Statuses for Finding {
+    const STATUSES: &'static [u16] = &[400, 401, 404, 500, 503];
+}
+
+/// How asking about the server fails.
+pub(super) struct Asking;
+
+impl Statuses for Asking {
+    const STATUSES: &'static [u16] = &[401, 500, 503];
+}
+
+/// How the readiness check fails.
+pub(super) struct Readiness;
+
+impl Statuses for Readiness {
+    const STATUSES: &'static [u16] = &[503];
+}
+
+impl<S, P: Into<Problem>> From<P> for Failure<S> {
+    fn from(problem: P) -> Self {
+        Self(problem.into(), PhantomData)
+    }
+}
+
+impl<S> From<Failure<S>> for Error {
+    fn from(failure: Failure<S>) -> Self {
+        failure.0.into()
+    }
+}
+
+/// The code that stands for a status in the document's examples.
+fn usual_code(status: u16) -> Code {
+    match status {
+        400 => Code::MalformedJson,
+        401 => Code::Unauthorized,
+        404 => Code::NotFound,
+        408 => Code::RequestTimeout,
+        413 => Code::PayloadTooLarge,
+        415 => Code::UnsupportedMediaType,
+        422 => Code::ValidationFailed,
+        503 => Code::QueueFull,
+        _ => Code::InternalError,
+    }
+}
+
+/// The schema of a problem with the example of one status.
+fn schema(status: u16) -> MetaSchemaRef {
+    let example = match usual_code(status) {
+        Code::ValidationFailed => Problem::validation(vec![FieldError::new("/userid", FieldErrorCode::Required)]),
+        code => Problem::new(code),
+    };
+    let all_of = vec![Problem::schema_ref()];
+    MetaSchemaRef::Inline(Box::new(MetaSchema { all_of, example: example.to_json(), ..MetaSchema::ANY }))
+}
+
+fn description(status: u16) -> &'static str {
+    match status {
+        400 => "The body is not JSON, or a parameter is invalid (`malformed_json`, `invalid_parameter`).",
+        401 => "The token is missing, unknown or revoked (`unauthorized`).",
+        404 => "There is no such thing (`not_found`).",
+        408 => "The body did not arrive in time (`request_timeout`).",
+        413 => "The body is larger than 5 MiB (`payload_too_large`).",
+        415 => "The body is not JSON by its Content-Type (`unsupported_media_type`).",
+        422 => "Fields are invalid; all of them are listed (`validation_failed`, `event_not_storable`).",
+        503 => {
+            "Not now: the same may succeed after Retry-After seconds (`queue_full`, `draining`, `database_unavailable`, `not_migrated`)."
+        }
+        _ => "A fault of the server (`internal_error`).",
+    }
+}
+
+impl<S: Statuses> ApiResponse for Failure<S> {
+    fn meta() -> MetaResponses {
+        let response = |status: &u16| MetaResponse {
+            description: description(*status),
+            status: Some(*status),
+            status_range: None,
+            content: vec![MetaMediaType { content_type: "application/problem+json", schema: schema(*status) }],
+            headers: if *status == 503 { vec![retry_after()] } else { vec![] },
+        };
+        MetaResponses { responses: S::STATUSES.iter().map(response).collect() }
+    }
+
+    fn register(registry: &mut Registry) {
+        Problem::register(registry);
+    }
+}
+
+fn retry_after() -> MetaHeader {
+    MetaHeader {
+        name: "Retry-After".to_owned(),
+        description: Some("Seconds to wait before the same is sent again.".to_owned()),
+        required: true,
+        deprecated: false,
+        schema: u64::schema_ref(),
+    }
+}
