@@ -9,7 +9,7 @@ use poem_openapi::{
     Enum, Object,
     error::{AuthorizationError, ContentTypeError, ParseParamError, ParsePathError},
     payload::Json,
-    types::{ToJSON, Type},
+    types::ToJSON,
 };
 
 use crate::{
