@@ -139,7 +139,7 @@ pub(super) fn batch(registry: &mut Registry) -> MetaSchema {
                 "id",
                 described(
                     MetaSchema::new_with_format("string", "uuid"),
-                    "The sender's id of the event. A second event with the same id is a `duplicate`.",
+                    "The sender's id of the event. A second event with the same id is a `duplicate`. Ids that ascend (version 7) are stored fastest.",
                 ),
             ),
             (

@@ -5,6 +5,7 @@ use std::{
     sync::Arc,
 };
 
+use futures_util::future::{try_join, try_join3, try_join5};
 use uuid::Uuid;
 
 use crate::{
@@ -87,8 +88,7 @@ pub(super) async fn store_arrivals(
         written.push(Some(Written { event_id: id, outcome }));
     }
     let changed_items: Vec<Key> = records.items.changed.iter().copied().collect();
-    transaction.insert_events(rows).await?;
-    records.save(&transaction).await?;
+    try_join(transaction.insert_events(rows), records.save(&transaction)).await?;
     if let Some(last) = arrivals.last().filter(|_| !changed_items.is_empty()) {
         transaction.touch_grades(&changed_items, last.received_at, &mut changes).await?;
     }
@@ -211,18 +211,19 @@ impl Records {
         }
         let items: Vec<Key> = items.into_iter().collect();
         let mut keys = |kind| keys.remove(&kind).unwrap_or_default();
-        Ok(Self {
-            users: Table::load(transaction, &keys(Kind::User)).await?,
-            courses: Table::load(transaction, &keys(Kind::Course)).await?,
-            enrolments: Table::load(transaction, &keys(Kind::Enrolment)).await?,
-            grades: Table::load(transaction, &keys(Kind::Grade)).await?,
-            items: Items {
-                held: transaction.grade_items(&items).await?,
-                touched: HashSet::new(),
-                changed: BTreeSet::new(),
-            },
-            completions: Table::load(transaction, &keys(Kind::Completion)).await?,
-        })
+        let (users, courses, enrolments) = (keys(Kind::User), keys(Kind::Course), keys(Kind::Enrolment));
+        let (grades, completions) = (keys(Kind::Grade), keys(Kind::Completion));
+        let (users, courses, enrolments, grades, completions) = try_join5(
+            Table::load(transaction, &users),
+            Table::load(transaction, &courses),
+            Table::load(transaction, &enrolments),
+            Table::load(transaction, &grades),
+            Table::load(transaction, &completions),
+        )
+        .await?;
+        let held = transaction.grade_items(&items).await?;
+        let items = Items { held, touched: HashSet::new(), changed: BTreeSet::new() };
+        Ok(Self { users, courses, enrolments, grades, items, completions })
     }
 
     fn apply(&mut self, site_id: i64, event: &Event, now: Timestamp) -> (Outcome, bool) {
@@ -242,13 +243,17 @@ impl Records {
     }
 
     async fn save(self, transaction: &WriteTransaction) -> Result<(), StoreError> {
-        self.users.save(transaction).await?;
-        self.courses.save(transaction).await?;
-        self.enrolments.save(transaction).await?;
         let Items { mut held, touched, .. } = self.items;
         let item = |key: &Key| held.remove(key).map(|(item, version)| (*key, item, version));
-        transaction.save_grade_items(touched.iter().filter_map(item).collect()).await?;
-        self.grades.save(transaction).await?;
-        self.completions.save(transaction).await
+        let items = touched.iter().filter_map(item).collect();
+        let people =
+            try_join3(self.users.save(transaction), self.courses.save(transaction), self.enrolments.save(transaction));
+        let results = try_join3(
+            transaction.save_grade_items(items),
+            self.grades.save(transaction),
+            self.completions.save(transaction),
+        );
+        try_join(people, results).await?;
+        Ok(())
     }
 }

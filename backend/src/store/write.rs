@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
+use futures_util::future::try_join_all;
 use sea_orm::{
     ActiveValue::Set,
     ColumnTrait, DatabaseTransaction, EntityTrait, IdenStatic, Iterable, PrimaryKeyToColumn, QueryFilter, QuerySelect,
@@ -62,6 +63,8 @@ pub struct NewChange {
 }
 
 /// A transaction that holds the writers' lock: no other one, in this process or another, writes events meanwhile.
+///
+/// Its calls may run side by side: while the database executes one statement, the next is built.
 pub struct WriteTransaction {
     transaction: DatabaseTransaction,
 }
@@ -145,7 +148,7 @@ impl WriteTransaction {
 
     /// Appends events to the log.
     pub async fn insert_events(&self, events: Vec<NewEvent<'_>>) -> Result<(), StoreError> {
-        for group in bulk::groups(events) {
+        let insert = async |group: Vec<NewEvent<'_>>| {
             let rows = group.into_iter().map(|event| event::ActiveModel {
                 id: Set(event.id),
                 site_id: Set(event.site_id),
@@ -160,8 +163,9 @@ impl WriteTransaction {
                 outcome: Set(event.outcome.as_str().to_owned()),
                 data: Set(event.data.to_owned()),
             });
-            event::Entity::insert_many(rows).exec_without_returning(&self.transaction).await?;
-        }
+            event::Entity::insert_many(rows).exec_without_returning(&self.transaction).await
+        };
+        try_join_all(bulk::groups(events).map(insert)).await?;
         Ok(())
     }
 
@@ -233,9 +237,10 @@ impl WriteTransaction {
         let is_in = |columns: &[E::Column], column: &E::Column| columns.iter().any(|c| c.as_str() == column.as_str());
         let replaced = E::Column::iter().filter(|column| !is_in(&keys, column) && !is_in(kept, column));
         let on_conflict = OnConflict::columns(keys.clone()).update_columns(replaced).to_owned();
-        for group in bulk::groups(rows) {
-            E::insert_many(group).on_conflict(on_conflict.clone()).exec_without_returning(&self.transaction).await?;
-        }
+        let insert = async |group: Vec<E::ActiveModel>| {
+            E::insert_many(group).on_conflict(on_conflict.clone()).exec_without_returning(&self.transaction).await
+        };
+        try_join_all(bulk::groups(rows).map(insert)).await?;
         Ok(())
     }
 
