@@ -71,8 +71,8 @@ pub const SQLITE_WAL_BYTES: u64 = 64 * 1024 * 1024;
 pub const QUEUE_JOB_KIB: u32 = 4;
 
 /// Pages of 4 KiB in SQLite's write-ahead log before they are folded into the file. A page that changes often is folded once for all
-/// its changes, so more is less work; 32 MiB keep the start after a crash short.
-pub const SQLITE_CHECKPOINT_PAGES: u32 = 8 * 1024;
+/// its changes, so more is less work; 64 MiB keep the start after a crash short.
+pub const SQLITE_CHECKPOINT_PAGES: u32 = 16 * 1024;
 
 /// How far the moments of two changes may be out of order, in milliseconds: the longest wait in the queue, and the difference between
 /// the clocks of processes that share a database. `changed_since` looks that much further back.
