@@ -66,7 +66,9 @@ impl Writer {
             Ok(settled) => {
                 let mut settled = settled.into_iter();
                 for job in jobs {
-                    let own: Option<Vec<Settled>> = settled.by_ref().take(job.arrivals.len()).collect();
+                    // All of its own first: collecting into an Option would stop at the first None.
+                    let own: Vec<_> = settled.by_ref().take(job.arrivals.len()).collect();
+                    let own: Option<Vec<Settled>> = own.into_iter().collect();
                     // The requester may be gone; its events are stored all the same.
                     let _ = job.reply.send(own.ok_or(IngestError::Revoked));
                 }

@@ -6,10 +6,10 @@ use serde_json::{Value, json};
 
 use crate::support::{
     Database, Server,
-    api::{BATCH, errors},
+    api::{Api, BATCH, errors},
     command,
     events::{TIME, at, grade, user, user_event},
-    server::{SITE, run},
+    server::{SITE, run, run_json},
 };
 
 on_both_databases!(
@@ -18,6 +18,7 @@ on_both_databases!(
     the_server_stops_in_time_though_the_database_hangs,
     a_request_is_answered_in_time_though_the_database_hangs,
     a_revoked_token_is_refused_whatever_it_sends,
+    a_revoked_batch_does_not_shift_the_answers_of_others,
     the_feed_tells_of_all_grades_of_a_changed_item,
     a_batch_is_an_object,
     an_event_without_a_time_is_not_older_than_all_others,
@@ -95,6 +96,37 @@ async fn a_revoked_token_is_refused_whatever_it_sends(database: Database) {
         statuses.push(site.post(path, body).await.status);
     }
     assert_eq!(statuses, [401; 4]);
+}
+
+/// Both batches wait for the same transaction. The revoked one is left out of it; the other gets its own answers.
+async fn a_revoked_batch_does_not_shift_the_answers_of_others(database: Database) {
+    let server = Server::start(&database).await;
+    let added = run_json(&database, &["site", "add", "other", "--json"]);
+    let (revoked, other) = (server.site(), server.site_with(added["token"].as_str().unwrap()));
+    revoked.apply(&[at(1, "user_created", user(1, "a"))]).await;
+    other.apply(&[at(1, "user_created", user(1, "a"))]).await;
+    assert!(run(&database, &["site", "revoke-token", SITE, "1"]).status.success());
+    let lock = database.hold_writers_lock().await;
+    let send = |site: &Api, versions: std::ops::Range<i64>| {
+        let site = site.apart();
+        tokio::spawn(async move {
+            let events: Vec<_> = versions.map(|v| at(v, "user_updated", user(v, &v.to_string()))).collect();
+            site.post_batch(&events).await
+        })
+    };
+    // The first keeps the writer busy, so that the next two meet in the queue.
+    let first = send(&other, 2..3);
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    let refused = send(&revoked, 2..5);
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    let stored = send(&other, 3..5);
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    lock.rollback().await.unwrap();
+    assert_eq!(first.await.unwrap().outcomes(), ["applied"]);
+    refused.await.unwrap().problem(401, "unauthorized");
+    assert_eq!(stored.await.unwrap().outcomes(), ["applied", "applied"]);
+    assert_eq!(database.count("SELECT count(*) FROM events").await, 5);
+    server.stop().await;
 }
 
 async fn the_feed_tells_of_all_grades_of_a_changed_item(database: Database) {
