@@ -13,6 +13,9 @@ use crate::Failed;
 /// Names a superuser's connection to the PostgreSQL to be measured.
 pub(crate) const POSTGRES_VARIABLE: &str = "TEST_POSTGRES_URL";
 
+/// What the name of a run's folder begins with; the number of its process follows.
+const FOLDER: &str = "spine-";
+
 /// Which database.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Kind {
@@ -56,9 +59,12 @@ pub(crate) struct Database {
 
 impl Databases {
     pub(crate) fn new() -> Result<Self, Failed> {
-        let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("spine-{}", std::process::id()));
+        let parent = Path::new(env!("CARGO_TARGET_TMPDIR"));
+        remove_left_behind(parent)?;
+        let folder = parent.join(format!("{FOLDER}{}", std::process::id()));
         fs::create_dir_all(&folder)?;
-        Ok(Self { folder, postgres: std::env::var(POSTGRES_VARIABLE).ok(), made: RefCell::default() })
+        let postgres = std::env::var(POSTGRES_VARIABLE).ok().filter(|url| !url.is_empty());
+        Ok(Self { folder, postgres, made: RefCell::default() })
     }
 
     /// Where SQLite's files are.
@@ -136,6 +142,18 @@ impl Database {
         Ok(u64::try_from(count?)?)
     }
 
+    /// Brings PostgreSQL's statistics up to date, as its autovacuum does within a minute. Until then it reads all rows of a
+    /// site to find one, which is not what a database has to do that is older than a minute.
+    pub(crate) async fn settle(&self) -> Result<(), Failed> {
+        if self.url.starts_with("sqlite") {
+            return Ok(());
+        }
+        let connection = Connector::connect(&self.url).await?;
+        let done = connection.execute_unprepared("ANALYZE").await;
+        connection.close().await?;
+        Ok(done.map(drop)?)
+    }
+
     /// The bytes that it takes on disk, with its log.
     pub(crate) async fn bytes(&self) -> Result<u64, Failed> {
         if self.url.starts_with("sqlite") {
@@ -154,6 +172,19 @@ async fn value<T: sea_orm::TryGetable>(connection: &DatabaseConnection, sql: &st
     let statement = Statement::from_string(connection.get_database_backend(), sql);
     let row = connection.query_one_raw(statement).await?.ok_or("the database answered nothing")?;
     Ok(row.try_get("", "value")?)
+}
+
+/// Removes the folders of runs that were killed.
+fn remove_left_behind(parent: &Path) -> Result<(), Failed> {
+    for entry in fs::read_dir(parent).into_iter().flatten() {
+        let entry = entry?;
+        let name = entry.file_name();
+        let process = name.to_str().and_then(|name| name.strip_prefix(FOLDER));
+        if process.is_some_and(|process| !Path::new("/proc").join(process).exists()) {
+            fs::remove_dir_all(entry.path())?;
+        }
+    }
+    Ok(())
 }
 
 /// The URL with another database in its path.

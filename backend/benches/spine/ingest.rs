@@ -42,12 +42,12 @@ const MEMORY_GOAL: f64 = 100.0;
 
 pub(crate) async fn run(databases: &Databases, kind: Kind, quick: bool, only: &str) -> Result<(), Failed> {
     let (rounds, warm_up, measured) = if quick { (1, 1, 2) } else { (3, 2, 5) };
-    let extent = Extent::Time { warm_up: Duration::from_secs(warm_up), measured: Duration::from_secs(measured) };
+    let times = (Duration::from_secs(warm_up), Duration::from_secs(measured));
     let rows = ROWS.into_iter().filter(|row| name(*row).contains(only));
     let mut results: Vec<(Row, Vec<Measured>)> = rows.map(|row| (row, Vec::new())).collect();
     for round in 1..=rounds {
         for (row, results) in &mut results {
-            let measured = measure(databases, kind, *row, extent).await?;
+            let measured = measure(databases, kind, *row, times).await?;
             let (name, rate) = (name(*row), number(measured.rate()));
             eprintln!("ingest-{} round {round} of {rounds}: {name}: {rate} events/s", kind.slug());
             results.push(measured);
@@ -57,7 +57,11 @@ pub(crate) async fn run(databases: &Databases, kind: Kind, quick: bool, only: &s
     println!(
         "Each row on a fresh database: {warm_up} s to warm up, {measured} s measured, the median of {rounds} rounds, \
          with the slowest and the fastest. Latency is that of a request. CPU and memory are the server's{}.\n",
-        if kind == Kind::Postgres { " alone, without PostgreSQL's own processes" } else { ", SQLite in it" },
+        if kind == Kind::Postgres {
+            " alone, without PostgreSQL's own processes; PostgreSQL had its statistics after the warm-up"
+        } else {
+            ", SQLite in it"
+        },
     );
     let medians: Vec<(Row, Median)> =
         results.into_iter().filter_map(|(row, results)| Some((row, Median::of(results)?))).collect();
@@ -69,7 +73,12 @@ pub(crate) async fn run(databases: &Databases, kind: Kind, quick: bool, only: &s
 }
 
 /// Starts a server on a fresh database and loads it; all events must be in the database in the end.
-async fn measure(databases: &Databases, kind: Kind, (way, clients): Row, extent: Extent) -> Result<Measured, Failed> {
+async fn measure(
+    databases: &Databases,
+    kind: Kind,
+    (way, clients): Row,
+    times: (Duration, Duration),
+) -> Result<Measured, Failed> {
     let database = databases.create(kind).await?;
     let settings: &[_] = if way == Way::Alone { &[("BACKEND_SYNC_INGEST__TRANSACTION_EVENTS", "1")] } else { &[] };
     let server = Server::start(&database, settings).await?;
@@ -78,7 +87,10 @@ async fn measure(databases: &Databases, kind: Kind, (way, clients): Row, extent:
         Way::Alone | Way::Writer => Requests::single(&server.site_token)?,
     };
     let load = Load::new(&server);
-    let measured = load.run(&requests, clients, extent).await.map_err(|error| server.explain(error))?;
+    let (warm_up, measured) = times;
+    load.run(&requests, clients, Extent::Time(warm_up)).await.map_err(|error| server.explain(error))?;
+    database.settle().await?;
+    let measured = load.run(&requests, clients, Extent::Time(measured)).await.map_err(|error| server.explain(error))?;
     let (sent, stored) = (load.sent(), database.events().await?);
     if sent != stored {
         return Err(format!("{sent} events were answered 200, and {stored} are in the database").into());

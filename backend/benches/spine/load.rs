@@ -27,9 +27,9 @@ pub(crate) struct Load<'a> {
 /// How long to send.
 #[derive(Clone, Copy)]
 pub(crate) enum Extent {
-    /// Until `measured` have passed after `warm_up`.
-    Time { warm_up: Duration, measured: Duration },
-    /// Until so many events are sent; all are measured.
+    /// Until it has passed.
+    Time(Duration),
+    /// Until so many events are sent.
     Events(u64),
 }
 
@@ -89,47 +89,38 @@ impl<'a> Load<'a> {
 
     /// Lets `clients` send `requests`, each on its own connection, the next when the last is answered.
     pub(crate) async fn run(&self, requests: &Requests, clients: usize, extent: Extent) -> Result<Measured, Failed> {
-        let (counting, end) = match extent {
-            Extent::Time { .. } => (false, u64::MAX),
-            Extent::Events(events) => (true, self.sent() + events),
+        let end = match extent {
+            Extent::Time(_) => u64::MAX,
+            Extent::Events(events) => self.sent() + events,
         };
-        let counted = Mutex::new(Counted { counting, events: 0, latency: histogram()? });
+        let counted = Mutex::new(Counted { counting: true, events: 0, latency: histogram()? });
         let shared = Arc::new(Shared { sent: Arc::clone(&self.sent), end, stop: AtomicBool::new(false), counted });
         let mut connections = Vec::new();
         for _ in 0..clients {
             connections.push(Connection::open(self.server.address).await?);
         }
+        let measuring = Measuring::begin(self.server)?;
         let mut tasks = JoinSet::new();
         for connection in connections {
             tasks.spawn(client(connection, requests.clone(), Arc::clone(&shared)));
         }
-        let mut measuring = self.begin(&shared)?;
-        if let Extent::Time { warm_up, measured } = extent {
-            pause(&mut tasks, warm_up).await?;
-            measuring = self.begin(&shared)?;
-            pause(&mut tasks, measured).await?;
-        } else {
-            while let Some(ended) = tasks.join_next().await {
-                ended??;
-            }
+        match extent {
+            Extent::Time(time) => pause(&mut tasks, time).await?,
+            Extent::Events(_) => finish(&mut tasks).await?,
         }
         let measured = measuring.end(self.server, &shared)?;
         shared.stop.store(true, Relaxed);
-        while let Some(ended) = tasks.join_next().await {
-            ended??;
-        }
+        finish(&mut tasks).await?;
         Ok(measured)
     }
+}
 
-    fn begin(&self, shared: &Shared) -> Result<Measuring, Failed> {
-        let mut counted = shared.counted.lock().unwrap_or_else(PoisonError::into_inner);
-        counted.counting = true;
-        Ok(Measuring {
-            started: Instant::now(),
-            cpu_seconds: self.server.usage()?.cpu_seconds,
-            client_cpu_seconds: own_cpu_seconds()?,
-        })
+/// Waits until all clients have ended.
+async fn finish(tasks: &mut JoinSet<Result<(), String>>) -> Result<(), Failed> {
+    while let Some(ended) = tasks.join_next().await {
+        ended??;
     }
+    Ok(())
 }
 
 /// Waits, unless a client fails meanwhile.
@@ -151,6 +142,11 @@ struct Measuring {
 }
 
 impl Measuring {
+    fn begin(server: &Server) -> Result<Self, Failed> {
+        let cpu_seconds = server.usage()?.cpu_seconds;
+        Ok(Self { cpu_seconds, client_cpu_seconds: own_cpu_seconds()?, started: Instant::now() })
+    }
+
     fn end(self, server: &Server, shared: &Shared) -> Result<Measured, Failed> {
         let seconds = self.started.elapsed().as_secs_f64();
         let usage = server.usage()?;

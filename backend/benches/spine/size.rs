@@ -61,6 +61,7 @@ pub(crate) async fn run(databases: &Databases, kind: Kind, quick: bool) -> Resul
     let mut columns = Vec::new();
     for size in sizes {
         fill(&load, &server, *size).await.map_err(|error| server.explain(error))?;
+        database.settle().await?;
         let column = measure(&load, &server, &database).await.map_err(|error| server.explain(error))?;
         columns.push(column);
     }
