@@ -15,6 +15,7 @@ mod m20261122_000001_sites_and_tokens;
 mod m20261122_000002_events;
 mod m20261122_000003_records;
 mod m20261122_000004_changes;
+mod m20261122_000005_statistics;
 
 /// Applies the migrations in their order.
 #[derive(Debug)]
@@ -27,6 +28,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261122_000002_events::Migration),
             Box::new(m20261122_000003_records::Migration),
             Box::new(m20261122_000004_changes::Migration),
+            Box::new(m20261122_000005_statistics::Migration),
         ]
     }
 }
