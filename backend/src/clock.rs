@@ -15,11 +15,6 @@ impl Clock {
         Self(Arc::new(Utc::now))
     }
 
-    /// A clock that always tells `time`.
-    pub fn fixed(time: DateTime<Utc>) -> Self {
-        Self(Arc::new(move || time))
-    }
-
     /// Unix milliseconds.
     pub fn now(&self) -> Timestamp {
         Timestamp((self.0)().timestamp_millis())

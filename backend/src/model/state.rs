@@ -29,9 +29,6 @@ pub enum Kind {
 }
 
 impl Kind {
-    /// All kinds.
-    pub const ALL: [Self; 5] = [Self::User, Self::Course, Self::Enrolment, Self::Grade, Self::Completion];
-
     /// The word used in the database, the API and the logs.
     pub fn as_str(self) -> &'static str {
         match self {
