@@ -29,6 +29,7 @@ fn text(event_type: EventType) -> &'static str {
         EventType::GradeUpdated => include_str!("../../../openapi/examples/grade_updated.json"),
         EventType::GradeDeleted => include_str!("../../../openapi/examples/grade_deleted.json"),
         EventType::CourseCompleted => include_str!("../../../openapi/examples/course_completed.json"),
+        EventType::CompletionDeleted => include_str!("../../../openapi/examples/completion_deleted.json"),
     }
 }
 

@@ -65,11 +65,20 @@ event_types! {
     GradeDeleted = "grade_deleted", Grade;
     /// A user completed a course.
     CourseCompleted = "course_completed", Completion;
+    /// A completion is gone: the course was reset or deleted, or the completion withdrawn.
+    CompletionDeleted = "completion_deleted", Completion;
 }
 
 impl EventType {
     fn is_deletion(self) -> bool {
-        matches!(self, Self::UserDeleted | Self::EnrolmentDeleted | Self::CourseDeleted | Self::GradeDeleted)
+        matches!(
+            self,
+            Self::UserDeleted
+                | Self::EnrolmentDeleted
+                | Self::CourseDeleted
+                | Self::GradeDeleted
+                | Self::CompletionDeleted
+        )
     }
 }
 

@@ -29,6 +29,13 @@ async fn what_is_deleted_stays_visible(database: Database) {
             grade(4, 1, 9, 2, "82.50000"),
             json!({"gradeid": "4", "userid": "1", "itemid": "9"}),
         ),
+        (
+            "completions",
+            "course_completed",
+            "completion_deleted",
+            completion(5, 1, 2),
+            json!({"completionid": "5", "userid": "1", "courseid": "2"}),
+        ),
     ];
     for (kind, created, deleted, data, references) in things {
         site.apply(&[at(1, created, data)]).await;
@@ -62,6 +69,7 @@ fn before_data(kind: &str) -> Value {
         "users" => user(1, "ann"),
         "courses" => course(2, "c"),
         "enrolments" => enrolment(3, 1, 2),
+        "completions" => completion(5, 1, 2),
         _ => grade(4, 1, 9, 2, "82.50000"),
     }
 }
