@@ -1,0 +1,204 @@
+<?php
+// This file is part of Moodle - http://moodle.org/
+//
+// Moodle is free software: you can redistribute it and/or modify
+// it under the terms of the GNU General Public License as published by
+// the Free Software Foundation, either version 3 of the License, or
+// (at your option) any later version.
+//
+// Moodle is distributed in the hope that it will be useful,
+// but WITHOUT ANY WARRANTY; without even the implied warranty of
+// MERCHANTABILITY or FITNESS FOR A PARTICULAR PURPOSE.  See the
+// GNU General Public License for more details.
+//
+// You should have received a copy of the GNU General Public License
+// along with Moodle.  If not, see <http://www.gnu.org/licenses/>.
+
+namespace local_backend_sync\local;
+
+use local_backend_sync\local\delivery\change;
+use local_backend_sync\local\delivery\failure;
+use local_backend_sync\local\delivery\options;
+use local_backend_sync\local\delivery\payload;
+
+/**
+ * The settings, with their defaults and limits, wherever they were set: on the page or by admin/cli/cfg.php.
+ *
+ * @package    local_backend_sync
+ * @copyright  2026 The Backend Sync developers
+ * @license    http://www.gnu.org/copyleft/gpl.html GNU GPL v3 or later
+ */
+class config {
+    /** @var int seconds for the connection */
+    const CONNECT_TIMEOUT = 5;
+    /** @var int seconds for a whole request; the backend answers a full batch within one */
+    const TIMEOUT = 30;
+    /** @var int minutes after which administrators are told that changes wait */
+    const ALERT_MINUTES = 30;
+    /** @var int records that a backfill reads in a minute: some 500 a second, which no database feels */
+    const BACKFILL_RATE = 30000;
+
+    /** @var \stdClass what is set */
+    private $settings;
+
+    /**
+     * Constructor.
+     */
+    public function __construct() {
+        $this->settings = get_config('local_backend_sync');
+    }
+
+    /**
+     * The backend's URL.
+     *
+     * @return string without a slash at its end, and without the API's path in case that was pasted, too
+     */
+    public function url(): string {
+        return preg_replace('~(/api/v1)?/*$~', '', trim($this->settings->backend_url ?? ''));
+    }
+
+    /**
+     * The site's token.
+     *
+     * @return string
+     */
+    public function token(): string {
+        return trim($this->settings->api_token ?? '');
+    }
+
+    /**
+     * Whether there is anybody to send to. As long as there is not, nothing is recorded: a backfill will send it all.
+     *
+     * @return bool
+     */
+    public function is_configured(): bool {
+        return $this->url() !== '' && $this->token() !== '';
+    }
+
+    /**
+     * Checks that something may be sent to the URL.
+     *
+     * @throws failure
+     */
+    public function require_good_target(): void {
+        if (!$this->is_configured()) {
+            throw new failure(failure::NOT_CONFIGURED);
+        }
+        $reason = self::url_trouble($this->url(), !empty($this->settings->allowhttp));
+        if ($reason) {
+            throw new failure($reason);
+        }
+    }
+
+    /**
+     * What is wrong with a URL.
+     *
+     * @param string $url
+     * @param bool $allowhttp
+     * @return string|null a reason of failure
+     */
+    public static function url_trouble(string $url, bool $allowhttp): ?string {
+        $parts = parse_url($url);
+        $host = trim($parts['host'] ?? '', '[]');
+        if ($host === '' || isset($parts['user']) || isset($parts['query']) || isset($parts['fragment'])
+                || !in_array($parts['scheme'] ?? '', ['http', 'https'], true)) {
+            return failure::INVALID_URL;
+        }
+        $isloopback = $host === 'localhost' || $host === '::1' || preg_match('/^127(\.\d+){3}$/', $host);
+        return $parts['scheme'] === 'https' || $isloopback || $allowhttp ? null : failure::INSECURE_URL;
+    }
+
+    /**
+     * Whether changes of a kind of record are sent.
+     *
+     * @param string $kind
+     * @return bool
+     */
+    public function sends(string $kind): bool {
+        return (bool)($this->settings->{'send_' . $kind} ?? true);
+    }
+
+    /**
+     * Whether hidden grades are sent.
+     *
+     * @return bool
+     */
+    public function sends_hidden(): bool {
+        return !empty($this->settings->sendhidden);
+    }
+
+    /**
+     * Whether changes are sent as soon as the page is.
+     *
+     * @return bool
+     */
+    public function sends_immediately(): bool {
+        return (bool)($this->settings->immediate ?? true);
+    }
+
+    /**
+     * Seconds for the connection.
+     *
+     * @return int
+     */
+    public function connect_timeout(): int {
+        return $this->number('connecttimeout', self::CONNECT_TIMEOUT, 1, 60);
+    }
+
+    /**
+     * Seconds for a whole request.
+     *
+     * @return int
+     */
+    public function timeout(): int {
+        return $this->number('timeout', self::TIMEOUT, 2, 300);
+    }
+
+    /**
+     * After how long administrators are told that changes wait.
+     *
+     * @return int seconds
+     */
+    public function alert_after(): int {
+        return MINSECS * $this->number('alertminutes', self::ALERT_MINUTES, 5, 10080);
+    }
+
+    /**
+     * Records that a backfill reads in a minute.
+     *
+     * @return int
+     */
+    public function backfill_rate(): int {
+        return $this->number('backfillrate', self::BACKFILL_RATE, 100, 10000000);
+    }
+
+    /**
+     * What the administrator lets out.
+     *
+     * @return options
+     */
+    public function options(): options {
+        $options = new options();
+        $options->kinds = array_values(array_filter(change::KINDS, [$this, 'sends']));
+        foreach (payload::FIELDS as $kind => $fields) {
+            $chosen = $this->settings->{'fields_' . $kind} ?? null;
+            if ($chosen !== null) {
+                $options->leftout[$kind] = array_values(array_diff(array_keys($fields), explode(',', $chosen)));
+            }
+        }
+        return $options;
+    }
+
+    /**
+     * A number within its limits.
+     *
+     * @param string $name
+     * @param int $default
+     * @param int $min
+     * @param int $max
+     * @return int
+     */
+    private function number(string $name, int $default, int $min, int $max): int {
+        return max($min, min($max, (int)($this->settings->$name ?? $default)));
+    }
+}

@@ -1,0 +1,72 @@
+<?php
+// This file is part of Moodle - http://moodle.org/
+//
+// Moodle is free software: you can redistribute it and/or modify
+// it under the terms of the GNU General Public License as published by
+// the Free Software Foundation, either version 3 of the License, or
+// (at your option) any later version.
+//
+// Moodle is distributed in the hope that it will be useful,
+// but WITHOUT ANY WARRANTY; without even the implied warranty of
+// MERCHANTABILITY or FITNESS FOR A PARTICULAR PURPOSE.  See the
+// GNU General Public License for more details.
+//
+// You should have received a copy of the GNU General Public License
+// along with Moodle.  If not, see <http://www.gnu.org/licenses/>.
+
+namespace local_backend_sync\local\delivery;
+
+/**
+ * What the backend did with one event of a batch.
+ *
+ * @package    local_backend_sync
+ * @copyright  2026 The Backend Sync developers
+ * @license    http://www.gnu.org/copyleft/gpl.html GNU GPL v3 or later
+ */
+class outcome {
+    /** @var string[] outcomes after which the backend holds what was sent */
+    const HELD = ['applied', 'unchanged', 'duplicate'];
+
+    /** @var string applied, unchanged, superseded, duplicate or rejected */
+    public $outcome;
+    /** @var string stable word for the reason of a rejection */
+    public $code;
+    /** @var string the reason in words with the fields concerned */
+    public $detail;
+
+    /**
+     * Constructor.
+     *
+     * @param array $answer the backend's words on the event
+     */
+    public function __construct(array $answer) {
+        $this->outcome = (string)$answer['outcome'];
+        $this->code = (string)($answer['code'] ?? $this->outcome);
+        $this->detail = (string)($answer['detail'] ?? '') . self::fields($answer['errors'] ?? []);
+    }
+
+    /**
+     * Whether the backend holds what was sent.
+     *
+     * @return bool
+     */
+    public function is_held(): bool {
+        return in_array($this->outcome, self::HELD, true);
+    }
+
+    /**
+     * The invalid fields in words.
+     *
+     * @param array $errors as in the contract
+     * @return string
+     */
+    private static function fields(array $errors): string {
+        $fields = [];
+        foreach ($errors as $error) {
+            // The place in the batch says nothing: /events/17/data/email is the field email.
+            $field = preg_replace('~^/events/\d+(/data)?/?~', '', (string)($error['pointer'] ?? ''));
+            $fields[] = trim($field . ': ' . ($error['detail'] ?? $error['code'] ?? ''), ': ');
+        }
+        return $fields ? ' (' . implode('; ', $fields) . ')' : '';
+    }
+}

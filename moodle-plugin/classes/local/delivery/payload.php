@@ -1,0 +1,144 @@
+<?php
+// This file is part of Moodle - http://moodle.org/
+//
+// Moodle is free software: you can redistribute it and/or modify
+// it under the terms of the GNU General Public License as published by
+// the Free Software Foundation, either version 3 of the License, or
+// (at your option) any later version.
+//
+// Moodle is distributed in the hope that it will be useful,
+// but WITHOUT ANY WARRANTY; without even the implied warranty of
+// MERCHANTABILITY or FITNESS FOR A PARTICULAR PURPOSE.  See the
+// GNU General Public License for more details.
+//
+// You should have received a copy of the GNU General Public License
+// along with Moodle.  If not, see <http://www.gnu.org/licenses/>.
+
+namespace local_backend_sync\local\delivery;
+
+/**
+ * Which fields of Moodle leave the site: the one list that the payload, the privacy declaration and the settings are made of.
+ *
+ * A field has the name that it has in the contract (openapi.json of the backend), which is Moodle's own wherever there is one.
+ *
+ * @package    local_backend_sync
+ * @copyright  2026 The Backend Sync developers
+ * @license    http://www.gnu.org/copyleft/gpl.html GNU GPL v3 or later
+ */
+class payload {
+    /** @var string[][] ids, by kind: what they are called in the contract, and in a change. They say which record it is, so they always go. */
+    const IDS = [
+        change::USER => ['userid' => 'objectid'],
+        change::COURSE => ['courseid' => 'objectid'],
+        change::ENROLMENT => ['enrollmentid' => 'objectid', 'userid' => 'userid', 'courseid' => 'courseid'],
+        change::GRADE => ['gradeid' => 'objectid', 'userid' => 'userid', 'itemid' => 'itemid'],
+        change::COMPLETION => ['completionid' => 'objectid', 'userid' => 'userid', 'courseid' => 'courseid'],
+    ];
+
+    /** @var string[][] fields, by kind, with their types. The administrator may leave them out. */
+    const FIELDS = [
+        change::USER => [
+            'username' => 'text', 'firstname' => 'text', 'lastname' => 'text', 'email' => 'text', 'idnumber' => 'text',
+            'phone1' => 'text', 'phone2' => 'text', 'institution' => 'text', 'department' => 'text', 'city' => 'text',
+            'country' => 'text', 'lang' => 'text', 'timezone' => 'text', 'auth' => 'text', 'confirmed' => 'bool',
+            'suspended' => 'bool', 'timecreated' => 'int', 'timemodified' => 'int',
+        ],
+        change::COURSE => [
+            'fullname' => 'text', 'shortname' => 'text', 'idnumber' => 'text', 'categoryid' => 'int', 'categoryname' => 'text',
+            'format' => 'text', 'visible' => 'bool', 'startdate' => 'int', 'enddate' => 'int', 'timecreated' => 'int',
+            'timemodified' => 'int',
+        ],
+        change::ENROLMENT => [
+            'roles' => 'roles', 'enrol' => 'text', 'enabled' => 'bool', 'status' => 'int', 'timestart' => 'int', 'timeend' => 'int',
+            'timecreated' => 'int', 'timemodified' => 'int',
+        ],
+        change::GRADE => [
+            'finalgrade' => 'decimal', 'gradetext' => 'text', 'feedback' => 'text', 'grader' => 'int', 'hidden' => 'bool',
+            'timecreated' => 'int', 'timemodified' => 'int', 'courseid' => 'int', 'itemname' => 'text', 'itemtype' => 'text',
+            'itemmodule' => 'text', 'iteminstance' => 'int', 'itemidnumber' => 'text', 'gradetype' => 'int', 'grademin' => 'decimal',
+            'grademax' => 'decimal', 'gradepass' => 'decimal', 'scaleid' => 'int', 'scale' => 'text',
+        ],
+        change::COMPLETION => ['timecompleted' => 'int'],
+    ];
+
+    /** @var string[][] the types of events, by kind and by what happened */
+    const TYPES = [
+        change::USER => ['created' => 'user_created', 'updated' => 'user_updated', 'deleted' => 'user_deleted'],
+        change::COURSE => ['created' => 'course_created', 'updated' => 'course_updated', 'deleted' => 'course_deleted'],
+        change::ENROLMENT => ['created' => 'user_enrolled', 'updated' => 'enrolment_updated', 'deleted' => 'enrolment_deleted'],
+        change::GRADE => ['created' => 'grade_updated', 'updated' => 'grade_updated', 'deleted' => 'grade_deleted'],
+        change::COMPLETION => [
+            'created' => 'course_completed', 'updated' => 'course_completed', 'deleted' => 'completion_deleted',
+        ],
+    ];
+
+    /** @var int bytes of one text. The backend takes 1 MiB; feedback with pasted pictures may be longer, and is cut. */
+    const TEXT_BYTES = 1000000;
+
+    /**
+     * The ids of a record, which are all that a deletion tells.
+     *
+     * @param change $change
+     * @return int[] by the contract's names
+     */
+    public static function ids(change $change): array {
+        $data = [];
+        foreach (self::IDS[$change->kind] as $name => $property) {
+            $data[$name] = $change->$property;
+        }
+        return $data;
+    }
+
+    /**
+     * The state of a record, without the fields that the administrator leaves out.
+     *
+     * @param change $change
+     * @param array $row what the source read of it
+     * @param string[] $leftout names of fields
+     * @return array by the contract's names
+     */
+    public static function state(change $change, array $row, array $leftout): array {
+        $data = self::ids($change);
+        foreach (self::FIELDS[$change->kind] as $name => $type) {
+            if (!in_array($name, $leftout, true)) {
+                $data[$name] = isset($row[$name]) ? self::value($type, $row[$name]) : null;
+            }
+        }
+        return $data;
+    }
+
+    /**
+     * One value as the contract wants it. Moodle's database layer returns every number as a string.
+     *
+     * @param string $type
+     * @param mixed $value
+     * @return mixed
+     */
+    private static function value(string $type, $value) {
+        switch ($type) {
+            case 'int':
+                return (int)$value;
+            case 'bool':
+                return (bool)$value;
+            case 'text':
+                return self::clip((string)$value);
+            default:
+                // Decimals stay strings, so that no digit is lost.
+                return $value;
+        }
+    }
+
+    /**
+     * Cuts a text to TEXT_BYTES, between two characters.
+     *
+     * @param string $text
+     * @return string
+     */
+    private static function clip(string $text): string {
+        if (strlen($text) <= self::TEXT_BYTES) {
+            return $text;
+        }
+        // A cut character at the end is left out: it is no valid UTF-8.
+        return preg_replace('/[\xC0-\xFF][\x80-\xBF]*$/D', '', substr($text, 0, self::TEXT_BYTES));
+    }
+}

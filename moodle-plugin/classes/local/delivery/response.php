@@ -1,0 +1,94 @@
+<?php
+// This file is part of Moodle - http://moodle.org/
+//
+// Moodle is free software: you can redistribute it and/or modify
+// it under the terms of the GNU General Public License as published by
+// the Free Software Foundation, either version 3 of the License, or
+// (at your option) any later version.
+//
+// Moodle is distributed in the hope that it will be useful,
+// but WITHOUT ANY WARRANTY; without even the implied warranty of
+// MERCHANTABILITY or FITNESS FOR A PARTICULAR PURPOSE.  See the
+// GNU General Public License for more details.
+//
+// You should have received a copy of the GNU General Public License
+// along with Moodle.  If not, see <http://www.gnu.org/licenses/>.
+
+namespace local_backend_sync\local\delivery;
+
+/**
+ * The answer to an HTTP request, or why there is none.
+ *
+ * @package    local_backend_sync
+ * @copyright  2026 The Backend Sync developers
+ * @license    http://www.gnu.org/copyleft/gpl.html GNU GPL v3 or later
+ */
+class response {
+    /** @var int HTTP status, 0 when there was no answer */
+    public $status;
+    /** @var string body of the answer */
+    public $body;
+    /** @var string[] headers by their names in lower case */
+    public $headers;
+    /** @var string when there was no answer: one of failure's reasons */
+    public $reason;
+    /** @var string when there was no answer: what the HTTP library says of it */
+    public $error;
+
+    /**
+     * Constructor.
+     *
+     * @param int $status
+     * @param string $body
+     * @param string[] $headers
+     * @param string $reason
+     * @param string $error
+     */
+    public function __construct(int $status, string $body, array $headers = [], string $reason = '', string $error = '') {
+        $this->status = $status;
+        $this->body = $body;
+        $this->headers = array_change_key_case($headers);
+        $this->reason = $reason;
+        $this->error = $error;
+    }
+
+    /**
+     * When there was no answer.
+     *
+     * @param int $errno error number of libcurl
+     * @param string $error its message
+     * @param bool $connected the connection stood already
+     * @return self
+     */
+    public static function none(int $errno, string $error, bool $connected): self {
+        return new self(0, '', [], self::reason($errno, $connected), $error);
+    }
+
+    /**
+     * The reason for an error number of libcurl.
+     *
+     * @param int $errno
+     * @param bool $connected
+     * @return string
+     */
+    private static function reason(int $errno, bool $connected): string {
+        switch ($errno) {
+            case CURLE_COULDNT_RESOLVE_HOST:
+            case CURLE_COULDNT_RESOLVE_PROXY:
+                return failure::DNS;
+            case CURLE_COULDNT_CONNECT:
+                return failure::REFUSED;
+            case CURLE_OPERATION_TIMEOUTED:
+                return $connected ? failure::TIMEOUT : failure::CONNECT_TIMEOUT;
+            case CURLE_SSL_CONNECT_ERROR:
+            case CURLE_SSL_PEER_CERTIFICATE:
+            case CURLE_SSL_CACERT:
+            case CURLE_SSL_CERTPROBLEM:
+            case CURLE_SSL_CACERT_BADFILE:
+            case 83: // CURLE_SSL_ISSUER_ERROR, which PHP does not know.
+                return failure::TLS;
+            default:
+                return failure::NETWORK;
+        }
+    }
+}

@@ -1,0 +1,36 @@
+<?php
+// This file is part of Moodle - http://moodle.org/
+//
+// Moodle is free software: you can redistribute it and/or modify
+// it under the terms of the GNU General Public License as published by
+// the Free Software Foundation, either version 3 of the License, or
+// (at your option) any later version.
+//
+// Moodle is distributed in the hope that it will be useful,
+// but WITHOUT ANY WARRANTY; without even the implied warranty of
+// MERCHANTABILITY or FITNESS FOR A PARTICULAR PURPOSE.  See the
+// GNU General Public License for more details.
+//
+// You should have received a copy of the GNU General Public License
+// along with Moodle.  If not, see <http://www.gnu.org/licenses/>.
+
+namespace local_backend_sync\local\delivery;
+
+/**
+ * Reads the present state of records.
+ *
+ * @package    local_backend_sync
+ * @copyright  2026 The Backend Sync developers
+ * @license    http://www.gnu.org/copyleft/gpl.html GNU GPL v3 or later
+ */
+interface source {
+    /**
+     * Reads all records of one kind with a number of queries that does not depend on how many they are.
+     *
+     * @param string $kind one of change::KINDS
+     * @param int[] $ids
+     * @return array[] by id, the fields of payload with the ids that a change lacks; a record that is gone is absent. Besides:
+     *     withheld (bool): must not leave the site now; until (int): may leave it from then on, Unix seconds, 0 if nobody knows
+     */
+    public function states(string $kind, array $ids): array;
+}

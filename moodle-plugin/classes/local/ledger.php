@@ -1,0 +1,189 @@
+<?php
+// This file is part of Moodle - http://moodle.org/
+//
+// Moodle is free software: you can redistribute it and/or modify
+// it under the terms of the GNU General Public License as published by
+// the Free Software Foundation, either version 3 of the License, or
+// (at your option) any later version.
+//
+// Moodle is distributed in the hope that it will be useful,
+// but WITHOUT ANY WARRANTY; without even the implied warranty of
+// MERCHANTABILITY or FITNESS FOR A PARTICULAR PURPOSE.  See the
+// GNU General Public License for more details.
+//
+// You should have received a copy of the GNU General Public License
+// along with Moodle.  If not, see <http://www.gnu.org/licenses/>.
+
+namespace local_backend_sync\local;
+
+use local_backend_sync\event\event_rejected;
+use local_backend_sync\local\delivery\change;
+use local_backend_sync\local\delivery\event;
+use local_backend_sync\local\delivery\store;
+
+/**
+ * What the backend holds and what it refused. The number of statements does not depend on the number of events.
+ *
+ * @package    local_backend_sync
+ * @copyright  2026 The Backend Sync developers
+ * @license    http://www.gnu.org/copyleft/gpl.html GNU GPL v3 or later
+ */
+class ledger implements store {
+    /** @var string what the backend holds */
+    const SENT = 'local_backend_sync_sent';
+    /** @var string what it refused */
+    const REJECTED = 'local_backend_sync_rejected';
+
+    /**
+     * What the backend is known to hold.
+     *
+     * @param change[] $changes
+     * @return string[]
+     */
+    public function known(array $changes): array {
+        $known = [];
+        rows::each_group($changes, function ($where, $params, $group) use (&$known) {
+            global $DB;
+            $hashes = $DB->get_records_select_menu(self::SENT, $where, $params, '', 'objectid, hash');
+            foreach ($hashes as $objectid => $hash) {
+                $known[$group[$objectid]->key()] = (string)$hash;
+            }
+        });
+        return $known;
+    }
+
+    /**
+     * These are about to be sent.
+     *
+     * @param event[] $events
+     */
+    public function announce(array $events): void {
+        rows::each_group(array_column($events, 'change'), function ($where, $params, $group) {
+            global $DB;
+            $DB->set_field_select(self::SENT, 'hash', null, $where, $params);
+            $held = $DB->get_records_select_menu(self::SENT, $where, $params, '', 'objectid, id');
+            $rows = [];
+            foreach (array_diff_key($group, $held) as $change) {
+                $rows[] = rows::columns($change) + ['hash' => null, 'timesent' => time()];
+            }
+            if ($rows) {
+                $DB->insert_records(self::SENT, $rows);
+            }
+        });
+    }
+
+    /**
+     * The backend has these.
+     *
+     * @param event[] $events
+     */
+    public function confirm(array $events): void {
+        $hashes = [];
+        foreach ($events as $event) {
+            $hashes[$event->change->key()] = $event->hash;
+        }
+        rows::each_group(array_column($events, 'change'), function ($where, $params, $group) use ($hashes) {
+            global $DB;
+            $cases = '';
+            $n = 0;
+            foreach ($group as $objectid => $change) {
+                $cases .= ' WHEN ' . (int)$objectid . ' THEN :hash' . ++$n;
+                $params["hash$n"] = $hashes[$change->key()];
+            }
+            $sql = "UPDATE {" . self::SENT . "} SET hash = CASE objectid $cases END, timesent = :now WHERE $where";
+            $DB->execute($sql, $params + ['now' => time()]);
+        });
+        $this->forget_rejections(array_column($events, 'change'));
+    }
+
+    /**
+     * The backend took a newer state of these, so their older rejections are of no interest.
+     *
+     * @param change[] $changes
+     */
+    private function forget_rejections(array $changes): void {
+        global $DB;
+        if (!$DB->record_exists(self::REJECTED, [])) {
+            return;
+        }
+        rows::each_group($changes, function ($where, $params) {
+            global $DB;
+            $DB->delete_records_select(self::REJECTED, $where, $params);
+        });
+    }
+
+    /**
+     * Puts a change aside that the backend refused.
+     *
+     * @param change $change
+     * @param string $code
+     * @param string $detail
+     */
+    public function reject(change $change, string $code, string $detail): void {
+        global $DB;
+        $this->forget_rejections([$change]);
+        $row = rows::columns($change) + [
+            'event' => $change->event(),
+            'code' => \core_text::substr($code, 0, 50),
+            'detail' => $detail,
+            'timecreated' => time(),
+        ];
+        $id = $DB->insert_record(self::REJECTED, $row);
+        event_rejected::create_from_rejection($id, $row)->trigger();
+    }
+
+    /**
+     * Makes changes wait in the outbox.
+     *
+     * @param change[] $changes
+     * @param int $until
+     */
+    public function postpone(array $changes, int $until): void {
+        outbox::postpone($changes, $until);
+    }
+
+    /**
+     * Another backend is set.
+     */
+    public function forget(): void {
+        global $DB;
+        $DB->set_field_select(self::SENT, 'hash', null, '1 = 1');
+    }
+
+    /**
+     * Sends rejected changes again, as they are now.
+     *
+     * @param int[] $ids of rows of the table; an empty list for all
+     * @return int how many
+     */
+    public static function retry(array $ids): int {
+        global $DB;
+        $rows = $ids ? $DB->get_records_list(self::REJECTED, 'id', $ids) : $DB->get_records(self::REJECTED);
+        $transaction = $DB->start_delegated_transaction();
+        $changes = [];
+        foreach ($rows as $row) {
+            $change = change::from_row($row);
+            $change->created = $row->event === 'created';
+            $change->deleted = $row->event === 'deleted';
+            $changes[] = $change;
+        }
+        outbox::postpone($changes, 0);
+        $DB->delete_records_list(self::REJECTED, 'id', array_keys($rows));
+        $transaction->allow_commit();
+        return count($rows);
+    }
+
+    /**
+     * Gives rejected changes up.
+     *
+     * @param int[] $ids of rows of the table; an empty list for all
+     */
+    public static function discard(array $ids): void {
+        global $DB;
+        if ($ids) {
+            $DB->delete_records_list(self::REJECTED, 'id', $ids);
+        } else {
+            $DB->delete_records(self::REJECTED);
+        }
+    }
+}

@@ -1,0 +1,221 @@
+<?php
+// This file is part of Moodle - http://moodle.org/
+//
+// Moodle is free software: you can redistribute it and/or modify
+// it under the terms of the GNU General Public License as published by
+// the Free Software Foundation, either version 3 of the License, or
+// (at your option) any later version.
+//
+// Moodle is distributed in the hope that it will be useful,
+// but WITHOUT ANY WARRANTY; without even the implied warranty of
+// MERCHANTABILITY or FITNESS FOR A PARTICULAR PURPOSE.  See the
+// GNU General Public License for more details.
+//
+// You should have received a copy of the GNU General Public License
+// along with Moodle.  If not, see <http://www.gnu.org/licenses/>.
+
+namespace local_backend_sync\local;
+
+use local_backend_sync\local\delivery\change;
+use local_backend_sync\local\delivery\payload;
+use local_backend_sync\local\delivery\source;
+
+/**
+ * Reads the present state of records from Moodle's tables, with one statement for each kind (and one for roles).
+ *
+ * @package    local_backend_sync
+ * @copyright  2026 The Backend Sync developers
+ * @license    http://www.gnu.org/copyleft/gpl.html GNU GPL v3 or later
+ */
+class records implements source {
+    /** @var bool hidden grades are sent */
+    private $sendhidden;
+    /** @var int now, in Unix seconds */
+    private $now;
+
+    /**
+     * Constructor.
+     *
+     * @param bool $sendhidden
+     */
+    public function __construct(bool $sendhidden) {
+        global $CFG;
+        // For their constants.
+        require_once($CFG->libdir . '/enrollib.php');
+        require_once($CFG->libdir . '/grade/constants.php');
+        $this->sendhidden = $sendhidden;
+        $this->now = time();
+    }
+
+    /**
+     * Reads all records of one kind.
+     *
+     * @param string $kind
+     * @param int[] $ids
+     * @return array[] by id
+     */
+    public function states(string $kind, array $ids): array {
+        $this->now = time();
+        $states = [];
+        foreach (array_chunk($ids, rows::LIST_SIZE) as $chunk) {
+            $states += $this->$kind($chunk);
+        }
+        return $states;
+    }
+
+    /**
+     * Users. One that Moodle marks as deleted is gone; the guest is nobody.
+     *
+     * @param int[] $ids
+     * @return array[]
+     */
+    private function user(array $ids): array {
+        global $CFG;
+        $columns = implode(', ', array_keys(payload::FIELDS[change::USER]));
+        $states = $this->read("SELECT id AS recordid, $columns FROM {user} WHERE deleted = 0 AND id", $ids);
+        foreach ($states as $id => $state) {
+            $states[$id] = ['userid' => $id, 'withheld' => $id == $CFG->siteguest] + $state;
+        }
+        return $states;
+    }
+
+    /**
+     * Courses. The front page is none.
+     *
+     * @param int[] $ids
+     * @return array[]
+     */
+    private function course(array $ids): array {
+        $states = $this->read("
+            SELECT c.id AS recordid, c.id AS courseid, c.fullname, c.shortname, c.idnumber, c.category AS categoryid,
+                   cc.name AS categoryname, c.format, c.visible, c.startdate, c.enddate, c.timecreated, c.timemodified
+              FROM {course} c
+         LEFT JOIN {course_categories} cc ON cc.id = c.category
+             WHERE c.id", $ids);
+        foreach ($states as $id => $state) {
+            $states[$id]['withheld'] = $id == SITEID;
+        }
+        return $states;
+    }
+
+    /**
+     * Enrolments with the roles that the person has in the course now.
+     *
+     * @param int[] $ids
+     * @return array[]
+     */
+    private function enrolment(array $ids): array {
+        global $DB;
+        $states = $this->read("
+            SELECT ue.id AS recordid, ue.userid, e.courseid, e.enrol, e.status AS method, ue.status, ue.timestart, ue.timeend,
+                   ue.timecreated, ue.timemodified
+              FROM {user_enrolments} ue
+              JOIN {enrol} e ON e.id = ue.enrolid
+             WHERE ue.id", $ids);
+        foreach ($states as $id => $state) {
+            $states[$id]['enabled'] = $state['method'] == ENROL_INSTANCE_ENABLED;
+            $states[$id]['roles'] = [];
+        }
+        [$in, $params] = $DB->get_in_or_equal($ids);
+        $roles = $DB->get_recordset_sql("
+            SELECT DISTINCT ue.id, r.shortname, r.archetype
+              FROM {user_enrolments} ue
+              JOIN {enrol} e ON e.id = ue.enrolid
+              JOIN {context} ctx ON ctx.contextlevel = " . CONTEXT_COURSE . " AND ctx.instanceid = e.courseid
+              JOIN {role_assignments} ra ON ra.contextid = ctx.id AND ra.userid = ue.userid
+              JOIN {role} r ON r.id = ra.roleid
+             WHERE ue.id $in
+          ORDER BY ue.id, r.shortname", $params);
+        foreach ($roles as $role) {
+            // It may have come between the two statements; its own row of the outbox brings it then.
+            if (isset($states[$role->id])) {
+                $states[$role->id]['roles'][] = ['shortname' => $role->shortname, 'archetype' => $role->archetype];
+            }
+        }
+        $roles->close();
+        return $states;
+    }
+
+    /**
+     * Grades with their items.
+     *
+     * @param int[] $ids
+     * @return array[]
+     */
+    private function grade(array $ids): array {
+        $states = $this->read("
+            SELECT g.id AS recordid, g.userid, g.itemid, g.finalgrade, g.feedback, g.usermodified AS grader, g.hidden AS gradehidden,
+                   g.timecreated, g.timemodified, i.courseid, i.itemname, i.itemtype, i.itemmodule, i.iteminstance,
+                   i.idnumber AS itemidnumber, i.gradetype, i.grademin, i.grademax, i.gradepass, i.scaleid, i.hidden AS itemhidden,
+                   s.scale
+              FROM {grade_grades} g
+              JOIN {grade_items} i ON i.id = g.itemid
+         LEFT JOIN {scale} s ON s.id = i.scaleid
+             WHERE g.id", $ids);
+        foreach ($states as $id => $state) {
+            $states[$id] = $this->hiding($state) + ['gradetext' => $this->grade_text($state)] + $state;
+        }
+        return $states;
+    }
+
+    /**
+     * Whether a grade is hidden now. Moodle's value is 0, 1, or the time when it ends.
+     *
+     * @param array $state
+     * @return array hidden, withheld, until
+     */
+    private function hiding(array $state): array {
+        $values = array_filter([(int)$state['gradehidden'], (int)$state['itemhidden']], function ($value) {
+            return $value === 1 || $value > $this->now;
+        });
+        return [
+            'hidden' => (bool)$values,
+            'withheld' => $values && !$this->sendhidden,
+            // There will be no event when it ends.
+            'until' => $values && !in_array(1, $values, true) ? max($values) : 0,
+        ];
+    }
+
+    /**
+     * The grade in words, when the item is graded with a scale.
+     *
+     * @param array $state
+     * @return string|null
+     */
+    private function grade_text(array $state): ?string {
+        if ($state['gradetype'] != GRADE_TYPE_SCALE || $state['finalgrade'] === null || $state['scale'] === null) {
+            return null;
+        }
+        $entries = explode(',', $state['scale']);
+        $entry = max(1, min(count($entries), (int)round((float)$state['finalgrade'])));
+        return trim($entries[$entry - 1]);
+    }
+
+    /**
+     * Completions of courses. One that has no time is none.
+     *
+     * @param int[] $ids
+     * @return array[]
+     */
+    private function completion(array $ids): array {
+        return $this->read("
+            SELECT c.id AS recordid, c.userid, c.course AS courseid, c.timecompleted
+              FROM {course_completions} c
+             WHERE c.timecompleted IS NOT NULL AND c.id", $ids);
+    }
+
+    /**
+     * Reads rows by id.
+     *
+     * @param string $sql up to the column that the ids are compared with; its first column is the id
+     * @param int[] $ids
+     * @return array[] by id
+     */
+    private function read(string $sql, array $ids): array {
+        global $DB;
+        [$in, $params] = $DB->get_in_or_equal($ids);
+        return array_map(function ($row) {
+            return (array)$row;
+        }, $DB->get_records_sql("$sql $in", $params));
+    }
+}

@@ -1,0 +1,67 @@
+<?php
+// This file is part of Moodle - http://moodle.org/
+//
+// Moodle is free software: you can redistribute it and/or modify
+// it under the terms of the GNU General Public License as published by
+// the Free Software Foundation, either version 3 of the License, or
+// (at your option) any later version.
+//
+// Moodle is distributed in the hope that it will be useful,
+// but WITHOUT ANY WARRANTY; without even the implied warranty of
+// MERCHANTABILITY or FITNESS FOR A PARTICULAR PURPOSE.  See the
+// GNU General Public License for more details.
+//
+// You should have received a copy of the GNU General Public License
+// along with Moodle.  If not, see <http://www.gnu.org/licenses/>.
+
+namespace local_backend_sync\local;
+
+use local_backend_sync\local\delivery\change;
+
+/**
+ * What the three tables with kind and objectid have in common.
+ *
+ * @package    local_backend_sync
+ * @copyright  2026 The Backend Sync developers
+ * @license    http://www.gnu.org/copyleft/gpl.html GNU GPL v3 or later
+ */
+class rows {
+    /** @var int values of one SQL list. Databases plan and parse lists of thousands badly. */
+    const LIST_SIZE = 1000;
+
+    /**
+     * Calls back for each group of changes that one statement can name.
+     *
+     * @param change[] $changes
+     * @param callable $callback gets a condition on kind and objectid, its parameters, the changes of the group by objectid, their kind
+     */
+    public static function each_group(array $changes, callable $callback): void {
+        global $DB;
+        $kinds = [];
+        foreach ($changes as $change) {
+            $kinds[$change->kind][$change->objectid] = $change;
+        }
+        foreach ($kinds as $kind => $kindchanges) {
+            foreach (array_chunk($kindchanges, self::LIST_SIZE, true) as $group) {
+                [$in, $params] = $DB->get_in_or_equal(array_keys($group), SQL_PARAMS_NAMED, 'id');
+                $callback("kind = :kind AND objectid $in", $params + ['kind' => $kind], $group, $kind);
+            }
+        }
+    }
+
+    /**
+     * The columns that say which record a change is about.
+     *
+     * @param change $change
+     * @return array
+     */
+    public static function columns(change $change): array {
+        return [
+            'kind' => $change->kind,
+            'objectid' => $change->objectid,
+            'userid' => $change->userid,
+            'courseid' => $change->courseid,
+            'itemid' => $change->itemid,
+        ];
+    }
+}

@@ -1,0 +1,221 @@
+<?php
+// This file is part of Moodle - http://moodle.org/
+//
+// Moodle is free software: you can redistribute it and/or modify
+// it under the terms of the GNU General Public License as published by
+// the Free Software Foundation, either version 3 of the License, or
+// (at your option) any later version.
+//
+// Moodle is distributed in the hope that it will be useful,
+// but WITHOUT ANY WARRANTY; without even the implied warranty of
+// MERCHANTABILITY or FITNESS FOR A PARTICULAR PURPOSE.  See the
+// GNU General Public License for more details.
+//
+// You should have received a copy of the GNU General Public License
+// along with Moodle.  If not, see <http://www.gnu.org/licenses/>.
+
+namespace local_backend_sync\local;
+
+use core\lock\lock_config;
+use local_backend_sync\event\delivery_failed;
+use local_backend_sync\event\delivery_recovered;
+use local_backend_sync\local\delivery\client;
+use local_backend_sync\local\delivery\clock;
+use local_backend_sync\local\delivery\failure;
+use local_backend_sync\local\delivery\health;
+use local_backend_sync\local\delivery\report;
+use local_backend_sync\local\delivery\sender;
+
+/**
+ * Runs the sender in Moodle: one at a time, with Moodle's settings, and with Moodle's log told.
+ *
+ * @package    local_backend_sync
+ * @copyright  2026 The Backend Sync developers
+ * @license    http://www.gnu.org/copyleft/gpl.html GNU GPL v3 or later
+ */
+class runner {
+    /** @var string name of the lock */
+    const LOCK = 'sender';
+    /** @var int seconds after which a lock counts as left behind by a process that died, where locks are kept as rows */
+    const LOCK_LIFETIME = 900;
+    /** @var string name of what is remembered: events sent, by hour */
+    const THROUGHPUT = 'throughput';
+    /** @var int hours for which that is kept */
+    const THROUGHPUT_HOURS = 48;
+
+    /** @var config */
+    private $config;
+    /** @var database_memory */
+    private $memory;
+    /** @var backfill */
+    private $backfill;
+    /** @var outbox */
+    private $outbox;
+    /** @var sender */
+    private $sender;
+    /** @var int events sent that are in the throughput already */
+    private $counted = 0;
+
+    /**
+     * Constructor.
+     *
+     * @param config $config
+     */
+    private function __construct(config $config) {
+        $this->config = $config;
+        $this->memory = new database_memory();
+        $this->backfill = new backfill($this->memory);
+        $this->outbox = new outbox();
+    }
+
+    /**
+     * Sends what waits, unless another process does.
+     *
+     * @param int $seconds how long at most; what has begun is finished
+     * @param bool $force do not wait after a failure
+     * @param int|null $batches how many batches at most, of live changes alone; null for all, and for the backfill
+     * @param callable|null $progress gets the report, and the backfill's state, after each step
+     * @return report|null null when another process is at it
+     */
+    public static function run(int $seconds, bool $force = false, ?int $batches = null, ?callable $progress = null): ?report {
+        $lock = lock_config::get_lock_factory('local_backend_sync')->get_lock(self::LOCK, 0, self::LOCK_LIFETIME);
+        if (!$lock) {
+            return null;
+        }
+        try {
+            return (new self(new config()))->work($seconds, $force, $batches, $progress);
+        } finally {
+            $lock->release();
+        }
+    }
+
+    /**
+     * Sends what waits.
+     *
+     * @param int $seconds
+     * @param bool $force
+     * @param int|null $batches
+     * @param callable|null $progress
+     * @return report
+     */
+    private function work(int $seconds, bool $force, ?int $batches, ?callable $progress): report {
+        $health = new health($this->memory, new clock());
+        if ($force) {
+            $health->forget();
+        }
+        try {
+            $this->config->require_good_target();
+        } catch (failure $failure) {
+            return $this->cannot($failure, $health);
+        }
+        $http = new moodle_http($this->config->connect_timeout(), $batches === null ? $this->config->timeout() : immediate::TIMEOUT);
+        $client = new client($http, $this->config->url(), $this->config->token());
+        $records = new records($this->config->sends_hidden());
+        $options = $this->config->options();
+        $this->sender = new sender(new ledger(), $records, $client, $this->memory, new clock(), $options);
+        $report = $this->loop(time() + $seconds, $batches, $progress, $options->kinds);
+        $this->tell($report);
+        return $report;
+    }
+
+    /**
+     * Live changes first, then a piece of the backfill, and again.
+     *
+     * @param int $deadline Unix seconds
+     * @param int|null $batches
+     * @param callable|null $progress
+     * @param string[] $kinds kinds of records that are sent
+     * @return report
+     */
+    private function loop(int $deadline, ?int $batches, ?callable $progress, array $kinds): report {
+        $begin = microtime(true);
+        $read = 0;
+        do {
+            $report = $this->sender->run($this->outbox, $deadline, $batches);
+            $this->count($report);
+            $done = !$report->empty || $batches !== null;
+            if (!$done) {
+                $this->memory->reload();
+                $this->backfill->obey($kinds);
+                $done = !$this->backfill->is_running();
+            }
+            if (!$done) {
+                $report = $this->sender->run($this->backfill, $deadline, 1);
+                $this->count($report);
+                $read += sender::BATCH;
+                $done = (bool)$report->failure;
+                $this->throttle($begin, $read);
+            }
+            if ($progress) {
+                $progress($report, $this->backfill->state());
+            }
+        } while (!$done && time() < $deadline);
+        return $report;
+    }
+
+    /**
+     * Keeps the backfill to its rate.
+     *
+     * @param float $begin when it began, Unix seconds
+     * @param int $read records that it read since
+     */
+    private function throttle(float $begin, int $read): void {
+        $ahead = $begin + MINSECS * $read / $this->config->backfill_rate() - microtime(true);
+        if ($ahead > 0) {
+            // At most a second, so that live changes don't wait for it.
+            usleep((int)(1000000 * min(1, $ahead)));
+        }
+    }
+
+    /**
+     * When the settings don't allow to send.
+     *
+     * @param failure $failure
+     * @param health $health
+     * @return report
+     */
+    private function cannot(failure $failure, health $health): report {
+        $report = new report();
+        $report->failure = $failure;
+        if ($failure->reason !== failure::NOT_CONFIGURED && !$health->wait_until()) {
+            $report->broke = $health->failed($failure);
+            $this->tell($report);
+        }
+        return $report;
+    }
+
+    /**
+     * Counts what was sent.
+     *
+     * @param report $report
+     */
+    private function count(report $report): void {
+        if ($report->sent === $this->counted) {
+            return;
+        }
+        $hour = (int)floor(time() / HOURSECS);
+        $hours = $this->memory->get(self::THROUGHPUT) ?? [];
+        $hours[$hour] = ($hours[$hour] ?? 0) + $report->sent - $this->counted;
+        foreach (array_keys($hours) as $old) {
+            if ($old <= $hour - self::THROUGHPUT_HOURS) {
+                unset($hours[$old]);
+            }
+        }
+        $this->memory->set(self::THROUGHPUT, $hours);
+        $this->counted = $report->sent;
+    }
+
+    /**
+     * Tells Moodle's log that deliveries fail, or work again.
+     *
+     * @param report $report
+     */
+    private function tell(report $report): void {
+        if ($report->recovered) {
+            delivery_recovered::create_now()->trigger();
+        }
+        if ($report->broke) {
+            delivery_failed::create_from_failure($report->failure)->trigger();
+        }
+    }
+}

@@ -1,0 +1,121 @@
+<?php
+// This file is part of Moodle - http://moodle.org/
+//
+// Moodle is free software: you can redistribute it and/or modify
+// it under the terms of the GNU General Public License as published by
+// the Free Software Foundation, either version 3 of the License, or
+// (at your option) any later version.
+//
+// Moodle is distributed in the hope that it will be useful,
+// but WITHOUT ANY WARRANTY; without even the implied warranty of
+// MERCHANTABILITY or FITNESS FOR A PARTICULAR PURPOSE.  See the
+// GNU General Public License for more details.
+//
+// You should have received a copy of the GNU General Public License
+// along with Moodle.  If not, see <http://www.gnu.org/licenses/>.
+
+namespace local_backend_sync\local;
+
+use local_backend_sync\local\delivery\health;
+
+/**
+ * How things stand: the one source of the status page, the checks, the command line and the alert.
+ *
+ * @package    local_backend_sync
+ * @copyright  2026 The Backend Sync developers
+ * @license    http://www.gnu.org/copyleft/gpl.html GNU GPL v3 or later
+ */
+class status {
+    /** @var bool URL and token are set */
+    public $configured;
+    /** @var int changes that wait, not counting those that are not due */
+    public $waiting;
+    /** @var int|null when the oldest of them was made, Unix seconds */
+    public $oldest;
+    /** @var int changes put off to a later time */
+    public $postponed;
+    /** @var int changes that the backend refused */
+    public $rejected;
+    /** @var int|null when the backend last took something, Unix seconds */
+    public $lastsuccess;
+    /** @var array|null why deliveries fail: failures, since, retry, reason, detail, status; null when they work */
+    public $trouble;
+    /** @var int events sent in the present and the last hour */
+    public $senthour;
+    /** @var int events sent in the last 24 hours */
+    public $sentday;
+    /** @var array|null what the backend said of itself: site, backend_version, contract_version, ... */
+    public $backend;
+    /** @var array|null how the synchronisation of everything stands, see backfill */
+    public $backfill;
+    /** @var array|null what an administrator asked of it, which the sender has not done yet */
+    public $backfillorder;
+    /** @var int|null when the scheduled task last ran, Unix seconds */
+    public $lasttask;
+
+    /**
+     * Reads how things stand now.
+     *
+     * @return self
+     */
+    public static function read(): self {
+        global $DB;
+        $memory = new database_memory();
+        $now = time();
+        $status = new self();
+        $status->configured = (new config())->is_configured();
+        $sql = "SELECT COUNT(1) AS waiting, MIN(timecreated) AS oldest FROM {" . outbox::TABLE . "} WHERE timedue <= ?";
+        $row = $DB->get_record_sql($sql, [$now]);
+        $status->waiting = (int)$row->waiting;
+        $status->oldest = $row->oldest ? (int)$row->oldest : null;
+        $status->postponed = $DB->count_records_select(outbox::TABLE, 'timedue > ?', [$now]);
+        $status->rejected = $DB->count_records(ledger::REJECTED);
+        $status->lastsuccess = $memory->get(health::SUCCESS)['time'] ?? null;
+        $status->trouble = $memory->get(health::TROUBLE);
+        $hours = $memory->get(runner::THROUGHPUT) ?? [];
+        $status->senthour = self::sum($hours, 1);
+        $status->sentday = self::sum($hours, 24);
+        $status->backend = $memory->get('handshake');
+        $status->backfill = $memory->get(backfill::STATE);
+        $status->backfillorder = $memory->get(backfill::ORDER);
+        $task = \core\task\manager::get_scheduled_task('\local_backend_sync\task\send');
+        $status->lasttask = $task && $task->get_last_run_time() ? (int)$task->get_last_run_time() : null;
+        return $status;
+    }
+
+    /**
+     * Age of the oldest change that waits.
+     *
+     * @return int seconds
+     */
+    public function age(): int {
+        return $this->oldest === null ? 0 : max(0, time() - $this->oldest);
+    }
+
+    /**
+     * What was sent in the last hours.
+     *
+     * @param int[] $hours by hour since 1970
+     * @param int $count
+     * @return int
+     */
+    private static function sum(array $hours, int $count): int {
+        $first = (int)floor(time() / HOURSECS) - $count;
+        return array_sum(array_filter($hours, function ($hour) use ($first) {
+            return $hour >= $first;
+        }, ARRAY_FILTER_USE_KEY));
+    }
+
+    /**
+     * When a running synchronisation of everything will be through, if it goes on as so far.
+     *
+     * @return int|null seconds; null when nobody can tell yet
+     */
+    public function backfill_eta(): ?int {
+        $state = $this->backfill;
+        if (($state['status'] ?? '') !== backfill::RUNNING || !$state['done'] || $state['total'] <= $state['done']) {
+            return null;
+        }
+        return (int)ceil((time() - $state['started']) * ($state['total'] - $state['done']) / $state['done']);
+    }
+}

@@ -1,0 +1,170 @@
+<?php
+// This file is part of Moodle - http://moodle.org/
+//
+// Moodle is free software: you can redistribute it and/or modify
+// it under the terms of the GNU General Public License as published by
+// the Free Software Foundation, either version 3 of the License, or
+// (at your option) any later version.
+//
+// Moodle is distributed in the hope that it will be useful,
+// but WITHOUT ANY WARRANTY; without even the implied warranty of
+// MERCHANTABILITY or FITNESS FOR A PARTICULAR PURPOSE.  See the
+// GNU General Public License for more details.
+//
+// You should have received a copy of the GNU General Public License
+// along with Moodle.  If not, see <http://www.gnu.org/licenses/>.
+
+namespace local_backend_sync;
+
+use core\event\base;
+use local_backend_sync\local\config;
+use local_backend_sync\local\delivery\change;
+use local_backend_sync\local\fanout;
+use local_backend_sync\local\immediate;
+use local_backend_sync\local\outbox;
+
+/**
+ * Notes each change, within the transaction that makes it, and does nothing else: no request, and no reading.
+ *
+ * @package    local_backend_sync
+ * @copyright  2026 The Backend Sync developers
+ * @license    http://www.gnu.org/copyleft/gpl.html GNU GPL v3 or later
+ */
+class observer {
+    /**
+     * A user was created, updated or deleted.
+     *
+     * @param base $event
+     */
+    public static function user(base $event): void {
+        $kind = $event->crud === 'd' ? fanout::PERSON : change::USER;
+        self::note($kind, change::USER, $event, ['userid' => $event->objectid]);
+    }
+
+    /**
+     * A course was created, updated or deleted.
+     *
+     * @param base $event
+     */
+    public static function course(base $event): void {
+        $kind = $event->crud === 'd' ? fanout::CONTENTS : change::COURSE;
+        self::note($kind, change::COURSE, $event, ['courseid' => $event->objectid]);
+    }
+
+    /**
+     * A course was restored or reset. What that did to its contents is not reported.
+     *
+     * @param base $event
+     */
+    public static function contents(base $event): void {
+        self::note(fanout::CONTENTS, change::COURSE, $event, ['objectid' => $event->courseid, 'event' => 'updated']);
+    }
+
+    /**
+     * A course category changed.
+     *
+     * @param base $event
+     */
+    public static function category(base $event): void {
+        self::note(fanout::CATEGORY, change::COURSE, $event);
+    }
+
+    /**
+     * A user was enrolled or unenrolled, or an enrolment changed.
+     *
+     * @param base $event
+     */
+    public static function enrolment(base $event): void {
+        self::note(change::ENROLMENT, change::ENROLMENT, $event, ['userid' => $event->relateduserid]);
+    }
+
+    /**
+     * An enrolment method of a course was enabled, disabled or changed.
+     *
+     * @param base $event
+     */
+    public static function method(base $event): void {
+        self::note(fanout::METHOD, change::ENROLMENT, $event);
+    }
+
+    /**
+     * A role was given or taken. Only a course's own roles are sent.
+     *
+     * @param base $event
+     */
+    public static function role(base $event): void {
+        if ($event->contextlevel == CONTEXT_COURSE) {
+            self::note(fanout::ROLES, change::ENROLMENT, $event, ['userid' => $event->relateduserid, 'event' => 'updated']);
+        }
+    }
+
+    /**
+     * A grade was given, changed or deleted.
+     *
+     * @param base $event
+     */
+    public static function grade(base $event): void {
+        $other = $event->other;
+        self::note(change::GRADE, change::GRADE, $event, ['userid' => $event->relateduserid, 'itemid' => $other['itemid'] ?? 0]);
+    }
+
+    /**
+     * A grade item changed: its name, its maximum, its hiding.
+     *
+     * @param base $event
+     */
+    public static function item(base $event): void {
+        self::note(fanout::ITEM, change::GRADE, $event);
+    }
+
+    /**
+     * A scale changed.
+     *
+     * @param base $event
+     */
+    public static function scale(base $event): void {
+        self::note(fanout::SCALE, change::GRADE, $event);
+    }
+
+    /**
+     * A user completed a course.
+     *
+     * @param base $event
+     */
+    public static function completion(base $event): void {
+        self::note(change::COMPLETION, change::COMPLETION, $event, ['userid' => $event->relateduserid]);
+    }
+
+    /**
+     * Writes the row.
+     *
+     * @param string $kind kind of the row
+     * @param string $group kind of records that it is about, which the administrator may have switched off
+     * @param base $event
+     * @param array $columns what differs from the event's own objectid, courseid and crud
+     */
+    private static function note(string $kind, string $group, base $event, array $columns = []): void {
+        global $CFG;
+        try {
+            $config = new config();
+            if (!$config->is_configured() || !$config->sends($group)) {
+                return;
+            }
+            $names = ['c' => 'created', 'd' => 'deleted'];
+            outbox::add(
+                $kind,
+                (int)($columns['objectid'] ?? $event->objectid),
+                $columns['event'] ?? $names[$event->crud] ?? 'updated',
+                (int)($columns['userid'] ?? 0),
+                (int)($columns['courseid'] ?? $event->courseid),
+                (int)($columns['itemid'] ?? 0)
+            );
+            immediate::register();
+        } catch (\Throwable $e) {
+            // Whatever is wrong here, the user's page must not suffer. Before the tables exist, in an upgrade, it is no news either.
+            if (empty($CFG->upgraderunning)) {
+                debugging('local_backend_sync: ' . $e->getMessage(), DEBUG_DEVELOPER);
+            }
+        }
+    }
+}

@@ -1,0 +1,49 @@
+<?php
+// This file is part of Moodle - http://moodle.org/
+//
+// Moodle is free software: you can redistribute it and/or modify
+// it under the terms of the GNU General Public License as published by
+// the Free Software Foundation, either version 3 of the License, or
+// (at your option) any later version.
+//
+// Moodle is distributed in the hope that it will be useful,
+// but WITHOUT ANY WARRANTY; without even the implied warranty of
+// MERCHANTABILITY or FITNESS FOR A PARTICULAR PURPOSE.  See the
+// GNU General Public License for more details.
+//
+// You should have received a copy of the GNU General Public License
+// along with Moodle.  If not, see <http://www.gnu.org/licenses/>.
+
+/**
+ * The events that are noted.
+ *
+ * All observers are internal: they run inside the transaction of the change, so that what is rolled back is never noted.
+ *
+ * @package    local_backend_sync
+ * @copyright  2026 The Backend Sync developers
+ * @license    http://www.gnu.org/copyleft/gpl.html GNU GPL v3 or later
+ */
+
+defined('MOODLE_INTERNAL') || die();
+
+$observers = [];
+foreach ([
+    'user' => ['user_created', 'user_updated', 'user_deleted'],
+    'course' => ['course_created', 'course_updated', 'course_deleted'],
+    'contents' => ['course_restored', 'course_reset_ended'],
+    'category' => ['course_category_updated'],
+    'enrolment' => ['user_enrolment_created', 'user_enrolment_updated', 'user_enrolment_deleted'],
+    'method' => ['enrol_instance_updated'],
+    'role' => ['role_assigned', 'role_unassigned'],
+    'grade' => ['user_graded', 'grade_deleted'],
+    'item' => ['grade_item_updated'],
+    'scale' => ['scale_updated'],
+    'completion' => ['course_completed'],
+] as $callback => $events) {
+    foreach ($events as $event) {
+        $observers[] = [
+            'eventname' => '\\core\\event\\' . $event,
+            'callback' => '\\local_backend_sync\\observer::' . $callback,
+        ];
+    }
+}
