@@ -15,7 +15,7 @@
 // along with Moodle.  If not, see <http://www.gnu.org/licenses/>.
 
 /**
- * Settings.
+ * Settings, and links to the pages.
  *
  * @package    local_backend_sync
  * @copyright  2026 The Backend Sync developers
@@ -23,3 +23,74 @@
  */
 
 defined('MOODLE_INTERNAL') || die();
+
+use local_backend_sync\admin\setting_fields;
+use local_backend_sync\admin\setting_number;
+use local_backend_sync\admin\setting_state;
+use local_backend_sync\admin\setting_token;
+use local_backend_sync\admin\setting_url;
+use local_backend_sync\local\config;
+use local_backend_sync\local\delivery\change;
+use local_backend_sync\local\immediate;
+
+// People who may see how things stand, but not configure the site, have no "Local plugins".
+$ADMIN->add($hassiteconfig ? 'localplugins' : 'modules', new admin_category(
+    'local_backend_sync_pages',
+    new lang_string('pluginname', 'local_backend_sync')
+));
+
+if ($hassiteconfig) {
+    $page = new admin_settingpage('local_backend_sync', new lang_string('settings', 'local_backend_sync'));
+    if ($ADMIN->fulltree) {
+        $text = function (string $key) {
+            return new lang_string($key, 'local_backend_sync');
+        };
+        $checkbox = function (string $name, int $default) use ($text) {
+            return new admin_setting_configcheckbox('local_backend_sync/' . $name, $text($name), $text($name . '_desc'), $default);
+        };
+        $number = function (string $name) use ($text) {
+            return new setting_number($name, $text($name), $text($name . '_desc'), config::NUMBERS[$name]);
+        };
+        $heading = function (string $name) use ($text) {
+            return new admin_setting_heading('local_backend_sync/' . $name, $text($name), $text($name . '_desc'));
+        };
+
+        $page->add(new setting_state());
+        $page->add(new setting_url($text('backend_url'), $text('backend_url_desc')));
+        $page->add(new setting_token($text('api_token'), $text('api_token_desc')));
+        $page->add($checkbox('allowhttp', 0));
+
+        $page->add($heading('heading_what'));
+        foreach (change::KINDS as $kind) {
+            $page->add($checkbox('send_' . $kind, 1));
+            $page->add(new setting_fields($kind));
+            if ($kind === change::GRADE) {
+                $page->add($checkbox('sendhidden', 0));
+            }
+        }
+
+        $page->add($heading('heading_how'));
+        $immediate = $checkbox('immediate', 1);
+        if (!immediate::is_possible()) {
+            $immediate->description = $text('immediate_impossible');
+        }
+        $page->add($immediate);
+        foreach (array_keys(config::NUMBERS) as $name) {
+            $page->add($number($name));
+        }
+    }
+    $ADMIN->add('local_backend_sync_pages', $page);
+}
+
+$ADMIN->add('local_backend_sync_pages', new admin_externalpage(
+    'local_backend_sync_status',
+    new lang_string('status', 'local_backend_sync'),
+    new moodle_url('/local/backend_sync/status.php'),
+    'local/backend_sync:viewstatus'
+));
+$ADMIN->add('local_backend_sync_pages', new admin_externalpage(
+    'local_backend_sync_preview',
+    new lang_string('preview', 'local_backend_sync'),
+    new moodle_url('/local/backend_sync/preview.php'),
+    'local/backend_sync:viewstatus'
+));

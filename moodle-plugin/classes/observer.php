@@ -161,7 +161,7 @@ class observer {
             );
             immediate::register();
         } catch (\Throwable $e) {
-            // Whatever is wrong here, the user's page must not suffer. Before the tables exist, in an upgrade, it is no news either.
+            // Whatever is wrong here, the page must not suffer. Before the tables exist, in an upgrade, it is no news either.
             if (empty($CFG->upgraderunning)) {
                 debugging('local_backend_sync: ' . $e->getMessage(), DEBUG_DEVELOPER);
             }

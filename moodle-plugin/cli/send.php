@@ -43,7 +43,8 @@ if ($unknown || $options['help']) {
 \core_php_time_limit::raise();
 $report = runner::run((int)$options['seconds'], true, null, function ($report) use ($options) {
     if (!$options['quiet']) {
-        cli_writeln("sent {$report->sent}, unchanged {$report->unchanged}, refused {$report->rejected}, requests {$report->requests}");
+        cli_writeln("sent {$report->sent}, unchanged {$report->unchanged}, refused {$report->rejected}, "
+            . "requests {$report->requests}");
     }
 });
 if (!$report) {

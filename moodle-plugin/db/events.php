@@ -26,8 +26,7 @@
 
 defined('MOODLE_INTERNAL') || die();
 
-$observers = [];
-foreach ([
+$callbacks = [
     'user' => ['user_created', 'user_updated', 'user_deleted'],
     'course' => ['course_created', 'course_updated', 'course_deleted'],
     'contents' => ['course_restored', 'course_reset_ended'],
@@ -39,7 +38,10 @@ foreach ([
     'item' => ['grade_item_updated'],
     'scale' => ['scale_updated'],
     'completion' => ['course_completed'],
-] as $callback => $events) {
+];
+
+$observers = [];
+foreach ($callbacks as $callback => $events) {
     foreach ($events as $event) {
         $observers[] = [
             'eventname' => '\\core\\event\\' . $event,

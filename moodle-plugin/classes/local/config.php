@@ -37,6 +37,13 @@ class config {
     const ALERT_MINUTES = 30;
     /** @var int records that a backfill reads in a minute: some 500 a second, which no database feels */
     const BACKFILL_RATE = 30000;
+    /** @var int[][] the numbers among the settings: default, least, greatest */
+    const NUMBERS = [
+        'connecttimeout' => [self::CONNECT_TIMEOUT, 1, 60],
+        'timeout' => [self::TIMEOUT, 2, 300],
+        'alertminutes' => [self::ALERT_MINUTES, 5, 10080],
+        'backfillrate' => [self::BACKFILL_RATE, 100, 10000000],
+    ];
 
     /** @var \stdClass what is set */
     private $settings;
@@ -51,10 +58,20 @@ class config {
     /**
      * The backend's URL.
      *
-     * @return string without a slash at its end, and without the API's path in case that was pasted, too
+     * @return string
      */
     public function url(): string {
-        return preg_replace('~(/api/v1)?/*$~', '', trim($this->settings->backend_url ?? ''));
+        return self::clean_url($this->settings->backend_url ?? '');
+    }
+
+    /**
+     * A URL as it is used.
+     *
+     * @param string $url as it was typed in
+     * @return string without a slash at its end, and without the API's path in case that was pasted, too
+     */
+    public static function clean_url(string $url): string {
+        return preg_replace('~(/api/v1)?/*$~', '', trim($url));
     }
 
     /**
@@ -99,13 +116,14 @@ class config {
      */
     public static function url_trouble(string $url, bool $allowhttp): ?string {
         $parts = parse_url($url);
-        $host = trim($parts['host'] ?? '', '[]');
-        if ($host === '' || isset($parts['user']) || isset($parts['query']) || isset($parts['fragment'])
-                || !in_array($parts['scheme'] ?? '', ['http', 'https'], true)) {
+        $scheme = strtolower($parts['scheme'] ?? '');
+        $host = strtolower(trim($parts['host'] ?? '', '[]'));
+        $hasmore = isset($parts['user']) || isset($parts['query']) || isset($parts['fragment']);
+        if ($host === '' || $hasmore || !in_array($scheme, ['http', 'https'], true) || preg_match('/[\s[:cntrl:]]/', $url)) {
             return failure::INVALID_URL;
         }
         $isloopback = $host === 'localhost' || $host === '::1' || preg_match('/^127(\.\d+){3}$/', $host);
-        return $parts['scheme'] === 'https' || $isloopback || $allowhttp ? null : failure::INSECURE_URL;
+        return $scheme === 'https' || $isloopback || $allowhttp ? null : failure::INSECURE_URL;
     }
 
     /**
@@ -142,7 +160,7 @@ class config {
      * @return int
      */
     public function connect_timeout(): int {
-        return $this->number('connecttimeout', self::CONNECT_TIMEOUT, 1, 60);
+        return $this->number('connecttimeout');
     }
 
     /**
@@ -151,7 +169,7 @@ class config {
      * @return int
      */
     public function timeout(): int {
-        return $this->number('timeout', self::TIMEOUT, 2, 300);
+        return $this->number('timeout');
     }
 
     /**
@@ -160,7 +178,7 @@ class config {
      * @return int seconds
      */
     public function alert_after(): int {
-        return MINSECS * $this->number('alertminutes', self::ALERT_MINUTES, 5, 10080);
+        return MINSECS * $this->number('alertminutes');
     }
 
     /**
@@ -169,7 +187,7 @@ class config {
      * @return int
      */
     public function backfill_rate(): int {
-        return $this->number('backfillrate', self::BACKFILL_RATE, 100, 10000000);
+        return $this->number('backfillrate');
     }
 
     /**
@@ -192,13 +210,11 @@ class config {
     /**
      * A number within its limits.
      *
-     * @param string $name
-     * @param int $default
-     * @param int $min
-     * @param int $max
+     * @param string $name one of NUMBERS
      * @return int
      */
-    private function number(string $name, int $default, int $min, int $max): int {
+    private function number(string $name): int {
+        [$default, $min, $max] = self::NUMBERS[$name];
         return max($min, min($max, (int)($this->settings->$name ?? $default)));
     }
 }

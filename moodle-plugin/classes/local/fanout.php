@@ -58,9 +58,11 @@ class fanout {
     const SQL = [
         'itself' => ["o.objectid, o.userid, o.courseid, 0, o.event", ""],
         'known_person' => ["s.objectid, s.userid, s.courseid, s.itemid, 'updated'",
-            "JOIN {local_backend_sync_sent} s ON s.userid = o.objectid AND s.kind <> 'user' AND (s.hash IS NULL OR s.hash <> 'deleted')"],
+            "JOIN {local_backend_sync_sent} s ON s.userid = o.objectid AND s.kind <> 'user'
+               AND (s.hash IS NULL OR s.hash <> 'deleted')"],
         'known_contents' => ["s.objectid, s.userid, s.courseid, s.itemid, 'updated'",
-            "JOIN {local_backend_sync_sent} s ON s.courseid = o.objectid AND s.kind <> 'course' AND (s.hash IS NULL OR s.hash <> 'deleted')"],
+            "JOIN {local_backend_sync_sent} s ON s.courseid = o.objectid AND s.kind <> 'course'
+               AND (s.hash IS NULL OR s.hash <> 'deleted')"],
         'course_enrolments' => ["ue.id, ue.userid, e.courseid, 0, 'updated'",
             "JOIN {enrol} e ON e.courseid = o.objectid JOIN {user_enrolments} ue ON ue.enrolid = e.id"],
         'course_grades' => ["g.id, g.userid, i.courseid, g.itemid, 'updated'",

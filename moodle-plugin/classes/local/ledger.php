@@ -168,7 +168,9 @@ class ledger implements store {
             $changes[] = $change;
         }
         outbox::postpone($changes, 0);
-        $DB->delete_records_list(self::REJECTED, 'id', array_keys($rows));
+        foreach (array_chunk(array_keys($rows), rows::LIST_SIZE) as $chunk) {
+            $DB->delete_records_list(self::REJECTED, 'id', $chunk);
+        }
         $transaction->allow_commit();
         return count($rows);
     }

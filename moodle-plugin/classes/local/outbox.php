@@ -32,6 +32,8 @@ class outbox implements queue {
     const TABLE = 'local_backend_sync_outbox';
     /** @var int rows of the chosen records that are taken at once; what is above waits for the next turn */
     const ROWS = 20000;
+    /** @var int rows above which repeated ones are thrown away while the backend is gone: some 20 MB */
+    const COMPACT_ABOVE = 100000;
 
     /**
      * Adds a row. This is all that happens in Moodle's page and transaction, so it must be quick and must not fail.
@@ -43,7 +45,14 @@ class outbox implements queue {
      * @param int $courseid
      * @param int $itemid
      */
-    public static function add(string $kind, int $objectid, string $event, int $userid = 0, int $courseid = 0, int $itemid = 0): void {
+    public static function add(
+        string $kind,
+        int $objectid,
+        string $event,
+        int $userid = 0,
+        int $courseid = 0,
+        int $itemid = 0
+    ): void {
         global $DB;
         // Raw, because the row is known to be good, and without asking for its id: this takes half the time.
         $DB->insert_record_raw(self::TABLE, [
@@ -125,5 +134,29 @@ class outbox implements queue {
             }
             $DB->insert_records(self::TABLE, $rows);
         });
+    }
+
+    /**
+     * Keeps the outbox small while the backend is gone: of rows of the same record, the newest says all. Its size is then bounded by
+     * the number of records, however long this lasts.
+     */
+    public static function compact(): void {
+        global $DB;
+        if ($DB->count_records(self::TABLE) <= self::COMPACT_ABOVE) {
+            return;
+        }
+        $same = 'l.kind = o.kind AND l.objectid = o.objectid AND l.userid = o.userid AND l.courseid = o.courseid';
+        // MySQL lets no statement read the table that it deletes from, except through a table made by the way.
+        $DB->execute("
+            DELETE FROM {" . self::TABLE . "}
+             WHERE timedue = 0 AND id IN (
+                   SELECT old.id
+                     FROM (SELECT o.id
+                             FROM {" . self::TABLE . "} o
+                             JOIN (SELECT kind, objectid, userid, courseid, MAX(id) AS lastid
+                                     FROM {" . self::TABLE . "}
+                                    WHERE timedue = 0
+                                 GROUP BY kind, objectid, userid, courseid
+                                   HAVING COUNT(1) > 1) l ON $same AND o.id < l.lastid) old)");
     }
 }

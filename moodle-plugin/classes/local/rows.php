@@ -33,7 +33,7 @@ class rows {
      * Calls back for each group of changes that one statement can name.
      *
      * @param change[] $changes
-     * @param callable $callback gets a condition on kind and objectid, its parameters, the changes of the group by objectid, their kind
+     * @param callable $callback gets a condition on kind and objectid, its parameters, the changes of the group by objectid
      */
     public static function each_group(array $changes, callable $callback): void {
         global $DB;
@@ -44,7 +44,7 @@ class rows {
         foreach ($kinds as $kind => $kindchanges) {
             foreach (array_chunk($kindchanges, self::LIST_SIZE, true) as $group) {
                 [$in, $params] = $DB->get_in_or_equal(array_keys($group), SQL_PARAMS_NAMED, 'id');
-                $callback("kind = :kind AND objectid $in", $params + ['kind' => $kind], $group, $kind);
+                $callback("kind = :kind AND objectid $in", $params + ['kind' => $kind], $group);
             }
         }
     }

@@ -40,6 +40,8 @@ class runner {
     const LOCK_LIFETIME = 900;
     /** @var string name of what is remembered: events sent, by hour */
     const THROUGHPUT = 'throughput';
+    /** @var string name of what is remembered: when the backfill may read its next piece */
+    const PACE = 'backfillpace';
     /** @var int hours for which that is kept */
     const THROUGHPUT_HOURS = 48;
 
@@ -55,14 +57,18 @@ class runner {
     private $sender;
     /** @var int events sent that are in the throughput already */
     private $counted = 0;
+    /** @var int records that a backfill reads in a minute */
+    private $rate;
 
     /**
      * Constructor.
      *
      * @param config $config
+     * @param int|null $rate records that a backfill reads in a minute; null for the setting
      */
-    private function __construct(config $config) {
+    private function __construct(config $config, ?int $rate) {
         $this->config = $config;
+        $this->rate = $rate ?? $config->backfill_rate();
         $this->memory = new database_memory();
         $this->backfill = new backfill($this->memory);
         $this->outbox = new outbox();
@@ -75,15 +81,22 @@ class runner {
      * @param bool $force do not wait after a failure
      * @param int|null $batches how many batches at most, of live changes alone; null for all, and for the backfill
      * @param callable|null $progress gets the report, and the backfill's state, after each step
+     * @param int|null $rate records that a backfill reads in a minute; null for the setting
      * @return report|null null when another process is at it
      */
-    public static function run(int $seconds, bool $force = false, ?int $batches = null, ?callable $progress = null): ?report {
+    public static function run(
+        int $seconds,
+        bool $force = false,
+        ?int $batches = null,
+        ?callable $progress = null,
+        ?int $rate = null
+    ): ?report {
         $lock = lock_config::get_lock_factory('local_backend_sync')->get_lock(self::LOCK, 0, self::LOCK_LIFETIME);
         if (!$lock) {
             return null;
         }
         try {
-            return (new self(new config()))->work($seconds, $force, $batches, $progress);
+            return (new self(new config(), $rate))->work($seconds, $force, $batches, $progress);
         } finally {
             $lock->release();
         }
@@ -128,8 +141,6 @@ class runner {
      * @return report
      */
     private function loop(int $deadline, ?int $batches, ?callable $progress, array $kinds): report {
-        $begin = microtime(true);
-        $read = 0;
         do {
             $report = $this->sender->run($this->outbox, $deadline, $batches);
             $this->count($report);
@@ -139,12 +150,9 @@ class runner {
                 $this->backfill->obey($kinds);
                 $done = !$this->backfill->is_running();
             }
-            if (!$done) {
-                $report = $this->sender->run($this->backfill, $deadline, 1);
-                $this->count($report);
-                $read += sender::BATCH;
+            if (!$done && $this->may_read()) {
+                $report = $this->read($deadline);
                 $done = (bool)$report->failure;
-                $this->throttle($begin, $read);
             }
             if ($progress) {
                 $progress($report, $this->backfill->state());
@@ -154,17 +162,33 @@ class runner {
     }
 
     /**
-     * Keeps the backfill to its rate.
+     * Whether it is time for the next piece of the backfill. Waits for that, but not long, for live changes' sake.
      *
-     * @param float $begin when it began, Unix seconds
-     * @param int $read records that it read since
+     * @return bool
      */
-    private function throttle(float $begin, int $read): void {
-        $ahead = $begin + MINSECS * $read / $this->config->backfill_rate() - microtime(true);
-        if ($ahead > 0) {
-            // At most a second, so that live changes don't wait for it.
-            usleep((int)(1000000 * min(1, $ahead)));
+    private function may_read(): bool {
+        $wait = ($this->memory->get(self::PACE)['due'] ?? 0) - microtime(true);
+        if ($wait > MINSECS * sender::BATCH / $this->rate) {
+            return true; // The rate was raised, or the clock put back.
         }
+        usleep((int)(1000000 * max(0, min(1, $wait))));
+        return $wait <= 1;
+    }
+
+    /**
+     * Sends a piece of the backfill, and notes when its rate allows the next one.
+     *
+     * @param int $deadline Unix seconds
+     * @return report
+     */
+    private function read(int $deadline): report {
+        $begin = microtime(true);
+        $before = $this->backfill->state()['done'];
+        $report = $this->sender->run($this->backfill, $deadline, 1);
+        $this->count($report);
+        $read = $this->backfill->state()['done'] - $before;
+        $this->memory->set(self::PACE, ['due' => round($begin + MINSECS * $read / $this->rate, 3)]);
+        return $report;
     }
 
     /**

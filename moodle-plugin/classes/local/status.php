@@ -26,6 +26,9 @@ use local_backend_sync\local\delivery\health;
  * @license    http://www.gnu.org/copyleft/gpl.html GNU GPL v3 or later
  */
 class status {
+    /** @var int seconds that a backfill must have taken before its speed says anything */
+    const ETA_AFTER = 5;
+
     /** @var bool URL and token are set */
     public $configured;
     /** @var int changes that wait, not counting those that are not due */
@@ -116,6 +119,7 @@ class status {
         if (($state['status'] ?? '') !== backfill::RUNNING || !$state['done'] || $state['total'] <= $state['done']) {
             return null;
         }
-        return (int)ceil((time() - $state['started']) * ($state['total'] - $state['done']) / $state['done']);
+        $time = time() - $state['started'];
+        return $time < self::ETA_AFTER ? null : (int)ceil($time * ($state['total'] - $state['done']) / $state['done']);
     }
 }

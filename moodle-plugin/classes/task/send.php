@@ -17,6 +17,7 @@
 namespace local_backend_sync\task;
 
 use local_backend_sync\local\alert;
+use local_backend_sync\local\outbox;
 use local_backend_sync\local\reasons;
 use local_backend_sync\local\runner;
 
@@ -49,7 +50,11 @@ class send extends \core\task\scheduled_task {
             mtrace('Another process is sending.');
             return;
         }
-        mtrace("Sent {$report->sent}, unchanged {$report->unchanged}, refused {$report->rejected}, in {$report->requests} requests.");
+        mtrace("Sent {$report->sent}, unchanged {$report->unchanged}, refused {$report->rejected}, "
+            . "in {$report->requests} requests.");
+        if ($report->failure || $report->waituntil) {
+            outbox::compact();
+        }
         if ($report->failure) {
             mtrace('Stopped: ' . reasons::of($report->failure));
         } else if ($report->waituntil) {

@@ -19,7 +19,7 @@ namespace local_backend_sync\local\delivery;
 /**
  * One record of Moodle that is to be sent: all that happened to it since it was sent last, as one change.
  *
- * Nothing in this namespace knows Moodle or its database: that is what the interfaces queue, store, source, memory and http are for.
+ * Nothing in this namespace knows Moodle or its database: the interfaces queue, store, source, memory and http stand between.
  *
  * @package    local_backend_sync
  * @copyright  2026 The Backend Sync developers

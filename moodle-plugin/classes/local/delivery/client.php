@@ -30,6 +30,11 @@ class client {
     const PATH = '/api/v1/events/moodle/';
     /** @var int[] statuses that say that the request is bad, not the backend: invalid JSON, too large, invalid fields */
     const REFUSALS = [400, 413, 422];
+    /** @var string[] what a handshake tells, with PHP's types */
+    const FIELDS = [
+        'site' => 'string', 'backend_version' => 'string', 'contract_version' => 'string', 'event_types' => 'array',
+        'max_batch_events' => 'integer', 'max_body_bytes' => 'integer', 'time' => 'integer',
+    ];
     /** @var int characters of a message of the backend that are kept */
     const DETAIL_LENGTH = 500;
 
@@ -65,18 +70,24 @@ class client {
     /**
      * Asks who we are for the backend, and what it takes.
      *
-     * @return array as in the contract: site, backend_version, contract_version, event_types, max_batch_events, max_body_bytes, time
+     * @return array with FIELDS, as in the contract
      * @throws failure
      */
     public function handshake(): array {
-        $answer = $this->json($this->ask('handshake', null));
-        foreach (['site', 'backend_version', 'contract_version', 'event_types', 'max_batch_events', 'max_body_bytes', 'time'] as $field) {
-            if (!isset($answer[$field])) {
+        try {
+            $answer = $this->json($this->ask('handshake', null));
+        } catch (refusal $refusal) {
+            // Nothing was sent that could be refused.
+            throw new failure(failure::NOT_CONTRACT, trim($refusal->reason . ' ' . $refusal->detail), 400);
+        }
+        foreach (self::FIELDS as $field => $type) {
+            $value = $answer[$field] ?? null;
+            if (gettype($value) !== $type || ($type === 'integer' && $value < 1)) {
                 throw new failure(failure::NOT_CONTRACT, '', 200);
             }
         }
         if ((int)$answer['contract_version'] !== self::CONTRACT) {
-            throw new failure(failure::CONTRACT_VERSION, (string)$answer['contract_version'], 200);
+            throw new failure(failure::CONTRACT_VERSION, $this->clip($answer['contract_version']), 200);
         }
         return $answer;
     }
@@ -97,10 +108,14 @@ class client {
             throw new failure(failure::NOT_CONTRACT, '', 200);
         }
         return array_map(function ($event, $outcome) {
-            if (!isset($outcome['outcome']) || ($outcome['client_id'] ?? $event->id) !== $event->id) {
+            if (!is_array($outcome) || !is_string($outcome['outcome'] ?? null)
+                    || ($outcome['client_id'] ?? $event->id) !== $event->id) {
                 throw new failure(failure::NOT_CONTRACT, '', 200);
             }
-            return new outcome($outcome);
+            $outcome = new outcome($outcome);
+            $outcome->code = $this->clip($outcome->code);
+            $outcome->detail = $this->clip($outcome->detail);
+            return $outcome;
         }, $events, $outcomes);
     }
 
@@ -133,8 +148,8 @@ class client {
             $outcome = new outcome(['outcome' => 'rejected'] + $problem + ['code' => 'payload_too_large']);
             throw new refusal($this->clip($outcome->code), $this->clip($outcome->detail));
         }
-        throw new failure(self::reason($response->status), $this->clip($problem['detail'] ?? ''), $response->status,
-            $this->retry_after($response));
+        $reason = self::reason($response->status);
+        throw new failure($reason, $this->clip(outcome::text($problem['detail'] ?? '')), $response->status, $this->retry_after($response));
     }
 
     /**
@@ -168,7 +183,7 @@ class client {
     private function problem(response $response): array {
         $problem = json_decode($response->body, true);
         $isproblem = strpos($response->headers['content-type'] ?? '', 'application/problem+json') === 0;
-        return $isproblem && is_array($problem) && isset($problem['code']) ? $problem : [];
+        return $isproblem && is_array($problem) && is_string($problem['code'] ?? null) ? $problem : [];
     }
 
     /**

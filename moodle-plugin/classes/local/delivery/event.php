@@ -35,7 +35,8 @@ class event {
     public $data;
     /** @var string digest of the state, DELETED for a deletion */
     public $hash;
-    /** @var string UUID: the same for the same rows of the outbox and the same state, so that the backend recognises a repetition */
+    /** @var string UUID: the same for the same rows of the outbox and the same state, so that the backend recognises a repetition;
+     *     null until it got its version */
     public $id;
     /** @var string the event as JSON; null until it got its version */
     public $json;
@@ -51,7 +52,6 @@ class event {
         $this->type = payload::TYPES[$change->kind][$data === null ? 'deleted' : ($change->created ? 'created' : 'updated')];
         $this->hash = $data === null ? self::DELETED : substr(hash('sha256', self::encode($data)), 0, 32);
         $this->data = $data ?? payload::ids($change);
-        $this->id = $this->make_id();
     }
 
     /**
@@ -61,6 +61,8 @@ class event {
      * @param int $sequence decides within one second
      */
     public function set_version(int $time, int $sequence): void {
+        // Without rows, as in a backfill, the same state is no repetition: another one may have gone in between.
+        $this->id = $this->make_id($this->change->rowids ? implode('.', $this->change->rowids) : "v$sequence");
         $this->json = self::encode([
             'id' => $this->id,
             'type' => $this->type,
@@ -94,11 +96,12 @@ class event {
      * A UUID of version 7. Its first part is the time of the change, because the backend stores ascending ids fastest;
      * the rest is a digest instead of chance, so that a repetition has the same id.
      *
+     * @param string $cause what the event comes from
      * @return string
      */
-    private function make_id(): string {
+    private function make_id(string $cause): string {
         $time = sprintf('%012x', $this->change->time * 1000);
-        $digest = hash('sha256', implode(',', [$this->change->key(), $this->hash, implode('.', $this->change->rowids)]));
+        $digest = hash('sha256', implode(',', [$this->change->key(), $this->hash, $cause]));
         $variant = dechex(8 + hexdec($digest[3]) % 4);
         return substr($time, 0, 8) . '-' . substr($time, 8) . '-7' . substr($digest, 0, 3) . '-' . $variant . substr($digest, 4, 3)
             . '-' . substr($digest, 7, 12);

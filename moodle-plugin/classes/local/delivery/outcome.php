@@ -40,9 +40,9 @@ class outcome {
      * @param array $answer the backend's words on the event
      */
     public function __construct(array $answer) {
-        $this->outcome = (string)$answer['outcome'];
-        $this->code = (string)($answer['code'] ?? $this->outcome);
-        $this->detail = (string)($answer['detail'] ?? '') . self::fields($answer['errors'] ?? []);
+        $this->outcome = self::text($answer['outcome']);
+        $this->code = self::text($answer['code'] ?? $this->outcome);
+        $this->detail = self::text($answer['detail'] ?? '') . self::fields((array)($answer['errors'] ?? []));
     }
 
     /**
@@ -55,6 +55,16 @@ class outcome {
     }
 
     /**
+     * A text of another party, which may have sent something else.
+     *
+     * @param mixed $value
+     * @return string empty when it is none
+     */
+    public static function text($value): string {
+        return is_scalar($value) ? (string)$value : '';
+    }
+
+    /**
      * The invalid fields in words.
      *
      * @param array $errors as in the contract
@@ -62,10 +72,10 @@ class outcome {
      */
     private static function fields(array $errors): string {
         $fields = [];
-        foreach ($errors as $error) {
+        foreach (array_filter($errors, 'is_array') as $error) {
             // The place in the batch says nothing: /events/17/data/email is the field email.
-            $field = preg_replace('~^/events/\d+(/data)?/?~', '', (string)($error['pointer'] ?? ''));
-            $fields[] = trim($field . ': ' . ($error['detail'] ?? $error['code'] ?? ''), ': ');
+            $field = preg_replace('~^/events/\d+(/data)?/?~', '', self::text($error['pointer'] ?? ''));
+            $fields[] = trim($field . ': ' . self::text($error['detail'] ?? $error['code'] ?? ''), ': ');
         }
         return $fields ? ' (' . implode('; ', $fields) . ')' : '';
     }

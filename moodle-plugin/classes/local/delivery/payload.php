@@ -26,7 +26,7 @@ namespace local_backend_sync\local\delivery;
  * @license    http://www.gnu.org/copyleft/gpl.html GNU GPL v3 or later
  */
 class payload {
-    /** @var string[][] ids, by kind: what they are called in the contract, and in a change. They say which record it is, so they always go. */
+    /** @var string[][] ids, by kind: what they are called in the contract, and in a change. They always go. */
     const IDS = [
         change::USER => ['userid' => 'objectid'],
         change::COURSE => ['courseid' => 'objectid'],

@@ -1,0 +1,53 @@
+<?php
+// This file is part of Moodle - http://moodle.org/
+//
+// Moodle is free software: you can redistribute it and/or modify
+// it under the terms of the GNU General Public License as published by
+// the Free Software Foundation, either version 3 of the License, or
+// (at your option) any later version.
+//
+// Moodle is distributed in the hope that it will be useful,
+// but WITHOUT ANY WARRANTY; without even the implied warranty of
+// MERCHANTABILITY or FITNESS FOR A PARTICULAR PURPOSE.  See the
+// GNU General Public License for more details.
+//
+// You should have received a copy of the GNU General Public License
+// along with Moodle.  If not, see <http://www.gnu.org/licenses/>.
+
+namespace local_backend_sync\admin;
+
+use local_backend_sync\local\status;
+use local_backend_sync\local\verdict;
+
+/**
+ * Says on the settings page whether the deliveries work, and leads to the other pages. It is no setting.
+ *
+ * @package    local_backend_sync
+ * @copyright  2026 The Backend Sync developers
+ * @license    http://www.gnu.org/copyleft/gpl.html GNU GPL v3 or later
+ */
+class setting_state extends \admin_setting_heading {
+    /**
+     * Constructor.
+     */
+    public function __construct() {
+        parent::__construct('local_backend_sync/state', '', '');
+    }
+
+    /**
+     * The line with the state.
+     *
+     * @param mixed $data
+     * @param string $query
+     * @return string
+     */
+    public function output_html($data, $query = '') {
+        global $OUTPUT;
+        return $OUTPUT->render_from_template('local_backend_sync/settings_state', [
+            'verdict' => verdict::of(status::read())->export(),
+            'testurl' => (new \moodle_url('/local/backend_sync/testconnection.php'))->out(false),
+            'statusurl' => (new \moodle_url('/local/backend_sync/status.php'))->out(false),
+            'previewurl' => (new \moodle_url('/local/backend_sync/preview.php'))->out(false),
+        ]);
+    }
+}

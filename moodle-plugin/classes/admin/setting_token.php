@@ -1,0 +1,101 @@
+<?php
+// This file is part of Moodle - http://moodle.org/
+//
+// Moodle is free software: you can redistribute it and/or modify
+// it under the terms of the GNU General Public License as published by
+// the Free Software Foundation, either version 3 of the License, or
+// (at your option) any later version.
+//
+// Moodle is distributed in the hope that it will be useful,
+// but WITHOUT ANY WARRANTY; without even the implied warranty of
+// MERCHANTABILITY or FITNESS FOR A PARTICULAR PURPOSE.  See the
+// GNU General Public License for more details.
+//
+// You should have received a copy of the GNU General Public License
+// along with Moodle.  If not, see <http://www.gnu.org/licenses/>.
+
+namespace local_backend_sync\admin;
+
+/**
+ * The setting with the site's token. It can be set and removed, but nobody can read it on the page.
+ *
+ * @package    local_backend_sync
+ * @copyright  2026 The Backend Sync developers
+ * @license    http://www.gnu.org/copyleft/gpl.html GNU GPL v3 or later
+ */
+class setting_token extends \admin_setting_configpasswordunmask {
+    /** @var int characters at the end of a token that are shown, to tell it from another */
+    const SHOWN = 4;
+
+    /**
+     * Constructor.
+     *
+     * @param string|\lang_string $visiblename
+     * @param string|\lang_string $description
+     */
+    public function __construct($visiblename, $description) {
+        parent::__construct('local_backend_sync/api_token', $visiblename, $description, '');
+    }
+
+    /**
+     * Saves a token. An empty field keeps the one that is saved, because the page never has it.
+     *
+     * @param string|array $data the token, or what the page sends: token, and remove if it is to be removed
+     * @return string empty, or what is wrong
+     */
+    public function write_setting($data) {
+        $remove = is_array($data) && !empty($data['remove']);
+        $token = trim(is_array($data) ? $data['token'] ?? '' : $data);
+        if ($token === '' && !$remove && $this->get_setting() !== null) {
+            return '';
+        }
+        return parent::write_setting($remove ? '' : $token);
+    }
+
+    /**
+     * Checks a token.
+     *
+     * @param string $data
+     * @return bool|string true, or what is wrong
+     */
+    public function validate($data) {
+        // It travels in a header line, so a line break in it would do harm.
+        return preg_match('/^[\x21-\x7e]*$/D', $data) ? true : get_string('api_token_invalid', 'local_backend_sync');
+    }
+
+    /**
+     * Whether a search of the administration finds this setting. The token itself is not searched.
+     *
+     * @param string $query in lower case
+     * @return bool
+     */
+    public function is_related($query) {
+        foreach ([$this->name, $this->visiblename, $this->description] as $text) {
+            if (strpos(\core_text::strtolower((string)$text), $query) !== false) {
+                return true;
+            }
+        }
+        return false;
+    }
+
+    /**
+     * The field.
+     *
+     * @param string|array $data not used: it may be the token
+     * @param string $query
+     * @return string
+     */
+    public function output_html($data, $query = '') {
+        global $OUTPUT;
+        $token = (string)$this->get_setting();
+        $element = $OUTPUT->render_from_template('local_backend_sync/setting_token', [
+            'id' => $this->get_id(),
+            'name' => $this->get_full_name(),
+            'readonly' => $this->is_readonly(),
+            'isset' => $token !== '',
+            // The end of a short one would be too much of it.
+            'end' => \core_text::strlen($token) >= 4 * self::SHOWN ? \core_text::substr($token, -self::SHOWN) : '',
+        ]);
+        return format_admin_setting($this, $this->visiblename, $element, $this->description, true, '', null, $query);
+    }
+}

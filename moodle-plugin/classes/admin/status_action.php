@@ -1,0 +1,159 @@
+<?php
+// This file is part of Moodle - http://moodle.org/
+//
+// Moodle is free software: you can redistribute it and/or modify
+// it under the terms of the GNU General Public License as published by
+// the Free Software Foundation, either version 3 of the License, or
+// (at your option) any later version.
+//
+// Moodle is distributed in the hope that it will be useful,
+// but WITHOUT ANY WARRANTY; without even the implied warranty of
+// MERCHANTABILITY or FITNESS FOR A PARTICULAR PURPOSE.  See the
+// GNU General Public License for more details.
+//
+// You should have received a copy of the GNU General Public License
+// along with Moodle.  If not, see <http://www.gnu.org/licenses/>.
+
+namespace local_backend_sync\admin;
+
+use core\output\notification;
+use local_backend_sync\local\backfill;
+use local_backend_sync\local\database_memory;
+use local_backend_sync\local\delivery\report;
+use local_backend_sync\local\ledger;
+use local_backend_sync\local\runner;
+use local_backend_sync\local\summary;
+use local_backend_sync\local\verdict;
+
+/**
+ * What the buttons of the status page do.
+ *
+ * @package    local_backend_sync
+ * @copyright  2026 The Backend Sync developers
+ * @license    http://www.gnu.org/copyleft/gpl.html GNU GPL v3 or later
+ */
+class status_action {
+    /** @var int seconds for which a button sends; the scheduled task does what is left */
+    const SECONDS = 20;
+
+    /** @var string[] actions that cannot be undone; with the questions that are asked before */
+    const QUESTIONS = [
+        'discard' => 'confirm_discard',
+        'discardall' => 'confirm_discardall',
+        'backfillcancel' => 'confirm_backfillcancel',
+    ];
+    /** @var string[] actions on chosen rows */
+    const NEED_ROWS = ['retry', 'discard'];
+    /** @var string[] by action, what becomes of the synchronisation of everything */
+    const BACKFILL = [
+        'backfillstart' => backfill::RUNNING,
+        'backfillresume' => backfill::RUNNING,
+        'backfillpause' => backfill::PAUSED,
+        'backfillcancel' => backfill::CANCELLED,
+    ];
+
+    /** @var string */
+    private $action;
+    /** @var int[] ids of refused changes */
+    private $ids;
+    /** @var bool send also what the backend is known to hold */
+    private $force;
+
+    /**
+     * Constructor.
+     *
+     * @param string $action
+     * @param int[] $ids of refused changes
+     * @param bool $force send also what the backend is known to hold
+     */
+    public function __construct(string $action, array $ids, bool $force) {
+        $this->action = $action;
+        $this->ids = array_values(array_unique($ids));
+        $this->force = $force;
+    }
+
+    /**
+     * What is asked before.
+     *
+     * @return string|null null when nothing is
+     */
+    public function question(): ?string {
+        if (!isset(self::QUESTIONS[$this->action]) || $this->lacks_rows()) {
+            return null;
+        }
+        return get_string(self::QUESTIONS[$this->action], 'local_backend_sync', count($this->ids));
+    }
+
+    /**
+     * Does it.
+     *
+     * @return verdict what came of it
+     */
+    public function perform(): verdict {
+        if ($this->lacks_rows()) {
+            return new verdict(verdict::WARNING, get_string('selectone', 'local_backend_sync'));
+        }
+        if (isset(self::BACKFILL[$this->action])) {
+            return $this->order_backfill();
+        }
+        switch ($this->action) {
+            case 'send':
+                return summary::of($this->send());
+            case 'retry':
+            case 'retryall':
+                ledger::retry($this->action === 'retry' ? $this->ids : []);
+                return summary::of($this->send());
+            case 'discard':
+            case 'discardall':
+                ledger::discard($this->action === 'discard' ? $this->ids : []);
+                return new verdict(verdict::OK, get_string('discarded', 'local_backend_sync'));
+            default:
+                throw new \moodle_exception('invalidaction');
+        }
+    }
+
+    /**
+     * Whether nothing was chosen. An empty list would mean all.
+     *
+     * @return bool
+     */
+    private function lacks_rows(): bool {
+        return in_array($this->action, self::NEED_ROWS, true) && !$this->ids;
+    }
+
+    /**
+     * Sends what waits.
+     *
+     * @return report|null
+     */
+    private function send(): ?report {
+        \core_php_time_limit::raise();
+        return runner::run(self::SECONDS, true);
+    }
+
+    /**
+     * Orders what becomes of the synchronisation of everything.
+     *
+     * @return verdict
+     */
+    private function order_backfill(): verdict {
+        backfill::order(new database_memory(), self::BACKFILL[$this->action], $this->action === 'backfillstart', $this->force);
+        return new verdict(verdict::OK, get_string($this->action . '_done', 'local_backend_sync'));
+    }
+
+    /**
+     * The type of Moodle's notification for a verdict.
+     *
+     * @param verdict $verdict
+     * @return string
+     */
+    public static function notification_type(verdict $verdict): string {
+        $types = [
+            verdict::OK => notification::NOTIFY_SUCCESS,
+            verdict::INFO => notification::NOTIFY_INFO,
+            verdict::WARNING => notification::NOTIFY_WARNING,
+            verdict::ERROR => notification::NOTIFY_ERROR,
+        ];
+        return $types[$verdict->level];
+    }
+}

@@ -1,0 +1,44 @@
+<?php
+// This file is part of Moodle - http://moodle.org/
+//
+// Moodle is free software: you can redistribute it and/or modify
+// it under the terms of the GNU General Public License as published by
+// the Free Software Foundation, either version 3 of the License, or
+// (at your option) any later version.
+//
+// Moodle is distributed in the hope that it will be useful,
+// but WITHOUT ANY WARRANTY; without even the implied warranty of
+// MERCHANTABILITY or FITNESS FOR A PARTICULAR PURPOSE.  See the
+// GNU General Public License for more details.
+//
+// You should have received a copy of the GNU General Public License
+// along with Moodle.  If not, see <http://www.gnu.org/licenses/>.
+
+namespace local_backend_sync\check;
+
+use core\check\result;
+use local_backend_sync\local\status;
+use local_backend_sync\local\verdict;
+
+/**
+ * Whether the backend refused changes.
+ *
+ * @package    local_backend_sync
+ * @copyright  2026 The Backend Sync developers
+ * @license    http://www.gnu.org/copyleft/gpl.html GNU GPL v3 or later
+ */
+class rejected extends base {
+    /**
+     * The result.
+     *
+     * @return result
+     */
+    public function get_result(): result {
+        $status = status::read();
+        if (!$status->configured) {
+            return self::not_configured();
+        }
+        $good = new verdict(verdict::OK, get_string('rejected_none', 'local_backend_sync'));
+        return self::result(verdict::on_rejected($status) ?? $good);
+    }
+}

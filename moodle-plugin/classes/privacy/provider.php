@@ -1,0 +1,236 @@
+<?php
+// This file is part of Moodle - http://moodle.org/
+//
+// Moodle is free software: you can redistribute it and/or modify
+// it under the terms of the GNU General Public License as published by
+// the Free Software Foundation, either version 3 of the License, or
+// (at your option) any later version.
+//
+// Moodle is distributed in the hope that it will be useful,
+// but WITHOUT ANY WARRANTY; without even the implied warranty of
+// MERCHANTABILITY or FITNESS FOR A PARTICULAR PURPOSE.  See the
+// GNU General Public License for more details.
+//
+// You should have received a copy of the GNU General Public License
+// along with Moodle.  If not, see <http://www.gnu.org/licenses/>.
+
+namespace local_backend_sync\privacy;
+
+use core_privacy\local\metadata\collection;
+use core_privacy\local\request\approved_contextlist;
+use core_privacy\local\request\approved_userlist;
+use core_privacy\local\request\contextlist;
+use core_privacy\local\request\transform;
+use core_privacy\local\request\userlist;
+use core_privacy\local\request\writer;
+use local_backend_sync\local\config;
+use local_backend_sync\local\delivery\change;
+use local_backend_sync\local\delivery\event;
+use local_backend_sync\local\delivery\payload;
+use local_backend_sync\local\ledger;
+use local_backend_sync\local\outbox;
+
+/**
+ * What this plugin keeps of a person, and what it sends of them: the latter is made from the list that the payload is made from.
+ *
+ * @package    local_backend_sync
+ * @copyright  2026 The Backend Sync developers
+ * @license    http://www.gnu.org/copyleft/gpl.html GNU GPL v3 or later
+ */
+class provider implements
+    \core_privacy\local\metadata\provider,
+    \core_privacy\local\request\core_userlist_provider,
+    \core_privacy\local\request\plugin\provider {
+    /** @var string[][] columns by table, and by the table's name in strings */
+    const TABLES = [
+        'outbox' => [
+            outbox::TABLE, 'kind', 'objectid', 'userid', 'courseid', 'itemid', 'event', 'timecreated', 'timedue',
+        ],
+        'sent' => [
+            ledger::SENT, 'kind', 'objectid', 'userid', 'courseid', 'itemid', 'hash', 'timesent',
+        ],
+        'rejected' => [
+            ledger::REJECTED, 'kind', 'objectid', 'userid', 'courseid', 'itemid', 'event', 'code', 'detail', 'timecreated',
+        ],
+    ];
+
+    /**
+     * What is kept and what is sent.
+     *
+     * @param collection $collection
+     * @return collection
+     */
+    public static function get_metadata(collection $collection): collection {
+        foreach (change::KINDS as $kind) {
+            $fields = [];
+            foreach (array_keys(payload::IDS[$kind] + payload::FIELDS[$kind]) as $name) {
+                $fields[$name] = "field_{$kind}_$name";
+            }
+            $collection->add_external_location_link("backend_$kind", $fields, "privacy:metadata:backend_$kind");
+        }
+        foreach (self::TABLES as $name => $columns) {
+            $table = array_shift($columns);
+            $fields = [];
+            foreach ($columns as $column) {
+                $fields[$column] = "privacy:metadata:$column";
+            }
+            $collection->add_database_table($table, $fields, "privacy:metadata:$name");
+        }
+        return $collection;
+    }
+
+    /**
+     * Where something of a person is: in their own context, or nowhere.
+     *
+     * @param int $userid
+     * @return contextlist
+     */
+    public static function get_contexts_for_userid(int $userid): contextlist {
+        $contextlist = new contextlist();
+        if (self::knows($userid)) {
+            $contextlist->add_user_context($userid);
+        }
+        return $contextlist;
+    }
+
+    /**
+     * Of whom there is something in a context.
+     *
+     * @param userlist $userlist
+     */
+    public static function get_users_in_context(userlist $userlist) {
+        $userid = self::user_of($userlist->get_context());
+        if ($userid && self::knows($userid)) {
+            $userlist->add_user($userid);
+        }
+    }
+
+    /**
+     * Exports what is kept of a person.
+     *
+     * @param approved_contextlist $contextlist
+     */
+    public static function export_user_data(approved_contextlist $contextlist) {
+        global $DB;
+        $userid = $contextlist->get_user()->id;
+        foreach ($contextlist->get_contexts() as $context) {
+            if (self::user_of($context) != $userid) {
+                continue;
+            }
+            foreach (self::TABLES as $name => $columns) {
+                $table = array_shift($columns);
+                $rows = $DB->get_records($table, ['userid' => $userid], 'id', implode(', ', array_merge(['id'], $columns)));
+                if ($rows) {
+                    $path = get_strings(['pluginname', "privacy:path:$name"], 'local_backend_sync');
+                    $data = (object)['rows' => array_values(array_map([self::class, 'readable'], $rows))];
+                    writer::with_context($context)->export_data(array_values((array)$path), $data);
+                }
+            }
+        }
+    }
+
+    /**
+     * A row as people read it.
+     *
+     * @param \stdClass $row
+     * @return \stdClass
+     */
+    private static function readable(\stdClass $row): \stdClass {
+        unset($row->id);
+        foreach (['timecreated', 'timedue', 'timesent'] as $column) {
+            if (!empty($row->$column)) {
+                $row->$column = transform::datetime($row->$column);
+            }
+        }
+        return $row;
+    }
+
+    /**
+     * Deletes what is kept in a context.
+     *
+     * @param \context $context
+     */
+    public static function delete_data_for_all_users_in_context(\context $context) {
+        self::delete(self::user_of($context));
+    }
+
+    /**
+     * Deletes what is kept of a person.
+     *
+     * @param approved_contextlist $contextlist
+     */
+    public static function delete_data_for_user(approved_contextlist $contextlist) {
+        $userid = $contextlist->get_user()->id;
+        foreach ($contextlist->get_contexts() as $context) {
+            if (self::user_of($context) == $userid) {
+                self::delete($userid);
+            }
+        }
+    }
+
+    /**
+     * Deletes what is kept of people.
+     *
+     * @param approved_userlist $userlist
+     */
+    public static function delete_data_for_users(approved_userlist $userlist) {
+        $userid = self::user_of($userlist->get_context());
+        if (in_array($userid, $userlist->get_userids())) {
+            self::delete($userid);
+        }
+    }
+
+    /**
+     * The person whose context it is.
+     *
+     * @param \context $context
+     * @return int 0 when it is nobody's
+     */
+    private static function user_of(\context $context): int {
+        return $context->contextlevel == CONTEXT_USER ? (int)$context->instanceid : 0;
+    }
+
+    /**
+     * Whether there is something of a person.
+     *
+     * @param int $userid
+     * @return bool
+     */
+    private static function knows(int $userid): bool {
+        global $DB;
+        foreach (self::TABLES as $columns) {
+            if ($DB->record_exists($columns[0], ['userid' => $userid])) {
+                return true;
+            }
+        }
+        return false;
+    }
+
+    /**
+     * Deletes what is kept of a person, except what the backend needs to hear: that something is gone.
+     *
+     * @param int $userid
+     */
+    private static function delete(int $userid): void {
+        global $DB;
+        if (!$userid) {
+            return;
+        }
+        $transaction = $DB->start_delegated_transaction();
+        // Rows that tell of a deletion stay until they are sent: without them, the backend would keep for ever what Moodle forgot.
+        // They hold ids alone, and go once the backend has heard of it.
+        $DB->delete_records_select(outbox::TABLE, 'userid = ? AND event <> ?', [$userid, 'deleted']);
+        if ((new config())->is_configured()) {
+            // Of what the backend holds, the sender looks once more whether it is still there: when a person's data is deleted,
+            // completions go without an event, and nothing but the rows deleted below knows of them.
+            $DB->execute("
+                INSERT INTO {" . outbox::TABLE . "} (kind, objectid, userid, courseid, itemid, event, timecreated, timedue)
+                SELECT kind, objectid, userid, courseid, itemid, 'updated', " . time() . ", 0
+                  FROM {" . ledger::SENT . "}
+                 WHERE userid = ? AND (hash IS NULL OR hash <> ?)", [$userid, event::DELETED]);
+        }
+        $DB->delete_records(ledger::SENT, ['userid' => $userid]);
+        $DB->delete_records(ledger::REJECTED, ['userid' => $userid]);
+        $transaction->allow_commit();
+    }
+}

@@ -1,0 +1,102 @@
+<?php
+// This file is part of Moodle - http://moodle.org/
+//
+// Moodle is free software: you can redistribute it and/or modify
+// it under the terms of the GNU General Public License as published by
+// the Free Software Foundation, either version 3 of the License, or
+// (at your option) any later version.
+//
+// Moodle is distributed in the hope that it will be useful,
+// but WITHOUT ANY WARRANTY; without even the implied warranty of
+// MERCHANTABILITY or FITNESS FOR A PARTICULAR PURPOSE.  See the
+// GNU General Public License for more details.
+//
+// You should have received a copy of the GNU General Public License
+// along with Moodle.  If not, see <http://www.gnu.org/licenses/>.
+
+namespace local_backend_sync\local\delivery;
+
+use local_backend_sync\fixtures\fake_clock;
+use local_backend_sync\fixtures\fake_memory;
+use local_backend_sync\fixtures\fuse;
+
+defined('MOODLE_INTERNAL') || die();
+
+require_once(__DIR__ . '/../../fixtures/load.php');
+
+/**
+ * Tests of what is remembered of failures and successes.
+ *
+ * @package    local_backend_sync
+ * @copyright  2026 The Backend Sync developers
+ * @license    http://www.gnu.org/copyleft/gpl.html GNU GPL v3 or later
+ * @covers     \local_backend_sync\local\delivery\health
+ */
+final class health_test extends \basic_testcase {
+    /** @var fake_clock */
+    private $clock;
+    /** @var fake_memory */
+    private $memory;
+    /** @var health */
+    private $health;
+
+    /**
+     * A good health.
+     */
+    protected function setUp(): void {
+        parent::setUp();
+        $this->clock = new fake_clock();
+        $this->memory = new fake_memory(new fuse());
+        $this->health = new health($this->memory, $this->clock);
+    }
+
+    /**
+     * From the first failure to the success, both ends are told once.
+     */
+    public function test_failures_and_recovery(): void {
+        $begin = $this->clock->now;
+        $this->assertFalse($this->health->succeeded());
+        $this->assertFalse($this->health->is_failing());
+        $this->assertTrue($this->health->failed(new failure(failure::TIMEOUT, 'late')));
+        $first = $this->health->wait_until();
+        $this->assertGreaterThan($begin, $first);
+        $this->clock->now = $first;
+        $this->assertNull($this->health->wait_until());
+        $this->assertFalse($this->health->failed(new failure(failure::UNAVAILABLE, 'full', 503, 200)));
+        $this->assertSame($first + 200, $this->health->wait_until());
+        $this->assertSame(
+            [
+                'failures' => 2, 'since' => $begin, 'retry' => $first + 200, 'reason' => 'unavailable', 'detail' => 'full',
+                'status' => 503,
+            ],
+            $this->memory->get(health::TROUBLE)
+        );
+        $this->clock->now += 500;
+        $this->assertTrue($this->health->succeeded());
+        $this->assertFalse($this->health->succeeded());
+        $this->assertFalse($this->health->is_failing());
+        $this->assertSame(['time' => $this->clock->now], $this->memory->get(health::SUCCESS));
+    }
+
+    /**
+     * A clock that was ahead and was put right must not stop everything for long.
+     */
+    public function test_clock_put_back(): void {
+        $this->health->failed(new failure(failure::TIMEOUT));
+        $this->clock->now -= 86400;
+        $this->assertNull($this->health->wait_until());
+    }
+
+    /**
+     * An administrator need not wait, and yet it stays known that it fails.
+     */
+    public function test_forget(): void {
+        $this->health->forget();
+        $this->assertFalse($this->health->is_failing());
+        $this->health->failed(new failure(failure::TIMEOUT));
+        $this->health->forget();
+        $this->assertNull($this->health->wait_until());
+        $this->assertTrue($this->health->is_failing());
+        $this->assertFalse($this->health->failed(new failure(failure::TIMEOUT)));
+    }
+}

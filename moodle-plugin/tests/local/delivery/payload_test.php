@@ -1,0 +1,252 @@
+<?php
+// This file is part of Moodle - http://moodle.org/
+//
+// Moodle is free software: you can redistribute it and/or modify
+// it under the terms of the GNU General Public License as published by
+// the Free Software Foundation, either version 3 of the License, or
+// (at your option) any later version.
+//
+// Moodle is distributed in the hope that it will be useful,
+// but WITHOUT ANY WARRANTY; without even the implied warranty of
+// MERCHANTABILITY or FITNESS FOR A PARTICULAR PURPOSE.  See the
+// GNU General Public License for more details.
+//
+// You should have received a copy of the GNU General Public License
+// along with Moodle.  If not, see <http://www.gnu.org/licenses/>.
+
+namespace local_backend_sync\local\delivery;
+
+/**
+ * Tests of the payload, most of them against the backend's own contract.
+ *
+ * @package    local_backend_sync
+ * @copyright  2026 The Backend Sync developers
+ * @license    http://www.gnu.org/copyleft/gpl.html GNU GPL v3 or later
+ * @covers     \local_backend_sync\local\delivery\payload
+ */
+final class payload_test extends \basic_testcase {
+    /** @var string[] names of the contract's schemas, by kind */
+    const SCHEMAS = [
+        change::USER => 'UserData', change::COURSE => 'CourseData', change::ENROLMENT => 'EnrolmentData',
+        change::GRADE => 'GradeData', change::COMPLETION => 'CompletionData',
+    ];
+
+    /**
+     * A file of the contract.
+     *
+     * @param string $path
+     * @return array
+     */
+    private function contract(string $path): array {
+        $file = dirname(__DIR__, 4) . "/openapi/$path";
+        if (!is_file($file)) {
+            $this->markTestSkipped('The backend\'s contract is not here: this test runs in the repository of Backend Sync.');
+        }
+        return json_decode(file_get_contents($file), true);
+    }
+
+    /**
+     * A state with a value for each field, of the sort that Moodle's database returns.
+     *
+     * @param string $kind
+     * @return array
+     */
+    private function row(string $kind): array {
+        $values = ['text' => 'text', 'int' => '7', 'bool' => '1', 'decimal' => '82.50000',
+            'roles' => [['shortname' => 'student', 'archetype' => 'student']]];
+        return array_map(function ($type) use ($values) {
+            return $values[$type];
+        }, payload::FIELDS[$kind]);
+    }
+
+    /**
+     * A change with all ids.
+     *
+     * @param string $kind
+     * @return change
+     */
+    private function change(string $kind): change {
+        return change::from_row((object)['kind' => $kind, 'objectid' => 1, 'userid' => 2, 'courseid' => 3, 'itemid' => 4]);
+    }
+
+    /**
+     * Whether a value is of the type that a property of a schema asks for.
+     *
+     * @param mixed $value
+     * @param array $property
+     * @return bool
+     */
+    private function fits($value, array $property): bool {
+        if ($value === null) {
+            return !empty($property['nullable']);
+        }
+        foreach ($property['anyOf'] ?? [$property] as $alternative) {
+            $type = gettype($value) === 'double' ? 'number' : gettype($value);
+            $pattern = $alternative['pattern'] ?? '';
+            if ($alternative['type'] === $type && ($pattern === '' || preg_match("~$pattern~", $value))) {
+                return true;
+            }
+        }
+        return false;
+    }
+
+    /**
+     * All kinds.
+     *
+     * @return array[]
+     */
+    public static function kinds(): array {
+        return array_map(function ($kind) {
+            return [$kind];
+        }, array_combine(change::KINDS, change::KINDS));
+    }
+
+    /**
+     * Everything that is sent is known to the contract, and of its type; and everything that it requires is sent.
+     *
+     * @dataProvider kinds
+     * @param string $kind
+     */
+    public function test_state_fits_the_schema(string $kind): void {
+        $schema = $this->contract('openapi.json')['components']['schemas'][self::SCHEMAS[$kind]];
+        $full = payload::state($this->change($kind), $this->row($kind), []);
+        foreach ([$full, payload::state($this->change($kind), [], [])] as $data) {
+            foreach ($data as $name => $value) {
+                $this->assertArrayHasKey($name, $schema['properties'], "$kind.$name is not in the contract");
+                $this->assertTrue($this->fits($value, $schema['properties'][$name]), "$kind.$name is " . json_encode($value));
+            }
+        }
+        foreach ([$full, payload::ids($this->change($kind))] as $data) {
+            $this->assertSame([], array_diff($schema['required'], array_keys($data)), 'required and not sent');
+        }
+        // What the contract knows and we don't send, is there for the original plugin.
+        $unsent = array_values(array_diff(array_keys($schema['properties']), array_keys($full)));
+        sort($unsent);
+        $this->assertSame($kind === change::ENROLMENT ? ['deleted', 'roleid'] : ['deleted'], $unsent);
+    }
+
+    /**
+     * The contract's own examples hold what we send, value by value.
+     *
+     * @dataProvider kinds
+     * @param string $kind
+     */
+    public function test_examples_are_what_is_sent(string $kind): void {
+        foreach (array_unique(payload::TYPES[$kind]) as $what => $type) {
+            $example = $this->contract("examples/$type.json");
+            $change = new change($kind, (int)array_values($example)[0]);
+            foreach (payload::IDS[$kind] as $name => $property) {
+                $this->assertArrayHasKey($name, $example);
+                $change->$property = (int)$example[$name];
+            }
+            if ($what === 'deleted') {
+                $this->assertEquals($example, payload::ids($change));
+                continue;
+            }
+            // Besides, there is what the original plugin sends.
+            $fields = array_diff_key($example, payload::IDS[$kind], ['deleted' => 0, 'eventname' => 0, 'roleid' => 0]);
+            $this->assertSame([], array_diff_key($fields, payload::FIELDS[$kind]), "fields of $type.json that are not sent");
+            // Made from it, and compared by meaning: the examples have numbers as strings, as Moodle has them.
+            $data = payload::state($change, $example, []);
+            foreach ($fields as $name => $value) {
+                $isnumber = in_array(payload::FIELDS[$kind][$name], ['int', 'bool'], true) && $value !== null;
+                $this->assertSame($isnumber ? (int)$value : $value, $isnumber ? (int)$data[$name] : $data[$name], "$type.$name");
+            }
+        }
+    }
+
+    /**
+     * There is no type that the backend doesn't know, and none that is never sent.
+     */
+    public function test_types_are_those_of_the_contract(): void {
+        $schemas = $this->contract('openapi.json')['components']['schemas'];
+        $types = array_unique(array_merge(...array_values(array_map('array_values', payload::TYPES))));
+        sort($types);
+        $known = $schemas['EventType']['enum'];
+        sort($known);
+        $this->assertSame($known, $types);
+        foreach (change::KINDS as $kind) {
+            $this->assertSame(['created', 'updated', 'deleted'], array_keys(payload::TYPES[$kind]));
+        }
+    }
+
+    /**
+     * Batches of the contract's example look as ours do.
+     */
+    public function test_events_look_as_the_contract_wants(): void {
+        $schema = $this->contract('openapi.json')['components']['schemas']['Batch']['properties']['events']['items'];
+        $change = $this->change(change::GRADE);
+        $event = new event($change, payload::state($change, $this->row(change::GRADE), []));
+        $event->set_version(1795333607, 12);
+        $sent = json_decode(event::body([$event]), true)['events'][0];
+        $this->assertEqualsCanonicalizing(array_keys($schema['properties']), array_keys($sent));
+        $this->assertEqualsCanonicalizing(array_keys($this->contract('examples/batch.json')['events'][0]), array_keys($sent));
+        foreach (['id', 'type', 'time', 'sequence'] as $name) {
+            $this->assertTrue($this->fits($sent[$name], $schema['properties'][$name]), $name);
+        }
+    }
+
+    /**
+     * A field that is left out is not there at all, so the backend keeps nothing of it; ids cannot be left out.
+     */
+    public function test_left_out_fields(): void {
+        $leftout = ['phone1', 'email', 'userid'];
+        $data = payload::state($this->change(change::USER), $this->row(change::USER), $leftout);
+        $this->assertArrayNotHasKey('phone1', $data);
+        $this->assertArrayNotHasKey('email', $data);
+        $this->assertSame(1, $data['userid']);
+        $this->assertCount(count(payload::FIELDS[change::USER]) + 1 - 2, $data);
+    }
+
+    /**
+     * What is empty in Moodle is told from what it does not have.
+     */
+    public function test_empty_values(): void {
+        $row = ['username' => '', 'timecreated' => '0', 'suspended' => '0', 'city' => null];
+        $data = payload::state($this->change(change::USER), $row, []);
+        $this->assertSame(
+            ['', 0, false, null, null],
+            [$data['username'], $data['timecreated'], $data['suspended'], $data['city'], $data['email']]
+        );
+    }
+
+    /**
+     * Digits of a grade are never lost.
+     */
+    public function test_decimals_stay_as_they_are(): void {
+        $data = payload::state($this->change(change::GRADE), ['finalgrade' => '9999999999.12345'], []);
+        $this->assertSame('9999999999.12345', $data['finalgrade']);
+    }
+
+    /**
+     * Texts around the limit.
+     *
+     * @return array[]
+     */
+    public static function texts(): array {
+        $max = payload::TEXT_BYTES;
+        return [
+            'at the limit' => [str_repeat('a', $max), $max],
+            'above' => [str_repeat('a', $max + 1), $max],
+            'two bytes, cut in between' => ['a' . str_repeat("\u{e9}", $max), $max - 1],
+            'three bytes' => [str_repeat("\u{20ac}", $max), $max - 1],
+            'four bytes' => ['ab' . str_repeat("\u{1f389}", $max), $max - 2],
+        ];
+    }
+
+    /**
+     * A text that is too long is cut, and never within a character.
+     *
+     * @dataProvider texts
+     * @param string $text
+     * @param int $bytes the longest beginning that is whole
+     */
+    public function test_long_texts_are_cut_between_characters(string $text, int $bytes): void {
+        $feedback = payload::state($this->change(change::GRADE), ['feedback' => $text], [])['feedback'];
+        $this->assertTrue(mb_check_encoding($feedback, 'UTF-8'));
+        $this->assertSame(0, strpos($text, $feedback));
+        $this->assertLessThanOrEqual($bytes, strlen($feedback));
+        // No more than the one character that stood at the cut is lost.
+        $this->assertGreaterThan($bytes - 5, strlen($feedback));
+    }
+}

@@ -1,0 +1,207 @@
+<?php
+// This file is part of Moodle - http://moodle.org/
+//
+// Moodle is free software: you can redistribute it and/or modify
+// it under the terms of the GNU General Public License as published by
+// the Free Software Foundation, either version 3 of the License, or
+// (at your option) any later version.
+//
+// Moodle is distributed in the hope that it will be useful,
+// but WITHOUT ANY WARRANTY; without even the implied warranty of
+// MERCHANTABILITY or FITNESS FOR A PARTICULAR PURPOSE.  See the
+// GNU General Public License for more details.
+//
+// You should have received a copy of the GNU General Public License
+// along with Moodle.  If not, see <http://www.gnu.org/licenses/>.
+
+namespace local_backend_sync\local;
+
+use local_backend_sync\event\event_rejected;
+use local_backend_sync\fixtures\site;
+use local_backend_sync\local\delivery\change;
+use local_backend_sync\local\delivery\event;
+
+defined('MOODLE_INTERNAL') || die();
+
+require_once(__DIR__ . '/../fixtures/load.php');
+
+/**
+ * Tests of what is remembered of what the backend holds and refused.
+ *
+ * @package    local_backend_sync
+ * @copyright  2026 The Backend Sync developers
+ * @license    http://www.gnu.org/copyleft/gpl.html GNU GPL v3 or later
+ * @covers     \local_backend_sync\local\ledger
+ * @covers     \local_backend_sync\event\event_rejected
+ */
+final class ledger_test extends \advanced_testcase {
+    /** @var ledger */
+    private $ledger;
+
+    /**
+     * An empty ledger.
+     */
+    protected function setUp(): void {
+        parent::setUp();
+        $this->resetAfterTest();
+        site::clear();
+        $this->ledger = new ledger();
+    }
+
+    /**
+     * Events about records of some kinds.
+     *
+     * @param int[] $ids
+     * @param array|null $data
+     * @return event[]
+     */
+    private function events(array $ids, ?array $data = ['a']): array {
+        $events = [];
+        foreach ($ids as $id) {
+            $change = new change($id % 2 ? change::USER : change::GRADE, $id);
+            $change->userid = 100 + $id;
+            $change->itemid = 200 + $id;
+            $events[] = new event($change, $data);
+        }
+        return $events;
+    }
+
+    /**
+     * What is known, with nulls for what is not.
+     *
+     * @param int[] $ids
+     * @return array
+     */
+    private function known(array $ids): array {
+        $known = [];
+        $all = $this->ledger->known(array_column($this->events($ids), 'change'));
+        foreach ($this->events($ids) as $event) {
+            $known[] = $all[$event->change->key()] ?? null;
+        }
+        return $known;
+    }
+
+    /**
+     * Nothing known, then anything, then this.
+     */
+    public function test_announce_and_confirm(): void {
+        global $DB;
+        $events = $this->events([1, 2, 3]);
+        $this->assertSame([null, null, null], $this->known([1, 2, 3]));
+        $this->ledger->announce($events);
+        $this->assertSame(['', '', ''], $this->known([1, 2, 3]));
+        $this->ledger->confirm([$events[0], $events[1]]);
+        $hash = $events[0]->hash;
+        $this->assertSame([$hash, $hash, ''], $this->known([1, 2, 3]));
+        // Of another kind with the same id nothing is known.
+        $this->assertSame([], $this->ledger->known([new change(change::COURSE, 1)]));
+        $this->ledger->announce([$events[1]]);
+        $this->assertSame([$hash, '', ''], $this->known([1, 2, 3]));
+        $this->ledger->confirm($this->events([2], null));
+        $this->assertSame(event::DELETED, $this->known([2])[0]);
+        $this->assertSame(3, $DB->count_records(ledger::SENT));
+        $row = $DB->get_record(ledger::SENT, ['kind' => 'grade', 'objectid' => 2]);
+        $this->assertEquals([102, 202], [$row->userid, $row->itemid]);
+        $this->ledger->forget();
+        $this->assertSame(['', '', ''], $this->known([1, 2, 3]));
+        $this->ledger->announce([]);
+        $this->ledger->confirm([]);
+        $this->assertSame([], $this->ledger->known([]));
+    }
+
+    /**
+     * The number of statements is the same for 10 and for 300 events.
+     */
+    public function test_cost(): void {
+        global $DB;
+        $counts = [];
+        foreach ([10, 300] as $i => $count) {
+            $old = $this->events(range(10000 * $i + 1, 10000 * $i + $count));
+            $this->ledger->announce($old);
+            $this->ledger->reject($old[0]->change, 'code', '');
+            $events = array_merge($old, $this->events(range(10000 * $i + 5001, 10000 * $i + 5000 + $count)));
+            [$reads, $writes] = [$DB->perf_get_reads(), $DB->perf_get_writes()];
+            $this->ledger->known(array_column($events, 'change'));
+            $known = $DB->perf_get_reads() - $reads;
+            $this->ledger->announce($events);
+            $announced = $DB->perf_get_writes() - $writes;
+            $this->ledger->confirm($events);
+            $counts[] = [$known, $DB->perf_get_reads() - $reads, $announced, $DB->perf_get_writes() - $writes];
+            $hashes = $this->ledger->known(array_column($events, 'change'));
+            $this->assertSame([$events[0]->hash], array_values(array_unique($hashes)));
+        }
+        // What cannot be the same is how often new rows are written: Moodle writes them in groups.
+        $this->assertSame($counts[0][0], $counts[1][0]);
+        $this->assertSame($counts[0][1], $counts[1][1]);
+        $this->assertLessThanOrEqual($counts[0][2] + 4, $counts[1][2]);
+        $this->assertLessThanOrEqual($counts[0][3] + 4, $counts[1][3]);
+    }
+
+    /**
+     * One rejection for each record: the last one. It is told in Moodle's log, and goes when the backend takes the record.
+     */
+    public function test_reject(): void {
+        global $DB;
+        $events = $this->events([1, 2]);
+        $events[0]->change->created = true;
+        $sink = $this->redirectEvents();
+        $this->ledger->reject($events[0]->change, 'validation_failed', 'First.');
+        $this->ledger->reject($events[1]->change, str_repeat("\u{e9}", 60), 'Other.');
+        $this->ledger->reject($events[0]->change, 'event_not_storable', 'Second.');
+        $logged = $sink->get_events();
+        $sink->close();
+        $this->assertCount(3, $logged);
+        $this->assertInstanceOf(event_rejected::class, $logged[0]);
+        $this->assertSame('user', $logged[0]->other['kind']);
+        $this->assertSame('created', $logged[0]->other['event']);
+        $this->assertEquals(101, $logged[0]->relateduserid);
+        $this->assertStringContainsString('validation_failed', $logged[0]->get_description());
+        $this->assertInstanceOf(\moodle_url::class, $logged[0]->get_url());
+        $this->assertNotEmpty(event_rejected::get_name());
+        $this->assertSame(2, $DB->count_records(ledger::REJECTED));
+        $row = $DB->get_record(ledger::REJECTED, ['kind' => 'user', 'objectid' => 1]);
+        $this->assertSame(['event_not_storable', 'Second.'], [$row->code, $row->detail]);
+        $this->assertEquals($logged[2]->objectid, $row->id);
+
+        $this->ledger->announce($events);
+        $this->ledger->confirm([$events[0]]);
+        $this->assertEquals([2], $DB->get_fieldset_select(ledger::REJECTED, 'objectid', '1 = 1'));
+    }
+
+    /**
+     * Rejected changes are sent again, as what they were.
+     */
+    public function test_retry_and_discard(): void {
+        global $DB;
+        $events = $this->events([1, 2, 3, 4]);
+        $events[0]->change->created = true;
+        $events[1]->change->deleted = true;
+        foreach ($events as $event) {
+            $this->ledger->reject($event->change, 'code', 'detail');
+        }
+        $ids = $DB->get_fieldset_select(ledger::REJECTED, 'id', 'objectid <= 2');
+        $this->assertSame(2, ledger::retry($ids));
+        $this->assertEqualsCanonicalizing(['user 1 created 101 0 201', 'grade 2 deleted 102 0 202'], site::rows());
+        $this->assertCount(2, (new outbox())->next(10));
+        $this->assertSame(2, $DB->count_records(ledger::REJECTED));
+        $id = $DB->get_field(ledger::REJECTED, 'id', ['objectid' => 3]);
+        ledger::discard([$id]);
+        $this->assertEquals([4], $DB->get_fieldset_select(ledger::REJECTED, 'objectid', '1 = 1'));
+        $this->assertSame(1, ledger::retry([]));
+        $this->assertCount(3, site::rows());
+        $this->assertSame(0, ledger::retry([]));
+        $this->ledger->reject($events[0]->change, 'code', 'detail');
+        ledger::discard([]);
+        $this->assertSame(0, $DB->count_records(ledger::REJECTED));
+        $this->assertCount(3, site::rows());
+    }
+
+    /**
+     * What is put off waits in the outbox.
+     */
+    public function test_postpone(): void {
+        $this->ledger->postpone(array_column($this->events([1]), 'change'), time() + 100);
+        $this->assertSame(['user 1 updated 101 0 201'], site::rows());
+        $this->assertSame([], (new outbox())->next(10));
+    }
+}

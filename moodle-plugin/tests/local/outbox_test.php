@@ -1,0 +1,125 @@
+<?php
+// This file is part of Moodle - http://moodle.org/
+//
+// Moodle is free software: you can redistribute it and/or modify
+// it under the terms of the GNU General Public License as published by
+// the Free Software Foundation, either version 3 of the License, or
+// (at your option) any later version.
+//
+// Moodle is distributed in the hope that it will be useful,
+// but WITHOUT ANY WARRANTY; without even the implied warranty of
+// MERCHANTABILITY or FITNESS FOR A PARTICULAR PURPOSE.  See the
+// GNU General Public License for more details.
+//
+// You should have received a copy of the GNU General Public License
+// along with Moodle.  If not, see <http://www.gnu.org/licenses/>.
+
+namespace local_backend_sync\local;
+
+use local_backend_sync\fixtures\site;
+use local_backend_sync\local\delivery\change;
+
+defined('MOODLE_INTERNAL') || die();
+
+require_once(__DIR__ . '/../fixtures/load.php');
+
+/**
+ * Tests of the table in which changes wait.
+ *
+ * @package    local_backend_sync
+ * @copyright  2026 The Backend Sync developers
+ * @license    http://www.gnu.org/copyleft/gpl.html GNU GPL v3 or later
+ * @covers     \local_backend_sync\local\outbox
+ * @covers     \local_backend_sync\local\rows
+ */
+final class outbox_test extends \advanced_testcase {
+    /**
+     * An empty outbox.
+     */
+    protected function setUp(): void {
+        parent::setUp();
+        $this->resetAfterTest();
+        site::clear();
+    }
+
+    /**
+     * The oldest records come first, each with all its rows, wherever they stand; and what is done is gone, and nothing else.
+     */
+    public function test_pieces(): void {
+        $outbox = new outbox();
+        foreach ([1, 2, 3, 1, 4, 2, 1] as $i => $id) {
+            outbox::add(change::USER, $id, $i ? 'updated' : 'created', $id);
+        }
+        outbox::add(change::GRADE, 1, 'updated', 7, 8, 9);
+        $changes = $outbox->next(2);
+        $this->assertSame(['user:1', 'user:2'], array_keys($changes));
+        $this->assertCount(3, $changes['user:1']->rowids);
+        $this->assertTrue($changes['user:1']->created);
+        $this->assertSame($changes['user:1']->rowids, $outbox->next(2)['user:1']->rowids);
+        // One that comes meanwhile is not done with these.
+        outbox::add(change::USER, 1, 'deleted', 1);
+        $outbox->done([$changes['user:1']]);
+        $this->assertSame(['user:2', 'user:3', 'user:4', 'grade:1', 'user:1'], array_keys($outbox->next(100)));
+        $outbox->done($outbox->next(100));
+        $this->assertSame([], $outbox->next(100));
+        $outbox->done([]);
+        $this->assertSame([], site::rows());
+    }
+
+    /**
+     * What is put off comes in its time, and once.
+     */
+    public function test_postponed(): void {
+        global $DB;
+        $outbox = new outbox();
+        $change = new change(change::GRADE, 5);
+        $change->userid = 7;
+        $change->created = true;
+        outbox::postpone([$change], time() + 1000);
+        $change->created = false;
+        outbox::postpone([$change, new change(change::USER, 5)], time() + 2000);
+        $this->assertSame(['grade 5 updated 7 0 0', 'user 5 updated 0 0 0'], site::rows());
+        $this->assertSame([], $outbox->next(10));
+        // Rows that are due are not touched by it.
+        outbox::add(change::GRADE, 5, 'updated', 7);
+        outbox::postpone([$change], time() + 3000);
+        $this->assertCount(3, site::rows());
+        $this->assertSame(['grade:5'], array_keys($outbox->next(10)));
+        $DB->set_field(outbox::TABLE, 'timedue', time() - 1, ['kind' => 'user']);
+        $this->assertSame(['user:5', 'grade:5'], array_keys($outbox->next(10)));
+        outbox::postpone([], time());
+    }
+
+    /**
+     * More records than one SQL list may have.
+     */
+    public function test_many(): void {
+        global $DB;
+        $rows = [];
+        for ($i = 1; $i <= 2500; $i++) {
+            $rows[] = ['kind' => 'user', 'objectid' => $i, 'event' => 'updated', 'timecreated' => 1, 'timedue' => 0];
+        }
+        $DB->insert_records(outbox::TABLE, array_merge($rows, $rows));
+        $outbox = new outbox();
+        $changes = $outbox->next(2400);
+        $this->assertCount(2400, $changes);
+        $this->assertCount(2, $changes['user:2400']->rowids);
+        $outbox->done($changes);
+        $this->assertCount(100, $outbox->next(5000));
+    }
+
+    /**
+     * A record that changes more often than is taken at once is sent, and its later rows come after.
+     */
+    public function test_very_many_rows_of_one_record(): void {
+        global $DB;
+        $rows = array_fill(0, outbox::ROWS + 100, ['kind' => 'user', 'objectid' => 7, 'event' => 'updated', 'timecreated' => 1,
+            'timedue' => 0]);
+        $DB->insert_records(outbox::TABLE, $rows);
+        $outbox = new outbox();
+        $changes = $outbox->next(1000);
+        $this->assertCount(outbox::ROWS, $changes['user:7']->rowids);
+        $outbox->done($changes);
+        $this->assertCount(100, $outbox->next(1000)['user:7']->rowids);
+    }
+}

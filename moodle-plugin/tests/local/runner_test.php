@@ -1,0 +1,367 @@
+<?php
+// This file is part of Moodle - http://moodle.org/
+//
+// Moodle is free software: you can redistribute it and/or modify
+// it under the terms of the GNU General Public License as published by
+// the Free Software Foundation, either version 3 of the License, or
+// (at your option) any later version.
+//
+// Moodle is distributed in the hope that it will be useful,
+// but WITHOUT ANY WARRANTY; without even the implied warranty of
+// MERCHANTABILITY or FITNESS FOR A PARTICULAR PURPOSE.  See the
+// GNU General Public License for more details.
+//
+// You should have received a copy of the GNU General Public License
+// along with Moodle.  If not, see <http://www.gnu.org/licenses/>.
+
+namespace local_backend_sync\local;
+
+use core\lock\lock_config;
+use local_backend_sync\event\delivery_failed;
+use local_backend_sync\event\delivery_recovered;
+use local_backend_sync\fixtures\fake_backend;
+use local_backend_sync\fixtures\fuse;
+use local_backend_sync\fixtures\site;
+use local_backend_sync\local\delivery\change;
+use local_backend_sync\local\delivery\failure;
+use local_backend_sync\local\delivery\health;
+use local_backend_sync\local\delivery\report;
+
+defined('MOODLE_INTERNAL') || die();
+
+global $CFG;
+require_once(__DIR__ . '/../fixtures/load.php');
+require_once($CFG->libdir . '/filelib.php');
+
+/**
+ * Tests of the sender in Moodle: its lock, its HTTP, Moodle's log, and the message to administrators.
+ *
+ * @package    local_backend_sync
+ * @copyright  2026 The Backend Sync developers
+ * @license    http://www.gnu.org/copyleft/gpl.html GNU GPL v3 or later
+ * @covers     \local_backend_sync\local\runner
+ * @covers     \local_backend_sync\local\moodle_http
+ * @covers     \local_backend_sync\local\alert
+ * @covers     \local_backend_sync\local\status
+ * @covers     \local_backend_sync\task\send
+ */
+final class runner_test extends \advanced_testcase {
+    /** @var string nothing listens there, and it is this machine */
+    const NOBODY = 'http://127.0.0.1:1';
+
+    /**
+     * A configured site with an empty outbox.
+     */
+    protected function setUp(): void {
+        parent::setUp();
+        $this->resetAfterTest();
+        $this->setAdminUser();
+        site::configure(self::NOBODY);
+        site::clear();
+    }
+
+    /**
+     * Has the next requests answered with status 200 and these bodies.
+     *
+     * @param array $answers
+     */
+    private function answer(array $answers): void {
+        // Moodle takes the last one first.
+        foreach (array_reverse($answers) as $answer) {
+            \curl::mock_response(is_array($answer) ? json_encode($answer) : $answer);
+        }
+    }
+
+    /**
+     * What a backend says to a handshake.
+     *
+     * @return array
+     */
+    private function handshake(): array {
+        return (new fake_backend(new fuse()))->handshake();
+    }
+
+    /**
+     * Outcomes of a batch.
+     *
+     * @param int $count
+     * @return array
+     */
+    private function outcomes(int $count): array {
+        return ['outcomes' => array_fill(0, $count, ['outcome' => 'applied', 'errors' => []])];
+    }
+
+    /**
+     * A run as if the time to wait were over, and the events that it told Moodle's log.
+     *
+     * @param report|null $report
+     * @return string[] classes
+     */
+    private function logged(?report &$report = null): array {
+        $memory = new database_memory();
+        $trouble = $memory->get(health::TROUBLE);
+        if ($trouble) {
+            $memory->set(health::TROUBLE, ['retry' => 0] + $trouble);
+        }
+        $sink = $this->redirectEvents();
+        $report = runner::run(5);
+        $classes = array_map('get_class', $sink->get_events());
+        $sink->close();
+        return $classes;
+    }
+
+    /**
+     * Whether the lock is free.
+     *
+     * @return bool
+     */
+    private function is_free(): bool {
+        $lock = lock_config::get_lock_factory('local_backend_sync')->get_lock(runner::LOCK, 0);
+        if ($lock) {
+            $lock->release();
+        }
+        return (bool)$lock;
+    }
+
+    /**
+     * Changes go to the backend.
+     */
+    public function test_delivery(): void {
+        $user = $this->getDataGenerator()->create_user();
+        $this->answer([$this->handshake(), $this->outcomes(1)]);
+        $report = runner::run(5);
+        $this->assertNull($report->failure);
+        $this->assertSame([1, true], [$report->sent, $report->empty]);
+        $this->assertSame([], site::rows());
+        $this->assertNotEmpty((new ledger())->known([new change(change::USER, $user->id)])["user:$user->id"]);
+        $this->assertTrue($this->is_free());
+        $status = status::read();
+        $this->assertSame([true, 0, 0, 0, 1, 1], [$status->configured, $status->waiting, $status->postponed, $status->rejected,
+            $status->senthour, $status->sentday]);
+        $this->assertSame('college', $status->backend['site']);
+        $this->assertEqualsWithDelta(time(), $status->lastsuccess, 60);
+        $this->assertSame(0, $status->age());
+    }
+
+    /**
+     * There is one sender at a time.
+     */
+    public function test_lock(): void {
+        $lock = lock_config::get_lock_factory('local_backend_sync')->get_lock(runner::LOCK, 0);
+        $this->getDataGenerator()->create_user();
+        if (!$this->is_free()) {
+            $this->assertNull(runner::run(5));
+            $this->assertCount(1, site::rows());
+            $this->expectOutputRegex('/Another process is sending/');
+            (new \local_backend_sync\task\send())->execute();
+        }
+        $lock->release();
+        $this->assertNotNull(runner::run(5));
+    }
+
+    /**
+     * Whatever is thrown, the lock is given back.
+     */
+    public function test_lock_is_given_back(): void {
+        $this->getDataGenerator()->create_user();
+        $this->answer([$this->handshake(), $this->outcomes(1)]);
+        try {
+            runner::run(5, false, null, function () {
+                throw new \coding_exception('on purpose');
+            });
+            $this->fail('Nothing was thrown.');
+        } catch (\coding_exception $e) {
+            $this->assertTrue($this->is_free());
+        }
+        runner::run(5);
+        $this->assertTrue($this->is_free());
+    }
+
+    /**
+     * That deliveries fail is told once, and that they work again.
+     */
+    public function test_log(): void {
+        $this->getDataGenerator()->create_user();
+        $this->assertSame([delivery_failed::class], $this->logged($report));
+        $this->assertSame([failure::REFUSED, true, false], [$report->failure->reason, $report->broke, $report->recovered]);
+        $this->assertSame([], $this->logged($report));
+        $this->assertSame(failure::REFUSED, $report->failure->reason);
+        $this->assertSame(2, status::read()->trouble['failures']);
+        // Too early is no failure.
+        $report = runner::run(5);
+        $this->assertNull($report->failure);
+        $this->assertNotNull($report->waituntil);
+        // Unless an administrator does not want to wait.
+        $this->assertNotNull(runner::run(5, true)->failure);
+        $this->answer([$this->handshake(), $this->outcomes(1)]);
+        $this->assertSame([delivery_recovered::class], $this->logged($report));
+        $this->assertSame(1, $report->sent);
+        $this->assertNull(status::read()->trouble);
+        $this->assertSame([], $this->logged());
+        // And when it fails again, that is news.
+        $this->getDataGenerator()->create_user();
+        $this->answer(['<html>']);
+        $this->assertSame([delivery_failed::class], $this->logged($report));
+        $this->assertSame(failure::NOT_CONTRACT, $report->failure->reason);
+    }
+
+    /**
+     * The events of Moodle's log say what happened.
+     */
+    public function test_words_of_the_log(): void {
+        $event = delivery_failed::create_from_failure(new failure(failure::UNAUTHORIZED, 'No.', 401));
+        $this->assertStringContainsString('401', $event->get_description());
+        $this->assertStringContainsString('No.', $event->get_description());
+        $events = [$event, delivery_recovered::create_now()];
+        foreach ($events as $event) {
+            $this->assertNotEmpty($event->get_description());
+            $this->assertStringNotContainsString('[[', $event::get_name());
+            $this->assertInstanceOf(\moodle_url::class, $event->get_url());
+            $event->trigger();
+        }
+    }
+
+    /**
+     * Settings that don't allow to send are a failure, too, except when there are none.
+     */
+    public function test_bad_settings(): void {
+        $this->getDataGenerator()->create_user();
+        set_config('backend_url', 'http://sync.college.example', 'local_backend_sync');
+        $this->assertSame([delivery_failed::class], $this->logged($report));
+        $this->assertSame(failure::INSECURE_URL, $report->failure->reason);
+        $this->assertSame([], $this->logged());
+        set_config('backend_url', '', 'local_backend_sync');
+        $this->assertSame([], $this->logged($report));
+        $this->assertSame(failure::NOT_CONFIGURED, $report->failure->reason);
+        $this->assertCount(1, site::rows());
+    }
+
+    /**
+     * Live changes go first, then the backfill, and it is throttled.
+     */
+    public function test_backfill(): void {
+        global $DB;
+        backfill::order(new database_memory(), backfill::RUNNING, true);
+        $user = $this->getDataGenerator()->create_user();
+        $this->answer([$this->handshake(), $this->outcomes(1), $this->outcomes(1)]);
+        $steps = [];
+        $report = runner::run(20, false, null, function ($report, $state) use (&$steps) {
+            $steps[] = [$report->sent, $state['status']];
+        }, 10000000);
+        // The admin is the only other user of a new site; the guest is nobody.
+        $this->assertNull($report->failure);
+        $this->assertSame(2, $report->sent);
+        $this->assertSame(backfill::FINISHED, status::read()->backfill['status']);
+        $this->assertSame(backfill::FINISHED, end($steps)[1]);
+        $this->assertNull(status::read()->backfillorder);
+        $this->assertSame(2, $DB->count_records(ledger::SENT));
+        $this->assertSame(2, status::read()->senthour);
+        $this->assertNotNull($user);
+    }
+
+    /**
+     * A run for live changes alone does not touch the backfill.
+     */
+    public function test_live_changes_alone(): void {
+        backfill::order(new database_memory(), backfill::RUNNING, true);
+        $this->getDataGenerator()->create_user();
+        $this->answer([$this->handshake(), $this->outcomes(1)]);
+        $report = runner::run(5, false, 1);
+        $this->assertSame(1, $report->sent);
+        $this->assertNotNull(status::read()->backfillorder);
+        $this->assertNull(status::read()->backfill);
+    }
+
+    /**
+     * The task says what it did.
+     */
+    public function test_task(): void {
+        $this->getDataGenerator()->create_user();
+        $this->answer([$this->handshake(), $this->outcomes(1)]);
+        $this->expectOutputRegex('/Sent 1, unchanged 0, refused 0, in 1 requests\./');
+        $task = new \local_backend_sync\task\send();
+        $task->execute();
+        $this->assertNotEmpty($task->get_name());
+    }
+
+    /**
+     * Administrators are told once when changes wait for long, once more after a day, and anew at the next incident.
+     */
+    public function test_alert(): void {
+        global $DB;
+        $this->preventResetByRollback();
+        $this->setUser($this->getDataGenerator()->create_user());
+        set_config('siteadmins', get_admin()->id . ',' . $this->getDataGenerator()->create_user()->id);
+        site::clear();
+        $sink = $this->redirectMessages();
+        $told = function () use ($sink) {
+            alert::check();
+            $messages = $sink->get_messages();
+            $sink->clear();
+            return $messages;
+        };
+        $this->assertCount(0, $told());
+        outbox::add(change::USER, get_admin()->id, 'updated');
+        $this->assertCount(0, $told());
+        $DB->set_field(outbox::TABLE, 'timecreated', time() - 3600);
+        (new health(new database_memory(), new delivery\clock()))->failed(new failure(failure::UNAUTHORIZED, '', 401));
+        $messages = $told();
+        $this->assertCount(2, $messages);
+        $this->assertSame('local_backend_sync', $messages[0]->component);
+        $this->assertSame('waiting', $messages[0]->eventtype);
+        $this->assertStringContainsString('API token', $messages[0]->fullmessage);
+        $this->assertStringNotContainsString('{$a', $messages[0]->fullmessage . $messages[0]->subject);
+        $this->assertStringNotContainsString('site-token', $messages[0]->fullmessage);
+        $this->assertCount(0, $told());
+        // A day later.
+        $memory = new database_memory();
+        $memory->set(alert::STATE, ['time' => time() - DAYSECS]);
+        $this->assertCount(2, $told());
+        $this->assertCount(0, $told());
+        // It is over; and begins again.
+        site::clear();
+        $this->assertCount(0, $told());
+        outbox::add(change::USER, get_admin()->id, 'updated');
+        $DB->set_field(outbox::TABLE, 'timecreated', time() - 3600);
+        $this->assertCount(2, $told());
+        $sink->close();
+    }
+
+    /**
+     * What is put off is no reason to alert anybody.
+     */
+    public function test_no_alert_for_what_is_put_off(): void {
+        global $DB;
+        outbox::postpone([new change(change::GRADE, 7)], time() + 1000);
+        $DB->set_field(outbox::TABLE, 'timecreated', time() - 3600);
+        $sink = $this->redirectMessages();
+        alert::check();
+        $this->assertCount(0, $sink->get_messages());
+        $sink->close();
+        $this->assertSame([0, 1, 0], [status::read()->waiting, status::read()->postponed, status::read()->age()]);
+    }
+
+    /**
+     * What Moodle's curl says of a connection that fails.
+     */
+    public function test_http(): void {
+        $response = (new moodle_http(1, 2))->request(self::NOBODY . '/x', ['X-Header: 1'], '{}');
+        $this->assertSame([0, failure::REFUSED], [$response->status, $response->reason]);
+        $this->assertNotSame('', $response->error);
+        $this->answer(['body']);
+        $response = (new moodle_http(1, 2))->request(self::NOBODY . '/x', [], null);
+        $this->assertSame([200, 'body'], [$response->status, $response->body]);
+    }
+
+    /**
+     * Pages that run on the command line, as tests do, send nothing at their end.
+     */
+    public function test_immediate(): void {
+        $this->assertFalse(immediate::is_possible());
+        set_config('immediate', 0, 'local_backend_sync');
+        $this->getDataGenerator()->create_user();
+        immediate::send();
+        $this->assertCount(1, site::rows());
+        $this->assertNull(status::read()->trouble);
+    }
+}

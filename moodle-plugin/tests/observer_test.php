@@ -1,0 +1,433 @@
+<?php
+// This file is part of Moodle - http://moodle.org/
+//
+// Moodle is free software: you can redistribute it and/or modify
+// it under the terms of the GNU General Public License as published by
+// the Free Software Foundation, either version 3 of the License, or
+// (at your option) any later version.
+//
+// Moodle is distributed in the hope that it will be useful,
+// but WITHOUT ANY WARRANTY; without even the implied warranty of
+// MERCHANTABILITY or FITNESS FOR A PARTICULAR PURPOSE.  See the
+// GNU General Public License for more details.
+//
+// You should have received a copy of the GNU General Public License
+// along with Moodle.  If not, see <http://www.gnu.org/licenses/>.
+
+namespace local_backend_sync;
+
+use local_backend_sync\fixtures\site;
+use local_backend_sync\local\outbox;
+
+defined('MOODLE_INTERNAL') || die();
+
+global $CFG;
+require_once(__DIR__ . '/fixtures/load.php');
+require_once($CFG->dirroot . '/user/lib.php');
+require_once($CFG->dirroot . '/course/lib.php');
+require_once($CFG->libdir . '/gradelib.php');
+require_once($CFG->libdir . '/completionlib.php');
+require_once($CFG->dirroot . '/backup/util/includes/backup_includes.php');
+require_once($CFG->dirroot . '/backup/util/includes/restore_includes.php');
+
+/**
+ * Tests of what each change in Moodle writes into the outbox, by Moodle's own functions.
+ *
+ * @package    local_backend_sync
+ * @copyright  2026 The Backend Sync developers
+ * @license    http://www.gnu.org/copyleft/gpl.html GNU GPL v3 or later
+ * @covers     \local_backend_sync\observer
+ */
+final class observer_test extends \advanced_testcase {
+    /**
+     * A configured site.
+     */
+    protected function setUp(): void {
+        parent::setUp();
+        $this->resetAfterTest();
+        $this->setAdminUser();
+        site::configure();
+    }
+
+    /**
+     * Users.
+     */
+    public function test_users(): void {
+        $id = user_create_user((object)[
+            'username' => 'ann', 'firstname' => 'Ann', 'lastname' => 'Lee', 'email' => 'ann@example.com',
+            'password' => 'Passw0rd!x', 'mnethostid' => 1,
+        ]);
+        $this->assertSame(["user $id created $id 0 0"], array_values(array_unique(site::rows())));
+        $rows = site::noted(function () use ($id) {
+            user_update_user((object)['id' => $id, 'lastname' => 'Smith'], false);
+        });
+        $this->assertSame(["user $id updated $id 0 0"], $rows);
+        $rows = site::noted(function () use ($id) {
+            delete_user(\core_user::get_user($id));
+        });
+        $this->assertSame(["person $id deleted $id 0 0"], array_values(array_unique($rows)));
+    }
+
+    /**
+     * Courses, and their categories.
+     */
+    public function test_courses(): void {
+        $category = $this->getDataGenerator()->create_category();
+        $this->assertSame([], site::rows());
+        $id = create_course((object)['fullname' => 'Course', 'shortname' => 'C1', 'category' => $category->id])->id;
+        $this->assertSame(["course $id created 0 $id 0"], site::rows('course'));
+        $rows = site::noted(function () use ($id) {
+            update_course((object)['id' => $id, 'fullname' => 'Other']);
+        });
+        $this->assertSame(["course $id updated 0 $id 0"], $rows);
+        $rows = site::noted(function () use ($category) {
+            \core_course_category::get($category->id)->update(['name' => 'Other']);
+        });
+        $this->assertSame(["category $category->id updated 0 0 0"], $rows);
+        $rows = site::noted(function () use ($id) {
+            delete_course($id, false);
+        });
+        $this->assertContains("contents $id deleted 0 $id 0", $rows);
+    }
+
+    /**
+     * Hiding a course, and moving it to another category, change it.
+     */
+    public function test_course_is_hidden_and_moved(): void {
+        $course = $this->getDataGenerator()->create_course();
+        $category = $this->getDataGenerator()->create_category();
+        $changes = [
+            function () use ($course) {
+                course_change_visibility($course->id, false);
+            },
+            function () use ($course, $category) {
+                move_courses([$course->id], $category->id);
+            },
+        ];
+        foreach ($changes as $change) {
+            $this->assertContains("course $course->id updated 0 $course->id 0", site::noted($change));
+        }
+    }
+
+    /**
+     * Resetting a course tells that anything in it may be gone.
+     */
+    public function test_course_reset(): void {
+        $site = site::course_with_student();
+        site::item($site->course->id)->update_final_grade($site->user->id, 80, 'test');
+        $rows = site::noted(function () use ($site) {
+            reset_course_userdata((object)['id' => $site->course->id, 'reset_gradebook_grades' => 1, 'reset_completion' => 1,
+                'unenrol_users' => [], 'courseid' => $site->course->id]);
+        });
+        $this->assertContains("contents {$site->course->id} updated 0 {$site->course->id} 0", $rows);
+    }
+
+    /**
+     * Restoring a course tells that anything in it may be new.
+     */
+    public function test_course_restore(): void {
+        global $USER;
+        $site = site::course_with_student();
+        $new = $this->getDataGenerator()->create_course();
+        $backup = new \backup_controller(
+            \backup::TYPE_1COURSE,
+            $site->course->id,
+            \backup::FORMAT_MOODLE,
+            \backup::INTERACTIVE_NO,
+            \backup::MODE_IMPORT,
+            $USER->id
+        );
+        $backup->execute_plan();
+        $rows = site::noted(function () use ($backup, $new, $USER) {
+            $restore = new \restore_controller(
+                $backup->get_backupid(),
+                $new->id,
+                \backup::INTERACTIVE_NO,
+                \backup::MODE_IMPORT,
+                $USER->id,
+                \backup::TARGET_EXISTING_ADDING
+            );
+            $restore->execute_precheck();
+            $restore->execute_plan();
+            $restore->destroy();
+        }, 'contents');
+        $backup->destroy();
+        $this->assertSame(["contents $new->id updated 0 $new->id 0"], $rows);
+    }
+
+    /**
+     * Enrolments and their methods.
+     */
+    public function test_enrolments(): void {
+        global $DB;
+        $site = site::course_with_student();
+        [$courseid, $userid, $id] = [$site->course->id, $site->user->id, $site->enrolment];
+        $this->assertContains("enrolment $id created $userid $courseid 0", site::rows());
+        $manual = enrol_get_plugin('manual');
+        $rows = site::noted(function () use ($manual, $site) {
+            $manual->update_user_enrol($site->enrol, $site->user->id, ENROL_USER_SUSPENDED);
+        });
+        $this->assertSame(["enrolment $id updated $userid $courseid 0"], $rows);
+        $rows = site::noted(function () use ($manual, $site) {
+            $manual->update_status($site->enrol, ENROL_INSTANCE_DISABLED);
+        });
+        $this->assertSame(["method {$site->enrol->id} updated 0 $courseid 0"], $rows);
+        $rows = site::noted(function () use ($manual, $site) {
+            $manual->unenrol_user($site->enrol, $site->user->id);
+        });
+        $this->assertContains("enrolment $id deleted $userid $courseid 0", $rows);
+        // Deleting the method unenrols everybody.
+        $this->getDataGenerator()->enrol_user($userid, $courseid, 'student');
+        $id = $DB->get_field('user_enrolments', 'id', ['enrolid' => $site->enrol->id, 'userid' => $userid]);
+        $rows = site::noted(function () use ($manual, $site) {
+            $manual->delete_instance($site->enrol);
+        });
+        $this->assertContains("enrolment $id deleted $userid $courseid 0", $rows);
+    }
+
+    /**
+     * Roles of a course, and of no other context.
+     */
+    public function test_roles(): void {
+        global $DB;
+        $site = site::course_with_student();
+        $role = $DB->get_field('role', 'id', ['shortname' => 'teacher']);
+        $expected = ["roles $role updated {$site->user->id} {$site->course->id} 0"];
+        $this->assertSame($expected, site::noted(function () use ($site, $role) {
+            role_assign($role, $site->user->id, $site->context->id);
+        }));
+        $this->assertSame($expected, site::noted(function () use ($site, $role) {
+            role_unassign($role, $site->user->id, $site->context->id);
+        }));
+        $this->assertSame([], site::noted(function () use ($site, $role) {
+            role_assign($role, $site->user->id, \context_system::instance()->id);
+            role_assign($role, $site->user->id, \context_coursecat::instance($site->course->category)->id);
+            role_unassign($role, $site->user->id, \context_system::instance()->id);
+        }));
+    }
+
+    /**
+     * Grades: the one that was given, and those that follow from it.
+     */
+    public function test_grades(): void {
+        $site = site::course_with_student();
+        $item = site::item($site->course->id);
+        $total = \grade_item::fetch_course_item($site->course->id);
+        $rows = site::noted(function () use ($item, $site) {
+            $item->update_final_grade($site->user->id, 80, 'test', 'Well done', FORMAT_HTML);
+            grade_regrade_final_grades($site->course->id);
+        }, 'grade');
+        $grade = \grade_grade::fetch(['itemid' => $item->id, 'userid' => $site->user->id]);
+        $totalgrade = \grade_grade::fetch(['itemid' => $total->id, 'userid' => $site->user->id]);
+        $this->assertContains("grade $grade->id updated {$site->user->id} {$site->course->id} $item->id", $rows);
+        $this->assertContains("grade $totalgrade->id updated {$site->user->id} {$site->course->id} $total->id", $rows);
+        $rows = site::noted(function () use ($grade) {
+            $grade->delete('test');
+        }, 'grade');
+        $this->assertContains("grade $grade->id deleted {$site->user->id} {$site->course->id} $item->id", $rows);
+    }
+
+    /**
+     * Grade items: their names, maxima and hiding concern all their grades; deleting one deletes them.
+     */
+    public function test_grade_items(): void {
+        $site = site::course_with_student();
+        $item = site::item($site->course->id);
+        $item->update_final_grade($site->user->id, 80, 'test');
+        $grade = \grade_grade::fetch(['itemid' => $item->id, 'userid' => $site->user->id]);
+        $expected = "item $item->id updated 0 {$site->course->id} 0";
+        $changes = [
+            'name' => function () use ($item) {
+                $item->itemname = 'Other';
+                $item->update('test');
+            },
+            'maximum' => function () use ($item) {
+                $item->grademax = 200;
+                $item->update('test');
+            },
+            'hiding' => function () use ($item) {
+                $item->set_hidden(1);
+            },
+            'showing' => function () use ($item) {
+                $item->set_hidden(0);
+            },
+        ];
+        foreach ($changes as $name => $change) {
+            $this->assertContains($expected, site::noted($change), $name);
+        }
+        $rows = site::noted(function () use ($item) {
+            $item->delete('test');
+        });
+        $this->assertContains("grade $grade->id deleted {$site->user->id} {$site->course->id} $item->id", $rows);
+    }
+
+    /**
+     * Scales.
+     */
+    public function test_scales(): void {
+        $scale = $this->getDataGenerator()->create_scale(['scale' => 'Bad,Good']);
+        $rows = site::noted(function () use ($scale) {
+            $scale = \grade_scale::fetch(['id' => $scale->id]);
+            $scale->scale = 'Bad,Good,Excellent';
+            $scale->update('test');
+        });
+        $this->assertSame(["scale $scale->id updated 0 0 0"], $rows);
+    }
+
+    /**
+     * Completions of courses.
+     */
+    public function test_completions(): void {
+        global $CFG, $DB;
+        $CFG->enablecompletion = 1;
+        $site = site::course_with_student(['enablecompletion' => 1]);
+        $rows = site::noted(function () use ($site) {
+            (new \completion_completion(['userid' => $site->user->id, 'course' => $site->course->id]))->mark_complete();
+        });
+        $id = $DB->get_field('course_completions', 'id', ['userid' => $site->user->id, 'course' => $site->course->id]);
+        $this->assertSame(["completion $id updated {$site->user->id} {$site->course->id} 0"], $rows);
+    }
+
+    /**
+     * There is an observer for each event, it exists, and it runs within the transaction.
+     */
+    public function test_all_observers_are_tested_here(): void {
+        $observers = [];
+        require(__DIR__ . '/../db/events.php');
+        $this->assertCount(20, $observers);
+        foreach ($observers as $observer) {
+            $this->assertTrue(class_exists($observer['eventname']), $observer['eventname']);
+            $this->assertTrue(is_callable($observer['callback']), $observer['callback']);
+            $this->assertTrue($observer['internal'] ?? true);
+        }
+    }
+
+    /**
+     * What is rolled back is not noted.
+     */
+    public function test_rollback(): void {
+        global $DB;
+        $this->preventResetByRollback();
+        $user = $this->getDataGenerator()->create_user();
+        site::clear();
+        $transaction = $DB->start_delegated_transaction();
+        user_update_user((object)['id' => $user->id, 'firstname' => 'Ghost'], false);
+        $this->assertCount(1, site::rows());
+        try {
+            $transaction->rollback(new \moodle_exception('error'));
+        } catch (\moodle_exception $e) {
+            $this->assertSame([], site::rows());
+        }
+        $this->assertNotSame('Ghost', $DB->get_field('user', 'firstname', ['id' => $user->id]));
+    }
+
+    /**
+     * As long as there is nobody to send to, nothing is noted.
+     */
+    public function test_unconfigured(): void {
+        foreach (['backend_url' => '', 'api_token' => ' '] as $name => $value) {
+            site::configure();
+            set_config($name, $value, 'local_backend_sync');
+            $this->assertSame([], site::noted(function () {
+                site::course_with_student();
+            }), $name);
+        }
+        unset_config('backend_url', 'local_backend_sync');
+        unset_config('api_token', 'local_backend_sync');
+        $this->getDataGenerator()->create_user();
+        $this->assertSame([], site::rows());
+    }
+
+    /**
+     * What the administrator switched off is not noted.
+     */
+    public function test_switched_off_kinds(): void {
+        set_config('send_user', 0, 'local_backend_sync');
+        set_config('send_grade', 0, 'local_backend_sync');
+        set_config('send_enrolment', 0, 'local_backend_sync');
+        $rows = site::noted(function () {
+            $site = site::course_with_student();
+            site::item($site->course->id)->update_final_grade($site->user->id, 80, 'test');
+            delete_user($site->user);
+        });
+        $this->assertNotSame([], $rows);
+        foreach ($rows as $row) {
+            $this->assertStringStartsWith('course ', $row);
+        }
+        set_config('send_course', 0, 'local_backend_sync');
+        $this->assertSame([], site::noted(function () {
+            $this->getDataGenerator()->create_course();
+        }));
+    }
+
+    /**
+     * Whatever is wrong here, Moodle's own change is made.
+     */
+    public function test_missing_table(): void {
+        global $DB;
+        $this->preventResetByRollback();
+        $manager = $DB->get_manager();
+        $table = new \xmldb_table(outbox::TABLE);
+        $manager->rename_table($table, 'local_backend_sync_gone');
+        try {
+            $user = $this->getDataGenerator()->create_user();
+            $this->assertDebuggingCalled();
+            // In a transaction, too, which some databases abort after an error.
+            $transaction = $DB->start_delegated_transaction();
+            user_update_user((object)['id' => $user->id, 'firstname' => 'Bea'], false);
+            $transaction->allow_commit();
+            $this->assertDebuggingCalled();
+        } finally {
+            $manager->rename_table(new \xmldb_table('local_backend_sync_gone'), outbox::TABLE);
+        }
+        $this->assertSame('Bea', $DB->get_field('user', 'firstname', ['id' => $user->id]));
+    }
+
+    /**
+     * An observer does one statement, and reads nothing from the database.
+     */
+    public function test_cost(): void {
+        global $DB;
+        $user = $this->getDataGenerator()->create_user();
+        $event = \core\event\user_updated::create_from_userid($user->id);
+        observer::user($event);
+        [$reads, $writes] = [$DB->perf_get_reads(), $DB->perf_get_writes()];
+        observer::user($event);
+        $this->assertSame([0, 1], [$DB->perf_get_reads() - $reads, $DB->perf_get_writes() - $writes]);
+    }
+
+    /**
+     * A regrade of 500 grades is 500 grades to send at most, however many events Moodle made of it.
+     */
+    public function test_regrade(): void {
+        global $DB;
+        $course = $this->getDataGenerator()->create_course();
+        $item = site::item($course->id);
+        $other = site::item($course->id);
+        $now = time();
+        for ($i = 0; $i < 250; $i++) {
+            $user = $this->getDataGenerator()->create_user();
+            $this->getDataGenerator()->enrol_user($user->id, $course->id);
+            foreach ([$item, $other] as $graded) {
+                $DB->insert_record('grade_grades', ['itemid' => $graded->id, 'userid' => $user->id, 'finalgrade' => 50,
+                    'rawgrademax' => 100, 'rawgrademin' => 0, 'timemodified' => $now]);
+            }
+        }
+        site::clear();
+        foreach ([$item, $other] as $graded) {
+            $graded->grademax = 200;
+            $graded->update('test');
+            $graded->rescale_grades_keep_percentage(0, 100, 0, 200, 'test');
+        }
+        $backend = new fixtures\fake_backend(new fixtures\fuse());
+        $this->assertGreaterThan(0, count(site::rows()));
+        site::send($backend);
+        $grades = array_filter($backend->events(), function ($event) use ($item, $other) {
+            return $event['type'] === 'grade_updated' && in_array($event['data']['itemid'], [$item->id, $other->id]);
+        });
+        $this->assertCount(500, $grades);
+        $this->assertSame(['100.00000'], array_values(array_unique(array_column(array_column($grades, 'data'), 'finalgrade'))));
+        $this->assertSame(['200.00000'], array_values(array_unique(array_column(array_column($grades, 'data'), 'grademax'))));
+        $this->assertSame([], site::rows());
+    }
+}

@@ -1,0 +1,282 @@
+<?php
+// Usage: php compare.php [--values] [--absent=TEXT]
+//
+// Compares what Moodle's tables hold with what the backend's API shows, field by field, and prints how many records of each kind are
+// there, equal, missing in the backend, surplus in the backend, and different. Fails when anything differs, and when there is nothing of
+// a kind to compare.
+//
+//   --values       show the values that differ, which are personal data
+//   --absent=TEXT  fail also when an event with this text in it has reached the backend
+//
+// Environment: MOODLE_CONFIG (path of Moodle's config.php), BACKEND_URL, API_TOKEN (of the backend, scope read).
+
+define('CLI_SCRIPT', true);
+require(getenv('MOODLE_CONFIG'));
+require_once($CFG->libdir . '/clilib.php');
+
+const DIFFERENCES_SHOWN = 20;
+
+[$options] = cli_get_params(['values' => false, 'absent' => '']);
+
+/**
+ * Everything that a list of the API holds, page by page.
+ *
+ * @param string $list as in "users"
+ * @return Generator of arrays
+ */
+function backend_items(string $list): Generator {
+    $cursor = null;
+    do {
+        // The separator is named because Moodle sets PHP's default to that of HTML.
+        $query = http_build_query(['limit' => 500] + ($cursor === null ? [] : ['cursor' => $cursor]), '', '&');
+        $curl = curl_init(getenv('BACKEND_URL') . "/api/v1/$list?$query");
+        curl_setopt_array($curl, [
+            CURLOPT_RETURNTRANSFER => true,
+            CURLOPT_HTTPHEADER => ['Authorization: Bearer ' . getenv('API_TOKEN')],
+            CURLOPT_PROXY => '',
+            CURLOPT_TIMEOUT => 60,
+        ]);
+        $body = curl_exec($curl);
+        $status = curl_getinfo($curl, CURLINFO_RESPONSE_CODE);
+        if ($status !== 200) {
+            cli_error("GET /api/v1/$list answered $status " . curl_error($curl) . "\n$body");
+        }
+        $page = json_decode($body, true, 512, JSON_THROW_ON_ERROR);
+        yield from $page['items'];
+        $cursor = $page['next_cursor'];
+    } while ($cursor !== null);
+}
+
+/**
+ * A database field, which is a string, as an integer.
+ *
+ * @param string|null $value
+ * @return int|null
+ */
+function integer(?string $value): ?int {
+    return $value === null ? null : (int) $value;
+}
+
+/**
+ * The fields of a record as the API shows them, where the name is that of the column.
+ *
+ * @param stdClass $row
+ * @param string $integers names with spaces between them
+ * @param string $strings likewise; decimals are strings too
+ * @return array
+ */
+function fields(stdClass $row, string $integers, string $strings = ''): array {
+    $fields = [];
+    foreach (explode(' ', $integers) as $name) {
+        $fields[$name] = integer($row->$name);
+    }
+    foreach (array_filter(explode(' ', $strings)) as $name) {
+        $fields[$name] = $row->$name;
+    }
+    return $fields;
+}
+
+/**
+ * Every user but deleted ones and the guest.
+ *
+ * @return array of fields by id
+ */
+function moodle_users(): array {
+    global $CFG, $DB;
+    $users = [];
+    foreach ($DB->get_records_select('user', 'deleted = 0 AND id <> ?', [$CFG->siteguest]) as $row) {
+        $users[$row->id] = ['userid' => integer($row->id)] + fields($row, 'timecreated timemodified',
+            'username firstname lastname email idnumber phone1 phone2 institution department city country lang timezone auth') +
+            ['confirmed' => (bool) $row->confirmed, 'suspended' => (bool) $row->suspended];
+    }
+    return $users;
+}
+
+/**
+ * Every course but the front page.
+ *
+ * @return array of fields by id
+ */
+function moodle_courses(): array {
+    global $DB;
+    $courses = [];
+    $sql = 'SELECT c.*, cc.name AS categoryname FROM {course} c JOIN {course_categories} cc ON cc.id = c.category WHERE c.id <> ?';
+    foreach ($DB->get_records_sql($sql, [SITEID]) as $row) {
+        $courses[$row->id] = ['courseid' => integer($row->id), 'categoryid' => integer($row->category)] +
+            fields($row, 'startdate enddate timecreated timemodified', 'fullname shortname idnumber categoryname format') +
+            ['visible' => (bool) $row->visible];
+    }
+    return $courses;
+}
+
+/**
+ * Every enrolment, with the roles that its user has in its course, whoever assigned them.
+ *
+ * @return array of fields by id
+ */
+function moodle_enrolments(): array {
+    global $DB;
+    $roles = [];
+    $sql = 'SELECT ra.id, ra.userid, cx.instanceid AS courseid, r.shortname, r.archetype
+              FROM {role_assignments} ra JOIN {context} cx ON cx.id = ra.contextid JOIN {role} r ON r.id = ra.roleid
+             WHERE cx.contextlevel = ?';
+    foreach ($DB->get_records_sql($sql, [CONTEXT_COURSE]) as $row) {
+        $roles[$row->courseid][$row->userid][] = ['shortname' => $row->shortname, 'archetype' => $row->archetype];
+    }
+    $enrolments = [];
+    $sql = 'SELECT ue.*, e.courseid, e.enrol, e.status AS instancestatus FROM {user_enrolments} ue JOIN {enrol} e ON e.id = ue.enrolid';
+    foreach ($DB->get_records_sql($sql) as $row) {
+        $enrolments[$row->id] = ['enrollmentid' => integer($row->id)] +
+            fields($row, 'userid courseid status timestart timeend timecreated timemodified', 'enrol') +
+            ['enabled' => (int) $row->instancestatus === ENROL_INSTANCE_ENABLED,
+             'roles' => role_set($roles[$row->courseid][$row->userid] ?? [])];
+    }
+    return $enrolments;
+}
+
+/**
+ * Roles as one text, whatever their order, and each once although several methods may assign the same.
+ *
+ * @param array|null $roles
+ * @return string|null
+ */
+function role_set(?array $roles): ?string {
+    if ($roles === null) {
+        return null;
+    }
+    $names = array_unique(array_map(fn($role) => $role['shortname'] . '/' . $role['archetype'], $roles));
+    sort($names);
+    return implode(' ', $names);
+}
+
+/**
+ * Every grade that students can see, with what it is for.
+ *
+ * @return array of fields by id
+ */
+function moodle_grades(): array {
+    global $DB;
+    $grades = [];
+    $sql = 'SELECT gg.id AS gradeid, gg.userid, gg.itemid, gg.finalgrade, gg.feedback, gg.usermodified AS grader, gg.hidden, gg.timecreated,
+                   gg.timemodified, gi.courseid, gi.itemname, gi.itemtype, gi.itemmodule, gi.iteminstance, gi.idnumber AS itemidnumber,
+                   gi.gradetype, gi.grademin, gi.grademax, gi.gradepass, gi.scaleid, gi.hidden AS itemhidden, s.scale
+              FROM {grade_grades} gg JOIN {grade_items} gi ON gi.id = gg.itemid LEFT JOIN {scale} s ON s.id = gi.scaleid';
+    // 0 is visible, 1 hidden, anything else is until when it is hidden.
+    $hidden = fn($value) => (int) $value === 1 || (int) $value > time();
+    foreach ($DB->get_records_sql($sql) as $row) {
+        if ($hidden($row->hidden) || $hidden($row->itemhidden)) {
+            continue;
+        }
+        // A grade by a scale is the number of the scale's entry, beginning with 1.
+        $entries = $row->scale === null ? [] : array_map('trim', explode(',', $row->scale));
+        $text = $row->finalgrade === null ? null : ($entries[(int) round($row->finalgrade) - 1] ?? null);
+        $grades[$row->gradeid] = fields($row,
+            'gradeid userid itemid grader timecreated timemodified courseid iteminstance gradetype scaleid',
+            'finalgrade feedback itemname itemtype itemmodule itemidnumber grademin grademax gradepass scale') +
+            ['hidden' => false, 'gradetext' => $text];
+    }
+    return $grades;
+}
+
+/**
+ * Every course that a user completed.
+ *
+ * @return array of fields by id
+ */
+function moodle_completions(): array {
+    global $DB;
+    $completions = [];
+    foreach ($DB->get_records_select('course_completions', 'timecompleted > 0') as $row) {
+        $completions[$row->id] = ['completionid' => integer($row->id), 'courseid' => integer($row->course)] +
+            fields($row, 'userid timecompleted');
+    }
+    return $completions;
+}
+
+/**
+ * Whether a field is the same on both sides. Moodle writes a text that is not set as null in one place and as empty in another.
+ *
+ * @param mixed $moodle
+ * @param mixed $backend
+ * @return bool
+ */
+function same($moodle, $backend): bool {
+    return $moodle === $backend || (in_array($moodle, [null, ''], true) && in_array($backend, [null, ''], true));
+}
+
+$kinds = [
+    'users' => ['userid', moodle_users()],
+    'courses' => ['courseid', moodle_courses()],
+    'enrolments' => ['enrollmentid', moodle_enrolments()],
+    'grades' => ['gradeid', moodle_grades()],
+    'completions' => ['completionid', moodle_completions()],
+];
+$differences = [];
+$empty = [];
+$row = "%-12s %9s %11s %7s %8s %8s %10s\n";
+printf($row, 'kind', 'in Moodle', 'in backend', 'equal', 'missing', 'surplus', 'different');
+foreach ($kinds as $kind => [$key, $expected]) {
+    $count = ['equal' => 0, 'missing' => 0, 'surplus' => 0, 'different' => 0];
+    $found = [];
+    ksort($expected);
+    foreach (backend_items($kind) as $item) {
+        if (!$item['deleted']) {
+            $found[$item[$key]] = $item;
+        }
+    }
+    foreach ($expected as $id => $fields) {
+        if (!isset($found[$id]) && $kind === 'grades' && $fields['finalgrade'] === null && (string) $fields['feedback'] === '') {
+            // Moodle has a row for whoever may be graded, and keeps it when the grade is taken back.
+            unset($expected[$id]);
+            continue;
+        }
+        if (!isset($found[$id])) {
+            $count['missing']++;
+            $differences[] = "$kind $id: missing in the backend";
+            continue;
+        }
+        if ($kind === 'enrolments') {
+            $found[$id]['roles'] = role_set($found[$id]['roles']);
+        }
+        $different = false;
+        foreach ($fields as $name => $value) {
+            if (!same($value, $found[$id][$name])) {
+                $different = true;
+                $shown = ' is ' . json_encode($value, JSON_UNESCAPED_UNICODE) . ' in Moodle, '
+                    . json_encode($found[$id][$name], JSON_UNESCAPED_UNICODE) . ' in the backend';
+                $differences[] = "$kind $id: $name" . ($options['values'] ? $shown : ' is different');
+            }
+        }
+        $count[$different ? 'different' : 'equal']++;
+    }
+    foreach (array_keys(array_diff_key($found, $expected)) as $id) {
+        $count['surplus']++;
+        $differences[] = "$kind $id: in the backend and not deleted, but not in Moodle";
+    }
+    if (!$expected) {
+        $empty[] = $kind;
+    }
+    printf($row, $kind, count($expected), count($found), ...array_values($count));
+}
+
+if ($options['absent'] !== '') {
+    foreach (backend_items('events') as $event) {
+        if (strpos(json_encode($event['data'], JSON_UNESCAPED_UNICODE), $options['absent']) !== false) {
+            $differences[] = "event {$event['id']} ({$event['type']}, {$event['record']}): tells what should never have been sent";
+        }
+    }
+}
+
+foreach (array_slice($differences, 0, DIFFERENCES_SHOWN) as $difference) {
+    cli_writeln($difference);
+}
+if (count($differences) > DIFFERENCES_SHOWN) {
+    cli_writeln('... and ' . (count($differences) - DIFFERENCES_SHOWN) . ' more');
+}
+if ($differences) {
+    cli_error(count($differences) . ' differences between Moodle and the backend'
+        . ($options['values'] ? '.' : '; --values shows what they are.'));
+}
+if ($empty) {
+    cli_error('This proves nothing, Moodle has no ' . implode(', ', $empty) . '.');
+}

@@ -1,0 +1,29 @@
+<?php
+// The config.php of the Moodle that scripts/integration installs; its settings come from the environment.
+
+unset($CFG);
+global $CFG;
+$CFG = new stdClass();
+
+$database = parse_url(getenv('TEST_POSTGRES_URL'));
+$CFG->dbtype = 'pgsql';
+$CFG->dblibrary = 'native';
+$CFG->dbhost = $database['host'];
+$CFG->dbname = ltrim($database['path'], '/');
+$CFG->dbuser = $database['user'];
+$CFG->dbpass = $database['pass'];
+$CFG->prefix = 'mdl_';
+$CFG->dboptions = ['dbport' => $database['port']];
+unset($database);
+
+$CFG->wwwroot = 'http://127.0.0.1';
+$CFG->dataroot = getenv('MOODLE_DATA');
+$CFG->admin = 'admin';
+$CFG->noemailever = true;
+$CFG->noreplyaddress = 'noreply@example.com';
+
+// To PHP's error log. An old Moodle has many deprecations with a new PHP.
+$CFG->debug = E_ALL & ~E_DEPRECATED;
+$CFG->debugdisplay = 0;
+
+require_once(__DIR__ . '/lib/setup.php');
