@@ -1,0 +1,165 @@
+# shellcheck shell=bash
+# A backend and a Moodle for one run. Sourced, after scripts/lib.sh, by the
+# scripts that need them; never run by itself.
+
+# No setting of the calling shell may change what is tested, and no proxy
+# stand between the two.
+unset "${!BACKEND_SYNC_@}"
+export NO_PROXY=127.0.0.1 no_proxy=127.0.0.1
+
+# --- The backend ------------------------------------------------------------
+
+work=
+backend_pid=
+
+cleanup() {
+    local status=$?
+    stop_backend
+    [ -z "${postgres_dir:-}" ] || stop_postgres
+    [ $status = 0 ] || [ -z "$work" ] || show_logs >&2
+    [ -z "$work" ] || rm -rf "$work"
+}
+trap cleanup EXIT
+
+show_logs() {
+    heading "The end of the backend's log, without the events that it received"
+    grep -v ' Received ' "$work/backend.log" | tail -n 20
+    heading "The end of PHP's error log"
+    tail -n 20 "$work/php.log"
+}
+
+build_backend() { # build_backend debug|release
+    local options=()
+    [ "$1" = debug ] || options=(--release)
+    heading "Building the backend"
+    cargo build --locked -p backend-sync "${options[@]}"
+    program=$(realpath "${CARGO_TARGET_DIR:-target}/$1/backend-sync")
+}
+
+# Starts a backend with an empty SQLite database and sets BACKEND_URL,
+# SITE_TOKEN and API_TOKEN.
+start_backend() {
+    local database
+    database=$(mktemp -d "$work/backend.XXXXXX")/backend.sqlite
+    export BACKEND_SYNC_LISTEN BACKEND_SYNC_DATABASE_URL BACKEND_URL SITE_TOKEN API_TOKEN
+    BACKEND_SYNC_LISTEN=127.0.0.1:$(free_port)
+    BACKEND_SYNC_DATABASE_URL=sqlite://$database
+    BACKEND_URL=http://$BACKEND_SYNC_LISTEN
+    # The token is the last line that each prints.
+    SITE_TOKEN=$("$program" site add college | tail -n 1)
+    API_TOKEN=$("$program" token add integration --scope read | tail -n 1)
+    restart_backend
+}
+
+# Starts it again, after stop_backend or kill_backend, with the same data,
+# port and tokens.
+restart_backend() {
+    # pdeathsig: it stops even when this script is killed outright.
+    setpriv --pdeathsig KILL "$program" serve >>"$work/backend.log" 2>&1 &
+    backend_pid=$!
+    until curl -fsS -m 5 -o /dev/null "$BACKEND_URL/api/v1/health" 2>/dev/null; do
+        kill -0 "$backend_pid" 2>/dev/null || die "the backend did not start"
+        sleep 0.1
+    done
+}
+
+stop_backend() { end_backend TERM; }
+
+# As when the power fails: it finishes nothing.
+kill_backend() { end_backend KILL; }
+
+end_backend() { # end_backend SIGNAL
+    [ -n "$backend_pid" ] || return 0
+    kill -"$1" "$backend_pid" 2>/dev/null || true
+    # The shell would report how it ended.
+    wait "$backend_pid" 2>/dev/null || true
+    backend_pid=
+}
+
+# --- Moodle -----------------------------------------------------------------
+
+find_moodle() {
+    [[ $MOODLE_DIR == /* ]] || die "MOODLE_DIR must be an absolute path; it is $MOODLE_DIR"
+    # From 5.1 on, what the web server shows lies in public/.
+    web=.
+    [ ! -f "$MOODLE_DIR/public/version.php" ] || web=public
+    [ -f "$MOODLE_DIR/$web/lib/moodlelib.php" ] ||
+        die "MOODLE_DIR=$MOODLE_DIR has no Moodle code: it must be the folder with Moodle's config-dist.php"
+    moodle_release=$(sed -nE "s/^\\\$release *= *'([^']*)'.*/\1/p" "$MOODLE_DIR/$web/version.php")
+}
+
+need_php() { # need_php EXTENSION...
+    local extension
+    need_command php php-cli
+    for extension in "$@"; do
+        php -r "exit((int) !extension_loaded('$extension'));" 2>/dev/null || packages+=("php-$extension")
+    done
+}
+
+# What a Moodle needs.
+need_moodle() {
+    need_postgres
+    need_command curl curl
+    need_command zip zip
+    need_php curl gd intl mbstring pgsql soap xml zip
+}
+
+# Runs a PHP script in Moodle's folder, ten minutes at most; Moodle wants more
+# variables and memory than PHP's defaults allow.
+moodle() { # moodle SCRIPT [ARGUMENTS]; SCRIPT relative to Moodle's folder, or absolute
+    (cd "$code" && exec timeout --foreground -k 5 600 \
+        php -d max_input_vars=5000 -d memory_limit=1G -d log_errors=1 -d error_log="$work/php.log" "$@")
+}
+
+install_moodle() {
+    heading "Installing Moodle $moodle_release"
+    code=$work/moodle
+    mkdir "$code" "$work/data"
+    tar -C "$MOODLE_DIR" --anchored --exclude=./.git --exclude=./config.php -cf - . | tar -C "$code" -xf -
+    rm -rf "${code:?}/$web/local/backend_sync"
+    cp scripts/moodle/config.php "$code/config.php"
+    export MOODLE_CONFIG=$code/config.php MOODLE_DATA=$work/data
+    # Where admin/ lies depends on the version too.
+    admin=admin/cli
+    [ -d "$code/$admin" ] || admin=$web/admin/cli
+    quietly moodle "$admin/install_database.php" --agree-license --fullname=College --shortname=college \
+        --adminpass="Admin-$(od -An -N8 -tx1 /dev/urandom | tr -d ' \n')" --adminemail=admin@example.com
+}
+
+install_plugin() { # install_plugin ZIP
+    heading "Installing the plugin from ${1##*/}"
+    quietly moodle "$root/scripts/moodle/install.php" "$1"
+    quietly moodle "$admin/upgrade.php" --non-interactive
+    [ -f "$code/$web/local/backend_sync/version.php" ] || die "Moodle did not install the plugin to local/backend_sync"
+}
+
+connect_plugin() {
+    moodle "$admin/cfg.php" --component=local_backend_sync --name=backend_url --set="$BACKEND_URL"
+    moodle "$admin/cfg.php" --component=local_backend_sync --name=api_token --set="$SITE_TOKEN"
+}
+
+plugin() { moodle "$web/local/backend_sync/cli/$1.php" "${@:2}"; } # plugin SCRIPT [ARGUMENTS]
+
+# Runs a command whose output nobody wants unless it fails.
+quietly() {
+    "$@" >"$work/output" 2>&1 || {
+        tail -n 100 "$work/output" >&2
+        die "the command above failed: $*"
+    }
+}
+
+# --- For one run ------------------------------------------------------------
+
+make_work() {
+    # Not in /tmp, which may be memory, and small.
+    work=$(mktemp -d /var/tmp/backend-sync-moodle.XXXXXX)
+    touch "$work/backend.log" "$work/php.log"
+}
+
+# A Moodle with its database and no plugin.
+make_moodle() {
+    start_postgres
+    # start_postgres has set its own.
+    trap cleanup EXIT
+    install_moodle
+}
