@@ -40,7 +40,7 @@ $ADMIN->add($hassiteconfig ? 'localplugins' : 'modules', new admin_category(
 ));
 
 if ($hassiteconfig) {
-    $page = new admin_settingpage('local_backend_sync', new lang_string('settings', 'local_backend_sync'));
+    $page = new admin_settingpage('local_backend_sync', new lang_string('settings_title', 'local_backend_sync'));
     if ($ADMIN->fulltree) {
         $text = function (string $key) {
             return new lang_string($key, 'local_backend_sync');

@@ -137,8 +137,8 @@ class outbox implements queue {
     }
 
     /**
-     * Keeps the outbox small while the backend is gone: of rows of the same record, the newest says all. Its size is then bounded by
-     * the number of records, however long this lasts.
+     * Keeps the outbox small while the backend is gone: of rows of the same record, the newest says all. Its size is then bounded
+     * by the number of records, however long this lasts.
      */
     public static function compact(): void {
         global $DB;

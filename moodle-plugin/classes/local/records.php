@@ -146,7 +146,8 @@ class records implements source {
         $states = $this->read("
             SELECT g.id AS recordid, g.userid, g.itemid, g.finalgrade, g.feedback, g.usermodified AS grader,
                    g.hidden AS gradehidden, g.timecreated, g.timemodified, i.courseid, i.itemname, i.itemtype, i.itemmodule,
-                   i.iteminstance, i.idnumber AS itemidnumber, i.gradetype, i.grademin, i.grademax, i.gradepass, i.scaleid, i.hidden AS itemhidden,
+                   i.iteminstance, i.idnumber AS itemidnumber, i.gradetype, i.grademin, i.grademax, i.gradepass, i.scaleid,
+                   i.hidden AS itemhidden,
                    s.scale
               FROM {grade_grades} g
               JOIN {grade_items} i ON i.id = g.itemid

@@ -121,7 +121,8 @@ class runner {
         } catch (failure $failure) {
             return $this->cannot($failure, $health);
         }
-        $http = new moodle_http($this->config->connect_timeout(), $batches === null ? $this->config->timeout() : immediate::TIMEOUT);
+        $timeout = $batches === null ? $this->config->timeout() : immediate::TIMEOUT;
+        $http = new moodle_http($this->config->connect_timeout(), $timeout);
         $client = new client($http, $this->config->url(), $this->config->token());
         $records = new records($this->config->sends_hidden());
         $options = $this->config->options();

@@ -16,6 +16,8 @@
 
 namespace local_backend_sync\local;
 
+use local_backend_sync\local\delivery\client;
+use local_backend_sync\local\delivery\failure;
 use local_backend_sync\local\delivery\health;
 
 /**
@@ -66,7 +68,9 @@ class status {
         $memory = new database_memory();
         $now = time();
         $status = new self();
-        $status->configured = (new config())->is_configured();
+        $config = new config();
+        $ispresent = self::is_present_target($memory, $config);
+        $status->configured = $config->is_configured();
         $sql = "SELECT COUNT(1) AS waiting, MIN(timecreated) AS oldest FROM {" . outbox::TABLE . "} WHERE timedue <= ?";
         $row = $DB->get_record_sql($sql, [$now]);
         $status->waiting = (int)$row->waiting;
@@ -74,16 +78,33 @@ class status {
         $status->postponed = $DB->count_records_select(outbox::TABLE, 'timedue > ?', [$now]);
         $status->rejected = $DB->count_records(ledger::REJECTED);
         $status->lastsuccess = $memory->get(health::SUCCESS)['time'] ?? null;
-        $status->trouble = $memory->get(health::TROUBLE);
+        $status->trouble = $ispresent ? $memory->get(health::TROUBLE) : null;
         $hours = $memory->get(runner::THROUGHPUT) ?? [];
         $status->senthour = self::sum($hours, 1);
         $status->sentday = self::sum($hours, 24);
-        $status->backend = $memory->get('handshake');
+        $status->backend = $ispresent ? $memory->get('handshake') : null;
         $status->backfill = $memory->get(backfill::STATE);
         $status->backfillorder = $memory->get(backfill::ORDER);
         $task = \core\task\manager::get_scheduled_task('\local_backend_sync\task\send');
         $status->lasttask = $task && $task->get_last_run_time() ? (int)$task->get_last_run_time() : null;
         return $status;
+    }
+
+    /**
+     * Whether what is remembered is of the backend that is set now. After a change, the sender forgets the former at its next run.
+     *
+     * @param database_memory $memory
+     * @param config $config
+     * @return bool also when nothing may be sent to it, because that is the trouble then
+     */
+    private static function is_present_target(database_memory $memory, config $config): bool {
+        try {
+            $config->require_good_target();
+        } catch (failure $failure) {
+            return true;
+        }
+        $client = new client(new moodle_http($config->connect_timeout(), $config->timeout()), $config->url(), $config->token());
+        return in_array($memory->get('target'), [null, ['target' => $client->target()]], true);
     }
 
     /**

@@ -165,7 +165,8 @@ class verdict {
      * @return self
      */
     public static function on_success(status $status): self {
-        if ($status->lastsuccess === null) {
+        // Of a backend that was set a moment ago, nothing is known yet.
+        if ($status->lastsuccess === null || $status->backend === null) {
             return new self(self::INFO, get_string('verdict_nothingsent', 'local_backend_sync'));
         }
         if ($status->waiting) {

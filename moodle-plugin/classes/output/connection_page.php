@@ -52,12 +52,13 @@ class connection_page implements \renderable, \templatable {
      */
     public function export_for_template(\renderer_base $output) {
         $isconfigured = $this->config->is_configured();
+        $intro = $isconfigured ? 'test_intro' : 'reason_notconfigured';
         return [
             'url' => (new \moodle_url('/local/backend_sync/testconnection.php'))->out(false),
             'statusurl' => (new \moodle_url('/local/backend_sync/status.php'))->out(false),
             'settingsurl' => (new \moodle_url('/admin/settings.php', ['section' => 'local_backend_sync']))->out(false),
             'sesskey' => sesskey(),
-            'intro' => get_string($isconfigured ? 'test_intro' : 'reason_notconfigured', 'local_backend_sync', $this->config->url()),
+            'intro' => get_string($intro, 'local_backend_sync', $this->config->url()),
             'configured' => $isconfigured,
             'results' => $this->test ? $this->results($this->test) : [],
             'tested' => (bool)$this->test,

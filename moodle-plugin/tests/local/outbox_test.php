@@ -16,6 +16,8 @@
 
 namespace local_backend_sync\local;
 
+use local_backend_sync\fixtures\fake_backend;
+use local_backend_sync\fixtures\fuse;
 use local_backend_sync\fixtures\site;
 use local_backend_sync\local\delivery\change;
 
@@ -88,6 +90,31 @@ final class outbox_test extends \advanced_testcase {
         $DB->set_field(outbox::TABLE, 'timedue', time() - 1, ['kind' => 'user']);
         $this->assertSame(['user:5', 'grade:5'], array_keys($outbox->next(10)));
         outbox::postpone([], time());
+    }
+
+    /**
+     * Sending 300 changes takes as many statements as sending 10, and one request.
+     */
+    public function test_cost(): void {
+        global $DB;
+        site::configure();
+        $backend = new fake_backend(new fuse());
+        $this->getDataGenerator()->create_user();
+        site::send($backend);
+        $counts = [];
+        foreach ([10, 300] as $count) {
+            for ($i = 0; $i < $count; $i++) {
+                $this->getDataGenerator()->create_user();
+            }
+            [$reads, $writes] = [$DB->perf_get_reads(), $DB->perf_get_writes()];
+            $report = site::send($backend);
+            $this->assertSame([$count, 1], [$report->sent, $report->requests]);
+            $counts[] = [$DB->perf_get_reads() - $reads, $DB->perf_get_writes() - $writes];
+        }
+        $this->assertSame($counts[0][0], $counts[1][0]);
+        // Moodle writes new rows in groups.
+        $this->assertLessThanOrEqual($counts[0][1] + 2, $counts[1][1]);
+        $this->assertSame([], site::rows());
     }
 
     /**

@@ -169,7 +169,8 @@ final class records_test extends \advanced_testcase {
             'gradeid' => (int)$grade->id, 'userid' => (int)$site->user->id, 'itemid' => (int)$item->id, 'finalgrade' => '82.50000',
             'gradetext' => null, 'feedback' => '<p>Well done 🎉</p>', 'grader' => (int)$USER->id, 'hidden' => false,
             'timecreated' => $data['timecreated'], 'timemodified' => (int)$grade->timemodified,
-            'courseid' => (int)$site->course->id, 'itemname' => 'Essay', 'itemtype' => 'manual', 'itemmodule' => null, 'iteminstance' => null, 'itemidnumber' => 'E-1',
+            'courseid' => (int)$site->course->id, 'itemname' => 'Essay', 'itemtype' => 'manual', 'itemmodule' => null,
+            'iteminstance' => null, 'itemidnumber' => 'E-1',
             'gradetype' => GRADE_TYPE_VALUE, 'grademin' => '10.00000', 'grademax' => '200.00000', 'gradepass' => '50.00000',
             'scaleid' => null, 'scale' => null,
         ], $data);
@@ -188,8 +189,10 @@ final class records_test extends \advanced_testcase {
         $item->update_final_grade($site->user->id, 2, 'test');
         $id = $DB->get_field('grade_grades', 'id', ['itemid' => $item->id, 'userid' => $site->user->id]);
         $data = $this->data(change::GRADE, $id);
-        $this->assertSame(['Pass', '2.00000', 'Not yet, Pass ,Merit', (int)$scale->id, GRADE_TYPE_SCALE],
-            [$data['gradetext'], $data['finalgrade'], $data['scale'], $data['scaleid'], $data['gradetype']]);
+        $this->assertSame(
+            ['Pass', '2.00000', 'Not yet, Pass ,Merit', (int)$scale->id, GRADE_TYPE_SCALE],
+            [$data['gradetext'], $data['finalgrade'], $data['scale'], $data['scaleid'], $data['gradetype']]
+        );
         // A scale that has become shorter, and grades that no scale has.
         foreach (['7' => 'Merit', '0' => 'Not yet', '2.6' => 'Merit', '-3' => 'Not yet'] as $final => $text) {
             $DB->set_field('grade_grades', 'finalgrade', $final, ['id' => $id]);

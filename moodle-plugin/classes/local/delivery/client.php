@@ -108,8 +108,8 @@ class client {
             throw new failure(failure::NOT_CONTRACT, '', 200);
         }
         return array_map(function ($event, $outcome) {
-            if (!is_array($outcome) || !is_string($outcome['outcome'] ?? null)
-                    || ($outcome['client_id'] ?? $event->id) !== $event->id) {
+            $isgood = is_array($outcome) && is_string($outcome['outcome'] ?? null);
+            if (!$isgood || ($outcome['client_id'] ?? $event->id) !== $event->id) {
                 throw new failure(failure::NOT_CONTRACT, '', 200);
             }
             $outcome = new outcome($outcome);
@@ -149,7 +149,8 @@ class client {
             throw new refusal($this->clip($outcome->code), $this->clip($outcome->detail));
         }
         $reason = self::reason($response->status);
-        throw new failure($reason, $this->clip(outcome::text($problem['detail'] ?? '')), $response->status, $this->retry_after($response));
+        $detail = $this->clip(outcome::text($problem['detail'] ?? ''));
+        throw new failure($reason, $detail, $response->status, $this->retry_after($response));
     }
 
     /**

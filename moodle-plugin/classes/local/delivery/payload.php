@@ -55,8 +55,8 @@ class payload {
         change::GRADE => [
             'finalgrade' => 'decimal', 'gradetext' => 'text', 'feedback' => 'text', 'grader' => 'int', 'hidden' => 'bool',
             'timecreated' => 'int', 'timemodified' => 'int', 'courseid' => 'int', 'itemname' => 'text', 'itemtype' => 'text',
-            'itemmodule' => 'text', 'iteminstance' => 'int', 'itemidnumber' => 'text', 'gradetype' => 'int', 'grademin' => 'decimal',
-            'grademax' => 'decimal', 'gradepass' => 'decimal', 'scaleid' => 'int', 'scale' => 'text',
+            'itemmodule' => 'text', 'iteminstance' => 'int', 'itemidnumber' => 'text', 'gradetype' => 'int',
+            'grademin' => 'decimal', 'grademax' => 'decimal', 'gradepass' => 'decimal', 'scaleid' => 'int', 'scale' => 'text',
         ],
         change::COMPLETION => ['timecompleted' => 'int'],
     ];

@@ -201,7 +201,6 @@ final class sender_test extends \basic_testcase {
      * @return array[]
      */
     public static function silences(): array {
-        require_once(__DIR__ . '/../../fixtures/load.php');
         return ['not taken' => [fake_backend::silence()], 'taken' => ['lost']];
     }
 
