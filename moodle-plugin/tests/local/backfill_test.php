@@ -281,8 +281,8 @@ final class backfill_test extends \advanced_testcase {
             $counts[] = [$DB->perf_get_reads() - $reads, $DB->perf_get_writes() - $writes];
         }
         $this->assertSame($counts[0][0], $counts[1][0]);
-        // Moodle writes new rows in groups.
-        $this->assertLessThanOrEqual($counts[0][1] + 2, $counts[1][1]);
+        // Moodle writes new rows in groups, which are small on some databases.
+        $this->assertLessThanOrEqual($counts[0][1] + 10, $counts[1][1]);
     }
 
     /**

@@ -110,13 +110,13 @@ class sender {
     }
 
     /**
-     * When nothing waits, only a question can find out that the backend is well again.
+     * When nothing waits, only a question can find out whether the backend is well: now and then, and when it was not.
      *
      * @throws failure
      */
     private function probe(): void {
+        $this->handshake();
         if ($this->health->is_failing()) {
-            $this->handshake();
             $this->succeed();
         }
     }
@@ -129,7 +129,7 @@ class sender {
     }
 
     /**
-     * With another backend or another token, nothing is known any more of what the backend holds, or whether it is well.
+     * With another backend or another token, nothing is known any more of what the backend holds, and it may be tried at once.
      */
     private function meet(): void {
         $target = ['target' => $this->client->target()];
@@ -141,7 +141,7 @@ class sender {
             $this->store->forget();
         }
         $this->memory->set('handshake', null);
-        $this->memory->set(health::TROUBLE, null);
+        $this->health->forget();
         $this->memory->set('target', $target);
     }
 

@@ -482,6 +482,22 @@ final class sender_test extends \basic_testcase {
     }
 
     /**
+     * Trouble is noticed even while nothing waits, and without asking all the time.
+     */
+    public function test_probe_now_and_then(): void {
+        $this->world->run();
+        $this->world->run();
+        $this->assertCount(1, $this->world->backend->of('handshake'));
+        $this->world->clock->now += sender::HANDSHAKE_AGE + 1;
+        $this->world->backend->fault = function () {
+            return fake_backend::problem(401, 'unauthorized');
+        };
+        $report = $this->world->run();
+        $this->assertSame(failure::UNAUTHORIZED, $report->failure->reason);
+        $this->assertTrue($report->broke);
+    }
+
+    /**
      * A failure and a success of the same run are told, both.
      */
     public function test_failure_after_success_of_the_same_run(): void {
