@@ -32,7 +32,7 @@ use local_backend_sync\local\outbox;
  */
 class observer {
     /**
-     * A user was created, updated or deleted.
+     * A user was created, updated or deleted, or has logged in.
      *
      * @param base $event
      */

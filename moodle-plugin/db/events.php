@@ -27,7 +27,9 @@
 defined('MOODLE_INTERNAL') || die();
 
 $callbacks = [
-    'user' => ['user_created', 'user_updated', 'user_deleted'],
+    // At a login, Moodle may change the account, and after the confirmation of the email address the first one follows, all without
+    // an event of their own.
+    'user' => ['user_created', 'user_updated', 'user_deleted', 'user_loggedin'],
     'course' => ['course_created', 'course_updated', 'course_deleted'],
     'contents' => ['course_restored', 'course_reset_ended'],
     'category' => ['course_category_updated'],

@@ -63,6 +63,11 @@ final class observer_test extends \advanced_testcase {
         });
         $this->assertSame(["user $id updated $id 0 0"], $rows);
         $rows = site::noted(function () use ($id) {
+            $event = ['userid' => $id, 'objectid' => $id, 'other' => ['username' => 'ann']];
+            \core\event\user_loggedin::create($event)->trigger();
+        });
+        $this->assertSame(["user $id updated $id 0 0"], $rows);
+        $rows = site::noted(function () use ($id) {
             delete_user(\core_user::get_user($id));
         });
         $this->assertSame(["person $id deleted $id 0 0"], array_values(array_unique($rows)));
@@ -294,7 +299,7 @@ final class observer_test extends \advanced_testcase {
     public function test_all_observers_are_tested_here(): void {
         $observers = [];
         require(__DIR__ . '/../db/events.php');
-        $this->assertCount(20, $observers);
+        $this->assertCount(21, $observers);
         foreach ($observers as $observer) {
             $this->assertTrue(class_exists($observer['eventname']), $observer['eventname']);
             $this->assertTrue(is_callable($observer['callback']), $observer['callback']);
@@ -371,6 +376,9 @@ final class observer_test extends \advanced_testcase {
         $manager->rename_table($table, 'local_backend_sync_gone');
         try {
             $user = $this->getDataGenerator()->create_user();
+            $this->assertDebuggingCalled();
+            // Moodle catches what observers throw, but for errors of PHP: this one throws nothing.
+            observer::user(\core\event\user_updated::create_from_userid($user->id));
             $this->assertDebuggingCalled();
             // In a transaction, too, which some databases abort after an error.
             $transaction = $DB->start_delegated_transaction();

@@ -45,16 +45,6 @@ class backfill implements queue {
     /** @var string given up */
     const CANCELLED = 'cancelled';
 
-    /** @var string[] by kind, what there is: columns for objectid, userid, courseid, itemid; tables t; condition */
-    const EXISTING = [
-        change::USER => ['t.id, t.id, 0, 0', '{user} t', 't.deleted = 0'],
-        change::COURSE => ['t.id, 0, t.id, 0', '{course} t', 't.category > 0'],
-        change::ENROLMENT => ['t.id, t.userid, e.courseid, 0', '{user_enrolments} t JOIN {enrol} e ON e.id = t.enrolid', '1 = 1'],
-        change::GRADE => ['t.id, t.userid, i.courseid, t.itemid', '{grade_grades} t JOIN {grade_items} i ON i.id = t.itemid',
-            '(t.finalgrade IS NOT NULL OR t.feedback IS NOT NULL)'],
-        change::COMPLETION => ['t.id, t.userid, t.course, 0', '{course_completions} t', 't.timecompleted IS NOT NULL'],
-    ];
-
     /** @var memory */
     private $memory;
     /** @var int changes of the present piece that are not done yet */
@@ -119,7 +109,7 @@ class backfill implements queue {
             }
         }
         foreach ($kinds as $kind) {
-            [, $from, $where] = self::EXISTING[$kind];
+            [, $from, $where] = records::TABLES[$kind];
             $total += $DB->count_records_sql("SELECT COUNT(1) FROM $from WHERE $where");
         }
         $this->memory->set(self::STATE, [
@@ -219,7 +209,7 @@ class backfill implements queue {
      */
     private function existing(string $kind, int $after, int $limit): array {
         global $DB;
-        [$columns, $from, $where] = self::EXISTING[$kind];
+        [$columns, $from, $where] = records::TABLES[$kind];
         [$objectid, $userid, $courseid, $itemid] = explode(', ', $columns);
         return $DB->get_records_sql("
             SELECT $objectid AS place, '$kind' AS kind, $objectid AS objectid, $userid AS userid, $courseid AS courseid,
@@ -239,7 +229,7 @@ class backfill implements queue {
      */
     private function gone(string $kind, int $after, int $limit): array {
         global $DB;
-        [, $from, $where] = self::EXISTING[$kind];
+        [, $from, $where] = records::TABLES[$kind];
         return $DB->get_records_sql("
             SELECT s.id AS place, s.kind, s.objectid, s.userid, s.courseid, s.itemid
               FROM {" . ledger::SENT . "} s

@@ -16,9 +16,11 @@
 
 namespace local_backend_sync\local;
 
+use local_backend_sync\local\delivery\change;
+
 /**
- * Changes that concern many records. The observer notes only the cause; here, in the sender, it becomes a row for each record, by
- * one statement within the database.
+ * Changes that concern many records. The observer notes only the cause; here, in the sender, it becomes a row for each record, in
+ * a few statements within the database.
  *
  * @package    local_backend_sync
  * @copyright  2026 The Backend Sync developers
@@ -40,46 +42,25 @@ class fanout {
     /** @var string a course category changed (objectid: category) */
     const CATEGORY = 'category';
 
-    /** @var string[][] by cause, the selections of the records that it concerns: kind => rest of the statement, below */
-    const SELECTIONS = [
-        self::PERSON => ['user' => 'itself', '*' => 'known_person'],
+    /** @var string[][] by cause, the records that exist and that it concerns: kind => what joins records::TABLES to the row o */
+    const EXISTING = [
+        self::PERSON => [],
         self::CONTENTS => [
-            'course' => 'itself', 'enrolment' => 'course_enrolments', 'grade' => 'course_grades',
-            'completion' => 'course_completions', '*' => 'known_contents',
+            change::ENROLMENT => 'e.courseid = o.objectid',
+            change::GRADE => 'i.courseid = o.objectid',
+            change::COMPLETION => 't.course = o.objectid',
         ],
-        self::ROLES => ['enrolment' => 'role_enrolments'],
-        self::METHOD => ['enrolment' => 'method_enrolments'],
-        self::ITEM => ['grade' => 'item_grades'],
-        self::SCALE => ['grade' => 'scale_grades'],
-        self::CATEGORY => ['course' => 'category_courses'],
+        self::ROLES => [change::ENROLMENT => 'e.courseid = o.courseid AND t.userid = o.userid'],
+        self::METHOD => [change::ENROLMENT => 'e.id = o.objectid'],
+        self::ITEM => [change::GRADE => 'i.id = o.objectid'],
+        self::SCALE => [change::GRADE => 'i.scaleid = o.objectid'],
+        self::CATEGORY => [change::COURSE => 't.category = o.objectid'],
     ];
 
-    /** @var string[] selections: objectid, userid, courseid, itemid, event, and the tables to join to the rows o of the outbox */
-    const SQL = [
-        'itself' => ["o.objectid, o.userid, o.courseid, 0, o.event", ""],
-        'known_person' => ["s.objectid, s.userid, s.courseid, s.itemid, 'updated'",
-            "JOIN {local_backend_sync_sent} s ON s.userid = o.objectid AND s.kind <> 'user'
-               AND (s.hash IS NULL OR s.hash <> 'deleted')"],
-        'known_contents' => ["s.objectid, s.userid, s.courseid, s.itemid, 'updated'",
-            "JOIN {local_backend_sync_sent} s ON s.courseid = o.objectid AND s.kind <> 'course'
-               AND (s.hash IS NULL OR s.hash <> 'deleted')"],
-        'course_enrolments' => ["ue.id, ue.userid, e.courseid, 0, 'updated'",
-            "JOIN {enrol} e ON e.courseid = o.objectid JOIN {user_enrolments} ue ON ue.enrolid = e.id"],
-        'course_grades' => ["g.id, g.userid, i.courseid, g.itemid, 'updated'",
-            "JOIN {grade_items} i ON i.courseid = o.objectid JOIN {grade_grades} g ON g.itemid = i.id
-               AND (g.finalgrade IS NOT NULL OR g.feedback IS NOT NULL)"],
-        'course_completions' => ["c.id, c.userid, c.course, 0, 'updated'",
-            "JOIN {course_completions} c ON c.course = o.objectid AND c.timecompleted IS NOT NULL"],
-        'role_enrolments' => ["ue.id, ue.userid, e.courseid, 0, 'updated'",
-            "JOIN {enrol} e ON e.courseid = o.courseid JOIN {user_enrolments} ue ON ue.enrolid = e.id AND ue.userid = o.userid"],
-        'method_enrolments' => ["ue.id, ue.userid, e.courseid, 0, 'updated'",
-            "JOIN {enrol} e ON e.id = o.objectid JOIN {user_enrolments} ue ON ue.enrolid = e.id"],
-        'item_grades' => ["g.id, g.userid, i.courseid, g.itemid, 'updated'",
-            "JOIN {grade_items} i ON i.id = o.objectid JOIN {grade_grades} g ON g.itemid = i.id
-               AND (g.finalgrade IS NOT NULL OR g.feedback IS NOT NULL)"],
-        'scale_grades' => ["g.id, g.userid, i.courseid, g.itemid, 'updated'",
-            "JOIN {grade_items} i ON i.scaleid = o.objectid JOIN {grade_grades} g ON g.itemid = i.id AND g.finalgrade IS NOT NULL"],
-        'category_courses' => ["c.id, 0, c.id, 0, 'updated'", "JOIN {course} c ON c.category = o.objectid"],
+    /** @var string[][] causes that are a change of a record, too: kind of that, and what joins to it what the backend holds of it */
+    const OWNERS = [
+        self::PERSON => [change::USER, "s.userid = o.objectid AND s.kind <> 'user'"],
+        self::CONTENTS => [change::COURSE, "s.courseid = o.objectid AND s.kind <> 'course'"],
     ];
 
     /**
@@ -89,7 +70,7 @@ class fanout {
      * @return bool
      */
     public static function is_fanout(\stdClass $row): bool {
-        return isset(self::SELECTIONS[$row->kind]);
+        return isset(self::EXISTING[$row->kind]);
     }
 
     /**
@@ -106,8 +87,10 @@ class fanout {
         foreach ($causes as $cause => $ids) {
             $transaction = $DB->start_delegated_transaction();
             [$in, $params] = $DB->get_in_or_equal($ids);
-            foreach (self::SELECTIONS[$cause] as $kind => $selection) {
-                $DB->execute(self::sql($kind, $selection) . " WHERE o.id $in", $params);
+            foreach (self::selections($cause) as [$columns, $tables]) {
+                $DB->execute("
+                    INSERT INTO {" . outbox::TABLE . "} (kind, objectid, userid, courseid, itemid, event, timecreated, timedue)
+                    SELECT DISTINCT $columns, o.timecreated, 0 FROM $tables AND o.id $in", $params);
             }
             $DB->delete_records_list(outbox::TABLE, 'id', $ids);
             $transaction->allow_commit();
@@ -115,17 +98,23 @@ class fanout {
     }
 
     /**
-     * The statement of a selection.
+     * What becomes of a cause.
      *
-     * @param string $kind kind of the new rows; * for that of what the backend is known to hold
-     * @param string $selection
-     * @return string
+     * @param string $cause
+     * @return string[][] columns from kind to event, and tables
      */
-    private static function sql(string $kind, string $selection): string {
-        [$columns, $join] = self::SQL[$selection];
-        $kind = $kind === '*' ? 's.kind' : "'$kind'";
-        return "INSERT INTO {" . outbox::TABLE . "} (kind, objectid, userid, courseid, itemid, event, timecreated, timedue)
-                SELECT DISTINCT $kind, $columns, o.timecreated, 0
-                  FROM {" . outbox::TABLE . "} o $join";
+    private static function selections(string $cause): array {
+        $selections = [];
+        foreach (self::EXISTING[$cause] as $kind => $join) {
+            [$columns, $from, $where] = records::TABLES[$kind];
+            $selections[] = ["'$kind', $columns, 'updated'", "$from JOIN {" . outbox::TABLE . "} o ON $join WHERE $where"];
+        }
+        if (isset(self::OWNERS[$cause])) {
+            [$kind, $join] = self::OWNERS[$cause];
+            $selections[] = ["'$kind', o.objectid, o.userid, o.courseid, 0, o.event", "{" . outbox::TABLE . "} o WHERE 1 = 1"];
+            $selections[] = ["s.kind, s.objectid, s.userid, s.courseid, s.itemid, 'updated'",
+                "{" . ledger::SENT . "} s JOIN {" . outbox::TABLE . "} o ON $join WHERE (s.hash IS NULL OR s.hash <> 'deleted')"];
+        }
+        return $selections;
     }
 }

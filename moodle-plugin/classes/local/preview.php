@@ -149,7 +149,7 @@ class preview {
      * @return string[]
      */
     private function selection(string $kind): array {
-        [$columns, $from, $where] = backfill::EXISTING[$kind];
+        [$columns, $from, $where] = records::TABLES[$kind];
         $userid = explode(', ', $columns)[1];
         return [$from, "$where AND $userid = ?"];
     }

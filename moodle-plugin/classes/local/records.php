@@ -28,6 +28,16 @@ use local_backend_sync\local\delivery\source;
  * @license    http://www.gnu.org/copyleft/gpl.html GNU GPL v3 or later
  */
 class records implements source {
+    /** @var string[][] by kind, where its records are: columns for objectid, userid, courseid, itemid; tables; which rows count */
+    const TABLES = [
+        change::USER => ['t.id, t.id, 0, 0', '{user} t', 't.deleted = 0'],
+        change::COURSE => ['t.id, 0, t.id, 0', '{course} t', 't.category > 0'],
+        change::ENROLMENT => ['t.id, t.userid, e.courseid, 0', '{user_enrolments} t JOIN {enrol} e ON e.id = t.enrolid', '1 = 1'],
+        change::GRADE => ['t.id, t.userid, i.courseid, t.itemid', '{grade_grades} t JOIN {grade_items} i ON i.id = t.itemid',
+            '(t.finalgrade IS NOT NULL OR t.feedback IS NOT NULL)'],
+        change::COMPLETION => ['t.id, t.userid, t.course, 0', '{course_completions} t', 't.timecompleted IS NOT NULL'],
+    ];
+
     /** @var bool hidden grades are sent */
     private $sendhidden;
     /** @var int now, in Unix seconds */

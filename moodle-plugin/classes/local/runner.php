@@ -19,6 +19,7 @@ namespace local_backend_sync\local;
 use core\lock\lock_config;
 use local_backend_sync\event\delivery_failed;
 use local_backend_sync\event\delivery_recovered;
+use local_backend_sync\local\delivery\change;
 use local_backend_sync\local\delivery\client;
 use local_backend_sync\local\delivery\clock;
 use local_backend_sync\local\delivery\failure;
@@ -127,6 +128,9 @@ class runner {
         $records = new records($this->config->sends_hidden());
         $options = $this->config->options();
         $this->sender = new sender(new ledger(), $records, $client, $this->memory, new clock(), $options);
+        if ($batches === null && !$health->is_failing() && $this->config->sends(change::GRADE)) {
+            grade_history::note($this->memory);
+        }
         $report = $this->loop(time() + $seconds, $batches, $progress, $options->kinds);
         $this->tell($report);
         return $report;

@@ -130,7 +130,7 @@ final class ledger_test extends \advanced_testcase {
             $hashes = $this->ledger->known(array_column($events, 'change'));
             $this->assertSame([$events[0]->hash], array_values(array_unique($hashes)));
         }
-        // What cannot be the same is how often new rows are written: Moodle writes them in groups, which are small on some databases.
+        // What is not the same is how often new rows are written: Moodle writes them in groups, which are small on some databases.
         $this->assertSame($counts[0][0], $counts[1][0]);
         $this->assertSame($counts[0][1], $counts[1][1]);
         $this->assertLessThanOrEqual($counts[0][2] + 10, $counts[1][2]);

@@ -1,0 +1,122 @@
+<?php
+// This file is part of Moodle - http://moodle.org/
+//
+// Moodle is free software: you can redistribute it and/or modify
+// it under the terms of the GNU General Public License as published by
+// the Free Software Foundation, either version 3 of the License, or
+// (at your option) any later version.
+//
+// Moodle is distributed in the hope that it will be useful,
+// but WITHOUT ANY WARRANTY; without even the implied warranty of
+// MERCHANTABILITY or FITNESS FOR A PARTICULAR PURPOSE.  See the
+// GNU General Public License for more details.
+//
+// You should have received a copy of the GNU General Public License
+// along with Moodle.  If not, see <http://www.gnu.org/licenses/>.
+
+namespace local_backend_sync\local;
+
+use local_backend_sync\fixtures\site;
+
+defined('MOODLE_INTERNAL') || die();
+
+global $CFG;
+require_once(__DIR__ . '/../fixtures/load.php');
+require_once($CFG->libdir . '/gradelib.php');
+
+/**
+ * Tests of the changes of grades that are no events.
+ *
+ * @package    local_backend_sync
+ * @copyright  2026 The Backend Sync developers
+ * @license    http://www.gnu.org/copyleft/gpl.html GNU GPL v3 or later
+ * @covers     \local_backend_sync\local\grade_history
+ */
+final class grade_history_test extends \advanced_testcase {
+    /** @var \stdClass see fixtures\site, with a grade */
+    private $site;
+
+    /**
+     * A graded student.
+     */
+    protected function setUp(): void {
+        parent::setUp();
+        $this->resetAfterTest();
+        $this->setAdminUser();
+        site::configure();
+        $this->site = site::course_with_student();
+        $this->site->item = site::item($this->site->course->id);
+        $this->site->item->update_final_grade($this->site->user->id, 50, 'test');
+        $this->site->grade = \grade_grade::fetch(['itemid' => $this->site->item->id, 'userid' => $this->site->user->id]);
+    }
+
+    /**
+     * What is found after a change.
+     *
+     * @param callable $change
+     * @return string[] see fixtures\site::rows()
+     */
+    private function found(callable $change): array {
+        return site::noted(function () use ($change) {
+            $change();
+            $this->assertSame([], site::rows('grade'), 'Moodle has an event for it');
+            grade_history::note(new database_memory());
+        }, 'grade');
+    }
+
+    /**
+     * The row of the grade.
+     *
+     * @return string
+     */
+    private function row(): string {
+        return "grade {$this->site->grade->id} updated {$this->site->user->id} {$this->site->course->id} {$this->site->item->id}";
+    }
+
+    /**
+     * What was there before is not found, what is changed silently is.
+     */
+    public function test_silent_changes(): void {
+        $this->assertSame([], $this->found(function () {
+            $this->site->grade->set_hidden(1);
+        }), 'the first time only begins');
+        $changes = [
+            function () {
+                $this->site->grade->set_hidden(0);
+            },
+            function () {
+                $this->site->item->update_final_grade($this->site->user->id, false, 'test', '<p>Other</p>', FORMAT_HTML);
+            },
+        ];
+        foreach ($changes as $change) {
+            $this->assertSame([$this->row()], $this->found($change));
+        }
+    }
+
+    /**
+     * Only what has changed lately is read.
+     */
+    public function test_old_changes(): void {
+        global $DB;
+        grade_history::note(new database_memory());
+        $DB->set_field('grade_grades_history', 'timemodified', time() - grade_history::OVERLAP - 10);
+        $this->assertSame([], $this->found(function () {
+            return null;
+        }));
+    }
+
+    /**
+     * After a pause, everything since is found; rows without a grade are none.
+     */
+    public function test_after_a_pause(): void {
+        global $DB;
+        $memory = new database_memory();
+        $memory->set(grade_history::STATE, ['time' => time() - WEEKSECS]);
+        $DB->set_field('grade_grades_history', 'timemodified', time() - DAYSECS);
+        $none = new \grade_grade(['itemid' => $this->site->item->id, 'userid' => get_admin()->id], false);
+        $none->insert('test');
+        $this->assertSame([$this->row()], $this->found(function () {
+            return null;
+        }));
+    }
+}
