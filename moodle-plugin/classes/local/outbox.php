@@ -139,10 +139,12 @@ class outbox implements queue {
     /**
      * Keeps the outbox small while the backend is gone: of rows of the same record, the newest says all. Its size is then bounded
      * by the number of records, however long this lasts.
+     *
+     * @param int $above rows up to which nothing is done
      */
-    public static function compact(): void {
+    public static function compact(int $above = self::COMPACT_ABOVE): void {
         global $DB;
-        if ($DB->count_records(self::TABLE) <= self::COMPACT_ABOVE) {
+        if ($DB->count_records(self::TABLE) <= $above) {
             return;
         }
         $same = 'l.kind = o.kind AND l.objectid = o.objectid AND l.userid = o.userid AND l.courseid = o.courseid';

@@ -149,4 +149,26 @@ final class outbox_test extends \advanced_testcase {
         $outbox->done($changes);
         $this->assertCount(100, $outbox->next(1000)['user:7']->rowids);
     }
+
+    /**
+     * While the backend is gone, the newest row of each record is enough, and no other's is lost.
+     */
+    public function test_compact(): void {
+        foreach (['created', 'updated', 'deleted'] as $event) {
+            outbox::add('user', 1, $event, 1);
+            outbox::add('grade', 1, 'updated', 1, 2, 3);
+            outbox::add(fanout::ROLES, 5, 'updated', 1, 2);
+        }
+        outbox::add(fanout::ROLES, 5, 'updated', 1, 3);
+        outbox::add('user', 2, 'created', 2);
+        outbox::postpone([change::from_row((object)['kind' => 'user', 'objectid' => 1, 'userid' => 1, 'courseid' => 0,
+            'itemid' => 0])], time() + 1000);
+        $before = site::rows();
+        outbox::compact(count($before));
+        $this->assertSame($before, site::rows());
+        outbox::compact(count($before) - 1);
+        $expected = ['user 1 deleted 1 0 0', 'grade 1 updated 1 2 3', 'roles 5 updated 1 2 0', 'roles 5 updated 1 3 0',
+            'user 2 created 2 0 0', 'user 1 updated 1 0 0'];
+        $this->assertSame($expected, site::rows());
+    }
 }
