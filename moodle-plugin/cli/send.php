@@ -32,7 +32,7 @@ use local_backend_sync\local\runner;
 use local_backend_sync\local\status;
 
 [$options, $unknown] = cli_get_params(
-    ['seconds' => 3600, 'quiet' => false, 'help' => false],
+    ['seconds' => 3600, 'settle-here' => false, 'quiet' => false, 'help' => false],
     ['s' => 'seconds', 'q' => 'quiet', 'h' => 'help']
 );
 if ($unknown || $options['help']) {
@@ -40,6 +40,9 @@ if ($unknown || $options['help']) {
     exit($unknown ? 2 : 0);
 }
 
+if ($options['settle-here']) {
+    runner::settle_here();
+}
 \core_php_time_limit::raise();
 $report = runner::run((int)$options['seconds'], true, null, function ($report) use ($options) {
     if (!$options['quiet']) {

@@ -41,6 +41,7 @@ class status_action {
         'discard' => 'confirm_discard',
         'discardall' => 'confirm_discardall',
         'backfillcancel' => 'confirm_backfillcancel',
+        'settlehere' => 'confirm_settlehere',
     ];
     /** @var string[] actions on chosen rows */
     const NEED_ROWS = ['retry', 'discard'];
@@ -97,6 +98,9 @@ class status_action {
             return $this->order_backfill();
         }
         switch ($this->action) {
+            case 'settlehere':
+                runner::settle_here();
+                return summary::of($this->send());
             case 'send':
                 return summary::of($this->send());
             case 'retry':

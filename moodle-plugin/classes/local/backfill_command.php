@@ -42,7 +42,7 @@ class backfill_command {
     /** @var int seconds for which deliveries may fail before this gives up; the scheduled task does not */
     const PATIENCE = 600;
     /** @var string[] reasons that only another setting ends */
-    const HOPELESS = [failure::NOT_CONFIGURED, failure::INVALID_URL, failure::INSECURE_URL];
+    const HOPELESS = [failure::NOT_CONFIGURED, failure::INVALID_URL, failure::INSECURE_URL, failure::OTHER_SITE];
 
     /** @var int|null records in a minute; null for the setting */
     private $rate;

@@ -41,6 +41,8 @@ class runner {
     const LOCK_LIFETIME = 900;
     /** @var string name of what is remembered: events sent, by hour */
     const THROUGHPUT = 'throughput';
+    /** @var string name of what is remembered: for which address of Moodle, and which backend and token, deliveries are meant */
+    const HOME = 'home';
     /** @var string name of what is remembered: when the backfill may read its next piece */
     const PACE = 'backfillpace';
     /** @var int hours for which that is kept */
@@ -117,14 +119,15 @@ class runner {
         if ($force) {
             $health->forget();
         }
-        try {
-            $this->config->require_good_target();
-        } catch (failure $failure) {
-            return $this->cannot($failure, $health);
-        }
         $timeout = $batches === null ? $this->config->timeout() : immediate::TIMEOUT;
         $http = new moodle_http($this->config->connect_timeout(), $timeout);
         $client = new client($http, $this->config->url(), $this->config->token());
+        try {
+            $this->config->require_good_target();
+            $this->require_home($client->target());
+        } catch (failure $failure) {
+            return $this->cannot($failure, $health);
+        }
         $records = new records($this->config->sends_hidden());
         $options = $this->config->options();
         $this->sender = new sender(new ledger(), $records, $client, $this->memory, new clock(), $options);
@@ -134,6 +137,31 @@ class runner {
         $report = $this->loop(time() + $seconds, $batches, $progress, $options->kinds);
         $this->tell($report);
         return $report;
+    }
+
+    /**
+     * Checks that this Moodle is still at the address for which its settings were made. A copy of it, for tests, has its settings
+     * and its token, too, and would overwrite in the backend what the original sends.
+     *
+     * @param string $target see client
+     * @throws failure
+     */
+    private function require_home(string $target): void {
+        global $CFG;
+        // That https replaces http makes it no other site.
+        $home = ['wwwroot' => preg_replace('~^https?://~', '', $CFG->wwwroot), 'target' => $target];
+        $last = $this->memory->get(self::HOME);
+        if ($last && $last['target'] === $target && $last['wwwroot'] !== $home['wwwroot']) {
+            throw new failure(failure::OTHER_SITE, $last['wwwroot']);
+        }
+        $this->memory->set(self::HOME, $home);
+    }
+
+    /**
+     * Makes the address that this Moodle has now the right one.
+     */
+    public static function settle_here(): void {
+        (new database_memory())->set(self::HOME, null);
     }
 
     /**

@@ -16,6 +16,7 @@
 
 namespace local_backend_sync\output;
 
+use local_backend_sync\local\delivery\failure;
 use local_backend_sync\local\status;
 use local_backend_sync\local\verdict;
 
@@ -61,6 +62,7 @@ class status_page implements \renderable, \templatable {
             'configured' => $this->status->configured,
         ];
         return $actions + [
+            'isothersite' => ($this->status->trouble['reason'] ?? '') === failure::OTHER_SITE,
             'verdict' => verdict::of($this->status)->export(),
             'testurl' => (new \moodle_url('/local/backend_sync/testconnection.php'))->out(false),
             'previewurl' => (new \moodle_url('/local/backend_sync/preview.php'))->out(false),

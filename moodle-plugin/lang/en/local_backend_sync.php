@@ -104,10 +104,11 @@ $string['cli_backfill_nothing'] = 'There is no synchronisation of everything to 
 $string['cli_eta'] = '{$a->rate} in a minute, {$a->eta} left';
 $string['cli_send_help'] = 'Sends the changes that wait, now, without waiting after a failure.
 
-Usage: php local/backend_sync/cli/send.php [--seconds=N] [--quiet]
+Usage: php local/backend_sync/cli/send.php [--seconds=N] [--settle-here] [--quiet]
 
 Options:
   -s, --seconds=N   how long at most (default 3600)
+  --settle-here     the site has moved to another address, and no copy of it sends with this token
   -q, --quiet       print nothing but errors
   -h, --help        this help
 
@@ -126,6 +127,7 @@ $string['cli_waiting'] = '{$a->waiting} waiting, {$a->postponed} put off, {$a->r
 $string['confirm_backfillcancel'] = 'Cancel the synchronisation of everything? It can only be started again from its beginning. To go on later, pause it.';
 $string['confirm_discard'] = 'Discard the chosen changes ({$a})? The backend will not hear of them until the records change again.';
 $string['confirm_discardall'] = 'Discard all refused changes? The backend will not hear of them until the records change again.';
+$string['confirm_settlehere'] = 'Has the site moved to this address, so that no other copy of it sends to the backend with this token? Then sending goes on.';
 $string['connecttimeout'] = 'Time for the connection';
 $string['connecttimeout_desc'] = 'Seconds to wait for a connection to the backend.';
 $string['count_postponed'] = '{$a} were put off, because the backend failed at them.';
@@ -316,6 +318,7 @@ $string['reason_network'] = 'The connection to {$a->url} failed.';
 $string['reason_notconfigured'] = 'The backend API URL or the API token is not set. Set both in the settings of Backend Sync.';
 $string['reason_notcontract'] = 'What answers at {$a->url} is not a Backend Sync backend, or something between changes its answers (HTTP {$a->status}).';
 $string['reason_notfound'] = 'There is no backend at {$a->url} (HTTP {$a->status}). Set the URL without a path, unless a reverse proxy serves the backend under one.';
+$string['reason_othersite'] = 'This Moodle was copied or moved from another address. Nothing is sent, because a copy would overwrite what the original site sends. If it is a copy, give it a token of its own, or remove the token. If the site has only moved, confirm it on the status page.';
 $string['reason_redirect'] = 'The backend API URL leads to a redirect (HTTP {$a->status}), which is not followed because the token would be given away. Set the final address.';
 $string['reason_refused'] = 'No connection to {$a->url}: nothing accepts connections there. Check that the backend is running, the port in the URL, and firewalls.';
 $string['reason_servererror'] = 'The backend had a fault (HTTP {$a->status}); its log tells which. It is tried again by itself.';
@@ -348,6 +351,7 @@ $string['sendhidden_desc'] = 'Also grades that students do not see yet. Otherwis
 $string['sendnow'] = 'Send now';
 $string['settings'] = 'Settings';
 $string['settings_title'] = 'Backend Sync settings';
+$string['settlehere'] = 'This is the right site';
 $string['status'] = 'Status';
 $string['status_title'] = 'Status of Backend Sync';
 $string['summary_more'] = 'More waits: the scheduled task goes on with it within a minute.';

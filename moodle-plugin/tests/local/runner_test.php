@@ -144,6 +144,33 @@ final class runner_test extends \advanced_testcase {
     }
 
     /**
+     * A copy of the site sends nothing until somebody says that it is the right one, or gives it a token of its own.
+     */
+    public function test_copy_of_the_site(): void {
+        global $CFG;
+        $this->answer([$this->handshake()]);
+        runner::run(5);
+        $this->getDataGenerator()->create_user();
+        $CFG->wwwroot = 'https://copy.college.example';
+        $report = runner::run(5, true);
+        $this->assertSame(failure::OTHER_SITE, $report->failure->reason);
+        $this->assertSame('www.example.com/moodle', $report->failure->detail);
+        $this->assertCount(1, site::rows());
+
+        runner::settle_here();
+        $this->answer([$this->handshake(), $this->outcomes(1)]);
+        $this->assertSame(1, runner::run(5, true)->sent);
+        // With https instead of http it is the same site.
+        $CFG->wwwroot = 'http://copy.college.example';
+        $this->assertNull(runner::run(5, true)->failure);
+
+        $CFG->wwwroot = 'https://another.college.example';
+        set_config('api_token', 'token-of-the-copy', 'local_backend_sync');
+        $this->answer([$this->handshake()]);
+        $this->assertNull(runner::run(5, true)->failure);
+    }
+
+    /**
      * There is one sender at a time.
      */
     public function test_lock(): void {

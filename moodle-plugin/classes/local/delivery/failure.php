@@ -30,6 +30,8 @@ class failure extends \Exception {
     const INVALID_URL = 'invalidurl';
     /** @var string http without encryption to another machine */
     const INSECURE_URL = 'insecureurl';
+    /** @var string this Moodle is a copy of the one that the settings were made for */
+    const OTHER_SITE = 'othersite';
     /** @var string the name of the host is not found */
     const DNS = 'dns';
     /** @var string nobody listens there */
