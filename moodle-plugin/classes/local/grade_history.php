@@ -49,11 +49,14 @@ class grade_history {
             return; // What was before is the first synchronisation's.
         }
         [$columns, $from, $where] = records::TABLES[change::GRADE];
+        // Within a transaction, Moodle has MySQL read without locking what is read.
+        $transaction = $DB->start_delegated_transaction();
         $DB->execute("
             INSERT INTO {" . outbox::TABLE . "} (kind, objectid, userid, courseid, itemid, event, timecreated, timedue)
             SELECT DISTINCT '" . change::GRADE . "', $columns, 'updated', $now, 0
               FROM $from
               JOIN {grade_grades_history} h ON h.oldid = t.id
              WHERE h.timemodified >= ? AND $where", [min($last, $now) - self::OVERLAP]);
+        $transaction->allow_commit();
     }
 }

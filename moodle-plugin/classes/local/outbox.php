@@ -148,7 +148,9 @@ class outbox implements queue {
             return;
         }
         $same = 'l.kind = o.kind AND l.objectid = o.objectid AND l.userid = o.userid AND l.courseid = o.courseid';
-        // MySQL lets no statement read the table that it deletes from, except through a table made by the way.
+        // MySQL lets no statement read the table that it deletes from, except through a table made by the way; and only within a
+        // transaction has Moodle it lock no more than the rows that are deleted.
+        $transaction = $DB->start_delegated_transaction();
         $DB->execute("
             DELETE FROM {" . self::TABLE . "}
              WHERE timedue = 0 AND id IN (
@@ -160,5 +162,6 @@ class outbox implements queue {
                                     WHERE timedue = 0
                                  GROUP BY kind, objectid, userid, courseid
                                    HAVING COUNT(1) > 1) l ON $same AND o.id < l.lastid) old)");
+        $transaction->allow_commit();
     }
 }
