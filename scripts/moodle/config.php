@@ -1,5 +1,5 @@
 <?php
-// The config.php of the Moodle that scripts/integration installs; its settings come from the environment.
+// The config.php of the Moodle that scripts/integration and scripts/bench install; its settings come from the environment.
 
 unset($CFG);
 global $CFG;
@@ -19,6 +19,8 @@ unset($database);
 $CFG->wwwroot = 'http://127.0.0.1';
 $CFG->dataroot = getenv('MOODLE_DATA');
 $CFG->admin = 'admin';
+$CFG->phpunit_prefix = 'phpu_';
+$CFG->phpunit_dataroot = getenv('MOODLE_DATA') . '.phpunit';
 $CFG->noemailever = true;
 $CFG->noreplyaddress = 'noreply@example.com';
 

@@ -148,6 +148,55 @@ quietly() {
     }
 }
 
+# --- Moodle's own PHPUnit ---------------------------------------------------
+
+# Why Moodle's PHPUnit cannot run here; nothing when it can. Moodle 5.0 and later
+# need a newer PHPUnit than Debian has, which Moodle's composer.json brings.
+no_phpunit() {
+    [ ! -f "$code/vendor/bin/phpunit" ] || return 0
+    if grep -Eq "branch *= *'[5-9][0-9]{2}'" "$code/$web/version.php"; then
+        say "this Moodle needs its own PHPUnit: run composer install in MOODLE_DIR"
+    elif ! [ -f /usr/share/php/PHPUnit/Autoload.php ] || ! [ -f /usr/share/php/org/bovigo/vfs/autoload.php ]; then
+        say "install Debian's packages phpunit and php-mikey179-vfsstream"
+    elif ! locale -a | grep -qi '^en_AU.utf-\?8$'; then
+        say "Moodle's tests need the locale en_AU.UTF-8: install Debian's package locales-all"
+    fi
+}
+
+# Debian's PHPUnit where Moodle expects composer's.
+use_debian_phpunit() {
+    mkdir -p "$code/vendor/bin" "$code/vendor/phpunit/phpunit"
+    printf '{"name": "phpunit/phpunit", "version": "%s"}\n' "$(phpunit --version | grep -oE '[0-9]+(\.[0-9]+)+')" \
+        >"$code/vendor/phpunit/phpunit/composer.json"
+    cat >"$code/vendor/autoload.php" <<'PHP'
+<?php
+require_once('/usr/share/php/PHPUnit/Autoload.php');
+require_once('/usr/share/php/org/bovigo/vfs/autoload.php');
+PHP
+    cat >"$code/vendor/bin/phpunit" <<'PHP'
+<?php
+defined('PHPUNIT_COMPOSER_INSTALL') || define('PHPUNIT_COMPOSER_INSTALL', dirname(__DIR__) . '/autoload.php');
+require(PHPUNIT_COMPOSER_INSTALL);
+PHPUnit\TextUI\Command::main();
+PHP
+}
+
+# Runs the plugin's tests as any plugin's are run in Moodle.
+plugin_phpunit() {
+    local reason util=${admin%/cli}/tool/phpunit/cli/util.php
+    heading "The plugin's tests in Moodle's PHPUnit"
+    reason=$(no_phpunit)
+    if [ -n "$reason" ]; then
+        say "Skipped: $reason"
+        return
+    fi
+    [ -f "$code/vendor/bin/phpunit" ] || use_debian_phpunit
+    mkdir "$MOODLE_DATA.phpunit"
+    quietly moodle "$util" --install
+    quietly moodle "$util" --buildconfig
+    moodle vendor/bin/phpunit --test-suffix _test.php "$web/local/backend_sync/tests"
+}
+
 # --- For one run ------------------------------------------------------------
 
 make_work() {
