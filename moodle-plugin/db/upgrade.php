@@ -29,5 +29,18 @@
  * @return bool
  */
 function xmldb_local_backend_sync_upgrade($oldversion) {
+    global $DB;
+    $dbman = $DB->get_manager();
+
+    if ($oldversion < 2026112200) {
+        // Before 1.0.0 this plugin sent each change within the page and had no tables. Its settings stay as they are.
+        foreach (['outbox', 'sent', 'rejected', 'state'] as $name) {
+            if (!$dbman->table_exists('local_backend_sync_' . $name)) {
+                $dbman->install_one_table_from_xmldb_file(__DIR__ . '/install.xml', 'local_backend_sync_' . $name);
+            }
+        }
+        upgrade_plugin_savepoint(true, 2026112200, 'local', 'backend_sync');
+    }
+
     return true;
 }
