@@ -168,7 +168,9 @@ class backfill implements queue {
                 break;
             }
             [$pass, $kind] = $state['steps'][0];
-            $rows = $this->$pass($kind, (int)$state['cursor'], $limit);
+            $rows = primary::read(function () use ($pass, $kind, $state, $limit) {
+                return $this->$pass($kind, (int)$state['cursor'], $limit);
+            });
             if ($rows) {
                 return $this->changes($rows, $state);
             }

@@ -41,7 +41,9 @@ class database_memory implements memory {
     public function get(string $name): ?array {
         global $DB;
         if ($this->values === null) {
-            $this->values = $DB->get_records_menu(self::TABLE, null, '', 'name, value');
+            $this->values = primary::read(function () use ($DB) {
+                return $DB->get_records_menu(self::TABLE, null, '', 'name, value');
+            });
         }
         return isset($this->values[$name]) ? json_decode($this->values[$name], true) : null;
     }

@@ -44,7 +44,9 @@ class ledger implements store {
         $known = [];
         rows::each_group($changes, function ($where, $params, $group) use (&$known) {
             global $DB;
-            $hashes = $DB->get_records_select_menu(self::SENT, $where, $params, '', 'objectid, hash');
+            $hashes = primary::read(function () use ($DB, $where, $params) {
+                return $DB->get_records_select_menu(self::SENT, $where, $params, '', 'objectid, hash');
+            });
             foreach ($hashes as $objectid => $hash) {
                 $known[$group[$objectid]->key()] = (string)$hash;
             }
@@ -103,7 +105,10 @@ class ledger implements store {
      */
     private function forget_rejections(array $changes): void {
         global $DB;
-        if (!$DB->record_exists(self::REJECTED, [])) {
+        $any = primary::read(function () use ($DB) {
+            return $DB->record_exists(self::REJECTED, []);
+        });
+        if (!$any) {
             return;
         }
         rows::each_group($changes, function ($where, $params) {

@@ -74,8 +74,20 @@ class outbox implements queue {
      * @return change[]
      */
     public function next(int $limit): array {
+        return primary::read(function () use ($limit) {
+            return $this->choose($limit, time());
+        });
+    }
+
+    /**
+     * Chooses the changes.
+     *
+     * @param int $limit
+     * @param int $now
+     * @return change[]
+     */
+    private function choose(int $limit, int $now): array {
         global $DB;
-        $now = time();
         do {
             $rows = $DB->get_records_select(self::TABLE, 'timedue <= ?', [$now], 'id', '*', 0, $limit);
             $fanouts = array_filter($rows, [fanout::class, 'is_fanout']);

@@ -66,11 +66,13 @@ class records implements source {
      */
     public function states(string $kind, array $ids): array {
         $this->now = time();
-        $states = [];
-        foreach (array_chunk($ids, rows::LIST_SIZE) as $chunk) {
-            $states += $this->$kind($chunk);
-        }
-        return $states;
+        return primary::read(function () use ($kind, $ids) {
+            $states = [];
+            foreach (array_chunk($ids, rows::LIST_SIZE) as $chunk) {
+                $states += $this->$kind($chunk);
+            }
+            return $states;
+        });
     }
 
     /**
