@@ -102,6 +102,12 @@ final class ledger_test extends \advanced_testcase {
         $this->assertSame(3, $DB->count_records(ledger::SENT));
         $row = $DB->get_record(ledger::SENT, ['kind' => 'grade', 'objectid' => 2]);
         $this->assertEquals([102, 202], [$row->userid, $row->itemid]);
+        // What the backend took before, and perhaps something else since.
+        $events[2]->hash = null;
+        $this->ledger->confirm([$events[0], $events[2]]);
+        $this->assertSame([$hash, event::DELETED, ''], $this->known([1, 2, 3]));
+        $this->ledger->confirm([$events[2]]);
+        $this->assertSame([''], $this->known([3]));
         $this->ledger->forget();
         $this->assertSame(['', '', ''], $this->known([1, 2, 3]));
         $this->ledger->announce([]);

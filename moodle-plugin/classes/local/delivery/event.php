@@ -33,7 +33,7 @@ class event {
     public $type;
     /** @var array the data of the event */
     public $data;
-    /** @var string digest of the state, DELETED for a deletion */
+    /** @var string|null digest of the state, DELETED for a deletion; null when nobody knows what the backend holds after it */
     public $hash;
     /** @var string UUID: the same for the same rows of the outbox and the same state, so that the backend recognises a repetition;
      *     null until it got its version */

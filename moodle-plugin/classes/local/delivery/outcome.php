@@ -55,6 +55,15 @@ class outcome {
     }
 
     /**
+     * Whether the backend had the event already.
+     *
+     * @return bool
+     */
+    public function is_duplicate(): bool {
+        return $this->outcome === 'duplicate';
+    }
+
+    /**
      * A text of another party, which may have sent something else.
      *
      * @param mixed $value

@@ -331,6 +331,8 @@ class sender {
         $held = [];
         foreach ($events as $i => $event) {
             if ($outcomes[$i]->is_held()) {
+                // A duplicate was taken some time ago: what the backend holds now, only the next event can tell.
+                $event->hash = $outcomes[$i]->is_duplicate() ? null : $event->hash;
                 $held[] = $event;
             } else {
                 $this->reject($queue, $event->change, $outcomes[$i]->code, $outcomes[$i]->detail);

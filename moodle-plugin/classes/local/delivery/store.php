@@ -41,7 +41,7 @@ interface store {
     public function announce(array $events): void;
 
     /**
-     * The backend has these.
+     * The backend took these, and holds the states that their digests tell.
      *
      * @param event[] $events
      */
