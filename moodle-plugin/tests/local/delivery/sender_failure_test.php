@@ -1,0 +1,378 @@
+<?php
+// This file is part of Moodle - http://moodle.org/
+//
+// Moodle is free software: you can redistribute it and/or modify
+// it under the terms of the GNU General Public License as published by
+// the Free Software Foundation, either version 3 of the License, or
+// (at your option) any later version.
+//
+// Moodle is distributed in the hope that it will be useful,
+// but WITHOUT ANY WARRANTY; without even the implied warranty of
+// MERCHANTABILITY or FITNESS FOR A PARTICULAR PURPOSE.  See the
+// GNU General Public License for more details.
+//
+// You should have received a copy of the GNU General Public License
+// along with Moodle.  If not, see <http://www.gnu.org/licenses/>.
+
+namespace local_backend_sync\local\delivery;
+
+use local_backend_sync\fixtures\crash;
+use local_backend_sync\fixtures\fake_backend;
+use local_backend_sync\fixtures\sender_testcase;
+use local_backend_sync\fixtures\world;
+
+defined('MOODLE_INTERNAL') || die();
+
+require_once(__DIR__ . '/../../fixtures/load.php');
+
+/**
+ * Tests of the sender when the backend refuses, fails, or does not answer, one situation at a time.
+ *
+ * @package    local_backend_sync
+ * @copyright  2026 The Backend Sync developers
+ * @license    http://www.gnu.org/copyleft/gpl.html GNU GPL v3 or later
+ * @covers     \local_backend_sync\local\delivery\sender
+ */
+final class sender_failure_test extends sender_testcase {
+    /**
+     * While an answer is out, nobody knows what the backend holds. So A, then B with no answer, then A again: A is sent.
+     *
+     * @dataProvider silences
+     * @param string|response $silence
+     */
+    public function test_unknown_after_no_answer($silence): void {
+        $this->world->put(change::USER, 7, ['firstname' => 'Ann']);
+        $this->world->run();
+        $this->answer_batches([$silence]);
+        $this->world->put(change::USER, 7, ['firstname' => 'Bea']);
+        $report = $this->world->run();
+        $this->assertSame(failure::TIMEOUT, $report->failure->reason);
+        $this->assertSame('', $this->world->store->sent['user:7']);
+        $this->world->clock->now += 600;
+        $this->world->put(change::USER, 7, ['firstname' => 'Ann']);
+        $report = $this->world->run();
+        $this->assertSame([1, 0], [$report->sent, $report->unchanged]);
+        $this->assert_settled();
+    }
+
+    /**
+     * No answer, without and with the events taken.
+     *
+     * @return array[]
+     */
+    public static function silences(): array {
+        return ['not taken' => [fake_backend::silence()], 'taken' => ['lost']];
+    }
+
+    /**
+     * The same events, sent again because the answer was lost, are duplicates for the backend.
+     */
+    public function test_repetition_is_recognised(): void {
+        $this->answer_batches(['lost']);
+        $this->world->put_users(3);
+        $this->world->run();
+        $this->world->clock->now += 600;
+        $this->assertSame(3, $this->world->run()->sent);
+        [$first, $second] = $this->world->backend->of('batch');
+        $this->assertSame(array_column($first['events'], 'id'), array_column($second['events'], 'id'));
+        $this->assertCount(3, $this->world->backend->ids);
+        $this->assert_settled();
+        // Nobody knows what came after the first time, so going through everything sends them once more.
+        $this->assertSame(['', '', ''], array_values($this->world->store->sent));
+    }
+
+    /**
+     * A process that is killed at any point leaves nothing that the next run does not put right.
+     */
+    public function test_killed_anywhere(): void {
+        for ($steps = 0, $killed = true; $killed; $steps++) {
+            $this->world = new world();
+            $this->world->put_users(2, 'Ann');
+            $this->world->run();
+            $this->world->put_users(1, 'Bea');
+            $this->world->put(change::USER, 2, null);
+            $this->world->put(change::USER, 3, ['firstname' => fake_backend::BAD]);
+            $this->world->fuse->left = $steps;
+            try {
+                $this->world->run();
+                $killed = false;
+            } catch (crash $crash) {
+                $this->world->run();
+            }
+            $this->world->fuse->left = null;
+            $this->assertSame([], $this->world->outbox->rows, "killed after $steps steps");
+            $this->assertSame(['user:3'], array_keys($this->world->store->rejected));
+            unset($this->world->source->records[change::USER][3]);
+            $this->assertSame([], $this->world->differences(), "killed after $steps steps");
+        }
+        $this->assertGreaterThan(8, $steps);
+    }
+
+    /**
+     * A request that is refused because of one event is halved until it is found; all others are delivered.
+     */
+    public function test_one_bad_event_is_found(): void {
+        $this->world->put_users(1000);
+        $this->answer_users([123], fake_backend::problem(422, 'validation_failed', 'Invalid.'));
+        $report = $this->world->run();
+        $this->assertSame([999, 1], [$report->sent, $report->rejected]);
+        $this->assertSame(['user:123' => 'validation_failed Invalid.'], $this->world->store->rejected);
+        $this->assertNull($report->failure);
+        // Two for each halving of 1000, and the first.
+        $this->assertCount($report->requests, $this->world->backend->of('batch'));
+        $this->assertLessThanOrEqual(21, $report->requests);
+        $this->assertSame([], $this->world->outbox->rows);
+        $this->assertNull($this->world->backend->held('user:123'));
+        $this->assertCount(999, $this->world->backend->records);
+    }
+
+    /**
+     * A proxy that takes less than the backend does is served by halves, too.
+     */
+    public function test_too_large_for_a_proxy(): void {
+        $this->world->put_users(100);
+        $this->world->backend->fault = function ($operation, $events) {
+            return count($events) > 20 ? new response(413, '<html>Too large</html>', ['Content-Type' => 'text/html']) : null;
+        };
+        $report = $this->world->run();
+        $this->assertSame([100, 0], [$report->sent, $report->rejected]);
+        $this->assert_settled();
+    }
+
+    /**
+     * One event alone that is too large is put aside.
+     */
+    public function test_one_event_too_large(): void {
+        $this->world->put_users(3);
+        $this->answer_users([2], new response(413, '<html>', ['Content-Type' => 'text/html']));
+        $this->assertSame(2, $this->world->run()->sent);
+        $this->assertSame(['user:2' => 'payload_too_large'], $this->world->store->rejected);
+    }
+
+    /**
+     * What the backend rejects within a batch is put aside with its reason, and is sent when it changed.
+     */
+    public function test_rejected_event(): void {
+        $this->world->put_users(3);
+        $this->world->put(change::USER, 2, ['firstname' => fake_backend::BAD]);
+        $report = $this->world->run();
+        $this->assertSame([2, 1, 1], [$report->sent, $report->rejected, $report->requests]);
+        $this->assertSame(['user:2' => 'validation_failed Invalid. (firstname: It is bad.)'], $this->world->store->rejected);
+        $this->assertSame([], $this->world->outbox->rows);
+        // What the backend holds of it is not known.
+        $this->assertSame('', $this->world->store->sent['user:2']);
+        $this->assertSame(0, $this->world->run()->requests);
+
+        $this->world->put(change::USER, 2, ['firstname' => 'Bea']);
+        $this->assertSame(1, $this->world->run()->sent);
+        $this->assertSame([], $this->world->store->rejected);
+        $this->assert_settled();
+    }
+
+    /**
+     * When the backend knows better, which only another clock can bring about, it is told rather than passed over.
+     */
+    public function test_superseded_event(): void {
+        $this->world->backend->records['user:7'] = [
+            'data' => ['userid' => 7], 'stateversion' => [9999999999, 1], 'deleted' => false, 'presenceversion' => [9999999999, 1],
+        ];
+        $this->world->put(change::USER, 7, ['firstname' => 'Ann']);
+        $report = $this->world->run();
+        $this->assertSame([0, 1], [$report->sent, $report->rejected]);
+        $this->assertSame(['user:7' => 'superseded'], $this->world->store->rejected);
+        $this->assertSame([], $this->world->outbox->rows);
+    }
+
+    /**
+     * An event at which a backend fails that is well otherwise is tried later, and the others go.
+     */
+    public function test_event_at_which_the_backend_fails(): void {
+        $this->world->put_users(10);
+        $this->answer_users([4], $this->error());
+        $report = $this->world->run();
+        $this->assertSame([9, 1, 0], [$report->sent, $report->postponed, $report->rejected]);
+        $this->assertNull($report->failure);
+        $this->assertNull($this->world->memory->get(health::TROUBLE));
+        $this->assertCount(1, $this->world->outbox->rows);
+        $this->assertSame(0, $this->world->run()->requests);
+
+        // Later it is tried again, and again.
+        $this->world->clock->now += sender::SUSPECT_WAIT;
+        $report = $this->world->run();
+        $this->assertSame([1, 1], [$report->requests, $report->postponed]);
+        $this->world->clock->now += sender::SUSPECT_WAIT;
+        $this->world->backend->fault = null;
+        $this->assertSame(1, $this->world->run()->sent);
+        $this->assert_settled();
+    }
+
+    /**
+     * When it fails at more than a few, it is the backend.
+     */
+    public function test_too_many_suspects(): void {
+        $this->world->put_users(20);
+        $this->answer_users([3, 6, 9, 12, 15], $this->error());
+        $report = $this->world->run();
+        $this->assertSame(sender::SUSPECTS, $report->postponed);
+        $this->assertSame(failure::SERVER_ERROR, $report->failure->reason);
+        // And yet, no event is stopped by them for ever.
+        for ($run = 0; $run < 5; $run++) {
+            $this->world->clock->now += backoff::LONGEST;
+            $this->world->run();
+        }
+        $this->assertCount(15, $this->world->backend->records);
+        $this->world->backend->fault = null;
+        $this->world->clock->now += backoff::LONGEST + sender::SUSPECT_WAIT;
+        $this->world->run();
+        $this->assert_settled();
+    }
+
+    /**
+     * A backend that is ill gets no events one by one.
+     */
+    public function test_ill_backend(): void {
+        $this->world->put_users(10);
+        $ill = false;
+        $this->world->backend->fault = function ($operation) use (&$ill) {
+            $ill = $ill || $operation === 'batch';
+            return $ill ? $this->error() : null;
+        };
+        $report = $this->world->run();
+        $this->assertSame([0, 0, 1], [$report->sent, $report->postponed, $report->requests]);
+        $this->assertTrue($report->broke);
+        $this->assertSame(failure::SERVER_ERROR, $report->failure->reason);
+        $this->assertCount(10, $this->world->outbox->rows);
+        $this->assertSame(['handshake', 'batch', 'handshake'], array_column($this->world->backend->requests, 'operation'));
+    }
+
+    /**
+     * Other failures stop at once: neither halving nor another request would help.
+     */
+    public function test_failure_stops(): void {
+        foreach ([401, 404, 503, 302] as $status) {
+            $this->world = new world();
+            $this->world->put_users(10);
+            $this->answer_batches([fake_backend::problem($status, 'some_code')]);
+            $report = $this->world->run();
+            $this->assertSame([0, 1], [$report->sent, $report->requests], $status);
+            $this->assertSame($status, $report->failure->status);
+            $this->assertCount(2, $this->world->backend->requests);
+            $this->assertCount(10, $this->world->outbox->rows);
+        }
+    }
+
+    /**
+     * After a failure there is no request for a while; then first a question, and only then events.
+     */
+    public function test_backoff(): void {
+        $this->world->backend->fault = function () {
+            return fake_backend::silence();
+        };
+        $this->world->put_users(3);
+        $flags = [];
+        $requests = [];
+        for ($run = 0; $run < 4; $run++) {
+            $report = $this->world->run();
+            $flags[] = $report->broke;
+            $this->assertNotNull($report->failure);
+            $requests[] = count($this->world->backend->requests);
+            $this->world->clock->now = $report->waituntil - 1;
+            $early = $this->world->run();
+            $this->assertNull($early->failure);
+            $this->assertSame($report->waituntil, $early->waituntil);
+            $this->assertFalse($early->broke || $early->recovered || $early->empty);
+            $this->world->clock->now = $report->waituntil;
+        }
+        // It is told once, each run asks one question, and a run that is too early asks none.
+        $this->assertSame([true, false, false, false], $flags);
+        $this->assertSame([1, 2, 3, 4], $requests);
+        $this->assertSame([], $this->world->backend->of('batch'));
+        $this->assertSame(4, $this->world->memory->get(health::TROUBLE)['failures']);
+
+        $this->world->backend->fault = null;
+        $report = $this->world->run();
+        $this->assertTrue($report->recovered);
+        $this->assertSame(3, $report->sent);
+        $this->assertNull($report->waituntil);
+        $this->assertFalse($this->world->run()->recovered);
+        $this->assert_settled();
+    }
+
+    /**
+     * After a failure a small question comes first, not a thousand events; and a success counts from the first batch on.
+     */
+    public function test_question_before_events(): void {
+        $this->world->put_users(3);
+        $this->world->run();
+        $this->assertSame(['time' => $this->world->clock->now], $this->world->memory->get(health::SUCCESS));
+        $this->world->put_users(3, 'Bea');
+        $this->answer_batches([fake_backend::silence()]);
+        $this->world->run();
+        $this->world->clock->now += 600;
+        $this->world->outbox->limit = 1;
+        $this->world->backend->requests = [];
+        $report = $this->world->run(1);
+        $this->assertSame(['handshake', 'batch'], array_column($this->world->backend->requests, 'operation'));
+        $this->assertTrue($report->recovered);
+        $this->assertFalse($report->empty);
+        $this->assertSame(['time' => $this->world->clock->now], $this->world->memory->get(health::SUCCESS));
+    }
+
+    /**
+     * What the backend asks for is waited for.
+     */
+    public function test_retry_after(): void {
+        $this->world->put_users(1);
+        $this->answer_batches([fake_backend::problem(503, 'queue_full', '', ['Retry-After' => '1234'])]);
+        $this->assertSame($this->world->clock->now + 1234, $this->world->run()->waituntil);
+    }
+
+    /**
+     * That it is well again is found out even when nothing waits.
+     */
+    public function test_probe(): void {
+        $this->world->put_users(1);
+        $this->answer_batches([fake_backend::silence()]);
+        $this->world->run();
+        $this->world->outbox->rows = [];
+        $this->world->clock->now += 600;
+        $report = $this->world->run();
+        $this->assertTrue($report->recovered);
+        $this->assertNull($this->world->memory->get(health::TROUBLE));
+        $this->assertCount(1, $this->world->backend->of('batch'));
+        $this->assertFalse($this->world->run()->recovered);
+    }
+
+    /**
+     * Trouble is noticed even while nothing waits, and without asking all the time.
+     */
+    public function test_probe_now_and_then(): void {
+        $this->world->run();
+        $this->world->run();
+        $this->assertCount(1, $this->world->backend->of('handshake'));
+        $this->world->clock->now += sender::HANDSHAKE_AGE + 1;
+        $this->world->backend->fault = function () {
+            return fake_backend::problem(401, 'unauthorized');
+        };
+        $report = $this->world->run();
+        $this->assertSame(failure::UNAUTHORIZED, $report->failure->reason);
+        $this->assertTrue($report->broke);
+    }
+
+    /**
+     * A failure and a success of the same run are told, both.
+     */
+    public function test_failure_after_success_of_the_same_run(): void {
+        $this->world->backend->handshake = ['max_batch_events' => 2];
+        $this->world->put_users(4);
+        $this->answer_batches([null, fake_backend::silence()]);
+        $report = $this->world->run();
+        $this->assertSame([2, 2], [$report->sent, count($this->world->outbox->rows)]);
+        $this->assertTrue($report->broke);
+        $this->world->clock->now += 600;
+        $report = $this->world->run();
+        $this->assertTrue($report->recovered);
+        $this->assertSame(2, $report->sent);
+        $this->assert_settled();
+    }
+}
