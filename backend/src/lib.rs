@@ -6,6 +6,7 @@
 //! - [`config`]: the settings, from the embedded default, a file, the environment and flags.
 //! - [`api`]: HTTP alone: operations, their types and errors, authentication, the OpenAPI document.
 //! - [`ingest`]: the bounded queue, the batching writer, what an event does to records.
+//! - [`zoho`]: Zoho CRM as a destination.
 //! - [`store`]: the database, and the only place with SQL.
 //! - [`model`]: the vocabulary: events, records, versions, outcomes.
 //! - [`limits`], [`clock`], [`secret`], [`telemetry`]: what all of them need.
@@ -26,3 +27,4 @@ pub mod model;
 pub mod secret;
 pub mod store;
 pub mod telemetry;
+pub mod zoho;

@@ -13,5 +13,5 @@ pub use field::{Field, FieldError, FieldErrorCode, Fields};
 pub use number::{Decimal, Id, Sequence, Time};
 pub use record::{Applied, Incoming, Record};
 pub use site::{RecordId, SiteName};
-pub use state::{Completion, Course, Enrolment, Grade, GradeItem, Kind, Role, Roles, State, User};
+pub use state::{Completion, Course, Enrolment, Grade, GradeItem, Kind, Role, Roles, State, UnknownKind, User};
 pub use version::Version;

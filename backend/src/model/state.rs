@@ -29,6 +29,9 @@ pub enum Kind {
 }
 
 impl Kind {
+    /// All kinds. What others refer to comes first.
+    pub const ALL: [Self; 5] = [Self::User, Self::Course, Self::Enrolment, Self::Grade, Self::Completion];
+
     /// The word used in the database, the API and the logs.
     pub fn as_str(self) -> &'static str {
         match self {
@@ -46,6 +49,19 @@ impl fmt::Display for Kind {
         f.write_str(self.as_str())
     }
 }
+
+impl FromStr for Kind {
+    type Err = UnknownKind;
+
+    fn from_str(word: &str) -> Result<Self, Self::Err> {
+        Self::ALL.into_iter().find(|kind| kind.as_str() == word).ok_or(UnknownKind)
+    }
+}
+
+/// The word is not a kind of record.
+#[derive(Debug, thiserror::Error)]
+#[error("a kind of record is one of user, course, enrolment, grade and completion")]
+pub struct UnknownKind;
 
 /// The state of one kind of record.
 pub trait State: Clone + PartialEq + Send + Sync {

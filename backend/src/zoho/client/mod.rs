@@ -1,0 +1,1 @@
+//! The REST API of Zoho CRM: tokens, calls, answers, credits.

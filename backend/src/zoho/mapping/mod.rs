@@ -1,0 +1,1 @@
+//! What goes where: the mapping file.

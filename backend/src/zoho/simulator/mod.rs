@@ -1,0 +1,1 @@
+//! A Zoho CRM in memory: for tests, for the demo, and for trying things out.
