@@ -80,3 +80,6 @@ pub const CHANGE_ORDER_SLACK_MS: i64 = 60_000;
 
 /// Changes that a reader with `changed_since` looks through before it takes the way through the whole table.
 pub const FEW_CHANGES: u64 = 10_000;
+
+/// Items that one step of a resynchronisation marks: short enough that deliveries go on beside it.
+pub const RESYNC_ROWS: usize = 1_000;

@@ -16,6 +16,7 @@ mod m20261122_000002_events;
 mod m20261122_000003_records;
 mod m20261122_000004_changes;
 mod m20261122_000005_statistics;
+mod m20261122_000006_sync;
 
 /// Applies the migrations in their order.
 #[derive(Debug)]
@@ -29,6 +30,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261122_000003_records::Migration),
             Box::new(m20261122_000004_changes::Migration),
             Box::new(m20261122_000005_statistics::Migration),
+            Box::new(m20261122_000006_sync::Migration),
         ]
     }
 }

@@ -5,7 +5,7 @@ use std::{net::SocketAddr, path::PathBuf, time::Duration};
 use config::{Environment, File, FileFormat};
 use serde::Deserialize;
 
-use crate::store::DatabaseUrl;
+use crate::{secret::Secret, store::DatabaseUrl};
 
 /// Every setting with its default and what it means.
 pub const DEFAULT: &str = include_str!("default.toml");
@@ -27,6 +27,10 @@ pub struct Config {
     pub log: Log,
     /// How events are stored.
     pub ingest: Ingest,
+    /// How records are delivered.
+    pub sync: Sync,
+    /// Zoho CRM, if it is a destination.
+    pub zoho: Option<Zoho>,
     /// How the server stops.
     pub shutdown: Shutdown,
 }
@@ -59,6 +63,74 @@ pub struct Ingest {
     pub transaction_events: u16,
     /// KiB of request bodies that may wait.
     pub queue_kib: u32,
+}
+
+/// How records are delivered.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Sync {
+    repeat_seconds: u16,
+    /// Deliveries that one process has under way at once, at most.
+    pub workers: u16,
+    lease_seconds: u16,
+    check_seconds: u16,
+    attempts_days: u16,
+}
+
+impl Sync {
+    /// How long a record that was delivered just now waits until it is delivered again.
+    pub fn repeat(&self) -> Duration {
+        Duration::from_secs(self.repeat_seconds.into())
+    }
+
+    /// How long a claimed item is safe from other workers.
+    pub fn lease(&self) -> Duration {
+        Duration::from_secs(self.lease_seconds.into())
+    }
+
+    /// How long a paused destination is left alone between two checks.
+    pub fn check(&self) -> Duration {
+        Duration::from_secs(self.check_seconds.into())
+    }
+
+    /// How long attempts are kept.
+    pub fn attempts(&self) -> Duration {
+        Duration::from_secs(u64::from(self.attempts_days) * 24 * 60 * 60)
+    }
+}
+
+/// Zoho CRM as a destination.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Zoho {
+    /// The accounts server.
+    #[serde(default = "Zoho::default_accounts_url")]
+    pub accounts_url: String,
+    /// The API, when it is not the one that the access token names.
+    #[serde(default)]
+    pub api_url: Option<String>,
+    /// Of the client that was registered in Zoho's API console.
+    pub client_id: String,
+    /// Its secret.
+    pub client_secret: Secret,
+    /// What it was granted.
+    pub refresh_token: Secret,
+    /// The mapping file.
+    #[serde(default)]
+    pub mapping: Option<PathBuf>,
+    /// API credits that are left for others.
+    #[serde(default = "Zoho::default_reserve")]
+    pub reserve_credits: u32,
+}
+
+impl Zoho {
+    fn default_accounts_url() -> String {
+        "https://accounts.zoho.com".to_owned()
+    }
+
+    fn default_reserve() -> u32 {
+        1_000
+    }
 }
 
 /// How the server stops.
@@ -134,6 +206,16 @@ impl Config {
         // The queue must hold at least one body of the largest size.
         if !(8_192..=1_048_576).contains(&self.ingest.queue_kib) {
             return Err(ConfigError::OutOfRange { key: "ingest.queue_kib", range: "between 8192 and 1048576" });
+        }
+        // Each delivery holds up to 100 records and their answers in memory.
+        if !(1..=64).contains(&self.sync.workers) {
+            return Err(ConfigError::OutOfRange { key: "sync.workers", range: "between 1 and 64" });
+        }
+        if self.sync.lease_seconds == 0 {
+            return Err(ConfigError::OutOfRange { key: "sync.lease_seconds", range: "1 or more" });
+        }
+        if self.sync.check_seconds == 0 {
+            return Err(ConfigError::OutOfRange { key: "sync.check_seconds", range: "1 or more" });
         }
         Ok(self)
     }

@@ -6,6 +6,7 @@ mod number;
 mod record;
 mod site;
 mod state;
+mod sync;
 mod version;
 
 pub use event::{Change, Event, EventType, Outcome, UnknownEventType};
@@ -14,4 +15,5 @@ pub use number::{Decimal, Id, Sequence, Time};
 pub use record::{Applied, Incoming, Record};
 pub use site::{RecordId, SiteName};
 pub use state::{Completion, Course, Enrolment, Grade, GradeItem, Kind, Role, Roles, State, UnknownKind, User};
+pub use sync::{ItemState, Lane, RecordKey, UnknownItemState};
 pub use version::Version;

@@ -185,7 +185,7 @@ impl Store {
         }
     }
 
-    fn backend(&self) -> DbBackend {
+    pub(super) fn backend(&self) -> DbBackend {
         self.read.get_database_backend()
     }
 }

@@ -2,19 +2,23 @@
 
 mod bulk;
 mod connect;
+mod destinations;
 mod entity;
 mod error;
 mod page;
 mod read;
 mod sites;
+mod sync;
 mod write;
 
 pub use connect::{DatabaseUrl, InvalidDatabaseUrl, Store};
+pub use destinations::{DestinationSummary, OPERATOR, Pause, SealedToken};
 pub use entity::records::StoredRecord;
 pub use error::StoreError;
 pub use page::{CourseFilter, EventFilter, Page, PageRequest, Position, RecordFilter, UserFilter};
 pub use read::{GradeWithItem, StoredChange, StoredEvent};
 pub use sites::{NewToken, Scope, Site, SiteSummary, Token, TokenSummary};
+pub use sync::{Attempt, AttemptRow, Claimed, Conservation, Counts, ItemFilter, ItemRow, Settled, SettledState};
 pub use write::{NewChange, NewEvent, WriteTransaction};
 
 pub(crate) use entity::records::{RecordTable, completion, course, enrolment, grade, user};

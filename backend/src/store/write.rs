@@ -244,6 +244,11 @@ impl WriteTransaction {
         Ok(())
     }
 
+    /// For what another module of the store does in this transaction.
+    pub(super) fn connection(&self) -> &DatabaseTransaction {
+        &self.transaction
+    }
+
     /// Makes it durable. After an error it is not known whether it was.
     pub async fn commit(self) -> Result<(), StoreError> {
         Ok(self.transaction.commit().await?)

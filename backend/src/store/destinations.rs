@@ -1,0 +1,239 @@
+//! The systems that records are delivered to: whether they are paused, and the access token that all processes share.
+
+use sea_orm::{
+    ActiveValue::Set,
+    ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, Statement,
+    sea_query::{Condition, Expr, ExprTrait, OnConflict},
+};
+
+use super::{
+    StoreError,
+    connect::Store,
+    entity::destination::{self, Column},
+};
+use crate::clock::Timestamp;
+
+/// A destination as an operator sees it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DestinationSummary {
+    /// Its name.
+    pub name: String,
+    /// Why nothing is delivered, when that is so.
+    pub pause: Option<Pause>,
+    /// Why it is slower than it could be, in words.
+    pub slow_reason: Option<String>,
+    /// When it is expected to have caught up.
+    pub done_at: Option<Timestamp>,
+    /// What is left of its allowance, as it said itself, and when.
+    pub credits: Option<(i64, Timestamp)>,
+}
+
+/// A pause of a whole destination.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Pause {
+    /// What paused it: `operator`, `credentials`, `configuration` or `credits`.
+    pub cause: String,
+    /// What is wrong and what to do, in words.
+    pub reason: String,
+    /// Since when.
+    pub since: Timestamp,
+    /// When it is tried again; never by itself when an operator paused it.
+    pub check_at: Option<Timestamp>,
+}
+
+/// An access token as it is stored: sealed, so that the database alone is of no use.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SealedToken {
+    /// The sealed text.
+    pub sealed: String,
+    /// When it ends.
+    pub expires_at: Timestamp,
+}
+
+impl Store {
+    /// Adds the destination, with a pending sync item for each record that there is already; returns whether it is new. From
+    /// then on, every transaction that changes a record marks its item.
+    pub async fn add_destination(&self, name: &str, now: Timestamp) -> Result<bool, StoreError> {
+        if self.destination(name).await?.is_some() {
+            return Ok(false);
+        }
+        // Under the writers' lock, so that no record is changed between the two statements.
+        let (transaction, _) = self.begin_write(0).await?;
+        let added = transaction.add_destination(name, now).await?;
+        transaction.commit().await?;
+        Ok(added)
+    }
+
+    /// The destination, if it was ever configured.
+    pub async fn destination(&self, name: &str) -> Result<Option<DestinationSummary>, StoreError> {
+        let row = destination::Entity::find_by_id(name).one(&self.read).await?;
+        Ok(row.map(DestinationSummary::from))
+    }
+
+    /// All destinations.
+    pub async fn destinations(&self) -> Result<Vec<DestinationSummary>, StoreError> {
+        let rows = destination::Entity::find().all(&self.read).await?;
+        Ok(rows.into_iter().map(DestinationSummary::from).collect())
+    }
+
+    /// Pauses the destination, unless it is paused already by `operator` or for the same cause; returns whether this call paused it.
+    pub async fn pause_destination(&self, name: &str, pause: &Pause) -> Result<bool, StoreError> {
+        let paused_otherwise = Condition::any()
+            .add(Column::Pause.is_null())
+            .add(Column::Pause.ne(pause.cause.as_str()).and(Column::Pause.ne(OPERATOR)));
+        let result = destination::Entity::update_many()
+            .col_expr(Column::Pause, Expr::value(pause.cause.as_str()))
+            .col_expr(Column::PauseReason, Expr::value(pause.reason.as_str()))
+            .col_expr(Column::PausedAt, Expr::value(pause.since.0))
+            .col_expr(Column::CheckAt, Expr::value(pause.check_at.map(|time| time.0)))
+            .filter(Column::Name.eq(name))
+            .filter(paused_otherwise)
+            .exec(&self.write)
+            .await?;
+        Ok(result.rows_affected > 0)
+    }
+
+    /// Takes the turn to check whether a paused destination works again; one process at a time does. The next turn comes at `next`.
+    pub async fn begin_check(&self, name: &str, now: Timestamp, next: Timestamp) -> Result<bool, StoreError> {
+        let result = destination::Entity::update_many()
+            .col_expr(Column::CheckAt, Expr::value(next.0))
+            .filter(Column::Name.eq(name))
+            .filter(Column::Pause.is_not_null())
+            .filter(Column::CheckAt.lte(now.0))
+            .exec(&self.write)
+            .await?;
+        Ok(result.rows_affected > 0)
+    }
+
+    /// Lets the next check of a paused destination be due now: its configuration may have been repaired.
+    pub async fn check_soon(&self, name: &str, now: Timestamp) -> Result<(), StoreError> {
+        destination::Entity::update_many()
+            .col_expr(Column::CheckAt, Expr::value(now.0))
+            .filter(Column::Name.eq(name))
+            .filter(Column::CheckAt.is_not_null())
+            .exec(&self.write)
+            .await?;
+        Ok(())
+    }
+
+    /// Ends a pause: of any cause when `cause` is none. Returns whether there was one.
+    pub async fn resume_destination(&self, name: &str, cause: Option<&str>) -> Result<bool, StoreError> {
+        let none = || Expr::value(Option::<i64>::None);
+        let mut update = destination::Entity::update_many()
+            .col_expr(Column::Pause, Expr::value(Option::<String>::None))
+            .col_expr(Column::PauseReason, Expr::value(Option::<String>::None))
+            .col_expr(Column::PausedAt, none())
+            .col_expr(Column::CheckAt, none())
+            .filter(Column::Name.eq(name))
+            .filter(Column::Pause.is_not_null());
+        if let Some(cause) = cause {
+            update = update.filter(Column::Pause.eq(cause));
+        }
+        Ok(update.exec(&self.write).await?.rows_affected > 0)
+    }
+
+    /// Writes down what is left of the allowance, and whether and why deliveries are slowed.
+    pub async fn save_credits(
+        &self,
+        name: &str,
+        credits: Option<(i64, Timestamp)>,
+        slow: Option<(&str, Option<Timestamp>)>,
+    ) -> Result<(), StoreError> {
+        let mut update = destination::Entity::update_many()
+            .col_expr(Column::SlowReason, Expr::value(slow.map(|(reason, _)| reason)))
+            .col_expr(Column::DoneAt, Expr::value(slow.and_then(|(_, done_at)| done_at).map(|time| time.0)))
+            .filter(Column::Name.eq(name));
+        if let Some((credits, at)) = credits {
+            update =
+                update.col_expr(Column::Credits, Expr::value(credits)).col_expr(Column::CreditsAt, Expr::value(at.0));
+        }
+        update.exec(&self.write).await?;
+        Ok(())
+    }
+
+    /// The access token that all processes share.
+    pub async fn access_token(&self, name: &str) -> Result<Option<SealedToken>, StoreError> {
+        let row = destination::Entity::find_by_id(name).one(&self.read).await?;
+        Ok(row.and_then(|row| {
+            let (sealed, expires_at) = (row.access_token?, Timestamp(row.access_expires_at?));
+            Some(SealedToken { sealed, expires_at })
+        }))
+    }
+
+    /// Takes the turn to fetch a new access token, until `until`; false when another process has it.
+    pub async fn begin_refresh(&self, name: &str, now: Timestamp, until: Timestamp) -> Result<bool, StoreError> {
+        let free = Condition::any().add(Column::RefreshLeaseUntil.is_null()).add(Column::RefreshLeaseUntil.lte(now.0));
+        let result = destination::Entity::update_many()
+            .col_expr(Column::RefreshLeaseUntil, Expr::value(until.0))
+            .filter(Column::Name.eq(name))
+            .filter(free)
+            .exec(&self.write)
+            .await?;
+        Ok(result.rows_affected > 0)
+    }
+
+    /// Gives the turn back, with the new access token when there is one.
+    pub async fn end_refresh(&self, name: &str, token: Option<&SealedToken>) -> Result<(), StoreError> {
+        let mut update = destination::Entity::update_many()
+            .col_expr(Column::RefreshLeaseUntil, Expr::value(Option::<i64>::None))
+            .filter(Column::Name.eq(name));
+        if let Some(token) = token {
+            update = update
+                .col_expr(Column::AccessToken, Expr::value(token.sealed.as_str()))
+                .col_expr(Column::AccessExpiresAt, Expr::value(token.expires_at.0));
+        }
+        update.exec(&self.write).await?;
+        Ok(())
+    }
+}
+
+/// The cause of a pause that only a person ends.
+pub const OPERATOR: &str = "operator";
+
+impl super::WriteTransaction {
+    /// See [`Store::add_destination`].
+    async fn add_destination(&self, name: &str, now: Timestamp) -> Result<bool, StoreError> {
+        let row = destination::ActiveModel { name: Set(name.to_owned()), created_at: Set(now.0), ..Default::default() };
+        let added = destination::Entity::insert(row)
+            .on_conflict(OnConflict::column(Column::Name).do_nothing().to_owned())
+            .exec_without_returning(self.connection())
+            .await?;
+        if added == 0 {
+            return Ok(false);
+        }
+        let connection = self.connection();
+        let placeholders = match connection.get_database_backend() {
+            sea_orm::DbBackend::Postgres => ["$1", "$2"],
+            _ => ["?1", "?2"],
+        };
+        let [name_at, now_at] = placeholders;
+        let sql = format!(
+            "INSERT INTO sync_items \
+             (destination, site_id, kind, moodle_id, state, lane, revision, changed_at, due_at, attempts) \
+             SELECT {name_at}, site_id, kind, moodle_id, 'pending', {}, 1, changed_at, {now_at}, 0 FROM changes",
+            super::sync::lane_of_new_sql()
+        );
+        let statement =
+            Statement::from_sql_and_values(connection.get_database_backend(), sql, [name.into(), now.0.into()]);
+        connection.execute_raw(statement).await?;
+        Ok(true)
+    }
+}
+
+impl From<destination::Model> for DestinationSummary {
+    fn from(row: destination::Model) -> Self {
+        let pause = row.pause.map(|cause| Pause {
+            cause,
+            reason: row.pause_reason.unwrap_or_default(),
+            since: Timestamp(row.paused_at.unwrap_or_default()),
+            check_at: row.check_at.map(Timestamp),
+        });
+        Self {
+            name: row.name,
+            pause,
+            slow_reason: row.slow_reason,
+            done_at: row.done_at.map(Timestamp),
+            credits: row.credits.zip(row.credits_at.map(Timestamp)),
+        }
+    }
+}

@@ -1,0 +1,27 @@
+//! Table `destinations`: the systems that records are delivered to.
+
+use sea_orm::entity::prelude::*;
+
+#[derive(Clone, Debug, PartialEq, DeriveEntityModel)]
+#[sea_orm(table_name = "destinations")]
+pub(crate) struct Model {
+    #[sea_orm(primary_key, auto_increment = false)]
+    pub(crate) name: String,
+    pub(crate) created_at: i64,
+    pub(crate) pause: Option<String>,
+    pub(crate) pause_reason: Option<String>,
+    pub(crate) paused_at: Option<i64>,
+    pub(crate) check_at: Option<i64>,
+    pub(crate) slow_reason: Option<String>,
+    pub(crate) done_at: Option<i64>,
+    pub(crate) credits: Option<i64>,
+    pub(crate) credits_at: Option<i64>,
+    pub(crate) access_token: Option<String>,
+    pub(crate) access_expires_at: Option<i64>,
+    pub(crate) refresh_lease_until: Option<i64>,
+}
+
+#[derive(Clone, Copy, Debug, EnumIter, DeriveRelation)]
+pub(crate) enum Relation {}
+
+impl ActiveModelBehavior for ActiveModel {}

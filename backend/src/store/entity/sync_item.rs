@@ -1,0 +1,36 @@
+//! Table `sync_items`: what became of each record at each destination.
+
+use sea_orm::entity::prelude::*;
+
+#[derive(Clone, Debug, PartialEq, DeriveEntityModel)]
+#[sea_orm(table_name = "sync_items")]
+pub(crate) struct Model {
+    #[sea_orm(primary_key, auto_increment = false)]
+    pub(crate) destination: String,
+    #[sea_orm(primary_key, auto_increment = false)]
+    pub(crate) site_id: i64,
+    #[sea_orm(primary_key, auto_increment = false)]
+    pub(crate) kind: String,
+    #[sea_orm(primary_key, auto_increment = false)]
+    pub(crate) moodle_id: i64,
+    pub(crate) state: String,
+    pub(crate) lane: i32,
+    pub(crate) revision: i64,
+    pub(crate) changed_at: i64,
+    pub(crate) due_at: i64,
+    pub(crate) attempts: i32,
+    pub(crate) lease: Option<String>,
+    pub(crate) lease_until: Option<i64>,
+    pub(crate) remote_id: Option<String>,
+    pub(crate) digest: Option<String>,
+    pub(crate) synced_at: Option<i64>,
+    pub(crate) waits_kind: Option<String>,
+    pub(crate) waits_id: Option<i64>,
+    pub(crate) code: Option<String>,
+    pub(crate) reason: Option<String>,
+}
+
+#[derive(Clone, Copy, Debug, EnumIter, DeriveRelation)]
+pub(crate) enum Relation {}
+
+impl ActiveModelBehavior for ActiveModel {}

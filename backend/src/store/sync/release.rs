@@ -1,0 +1,174 @@
+//! Letting items go that waited for something, and asking for deliveries on purpose.
+
+use std::collections::BTreeMap;
+
+use sea_orm::{ConnectionTrait, DatabaseTransaction, Value};
+
+use super::{ItemFilter, execute, key_of, query, skip_locked};
+use crate::{
+    clock::Timestamp,
+    limits,
+    model::{Id, Kind, RecordKey},
+    store::{Store, StoreError, bulk},
+};
+
+/// Makes what waits for these records pending: they have arrived at the destination. In the transaction that says so.
+pub(super) async fn release_waiting(
+    transaction: &DatabaseTransaction,
+    destination: &str,
+    arrived: &[RecordKey],
+    now: Timestamp,
+) -> Result<(), StoreError> {
+    for ((kind, site_id), ids) in by_kind_and_site(arrived) {
+        for list in bulk::key_lists(&ids) {
+            let places = vec!["?"; list.len()].join(", ");
+            let condition = format!(
+                "destination = ? AND site_id = ? AND waits_kind = ? AND waits_id IN ({places}) AND waits_id IS NOT NULL \
+                 AND state IN ('parked', 'synced')"
+            );
+            let mut values: Vec<Value> = vec![destination.into(), site_id.into(), kind.as_str().into()];
+            values.extend(list.into_iter().map(|id| Value::from(id.0)));
+            make_pending(transaction, destination, &condition, values, Delivered::Trusted, now, None).await?;
+        }
+    }
+    Ok(())
+}
+
+/// Whether what was delivered last is still believed to be at the destination.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Delivered {
+    /// If nothing differs from it, nothing is sent.
+    Trusted,
+    /// All is sent again.
+    Forgotten,
+}
+
+/// Makes items that fulfil a condition pending and due; skips what other transactions hold. Returns how many, and the last of them
+/// in the order of the key.
+async fn make_pending(
+    connection: &impl ConnectionTrait,
+    destination: &str,
+    condition: &str,
+    mut values: Vec<Value>,
+    delivered: Delivered,
+    now: Timestamp,
+    limit: Option<usize>,
+) -> Result<Vec<RecordKey>, StoreError> {
+    let forget = if delivered == Delivered::Forgotten { ", digest = NULL" } else { "" };
+    let limit = limit.map_or_else(String::new, |limit| format!("LIMIT {limit}"));
+    let sql = format!(
+        "WITH picked AS MATERIALIZED (SELECT site_id, kind, moodle_id FROM sync_items WHERE {condition} \
+         ORDER BY site_id, kind, moodle_id {limit} {}) \
+         UPDATE sync_items SET revision = revision + 1{forget}, due_at = ?, waits_kind = NULL, waits_id = NULL, \
+         changed_at = CASE sync_items.state WHEN 'synced' THEN ? ELSE changed_at END, \
+         state = CASE sync_items.state WHEN 'in_flight' THEN 'in_flight' ELSE 'pending' END FROM picked \
+         WHERE sync_items.destination = ? AND sync_items.site_id = picked.site_id AND sync_items.kind = picked.kind \
+         AND sync_items.moodle_id = picked.moodle_id \
+         RETURNING sync_items.site_id AS site_id, sync_items.kind AS kind, sync_items.moodle_id AS moodle_id",
+        skip_locked(connection.get_database_backend())
+    );
+    values.extend([Value::from(now.0), Value::from(now.0), Value::from(destination)]);
+    query(connection, &sql, values).await?.iter().map(key_of).collect()
+}
+
+fn by_kind_and_site(keys: &[RecordKey]) -> BTreeMap<(Kind, i64), Vec<Id>> {
+    let mut ids: BTreeMap<(Kind, i64), Vec<Id>> = BTreeMap::new();
+    for key in keys {
+        ids.entry((key.kind, key.site_id)).or_default().push(key.moodle_id);
+    }
+    ids
+}
+
+impl Store {
+    /// Releases parked items whose reason is gone already; only these, or all. Needed when the other record arrived while they
+    /// were being parked. Returns how many.
+    pub async fn release_in_vain(
+        &self,
+        destination: &str,
+        only: Option<&[RecordKey]>,
+        now: Timestamp,
+    ) -> Result<u64, StoreError> {
+        let parked = "destination = ? AND state = 'parked' AND EXISTS (SELECT 1 FROM sync_items other \
+                      WHERE other.destination = sync_items.destination AND other.site_id = sync_items.site_id \
+                      AND other.kind = sync_items.waits_kind AND other.moodle_id = sync_items.waits_id \
+                      AND other.remote_id IS NOT NULL)";
+        let mut released = 0;
+        let Some(only) = only else {
+            let values = vec![destination.into()];
+            let keys = make_pending(&self.write, destination, parked, values, Delivered::Trusted, now, None).await?;
+            return Ok(keys.len() as u64);
+        };
+        for ((kind, site_id), ids) in by_kind_and_site(only) {
+            for list in bulk::key_lists(&ids) {
+                let places = vec!["?"; list.len()].join(", ");
+                let condition = format!("{parked} AND site_id = ? AND kind = ? AND moodle_id IN ({places})");
+                let mut values: Vec<Value> = vec![destination.into(), site_id.into(), kind.as_str().into()];
+                values.extend(list.into_iter().map(|id| Value::from(id.0)));
+                let keys =
+                    make_pending(&self.write, destination, &condition, values, Delivered::Trusted, now, None).await?;
+                released += keys.len() as u64;
+            }
+        }
+        Ok(released)
+    }
+
+    /// Asks for a delivery of these records whatever was delivered last; also of one that is in flight, when it has landed. Waits
+    /// for whoever holds them.
+    pub async fn demand(&self, destination: &str, keys: &[RecordKey], now: Timestamp) -> Result<(), StoreError> {
+        let mut keys = keys.to_vec();
+        keys.sort_unstable();
+        keys.dedup();
+        for key in keys {
+            // One statement each: a transaction that holds one and waits for the next could meet another that does the reverse.
+            let sql = "UPDATE sync_items SET revision = revision + 1, digest = NULL, \
+                       due_at = CASE WHEN state = 'pending' AND due_at < ? THEN due_at ELSE ? END, \
+                       changed_at = CASE state WHEN 'synced' THEN ? ELSE changed_at END, \
+                       state = CASE state WHEN 'in_flight' THEN 'in_flight' ELSE 'pending' END \
+                       WHERE destination = ? AND site_id = ? AND kind = ? AND moodle_id = ?";
+            let values = vec![
+                now.0.into(),
+                now.0.into(),
+                now.0.into(),
+                destination.into(),
+                key.site_id.into(),
+                key.kind.as_str().into(),
+                key.moodle_id.0.into(),
+            ];
+            execute(&self.write, sql, values).await?;
+        }
+        Ok(())
+    }
+
+    /// Tries again, now, what the filter names and is not synced or in flight. Returns how many items.
+    pub async fn retry(&self, destination: &str, filter: &ItemFilter, now: Timestamp) -> Result<u64, StoreError> {
+        let (condition, values) = filter.condition(destination);
+        let condition = format!("{condition} AND state IN ('failed', 'parked', 'pending')");
+        Ok(make_pending(&self.write, destination, &condition, values, Delivered::Forgotten, now, None).await?.len()
+            as u64)
+    }
+
+    /// Asks for a delivery of everything that the filter names, changed or not: one step of at most [`limits::RESYNC_ROWS`] items
+    /// after the key `after`. Returns the keys of the step; none at the end.
+    pub async fn resync(
+        &self,
+        destination: &str,
+        filter: &ItemFilter,
+        after: Option<RecordKey>,
+        now: Timestamp,
+    ) -> Result<Vec<RecordKey>, StoreError> {
+        let (mut condition, mut values) = filter.condition(destination);
+        if let Some(after) = after {
+            condition += " AND (site_id, kind, moodle_id) > (?, ?, ?)";
+            values.extend([
+                Value::from(after.site_id),
+                Value::from(after.kind.as_str()),
+                Value::from(after.moodle_id.0),
+            ]);
+        }
+        let limit = Some(limits::RESYNC_ROWS);
+        let mut keys =
+            make_pending(&self.write, destination, &condition, values, Delivered::Forgotten, now, limit).await?;
+        keys.sort_unstable_by_key(|key| (key.site_id, key.kind.as_str(), key.moodle_id));
+        Ok(keys)
+    }
+}

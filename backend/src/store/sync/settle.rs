@@ -1,0 +1,245 @@
+//! Settling items after a try: each by its own outcome, all in one transaction.
+
+use sea_orm::{
+    ActiveValue::Set,
+    EntityTrait,
+    sea_query::{Expr, OnConflict},
+};
+
+use super::release::release_waiting;
+use crate::{
+    clock::Timestamp,
+    model::{ItemState, Lane, RecordKey},
+    store::{
+        Claimed, Store, StoreError, bulk,
+        entity::{
+            sync_attempt,
+            sync_item::{ActiveModel, Column, Entity},
+        },
+    },
+};
+
+/// What became of a claimed item.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum SettledState {
+    /// The destination has what it should have of it.
+    Synced {
+        /// The record's id there; none when it has none because it is left out.
+        remote_id: Option<String>,
+        /// Of what it has.
+        digest: Option<String>,
+        /// Another record that changes the decision when it arrives there.
+        waits_for: Option<RecordKey>,
+    },
+    /// It waits for another record.
+    Parked {
+        /// Which one.
+        waits_for: RecordKey,
+    },
+    /// It is tried again then.
+    Pending {
+        /// When.
+        due_at: Timestamp,
+    },
+    /// A person is needed.
+    Failed,
+}
+
+/// A claimed item after its try.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Settled {
+    /// The item as it was claimed.
+    pub item: Claimed,
+    /// What became of it.
+    pub state: SettledState,
+    /// Why it is not synced, or why nothing was delivered: a stable code, and words.
+    pub reason: Option<(String, String)>,
+    /// The try, when the destination was asked.
+    pub attempt: Option<Attempt>,
+}
+
+/// One try to deliver an item.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Attempt {
+    /// When it began.
+    pub started_at: Timestamp,
+    /// How long the destination took, in milliseconds.
+    pub duration_ms: i64,
+    /// `inserted`, `updated`, `removed`, `retry`, `failed` or `lost`.
+    pub outcome: String,
+    /// What the destination answered: its code.
+    pub code: Option<String>,
+    /// What the destination answered: its words.
+    pub message: Option<String>,
+}
+
+impl Store {
+    /// Settles items that were claimed under `lease`. Those that are no longer under it are left alone: another worker has them.
+    /// An item that was asked for again since it was claimed is pending once more.
+    pub async fn settle(
+        &self,
+        destination: &str,
+        lease: &str,
+        settled: &[Settled],
+        now: Timestamp,
+        repeat_ms: i64,
+    ) -> Result<(), StoreError> {
+        let transaction = self.begin_immediate().await?;
+        let rows = settled.iter().map(|settled| row(destination, lease, settled, now, repeat_ms)).collect();
+        for group in bulk::groups(rows) {
+            Entity::insert_many(group).on_conflict(settling()).exec_without_returning(&transaction).await?;
+        }
+        let attempts: Vec<_> = settled.iter().filter_map(|settled| attempt_row(destination, settled)).collect();
+        for group in bulk::groups(attempts) {
+            sync_attempt::Entity::insert_many(group).exec_without_returning(&transaction).await?;
+        }
+        let arrived: Vec<RecordKey> = settled.iter().filter(|settled| arrived(settled)).map(|s| s.item.key).collect();
+        release_waiting(&transaction, destination, &arrived, now).await?;
+        transaction.commit().await?;
+        // What they wait for may have arrived before they were parked, and then its success did not see them.
+        let parked = settled.iter().filter(|settled| matches!(settled.state, SettledState::Parked { .. }));
+        let keys: Vec<RecordKey> = parked.map(|settled| settled.item.key).collect();
+        if !keys.is_empty() {
+            self.release_in_vain(destination, Some(&keys), now).await?;
+        }
+        Ok(())
+    }
+
+    /// Writes the attempts of items whose worker died.
+    pub async fn add_lost_attempts(
+        &self,
+        destination: &str,
+        keys: &[RecordKey],
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        let rows: Vec<_> = keys
+            .iter()
+            .map(|key| sync_attempt::ActiveModel {
+                destination: Set(destination.to_owned()),
+                site_id: Set(key.site_id),
+                kind: Set(key.kind.as_str().to_owned()),
+                moodle_id: Set(key.moodle_id.0),
+                revision: Set(0),
+                started_at: Set(now.0),
+                duration_ms: Set(0),
+                outcome: Set("lost".to_owned()),
+                code: Set(Some("worker_lost".to_owned())),
+                message: Set(Some("The process that delivered it ended before it heard the answer.".to_owned())),
+                ..Default::default()
+            })
+            .collect();
+        for group in bulk::groups(rows) {
+            sync_attempt::Entity::insert_many(group).exec_without_returning(&self.write).await?;
+        }
+        Ok(())
+    }
+}
+
+/// Whether the record is at the destination for the first time, or under a new id.
+fn arrived(settled: &Settled) -> bool {
+    matches!(&settled.state, SettledState::Synced { remote_id: Some(id), .. } if settled.item.remote_id.as_ref() != Some(id))
+}
+
+fn row(destination: &str, lease: &str, settled: &Settled, now: Timestamp, repeat_ms: i64) -> ActiveModel {
+    let Settled { item, state, reason, .. } = settled;
+    let (code, words) = reason.clone().unzip();
+    let mut row = ActiveModel {
+        destination: Set(destination.to_owned()),
+        site_id: Set(item.key.site_id),
+        kind: Set(item.key.kind.as_str().to_owned()),
+        moodle_id: Set(item.key.moodle_id.0),
+        revision: Set(item.revision),
+        // The row is there, so this is never written.
+        changed_at: Set(now.0),
+        due_at: Set(now.0),
+        attempts: Set(i32::try_from(item.attempts).unwrap_or(i32::MAX)),
+        lease: Set(Some(lease.to_owned())),
+        lease_until: Set(None),
+        remote_id: Set(item.remote_id.clone()),
+        digest: Set(item.digest.clone()),
+        synced_at: Set(None),
+        waits_kind: Set(None),
+        waits_id: Set(None),
+        code: Set(code),
+        reason: Set(words),
+        ..Default::default()
+    };
+    let tried = i32::from(settled.attempt.is_some());
+    let (name, waits_for) = match state {
+        SettledState::Synced { remote_id, digest, waits_for } => {
+            row.remote_id = Set(remote_id.clone());
+            row.digest = Set(digest.clone());
+            row.synced_at = Set(Some(now.0));
+            row.attempts = Set(0);
+            row.due_at = Set(now.0.saturating_add(repeat_ms));
+            (ItemState::Synced, *waits_for)
+        }
+        SettledState::Parked { waits_for } => (ItemState::Parked, Some(*waits_for)),
+        SettledState::Pending { due_at } => {
+            row.due_at = Set(due_at.0);
+            row.digest = Set(None);
+            row.attempts = Set(i32::try_from(item.attempts).unwrap_or(i32::MAX).saturating_add(tried));
+            (ItemState::Pending, None)
+        }
+        SettledState::Failed => {
+            row.digest = Set(None);
+            row.attempts = Set(i32::try_from(item.attempts).unwrap_or(i32::MAX).saturating_add(tried));
+            (ItemState::Failed, None)
+        }
+    };
+    let known = row.remote_id.as_ref().is_some();
+    row.lane = Set(Lane::of(item.key.kind, known).number());
+    row.state = Set(name.as_str().to_owned());
+    row.waits_kind = Set(waits_for.map(|key| key.kind.as_str().to_owned()));
+    row.waits_id = Set(waits_for.map(|key| key.moodle_id.0));
+    row
+}
+
+/// Replaces all but the moment of the change, if the lease still holds.
+fn settling() -> OnConflict {
+    let unmoved = |then: &str, otherwise: &str| {
+        Expr::cust(format!("CASE WHEN sync_items.revision = excluded.revision THEN {then} ELSE {otherwise} END"))
+    };
+    OnConflict::columns([Column::Destination, Column::SiteId, Column::Kind, Column::MoodleId])
+        .update_columns([
+            Column::Lane,
+            Column::DueAt,
+            Column::Attempts,
+            Column::RemoteId,
+            Column::WaitsKind,
+            Column::WaitsId,
+            Column::Code,
+            Column::Reason,
+        ])
+        .value(Column::State, unmoved("excluded.state", "'pending'"))
+        // Something else may have been delivered for it since: see `Store::demand`.
+        .value(Column::Digest, unmoved("excluded.digest", "NULL"))
+        .value(Column::Lease, Expr::cust("NULL"))
+        .value(Column::LeaseUntil, Expr::cust("NULL"))
+        .value(Column::SyncedAt, Expr::cust("COALESCE(excluded.synced_at, sync_items.synced_at)"))
+        .action_and_where(Expr::cust("sync_items.lease = excluded.lease"))
+        .to_owned()
+}
+
+fn attempt_row(destination: &str, settled: &Settled) -> Option<sync_attempt::ActiveModel> {
+    let Settled { item, state, attempt, .. } = settled;
+    let attempt = attempt.as_ref()?;
+    let remote_id = match state {
+        SettledState::Synced { remote_id, .. } => remote_id.clone(),
+        _ => item.remote_id.clone(),
+    };
+    Some(sync_attempt::ActiveModel {
+        destination: Set(destination.to_owned()),
+        site_id: Set(item.key.site_id),
+        kind: Set(item.key.kind.as_str().to_owned()),
+        moodle_id: Set(item.key.moodle_id.0),
+        revision: Set(item.revision),
+        started_at: Set(attempt.started_at.0),
+        duration_ms: Set(attempt.duration_ms),
+        outcome: Set(attempt.outcome.clone()),
+        code: Set(attempt.code.clone()),
+        message: Set(attempt.message.clone()),
+        remote_id: Set(remote_id),
+        ..Default::default()
+    })
+}
