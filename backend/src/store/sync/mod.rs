@@ -7,6 +7,7 @@ mod claim;
 mod mark;
 mod release;
 mod settle;
+mod siblings;
 mod view;
 
 use sea_orm::{ConnectionTrait, DbBackend, QueryResult, Statement, Value};

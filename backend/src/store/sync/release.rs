@@ -112,6 +112,23 @@ impl Store {
         Ok(released)
     }
 
+    /// Looks again at these records, as far as they were left out: something that came after them may need them.
+    pub async fn reconsider(&self, destination: &str, keys: &[RecordKey], now: Timestamp) -> Result<(), StoreError> {
+        for ((kind, site_id), ids) in by_kind_and_site(keys) {
+            for list in bulk::key_lists(&ids) {
+                let places = vec!["?"; list.len()].join(", ");
+                let condition = format!(
+                    "destination = ? AND site_id = ? AND kind = ? AND moodle_id IN ({places}) AND state = 'synced' \
+                     AND remote_id IS NULL"
+                );
+                let mut values: Vec<Value> = vec![destination.into(), site_id.into(), kind.as_str().into()];
+                values.extend(list.into_iter().map(|id| Value::from(id.0)));
+                make_pending(&self.write, destination, &condition, values, Delivered::Trusted, now, None).await?;
+            }
+        }
+        Ok(())
+    }
+
     /// Asks for a delivery of these records whatever was delivered last; also of one that is in flight, when it has landed. Waits
     /// for whoever holds them.
     pub async fn demand(&self, destination: &str, keys: &[RecordKey], now: Timestamp) -> Result<(), StoreError> {
