@@ -5,6 +5,7 @@
 
 mod claim;
 mod mark;
+mod records;
 mod release;
 mod settle;
 mod siblings;
