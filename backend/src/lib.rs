@@ -9,7 +9,7 @@
 //! - [`zoho`]: Zoho CRM as a destination.
 //! - [`store`]: the database, and the only place with SQL.
 //! - [`model`]: the vocabulary: events, records, versions, outcomes.
-//! - [`limits`], [`clock`], [`secret`], [`telemetry`]: what all of them need.
+//! - [`limits`], [`clock`], [`http`], [`secret`], [`telemetry`]: what all of them need.
 
 #![forbid(unsafe_code)]
 
@@ -21,6 +21,7 @@ pub mod app;
 pub mod cli;
 pub mod clock;
 pub mod config;
+pub mod http;
 pub mod ingest;
 pub mod limits;
 pub mod model;
