@@ -8,7 +8,7 @@ use poem::{
 };
 use tokio::{
     signal::unix::{SignalKind, signal},
-    sync::watch,
+    sync::{Notify, watch},
     task::JoinHandle,
 };
 
@@ -56,7 +56,10 @@ impl App {
         let acceptor = TcpListener::bind(config.listen).into_acceptor().await.map_err(listen)?;
         let address = acceptor.local_addr().first().and_then(|address| address.as_socket_addr().copied());
         let (transaction_events, queue_kib) = (config.ingest.transaction_events.into(), config.ingest.queue_kib);
-        let (writer, ingest) = Writer::new(store.clone(), transaction_events, queue_kib, clock.clone());
+        let committed = Arc::new(Notify::new());
+        let repeat = config.sync.repeat();
+        let (writer, ingest) =
+            Writer::new(store.clone(), transaction_events, queue_kib, repeat, Arc::clone(&committed), clock.clone());
         let context = Arc::new(Context { store, ingest, tokens: Tokens::default(), clock });
         let address = address.unwrap_or(config.listen);
         Ok(Self { acceptor, address, context, writer, grace: config.shutdown.grace() })

@@ -7,9 +7,10 @@
 //! - [`api`]: HTTP alone: operations, their types and errors, authentication, the OpenAPI document.
 //! - [`ingest`]: the bounded queue, the batching writer, what an event does to records.
 //! - [`zoho`]: Zoho CRM as a destination.
+//! - [`sync`]: the delivery of records, which knows no destination.
 //! - [`store`]: the database, and the only place with SQL.
 //! - [`model`]: the vocabulary: events, records, versions, outcomes.
-//! - [`limits`], [`clock`], [`http`], [`secret`], [`telemetry`]: what all of them need.
+//! - [`limits`], [`clock`], [`http`], [`random`], [`secret`], [`telemetry`]: what all of them need.
 
 #![forbid(unsafe_code)]
 
@@ -25,7 +26,9 @@ pub mod http;
 pub mod ingest;
 pub mod limits;
 pub mod model;
+pub mod random;
 pub mod secret;
 pub mod store;
+pub mod sync;
 pub mod telemetry;
 pub mod zoho;

@@ -83,3 +83,34 @@ pub const FEW_CHANGES: u64 = 10_000;
 
 /// Items that one step of a resynchronisation marks: short enough that deliveries go on beside it.
 pub const RESYNC_ROWS: usize = 1_000;
+
+/// Records of one delivery: as many as Zoho takes in one call.
+pub const DELIVERY_RECORDS: u32 = 100;
+
+/// How often a process looks for due items without being told: retries that have come due, and what other processes stored. The
+/// ingest of the same process wakes it at once.
+pub const SYNC_POLL: Duration = Duration::from_millis(500);
+
+/// How long the delivery waits after an error of the database.
+pub const SYNC_ERROR_WAIT: Duration = Duration::from_secs(1);
+
+/// The longest time for which a destination that does not answer is left alone.
+pub const LONGEST_HOLD: Duration = Duration::from_secs(60);
+
+/// The longest rest after a destination said that it was asked too much at once.
+pub const THROTTLED_REST: Duration = Duration::from_secs(2);
+
+/// How often the waiting items are counted, to see whether the allowance lasts for them.
+pub const WAITING_COUNT_INTERVAL: Duration = Duration::from_secs(5);
+
+/// How often items of dead workers are looked for, at least.
+pub const LEASE_CHECK_INTERVAL: Duration = Duration::from_secs(5);
+
+/// How often parked items are looked through for reasons that are gone. Only a process that dies between two statements leaves any.
+pub const PARKED_CHECK_INTERVAL: Duration = Duration::from_secs(60);
+
+/// How often old attempts are deleted.
+pub const PRUNE_INTERVAL: Duration = Duration::from_secs(10 * 60);
+
+/// Attempts that are deleted in one step: short enough not to keep a writer waiting.
+pub const PRUNE_ROWS: u64 = 1_000;

@@ -79,18 +79,22 @@ fn sync_attempts() -> TableCreateStatement {
         .to_owned()
 }
 
-/// Partial, so that an item at rest costs no entry: most items are synced and stand in none of them.
-const INDEXES: [&str; 5] = [
+/// Those of items are partial, so that an item at rest costs no entry: most items are synced and stand in none of them.
+const INDEXES: [&str; 7] = [
     "CREATE INDEX sync_items_pending ON sync_items (destination, lane, due_at) WHERE state = 'pending'",
     "CREATE INDEX sync_items_in_flight ON sync_items (destination, lease_until) WHERE state = 'in_flight'",
     "CREATE INDEX sync_items_attention ON sync_items (destination, state, site_id, kind, moodle_id) \
      WHERE state IN ('parked', 'failed')",
     "CREATE INDEX sync_items_waiting ON sync_items (destination, site_id, waits_kind, waits_id) WHERE waits_id IS NOT NULL",
     "CREATE INDEX sync_attempts_record ON sync_attempts (site_id, kind, moodle_id, id)",
+    // In place of the one on the item alone: the grades of one user in one item are one record at a destination.
+    "DROP INDEX grades_itemid",
+    "CREATE INDEX grades_itemid ON grades (site_id, itemid, userid, moodle_id)",
 ];
 
 /// See `m20261122_000005_statistics`.
-const EXPECTATIONS: [(&str, &str, &str); 6] = [
+const EXPECTATIONS: [(&str, &str, &str); 7] = [
+    ("grades", "grades_itemid", "1000000 1000000 30 1 1"),
     ("sync_items", "sync_items", "1000000 1000000 1000000 200000 1"),
     ("sync_items", "sync_items_pending", "10000 10000 2000 1"),
     ("sync_items", "sync_items_in_flight", "1000 1000 100"),
@@ -110,6 +114,7 @@ impl MigrationTrait for Migration {
             connection.execute_unprepared(index).await?;
         }
         if manager.get_database_backend() == DbBackend::Sqlite {
+            connection.execute_unprepared("DELETE FROM sqlite_stat1 WHERE idx = 'grades_itemid'").await?;
             for (table, index, expectation) in EXPECTATIONS {
                 let row =
                     format!("INSERT INTO sqlite_stat1 (tbl, idx, stat) VALUES ('{table}', '{index}', '{expectation}')");
@@ -124,6 +129,9 @@ impl MigrationTrait for Migration {
         for table in ["sync_attempts", "sync_items", "destinations"] {
             manager.drop_table(Table::drop().table(table).to_owned()).await?;
         }
+        let connection = manager.get_connection();
+        connection.execute_unprepared("DROP INDEX grades_itemid").await?;
+        connection.execute_unprepared("CREATE INDEX grades_itemid ON grades (site_id, itemid, moodle_id)").await?;
         Ok(())
     }
 }

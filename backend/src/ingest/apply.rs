@@ -10,7 +10,7 @@ use uuid::Uuid;
 
 use crate::{
     clock::Timestamp,
-    model::{Change, Event, GradeItem, Id, Incoming, Kind, Outcome, Record, State, Version},
+    model::{Change, Course, Event, GradeItem, Id, Incoming, Kind, Outcome, Record, State, Version},
     store::{
         NewChange, NewEvent, RecordTable, Site, Store, StoreError, StoredRecord, WriteTransaction, completion, course,
         enrolment, grade, user,
@@ -45,13 +45,14 @@ pub(super) async fn store_arrivals(
     store: &Store,
     arrivals: &[&Arrival],
     tokens: &[i64],
+    repeat_ms: i64,
 ) -> Result<Vec<Option<Written>>, StoreError> {
     let (transaction, first_id) = store.begin_write(arrivals.len()).await?;
     let distinct: Vec<i64> = tokens.iter().copied().collect::<BTreeSet<_>>().into_iter().collect();
     let valid = transaction.valid_tokens(&distinct).await?;
     let mut known = transaction.known_events(&client_ids(arrivals)).await?;
     let mut records = Records::load(&transaction, arrivals).await?;
-    let mut changes = HashMap::new();
+    let (mut changes, mut mentioned) = (HashMap::new(), BTreeSet::new());
     let mut rows = Vec::with_capacity(arrivals.len());
     let mut written = Vec::with_capacity(arrivals.len());
     for ((arrival, token), id) in arrivals.iter().zip(tokens).zip(first_id..) {
@@ -72,6 +73,7 @@ pub(super) async fn store_arrivals(
         if outcome == Outcome::Applied {
             let change = NewChange { position: id, deleted, changed_at: *received_at };
             changes.insert((site.id, event.event_type.kind(), moodle_id), change);
+            mentioned.extend(records.mention(site.id, event, *received_at));
         }
         rows.push(NewEvent {
             id,
@@ -88,10 +90,15 @@ pub(super) async fn store_arrivals(
         written.push(Some(Written { event_id: id, outcome }));
     }
     let changed_items: Vec<Key> = records.items.changed.iter().copied().collect();
+    let new_grades = records.grades.new_references(|grade| (grade.userid, grade.itemid));
     try_join(transaction.insert_events(rows), records.save(&transaction)).await?;
     if let Some(last) = arrivals.last().filter(|_| !changed_items.is_empty()) {
         transaction.touch_grades(&changed_items, last.received_at, &mut changes).await?;
     }
+    if let Some(last) = arrivals.last() {
+        transaction.add_changes(&mentioned, Kind::Course, last.received_at, &mut changes).await?;
+    }
+    transaction.mark_pending(&changes, &new_grades, repeat_ms).await?;
     transaction.save_changes(changes).await?;
     transaction.commit().await?;
     Ok(written)
@@ -110,6 +117,8 @@ fn client_ids(arrivals: &[&Arrival]) -> BTreeMap<i64, Vec<Uuid>> {
 /// The records of one kind that a batch touches.
 struct Table<T: RecordTable> {
     held: HashMap<Key, StoredRecord<T::State>>,
+    /// Those that were not there before.
+    new: HashSet<Key>,
     /// The records to save, and whether an indexed column of them may differ from the database's.
     touched: HashMap<Key, bool>,
 }
@@ -117,7 +126,7 @@ struct Table<T: RecordTable> {
 impl<T: RecordTable> Table<T> {
     async fn load(transaction: &WriteTransaction, keys: &BTreeSet<Key>) -> Result<Self, StoreError> {
         let keys: Vec<Key> = keys.iter().copied().collect();
-        Ok(Self { held: transaction.records::<T>(&keys).await?, touched: HashMap::new() })
+        Ok(Self { held: transaction.records::<T>(&keys).await?, new: HashSet::new(), touched: HashMap::new() })
     }
 
     /// Returns the outcome, and whether the record is now deleted. `changed` tells that what belongs to the record changed.
@@ -140,9 +149,17 @@ impl<T: RecordTable> Table<T> {
         if let Some(record) = applied.record.or_else(|| held.filter(|_| changed).map(|stored| stored.record.clone())) {
             let same_indexed = held.is_some_and(|held| T::same_indexed(&held.record.state, &record.state));
             *self.touched.entry(key).or_default() |= !same_indexed;
-            self.held.insert(key, StoredRecord { site_id, record, changed_at });
+            if self.held.insert(key, StoredRecord { site_id, record, changed_at }).is_none() {
+                self.new.insert(key);
+            }
         }
         (outcome, self.held.get(&key).is_some_and(|stored| stored.record.deleted))
+    }
+
+    /// What the records refer to that were not there before.
+    fn new_references<R>(&self, references: impl Fn(&T::State) -> R) -> HashMap<Key, R> {
+        let new = self.new.iter().filter_map(|key| self.held.get(key).map(|stored| (*key, stored)));
+        new.map(|(key, stored)| (key, references(&stored.record.state))).collect()
     }
 
     async fn save(mut self, transaction: &WriteTransaction) -> Result<(), StoreError> {
@@ -188,6 +205,15 @@ impl Items {
     }
 }
 
+/// The course that the original plugin mentions: it tells nothing of courses but the ids in its enrolments. A plugin that sends
+/// batches reports its courses, so theirs are waited for.
+fn mentioned_course(event: &Event) -> Option<Id> {
+    match &event.change {
+        Change::Enrolment(enrolment) if event.client_id.is_none() => Some(enrolment.state.courseid),
+        _ => None,
+    }
+}
+
 /// The records of all kinds that a batch touches.
 struct Records {
     users: Table<user::Entity>,
@@ -207,6 +233,9 @@ impl Records {
             keys.entry(arrival.event.event_type.kind()).or_default().insert((arrival.site.id, moodle_id));
             if let Change::Grade(grade, Some(_)) = &arrival.event.change {
                 items.insert((arrival.site.id, grade.state.itemid));
+            }
+            if let Some(courseid) = mentioned_course(&arrival.event) {
+                keys.entry(Kind::Course).or_default().insert((arrival.site.id, courseid));
             }
         }
         let items: Vec<Key> = items.into_iter().collect();
@@ -240,6 +269,18 @@ impl Records {
                 self.grades.apply(site_id, grade, version, now, changed)
             }
         }
+    }
+
+    /// Makes the course that an event mentions, if nothing is known of it; returns its key if it did.
+    fn mention(&mut self, site_id: i64, event: &Event, now: Timestamp) -> Option<Key> {
+        let key = (site_id, mentioned_course(event)?);
+        if self.courses.held.contains_key(&key) {
+            return None;
+        }
+        let record = Record::mentioned(Course::unknown(key.1));
+        self.courses.held.insert(key, StoredRecord { site_id, record, changed_at: now });
+        self.courses.touched.insert(key, true);
+        Some(key)
     }
 
     async fn save(self, transaction: &WriteTransaction) -> Result<(), StoreError> {

@@ -3,9 +3,9 @@
 //! There is no timer. While one transaction commits, the next batch forms in the queue, so an idle server answers at
 //! once and a busy one shares each fsync among many requests.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
-use tokio::sync::mpsc;
+use tokio::sync::{Notify, mpsc};
 
 use super::{
     Ingest,
@@ -22,13 +22,24 @@ pub struct Writer {
     store: Store,
     jobs: mpsc::UnboundedReceiver<Job>,
     transaction_events: usize,
+    repeat_ms: i64,
+    committed: Arc<Notify>,
 }
 
 impl Writer {
-    /// A writer and the entrance to its queue. A transaction takes requests until it holds `transaction_events`.
-    pub fn new(store: Store, transaction_events: usize, queue_kib: u32, clock: Clock) -> (Self, Ingest) {
+    /// A writer and the entrance to its queue. A transaction takes requests until it holds `transaction_events`. A record that was
+    /// delivered just now is delivered again after `repeat` at the soonest. `committed` is told after each commit.
+    pub fn new(
+        store: Store,
+        transaction_events: usize,
+        queue_kib: u32,
+        repeat: Duration,
+        committed: Arc<Notify>,
+        clock: Clock,
+    ) -> (Self, Ingest) {
         let (ingest, jobs) = Ingest::new(queue_kib, clock);
-        (Self { store, jobs, transaction_events }, ingest)
+        let repeat_ms = i64::try_from(repeat.as_millis()).unwrap_or(i64::MAX);
+        (Self { store, jobs, transaction_events, repeat_ms, committed }, ingest)
     }
 
     /// Runs until all clones of the [`Ingest`] are gone and the queue is empty.
@@ -64,6 +75,7 @@ impl Writer {
         let result = self.store_or_isolate(&arrivals, &tokens).await;
         match result {
             Ok(settled) => {
+                self.committed.notify_one();
                 let mut settled = settled.into_iter();
                 for job in jobs {
                     // All of its own first: collecting into an Option would stop at the first None.
@@ -89,12 +101,12 @@ impl Writer {
         arrivals: &[&Arrival],
         tokens: &[i64],
     ) -> Result<Vec<Option<Settled>>, StoreError> {
-        match store_arrivals(&self.store, arrivals, tokens).await {
+        match store_arrivals(&self.store, arrivals, tokens, self.repeat_ms).await {
             Ok(written) => Ok(written.into_iter().map(|written| written.map(Ok)).collect()),
             Err(StoreError::Refused(_)) => {
                 let mut settled = Vec::with_capacity(arrivals.len());
                 for (arrival, token) in arrivals.iter().zip(tokens) {
-                    settled.push(match store_arrivals(&self.store, &[arrival], &[*token]).await {
+                    settled.push(match store_arrivals(&self.store, &[arrival], &[*token], self.repeat_ms).await {
                         Ok(written) => written.first().copied().flatten().map(Ok),
                         Err(error @ StoreError::Refused(_)) => Some(Err(Arc::new(error))),
                         Err(error) => return Err(error),

@@ -43,6 +43,11 @@ pub struct Applied<S> {
 }
 
 impl<S: State> Record<S> {
+    /// A record of which only the id is known, because another one mentions it. Any event about it says more.
+    pub fn mentioned(state: S) -> Self {
+        Self { state, extra: None, version: None, deleted: false, presence: Version::UNKNOWN }
+    }
+
     /// Applies an event to what is held.
     pub fn apply(held: Option<&Self>, incoming: Incoming<S>, version: Version) -> Applied<S> {
         let Some(held) = held else {

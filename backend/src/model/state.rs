@@ -122,6 +122,13 @@ macro_rules! state {
             fields { $($(#[$field_meta])* $field: $type,)* }
         }
 
+        impl $name {
+            /// With its references and nothing else.
+            pub fn unknown($($reference: Id),*) -> Self {
+                Self { $($reference,)* $($field: None,)* }
+            }
+        }
+
         impl State for $name {
             const KIND: Kind = Kind::$kind;
 
@@ -140,7 +147,7 @@ macro_rules! state {
 
             fn read_references(fields: &mut Fields) -> Option<Self> {
                 $(let $reference = fields.required(stringify!($reference));)*
-                Some(Self { $($reference: $reference?,)* $($field: None,)* })
+                Some(Self::unknown($($reference?),*))
             }
         }
     };

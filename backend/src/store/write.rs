@@ -1,6 +1,6 @@
 //! The transaction that stores events: the only one that writes events, records and changes.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use futures_util::future::try_join_all;
 use sea_orm::{
@@ -210,7 +210,31 @@ impl WriteTransaction {
             let key = |moodle_id| (*site_id, Kind::Grade, Id(moodle_id));
             others.extend(grades.into_iter().map(|(moodle_id, deleted)| (key(moodle_id), deleted)));
         }
+        self.append_changes(others, now, changes).await
+    }
+
+    /// Adds the changes of records that no event is about, but those that are among `changes` already.
+    pub(crate) async fn add_changes(
+        &self,
+        keys: &BTreeSet<Key>,
+        kind: Kind,
+        now: Timestamp,
+        changes: &mut HashMap<(i64, Kind, Id), NewChange>,
+    ) -> Result<(), StoreError> {
+        let others = keys.iter().map(|(site_id, moodle_id)| ((*site_id, kind, *moodle_id), false)).collect();
+        self.append_changes(others, now, changes).await
+    }
+
+    async fn append_changes(
+        &self,
+        mut others: Vec<((i64, Kind, Id), bool)>,
+        now: Timestamp,
+        changes: &mut HashMap<(i64, Kind, Id), NewChange>,
+    ) -> Result<(), StoreError> {
         others.retain(|(key, _)| !changes.contains_key(key));
+        if others.is_empty() {
+            return Ok(());
+        }
         let first = self.reserve(others.len()).await?;
         for ((key, deleted), position) in others.into_iter().zip(first..) {
             changes.insert(key, NewChange { position, deleted, changed_at: now });

@@ -4,15 +4,32 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Deserializer};
 
-/// A module's fields by their API names.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+/// A module's fields by their API names. It is read from the answer, `{"fields": [...]}`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
 pub struct Module {
     /// The fields.
+    #[serde(deserialize_with = "by_name")]
     pub fields: BTreeMap<String, Field>,
+}
+
+impl FromIterator<Field> for Module {
+    fn from_iter<I: IntoIterator<Item = Field>>(fields: I) -> Self {
+        Self { fields: fields.into_iter().map(|field| (field.api_name.clone(), field)).collect() }
+    }
+}
+
+impl Module {
+    /// The fields without which no record can be made. Zoho gives a record its owner by itself.
+    pub fn mandatory(&self) -> impl Iterator<Item = &Field> {
+        self.fields
+            .values()
+            .filter(|field| field.system_mandatory && !field.read_only && field.data_type != "ownerlookup")
+    }
 }
 
 /// A field of a module.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(from = "Answer")]
 pub struct Field {
     /// The name that records use.
     pub api_name: String,
@@ -21,48 +38,123 @@ pub struct Field {
     /// The type: `text`, `email`, `phone`, `textarea`, `integer`, `bigint`, `double`, `boolean`, `date`, `datetime`, `picklist`, `lookup`, ...
     pub data_type: String,
     /// The most characters, or digits of a number.
-    #[serde(default)]
     pub length: Option<u32>,
+    /// The most digits after the point.
+    pub decimal_place: Option<u32>,
     /// A record cannot be made without it.
-    #[serde(default)]
     pub system_mandatory: bool,
-    /// Zoho computes it; it cannot be written.
-    #[serde(default)]
+    /// It cannot be written: Zoho computes it, or the profile forbids it.
     pub read_only: bool,
     /// No two records have the same value.
-    #[serde(default, deserialize_with = "is_unique")]
     pub unique: bool,
     /// The values of a picklist, as records hold them.
-    #[serde(default, rename = "pick_list_values", deserialize_with = "actual_values")]
     pub picklist: Vec<String>,
     /// The module that a lookup points to.
-    #[serde(default, deserialize_with = "module_name")]
     pub lookup: Option<String>,
 }
 
-/// Zoho writes `"unique": {}` for a field that is not unique and `{"casesensitive": "…"}` for one that is.
-fn is_unique<'de, D: Deserializer<'de>>(deserializer: D) -> Result<bool, D::Error> {
-    let unique = Option::<BTreeMap<String, serde::de::IgnoredAny>>::deserialize(deserializer)?;
-    Ok(unique.is_some_and(|unique| !unique.is_empty()))
+impl Field {
+    /// A field of that name and type of which nothing else is known.
+    pub fn new(api_name: impl Into<String>, data_type: impl Into<String>) -> Self {
+        let api_name = api_name.into();
+        Self {
+            field_label: api_name.replace('_', " "),
+            api_name,
+            data_type: data_type.into(),
+            length: None,
+            decimal_place: None,
+            system_mandatory: false,
+            read_only: false,
+            unique: false,
+            picklist: Vec::new(),
+            lookup: None,
+        }
+    }
+
+    pub(crate) fn is_boolean(&self) -> bool {
+        self.data_type == "boolean"
+    }
 }
 
-fn actual_values<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<String>, D::Error> {
-    #[derive(Deserialize)]
-    struct Value {
-        actual_value: String,
-    }
-    Ok(Option::<Vec<Value>>::deserialize(deserializer)?.into_iter().flatten().map(|value| value.actual_value).collect())
+/// A field as Zoho describes it: much of it may be missing, null or an empty object.
+#[derive(Deserialize)]
+struct Answer {
+    api_name: String,
+    #[serde(default)]
+    field_label: Option<String>,
+    data_type: String,
+    length: Option<u32>,
+    decimal_place: Option<u32>,
+    system_mandatory: Option<bool>,
+    read_only: Option<bool>,
+    field_read_only: Option<bool>,
+    /// `{}` for a field that is not unique, `{"case_sensitive": …}` for one that is.
+    unique: Option<BTreeMap<String, serde::de::IgnoredAny>>,
+    pick_list_values: Option<Vec<PicklistValue>>,
+    lookup: Option<Lookup>,
 }
 
-fn module_name<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
-    #[derive(Deserialize)]
-    struct Lookup {
-        #[serde(default)]
-        module: Option<Target>,
+#[derive(Deserialize)]
+struct PicklistValue {
+    actual_value: String,
+}
+
+#[derive(Deserialize)]
+struct Lookup {
+    module: Option<Target>,
+}
+
+#[derive(Deserialize)]
+struct Target {
+    api_name: String,
+}
+
+impl From<Answer> for Field {
+    fn from(answer: Answer) -> Self {
+        Self {
+            field_label: answer.field_label.unwrap_or_else(|| answer.api_name.clone()),
+            api_name: answer.api_name,
+            data_type: answer.data_type,
+            length: answer.length,
+            decimal_place: answer.decimal_place,
+            system_mandatory: answer.system_mandatory == Some(true),
+            read_only: answer.read_only == Some(true) || answer.field_read_only == Some(true),
+            unique: answer.unique.is_some_and(|unique| !unique.is_empty()),
+            picklist: answer.pick_list_values.into_iter().flatten().map(|value| value.actual_value).collect(),
+            lookup: answer.lookup.and_then(|lookup| lookup.module).map(|module| module.api_name),
+        }
     }
-    #[derive(Deserialize)]
-    struct Target {
-        api_name: String,
+}
+
+fn by_name<'de, D: Deserializer<'de>>(deserializer: D) -> Result<BTreeMap<String, Field>, D::Error> {
+    Ok(Module::from_iter(Vec::<Field>::deserialize(deserializer)?).fields)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::Module;
+
+    #[test]
+    fn an_answer_of_zoho_is_read() {
+        let answer = json!({ "fields": [
+            { "api_name": "Last_Name", "field_label": "Last Name", "data_type": "text", "length": 80, "system_mandatory": true,
+              "read_only": false, "field_read_only": false, "unique": {}, "pick_list_values": [], "lookup": {}, "decimal_place": null },
+            { "api_name": "Key", "field_label": "Key", "data_type": "text", "length": 255, "unique": { "case_sensitive": false } },
+            { "api_name": "Rating", "field_label": "Rating", "data_type": "picklist", "field_read_only": true,
+              "pick_list_values": [{ "display_value": "Good", "actual_value": "good" }] },
+            { "api_name": "Contact", "field_label": "Contact", "data_type": "lookup",
+              "lookup": { "module": { "api_name": "Contacts", "id": "1" } } },
+            { "api_name": "Owner", "field_label": "Owner", "data_type": "ownerlookup", "system_mandatory": true },
+        ] });
+        let module: Module = serde_json::from_value(answer).unwrap();
+        assert_eq!(module.mandatory().map(|field| field.api_name.as_str()).collect::<Vec<_>>(), ["Last_Name"]);
+        assert_eq!(module.fields["Last_Name"].length, Some(80));
+        assert!(module.fields["Key"].unique && !module.fields["Last_Name"].unique);
+        assert!(module.fields["Rating"].read_only);
+        assert_eq!(module.fields["Rating"].picklist, ["good"]);
+        assert_eq!(module.fields["Contact"].lookup.as_deref(), Some("Contacts"));
+        assert_eq!(module.fields["Last_Name"].lookup, None);
     }
-    Ok(Option::<Lookup>::deserialize(deserializer)?.and_then(|lookup| lookup.module).map(|module| module.api_name))
 }

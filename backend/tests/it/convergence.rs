@@ -7,7 +7,7 @@
 mod history;
 mod stored;
 
-use std::{collections::HashMap, sync::Arc};
+use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use backend_sync::{
     clock::Clock,
@@ -52,7 +52,7 @@ impl Bench {
     async fn new(database: &Database) -> Self {
         let store = Store::connect(&database.url.parse().unwrap()).await.unwrap();
         store.migrate().await.unwrap();
-        let (writer, ingest) = Writer::new(store.clone(), 16, 8192, Clock::system());
+        let (writer, ingest) = Writer::new(store.clone(), 16, 8192, Duration::ZERO, Arc::default(), Clock::system());
         tokio::spawn(writer.run());
         Self { store, ingest }
     }

@@ -2,7 +2,10 @@
 //!
 //! What to expect is worked out here from the recording alone: the last body of each id wins.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
 
 use serde_json::{Map, Value, json};
 
@@ -110,10 +113,17 @@ async fn recorded_requests_become_records(database: Database) {
     assert_same(&enrolments, &last_bodies(&["user_enrolled"], "enrollmentid"), "enrollmentid");
     let grades = reader.list("/api/v1/grades").await;
     assert_same(&grades, &last_bodies(&["grade_updated"], "gradeid"), "gradeid");
-    for record in enrolments.iter().chain(&grades) {
-        assert_eq!((&record["user_known"], &record["course_known"]), (&json!(true), &json!(false)), "{record}");
+    // The plugin says of courses which there are, in its enrolments, and nothing else.
+    for (record, course_known) in enrolments.iter().map(|e| (e, true)).chain(grades.iter().map(|g| (g, false))) {
+        assert_eq!((&record["user_known"], &record["course_known"]), (&json!(true), &json!(course_known)), "{record}");
     }
-    assert_eq!(reader.list("/api/v1/courses").await.len() + reader.list("/api/v1/completions").await.len(), 0);
+    let courses = reader.list("/api/v1/courses").await;
+    let mentioned: BTreeSet<i64> = enrolments.iter().map(|enrolment| enrolment["courseid"].as_i64().unwrap()).collect();
+    assert_eq!(courses.iter().map(|course| course["courseid"].as_i64().unwrap()).collect::<BTreeSet<_>>(), mentioned);
+    for course in &courses {
+        assert_eq!([&course["fullname"], &course["version"]], [&Value::Null; 2], "{course}");
+    }
+    assert_eq!(reader.list("/api/v1/completions").await.len(), 0);
 
     // The same, past the API: what the tables hold.
     let finalgrades = database.texts("SELECT finalgrade FROM grades ORDER BY moodle_id").await;

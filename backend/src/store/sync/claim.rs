@@ -2,7 +2,7 @@
 
 use crate::{
     clock::Timestamp,
-    model::{Kind, Lane, RecordKey},
+    model::{Lane, RecordKey},
     store::{
         Store, StoreError,
         sync::{execute, key_of, query, skip_locked},
@@ -106,17 +106,11 @@ impl Store {
         rows.iter().map(key_of).collect()
     }
 
-    /// How many items wait for their turn, by lane, due or not.
-    pub async fn waiting(&self, destination: &str) -> Result<Vec<(Kind, u64)>, StoreError> {
-        let sql =
-            "SELECT lane, count(*) AS count FROM sync_items WHERE destination = ? AND state = 'pending' GROUP BY lane";
-        let mut waiting = Vec::new();
-        for row in query(&self.read, sql, vec![destination.into()]).await? {
-            let (lane, count): (i32, i64) = (row.try_get("", "lane")?, row.try_get("", "count")?);
-            if let Some(lane) = Lane::from_number(lane) {
-                waiting.push((lane.kind(), count.unsigned_abs()));
-            }
-        }
-        Ok(waiting)
+    /// How many items wait for their turn, due or not.
+    pub async fn waiting(&self, destination: &str) -> Result<u64, StoreError> {
+        let sql = "SELECT count(*) AS count FROM sync_items WHERE destination = ? AND state = 'pending'";
+        let rows = query(&self.read, sql, vec![destination.into()]).await?;
+        let count = rows.first().map(|row| row.try_get::<i64>("", "count")).transpose()?;
+        Ok(count.unwrap_or_default().unsigned_abs())
     }
 }

@@ -17,7 +17,8 @@ use crate::{
             destination,
             sync_item::{ActiveModel, Column, Entity},
         },
-        write::NewChange,
+        sync::siblings::grades_beside,
+        write::{Key, NewChange},
     },
 };
 
@@ -30,9 +31,13 @@ pub(in crate::store) fn lane_of_new_sql() -> String {
 impl WriteTransaction {
     /// Marks the items of changed records pending at every destination; makes those that are not there yet. A record that was
     /// delivered just now waits until `repeat_ms` after that, so that many changes of it become one delivery.
+    ///
+    /// `new_grades` are those that were not there before, with their users and items: another grade of the same user in the same
+    /// item, deleted since, speaks for the same thing at a destination and is looked at again as well.
     pub(crate) async fn mark_pending(
         &self,
         changes: &HashMap<(i64, Kind, Id), NewChange>,
+        new_grades: &HashMap<Key, (Id, Id)>,
         repeat_ms: i64,
     ) -> Result<(), StoreError> {
         let destinations: Vec<String> = destination::Entity::find()
@@ -50,6 +55,10 @@ impl WriteTransaction {
                 (RecordKey { kind: *kind, site_id: *site_id, moodle_id: *moodle_id }, change.changed_at)
             })
             .collect();
+        if let Some(now) = changes.values().map(|change| change.changed_at).max() {
+            let siblings = grades_beside(self.connection(), new_grades).await?;
+            keys.extend(siblings.into_iter().filter(|key| !is_among(changes, key)).map(|key| (key, now)));
+        }
         keys.sort_unstable();
         for destination in &destinations {
             let rows = keys.iter().map(|(key, now)| pending(destination, *key, *now)).collect();
@@ -63,6 +72,10 @@ impl WriteTransaction {
         }
         Ok(())
     }
+}
+
+fn is_among(changes: &HashMap<(i64, Kind, Id), NewChange>, key: &RecordKey) -> bool {
+    changes.contains_key(&(key.site_id, key.kind, key.moodle_id))
 }
 
 fn pending(destination: &str, key: RecordKey, now: Timestamp) -> ActiveModel {

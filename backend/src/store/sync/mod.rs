@@ -5,8 +5,10 @@
 
 mod claim;
 mod mark;
+mod records;
 mod release;
 mod settle;
+mod siblings;
 mod view;
 
 use sea_orm::{ConnectionTrait, DbBackend, QueryResult, Statement, Value};

@@ -2,9 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use sea_orm::{ConnectionTrait, DatabaseTransaction, Value};
+use sea_orm::{ConnectionTrait, DatabaseTransaction, DbBackend, Value};
 
-use super::{ItemFilter, execute, key_of, query, skip_locked};
+use super::{ItemFilter, key_of, query, skip_locked};
 use crate::{
     clock::Timestamp,
     limits,
@@ -43,8 +43,8 @@ enum Delivered {
     Forgotten,
 }
 
-/// Makes items that fulfil a condition pending and due; skips what other transactions hold. Returns how many, and the last of them
-/// in the order of the key.
+/// Makes items that fulfil a condition pending and due; skips what other transactions hold, unless `delivered` is to be forgotten.
+/// Returns them.
 async fn make_pending(
     connection: &impl ConnectionTrait,
     destination: &str,
@@ -54,18 +54,22 @@ async fn make_pending(
     now: Timestamp,
     limit: Option<usize>,
 ) -> Result<Vec<RecordKey>, StoreError> {
-    let forget = if delivered == Delivered::Forgotten { ", digest = NULL" } else { "" };
+    let (forget, lock) = match (delivered, connection.get_database_backend()) {
+        (Delivered::Forgotten, DbBackend::Postgres) => (", digest = NULL", "FOR UPDATE"),
+        (Delivered::Forgotten, _) => (", digest = NULL", ""),
+        // Whoever holds an item that only has to be looked at again looks at it anyway.
+        (Delivered::Trusted, backend) => ("", skip_locked(backend)),
+    };
     let limit = limit.map_or_else(String::new, |limit| format!("LIMIT {limit}"));
     let sql = format!(
         "WITH picked AS MATERIALIZED (SELECT site_id, kind, moodle_id FROM sync_items WHERE {condition} \
-         ORDER BY site_id, kind, moodle_id {limit} {}) \
+         ORDER BY site_id, kind, moodle_id {limit} {lock}) \
          UPDATE sync_items SET revision = revision + 1{forget}, due_at = ?, waits_kind = NULL, waits_id = NULL, \
          changed_at = CASE sync_items.state WHEN 'synced' THEN ? ELSE changed_at END, \
          state = CASE sync_items.state WHEN 'in_flight' THEN 'in_flight' ELSE 'pending' END FROM picked \
          WHERE sync_items.destination = ? AND sync_items.site_id = picked.site_id AND sync_items.kind = picked.kind \
          AND sync_items.moodle_id = picked.moodle_id \
-         RETURNING sync_items.site_id AS site_id, sync_items.kind AS kind, sync_items.moodle_id AS moodle_id",
-        skip_locked(connection.get_database_backend())
+         RETURNING sync_items.site_id AS site_id, sync_items.kind AS kind, sync_items.moodle_id AS moodle_id"
     );
     values.extend([Value::from(now.0), Value::from(now.0), Value::from(destination)]);
     query(connection, &sql, values).await?.iter().map(key_of).collect()
@@ -79,6 +83,15 @@ fn by_kind_and_site(keys: &[RecordKey]) -> BTreeMap<(Kind, i64), Vec<Id>> {
     ids
 }
 
+/// SQL for the items of records of one kind and site, and its parameters.
+fn among(destination: &str, kind: Kind, site_id: i64, ids: Vec<Id>) -> (String, Vec<Value>) {
+    let places = vec!["?"; ids.len()].join(", ");
+    let condition = format!("destination = ? AND site_id = ? AND kind = ? AND moodle_id IN ({places})");
+    let mut values: Vec<Value> = vec![destination.into(), site_id.into(), kind.as_str().into()];
+    values.extend(ids.into_iter().map(|id| Value::from(id.0)));
+    (condition, values)
+}
+
 impl Store {
     /// Releases parked items whose reason is gone already; only these, or all. Needed when the other record arrived while they
     /// were being parked. Returns how many.
@@ -88,22 +101,20 @@ impl Store {
         only: Option<&[RecordKey]>,
         now: Timestamp,
     ) -> Result<u64, StoreError> {
-        let parked = "destination = ? AND state = 'parked' AND EXISTS (SELECT 1 FROM sync_items other \
+        let parked = " AND state = 'parked' AND EXISTS (SELECT 1 FROM sync_items other \
                       WHERE other.destination = sync_items.destination AND other.site_id = sync_items.site_id \
                       AND other.kind = sync_items.waits_kind AND other.moodle_id = sync_items.waits_id \
                       AND other.remote_id IS NOT NULL)";
         let mut released = 0;
         let Some(only) = only else {
-            let values = vec![destination.into()];
-            let keys = make_pending(&self.write, destination, parked, values, Delivered::Trusted, now, None).await?;
+            let (condition, values) = ("destination = ?".to_owned() + parked, vec![destination.into()]);
+            let keys = make_pending(&self.write, destination, &condition, values, Delivered::Trusted, now, None).await?;
             return Ok(keys.len() as u64);
         };
         for ((kind, site_id), ids) in by_kind_and_site(only) {
             for list in bulk::key_lists(&ids) {
-                let places = vec!["?"; list.len()].join(", ");
-                let condition = format!("{parked} AND site_id = ? AND kind = ? AND moodle_id IN ({places})");
-                let mut values: Vec<Value> = vec![destination.into(), site_id.into(), kind.as_str().into()];
-                values.extend(list.into_iter().map(|id| Value::from(id.0)));
+                let (condition, values) = among(destination, kind, site_id, list);
+                let condition = condition + parked;
                 let keys =
                     make_pending(&self.write, destination, &condition, values, Delivered::Trusted, now, None).await?;
                 released += keys.len() as u64;
@@ -112,29 +123,26 @@ impl Store {
         Ok(released)
     }
 
+    /// Looks again at these records, as far as they were left out: something that came after them may need them.
+    pub async fn reconsider(&self, destination: &str, keys: &[RecordKey], now: Timestamp) -> Result<(), StoreError> {
+        for ((kind, site_id), ids) in by_kind_and_site(keys) {
+            for list in bulk::key_lists(&ids) {
+                let (condition, values) = among(destination, kind, site_id, list);
+                let condition = condition + " AND state = 'synced' AND remote_id IS NULL";
+                make_pending(&self.write, destination, &condition, values, Delivered::Trusted, now, None).await?;
+            }
+        }
+        Ok(())
+    }
+
     /// Asks for a delivery of these records whatever was delivered last; also of one that is in flight, when it has landed. Waits
     /// for whoever holds them.
     pub async fn demand(&self, destination: &str, keys: &[RecordKey], now: Timestamp) -> Result<(), StoreError> {
-        let mut keys = keys.to_vec();
-        keys.sort_unstable();
-        keys.dedup();
-        for key in keys {
-            // One statement each: a transaction that holds one and waits for the next could meet another that does the reverse.
-            let sql = "UPDATE sync_items SET revision = revision + 1, digest = NULL, \
-                       due_at = CASE WHEN state = 'pending' AND due_at < ? THEN due_at ELSE ? END, \
-                       changed_at = CASE state WHEN 'synced' THEN ? ELSE changed_at END, \
-                       state = CASE state WHEN 'in_flight' THEN 'in_flight' ELSE 'pending' END \
-                       WHERE destination = ? AND site_id = ? AND kind = ? AND moodle_id = ?";
-            let values = vec![
-                now.0.into(),
-                now.0.into(),
-                now.0.into(),
-                destination.into(),
-                key.site_id.into(),
-                key.kind.as_str().into(),
-                key.moodle_id.0.into(),
-            ];
-            execute(&self.write, sql, values).await?;
+        for ((kind, site_id), ids) in by_kind_and_site(keys) {
+            for list in bulk::key_lists(&ids) {
+                let (condition, values) = among(destination, kind, site_id, list);
+                make_pending(&self.write, destination, &condition, values, Delivered::Forgotten, now, None).await?;
+            }
         }
         Ok(())
     }

@@ -6,7 +6,7 @@ use super::{key_of, kind_of, query};
 use crate::{
     clock::Timestamp,
     model::{Id, ItemState, Kind, RecordKey},
-    store::{Store, StoreError, UserFilter},
+    store::{CourseFilter, Store, StoreError, UserFilter},
 };
 
 /// How many items there are in a state.
@@ -239,6 +239,25 @@ impl Store {
             let sql = format!("SELECT moodle_id FROM {table} WHERE site_id = ? AND userid = ? ORDER BY moodle_id");
             for row in query(&self.read, &sql, vec![user.site_id.into(), user.userid.0.into()]).await? {
                 keys.push(RecordKey { kind, site_id: user.site_id, moodle_id: Id(row.try_get("", "moodle_id")?) });
+            }
+        }
+        Ok(keys)
+    }
+
+    /// The keys of all records that point to a course: enrolments, grades and completions.
+    pub async fn records_of_course(&self, course: CourseFilter) -> Result<Vec<RecordKey>, StoreError> {
+        let mut keys = Vec::new();
+        for (kind, sql) in [
+            (Kind::Enrolment, "SELECT moodle_id FROM enrolments WHERE site_id = ? AND courseid = ?"),
+            (
+                Kind::Grade,
+                "SELECT g.moodle_id AS moodle_id FROM grades g JOIN grade_items i ON i.site_id = g.site_id \
+                 AND i.moodle_id = g.itemid WHERE i.site_id = ? AND i.courseid = ?",
+            ),
+            (Kind::Completion, "SELECT moodle_id FROM completions WHERE site_id = ? AND courseid = ?"),
+        ] {
+            for row in query(&self.read, sql, vec![course.site_id.into(), course.courseid.0.into()]).await? {
+                keys.push(RecordKey { kind, site_id: course.site_id, moodle_id: Id(row.try_get("", "moodle_id")?) });
             }
         }
         Ok(keys)

@@ -1,0 +1,47 @@
+//! When to try again: exponential backoff with full jitter, so that what failed together does not come back together.
+
+use std::time::Duration;
+
+use crate::{clock::Timestamp, random::Random};
+
+/// The longest first wait.
+const FIRST: Duration = Duration::from_secs(2);
+
+/// The longest wait: an item whose destination works again is there at most this much later.
+const LONGEST: Duration = Duration::from_secs(10 * 60);
+
+/// A wait after that many tries in a row, 1 or more, up to `longest`.
+pub fn wait(tries: u32, longest: Duration, random: &Random) -> Duration {
+    let doubled = FIRST.saturating_mul(1_u32.checked_shl(tries.saturating_sub(1)).unwrap_or(u32::MAX));
+    random.up_to(doubled.min(longest))
+}
+
+/// When an item is tried again that has failed `tries` times in a row.
+pub fn retry_at(now: Timestamp, tries: u32, random: &Random) -> Timestamp {
+    now.after(wait(tries, LONGEST, random))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::{LONGEST, wait};
+    use crate::random::Random;
+
+    #[test]
+    fn waits_double_up_to_the_longest() {
+        let most = Random::new(|| u64::MAX - 1);
+        for tries in 0..100 {
+            assert!(wait(tries, LONGEST, &most) <= LONGEST);
+        }
+        let longest = |tries, seconds| {
+            let end = Duration::from_secs(seconds);
+            let last = u64::try_from(end.as_millis()).unwrap();
+            assert_eq!(wait(tries, LONGEST, &Random::new(move || last)), end, "after {tries}");
+        };
+        longest(1, 2);
+        longest(2, 4);
+        longest(5, 32);
+        longest(40, 600);
+    }
+}

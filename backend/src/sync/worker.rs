@@ -1,0 +1,102 @@
+//! A worker: delivers the items of one claim, keeps their lease meanwhile, and settles them.
+
+use std::sync::Arc;
+
+use super::{Delivery, Destination, Settings, Trouble};
+use crate::{
+    clock::Clock,
+    limits,
+    model::Kind,
+    store::{Claimed, Settled, SettledState, Store, StoreError},
+};
+
+pub(super) struct Worker<D> {
+    pub(super) store: Store,
+    pub(super) destination: Arc<D>,
+    pub(super) settings: Settings,
+    pub(super) clock: Clock,
+    pub(super) lease: String,
+}
+
+/// What the dispatcher learns from a delivery.
+pub(super) struct Report {
+    /// What concerns more than its items.
+    pub(super) trouble: Option<Trouble>,
+    /// Whether the destination was asked, and answered.
+    pub(super) asked: bool,
+}
+
+impl<D: Destination> Worker<D> {
+    pub(super) async fn run(self, items: Vec<Claimed>) -> Report {
+        let (count, kind) = (items.len(), items.first().map(|item| item.key.kind));
+        let started = self.clock.now();
+        let delivery = tokio::select! {
+            delivery = self.destination.deliver(items) => delivery,
+            never = self.keep_lease() => match never {},
+        };
+        let asked = delivery.settled.iter().any(|settled| settled.attempt.is_some());
+        self.log(&delivery, count, kind, started);
+        let Delivery { settled, demanded, wanted, trouble } = delivery;
+        // As long as the lease may hold: after that, another worker has them.
+        let deadline = tokio::time::Instant::now() + self.settings.lease;
+        while let Err(error) = self.write_down(&settled, &demanded, &wanted, count).await {
+            tracing::error!(%error, destination = D::NAME, items = count, "could not write down what was delivered");
+            if tokio::time::Instant::now() >= deadline {
+                break;
+            }
+            tokio::time::sleep(limits::SYNC_ERROR_WAIT).await;
+        }
+        Report { trouble, asked }
+    }
+
+    /// Never ends: the delivery does.
+    async fn keep_lease(&self) -> std::convert::Infallible {
+        loop {
+            tokio::time::sleep(self.settings.lease / 3).await;
+            let until = self.clock.now().after(self.settings.lease);
+            if let Err(error) = self.store.extend_lease(D::NAME, &self.lease, until).await {
+                tracing::warn!(%error, destination = D::NAME, "could not renew a lease");
+            }
+        }
+    }
+
+    async fn write_down(
+        &self,
+        settled: &[Settled],
+        demanded: &[crate::model::RecordKey],
+        wanted: &[crate::model::RecordKey],
+        count: usize,
+    ) -> Result<(), StoreError> {
+        let now = self.clock.now();
+        // Before the items are settled: if the process dies in between, they are delivered again and this is done again.
+        self.store.demand(D::NAME, demanded, now).await?;
+        self.store.reconsider(D::NAME, wanted, now).await?;
+        let repeat_ms = i64::try_from(self.settings.repeat.as_millis()).unwrap_or(i64::MAX);
+        self.store.settle(D::NAME, &self.lease, settled, now, repeat_ms).await?;
+        if settled.len() < count {
+            self.store.give_back(D::NAME, &self.lease, now).await?;
+        }
+        Ok(())
+    }
+
+    fn log(&self, delivery: &Delivery, count: usize, kind: Option<Kind>, started: crate::clock::Timestamp) {
+        let of = |wanted: fn(&SettledState) -> bool| delivery.settled.iter().filter(|s| wanted(&s.state)).count();
+        let synced = of(|state| matches!(state, SettledState::Synced { .. }));
+        let parked = of(|state| matches!(state, SettledState::Parked { .. }));
+        let retried = of(|state| matches!(state, SettledState::Pending { .. }));
+        let failed = of(|state| matches!(state, SettledState::Failed));
+        let duration_ms = u64::try_from(self.clock.now().since(started).as_millis()).unwrap_or(u64::MAX);
+        let kind = kind.map(Kind::as_str);
+        tracing::info!(
+            destination = D::NAME,
+            kind,
+            synced,
+            parked,
+            retried,
+            failed,
+            given_back = count - delivery.settled.len().min(count),
+            duration_ms,
+            "📤 Delivered"
+        );
+    }
+}

@@ -1,0 +1,139 @@
+//! Why a record cannot be written to Zoho as it is.
+
+/// A value that Zoho would refuse. It names the field and the rule, and never the value.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum RenderError {
+    /// Zoho requires a value.
+    #[error("{field} is mandatory in Zoho, and there is no value for it")]
+    Mandatory {
+        /// The field's API name.
+        field: String,
+    },
+    /// The text is longer than the field, and may not be cut.
+    #[error("the text for {field} is longer than the {limit} characters that the field in Zoho takes")]
+    TooLong {
+        /// The field's API name.
+        field: String,
+        /// The most characters.
+        limit: u32,
+    },
+    /// The number has more digits than the field.
+    #[error("the number for {field} has more than the {digits} digits that the field in Zoho takes")]
+    TooLarge {
+        /// The field's API name.
+        field: String,
+        /// The most digits.
+        digits: u32,
+    },
+    /// The value is none of the picklist's.
+    #[error("the value for {field} is none of those in its picklist in Zoho")]
+    NotInPicklist {
+        /// The field's API name.
+        field: String,
+    },
+    /// The field takes numbers.
+    #[error("the value for {field} is not a number")]
+    NotANumber {
+        /// The field's API name.
+        field: String,
+    },
+    /// The field takes whole numbers.
+    #[error("the value for {field} is not a whole number")]
+    NotWhole {
+        /// The field's API name.
+        field: String,
+    },
+    /// The field takes e-mail addresses.
+    #[error("the value for {field} is not an e-mail address")]
+    NotAnEmail {
+        /// The field's API name.
+        field: String,
+    },
+    /// The value does not go into a field of this type.
+    #[error("the value for {field} does not go into a field of type {data_type}")]
+    WrongType {
+        /// The field's API name.
+        field: String,
+        /// Its type in Zoho.
+        data_type: String,
+    },
+    /// The module has no such field.
+    #[error("there is no field {field} in Zoho")]
+    NoSuchField {
+        /// The field's API name.
+        field: String,
+    },
+    /// Zoho computes the field.
+    #[error("{field} is read-only in Zoho")]
+    ReadOnly {
+        /// The field's API name.
+        field: String,
+    },
+}
+
+impl RenderError {
+    /// The field that is in the way.
+    pub fn field(&self) -> &str {
+        match self {
+            Self::Mandatory { field }
+            | Self::TooLong { field, .. }
+            | Self::TooLarge { field, .. }
+            | Self::NotInPicklist { field }
+            | Self::NotANumber { field }
+            | Self::NotWhole { field }
+            | Self::NotAnEmail { field }
+            | Self::WrongType { field, .. }
+            | Self::NoSuchField { field }
+            | Self::ReadOnly { field } => field,
+        }
+    }
+
+    /// Whether the mapping or Zoho's settings must change, and not the record in Moodle.
+    pub fn is_configuration(&self) -> bool {
+        matches!(
+            self,
+            Self::NotInPicklist { .. }
+                | Self::NotANumber { .. }
+                | Self::NotWhole { .. }
+                | Self::WrongType { .. }
+                | Self::NoSuchField { .. }
+                | Self::ReadOnly { .. }
+        )
+    }
+
+    /// What to change, and where.
+    pub fn advice(&self) -> String {
+        match self {
+            Self::Mandatory { field } => format!(
+                "Fill in the value in Moodle, or give {field} another source in the mapping file, as in from = [\"idnumber\", \"key\"]."
+            ),
+            Self::TooLong { field, limit } => format!(
+                "Shorten it in Moodle to {limit} characters, or allow more for {field} in Zoho; for a text, too_long = \"cut\" in the mapping file cuts it."
+            ),
+            Self::TooLarge { field, digits } => {
+                format!("Correct the number in Moodle, or allow more than {digits} digits for {field} in Zoho.")
+            }
+            Self::NotInPicklist { field } => format!(
+                "Add the value to the picklist of {field} in Zoho, or translate it in the mapping file with map and otherwise."
+            ),
+            Self::NotANumber { field } => {
+                format!("Give {field} a source that is a number in the mapping file, or map to a text field in Zoho.")
+            }
+            Self::NotWhole { field } => {
+                format!("Add decimals = 0 to {field} in the mapping file, or map to a decimal field in Zoho.")
+            }
+            Self::NotAnEmail { .. } => "Correct the e-mail address in Moodle.".to_owned(),
+            Self::WrongType { field, data_type } => format!(
+                "Give {field} a source in the mapping file that suits the type {data_type}, or map to another field; `zoho check` shows which differ."
+            ),
+            Self::NoSuchField { field } => {
+                format!("Create {field} in Zoho (`zoho setup` does it), or correct its name in the mapping file.")
+            }
+            Self::ReadOnly { field } => {
+                format!(
+                    "Remove {field} from the mapping file, or allow writing to it in Zoho (profile and field settings)."
+                )
+            }
+        }
+    }
+}

@@ -1,0 +1,172 @@
+//! Makes a value what a field in Zoho takes, or says why it cannot be. Zoho would refuse the whole record.
+
+use chrono::{DateTime, NaiveDate};
+use rust_decimal::Decimal as Number;
+use serde_json::{Value, json};
+
+use super::{
+    RenderError,
+    rule::{Form, round, text},
+    source::Datum,
+};
+use crate::zoho::metadata::Field;
+
+/// Digits of a number when the metadata does not tell: those of a whole number, a long one, and one with a point.
+const INTEGER_DIGITS: u32 = 9;
+const BIGINT_DIGITS: u32 = 18;
+const DECIMAL_DIGITS: u32 = 16;
+
+/// The value as `field` takes it; none when nothing is left of it.
+pub(super) fn fit(datum: &Datum<'_>, form: Form, field: &Field) -> Result<Option<Value>, RenderError> {
+    let name = || field.api_name.clone();
+    let wrong_type = || RenderError::WrongType { field: name(), data_type: field.data_type.clone() };
+    if field.read_only {
+        return Err(RenderError::ReadOnly { field: name() });
+    }
+    let value = match field.data_type.as_str() {
+        "text" | "textarea" | "email" | "phone" | "website" => return fit_text(datum, form, field),
+        "integer" => Value::Number(whole(datum, form, field, INTEGER_DIGITS)?),
+        "bigint" => Value::Number(whole(datum, form, field, BIGINT_DIGITS)?),
+        "double" | "currency" | "percent" => Value::Number(decimal(datum, form, field)?),
+        "boolean" => Value::Bool(boolean(datum).ok_or_else(wrong_type)?),
+        "date" => Value::String(as_date(datum).ok_or_else(wrong_type)?),
+        "datetime" => Value::String(as_date_time(datum).ok_or_else(wrong_type)?),
+        "picklist" => Value::String(listed(datum, form, field)?),
+        "multiselectpicklist" => Value::Array(vec![Value::String(listed(datum, form, field)?)]),
+        "lookup" | "ownerlookup" | "userlookup" => json!({ "id": reference(datum).ok_or_else(wrong_type)? }),
+        _ => return Err(wrong_type()),
+    };
+    Ok(Some(value))
+}
+
+/// The value as a text, as the mapping wants it written.
+fn written(datum: &Datum<'_>, form: Form) -> String {
+    match (datum, form.decimals) {
+        (Datum::Time(seconds), _) if form.date_only => date(*seconds),
+        (Datum::Number(number), Some(decimals)) => round(*number, decimals).normalize().to_string(),
+        _ => text(datum).into_owned(),
+    }
+}
+
+fn fit_text(datum: &Datum<'_>, form: Form, field: &Field) -> Result<Option<Value>, RenderError> {
+    let mut text = written(datum, form);
+    let one_line = field.data_type != "textarea";
+    if one_line && text.contains(['\n', '\r']) {
+        text = text.split_whitespace().collect::<Vec<_>>().join(" ");
+    }
+    if field.data_type == "email" && !looks_like_email(&text) {
+        return Err(RenderError::NotAnEmail { field: field.api_name.clone() });
+    }
+    if let Some(limit) = field.length {
+        // A telephone number or an address is wrong when it is cut; a number too.
+        let may_cut = matches!(field.data_type.as_str(), "text" | "textarea") && matches!(datum, Datum::Text(_));
+        if let Some((end, _)) = text.char_indices().nth(limit as usize) {
+            if form.never_cut || !may_cut {
+                return Err(RenderError::TooLong { field: field.api_name.clone(), limit });
+            }
+            text.truncate(end);
+            text.truncate(text.trim_end().len());
+        }
+    }
+    Ok((!text.is_empty()).then_some(Value::String(text)))
+}
+
+/// Only what no mail system takes is refused here; the rest is for Zoho to say.
+fn looks_like_email(text: &str) -> bool {
+    text.split_once('@').is_some_and(|(name, domain)| {
+        !name.is_empty() && !domain.is_empty() && !domain.contains('@') && !text.contains(char::is_whitespace)
+    })
+}
+
+fn number(datum: &Datum<'_>, field: &Field) -> Result<Number, RenderError> {
+    let parsed = match datum {
+        Datum::Number(number) => Some(*number),
+        Datum::Text(text) => Number::from_str_exact(text).ok(),
+        _ => None,
+    };
+    parsed.ok_or_else(|| RenderError::NotANumber { field: field.api_name.clone() })
+}
+
+fn whole(datum: &Datum<'_>, form: Form, field: &Field, digits: u32) -> Result<serde_json::Number, RenderError> {
+    let number = number(datum, field)?;
+    let number = form.decimals.map_or(number, |decimals| round(number, decimals));
+    if !number.is_integer() {
+        return Err(RenderError::NotWhole { field: field.api_name.clone() });
+    }
+    json_number(number, field.length.unwrap_or(digits), field)
+}
+
+fn decimal(datum: &Datum<'_>, form: Form, field: &Field) -> Result<serde_json::Number, RenderError> {
+    let number = number(datum, field)?;
+    let digits = field.length.unwrap_or(DECIMAL_DIGITS);
+    let room = digits.saturating_sub(digits_of(number.trunc()));
+    let decimals = [form.decimals, field.decimal_place, Some(room)].into_iter().flatten().min().unwrap_or(room);
+    json_number(round(number, decimals), digits, field)
+}
+
+/// The digits of a whole number.
+fn digits_of(number: Number) -> u32 {
+    number.mantissa().unsigned_abs().checked_ilog10().map_or(1, |log| log + 1)
+}
+
+fn json_number(number: Number, digits: u32, field: &Field) -> Result<serde_json::Number, RenderError> {
+    let number = number.normalize();
+    let too_large = || RenderError::TooLarge { field: field.api_name.clone(), digits };
+    // Rounding up may have added a digit: 99.9 is 100.
+    if digits_of(number.trunc()) + number.scale() > digits {
+        return Err(too_large());
+    }
+    number.to_string().parse().map_err(|_| too_large())
+}
+
+fn boolean(datum: &Datum<'_>) -> Option<bool> {
+    match text(datum).as_ref() {
+        "true" | "1" => Some(true),
+        "false" | "0" => Some(false),
+        _ => None,
+    }
+}
+
+fn as_date(datum: &Datum<'_>) -> Option<String> {
+    match datum {
+        Datum::Time(seconds) => Some(date(*seconds)),
+        Datum::Text(text) => {
+            text.parse::<NaiveDate>().ok().map(|_| text.clone().into_owned()).filter(|text| text.len() == 10)
+        }
+        _ => None,
+    }
+}
+
+fn as_date_time(datum: &Datum<'_>) -> Option<String> {
+    match datum {
+        Datum::Time(seconds) => Some(date_time(*seconds)),
+        Datum::Text(text) => DateTime::parse_from_rfc3339(text).ok().map(|time| date_time(time.timestamp())),
+        _ => None,
+    }
+}
+
+fn listed(datum: &Datum<'_>, form: Form, field: &Field) -> Result<String, RenderError> {
+    let text = written(datum, form);
+    if field.picklist.contains(&text) {
+        return Ok(text);
+    }
+    Err(RenderError::NotInPicklist { field: field.api_name.clone() })
+}
+
+fn reference<'a>(datum: &'a Datum<'_>) -> Option<&'a str> {
+    let is_id = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    match datum {
+        Datum::Reference(id) => Some(id),
+        Datum::Text(text) if is_id(text) => Some(text),
+        _ => None,
+    }
+}
+
+/// Unix seconds as Zoho's date-time.
+pub(super) fn date_time(seconds: i64) -> String {
+    DateTime::from_timestamp(seconds, 0).unwrap_or_default().format("%Y-%m-%dT%H:%M:%S+00:00").to_string()
+}
+
+fn date(seconds: i64) -> String {
+    DateTime::from_timestamp(seconds, 0).unwrap_or_default().format("%Y-%m-%d").to_string()
+}

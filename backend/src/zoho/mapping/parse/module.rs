@@ -1,0 +1,134 @@
+//! The table of one kind of record.
+
+use toml::de::DeValue;
+
+use super::{
+    super::{
+        Constant, Labels, ModuleMapping, OnDelete, Owner,
+        problem::Report,
+        reader::{Table, constant},
+    },
+    NO_NAME, fields, is_name, name_of, owned,
+};
+use crate::model::Kind;
+
+/// The longest label of a module.
+const LABEL_CHARACTERS: usize = 25;
+
+const TRIGGERS: [&str; 5] = ["workflow", "approval", "blueprint", "pathfinder", "orchestration"];
+
+/// Reads it. None means that problems were reported.
+pub(super) fn read(report: &mut Report<'_>, kind: Kind, mut table: Table<'_>) -> Option<ModuleMapping> {
+    let module = required_name(report, &mut table, "module");
+    let key = required_name(report, &mut table, "key");
+    let matches = if kind == Kind::User { name_to_match(report, &mut table) } else { None };
+    let trigger = triggers(report, &mut table);
+    let labels = labels(report, &mut table);
+    let words =
+        [("mark", OnDelete::Mark), ("blank", OnDelete::Blank), ("delete", OnDelete::Delete), ("keep", OnDelete::Keep)];
+    let on_delete = table.word(report, "on_delete", &words).unwrap_or(OnDelete::Mark);
+    let rules = match table.table(report, "fields", format!("[{kind}.fields]")) {
+        Some(fields) => fields::read(report, kind, &fields),
+        None => {
+            table.refuse(report, format!("[{kind}.fields] is missing"));
+            Vec::new()
+        }
+    };
+    let deleted = table.table(report, "deleted", format!("[{kind}.deleted]"));
+    let deleted = deleted.map(|table| when_deleted(report, &table, on_delete)).unwrap_or_default();
+    if let Some(name) = &matches {
+        let rule = rules.iter().find(|rule| rule.field == *name);
+        if !rule.is_some_and(|rule| rule.owner != Owner::Zoho) {
+            table.refuse(report, format!("match: {name} must be one of [{kind}.fields], and not owned by Zoho"));
+        }
+    }
+    table.finish(report);
+    Some(ModuleMapping { module: module?, key: key?, matches, trigger, on_delete, labels, rules, deleted })
+}
+
+fn required_name(report: &mut Report<'_>, table: &mut Table<'_>, key: &'static str) -> Option<String> {
+    if table.get(key).is_none() {
+        table.refuse(report, format!("{key} is missing"));
+        return None;
+    }
+    name_of(report, table, key)
+}
+
+fn name_to_match(report: &mut Report<'_>, table: &mut Table<'_>) -> Option<String> {
+    let names = table.texts(report, "match")?;
+    match names.as_slice() {
+        [] => None,
+        [(name, _)] if is_name(name) => Some((*name).to_owned()),
+        [(_, span)] => {
+            report.add(span.clone(), table.place.clone(), format!("match {NO_NAME}"));
+            None
+        }
+        [_, (_, span), ..] => {
+            report.add(span.clone(), table.place.clone(), "match must name one field");
+            None
+        }
+    }
+}
+
+fn triggers(report: &mut Report<'_>, table: &mut Table<'_>) -> Vec<String> {
+    let given = table.texts(report, "trigger");
+    for (word, span) in given.iter().flatten() {
+        if !TRIGGERS.contains(word) {
+            let reason = format!("trigger may hold {}, and nothing else", TRIGGERS.join(", "));
+            report.add(span.clone(), table.place.clone(), reason);
+        }
+    }
+    owned(given)
+}
+
+fn labels(report: &mut Report<'_>, table: &mut Table<'_>) -> Option<Labels> {
+    let (singular, plural) = (table.text(report, "singular"), table.text(report, "plural"));
+    for (key, label) in [("singular", singular), ("plural", plural)] {
+        let fits = |label: &str| {
+            !label.trim().is_empty()
+                && label.len() <= LABEL_CHARACTERS
+                && label.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b' ')
+        };
+        if label.is_some_and(|label| !fits(label))
+            && let Some(entry) = table.get(key)
+        {
+            table.wrong(report, entry, "must have 1 to 25 letters, digits and spaces");
+        }
+    }
+    match (singular, plural) {
+        (Some(singular), Some(plural)) => Some(Labels { singular: singular.to_owned(), plural: plural.to_owned() }),
+        (None, None) => None,
+        _ => {
+            table.refuse(report, "singular and plural go together");
+            None
+        }
+    }
+}
+
+/// Values to write when the record is gone: constants, or `{ clear = true }`.
+fn when_deleted(report: &mut Report<'_>, table: &Table<'_>, on_delete: OnDelete) -> Vec<(String, Option<Constant>)> {
+    if matches!(on_delete, OnDelete::Delete | OnDelete::Keep) {
+        table.refuse(report, "nothing is written with on_delete = \"delete\" or \"keep\"; remove this table");
+    }
+    let mut fields = Vec::new();
+    for (name, entry, span) in table.entries() {
+        let place = format!("{} {name}", table.place);
+        if !is_name(name) {
+            report.add(span.clone(), place.clone(), NO_NAME);
+        }
+        let value = match entry.value() {
+            DeValue::Table(inner) => {
+                let mut inner = Table::new(inner, place.clone(), entry.span());
+                let clear = inner.flag(report, "clear") == Some(true);
+                inner.finish(report);
+                clear.then_some(None)
+            }
+            other => constant(other).map(Some),
+        };
+        match value {
+            Some(value) => fields.push((name.to_owned(), value)),
+            None => report.add(span, place, "must be a text, a number, true, false or { clear = true }"),
+        }
+    }
+    fields
+}

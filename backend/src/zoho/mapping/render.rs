@@ -1,0 +1,136 @@
+//! What a record is in Zoho.
+
+use serde_json::{Map, Value};
+
+use super::{
+    Constant, ModuleMapping, OnDelete, Owner, Related, RenderError, StateRef, Subject, Write,
+    fit::fit,
+    key_value,
+    rule::Form,
+    source::{Datum, Path},
+};
+use crate::zoho::metadata::{Field, Module};
+
+/// How keys and constants are written: as they are, or not at all.
+const AS_IT_IS: Form = Form { never_cut: true, decimals: None, date_only: false };
+
+impl ModuleMapping {
+    /// The value of the key field.
+    pub fn key_value(&self, site: &str, state: StateRef<'_>) -> String {
+        key_value(site, state)
+    }
+
+    /// Whether the person must be in Zoho first.
+    pub fn needs_user(&self) -> bool {
+        self.looks_up(Related::User)
+    }
+
+    /// Whether the course must be in Zoho first.
+    pub fn needs_course(&self) -> bool {
+        self.looks_up(Related::Course)
+    }
+
+    fn looks_up(&self, related: Related) -> bool {
+        self.rules.iter().any(|rule| rule.owner != Owner::Zoho && rule.lookup() == Some(related))
+    }
+
+    /// Whether rendering reads the fields of the person; of a user, these are the record's own.
+    pub fn reads_user(&self) -> bool {
+        self.reads(|path| matches!(path, Path::User(_)))
+    }
+
+    /// Whether rendering reads the fields of the course; of a course, these are the record's own.
+    pub fn reads_course(&self) -> bool {
+        self.reads(|path| matches!(path, Path::Course(_)))
+    }
+
+    fn reads(&self, wanted: fn(&Path) -> bool) -> bool {
+        self.rules.iter().any(|rule| rule.owner != Owner::Zoho && rule.paths().iter().any(wanted))
+    }
+
+    /// The fields of the record as Zoho takes them, with the key and without the tracking fields.
+    pub fn render(
+        &self,
+        subject: &Subject<'_>,
+        write: Write,
+        metadata: &Module,
+    ) -> Result<Map<String, Value>, RenderError> {
+        let mut record = self.with_key(subject, metadata)?;
+        for rule in &self.rules {
+            match rule.owner {
+                Owner::Zoho => continue,
+                Owner::First if write != Write::Create => continue,
+                Owner::First | Owner::Moodle => {}
+            }
+            let field = field(metadata, &rule.field)?;
+            let value = match rule.value(subject) {
+                Some(datum) => fit(&datum, rule.form, field)?,
+                None => None,
+            };
+            match value {
+                Some(value) => _ = record.insert(rule.field.clone(), value),
+                None if field.read_only => return Err(RenderError::ReadOnly { field: rule.field.clone() }),
+                None if field.system_mandatory => return Err(RenderError::Mandatory { field: rule.field.clone() }),
+                // A box to tick is ticked or not: when Moodle does not say which, it stays.
+                None if rule.clears() && !field.is_boolean() => _ = record.insert(rule.field.clone(), Value::Null),
+                None => {}
+            }
+        }
+        if write == Write::Create
+            && let Some(field) = metadata.mandatory().find(|field| !record.contains_key(&field.api_name))
+        {
+            return Err(RenderError::Mandatory { field: field.api_name.clone() });
+        }
+        Ok(record)
+    }
+
+    /// What to write when the record is gone in Moodle; only the key when nothing is to be written.
+    pub fn render_deleted(&self, subject: &Subject<'_>, metadata: &Module) -> Result<Map<String, Value>, RenderError> {
+        let mut record = self.with_key(subject, metadata)?;
+        if self.on_delete == OnDelete::Blank {
+            for rule in self.rules.iter().filter(|rule| rule.owner == Owner::Moodle) {
+                let field = field(metadata, &rule.field)?;
+                if !field.system_mandatory {
+                    record.insert(rule.field.clone(), cleared(field)?);
+                }
+            }
+        }
+        if matches!(self.on_delete, OnDelete::Blank | OnDelete::Mark) {
+            for (name, constant) in &self.deleted {
+                let field = field(metadata, name)?;
+                let value = match constant {
+                    Some(constant) => fit(&constant.datum(), AS_IT_IS, field)?.unwrap_or_default(),
+                    None if field.system_mandatory => return Err(RenderError::Mandatory { field: name.clone() }),
+                    None => cleared(field)?,
+                };
+                record.insert(name.clone(), value);
+            }
+        }
+        Ok(record)
+    }
+
+    fn with_key(&self, subject: &Subject<'_>, metadata: &Module) -> Result<Map<String, Value>, RenderError> {
+        let key = Datum::Text(key_value(subject.site, subject.state).into());
+        let value = fit(&key, AS_IT_IS, field(metadata, &self.key)?)?;
+        Ok(Map::from_iter([(self.key.clone(), value.unwrap_or_default())]))
+    }
+}
+
+/// What a field holds when nothing is in it.
+fn cleared(field: &Field) -> Result<Value, RenderError> {
+    if field.read_only {
+        return Err(RenderError::ReadOnly { field: field.api_name.clone() });
+    }
+    Ok(if field.is_boolean() { Value::Bool(false) } else { Value::Null })
+}
+
+fn field<'a>(metadata: &'a Module, name: &str) -> Result<&'a Field, RenderError> {
+    metadata.fields.get(name).ok_or_else(|| RenderError::NoSuchField { field: name.to_owned() })
+}
+
+impl Constant {
+    /// Why the field would not take it.
+    pub(crate) fn refused_by(&self, field: &Field) -> Option<RenderError> {
+        fit(&self.datum(), AS_IT_IS, field).err()
+    }
+}

@@ -1,0 +1,311 @@
+//! How one field of Zoho gets its value.
+
+use std::{borrow::Cow, collections::BTreeMap};
+
+use rust_decimal::{Decimal as Number, RoundingStrategy};
+
+use super::{
+    Subject, html,
+    source::{Datum, Path, Shape},
+};
+
+/// A field of Zoho, and all that the mapping says about it.
+pub(crate) struct Rule {
+    /// Its API name.
+    pub(crate) field: String,
+    pub(super) source: Source,
+    pub(super) transform: Transform,
+    pub(crate) owner: Owner,
+    pub(super) null: Null,
+    pub(super) form: Form,
+    pub(crate) hint: Hint,
+}
+
+/// Where the value comes from.
+pub(super) enum Source {
+    /// The first that is not empty.
+    First(Vec<Path>),
+    /// All that are not empty.
+    Join { parts: Vec<Path>, with: String },
+    /// Always the same.
+    Constant(Constant),
+    /// The id in Zoho of what the record belongs to.
+    Lookup(Related),
+}
+
+/// What a lookup points to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Related {
+    User,
+    Course,
+}
+
+/// A value written in the mapping file.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum Constant {
+    Text(String),
+    Number(Number),
+    Bool(bool),
+}
+
+/// What happens to the value on its way.
+pub(super) enum Transform {
+    None,
+    /// HTML becomes text.
+    Plain,
+    Map {
+        words: BTreeMap<String, Constant>,
+        otherwise: Option<Constant>,
+    },
+    /// Highest first.
+    Bands(Vec<(Number, Constant)>),
+}
+
+/// Who decides about the field.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Owner {
+    Moodle,
+    Zoho,
+    First,
+}
+
+/// What a value that Moodle does not have does in Zoho.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Null {
+    Clear,
+    Keep,
+}
+
+/// How the value is written.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Form {
+    /// A text that is too long is an error and not cut.
+    pub(super) never_cut: bool,
+    /// Digits after the point.
+    pub(super) decimals: Option<u32>,
+    /// A time that goes into a text is written as a date.
+    pub(super) date_only: bool,
+}
+
+/// What `zoho setup` makes of the field.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Hint {
+    pub(crate) data_type: Option<FieldType>,
+    pub(crate) length: Option<u32>,
+    pub(crate) values: Vec<String>,
+}
+
+/// The types of fields that `zoho setup` can create.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum FieldType {
+    Text,
+    Textarea,
+    Email,
+    Phone,
+    Integer,
+    Bigint,
+    Decimal,
+    Boolean,
+    Date,
+    Datetime,
+    Picklist,
+    Lookup,
+}
+
+impl FieldType {
+    /// All, with the words of the mapping file.
+    pub(super) const WORDS: [(&str, Self); 12] = [
+        ("text", Self::Text),
+        ("textarea", Self::Textarea),
+        ("email", Self::Email),
+        ("phone", Self::Phone),
+        ("integer", Self::Integer),
+        ("bigint", Self::Bigint),
+        ("decimal", Self::Decimal),
+        ("boolean", Self::Boolean),
+        ("date", Self::Date),
+        ("datetime", Self::Datetime),
+        ("picklist", Self::Picklist),
+        ("lookup", Self::Lookup),
+    ];
+
+    /// The word of Zoho's metadata.
+    pub(crate) fn zoho_name(self) -> &'static str {
+        match self {
+            Self::Decimal => "double",
+            other => Self::WORDS.iter().find(|(_, each)| *each == other).map_or("text", |(word, _)| word),
+        }
+    }
+}
+
+/// Digits after the point of a percentage, unless the mapping says otherwise.
+const PERCENTAGE_DECIMALS: u32 = 2;
+
+impl Constant {
+    pub(super) fn datum(&self) -> Datum<'_> {
+        match self {
+            Self::Text(text) => Datum::Text(Cow::Borrowed(text)),
+            Self::Number(number) => Datum::Number(*number),
+            Self::Bool(flag) => Datum::Bool(*flag),
+        }
+    }
+
+    pub(super) fn shape(&self) -> Shape {
+        match self {
+            Self::Text(_) => Shape::Text,
+            Self::Number(number) if number.is_integer() => Shape::Integer,
+            Self::Number(_) => Shape::Decimal,
+            Self::Bool(_) => Shape::Bool,
+        }
+    }
+}
+
+impl Rule {
+    /// The value for `subject`; none when Moodle has none.
+    pub(super) fn value<'a>(&'a self, subject: &Subject<'a>) -> Option<Datum<'a>> {
+        let datum = match &self.source {
+            Source::First(paths) => paths.iter().find_map(|path| path.read(subject)),
+            Source::Join { parts, with } => join(parts, with, subject),
+            Source::Constant(constant) => Some(constant.datum()),
+            Source::Lookup(Related::User) => subject.user_id.map(Datum::Reference),
+            Source::Lookup(Related::Course) => subject.course_id.map(Datum::Reference),
+        };
+        self.transform.apply(datum)
+    }
+
+    /// The paths that it reads.
+    pub(super) fn paths(&self) -> &[Path] {
+        match &self.source {
+            Source::First(paths) | Source::Join { parts: paths, .. } => paths,
+            Source::Constant(_) | Source::Lookup(_) => &[],
+        }
+    }
+
+    /// What it points to.
+    pub(crate) fn lookup(&self) -> Option<Related> {
+        if let Source::Lookup(related) = self.source { Some(related) } else { None }
+    }
+
+    /// Whether the metadata should have room for any text: nothing may be cut.
+    pub(crate) fn never_cut(&self) -> bool {
+        self.form.never_cut
+    }
+
+    /// Whether a time is written as a date.
+    pub(crate) fn is_date(&self) -> bool {
+        self.form.date_only
+    }
+
+    /// Whether a number is rounded to a whole one.
+    pub(crate) fn is_whole(&self) -> bool {
+        self.form.decimals == Some(0)
+    }
+
+    /// Whether a missing value clears the field in Zoho.
+    pub(crate) fn clears(&self) -> bool {
+        self.null == Null::Clear
+    }
+
+    /// Sets what follows from the source.
+    pub(super) fn settle(mut self) -> Self {
+        let is_percentage = self.paths().iter().any(|path| matches!(path, Path::Percentage));
+        if is_percentage && self.form.decimals.is_none() {
+            self.form.decimals = Some(PERCENTAGE_DECIMALS);
+        }
+        self
+    }
+
+    /// The shapes that the value can have; none for a lookup.
+    pub(crate) fn shapes(&self) -> Vec<Shape> {
+        if let Some(constants) = self.constants() {
+            return constants.iter().map(|constant| constant.shape()).collect();
+        }
+        match &self.source {
+            Source::First(paths) => paths.iter().map(|path| path.shape()).collect(),
+            Source::Join { .. } => vec![Shape::Text],
+            Source::Constant(_) | Source::Lookup(_) => Vec::new(),
+        }
+    }
+
+    /// All values that it can have, when these are written in the mapping file.
+    pub(crate) fn constants(&self) -> Option<Vec<&Constant>> {
+        match (&self.transform, &self.source) {
+            (Transform::Map { words, otherwise }, _) => Some(words.values().chain(otherwise).collect()),
+            (Transform::Bands(bands), _) => Some(bands.iter().map(|(_, constant)| constant).collect()),
+            (_, Source::Constant(constant)) => Some(vec![constant]),
+            _ => None,
+        }
+    }
+
+    /// All texts that it can have, when there are only a few.
+    pub(crate) fn words(&self) -> Option<Vec<&str>> {
+        if let Some(constants) = self.constants() {
+            let text = |constant: &'_ &Constant| matches!(constant, Constant::Text(_));
+            if !constants.iter().all(text) {
+                return None;
+            }
+            let mut words = Vec::new();
+            for constant in constants {
+                if let Constant::Text(text) = constant
+                    && !words.contains(&text.as_str())
+                {
+                    words.push(text.as_str());
+                }
+            }
+            return Some(words);
+        }
+        match self.paths() {
+            [path] if !path.values().is_empty() => Some(path.values().to_vec()),
+            _ => None,
+        }
+    }
+}
+
+fn join<'a>(parts: &[Path], with: &str, subject: &Subject<'a>) -> Option<Datum<'a>> {
+    let mut joined = String::new();
+    for datum in parts.iter().filter_map(|path| path.read(subject)) {
+        if !joined.is_empty() {
+            joined.push_str(with);
+        }
+        joined.push_str(&text(&datum));
+    }
+    (!joined.is_empty()).then_some(Datum::Text(Cow::Owned(joined)))
+}
+
+/// The value as a text.
+pub(super) fn text<'a>(datum: &'a Datum<'_>) -> Cow<'a, str> {
+    match datum {
+        Datum::Text(text) => Cow::Borrowed(text),
+        Datum::Number(number) => Cow::Owned(number.normalize().to_string()),
+        Datum::Bool(flag) => Cow::Borrowed(if *flag { "true" } else { "false" }),
+        Datum::Time(seconds) => Cow::Owned(super::fit::date_time(*seconds)),
+        Datum::Reference(id) => Cow::Borrowed(id),
+    }
+}
+
+impl Transform {
+    fn apply<'a>(&'a self, datum: Option<Datum<'a>>) -> Option<Datum<'a>> {
+        match (self, datum?) {
+            (Self::None, datum) => Some(datum),
+            (Self::Plain, Datum::Text(Cow::Borrowed(html))) => not_empty(html::plain(html)),
+            (Self::Plain, Datum::Text(Cow::Owned(html))) => not_empty(Cow::Owned(html::plain(&html).into_owned())),
+            (Self::Plain, datum) => Some(datum),
+            (Self::Map { words, otherwise }, datum) => {
+                words.get(text(&datum).as_ref()).or(otherwise.as_ref()).map(Constant::datum)
+            }
+            (Self::Bands(bands), Datum::Number(number)) => {
+                bands.iter().find(|(from, _)| number >= *from).map(|(_, constant)| constant.datum())
+            }
+            (Self::Bands(_), _) => None,
+        }
+    }
+}
+
+fn not_empty(text: Cow<'_, str>) -> Option<Datum<'_>> {
+    (!text.is_empty()).then_some(Datum::Text(text))
+}
+
+/// The number with at most that many digits after the point, rounded as people do.
+pub(super) fn round(number: Number, decimals: u32) -> Number {
+    number.round_dp_with_strategy(decimals, RoundingStrategy::MidpointAwayFromZero)
+}

@@ -1,0 +1,257 @@
+//! The values that a record can be made of: by name in the mapping file, by function when a record is rendered.
+
+use std::borrow::Cow;
+
+use rust_decimal::Decimal as Number;
+
+use super::{StateRef, Subject, key_value};
+use crate::model::{Completion, Course, Decimal, Enrolment, Grade, GradeItem, Id, Kind, Time, User};
+
+/// A value on its way to Zoho.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) enum Datum<'a> {
+    Text(Cow<'a, str>),
+    Number(Number),
+    Bool(bool),
+    /// Unix seconds.
+    Time(i64),
+    /// The id of a record in Zoho.
+    Reference(&'a str),
+}
+
+/// Which [`Datum`] a source gives.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Shape {
+    Text,
+    Integer,
+    Decimal,
+    Bool,
+    Time,
+}
+
+/// What a field of a state is as a value; none when it is missing, empty or, of a time, 0.
+trait AsDatum {
+    const SHAPE: Shape;
+    fn datum(&self) -> Option<Datum<'_>>;
+}
+
+impl AsDatum for String {
+    const SHAPE: Shape = Shape::Text;
+    fn datum(&self) -> Option<Datum<'_>> {
+        // Zoho trims texts; what it would change must not look like a difference later.
+        let text = self.trim();
+        (!text.is_empty()).then_some(Datum::Text(Cow::Borrowed(text)))
+    }
+}
+
+impl AsDatum for Decimal {
+    const SHAPE: Shape = Shape::Decimal;
+    fn datum(&self) -> Option<Datum<'_>> {
+        self.as_str().parse().ok().map(Datum::Number)
+    }
+}
+
+impl AsDatum for i64 {
+    const SHAPE: Shape = Shape::Integer;
+    fn datum(&self) -> Option<Datum<'_>> {
+        Some(Datum::Number(Number::from(*self)))
+    }
+}
+
+impl AsDatum for Id {
+    const SHAPE: Shape = Shape::Integer;
+    fn datum(&self) -> Option<Datum<'_>> {
+        self.0.datum()
+    }
+}
+
+impl AsDatum for bool {
+    const SHAPE: Shape = Shape::Bool;
+    fn datum(&self) -> Option<Datum<'_>> {
+        Some(Datum::Bool(*self))
+    }
+}
+
+impl AsDatum for Time {
+    const SHAPE: Shape = Shape::Time;
+    fn datum(&self) -> Option<Datum<'_>> {
+        (self.0 != 0).then_some(Datum::Time(self.0))
+    }
+}
+
+impl<T: AsDatum> AsDatum for Option<T> {
+    const SHAPE: Shape = T::SHAPE;
+    fn datum(&self) -> Option<Datum<'_>> {
+        self.as_ref().and_then(T::datum)
+    }
+}
+
+/// A named value of a `T`.
+pub(super) struct Accessor<T: 'static> {
+    name: &'static str,
+    shape: Shape,
+    /// All values that a computed text can have.
+    values: &'static [&'static str],
+    get: for<'a> fn(&'a T) -> Option<Datum<'a>>,
+}
+
+const fn shape_of<T, D: AsDatum>(_: fn(&T) -> &D) -> Shape {
+    D::SHAPE
+}
+
+macro_rules! accessors {
+    ($table:ident: $type:ident { $($field:ident)* } $($name:literal = $get:ident, $values:expr;)*) => {
+        static $table: &[Accessor<$type>] = &[
+            $(Accessor {
+                name: stringify!($field),
+                shape: shape_of(|state: &$type| &state.$field),
+                values: &[],
+                get: |state| state.$field.datum(),
+            },)*
+            $(Accessor { name: $name, shape: Shape::Text, values: $values, get: $get },)*
+        ];
+    };
+}
+
+accessors! { USER: User {
+    userid username firstname lastname email idnumber phone1 phone2 institution department city country lang timezone auth
+    confirmed suspended timecreated timemodified
+} "name" = user_name, &[]; }
+
+accessors! { COURSE: Course {
+    courseid fullname shortname idnumber categoryid categoryname format visible startdate enddate timecreated timemodified
+} }
+
+accessors! { ENROLMENT: Enrolment {
+    enrollmentid userid courseid enrol enabled timestart timeend timecreated timemodified
+} "roles" = enrolment_roles, &[]; "status" = enrolment_status, &[ACTIVE, SUSPENDED]; }
+
+accessors! { GRADE: Grade {
+    gradeid userid itemid finalgrade gradetext feedback grader hidden timecreated timemodified
+} }
+
+accessors! { COMPLETION: Completion { completionid userid courseid timecompleted } }
+
+accessors! { ITEM: GradeItem {
+    courseid itemname itemtype itemmodule iteminstance itemidnumber gradetype grademin grademax gradepass scaleid scale
+} "name" = item_name, &[]; }
+
+const ACTIVE: &str = "Active";
+const SUSPENDED: &str = "Suspended";
+
+fn user_name(user: &User) -> Option<Datum<'_>> {
+    let part =
+        |text: &'_ Option<String>| text.as_deref().map(str::trim).filter(|text| !text.is_empty()).map(str::to_owned);
+    match (part(&user.firstname), part(&user.lastname)) {
+        (Some(first), Some(last)) => Some(Datum::Text(Cow::Owned(format!("{first} {last}")))),
+        (Some(name), None) | (None, Some(name)) => Some(Datum::Text(Cow::Owned(name))),
+        (None, None) => user.username.datum(),
+    }
+}
+
+fn enrolment_roles(enrolment: &Enrolment) -> Option<Datum<'_>> {
+    let names: Vec<_> = enrolment.roles.iter().flat_map(|roles| &roles.0).map(|role| role.shortname.as_str()).collect();
+    (!names.is_empty()).then(|| Datum::Text(Cow::Owned(names.join(", "))))
+}
+
+/// Whether an enrolment lets its person in. That its time is over is no event in Moodle, so the dates tell it and not this.
+fn enrolment_status(enrolment: &Enrolment) -> Option<Datum<'_>> {
+    let active = match (enrolment.status, enrolment.enabled) {
+        (None, None) => return None,
+        (status, enabled) => status.unwrap_or(0) == 0 && enabled.unwrap_or(true),
+    };
+    Some(Datum::Text(Cow::Borrowed(if active { ACTIVE } else { SUSPENDED })))
+}
+
+fn item_name(item: &GradeItem) -> Option<Datum<'_>> {
+    item.itemname.datum().or(match item.itemtype.as_deref() {
+        Some("course") => Some(Datum::Text(Cow::Borrowed("Course total"))),
+        Some("category") => Some(Datum::Text(Cow::Borrowed("Category total"))),
+        _ => None,
+    })
+}
+
+/// The grade between the item's lowest and highest, in percent and not rounded: bands are decided by the exact value, as in Moodle.
+fn percentage<'a>(grade: &Grade, item: Option<&GradeItem>) -> Option<Datum<'a>> {
+    let read = |decimal: &Decimal| decimal.as_str().parse::<Number>().ok();
+    let item = item?;
+    let min = item.grademin.as_ref().map_or(Some(Number::ZERO), read)?;
+    let max = read(item.grademax.as_ref()?)?;
+    let grade = read(grade.finalgrade.as_ref()?)?;
+    let ratio = grade.checked_sub(min)?.checked_mul(Number::ONE_HUNDRED)?.checked_div(max.checked_sub(min)?)?;
+    Some(Datum::Number(ratio))
+}
+
+/// A value by its name: of the record itself, or of what it belongs to.
+#[derive(Clone, Copy)]
+pub(super) enum Path {
+    Key,
+    Site,
+    Percentage,
+    User(&'static Accessor<User>),
+    Course(&'static Accessor<Course>),
+    Enrolment(&'static Accessor<Enrolment>),
+    Grade(&'static Accessor<Grade>),
+    Completion(&'static Accessor<Completion>),
+    Item(&'static Accessor<GradeItem>),
+}
+
+fn find<T>(table: &'static [Accessor<T>], name: &str) -> Option<&'static Accessor<T>> {
+    table.iter().find(|accessor| accessor.name == name)
+}
+
+impl Path {
+    /// What `name` means in the mapping of `kind`.
+    pub(super) fn resolve(kind: Kind, name: &str) -> Option<Self> {
+        let has_person = matches!(kind, Kind::Enrolment | Kind::Grade | Kind::Completion);
+        match (name.split_once('.'), kind) {
+            (Some(("user", name)), _) if has_person => find(USER, name).map(Self::User),
+            (Some(("course", name)), _) if has_person => find(COURSE, name).map(Self::Course),
+            (Some(("item", name)), Kind::Grade) => find(ITEM, name).map(Self::Item),
+            (Some(_), _) => None,
+            (None, _) if name == "key" => Some(Self::Key),
+            (None, _) if name == "site" => Some(Self::Site),
+            (None, Kind::Grade) if name == "percentage" => Some(Self::Percentage),
+            (None, Kind::User) => find(USER, name).map(Self::User),
+            (None, Kind::Course) => find(COURSE, name).map(Self::Course),
+            (None, Kind::Enrolment) => find(ENROLMENT, name).map(Self::Enrolment),
+            (None, Kind::Grade) => find(GRADE, name).map(Self::Grade),
+            (None, Kind::Completion) => find(COMPLETION, name).map(Self::Completion),
+        }
+    }
+
+    pub(super) fn shape(self) -> Shape {
+        match self {
+            Self::Key | Self::Site => Shape::Text,
+            Self::Percentage => Shape::Decimal,
+            Self::User(accessor) => accessor.shape,
+            Self::Course(accessor) => accessor.shape,
+            Self::Enrolment(accessor) => accessor.shape,
+            Self::Grade(accessor) => accessor.shape,
+            Self::Completion(accessor) => accessor.shape,
+            Self::Item(accessor) => accessor.shape,
+        }
+    }
+
+    /// All values that it can have, when there are only a few.
+    pub(super) fn values(self) -> &'static [&'static str] {
+        if let Self::Enrolment(accessor) = self { accessor.values } else { &[] }
+    }
+
+    pub(super) fn read<'a>(self, subject: &Subject<'a>) -> Option<Datum<'a>> {
+        match (self, subject.state) {
+            (Self::Key, state) => Some(Datum::Text(Cow::Owned(key_value(subject.site, state)))),
+            (Self::Site, _) => Some(Datum::Text(Cow::Borrowed(subject.site))),
+            (Self::Percentage, StateRef::Grade(grade)) => percentage(grade, subject.item),
+            (Self::User(accessor), StateRef::User(user)) => (accessor.get)(user),
+            (Self::User(accessor), _) => subject.user.and_then(accessor.get),
+            (Self::Course(accessor), StateRef::Course(course)) => (accessor.get)(course),
+            (Self::Course(accessor), _) => subject.course.and_then(accessor.get),
+            (Self::Enrolment(accessor), StateRef::Enrolment(enrolment)) => (accessor.get)(enrolment),
+            (Self::Grade(accessor), StateRef::Grade(grade)) => (accessor.get)(grade),
+            (Self::Completion(accessor), StateRef::Completion(completion)) => (accessor.get)(completion),
+            (Self::Item(accessor), _) => subject.item.and_then(accessor.get),
+            _ => None,
+        }
+    }
+}

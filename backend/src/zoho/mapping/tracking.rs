@@ -1,0 +1,60 @@
+//! The fields in Zoho that tell how the delivery went.
+
+use serde_json::{Map, Value};
+
+use super::{fit::date_time, rule::FieldType};
+use crate::clock::Timestamp;
+
+/// The most characters of the text that says why a delivery failed.
+pub const ERROR_CHARACTERS: usize = 250;
+
+const SYNCED: &str = "Synced";
+const FAILED: &str = "Failed";
+
+/// What the status can be. `Erased` is written when a person's data were erased on request.
+pub(crate) const STATUSES: [&str; 3] = [SYNCED, FAILED, "Erased"];
+
+/// The names of the tracking fields.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Tracking {
+    pub(super) status: String,
+    pub(super) last_sync: String,
+    pub(super) error: String,
+    pub(super) event_time: String,
+}
+
+impl Tracking {
+    /// What is written with a record's data. `version_time` is from when the state is, in Unix seconds; 0 is unknown.
+    pub fn success(&self, now: Timestamp, version_time: Option<i64>) -> Map<String, Value> {
+        let event_time = version_time.filter(|time| *time != 0).map(|time| Value::String(date_time(time)));
+        let mut fields = Map::new();
+        fields.insert(self.status.clone(), Value::from(SYNCED));
+        fields.insert(self.last_sync.clone(), Value::String(date_time(now.0.div_euclid(1000))));
+        fields.insert(self.error.clone(), Value::Null);
+        fields.insert(self.event_time.clone(), event_time.unwrap_or_default());
+        fields
+    }
+
+    /// What is written when the delivery failed and the record is in Zoho already.
+    pub fn failure(&self, error: &str) -> Map<String, Value> {
+        let error: String = error.chars().take(ERROR_CHARACTERS).collect();
+        let mut fields = Map::new();
+        fields.insert(self.status.clone(), Value::from(FAILED));
+        fields.insert(self.error.clone(), Value::String(error));
+        fields
+    }
+
+    /// The names of the fields.
+    pub fn fields(&self) -> impl Iterator<Item = &str> {
+        self.fields_with_types().into_iter().map(|(name, _)| name)
+    }
+
+    pub(crate) fn fields_with_types(&self) -> [(&str, FieldType); 4] {
+        [
+            (&self.status, FieldType::Picklist),
+            (&self.last_sync, FieldType::Datetime),
+            (&self.error, FieldType::Text),
+            (&self.event_time, FieldType::Datetime),
+        ]
+    }
+}

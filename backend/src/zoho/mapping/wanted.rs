@@ -1,0 +1,121 @@
+//! The fields that a mapping needs in Zoho, as `zoho check` expects and `zoho setup` creates them.
+
+use super::{Constant, FieldType, Mapping, ModuleMapping, Related, Rule, STATUSES, Shape};
+use crate::model::Kind;
+
+/// Characters of a text field when nothing else is said: as many as Zoho's have.
+const TEXT_CHARACTERS: u32 = 255;
+
+/// Characters of a key field: the longest site's name and two ids of 19 digits take 80.
+pub(crate) const KEY_CHARACTERS: u32 = 80;
+
+/// The most values of a picklist, and the characters of one, that Zoho takes when it creates one.
+const PICKLIST_VALUES: usize = 10;
+const PICKLIST_CHARACTERS: usize = 25;
+
+/// A field that the mapping needs.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Wanted {
+    pub(crate) name: String,
+    pub(crate) data_type: FieldType,
+    /// Characters of a text.
+    pub(crate) length: Option<u32>,
+    pub(crate) unique: bool,
+    /// The values of a picklist.
+    pub(crate) values: Vec<String>,
+    /// The module that a lookup points to.
+    pub(crate) lookup: Option<String>,
+}
+
+impl Wanted {
+    fn new(name: &str, data_type: FieldType) -> Self {
+        Self { name: name.to_owned(), data_type, length: None, unique: false, values: Vec::new(), lookup: None }
+    }
+}
+
+impl Mapping {
+    /// The fields that the module of a kind must have, key and tracking fields included.
+    pub(crate) fn wanted(&self, module: &ModuleMapping) -> Vec<Wanted> {
+        let key = Wanted { length: Some(KEY_CHARACTERS), unique: true, ..Wanted::new(&module.key, FieldType::Text) };
+        let mut wanted = vec![key];
+        wanted.extend(module.rules.iter().map(|rule| self.wanted_for(module, rule)));
+        for (name, value) in &module.deleted {
+            if !wanted.iter().any(|field| field.name == *name) {
+                let data_type = value.as_ref().map_or(FieldType::Text, |value| suits(&[value.shape()]));
+                let length = (data_type == FieldType::Text).then_some(TEXT_CHARACTERS);
+                wanted.push(Wanted { length, ..Wanted::new(name, data_type) });
+            }
+        }
+        for (name, data_type) in self.tracking.iter().flat_map(|tracking| tracking.fields_with_types()) {
+            let values =
+                if data_type == FieldType::Picklist { STATUSES.map(str::to_owned).to_vec() } else { Vec::new() };
+            let length = (data_type == FieldType::Text).then_some(TEXT_CHARACTERS);
+            wanted.push(Wanted { values, length, ..Wanted::new(name, data_type) });
+        }
+        wanted
+    }
+
+    fn wanted_for(&self, module: &ModuleMapping, rule: &Rule) -> Wanted {
+        let values = values(module, rule);
+        let data_type = rule.hint.data_type.unwrap_or_else(|| derive(rule, &values));
+        let target = rule.lookup().and_then(|related| self.target(related));
+        Wanted {
+            length: rule.hint.length.or((data_type == FieldType::Text).then_some(TEXT_CHARACTERS)),
+            values: if data_type == FieldType::Picklist { values } else { Vec::new() },
+            lookup: target.map(str::to_owned),
+            ..Wanted::new(&rule.field, data_type)
+        }
+    }
+
+    /// The module that a lookup points to.
+    pub(crate) fn target(&self, related: Related) -> Option<&str> {
+        let kind = match related {
+            Related::User => Kind::User,
+            Related::Course => Kind::Course,
+        };
+        self.module(kind).map(|module| module.module.as_str())
+    }
+}
+
+/// The texts that are known to go into the field: those of the rule, of its hint, and of what is written when the record is gone.
+fn values(module: &ModuleMapping, rule: &Rule) -> Vec<String> {
+    let mut values = rule.hint.values.clone();
+    let deleted = module.deleted.iter().filter(|(name, _)| *name == rule.field).filter_map(|(_, value)| value.as_ref());
+    let deleted = deleted.filter_map(|value| if let Constant::Text(text) = value { Some(text.as_str()) } else { None });
+    for word in rule.words().into_iter().flatten().chain(deleted) {
+        if !values.iter().any(|value| value == word) {
+            values.push(word.to_owned());
+        }
+    }
+    values
+}
+
+fn derive(rule: &Rule, values: &[String]) -> FieldType {
+    if rule.lookup().is_some() {
+        return FieldType::Lookup;
+    }
+    let fits =
+        values.len() <= PICKLIST_VALUES && values.iter().all(|value| value.chars().count() <= PICKLIST_CHARACTERS);
+    if rule.words().is_some_and(|words| words.len() > 1) && fits {
+        return FieldType::Picklist;
+    }
+    match suits(&rule.shapes()) {
+        FieldType::Datetime if rule.is_date() => FieldType::Date,
+        suits => suits,
+    }
+}
+
+fn suits(shapes: &[Shape]) -> FieldType {
+    let are = |wanted: &[Shape]| !shapes.is_empty() && shapes.iter().all(|shape| wanted.contains(shape));
+    if are(&[Shape::Integer]) {
+        FieldType::Bigint
+    } else if are(&[Shape::Integer, Shape::Decimal]) {
+        FieldType::Decimal
+    } else if are(&[Shape::Bool]) {
+        FieldType::Boolean
+    } else if are(&[Shape::Time]) {
+        FieldType::Datetime
+    } else {
+        FieldType::Text
+    }
+}

@@ -1,0 +1,155 @@
+//! Whether a value is one that a field takes.
+
+use chrono::NaiveDate;
+use serde_json::{Value, json};
+
+use super::{
+    answer::Refusal,
+    schema::{Field, Kind, Organisation, USER_ID, read_id},
+    time::{read_zoho_time, zoho_time},
+};
+
+/// Where a value stands in the body, for the error.
+pub(super) fn json_path(record: usize, field: &str) -> String {
+    format!("$.data[{record}].{field}")
+}
+
+/// The value as it is kept: null clears, and so does an empty text.
+pub(super) fn value(organisation: &Organisation, field: &Field, value: Value, record: usize) -> Result<Value, Refusal> {
+    if value.is_null() || value.as_str().is_some_and(str::is_empty) {
+        return Ok(Value::Null);
+    }
+    let wrong_type = || invalid(field, record).detail("expected_data_type", expected(&field.kind));
+    let text = || value.as_str().ok_or_else(wrong_type);
+    let number = || value.as_number().map(ToString::to_string).ok_or_else(wrong_type);
+    match &field.kind {
+        Kind::Text | Kind::Textarea => short_enough(field, text()?.chars().count(), record)?,
+        Kind::Email | Kind::Phone | Kind::Website => {
+            let text = text()?;
+            short_enough(field, text.chars().count(), record)?;
+            let well_formed = match field.kind {
+                Kind::Email => is_email(text),
+                Kind::Phone => is_phone(text),
+                _ => !text.contains(char::is_whitespace) && text.contains('.'),
+            };
+            if !well_formed {
+                return Err(wrong_type());
+            }
+        }
+        Kind::Integer | Kind::Bigint => {
+            // A long is shown as text, and taken as either.
+            let digits = match (&field.kind, value.as_str()) {
+                (Kind::Bigint, Some(text)) => text.to_owned(),
+                _ => number()?,
+            };
+            let digits = digits.strip_prefix('-').unwrap_or(&digits);
+            if digits.is_empty() || !digits.bytes().all(|byte| byte.is_ascii_digit()) {
+                return Err(wrong_type());
+            }
+            short_enough(field, digits.len(), record)?;
+        }
+        Kind::Double | Kind::Currency => {
+            let number = number()?;
+            let mantissa = number.split(['e', 'E']).next().unwrap_or_default();
+            let digits = mantissa.bytes().filter(u8::is_ascii_digit).count();
+            short_enough(field, digits, record)?;
+        }
+        Kind::Boolean if value.is_boolean() => {}
+        Kind::Boolean => return Err(wrong_type()),
+        Kind::Date => {
+            let text = text()?;
+            if text.len() != 10 || NaiveDate::parse_from_str(text, "%Y-%m-%d").is_err() {
+                return Err(wrong_type());
+            }
+        }
+        Kind::DateTime => {
+            let time = read_zoho_time(text()?).ok_or_else(wrong_type)?;
+            return Ok(zoho_time(time).into());
+        }
+        Kind::Picklist(values) => {
+            let text = text()?;
+            if !values.iter().any(|value| value == text) {
+                return Err(not_in_list(field, record));
+            }
+        }
+        Kind::Multiselect(values) => {
+            let chosen = value.as_array().ok_or_else(wrong_type)?;
+            if !chosen.iter().all(|chosen| values.iter().any(|value| Some(value.as_str()) == chosen.as_str())) {
+                return Err(not_in_list(field, record));
+            }
+        }
+        Kind::Lookup(target) => {
+            let id = value.as_object().and_then(|lookup| lookup.get("id")).and_then(Value::as_str);
+            let id = id.ok_or_else(wrong_type)?;
+            let module = organisation.modules.get(target);
+            let found = read_id(id).and_then(|id| module.and_then(|module| module.records.live(id)));
+            return match found {
+                Some(_) => Ok(json!({ "id": id })),
+                None => Err(unknown_id(field, record)),
+            };
+        }
+        Kind::Owner => {
+            let id = value.as_object().and_then(|owner| owner.get("id")).and_then(Value::as_str);
+            return match id.ok_or_else(wrong_type)? {
+                USER_ID => Ok(json!({ "id": USER_ID })),
+                _ => Err(unknown_id(field, record)),
+            };
+        }
+    }
+    Ok(value)
+}
+
+/// What Zoho calls the type when the value is not of it.
+fn expected(kind: &Kind) -> &'static str {
+    match kind {
+        Kind::Lookup(_) | Kind::Owner => "jsonobject",
+        Kind::Multiselect(_) => "jsonarray",
+        kind => kind.name(),
+    }
+}
+
+fn invalid(field: &Field, record: usize) -> Refusal {
+    Refusal::bad("INVALID_DATA", "invalid data")
+        .detail("api_name", field.api_name.as_str())
+        .detail("json_path", json_path(record, &field.api_name))
+}
+
+fn not_in_list(field: &Field, record: usize) -> Refusal {
+    let (Kind::Picklist(values) | Kind::Multiselect(values)) = &field.kind else { return invalid(field, record) };
+    invalid(field, record).detail("expected_data_type", "picklist").detail("supported_values", values.clone())
+}
+
+fn unknown_id(field: &Field, record: usize) -> Refusal {
+    let json_path = format!("{}.id", json_path(record, &field.api_name));
+    Refusal::bad("INVALID_DATA", "the id given seems to be invalid")
+        .detail("api_name", field.api_name.as_str())
+        .detail("json_path", json_path)
+}
+
+fn short_enough(field: &Field, length: usize, record: usize) -> Result<(), Refusal> {
+    if length > field.length as usize {
+        return Err(invalid(field, record).detail("maximum_length", field.length));
+    }
+    Ok(())
+}
+
+fn is_email(text: &str) -> bool {
+    let Some((local, domain)) = text.rsplit_once('@') else { return false };
+    let Some((_, last)) = domain.rsplit_once('.') else { return false };
+    let local_ok = |character: char| character.is_alphanumeric() || "!#$%&'*+-/=?^_`{|}~.".contains(character);
+    let label_ok = |label: &str| {
+        !label.is_empty()
+            && label.chars().all(|character| character.is_alphanumeric() || matches!(character, '-' | '_'))
+    };
+    !local.is_empty()
+        && local.chars().all(local_ok)
+        && domain.split('.').all(label_ok)
+        && (2..=22).contains(&last.chars().count())
+        && last.chars().all(char::is_alphabetic)
+}
+
+fn is_phone(text: &str) -> bool {
+    let rest = text.strip_prefix('+').unwrap_or(text);
+    rest.chars().all(|character| character.is_ascii_alphanumeric() || "() .-,;#".contains(character))
+        && rest.contains(|character: char| character.is_ascii_alphanumeric())
+}

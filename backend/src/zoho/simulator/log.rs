@@ -1,0 +1,67 @@
+//! The log of calls, for tests to read.
+
+use std::collections::VecDeque;
+
+use serde::Serialize;
+
+/// Calls that the log keeps: a benchmark's worth. The oldest go first.
+const CALLS: usize = 100_000;
+
+/// Keys that the log keeps in all, so that full batches do not fill the memory: 50 MB at most.
+const KEYS: usize = 1_000_000;
+
+/// One call.
+#[derive(Clone, Debug, Serialize)]
+pub(super) struct Entry {
+    /// Its number, from 1.
+    pub(super) n: u64,
+    /// When it came, by the simulator's clock.
+    pub(super) time: String,
+    pub(super) method: String,
+    pub(super) path: String,
+    pub(super) operation: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) module: Option<String>,
+    /// How many records it wrote or asked for.
+    pub(super) records: usize,
+    /// What the records are known by: the first duplicate check field, or the id.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(super) keys: Vec<String>,
+    /// Nothing when no answer was given.
+    pub(super) status: Option<u16>,
+    pub(super) credits: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) fault: Option<&'static str>,
+}
+
+/// All calls, within limits.
+#[derive(Default)]
+pub(super) struct Log {
+    calls: VecDeque<Entry>,
+    keys: usize,
+    last: u64,
+}
+
+impl Log {
+    /// Adds a call and gives it its number.
+    pub(super) fn add(&mut self, mut entry: Entry) {
+        self.last += 1;
+        entry.n = self.last;
+        self.keys += entry.keys.len();
+        self.calls.push_back(entry);
+        while self.calls.len() > CALLS || self.keys > KEYS {
+            let Some(oldest) = self.calls.pop_front() else { return };
+            self.keys -= oldest.keys.len();
+        }
+    }
+
+    pub(super) fn after(&self, n: u64) -> Vec<Entry> {
+        let start = self.calls.partition_point(|entry| entry.n <= n);
+        self.calls.range(start..).cloned().collect()
+    }
+
+    pub(super) fn clear(&mut self) {
+        self.calls.clear();
+        self.keys = 0;
+    }
+}

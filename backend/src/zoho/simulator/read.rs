@@ -1,0 +1,228 @@
+//! Reading records: by id, by list, what was deleted.
+
+use serde_json::{Value, json};
+
+use super::{
+    answer::{Answer, Refusal},
+    call::{Call, Target},
+    records::{Fields, Record},
+    schema::{Kind, Module, Organisation, USER_ID, USER_NAME, read_id},
+    time::zoho_time,
+};
+
+/// Records of a page. Zoho's own description of an answer allows no more.
+pub(super) const PAGE: usize = 100;
+
+/// Ids that one call may name.
+const IDS: usize = 100;
+
+/// Fields that one call may name. Zoho's number.
+const FIELDS: usize = 50;
+
+/// Records that can be reached by `page`; further on by `page_token`. Zoho's number.
+const REACHED_BY_PAGE: usize = 2_000;
+
+/// Answers a call that reads records, except the search.
+pub(super) fn read(organisation: &Organisation, call: &Call) -> Result<Answer, Refusal> {
+    let name = call.module.as_deref().unwrap_or_default();
+    let module = organisation.modules.get(name).ok_or_else(Refusal::invalid_module)?;
+    match &call.target {
+        Target::GetOne(id) => {
+            let Some(id) = read_id(id) else { return Err(Refusal::bad("INVALID_DATA", "the id is not a number")) };
+            Ok(match module.records.live(id) {
+                Some((record, fields)) => {
+                    let wanted = wanted_fields(call)?;
+                    Answer::ok(json!({ "data": [show(organisation, module, (id, record, fields), wanted.as_deref())] }))
+                }
+                None => Answer::no_content(),
+            })
+        }
+        Target::Deleted => deleted(module, call),
+        _ if call.parameter("ids").is_some() => by_ids(organisation, module, call),
+        _ => list(organisation, module, call),
+    }
+}
+
+fn by_ids(organisation: &Organisation, module: &Module, call: &Call) -> Result<Answer, Refusal> {
+    let wanted = wanted_fields(call)?;
+    if wanted.is_none() {
+        return Err(fields_missing());
+    }
+    let ids = call.ids();
+    if ids.len() > IDS {
+        return Err(Refusal::bad("LIMIT_EXCEEDED", "too many ids"));
+    }
+    let ids = ids.into_iter().filter_map(read_id);
+    let found = ids.filter_map(|id| module.records.live(id).map(|(record, fields)| (id, record, fields.as_ref())));
+    let records = found.map(|found| show(organisation, module, found, wanted.as_deref())).collect();
+    Ok(page(records, &Paging { start: 0, per_page: IDS }, false))
+}
+
+fn list(organisation: &Organisation, module: &Module, call: &Call) -> Result<Answer, Refusal> {
+    let wanted = wanted_fields(call)?;
+    if wanted.is_none() {
+        return Err(fields_missing());
+    }
+    let paging = Paging::of(call)?;
+    let mut all: Vec<(u64, &Record, &Fields)> =
+        module.records.all_live().map(|(id, record, fields)| (id, record, fields.as_ref())).collect();
+    match call.parameter("sort_by") {
+        Some("Modified_Time") => all.sort_by_key(|(_, record, _)| record.modified()),
+        Some("Created_Time") => all.sort_by_key(|(_, record, _)| record.created),
+        _ => {}
+    }
+    if call.parameter("sort_order") != Some("asc") {
+        all.reverse();
+    }
+    let more = all.len() > paging.start + paging.per_page;
+    let shown = all.into_iter().skip(paging.start).take(paging.per_page);
+    let records = shown.map(|found| show(organisation, module, found, wanted.as_deref())).collect();
+    Ok(page(records, &paging, more))
+}
+
+fn deleted(module: &Module, call: &Call) -> Result<Answer, Refusal> {
+    let paging = Paging::of(call)?;
+    let user = json!({ "name": USER_NAME, "id": USER_ID });
+    let mut shown: Vec<Value> = module
+        .records
+        .deleted()
+        .skip(paging.start)
+        .take(paging.per_page + 1)
+        .map(|(id, record)| {
+            let name = record.last_fields().and_then(|fields| fields.get(naming_field(module)));
+            json!({
+                "id": id.to_string(),
+                "display_name": name,
+                "type": "recycle",
+                "deleted_time": zoho_time(record.modified()),
+                "deleted_by": user,
+                "created_by": user,
+            })
+        })
+        .collect();
+    let more = shown.len() > paging.per_page;
+    shown.truncate(paging.per_page);
+    if shown.is_empty() {
+        return Ok(Answer::no_content());
+    }
+    let (page, count) = (paging.start / paging.per_page + 1, shown.len());
+    let info = json!({ "per_page": paging.per_page, "count": count, "page": page, "more_records": more });
+    Ok(Answer::ok(json!({ "data": shown, "info": info })))
+}
+
+/// The fields that the call names; nothing when it names none.
+pub(super) fn wanted_fields(call: &Call) -> Result<Option<Vec<&str>>, Refusal> {
+    let Some(fields) = call.parameter("fields").filter(|fields| !fields.is_empty()) else { return Ok(None) };
+    let fields: Vec<&str> = fields.split(',').map(str::trim).collect();
+    match fields.len() > FIELDS {
+        true => Err(Refusal::bad("LIMIT_EXCEEDED", "too many fields")),
+        false => Ok(Some(fields)),
+    }
+}
+
+fn fields_missing() -> Refusal {
+    Refusal::bad("REQUIRED_PARAM_MISSING", "one of the expected parameters is missing").detail("param_name", "fields")
+}
+
+/// Which part of a list is wanted.
+pub(super) struct Paging {
+    pub(super) start: usize,
+    pub(super) per_page: usize,
+}
+
+impl Paging {
+    pub(super) fn of(call: &Call) -> Result<Self, Refusal> {
+        let number = |name, default: usize| match call.parameter(name) {
+            None => Ok(default),
+            Some(text) => text
+                .parse()
+                .ok()
+                .filter(|number| *number > 0)
+                .ok_or_else(|| Refusal::bad("INVALID_DATA", "invalid parameter").detail("param_name", name)),
+        };
+        let per_page = number("per_page", PAGE)?.min(PAGE);
+        if let Some(token) = call.parameter("page_token") {
+            let start = token.parse().map_err(|_| Refusal::bad("INVALID_DATA", "invalid page token"))?;
+            return Ok(Self { start, per_page });
+        }
+        let start = number("page", 1)?.saturating_sub(1).saturating_mul(per_page);
+        match start >= REACHED_BY_PAGE {
+            true => Err(Refusal::bad("DISCRETE_PAGINATION_LIMIT_EXCEEDED", "use page_token to go on")),
+            false => Ok(Self { start, per_page }),
+        }
+    }
+}
+
+/// A page of records, or 204 when there are none.
+pub(super) fn page(records: Vec<Value>, paging: &Paging, more: bool) -> Answer {
+    if records.is_empty() {
+        return Answer::no_content();
+    }
+    let mut info = json!({
+        "per_page": paging.per_page,
+        "count": records.len(),
+        "page": paging.start / paging.per_page + 1,
+        "sort_by": "id",
+        "sort_order": "desc",
+        "more_records": more,
+    });
+    if more {
+        info["next_page_token"] = (paging.start + paging.per_page).to_string().into();
+    }
+    Answer::ok(json!({ "data": records, "info": info }))
+}
+
+/// A record as Zoho shows it: all fields, or those that were asked for, and always its id.
+pub(super) fn show(
+    organisation: &Organisation,
+    module: &Module,
+    (id, record, fields): (u64, &Record, &Fields),
+    wanted: Option<&[&str]>,
+) -> Value {
+    let mut shown = Fields::new();
+    shown.insert("id".to_owned(), id.to_string().into());
+    let names: Vec<&str> = match wanted {
+        Some(wanted) => wanted.to_vec(),
+        None => module.fields.keys().map(String::as_str).collect(),
+    };
+    for name in names {
+        let Some(field) = module.fields.get(name) else { continue };
+        let value = match (name, &field.kind) {
+            ("Created_Time", _) => zoho_time(record.created).into(),
+            ("Modified_Time", _) => zoho_time(record.modified()).into(),
+            ("Full_Name", _) => full_name(fields),
+            (_, Kind::Owner) => json!({ "name": USER_NAME, "id": USER_ID }),
+            (_, Kind::Boolean) => fields.get(name).cloned().unwrap_or(Value::Bool(false)),
+            (_, Kind::Lookup(target)) => fields.get(name).map_or(Value::Null, |to| lookup(organisation, target, to)),
+            _ => fields.get(name).cloned().unwrap_or(Value::Null),
+        };
+        shown.insert(name.to_owned(), value);
+    }
+    Value::Object(shown)
+}
+
+fn full_name(fields: &Fields) -> Value {
+    let names = ["First_Name", "Last_Name"].into_iter().filter_map(|name| fields.get(name)?.as_str());
+    names.collect::<Vec<_>>().join(" ").into()
+}
+
+/// A lookup with the name of the record that it points to; null when that was deleted.
+fn lookup(organisation: &Organisation, target: &str, value: &Value) -> Value {
+    let id = value.get("id").and_then(Value::as_str).unwrap_or_default();
+    let module = organisation.modules.get(target);
+    let found = module.zip(read_id(id)).and_then(|(module, id)| Some((module, module.records.live(id)?.1)));
+    let Some((module, fields)) = found else { return Value::Null };
+    let name = match module.display_field.as_str() {
+        "Full_Name" => full_name(fields),
+        field => fields.get(field).cloned().unwrap_or(Value::Null),
+    };
+    json!({ "name": name, "id": id })
+}
+
+/// A stored field that names a record.
+fn naming_field(module: &Module) -> &str {
+    match module.display_field.as_str() {
+        "Full_Name" => "Last_Name",
+        field => field,
+    }
+}

@@ -1,0 +1,167 @@
+//! Modules and fields of the simulated organisation.
+
+use std::collections::BTreeMap;
+
+use super::records::Records;
+
+/// The first id; Zoho's have 19 digits.
+const FIRST_ID: u64 = 5_200_000_000_000_000_001;
+
+/// The one user of the organisation.
+pub(super) const USER_ID: &str = "5200000000000000000";
+/// Their name.
+pub(super) const USER_NAME: &str = "Simulated Administrator";
+
+/// Hands out ids, each once.
+pub(super) struct Ids(u64);
+
+impl Default for Ids {
+    fn default() -> Self {
+        Self(FIRST_ID)
+    }
+}
+
+impl Ids {
+    pub(super) fn next(&mut self) -> u64 {
+        self.0 += 1;
+        self.0 - 1
+    }
+}
+
+/// Reads an id: digits only.
+pub(super) fn read_id(text: &str) -> Option<u64> {
+    text.bytes().all(|byte| byte.is_ascii_digit()).then(|| text.parse().ok()).flatten()
+}
+
+/// What kind of value a field holds.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Kind {
+    Text,
+    Textarea,
+    Email,
+    Phone,
+    Website,
+    Integer,
+    Bigint,
+    Double,
+    Currency,
+    Boolean,
+    Date,
+    DateTime,
+    Picklist(Vec<String>),
+    Multiselect(Vec<String>),
+    Lookup(String),
+    Owner,
+}
+
+impl Kind {
+    /// Zoho's name.
+    pub(super) fn name(&self) -> &'static str {
+        match self {
+            Self::Text => "text",
+            Self::Textarea => "textarea",
+            Self::Email => "email",
+            Self::Phone => "phone",
+            Self::Website => "website",
+            Self::Integer => "integer",
+            Self::Bigint => "bigint",
+            Self::Double => "double",
+            Self::Currency => "currency",
+            Self::Boolean => "boolean",
+            Self::Date => "date",
+            Self::DateTime => "datetime",
+            Self::Picklist(_) => "picklist",
+            Self::Multiselect(_) => "multiselectpicklist",
+            Self::Lookup(_) => "lookup",
+            Self::Owner => "ownerlookup",
+        }
+    }
+
+    /// What JSON calls it, as the metadata says.
+    pub(super) fn json_type(&self) -> &'static str {
+        match self {
+            Self::Integer => "integer",
+            Self::Double | Self::Currency => "double",
+            Self::Boolean => "boolean",
+            Self::Lookup(_) | Self::Owner => "jsonobject",
+            Self::Multiselect(_) => "jsonarray",
+            _ => "string",
+        }
+    }
+
+    /// The length that a field has when nothing else is said. For a textarea, Zoho's small one.
+    pub(super) fn length(&self) -> u32 {
+        match self {
+            Self::Text => 255,
+            Self::Textarea => 2_000,
+            Self::Email => 100,
+            Self::Phone => 30,
+            Self::Website => 450,
+            Self::Integer => 9,
+            Self::Bigint => 18,
+            Self::Double | Self::Currency => 16,
+            Self::Boolean => 5,
+            Self::Date | Self::DateTime => 50,
+            Self::Picklist(_) | Self::Lookup(_) | Self::Owner => 120,
+            Self::Multiselect(_) => 255,
+        }
+    }
+
+    /// The most that a field of this kind can be made for.
+    pub(super) fn greatest_length(&self) -> u32 {
+        match self {
+            Self::Textarea => 50_000,
+            other => other.length(),
+        }
+    }
+}
+
+/// A unique field, and whether `a` and `A` are two values.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Unique {
+    pub(super) case_sensitive: bool,
+}
+
+/// A field.
+#[derive(Clone, Debug)]
+pub(super) struct Field {
+    pub(super) id: u64,
+    pub(super) api_name: String,
+    pub(super) label: String,
+    pub(super) kind: Kind,
+    pub(super) length: u32,
+    pub(super) mandatory: bool,
+    pub(super) read_only: bool,
+    pub(super) unique: Option<Unique>,
+    pub(super) custom: bool,
+}
+
+/// A module with its records.
+pub(super) struct Module {
+    pub(super) id: u64,
+    pub(super) api_name: String,
+    pub(super) singular: String,
+    pub(super) plural: String,
+    pub(super) custom: bool,
+    pub(super) fields: BTreeMap<String, Field>,
+    /// The field that names a record.
+    pub(super) display_field: String,
+    /// What Zoho itself takes for the same record, unique or not.
+    pub(super) duplicate_checks: Vec<String>,
+    pub(super) records: Records,
+}
+
+impl Module {
+    /// The fields that an upsert looks at when it names none: Zoho's own choice first, then what was made unique.
+    pub(super) fn default_checks(&self) -> Vec<String> {
+        let unique = self.fields.values().filter(|field| field.unique.is_some()).map(|field| &field.api_name);
+        let more = unique.filter(|name| !self.duplicate_checks.contains(name));
+        self.duplicate_checks.iter().chain(more).cloned().collect()
+    }
+}
+
+/// The organisation: its modules.
+pub(super) struct Organisation {
+    pub(super) modules: BTreeMap<String, Module>,
+    pub(super) ids: Ids,
+}

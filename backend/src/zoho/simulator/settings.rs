@@ -1,0 +1,83 @@
+//! What tests set: allowances, limits, lag, and trouble that lasts.
+
+use serde::{Deserialize, Serialize};
+
+/// The settings, as `/__sim/settings` shows them.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub(super) struct Settings {
+    /// Credits of 24 hours.
+    pub(super) allowance: u64,
+    /// Calls at the same time.
+    pub(super) concurrency: usize,
+    /// How far the search lags behind writes.
+    pub(super) lag_seconds: u64,
+    /// How long each call of the API takes at least.
+    pub(super) delay_ms: u64,
+    /// 200 or 207: the status of an answer where some records failed.
+    pub(super) partial_status: u16,
+    /// Whether the refresh token was taken back.
+    pub(super) revoked: bool,
+    /// Scopes that the tokens lack.
+    pub(super) removed_scopes: Vec<String>,
+    /// As in `license_details.paid_type`.
+    pub(super) edition: String,
+    /// Users that the organisation pays for.
+    pub(super) users: u64,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            allowance: 100_000,
+            concurrency: 10,
+            lag_seconds: 10,
+            delay_ms: 0,
+            partial_status: 207,
+            revoked: false,
+            removed_scopes: Vec::new(),
+            edition: "enterprise".to_owned(),
+            users: 10,
+        }
+    }
+}
+
+/// A change: what is left out stays.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct Change {
+    allowance: Option<u64>,
+    /// As if so many credits had been used just now.
+    pub(super) used: Option<u64>,
+    concurrency: Option<usize>,
+    lag_seconds: Option<u64>,
+    delay_ms: Option<u64>,
+    partial_status: Option<u16>,
+    pub(super) revoked: Option<bool>,
+    removed_scopes: Option<Vec<String>>,
+    edition: Option<String>,
+    users: Option<u64>,
+}
+
+impl Settings {
+    /// Takes over what the change says; answers what is wrong with it.
+    pub(super) fn apply(&mut self, change: Change) -> Result<(), &'static str> {
+        if change.partial_status.is_some_and(|status| !matches!(status, 200 | 207)) {
+            return Err("partial_status is 200 or 207");
+        }
+        fn set<T>(place: &mut T, value: Option<T>) {
+            if let Some(value) = value {
+                *place = value;
+            }
+        }
+        set(&mut self.allowance, change.allowance);
+        set(&mut self.concurrency, change.concurrency);
+        set(&mut self.lag_seconds, change.lag_seconds);
+        set(&mut self.delay_ms, change.delay_ms);
+        set(&mut self.partial_status, change.partial_status);
+        set(&mut self.revoked, change.revoked);
+        set(&mut self.removed_scopes, change.removed_scopes);
+        set(&mut self.edition, change.edition);
+        set(&mut self.users, change.users);
+        Ok(())
+    }
+}
