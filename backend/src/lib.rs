@@ -10,7 +10,7 @@
 //! - [`sync`]: the delivery of records, which knows no destination.
 //! - [`store`]: the database, and the only place with SQL.
 //! - [`model`]: the vocabulary: events, records, versions, outcomes.
-//! - [`limits`], [`clock`], [`random`], [`secret`], [`telemetry`]: what all of them need.
+//! - [`limits`], [`clock`], [`http`], [`random`], [`secret`], [`telemetry`]: what all of them need.
 
 #![forbid(unsafe_code)]
 
@@ -22,6 +22,7 @@ pub mod app;
 pub mod cli;
 pub mod clock;
 pub mod config;
+pub mod http;
 pub mod ingest;
 pub mod limits;
 pub mod model;

@@ -1,1 +1,175 @@
 //! The REST API of Zoho CRM: tokens, calls, answers, credits.
+//!
+//! - [`Client`]: the calls. Each takes its turn at the [`Limiter`], gets the access token that all processes share, and gives one
+//!   [`Entry`] for each record, or one [`CallError`] for all of them.
+//! - `accounts`, `token`, `seal`: how the access token is fetched, shared and kept.
+//! - `answer`, `refusal`: what Zoho's answers mean.
+
+mod accounts;
+mod answer;
+mod calls;
+mod error;
+mod limiter;
+mod refusal;
+mod seal;
+mod settings;
+#[cfg(test)]
+mod tests;
+mod token;
+
+use std::{sync::Arc, time::Instant};
+
+use reqwest::{Method, header::AUTHORIZATION};
+
+pub use self::{
+    answer::SCOPES,
+    error::CallError,
+    limiter::{Admission, Limiter},
+    refusal::{Action, Class, Entry, Refusal},
+    seal::Random,
+    settings::{ModuleName, Organisation},
+};
+use self::{
+    limiter::{Outcome, Told},
+    token::Tokens,
+};
+use crate::{
+    clock::Clock,
+    config,
+    http::{Answer, Http, HttpError},
+    store::Store,
+};
+
+/// The name of this destination.
+pub const DESTINATION: &str = "zoho";
+
+/// Calls Zoho CRM. Cheap to clone; all clones share the access token and the limits.
+#[derive(Clone)]
+pub struct Client(Arc<Inner>);
+
+struct Inner {
+    http: Http,
+    api_url: Option<String>,
+    tokens: Tokens,
+    limiter: Limiter,
+    clock: Clock,
+}
+
+/// A call before it is sent.
+struct Call<'a> {
+    method: Method,
+    /// Below `/crm/v8/`.
+    path: String,
+    query: Vec<(&'a str, String)>,
+    body: Option<Vec<u8>>,
+    /// How many records it writes; none when it reads.
+    writes: usize,
+    credits: u32,
+}
+
+impl Call<'_> {
+    fn read(path: String) -> Self {
+        Self { method: Method::GET, path, query: Vec::new(), body: None, writes: 0, credits: 1 }
+    }
+}
+
+impl Client {
+    /// A client. Without a store, the access token is in memory alone.
+    pub fn new(config: &config::Zoho, http: Http, store: Option<Store>, clock: Clock, random: Random) -> Self {
+        let api_url = config.api_url.as_deref().map(|url| url.trim_end_matches('/').to_owned());
+        Self(Arc::new(Inner {
+            tokens: Tokens::new(config, http.clone(), store, clock.clone(), random),
+            limiter: Limiter::new(config.reserve_credits),
+            api_url: api_url.filter(|url| !url.is_empty()),
+            http,
+            clock,
+        }))
+    }
+
+    /// What slows the calls.
+    pub fn limiter(&self) -> &Limiter {
+        &self.0.limiter
+    }
+
+    /// Sends the call when it is its turn, with a new access token if Zoho does not take the one at hand.
+    async fn send(&self, call: Call<'_>) -> Result<Answer, CallError> {
+        let permit = self.0.limiter.permit(call.writes, call.credits).await;
+        let started = Instant::now();
+        let result = self.send_with_token(&call).await;
+        let now = self.0.clock.now();
+        permit.end(outcome(&result), now);
+        let status = result.as_ref().ok().map(|answer| answer.status);
+        tracing::debug!(
+            method = %call.method,
+            path = call.path,
+            records = call.writes,
+            status,
+            error = result.as_ref().err().map(CallError::kind),
+            duration_ms = started.elapsed().as_millis() as u64,
+            "called Zoho"
+        );
+        result
+    }
+
+    /// Looks at the credits that are left, when deliveries are held back by what may be old news.
+    pub async fn look_at_credits(&self) -> Result<(), CallError> {
+        if self.limiter().is_look_due(self.0.clock.now()) {
+            self.org().await?;
+        }
+        Ok(())
+    }
+
+    async fn send_with_token(&self, call: &Call<'_>) -> Result<Answer, CallError> {
+        let began = self.0.clock.now();
+        let mut access = self.0.tokens.get(None).await?;
+        let mut refusals = 0;
+        loop {
+            let api_url = self.0.api_url.as_deref().unwrap_or(access.api_domain.as_str());
+            let answer = self.send_once(call, api_url, &access.token).await?;
+            if !answer::is_token_refused(&answer) {
+                return Ok(answer);
+            }
+            refusals += 1;
+            // The second token may be one that another process had fetched long ago; the third is new in any case.
+            if refusals > 2 || (refusals == 2 && access.made_at >= began.0) {
+                return Ok(answer);
+            }
+            access = self.0.tokens.get(Some(&access)).await?;
+        }
+    }
+
+    async fn send_once(&self, call: &Call<'_>, api_url: &str, token: &str) -> Result<Answer, CallError> {
+        if api_url.is_empty() {
+            return Err(CallError::unreachable("Zoho did not name the server of its API; set zoho.api_url"));
+        }
+        let http = &self.0.http;
+        let url = format!("{api_url}/crm/v8/{}", call.path);
+        let mut request = http.request(call.method.clone(), &url).query(&call.query);
+        request = request.header(AUTHORIZATION, format!("Zoho-oauthtoken {token}"));
+        if let Some(body) = &call.body {
+            request = request.header("content-type", "application/json").body(body.clone());
+        }
+        http.send(request).await.map_err(|error| match error {
+            HttpError::Client(_) | HttpError::Connect(_) => {
+                CallError::unreachable(format!("Zoho's API at {api_url} cannot be reached: {error}"))
+            }
+            HttpError::Interrupted(_) | HttpError::TooLarge => {
+                CallError::unknown(None, format!("Zoho's answer did not come: {error}"))
+            }
+        })
+    }
+}
+
+/// What the limiter learns from a call.
+fn outcome(result: &Result<Answer, CallError>) -> Outcome {
+    let Ok(answer) = result else { return Outcome { told: Told::Nothing, throttled: false, answered: false } };
+    let limit = answer::limit_reached(answer);
+    let told = match (&limit, answer::credits(answer)) {
+        (Some(CallError::CreditsExhausted), _) => Told::Left(0),
+        (_, Some(left)) => Told::Left(left),
+        (None, None) if (200..300).contains(&answer.status) => Told::Plenty,
+        _ => Told::Nothing,
+    };
+    let throttled = matches!(limit, Some(CallError::Throttled { .. }));
+    Outcome { told, throttled, answered: answer.status < 500 }
+}

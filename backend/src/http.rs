@@ -1,0 +1,192 @@
+//! The one HTTP client: TLS, time-outs, redirects and the size of answers are set here.
+
+use std::{sync::Arc, time::Duration};
+
+use bytes::{Bytes, BytesMut};
+use reqwest::{Client, Response, redirect::Policy};
+
+/// How long a connection may take, TLS included: longer than any that is worth having.
+const CONNECT_TIME: Duration = Duration::from_secs(10);
+
+/// How long a whole call may take. Zoho needs some seconds for 100 records with workflows; well above that, an answer is not to be expected.
+const CALL_TIME: Duration = Duration::from_secs(60);
+
+/// How long an unused connection is kept; balancers close theirs after a minute or more, and a call must not meet a closing one.
+const IDLE_TIME: Duration = Duration::from_secs(45);
+
+/// Bytes of an answer, at most: a hundred records of long texts. What is larger is not an answer of the API.
+const ANSWER_BYTES: usize = 16 * 1024 * 1024;
+
+/// Calls other servers. Cheap to clone; all clones share their connections.
+#[derive(Clone, Debug)]
+pub struct Http(Client);
+
+/// An answer, read whole.
+#[derive(Clone, Debug)]
+pub struct Answer {
+    /// The status.
+    pub status: u16,
+    /// The headers.
+    pub headers: reqwest::header::HeaderMap,
+    /// The body.
+    pub body: Bytes,
+}
+
+/// No answer. The message says nothing of the URL, whose query may be personal.
+#[derive(Clone, Debug, thiserror::Error)]
+pub enum HttpError {
+    /// The client cannot be made.
+    #[error("no HTTPS is possible on this machine: {0}")]
+    Client(Arc<str>),
+    /// There was no connection, so nothing was sent.
+    #[error("no connection: {0}")]
+    Connect(Arc<str>),
+    /// Something was sent, and what became of it is unknown.
+    #[error("{0}")]
+    Interrupted(Arc<str>),
+    /// The answer is larger than any answer should be.
+    #[error("the answer is larger than {} MiB", ANSWER_BYTES / (1024 * 1024))]
+    TooLarge,
+}
+
+impl Http {
+    /// A client with the usual time-outs.
+    pub fn new() -> Result<Self, HttpError> {
+        Self::with_call_time(CALL_TIME)
+    }
+
+    /// A client whose calls take no longer than that.
+    #[expect(clippy::disallowed_methods, reason = "the one place that makes an HTTP client")]
+    pub fn with_call_time(time: Duration) -> Result<Self, HttpError> {
+        // The process has one provider of cryptography; somebody else may have chosen the same before.
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let client = Client::builder()
+            .user_agent(concat!("backend-sync/", env!("CARGO_PKG_VERSION")))
+            .connect_timeout(CONNECT_TIME)
+            .timeout(time)
+            .pool_idle_timeout(IDLE_TIME)
+            // A redirect would carry records and tokens to a server that nobody configured.
+            .redirect(Policy::none())
+            .build()
+            .map_err(|error| HttpError::Client(reason(&error)))?;
+        Ok(Self(client))
+    }
+
+    /// Begins a request.
+    pub fn request(&self, method: reqwest::Method, url: &str) -> reqwest::RequestBuilder {
+        self.0.request(method, url)
+    }
+
+    /// Sends it and reads the whole answer, whatever its status.
+    pub async fn send(&self, request: reqwest::RequestBuilder) -> Result<Answer, HttpError> {
+        let mut response = request.send().await.map_err(HttpError::from)?;
+        let (status, headers) = (response.status().as_u16(), std::mem::take(response.headers_mut()));
+        let body = read(response).await?;
+        Ok(Answer { status, headers, body })
+    }
+}
+
+async fn read(mut response: Response) -> Result<Bytes, HttpError> {
+    let mut body = BytesMut::new();
+    while let Some(chunk) = response.chunk().await? {
+        if body.len() + chunk.len() > ANSWER_BYTES {
+            return Err(HttpError::TooLarge);
+        }
+        body.extend_from_slice(&chunk);
+    }
+    Ok(body.freeze())
+}
+
+impl From<reqwest::Error> for HttpError {
+    fn from(error: reqwest::Error) -> Self {
+        // A request that could not even be built was not sent either.
+        if error.is_connect() || error.is_builder() {
+            return Self::Connect(reason(&error));
+        }
+        if error.is_timeout() {
+            return Self::Interrupted("no answer in time".into());
+        }
+        Self::Interrupted(reason(&error))
+    }
+}
+
+/// The innermost cause: the outer ones repeat that a request failed, and for which URL.
+fn reason(error: &reqwest::Error) -> Arc<str> {
+    let mut cause: &dyn std::error::Error = error;
+    while let Some(inner) = cause.source() {
+        cause = inner;
+    }
+    match std::ptr::addr_eq(cause, error) {
+        true => "the request is not possible".into(),
+        false => cause.to_string().into(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use reqwest::Method;
+    use tokio::{
+        io::{AsyncReadExt, AsyncWriteExt},
+        net::TcpListener,
+    };
+
+    use super::{Http, HttpError};
+
+    /// Answers the next connection with these bytes, or keeps it open without an answer.
+    async fn serve(answer: Option<&'static str>) -> String {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}/?email=ann@example.org", listener.local_addr().unwrap());
+        tokio::spawn(async move {
+            let (mut connection, _) = listener.accept().await.unwrap();
+            let mut request = [0; 1024];
+            let _ = connection.read(&mut request).await.unwrap();
+            match answer {
+                Some(answer) => connection.write_all(answer.as_bytes()).await.unwrap(),
+                None => std::future::pending().await,
+            }
+        });
+        url
+    }
+
+    async fn get(url: &str, time: Duration) -> Result<super::Answer, HttpError> {
+        let http = Http::with_call_time(time).unwrap();
+        http.send(http.request(Method::GET, url)).await
+    }
+
+    const LONG: Duration = Duration::from_secs(30);
+
+    #[tokio::test]
+    async fn a_redirect_is_an_answer() {
+        let url =
+            serve(Some("HTTP/1.1 302 Found\r\nLocation: http://127.0.0.1:1/\r\nContent-Length: 2\r\n\r\nhi")).await;
+        let answer = get(&url, LONG).await.unwrap();
+        assert_eq!((answer.status, &answer.body[..]), (302, &b"hi"[..]));
+    }
+
+    #[tokio::test]
+    async fn whether_something_was_sent_is_told_apart() {
+        let free = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
+        let nobody = get(&format!("http://{free}/?email=ann@example.org"), LONG).await.unwrap_err();
+        assert!(matches!(nobody, HttpError::Connect(_)), "{nobody}");
+
+        let silent = get(&serve(None).await, Duration::from_millis(50)).await.unwrap_err();
+        let short = get(&serve(Some("HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nhi")).await, LONG).await.unwrap_err();
+        for error in [&silent, &short] {
+            assert!(matches!(error, HttpError::Interrupted(_)), "{error}");
+        }
+        for error in [nobody, silent, short] {
+            assert!(!error.to_string().contains("ann"), "{error}");
+        }
+    }
+
+    #[tokio::test]
+    async fn an_endless_answer_is_cut() {
+        let url = serve(Some("HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\nabc")).await;
+        assert_eq!(get(&url, LONG).await.unwrap().body.len(), 3);
+        let body =
+            Box::leak(format!("HTTP/1.1 200 OK\r\n\r\n{}", "x".repeat(super::ANSWER_BYTES + 1)).into_boxed_str());
+        assert!(matches!(get(&serve(Some(body)).await, LONG).await, Err(HttpError::TooLarge)));
+    }
+}

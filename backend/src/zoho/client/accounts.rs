@@ -1,0 +1,131 @@
+//! The accounts server: refresh tokens for grants, access tokens for refresh tokens.
+
+use std::time::Duration;
+
+use reqwest::Method;
+use serde::Deserialize;
+
+use super::error::CallError;
+use crate::{
+    clock::Timestamp,
+    config,
+    http::{Answer, Http},
+    secret::Secret,
+};
+
+/// How long the accounts server may take: well below the turn that a process has to fetch a token.
+const ANSWER_TIME: Duration = Duration::from_secs(20);
+
+/// Zoho counts access tokens over ten minutes; when there were too many, asking earlier is in vain.
+const DENIED_MS: i64 = 10 * 60 * 1_000;
+
+/// What Zoho grants when it does not say for how long.
+const USUAL_LIFE_SECONDS: u32 = 3_600;
+
+/// What the accounts server grants.
+#[derive(Deserialize)]
+pub(super) struct Grant {
+    pub(super) access_token: String,
+    #[serde(default)]
+    pub(super) refresh_token: Option<String>,
+    #[serde(default)]
+    pub(super) api_domain: String,
+    #[serde(default = "usual_life")]
+    pub(super) expires_in: u32,
+}
+
+fn usual_life() -> u32 {
+    USUAL_LIFE_SECONDS
+}
+
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Reply {
+    Granted(Grant),
+    Denied { error: String },
+}
+
+pub(super) struct Accounts {
+    http: Http,
+    url: String,
+    client_id: String,
+    client_secret: Secret,
+    refresh_token: Secret,
+}
+
+impl Accounts {
+    pub(super) fn new(config: &config::Zoho, http: Http) -> Self {
+        Self {
+            http,
+            url: format!("{}/oauth/v2/token", config.accounts_url.trim_end_matches('/')),
+            client_id: config.client_id.clone(),
+            client_secret: config.client_secret.clone(),
+            refresh_token: config.refresh_token.clone(),
+        }
+    }
+
+    /// A new access token.
+    pub(super) async fn refresh(&self, now: Timestamp) -> Result<Grant, CallError> {
+        let answer = self.post("refresh_token", ("refresh_token", self.refresh_token.expose())).await?;
+        read(&answer, now)
+    }
+
+    /// The refresh token for the code that a person made in Zoho's API console.
+    pub(super) async fn exchange(&self, code: &str, now: Timestamp) -> Result<Grant, CallError> {
+        let answer = self.post("authorization_code", ("code", code)).await?;
+        read(&answer, now)
+    }
+
+    async fn post(&self, kind: &str, what: (&str, &str)) -> Result<Answer, CallError> {
+        let form = [
+            ("grant_type", kind),
+            ("client_id", self.client_id.as_str()),
+            ("client_secret", self.client_secret.expose()),
+            what,
+        ];
+        let request = self.http.request(Method::POST, &self.url).timeout(ANSWER_TIME).form(&form);
+        self.http.send(request).await.map_err(|error| {
+            CallError::unreachable(format!("Zoho's accounts server {} gave no access token: {error}", self.url))
+        })
+    }
+}
+
+/// An error comes with any HTTP status, 200 included.
+fn read(answer: &Answer, now: Timestamp) -> Result<Grant, CallError> {
+    match serde_json::from_slice(&answer.body) {
+        Ok(Reply::Granted(grant)) => Ok(grant),
+        Ok(Reply::Denied { error }) => Err(denied(&error, now)),
+        Err(_) => Err(CallError::unreachable(format!(
+            "Zoho's accounts server did not answer as it should (HTTP {}); this passes, or zoho.accounts_url is not the address of one",
+            answer.status
+        ))),
+    }
+}
+
+fn denied(error: &str, now: Timestamp) -> CallError {
+    let unauthorized = |reason: &str| CallError::Unauthorized { reason: reason.to_owned() };
+    match error {
+        "invalid_code" | "invalid_grant" => unauthorized(
+            "Zoho does not accept the refresh token or the code: it was revoked, has expired, or belongs to another data centre. Make a new \
+             one with backend-sync zoho connect and put it into zoho.refresh_token",
+        ),
+        "invalid_client" | "invalid_client_secret" | "unauthorized_client" => unauthorized(
+            "Zoho does not know the client: zoho.client_id or zoho.client_secret is wrong, or the client is of another data centre than \
+             zoho.accounts_url",
+        ),
+        // Also for a person who makes codes too often.
+        "Access Denied" | "access_denied" => CallError::Throttled {
+            reason: "Zoho gives no more access tokens for ten minutes, because there were too many; does another program use the same \
+                     refresh token?"
+                .to_owned(),
+            until: Some(Timestamp(now.0.saturating_add(DENIED_MS))),
+        },
+        "general_error" | "server_error" | "temporarily_unavailable" => {
+            CallError::unreachable("Zoho's accounts server has a problem of its own; this passes")
+        }
+        other => unauthorized(&format!(
+            "Zoho's accounts server refuses the credentials ({}); check the section [zoho], or make new ones with backend-sync zoho connect",
+            super::refusal::word(other)
+        )),
+    }
+}

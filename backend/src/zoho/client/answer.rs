@@ -1,0 +1,205 @@
+//! From the bytes of an answer to what became of each record.
+//!
+//! What counts is each entry: partial failures come with 200 in one place and with 207 in another.
+
+use serde_json::{Map, Value};
+
+use super::{
+    error::CallError,
+    refusal::{Action, Entry, Refusal, word},
+};
+use crate::http::Answer;
+
+/// The header with the credits that are left; it is there when less than half of them are.
+const CREDITS: &str = "x-api-credits-remaining";
+
+/// The scopes to ask for: what `zoho connect` shows, and what is named when one is missing.
+pub const SCOPES: &str = "ZohoCRM.modules.ALL,ZohoCRM.settings.fields.READ,ZohoCRM.settings.fields.CREATE,\
+ZohoCRM.settings.modules.READ,ZohoCRM.settings.modules.CREATE,ZohoCRM.org.READ,ZohoCRM.coql.READ,ZohoCRM.bulk.ALL";
+
+/// What a call was for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Purpose {
+    Write,
+    Delete,
+    Create,
+}
+
+pub(super) fn credits(answer: &Answer) -> Option<i64> {
+    answer.headers.get(CREDITS)?.to_str().ok()?.trim().parse().ok()
+}
+
+/// The limit that the call met, for the limiter to know.
+pub(super) fn limit_reached(answer: &Answer) -> Option<CallError> {
+    if !matches!(answer.status, 403 | 429) {
+        return None;
+    }
+    let error = call_error(answer, json(answer).as_ref(), 0)?;
+    matches!(error, CallError::Throttled { .. } | CallError::CreditsExhausted).then_some(error)
+}
+
+/// Codes that are about the whole call even when they come in the place of an entry.
+const ABOUT_THE_CALL: [&str; 6] = [
+    "INVALID_TOKEN",
+    "AUTHENTICATION_FAILURE",
+    "OAUTH_SCOPE_MISMATCH",
+    "INVALID_MODULE",
+    "INVALID_URL_PATTERN",
+    "TOO_MANY_REQUESTS",
+];
+
+/// Whether Zoho did not take the access token.
+pub(super) fn is_token_refused(answer: &Answer) -> bool {
+    let refused = || matches!(call_error(answer, json(answer).as_ref(), 0), Some(CallError::Unauthorized { .. }));
+    answer.status == 401 && refused()
+}
+
+fn json(answer: &Answer) -> Option<Value> {
+    serde_json::from_slice(&answer.body).ok()
+}
+
+/// The code of an answer that is about the whole call. `expected`: how many entries an answer about records would have.
+fn code_of_call(body: &Value, expected: usize) -> Option<&str> {
+    if let Some(code) = body.get("code") {
+        return code.as_str();
+    }
+    let entries = body.get("data")?.as_array()?;
+    let is_error = |entry: &Value| entry.get("status").and_then(Value::as_str) == Some("error");
+    let code = entries.first().filter(|entry| is_error(entry))?.get("code")?.as_str()?;
+    let lone = entries.len() == 1 && expected != 1;
+    let all = || entries.iter().all(|entry| entry.get("code").and_then(Value::as_str) == Some(code));
+    (lone || (ABOUT_THE_CALL.contains(&code) && all())).then_some(code)
+}
+
+/// One entry per record sent.
+pub(super) fn entries(answer: &Answer, list: &str, expected: usize, purpose: Purpose) -> Result<Vec<Entry>, CallError> {
+    let body = parse(answer, expected)?;
+    let Some(entries) = body.get(list).and_then(Value::as_array).filter(|entries| entries.len() == expected) else {
+        return Err(unexpected(answer.status));
+    };
+    entries.iter().map(|entry| read_entry(entry, purpose).ok_or_else(|| unexpected(answer.status))).collect()
+}
+
+fn read_entry(entry: &Value, purpose: Purpose) -> Option<Entry> {
+    let deleting = purpose == Purpose::Delete;
+    match entry.get("status").and_then(Value::as_str)? {
+        "success" => {}
+        "error" => return Some(Entry::Refused(Refusal::read(entry, deleting))),
+        _ => return None,
+    }
+    let id = match entry.pointer("/details/id") {
+        Some(Value::String(id)) if !id.is_empty() => id.clone(),
+        // Described as a number in places.
+        Some(Value::Number(id)) => id.to_string(),
+        _ => return Some(Entry::Refused(Refusal::without_id())),
+    };
+    let action = match entry.get("action").and_then(Value::as_str) {
+        _ if deleting => Action::Deleted,
+        Some("insert") => Action::Inserted,
+        None if purpose == Purpose::Create => Action::Inserted,
+        _ => Action::Updated,
+    };
+    let duplicate_field = entry.get("duplicate_field").and_then(Value::as_str).map(str::to_owned);
+    Some(Entry::Done { id, action, duplicate_field })
+}
+
+/// A page of records and whether there are more.
+pub(super) fn records(answer: &Answer) -> Result<(Vec<Map<String, Value>>, bool), CallError> {
+    if is_empty(answer) {
+        return Ok((Vec::new(), false));
+    }
+    let body = parse(answer, 0)?;
+    let more = body.pointer("/info/more_records").and_then(Value::as_bool).unwrap_or(false);
+    Ok((objects(body, "data", answer.status)?, more))
+}
+
+/// The objects of a list, which is empty when nothing came.
+pub(super) fn list(answer: &Answer, name: &str) -> Result<Vec<Map<String, Value>>, CallError> {
+    if is_empty(answer) {
+        return Ok(Vec::new());
+    }
+    objects(parse(answer, 0)?, name, answer.status)
+}
+
+fn objects(mut body: Value, name: &str, status: u16) -> Result<Vec<Map<String, Value>>, CallError> {
+    let Some(Value::Array(list)) = body.get_mut(name).map(Value::take) else { return Err(unexpected(status)) };
+    let object = |value| match value {
+        Value::Object(object) => Ok(object),
+        _ => Err(unexpected(status)),
+    };
+    list.into_iter().map(object).collect()
+}
+
+fn is_empty(answer: &Answer) -> bool {
+    answer.status == 204 || (answer.status == 304 && answer.body.is_empty())
+}
+
+/// The JSON of an answer that is not an error of the whole call.
+fn parse(answer: &Answer, expected: usize) -> Result<Value, CallError> {
+    let body = json(answer);
+    if let Some(error) = call_error(answer, body.as_ref(), expected) {
+        return Err(error);
+    }
+    body.filter(Value::is_object).ok_or_else(|| match answer.status {
+        200..=299 => CallError::unknown(Some(answer.status), "the answer came incomplete"),
+        status => {
+            CallError::unknown(Some(status), format!("not Zoho but something in front of it answered (HTTP {status})"))
+        }
+    })
+}
+
+fn unexpected(status: u16) -> CallError {
+    CallError::unknown(Some(status), format!("the answer (HTTP {status}) does not fit what was sent"))
+}
+
+/// The error of the whole call, if it is one.
+fn call_error(answer: &Answer, body: Option<&Value>, expected: usize) -> Option<CallError> {
+    let status = answer.status;
+    let code = match body.and_then(|body| code_of_call(body, expected)) {
+        Some("SUCCESS") => return None,
+        Some(code) => code,
+        None if status == 429 => "TOO_MANY_REQUESTS",
+        None if status == 401 => "INVALID_TOKEN",
+        None => return None,
+    };
+    let configuration = |reason: String| CallError::Configuration { reason, code: code.to_owned() };
+    Some(match code {
+        "INVALID_TOKEN" | "AUTHENTICATION_FAILURE" => CallError::Unauthorized { reason: TOKEN_REFUSED.to_owned() },
+        "OAUTH_SCOPE_MISMATCH" => configuration(format!("{SCOPE_MISSING} {SCOPES}")),
+        "NO_PERMISSION" | "AUTHORIZATION_FAILED" => configuration(PERMISSION_MISSING.to_owned()),
+        "INVALID_MODULE" => configuration(MODULE_MISSING.to_owned()),
+        "INVALID_URL_PATTERN" | "INVALID_REQUEST_METHOD" => configuration(ADDRESS_WRONG.to_owned()),
+        "LIMIT_EXCEEDED" | "TOO_MANY_REQUESTS" if status == 429 || status == 403 => limit(code, credits(answer)),
+        _ if status >= 500 => {
+            CallError::unknown(Some(status), format!("Zoho has a problem of its own ({}, HTTP {status})", word(code)))
+        }
+        _ => CallError::Invalid {
+            reason: format!("Zoho refuses the request ({}, HTTP {status})", word(code)),
+            code: word(code),
+        },
+    })
+}
+
+const TOKEN_REFUSED: &str = "Zoho does not accept a fresh access token. Check that zoho.api_url, if it is set, is of the same data \
+    centre as zoho.accounts_url, and that the user whose credentials are used is active and may use the API";
+
+const SCOPE_MISSING: &str =
+    "the credentials lack a scope; make new ones with backend-sync zoho connect, with these scopes:";
+
+const PERMISSION_MISSING: &str = "the Zoho user whose credentials are used lacks a permission; give that user's profile access to the \
+    API and to the modules of the mapping";
+
+const MODULE_MISSING: &str =
+    "Zoho has no such module; create it with backend-sync zoho setup, or name another one in the mapping";
+
+const ADDRESS_WRONG: &str = "Zoho does not know the address of the call; check zoho.api_url, the names of the modules in the \
+    mapping, and that the organisation has Zoho CRM";
+
+/// Both words are in use for both limits; what is left decides, when it is told.
+fn limit(code: &str, left: Option<i64>) -> CallError {
+    let used_up = left.map_or(code == "LIMIT_EXCEEDED", |left| left <= 0);
+    if used_up {
+        return CallError::CreditsExhausted;
+    }
+    CallError::Throttled { reason: "Zoho takes no more calls at a time just now".to_owned(), until: None }
+}

@@ -1,0 +1,104 @@
+//! The calls about modules, fields and the organisation.
+
+use reqwest::Method;
+use serde_json::{Map, Value};
+
+use super::{
+    Call, Client,
+    answer::{self, Purpose},
+    error::CallError,
+    refusal::Entry,
+};
+use crate::zoho::metadata;
+
+/// What an organisation is, as far as a person recognises it by that.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Organisation {
+    /// The company's name.
+    pub name: String,
+    /// The edition, such as `enterprise`.
+    pub edition: Option<String>,
+}
+
+/// A module, and the profiles that may use it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ModuleName {
+    /// The name in the API.
+    pub api_name: String,
+    /// The ids of the profiles.
+    pub profiles: Vec<String>,
+}
+
+impl Client {
+    /// The fields of a module; nothing when there is no such module.
+    pub async fn fields(&self, module: &str) -> Result<Option<metadata::Module>, CallError> {
+        let mut call = Call::read("settings/fields".to_owned());
+        call.query = vec![("module", module.to_owned())];
+        let fields = match answer::list(&self.send(call).await?, "fields") {
+            Err(CallError::Configuration { code, .. }) if code == "INVALID_MODULE" => return Ok(None),
+            fields => fields?,
+        };
+        let fields = fields.into_iter().map(|field| {
+            let field: metadata::Field = serde_json::from_value(Value::Object(field)).map_err(|error| {
+                CallError::unknown(
+                    None,
+                    format!("Zoho describes a field of {module} otherwise than it should: {error}"),
+                )
+            })?;
+            Ok((field.api_name.clone(), field))
+        });
+        Ok(Some(metadata::Module { fields: fields.collect::<Result<_, CallError>>()? }))
+    }
+
+    /// All modules.
+    pub async fn modules(&self) -> Result<Vec<ModuleName>, CallError> {
+        let modules = answer::list(&self.send(Call::read("settings/modules".to_owned())).await?, "modules")?;
+        Ok(modules.iter().filter_map(module_name).collect())
+    }
+
+    /// Creates the module that the body describes.
+    pub async fn create_module(&self, body: Value) -> Result<Vec<Entry>, CallError> {
+        self.create("modules", Vec::new(), &body).await
+    }
+
+    /// Creates the fields that the body describes, at most five.
+    pub async fn create_fields(&self, module: &str, body: Value) -> Result<Vec<Entry>, CallError> {
+        self.create("fields", vec![("module", module.to_owned())], &body).await
+    }
+
+    async fn create(&self, what: &str, query: Vec<(&str, String)>, body: &Value) -> Result<Vec<Entry>, CallError> {
+        let expected = body.get(what).and_then(Value::as_array).map_or(0, Vec::len);
+        let answer = self
+            .send(Call {
+                method: Method::POST,
+                path: format!("settings/{what}"),
+                query,
+                body: Some(body.to_string().into_bytes()),
+                writes: 1,
+                credits: 1,
+            })
+            .await?;
+        answer::entries(&answer, what, expected, Purpose::Create)
+    }
+
+    /// The organisation. The cheapest call there is.
+    pub async fn org(&self) -> Result<Organisation, CallError> {
+        let answer = self.send(Call::read("org".to_owned())).await?;
+        let list = answer::list(&answer, "org")?;
+        let org = list.first().ok_or_else(|| CallError::unknown(Some(answer.status), "Zoho names no organisation"))?;
+        let text = |value: Option<&Value>| value.and_then(Value::as_str).map(str::to_owned);
+        Ok(Organisation {
+            name: text(org.get("company_name")).unwrap_or_else(|| "an organisation without a name".to_owned()),
+            edition: text(org.get("license_details").and_then(|details| details.get("paid_type"))),
+        })
+    }
+}
+
+fn module_name(module: &Map<String, Value>) -> Option<ModuleName> {
+    let profiles = module.get("profiles").and_then(Value::as_array);
+    let id = |profile: &Value| profile.get("id").and_then(Value::as_str).map(str::to_owned);
+    Some(ModuleName {
+        api_name: module.get("api_name")?.as_str()?.to_owned(),
+        profiles: profiles.into_iter().flatten().filter_map(id).collect(),
+    })
+}

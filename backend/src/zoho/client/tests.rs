@@ -1,0 +1,7 @@
+//! The client against a small server that answers what a test wants.
+
+mod answers;
+mod server;
+mod tokens;
+
+pub(super) use server::config;

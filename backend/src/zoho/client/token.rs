@@ -1,0 +1,180 @@
+//! The access token: one for all workers and all processes, fetched by one of them at a time.
+
+use std::{
+    sync::{
+        Arc, PoisonError, RwLock,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
+
+use serde::{Deserialize, Serialize};
+use tokio::{sync::Mutex, time::sleep};
+
+use super::{
+    DESTINATION,
+    accounts::{Accounts, Grant},
+    error::CallError,
+    seal::{Random, Seal},
+};
+use crate::{
+    clock::{Clock, Timestamp},
+    config,
+    http::Http,
+    store::{SealedToken, Store, StoreError},
+};
+
+/// A token is replaced that long before it ends: calls under way and clocks that differ need some minutes.
+const EARLY_MS: i64 = 5 * 60 * 1_000;
+
+/// How long a process has the turn to fetch a token. Longer than the accounts server is given to answer.
+const TURN_MS: i64 = 30 * 1_000;
+
+/// How often the others look whether the token is there.
+const LOOK_INTERVAL: Duration = Duration::from_millis(250);
+
+/// How often they look at most: until two turns went by in vain, and the database is of no help.
+const LOOKS: usize = 240;
+
+/// An access token and where it is valid.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Access {
+    pub(super) token: String,
+    pub(super) api_domain: String,
+    pub(super) made_at: i64,
+    expires_at: i64,
+}
+
+impl Access {
+    fn usable(&self, now: Timestamp, refused: Option<&Access>) -> bool {
+        let life = self.expires_at - self.made_at;
+        // A token with a short life is used for half of it, instead of being replaced at once.
+        let early = EARLY_MS.min(life / 2);
+        self.expires_at - early > now.0 && refused.is_none_or(|refused| refused.token != self.token)
+    }
+}
+
+pub(super) struct Tokens {
+    accounts: Accounts,
+    seal: Seal,
+    store: Option<Store>,
+    clock: Clock,
+    current: RwLock<Option<Arc<Access>>>,
+    turn: Mutex<Turn>,
+    /// How many turns ended: who waited during one shares its outcome.
+    turns: AtomicU64,
+}
+
+#[derive(Default)]
+struct Turn {
+    failure: Option<CallError>,
+    denied_until: Option<Timestamp>,
+}
+
+impl Tokens {
+    pub(super) fn new(config: &config::Zoho, http: Http, store: Option<Store>, clock: Clock, random: Random) -> Self {
+        Self {
+            accounts: Accounts::new(config, http),
+            seal: Seal::new(config, random),
+            store,
+            clock,
+            current: RwLock::default(),
+            turn: Mutex::default(),
+            turns: AtomicU64::new(0),
+        }
+    }
+
+    /// An access token other than the one that Zoho refused.
+    pub(super) async fn get(&self, refused: Option<&Access>) -> Result<Arc<Access>, CallError> {
+        let seen = self.turns.load(Ordering::Acquire);
+        if let Some(access) = self.remembered(refused) {
+            return Ok(access);
+        }
+        let mut turn = self.turn.lock().await;
+        if let Some(access) = self.remembered(refused) {
+            return Ok(access);
+        }
+        if self.turns.load(Ordering::Acquire) != seen
+            && let Some(failure) = &turn.failure
+        {
+            return Err(failure.clone());
+        }
+        let result = self.from_others_or_new(&mut turn, refused).await;
+        turn.failure = result.as_ref().err().cloned();
+        self.turns.fetch_add(1, Ordering::Release);
+        let access = Arc::new(result?);
+        *self.current.write().unwrap_or_else(PoisonError::into_inner) = Some(Arc::clone(&access));
+        Ok(access)
+    }
+
+    fn remembered(&self, refused: Option<&Access>) -> Option<Arc<Access>> {
+        let current = self.current.read().unwrap_or_else(PoisonError::into_inner);
+        current.as_ref().filter(|access| access.usable(self.clock.now(), refused)).cloned()
+    }
+
+    async fn from_others_or_new(&self, turn: &mut Turn, refused: Option<&Access>) -> Result<Access, CallError> {
+        let Some(store) = &self.store else { return self.fetch(turn).await };
+        for _ in 0..LOOKS {
+            if let Some(access) = self.shared(store, refused).await? {
+                return Ok(access);
+            }
+            let now = self.clock.now();
+            if store.begin_refresh(DESTINATION, now, Timestamp(now.0 + TURN_MS)).await.map_err(database)? {
+                // It may have come between the look and the turn.
+                let result = match self.shared(store, refused).await {
+                    Ok(None) => self.fetch(turn).await,
+                    Ok(Some(access)) => {
+                        store.end_refresh(DESTINATION, None).await.map_err(database)?;
+                        return Ok(access);
+                    }
+                    Err(error) => Err(error),
+                };
+                self.share(store, result.as_ref().ok()).await;
+                return result;
+            }
+            sleep(LOOK_INTERVAL).await;
+        }
+        let reason = "another process is fetching an access token for Zoho and does not come to an end";
+        Err(CallError::unreachable(reason))
+    }
+
+    async fn shared(&self, store: &Store, refused: Option<&Access>) -> Result<Option<Access>, CallError> {
+        let Some(sealed) = store.access_token(DESTINATION).await.map_err(database)? else { return Ok(None) };
+        // What other credentials sealed does not open, and is replaced.
+        let access = self.seal.open(&sealed.sealed).and_then(|text| serde_json::from_slice::<Access>(&text).ok());
+        Ok(access.filter(|access| access.usable(self.clock.now(), refused)))
+    }
+
+    /// Gives the turn back. The token is good even when the others do not get it.
+    async fn share(&self, store: &Store, access: Option<&Access>) {
+        let sealed = access.and_then(|access| {
+            let sealed = self.seal.close(&serde_json::to_vec(access).ok()?)?;
+            Some(SealedToken { sealed, expires_at: Timestamp(access.expires_at) })
+        });
+        if let Err(error) = store.end_refresh(DESTINATION, sealed.as_ref()).await {
+            tracing::warn!(%error, "the new access token for Zoho is not shared with the other processes");
+        }
+    }
+
+    async fn fetch(&self, turn: &mut Turn) -> Result<Access, CallError> {
+        let now = self.clock.now();
+        if let (Some(until), Some(failure)) = (turn.denied_until, &turn.failure)
+            && now < until
+        {
+            return Err(failure.clone());
+        }
+        let result = self.accounts.refresh(now).await;
+        turn.denied_until = match &result {
+            Err(CallError::Throttled { until, .. }) => *until,
+            _ => None,
+        };
+        let Grant { access_token, api_domain, expires_in, .. } = result?;
+        tracing::debug!(expires_in, "a new access token for Zoho");
+        let life = i64::from(expires_in).saturating_mul(1_000);
+        Ok(Access { token: access_token, api_domain, made_at: now.0, expires_at: now.0.saturating_add(life) })
+    }
+}
+
+fn database(error: StoreError) -> CallError {
+    CallError::unreachable(format!("the access token for Zoho cannot be read from the database: {error}"))
+}
