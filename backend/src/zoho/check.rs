@@ -288,3 +288,6 @@ impl Checker<'_> {
 
 /// Characters of the longest texts that Moodle's single-line fields hold.
 const LONGEST_TEXT: u32 = 255;
+
+#[cfg(test)]
+mod tests;

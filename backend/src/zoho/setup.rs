@@ -209,3 +209,6 @@ impl fmt::Display for NewField {
         f.write_str(")")
     }
 }
+
+#[cfg(test)]
+pub(crate) mod tests;

@@ -62,19 +62,21 @@ fn rule(report: &mut Report<'_>, kind: Kind, name: &str, mut table: Table<'_>) -
         values: owned(table.texts(report, "values")),
     };
     let (has_date, has_decimals) = (table.get("date").is_some(), form.decimals.is_some());
-    let rule = Rule { field: name.to_owned(), source: source?, transform, owner, null, form, hint };
-    check_shapes(report, &table, &rule, has_date, has_decimals);
+    let rule = source.map(|source| Rule { field: name.to_owned(), source, transform, owner, null, form, hint });
+    if let Some(rule) = &rule {
+        check_shapes(report, &table, rule, has_date, has_decimals);
+    }
     table.finish(report);
-    Some(rule.settle())
+    rule.map(Rule::settle)
 }
 
 fn source(report: &mut Report<'_>, kind: Kind, table: &mut Table<'_>) -> Option<Source> {
+    let with = table.text(report, "with");
     let given: Vec<_> = SOURCES.into_iter().filter(|key| table.get(key).is_some()).collect();
     if given.len() != 1 {
         table.refuse(report, "needs one source, and only one: from, join, value or lookup");
         return None;
     }
-    let with = table.text(report, "with");
     if with.is_some() && given != ["join"] {
         table.refuse(report, "with goes only with join");
     }
@@ -166,7 +168,7 @@ fn map(report: &mut Report<'_>, table: &mut Table<'_>) -> Option<Transform> {
             }
         }
     }
-    if words.is_empty() {
+    if entries.entries().is_empty() {
         table.refuse(report, "map is empty");
     }
     Some(Transform::Map { words, otherwise })
