@@ -175,6 +175,9 @@ impl Checker<'_> {
             return;
         }
         self.writable(field);
+        if field.read_only {
+            return;
+        }
         match (rule.lookup().and_then(|related| self.mapping.target(related)), field.data_type.as_str()) {
             (Some(target), "lookup") => {
                 if let Some(points_to) = field.lookup.as_deref().filter(|points_to| *points_to != target) {

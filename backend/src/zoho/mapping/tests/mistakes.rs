@@ -112,7 +112,7 @@ fn tables() {
         ),
         (
             format!("[user]\n{user}match = \"Email\"\n{fields}"),
-            "line 1: [user]: match: Email must be one of [user.fields], and not owned by Zoho",
+            "line 4: [user]: match must name one of [user.fields], and none that Zoho owns",
         ),
         (format!("[user]\n{user}match = [\"City\", \"Email\"]\n{fields}"), "line 4: [user]: match must name one field"),
         (format!("[user]\n{user}singular = \"Person\"\n{fields}"), "line 1: [user]: singular and plural go together"),
@@ -130,16 +130,13 @@ fn tables() {
         ),
         (
             format!("[user]\n{user}{fields}Key = {{ from = \"key\" }}\n"),
-            "line 1: [user]: Key is the key and cannot be mapped again",
+            "line 6: [user.fields] Key: is the key and cannot be mapped again",
         ),
         (
             format!("[user]\n{user}{fields}Moodle_Last_Sync = {{ value = 1 }}\n"),
-            "line 1: [user]: Moodle_Last_Sync is a tracking field and cannot be mapped",
+            "line 6: [user.fields] Moodle_Last_Sync: is a tracking field and cannot be mapped",
         ),
-        (
-            format!("[tracking]\nerror = \"Key\"\n[user]\n{user}{fields}"),
-            "line 3: [user]: Key is a tracking field and cannot be the key",
-        ),
+        (format!("[tracking]\nerror = \"Key\"\n[user]\n{user}{fields}"), "line 5: [user]: key is a tracking field"),
         (
             format!("[tracking]\nerror = \"A\"\nstatus = \"A\"\n[user]\n{user}{fields}"),
             "line 1: [tracking]: two of the tracking fields have the same name",
@@ -150,7 +147,7 @@ fn tables() {
         ),
         (
             "[grade]\nmodule = \"G\"\nkey = \"Key\"\n[grade.fields]\nContact = { lookup = \"user\" }\n".to_owned(),
-            "line 1: [grade]: there is a lookup of the user, and no table [user] that delivers it",
+            "line 5: [grade.fields] Contact: lookup needs a table [user], so that there is a user to point to",
         ),
         (
             format!("[course]\n{user}[course.fields]\nN = {{ from = \"fullname\" }}\n[user]\n{user}{fields}"),
