@@ -84,13 +84,13 @@ impl<D: Destination> Engine<D> {
     /// An engine for a destination that [`Store::add_destination`] knows.
     pub fn new(
         store: Store,
-        destination: D,
+        destination: Arc<D>,
         settings: Settings,
         clock: Clock,
         random: Random,
         wake: Arc<Notify>,
     ) -> Self {
-        Self { store, destination: Arc::new(destination), settings, clock, random, wake }
+        Self { store, destination, settings, clock, random, wake }
     }
 
     /// Delivers until `stop` becomes true. Then finishes what is under way.
