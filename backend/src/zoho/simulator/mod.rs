@@ -19,6 +19,7 @@ mod control;
 mod credits;
 mod fault;
 mod log;
+mod make;
 mod metadata;
 mod read;
 mod records;
@@ -31,6 +32,9 @@ mod state;
 mod time;
 mod tokens;
 mod write;
+
+#[cfg(test)]
+mod tests;
 
 use std::{
     io,
