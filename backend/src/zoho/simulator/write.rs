@@ -257,14 +257,14 @@ fn upsert(
 fn holder(module: &Module, field: &str, fields: &Fields) -> Option<u64> {
     let value = fields.get(field).filter(|value| value.as_str() != Some(""))?;
     let field = module.fields.get(field)?;
-    holders(module, field, value).min()
+    holders(module, field, value).next()
 }
 
 fn holders<'a>(module: &'a Module, field: &'a Field, value: &'a Value) -> impl Iterator<Item = u64> + 'a {
     let exact = field.unique.is_some_and(|unique| unique.case_sensitive);
     let key = super::records::index_key(value);
     let same = move |other: &Value| if exact { other == value } else { super::records::index_key(other) == key };
-    let ids = module.records.candidates(&field.api_name, value).iter().copied();
+    let ids = module.records.candidates(&field.api_name, value);
     ids.filter(move |id| {
         module.records.live(*id).is_some_and(|(_, fields)| fields.get(&field.api_name).is_some_and(&same))
     })
