@@ -89,4 +89,7 @@ async fn lists_come_in_pages_and_need_fields() {
     let expected = json!([{ "id": ids[3], "Moodle_User_Key": "s:3" }, { "id": ids[1], "Moodle_User_Key": "s:1" }]);
     assert_eq!(two.body["data"], expected);
     assert_eq!(client.get("/crm/v8/Contacts?fields=Email&ids=77").await.status, 204);
+    // By Zoho's description errors are lists when records are read, but not when deleted ones are.
+    assert_eq!(client.get("/crm/v8/Nope?fields=Email").await.body["data"][0]["code"], "INVALID_MODULE");
+    assert_eq!(client.get("/crm/v8/Nope/deleted").await.body["code"], "INVALID_MODULE");
 }
