@@ -173,7 +173,7 @@ async fn engine(
         tracing::info!(destination = Zoho::NAME, "a new destination: every record is delivered to it");
     }
     // What it was paused for may have been repaired in the configuration.
-    store.check_soon(Zoho::NAME, now).await?;
+    store.set_check(Zoho::NAME, now).await?;
     let settings = Settings {
         workers: config.sync.workers.into(),
         lease: config.sync.lease(),

@@ -257,7 +257,10 @@ impl<D: Destination> Engine<D> {
                     tracing::info!(destination = D::NAME, cause = pause.cause, "▶ the delivery goes on");
                 }
             }
-            Some(Trouble::Pause { cause, reason, check_at }) => self.pause(cause, reason, check_at).await?,
+            Some(Trouble::Pause { cause, reason, check_at }) => {
+                self.pause(cause, reason, check_at).await?;
+                self.store.set_check(D::NAME, check_at.unwrap_or(next)).await?;
+            }
             Some(trouble) => tracing::warn!(destination = D::NAME, ?trouble, "the destination cannot be checked"),
         }
         Ok(Round::Busy)

@@ -6,6 +6,7 @@ use serde_json::{Map, Value};
 
 use super::{Batch, Decider, Decision, Zoho, decide::Target};
 use crate::{
+    clock::Timestamp,
     limits,
     model::{Kind, RecordKey},
     store::{Claimed, ItemRow},
@@ -226,12 +227,18 @@ fn differences(before: Option<&Map<String, Value>>, after: Map<String, Value>) -
     after.into_iter().filter_map(differs).collect()
 }
 
-/// Numbers are the same whatever their zeros.
+/// Numbers are the same whatever their zeros, and date-times whatever their offset.
 fn equal(before: &Value, after: &Value) -> bool {
-    match (before.as_f64(), after.as_f64()) {
-        (Some(before), Some(after)) => (before - after).abs() < f64::EPSILON,
+    let moments = (moment(before), moment(after));
+    match (before.as_f64(), after.as_f64(), moments) {
+        (Some(before), Some(after), _) => (before - after).abs() < f64::EPSILON,
+        (_, _, (Some(before), Some(after))) => before == after,
         _ => before == after,
     }
+}
+
+fn moment(value: &Value) -> Option<Timestamp> {
+    Timestamp::from_rfc3339(value.as_str()?)
 }
 
 fn claimed(row: &ItemRow) -> Claimed {
@@ -260,8 +267,10 @@ mod tests {
 
     #[test]
     fn only_what_differs_is_told() {
-        let before = map(json!({"Name": "a", "Grade": 82.50, "Contact": {"id": "1", "name": "Ann"}, "Phone": null}));
-        let after = map(json!({"Name": "b", "Grade": 82.5, "Contact": {"id": "1"}, "Phone": null, "City": "Ulm"}));
+        let before = map(json!({"Name": "a", "Grade": 82.50, "Contact": {"id": "1", "name": "Ann"}, "Phone": null,
+            "Start": "2026-11-22T10:00:00+02:00"}));
+        let after = map(json!({"Name": "b", "Grade": 82.5, "Contact": {"id": "1"}, "Phone": null, "City": "Ulm",
+            "Start": "2026-11-22T08:00:00+00:00"}));
         let found: Vec<_> =
             differences(Some(&before), after).into_iter().map(|d| (d.field, d.before, d.after)).collect();
         let expected = [("City".to_owned(), Value::Null, json!("Ulm")), ("Name".to_owned(), json!("a"), json!("b"))];
