@@ -15,10 +15,18 @@ use tokio::{
 use crate::{
     api::{self, Context, Tokens},
     clock::Clock,
-    config::Config,
+    config::{self, Config},
+    http::{Http, HttpError},
     ingest::Writer,
     limits,
+    random::Random,
     store::{Store, StoreError},
+    sync::{Destination, Engine, Settings},
+    zoho::{
+        client::Client,
+        destination::Zoho,
+        mapping::{Mapping, MappingError},
+    },
 };
 
 /// The server could not start, or could not go on.
@@ -35,6 +43,25 @@ pub enum AppError {
         /// Why not.
         error: std::io::Error,
     },
+    /// The mapping file.
+    #[error("the mapping {file} is wrong:\n{error}")]
+    Mapping {
+        /// Its name.
+        file: String,
+        /// What is wrong with it.
+        error: MappingError,
+    },
+    /// The mapping file cannot be read.
+    #[error("cannot read the mapping {file}: {error}")]
+    MappingFile {
+        /// Its name.
+        file: String,
+        /// Why not.
+        error: std::io::Error,
+    },
+    /// No calls to other servers are possible.
+    #[error(transparent)]
+    Http(#[from] HttpError),
     /// Anything else of the operating system.
     #[error("the operating system: {0}")]
     Io(#[from] std::io::Error),
@@ -46,6 +73,7 @@ pub struct App {
     address: SocketAddr,
     context: Arc<Context>,
     writer: Writer,
+    delivery: Option<Engine<Zoho>>,
     grace: Duration,
 }
 
@@ -60,9 +88,13 @@ impl App {
         let repeat = config.sync.repeat();
         let (writer, ingest) =
             Writer::new(store.clone(), transaction_events, queue_kib, repeat, Arc::clone(&committed), clock.clone());
+        let delivery = match &config.zoho {
+            Some(zoho) => Some(delivery(config, zoho, &store, committed, &clock).await?),
+            None => None,
+        };
         let context = Arc::new(Context { store, ingest, tokens: Tokens::default(), clock });
         let address = address.unwrap_or(config.listen);
-        Ok(Self { acceptor, address, context, writer, grace: config.shutdown.grace() })
+        Ok(Self { acceptor, address, context, writer, delivery, grace: config.shutdown.grace() })
     }
 
     /// The address that it really listens on.
@@ -73,9 +105,10 @@ impl App {
     /// Answers until SIGTERM or SIGINT; then stops accepting, drains the queue, answers what is under way, and returns.
     /// A second signal ends the process at once.
     pub async fn run(self) -> Result<(), AppError> {
-        let Self { acceptor, context, writer, grace, .. } = self;
+        let Self { acceptor, context, writer, delivery, grace, .. } = self;
         let mut stop = stop_signals()?;
         let writer = tokio::spawn(writer.run());
+        let delivery = delivery.map(|engine| tokio::spawn(engine.run(stop.clone())));
         let last_used = save_last_used(Arc::clone(&context), stop.clone());
         let draining = Arc::clone(&context);
         let stopping = async move {
@@ -100,12 +133,55 @@ impl App {
                 tracing::error!("the writer did not finish in time; what it had not committed was not answered 200")
             }
         }
+        if let Some(delivery) = delivery
+            && tokio::time::timeout(grace, delivery).await.is_err()
+        {
+            tracing::warn!("a delivery did not finish in time; its items are delivered again when their lease runs out");
+        }
         if tokio::time::timeout(grace, store.close()).await.is_err() {
             tracing::warn!("the database did not let go in time");
         }
         tracing::info!("stopped");
         Ok(())
     }
+}
+
+/// What delivers records to Zoho.
+async fn delivery(
+    config: &Config,
+    zoho: &config::Zoho,
+    store: &Store,
+    committed: Arc<Notify>,
+    clock: &Clock,
+) -> Result<Engine<Zoho>, AppError> {
+    let mapping = read_mapping(zoho)?;
+    let random = Random::system();
+    let client = Client::new(zoho, Http::new()?, Some(store.clone()), clock.clone(), getrandom::fill);
+    let now = clock.now();
+    if store.add_destination(Zoho::NAME, now).await? {
+        tracing::info!(destination = Zoho::NAME, "a new destination: every record is delivered to it");
+    }
+    // What it was paused for may have been repaired in the configuration.
+    store.check_soon(Zoho::NAME, now).await?;
+    let settings = Settings {
+        workers: config.sync.workers.into(),
+        lease: config.sync.lease(),
+        repeat: config.sync.repeat(),
+        check: config.sync.check(),
+        attempts: config.sync.attempts(),
+    };
+    let destination = Zoho::new(store.clone(), client, mapping, clock.clone(), random.clone());
+    Ok(Engine::new(store.clone(), destination, settings, clock.clone(), random, committed))
+}
+
+/// The mapping that the configuration names, or the default.
+pub fn read_mapping(zoho: &config::Zoho) -> Result<Mapping, AppError> {
+    let Some(path) = &zoho.mapping else {
+        return Mapping::parse(Mapping::DEFAULT).map_err(|error| AppError::Mapping { file: "default".to_owned(), error });
+    };
+    let file = path.display().to_string();
+    let text = std::fs::read_to_string(path).map_err(|error| AppError::MappingFile { file: file.clone(), error })?;
+    Mapping::parse(&text).map_err(|error| AppError::Mapping { file, error })
 }
 
 /// Becomes true at the first signal. The second ends the process.

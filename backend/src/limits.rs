@@ -114,3 +114,10 @@ pub const PRUNE_INTERVAL: Duration = Duration::from_secs(10 * 60);
 
 /// Attempts that are deleted in one step: short enough not to keep a writer waiting.
 pub const PRUNE_ROWS: u64 = 1_000;
+
+/// How long it is believed what Zoho's modules and fields are like. Somebody may change them at any time; a change that matters is
+/// also seen by what Zoho refuses.
+pub const METADATA_TIME: Duration = Duration::from_secs(60 * 60);
+
+/// How long a destination whose credits are used up is left alone between two looks. They come back bit by bit over 24 hours.
+pub const CREDITS_CHECK: Duration = Duration::from_secs(15 * 60);

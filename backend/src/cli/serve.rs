@@ -14,6 +14,9 @@ pub(super) async fn run(config: Config, clock: Clock) -> Result<(), CliError> {
     let app = App::bind(&config, store.clone(), clock.clone()).await?;
     welcome(&store, app.address(), &clock).await?;
     tracing::info!(address = %app.address(), database = %config.database_url, version = env!("CARGO_PKG_VERSION"), "serving");
+    if config.zoho.is_none() {
+        tracing::info!("no destination is configured: records are kept and can be read; see the section [zoho] of backend-sync config");
+    }
     Ok(app.run().await?)
 }
 

@@ -175,6 +175,9 @@ impl Checker<'_> {
             return;
         }
         self.writable(field);
+        if field.read_only {
+            return;
+        }
         match (rule.lookup().and_then(|related| self.mapping.target(related)), field.data_type.as_str()) {
             (Some(target), "lookup") => {
                 if let Some(points_to) = field.lookup.as_deref().filter(|points_to| *points_to != target) {
@@ -288,3 +291,6 @@ impl Checker<'_> {
 
 /// Characters of the longest texts that Moodle's single-line fields hold.
 const LONGEST_TEXT: u32 = 255;
+
+#[cfg(test)]
+mod tests;

@@ -8,6 +8,7 @@
 
 pub mod check;
 pub mod client;
+pub mod destination;
 pub mod mapping;
 pub mod metadata;
 pub mod setup;

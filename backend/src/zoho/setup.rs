@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, fmt};
 use serde_json::{Map, Value, json};
 
 use super::{
-    mapping::{FieldType, Labels, Mapping, Wanted},
+    mapping::{FieldType, Labels, Mapping, ModuleMapping, Wanted},
     metadata::Module,
 };
 
@@ -60,47 +60,48 @@ pub struct NewField {
 /// What is missing and can be created, in an order that works: all modules, then their fields.
 pub fn plan(mapping: &Mapping, metadata: &BTreeMap<String, Option<Module>>) -> Vec<Step> {
     let mut steps = Vec::new();
-    let mut fields: Vec<(String, Vec<NewField>)> = Vec::new();
+    let mut fields: Vec<(&str, NewField)> = Vec::new();
     for (_, module) in mapping.modules() {
         let found = metadata.get(&module.module).and_then(Option::as_ref);
         match (&module.labels, found) {
+            (_, Some(_)) => {}
             (Some(labels), None) => {
-                let step = Step::CreateModule { module: module.module.clone(), labels: labels.clone() };
-                if !steps.contains(&step) {
-                    steps.push(step);
+                // Two kinds may share a module.
+                if !steps.iter().any(|step: &Step| step.module() == module.module) {
+                    steps.push(Step::CreateModule { module: module.module.clone(), labels: labels.clone() });
                 }
             }
             // A module of Zoho's own cannot be created; without it there is nowhere to create fields.
             (None, None) => continue,
-            (_, Some(_)) => {}
         }
-        let exists = |name: &str| match found {
-            Some(found) => found.fields.contains_key(name),
-            None => name == NAME,
-        };
-        let new = mapping.wanted(module).into_iter().filter(|wanted| !exists(&wanted.name)).filter_map(|wanted| {
-            let related_list = module.labels.as_ref().map(|labels| labels.plural.clone());
-            Some(NewField { label: label(&wanted.name)?, related_list, wanted })
-        });
-        let place = match fields.iter().position(|(name, _)| *name == module.module) {
-            Some(place) => place,
-            None => {
-                fields.push((module.module.clone(), Vec::new()));
-                fields.len() - 1
-            }
-        };
-        // Two kinds may share a module.
-        for field in new {
-            if !fields[place].1.iter().any(|other| other.wanted.name == field.wanted.name) {
-                fields[place].1.push(field);
+        for field in missing(mapping, module, found) {
+            if !fields.iter().any(|(name, other)| *name == module.module && other.wanted.name == field.wanted.name) {
+                fields.push((&module.module, field));
             }
         }
     }
-    for (module, fields) in fields {
-        let call = |fields: &[NewField]| Step::CreateFields { module: module.clone(), fields: fields.to_vec() };
-        steps.extend(fields.chunks(FIELDS_PER_CALL).map(call));
+    fields.sort_by_key(|(module, _)| mapping.modules().position(|(_, each)| each.module == *module));
+    for of_module in fields.chunk_by(|(one, _), (other, _)| one == other) {
+        steps.extend(of_module.chunks(FIELDS_PER_CALL).filter_map(|call| {
+            let module = call.first()?.0.to_owned();
+            Some(Step::CreateFields { module, fields: call.iter().map(|(_, field)| field.clone()).collect() })
+        }));
     }
     steps
+}
+
+/// The fields that the module lacks and that can be created.
+fn missing(mapping: &Mapping, module: &ModuleMapping, found: Option<&Module>) -> Vec<NewField> {
+    let exists = |name: &str| match found {
+        Some(found) => found.fields.contains_key(name),
+        None => name == NAME,
+    };
+    let related_list = module.labels.as_ref().map(|labels| labels.plural.clone());
+    let new = mapping.wanted(module).into_iter().filter(|wanted| !exists(&wanted.name));
+    let new = new.filter_map(|wanted| {
+        Some(NewField { label: label(&wanted.name)?, related_list: related_list.clone(), wanted })
+    });
+    new.collect()
 }
 
 /// The label from which Zoho makes that API name; none when no label gives it.
@@ -209,3 +210,6 @@ impl fmt::Display for NewField {
         f.write_str(")")
     }
 }
+
+#[cfg(test)]
+pub(crate) mod tests;

@@ -9,6 +9,12 @@ pub enum RenderError {
         /// The field's API name.
         field: String,
     },
+    /// Zoho requires a value, and the mapping gives none.
+    #[error("{field} is mandatory in Zoho, and the mapping does not fill it")]
+    NotMapped {
+        /// The field's API name.
+        field: String,
+    },
     /// The text is longer than the field, and may not be cut.
     #[error("the text for {field} is longer than the {limit} characters that the field in Zoho takes")]
     TooLong {
@@ -76,6 +82,7 @@ impl RenderError {
     pub fn field(&self) -> &str {
         match self {
             Self::Mandatory { field }
+            | Self::NotMapped { field }
             | Self::TooLong { field, .. }
             | Self::TooLarge { field, .. }
             | Self::NotInPicklist { field }
@@ -92,7 +99,8 @@ impl RenderError {
     pub fn is_configuration(&self) -> bool {
         matches!(
             self,
-            Self::NotInPicklist { .. }
+            Self::NotMapped { .. }
+                | Self::NotInPicklist { .. }
                 | Self::NotANumber { .. }
                 | Self::NotWhole { .. }
                 | Self::WrongType { .. }
@@ -107,6 +115,9 @@ impl RenderError {
             Self::Mandatory { field } => format!(
                 "Fill in the value in Moodle, or give {field} another source in the mapping file, as in from = [\"idnumber\", \"key\"]."
             ),
+            Self::NotMapped { field } => {
+                format!("Give {field} a source in the mapping file, or make it optional in Zoho.")
+            }
             Self::TooLong { field, limit } => format!(
                 "Shorten it in Moodle to {limit} characters, or allow more for {field} in Zoho; for a text, too_long = \"cut\" in the mapping file cuts it."
             ),

@@ -5,45 +5,57 @@ mod module;
 
 use std::collections::BTreeMap;
 
-use toml::de::DeTable;
+use toml::{Spanned, de::DeTable};
 
-use super::{
-    Filter, Mapping, MappingError, ModuleMapping, Related, Tracking, filter::Grades, problem::Report, reader::Table,
-};
+use super::{Filter, Mapping, MappingError, ModuleMapping, Tracking, filter::Grades, problem::Report, reader::Table};
 use crate::model::Kind;
 
 /// The longest API name that Zoho gives.
 const NAME_CHARACTERS: usize = 50;
 
 pub(super) fn mapping(text: &str) -> Result<Mapping, MappingError> {
+    let document = document(text)?;
     let mut report = Report::new(text);
-    let (document, errors) = DeTable::parse_recoverable(text);
-    for error in &errors {
-        report.add(error.span().unwrap_or_default(), "", error.message().trim());
-    }
-    // What stands around a mistake in the syntax may be read wrongly; saying more would only mislead.
-    if !errors.is_empty() {
-        return report.finish(()).and_then(|()| Err(MappingError { problems: Vec::new() }));
-    }
     let mut root = Table::new(document.get_ref(), String::new(), 0..0);
     let filter = root.table(&mut report, "filter", "[filter]".to_owned());
     let filter = filter.map(|table| read_filter(&mut report, table)).unwrap_or_default();
     let tracking = root.table(&mut report, "tracking", "[tracking]".to_owned());
     let tracking = read_tracking(&mut report, tracking);
-    let mut modules = BTreeMap::new();
-    for kind in Kind::ALL {
-        if let Some(table) = root.table(&mut report, kind.as_str(), format!("[{kind}]")) {
-            let span = table.span.clone();
-            if let Some(module) = module::read(&mut report, kind, table) {
-                check_names(&mut report, &module, tracking.as_ref(), kind, span.clone());
-                modules.insert(kind, (module, span));
-            }
+    let delivered: Vec<_> = Kind::ALL.into_iter().filter(|kind| root.get(kind.as_str()).is_some()).collect();
+    let mut modules: BTreeMap<Kind, ModuleMapping> = BTreeMap::new();
+    for kind in delivered.iter().copied() {
+        let Some(table) = root.table(&mut report, kind.as_str(), format!("[{kind}]")) else { continue };
+        let span = table.span.clone();
+        let context = Context { kind, delivered: &delivered, tracking: tracking.as_ref() };
+        let Some(module) = module::read(&mut report, &context, table) else { continue };
+        if let Some((other, _)) =
+            modules.iter().find(|(_, other)| other.module == module.module && other.key == module.key)
+        {
+            let reason = format!("[{other}] has the same module and the same key; records would overwrite each other");
+            report.add(span, format!("[{kind}]"), reason);
         }
+        modules.insert(kind, module);
     }
     root.finish(&mut report);
-    check_together(&mut report, &modules);
-    let modules = modules.into_iter().map(|(kind, (module, _))| (kind, module)).collect();
     report.finish(Mapping { modules, filter, tracking })
+}
+
+/// What is around the table of a kind.
+struct Context<'a> {
+    kind: Kind,
+    /// The kinds that have a table.
+    delivered: &'a [Kind],
+    tracking: Option<&'a Tracking>,
+}
+
+/// The file as TOML. What stands around a mistake in the syntax may be read wrongly, so nothing more is said then.
+fn document(text: &str) -> Result<Spanned<DeTable<'_>>, MappingError> {
+    let (document, errors) = DeTable::parse_recoverable(text);
+    let mut report = Report::new(text);
+    for error in &errors {
+        report.add(error.span().unwrap_or_default(), "", error.message().trim());
+    }
+    report.finish(document)
 }
 
 fn owned(texts: Option<Vec<(&str, std::ops::Range<usize>)>>) -> Vec<String> {
@@ -115,45 +127,15 @@ fn is_name(text: &str) -> bool {
 }
 
 /// Fields that we write for other purposes cannot be mapped.
-fn check_names(
-    report: &mut Report<'_>,
-    module: &ModuleMapping,
-    tracking: Option<&Tracking>,
-    kind: Kind,
-    span: std::ops::Range<usize>,
-) {
-    let mapped = module.rules.iter().map(|rule| &rule.field).chain(module.deleted.iter().map(|(field, _)| field));
-    for field in mapped {
-        if *field == module.key {
-            report.add(span.clone(), format!("[{kind}]"), format!("{field} is the key and cannot be mapped again"));
-        }
-        if tracking.is_some_and(|tracking| tracking.fields().any(|name| name == field)) {
-            report.add(span.clone(), format!("[{kind}]"), format!("{field} is a tracking field and cannot be mapped"));
-        }
-    }
-    if tracking.is_some_and(|tracking| tracking.fields().any(|name| name == module.key)) {
-        report.add(span, format!("[{kind}]"), format!("{} is a tracking field and cannot be the key", module.key));
-    }
-}
-
-/// What only the whole file shows.
-fn check_together(report: &mut Report<'_>, modules: &BTreeMap<Kind, (ModuleMapping, std::ops::Range<usize>)>) {
-    for (kind, (module, span)) in modules {
-        for related in module.rules.iter().filter_map(|rule| rule.lookup()) {
-            let target = match related {
-                Related::User => Kind::User,
-                Related::Course => Kind::Course,
-            };
-            if !modules.contains_key(&target) {
-                let reason = format!("there is a lookup of the {target}, and no table [{target}] that delivers it");
-                report.add(span.clone(), format!("[{kind}]"), reason);
-            }
-        }
-        let twin =
-            modules.range(..kind).find(|(_, (other, _))| other.module == module.module && other.key == module.key);
-        if let Some((other, _)) = twin {
-            let reason = format!("[{other}] has the same module and the same key; records would overwrite each other");
-            report.add(span.clone(), format!("[{kind}]"), reason);
+fn check_names(report: &mut Report<'_>, context: &Context<'_>, key: Option<&str>, fields: &Table<'_>) {
+    for (name, _, span) in fields.entries() {
+        let place = format!("{} {name}", fields.place);
+        if !is_name(name) {
+            report.add(span, place, NO_NAME);
+        } else if key == Some(name) {
+            report.add(span, place, "is the key and cannot be mapped again");
+        } else if context.tracking.is_some_and(|tracking| tracking.fields().any(|field| field == name)) {
+            report.add(span, place, "is a tracking field and cannot be mapped");
         }
     }
 }

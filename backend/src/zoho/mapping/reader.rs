@@ -55,7 +55,9 @@ impl<'t> Table<'t> {
     }
 
     pub(super) fn get(&mut self, key: &'static str) -> Option<Entry<'t>> {
-        self.known.push(key);
+        if !self.known.contains(&key) {
+            self.known.push(key);
+        }
         let (key, value) = self.entries.get_key_value(key)?;
         Some(Entry { key: key.get_ref(), value })
     }

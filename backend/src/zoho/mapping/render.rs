@@ -79,7 +79,7 @@ impl ModuleMapping {
         if write == Write::Create
             && let Some(field) = metadata.mandatory().find(|field| !record.contains_key(&field.api_name))
         {
-            return Err(RenderError::Mandatory { field: field.api_name.clone() });
+            return Err(RenderError::NotMapped { field: field.api_name.clone() });
         }
         Ok(record)
     }

@@ -8,6 +8,7 @@ use super::{
     Subject, html,
     source::{Datum, Path, Shape},
 };
+use crate::model::Kind;
 
 /// A field of Zoho, and all that the mapping says about it.
 pub(crate) struct Rule {
@@ -38,6 +39,16 @@ pub(super) enum Source {
 pub(crate) enum Related {
     User,
     Course,
+}
+
+impl Related {
+    /// The kind of record that it points to.
+    pub(crate) fn kind(self) -> Kind {
+        match self {
+            Self::User => Kind::User,
+            Self::Course => Kind::Course,
+        }
+    }
 }
 
 /// A value written in the mapping file.

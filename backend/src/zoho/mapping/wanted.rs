@@ -1,7 +1,6 @@
 //! The fields that a mapping needs in Zoho, as `zoho check` expects and `zoho setup` creates them.
 
 use super::{Constant, FieldType, Mapping, ModuleMapping, Related, Rule, STATUSES, Shape};
-use crate::model::Kind;
 
 /// Characters of a text field when nothing else is said: as many as Zoho's have.
 const TEXT_CHARACTERS: u32 = 255;
@@ -69,11 +68,7 @@ impl Mapping {
 
     /// The module that a lookup points to.
     pub(crate) fn target(&self, related: Related) -> Option<&str> {
-        let kind = match related {
-            Related::User => Kind::User,
-            Related::Course => Kind::Course,
-        };
-        self.module(kind).map(|module| module.module.as_str())
+        self.module(related.kind()).map(|module| module.module.as_str())
     }
 }
 

@@ -13,7 +13,7 @@ use super::{
         rule::{Form, Hint, Null, Source, Transform},
         source::{Path, Shape},
     },
-    NO_NAME, is_name, owned,
+    Context, owned,
 };
 use crate::model::Kind;
 
@@ -25,16 +25,13 @@ const MOST_DECIMALS: u32 = 9;
 
 const SOURCES: [&str; 4] = ["from", "join", "value", "lookup"];
 
-pub(super) fn read(report: &mut Report<'_>, kind: Kind, fields: &Table<'_>) -> Vec<Rule> {
+pub(super) fn read(report: &mut Report<'_>, context: &Context<'_>, fields: &Table<'_>) -> Vec<Rule> {
     let mut rules = Vec::new();
     for (name, entry, span) in fields.entries() {
         let place = format!("{} {name}", fields.place);
-        if !is_name(name) {
-            report.add(span.clone(), place.clone(), NO_NAME);
-        }
         match entry.value() {
             DeValue::Table(inner) => {
-                rules.extend(rule(report, kind, name, Table::new(inner, place, span)));
+                rules.extend(rule(report, context, name, Table::new(inner, place, span)));
             }
             other => {
                 let reason = format!("must be a table, as in {name} = {{ from = \"...\" }}, and is {}", article(other));
@@ -45,8 +42,8 @@ pub(super) fn read(report: &mut Report<'_>, kind: Kind, fields: &Table<'_>) -> V
     rules
 }
 
-fn rule(report: &mut Report<'_>, kind: Kind, name: &str, mut table: Table<'_>) -> Option<Rule> {
-    let source = source(report, kind, &mut table);
+fn rule(report: &mut Report<'_>, context: &Context<'_>, name: &str, mut table: Table<'_>) -> Option<Rule> {
+    let source = source(report, context, &mut table);
     let transform = transform(report, &mut table);
     let owners = [("moodle", Owner::Moodle), ("zoho", Owner::Zoho), ("first", Owner::First)];
     let owner = table.word(report, "owner", &owners).unwrap_or(Owner::Moodle);
@@ -62,19 +59,22 @@ fn rule(report: &mut Report<'_>, kind: Kind, name: &str, mut table: Table<'_>) -
         values: owned(table.texts(report, "values")),
     };
     let (has_date, has_decimals) = (table.get("date").is_some(), form.decimals.is_some());
-    let rule = Rule { field: name.to_owned(), source: source?, transform, owner, null, form, hint };
-    check_shapes(report, &table, &rule, has_date, has_decimals);
+    let rule = source.map(|source| Rule { field: name.to_owned(), source, transform, owner, null, form, hint });
+    if let Some(rule) = &rule {
+        check_shapes(report, &table, rule, has_date, has_decimals);
+    }
     table.finish(report);
-    Some(rule.settle())
+    rule.map(Rule::settle)
 }
 
-fn source(report: &mut Report<'_>, kind: Kind, table: &mut Table<'_>) -> Option<Source> {
+fn source(report: &mut Report<'_>, context: &Context<'_>, table: &mut Table<'_>) -> Option<Source> {
+    let kind = context.kind;
+    let with = table.text(report, "with");
     let given: Vec<_> = SOURCES.into_iter().filter(|key| table.get(key).is_some()).collect();
     if given.len() != 1 {
         table.refuse(report, "needs one source, and only one: from, join, value or lookup");
         return None;
     }
-    let with = table.text(report, "with");
     if with.is_some() && given != ["join"] {
         table.refuse(report, "with goes only with join");
     }
@@ -92,20 +92,22 @@ fn source(report: &mut Report<'_>, kind: Kind, table: &mut Table<'_>) -> Option<
             }
             value.map(Source::Constant)
         }
-        _ => {
-            let entry = table.get("lookup")?;
-            let related = table.word(report, "lookup", &[("user", Related::User), ("course", Related::Course)])?;
-            if matches!(kind, Kind::User | Kind::Course) {
-                table.wrong(
-                    report,
-                    entry,
-                    &format!("is for enrolments, grades and completions; a {kind} belongs to no other record"),
-                );
-                return None;
-            }
-            Some(Source::Lookup(related))
-        }
+        _ => lookup(report, context, table).map(Source::Lookup),
     }
+}
+
+fn lookup(report: &mut Report<'_>, context: &Context<'_>, table: &mut Table<'_>) -> Option<Related> {
+    let kind = context.kind;
+    let entry = table.get("lookup")?;
+    let related = table.word(report, "lookup", &[("user", Related::User), ("course", Related::Course)])?;
+    let target = related.kind();
+    if matches!(kind, Kind::User | Kind::Course) {
+        let reason = format!("is for enrolments, grades and completions; a {kind} belongs to no other record");
+        table.wrong(report, entry, &reason);
+    } else if !context.delivered.contains(&target) {
+        table.wrong(report, entry, &format!("needs a table [{target}], so that there is a {target} to point to"));
+    }
+    Some(related)
 }
 
 fn paths(report: &mut Report<'_>, kind: Kind, table: &mut Table<'_>, key: &'static str) -> Option<Vec<Path>> {
@@ -166,7 +168,7 @@ fn map(report: &mut Report<'_>, table: &mut Table<'_>) -> Option<Transform> {
             }
         }
     }
-    if words.is_empty() {
+    if entries.entries().is_empty() {
         table.refuse(report, "map is empty");
     }
     Some(Transform::Map { words, otherwise })

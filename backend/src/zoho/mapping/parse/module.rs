@@ -8,7 +8,7 @@ use super::{
         problem::Report,
         reader::{Table, constant},
     },
-    NO_NAME, fields, is_name, name_of, owned,
+    Context, NO_NAME, check_names, fields, is_name, name_of, owned,
 };
 use crate::model::Kind;
 
@@ -18,32 +18,45 @@ const LABEL_CHARACTERS: usize = 25;
 const TRIGGERS: [&str; 5] = ["workflow", "approval", "blueprint", "pathfinder", "orchestration"];
 
 /// Reads it. None means that problems were reported.
-pub(super) fn read(report: &mut Report<'_>, kind: Kind, mut table: Table<'_>) -> Option<ModuleMapping> {
+pub(super) fn read(report: &mut Report<'_>, context: &Context<'_>, mut table: Table<'_>) -> Option<ModuleMapping> {
+    let kind = context.kind;
     let module = required_name(report, &mut table, "module");
-    let key = required_name(report, &mut table, "key");
+    let key = key(report, context, &mut table);
     let matches = if kind == Kind::User { name_to_match(report, &mut table) } else { None };
     let trigger = triggers(report, &mut table);
     let labels = labels(report, &mut table);
     let words =
         [("mark", OnDelete::Mark), ("blank", OnDelete::Blank), ("delete", OnDelete::Delete), ("keep", OnDelete::Keep)];
     let on_delete = table.word(report, "on_delete", &words).unwrap_or(OnDelete::Mark);
-    let rules = match table.table(report, "fields", format!("[{kind}.fields]")) {
-        Some(fields) => fields::read(report, kind, &fields),
-        None => {
-            table.refuse(report, format!("[{kind}.fields] is missing"));
-            Vec::new()
-        }
-    };
-    let deleted = table.table(report, "deleted", format!("[{kind}.deleted]"));
-    let deleted = deleted.map(|table| when_deleted(report, &table, on_delete)).unwrap_or_default();
-    if let Some(name) = &matches {
-        let rule = rules.iter().find(|rule| rule.field == *name);
-        if !rule.is_some_and(|rule| rule.owner != Owner::Zoho) {
-            table.refuse(report, format!("match: {name} must be one of [{kind}.fields], and not owned by Zoho"));
-        }
+    let mut rules = Vec::new();
+    if let Some(fields) = table.table(report, "fields", format!("[{kind}.fields]")) {
+        check_names(report, context, key.as_deref(), &fields);
+        rules = fields::read(report, context, &fields);
+    } else if table.get("fields").is_none() {
+        table.refuse(report, format!("[{kind}.fields] is missing"));
+    }
+    let mut deleted = Vec::new();
+    if let Some(fields) = table.table(report, "deleted", format!("[{kind}.deleted]")) {
+        check_names(report, context, key.as_deref(), &fields);
+        deleted = when_deleted(report, &fields, on_delete);
+    }
+    if let Some(name) = &matches
+        && let Some(entry) = table.get("match")
+        && !rules.iter().any(|rule| rule.field == *name && rule.owner != Owner::Zoho)
+    {
+        table.wrong(report, entry, &format!("must name one of [{kind}.fields], and none that Zoho owns"));
     }
     table.finish(report);
     Some(ModuleMapping { module: module?, key: key?, matches, trigger, on_delete, labels, rules, deleted })
+}
+
+fn key(report: &mut Report<'_>, context: &Context<'_>, table: &mut Table<'_>) -> Option<String> {
+    let key = required_name(report, table, "key")?;
+    let is_tracking = context.tracking.is_some_and(|tracking| tracking.fields().any(|field| field == key));
+    if is_tracking && let Some(entry) = table.get("key") {
+        table.wrong(report, entry, "is a tracking field");
+    }
+    Some(key)
 }
 
 fn required_name(report: &mut Report<'_>, table: &mut Table<'_>, key: &'static str) -> Option<String> {
@@ -113,9 +126,6 @@ fn when_deleted(report: &mut Report<'_>, table: &Table<'_>, on_delete: OnDelete)
     let mut fields = Vec::new();
     for (name, entry, span) in table.entries() {
         let place = format!("{} {name}", table.place);
-        if !is_name(name) {
-            report.add(span.clone(), place.clone(), NO_NAME);
-        }
         let value = match entry.value() {
             DeValue::Table(inner) => {
                 let mut inner = Table::new(inner, place.clone(), entry.span());

@@ -1,5 +1,6 @@
 //! What the mapping promises, by the payloads that both sides' tests read.
 
+mod around;
 mod examples;
 mod mistakes;
 mod properties;

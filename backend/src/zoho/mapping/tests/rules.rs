@@ -215,7 +215,7 @@ fn a_mandatory_field_that_nothing_fills_is_found() {
         users("A = { from = \"city\" }", &[text("A", 9), Field { system_mandatory: true, ..text("B", 9) }]);
     let ely = user(json!({ "city": "Ely" }));
     let error = written(&mapping, &metadata, &ely, Write::Create).unwrap_err();
-    assert_eq!(error, RenderError::Mandatory { field: "B".to_owned() });
+    assert_eq!(error, RenderError::NotMapped { field: "B".to_owned() });
     assert!(written(&mapping, &metadata, &ely, Write::Update).is_ok());
 }
 

@@ -1,0 +1,198 @@
+//! People who are in Zoho already, imported by admissions: they are recognised by their e-mail address and adopted, not doubled.
+//!
+//! The address is searched for before a person is written for the first time, because an upsert that matches by it would take
+//! over a contact that belongs to somebody else. Zoho's search lags behind by seconds, so what we wrote ourselves is known from
+//! our own items.
+
+use std::collections::HashMap;
+
+use serde_json::{Map, Value};
+
+use super::{
+    Zoho,
+    deliver::{Context, Job, grouped},
+    outcome::{self, Timing},
+};
+use crate::{
+    model::{ItemState, Kind, RecordKey},
+    store::ItemRow,
+    sync::{Delivery, Destination, Trouble},
+    zoho::mapping::Write,
+};
+
+/// What is known about who else has the address of a person.
+enum Holder {
+    /// Nobody.
+    Nobody,
+    /// A record of another user, which is in Zoho.
+    Other(RecordKey),
+    /// Another user who is being delivered at this moment.
+    InFlight,
+}
+
+impl Zoho {
+    /// Splits people who may be new into those found in Zoho, who are updated, and those who are not there. Settles those of whom a
+    /// person must decide.
+    pub(super) async fn adopt(
+        &self,
+        context: &Context<'_>,
+        jobs: Vec<Job>,
+        delivery: &mut Delivery,
+    ) -> Result<(Vec<Job>, Vec<Job>), Trouble> {
+        let Some(field) = context.module.matches.as_deref().filter(|_| context.batch.kind == Kind::User) else {
+            return Ok((Vec::new(), jobs));
+        };
+        let emails = distinct(jobs.iter().filter_map(|job| address(job, field)));
+        if emails.is_empty() {
+            return Ok((Vec::new(), jobs));
+        }
+        let started_at = self.clock.now();
+        let holders = match self.holders(context, &jobs).await {
+            Ok(holders) => holders,
+            Err(error) => return Err(Trouble::Outage { reason: format!("the records could not be read: {error}") }),
+        };
+        let key = context.module.key.as_str();
+        let found = self.client.search_equal(&context.module.module, field, &emails, &["id", field, key]).await;
+        let found = found.map_err(|error| self.trouble(&error))?;
+        let timing = Timing { started_at, ended_at: self.clock.now() };
+        let found = grouped(found.into_iter().filter_map(|contact| Some((lower(contact.get(field)?)?, contact))));
+        let (mut existing, mut new) = (Vec::new(), Vec::new());
+        for job in jobs {
+            let Some(email) = job.body.get(field).and_then(lower) else {
+                new.push(job);
+                continue;
+            };
+            match holders.get(&job.item.key).unwrap_or(&Holder::Nobody) {
+                Holder::Nobody => {}
+                Holder::Other(other) => {
+                    delivery.settled.push(same_address(context, job, *other, timing));
+                    continue;
+                }
+                Holder::InFlight => {
+                    let words = "Another user with the same e-mail address is being delivered; this one follows.";
+                    delivery.settled.push(self.retry(job, ("same_email_in_flight".to_owned(), words.to_owned()), timing));
+                    continue;
+                }
+            }
+            match choose(&job, key, found.get(&email).map_or(&[], Vec::as_slice)) {
+                Choice::New => new.push(job),
+                Choice::Ours(id) => existing.push(Job { remote_id: Some(id), ..job }),
+                Choice::Adopt(id) => existing.extend(adopted(context, job, id)),
+                Choice::Ask(words) => {
+                    let reason = ("email_taken".to_owned(), words);
+                    delivery.settled.push(outcome::failed(job.item, reason, Some(timing)));
+                }
+            }
+        }
+        Ok((existing, new))
+    }
+
+    /// Who else has the addresses of these people, among all users that we know.
+    async fn holders(
+        &self,
+        context: &Context<'_>,
+        jobs: &[Job],
+    ) -> Result<HashMap<RecordKey, Holder>, crate::store::StoreError> {
+        let email_of = |key: RecordKey| context.batch.user(key).and_then(|user| user.email.clone());
+        let addresses: Vec<(RecordKey, String)> =
+            jobs.iter().filter_map(|job| Some((job.item.key, email_of(job.item.key)?))).collect();
+        // Moodle writes addresses in lower case unless somebody insists.
+        let spellings = addresses.iter().flat_map(|(_, email)| [email.clone(), email.to_lowercase()]);
+        let users = self.store.users_by_email(&distinct(spellings)).await?;
+        let users = users.into_iter().filter_map(|user| {
+            let key = RecordKey { kind: Kind::User, site_id: user.site_id, moodle_id: user.record.state.userid };
+            Some((user.record.state.email?.to_lowercase(), key))
+        });
+        let users = grouped(users);
+        let others: Vec<RecordKey> =
+            users.values().filter(|users| users.len() > 1).flatten().copied().collect();
+        let rows = self.store.items_of(Self::NAME, &others).await?;
+        let rows: HashMap<RecordKey, ItemRow> = rows.into_iter().map(|row| (row.key, row)).collect();
+        let holder = |(key, email): (RecordKey, String)| {
+            let others = users.get(&email.to_lowercase()).into_iter().flatten().filter(|other| **other != key);
+            let mut holder = Holder::Nobody;
+            for row in others.filter_map(|other| rows.get(other)) {
+                if row.remote_id.is_some() {
+                    return (key, Holder::Other(row.key));
+                }
+                // Of several in one delivery, the first goes on.
+                let goes_first = !jobs.iter().any(|job| job.item.key == row.key) || row.key < key;
+                if row.state == ItemState::InFlight && goes_first {
+                    holder = Holder::InFlight;
+                }
+            }
+            (key, holder)
+        };
+        Ok(addresses.into_iter().map(holder).collect())
+    }
+}
+
+/// What is to be done with a person, by the contacts that have the address.
+enum Choice {
+    New,
+    /// A contact that has this person's key already.
+    Ours(String),
+    /// The one contact without a key.
+    Adopt(String),
+    /// A person must decide.
+    Ask(String),
+}
+
+fn choose(job: &Job, key: &str, contacts: &[Map<String, Value>]) -> Choice {
+    let id = |contact: &Map<String, Value>| contact.get("id").and_then(Value::as_str).map(str::to_owned);
+    let key_of = |contact: &Map<String, Value>| {
+        contact.get(key).and_then(Value::as_str).filter(|key| !key.is_empty()).map(str::to_owned)
+    };
+    let own = job.body.get(key).and_then(Value::as_str);
+    if let Some(id) = contacts.iter().find(|contact| key_of(contact).as_deref() == own).and_then(id) {
+        return Choice::Ours(id);
+    }
+    let (taken, free): (Vec<_>, Vec<_>) = contacts.iter().partition(|contact| key_of(contact).is_some());
+    match (taken.first(), free.as_slice()) {
+        (None, []) => Choice::New,
+        (None, [contact]) => id(contact).map_or(Choice::New, Choice::Adopt),
+        (None, several) => Choice::Ask(format!(
+            "{} contacts in Zoho have this e-mail address. Merge them there, or write {} into the field {key} of the right one; then try \
+             again.",
+            several.len(),
+            own.unwrap_or_default()
+        )),
+        (Some(contact), _) => Choice::Ask(format!(
+            "The contact {} in Zoho has this e-mail address and belongs to {}. If they are the same person, clear the field {key} there; \
+             otherwise correct one of the addresses. Then try again.",
+            id(contact).unwrap_or_default(),
+            key_of(contact).unwrap_or_default()
+        )),
+    }
+}
+
+/// The job that adopts a contact: what is written only at the creation is left out.
+fn adopted(context: &Context<'_>, job: Job, id: String) -> Option<Job> {
+    let facts = context.batch.facts(job.item.key)?;
+    let subject = context.batch.subject(job.item.key, &facts);
+    let body = context.module.render(&subject, Write::Adopt, context.metadata);
+    // What can be rendered for a creation can be rendered with fewer fields.
+    let body = body.unwrap_or_else(|_| job.body.clone());
+    Some(Job { remote_id: Some(id), body, outcome: "adopted", ..job })
+}
+
+fn same_address(context: &Context<'_>, job: Job, other: RecordKey, timing: Timing) -> crate::store::Settled {
+    let words = format!(
+        "{} has the same e-mail address and is in Zoho already. Correct one of the two in Moodle, or delete the account that is not used; \
+         then try again.",
+        context.batch.name(other)
+    );
+    outcome::failed(job.item, ("email_taken".to_owned(), words), Some(timing))
+}
+
+fn address(job: &Job, field: &str) -> Option<String> {
+    job.body.get(field).and_then(Value::as_str).map(str::to_owned)
+}
+
+fn lower(value: &Value) -> Option<String> {
+    value.as_str().map(str::to_lowercase)
+}
+
+fn distinct(values: impl Iterator<Item = String>) -> Vec<String> {
+    values.collect::<std::collections::BTreeSet<_>>().into_iter().collect()
+}

@@ -1,0 +1,397 @@
+//! A delivery: decides about each item, makes the calls, and settles each item by its own line of the answer.
+
+use std::collections::HashMap;
+
+use serde_json::{Map, Value};
+
+use super::{
+    Batch, Decider, Decision, Zoho,
+    decide::Target,
+    outcome::{self, Timing},
+};
+use crate::{
+    limits,
+    model::{Kind, RecordKey},
+    store::{Claimed, CourseFilter, SettledState, UserFilter},
+    sync::{Delivery, Destination, Trouble, backoff},
+    zoho::{
+        client::{Action, CallError, Class, Entry, Refusal},
+        mapping::{ModuleMapping, OnDelete, Related, Write},
+        metadata::Module,
+    },
+};
+
+/// What is being delivered.
+pub(super) struct Context<'a> {
+    pub(super) batch: &'a Batch,
+    pub(super) module: &'a ModuleMapping,
+    pub(super) metadata: &'a Module,
+}
+
+/// One record of a call.
+#[derive(Clone)]
+pub(super) struct Job {
+    pub(super) item: Claimed,
+    /// Its id in Zoho, if the call is to address it by that.
+    pub(super) remote_id: Option<String>,
+    pub(super) body: Map<String, Value>,
+    pub(super) digest: String,
+    /// What the call does if all goes well: `inserted`, `updated`, `adopted` or `removed`.
+    pub(super) outcome: &'static str,
+    /// The record is gone in Moodle.
+    pub(super) removes: bool,
+}
+
+/// A call that writes.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Call {
+    /// By the key, and for people by the field that they are adopted by.
+    Upsert,
+    UpsertByKey,
+    Update,
+    Delete,
+}
+
+/// Calls that fail in a row before the rest is left for later: Zoho is ill, and not one record of the call.
+const FAILURES_IN_A_ROW: u32 = 3;
+
+impl Zoho {
+    pub(super) async fn try_deliver(&self, items: Vec<Claimed>) -> Result<Delivery, Trouble> {
+        let mut delivery = Delivery::default();
+        let kind = items.first().map_or(Kind::User, |item| item.key.kind);
+        let Some(module) = self.mapping.module(kind) else {
+            let reason = ("not_mapped".to_owned(), format!("The mapping has no table for {kind} records."));
+            delivery.settled =
+                items.into_iter().map(|item| outcome::left_alone(item, Some(reason.clone()), None)).collect();
+            return Ok(delivery);
+        };
+        let modules = self.modules().await?;
+        let Some(Some(metadata)) = modules.get(&module.module) else {
+            let reason = format!("Zoho has no module {}; run backend-sync zoho setup.", module.module);
+            return Err(Trouble::Pause { cause: "configuration", reason, check_at: None });
+        };
+        let batch = match Batch::load(&self.store, &self.mapping, Self::NAME, &items).await {
+            Ok(batch) => batch,
+            Err(error) => return Err(Trouble::Outage { reason: format!("the records could not be read: {error}") }),
+        };
+        let context = Context { batch: &batch, module, metadata };
+        let decider = Decider { mapping: &self.mapping, batch: &batch, metadata, module };
+        let (mut writes, mut removals) = (Vec::new(), Vec::new());
+        for item in items {
+            match decider.decide(&item) {
+                Decision::Write(target) => writes.push((item, target)),
+                Decision::Remove(target) => removals.push((item, target)),
+                decision => settle_without_call(&mut delivery, item, decision),
+            }
+        }
+        delivery.trouble = self.write_all(&context, writes, removals, &mut delivery).await.err();
+        self.mark_failures(&context, &delivery).await;
+        Ok(delivery)
+    }
+
+    async fn write_all(
+        &self,
+        context: &Context<'_>,
+        writes: Vec<(Claimed, Target)>,
+        removals: Vec<(Claimed, Target)>,
+        delivery: &mut Delivery,
+    ) -> Result<(), Trouble> {
+        let (mut updates, mut inserts, mut deletes) = (Vec::new(), Vec::new(), Vec::new());
+        for (item, target) in writes {
+            let job = job(item, target, "updated", false);
+            if job.remote_id.is_some() { updates.push(job) } else { inserts.push(job) }
+        }
+        for (item, target) in removals {
+            let job = job(item, target, "removed", true);
+            match (job.remote_id.is_some(), context.module.on_delete) {
+                (true, OnDelete::Delete) => deletes.push(job),
+                (true, _) => updates.push(job),
+                // A try whose outcome is not known may have made it. Writing it by its key tells, and leaves it as it should be.
+                (false, _) => inserts.push(job),
+            }
+        }
+        let gone = self.send(Call::Update, context, updates, delivery).await?;
+        self.reappear(&gone, delivery).await;
+        inserts.extend(gone);
+        let (removed, inserts): (Vec<_>, Vec<_>) =
+            self.render_new(context, inserts, delivery).into_iter().partition(|job| job.removes);
+        let (found, mut new) = self.adopt(context, inserts, delivery).await?;
+        let vanished = self.send(Call::Update, context, found, delivery).await?;
+        new.extend(self.render_new(context, vanished, delivery));
+        self.send(Call::Upsert, context, new, delivery).await?;
+        self.send(Call::UpsertByKey, context, removed, delivery).await?;
+        self.send(Call::Delete, context, deletes, delivery).await?;
+        Ok(())
+    }
+
+    /// What points to records that are made again under another id has to be written again.
+    async fn reappear(&self, gone: &[Job], delivery: &mut Delivery) {
+        for key in gone.iter().filter(|job| !job.removes).map(|job| job.item.key) {
+            let (site_id, id) = (key.site_id, key.moodle_id);
+            let dependants = match key.kind {
+                Kind::User => self.store.records_of_user(UserFilter { site_id, userid: id }).await,
+                Kind::Course => self.store.records_of_course(CourseFilter { site_id, courseid: id }).await,
+                _ => continue,
+            };
+            match dependants {
+                Ok(dependants) => delivery.demanded.extend(dependants.into_iter().filter(|other| *other != key)),
+                Err(error) => tracing::error!(%error, "could not find what points to a record that was made again"),
+            }
+        }
+    }
+
+    /// The bodies of records that may not be in Zoho yet. One that is gone in Moodle and cannot be made is left alone.
+    fn render_new(&self, context: &Context<'_>, jobs: Vec<Job>, delivery: &mut Delivery) -> Vec<Job> {
+        let mut rendered = Vec::with_capacity(jobs.len());
+        for mut job in jobs {
+            let Some(facts) = context.batch.facts(job.item.key) else { continue };
+            let subject = context.batch.subject(job.item.key, &facts);
+            match context.module.render(&subject, Write::Create, context.metadata) {
+                Ok(mut body) => {
+                    if job.removes {
+                        // What marks it as gone is written over what it was.
+                        body.extend(std::mem::take(&mut job.body));
+                    } else {
+                        job.outcome = "inserted";
+                    }
+                    rendered.push(Job { remote_id: None, body, ..job });
+                }
+                Err(_) if job.removes => {
+                    let reason = ("deleted".to_owned(), "It is deleted in Moodle.".to_owned());
+                    delivery.settled.push(outcome::left_alone(job.item, Some(reason), None));
+                }
+                Err(error) => {
+                    let reason = ("invalid_value".to_owned(), format!("{error}. {}", error.advice()));
+                    delivery.settled.push(outcome::failed(job.item, reason, None));
+                }
+            }
+        }
+        rendered
+    }
+
+    /// Makes the calls for these jobs. A call that fails as a whole because of one record is halved until that stands alone.
+    /// Returns the jobs whose records Zoho does not have any more.
+    async fn send(
+        &self,
+        call: Call,
+        context: &Context<'_>,
+        jobs: Vec<Job>,
+        delivery: &mut Delivery,
+    ) -> Result<Vec<Job>, Trouble> {
+        let (mut parts, mut gone, mut failures) = (vec![jobs], Vec::new(), 0);
+        while let Some(mut part) = parts.pop() {
+            if part.is_empty() {
+                continue;
+            }
+            let started_at = self.clock.now();
+            let answer = self.call(call, context, &part).await;
+            let timing = Timing { started_at, ended_at: self.clock.now() };
+            let error = match answer {
+                Ok(entries) => {
+                    failures = 0;
+                    for (job, entry) in part.into_iter().zip(entries) {
+                        gone.extend(self.settle(call, context, job, entry, timing, delivery).await);
+                    }
+                    continue;
+                }
+                Err(error) => error,
+            };
+            failures += 1;
+            if part.len() > 1 && failures < FAILURES_IN_A_ROW && may_be_one_record(&error, &part) {
+                let rest = part.split_off(part.len() / 2);
+                parts.extend([rest, part]);
+                continue;
+            }
+            let refused = matches!(error, CallError::Invalid { .. });
+            match error {
+                CallError::Unknown { .. } => {
+                    for job in part.into_iter().chain(parts.into_iter().flatten()) {
+                        delivery.settled.push(self.retry(job, outcome::of_call(&error), timing));
+                    }
+                    return Err(self.trouble(&error));
+                }
+                CallError::Invalid { .. } if refused && part.len() == 1 => {
+                    let reason = outcome::of_call(&error);
+                    delivery.settled.extend(part.into_iter().map(|job| outcome::failed(job.item, reason.clone(), Some(timing))));
+                }
+                // Nothing was changed, so the items go back as they were.
+                _ => return Err(self.trouble(&error)),
+            }
+        }
+        Ok(gone)
+    }
+
+    async fn call(&self, call: Call, context: &Context<'_>, jobs: &[Job]) -> Result<Vec<Entry>, CallError> {
+        let ModuleMapping { module, key, matches, trigger, .. } = context.module;
+        let ids = || jobs.iter().filter_map(|job| job.remote_id.clone()).collect::<Vec<_>>();
+        if call == Call::Delete {
+            return self.client.delete(module, &ids()).await;
+        }
+        let now = self.clock.now();
+        let bodies: Vec<Map<String, Value>> = jobs
+            .iter()
+            .map(|job| {
+                let mut body = job.body.clone();
+                if let Some(tracking) = self.mapping.tracking() {
+                    let time = context.batch.facts(job.item.key).map(|facts| facts.time);
+                    body.extend(tracking.success(now, time));
+                }
+                if let Some(id) = &job.remote_id {
+                    body.insert("id".to_owned(), Value::from(id.as_str()));
+                }
+                body
+            })
+            .collect();
+        match call {
+            Call::Update => self.client.update(module, &bodies, trigger).await,
+            _ => {
+                let matches = matches.as_deref().filter(|_| call == Call::Upsert);
+                let fields: Vec<&str> = std::iter::once(key.as_str()).chain(matches).collect();
+                self.client.upsert(module, &bodies, &fields, trigger).await
+            }
+        }
+    }
+
+    /// Settles one item by its line of the answer; gives it back when Zoho does not have the record any more.
+    async fn settle(
+        &self,
+        call: Call,
+        context: &Context<'_>,
+        job: Job,
+        entry: Entry,
+        timing: Timing,
+        delivery: &mut Delivery,
+    ) -> Option<Job> {
+        let refusal = match entry {
+            Entry::Done { id, action, .. } => {
+                delivery.settled.push(self.done(call, context, job, id, action, timing).await);
+                return None;
+            }
+            Entry::Refused(refusal) => refusal,
+        };
+        let settled = match refusal.class {
+            Class::Gone if job.removes => outcome::synced(job.item, None, None, "removed", timing),
+            Class::Gone if call == Call::Update => return Some(job),
+            Class::Gone => self.retry(job, outcome::of_refusal(&refusal), timing),
+            class if outcome::passes(class) => self.retry(job, outcome::of_refusal(&refusal), timing),
+            _ => match dangling(context, &job, &refusal) {
+                Some(related) => {
+                    delivery.demanded.push(related);
+                    let words = format!("Zoho does not have {} any more; it is made again.", context.batch.name(related));
+                    self.retry(job, ("related_gone".to_owned(), words), timing)
+                }
+                None => outcome::failed(job.item, outcome::of_refusal(&refusal), Some(timing)),
+            },
+        };
+        delivery.settled.push(settled);
+        None
+    }
+
+    async fn done(
+        &self,
+        call: Call,
+        context: &Context<'_>,
+        job: Job,
+        id: String,
+        action: Action,
+        timing: Timing,
+    ) -> crate::store::Settled {
+        if !job.removes {
+            let outcome = match (job.outcome, action) {
+                ("inserted", Action::Updated) => "updated",
+                (outcome, _) => outcome,
+            };
+            return outcome::synced(job.item, Some(id), Some(job.digest), outcome, timing);
+        }
+        if context.module.on_delete != OnDelete::Delete {
+            return outcome::synced(job.item, Some(id), Some(job.digest), "removed", timing);
+        }
+        if call == Call::Delete {
+            return outcome::synced(job.item, None, None, "removed", timing);
+        }
+        // It was written by its key to learn its id.
+        match self.client.delete(&context.module.module, &[id]).await {
+            Ok(_) => outcome::synced(job.item, None, None, "removed", timing),
+            Err(error) => self.retry(job, outcome::of_call(&error), timing),
+        }
+    }
+
+    pub(super) fn retry(&self, job: Job, reason: (String, String), timing: Timing) -> crate::store::Settled {
+        let due_at = backoff::retry_at(self.clock.now(), job.item.attempts.saturating_add(1), &self.random);
+        outcome::retried(job.item, reason, due_at, timing)
+    }
+
+    /// Writes into Zoho's tracking fields why records failed that are there already. If that fails too, the reason stays with us.
+    async fn mark_failures(&self, context: &Context<'_>, delivery: &Delivery) {
+        let Some(tracking) = self.mapping.tracking() else { return };
+        let failed = delivery.settled.iter().filter(|settled| settled.state == SettledState::Failed);
+        let marks: Vec<Map<String, Value>> = failed
+            .filter_map(|settled| {
+                let mut mark = tracking.failure(settled.reason.as_ref().map_or("", |(_, words)| words));
+                mark.insert("id".to_owned(), Value::from(settled.item.remote_id.as_deref()?));
+                Some(mark)
+            })
+            .collect();
+        for marks in marks.chunks(limits::DELIVERY_RECORDS as usize) {
+            if let Err(error) = self.client.update(&context.module.module, marks, &context.module.trigger).await {
+                tracing::warn!(%error, records = marks.len(), "could not write into Zoho why records failed");
+                return;
+            }
+        }
+    }
+}
+
+fn job(item: Claimed, target: Target, outcome: &'static str, removes: bool) -> Job {
+    let Target { remote_id, body, digest } = target;
+    Job { item, remote_id, body, digest, outcome, removes }
+}
+
+fn settle_without_call(delivery: &mut Delivery, item: Claimed, decision: Decision) {
+    let settled = match decision {
+        Decision::Same => outcome::left_alone(item, None, None),
+        Decision::LeftOut { reason, waits_for } => outcome::left_alone(item, Some(reason), waits_for),
+        Decision::HandOver { to } => {
+            delivery.demanded.push(to);
+            let words = "A newer grade of the same user in the same item speaks for it in Zoho.".to_owned();
+            outcome::left_alone(item, Some(("replaced".to_owned(), words)), None)
+        }
+        Decision::Park { waits_for, reason, wanted } => {
+            delivery.wanted.extend(wanted.then_some(waits_for));
+            outcome::parked(item, waits_for, reason)
+        }
+        Decision::Fail { reason } => outcome::failed(item, reason, None),
+        // These are called for.
+        Decision::Write(_) | Decision::Remove(_) => return,
+    };
+    delivery.settled.push(settled);
+}
+
+/// Whether a call that failed as a whole may succeed without one of its records.
+fn may_be_one_record(error: &CallError, jobs: &[Job]) -> bool {
+    match error {
+        CallError::Invalid { .. } => true,
+        // The first time it is more likely that Zoho is ill; what fails again and again is looked at more closely.
+        CallError::Unknown { status: Some(status), .. } => *status >= 500 && jobs.iter().any(|job| job.item.attempts >= 2),
+        _ => false,
+    }
+}
+
+/// The record whose id in Zoho is of no use any more, if that is what the refusal is about.
+fn dangling(context: &Context<'_>, job: &Job, refusal: &Refusal) -> Option<RecordKey> {
+    let field = refusal.field.as_deref().filter(|_| refusal.class == Class::Data)?;
+    let related = context.module.rules.iter().find(|rule| rule.field == field)?.lookup()?;
+    let facts = context.batch.facts(job.item.key)?;
+    match related {
+        Related::User => facts.user,
+        Related::Course => facts.course,
+    }
+}
+
+/// Groups by a key.
+pub(super) fn grouped<K: std::hash::Hash + Eq, V>(pairs: impl IntoIterator<Item = (K, V)>) -> HashMap<K, Vec<V>> {
+    let mut groups: HashMap<K, Vec<V>> = HashMap::new();
+    for (key, value) in pairs {
+        groups.entry(key).or_default().push(value);
+    }
+    groups
+}

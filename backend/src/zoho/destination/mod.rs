@@ -1,0 +1,146 @@
+//! Records on their way to Zoho: what is read, decided, written, and what Zoho's answers mean.
+
+mod adopt;
+mod batch;
+mod decide;
+mod deliver;
+mod outcome;
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use tokio::sync::Mutex;
+
+use self::{
+    batch::Batch,
+    decide::{Decider, Decision},
+};
+use super::{
+    check::{self, Severity},
+    client::{self, CallError, Client},
+    mapping::Mapping,
+    metadata,
+};
+use crate::{
+    clock::{Clock, Timestamp},
+    limits,
+    model::Lane,
+    random::Random,
+    store::{Claimed, Store},
+    sync::{Admission, Delivery, Destination, Trouble},
+};
+
+/// The modules of the mapping, with what they are like in Zoho; none for a module that is not there.
+pub type Modules = BTreeMap<String, Option<metadata::Module>>;
+
+/// Zoho CRM as a destination.
+pub struct Zoho {
+    store: Store,
+    client: Client,
+    mapping: Arc<Mapping>,
+    modules: Mutex<Option<(Arc<Modules>, Timestamp)>>,
+    clock: Clock,
+    random: Random,
+}
+
+impl Zoho {
+    /// Delivers by this mapping.
+    pub fn new(store: Store, client: Client, mapping: Mapping, clock: Clock, random: Random) -> Self {
+        Self { store, client, mapping: Arc::new(mapping), modules: Mutex::new(None), clock, random }
+    }
+
+    /// What the modules of the mapping are like, read now and then. Trouble when the mapping does not fit them.
+    async fn modules(&self) -> Result<Arc<Modules>, Trouble> {
+        // One worker reads, the others wait for it.
+        let mut held = self.modules.lock().await;
+        let now = self.clock.now();
+        if let Some((modules, at)) = held.as_ref()
+            && now.since(*at) < limits::METADATA_TIME
+        {
+            return Ok(Arc::clone(modules));
+        }
+        let modules = read_modules(&self.client, &self.mapping).await.map_err(|error| self.trouble(&error))?;
+        let findings = check::check(&self.mapping, &modules);
+        let errors: Vec<_> = findings.iter().filter(|finding| finding.severity == Severity::Error).collect();
+        if let Some(first) = errors.first() {
+            let place = first.field.as_ref().map_or_else(|| first.module.clone(), |field| format!("{}.{field}", first.module));
+            let more = if errors.len() > 1 { format!(" (and {} more)", errors.len() - 1) } else { String::new() };
+            let reason = format!(
+                "The mapping and Zoho do not fit: {place}: {}. {}{more}. backend-sync zoho check shows all; what is missing, \
+                 backend-sync zoho setup creates.",
+                first.problem, first.advice
+            );
+            return Err(Trouble::Pause { cause: "configuration", reason, check_at: None });
+        }
+        let modules = Arc::new(modules);
+        *held = Some((Arc::clone(&modules), now));
+        Ok(modules)
+    }
+
+    /// What a failed call means for all deliveries.
+    fn trouble(&self, error: &CallError) -> Trouble {
+        let reason = error.to_string();
+        match error {
+            CallError::Unauthorized { .. } => Trouble::Pause { cause: "credentials", reason, check_at: None },
+            CallError::Configuration { .. } => Trouble::Pause { cause: "configuration", reason, check_at: None },
+            CallError::CreditsExhausted => {
+                let check_at = Some(self.clock.now().after(limits::CREDITS_CHECK));
+                Trouble::Pause { cause: "credits", reason, check_at }
+            }
+            CallError::Throttled { .. } => Trouble::Throttled,
+            CallError::Unreachable { .. } | CallError::Unknown { .. } | CallError::Invalid { .. } => {
+                Trouble::Outage { reason }
+            }
+        }
+    }
+}
+
+/// Reads what the modules of the mapping are like.
+pub async fn read_modules(client: &Client, mapping: &Mapping) -> Result<Modules, CallError> {
+    let mut modules = Modules::new();
+    for (_, module) in mapping.modules() {
+        if !modules.contains_key(&module.module) {
+            modules.insert(module.module.clone(), client.fields(&module.module).await?);
+        }
+    }
+    Ok(modules)
+}
+
+impl Destination for Zoho {
+    const NAME: &'static str = "zoho";
+
+    fn admit(&self, lane: Lane, waiting: u64, now: Timestamp) -> Admission {
+        match self.client.limiter().admit(lane, waiting, now) {
+            client::Admission::Go => Admission::Go,
+            client::Admission::Wait { until, reason, done_at } => Admission::Wait { until, reason, done_at },
+            client::Admission::Exhausted { reason, check_at } => Admission::Exhausted { reason, check_at },
+        }
+    }
+
+    async fn deliver(&self, items: Vec<Claimed>) -> Delivery {
+        match self.try_deliver(items).await {
+            Ok(delivery) => delivery,
+            Err(trouble) => Delivery { trouble: Some(trouble), ..Delivery::default() },
+        }
+    }
+
+    async fn check(&self) -> Option<Trouble> {
+        *self.modules.lock().await = None;
+        match self.client.org().await {
+            Ok(_) => {}
+            Err(error) => return Some(self.trouble(&error)),
+        }
+        if let Err(trouble) = self.modules().await {
+            return Some(trouble);
+        }
+        match self.client.limiter().admit(Lane::NewUser, 0, self.clock.now()) {
+            client::Admission::Exhausted { reason, check_at } => {
+                Some(Trouble::Pause { cause: "credits", reason, check_at: Some(check_at) })
+            }
+            _ => None,
+        }
+    }
+
+    fn credits(&self) -> Option<(i64, Timestamp)> {
+        self.client.limiter().credits()
+    }
+}

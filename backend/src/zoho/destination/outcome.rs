@@ -1,0 +1,75 @@
+//! What became of the items of a delivery.
+
+use super::decide::Reason;
+use crate::{
+    clock::Timestamp,
+    model::RecordKey,
+    store::{Attempt, Claimed, Settled, SettledState},
+    zoho::client::{CallError, Class, Refusal},
+};
+
+/// When a call was made, and how long it took.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Timing {
+    pub(super) started_at: Timestamp,
+    pub(super) ended_at: Timestamp,
+}
+
+impl Timing {
+    fn attempt(self, outcome: &str, code: Option<String>, message: Option<String>) -> Attempt {
+        let duration_ms = self.ended_at.0.saturating_sub(self.started_at.0);
+        Attempt { started_at: self.started_at, duration_ms, outcome: outcome.to_owned(), code, message }
+    }
+}
+
+/// An item for which nothing had to be done in Zoho.
+pub(super) fn left_alone(item: Claimed, reason: Option<Reason>, waits_for: Option<RecordKey>) -> Settled {
+    let state = SettledState::Synced { remote_id: item.remote_id.clone(), digest: item.digest.clone(), waits_for };
+    Settled { item, state, reason, attempt: None }
+}
+
+/// An item that waits for another record.
+pub(super) fn parked(item: Claimed, waits_for: RecordKey, reason: Reason) -> Settled {
+    Settled { item, state: SettledState::Parked { waits_for }, reason: Some(reason), attempt: None }
+}
+
+/// An item that Zoho took.
+pub(super) fn synced(
+    item: Claimed,
+    remote_id: Option<String>,
+    digest: Option<String>,
+    outcome: &str,
+    timing: Timing,
+) -> Settled {
+    let state = SettledState::Synced { remote_id, digest, waits_for: None };
+    Settled { item, state, reason: None, attempt: Some(timing.attempt(outcome, None, None)) }
+}
+
+/// An item that needs a person, found before or after Zoho was asked.
+pub(super) fn failed(item: Claimed, reason: Reason, timing: Option<Timing>) -> Settled {
+    let (code, words) = reason.clone();
+    let attempt = timing.map(|timing| timing.attempt("failed", Some(code), Some(words)));
+    Settled { item, state: SettledState::Failed, reason: Some(reason), attempt }
+}
+
+/// An item that is tried again by itself.
+pub(super) fn retried(item: Claimed, reason: Reason, due_at: Timestamp, timing: Timing) -> Settled {
+    let (code, words) = reason.clone();
+    let attempt = Some(timing.attempt("retry", Some(code), Some(words)));
+    Settled { item, state: SettledState::Pending { due_at }, reason: Some(reason), attempt }
+}
+
+/// Whether a refusal passes by itself.
+pub(super) fn passes(class: Class) -> bool {
+    matches!(class, Class::Retry | Class::Locked)
+}
+
+pub(super) fn of_refusal(refusal: &Refusal) -> Reason {
+    let duplicate = refusal.duplicate_id.as_deref();
+    let other = duplicate.map(|id| format!(" The other record is {id}.")).unwrap_or_default();
+    (refusal.code.clone(), format!("{}.{other} {}", refusal.message, refusal.advice))
+}
+
+pub(super) fn of_call(error: &CallError) -> Reason {
+    (error.kind().to_owned(), error.to_string())
+}

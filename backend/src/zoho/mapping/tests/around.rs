@@ -1,0 +1,100 @@
+//! What stands around the fields: filters and tracking.
+
+use serde_json::{Value, json};
+
+use super::{
+    super::{Filter, Mapping},
+    Owned, Thing,
+};
+use crate::{clock::Timestamp, model::GradeItem};
+
+fn filter(text: &str) -> Filter {
+    Mapping::parse(&format!("[filter]\n{text}\n")).unwrap().filter().clone()
+}
+
+#[test]
+fn roles() {
+    let wants = |filter: &Filter, roles: Value| {
+        let data = json!({ "enrollmentid": 1, "userid": 2, "courseid": 3, "roleid": 5, "roles": roles });
+        let Owned::Enrolment(enrolment) = Thing::read("user_enrolled", data).state else {
+            panic!("an enrolment is needed")
+        };
+        filter.wants_enrolment(&enrolment)
+    };
+    let role = |shortname: &str, archetype: &str| json!([{ "shortname": shortname, "archetype": archetype }]);
+    let students = filter("roles = [\"student\"]");
+    assert!(wants(&students, role("student", "student")) && wants(&students, role("learner", "student")));
+    assert!(!wants(&students, role("editingteacher", "editingteacher")) && !wants(&students, json!([])));
+    // The original plugin tells no roles.
+    assert!(wants(&students, Value::Null));
+    assert!(!wants(&filter("roles = \"editingteacher\""), Value::Null));
+    assert!(wants(&filter("roles = []"), json!([])));
+}
+
+#[test]
+fn courses_and_categories() {
+    let wants = |filter: &Filter| {
+        let data = json!({ "courseid": 1, "shortname": "ENG-1", "idnumber": "C-17", "categoryid": 3, "categoryname": "Engineering" });
+        let Owned::Course(course) = Thing::read("course_created", data).state else { panic!("a course is needed") };
+        filter.wants_course(&course)
+    };
+    for chosen in [
+        "courses = [\"x\", \"ENG-1\"]",
+        "courses = \"C-17\"",
+        "categories = \"3\"",
+        "categories = \"Engineering\"",
+        "courses = \"x\"\ncategories = \"3\"",
+    ] {
+        let filter = filter(chosen);
+        assert!(filter.restricts_courses() && wants(&filter), "{chosen}");
+    }
+    for other in ["courses = \"3\"", "categories = \"ENG-1\"", "categories = \"engineering\""] {
+        assert!(!wants(&filter(other)), "{other}");
+    }
+    assert!(wants(&filter("")) && !filter("").restricts_courses());
+    assert!(filter("users = \"enrolled\"").only_enrolled() && !filter("users = \"all\"").only_enrolled());
+}
+
+#[test]
+fn totals_and_items() {
+    let item = |itemtype: Option<&str>, name: Option<&str>| GradeItem {
+        itemtype: itemtype.map(str::to_owned),
+        itemname: name.map(str::to_owned),
+        ..Default::default()
+    };
+    let (all, totals, items) = (filter(""), filter("grades = \"totals\""), filter("grades = \"items\""));
+    for (item, is_total) in [
+        (item(Some("course"), None), true),
+        (item(Some("category"), Some("Module 1")), true),
+        (item(Some("mod"), Some("Essay")), false),
+        (item(Some("manual"), None), false),
+        (item(None, Some("Essay")), false),
+        (item(None, Some(" ")), true),
+    ] {
+        let wanted = [&all, &totals, &items].map(|filter| filter.wants_grade(Some(&item)));
+        assert_eq!(wanted, [true, is_total, !is_total]);
+    }
+    assert_eq!([&all, &totals, &items].map(|filter| filter.wants_grade(None)), [true, false, false]);
+}
+
+#[test]
+fn tracking() {
+    let mapping = Mapping::parse("[tracking]\nerror = \"Why\"\n").unwrap();
+    let tracking = mapping.tracking().unwrap();
+    assert_eq!(
+        tracking.fields().collect::<Vec<_>>(),
+        ["Moodle_Sync_Status", "Moodle_Last_Sync", "Why", "Moodle_Event_Time"]
+    );
+    assert_eq!(
+        Value::Object(tracking.success(Timestamp(1_795_333_607_999), Some(1_795_333_600))),
+        json!({
+            "Moodle_Sync_Status": "Synced", "Moodle_Last_Sync": "2026-11-22T07:46:47+00:00", "Why": null,
+            "Moodle_Event_Time": "2026-11-22T07:46:40+00:00",
+        })
+    );
+    assert_eq!(tracking.success(Timestamp(0), Some(0))["Moodle_Event_Time"], Value::Null);
+    let failure = tracking.failure(&"é".repeat(300));
+    assert_eq!(Value::Object(failure), json!({ "Moodle_Sync_Status": "Failed", "Why": "é".repeat(250) }));
+    assert!(Mapping::parse("[tracking]\nenabled = false\n").unwrap().tracking().is_none());
+    assert!(Mapping::parse("").unwrap().tracking().is_some());
+}

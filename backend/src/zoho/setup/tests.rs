@@ -1,0 +1,179 @@
+use std::collections::BTreeMap;
+
+use serde_json::json;
+
+use super::{
+    super::mapping::Mapping,
+    super::metadata::{Field, Module},
+    Step, label, plan,
+};
+
+/// Contacts and Products as Zoho brings them along, as far as the default mapping uses them.
+pub(crate) fn empty_organisation() -> BTreeMap<String, Option<Module>> {
+    let text = |name: &str, length, system_mandatory| Field {
+        length: Some(length),
+        system_mandatory,
+        ..Field::new(name, "text")
+    };
+    let contacts = [
+        text("First_Name", 40, false),
+        text("Last_Name", 80, true),
+        Field { length: Some(100), ..Field::new("Email", "email") },
+        Field { length: Some(30), ..Field::new("Phone", "phone") },
+        text("Mailing_City", 100, false),
+        text("Mailing_Country", 100, false),
+    ];
+    let products = [text("Product_Name", 200, true), text("Product_Code", 50, false)];
+    BTreeMap::from([
+        ("Contacts".to_owned(), Some(contacts.into_iter().collect())),
+        ("Products".to_owned(), Some(products.into_iter().collect())),
+        ("Moodle_Enrolments".to_owned(), None),
+    ])
+}
+
+fn default() -> Mapping {
+    Mapping::parse(Mapping::DEFAULT).unwrap()
+}
+
+#[test]
+fn modules_come_before_the_fields_that_point_to_them_and_five_fields_go_at_a_time() {
+    let steps = plan(&default(), &empty_organisation());
+    let told: Vec<_> = steps
+        .iter()
+        .map(|step| match step {
+            Step::CreateModule { module, .. } => (module.as_str(), 0),
+            Step::CreateFields { module, fields } => (module.as_str(), fields.len()),
+        })
+        .collect();
+    assert_eq!(
+        told,
+        [
+            ("Moodle_Enrolments", 0),
+            ("Moodle_Grades", 0),
+            ("Contacts", 5),
+            ("Contacts", 3),
+            ("Products", 5),
+            ("Products", 1),
+            ("Moodle_Enrolments", 5),
+            ("Moodle_Enrolments", 5),
+            ("Moodle_Enrolments", 1),
+            ("Moodle_Grades", 5),
+            ("Moodle_Grades", 5),
+            ("Moodle_Grades", 2),
+        ]
+    );
+    assert_eq!(
+        steps[2].to_string(),
+        "create in Contacts: Moodle_User_Key (text, 80 characters, unique); Moodle_Username (text, 255 characters); \
+         Moodle_ID_Number (text, 255 characters); Moodle_Status (picklist: Active, Suspended, Deleted); \
+         Moodle_Sync_Status (picklist: Synced, Failed, Erased)"
+    );
+    assert_eq!(steps[0].to_string(), "create the module Moodle_Enrolments, called \"Moodle Enrolments\"");
+}
+
+#[test]
+fn bodies_are_as_zoho_wants_them() {
+    let steps = plan(&default(), &empty_organisation());
+    assert_eq!(
+        steps[1].request_body(&["7".to_owned()]),
+        json!({ "modules": [{
+            "api_name": "Moodle_Grades", "singular_label": "Moodle Grade", "plural_label": "Moodle Grades", "profiles": [{ "id": "7" }],
+            "display_field": { "field_label": "Name", "data_type": "text" },
+        }] })
+    );
+    let fields: Vec<_> =
+        steps[9..].iter().flat_map(|step| step.request_body(&[])["fields"].as_array().unwrap().clone()).collect();
+    let field = |label: &str| fields.iter().find(|field| field["field_label"] == label).unwrap().clone();
+    assert_eq!(
+        field("Moodle Grade Key"),
+        json!({ "field_label": "Moodle Grade Key", "data_type": "text", "length": 80, "unique": { "case_sensitive": false } })
+    );
+    assert_eq!(
+        field("Contact"),
+        json!({ "field_label": "Contact", "data_type": "lookup",
+            "lookup": { "module": { "api_name": "Contacts" }, "display_label": "Moodle Grades" } })
+    );
+    assert_eq!(
+        field("Final Grade"),
+        json!({ "field_label": "Final Grade", "data_type": "double", "length": 16, "decimal_place": 5 })
+    );
+    assert_eq!(
+        field("Feedback"),
+        json!({ "field_label": "Feedback", "data_type": "textarea", "textarea": { "type": "large" } })
+    );
+    assert_eq!(field("Graded At"), json!({ "field_label": "Graded At", "data_type": "datetime" }));
+    let status = field("Moodle Sync Status");
+    assert_eq!(status["pick_list_values"][1], json!({ "display_value": "Failed", "actual_value": "Failed" }));
+}
+
+/// What the organisation has when the steps are done.
+pub(crate) fn after(
+    steps: &[Step],
+    mut organisation: BTreeMap<String, Option<Module>>,
+) -> BTreeMap<String, Option<Module>> {
+    for step in steps {
+        let module = organisation.entry(step.module().to_owned()).or_default();
+        match step {
+            Step::CreateModule { .. } => {
+                let name = Field { length: Some(120), system_mandatory: true, ..Field::new("Name", "text") };
+                *module = Some(Module::from_iter([name]));
+            }
+            Step::CreateFields { fields, .. } => {
+                let module = module.as_mut().expect("the module comes before its fields");
+                for field in fields {
+                    let body = field.body();
+                    let made = Field {
+                        length: body.get("length").and_then(|length| length.as_u64()).map(|length| length as u32),
+                        unique: body.get("unique").is_some(),
+                        picklist: field.wanted.values.clone(),
+                        lookup: field.wanted.lookup.clone(),
+                        ..Field::new(field.label.replace(' ', "_"), field.wanted.data_type.zoho_name())
+                    };
+                    assert_eq!(module.fields.insert(made.api_name.clone(), made), None, "made twice");
+                }
+            }
+        }
+    }
+    organisation
+}
+
+#[test]
+fn when_all_is_done_nothing_is_left_to_do() {
+    let organisation = after(&plan(&default(), &empty_organisation()), empty_organisation());
+    assert_eq!(plan(&default(), &organisation), []);
+}
+
+#[test]
+fn a_module_of_zoho_is_not_created() {
+    let mut organisation = empty_organisation();
+    organisation.insert("Contacts".to_owned(), None);
+    assert!(plan(&default(), &organisation).iter().all(|step| step.module() != "Contacts"));
+}
+
+#[test]
+fn types_that_follow_from_sources_and_hints() {
+    let text = "[grade]\nmodule = \"G\"\nsingular = \"G\"\nplural = \"Gs\"\nkey = \"Key\"\n[tracking]\nenabled = false\n[grade.fields]\n\
+        A = { from = \"userid\" }\nB = { from = \"percentage\" }\nC = { from = \"hidden\" }\nD = { from = \"timemodified\", date = \"date\" }\n\
+        E = { from = \"percentage\", bands = [{ from = 40, to = \"Pass\" }, { from = 0, to = \"Refer\" }] }\n\
+        F = { from = \"hidden\", map = { true = 1, false = 0.5 } }\nG = { from = \"item.name\", type = \"textarea\", length = 500 }\n\
+        H = { from = \"item.itemtype\", type = \"picklist\", values = [\"mod\", \"manual\"] }\nI = { value = \"Moodle\" }\n\
+        A_very_long_name_that_no_label_gives = { value = 1 }\n";
+    let mapping = Mapping::parse(text).unwrap();
+    let described: Vec<_> = plan(&mapping, &BTreeMap::new()).iter().skip(1).map(ToString::to_string).collect();
+    assert_eq!(
+        described,
+        [
+            "create in G: Key (text, 80 characters, unique); A (bigint); B (double); C (boolean); D (date)",
+            "create in G: E (picklist: Pass, Refer); F (double); G (textarea, 500 characters); H (picklist: mod, manual); \
+             I (text, 255 characters)",
+        ]
+    );
+}
+
+#[test]
+fn labels_that_give_the_name_back() {
+    assert_eq!(label("Moodle_User_Key").as_deref(), Some("Moodle User Key"));
+    for name in ["Two__Lines", "Ends_", "Abcdefghijklmnopqrstuvwxyz"] {
+        assert_eq!(label(name), None, "{name}");
+    }
+}
