@@ -15,6 +15,11 @@ impl Clock {
         Self(Arc::new(Utc::now))
     }
 
+    /// A clock that somebody else decides.
+    pub fn from_fn(now: impl Fn() -> Timestamp + Send + Sync + 'static) -> Self {
+        Self(Arc::new(move || DateTime::from_timestamp_millis(now().0).unwrap_or_default()))
+    }
+
     /// Unix milliseconds.
     pub fn now(&self) -> Timestamp {
         Timestamp((self.0)().timestamp_millis())

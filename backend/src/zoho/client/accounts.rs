@@ -17,7 +17,7 @@ use crate::{
 const ANSWER_TIME: Duration = Duration::from_secs(20);
 
 /// Zoho counts access tokens over ten minutes; when there were too many, asking earlier is in vain.
-const DENIED_MS: i64 = 10 * 60 * 1_000;
+const DENIED: Duration = Duration::from_secs(10 * 60);
 
 /// What Zoho grants when it does not say for how long.
 const USUAL_LIFE_SECONDS: u32 = 3_600;
@@ -118,7 +118,7 @@ fn denied(error: &str, now: Timestamp) -> CallError {
             reason: "Zoho gives no more access tokens for ten minutes, because there were too many; does another program use the same \
                      refresh token?"
                 .to_owned(),
-            until: Some(Timestamp(now.0.saturating_add(DENIED_MS))),
+            until: Some(now.after(DENIED)),
         },
         "general_error" | "server_error" | "temporarily_unavailable" => {
             CallError::unreachable("Zoho's accounts server has a problem of its own; this passes")

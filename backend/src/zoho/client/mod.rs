@@ -23,10 +23,11 @@ use reqwest::{Method, header::AUTHORIZATION};
 
 pub use self::{
     answer::SCOPES,
+    calls::RECORDS,
     error::CallError,
-    limiter::{Admission, Limiter},
+    limiter::Limiter,
     refusal::{Action, Class, Entry, Refusal},
-    seal::Random,
+    seal::NonceSource,
     settings::{ModuleName, Organisation},
 };
 use self::{
@@ -75,10 +76,10 @@ impl Call<'_> {
 
 impl Client {
     /// A client. Without a store, the access token is in memory alone.
-    pub fn new(config: &config::Zoho, http: Http, store: Option<Store>, clock: Clock, random: Random) -> Self {
+    pub fn new(config: &config::Zoho, http: Http, store: Option<Store>, clock: Clock, nonces: NonceSource) -> Self {
         let api_url = config.api_url.as_deref().map(|url| url.trim_end_matches('/').to_owned());
         Self(Arc::new(Inner {
-            tokens: Tokens::new(config, http.clone(), store, clock.clone(), random),
+            tokens: Tokens::new(config, http.clone(), store, clock.clone(), nonces),
             limiter: Limiter::new(config.reserve_credits),
             api_url: api_url.filter(|url| !url.is_empty()),
             http,
@@ -165,8 +166,8 @@ fn outcome(result: &Result<Answer, CallError>) -> Outcome {
     let Ok(answer) = result else { return Outcome { told: Told::Nothing, throttled: false, answered: false } };
     let limit = answer::limit_reached(answer);
     let told = match (&limit, answer::credits(answer)) {
-        (Some(CallError::CreditsExhausted), _) => Told::Left(0),
         (_, Some(left)) => Told::Left(left),
+        (Some(CallError::CreditsExhausted), None) => Told::UsedUp,
         (None, None) if (200..300).contains(&answer.status) => Told::Plenty,
         _ => Told::Nothing,
     };

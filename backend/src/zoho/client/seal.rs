@@ -9,7 +9,7 @@ use sha2::{Digest, Sha256};
 use crate::config;
 
 /// Fills the bytes with randomness; `getrandom::fill`, except in tests.
-pub type Random = fn(&mut [u8]) -> Result<(), getrandom::Error>;
+pub type NonceSource = fn(&mut [u8]) -> Result<(), getrandom::Error>;
 
 /// Keeps keys of different purposes, and of later forms of the sealed text, apart.
 const LABEL: &[u8] = b"backend-sync zoho access token v1";
@@ -19,11 +19,11 @@ const NONCE_BYTES: usize = 12;
 
 pub(super) struct Seal {
     cipher: ChaCha20Poly1305,
-    random: Random,
+    random: NonceSource,
 }
 
 impl Seal {
-    pub(super) fn new(config: &config::Zoho, random: Random) -> Self {
+    pub(super) fn new(config: &config::Zoho, random: NonceSource) -> Self {
         let mut hash = Sha256::new_with_prefix(LABEL);
         // Each with its length, so that no two pairs of credentials give the same text.
         for part in [&config.client_secret, &config.refresh_token].map(|secret| secret.expose().as_bytes()) {

@@ -15,7 +15,7 @@ use super::{
     DESTINATION,
     accounts::{Accounts, Grant},
     error::CallError,
-    seal::{Random, Seal},
+    seal::{NonceSource, Seal},
 };
 use crate::{
     clock::{Clock, Timestamp},
@@ -28,7 +28,7 @@ use crate::{
 const EARLY_MS: i64 = 5 * 60 * 1_000;
 
 /// How long a process has the turn to fetch a token. Longer than the accounts server is given to answer.
-const TURN_MS: i64 = 30 * 1_000;
+const TURN: Duration = Duration::from_secs(30);
 
 /// How often the others look whether the token is there.
 const LOOK_INTERVAL: Duration = Duration::from_millis(250);
@@ -72,7 +72,13 @@ struct Turn {
 }
 
 impl Tokens {
-    pub(super) fn new(config: &config::Zoho, http: Http, store: Option<Store>, clock: Clock, random: Random) -> Self {
+    pub(super) fn new(
+        config: &config::Zoho,
+        http: Http,
+        store: Option<Store>,
+        clock: Clock,
+        random: NonceSource,
+    ) -> Self {
         Self {
             accounts: Accounts::new(config, http),
             seal: Seal::new(config, random),
@@ -99,7 +105,7 @@ impl Tokens {
         {
             return Err(failure.clone());
         }
-        let result = self.from_others_or_new(&mut turn, refused).await;
+        let result = self.shared_or_new(&mut turn, refused).await;
         turn.failure = result.as_ref().err().cloned();
         self.turns.fetch_add(1, Ordering::Release);
         let access = Arc::new(result?);
@@ -112,14 +118,14 @@ impl Tokens {
         current.as_ref().filter(|access| access.usable(self.clock.now(), refused)).cloned()
     }
 
-    async fn from_others_or_new(&self, turn: &mut Turn, refused: Option<&Access>) -> Result<Access, CallError> {
+    async fn shared_or_new(&self, turn: &mut Turn, refused: Option<&Access>) -> Result<Access, CallError> {
         let Some(store) = &self.store else { return self.fetch(turn).await };
         for _ in 0..LOOKS {
             if let Some(access) = self.shared(store, refused).await? {
                 return Ok(access);
             }
             let now = self.clock.now();
-            if store.begin_refresh(DESTINATION, now, Timestamp(now.0 + TURN_MS)).await.map_err(database)? {
+            if store.begin_refresh(DESTINATION, now, now.after(TURN)).await.map_err(database)? {
                 // It may have come between the look and the turn.
                 let result = match self.shared(store, refused).await {
                     Ok(None) => self.fetch(turn).await,

@@ -1,48 +1,33 @@
 //! The credits of the rolling 24 hours: full speed while they suffice for what waits, then spread over the day, then none.
 
+use std::time::Duration;
+
 use crate::{
     clock::Timestamp,
     model::Lane,
+    sync::Admission,
     zoho::client::calls::{RECORDS, RECORDS_PER_CREDIT},
 };
 
 /// The time over which Zoho counts.
-const DAY_MS: i64 = 24 * 60 * 60 * 1_000;
+const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// How old the news of the credits may be when nothing is delivered because of it.
-const LOOK_WHEN_STOPPED_MS: i64 = 15 * 60 * 1_000;
+const LOOK_WHEN_STOPPED: Duration = Duration::from_secs(15 * 60);
+
+/// How old it may be when it was only a refusal, and no number: a number follows it soon.
+const LOOK_AFTER_REFUSAL: Duration = Duration::from_secs(60);
 
 /// How old it may be when deliveries are spread: a look costs a credit that a delivery could use.
-const LOOK_WHEN_SPREAD_MS: i64 = 60 * 60 * 1_000;
-
-/// Whether a delivery may begin.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Admission {
-    /// Now.
-    Go,
-    /// Later, because few credits are left for what waits.
-    Wait {
-        /// Not before then.
-        until: Timestamp,
-        /// Why, in words.
-        reason: String,
-        /// When all that waits will be delivered at this speed; nothing when it does not get on at all.
-        done_at: Option<Timestamp>,
-    },
-    /// Not at all, until credits have come back.
-    Exhausted {
-        /// Why, in words.
-        reason: String,
-        /// When to look whether some have.
-        check_at: Timestamp,
-    },
-}
+const LOOK_WHEN_SPREAD: Duration = Duration::from_secs(60 * 60);
 
 /// What an answer told of the credits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::zoho::client) enum Told {
     /// So many are left.
     Left(i64),
+    /// The call was refused because none are left.
+    UsedUp,
     /// More than half of them are left: then Zoho tells no number.
     Plenty,
     /// Nothing.
@@ -59,6 +44,8 @@ struct Window {
 pub(super) struct Budget {
     reserve: i64,
     told: Option<(i64, Timestamp)>,
+    /// Told by a refusal, and not by a number.
+    refused: bool,
     /// Number of the news.
     news: u64,
     /// Spent by calls that ended since, and did not tell what is left.
@@ -68,12 +55,22 @@ pub(super) struct Budget {
     window: Option<Window>,
     last_go: Option<Timestamp>,
     /// How old the news may become, when something is held back.
-    look_after: Option<i64>,
+    look_after: Option<Duration>,
 }
 
 impl Budget {
     pub(super) fn new(reserve: i64) -> Self {
-        Self { reserve, told: None, news: 0, spent: 0, under_way: 0, window: None, last_go: None, look_after: None }
+        Self {
+            reserve,
+            told: None,
+            refused: false,
+            news: 0,
+            spent: 0,
+            under_way: 0,
+            window: None,
+            last_go: None,
+            look_after: None,
+        }
     }
 
     pub(super) fn left(&self) -> Option<(i64, Timestamp)> {
@@ -95,6 +92,7 @@ impl Budget {
         let left = match told {
             Told::Nothing => return self.abandon(credits),
             Told::Plenty => None,
+            Told::UsedUp => Some(0),
             // Answers overtake each other: of two whose calls were under way together, the one with less left is the later.
             Told::Left(left) => match self.told {
                 Some((known, _)) if news != self.news => Some(left.min(known)),
@@ -103,13 +101,14 @@ impl Budget {
         };
         self.under_way -= credits;
         self.spent = 0;
+        self.refused = told == Told::UsedUp;
         self.told = left.map(|left| (left, now));
         self.news += 1;
     }
 
     pub(super) fn is_look_due(&self, now: Timestamp) -> bool {
         let Some(((_, at), after)) = self.told.zip(self.look_after) else { return false };
-        now.0 - at.0 >= after
+        now.since(at) >= after
     }
 
     pub(super) fn admit(&mut self, lane: Lane, waiting: u64, now: Timestamp) -> Admission {
@@ -119,10 +118,14 @@ impl Budget {
         };
         self.look_after = match &admission {
             Admission::Go => None,
-            Admission::Wait { done_at: Some(_), .. } => Some(LOOK_WHEN_SPREAD_MS),
-            Admission::Wait { done_at: None, .. } | Admission::Exhausted { .. } => Some(LOOK_WHEN_STOPPED_MS),
+            Admission::Wait { done_at: Some(_), .. } => Some(LOOK_WHEN_SPREAD),
+            Admission::Wait { done_at: None, .. } | Admission::Exhausted { .. } => Some(self.look_when_stopped()),
         };
         admission
+    }
+
+    fn look_when_stopped(&self) -> Duration {
+        if self.refused { LOOK_AFTER_REFUSAL } else { LOOK_WHEN_STOPPED }
     }
 
     fn full_speed(&mut self) -> Admission {
@@ -132,7 +135,7 @@ impl Budget {
 
     fn admit_few(&mut self, left: i64, told_at: Timestamp, lane: Lane, waiting: u64, now: Timestamp) -> Admission {
         let call = credits(waiting.min(RECORDS as u64)).max(1);
-        let look_at = later(told_at, LOOK_WHEN_STOPPED_MS).max(now);
+        let look_at = told_at.after(self.look_when_stopped()).max(now);
         let reserve = self.reserve;
         if left - call < reserve {
             let shown = left.max(0);
@@ -158,11 +161,11 @@ impl Budget {
 
     /// One call after the other, so that what is left lasts until those of today come back.
     fn spread(&mut self, call: i64, needed: i64, spare: i64, left: i64, now: Timestamp) -> Admission {
-        let fresh = Window { end: later(now, DAY_MS), spare };
+        let fresh = Window { end: now.after(DAY), spare };
         let mut window = self.window.filter(|window| window.end > now).unwrap_or(fresh);
         window.spare = window.spare.max(spare);
         self.window = Some(window);
-        let until = self.last_go.map(|last| later(last, share(call, spare, window.end.0 - last.0)));
+        let until = self.last_go.map(|last| last.after(share(call, spare, window.end.since(last))));
         let Some(until) = until.filter(|until| *until > now) else {
             self.last_go = Some(now);
             return Admission::Go;
@@ -172,18 +175,14 @@ impl Budget {
              day in which credits come back",
             self.reserve
         );
-        Admission::Wait { until, reason, done_at: Some(later(now, share(needed, window.spare, DAY_MS))) }
+        Admission::Wait { until, reason, done_at: Some(now.after(share(needed, window.spare, DAY))) }
     }
 }
 
 /// `time` x `part` / `whole`, without overflow.
-fn share(part: i64, whole: i64, time: i64) -> i64 {
-    let share = i128::from(time) * i128::from(part) / i128::from(whole.max(1));
-    i64::try_from(share).unwrap_or(i64::MAX)
-}
-
-fn later(time: Timestamp, milliseconds: i64) -> Timestamp {
-    Timestamp(time.0.saturating_add(milliseconds))
+fn share(part: i64, whole: i64, time: Duration) -> Duration {
+    let milliseconds = time.as_millis() * u128::from(part.unsigned_abs()) / u128::from(whole.unsigned_abs().max(1));
+    Duration::from_millis(u64::try_from(milliseconds).unwrap_or(u64::MAX))
 }
 
 /// Credits for so many records.

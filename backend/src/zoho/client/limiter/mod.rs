@@ -15,10 +15,9 @@ use tokio::{
     time::{Instant, sleep_until},
 };
 
-pub use self::budget::Admission;
 use self::budget::Budget;
 pub(super) use self::budget::Told;
-use crate::{clock::Timestamp, model::Lane};
+use crate::{clock::Timestamp, model::Lane, sync::Admission};
 
 /// Calls at a time to begin with: what the smallest edition allows.
 const FIRST_LIMIT: f64 = 5.0;
@@ -48,6 +47,10 @@ struct State {
     /// How often the limit was lowered. A call that began before the last time says nothing new.
     lowered: u64,
     hold_until: Option<Instant>,
+    /// How many calls began.
+    begun: u64,
+    /// Which of them was the last to use up the limit.
+    full_at: u64,
     budget: Budget,
 }
 
@@ -64,7 +67,8 @@ pub(super) struct Outcome {
 pub(super) struct Permit<'a> {
     limiter: &'a Limiter,
     wide: bool,
-    saturated: bool,
+    /// Its number among those that began.
+    number: u64,
     lowered: u64,
     credits: i64,
     /// Which news of the credits there was when it began.
@@ -75,7 +79,8 @@ pub(super) struct Permit<'a> {
 impl Limiter {
     pub(super) fn new(reserve: u32) -> Self {
         let budget = Budget::new(i64::from(reserve));
-        let state = State { limit: FIRST_LIMIT, calls: 0, wide: 0, lowered: 0, hold_until: None, budget };
+        let state =
+            State { limit: FIRST_LIMIT, calls: 0, wide: 0, lowered: 0, hold_until: None, begun: 0, full_at: 0, budget };
         Self { state: Mutex::new(state), freed: Notify::new() }
     }
 
@@ -135,9 +140,12 @@ impl State {
         }
         self.calls += 1;
         self.wide += u32::from(wide);
-        let saturated = self.calls >= self.limit as u32;
+        self.begun += 1;
+        if self.calls >= self.limit as u32 {
+            self.full_at = self.begun;
+        }
         let news = self.budget.begin(credits);
-        Some(Permit { limiter, wide, saturated, lowered: self.lowered, credits, news, end: None })
+        Some(Permit { limiter, wide, number: self.begun, lowered: self.lowered, credits, news, end: None })
     }
 
     fn adapt(&mut self, permit: &Permit<'_>, outcome: &Outcome) {
@@ -146,8 +154,8 @@ impl State {
             self.lowered += 1;
             self.hold_until = Some(Instant::now() + HOLD);
             tracing::info!(calls = self.limit as u32, "Zoho takes fewer calls at a time");
-        } else if outcome.answered && !outcome.throttled && permit.saturated {
-            // One more for every round of calls.
+        } else if outcome.answered && !outcome.throttled && permit.number <= self.full_at {
+            // The limit was used up while it was under way. One more for every round of calls.
             self.limit = (self.limit + 1.0 / self.limit).min(MOST);
         }
     }

@@ -1,7 +1,7 @@
 use std::time::Duration;
 
-use super::{Admission, HOLD, Limiter, Outcome, Told};
-use crate::{clock::Timestamp, model::Lane};
+use super::{HOLD, Limiter, Outcome, Told};
+use crate::{clock::Timestamp, model::Lane, sync::Admission};
 
 const HOUR: i64 = 60 * 60 * 1_000;
 const QUARTER: i64 = 15 * 60 * 1_000;
@@ -58,6 +58,15 @@ async fn the_reserve_is_kept() {
 }
 
 #[tokio::test]
+async fn a_refusal_without_a_number_is_looked_into_soon() {
+    let limiter = Limiter::new(100);
+    call(&limiter, Told::UsedUp, Timestamp(0)).await;
+    let exhausted = limiter.admit(Lane::Grade, 1, Timestamp(0));
+    assert!(matches!(exhausted, Admission::Exhausted { check_at: Timestamp(60_000), .. }), "{exhausted:?}");
+    assert!(!limiter.is_look_due(Timestamp(59_999)) && limiter.is_look_due(Timestamp(60_000)));
+}
+
+#[tokio::test]
 async fn profiles_stop_first() {
     let limiter = with_left(205, 100).await;
     for lane in Lane::ALL {
@@ -92,12 +101,13 @@ async fn what_is_left_lasts_a_day() {
             Admission::Exhausted { check_at, .. } => now = check_at.max(Timestamp(now.0 + 1)),
         }
     }
-    assert_eq!((left, waiting), (100, 6_000));
+    // The last call of the day would be at its very end.
+    assert_eq!((left, waiting), (110, 6_100));
     // The first call took its turn at once; the other 990 credits at 400 a day.
-    assert_eq!(promised, Some(Timestamp(24 * HOUR * 990 / 390)));
+    assert_eq!(promised, Some(Timestamp(24 * HOUR * 990 / 400)));
 
     // A day after, all of them have come back.
-    limiter.permit(0, 1).await.end(outcome(Told::Left(700)), now);
+    limiter.permit(0, 1).await.end(outcome(Told::Left(800)), now);
     assert_eq!(limiter.admit(Lane::Grade, waiting, now), Admission::Go);
     assert_eq!(limiter.admit(Lane::Grade, waiting, now), Admission::Go, "and they suffice for full speed");
     limiter.permit(0, 1).await.end(outcome(Told::Plenty), now);

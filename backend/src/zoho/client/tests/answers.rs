@@ -1,1 +1,284 @@
+//! What goes out, and what answers mean.
 
+use serde_json::{Map, Value, json};
+
+use super::server::{Reply, Stub, reply};
+use crate::zoho::client::{Action, CallError, Class, Entry, Refusal};
+
+fn records(count: usize) -> Vec<Map<String, Value>> {
+    let record = |number| json!({"Last_Name": format!("Name {number}")}).as_object().unwrap().clone();
+    (0..count).map(record).collect()
+}
+
+fn success(id: &str) -> Value {
+    json!({"code": "SUCCESS", "details": {"id": id}, "message": "record added", "status": "success", "action": "insert",
+           "duplicate_field": null})
+}
+
+fn failure(code: &str, details: Value) -> Value {
+    json!({"code": code, "details": details, "message": "Ann Example is not good", "status": "error"})
+}
+
+fn refusal(entry: Value) -> Refusal {
+    Refusal::read(&entry, false)
+}
+
+async fn upsert(stub: &Stub, reply: Reply, count: usize) -> Result<Vec<Entry>, CallError> {
+    stub.will(reply);
+    stub.client(None).upsert("Contacts", &records(count), &["Moodle_User_Key", "Email"], &[]).await
+}
+
+#[tokio::test]
+async fn an_upsert_as_zoho_wants_it() {
+    let stub = Stub::start().await;
+    let mut updated = success("2");
+    updated["action"] = "update".into();
+    updated["duplicate_field"] = "Email".into();
+    let answer = reply(200, json!({"data": [success("1"), updated]}));
+    let entries = upsert(&stub, answer, 2).await.unwrap();
+    let done = |id: &str, action, field: Option<&str>| Entry::Done {
+        id: id.to_owned(),
+        action,
+        duplicate_field: field.map(str::to_owned),
+    };
+    assert_eq!(entries, [done("1", Action::Inserted, None), done("2", Action::Updated, Some("Email"))]);
+    let asked = stub.asked().remove(0);
+    assert_eq!((asked.method.as_str(), asked.path.as_str()), ("POST", "/crm/v8/Contacts/upsert"));
+    assert_eq!(
+        asked.json(),
+        json!({"data": records(2), "duplicate_check_fields": ["Moodle_User_Key", "Email"], "trigger": []})
+    );
+}
+
+#[tokio::test]
+async fn each_entry_counts_and_never_the_status() {
+    let stub = Stub::start().await;
+    for status in [200, 201, 202, 207, 400, 412, 500] {
+        let body = json!({"data": [success("1"), failure("RECORD_LOCKED", json!({}))]});
+        let entries = upsert(&stub, reply(status, body), 2).await.unwrap();
+        assert!(matches!(&entries[0], Entry::Done { id, .. } if id == "1"), "{status}");
+        assert!(matches!(&entries[1], Entry::Refused(refusal) if refusal.class == Class::Locked), "{status}");
+    }
+}
+
+#[tokio::test]
+async fn an_answer_that_does_not_fit_leaves_the_outcome_unknown() {
+    let stub = Stub::start().await;
+    let cut = json!({"data": [success("1"), success("2")]}).to_string();
+    let replies = [
+        Reply::Body(502, "", "<html>Bad gateway</html>".to_owned()),
+        Reply::Body(200, "", "<html>Please log in</html>".to_owned()),
+        Reply::Body(200, "", cut[..cut.len() - 9].to_owned()),
+        Reply::Body(500, "", String::new()),
+        reply(200, json!({"data": [success("1")]})),
+        reply(200, json!({"data": [success("1"), success("2"), success("3")]})),
+        reply(200, json!({"data": [{"id": "1"}, {"id": "2"}]})),
+        reply(200, json!({"result": "ok"})),
+        reply(500, failure("INTERNAL_ERROR", json!({}))),
+        Reply::Silence,
+    ];
+    for reply in replies {
+        let error = upsert(&stub, reply, 2).await.unwrap_err();
+        assert!(matches!(error, CallError::Unknown { .. }), "{error}");
+        assert!(error.to_string().contains("is unknown"), "{error}");
+    }
+}
+
+#[tokio::test]
+async fn nobody_there_means_that_nothing_was_sent() {
+    let stub = Stub::start().await;
+    let mut config = super::config(&stub.url);
+    config.api_url = Some("http://127.0.0.1:1".to_owned());
+    let http = crate::http::Http::new().unwrap();
+    let client = crate::zoho::client::Client::new(&config, http, None, stub.clock(), getrandom::fill);
+    let error = client.upsert("Contacts", &records(1), &[], &[]).await.unwrap_err();
+    assert!(matches!(error, CallError::Unreachable { .. }), "{error}");
+}
+
+#[tokio::test]
+async fn errors_of_the_whole_call() {
+    let stub = Stub::start().await;
+    let mut kinds = Vec::new();
+    for (status, credits, code) in [
+        (401, "", "OAUTH_SCOPE_MISMATCH"),
+        (403, "", "NO_PERMISSION"),
+        (400, "", "INVALID_MODULE"),
+        (404, "", "INVALID_URL_PATTERN"),
+        (429, "", "TOO_MANY_REQUESTS"),
+        (429, "0", "TOO_MANY_REQUESTS"),
+        (429, "", "LIMIT_EXCEEDED"),
+        (429, "17", "LIMIT_EXCEEDED"),
+        (400, "", "INVALID_DATA"),
+    ] {
+        let flat = failure(code, json!({})).to_string();
+        let flat = upsert(&stub, Reply::Body(status, credits, flat), 2).await.unwrap_err();
+        // Some come as a list with one entry, whatever was sent.
+        let listed = json!({"data": [failure(code, json!({}))]}).to_string();
+        let listed = upsert(&stub, Reply::Body(status, credits, listed), 2).await.unwrap_err();
+        assert_eq!(flat.kind(), listed.kind(), "{code}");
+        assert!(!flat.to_string().contains("Ann"), "{flat}");
+        kinds.push(flat.kind());
+    }
+    let expected = [
+        "configuration",
+        "configuration",
+        "configuration",
+        "configuration",
+        "throttled",
+        "credits_exhausted",
+        "credits_exhausted",
+        "throttled",
+        "invalid",
+    ];
+    assert_eq!(kinds, expected);
+    let bare = upsert(&stub, Reply::Body(429, "", "slow down".to_owned()), 2).await.unwrap_err();
+    assert_eq!(bare.kind(), "throttled");
+}
+
+#[tokio::test]
+async fn the_scope_is_named() {
+    let stub = Stub::start().await;
+    let error = upsert(&stub, reply(401, failure("OAUTH_SCOPE_MISMATCH", json!({}))), 1).await.unwrap_err();
+    assert!(error.to_string().contains("ZohoCRM.modules.ALL"), "{error}");
+    assert_eq!(stub.granted(), 1, "another token has no other scopes");
+}
+
+#[test]
+fn classes_of_refusals() {
+    for (code, class) in [
+        ("MANDATORY_NOT_FOUND", Class::Data),
+        ("INVALID_DATA", Class::Data),
+        ("SOMETHING_NEW", Class::Data),
+        ("DUPLICATE_DATA", Class::Duplicate),
+        ("INVALID_MODULE", Class::Configuration),
+        ("INVALID_URL_PATTERN", Class::Configuration),
+        ("NO_PERMISSION", Class::Configuration),
+        ("OAUTH_SCOPE_MISMATCH", Class::Configuration),
+        ("LIMIT_EXCEEDED", Class::Retry),
+        ("TOO_MANY_REQUESTS", Class::Retry),
+        ("INTERNAL_ERROR", Class::Retry),
+        ("RECORD_LOCKED", Class::Locked),
+    ] {
+        let refusal = refusal(failure(code, json!({})));
+        assert_eq!((refusal.class, refusal.code.as_str()), (class, code));
+        assert!(refusal.message.contains(code) && !refusal.advice.is_empty(), "{refusal:?}");
+    }
+}
+
+#[test]
+fn names_are_taken_over_and_values_are_not() {
+    let details = json!({"api_name": "Email", "json_path": "$.data[3].Email", "expected_data_type": "email",
+                         "value": "ann@example.org", "info": "Ann"});
+    let wrong = refusal(failure("INVALID_DATA", details));
+    assert_eq!((wrong.field.as_deref(), wrong.class), (Some("Email"), Class::Data));
+    assert_eq!(wrong.message, "Email: Zoho wants a value of type email (INVALID_DATA)");
+    let long = refusal(failure("INVALID_DATA", json!({"api_name": "Phone", "maximum_length": 30})));
+    assert_eq!(long.message, "Phone: the value is longer than the 30 that Zoho allows (INVALID_DATA)");
+    let echo =
+        refusal(failure("Ann Example!", json!({"api_name": "Ann <ann@example.org>", "json_path": "Ann Example"})));
+    assert!(!format!("{echo:?}").contains("Ann"), "{echo:?}");
+}
+
+#[test]
+fn an_id_that_is_gone_is_told_from_a_lookup_that_is_wrong() {
+    let gone = refusal(failure("INVALID_DATA", json!({"api_name": "id", "json_path": "$.data[0].id"})));
+    assert_eq!((gone.class, gone.field), (Class::Gone, None));
+    let lookup = refusal(failure("INVALID_DATA", json!({"api_name": "id", "json_path": "$.data[0].Contact.id"})));
+    assert_eq!((lookup.class, lookup.field.as_deref()), (Class::Data, Some("Contact")));
+    let deleted = Refusal::read(&failure("INVALID_DATA", json!({"id": "12"})), true);
+    assert_eq!(deleted.class, Class::Gone);
+}
+
+#[test]
+fn nested_errors_are_found() {
+    let other =
+        json!({"api_name": "Email", "json_path": "$.data[0].Email", "duplicate_record": {"id": "4400000000012345678"}});
+    let nested = failure(
+        "MULTIPLE_OR_MULTI_ERRORS",
+        json!({"errors": [failure("MANDATORY_NOT_FOUND", json!({"api_name": "Last_Name"})), failure("DUPLICATE_DATA", other)]}),
+    );
+    let refusal = refusal(nested);
+    assert_eq!((refusal.class, refusal.code.as_str()), (Class::Duplicate, "DUPLICATE_DATA"));
+    assert_eq!(refusal.duplicate_id.as_deref(), Some("4400000000012345678"));
+    assert!(refusal.message.contains("Last_Name") && refusal.message.contains("Email"), "{}", refusal.message);
+}
+
+#[tokio::test]
+async fn a_success_without_an_id_is_sent_again() {
+    let stub = Stub::start().await;
+    let nameless = json!({"code": "SUCCESS", "details": {}, "message": "done", "status": "success"});
+    let entries = upsert(&stub, reply(200, json!({"data": [nameless]})), 1).await.unwrap();
+    assert!(matches!(&entries[0], Entry::Refused(refusal) if refusal.class == Class::Retry), "{entries:?}");
+}
+
+#[tokio::test]
+async fn deleting_and_reading_go_in_parts() {
+    let stub = Stub::start().await;
+    let client = stub.client(None);
+    let ids: Vec<String> = (0..60).map(|id| format!("{id:019}")).collect();
+    let deleted = |part: &[String]| {
+        let entry = |id: &String| json!({"code": "SUCCESS", "details": {"id": id}, "message": "record deleted", "status": "success"});
+        reply(200, json!({"data": part.iter().map(entry).collect::<Vec<_>>()}))
+    };
+    stub.will(deleted(&ids[..51]));
+    stub.will(deleted(&ids[51..]));
+    let entries = client.delete("Contacts", &ids).await.unwrap();
+    let same = |(entry, id): (&Entry, &String)| matches!(entry, Entry::Done { id: done, action: Action::Deleted, .. } if done == id);
+    assert!(entries.len() == 60 && entries.iter().zip(&ids).all(same), "{entries:?}");
+
+    stub.will(reply(200, json!({"data": [{"id": "1"}], "info": {"more_records": false}})));
+    stub.will(Reply::Body(204, "", String::new()));
+    assert_eq!(client.get("Contacts", &ids, &["Email", "Last_Name"]).await.unwrap().len(), 1);
+    let asked = stub.asked();
+    assert_eq!(asked.iter().map(|asked| asked.method.as_str()).collect::<Vec<_>>(), ["DELETE", "DELETE", "GET", "GET"]);
+    assert!(asked[2].query.contains(&("fields".to_owned(), "Email,Last_Name".to_owned())), "{asked:?}");
+}
+
+#[tokio::test]
+async fn a_search_reads_all_pages_and_keeps_what_was_asked_for() {
+    let stub = Stub::start().await;
+    let page = |emails: &[&str], more: bool| {
+        let records: Vec<Value> = emails.iter().map(|email| json!({"id": "1", "Email": email})).collect();
+        reply(200, json!({"data": records, "info": {"more_records": more}}))
+    };
+    stub.will(page(&["Ann@Example.org"], true));
+    stub.will(page(&["bob@example.org", "not-bob@example.org"], false));
+    let values = ["ann@example.org".to_owned(), "bob@example.org".to_owned()];
+    let found = stub.client(None).search_equal("Contacts", "Email", &values, &["Moodle_User_Key"]).await.unwrap();
+    assert_eq!(
+        found.iter().map(|record| record["Email"].as_str().unwrap()).collect::<Vec<_>>(),
+        ["Ann@Example.org", "bob@example.org"]
+    );
+    let pages: Vec<_> = stub.asked().into_iter().map(|asked| asked.query).collect();
+    assert!(pages[0].contains(&("fields".to_owned(), "Moodle_User_Key,Email".to_owned())), "{pages:?}");
+    assert!(pages[1].contains(&("page".to_owned(), "2".to_owned())), "{pages:?}");
+}
+
+#[tokio::test]
+async fn what_is_left_is_taken_from_every_answer() {
+    let stub = Stub::start().await;
+    let client = stub.client(None);
+    let org = json!({"org": [{"company_name": "College"}]}).to_string();
+    stub.will(Reply::Body(200, "412", org.clone()));
+    client.org().await.unwrap();
+    assert_eq!(client.limiter().credits().map(|(left, _)| left), Some(412));
+    stub.will(Reply::Body(502, "", "<html>".to_owned()));
+    let _ = client.org().await.unwrap_err();
+    assert_eq!(
+        client.limiter().credits().map(|(left, _)| left),
+        Some(411),
+        "a gateway says nothing, and it may have cost"
+    );
+    stub.will(reply(429, failure("LIMIT_EXCEEDED", json!({}))));
+    let _ = client.org().await.unwrap_err();
+    assert_eq!(client.limiter().credits().map(|(left, _)| left), Some(0));
+    client.org().await.unwrap();
+    assert_eq!(client.limiter().credits(), None);
+}
+
+#[tokio::test]
+async fn secrets_are_in_no_debug_text() {
+    let config = super::config("http://localhost");
+    let shown = format!("{config:?}");
+    assert!(!shown.contains("\"secret\"") && !shown.contains("\"refresh\""), "{shown}");
+}

@@ -1,1 +1,167 @@
+//! The access token: fetched once, shared, replaced.
 
+use futures_util::future::join_all;
+use serde_json::json;
+
+use super::server::{Reply, Stub, reply};
+use crate::{
+    clock::Timestamp,
+    store::Store,
+    zoho::client::{CallError, DESTINATION},
+};
+
+const MINUTE: i64 = 60 * 1_000;
+
+fn token_refused() -> Reply {
+    reply(401, json!({"code": "INVALID_TOKEN", "details": {}, "message": "invalid oauth token", "status": "error"}))
+}
+
+fn error(text: &str) -> Reply {
+    reply(200, json!({"error": text}))
+}
+
+async fn store(folder: &tempfile::TempDir) -> Store {
+    let url = format!("sqlite://{}", folder.path().join("test.sqlite").display());
+    let store = Store::connect(&url.parse().unwrap()).await.unwrap();
+    store.migrate().await.unwrap();
+    store.add_destination(DESTINATION, Timestamp(0)).await.unwrap();
+    store
+}
+
+fn used_tokens(stub: &Stub) -> Vec<String> {
+    stub.asked().into_iter().map(|asked| asked.authorization).collect()
+}
+
+#[tokio::test]
+async fn one_token_for_all_calls_and_a_new_one_before_it_ends() {
+    let stub = Stub::start().await;
+    let client = stub.client(None);
+    for result in join_all((0..5).map(|_| client.org())).await {
+        assert_eq!(result.unwrap().name, "College");
+    }
+    assert_eq!(used_tokens(&stub), ["Zoho-oauthtoken token-1"; 5]);
+    stub.later(54 * MINUTE);
+    client.org().await.unwrap();
+    assert_eq!(stub.granted(), 1);
+    stub.later(2 * MINUTE);
+    client.org().await.unwrap();
+    assert_eq!((stub.granted(), used_tokens(&stub).last().unwrap().as_str()), (2, "Zoho-oauthtoken token-2"));
+}
+
+#[tokio::test]
+async fn all_processes_share_it() {
+    let (stub, folder) = (Stub::start().await, tempfile::tempdir().unwrap());
+    let store = store(&folder).await;
+    let clients = [0, 1, 2].map(|_| stub.client(Some(store.clone())));
+    for result in join_all(clients.iter().map(|client| client.org())).await {
+        result.unwrap();
+    }
+    assert_eq!(stub.granted(), 1);
+    let sealed = store.access_token(DESTINATION).await.unwrap().unwrap();
+    assert!(!sealed.sealed.contains("token-1") && !sealed.sealed.contains(&hex::encode("token-1")));
+
+    // Refused: one of them fetches a new one, and the other takes it.
+    used_tokens(&stub);
+    stub.will(token_refused());
+    clients[0].org().await.unwrap();
+    stub.will(token_refused());
+    clients[1].org().await.unwrap();
+    let (old, new) = ("Zoho-oauthtoken token-1", "Zoho-oauthtoken token-2");
+    assert_eq!((stub.granted(), used_tokens(&stub)), (2, vec![old.to_owned(), new.into(), old.into(), new.into()]));
+}
+
+#[tokio::test]
+async fn what_other_credentials_sealed_is_replaced() {
+    let (stub, folder) = (Stub::start().await, tempfile::tempdir().unwrap());
+    let store = store(&folder).await;
+    let sealed = crate::store::SealedToken { sealed: "00".repeat(60), expires_at: Timestamp(i64::MAX) };
+    store.end_refresh(DESTINATION, Some(&sealed)).await.unwrap();
+    stub.client(Some(store.clone())).org().await.unwrap();
+    assert_eq!(stub.granted(), 1);
+    assert_ne!(store.access_token(DESTINATION).await.unwrap().unwrap(), sealed);
+}
+
+#[tokio::test]
+async fn a_process_that_died_in_its_turn_is_waited_for_and_then_not() {
+    let (stub, folder) = (Stub::start().await, tempfile::tempdir().unwrap());
+    let store = store(&folder).await;
+    assert!(store.begin_refresh(DESTINATION, Timestamp(0), Timestamp(MINUTE)).await.unwrap());
+    let waiting = tokio::spawn({
+        let client = stub.client(Some(store.clone()));
+        async move { client.org().await }
+    });
+    tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+    assert_eq!((stub.granted(), waiting.is_finished()), (0, false));
+    stub.later(MINUTE);
+    waiting.await.unwrap().unwrap();
+    assert_eq!(stub.granted(), 1);
+}
+
+#[tokio::test]
+async fn a_token_that_is_refused_is_replaced_once() {
+    let stub = Stub::start().await;
+    let client = stub.client(None);
+    stub.will(token_refused());
+    client.org().await.unwrap();
+    assert_eq!(used_tokens(&stub), ["Zoho-oauthtoken token-1", "Zoho-oauthtoken token-2"]);
+    for _ in 0..2 {
+        stub.will(token_refused());
+    }
+    let error = client.org().await.unwrap_err();
+    assert!(matches!(error, CallError::Unauthorized { .. }), "{error}");
+    assert_eq!((stub.granted(), stub.asked().len()), (3, 2));
+    client.org().await.unwrap();
+}
+
+#[tokio::test]
+async fn an_error_comes_as_a_success() {
+    let stub = Stub::start().await;
+    let client = stub.client(None);
+    for code in ["invalid_code", "invalid_client", "invalid_client_secret", "something_new"] {
+        stub.will_grant(error(code));
+        let error = client.org().await.unwrap_err();
+        assert!(matches!(error, CallError::Unauthorized { .. }), "{code}: {error}");
+    }
+    for reply in [Reply::Body(502, "", "<html>".to_owned()), reply(200, json!([])), error("general_error")] {
+        stub.will_grant(reply);
+        let error = client.org().await.unwrap_err();
+        assert!(matches!(error, CallError::Unreachable { .. }), "{error}");
+    }
+    assert_eq!(stub.asked().len(), 0, "nothing went to the API");
+    client.org().await.unwrap();
+}
+
+#[tokio::test]
+async fn after_too_many_tokens_ten_minutes_pass() {
+    let stub = Stub::start().await;
+    let client = stub.client(None);
+    stub.will_grant(error("Access Denied"));
+    for _ in 0..3 {
+        let CallError::Throttled { until, .. } = client.org().await.unwrap_err() else { panic!("not throttled") };
+        assert_eq!(until, Some(Timestamp(10 * MINUTE)));
+        assert_eq!(stub.granted(), 0);
+    }
+    assert_eq!(client.limiter().concurrency(), 5, "that says nothing about calls at a time");
+    stub.later(10 * MINUTE);
+    client.org().await.unwrap();
+}
+
+#[tokio::test]
+async fn who_waits_shares_a_failure() {
+    let stub = Stub::start().await;
+    let client = stub.client(None);
+    stub.will_grant(error("invalid_code"));
+    let failed = join_all((0..5).map(|_| client.org())).await.into_iter().filter(Result::is_err).count();
+    assert_eq!((failed, stub.granted()), (5, 0));
+}
+
+#[tokio::test]
+async fn the_configured_address_wins() {
+    let (stub, other) = (Stub::start().await, Stub::start().await);
+    let mut config = super::config(&stub.url);
+    config.api_url = Some(format!("{}/", other.url));
+    let http = crate::http::Http::new().unwrap();
+    let client = crate::zoho::client::Client::new(&config, http, None, stub.clock(), getrandom::fill);
+    client.org().await.unwrap();
+    assert_eq!((stub.asked().len(), other.asked().len()), (0, 1));
+}
