@@ -23,3 +23,4 @@ mod once_wrong;
 mod reading;
 mod recordings;
 mod shutdown;
+mod sync_api;
