@@ -50,9 +50,10 @@ async fn recorded_requests_end_in_zoho(database: Database) {
         let record = with(&delivered, "Moodle_Grade_Key", &key);
         let contact = with(&contacts, "Moodle_User_Key", &format!("{SITE}:{}", text(grade, "userid")));
         assert_eq!(record["Contact"]["id"], contact["id"]);
+        // Zoho's field has two decimals, as people want to see.
         let number = |value: Option<&Value>| match value {
-            Some(Value::String(text)) => text.parse::<f64>().ok(),
-            Some(Value::Number(number)) => number.as_f64(),
+            Some(Value::String(text)) => text.parse::<f64>().ok().map(|number| (number * 100.0).round() as i64),
+            Some(Value::Number(number)) => number.as_f64().map(|number| (number * 100.0).round() as i64),
             _ => None,
         };
         assert_eq!(number(record.get("Final_Grade")), number(grade.get("finalgrade")), "{key}");
