@@ -44,7 +44,11 @@ async fn what_comes_before_its_user_waits_and_is_released(database: Database) {
     let contact = until("the contact", async || zoho.records("Contacts").await.pop()).await;
     let since = Instant::now();
     rest(&database).await;
-    assert!(since.elapsed() < RELEASE + Duration::from_secs(4), "released by the contact's success: {:?}", since.elapsed());
+    assert!(
+        since.elapsed() < RELEASE + Duration::from_secs(4),
+        "released by the contact's success: {:?}",
+        since.elapsed()
+    );
     let grades = zoho.records("Moodle_Grades").await;
     assert_eq!(with(&grades, "Moodle_Grade_Key", "moodle:3:4")["Contact"]["id"], contact["id"]);
     assert_eq!(zoho.records("Moodle_Enrolments").await.len(), 1);

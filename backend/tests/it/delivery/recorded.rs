@@ -57,7 +57,10 @@ async fn recorded_requests_end_in_zoho(database: Database) {
             _ => None,
         };
         assert_eq!(number(record.get("Final_Grade")), number(grade.get("finalgrade")), "{key}");
-        assert!(!record.get("Feedback").is_some_and(|text| text.to_string().contains('<')), "without its HTML: {record:?}");
+        assert!(
+            !record.get("Feedback").is_some_and(|text| text.to_string().contains('<')),
+            "without its HTML: {record:?}"
+        );
         assert_tracked(record, grade);
     }
     server.stop().await;

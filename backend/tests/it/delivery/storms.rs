@@ -52,7 +52,9 @@ async fn a_storm_of_gradings_is_few_calls(database: Database) {
     let log = zoho.log().await;
     let calls = log.iter().filter(|call| call["module"] == json!("Moodle_Grades")).count();
     let states: u64 = log.iter().filter_map(|call| call["records"].as_u64()).sum();
-    eprintln!("{EVENTS} events on {GRADES} grades: {calls} calls with {states} states; 5 is the least for one state of rest");
+    eprintln!(
+        "{EVENTS} events on {GRADES} grades: {calls} calls with {states} states; 5 is the least for one state of rest"
+    );
     // Without coalescing it would be 500 calls of 100 records; a slow machine takes longer to send the events, and has more rests.
     assert!(calls <= 250, "{calls} calls");
     server.stop().await;

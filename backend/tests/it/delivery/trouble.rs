@@ -99,7 +99,8 @@ async fn too_many_calls_at_once_slow_it_down(database: Database) {
     let zoho = ZohoSimulator::start_set_up().await;
     zoho.change(json!({"concurrency": 2, "delay_ms": 30})).await;
     let server = start(&database, &zoho).await;
-    let events: Vec<Value> = (1..=1_000).map(|id| at(id, "course_created", course(id, &format!("course{id}")))).collect();
+    let events: Vec<Value> =
+        (1..=1_000).map(|id| at(id, "course_created", course(id, &format!("course{id}")))).collect();
     server.site().apply(&events).await;
     rest(&database).await;
     assert_eq!(zoho.records("Products").await.len(), 1_000);
@@ -111,7 +112,8 @@ async fn too_many_calls_at_once_slow_it_down(database: Database) {
 async fn an_outage_is_waited_out(database: Database) {
     let zoho = ZohoSimulator::start_set_up().await;
     let server = start(&database, &zoho).await;
-    let faults = ["bad_gateway_html", "internal_error", "truncated_json", "service_unavailable_html", "connection_reset"];
+    let faults =
+        ["bad_gateway_html", "internal_error", "truncated_json", "service_unavailable_html", "connection_reset"];
     for (id, fault) in (1..).zip(faults) {
         zoho.add_faults(json!([{"match": {"operation": "upsert", "nth": 1}, "fault": fault}])).await;
         server.site().apply(&[at(id, "course_created", course(id, fault))]).await;
@@ -128,7 +130,10 @@ async fn an_outage_is_waited_out(database: Database) {
 
 async fn one_record_that_makes_zoho_ill_stands_alone_in_the_end(database: Database) {
     let zoho = ZohoSimulator::start_set_up().await;
-    zoho.add_faults(json!([{"match": {"operation": "upsert", "every": 1, "key": "poison"}, "fault": "internal_error"}])).await;
+    zoho.add_faults(
+        json!([{"match": {"operation": "upsert", "every": 1, "key": "poison"}, "fault": "internal_error"}]),
+    )
+    .await;
     let server = start(&database, &zoho).await;
     let name = |id: i64| if id == 7 { "poison".to_owned() } else { format!("course{id}") };
     let events: Vec<Value> = (1..=40).map(|id| at(id, "course_created", course(id, &name(id)))).collect();
@@ -209,7 +214,8 @@ async fn a_missing_field_pauses_until_it_is_there(database: Database) {
     assert_eq!(pause["cause"], "configuration", "{pause}");
     assert!(pause["reason"].as_str().unwrap().contains("zoho setup"), "{pause}");
     assert_eq!(writes(&zoho.log().await), []);
-    zoho.set_up(&backend_sync::zoho::mapping::Mapping::parse(backend_sync::zoho::mapping::Mapping::DEFAULT).unwrap()).await;
+    zoho.set_up(&backend_sync::zoho::mapping::Mapping::parse(backend_sync::zoho::mapping::Mapping::DEFAULT).unwrap())
+        .await;
     rest(&database).await;
     assert_eq!(zoho.records("Contacts").await.len(), 1);
     server.stop().await;
