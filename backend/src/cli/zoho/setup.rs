@@ -63,7 +63,9 @@ async fn create(
         Step::CreateModule { .. } => client.create_module(body).await?,
         Step::CreateFields { module, .. } => client.create_fields(module, body).await?,
     };
-    print(format_args!("{progress} {step}"))?;
+    let refused = entries.iter().filter(|entry| matches!(entry, Entry::Refused(_))).count();
+    let created = entries.len() - refused;
+    print(format_args!("{progress} {}: {created} created, {refused} refused", step.module()))?;
     for entry in entries {
         if let Entry::Refused(refusal) = entry {
             print(format_args!("        refused: {}. {}", refusal.message, refusal.advice))?;
