@@ -88,11 +88,16 @@ impl App {
         let repeat = config.sync.repeat();
         let (writer, ingest) =
             Writer::new(store.clone(), transaction_events, queue_kib, repeat, Arc::clone(&committed), clock.clone());
-        let delivery = match &config.zoho {
-            Some(zoho) => Some(delivery(config, zoho, &store, committed, &clock).await?),
+        let zoho = match &config.zoho {
+            Some(settings) => Some(Arc::new(zoho(settings, &store, &clock)?)),
             None => None,
         };
-        let context = Arc::new(Context { store, ingest, tokens: Tokens::default(), clock });
+        let delivery = match &zoho {
+            Some(zoho) => Some(engine(config, &store, Arc::clone(zoho), Arc::clone(&committed), &clock).await?),
+            None => None,
+        };
+        let tokens = Tokens::default();
+        let context = Arc::new(Context { store, ingest, tokens, zoho, due: committed, clock });
         let address = address.unwrap_or(config.listen);
         Ok(Self { acceptor, address, context, writer, delivery, grace: config.shutdown.grace() })
     }
@@ -136,7 +141,9 @@ impl App {
         if let Some(delivery) = delivery
             && tokio::time::timeout(grace, delivery).await.is_err()
         {
-            tracing::warn!("a delivery did not finish in time; its items are delivered again when their lease runs out");
+            tracing::warn!(
+                "a delivery did not finish in time; its items are delivered again when their lease runs out"
+            );
         }
         if tokio::time::timeout(grace, store.close()).await.is_err() {
             tracing::warn!("the database did not let go in time");
@@ -146,23 +153,27 @@ impl App {
     }
 }
 
+/// Zoho as the configuration describes it.
+pub fn zoho(settings: &config::Zoho, store: &Store, clock: &Clock) -> Result<Zoho, AppError> {
+    let mapping = read_mapping(settings)?;
+    let client = Client::new(settings, Http::new()?, Some(store.clone()), clock.clone(), getrandom::fill);
+    Ok(Zoho::new(store.clone(), client, mapping, clock.clone(), Random::system()))
+}
+
 /// What delivers records to Zoho.
-async fn delivery(
+async fn engine(
     config: &Config,
-    zoho: &config::Zoho,
     store: &Store,
-    committed: Arc<Notify>,
+    zoho: Arc<Zoho>,
+    due: Arc<Notify>,
     clock: &Clock,
 ) -> Result<Engine<Zoho>, AppError> {
-    let mapping = read_mapping(zoho)?;
-    let random = Random::system();
-    let client = Client::new(zoho, Http::new()?, Some(store.clone()), clock.clone(), getrandom::fill);
     let now = clock.now();
     if store.add_destination(Zoho::NAME, now).await? {
         tracing::info!(destination = Zoho::NAME, "a new destination: every record is delivered to it");
     }
     // What it was paused for may have been repaired in the configuration.
-    store.check_soon(Zoho::NAME, now).await?;
+    store.set_check(Zoho::NAME, now).await?;
     let settings = Settings {
         workers: config.sync.workers.into(),
         lease: config.sync.lease(),
@@ -170,14 +181,14 @@ async fn delivery(
         check: config.sync.check(),
         attempts: config.sync.attempts(),
     };
-    let destination = Zoho::new(store.clone(), client, mapping, clock.clone(), random.clone());
-    Ok(Engine::new(store.clone(), destination, settings, clock.clone(), random, committed))
+    Ok(Engine::new(store.clone(), zoho, settings, clock.clone(), Random::system(), due))
 }
 
 /// The mapping that the configuration names, or the default.
 pub fn read_mapping(zoho: &config::Zoho) -> Result<Mapping, AppError> {
     let Some(path) = &zoho.mapping else {
-        return Mapping::parse(Mapping::DEFAULT).map_err(|error| AppError::Mapping { file: "default".to_owned(), error });
+        return Mapping::parse(Mapping::DEFAULT)
+            .map_err(|error| AppError::Mapping { file: "default".to_owned(), error });
     };
     let file = path.display().to_string();
     let text = std::fs::read_to_string(path).map_err(|error| AppError::MappingFile { file: file.clone(), error })?;

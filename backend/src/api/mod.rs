@@ -30,7 +30,9 @@ use poem_openapi::{LicenseObject, OpenApiService, Tags};
 
 pub use auth::Tokens;
 
-use crate::{clock::Clock, ingest::Ingest, store::Store};
+use tokio::sync::Notify;
+
+use crate::{clock::Clock, ingest::Ingest, store::Store, zoho::destination::Zoho};
 
 /// Version of the contract, `major.minor`: a new major breaks senders or readers, a new minor adds.
 pub const CONTRACT_VERSION: &str = "1.0";
@@ -43,6 +45,10 @@ pub struct Context {
     pub ingest: Ingest,
     /// The tokens in use.
     pub tokens: Tokens,
+    /// Zoho, if it is configured.
+    pub zoho: Option<Arc<Zoho>>,
+    /// Tells the delivery of this process that items are due.
+    pub due: Arc<Notify>,
     /// The time.
     pub clock: Clock,
 }

@@ -15,7 +15,9 @@ pub(super) async fn run(config: Config, clock: Clock) -> Result<(), CliError> {
     welcome(&store, app.address(), &clock).await?;
     tracing::info!(address = %app.address(), database = %config.database_url, version = env!("CARGO_PKG_VERSION"), "serving");
     if config.zoho.is_none() {
-        tracing::info!("no destination is configured: records are kept and can be read; see the section [zoho] of backend-sync config");
+        tracing::info!(
+            "no destination is configured: records are kept and can be read; see the section [zoho] of backend-sync config"
+        );
     }
     Ok(app.run().await?)
 }

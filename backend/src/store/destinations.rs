@@ -105,10 +105,10 @@ impl Store {
         Ok(result.rows_affected > 0)
     }
 
-    /// Lets the next check of a paused destination be due now: its configuration may have been repaired.
-    pub async fn check_soon(&self, name: &str, now: Timestamp) -> Result<(), StoreError> {
+    /// Says when a paused destination is checked next, unless an operator paused it.
+    pub async fn set_check(&self, name: &str, at: Timestamp) -> Result<(), StoreError> {
         destination::Entity::update_many()
-            .col_expr(Column::CheckAt, Expr::value(now.0))
+            .col_expr(Column::CheckAt, Expr::value(at.0))
             .filter(Column::Name.eq(name))
             .filter(Column::CheckAt.is_not_null())
             .exec(&self.write)

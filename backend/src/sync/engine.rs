@@ -84,13 +84,13 @@ impl<D: Destination> Engine<D> {
     /// An engine for a destination that [`Store::add_destination`] knows.
     pub fn new(
         store: Store,
-        destination: D,
+        destination: Arc<D>,
         settings: Settings,
         clock: Clock,
         random: Random,
         wake: Arc<Notify>,
     ) -> Self {
-        Self { store, destination: Arc::new(destination), settings, clock, random, wake }
+        Self { store, destination, settings, clock, random, wake }
     }
 
     /// Delivers until `stop` becomes true. Then finishes what is under way.
@@ -257,7 +257,10 @@ impl<D: Destination> Engine<D> {
                     tracing::info!(destination = D::NAME, cause = pause.cause, "▶ the delivery goes on");
                 }
             }
-            Some(Trouble::Pause { cause, reason, check_at }) => self.pause(cause, reason, check_at).await?,
+            Some(Trouble::Pause { cause, reason, check_at }) => {
+                self.pause(cause, reason, check_at).await?;
+                self.store.set_check(D::NAME, check_at.unwrap_or(next)).await?;
+            }
             Some(trouble) => tracing::warn!(destination = D::NAME, ?trouble, "the destination cannot be checked"),
         }
         Ok(Round::Busy)

@@ -108,7 +108,8 @@ impl Store {
         let mut released = 0;
         let Some(only) = only else {
             let (condition, values) = ("destination = ?".to_owned() + parked, vec![destination.into()]);
-            let keys = make_pending(&self.write, destination, &condition, values, Delivered::Trusted, now, None).await?;
+            let keys =
+                make_pending(&self.write, destination, &condition, values, Delivered::Trusted, now, None).await?;
             return Ok(keys.len() as u64);
         };
         for ((kind, site_id), ids) in by_kind_and_site(only) {

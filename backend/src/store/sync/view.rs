@@ -54,6 +54,8 @@ pub struct ItemRow {
     pub attempts: u32,
     /// The record's id at the destination.
     pub remote_id: Option<String>,
+    /// Of what was delivered last; none when that is not known.
+    pub digest: Option<String>,
     /// When it was last delivered, or found to need no delivery.
     pub synced_at: Option<Timestamp>,
     /// What it waits for.
@@ -138,7 +140,7 @@ impl ItemFilter {
     }
 }
 
-const ITEM_COLUMNS: &str = "site_id, kind, moodle_id, state, revision, changed_at, due_at, attempts, remote_id, synced_at, \
+const ITEM_COLUMNS: &str = "site_id, kind, moodle_id, state, revision, changed_at, due_at, attempts, remote_id, digest, synced_at, \
                             waits_kind, waits_id, code, reason";
 
 impl Store {
@@ -322,6 +324,7 @@ fn item_of(row: &QueryResult) -> Result<ItemRow, StoreError> {
         due_at: Timestamp(row.try_get("", "due_at")?),
         attempts: attempts.unsigned_abs(),
         remote_id: row.try_get("", "remote_id")?,
+        digest: row.try_get("", "digest")?,
         synced_at: synced_at.map(Timestamp),
         waits_for,
         code: row.try_get("", "code")?,

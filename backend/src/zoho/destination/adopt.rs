@@ -70,7 +70,11 @@ impl Zoho {
                 }
                 Holder::InFlight => {
                     let words = "Another user with the same e-mail address is being delivered; this one follows.";
-                    delivery.settled.push(self.retry(job, ("same_email_in_flight".to_owned(), words.to_owned()), timing));
+                    delivery.settled.push(self.retry(
+                        job,
+                        ("same_email_in_flight".to_owned(), words.to_owned()),
+                        timing,
+                    ));
                     continue;
                 }
             }
@@ -104,8 +108,7 @@ impl Zoho {
             Some((user.record.state.email?.to_lowercase(), key))
         });
         let users = grouped(users);
-        let others: Vec<RecordKey> =
-            users.values().filter(|users| users.len() > 1).flatten().copied().collect();
+        let others: Vec<RecordKey> = users.values().filter(|users| users.len() > 1).flatten().copied().collect();
         let rows = self.store.items_of(Self::NAME, &others).await?;
         let rows: HashMap<RecordKey, ItemRow> = rows.into_iter().map(|row| (row.key, row)).collect();
         let holder = |(key, email): (RecordKey, String)| {

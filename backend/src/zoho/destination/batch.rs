@@ -4,9 +4,7 @@ use std::collections::{HashMap, HashSet};
 
 use crate::{
     model::{Course, Enrolment, Grade, GradeItem, Id, ItemState, Kind, Record, RecordKey, State, User, Version},
-    store::{
-        Claimed, ItemRow, Store, StoreError, StoredRecord, completion, course, enrolment, grade, user,
-    },
+    store::{Claimed, ItemRow, Store, StoreError, StoredRecord, completion, course, enrolment, grade, user},
     zoho::mapping::{Mapping, StateRef, Subject},
 };
 
@@ -88,7 +86,8 @@ impl Batch {
             let place = (grade.site_id, grade.record.state.gradeid);
             self.grades.entry(place).or_insert_with(|| copy(grade));
         }
-        let items: HashSet<Place> = self.grades.values().map(|grade| (grade.site_id, grade.record.state.itemid)).collect();
+        let items: HashSet<Place> =
+            self.grades.values().map(|grade| (grade.site_id, grade.record.state.itemid)).collect();
         self.grade_items = store.items_by_key(&items.into_iter().collect::<Vec<_>>()).await?;
         Ok(())
     }
@@ -116,7 +115,8 @@ impl Batch {
         if mapping.module(self.kind).is_some_and(|module| module.reads_user()) {
             self.users = store.records_by_key::<user::Entity>(&users.into_iter().collect::<Vec<_>>()).await?;
         }
-        if mapping.filter().restricts_courses() || mapping.module(self.kind).is_some_and(|module| module.reads_course()) {
+        if mapping.filter().restricts_courses() || mapping.module(self.kind).is_some_and(|module| module.reads_course())
+        {
             self.courses = store.records_by_key::<course::Entity>(&courses.into_iter().collect::<Vec<_>>()).await?;
         }
         let rows = store.items_of(destination, &keys.into_iter().collect::<Vec<_>>()).await?;
@@ -134,7 +134,9 @@ impl Batch {
         }
         for enrolment in enrolments {
             let state = &enrolment.record.state;
-            let in_course = || courses.get(&(enrolment.site_id, state.courseid)).is_some_and(|c| filter.wants_course(&c.record.state));
+            let in_course = || {
+                courses.get(&(enrolment.site_id, state.courseid)).is_some_and(|c| filter.wants_course(&c.record.state))
+            };
             if filter.wants_enrolment(state) && (!filter.restricts_courses() || in_course()) {
                 self.enrolled.insert((enrolment.site_id, state.userid));
             }
@@ -164,7 +166,12 @@ impl Batch {
                 let record = &self.grades.get(&place)?.record;
                 let item = self.grade_items.get(&(key.site_id, record.state.itemid));
                 let course = item.and_then(|item| item.courseid).and_then(|id| of(Kind::Course, id));
-                Facts { user: of(Kind::User, record.state.userid), course, item, ..facts(record, StateRef::Grade(&record.state)) }
+                Facts {
+                    user: of(Kind::User, record.state.userid),
+                    course,
+                    item,
+                    ..facts(record, StateRef::Grade(&record.state))
+                }
             }
             Kind::Completion => {
                 let record = &self.completions.get(&place)?.record;

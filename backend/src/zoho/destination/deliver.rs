@@ -212,7 +212,9 @@ impl Zoho {
                 }
                 CallError::Invalid { .. } if refused && part.len() == 1 => {
                     let reason = outcome::of_call(&error);
-                    delivery.settled.extend(part.into_iter().map(|job| outcome::failed(job.item, reason.clone(), Some(timing))));
+                    delivery
+                        .settled
+                        .extend(part.into_iter().map(|job| outcome::failed(job.item, reason.clone(), Some(timing))));
                 }
                 // Nothing was changed, so the items go back as they were.
                 _ => return Err(self.trouble(&error)),
@@ -277,7 +279,8 @@ impl Zoho {
             _ => match dangling(context, &job, &refusal) {
                 Some(related) => {
                     delivery.demanded.push(related);
-                    let words = format!("Zoho does not have {} any more; it is made again.", context.batch.name(related));
+                    let words =
+                        format!("Zoho does not have {} any more; it is made again.", context.batch.name(related));
                     self.retry(job, ("related_gone".to_owned(), words), timing)
                 }
                 None => outcome::failed(job.item, outcome::of_refusal(&refusal), Some(timing)),
@@ -371,7 +374,9 @@ fn may_be_one_record(error: &CallError, jobs: &[Job]) -> bool {
     match error {
         CallError::Invalid { .. } => true,
         // The first time it is more likely that Zoho is ill; what fails again and again is looked at more closely.
-        CallError::Unknown { status: Some(status), .. } => *status >= 500 && jobs.iter().any(|job| job.item.attempts >= 2),
+        CallError::Unknown { status: Some(status), .. } => {
+            *status >= 500 && jobs.iter().any(|job| job.item.attempts >= 2)
+        }
         _ => false,
     }
 }

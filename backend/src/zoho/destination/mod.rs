@@ -5,11 +5,13 @@ mod batch;
 mod decide;
 mod deliver;
 mod outcome;
+mod plan;
 
 use std::{collections::BTreeMap, sync::Arc};
 
 use tokio::sync::Mutex;
 
+pub use self::plan::{Action, Difference, Plan, Planned};
 use self::{
     batch::Batch,
     decide::{Decider, Decision},
@@ -62,7 +64,8 @@ impl Zoho {
         let findings = check::check(&self.mapping, &modules);
         let errors: Vec<_> = findings.iter().filter(|finding| finding.severity == Severity::Error).collect();
         if let Some(first) = errors.first() {
-            let place = first.field.as_ref().map_or_else(|| first.module.clone(), |field| format!("{}.{field}", first.module));
+            let place =
+                first.field.as_ref().map_or_else(|| first.module.clone(), |field| format!("{}.{field}", first.module));
             let more = if errors.len() > 1 { format!(" (and {} more)", errors.len() - 1) } else { String::new() };
             let reason = format!(
                 "The mapping and Zoho do not fit: {place}: {}. {}{more}. backend-sync zoho check shows all; what is missing, \

@@ -35,11 +35,6 @@ impl Operation {
             Self::Org => "org",
         }
     }
-
-    /// Reads of records have errors in a shape of their own.
-    pub(super) fn is_read(self) -> bool {
-        matches!(self, Self::Get | Self::Search)
-    }
 }
 
 /// Which call of Zoho's it is.
@@ -139,6 +134,11 @@ impl Call {
     /// Whether a module must exist for it.
     pub(super) fn is_of_a_module(&self) -> bool {
         self.module.is_some() && !matches!(self.target, Target::UnknownUrl | Target::WrongMethod | Target::Token)
+    }
+
+    /// Reads of records have errors in a shape of their own.
+    pub(super) fn errors_are_lists(&self) -> bool {
+        matches!(self.target, Target::List | Target::GetOne(_) | Target::Search)
     }
 
     /// The ids that the URL names.

@@ -55,11 +55,19 @@ fn parsed<T: DeserializeOwned>(body: &[u8]) -> Result<T, String> {
     serde_json::from_slice(body).map_err(|error| error.to_string())
 }
 
+/// All records by module, each with the fields that have a value.
 fn all_records(state: &State) -> Value {
     let (mut modules, mut recycled) = (Map::new(), Map::new());
     for (name, module) in &state.organisation.modules {
         let records = module.records.all_live();
-        let shown = records.map(|(id, record, fields)| show(&state.organisation, module, (id, record, fields), None));
+        let shown = records.map(|(id, record, fields)| {
+            let mut shown = show(&state.organisation, module, (id, record, fields), None);
+            // Most fields of most records are empty: to tell them all would make the answer ten times as long.
+            if let Value::Object(fields) = &mut shown {
+                fields.retain(|_, value| !value.is_null());
+            }
+            shown
+        });
         modules.insert(name.clone(), shown.collect());
         recycled.insert(name.clone(), module.records.recycled().into());
     }

@@ -65,3 +65,39 @@ impl Log {
         self.keys = 0;
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{CALLS, Entry, KEYS, Log};
+
+    fn entry(keys: usize) -> Entry {
+        Entry {
+            n: 0,
+            time: String::new(),
+            method: String::new(),
+            path: String::new(),
+            operation: "upsert",
+            module: None,
+            records: keys,
+            keys: vec![String::new(); keys],
+            status: None,
+            credits: 0,
+            fault: None,
+        }
+    }
+
+    #[test]
+    fn the_oldest_calls_go_when_there_are_too_many() {
+        let mut log = Log::default();
+        (0..CALLS + 5).for_each(|_| log.add(entry(0)));
+        assert_eq!((log.calls.len(), log.after(0)[0].n), (CALLS, 6));
+        assert_eq!(log.after(CALLS as u64 + 3).len(), 2);
+    }
+
+    #[test]
+    fn the_oldest_calls_go_when_there_are_too_many_keys() {
+        let mut log = Log::default();
+        (0..KEYS / 100 + 5).for_each(|_| log.add(entry(100)));
+        assert_eq!((log.calls.len(), log.keys), (KEYS / 100, KEYS));
+    }
+}

@@ -3,13 +3,18 @@
 //! It imitates what Zoho's API v8 does for those who write records: the accounts server and its limits; insert, update,
 //! upsert, delete, get, list, search (which lags), deleted records, metadata of modules and fields and their making, the
 //! organisation; the checks of Zoho in Zoho's order; credits and concurrency. It starts as an empty organisation with the
-//! modules Leads, Accounts, Contacts and Products. Its clock can be moved, its calls can be made to fail by rule, and
-//! what it holds and what it was asked can be read: see [`control`].
+//! modules Leads, Accounts, Contacts and Products. Under `/__sim/` its clock can be moved, its calls can be made to fail
+//! by rule, and what it holds and what it was asked can be read.
 //!
 //! It does not imitate: workflows, layouts, territories, profiles beyond one, more than one user, merging, converting,
 //! cloning, sub-forms, attachments, COQL, bulk calls, composite calls, external ids (`X-EXTERNAL`), search by word,
-//! rounding of decimals, page tokens that expire, and the emptying of the recycle bin. A lookup to a deleted record is
-//! shown as null and comes back if nothing else does. The picklists of standard modules are shorter than Zoho's.
+//! rounding of decimals, page tokens that expire, and the emptying of the recycle bin. The picklists of standard modules
+//! are shorter than Zoho's.
+//!
+//! Assumed, where Zoho says nothing: an answer in which no record went well is 400 for one record and 202 for several; of
+//! several records with the value of a duplicate check field that is not unique, the oldest is updated; only unique
+//! fields, and those that Zoho checks itself, can be duplicate check fields; a lookup to a deleted record reads as null;
+//! API names of modules may have single underscores, although Zoho's description speaks of letters and digits only.
 
 mod answer;
 mod call;
@@ -19,6 +24,7 @@ mod control;
 mod credits;
 mod fault;
 mod log;
+mod make;
 mod metadata;
 mod read;
 mod records;
@@ -31,6 +37,9 @@ mod state;
 mod time;
 mod tokens;
 mod write;
+
+#[cfg(test)]
+mod tests;
 
 use std::{
     io,

@@ -1,7 +1,7 @@
 //! The records of one module: what they are, what they were a moment ago, and how to find them.
 
 use std::{
-    collections::{BTreeMap, HashMap, VecDeque},
+    collections::{BTreeMap, BTreeSet, HashMap, VecDeque},
     sync::Arc,
 };
 
@@ -47,7 +47,7 @@ impl Record {
 }
 
 /// The ids of records that have, or had a moment ago, a value in a field. Checked against the record when read, so old entries do no harm.
-type Index = HashMap<String, Vec<u64>>;
+type Index = HashMap<String, BTreeSet<u64>>;
 
 /// All records of a module, deleted ones too.
 #[derive(Default)]
@@ -134,30 +134,24 @@ impl Records {
     }
 
     /// Ids of records that may have this value in this indexed field, the oldest first.
-    pub(super) fn candidates(&self, field: &str, value: &Value) -> &[u64] {
+    pub(super) fn candidates(&self, field: &str, value: &Value) -> impl Iterator<Item = u64> {
         let ids = self.indexes.get(field).zip(index_key(value)).and_then(|(index, key)| index.get(&key));
-        ids.map_or(&[], Vec::as_slice)
+        ids.into_iter().flatten().copied()
     }
 }
 
 fn change(record: &mut Record, fields: Option<Arc<Fields>>, now: Timestamp, forget: Timestamp) {
     record.versions.push_back(Version { from: now, fields });
     // The one that held at `forget` is still seen; those before it are not. A deleted record keeps its last fields.
-    while record.versions.len() > 2 && record.versions.get(1).is_some_and(|next| next.from <= forget) {
-        record.versions.pop_front();
-    }
-    let only_fields = record.versions.back().is_some_and(|version| version.fields.is_some());
-    if only_fields && record.versions.len() == 2 && now <= forget {
+    let kept = if record.fields().is_some() { 1 } else { 2 };
+    while record.versions.len() > kept && record.versions.get(1).is_some_and(|next| next.from <= forget) {
         record.versions.pop_front();
     }
 }
 
 fn add_to_index(index: &mut Index, value: Option<&Value>, id: u64) {
     let Some(key) = value.and_then(index_key) else { return };
-    let ids = index.entry(key).or_default();
-    if !ids.contains(&id) {
-        ids.push(id);
-    }
+    index.entry(key).or_default().insert(id);
 }
 
 /// What equal values have in common: Zoho compares without regard to case.

@@ -93,7 +93,8 @@ fn build_indexes(module: &mut Module, criteria: &Criteria) {
 fn candidates(module: &Module, criteria: &Criteria) -> Option<BTreeSet<u64>> {
     match criteria {
         Criteria::Condition { field, test: Test::Equals(values) } => {
-            let ids = |value: &String| module.records.candidates(field, &Value::from(value.as_str())).to_vec();
+            let ids =
+                |value: &String| module.records.candidates(field, &Value::from(value.as_str())).collect::<Vec<_>>();
             Some(values.iter().flat_map(ids).collect())
         }
         Criteria::Condition { .. } => None,

@@ -111,7 +111,7 @@ impl Drop for Logged<'_> {
 /// A call of the API.
 async fn api(shared: &Shared, call: &mut Call, fired: Option<&Fired>, logged: &mut Logged<'_>) -> Outcome {
     let refusal_of = |refusal: Refusal, call: &Call| {
-        Outcome::Answered(if call.operation.is_read() { refusal.of_read() } else { refusal.flat() })
+        Outcome::Answered(if call.errors_are_lists() { refusal.of_read() } else { refusal.flat() })
     };
     if let Some(outcome) = fired.and_then(|fired| instead(fired.fault)) {
         return match outcome {

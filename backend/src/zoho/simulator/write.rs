@@ -187,9 +187,9 @@ pub(super) fn insert(
     now: Timestamp,
 ) -> Result<Written, Refusal> {
     let module = organisation.modules.get(name).ok_or_else(Refusal::invalid_module)?;
+    mandatory(module, &fields, true, place)?;
     let changes = checked(organisation, module, fields, place)?;
     let kept: Fields = changes.into_iter().filter(|(_, value)| !value.is_null()).collect();
-    mandatory_present(module, &kept, place)?;
     unique(module, &kept, None, place)?;
     let id = organisation.ids.next();
     let module = organisation.modules.get_mut(name).ok_or_else(Refusal::invalid_module)?;
@@ -215,6 +215,7 @@ pub(super) fn update(
         let refusal = Refusal::bad("INVALID_DATA", "the id given seems to be invalid");
         return Err(refusal.detail("api_name", "id").detail("json_path", json_path(place, "id")));
     };
+    mandatory(module, &fields, false, place)?;
     let changes = checked(organisation, module, fields, place)?;
     let mut after = before.as_ref().clone();
     for (field, value) in changes {
@@ -223,7 +224,6 @@ pub(super) fn update(
             value => after.insert(field, value),
         };
     }
-    mandatory_present(module, &after, place)?;
     unique(module, &after, Some((id, before)), place)?;
     let module = organisation.modules.get_mut(name).ok_or_else(Refusal::invalid_module)?;
     module.records.replace(id, after, writing.now, writing.forget);
@@ -257,14 +257,14 @@ fn upsert(
 fn holder(module: &Module, field: &str, fields: &Fields) -> Option<u64> {
     let value = fields.get(field).filter(|value| value.as_str() != Some(""))?;
     let field = module.fields.get(field)?;
-    holders(module, field, value).min()
+    holders(module, field, value).next()
 }
 
 fn holders<'a>(module: &'a Module, field: &'a Field, value: &'a Value) -> impl Iterator<Item = u64> + 'a {
     let exact = field.unique.is_some_and(|unique| unique.case_sensitive);
     let key = super::records::index_key(value);
     let same = move |other: &Value| if exact { other == value } else { super::records::index_key(other) == key };
-    let ids = module.records.candidates(&field.api_name, value).iter().copied();
+    let ids = module.records.candidates(&field.api_name, value);
     ids.filter(move |id| {
         module.records.live(*id).is_some_and(|(_, fields)| fields.get(&field.api_name).is_some_and(&same))
     })
@@ -290,9 +290,13 @@ fn checked(
     Ok(changes)
 }
 
-fn mandatory_present(module: &Module, fields: &Fields, place: usize) -> Result<(), Refusal> {
-    let missing = module.fields.values().find(|field| field.mandatory && !fields.contains_key(&field.api_name));
-    missing.map_or(Ok(()), |field| {
+/// A new record has all mandatory fields; a change empties none of them.
+fn mandatory(module: &Module, fields: &Fields, new: bool, place: usize) -> Result<(), Refusal> {
+    let lacks = |field: &&Field| match fields.get(&field.api_name) {
+        None => new,
+        Some(value) => value.is_null() || value.as_str() == Some(""),
+    };
+    module.fields.values().filter(|field| field.mandatory).find(lacks).map_or(Ok(()), |field| {
         Err(Refusal::bad("MANDATORY_NOT_FOUND", "required field not found")
             .detail("api_name", field.api_name.as_str())
             .detail("json_path", json_path(place, &field.api_name)))

@@ -1,0 +1,279 @@
+//! A dry run: what a delivery would do, with the exact differences and its cost, and nothing sent.
+
+use std::collections::BTreeMap;
+
+use serde_json::{Map, Value};
+
+use super::{Batch, Decider, Decision, Zoho, decide::Target};
+use crate::{
+    clock::Timestamp,
+    limits,
+    model::{Kind, RecordKey},
+    store::{Claimed, ItemRow},
+    sync::{Destination, Trouble},
+    zoho::{
+        client::Client,
+        mapping::{ModuleMapping, Write},
+        metadata::Module,
+    },
+};
+
+/// What would be done about some items.
+#[derive(Clone, Debug, Default)]
+pub struct Plan {
+    /// The items in the order asked for.
+    pub items: Vec<Planned>,
+    /// Calls that the delivery would make.
+    pub calls: u64,
+    /// API credits that they would cost.
+    pub credits: u64,
+}
+
+/// What would be done about one item.
+#[derive(Clone, Debug)]
+pub struct Planned {
+    /// Whose item.
+    pub key: RecordKey,
+    /// What.
+    pub action: Action,
+    /// The record's id in Zoho, as far as it is known.
+    pub remote_id: Option<String>,
+    /// Why nothing would be sent.
+    pub reason: Option<String>,
+    /// The fields that would change.
+    pub differences: Vec<Difference>,
+}
+
+/// What would be done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Action {
+    /// A record would be made.
+    Insert,
+    /// A record would be changed.
+    Update,
+    /// A record would be marked as gone, or deleted.
+    Remove,
+    /// Nothing: Zoho has it, or it is left out.
+    Nothing,
+    /// It would wait for another record.
+    Park,
+    /// It would need a person.
+    Fail,
+}
+
+impl Action {
+    /// The word for it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Insert => "insert",
+            Self::Update => "update",
+            Self::Remove => "remove",
+            Self::Nothing => "nothing",
+            Self::Park => "park",
+            Self::Fail => "fail",
+        }
+    }
+}
+
+/// A field that would change.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Difference {
+    /// Its API name.
+    pub field: String,
+    /// What Zoho has.
+    pub before: Value,
+    /// What it would have.
+    pub after: Value,
+}
+
+/// Records whose writing costs one API credit.
+const RECORDS_PER_CREDIT: u64 = 10;
+
+impl Zoho {
+    /// What would be done about these items. Reads from Zoho what it has of them; changes nothing.
+    pub async fn plan(&self, items: Vec<ItemRow>) -> Result<Plan, Trouble> {
+        let mut kinds: BTreeMap<Kind, Vec<ItemRow>> = BTreeMap::new();
+        for item in items {
+            kinds.entry(item.key.kind).or_default().push(item);
+        }
+        let mut plan = Plan::default();
+        for (kind, rows) in kinds {
+            for rows in rows.chunks(limits::DELIVERY_RECORDS as usize) {
+                self.plan_kind(kind, rows, &mut plan).await?;
+            }
+        }
+        Ok(plan)
+    }
+
+    async fn plan_kind(&self, kind: Kind, rows: &[ItemRow], plan: &mut Plan) -> Result<(), Trouble> {
+        let modules = self.modules().await?;
+        let module = self.mapping.module(kind);
+        let metadata = module.and_then(|module| modules.get(&module.module)).and_then(Option::as_ref);
+        let Some((module, metadata)) = module.zip(metadata) else {
+            let reason = Some(format!("The mapping has no table for {kind} records."));
+            plan.items.extend(rows.iter().map(|row| planned(row, Action::Nothing, reason.clone())));
+            return Ok(());
+        };
+        let items: Vec<Claimed> = rows.iter().map(claimed).collect();
+        let batch = Batch::load(&self.store, &self.mapping, Self::NAME, &items).await;
+        let batch =
+            batch.map_err(|error| Trouble::Outage { reason: format!("the records could not be read: {error}") })?;
+        let decider = Decider { mapping: &self.mapping, batch: &batch, metadata, module };
+        let (mut writes, mut inserts, mut updates) = (Vec::new(), 0, 0);
+        for (row, item) in rows.iter().zip(&items) {
+            let entry = match decider.decide(item) {
+                Decision::Write(target) => {
+                    let (action, body) = self.body(&batch, module, metadata, item, &target);
+                    writes.push((plan.items.len(), target.remote_id.clone(), body));
+                    Planned { remote_id: target.remote_id, ..planned(row, action, None) }
+                }
+                Decision::Remove(target) => {
+                    writes.push((plan.items.len(), target.remote_id.clone(), target.body));
+                    Planned { remote_id: target.remote_id, ..planned(row, Action::Remove, None) }
+                }
+                Decision::Same => planned(row, Action::Nothing, Some("Zoho has it already.".to_owned())),
+                Decision::LeftOut { reason, .. } => planned(row, Action::Nothing, Some(reason.1)),
+                Decision::HandOver { to } => {
+                    planned(row, Action::Nothing, Some(format!("{} speaks for the same in Zoho.", batch.name(to))))
+                }
+                Decision::Park { reason, .. } => planned(row, Action::Park, Some(reason.1)),
+                Decision::Fail { reason } => planned(row, Action::Fail, Some(reason.1)),
+            };
+            match entry.action {
+                Action::Insert => inserts += 1,
+                Action::Update | Action::Remove => updates += 1,
+                _ => {}
+            }
+            plan.items.push(entry);
+        }
+        for records in [inserts, updates] {
+            plan.calls += u64::from(records > 0);
+            plan.credits += u64::div_ceil(records, RECORDS_PER_CREDIT);
+        }
+        if inserts > 0 && kind == Kind::User && module.matches.is_some() {
+            // People are searched for by their addresses before they are written for the first time.
+            let searches = u64::div_ceil(inserts, RECORDS_PER_CREDIT);
+            plan.calls += searches;
+            plan.credits += searches;
+        }
+        self.compare(module, writes, plan).await
+    }
+
+    fn body(
+        &self,
+        batch: &Batch,
+        module: &ModuleMapping,
+        metadata: &Module,
+        item: &Claimed,
+        target: &Target,
+    ) -> (Action, Map<String, Value>) {
+        if target.remote_id.is_some() {
+            return (Action::Update, target.body.clone());
+        }
+        let created = batch
+            .facts(item.key)
+            .map(|facts| module.render(&batch.subject(item.key, &facts), Write::Create, metadata).unwrap_or_default());
+        (Action::Insert, created.unwrap_or_default())
+    }
+
+    /// Fills in the differences to what Zoho has.
+    async fn compare(
+        &self,
+        module: &ModuleMapping,
+        writes: Vec<(usize, Option<String>, Map<String, Value>)>,
+        plan: &mut Plan,
+    ) -> Result<(), Trouble> {
+        let ids: Vec<String> = writes.iter().filter_map(|(_, id, _)| id.clone()).collect();
+        let fields: std::collections::BTreeSet<&str> =
+            writes.iter().flat_map(|(_, _, body)| body.keys().map(String::as_str)).collect();
+        let fields: Vec<&str> = fields.into_iter().collect();
+        let held = read(&self.client, &module.module, &ids, &fields).await.map_err(|error| self.trouble(&error))?;
+        for (place, id, body) in writes {
+            let before = id.as_ref().and_then(|id| held.get(id));
+            let Some(entry) = plan.items.get_mut(place) else { continue };
+            if id.is_some() && before.is_none() {
+                entry.action = if entry.action == Action::Remove { Action::Nothing } else { Action::Insert };
+            }
+            entry.differences = differences(before, body);
+        }
+        Ok(())
+    }
+}
+
+async fn read(
+    client: &Client,
+    module: &str,
+    ids: &[String],
+    fields: &[&str],
+) -> Result<BTreeMap<String, Map<String, Value>>, super::CallError> {
+    if ids.is_empty() {
+        return Ok(BTreeMap::new());
+    }
+    let records = client.get(module, ids, fields).await?;
+    let with_id = |record: Map<String, Value>| Some((record.get("id")?.as_str()?.to_owned(), record));
+    Ok(records.into_iter().filter_map(with_id).collect())
+}
+
+fn differences(before: Option<&Map<String, Value>>, after: Map<String, Value>) -> Vec<Difference> {
+    let differs = |(field, after): (String, Value)| {
+        let before = before.and_then(|before| before.get(&field)).cloned().unwrap_or_default();
+        // A lookup is written as its id, and read with the name of what it points to.
+        let same = match (before.get("id"), after.get("id")) {
+            (Some(before), Some(after)) => before == after,
+            _ => equal(&before, &after),
+        };
+        (!same).then_some(Difference { field, before, after })
+    };
+    after.into_iter().filter_map(differs).collect()
+}
+
+/// Numbers are the same whatever their zeros, and date-times whatever their offset.
+fn equal(before: &Value, after: &Value) -> bool {
+    let moments = (moment(before), moment(after));
+    match (before.as_f64(), after.as_f64(), moments) {
+        (Some(before), Some(after), _) => (before - after).abs() < f64::EPSILON,
+        (_, _, (Some(before), Some(after))) => before == after,
+        _ => before == after,
+    }
+}
+
+fn moment(value: &Value) -> Option<Timestamp> {
+    Timestamp::from_rfc3339(value.as_str()?)
+}
+
+fn claimed(row: &ItemRow) -> Claimed {
+    Claimed {
+        key: row.key,
+        revision: row.revision,
+        remote_id: row.remote_id.clone(),
+        digest: row.digest.clone(),
+        attempts: row.attempts,
+    }
+}
+
+fn planned(row: &ItemRow, action: Action, reason: Option<String>) -> Planned {
+    Planned { key: row.key, action, remote_id: row.remote_id.clone(), reason, differences: Vec::new() }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Map, Value, json};
+
+    use super::differences;
+
+    fn map(value: Value) -> Map<String, Value> {
+        value.as_object().cloned().unwrap()
+    }
+
+    #[test]
+    fn only_what_differs_is_told() {
+        let before = map(json!({"Name": "a", "Grade": 82.50, "Contact": {"id": "1", "name": "Ann"}, "Phone": null,
+            "Start": "2026-11-22T10:00:00+02:00"}));
+        let after = map(json!({"Name": "b", "Grade": 82.5, "Contact": {"id": "1"}, "Phone": null, "City": "Ulm",
+            "Start": "2026-11-22T08:00:00+00:00"}));
+        let found: Vec<_> =
+            differences(Some(&before), after).into_iter().map(|d| (d.field, d.before, d.after)).collect();
+        let expected = [("City".to_owned(), Value::Null, json!("Ulm")), ("Name".to_owned(), json!("a"), json!("b"))];
+        assert_eq!(found, expected);
+    }
+}
