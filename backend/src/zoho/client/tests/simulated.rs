@@ -10,6 +10,8 @@ use super::config;
 use crate::{
     clock::Clock,
     http::Http,
+    model::Lane,
+    sync::Admission,
     zoho::{
         client::{Action, CallError, Class, Client, Entry},
         simulator::Simulator,
@@ -255,6 +257,11 @@ async fn credits_are_seen_as_soon_as_they_are_scarce() {
     simulated.tell("settings", json!({"used": 1_000})).await;
     let error = upsert(&client, 1).await.unwrap_err();
     assert!(matches!(error, CallError::CreditsExhausted), "{error}");
+    let exhausted = client.limiter().admit(Lane::Grade, 1, Clock::system().now());
+    assert!(matches!(exhausted, Admission::Exhausted { .. }), "{exhausted:?}");
+    let calls = simulated.look("log").await["calls"].as_array().unwrap().len();
+    client.look_at_credits().await.unwrap();
+    assert_eq!(simulated.look("log").await["calls"].as_array().unwrap().len(), calls, "the news is fresh");
 }
 
 #[tokio::test]
