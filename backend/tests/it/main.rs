@@ -19,6 +19,7 @@ mod cli;
 mod contract;
 mod convergence;
 mod crash;
+mod delivery;
 mod once_wrong;
 mod reading;
 mod recordings;

@@ -22,6 +22,7 @@ use std::{sync::Arc, time::Instant};
 use reqwest::{Method, header::AUTHORIZATION};
 
 pub use self::{
+    accounts::{Granted, exchange},
     answer::SCOPES,
     calls::RECORDS,
     error::CallError,
@@ -34,6 +35,7 @@ use self::{
     limiter::{Outcome, Told},
     token::Tokens,
 };
+pub use crate::sync::Admission;
 use crate::{
     clock::Clock,
     config,
@@ -112,9 +114,10 @@ impl Client {
         result
     }
 
-    /// Looks at the credits that are left, when deliveries are held back by what may be old news.
+    /// Looks at the credits that are left, when deliveries are held back by what may be old news; otherwise it does nothing. Without
+    /// it, nothing would show that some have come back.
     pub async fn look_at_credits(&self) -> Result<(), CallError> {
-        if self.limiter().is_look_due(self.0.clock.now()) {
+        if self.limiter().take_look(self.0.clock.now()) {
             self.org().await?;
         }
         Ok(())

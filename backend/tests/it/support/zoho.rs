@@ -138,6 +138,11 @@ impl ZohoSimulator {
         self.send(Method::POST, "settings", Some(settings)).await;
     }
 
+    /// Its settings as they are, and how many credits are used.
+    pub(crate) async fn settings_now(&self) -> Value {
+        self.send(Method::GET, "settings", None).await
+    }
+
     /// Lets its clock go on by that much.
     pub(crate) async fn advance(&self, seconds: i64) {
         self.send(Method::POST, "clock", Some(json!({ "advance_seconds": seconds }))).await;

@@ -84,8 +84,8 @@ impl Limiter {
         Self { state: Mutex::new(state), freed: Notify::new() }
     }
 
-    /// Whether a call of this lane may be prepared now. `waiting_records`: how many wait in all, whatever their lane. Ask just before
-    /// claiming: a [`Admission::Go`] in scarce times is a turn, and the next comes later.
+    /// Whether a call of this lane may be prepared now. `waiting_records`: how many wait in all, whatever their lane. A
+    /// [`Admission::Go`] counts as spent until the call begins, or for some seconds.
     pub fn admit(&self, lane: Lane, waiting_records: u64, now: Timestamp) -> Admission {
         self.state().budget.admit(lane, waiting_records, now)
     }
@@ -93,6 +93,10 @@ impl Limiter {
     /// Whether deliveries are held back by what may be old news, so that it is time for a cheap call that shows the credits.
     pub fn is_look_due(&self, now: Timestamp) -> bool {
         self.state().budget.is_look_due(now)
+    }
+
+    pub(super) fn take_look(&self, now: Timestamp) -> bool {
+        self.state().budget.take_look(now)
     }
 
     /// The credits that are left, and when Zoho said so; nothing while more than half of them are.
