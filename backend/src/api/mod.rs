@@ -34,10 +34,9 @@ use poem_openapi::{LicenseObject, OpenApiService, Tags};
 
 pub use auth::Tokens;
 
-pub(crate) use destinations::Destination;
-pub(crate) use items::{ItemWithAttempts, SyncItem};
-pub(crate) use plan::{PlanError, PlanView, Subset};
-pub(crate) use record::Renderer;
+pub(crate) use destinations::{ConservationView as Conservation, Destination, PauseView, StateCounts, operators_pause};
+pub(crate) use items::ItemWithAttempts;
+pub(crate) use plan::{PlanError, PlanView, PlannedItem, Subset};
 
 use tokio::sync::Notify;
 

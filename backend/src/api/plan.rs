@@ -210,7 +210,6 @@ impl Operations {
     /// A dry run over pending records: what would be done about each, the exact difference to what the destination has, and
     /// what it would cost. Reads from the destination; sends nothing.
     #[oai(path = "/:name/plan", method = "get", operation_id = "plan_delivery")]
-    #[expect(clippy::too_many_arguments, reason = "one per query parameter")]
     async fn plan(
         &self,
         _token: OperatorToken,

@@ -6,10 +6,16 @@ mod openapi;
 mod print_config;
 mod serve;
 mod site;
+mod sync;
 mod token;
 mod zoho;
 
-use std::{io::Write, net::SocketAddr, path::PathBuf, process::ExitCode};
+use std::{
+    io::{BufRead, Write},
+    net::SocketAddr,
+    path::PathBuf,
+    process::ExitCode,
+};
 
 use clap::{Parser, Subcommand};
 
@@ -62,6 +68,9 @@ enum Command {
     /// Manage the tokens of API consumers
     #[command(subcommand)]
     Token(token::TokenCommand),
+    /// See and steer the delivery of records: what is where on its way, and why
+    #[command(subcommand)]
+    Sync(sync::SyncCommand),
     /// Connect to Zoho CRM, check and prepare it
     #[command(subcommand)]
     Zoho(zoho::ZohoCommand),
@@ -102,6 +111,9 @@ enum CliError {
     Runtime(std::io::Error),
     #[error("{0}")]
     Usage(String),
+    /// Something is wrong with the delivery, and not with the command.
+    #[error("{0}")]
+    Delivery(String),
     #[error("{0} of the checks failed")]
     Unhealthy(usize),
 }
@@ -134,6 +146,7 @@ fn run(settings: Settings, command: Command) -> Result<(), CliError> {
         Command::Migrate => wait_for(migrate::run(load()?)),
         Command::Site(command) => wait_for(site::run(load()?, command, &clock)),
         Command::Token(command) => wait_for(token::run(load()?, command, &clock)),
+        Command::Sync(command) => wait_for(sync::run(load()?, command, &clock)),
         Command::Zoho(command) => wait_for(zoho::run(load, command, &clock)),
     }
 }
@@ -146,6 +159,15 @@ fn wait_for(work: impl Future<Output = Result<(), CliError>>) -> Result<(), CliE
 /// Prints to standard output.
 fn print(text: impl std::fmt::Display) -> Result<(), CliError> {
     writeln!(std::io::stdout(), "{text}").map_err(CliError::Output)
+}
+
+/// A line from standard input.
+fn ask(what: &str) -> Result<String, CliError> {
+    let mut output = std::io::stdout();
+    write!(output, "{what}: ").and_then(|()| output.flush()).map_err(CliError::Output)?;
+    let mut answer = String::new();
+    std::io::stdin().lock().read_line(&mut answer).map_err(CliError::Input)?;
+    Ok(answer)
 }
 
 /// Connects to a database whose migrations are applied.

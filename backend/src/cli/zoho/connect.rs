@@ -2,7 +2,7 @@
 
 use std::{
     fs::{OpenOptions, Permissions},
-    io::{BufRead, Write},
+    io::Write,
     os::unix::fs::{OpenOptionsExt, PermissionsExt},
     path::{Path, PathBuf},
 };
@@ -12,7 +12,7 @@ use clap::ValueEnum;
 use super::client;
 use crate::{
     app::AppError,
-    cli::{CliError, print},
+    cli::{CliError, ask, print},
     clock::Clock,
     config,
     http::Http,
@@ -150,15 +150,6 @@ fn given_or_asked(given: Option<String>, what: &str) -> Result<String, CliError>
         "" => Err(CliError::Usage(format!("{what} is empty; nothing was changed"))),
         answer => Ok(answer.to_owned()),
     }
-}
-
-/// A line from standard input.
-pub(super) fn ask(what: &str) -> Result<String, CliError> {
-    let mut output = std::io::stdout();
-    write!(output, "{what}: ").and_then(|()| output.flush()).map_err(CliError::Output)?;
-    let mut answer = String::new();
-    std::io::stdin().lock().read_line(&mut answer).map_err(CliError::Input)?;
-    Ok(answer)
 }
 
 /// The section as TOML.

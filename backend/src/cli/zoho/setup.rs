@@ -1,9 +1,9 @@
 //! `backend-sync zoho setup`
 
-use super::{client, connect::ask};
+use super::client;
 use crate::{
     app::read_mapping,
-    cli::{CliError, print},
+    cli::{CliError, ask, print},
     clock::Clock,
     config,
     zoho::{

@@ -62,6 +62,12 @@ pub(crate) fn run(database: &Database, arguments: &[&str]) -> Output {
     command(&database.url).args(arguments).output().unwrap()
 }
 
+/// Runs a subcommand to its end, with settings from the environment.
+pub(crate) fn run_with<V: AsRef<OsStr>>(database: &Database, settings: &[(&str, V)], arguments: &[&str]) -> Output {
+    let settings = settings.iter().map(|(name, value)| (name, value));
+    command(&database.url).envs(settings).args(arguments).output().unwrap()
+}
+
 /// Runs a subcommand that succeeds and prints JSON.
 pub(crate) fn run_json(database: &Database, arguments: &[&str]) -> Value {
     let output = run(database, arguments);

@@ -1,0 +1,76 @@
+//! `backend-sync sync plan`
+
+use poem_openapi::types::{Any, ToJSON};
+use serde_json::Value;
+
+use super::{Scope, need_destination};
+use crate::{
+    api::{PlanError, PlanView, PlannedItem, Subset},
+    app,
+    cli::{CliError, print},
+    clock::Clock,
+    config::Config,
+    limits,
+    store::Store,
+};
+
+#[derive(Debug, clap::Args)]
+pub(in crate::cli) struct Arguments {
+    #[command(flatten)]
+    scope: Scope,
+    /// Look at so many records at most; the cost of the rest is estimated
+    #[arg(long, value_name = "N", default_value_t = limits::PAGE_ROWS_DEFAULT)]
+    limit: u32,
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+}
+
+pub(super) async fn run(config: &Config, store: &Store, arguments: Arguments, clock: &Clock) -> Result<(), CliError> {
+    let settings = config.zoho.as_ref().ok_or_else(|| CliError::Usage(super::how_to_begin(config).to_owned()))?;
+    need_destination(config, store).await?;
+    let zoho = app::zoho(settings, store, clock)?;
+    let filter = arguments.scope.filter(store).await?;
+    let subset = Subset { kind: filter.kind, site_id: filter.site_id, limit: arguments.limit.into() };
+    let plan = PlanView::make(&zoho, store, subset).await.map_err(|error| match error {
+        PlanError::Store(error) => error.into(),
+        PlanError::Trouble(reason) => CliError::Delivery(reason),
+    })?;
+    if arguments.json {
+        return print(plan.to_json_string());
+    }
+    show(plan)
+}
+
+fn show(plan: PlanView) -> Result<(), CliError> {
+    if plan.pending == 0 {
+        return print("Nothing is pending.");
+    }
+    for item in &plan.items {
+        show_item(item)?;
+    }
+    let actions: Vec<_> = plan.actions.iter().map(|(action, count)| format!("{count} {action}")).collect();
+    let (planned, actions) = (plan.planned, actions.join(", "));
+    print(format_args!("\n{planned} records: {actions}. Calls: {}, API credits: {}.", plan.calls, plan.credits))?;
+    if plan.pending > plan.planned {
+        print(format_args!(
+            "All {} pending records: some {} calls and {} API credits, if the rest is like these.",
+            plan.pending, plan.estimated_calls, plan.estimated_credits
+        ))?;
+    }
+    print("Nothing was sent.")
+}
+
+fn show_item(item: &PlannedItem) -> Result<(), CliError> {
+    let id = item.remote_id.as_ref().map(|id| format!("  Zoho id {id}")).unwrap_or_default();
+    let reason = item.reason.as_ref().map(|reason| format!("  {reason}")).unwrap_or_default();
+    print(format_args!("{:<8} {} {}{id}{reason}", item.action, item.kind, item.record))?;
+    for difference in &item.differences {
+        let (Any(before), Any(after)) = (&difference.before, &difference.after);
+        match before {
+            Value::Null => print(format_args!("    {}: {after}", difference.field))?,
+            before => print(format_args!("    {}: {before} -> {after}", difference.field))?,
+        }
+    }
+    Ok(())
+}

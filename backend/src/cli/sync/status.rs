@@ -1,0 +1,66 @@
+//! `backend-sync sync status`
+
+use poem_openapi::types::ToJSON;
+
+use super::{how_to_begin, pause_lines};
+use crate::{
+    api::{Destination, StateCounts},
+    cli::{CliError, print},
+    config::Config,
+    store::Store,
+    sync::Destination as _,
+    zoho::destination::Zoho,
+};
+
+pub(super) async fn run(config: &Config, store: &Store, json: bool) -> Result<(), CliError> {
+    let found = Destination::read(store, Zoho::NAME, config.zoho.is_some()).await?;
+    match found {
+        None if json => print("null"),
+        None => print(format_args!("{}.", how_to_begin(config))),
+        Some(found) if json => print(found.to_json_string()),
+        Some(found) => show(&found),
+    }
+}
+
+fn show(found: &Destination) -> Result<(), CliError> {
+    print(format_args!(
+        "{:<12} {:>9} {:>9} {:>9} {:>9} {:>9} {:>9}",
+        found.name, "records", "synced", "pending", "in flight", "parked", "failed"
+    ))?;
+    for kind in &found.kinds {
+        print(row(kind.kind.as_str(), &kind.counts))?;
+    }
+    print(row("all", &found.records))?;
+    print("")?;
+    if let Some(since) = &found.undelivered_since {
+        print(format_args!("The oldest that is not synced is so since {since}."))?;
+    }
+    if !found.configured {
+        print("This configuration has no section [zoho]: a server with it delivers nothing.")?;
+    }
+    if let Some(pause) = &found.pause {
+        print(pause_lines(pause))?;
+    }
+    if let Some(slow) = &found.slow {
+        let done = slow.done_at.as_ref().map(|time| format!(" It is expected to have caught up at {time}."));
+        print(format_args!("SLOW: {}{}", slow.reason, done.unwrap_or_default()))?;
+    }
+    if let Some(credits) = &found.credits {
+        print(format_args!("API credits left: {}, as of {}.", credits.left, credits.told_at))?;
+    }
+    if found.records.failed > 0 {
+        print(
+            "What failed needs a person: its reasons are shown by backend-sync sync show RECORD and by the API; then: \
+             backend-sync sync retry",
+        )?;
+    }
+    match found.conservation.holds {
+        true => print("The sum is right: each record has one sync item, in one state."),
+        false => print("THE SUM IS WRONG: see backend-sync sync audit."),
+    }
+}
+
+fn row(name: &str, counts: &StateCounts) -> String {
+    let StateCounts { total, pending, in_flight, synced, parked, failed } = counts;
+    format!("{name:<12} {total:>9} {synced:>9} {pending:>9} {in_flight:>9} {parked:>9} {failed:>9}")
+}
