@@ -24,3 +24,4 @@ mod once_wrong;
 mod reading;
 mod recordings;
 mod shutdown;
+mod sync_api;

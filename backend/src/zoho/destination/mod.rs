@@ -11,7 +11,7 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use tokio::sync::Mutex;
 
-pub use self::plan::{Action, Difference, Plan, Planned};
+pub use self::plan::{Action, Difference, Plan, Planned, RECORDS_PER_CREDIT};
 use self::{
     batch::Batch,
     decide::{Decider, Decision},
