@@ -7,6 +7,7 @@ mod print_config;
 mod serve;
 mod site;
 mod token;
+mod zoho;
 
 use std::{io::Write, net::SocketAddr, path::PathBuf, process::ExitCode};
 
@@ -19,6 +20,7 @@ use crate::{
     secret::{self, TokenKind},
     store::{Store, StoreError},
     telemetry::InvalidFilter,
+    zoho::client::CallError,
 };
 
 /// Receives what happens in Moodle, keeps it durably, and makes it readable, on its way to Zoho CRM.
@@ -60,6 +62,9 @@ enum Command {
     /// Manage the tokens of API consumers
     #[command(subcommand)]
     Token(token::TokenCommand),
+    /// Connect to Zoho CRM, check and prepare it
+    #[command(subcommand)]
+    Zoho(zoho::ZohoCommand),
     /// Print the OpenAPI document: the contract with Moodle's plugin and with API consumers
     Openapi {
         /// Write it to this file
@@ -83,12 +88,16 @@ enum CliError {
     Store(#[from] StoreError),
     #[error(transparent)]
     App(#[from] AppError),
+    #[error(transparent)]
+    Zoho(#[from] CallError),
     #[error("no randomness for a token: {0}")]
     Randomness(#[from] getrandom::Error),
     #[error("cannot write {}: {error}", path.display())]
     Write { path: PathBuf, error: std::io::Error },
     #[error("cannot write to standard output: {0}")]
     Output(std::io::Error),
+    #[error("cannot read from standard input: {0}")]
+    Input(std::io::Error),
     #[error("the runtime did not start: {0}")]
     Runtime(std::io::Error),
     #[error("{0}")]
@@ -125,6 +134,7 @@ fn run(settings: Settings, command: Command) -> Result<(), CliError> {
         Command::Migrate => wait_for(migrate::run(load()?)),
         Command::Site(command) => wait_for(site::run(load()?, command, &clock)),
         Command::Token(command) => wait_for(token::run(load()?, command, &clock)),
+        Command::Zoho(command) => wait_for(zoho::run(load, command, &clock)),
     }
 }
 

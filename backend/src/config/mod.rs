@@ -131,6 +131,40 @@ impl Zoho {
     fn default_reserve() -> u32 {
         1_000
     }
+
+    fn check(&self) -> Result<(), ConfigError> {
+        let api_url = self.api_url.as_deref().filter(|url| !url.is_empty());
+        let urls = [("zoho.accounts_url", Some(self.accounts_url.as_str())), ("zoho.api_url", api_url)];
+        for (key, url) in urls {
+            if url.is_some_and(|url| !is_safe(url)) {
+                return Err(ConfigError::OutOfRange { key, range: "an address that begins with https://" });
+            }
+        }
+        for (key, value) in [
+            ("zoho.client_id", self.client_id.as_str()),
+            ("zoho.client_secret", self.client_secret.expose()),
+            ("zoho.refresh_token", self.refresh_token.expose()),
+        ] {
+            if value.trim().is_empty() {
+                return Err(ConfigError::OutOfRange {
+                    key,
+                    range: "what backend-sync zoho connect prints, and not empty",
+                });
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Whether secrets may go there: by HTTPS, or to this machine.
+pub fn is_safe(url: &str) -> bool {
+    let Ok(url) = reqwest::Url::parse(url) else { return false };
+    let here = matches!(url.host_str(), Some("localhost" | "127.0.0.1" | "[::1]"));
+    match url.scheme() {
+        "https" => url.host_str().is_some(),
+        "http" => here,
+        _ => false,
+    }
 }
 
 /// How the server stops.
@@ -217,6 +251,9 @@ impl Config {
         if self.sync.check_seconds == 0 {
             return Err(ConfigError::OutOfRange { key: "sync.check_seconds", range: "1 or more" });
         }
+        if let Some(zoho) = &self.zoho {
+            zoho.check()?;
+        }
         Ok(self)
     }
 }
@@ -261,5 +298,30 @@ mod tests {
     fn limits_are_checked() {
         let error = load(&Overrides::default(), &[("BACKEND_SYNC_INGEST__TRANSACTION_EVENTS", "0")]).unwrap_err();
         assert!(error.contains("ingest.transaction_events"), "{error}");
+    }
+
+    #[test]
+    fn credentials_go_by_https_or_to_this_machine() {
+        let zoho = |name: &'static str, value: &'static str| {
+            let mut environment = vec![
+                ("BACKEND_SYNC_ZOHO__CLIENT_ID", "id"),
+                ("BACKEND_SYNC_ZOHO__CLIENT_SECRET", "pa55"),
+                ("BACKEND_SYNC_ZOHO__REFRESH_TOKEN", "pa56"),
+            ];
+            environment.retain(|(other, _)| *other != name);
+            environment.push((name, value));
+            load(&Overrides::default(), &environment)
+        };
+        for good in ["https://accounts.zoho.eu", "http://127.0.0.1:4020", "http://localhost:4020", "http://[::1]:4020"]
+        {
+            zoho("BACKEND_SYNC_ZOHO__ACCOUNTS_URL", good).unwrap();
+        }
+        zoho("BACKEND_SYNC_ZOHO__API_URL", "").unwrap();
+        for bad in ["http://accounts.zoho.eu", "accounts.zoho.eu", "ftp://localhost"] {
+            let error = zoho("BACKEND_SYNC_ZOHO__API_URL", bad).unwrap_err();
+            assert!(error.contains("zoho.api_url") && !error.contains("pa5"), "{error}");
+        }
+        let error = zoho("BACKEND_SYNC_ZOHO__REFRESH_TOKEN", " ").unwrap_err();
+        assert!(error.contains("zoho.refresh_token"), "{error}");
     }
 }

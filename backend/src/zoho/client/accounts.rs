@@ -45,6 +45,26 @@ enum Reply {
     Denied { error: String },
 }
 
+/// What a code is worth.
+#[derive(Debug)]
+pub struct Granted {
+    /// Good until it is revoked.
+    pub refresh_token: Secret,
+    /// The server of the organisation's API.
+    pub api_domain: String,
+}
+
+/// Exchanges the code that a person made in Zoho's API console. The refresh token in the configuration is not needed for that.
+pub async fn exchange(config: &config::Zoho, http: Http, code: &str, now: Timestamp) -> Result<Granted, CallError> {
+    let answer = Accounts::new(config, http).post("authorization_code", ("code", code)).await?;
+    let grant = read(&answer, now)?;
+    let refresh_token = grant.refresh_token.ok_or_else(|| CallError::Unauthorized {
+        reason: "Zoho gave no refresh token for this code; make the code under \"Generate Code\" of a self client"
+            .to_owned(),
+    })?;
+    Ok(Granted { refresh_token: refresh_token.into(), api_domain: grant.api_domain })
+}
+
 pub(super) struct Accounts {
     http: Http,
     url: String,
@@ -67,12 +87,6 @@ impl Accounts {
     /// A new access token.
     pub(super) async fn refresh(&self, now: Timestamp) -> Result<Grant, CallError> {
         let answer = self.post("refresh_token", ("refresh_token", self.refresh_token.expose())).await?;
-        read(&answer, now)
-    }
-
-    /// The refresh token for the code that a person made in Zoho's API console.
-    pub(super) async fn exchange(&self, code: &str, now: Timestamp) -> Result<Grant, CallError> {
-        let answer = self.post("authorization_code", ("code", code)).await?;
         read(&answer, now)
     }
 

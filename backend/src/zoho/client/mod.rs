@@ -22,6 +22,7 @@ use std::{sync::Arc, time::Instant};
 use reqwest::{Method, header::AUTHORIZATION};
 
 pub use self::{
+    accounts::{Granted, exchange},
     answer::SCOPES,
     calls::RECORDS,
     error::CallError,
@@ -34,6 +35,7 @@ use self::{
     limiter::{Outcome, Told},
     token::Tokens,
 };
+pub use crate::sync::Admission;
 use crate::{
     clock::Clock,
     config,
@@ -112,12 +114,18 @@ impl Client {
         result
     }
 
-    /// Looks at the credits that are left, when deliveries are held back by what may be old news.
-    pub async fn look_at_credits(&self) -> Result<(), CallError> {
-        if self.limiter().is_look_due(self.0.clock.now()) {
-            self.org().await?;
+    /// Looks at the credits that are left, beside what goes on, when deliveries are held back by what may be old news. Otherwise
+    /// nothing would show that some have come back.
+    pub fn look_if_due(&self) {
+        if self.limiter().take_look(self.0.clock.now()) {
+            let client = self.clone();
+            tokio::spawn(async move {
+                // The answer's header is what counts, and an error is met again by the next delivery.
+                if let Err(error) = client.org().await {
+                    tracing::debug!(%error, "no look at Zoho's API credits");
+                }
+            });
         }
-        Ok(())
     }
 
     async fn send_with_token(&self, call: &Call<'_>) -> Result<Answer, CallError> {

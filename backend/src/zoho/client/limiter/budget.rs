@@ -56,6 +56,8 @@ pub(super) struct Budget {
     last_go: Option<Timestamp>,
     /// How old the news may become, when something is held back.
     look_after: Option<Duration>,
+    /// When somebody last went to look, whether or not there was an answer.
+    looked_at: Option<Timestamp>,
 }
 
 impl Budget {
@@ -70,6 +72,7 @@ impl Budget {
             window: None,
             last_go: None,
             look_after: None,
+            looked_at: None,
         }
     }
 
@@ -108,7 +111,16 @@ impl Budget {
 
     pub(super) fn is_look_due(&self, now: Timestamp) -> bool {
         let Some(((_, at), after)) = self.told.zip(self.look_after) else { return false };
-        now.since(at) >= after
+        now.since(self.looked_at.map_or(at, |looked| looked.max(at))) >= after
+    }
+
+    /// Takes the look that is due, if one is.
+    pub(super) fn take_look(&mut self, now: Timestamp) -> bool {
+        let due = self.is_look_due(now);
+        if due {
+            self.looked_at = Some(now);
+        }
+        due
     }
 
     pub(super) fn admit(&mut self, lane: Lane, waiting: u64, now: Timestamp) -> Admission {

@@ -95,6 +95,10 @@ impl Limiter {
         self.state().budget.is_look_due(now)
     }
 
+    pub(super) fn take_look(&self, now: Timestamp) -> bool {
+        self.state().budget.take_look(now)
+    }
+
     /// The credits that are left, and when Zoho said so; nothing while more than half of them are.
     pub fn credits(&self) -> Option<(i64, Timestamp)> {
         self.state().budget.left()

@@ -63,7 +63,9 @@ async fn a_refusal_without_a_number_is_looked_into_soon() {
     call(&limiter, Told::UsedUp, Timestamp(0)).await;
     let exhausted = limiter.admit(Lane::Grade, 1, Timestamp(0));
     assert!(matches!(exhausted, Admission::Exhausted { check_at: Timestamp(60_000), .. }), "{exhausted:?}");
-    assert!(!limiter.is_look_due(Timestamp(59_999)) && limiter.is_look_due(Timestamp(60_000)));
+    assert!(!limiter.take_look(Timestamp(59_999)) && limiter.take_look(Timestamp(60_000)));
+    assert!(!limiter.take_look(Timestamp(60_001)), "one look at a time");
+    assert!(limiter.take_look(Timestamp(120_000)), "and another when that brought no answer");
 }
 
 #[tokio::test]

@@ -1,0 +1,237 @@
+//! `backend-sync zoho connect`: from Zoho's API console to the section `[zoho]`.
+
+use std::{
+    fs::{OpenOptions, Permissions},
+    io::{BufRead, Write},
+    os::unix::fs::{OpenOptionsExt, PermissionsExt},
+    path::{Path, PathBuf},
+};
+
+use clap::ValueEnum;
+
+use super::client;
+use crate::{
+    app::AppError,
+    cli::{CliError, print},
+    clock::Clock,
+    config,
+    http::Http,
+    secret::Secret,
+    zoho::client::{SCOPES, exchange},
+};
+
+/// The variable that the configuration reads too.
+const SECRET_VARIABLE: &str = "BACKEND_SYNC_ZOHO__CLIENT_SECRET";
+
+#[derive(Debug, clap::Args)]
+pub(in crate::cli) struct Arguments {
+    /// Where the organisation is: the end of the address at which you use Zoho CRM [default: com]
+    #[arg(long, value_name = "DC", conflicts_with = "accounts_url")]
+    data_centre: Option<DataCentre>,
+    /// The accounts server, instead of a data centre
+    #[arg(long, value_name = "URL")]
+    accounts_url: Option<String>,
+    /// The API, when it is not the one that Zoho names, as for a sandbox
+    #[arg(long, value_name = "URL")]
+    api_url: Option<String>,
+    /// The client's id. What is not given is asked for; the client's secret is read from the environment variable
+    /// BACKEND_SYNC_ZOHO__CLIENT_SECRET or asked for
+    #[arg(long, value_name = "ID")]
+    client_id: Option<String>,
+    /// The code that the API console generated
+    #[arg(long, value_name = "CODE")]
+    code: Option<String>,
+    /// Add the section to this file instead of printing it; only its owner may read the file then
+    #[arg(long, value_name = "FILE")]
+    write: Option<PathBuf>,
+}
+
+/// Zoho's data centres, by the end of their addresses.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum DataCentre {
+    Com,
+    Eu,
+    In,
+    #[value(name = "com.au")]
+    ComAu,
+    Jp,
+    Sa,
+    #[value(name = "com.cn")]
+    ComCn,
+    Ca,
+}
+
+impl DataCentre {
+    fn accounts_url(self) -> &'static str {
+        match self {
+            Self::Com => "https://accounts.zoho.com",
+            Self::Eu => "https://accounts.zoho.eu",
+            Self::In => "https://accounts.zoho.in",
+            Self::ComAu => "https://accounts.zoho.com.au",
+            Self::Jp => "https://accounts.zoho.jp",
+            Self::Sa => "https://accounts.zoho.sa",
+            Self::ComCn => "https://accounts.zoho.com.cn",
+            Self::Ca => "https://accounts.zohocloud.ca",
+        }
+    }
+}
+
+pub(super) async fn run(arguments: Arguments, clock: &Clock) -> Result<(), CliError> {
+    if let Some(file) = &arguments.write {
+        refuse_second_section(file)?;
+    }
+    let accounts_url = accounts_url(&arguments)?;
+    explain(&accounts_url)?;
+    let secret = std::env::var(SECRET_VARIABLE).ok();
+    let client_id = given_or_asked(arguments.client_id, "Client ID")?;
+    let client_secret = given_or_asked(secret, "Client Secret")?;
+    let code = given_or_asked(arguments.code, "Code")?;
+    let mut config = config::Zoho {
+        accounts_url,
+        api_url: arguments.api_url,
+        client_id,
+        client_secret: client_secret.into(),
+        refresh_token: Secret::from(String::new()),
+        mapping: None,
+        reserve_credits: 0,
+    };
+    let http = Http::new().map_err(AppError::from)?;
+    let granted = exchange(&config, http, &code, clock.now()).await?;
+    config.refresh_token = granted.refresh_token;
+    // The code is spent, so what it was worth is shown before anything else can fail.
+    let organisation = client(&config, clock)?.org().await;
+    let api = config.api_url.as_deref().unwrap_or(&granted.api_domain);
+    match &organisation {
+        Ok(org) => print(format_args!("\nConnected to {} through {api}.", org.name))?,
+        Err(error) => print(format_args!("\nZoho gave a refresh token, but a first call to {api} failed: {error}."))?,
+    }
+    match &arguments.write {
+        Some(file) => write(file, &section(&config))?,
+        None => print(format_args!("Put this into the configuration file. It holds secrets.\n\n{}", section(&config)))?,
+    }
+    organisation?;
+    print("Next: backend-sync zoho check --config FILE")
+}
+
+fn accounts_url(arguments: &Arguments) -> Result<String, CliError> {
+    let url = match (&arguments.accounts_url, arguments.data_centre) {
+        (Some(url), _) => url.trim_end_matches('/'),
+        (None, data_centre) => data_centre.unwrap_or(DataCentre::Com).accounts_url(),
+    };
+    let urls = [Some(url), arguments.api_url.as_deref()];
+    match urls.into_iter().flatten().all(config::is_safe) {
+        true => Ok(url.to_owned()),
+        false => Err(CliError::Usage("addresses of Zoho begin with https://".to_owned())),
+    }
+}
+
+fn explain(accounts_url: &str) -> Result<(), CliError> {
+    let console = accounts_url.replace("://accounts.", "://api-console.");
+    print(format_args!(
+        "Credentials for Zoho CRM come from a self client. As a user who may see and write all records that are delivered (an\n\
+         administrator, or a user of its own for this purpose):\n\n\
+         \x20 1. Open {console} and sign in. If you use Zoho CRM at another ending than this one's, stop and start again\n\
+         \x20    with --data-centre.\n\
+         \x20 2. Choose Self Client (under Add Client, unless there is one), and Create. Under Client Secret you find its ID and secret.\n\
+         \x20 3. Under Generate Code, paste these scopes into Scope:\n\n\
+         {SCOPES}\n\n\
+         \x20    Time Duration: 10 minutes. Scope Description: Backend Sync. Press Create, choose the organisation, and copy the\n\
+         \x20    code. It works once, and only for these minutes.\n"
+    ))
+}
+
+/// Asks, so that secrets need not be in the history of a shell.
+fn given_or_asked(given: Option<String>, what: &str) -> Result<String, CliError> {
+    let answer = match given {
+        Some(given) => given,
+        None => ask(what)?,
+    };
+    match answer.trim() {
+        "" => Err(CliError::Usage(format!("{what} is empty; nothing was changed"))),
+        answer => Ok(answer.to_owned()),
+    }
+}
+
+/// A line from standard input.
+pub(super) fn ask(what: &str) -> Result<String, CliError> {
+    let mut output = std::io::stdout();
+    write!(output, "{what}: ").and_then(|()| output.flush()).map_err(CliError::Output)?;
+    let mut answer = String::new();
+    std::io::stdin().lock().read_line(&mut answer).map_err(CliError::Input)?;
+    Ok(answer)
+}
+
+/// The section as TOML.
+fn section(config: &config::Zoho) -> String {
+    let text = |text: &str| toml::Value::from(text).to_string();
+    let mut lines = format!("[zoho]\naccounts_url = {}\n", text(&config.accounts_url));
+    if let Some(url) = &config.api_url {
+        lines += &format!("api_url = {}\n", text(url));
+    }
+    lines += &format!("client_id = {}\n", text(&config.client_id));
+    lines += &format!("client_secret = {}\n", text(config.client_secret.expose()));
+    lines + &format!("refresh_token = {}\n", text(config.refresh_token.expose()))
+}
+
+/// Before a code is spent on it.
+fn refuse_second_section(file: &Path) -> Result<(), CliError> {
+    let text = match std::fs::read_to_string(file) {
+        Ok(text) => text,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(()),
+        Err(error) => return Err(CliError::Write { path: file.to_owned(), error }),
+    };
+    let shown = file.display();
+    match text.parse::<toml::Table>() {
+        Ok(table) if table.contains_key("zoho") => Err(CliError::Usage(format!(
+            "{shown} has a section [zoho] already; take it out first, or leave out --write and put the new values in by hand"
+        ))),
+        Ok(_) => Ok(()),
+        Err(_) => Err(CliError::Usage(format!("{shown} is not a TOML file"))),
+    }
+}
+
+fn write(file: &Path, section: &str) -> Result<(), CliError> {
+    let failed = |error| CliError::Write { path: file.to_owned(), error };
+    let mut output = OpenOptions::new().append(true).create(true).mode(0o600).open(file).map_err(failed)?;
+    // Before the secrets are in it.
+    output.set_permissions(Permissions::from_mode(0o600)).map_err(failed)?;
+    let gap = if output.metadata().map_err(failed)?.len() > 0 { "\n" } else { "" };
+    output.write_all(format!("{gap}{section}").as_bytes()).and_then(|()| output.sync_all()).map_err(failed)?;
+    print(format_args!("Wrote the section [zoho] to {}. Only you may read the file now.", file.display()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{refuse_second_section, section, write};
+    use crate::config;
+
+    fn config() -> config::Zoho {
+        config::Zoho {
+            accounts_url: "https://accounts.zoho.eu".to_owned(),
+            api_url: None,
+            client_id: "1000.A".to_owned(),
+            client_secret: "with \"quotes\" and \\".to_owned().into(),
+            refresh_token: "1000.b".to_owned().into(),
+            mapping: None,
+            reserve_credits: 0,
+        }
+    }
+
+    #[test]
+    fn what_is_written_is_read_again() {
+        use std::os::unix::fs::PermissionsExt;
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("backend-sync.toml");
+        std::fs::write(&file, "listen = \"127.0.0.1:1\"").unwrap();
+        refuse_second_section(&file).unwrap();
+        write(&file, &section(&config())).unwrap();
+        let overrides = config::Overrides { file: Some(file.clone()), ..Default::default() };
+        let read = config::Config::load(&overrides, std::iter::empty()).unwrap();
+        let zoho = read.zoho.unwrap();
+        assert_eq!((read.listen.port(), zoho.accounts_url.as_str()), (1, "https://accounts.zoho.eu"));
+        assert!(zoho.client_secret == config().client_secret && zoho.refresh_token == config().refresh_token);
+        assert_eq!(std::fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o600);
+        assert!(refuse_second_section(&file).is_err());
+        refuse_second_section(&folder.path().join("none.toml")).unwrap();
+    }
+}

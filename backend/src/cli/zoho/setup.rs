@@ -1,0 +1,73 @@
+//! `backend-sync zoho setup`
+
+use super::{client, connect::ask};
+use crate::{
+    app::read_mapping,
+    cli::{CliError, print},
+    clock::Clock,
+    config,
+    zoho::{
+        client::{Client, Entry},
+        destination::read_modules,
+        setup::{Step, plan},
+    },
+};
+
+pub(super) async fn run(config: &config::Zoho, yes: bool, clock: &Clock) -> Result<(), CliError> {
+    let (mapping, client) = (read_mapping(config)?, client(config, clock)?);
+    let steps = plan(&mapping, &read_modules(&client, &mapping).await?);
+    if steps.is_empty() {
+        return print("Zoho has all modules and fields that the mapping needs. backend-sync zoho check looks closer.");
+    }
+    print("This is missing in Zoho:")?;
+    for step in &steps {
+        print(format_args!("  {step}"))?;
+    }
+    if !yes && !matches!(ask("\nCreate it? [y/N]")?.trim(), "y" | "Y" | "yes") {
+        return print("Nothing was changed.");
+    }
+    let profiles = profiles(&client).await?;
+    for (number, step) in steps.iter().enumerate() {
+        create(&client, step, &profiles, format_args!("[{}/{}]", number + 1, steps.len())).await?;
+    }
+    // What counts is what is there now, whoever created it.
+    let missing = plan(&mapping, &read_modules(&client, &mapping).await?);
+    if missing.is_empty() {
+        return print("Done. backend-sync zoho check compares each field with the mapping.");
+    }
+    print("Still missing:")?;
+    for step in &missing {
+        print(format_args!("  {step}"))?;
+    }
+    Err(CliError::Usage("not all of it was created; run this again when the reasons above are gone".to_owned()))
+}
+
+/// Those who work with contacts also see what belongs to them.
+async fn profiles(client: &Client) -> Result<Vec<String>, CliError> {
+    let modules = client.modules().await?;
+    let contacts = modules.iter().find(|module| module.api_name == "Contacts");
+    let profiles = contacts.into_iter().chain(&modules).map(|module| &module.profiles).find(|ids| !ids.is_empty());
+    profiles.cloned().ok_or_else(|| {
+        CliError::Usage("Zoho names no profile that a new module could be for; create the modules by hand".to_owned())
+    })
+}
+
+async fn create(
+    client: &Client,
+    step: &Step,
+    profiles: &[String],
+    progress: std::fmt::Arguments<'_>,
+) -> Result<(), CliError> {
+    let body = step.request_body(profiles);
+    let entries = match step {
+        Step::CreateModule { .. } => client.create_module(body).await?,
+        Step::CreateFields { module, .. } => client.create_fields(module, body).await?,
+    };
+    print(format_args!("{progress} {step}"))?;
+    for entry in entries {
+        if let Entry::Refused(refusal) = entry {
+            print(format_args!("        refused: {}. {}", refusal.message, refusal.advice))?;
+        }
+    }
+    Ok(())
+}
