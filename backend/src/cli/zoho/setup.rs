@@ -7,7 +7,7 @@ use crate::{
     clock::Clock,
     config,
     zoho::{
-        client::{Client, Entry},
+        client::{Client, Entry, Refusal},
         destination::read_modules,
         setup::{Step, plan},
     },
@@ -28,7 +28,11 @@ pub(super) async fn run(config: &config::Zoho, yes: bool, clock: &Clock) -> Resu
     }
     let profiles = profiles(&client).await?;
     for (number, step) in steps.iter().enumerate() {
-        create(&client, step, &profiles, format_args!("[{}/{}]", number + 1, steps.len())).await?;
+        let refusals = create(&client, step, &profiles).await?;
+        print(format_args!("[{}/{}] {step}", number + 1, steps.len()))?;
+        for refusal in refusals {
+            print(format_args!("        refused: {}. {}", refusal.message, refusal.advice))?;
+        }
     }
     // What counts is what is there now, whoever created it.
     let missing = plan(&mapping, &read_modules(&client, &mapping).await?);
@@ -43,7 +47,7 @@ pub(super) async fn run(config: &config::Zoho, yes: bool, clock: &Clock) -> Resu
 }
 
 /// Those who work with contacts also see what belongs to them.
-async fn profiles(client: &Client) -> Result<Vec<String>, CliError> {
+pub(in crate::cli) async fn profiles(client: &Client) -> Result<Vec<String>, CliError> {
     let modules = client.modules().await?;
     let contacts = modules.iter().find(|module| module.api_name == "Contacts");
     let profiles = contacts.into_iter().chain(&modules).map(|module| &module.profiles).find(|ids| !ids.is_empty());
@@ -52,22 +56,17 @@ async fn profiles(client: &Client) -> Result<Vec<String>, CliError> {
     })
 }
 
-async fn create(
+/// Takes one step; returns what Zoho refused of it.
+pub(in crate::cli) async fn create(
     client: &Client,
     step: &Step,
     profiles: &[String],
-    progress: std::fmt::Arguments<'_>,
-) -> Result<(), CliError> {
+) -> Result<Vec<Refusal>, CliError> {
     let body = step.request_body(profiles);
     let entries = match step {
         Step::CreateModule { .. } => client.create_module(body).await?,
         Step::CreateFields { module, .. } => client.create_fields(module, body).await?,
     };
-    print(format_args!("{progress} {step}"))?;
-    for entry in entries {
-        if let Entry::Refused(refusal) = entry {
-            print(format_args!("        refused: {}. {}", refusal.message, refusal.advice))?;
-        }
-    }
-    Ok(())
+    let refused = |entry| if let Entry::Refused(refusal) = entry { Some(refusal) } else { None };
+    Ok(entries.into_iter().filter_map(refused).collect())
 }
