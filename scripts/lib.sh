@@ -132,7 +132,7 @@ free_port() {
 
 # Starts the server, exports its address for the tests and stops it when the
 # calling script ends, however that ends.
-start_postgres() {
+start_postgres() { # start_postgres [OPTIONS OF THE SERVER]
     local bin port password as_user=()
     bin=$(postgres_bin) || die "PostgreSQL 15 or later is needed (Debian 12, Ubuntu 24.04 or later have it)"
     port=$(free_port)
@@ -154,7 +154,7 @@ start_postgres() {
         --encoding=UTF8 --locale=C --no-sync >log 2>&1 || postgres_failed
     # pdeathsig: it stops even when the calling script is killed outright.
     LC_ALL=C setpriv "${as_user[@]}" --pdeathsig QUIT "$bin/postgres" -D data -c listen_addresses=127.0.0.1 \
-        -c port="$port" -c unix_socket_directories= -c max_connections=200 >>log 2>&1 &
+        -c port="$port" -c unix_socket_directories= -c max_connections=200 "$@" >>log 2>&1 &
     postgres_pid=$!
     until "$bin/pg_isready" -q -h 127.0.0.1 -p "$port"; do
         kill -0 "$postgres_pid" 2>/dev/null || postgres_failed

@@ -136,10 +136,7 @@ impl Databases {
 impl Database {
     /// How many events the log holds.
     pub(crate) async fn events(&self) -> Result<u64, Failed> {
-        let connection = Connector::connect(&self.url).await?;
-        let count = value::<i64>(&connection, "SELECT count(*) AS value FROM events").await;
-        connection.close().await?;
-        Ok(u64::try_from(count?)?)
+        Ok(u64::try_from(self.number("SELECT count(*) AS value FROM events").await?)?)
     }
 
     /// Brings PostgreSQL's statistics up to date, as its autovacuum does within a minute. Until then it reads all rows of a
@@ -154,6 +151,49 @@ impl Database {
         Ok(done.map(drop)?)
     }
 
+    /// How many sync items are pending or in flight.
+    pub(crate) async fn undelivered(&self) -> Result<u64, Failed> {
+        let sql = "SELECT (SELECT count(*) FROM sync_items WHERE destination = 'zoho' AND state = 'pending') \
+                   + (SELECT count(*) FROM sync_items WHERE destination = 'zoho' AND state = 'in_flight') AS value";
+        Ok(u64::try_from(self.number(sql).await?)?)
+    }
+
+    /// From the first attempt to deliver a grade to the end of the last.
+    pub(crate) async fn delivery_seconds(&self) -> Result<f64, Failed> {
+        let sql =
+            "SELECT max(started_at + duration_ms) - min(started_at) AS value FROM sync_attempts WHERE kind = 'grade'";
+        Ok(self.number(sql).await? as f64 / 1_000.0)
+    }
+
+    /// Begins to count statements; false where that is not possible.
+    pub(crate) async fn count_statements(&self) -> Result<bool, Failed> {
+        if self.url.starts_with("sqlite") {
+            return Ok(false);
+        }
+        let connection = Connector::connect(&self.url).await?;
+        // It has to be loaded when the server starts, as scripts/bench does.
+        let made = connection.execute_unprepared("CREATE EXTENSION IF NOT EXISTS pg_stat_statements").await;
+        let begun = connection.execute_unprepared("SELECT pg_stat_statements_reset()").await;
+        connection.close().await?;
+        Ok(made.and(begun).is_ok())
+    }
+
+    /// Statements since then.
+    pub(crate) async fn statements(&self) -> Result<i64, Failed> {
+        self.number(
+            "SELECT CAST(coalesce(sum(calls), 0) AS bigint) AS value FROM pg_stat_statements \
+             WHERE dbid = (SELECT oid FROM pg_database WHERE datname = current_database())",
+        )
+        .await
+    }
+
+    async fn number(&self, sql: &str) -> Result<i64, Failed> {
+        let connection = Connector::connect(&self.url).await?;
+        let number = value::<i64>(&connection, sql).await;
+        connection.close().await?;
+        number
+    }
+
     /// The bytes that it takes on disk, with its log.
     pub(crate) async fn bytes(&self) -> Result<u64, Failed> {
         if self.url.starts_with("sqlite") {
@@ -161,10 +201,7 @@ impl Database {
             let files = files.filter(|file| file.file_name().to_string_lossy().starts_with("bench.sqlite"));
             return Ok(files.filter_map(|file| Some(file.metadata().ok()?.len())).sum());
         }
-        let connection = Connector::connect(&self.url).await?;
-        let size = value::<i64>(&connection, "SELECT pg_database_size(current_database()) AS value").await;
-        connection.close().await?;
-        Ok(u64::try_from(size?)?)
+        Ok(u64::try_from(self.number("SELECT pg_database_size(current_database()) AS value").await?)?)
     }
 }
 

@@ -1,4 +1,4 @@
-//! What the spine can take: events in, pages out, on SQLite and on PostgreSQL.
+//! What the backend can take: events in, pages out, records to Zoho, on SQLite and on PostgreSQL.
 //!
 //!     cargo bench -p backend-sync --bench spine -- [--quick] [--only NAME]
 //!
@@ -7,12 +7,14 @@
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a program whose output is for people")]
 
 mod database;
+mod delivery;
 mod http;
 mod ingest;
 mod load;
 mod payload;
 mod report;
 mod server;
+mod simulator;
 mod size;
 
 use std::{error::Error, process::ExitCode, time::Instant};
@@ -24,7 +26,7 @@ use database::{Databases, Kind};
 /// What may go wrong is shown to a person, and ends the run.
 type Failed = Box<dyn Error>;
 
-/// Measures ingest and reading, on SQLite and, when TEST_POSTGRES_URL names a superuser's connection, on
+/// Measures ingest, reading and delivery, on SQLite and, when TEST_POSTGRES_URL names a superuser's connection, on
 /// PostgreSQL. Prints Markdown tables to standard output and progress to standard error.
 #[derive(Parser)]
 #[command(name = "spine")]
@@ -32,7 +34,8 @@ struct Arguments {
     /// Shorter: one round of two seconds per row, and sizes up to 10^5 events
     #[arg(long)]
     quick: bool,
-    /// Only what has NAME in its name, of: ingest-sqlite, ingest-postgres, size-sqlite, size-postgres
+    /// Only what has NAME in its name, of: ingest-sqlite, ingest-postgres, delivery-sqlite,
+    /// delivery-postgres, size-sqlite, size-postgres
     #[arg(long, value_name = "NAME", default_value = "", hide_default_value = true)]
     only: String,
     /// Of the ingest tables only the rows with TEXT in their name, as in "64 clients"; for profiling
@@ -72,10 +75,10 @@ fn failed(error: &dyn Error) -> ExitCode {
 
 async fn run(arguments: &Arguments, databases: &Databases) -> Result<(), Failed> {
     let started = Instant::now();
-    println!("# Benchmark of the spine\n\n{}\n", report::machine(databases)?);
+    println!("# Benchmark\n\n{}\n", report::machine(databases)?);
     for kind in [Kind::Sqlite, Kind::Postgres] {
         let wanted = |table: &str| format!("{table}-{}", kind.slug()).contains(&arguments.only);
-        if !wanted("ingest") && !wanted("size") {
+        if !["ingest", "delivery", "size"].into_iter().any(wanted) {
             continue;
         }
         let Some(version) = databases.version(kind).await? else {
@@ -85,6 +88,9 @@ async fn run(arguments: &Arguments, databases: &Databases) -> Result<(), Failed>
         println!("## {kind}\n\n{version}\n");
         if wanted("ingest") {
             ingest::run(databases, kind, arguments.quick, &arguments.row).await?;
+        }
+        if wanted("delivery") {
+            delivery::run(databases, kind, arguments.quick).await?;
         }
         if wanted("size") {
             size::run(databases, kind, arguments.quick).await?;

@@ -46,7 +46,24 @@ impl Server {
     pub(crate) async fn start(database: &Database, settings: &[(&str, &str)]) -> Result<Self, Failed> {
         let site_token = token(database, &["site", "add", SITE, "--json"])?;
         let api_token = token(database, &["token", "add", "bench", "--scope", "read", "--json"])?;
-        let log = database.folder.join("server.log");
+        Self::spawn(database, settings, "server.log", site_token, api_token).await
+    }
+
+    /// Another process on the same database.
+    pub(crate) async fn another(&self, database: &Database, settings: &[(&str, &str)]) -> Result<Self, Failed> {
+        let name =
+            format!("server-{}.log", self.child.id() + rustix::process::getpid().as_raw_nonzero().get().unsigned_abs());
+        Self::spawn(database, settings, &name, self.site_token.clone(), self.api_token.clone()).await
+    }
+
+    async fn spawn(
+        database: &Database,
+        settings: &[(&str, &str)],
+        log: &str,
+        site_token: String,
+        api_token: String,
+    ) -> Result<Self, Failed> {
+        let log = database.folder.join(log);
         let child = command(database)
             .args(["serve", "--listen", "127.0.0.1:0"])
             .envs(settings.iter().copied())
@@ -123,6 +140,20 @@ fn cpu_seconds(stat: &str) -> Result<f64, Failed> {
     let (_, fields) = stat.rsplit_once(')').ok_or("a malformed /proc/…/stat")?;
     let ticks: Vec<u64> = fields.split_whitespace().skip(11).take(2).map(str::parse).collect::<Result<_, _>>()?;
     Ok(ticks.iter().sum::<u64>() as f64 / rustix::param::clock_ticks_per_second() as f64)
+}
+
+/// The seconds of CPU that another process has used.
+pub(crate) fn cpu_seconds_of(process: u32) -> Result<f64, Failed> {
+    cpu_seconds(&fs::read_to_string(format!("/proc/{process}/stat"))?)
+}
+
+/// Runs a subcommand to its end; it must succeed.
+pub(crate) fn run(database: &Database, settings: &[(&str, &str)], arguments: &[&str]) -> Result<(), Failed> {
+    let output = command(database).envs(settings.iter().copied()).args(arguments).output()?;
+    if output.status.success() {
+        return Ok(());
+    }
+    Err(format!("{arguments:?}: {}", String::from_utf8_lossy(&output.stderr)).into())
 }
 
 /// The seconds of CPU that this process has used.

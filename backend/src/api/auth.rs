@@ -38,6 +38,11 @@ pub(super) struct SiteToken(pub(super) Arc<Sender>);
 #[oai(rename = "ApiToken", ty = "bearer", checker = "check_api")]
 pub(super) struct ApiToken(());
 
+/// The token of an operator, made by `backend-sync token add NAME --scope operate`.
+#[derive(SecurityScheme)]
+#[oai(rename = "OperatorToken", ty = "bearer", checker = "check_operator")]
+pub(super) struct OperatorToken(());
+
 /// The tokens in use: those of sites that were seen, so that a busy site costs no read per request, and when each token
 /// was used last, so that no request costs a write.
 ///
@@ -122,13 +127,26 @@ async fn check_site(request: &Request, key: ApiKey) -> poem::Result<Arc<Sender>>
 }
 
 async fn check_api(request: &Request, bearer: Bearer) -> poem::Result<()> {
+    api_scope(request, &bearer).await?;
+    Ok(())
+}
+
+async fn check_operator(request: &Request, bearer: Bearer) -> poem::Result<()> {
+    match api_scope(request, &bearer).await? {
+        Scope::Operate => Ok(()),
+        Scope::Read | Scope::Ingest => Err(Problem::new(Code::Forbidden).into()),
+    }
+}
+
+/// What the token of an API consumer allows.
+async fn api_scope(request: &Request, bearer: &Bearer) -> poem::Result<Scope> {
     let context = context(request)?;
     let hash = secret::hash(&bearer.token);
     let token = context.store.token(&hash).await.map_err(Problem::from)?;
     match token {
         Some(token) if token.scope != Scope::Ingest && secret::same_hash(&token.hash, &hash) => {
             context.tokens.used(token.id, context.clock.now());
-            Ok(())
+            Ok(token.scope)
         }
         _ => Err(Problem::new(Code::Unauthorized).into()),
     }

@@ -48,6 +48,41 @@ impl Statuses for Asking {
     const STATUSES: &'static [u16] = &[401, 500, 503];
 }
 
+/// How an operator's look at everything fails.
+pub(super) struct Supervising;
+
+impl Statuses for Supervising {
+    const STATUSES: &'static [u16] = &[401, 403, 500, 503];
+}
+
+/// How an operator's look at a list fails.
+pub(super) struct Overseeing;
+
+impl Statuses for Overseeing {
+    const STATUSES: &'static [u16] = &[400, 401, 403, 404, 500, 503];
+}
+
+/// How an operator's action fails that needs no body.
+pub(super) struct Acting;
+
+impl Statuses for Acting {
+    const STATUSES: &'static [u16] = &[401, 403, 404, 500, 503];
+}
+
+/// How an operator's action fails that a body describes.
+pub(super) struct Instructing;
+
+impl Statuses for Instructing {
+    const STATUSES: &'static [u16] = &[400, 401, 403, 404, 408, 413, 415, 422, 500, 503];
+}
+
+/// How a dry run fails.
+pub(super) struct Planning;
+
+impl Statuses for Planning {
+    const STATUSES: &'static [u16] = &[400, 401, 403, 404, 409, 500, 503];
+}
+
 /// How the readiness check fails.
 pub(super) struct Readiness;
 
@@ -72,7 +107,9 @@ fn usual_code(status: u16) -> Code {
     match status {
         400 => Code::MalformedJson,
         401 => Code::Unauthorized,
+        403 => Code::Forbidden,
         404 => Code::NotFound,
+        409 => Code::NotConfigured,
         408 => Code::RequestTimeout,
         413 => Code::PayloadTooLarge,
         415 => Code::UnsupportedMediaType,
@@ -96,13 +133,16 @@ fn description(status: u16) -> &'static str {
     match status {
         400 => "The body is not JSON, or a parameter is invalid (`malformed_json`, `invalid_parameter`).",
         401 => "The token is missing, unknown or revoked (`unauthorized`).",
+        403 => "The token allows reading only (`forbidden`).",
         404 => "There is no such thing (`not_found`).",
+        409 => "This server does not deliver to that destination (`not_configured`).",
         408 => "The body did not arrive in time (`request_timeout`).",
         413 => "The body is larger than 5 MiB (`payload_too_large`).",
         415 => "The body is not JSON by its Content-Type (`unsupported_media_type`).",
         422 => "Fields are invalid; all of them are listed (`validation_failed`, `event_not_storable`).",
         503 => {
-            "Not now: the same may succeed after Retry-After seconds (`queue_full`, `draining`, `database_unavailable`, `not_migrated`)."
+            "Not now: the same may succeed after Retry-After seconds (`queue_full`, `draining`, `database_unavailable`, \
+             `not_migrated`, `destination_unavailable`)."
         }
         _ => "A fault of the server (`internal_error`).",
     }

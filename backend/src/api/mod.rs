@@ -7,6 +7,7 @@ mod body;
 mod changes;
 mod completions;
 mod courses;
+mod destinations;
 mod docs;
 mod enrolments;
 mod events;
@@ -15,12 +16,15 @@ mod failure;
 mod grades;
 mod handshake;
 mod health;
+mod items;
 mod moodle;
 mod parameters;
+mod plan;
 mod problem;
 mod record;
 mod related;
 mod schema;
+mod timeline;
 mod users;
 
 use std::sync::Arc;
@@ -29,6 +33,11 @@ use poem::{Endpoint, EndpointExt, IntoEndpoint, Route, middleware::CatchPanic};
 use poem_openapi::{LicenseObject, OpenApiService, Tags};
 
 pub use auth::Tokens;
+
+pub(crate) use destinations::Destination;
+pub(crate) use items::{ItemWithAttempts, SyncItem};
+pub(crate) use plan::{PlanError, PlanView, Subset};
+pub(crate) use record::Renderer;
 
 use tokio::sync::Notify;
 
@@ -63,6 +72,8 @@ enum Tag {
     /// What was received, and what changed.
     #[oai(rename = "Log and changes")]
     Log,
+    /// The delivery: what is where on its way, why, and what to do about it. Authorize with an API token of scope `operate`.
+    Delivery,
     /// Whether the server is well. No authorization.
     Health,
 }
@@ -72,6 +83,7 @@ type Operations = (
     (users::Operations, courses::Operations, enrolments::Operations),
     (grades::Operations, completions::Operations),
     (events::Operations, changes::Operations, health::Operations),
+    (destinations::Operations, items::Operations, plan::Operations, timeline::Operations),
 );
 
 fn service() -> OpenApiService<Operations, ()> {
@@ -80,6 +92,7 @@ fn service() -> OpenApiService<Operations, ()> {
         (users::Operations, courses::Operations, enrolments::Operations),
         (grades::Operations, completions::Operations),
         (events::Operations, changes::Operations, health::Operations),
+        (destinations::Operations, items::Operations, plan::Operations, timeline::Operations),
     );
     OpenApiService::new(operations, "Backend Sync", env!("CARGO_PKG_VERSION"))
         .summary("What happens in Moodle, kept durably and made readable, on its way to Zoho CRM")

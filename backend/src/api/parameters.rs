@@ -26,7 +26,7 @@ pub(super) struct List<T: Type + ParseFromJSON + ToJSON> {
 
 /// How many items a page may have.
 #[derive(Clone, Copy)]
-pub(super) struct Limit(u32);
+pub(super) struct Limit(pub(super) u32);
 
 inline_type!(
     Limit,
@@ -111,7 +111,7 @@ impl ListParameters {
     }
 }
 
-async fn site_id(store: &Store, parameter: &str, name: &str) -> Result<i64, Problem> {
+pub(super) async fn site_id(store: &Store, parameter: &str, name: &str) -> Result<i64, Problem> {
     let unknown = || Problem::parameter(parameter, FieldErrorCode::UnknownValue, "There is no site of that name.");
     // Only a text that can be a name goes to the database.
     let name: SiteName = name.parse().map_err(|_| unknown())?;
@@ -120,7 +120,7 @@ async fn site_id(store: &Store, parameter: &str, name: &str) -> Result<i64, Prob
 }
 
 /// Reads `college:3`, or `3` beside the parameter `site`.
-async fn thing(
+pub(super) async fn thing(
     store: &Store,
     parameter: &str,
     site: Option<&str>,

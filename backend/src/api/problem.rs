@@ -29,10 +29,14 @@ pub(super) enum Code {
     InvalidParameter,
     /// The token is missing, unknown or revoked.
     Unauthorized,
+    /// The token's scope does not allow this.
+    Forbidden,
     /// There is nothing at this address.
     NotFound,
     /// The address exists, but not with this method.
     MethodNotAllowed,
+    /// This server does not deliver to that destination.
+    NotConfigured,
     /// The body did not arrive in time.
     RequestTimeout,
     /// The body is larger than allowed.
@@ -53,6 +57,8 @@ pub(super) enum Code {
     DatabaseUnavailable,
     /// Migrations are missing.
     NotMigrated,
+    /// The destination cannot be asked now; the detail says why.
+    DestinationUnavailable,
 }
 
 impl Code {
@@ -60,16 +66,20 @@ impl Code {
         match self {
             Self::MalformedJson | Self::InvalidParameter => StatusCode::BAD_REQUEST,
             Self::Unauthorized => StatusCode::UNAUTHORIZED,
+            Self::Forbidden => StatusCode::FORBIDDEN,
             Self::NotFound => StatusCode::NOT_FOUND,
+            Self::NotConfigured => StatusCode::CONFLICT,
             Self::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
             Self::RequestTimeout => StatusCode::REQUEST_TIMEOUT,
             Self::PayloadTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             Self::UnsupportedMediaType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             Self::ValidationFailed | Self::EventNotStorable => StatusCode::UNPROCESSABLE_ENTITY,
             Self::InternalError => StatusCode::INTERNAL_SERVER_ERROR,
-            Self::QueueFull | Self::Draining | Self::DatabaseUnavailable | Self::NotMigrated => {
-                StatusCode::SERVICE_UNAVAILABLE
-            }
+            Self::QueueFull
+            | Self::Draining
+            | Self::DatabaseUnavailable
+            | Self::NotMigrated
+            | Self::DestinationUnavailable => StatusCode::SERVICE_UNAVAILABLE,
         }
     }
 
@@ -78,7 +88,13 @@ impl Code {
             Self::MalformedJson => "The body is not valid JSON in UTF-8.",
             Self::InvalidParameter => "A parameter is invalid; see errors.",
             Self::Unauthorized => "The token is missing, unknown or revoked.",
+            Self::Forbidden => {
+                "The token allows reading only. Make one that may operate: backend-sync token add NAME --scope operate."
+            }
             Self::NotFound => "There is nothing at this address.",
+            Self::NotConfigured => {
+                "This server does not deliver to that destination: its section of the configuration is missing."
+            }
             Self::MethodNotAllowed => "This address does not take this method; see the header Allow.",
             Self::RequestTimeout => "The body did not arrive in time. Send it again.",
             Self::PayloadTooLarge => "The body is too large: 5 MiB at most. Send fewer events in one request.",
@@ -94,6 +110,7 @@ impl Code {
                 "The database cannot be reached. Send the same again after Retry-After seconds."
             }
             Self::NotMigrated => "The database lacks migrations. Run backend-sync migrate.",
+            Self::DestinationUnavailable => "The destination cannot be asked now. Try again later.",
         }
     }
 }
@@ -241,17 +258,19 @@ pub(super) async fn as_documents<E: Endpoint>(endpoint: E, request: Request) -> 
             response
         }
     };
-    if has_body && matches!(response.status().as_u16(), 401 | 404 | 405 | 415) {
+    if has_body && matches!(response.status().as_u16(), 401 | 403 | 404 | 405 | 415) {
         // The body was not read, so the connection is of no more use: say so, or the client's next request fails.
         response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
     }
     Ok(response)
 }
 
-/// The one method of an address: sites send with POST, everything else is read with GET.
+/// The one method of an address: sites send with POST, operators act with POST, everything else is read with GET.
 fn allowed_method(path: &str) -> HeaderValue {
     let sends = path.starts_with("/api/v1/events/moodle/") && !path.ends_with("/handshake");
-    HeaderValue::from_static(if sends { "POST" } else { "GET" })
+    let acts = path.starts_with("/api/v1/destinations/")
+        && ["/pause", "/resume", "/retry", "/resync"].iter().any(|action| path.ends_with(action));
+    HeaderValue::from_static(if sends || acts { "POST" } else { "GET" })
 }
 
 fn of_framework(error: &Error) -> Problem {

@@ -57,7 +57,7 @@ pub(super) struct Record<S: Type + ParseFromJSON + ToJSON> {
 }
 
 /// The names of the sites, to render records with.
-pub(super) struct Renderer {
+pub(crate) struct Renderer {
     sites: HashMap<i64, String>,
     users: HashSet<(i64, Id)>,
     courses: HashSet<(i64, Id)>,
@@ -65,7 +65,7 @@ pub(super) struct Renderer {
 
 impl Renderer {
     /// For records that belong to nothing.
-    pub(super) async fn new(store: &Store) -> Result<Self, StoreError> {
+    pub(crate) async fn new(store: &Store) -> Result<Self, StoreError> {
         Ok(Self { sites: store.site_names().await?, users: HashSet::new(), courses: HashSet::new() })
     }
 

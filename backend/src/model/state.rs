@@ -14,7 +14,8 @@ use super::{Decimal, Field, FieldErrorCode, Fields, Id, Time};
 use crate::limits;
 
 /// The kinds of record.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, poem_openapi::Enum)]
+#[oai(rename_all = "snake_case")]
 pub enum Kind {
     /// A person.
     User,

@@ -16,7 +16,8 @@ pub struct RecordKey {
 }
 
 /// Where a record is on its way to a destination. Each record is in exactly one of these.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, poem_openapi::Enum)]
+#[oai(rename_all = "snake_case")]
 pub enum ItemState {
     /// Waits for its turn.
     Pending,

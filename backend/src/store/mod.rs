@@ -18,7 +18,10 @@ pub use error::StoreError;
 pub use page::{CourseFilter, EventFilter, Page, PageRequest, Position, RecordFilter, UserFilter};
 pub use read::{GradeWithItem, StoredChange, StoredEvent};
 pub use sites::{NewToken, Scope, Site, SiteSummary, Token, TokenSummary};
-pub use sync::{Attempt, AttemptRow, Claimed, Conservation, Counts, ItemFilter, ItemRow, Settled, SettledState};
+pub use sync::{
+    Attempt, AttemptRow, Claimed, Conservation, Counts, ItemFilter, ItemRow, PersonRecord, Settled, SettledState,
+    TimelineAttempt, TimelinePlace,
+};
 pub use write::{NewChange, NewEvent, WriteTransaction};
 
 pub(crate) use entity::records::{RecordTable, completion, course, enrolment, grade, user};

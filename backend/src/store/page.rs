@@ -102,7 +102,7 @@ pub struct Page<T, P> {
 
 impl<T, P> Page<T, P> {
     /// Makes a page of rows that were asked for with one more than `limit`, to see whether there is a next page.
-    pub(super) fn cut(mut items: Vec<T>, limit: u64, position: impl Fn(&T) -> P) -> Self {
+    pub(crate) fn cut(mut items: Vec<T>, limit: u64, position: impl Fn(&T) -> P) -> Self {
         let limit = usize::try_from(limit).unwrap_or(usize::MAX);
         let more = items.len() > limit;
         items.truncate(limit);

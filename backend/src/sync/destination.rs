@@ -20,6 +20,9 @@ pub trait Destination: Send + Sync + 'static {
     /// Looks whether a destination that was paused works again. `None` means that it does.
     fn check(&self) -> impl Future<Output = Option<Trouble>> + Send;
 
+    /// Looks how much is left of the allowance, if what is known of it is old and holds deliveries back.
+    fn look(&self) -> impl Future<Output = ()> + Send;
+
     /// What is left of its allowance, as it said itself, and when.
     fn credits(&self) -> Option<(i64, Timestamp)>;
 }

@@ -177,6 +177,13 @@ impl<D: Destination> Engine<D> {
                 return Ok(Round::Busy);
             }
         }
+        if slow.is_some() && state.running.is_empty() {
+            let destination = Arc::clone(&self.destination);
+            state.running.spawn(async move {
+                destination.look().await;
+                Report { trouble: None, asked: false }
+            });
+        }
         self.note_credits(state, slow).await?;
         Ok(Round::Idle(limits::SYNC_POLL))
     }

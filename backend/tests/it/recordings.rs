@@ -39,7 +39,7 @@ fn recording() -> Vec<Recorded> {
     recorded.collect()
 }
 
-async fn replay(server: &Server) -> Vec<Value> {
+pub(crate) async fn replay(server: &Server) -> Vec<Value> {
     let (site, mut answers) = (server.site(), Vec::new());
     for request in recording() {
         let answer = site.post(&request.path, request.body).await;
@@ -50,7 +50,7 @@ async fn replay(server: &Server) -> Vec<Value> {
 }
 
 /// The last body of each id, of the events about one kind of record.
-fn last_bodies(event_types: &[&str], key: &str) -> BTreeMap<i64, Map<String, Value>> {
+pub(crate) fn last_bodies(event_types: &[&str], key: &str) -> BTreeMap<i64, Map<String, Value>> {
     let about = recording().into_iter().filter(|request| event_types.contains(&request.event_type.as_str()));
     let bodies = about.map(|request| serde_json::from_str::<Map<String, Value>>(&request.body).unwrap());
     bodies.map(|body| (body[key].as_str().unwrap().parse().unwrap(), body)).collect()

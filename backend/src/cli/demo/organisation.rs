@@ -5,7 +5,7 @@ use crate::{
     cli::{CliError, zoho},
     clock::Clock,
     config,
-    zoho::{destination::read_modules, setup::plan},
+    zoho::{client::Entry, destination::read_modules, setup::plan},
 };
 
 pub(super) async fn prepare(config: &config::Zoho, clock: &Clock) -> Result<(), CliError> {
@@ -13,8 +13,10 @@ pub(super) async fn prepare(config: &config::Zoho, clock: &Clock) -> Result<(), 
     let steps = plan(&mapping, &read_modules(&client, &mapping).await?);
     let profiles = zoho::setup::profiles(&client).await?;
     for step in &steps {
-        if let Some(refusal) = zoho::setup::create(&client, step, &profiles).await?.first() {
-            return Err(CliError::Usage(format!("the simulator refused to {step}: {}", refusal.message)));
+        for entry in zoho::setup::create(&client, step, &profiles).await? {
+            if let Entry::Refused(refusal) = entry {
+                return Err(CliError::Usage(format!("the simulator refused to {step}: {}", refusal.message)));
+            }
         }
     }
     Ok(())

@@ -22,7 +22,7 @@ struct Lines {
 
 impl Lines {
     fn print(&self, mark: &str, name: &str, text: impl std::fmt::Display) -> Result<(), CliError> {
-        print(format_args!("{mark:<6}  {name:<13}  {text}"))
+        print(format_args!("{mark:<6}  {name:<18}  {text}"))
     }
 
     fn ok(&self, name: &str, text: impl std::fmt::Display) -> Result<(), CliError> {

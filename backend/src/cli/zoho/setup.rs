@@ -7,7 +7,7 @@ use crate::{
     clock::Clock,
     config,
     zoho::{
-        client::{Client, Entry, Refusal},
+        client::{Client, Entry},
         destination::read_modules,
         setup::{Step, plan},
     },
@@ -28,10 +28,14 @@ pub(super) async fn run(config: &config::Zoho, yes: bool, clock: &Clock) -> Resu
     }
     let profiles = profiles(&client).await?;
     for (number, step) in steps.iter().enumerate() {
-        let refusals = create(&client, step, &profiles).await?;
-        print(format_args!("[{}/{}] {step}", number + 1, steps.len()))?;
-        for refusal in refusals {
-            print(format_args!("        refused: {}. {}", refusal.message, refusal.advice))?;
+        let entries = create(&client, step, &profiles).await?;
+        let refused = entries.iter().filter(|entry| matches!(entry, Entry::Refused(_))).count();
+        let (created, progress) = (entries.len() - refused, format_args!("[{}/{}]", number + 1, steps.len()));
+        print(format_args!("{progress} {}: {created} created, {refused} refused", step.module()))?;
+        for entry in entries {
+            if let Entry::Refused(refusal) = entry {
+                print(format_args!("        refused: {}. {}", refusal.message, refusal.advice))?;
+            }
         }
     }
     // What counts is what is there now, whoever created it.
@@ -56,17 +60,11 @@ pub(in crate::cli) async fn profiles(client: &Client) -> Result<Vec<String>, Cli
     })
 }
 
-/// Takes one step; returns what Zoho refused of it.
-pub(in crate::cli) async fn create(
-    client: &Client,
-    step: &Step,
-    profiles: &[String],
-) -> Result<Vec<Refusal>, CliError> {
+/// Takes one step; returns what became of each thing to create.
+pub(in crate::cli) async fn create(client: &Client, step: &Step, profiles: &[String]) -> Result<Vec<Entry>, CliError> {
     let body = step.request_body(profiles);
-    let entries = match step {
+    Ok(match step {
         Step::CreateModule { .. } => client.create_module(body).await?,
         Step::CreateFields { module, .. } => client.create_fields(module, body).await?,
-    };
-    let refused = |entry| if let Entry::Refused(refusal) = entry { Some(refusal) } else { None };
-    Ok(entries.into_iter().filter_map(refused).collect())
+    })
 }

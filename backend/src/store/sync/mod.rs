@@ -9,12 +9,14 @@ mod records;
 mod release;
 mod settle;
 mod siblings;
+mod timeline;
 mod view;
 
 use sea_orm::{ConnectionTrait, DbBackend, QueryResult, Statement, Value};
 
 pub use claim::Claimed;
 pub use settle::{Attempt, Settled, SettledState};
+pub use timeline::{PersonRecord, TimelineAttempt, TimelinePlace};
 pub use view::{AttemptRow, Conservation, Counts, ItemFilter, ItemRow};
 
 pub(super) use mark::lane_of_new_sql;

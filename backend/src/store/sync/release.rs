@@ -8,7 +8,7 @@ use super::{ItemFilter, key_of, query, skip_locked};
 use crate::{
     clock::Timestamp,
     limits,
-    model::{Id, Kind, RecordKey},
+    model::{Id, ItemState, Kind, RecordKey},
     store::{Store, StoreError, bulk},
 };
 
@@ -92,6 +92,18 @@ fn among(destination: &str, kind: Kind, site_id: i64, ids: Vec<Id>) -> (String, 
     (condition, values)
 }
 
+impl ItemFilter {
+    /// The filter of a retry: when it names no state, what failed is meant; of one record or one reason, whatever waits.
+    #[must_use]
+    pub fn for_retry(self) -> Self {
+        let state = match (self.state, &self.code, self.record) {
+            (None, None, None) => Some(ItemState::Failed),
+            (state, _, _) => state,
+        };
+        Self { state, ..self }
+    }
+}
+
 impl Store {
     /// Releases parked items whose reason is gone already; only these, or all. Needed when the other record arrived while they
     /// were being parked. Returns how many.
@@ -146,6 +158,15 @@ impl Store {
             }
         }
         Ok(())
+    }
+
+    /// How many items the filter names.
+    pub async fn count_items(&self, destination: &str, filter: &ItemFilter) -> Result<u64, StoreError> {
+        let (condition, values) = filter.condition(destination);
+        let sql = format!("SELECT count(*) AS count FROM sync_items WHERE {condition}");
+        let rows = query(&self.read, &sql, values).await?;
+        let count = rows.first().map(|row| row.try_get::<i64>("", "count")).transpose()?;
+        Ok(count.unwrap_or_default().unsigned_abs())
     }
 
     /// Tries again, now, what the filter names and is not synced or in flight. Returns how many items.

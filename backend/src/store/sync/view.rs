@@ -332,7 +332,7 @@ fn item_of(row: &QueryResult) -> Result<ItemRow, StoreError> {
     })
 }
 
-fn attempt_of(row: &QueryResult) -> Result<AttemptRow, StoreError> {
+pub(super) fn attempt_of(row: &QueryResult) -> Result<AttemptRow, StoreError> {
     Ok(AttemptRow {
         id: row.try_get("", "id")?,
         key: key_of(row)?,

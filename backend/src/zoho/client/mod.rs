@@ -114,18 +114,13 @@ impl Client {
         result
     }
 
-    /// Looks at the credits that are left, beside what goes on, when deliveries are held back by what may be old news. Otherwise
-    /// nothing would show that some have come back.
-    pub fn look_if_due(&self) {
+    /// Looks at the credits that are left, when deliveries are held back by what may be old news; otherwise it does nothing. Without
+    /// it, nothing would show that some have come back.
+    pub async fn look_at_credits(&self) -> Result<(), CallError> {
         if self.limiter().take_look(self.0.clock.now()) {
-            let client = self.clone();
-            tokio::spawn(async move {
-                // The answer's header is what counts, and an error is met again by the next delivery.
-                if let Err(error) = client.org().await {
-                    tracing::debug!(%error, "no look at Zoho's API credits");
-                }
-            });
+            self.org().await?;
         }
+        Ok(())
     }
 
     async fn send_with_token(&self, call: &Call<'_>) -> Result<Answer, CallError> {

@@ -2,6 +2,7 @@
 
 mod answers;
 mod server;
+mod simulated;
 mod tokens;
 
 pub(super) use server::config;

@@ -11,14 +11,14 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use tokio::sync::Mutex;
 
-pub use self::plan::{Action, Difference, Plan, Planned};
+pub use self::plan::{Action, Difference, Plan, Planned, RECORDS_PER_CREDIT};
 use self::{
     batch::Batch,
     decide::{Decider, Decision},
 };
 use super::{
     check::{self, Severity},
-    client::{self, CallError, Client},
+    client::{CallError, Client},
     mapping::Mapping,
     metadata,
 };
@@ -112,11 +112,7 @@ impl Destination for Zoho {
     const NAME: &'static str = "zoho";
 
     fn admit(&self, lane: Lane, waiting: u64, now: Timestamp) -> Admission {
-        match self.client.limiter().admit(lane, waiting, now) {
-            client::Admission::Go => Admission::Go,
-            client::Admission::Wait { until, reason, done_at } => Admission::Wait { until, reason, done_at },
-            client::Admission::Exhausted { reason, check_at } => Admission::Exhausted { reason, check_at },
-        }
+        self.client.limiter().admit(lane, waiting, now)
     }
 
     async fn deliver(&self, items: Vec<Claimed>) -> Delivery {
@@ -136,10 +132,16 @@ impl Destination for Zoho {
             return Some(trouble);
         }
         match self.client.limiter().admit(Lane::NewUser, 0, self.clock.now()) {
-            client::Admission::Exhausted { reason, check_at } => {
+            Admission::Exhausted { reason, check_at } => {
                 Some(Trouble::Pause { cause: "credits", reason, check_at: Some(check_at) })
             }
             _ => None,
+        }
+    }
+
+    async fn look(&self) {
+        if let Err(error) = self.client.look_at_credits().await {
+            tracing::warn!(%error, "could not look how many API credits are left");
         }
     }
 

@@ -87,7 +87,7 @@ pub struct Difference {
 }
 
 /// Records whose writing costs one API credit.
-const RECORDS_PER_CREDIT: u64 = 10;
+pub const RECORDS_PER_CREDIT: u64 = 10;
 
 impl Zoho {
     /// What would be done about these items. Reads from Zoho what it has of them; changes nothing.

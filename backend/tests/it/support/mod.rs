@@ -7,10 +7,12 @@ pub(crate) mod load;
 pub(crate) mod random;
 pub(crate) mod raw;
 pub(crate) mod server;
+pub(crate) mod zoho;
 
 pub(crate) use api::{Answer, Api};
 pub(crate) use database::Database;
 pub(crate) use server::{Server, command};
+pub(crate) use zoho::ZohoSimulator;
 
 /// Makes two tests of each `async fn name(database: Database)`: `name::sqlite` and `name::postgres`.
 macro_rules! on_both_databases {

@@ -1,6 +1,7 @@
 //! The binary, really started.
 
 use std::{
+    ffi::OsStr,
     fs::File,
     net::SocketAddr,
     path::PathBuf,
@@ -70,18 +71,18 @@ pub(crate) fn run_json(database: &Database, arguments: &[&str]) -> Value {
 
 impl Server {
     pub(crate) async fn start(database: &Database) -> Self {
-        Self::start_with(database, &[]).await
+        Self::start_with::<&str>(database, &[]).await
     }
 
     /// With settings from the environment.
-    pub(crate) async fn start_with(database: &Database, settings: &[(&str, &str)]) -> Self {
+    pub(crate) async fn start_with<V: AsRef<OsStr>>(database: &Database, settings: &[(&str, V)]) -> Self {
         let name = new_uuid().simple().to_string();
         let (log, printed) = (database.file(&format!("{name}.log")), database.file(&format!("{name}.out")));
         // Into files: nothing has to read them while the server runs.
         let child = command(&database.url)
             .args(["serve", "--listen", "127.0.0.1:0"])
             .env("BACKEND_SYNC_LOG__FORMAT", "json")
-            .envs(settings.iter().copied())
+            .envs(settings.iter().map(|(name, value)| (name, value)))
             .stdout(File::create(&printed).unwrap())
             .stderr(File::create(&log).unwrap())
             .spawn()

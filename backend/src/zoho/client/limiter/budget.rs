@@ -1,6 +1,6 @@
 //! The credits of the rolling 24 hours: full speed while they suffice for what waits, then spread over the day, then none.
 
-use std::time::Duration;
+use std::{collections::VecDeque, time::Duration};
 
 use crate::{
     clock::Timestamp,
@@ -34,7 +34,10 @@ pub(in crate::zoho::client) enum Told {
     Nothing,
 }
 
-/// When what is left must last until, and what it was.
+/// How long a permission to prepare a call counts as spent, until that call begins. Then it was not needed.
+const GRANT_TIME: Duration = Duration::from_secs(5);
+
+/// When what is left must last until, and what it was a day before.
 #[derive(Clone, Copy)]
 struct Window {
     end: Timestamp,
@@ -53,7 +56,8 @@ pub(super) struct Budget {
     /// Of calls under way.
     under_way: i64,
     window: Option<Window>,
-    last_go: Option<Timestamp>,
+    /// Calls that were allowed and have not begun: when, and what each costs.
+    granted: VecDeque<(Timestamp, i64)>,
     /// How old the news may become, when something is held back.
     look_after: Option<Duration>,
     /// When somebody last went to look, whether or not there was an answer.
@@ -70,7 +74,7 @@ impl Budget {
             spent: 0,
             under_way: 0,
             window: None,
-            last_go: None,
+            granted: VecDeque::new(),
             look_after: None,
             looked_at: None,
         }
@@ -83,6 +87,7 @@ impl Budget {
     /// A call begins; gives the number of the news.
     pub(super) fn begin(&mut self, credits: i64) -> u64 {
         self.under_way += credits;
+        self.granted.pop_front();
         self.news
     }
 
@@ -124,10 +129,20 @@ impl Budget {
     }
 
     pub(super) fn admit(&mut self, lane: Lane, waiting: u64, now: Timestamp) -> Admission {
-        let admission = match self.told {
-            None => self.full_speed(),
-            Some((told, at)) => self.admit_few(told - self.spent - self.under_way, at, lane, waiting, now),
+        let Some((told, at)) = self.told else {
+            self.granted.clear();
+            (self.window, self.look_after) = (None, None);
+            return Admission::Go;
         };
+        while self.granted.front().is_some_and(|(granted, _)| now.since(*granted) >= GRANT_TIME) {
+            self.granted.pop_front();
+        }
+        let call = credits(waiting.min(RECORDS as u64)).max(1);
+        let left = told - self.spent - self.under_way;
+        let admission = self.admit_few(left, at, call, lane, waiting, now);
+        if admission == Admission::Go {
+            self.granted.push_back((now, call));
+        }
         self.look_after = match &admission {
             Admission::Go => None,
             Admission::Wait { done_at: Some(_), .. } => Some(LOOK_WHEN_SPREAD),
@@ -140,55 +155,62 @@ impl Budget {
         if self.refused { LOOK_AFTER_REFUSAL } else { LOOK_WHEN_STOPPED }
     }
 
-    fn full_speed(&mut self) -> Admission {
-        (self.window, self.last_go) = (None, None);
-        Admission::Go
-    }
-
-    fn admit_few(&mut self, left: i64, told_at: Timestamp, lane: Lane, waiting: u64, now: Timestamp) -> Admission {
-        let call = credits(waiting.min(RECORDS as u64)).max(1);
+    fn admit_few(
+        &mut self,
+        untouched: i64,
+        told_at: Timestamp,
+        call: i64,
+        lane: Lane,
+        waiting: u64,
+        now: Timestamp,
+    ) -> Admission {
+        let left = untouched - self.granted.iter().map(|(_, credits)| credits).sum::<i64>();
         let look_at = told_at.after(self.look_when_stopped()).max(now);
         let reserve = self.reserve;
         if left - call < reserve {
             let shown = left.max(0);
             let reason = format!(
-                "Zoho has {shown} API credits left, and {reserve} of them are reserved for others; they come back as the calls of a day ago \
-                 are forgotten"
+                "Zoho has {shown} API credits left, and {reserve} of them are reserved for others; they come back as the calls \
+                 of a day ago are forgotten"
             );
             return Admission::Exhausted { reason, check_at: look_at };
         }
         if is_profile(lane) && left - call < reserve * 2 {
             let reason = format!(
-                "Zoho has {left} API credits left, {reserve} of them reserved for others; changes of profiles and courses wait, so that \
-                 enrolments and grades still go"
+                "Zoho has {left} API credits left, {reserve} of them reserved for others; changes of profiles and courses wait, \
+                 so that enrolments and grades still go"
             );
             return Admission::Wait { until: look_at, reason, done_at: None };
         }
-        let (needed, spare) = (credits(waiting), left - reserve);
-        if needed <= spare {
-            return self.full_speed();
+        let needed = credits(waiting);
+        // What was granted is part of what waits.
+        if needed <= untouched - reserve {
+            self.window = None;
+            return Admission::Go;
         }
-        self.spread(call, needed, spare, left, now)
+        self.spread(needed, left, now)
     }
 
-    /// One call after the other, so that what is left lasts until those of today come back.
-    fn spread(&mut self, call: i64, needed: i64, spare: i64, left: i64, now: Timestamp) -> Admission {
-        let fresh = Window { end: now.after(DAY), spare };
-        let mut window = self.window.filter(|window| window.end > now).unwrap_or(fresh);
-        window.spare = window.spare.max(spare);
-        self.window = Some(window);
-        let until = self.last_go.map(|last| last.after(share(call, spare, window.end.since(last))));
-        let Some(until) = until.filter(|until| *until > now) else {
-            self.last_go = Some(now);
+    /// Keeps what is left above a line that falls to the reserve within a day, when what is spent today comes back.
+    fn spread(&mut self, needed: i64, left: i64, now: Timestamp) -> Admission {
+        let spare = left - self.reserve;
+        let window = self.window.filter(|window| window.end > now && window.spare >= spare);
+        let window = *self.window.insert(window.unwrap_or(Window { end: now.after(DAY), spare }));
+        let until = Timestamp(window.end.0.saturating_sub(milliseconds(share(spare, window.spare, DAY))));
+        if until <= now {
             return Admission::Go;
-        };
+        }
         let reason = format!(
-            "Zoho has {left} API credits left, {} of them reserved for others, and what waits needs {needed}: deliveries are spread over the \
-             day in which credits come back",
+            "Zoho has {left} API credits left, {} of them reserved for others, and what waits needs {needed}: deliveries are \
+             spread over the day in which credits come back",
             self.reserve
         );
         Admission::Wait { until, reason, done_at: Some(now.after(share(needed, window.spare, DAY))) }
     }
+}
+
+fn milliseconds(time: Duration) -> i64 {
+    i64::try_from(time.as_millis()).unwrap_or(i64::MAX)
 }
 
 /// `time` x `part` / `whole`, without overflow.

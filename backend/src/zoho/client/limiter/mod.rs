@@ -84,8 +84,8 @@ impl Limiter {
         Self { state: Mutex::new(state), freed: Notify::new() }
     }
 
-    /// Whether a call of this lane may be prepared now. `waiting_records`: how many wait in all, whatever their lane. Ask just before
-    /// claiming: a [`Admission::Go`] in scarce times is a turn, and the next comes later.
+    /// Whether a call of this lane may be prepared now. `waiting_records`: how many wait in all, whatever their lane. A
+    /// [`Admission::Go`] counts as spent until the call begins, or for some seconds.
     pub fn admit(&self, lane: Lane, waiting_records: u64, now: Timestamp) -> Admission {
         self.state().budget.admit(lane, waiting_records, now)
     }

@@ -29,14 +29,15 @@ async fn full_speed_while_it_suffices() {
     for _ in 0..3 {
         assert_eq!(limiter.admit(Lane::Grade, 4_000, Timestamp(0)), Admission::Go);
     }
-    assert!(matches!(limiter.admit(Lane::Grade, 4_001, Timestamp(0)), Admission::Go), "the first turn is at once");
+    let limiter = with_left(500, 100).await;
+    assert_eq!(limiter.admit(Lane::Grade, 4_001, Timestamp(0)), Admission::Go, "the first goes at once");
     let Admission::Wait { until, reason, done_at } = limiter.admit(Lane::Grade, 4_001, Timestamp(0)) else {
         panic!("nothing is spread")
     };
     // 10 of 400 credits, so a fortieth of a day; 401 of them take a little more than a day.
     assert_eq!(until, Timestamp(24 * HOUR / 40));
     assert_eq!(done_at, Some(Timestamp(24 * HOUR * 401 / 400)));
-    assert!(reason.contains("500") && reason.contains("401"), "{reason}");
+    assert!(reason.contains("490") && reason.contains("401"), "{reason}");
 }
 
 #[tokio::test]
@@ -103,9 +104,8 @@ async fn what_is_left_lasts_a_day() {
             Admission::Exhausted { check_at, .. } => now = check_at.max(Timestamp(now.0 + 1)),
         }
     }
-    // The last call of the day would be at its very end.
-    assert_eq!((left, waiting), (110, 6_100));
-    // The first call took its turn at once; the other 990 credits at 400 a day.
+    assert_eq!((left, waiting), (100, 6_000));
+    // The first call went at once; the other 990 credits at 400 a day.
     assert_eq!(promised, Some(Timestamp(24 * HOUR * 990 / 400)));
 
     // A day after, all of them have come back.
@@ -114,6 +114,28 @@ async fn what_is_left_lasts_a_day() {
     assert_eq!(limiter.admit(Lane::Grade, waiting, now), Admission::Go, "and they suffice for full speed");
     limiter.permit(0, 1).await.end(outcome(Told::Plenty), now);
     assert_eq!((limiter.admit(Lane::User, u64::MAX, now), limiter.credits()), (Admission::Go, None));
+}
+
+#[tokio::test]
+async fn a_small_call_brings_the_next_one_sooner_and_none_at_once() {
+    let limiter = with_left(500, 100).await;
+    let until = |now: i64| match limiter.admit(Lane::Grade, 10_000, Timestamp(now)) {
+        Admission::Go => None,
+        Admission::Wait { until, .. } => Some(until),
+        exhausted => panic!("{exhausted:?}"),
+    };
+    assert_eq!(until(0), None);
+    // The delivery found nothing to send.
+    assert_eq!(until(5_000), None);
+    limiter.permit(3, 1).await.end(outcome(Told::Left(499)), Timestamp(5_000));
+    assert_eq!(until(5_000), Some(Timestamp(24 * HOUR / 400)));
+}
+
+#[tokio::test]
+async fn many_workers_at_once_do_not_touch_the_reserve() {
+    let limiter = with_left(135, 100).await;
+    let go = (0..8).filter(|_| limiter.admit(Lane::Grade, 300, Timestamp(0)) == Admission::Go).count();
+    assert_eq!(go, 3);
 }
 
 #[tokio::test]

@@ -1,0 +1,230 @@
+//! How many records a second reach Zoho, how soon one does, and what it costs.
+
+use std::time::{Duration, Instant};
+
+use serde_json::{Value, json};
+
+use crate::{
+    Failed,
+    database::{Database, Databases, Kind},
+    http::{self, Connection},
+    report::{self, Table, grouped, number},
+    server::{self, Server},
+    simulator::Simulator,
+};
+
+/// People, each with as many grades as make up the records of a round.
+const USERS: u64 = 1_000;
+
+/// Events that are sent one by one to an idle server.
+const SINGLES: usize = 200;
+
+/// Records a second that are to be reached with one process.
+const RATE_GOAL: f64 = 5_000.0;
+
+/// Milliseconds from the answer to Moodle until Zoho has it, for 95 of 100.
+const DELAY_GOAL: f64 = 250.0;
+
+/// How long deliveries may take before the bench gives up.
+const PATIENCE: Duration = Duration::from_secs(300);
+
+struct Measured {
+    records: u64,
+    seconds: f64,
+    calls: usize,
+    statements: Option<f64>,
+    cpu_seconds: f64,
+    simulator_cpu_seconds: f64,
+    peak_bytes: u64,
+    /// Of single events to an idle server, sorted, in milliseconds.
+    delays: Vec<f64>,
+}
+
+pub(crate) async fn run(databases: &Databases, kind: Kind, quick: bool) -> Result<(), Failed> {
+    let records = if quick { 5_000 } else { 20_000 };
+    let processes: &[usize] = if kind == Kind::Postgres { &[1, 3] } else { &[1] };
+    println!("### Delivery\n");
+    println!(
+        "{} grades wait, and are delivered to a simulator that answers at once, on the same processors. Then {SINGLES} grades one by \
+         one, when nothing waits: from the answer to their sender until the call that brings them to Zoho has ended. CPU and memory are \
+         the servers'.\n",
+        grouped(records)
+    );
+    let mut table = Table::new([
+        "",
+        "records/s",
+        "calls",
+        "statements / record",
+        "CPU s / 1,000",
+        "simulator's",
+        "peak MB",
+        "p50 ms",
+        "p95 ms",
+        "max ms",
+    ]);
+    let mut goals = Table::new(["goal", "wanted", "measured", "reached"]);
+    for &processes in processes {
+        let measured = measure(databases, kind, processes, records).await?;
+        let rate = measured.records as f64 / measured.seconds;
+        let per_thousand = |seconds: f64| format!("{:.3}", seconds / measured.records as f64 * 1_000.0);
+        let delay = |share: f64| measured.delays.get((measured.delays.len() as f64 * share) as usize).copied();
+        let p95 = delay(0.95).unwrap_or(f64::NAN);
+        table.row([
+            format!("{processes} process{}", if processes == 1 { "" } else { "es" }),
+            number(rate),
+            measured.calls.to_string(),
+            measured.statements.map_or_else(|| "–".to_owned(), number),
+            per_thousand(measured.cpu_seconds),
+            per_thousand(measured.simulator_cpu_seconds),
+            number(report::megabytes(measured.peak_bytes)),
+            number(delay(0.5).unwrap_or(f64::NAN)),
+            number(p95),
+            number(measured.delays.last().copied().unwrap_or(f64::NAN)),
+        ]);
+        if processes == 1 {
+            let mut goal = |name: &str, wanted: String, value: f64, reached: bool| {
+                let reached = if reached { "yes" } else { "NO" };
+                goals.row([name.to_owned(), wanted, number(value), reached.to_owned()]);
+            };
+            goal("records/s", format!("≥ {}", grouped(RATE_GOAL as u64)), rate, rate >= RATE_GOAL);
+            goal("from commit to Zoho's answer, p95, ms", format!("< {DELAY_GOAL}"), p95, p95 < DELAY_GOAL);
+        }
+    }
+    table.print();
+    goals.print();
+    Ok(())
+}
+
+async fn measure(databases: &Databases, kind: Kind, processes: usize, records: u64) -> Result<Measured, Failed> {
+    let database = databases.create(kind).await?;
+    let simulator = Simulator::start()?;
+    let settings = simulator.settings();
+    let settings: Vec<(&str, &str)> = settings.iter().map(|(name, value)| (*name, value.as_str())).collect();
+    server::run(&database, &settings, &["zoho", "setup", "--yes"])?;
+    let first = Server::start(&database, &settings).await?;
+    let mut servers = Vec::new();
+    for _ in 1..processes {
+        servers.push(first.another(&database, &settings).await?);
+    }
+    servers.insert(0, first);
+    let first = servers.first().ok_or("no server")?;
+    let mut sender =
+        Sender { connection: Connection::open(first.address).await?, token: first.site_token.clone(), sent: 0 };
+
+    let course =
+        [json!({"type": "course_created", "data": {"courseid": 1, "fullname": "Biology", "shortname": "bio"}})];
+    sender.send(course.into_iter()).await?;
+    sender.send((1..=USERS).map(user)).await?;
+    rest(&database).await?;
+    server::run(&database, &settings, &["sync", "pause"])?;
+    sender.send((0..records).map(grade)).await?;
+    database.settle().await?;
+
+    let mut calls = simulator.connect().await?;
+    calls.new().await?;
+    let counted = database.count_statements().await?;
+    let before = usage(&servers)?;
+    let simulator_before = server::cpu_seconds_of(simulator.process())?;
+    server::run(&database, &settings, &["sync", "resume"])?;
+    rest(&database).await?;
+    let after = usage(&servers)?;
+    let statements = if counted { Some(database.statements().await? as f64 / records as f64) } else { None };
+    let made = calls.new().await?.len();
+    let simulator_cpu_seconds = server::cpu_seconds_of(simulator.process())? - simulator_before;
+    let seconds = database.delivery_seconds().await?;
+
+    let mut delays = Vec::with_capacity(SINGLES);
+    for number in records..records + SINGLES as u64 {
+        sender.send(std::iter::once(grade(number))).await?;
+        let committed = Instant::now();
+        while calls.new().await?.is_empty() {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+        delays.push(committed.elapsed().as_secs_f64() * 1_000.0);
+        rest(&database).await?;
+    }
+    delays.sort_by(f64::total_cmp);
+    for server in servers {
+        server.stop().await?;
+    }
+    databases.drop(database).await?;
+    Ok(Measured {
+        records,
+        seconds,
+        calls: made,
+        statements,
+        cpu_seconds: after.0 - before.0,
+        simulator_cpu_seconds,
+        peak_bytes: after.1,
+        delays,
+    })
+}
+
+/// Seconds of CPU of all servers, and the most memory that one of them ever held.
+fn usage(servers: &[Server]) -> Result<(f64, u64), Failed> {
+    let mut sum = (0.0, 0);
+    for server in servers {
+        let usage = server.usage()?;
+        sum = (sum.0 + usage.cpu_seconds, sum.1.max(usage.peak_bytes));
+    }
+    Ok(sum)
+}
+
+/// Waits until nothing is pending or in flight.
+async fn rest(database: &Database) -> Result<(), Failed> {
+    let deadline = Instant::now() + PATIENCE;
+    while database.undelivered().await? > 0 {
+        if Instant::now() > deadline {
+            return Err("the delivery did not come to rest".into());
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    Ok(())
+}
+
+fn user(id: u64) -> Value {
+    json!({"type": "user_created", "data": {
+        "userid": id, "username": format!("student{id}"), "firstname": "Ann", "lastname": format!("Student {id}"),
+        "email": format!("student{id}@example.com"), "city": "London", "country": "GB", "suspended": false,
+    }})
+}
+
+fn grade(number: u64) -> Value {
+    let item = 1 + number / USERS;
+    json!({"type": "grade_updated", "data": {
+        "gradeid": number + 1, "userid": 1 + number % USERS, "itemid": item, "courseid": 1, "itemtype": "mod", "itemmodule": "assign",
+        "itemname": format!("Essay {item}"), "grademax": "100.00000", "finalgrade": format!("{}.00000", number % 100),
+        "feedback": "<p>Well argued, and clearly written. Mind the references.</p>", "timemodified": 1_795_333_607,
+    }})
+}
+
+/// Sends batches as a plugin does.
+struct Sender {
+    connection: Connection,
+    token: String,
+    sent: u64,
+}
+
+impl Sender {
+    async fn send(&mut self, events: impl Iterator<Item = Value>) -> Result<(), Failed> {
+        let mut events = events.peekable();
+        while events.peek().is_some() {
+            let batch: Vec<Value> = events.by_ref().take(1_000).map(|event| self.complete(event)).collect();
+            let body = json!({ "events": batch }).to_string();
+            let mut request = http::post("/api/v1/events/moodle/batch", &self.token, body.len());
+            request.extend(body.as_bytes());
+            self.connection.exchange(&request).await?;
+        }
+        Ok(())
+    }
+
+    fn complete(&mut self, mut event: Value) -> Value {
+        self.sent += 1;
+        if let Some(event) = event.as_object_mut() {
+            event.insert("id".to_owned(), json!(uuid::Uuid::from_u128(u128::from(self.sent))));
+            event.insert("time".to_owned(), json!(1_795_333_607));
+            event.insert("sequence".to_owned(), json!(self.sent));
+        }
+        event
+    }
+}

@@ -1,0 +1,71 @@
+//! Zoho as a child process.
+
+use std::{
+    io::{BufRead, BufReader},
+    net::SocketAddr,
+    process::{Child, Command, Stdio},
+};
+
+use serde_json::Value;
+
+use crate::{Failed, http::Connection};
+
+const PROGRAM: &str = env!("CARGO_BIN_EXE_zoho-simulator");
+
+/// A running simulator. It ends with this value.
+pub(crate) struct Simulator {
+    child: Child,
+    address: SocketAddr,
+}
+
+impl Simulator {
+    pub(crate) fn start() -> Result<Self, Failed> {
+        let mut child = Command::new(PROGRAM).args(["--listen", "127.0.0.1:0"]).stdout(Stdio::piped()).spawn()?;
+        let mut line = String::new();
+        BufReader::new(child.stdout.take().ok_or("no output")?).read_line(&mut line)?;
+        let address = line.trim().rsplit_once("http://").ok_or("the simulator printed no address")?.1.parse()?;
+        Ok(Self { child, address })
+    }
+
+    /// What a server that delivers to it finds in its environment.
+    pub(crate) fn settings(&self) -> Vec<(&'static str, String)> {
+        vec![
+            ("BACKEND_SYNC_ZOHO__ACCOUNTS_URL", format!("http://{}", self.address)),
+            ("BACKEND_SYNC_ZOHO__CLIENT_ID", "bench".to_owned()),
+            ("BACKEND_SYNC_ZOHO__CLIENT_SECRET", "bench".to_owned()),
+            ("BACKEND_SYNC_ZOHO__REFRESH_TOKEN", "simulator".to_owned()),
+        ]
+    }
+
+    pub(crate) fn process(&self) -> u32 {
+        self.child.id()
+    }
+
+    pub(crate) async fn connect(&self) -> Result<Calls, Failed> {
+        Ok(Calls { connection: Connection::open(self.address).await?, last: 0 })
+    }
+}
+
+impl Drop for Simulator {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// The simulator's log of calls, read on.
+pub(crate) struct Calls {
+    connection: Connection,
+    last: u64,
+}
+
+impl Calls {
+    /// The calls since the last look.
+    pub(crate) async fn new(&mut self) -> Result<Vec<Value>, Failed> {
+        let request = format!("GET /__sim/log?after={} HTTP/1.1\r\nHost: localhost\r\n\r\n", self.last);
+        let answer: Value = serde_json::from_slice(self.connection.exchange(request.as_bytes()).await?)?;
+        let calls = answer.get("calls").and_then(Value::as_array).cloned().unwrap_or_default();
+        self.last = calls.last().and_then(|call| call.get("n")).and_then(Value::as_u64).unwrap_or(self.last);
+        Ok(calls)
+    }
+}

@@ -1,0 +1,525 @@
+//! Sync items: which record is where on its way to a destination, why, and trying again.
+
+use std::{fmt, str::FromStr, sync::Arc};
+
+use poem::web::Data;
+use poem_openapi::{
+    Object, OpenApi,
+    param::{Path, Query},
+    types::Example,
+};
+use serde_json::{Map, Value};
+
+use super::{
+    Context, Tag,
+    answer::Answer,
+    auth::OperatorToken,
+    body::{JsonText, parse_problem},
+    destinations::{self, rfc3339},
+    failure::{Acting, Failure, Instructing, Overseeing},
+    parameters::{Limit, List, list, site_id, thing},
+    problem::{Code, Problem},
+    record::Renderer,
+};
+use crate::{
+    clock::Timestamp,
+    limits,
+    model::{Field, FieldErrorCode, Fields, Id, ItemState, Kind, RecordId, RecordKey, SiteName},
+    store::{AttemptRow, ItemFilter, ItemRow, Page, Store, StoreError, UserFilter},
+};
+
+pub(super) struct Operations;
+
+/// A record, as others refer to it.
+#[derive(Object)]
+pub(crate) struct RecordName {
+    /// Its kind.
+    pub(crate) kind: Kind,
+    /// `<site>:<Moodle id>`.
+    pub(crate) record: String,
+}
+
+/// One record's state at one destination.
+#[derive(Object)]
+#[oai(example)]
+pub(crate) struct SyncItem {
+    /// The kind of record.
+    pub(crate) kind: Kind,
+    /// Which record: `<site>:<Moodle id>`.
+    pub(crate) record: String,
+    /// Where it is on its way.
+    pub(crate) state: ItemState,
+    /// Why it is not synced, or why nothing was delivered: for programs.
+    #[oai(nullable)]
+    pub(crate) code: Option<String>,
+    /// The same for people.
+    #[oai(nullable)]
+    pub(crate) reason: Option<String>,
+    /// What it waits for.
+    #[oai(nullable)]
+    pub(crate) waits_for: Option<RecordName>,
+    /// Tries since the last success.
+    pub(crate) attempts: u32,
+    /// Since when something of it is undelivered, or was the last time (RFC 3339).
+    pub(crate) changed_at: String,
+    /// When it is tried (RFC 3339); null when it is not pending.
+    #[oai(nullable)]
+    pub(crate) due_at: Option<String>,
+    /// When it was last delivered, or found to need no delivery (RFC 3339).
+    #[oai(nullable)]
+    pub(crate) synced_at: Option<String>,
+    /// The record's id at the destination.
+    #[oai(nullable)]
+    pub(crate) remote_id: Option<String>,
+}
+
+/// One try to deliver a sync item.
+#[derive(Object)]
+#[oai(rename = "SyncAttempt")]
+pub(crate) struct SyncAttempt {
+    /// Its place in the log of attempts.
+    pub(crate) id: i64,
+    /// When it began (RFC 3339).
+    pub(crate) started_at: String,
+    /// How long the destination took, in milliseconds.
+    pub(crate) duration_ms: i64,
+    /// `inserted`, `updated`, `removed`, `retry` (it is tried again), `failed`, or `lost` (the process ended meanwhile).
+    pub(crate) outcome: String,
+    /// The destination's code.
+    #[oai(nullable)]
+    pub(crate) code: Option<String>,
+    /// What the destination answered, in words.
+    #[oai(nullable)]
+    pub(crate) message: Option<String>,
+    /// The record's id at the destination.
+    #[oai(nullable)]
+    pub(crate) remote_id: Option<String>,
+}
+
+/// A sync item and its newest attempts.
+#[derive(Object)]
+#[oai(rename = "SyncItemWithAttempts", example)]
+pub(crate) struct ItemWithAttempts {
+    #[oai(flatten)]
+    pub(crate) item: SyncItem,
+    /// The newest first, 100 at most. Older ones are forgotten after some time.
+    pub(crate) tries: Vec<SyncAttempt>,
+}
+
+impl SyncItem {
+    pub(crate) fn new(renderer: &Renderer, row: &ItemRow) -> Self {
+        let id = |key: RecordKey| renderer.id(key.site_id, key.moodle_id);
+        Self {
+            kind: row.key.kind,
+            record: id(row.key),
+            state: row.state,
+            code: row.code.clone(),
+            reason: row.reason.clone(),
+            waits_for: row.waits_for.map(|key| RecordName { kind: key.kind, record: id(key) }),
+            attempts: row.attempts,
+            changed_at: rfc3339(row.changed_at),
+            due_at: Some(row.due_at).filter(|_| row.state == ItemState::Pending).map(rfc3339),
+            synced_at: row.synced_at.map(rfc3339),
+            remote_id: row.remote_id.clone(),
+        }
+    }
+}
+
+impl From<AttemptRow> for SyncAttempt {
+    fn from(row: AttemptRow) -> Self {
+        let AttemptRow { id, started_at, duration_ms, outcome, code, message, remote_id, .. } = row;
+        Self { id, started_at: rfc3339(started_at), duration_ms, outcome, code, message, remote_id }
+    }
+}
+
+impl ItemWithAttempts {
+    /// The item of one record, if there is one.
+    pub(crate) async fn read(store: &Store, destination: &str, key: RecordKey) -> Result<Option<Self>, StoreError> {
+        let Some(row) = store.item(destination, key).await? else { return Ok(None) };
+        let attempts = store.attempts(destination, key, None, limits::PAGE_ROWS_DEFAULT.into()).await?;
+        let item = SyncItem::new(&Renderer::new(store).await?, &row);
+        Ok(Some(Self { item, tries: attempts.into_iter().map(SyncAttempt::from).collect() }))
+    }
+}
+
+impl Example for SyncItem {
+    fn example() -> Self {
+        Self {
+            kind: Kind::Grade,
+            record: "college:1".to_owned(),
+            state: ItemState::Parked,
+            code: Some("waits_for_user".to_owned()),
+            reason: Some("It waits for user college:3, which Moodle has not reported yet.".to_owned()),
+            waits_for: Some(RecordName { kind: Kind::User, record: "college:3".to_owned() }),
+            attempts: 0,
+            changed_at: rfc3339(Timestamp(1_795_335_000_000)),
+            due_at: None,
+            synced_at: None,
+            remote_id: None,
+        }
+    }
+}
+
+impl Example for ItemWithAttempts {
+    fn example() -> Self {
+        let attempt = AttemptRow {
+            id: 12,
+            key: RecordKey { kind: Kind::Grade, site_id: 1, moodle_id: Id(1) },
+            revision: 3,
+            started_at: Timestamp(1_795_334_000_000),
+            duration_ms: 180,
+            outcome: "failed".to_owned(),
+            code: Some("INVALID_DATA".to_owned()),
+            message: Some("invalid data in the field Phone.".to_owned()),
+            remote_id: None,
+        };
+        let item = SyncItem {
+            state: ItemState::Failed,
+            code: attempt.code.clone(),
+            reason: attempt.message.clone(),
+            waits_for: None,
+            attempts: 1,
+            ..SyncItem::example()
+        };
+        Self { item, tries: vec![attempt.into()] }
+    }
+}
+
+/// A place in the order of items.
+struct ItemPosition(RecordKey);
+
+impl fmt::Display for ItemPosition {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}.{}.{}", self.0.site_id, self.0.kind, self.0.moodle_id)
+    }
+}
+
+impl FromStr for ItemPosition {
+    type Err = ();
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let mut parts = text.splitn(3, '.');
+        let mut part = || parts.next().ok_or(());
+        let site_id = part()?.parse().map_err(drop)?;
+        let kind = part()?.parse().map_err(drop)?;
+        Ok(Self(RecordKey { kind, site_id, moodle_id: Id(part()?.parse().map_err(drop)?) }))
+    }
+}
+
+/// The order in which the store lists items.
+fn order(key: RecordKey) -> (i64, &'static str, Id) {
+    (key.site_id, key.kind.as_str(), key.moodle_id)
+}
+
+/// Which items are meant; all conditions hold.
+#[derive(Object)]
+#[oai(example)]
+struct RetryRequest {
+    /// Of this kind.
+    #[oai(nullable)]
+    kind: Option<Kind>,
+    /// Of the site of this name.
+    #[oai(nullable)]
+    site: Option<String>,
+    /// In this state: `failed`, `parked` or `pending`. Left out: `failed`, or with `code` all three.
+    #[oai(nullable)]
+    state: Option<ItemState>,
+    /// With this reason's code.
+    #[oai(nullable)]
+    code: Option<String>,
+}
+
+/// Which records are delivered again; all conditions hold.
+#[derive(Object)]
+#[oai(example)]
+struct ResyncRequest {
+    /// Of this kind.
+    #[oai(nullable)]
+    kind: Option<Kind>,
+    /// Of the site of this name.
+    #[oai(nullable)]
+    site: Option<String>,
+}
+
+impl Example for RetryRequest {
+    fn example() -> Self {
+        Self {
+            kind: Some(Kind::User),
+            site: Some("college".to_owned()),
+            state: None,
+            code: Some("INVALID_DATA".into()),
+        }
+    }
+}
+
+impl Example for ResyncRequest {
+    fn example() -> Self {
+        Self { kind: Some(Kind::Grade), site: Some("college".to_owned()) }
+    }
+}
+
+/// How many items were made pending.
+#[derive(Object)]
+#[oai(example)]
+struct MadePending {
+    /// Items.
+    items: u64,
+}
+
+impl Example for MadePending {
+    fn example() -> Self {
+        Self { items: 12 }
+    }
+}
+
+impl Field for Kind {
+    fn parse(value: Value) -> Result<Self, FieldErrorCode> {
+        String::parse(value)?.parse().map_err(|_| FieldErrorCode::UnknownValue)
+    }
+}
+
+impl Field for ItemState {
+    fn parse(value: Value) -> Result<Self, FieldErrorCode> {
+        String::parse(value)?.parse().map_err(|_| FieldErrorCode::UnknownValue)
+    }
+}
+
+/// A state from which an item can be tried again.
+struct RetryState(ItemState);
+
+impl Field for RetryState {
+    fn parse(value: Value) -> Result<Self, FieldErrorCode> {
+        match ItemState::parse(value)? {
+            state @ (ItemState::Failed | ItemState::Parked | ItemState::Pending) => Ok(Self(state)),
+            ItemState::InFlight | ItemState::Synced => Err(FieldErrorCode::UnknownValue),
+        }
+    }
+}
+
+/// Reads the fields of a body; a field that nobody took is a mistake that would otherwise mean more than was meant.
+pub(super) fn read_fields<T>(text: &str, read: impl FnOnce(&mut Fields) -> Option<T>) -> Result<T, Problem> {
+    let map: Map<String, Value> = serde_json::from_str(text).map_err(|error| parse_problem(&error, ""))?;
+    let mut fields = Fields::new(map);
+    let read = read(&mut fields);
+    let unknown = fields.finish().map_err(Problem::validation)?;
+    let error = |name: &String| crate::model::FieldError::new(format!("/{name}"), FieldErrorCode::UnknownValue);
+    let errors: Vec<_> = unknown.iter().flat_map(Map::keys).map(error).collect();
+    match read {
+        Some(read) if errors.is_empty() => Ok(read),
+        _ => Err(Problem::validation(errors)),
+    }
+}
+
+/// The site that a body names.
+async fn site_of_body(store: &Store, name: Option<String>) -> Result<Option<i64>, Problem> {
+    let unknown = || Problem::validation(vec![crate::model::FieldError::new("/site", FieldErrorCode::UnknownValue)]);
+    let Some(name) = name else { return Ok(None) };
+    let name: SiteName = name.parse().map_err(|_| unknown())?;
+    Ok(Some(store.site(name.as_str()).await?.ok_or_else(unknown)?.id))
+}
+
+/// The record that a path names.
+async fn key_of_path(context: &Context, destination: &str, kind: &str, id: &str) -> Result<RecordKey, Problem> {
+    destinations::find(context, destination).await?;
+    let not_found = || Problem::with_detail(Code::NotFound, "There is no record of this kind with this id.");
+    let (kind, id): (Kind, RecordId) = kind.parse().ok().zip(id.parse().ok()).ok_or_else(not_found)?;
+    let site = context.store.site(id.site.as_str()).await?.ok_or_else(not_found)?;
+    Ok(RecordKey { kind, site_id: site.id, moodle_id: id.moodle_id })
+}
+
+async fn show(context: &Context, destination: &str, key: RecordKey) -> Result<Answer<ItemWithAttempts>, Problem> {
+    let not_found = || Problem::with_detail(Code::NotFound, "There is no record of this kind with this id.");
+    let found = ItemWithAttempts::read(&context.store, destination, key).await?;
+    found.map(Answer).ok_or_else(not_found)
+}
+
+/// The items about one person, as a page.
+async fn of_user(
+    store: &Store,
+    destination: &str,
+    filter: &ItemFilter,
+    user: UserFilter,
+    after: Option<RecordKey>,
+) -> Result<Vec<ItemRow>, StoreError> {
+    let keys = store.records_of_user(user).await?;
+    let mut rows = store.items_of(destination, &keys).await?;
+    rows.retain(|row| {
+        filter.kind.is_none_or(|kind| row.key.kind == kind)
+            && filter.site_id.is_none_or(|site_id| row.key.site_id == site_id)
+            && filter.state.is_none_or(|state| row.state == state)
+            && filter.code.as_ref().is_none_or(|code| row.code.as_ref() == Some(code))
+            && filter.record.is_none_or(|key| row.key == key)
+            && after.is_none_or(|after| order(row.key) > order(after))
+    });
+    rows.sort_unstable_by_key(|row| order(row.key));
+    Ok(rows)
+}
+
+#[OpenApi(prefix_path = "/api/v1/destinations", tag = "Tag::Delivery")]
+impl Operations {
+    /// List sync items
+    ///
+    /// In the order of site, kind and Moodle id. With `state=failed`: what needs a person. With `user`: everything about one person.
+    #[oai(path = "/:name/items", method = "get", operation_id = "list_sync_items")]
+    #[expect(clippy::too_many_arguments, reason = "one per query parameter")]
+    async fn list(
+        &self,
+        _token: OperatorToken,
+        context: Data<&Arc<Context>>,
+        /// The destination's name, as in `zoho`.
+        name: Path<String>,
+        /// Only in this state.
+        state: Query<Option<ItemState>>,
+        /// Only of this kind of record.
+        kind: Query<Option<Kind>>,
+        /// Only of the site of this name.
+        site: Query<Option<String>>,
+        /// Only with this reason's code.
+        code: Query<Option<String>>,
+        /// Only of this record, together with `kind`: `<site>:<Moodle id>`, or the Moodle id together with `site`.
+        record: Query<Option<String>>,
+        /// Only of records about this user: `<site>:<Moodle id>`, or the Moodle id together with `site`.
+        user: Query<Option<String>>,
+        /// Items of a page at most.
+        limit: Query<Option<Limit>>,
+        /// The `next_cursor` of the previous page.
+        cursor: Query<Option<String>>,
+    ) -> Result<Answer<List<SyncItem>>, Failure<Overseeing>> {
+        destinations::find(&context, &name).await?;
+        let store = &context.store;
+        if code.0.as_deref().is_some_and(|code| code.contains('\0')) {
+            let wrong = FieldErrorCode::InvalidCharacter;
+            return Err(Problem::parameter("code", wrong, wrong.detail()).into());
+        }
+        let site_name = site.0.as_deref();
+        let record = match (thing(store, "record", site_name, record.0).await?, kind.0) {
+            (Some((site_id, moodle_id)), Some(kind)) => Some(RecordKey { kind, site_id, moodle_id }),
+            (None, _) => None,
+            (Some(_), None) => {
+                let detail = "Name the kind of the record too.";
+                return Err(Problem::parameter("kind", FieldErrorCode::Required, detail).into());
+            }
+        };
+        let user = thing(store, "user", site_name, user.0).await?;
+        let site_id = match site_name {
+            Some(name) => Some(site_id(store, "site", name).await?),
+            None => None,
+        };
+        let filter = ItemFilter { site_id, kind: kind.0, state: state.0, code: code.0, record };
+        let wrong_cursor = |()| {
+            let detail = "Send the next_cursor of the previous answer, unchanged.";
+            Problem::parameter("cursor", FieldErrorCode::UnknownValue, detail)
+        };
+        let after: Option<ItemPosition> = cursor.0.map(|cursor| cursor.parse().map_err(wrong_cursor)).transpose()?;
+        let after = after.map(|position| position.0);
+        let limit = limit.0.map_or(limits::PAGE_ROWS_DEFAULT, |limit| limit.0).into();
+        let rows = match user {
+            Some((site_id, userid)) => of_user(store, &name, &filter, UserFilter { site_id, userid }, after).await?,
+            None => store.items(&name, &filter, after, limit + 1).await?,
+        };
+        let renderer = Renderer::new(store).await?;
+        let page = Page::cut(rows, limit, |row| ItemPosition(row.key));
+        Ok(list(page, |row| SyncItem::new(&renderer, &row)))
+    }
+
+    /// Get a sync item
+    ///
+    /// With its newest attempts: what the destination answered.
+    #[oai(path = "/:name/items/:kind/:id", method = "get", operation_id = "get_sync_item")]
+    async fn get(
+        &self,
+        _token: OperatorToken,
+        context: Data<&Arc<Context>>,
+        /// The destination's name, as in `zoho`.
+        name: Path<String>,
+        /// `user`, `course`, `enrolment`, `grade` or `completion`.
+        kind: Path<String>,
+        /// `<site>:<Moodle id>`, as in `college:3`.
+        id: Path<String>,
+    ) -> Result<Answer<ItemWithAttempts>, Failure<Acting>> {
+        let key = key_of_path(&context, &name, &kind, &id).await?;
+        Ok(show(&context, &name, key).await?)
+    }
+
+    /// Try an item again
+    ///
+    /// At once, whatever was delivered last. An item that is synced or being delivered is left as it is.
+    #[oai(path = "/:name/items/:kind/:id/retry", method = "post", operation_id = "retry_sync_item")]
+    async fn retry(
+        &self,
+        _token: OperatorToken,
+        context: Data<&Arc<Context>>,
+        /// The destination's name, as in `zoho`.
+        name: Path<String>,
+        /// `user`, `course`, `enrolment`, `grade` or `completion`.
+        kind: Path<String>,
+        /// `<site>:<Moodle id>`, as in `college:3`.
+        id: Path<String>,
+    ) -> Result<Answer<ItemWithAttempts>, Failure<Acting>> {
+        let key = key_of_path(&context, &name, &kind, &id).await?;
+        let filter = ItemFilter { record: Some(key), ..Default::default() };
+        context.store.retry(&name, &filter, context.clock.now()).await?;
+        context.due.notify_one();
+        Ok(show(&context, &name, key).await?)
+    }
+
+    /// Try many items again
+    ///
+    /// Those that the body describes. An empty object means all that failed.
+    #[oai(path = "/:name/retry", method = "post", operation_id = "retry_sync_items")]
+    async fn retry_many(
+        &self,
+        _token: OperatorToken,
+        context: Data<&Arc<Context>>,
+        /// The destination's name, as in `zoho`.
+        name: Path<String>,
+        body: JsonText<RetryRequest>,
+    ) -> Result<Answer<MadePending>, Failure<Instructing>> {
+        destinations::find(&context, &name).await?;
+        let (kind, site, state, code) = read_fields(&body.text, |fields| {
+            let kind = fields.optional("kind");
+            let (site, state) = (fields.optional("site"), fields.optional::<RetryState>("state"));
+            Some((kind?, site?, state?.map(|state| state.0), fields.optional("code")?))
+        })?;
+        let site_id = site_of_body(&context.store, site).await?;
+        let filter = ItemFilter { site_id, kind, state, code, record: None }.for_retry();
+        let items = context.store.retry(&name, &filter, context.clock.now()).await?;
+        tracing::info!(destination = name.0, items, "an operator asked to try items again");
+        context.due.notify_one();
+        Ok(Answer(MadePending { items }))
+    }
+
+    /// Deliver everything again
+    ///
+    /// Everything that the body describes, changed or not; an empty object means all records. They become pending in steps;
+    /// deliveries go on beside it.
+    #[oai(path = "/:name/resync", method = "post", operation_id = "resync_destination")]
+    async fn resync(
+        &self,
+        _token: OperatorToken,
+        context: Data<&Arc<Context>>,
+        /// The destination's name, as in `zoho`.
+        name: Path<String>,
+        body: JsonText<ResyncRequest>,
+    ) -> Result<Answer<MadePending>, Failure<Instructing>> {
+        destinations::find(&context, &name).await?;
+        let (kind, site) = read_fields(&body.text, |fields| {
+            let kind = fields.optional("kind");
+            Some((kind?, fields.optional("site")?))
+        })?;
+        let site_id = site_of_body(&context.store, site).await?;
+        let filter = ItemFilter { site_id, kind, ..Default::default() };
+        let (mut items, mut after) = (0, None);
+        loop {
+            let keys = context.store.resync(&name, &filter, after, context.clock.now()).await?;
+            context.due.notify_one();
+            items += keys.len() as u64;
+            match keys.last() {
+                Some(last) => after = Some(*last),
+                None => break,
+            }
+        }
+        tracing::info!(destination = name.0, items, "an operator asked to deliver everything again");
+        Ok(Answer(MadePending { items }))
+    }
+}

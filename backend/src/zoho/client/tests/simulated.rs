@@ -1,0 +1,282 @@
+//! The client against the simulated organisation, with trouble of every kind.
+
+use std::{net::SocketAddr, time::Duration};
+
+use reqwest::Method;
+use serde_json::{Map, Value, json};
+use tokio::task::JoinHandle;
+
+use super::config;
+use crate::{
+    clock::Clock,
+    http::Http,
+    model::Lane,
+    sync::Admission,
+    zoho::{
+        client::{Action, CallError, Class, Client, Entry},
+        simulator::Simulator,
+    },
+};
+
+struct Simulated {
+    url: String,
+    http: Http,
+    task: JoinHandle<()>,
+}
+
+impl Drop for Simulated {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+impl Simulated {
+    async fn start() -> Self {
+        let listen = SocketAddr::from(([127, 0, 0, 1], 0));
+        let running = Simulator::new(Clock::system()).bind(listen).await.unwrap();
+        let url = format!("http://{}", running.address());
+        let task = tokio::spawn(async move { running.run_until(std::future::pending()).await.unwrap() });
+        Self { url, task, http: Http::with_call_time(Duration::from_secs(30)).unwrap() }
+    }
+
+    fn client(&self) -> Client {
+        let mut config = config(&self.url);
+        config.refresh_token = "simulator".to_owned().into();
+        // Shorter than the simulator holds a call that times out.
+        let http = Http::with_call_time(Duration::from_secs(1)).unwrap();
+        Client::new(&config, http, None, Clock::system(), getrandom::fill)
+    }
+
+    async fn tell(&self, place: &str, body: Value) {
+        let request = self.http.request(Method::POST, &format!("{}/__sim/{place}", self.url)).json(&body);
+        let answer = self.http.send(request).await.unwrap();
+        assert!(answer.status < 300, "{:?}", answer.body);
+    }
+
+    async fn fault(&self, fault: &str) {
+        self.tell("faults", json!([{"match": {"operation": "upsert", "times": 1}, "fault": fault}])).await;
+    }
+
+    async fn look(&self, place: &str) -> Value {
+        let request = self.http.request(Method::GET, &format!("{}/__sim/{place}", self.url));
+        serde_json::from_slice(&self.http.send(request).await.unwrap().body).unwrap()
+    }
+
+    async fn contacts(&self) -> usize {
+        self.look("state").await["modules"]["Contacts"].as_array().unwrap().len()
+    }
+}
+
+fn contact(number: usize) -> Map<String, Value> {
+    let fields = json!({"Last_Name": format!("Name {number}"), "Email": format!("a{number}@example.org")});
+    fields.as_object().unwrap().clone()
+}
+
+async fn upsert(client: &Client, count: usize) -> Result<Vec<Entry>, CallError> {
+    let records: Vec<_> = (0..count).map(contact).collect();
+    client.upsert("Contacts", &records, &["Email"], &[]).await
+}
+
+fn ids(entries: &[Entry]) -> Vec<String> {
+    let id = |entry: &Entry| match entry {
+        Entry::Done { id, .. } => id.clone(),
+        Entry::Refused(refusal) => panic!("{refusal:?}"),
+    };
+    entries.iter().map(id).collect()
+}
+
+#[tokio::test]
+async fn records_come_and_go() {
+    let simulated = Simulated::start().await;
+    let client = simulated.client();
+    let made = upsert(&client, 60).await.unwrap();
+    assert!(made.iter().all(|entry| matches!(entry, Entry::Done { action: Action::Inserted, .. })), "{made:?}");
+    let ids = ids(&made);
+    let again = upsert(&client, 60).await.unwrap();
+    assert!(again.iter().all(|entry| matches!(entry, Entry::Done { action: Action::Updated, duplicate_field: Some(field), .. } if field == "Email")));
+
+    let mut change = Map::from_iter([("id".to_owned(), json!(ids[0])), ("Last_Name".to_owned(), json!("New"))]);
+    let mut gone = change.clone();
+    gone.insert("id".to_owned(), json!("4400000099999999999"));
+    let entries = client.update("Contacts", &[change.clone(), gone], &[]).await.unwrap();
+    assert!(matches!(&entries[0], Entry::Done { action: Action::Updated, .. }), "{entries:?}");
+    assert!(matches!(&entries[1], Entry::Refused(refusal) if refusal.class == Class::Gone), "{entries:?}");
+
+    let read = client.get("Contacts", &ids, &["Last_Name"]).await.unwrap();
+    assert_eq!((read.len(), read.iter().filter(|record| record["Last_Name"] == "New").count()), (60, 1));
+    assert_eq!(client.get("Contacts", &["4400000099999999999".to_owned()], &["Last_Name"]).await.unwrap(), []);
+
+    simulated.tell("clock", json!({"advance_seconds": 60})).await;
+    let values: Vec<String> = (0..12).map(|number| format!("A{number}@example.org")).collect();
+    assert_eq!(client.search_equal("Contacts", "Email", &values, &["Last_Name"]).await.unwrap().len(), 12);
+
+    let deleted = client.delete("Contacts", &ids).await.unwrap();
+    assert!(deleted.iter().all(|entry| matches!(entry, Entry::Done { action: Action::Deleted, .. })), "{deleted:?}");
+    let twice = client.delete("Contacts", &ids[..1]).await.unwrap();
+    assert!(matches!(&twice[0], Entry::Refused(refusal) if refusal.class == Class::Gone), "{twice:?}");
+    change.insert("Email".to_owned(), json!("not an address"));
+    let entries = client.update("Contacts", &[change], &[]).await.unwrap();
+    assert!(matches!(&entries[0], Entry::Refused(refusal) if refusal.class == Class::Gone), "{entries:?}");
+}
+
+#[tokio::test]
+async fn two_keys_that_hit_two_records() {
+    let simulated = Simulated::start().await;
+    let client = simulated.client();
+    let key = json!({"fields": [{"field_label": "Key", "data_type": "text", "length": 80, "unique": {"case_sensitive": false}}]});
+    client.create_fields("Contacts", key).await.unwrap();
+    let with_key = |number: usize, key: &str| {
+        let mut fields = contact(number);
+        fields.insert("Key".to_owned(), json!(key));
+        fields
+    };
+    let two = [with_key(0, "a"), with_key(1, "b")];
+    let ids = ids(&client.upsert("Contacts", &two, &["Key"], &[]).await.unwrap());
+    let mut clash = with_key(0, "b");
+    clash.insert("id".to_owned(), json!(ids[0]));
+    let entries = client.update("Contacts", &[clash], &[]).await.unwrap();
+    let Entry::Refused(refusal) = &entries[0] else { panic!("{entries:?}") };
+    assert_eq!((refusal.class, refusal.duplicate_id.as_ref()), (Class::Duplicate, Some(&ids[1])), "{refusal:?}");
+
+    let wrong = json!({"Last_Name": "x", "Email": "not an address"});
+    let entries = client.upsert("Contacts", &[wrong.as_object().unwrap().clone()], &["Email"], &[]).await.unwrap();
+    let Entry::Refused(refusal) = &entries[0] else { panic!("{entries:?}") };
+    assert_eq!((refusal.class, refusal.field.as_deref()), (Class::Data, Some("Email")), "{refusal:?}");
+}
+
+#[tokio::test]
+async fn every_fault_has_its_meaning() {
+    let simulated = Simulated::start().await;
+    let client = simulated.client();
+    upsert(&client, 1).await.unwrap();
+    for (fault, kind) in [
+        ("internal_error", "unknown"),
+        ("bad_gateway_html", "unknown"),
+        ("service_unavailable_html", "unknown"),
+        ("truncated_json", "unknown"),
+        ("connection_reset", "unknown"),
+        ("no_permission", "configuration"),
+        ("scope_mismatch", "configuration"),
+        ("invalid_module", "configuration"),
+        ("too_many_requests", "throttled"),
+        ("limit_exceeded", "credits_exhausted"),
+    ] {
+        simulated.fault(fault).await;
+        let error = upsert(&client, 3).await.unwrap_err();
+        assert_eq!(error.kind(), kind, "{fault}: {error}");
+        assert_eq!(upsert(&client, 3).await.unwrap().len(), 3, "after {fault}");
+    }
+    // One refused token is replaced without anybody noticing.
+    simulated.fault("unauthorized").await;
+    upsert(&client, 3).await.unwrap();
+}
+
+#[tokio::test]
+async fn after_a_time_out_the_outcome_is_unknown_and_a_repetition_is_safe() {
+    let simulated = Simulated::start().await;
+    let client = simulated.client();
+    client.org().await.unwrap();
+    for (fault, there) in [("timeout_before_commit", 0), ("timeout_after_commit", 5)] {
+        simulated.fault(fault).await;
+        let error = upsert(&client, 5).await.unwrap_err();
+        assert!(matches!(error, CallError::Unknown { status: None, .. }), "{error}");
+        assert_eq!(simulated.contacts().await, there, "{fault}");
+    }
+    assert_eq!(upsert(&client, 5).await.unwrap().len(), 5);
+    assert_eq!(simulated.contacts().await, 5);
+}
+
+#[tokio::test]
+async fn partial_success_with_either_status() {
+    let simulated = Simulated::start().await;
+    let client = simulated.client();
+    for fault in ["partial_200", "partial_207", "record_locked"] {
+        simulated.fault(fault).await;
+        let entries = upsert(&client, 4).await.unwrap();
+        let locked = |entry: &&Entry| matches!(entry, Entry::Refused(refusal) if refusal.class == Class::Locked);
+        let expected = if fault == "record_locked" { 4 } else { 2 };
+        assert_eq!(entries.iter().filter(locked).count(), expected, "{fault}: {entries:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_revoked_refresh_token_and_one_that_works_again() {
+    let simulated = Simulated::start().await;
+    let client = simulated.client();
+    upsert(&client, 1).await.unwrap();
+    simulated.tell("settings", json!({"revoked": true})).await;
+    let error = upsert(&client, 1).await.unwrap_err();
+    assert!(matches!(&error, CallError::Unauthorized { reason } if reason.contains("zoho connect")), "{error}");
+    simulated.tell("settings", json!({"revoked": false})).await;
+    upsert(&client, 1).await.unwrap();
+}
+
+#[tokio::test]
+async fn too_many_access_tokens() {
+    let simulated = Simulated::start().await;
+    for _ in 0..10 {
+        simulated.client().org().await.unwrap();
+    }
+    let error = simulated.client().org().await.unwrap_err();
+    assert!(matches!(error, CallError::Throttled { until: Some(_), .. }), "{error}");
+}
+
+#[tokio::test]
+async fn concurrency_is_found_out() {
+    let simulated = Simulated::start().await;
+    simulated.tell("settings", json!({"concurrency": 3, "delay_ms": 20})).await;
+    let client = simulated.client();
+    client.org().await.unwrap();
+    let calls = (0..12).map(|number| {
+        let client = client.clone();
+        async move {
+            let mut refused = 0;
+            while let Err(error) = client.upsert("Contacts", &[contact(number)], &["Email"], &[]).await {
+                assert!(matches!(error, CallError::Throttled { .. }), "{error}");
+                refused += 1;
+            }
+            refused
+        }
+    });
+    let refused: i32 = futures_util::future::join_all(calls).await.into_iter().sum();
+    assert!(refused > 0 && client.limiter().concurrency() <= 4, "{refused} were refused");
+    assert_eq!(simulated.contacts().await, 12);
+}
+
+#[tokio::test]
+async fn credits_are_seen_as_soon_as_they_are_scarce() {
+    let simulated = Simulated::start().await;
+    simulated.tell("settings", json!({"allowance": 1_000})).await;
+    let client = simulated.client();
+    upsert(&client, 100).await.unwrap();
+    assert_eq!(client.limiter().credits(), None);
+    simulated.tell("settings", json!({"used": 700})).await;
+    upsert(&client, 100).await.unwrap();
+    let left = 1_000 - simulated.look("settings").await["used"].as_i64().unwrap();
+    assert_eq!(client.limiter().credits().map(|(left, _)| left), Some(left));
+    simulated.tell("settings", json!({"used": 1_000})).await;
+    let error = upsert(&client, 1).await.unwrap_err();
+    assert!(matches!(error, CallError::CreditsExhausted), "{error}");
+    let exhausted = client.limiter().admit(Lane::Grade, 1, Clock::system().now());
+    assert!(matches!(exhausted, Admission::Exhausted { .. }), "{exhausted:?}");
+    let calls = simulated.look("log").await["calls"].as_array().unwrap().len();
+    client.look_at_credits().await.unwrap();
+    assert_eq!(simulated.look("log").await["calls"].as_array().unwrap().len(), calls, "the news is fresh");
+}
+
+#[tokio::test]
+async fn modules_and_fields() {
+    let simulated = Simulated::start().await;
+    let client = simulated.client();
+    assert_eq!(client.fields("Moodle_Grades").await.unwrap(), None);
+    let modules = client.modules().await.unwrap();
+    let contacts = modules.iter().find(|module| module.api_name == "Contacts").unwrap();
+    assert!(!contacts.profiles.is_empty());
+    let field = json!({"fields": [{"field_label": "Moodle User Key", "data_type": "text", "length": 100, "unique": {"case_sensitive": false}}]});
+    let made = client.create_fields("Contacts", field.clone()).await.unwrap();
+    assert!(matches!(made[..], [Entry::Done { action: Action::Inserted, .. }]), "{made:?}");
+    let fields = client.fields("Contacts").await.unwrap().unwrap();
+    assert!(fields.fields["Moodle_User_Key"].unique);
+    let again = client.create_fields("Contacts", field).await.unwrap();
+    assert!(matches!(&again[..], [Entry::Refused(_)]), "{again:?}");
+}

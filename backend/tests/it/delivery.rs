@@ -1,0 +1,86 @@
+//! Records on their way to Zoho: what becomes of them in a simulated organisation, with a really started server.
+
+mod adoption;
+mod order;
+mod recorded;
+mod storms;
+mod trouble;
+
+use std::time::{Duration, Instant};
+
+use serde_json::{Map, Value, json};
+
+use crate::support::{Database, Server, ZohoSimulator, server::run_json};
+
+/// How long something may take that is due at once, on a slow machine.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// A server that delivers to the simulator, with nothing that makes a test wait.
+async fn start(database: &Database, zoho: &ZohoSimulator) -> Server {
+    start_with(database, zoho, &[]).await
+}
+
+async fn start_with(database: &Database, zoho: &ZohoSimulator, more: &[(&str, &str)]) -> Server {
+    let mut settings = zoho.settings();
+    for (name, value) in [("BACKEND_SYNC_SYNC__REPEAT_SECONDS", "0"), ("BACKEND_SYNC_SYNC__CHECK_SECONDS", "1")] {
+        settings.push((name, value.to_owned()));
+    }
+    settings.extend(more.iter().map(|(name, value)| (*name, (*value).to_owned())));
+    let settings: Vec<(&str, &str)> = settings.iter().map(|(name, value)| (*name, value.as_str())).collect();
+    Server::start_with(database, &settings).await
+}
+
+/// Looks until the answer is something.
+async fn until<T>(what: &str, mut look: impl AsyncFnMut() -> Option<T>) -> T {
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        if let Some(found) = look().await {
+            return found;
+        }
+        assert!(Instant::now() < deadline, "in vain: {what}");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}
+
+/// Waits until nothing is pending or in flight.
+async fn rest(database: &Database) {
+    until("nothing is pending or in flight", async || {
+        let busy = "SELECT count(*) FROM sync_items WHERE state IN ('pending', 'in_flight')";
+        (database.count(busy).await == 0).then_some(())
+    })
+    .await;
+}
+
+/// State and code of an item.
+async fn item(database: &Database, kind: &str, id: i64) -> (String, Option<String>) {
+    let sql = format!("SELECT state, code FROM sync_items WHERE kind = '{kind}' AND moodle_id = {id}");
+    let rows = database.rows(&sql).await;
+    let row = rows.first().unwrap_or_else(|| panic!("no item of {kind} {id}"));
+    (row.try_get_by_index(0).unwrap(), row.try_get_by_index(1).unwrap())
+}
+
+async fn reason(database: &Database, kind: &str, id: i64) -> String {
+    let sql = format!("SELECT reason FROM sync_items WHERE kind = '{kind}' AND moodle_id = {id}");
+    database.texts(&sql).await.pop().flatten().unwrap_or_default()
+}
+
+/// Fails unless each record has exactly one item.
+fn assert_conserved(database: &Database) {
+    let audit = run_json(database, &["sync", "audit", "--json"]);
+    assert_eq!(audit["holds"], json!(true), "{audit}");
+}
+
+/// The one record with this value in a field.
+fn with<'a>(records: &'a [Map<String, Value>], field: &str, value: &str) -> &'a Map<String, Value> {
+    let found: Vec<_> = records.iter().filter(|record| record.get(field) == Some(&json!(value))).collect();
+    assert_eq!(found.len(), 1, "records whose {field} is {value}: {found:?}");
+    found[0]
+}
+
+/// The calls that write, by operation and module.
+fn writes(log: &[Value]) -> Vec<(String, String)> {
+    let text = |call: &Value, name: &str| call[name].as_str().unwrap_or_default().to_owned();
+    let writes = log.iter().filter(|call| ["POST", "PUT", "DELETE"].contains(&call["method"].as_str().unwrap()));
+    let writes = writes.filter(|call| call["path"].as_str().unwrap().starts_with("/crm/"));
+    writes.map(|call| (text(call, "path"), text(call, "module"))).collect()
+}

@@ -1,0 +1,139 @@
+//! One contact for one person: those who are in Zoho already, those who change their address, those whom a person moved.
+
+use serde_json::{Map, Value, json};
+
+use super::{item, reason, rest, start, with};
+use crate::support::{
+    Database, Server, ZohoSimulator,
+    events::{at, course, enrolment, user},
+};
+
+on_both_databases!(
+    a_contact_of_admissions_is_adopted,
+    a_changed_address_stays_the_same_contact,
+    two_contacts_with_the_address_need_a_person,
+    a_contact_of_another_key_is_not_taken_over,
+    two_users_with_one_address_are_told_apart,
+    a_contact_deleted_by_a_person_comes_back_with_all_that_points_to_it,
+);
+
+async fn begin(database: &Database) -> (ZohoSimulator, Server) {
+    let zoho = ZohoSimulator::start_set_up().await;
+    let server = start(database, &zoho).await;
+    (zoho, server)
+}
+
+/// Makes a contact as admissions do, and lets Zoho's search see it.
+async fn import(zoho: &ZohoSimulator, fields: Value) {
+    zoho.make_by_hand("Contacts", fields).await;
+    zoho.advance(60).await;
+}
+
+async fn contacts(zoho: &ZohoSimulator) -> Vec<Map<String, Value>> {
+    zoho.records("Contacts").await
+}
+
+async fn a_contact_of_admissions_is_adopted(database: Database) {
+    let (zoho, server) = begin(&database).await;
+    import(&zoho, json!({"Last_Name": "Oneil", "Email": "Ann@example.com", "Phone": "0123"})).await;
+    let id = contacts(&zoho).await[0]["id"].clone();
+    server.site().apply(&[at(1, "user_created", user(3, "ann"))]).await;
+    rest(&database).await;
+    let contacts = contacts(&zoho).await;
+    assert_eq!(contacts.len(), 1, "{contacts:?}");
+    assert_eq!((&contacts[0]["id"], &contacts[0]["Moodle_User_Key"]), (&id, &json!("moodle:3")));
+    assert_eq!((&contacts[0]["Last_Name"], &contacts[0]["Phone"]), (&json!("O'Neil"), &json!("0123")));
+    server.stop().await;
+}
+
+async fn a_changed_address_stays_the_same_contact(database: Database) {
+    let (zoho, server) = begin(&database).await;
+    server.site().apply(&[at(1, "user_created", user(3, "ann"))]).await;
+    rest(&database).await;
+    let mut changed = user(3, "ann");
+    changed["email"] = json!("ann.oneil@example.com");
+    server.site().apply(&[at(2, "user_updated", changed)]).await;
+    rest(&database).await;
+    let contacts = contacts(&zoho).await;
+    assert_eq!((contacts.len(), &contacts[0]["Email"]), (1, &json!("ann.oneil@example.com")));
+    server.stop().await;
+}
+
+async fn two_contacts_with_the_address_need_a_person(database: Database) {
+    let (zoho, server) = begin(&database).await;
+    for name in ["Oneil", "O Neil"] {
+        import(&zoho, json!({"Last_Name": name, "Email": "ann@example.com"})).await;
+    }
+    server.site().apply(&[at(1, "user_created", user(3, "ann")), at(2, "user_created", user(4, "ben"))]).await;
+    rest(&database).await;
+    assert_eq!(item(&database, "user", 3).await, ("failed".to_owned(), Some("email_taken".to_owned())));
+    let reason = reason(&database, "user", 3).await;
+    assert!(reason.starts_with("2 contacts") && reason.contains("Merge") && !reason.contains("ann@"), "{reason}");
+    assert_eq!(item(&database, "user", 4).await.0, "synced", "one bad record does not hold the others up");
+    assert_eq!(contacts(&zoho).await.len(), 3);
+    server.stop().await;
+}
+
+async fn a_contact_of_another_key_is_not_taken_over(database: Database) {
+    let (zoho, server) = begin(&database).await;
+    import(&zoho, json!({"Last_Name": "Oneil", "Email": "ann@example.com", "Moodle_User_Key": "other:9"})).await;
+    server.site().apply(&[at(1, "user_created", user(3, "ann"))]).await;
+    rest(&database).await;
+    assert_eq!(item(&database, "user", 3).await, ("failed".to_owned(), Some("email_taken".to_owned())));
+    let words = reason(&database, "user", 3).await;
+    assert!(words.contains("other:9") && words.contains("clear the field"), "{words}");
+    let contacts = contacts(&zoho).await;
+    assert_eq!((contacts.len(), &contacts[0]["Moodle_User_Key"]), (1, &json!("other:9")));
+    server.stop().await;
+}
+
+async fn two_users_with_one_address_are_told_apart(database: Database) {
+    let (zoho, server) = begin(&database).await;
+    let mut other = user(4, "ann2");
+    other["email"] = json!("ann@example.com");
+    // In one batch, so that they are claimed together.
+    server.site().apply(&[at(1, "user_created", user(3, "ann")), at(2, "user_created", other)]).await;
+    rest(&database).await;
+    assert_eq!(item(&database, "user", 3).await.0, "synced");
+    assert_eq!(item(&database, "user", 4).await, ("failed".to_owned(), Some("email_taken".to_owned())));
+    let contacts = contacts(&zoho).await;
+    assert_eq!((contacts.len(), &contacts[0]["Moodle_User_Key"]), (1, &json!("moodle:3")));
+    server.stop().await;
+}
+
+async fn a_contact_deleted_by_a_person_comes_back_with_all_that_points_to_it(database: Database) {
+    let (zoho, server) = begin(&database).await;
+    let site = server.site();
+    site.apply(&[
+        at(1, "user_created", user(3, "ann")),
+        at(2, "course_created", course(2, "bio")),
+        at(3, "user_enrolled", enrolment(5, 3, 2)),
+    ])
+    .await;
+    rest(&database).await;
+    let old = contacts(&zoho).await[0]["id"].clone();
+    zoho.make_by_hand("Contacts", json!({"id": old, "$delete": true})).await;
+    assert_eq!(contacts(&zoho).await.len(), 0);
+    let mut changed = user(3, "ann");
+    changed["city"] = json!("Ulm");
+    site.apply(&[at(4, "user_updated", changed)]).await;
+    rest(&database).await;
+    let now = contacts(&zoho).await;
+    assert_eq!(now.len(), 1);
+    assert_ne!(now[0]["id"], old);
+    let enrolments = zoho.records("Moodle_Enrolments").await;
+    let enrolment = with(&enrolments, "Moodle_Enrolment_Key", "moodle:5");
+    assert_eq!(enrolment["Contact"]["id"], now[0]["id"], "the enrolment points to the new one");
+
+    // The same, but what changes is the record that points to it.
+    zoho.make_by_hand("Contacts", json!({"id": now[0]["id"], "$delete": true})).await;
+    let mut suspended = super::super::support::events::enrolment(5, 3, 2);
+    suspended["status"] = json!("1");
+    site.apply(&[at(5, "enrolment_updated", suspended)]).await;
+    rest(&database).await;
+    let now = contacts(&zoho).await;
+    let enrolments = zoho.records("Moodle_Enrolments").await;
+    assert_eq!((now.len(), &enrolments[0]["Contact"]["id"]), (1, &now[0]["id"]));
+    assert_eq!(enrolments[0]["Status"], "Suspended");
+    server.stop().await;
+}

@@ -1,0 +1,110 @@
+//! What arrives before what it needs, waits for it, says so, and is released by it.
+
+use std::time::{Duration, Instant};
+
+use serde_json::json;
+
+use super::{assert_conserved, item, reason, rest, start, until, with};
+use crate::support::{
+    Database, ZohoSimulator,
+    events::{at, course, enrolment, grade, user},
+};
+
+on_both_databases!(
+    what_comes_before_its_user_waits_and_is_released,
+    a_grade_given_anew_is_one_record,
+    what_was_deleted_before_it_was_delivered_never_appears,
+    a_deleted_record_is_marked,
+);
+
+/// Longer than everything takes that could release it by polling.
+const RELEASE: Duration = Duration::from_secs(1);
+
+async fn what_comes_before_its_user_waits_and_is_released(database: Database) {
+    let zoho = ZohoSimulator::start_set_up().await;
+    let server = start(&database, &zoho).await;
+    let site = server.site();
+    site.apply(&[
+        at(1, "course_created", course(2, "bio")),
+        at(2, "user_enrolled", enrolment(5, 3, 2)),
+        at(3, "grade_updated", grade(7, 3, 4, 2, "80.00000")),
+    ])
+    .await;
+    rest(&database).await;
+    assert_eq!(item(&database, "course", 2).await.0, "synced");
+    for (kind, id) in [("enrolment", 5), ("grade", 7)] {
+        assert_eq!(item(&database, kind, id).await, ("parked".to_owned(), Some("waits_for_user".to_owned())));
+        let reason = reason(&database, kind, id).await;
+        assert!(reason.contains("user moodle:3") && reason.contains("Moodle has not reported"), "{reason}");
+    }
+    assert_conserved(&database);
+    assert_eq!(zoho.records("Moodle_Enrolments").await.len() + zoho.records("Moodle_Grades").await.len(), 0);
+
+    site.apply(&[at(4, "user_created", user(3, "ann"))]).await;
+    let contact = until("the contact", async || zoho.records("Contacts").await.pop()).await;
+    let since = Instant::now();
+    rest(&database).await;
+    assert!(
+        since.elapsed() < RELEASE + Duration::from_secs(4),
+        "released by the contact's success: {:?}",
+        since.elapsed()
+    );
+    let grades = zoho.records("Moodle_Grades").await;
+    assert_eq!(with(&grades, "Moodle_Grade_Key", "moodle:3:4")["Contact"]["id"], contact["id"]);
+    assert_eq!(zoho.records("Moodle_Enrolments").await.len(), 1);
+    assert_conserved(&database);
+    server.stop().await;
+}
+
+async fn a_grade_given_anew_is_one_record(database: Database) {
+    let zoho = ZohoSimulator::start_set_up().await;
+    let server = start(&database, &zoho).await;
+    let site = server.site();
+    site.apply(&[
+        at(1, "course_created", course(2, "bio")),
+        at(2, "user_created", user(3, "ann")),
+        at(3, "grade_updated", grade(7, 3, 4, 2, "80.00000")),
+    ])
+    .await;
+    rest(&database).await;
+    // Moodle deletes the grade and makes another one for the same user and item.
+    site.apply(&[at(4, "grade_deleted", json!({"gradeid": 7, "userid": 3, "itemid": 4}))]).await;
+    site.apply(&[at(5, "grade_updated", grade(9, 3, 4, 2, "55.00000"))]).await;
+    rest(&database).await;
+    let grades = zoho.records("Moodle_Grades").await;
+    assert_eq!(grades.len(), 1);
+    assert_eq!(grades[0]["Final_Grade"].as_f64(), Some(55.0), "{grades:?}");
+    // The old one's deletion arrives once more, late; and the new one is deleted at last.
+    site.apply(&[at(7, "grade_deleted", json!({"gradeid": 9, "userid": 3, "itemid": 4}))]).await;
+    rest(&database).await;
+    let grades = zoho.records("Moodle_Grades").await;
+    assert_eq!((grades.len(), grades[0].get("Final_Grade").filter(|grade| !grade.is_null())), (1, None), "{grades:?}");
+    assert_conserved(&database);
+    server.stop().await;
+}
+
+async fn what_was_deleted_before_it_was_delivered_never_appears(database: Database) {
+    let zoho = ZohoSimulator::start_set_up().await;
+    let server = start(&database, &zoho).await;
+    let site = server.site();
+    site.apply(&[at(2, "user_deleted", json!({"userid": 3}))]).await;
+    site.apply(&[at(1, "user_created", user(3, "ann"))]).await;
+    rest(&database).await;
+    assert_eq!(item(&database, "user", 3).await, ("synced".to_owned(), Some("deleted".to_owned())));
+    assert_eq!(zoho.records("Contacts").await.len(), 0);
+    server.stop().await;
+}
+
+async fn a_deleted_record_is_marked(database: Database) {
+    let zoho = ZohoSimulator::start_set_up().await;
+    let server = start(&database, &zoho).await;
+    let site = server.site();
+    site.apply(&[at(1, "user_created", user(3, "ann"))]).await;
+    rest(&database).await;
+    site.apply(&[at(2, "user_deleted", json!({"userid": 3}))]).await;
+    rest(&database).await;
+    let contacts = zoho.records("Contacts").await;
+    assert_eq!((contacts.len(), &contacts[0]["Moodle_Status"]), (1, &json!("Deleted")));
+    assert_eq!(contacts[0]["First_Name"], "Ann", "the rest stays");
+    server.stop().await;
+}

@@ -1,0 +1,61 @@
+//! Many changes of few records are few calls.
+
+use serde_json::{Value, json};
+
+use super::{assert_conserved, rest, start_with, with};
+use crate::support::{
+    Database, ZohoSimulator,
+    events::{at, course, event, grade, user},
+    random::Random,
+};
+
+on_both_databases!(a_storm_of_gradings_is_few_calls);
+
+const GRADES: i64 = 500;
+const EVENTS: i64 = 50_000;
+
+async fn a_storm_of_gradings_is_few_calls(database: Database) {
+    let zoho = ZohoSimulator::start_set_up().await;
+    // As it is by default: what was delivered just now waits a little.
+    let server = start_with(&database, &zoho, &[("BACKEND_SYNC_SYNC__REPEAT_SECONDS", "5")]).await;
+    let site = server.site();
+    let mut setting = vec![at(1, "course_created", course(2, "bio"))];
+    setting.extend((1..=GRADES).map(|id| at(1 + id, "user_created", user(id, &format!("user{id}")))));
+    site.apply(&setting).await;
+    rest(&database).await;
+    zoho.empty_log().await;
+
+    let mut random = Random::announced("a storm of gradings");
+    let mut last = vec![0; usize::try_from(GRADES).unwrap()];
+    let numbers: Vec<i64> = (0..EVENTS).collect();
+    for batch in numbers.chunks(1_000) {
+        let events: Vec<Value> = batch
+            .iter()
+            .map(|number| {
+                let id = 1 + i64::try_from(random.below(u64::try_from(GRADES).unwrap())).unwrap();
+                let value = i64::try_from(random.below(100)).unwrap();
+                last[usize::try_from(id - 1).unwrap()] = value;
+                let data = grade(id, id, 4, 2, &format!("{value}.00000"));
+                event("grade_updated", 2_000_000_000 + number / 1_000, 10_000 + number, data)
+            })
+            .collect();
+        site.send_batch(&events).await;
+    }
+    rest(&database).await;
+    assert_conserved(&database);
+
+    let grades = zoho.records("Moodle_Grades").await;
+    for (id, value) in (1..).zip(last) {
+        let grade = with(&grades, "Moodle_Grade_Key", &format!("moodle:{id}:4"));
+        assert_eq!(grade["Final_Grade"].as_f64().map(|value| value as i64), Some(value), "{grade:?}");
+    }
+    let log = zoho.log().await;
+    let calls = log.iter().filter(|call| call["module"] == json!("Moodle_Grades")).count();
+    let states: u64 = log.iter().filter_map(|call| call["records"].as_u64()).sum();
+    eprintln!(
+        "{EVENTS} events on {GRADES} grades: {calls} calls with {states} states; 5 is the least for one state of rest"
+    );
+    // Without coalescing it would be 500 calls of 100 records; a slow machine takes longer to send the events, and has more rests.
+    assert!(calls <= 250, "{calls} calls");
+    server.stop().await;
+}

@@ -1,0 +1,222 @@
+//! What Zoho may answer, and what becomes of it.
+
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use super::{assert_conserved, item, reason, rest, start, start_with, until, with, writes};
+use crate::support::{
+    Database, ZohoSimulator,
+    events::{at, course, user},
+    server::run_json,
+};
+
+on_both_databases!(
+    a_time_out_after_the_commit_makes_no_second_record,
+    a_revoked_token_pauses_and_burns_nothing,
+    credits_are_never_overrun,
+    too_many_calls_at_once_slow_it_down,
+    an_outage_is_waited_out,
+    one_record_that_makes_zoho_ill_stands_alone_in_the_end,
+    a_refused_record_is_marked_in_zoho,
+    the_owner_of_a_field_is_respected,
+    a_missing_field_pauses_until_it_is_there,
+);
+
+async fn a_time_out_after_the_commit_makes_no_second_record(database: Database) {
+    let zoho = ZohoSimulator::start_set_up().await;
+    zoho.add_faults(json!([{
+        "match": {"operation": "upsert", "module": "Contacts", "nth": 1}, "fault": "timeout_after_commit", "delay_ms": 300,
+    }]))
+    .await;
+    let server = start(&database, &zoho).await;
+    server.site().apply(&[at(1, "user_created", user(3, "ann"))]).await;
+    rest(&database).await;
+    let contacts = zoho.records("Contacts").await;
+    assert_eq!(contacts.len(), 1, "{contacts:?}");
+    let outcomes = database.texts("SELECT outcome FROM sync_attempts ORDER BY id").await;
+    assert_eq!(outcomes.first().unwrap().as_deref(), Some("retry"), "{outcomes:?}");
+    assert_eq!(item(&database, "user", 3).await.0, "synced");
+    server.stop().await;
+}
+
+async fn a_revoked_token_pauses_and_burns_nothing(database: Database) {
+    let zoho = ZohoSimulator::start_set_up().await;
+    let server = start(&database, &zoho).await;
+    server.site().apply(&[at(1, "user_created", user(3, "ann"))]).await;
+    rest(&database).await;
+    zoho.change(json!({"revoked": true})).await;
+    server.site().apply(&[at(2, "user_created", user(4, "ben"))]).await;
+    let pause = until("the pause", async || {
+        let status = run_json(&database, &["sync", "status", "--json"]);
+        Some(status["pause"].clone()).filter(|pause| !pause.is_null())
+    })
+    .await;
+    assert_eq!(pause["cause"], "credentials", "{pause}");
+    assert!(pause["reason"].as_str().unwrap().contains("zoho connect"), "{pause}");
+    tokio::time::sleep(Duration::from_secs(3)).await;
+    assert_eq!(item(&database, "user", 4).await.0, "pending");
+    let tries = "SELECT count(*) FROM sync_attempts WHERE moodle_id = 4";
+    assert_eq!(database.count(tries).await, 0, "no attempt is burnt");
+    let errors = server.log_messages().into_iter().filter(|message| message["level"] == "ERROR");
+    assert_eq!(errors.count(), 1, "one message");
+    // Repaired in Zoho, it goes on by itself.
+    zoho.change(json!({"revoked": false})).await;
+    rest(&database).await;
+    assert_eq!(zoho.records("Contacts").await.len(), 2);
+    assert_eq!(run_json(&database, &["sync", "status", "--json"])["pause"], Value::Null);
+    server.stop().await;
+}
+
+async fn credits_are_never_overrun(database: Database) {
+    let zoho = ZohoSimulator::start_set_up().await;
+    zoho.change(json!({"allowance": 10_000, "used": 9_500})).await;
+    let settings = [("BACKEND_SYNC_ZOHO__RESERVE_CREDITS", "450")];
+    let server = start_with(&database, &zoho, &settings).await;
+    for thousand in 0..10 {
+        let ids = (1..=1_000).map(|number| thousand * 1_000 + number);
+        let events: Vec<Value> = ids.map(|id| at(id, "course_created", course(id, &format!("course{id}")))).collect();
+        server.site().apply(&events).await;
+    }
+    let status = until("it says that it is slow or stops", async || {
+        let status = run_json(&database, &["sync", "status", "--json"]);
+        (!status["slow"].is_null() || !status["pause"].is_null()).then_some(status)
+    })
+    .await;
+    tokio::time::sleep(Duration::from_secs(3)).await;
+    let left: i64 = {
+        let settings = zoho.settings_now().await;
+        settings["allowance"].as_i64().unwrap() - settings["used"].as_i64().unwrap()
+    };
+    assert!((400..500).contains(&left), "{left} credits are left, 450 are reserved; {status}");
+    let words = status.to_string();
+    assert!(words.contains("credits"), "{words}");
+    assert_conserved(&database);
+    server.stop().await;
+}
+
+async fn too_many_calls_at_once_slow_it_down(database: Database) {
+    let zoho = ZohoSimulator::start_set_up().await;
+    zoho.change(json!({"concurrency": 2, "delay_ms": 30})).await;
+    let server = start(&database, &zoho).await;
+    let events: Vec<Value> =
+        (1..=1_000).map(|id| at(id, "course_created", course(id, &format!("course{id}")))).collect();
+    server.site().apply(&events).await;
+    rest(&database).await;
+    assert_eq!(zoho.records("Products").await.len(), 1_000);
+    let failed = "SELECT count(*) FROM sync_attempts WHERE outcome <> 'inserted'";
+    assert_eq!(database.count(failed).await, 0, "being asked to wait is no attempt");
+    server.stop().await;
+}
+
+async fn an_outage_is_waited_out(database: Database) {
+    let zoho = ZohoSimulator::start_set_up().await;
+    let server = start(&database, &zoho).await;
+    let faults =
+        ["bad_gateway_html", "internal_error", "truncated_json", "service_unavailable_html", "connection_reset"];
+    for (id, fault) in (1..).zip(faults) {
+        zoho.add_faults(json!([{"match": {"operation": "upsert", "nth": 1}, "fault": fault}])).await;
+        server.site().apply(&[at(id, "course_created", course(id, fault))]).await;
+        rest(&database).await;
+        let sql = format!("SELECT outcome FROM sync_attempts WHERE moodle_id = {id} ORDER BY id");
+        let outcomes = database.texts(&sql).await;
+        let outcomes: Vec<&str> = outcomes.iter().flatten().map(String::as_str).collect();
+        assert_eq!(outcomes.first(), Some(&"retry"), "{fault}");
+        assert!(["inserted", "updated"].contains(outcomes.last().unwrap()), "{fault}: {outcomes:?}");
+    }
+    assert_eq!(zoho.records("Products").await.len(), faults.len());
+    server.stop().await;
+}
+
+async fn one_record_that_makes_zoho_ill_stands_alone_in_the_end(database: Database) {
+    let zoho = ZohoSimulator::start_set_up().await;
+    zoho.add_faults(
+        json!([{"match": {"operation": "upsert", "every": 1, "key": "poison"}, "fault": "internal_error"}]),
+    )
+    .await;
+    let server = start(&database, &zoho).await;
+    let name = |id: i64| if id == 7 { "poison".to_owned() } else { format!("course{id}") };
+    let events: Vec<Value> = (1..=40).map(|id| at(id, "course_created", course(id, &name(id)))).collect();
+    server.site().apply(&events).await;
+    until("all others are there", async || (zoho.records("Products").await.len() == 39).then_some(())).await;
+    assert_eq!(item(&database, "course", 7).await.0, "pending");
+    assert!(reason(&database, "course", 7).await.contains("Zoho"), "it says why");
+    zoho.clear_faults().await;
+    run_json(&database, &["sync", "retry", "--state", "pending", "--json"]);
+    rest(&database).await;
+    assert_eq!(zoho.records("Products").await.len(), 40);
+    server.stop().await;
+}
+
+async fn a_refused_record_is_marked_in_zoho(database: Database) {
+    let zoho = ZohoSimulator::start_set_up().await;
+    let server = start(&database, &zoho).await;
+    server.site().apply(&[at(1, "user_created", user(3, "ann")), at(2, "user_created", user(4, "ben"))]).await;
+    rest(&database).await;
+    let mut broken = user(3, "ann");
+    broken["email"] = json!("not an address");
+    server.site().apply(&[at(3, "user_updated", broken)]).await;
+    rest(&database).await;
+    assert_eq!(item(&database, "user", 3).await.0, "failed");
+    let words = reason(&database, "user", 3).await;
+    assert!(words.contains("Email") && !words.contains("not an address"), "{words}");
+    let contacts = zoho.records("Contacts").await;
+    let contact = with(&contacts, "Moodle_User_Key", "moodle:3");
+    assert_eq!((&contact["Moodle_Sync_Status"], &contact["Email"]), (&json!("Failed"), &json!("ann@example.com")));
+    assert!(contact["Moodle_Sync_Error"].as_str().unwrap().contains("Email"));
+    assert_conserved(&database);
+    // Corrected in Moodle, it goes by itself.
+    server.site().apply(&[at(4, "user_updated", user(3, "ann"))]).await;
+    rest(&database).await;
+    let contacts = zoho.records("Contacts").await;
+    let contact = with(&contacts, "Moodle_User_Key", "moodle:3");
+    assert_eq!((&contact["Moodle_Sync_Status"], contact.get("Moodle_Sync_Error")), (&json!("Synced"), None));
+    server.stop().await;
+}
+
+async fn the_owner_of_a_field_is_respected(database: Database) {
+    let zoho = ZohoSimulator::start_set_up().await;
+    let mapping = database.file("mapping.toml");
+    let text = "[user]\nmodule = \"Contacts\"\nkey = \"Moodle_User_Key\"\nmatch = \"Email\"\non_delete = \"mark\"\n\
+                [user.fields]\nLast_Name = { from = \"lastname\" }\nEmail = { from = \"email\" }\n\
+                Phone = { from = \"phone1\", owner = \"zoho\" }\nMailing_City = { from = \"city\", owner = \"first\" }\n\
+                [user.deleted]\nMoodle_Status = \"Deleted\"\n";
+    std::fs::write(&mapping, text).unwrap();
+    let server = start_with(&database, &zoho, &[("BACKEND_SYNC_ZOHO__MAPPING", mapping.to_str().unwrap())]).await;
+    let person = |lastname: &str, city: &str| {
+        let mut person = user(3, "ann");
+        (person["lastname"], person["city"], person["phone1"]) = (json!(lastname), json!(city), json!("0123"));
+        person
+    };
+    server.site().apply(&[at(1, "user_created", person("Smith", "Ulm"))]).await;
+    rest(&database).await;
+    let contact = zoho.records("Contacts").await.pop().unwrap();
+    assert_eq!((&contact["Mailing_City"], contact.get("Phone")), (&json!("Ulm"), None));
+    let ours = json!({"id": contact["id"], "Mailing_City": "Bonn", "Phone": "0999", "Last_Name": "Wrong"});
+    zoho.make_by_hand("Contacts", ours).await;
+    server.site().apply(&[at(2, "user_updated", person("Jones", "Kiel"))]).await;
+    rest(&database).await;
+    let contact = zoho.records("Contacts").await.pop().unwrap();
+    let fields = (&contact["Mailing_City"], &contact["Phone"], &contact["Last_Name"]);
+    assert_eq!(fields, (&json!("Bonn"), &json!("0999"), &json!("Jones")));
+    server.stop().await;
+}
+
+async fn a_missing_field_pauses_until_it_is_there(database: Database) {
+    let zoho = ZohoSimulator::start();
+    let server = start(&database, &zoho).await;
+    server.site().apply(&[at(1, "user_created", user(3, "ann"))]).await;
+    let pause = until("the pause", async || {
+        let status = run_json(&database, &["sync", "status", "--json"]);
+        Some(status["pause"].clone()).filter(|pause| !pause.is_null())
+    })
+    .await;
+    assert_eq!(pause["cause"], "configuration", "{pause}");
+    assert!(pause["reason"].as_str().unwrap().contains("zoho setup"), "{pause}");
+    assert_eq!(writes(&zoho.log().await), []);
+    zoho.set_up(&backend_sync::zoho::mapping::Mapping::parse(backend_sync::zoho::mapping::Mapping::DEFAULT).unwrap())
+        .await;
+    rest(&database).await;
+    assert_eq!(zoho.records("Contacts").await.len(), 1);
+    server.stop().await;
+}

@@ -1,0 +1,178 @@
+//! A simulated Zoho CRM that listens, on a thread of its own, so that a test that waits for a command does not hold it up.
+
+#![allow(dead_code, reason = "it offers what the simulator offers; each test uses what it needs")]
+
+use std::{net::SocketAddr, thread::JoinHandle};
+
+use backend_sync::{
+    clock::Clock,
+    config,
+    http::Http,
+    zoho::{
+        client::{Client, Entry},
+        destination::read_modules,
+        mapping::Mapping,
+        setup::{self, Step},
+        simulator::Simulator,
+    },
+};
+use reqwest::Method;
+use serde_json::{Map, Value, json};
+use tokio::sync::oneshot;
+
+use super::api::http_client;
+
+/// The refresh token that a simulator takes, and what goes with it.
+const CREDENTIAL: &str = "simulator";
+
+/// A simulator. Dropping it stops it.
+pub(crate) struct ZohoSimulator {
+    address: SocketAddr,
+    http: reqwest::Client,
+    stop: Option<oneshot::Sender<()>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl ZohoSimulator {
+    /// An empty organisation.
+    pub(crate) fn start() -> Self {
+        let (tell_address, told) = std::sync::mpsc::channel();
+        let (stop, stopped) = oneshot::channel();
+        let serve = async move {
+            let running = Simulator::new(Clock::system()).bind(([127, 0, 0, 1], 0).into()).await.unwrap();
+            tell_address.send(running.address()).unwrap();
+            // A sender that is gone stops it as well.
+            running.run_until(async { _ = stopped.await }).await.unwrap();
+        };
+        let thread = std::thread::spawn(|| {
+            tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(serve);
+        });
+        Self { address: told.recv().unwrap(), http: http_client(), stop: Some(stop), thread: Some(thread) }
+    }
+
+    /// An organisation that has what the default mapping needs, and an empty log.
+    pub(crate) async fn start_set_up() -> Self {
+        let simulator = Self::start();
+        simulator.set_up(&Mapping::parse(Mapping::DEFAULT).unwrap()).await;
+        simulator
+    }
+
+    /// Creates what the mapping needs and the organisation lacks; empties the log.
+    pub(crate) async fn set_up(&self, mapping: &Mapping) {
+        let client = self.client();
+        let steps = setup::plan(mapping, &read_modules(&client, mapping).await.unwrap());
+        let modules = client.modules().await.unwrap();
+        let profiles = &modules.iter().find(|module| !module.profiles.is_empty()).unwrap().profiles;
+        for step in steps {
+            let body = step.request_body(profiles);
+            let entries = match &step {
+                Step::CreateModule { .. } => client.create_module(body).await,
+                Step::CreateFields { module, .. } => client.create_fields(module, body).await,
+            };
+            let entries = entries.unwrap_or_else(|error| panic!("{step}: {error}"));
+            assert!(entries.iter().all(|entry| matches!(entry, Entry::Done { .. })), "{step}: {entries:?}");
+        }
+        self.send(Method::DELETE, "log", None).await;
+    }
+
+    /// The product's own client to it.
+    pub(crate) fn client(&self) -> Client {
+        let settings = config::Zoho {
+            accounts_url: self.url(),
+            api_url: None,
+            client_id: CREDENTIAL.to_owned(),
+            client_secret: CREDENTIAL.to_owned().into(),
+            refresh_token: CREDENTIAL.to_owned().into(),
+            mapping: None,
+            reserve_credits: 0,
+        };
+        Client::new(&settings, Http::new().unwrap(), None, Clock::system(), getrandom::fill)
+    }
+
+    pub(crate) fn url(&self) -> String {
+        format!("http://{}", self.address)
+    }
+
+    /// What a server that delivers to it finds in its environment.
+    pub(crate) fn settings(&self) -> Vec<(&'static str, String)> {
+        let credential = |name| (name, CREDENTIAL.to_owned());
+        vec![
+            ("BACKEND_SYNC_ZOHO__ACCOUNTS_URL", self.url()),
+            credential("BACKEND_SYNC_ZOHO__CLIENT_ID"),
+            credential("BACKEND_SYNC_ZOHO__CLIENT_SECRET"),
+            credential("BACKEND_SYNC_ZOHO__REFRESH_TOKEN"),
+        ]
+    }
+
+    /// All that it holds: `modules` and `recycled`.
+    pub(crate) async fn state(&self) -> Value {
+        self.send(Method::GET, "state", None).await
+    }
+
+    /// The records of a module.
+    pub(crate) async fn records(&self, module: &str) -> Vec<Map<String, Value>> {
+        let records = self.state().await["modules"][module].take();
+        serde_json::from_value(records).unwrap_or_else(|_| panic!("there is no module {module}"))
+    }
+
+    /// All calls since the log was emptied.
+    pub(crate) async fn log(&self) -> Vec<Value> {
+        self.send(Method::GET, "log", None).await["calls"].as_array().unwrap().clone()
+    }
+
+    pub(crate) async fn empty_log(&self) {
+        self.send(Method::DELETE, "log", None).await;
+    }
+
+    /// Adds faults, as the simulator's module `fault` describes them.
+    pub(crate) async fn add_faults(&self, rules: Value) {
+        self.send(Method::POST, "faults", Some(rules)).await;
+    }
+
+    pub(crate) async fn clear_faults(&self) {
+        self.send(Method::DELETE, "faults", None).await;
+    }
+
+    /// Changes settings, as the simulator's module `settings` names them.
+    pub(crate) async fn change(&self, settings: Value) {
+        self.send(Method::POST, "settings", Some(settings)).await;
+    }
+
+    /// Its settings as they are, and how many credits are used.
+    pub(crate) async fn settings_now(&self) -> Value {
+        self.send(Method::GET, "settings", None).await
+    }
+
+    /// Lets its clock go on by that much.
+    pub(crate) async fn advance(&self, seconds: i64) {
+        self.send(Method::POST, "clock", Some(json!({ "advance_seconds": seconds }))).await;
+    }
+
+    /// Makes a record as a person does in Zoho's pages.
+    pub(crate) async fn make_by_hand(&self, module: &str, fields: Value) -> Value {
+        self.send(Method::POST, &format!("records/{module}"), Some(fields)).await
+    }
+
+    async fn send(&self, method: Method, place: &str, body: Option<Value>) -> Value {
+        let mut request = self.http.request(method, format!("{}/__sim/{place}", self.url()));
+        if let Some(body) = body {
+            request = request.json(&body);
+        }
+        let response = request.send().await.unwrap();
+        let (status, text) = (response.status(), response.text().await.unwrap());
+        assert!(status.is_success(), "{place}: {text}");
+        serde_json::from_str(&text).unwrap_or_default()
+    }
+}
+
+impl Drop for ZohoSimulator {
+    fn drop(&mut self) {
+        drop(self.stop.take());
+        if let Some(thread) = self.thread.take()
+            && thread.join().is_err()
+            && !std::thread::panicking()
+        {
+            panic!("the simulator failed");
+        }
+    }
+}
