@@ -92,6 +92,22 @@ fn among(destination: &str, kind: Kind, site_id: i64, ids: Vec<Id>) -> (String, 
     (condition, values)
 }
 
+/// See [`Store::demand`].
+pub(super) async fn demand(
+    connection: &impl ConnectionTrait,
+    destination: &str,
+    keys: &[RecordKey],
+    now: Timestamp,
+) -> Result<(), StoreError> {
+    for ((kind, site_id), ids) in by_kind_and_site(keys) {
+        for list in bulk::key_lists(&ids) {
+            let (condition, values) = among(destination, kind, site_id, list);
+            make_pending(connection, destination, &condition, values, Delivered::Forgotten, now, None).await?;
+        }
+    }
+    Ok(())
+}
+
 impl Store {
     /// Releases parked items whose reason is gone already; only these, or all. Needed when the other record arrived while they
     /// were being parked. Returns how many.
@@ -139,13 +155,7 @@ impl Store {
     /// Asks for a delivery of these records whatever was delivered last; also of one that is in flight, when it has landed. Waits
     /// for whoever holds them.
     pub async fn demand(&self, destination: &str, keys: &[RecordKey], now: Timestamp) -> Result<(), StoreError> {
-        for ((kind, site_id), ids) in by_kind_and_site(keys) {
-            for list in bulk::key_lists(&ids) {
-                let (condition, values) = among(destination, kind, site_id, list);
-                make_pending(&self.write, destination, &condition, values, Delivered::Forgotten, now, None).await?;
-            }
-        }
-        Ok(())
+        demand(&self.write, destination, keys, now).await
     }
 
     /// Tries again, now, what the filter names and is not synced or in flight. Returns how many items.
