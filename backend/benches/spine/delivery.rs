@@ -121,7 +121,7 @@ async fn measure(databases: &Databases, kind: Kind, processes: usize, records: u
     database.settle().await?;
 
     let mut calls = simulator.connect().await?;
-    calls.new().await?;
+    calls.since_last().await?;
     let counted = database.count_statements().await?;
     let before = usage(&servers)?;
     let simulator_before = server::cpu_seconds_of(simulator.process())?;
@@ -129,7 +129,7 @@ async fn measure(databases: &Databases, kind: Kind, processes: usize, records: u
     rest(&database).await?;
     let after = usage(&servers)?;
     let statements = if counted { Some(database.statements().await? as f64 / records as f64) } else { None };
-    let made = calls.new().await?.len();
+    let made = calls.since_last().await?.len();
     let simulator_cpu_seconds = server::cpu_seconds_of(simulator.process())? - simulator_before;
     let seconds = database.delivery_seconds().await?;
 
@@ -137,7 +137,7 @@ async fn measure(databases: &Databases, kind: Kind, processes: usize, records: u
     for number in records..records + SINGLES as u64 {
         sender.send(std::iter::once(grade(number))).await?;
         let committed = Instant::now();
-        while calls.new().await?.is_empty() {
+        while calls.since_last().await?.is_empty() {
             tokio::time::sleep(Duration::from_millis(1)).await;
         }
         delays.push(committed.elapsed().as_secs_f64() * 1_000.0);

@@ -61,7 +61,7 @@ pub(crate) struct Calls {
 
 impl Calls {
     /// The calls since the last look.
-    pub(crate) async fn new(&mut self) -> Result<Vec<Value>, Failed> {
+    pub(crate) async fn since_last(&mut self) -> Result<Vec<Value>, Failed> {
         let request = format!("GET /__sim/log?after={} HTTP/1.1\r\nHost: localhost\r\n\r\n", self.last);
         let answer: Value = serde_json::from_slice(self.connection.exchange(request.as_bytes()).await?)?;
         let calls = answer.get("calls").and_then(Value::as_array).cloned().unwrap_or_default();
