@@ -57,7 +57,7 @@ fn operations(document: &Value) -> Vec<(String, Value)> {
 fn every_operation_says_what_it_is_and_how_it_fails() {
     let document = committed();
     let operations = operations(&document);
-    assert!(operations.len() >= 21);
+    assert!(operations.len() >= 31);
     let mut ids = HashSet::new();
     for (name, operation) in operations {
         assert!(operation["summary"].as_str().is_some_and(|summary| !summary.is_empty()), "{name} has no summary");
@@ -72,6 +72,17 @@ fn every_operation_says_what_it_is_and_how_it_fails() {
             assert_eq!(status == "503", response["headers"]["Retry-After"].is_object(), "{name} {status}");
         }
         let expected: &[&str] = match name.split_once(' ').unwrap() {
+            ("post", path) if path.contains("/items/") || path.ends_with("/resume") => {
+                &["200", "401", "403", "404", "500", "503"]
+            }
+            ("post", path) if path.starts_with("/api/v1/destinations/") => {
+                &["200", "400", "401", "403", "404", "413", "415", "422", "503"]
+            }
+            (_, "/api/v1/destinations") => &["200", "401", "403", "503"],
+            (_, path) if path.ends_with("/plan") => &["200", "400", "401", "403", "404", "409", "503"],
+            (_, path) if path.starts_with("/api/v1/destinations/") || path.ends_with("/timeline") => {
+                &["200", "401", "403", "404", "503"]
+            }
             ("post", _) => &["200", "400", "401", "413", "415", "422", "503"],
             (_, path) if path.ends_with("/{id}") => &["200", "400", "401", "404", "503"],
             (_, "/api/v1/health") => &["200"],
@@ -85,6 +96,7 @@ fn every_operation_says_what_it_is_and_how_it_fails() {
         let security = match name.as_str() {
             name if name.contains("/health") => Value::Null,
             name if name.contains("/events/moodle/") => json!([{"SiteToken": []}]),
+            name if name.contains("/destinations") || name.ends_with("/timeline") => json!([{"OperatorToken": []}]),
             _ => json!([{"ApiToken": []}]),
         };
         assert_eq!(operation["security"], security, "{name}");
@@ -95,6 +107,7 @@ fn every_operation_says_what_it_is_and_how_it_fails() {
         (&schemes["SiteToken"]["in"], &schemes["SiteToken"]["name"]),
         (&json!("header"), &json!("X-Moodle-Token"))
     );
+    assert_eq!(schemes["OperatorToken"], schemes["ApiToken"]);
     assert_eq!((&schemes["ApiToken"]["type"], &schemes["ApiToken"]["scheme"]), (&json!("http"), &json!("bearer")));
 }
 

@@ -16,7 +16,7 @@ use crate::support::{Database, Server, ZohoSimulator, server::run_json};
 const PATIENCE: Duration = Duration::from_secs(30);
 
 /// A server that delivers to the simulator, with nothing that makes a test wait.
-async fn start(database: &Database, zoho: &ZohoSimulator) -> Server {
+pub(super) async fn start(database: &Database, zoho: &ZohoSimulator) -> Server {
     start_with(database, zoho, &[]).await
 }
 
@@ -31,7 +31,7 @@ async fn start_with(database: &Database, zoho: &ZohoSimulator, more: &[(&str, &s
 }
 
 /// Looks until the answer is something.
-async fn until<T>(what: &str, mut look: impl AsyncFnMut() -> Option<T>) -> T {
+pub(super) async fn until<T>(what: &str, mut look: impl AsyncFnMut() -> Option<T>) -> T {
     let deadline = Instant::now() + PATIENCE;
     loop {
         if let Some(found) = look().await {
@@ -43,7 +43,7 @@ async fn until<T>(what: &str, mut look: impl AsyncFnMut() -> Option<T>) -> T {
 }
 
 /// Waits until nothing is pending or in flight.
-async fn rest(database: &Database) {
+pub(super) async fn rest(database: &Database) {
     until("nothing is pending or in flight", async || {
         let busy = "SELECT count(*) FROM sync_items WHERE state IN ('pending', 'in_flight')";
         (database.count(busy).await == 0).then_some(())
@@ -52,7 +52,7 @@ async fn rest(database: &Database) {
 }
 
 /// State and code of an item.
-async fn item(database: &Database, kind: &str, id: i64) -> (String, Option<String>) {
+pub(super) async fn item(database: &Database, kind: &str, id: i64) -> (String, Option<String>) {
     let sql = format!("SELECT state, code FROM sync_items WHERE kind = '{kind}' AND moodle_id = {id}");
     let rows = database.rows(&sql).await;
     let row = rows.first().unwrap_or_else(|| panic!("no item of {kind} {id}"));
@@ -78,7 +78,7 @@ fn with<'a>(records: &'a [Map<String, Value>], field: &str, value: &str) -> &'a 
 }
 
 /// The calls that write, by operation and module.
-fn writes(log: &[Value]) -> Vec<(String, String)> {
+pub(super) fn writes(log: &[Value]) -> Vec<(String, String)> {
     let text = |call: &Value, name: &str| call[name].as_str().unwrap_or_default().to_owned();
     let writes = log.iter().filter(|call| ["POST", "PUT", "DELETE"].contains(&call["method"].as_str().unwrap()));
     let writes = writes.filter(|call| call["path"].as_str().unwrap().starts_with("/crm/"));
