@@ -107,11 +107,15 @@ impl App {
         self.address
     }
 
-    /// Answers until SIGTERM or SIGINT; then stops accepting, drains the queue, answers what is under way, and returns.
-    /// A second signal ends the process at once.
+    /// Answers until SIGTERM or SIGINT; then stops as [`Self::run_until`] does. A second signal ends the process at once.
     pub async fn run(self) -> Result<(), AppError> {
+        let stop = stop_signals()?;
+        self.run_until(stop.subscribe()).await
+    }
+
+    /// Answers until `stop` becomes true; then stops accepting, drains the queue, answers what is under way, and returns.
+    pub async fn run_until(self, mut stop: watch::Receiver<bool>) -> Result<(), AppError> {
         let Self { acceptor, context, writer, delivery, grace, .. } = self;
-        let mut stop = stop_signals()?;
         let writer = tokio::spawn(writer.run());
         let delivery = delivery.map(|engine| tokio::spawn(engine.run(stop.clone())));
         let last_used = save_last_used(Arc::clone(&context), stop.clone());
@@ -196,9 +200,10 @@ pub fn read_mapping(zoho: &config::Zoho) -> Result<Mapping, AppError> {
 }
 
 /// Becomes true at the first signal. The second ends the process.
-fn stop_signals() -> Result<watch::Receiver<bool>, std::io::Error> {
+pub fn stop_signals() -> Result<watch::Sender<bool>, std::io::Error> {
     let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
-    let (sender, receiver) = watch::channel(false);
+    let stop = watch::Sender::new(false);
+    let sender = stop.clone();
     tokio::spawn(async move {
         for second in [false, true] {
             tokio::select! {
@@ -209,10 +214,10 @@ fn stop_signals() -> Result<watch::Receiver<bool>, std::io::Error> {
                 tracing::warn!("a second signal: stopping at once");
                 std::process::exit(1);
             }
-            let _ = sender.send(true);
+            sender.send_replace(true);
         }
     });
-    Ok(receiver)
+    Ok(stop)
 }
 
 /// Writes down now and then, and at the end, when tokens were last used.

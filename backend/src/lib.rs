@@ -3,6 +3,7 @@
 //! The modules in the order of the data's way; each depends only on those further down, and on [`model`]:
 //!
 //! - [`cli`]: the subcommands; [`app`]: builds everything from the configuration, starts it, stops it.
+//! - [`demo`]: a college that is not there, for `backend-sync demo`.
 //! - [`config`]: the settings, from the embedded default, a file, the environment and flags.
 //! - [`api`]: HTTP alone: operations, their types and errors, authentication, the OpenAPI document.
 //! - [`ingest`]: the bounded queue, the batching writer, what an event does to records.
@@ -22,6 +23,7 @@ pub mod app;
 pub mod cli;
 pub mod clock;
 pub mod config;
+pub mod demo;
 pub mod http;
 pub mod ingest;
 pub mod limits;

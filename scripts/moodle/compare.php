@@ -13,39 +13,11 @@
 define('CLI_SCRIPT', true);
 require(getenv('MOODLE_CONFIG'));
 require_once($CFG->libdir . '/clilib.php');
+require_once(__DIR__ . '/api.php');
 
 const DIFFERENCES_SHOWN = 20;
 
 [$options] = cli_get_params(['values' => false, 'absent' => '']);
-
-/**
- * Everything that a list of the API holds, page by page.
- *
- * @param string $list as in "users"
- * @return Generator of arrays
- */
-function backend_items(string $list): Generator {
-    $cursor = null;
-    do {
-        // The separator is named because Moodle sets PHP's default to that of HTML.
-        $query = http_build_query(['limit' => 500] + ($cursor === null ? [] : ['cursor' => $cursor]), '', '&');
-        $curl = curl_init(getenv('BACKEND_URL') . "/api/v1/$list?$query");
-        curl_setopt_array($curl, [
-            CURLOPT_RETURNTRANSFER => true,
-            CURLOPT_HTTPHEADER => ['Authorization: Bearer ' . getenv('API_TOKEN')],
-            CURLOPT_PROXY => '',
-            CURLOPT_TIMEOUT => 60,
-        ]);
-        $body = curl_exec($curl);
-        $status = curl_getinfo($curl, CURLINFO_RESPONSE_CODE);
-        if ($status !== 200) {
-            cli_error("GET /api/v1/$list answered $status " . curl_error($curl) . "\n$body");
-        }
-        $page = json_decode($body, true, 512, JSON_THROW_ON_ERROR);
-        yield from $page['items'];
-        $cursor = $page['next_cursor'];
-    } while ($cursor !== null);
-}
 
 /**
  * A database field, which is a string, as an integer.

@@ -4,6 +4,7 @@ use std::path::Path;
 
 use super::{CliError, print};
 use crate::{
+    app::read_mapping,
     clock::Clock,
     config::{Config, ConfigError},
     store::{DatabaseUrl, Store},
@@ -36,6 +37,7 @@ pub(super) async fn run(config: Result<Config, ConfigError>, clock: &Clock) -> R
                 report(name, &check)?;
             }
             report("disk", &disk(&config.database_url))?;
+            report("zoho", &zoho(&config))?;
         }
     }
     if failed == 0 { Ok(()) } else { Err(CliError::Unhealthy(failed)) }
@@ -69,6 +71,19 @@ async fn connect(url: &DatabaseUrl) -> Result<(Store, String, i64), crate::store
     let store = Store::connect(url).await?;
     let (name, seconds) = store.server().await?;
     Ok((store, name, seconds))
+}
+
+/// Asks nobody: `zoho check` does.
+fn zoho(config: &Config) -> Check {
+    let Some(zoho) = &config.zoho else {
+        return Ok("no destination is configured; backend-sync zoho connect helps".to_owned());
+    };
+    match read_mapping(zoho) {
+        Ok(mapping) => {
+            Ok(format!("delivers {} kinds of records; backend-sync zoho check asks Zoho", mapping.modules().count()))
+        }
+        Err(error) => Err(error.to_string()),
+    }
 }
 
 fn disk(url: &DatabaseUrl) -> Check {

@@ -1,5 +1,6 @@
 //! The command line: one file per subcommand, each thin.
 
+mod demo;
 mod doctor;
 mod migrate;
 mod openapi;
@@ -23,6 +24,7 @@ use crate::{
     app::AppError,
     clock::{Clock, Timestamp},
     config::{Config, ConfigError, FILE_VARIABLE, Overrides},
+    demo::DemoError,
     secret::{self, TokenKind},
     store::{Store, StoreError},
     telemetry::InvalidFilter,
@@ -80,6 +82,10 @@ enum Command {
         #[arg(long, value_name = "FILE")]
         output: Option<PathBuf>,
     },
+    /// See all of it at work: a college's Moodle, this backend and a simulated Zoho CRM, in one process
+    ///
+    /// Nothing else is needed, and nothing else is touched: it brings its own database and configuration. It prints where to look.
+    Demo(demo::Arguments),
     /// Print every setting with its default, as a file to start from
     Config,
     /// Check configuration, database, migrations, clock and disk, and say what to do
@@ -97,6 +103,8 @@ enum CliError {
     Store(#[from] StoreError),
     #[error(transparent)]
     App(#[from] AppError),
+    #[error(transparent)]
+    Demo(#[from] DemoError),
     #[error(transparent)]
     Zoho(#[from] CallError),
     #[error("no randomness for a token: {0}")]
@@ -131,6 +139,9 @@ pub fn main() -> ExitCode {
 }
 
 fn run(settings: Settings, command: Command) -> Result<(), CliError> {
+    if matches!(command, Command::Demo(_)) && (settings.config.is_some() || settings.database_url.is_some()) {
+        return Err(CliError::Usage("the demo has a configuration and a database of its own".to_owned()));
+    }
     let overrides = Overrides {
         file: settings.config.or_else(|| std::env::var_os(FILE_VARIABLE).map(PathBuf::from)),
         listen: if let Command::Serve { listen } = &command { *listen } else { None },
@@ -142,6 +153,7 @@ fn run(settings: Settings, command: Command) -> Result<(), CliError> {
         Command::Openapi { output } => openapi::run(output),
         Command::Config => print_config::run(),
         Command::Doctor => wait_for(doctor::run(load(), &clock)),
+        Command::Demo(arguments) => wait_for(demo::run(arguments, clock)),
         Command::Serve { .. } => wait_for(serve::run(load()?, clock)),
         Command::Migrate => wait_for(migrate::run(load()?)),
         Command::Site(command) => wait_for(site::run(load()?, command, &clock)),

@@ -2,7 +2,7 @@
 
 mod check;
 mod connect;
-mod setup;
+pub(super) mod setup;
 
 use std::path::PathBuf;
 
@@ -60,7 +60,7 @@ fn section(config: Config) -> Result<config::Zoho, CliError> {
 }
 
 /// A client of this command alone: it works without a database, so also before the first start of the server.
-fn client(config: &config::Zoho, clock: &Clock) -> Result<Client, CliError> {
+pub(super) fn client(config: &config::Zoho, clock: &Clock) -> Result<Client, CliError> {
     Ok(Client::new(config, Http::new().map_err(AppError::from)?, None, clock.clone(), getrandom::fill))
 }
 

@@ -28,7 +28,15 @@ pub(super) async fn run(config: &config::Zoho, yes: bool, clock: &Clock) -> Resu
     }
     let profiles = profiles(&client).await?;
     for (number, step) in steps.iter().enumerate() {
-        create(&client, step, &profiles, format_args!("[{}/{}]", number + 1, steps.len())).await?;
+        let entries = create(&client, step, &profiles).await?;
+        let refused = entries.iter().filter(|entry| matches!(entry, Entry::Refused(_))).count();
+        let (created, progress) = (entries.len() - refused, format_args!("[{}/{}]", number + 1, steps.len()));
+        print(format_args!("{progress} {}: {created} created, {refused} refused", step.module()))?;
+        for entry in entries {
+            if let Entry::Refused(refusal) = entry {
+                print(format_args!("        refused: {}. {}", refusal.message, refusal.advice))?;
+            }
+        }
     }
     // What counts is what is there now, whoever created it.
     let missing = plan(&mapping, &read_modules(&client, &mapping).await?);
@@ -43,7 +51,7 @@ pub(super) async fn run(config: &config::Zoho, yes: bool, clock: &Clock) -> Resu
 }
 
 /// Those who work with contacts also see what belongs to them.
-async fn profiles(client: &Client) -> Result<Vec<String>, CliError> {
+pub(in crate::cli) async fn profiles(client: &Client) -> Result<Vec<String>, CliError> {
     let modules = client.modules().await?;
     let contacts = modules.iter().find(|module| module.api_name == "Contacts");
     let profiles = contacts.into_iter().chain(&modules).map(|module| &module.profiles).find(|ids| !ids.is_empty());
@@ -52,24 +60,11 @@ async fn profiles(client: &Client) -> Result<Vec<String>, CliError> {
     })
 }
 
-async fn create(
-    client: &Client,
-    step: &Step,
-    profiles: &[String],
-    progress: std::fmt::Arguments<'_>,
-) -> Result<(), CliError> {
+/// Takes one step; returns what became of each thing to create.
+pub(in crate::cli) async fn create(client: &Client, step: &Step, profiles: &[String]) -> Result<Vec<Entry>, CliError> {
     let body = step.request_body(profiles);
-    let entries = match step {
+    Ok(match step {
         Step::CreateModule { .. } => client.create_module(body).await?,
         Step::CreateFields { module, .. } => client.create_fields(module, body).await?,
-    };
-    let refused = entries.iter().filter(|entry| matches!(entry, Entry::Refused(_))).count();
-    let created = entries.len() - refused;
-    print(format_args!("{progress} {}: {created} created, {refused} refused", step.module()))?;
-    for entry in entries {
-        if let Entry::Refused(refusal) = entry {
-            print(format_args!("        refused: {}. {}", refusal.message, refusal.advice))?;
-        }
-    }
-    Ok(())
+    })
 }

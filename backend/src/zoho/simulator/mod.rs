@@ -42,6 +42,7 @@ mod write;
 mod tests;
 
 use std::{
+    collections::BTreeMap,
     io,
     net::SocketAddr,
     sync::{Arc, Mutex},
@@ -97,6 +98,14 @@ impl Simulator {
         make(move |request| {
             let shared = Arc::clone(&shared);
             async move { serve::answer(&shared, request).await }
+        })
+    }
+
+    /// How many records each module holds, without those in the recycle bin.
+    pub fn counts(&self) -> BTreeMap<String, usize> {
+        self.shared.with(|state| {
+            let modules = state.organisation.modules.iter();
+            modules.map(|(name, module)| (name.clone(), module.records.all_live().count())).collect()
         })
     }
 

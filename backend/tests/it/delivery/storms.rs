@@ -2,14 +2,14 @@
 
 use serde_json::{Value, json};
 
-use super::{assert_conserved, rest, start_with, with};
+use super::{assert_conserved, rest, start, start_with, with};
 use crate::support::{
     Database, ZohoSimulator,
     events::{at, course, event, grade, user},
     random::Random,
 };
 
-on_both_databases!(a_storm_of_gradings_is_few_calls);
+on_both_databases!(a_storm_of_gradings_is_few_calls, processes_share_the_work_and_the_token);
 
 const GRADES: i64 = 500;
 const EVENTS: i64 = 50_000;
@@ -58,4 +58,25 @@ async fn a_storm_of_gradings_is_few_calls(database: Database) {
     // Without coalescing it would be 500 calls of 100 records; a slow machine takes longer to send the events, and has more rests.
     assert!(calls <= 250, "{calls} calls");
     server.stop().await;
+}
+
+async fn processes_share_the_work_and_the_token(database: Database) {
+    let zoho = ZohoSimulator::start_set_up().await;
+    zoho.change(json!({"delay_ms": 20})).await;
+    let servers = [start(&database, &zoho).await, start(&database, &zoho).await, start(&database, &zoho).await];
+    let names: Vec<Value> = (1..=2_000).map(|id| at(id, "course_created", course(id, &format!("course{id}")))).collect();
+    for (batch, server) in names.chunks(500).zip(servers.iter().cycle()) {
+        server.site().apply(batch).await;
+    }
+    rest(&database).await;
+    assert_eq!(zoho.records("Products").await.len(), 2_000);
+    let outcomes = database.texts("SELECT outcome FROM sync_attempts").await;
+    assert!(outcomes.iter().all(|outcome| outcome.as_deref() == Some("inserted")), "none was done twice");
+    assert_eq!(outcomes.len(), 2_000);
+    let log = zoho.log().await;
+    let tokens = log.iter().filter(|call| call["path"] == json!("/oauth/v2/token")).count();
+    assert_eq!(tokens, 1, "one access token for all");
+    for server in servers {
+        server.stop().await;
+    }
 }

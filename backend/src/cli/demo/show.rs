@@ -1,0 +1,125 @@
+//! What the demo prints.
+
+use super::Folder;
+use crate::{
+    cli::{CliError, print},
+    demo::{
+        term::WEEKS,
+        verdict::{Group, Snapshot},
+    },
+    model::ItemState,
+};
+
+/// Columns of a line of text.
+const WIDTH: usize = 110;
+
+/// Where to look.
+pub(super) struct Places<'a> {
+    pub(super) folder: &'a Folder,
+    pub(super) backend: &'a str,
+    pub(super) zoho: &'a str,
+    pub(super) token: &'a str,
+    pub(super) events: usize,
+    pub(super) pace: u16,
+}
+
+/// How this program was called, so that what is printed can be copied.
+pub(super) fn program() -> String {
+    std::env::args().next().unwrap_or_else(|| "backend-sync".to_owned())
+}
+
+pub(super) fn places(places: &Places<'_>) -> Result<(), CliError> {
+    let Places { folder, backend, zoho, token, events, pace } = places;
+    let (program, config) = (program(), folder.config());
+    let (path, log, config) = (folder.path().display(), folder.log(), config.display());
+    let fate = if folder.is_temporary() { "removed at the end; --keep FOLDER keeps it" } else { "kept" };
+    let pace = if *pace == 0 { "as fast as possible".to_owned() } else { format!("in about {pace} seconds") };
+    print(format_args!(
+        "The demo: a college's Moodle that is not there, this backend, and a simulated Zoho CRM, in one process.\n\n\
+         \x20 Swagger UI       {backend}/docs   (press Authorize and paste the token)\n\
+         \x20 API token        {token}\n\
+         \x20 Zoho's records   {zoho}/__sim/state\n\
+         \x20 calls to Zoho    {zoho}/__sim/log\n\
+         \x20 log              {}\n\
+         \x20 folder           {path}   ({fate})\n\n\
+         In another terminal:\n\
+         \x20 {program} sync status --config {config}\n\
+         \x20 curl -H 'Authorization: Bearer {token}' '{backend}/api/v1/users?limit=3'\n\n\
+         A term of {WEEKS} weeks, {events} events, {pace}. Ctrl-C ends it at any time.\n",
+        log.display(),
+    ))
+}
+
+pub(super) fn heading() -> Result<(), CliError> {
+    print(format_args!("{:<13}{:>8}  |{:^34}|  {}", "", "Moodle", "records of the backend", "records in Zoho CRM"))?;
+    print(format_args!(
+        "{:<13}{:>8}  |{:>8}{:>9}{:>8}{:>8} |{:>10}{:>9}{:>12}{:>8}",
+        "", "events", "synced", "pending", "parked", "failed", "contacts", "courses", "enrolments", "grades"
+    ))
+}
+
+pub(super) fn row(label: &str, events: Option<usize>, snapshot: &Snapshot) -> Result<(), CliError> {
+    let items = |state| snapshot.items(state);
+    print(format_args!(
+        "{label:<13}{:>8}  |{:>8}{:>9}{:>8}{:>8} |{:>10}{:>9}{:>12}{:>8}",
+        events.map(|events| events.to_string()).unwrap_or_default(),
+        items(ItemState::Synced),
+        snapshot.waiting(),
+        items(ItemState::Parked),
+        items(ItemState::Failed),
+        snapshot.records("Contacts"),
+        snapshot.records("Products"),
+        snapshot.records("Moodle_Enrolments"),
+        snapshot.records("Moodle_Grades"),
+    ))
+}
+
+/// A text under a row.
+pub(super) fn note(text: &str) -> Result<(), CliError> {
+    indented(text, 4)
+}
+
+/// The records of one state and what is the matter with them.
+pub(super) fn groups(heading: &str, groups: &[&Group]) -> Result<(), CliError> {
+    if groups.is_empty() {
+        return Ok(());
+    }
+    print(format_args!("\n{heading}"))?;
+    for group in groups {
+        let Group { kind, reason, count, .. } = group;
+        let plural = if *count == 1 { "" } else { "s" };
+        indented(&format!("{count} {kind}{plural}: {reason}"), 2)?;
+    }
+    Ok(())
+}
+
+/// A text of several lines, each so far from the left.
+pub(super) fn indented(text: &str, by: usize) -> Result<(), CliError> {
+    wrap(text, WIDTH - by).iter().try_for_each(|line| print(format_args!("{:by$}{line}", "")))
+}
+
+fn wrap(text: &str, width: usize) -> Vec<String> {
+    let mut lines: Vec<String> = Vec::new();
+    for word in text.split_whitespace() {
+        match lines.last_mut() {
+            Some(line) if line.chars().count() + 1 + word.chars().count() <= width => {
+                line.push(' ');
+                line.push_str(word);
+            }
+            _ => lines.push(word.to_owned()),
+        }
+    }
+    lines
+}
+
+#[cfg(test)]
+mod tests {
+    use super::wrap;
+
+    #[test]
+    fn lines_are_broken_between_words() {
+        assert_eq!(wrap("to be, or not", 6), ["to be,", "or not"]);
+        assert_eq!(wrap("Quetzalcoatlus is long", 6), ["Quetzalcoatlus", "is", "long"]);
+        assert!(wrap("", 6).is_empty());
+    }
+}

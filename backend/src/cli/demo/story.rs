@@ -1,0 +1,148 @@
+//! The term, week by week, and what is left at its end.
+
+use std::time::Duration;
+
+use super::{SITE, show};
+use crate::{
+    cli::{CliError, print},
+    demo::{
+        organisation::Organisation,
+        plugin::{Plugin, Tally},
+        term::{DAY, Event, Term, WEEKS},
+        verdict::{Group, Snapshot, judge},
+    },
+    limits,
+    model::ItemState,
+    store::Store,
+    zoho::{mapping::Mapping, simulator::Simulator},
+};
+
+/// How long everything may take to come to rest after the last event. Most of it is the pause between two deliveries of a record.
+const REST_TIME: Duration = Duration::from_secs(5 * 60);
+
+/// How often it is looked whether all is at rest.
+const REST_CHECK: Duration = Duration::from_millis(250);
+
+/// The week and the day whose events are sent twice.
+const REPEATED: (i64, i64) = (5, 2);
+
+const DAYS: i64 = 7;
+
+pub(super) struct Story {
+    pub(super) term: Term,
+    pub(super) plugin: Plugin,
+    pub(super) store: Store,
+    pub(super) simulator: Simulator,
+    pub(super) organisation: Organisation,
+    pub(super) mapping: Mapping,
+    /// Of the two contacts with the same address, the one that should go.
+    pub(super) second_contact: String,
+    pub(super) pace: u16,
+    pub(super) backend: String,
+    pub(super) zoho: String,
+    pub(super) token: String,
+}
+
+impl Story {
+    /// Sends everything, and shows a line a week.
+    pub(super) async fn weeks(&self) -> Result<(), CliError> {
+        show::heading()?;
+        let mut all = Tally::default();
+        for week in 0..=WEEKS {
+            let events: Vec<&Event> = self.term.events.iter().filter(|event| self.term.week(event) == week).collect();
+            all.add(self.week(week, &events).await?);
+            let label = if week == 0 { "preparation".to_owned() } else { format!("week {week}") };
+            show::row(&label, Some(events.len()), &Snapshot::take(&self.store, &self.simulator).await?)?;
+            if let Some(note) = Term::note(week) {
+                show::note(note)?;
+            }
+        }
+        self.come_to_rest().await?;
+        show::row("at rest", None, &Snapshot::take(&self.store, &self.simulator).await?)?;
+        let events: usize = all.0.values().sum();
+        print(format_args!(
+            "\n{events} events arrived: {} changed a record, {} found it so already, {} came too late, {} came twice, {} were refused.",
+            all.of("applied"),
+            all.of("unchanged"),
+            all.of("superseded"),
+            all.of("duplicate"),
+            all.of("rejected"),
+        ))?;
+        match all.of("rejected") {
+            0 => Ok(()),
+            refused => Err(CliError::Usage(format!("{refused} events were refused; the log says why"))),
+        }
+    }
+
+    async fn week(&self, week: i64, events: &[&Event]) -> Result<Tally, CliError> {
+        let mut tally = Tally::default();
+        let begin = self.term.start + (week - 1) * DAYS * DAY;
+        let rest = Duration::from_secs(self.pace.into()) / u32::try_from((WEEKS + 1) * DAYS).unwrap_or(1);
+        for day in 0..DAYS {
+            let of_day = events.iter().filter(|event| (event.sent - begin).div_euclid(DAY) == day);
+            let of_day: Vec<Event> = of_day.map(|event| (*event).clone()).collect();
+            for request in of_day.chunks(limits::BATCH_EVENTS) {
+                tally.add(self.plugin.send(request).await?);
+                if (week, day) == REPEATED {
+                    tally.add(self.plugin.send(request).await?);
+                }
+            }
+            tokio::time::sleep(rest).await;
+        }
+        Ok(tally)
+    }
+
+    async fn come_to_rest(&self) -> Result<(), CliError> {
+        let at_rest = async {
+            while Snapshot::take(&self.store, &self.simulator).await?.waiting() > 0 {
+                tokio::time::sleep(REST_CHECK).await;
+            }
+            Ok::<_, CliError>(())
+        };
+        // What still waits after that is named in the end.
+        tokio::time::timeout(REST_TIME, at_rest).await.unwrap_or(Ok(()))
+    }
+
+    /// What became of everything; returns how many things are not as they should be.
+    pub(super) async fn end(&self) -> Result<usize, CliError> {
+        let verdict = judge(&self.store, &self.simulator, &self.mapping, &self.term).await?;
+        let snapshot = Snapshot::take(&self.store, &self.simulator).await?;
+        let items = |state| snapshot.items(state);
+        let sum = if verdict.conservation.holds() { "no record is forgotten" } else { "THE SUM IS WRONG" };
+        print(format_args!(
+            "{} records = {} synced + {} pending + {} parked + {} failed: {sum}.",
+            verdict.conservation.records,
+            items(ItemState::Synced),
+            snapshot.waiting(),
+            items(ItemState::Parked),
+            items(ItemState::Failed),
+        ))?;
+        let (used, allowance) = self.organisation.credits().await?;
+        print(format_args!(
+            "{} contacts were in Zoho before; {} of them were adopted. API credits used: {used} of {allowance} a day.",
+            self.term.imported.len(),
+            self.term.imported.len() - self.term.untouched,
+        ))?;
+        let of = |state| verdict.groups.iter().filter(|group| group.state == state).collect::<Vec<&Group>>();
+        show::groups("Failed: a person has to look.", &of(ItemState::Failed))?;
+        show::groups("Parked: goes on by itself when the reason is gone.", &of(ItemState::Parked))?;
+        show::groups("Not delivered, on purpose (counted as synced).", &of(ItemState::Synced))?;
+        if !verdict.problems.is_empty() {
+            print("\nNOT AS IT SHOULD BE:")?;
+            verdict.problems.iter().try_for_each(|problem| show::indented(problem, 2))?;
+        }
+        Ok(verdict.problems.len())
+    }
+
+    /// What a person would do about the one that failed.
+    pub(super) fn repair(&self) -> Result<(), CliError> {
+        let Self { zoho, backend, token, second_contact, .. } = self;
+        print(format_args!(
+            "\nTo repair it, delete the second contact as a person would in Zoho, then let the student be tried again:\n\
+             \x20 curl -d '{{\"id\": \"{second_contact}\", \"$delete\": true}}' {zoho}/__sim/records/Contacts\n\
+             \x20 curl -X POST -H 'Authorization: Bearer {token}' \\\n\
+             \x20   {backend}/api/v1/destinations/zoho/items/user/{SITE}:{}/retry",
+            self.term.doubtful.0,
+        ))
+    }
+}

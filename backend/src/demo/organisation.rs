@@ -1,0 +1,59 @@
+//! What is in the simulated organisation before the term begins, and what it tells about itself.
+
+use reqwest::Method;
+use serde_json::{Value, json};
+
+use super::DemoError;
+use crate::http::Http;
+
+/// When admissions imported its contacts: long ago, because Zoho's search does not find what is a few seconds old.
+const IMPORTED_SECONDS_AGO: i64 = 60 * 24 * 60 * 60;
+
+/// The inside of the simulator.
+pub struct Organisation {
+    http: Http,
+    url: String,
+}
+
+impl Organisation {
+    /// At the address of a simulator.
+    pub fn new(http: Http, simulator: &str) -> Self {
+        Self { http, url: simulator.to_owned() }
+    }
+
+    /// Adds contacts as admissions would have done; returns their ids.
+    pub async fn import(&self, contacts: &[Value]) -> Result<Vec<String>, DemoError> {
+        self.advance(-IMPORTED_SECONDS_AGO).await?;
+        let mut ids = Vec::new();
+        for contact in contacts {
+            let answer = self.call(Method::POST, "records/Contacts", Some(contact)).await?;
+            let id = answer.pointer("/data/0/details/id").and_then(Value::as_str);
+            ids.push(id.ok_or(DemoError::Simulator(200))?.to_owned());
+        }
+        self.advance(IMPORTED_SECONDS_AGO).await?;
+        Ok(ids)
+    }
+
+    /// API credits used so far, and those of a day.
+    pub async fn credits(&self) -> Result<(u64, u64), DemoError> {
+        let settings = self.call(Method::GET, "settings", None).await?;
+        let number = |name: &str| settings[name].as_u64().unwrap_or_default();
+        Ok((number("used"), number("allowance")))
+    }
+
+    async fn advance(&self, seconds: i64) -> Result<(), DemoError> {
+        self.call(Method::POST, "clock", Some(&json!({ "advance_seconds": seconds }))).await.map(drop)
+    }
+
+    async fn call(&self, method: Method, place: &str, body: Option<&Value>) -> Result<Value, DemoError> {
+        let mut request = self.http.request(method, &format!("{}/__sim/{place}", self.url));
+        if let Some(body) = body {
+            request = request.json(body);
+        }
+        let answer = self.http.send(request).await?;
+        match (answer.status, serde_json::from_slice(&answer.body)) {
+            (200 | 201, Ok(value)) => Ok(value),
+            (status, _) => Err(DemoError::Simulator(status)),
+        }
+    }
+}

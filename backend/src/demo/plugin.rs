@@ -1,0 +1,83 @@
+//! Sends events as the plugin does.
+
+use std::{collections::BTreeMap, time::Duration};
+
+use reqwest::Method;
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::{DemoError, term::Event};
+use crate::{
+    http::{Answer, Http},
+    limits,
+};
+
+/// How often a request is repeated when the backend is busy, before the demo gives up: a minute.
+const TRIES: u32 = 30;
+
+/// A plugin that is connected to the backend.
+pub struct Plugin {
+    http: Http,
+    url: String,
+    token: String,
+}
+
+/// What became of events: how many of each outcome.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Tally(pub BTreeMap<String, usize>);
+
+impl Tally {
+    /// Adds those of another request.
+    pub fn add(&mut self, other: Self) {
+        for (outcome, count) in other.0 {
+            *self.0.entry(outcome).or_default() += count;
+        }
+    }
+
+    /// How many of one outcome.
+    pub fn of(&self, outcome: &str) -> usize {
+        self.0.get(outcome).copied().unwrap_or_default()
+    }
+}
+
+impl Plugin {
+    /// With the address of the backend and the token of a site.
+    pub fn new(http: Http, backend: &str, token: String) -> Self {
+        Self { http, url: format!("{backend}/api/v1/events/moodle/batch"), token }
+    }
+
+    /// Sends these events in one request, again and again until the backend has taken it.
+    pub async fn send(&self, events: &[Event]) -> Result<Tally, DemoError> {
+        let body = json!({ "events": events.iter().map(Event::to_json).collect::<Vec<Value>>() });
+        let mut tries = 0;
+        loop {
+            let request = self.http.request(Method::POST, &self.url).header("X-Moodle-Token", &self.token).json(&body);
+            let answer = self.http.send(request).await;
+            tries += 1;
+            match answer {
+                Ok(answer) if answer.status == 200 => return read(&answer),
+                Ok(answer) if answer.status != 503 => return Err(DemoError::Backend(answer.status)),
+                Err(error) if tries >= TRIES => return Err(error.into()),
+                Ok(answer) if tries >= TRIES => return Err(DemoError::Backend(answer.status)),
+                Ok(_) | Err(_) => tokio::time::sleep(Duration::from_secs(limits::RETRY_AFTER_SECONDS)).await,
+            }
+        }
+    }
+}
+
+fn read(answer: &Answer) -> Result<Tally, DemoError> {
+    #[derive(Deserialize)]
+    struct Batch {
+        outcomes: Vec<Outcome>,
+    }
+    #[derive(Deserialize)]
+    struct Outcome {
+        outcome: String,
+    }
+    let batch: Batch = serde_json::from_slice(&answer.body).map_err(|_| DemoError::Backend(answer.status))?;
+    let mut tally = Tally::default();
+    for Outcome { outcome } in batch.outcomes {
+        *tally.0.entry(outcome).or_default() += 1;
+    }
+    Ok(tally)
+}

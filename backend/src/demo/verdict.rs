@@ -1,0 +1,140 @@
+//! How it went: counts while the term goes on, and at its end whether everything is as it should be.
+
+use std::collections::BTreeMap;
+
+use super::term::Term;
+use crate::{
+    model::{ItemState, Kind, RecordKey},
+    store::{Conservation, ItemFilter, ItemRow, Store, StoreError},
+    sync::Destination,
+    zoho::{destination::Zoho, mapping::Mapping, simulator::Simulator},
+};
+
+/// Items that are read at once.
+const PAGE: u64 = 1_000;
+
+/// How many sync items are in each state, and how many records in each module of Zoho.
+#[derive(Clone, Debug, Default)]
+pub struct Snapshot {
+    states: BTreeMap<&'static str, u64>,
+    modules: BTreeMap<String, usize>,
+}
+
+impl Snapshot {
+    /// The present moment.
+    pub async fn take(store: &Store, simulator: &Simulator) -> Result<Self, StoreError> {
+        let mut states = BTreeMap::new();
+        for counts in store.item_counts(Zoho::NAME).await? {
+            *states.entry(counts.state.as_str()).or_default() += counts.count;
+        }
+        Ok(Self { states, modules: simulator.counts() })
+    }
+
+    /// Items in a state.
+    pub fn items(&self, state: ItemState) -> u64 {
+        self.states.get(state.as_str()).copied().unwrap_or_default()
+    }
+
+    /// Items that are not delivered yet and wait for nothing but their turn.
+    pub fn waiting(&self) -> u64 {
+        self.items(ItemState::Pending) + self.items(ItemState::InFlight)
+    }
+
+    /// Records in a module of Zoho.
+    pub fn records(&self, module: &str) -> usize {
+        self.modules.get(module).copied().unwrap_or_default()
+    }
+}
+
+/// Records that are in the same state for the same reason.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Group {
+    /// The state.
+    pub state: ItemState,
+    /// The kind of record.
+    pub kind: Kind,
+    /// The reason in words.
+    pub reason: String,
+    /// How many.
+    pub count: usize,
+}
+
+/// What is left when all is at rest.
+#[derive(Debug)]
+pub struct Verdict {
+    /// Whether no record is forgotten.
+    pub conservation: Conservation,
+    /// What is not in Zoho, and why.
+    pub groups: Vec<Group>,
+    /// What should not be so, in words.
+    pub problems: Vec<String>,
+}
+
+/// Looks at every sync item and at what Zoho holds.
+pub async fn judge(
+    store: &Store,
+    simulator: &Simulator,
+    mapping: &Mapping,
+    term: &Term,
+) -> Result<Verdict, StoreError> {
+    let conservation = store.conservation(Zoho::NAME).await?;
+    let items = all_items(store).await?;
+    let mut problems = Vec::new();
+    if !conservation.holds() {
+        problems.push(format!("the records and their sync items do not agree: {conservation:?}"));
+    }
+    if let Some(pause) = store.destination(Zoho::NAME).await?.and_then(|destination| destination.pause) {
+        problems.push(format!("the delivery is paused: {}", pause.reason));
+    }
+    problems.extend(items.iter().filter_map(|item| unexpected(item, term)));
+    let counts = simulator.counts();
+    for (kind, module) in mapping.modules() {
+        // Each record of ours once, and those that were there before.
+        let ours = items.iter().filter(|item| item.key.kind == kind && item.remote_id.is_some()).count();
+        let expected = ours + if kind == Kind::User { term.untouched } else { 0 };
+        let found = counts.get(&module.module).copied().unwrap_or_default();
+        if found != expected {
+            problems.push(format!("{} should hold {expected} records and holds {found}", module.module));
+        }
+    }
+    Ok(Verdict { conservation, groups: groups(&items), problems })
+}
+
+async fn all_items(store: &Store) -> Result<Vec<ItemRow>, StoreError> {
+    let mut items: Vec<ItemRow> = Vec::new();
+    loop {
+        let after = items.last().map(|item| item.key);
+        let page = store.items(Zoho::NAME, &ItemFilter::default(), after, PAGE).await?;
+        if page.is_empty() {
+            return Ok(items);
+        }
+        items.extend(page);
+    }
+}
+
+/// What is wrong with an item, unless the story wants it so: one student fails, and what belongs to that student waits.
+fn unexpected(item: &ItemRow, term: &Term) -> Option<String> {
+    let is_doubtful = |key: RecordKey| key.kind == Kind::User && key.moodle_id.0 == term.doubtful.0;
+    let as_told = match item.state {
+        ItemState::Synced => !is_doubtful(item.key),
+        ItemState::Failed => is_doubtful(item.key),
+        ItemState::Parked => item.waits_for.is_some_and(is_doubtful),
+        ItemState::Pending | ItemState::InFlight => false,
+    };
+    let reason = item.reason.as_deref().unwrap_or("no reason is known");
+    (!as_told).then(|| format!("{} {} is {}: {reason}", item.key.kind, item.key.moodle_id, item.state))
+}
+
+fn groups(items: &[ItemRow]) -> Vec<Group> {
+    let mut groups: Vec<Group> = Vec::new();
+    for item in items {
+        let Some(reason) = &item.reason else { continue };
+        let of_it =
+            |group: &&mut Group| (group.state, group.kind) == (item.state, item.key.kind) && group.reason == *reason;
+        match groups.iter_mut().find(of_it) {
+            Some(group) => group.count += 1,
+            None => groups.push(Group { state: item.state, kind: item.key.kind, reason: reason.clone(), count: 1 }),
+        }
+    }
+    groups
+}

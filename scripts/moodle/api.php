@@ -1,0 +1,45 @@
+<?php
+// What the comparisons ask over HTTP. No Moodle is needed for it.
+//
+// Environment: BACKEND_URL, API_TOKEN (of the backend, scope read).
+
+/**
+ * The JSON at an address.
+ *
+ * @param string $url
+ * @param string[] $headers
+ * @return array
+ */
+function get_json(string $url, array $headers = []): array {
+    $curl = curl_init($url);
+    curl_setopt_array($curl, [
+        CURLOPT_RETURNTRANSFER => true,
+        CURLOPT_HTTPHEADER => $headers,
+        CURLOPT_PROXY => '',
+        CURLOPT_TIMEOUT => 60,
+    ]);
+    $body = curl_exec($curl);
+    $status = curl_getinfo($curl, CURLINFO_RESPONSE_CODE);
+    if ($status !== 200) {
+        fwrite(STDERR, "GET $url answered $status " . curl_error($curl) . "\n$body\n");
+        exit(1);
+    }
+    return json_decode($body, true, 512, JSON_THROW_ON_ERROR);
+}
+
+/**
+ * Everything that a list of the backend's API holds, page by page.
+ *
+ * @param string $list as in "users"
+ * @return Generator of arrays
+ */
+function backend_items(string $list): Generator {
+    $cursor = null;
+    do {
+        // The separator is named because Moodle sets PHP's default to that of HTML.
+        $query = http_build_query(['limit' => 500] + ($cursor === null ? [] : ['cursor' => $cursor]), '', '&');
+        $page = get_json(getenv('BACKEND_URL') . "/api/v1/$list?$query", ['Authorization: Bearer ' . getenv('API_TOKEN')]);
+        yield from $page['items'];
+        $cursor = $page['next_cursor'];
+    } while ($cursor !== null);
+}

@@ -1,0 +1,116 @@
+<?php
+// Usage: php compare_zoho.php
+//
+// Compares what the backend's API shows with what the simulated Zoho CRM holds by the default mapping, and prints how many records
+// of each kind are there and agree. Fails when anything differs. What is deleted must be gone or marked there.
+//
+// Environment: BACKEND_URL, API_TOKEN (of the backend, scope read), ZOHO_URL (of the simulator).
+
+require_once(__DIR__ . '/api.php');
+
+const DIFFERENCES_SHOWN = 20;
+
+/**
+ * A text as Zoho keeps it: without spaces around it, and nothing when it is empty.
+ *
+ * @param string|null $text
+ * @return string|null
+ */
+function text(?string $text): ?string {
+    $text = trim((string) $text);
+    return $text === '' ? null : $text;
+}
+
+/**
+ * A number with the two decimals that Zoho's field has.
+ *
+ * @param mixed $number
+ * @return string|null
+ */
+function number($number): ?string {
+    return $number === null ? null : number_format((float) $number, 2, '.', '');
+}
+
+/**
+ * The records of a module by their keys.
+ *
+ * @param array $state
+ * @param string $module
+ * @param string $key
+ * @return array
+ */
+function by_key(array $state, string $module, string $key): array {
+    $records = [];
+    foreach ($state['modules'][$module] as $record) {
+        if (isset($records[$record[$key]])) {
+            fwrite(STDERR, "$module has two records with the key {$record[$key]}\n");
+            exit(1);
+        }
+        $records[$record[$key]] = $record;
+    }
+    return $records;
+}
+
+$state = get_json(getenv('ZOHO_URL') . '/__sim/state');
+$contacts = by_key($state, 'Contacts', 'Moodle_User_Key');
+$products = by_key($state, 'Products', 'Moodle_Course_Key');
+$contact = fn($userid) => $contacts["college:$userid"]['id'] ?? 'none';
+$product = fn($courseid) => $courseid === null ? null : $products["college:$courseid"]['id'] ?? 'none';
+
+$kinds = ['users' => $contacts, 'courses' => $products, 'enrolments' => by_key($state, 'Moodle_Enrolments', 'Moodle_Enrolment_Key'),
+    'grades' => by_key($state, 'Moodle_Grades', 'Moodle_Grade_Key')];
+$key = ['users' => fn($i) => "college:{$i['userid']}", 'courses' => fn($i) => "college:{$i['courseid']}",
+    'enrolments' => fn($i) => "college:{$i['enrollmentid']}", 'grades' => fn($i) => "college:{$i['userid']}:{$i['itemid']}"];
+$expected = [
+    'users' => fn($i) => ['Last_Name' => text($i['lastname']) ?? text($i['username']), 'First_Name' => text($i['firstname']),
+        'Email' => text($i['email']), 'Moodle_Username' => text($i['username']),
+        'Moodle_Status' => $i['suspended'] ? 'Suspended' : 'Active', 'Moodle_Sync_Status' => 'Synced'],
+    'courses' => fn($i) => ['Product_Name' => text($i['fullname']), 'Product_Code' => text($i['shortname']),
+        'Moodle_Visible' => $i['visible'], 'Moodle_Sync_Status' => 'Synced'],
+    'enrolments' => fn($i) => ['Contact' => $contact($i['userid']), 'Course' => $product($i['courseid']),
+        'Status' => $i['status'] === 0 && $i['enabled'] ? 'Active' : 'Suspended', 'Moodle_Sync_Status' => 'Synced'],
+    'grades' => fn($i) => ['Contact' => $contact($i['userid']), 'Course' => $product($i['item']['courseid'] ?? $i['courseid']),
+        'Final_Grade' => number($i['finalgrade']), 'Grade_Max' => number($i['grademax']), 'Moodle_Sync_Status' => 'Synced'],
+];
+$marked = ['users' => ['Moodle_Status' => 'Deleted'], 'courses' => ['Moodle_Visible' => false], 'enrolments' => ['Status' => 'Ended'],
+    'grades' => ['Final_Grade' => null]];
+
+$differences = [];
+$row = "%-12s %11s %8s %8s\n";
+printf($row, 'kind', 'in backend', 'in Zoho', 'deleted');
+foreach ($kinds as $kind => $records) {
+    $living = [];
+    $deleted = [];
+    foreach (backend_items($kind) as $item) {
+        $deleted += $item['deleted'] ? [$key[$kind]($item) => true] : [];
+        $living += $item['deleted'] ? [] : [$key[$kind]($item) => $item];
+    }
+    $wanted = array_map($expected[$kind], $living) + array_fill_keys(array_keys($deleted), $marked[$kind]);
+    foreach ($wanted as $id => $fields) {
+        if (!isset($records[$id])) {
+            // What was deleted before it was delivered never gets there.
+            if (!isset($deleted[$id]) || isset($living[$id])) {
+                $differences[] = "$kind $id: missing in Zoho";
+            }
+            continue;
+        }
+        foreach ($fields as $name => $value) {
+            $found = $records[$id][$name] ?? null;
+            $found = is_array($found) ? $found['id'] : (is_string($value) && is_numeric($found) ? number($found) : $found);
+            if ($found !== $value) {
+                $differences[] = "$kind $id: $name is different";
+            }
+        }
+    }
+    foreach (array_keys(array_diff_key($records, $wanted)) as $id) {
+        $differences[] = "$kind $id: in Zoho, and not in the backend";
+    }
+    printf($row, $kind, count($living), count($records), count(array_diff_key($deleted, $living)));
+}
+foreach (array_slice($differences, 0, DIFFERENCES_SHOWN) as $difference) {
+    fwrite(STDERR, "$difference\n");
+}
+if ($differences) {
+    fwrite(STDERR, count($differences) . " differences between the backend and Zoho\n");
+    exit(1);
+}
