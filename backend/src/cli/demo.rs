@@ -79,6 +79,7 @@ pub(super) async fn run(arguments: Arguments, clock: Clock) -> Result<(), CliErr
         backend: &backend_url,
         zoho: &zoho_url,
         token: &api_token,
+        student: term.doubtful.0,
         events: term.events.len(),
         pace: arguments.pace,
     })?;
@@ -116,16 +117,16 @@ pub(super) async fn run(arguments: Arguments, clock: Clock) -> Result<(), CliErr
     told
 }
 
-/// The whole story; then it stays as it is until it is stopped, unless it should end.
+/// The whole story; then what is done to it from outside, until it is stopped, unless it should end.
 async fn tell(story: &Story, exit: bool) -> Result<(), CliError> {
     story.weeks().await?;
     let problems = story.end().await?;
     if exit {
         return if problems == 0 { Ok(()) } else { Err(CliError::Unhealthy(problems)) };
     }
-    story.repair()?;
-    print("\nBackend and Zoho go on running, for you to look at. Ctrl-C ends them.")?;
-    std::future::pending().await
+    story.repair().await?;
+    print("\nBackend and Zoho go on running, for you to look at; a line shows what changes. Ctrl-C ends them.\n")?;
+    story.watch().await
 }
 
 fn ended_early(ended: Result<Result<(), AppError>, tokio::task::JoinError>, folder: &Folder) -> CliError {

@@ -14,7 +14,7 @@ use crate::{
 const PAGE: u64 = 1_000;
 
 /// How many sync items are in each state, and how many records in each module of Zoho.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Snapshot {
     states: BTreeMap<&'static str, u64>,
     modules: BTreeMap<String, usize>,
@@ -137,4 +137,67 @@ fn groups(items: &[ItemRow]) -> Vec<Group> {
         }
     }
     groups
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{groups, unexpected};
+    use crate::{
+        clock::Timestamp,
+        demo::term::Term,
+        model::{Id, ItemState, Kind, RecordKey},
+        store::ItemRow,
+    };
+
+    fn key(kind: Kind, id: i64) -> RecordKey {
+        RecordKey { kind, site_id: 1, moodle_id: Id(id) }
+    }
+
+    fn item(key: RecordKey, state: ItemState, waits_for: Option<RecordKey>) -> ItemRow {
+        ItemRow {
+            key,
+            state,
+            revision: 1,
+            changed_at: Timestamp(0),
+            due_at: Timestamp(0),
+            attempts: 0,
+            remote_id: None,
+            digest: None,
+            synced_at: None,
+            waits_for,
+            code: None,
+            reason: waits_for.map(|key| format!("It waits for {}.", key.moodle_id)),
+        }
+    }
+
+    #[test]
+    fn only_what_the_story_wants_may_fail_or_wait() {
+        let term = Term { start: 0, events: vec![], imported: vec![], untouched: 0, doubtful: (7, 0) };
+        let (doubtful, other) = (key(Kind::User, 7), key(Kind::User, 8));
+        let grade = |state, waits_for| item(key(Kind::Grade, 7), state, waits_for);
+        for planned in [
+            item(doubtful, ItemState::Failed, None),
+            item(other, ItemState::Synced, None),
+            grade(ItemState::Parked, Some(doubtful)),
+        ] {
+            assert_eq!(unexpected(&planned, &term), None);
+        }
+        for wrong in [
+            item(doubtful, ItemState::Synced, None),
+            item(other, ItemState::Failed, None),
+            grade(ItemState::Failed, None),
+            grade(ItemState::Parked, Some(other)),
+            grade(ItemState::Pending, None),
+        ] {
+            assert!(unexpected(&wrong, &term).is_some_and(|words| words.contains(wrong.state.as_str())));
+        }
+    }
+
+    #[test]
+    fn records_with_the_same_reason_are_counted_together() {
+        let parked = |id, on| item(key(Kind::Grade, id), ItemState::Parked, Some(key(Kind::User, on)));
+        let items = [parked(1, 7), parked(2, 8), item(key(Kind::User, 7), ItemState::Synced, None), parked(3, 7)];
+        let counts: Vec<_> = groups(&items).into_iter().map(|group| (group.reason, group.count)).collect();
+        assert_eq!(counts, [("It waits for 7.".to_owned(), 2), ("It waits for 8.".to_owned(), 1)]);
+    }
 }

@@ -20,6 +20,8 @@ mod contract;
 mod convergence;
 mod crash;
 mod delivery;
+mod demo;
+mod model;
 mod once_wrong;
 mod reading;
 mod recordings;

@@ -1,6 +1,6 @@
 //! What the demo prints.
 
-use super::Folder;
+use super::{Folder, SITE};
 use crate::{
     cli::{CliError, print},
     demo::{
@@ -19,6 +19,8 @@ pub(super) struct Places<'a> {
     pub(super) backend: &'a str,
     pub(super) zoho: &'a str,
     pub(super) token: &'a str,
+    /// One whose story is worth reading.
+    pub(super) student: i64,
     pub(super) events: usize,
     pub(super) pace: u16,
 }
@@ -29,7 +31,7 @@ pub(super) fn program() -> String {
 }
 
 pub(super) fn places(places: &Places<'_>) -> Result<(), CliError> {
-    let Places { folder, backend, zoho, token, events, pace } = places;
+    let Places { folder, backend, zoho, token, student, events, pace } = places;
     let (program, config) = (program(), folder.config());
     let (path, log, config) = (folder.path().display(), folder.log(), config.display());
     let fate = if folder.is_temporary() { "removed at the end; --keep FOLDER keeps it" } else { "kept" };
@@ -44,7 +46,8 @@ pub(super) fn places(places: &Places<'_>) -> Result<(), CliError> {
          \x20 folder           {path}   ({fate})\n\n\
          In another terminal:\n\
          \x20 {program} sync status --config {config}\n\
-         \x20 curl -H 'Authorization: Bearer {token}' '{backend}/api/v1/users?limit=3'\n\n\
+         \x20 {program} sync audit --config {config}\n\
+         \x20 curl -H 'Authorization: Bearer {token}' {backend}/api/v1/users/{SITE}:{student}/timeline\n\n\
          A term of {WEEKS} weeks, {events} events, {pace}. Ctrl-C ends it at any time.\n",
         log.display(),
     ))

@@ -20,7 +20,7 @@ use crate::{
 /// How long everything may take to come to rest after the last event. Most of it is the pause between two deliveries of a record.
 const REST_TIME: Duration = Duration::from_secs(5 * 60);
 
-/// How often it is looked whether all is at rest.
+/// How often it is looked whether all is at rest, and afterwards whether something has changed.
 const REST_CHECK: Duration = Duration::from_millis(250);
 
 /// The week and the day whose events are sent twice.
@@ -134,11 +134,26 @@ impl Story {
         Ok(verdict.problems.len())
     }
 
-    /// What a person would do about the one that failed.
-    pub(super) fn repair(&self) -> Result<(), CliError> {
+    /// Shows a line whenever something has changed and is at rest again, for ever.
+    pub(super) async fn watch(&self) -> Result<(), CliError> {
+        let mut shown = Snapshot::take(&self.store, &self.simulator).await?;
+        loop {
+            tokio::time::sleep(REST_CHECK).await;
+            let now = Snapshot::take(&self.store, &self.simulator).await?;
+            if now.waiting() == 0 && now != shown {
+                show::row("now", None, &now)?;
+                shown = now;
+            }
+        }
+    }
+
+    /// Says what a person would do about the one that failed.
+    pub(super) async fn repair(&self) -> Result<(), CliError> {
+        self.organisation.end_lag().await?;
         let Self { zoho, backend, token, second_contact, .. } = self;
         print(format_args!(
-            "\nTo repair it, delete the second contact as a person would in Zoho, then let the student be tried again:\n\
+            "\nTo repair it, delete the second contact as a person would in Zoho, then let the student be tried again.\n\
+             What was parked follows at once:\n\
              \x20 curl -d '{{\"id\": \"{second_contact}\", \"$delete\": true}}' {zoho}/__sim/records/Contacts\n\
              \x20 curl -X POST -H 'Authorization: Bearer {token}' \\\n\
              \x20   {backend}/api/v1/destinations/zoho/items/user/{SITE}:{}/retry",

@@ -104,6 +104,31 @@ impl ItemFilter {
     }
 }
 
+/// The same filter for each kind that it names, from that of `after` on: a statement that locks items of several kinds would lock
+/// them in another order than the ingest does.
+fn by_kind(filter: &ItemFilter, after: Option<RecordKey>) -> impl Iterator<Item = ItemFilter> {
+    let named = filter.kind.or(filter.record.map(|key| key.kind));
+    let kinds = Kind::ALL.into_iter().filter(move |kind| after.is_none_or(|after| *kind >= after.kind));
+    let kinds = kinds.filter(move |kind| named.is_none_or(|named| named == *kind));
+    kinds.map(|kind| ItemFilter { kind: Some(kind), ..filter.clone() })
+}
+
+/// See [`Store::demand`].
+pub(super) async fn demand(
+    connection: &impl ConnectionTrait,
+    destination: &str,
+    keys: &[RecordKey],
+    now: Timestamp,
+) -> Result<(), StoreError> {
+    for ((kind, site_id), ids) in by_kind_and_site(keys) {
+        for list in bulk::key_lists(&ids) {
+            let (condition, values) = among(destination, kind, site_id, list);
+            make_pending(connection, destination, &condition, values, Delivered::Forgotten, now, None).await?;
+        }
+    }
+    Ok(())
+}
+
 impl Store {
     /// Releases parked items whose reason is gone already; only these, or all. Needed when the other record arrived while they
     /// were being parked. Returns how many.
@@ -151,13 +176,7 @@ impl Store {
     /// Asks for a delivery of these records whatever was delivered last; also of one that is in flight, when it has landed. Waits
     /// for whoever holds them.
     pub async fn demand(&self, destination: &str, keys: &[RecordKey], now: Timestamp) -> Result<(), StoreError> {
-        for ((kind, site_id), ids) in by_kind_and_site(keys) {
-            for list in bulk::key_lists(&ids) {
-                let (condition, values) = among(destination, kind, site_id, list);
-                make_pending(&self.write, destination, &condition, values, Delivered::Forgotten, now, None).await?;
-            }
-        }
-        Ok(())
+        demand(&self.write, destination, keys, now).await
     }
 
     /// How many items the filter names.
@@ -171,10 +190,15 @@ impl Store {
 
     /// Tries again, now, what the filter names and is not synced or in flight. Returns how many items.
     pub async fn retry(&self, destination: &str, filter: &ItemFilter, now: Timestamp) -> Result<u64, StoreError> {
-        let (condition, values) = filter.condition(destination);
-        let condition = format!("{condition} AND state IN ('failed', 'parked', 'pending')");
-        Ok(make_pending(&self.write, destination, &condition, values, Delivered::Forgotten, now, None).await?.len()
-            as u64)
+        let mut count = 0;
+        for filter in by_kind(filter, None) {
+            let (condition, values) = filter.condition(destination);
+            let condition = format!("{condition} AND state IN ('failed', 'parked', 'pending')");
+            let keys =
+                make_pending(&self.write, destination, &condition, values, Delivered::Forgotten, now, None).await?;
+            count += keys.len() as u64;
+        }
+        Ok(count)
     }
 
     /// Asks for a delivery of everything that the filter names, changed or not: one step of at most [`limits::RESYNC_ROWS`] items
@@ -186,19 +210,20 @@ impl Store {
         after: Option<RecordKey>,
         now: Timestamp,
     ) -> Result<Vec<RecordKey>, StoreError> {
-        let (mut condition, mut values) = filter.condition(destination);
-        if let Some(after) = after {
-            condition += " AND (site_id, kind, moodle_id) > (?, ?, ?)";
-            values.extend([
-                Value::from(after.site_id),
-                Value::from(after.kind.as_str()),
-                Value::from(after.moodle_id.0),
-            ]);
+        for filter in by_kind(filter, after) {
+            let (mut condition, mut values) = filter.condition(destination);
+            if let Some(after) = after.filter(|after| filter.kind == Some(after.kind)) {
+                condition += " AND (site_id, moodle_id) > (?, ?)";
+                values.extend([Value::from(after.site_id), Value::from(after.moodle_id.0)]);
+            }
+            let limit = Some(limits::RESYNC_ROWS);
+            let mut keys =
+                make_pending(&self.write, destination, &condition, values, Delivered::Forgotten, now, limit).await?;
+            if !keys.is_empty() {
+                keys.sort_unstable();
+                return Ok(keys);
+            }
         }
-        let limit = Some(limits::RESYNC_ROWS);
-        let mut keys =
-            make_pending(&self.write, destination, &condition, values, Delivered::Forgotten, now, limit).await?;
-        keys.sort_unstable_by_key(|key| (key.site_id, key.kind.as_str(), key.moodle_id));
-        Ok(keys)
+        Ok(Vec::new())
     }
 }

@@ -6,7 +6,7 @@ use sea_orm::{
     sea_query::{Expr, OnConflict},
 };
 
-use super::release::release_waiting;
+use super::release::{demand, release_waiting};
 use crate::{
     clock::Timestamp,
     model::{ItemState, Lane, RecordKey},
@@ -74,7 +74,9 @@ pub struct Attempt {
 }
 
 impl Store {
-    /// Settles items that were claimed under `lease`. Those that are no longer under it are left alone: another worker has them.
+    /// Settles items that were claimed under `lease`. Those that are no longer under it are another worker's, which may have
+    /// delivered something newer before this delivery arrived: they are asked for once more.
+    ///
     /// An item that was asked for again since it was claimed is pending once more.
     pub async fn settle(
         &self,
@@ -86,8 +88,15 @@ impl Store {
     ) -> Result<(), StoreError> {
         let transaction = self.begin_immediate().await?;
         let rows = settled.iter().map(|settled| row(destination, lease, settled, now, repeat_ms)).collect();
+        let mut held = 0;
         for group in bulk::groups(rows) {
-            Entity::insert_many(group).on_conflict(settling()).exec_without_returning(&transaction).await?;
+            held += Entity::insert_many(group).on_conflict(settling()).exec_without_returning(&transaction).await?;
+        }
+        if held < settled.len() as u64 {
+            // Which of them is not worth finding out: it happens to processes that stood still. No row is locked that is not already.
+            let tried = settled.iter().filter(|settled| settled.attempt.is_some());
+            let keys: Vec<RecordKey> = tried.map(|settled| settled.item.key).collect();
+            demand(&transaction, destination, &keys, now).await?;
         }
         let attempts: Vec<_> = settled.iter().filter_map(|settled| attempt_row(destination, settled)).collect();
         for group in bulk::groups(attempts) {

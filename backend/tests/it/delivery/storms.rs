@@ -64,7 +64,8 @@ async fn processes_share_the_work_and_the_token(database: Database) {
     let zoho = ZohoSimulator::start_set_up().await;
     zoho.change(json!({"delay_ms": 20})).await;
     let servers = [start(&database, &zoho).await, start(&database, &zoho).await, start(&database, &zoho).await];
-    let names: Vec<Value> = (1..=2_000).map(|id| at(id, "course_created", course(id, &format!("course{id}")))).collect();
+    let names: Vec<Value> =
+        (1..=2_000).map(|id| at(id, "course_created", course(id, &format!("course{id}")))).collect();
     for (batch, server) in names.chunks(500).zip(servers.iter().cycle()) {
         server.site().apply(batch).await;
     }

@@ -33,7 +33,7 @@ pub(crate) struct Answer {
 }
 
 #[expect(clippy::disallowed_methods, reason = "the one HTTP client of the tests")]
-pub(super) fn http_client() -> reqwest::Client {
+pub(crate) fn http_client() -> reqwest::Client {
     static CRYPTOGRAPHY: Once = Once::new();
     // The product's reqwest knows TLS, so that this one wants it too, though it never uses it.
     CRYPTOGRAPHY.call_once(|| rustls::crypto::ring::default_provider().install_default().unwrap());

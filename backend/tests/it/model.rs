@@ -1,0 +1,136 @@
+//! The whole delivery against a model: random histories of a small site, random faults of every kind, kills, stalls and a person who
+//! works in Zoho meanwhile. In the end Zoho holds what a plain fold of the events says, exactly once, and all is at rest.
+//!
+//! `IT_MODEL_SEEDS=100` runs so many seeds on each database; `IT_SEED=…` runs one. A seed repeats what was done, not when: threads and
+//! processes run as they like.
+
+mod chaos;
+mod check;
+mod cluster;
+mod expected;
+mod history;
+mod site;
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
+
+use backend_sync::store::Store;
+use serde_json::json;
+
+use self::{chaos::Chaos, cluster::Cluster, expected::Expected, history::History};
+use crate::support::{Database, ZohoSimulator, random::Random};
+
+on_both_databases!(zoho_ends_as_the_events_say);
+
+const SEEDS_VARIABLE: &str = "IT_MODEL_SEEDS";
+
+/// Seeds of a usual run: some ten seconds each.
+const SEEDS: u64 = 4;
+
+/// How often conservation is checked.
+const CHECK_INTERVAL: Duration = Duration::from_millis(25);
+
+/// How long nothing must happen in the end: several of the engine's rounds.
+const REST: Duration = Duration::from_millis(1_200);
+
+/// How the servers work: what is usual takes minutes.
+pub(crate) const SETTINGS: [(&str, &str); 2] =
+    [("BACKEND_SYNC_SYNC__LEASE_SECONDS", "2"), ("BACKEND_SYNC_SYNC__CHECK_SECONDS", "1")];
+
+/// Says which seed failed.
+struct Announced<'a> {
+    seed: u64,
+    database: &'a str,
+}
+
+impl Drop for Announced<'_> {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            eprintln!("the failing seed, on {}: IT_SEED={}", self.database, self.seed);
+        }
+    }
+}
+
+async fn zoho_ends_as_the_events_say(first: Database) {
+    let number = |name| std::env::var(name).ok().and_then(|number| number.parse::<u64>().ok());
+    let seeds: Vec<u64> = match number("IT_SEED") {
+        Some(seed) => vec![seed],
+        None => (0..number(SEEDS_VARIABLE).unwrap_or(SEEDS)).map(|_| getrandom::u64().unwrap() >> 16).collect(),
+    };
+    let is_postgres = first.is_postgres();
+    let mut first = Some(first);
+    for seed in seeds {
+        let database = match first.take() {
+            Some(database) => database,
+            None if is_postgres => Database::postgres().await.unwrap(),
+            None => Database::sqlite(),
+        };
+        let _announced = Announced { seed, database: if is_postgres { "PostgreSQL" } else { "SQLite" } };
+        run(seed, database).await;
+    }
+}
+
+async fn run(seed: u64, database: Database) {
+    let mut random = Random::from_seed(seed);
+    let zoho = Arc::new(ZohoSimulator::start_set_up().await);
+    let mut history = History::generate(&mut random);
+    let imported = history.imported();
+    for contact in &imported {
+        zoho.make_by_hand("Contacts", contact.clone()).await;
+    }
+    // Zoho's search lags behind: these have been there for long.
+    zoho.advance(3_000).await;
+    let repeat = random.below(2).to_string();
+    let workers = ["1", "4", "16"][usize::try_from(random.below(3)).unwrap()];
+    let settings = [("BACKEND_SYNC_SYNC__REPEAT_SECONDS", repeat.as_str()), ("BACKEND_SYNC_SYNC__WORKERS", workers)];
+    let database = Arc::new(database);
+    let cluster = Arc::new(Cluster::start(&database, &zoho, &settings).await);
+    let store = Store::connect(&database.url.parse().unwrap()).await.unwrap();
+    let over = Arc::new(AtomicBool::new(false));
+    let conservation = tokio::spawn(watch_conservation(store.clone(), Arc::clone(&over)));
+
+    let chaos = Chaos::new(&mut random, &cluster, &zoho, &database);
+    let stop = Arc::new(AtomicBool::new(false));
+    let chaos = tokio::spawn(chaos.run(Arc::clone(&stop)));
+    let batches = history.arrivals(&mut random);
+    site::send_all(&cluster, batches, &mut random).await;
+    stop.store(true, Ordering::Relaxed);
+    let report = chaos.await.unwrap();
+    let last = history.touch(&report.touched);
+    site::send_all(&cluster, vec![last], &mut random).await;
+    check::rest(&database, &cluster).await;
+
+    let expected = Expected::fold(history.events());
+    check::zoho_agrees(&expected, &report, imported.len(), &zoho).await;
+    check::items_agree(&expected, &database, &zoho).await;
+    let log = zoho.log().await;
+    let (calls, struck) = (log.len(), log.iter().filter(|call| !call["fault"].is_null()).count());
+    zoho.empty_log().await;
+    tokio::time::sleep(REST).await;
+    let log = zoho.log().await;
+    assert!(log.is_empty(), "calls at rest: {}", json!(log));
+    over.store(true, Ordering::Relaxed);
+    let checks = conservation.await.unwrap();
+    cluster.stop().await;
+    store.close().await;
+    check::nobody_panicked(&database);
+    eprintln!("seed {seed}: {report}; {struck} of {calls} calls struck; conservation held {checks} times; {expected}");
+}
+
+/// Returns how often it was checked.
+async fn watch_conservation(store: Store, over: Arc<AtomicBool>) -> u64 {
+    let mut checks = 0;
+    while !over.load(Ordering::Relaxed) {
+        // A process that is stalled in the middle of a transaction may keep SQLite's readers out for a while.
+        let conservation = store.conservation("zoho").await.unwrap();
+        assert!(conservation.holds(), "{conservation:?}");
+        checks += 1;
+        tokio::time::sleep(CHECK_INTERVAL).await;
+    }
+    checks
+}

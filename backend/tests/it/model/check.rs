@@ -1,0 +1,195 @@
+//! Waiting for the end, and what must be so then.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::{Duration, Instant},
+};
+
+use backend_sync::clock::Timestamp;
+use serde_json::{Map, Value};
+
+use super::{
+    chaos::Report,
+    cluster::Cluster,
+    expected::{Expected, Key, Wanted},
+    history::is_imported,
+};
+use crate::support::{Database, ZohoSimulator};
+
+/// How long the end may take, on a slow machine.
+const PATIENCE: Duration = Duration::from_secs(90);
+
+/// After that, the servers are started anew: they may leave Zoho alone for minutes because of what happened.
+const RESTART_AFTER: Duration = Duration::from_secs(4);
+
+/// What is due later is due now: retries, checks of a pause, the turn to fetch a token that a dead process had.
+pub(super) async fn pass_time(database: &Database) {
+    let due = match database.is_postgres() {
+        // Whoever holds an item keeps it.
+        true => {
+            "UPDATE sync_items SET due_at = 0 WHERE ctid IN (SELECT ctid FROM sync_items WHERE state = 'pending' \
+             FOR UPDATE SKIP LOCKED)"
+        }
+        false => "UPDATE sync_items SET due_at = 0 WHERE state = 'pending'",
+    };
+    database.execute(due).await;
+    database
+        .execute("UPDATE destinations SET check_at = CASE WHEN check_at IS NULL THEN NULL ELSE 0 END, refresh_lease_until = NULL")
+        .await;
+}
+
+/// Waits until nothing is pending or in flight.
+pub(super) async fn rest(database: &Database, cluster: &Cluster) {
+    let (begin, mut restarted) = (Instant::now(), false);
+    loop {
+        let busy = "SELECT count(*) FROM sync_items WHERE state IN ('pending', 'in_flight')";
+        if database.count(busy).await == 0 {
+            return;
+        }
+        if begin.elapsed() > PATIENCE {
+            let sql = "SELECT kind || ' ' || moodle_id || ': ' || state || ', tries: ' || attempts || ', ' || COALESCE(reason, '') \
+                       FROM sync_items WHERE state IN ('pending', 'in_flight')";
+            let pause = database.texts("SELECT pause_reason FROM destinations").await;
+            panic!("it does not come to rest: {:#?}, paused: {pause:?}", database.texts(sql).await);
+        }
+        if !restarted && begin.elapsed() > RESTART_AFTER {
+            cluster.restart(database).await;
+            restarted = true;
+        }
+        pass_time(database).await;
+        tokio::time::sleep(Duration::from_millis(300)).await;
+    }
+}
+
+/// The records of a module by their keys; those without one apart.
+struct Found {
+    by_key: BTreeMap<String, Map<String, Value>>,
+    without: usize,
+}
+
+async fn found(zoho: &ZohoSimulator, module: &str, key: &str) -> Found {
+    let mut found = Found { by_key: BTreeMap::new(), without: 0 };
+    for record in zoho.records(module).await {
+        match record.get(key).and_then(Value::as_str).map(str::to_owned) {
+            Some(key) => {
+                let twice = found.by_key.insert(key.clone(), record);
+                assert!(twice.is_none(), "two records of {module} have the key {key}");
+            }
+            None => found.without += 1,
+        }
+    }
+    found
+}
+
+/// Zoho holds what it should, once, and nothing else.
+pub(super) async fn zoho_agrees(expected: &Expected, report: &Report, imported: usize, zoho: &ZohoSimulator) {
+    let mut modules = BTreeMap::new();
+    for (module, key) in super::chaos::KEYS {
+        modules.insert(module, found(zoho, module, key).await);
+    }
+    let mut wrong = Vec::new();
+    for (module, found) in &modules {
+        let unknown = found.by_key.keys().filter(|key| !expected.wanted.contains_key(&(*module, (*key).clone())));
+        wrong.extend(unknown.map(|key| format!("{module} {key} should not be there")));
+    }
+    for ((module, key), wanted) in &expected.wanted {
+        match modules[module].by_key.get(key) {
+            Some(record) => {
+                wrong.extend(differences(record, wanted, &modules).map(|what| format!("{module} {key}: {what}")))
+            }
+            None if wanted.deleted => {}
+            None => wrong.push(format!("{module} {key} is missing")),
+        }
+    }
+    // Each contact of admissions became its user's, but for those of users who are gone or were never reported.
+    let is_adopted = |wanted: &&Wanted| wanted.of.0 == "user" && !wanted.deleted && is_imported(wanted.of.1);
+    let adopted = expected.wanted.values().filter(is_adopted).count();
+    if modules["Contacts"].without + adopted > imported {
+        wrong.push(format!("{} contacts of {imported} were not adopted", modules["Contacts"].without));
+    }
+    assert!(wrong.is_empty(), "Zoho does not agree with the events: {wrong:#?}");
+    let recycled = zoho.state().await["recycled"].clone();
+    for module in modules.keys() {
+        let by_hand = report.deleted.get(*module).copied().unwrap_or_default();
+        assert_eq!(recycled[*module].as_u64(), Some(by_hand), "deleted from {module}, where only a person deletes");
+    }
+}
+
+fn differences<'a>(
+    record: &'a Map<String, Value>,
+    wanted: &'a Wanted,
+    modules: &'a BTreeMap<&str, Found>,
+) -> impl Iterator<Item = String> + 'a {
+    let fields = wanted.fields.iter().filter_map(|(name, value)| {
+        let there = record.get(*name).unwrap_or(&Value::Null);
+        (!same(there, value)).then(|| format!("{name} is {there}, not {value}"))
+    });
+    let lookups = wanted.lookups.iter().filter_map(|(name, module, key)| {
+        let there = record.get(*name).and_then(|lookup| lookup["id"].as_str());
+        let should = modules[module].by_key.get(key).and_then(|other| other["id"].as_str());
+        (there.is_none() || there != should).then(|| format!("{name} is {there:?}, not {should:?}"))
+    });
+    let status = record.get("Moodle_Sync_Status").and_then(Value::as_str);
+    fields.chain(lookups).chain((status != Some("Synced")).then(|| format!("marked as {status:?}")))
+}
+
+fn same(there: &Value, value: &Value) -> bool {
+    let moment = |value: &Value| value.as_str().and_then(Timestamp::from_rfc3339);
+    match (there.as_f64().zip(value.as_f64()), moment(there).zip(moment(value))) {
+        (Some((there, value)), _) => (there - value).abs() < 1e-9,
+        (_, Some((there, value))) => there == value,
+        _ => there == value,
+    }
+}
+
+/// Each record has one item; parked are exactly those whose prerequisite never came; nothing failed; what is there is known by its id.
+pub(super) async fn items_agree(expected: &Expected, database: &Database, zoho: &ZohoSimulator) {
+    let sql = "SELECT kind, moodle_id, state, remote_id, waits_kind, waits_id, COALESCE(reason, '') AS reason FROM sync_items";
+    let rows = database.rows(sql).await;
+    assert_eq!(rows.len(), expected.records, "one item for each record");
+    let mut places = BTreeMap::new();
+    for (module, key) in super::chaos::KEYS {
+        places.insert(module, found(zoho, module, key).await.by_key);
+    }
+    let mut ids: BTreeMap<(String, i64), String> = BTreeMap::new();
+    for ((module, key), wanted) in expected.wanted.iter().filter(|(_, wanted)| !wanted.deleted) {
+        let id = places[module][key]["id"].as_str().unwrap().to_owned();
+        ids.insert((wanted.of.0.to_owned(), wanted.of.1), id);
+    }
+    let mut wrong = Vec::new();
+    for row in rows {
+        let text = |name: &str| row.try_get::<Option<String>>("", name).unwrap();
+        let (kind, id) = (text("kind").unwrap(), row.try_get::<i64>("", "moodle_id").unwrap());
+        let (state, reason) = (text("state").unwrap(), text("reason").unwrap());
+        let waits_for = text("waits_kind").zip(row.try_get::<Option<i64>>("", "waits_id").unwrap());
+        let parked: Option<&BTreeSet<Key>> =
+            expected.parked.iter().find(|(key, _)| (key.0, key.1) == (kind.as_str(), id)).map(|(_, waits)| waits);
+        let as_it_should = match parked {
+            Some(missing) => {
+                let waits = waits_for.as_ref().map(|(kind, id)| (kind.as_str(), *id));
+                state == "parked" && missing.iter().any(|key| Some((key.0, key.1)) == waits)
+            }
+            None => {
+                state == "synced"
+                    && ids.get(&(kind.clone(), id)).is_none_or(|id| text("remote_id").as_ref() == Some(id))
+            }
+        };
+        if !as_it_should {
+            let remote_id = text("remote_id");
+            wrong.push(format!("{kind} {id}: {state}, id {remote_id:?}, waits for {waits_for:?}: {reason}"));
+        }
+    }
+    assert!(wrong.is_empty(), "items are not as they should be: {wrong:#?}");
+}
+
+/// Looks into the logs of all processes, also of those that were killed.
+pub(super) fn nobody_panicked(database: &Database) {
+    for entry in std::fs::read_dir(database.folder.path()).unwrap() {
+        let path = entry.unwrap().path();
+        if path.extension().is_some_and(|extension| extension == "log") {
+            let log = std::fs::read_to_string(&path).unwrap();
+            let panicked = log.lines().find(|line| line.contains("panicked"));
+            assert!(panicked.is_none(), "{panicked:?}");
+        }
+    }
+}
