@@ -11,8 +11,8 @@ use super::{
     auth::OperatorToken,
     body::JsonText,
     failure::{Acting, Failure, Instructing, Supervising},
-    items::read_fields,
     problem::{Code, Problem},
+    retry::read_fields,
 };
 use crate::{
     clock::Timestamp,

@@ -23,6 +23,7 @@ mod plan;
 mod problem;
 mod record;
 mod related;
+mod retry;
 mod schema;
 mod timeline;
 mod users;
@@ -82,7 +83,8 @@ type Operations = (
     (users::Operations, courses::Operations, enrolments::Operations),
     (grades::Operations, completions::Operations),
     (events::Operations, changes::Operations, health::Operations),
-    (destinations::Operations, items::Operations, plan::Operations, timeline::Operations),
+    (destinations::Operations, items::Operations, retry::Operations),
+    (plan::Operations, timeline::Operations),
 );
 
 fn service() -> OpenApiService<Operations, ()> {
@@ -91,7 +93,8 @@ fn service() -> OpenApiService<Operations, ()> {
         (users::Operations, courses::Operations, enrolments::Operations),
         (grades::Operations, completions::Operations),
         (events::Operations, changes::Operations, health::Operations),
-        (destinations::Operations, items::Operations, plan::Operations, timeline::Operations),
+        (destinations::Operations, items::Operations, retry::Operations),
+        (plan::Operations, timeline::Operations),
     );
     OpenApiService::new(operations, "Backend Sync", env!("CARGO_PKG_VERSION"))
         .summary("What happens in Moodle, kept durably and made readable, on its way to Zoho CRM")

@@ -82,6 +82,9 @@ pub(super) struct RetryArguments {
     /// Only this record: kind:site:id, as in grade:college:3
     #[arg(long, value_name = "RECORD", conflicts_with_all = ["kind", "site"])]
     record: Option<RecordArgument>,
+    /// Print {"items":…}
+    #[arg(long)]
+    json: bool,
 }
 
 /// A record on the command line.
@@ -172,13 +175,16 @@ impl RecordArgument {
 
 async fn retry(config: &Config, store: &Store, arguments: RetryArguments, clock: &Clock) -> Result<(), CliError> {
     need_destination(config, store).await?;
-    let RetryArguments { scope, state, code, record } = arguments;
+    let RetryArguments { scope, state, code, record, json } = arguments;
     let record = match record {
         Some(record) => Some(record.key(store).await?),
         None => None,
     };
     let filter = ItemFilter { state, code, record, ..scope.filter(store).await? }.for_retry();
     let items = store.retry(Zoho::NAME, &filter, clock.now()).await?;
+    if json {
+        return print(serde_json::json!({ "items": items }));
+    }
     print(format_args!("{items} made pending. backend-sync sync status shows how they fare."))
 }
 

@@ -107,8 +107,9 @@ fn every_operation_says_what_it_is_and_how_it_fails() {
         (&schemes["SiteToken"]["in"], &schemes["SiteToken"]["name"]),
         (&json!("header"), &json!("X-Moodle-Token"))
     );
-    assert_eq!(schemes["OperatorToken"], schemes["ApiToken"]);
-    assert_eq!((&schemes["ApiToken"]["type"], &schemes["ApiToken"]["scheme"]), (&json!("http"), &json!("bearer")));
+    for scheme in [&schemes["ApiToken"], &schemes["OperatorToken"]] {
+        assert_eq!((&scheme["type"], &scheme["scheme"]), (&json!("http"), &json!("bearer")));
+    }
 }
 
 #[test]

@@ -26,10 +26,10 @@ fn a_learner() -> Vec<Value> {
     ]
 }
 
-/// A user whom Zoho refuses: the address is none.
+/// A user whom Zoho refuses: the telephone number is none.
 fn a_bad_user(userid: i64) -> Value {
-    let mut user = user(userid, "bad");
-    user["email"] = json!("not an address");
+    let mut user = user(userid, &format!("bad{userid}"));
+    user["phone1"] = json!("<ask her mother>");
     at(1, "user_created", user)
 }
 
