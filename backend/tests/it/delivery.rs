@@ -13,7 +13,7 @@ use serde_json::{Map, Value, json};
 use crate::support::{Database, Server, ZohoSimulator, server::run_json};
 
 /// How long something may take that is due at once, on a slow machine.
-const PATIENCE: Duration = Duration::from_secs(30);
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A server that delivers to the simulator, with nothing that makes a test wait.
 pub(super) async fn start(database: &Database, zoho: &ZohoSimulator) -> Server {

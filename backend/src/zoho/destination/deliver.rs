@@ -1,6 +1,6 @@
 //! A delivery: decides about each item, makes the calls, and settles each item by its own line of the answer.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 
 use serde_json::{Map, Value};
 
@@ -178,8 +178,8 @@ impl Zoho {
         jobs: Vec<Job>,
         delivery: &mut Delivery,
     ) -> Result<Vec<Job>, Trouble> {
-        let (mut parts, mut gone, mut failures) = (vec![jobs], Vec::new(), 0);
-        while let Some(mut part) = parts.pop() {
+        let (mut parts, mut gone, mut failures) = (VecDeque::from([jobs]), Vec::new(), 0);
+        while let Some(mut part) = parts.pop_front() {
             if part.is_empty() {
                 continue;
             }
@@ -199,7 +199,8 @@ impl Zoho {
             failures += 1;
             if part.len() > 1 && failures < FAILURES_IN_A_ROW && may_be_one_record(&error, &part) {
                 let rest = part.split_off(part.len() / 2);
-                parts.extend([rest, part]);
+                // To the end, so that the other half of a bad part is next: it shows whether Zoho is ill or a record bad.
+                parts.extend([part, rest]);
                 continue;
             }
             let refused = matches!(error, CallError::Invalid { .. });
