@@ -10,6 +10,7 @@ mod cluster;
 mod expected;
 mod history;
 mod site;
+mod stalled;
 
 use std::{
     sync::{
@@ -83,6 +84,7 @@ async fn run(seed: u64, database: Database) {
     for contact in &imported {
         zoho.make_by_hand("Contacts", contact.clone()).await;
     }
+    zoho.make_by_hand("Contacts", History::foreign()).await;
     // Zoho's search lags behind: these have been there for long.
     zoho.advance(3_000).await;
     let repeat = random.below(2).to_string();
