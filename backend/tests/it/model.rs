@@ -9,8 +9,8 @@ mod check;
 mod cluster;
 mod expected;
 mod history;
+mod moments;
 mod site;
-mod stalled;
 
 use std::{
     sync::{
@@ -96,6 +96,9 @@ async fn run(seed: u64, database: Database) {
     let over = Arc::new(AtomicBool::new(false));
     let conservation = tokio::spawn(watch_conservation(store.clone(), Arc::clone(&over)));
 
+    // Calls that take a while, so that records change while they are delivered.
+    let call_ms = [20, 100, 250][usize::try_from(random.below(3)).unwrap()];
+    zoho.change(json!({"delay_ms": call_ms})).await;
     let chaos = Chaos::new(&mut random, &cluster, &zoho, &database);
     let stop = Arc::new(AtomicBool::new(false));
     let chaos = tokio::spawn(chaos.run(Arc::clone(&stop)));
