@@ -155,12 +155,11 @@ impl<'a> Decider<'a> {
         }
     }
 
-    /// Whether a try can have arrived: not without what the record points to. The id of what the mapping deletes is forgotten, so
-    /// that tells nothing.
+    /// Whether a try can have arrived: not without what the record points to. That may have been in Zoho and be gone from there.
     fn may_be_there(&self, facts: &Facts<'_>) -> bool {
-        let deletes = |kind| self.mapping.module(kind).is_some_and(|module| module.on_delete == OnDelete::Delete);
-        let is_there = |related: RecordKey| self.batch.related(related).is_some_and(|row| row.remote_id.is_some());
-        self.needed(facts).all(|related| is_there(related) || deletes(related.kind))
+        let was_there =
+            |related| self.batch.related(related).is_some_and(|row| row.remote_id.is_some() || row.synced_at.is_some());
+        self.needed(facts).all(was_there)
     }
 
     fn needed(&self, facts: &Facts<'_>) -> impl Iterator<Item = RecordKey> {
