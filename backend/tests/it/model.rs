@@ -9,6 +9,7 @@ mod check;
 mod cluster;
 mod expected;
 mod history;
+mod moments;
 mod site;
 
 use std::{
@@ -83,6 +84,7 @@ async fn run(seed: u64, database: Database) {
     for contact in &imported {
         zoho.make_by_hand("Contacts", contact.clone()).await;
     }
+    zoho.make_by_hand("Contacts", History::foreign()).await;
     // Zoho's search lags behind: these have been there for long.
     zoho.advance(3_000).await;
     let repeat = random.below(2).to_string();
@@ -94,6 +96,9 @@ async fn run(seed: u64, database: Database) {
     let over = Arc::new(AtomicBool::new(false));
     let conservation = tokio::spawn(watch_conservation(store.clone(), Arc::clone(&over)));
 
+    // Calls that take a while, so that records change while they are delivered.
+    let call_ms = [20, 100, 250][usize::try_from(random.below(3)).unwrap()];
+    zoho.change(json!({"delay_ms": call_ms})).await;
     let chaos = Chaos::new(&mut random, &cluster, &zoho, &database);
     let stop = Arc::new(AtomicBool::new(false));
     let chaos = tokio::spawn(chaos.run(Arc::clone(&stop)));

@@ -138,7 +138,7 @@ impl<'a> Decider<'a> {
             true => ("deleted".to_owned(), "It is deleted in Moodle.".to_owned()),
             false => (LEFT_OUT.to_owned(), "The mapping's filter leaves it out.".to_owned()),
         };
-        let never_there = remote_id.is_none() && !tried;
+        let never_there = remote_id.is_none() && !(tried && self.may_be_there(facts));
         if never_there || self.module.on_delete == OnDelete::Keep {
             return Decision::LeftOut { reason, waits_for: None };
         }
@@ -153,6 +153,13 @@ impl<'a> Decider<'a> {
                 Decision::Remove(Target { remote_id, body, digest })
             }
         }
+    }
+
+    /// Whether a try can have arrived: not without what the record points to. That may have been in Zoho and be gone from there.
+    fn may_be_there(&self, facts: &Facts<'_>) -> bool {
+        let was_there =
+            |related| self.batch.related(related).is_some_and(|row| row.remote_id.is_some() || row.synced_at.is_some());
+        self.needed(facts).all(was_there)
     }
 
     fn needed(&self, facts: &Facts<'_>) -> impl Iterator<Item = RecordKey> {

@@ -10,9 +10,13 @@ use std::{
     time::Duration,
 };
 
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
-use super::{check::pass_time, cluster::Cluster, history::is_imported};
+use super::{
+    check::pass_time,
+    cluster::Cluster,
+    history::{FOREIGN_KEY, is_imported},
+};
 use crate::support::{Database, ZohoSimulator, random::Random};
 
 /// All that the simulator can do wrong.
@@ -40,7 +44,7 @@ const OPERATIONS: [&str; 7] = ["token", "update", "upsert", "upsert", "search", 
 
 /// The longest that a call is held: well below what is left of a lease when its process dies, because Zoho goes on with a call whose
 /// caller is dead.
-const DELAY_MS: u64 = 900;
+const DELAY_MS: u64 = 800;
 
 /// The modules, each with its key and a field that a person changes.
 const MODULES: [(&str, &str, &str); 4] = [
@@ -64,7 +68,6 @@ pub(super) struct Chaos {
 }
 
 /// What was done.
-#[derive(Default)]
 pub(super) struct Report {
     /// Module and key of what a person changed or deleted in Zoho.
     pub(super) touched: Vec<(String, String)>,
@@ -100,14 +103,15 @@ impl Chaos {
 
     /// Until `stop`; then all works again.
     pub(super) async fn run(mut self, stop: Arc<AtomicBool>) -> Report {
-        let mut report = Report::default();
-        let mut other = Random::from_seed(self.random.next());
-        let processes = trouble_processes(&self.cluster, &self.database, &mut other, &stop);
-        let zoho = trouble_zoho(&self.zoho, &self.database, &mut self.random, &stop, &mut report);
-        let ((kills, stalls), ()) = tokio::join!(processes, zoho);
-        (report.kills, report.stalls) = (kills, stalls);
+        let mut others = [(); 2].map(|()| Random::from_seed(self.random.next()));
+        let [by_processes, by_person] = &mut others;
+        let processes = trouble_processes(&self.cluster, &self.database, by_processes, &stop);
+        let zoho = trouble_zoho(&self.zoho, &self.database, &mut self.random, &stop);
+        let person = work_in_zoho(&self.zoho, by_person, &stop);
+        let ((kills, stalls), faults, (touched, deleted)) = tokio::join!(processes, zoho, person);
+        let report = Report { touched, deleted, faults, kills, stalls };
         self.zoho.clear_faults().await;
-        self.zoho.change(json!({"revoked": false, "removed_scopes": []})).await;
+        self.zoho.change(json!({"revoked": false, "delay_ms": 0})).await;
         report
     }
 }
@@ -121,12 +125,12 @@ async fn trouble_processes(
 ) -> (u32, u32) {
     let (mut kills, mut stalls) = (0, 0);
     loop {
-        tokio::time::sleep(Duration::from_millis(300 + random.below(1_200))).await;
+        tokio::time::sleep(Duration::from_millis(200 + random.below(1_000))).await;
         if stop.load(Ordering::Relaxed) {
             return (kills, stalls);
         }
         let place = random.below(cluster.size() as u64) as usize;
-        if random.below(4) == 0 {
+        if random.below(3) == 0 {
             stalls += 1;
             cluster.stall(place, Duration::from_millis(1_500 + random.below(2_000))).await;
         } else {
@@ -136,35 +140,31 @@ async fn trouble_processes(
     }
 }
 
-async fn trouble_zoho(
-    zoho: &ZohoSimulator,
-    database: &Database,
-    random: &mut Random,
-    stop: &AtomicBool,
-    report: &mut Report,
-) {
+/// Returns how many faults there were.
+async fn trouble_zoho(zoho: &ZohoSimulator, database: &Database, random: &mut Random, stop: &AtomicBool) -> u32 {
+    let mut faults = 0;
     let first_fault = random.below(FAULTS.len() as u64);
     while !stop.load(Ordering::Relaxed) {
         match random.below(20) {
-            0..11 => {
-                // In turn, so that each seed has all of them.
-                let place = (first_fault + u64::from(report.faults)) % FAULTS.len() as u64;
+            0..10 => {
+                // In turn, so that few seeds have all of them.
+                let place = (first_fault + u64::from(faults)) % FAULTS.len() as u64;
                 zoho.add_faults(json!([fault(FAULTS[place as usize], random)])).await;
-                report.faults += 1;
+                faults += 1;
             }
-            11 | 12 => zoho.clear_faults().await,
-            13 => {
+            10 => zoho.clear_faults().await,
+            11 => {
                 zoho.change(json!({"revoked": true})).await;
                 tokio::time::sleep(Duration::from_millis(random.below(1_000))).await;
                 zoho.change(json!({"revoked": false})).await;
             }
             // Longer than Zoho counts new access tokens; some come to their end.
-            14 | 15 => zoho.advance(700).await,
-            16 | 17 => pass_time(database).await,
-            _ => work_in_zoho(zoho, random, report).await,
+            12 => zoho.advance(700).await,
+            _ => pass_time(database).await,
         }
         tokio::time::sleep(Duration::from_millis(20 + random.below(250))).await;
     }
+    faults
 }
 
 fn fault(name: &str, random: &mut Random) -> Value {
@@ -178,22 +178,32 @@ fn fault(name: &str, random: &mut Random) -> Value {
     json!({"match": matching, "fault": name, "delay_ms": random.below(DELAY_MS)})
 }
 
-/// A person changes a record or throws it away.
-async fn work_in_zoho(zoho: &ZohoSimulator, random: &mut Random, report: &mut Report) {
-    let (module, key_field, field) = MODULES[random.below(4) as usize];
-    let records = zoho.records(module).await;
-    let records: Vec<_> =
-        records.iter().filter_map(|record| Some((record, record.get(key_field)?.as_str()?))).collect();
-    if records.is_empty() {
-        return;
+/// A person changes records or throws them away; contacts more often than others. Returns which, and how many are gone by module.
+async fn work_in_zoho(
+    zoho: &ZohoSimulator,
+    random: &mut Random,
+    stop: &AtomicBool,
+) -> (Vec<(String, String)>, BTreeMap<String, u64>) {
+    let (mut touched, mut deleted) = (Vec::new(), BTreeMap::new());
+    while !stop.load(Ordering::Relaxed) {
+        tokio::time::sleep(Duration::from_millis(200 + random.below(800))).await;
+        let (module, key_field, field) = MODULES[random.below(6).saturating_sub(2) as usize];
+        let records = zoho.records(module).await;
+        let key_of = |record: &Map<String, Value>| record.get(key_field)?.as_str().map(str::to_owned);
+        let records = records.iter().filter_map(|record| Some((record, key_of(record)?)));
+        let records: Vec<_> = records.filter(|(_, key)| key != FOREIGN_KEY).collect();
+        if records.is_empty() {
+            continue;
+        }
+        let (record, key) = &records[random.below(records.len() as u64) as usize];
+        let was_imported = module == "Contacts" && is_imported(key.rsplit_once(':').unwrap().1.parse().unwrap());
+        if random.below(3) == 0 || was_imported {
+            zoho.make_by_hand(module, json!({"id": record["id"], field: "by hand"})).await;
+        } else {
+            zoho.make_by_hand(module, json!({"id": record["id"], "$delete": true})).await;
+            *deleted.entry(module.to_owned()).or_default() += 1;
+        }
+        touched.push((module.to_owned(), key.clone()));
     }
-    let (record, key) = records[random.below(records.len() as u64) as usize];
-    let was_imported = module == "Contacts" && is_imported(key.rsplit_once(':').unwrap().1.parse().unwrap());
-    if random.below(2) == 0 || was_imported {
-        zoho.make_by_hand(module, json!({"id": record["id"], field: "by hand"})).await;
-    } else {
-        zoho.make_by_hand(module, json!({"id": record["id"], "$delete": true})).await;
-        *report.deleted.entry(module.to_owned()).or_default() += 1;
-    }
-    report.touched.push((module.to_owned(), key.to_owned()));
+    (touched, deleted)
 }

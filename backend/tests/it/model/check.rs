@@ -11,8 +11,8 @@ use serde_json::{Map, Value};
 use super::{
     chaos::Report,
     cluster::Cluster,
-    expected::{Expected, Key, Wanted},
-    history::is_imported,
+    expected::{Expected, Key, REFUSED, Wanted},
+    history::{FOREIGN_KEY, is_imported},
 };
 use crate::support::{Database, ZohoSimulator};
 
@@ -87,6 +87,8 @@ pub(super) async fn zoho_agrees(expected: &Expected, report: &Report, imported: 
     for (module, key) in super::chaos::KEYS {
         modules.insert(module, found(zoho, module, key).await);
     }
+    let foreign = modules.get_mut("Contacts").unwrap().by_key.remove(FOREIGN_KEY).expect("the contact of another site");
+    assert_eq!(foreign["Last_Name"], "Foreign", "{foreign:?}");
     let mut wrong = Vec::new();
     for (module, found) in &modules {
         let unknown = found.by_key.keys().filter(|key| !expected.wanted.contains_key(&(*module, (*key).clone())));
@@ -142,9 +144,9 @@ fn same(there: &Value, value: &Value) -> bool {
     }
 }
 
-/// Each record has one item; parked are exactly those whose prerequisite never came; nothing failed; what is there is known by its id.
+/// Each record has one item; parked are exactly those whose prerequisite is not there; only what needs a person failed; what is there is known by its id.
 pub(super) async fn items_agree(expected: &Expected, database: &Database, zoho: &ZohoSimulator) {
-    let sql = "SELECT kind, moodle_id, state, remote_id, waits_kind, waits_id, COALESCE(reason, '') AS reason FROM sync_items";
+    let sql = "SELECT kind, moodle_id, state, code, remote_id, waits_kind, waits_id, COALESCE(reason, '') AS reason FROM sync_items";
     let rows = database.rows(sql).await;
     assert_eq!(rows.len(), expected.records, "one item for each record");
     let mut places = BTreeMap::new();
@@ -168,6 +170,9 @@ pub(super) async fn items_agree(expected: &Expected, database: &Database, zoho: 
             Some(missing) => {
                 let waits = waits_for.as_ref().map(|(kind, id)| (kind.as_str(), *id));
                 state == "parked" && missing.iter().any(|key| Some((key.0, key.1)) == waits)
+            }
+            None if (kind.as_str(), id) == REFUSED => {
+                state == "failed" && text("code").as_deref() == Some("email_taken")
             }
             None => {
                 state == "synced"

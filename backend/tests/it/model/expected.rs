@@ -8,6 +8,8 @@ use std::{
 use backend_sync::clock::Timestamp;
 use serde_json::{Map, Value, json};
 
+use super::history::NAMESAKE;
+
 /// Kind and id.
 pub(super) type Key = (&'static str, i64);
 
@@ -17,6 +19,9 @@ struct Folded {
     references: Map<String, Value>,
     deleted: bool,
 }
+
+/// The user that needs a person.
+pub(super) const REFUSED: Key = ("user", NAMESAKE);
 
 /// A record in Zoho, by its module and key.
 pub(super) type Place = (&'static str, String);
@@ -90,11 +95,14 @@ impl Expected {
             record.state = Some(data);
         }
         let mut expected = Self { wanted: BTreeMap::new(), parked: BTreeMap::new(), records: records.len() };
-        let known: BTreeSet<Key> = records.keys().copied().collect();
+        let known: BTreeSet<Key> = records.keys().copied().filter(|key| *key != REFUSED).collect();
         for ((kind, id), record) in &records {
             let data = record.state.as_ref().unwrap_or(&record.references);
             let item = items.get(&data.get("itemid").map_or(0, |_| number(data, "itemid")));
             if *kind == "grade" && last_grades[&(number(data, "userid"), number(data, "itemid"))] != *id {
+                continue;
+            }
+            if (*kind, *id) == REFUSED {
                 continue;
             }
             let (place, wanted) = wanted(kind, *id, record.deleted, data, item);

@@ -18,6 +18,12 @@ const ITEMS: i64 = 3;
 /// Events of one batch, at most.
 const BATCH: u64 = 14;
 
+/// The user whose address belongs to a contact of another key: a person must decide, and what points to the user waits.
+pub(super) const NAMESAKE: i64 = 4;
+
+/// The key of that contact.
+pub(super) const FOREIGN_KEY: &str = "other:9";
+
 /// A thing in Moodle, or what was last known of it.
 struct Thing {
     data: Map<String, Value>,
@@ -50,10 +56,11 @@ fn object(data: Value) -> Map<String, Value> {
     serde_json::from_value(data).unwrap()
 }
 
-/// One of those that are there.
+/// One of those that are there; often one of the last, so that some change while they are delivered.
 fn pick(things: &Things, random: &mut Random) -> Option<i64> {
-    let live: Vec<i64> = things.iter().filter(|(_, thing)| thing.live).map(|(id, _)| *id).collect();
-    (!live.is_empty()).then(|| live[random.below(live.len() as u64) as usize])
+    let live: Vec<i64> = things.iter().rev().filter(|(_, thing)| thing.live).map(|(id, _)| *id).collect();
+    let among = if random.below(2) == 0 { live.len().min(3) } else { live.len() };
+    (among > 0).then(|| live[random.below(among as u64) as usize])
 }
 
 impl History {
@@ -142,7 +149,9 @@ impl History {
             2 => data.remove("idnumber"),
             3 => data.insert("suspended".to_owned(), json!(random.below(2) == 0)),
             // An address is nobody's but one's own, ever; who was imported keeps it.
-            4 if !is_imported(id) => data.insert("email".to_owned(), json!(format!("{word}@example.com"))),
+            4 if !is_imported(id) && id != NAMESAKE => {
+                data.insert("email".to_owned(), json!(format!("{word}@example.com")))
+            }
             // The same again.
             5 => None,
             _ => data.insert("city".to_owned(), json!(word)),
@@ -153,7 +162,7 @@ impl History {
 
     /// With all that belongs to the user, as Moodle does it.
     fn delete_user(&mut self, random: &mut Random) {
-        let Some(id) = pick(&self.users, random) else { return };
+        let Some(id) = pick(&self.users, random).filter(|id| *id != NAMESAKE) else { return };
         self.delete_dependants("userid", id);
         self.users.get_mut(&id).unwrap().live = false;
         self.emit("user_deleted", object(json!({"userid": id})));
@@ -226,12 +235,17 @@ impl History {
         let Some(id) = pick(&self.enrolments, random) else { return };
         let role = self.word();
         let data = &mut self.enrolments.get_mut(&id).unwrap().data;
-        match random.below(2) {
-            0 => data.insert("status".to_owned(), json!(random.below(2).to_string())),
-            _ => data.insert("roles".to_owned(), json!([{"shortname": role, "archetype": "student"}])),
-        };
+        if random.below(2) == 0 {
+            data.insert("roles".to_owned(), json!([{"shortname": role, "archetype": "student"}]));
+        }
         let data = data.clone();
-        self.emit("enrolment_updated", data);
+        // Often suspended and at once active again: what was delivered before is to be delivered once more.
+        for status in ["1", "0"].into_iter().take(1 + random.below(3) as usize) {
+            let mut data = data.clone();
+            data.insert("status".to_owned(), json!(status));
+            self.enrolments.get_mut(&id).unwrap().data = data.clone();
+            self.emit("enrolment_updated", data);
+        }
     }
 
     fn delete_enrolment(&mut self, id: i64) {
@@ -321,7 +335,13 @@ impl History {
     /// Contacts that admissions made before the site was connected.
     pub(super) fn imported(&self) -> Vec<Value> {
         let ids = self.users.keys().filter(|id| is_imported(**id));
-        ids.map(|id| json!({"Last_Name": "Imported", "Email": format!("person{id}@example.com")})).collect()
+        let contact = |id: &i64| json!({"Last_Name": "Imported", "Email": format!("person{id}@example.com")});
+        ids.map(contact).collect()
+    }
+
+    /// A contact of another site, with the address of one of our users.
+    pub(super) fn foreign() -> Value {
+        json!({"Last_Name": "Foreign", "Email": format!("person{NAMESAKE}@example.com"), "Moodle_User_Key": FOREIGN_KEY})
     }
 
     /// Batches in which the events arrive: later than they happened, some much later, some twice.

@@ -129,6 +129,11 @@ impl ZohoSimulator {
         self.send(Method::POST, "faults", Some(rules)).await;
     }
 
+    /// The faults, and how often each has struck.
+    pub(crate) async fn faults(&self) -> Value {
+        self.send(Method::GET, "faults", None).await
+    }
+
     pub(crate) async fn clear_faults(&self) {
         self.send(Method::DELETE, "faults", None).await;
     }
