@@ -45,3 +45,23 @@ async fn create_keyed_table(manager: &SchemaManager<'_>, table: TableCreateState
     manager.get_connection().execute_unprepared(&sql).await?;
     Ok(())
 }
+
+/// What SQLite's planner should expect of a table: table, index (of a table kept in the order of its key: the table's name), and "rows,
+/// rows per first column, rows per first two, ...".
+type Expectation = (&'static str, &'static str, &'static str);
+
+/// Writes down what SQLite's planner should expect; see `m20261122_000005_statistics` for why. Nothing on PostgreSQL.
+async fn expect(manager: &SchemaManager<'_>, expectations: &[Expectation]) -> Result<(), DbErr> {
+    if manager.get_database_backend() != DbBackend::Sqlite {
+        return Ok(());
+    }
+    let connection = manager.get_connection();
+    for (table, index, expectation) in expectations {
+        connection.execute_unprepared(&format!("DELETE FROM sqlite_stat1 WHERE idx = '{index}'")).await?;
+        let row = format!("INSERT INTO sqlite_stat1 (tbl, idx, stat) VALUES ('{table}', '{index}', '{expectation}')");
+        connection.execute_unprepared(&row).await?;
+    }
+    // Makes this connection read them; others do when they see that the schema changed.
+    connection.execute_unprepared("ANALYZE sqlite_schema").await?;
+    Ok(())
+}

@@ -10,11 +10,12 @@ use sea_orm_migration::{
     sea_orm::{ConnectionTrait, DbBackend},
 };
 
+use crate::{Expectation, expect};
+
 #[derive(DeriveMigrationName)]
 pub(crate) struct Migration;
 
-/// Table, index (of a table kept in the order of its key: the table's name), expectation.
-const EXPECTATIONS: [(&str, &str, &str); 18] = [
+const EXPECTATIONS: [Expectation; 18] = [
     ("users", "users", "100000 100000 1"),
     ("users", "users_email", "100000 2"),
     ("courses", "courses", "10000 10000 1"),
@@ -45,14 +46,7 @@ impl MigrationTrait for Migration {
         // Makes the table of the statistics.
         connection.execute_unprepared("ANALYZE").await?;
         connection.execute_unprepared("DELETE FROM sqlite_stat1").await?;
-        for (table, index, expectation) in EXPECTATIONS {
-            let row =
-                format!("INSERT INTO sqlite_stat1 (tbl, idx, stat) VALUES ('{table}', '{index}', '{expectation}')");
-            connection.execute_unprepared(&row).await?;
-        }
-        // Makes this connection read them; others do when they see that the schema changed.
-        connection.execute_unprepared("ANALYZE sqlite_schema").await?;
-        Ok(())
+        expect(manager, &EXPECTATIONS).await
     }
 
     async fn down(&self, manager: &SchemaManager) -> Result<(), DbErr> {

@@ -1,8 +1,8 @@
 //! The delivery of records: destinations, one sync item per record and destination, and the attempts.
 
-use sea_orm_migration::{prelude::*, schema::*, sea_orm::DbBackend};
+use sea_orm_migration::{prelude::*, schema::*};
 
-use crate::create_keyed_table;
+use crate::{Expectation, create_keyed_table, expect};
 
 #[derive(DeriveMigrationName)]
 pub(crate) struct Migration;
@@ -93,7 +93,7 @@ const INDEXES: [&str; 7] = [
 ];
 
 /// See `m20261122_000005_statistics`.
-const EXPECTATIONS: [(&str, &str, &str); 7] = [
+const EXPECTATIONS: [Expectation; 7] = [
     ("grades", "grades_itemid", "1000000 1000000 30 1 1"),
     ("sync_items", "sync_items", "1000000 1000000 1000000 200000 1"),
     ("sync_items", "sync_items_pending", "10000 10000 2000 1"),
@@ -113,16 +113,7 @@ impl MigrationTrait for Migration {
         for index in INDEXES {
             connection.execute_unprepared(index).await?;
         }
-        if manager.get_database_backend() == DbBackend::Sqlite {
-            connection.execute_unprepared("DELETE FROM sqlite_stat1 WHERE idx = 'grades_itemid'").await?;
-            for (table, index, expectation) in EXPECTATIONS {
-                let row =
-                    format!("INSERT INTO sqlite_stat1 (tbl, idx, stat) VALUES ('{table}', '{index}', '{expectation}')");
-                connection.execute_unprepared(&row).await?;
-            }
-            connection.execute_unprepared("ANALYZE sqlite_schema").await?;
-        }
-        Ok(())
+        expect(manager, &EXPECTATIONS).await
     }
 
     async fn down(&self, manager: &SchemaManager) -> Result<(), DbErr> {

@@ -1,13 +1,16 @@
 //! A person's timeline: what Moodle reported, what became of it, what each destination answered, and why something waits.
 
+mod view;
+
 use std::{collections::HashMap, fmt, str::FromStr, sync::Arc};
 
 use poem::web::Data;
 use poem_openapi::{
-    Enum, Object, OpenApi,
+    OpenApi,
     param::{Path, Query},
-    types::Example,
 };
+
+use self::view::{EntryType, Timeline, TimelineEntry, TimelineEvent, TimelineRecord, Waiting};
 
 use super::{
     Context, Tag,
@@ -15,7 +18,7 @@ use super::{
     auth::OperatorToken,
     destinations::rfc3339,
     failure::{Failure, Overseeing},
-    items::{RecordName, SyncAttempt, SyncItem},
+    items::SyncItem,
     parameters::Limit,
     problem::{Code, Problem},
     record::{Renderer, VersionView},
@@ -31,103 +34,6 @@ use crate::{
 };
 
 pub(super) struct Operations;
-
-/// What an entry of a timeline is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Enum)]
-#[oai(rename_all = "snake_case")]
-pub(super) enum EntryType {
-    /// An event that was received.
-    Event,
-    /// The present state of a record, at its last change.
-    Record,
-    /// A try to deliver a record.
-    Attempt,
-    /// The present state of a sync item.
-    Item,
-}
-
-/// An event, without its data.
-#[derive(Object)]
-struct TimelineEvent {
-    /// Its place in the event log.
-    id: i64,
-    /// What happened.
-    #[oai(rename = "type")]
-    event_type: String,
-    /// What it did: `applied`, `unchanged` or `superseded`.
-    outcome: String,
-    /// What orders it among the events about the same record.
-    version: VersionView,
-}
-
-/// The present state of a record, without what it says.
-#[derive(Object)]
-struct TimelineRecord {
-    /// The version of the state; null when only its deletion has arrived yet.
-    #[oai(nullable)]
-    version: Option<VersionView>,
-    /// It is gone in Moodle.
-    deleted: bool,
-}
-
-/// Something that happened, or how something stands since.
-#[derive(Object)]
-struct TimelineEntry {
-    /// When (RFC 3339).
-    at: String,
-    /// What this is; the field of the same name tells more.
-    entry: EntryType,
-    /// The kind of record that it is about.
-    kind: Kind,
-    /// The record: `<site>:<Moodle id>`.
-    record: String,
-    /// The destination, of an attempt or an item.
-    #[oai(skip_serializing_if_is_none)]
-    destination: Option<String>,
-    /// The same as a sentence.
-    text: String,
-    #[oai(skip_serializing_if_is_none)]
-    event: Option<TimelineEvent>,
-    #[oai(skip_serializing_if_is_none)]
-    state: Option<TimelineRecord>,
-    #[oai(skip_serializing_if_is_none)]
-    attempt: Option<SyncAttempt>,
-    #[oai(skip_serializing_if_is_none)]
-    item: Option<SyncItem>,
-}
-
-/// Why a record is not at a destination.
-#[derive(Object)]
-struct Waiting {
-    /// The destination.
-    destination: String,
-    /// The kind of record.
-    kind: Kind,
-    /// The record: `<site>:<Moodle id>`.
-    record: String,
-    /// Where it is on its way.
-    state: ItemState,
-    /// Why, for people.
-    reason: String,
-    /// What it waits for.
-    #[oai(nullable)]
-    waits_for: Option<RecordName>,
-}
-
-/// One person, in the order of time.
-#[derive(Object)]
-#[oai(example)]
-struct Timeline {
-    /// The person: `<site>:<Moodle id>`.
-    user: String,
-    /// Why what is not at a destination is not there.
-    waiting: Vec<Waiting>,
-    /// The page's entries, the oldest first.
-    entries: Vec<TimelineEntry>,
-    /// Send it as `cursor` to get the next page; null on the last.
-    #[oai(nullable)]
-    next_cursor: Option<String>,
-}
 
 /// A place in a timeline: the moment, what it is, and what orders things of one sort.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -351,42 +257,6 @@ async fn read(store: &Store, user: UserFilter, after: Place, limit: u64) -> Resu
         entries: page.items.into_iter().map(|(_, entry)| entry).collect(),
         next_cursor: page.next.map(|place| place.to_string()),
     }))
-}
-
-impl Example for Timeline {
-    fn example() -> Self {
-        let item = SyncItem::example();
-        let waits_for = Some(RecordName { kind: Kind::User, record: "college:3".to_owned() });
-        let reason = "It waits for user college:3, which failed and needs a person. Now user college:3 is failed: invalid data in \
-                      the field Phone.";
-        let waiting = Waiting {
-            destination: "zoho".to_owned(),
-            kind: item.kind,
-            record: item.record.clone(),
-            state: item.state,
-            reason: reason.to_owned(),
-            waits_for,
-        };
-        let event = TimelineEvent {
-            id: 17,
-            event_type: "grade_updated".to_owned(),
-            outcome: "applied".to_owned(),
-            version: VersionView { time: 1_795_334_999, sequence: Some(12) },
-        };
-        let entry = TimelineEntry {
-            at: item.changed_at.clone(),
-            entry: EntryType::Event,
-            kind: item.kind,
-            record: item.record,
-            destination: None,
-            text: "Moodle reported grade_updated; it changed the record.".to_owned(),
-            event: Some(event),
-            state: None,
-            attempt: None,
-            item: None,
-        };
-        Self { user: "college:3".to_owned(), waiting: vec![waiting], entries: vec![entry], next_cursor: None }
-    }
 }
 
 #[OpenApi(prefix_path = "/api/v1/users", tag = "Tag::Delivery")]

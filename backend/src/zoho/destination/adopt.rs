@@ -4,13 +4,13 @@
 //! over a contact that belongs to somebody else. Zoho's search lags behind by seconds, so what we wrote ourselves is known from
 //! our own items.
 
-use std::collections::HashMap;
+use std::{collections::HashMap, hash::Hash};
 
 use serde_json::{Map, Value};
 
 use super::{
     Zoho,
-    deliver::{Context, Job, grouped},
+    deliver::{Context, Job},
     outcome::{self, Timing},
 };
 use crate::{
@@ -198,4 +198,13 @@ fn lower(value: &Value) -> Option<String> {
 
 fn distinct(values: impl Iterator<Item = String>) -> Vec<String> {
     values.collect::<std::collections::BTreeSet<_>>().into_iter().collect()
+}
+
+/// Groups by a key.
+fn grouped<K: Hash + Eq, V>(pairs: impl IntoIterator<Item = (K, V)>) -> HashMap<K, Vec<V>> {
+    let mut groups: HashMap<K, Vec<V>> = HashMap::new();
+    for (key, value) in pairs {
+        groups.entry(key).or_default().push(value);
+    }
+    groups
 }

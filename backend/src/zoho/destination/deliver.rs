@@ -1,6 +1,6 @@
 //! A delivery: decides about each item, makes the calls, and settles each item by its own line of the answer.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::VecDeque;
 
 use serde_json::{Map, Value};
 
@@ -10,9 +10,8 @@ use super::{
     outcome::{self, Timing},
 };
 use crate::{
-    limits,
     model::{Kind, RecordKey},
-    store::{Claimed, CourseFilter, SettledState, UserFilter},
+    store::{Claimed, CourseFilter, UserFilter},
     sync::{Delivery, Destination, Trouble, backoff},
     zoho::{
         client::{Action, CallError, Class, Entry, Refusal},
@@ -324,25 +323,6 @@ impl Zoho {
         let due_at = backoff::retry_at(self.clock.now(), job.item.attempts.saturating_add(1), &self.random);
         outcome::retried(job.item, reason, due_at, timing)
     }
-
-    /// Writes into Zoho's tracking fields why records failed that are there already. If that fails too, the reason stays with us.
-    async fn mark_failures(&self, context: &Context<'_>, delivery: &Delivery) {
-        let Some(tracking) = self.mapping.tracking() else { return };
-        let failed = delivery.settled.iter().filter(|settled| settled.state == SettledState::Failed);
-        let marks: Vec<Map<String, Value>> = failed
-            .filter_map(|settled| {
-                let mut mark = tracking.failure(settled.reason.as_ref().map_or("", |(_, words)| words));
-                mark.insert("id".to_owned(), Value::from(settled.item.remote_id.as_deref()?));
-                Some(mark)
-            })
-            .collect();
-        for marks in marks.chunks(limits::DELIVERY_RECORDS as usize) {
-            if let Err(error) = self.client.update(&context.module.module, marks, &context.module.trigger).await {
-                tracing::warn!(%error, records = marks.len(), "could not write into Zoho why records failed");
-                return;
-            }
-        }
-    }
 }
 
 fn job(item: Claimed, target: Target, outcome: &'static str, removes: bool) -> Job {
@@ -391,13 +371,4 @@ fn dangling(context: &Context<'_>, job: &Job, refusal: &Refusal) -> Option<Recor
         Related::User => facts.user,
         Related::Course => facts.course,
     }
-}
-
-/// Groups by a key.
-pub(super) fn grouped<K: std::hash::Hash + Eq, V>(pairs: impl IntoIterator<Item = (K, V)>) -> HashMap<K, Vec<V>> {
-    let mut groups: HashMap<K, Vec<V>> = HashMap::new();
-    for (key, value) in pairs {
-        groups.entry(key).or_default().push(value);
-    }
-    groups
 }

@@ -4,6 +4,7 @@ mod adopt;
 mod batch;
 mod decide;
 mod deliver;
+mod mark;
 mod outcome;
 mod plan;
 

@@ -1,0 +1,27 @@
+//! Why records failed, written into Zoho's tracking fields.
+
+use serde_json::{Map, Value};
+
+use super::{Zoho, deliver::Context};
+use crate::{limits, store::SettledState, sync::Delivery};
+
+impl Zoho {
+    /// Writes into Zoho's tracking fields why records failed that are there already. If that fails too, the reason stays with us.
+    pub(super) async fn mark_failures(&self, context: &Context<'_>, delivery: &Delivery) {
+        let Some(tracking) = self.mapping.tracking() else { return };
+        let failed = delivery.settled.iter().filter(|settled| settled.state == SettledState::Failed);
+        let marks: Vec<Map<String, Value>> = failed
+            .filter_map(|settled| {
+                let mut mark = tracking.failure(settled.reason.as_ref().map_or("", |(_, words)| words));
+                mark.insert("id".to_owned(), Value::from(settled.item.remote_id.as_deref()?));
+                Some(mark)
+            })
+            .collect();
+        for marks in marks.chunks(limits::DELIVERY_RECORDS as usize) {
+            if let Err(error) = self.client.update(&context.module.module, marks, &context.module.trigger).await {
+                tracing::warn!(%error, records = marks.len(), "could not write into Zoho why records failed");
+                return;
+            }
+        }
+    }
+}
