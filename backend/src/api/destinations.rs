@@ -17,7 +17,7 @@ use super::{
 use crate::{
     clock::Timestamp,
     model::{ItemState, Kind},
-    store::{Conservation, Counts, DestinationSummary, OPERATOR, Pause, Store, StoreError},
+    store::{Attention, Conservation, Counts, DestinationSummary, OPERATOR, Pause, Store, StoreError},
     sync::Destination as _,
     zoho::destination::Zoho,
 };
@@ -115,6 +115,29 @@ pub(crate) struct ConservationView {
     pub(crate) malformed: u64,
 }
 
+/// Records that are parked or failed for the same reason.
+#[derive(Debug, Object)]
+#[oai(rename = "Attention")]
+pub(crate) struct AttentionView {
+    /// `failed` needs a person; `parked` goes on by itself when the other record has arrived.
+    pub(crate) state: ItemState,
+    /// The kind of record.
+    pub(crate) kind: Kind,
+    /// The reason, for programs: the filter `code` of the items finds them.
+    pub(crate) code: String,
+    /// How many.
+    pub(crate) count: u64,
+    /// The reason of one of them, in words.
+    pub(crate) example: String,
+}
+
+impl From<Attention> for AttentionView {
+    fn from(found: Attention) -> Self {
+        let Attention { state, kind, code, count, example } = found;
+        Self { state, kind, code, count, example }
+    }
+}
+
 /// A system that records are delivered to, and how that stands.
 #[derive(Debug, Object)]
 #[oai(example)]
@@ -127,6 +150,8 @@ pub(crate) struct Destination {
     pub(crate) records: StateCounts,
     /// The same for each kind.
     pub(crate) kinds: Vec<KindCounts>,
+    /// What failed or waits for another record, by reason.
+    pub(crate) attention: Vec<AttentionView>,
     /// Since when the oldest record that is not synced is undelivered (RFC 3339).
     #[oai(nullable)]
     pub(crate) undelivered_since: Option<String>,
@@ -149,10 +174,17 @@ impl Destination {
         let Some(summary) = store.destination(name).await? else { return Ok(None) };
         let counts = store.item_counts(name).await?;
         let conservation = store.conservation(name).await?;
-        Ok(Some(Self::new(summary, configured, &counts, conservation)))
+        let attention = store.attention(name).await?;
+        Ok(Some(Self::new(summary, configured, &counts, attention, conservation)))
     }
 
-    fn new(summary: DestinationSummary, configured: bool, counts: &[Counts], conservation: Conservation) -> Self {
+    fn new(
+        summary: DestinationSummary,
+        configured: bool,
+        counts: &[Counts],
+        attention: Vec<Attention>,
+        conservation: Conservation,
+    ) -> Self {
         let mut records = StateCounts::default();
         let mut kinds: BTreeMap<Kind, StateCounts> =
             Kind::ALL.into_iter().map(|kind| (kind, StateCounts::default())).collect();
@@ -167,6 +199,7 @@ impl Destination {
             configured,
             records,
             kinds: kinds.into_iter().map(|(kind, counts)| KindCounts { kind, counts }).collect(),
+            attention: attention.into_iter().map(AttentionView::from).collect(),
             undelivered_since: undelivered.map(|counts| counts.oldest).min().map(rfc3339),
             pause: summary.pause.map(PauseView::from),
             slow,
@@ -212,7 +245,14 @@ impl Example for Destination {
             count(Kind::Grade, ItemState::Failed, 1),
         ];
         let conservation = Conservation { records: 421, items: 421, without_item: 0, without_record: 0, malformed: 0 };
-        Self::new(summary, true, &counts, conservation)
+        let attention = Attention {
+            state: ItemState::Failed,
+            kind: Kind::Grade,
+            code: "invalid_value".to_owned(),
+            count: 1,
+            example: "the value for Final_Grade is not a number. Correct it in Moodle.".to_owned(),
+        };
+        Self::new(summary, true, &counts, vec![attention], conservation)
     }
 }
 

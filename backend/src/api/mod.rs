@@ -35,7 +35,9 @@ use poem_openapi::{LicenseObject, OpenApiService, Tags};
 
 pub use auth::Tokens;
 
-pub(crate) use destinations::{ConservationView as Conservation, Destination, PauseView, StateCounts, operators_pause};
+pub(crate) use destinations::{
+    AttentionView, ConservationView as Conservation, Destination, PauseView, StateCounts, operators_pause,
+};
 pub(crate) use items::ItemWithAttempts;
 pub(crate) use plan::{PlanError, PlanView, PlannedItem, Subset};
 

@@ -19,8 +19,8 @@ pub use page::{CourseFilter, EventFilter, Page, PageRequest, Position, RecordFil
 pub use read::{GradeWithItem, StoredChange, StoredEvent};
 pub use sites::{NewToken, Scope, Site, SiteSummary, Token, TokenSummary};
 pub use sync::{
-    Attempt, AttemptRow, Claimed, Conservation, Counts, ItemFilter, ItemRow, PersonRecord, Settled, SettledState,
-    TimelineAttempt, TimelinePlace,
+    Attempt, AttemptRow, Attention, Claimed, Conservation, Counts, ItemFilter, ItemRow, PersonRecord, Settled,
+    SettledState, TimelineAttempt, TimelinePlace,
 };
 pub use write::{NewChange, NewEvent, WriteTransaction};
 

@@ -4,7 +4,7 @@ use poem_openapi::types::ToJSON;
 
 use super::{how_to_begin, pause_lines};
 use crate::{
-    api::{Destination, StateCounts},
+    api::{AttentionView, Destination, StateCounts},
     cli::{CliError, print},
     config::Config,
     store::Store,
@@ -48,11 +48,14 @@ fn show(found: &Destination) -> Result<(), CliError> {
     if let Some(credits) = &found.credits {
         print(format_args!("API credits left: {}, as of {}.", credits.left, credits.told_at))?;
     }
+    if !found.attention.is_empty() {
+        print("\nWhat is not there, and why:")?;
+    }
+    for AttentionView { state, kind, code, count, example } in &found.attention {
+        print(format_args!("  {count} {kind} {state} ({code}). {}{example}", if *count > 1 { "As in: " } else { "" }))?;
+    }
     if found.records.failed > 0 {
-        print(
-            "What failed needs a person: its reasons are shown by backend-sync sync show RECORD and by the API; then: \
-             backend-sync sync retry",
-        )?;
+        print("What failed needs a person. When it is put right: backend-sync sync retry")?;
     }
     match found.conservation.holds {
         true => print("The sum is right: each record has one sync item, in one state."),

@@ -17,7 +17,7 @@ use sea_orm::{ConnectionTrait, DbBackend, QueryResult, Statement, Value};
 pub use claim::Claimed;
 pub use settle::{Attempt, Settled, SettledState};
 pub use timeline::{PersonRecord, TimelineAttempt, TimelinePlace};
-pub use view::{AttemptRow, Conservation, Counts, ItemFilter, ItemRow};
+pub use view::{AttemptRow, Attention, Conservation, Counts, ItemFilter, ItemRow};
 
 pub(super) use mark::lane_of_new_sql;
 

@@ -22,6 +22,21 @@ pub struct Counts {
     pub oldest: Timestamp,
 }
 
+/// Items that are parked or failed for the same reason.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Attention {
+    /// The state.
+    pub state: ItemState,
+    /// The kind of record.
+    pub kind: Kind,
+    /// The reason's code.
+    pub code: String,
+    /// How many.
+    pub count: u64,
+    /// The reason of one of them, in words.
+    pub example: String,
+}
+
 /// Which items are meant. What is not named is not asked.
 #[derive(Clone, Debug, Default)]
 pub struct ItemFilter {
@@ -155,6 +170,26 @@ impl Store {
             Ok(Counts { kind: kind_of(&kind)?, state: state_of(row)?, count: count.unsigned_abs(), oldest })
         };
         rows.iter().map(counts).collect()
+    }
+
+    /// What failed or waits for another record, by reason; what needs a person first.
+    pub async fn attention(&self, destination: &str) -> Result<Vec<Attention>, StoreError> {
+        let sql = "SELECT state, kind, code, count(*) AS count, min(reason) AS example FROM sync_items \
+                   WHERE destination = ? AND state IN ('parked', 'failed') GROUP BY state, kind, code ORDER BY state, kind, code";
+        let rows = query(&self.read, sql, vec![destination.into()]).await?;
+        let attention = |row: &QueryResult| {
+            let (kind, count): (String, i64) = (row.try_get("", "kind")?, row.try_get("", "count")?);
+            let (code, example): (Option<String>, Option<String>) =
+                (row.try_get("", "code")?, row.try_get("", "example")?);
+            Ok(Attention {
+                state: state_of(row)?,
+                kind: kind_of(&kind)?,
+                code: code.unwrap_or_default(),
+                count: count.unsigned_abs(),
+                example: example.unwrap_or_default(),
+            })
+        };
+        rows.iter().map(attention).collect()
     }
 
     /// A page of items in the order of site, kind and id, after the key `after`.
