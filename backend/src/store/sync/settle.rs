@@ -179,7 +179,10 @@ fn row(destination: &str, lease: &str, settled: &Settled, now: Timestamp, repeat
             row.remote_id = Set(remote_id.clone());
             row.digest = Set(digest.clone());
             row.synced_at = Set(Some(now.0));
-            row.attempts = Set(0);
+            // An earlier try may have arrived all the same; what speaks for the same thing asks for that.
+            if remote_id.is_some() || settled.attempt.is_some() {
+                row.attempts = Set(0);
+            }
             row.due_at = Set(now.0.saturating_add(repeat_ms));
             (ItemState::Synced, *waits_for)
         }
