@@ -6,7 +6,7 @@ use super::{Delivery, Destination, Settings, Trouble};
 use crate::{
     clock::Clock,
     limits,
-    model::Kind,
+    model::{Kind, RecordKey},
     store::{Claimed, Settled, SettledState, Store, StoreError},
 };
 
@@ -29,10 +29,11 @@ pub(super) struct Report {
 impl<D: Destination> Worker<D> {
     pub(super) async fn run(self, items: Vec<Claimed>) -> Report {
         let (count, kind) = (items.len(), items.first().map(|item| item.key.kind));
+        let keys: Vec<RecordKey> = items.iter().map(|item| item.key).collect();
         let started = self.clock.now();
         let delivery = tokio::select! {
             delivery = self.destination.deliver(items) => delivery,
-            never = self.keep_lease() => match never {},
+            () = self.lose_lease() => return self.stand_back(&keys).await,
         };
         let asked = delivery.settled.iter().any(|settled| settled.attempt.is_some());
         self.log(&delivery, count, kind, started);
@@ -49,22 +50,37 @@ impl<D: Destination> Worker<D> {
         Report { trouble, asked }
     }
 
-    /// Never ends: the delivery does.
-    async fn keep_lease(&self) -> std::convert::Infallible {
+    /// Renews the lease; ends when it is lost, because this process stood still for too long.
+    async fn lose_lease(&self) {
         loop {
             tokio::time::sleep(self.settings.lease / 3).await;
             let until = self.clock.now().after(self.settings.lease);
-            if let Err(error) = self.store.extend_lease(D::NAME, &self.lease, until).await {
-                tracing::warn!(%error, destination = D::NAME, "could not renew a lease");
+            match self.store.extend_lease(D::NAME, &self.lease, until).await {
+                Ok(0) => return,
+                Ok(_) => {}
+                Err(error) => tracing::warn!(%error, destination = D::NAME, "could not renew a lease"),
             }
         }
+    }
+
+    /// Another worker has the items. What this one has sent may arrive after what that one sends, so they go once more.
+    async fn stand_back(&self, keys: &[RecordKey]) -> Report {
+        tracing::warn!(
+            destination = D::NAME,
+            items = keys.len(),
+            "lost a lease while delivering; the items go once more"
+        );
+        if let Err(error) = self.store.demand(D::NAME, keys, self.clock.now()).await {
+            tracing::error!(%error, destination = D::NAME, "could not ask for items of a lost lease");
+        }
+        Report { trouble: None, asked: false }
     }
 
     async fn write_down(
         &self,
         settled: &[Settled],
-        demanded: &[crate::model::RecordKey],
-        wanted: &[crate::model::RecordKey],
+        demanded: &[RecordKey],
+        wanted: &[RecordKey],
         count: usize,
     ) -> Result<(), StoreError> {
         let now = self.clock.now();

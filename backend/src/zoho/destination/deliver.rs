@@ -177,7 +177,7 @@ impl Zoho {
         jobs: Vec<Job>,
         delivery: &mut Delivery,
     ) -> Result<Vec<Job>, Trouble> {
-        let (mut parts, mut gone, mut failures) = (VecDeque::from([jobs]), Vec::new(), 0);
+        let (mut parts, mut gone, mut failures, mut unknown) = (VecDeque::from([jobs]), Vec::new(), 0, None);
         while let Some(mut part) = parts.pop_front() {
             if part.is_empty() {
                 continue;
@@ -196,29 +196,28 @@ impl Zoho {
                 Err(error) => error,
             };
             failures += 1;
+            let reason = outcome::of_call(&error);
+            if matches!(error, CallError::Unknown { .. }) {
+                unknown = Some((reason.clone(), timing));
+            }
             if part.len() > 1 && failures < FAILURES_IN_A_ROW && may_be_one_record(&error, &part) {
                 let rest = part.split_off(part.len() / 2);
                 // To the end, so that the other half of a bad part is next: it shows whether Zoho is ill or a record bad.
                 parts.extend([part, rest]);
                 continue;
             }
-            let refused = matches!(error, CallError::Invalid { .. });
-            match error {
-                CallError::Unknown { .. } => {
-                    for job in part.into_iter().chain(parts.into_iter().flatten()) {
-                        delivery.settled.push(self.retry(job, outcome::of_call(&error), timing));
-                    }
-                    return Err(self.trouble(&error));
-                }
-                CallError::Invalid { .. } if refused && part.len() == 1 => {
-                    let reason = outcome::of_call(&error);
-                    delivery
-                        .settled
-                        .extend(part.into_iter().map(|job| outcome::failed(job.item, reason.clone(), Some(timing))));
-                }
-                // Nothing was changed, so the items go back as they were.
-                _ => return Err(self.trouble(&error)),
+            if matches!(error, CallError::Invalid { .. }) && part.len() == 1 {
+                delivery
+                    .settled
+                    .extend(part.into_iter().map(|job| outcome::failed(job.item, reason.clone(), Some(timing))));
+                continue;
             }
+            // What a call of unknown outcome held is tried again; what no call held goes back as it was.
+            if let Some((reason, timing)) = unknown {
+                let rest = part.into_iter().chain(parts.into_iter().flatten());
+                delivery.settled.extend(rest.map(|job| self.retry(job, reason.clone(), timing)));
+            }
+            return Err(self.trouble(&error));
         }
         Ok(gone)
     }
