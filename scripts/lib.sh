@@ -130,9 +130,12 @@ free_port() {
     say "$port"
 }
 
+# More options of the server.
+postgres_options=()
+
 # Starts the server, exports its address for the tests and stops it when the
 # calling script ends, however that ends.
-start_postgres() { # start_postgres [OPTIONS OF THE SERVER]
+start_postgres() {
     local bin port password as_user=()
     bin=$(postgres_bin) || die "PostgreSQL 15 or later is needed (Debian 12, Ubuntu 24.04 or later have it)"
     port=$(free_port)
@@ -154,7 +157,7 @@ start_postgres() { # start_postgres [OPTIONS OF THE SERVER]
         --encoding=UTF8 --locale=C --no-sync >log 2>&1 || postgres_failed
     # pdeathsig: it stops even when the calling script is killed outright.
     LC_ALL=C setpriv "${as_user[@]}" --pdeathsig QUIT "$bin/postgres" -D data -c listen_addresses=127.0.0.1 \
-        -c port="$port" -c unix_socket_directories= -c max_connections=200 "$@" >>log 2>&1 &
+        -c port="$port" -c unix_socket_directories= -c max_connections=200 "${postgres_options[@]}" >>log 2>&1 &
     postgres_pid=$!
     until "$bin/pg_isready" -q -h 127.0.0.1 -p "$port"; do
         kill -0 "$postgres_pid" 2>/dev/null || postgres_failed
@@ -176,4 +179,33 @@ stop_postgres() {
     fi
     cd "$root"
     rm -rf "$postgres_dir"
+}
+
+# --- A simulated Zoho CRM -----------------------------------------------------
+
+zoho_pid=
+
+# Starts one that has what the default mapping needs, and lets backends that are
+# started later deliver to it. Sets ZOHO_URL. The script stops it when it ends.
+start_zoho() { # start_zoho PROGRAM FOLDER; the program is backend-sync, the folder for the simulator's output
+    heading "Starting a simulated Zoho CRM"
+    # pdeathsig: it stops even when the calling script is killed outright.
+    setpriv --pdeathsig KILL "${1%/*}/zoho-simulator" --listen 127.0.0.1:0 >"$2/zoho.out" 2>&1 &
+    zoho_pid=$!
+    until ZOHO_URL=$(sed -n 's/^zoho-simulator listening on //p' "$2/zoho.out") && [ -n "$ZOHO_URL" ]; do
+        kill -0 "$zoho_pid" 2>/dev/null || die "the simulator did not start"
+        sleep 0.1
+    done
+    export ZOHO_URL BACKEND_SYNC_ZOHO__ACCOUNTS_URL=$ZOHO_URL
+    export BACKEND_SYNC_ZOHO__CLIENT_ID=test BACKEND_SYNC_ZOHO__CLIENT_SECRET=test BACKEND_SYNC_ZOHO__REFRESH_TOKEN=simulator
+    # What a killed backend had in flight is taken over soon.
+    export BACKEND_SYNC_SYNC__LEASE_SECONDS=3
+    "$1" zoho setup --yes
+}
+
+stop_zoho() {
+    [ -n "$zoho_pid" ] || return 0
+    kill "$zoho_pid" 2>/dev/null || true
+    wait "$zoho_pid" 2>/dev/null || true
+    zoho_pid=
 }

@@ -11,7 +11,6 @@ export NO_PROXY=127.0.0.1 no_proxy=127.0.0.1
 
 work=
 backend_pid=
-zoho_pid=
 
 cleanup() {
     local status=$?
@@ -76,30 +75,6 @@ end_backend() { # end_backend SIGNAL
     # The shell would report how it ended.
     wait "$backend_pid" 2>/dev/null || true
     backend_pid=
-}
-
-# --- A simulated Zoho CRM -----------------------------------------------------
-
-# Starts one that has what the default mapping needs, and lets backends that are
-# started later deliver to it. Sets ZOHO_URL.
-start_zoho() {
-    heading "Starting a simulated Zoho CRM"
-    setpriv --pdeathsig KILL "${program%/*}/zoho-simulator" --listen 127.0.0.1:0 >"$work/zoho.out" 2>&1 &
-    zoho_pid=$!
-    until ZOHO_URL=$(sed -n 's/^zoho-simulator listening on //p' "$work/zoho.out") && [ -n "$ZOHO_URL" ]; do
-        kill -0 "$zoho_pid" 2>/dev/null || die "the simulator did not start"
-        sleep 0.1
-    done
-    export ZOHO_URL BACKEND_SYNC_ZOHO__ACCOUNTS_URL=$ZOHO_URL
-    export BACKEND_SYNC_ZOHO__CLIENT_ID=test BACKEND_SYNC_ZOHO__CLIENT_SECRET=test BACKEND_SYNC_ZOHO__REFRESH_TOKEN=simulator
-    # What a killed backend had in flight is taken over soon.
-    export BACKEND_SYNC_SYNC__LEASE_SECONDS=3
-    "$program" zoho setup --yes
-}
-
-stop_zoho() {
-    [ -z "$zoho_pid" ] || kill "$zoho_pid" 2>/dev/null || true
-    zoho_pid=
 }
 
 # --- Moodle -----------------------------------------------------------------
