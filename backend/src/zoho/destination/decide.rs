@@ -80,7 +80,7 @@ impl<'a> Decider<'a> {
         }
         let (inherited, tried) = self.batch.inherited(key);
         let remote_id = item.remote_id.clone().or(inherited);
-        let wanted = match self.is_wanted(key, &facts) {
+        let wanted = match self.is_wanted(key, &facts, remote_id.is_some()) {
             Ok(wanted) => wanted && !facts.deleted,
             Err(decision) => return decision,
         };
@@ -112,17 +112,18 @@ impl<'a> Decider<'a> {
         Decision::LeftOut { reason: ("replaced".to_owned(), words), waits_for: None }
     }
 
-    /// Whether the mapping's filter lets the record through; a decision when that cannot be told yet.
-    fn is_wanted(&self, key: RecordKey, facts: &Facts<'_>) -> Result<bool, Decision> {
+    /// Whether the mapping's filter lets the record through; a decision when that cannot be told yet. What is in Zoho already goes on
+    /// being updated when its course or its person's enrolments are no longer among those chosen: it is not gone in Moodle.
+    fn is_wanted(&self, key: RecordKey, facts: &Facts<'_>, known: bool) -> Result<bool, Decision> {
         let filter = self.mapping.filter();
         let chosen = match facts.state {
-            StateRef::User(_) => return Ok(!filter.only_enrolled() || self.batch.is_enrolled(key)),
-            StateRef::Course(course) => return Ok(filter.wants_course(course)),
+            StateRef::User(_) => return Ok(known || !filter.only_enrolled() || self.batch.is_enrolled(key)),
+            StateRef::Course(course) => return Ok(known || filter.wants_course(course)),
             StateRef::Enrolment(enrolment) => filter.wants_enrolment(enrolment),
             StateRef::Grade(_) => filter.wants_grade(facts.item),
             StateRef::Completion(_) => true,
         };
-        if !chosen || !filter.restricts_courses() || facts.deleted {
+        if !chosen || known || !filter.restricts_courses() || facts.deleted {
             return Ok(chosen);
         }
         let Some(course) = facts.course else { return Ok(false) };

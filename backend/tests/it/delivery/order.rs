@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::json;
 
-use super::{assert_conserved, item, reason, rest, start, until, with};
+use super::{assert_conserved, item, reason, rest, start, start_with, until, with};
 use crate::support::{
     Database, ZohoSimulator,
     events::{at, course, enrolment, grade, user},
@@ -15,6 +15,7 @@ on_both_databases!(
     a_grade_given_anew_is_one_record,
     what_was_deleted_before_it_was_delivered_never_appears,
     a_deleted_record_is_marked,
+    only_who_is_enrolled_is_delivered,
 );
 
 /// Longer than everything takes that could release it by polling.
@@ -106,5 +107,52 @@ async fn a_deleted_record_is_marked(database: Database) {
     let contacts = zoho.records("Contacts").await;
     assert_eq!((contacts.len(), &contacts[0]["Moodle_Status"]), (1, &json!("Deleted")));
     assert_eq!(contacts[0]["First_Name"], "Ann", "the rest stays");
+    server.stop().await;
+}
+
+async fn only_who_is_enrolled_is_delivered(database: Database) {
+    let zoho = ZohoSimulator::start_set_up().await;
+    let mapping = database.file("mapping.toml");
+    let default = backend_sync::zoho::mapping::Mapping::DEFAULT;
+    let text =
+        default.replace("users = \"all\"", "users = \"enrolled\"").replace("roles = []", "roles = [\"student\"]");
+    assert_ne!(text, default);
+    std::fs::write(&mapping, text).unwrap();
+    let server = start_with(&database, &zoho, &[("BACKEND_SYNC_ZOHO__MAPPING", mapping.to_str().unwrap())]).await;
+    let site = server.site();
+    let with_role = |id: i64, userid: i64, role: &str| {
+        let mut enrolment = enrolment(id, userid, 2);
+        enrolment["roles"] = json!([{"shortname": role, "archetype": role}]);
+        enrolment
+    };
+    site.apply(&[
+        at(1, "course_created", course(2, "bio")),
+        at(2, "user_created", user(3, "ann")),
+        at(3, "user_created", user(4, "ben")),
+    ])
+    .await;
+    rest(&database).await;
+    assert_eq!(zoho.records("Contacts").await.len(), 0, "nobody is enrolled");
+    assert_eq!(item(&database, "user", 3).await, ("synced".to_owned(), Some("left_out".to_owned())));
+    site.apply(&[
+        at(4, "user_enrolled", with_role(5, 3, "student")),
+        at(5, "user_enrolled", with_role(6, 4, "editingteacher")),
+        at(6, "grade_updated", grade(7, 3, 4, 2, "80.00000")),
+    ])
+    .await;
+    rest(&database).await;
+    let contacts = zoho.records("Contacts").await;
+    assert_eq!((contacts.len(), &contacts[0]["Moodle_User_Key"]), (1, &json!("moodle:3")), "the student alone");
+    assert_eq!((zoho.records("Moodle_Enrolments").await.len(), zoho.records("Moodle_Grades").await.len()), (1, 1));
+    // No longer enrolled is not gone.
+    site.apply(&[at(7, "enrolment_deleted", json!({"enrollmentid": 5, "userid": 3, "courseid": 2}))]).await;
+    let mut moved = user(3, "ann");
+    moved["city"] = json!("Ulm");
+    site.apply(&[at(8, "user_updated", moved)]).await;
+    rest(&database).await;
+    let contacts = zoho.records("Contacts").await;
+    assert_eq!((&contacts[0]["Moodle_Status"], &contacts[0]["Mailing_City"]), (&json!("Active"), &json!("Ulm")));
+    assert_eq!(zoho.records("Moodle_Enrolments").await[0]["Status"], "Ended");
+    assert_conserved(&database);
     server.stop().await;
 }
