@@ -1,6 +1,7 @@
 //! Records on their way to Zoho: what becomes of them in a simulated organisation, with a really started server.
 
 mod adoption;
+mod mapped;
 mod order;
 mod recorded;
 mod storms;
