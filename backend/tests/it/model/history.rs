@@ -1,11 +1,13 @@
 //! A random history of a small site, and the order in which it arrives.
 
+mod grading;
+
 use std::collections::BTreeMap;
 
 use serde_json::{Map, Value, json};
 
 use crate::support::{
-    events::{TIME, course, enrolment, event, grade, user},
+    events::{TIME, course, enrolment, event, user},
     random::Random,
 };
 
@@ -255,78 +257,6 @@ impl History {
         self.emit("enrolment_deleted", data);
     }
 
-    /// A grade in an item where the user has none.
-    fn give_grade(&mut self, random: &mut Random) {
-        let Some((userid, courseid)) = pick(&self.users, random).zip(pick(&self.courses, random)) else { return };
-        let itemid = courseid * 10 + random.below(ITEMS as u64) as i64;
-        let same = |grade: &Thing| id_of(&grade.data, "userid") == userid && id_of(&grade.data, "itemid") == itemid;
-        if !self.grades.values().any(|grade| grade.live && same(grade)) {
-            self.add_grade(userid, itemid, courseid, random);
-        }
-    }
-
-    fn add_grade(&mut self, userid: i64, itemid: i64, courseid: i64, random: &mut Random) {
-        let id = self.grades.len() as i64 + 1;
-        let data = object(grade(id, userid, itemid, courseid, &points(random)));
-        self.items.entry(itemid).or_insert_with(|| (format!("Item {itemid}"), "100.00000".to_owned()));
-        self.grades.insert(id, Thing { data, live: true });
-        self.tell_grade(id);
-    }
-
-    /// A grade travels with its item as that is now.
-    fn tell_grade(&mut self, id: i64) {
-        let data = &mut self.grades.get_mut(&id).unwrap().data;
-        let (name, max) = &self.items[&id_of(data, "itemid")];
-        data.insert("itemname".to_owned(), json!(name));
-        data.insert("grademax".to_owned(), json!(max));
-        data.insert("timemodified".to_owned(), json!(TIME + self.events.len() as i64));
-        let data = data.clone();
-        self.emit("grade_updated", data);
-    }
-
-    fn change_grade(&mut self, random: &mut Random) {
-        let Some(id) = pick(&self.grades, random) else { return };
-        let word = self.word();
-        let data = &mut self.grades.get_mut(&id).unwrap().data;
-        match random.below(6) {
-            0 => data.insert("finalgrade".to_owned(), Value::Null),
-            1 => data.insert("feedback".to_owned(), json!(word)),
-            2 => data.remove("feedback"),
-            _ => data.insert("finalgrade".to_owned(), json!(points(random))),
-        };
-        self.tell_grade(id);
-    }
-
-    fn delete_grade(&mut self, id: i64) {
-        let thing = self.grades.get_mut(&id).unwrap();
-        thing.live = false;
-        let data = references(&thing.data, &["gradeid", "userid", "itemid"]);
-        self.emit("grade_deleted", data);
-    }
-
-    /// Deleted, and mostly given again under a new id.
-    fn give_grade_anew(&mut self, random: &mut Random) {
-        let Some(id) = pick(&self.grades, random) else { return };
-        let data = &self.grades[&id].data;
-        let (userid, itemid, courseid) = (id_of(data, "userid"), id_of(data, "itemid"), id_of(data, "courseid"));
-        self.delete_grade(id);
-        if random.below(4) > 0 {
-            self.add_grade(userid, itemid, courseid, random);
-        }
-    }
-
-    fn change_item(&mut self, random: &mut Random) {
-        let Some(id) = pick(&self.grades, random) else { return };
-        let itemid = id_of(&self.grades[&id].data, "itemid");
-        let name = self.word();
-        let item = self.items.get_mut(&itemid).unwrap();
-        match random.below(2) {
-            0 => item.0 = name,
-            _ => item.1 = format!("{}.00000", 100 + random.below(50)),
-        }
-        self.tell_grade(id);
-    }
-
     /// All events in the order of their versions.
     pub(super) fn events(&self) -> &[Value] {
         &self.events
@@ -417,8 +347,4 @@ pub(super) fn is_imported(userid: i64) -> bool {
 
 fn references(data: &Map<String, Value>, names: &[&str]) -> Map<String, Value> {
     names.iter().map(|name| ((*name).to_owned(), data[*name].clone())).collect()
-}
-
-fn points(random: &mut Random) -> String {
-    format!("{}.{}0000", random.below(100), random.below(10))
 }
