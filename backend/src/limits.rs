@@ -100,8 +100,9 @@ pub const LONGEST_HOLD: Duration = Duration::from_secs(60);
 /// The longest rest after a destination said that it was asked too much at once.
 pub const THROTTLED_REST: Duration = Duration::from_secs(2);
 
-/// How often the waiting items are counted, to see whether the allowance lasts for them.
-pub const WAITING_COUNT_INTERVAL: Duration = Duration::from_secs(5);
+/// How often the waiting items are counted, to see whether the allowance lasts for them. A call takes longer, and the count of a hundred
+/// thousand takes some milliseconds.
+pub const WAITING_COUNT_INTERVAL: Duration = Duration::from_millis(100);
 
 /// How often items of dead workers are looked for, at least.
 pub const LEASE_CHECK_INTERVAL: Duration = Duration::from_secs(5);

@@ -209,9 +209,9 @@ impl<D: Destination> Engine<D> {
         Ok(true)
     }
 
-    /// How many items wait in all; counted now and then.
+    /// How many items wait in all; counted now and then, and only if it matters.
     async fn waiting(&self, state: &mut State, now: Timestamp) -> Result<u64, StoreError> {
-        if now.since(state.waiting.1) >= limits::WAITING_COUNT_INTERVAL {
+        if self.destination.credits().is_some() && now.since(state.waiting.1) >= limits::WAITING_COUNT_INTERVAL {
             state.waiting = (self.store.waiting(D::NAME).await?, now);
         }
         Ok(state.waiting.0)
