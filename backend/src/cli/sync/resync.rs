@@ -5,7 +5,7 @@ use std::{
     time::Duration,
 };
 
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressState, ProgressStyle};
 
 use super::{Scope, need_destination, pause_lines};
 use crate::{
@@ -133,9 +133,13 @@ fn progress_bar(total: u64, what: &'static str) -> ProgressBar {
         false => ProgressDrawTarget::hidden(),
     };
     let bar = ProgressBar::with_draw_target(Some(total), target);
-    let style = ProgressStyle::with_template("{bar:40} {pos}/{len} {per_sec} {eta} {msg}");
+    let style = ProgressStyle::with_template("{bar:40} {pos}/{len} {rate} {eta} {msg}");
     if let Ok(style) = style {
-        bar.set_style(style);
+        // The library would show four decimals.
+        let rate = |state: &ProgressState, text: &mut dyn std::fmt::Write| {
+            let _ = write!(text, "{:.0}/s", state.per_sec());
+        };
+        bar.set_style(style.with_key("rate", rate));
     }
     bar.set_message(what);
     let _ = std::io::stdout().flush();
