@@ -98,7 +98,7 @@ impl Store {
             let keys: Vec<RecordKey> = tried.map(|settled| settled.item.key).collect();
             demand(&transaction, destination, &keys, now).await?;
         }
-        let attempts: Vec<_> = settled.iter().filter_map(|settled| attempt_row(destination, settled)).collect();
+        let attempts: Vec<_> = settled.iter().filter_map(|settled| attempt_of(destination, settled)).collect();
         for group in bulk::groups(attempts) {
             sync_attempt::Entity::insert_many(group).exec_without_returning(&transaction).await?;
         }
@@ -123,18 +123,16 @@ impl Store {
     ) -> Result<(), StoreError> {
         let rows: Vec<_> = keys
             .iter()
-            .map(|key| sync_attempt::ActiveModel {
-                destination: Set(destination.to_owned()),
-                site_id: Set(key.site_id),
-                kind: Set(key.kind.as_str().to_owned()),
-                moodle_id: Set(key.moodle_id.0),
-                revision: Set(0),
-                started_at: Set(now.0),
-                duration_ms: Set(0),
-                outcome: Set("lost".to_owned()),
-                code: Set(Some("worker_lost".to_owned())),
-                message: Set(Some("The process that delivered it ended before it heard the answer.".to_owned())),
-                ..Default::default()
+            .map(|key| {
+                let message = "The process that delivered it ended before it heard the answer.";
+                let attempt = Attempt {
+                    started_at: now,
+                    duration_ms: 0,
+                    outcome: "lost".to_owned(),
+                    code: Some("worker_lost".to_owned()),
+                    message: Some(message.to_owned()),
+                };
+                attempt_row(destination, *key, 0, &attempt, None)
             })
             .collect();
         for group in bulk::groups(rows) {
@@ -152,6 +150,8 @@ fn arrived(settled: &Settled) -> bool {
 fn row(destination: &str, lease: &str, settled: &Settled, now: Timestamp, repeat_ms: i64) -> ActiveModel {
     let Settled { item, state, reason, .. } = settled;
     let (code, words) = reason.clone().unzip();
+    let attempts = i32::try_from(item.attempts).unwrap_or(i32::MAX);
+    let tried = attempts.saturating_add(i32::from(settled.attempt.is_some()));
     let mut row = ActiveModel {
         destination: Set(destination.to_owned()),
         site_id: Set(item.key.site_id),
@@ -161,7 +161,7 @@ fn row(destination: &str, lease: &str, settled: &Settled, now: Timestamp, repeat
         // The row is there, so this is never written.
         changed_at: Set(now.0),
         due_at: Set(now.0),
-        attempts: Set(i32::try_from(item.attempts).unwrap_or(i32::MAX)),
+        attempts: Set(attempts),
         lease: Set(Some(lease.to_owned())),
         lease_until: Set(None),
         remote_id: Set(item.remote_id.clone()),
@@ -173,7 +173,6 @@ fn row(destination: &str, lease: &str, settled: &Settled, now: Timestamp, repeat
         reason: Set(words),
         ..Default::default()
     };
-    let tried = i32::from(settled.attempt.is_some());
     let (name, waits_for) = match state {
         SettledState::Synced { remote_id, digest, waits_for } => {
             row.remote_id = Set(remote_id.clone());
@@ -190,12 +189,12 @@ fn row(destination: &str, lease: &str, settled: &Settled, now: Timestamp, repeat
         SettledState::Pending { due_at } => {
             row.due_at = Set(due_at.0);
             row.digest = Set(None);
-            row.attempts = Set(i32::try_from(item.attempts).unwrap_or(i32::MAX).saturating_add(tried));
+            row.attempts = Set(tried);
             (ItemState::Pending, None)
         }
         SettledState::Failed => {
             row.digest = Set(None);
-            row.attempts = Set(i32::try_from(item.attempts).unwrap_or(i32::MAX).saturating_add(tried));
+            row.attempts = Set(tried);
             (ItemState::Failed, None)
         }
     };
@@ -233,19 +232,28 @@ fn settling() -> OnConflict {
         .to_owned()
 }
 
-fn attempt_row(destination: &str, settled: &Settled) -> Option<sync_attempt::ActiveModel> {
+fn attempt_of(destination: &str, settled: &Settled) -> Option<sync_attempt::ActiveModel> {
     let Settled { item, state, attempt, .. } = settled;
-    let attempt = attempt.as_ref()?;
     let remote_id = match state {
         SettledState::Synced { remote_id, .. } => remote_id.clone(),
         _ => item.remote_id.clone(),
     };
-    Some(sync_attempt::ActiveModel {
+    Some(attempt_row(destination, item.key, item.revision, attempt.as_ref()?, remote_id))
+}
+
+fn attempt_row(
+    destination: &str,
+    key: RecordKey,
+    revision: i64,
+    attempt: &Attempt,
+    remote_id: Option<String>,
+) -> sync_attempt::ActiveModel {
+    sync_attempt::ActiveModel {
         destination: Set(destination.to_owned()),
-        site_id: Set(item.key.site_id),
-        kind: Set(item.key.kind.as_str().to_owned()),
-        moodle_id: Set(item.key.moodle_id.0),
-        revision: Set(item.revision),
+        site_id: Set(key.site_id),
+        kind: Set(key.kind.as_str().to_owned()),
+        moodle_id: Set(key.moodle_id.0),
+        revision: Set(revision),
         started_at: Set(attempt.started_at.0),
         duration_ms: Set(attempt.duration_ms),
         outcome: Set(attempt.outcome.clone()),
@@ -253,5 +261,5 @@ fn attempt_row(destination: &str, settled: &Settled) -> Option<sync_attempt::Act
         message: Set(attempt.message.clone()),
         remote_id: Set(remote_id),
         ..Default::default()
-    })
+    }
 }
