@@ -13,6 +13,7 @@ use tokio::{
 };
 
 use crate::{
+    activity::Tally,
     api::{self, Context, Tokens},
     clock::Clock,
     config::{self, Config},
@@ -96,8 +97,8 @@ impl App {
             Some(zoho) => Some(engine(config, &store, Arc::clone(zoho), Arc::clone(&committed), &clock).await?),
             None => None,
         };
-        let tokens = Tokens::default();
-        let context = Arc::new(Context { store, ingest, tokens, zoho, due: committed, clock });
+        let (tokens, activity) = (Tokens::default(), Tally::default());
+        let context = Arc::new(Context { store, ingest, tokens, zoho, activity, due: committed, clock });
         let address = address.unwrap_or(config.listen);
         Ok(Self { acceptor, address, context, writer, delivery, grace: config.shutdown.grace() })
     }
@@ -119,6 +120,7 @@ impl App {
         let writer = tokio::spawn(writer.run());
         let delivery = delivery.map(|engine| tokio::spawn(engine.run(stop.clone())));
         let last_used = save_last_used(Arc::clone(&context), stop.clone());
+        let activity = save_activity(Arc::clone(&context), stop.clone());
         let draining = Arc::clone(&context);
         let stopping = async move {
             let _ = stop.changed().await;
@@ -134,7 +136,7 @@ impl App {
             .run_with_graceful_shutdown(api::endpoint(context), stopping, Some(grace))
             .await?;
         // All connections are gone, and with them the entrances to the queue: the writer ends when it is empty.
-        let _ = last_used.await;
+        let _ = tokio::join!(last_used, activity);
         match tokio::time::timeout(grace, writer).await {
             Ok(Ok(())) => {}
             Ok(Err(error)) => tracing::error!(%error, "the writer failed"),
@@ -228,6 +230,19 @@ fn save_last_used(context: Arc<Context>, mut stop: watch::Receiver<bool>) -> Joi
             stopping = tokio::time::timeout(limits::LAST_USED_INTERVAL, stop.changed()).await.is_ok();
             if let Err(error) = context.tokens.save_last_used(&context.store).await {
                 tracing::warn!(%error, "could not write down when tokens were last used");
+            }
+        }
+    })
+}
+
+/// Writes down now and then, and at the end, how much happened.
+fn save_activity(context: Arc<Context>, mut stop: watch::Receiver<bool>) -> JoinHandle<()> {
+    tokio::spawn(async move {
+        let mut stopping = false;
+        while !stopping {
+            stopping = tokio::time::timeout(limits::ACTIVITY_INTERVAL, stop.changed()).await.is_ok();
+            if let Err(error) = context.activity.save(&context.store).await {
+                tracing::warn!(%error, "could not write down how much happened");
             }
         }
     })

@@ -11,13 +11,14 @@
 //! - [`sync`]: the delivery of records, which knows no destination.
 //! - [`store`]: the database, and the only place with SQL.
 //! - [`model`]: the vocabulary: events, records, versions, outcomes.
-//! - [`limits`], [`clock`], [`http`], [`random`], [`secret`], [`telemetry`]: what all of them need.
+//! - [`activity`], [`limits`], [`clock`], [`http`], [`random`], [`secret`], [`telemetry`]: what all of them need.
 
 #![forbid(unsafe_code)]
 
 #[macro_use]
 mod openapi_type;
 
+pub mod activity;
 pub mod api;
 pub mod app;
 pub mod cli;

@@ -122,3 +122,6 @@ pub const METADATA_TIME: Duration = Duration::from_secs(60 * 60);
 
 /// How long a destination whose credits are used up is left alone between two looks. They come back bit by bit over 24 hours.
 pub const CREDITS_CHECK: Duration = Duration::from_secs(15 * 60);
+
+/// How often counts of what happens are written down: charts are of minutes, and a chart that is ten seconds behind is current.
+pub const ACTIVITY_INTERVAL: Duration = Duration::from_secs(10);

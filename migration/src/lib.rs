@@ -17,6 +17,7 @@ mod m20261122_000003_records;
 mod m20261122_000004_changes;
 mod m20261122_000005_statistics;
 mod m20261122_000006_sync;
+mod m20261122_000007_activity;
 
 /// Applies the migrations in their order.
 #[derive(Debug)]
@@ -31,6 +32,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261122_000004_changes::Migration),
             Box::new(m20261122_000005_statistics::Migration),
             Box::new(m20261122_000006_sync::Migration),
+            Box::new(m20261122_000007_activity::Migration),
         ]
     }
 }

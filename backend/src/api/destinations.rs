@@ -237,6 +237,7 @@ impl Example for Destination {
             slow_reason: Some("500 credits are left for 2,000 records.".to_owned()),
             done_at: Some(at(3_600)),
             credits: Some((1_500, at(0))),
+            audit: None,
         };
         let count = |kind, state, count| Counts { kind, state, count, oldest: at(-60) };
         let counts = [

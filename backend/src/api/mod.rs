@@ -43,7 +43,7 @@ pub(crate) use plan::{PlanError, PlanView, PlannedItem, Subset};
 
 use tokio::sync::Notify;
 
-use crate::{clock::Clock, ingest::Ingest, store::Store, zoho::destination::Zoho};
+use crate::{activity::Tally, clock::Clock, ingest::Ingest, store::Store, zoho::destination::Zoho};
 
 /// Version of the contract, `major.minor`: a new major breaks senders or readers, a new minor adds.
 pub const CONTRACT_VERSION: &str = "1.0";
@@ -58,6 +58,8 @@ pub struct Context {
     pub tokens: Tokens,
     /// Zoho, if it is configured.
     pub zoho: Option<Arc<Zoho>>,
+    /// Counts how much happens.
+    pub activity: Tally,
     /// Tells the delivery of this process that items are due.
     pub due: Arc<Notify>,
     /// The time.

@@ -7,7 +7,7 @@ use sea_orm::{
 };
 
 use super::{
-    StoreError,
+    Conservation, StoreError,
     connect::Store,
     entity::destination::{self, Column},
 };
@@ -26,6 +26,8 @@ pub struct DestinationSummary {
     pub done_at: Option<Timestamp>,
     /// What is left of its allowance, as it said itself, and when.
     pub credits: Option<(i64, Timestamp)>,
+    /// What the last audit found, and when.
+    pub audit: Option<(Conservation, Timestamp)>,
 }
 
 /// A pause of a whole destination.
@@ -151,6 +153,17 @@ impl Store {
         Ok(())
     }
 
+    /// Writes down what an audit found. It looks at every record, so pages and metrics show the last one.
+    pub async fn save_audit(&self, name: &str, audit: &Conservation, now: Timestamp) -> Result<(), StoreError> {
+        destination::Entity::update_many()
+            .col_expr(Column::Audit, Expr::value(serde_json::to_string(audit).ok()))
+            .col_expr(Column::AuditedAt, Expr::value(now.0))
+            .filter(Column::Name.eq(name))
+            .exec(&self.write)
+            .await?;
+        Ok(())
+    }
+
     /// The access token that all processes share.
     pub async fn access_token(&self, name: &str) -> Result<Option<SealedToken>, StoreError> {
         let row = destination::Entity::find_by_id(name).one(&self.read).await?;
@@ -234,6 +247,7 @@ impl From<destination::Model> for DestinationSummary {
             slow_reason: row.slow_reason,
             done_at: row.done_at.map(Timestamp),
             credits: row.credits.zip(row.credits_at.map(Timestamp)),
+            audit: row.audit.and_then(|audit| serde_json::from_str(&audit).ok()).zip(row.audited_at.map(Timestamp)),
         }
     }
 }

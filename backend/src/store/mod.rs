@@ -1,5 +1,6 @@
 //! The only place with SQL. SQLite and PostgreSQL behave the same behind it.
 
+mod activity;
 mod bulk;
 mod connect;
 mod destinations;
@@ -11,6 +12,7 @@ mod sites;
 mod sync;
 mod write;
 
+pub use activity::Activity;
 pub use connect::{DatabaseUrl, InvalidDatabaseUrl, Store};
 pub use destinations::{DestinationSummary, OPERATOR, Pause, SealedToken};
 pub use entity::records::StoredRecord;

@@ -19,6 +19,8 @@ pub(crate) struct Model {
     pub(crate) access_token: Option<String>,
     pub(crate) access_expires_at: Option<i64>,
     pub(crate) refresh_lease_until: Option<i64>,
+    pub(crate) audit: Option<String>,
+    pub(crate) audited_at: Option<i64>,
 }
 
 #[derive(Clone, Copy, Debug, EnumIter, DeriveRelation)]

@@ -1,5 +1,6 @@
 //! The tables as sea-orm entities.
 
+pub(super) mod activity;
 pub(super) mod change;
 pub(super) mod counter;
 pub(super) mod destination;

@@ -1,6 +1,7 @@
 //! What operators see of sync items: counts, lists, attempts, and whether the sum is right.
 
 use sea_orm::{QueryResult, Value};
+use serde::{Deserialize, Serialize};
 
 use super::{key_of, kind_of, query};
 use crate::{
@@ -105,7 +106,7 @@ pub struct AttemptRow {
 }
 
 /// Records against items: they must agree.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Conservation {
     /// Records of all kinds.
     pub records: u64,

@@ -1,0 +1,99 @@
+//! Counts how much happens, for charts and for the usual rhythm of a site, and writes it down now and then.
+//!
+//! It is kept in memory for up to [`limits::ACTIVITY_INTERVAL`], so that it costs nothing where it happens. A process that is
+//! killed loses that much of its counts, and nothing else: whether something is lost is never decided by them.
+
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use crate::{
+    clock::Timestamp,
+    store::{Activity, Store, StoreError},
+};
+
+/// What is counted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Counted {
+    /// An event of a site with this outcome: `applied`, `unchanged`, `superseded`, `duplicate` or `rejected`.
+    Event(&'static str),
+    /// A record that reached a destination.
+    Delivered,
+    /// A try that is repeated.
+    Retried,
+    /// A record that a destination refused.
+    Failed,
+    /// A record that reached a destination within so many milliseconds since its oldest undelivered change; the last of
+    /// [`DELAY_BOUNDS_MS`] counts all that took longer as well.
+    DelayedUpTo(i64),
+}
+
+/// The classes of delays, in milliseconds, by their upper bounds.
+pub const DELAY_BOUNDS_MS: [i64; 9] = [500, 1_000, 2_000, 5_000, 15_000, 60_000, 600_000, 3_600_000, i64::MAX];
+
+impl Counted {
+    /// The class of a delay.
+    pub fn delay(ms: i64) -> Self {
+        let bound = DELAY_BOUNDS_MS.into_iter().find(|bound| ms <= *bound);
+        Self::DelayedUpTo(bound.unwrap_or(i64::MAX))
+    }
+
+    /// The word in the database.
+    pub fn name(self) -> String {
+        match self {
+            Self::Event(outcome) => outcome.to_owned(),
+            Self::Delivered => "delivered".to_owned(),
+            Self::Retried => "retried".to_owned(),
+            Self::Failed => "failed".to_owned(),
+            Self::DelayedUpTo(i64::MAX) => "delay_longer".to_owned(),
+            Self::DelayedUpTo(bound) => format!("delay_{bound}"),
+        }
+    }
+}
+
+/// Whose activity it is, as it is written in the database.
+pub fn subject_site(name: &str) -> String {
+    format!("site:{name}")
+}
+
+/// Whose activity it is, as it is written in the database.
+pub fn subject_destination(name: &str) -> String {
+    format!("destination:{name}")
+}
+
+/// The beginning of a minute, a subject, and what is counted.
+type Key = (i64, String, Counted);
+
+/// Counts of this process that are not written down yet. Clones count together.
+#[derive(Clone, Debug, Default)]
+pub struct Tally(Arc<Mutex<BTreeMap<Key, u64>>>);
+
+impl Tally {
+    /// Counts something of the minute in which `now` lies.
+    pub fn add(&self, now: Timestamp, subject: String, what: Counted, count: u64) {
+        if count > 0 {
+            let minute = now.0 - now.0.rem_euclid(60_000);
+            let mut counts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+            *counts.entry((minute, subject, what)).or_default() += count;
+        }
+    }
+
+    /// Writes down what was counted since the last call. What could not be written is kept for the next.
+    pub async fn save(&self, store: &Store) -> Result<(), StoreError> {
+        let counts = std::mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner));
+        let activity = |((minute, subject, what), count): (&Key, &u64)| Activity {
+            from: Timestamp(*minute),
+            subject: subject.clone(),
+            name: what.name(),
+            count: *count,
+        };
+        let written = store.add_activity(&counts.iter().map(activity).collect::<Vec<_>>()).await;
+        if written.is_err() {
+            for ((minute, subject, what), count) in counts {
+                self.add(Timestamp(minute), subject, what, count);
+            }
+        }
+        written
+    }
+}
