@@ -17,6 +17,7 @@ use crate::{
     api::{self, Context, Tokens},
     clock::Clock,
     config::{self, Config},
+    console,
     http::{Http, HttpError},
     ingest::Writer,
     limits,
@@ -133,7 +134,7 @@ impl App {
         let store = context.store.clone();
         Server::new_with_acceptor(acceptor)
             .idle_timeout(limits::CONNECTION_IDLE_TIME)
-            .run_with_graceful_shutdown(api::endpoint(context), stopping, Some(grace))
+            .run_with_graceful_shutdown(api::endpoint(context, console::endpoint()), stopping, Some(grace))
             .await?;
         // All connections are gone, and with them the entrances to the queue: the writer ends when it is empty.
         let _ = tokio::join!(last_used, activity);

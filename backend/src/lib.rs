@@ -5,6 +5,7 @@
 //! - [`cli`]: the subcommands; [`app`]: builds everything from the configuration, starts it, stops it.
 //! - [`demo`]: a college that is not there, for `backend-sync demo`.
 //! - [`config`]: the settings, from the embedded default, a file, the environment and flags.
+//! - [`console`]: pages for people.
 //! - [`api`]: HTTP alone: operations, their types and errors, authentication, the OpenAPI document.
 //! - [`ingest`]: the bounded queue, the batching writer, what an event does to records.
 //! - [`zoho`]: Zoho CRM as a destination.
@@ -24,6 +25,7 @@ pub mod app;
 pub mod cli;
 pub mod clock;
 pub mod config;
+pub mod console;
 pub mod demo;
 pub mod http;
 pub mod ingest;

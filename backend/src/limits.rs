@@ -125,3 +125,9 @@ pub const CREDITS_CHECK: Duration = Duration::from_secs(15 * 60);
 
 /// How often counts of what happens are written down: charts are of minutes, and a chart that is ten seconds behind is current.
 pub const ACTIVITY_INTERVAL: Duration = Duration::from_secs(10);
+
+/// How long somebody stays signed in to the console: a working day.
+pub const CONSOLE_SESSION: Duration = Duration::from_secs(12 * 60 * 60);
+
+/// Bytes of a form that the console takes: the largest holds a mapping file, which has some 20 kB.
+pub const CONSOLE_FORM_BYTES: usize = 256 * 1024;

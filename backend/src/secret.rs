@@ -37,6 +37,8 @@ pub enum TokenKind {
     Site,
     /// Sent by an API consumer.
     Api,
+    /// Kept in the browser of somebody who is signed in to the console.
+    Console,
 }
 
 /// Bytes of randomness in a token.
@@ -45,20 +47,26 @@ const TOKEN_RANDOM_BYTES: usize = 20;
 /// A source of randomness, passed in.
 pub type Randomness<'a> = &'a mut dyn FnMut(&mut [u8]) -> Result<(), getrandom::Error>;
 
-/// Makes a token: `bss_` (site) or `bsa_` (API) and 160 random bits in hexadecimal.
+/// Makes a token: `bss_` (site), `bsa_` (API) or `bsc_` (console) and 160 random bits in hexadecimal.
 pub fn new_token(kind: TokenKind, randomness: Randomness<'_>) -> Result<String, getrandom::Error> {
     let mut bytes = [0; TOKEN_RANDOM_BYTES];
     randomness(&mut bytes)?;
     let prefix = match kind {
         TokenKind::Site => "bss",
         TokenKind::Api => "bsa",
+        TokenKind::Console => "bsc",
     };
     Ok(format!("{prefix}_{}", hex::encode(bytes)))
 }
 
 /// SHA-256 in hexadecimal: what is stored of a token. A fast hash is right for a secret of 160 random bits.
 pub fn hash(token: &str) -> String {
-    hex::encode(Sha256::digest(token))
+    hash_bytes(token.as_bytes())
+}
+
+/// SHA-256 in hexadecimal.
+pub fn hash_bytes(bytes: &[u8]) -> String {
+    hex::encode(Sha256::digest(bytes))
 }
 
 /// Compares two hashes in constant time.

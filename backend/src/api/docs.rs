@@ -1,17 +1,7 @@
 //! The contract, for programs and for people.
 
 use bytes::Bytes;
-use poem::{
-    IntoResponse, Response,
-    endpoint::make_sync,
-    get,
-    http::{StatusCode, header},
-};
-
-/// The start page: for now the documentation.
-pub(super) fn home() -> impl poem::Endpoint {
-    get(make_sync(|_| StatusCode::FOUND.with_header(header::LOCATION, "/docs").into_response()))
-}
+use poem::{Response, endpoint::make_sync, get};
 
 /// The OpenAPI document.
 pub(super) fn openapi(document: String) -> impl poem::Endpoint {

@@ -113,14 +113,14 @@ pub fn openapi_document() -> String {
     document
 }
 
-/// All that the server answers.
-pub fn endpoint(context: Arc<Context>) -> impl Endpoint {
+/// All that the server answers: the API, its documentation, and `pages` at every other address.
+pub fn endpoint(context: Arc<Context>, pages: impl Endpoint + 'static) -> impl Endpoint {
     let service = service();
     Route::new()
-        .at("/", docs::home())
         .at("/docs", docs::swagger_ui(&service.swagger_ui_html(), &service.spec()))
         .at("/openapi.json", docs::openapi(openapi_document()))
         .nest_no_strip("/api/v1", service.into_endpoint())
+        .nest_no_strip("/", pages)
         .data(context)
         .with(CatchPanic::new().with_handler(problem::panicked))
         .around(problem::as_documents)

@@ -3,6 +3,7 @@
 mod activity;
 mod bulk;
 mod connect;
+mod console_sessions;
 mod destinations;
 mod entity;
 mod error;
@@ -14,6 +15,7 @@ mod write;
 
 pub use activity::Activity;
 pub use connect::{DatabaseUrl, InvalidDatabaseUrl, Store};
+pub use console_sessions::ConsoleSession;
 pub use destinations::{DestinationSummary, OPERATOR, Pause, SealedToken};
 pub use entity::records::StoredRecord;
 pub use error::StoreError;

@@ -51,6 +51,11 @@ impl Scope {
             Self::Operate => "operate",
         }
     }
+
+    /// Of the word in the database, if it is the scope of an API token.
+    pub(super) fn of_api(word: &str) -> Option<Self> {
+        [Self::Read, Self::Operate].into_iter().find(|scope| scope.as_str() == word)
+    }
 }
 
 /// A valid token.

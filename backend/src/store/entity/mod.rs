@@ -2,6 +2,7 @@
 
 pub(super) mod activity;
 pub(super) mod change;
+pub(super) mod console_session;
 pub(super) mod counter;
 pub(super) mod destination;
 pub(super) mod event;

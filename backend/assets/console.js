@@ -1,0 +1,54 @@
+// What htmx does not do: moments in the reader's own zone, and charts.
+'use strict';
+
+(() => {
+    const exact = new Intl.DateTimeFormat(undefined, { dateStyle: 'medium', timeStyle: 'medium' });
+
+    // Every <time datetime> says its moment in the reader's zone when it is pointed at.
+    const sayMoments = root => {
+        for (const time of root.querySelectorAll('time[datetime]:not([title])')) {
+            time.title = exact.format(new Date(time.dateTime));
+        }
+    };
+
+    const colour = name => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
+
+    // <div class="chart" data-chart="ID"> with <script type="application/json" id="ID">
+    // {"times": [seconds], "series": [{"label": "...", "values": [numbers], "colour": 1..4}], "unit": "..."}</script>
+    const draw = place => {
+        const data = JSON.parse(document.getElementById(place.dataset.chart).textContent);
+        const axis = { stroke: colour('--faint'), grid: { stroke: colour('--line'), width: 1 }, ticks: { stroke: colour('--line') } };
+        const series = data.series.map(one => ({
+            label: one.label, stroke: colour(`--chart-${one.colour}`), width: 2, points: { show: false },
+            value: (_, value) => value === null ? '–' : `${value.toLocaleString()}${data.unit ? ' ' + data.unit : ''}`,
+        }));
+        place.replaceChildren();
+        const chart = new uPlot({
+            width: place.clientWidth || 300, height: 190, cursor: { y: false }, legend: { live: true },
+            scales: { y: { range: (_, low, high) => [0, Math.max(high || 0, 1)] } },
+            axes: [axis, { ...axis, size: 56 }], series: [{}, ...series],
+        }, [data.times, ...data.series.map(one => one.values)], place);
+        new ResizeObserver(() => {
+            if (place.clientWidth && place.clientWidth !== chart.width) chart.setSize({ width: place.clientWidth, height: 190 });
+        }).observe(place);
+    };
+
+    const prepare = root => {
+        sayMoments(root);
+        for (const place of root.querySelectorAll('[data-chart]')) {
+            if (!place.querySelector('.uplot')) draw(place);
+        }
+    };
+
+    document.addEventListener('DOMContentLoaded', () => prepare(document));
+    document.addEventListener('htmx:after:swap', () => prepare(document));
+    matchMedia('(prefers-color-scheme: dark)').addEventListener('change', () => {
+        for (const place of document.querySelectorAll('[data-chart]')) draw(place);
+    });
+
+    // <form data-confirm="..."> asks before it does what cannot be undone.
+    document.addEventListener('submit', event => {
+        const words = event.target.dataset.confirm;
+        if (words && !confirm(words)) event.preventDefault();
+    }, true);
+})();

@@ -1,0 +1,85 @@
+//! Who is asking: the browser's cookie holds a random secret, the database its hash and whose API token it stands for.
+
+use std::sync::Arc;
+
+use poem::{
+    Error, FromRequest, IntoResponse, Request, RequestBody, Response,
+    http::{StatusCode, header},
+    web::cookie::{Cookie, SameSite},
+};
+
+use super::{error::PageError, words};
+use crate::{
+    api::Context,
+    limits, secret,
+    store::{ConsoleSession, Scope},
+};
+
+/// The cookie's name.
+pub(super) const COOKIE: &str = "backend_sync_session";
+
+/// Somebody who may see everything.
+#[derive(Clone, Debug)]
+pub(super) struct SignedIn(pub(super) ConsoleSession);
+
+/// Somebody who may also act.
+#[derive(Clone, Debug)]
+pub(super) struct Operator(pub(super) ConsoleSession);
+
+impl<'a> FromRequest<'a> for SignedIn {
+    async fn from_request(request: &'a Request, _: &mut RequestBody) -> poem::Result<Self> {
+        find(request).await?.map(Self).ok_or_else(|| Error::from_response(to_sign_in(request)))
+    }
+}
+
+impl<'a> FromRequest<'a> for Operator {
+    async fn from_request(request: &'a Request, _: &mut RequestBody) -> poem::Result<Self> {
+        match find(request).await? {
+            Some(session) if session.scope == Scope::Operate => Ok(Self(session)),
+            Some(_) => Err(PageError::Forbidden.into()),
+            None => Err(Error::from_response(to_sign_in(request))),
+        }
+    }
+}
+
+/// What [`crate::api::endpoint`] attaches to every request.
+pub(super) fn context(request: &Request) -> Result<&Arc<Context>, PageError> {
+    request.data::<Arc<Context>>().ok_or(PageError::NotFound)
+}
+
+async fn find(request: &Request) -> Result<Option<ConsoleSession>, PageError> {
+    let Some(cookie) = request.cookie().get(COOKIE) else { return Ok(None) };
+    if cookie.value_str().len() > limits::TOKEN_BYTES {
+        return Ok(None);
+    }
+    let hash = secret::hash(cookie.value_str());
+    let context = context(request)?;
+    let session = context.store.console_session(&hash, context.clock.now()).await?;
+    Ok(session.filter(|session| secret::same_hash(&session.hash, &hash)))
+}
+
+/// To the sign-in, and from there back to the page that was asked for.
+fn to_sign_in(request: &Request) -> Response {
+    let wanted = request.uri().path_and_query().map_or("/", |path| path.as_str());
+    let address = match request.method() == poem::http::Method::GET && wanted != "/" {
+        true => format!("/sign-in?{}", words::query(&[("next", wanted)])),
+        false => "/sign-in".to_owned(),
+    };
+    // A part of a page cannot show another page: it tells htmx to go there.
+    if request.headers().contains_key("hx-request") {
+        return StatusCode::UNAUTHORIZED.with_header("HX-Redirect", "/sign-in").into_response();
+    }
+    StatusCode::SEE_OTHER.with_header(header::LOCATION, address).into_response()
+}
+
+/// The cookie of a new session. `secure` when the browser came by https: browsers send it by nothing else then.
+pub(super) fn cookie(value: &str, secure: bool) -> Cookie {
+    let mut cookie = Cookie::new_with_str(COOKIE, value);
+    cookie.set_path("/");
+    cookie.set_http_only(true);
+    // Lax, not Strict: a link in an alarm's e-mail should lead to a page, not to the sign-in. Actions are protected by `guard`.
+    cookie.set_same_site(SameSite::Lax);
+    cookie.set_secure(secure);
+    cookie.set_max_age(limits::CONSOLE_SESSION);
+    cookie
+}

@@ -1,0 +1,120 @@
+//! Signing in with an API token, and out.
+
+use std::sync::Arc;
+
+use askama::Template;
+use poem::{
+    IntoResponse, Request, Response, handler,
+    http::{StatusCode, header},
+    web::{Data, Form, Html, Query, cookie::CookieJar},
+};
+use serde::Deserialize;
+
+use super::{
+    assets::FINGERPRINT,
+    error::PageError,
+    session::{self, COOKIE, SignedIn},
+};
+use crate::{
+    api::Context,
+    limits,
+    secret::{self, TokenKind},
+    store::{Scope, Token},
+};
+
+#[derive(Template)]
+#[template(path = "sign_in.html")]
+struct SignInPage {
+    version: &'static str,
+    next: String,
+    error: Option<&'static str>,
+}
+
+#[derive(Deserialize)]
+pub(super) struct Wanted {
+    next: Option<String>,
+}
+
+#[derive(Deserialize)]
+pub(super) struct SignInForm {
+    token: String,
+    next: Option<String>,
+}
+
+#[handler]
+pub(super) fn page(Query(Wanted { next }): Query<Wanted>) -> Result<Html<String>, PageError> {
+    Ok(Html(SignInPage { version: FINGERPRINT.as_str(), next: safe(next), error: None }.render()?))
+}
+
+#[handler]
+pub(super) async fn sign_in(
+    context: Data<&Arc<Context>>,
+    request: &Request,
+    cookies: &CookieJar,
+    Form(SignInForm { token, next }): Form<SignInForm>,
+) -> Result<Response, PageError> {
+    let next = safe(next);
+    let now = context.clock.now();
+    let Some(token) = find(&context, token.trim()).await? else {
+        let error = Some("This token is not known, or was revoked. It begins with bsa_; a site's token (bss_) does not open the console.");
+        let html = SignInPage { version: FINGERPRINT.as_str(), next, error }.render()?;
+        let mut response = Html(html).into_response();
+        response.set_status(StatusCode::UNAUTHORIZED);
+        return Ok(response);
+    };
+    // A new secret at each sign-in: a cookie that somebody else put into the browser is worth nothing.
+    let secret = secret::new_token(TokenKind::Console, &mut getrandom::fill).map_err(|_| PageError::Internal)?;
+    let expires_at = now.after(limits::CONSOLE_SESSION);
+    context.store.add_console_session(&secret::hash(&secret), token.id, now, expires_at).await?;
+    if let Some(old) = cookies.get(COOKIE) {
+        context.store.end_console_session(&secret::hash(old.value_str())).await?;
+    }
+    tracing::info!(token = token.id, scope = token.scope.as_str(), "signed in to the console");
+    let secure = request.headers().get("x-forwarded-proto").is_some_and(|scheme| scheme == "https");
+    cookies.add(session::cookie(&secret, secure));
+    Ok(StatusCode::SEE_OTHER.with_header(header::LOCATION, next).into_response())
+}
+
+#[handler]
+pub(super) async fn sign_out(
+    context: Data<&Arc<Context>>,
+    who: SignedIn,
+    cookies: &CookieJar,
+) -> Result<Response, PageError> {
+    context.store.end_console_session(&who.0.hash).await?;
+    cookies.remove(COOKIE);
+    Ok(StatusCode::SEE_OTHER.with_header(header::LOCATION, "/sign-in").into_response())
+}
+
+async fn find(context: &Context, token: &str) -> Result<Option<Token>, PageError> {
+    if token.len() > limits::TOKEN_BYTES {
+        return Ok(None);
+    }
+    let hash = secret::hash(token);
+    let found = context.store.token(&hash).await?;
+    Ok(found.filter(|token| token.scope != Scope::Ingest && secret::same_hash(&token.hash, &hash)))
+}
+
+/// Where to go afterwards: a page of ours, and of nobody else. `//host` and `/\host` would be another site's.
+fn safe(next: Option<String>) -> String {
+    let ours = |next: &String| {
+        next.starts_with('/')
+            && !next.starts_with("//")
+            && !next.contains(['\\', '\r', '\n'])
+            && next.bytes().all(|byte| byte.is_ascii_graphic())
+    };
+    next.filter(ours).unwrap_or_else(|| "/".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::safe;
+
+    #[test]
+    fn a_sign_in_leads_to_our_own_pages_alone() {
+        assert_eq!(safe(Some("/people?q=ann".to_owned())), "/people?q=ann");
+        for other in ["https://evil.example", "//evil.example", "/\\evil.example", "javascript:alert(1)", "/a\r\nb", ""] {
+            assert_eq!(safe(Some(other.to_owned())), "/", "{other}");
+        }
+    }
+}

@@ -1,0 +1,69 @@
+//! Who is signed in to the console.
+
+use sea_orm::{ActiveValue::Set, ColumnTrait, EntityTrait, QueryFilter};
+
+use super::{
+    Scope, StoreError,
+    connect::Store,
+    entity::{
+        console_session::{self, Column},
+        token,
+    },
+};
+use crate::clock::Timestamp;
+
+/// Somebody who is signed in to the console.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ConsoleSession {
+    /// The hash that it was found by.
+    pub hash: String,
+    /// The API token that was used.
+    pub token_id: i64,
+    /// Its name.
+    pub name: String,
+    /// What it allows.
+    pub scope: Scope,
+}
+
+impl Store {
+    /// Begins a session of the holder of an API token; forgets those that have ended.
+    pub async fn add_console_session(
+        &self,
+        hash: &str,
+        token_id: i64,
+        now: Timestamp,
+        expires_at: Timestamp,
+    ) -> Result<(), StoreError> {
+        console_session::Entity::delete_many().filter(Column::ExpiresAt.lte(now.0)).exec(&self.write).await?;
+        let row = console_session::ActiveModel {
+            hash: Set(hash.to_owned()),
+            token_id: Set(token_id),
+            created_at: Set(now.0),
+            expires_at: Set(expires_at.0),
+        };
+        console_session::Entity::insert(row).exec_without_returning(&self.write).await?;
+        Ok(())
+    }
+
+    /// The session with that hash, unless it has ended or its token was revoked.
+    pub async fn console_session(&self, hash: &str, now: Timestamp) -> Result<Option<ConsoleSession>, StoreError> {
+        let found = console_session::Entity::find_by_id(hash)
+            .find_also_related(token::Entity)
+            .filter(Column::ExpiresAt.gt(now.0))
+            .filter(token::Column::RevokedAt.is_null())
+            .one(&self.read)
+            .await?;
+        Ok(found.and_then(|(session, token)| {
+            let token = token?;
+            let scope = Scope::of_api(&token.scope)?;
+            let name = token.name.unwrap_or_default();
+            Some(ConsoleSession { hash: session.hash, token_id: token.id, name, scope })
+        }))
+    }
+
+    /// Ends a session.
+    pub async fn end_console_session(&self, hash: &str) -> Result<(), StoreError> {
+        console_session::Entity::delete_by_id(hash).exec(&self.write).await?;
+        Ok(())
+    }
+}
