@@ -16,6 +16,7 @@ mod support;
 
 mod bad_input;
 mod cli;
+mod console;
 mod contract;
 mod convergence;
 mod crash;
