@@ -99,7 +99,8 @@ impl App {
             None => None,
         };
         let (tokens, activity) = (Tokens::default(), Tally::default());
-        let context = Arc::new(Context { store, ingest, tokens, zoho, activity, due: committed, clock });
+        let random = Random::system();
+        let context = Arc::new(Context { store, ingest, tokens, zoho, activity, due: committed, clock, random });
         let address = address.unwrap_or(config.listen);
         Ok(Self { acceptor, address, context, writer, delivery, grace: config.shutdown.grace() })
     }

@@ -23,6 +23,7 @@ mod plan;
 mod problem;
 mod record;
 mod related;
+mod request_id;
 mod retry;
 mod schema;
 mod timeline;
@@ -43,7 +44,7 @@ pub(crate) use plan::{PlanError, PlanView, PlannedItem, Subset};
 
 use tokio::sync::Notify;
 
-use crate::{activity::Tally, clock::Clock, ingest::Ingest, store::Store, zoho::destination::Zoho};
+use crate::{activity::Tally, clock::Clock, ingest::Ingest, random::Random, store::Store, zoho::destination::Zoho};
 
 /// Version of the contract, `major.minor`: a new major breaks senders or readers, a new minor adds.
 pub const CONTRACT_VERSION: &str = "1.0";
@@ -64,6 +65,8 @@ pub struct Context {
     pub due: Arc<Notify>,
     /// The time.
     pub clock: Clock,
+    /// Randomness, for the ids of requests.
+    pub random: Random,
 }
 
 #[derive(Tags)]
@@ -116,6 +119,7 @@ pub fn openapi_document() -> String {
 /// All that the server answers: the API, its documentation, and `pages` at every other address.
 pub fn endpoint(context: Arc<Context>, pages: impl Endpoint + 'static) -> impl Endpoint {
     let service = service();
+    let (clock, random) = (context.clock.clone(), context.random.clone());
     Route::new()
         .at("/docs", docs::swagger_ui(&service.swagger_ui_html(), &service.spec()))
         .at("/openapi.json", docs::openapi(openapi_document()))
@@ -124,4 +128,5 @@ pub fn endpoint(context: Arc<Context>, pages: impl Endpoint + 'static) -> impl E
         .data(context)
         .with(CatchPanic::new().with_handler(problem::panicked))
         .around(problem::as_documents)
+        .around(move |endpoint, request| request_id::identified(endpoint, request, clock.clone(), random.clone()))
 }

@@ -27,7 +27,7 @@ use crate::{
     demo::DemoError,
     secret::{self, TokenKind},
     store::{Store, StoreError},
-    telemetry::InvalidFilter,
+    telemetry::TelemetryError,
     zoho::client::CallError,
 };
 
@@ -98,7 +98,7 @@ enum CliError {
     #[error(transparent)]
     Config(#[from] ConfigError),
     #[error(transparent)]
-    Filter(#[from] InvalidFilter),
+    Telemetry(#[from] TelemetryError),
     #[error(transparent)]
     Store(#[from] StoreError),
     #[error(transparent)]

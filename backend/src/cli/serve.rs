@@ -9,7 +9,7 @@ const FIRST_SITE: &str = "moodle";
 const FIRST_TOKEN: &str = "first";
 
 pub(super) async fn run(config: Config, clock: Clock) -> Result<(), CliError> {
-    let _log = telemetry::start(&config.log)?;
+    let telemetry = telemetry::start(&config.log, config.tracing.as_ref())?;
     let store = open(&config).await?;
     let app = App::bind(&config, store.clone(), clock.clone()).await?;
     welcome(&store, app.address(), &clock).await?;
@@ -19,7 +19,9 @@ pub(super) async fn run(config: Config, clock: Clock) -> Result<(), CliError> {
             "no destination is configured: records are kept and can be read; see the section [zoho] of backend-sync config"
         );
     }
-    Ok(app.run().await?)
+    let result = app.run().await;
+    telemetry.end(config.shutdown.grace()).await;
+    Ok(result?)
 }
 
 /// At the first start, makes a site and an API token, and shows both this once.

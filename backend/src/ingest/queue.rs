@@ -9,6 +9,7 @@ use std::{
 };
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
+use tracing::{Instrument, Span};
 
 use super::{Arrival, Written};
 use crate::{
@@ -16,6 +17,7 @@ use crate::{
     limits,
     model::{Event, EventType},
     store::{Site, StoreError},
+    telemetry::trace,
 };
 
 /// Why events were not stored. All but `Refused` may be sent again.
@@ -43,6 +45,10 @@ pub(super) struct Job {
     pub(super) token: i64,
     pub(super) arrivals: Vec<Arrival>,
     pub(super) reply: oneshot::Sender<Result<Vec<Settled>, IngestError>>,
+    /// The request, for its trace.
+    pub(super) request: Span,
+    /// The wait in the queue, which ends when this is dropped.
+    pub(super) waiting: Span,
     /// Gives the queue's room back when the job is done.
     _room: Room,
 }
@@ -95,18 +101,20 @@ impl Ingest {
             events.into_iter().map(|event| Arrival { site: Arc::clone(site), event, received_at }).collect();
         let event_types: Vec<_> = arrivals.iter().map(|arrival| arrival.event.event_type).collect();
         let (reply, answer) = oneshot::channel();
-        self.jobs.send(Job { token, arrivals, reply, _room: room }).map_err(|_| IngestError::Draining)?;
+        let (request, waiting) = (Span::current(), trace::queue(arrivals.len()));
+        let job = Job { token, arrivals, reply, request: request.clone(), waiting, _room: room };
+        self.jobs.send(job).map_err(|_| IngestError::Draining)?;
         let site = Arc::clone(site);
         // A task of its own, because the log line is due even when the sender has hung up.
-        let settled = tokio::spawn(async move {
+        let answered = async move {
             let settled = answer.await.map_err(|_| IngestError::Draining)??;
             let duration_ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
             for (event_type, settled) in event_types.into_iter().zip(&settled) {
                 log(&site, event_type, settled, duration_ms);
             }
             Ok(settled)
-        });
-        settled.await.map_err(|_| IngestError::Draining)?
+        };
+        tokio::spawn(answered.instrument(request)).await.map_err(|_| IngestError::Draining)?
     }
 
     /// Takes no new events from now on; those in the queue are still stored.

@@ -6,6 +6,7 @@
 use std::{sync::Arc, time::Duration};
 
 use tokio::sync::{Notify, mpsc};
+use tracing::Span;
 
 use super::{
     Ingest,
@@ -14,7 +15,9 @@ use super::{
 };
 use crate::{
     clock::Clock,
+    model::RecordKey,
     store::{Store, StoreError},
+    telemetry::{cause, trace},
 };
 
 /// The one task of this process that stores events.
@@ -69,10 +72,17 @@ impl Writer {
         }
     }
 
-    async fn settle(&self, jobs: Vec<Job>) {
+    async fn settle(&self, mut jobs: Vec<Job>) {
+        let transactions: Vec<Span> = jobs.iter_mut().map(begin_transaction).collect();
         let arrivals: Vec<&Arrival> = jobs.iter().flat_map(|job| &job.arrivals).collect();
         let tokens: Vec<i64> = jobs.iter().flat_map(|job| std::iter::repeat_n(job.token, job.arrivals.len())).collect();
         let result = self.store_or_isolate(&arrivals, &tokens).await;
+        if result.is_ok() {
+            for (job, transaction) in jobs.iter().zip(&transactions) {
+                cause::remember(transaction, job.arrivals.iter().map(record));
+            }
+        }
+        drop(transactions);
         match result {
             Ok(settled) => {
                 self.committed.notify_one();
@@ -117,4 +127,16 @@ impl Writer {
             Err(error) => Err(error),
         }
     }
+}
+
+/// The events of this request wait no longer.
+fn begin_transaction(job: &mut Job) -> Span {
+    job.waiting = Span::none();
+    trace::transaction(&job.request, job.arrivals.len())
+}
+
+/// What an event is about.
+fn record(arrival: &Arrival) -> RecordKey {
+    let Arrival { site, event, .. } = arrival;
+    RecordKey { kind: event.event_type.kind(), site_id: site.id, moodle_id: event.change.subject().0 }
 }

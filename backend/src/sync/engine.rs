@@ -6,6 +6,7 @@ use tokio::{
     sync::{Notify, watch},
     task::JoinSet,
 };
+use tracing::Instrument;
 
 use super::{
     Admission, Destination, Trouble, backoff,
@@ -15,9 +16,10 @@ use super::{
 use crate::{
     clock::{Clock, Timestamp},
     limits,
-    model::Lane,
+    model::{Lane, RecordKey},
     random::Random,
     store::{Pause, Store, StoreError},
+    telemetry::trace,
 };
 
 /// How the engine works.
@@ -198,6 +200,8 @@ impl<D: Destination> Engine<D> {
         }
         state.claims = state.claims.wrapping_add(1);
         state.waiting.0 = state.waiting.0.saturating_sub(items.len() as u64);
+        let keys: Vec<RecordKey> = items.iter().map(|item| item.key).collect();
+        let span = trace::delivery(&lease, &keys);
         let worker = Worker {
             store: self.store.clone(),
             destination: Arc::clone(&self.destination),
@@ -205,7 +209,7 @@ impl<D: Destination> Engine<D> {
             clock: self.clock.clone(),
             lease,
         };
-        state.running.spawn(worker.run(items));
+        state.running.spawn(worker.run(items).instrument(span));
         Ok(true)
     }
 

@@ -28,3 +28,4 @@ mod reading;
 mod recordings;
 mod shutdown;
 mod sync_api;
+mod tracing;

@@ -20,6 +20,7 @@ mod token;
 use std::{sync::Arc, time::Instant};
 
 use reqwest::{Method, header::AUTHORIZATION};
+use tracing::Instrument;
 
 pub use self::{
     accounts::{Granted, exchange},
@@ -41,6 +42,7 @@ use crate::{
     config,
     http::{Answer, Http, HttpError},
     store::Store,
+    telemetry::trace,
 };
 
 /// The name of this destination.
@@ -98,16 +100,19 @@ impl Client {
     async fn send(&self, call: Call<'_>) -> Result<Answer, CallError> {
         let permit = self.0.limiter.permit(call.writes, call.credits).await;
         let started = Instant::now();
-        let result = self.send_with_token(&call).await;
+        let trace = trace::zoho_call(call.method.as_str(), &call.path, call.writes);
+        let result = self.send_with_token(&call).instrument(trace.clone()).await;
         let now = self.0.clock.now();
         permit.end(outcome(&result), now);
         let status = result.as_ref().ok().map(|answer| answer.status);
+        let error = result.as_ref().err().map(CallError::kind);
+        trace::called(&trace, status, error);
         tracing::debug!(
             method = %call.method,
             path = call.path,
             records = call.writes,
             status,
-            error = result.as_ref().err().map(CallError::kind),
+            error,
             duration_ms = started.elapsed().as_millis() as u64,
             "called Zoho"
         );
