@@ -125,3 +125,7 @@ pub const CREDITS_CHECK: Duration = Duration::from_secs(15 * 60);
 
 /// How often counts of what happens are written down: charts are of minutes, and a chart that is ten seconds behind is current.
 pub const ACTIVITY_INTERVAL: Duration = Duration::from_secs(10);
+
+/// How long PostgreSQL lets a transaction of ours stand idle: no statement follows the last one later than a second. When a connection
+/// dies without a word, this gives its locks back, and other processes go on.
+pub const IDLE_TRANSACTION: Duration = Duration::from_secs(60);

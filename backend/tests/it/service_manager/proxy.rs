@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use tokio::{
-    io::copy_bidirectional,
+    io::{AsyncReadExt, copy_bidirectional},
     net::{TcpListener, TcpStream},
     sync::{Notify, watch},
 };
@@ -52,6 +52,6 @@ async fn connection(mut client: TcpStream, target: String, frozen: bool, freeze:
             () = stopped => {}
         }
     }
-    // Held open, and silent.
-    std::future::pending::<()>().await;
+    // Held open, and silent. When the server's process ends, that is noticed, as by a network that works again.
+    while client.read(&mut [0; 1024]).await.is_ok_and(|count| count > 0) {}
 }
