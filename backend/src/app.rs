@@ -22,6 +22,7 @@ use crate::{
     ingest::Writer,
     limits,
     random::Random,
+    service_manager,
     store::{Store, StoreError},
     sync::{Destination, Engine, Settings},
     zoho::{
@@ -118,7 +119,8 @@ impl App {
 
     /// Answers until `stop` becomes true; then stops accepting, drains the queue, answers what is under way, and returns.
     pub async fn run_until(self, mut stop: watch::Receiver<bool>) -> Result<(), AppError> {
-        let Self { acceptor, context, writer, delivery, grace, .. } = self;
+        let Self { acceptor, address, context, writer, delivery, grace } = self;
+        let reports = service_manager::report(address, Arc::clone(&context), writer.progress(), stop.clone());
         let writer = tokio::spawn(writer.run());
         let delivery = delivery.map(|engine| tokio::spawn(engine.run(stop.clone())));
         let last_used = save_last_used(Arc::clone(&context), stop.clone());
@@ -138,7 +140,7 @@ impl App {
             .run_with_graceful_shutdown(api::endpoint(context, console::endpoint()), stopping, Some(grace))
             .await?;
         // All connections are gone, and with them the entrances to the queue: the writer ends when it is empty.
-        let _ = tokio::join!(last_used, activity);
+        let _ = tokio::join!(last_used, activity, reports);
         match tokio::time::timeout(grace, writer).await {
             Ok(Ok(())) => {}
             Ok(Err(error)) => tracing::error!(%error, "the writer failed"),

@@ -12,6 +12,7 @@
 //! - [`sync`]: the delivery of records, which knows no destination.
 //! - [`store`]: the database, and the only place with SQL.
 //! - [`model`]: the vocabulary: events, records, versions, outcomes.
+//! - [`service_manager`]: what systemd is told; [`probe`]: asks a server whether it answers.
 //! - [`activity`], [`limits`], [`clock`], [`http`], [`random`], [`secret`], [`telemetry`]: what all of them need.
 
 #![forbid(unsafe_code)]
@@ -31,8 +32,10 @@ pub mod http;
 pub mod ingest;
 pub mod limits;
 pub mod model;
+pub mod probe;
 pub mod random;
 pub mod secret;
+pub mod service_manager;
 pub mod store;
 pub mod sync;
 pub mod telemetry;

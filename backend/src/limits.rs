@@ -131,3 +131,7 @@ pub const CONSOLE_SESSION: Duration = Duration::from_secs(12 * 60 * 60);
 
 /// Bytes of a form that the console takes: the largest holds a mapping file, which has some 20 kB.
 pub const CONSOLE_FORM_BYTES: usize = 256 * 1024;
+
+/// How long PostgreSQL lets a transaction of ours stand idle: no statement follows the last one later than a second. When a connection
+/// dies without a word, this gives its locks back, and other processes go on.
+pub const IDLE_TRANSACTION: Duration = Duration::from_secs(60);

@@ -2,6 +2,7 @@
 
 mod demo;
 mod doctor;
+mod health;
 mod migrate;
 mod openapi;
 mod print_config;
@@ -25,6 +26,7 @@ use crate::{
     clock::{Clock, Timestamp},
     config::{Config, ConfigError, FILE_VARIABLE, Overrides},
     demo::DemoError,
+    probe::ProbeError,
     secret::{self, TokenKind},
     store::{Store, StoreError},
     telemetry::TelemetryError,
@@ -61,6 +63,9 @@ enum Command {
         /// Listen here instead of 127.0.0.1:8001; port 0 takes a free one [environment: BACKEND_SYNC_LISTEN]
         #[arg(long, value_name = "ADDRESS:PORT")]
         listen: Option<SocketAddr>,
+        /// Write the tokens of the first start into this file, for its owner alone, instead of showing them
+        #[arg(long, value_name = "FILE")]
+        first_tokens: Option<PathBuf>,
     },
     /// Create or update the tables of the database
     Migrate,
@@ -90,6 +95,8 @@ enum Command {
     Config,
     /// Check configuration, database, migrations, clock and disk, and say what to do
     Doctor,
+    /// Ask the server that runs on this machine with this configuration whether it can do its work
+    Health,
 }
 
 /// A command that failed. The message is for a person.
@@ -122,6 +129,8 @@ enum CliError {
     /// Something is wrong with the delivery, and not with the command.
     #[error("{0}")]
     Delivery(String),
+    #[error("the server at {address} is not ready: {error}")]
+    NotReady { address: SocketAddr, error: ProbeError },
     #[error("{0} of the checks failed")]
     Unhealthy(usize),
 }
@@ -144,7 +153,7 @@ fn run(settings: Settings, command: Command) -> Result<(), CliError> {
     }
     let overrides = Overrides {
         file: settings.config.or_else(|| std::env::var_os(FILE_VARIABLE).map(PathBuf::from)),
-        listen: if let Command::Serve { listen } = &command { *listen } else { None },
+        listen: if let Command::Serve { listen, .. } = &command { *listen } else { None },
         database_url: settings.database_url,
     };
     let load = || Config::load(&overrides, std::env::vars());
@@ -154,7 +163,8 @@ fn run(settings: Settings, command: Command) -> Result<(), CliError> {
         Command::Config => print_config::run(),
         Command::Doctor => wait_for(doctor::run(load(), &clock)),
         Command::Demo(arguments) => wait_for(demo::run(arguments, clock)),
-        Command::Serve { .. } => wait_for(serve::run(load()?, clock)),
+        Command::Health => wait_for(health::run(load()?)),
+        Command::Serve { first_tokens, .. } => wait_for(serve::run(load()?, first_tokens, clock)),
         Command::Migrate => wait_for(migrate::run(load()?)),
         Command::Site(command) => wait_for(site::run(load()?, command, &clock)),
         Command::Token(command) => wait_for(token::run(load()?, command, &clock)),

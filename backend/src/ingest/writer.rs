@@ -10,7 +10,8 @@ use tracing::Span;
 
 use super::{
     Ingest,
-    apply::{Arrival, store_arrivals},
+    apply::{Arrival, Written, store_arrivals},
+    progress::Progress,
     queue::{IngestError, Job, Settled},
 };
 use crate::{
@@ -27,6 +28,7 @@ pub struct Writer {
     transaction_events: usize,
     repeat_ms: i64,
     committed: Arc<Notify>,
+    progress: Progress,
 }
 
 impl Writer {
@@ -42,7 +44,13 @@ impl Writer {
     ) -> (Self, Ingest) {
         let (ingest, jobs) = Ingest::new(queue_kib, clock);
         let repeat_ms = i64::try_from(repeat.as_millis()).unwrap_or(i64::MAX);
-        (Self { store, jobs, transaction_events, repeat_ms, committed }, ingest)
+        let progress = Progress::default();
+        (Self { store, jobs, transaction_events, repeat_ms, committed, progress }, ingest)
+    }
+
+    /// Tells whether it moves on.
+    pub fn progress(&self) -> Progress {
+        self.progress.clone()
     }
 
     /// Runs until all clones of the [`Ingest`] are gone and the queue is empty.
@@ -111,12 +119,12 @@ impl Writer {
         arrivals: &[&Arrival],
         tokens: &[i64],
     ) -> Result<Vec<Option<Settled>>, StoreError> {
-        match store_arrivals(&self.store, arrivals, tokens, self.repeat_ms).await {
+        match self.store(arrivals, tokens).await {
             Ok(written) => Ok(written.into_iter().map(|written| written.map(Ok)).collect()),
             Err(StoreError::Refused(_)) => {
                 let mut settled = Vec::with_capacity(arrivals.len());
                 for (arrival, token) in arrivals.iter().zip(tokens) {
-                    settled.push(match store_arrivals(&self.store, &[arrival], &[*token], self.repeat_ms).await {
+                    settled.push(match self.store(&[arrival], &[*token]).await {
                         Ok(written) => written.first().copied().flatten().map(Ok),
                         Err(error @ StoreError::Refused(_)) => Some(Err(Arc::new(error))),
                         Err(error) => return Err(error),
@@ -126,6 +134,11 @@ impl Writer {
             }
             Err(error) => Err(error),
         }
+    }
+
+    /// Stores them in one transaction.
+    async fn store(&self, arrivals: &[&Arrival], tokens: &[i64]) -> Result<Vec<Option<Written>>, StoreError> {
+        self.progress.during(store_arrivals(&self.store, arrivals, tokens, self.repeat_ms)).await
     }
 }
 

@@ -219,6 +219,7 @@ fn postgres_options(url: &DatabaseUrl, connections: u32) -> ConnectOptions {
                 // An answered event must be on disk, even when the server's default says otherwise.
                 ("synchronous_commit", "on".to_owned()),
                 ("lock_timeout", limits::LOCK_WAIT.as_millis().to_string()),
+                ("idle_in_transaction_session_timeout", limits::IDLE_TRANSACTION.as_millis().to_string()),
             ])
         });
     options

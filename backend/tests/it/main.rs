@@ -26,6 +26,7 @@ mod model;
 mod once_wrong;
 mod reading;
 mod recordings;
+mod service_manager;
 mod shutdown;
 mod sync_api;
 mod tracing;
