@@ -11,6 +11,7 @@
 //! - [`sync`]: the delivery of records, which knows no destination.
 //! - [`store`]: the database, and the only place with SQL.
 //! - [`model`]: the vocabulary: events, records, versions, outcomes.
+//! - [`metrics`]: what Prometheus sees.
 //! - [`activity`], [`limits`], [`clock`], [`http`], [`random`], [`secret`], [`telemetry`]: what all of them need.
 
 #![forbid(unsafe_code)]
@@ -28,6 +29,7 @@ pub mod demo;
 pub mod http;
 pub mod ingest;
 pub mod limits;
+pub mod metrics;
 pub mod model;
 pub mod random;
 pub mod secret;

@@ -125,3 +125,13 @@ pub const CREDITS_CHECK: Duration = Duration::from_secs(15 * 60);
 
 /// How often counts of what happens are written down: charts are of minutes, and a chart that is ten seconds behind is current.
 pub const ACTIVITY_INTERVAL: Duration = Duration::from_secs(10);
+
+/// How long it is kept how much happened: two months of charts, and eight weeks to know a site's usual rhythm.
+pub const ACTIVITY_TIME: Duration = Duration::from_secs(60 * 24 * 60 * 60);
+
+/// How old what the metrics say of the database may be. Prometheus asks each 15 seconds as a rule, and more than one may ask.
+pub const METRICS_INTERVAL: Duration = Duration::from_secs(5);
+
+/// Looking at the database for metrics takes at most one part in so many of the time: counting the items of a million records takes
+/// some tenths of a second.
+pub const METRICS_SHARE: u32 = 20;

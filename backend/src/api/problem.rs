@@ -190,8 +190,9 @@ impl Problem {
 
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
-        let status = self.code.status();
+        let (code, status) = (self.code, self.code.status());
         let mut response = Json(self).into_response();
+        response.set_data(code);
         response.set_status(status);
         let headers = response.headers_mut();
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
@@ -207,7 +208,11 @@ impl IntoResponse for Problem {
 
 impl From<Problem> for Error {
     fn from(problem: Problem) -> Self {
-        Self::from_response(problem.into_response())
+        let code = problem.code;
+        let mut error = Self::from_response(problem.into_response());
+        // What the response itself carries is not what an error hands on.
+        error.set_data(code);
+        error
     }
 }
 

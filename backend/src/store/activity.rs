@@ -79,6 +79,18 @@ impl Store {
         query(&self.read, &sql, values).await?.iter().map(activity).collect()
     }
 
+    /// The minute in which each site's last event was stored that is still counted.
+    pub async fn last_events(&self) -> Result<Vec<(String, Timestamp)>, StoreError> {
+        let sql = "SELECT subject, max(minute) AS minute FROM activity \
+                   WHERE subject LIKE 'site:%' AND name <> 'rejected' GROUP BY subject ORDER BY subject";
+        let last = |row: &QueryResult| {
+            let (subject, minute): (String, i64) = (row.try_get("", "subject")?, row.try_get("", "minute")?);
+            let site = subject.strip_prefix("site:").unwrap_or_default().to_owned();
+            Ok((site, Timestamp(minute * MINUTE_MS)))
+        };
+        query(&self.read, sql, vec![]).await?.iter().map(last).collect()
+    }
+
     /// Forgets what was counted before `before`: at most `limit` rows, the oldest. Returns how many.
     pub async fn prune_activity(&self, before: Timestamp, limit: u64) -> Result<u64, StoreError> {
         let minute = before.0.div_euclid(MINUTE_MS);
