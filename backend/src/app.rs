@@ -21,6 +21,7 @@ use crate::{
     http::{Http, HttpError},
     ingest::Writer,
     limits,
+    metrics::{Counters, Metrics, ZohoCalls},
     random::Random,
     service_manager,
     store::{Store, StoreError},
@@ -89,19 +90,30 @@ impl App {
         let (transaction_events, queue_kib) = (config.ingest.transaction_events.into(), config.ingest.queue_kib);
         let committed = Arc::new(Notify::new());
         let repeat = config.sync.repeat();
-        let (writer, ingest) =
-            Writer::new(store.clone(), transaction_events, queue_kib, repeat, Arc::clone(&committed), clock.clone());
+        let counters = Counters { metrics: Metrics::new(clock.now()), activity: Tally::default() };
+        let (writer, ingest) = Writer::new(
+            store.clone(),
+            transaction_events,
+            queue_kib,
+            repeat,
+            Arc::clone(&committed),
+            counters.clone(),
+            clock.clone(),
+        );
         let zoho = match &config.zoho {
-            Some(settings) => Some(Arc::new(zoho(settings, &store, &clock)?)),
+            Some(settings) => Some(Arc::new(counted_zoho(settings, &store, &clock, counters.metrics.zoho.clone())?)),
             None => None,
         };
         let delivery = match &zoho {
-            Some(zoho) => Some(engine(config, &store, Arc::clone(zoho), Arc::clone(&committed), &clock).await?),
+            Some(zoho) => {
+                Some(engine(config, &store, Arc::clone(zoho), Arc::clone(&committed), &counters, &clock).await?)
+            }
             None => None,
         };
-        let (tokens, activity) = (Tokens::default(), Tally::default());
+        let (tokens, Counters { metrics, activity }) = (Tokens::default(), counters);
         let random = Random::system();
-        let context = Arc::new(Context { store, ingest, tokens, zoho, activity, due: committed, clock, random });
+        let context =
+            Arc::new(Context { store, ingest, tokens, zoho, activity, metrics, due: committed, clock, random });
         let address = address.unwrap_or(config.listen);
         Ok(Self { acceptor, address, context, writer, delivery, grace: config.shutdown.grace() })
     }
@@ -163,10 +175,14 @@ impl App {
     }
 }
 
-/// Zoho as the configuration describes it.
+/// Zoho as the configuration describes it; nobody counts the calls.
 pub fn zoho(settings: &config::Zoho, store: &Store, clock: &Clock) -> Result<Zoho, AppError> {
+    counted_zoho(settings, store, clock, ZohoCalls::default())
+}
+
+fn counted_zoho(settings: &config::Zoho, store: &Store, clock: &Clock, calls: ZohoCalls) -> Result<Zoho, AppError> {
     let mapping = read_mapping(settings)?;
-    let client = Client::new(settings, Http::new()?, Some(store.clone()), clock.clone(), getrandom::fill);
+    let client = Client::counted(settings, Http::new()?, Some(store.clone()), clock.clone(), getrandom::fill, calls);
     Ok(Zoho::new(store.clone(), client, mapping, clock.clone(), Random::system()))
 }
 
@@ -176,6 +192,7 @@ async fn engine(
     store: &Store,
     zoho: Arc<Zoho>,
     due: Arc<Notify>,
+    counters: &Counters,
     clock: &Clock,
 ) -> Result<Engine<Zoho>, AppError> {
     let now = clock.now();
@@ -191,7 +208,7 @@ async fn engine(
         check: config.sync.check(),
         attempts: config.sync.attempts(),
     };
-    Ok(Engine::new(store.clone(), zoho, settings, clock.clone(), Random::system(), due))
+    Ok(Engine::new(store.clone(), zoho, settings, clock.clone(), Random::system(), due, counters.clone()))
 }
 
 /// The mapping that the configuration names, or the default.
@@ -239,14 +256,23 @@ fn save_last_used(context: Arc<Context>, mut stop: watch::Receiver<bool>) -> Joi
     })
 }
 
-/// Writes down now and then, and at the end, how much happened.
+/// Writes down now and then, and at the end, how much happened; forgets what happened long ago.
 fn save_activity(context: Arc<Context>, mut stop: watch::Receiver<bool>) -> JoinHandle<()> {
     tokio::spawn(async move {
-        let mut stopping = false;
+        let (mut stopping, mut prune_at) = (false, context.clock.now());
         while !stopping {
             stopping = tokio::time::timeout(limits::ACTIVITY_INTERVAL, stop.changed()).await.is_ok();
             if let Err(error) = context.activity.save(&context.store).await {
                 tracing::warn!(%error, "could not write down how much happened");
+            }
+            let now = context.clock.now();
+            if !stopping && now >= prune_at {
+                match context.store.prune_activity(now.before(limits::ACTIVITY_TIME), limits::PRUNE_ROWS).await {
+                    // More of them at the next round, so that writers get their turn in between.
+                    Ok(pruned) if pruned == limits::PRUNE_ROWS => {}
+                    Ok(_) => prune_at = now.after(limits::PRUNE_INTERVAL),
+                    Err(error) => tracing::warn!(%error, "could not forget how much happened long ago"),
+                }
             }
         }
     })

@@ -13,6 +13,7 @@
 //! - [`store`]: the database, and the only place with SQL.
 //! - [`model`]: the vocabulary: events, records, versions, outcomes.
 //! - [`service_manager`]: what systemd is told; [`probe`]: asks a server whether it answers.
+//! - [`metrics`]: what Prometheus sees.
 //! - [`activity`], [`limits`], [`clock`], [`http`], [`random`], [`secret`], [`telemetry`]: what all of them need.
 
 #![forbid(unsafe_code)]
@@ -31,6 +32,7 @@ pub mod demo;
 pub mod http;
 pub mod ingest;
 pub mod limits;
+pub mod metrics;
 pub mod model;
 pub mod probe;
 pub mod random;

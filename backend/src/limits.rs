@@ -135,3 +135,13 @@ pub const CONSOLE_FORM_BYTES: usize = 256 * 1024;
 /// How long PostgreSQL lets a transaction of ours stand idle: no statement follows the last one later than a second. When a connection
 /// dies without a word, this gives its locks back, and other processes go on.
 pub const IDLE_TRANSACTION: Duration = Duration::from_secs(60);
+
+/// How long it is kept how much happened: two months of charts, and eight weeks to know a site's usual rhythm.
+pub const ACTIVITY_TIME: Duration = Duration::from_secs(60 * 24 * 60 * 60);
+
+/// How old what the metrics say of the database may be. Prometheus asks each 15 seconds as a rule, and more than one may ask.
+pub const METRICS_INTERVAL: Duration = Duration::from_secs(5);
+
+/// Looking at the database for metrics takes at most one part in so many of the time: counting the items of a million records takes
+/// some tenths of a second.
+pub const METRICS_SHARE: u32 = 20;

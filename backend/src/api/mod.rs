@@ -17,6 +17,7 @@ mod grades;
 mod handshake;
 mod health;
 mod items;
+mod metrics;
 mod moodle;
 mod parameters;
 mod plan;
@@ -44,7 +45,15 @@ pub(crate) use plan::{PlanError, PlanView, PlannedItem, Subset};
 
 use tokio::sync::Notify;
 
-use crate::{activity::Tally, clock::Clock, ingest::Ingest, random::Random, store::Store, zoho::destination::Zoho};
+use crate::{
+    activity::Tally,
+    clock::Clock,
+    ingest::Ingest,
+    metrics::{Counters, Metrics},
+    random::Random,
+    store::Store,
+    zoho::destination::Zoho,
+};
 
 /// Version of the contract, `major.minor`: a new major breaks senders or readers, a new minor adds.
 pub const CONTRACT_VERSION: &str = "1.0";
@@ -61,12 +70,21 @@ pub struct Context {
     pub zoho: Option<Arc<Zoho>>,
     /// Counts how much happens.
     pub activity: Tally,
+    /// What Prometheus sees.
+    pub metrics: Metrics,
     /// Tells the delivery of this process that items are due.
     pub due: Arc<Notify>,
     /// The time.
     pub clock: Clock,
     /// Randomness, for the ids of requests.
     pub random: Random,
+}
+
+impl Context {
+    /// What counts what happens.
+    fn counters(&self) -> Counters {
+        Counters { metrics: self.metrics.clone(), activity: self.activity.clone() }
+    }
 }
 
 #[derive(Tags)]
@@ -118,15 +136,19 @@ pub fn openapi_document() -> String {
 
 /// All that the server answers: the API, its documentation, and `pages` at every other address.
 pub fn endpoint(context: Arc<Context>, pages: impl Endpoint + 'static) -> impl Endpoint {
-    let service = service();
+    let (service, measured) = (service(), context.metrics.clone());
     let (clock, random) = (context.clock.clone(), context.random.clone());
+    metrics::prepare(&measured);
     Route::new()
         .at("/docs", docs::swagger_ui(&service.swagger_ui_html(), &service.spec()))
         .at("/openapi.json", docs::openapi(openapi_document()))
+        .at("/metrics", metrics::page())
         .nest_no_strip("/api/v1", service.into_endpoint())
         .nest_no_strip("/", pages)
         .data(context)
+        .around(metrics::note_route)
         .with(CatchPanic::new().with_handler(problem::panicked))
         .around(problem::as_documents)
+        .around(move |endpoint, request| metrics::observe(measured.clone(), endpoint, request))
         .around(move |endpoint, request| request_id::identified(endpoint, request, clock.clone(), random.clone()))
 }

@@ -3,7 +3,11 @@
 //! There is no timer. While one transaction commits, the next batch forms in the queue, so an idle server answers at
 //! once and a busy one shares each fsync among many requests.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    collections::BTreeMap,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use tokio::sync::{Notify, mpsc};
 use tracing::Span;
@@ -16,7 +20,8 @@ use super::{
 };
 use crate::{
     clock::Clock,
-    model::RecordKey,
+    metrics::Counters,
+    model::{EventType, Outcome, RecordKey},
     store::{Store, StoreError},
     telemetry::{cause, trace},
 };
@@ -29,6 +34,8 @@ pub struct Writer {
     repeat_ms: i64,
     committed: Arc<Notify>,
     progress: Progress,
+    counters: Counters,
+    clock: Clock,
 }
 
 impl Writer {
@@ -40,12 +47,13 @@ impl Writer {
         queue_kib: u32,
         repeat: Duration,
         committed: Arc<Notify>,
+        counters: Counters,
         clock: Clock,
     ) -> (Self, Ingest) {
-        let (ingest, jobs) = Ingest::new(queue_kib, clock);
+        let (ingest, jobs) = Ingest::new(queue_kib, counters.metrics.clone(), clock.clone());
         let repeat_ms = i64::try_from(repeat.as_millis()).unwrap_or(i64::MAX);
         let progress = Progress::default();
-        (Self { store, jobs, transaction_events, repeat_ms, committed, progress }, ingest)
+        (Self { store, jobs, transaction_events, repeat_ms, committed, progress, counters, clock }, ingest)
     }
 
     /// Tells whether it moves on.
@@ -84,7 +92,9 @@ impl Writer {
         let transactions: Vec<Span> = jobs.iter_mut().map(begin_transaction).collect();
         let arrivals: Vec<&Arrival> = jobs.iter().flat_map(|job| &job.arrivals).collect();
         let tokens: Vec<i64> = jobs.iter().flat_map(|job| std::iter::repeat_n(job.token, job.arrivals.len())).collect();
+        let started = Instant::now();
         let result = self.store_or_isolate(&arrivals, &tokens).await;
+        self.counters.metrics.ingest.transaction(arrivals.len(), started.elapsed());
         if result.is_ok() {
             for (job, transaction) in jobs.iter().zip(&transactions) {
                 cause::remember(transaction, job.arrivals.iter().map(record));
@@ -94,6 +104,7 @@ impl Writer {
         match result {
             Ok(settled) => {
                 self.committed.notify_one();
+                self.count(&arrivals, &settled);
                 let mut settled = settled.into_iter();
                 for job in jobs {
                     // All of its own first: collecting into an Option would stop at the first None.
@@ -104,12 +115,28 @@ impl Writer {
                 }
             }
             Err(error) => {
+                self.counters.metrics.ingest.database_error("ingest");
                 tracing::error!(%error, events = arrivals.len(), "could not store events; their senders are told to retry");
                 let error = Arc::new(error);
                 for job in jobs {
                     let _ = job.reply.send(Err(IngestError::Unavailable(Arc::clone(&error))));
                 }
             }
+        }
+    }
+
+    /// Counts what the events came to: once for all that are alike, so that a large transaction costs little more than a small one.
+    fn count(&self, arrivals: &[&Arrival], settled: &[Option<Settled>]) {
+        let mut counts: BTreeMap<(&str, EventType, &'static str), u64> = BTreeMap::new();
+        for (arrival, settled) in arrivals.iter().zip(settled) {
+            // Those of a revoked token were not taken.
+            let Some(settled) = settled else { continue };
+            let outcome = settled.as_ref().map_or(Outcome::Rejected, |written| written.outcome);
+            *counts.entry((&arrival.site.name, arrival.event.event_type, outcome.as_str())).or_default() += 1;
+        }
+        let now = self.clock.now();
+        for ((site, event_type, outcome), count) in counts {
+            self.counters.events(now, site, Some(event_type), outcome, count);
         }
     }
 

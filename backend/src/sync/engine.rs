@@ -16,6 +16,7 @@ use super::{
 use crate::{
     clock::{Clock, Timestamp},
     limits,
+    metrics::Counters,
     model::{Lane, RecordKey},
     random::Random,
     store::{Pause, Store, StoreError},
@@ -46,6 +47,7 @@ pub struct Engine<D> {
     pub(super) random: Random,
     /// Told by the ingest when it has committed.
     pub(super) wake: Arc<Notify>,
+    pub(super) counters: Counters,
 }
 
 /// What the dispatcher remembers between two rounds.
@@ -91,8 +93,10 @@ impl<D: Destination> Engine<D> {
         clock: Clock,
         random: Random,
         wake: Arc<Notify>,
+        counters: Counters,
     ) -> Self {
-        Self { store, destination, settings, clock, random, wake }
+        counters.metrics.delivery.begin(D::NAME);
+        Self { store, destination, settings, clock, random, wake, counters }
     }
 
     /// Delivers until `stop` becomes true. Then finishes what is under way.
@@ -115,6 +119,7 @@ impl<D: Destination> Engine<D> {
                 Ok(Round::Busy) => continue,
                 Ok(Round::Idle(time)) => time,
                 Err(error) => {
+                    self.counters.metrics.ingest.database_error("delivery");
                     tracing::error!(%error, destination = D::NAME, "the delivery cannot read or write its items");
                     limits::SYNC_ERROR_WAIT
                 }
@@ -206,6 +211,7 @@ impl<D: Destination> Engine<D> {
             store: self.store.clone(),
             destination: Arc::clone(&self.destination),
             settings: self.settings.clone(),
+            counters: self.counters.clone(),
             clock: self.clock.clone(),
             lease,
         };

@@ -22,6 +22,7 @@ mod convergence;
 mod crash;
 mod delivery;
 mod demo;
+mod metrics;
 mod model;
 mod once_wrong;
 mod reading;

@@ -245,6 +245,7 @@ fn claimed(row: &ItemRow) -> Claimed {
     Claimed {
         key: row.key,
         revision: row.revision,
+        changed_at: row.changed_at,
         remote_id: row.remote_id.clone(),
         digest: row.digest.clone(),
         attempts: row.attempts,
