@@ -6,6 +6,7 @@ use tokio::sync::Mutex;
 
 use super::Metrics;
 use crate::{
+    activity,
     clock::Timestamp,
     limits,
     store::{Store, StoreError},
