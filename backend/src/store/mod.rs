@@ -3,6 +3,7 @@
 mod activity;
 mod bulk;
 mod connect;
+pub mod copy;
 mod destinations;
 mod entity;
 mod error;
