@@ -18,6 +18,7 @@ mod bad_input;
 mod cli;
 mod contract;
 mod convergence;
+mod copy_database;
 mod crash;
 mod delivery;
 mod demo;
