@@ -11,6 +11,9 @@ use crate::store::{
     copy::{CopiedTable, copy_database},
 };
 
+/// Rows of one transaction: so many that its commit costs nothing, so few that an interruption costs a second.
+const STEP_ROWS: u32 = 20_000;
+
 #[derive(Debug, clap::Args)]
 pub(super) struct Arguments {
     /// The database that is copied: sqlite://PATH
@@ -20,7 +23,7 @@ pub(super) struct Arguments {
     #[arg(long, value_name = "URL")]
     to: DatabaseUrl,
     /// Rows that are written in one transaction; what an interruption costs at most
-    #[arg(long, value_name = "NUMBER", default_value_t = 20_000, value_parser = clap::value_parser!(u32).range(1..))]
+    #[arg(long, value_name = "NUMBER", default_value_t = STEP_ROWS, value_parser = clap::value_parser!(u32).range(1..))]
     step_rows: u32,
 }
 

@@ -10,7 +10,7 @@ use backend_sync_migration::{Migrator, MigratorTrait};
 use futures_util::{Stream, TryStreamExt};
 use sea_orm::{
     ConnectionTrait, DbBackend, DbErr, Statement,
-    sqlx::{self, AssertSqlSafe, Connection, Error, Postgres, pool::PoolConnection, sqlite::SqliteRow},
+    sqlx::{self, AssertSqlSafe, Connection, Error, PgConnection, Postgres, pool::PoolConnection, sqlite::SqliteRow},
 };
 
 use super::{
@@ -29,6 +29,13 @@ const SEND_BYTES: usize = 256 * 1024;
 
 /// SQLSTATE `lock_not_available`.
 const LOCK_NOT_AVAILABLE: &str = "55P03";
+
+/// How the indexes and foreign keys of a table are removed and made again; but for the keys that its own constraints need.
+const REMOVABLE: &str = "SELECT 'DROP INDEX ' || indexrelid::regclass, pg_get_indexdef(indexrelid) FROM pg_index \
+    WHERE indrelid = $1::regclass AND NOT EXISTS (SELECT FROM pg_constraint WHERE conindid = indexrelid) \
+    UNION ALL SELECT format('ALTER TABLE %s DROP CONSTRAINT %I', conrelid::regclass, conname), \
+    format('ALTER TABLE %s ADD CONSTRAINT %I %s', conrelid::regclass, conname, pg_get_constraintdef(oid)) \
+    FROM pg_constraint WHERE conrelid = $1::regclass AND contype = 'f'";
 
 /// The destination, locked against other copies.
 pub(super) struct Destination {
@@ -115,24 +122,31 @@ impl Destination {
         table.columns.iter().map(of).collect()
     }
 
-    /// Writes down what is to be copied, and takes away what a new database holds.
+    /// Writes down what is to be copied, and takes away what a new database holds. Indexes and foreign keys go as well: to make
+    /// them at the end takes half the time. That they come back is written down with the rest.
     pub(super) async fn begin(&mut self, sums: &[(Table, Sum)]) -> Result<(), CopyError> {
         let mut transaction = self.connection.begin().await.map_err(CopyError::Destination)?;
         let mut statements: Vec<String> =
             sums.iter().rev().map(|(table, _)| format!("DELETE FROM {}", quoted(&table.name))).collect();
         statements.push(format!(
             "CREATE TABLE {COPY_PROGRESS} (name text PRIMARY KEY, rows bigint NOT NULL, checksum text NOT NULL, \
-             copied bigint NOT NULL DEFAULT 0, after text)"
+             copied bigint NOT NULL DEFAULT 0, after text, afterwards text[] NOT NULL)"
         ));
-        for statement in statements {
-            let done = sqlx::query(AssertSqlSafe(statement)).execute(&mut *transaction).await;
-            done.map_err(CopyError::Destination)?;
-        }
+        run(&mut transaction, statements).await?;
         for (table, sum) in sums {
-            sqlx::query(AssertSqlSafe(format!("INSERT INTO {COPY_PROGRESS} VALUES ($1, $2, $3)")))
+            let removable: Vec<(String, String)> = sqlx::query_as(REMOVABLE)
+                .bind(quoted(&table.name))
+                .fetch_all(&mut *transaction)
+                .await
+                .map_err(CopyError::Destination)?;
+            let (remove, restore): (Vec<_>, Vec<_>) = removable.into_iter().unzip();
+            run(&mut transaction, remove).await?;
+            let sql = format!("INSERT INTO {COPY_PROGRESS} (name, rows, checksum, afterwards) VALUES ($1, $2, $3, $4)");
+            sqlx::query(AssertSqlSafe(sql))
                 .bind(&table.name)
                 .bind(i64::try_from(sum.rows).unwrap_or(i64::MAX))
                 .bind(sum.checksum())
+                .bind(restore)
                 .execute(&mut *transaction)
                 .await
                 .map_err(CopyError::Destination)?;
@@ -202,25 +216,22 @@ impl Destination {
         Ok(count)
     }
 
-    /// Lets PostgreSQL go on counting where SQLite stopped.
-    pub(super) async fn set_sequences(&mut self, table: &Table, highest: Option<i64>) -> Result<(), CopyError> {
-        let counted = "SELECT column_name::text FROM information_schema.columns WHERE table_schema = current_schema() \
-                       AND table_name = $1 AND pg_get_serial_sequence(quote_ident($1), column_name) IS NOT NULL";
-        let columns: Vec<String> = sqlx::query_scalar(counted)
+    /// When all rows of a table are there: makes its indexes and foreign keys, unless that was done already, and lets PostgreSQL go on
+    /// giving out ids where SQLite stopped.
+    pub(super) async fn complete(&mut self, table: &Table, highest_id: Option<i64>) -> Result<(), CopyError> {
+        let mut transaction = self.connection.begin().await.map_err(CopyError::Destination)?;
+        let sql = format!("SELECT afterwards FROM {COPY_PROGRESS} WHERE name = $1");
+        let afterwards: Vec<String> = sqlx::query_scalar(AssertSqlSafe(sql))
             .bind(&table.name)
-            .fetch_all(&mut *self.connection)
+            .fetch_one(&mut *transaction)
             .await
             .map_err(CopyError::Destination)?;
-        for column in columns {
-            let (id, rows) = (quoted(&column), quoted(&table.name));
-            let sql = format!(
-                "SELECT setval(pg_get_serial_sequence($1, $2), greatest(max({id}), $3)) FROM {rows} \
-                 HAVING greatest(max({id}), $3) > 0"
-            );
-            let query = sqlx::query(AssertSqlSafe(sql)).bind(&rows).bind(&column).bind(highest);
-            query.execute(&mut *self.connection).await.map_err(CopyError::Destination)?;
-        }
-        Ok(())
+        run(&mut transaction, afterwards).await?;
+        let sql = format!("UPDATE {COPY_PROGRESS} SET afterwards = '{{}}' WHERE name = $1");
+        let done = sqlx::query(AssertSqlSafe(sql)).bind(&table.name).execute(&mut *transaction).await;
+        done.map_err(CopyError::Destination)?;
+        set_sequences(&mut transaction, table, highest_id).await?;
+        transaction.commit().await.map_err(CopyError::Destination)
     }
 
     /// Reads a table back, and counts and sums up its rows.
@@ -239,12 +250,37 @@ impl Destination {
     /// Collects the statistics that a new database lacks, and forgets that it was ever unfinished.
     pub(super) async fn finish(&mut self, tables: &[Table]) -> Result<(), CopyError> {
         let names = tables.iter().map(|table| quoted(&table.name)).collect::<Vec<_>>().join(", ");
-        for statement in [format!("VACUUM (ANALYZE) {names}"), format!("DROP TABLE {COPY_PROGRESS}")] {
-            let done = sqlx::query(AssertSqlSafe(statement)).persistent(false).execute(&mut *self.connection).await;
-            done.map_err(CopyError::Destination)?;
-        }
-        Ok(())
+        run(&mut self.connection, vec![format!("VACUUM (ANALYZE) {names}"), format!("DROP TABLE {COPY_PROGRESS}")])
+            .await
     }
+}
+
+async fn run(connection: &mut PgConnection, statements: Vec<String>) -> Result<(), CopyError> {
+    for statement in statements {
+        let done = sqlx::query(AssertSqlSafe(statement)).persistent(false).execute(&mut *connection).await;
+        done.map_err(CopyError::Destination)?;
+    }
+    Ok(())
+}
+
+async fn set_sequences(connection: &mut PgConnection, table: &Table, highest_id: Option<i64>) -> Result<(), CopyError> {
+    let counted = "SELECT column_name::text FROM information_schema.columns WHERE table_schema = current_schema() \
+                   AND table_name = $1 AND pg_get_serial_sequence(quote_ident($1), column_name) IS NOT NULL";
+    let columns: Vec<String> = sqlx::query_scalar(counted)
+        .bind(&table.name)
+        .fetch_all(&mut *connection)
+        .await
+        .map_err(CopyError::Destination)?;
+    for column in columns {
+        let (id, rows) = (quoted(&column), quoted(&table.name));
+        let sql = format!(
+            "SELECT setval(pg_get_serial_sequence($1, $2), greatest(max({id}), $3)) FROM {rows} \
+             HAVING greatest(max({id}), $3) > 0"
+        );
+        let query = sqlx::query(AssertSqlSafe(sql)).bind(&rows).bind(&column).bind(highest_id);
+        query.execute(&mut *connection).await.map_err(CopyError::Destination)?;
+    }
+    Ok(())
 }
 
 /// How many rows the migrations themselves put into each table.

@@ -152,7 +152,7 @@ async fn copy_table(
     }
     drop(rows);
     let highest = source.highest_id(table).await?;
-    destination.set_sequences(table, highest).await
+    destination.complete(table, highest).await
 }
 
 async fn compare(

@@ -49,11 +49,20 @@ async fn assert_equal(source: &Database, destination: &Database) {
     }
 }
 
+/// All indexes and constraints, with what they say.
+async fn schema(database: &Database) -> Vec<Option<String>> {
+    let sql = "SELECT indexname || ': ' || indexdef FROM pg_indexes WHERE schemaname = current_schema() \
+               UNION ALL SELECT conrelid::regclass || '.' || conname || ': ' || pg_get_constraintdef(oid) FROM pg_constraint \
+               WHERE connamespace = current_schema()::regnamespace ORDER BY 1";
+    database.texts(sql).await
+}
+
 #[tokio::test]
 async fn killed_in_the_middle_of_a_step() {
     let Some((source, destination)) = pair().await else { return };
     fill(&source, USERS).await;
     stop_at_an_event(&destination).await;
+    let schema_before = schema(&destination).await;
     let copying = copy_command(&source, &destination, STEP).stderr(Stdio::null()).spawn().unwrap();
     let whole_steps = STOP_AT - STOP_AT % i64::from(STEP);
     until("the copy is at that event", async || {
@@ -76,6 +85,7 @@ async fn killed_in_the_middle_of_a_step() {
     let (_, told) = copied(&source, &destination);
     assert!(told.contains("going on with a copy that was interrupted"), "{told}");
     assert_equal(&source, &destination).await;
+    assert_eq!(schema(&destination).await, schema_before, "nothing of the schema is missing");
     let left = "SELECT count(*) FROM pg_tables WHERE tablename = 'copy_progress'";
     assert_eq!(destination.count(left).await, 0);
     assert!(not_copied(&source, &destination).contains("not empty"), "it is done once");

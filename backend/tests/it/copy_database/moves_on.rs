@@ -143,6 +143,18 @@ async fn the_server_goes_on_where_it_stopped() {
     server.stop().await;
 }
 
+#[tokio::test]
+async fn ids_are_not_given_out_twice() {
+    let Some((source, destination)) = pair().await else { return };
+    assert!(run(&source, &["site", "add", "first"]).status.success());
+    // SQLite remembers the id of a row that is gone.
+    source.execute("INSERT INTO sites (id, name, created_at) VALUES (40, 'gone', 0)").await;
+    source.execute("DELETE FROM sites WHERE id = 40").await;
+    copied(&source, &destination);
+    assert!(run(&destination, &["site", "add", "second"]).status.success());
+    assert_eq!(destination.count("SELECT id FROM sites WHERE name = 'second'").await, 41);
+}
+
 /// Those from before are valid, and new ones and new sites can be made.
 async fn tokens_go_on(server: &Server, destination: &Database, looker: &Value, other_site: &Value) {
     let looker = server.reader_with(looker["token"].as_str().unwrap());
