@@ -1,5 +1,6 @@
 //! The command line: one file per subcommand, each thin.
 
+mod copy_database;
 mod demo;
 mod doctor;
 mod health;
@@ -28,7 +29,7 @@ use crate::{
     demo::DemoError,
     probe::ProbeError,
     secret::{self, TokenKind},
-    store::{Store, StoreError},
+    store::{Store, StoreError, copy::CopyError},
     telemetry::TelemetryError,
     zoho::client::CallError,
 };
@@ -69,6 +70,14 @@ enum Command {
     },
     /// Create or update the tables of the database
     Migrate,
+    /// Move from SQLite to PostgreSQL: copy the whole database, and prove that the copy is equal
+    ///
+    /// Stop the server first; nobody else may have the SQLite file open. It is only read, and kept. The PostgreSQL database must be
+    /// there and be empty; its tables are made. Copying can be interrupted at any time, and goes on when the same command is given again.
+    /// In the end both databases are compared, every value of every row; the command fails when they differ.
+    ///
+    /// A password need not stand in the URL: the environment variable PGPASSWORD and the file .pgpass are read.
+    CopyDatabase(copy_database::Arguments),
     /// Add Moodle sites and manage their tokens
     #[command(subcommand)]
     Site(site::SiteCommand),
@@ -108,6 +117,10 @@ enum CliError {
     Telemetry(#[from] TelemetryError),
     #[error(transparent)]
     Store(#[from] StoreError),
+    #[error(transparent)]
+    Copy(#[from] CopyError),
+    #[error("the copy differs from the source in {}; see above", .0.join(", "))]
+    CopyDiffers(Vec<String>),
     #[error(transparent)]
     App(#[from] AppError),
     #[error(transparent)]
@@ -166,6 +179,7 @@ fn run(settings: Settings, command: Command) -> Result<(), CliError> {
         Command::Health => wait_for(health::run(load()?)),
         Command::Serve { first_tokens, .. } => wait_for(serve::run(load()?, first_tokens, clock)),
         Command::Migrate => wait_for(migrate::run(load()?)),
+        Command::CopyDatabase(arguments) => wait_for(copy_database::run(arguments)),
         Command::Site(command) => wait_for(site::run(load()?, command, &clock)),
         Command::Token(command) => wait_for(token::run(load()?, command, &clock)),
         Command::Sync(command) => wait_for(sync::run(load()?, command, &clock)),

@@ -28,6 +28,9 @@ pub struct DatabaseUrl(String);
 /// The key of PostgreSQL's advisory lock under which a database is set up; any number, the same in all processes.
 const SET_UP_LOCK: i64 = 7_263_001;
 
+/// The table of a PostgreSQL database to which `copy-database` has not copied everything yet; see `store::copy`.
+pub(super) const COPY_PROGRESS: &str = "copy_progress";
+
 /// The URL is of no database that we know.
 #[derive(Debug, thiserror::Error)]
 #[error("database_url must begin with sqlite:// or postgres://")]
@@ -103,7 +106,9 @@ impl Store {
     }
 
     /// Applies the migrations that are missing; returns how many. All or none, and one process at a time.
+    /// Refuses a database that is half copied.
     pub async fn migrate(&self) -> Result<usize, StoreError> {
+        self.refuse_half_a_copy().await?;
         if self.missing_migrations().await? == 0 {
             return Ok(0);
         }
@@ -115,6 +120,17 @@ impl Store {
         }
         transaction.commit().await?;
         Ok(missing)
+    }
+
+    async fn refuse_half_a_copy(&self) -> Result<(), StoreError> {
+        let sql = format!(
+            "SELECT count(*) AS count FROM pg_catalog.pg_tables WHERE tablename = '{COPY_PROGRESS}' AND schemaname = current_schema()"
+        );
+        if self.backend() == DbBackend::Postgres && self.count(&sql).await? > 0 {
+            let what = "it holds an unfinished copy of another database; finish it with backend-sync copy-database";
+            return Err(StoreError::Unavailable(sea_orm::DbErr::Custom(what.to_owned())));
+        }
+        Ok(())
     }
 
     /// Begins a transaction that sets the database up; one process at a time.

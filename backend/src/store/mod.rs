@@ -4,6 +4,7 @@ mod activity;
 mod bulk;
 mod connect;
 mod console_sessions;
+pub mod copy;
 mod destinations;
 mod entity;
 mod error;

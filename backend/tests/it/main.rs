@@ -19,6 +19,7 @@ mod cli;
 mod console;
 mod contract;
 mod convergence;
+mod copy_database;
 mod crash;
 mod delivery;
 mod demo;
