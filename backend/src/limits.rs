@@ -125,3 +125,25 @@ pub const CREDITS_CHECK: Duration = Duration::from_secs(15 * 60);
 
 /// How often counts of what happens are written down: charts are of minutes, and a chart that is ten seconds behind is current.
 pub const ACTIVITY_INTERVAL: Duration = Duration::from_secs(10);
+
+/// Rows of one table that one step of an erasure empties, under the writers' lock: a person has some hundreds.
+pub const ERASURE_ROWS: usize = 500;
+
+/// How often it is looked whether an erasure is due or has got further. One process at a time does.
+pub const ERASURE_INTERVAL: Duration = Duration::from_secs(2);
+
+/// Erasures that one round goes through: a college that deletes a whole year's accounts at once is worked off bit by bit.
+pub const ERASURES_AT_ONCE: u64 = 50;
+
+/// How often people are looked for who were deleted in Moodle.
+pub const DELETED_PEOPLE_INTERVAL: Duration = Duration::from_secs(60);
+
+/// When an erasure is checked again after it was done: soon, for what was still under way; and when a month has passed, for what
+/// people or other programs have entered again.
+pub const ERASURE_CHECKS: [Duration; 2] = [Duration::from_secs(24 * 60 * 60), Duration::from_secs(30 * 24 * 60 * 60)];
+
+/// When a check is tried again that could not be made because the destination did not answer.
+pub const ERASURE_CHECK_RETRY: Duration = Duration::from_secs(15 * 60);
+
+/// The rest between two steps of deleting what is old: ingest goes on between them, and still 10,000 rows go in a second.
+pub const PRUNE_REST: Duration = Duration::from_millis(100);

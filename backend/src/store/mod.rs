@@ -5,17 +5,20 @@ mod bulk;
 mod connect;
 mod destinations;
 mod entity;
+mod erasure;
 mod error;
 mod page;
 mod read;
 mod sites;
 mod sync;
+mod turns;
 mod write;
 
 pub use activity::Activity;
 pub use connect::{DatabaseUrl, InvalidDatabaseUrl, Store};
 pub use destinations::{DestinationSummary, OPERATOR, Pause, SealedToken};
 pub use entity::records::StoredRecord;
+pub use erasure::{Erased, Erasure, ErasureCheck, ErasureRequest, Finding, RemoteRecord};
 pub use error::StoreError;
 pub use page::{CourseFilter, EventFilter, Page, PageRequest, Position, RecordFilter, UserFilter};
 pub use read::{GradeWithItem, StoredChange, StoredEvent};
@@ -27,3 +30,4 @@ pub use sync::{
 pub use write::{NewChange, NewEvent, WriteTransaction};
 
 pub(crate) use entity::records::{RecordTable, completion, course, enrolment, grade, user};
+pub(crate) use erasure::NO_DATA;
