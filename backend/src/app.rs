@@ -17,10 +17,12 @@ use crate::{
     api::{self, Context, Tokens},
     clock::Clock,
     config::{self, Config},
+    erasure::{self, Keeper},
     http::{Http, HttpError},
     ingest::Writer,
     limits,
     random::Random,
+    retention::{Ages, Retention},
     store::{Store, StoreError},
     sync::{Destination, Engine, Settings},
     zoho::{
@@ -75,6 +77,8 @@ pub struct App {
     context: Arc<Context>,
     writer: Writer,
     delivery: Option<Engine<Zoho>>,
+    keeper: Keeper,
+    retention: Retention,
     grace: Duration,
 }
 
@@ -98,9 +102,20 @@ impl App {
             None => None,
         };
         let (tokens, activity) = (Tokens::default(), Tally::default());
-        let context = Arc::new(Context { store, ingest, tokens, zoho, activity, due: committed, clock });
+        let policy = config.erasure.zoho;
+        let keeper = Keeper {
+            store: store.clone(),
+            zoho: zoho.clone(),
+            settings: erasure::Settings { policy, grace: config.erasure.grace() },
+            due: Arc::clone(&committed),
+            clock: clock.clone(),
+        };
+        let (events, activity_age) = (config.retention.events(), config.retention.activity());
+        let ages = Ages { events, attempts: Some(config.sync.attempts()), activity: activity_age };
+        let retention = Retention { store: store.clone(), ages, clock: clock.clone() };
+        let context = Arc::new(Context { store, ingest, tokens, zoho, activity, due: committed, policy, clock });
         let address = address.unwrap_or(config.listen);
-        Ok(Self { acceptor, address, context, writer, delivery, grace: config.shutdown.grace() })
+        Ok(Self { acceptor, address, context, writer, delivery, keeper, retention, grace: config.shutdown.grace() })
     }
 
     /// The address that it really listens on.
@@ -116,9 +131,10 @@ impl App {
 
     /// Answers until `stop` becomes true; then stops accepting, drains the queue, answers what is under way, and returns.
     pub async fn run_until(self, mut stop: watch::Receiver<bool>) -> Result<(), AppError> {
-        let Self { acceptor, context, writer, delivery, grace, .. } = self;
+        let Self { acceptor, context, writer, delivery, keeper, retention, grace, .. } = self;
         let writer = tokio::spawn(writer.run());
         let delivery = delivery.map(|engine| tokio::spawn(engine.run(stop.clone())));
+        let upkeep = [tokio::spawn(keeper.run(stop.clone())), tokio::spawn(retention.run(stop.clone()))];
         let last_used = save_last_used(Arc::clone(&context), stop.clone());
         let activity = save_activity(Arc::clone(&context), stop.clone());
         let draining = Arc::clone(&context);
@@ -137,6 +153,9 @@ impl App {
             .await?;
         // All connections are gone, and with them the entrances to the queue: the writer ends when it is empty.
         let _ = tokio::join!(last_used, activity);
+        for task in upkeep {
+            let _ = task.await;
+        }
         match tokio::time::timeout(grace, writer).await {
             Ok(Ok(())) => {}
             Ok(Err(error)) => tracing::error!(%error, "the writer failed"),
@@ -185,7 +204,6 @@ async fn engine(
         lease: config.sync.lease(),
         repeat: config.sync.repeat(),
         check: config.sync.check(),
-        attempts: config.sync.attempts(),
     };
     Ok(Engine::new(store.clone(), zoho, settings, clock.clone(), Random::system(), due))
 }

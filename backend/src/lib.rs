@@ -6,6 +6,7 @@
 //! - [`demo`]: a college that is not there, for `backend-sync demo`.
 //! - [`config`]: the settings, from the embedded default, a file, the environment and flags.
 //! - [`api`]: HTTP alone: operations, their types and errors, authentication, the OpenAPI document.
+//! - [`erasure`]: people whose data goes, here and at the destination; [`retention`]: what is old goes.
 //! - [`ingest`]: the bounded queue, the batching writer, what an event does to records.
 //! - [`zoho`]: Zoho CRM as a destination.
 //! - [`sync`]: the delivery of records, which knows no destination.
@@ -25,11 +26,13 @@ pub mod cli;
 pub mod clock;
 pub mod config;
 pub mod demo;
+pub mod erasure;
 pub mod http;
 pub mod ingest;
 pub mod limits;
 pub mod model;
 pub mod random;
+pub mod retention;
 pub mod secret;
 pub mod store;
 pub mod sync;

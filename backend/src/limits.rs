@@ -110,10 +110,10 @@ pub const LEASE_CHECK_INTERVAL: Duration = Duration::from_secs(5);
 /// How often parked items are looked through for reasons that are gone. Only a process that dies between two statements leaves any.
 pub const PARKED_CHECK_INTERVAL: Duration = Duration::from_secs(60);
 
-/// How often old attempts are deleted.
+/// How often what is old is deleted.
 pub const PRUNE_INTERVAL: Duration = Duration::from_secs(10 * 60);
 
-/// Attempts that are deleted in one step: short enough not to keep a writer waiting.
+/// Old rows that are deleted in one step: short enough not to keep a writer waiting.
 pub const PRUNE_ROWS: u64 = 1_000;
 
 /// How long it is believed what Zoho's modules and fields are like. Somebody may change them at any time; a change that matters is

@@ -10,6 +10,7 @@ mod courses;
 mod destinations;
 mod docs;
 mod enrolments;
+mod erasures;
 mod events;
 mod examples;
 mod failure;
@@ -43,7 +44,9 @@ pub(crate) use plan::{PlanError, PlanView, PlannedItem, Subset};
 
 use tokio::sync::Notify;
 
-use crate::{activity::Tally, clock::Clock, ingest::Ingest, store::Store, zoho::destination::Zoho};
+use crate::{
+    activity::Tally, clock::Clock, ingest::Ingest, model::ErasurePolicy, store::Store, zoho::destination::Zoho,
+};
 
 /// Version of the contract, `major.minor`: a new major breaks senders or readers, a new minor adds.
 pub const CONTRACT_VERSION: &str = "1.0";
@@ -62,6 +65,8 @@ pub struct Context {
     pub activity: Tally,
     /// Tells the delivery of this process that items are due.
     pub due: Arc<Notify>,
+    /// What an erasure does at the destination.
+    pub policy: ErasurePolicy,
     /// The time.
     pub clock: Clock,
 }
@@ -78,6 +83,8 @@ enum Tag {
     Log,
     /// The delivery: what is where on its way, why, and what to do about it. Authorize with an API token of scope `operate`.
     Delivery,
+    /// People whose data was erased, with certificates. Authorize with an API token of scope `operate`.
+    Erasure,
     /// Whether the server is well. No authorization.
     Health,
 }
@@ -88,7 +95,7 @@ type Operations = (
     (grades::Operations, completions::Operations),
     (events::Operations, changes::Operations, health::Operations),
     (destinations::Operations, items::Operations, retry::Operations),
-    (plan::Operations, timeline::Operations),
+    (plan::Operations, timeline::Operations, erasures::Operations),
 );
 
 fn service() -> OpenApiService<Operations, ()> {
@@ -98,7 +105,7 @@ fn service() -> OpenApiService<Operations, ()> {
         (grades::Operations, completions::Operations),
         (events::Operations, changes::Operations, health::Operations),
         (destinations::Operations, items::Operations, retry::Operations),
-        (plan::Operations, timeline::Operations),
+        (plan::Operations, timeline::Operations, erasures::Operations),
     );
     OpenApiService::new(operations, "Backend Sync", env!("CARGO_PKG_VERSION"))
         .summary("What happens in Moodle, kept durably and made readable, on its way to Zoho CRM")

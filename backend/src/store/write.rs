@@ -84,6 +84,16 @@ impl Store {
     }
 }
 
+impl Store {
+    /// Forgets events that were received before `before`: at most `limit`, the oldest. Returns how many.
+    pub async fn prune_events(&self, before: Timestamp, limit: u64) -> Result<u64, StoreError> {
+        // The oldest stand first, so that no index on the moment is needed.
+        let sql = "DELETE FROM events WHERE received_at < ? AND id IN (SELECT id FROM events ORDER BY id LIMIT ?)";
+        super::sync::execute(&self.write, sql, vec![before.0.into(), i64::try_from(limit).unwrap_or(i64::MAX).into()])
+            .await
+    }
+}
+
 impl WriteTransaction {
     /// Reserves `count` numbers in the order of the commits; returns the first.
     async fn reserve(&self, count: usize) -> Result<i64, StoreError> {
