@@ -267,7 +267,8 @@ async fn lift(store: &Store, id: i64, clock: &Clock) -> Result<(), CliError> {
     match erasure.begun_at {
         None => print("It does not happen."),
         Some(_) => print(
-            "What was erased stays erased. From now on the person may be known again: Moodle's nightly comparison sends what it has.",
+            "What was erased stays erased. From now on what Moodle sends about the person is kept again. It sends what changes; \
+             to have all of it sent, give the plugin another token of the site (backend-sync site rotate-token).",
         ),
     }
 }

@@ -157,8 +157,9 @@ impl Store {
     /// The erasures about which something is to be done now: to begin or go on, to see whether the destination is done, or to check.
     pub async fn due_erasures(&self, now: Timestamp, limit: u64) -> Result<Vec<Erasure>, StoreError> {
         let sql = format!(
-            "SELECT {COLUMNS} FROM erasures WHERE (state = 'requested' AND due_at <= ?) OR state IN ('erasing', 'local_done') \
-             OR (state IN ('remote_done', 'verified', 'found') AND check_at <= ?) ORDER BY id LIMIT ?"
+            "SELECT {COLUMNS} FROM erasures WHERE (state = 'requested' AND due_at <= ?) OR state = 'erasing' \
+             OR (state IN ('local_done', 'remote_done', 'verified', 'found') AND check_at <= ?) \
+             ORDER BY COALESCE(check_at, due_at), id LIMIT ?"
         );
         let limit = i64::try_from(limit).unwrap_or(i64::MAX);
         let rows = query(&self.read, &sql, vec![now.0.into(), now.0.into(), limit.into()]).await?;

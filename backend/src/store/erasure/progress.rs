@@ -70,8 +70,9 @@ impl Store {
 
     /// Notes that nothing is left in our database.
     pub async fn end_local_erasure(&self, id: i64, now: Timestamp) -> Result<(), StoreError> {
-        let sql = "UPDATE erasures SET state = 'local_done', local_at = ? WHERE id = ? AND state = 'erasing'";
-        execute(&self.write, sql, vec![now.0.into(), id.into()]).await?;
+        let sql =
+            "UPDATE erasures SET state = 'local_done', local_at = ?, check_at = ? WHERE id = ? AND state = 'erasing'";
+        execute(&self.write, sql, vec![now.0.into(), now.0.into(), id.into()]).await?;
         Ok(())
     }
 

@@ -276,8 +276,7 @@ impl Zoho {
     ) -> Option<Job> {
         let refusal = match entry {
             Entry::Done { id, action, .. } if job.leaves.is_some() => {
-                let settled = Self::erased(call, job, id, action, timing);
-                return settled.map(|settled| delivery.settled.push(settled)).err();
+                return Self::settle_erased(call, job, (id, action), timing, delivery);
             }
             Entry::Done { id, action, .. } => {
                 delivery.settled.push(self.done(call, context, job, id, action, timing).await);

@@ -13,7 +13,7 @@ use super::{
 };
 use crate::{
     model::{ErasurePolicy, Id, Kind},
-    store::{Claimed, Finding, RemoteRecord, Settled},
+    store::{Claimed, Finding, RemoteRecord},
     sync::{Delivery, Trouble},
     zoho::{
         client::{Action, CallError},
@@ -92,16 +92,24 @@ impl Zoho {
         Ok(())
     }
 
-    /// What became of a record that is erased: settled, or to be deleted now that it is empty.
-    pub(super) fn erased(call: Call, job: Job, id: String, action: Action, timing: Timing) -> Result<Settled, Job> {
-        if call == Call::Delete {
-            return Ok(outcome::synced(job.item, None, None, "erased", timing));
-        }
-        // What was only made by asking for it was not there.
-        if job.leaves == Some(Leaves::Nothing) || action == Action::Inserted {
-            return Err(Job { remote_id: Some(id), ..job });
-        }
-        Ok(outcome::synced(job.item, Some(id), Some(job.digest), "erased", timing))
+    /// Settles a record that is erased; gives it back when it is empty now and to be deleted.
+    pub(super) fn settle_erased(
+        call: Call,
+        job: Job,
+        (id, action): (String, Action),
+        timing: Timing,
+        delivery: &mut Delivery,
+    ) -> Option<Job> {
+        let (remote_id, digest) = match call {
+            Call::Delete => (None, None),
+            // What was only made by asking for it was not there.
+            _ if job.leaves == Some(Leaves::Nothing) || action == Action::Inserted => {
+                return Some(Job { remote_id: Some(id), ..job });
+            }
+            _ => (Some(id), Some(job.digest)),
+        };
+        delivery.settled.push(outcome::synced(job.item, remote_id, digest, "erased", timing));
+        None
     }
 
     /// What Zoho still has of an erased person: fields of ours that hold something, records that should be gone. Without the values.

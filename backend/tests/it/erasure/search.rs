@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use super::{BYSTANDER, MARKS, ZELDA, begin, checked, erase, story};
 use crate::{
     delivery::{assert_conserved, item, rest, start},
-    support::{Database, Server, ZohoSimulator, command, events::at, load},
+    support::{Database, Server, ZohoSimulator, command, events::at},
 };
 
 on_both_databases!(nothing_is_found_afterwards, whoever_is_killed_in_between_is_followed_by_the_next);
@@ -38,20 +38,23 @@ pub(super) async fn find_in_tables(database: &Database, mark: &str) -> Vec<Strin
 /// Fails when anything of the person is in a table, in SQLite's files, in the server's log, or in Zoho.
 pub(super) async fn assert_nowhere(database: &Database, server: &Server, zoho: &ZohoSimulator) {
     assert_not_in_tables(database).await;
-    if !database.is_postgres() {
-        for file in ["test.sqlite", "test.sqlite-wal"] {
-            let bytes = std::fs::read(database.file(file)).unwrap_or_default();
-            for mark in MARKS {
-                let found = bytes.windows(mark.len()).any(|window| window.eq_ignore_ascii_case(mark.as_bytes()));
-                assert!(!found, "{mark} is in {file}");
-            }
-        }
+    for mark in MARKS {
+        assert_eq!(find_in_files(database, mark), [""; 0], "{mark}");
     }
     let (log, state) = (server.log().to_lowercase(), zoho.state().await.to_string().to_lowercase());
     for mark in MARKS {
         assert!(!log.contains(&mark.to_lowercase()), "{mark} is in the log");
         assert!(!state.contains(&mark.to_lowercase()), "{mark} is in Zoho");
     }
+}
+
+/// In which of SQLite's files a mark is found.
+fn find_in_files(database: &Database, mark: &str) -> Vec<&'static str> {
+    let holds = |file: &&str| {
+        let bytes = std::fs::read(database.file(file)).unwrap_or_default();
+        bytes.windows(mark.len()).any(|window| window.eq_ignore_ascii_case(mark.as_bytes()))
+    };
+    ["test.sqlite", "test.sqlite-wal"].into_iter().filter(holds).collect()
 }
 
 pub(super) async fn assert_not_in_tables(database: &Database) {
@@ -80,6 +83,7 @@ async fn nothing_is_found_afterwards(database: Database) {
     let (zoho, server) = begin(&database).await;
     for mark in MARKS {
         assert!(!find_in_tables(&database, mark).await.is_empty(), "{mark} is there before");
+        assert_eq!(find_in_files(&database, mark).is_empty(), database.is_postgres(), "{mark} is in the files before");
     }
     assert_eq!(item(&database, "enrolment", 24).await.0, "parked");
     assert_eq!(item(&database, "grade", 34).await.0, "failed");
