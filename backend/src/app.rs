@@ -18,12 +18,14 @@ use crate::{
     clock::Clock,
     config::{self, Config},
     console,
+    erasure::{self, Keeper},
     http::{Http, HttpError},
     ingest::Writer,
     limits,
     metrics::{Counters, Metrics, ZohoCalls},
     random::Random,
     service_manager,
+    retention::{Ages, Retention},
     store::{Store, StoreError},
     sync::{Destination, Engine, Settings},
     zoho::{
@@ -78,6 +80,8 @@ pub struct App {
     context: Arc<Context>,
     writer: Writer,
     delivery: Option<Engine<Zoho>>,
+    keeper: Keeper,
+    retention: Retention,
     grace: Duration,
 }
 
@@ -112,10 +116,22 @@ impl App {
         };
         let (tokens, Counters { metrics, activity }) = (Tokens::default(), counters);
         let random = Random::system();
+        let policy = config.erasure.zoho;
+        let keeper = Keeper {
+            store: store.clone(),
+            zoho: zoho.clone(),
+            settings: erasure::Settings { policy, grace: config.erasure.grace() },
+            due: Arc::clone(&committed),
+            clock: clock.clone(),
+        };
+        let (events, activity_age) = (config.retention.events(), config.retention.activity());
+        let ages = Ages { events, attempts: Some(config.sync.attempts()), activity: activity_age };
+        let retention = Retention { store: store.clone(), ages, clock: clock.clone() };
+        let due = committed;
         let context =
-            Arc::new(Context { store, ingest, tokens, zoho, activity, metrics, due: committed, clock, random });
+            Arc::new(Context { store, ingest, tokens, zoho, activity, metrics, due, policy, clock, random });
         let address = address.unwrap_or(config.listen);
-        Ok(Self { acceptor, address, context, writer, delivery, grace: config.shutdown.grace() })
+        Ok(Self { acceptor, address, context, writer, delivery, keeper, retention, grace: config.shutdown.grace() })
     }
 
     /// The address that it really listens on.
@@ -131,10 +147,11 @@ impl App {
 
     /// Answers until `stop` becomes true; then stops accepting, drains the queue, answers what is under way, and returns.
     pub async fn run_until(self, mut stop: watch::Receiver<bool>) -> Result<(), AppError> {
-        let Self { acceptor, address, context, writer, delivery, grace } = self;
+        let Self { acceptor, address, context, writer, delivery, keeper, retention, grace } = self;
         let reports = service_manager::report(address, Arc::clone(&context), writer.progress(), stop.clone());
         let writer = tokio::spawn(writer.run());
         let delivery = delivery.map(|engine| tokio::spawn(engine.run(stop.clone())));
+        let upkeep = [tokio::spawn(keeper.run(stop.clone())), tokio::spawn(retention.run(stop.clone()))];
         let last_used = save_last_used(Arc::clone(&context), stop.clone());
         let activity = save_activity(Arc::clone(&context), stop.clone());
         let draining = Arc::clone(&context);
@@ -153,6 +170,9 @@ impl App {
             .await?;
         // All connections are gone, and with them the entrances to the queue: the writer ends when it is empty.
         let _ = tokio::join!(last_used, activity, reports);
+        for task in upkeep {
+            let _ = task.await;
+        }
         match tokio::time::timeout(grace, writer).await {
             Ok(Ok(())) => {}
             Ok(Err(error)) => tracing::error!(%error, "the writer failed"),
@@ -206,7 +226,6 @@ async fn engine(
         lease: config.sync.lease(),
         repeat: config.sync.repeat(),
         check: config.sync.check(),
-        attempts: config.sync.attempts(),
     };
     Ok(Engine::new(store.clone(), zoho, settings, clock.clone(), Random::system(), due, counters.clone()))
 }

@@ -7,6 +7,7 @@
 //! - [`config`]: the settings, from the embedded default, a file, the environment and flags.
 //! - [`console`]: pages for people.
 //! - [`api`]: HTTP alone: operations, their types and errors, authentication, the OpenAPI document.
+//! - [`erasure`]: people whose data goes, here and at the destination; [`retention`]: what is old goes.
 //! - [`ingest`]: the bounded queue, the batching writer, what an event does to records.
 //! - [`zoho`]: Zoho CRM as a destination.
 //! - [`sync`]: the delivery of records, which knows no destination.
@@ -29,6 +30,7 @@ pub mod clock;
 pub mod config;
 pub mod console;
 pub mod demo;
+pub mod erasure;
 pub mod http;
 pub mod ingest;
 pub mod limits;
@@ -36,6 +38,7 @@ pub mod metrics;
 pub mod model;
 pub mod probe;
 pub mod random;
+pub mod retention;
 pub mod secret;
 pub mod service_manager;
 pub mod store;

@@ -10,6 +10,7 @@ mod courses;
 mod destinations;
 mod docs;
 mod enrolments;
+mod erasures;
 mod events;
 mod examples;
 mod failure;
@@ -50,6 +51,7 @@ use crate::{
     clock::Clock,
     ingest::Ingest,
     metrics::{Counters, Metrics},
+    model::ErasurePolicy,
     random::Random,
     store::Store,
     zoho::destination::Zoho,
@@ -74,6 +76,8 @@ pub struct Context {
     pub metrics: Metrics,
     /// Tells the delivery of this process that items are due.
     pub due: Arc<Notify>,
+    /// What an erasure does at the destination.
+    pub policy: ErasurePolicy,
     /// The time.
     pub clock: Clock,
     /// Randomness, for the ids of requests.
@@ -99,6 +103,8 @@ enum Tag {
     Log,
     /// The delivery: what is where on its way, why, and what to do about it. Authorize with an API token of scope `operate`.
     Delivery,
+    /// People whose data was erased, with certificates. Authorize with an API token of scope `operate`.
+    Erasure,
     /// Whether the server is well. No authorization.
     Health,
 }
@@ -109,7 +115,7 @@ type Operations = (
     (grades::Operations, completions::Operations),
     (events::Operations, changes::Operations, health::Operations),
     (destinations::Operations, items::Operations, retry::Operations),
-    (plan::Operations, timeline::Operations),
+    (plan::Operations, timeline::Operations, erasures::Operations),
 );
 
 fn service() -> OpenApiService<Operations, ()> {
@@ -119,7 +125,7 @@ fn service() -> OpenApiService<Operations, ()> {
         (grades::Operations, completions::Operations),
         (events::Operations, changes::Operations, health::Operations),
         (destinations::Operations, items::Operations, retry::Operations),
-        (plan::Operations, timeline::Operations),
+        (plan::Operations, timeline::Operations, erasures::Operations),
     );
     OpenApiService::new(operations, "Backend Sync", env!("CARGO_PKG_VERSION"))
         .summary("What happens in Moodle, kept durably and made readable, on its way to Zoho CRM")

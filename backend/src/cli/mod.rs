@@ -3,6 +3,7 @@
 mod copy_database;
 mod demo;
 mod doctor;
+mod erase;
 mod health;
 mod migrate;
 mod openapi;
@@ -90,6 +91,13 @@ enum Command {
     /// Connect to Zoho CRM, check and prepare it
     #[command(subcommand)]
     Zoho(zoho::ZohoCommand),
+    /// Erase a person: from records, event log and Zoho, and keep it so
+    ///
+    /// Shows what would be erased, asks, does it, and prints the certificate. This cannot be undone.
+    Erase(erase::Arguments),
+    /// See and check the erasures of people
+    #[command(subcommand)]
+    Erasures(erase::ErasuresCommand),
     /// Print the OpenAPI document: the contract with Moodle's plugin and with API consumers
     Openapi {
         /// Write it to this file
@@ -183,6 +191,8 @@ fn run(settings: Settings, command: Command) -> Result<(), CliError> {
         Command::Site(command) => wait_for(site::run(load()?, command, &clock)),
         Command::Token(command) => wait_for(token::run(load()?, command, &clock)),
         Command::Sync(command) => wait_for(sync::run(load()?, command, &clock)),
+        Command::Erase(arguments) => wait_for(erase::run(load()?, arguments, &clock)),
+        Command::Erasures(command) => wait_for(erase::erasures(load()?, command, &clock)),
         Command::Zoho(command) => wait_for(zoho::run(load, command, &clock)),
     }
 }

@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, net::SocketAddr, path::PathBuf, time::Duration}
 use config::{Environment, File, FileFormat};
 use serde::Deserialize;
 
-use crate::{secret::Secret, store::DatabaseUrl};
+use crate::{model::ErasurePolicy, secret::Secret, store::DatabaseUrl};
 
 /// Every setting with its default and what it means.
 pub const DEFAULT: &str = include_str!("default.toml");
@@ -29,6 +29,10 @@ pub struct Config {
     pub ingest: Ingest,
     /// How records are delivered.
     pub sync: Sync,
+    /// How long things are kept.
+    pub retention: Retention,
+    /// How people are erased.
+    pub erasure: Erasure,
     /// Zoho CRM, if it is a destination.
     pub zoho: Option<Zoho>,
     /// Where traces are sent, if anywhere.
@@ -97,8 +101,49 @@ impl Sync {
 
     /// How long attempts are kept.
     pub fn attempts(&self) -> Duration {
-        Duration::from_secs(u64::from(self.attempts_days) * 24 * 60 * 60)
+        days(self.attempts_days)
     }
+}
+
+/// How long things are kept.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Retention {
+    events_days: u16,
+    activity_days: u16,
+}
+
+impl Retention {
+    /// How long events are kept; none is for ever.
+    pub fn events(&self) -> Option<Duration> {
+        (self.events_days > 0).then(|| days(self.events_days))
+    }
+
+    /// How long the counts of what happens are kept; none is for ever.
+    pub fn activity(&self) -> Option<Duration> {
+        (self.activity_days > 0).then(|| days(self.activity_days))
+    }
+}
+
+/// How people are erased.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Erasure {
+    /// What happens in Zoho.
+    pub zoho: ErasurePolicy,
+    on_user_deleted: bool,
+    grace_days: u16,
+}
+
+impl Erasure {
+    /// How long after their deletion in Moodle people are erased; none when they are not.
+    pub fn grace(&self) -> Option<Duration> {
+        self.on_user_deleted.then(|| days(self.grace_days))
+    }
+}
+
+fn days(days: u16) -> Duration {
+    Duration::from_secs(u64::from(days) * 24 * 60 * 60)
 }
 
 /// Zoho CRM as a destination.

@@ -263,7 +263,10 @@ fn sqlite_options(path: &Path, connections: u32, access: Access) -> ConnectOptio
                 .pragma("wal_autocheckpoint", limits::SQLITE_CHECKPOINT_PAGES.to_string())
                 .pragma("journal_size_limit", limits::SQLITE_WAL_BYTES.to_string());
             match access {
-                Access::Write => options.pragma("cache_size", format!("-{}", limits::SQLITE_WRITER_CACHE_KIB)),
+                // What is overwritten or deleted is zeroed, so that an erasure is one: also what was replaced long before it.
+                Access::Write => options
+                    .pragma("cache_size", format!("-{}", limits::SQLITE_WRITER_CACHE_KIB))
+                    .pragma("secure_delete", "on"),
                 Access::Read => options.pragma("query_only", "on"),
             }
         });

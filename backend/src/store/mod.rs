@@ -7,12 +7,14 @@ mod console_sessions;
 pub mod copy;
 mod destinations;
 mod entity;
+mod erasure;
 mod error;
 mod measure;
 mod page;
 mod read;
 mod sites;
 mod sync;
+mod turns;
 mod write;
 
 pub use activity::Activity;
@@ -20,6 +22,7 @@ pub use connect::{DatabaseUrl, InvalidDatabaseUrl, Store};
 pub use console_sessions::ConsoleSession;
 pub use destinations::{DestinationSummary, OPERATOR, Pause, SealedToken};
 pub use entity::records::StoredRecord;
+pub use erasure::{Erased, Erasure, ErasureCheck, ErasureRequest, Finding, RemoteRecord};
 pub use error::StoreError;
 pub use measure::PoolUse;
 pub use page::{CourseFilter, EventFilter, Page, PageRequest, Position, RecordFilter, UserFilter};
@@ -32,3 +35,4 @@ pub use sync::{
 pub use write::{NewChange, NewEvent, WriteTransaction};
 
 pub(crate) use entity::records::{RecordTable, completion, course, enrolment, grade, user};
+pub(crate) use erasure::NO_DATA;

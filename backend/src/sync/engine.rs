@@ -34,8 +34,6 @@ pub struct Settings {
     pub repeat: Duration,
     /// How long a paused destination is left alone between two checks.
     pub check: Duration,
-    /// How long attempts are kept.
-    pub attempts: Duration,
 }
 
 /// Delivers records to one destination until it is stopped.
@@ -101,7 +99,6 @@ impl<D: Destination> Engine<D> {
 
     /// Delivers until `stop` becomes true. Then finishes what is under way.
     pub async fn run(self, mut stop: watch::Receiver<bool>) {
-        let now = self.clock.now();
         let mut state = State {
             running: JoinSet::new(),
             held_until: None,
@@ -109,7 +106,7 @@ impl<D: Destination> Engine<D> {
             claims: 0,
             waiting: (0, Timestamp(0)),
             noted: None,
-            upkeep: Upkeep::new(now),
+            upkeep: Upkeep::new(),
         };
         while !*stop.borrow() {
             while let Some(ended) = state.running.try_join_next() {

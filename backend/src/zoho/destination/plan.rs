@@ -127,7 +127,7 @@ impl Zoho {
                     writes.push((plan.items.len(), target.remote_id.clone(), body));
                     Planned { remote_id: target.remote_id, ..planned(row, action, None) }
                 }
-                Decision::Remove(target) => {
+                Decision::Remove(target) | Decision::Erase(target, _) => {
                     writes.push((plan.items.len(), target.remote_id.clone(), target.body));
                     Planned { remote_id: target.remote_id, ..planned(row, Action::Remove, None) }
                 }

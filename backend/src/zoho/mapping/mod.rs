@@ -3,6 +3,7 @@
 //! [`Mapping::parse`] reads it and finds everything that is wrong with it; names become functions there. [`ModuleMapping::render`]
 //! then makes of a record what Zoho takes, by the live metadata of the module, or says which field is in the way.
 
+mod erase;
 mod error;
 mod filter;
 mod fit;
@@ -21,6 +22,7 @@ mod tests;
 
 use std::collections::BTreeMap;
 
+pub(crate) use erase::is_erased;
 pub use error::RenderError;
 pub use filter::Filter;
 pub use problem::{MappingError, Problem};
