@@ -24,8 +24,8 @@ use crate::{
     limits,
     metrics::{Counters, Metrics, ZohoCalls},
     random::Random,
-    service_manager,
     retention::{Ages, Retention},
+    service_manager,
     store::{Store, StoreError},
     sync::{Destination, Engine, Settings},
     zoho::{
@@ -128,8 +128,7 @@ impl App {
         let ages = Ages { events, attempts: Some(config.sync.attempts()), activity: activity_age };
         let retention = Retention { store: store.clone(), ages, clock: clock.clone() };
         let due = committed;
-        let context =
-            Arc::new(Context { store, ingest, tokens, zoho, activity, metrics, due, policy, clock, random });
+        let context = Arc::new(Context { store, ingest, tokens, zoho, activity, metrics, due, policy, clock, random });
         let address = address.unwrap_or(config.listen);
         Ok(Self { acceptor, address, context, writer, delivery, keeper, retention, grace: config.shutdown.grace() })
     }
@@ -275,23 +274,14 @@ fn save_last_used(context: Arc<Context>, mut stop: watch::Receiver<bool>) -> Joi
     })
 }
 
-/// Writes down now and then, and at the end, how much happened; forgets what happened long ago.
+/// Writes down now and then, and at the end, how much happened.
 fn save_activity(context: Arc<Context>, mut stop: watch::Receiver<bool>) -> JoinHandle<()> {
     tokio::spawn(async move {
-        let (mut stopping, mut prune_at) = (false, context.clock.now());
+        let mut stopping = false;
         while !stopping {
             stopping = tokio::time::timeout(limits::ACTIVITY_INTERVAL, stop.changed()).await.is_ok();
             if let Err(error) = context.activity.save(&context.store).await {
                 tracing::warn!(%error, "could not write down how much happened");
-            }
-            let now = context.clock.now();
-            if !stopping && now >= prune_at {
-                match context.store.prune_activity(now.before(limits::ACTIVITY_TIME), limits::PRUNE_ROWS).await {
-                    // More of them at the next round, so that writers get their turn in between.
-                    Ok(pruned) if pruned == limits::PRUNE_ROWS => {}
-                    Ok(_) => prune_at = now.after(limits::PRUNE_INTERVAL),
-                    Err(error) => tracing::warn!(%error, "could not forget how much happened long ago"),
-                }
             }
         }
     })

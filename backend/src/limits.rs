@@ -136,9 +136,6 @@ pub const CONSOLE_FORM_BYTES: usize = 256 * 1024;
 /// dies without a word, this gives its locks back, and other processes go on.
 pub const IDLE_TRANSACTION: Duration = Duration::from_secs(60);
 
-/// How long it is kept how much happened: two months of charts, and eight weeks to know a site's usual rhythm.
-pub const ACTIVITY_TIME: Duration = Duration::from_secs(60 * 24 * 60 * 60);
-
 /// How old what the metrics say of the database may be. Prometheus asks each 15 seconds as a rule, and more than one may ask.
 pub const METRICS_INTERVAL: Duration = Duration::from_secs(5);
 

@@ -68,8 +68,7 @@ impl Retention {
         let Ages { events, attempts, activity } = self.ages;
         for (old, age) in [(Old::Events, events), (Old::Attempts, attempts), (Old::Activity, activity)] {
             let Some(age) = age else { continue };
-            let age = i64::try_from(age.as_millis()).unwrap_or(i64::MAX);
-            self.prune(old, Timestamp(now.0.saturating_sub(age))).await?;
+            self.prune(old, now.before(age)).await?;
         }
         Ok(())
     }
