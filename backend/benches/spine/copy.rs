@@ -58,6 +58,8 @@ pub(crate) async fn run(databases: &Databases, quick: bool) -> Result<(), Failed
     if lists != copied_lists {
         return Err("readers do not see the same on both databases".into());
     }
+    // Each record has its item there, too.
+    server::run(&destination, &[], &["sync", "audit"])?;
     if next_event <= extent.events {
         return Err(format!("the event after {} got the number {next_event}", extent.events).into());
     }
