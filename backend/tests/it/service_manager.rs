@@ -13,6 +13,7 @@ use crate::support::{
     Database, Server,
     api::BATCH,
     events::{at, user, user_event},
+    server::run_with,
 };
 
 on_both_databases!(it_tells_when_it_is_ready_alive_and_stopping, a_locked_database_is_no_reason_to_start_anew,);
@@ -67,7 +68,11 @@ async fn it_tells_when_it_is_ready_alive_and_stopping(database: Database) {
     for _ in 0..5 {
         assert_eq!(manager.next().await, format!("WATCHDOG=1\nSTATUS=Serving on {}\n", server.address));
     }
+    let listens = [("BACKEND_SYNC_LISTEN", server.address.to_string())];
+    let health = run_with(&database, &listens, &["health"]);
+    assert_eq!((health.status.code(), health.stdout), (Some(0), b"ready\n".to_vec()));
     server.stop().await;
+    assert_eq!(run_with(&database, &listens, &["health"]).status.code(), Some(1));
     let (last, before) = manager.until("STOPPING=1").await;
     assert!(before.iter().all(|message| is_sign_of_life(message)), "{before:?}");
     assert!(last.contains("STATUS=Stopping"), "{last}");
