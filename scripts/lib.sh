@@ -69,14 +69,7 @@ need_rust_component() { # need_rust_component NAME CARGO_SUBCOMMAND
 install_packages() {
     [ ${#packages[@]} -gt 0 ] || return 0
     say "Missing here: ${packages[*]}"
-    command -v apt-get >/dev/null ||
-        die "only Debian and Ubuntu are installed to by this script (no apt-get here): install them yourself"
-    as_root=()
-    if [ "$(id -u)" != 0 ]; then
-        command -v sudo >/dev/null ||
-            die "installing needs root and there is no sudo; as root: apt-get install ${packages[*]}"
-        as_root=(sudo)
-    fi
+    become_root "${packages[@]}"
     say "Installing from Debian's packages (${as_root[*]}${as_root:+ }apt-get): ${packages[*]}"
     run_apt update
     if [[ " ${packages[*]} " == *" postgresql "* ]]; then
@@ -85,6 +78,17 @@ install_packages() {
         run_apt install "${packages[@]}"
     fi
     packages=()
+}
+
+become_root() { # become_root PACKAGE...
+    command -v apt-get >/dev/null ||
+        die "only Debian and Ubuntu are installed to by this script (no apt-get here): install $* yourself"
+    as_root=()
+    if [ "$(id -u)" != 0 ]; then
+        command -v sudo >/dev/null ||
+            die "installing needs root and there is no sudo; as root: apt-get install $*"
+        as_root=(sudo)
+    fi
 }
 
 run_apt() {
@@ -103,6 +107,25 @@ install_without_cluster() {
     (run_apt install "${packages[@]}") || status=$?
     "${as_root[@]}" mv "$conf.saved" "$conf"
     return $status
+}
+
+# Debian's package prometheus would start a server. Only promtool is wanted, so
+# that is taken out of the package, and nothing is installed.
+get_promtool() { # sets promtool
+    local folder
+    promtool=$(command -v promtool) && return
+    promtool=$root/target/promtool/usr/bin/promtool
+    [ ! -x "$promtool" ] || return 0
+    say "Taking promtool out of Debian's package prometheus, to target/promtool (apt-get download)"
+    folder=$(mktemp -d)
+    (cd "$folder" && apt-get -qq download prometheus 2>/dev/null) || {
+        # Without the lists of packages there is nothing to download.
+        become_root prometheus
+        run_apt update
+        (cd "$folder" && apt-get -qq download prometheus) || die "apt-get download prometheus failed"
+    }
+    dpkg-deb -x "$folder"/prometheus_*.deb "$root/target/promtool"
+    rm -rf "$folder"
 }
 
 # --- A PostgreSQL server for one run ----------------------------------------

@@ -125,7 +125,7 @@ pub(super) async fn run(config: Config, command: SyncCommand, clock: &Clock) -> 
         SyncCommand::Resync(arguments) => resync::run(&config, &store, arguments, clock).await,
         SyncCommand::Pause { reason } => pause(&config, &store, reason, clock).await,
         SyncCommand::Resume => resume(&config, &store).await,
-        SyncCommand::Audit { json } => audit(&store, json).await,
+        SyncCommand::Audit { json } => audit(&store, json, clock).await,
         SyncCommand::Show { record, json } => show(&config, &store, &record, json).await,
     };
     store.close().await;
@@ -213,11 +213,13 @@ fn pause_lines(pause: &PauseView) -> String {
     format!("PAUSED since {} ({}): {}\n{next}", pause.since, pause.cause, pause.reason)
 }
 
-async fn audit(store: &Store, json: bool) -> Result<(), CliError> {
+async fn audit(store: &Store, json: bool, clock: &Clock) -> Result<(), CliError> {
     if store.destination(Zoho::NAME).await?.is_none() {
         return print(if json { "null" } else { "There is no destination, so there is nothing to check." });
     }
-    let found = Conservation::from(store.conservation(Zoho::NAME).await?);
+    let found = store.conservation(Zoho::NAME).await?;
+    store.save_audit(Zoho::NAME, &found, clock.now()).await?;
+    let found = Conservation::from(found);
     if json {
         print(found.to_json_string())?;
     }

@@ -1,5 +1,7 @@
 //! What the database knows, as it was at the last look.
 
+use std::time::Duration;
+
 use prometheus_client::{
     encoding::EncodeLabelSet,
     metrics::{family::Family, gauge::Gauge},
@@ -52,6 +54,9 @@ const CAUSES: [&str; 4] = ["operator", "credentials", "configuration", "credits"
 
 /// States in which a change is not at the destination yet.
 const UNDELIVERED: [ItemState; 4] = [ItemState::Pending, ItemState::InFlight, ItemState::Parked, ItemState::Failed];
+
+/// How long it is believed what a destination said of its allowance. Zoho says nothing more as soon as there is plenty again.
+const CREDITS_TIME: Duration = Duration::from_secs(60 * 60);
 
 #[derive(Debug)]
 pub(super) struct State {
@@ -142,8 +147,9 @@ impl State {
             self.paused.get_or_create(&labels).set(i64::from(paused));
         }
         let labels = DestinationLabels { destination: found.name.clone() };
-        if let Some((left, _)) = found.credits {
-            self.credits.get_or_create(&labels).set(left);
+        match found.credits {
+            Some((left, at)) if now.since(at) <= CREDITS_TIME => _ = self.credits.get_or_create(&labels).set(left),
+            _ => _ = self.credits.remove(&labels),
         }
         if let Some((audit, at)) = found.audit {
             self.conservation.get_or_create(&labels).set(i64::from(audit.holds()));
