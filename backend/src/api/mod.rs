@@ -40,6 +40,7 @@ pub(crate) use destinations::{
 };
 pub(crate) use items::ItemWithAttempts;
 pub(crate) use plan::{PlanError, PlanView, PlannedItem, Subset};
+pub(crate) use record::Renderer;
 
 use tokio::sync::Notify;
 

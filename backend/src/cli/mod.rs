@@ -28,6 +28,7 @@ use crate::{
     secret::{self, TokenKind},
     store::{Store, StoreError},
     telemetry::InvalidFilter,
+    tokens::TokenError,
     zoho::client::CallError,
 };
 
@@ -107,6 +108,8 @@ enum CliError {
     Demo(#[from] DemoError),
     #[error(transparent)]
     Zoho(#[from] CallError),
+    #[error(transparent)]
+    Token(#[from] TokenError),
     #[error("no randomness for a token: {0}")]
     Randomness(#[from] getrandom::Error),
     #[error("cannot write {}: {error}", path.display())]

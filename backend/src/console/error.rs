@@ -21,7 +21,9 @@ pub(super) enum PageError {
     #[error("Your token allows to look at everything, but not to act. Sign in with a token of scope \"operate\".")]
     Forbidden,
     /// Another site's page asked for an action.
-    #[error("This action did not come from a page of this console, so nothing was done. Open the console and try again.")]
+    #[error(
+        "This action did not come from a page of this console, so nothing was done. Open the console and try again."
+    )]
     CrossSite,
     /// What was sent is too long.
     #[error("What was sent is too long.")]

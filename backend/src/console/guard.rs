@@ -24,20 +24,24 @@ const HEADERS: [(HeaderName, &str); 6] = [
 /// Lets a request through to a page, or refuses it.
 pub(super) async fn protect<E: Endpoint>(endpoint: E, request: Request) -> poem::Result<Response> {
     // Somebody who is no browser gets the API's errors.
-    let browser = request.headers().get(header::ACCEPT).is_some_and(|accept| {
-        accept.to_str().is_ok_and(|accept| accept.contains("text/html"))
-    }) || request.headers().contains_key("hx-request");
+    let browser = request
+        .headers()
+        .get(header::ACCEPT)
+        .is_some_and(|accept| accept.to_str().is_ok_and(|accept| accept.contains("text/html")))
+        || request.headers().contains_key("hx-request");
     let result = match check(&request) {
         Ok(()) => endpoint.call(request).await.map(IntoResponse::into_response),
         Err(error) => Err(error.into()),
     };
     let mut response = match result {
         Ok(response) => response,
-        Err(error) if error.is_from_response() || error.is::<PageError>() || !browser => match error.is::<PageError>() {
-            true => error.into_response(),
-            false if error.is_from_response() => error.into_response(),
-            false => return Err(error),
-        },
+        Err(error) if error.is_from_response() || error.is::<PageError>() || !browser => {
+            match error.is::<PageError>() {
+                true => error.into_response(),
+                false if error.is_from_response() => error.into_response(),
+                false => return Err(error),
+            }
+        }
         Err(error) => PageError::of_framework(&error).into_response(),
     };
     let headers = response.headers_mut();

@@ -56,7 +56,9 @@ pub(super) async fn sign_in(
     let next = safe(next);
     let now = context.clock.now();
     let Some(token) = find(&context, token.trim()).await? else {
-        let error = Some("This token is not known, or was revoked. It begins with bsa_; a site's token (bss_) does not open the console.");
+        let error = Some(
+            "This token is not known, or was revoked. It begins with bsa_; a site's token (bss_) does not open the console.",
+        );
         let html = SignInPage { version: FINGERPRINT.as_str(), next, error }.render()?;
         let mut response = Html(html).into_response();
         response.set_status(StatusCode::UNAUTHORIZED);
@@ -113,7 +115,8 @@ mod tests {
     #[test]
     fn a_sign_in_leads_to_our_own_pages_alone() {
         assert_eq!(safe(Some("/people?q=ann".to_owned())), "/people?q=ann");
-        for other in ["https://evil.example", "//evil.example", "/\\evil.example", "javascript:alert(1)", "/a\r\nb", ""] {
+        for other in ["https://evil.example", "//evil.example", "/\\evil.example", "javascript:alert(1)", "/a\r\nb", ""]
+        {
             assert_eq!(safe(Some(other.to_owned())), "/", "{other}");
         }
     }

@@ -64,7 +64,10 @@ mod tests {
 
     #[test]
     fn numbers_and_spans_read_well() {
-        assert_eq!([0, 12, 123, 1_234, 1_234_567, -1_000].map(number), ["0", "12", "123", "1,234", "1,234,567", "-1,000"]);
+        assert_eq!(
+            [0, 12, 123, 1_234, 1_234_567, -1_000].map(number),
+            ["0", "12", "123", "1,234", "1,234,567", "-1,000"]
+        );
         let spans = [1, 59, 119, 120, 7_199, 7_200, 200_000].map(|seconds| span(Duration::from_secs(seconds)));
         assert_eq!(spans, ["1 second", "59 seconds", "119 seconds", "2 minutes", "119 minutes", "2 hours", "2 days"]);
         let now = Timestamp(1_000_000);
