@@ -13,6 +13,7 @@ mod log;
 mod overview;
 mod session;
 mod sign_in;
+mod sites;
 mod words;
 
 use std::sync::Arc;
@@ -35,6 +36,11 @@ pub fn endpoint(stop: watch::Receiver<bool>) -> impl Endpoint {
         .at("/attempts", get(attempts::page))
         .at("/attempts.csv", get(attempts::export))
         .at("/attempts/live", get(attempts::live_rows))
+        .at("/sites", get(sites::page).post(sites::add_site))
+        .at("/sites/:site/rotate", post(sites::rotate))
+        .at("/sites/:site/tokens/:id/revoke", get(sites::ask_site).post(sites::revoke_site))
+        .at("/tokens", post(sites::add_api_token))
+        .at("/tokens/:id/revoke", get(sites::ask_api).post(sites::revoke_api))
         .data(Arc::new(log::Live::new(stop)))
         .around(guard::protect)
         .with(CookieJarManager::new())
