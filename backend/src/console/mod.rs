@@ -10,6 +10,7 @@ mod events;
 mod frame;
 mod guard;
 mod log;
+mod mapping;
 mod overview;
 mod session;
 mod sign_in;
@@ -41,6 +42,9 @@ pub fn endpoint(stop: watch::Receiver<bool>) -> impl Endpoint {
         .at("/sites/:site/tokens/:id/revoke", get(sites::ask_site).post(sites::revoke_site))
         .at("/tokens", post(sites::add_api_token))
         .at("/tokens/:id/revoke", get(sites::ask_api).post(sites::revoke_api))
+        .at("/mapping", get(mapping::page))
+        .at("/mapping/check", post(mapping::check))
+        .at("/mapping/try", post(mapping::attempt))
         .data(Arc::new(log::Live::new(stop)))
         .around(guard::protect)
         .with(CookieJarManager::new())

@@ -7,6 +7,7 @@ mod deliver;
 mod mark;
 mod outcome;
 mod plan;
+mod trial;
 
 use std::{collections::BTreeMap, sync::Arc};
 

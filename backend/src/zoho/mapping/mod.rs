@@ -3,6 +3,7 @@
 //! [`Mapping::parse`] reads it and finds everything that is wrong with it; names become functions there. [`ModuleMapping::render`]
 //! then makes of a record what Zoho takes, by the live metadata of the module, or says which field is in the way.
 
+mod describe;
 mod error;
 mod filter;
 mod fit;
@@ -37,6 +38,7 @@ pub struct Mapping {
     modules: BTreeMap<Kind, ModuleMapping>,
     filter: Filter,
     tracking: Option<Tracking>,
+    text: String,
 }
 
 impl Mapping {
@@ -46,6 +48,11 @@ impl Mapping {
     /// Reads a mapping file.
     pub fn parse(text: &str) -> Result<Self, MappingError> {
         parse::mapping(text)
+    }
+
+    /// The file that it was read from.
+    pub fn text(&self) -> &str {
+        &self.text
     }
 
     /// Where records of that kind go; none when they are not delivered.
