@@ -40,6 +40,30 @@
         }
     };
 
+    // "3 minutes ago" goes on being true while the page is open.
+    const units = [['day', 172800, 86400], ['hour', 7200, 3600], ['minute', 120, 60], ['second', 0, 1]];
+    const sayAges = () => {
+        for (const time of document.querySelectorAll('time[datetime]')) {
+            if (!/ ago$|^just now$/.test(time.textContent)) continue;
+            const seconds = Math.max(0, (Date.now() - new Date(time.dateTime)) / 1000);
+            const [unit, , length] = units.find(([, least]) => seconds >= least);
+            const count = Math.floor(seconds / length);
+            const words = seconds < 1 ? 'just now' : `${count} ${unit}${count === 1 ? '' : 's'} ago`;
+            if (time.textContent !== words) time.textContent = words;
+        }
+    };
+    setInterval(() => { if (!document.hidden) sayAges(); }, 10000);
+
+    // <tbody data-keep="200"> that is live keeps so many rows.
+    document.addEventListener('htmx:after:swap', () => {
+        for (const place of document.querySelectorAll('[data-keep]')) {
+            while (place.children.length > Number(place.dataset.keep)) place.lastElementChild.remove();
+        }
+    });
+
+    // The session of a live page has ended: to the sign-in, and from there back.
+    document.addEventListener('ended', event => { if (event.detail.data === 'session') location.reload(); });
+
     document.addEventListener('DOMContentLoaded', () => prepare(document));
     document.addEventListener('htmx:after:swap', () => prepare(document));
     matchMedia('(prefers-color-scheme: dark)').addEventListener('change', () => {

@@ -154,6 +154,7 @@ impl App {
         let last_used = save_last_used(Arc::clone(&context), stop.clone());
         let activity = save_activity(Arc::clone(&context), stop.clone());
         let draining = Arc::clone(&context);
+        let pages = console::endpoint(stop.clone());
         let stopping = async move {
             let _ = stop.changed().await;
             tracing::info!(
@@ -165,7 +166,7 @@ impl App {
         let store = context.store.clone();
         Server::new_with_acceptor(acceptor)
             .idle_timeout(limits::CONNECTION_IDLE_TIME)
-            .run_with_graceful_shutdown(api::endpoint(context, console::endpoint()), stopping, Some(grace))
+            .run_with_graceful_shutdown(api::endpoint(context, pages), stopping, Some(grace))
             .await?;
         // All connections are gone, and with them the entrances to the queue: the writer ends when it is empty.
         let _ = tokio::join!(last_used, activity, reports);

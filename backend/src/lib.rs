@@ -11,6 +11,7 @@
 //! - [`ingest`]: the bounded queue, the batching writer, what an event does to records.
 //! - [`zoho`]: Zoho CRM as a destination.
 //! - [`sync`]: the delivery of records, which knows no destination.
+//! - [`tokens`]: sites and tokens as people manage them.
 //! - [`store`]: the database, and the only place with SQL.
 //! - [`model`]: the vocabulary: events, records, versions, outcomes.
 //! - [`service_manager`]: what systemd is told; [`probe`]: asks a server whether it answers.
@@ -44,4 +45,5 @@ pub mod service_manager;
 pub mod store;
 pub mod sync;
 pub mod telemetry;
+pub mod tokens;
 pub mod zoho;

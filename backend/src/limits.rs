@@ -164,3 +164,36 @@ pub const ERASURE_CHECK_RETRY: Duration = Duration::from_secs(15 * 60);
 
 /// The rest between two steps of deleting what is old: ingest goes on between them, and still 10,000 rows go in a second.
 pub const PRUNE_REST: Duration = Duration::from_millis(100);
+
+/// Rows of a page of a log in the console: a screen or two.
+pub const CONSOLE_ROWS: u64 = 50;
+
+/// Rows of a log that are exported in one file: more than a spreadsheet is pleasant with. Further ones are exported by filter.
+pub const EXPORT_ROWS: usize = 100_000;
+
+/// Rows that an export reads at once; it holds no more of them in memory.
+pub const EXPORT_STEP: u64 = 500;
+
+/// Pages that are live at once in one process: each holds a connection, and asks now and then whether its session still lasts.
+pub const LIVE_STREAMS: usize = 100;
+
+/// How often a log is read for the pages that are live; once for all of them.
+pub const LIVE_POLL: Duration = Duration::from_secs(1);
+
+/// Rows that a live page is sent at a time, and keeps. When more arrive, nobody could read them anyway.
+pub const LIVE_ROWS: u64 = 200;
+
+/// How long a live page is served by one request. The browser then asks again, and goes on where it was.
+pub const LIVE_TIME: Duration = Duration::from_secs(10 * 60);
+
+/// How often a live page is asked whether its session still lasts.
+pub const LIVE_SESSION_CHECK: Duration = Duration::from_secs(15);
+
+/// How often something is sent to a live page, so that neither browser nor proxy takes the connection for dead.
+pub const LIVE_KEEP_ALIVE: Duration = Duration::from_secs(20);
+
+/// Records that a dry run of a changed mapping looks at, at most: a call to Zoho for each hundred of a kind.
+pub const DRY_RUN_RECORDS: u64 = 200;
+
+/// Records of a dry run whose differences are shown.
+pub const DRY_RUN_SHOWN: usize = 50;

@@ -100,7 +100,8 @@ impl Operations {
         let parameters =
             ListParameters { site: site.0, limit: limit.0, cursor: cursor.0, user: user.0, ..Default::default() };
         let Selection { page, site_id, user, .. } = parameters.check::<i64>(store).await?;
-        let page = store.events(&EventFilter { site_id, user, event_type: r#type.0 }, page).await?;
+        let filter = EventFilter { site_id, user, event_type: r#type.0, outcome: None };
+        let page = store.events(&filter, page).await?;
         let renderer = Renderer::new(store).await?;
         Ok(list(page, |event| show(&renderer, event)))
     }

@@ -42,7 +42,8 @@ pub(crate) use destinations::{
     AttentionView, ConservationView as Conservation, Destination, PauseView, StateCounts, operators_pause,
 };
 pub(crate) use items::ItemWithAttempts;
-pub(crate) use plan::{PlanError, PlanView, PlannedItem, Subset};
+pub(crate) use plan::{DifferenceView, PlanError, PlanView, PlannedItem, Subset, in_words as trouble_in_words};
+pub(crate) use record::Renderer;
 
 use tokio::sync::Notify;
 

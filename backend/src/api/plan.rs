@@ -92,24 +92,26 @@ pub(crate) enum PlanError {
     Trouble(String),
 }
 
-/// Which pending items are planned.
+/// Which items are planned.
 #[derive(Clone, Copy)]
 pub(crate) struct Subset {
     pub(crate) kind: Option<Kind>,
     pub(crate) site_id: Option<i64>,
+    /// In this state; none is any.
+    pub(crate) state: Option<ItemState>,
     /// At most so many.
     pub(crate) limit: u64,
 }
 
 impl PlanView {
-    /// Looks at pending items and at what Zoho has of them: at the same number of each kind, so that the estimate is good for
+    /// Looks at items and at what Zoho has of them: at the same number of each kind, so that the estimate is good for
     /// all of them.
     pub(crate) async fn make(zoho: &Zoho, store: &Store, subset: Subset) -> Result<Self, PlanError> {
         let renderer = Renderer::new(store).await?;
         let mut view = Self::default();
         let mut kinds = Vec::new();
         for kind in Kind::ALL.into_iter().filter(|kind| subset.kind.is_none_or(|wanted| wanted == *kind)) {
-            let (kind, site_id, state) = (Some(kind), subset.site_id, Some(ItemState::Pending));
+            let (kind, site_id, state) = (Some(kind), subset.site_id, subset.state);
             let filter = ItemFilter { kind, site_id, state, ..Default::default() };
             let pending = store.count_items(Zoho::NAME, &filter).await?;
             kinds.extend((pending > 0).then_some((filter, pending)));
@@ -167,7 +169,8 @@ impl PlannedItem {
     }
 }
 
-fn in_words(trouble: Trouble) -> String {
+/// What keeps Zoho from answering, and what to do.
+pub(crate) fn in_words(trouble: Trouble) -> String {
     match trouble {
         Trouble::Pause { reason, .. } | Trouble::Outage { reason } => reason,
         Trouble::Throttled => "Zoho asks for fewer calls at a time. Try again in a minute.".to_owned(),
@@ -231,7 +234,8 @@ impl Operations {
             None => None,
         };
         let limit = limit.0.map_or(limits::PAGE_ROWS_DEFAULT, |limit| limit.0).into();
-        match PlanView::make(zoho, &context.store, Subset { kind: kind.0, site_id, limit }).await {
+        let state = Some(ItemState::Pending);
+        match PlanView::make(zoho, &context.store, Subset { kind: kind.0, site_id, state, limit }).await {
             Ok(plan) => Ok(Answer(plan)),
             Err(PlanError::Store(error)) => Err(error.into()),
             Err(PlanError::Trouble(reason)) => Err(Problem::with_detail(Code::DestinationUnavailable, reason).into()),

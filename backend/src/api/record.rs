@@ -84,12 +84,12 @@ impl Renderer {
     }
 
     /// The name of a site. A site cannot be removed, so it is there.
-    pub(super) fn site(&self, site_id: i64) -> String {
+    pub(crate) fn site(&self, site_id: i64) -> String {
         self.sites.get(&site_id).cloned().unwrap_or_default()
     }
 
     /// `<site>:<Moodle id>`.
-    pub(super) fn id(&self, site_id: i64, moodle_id: Id) -> String {
+    pub(crate) fn id(&self, site_id: i64, moodle_id: Id) -> String {
         format!("{}:{moodle_id}", self.site(site_id))
     }
 

@@ -32,6 +32,7 @@ use crate::{
     secret::{self, TokenKind},
     store::{Store, StoreError, copy::CopyError},
     telemetry::TelemetryError,
+    tokens::TokenError,
     zoho::client::CallError,
 };
 
@@ -135,6 +136,8 @@ enum CliError {
     Demo(#[from] DemoError),
     #[error(transparent)]
     Zoho(#[from] CallError),
+    #[error(transparent)]
+    Token(#[from] TokenError),
     #[error("no randomness for a token: {0}")]
     Randomness(#[from] getrandom::Error),
     #[error("cannot write {}: {error}", path.display())]

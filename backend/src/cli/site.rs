@@ -3,13 +3,13 @@
 use clap::Subcommand;
 use serde_json::json;
 
-use super::{CliError, make_token, open, or_never, print};
+use super::{CliError, open, or_never, print};
 use crate::{
     clock::Clock,
     config::Config,
     model::SiteName,
-    secret::TokenKind,
-    store::{NewToken, Scope, Site, Store},
+    store::{Site, Store},
+    tokens::{self, TokenError},
 };
 
 #[derive(Debug, Subcommand)]
@@ -52,14 +52,13 @@ pub(super) async fn run(config: Config, command: SiteCommand, clock: &Clock) -> 
     let store = open(&config).await?;
     let result = match command {
         SiteCommand::Add { name, wwwroot, json } => {
-            let site = store.add_site(&name, wwwroot, clock.now()).await?;
-            let site = site.ok_or_else(|| CliError::Usage(format!("there is a site called {name} already")))?;
-            add_token(&store, &site, clock, json).await
+            let token = tokens::add_site(&store, &name, wwwroot, clock.now(), &mut getrandom::fill).await?;
+            show_token(name.as_str(), &token, json)
         }
         SiteCommand::List { json } => list(&store, json).await,
         SiteCommand::RotateToken { name, json } => {
-            let site = find(&store, &name).await?;
-            add_token(&store, &site, clock, json).await?;
+            let token = tokens::rotate(&store, &name, clock.now(), &mut getrandom::fill).await;
+            show_token(&name, &token.map_err(with_hint)?, json)?;
             if json {
                 return Ok(());
             }
@@ -79,26 +78,28 @@ async fn find(store: &Store, name: &str) -> Result<Site, CliError> {
     site.ok_or_else(|| CliError::Usage(format!("there is no site called {name}; see backend-sync site list")))
 }
 
-async fn add_token(store: &Store, site: &Site, clock: &Clock, json: bool) -> Result<(), CliError> {
-    let (token, hash) = make_token(TokenKind::Site)?;
-    let row = NewToken { scope: Scope::Ingest, site_id: Some(site.id), name: None, hash, created_at: clock.now() };
-    store.add_token(row).await?;
+fn show_token(site: &str, token: &str, json: bool) -> Result<(), CliError> {
     if json {
-        return print(json!({"site": site.name, "token": token}));
+        return print(json!({"site": site, "token": token}));
     }
-    print(format_args!("Site {}. Paste this token into its plugin; it is not shown again:\n{token}", site.name))
+    print(format_args!("Site {site}. Paste this token into its plugin; it is not shown again:\n{token}"))
+}
+
+fn with_hint(error: TokenError) -> CliError {
+    match error {
+        TokenError::NoSite(_) => CliError::Usage(format!("{error}; see backend-sync site list")),
+        error => error.into(),
+    }
 }
 
 async fn revoke(store: &Store, name: &str, token: i64, clock: &Clock) -> Result<(), CliError> {
-    let site = find(store, name).await?;
-    let tokens = store.tokens(Some(&site)).await?;
-    let Some(found) = tokens.iter().find(|found| found.id == token) else {
-        return Err(CliError::Usage(format!("{name} has no token {token}; see backend-sync site list")));
-    };
-    if found.revoked_at.is_none() {
-        store.revoke_token(token, clock.now()).await?;
+    match tokens::revoke(store, Some(name), token, clock.now()).await {
+        Ok(()) => print(format_args!("Token {token} of {name} is refused from now on.")),
+        Err(TokenError::NoToken(_)) => {
+            Err(CliError::Usage(format!("{name} has no token {token}; see backend-sync site list")))
+        }
+        Err(error) => Err(with_hint(error)),
     }
-    print(format_args!("Token {token} of {name} is refused from now on."))
 }
 
 async fn list(store: &Store, json: bool) -> Result<(), CliError> {

@@ -3,12 +3,12 @@
 use clap::{Subcommand, ValueEnum};
 use serde_json::{Value, json};
 
-use super::{CliError, make_token, open, or_never, print};
+use super::{CliError, open, or_never, print};
 use crate::{
     clock::{Clock, Timestamp},
     config::Config,
-    secret::TokenKind,
-    store::{NewToken, Scope, TokenSummary},
+    store::{Scope, TokenSummary},
+    tokens::{self, TokenError},
 };
 
 #[derive(Debug, Subcommand)]
@@ -67,29 +67,26 @@ pub(super) fn to_json(token: &TokenSummary) -> Value {
 
 pub(super) async fn run(config: Config, command: TokenCommand, clock: &Clock) -> Result<(), CliError> {
     let store = open(&config).await?;
-    let tokens = store.tokens(None).await?;
+    let held = store.tokens(None).await?;
     match command {
         TokenCommand::Add { name, scope, json } => {
-            if tokens.iter().any(|token| token.revoked_at.is_none() && token.name.as_ref() == Some(&name)) {
-                return Err(CliError::Usage(format!(
-                    "there is a token called {name} already; see backend-sync token list"
-                )));
-            }
             let scope = Scope::from(scope);
-            let (token, hash) = make_token(TokenKind::Api)?;
-            let row = NewToken { scope, site_id: None, name: Some(&name), hash, created_at: clock.now() };
-            store.add_token(row).await?;
+            let made = tokens::add_api_token(&store, &name, scope, clock.now(), &mut getrandom::fill).await;
+            let token = made.map_err(|error| match error {
+                TokenError::NameTaken(_) => CliError::Usage(format!("{error}; see backend-sync token list")),
+                error => error.into(),
+            })?;
             match json {
                 true => print(json!({"name": name, "scope": scope.as_str(), "token": token}))?,
                 false => print(format_args!("Token {name} ({}). It is not shown again:\n{token}", scope.as_str()))?,
             }
         }
-        TokenCommand::List { json: true } => print(Value::Array(tokens.iter().map(to_json).collect()))?,
-        TokenCommand::List { json: false } if tokens.is_empty() => {
+        TokenCommand::List { json: true } => print(Value::Array(held.iter().map(to_json).collect()))?,
+        TokenCommand::List { json: false } if held.is_empty() => {
             print("No tokens yet. Make one: backend-sync token add NAME --scope read")?;
         }
         TokenCommand::List { json: false } => {
-            for token in tokens {
+            for token in held {
                 let state =
                     token.revoked_at.map_or("valid".to_owned(), |time| format!("revoked {}", time.to_rfc3339()));
                 let (name, scope) = (token.name.unwrap_or_default(), token.scope);
@@ -98,12 +95,12 @@ pub(super) async fn run(config: Config, command: TokenCommand, clock: &Clock) ->
             }
         }
         TokenCommand::Revoke { token } => {
-            let Some(found) = tokens.iter().find(|found| found.id == token) else {
-                return Err(CliError::Usage(format!("there is no token {token}; see backend-sync token list")));
-            };
-            if found.revoked_at.is_none() {
-                store.revoke_token(token, clock.now()).await?;
-            }
+            tokens::revoke(&store, None, token, clock.now()).await.map_err(|error| match error {
+                TokenError::NoToken(_) => {
+                    CliError::Usage(format!("there is no token {token}; see backend-sync token list"))
+                }
+                error => error.into(),
+            })?;
             print(format_args!("Token {token} is refused from now on."))?;
         }
     }

@@ -4,24 +4,48 @@
 //! One file per page. A page takes [`session::SignedIn`], an action [`session::Operator`]; what is in neither is not protected.
 
 mod assets;
+mod attempts;
 mod error;
+mod events;
 mod frame;
 mod guard;
+mod log;
+mod mapping;
 mod overview;
 mod session;
 mod sign_in;
+mod sites;
 mod words;
 
-use poem::{Endpoint, EndpointExt, Route, get, middleware::CookieJarManager, post};
+use std::sync::Arc;
 
-/// All pages.
-pub fn endpoint() -> impl Endpoint {
+use poem::{Endpoint, EndpointExt, Route, get, middleware::CookieJarManager, post};
+use tokio::sync::watch;
+
+/// All pages. Those that are live end when `stop` becomes true.
+pub fn endpoint(stop: watch::Receiver<bool>) -> impl Endpoint {
     let assets = Route::new().at("/:name", get(assets::asset));
     Route::new()
         .nest("/assets", assets)
         .at("/sign-in", get(sign_in::page).post(sign_in::sign_in))
         .at("/sign-out", post(sign_in::sign_out))
         .at("/", get(overview::page))
+        .at("/events", get(events::page))
+        .at("/events.csv", get(events::export))
+        .at("/events/live", get(events::live_rows))
+        .at("/events/:id", get(events::one_event))
+        .at("/attempts", get(attempts::page))
+        .at("/attempts.csv", get(attempts::export))
+        .at("/attempts/live", get(attempts::live_rows))
+        .at("/sites", get(sites::page).post(sites::add_site))
+        .at("/sites/:site/rotate", post(sites::rotate))
+        .at("/sites/:site/tokens/:id/revoke", get(sites::ask_site).post(sites::revoke_site))
+        .at("/tokens", post(sites::add_api_token))
+        .at("/tokens/:id/revoke", get(sites::ask_api).post(sites::revoke_api))
+        .at("/mapping", get(mapping::page))
+        .at("/mapping/check", post(mapping::check))
+        .at("/mapping/try", post(mapping::attempt))
+        .data(Arc::new(log::Live::new(stop)))
         .around(guard::protect)
         .with(CookieJarManager::new())
 }

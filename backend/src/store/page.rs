@@ -4,7 +4,7 @@ use std::{fmt, str::FromStr};
 
 use crate::{
     clock::Timestamp,
-    model::{EventType, Id},
+    model::{EventType, Id, Outcome},
 };
 
 /// A user by its site and its id in Moodle.
@@ -51,6 +51,8 @@ pub struct EventFilter {
     pub user: Option<UserFilter>,
     /// Of this type.
     pub event_type: Option<EventType>,
+    /// With this outcome.
+    pub outcome: Option<Outcome>,
 }
 
 /// A place in the order of records: by site, then by Moodle id. Its text form is the cursor that readers send back.

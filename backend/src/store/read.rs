@@ -32,6 +32,7 @@ pub struct GradeWithItem {
 }
 
 /// An event as the log holds it. The words are those that were written; a newer version may know more.
+#[derive(Clone)]
 pub struct StoredEvent {
     /// Its place in the log.
     pub id: i64,
@@ -250,11 +251,8 @@ impl Store {
         page: PageRequest<i64>,
     ) -> Result<Page<StoredEvent, i64>, StoreError> {
         use event::Column;
-        let condition = Condition::all()
-            .add_option(filter.site_id.map(|site_id| Column::SiteId.eq(site_id)))
-            .add_option(filter.user.map(|user| of_user(Column::SiteId, Column::Userid, user)))
-            .add_option(filter.event_type.map(|event_type| Column::EventType.eq(event_type.as_str())))
-            .add_option(page.after.map(|after| Column::Id.gt(after)));
+        let condition =
+            Condition::all().add(filter.condition()).add_option(page.after.map(|after| Column::Id.gt(after)));
         let query = event::Entity::find().filter(condition).order_by_asc(Column::Id).limit(page.limit + 1);
         let items: Vec<_> = query.all(&self.read).await?.into_iter().map(StoredEvent::from).collect();
         Ok(Page::cut(items, page.limit, |event| event.id))
@@ -281,6 +279,18 @@ impl Store {
         let query = change::Entity::find().filter(condition).order_by_asc(Column::Position).limit(page.limit + 1);
         let items: Vec<_> = query.all(&self.read).await?.into_iter().map(StoredChange::from).collect();
         Ok(Page::cut(items, page.limit, |change| change.position))
+    }
+}
+
+impl EventFilter {
+    /// What holds for the events asked for.
+    pub(super) fn condition(&self) -> Condition {
+        use event::Column;
+        Condition::all()
+            .add_option(self.site_id.map(|site_id| Column::SiteId.eq(site_id)))
+            .add_option(self.user.map(|user| of_user(Column::SiteId, Column::Userid, user)))
+            .add_option(self.event_type.map(|event_type| Column::EventType.eq(event_type.as_str())))
+            .add_option(self.outcome.map(|outcome| Column::Outcome.eq(outcome.as_str())))
     }
 }
 

@@ -11,6 +11,7 @@ use crate::{
     clock::Clock,
     config::Config,
     limits,
+    model::ItemState,
     store::Store,
 };
 
@@ -31,7 +32,8 @@ pub(super) async fn run(config: &Config, store: &Store, arguments: Arguments, cl
     need_destination(config, store).await?;
     let zoho = app::zoho(settings, store, clock)?;
     let filter = arguments.scope.filter(store).await?;
-    let subset = Subset { kind: filter.kind, site_id: filter.site_id, limit: arguments.limit.into() };
+    let (kind, site_id, state) = (filter.kind, filter.site_id, Some(ItemState::Pending));
+    let subset = Subset { kind, site_id, state, limit: arguments.limit.into() };
     let plan = PlanView::make(&zoho, store, subset).await.map_err(|error| match error {
         PlanError::Store(error) => error.into(),
         PlanError::Trouble(reason) => CliError::Delivery(reason),

@@ -20,6 +20,7 @@ pub use timeline::{PersonRecord, TimelineAttempt, TimelinePlace};
 pub use view::{AttemptRow, Attention, Conservation, Counts, ItemFilter, ItemRow};
 
 pub(super) use mark::lane_of_new_sql;
+pub(super) use timeline::timeline_attempt_of;
 
 use super::StoreError;
 use crate::model::{Id, Kind, RecordKey};

@@ -103,11 +103,12 @@ impl Store {
         );
         let limit = i64::try_from(limit).unwrap_or(i64::MAX);
         values.extend([after.at.0, after.number, limit].map(Value::from));
-        let attempt = |row: &QueryResult| {
-            Ok(TimelineAttempt { destination: row.try_get("", "destination")?, attempt: attempt_of(row)? })
-        };
-        query(&self.read, &sql, values).await?.iter().map(attempt).collect()
+        query(&self.read, &sql, values).await?.iter().map(timeline_attempt_of).collect()
     }
+}
+
+pub(in crate::store) fn timeline_attempt_of(row: &QueryResult) -> Result<TimelineAttempt, StoreError> {
+    Ok(TimelineAttempt { destination: row.try_get("", "destination")?, attempt: attempt_of(row)? })
 }
 
 fn record_of(row: &QueryResult) -> Result<PersonRecord, StoreError> {

@@ -4,6 +4,7 @@
 //! then makes of a record what Zoho takes, by the live metadata of the module, or says which field is in the way.
 
 mod erase;
+mod describe;
 mod error;
 mod filter;
 mod fit;
@@ -39,6 +40,7 @@ pub struct Mapping {
     modules: BTreeMap<Kind, ModuleMapping>,
     filter: Filter,
     tracking: Option<Tracking>,
+    text: String,
 }
 
 impl Mapping {
@@ -48,6 +50,11 @@ impl Mapping {
     /// Reads a mapping file.
     pub fn parse(text: &str) -> Result<Self, MappingError> {
         parse::mapping(text)
+    }
+
+    /// The file that it was read from.
+    pub fn text(&self) -> &str {
+        &self.text
     }
 
     /// Where records of that kind go; none when they are not delivered.

@@ -37,7 +37,7 @@ pub(super) fn mapping(text: &str) -> Result<Mapping, MappingError> {
         modules.insert(kind, module);
     }
     root.finish(&mut report);
-    report.finish(Mapping { modules, filter, tracking })
+    report.finish(Mapping { modules, filter, tracking, text: text.to_owned() })
 }
 
 /// What is around the table of a kind.

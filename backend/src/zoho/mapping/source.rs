@@ -220,6 +220,22 @@ impl Path {
         }
     }
 
+    /// Its name in the mapping of `kind`, as [`Self::resolve`] takes it.
+    pub(super) fn name(self, kind: Kind) -> String {
+        let of = |other: Kind, name: &str| if kind == other { name.to_owned() } else { format!("{other}.{name}") };
+        match self {
+            Self::Key => "key".to_owned(),
+            Self::Site => "site".to_owned(),
+            Self::Percentage => "percentage".to_owned(),
+            Self::User(accessor) => of(Kind::User, accessor.name),
+            Self::Course(accessor) => of(Kind::Course, accessor.name),
+            Self::Enrolment(accessor) => accessor.name.to_owned(),
+            Self::Grade(accessor) => accessor.name.to_owned(),
+            Self::Completion(accessor) => accessor.name.to_owned(),
+            Self::Item(accessor) => format!("item.{}", accessor.name),
+        }
+    }
+
     pub(super) fn shape(self) -> Shape {
         match self {
             Self::Key | Self::Site => Shape::Text,

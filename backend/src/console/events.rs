@@ -1,0 +1,233 @@
+//! The event log: what was received.
+
+use std::sync::Arc;
+
+use askama::Template;
+use poem::{
+    Request, Response, handler,
+    web::{Data, Html, Path, Query},
+};
+use serde_json::Value;
+
+use super::{
+    error::PageError,
+    frame::Frame,
+    log::{self, Feed, Live, LogQuery, LogView, Shown},
+    session::SignedIn,
+    words::Moment,
+};
+use crate::{
+    api::{Context, Renderer},
+    clock::Timestamp,
+    model::{EventType, Outcome},
+    store::{EventFilter, Log, LogPage, LogPlace, Store, StoreError, StoredEvent},
+};
+
+const ADDRESS: &str = "/events";
+
+/// The outcomes of events that are in the log.
+const OUTCOMES: [Outcome; 3] = [Outcome::Applied, Outcome::Unchanged, Outcome::Superseded];
+
+/// The event log, as its page shows it.
+pub(super) struct Events;
+
+#[derive(Template)]
+#[template(path = "events.html")]
+struct EventsPage {
+    frame: Frame,
+    query: LogQuery,
+    sites: Vec<String>,
+    types: Vec<&'static str>,
+    outcomes: Vec<&'static str>,
+    rows: String,
+    empty: bool,
+    around: log::Around,
+}
+
+#[derive(Template)]
+#[template(path = "event_rows.html")]
+struct EventRows<'a> {
+    rows: Vec<Row<'a>>,
+}
+
+struct Row<'a> {
+    id: i64,
+    at: Moment,
+    site: String,
+    event_type: &'a str,
+    kind: &'a str,
+    record: String,
+    user: Option<String>,
+    outcome: &'a str,
+}
+
+#[derive(Template)]
+#[template(path = "event.html")]
+struct EventPage<'a> {
+    frame: Frame,
+    row: Row<'a>,
+    received_at: String,
+    client_id: Option<String>,
+    version_time: Option<Moment>,
+    version_sequence: Option<i64>,
+    data: String,
+}
+
+impl<'a> Row<'a> {
+    fn new(event: &'a StoredEvent, renderer: &Renderer, now: Timestamp) -> Self {
+        Self {
+            id: event.id,
+            at: Moment::new(event.received_at, now),
+            site: renderer.site(event.site_id),
+            event_type: &event.event_type,
+            kind: &event.kind,
+            record: renderer.id(event.site_id, event.moodle_id),
+            user: event.userid.map(|userid| renderer.id(event.site_id, userid)),
+            outcome: &event.outcome,
+        }
+    }
+
+    fn tone(&self) -> &'static str {
+        if self.outcome == Outcome::Applied.as_str() { "good" } else { "" }
+    }
+}
+
+impl LogView for Events {
+    type Filter = EventFilter;
+    type Row = StoredEvent;
+    const ADDRESS: &'static str = ADDRESS;
+    const LOG: Log = Log::Events;
+    const COLUMNS: &'static [&'static str] = &[
+        "id",
+        "received_at",
+        "site",
+        "type",
+        "kind",
+        "record",
+        "user",
+        "outcome",
+        "version_time",
+        "version_sequence",
+        "client_id",
+        "data",
+    ];
+
+    async fn filter(query: &LogQuery, store: &Store) -> Result<EventFilter, PageError> {
+        let types: Vec<_> = EventType::ALL.iter().map(|event_type| (event_type.as_str(), *event_type)).collect();
+        Ok(EventFilter {
+            site_id: query.site(store).await?.map(|site| site.id),
+            user: query.user(store).await?,
+            event_type: query.word("type", &types)?,
+            outcome: query.word("outcome", &OUTCOMES.map(|outcome| (outcome.as_str(), outcome)))?,
+        })
+    }
+
+    async fn page(
+        store: &Store,
+        filter: &EventFilter,
+        place: LogPlace,
+        limit: u64,
+    ) -> Result<LogPage<StoredEvent>, StoreError> {
+        store.event_log(filter, place, limit).await
+    }
+
+    fn id(event: &StoredEvent) -> i64 {
+        event.id
+    }
+
+    fn matches(filter: &EventFilter, event: &StoredEvent) -> bool {
+        filter.site_id.is_none_or(|site_id| event.site_id == site_id)
+            && filter.user.is_none_or(|user| event.site_id == user.site_id && event.userid == Some(user.userid))
+            && filter.event_type.is_none_or(|event_type| event.event_type == event_type.as_str())
+            && filter.outcome.is_none_or(|outcome| event.outcome == outcome.as_str())
+    }
+
+    fn html(events: &[StoredEvent], renderer: &Renderer, now: Timestamp) -> Result<String, askama::Error> {
+        EventRows { rows: events.iter().map(|event| Row::new(event, renderer, now)).collect() }.render()
+    }
+
+    fn cells(event: &StoredEvent, renderer: &Renderer) -> Vec<String> {
+        vec![
+            event.id.to_string(),
+            event.received_at.to_rfc3339(),
+            renderer.site(event.site_id),
+            event.event_type.clone(),
+            event.kind.clone(),
+            renderer.id(event.site_id, event.moodle_id),
+            event.userid.map(|userid| renderer.id(event.site_id, userid)).unwrap_or_default(),
+            event.outcome.clone(),
+            event.version.time.to_string(),
+            event.version.sequence.map(|sequence| sequence.to_string()).unwrap_or_default(),
+            event.client_id.map(|id| id.to_string()).unwrap_or_default(),
+            event.data.clone(),
+        ]
+    }
+
+    fn feed(live: &Live) -> &Arc<Feed<Self>> {
+        &live.events
+    }
+}
+
+#[handler]
+pub(super) async fn page(
+    who: SignedIn,
+    Query(query): Query<LogQuery>,
+    context: Data<&Arc<Context>>,
+) -> Result<Html<String>, PageError> {
+    let Shown { rows, empty, around } = Shown::read::<Events>(&query, &context).await?;
+    let html = EventsPage {
+        frame: Frame::new("Events", ADDRESS, &who),
+        query,
+        sites: context.store.sites().await?.into_iter().map(|site| site.name).collect(),
+        types: EventType::ALL.iter().map(|event_type| event_type.as_str()).collect(),
+        outcomes: OUTCOMES.map(Outcome::as_str).to_vec(),
+        rows,
+        empty,
+        around,
+    };
+    Ok(Html(html.render()?))
+}
+
+#[handler]
+pub(super) async fn live_rows(
+    who: SignedIn,
+    Query(query): Query<LogQuery>,
+    request: &Request,
+    feeds: Data<&Arc<Live>>,
+    context: Data<&Arc<Context>>,
+) -> Result<Response, PageError> {
+    log::stream::<Events>(&query, who, request, &feeds, &context).await
+}
+
+#[handler]
+pub(super) async fn export(
+    _who: SignedIn,
+    Query(query): Query<LogQuery>,
+    context: Data<&Arc<Context>>,
+) -> Result<Response, PageError> {
+    log::export::<Events>(query, &context).await
+}
+
+#[handler]
+pub(super) async fn one_event(
+    who: SignedIn,
+    Path(id): Path<i64>,
+    context: Data<&Arc<Context>>,
+) -> Result<Html<String>, PageError> {
+    let event = context.store.event(id).await?.ok_or(PageError::NotFound)?;
+    let now = context.clock.now();
+    let data: Option<Value> = serde_json::from_str(&event.data).ok();
+    let html = EventPage {
+        frame: Frame::new(format!("Event {id}"), ADDRESS, &who),
+        row: Row::new(&event, &Renderer::new(&context.store).await?, now),
+        received_at: event.received_at.to_rfc3339(),
+        client_id: event.client_id.map(|id| id.to_string()),
+        // Moodle has no event before 1970, so 0 is that it told none.
+        version_time: Some(event.version.time)
+            .filter(|time| *time != 0)
+            .map(|time| Moment::new(Timestamp(time.saturating_mul(1000)), now)),
+        version_sequence: event.version.sequence,
+        data: data.and_then(|data| serde_json::to_string_pretty(&data).ok()).unwrap_or_else(|| event.data.clone()),
+    };
+    Ok(Html(html.render()?))
+}

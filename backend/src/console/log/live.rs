@@ -1,0 +1,258 @@
+//! New entries of a log, sent to the pages that show it.
+//!
+//! One reader per log and process reads what is new, and only while somebody looks; it feeds all pages. A page that is not sent fast
+//! enough, or comes back, catches up from the database.
+
+use std::{
+    collections::BTreeSet,
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use futures_util::{StreamExt, stream};
+use poem::{
+    IntoResponse, Request, Response,
+    web::sse::{Event, SSE},
+};
+use tokio::{
+    sync::{
+        OwnedSemaphorePermit, Semaphore,
+        broadcast::{self, error::RecvError},
+        watch,
+    },
+    time::{Instant, sleep, sleep_until},
+};
+
+use super::{
+    super::{attempts::Attempts, error::PageError, events::Events, session::SignedIn},
+    LogQuery, LogView,
+};
+use crate::{
+    api::{Context, Renderer},
+    clock::Clock,
+    limits,
+    store::{LogPlace, Store, StoreError},
+};
+
+/// Batches that a slow page may be behind; then it catches up from the database.
+const BATCHES: usize = 16;
+
+/// The name of the event after which the browser asks no more; its data says why.
+const ENDED: &str = "ended";
+
+/// What feeds all pages of this process that are live.
+pub(in crate::console) struct Live {
+    pub(in crate::console) events: Arc<Feed<Events>>,
+    pub(in crate::console) attempts: Arc<Feed<Attempts>>,
+    places: Arc<Semaphore>,
+    stop: watch::Receiver<bool>,
+}
+
+impl Live {
+    /// Until `stop` becomes true.
+    pub(in crate::console) fn new(stop: watch::Receiver<bool>) -> Self {
+        let places = Arc::new(Semaphore::new(limits::LIVE_STREAMS));
+        Self { events: Arc::default(), attempts: Arc::default(), places, stop }
+    }
+}
+
+/// Entries that came together.
+struct Batch<L: LogView> {
+    rows: Vec<L::Row>,
+    renderer: Renderer,
+}
+
+/// What feeds the pages of one log.
+pub(in crate::console) struct Feed<L: LogView> {
+    batches: broadcast::Sender<Arc<Batch<L>>>,
+    /// Whether somebody reads the log.
+    reading: Mutex<bool>,
+}
+
+impl<L: LogView> Default for Feed<L> {
+    fn default() -> Self {
+        Self { batches: broadcast::Sender::new(BATCHES), reading: Mutex::default() }
+    }
+}
+
+impl<L: LogView> Feed<L> {
+    fn subscribe(self: &Arc<Self>, store: &Store, stop: &watch::Receiver<bool>) -> broadcast::Receiver<Arc<Batch<L>>> {
+        let mut reading = self.reading.lock().unwrap_or_else(PoisonError::into_inner);
+        let receiver = self.batches.subscribe();
+        if !std::mem::replace(&mut *reading, true) {
+            tokio::spawn(Arc::clone(self).read(store.clone(), stop.clone()));
+        }
+        receiver
+    }
+
+    /// Reads the log until nobody looks any more. Entries may become visible out of their order, so what is new is told by what was
+    /// there the last time, and not by the highest id.
+    async fn read(self: Arc<Self>, store: Store, mut stop: watch::Receiver<bool>) {
+        let mut known = BTreeSet::new();
+        loop {
+            match Self::look(&store, &known).await {
+                Ok((ids, Some(batch))) => {
+                    known = ids;
+                    // That nobody is there any more is seen below.
+                    let _ = self.batches.send(Arc::new(batch));
+                }
+                Ok((_, None)) => {}
+                Err(error) => tracing::warn!(%error, "the live pages could not be fed"),
+            }
+            let stopping = tokio::select! {
+                () = sleep(limits::LIVE_POLL) => false,
+                _ = stop.wait_for(|stop| *stop) => true,
+            };
+            let mut reading = self.reading.lock().unwrap_or_else(PoisonError::into_inner);
+            if stopping || self.batches.receiver_count() == 0 {
+                *reading = false;
+                return;
+            }
+        }
+    }
+
+    async fn look(store: &Store, known: &BTreeSet<i64>) -> Result<(BTreeSet<i64>, Option<Batch<L>>), StoreError> {
+        let mut rows = L::page(store, &L::Filter::default(), LogPlace::Newest, limits::LIVE_ROWS).await?.items;
+        let ids = rows.iter().map(L::id).collect();
+        rows.retain(|row| !known.contains(&L::id(row)));
+        if rows.is_empty() {
+            return Ok((ids, None));
+        }
+        Ok((ids, Some(Batch { rows, renderer: Renderer::new(store).await? })))
+    }
+}
+
+/// A page that is live.
+struct Page<L: LogView> {
+    batches: broadcast::Receiver<Arc<Batch<L>>>,
+    _place: OwnedSemaphorePermit,
+    stop: watch::Receiver<bool>,
+    store: Store,
+    clock: Clock,
+    /// The hash of its session.
+    session: String,
+    filter: L::Filter,
+    /// The page showed what was there up to this id.
+    after: i64,
+    /// What it was sent since, the newest of it.
+    sent: BTreeSet<i64>,
+    behind: bool,
+    check_at: Instant,
+    end_at: Instant,
+    ended: bool,
+}
+
+/// The stream of what is new, for the browser.
+pub(in crate::console) async fn stream<L: LogView>(
+    query: &LogQuery,
+    who: SignedIn,
+    request: &Request,
+    live: &Live,
+    context: &Context,
+) -> Result<Response, PageError> {
+    let Ok(place) = Arc::clone(&live.places).try_acquire_owned() else { return Ok(full()) };
+    let seen = request.headers().get("last-event-id").and_then(|id| id.to_str().ok()?.parse().ok());
+    let after = query.number("after")?.unwrap_or(0).max(seen.unwrap_or(0));
+    let now = Instant::now();
+    let page = Page::<L> {
+        filter: L::filter(query, &context.store).await?,
+        // Before it reads what it missed, so that nothing falls between.
+        batches: L::feed(live).subscribe(&context.store, &live.stop),
+        _place: place,
+        stop: live.stop.clone(),
+        store: context.store.clone(),
+        clock: context.clock.clone(),
+        session: who.0.hash,
+        after,
+        sent: BTreeSet::new(),
+        behind: true,
+        check_at: now + limits::LIVE_SESSION_CHECK,
+        end_at: now + limits::LIVE_TIME,
+        ended: false,
+    };
+    let events = stream::unfold(page, async |mut page| page.next().await.map(|event| (event, page)));
+    Ok(SSE::new(events).keep_alive(limits::LIVE_KEEP_ALIVE).into_response())
+}
+
+/// When too many pages are live already.
+fn full() -> Response {
+    let words = format!(
+        "<tr><td class=\"empty\" colspan=\"9\">{} pages are live already, so this one is not. Reload it later.</td></tr>",
+        limits::LIVE_STREAMS
+    );
+    let events = [Event::message(words), Event::message("full").event_type(ENDED)];
+    SSE::new(stream::iter(events).boxed()).into_response()
+}
+
+impl<L: LogView> Page<L> {
+    /// What is sent next; none ends the stream.
+    async fn next(&mut self) -> Option<Event> {
+        while !self.ended {
+            if std::mem::take(&mut self.behind) {
+                match self.catch_up().await {
+                    Ok(Some(event)) => return Some(event),
+                    Ok(None) => {}
+                    Err(error) => {
+                        tracing::warn!(%error, "a live page could not be fed");
+                        return None;
+                    }
+                }
+            }
+            let woken = tokio::select! {
+                biased;
+                _ = self.stop.wait_for(|stop| *stop) => return None,
+                () = sleep_until(self.end_at) => return None,
+                () = sleep_until(self.check_at) => None,
+                batch = self.batches.recv() => Some(batch),
+            };
+            match woken {
+                None => {
+                    self.check_at += limits::LIVE_SESSION_CHECK;
+                    if !self.is_signed_in().await {
+                        self.ended = true;
+                        return Some(Event::message("session").event_type(ENDED));
+                    }
+                }
+                Some(Ok(batch)) => {
+                    let rows = batch.rows.iter().filter(|row| L::matches(&self.filter, row)).cloned().collect();
+                    if let Some(event) = self.show(rows, &batch.renderer) {
+                        return Some(event);
+                    }
+                }
+                Some(Err(RecvError::Lagged(_))) => self.behind = true,
+                Some(Err(RecvError::Closed)) => return None,
+            }
+        }
+        None
+    }
+
+    /// When the database does not answer, it is not known that the session has ended.
+    async fn is_signed_in(&self) -> bool {
+        self.store.console_session(&self.session, self.clock.now()).await.map_or(true, |session| session.is_some())
+    }
+
+    async fn catch_up(&mut self) -> Result<Option<Event>, StoreError> {
+        let rows = L::page(&self.store, &self.filter, LogPlace::Newest, limits::LIVE_ROWS).await?.items;
+        if rows.iter().all(|row| L::id(row) <= self.after) {
+            return Ok(None);
+        }
+        let renderer = Renderer::new(&self.store).await?;
+        Ok(self.show(rows, &renderer))
+    }
+
+    /// Those of the rows that the page does not have.
+    fn show(&mut self, mut rows: Vec<L::Row>, renderer: &Renderer) -> Option<Event> {
+        rows.retain(|row| L::id(row) > self.after && !self.sent.contains(&L::id(row)));
+        self.sent.extend(rows.iter().map(L::id));
+        while self.sent.len() > 2 * limits::LIVE_ROWS as usize {
+            self.sent.pop_first();
+        }
+        let newest = *self.sent.last()?;
+        if rows.is_empty() {
+            return None;
+        }
+        let html = L::html(&rows, renderer, self.clock.now()).ok()?;
+        // One line: a carriage return in a message would end the line of the stream.
+        let html = html.split(['\r', '\n']).collect::<Vec<_>>().join(" ");
+        Some(Event::message(html).id(newest.to_string()))
+    }
+}

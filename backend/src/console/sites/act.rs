@@ -1,0 +1,198 @@
+//! Adding, rotating and revoking.
+
+use std::sync::Arc;
+
+use askama::Template;
+use poem::{
+    IntoResponse, Response, handler,
+    http::{StatusCode, header},
+    web::{Data, Form, Html, Path},
+};
+use serde::Deserialize;
+
+use super::{ADDRESS, TokenView, is_web_address};
+use crate::{
+    api::Context,
+    console::{
+        error::PageError,
+        frame::Frame,
+        session::{Operator, SignedIn},
+    },
+    model::SiteName,
+    store::Scope,
+    tokens::{self, TokenError},
+};
+
+/// Characters of an API token's name: it is one line of a table.
+const NAME_CHARACTERS: usize = 80;
+
+/// Characters of a Moodle's address.
+const ADDRESS_CHARACTERS: usize = 500;
+
+/// A new token. This answer is the only place where it ever stands.
+#[derive(Template)]
+#[template(path = "new_token.html")]
+struct NewTokenPage {
+    frame: Frame,
+    token: String,
+    /// The site, of a site's token.
+    site: Option<String>,
+    /// Whether the site has others that are still valid.
+    rotated: bool,
+}
+
+/// The question before a token is revoked.
+#[derive(Template)]
+#[template(path = "revoke.html")]
+struct RevokePage {
+    frame: Frame,
+    token: TokenView,
+    site: Option<String>,
+    /// No other valid token allows to operate.
+    last_operator: bool,
+}
+
+#[derive(Deserialize)]
+pub(in crate::console) struct SiteForm {
+    name: String,
+    wwwroot: Option<String>,
+}
+
+#[derive(Deserialize)]
+pub(in crate::console) struct TokenForm {
+    name: String,
+    scope: String,
+}
+
+impl From<TokenError> for PageError {
+    fn from(error: TokenError) -> Self {
+        match error {
+            TokenError::Store(error) => Self::Store(error),
+            TokenError::NoSite(_) | TokenError::NoToken(_) => Self::NotFound,
+            TokenError::SiteExists(name) => {
+                Self::Bad(format!("There is a site called {name} already; choose another name."))
+            }
+            TokenError::NameTaken(name) => {
+                Self::Bad(format!("There is a token called {name} already; choose another name."))
+            }
+            TokenError::Randomness(_) => Self::Internal,
+        }
+    }
+}
+
+fn show(who: Operator, token: String, site: Option<String>, rotated: bool) -> Result<Html<String>, PageError> {
+    let frame = Frame::new("The new token", ADDRESS, &SignedIn(who.0));
+    Ok(Html(NewTokenPage { frame, token, site, rotated }.render()?))
+}
+
+#[handler]
+pub(in crate::console) async fn add_site(
+    who: Operator,
+    context: Data<&Arc<Context>>,
+    Form(form): Form<SiteForm>,
+) -> Result<Html<String>, PageError> {
+    let name: SiteName = form.name.trim().parse().map_err(|_| {
+        PageError::Bad(
+            "A site's name has 1 to 40 of the characters a-z, 0-9 and -, and begins with a letter or a digit."
+                .to_owned(),
+        )
+    })?;
+    let wwwroot = form.wwwroot.map(|text| text.trim().trim_end_matches('/').to_owned()).filter(|text| !text.is_empty());
+    if wwwroot.as_ref().is_some_and(|text| !is_web_address(text) || text.len() > ADDRESS_CHARACTERS) {
+        return Err(PageError::Bad(
+            "The address of a Moodle begins with https:// or http://, as its wwwroot does.".to_owned(),
+        ));
+    }
+    let token = tokens::add_site(&context.store, &name, wwwroot, context.clock.now(), &mut getrandom::fill).await?;
+    tracing::info!(by = who.0.token_id, site = %name, "a site was added in the console");
+    show(who, token, Some(name.to_string()), false)
+}
+
+#[handler]
+pub(in crate::console) async fn rotate(
+    who: Operator,
+    Path(site): Path<String>,
+    context: Data<&Arc<Context>>,
+) -> Result<Html<String>, PageError> {
+    let token = tokens::rotate(&context.store, &site, context.clock.now(), &mut getrandom::fill).await?;
+    tracing::info!(by = who.0.token_id, site, "a token was made in the console");
+    show(who, token, Some(site), true)
+}
+
+#[handler]
+pub(in crate::console) async fn add_api_token(
+    who: Operator,
+    context: Data<&Arc<Context>>,
+    Form(form): Form<TokenForm>,
+) -> Result<Html<String>, PageError> {
+    let name = form.name.trim();
+    if name.is_empty() || name.chars().count() > NAME_CHARACTERS || name.contains(char::is_control) {
+        return Err(PageError::Bad(format!("A token's name has 1 to {NAME_CHARACTERS} characters, in one line.")));
+    }
+    let scope = [Scope::Read, Scope::Operate].into_iter().find(|scope| scope.as_str() == form.scope);
+    let scope = scope.ok_or_else(|| PageError::Bad("A token's scope is read or operate.".to_owned()))?;
+    let token = tokens::add_api_token(&context.store, name, scope, context.clock.now(), &mut getrandom::fill).await?;
+    tracing::info!(by = who.0.token_id, scope = scope.as_str(), "an API token was made in the console");
+    show(who, token, None, false)
+}
+
+/// The question whether a token shall be revoked.
+async fn ask(who: Operator, site: Option<String>, id: i64, context: &Context) -> Result<Html<String>, PageError> {
+    let found = match &site {
+        Some(name) => Some(context.store.site(name).await?.ok_or(PageError::NotFound)?),
+        None => None,
+    };
+    let held = context.store.tokens(found.as_ref()).await?;
+    let operates = |token: &TokenView| token.scope == Scope::Operate.as_str() && !token.state.revoked;
+    let mut list = TokenView::list(held, who.0.token_id, context.clock.now());
+    let others = list.iter().filter(|token| token.id != id && operates(token)).count();
+    let place = list.iter().position(|token| token.id == id && !token.state.revoked).ok_or(PageError::NotFound)?;
+    let token = list.swap_remove(place);
+    let last_operator = operates(&token) && others == 0;
+    let frame = Frame::new(format!("Revoke token {id}?"), ADDRESS, &SignedIn(who.0));
+    Ok(Html(RevokePage { frame, token, site, last_operator }.render()?))
+}
+
+async fn revoke(who: Operator, site: Option<&str>, id: i64, context: &Context) -> Result<Response, PageError> {
+    tokens::revoke(&context.store, site, id, context.clock.now()).await?;
+    tracing::info!(by = who.0.token_id, token = id, "a token was revoked in the console");
+    // Whoever revokes the token of the own session is signed out by that.
+    let next = if who.0.token_id == id { "/sign-in" } else { "/sites?done=revoked" };
+    Ok(StatusCode::SEE_OTHER.with_header(header::LOCATION, next).into_response())
+}
+
+#[handler]
+pub(in crate::console) async fn ask_site(
+    who: Operator,
+    Path((site, id)): Path<(String, i64)>,
+    context: Data<&Arc<Context>>,
+) -> Result<Html<String>, PageError> {
+    ask(who, Some(site), id, &context).await
+}
+
+#[handler]
+pub(in crate::console) async fn revoke_site(
+    who: Operator,
+    Path((site, id)): Path<(String, i64)>,
+    context: Data<&Arc<Context>>,
+) -> Result<Response, PageError> {
+    revoke(who, Some(&site), id, &context).await
+}
+
+#[handler]
+pub(in crate::console) async fn ask_api(
+    who: Operator,
+    Path(id): Path<i64>,
+    context: Data<&Arc<Context>>,
+) -> Result<Html<String>, PageError> {
+    ask(who, None, id, &context).await
+}
+
+#[handler]
+pub(in crate::console) async fn revoke_api(
+    who: Operator,
+    Path(id): Path<i64>,
+    context: Data<&Arc<Context>>,
+) -> Result<Response, PageError> {
+    revoke(who, None, id, &context).await
+}

@@ -1,0 +1,41 @@
+//! Another mapping, tried out: nothing is sent, and nothing of it is kept.
+
+use std::sync::Arc;
+
+use tokio::sync::Mutex;
+
+use super::{Modules, Zoho, read_modules};
+use crate::{
+    sync::Trouble,
+    zoho::{
+        check::{self, Finding},
+        mapping::Mapping,
+    },
+};
+
+impl Zoho {
+    /// The mapping that records are delivered by.
+    pub fn mapping(&self) -> &Mapping {
+        &self.mapping
+    }
+
+    /// What stands in the way of the mapping in use, by the metadata that Zoho has now: one call for each module.
+    pub async fn findings(&self) -> Result<Vec<Finding>, Trouble> {
+        let modules = self.read(&self.mapping).await?;
+        Ok(check::check(&self.mapping, &modules))
+    }
+
+    /// The same Zoho by another mapping, for a dry run, and what stands in its way: one call for each module.
+    pub async fn by(&self, mapping: Mapping) -> Result<(Self, Vec<Finding>), Trouble> {
+        let modules = self.read(&mapping).await?;
+        let findings = check::check(&mapping, &modules);
+        let known = Mutex::new(Some((Arc::new(modules), self.clock.now())));
+        let Self { store, client, clock, random, .. } = self;
+        let (store, client, clock, random) = (store.clone(), client.clone(), clock.clone(), random.clone());
+        Ok((Self { store, client, mapping: Arc::new(mapping), modules: known, clock, random }, findings))
+    }
+
+    async fn read(&self, mapping: &Mapping) -> Result<Modules, Trouble> {
+        read_modules(&self.client, mapping).await.map_err(|error| self.trouble(&error))
+    }
+}
