@@ -14,6 +14,7 @@ use tokio::{
 
 use crate::{
     activity::Tally,
+    alerts::Alerts,
     api::{self, Context, Tokens},
     clock::Clock,
     config::{self, Config},
@@ -98,7 +99,8 @@ impl App {
             None => None,
         };
         let (tokens, activity) = (Tokens::default(), Tally::default());
-        let context = Arc::new(Context { store, ingest, tokens, zoho, activity, due: committed, clock });
+        let alerts = Arc::new(Alerts::new(config, store.clone(), clock.clone(), Random::system())?);
+        let context = Arc::new(Context { store, ingest, tokens, zoho, activity, alerts, due: committed, clock });
         let address = address.unwrap_or(config.listen);
         Ok(Self { acceptor, address, context, writer, delivery, grace: config.shutdown.grace() })
     }
@@ -121,6 +123,7 @@ impl App {
         let delivery = delivery.map(|engine| tokio::spawn(engine.run(stop.clone())));
         let last_used = save_last_used(Arc::clone(&context), stop.clone());
         let activity = save_activity(Arc::clone(&context), stop.clone());
+        let alerts = tokio::spawn(Arc::clone(&context.alerts).run(stop.clone()));
         let draining = Arc::clone(&context);
         let stopping = async move {
             let _ = stop.changed().await;
@@ -150,6 +153,9 @@ impl App {
             tracing::warn!(
                 "a delivery did not finish in time; its items are delivered again when their lease runs out"
             );
+        }
+        if tokio::time::timeout(grace, alerts).await.is_err() {
+            tracing::warn!("a notice was not sent in time; whether it arrived is not known");
         }
         if tokio::time::timeout(grace, store.close()).await.is_err() {
             tracing::warn!("the database did not let go in time");

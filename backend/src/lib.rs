@@ -6,6 +6,7 @@
 //! - [`demo`]: a college that is not there, for `backend-sync demo`.
 //! - [`config`]: the settings, from the embedded default, a file, the environment and flags.
 //! - [`api`]: HTTP alone: operations, their types and errors, authentication, the OpenAPI document.
+//! - [`alerts`]: what is wrong is found, and told by webhook and e-mail.
 //! - [`ingest`]: the bounded queue, the batching writer, what an event does to records.
 //! - [`zoho`]: Zoho CRM as a destination.
 //! - [`sync`]: the delivery of records, which knows no destination.
@@ -19,6 +20,7 @@
 mod openapi_type;
 
 pub mod activity;
+pub mod alerts;
 pub mod api;
 pub mod app;
 pub mod cli;

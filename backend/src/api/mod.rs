@@ -1,5 +1,6 @@
 //! HTTP alone: the operations under `/api/v1`, their types and errors, and the OpenAPI document made from them.
 
+mod alerts;
 mod answer;
 mod auth;
 mod batch;
@@ -43,7 +44,7 @@ pub(crate) use plan::{PlanError, PlanView, PlannedItem, Subset};
 
 use tokio::sync::Notify;
 
-use crate::{activity::Tally, clock::Clock, ingest::Ingest, store::Store, zoho::destination::Zoho};
+use crate::{activity::Tally, alerts::Alerts, clock::Clock, ingest::Ingest, store::Store, zoho::destination::Zoho};
 
 /// Version of the contract, `major.minor`: a new major breaks senders or readers, a new minor adds.
 pub const CONTRACT_VERSION: &str = "1.0";
@@ -60,6 +61,8 @@ pub struct Context {
     pub zoho: Option<Arc<Zoho>>,
     /// Counts how much happens.
     pub activity: Tally,
+    /// Watches what may be wrong, and tells.
+    pub alerts: Arc<Alerts>,
     /// Tells the delivery of this process that items are due.
     pub due: Arc<Notify>,
     /// The time.
@@ -78,6 +81,8 @@ enum Tag {
     Log,
     /// The delivery: what is where on its way, why, and what to do about it. Authorize with an API token of scope `operate`.
     Delivery,
+    /// What is wrong, and who knows of it. Authorize with an API token of scope `operate`.
+    Alerts,
     /// Whether the server is well. No authorization.
     Health,
 }
@@ -88,7 +93,7 @@ type Operations = (
     (grades::Operations, completions::Operations),
     (events::Operations, changes::Operations, health::Operations),
     (destinations::Operations, items::Operations, retry::Operations),
-    (plan::Operations, timeline::Operations),
+    (plan::Operations, timeline::Operations, alerts::Operations),
 );
 
 fn service() -> OpenApiService<Operations, ()> {
@@ -98,7 +103,7 @@ fn service() -> OpenApiService<Operations, ()> {
         (grades::Operations, completions::Operations),
         (events::Operations, changes::Operations, health::Operations),
         (destinations::Operations, items::Operations, retry::Operations),
-        (plan::Operations, timeline::Operations),
+        (plan::Operations, timeline::Operations, alerts::Operations),
     );
     OpenApiService::new(operations, "Backend Sync", env!("CARGO_PKG_VERSION"))
         .summary("What happens in Moodle, kept durably and made readable, on its way to Zoho CRM")

@@ -3,7 +3,7 @@
 use clap::Subcommand;
 use serde_json::json;
 
-use super::{CliError, make_token, open, or_never, print};
+use super::{CliError, Validity, make_token, open, or_never, print, token_state};
 use crate::{
     clock::Clock,
     config::Config,
@@ -21,6 +21,8 @@ pub(super) enum SiteCommand {
         /// Address of the Moodle, for links to it
         #[arg(long, value_name = "URL")]
         wwwroot: Option<String>,
+        #[command(flatten)]
+        validity: Validity,
         /// Print {"site":…,"token":…}
         #[arg(long)]
         json: bool,
@@ -35,6 +37,8 @@ pub(super) enum SiteCommand {
     RotateToken {
         /// Name of the site
         name: String,
+        #[command(flatten)]
+        validity: Validity,
         /// Print {"site":…,"token":…}
         #[arg(long)]
         json: bool,
@@ -51,15 +55,15 @@ pub(super) enum SiteCommand {
 pub(super) async fn run(config: Config, command: SiteCommand, clock: &Clock) -> Result<(), CliError> {
     let store = open(&config).await?;
     let result = match command {
-        SiteCommand::Add { name, wwwroot, json } => {
+        SiteCommand::Add { name, wwwroot, validity, json } => {
             let site = store.add_site(&name, wwwroot, clock.now()).await?;
             let site = site.ok_or_else(|| CliError::Usage(format!("there is a site called {name} already")))?;
-            add_token(&store, &site, clock, json).await
+            add_token(&store, &site, validity, clock, json).await
         }
-        SiteCommand::List { json } => list(&store, json).await,
-        SiteCommand::RotateToken { name, json } => {
+        SiteCommand::List { json } => list(&store, clock, json).await,
+        SiteCommand::RotateToken { name, validity, json } => {
             let site = find(&store, &name).await?;
-            add_token(&store, &site, clock, json).await?;
+            add_token(&store, &site, validity, clock, json).await?;
             if json {
                 return Ok(());
             }
@@ -79,9 +83,11 @@ async fn find(store: &Store, name: &str) -> Result<Site, CliError> {
     site.ok_or_else(|| CliError::Usage(format!("there is no site called {name}; see backend-sync site list")))
 }
 
-async fn add_token(store: &Store, site: &Site, clock: &Clock, json: bool) -> Result<(), CliError> {
+async fn add_token(store: &Store, site: &Site, validity: Validity, clock: &Clock, json: bool) -> Result<(), CliError> {
     let (token, hash) = make_token(TokenKind::Site)?;
-    let row = NewToken { scope: Scope::Ingest, site_id: Some(site.id), name: None, hash, created_at: clock.now() };
+    let (scope, site_id, created_at) = (Scope::Ingest, Some(site.id), clock.now());
+    let expires_at = validity.end(created_at);
+    let row = NewToken { scope, site_id, name: None, hash, created_at, expires_at };
     store.add_token(row).await?;
     if json {
         return print(json!({"site": site.name, "token": token}));
@@ -101,7 +107,7 @@ async fn revoke(store: &Store, name: &str, token: i64, clock: &Clock) -> Result<
     print(format_args!("Token {token} of {name} is refused from now on."))
 }
 
-async fn list(store: &Store, json: bool) -> Result<(), CliError> {
+async fn list(store: &Store, clock: &Clock, json: bool) -> Result<(), CliError> {
     let mut sites = Vec::new();
     for summary in store.sites().await? {
         let site = find(store, &summary.name).await?;
@@ -121,7 +127,7 @@ async fn list(store: &Store, json: bool) -> Result<(), CliError> {
     for (site, tokens) in sites {
         print(format_args!("{}  {}", site.name, site.wwwroot.unwrap_or_default()))?;
         for token in tokens {
-            let state = token.revoked_at.map_or("valid".to_owned(), |time| format!("revoked {}", time.to_rfc3339()));
+            let state = token_state(&token, clock.now());
             let (made, used) = (token.created_at.to_rfc3339(), or_never(token.last_used_at));
             print(format_args!("    token {:<4} made {made}  last used {used}  {state}", token.id))?;
         }

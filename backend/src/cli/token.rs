@@ -3,7 +3,7 @@
 use clap::{Subcommand, ValueEnum};
 use serde_json::{Value, json};
 
-use super::{CliError, make_token, open, or_never, print};
+use super::{CliError, Validity, make_token, open, or_never, print, token_state};
 use crate::{
     clock::{Clock, Timestamp},
     config::Config,
@@ -20,6 +20,8 @@ pub(super) enum TokenCommand {
         /// What it allows
         #[arg(long, value_enum)]
         scope: ApiScope,
+        #[command(flatten)]
+        validity: Validity,
         /// Print {"name":…,"scope":…,"token":…}
         #[arg(long)]
         json: bool,
@@ -62,6 +64,7 @@ pub(super) fn to_json(token: &TokenSummary) -> Value {
         "created_at": token.created_at.to_rfc3339(),
         "last_used_at": token.last_used_at.map(Timestamp::to_rfc3339),
         "revoked_at": token.revoked_at.map(Timestamp::to_rfc3339),
+        "expires_at": token.expires_at.map(Timestamp::to_rfc3339),
     })
 }
 
@@ -69,7 +72,7 @@ pub(super) async fn run(config: Config, command: TokenCommand, clock: &Clock) ->
     let store = open(&config).await?;
     let tokens = store.tokens(None).await?;
     match command {
-        TokenCommand::Add { name, scope, json } => {
+        TokenCommand::Add { name, scope, validity, json } => {
             if tokens.iter().any(|token| token.revoked_at.is_none() && token.name.as_ref() == Some(&name)) {
                 return Err(CliError::Usage(format!(
                     "there is a token called {name} already; see backend-sync token list"
@@ -77,7 +80,9 @@ pub(super) async fn run(config: Config, command: TokenCommand, clock: &Clock) ->
             }
             let scope = Scope::from(scope);
             let (token, hash) = make_token(TokenKind::Api)?;
-            let row = NewToken { scope, site_id: None, name: Some(&name), hash, created_at: clock.now() };
+            let (created_at, name_of) = (clock.now(), Some(name.as_str()));
+            let expires_at = validity.end(created_at);
+            let row = NewToken { scope, site_id: None, name: name_of, hash, created_at, expires_at };
             store.add_token(row).await?;
             match json {
                 true => print(json!({"name": name, "scope": scope.as_str(), "token": token}))?,
@@ -90,8 +95,7 @@ pub(super) async fn run(config: Config, command: TokenCommand, clock: &Clock) ->
         }
         TokenCommand::List { json: false } => {
             for token in tokens {
-                let state =
-                    token.revoked_at.map_or("valid".to_owned(), |time| format!("revoked {}", time.to_rfc3339()));
+                let state = token_state(&token, clock.now());
                 let (name, scope) = (token.name.unwrap_or_default(), token.scope);
                 let (made, used) = (token.created_at.to_rfc3339(), or_never(token.last_used_at));
                 print(format_args!("{:<4} {name}  {scope}  made {made}  last used {used}  {state}", token.id))?;

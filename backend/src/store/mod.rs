@@ -1,9 +1,11 @@
 //! The only place with SQL. SQLite and PostgreSQL behave the same behind it.
 
 mod activity;
+mod alerts;
 mod bulk;
 mod connect;
 mod destinations;
+mod disk;
 mod entity;
 mod error;
 mod page;
@@ -13,8 +15,12 @@ mod sync;
 mod write;
 
 pub use activity::Activity;
+pub use alerts::{
+    Alert, AlertTurn, ChannelState, ClaimedNotice, CreditSample, Notice, NoticedAlert, Sent, Told, Undelivered,
+};
 pub use connect::{DatabaseUrl, InvalidDatabaseUrl, Store};
 pub use destinations::{DestinationSummary, OPERATOR, Pause, SealedToken};
+pub use disk::Space;
 pub use entity::records::StoredRecord;
 pub use error::StoreError;
 pub use page::{CourseFilter, EventFilter, Page, PageRequest, Position, RecordFilter, UserFilter};
