@@ -14,6 +14,7 @@ use tokio::{
 
 use crate::{
     activity::Tally,
+    alerts::Alerts,
     api::{self, Context, Tokens},
     clock::Clock,
     config::{self, Config},
@@ -116,6 +117,7 @@ impl App {
         };
         let (tokens, Counters { metrics, activity }) = (Tokens::default(), counters);
         let random = Random::system();
+        let alerts = Arc::new(Alerts::new(config, store.clone(), clock.clone(), random.clone())?);
         let policy = config.erasure.zoho;
         let keeper = Keeper {
             store: store.clone(),
@@ -128,7 +130,8 @@ impl App {
         let ages = Ages { events, attempts: Some(config.sync.attempts()), activity: activity_age };
         let retention = Retention { store: store.clone(), ages, clock: clock.clone() };
         let due = committed;
-        let context = Arc::new(Context { store, ingest, tokens, zoho, activity, metrics, due, policy, clock, random });
+        let context = Context { store, ingest, tokens, zoho, activity, metrics, alerts, due, policy, clock, random };
+        let context = Arc::new(context);
         let address = address.unwrap_or(config.listen);
         Ok(Self { acceptor, address, context, writer, delivery, keeper, retention, grace: config.shutdown.grace() })
     }
@@ -153,6 +156,7 @@ impl App {
         let upkeep = [tokio::spawn(keeper.run(stop.clone())), tokio::spawn(retention.run(stop.clone()))];
         let last_used = save_last_used(Arc::clone(&context), stop.clone());
         let activity = save_activity(Arc::clone(&context), stop.clone());
+        let alerts = tokio::spawn(Arc::clone(&context.alerts).run(stop.clone()));
         let draining = Arc::clone(&context);
         let pages = console::endpoint(stop.clone());
         let stopping = async move {
@@ -186,6 +190,9 @@ impl App {
             tracing::warn!(
                 "a delivery did not finish in time; its items are delivered again when their lease runs out"
             );
+        }
+        if tokio::time::timeout(grace, alerts).await.is_err() {
+            tracing::warn!("a notice was not sent in time; whether it arrived is not known");
         }
         if tokio::time::timeout(grace, store.close()).await.is_err() {
             tracing::warn!("the database did not let go in time");

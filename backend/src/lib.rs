@@ -8,6 +8,7 @@
 //! - [`console`]: pages for people.
 //! - [`api`]: HTTP alone: operations, their types and errors, authentication, the OpenAPI document.
 //! - [`erasure`]: people whose data goes, here and at the destination; [`retention`]: what is old goes.
+//! - [`alerts`]: what is wrong is found, and told by webhook and e-mail.
 //! - [`ingest`]: the bounded queue, the batching writer, what an event does to records.
 //! - [`zoho`]: Zoho CRM as a destination.
 //! - [`sync`]: the delivery of records, which knows no destination.
@@ -24,6 +25,7 @@
 mod openapi_type;
 
 pub mod activity;
+pub mod alerts;
 pub mod api;
 pub mod app;
 pub mod cli;

@@ -197,3 +197,30 @@ pub const DRY_RUN_RECORDS: u64 = 200;
 
 /// Records of a dry run whose differences are shown.
 pub const DRY_RUN_SHOWN: usize = 50;
+
+/// How long a look at what may be wrong may take before another process takes its turn. An audit of a large database takes a minute.
+pub const ALERT_TURN: Duration = Duration::from_secs(2 * 60);
+
+/// An audit that took a second is not repeated before this many have passed, so that it takes a hundredth of the database's time.
+pub const AUDIT_SHARE: u32 = 100;
+
+/// How long sending a notice may take. Mail servers take their time with strangers.
+pub const NOTICE_TIME: Duration = Duration::from_secs(45);
+
+/// How long a notice is its sender's: longer than sending it takes.
+pub const NOTICE_LEASE: Duration = Duration::from_secs(60);
+
+/// How often a process looks for notices to send without being told: those of other processes, and those that are tried again.
+pub const NOTICE_POLL: Duration = Duration::from_secs(5);
+
+/// The longest wait before a notice is tried again.
+pub const NOTICE_LONGEST_WAIT: Duration = Duration::from_secs(10 * 60);
+
+/// How long a notice is tried: a reminder follows on the next day anyway.
+pub const NOTICE_PATIENCE: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// After how long an alert is told of again when nobody knows whether its notice arrived.
+pub const NOTICE_DOUBT: Duration = Duration::from_secs(10 * 60);
+
+/// Tries in a row that fail before a channel is said to fail: one or two happen when the other side restarts.
+pub const CHANNEL_FAILURES: u32 = 3;

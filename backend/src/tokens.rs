@@ -10,6 +10,22 @@ use crate::{
 /// A source of randomness, passed in; one that a page of the console can hold on to while it waits.
 pub type Randomness = dyn FnMut(&mut [u8]) -> Result<(), getrandom::Error> + Send;
 
+/// From when to when a token is valid.
+#[derive(Clone, Copy, Debug)]
+pub struct Lifetime {
+    /// Now.
+    pub begin: Timestamp,
+    /// When it ends; without it, never.
+    pub end: Option<Timestamp>,
+}
+
+impl Lifetime {
+    /// From now on, without an end.
+    pub fn unlimited(now: Timestamp) -> Self {
+        Self { begin: now, end: None }
+    }
+}
+
 /// Why a site or a token could not be made or revoked.
 #[derive(Debug, thiserror::Error)]
 pub enum TokenError {
@@ -38,12 +54,12 @@ pub async fn add_site(
     store: &Store,
     name: &SiteName,
     wwwroot: Option<String>,
-    now: Timestamp,
+    lifetime: Lifetime,
     randomness: &mut Randomness,
 ) -> Result<String, TokenError> {
-    let site = store.add_site(name, wwwroot, now).await?;
+    let site = store.add_site(name, wwwroot, lifetime.begin).await?;
     let site = site.ok_or_else(|| TokenError::SiteExists(name.to_string()))?;
-    make(store, Scope::Ingest, Some(&site), None, now, randomness).await
+    make(store, Scope::Ingest, Some(&site), None, lifetime, randomness).await
 }
 
 /// Makes another token of a site, which is returned and kept nowhere. The others stay valid, so that nothing is lost until its Moodle
@@ -51,11 +67,11 @@ pub async fn add_site(
 pub async fn rotate(
     store: &Store,
     site: &str,
-    now: Timestamp,
+    lifetime: Lifetime,
     randomness: &mut Randomness,
 ) -> Result<String, TokenError> {
     let site = find_site(store, site).await?;
-    make(store, Scope::Ingest, Some(&site), None, now, randomness).await
+    make(store, Scope::Ingest, Some(&site), None, lifetime, randomness).await
 }
 
 /// Makes a token of an API consumer, which is returned and kept nowhere.
@@ -63,14 +79,14 @@ pub async fn add_api_token(
     store: &Store,
     name: &str,
     scope: Scope,
-    now: Timestamp,
+    lifetime: Lifetime,
     randomness: &mut Randomness,
 ) -> Result<String, TokenError> {
     let taken = |token: &TokenSummary| token.revoked_at.is_none() && token.name.as_deref() == Some(name);
     if store.tokens(None).await?.iter().any(taken) {
         return Err(TokenError::NameTaken(name.to_owned()));
     }
-    make(store, scope, None, Some(name), now, randomness).await
+    make(store, scope, None, Some(name), lifetime, randomness).await
 }
 
 /// Revokes a token of a site, or of an API consumer: it is refused from now on. One that was revoked stays so.
@@ -96,12 +112,13 @@ async fn make(
     scope: Scope,
     site: Option<&Site>,
     name: Option<&str>,
-    now: Timestamp,
+    lifetime: Lifetime,
     randomness: &mut Randomness,
 ) -> Result<String, TokenError> {
     let kind = if site.is_some() { TokenKind::Site } else { TokenKind::Api };
     let token = secret::new_token(kind, randomness)?;
     let hash = secret::hash(&token);
-    store.add_token(NewToken { scope, site_id: site.map(|site| site.id), name, hash, created_at: now }).await?;
+    let (site_id, Lifetime { begin: created_at, end: expires_at }) = (site.map(|site| site.id), lifetime);
+    store.add_token(NewToken { scope, site_id, name, hash, created_at, expires_at }).await?;
     Ok(token)
 }

@@ -18,7 +18,7 @@ use super::{
 use crate::{
     clock::Timestamp,
     limits, secret,
-    store::{Scope, Site, Store, StoreError},
+    store::{Scope, Site, Store, StoreError, Token},
 };
 
 /// A site that sends events.
@@ -26,6 +26,7 @@ pub(super) struct Sender {
     pub(super) site: Arc<Site>,
     pub(super) token_id: i64,
     hash: String,
+    expires_at: Option<Timestamp>,
 }
 
 /// The token of a site, made by `backend-sync site add`.
@@ -41,7 +42,13 @@ pub(super) struct ApiToken(());
 /// The token of an operator, made by `backend-sync token add NAME --scope operate`.
 #[derive(SecurityScheme)]
 #[oai(rename = "OperatorToken", ty = "bearer", checker = "check_operator")]
-pub(super) struct OperatorToken(());
+pub(super) struct OperatorToken(pub(super) Operator);
+
+/// Who operates.
+pub(super) struct Operator {
+    /// The name of the token.
+    pub(super) name: String,
+}
 
 /// The tokens in use: those of sites that were seen, so that a busy site costs no read per request, and when each token
 /// was used last, so that no request costs a write.
@@ -62,8 +69,8 @@ impl Tokens {
     }
 
     /// Asks the database whether the sender's token is still valid, for answers that no writer has checked.
-    pub(super) async fn check(&self, sender: &Sender, store: &Store) -> Result<(), Problem> {
-        if store.token(&sender.hash).await?.is_some() {
+    pub(super) async fn check(&self, sender: &Sender, store: &Store, now: Timestamp) -> Result<(), Problem> {
+        if store.token(&sender.hash, now).await?.is_some() {
             return Ok(());
         }
         self.forget(sender);
@@ -101,24 +108,25 @@ async fn sender(context: &Context, token: &str) -> Result<Arc<Sender>, Problem> 
     if token.len() > limits::TOKEN_BYTES {
         return Err(Problem::new(Code::Unauthorized));
     }
-    let hash = secret::hash(token);
+    let (hash, now) = (secret::hash(token), context.clock.now());
     let sender = match context.tokens.remembered(&hash) {
         Some(sender) => sender,
         None => {
-            let found = context.store.token(&hash).await?;
+            let found = context.store.token(&hash, now).await?;
             let sender = found.and_then(|token| {
                 let site = Arc::new(token.site?);
-                Some(Arc::new(Sender { site, token_id: token.id, hash: token.hash }))
+                Some(Arc::new(Sender { site, token_id: token.id, hash: token.hash, expires_at: token.expires_at }))
             });
             let sender = sender.ok_or_else(|| Problem::new(Code::Unauthorized))?;
             context.tokens.remember(&sender);
             sender
         }
     };
-    if !secret::same_hash(&sender.hash, &hash) {
+    let ended = sender.expires_at.is_some_and(|end| end <= now);
+    if ended || !secret::same_hash(&sender.hash, &hash) {
         return Err(Problem::new(Code::Unauthorized));
     }
-    context.tokens.used(sender.token_id, context.clock.now());
+    context.tokens.used(sender.token_id, now);
     Ok(sender)
 }
 
@@ -127,13 +135,14 @@ async fn check_site(request: &Request, key: ApiKey) -> poem::Result<Arc<Sender>>
 }
 
 async fn check_api(request: &Request, bearer: Bearer) -> poem::Result<()> {
-    api_scope(request, &bearer).await?;
+    api_token(request, &bearer).await?;
     Ok(())
 }
 
-async fn check_operator(request: &Request, bearer: Bearer) -> poem::Result<()> {
-    match api_scope(request, &bearer).await? {
-        Scope::Operate => Ok(()),
+async fn check_operator(request: &Request, bearer: Bearer) -> poem::Result<Operator> {
+    let token = api_token(request, &bearer).await?;
+    match token.scope {
+        Scope::Operate => Ok(Operator { name: token.name.unwrap_or_default() }),
         Scope::Read | Scope::Ingest => Err(Problem::new(Code::Forbidden).into()),
     }
 }
@@ -143,15 +152,15 @@ pub(super) async fn check_reader(request: &Request) -> poem::Result<()> {
     check_api(request, Bearer::from_request(request)?).await
 }
 
-/// What the token of an API consumer allows.
-async fn api_scope(request: &Request, bearer: &Bearer) -> poem::Result<Scope> {
+/// The token of an API consumer.
+async fn api_token(request: &Request, bearer: &Bearer) -> poem::Result<Token> {
     let context = context(request)?;
-    let hash = secret::hash(&bearer.token);
-    let token = context.store.token(&hash).await.map_err(Problem::from)?;
+    let (hash, now) = (secret::hash(&bearer.token), context.clock.now());
+    let token = context.store.token(&hash, now).await.map_err(Problem::from)?;
     match token {
         Some(token) if token.scope != Scope::Ingest && secret::same_hash(&token.hash, &hash) => {
-            context.tokens.used(token.id, context.clock.now());
-            Ok(token.scope)
+            context.tokens.used(token.id, now);
+            Ok(token)
         }
         _ => Err(Problem::new(Code::Unauthorized).into()),
     }

@@ -223,7 +223,7 @@ impl Operations {
             }
         }
         if events.is_empty() {
-            context.tokens.check(&sender, &context.store).await?;
+            context.tokens.check(&sender, &context.store, context.clock.now()).await?;
         } else {
             let (places, events): (Vec<usize>, Vec<Event>) = events.into_iter().unzip();
             let settled = store(&context, &sender, body.room, events).await?;

@@ -136,7 +136,7 @@ fn schema(status: u16) -> MetaSchemaRef {
 fn description(status: u16) -> &'static str {
     match status {
         400 => "The body is not JSON, or a parameter is invalid (`malformed_json`, `invalid_parameter`).",
-        401 => "The token is missing, unknown or revoked (`unauthorized`).",
+        401 => "The token is missing or unknown, was revoked or has ended (`unauthorized`).",
         403 => "The token allows reading only (`forbidden`).",
         404 => "There is no such thing (`not_found`).",
         409 => "This server does not deliver to that destination (`not_configured`).",

@@ -67,7 +67,7 @@ impl Operations {
         context: Data<&Arc<Context>>,
     ) -> Result<Answer<Handshake>, Failure<Asking>> {
         // A person asks whether the token is good now, so memory is not enough.
-        context.tokens.check(&token.0, &context.store).await?;
+        context.tokens.check(&token.0, &context.store, context.clock.now()).await?;
         Ok(Answer(Handshake::new(token.0.site.name.clone(), context.clock.now().0 / 1000)))
     }
 }

@@ -1,5 +1,6 @@
 //! HTTP alone: the operations under `/api/v1`, their types and errors, and the OpenAPI document made from them.
 
+mod alerts;
 mod answer;
 mod auth;
 mod batch;
@@ -49,6 +50,7 @@ use tokio::sync::Notify;
 
 use crate::{
     activity::Tally,
+    alerts::Alerts,
     clock::Clock,
     ingest::Ingest,
     metrics::{Counters, Metrics},
@@ -75,6 +77,8 @@ pub struct Context {
     pub activity: Tally,
     /// What Prometheus sees.
     pub metrics: Metrics,
+    /// Watches what may be wrong, and tells.
+    pub alerts: Arc<Alerts>,
     /// Tells the delivery of this process that items are due.
     pub due: Arc<Notify>,
     /// What an erasure does at the destination.
@@ -106,6 +110,8 @@ enum Tag {
     Delivery,
     /// People whose data was erased, with certificates. Authorize with an API token of scope `operate`.
     Erasure,
+    /// What is wrong, and who knows of it. Authorize with an API token of scope `operate`.
+    Alerts,
     /// Whether the server is well. No authorization.
     Health,
 }
@@ -116,7 +122,7 @@ type Operations = (
     (grades::Operations, completions::Operations),
     (events::Operations, changes::Operations, health::Operations),
     (destinations::Operations, items::Operations, retry::Operations),
-    (plan::Operations, timeline::Operations, erasures::Operations),
+    (plan::Operations, timeline::Operations, erasures::Operations, alerts::Operations),
 );
 
 fn service() -> OpenApiService<Operations, ()> {
@@ -126,7 +132,7 @@ fn service() -> OpenApiService<Operations, ()> {
         (grades::Operations, completions::Operations),
         (events::Operations, changes::Operations, health::Operations),
         (destinations::Operations, items::Operations, retry::Operations),
-        (plan::Operations, timeline::Operations, erasures::Operations),
+        (plan::Operations, timeline::Operations, erasures::Operations, alerts::Operations),
     );
     OpenApiService::new(operations, "Backend Sync", env!("CARGO_PKG_VERSION"))
         .summary("What happens in Moodle, kept durably and made readable, on its way to Zoho CRM")

@@ -73,7 +73,7 @@ pub(super) fn count_rejected(context: &Context, sender: &Sender, event_type: Opt
 
 /// What to answer to events that the writer never sees: the problem, unless the token has been revoked meanwhile.
 pub(super) async fn refuse(context: &Context, sender: &Sender, problem: Problem) -> Problem {
-    context.tokens.check(sender, &context.store).await.err().unwrap_or(problem)
+    context.tokens.check(sender, &context.store, context.clock.now()).await.err().unwrap_or(problem)
 }
 
 fn read(sender: &Sender, event_type: EventType, text: &str) -> Result<Change, Problem> {

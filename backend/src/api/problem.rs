@@ -29,7 +29,7 @@ pub(super) enum Code {
     MalformedJson,
     /// A parameter of the query or path is invalid.
     InvalidParameter,
-    /// The token is missing, unknown or revoked.
+    /// The token is missing or unknown, was revoked or has ended.
     Unauthorized,
     /// The token's scope does not allow this.
     Forbidden,
@@ -89,7 +89,7 @@ impl Code {
         match self {
             Self::MalformedJson => "The body is not valid JSON in UTF-8.",
             Self::InvalidParameter => "A parameter is invalid; see errors.",
-            Self::Unauthorized => "The token is missing, unknown or revoked.",
+            Self::Unauthorized => "The token is missing or unknown, was revoked or has ended.",
             Self::Forbidden => {
                 "The token allows reading only. Make one that may operate: backend-sync token add NAME --scope operate."
             }

@@ -1,7 +1,5 @@
 //! `backend-sync doctor`
 
-use std::path::Path;
-
 use super::{CliError, print};
 use crate::{
     app::read_mapping,
@@ -87,12 +85,10 @@ fn zoho(config: &Config) -> Check {
 }
 
 fn disk(url: &DatabaseUrl) -> Check {
-    let Some(path) = url.sqlite_path() else { return Ok("the database is on another server".to_owned()) };
-    let folder = path.ancestors().skip(1).find(|folder| folder.exists()).unwrap_or(Path::new("."));
-    let free = rustix::fs::statvfs(folder).map_err(|error| format!("{}: {error}", folder.display()))?;
-    let bytes = free.f_bavail.saturating_mul(free.f_frsize);
-    let text = format!("{} MiB free in {}", bytes / (1024 * 1024), folder.display());
-    if bytes >= LEAST_FREE_BYTES {
+    let Some(space) = url.space() else { return Ok("the database is on another server".to_owned()) };
+    let space = space.map_err(|error| error.to_string())?;
+    let text = format!("{} MiB free in {}", space.free / (1024 * 1024), space.folder.display());
+    if space.free >= LEAST_FREE_BYTES {
         Ok(text)
     } else {
         Err(format!("{text}; make room, events are refused when it is full"))

@@ -1,5 +1,6 @@
 //! The command line: one file per subcommand, each thin.
 
+mod alerts;
 mod copy_database;
 mod demo;
 mod doctor;
@@ -19,6 +20,7 @@ use std::{
     net::SocketAddr,
     path::PathBuf,
     process::ExitCode,
+    time::Duration,
 };
 
 use clap::{Parser, Subcommand};
@@ -30,9 +32,9 @@ use crate::{
     demo::DemoError,
     probe::ProbeError,
     secret::{self, TokenKind},
-    store::{Store, StoreError, copy::CopyError},
+    store::{Store, StoreError, TokenSummary, copy::CopyError},
     telemetry::TelemetryError,
-    tokens::TokenError,
+    tokens::{Lifetime, TokenError},
     zoho::client::CallError,
 };
 
@@ -89,6 +91,9 @@ enum Command {
     /// See and steer the delivery of records: what is where on its way, and why
     #[command(subcommand)]
     Sync(sync::SyncCommand),
+    /// See what is wrong, say that you know, and try whether notices arrive
+    #[command(subcommand)]
+    Alerts(alerts::AlertsCommand),
     /// Connect to Zoho CRM, check and prepare it
     #[command(subcommand)]
     Zoho(zoho::ZohoCommand),
@@ -196,6 +201,7 @@ fn run(settings: Settings, command: Command) -> Result<(), CliError> {
         Command::Sync(command) => wait_for(sync::run(load()?, command, &clock)),
         Command::Erase(arguments) => wait_for(erase::run(load()?, arguments, &clock)),
         Command::Erasures(command) => wait_for(erase::erasures(load()?, command, &clock)),
+        Command::Alerts(command) => wait_for(alerts::run(load()?, command, clock)),
         Command::Zoho(command) => wait_for(zoho::run(load, command, &clock)),
     }
 }
@@ -234,6 +240,31 @@ fn make_token(kind: TokenKind) -> Result<(String, String), CliError> {
     let token = secret::new_token(kind, &mut |bytes| getrandom::fill(bytes))?;
     let hash = secret::hash(&token);
     Ok((token, hash))
+}
+
+/// For how long a token is valid.
+#[derive(Clone, Copy, Debug, clap::Args)]
+struct Validity {
+    /// The token ends after this many days; without it, never
+    #[arg(long, value_name = "DAYS", value_parser = clap::value_parser!(u16).range(1..))]
+    expires: Option<u16>,
+}
+
+impl Validity {
+    fn from(self, now: Timestamp) -> Lifetime {
+        let day = Duration::from_secs(24 * 60 * 60);
+        Lifetime { begin: now, end: self.expires.map(|days| now.after(day * u32::from(days))) }
+    }
+}
+
+/// Whether a token can be used, in words.
+fn token_state(token: &TokenSummary, now: Timestamp) -> String {
+    match (token.revoked_at, token.expires_at) {
+        (Some(time), _) => format!("revoked {}", time.to_rfc3339()),
+        (None, Some(time)) if time <= now => format!("ended {}", time.to_rfc3339()),
+        (None, Some(time)) => format!("valid until {}", time.to_rfc3339()),
+        (None, None) => "valid".to_owned(),
+    }
 }
 
 fn or_never(time: Option<Timestamp>) -> String {

@@ -3,7 +3,7 @@
 use clap::Subcommand;
 use serde_json::json;
 
-use super::{CliError, open, or_never, print};
+use super::{CliError, Validity, open, or_never, print, token_state};
 use crate::{
     clock::Clock,
     config::Config,
@@ -21,6 +21,8 @@ pub(super) enum SiteCommand {
         /// Address of the Moodle, for links to it
         #[arg(long, value_name = "URL")]
         wwwroot: Option<String>,
+        #[command(flatten)]
+        validity: Validity,
         /// Print {"site":…,"token":…}
         #[arg(long)]
         json: bool,
@@ -35,6 +37,8 @@ pub(super) enum SiteCommand {
     RotateToken {
         /// Name of the site
         name: String,
+        #[command(flatten)]
+        validity: Validity,
         /// Print {"site":…,"token":…}
         #[arg(long)]
         json: bool,
@@ -51,13 +55,14 @@ pub(super) enum SiteCommand {
 pub(super) async fn run(config: Config, command: SiteCommand, clock: &Clock) -> Result<(), CliError> {
     let store = open(&config).await?;
     let result = match command {
-        SiteCommand::Add { name, wwwroot, json } => {
-            let token = tokens::add_site(&store, &name, wwwroot, clock.now(), &mut getrandom::fill).await?;
+        SiteCommand::Add { name, wwwroot, validity, json } => {
+            let lifetime = validity.from(clock.now());
+            let token = tokens::add_site(&store, &name, wwwroot, lifetime, &mut getrandom::fill).await?;
             show_token(name.as_str(), &token, json)
         }
-        SiteCommand::List { json } => list(&store, json).await,
-        SiteCommand::RotateToken { name, json } => {
-            let token = tokens::rotate(&store, &name, clock.now(), &mut getrandom::fill).await;
+        SiteCommand::List { json } => list(&store, clock, json).await,
+        SiteCommand::RotateToken { name, validity, json } => {
+            let token = tokens::rotate(&store, &name, validity.from(clock.now()), &mut getrandom::fill).await;
             show_token(&name, &token.map_err(with_hint)?, json)?;
             if json {
                 return Ok(());
@@ -102,7 +107,7 @@ async fn revoke(store: &Store, name: &str, token: i64, clock: &Clock) -> Result<
     }
 }
 
-async fn list(store: &Store, json: bool) -> Result<(), CliError> {
+async fn list(store: &Store, clock: &Clock, json: bool) -> Result<(), CliError> {
     let mut sites = Vec::new();
     for summary in store.sites().await? {
         let site = find(store, &summary.name).await?;
@@ -122,7 +127,7 @@ async fn list(store: &Store, json: bool) -> Result<(), CliError> {
     for (site, tokens) in sites {
         print(format_args!("{}  {}", site.name, site.wwwroot.unwrap_or_default()))?;
         for token in tokens {
-            let state = token.revoked_at.map_or("valid".to_owned(), |time| format!("revoked {}", time.to_rfc3339()));
+            let state = token_state(&token, clock.now());
             let (made, used) = (token.created_at.to_rfc3339(), or_never(token.last_used_at));
             print(format_args!("    token {:<4} made {made}  last used {used}  {state}", token.id))?;
         }

@@ -3,7 +3,7 @@
 use clap::{Subcommand, ValueEnum};
 use serde_json::{Value, json};
 
-use super::{CliError, open, or_never, print};
+use super::{CliError, Validity, open, or_never, print, token_state};
 use crate::{
     clock::{Clock, Timestamp},
     config::Config,
@@ -20,6 +20,8 @@ pub(super) enum TokenCommand {
         /// What it allows
         #[arg(long, value_enum)]
         scope: ApiScope,
+        #[command(flatten)]
+        validity: Validity,
         /// Print {"name":…,"scope":…,"token":…}
         #[arg(long)]
         json: bool,
@@ -62,6 +64,7 @@ pub(super) fn to_json(token: &TokenSummary) -> Value {
         "created_at": token.created_at.to_rfc3339(),
         "last_used_at": token.last_used_at.map(Timestamp::to_rfc3339),
         "revoked_at": token.revoked_at.map(Timestamp::to_rfc3339),
+        "expires_at": token.expires_at.map(Timestamp::to_rfc3339),
     })
 }
 
@@ -69,9 +72,9 @@ pub(super) async fn run(config: Config, command: TokenCommand, clock: &Clock) ->
     let store = open(&config).await?;
     let held = store.tokens(None).await?;
     match command {
-        TokenCommand::Add { name, scope, json } => {
-            let scope = Scope::from(scope);
-            let made = tokens::add_api_token(&store, &name, scope, clock.now(), &mut getrandom::fill).await;
+        TokenCommand::Add { name, scope, validity, json } => {
+            let (scope, lifetime) = (Scope::from(scope), validity.from(clock.now()));
+            let made = tokens::add_api_token(&store, &name, scope, lifetime, &mut getrandom::fill).await;
             let token = made.map_err(|error| match error {
                 TokenError::NameTaken(_) => CliError::Usage(format!("{error}; see backend-sync token list")),
                 error => error.into(),
@@ -87,8 +90,7 @@ pub(super) async fn run(config: Config, command: TokenCommand, clock: &Clock) ->
         }
         TokenCommand::List { json: false } => {
             for token in held {
-                let state =
-                    token.revoked_at.map_or("valid".to_owned(), |time| format!("revoked {}", time.to_rfc3339()));
+                let state = token_state(&token, clock.now());
                 let (name, scope) = (token.name.unwrap_or_default(), token.scope);
                 let (made, used) = (token.created_at.to_rfc3339(), or_never(token.last_used_at));
                 print(format_args!("{:<4} {name}  {scope}  made {made}  last used {used}  {state}", token.id))?;

@@ -1,11 +1,15 @@
 //! The settings: the embedded default, overridden by a file, by the environment, by flags.
 
+mod alerts;
+
 use std::{collections::BTreeMap, net::SocketAddr, path::PathBuf, time::Duration};
 
 use config::{Environment, File, FileFormat};
 use serde::Deserialize;
 
 use crate::{model::ErasurePolicy, secret::Secret, store::DatabaseUrl};
+
+pub use alerts::{AlertRules, Alerts, Email, EmailTls, Webhook, WebhookFormat};
 
 /// Every setting with its default and what it means.
 pub const DEFAULT: &str = include_str!("default.toml");
@@ -37,6 +41,8 @@ pub struct Config {
     pub zoho: Option<Zoho>,
     /// Where traces are sent, if anywhere.
     pub tracing: Option<Tracing>,
+    /// What is watched, and who is told.
+    pub alerts: Alerts,
     /// How the server stops.
     pub shutdown: Shutdown,
 }
@@ -362,6 +368,7 @@ impl Config {
         if let Some(tracing) = &self.tracing {
             tracing.check()?;
         }
+        self.alerts.check()?;
         Ok(self)
     }
 }
@@ -432,6 +439,35 @@ mod tests {
         ] {
             let error = tracing(&settings).unwrap_err();
             assert!(error.contains(key) && !error.contains("pa55"), "{error}");
+        }
+    }
+
+    #[test]
+    fn channels_are_set_by_the_environment() {
+        let channels = [
+            ("BACKEND_SYNC_ALERTS__WEBHOOKS__OPS__URL", "https://hooks.example.org/pa55"),
+            ("BACKEND_SYNC_ALERTS__WEBHOOKS__OPS__FORMAT", "slack"),
+            ("BACKEND_SYNC_ALERTS__EMAIL__ADMINS__HOST", "mail.example.org"),
+            ("BACKEND_SYNC_ALERTS__EMAIL__ADMINS__FROM", "Sync <sync@example.org>"),
+            ("BACKEND_SYNC_ALERTS__EMAIL__ADMINS__TO", "a@example.org, b@example.org"),
+        ];
+        let alerts = load(&Overrides::default(), &channels).unwrap().alerts;
+        assert_eq!(alerts.email["admins"].to, ["a@example.org", "b@example.org"]);
+        assert_eq!(alerts.email["admins"].tls.port(), 465);
+        assert!(!format!("{alerts:?}").contains("pa55"));
+        for (name, value, words) in [
+            ("BACKEND_SYNC_ALERTS__WEBHOOKS__OPS__URL", "http://hooks.example.org/pa55", "https://"),
+            ("BACKEND_SYNC_ALERTS__WEBHOOKS__OPS__SECRET", "pa55", "format is json"),
+            ("BACKEND_SYNC_ALERTS__EMAIL__ADMINS__TO", "nobody", "addresses"),
+            ("BACKEND_SYNC_ALERTS__EMAIL__ADMINS__PASSWORD", "pa55", "both"),
+            ("BACKEND_SYNC_ALERTS__EMAIL__OPS__HOST", "mail.example.org", "from"),
+            ("BACKEND_SYNC_ALERTS__INTERVAL_SECONDS", "0", "alerts.interval_seconds"),
+        ] {
+            let mut wrong = channels.to_vec();
+            wrong.retain(|(other, _)| *other != name);
+            wrong.push((name, value));
+            let error = load(&Overrides::default(), &wrong).unwrap_err();
+            assert!(error.contains(words) && !error.contains("pa55"), "{name}: {error}");
         }
     }
 

@@ -93,7 +93,7 @@ async fn find(context: &Context, token: &str) -> Result<Option<Token>, PageError
         return Ok(None);
     }
     let hash = secret::hash(token);
-    let found = context.store.token(&hash).await?;
+    let found = context.store.token(&hash, context.clock.now()).await?;
     Ok(found.filter(|token| token.scope != Scope::Ingest && secret::same_hash(&token.hash, &hash)))
 }
 

@@ -1,5 +1,6 @@
 //! The vocabulary: events, records, versions and outcomes, and Moodle's way of writing numbers. No HTTP, no SQL, no clock.
 
+mod alert;
 mod erasure;
 mod event;
 mod field;
@@ -10,6 +11,10 @@ mod state;
 mod sync;
 mod version;
 
+pub use alert::{
+    Change as AlertChange, Finding, NoticeEvent, OpenAlert, Policy as AlertPolicy, Rule, Severity, UnknownAlertWord,
+    decide,
+};
 pub use erasure::{ErasurePolicy, ErasureState, UnknownErasurePolicy, UnknownErasureState};
 pub use event::{Change, Event, EventType, Outcome, UnknownEventType};
 pub use field::{Field, FieldError, FieldErrorCode, Fields};

@@ -153,6 +153,17 @@ impl Store {
         Ok(())
     }
 
+    /// Forgets what was left of the allowance: it is not scarce any more.
+    pub async fn forget_credits(&self, name: &str) -> Result<(), StoreError> {
+        destination::Entity::update_many()
+            .col_expr(Column::Credits, Expr::value(Option::<i64>::None))
+            .col_expr(Column::CreditsAt, Expr::value(Option::<i64>::None))
+            .filter(Column::Name.eq(name))
+            .exec(&self.write)
+            .await?;
+        Ok(())
+    }
+
     /// Writes down what an audit found. It looks at every record, so pages and metrics show the last one.
     pub async fn save_audit(&self, name: &str, audit: &Conservation, now: Timestamp) -> Result<(), StoreError> {
         destination::Entity::update_many()

@@ -1,16 +1,18 @@
 //! The only place with SQL. SQLite and PostgreSQL behave the same behind it.
 
 mod activity;
+mod alerts;
 mod bulk;
 mod connect;
 mod console_sessions;
 pub mod copy;
 mod destinations;
+mod disk;
 mod entity;
 mod erasure;
 mod error;
-mod measure;
 mod logs;
+mod measure;
 mod page;
 mod read;
 mod sites;
@@ -19,14 +21,18 @@ mod turns;
 mod write;
 
 pub use activity::Activity;
+pub use alerts::{
+    Alert, AlertTurn, ChannelState, ClaimedNotice, CreditSample, Notice, NoticedAlert, Sent, Told, Undelivered,
+};
 pub use connect::{DatabaseUrl, InvalidDatabaseUrl, Store};
 pub use console_sessions::ConsoleSession;
 pub use destinations::{DestinationSummary, OPERATOR, Pause, SealedToken};
+pub use disk::Space;
 pub use entity::records::StoredRecord;
 pub use erasure::{Erased, Erasure, ErasureCheck, ErasureRequest, Finding, RemoteRecord};
 pub use error::StoreError;
-pub use measure::PoolUse;
 pub use logs::{AttemptFilter, LOOK_BACK, Log, LogPage, LogPlace};
+pub use measure::PoolUse;
 pub use page::{CourseFilter, EventFilter, Page, PageRequest, Position, RecordFilter, UserFilter};
 pub use read::{GradeWithItem, StoredChange, StoredEvent};
 pub use sites::{NewToken, Scope, Site, SiteSummary, Token, TokenSummary};

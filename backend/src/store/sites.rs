@@ -71,6 +71,10 @@ pub struct Token {
     pub hash: String,
     /// The site, when its scope is [`Scope::Ingest`].
     pub site: Option<Site>,
+    /// Its name, for the other scopes.
+    pub name: Option<String>,
+    /// Until when it is valid, if not for good.
+    pub expires_at: Option<Timestamp>,
 }
 
 /// A token to be stored.
@@ -85,6 +89,8 @@ pub struct NewToken<'a> {
     pub hash: String,
     /// When it was made.
     pub created_at: Timestamp,
+    /// Until when it is valid, if not for good.
+    pub expires_at: Option<Timestamp>,
 }
 
 /// A token as an operator sees it.
@@ -103,6 +109,8 @@ pub struct TokenSummary {
     pub last_used_at: Option<Timestamp>,
     /// When it was revoked.
     pub revoked_at: Option<Timestamp>,
+    /// Until when it is valid, if not for good.
+    pub expires_at: Option<Timestamp>,
 }
 
 fn site_row(name: &SiteName, wwwroot: Option<String>, now: Timestamp) -> site::ActiveModel {
@@ -121,6 +129,7 @@ fn token_row(new: NewToken<'_>) -> token::ActiveModel {
         name: Set(new.name.map(str::to_owned)),
         hash: Set(new.hash),
         created_at: Set(new.created_at.0),
+        expires_at: Set(new.expires_at.map(|time| time.0)),
         ..Default::default()
     }
 }
@@ -187,10 +196,10 @@ impl Store {
             None => site_row(site, None, now).insert(&transaction).await?.id,
         };
         let (scope, created_at) = (Scope::Ingest, now);
-        let new = NewToken { scope, site_id: Some(site_id), name: None, hash: site_hash, created_at };
+        let new = NewToken { scope, site_id: Some(site_id), name: None, hash: site_hash, created_at, expires_at: None };
         token_row(new).insert(&transaction).await?;
         let (scope, name) = (Scope::Operate, Some(consumer));
-        let new = NewToken { scope, site_id: None, name, hash: api_hash, created_at };
+        let new = NewToken { scope, site_id: None, name, hash: api_hash, created_at, expires_at: None };
         token_row(new).insert(&transaction).await?;
         transaction.commit().await?;
         Ok(true)
@@ -202,8 +211,8 @@ impl Store {
         Ok(())
     }
 
-    /// The token with that hash, unless it was revoked.
-    pub async fn token(&self, hash: &str) -> Result<Option<Token>, StoreError> {
+    /// The token with that hash, unless it was revoked or has ended.
+    pub async fn token(&self, hash: &str, now: Timestamp) -> Result<Option<Token>, StoreError> {
         let found = token::Entity::find()
             .find_also_related(site::Entity)
             .filter(token::Column::Hash.eq(hash))
@@ -213,7 +222,9 @@ impl Store {
         Ok(found.and_then(|(row, site)| {
             let scope = [Scope::Ingest, Scope::Read, Scope::Operate].into_iter().find(|s| s.as_str() == row.scope)?;
             let site = site.map(|site| Site { id: site.id, name: site.name });
-            Some(Token { id: row.id, scope, hash: row.hash, site })
+            let expires_at = row.expires_at.map(Timestamp);
+            let token = Token { id: row.id, scope, hash: row.hash, site, name: row.name, expires_at };
+            Some(token).filter(|token| token.expires_at.is_none_or(|end| end > now))
         }))
     }
 
@@ -232,6 +243,7 @@ impl Store {
             created_at: Timestamp(row.created_at),
             last_used_at: row.last_used_at.map(Timestamp),
             revoked_at: row.revoked_at.map(Timestamp),
+            expires_at: row.expires_at.map(Timestamp),
         };
         Ok(rows.into_iter().map(summary).collect())
     }

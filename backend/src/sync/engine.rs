@@ -292,6 +292,10 @@ impl<D: Destination> Engine<D> {
             return Ok(());
         }
         let slow = noted.slow.as_ref().map(|(reason, done_at)| (reason.as_str(), *done_at));
+        // It says nothing more of them: there are plenty again.
+        if credits.is_none() && state.noted.as_ref().is_some_and(|before| before.credits.is_some()) {
+            self.store.forget_credits(D::NAME).await?;
+        }
         self.store.save_credits(D::NAME, credits, slow).await?;
         state.noted = Some(noted);
         Ok(())

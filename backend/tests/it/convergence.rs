@@ -66,10 +66,16 @@ impl Bench {
         let now = Clock::system().now();
         let site = self.store.add_site(&name, None, now).await.unwrap().unwrap();
         let hash = new_uuid().simple().to_string();
-        let token =
-            NewToken { scope: Scope::Ingest, site_id: Some(site.id), name: None, hash: hash.clone(), created_at: now };
+        let token = NewToken {
+            scope: Scope::Ingest,
+            site_id: Some(site.id),
+            name: None,
+            hash: hash.clone(),
+            created_at: now,
+            expires_at: None,
+        };
         self.store.add_token(token).await.unwrap();
-        let token = self.store.token(&hash).await.unwrap().unwrap();
+        let token = self.store.token(&hash, now).await.unwrap().unwrap();
         Sender { site: Arc::new(site), token: token.id }
     }
 

@@ -14,6 +14,7 @@
 #[macro_use]
 mod support;
 
+mod alerts;
 mod bad_input;
 mod cli;
 mod console;

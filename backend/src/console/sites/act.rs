@@ -20,7 +20,7 @@ use crate::{
     },
     model::SiteName,
     store::Scope,
-    tokens::{self, TokenError},
+    tokens::{self, Lifetime, TokenError},
 };
 
 /// Characters of an API token's name: it is one line of a table.
@@ -103,7 +103,14 @@ pub(in crate::console) async fn add_site(
             "The address of a Moodle begins with https:// or http://, as its wwwroot does.".to_owned(),
         ));
     }
-    let token = tokens::add_site(&context.store, &name, wwwroot, context.clock.now(), &mut getrandom::fill).await?;
+    let token = tokens::add_site(
+        &context.store,
+        &name,
+        wwwroot,
+        Lifetime::unlimited(context.clock.now()),
+        &mut getrandom::fill,
+    )
+    .await?;
     tracing::info!(by = who.0.token_id, site = %name, "a site was added in the console");
     show(who, token, Some(name.to_string()), false)
 }
@@ -114,7 +121,8 @@ pub(in crate::console) async fn rotate(
     Path(site): Path<String>,
     context: Data<&Arc<Context>>,
 ) -> Result<Html<String>, PageError> {
-    let token = tokens::rotate(&context.store, &site, context.clock.now(), &mut getrandom::fill).await?;
+    let token =
+        tokens::rotate(&context.store, &site, Lifetime::unlimited(context.clock.now()), &mut getrandom::fill).await?;
     tracing::info!(by = who.0.token_id, site, "a token was made in the console");
     show(who, token, Some(site), true)
 }
@@ -131,7 +139,14 @@ pub(in crate::console) async fn add_api_token(
     }
     let scope = [Scope::Read, Scope::Operate].into_iter().find(|scope| scope.as_str() == form.scope);
     let scope = scope.ok_or_else(|| PageError::Bad("A token's scope is read or operate.".to_owned()))?;
-    let token = tokens::add_api_token(&context.store, name, scope, context.clock.now(), &mut getrandom::fill).await?;
+    let token = tokens::add_api_token(
+        &context.store,
+        name,
+        scope,
+        Lifetime::unlimited(context.clock.now()),
+        &mut getrandom::fill,
+    )
+    .await?;
     tracing::info!(by = who.0.token_id, scope = scope.as_str(), "an API token was made in the console");
     show(who, token, None, false)
 }

@@ -71,6 +71,7 @@ mod tests {
             site: Some("college".to_owned()),
             name: None,
             created_at: Timestamp(0),
+            expires_at: None,
             last_used_at: used.map(|minute| Timestamp(minute * MINUTE)),
             revoked_at: revoked.then_some(Timestamp(1)),
         }

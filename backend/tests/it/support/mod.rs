@@ -8,6 +8,9 @@ pub(crate) mod load;
 pub(crate) mod random;
 pub(crate) mod raw;
 pub(crate) mod server;
+pub(crate) mod smtp;
+pub(crate) mod thread;
+pub(crate) mod webhook;
 pub(crate) mod zoho;
 
 pub(crate) use api::{Answer, Api};

@@ -1,0 +1,198 @@
+//! E-mail by SMTP, step by step, so that it is known whether a mail may have gone when something breaks off.
+
+use std::time::{Duration, UNIX_EPOCH};
+
+use lettre::{
+    Message,
+    message::{Mailbox, header::ContentType},
+    transport::smtp::{
+        Error as SmtpError,
+        authentication::{Credentials, DEFAULT_MECHANISMS},
+        client::{AsyncSmtpConnection, TlsParameters},
+        commands::{Data, Mail, Rcpt},
+        extension::ClientId,
+    },
+};
+
+use super::{Failure, Letter};
+use crate::{
+    config::{self, EmailTls},
+    limits,
+};
+
+pub(super) struct Email {
+    settings: config::Email,
+}
+
+/// How far a mail came.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Step {
+    Before,
+    /// The server may have taken it.
+    Content,
+}
+
+impl Email {
+    pub(super) fn new(settings: config::Email) -> Self {
+        Self { settings }
+    }
+
+    pub(super) async fn send(&self, letter: &Letter<'_>) -> Result<(), Failure> {
+        let message =
+            self.message(letter).map_err(|error| Failure::Refused(format!("no mail can be made: {error}")))?;
+        let mut step = Step::Before;
+        let sending = tokio::time::timeout(limits::NOTICE_TIME, self.deliver(&message, &mut step)).await;
+        let (words, was_refused) = match sending {
+            Ok(Ok(())) => return Ok(()),
+            Ok(Err(error)) => (error.words, error.was_refused),
+            Err(_) => ("the mail server did not answer in time".to_owned(), false),
+        };
+        match step == Step::Content && !was_refused {
+            true => Err(Failure::Unknown(words)),
+            false => Err(Failure::Refused(words)),
+        }
+    }
+
+    /// The same at each try, with the same Message-ID, by which mail servers recognise a repetition.
+    fn message(&self, letter: &Letter<'_>) -> Result<Message, Box<dyn std::error::Error + Send + Sync>> {
+        let from: Mailbox = self.settings.from.parse()?;
+        let domain = from.email.domain().to_owned();
+        let millis = u64::try_from(letter.notice.created_at.0).unwrap_or(0);
+        let mut builder = Message::builder()
+            .from(from)
+            .subject(letter.title.as_str())
+            .date(UNIX_EPOCH + Duration::from_millis(millis))
+            .message_id(Some(format!("<{}@{domain}>", letter.notice.reference)))
+            .header(ContentType::TEXT_PLAIN);
+        if let Some(alert) = &letter.notice.alert {
+            // So that mail programs show all mails of an alert together.
+            builder = builder.references(format!("<{}@{domain}>", alert.reference));
+        }
+        for to in &self.settings.to {
+            builder = builder.to(to.parse()?);
+        }
+        let mut text = format!("{}\n", letter.text);
+        for (name, value) in &letter.facts {
+            text += &format!("\n{name}: {value}");
+        }
+        if let Some(link) = &letter.link {
+            text += &format!("\n\n{link}");
+        }
+        Ok(builder.body(text + "\n")?)
+    }
+
+    async fn connect(&self) -> Result<AsyncSmtpConnection, SmtpFailure> {
+        let config::Email { host, port, tls, username, password, .. } = &self.settings;
+        let parameters = || TlsParameters::new(host.clone());
+        let implicit = if *tls == EmailTls::Required { Some(parameters()?) } else { None };
+        let (name, server) = (ClientId::default(), (host.as_str(), port.unwrap_or(tls.port())));
+        let timeout = Some(limits::NOTICE_TIME);
+        let mut connection = AsyncSmtpConnection::connect_tokio1(server, timeout, &name, implicit, None).await?;
+        if *tls == EmailTls::StartTls {
+            connection.starttls(parameters()?, &name).await?;
+        }
+        if let Some((username, password)) = username.as_ref().zip(password.as_ref()) {
+            let credentials = Credentials::new(username.clone(), password.expose().to_owned());
+            connection.auth(DEFAULT_MECHANISMS, &credentials).await?;
+        }
+        Ok(connection)
+    }
+
+    async fn deliver(&self, message: &Message, step: &mut Step) -> Result<(), SmtpFailure> {
+        let mut connection = self.connect().await?;
+        let envelope = message.envelope();
+        connection.command(Mail::new(envelope.from().cloned(), vec![])).await?;
+        let mut refused = Vec::new();
+        for to in envelope.to() {
+            // One bad address must not keep the others from knowing.
+            if let Err(error) = connection.command(Rcpt::new(to.clone(), vec![])).await {
+                refused.push(SmtpFailure::from(error));
+            }
+        }
+        let (count, all) = (refused.len(), envelope.to().len());
+        match refused.pop() {
+            Some(failure) if count == all => return Err(failure),
+            Some(failure) => {
+                tracing::warn!(refused = count, recipients = all, reason = failure.words, "a mail does not reach all");
+            }
+            None => {}
+        }
+        connection.command(Data).await?;
+        *step = Step::Content;
+        connection.message(&message.formatted()).await?;
+        // It is there; whether the farewell is heard does not matter.
+        _ = connection.quit().await;
+        Ok(())
+    }
+}
+
+/// Why a step failed, without what the server said: that may hold addresses.
+struct SmtpFailure {
+    words: String,
+    /// The server itself said no.
+    was_refused: bool,
+}
+
+impl From<SmtpError> for SmtpFailure {
+    fn from(error: SmtpError) -> Self {
+        if let Some(code) = error.status() {
+            return Self { words: format!("the mail server answered {code}"), was_refused: true };
+        }
+        let words = match (error.is_timeout(), error.is_tls()) {
+            (true, _) => "the mail server did not answer in time".to_owned(),
+            (_, true) => format!("no encrypted connection to the mail server: {}", innermost(&error)),
+            _ => format!("the mail server: {}", innermost(&error)),
+        };
+        Self { words, was_refused: false }
+    }
+}
+
+/// The cause that the others only wrap.
+fn innermost(error: &SmtpError) -> String {
+    let mut cause: &dyn std::error::Error = error;
+    while let Some(inner) = cause.source() {
+        cause = inner;
+    }
+    cause.to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Email;
+    use crate::{
+        alerts::channel::Letter,
+        clock::Timestamp,
+        config::{self, EmailTls},
+        model::{NoticeEvent, Severity},
+        store::ClaimedNotice,
+    };
+
+    #[test]
+    fn the_same_notice_is_the_same_mail() {
+        let email = Email::new(config::Email {
+            host: "localhost".to_owned(),
+            port: None,
+            tls: EmailTls::None,
+            username: None,
+            password: None,
+            from: "Backend Sync <sync@example.org>".to_owned(),
+            to: vec!["a@example.org".to_owned(), "b@example.org".to_owned()],
+        });
+        let notice = ClaimedNotice {
+            id: 1,
+            reference: "cd".to_owned(),
+            attempts: 1,
+            event: NoticeEvent::Test,
+            severity: Severity::Warning,
+            message: "Zürich calls.".to_owned(),
+            created_at: Timestamp(0),
+            alert: None,
+        };
+        let mail = || String::from_utf8(email.message(&Letter::new(&notice, "")).unwrap().formatted()).unwrap();
+        let text = mail();
+        assert_eq!(text, mail());
+        assert!(text.is_ascii() && text.contains("Message-ID: <cd@example.org>"), "{text}");
+        assert!(text.contains("Date: Thu, 01 Jan 1970 00:00:00 +0000"), "{text}");
+        assert!(text.contains("To: a@example.org, b@example.org"), "{text}");
+    }
+}

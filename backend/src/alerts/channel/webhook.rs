@@ -1,0 +1,231 @@
+//! Webhooks: of Slack, of Microsoft Teams, and of programs.
+
+use hmac::{Hmac, KeyInit, Mac};
+use reqwest::Method;
+use serde_json::{Value, json};
+use sha2::Sha256;
+
+use super::{Failure, Letter};
+use crate::{
+    config::{self, WebhookFormat},
+    http::{Http, HttpError},
+    model::{NoticeEvent, Severity},
+};
+
+/// Signs the body: `sha256=` and the HMAC-SHA256 in hexadecimal.
+const SIGNATURE: &str = "X-Backend-Sync-Signature";
+
+/// The same at each try to send the same.
+const IDEMPOTENCY: &str = "Idempotency-Key";
+
+pub(super) struct Webhook {
+    settings: config::Webhook,
+    http: Http,
+}
+
+impl Webhook {
+    pub(super) fn new(settings: config::Webhook, http: Http) -> Self {
+        Self { settings, http }
+    }
+
+    pub(super) fn kind(&self) -> &'static str {
+        match self.settings.format {
+            WebhookFormat::Slack => "slack",
+            WebhookFormat::Teams => "teams",
+            WebhookFormat::Json => "json",
+        }
+    }
+
+    pub(super) fn is_repeatable(&self) -> bool {
+        self.settings.format == WebhookFormat::Json
+    }
+
+    pub(super) async fn send(&self, letter: &Letter<'_>) -> Result<(), Failure> {
+        let body = match self.settings.format {
+            WebhookFormat::Slack => slack(letter),
+            WebhookFormat::Teams => teams(letter),
+            WebhookFormat::Json => program(letter),
+        };
+        let body = body.to_string();
+        let mut request = self.http.request(Method::POST, self.settings.url.expose());
+        if self.settings.format == WebhookFormat::Json {
+            request = request.header(IDEMPOTENCY, &letter.notice.reference);
+        }
+        if let Some(secret) = &self.settings.secret {
+            request = request.header(SIGNATURE, format!("sha256={}", sign(secret.expose(), &body)));
+        }
+        let request = request.header("Content-Type", "application/json").body(body);
+        match self.http.send(request).await {
+            Ok(answer) => judge(answer.status),
+            Err(error @ (HttpError::Connect(_) | HttpError::Client(_))) => Err(Failure::Refused(error.to_string())),
+            Err(error @ (HttpError::Interrupted(_) | HttpError::TooLarge)) => Err(Failure::Unknown(error.to_string())),
+        }
+    }
+}
+
+fn judge(status: u16) -> Result<(), Failure> {
+    let advice = match status {
+        200..=299 => return Ok(()),
+        300..=399 => " (moved: put the new address into the configuration)",
+        401 | 403 => " (it refuses us: is the address still right?)",
+        404 | 410 => " (there is nothing at this address any more: make a new webhook)",
+        _ => "",
+    };
+    Err(Failure::Refused(format!("the webhook answered {status}{advice}")))
+}
+
+fn sign(secret: &str, body: &str) -> String {
+    // A key of any length will do for HMAC.
+    let Ok(mut mac) = Hmac::<Sha256>::new_from_slice(secret.as_bytes()) else { return String::new() };
+    mac.update(body.as_bytes());
+    hex::encode(mac.finalize().into_bytes())
+}
+
+/// What Slack reads; its three special characters are escaped.
+fn slack(letter: &Letter<'_>) -> Value {
+    let escape = |text: &str| text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;");
+    let sign = match (letter.notice.event, letter.notice.severity) {
+        (NoticeEvent::Resolved, _) => ":white_check_mark:",
+        (NoticeEvent::Test, _) => ":information_source:",
+        (_, Severity::Critical) => ":rotating_light:",
+        (_, Severity::Warning) => ":warning:",
+    };
+    let mut text = format!("{sign} *{}*\n{}", escape(&letter.title), escape(&letter.text));
+    for (name, value) in &letter.facts {
+        text += &format!("\n{name}: {}", escape(value));
+    }
+    if let Some(link) = &letter.link {
+        text += &format!("\n<{}|Open the console>", escape(link));
+    }
+    json!({ "text": text })
+}
+
+/// What a workflow of Teams reads: an adaptive card in a message.
+fn teams(letter: &Letter<'_>) -> Value {
+    let colour = match (letter.notice.event, letter.notice.severity) {
+        (NoticeEvent::Resolved, _) => "Good",
+        (NoticeEvent::Test, _) => "Default",
+        (_, Severity::Critical) => "Attention",
+        (_, Severity::Warning) => "Warning",
+    };
+    let facts: Vec<Value> = letter.facts.iter().map(|(name, value)| json!({ "title": name, "value": value })).collect();
+    let mut body = vec![
+        json!({ "type": "TextBlock", "text": letter.title, "weight": "Bolder", "size": "Medium", "color": colour, "wrap": true }),
+        json!({ "type": "TextBlock", "text": letter.text, "wrap": true }),
+    ];
+    if !facts.is_empty() {
+        body.push(json!({ "type": "FactSet", "facts": facts }));
+    }
+    let mut card = json!({
+        "$schema": "http://adaptivecards.io/schemas/adaptive-card.json",
+        "type": "AdaptiveCard",
+        "version": "1.4",
+        "body": body,
+    });
+    if let Some(link) = &letter.link {
+        card["actions"] = json!([{ "type": "Action.OpenUrl", "title": "Open the console", "url": link }]);
+    }
+    let attachment =
+        json!({ "contentType": "application/vnd.microsoft.card.adaptive", "contentUrl": null, "content": card });
+    json!({ "type": "message", "attachments": [attachment] })
+}
+
+/// What a program reads.
+fn program(letter: &Letter<'_>) -> Value {
+    let notice = letter.notice;
+    let alert = notice.alert.as_ref().map(|alert| {
+        json!({
+            "id": alert.id,
+            "rule": alert.rule,
+            "subject": alert.subject,
+            "code": alert.code,
+            "raised_at": alert.raised_at.to_rfc3339(),
+            "resolved_at": alert.resolved_at.map(crate::clock::Timestamp::to_rfc3339),
+        })
+    });
+    json!({
+        "id": notice.reference,
+        "event": notice.event.as_str(),
+        "at": notice.created_at.to_rfc3339(),
+        "severity": notice.severity.as_str(),
+        "title": letter.title,
+        "message": notice.message,
+        "alert": alert,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Failure, judge, program, sign, slack, teams};
+    use crate::{
+        alerts::channel::Letter,
+        clock::Timestamp,
+        model::{NoticeEvent, Severity},
+        store::{ClaimedNotice, NoticedAlert},
+    };
+
+    fn notice(event: NoticeEvent) -> ClaimedNotice {
+        let alert = NoticedAlert {
+            id: 7,
+            reference: "ab".to_owned(),
+            rule: "paused".to_owned(),
+            subject: "destination:zoho".to_owned(),
+            code: "paused_credentials".to_owned(),
+            raised_at: Timestamp(0),
+            resolved_at: (event == NoticeEvent::Resolved).then_some(Timestamp(60_000)),
+        };
+        ClaimedNotice {
+            id: 1,
+            reference: "cd".to_owned(),
+            attempts: 1,
+            event,
+            severity: Severity::Critical,
+            message: "Say <yes> & go.".to_owned(),
+            created_at: Timestamp(0),
+            alert: (event != NoticeEvent::Test).then_some(alert),
+        }
+    }
+
+    #[test]
+    fn slack_reads_what_is_meant() {
+        let notice = notice(NoticeEvent::Raised);
+        let text = slack(&Letter::new(&notice, "https://sync.example.org/"))["text"].as_str().unwrap().to_owned();
+        let title = ":rotating_light: *Alert (critical): the delivery to zoho is paused*\n";
+        assert!(text.starts_with(title) && text.contains("Say &lt;yes&gt; &amp; go."), "{text}");
+        assert!(text.ends_with("\n<https://sync.example.org/|Open the console>"), "{text}");
+    }
+
+    #[test]
+    fn teams_gets_a_card() {
+        let notice = notice(NoticeEvent::Resolved);
+        let message = teams(&Letter::new(&notice, ""));
+        let card = &message["attachments"][0]["content"];
+        assert_eq!((&message["type"], &card["type"]), (&"message".into(), &"AdaptiveCard".into()));
+        assert_eq!(card["body"][0]["text"], "Resolved: the delivery to zoho is paused");
+        assert_eq!(card["body"][1]["text"], "This is well again. It was: Say <yes> & go.");
+        assert_eq!(card["body"][2]["facts"][3]["value"], "1970-01-01 00:01 UTC");
+        assert!(card.get("actions").is_none(), "without an address there is no link");
+    }
+
+    #[test]
+    fn a_test_has_no_alert() {
+        let notice = notice(NoticeEvent::Test);
+        let body = program(&Letter::new(&notice, ""));
+        assert_eq!((&body["event"], &body["id"], &body["alert"]), (&"test".into(), &"cd".into(), &().into()));
+        assert_eq!(teams(&Letter::new(&notice, ""))["attachments"][0]["content"]["body"].as_array().unwrap().len(), 2);
+    }
+
+    #[test]
+    fn the_signature_is_that_of_rfc_4231() {
+        let expected = "5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843";
+        assert_eq!(sign("Jefe", "what do ya want for nothing?"), expected);
+    }
+
+    #[test]
+    fn only_2xx_means_that_it_arrived() {
+        assert_eq!((judge(200), judge(202)), (Ok(()), Ok(())));
+        for status in [302, 400, 404, 429, 500] {
+            assert!(matches!(judge(status), Err(Failure::Refused(words)) if words.contains(&status.to_string())));
+        }
+    }
+}

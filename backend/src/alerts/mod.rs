@@ -1,0 +1,139 @@
+//! Alarms: what is wrong is found, told once, told again, and told to be well.
+//!
+//! Of all processes on a database, one at a time has the turn to look ([`look`]). It hands what the rules find to
+//! [`crate::model::decide`], and writes the alerts that change and the notices of that in one transaction. Each process sends
+//! notices ([`send`]): it claims one, sends it, and writes down what became of it.
+//!
+//! **Nothing is sent twice.** A notice that certainly did not arrive is tried again. One that may have arrived, because the
+//! answer did not come or the process died, is not: it is `unknown`, and its alert is told of anew after
+//! [`crate::limits::NOTICE_DOUBT`], as a reminder. Programs recognise a repetition by its reference, so to them (`format = "json"`)
+//! it is sent again.
+
+mod channel;
+mod look;
+mod rules;
+mod send;
+mod words;
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex},
+};
+
+use tokio::{
+    sync::{Notify, watch},
+    task::JoinSet,
+};
+
+use crate::{
+    clock::{Clock, Timestamp},
+    config::{self, Config},
+    http::{Http, HttpError},
+    limits,
+    random::Random,
+    store::{ChannelState, DatabaseUrl, Store, StoreError},
+    sync::Destination as _,
+    zoho::destination::Zoho,
+};
+
+pub use send::Tried;
+pub use words::title;
+
+use channel::Channel;
+
+/// Watches, and tells.
+pub struct Alerts {
+    store: Store,
+    settings: config::Alerts,
+    database: DatabaseUrl,
+    /// The destinations that this process delivers to, and the credits that it leaves to others.
+    destinations: HashMap<String, i64>,
+    channels: Vec<Channel>,
+    clock: Clock,
+    random: Random,
+    /// Told when there are notices to send.
+    wake: Notify,
+    memory: Mutex<Memory>,
+}
+
+/// What a process remembers between two looks.
+#[derive(Default)]
+struct Memory {
+    /// When the next audit of a destination may be made.
+    audits: HashMap<String, Timestamp>,
+    pruned_at: Option<Timestamp>,
+}
+
+/// A channel, and how it fares.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ChannelSummary {
+    /// Its name.
+    pub name: String,
+    /// `slack`, `teams`, `json` or `email`.
+    pub kind: &'static str,
+    /// What became of its notices; nothing when there were none.
+    pub state: Option<ChannelState>,
+}
+
+impl ChannelSummary {
+    /// Whether notices do not arrive.
+    pub fn is_failing(&self) -> bool {
+        self.state.as_ref().is_some_and(|state| state.failures >= limits::CHANNEL_FAILURES)
+    }
+}
+
+impl Alerts {
+    /// What the configuration describes.
+    pub fn new(config: &Config, store: Store, clock: Clock, random: Random) -> Result<Self, HttpError> {
+        let settings = config.alerts.clone();
+        let http = Http::with_call_time(limits::NOTICE_TIME)?;
+        let webhooks = settings.webhooks.iter().map(|(name, webhook)| Channel::webhook(name, webhook, &http));
+        let emails = settings.email.iter().map(|(name, email)| Channel::email(name, email));
+        let channels = webhooks.chain(emails).collect();
+        let zoho = config.zoho.as_ref();
+        let zoho = zoho.map(|zoho| (Zoho::NAME.to_owned(), zoho.reserve_credits.into()));
+        Ok(Self {
+            store,
+            settings,
+            database: config.database_url.clone(),
+            destinations: zoho.into_iter().collect(),
+            channels,
+            clock,
+            random,
+            wake: Notify::new(),
+            memory: Mutex::default(),
+        })
+    }
+
+    /// Looks and sends until `stop` becomes true; then finishes what is being sent.
+    pub async fn run(self: Arc<Self>, stop: watch::Receiver<bool>) {
+        let mut tasks = JoinSet::new();
+        for number in 0..self.channels.len() {
+            let (alerts, stop) = (Arc::clone(&self), stop.clone());
+            // Each on its own, so that one that hangs does not hold up the others.
+            tasks.spawn(async move {
+                if let Some(channel) = alerts.channels.get(number) {
+                    alerts.serve(channel, stop).await;
+                }
+            });
+        }
+        self.watch(stop).await;
+        while tasks.join_next().await.is_some() {}
+    }
+
+    /// The configured channels, and how they fare.
+    pub async fn channels(&self) -> Result<Vec<ChannelSummary>, StoreError> {
+        let mut states = self.store.channel_states().await?;
+        let summary = |channel: &Channel| {
+            let place = states.iter().position(|state| state.name == channel.name);
+            let state = place.map(|place| states.swap_remove(place));
+            ChannelSummary { name: channel.name.clone(), kind: channel.kind(), state }
+        };
+        Ok(self.channels.iter().map(summary).collect())
+    }
+
+    /// Something unique: 128 random bits.
+    fn reference(&self) -> String {
+        format!("{:016x}{:016x}", self.random.number(), self.random.number())
+    }
+}

@@ -1,0 +1,152 @@
+//! `backend-sync alerts …`
+
+use clap::Subcommand;
+use serde_json::{Value, json};
+
+use super::{CliError, open, print};
+use crate::{
+    alerts::{Alerts, title},
+    app::AppError,
+    clock::{Clock, Timestamp},
+    config::Config,
+    limits,
+    random::Random,
+    store::{Alert, PageRequest, Store},
+};
+
+#[derive(Debug, Subcommand)]
+pub(super) enum AlertsCommand {
+    /// List what is wrong, the worst first, and how the channels fare
+    List {
+        /// Also what is well again: the newest alerts
+        #[arg(long)]
+        all: bool,
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Say that somebody knows of an alert, so that nobody is reminded of it
+    Acknowledge {
+        /// Number of the alert, as `alerts list` shows it
+        alert: i64,
+        /// Who knows
+        #[arg(long, value_name = "NAME", default_value = "command line")]
+        by: String,
+    },
+    /// Send a notice that says that it is a test, and say whether it arrived
+    Test {
+        /// By this channel alone
+        #[arg(long, value_name = "NAME")]
+        channel: Option<String>,
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+    },
+}
+
+pub(super) async fn run(config: Config, command: AlertsCommand, clock: Clock) -> Result<(), CliError> {
+    let store = open(&config).await?;
+    let result = match command {
+        AlertsCommand::List { all, json } => list(&config, &store, clock, all, json).await,
+        AlertsCommand::Acknowledge { alert, by } => acknowledge(&store, alert, &by, &clock).await,
+        AlertsCommand::Test { channel, json } => test(&config, &store, clock, channel, json).await,
+    };
+    store.close().await;
+    result
+}
+
+fn alerts(config: &Config, store: &Store, clock: Clock) -> Result<Alerts, CliError> {
+    Ok(Alerts::new(config, store.clone(), clock, Random::system()).map_err(AppError::from)?)
+}
+
+fn to_json(alert: &Alert) -> Value {
+    json!({
+        "id": alert.id,
+        "rule": alert.rule.as_str(),
+        "subject": alert.subject,
+        "code": alert.code,
+        "severity": alert.severity.as_str(),
+        "message": alert.message,
+        "raised_at": alert.raised_at.to_rfc3339(),
+        "last_seen_at": alert.last_seen_at.to_rfc3339(),
+        "resolved_at": alert.resolved_at.map(Timestamp::to_rfc3339),
+        "acknowledged_at": alert.acknowledged.as_ref().map(|(at, _)| at.to_rfc3339()),
+        "acknowledged_by": alert.acknowledged.as_ref().map(|(_, by)| by),
+    })
+}
+
+async fn list(config: &Config, store: &Store, clock: Clock, all: bool, json: bool) -> Result<(), CliError> {
+    let found = match all {
+        true => store.alerts(PageRequest { after: None, limit: limits::PAGE_ROWS_DEFAULT.into() }).await?.items,
+        false => store.open_alerts().await?,
+    };
+    let channels = alerts(config, store, clock)?.channels().await?;
+    if json {
+        return print(Value::Array(found.iter().map(to_json).collect()));
+    }
+    if found.is_empty() {
+        print(if all { "There was never an alert." } else { "Nothing is wrong." })?;
+    }
+    for alert in found {
+        let state = match (alert.resolved_at, &alert.acknowledged) {
+            (Some(time), _) => format!("resolved {}", time.to_rfc3339()),
+            (None, Some((_, by))) => format!("acknowledged by {by}"),
+            (None, None) => "open".to_owned(),
+        };
+        let (title, since) = (title(alert.rule.as_str(), &alert.subject), alert.raised_at.to_rfc3339());
+        print(format_args!("{:<4} {:<8}  {title}  since {since}  {state}", alert.id, alert.severity))?;
+        print(format_args!("     {}", alert.message))?;
+    }
+    if channels.is_empty() {
+        return print("Nobody is told: see the section [alerts] of backend-sync config.");
+    }
+    for channel in channels {
+        let (name, kind) = (&channel.name, channel.kind);
+        let words = match channel.state {
+            None => "not used yet".to_owned(),
+            Some(state) if state.failures > 0 => {
+                format!("FAILED {} times in a row: {}", state.failures, state.error.unwrap_or_default())
+            }
+            Some(state) => format!("works; the last notice arrived {}", super::or_never(state.last_success_at)),
+        };
+        print(format_args!("channel {name} ({kind}): {words}"))?;
+    }
+    Ok(())
+}
+
+async fn acknowledge(store: &Store, id: i64, by: &str, clock: &Clock) -> Result<(), CliError> {
+    match store.acknowledge_alert(id, by, clock.now()).await? {
+        true => print(format_args!("Nobody is reminded of alert {id} any more.")),
+        false => Err(CliError::Usage(format!("there is no open alert {id}; see backend-sync alerts list"))),
+    }
+}
+
+async fn test(
+    config: &Config,
+    store: &Store,
+    clock: Clock,
+    channel: Option<String>,
+    json: bool,
+) -> Result<(), CliError> {
+    let tried = alerts(config, store, clock)?.send_test(channel.as_deref()).await?;
+    if json {
+        let tried = tried.iter();
+        let tried = tried.map(|tried| json!({"channel": tried.channel, "kind": tried.kind, "error": tried.error}));
+        return print(Value::Array(tried.collect()));
+    }
+    if tried.is_empty() {
+        return Err(CliError::Usage(match channel {
+            Some(name) => format!("there is no channel {name} in the section [alerts] of the configuration"),
+            None => "no channel is configured; see the section [alerts] of backend-sync config".to_owned(),
+        }));
+    }
+    let mut failed = Vec::new();
+    for tried in tried {
+        let (name, kind) = (tried.channel, tried.kind);
+        match tried.error {
+            None => print(format_args!("{name} ({kind}): the notice was taken"))?,
+            Some(error) => failed.push(format!("{name} ({kind}): {error}")),
+        }
+    }
+    if failed.is_empty() { Ok(()) } else { Err(CliError::Delivery(failed.join("\n"))) }
+}

@@ -1,0 +1,230 @@
+//! The section `[alerts]`: what is watched, and who is told.
+
+use std::{collections::BTreeMap, time::Duration};
+
+use serde::{Deserialize, Deserializer};
+
+use super::{ConfigError, is_safe};
+use crate::secret::Secret;
+
+/// What is watched, and who is told.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Alerts {
+    interval_seconds: u16,
+    quiet_looks: u16,
+    remind_hours: u16,
+    audit_seconds: u32,
+    keep_days: u16,
+    /// The address of the console, for links.
+    #[serde(default)]
+    pub console_url: String,
+    /// The limits.
+    pub rules: AlertRules,
+    /// By name.
+    #[serde(default)]
+    pub webhooks: BTreeMap<String, Webhook>,
+    /// By name.
+    #[serde(default)]
+    pub email: BTreeMap<String, Email>,
+}
+
+/// From when on something is wrong. 0 turns a rule off.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AlertRules {
+    /// Minutes that a change may wait.
+    pub oldest_minutes: u32,
+    /// Hours that a record may wait for another.
+    pub parked_hours: u32,
+    /// Failed records that are a warning.
+    pub failed: u32,
+    /// Failed records that are critical.
+    pub failed_many: u32,
+    /// Hours that an operator's pause may last.
+    pub paused_hours: u32,
+    /// Credits above the reserve.
+    pub credits_left: u32,
+    /// Hours for which the credits must last.
+    pub credits_hours: u32,
+    /// Hours that a site may be silent.
+    pub silent_hours: u32,
+    /// Percent of the disk that must be free.
+    pub disk_free_percent: u8,
+    /// MiB of the disk that must be free.
+    pub disk_free_mib: u64,
+    /// Rejected events in ten minutes.
+    pub rejected_events: u32,
+    /// Percent of the events that may be rejected.
+    pub rejected_percent: u8,
+    /// Days before the end of a token.
+    pub token_days: u32,
+}
+
+/// A web address that takes notices.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Webhook {
+    /// Where to: whoever knows it can write there.
+    pub url: Secret,
+    /// What it understands.
+    #[serde(default)]
+    pub format: WebhookFormat,
+    /// Signs what is sent, for [`WebhookFormat::Json`].
+    #[serde(default)]
+    pub secret: Option<Secret>,
+}
+
+/// What a webhook understands.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum WebhookFormat {
+    /// Slack, and what is compatible with it.
+    Slack,
+    /// A workflow of Microsoft Teams.
+    Teams,
+    /// A program.
+    #[default]
+    Json,
+}
+
+/// People who get e-mails.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Email {
+    /// The mail server.
+    pub host: String,
+    /// Its port, when it is not the usual one.
+    #[serde(default)]
+    pub port: Option<u16>,
+    /// How the connection is encrypted.
+    #[serde(default)]
+    pub tls: EmailTls,
+    /// Who signs in.
+    #[serde(default)]
+    pub username: Option<String>,
+    /// The password.
+    #[serde(default)]
+    pub password: Option<Secret>,
+    /// The sender.
+    pub from: String,
+    /// The recipients.
+    #[serde(deserialize_with = "addresses")]
+    pub to: Vec<String>,
+}
+
+/// How the connection to a mail server is encrypted.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum EmailTls {
+    /// From the first byte.
+    #[default]
+    Required,
+    /// After it has said that it can; otherwise nothing is sent.
+    StartTls,
+    /// Not at all.
+    None,
+}
+
+impl EmailTls {
+    /// The usual port.
+    pub fn port(self) -> u16 {
+        match self {
+            Self::Required => 465,
+            Self::StartTls => 587,
+            Self::None => 25,
+        }
+    }
+}
+
+/// A list, or a text with commas, as an environment variable holds it.
+fn addresses<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<String>, D::Error> {
+    #[derive(Deserialize)]
+    #[serde(untagged)]
+    enum Addresses {
+        Text(String),
+        List(Vec<String>),
+    }
+    Ok(match Addresses::deserialize(deserializer)? {
+        Addresses::Text(text) => text.split(',').map(|address| address.trim().to_owned()).collect(),
+        Addresses::List(list) => list,
+    })
+}
+
+impl Alerts {
+    /// How long it is between two looks.
+    pub fn interval(&self) -> Duration {
+        Duration::from_secs(self.interval_seconds.into())
+    }
+
+    /// Looks in a row that must find nothing before an alert is resolved.
+    pub fn quiet(&self) -> u32 {
+        self.quiet_looks.into()
+    }
+
+    /// After how long somebody is reminded.
+    pub fn remind(&self) -> Option<Duration> {
+        (self.remind_hours > 0).then(|| Duration::from_secs(u64::from(self.remind_hours) * 60 * 60))
+    }
+
+    /// How long it is between two audits of a destination, at least.
+    pub fn audit(&self) -> Duration {
+        Duration::from_secs(self.audit_seconds.into())
+    }
+
+    /// How long resolved alerts are kept.
+    pub fn keep(&self) -> Duration {
+        Duration::from_secs(u64::from(self.keep_days) * 24 * 60 * 60)
+    }
+
+    pub(super) fn check(&self) -> Result<(), ConfigError> {
+        let wrong = |key, range| Err(ConfigError::OutOfRange { key, range });
+        if self.interval_seconds == 0 {
+            return wrong("alerts.interval_seconds", "1 or more");
+        }
+        if self.quiet_looks == 0 {
+            return wrong("alerts.quiet_looks", "1 or more");
+        }
+        if self.rules.disk_free_percent > 100 || self.rules.rejected_percent > 100 {
+            return wrong("alerts.rules: a percentage", "between 0 and 100");
+        }
+        let name_is_good = |name: &String| {
+            let good = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"-_".contains(&byte);
+            !name.is_empty() && name.len() <= 50 && name.bytes().all(good)
+        };
+        let mut names = self.webhooks.keys().chain(self.email.keys());
+        if !names.all(name_is_good) || self.webhooks.keys().any(|name| self.email.contains_key(name)) {
+            return wrong("alerts: the name of a channel", "a-z, 0-9, - and _, and another for each channel");
+        }
+        for webhook in self.webhooks.values() {
+            if !is_safe(webhook.url.expose()) {
+                return wrong("alerts.webhooks: url", "an address that begins with https://");
+            }
+            if webhook.secret.is_some() && webhook.format != WebhookFormat::Json {
+                return wrong("alerts.webhooks: secret", "left out, unless format is json: nobody else checks it");
+            }
+        }
+        self.email.values().try_for_each(Email::check)
+    }
+}
+
+impl Email {
+    fn check(&self) -> Result<(), ConfigError> {
+        let wrong = |key, range| Err(ConfigError::OutOfRange { key, range });
+        let is_address = |address: &String| address.parse::<lettre::message::Mailbox>().is_ok();
+        if !is_address(&self.from) || self.to.is_empty() || !self.to.iter().all(is_address) {
+            return wrong(
+                "alerts.email: from and to",
+                "addresses as in Backend Sync <sync@example.org>, at least one each",
+            );
+        }
+        if self.username.is_some() != self.password.is_some() {
+            return wrong("alerts.email: username and password", "both there, or neither");
+        }
+        let here = matches!(self.host.as_str(), "localhost" | "127.0.0.1" | "::1");
+        if self.tls == EmailTls::None && self.password.is_some() && !here {
+            return wrong("alerts.email: tls", "required or starttls where a password is sent to another machine");
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,87 @@
+use std::time::Duration;
+
+use super::{Change, Finding, NoticeEvent, OpenAlert, Policy, Rule, Severity, decide};
+use crate::clock::Timestamp;
+
+const NOW: Timestamp = Timestamp(1_000_000);
+
+fn finding(severity: Severity) -> Finding {
+    let subject = "destination:zoho".to_owned();
+    Finding { rule: Rule::Failed, subject, code: "records_failed", severity, message: "Two.".to_owned() }
+}
+
+fn open() -> OpenAlert {
+    OpenAlert {
+        id: 7,
+        rule: Rule::Failed,
+        subject: "destination:zoho".to_owned(),
+        severity: Severity::Warning,
+        acknowledged: false,
+        quiet: 0,
+        quiet_needed: 3,
+        remind_at: Some(Timestamp(NOW.0 + 1)),
+    }
+}
+
+fn told(alert: OpenAlert, severity: Severity, now: Timestamp) -> (Option<NoticeEvent>, Severity) {
+    match decide(&[alert], vec![finding(severity)], now).as_slice() {
+        [Change::Keep { id: 7, finding, tell }] => (*tell, finding.severity),
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn words_are_found_again() {
+    for rule in Rule::ALL {
+        assert_eq!(rule.as_str().parse::<Rule>().ok(), Some(*rule));
+    }
+    for event in NoticeEvent::ALL {
+        assert_eq!(event.as_str().parse::<NoticeEvent>().ok(), Some(*event));
+    }
+    assert!("critical".parse::<Severity>().unwrap() > "warning".parse().unwrap());
+    assert!("sad".parse::<Severity>().is_err());
+}
+
+#[test]
+fn what_is_new_is_raised_and_what_is_known_is_not() {
+    let other = Finding { subject: "destination:other".to_owned(), ..finding(Severity::Warning) };
+    let changes = decide(&[open()], vec![finding(Severity::Warning), other.clone()], NOW);
+    assert_eq!(changes.len(), 2, "{changes:?}");
+    assert!(matches!(&changes[0], Change::Keep { id: 7, tell: None, .. }), "{changes:?}");
+    assert_eq!(changes[1], Change::Raise(other));
+}
+
+#[test]
+fn it_is_resolved_after_enough_quiet_looks_in_a_row() {
+    assert_eq!(decide(&[open()], vec![], NOW), [Change::Doubt { id: 7 }]);
+    let quiet = OpenAlert { quiet: 2, ..open() };
+    assert_eq!(decide(std::slice::from_ref(&quiet), vec![], NOW), [Change::Resolve { id: 7 }]);
+    assert_eq!(told(quiet, Severity::Warning, NOW).0, None, "it was there all the time");
+}
+
+#[test]
+fn reminders_come_in_time_and_not_when_somebody_knows() {
+    let later = Timestamp(NOW.0 + 1);
+    assert_eq!(told(open(), Severity::Warning, NOW).0, None);
+    assert_eq!(told(open(), Severity::Warning, later).0, Some(NoticeEvent::Reminder));
+    assert_eq!(told(OpenAlert { acknowledged: true, ..open() }, Severity::Warning, later).0, None);
+    assert_eq!(told(OpenAlert { remind_at: None, ..open() }, Severity::Warning, later).0, None);
+}
+
+#[test]
+fn what_becomes_worse_is_told_of_and_stays_as_bad() {
+    let known = OpenAlert { acknowledged: true, ..open() };
+    assert_eq!(told(known, Severity::Critical, NOW), (Some(NoticeEvent::Worsened), Severity::Critical));
+    let critical = OpenAlert { severity: Severity::Critical, ..open() };
+    assert_eq!(told(critical, Severity::Warning, NOW), (None, Severity::Critical));
+}
+
+#[test]
+fn what_flaps_must_be_well_for_longer() {
+    let policy = Policy { quiet: 3, remind: None };
+    assert_eq!(policy.quiet_needed(None, NOW), 3);
+    assert_eq!(policy.quiet_needed(Some((3, Timestamp(NOW.0 - 1))), NOW), 6);
+    assert_eq!(policy.quiet_needed(Some((96, Timestamp(NOW.0 - 1))), NOW), 96, "within reason");
+    let long_ago = Timestamp(NOW.0 - i64::try_from(Duration::from_secs(3_600).as_millis()).unwrap());
+    assert_eq!(policy.quiet_needed(Some((48, long_ago)), NOW), 3);
+}

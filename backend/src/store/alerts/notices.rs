@@ -1,0 +1,260 @@
+//! Notices on their way: claimed under a lease, settled once. What may have arrived is not sent again.
+
+use sea_orm::{ConnectionTrait, DbBackend, QueryResult, Value};
+
+use super::{moment, number, word};
+use crate::{
+    clock::Timestamp,
+    model::{NoticeEvent, Severity},
+    store::{
+        StoreError,
+        connect::Store,
+        sync::{execute, query},
+    },
+};
+
+/// A notice to be sent now, by nobody else.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ClaimedNotice {
+    /// Its id.
+    pub id: i64,
+    /// Unique, and the same at each try.
+    pub reference: String,
+    /// Tries, this one included.
+    pub attempts: u32,
+    /// What it tells.
+    pub event: NoticeEvent,
+    /// How bad it is.
+    pub severity: Severity,
+    /// In words.
+    pub message: String,
+    /// When that happened of which it tells.
+    pub created_at: Timestamp,
+    /// Of which alert; none of a test.
+    pub alert: Option<NoticedAlert>,
+}
+
+/// What a notice says of its alert.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NoticedAlert {
+    /// Its id.
+    pub id: i64,
+    /// Unique.
+    pub reference: String,
+    /// What found it.
+    pub rule: String,
+    /// With what something is wrong.
+    pub subject: String,
+    /// What is wrong, for programs.
+    pub code: String,
+    /// Since when.
+    pub raised_at: Timestamp,
+    /// Since when it is well again, if it is.
+    pub resolved_at: Option<Timestamp>,
+}
+
+/// What became of a try to send.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Sent {
+    /// It is there.
+    Arrived,
+    /// It is certainly not there; it is tried again at that time, or given up.
+    Refused {
+        /// Why, in words without secrets.
+        error: String,
+        /// When it is tried again.
+        retry_at: Option<Timestamp>,
+    },
+    /// It may be there. It is not sent again.
+    Unknown {
+        /// What happened, in words without secrets.
+        error: String,
+        /// When its alert is told of again, if that is still wrong then.
+        remind_at: Timestamp,
+    },
+}
+
+/// How a channel fares.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ChannelState {
+    /// Its name.
+    pub name: String,
+    /// When a notice last arrived.
+    pub last_success_at: Option<Timestamp>,
+    /// When one last did not.
+    pub last_failure_at: Option<Timestamp>,
+    /// Tries in a row that failed.
+    pub failures: u32,
+    /// Why the last of them did.
+    pub error: Option<String>,
+}
+
+impl Store {
+    /// How each channel fares that was ever used.
+    pub async fn channel_states(&self) -> Result<Vec<ChannelState>, StoreError> {
+        let sql = "SELECT name, last_success_at, last_failure_at, failures, error FROM alert_channels ORDER BY name";
+        let state = |row: &QueryResult| {
+            Ok(ChannelState {
+                name: row.try_get("", "name")?,
+                last_success_at: moment(row, "last_success_at")?,
+                last_failure_at: moment(row, "last_failure_at")?,
+                failures: number(row, "failures")?,
+                error: row.try_get("", "error")?,
+            })
+        };
+        query(&self.read, sql, vec![]).await?.iter().map(state).collect()
+    }
+
+    /// Takes the next notice to a channel, until `until`. The notices of one alert go in their order.
+    pub async fn claim_notice(
+        &self,
+        channel: &str,
+        now: Timestamp,
+        until: Timestamp,
+    ) -> Result<Option<ClaimedNotice>, StoreError> {
+        let due = "SELECT n.id FROM alert_notices n WHERE n.channel = ? AND n.state = 'pending' AND n.next_at <= ? \
+                   AND NOT EXISTS (SELECT 1 FROM alert_notices o WHERE o.channel = n.channel AND o.id < n.id \
+                   AND o.alert_id = n.alert_id AND o.state IN ('pending', 'sending')) ORDER BY n.id LIMIT 1";
+        let found = query(&self.read, due, vec![channel.into(), now.0.into()]).await?;
+        let Some(id) = found.first().map(|row| row.try_get::<i64>("", "id")).transpose()? else { return Ok(None) };
+        // Whoever changes it first has it.
+        let sql = "UPDATE alert_notices SET state = 'sending', attempts = attempts + 1, lease_until = ? \
+                   WHERE id = ? AND state = 'pending'";
+        if execute(&self.write, sql, vec![until.0.into(), id.into()]).await? == 0 {
+            return Ok(None);
+        }
+        self.claimed(id).await
+    }
+
+    /// Makes a notice of a test, claimed already.
+    pub async fn add_test_notice(
+        &self,
+        channel: &str,
+        reference: &str,
+        message: &str,
+        now: Timestamp,
+        until: Timestamp,
+    ) -> Result<Option<ClaimedNotice>, StoreError> {
+        let sql = "INSERT INTO alert_notices (reference, channel, event, severity, message, state, attempts, next_at, \
+                   lease_until, created_at) VALUES (?, ?, 'test', 'warning', ?, 'sending', 1, ?, ?, ?) RETURNING id";
+        let values = vec![reference.into(), channel.into(), message.into(), now.0.into(), until.0.into(), now.0.into()];
+        let rows = query(&self.write, sql, values).await?;
+        match rows.first() {
+            Some(row) => self.claimed(row.try_get("", "id")?).await,
+            None => Ok(None),
+        }
+    }
+
+    async fn claimed(&self, id: i64) -> Result<Option<ClaimedNotice>, StoreError> {
+        let sql = "SELECT n.id, n.reference, n.attempts, n.event, n.severity, n.message, n.created_at, n.alert_id, \
+                   a.reference AS alert_reference, a.rule, a.subject, a.code, a.raised_at, a.resolved_at \
+                   FROM alert_notices n LEFT JOIN alerts a ON a.id = n.alert_id WHERE n.id = ?";
+        query(&self.read, sql, vec![id.into()]).await?.first().map(claimed_of).transpose()
+    }
+
+    /// Writes down what became of a claimed notice, and how its channel fares. Nothing when somebody else did.
+    pub async fn settle_notice(&self, channel: &str, id: i64, sent: &Sent, now: Timestamp) -> Result<(), StoreError> {
+        let transaction = self.begin_immediate().await?;
+        let (state, next_at, error): (_, Option<i64>, _) = match sent {
+            Sent::Arrived => ("sent", None, None),
+            Sent::Refused { error, retry_at: Some(at) } => ("pending", Some(at.0), Some(error)),
+            Sent::Refused { error, retry_at: None } => ("failed", None, Some(error)),
+            Sent::Unknown { error, .. } => ("unknown", None, Some(error)),
+        };
+        let finished_at = next_at.is_none().then_some(now.0);
+        let sql = "UPDATE alert_notices SET state = ?, next_at = coalesce(?, next_at), finished_at = ?, lease_until = NULL, \
+                   error = ? WHERE id = ? AND state = 'sending'";
+        let values: Vec<Value> =
+            vec![state.into(), next_at.into(), finished_at.into(), error.cloned().into(), id.into()];
+        if execute(&transaction, sql, values).await? > 0 {
+            note_channel(&transaction, channel, error, now).await?;
+            if let Sent::Unknown { remind_at, .. } = sent {
+                // With another message, of another time, so that nothing is told twice and nothing is left untold.
+                let sooner = match transaction.get_database_backend() {
+                    DbBackend::Postgres => "LEAST",
+                    _ => "MIN",
+                };
+                let sql = format!(
+                    "UPDATE alerts SET remind_at = {sooner}(coalesce(remind_at, ?), ?) WHERE resolved_at IS NULL \
+                     AND id = (SELECT alert_id FROM alert_notices WHERE id = ?)"
+                );
+                let values = vec![remind_at.0.into(), remind_at.0.into(), id.into()];
+                execute(&transaction, &sql, values).await?;
+            }
+        }
+        Ok(transaction.commit().await?)
+    }
+
+    /// Takes the notices to a channel whose sender died, or stood still for as long, until `until`.
+    pub async fn claim_lost_notices(
+        &self,
+        channel: &str,
+        now: Timestamp,
+        until: Timestamp,
+    ) -> Result<Vec<i64>, StoreError> {
+        let sql =
+            "SELECT id FROM alert_notices WHERE channel = ? AND state = 'sending' AND lease_until <= ? ORDER BY id";
+        let mut claimed = Vec::new();
+        for row in query(&self.read, sql, vec![channel.into(), now.0.into()]).await? {
+            let id: i64 = row.try_get("", "id")?;
+            let sql =
+                "UPDATE alert_notices SET lease_until = ? WHERE id = ? AND state = 'sending' AND lease_until <= ?";
+            if execute(&self.write, sql, vec![until.0.into(), id.into(), now.0.into()]).await? > 0 {
+                claimed.push(id);
+            }
+        }
+        Ok(claimed)
+    }
+
+    /// Gives up notices that wait since before `before`: of channels that nobody has any more, too. Returns how many.
+    pub async fn give_up_notices(&self, before: Timestamp, now: Timestamp) -> Result<u64, StoreError> {
+        let sql = "UPDATE alert_notices SET state = 'failed', finished_at = ?, \
+                   error = coalesce(error, 'the channel is not configured any more') \
+                   WHERE state = 'pending' AND created_at < ?";
+        execute(&self.write, sql, vec![now.0.into(), before.0.into()]).await
+    }
+}
+
+async fn note_channel(
+    connection: &impl ConnectionTrait,
+    name: &str,
+    error: Option<&String>,
+    now: Timestamp,
+) -> Result<(), StoreError> {
+    let Some(error) = error else {
+        let sql = "INSERT INTO alert_channels (name, last_success_at, failures) VALUES (?, ?, 0) \
+                   ON CONFLICT (name) DO UPDATE SET last_success_at = excluded.last_success_at, failures = 0, error = NULL";
+        execute(connection, sql, vec![name.into(), now.0.into()]).await?;
+        return Ok(());
+    };
+    let sql = "INSERT INTO alert_channels (name, last_failure_at, failures, error) VALUES (?, ?, 1, ?) \
+               ON CONFLICT (name) DO UPDATE SET last_failure_at = excluded.last_failure_at, \
+               failures = alert_channels.failures + 1, error = excluded.error";
+    execute(connection, sql, vec![name.into(), now.0.into(), error.as_str().into()]).await?;
+    Ok(())
+}
+
+fn claimed_of(row: &QueryResult) -> Result<ClaimedNotice, StoreError> {
+    let alert = match row.try_get::<Option<i64>>("", "alert_id")? {
+        Some(id) => Some(NoticedAlert {
+            id,
+            reference: row.try_get("", "alert_reference")?,
+            rule: row.try_get("", "rule")?,
+            subject: row.try_get("", "subject")?,
+            code: row.try_get("", "code")?,
+            raised_at: Timestamp(row.try_get("", "raised_at")?),
+            resolved_at: moment(row, "resolved_at")?,
+        }),
+        None => None,
+    };
+    Ok(ClaimedNotice {
+        id: row.try_get("", "id")?,
+        reference: row.try_get("", "reference")?,
+        attempts: number(row, "attempts")?,
+        event: word(row, "event")?,
+        severity: word(row, "severity")?,
+        message: row.try_get("", "message")?,
+        created_at: Timestamp(row.try_get("", "created_at")?),
+        alert,
+    })
+}

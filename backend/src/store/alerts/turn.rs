@@ -1,0 +1,228 @@
+//! Looking: one process at a time has the turn, and writes what it found, with the notices of it, in one transaction.
+
+use sea_orm::{ConnectionTrait, DatabaseTransaction, QueryResult};
+
+use super::{moment, number, word};
+use crate::{
+    clock::Timestamp,
+    model::{AlertChange, AlertPolicy, Finding, NoticeEvent, OpenAlert, Severity},
+    store::{
+        StoreError,
+        connect::Store,
+        sync::{execute, query},
+    },
+};
+
+/// The transaction of whoever has the turn.
+pub struct AlertTurn {
+    transaction: DatabaseTransaction,
+}
+
+/// What an alert's channels are told.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Told {
+    /// What happened.
+    pub event: NoticeEvent,
+    /// To what: the alert as it is now.
+    pub rule: String,
+    /// With what something is or was wrong.
+    pub subject: String,
+    /// How bad it is or was.
+    pub severity: Severity,
+    /// In words.
+    pub message: String,
+}
+
+/// An alert in the database that changes.
+struct Row {
+    id: i64,
+    told: Told,
+}
+
+/// What the notices of a change need.
+pub(super) struct Writing<'a> {
+    pub(super) policy: &'a AlertPolicy,
+    /// The channels that are told of an alert of this rule and subject.
+    pub(super) channels: &'a (dyn Fn(&str) -> Vec<String> + Send + Sync),
+    /// Makes something unique.
+    pub(super) reference: &'a (dyn Fn() -> String + Send + Sync),
+    pub(super) now: Timestamp,
+}
+
+impl Store {
+    /// Takes the turn to look, until `until`; false when it is not time yet, or another process has it.
+    pub async fn begin_alert_turn(&self, holder: &str, now: Timestamp, until: Timestamp) -> Result<bool, StoreError> {
+        // Read first: most of the time it is not time yet, and writers need not be kept waiting.
+        let free = "name = 'look' AND due_at <= ? AND (lease_until IS NULL OR lease_until <= ?)";
+        let times = [now.0.into(), now.0.into()];
+        let sql = format!("SELECT name FROM alert_turns WHERE {free}");
+        if query(&self.read, &sql, times.to_vec()).await?.is_empty() {
+            return Ok(false);
+        }
+        let sql = format!("UPDATE alert_turns SET holder = ?, lease_until = ? WHERE {free}");
+        let values = [holder.into(), until.0.into()].into_iter().chain(times).collect();
+        Ok(execute(&self.write, &sql, values).await? > 0)
+    }
+
+    /// Begins to write what was found, and gives the turn back with it: the next comes at `next`. Nothing when the turn was lost
+    /// meanwhile.
+    pub async fn end_alert_turn(&self, holder: &str, next: Timestamp) -> Result<Option<AlertTurn>, StoreError> {
+        let transaction = self.begin_immediate().await?;
+        let sql =
+            "UPDATE alert_turns SET due_at = ?, lease_until = NULL, holder = NULL WHERE name = 'look' AND holder = ?";
+        let mine = execute(&transaction, sql, vec![next.0.into(), holder.into()]).await?;
+        Ok((mine > 0).then_some(AlertTurn { transaction }))
+    }
+}
+
+impl AlertTurn {
+    /// The alerts that are not resolved.
+    pub async fn open(&self) -> Result<Vec<OpenAlert>, StoreError> {
+        let sql = "SELECT id, rule, subject, severity, acknowledged_at, quiet, quiet_needed, remind_at FROM alerts \
+                   WHERE resolved_at IS NULL ORDER BY id";
+        let open = |row: &QueryResult| {
+            Ok(OpenAlert {
+                id: row.try_get("", "id")?,
+                rule: word(row, "rule")?,
+                subject: row.try_get("", "subject")?,
+                severity: word(row, "severity")?,
+                acknowledged: moment(row, "acknowledged_at")?.is_some(),
+                quiet: number(row, "quiet")?,
+                quiet_needed: number(row, "quiet_needed")?,
+                remind_at: moment(row, "remind_at")?,
+            })
+        };
+        query(&self.transaction, sql, vec![]).await?.iter().map(open).collect()
+    }
+
+    /// Writes what becomes of alerts, and the notices of it to the channels that `channels` names for a subject. Returns what
+    /// is told. `reference` makes something unique.
+    pub async fn write(
+        &self,
+        changes: Vec<AlertChange>,
+        policy: &AlertPolicy,
+        channels: &(dyn Fn(&str) -> Vec<String> + Send + Sync),
+        reference: &(dyn Fn() -> String + Send + Sync),
+        now: Timestamp,
+    ) -> Result<Vec<Told>, StoreError> {
+        let writing = Writing { policy, channels, reference, now };
+        let mut told = Vec::new();
+        for change in changes {
+            let row = match change {
+                AlertChange::Raise(finding) => Some(self.raise(finding, &writing).await?),
+                AlertChange::Keep { id, finding, tell } => self.keep(id, finding, tell, &writing).await?,
+                AlertChange::Doubt { id } => {
+                    let sql = "UPDATE alerts SET quiet = quiet + 1 WHERE id = ?";
+                    execute(&self.transaction, sql, vec![id.into()]).await?;
+                    None
+                }
+                AlertChange::Resolve { id } => self.resolve(id, &writing).await?,
+            };
+            if let Some(row) = row {
+                self.add_notices(&row, &writing).await?;
+                told.push(row.told);
+            }
+        }
+        Ok(told)
+    }
+
+    /// Makes it so.
+    pub async fn commit(self) -> Result<(), StoreError> {
+        Ok(self.transaction.commit().await?)
+    }
+
+    async fn raise(&self, finding: Finding, writing: &Writing<'_>) -> Result<Row, StoreError> {
+        let Finding { rule, subject, code, severity, message } = finding;
+        let before = "SELECT quiet_needed, resolved_at FROM alerts WHERE rule = ? AND subject = ? \
+                      AND resolved_at IS NOT NULL ORDER BY id DESC LIMIT 1";
+        let before = query(&self.transaction, before, vec![rule.as_str().into(), subject.as_str().into()]).await?;
+        let before = match before.first() {
+            Some(row) => Some((number(row, "quiet_needed")?, Timestamp(row.try_get("", "resolved_at")?))),
+            None => None,
+        };
+        let Writing { policy, now, .. } = writing;
+        let needed = i32::try_from(policy.quiet_needed(before, *now)).unwrap_or(i32::MAX);
+        let remind_at = policy.remind.map(|time| now.after(time).0);
+        let sql = "INSERT INTO alerts (reference, rule, subject, code, severity, message, raised_at, last_seen_at, quiet, \
+                   quiet_needed, remind_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, 0, ?, ?) RETURNING id";
+        let values = vec![
+            (writing.reference)().into(),
+            rule.as_str().into(),
+            subject.as_str().into(),
+            code.into(),
+            severity.as_str().into(),
+            message.as_str().into(),
+            now.0.into(),
+            now.0.into(),
+            needed.into(),
+            remind_at.into(),
+        ];
+        let rows = query(&self.transaction, sql, values).await?;
+        let id = rows.first().map(|row| row.try_get("", "id")).transpose()?.unwrap_or_default();
+        let rule = rule.as_str().to_owned();
+        Ok(Row { id, told: Told { event: NoticeEvent::Raised, rule, subject, severity, message } })
+    }
+
+    async fn keep(
+        &self,
+        id: i64,
+        finding: Finding,
+        tell: Option<NoticeEvent>,
+        writing: &Writing<'_>,
+    ) -> Result<Option<Row>, StoreError> {
+        let Finding { rule, subject, code, severity, message } = finding;
+        let sql = "UPDATE alerts SET code = ?, severity = ?, message = ?, last_seen_at = ?, quiet = 0 WHERE id = ?";
+        let values =
+            vec![code.into(), severity.as_str().into(), message.as_str().into(), writing.now.0.into(), id.into()];
+        execute(&self.transaction, sql, values).await?;
+        let Some(event) = tell else { return Ok(None) };
+        let remind_at = writing.policy.remind.map(|time| writing.now.after(time).0);
+        // Whoever acknowledged it knew of something less bad.
+        let sql = "UPDATE alerts SET remind_at = ?, acknowledged_at = NULL, acknowledged_by = NULL WHERE id = ?";
+        execute(&self.transaction, sql, vec![remind_at.into(), id.into()]).await?;
+        let rule = rule.as_str().to_owned();
+        Ok(Some(Row { id, told: Told { event, rule, subject, severity, message } }))
+    }
+
+    async fn resolve(&self, id: i64, writing: &Writing<'_>) -> Result<Option<Row>, StoreError> {
+        withdraw_reminders(&self.transaction, id).await?;
+        let sql = "UPDATE alerts SET resolved_at = ? WHERE id = ? RETURNING rule, subject, severity, message";
+        let rows = query(&self.transaction, sql, vec![writing.now.0.into(), id.into()]).await?;
+        let Some(row) = rows.first() else { return Ok(None) };
+        let told = Told {
+            event: NoticeEvent::Resolved,
+            rule: row.try_get("", "rule")?,
+            subject: row.try_get("", "subject")?,
+            severity: word(row, "severity")?,
+            message: row.try_get("", "message")?,
+        };
+        Ok(Some(Row { id, told }))
+    }
+
+    async fn add_notices(&self, row: &Row, writing: &Writing<'_>) -> Result<(), StoreError> {
+        let Told { event, subject, severity, message, .. } = &row.told;
+        for channel in (writing.channels)(subject) {
+            let sql = "INSERT INTO alert_notices (reference, alert_id, channel, event, severity, message, state, attempts, \
+                       next_at, created_at) VALUES (?, ?, ?, ?, ?, ?, 'pending', 0, ?, ?)";
+            let values = vec![
+                (writing.reference)().into(),
+                row.id.into(),
+                channel.into(),
+                event.as_str().into(),
+                severity.as_str().into(),
+                message.as_str().into(),
+                writing.now.0.into(),
+                writing.now.0.into(),
+            ];
+            execute(&self.transaction, sql, values).await?;
+        }
+        Ok(())
+    }
+}
+
+/// Takes back reminders that are not sent yet.
+pub(super) async fn withdraw_reminders(connection: &impl ConnectionTrait, alert_id: i64) -> Result<(), StoreError> {
+    let sql = "DELETE FROM alert_notices WHERE alert_id = ? AND event = 'reminder' AND state = 'pending'";
+    execute(connection, sql, vec![alert_id.into()]).await?;
+    Ok(())
+}

@@ -1,0 +1,139 @@
+//! Alerts, each raised by its real cause, told by a real mail server and a real webhook, once, and resolved.
+
+mod causes;
+mod channels;
+mod operating;
+mod sites;
+
+use serde_json::Value;
+
+use crate::{
+    delivery::until,
+    support::{Database, Server, ZohoSimulator, smtp::SmtpServer, webhook::Webhook},
+};
+
+/// Where notices arrive.
+struct Receivers {
+    smtp: SmtpServer,
+    webhook: Webhook,
+}
+
+const SECRET: &str = "it stays between us";
+
+type Setting = (&'static str, String);
+
+impl Receivers {
+    fn start() -> Self {
+        Self { smtp: SmtpServer::start(), webhook: Webhook::start() }
+    }
+
+    /// What a server that tells them finds in its environment. It looks each second.
+    fn settings(&self) -> Vec<Setting> {
+        let mut settings = quick();
+        settings.extend([
+            ("BACKEND_SYNC_ALERTS__WEBHOOKS__OPS__URL", self.webhook.url("ops")),
+            ("BACKEND_SYNC_ALERTS__WEBHOOKS__OPS__SECRET", SECRET.to_owned()),
+            ("BACKEND_SYNC_ALERTS__EMAIL__ADMINS__HOST", "127.0.0.1".to_owned()),
+            ("BACKEND_SYNC_ALERTS__EMAIL__ADMINS__PORT", self.smtp.port.to_string()),
+            ("BACKEND_SYNC_ALERTS__EMAIL__ADMINS__TLS", "none".to_owned()),
+            ("BACKEND_SYNC_ALERTS__EMAIL__ADMINS__FROM", "Backend Sync <sync@example.org>".to_owned()),
+            ("BACKEND_SYNC_ALERTS__EMAIL__ADMINS__TO", "admin@example.org, nobody@example.org".to_owned()),
+        ]);
+        settings
+    }
+
+    /// What the webhook was told of a rule, in its order.
+    fn posted(&self, rule: &str) -> Vec<String> {
+        let posted = self.webhook.posted().iter().map(super::support::webhook::Posted::json).collect::<Vec<_>>();
+        let of_rule = posted.iter().filter(|body| body["alert"]["rule"] == rule);
+        of_rule.map(|body| body["event"].as_str().unwrap().to_owned()).collect()
+    }
+
+    /// What the mails told of a rule, in their order.
+    fn mailed(&self, rule: &str) -> Vec<String> {
+        let line = format!("\nRule: {rule}\n");
+        let mails = self.smtp.mails().into_iter().filter(|mail| mail.text.contains(&line));
+        let event = |subject: &str| match subject.split([':', ' ']).next() {
+            Some("Alert") => "raised",
+            Some("Worse") => "worsened",
+            Some("Reminder") => "reminder",
+            Some("Resolved") => "resolved",
+            other => panic!("{other:?}"),
+        };
+        mails.map(|mail| event(mail.header("Subject")).to_owned()).collect()
+    }
+
+    /// Waits until both were told of these events of a rule, and fails if either is told more within another look.
+    async fn are_told(&self, database: &Database, rule: &str, events: &[&str]) {
+        until(&format!("{rule} {events:?}"), async || {
+            let told = [self.posted(rule), self.mailed(rule)];
+            let (most, all) = (told.iter().map(Vec::len).max(), told.iter().all(|told| told.len() >= events.len()));
+            assert!(most <= Some(events.len()), "{rule}: {told:?}");
+            all.then_some(())
+        })
+        .await;
+        looks(database, 2).await;
+        assert_eq!((self.posted(rule), self.mailed(rule)), (strings(events), strings(events)), "{rule}");
+    }
+
+    /// All that left the house.
+    fn everything(&self) -> String {
+        let mails = self.smtp.mails().into_iter().map(|mail| mail.text);
+        mails.chain(self.webhook.posted().into_iter().map(|posted| posted.text)).collect()
+    }
+}
+
+fn strings(events: &[&str]) -> Vec<String> {
+    events.iter().map(|event| (*event).to_owned()).collect()
+}
+
+/// Looks each second, and at no disk: that of the test's machine may be full.
+fn quick() -> Vec<Setting> {
+    [
+        ("BACKEND_SYNC_ALERTS__INTERVAL_SECONDS", "1"),
+        ("BACKEND_SYNC_ALERTS__QUIET_LOOKS", "2"),
+        ("BACKEND_SYNC_ALERTS__AUDIT_SECONDS", "0"),
+        ("BACKEND_SYNC_ALERTS__RULES__DISK_FREE_PERCENT", "0"),
+        ("BACKEND_SYNC_ALERTS__RULES__DISK_FREE_MIB", "0"),
+        ("BACKEND_SYNC_SYNC__REPEAT_SECONDS", "0"),
+        ("BACKEND_SYNC_SYNC__CHECK_SECONDS", "1"),
+    ]
+    .map(|(name, value)| (name, value.to_owned()))
+    .to_vec()
+}
+
+/// Waits until the server has looked so many times.
+async fn looks(database: &Database, count: usize) {
+    for _ in 0..count {
+        let due = "SELECT due_at FROM alert_turns";
+        let before = database.count(due).await;
+        until("a look", async || (database.count(due).await > before).then_some(())).await;
+    }
+}
+
+/// A server that delivers to the simulator and tells the receivers.
+async fn begin(database: &Database, more: &[(&'static str, &str)]) -> (Receivers, ZohoSimulator, Server) {
+    let (receivers, zoho) = (Receivers::start(), ZohoSimulator::start_set_up().await);
+    let mut settings = receivers.settings();
+    settings.extend(zoho.settings());
+    settings.extend(more.iter().map(|(name, value)| (*name, (*value).to_owned())));
+    let server = Server::start_with(database, &settings).await;
+    (receivers, zoho, server)
+}
+
+/// A server without a destination that tells the receivers.
+async fn begin_alone(database: &Database) -> (Receivers, Server) {
+    let receivers = Receivers::start();
+    let server = Server::start_with(database, &receivers.settings()).await;
+    (receivers, server)
+}
+
+/// The open alerts, as the API shows them.
+async fn open(server: &Server) -> Vec<Value> {
+    server.reader().list("/api/v1/alerts").await
+}
+
+/// This minute, and milliseconds, by the machine's clock.
+fn now() -> i64 {
+    backend_sync::clock::Clock::system().now().0
+}

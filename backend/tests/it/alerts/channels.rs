@@ -1,0 +1,167 @@
+//! Channels that fail, hang or die, and many processes: nothing is sent twice, and nothing is left untold.
+
+use std::collections::HashSet;
+
+use hmac::{Hmac, KeyInit, Mac};
+use serde_json::{Value, json};
+use sha2::Sha256;
+
+use super::{Receivers, SECRET, begin_alone, looks, open, quick};
+use crate::{
+    delivery::until,
+    support::{
+        Database, Server,
+        server::{SITE, run_json},
+        webhook::{Posted, Webhook},
+    },
+};
+
+on_both_databases!(
+    notices_are_what_they_should_be,
+    a_failing_webhook_is_told_of_by_mail,
+    what_may_have_arrived_is_not_sent_again,
+    a_program_recognises_a_repetition,
+    two_processes_tell_once,
+);
+
+/// Something that is wrong until the token is revoked.
+fn make_trouble(database: &Database) {
+    run_json(database, &["site", "rotate-token", SITE, "--expires", "1", "--json"]);
+}
+
+async fn repair(database: &Database) {
+    database.execute("UPDATE tokens SET revoked_at = 1 WHERE expires_at IS NOT NULL").await;
+}
+
+async fn notices_are_what_they_should_be(database: Database) {
+    let (receivers, server) = begin_alone(&database).await;
+    make_trouble(&database);
+    receivers.are_told(&database, "token_expiring", &["raised"]).await;
+    repair(&database).await;
+    receivers.are_told(&database, "token_expiring", &["raised", "resolved"]).await;
+
+    let mails = receivers.smtp.mails();
+    let ids: HashSet<&str> = mails.iter().map(|mail| mail.header("Message-ID")).collect();
+    assert_eq!(ids.len(), 2, "{ids:?}");
+    assert_eq!(mails[0].header("References"), mails[1].header("References"), "they stand together");
+    let subjects: Vec<&str> = mails.iter().map(|mail| mail.header("Subject")).collect();
+    let number = mails[0].header("Subject").split(' ').nth(2).unwrap();
+    assert_eq!(subjects, [format!("Alert: token {number} ends"), format!("Resolved: token {number} ends")]);
+    // One recipient does not exist; the other gets it all the same.
+    assert_eq!((mails[0].from.as_str(), &mails[0].to[..]), ("sync@example.org", &["admin@example.org".to_owned()][..]));
+
+    for posted in receivers.webhook.posted() {
+        let mut mac = Hmac::<Sha256>::new_from_slice(SECRET.as_bytes()).unwrap();
+        mac.update(posted.text.as_bytes());
+        let signature = format!("sha256={}", hex::encode(mac.finalize().into_bytes()));
+        assert_eq!(posted.headers["X-Backend-Sync-Signature"], signature);
+        assert_eq!(posted.headers["Idempotency-Key"], posted.json()["id"].as_str().unwrap());
+    }
+    server.stop().await;
+}
+
+async fn a_failing_webhook_is_told_of_by_mail(database: Database) {
+    let (receivers, server) = begin_alone(&database).await;
+    receivers.webhook.answer(500);
+    make_trouble(&database);
+    until("the mail tells it", async || (receivers.mailed("channel_failing") == ["raised"]).then_some(())).await;
+    assert_eq!(receivers.mailed("token_expiring"), ["raised"]);
+    let channels = server.reader().read("/api/v1/alerts/channels").await;
+    let ops = &channels["items"][0];
+    assert_eq!((&ops["name"], &ops["failing"]), (&json!("ops"), &json!(true)), "{channels}");
+    assert_eq!(ops["error"], "the webhook answered 500");
+    assert_eq!(channels["items"][1]["failing"], false, "{channels}");
+    let rules: Vec<Value> = open(&server).await.into_iter().map(|alert| alert["rule"].clone()).collect();
+    assert!(rules.contains(&json!("channel_failing")), "{rules:?}");
+    // It works again: what it was not told yet comes late, and once.
+    receivers.webhook.answer(200);
+    let before = receivers.webhook.posted().len();
+    database.execute("UPDATE alert_notices SET next_at = 0 WHERE state = 'pending'").await;
+    until("the mail tells it", async || (receivers.mailed("channel_failing") == ["raised", "resolved"]).then_some(()))
+        .await;
+    let taken: Vec<String> = receivers.webhook.posted().split_off(before).iter().map(summary).collect();
+    assert_eq!(taken, ["token_expiring raised"], "nothing about itself");
+    let alert = server.reader().read("/api/v1/alerts?state=all").await;
+    let id = alert["items"].as_array().unwrap().iter().find(|alert| alert["rule"] == "token_expiring").unwrap()["id"]
+        .clone();
+    let notices = server.reader().read(&format!("/api/v1/alerts/{id}")).await["notices"].clone();
+    assert!(notices[0]["attempts"].as_i64().unwrap() >= 4, "{notices}");
+    assert!(notices.as_array().unwrap().iter().all(|notice| notice["state"] == "sent"), "{notices}");
+    let log = server.log();
+    assert!(!log.contains(&receivers.webhook.url("ops")) && !log.contains(SECRET), "{log}");
+    server.stop().await;
+}
+
+fn summary(posted: &Posted) -> String {
+    let body = posted.json();
+    format!("{} {}", body["alert"]["rule"].as_str().unwrap(), body["event"].as_str().unwrap())
+}
+
+/// A server that dies while it sends a notice of this format, and another that begins where it ended.
+async fn die_while_sending(database: &Database, format: &str) -> (Webhook, Server) {
+    let webhook = Webhook::start();
+    let mut settings = quick();
+    settings.push(("BACKEND_SYNC_ALERTS__WEBHOOKS__OPS__URL", webhook.url("ops")));
+    settings.push(("BACKEND_SYNC_ALERTS__WEBHOOKS__OPS__FORMAT", format.to_owned()));
+    let server = Server::start_with(database, &settings).await;
+    webhook.hang(true);
+    make_trouble(database);
+    until("it is being sent", async || (webhook.posted().len() == 1).then_some(())).await;
+    server.kill();
+    webhook.hang(false);
+    let server = Server::start_with(database, &settings).await;
+    looks(database, 2).await;
+    assert_eq!(webhook.posted().len(), 1, "somebody else may still be sending it");
+    // The lease of the dead runs out.
+    database.execute("UPDATE alert_notices SET lease_until = 0 WHERE state = 'sending'").await;
+    (webhook, server)
+}
+
+async fn what_may_have_arrived_is_not_sent_again(database: Database) {
+    let (webhook, server) = die_while_sending(&database, "slack").await;
+    let unknown = "SELECT count(*) FROM alert_notices WHERE state = 'unknown'";
+    until("it is given up", async || (database.count(unknown).await == 1).then_some(())).await;
+    looks(&database, 2).await;
+    assert_eq!(webhook.posted().len(), 1, "it is not sent again");
+    let channels = server.reader().read("/api/v1/alerts/channels").await;
+    assert!(channels["items"][0]["error"].as_str().unwrap().contains("ended"), "{channels}");
+    // Soon it is told of anew, as what it is.
+    let remind_in = "SELECT (remind_at - raised_at) / 1000 FROM alerts";
+    assert!((600..700).contains(&database.count(remind_in).await), "{}", database.count(remind_in).await);
+    database.execute("UPDATE alerts SET remind_at = 0").await;
+    until("the reminder", async || (webhook.posted().len() == 2).then_some(())).await;
+    let text = webhook.posted()[1].json()["text"].as_str().unwrap().to_owned();
+    assert!(text.starts_with(":warning: *Reminder: token "), "{text}");
+    repair(&database).await;
+    until("the end of it", async || (webhook.posted().len() == 3).then_some(())).await;
+    looks(&database, 2).await;
+    assert_eq!(webhook.posted().len(), 3);
+    server.stop().await;
+}
+
+async fn a_program_recognises_a_repetition(database: Database) {
+    let (webhook, server) = die_while_sending(&database, "json").await;
+    until("it is sent again", async || (webhook.posted().len() == 2).then_some(())).await;
+    let posted = webhook.posted();
+    assert_eq!(posted[0].text, posted[1].text, "the same");
+    assert_eq!(posted[0].headers["Idempotency-Key"], posted[1].headers["Idempotency-Key"]);
+    looks(&database, 2).await;
+    assert_eq!(webhook.posted().len(), 2);
+    server.stop().await;
+}
+
+async fn two_processes_tell_once(database: Database) {
+    let receivers = Receivers::start();
+    let first = Server::start_with(&database, &receivers.settings()).await;
+    let second = Server::start_with(&database, &receivers.settings()).await;
+    make_trouble(&database);
+    receivers.are_told(&database, "token_expiring", &["raised"]).await;
+    looks(&database, 4).await;
+    receivers.are_told(&database, "token_expiring", &["raised"]).await;
+    // The one that may have looked last dies; the other goes on.
+    first.kill();
+    database.execute("UPDATE alert_turns SET lease_until = NULL").await;
+    repair(&database).await;
+    receivers.are_told(&database, "token_expiring", &["raised", "resolved"]).await;
+    second.stop().await;
+}
