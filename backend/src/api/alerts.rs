@@ -14,7 +14,7 @@ use super::{
     answer::Answer,
     auth::OperatorToken,
     destinations::rfc3339,
-    failure::{Acting, Failure, Overseeing, Supervising},
+    failure::{Failure, Overseeing, Supervising},
     parameters::{Limit, List, ListParameters, list},
     problem::{Code, Problem},
 };
@@ -326,7 +326,7 @@ impl Operations {
         context: Data<&Arc<Context>>,
         /// Its number.
         id: Path<i64>,
-    ) -> Result<Answer<AlertWithNotices>, Failure<Acting>> {
+    ) -> Result<Answer<AlertWithNotices>, Failure<Overseeing>> {
         let alert = context.store.alert(id.0).await?.ok_or_else(not_found)?;
         let notices = context.store.notices(id.0).await?.into_iter().map(Notice::from).collect();
         Ok(Answer(AlertWithNotices { alert: alert.into(), notices }))
@@ -342,7 +342,7 @@ impl Operations {
         context: Data<&Arc<Context>>,
         /// Its number.
         id: Path<i64>,
-    ) -> Result<Answer<Alert>, Failure<Acting>> {
+    ) -> Result<Answer<Alert>, Failure<Overseeing>> {
         let OperatorToken(operator) = token;
         context.store.acknowledge_alert(id.0, &operator.name, context.clock.now()).await?;
         let alert = context.store.alert(id.0).await?.ok_or_else(not_found)?;

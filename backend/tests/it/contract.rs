@@ -83,6 +83,8 @@ fn every_operation_says_what_it_is_and_how_it_fails() {
             (_, path) if path.starts_with("/api/v1/destinations/") || path.ends_with("/timeline") => {
                 &["200", "401", "403", "404", "503"]
             }
+            (_, "/api/v1/alerts/channels") => &["200", "401", "403", "503"],
+            (_, path) if path.starts_with("/api/v1/alerts") => &["200", "400", "401", "403", "404", "503"],
             ("post", _) => &["200", "400", "401", "413", "415", "422", "503"],
             (_, path) if path.ends_with("/{id}") => &["200", "400", "401", "404", "503"],
             (_, "/api/v1/health") => &["200"],
@@ -96,7 +98,9 @@ fn every_operation_says_what_it_is_and_how_it_fails() {
         let security = match name.as_str() {
             name if name.contains("/health") => Value::Null,
             name if name.contains("/events/moodle/") => json!([{"SiteToken": []}]),
-            name if name.contains("/destinations") || name.ends_with("/timeline") => json!([{"OperatorToken": []}]),
+            name if ["/destinations", "/alerts", "/timeline"].iter().any(|part| name.contains(part)) => {
+                json!([{"OperatorToken": []}])
+            }
             _ => json!([{"ApiToken": []}]),
         };
         assert_eq!(operation["security"], security, "{name}");

@@ -108,6 +108,7 @@ async fn only_operators_see_alerts(database: Database) {
         .send(operator.request(reqwest::Method::POST, "/api/v1/alerts/99/acknowledge"))
         .await
         .problem(404, "not_found");
+    operator.get("/api/v1/alerts/first").await.problem(400, "invalid_parameter");
     operator.get("/api/v1/alerts?state=sad").await.problem(400, "invalid_parameter");
     operator.get("/api/v1/alerts?cursor=x").await.problem(400, "invalid_parameter");
     assert_eq!(operator.read("/api/v1/alerts/channels").await, json!({"items": []}));
