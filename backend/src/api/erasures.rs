@@ -14,7 +14,7 @@ use super::{
     answer::Answer,
     auth::OperatorToken,
     body::JsonText,
-    failure::{Acting, Failure, Instructing, Overseeing, Planning},
+    failure::{Failure, Instructing, Overseeing, Planning},
     parameters::{Limit, List, list},
     problem::{Code, Problem},
     retry::{read_fields, site_of_body},
@@ -128,7 +128,7 @@ impl Operations {
         context: Data<&Arc<Context>>,
         /// Its number.
         id: Path<i64>,
-    ) -> Result<Answer<Certificate>, Failure<Acting>> {
+    ) -> Result<Answer<Certificate>, Failure<Overseeing>> {
         Ok(show(&context.store, id.0).await?)
     }
 

@@ -79,6 +79,7 @@ fn every_operation_says_what_it_is_and_how_it_fails() {
                 &["200", "400", "401", "403", "404", "413", "415", "422", "503"]
             }
             (_, "/api/v1/destinations") => &["200", "401", "403", "503"],
+            ("post", path) if path.ends_with("/check") => &["200", "401", "403", "404", "409", "503"],
             (_, path) if path.ends_with("/plan") => &["200", "400", "401", "403", "404", "409", "503"],
             (_, path) if path.starts_with("/api/v1/destinations/") || path.ends_with("/timeline") => {
                 &["200", "401", "403", "404", "503"]
@@ -98,7 +99,7 @@ fn every_operation_says_what_it_is_and_how_it_fails() {
         let security = match name.as_str() {
             name if name.contains("/health") => Value::Null,
             name if name.contains("/events/moodle/") => json!([{"SiteToken": []}]),
-            name if ["/destinations", "/alerts", "/timeline"].iter().any(|part| name.contains(part)) => {
+            name if ["/destinations", "/alerts", "/erasures", "/timeline"].iter().any(|part| name.contains(part)) => {
                 json!([{"OperatorToken": []}])
             }
             _ => json!([{"ApiToken": []}]),
