@@ -18,10 +18,14 @@ use crate::{
     clock::Clock,
     config::{self, Config},
     console,
+    erasure::{self, Keeper},
     http::{Http, HttpError},
     ingest::Writer,
     limits,
+    metrics::{Counters, Metrics, ZohoCalls},
     random::Random,
+    retention::{Ages, Retention},
+    service_manager,
     store::{Store, StoreError},
     sync::{Destination, Engine, Settings},
     zoho::{
@@ -76,6 +80,8 @@ pub struct App {
     context: Arc<Context>,
     writer: Writer,
     delivery: Option<Engine<Zoho>>,
+    keeper: Keeper,
+    retention: Retention,
     grace: Duration,
 }
 
@@ -88,20 +94,43 @@ impl App {
         let (transaction_events, queue_kib) = (config.ingest.transaction_events.into(), config.ingest.queue_kib);
         let committed = Arc::new(Notify::new());
         let repeat = config.sync.repeat();
-        let (writer, ingest) =
-            Writer::new(store.clone(), transaction_events, queue_kib, repeat, Arc::clone(&committed), clock.clone());
+        let counters = Counters { metrics: Metrics::new(clock.now()), activity: Tally::default() };
+        let (writer, ingest) = Writer::new(
+            store.clone(),
+            transaction_events,
+            queue_kib,
+            repeat,
+            Arc::clone(&committed),
+            counters.clone(),
+            clock.clone(),
+        );
         let zoho = match &config.zoho {
-            Some(settings) => Some(Arc::new(zoho(settings, &store, &clock)?)),
+            Some(settings) => Some(Arc::new(counted_zoho(settings, &store, &clock, counters.metrics.zoho.clone())?)),
             None => None,
         };
         let delivery = match &zoho {
-            Some(zoho) => Some(engine(config, &store, Arc::clone(zoho), Arc::clone(&committed), &clock).await?),
+            Some(zoho) => {
+                Some(engine(config, &store, Arc::clone(zoho), Arc::clone(&committed), &counters, &clock).await?)
+            }
             None => None,
         };
-        let (tokens, activity) = (Tokens::default(), Tally::default());
-        let context = Arc::new(Context { store, ingest, tokens, zoho, activity, due: committed, clock });
+        let (tokens, Counters { metrics, activity }) = (Tokens::default(), counters);
+        let random = Random::system();
+        let policy = config.erasure.zoho;
+        let keeper = Keeper {
+            store: store.clone(),
+            zoho: zoho.clone(),
+            settings: erasure::Settings { policy, grace: config.erasure.grace() },
+            due: Arc::clone(&committed),
+            clock: clock.clone(),
+        };
+        let (events, activity_age) = (config.retention.events(), config.retention.activity());
+        let ages = Ages { events, attempts: Some(config.sync.attempts()), activity: activity_age };
+        let retention = Retention { store: store.clone(), ages, clock: clock.clone() };
+        let due = committed;
+        let context = Arc::new(Context { store, ingest, tokens, zoho, activity, metrics, due, policy, clock, random });
         let address = address.unwrap_or(config.listen);
-        Ok(Self { acceptor, address, context, writer, delivery, grace: config.shutdown.grace() })
+        Ok(Self { acceptor, address, context, writer, delivery, keeper, retention, grace: config.shutdown.grace() })
     }
 
     /// The address that it really listens on.
@@ -117,9 +146,11 @@ impl App {
 
     /// Answers until `stop` becomes true; then stops accepting, drains the queue, answers what is under way, and returns.
     pub async fn run_until(self, mut stop: watch::Receiver<bool>) -> Result<(), AppError> {
-        let Self { acceptor, context, writer, delivery, grace, .. } = self;
+        let Self { acceptor, address, context, writer, delivery, keeper, retention, grace } = self;
+        let reports = service_manager::report(address, Arc::clone(&context), writer.progress(), stop.clone());
         let writer = tokio::spawn(writer.run());
         let delivery = delivery.map(|engine| tokio::spawn(engine.run(stop.clone())));
+        let upkeep = [tokio::spawn(keeper.run(stop.clone())), tokio::spawn(retention.run(stop.clone()))];
         let last_used = save_last_used(Arc::clone(&context), stop.clone());
         let activity = save_activity(Arc::clone(&context), stop.clone());
         let draining = Arc::clone(&context);
@@ -138,7 +169,10 @@ impl App {
             .run_with_graceful_shutdown(api::endpoint(context, pages), stopping, Some(grace))
             .await?;
         // All connections are gone, and with them the entrances to the queue: the writer ends when it is empty.
-        let _ = tokio::join!(last_used, activity);
+        let _ = tokio::join!(last_used, activity, reports);
+        for task in upkeep {
+            let _ = task.await;
+        }
         match tokio::time::timeout(grace, writer).await {
             Ok(Ok(())) => {}
             Ok(Err(error)) => tracing::error!(%error, "the writer failed"),
@@ -161,10 +195,14 @@ impl App {
     }
 }
 
-/// Zoho as the configuration describes it.
+/// Zoho as the configuration describes it; nobody counts the calls.
 pub fn zoho(settings: &config::Zoho, store: &Store, clock: &Clock) -> Result<Zoho, AppError> {
+    counted_zoho(settings, store, clock, ZohoCalls::default())
+}
+
+fn counted_zoho(settings: &config::Zoho, store: &Store, clock: &Clock, calls: ZohoCalls) -> Result<Zoho, AppError> {
     let mapping = read_mapping(settings)?;
-    let client = Client::new(settings, Http::new()?, Some(store.clone()), clock.clone(), getrandom::fill);
+    let client = Client::counted(settings, Http::new()?, Some(store.clone()), clock.clone(), getrandom::fill, calls);
     Ok(Zoho::new(store.clone(), client, mapping, clock.clone(), Random::system()))
 }
 
@@ -174,6 +212,7 @@ async fn engine(
     store: &Store,
     zoho: Arc<Zoho>,
     due: Arc<Notify>,
+    counters: &Counters,
     clock: &Clock,
 ) -> Result<Engine<Zoho>, AppError> {
     let now = clock.now();
@@ -187,9 +226,8 @@ async fn engine(
         lease: config.sync.lease(),
         repeat: config.sync.repeat(),
         check: config.sync.check(),
-        attempts: config.sync.attempts(),
     };
-    Ok(Engine::new(store.clone(), zoho, settings, clock.clone(), Random::system(), due))
+    Ok(Engine::new(store.clone(), zoho, settings, clock.clone(), Random::system(), due, counters.clone()))
 }
 
 /// The mapping that the configuration names, or the default.
@@ -237,14 +275,23 @@ fn save_last_used(context: Arc<Context>, mut stop: watch::Receiver<bool>) -> Joi
     })
 }
 
-/// Writes down now and then, and at the end, how much happened.
+/// Writes down now and then, and at the end, how much happened; forgets what happened long ago.
 fn save_activity(context: Arc<Context>, mut stop: watch::Receiver<bool>) -> JoinHandle<()> {
     tokio::spawn(async move {
-        let mut stopping = false;
+        let (mut stopping, mut prune_at) = (false, context.clock.now());
         while !stopping {
             stopping = tokio::time::timeout(limits::ACTIVITY_INTERVAL, stop.changed()).await.is_ok();
             if let Err(error) = context.activity.save(&context.store).await {
                 tracing::warn!(%error, "could not write down how much happened");
+            }
+            let now = context.clock.now();
+            if !stopping && now >= prune_at {
+                match context.store.prune_activity(now.before(limits::ACTIVITY_TIME), limits::PRUNE_ROWS).await {
+                    // More of them at the next round, so that writers get their turn in between.
+                    Ok(pruned) if pruned == limits::PRUNE_ROWS => {}
+                    Ok(_) => prune_at = now.after(limits::PRUNE_INTERVAL),
+                    Err(error) => tracing::warn!(%error, "could not forget how much happened long ago"),
+                }
             }
         }
     })

@@ -7,12 +7,15 @@
 //! - [`config`]: the settings, from the embedded default, a file, the environment and flags.
 //! - [`console`]: pages for people.
 //! - [`api`]: HTTP alone: operations, their types and errors, authentication, the OpenAPI document.
+//! - [`erasure`]: people whose data goes, here and at the destination; [`retention`]: what is old goes.
 //! - [`ingest`]: the bounded queue, the batching writer, what an event does to records.
 //! - [`zoho`]: Zoho CRM as a destination.
 //! - [`sync`]: the delivery of records, which knows no destination.
 //! - [`tokens`]: sites and tokens as people manage them.
 //! - [`store`]: the database, and the only place with SQL.
 //! - [`model`]: the vocabulary: events, records, versions, outcomes.
+//! - [`service_manager`]: what systemd is told; [`probe`]: asks a server whether it answers.
+//! - [`metrics`]: what Prometheus sees.
 //! - [`activity`], [`limits`], [`clock`], [`http`], [`random`], [`secret`], [`telemetry`]: what all of them need.
 
 #![forbid(unsafe_code)]
@@ -28,12 +31,17 @@ pub mod clock;
 pub mod config;
 pub mod console;
 pub mod demo;
+pub mod erasure;
 pub mod http;
 pub mod ingest;
 pub mod limits;
+pub mod metrics;
 pub mod model;
+pub mod probe;
 pub mod random;
+pub mod retention;
 pub mod secret;
+pub mod service_manager;
 pub mod store;
 pub mod sync;
 pub mod telemetry;

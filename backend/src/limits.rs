@@ -110,10 +110,10 @@ pub const LEASE_CHECK_INTERVAL: Duration = Duration::from_secs(5);
 /// How often parked items are looked through for reasons that are gone. Only a process that dies between two statements leaves any.
 pub const PARKED_CHECK_INTERVAL: Duration = Duration::from_secs(60);
 
-/// How often old attempts are deleted.
+/// How often what is old is deleted.
 pub const PRUNE_INTERVAL: Duration = Duration::from_secs(10 * 60);
 
-/// Attempts that are deleted in one step: short enough not to keep a writer waiting.
+/// Old rows that are deleted in one step: short enough not to keep a writer waiting.
 pub const PRUNE_ROWS: u64 = 1_000;
 
 /// How long it is believed what Zoho's modules and fields are like. Somebody may change them at any time; a change that matters is
@@ -164,3 +164,39 @@ pub const DRY_RUN_RECORDS: u64 = 200;
 
 /// Records of a dry run whose differences are shown.
 pub const DRY_RUN_SHOWN: usize = 50;
+
+/// How long PostgreSQL lets a transaction of ours stand idle: no statement follows the last one later than a second. When a connection
+/// dies without a word, this gives its locks back, and other processes go on.
+pub const IDLE_TRANSACTION: Duration = Duration::from_secs(60);
+
+/// How long it is kept how much happened: two months of charts, and eight weeks to know a site's usual rhythm.
+pub const ACTIVITY_TIME: Duration = Duration::from_secs(60 * 24 * 60 * 60);
+
+/// How old what the metrics say of the database may be. Prometheus asks each 15 seconds as a rule, and more than one may ask.
+pub const METRICS_INTERVAL: Duration = Duration::from_secs(5);
+
+/// Looking at the database for metrics takes at most one part in so many of the time: counting the items of a million records takes
+/// some tenths of a second.
+pub const METRICS_SHARE: u32 = 20;
+
+/// Rows of one table that one step of an erasure empties, under the writers' lock: a person has some hundreds.
+pub const ERASURE_ROWS: usize = 500;
+
+/// How often it is looked whether an erasure is due or has got further. One process at a time does.
+pub const ERASURE_INTERVAL: Duration = Duration::from_secs(2);
+
+/// Erasures that one round goes through: a college that deletes a whole year's accounts at once is worked off bit by bit.
+pub const ERASURES_AT_ONCE: u64 = 50;
+
+/// How often people are looked for who were deleted in Moodle.
+pub const DELETED_PEOPLE_INTERVAL: Duration = Duration::from_secs(60);
+
+/// When an erasure is checked again after it was done: soon, for what was still under way; and when a month has passed, for what
+/// people or other programs have entered again.
+pub const ERASURE_CHECKS: [Duration; 2] = [Duration::from_secs(24 * 60 * 60), Duration::from_secs(30 * 24 * 60 * 60)];
+
+/// When a check is tried again that could not be made because the destination did not answer.
+pub const ERASURE_CHECK_RETRY: Duration = Duration::from_secs(15 * 60);
+
+/// The rest between two steps of deleting what is old: ingest goes on between them, and still 10,000 rows go in a second.
+pub const PRUNE_REST: Duration = Duration::from_millis(100);

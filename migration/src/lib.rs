@@ -18,6 +18,7 @@ mod m20261122_000004_changes;
 mod m20261122_000005_statistics;
 mod m20261122_000006_sync;
 mod m20261122_000007_activity;
+mod m20261122_000009_erasures;
 mod m20261122_000010_console_sessions;
 
 /// Applies the migrations in their order.
@@ -35,6 +36,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261122_000006_sync::Migration),
             Box::new(m20261122_000007_activity::Migration),
             Box::new(m20261122_000010_console_sessions::Migration),
+            Box::new(m20261122_000009_erasures::Migration),
         ]
     }
 }

@@ -2,10 +2,14 @@
 
 use sea_orm_migration::{prelude::*, schema::*};
 
-use crate::{create_keyed_table, expect};
+use crate::{Expectation, create_keyed_table, expect};
 
 #[derive(DeriveMigrationName)]
 pub(crate) struct Migration;
+
+/// See `m20261122_000005_statistics`.
+const EXPECTATIONS: [Expectation; 2] =
+    [("activity", "activity", "1000000 20 10 1"), ("activity", "activity_subject", "1000000 200000 10 1")];
 
 #[async_trait::async_trait]
 impl MigrationTrait for Migration {
@@ -21,11 +25,14 @@ impl MigrationTrait for Migration {
             .primary_key(Index::create().col("minute").col("subject").col("name"))
             .to_owned();
         create_keyed_table(manager, activity).await?;
+        // The last minutes of one site.
+        let index = Index::create().name("activity_subject").table("activity").col("subject").col("minute").to_owned();
+        manager.create_index(index).await?;
         for column in ["audit", "audited_at"] {
             let column = if column == "audit" { text_null(column) } else { big_integer_null(column) };
             manager.alter_table(Table::alter().table("destinations").add_column(column).to_owned()).await?;
         }
-        expect(manager, &[("activity", "activity", "1000000 20 10 1")]).await
+        expect(manager, &EXPECTATIONS).await
     }
 
     async fn down(&self, manager: &SchemaManager) -> Result<(), DbErr> {

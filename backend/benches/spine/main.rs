@@ -1,4 +1,4 @@
-//! What the backend can take: events in, pages out, records to Zoho, on SQLite and on PostgreSQL.
+//! What the backend can take: events in, pages out, records to Zoho, on SQLite and on PostgreSQL; and the move from one to the other.
 //!
 //!     cargo bench -p backend-sync --bench spine -- [--quick] [--only NAME]
 //!
@@ -6,6 +6,8 @@
 //! and server share the machine, so the clients do as little as possible: one thread, raw connections, prebuilt bytes.
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a program whose output is for people")]
 
+mod big;
+mod copy;
 mod database;
 mod delivery;
 mod http;
@@ -35,7 +37,7 @@ struct Arguments {
     #[arg(long)]
     quick: bool,
     /// Only what has NAME in its name, of: ingest-sqlite, ingest-postgres, delivery-sqlite,
-    /// delivery-postgres, size-sqlite, size-postgres
+    /// delivery-postgres, size-sqlite, size-postgres, copy-postgres
     #[arg(long, value_name = "NAME", default_value = "", hide_default_value = true)]
     only: String,
     /// Of the ingest tables only the rows with TEXT in their name, as in "64 clients"; for profiling
@@ -78,7 +80,8 @@ async fn run(arguments: &Arguments, databases: &Databases) -> Result<(), Failed>
     println!("# Benchmark\n\n{}\n", report::machine(databases)?);
     for kind in [Kind::Sqlite, Kind::Postgres] {
         let wanted = |table: &str| format!("{table}-{}", kind.slug()).contains(&arguments.only);
-        if !["ingest", "delivery", "size"].into_iter().any(wanted) {
+        let copies = kind == Kind::Postgres && wanted("copy");
+        if !copies && !["ingest", "delivery", "size"].into_iter().any(wanted) {
             continue;
         }
         let Some(version) = databases.version(kind).await? else {
@@ -94,6 +97,9 @@ async fn run(arguments: &Arguments, databases: &Databases) -> Result<(), Failed>
         }
         if wanted("size") {
             size::run(databases, kind, arguments.quick).await?;
+        }
+        if copies {
+            copy::run(databases, arguments.quick).await?;
         }
     }
     println!("The whole run took {}.", report::duration(started.elapsed()));

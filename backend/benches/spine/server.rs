@@ -49,6 +49,11 @@ impl Server {
         Self::spawn(database, settings, "server.log", site_token, api_token).await
     }
 
+    /// Starts it on a database that has these tokens already.
+    pub(crate) async fn start_on(database: &Database, site_token: String, api_token: String) -> Result<Self, Failed> {
+        Self::spawn(database, &[], "server.log", site_token, api_token).await
+    }
+
     /// Another process on the same database.
     pub(crate) async fn another(&self, database: &Database, settings: &[(&str, &str)]) -> Result<Self, Failed> {
         let name =
@@ -102,10 +107,8 @@ impl Server {
 
     pub(crate) fn usage(&self) -> Result<Usage, Failed> {
         let folder = PathBuf::from(format!("/proc/{}", self.child.id()));
-        let status = fs::read_to_string(folder.join("status"))?;
-        let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).ok_or("no VmHWM in /proc")?;
-        let peak_kib: u64 = peak.trim().trim_end_matches(" kB").parse()?;
-        Ok(Usage { cpu_seconds: cpu_seconds(&fs::read_to_string(folder.join("stat"))?)?, peak_bytes: peak_kib * 1024 })
+        let peak_bytes = peak_bytes_of(self.child.id())?.ok_or("no VmHWM in /proc")?;
+        Ok(Usage { cpu_seconds: cpu_seconds(&fs::read_to_string(folder.join("stat"))?)?, peak_bytes })
     }
 
     /// Stops it as an operator does; it must drain and end well.
@@ -147,6 +150,14 @@ pub(crate) fn cpu_seconds_of(process: u32) -> Result<f64, Failed> {
     cpu_seconds(&fs::read_to_string(format!("/proc/{process}/stat"))?)
 }
 
+/// The most bytes of memory that a process ever held; none when it has ended.
+pub(crate) fn peak_bytes_of(process: u32) -> Result<Option<u64>, Failed> {
+    let status = fs::read_to_string(format!("/proc/{process}/status"))?;
+    let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+    let kib: Option<u64> = peak.map(|peak| peak.trim().trim_end_matches(" kB").parse()).transpose()?;
+    Ok(kib.map(|kib| kib * 1024))
+}
+
 /// Runs a subcommand to its end; it must succeed.
 pub(crate) fn run(database: &Database, settings: &[(&str, &str)], arguments: &[&str]) -> Result<(), Failed> {
     let output = command(database).envs(settings.iter().copied()).args(arguments).output()?;
@@ -161,7 +172,7 @@ pub(crate) fn own_cpu_seconds() -> Result<f64, Failed> {
     cpu_seconds(&fs::read_to_string("/proc/self/stat")?)
 }
 
-fn command(database: &Database) -> Command {
+pub(crate) fn command(database: &Database) -> Command {
     let mut command = Command::new(PROGRAM);
     for (name, _) in std::env::vars_os() {
         if name.to_string_lossy().starts_with("BACKEND_SYNC_") {

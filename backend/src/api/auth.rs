@@ -8,7 +8,7 @@ use std::{
 use poem::Request;
 use poem_openapi::{
     SecurityScheme,
-    auth::{ApiKey, Bearer},
+    auth::{ApiKey, Bearer, BearerAuthorization},
 };
 
 use super::{
@@ -87,7 +87,8 @@ impl Tokens {
         senders.insert(sender.hash.clone(), Arc::clone(sender));
     }
 
-    fn used(&self, token_id: i64, now: Timestamp) {
+    /// Notes that a token was used.
+    pub(crate) fn used(&self, token_id: i64, now: Timestamp) {
         self.last_used.lock().unwrap_or_else(PoisonError::into_inner).insert(token_id, now);
     }
 }
@@ -136,6 +137,11 @@ async fn check_operator(request: &Request, bearer: Bearer) -> poem::Result<()> {
         Scope::Operate => Ok(()),
         Scope::Read | Scope::Ingest => Err(Problem::new(Code::Forbidden).into()),
     }
+}
+
+/// Lets the tokens of API consumers pass, for what is outside of the OpenAPI document.
+pub(super) async fn check_reader(request: &Request) -> poem::Result<()> {
+    check_api(request, Bearer::from_request(request)?).await
 }
 
 /// What the token of an API consumer allows.

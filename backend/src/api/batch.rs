@@ -1,6 +1,9 @@
 //! Many events in one request, each with its own id and its own outcome.
 
-use std::{collections::HashMap, sync::Arc};
+use std::{
+    collections::{BTreeMap, HashMap},
+    sync::Arc,
+};
 
 use poem::web::Data;
 use poem_openapi::{Object, OpenApi};
@@ -14,7 +17,7 @@ use super::{
     auth::SiteToken,
     body::{JsonText, parse_problem},
     failure::{Failure, Sending},
-    moodle::{log_rejected, refuse, store},
+    moodle::{count_rejected, log_rejected, refuse, store},
     problem::{Code, InvalidField, Problem},
     schema,
 };
@@ -127,27 +130,30 @@ impl Field for Uuid {
 struct Refusal {
     /// The sender's id of it, as far as it could be read.
     client_id: Option<Uuid>,
+    /// Its type, as far as it could be read.
+    event_type: Option<EventType>,
     code: Code,
     errors: Vec<FieldError>,
 }
 
 /// Reads one event of a batch; `pointer` is where it stands there.
 fn read_event(text: &RawValue, pointer: &str) -> Result<Event, Refusal> {
-    let malformed = |client_id, pointer: String| Refusal {
+    let malformed = |client_id, event_type, pointer: String| Refusal {
         client_id,
+        event_type,
         code: Code::MalformedJson,
         errors: vec![FieldError::new(pointer, FieldErrorCode::WrongType)],
     };
     if !is_object(text.get()) {
         let errors = vec![FieldError::new(pointer, FieldErrorCode::WrongType)];
-        return Err(Refusal { client_id: None, code: Code::ValidationFailed, errors });
+        return Err(Refusal { client_id: None, event_type: None, code: Code::ValidationFailed, errors });
     }
     let members: Result<HashMap<String, &RawValue>, _> = serde_json::from_str(text.get());
-    let mut members = members.map_err(|_| malformed(None, pointer.to_owned()))?;
+    let mut members = members.map_err(|_| malformed(None, None, pointer.to_owned()))?;
     let data = members.remove("data");
     let mut envelope = Map::new();
     for (name, value) in members {
-        let value = serde_json::from_str(value.get()).map_err(|_| malformed(None, pointer.to_owned()))?;
+        let value = serde_json::from_str(value.get()).map_err(|_| malformed(None, None, pointer.to_owned()))?;
         envelope.insert(name, value);
     }
     let mut fields = Fields::new(envelope);
@@ -157,7 +163,7 @@ fn read_event(text: &RawValue, pointer: &str) -> Result<Event, Refusal> {
     let sequence: Option<Sequence> = fields.required("sequence");
     let mut errors = fields.finish().err().unwrap_or_default();
     let value = data.map(|data| serde_json::from_str(data.get())).transpose();
-    let value = value.map_err(|_| malformed(client_id, format!("{pointer}/data")))?;
+    let value = value.map_err(|_| malformed(client_id, event_type, format!("{pointer}/data")))?;
     let mut change = None;
     match (value, event_type) {
         (None | Some(Value::Null), _) => errors.push(FieldError::new("/data", FieldErrorCode::Required)),
@@ -176,7 +182,7 @@ fn read_event(text: &RawValue, pointer: &str) -> Result<Event, Refusal> {
         }
         _ => {
             let errors = errors.into_iter().map(|error| error.below(pointer)).collect();
-            Err(Refusal { client_id, code: Code::ValidationFailed, errors })
+            Err(Refusal { client_id, event_type, code: Code::ValidationFailed, errors })
         }
     }
 }
@@ -197,6 +203,7 @@ impl Operations {
         let sender = token.0;
         let mut outcomes = Vec::new();
         let mut events = Vec::new();
+        let mut rejected: BTreeMap<Option<EventType>, u64> = BTreeMap::new();
         let texts = match split(&body.text) {
             Ok(texts) => texts,
             Err(problem) => return Err(refuse(&context, &sender, problem).await.into()),
@@ -208,7 +215,8 @@ impl Operations {
                     outcomes.push(EventOutcome::rejected(event.client_id, Code::EventNotStorable, vec![]));
                     events.push((index, event));
                 }
-                Err(Refusal { client_id, code, errors }) => {
+                Err(Refusal { client_id, event_type, code, errors }) => {
+                    *rejected.entry(event_type).or_default() += 1;
                     log_rejected(&sender, "an", &errors);
                     outcomes.push(EventOutcome::rejected(client_id, code, errors));
                 }
@@ -225,6 +233,7 @@ impl Operations {
                 }
             }
         }
+        rejected.into_iter().for_each(|(event_type, count)| count_rejected(&context, &sender, event_type, count));
         Ok(Answer(BatchOutcome { outcomes }))
     }
 }

@@ -42,7 +42,7 @@ pub(crate) struct StateCounts {
 }
 
 impl StateCounts {
-    fn add(&mut self, state: ItemState, count: u64) {
+    pub(crate) fn add(&mut self, state: ItemState, count: u64) {
         self.total += count;
         *match state {
             ItemState::Pending => &mut self.pending,

@@ -119,12 +119,16 @@ fn usual_code(status: u16) -> Code {
     }
 }
 
+/// The id of a request, in the document's examples.
+const REQUEST_ID: &str = "019aaccb-4d2c-7d27-9d8a-5c1b0f3a4e21";
+
 /// The schema of a problem with the example of one status.
 fn schema(status: u16) -> MetaSchemaRef {
-    let example = match usual_code(status) {
+    let problem = match usual_code(status) {
         Code::ValidationFailed => Problem::validation(vec![FieldError::new("/userid", FieldErrorCode::Required)]),
         code => Problem::new(code),
     };
+    let example = problem.of_request(REQUEST_ID);
     let all_of = vec![Problem::schema_ref()];
     MetaSchemaRef::Inline(Box::new(MetaSchema { all_of, example: example.to_json(), ..MetaSchema::ANY }))
 }

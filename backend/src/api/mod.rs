@@ -10,6 +10,7 @@ mod courses;
 mod destinations;
 mod docs;
 mod enrolments;
+mod erasures;
 mod events;
 mod examples;
 mod failure;
@@ -17,12 +18,14 @@ mod grades;
 mod handshake;
 mod health;
 mod items;
+mod metrics;
 mod moodle;
 mod parameters;
 mod plan;
 mod problem;
 mod record;
 mod related;
+mod request_id;
 mod retry;
 mod schema;
 mod timeline;
@@ -44,7 +47,16 @@ pub(crate) use record::Renderer;
 
 use tokio::sync::Notify;
 
-use crate::{activity::Tally, clock::Clock, ingest::Ingest, store::Store, zoho::destination::Zoho};
+use crate::{
+    activity::Tally,
+    clock::Clock,
+    ingest::Ingest,
+    metrics::{Counters, Metrics},
+    model::ErasurePolicy,
+    random::Random,
+    store::Store,
+    zoho::destination::Zoho,
+};
 
 /// Version of the contract, `major.minor`: a new major breaks senders or readers, a new minor adds.
 pub const CONTRACT_VERSION: &str = "1.0";
@@ -61,10 +73,23 @@ pub struct Context {
     pub zoho: Option<Arc<Zoho>>,
     /// Counts how much happens.
     pub activity: Tally,
+    /// What Prometheus sees.
+    pub metrics: Metrics,
     /// Tells the delivery of this process that items are due.
     pub due: Arc<Notify>,
+    /// What an erasure does at the destination.
+    pub policy: ErasurePolicy,
     /// The time.
     pub clock: Clock,
+    /// Randomness, for the ids of requests.
+    pub random: Random,
+}
+
+impl Context {
+    /// What counts what happens.
+    fn counters(&self) -> Counters {
+        Counters { metrics: self.metrics.clone(), activity: self.activity.clone() }
+    }
 }
 
 #[derive(Tags)]
@@ -79,6 +104,8 @@ enum Tag {
     Log,
     /// The delivery: what is where on its way, why, and what to do about it. Authorize with an API token of scope `operate`.
     Delivery,
+    /// People whose data was erased, with certificates. Authorize with an API token of scope `operate`.
+    Erasure,
     /// Whether the server is well. No authorization.
     Health,
 }
@@ -89,7 +116,7 @@ type Operations = (
     (grades::Operations, completions::Operations),
     (events::Operations, changes::Operations, health::Operations),
     (destinations::Operations, items::Operations, retry::Operations),
-    (plan::Operations, timeline::Operations),
+    (plan::Operations, timeline::Operations, erasures::Operations),
 );
 
 fn service() -> OpenApiService<Operations, ()> {
@@ -99,7 +126,7 @@ fn service() -> OpenApiService<Operations, ()> {
         (grades::Operations, completions::Operations),
         (events::Operations, changes::Operations, health::Operations),
         (destinations::Operations, items::Operations, retry::Operations),
-        (plan::Operations, timeline::Operations),
+        (plan::Operations, timeline::Operations, erasures::Operations),
     );
     OpenApiService::new(operations, "Backend Sync", env!("CARGO_PKG_VERSION"))
         .summary("What happens in Moodle, kept durably and made readable, on its way to Zoho CRM")
@@ -116,13 +143,19 @@ pub fn openapi_document() -> String {
 
 /// All that the server answers: the API, its documentation, and `pages` at every other address.
 pub fn endpoint(context: Arc<Context>, pages: impl Endpoint + 'static) -> impl Endpoint {
-    let service = service();
+    let (service, measured) = (service(), context.metrics.clone());
+    let (clock, random) = (context.clock.clone(), context.random.clone());
+    metrics::prepare(&measured);
     Route::new()
         .at("/docs", docs::swagger_ui(&service.swagger_ui_html(), &service.spec()))
         .at("/openapi.json", docs::openapi(openapi_document()))
+        .at("/metrics", metrics::page())
         .nest_no_strip("/api/v1", service.into_endpoint())
         .nest_no_strip("/", pages)
         .data(context)
+        .around(metrics::note_route)
         .with(CatchPanic::new().with_handler(problem::panicked))
         .around(problem::as_documents)
+        .around(move |endpoint, request| metrics::observe(measured.clone(), endpoint, request))
+        .around(move |endpoint, request| request_id::identified(endpoint, request, clock.clone(), random.clone()))
 }

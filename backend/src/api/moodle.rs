@@ -65,6 +65,12 @@ pub(super) fn log_rejected(sender: &Sender, what: &str, errors: &[FieldError]) {
     tracing::warn!(site, outcome = "rejected", fields, "📥 Received {what} event");
 }
 
+/// Counts events that never came to the writer. The type is unknown when it could not be read.
+pub(super) fn count_rejected(context: &Context, sender: &Sender, event_type: Option<EventType>, count: u64) {
+    let outcome = Outcome::Rejected.as_str();
+    context.counters().events(context.clock.now(), &sender.site.name, event_type, outcome, count);
+}
+
 /// What to answer to events that the writer never sees: the problem, unless the token has been revoked meanwhile.
 pub(super) async fn refuse(context: &Context, sender: &Sender, problem: Problem) -> Problem {
     context.tokens.check(sender, &context.store).await.err().unwrap_or(problem)
@@ -81,7 +87,13 @@ fn read(sender: &Sender, event_type: EventType, text: &str) -> Result<Change, Pr
 async fn receive<T>(context: &Context, sender: &Sender, event_type: EventType, body: JsonText<T>) -> Received {
     let change = match read(sender, event_type, &body.text) {
         Ok(change) => change,
-        Err(problem) => return Err(refuse(context, sender, problem).await.into()),
+        Err(problem) => {
+            let problem = refuse(context, sender, problem).await;
+            if matches!(problem.code, Code::MalformedJson | Code::ValidationFailed) {
+                count_rejected(context, sender, Some(event_type), 1);
+            }
+            return Err(problem.into());
+        }
     };
     // This sender gives no time and no sequence: the time of the last change in Moodle is the version.
     let version = Version { time: change.time().0, sequence: None };

@@ -1,7 +1,9 @@
 //! Errors as problem documents (RFC 9457), each with a stable code.
 
+use std::sync::Arc;
+
 use poem::{
-    Endpoint, Error, IntoResponse, Request, Response,
+    Endpoint, Error, IntoResponse, PathPattern, Request, Response,
     error::{MethodNotAllowedError, NotFoundError},
     http::{HeaderValue, StatusCode, header},
 };
@@ -157,6 +159,10 @@ pub(super) struct Problem {
     detail: String,
     /// Every invalid field or parameter.
     pub(super) errors: Vec<InvalidField>,
+    /// Names the request in the server's log; the same as the header `X-Request-Id`.
+    // Behind a pointer, because results carry problems about.
+    #[oai(skip_serializing_if_is_none)]
+    request_id: Option<Arc<String>>,
 }
 
 impl Problem {
@@ -171,13 +177,18 @@ impl Problem {
             code.to_json().as_ref().and_then(|c| c.as_str()).unwrap_or_default()
         );
         let title = status.canonical_reason().unwrap_or_default().to_owned();
-        Self { kind, title, status: status.as_u16(), code, detail, errors: Vec::new() }
+        Self { kind, title, status: status.as_u16(), code, detail, errors: Vec::new(), request_id: None }
     }
 
     /// All invalid fields of a body.
     pub(super) fn validation(errors: Vec<FieldError>) -> Self {
         let errors = errors.into_iter().map(InvalidField::from).collect();
         Self { errors, ..Self::new(Code::ValidationFailed) }
+    }
+
+    /// The same, of the request with this id.
+    pub(super) fn of_request(self, id: &str) -> Self {
+        Self { request_id: Some(Arc::new(id.to_owned())), ..self }
     }
 
     /// One invalid parameter.
@@ -191,8 +202,10 @@ impl Problem {
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
         let status = self.code.status();
-        let mut response = Json(self).into_response();
+        let mut response = Json(&self).into_response();
         response.set_status(status);
+        // For `name_request`, which knows the id.
+        response.set_data(self);
         let headers = response.headers_mut();
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
         if status == StatusCode::SERVICE_UNAVAILABLE {
@@ -207,7 +220,10 @@ impl IntoResponse for Problem {
 
 impl From<Problem> for Error {
     fn from(problem: Problem) -> Self {
-        Self::from_response(problem.into_response())
+        // The framework forgets what an error's response carries.
+        let mut error = Self::from_response(problem.clone().into_response());
+        error.set_data(problem);
+        error
     }
 }
 
@@ -252,6 +268,9 @@ pub(super) async fn as_documents<E: Endpoint>(endpoint: E, request: Request) -> 
             }
             let refused_method = problem.code == Code::MethodNotAllowed;
             let mut response = problem.into_response();
+            if let Some(route) = error.data::<PathPattern>() {
+                response.set_data(route.clone());
+            }
             if refused_method {
                 response.headers_mut().insert(header::ALLOW, allowed_method(&path));
             }
@@ -263,6 +282,13 @@ pub(super) async fn as_documents<E: Endpoint>(endpoint: E, request: Request) -> 
         response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
     }
     Ok(response)
+}
+
+/// Writes the id of its request into a problem document.
+pub(super) fn name_request(response: &mut Response, id: &str) {
+    if let Some(problem) = response.extensions_mut().remove::<Problem>() {
+        response.set_body(problem.of_request(id).to_json_string());
+    }
 }
 
 /// The one method of an address: sites send with POST, operators act with POST, everything else is read with GET.

@@ -122,7 +122,7 @@ pub(super) fn read_fields<T>(text: &str, read: impl FnOnce(&mut Fields) -> Optio
 }
 
 /// The site that a body names.
-async fn site_of_body(store: &Store, name: Option<String>) -> Result<Option<i64>, Problem> {
+pub(super) async fn site_of_body(store: &Store, name: Option<String>) -> Result<Option<i64>, Problem> {
     let unknown = || Problem::validation(vec![FieldError::new("/site", FieldErrorCode::UnknownValue)]);
     let Some(name) = name else { return Ok(None) };
     let name: SiteName = name.parse().map_err(|_| unknown())?;

@@ -1,7 +1,10 @@
 //! The command line: one file per subcommand, each thin.
 
+mod copy_database;
 mod demo;
 mod doctor;
+mod erase;
+mod health;
 mod migrate;
 mod openapi;
 mod print_config;
@@ -25,9 +28,10 @@ use crate::{
     clock::{Clock, Timestamp},
     config::{Config, ConfigError, FILE_VARIABLE, Overrides},
     demo::DemoError,
+    probe::ProbeError,
     secret::{self, TokenKind},
-    store::{Store, StoreError},
-    telemetry::InvalidFilter,
+    store::{Store, StoreError, copy::CopyError},
+    telemetry::TelemetryError,
     tokens::TokenError,
     zoho::client::CallError,
 };
@@ -62,9 +66,20 @@ enum Command {
         /// Listen here instead of 127.0.0.1:8001; port 0 takes a free one [environment: BACKEND_SYNC_LISTEN]
         #[arg(long, value_name = "ADDRESS:PORT")]
         listen: Option<SocketAddr>,
+        /// Write the tokens of the first start into this file, for its owner alone, instead of showing them
+        #[arg(long, value_name = "FILE")]
+        first_tokens: Option<PathBuf>,
     },
     /// Create or update the tables of the database
     Migrate,
+    /// Move from SQLite to PostgreSQL: copy the whole database, and prove that the copy is equal
+    ///
+    /// Stop the server first; nobody else may have the SQLite file open. It is only read, and kept. The PostgreSQL database must be
+    /// there and be empty; its tables are made. Copying can be interrupted at any time, and goes on when the same command is given again.
+    /// In the end both databases are compared, every value of every row; the command fails when they differ.
+    ///
+    /// A password need not stand in the URL: the environment variable PGPASSWORD and the file .pgpass are read.
+    CopyDatabase(copy_database::Arguments),
     /// Add Moodle sites and manage their tokens
     #[command(subcommand)]
     Site(site::SiteCommand),
@@ -77,6 +92,13 @@ enum Command {
     /// Connect to Zoho CRM, check and prepare it
     #[command(subcommand)]
     Zoho(zoho::ZohoCommand),
+    /// Erase a person: from records, event log and Zoho, and keep it so
+    ///
+    /// Shows what would be erased, asks, does it, and prints the certificate. This cannot be undone.
+    Erase(erase::Arguments),
+    /// See and check the erasures of people
+    #[command(subcommand)]
+    Erasures(erase::ErasuresCommand),
     /// Print the OpenAPI document: the contract with Moodle's plugin and with API consumers
     Openapi {
         /// Write it to this file
@@ -91,6 +113,8 @@ enum Command {
     Config,
     /// Check configuration, database, migrations, clock and disk, and say what to do
     Doctor,
+    /// Ask the server that runs on this machine with this configuration whether it can do its work
+    Health,
 }
 
 /// A command that failed. The message is for a person.
@@ -99,9 +123,13 @@ enum CliError {
     #[error(transparent)]
     Config(#[from] ConfigError),
     #[error(transparent)]
-    Filter(#[from] InvalidFilter),
+    Telemetry(#[from] TelemetryError),
     #[error(transparent)]
     Store(#[from] StoreError),
+    #[error(transparent)]
+    Copy(#[from] CopyError),
+    #[error("the copy differs from the source in {}; see above", .0.join(", "))]
+    CopyDiffers(Vec<String>),
     #[error(transparent)]
     App(#[from] AppError),
     #[error(transparent)]
@@ -125,6 +153,8 @@ enum CliError {
     /// Something is wrong with the delivery, and not with the command.
     #[error("{0}")]
     Delivery(String),
+    #[error("the server at {address} is not ready: {error}")]
+    NotReady { address: SocketAddr, error: ProbeError },
     #[error("{0} of the checks failed")]
     Unhealthy(usize),
 }
@@ -147,7 +177,7 @@ fn run(settings: Settings, command: Command) -> Result<(), CliError> {
     }
     let overrides = Overrides {
         file: settings.config.or_else(|| std::env::var_os(FILE_VARIABLE).map(PathBuf::from)),
-        listen: if let Command::Serve { listen } = &command { *listen } else { None },
+        listen: if let Command::Serve { listen, .. } = &command { *listen } else { None },
         database_url: settings.database_url,
     };
     let load = || Config::load(&overrides, std::env::vars());
@@ -157,11 +187,15 @@ fn run(settings: Settings, command: Command) -> Result<(), CliError> {
         Command::Config => print_config::run(),
         Command::Doctor => wait_for(doctor::run(load(), &clock)),
         Command::Demo(arguments) => wait_for(demo::run(arguments, clock)),
-        Command::Serve { .. } => wait_for(serve::run(load()?, clock)),
+        Command::Health => wait_for(health::run(load()?)),
+        Command::Serve { first_tokens, .. } => wait_for(serve::run(load()?, first_tokens, clock)),
         Command::Migrate => wait_for(migrate::run(load()?)),
+        Command::CopyDatabase(arguments) => wait_for(copy_database::run(arguments)),
         Command::Site(command) => wait_for(site::run(load()?, command, &clock)),
         Command::Token(command) => wait_for(token::run(load()?, command, &clock)),
         Command::Sync(command) => wait_for(sync::run(load()?, command, &clock)),
+        Command::Erase(arguments) => wait_for(erase::run(load()?, arguments, &clock)),
+        Command::Erasures(command) => wait_for(erase::erasures(load()?, command, &clock)),
         Command::Zoho(command) => wait_for(zoho::run(load, command, &clock)),
     }
 }

@@ -1,6 +1,12 @@
 //! `backend-sync serve`
 
-use std::net::SocketAddr;
+use std::{
+    io::Write,
+    net::SocketAddr,
+    path::{Path, PathBuf},
+};
+
+use tempfile::NamedTempFile;
 
 use super::{CliError, make_token, open, print};
 use crate::{app::App, clock::Clock, config::Config, model::SiteName, secret::TokenKind, store::Store, telemetry};
@@ -8,34 +14,64 @@ use crate::{app::App, clock::Clock, config::Config, model::SiteName, secret::Tok
 const FIRST_SITE: &str = "moodle";
 const FIRST_TOKEN: &str = "first";
 
-pub(super) async fn run(config: Config, clock: Clock) -> Result<(), CliError> {
-    let _log = telemetry::start(&config.log)?;
+pub(super) async fn run(config: Config, first_tokens: Option<PathBuf>, clock: Clock) -> Result<(), CliError> {
+    let telemetry = telemetry::start(&config.log, config.tracing.as_ref())?;
     let store = open(&config).await?;
     let app = App::bind(&config, store.clone(), clock.clone()).await?;
-    welcome(&store, app.address(), &clock).await?;
+    welcome(&store, app.address(), first_tokens.as_deref(), &clock).await?;
     tracing::info!(address = %app.address(), database = %config.database_url, version = env!("CARGO_PKG_VERSION"), "serving");
     if config.zoho.is_none() {
         tracing::info!(
             "no destination is configured: records are kept and can be read; see the section [zoho] of backend-sync config"
         );
     }
-    Ok(app.run().await?)
+    let result = app.run().await;
+    telemetry.end(config.shutdown.grace()).await;
+    Ok(result?)
 }
 
-/// At the first start, makes a site and an API token, and shows both this once.
-async fn welcome(store: &Store, address: SocketAddr, clock: &Clock) -> Result<(), CliError> {
+/// At the first start, makes a site and an API token, and shows both this once: here, or in `file`.
+async fn welcome(store: &Store, address: SocketAddr, file: Option<&Path>, clock: &Clock) -> Result<(), CliError> {
+    if file.is_none() && output_is_the_journal() {
+        if store.sites().await?.is_empty() {
+            tracing::warn!(
+                "nobody can send events yet, and tokens are not shown in a log: see backend-sync site add, and token add"
+            );
+        }
+        return Ok(());
+    }
+    // Before there are tokens, so that none are made that could not be shown.
+    let prepared = file.map(prepare).transpose()?;
     let (site_token, site_hash) = make_token(TokenKind::Site)?;
     let (api_token, api_hash) = make_token(TokenKind::Api)?;
     let name: SiteName = FIRST_SITE.parse().map_err(|error| CliError::Usage(format!("{error}")))?;
     if !store.add_first(&name, site_hash, FIRST_TOKEN, api_hash, clock.now()).await? {
         return Ok(());
     }
-    print(format_args!(
+    let text = format!(
         "\nThis is the first start. Keep these two tokens; they are not shown again.\n\n\
          In Moodle, under Site administration > Plugins > Local plugins > Backend Sync:\n\
          \x20   Backend API URL   http://{address}\n\
          \x20   API Token         {site_token}\n\n\
          For readers of the API (Authorization: Bearer), for example at http://{address}/docs:\n\
          \x20   API token         {api_token}\n"
-    ))
+    );
+    let Some((mut prepared, path)) = prepared.zip(file) else { return print(text) };
+    let cannot = |error| CliError::Write { path: path.to_owned(), error };
+    prepared.write_all(text.as_bytes()).and_then(|()| prepared.as_file().sync_all()).map_err(cannot)?;
+    prepared.persist(path).map_err(|error| cannot(error.error))?;
+    tracing::info!(file = %path.display(), "the first start: this file has the tokens; keep them, and delete it");
+    Ok(())
+}
+
+/// A file beside `path` that only its owner may read, and that is gone when it is not kept.
+fn prepare(path: &Path) -> Result<NamedTempFile, CliError> {
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    NamedTempFile::new_in(folder).map_err(|error| CliError::Write { path: path.to_owned(), error })
+}
+
+/// Whether what is printed ends up in systemd's journal, which keeps it and shows it to many.
+fn output_is_the_journal() -> bool {
+    let Ok(journal) = std::env::var("JOURNAL_STREAM") else { return false };
+    rustix::fs::fstat(std::io::stdout()).is_ok_and(|output| journal == format!("{}:{}", output.st_dev, output.st_ino))
 }

@@ -1,11 +1,11 @@
 //! The settings: the embedded default, overridden by a file, by the environment, by flags.
 
-use std::{net::SocketAddr, path::PathBuf, time::Duration};
+use std::{collections::BTreeMap, net::SocketAddr, path::PathBuf, time::Duration};
 
 use config::{Environment, File, FileFormat};
 use serde::Deserialize;
 
-use crate::{secret::Secret, store::DatabaseUrl};
+use crate::{model::ErasurePolicy, secret::Secret, store::DatabaseUrl};
 
 /// Every setting with its default and what it means.
 pub const DEFAULT: &str = include_str!("default.toml");
@@ -29,8 +29,14 @@ pub struct Config {
     pub ingest: Ingest,
     /// How records are delivered.
     pub sync: Sync,
+    /// How long things are kept.
+    pub retention: Retention,
+    /// How people are erased.
+    pub erasure: Erasure,
     /// Zoho CRM, if it is a destination.
     pub zoho: Option<Zoho>,
+    /// Where traces are sent, if anywhere.
+    pub tracing: Option<Tracing>,
     /// How the server stops.
     pub shutdown: Shutdown,
 }
@@ -95,8 +101,49 @@ impl Sync {
 
     /// How long attempts are kept.
     pub fn attempts(&self) -> Duration {
-        Duration::from_secs(u64::from(self.attempts_days) * 24 * 60 * 60)
+        days(self.attempts_days)
     }
+}
+
+/// How long things are kept.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Retention {
+    events_days: u16,
+    activity_days: u16,
+}
+
+impl Retention {
+    /// How long events are kept; none is for ever.
+    pub fn events(&self) -> Option<Duration> {
+        (self.events_days > 0).then(|| days(self.events_days))
+    }
+
+    /// How long the counts of what happens are kept; none is for ever.
+    pub fn activity(&self) -> Option<Duration> {
+        (self.activity_days > 0).then(|| days(self.activity_days))
+    }
+}
+
+/// How people are erased.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Erasure {
+    /// What happens in Zoho.
+    pub zoho: ErasurePolicy,
+    on_user_deleted: bool,
+    grace_days: u16,
+}
+
+impl Erasure {
+    /// How long after their deletion in Moodle people are erased; none when they are not.
+    pub fn grace(&self) -> Option<Duration> {
+        self.on_user_deleted.then(|| days(self.grace_days))
+    }
+}
+
+fn days(days: u16) -> Duration {
+    Duration::from_secs(u64::from(days) * 24 * 60 * 60)
 }
 
 /// Zoho CRM as a destination.
@@ -164,6 +211,64 @@ pub fn is_safe(url: &str) -> bool {
         "https" => url.host_str().is_some(),
         "http" => here,
         _ => false,
+    }
+}
+
+/// Where traces are sent.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Tracing {
+    otlp_endpoint: String,
+    /// What this server is called there.
+    #[serde(default = "Tracing::default_service_name")]
+    pub service_name: String,
+    /// How many of the traces that begin here are sent, from 0 to 1.
+    #[serde(default = "Tracing::default_sampling_ratio")]
+    pub sampling_ratio: f64,
+    /// What is sent with each batch, such as a credential.
+    #[serde(default)]
+    pub headers: BTreeMap<String, Secret>,
+}
+
+impl Tracing {
+    fn default_service_name() -> String {
+        "backend-sync".to_owned()
+    }
+
+    fn default_sampling_ratio() -> f64 {
+        1.0
+    }
+
+    /// The address that takes traces.
+    pub fn traces_url(&self) -> String {
+        format!("{}/v1/traces", self.otlp_endpoint.trim_end_matches('/'))
+    }
+
+    fn check(&self) -> Result<(), ConfigError> {
+        let is_http = |url: &str| reqwest::Url::parse(url).is_ok_and(|url| matches!(url.scheme(), "http" | "https"));
+        if !is_http(&self.otlp_endpoint) {
+            return Err(ConfigError::OutOfRange {
+                key: "tracing.otlp_endpoint",
+                range: "an address that begins with http:// or https://",
+            });
+        }
+        if !self.headers.is_empty() && !is_safe(&self.otlp_endpoint) {
+            return Err(ConfigError::OutOfRange {
+                key: "tracing.otlp_endpoint",
+                range: "an address that begins with https://, because of tracing.headers",
+            });
+        }
+        let is_header = |(name, value): (&String, &Secret)| {
+            reqwest::header::HeaderName::from_bytes(name.as_bytes()).is_ok()
+                && reqwest::header::HeaderValue::from_str(value.expose()).is_ok()
+        };
+        if !self.headers.iter().all(is_header) {
+            return Err(ConfigError::OutOfRange { key: "tracing.headers", range: "names and values of HTTP headers" });
+        }
+        if !(0.0..=1.0).contains(&self.sampling_ratio) {
+            return Err(ConfigError::OutOfRange { key: "tracing.sampling_ratio", range: "between 0 and 1" });
+        }
+        Ok(())
     }
 }
 
@@ -254,6 +359,9 @@ impl Config {
         if let Some(zoho) = &self.zoho {
             zoho.check()?;
         }
+        if let Some(tracing) = &self.tracing {
+            tracing.check()?;
+        }
         Ok(self)
     }
 }
@@ -298,6 +406,33 @@ mod tests {
     fn limits_are_checked() {
         let error = load(&Overrides::default(), &[("BACKEND_SYNC_INGEST__TRANSACTION_EVENTS", "0")]).unwrap_err();
         assert!(error.contains("ingest.transaction_events"), "{error}");
+    }
+
+    #[test]
+    fn traces_go_where_they_may() {
+        let tracing = |settings: &[(&'static str, &'static str)]| {
+            load(&Overrides::default(), settings).map(|config| config.tracing.unwrap())
+        };
+        const ENDPOINT: &str = "BACKEND_SYNC_TRACING__OTLP_ENDPOINT";
+        const KEY: (&str, &str) = ("BACKEND_SYNC_TRACING__HEADERS__X-KEY", "pa55");
+        assert!(load(&Overrides::default(), &[]).unwrap().tracing.is_none());
+        let plain = tracing(&[(ENDPOINT, "http://collector:4318/")]).unwrap();
+        assert_eq!(plain.traces_url(), "http://collector:4318/v1/traces");
+        assert_eq!((plain.service_name.as_str(), plain.sampling_ratio), ("backend-sync", 1.0));
+        let safe = tracing(&[(ENDPOINT, "https://collector"), KEY]).unwrap();
+        assert_eq!(safe.headers["x-key"].expose(), "pa55");
+        for (settings, key) in [
+            (vec![(ENDPOINT, "collector:4318")], "tracing.otlp_endpoint"),
+            (vec![(ENDPOINT, "http://collector:4318"), KEY], "tracing.otlp_endpoint"),
+            (
+                vec![(ENDPOINT, "http://localhost"), ("BACKEND_SYNC_TRACING__SAMPLING_RATIO", "1.5")],
+                "tracing.sampling_ratio",
+            ),
+            (vec![(ENDPOINT, "http://localhost"), ("BACKEND_SYNC_TRACING__HEADERS__A B", "pa55")], "tracing.headers"),
+        ] {
+            let error = tracing(&settings).unwrap_err();
+            assert!(error.contains(key) && !error.contains("pa55"), "{error}");
+        }
     }
 
     #[test]

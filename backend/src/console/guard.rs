@@ -1,7 +1,8 @@
 //! What holds for every page: security headers, no action that another site's page asked for, errors as pages.
 
 use poem::{
-    Endpoint, Error, IntoResponse, Request, Response,
+    Endpoint, IntoResponse, Request, Response,
+    error::ReadBodyError,
     http::{HeaderName, HeaderValue, Method, header},
 };
 
@@ -22,27 +23,18 @@ const HEADERS: [(HeaderName, &str); 6] = [
 ];
 
 /// Lets a request through to a page, or refuses it.
-pub(super) async fn protect<E: Endpoint>(endpoint: E, request: Request) -> poem::Result<Response> {
-    // Somebody who is no browser gets the API's errors.
-    let browser = request
-        .headers()
-        .get(header::ACCEPT)
-        .is_some_and(|accept| accept.to_str().is_ok_and(|accept| accept.contains("text/html")))
-        || request.headers().contains_key("hx-request");
-    let result = match check(&request) {
+pub(super) async fn protect<E: Endpoint>(endpoint: E, mut request: Request) -> poem::Result<Response> {
+    let browser = is_browser(&request);
+    let result = match check(&mut request).await {
         Ok(()) => endpoint.call(request).await.map(IntoResponse::into_response),
         Err(error) => Err(error.into()),
     };
     let mut response = match result {
         Ok(response) => response,
-        Err(error) if error.is_from_response() || error.is::<PageError>() || !browser => {
-            match error.is::<PageError>() {
-                true => error.into_response(),
-                false if error.is_from_response() => error.into_response(),
-                false => return Err(error),
-            }
-        }
-        Err(error) => PageError::of_framework(&error).into_response(),
+        Err(error) if error.is_from_response() || error.is::<PageError>() => error.into_response(),
+        Err(error) if browser => PageError::of_framework(&error).into_response(),
+        // Somebody who is no browser gets the API's errors.
+        Err(error) => return Err(error),
     };
     let headers = response.headers_mut();
     for (name, value) in HEADERS {
@@ -54,20 +46,26 @@ pub(super) async fn protect<E: Endpoint>(endpoint: E, request: Request) -> poem:
     Ok(response)
 }
 
-/// An action must come from a page of ours, and be of a size that we take.
-fn check(request: &Request) -> Result<(), PageError> {
+fn is_browser(request: &Request) -> bool {
+    let accept = request.headers().get(header::ACCEPT).and_then(|accept| accept.to_str().ok()).unwrap_or_default();
+    accept.contains("text/html") || request.headers().contains_key("hx-request")
+}
+
+/// An action must come from a page of ours, and its form be of a size that we take and arrive in time.
+async fn check(request: &mut Request) -> Result<(), PageError> {
     if [Method::GET, Method::HEAD].contains(request.method()) {
         return Ok(());
     }
     if !is_same_origin(request) {
         return Err(PageError::CrossSite);
     }
-    let length = request.headers().get(header::CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse().ok());
-    match length {
-        Some(0..=limits::CONSOLE_FORM_BYTES) => Ok(()),
-        Some(_) => Err(PageError::TooLarge),
-        None => Err(PageError::Bad("The request has no Content-Length.".to_owned())),
+    let form = request.take_body().into_bytes_limit(limits::CONSOLE_FORM_BYTES);
+    match tokio::time::timeout(limits::BODY_READ_TIME, form).await {
+        Ok(Ok(form)) => request.set_body(form),
+        Ok(Err(ReadBodyError::PayloadTooLarge)) => return Err(PageError::TooLarge),
+        Ok(Err(_)) | Err(_) => return Err(PageError::Bad("The form did not arrive.".to_owned())),
     }
+    Ok(())
 }
 
 /// Every browser says where a request came from; it cannot be made to say something else by a page.
@@ -80,10 +78,4 @@ fn is_same_origin(request: &Request) -> bool {
     let host = text("host").unwrap_or_default();
     let origin = text("origin").and_then(|origin| origin.split_once("://"));
     !host.is_empty() && origin.is_some_and(|(_, origin)| origin.eq_ignore_ascii_case(host))
-}
-
-impl From<PageError> for Response {
-    fn from(error: PageError) -> Self {
-        Error::from(error).into_response()
-    }
 }

@@ -35,19 +35,19 @@ pub(super) fn span(time: Duration) -> String {
     format!("{count} {unit}{}", if count == 1 { "" } else { "s" })
 }
 
-/// A number with its thousands apart, as in `12,345`.
-pub(super) fn number(number: impl Into<i128>) -> String {
-    let number: i128 = number.into();
-    let digits = number.unsigned_abs().to_string();
+/// An integer with its thousands apart, as in `12,345`.
+pub(super) fn number(number: impl std::fmt::Display) -> String {
+    let text = number.to_string();
+    let (sign, digits) = text.strip_prefix('-').map_or(("", text.as_str()), |digits| ("-", digits));
     let first = digits.len() % 3;
-    let mut text = if number < 0 { "-".to_owned() } else { String::new() };
+    let mut said = sign.to_owned();
     for (place, digit) in digits.chars().enumerate() {
         if place > 0 && place % 3 == first {
-            text.push(',');
+            said.push(',');
         }
-        text.push(digit);
+        said.push(digit);
     }
-    text
+    said
 }
 
 /// The part of an address behind `?`.

@@ -12,8 +12,8 @@ use crate::{
     clock::Timestamp,
     model::{Change, Course, Event, GradeItem, Id, Incoming, Kind, Outcome, Record, State, Version},
     store::{
-        NewChange, NewEvent, RecordTable, Site, Store, StoreError, StoredRecord, WriteTransaction, completion, course,
-        enrolment, grade, user,
+        NO_DATA, NewChange, NewEvent, RecordTable, Site, Store, StoreError, StoredRecord, WriteTransaction, completion,
+        course, enrolment, grade, user,
     },
 };
 
@@ -51,6 +51,7 @@ pub(super) async fn store_arrivals(
     let distinct: Vec<i64> = tokens.iter().copied().collect::<BTreeSet<_>>().into_iter().collect();
     let valid = transaction.valid_tokens(&distinct).await?;
     let mut known = transaction.known_events(&client_ids(arrivals)).await?;
+    let erased = transaction.erased_people(&people(arrivals)).await?;
     let mut records = Records::load(&transaction, arrivals).await?;
     let (mut changes, mut mentioned) = (HashMap::new(), BTreeSet::new());
     let mut rows = Vec::with_capacity(arrivals.len());
@@ -68,8 +69,11 @@ pub(super) async fn store_arrivals(
             }
             known.insert((site.id, client_id), id);
         }
-        let (outcome, deleted) = records.apply(site.id, event, *received_at);
         let (moodle_id, userid) = event.change.subject();
+        // Of an erased person nothing is kept but the fact that something arrived.
+        let is_erased = userid.is_some_and(|userid| erased.contains(&(site.id, userid)));
+        let (outcome, deleted) =
+            if is_erased { (Outcome::Superseded, true) } else { records.apply(site.id, event, *received_at) };
         if outcome == Outcome::Applied {
             let change = NewChange { position: id, deleted, changed_at: *received_at };
             changes.insert((site.id, event.event_type.kind(), moodle_id), change);
@@ -85,7 +89,7 @@ pub(super) async fn store_arrivals(
             version: event.version,
             received_at: *received_at,
             outcome,
-            data: &event.data,
+            data: if is_erased { NO_DATA } else { &event.data },
         });
         written.push(Some(Written { event_id: id, outcome }));
     }
@@ -102,6 +106,12 @@ pub(super) async fn store_arrivals(
     transaction.save_changes(changes).await?;
     transaction.commit().await?;
     Ok(written)
+}
+
+/// The people whom the events are about.
+fn people(arrivals: &[&Arrival]) -> Vec<Key> {
+    let people = arrivals.iter().filter_map(|arrival| Some((arrival.site.id, arrival.event.change.subject().1?)));
+    people.collect::<BTreeSet<_>>().into_iter().collect()
 }
 
 fn client_ids(arrivals: &[&Arrival]) -> BTreeMap<i64, Vec<Uuid>> {

@@ -9,13 +9,16 @@ use std::{
 };
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
+use tracing::{Instrument, Span};
 
 use super::{Arrival, Written};
 use crate::{
     clock::Clock,
     limits,
+    metrics::{Metrics, Waiting},
     model::{Event, EventType},
     store::{Site, StoreError},
+    telemetry::trace,
 };
 
 /// Why events were not stored. All but `Refused` may be sent again.
@@ -43,8 +46,13 @@ pub(super) struct Job {
     pub(super) token: i64,
     pub(super) arrivals: Vec<Arrival>,
     pub(super) reply: oneshot::Sender<Result<Vec<Settled>, IngestError>>,
+    /// The request, for its trace.
+    pub(super) request: Span,
+    /// The wait in the queue, which ends when this is dropped.
+    pub(super) waiting: Span,
     /// Gives the queue's room back when the job is done.
     _room: Room,
+    _waiting: Waiting,
 }
 
 /// Room in the queue, reserved before a body is read, so that waiting bodies cannot fill the memory.
@@ -57,16 +65,17 @@ pub struct Ingest {
     room: Arc<Semaphore>,
     room_kib: u32,
     draining: Arc<AtomicBool>,
+    metrics: Metrics,
     clock: Clock,
 }
 
 impl Ingest {
     /// An entrance whose queue holds bodies of at most `room_kib` KiB; the other end is for the writer.
-    pub(super) fn new(room_kib: u32, clock: Clock) -> (Self, mpsc::UnboundedReceiver<Job>) {
+    pub(super) fn new(room_kib: u32, metrics: Metrics, clock: Clock) -> (Self, mpsc::UnboundedReceiver<Job>) {
         // Unbounded in jobs, because the semaphore bounds what they hold.
         let (jobs, receiver) = mpsc::unbounded_channel();
         let room = Arc::new(Semaphore::new(room_kib as usize));
-        (Self { jobs, room, room_kib, draining: Arc::default(), clock }, receiver)
+        (Self { jobs, room, room_kib, draining: Arc::default(), metrics, clock }, receiver)
     }
 
     /// Reserves room for a body of `bytes`, or says at once that there is none.
@@ -95,18 +104,30 @@ impl Ingest {
             events.into_iter().map(|event| Arrival { site: Arc::clone(site), event, received_at }).collect();
         let event_types: Vec<_> = arrivals.iter().map(|arrival| arrival.event.event_type).collect();
         let (reply, answer) = oneshot::channel();
-        self.jobs.send(Job { token, arrivals, reply, _room: room }).map_err(|_| IngestError::Draining)?;
-        let site = Arc::clone(site);
+        let (request, waiting) = (Span::current(), trace::queue(arrivals.len()));
+        let counted = self.metrics.ingest.wait();
+        let job = Job { token, arrivals, reply, request: request.clone(), waiting, _room: room, _waiting: counted };
+        self.jobs.send(job).map_err(|_| IngestError::Draining)?;
+        let (site, metrics) = (Arc::clone(site), self.metrics.clone());
         // A task of its own, because the log line is due even when the sender has hung up.
-        let settled = tokio::spawn(async move {
+        let answered = async move {
             let settled = answer.await.map_err(|_| IngestError::Draining)??;
-            let duration_ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
+            let duration = started.elapsed();
+            metrics.ingest.committed(duration);
+            let duration_ms = u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);
             for (event_type, settled) in event_types.into_iter().zip(&settled) {
                 log(&site, event_type, settled, duration_ms);
             }
             Ok(settled)
-        });
-        settled.await.map_err(|_| IngestError::Draining)?
+        };
+        tokio::spawn(answered.instrument(request)).await.map_err(|_| IngestError::Draining)?
+    }
+
+    /// Bytes of the queue that are reserved, and how many it has.
+    pub fn room(&self) -> (u64, u64) {
+        let free = u64::try_from(self.room.available_permits()).unwrap_or(u64::MAX);
+        let all = u64::from(self.room_kib);
+        (all.saturating_sub(free) * 1_024, all * 1_024)
     }
 
     /// Takes no new events from now on; those in the queue are still stored.

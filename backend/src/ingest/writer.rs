@@ -3,18 +3,27 @@
 //! There is no timer. While one transaction commits, the next batch forms in the queue, so an idle server answers at
 //! once and a busy one shares each fsync among many requests.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    collections::BTreeMap,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use tokio::sync::{Notify, mpsc};
+use tracing::Span;
 
 use super::{
     Ingest,
-    apply::{Arrival, store_arrivals},
+    apply::{Arrival, Written, store_arrivals},
+    progress::Progress,
     queue::{IngestError, Job, Settled},
 };
 use crate::{
     clock::Clock,
+    metrics::Counters,
+    model::{EventType, Outcome, RecordKey},
     store::{Store, StoreError},
+    telemetry::{cause, trace},
 };
 
 /// The one task of this process that stores events.
@@ -24,6 +33,9 @@ pub struct Writer {
     transaction_events: usize,
     repeat_ms: i64,
     committed: Arc<Notify>,
+    progress: Progress,
+    counters: Counters,
+    clock: Clock,
 }
 
 impl Writer {
@@ -35,11 +47,18 @@ impl Writer {
         queue_kib: u32,
         repeat: Duration,
         committed: Arc<Notify>,
+        counters: Counters,
         clock: Clock,
     ) -> (Self, Ingest) {
-        let (ingest, jobs) = Ingest::new(queue_kib, clock);
+        let (ingest, jobs) = Ingest::new(queue_kib, counters.metrics.clone(), clock.clone());
         let repeat_ms = i64::try_from(repeat.as_millis()).unwrap_or(i64::MAX);
-        (Self { store, jobs, transaction_events, repeat_ms, committed }, ingest)
+        let progress = Progress::default();
+        (Self { store, jobs, transaction_events, repeat_ms, committed, progress, counters, clock }, ingest)
+    }
+
+    /// Tells whether it moves on.
+    pub fn progress(&self) -> Progress {
+        self.progress.clone()
     }
 
     /// Runs until all clones of the [`Ingest`] are gone and the queue is empty.
@@ -69,13 +88,23 @@ impl Writer {
         }
     }
 
-    async fn settle(&self, jobs: Vec<Job>) {
+    async fn settle(&self, mut jobs: Vec<Job>) {
+        let transactions: Vec<Span> = jobs.iter_mut().map(begin_transaction).collect();
         let arrivals: Vec<&Arrival> = jobs.iter().flat_map(|job| &job.arrivals).collect();
         let tokens: Vec<i64> = jobs.iter().flat_map(|job| std::iter::repeat_n(job.token, job.arrivals.len())).collect();
+        let started = Instant::now();
         let result = self.store_or_isolate(&arrivals, &tokens).await;
+        self.counters.metrics.ingest.transaction(arrivals.len(), started.elapsed());
+        if result.is_ok() {
+            for (job, transaction) in jobs.iter().zip(&transactions) {
+                cause::remember(transaction, job.arrivals.iter().map(record));
+            }
+        }
+        drop(transactions);
         match result {
             Ok(settled) => {
                 self.committed.notify_one();
+                self.count(&arrivals, &settled);
                 let mut settled = settled.into_iter();
                 for job in jobs {
                     // All of its own first: collecting into an Option would stop at the first None.
@@ -86,6 +115,7 @@ impl Writer {
                 }
             }
             Err(error) => {
+                self.counters.metrics.ingest.database_error("ingest");
                 tracing::error!(%error, events = arrivals.len(), "could not store events; their senders are told to retry");
                 let error = Arc::new(error);
                 for job in jobs {
@@ -95,18 +125,33 @@ impl Writer {
         }
     }
 
+    /// Counts what the events came to: once for all that are alike, so that a large transaction costs little more than a small one.
+    fn count(&self, arrivals: &[&Arrival], settled: &[Option<Settled>]) {
+        let mut counts: BTreeMap<(&str, EventType, &'static str), u64> = BTreeMap::new();
+        for (arrival, settled) in arrivals.iter().zip(settled) {
+            // Those of a revoked token were not taken.
+            let Some(settled) = settled else { continue };
+            let outcome = settled.as_ref().map_or(Outcome::Rejected, |written| written.outcome);
+            *counts.entry((&arrival.site.name, arrival.event.event_type, outcome.as_str())).or_default() += 1;
+        }
+        let now = self.clock.now();
+        for ((site, event_type, outcome), count) in counts {
+            self.counters.events(now, site, Some(event_type), outcome, count);
+        }
+    }
+
     /// Stores all in one transaction; when the database refuses the data, each alone, so that a bad event fails alone.
     async fn store_or_isolate(
         &self,
         arrivals: &[&Arrival],
         tokens: &[i64],
     ) -> Result<Vec<Option<Settled>>, StoreError> {
-        match store_arrivals(&self.store, arrivals, tokens, self.repeat_ms).await {
+        match self.store(arrivals, tokens).await {
             Ok(written) => Ok(written.into_iter().map(|written| written.map(Ok)).collect()),
             Err(StoreError::Refused(_)) => {
                 let mut settled = Vec::with_capacity(arrivals.len());
                 for (arrival, token) in arrivals.iter().zip(tokens) {
-                    settled.push(match store_arrivals(&self.store, &[arrival], &[*token], self.repeat_ms).await {
+                    settled.push(match self.store(&[arrival], &[*token]).await {
                         Ok(written) => written.first().copied().flatten().map(Ok),
                         Err(error @ StoreError::Refused(_)) => Some(Err(Arc::new(error))),
                         Err(error) => return Err(error),
@@ -117,4 +162,21 @@ impl Writer {
             Err(error) => Err(error),
         }
     }
+
+    /// Stores them in one transaction.
+    async fn store(&self, arrivals: &[&Arrival], tokens: &[i64]) -> Result<Vec<Option<Written>>, StoreError> {
+        self.progress.during(store_arrivals(&self.store, arrivals, tokens, self.repeat_ms)).await
+    }
+}
+
+/// The events of this request wait no longer.
+fn begin_transaction(job: &mut Job) -> Span {
+    job.waiting = Span::none();
+    trace::transaction(&job.request, job.arrivals.len())
+}
+
+/// What an event is about.
+fn record(arrival: &Arrival) -> RecordKey {
+    let Arrival { site, event, .. } = arrival;
+    RecordKey { kind: event.event_type.kind(), site_id: site.id, moodle_id: event.change.subject().0 }
 }

@@ -1,5 +1,6 @@
 //! The vocabulary: events, records, versions and outcomes, and Moodle's way of writing numbers. No HTTP, no SQL, no clock.
 
+mod erasure;
 mod event;
 mod field;
 mod number;
@@ -9,6 +10,7 @@ mod state;
 mod sync;
 mod version;
 
+pub use erasure::{ErasurePolicy, ErasureState, UnknownErasurePolicy, UnknownErasureState};
 pub use event::{Change, Event, EventType, Outcome, UnknownEventType};
 pub use field::{Field, FieldError, FieldErrorCode, Fields};
 pub use number::{Decimal, Id, Sequence, Time};

@@ -79,6 +79,14 @@ impl Store {
         query(&self.read, &sql, values).await?.iter().map(activity).collect()
     }
 
+    /// The last minute in which something was counted for a subject.
+    pub async fn last_activity(&self, subject: &str) -> Result<Option<Timestamp>, StoreError> {
+        let sql = "SELECT max(minute) AS minute FROM activity WHERE subject = ?";
+        let rows = query(&self.read, sql, vec![subject.into()]).await?;
+        let minute = rows.first().map(|row| row.try_get::<Option<i64>>("", "minute")).transpose()?.flatten();
+        Ok(minute.map(|minute| Timestamp(minute * MINUTE_MS)))
+    }
+
     /// Forgets what was counted before `before`: at most `limit` rows, the oldest. Returns how many.
     pub async fn prune_activity(&self, before: Timestamp, limit: u64) -> Result<u64, StoreError> {
         let minute = before.0.div_euclid(MINUTE_MS);

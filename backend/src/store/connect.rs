@@ -28,6 +28,9 @@ pub struct DatabaseUrl(String);
 /// The key of PostgreSQL's advisory lock under which a database is set up; any number, the same in all processes.
 const SET_UP_LOCK: i64 = 7_263_001;
 
+/// The table of a PostgreSQL database to which `copy-database` has not copied everything yet; see `store::copy`.
+pub(super) const COPY_PROGRESS: &str = "copy_progress";
+
 /// The URL is of no database that we know.
 #[derive(Debug, thiserror::Error)]
 #[error("database_url must begin with sqlite:// or postgres://")]
@@ -103,7 +106,9 @@ impl Store {
     }
 
     /// Applies the migrations that are missing; returns how many. All or none, and one process at a time.
+    /// Refuses a database that is half copied.
     pub async fn migrate(&self) -> Result<usize, StoreError> {
+        self.refuse_half_a_copy().await?;
         if self.missing_migrations().await? == 0 {
             return Ok(0);
         }
@@ -115,6 +120,17 @@ impl Store {
         }
         transaction.commit().await?;
         Ok(missing)
+    }
+
+    async fn refuse_half_a_copy(&self) -> Result<(), StoreError> {
+        let sql = format!(
+            "SELECT count(*) AS count FROM pg_catalog.pg_tables WHERE tablename = '{COPY_PROGRESS}' AND schemaname = current_schema()"
+        );
+        if self.backend() == DbBackend::Postgres && self.count(&sql).await? > 0 {
+            let what = "it holds an unfinished copy of another database; finish it with backend-sync copy-database";
+            return Err(StoreError::Unavailable(sea_orm::DbErr::Custom(what.to_owned())));
+        }
+        Ok(())
     }
 
     /// Begins a transaction that sets the database up; one process at a time.
@@ -219,6 +235,7 @@ fn postgres_options(url: &DatabaseUrl, connections: u32) -> ConnectOptions {
                 // An answered event must be on disk, even when the server's default says otherwise.
                 ("synchronous_commit", "on".to_owned()),
                 ("lock_timeout", limits::LOCK_WAIT.as_millis().to_string()),
+                ("idle_in_transaction_session_timeout", limits::IDLE_TRANSACTION.as_millis().to_string()),
             ])
         });
     options
@@ -246,7 +263,10 @@ fn sqlite_options(path: &Path, connections: u32, access: Access) -> ConnectOptio
                 .pragma("wal_autocheckpoint", limits::SQLITE_CHECKPOINT_PAGES.to_string())
                 .pragma("journal_size_limit", limits::SQLITE_WAL_BYTES.to_string());
             match access {
-                Access::Write => options.pragma("cache_size", format!("-{}", limits::SQLITE_WRITER_CACHE_KIB)),
+                // What is overwritten or deleted is zeroed, so that an erasure is one: also what was replaced long before it.
+                Access::Write => options
+                    .pragma("cache_size", format!("-{}", limits::SQLITE_WRITER_CACHE_KIB))
+                    .pragma("secure_delete", "on"),
                 Access::Read => options.pragma("query_only", "on"),
             }
         });

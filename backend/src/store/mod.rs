@@ -4,14 +4,18 @@ mod activity;
 mod bulk;
 mod connect;
 mod console_sessions;
+pub mod copy;
 mod destinations;
 mod entity;
+mod erasure;
 mod error;
 mod logs;
+mod measure;
 mod page;
 mod read;
 mod sites;
 mod sync;
+mod turns;
 mod write;
 
 pub use activity::Activity;
@@ -19,8 +23,10 @@ pub use connect::{DatabaseUrl, InvalidDatabaseUrl, Store};
 pub use console_sessions::ConsoleSession;
 pub use destinations::{DestinationSummary, OPERATOR, Pause, SealedToken};
 pub use entity::records::StoredRecord;
+pub use erasure::{Erased, Erasure, ErasureCheck, ErasureRequest, Finding, RemoteRecord};
 pub use error::StoreError;
 pub use logs::{AttemptFilter, LOOK_BACK, Log, LogPage, LogPlace};
+pub use measure::PoolUse;
 pub use page::{CourseFilter, EventFilter, Page, PageRequest, Position, RecordFilter, UserFilter};
 pub use read::{GradeWithItem, StoredChange, StoredEvent};
 pub use sites::{NewToken, Scope, Site, SiteSummary, Token, TokenSummary};
@@ -31,3 +37,4 @@ pub use sync::{
 pub use write::{NewChange, NewEvent, WriteTransaction};
 
 pub(crate) use entity::records::{RecordTable, completion, course, enrolment, grade, user};
+pub(crate) use erasure::NO_DATA;

@@ -23,6 +23,8 @@ pub struct Site {
 
 /// A site as an operator sees it.
 pub struct SiteSummary {
+    /// Its id in our database.
+    pub id: i64,
     /// Its name.
     pub name: String,
     /// The address of its Moodle.
@@ -148,6 +150,7 @@ impl Store {
     pub async fn sites(&self) -> Result<Vec<SiteSummary>, StoreError> {
         let rows = site::Entity::find().order_by_asc(site::Column::Name).all(&self.read).await?;
         let summary = |row: site::Model| SiteSummary {
+            id: row.id,
             name: row.name,
             wwwroot: row.wwwroot,
             created_at: Timestamp(row.created_at),

@@ -67,6 +67,8 @@ pub struct NewChange {
 /// Its calls may run side by side: while the database executes one statement, the next is built.
 pub struct WriteTransaction {
     transaction: DatabaseTransaction,
+    /// How many people are erased.
+    erased: i64,
 }
 
 const EVENT_COUNTER: &str = "event";
@@ -75,23 +77,39 @@ impl Store {
     /// Begins a transaction, takes the writers' lock and reserves `count` ids for events; returns the first id.
     pub async fn begin_write(&self, count: usize) -> Result<(WriteTransaction, i64), StoreError> {
         let transaction = self.begin_immediate().await?;
-        let transaction = WriteTransaction { transaction };
-        let first = transaction.reserve(count).await?;
+        let mut transaction = WriteTransaction { transaction, erased: 0 };
+        let (first, erased) = transaction.raise(count).await?;
+        transaction.erased = erased;
         Ok((transaction, first))
+    }
+}
+
+impl Store {
+    /// Forgets events that were received before `before`: at most `limit`, the oldest. Returns how many.
+    pub async fn prune_events(&self, before: Timestamp, limit: u64) -> Result<u64, StoreError> {
+        // The oldest stand first, so that no index on the moment is needed.
+        let sql = "DELETE FROM events WHERE received_at < ? AND id IN (SELECT id FROM events ORDER BY id LIMIT ?)";
+        super::sync::execute(&self.write, sql, vec![before.0.into(), i64::try_from(limit).unwrap_or(i64::MAX).into()])
+            .await
     }
 }
 
 impl WriteTransaction {
     /// Reserves `count` numbers in the order of the commits; returns the first.
     async fn reserve(&self, count: usize) -> Result<i64, StoreError> {
+        Ok(self.raise(count).await?.0)
+    }
+
+    /// Raises the counter of events by `count`; returns the first of these numbers, and how many people are erased.
+    async fn raise(&self, count: usize) -> Result<(i64, i64), StoreError> {
         let count = i64::try_from(count).unwrap_or(i64::MAX);
         let rows = counter::Entity::update_many()
             .col_expr(counter::Column::Value, Expr::col(counter::Column::Value).add(count))
             .filter(counter::Column::Name.eq(EVENT_COUNTER))
             .exec_with_returning(&self.transaction)
             .await?;
-        let last = rows.first().map_or(count, |row| row.value);
-        Ok(last - count + 1)
+        let (last, erased) = rows.first().map_or((count, 0), |row| (row.value, row.erased));
+        Ok((last - count + 1, erased))
     }
 
     /// Those of `tokens` that may still be used.
@@ -225,7 +243,7 @@ impl WriteTransaction {
         self.append_changes(others, now, changes).await
     }
 
-    async fn append_changes(
+    pub(super) async fn append_changes(
         &self,
         mut others: Vec<((i64, Kind, Id), bool)>,
         now: Timestamp,
@@ -266,6 +284,11 @@ impl WriteTransaction {
         };
         try_join_all(bulk::groups(rows).map(insert)).await?;
         Ok(())
+    }
+
+    /// Whether anybody is erased. If not, nobody needs to be looked for.
+    pub(super) fn anybody_is_erased(&self) -> bool {
+        self.erased > 0
     }
 
     /// For what another module of the store does in this transaction.

@@ -6,6 +6,7 @@ use tokio::{
     sync::{Notify, watch},
     task::JoinSet,
 };
+use tracing::Instrument;
 
 use super::{
     Admission, Destination, Trouble, backoff,
@@ -15,9 +16,11 @@ use super::{
 use crate::{
     clock::{Clock, Timestamp},
     limits,
-    model::Lane,
+    metrics::Counters,
+    model::{Lane, RecordKey},
     random::Random,
     store::{Pause, Store, StoreError},
+    telemetry::trace,
 };
 
 /// How the engine works.
@@ -31,8 +34,6 @@ pub struct Settings {
     pub repeat: Duration,
     /// How long a paused destination is left alone between two checks.
     pub check: Duration,
-    /// How long attempts are kept.
-    pub attempts: Duration,
 }
 
 /// Delivers records to one destination until it is stopped.
@@ -44,6 +45,7 @@ pub struct Engine<D> {
     pub(super) random: Random,
     /// Told by the ingest when it has committed.
     pub(super) wake: Arc<Notify>,
+    pub(super) counters: Counters,
 }
 
 /// What the dispatcher remembers between two rounds.
@@ -89,13 +91,14 @@ impl<D: Destination> Engine<D> {
         clock: Clock,
         random: Random,
         wake: Arc<Notify>,
+        counters: Counters,
     ) -> Self {
-        Self { store, destination, settings, clock, random, wake }
+        counters.metrics.delivery.begin(D::NAME);
+        Self { store, destination, settings, clock, random, wake, counters }
     }
 
     /// Delivers until `stop` becomes true. Then finishes what is under way.
     pub async fn run(self, mut stop: watch::Receiver<bool>) {
-        let now = self.clock.now();
         let mut state = State {
             running: JoinSet::new(),
             held_until: None,
@@ -103,7 +106,7 @@ impl<D: Destination> Engine<D> {
             claims: 0,
             waiting: (0, Timestamp(0)),
             noted: None,
-            upkeep: Upkeep::new(now),
+            upkeep: Upkeep::new(),
         };
         while !*stop.borrow() {
             while let Some(ended) = state.running.try_join_next() {
@@ -113,6 +116,7 @@ impl<D: Destination> Engine<D> {
                 Ok(Round::Busy) => continue,
                 Ok(Round::Idle(time)) => time,
                 Err(error) => {
+                    self.counters.metrics.ingest.database_error("delivery");
                     tracing::error!(%error, destination = D::NAME, "the delivery cannot read or write its items");
                     limits::SYNC_ERROR_WAIT
                 }
@@ -198,14 +202,17 @@ impl<D: Destination> Engine<D> {
         }
         state.claims = state.claims.wrapping_add(1);
         state.waiting.0 = state.waiting.0.saturating_sub(items.len() as u64);
+        let keys: Vec<RecordKey> = items.iter().map(|item| item.key).collect();
+        let span = trace::delivery(&lease, &keys);
         let worker = Worker {
             store: self.store.clone(),
             destination: Arc::clone(&self.destination),
             settings: self.settings.clone(),
+            counters: self.counters.clone(),
             clock: self.clock.clone(),
             lease,
         };
-        state.running.spawn(worker.run(items));
+        state.running.spawn(worker.run(items).instrument(span));
         Ok(true)
     }
 

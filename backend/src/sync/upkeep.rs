@@ -1,4 +1,4 @@
-//! What is done beside the deliveries: items of dead workers, parked items whose reason is gone, old attempts.
+//! What is done beside the deliveries: items of dead workers, parked items whose reason is gone.
 
 use super::{Destination, Engine};
 use crate::{clock::Timestamp, limits, store::StoreError};
@@ -7,13 +7,12 @@ use crate::{clock::Timestamp, limits, store::StoreError};
 pub(super) struct Upkeep {
     leases_at: Timestamp,
     parked_at: Timestamp,
-    attempts_at: Timestamp,
 }
 
 impl Upkeep {
     /// Leases and parked items are looked at at once, because a process may just have died.
-    pub(super) fn new(now: Timestamp) -> Self {
-        Self { leases_at: Timestamp(0), parked_at: Timestamp(0), attempts_at: now }
+    pub(super) fn new() -> Self {
+        Self { leases_at: Timestamp(0), parked_at: Timestamp(0) }
     }
 
     pub(super) async fn run<D: Destination>(&mut self, engine: &Engine<D>, now: Timestamp) -> Result<(), StoreError> {
@@ -30,16 +29,6 @@ impl Upkeep {
         if now.since(self.parked_at) >= limits::PARKED_CHECK_INTERVAL {
             self.parked_at = now;
             engine.store.release_in_vain(D::NAME, None, now).await?;
-        }
-        if now.since(self.attempts_at) >= limits::PRUNE_INTERVAL {
-            let before = Timestamp(
-                now.0.saturating_sub(i64::try_from(engine.settings.attempts.as_millis()).unwrap_or(i64::MAX)),
-            );
-            let pruned = engine.store.prune_attempts(before, limits::PRUNE_ROWS).await?;
-            // More of them at the next round, so that deliveries go on in between.
-            if pruned < limits::PRUNE_ROWS {
-                self.attempts_at = now;
-            }
         }
         Ok(())
     }

@@ -10,8 +10,10 @@ mod stored;
 use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use backend_sync::{
+    activity::Tally,
     clock::Clock,
     ingest::{Ingest, Writer},
+    metrics::{Counters, Metrics},
     model::Outcome,
     store::{NewToken, PageRequest, Scope, Site, Store},
 };
@@ -52,7 +54,9 @@ impl Bench {
     async fn new(database: &Database) -> Self {
         let store = Store::connect(&database.url.parse().unwrap()).await.unwrap();
         store.migrate().await.unwrap();
-        let (writer, ingest) = Writer::new(store.clone(), 16, 8192, Duration::ZERO, Arc::default(), Clock::system());
+        let clock = Clock::system();
+        let counters = Counters { metrics: Metrics::new(clock.now()), activity: Tally::default() };
+        let (writer, ingest) = Writer::new(store.clone(), 16, 8192, Duration::ZERO, Arc::default(), counters, clock);
         tokio::spawn(writer.run());
         Self { store, ingest }
     }

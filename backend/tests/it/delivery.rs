@@ -21,7 +21,7 @@ pub(super) async fn start(database: &Database, zoho: &ZohoSimulator) -> Server {
     start_with(database, zoho, &[]).await
 }
 
-async fn start_with(database: &Database, zoho: &ZohoSimulator, more: &[(&str, &str)]) -> Server {
+pub(super) async fn start_with(database: &Database, zoho: &ZohoSimulator, more: &[(&str, &str)]) -> Server {
     let mut settings = zoho.settings();
     for (name, value) in [("BACKEND_SYNC_SYNC__REPEAT_SECONDS", "0"), ("BACKEND_SYNC_SYNC__CHECK_SECONDS", "1")] {
         settings.push((name, value.to_owned()));
@@ -66,13 +66,13 @@ async fn reason(database: &Database, kind: &str, id: i64) -> String {
 }
 
 /// Fails unless each record has exactly one item.
-fn assert_conserved(database: &Database) {
+pub(super) fn assert_conserved(database: &Database) {
     let audit = run_json(database, &["sync", "audit", "--json"]);
     assert_eq!(audit["holds"], json!(true), "{audit}");
 }
 
 /// The one record with this value in a field.
-fn with<'a>(records: &'a [Map<String, Value>], field: &str, value: &str) -> &'a Map<String, Value> {
+pub(super) fn with<'a>(records: &'a [Map<String, Value>], field: &str, value: &str) -> &'a Map<String, Value> {
     let found: Vec<_> = records.iter().filter(|record| record.get(field) == Some(&json!(value))).collect();
     assert_eq!(found.len(), 1, "records whose {field} is {value}: {found:?}");
     found[0]

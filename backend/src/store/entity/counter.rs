@@ -1,4 +1,4 @@
-//! Table `counters`: one row, `event`, the id of the last event. See the migration for why it is also the writers' lock.
+//! Table `counters`: one row, `event`, the id of the last event, and how many people are erased. See the migration for why it is also the writers' lock.
 
 use sea_orm::entity::prelude::*;
 
@@ -8,6 +8,7 @@ pub(crate) struct Model {
     #[sea_orm(primary_key, auto_increment = false)]
     pub(crate) name: String,
     pub(crate) value: i64,
+    pub(crate) erased: i64,
 }
 
 #[derive(Clone, Copy, Debug, EnumIter, DeriveRelation)]

@@ -27,6 +27,9 @@ pub(crate) trait RecordTable: EntityTrait<Model: Send + Sync> {
     const DELETED: Self::Column;
     const CHANGED_AT: Self::Column;
 
+    /// The columns of the state that are no references: what an erasure empties.
+    const FIELDS: &'static [&'static str];
+
     /// The columns of the state that have an index of their own.
     const INDEXED: &'static [Self::Column];
 
@@ -78,6 +81,7 @@ macro_rules! record_table {
                 const MOODLE_ID: Column = Column::MoodleId;
                 const DELETED: Column = Column::Deleted;
                 const CHANGED_AT: Column = Column::ChangedAt;
+                const FIELDS: &'static [&'static str] = &[$(stringify!($field)),*];
                 const INDEXED: &'static [Column] = &[$(Column::$column),*];
 
                 fn same_indexed(_left: &$state, _right: &$state) -> bool {

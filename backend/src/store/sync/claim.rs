@@ -16,6 +16,8 @@ pub struct Claimed {
     pub key: RecordKey,
     /// How often a delivery was asked for until now.
     pub revision: i64,
+    /// Since when something of it is undelivered.
+    pub changed_at: Timestamp,
     /// The record's id at the destination, once it is known.
     pub remote_id: Option<String>,
     /// Of what was delivered last; none when that is not known.
@@ -55,7 +57,7 @@ impl Store {
              WHERE sync_items.destination = ? AND sync_items.site_id = picked.site_id AND sync_items.kind = picked.kind \
              AND sync_items.moodle_id = picked.moodle_id \
              RETURNING sync_items.site_id AS site_id, sync_items.kind AS kind, sync_items.moodle_id AS moodle_id, \
-             sync_items.revision AS revision, sync_items.remote_id AS remote_id, sync_items.digest AS digest, \
+             sync_items.revision AS revision, sync_items.changed_at AS changed_at, sync_items.remote_id AS remote_id, sync_items.digest AS digest, \
              sync_items.attempts AS attempts",
             skip_locked(self.backend())
         );
@@ -74,6 +76,7 @@ impl Store {
             claimed.push(Claimed {
                 key: key_of(&row)?,
                 revision: row.try_get("", "revision")?,
+                changed_at: Timestamp(row.try_get("", "changed_at")?),
                 remote_id: row.try_get("", "remote_id")?,
                 digest: row.try_get("", "digest")?,
                 attempts: attempts.unsigned_abs(),

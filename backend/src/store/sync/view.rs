@@ -1,5 +1,7 @@
 //! What operators see of sync items: counts, lists, attempts, and whether the sum is right.
 
+use std::collections::HashMap;
+
 use sea_orm::{QueryResult, Value};
 use serde::{Deserialize, Serialize};
 
@@ -171,6 +173,14 @@ impl Store {
             Ok(Counts { kind: kind_of(&kind)?, state: state_of(row)?, count: count.unsigned_abs(), oldest })
         };
         rows.iter().map(counts).collect()
+    }
+
+    /// For each site, since when its oldest record that is not synced is undelivered.
+    pub async fn oldest_waiting(&self, destination: &str) -> Result<HashMap<i64, Timestamp>, StoreError> {
+        let sql = "SELECT site_id, min(changed_at) AS oldest FROM sync_items WHERE destination = ? AND state <> 'synced' \
+                   GROUP BY site_id";
+        let rows = query(&self.read, sql, vec![destination.into()]).await?;
+        rows.iter().map(|row| Ok((row.try_get("", "site_id")?, Timestamp(row.try_get("", "oldest")?)))).collect()
     }
 
     /// What failed or waits for another record, by reason; what needs a person first.

@@ -42,13 +42,19 @@ struct Write<'a> {
 }
 
 impl Write<'_> {
-    fn call(&self, method: Method, path: String) -> Result<Call<'static>, CallError> {
+    fn call<'a>(
+        &self,
+        operation: &'static str,
+        module: &'a str,
+        method: Method,
+        path: String,
+    ) -> Result<Call<'a>, CallError> {
         let body = serde_json::to_vec(self).map_err(|error| CallError::Invalid {
             reason: format!("the records cannot be written as JSON: {error}"),
             code: "JSON".to_owned(),
         })?;
         let writes = self.data.len();
-        Ok(Call { method, path, query: Vec::new(), body: Some(body), writes, credits: cost(writes) })
+        Ok(Call { operation, module, method, path, query: Vec::new(), body: Some(body), writes, credits: cost(writes) })
     }
 }
 
@@ -67,7 +73,7 @@ impl Client {
         trigger: &[String],
     ) -> Result<Vec<Entry>, CallError> {
         let write = Write { data: records, duplicate_check_fields, trigger };
-        let answer = self.send(write.call(Method::POST, format!("{module}/upsert"))?).await?;
+        let answer = self.send(write.call("upsert", module, Method::POST, format!("{module}/upsert"))?).await?;
         answer::entries(&answer, "data", records.len(), Purpose::Write)
     }
 
@@ -79,7 +85,7 @@ impl Client {
         trigger: &[String],
     ) -> Result<Vec<Entry>, CallError> {
         let write = Write { data: records, duplicate_check_fields: &[], trigger };
-        let answer = self.send(write.call(Method::PUT, module.to_owned())?).await?;
+        let answer = self.send(write.call("update", module, Method::PUT, module.to_owned())?).await?;
         answer::entries(&answer, "data", records.len(), Purpose::Write)
     }
 
@@ -90,6 +96,8 @@ impl Client {
         for ids in chunks(ids) {
             let answer = self
                 .send(Call {
+                    operation: "delete",
+                    module,
                     method: Method::DELETE,
                     path: module.to_owned(),
                     query: vec![("ids", ids.join(",")), ("wf_trigger", "false".to_owned())],
@@ -112,7 +120,7 @@ impl Client {
     ) -> Result<Vec<Map<String, Value>>, CallError> {
         let mut records = Vec::with_capacity(ids.len());
         for ids in chunks(ids) {
-            let mut call = Call::read(module.to_owned());
+            let mut call = Call::read("get", module, module.to_owned());
             call.query = vec![("ids", ids.join(",")), ("fields", fields.join(","))];
             records.extend(answer::records(&self.send(call).await?)?.0);
         }
@@ -134,7 +142,7 @@ impl Client {
         let mut found = Vec::new();
         for criteria in criteria(field, values) {
             for page in 1..=PAGES {
-                let mut call = Call::read(format!("{module}/search"));
+                let mut call = Call::read("search", module, format!("{module}/search"));
                 call.query = vec![
                     ("criteria", criteria.clone()),
                     ("fields", shown.join(",")),

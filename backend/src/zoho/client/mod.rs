@@ -20,6 +20,7 @@ mod token;
 use std::{sync::Arc, time::Instant};
 
 use reqwest::{Method, header::AUTHORIZATION};
+use tracing::Instrument;
 
 pub use self::{
     accounts::{Granted, exchange},
@@ -40,7 +41,9 @@ use crate::{
     clock::Clock,
     config,
     http::{Answer, Http, HttpError},
+    metrics::ZohoCalls,
     store::Store,
+    telemetry::trace,
 };
 
 /// The name of this destination.
@@ -55,11 +58,16 @@ struct Inner {
     api_url: Option<String>,
     tokens: Tokens,
     limiter: Limiter,
+    calls: ZohoCalls,
     clock: Clock,
 }
 
 /// A call before it is sent.
 struct Call<'a> {
+    /// What it does, for metrics.
+    operation: &'static str,
+    /// The module that it concerns; empty when it is none.
+    module: &'a str,
     method: Method,
     /// Below `/crm/v8/`.
     path: String,
@@ -70,21 +78,34 @@ struct Call<'a> {
     credits: u32,
 }
 
-impl Call<'_> {
-    fn read(path: String) -> Self {
-        Self { method: Method::GET, path, query: Vec::new(), body: None, writes: 0, credits: 1 }
+impl<'a> Call<'a> {
+    fn read(operation: &'static str, module: &'a str, path: String) -> Self {
+        Self { operation, module, method: Method::GET, path, query: Vec::new(), body: None, writes: 0, credits: 1 }
     }
 }
 
 impl Client {
-    /// A client. Without a store, the access token is in memory alone.
+    /// A client whose calls nobody counts. Without a store, the access token is in memory alone.
     pub fn new(config: &config::Zoho, http: Http, store: Option<Store>, clock: Clock, nonces: NonceSource) -> Self {
+        Self::counted(config, http, store, clock, nonces, ZohoCalls::default())
+    }
+
+    /// A client whose calls are counted.
+    pub fn counted(
+        config: &config::Zoho,
+        http: Http,
+        store: Option<Store>,
+        clock: Clock,
+        nonces: NonceSource,
+        calls: ZohoCalls,
+    ) -> Self {
         let api_url = config.api_url.as_deref().map(|url| url.trim_end_matches('/').to_owned());
         Self(Arc::new(Inner {
-            tokens: Tokens::new(config, http.clone(), store, clock.clone(), nonces),
+            tokens: Tokens::new(config, http.clone(), store, clock.clone(), nonces, calls.clone()),
             limiter: Limiter::new(config.reserve_credits),
             api_url: api_url.filter(|url| !url.is_empty()),
             http,
+            calls,
             clock,
         }))
     }
@@ -98,17 +119,22 @@ impl Client {
     async fn send(&self, call: Call<'_>) -> Result<Answer, CallError> {
         let permit = self.0.limiter.permit(call.writes, call.credits).await;
         let started = Instant::now();
-        let result = self.send_with_token(&call).await;
+        let trace = trace::zoho_call(call.method.as_str(), &call.path, call.writes);
+        let result = self.send_with_token(&call).instrument(trace.clone()).await;
         let now = self.0.clock.now();
         permit.end(outcome(&result), now);
+        let duration = started.elapsed();
+        self.0.calls.ended(call.operation, call.module, word(&result), call.writes, duration);
         let status = result.as_ref().ok().map(|answer| answer.status);
+        let error = result.as_ref().err().map(CallError::kind);
+        trace::called(&trace, status, error);
         tracing::debug!(
             method = %call.method,
             path = call.path,
             records = call.writes,
             status,
-            error = result.as_ref().err().map(CallError::kind),
-            duration_ms = started.elapsed().as_millis() as u64,
+            error,
+            duration_ms = duration.as_millis() as u64,
             "called Zoho"
         );
         result
@@ -161,6 +187,20 @@ impl Client {
                 CallError::unknown(None, format!("Zoho's answer did not come: {error}"))
             }
         })
+    }
+}
+
+/// How a call ended, in one word.
+fn word(result: &Result<Answer, CallError>) -> &'static str {
+    match result {
+        Err(error) => error.kind(),
+        Ok(answer) => match answer::limit_reached(answer) {
+            Some(limit) => limit.kind(),
+            None if answer::is_token_refused(answer) => "unauthorized",
+            None if (200..300).contains(&answer.status) => "ok",
+            None if answer.status >= 500 => "server_error",
+            None => "refused",
+        },
     }
 }
 

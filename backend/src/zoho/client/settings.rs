@@ -32,7 +32,7 @@ pub struct ModuleName {
 impl Client {
     /// The fields of a module; nothing when there is no such module.
     pub async fn fields(&self, module: &str) -> Result<Option<metadata::Module>, CallError> {
-        let mut call = Call::read("settings/fields".to_owned());
+        let mut call = Call::read("fields", module, "settings/fields".to_owned());
         call.query = vec![("module", module.to_owned())];
         let fields = match answer::list(&self.send(call).await?, "fields") {
             Err(CallError::Configuration { code, .. }) if code == "INVALID_MODULE" => return Ok(None),
@@ -52,7 +52,8 @@ impl Client {
 
     /// All modules.
     pub async fn modules(&self) -> Result<Vec<ModuleName>, CallError> {
-        let modules = answer::list(&self.send(Call::read("settings/modules".to_owned())).await?, "modules")?;
+        let modules =
+            answer::list(&self.send(Call::read("modules", "", "settings/modules".to_owned())).await?, "modules")?;
         Ok(modules.iter().filter_map(module_name).collect())
     }
 
@@ -70,6 +71,8 @@ impl Client {
         let expected = body.get(what).and_then(Value::as_array).map_or(0, Vec::len);
         let answer = self
             .send(Call {
+                operation: "create",
+                module: "",
                 method: Method::POST,
                 path: format!("settings/{what}"),
                 query,
@@ -83,7 +86,7 @@ impl Client {
 
     /// The organisation. The cheapest call there is.
     pub async fn org(&self) -> Result<Organisation, CallError> {
-        let answer = self.send(Call::read("org".to_owned())).await?;
+        let answer = self.send(Call::read("org", "", "org".to_owned())).await?;
         let list = answer::list(&answer, "org")?;
         let org = list.first().ok_or_else(|| CallError::unknown(Some(answer.status), "Zoho names no organisation"))?;
         let text = |value: Option<&Value>| value.and_then(Value::as_str).map(str::to_owned);

@@ -5,7 +5,7 @@ use std::{
         Arc, PoisonError, RwLock,
         atomic::{AtomicU64, Ordering},
     },
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use serde::{Deserialize, Serialize};
@@ -21,6 +21,7 @@ use crate::{
     clock::{Clock, Timestamp},
     config,
     http::Http,
+    metrics::ZohoCalls,
     store::{SealedToken, Store, StoreError},
 };
 
@@ -58,6 +59,7 @@ pub(super) struct Tokens {
     accounts: Accounts,
     seal: Seal,
     store: Option<Store>,
+    calls: ZohoCalls,
     clock: Clock,
     current: RwLock<Option<Arc<Access>>>,
     turn: Mutex<Turn>,
@@ -78,11 +80,13 @@ impl Tokens {
         store: Option<Store>,
         clock: Clock,
         random: NonceSource,
+        calls: ZohoCalls,
     ) -> Self {
         Self {
             accounts: Accounts::new(config, http),
             seal: Seal::new(config, random),
             store,
+            calls,
             clock,
             current: RwLock::default(),
             turn: Mutex::default(),
@@ -169,7 +173,10 @@ impl Tokens {
         {
             return Err(failure.clone());
         }
+        let started = Instant::now();
         let result = self.accounts.refresh(now).await;
+        let word = result.as_ref().err().map_or("ok", CallError::kind);
+        self.calls.ended("token", "", word, 0, started.elapsed());
         turn.denied_until = match &result {
             Err(CallError::Throttled { until, .. }) => *until,
             _ => None,

@@ -3,7 +3,10 @@
 use std::collections::{HashMap, HashSet};
 
 use crate::{
-    model::{Course, Enrolment, Grade, GradeItem, Id, ItemState, Kind, Record, RecordKey, State, User, Version},
+    model::{
+        Course, Enrolment, ErasurePolicy, Grade, GradeItem, Id, ItemState, Kind, Record, RecordKey, State, User,
+        Version,
+    },
     store::{Claimed, ItemRow, Store, StoreError, StoredRecord, completion, course, enrolment, grade, user},
     zoho::mapping::{Mapping, StateRef, Subject},
 };
@@ -28,6 +31,8 @@ pub(super) struct Batch {
     /// Users with an enrolment that is delivered; known when the mapping asks for it.
     enrolled: HashSet<Place>,
     sites: HashMap<i64, String>,
+    /// The people of these items who are erased.
+    erased: HashMap<Place, ErasurePolicy>,
 }
 
 /// What is known of a record, whatever its kind.
@@ -62,6 +67,7 @@ impl Batch {
             related: HashMap::new(),
             enrolled: HashSet::new(),
             sites: store.site_names().await?,
+            erased: HashMap::new(),
         };
         match kind {
             Kind::User => batch.users = store.records_by_key::<user::Entity>(&places).await?,
@@ -70,6 +76,8 @@ impl Batch {
             Kind::Grade => batch.load_grades(store, &places).await?,
             Kind::Completion => batch.completions = store.records_by_key::<completion::Entity>(&places).await?,
         }
+        let people: HashSet<Place> = items.iter().filter_map(|item| batch.person(item.key)).collect();
+        batch.erased = store.erased_people(&people.into_iter().collect::<Vec<_>>()).await?;
         batch.load_related(store, mapping, destination, items).await?;
         if kind == Kind::User && mapping.filter().only_enrolled() {
             batch.load_enrolled(store, mapping, &places).await?;
@@ -179,6 +187,19 @@ impl Batch {
                 Facts { user, course, ..facts(record, StateRef::Completion(&record.state)) }
             }
         })
+    }
+
+    /// The person whom a record is about.
+    fn person(&self, key: RecordKey) -> Option<Place> {
+        let facts = self.facts(key)?;
+        let user = if key.kind == Kind::User { Some(key) } else { facts.user };
+        user.map(|user| (user.site_id, user.moodle_id))
+    }
+
+    /// What is to be done about a record of a person who is erased; none when the person is not.
+    pub(super) fn erased(&self, key: RecordKey, facts: &Facts<'_>) -> Option<ErasurePolicy> {
+        let user = if key.kind == Kind::User { Some(key) } else { facts.user }?;
+        self.erased.get(&(user.site_id, user.moodle_id)).copied()
     }
 
     /// What a record is rendered from.

@@ -3,7 +3,10 @@
 use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
 
-use super::batch::{Batch, Facts};
+use super::{
+    batch::{Batch, Facts},
+    erase::Leaves,
+};
 use crate::{
     model::{ItemState, Kind, RecordKey},
     store::Claimed,
@@ -39,6 +42,8 @@ pub(super) enum Decision {
     Write(Target),
     /// To say in Zoho that it is gone.
     Remove(Target),
+    /// To take what is there of an erased person.
+    Erase(Target, Leaves),
 }
 
 /// Where and what is written.
@@ -80,6 +85,9 @@ impl<'a> Decider<'a> {
         }
         let (inherited, tried) = self.batch.inherited(key);
         let remote_id = item.remote_id.clone().or(inherited);
+        if let Some(policy) = self.batch.erased(key, &facts) {
+            return self.erase(item, &facts, policy, remote_id, tried || item.attempts > 0);
+        }
         let wanted = match self.is_wanted(key, &facts, remote_id.is_some()) {
             Ok(wanted) => wanted && !facts.deleted,
             Err(decision) => return decision,
@@ -157,7 +165,7 @@ impl<'a> Decider<'a> {
     }
 
     /// Whether a try can have arrived: not without what the record points to. That may have been in Zoho and be gone from there.
-    fn may_be_there(&self, facts: &Facts<'_>) -> bool {
+    pub(super) fn may_be_there(&self, facts: &Facts<'_>) -> bool {
         let was_there =
             |related| self.batch.related(related).is_some_and(|row| row.remote_id.is_some() || row.synced_at.is_some());
         self.needed(facts).all(was_there)
@@ -198,13 +206,13 @@ impl<'a> Decider<'a> {
     }
 }
 
-fn fail(error: &RenderError) -> Decision {
+pub(super) fn fail(error: &RenderError) -> Decision {
     let code = if error.is_configuration() { "mapping" } else { "invalid_value" };
     Decision::Fail { reason: (code.to_owned(), format!("{error}. {}", error.advice())) }
 }
 
 /// Of what is written: the same digest, the same content.
-fn digest(module: &str, what: &str, body: &Map<String, Value>) -> String {
+pub(super) fn digest(module: &str, what: &str, body: &Map<String, Value>) -> String {
     let mut hash = Sha256::new();
     for part in [module, what] {
         hash.update(part);

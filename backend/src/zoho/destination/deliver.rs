@@ -7,6 +7,7 @@ use serde_json::{Map, Value};
 use super::{
     Batch, Decider, Decision, Zoho,
     decide::Target,
+    erase::Leaves,
     outcome::{self, Timing},
 };
 use crate::{
@@ -35,15 +36,17 @@ pub(super) struct Job {
     pub(super) remote_id: Option<String>,
     pub(super) body: Map<String, Value>,
     pub(super) digest: String,
-    /// What the call does if all goes well: `inserted`, `updated`, `adopted` or `removed`.
+    /// What the call does if all goes well: `inserted`, `updated`, `adopted`, `removed` or `erased`.
     pub(super) outcome: &'static str,
     /// The record is gone in Moodle.
     pub(super) removes: bool,
+    /// The record's person is erased.
+    pub(super) leaves: Option<Leaves>,
 }
 
 /// A call that writes.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Call {
+pub(super) enum Call {
     /// By the key, and for people by the field that they are adopted by.
     Upsert,
     UpsertByKey,
@@ -75,15 +78,19 @@ impl Zoho {
         };
         let context = Context { batch: &batch, module, metadata };
         let decider = Decider { mapping: &self.mapping, batch: &batch, metadata, module };
-        let (mut writes, mut removals) = (Vec::new(), Vec::new());
+        let (mut writes, mut removals, mut erasures) = (Vec::new(), Vec::new(), Vec::new());
         for item in items {
             match decider.decide(&item) {
                 Decision::Write(target) => writes.push((item, target)),
                 Decision::Remove(target) => removals.push((item, target)),
+                Decision::Erase(target, leaves) => erasures.push((item, target, leaves)),
                 decision => settle_without_call(&mut delivery, item, decision),
             }
         }
-        delivery.trouble = self.write_all(&context, writes, removals, &mut delivery).await.err();
+        delivery.trouble = match self.erase_all(&context, erasures, &mut delivery).await {
+            Ok(()) => self.write_all(&context, writes, removals, &mut delivery).await.err(),
+            Err(trouble) => Some(trouble),
+        };
         self.mark_failures(&context, &delivery).await;
         Ok(delivery)
     }
@@ -169,8 +176,8 @@ impl Zoho {
     }
 
     /// Makes the calls for these jobs. A call that fails as a whole because of one record is halved until that stands alone.
-    /// Returns the jobs whose records Zoho does not have any more.
-    async fn send(
+    /// Returns the jobs whose records Zoho does not have any more, and those that are to be deleted next.
+    pub(super) async fn send(
         &self,
         call: Call,
         context: &Context<'_>,
@@ -235,7 +242,10 @@ impl Zoho {
                 let mut body = job.body.clone();
                 if let Some(tracking) = self.mapping.tracking() {
                     let time = context.batch.facts(job.item.key).map(|facts| facts.time);
-                    body.extend(tracking.success(now, time));
+                    body.extend(match job.leaves {
+                        Some(_) => tracking.erased(now),
+                        None => tracking.success(now, time),
+                    });
                 }
                 if let Some(id) = &job.remote_id {
                     body.insert("id".to_owned(), Value::from(id.as_str()));
@@ -253,7 +263,8 @@ impl Zoho {
         }
     }
 
-    /// Settles one item by its line of the answer; gives it back when Zoho does not have the record any more.
+    /// Settles one item by its line of the answer; gives it back when Zoho does not have the record any more, or when it is empty now
+    /// and to be deleted.
     async fn settle(
         &self,
         call: Call,
@@ -264,6 +275,9 @@ impl Zoho {
         delivery: &mut Delivery,
     ) -> Option<Job> {
         let refusal = match entry {
+            Entry::Done { id, action, .. } if job.leaves.is_some() => {
+                return Self::settle_erased(call, job, (id, action), timing, delivery);
+            }
             Entry::Done { id, action, .. } => {
                 delivery.settled.push(self.done(call, context, job, id, action, timing).await);
                 return None;
@@ -271,7 +285,7 @@ impl Zoho {
             Entry::Refused(refusal) => refusal,
         };
         let settled = match refusal.class {
-            Class::Gone if job.removes => outcome::synced(job.item, None, None, "removed", timing),
+            Class::Gone if job.removes => outcome::synced(job.item, None, None, job.outcome, timing),
             Class::Gone if call == Call::Update => return Some(job),
             Class::Gone => self.retry(job, outcome::of_refusal(&refusal), timing),
             class if outcome::passes(class) => self.retry(job, outcome::of_refusal(&refusal), timing),
@@ -324,9 +338,9 @@ impl Zoho {
     }
 }
 
-fn job(item: Claimed, target: Target, outcome: &'static str, removes: bool) -> Job {
+pub(super) fn job(item: Claimed, target: Target, outcome: &'static str, removes: bool) -> Job {
     let Target { remote_id, body, digest } = target;
-    Job { item, remote_id, body, digest, outcome, removes }
+    Job { item, remote_id, body, digest, outcome, removes, leaves: None }
 }
 
 fn settle_without_call(delivery: &mut Delivery, item: Claimed, decision: Decision) {
@@ -344,7 +358,7 @@ fn settle_without_call(delivery: &mut Delivery, item: Claimed, decision: Decisio
         }
         Decision::Fail { reason } => outcome::failed(item, reason, None),
         // These are called for.
-        Decision::Write(_) | Decision::Remove(_) => return,
+        Decision::Write(_) | Decision::Remove(_) | Decision::Erase(..) => return,
     };
     delivery.settled.push(settled);
 }

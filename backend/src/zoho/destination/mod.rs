@@ -4,6 +4,7 @@ mod adopt;
 mod batch;
 mod decide;
 mod deliver;
+mod erase;
 mod mark;
 mod outcome;
 mod plan;
@@ -13,6 +14,7 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use tokio::sync::Mutex;
 
+pub use self::erase::user_key;
 pub use self::plan::{Action, Difference, Plan, Planned, RECORDS_PER_CREDIT};
 use self::{
     batch::Batch,

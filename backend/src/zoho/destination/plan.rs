@@ -127,7 +127,7 @@ impl Zoho {
                     writes.push((plan.items.len(), target.remote_id.clone(), body));
                     Planned { remote_id: target.remote_id, ..planned(row, action, None) }
                 }
-                Decision::Remove(target) => {
+                Decision::Remove(target) | Decision::Erase(target, _) => {
                     writes.push((plan.items.len(), target.remote_id.clone(), target.body));
                     Planned { remote_id: target.remote_id, ..planned(row, Action::Remove, None) }
                 }
@@ -245,6 +245,7 @@ fn claimed(row: &ItemRow) -> Claimed {
     Claimed {
         key: row.key,
         revision: row.revision,
+        changed_at: row.changed_at,
         remote_id: row.remote_id.clone(),
         digest: row.digest.clone(),
         attempts: row.attempts,

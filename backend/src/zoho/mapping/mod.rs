@@ -4,6 +4,7 @@
 //! then makes of a record what Zoho takes, by the live metadata of the module, or says which field is in the way.
 
 mod describe;
+mod erase;
 mod error;
 mod filter;
 mod fit;
@@ -22,6 +23,7 @@ mod tests;
 
 use std::collections::BTreeMap;
 
+pub(crate) use erase::is_erased;
 pub use error::RenderError;
 pub use filter::Filter;
 pub use problem::{MappingError, Problem};

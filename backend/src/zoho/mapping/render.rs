@@ -12,7 +12,7 @@ use super::{
 use crate::zoho::metadata::{Field, Module};
 
 /// How keys and constants are written: as they are, or not at all.
-const AS_IT_IS: Form = Form { never_cut: true, decimals: None, date_only: false };
+pub(super) const AS_IT_IS: Form = Form { never_cut: true, decimals: None, date_only: false };
 
 impl ModuleMapping {
     /// The value of the key field.
@@ -109,7 +109,7 @@ impl ModuleMapping {
         Ok(record)
     }
 
-    fn with_key(&self, subject: &Subject<'_>, metadata: &Module) -> Result<Map<String, Value>, RenderError> {
+    pub(super) fn with_key(&self, subject: &Subject<'_>, metadata: &Module) -> Result<Map<String, Value>, RenderError> {
         let key = Datum::Text(key_value(subject.site, subject.state).into());
         let value = fit(&key, AS_IT_IS, field(metadata, &self.key)?)?;
         Ok(Map::from_iter([(self.key.clone(), value.unwrap_or_default())]))
@@ -117,14 +117,14 @@ impl ModuleMapping {
 }
 
 /// What a field holds when nothing is in it.
-fn cleared(field: &Field) -> Result<Value, RenderError> {
+pub(super) fn cleared(field: &Field) -> Result<Value, RenderError> {
     if field.read_only {
         return Err(RenderError::ReadOnly { field: field.api_name.clone() });
     }
     Ok(if field.is_boolean() { Value::Bool(false) } else { Value::Null })
 }
 
-fn field<'a>(metadata: &'a Module, name: &str) -> Result<&'a Field, RenderError> {
+pub(super) fn field<'a>(metadata: &'a Module, name: &str) -> Result<&'a Field, RenderError> {
     metadata.fields.get(name).ok_or_else(|| RenderError::NoSuchField { field: name.to_owned() })
 }
 

@@ -161,6 +161,15 @@ impl Constant {
         }
     }
 
+    /// As Zoho gives it back.
+    pub(super) fn to_value(&self) -> serde_json::Value {
+        match self {
+            Self::Text(text) => text.as_str().into(),
+            Self::Number(number) => serde_json::from_str(&number.normalize().to_string()).unwrap_or_default(),
+            Self::Bool(flag) => (*flag).into(),
+        }
+    }
+
     pub(super) fn shape(&self) -> Shape {
         match self {
             Self::Text(_) => Shape::Text,

@@ -11,8 +11,10 @@ pub const ERROR_CHARACTERS: usize = 250;
 const SYNCED: &str = "Synced";
 const FAILED: &str = "Failed";
 
-/// What the status can be. `Erased` is written when a person's data were erased on request.
-pub(crate) const STATUSES: [&str; 3] = [SYNCED, FAILED, "Erased"];
+const ERASED: &str = "Erased";
+
+/// What the status can be.
+pub(crate) const STATUSES: [&str; 3] = [SYNCED, FAILED, ERASED];
 
 /// The names of the tracking fields.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -41,6 +43,13 @@ impl Tracking {
         let mut fields = Map::new();
         fields.insert(self.status.clone(), Value::from(FAILED));
         fields.insert(self.error.clone(), Value::String(error));
+        fields
+    }
+
+    /// What is written when a person's data were erased.
+    pub fn erased(&self, now: Timestamp) -> Map<String, Value> {
+        let mut fields = self.success(now, None);
+        fields.insert(self.status.clone(), Value::from(ERASED));
         fields
     }
 

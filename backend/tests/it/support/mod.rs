@@ -1,6 +1,7 @@
 //! What the tests share.
 
 pub(crate) mod api;
+pub(crate) mod browser;
 pub(crate) mod database;
 pub(crate) mod events;
 pub(crate) mod load;

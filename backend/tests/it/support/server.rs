@@ -106,6 +106,16 @@ impl Server {
         Api::new(self.http.clone(), self.address, credential)
     }
 
+    /// The token of the first site.
+    pub(crate) fn site_token(&self) -> &str {
+        &self.tokens.site
+    }
+
+    /// The API token that the first start made.
+    pub(crate) fn api_token(&self) -> &str {
+        &self.tokens.api
+    }
+
     /// As the plugin of the first site.
     pub(crate) fn site(&self) -> Api {
         self.site_with(&self.tokens.site)

@@ -37,6 +37,8 @@ class client {
     ];
     /** @var int characters of a message of the backend that are kept */
     const DETAIL_LENGTH = 500;
+    /** @var string what the backend names a request by: nothing else is shown, as a proxy may send anything */
+    const REQUEST_ID = '/^[A-Za-z0-9.-]{1,72}$/D';
 
     /** @var http */
     private $http;
@@ -102,12 +104,13 @@ class client {
      */
     public function send(array $events): array {
         $events = array_values($events);
-        $answer = $this->json($this->ask('batch', event::body($events)));
+        $response = $this->ask('batch', event::body($events));
+        $answer = $this->json($response);
         $outcomes = $answer['outcomes'] ?? null;
         if (!is_array($outcomes) || count($outcomes) !== count($events)) {
             throw new failure(failure::NOT_CONTRACT, '', 200);
         }
-        return array_map(function ($event, $outcome) {
+        return array_map(function ($event, $outcome) use ($response) {
             $isgood = is_array($outcome) && is_string($outcome['outcome'] ?? null);
             if (!$isgood || ($outcome['client_id'] ?? $event->id) !== $event->id) {
                 throw new failure(failure::NOT_CONTRACT, '', 200);
@@ -115,6 +118,9 @@ class client {
             $outcome = new outcome($outcome);
             $outcome->code = $this->clip($outcome->code);
             $outcome->detail = $this->clip($outcome->detail);
+            if (!$outcome->is_held()) {
+                $outcome->detail = $this->name_request($outcome->detail, $response, $outcome->code);
+            }
             return $outcome;
         }, $events, $outcomes);
     }
@@ -146,10 +152,11 @@ class client {
         // Of a proxy, too, 413 means that less would be taken; any other refusal must be the backend's own.
         if (in_array($response->status, self::REFUSALS) && ($problem || $response->status === 413)) {
             $outcome = new outcome(['outcome' => 'rejected'] + $problem + ['code' => 'payload_too_large']);
-            throw new refusal($this->clip($outcome->code), $this->clip($outcome->detail));
+            $code = $this->clip($outcome->code);
+            throw new refusal($code, $this->name_request($this->clip($outcome->detail), $response, $code));
         }
         $reason = self::reason($response->status);
-        $detail = $this->clip(outcome::text($problem['detail'] ?? ''));
+        $detail = $this->name_request($this->clip(outcome::text($problem['detail'] ?? '')), $response);
         throw new failure($reason, $detail, $response->status, $this->retry_after($response));
     }
 
@@ -185,6 +192,22 @@ class client {
         $problem = json_decode($response->body, true);
         $isproblem = strpos($response->headers['content-type'] ?? '', 'application/problem+json') === 0;
         return $isproblem && is_array($problem) && is_string($problem['code'] ?? null) ? $problem : [];
+    }
+
+    /**
+     * Says under which id the backend's log has more, if the answer tells it.
+     *
+     * @param string $detail what the backend says
+     * @param response $response
+     * @param string $code what stands for it when it says nothing
+     * @return string
+     */
+    private function name_request(string $detail, response $response, string $code = ''): string {
+        $id = $response->headers['x-request-id'] ?? '';
+        if (!preg_match(self::REQUEST_ID, $id)) {
+            return $detail;
+        }
+        return trim(($detail === '' ? $code : $detail) . ' Request ' . $this->clip($id) . ' in the backend\'s log.');
     }
 
     /**

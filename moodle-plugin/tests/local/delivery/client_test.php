@@ -94,6 +94,20 @@ final class client_test extends \basic_testcase {
     }
 
     /**
+     * Why events are refused.
+     *
+     * @return refusal
+     */
+    private function refusal(): refusal {
+        try {
+            $this->client->send($this->events());
+        } catch (refusal $refusal) {
+            return $refusal;
+        }
+        $this->fail('There was no refusal.');
+    }
+
+    /**
      * What a request looks like.
      */
     public function test_requests(): void {
@@ -253,6 +267,45 @@ final class client_test extends \basic_testcase {
         // To a question, which has nothing that could be refused, it is no answer.
         $this->expectException(failure::class);
         $this->client->handshake();
+    }
+
+    /**
+     * Whatever fails or is refused, the backend's name for the request is told, unless it is none.
+     */
+    public function test_request_ids(): void {
+        $id = '019aaccb-4d2c-7d27-9d8a-5c1b0f3a4e21';
+        $note = "Request $id in the backend's log.";
+        $headers = ['X-Request-Id' => $id];
+        $this->answer(fake_backend::problem(503, 'queue_full', 'Full.', $headers));
+        $this->assertSame("Full. $note", $this->failure()->detail);
+        $this->answer(new response(502, '<html>', $headers));
+        $this->assertSame($note, $this->failure()->detail);
+        foreach (['Invalid.' => 'Invalid.', '' => 'validation_failed'] as $detail => $words) {
+            $this->answer(fake_backend::problem(422, 'validation_failed', $detail, $headers));
+            $this->assertSame("$words $note", $this->refusal()->detail);
+        }
+        $outcomes = [
+            ['outcome' => 'rejected', 'code' => 'a', 'detail' => 'In words.'],
+            ['outcome' => 'superseded'],
+            ['outcome' => 'applied'],
+        ];
+        $this->answer(new response(200, json_encode(['outcomes' => $outcomes]), $headers));
+        $details = array_column($this->client->send($this->events(3)), 'detail');
+        $this->assertSame(["In words. $note", "superseded $note", ''], $details);
+
+        $this->answer(fake_backend::problem(401, 'unauthorized', 'Unknown.', $headers));
+        try {
+            $this->client->handshake();
+            $this->fail('There was no failure.');
+        } catch (failure $failure) {
+            $this->assertSame("Unknown. $note", $failure->detail);
+        }
+        foreach (['', '<b>', "a\nb", "$id\n", 'ann@example.org', str_repeat('x', 100)] as $bad) {
+            $this->answer(fake_backend::problem(503, 'queue_full', 'Full.', ['X-Request-Id' => $bad]));
+            $this->assertSame('Full.', $this->failure()->detail, $bad);
+        }
+        $this->answer(fake_backend::problem(503, 'queue_full', 'Full.', ['X-Request-Id' => self::TOKEN]));
+        $this->assertStringNotContainsString(self::TOKEN, $this->failure()->detail);
     }
 
     /**

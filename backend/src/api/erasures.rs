@@ -1,0 +1,161 @@
+//! Erasing people, and the certificates of it.
+
+use std::sync::Arc;
+
+use poem::web::Data;
+use poem_openapi::{
+    Object, OpenApi,
+    param::{Path, Query},
+    types::Example,
+};
+
+use super::{
+    Context, Tag,
+    answer::Answer,
+    auth::OperatorToken,
+    body::JsonText,
+    failure::{Acting, Failure, Instructing, Overseeing, Planning},
+    parameters::{Limit, List, list},
+    problem::{Code, Problem},
+    retry::{read_fields, site_of_body},
+};
+use crate::{
+    erasure::{self, Certificate, CheckError},
+    limits,
+    model::{FieldError, FieldErrorCode, Id},
+    store::{ErasureRequest, Page, Store, StoreError, UserFilter},
+};
+
+pub(super) struct Operations;
+
+/// Who is to be erased.
+#[derive(Object)]
+#[oai(rename = "ErasureRequest", example)]
+struct Request {
+    /// The name of the site.
+    site: String,
+    /// The user's id in Moodle.
+    user: i64,
+}
+
+impl Example for Request {
+    fn example() -> Self {
+        Self { site: "college".to_owned(), user: 3 }
+    }
+}
+
+fn not_found() -> Problem {
+    Problem::with_detail(Code::NotFound, "There is no erasure with this number.")
+}
+
+async fn show(store: &Store, id: i64) -> Result<Answer<Certificate>, Problem> {
+    let erasure = store.erasure(id).await?.ok_or_else(not_found)?;
+    let sites = store.site_names().await?;
+    Ok(Answer(Certificate::new(&erasure, sites.get(&erasure.user.site_id).map_or("", String::as_str))))
+}
+
+/// Whether anything is stored about the person, or was before an erasure.
+async fn is_known(store: &Store, user: UserFilter) -> Result<bool, StoreError> {
+    Ok(!store.remains_of(user).await?.is_empty()
+        || store.erased_people(&[(user.site_id, user.userid)]).await?.contains_key(&(user.site_id, user.userid)))
+}
+
+#[OpenApi(prefix_path = "/api/v1/erasures", tag = "Tag::Erasure")]
+impl Operations {
+    /// Erase a person
+    ///
+    /// From records, event log and destination, within seconds; this cannot be undone. What arrives about the person later is not
+    /// stored. Answers the certificate as it is now; get it again to see how far it is. For a person who is erased already it answers
+    /// the certificate of that.
+    #[oai(path = "/", method = "post", operation_id = "erase_person")]
+    async fn create(
+        &self,
+        _token: OperatorToken,
+        context: Data<&Arc<Context>>,
+        body: JsonText<Request>,
+    ) -> Result<Answer<Certificate>, Failure<Instructing>> {
+        let (site, userid) = read_fields(&body.text, |fields| {
+            let (site, user) = (fields.required::<String>("site"), fields.required::<Id>("user"));
+            Some((site?, user?))
+        })?;
+        let unknown = |field: &str| Problem::validation(vec![FieldError::new(field, FieldErrorCode::UnknownValue)]);
+        let site_id = site_of_body(&context.store, Some(site)).await?.ok_or_else(|| unknown("/site"))?;
+        let (store, now) = (&context.store, context.clock.now());
+        let user = UserFilter { site_id, userid };
+        if !is_known(store, user).await? {
+            return Err(unknown("/user").into());
+        }
+        let request = ErasureRequest { user, policy: context.policy, requested_by: "api", due_at: now };
+        let id = store.request_erasure(&request, now).await?;
+        tracing::info!(erasure = id, "🧹 an operator asked to erase a person");
+        Ok(show(store, id).await?)
+    }
+
+    /// List erasures
+    ///
+    /// The newest first: also those that are not due yet, of people who were deleted in Moodle.
+    #[oai(path = "/", method = "get", operation_id = "list_erasures")]
+    async fn list(
+        &self,
+        _token: OperatorToken,
+        context: Data<&Arc<Context>>,
+        /// Items of a page at most.
+        limit: Query<Option<Limit>>,
+        /// The `next_cursor` of the previous page.
+        cursor: Query<Option<String>>,
+    ) -> Result<Answer<List<Certificate>>, Failure<Overseeing>> {
+        let wrong = |_| {
+            let detail = "Send the next_cursor of the previous answer, unchanged.";
+            Problem::parameter("cursor", FieldErrorCode::UnknownValue, detail)
+        };
+        let before = cursor.0.map(|cursor| cursor.parse().map_err(wrong)).transpose()?;
+        let limit = limit.0.map_or(limits::PAGE_ROWS_DEFAULT, |limit| limit.0).into();
+        let rows = context.store.erasures(before, limit + 1).await?;
+        let sites = context.store.site_names().await?;
+        let page = Page::cut(rows, limit, |erasure| erasure.id);
+        Ok(list(page, |erasure| {
+            Certificate::new(&erasure, sites.get(&erasure.user.site_id).map_or("", String::as_str))
+        }))
+    }
+
+    /// Get an erasure
+    ///
+    /// Its certificate: what was erased, where and when, and what was found when it was looked for.
+    #[oai(path = "/:id", method = "get", operation_id = "get_erasure")]
+    async fn get(
+        &self,
+        _token: OperatorToken,
+        context: Data<&Arc<Context>>,
+        /// Its number.
+        id: Path<i64>,
+    ) -> Result<Answer<Certificate>, Failure<Acting>> {
+        Ok(show(&context.store, id.0).await?)
+    }
+
+    /// Check an erasure
+    ///
+    /// Looks for the person's data in the database and at the destination, now, and writes down what was found. One that is not done
+    /// yet is left as it is.
+    #[oai(path = "/:id/check", method = "post", operation_id = "check_erasure")]
+    async fn check(
+        &self,
+        _token: OperatorToken,
+        context: Data<&Arc<Context>>,
+        /// Its number.
+        id: Path<i64>,
+    ) -> Result<Answer<Certificate>, Failure<Planning>> {
+        let (store, zoho) = (&context.store, context.zoho.as_deref());
+        let erasure = store.erasure(id.0).await?.ok_or_else(not_found)?;
+        if erasure.state.is_done() {
+            match erasure::check(store, zoho, &erasure, &context.clock).await {
+                Ok(()) => {}
+                Err(CheckError::Store(error)) => return Err(error.into()),
+                Err(CheckError::NotConfigured) => return Err(Problem::new(Code::NotConfigured).into()),
+                Err(CheckError::Zoho(error)) => {
+                    return Err(Problem::with_detail(Code::DestinationUnavailable, error.to_string()).into());
+                }
+            }
+        }
+        Ok(show(store, id.0).await?)
+    }
+}

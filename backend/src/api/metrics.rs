@@ -1,0 +1,103 @@
+//! `GET /metrics`, and what the answers to all requests tell it.
+//!
+//! Whoever reads it needs an API token, from wherever the request comes: behind a reverse proxy on the same machine, all requests seem
+//! to come from there.
+
+use std::{
+    sync::{Arc, OnceLock},
+    time::Instant,
+};
+
+use poem::{Endpoint, IntoResponse, PathPattern, Request, Response, endpoint::make, get, http::header};
+use poem_openapi::types::ToJSON;
+
+use super::{
+    auth::{check_reader, context},
+    problem::{Code, Problem},
+};
+use crate::metrics::Metrics;
+
+/// The route of a request that matched none.
+const UNMATCHED: &str = "unmatched";
+
+/// What all routes for events begin with.
+const EVENTS: &str = "/api/v1/events/moodle/";
+
+/// With which codes events may be refused, so that they are there, as 0, before that happens.
+const REFUSALS: [Code; 11] = [
+    Code::MalformedJson,
+    Code::Unauthorized,
+    Code::RequestTimeout,
+    Code::PayloadTooLarge,
+    Code::UnsupportedMediaType,
+    Code::ValidationFailed,
+    Code::EventNotStorable,
+    Code::InternalError,
+    Code::QueueFull,
+    Code::Draining,
+    Code::DatabaseUnavailable,
+];
+
+/// The page for Prometheus.
+pub(super) fn page() -> impl Endpoint {
+    get(make(|request: Request| async move {
+        check_reader(&request).await?;
+        let context = context(&request)?;
+        let (used, capacity) = context.ingest.room();
+        context.metrics.ingest.queue(used, capacity);
+        context.metrics.refresh(&context.store, context.clock.now()).await;
+        let accepted = request.header(header::ACCEPT).unwrap_or_default();
+        let (content_type, text) = if accepted.contains("application/openmetrics-text") {
+            ("application/openmetrics-text; version=1.0.0; charset=utf-8", context.metrics.open_metrics())
+        } else {
+            ("text/plain; version=0.0.4; charset=utf-8", context.metrics.prometheus_text())
+        };
+        let text = text.map_err(|_| Problem::new(Code::InternalError))?;
+        Ok::<_, poem::Error>(Response::builder().content_type(content_type).body(text))
+    }))
+}
+
+/// Where the inner part of the way notes the route for the outer.
+#[derive(Clone, Default)]
+struct Matched(Arc<OnceLock<Arc<str>>>);
+
+/// Notes which route matched. Further out that is not known of requests that failed.
+pub(super) async fn note_route<E: Endpoint>(endpoint: E, request: Request) -> poem::Result<Response> {
+    let matched = request.data::<Matched>().cloned();
+    let result = endpoint.call(request).await.map(IntoResponse::into_response);
+    let pattern = match &result {
+        Ok(response) => response.data::<PathPattern>(),
+        Err(error) => error.data::<PathPattern>(),
+    };
+    if let Some((matched, PathPattern(pattern))) = matched.zip(pattern) {
+        let _ = matched.0.set(Arc::clone(pattern));
+    }
+    result
+}
+
+/// Makes the codes known with which events may be refused.
+pub(super) fn prepare(metrics: &Metrics) {
+    REFUSALS.into_iter().for_each(|code| metrics.ingest.may_refuse(word(code)));
+}
+
+/// Counts and times a request, whatever becomes of it.
+pub(super) async fn observe<E: Endpoint>(
+    metrics: Metrics,
+    endpoint: E,
+    mut request: Request,
+) -> poem::Result<Response> {
+    let (started, method, matched) = (Instant::now(), request.method().clone(), Matched::default());
+    request.set_data(matched.clone());
+    let response = endpoint.call(request).await?.into_response();
+    let route = matched.0.get().cloned().unwrap_or_else(|| Arc::from(UNMATCHED));
+    if let Some(problem) = response.data::<Problem>().filter(|_| route.starts_with(EVENTS)) {
+        metrics.ingest.refused(word(problem.code));
+    }
+    metrics.http.answered(method.as_str(), route, response.status().as_u16(), started.elapsed());
+    Ok(response)
+}
+
+/// The word of a code, as it stands in problem documents.
+fn word(code: Code) -> String {
+    code.to_json().as_ref().and_then(|code| code.as_str()).unwrap_or_default().to_owned()
+}

@@ -1,0 +1,274 @@
+//! `backend-sync erase` and `backend-sync erasures …`
+
+use std::{io::IsTerminal, time::Duration};
+
+use clap::Subcommand;
+use poem_openapi::types::ToJSON;
+
+use super::{CliError, ask, open, or_never, print};
+use crate::{
+    app,
+    clock::Clock,
+    config::Config,
+    erasure::{self, Certificate, CheckError},
+    model::{ErasurePolicy, Id, SiteName},
+    store::{Erasure, ErasureRequest, Store, UserFilter},
+};
+
+/// Between two looks whether a server has erased the person in Zoho.
+const LOOK_INTERVAL: Duration = Duration::from_millis(500);
+
+/// Looks until the certificate is shown as it is: ten seconds. A server that runs needs two or three.
+const LOOKS: u32 = 20;
+
+/// Erasures that a list shows.
+const LISTED: u64 = 100;
+
+#[derive(Debug, clap::Args)]
+pub(super) struct Arguments {
+    /// Name of the site
+    #[arg(long, value_name = "NAME")]
+    site: SiteName,
+    /// The person's id in Moodle
+    #[arg(long, value_name = "MOODLE ID")]
+    user: i64,
+    /// Only show what would be erased
+    #[arg(long)]
+    dry_run: bool,
+    /// Do not ask
+    #[arg(long)]
+    yes: bool,
+    /// Do not wait until Zoho has done its part
+    #[arg(long)]
+    no_wait: bool,
+    /// Print the certificate as JSON
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum ErasuresCommand {
+    /// List erasures, the newest first, also those that are not due yet
+    List {
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Show the certificate of an erasure
+    Show {
+        /// Its number
+        id: i64,
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Look for the person's data, here and in Zoho, now; fails when something is found
+    Check {
+        /// Its number
+        id: i64,
+        /// Print the certificate as JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Take an erasure back: one that waits does not happen; after one that happened, the person may be known again
+    Lift {
+        /// Its number
+        id: i64,
+    },
+}
+
+pub(super) async fn run(config: Config, arguments: Arguments, clock: &Clock) -> Result<(), CliError> {
+    let store = open(&config).await?;
+    let result = erase(&config, &store, &arguments, clock).await;
+    store.close().await;
+    result
+}
+
+async fn erase(config: &Config, store: &Store, arguments: &Arguments, clock: &Clock) -> Result<(), CliError> {
+    let name = arguments.site.as_str();
+    let unknown = || CliError::Usage(format!("there is no site called {name}; see backend-sync site list"));
+    let site = store.site(name).await?.ok_or_else(unknown)?;
+    let user = UserFilter { site_id: site.id, userid: Id(arguments.user) };
+    let policy = config.erasure.zoho;
+    let remains = store.remains_of(user).await?;
+    let is_erased = store.erased_people(&[(user.site_id, user.userid)]).await?.len() == 1;
+    if remains.is_empty() && !is_erased {
+        return Err(CliError::Usage(format!("nothing is stored about the user {name}:{}", arguments.user)));
+    }
+    if !arguments.json || arguments.dry_run {
+        for finding in &remains {
+            print(format_args!("{:>8} rows of {}", finding.count, finding.place))?;
+        }
+        show_remote(config, store, user, policy).await?;
+    }
+    if arguments.dry_run {
+        return print("Nothing was changed.");
+    }
+    if !arguments.yes {
+        if !std::io::stdin().is_terminal() {
+            return Err(CliError::Usage("this cannot be undone; say so with --yes".to_owned()));
+        }
+        let question = format!("The user {name}:{} is erased for good. Go on? [y/N]", arguments.user);
+        if !matches!(ask(&question)?.trim(), "y" | "Y" | "yes") {
+            return print("Nothing was changed.");
+        }
+    }
+    let now = clock.now();
+    let request = ErasureRequest { user, policy, requested_by: "cli", due_at: now };
+    let id = store.request_erasure(&request, now).await?;
+    let here = erasure::erase_here(store, id, clock).await?;
+    if here && !arguments.no_wait {
+        wait(store, id).await?;
+    }
+    show(store, id, arguments.json).await
+}
+
+/// What the person has at destinations, and what happens with it.
+async fn show_remote(config: &Config, store: &Store, user: UserFilter, policy: ErasurePolicy) -> Result<(), CliError> {
+    let remote = store.remote_records_of(user).await?;
+    let mapping = config.zoho.as_ref().map(app::read_mapping).transpose()?;
+    for (kind, module) in mapping.iter().flat_map(|mapping| mapping.modules()) {
+        let count = remote.iter().filter(|record| record.kind == kind.as_str()).count();
+        if count > 0 {
+            print(format_args!("{count:>8} records in Zoho's {}", module.module))?;
+        }
+    }
+    print(format_args!("         In Zoho, by the policy ({policy}): {}", in_words(policy)))
+}
+
+fn in_words(policy: ErasurePolicy) -> &'static str {
+    match policy {
+        ErasurePolicy::Anonymise => "the contact loses what we wrote and stays; all else is emptied and deleted.",
+        ErasurePolicy::Delete => "all of it is emptied and deleted.",
+        ErasurePolicy::Keep => "nothing happens; somebody else takes care of it.",
+    }
+}
+
+/// Waits a moment for a server that runs.
+async fn wait(store: &Store, id: i64) -> Result<(), CliError> {
+    for _ in 0..LOOKS {
+        if store.erasure(id).await?.is_none_or(|erasure| !erasure.checks.is_empty()) {
+            break;
+        }
+        tokio::time::sleep(LOOK_INTERVAL).await;
+    }
+    Ok(())
+}
+
+pub(super) async fn erasures(config: Config, command: ErasuresCommand, clock: &Clock) -> Result<(), CliError> {
+    let store = open(&config).await?;
+    let result = match command {
+        ErasuresCommand::List { json } => list(&store, json).await,
+        ErasuresCommand::Show { id, json } => show(&store, id, json).await,
+        ErasuresCommand::Check { id, json } => check(&config, &store, id, json, clock).await,
+        ErasuresCommand::Lift { id } => lift(&store, id, clock).await,
+    };
+    store.close().await;
+    result
+}
+
+fn no_such(id: i64) -> CliError {
+    CliError::Usage(format!("there is no erasure {id}; see backend-sync erasures list"))
+}
+
+async fn find(store: &Store, id: i64) -> Result<(Erasure, Certificate), CliError> {
+    let erasure = store.erasure(id).await?.ok_or_else(|| no_such(id))?;
+    let sites = store.site_names().await?;
+    let certificate = Certificate::new(&erasure, sites.get(&erasure.user.site_id).map_or("", String::as_str));
+    Ok((erasure, certificate))
+}
+
+async fn list(store: &Store, json: bool) -> Result<(), CliError> {
+    let sites = store.site_names().await?;
+    let site = |erasure: &Erasure| sites.get(&erasure.user.site_id).cloned().unwrap_or_default();
+    let found = store.erasures(None, LISTED).await?;
+    let found: Vec<Certificate> = found.iter().map(|erasure| Certificate::new(erasure, &site(erasure))).collect();
+    if json {
+        return print(found.to_json_string());
+    }
+    if found.is_empty() {
+        return print("Nobody was erased, and nobody waits for it.");
+    }
+    for Certificate { id, user, state, requested_by, due_at, .. } in found {
+        print(format_args!("{id:>6}  {user:<24} {state:<12} by {requested_by}, due {due_at}"))?;
+    }
+    Ok(())
+}
+
+async fn show(store: &Store, id: i64, json: bool) -> Result<(), CliError> {
+    let (erasure, certificate) = find(store, id).await?;
+    if json {
+        return print(certificate.to_json_string());
+    }
+    let Certificate { user, state, policy, requested_by, rows, remote, checks, sha256, .. } = certificate;
+    print(format_args!("Erasure {id} of the user {user}: {state}"))?;
+    let moments = [
+        ("asked for", Some(erasure.requested_at)),
+        ("due", Some(erasure.due_at)),
+        ("begun", erasure.begun_at),
+        ("erased here", erasure.local_at),
+        ("erased in Zoho", erasure.remote_at),
+        ("verified", erasure.verified_at),
+        ("next check", erasure.check_at.filter(|_| erasure.state.is_done())),
+        ("taken back", erasure.lifted_at),
+    ];
+    for (what, moment) in moments.into_iter().filter_map(|(what, moment)| Some((what, moment?))) {
+        print(format_args!("    {what:<16} {}", or_never(Some(moment))))?;
+    }
+    print(format_args!("    asked for by {requested_by}; in Zoho: {policy}"))?;
+    for row in rows.iter().filter(|row| row.rows > 0) {
+        print(format_args!("    {:>8} rows of {}", row.rows, row.table))?;
+    }
+    for record in remote {
+        print(format_args!(
+            "    {} {} was {} in {}",
+            record.kind, record.record, record.remote_id, record.destination
+        ))?;
+    }
+    for check in checks {
+        let found: Vec<String> = check.findings.iter().map(|f| format!("{} ({})", f.place, f.count)).collect();
+        let found =
+            if found.is_empty() { "nothing was found".to_owned() } else { format!("FOUND {}", found.join(", ")) };
+        print(format_args!("    looked for at {}: {found}", check.at))?;
+    }
+    print(format_args!("    SHA-256 of this as JSON: {sha256}"))?;
+    if !erasure.state.is_done() && erasure.local_at.is_some() {
+        print("In Zoho the server does it: backend-sync erasures show tells how far it is.")?;
+    }
+    Ok(())
+}
+
+async fn check(config: &Config, store: &Store, id: i64, json: bool, clock: &Clock) -> Result<(), CliError> {
+    let (erasure, _) = find(store, id).await?;
+    if !erasure.state.is_done() {
+        return Err(CliError::Usage(format!("the erasure {id} is not done: {}", erasure.state)));
+    }
+    let zoho = config.zoho.as_ref().map(|zoho| app::zoho(zoho, store, clock)).transpose()?;
+    match erasure::check(store, zoho.as_ref(), &erasure, clock).await {
+        Ok(()) => {}
+        Err(CheckError::Store(error)) => return Err(error.into()),
+        Err(error) => return Err(CliError::Delivery(error.to_string())),
+    }
+    show(store, id, json).await?;
+    let (erasure, _) = find(store, id).await?;
+    match erasure.checks.last() {
+        Some(check) if !check.findings.is_empty() => {
+            Err(CliError::Delivery("something was found that should be gone; somebody entered it again?".to_owned()))
+        }
+        _ => Ok(()),
+    }
+}
+
+async fn lift(store: &Store, id: i64, clock: &Clock) -> Result<(), CliError> {
+    let (erasure, _) = find(store, id).await?;
+    if !store.lift_erasure(id, clock.now()).await? {
+        return Err(CliError::Usage(format!("the erasure {id} cannot be taken back now: {}", erasure.state)));
+    }
+    match erasure.begun_at {
+        None => print("It does not happen."),
+        Some(_) => print(
+            "What was erased stays erased. From now on what Moodle sends about the person is kept again. It sends what changes; \
+             to have all of it sent, give the plugin another token of the site (backend-sync site rotate-token).",
+        ),
+    }
+}

@@ -1,0 +1,208 @@
+//! The certificate: what was erased, where and when, and what was found when it was looked for. It holds ids and counts alone.
+
+use poem_openapi::{
+    Object,
+    types::{Example, ToJSON},
+};
+use serde_json::Value;
+use sha2::{Digest, Sha256};
+
+use crate::{
+    clock::Timestamp,
+    model::{ErasurePolicy, ErasureState},
+    store::{Erasure, ErasureCheck, Finding, RemoteRecord},
+};
+
+/// What was erased of a person: where, when, and what was found when it was looked for. Without personal data.
+#[derive(Debug, Object)]
+#[oai(rename = "Erasure", example)]
+pub struct Certificate {
+    /// Its number.
+    pub id: i64,
+    /// Who was erased: `<site>:<Moodle id>`.
+    pub user: String,
+    /// How far it is. `found` needs a person: something was found that should be gone.
+    pub state: ErasureState,
+    /// What happens at the destination.
+    pub policy: ErasurePolicy,
+    /// Who asked: `cli`, `api` or `moodle`.
+    pub requested_by: String,
+    /// When it was asked for (RFC 3339).
+    pub requested_at: String,
+    /// When it begins, at the soonest (RFC 3339).
+    pub due_at: String,
+    /// When it began (RFC 3339): from then on nothing about the person was stored any more.
+    #[oai(nullable)]
+    pub begun_at: Option<String>,
+    /// When nothing was left in the database (RFC 3339).
+    #[oai(nullable)]
+    pub local_at: Option<String>,
+    /// When the destination had done its part (RFC 3339).
+    #[oai(nullable)]
+    pub remote_at: Option<String>,
+    /// When it was looked for, the last time that nothing was found (RFC 3339).
+    #[oai(nullable)]
+    pub verified_at: Option<String>,
+    /// When it is looked for next (RFC 3339).
+    #[oai(nullable)]
+    pub check_at: Option<String>,
+    /// When it was taken back (RFC 3339): the person may be known again since.
+    #[oai(nullable)]
+    pub lifted_at: Option<String>,
+    /// Rows that were emptied, by table.
+    pub rows: Vec<RowsView>,
+    /// The records that the destination had.
+    pub remote: Vec<RemoteView>,
+    /// Each time it was looked for, and what was found.
+    pub checks: Vec<CheckView>,
+    /// Of this document as compact JSON without this field, in hexadecimal.
+    pub sha256: String,
+}
+
+/// Rows of a table.
+#[derive(Debug, Object)]
+#[oai(rename = "ErasedRows")]
+pub struct RowsView {
+    /// The table.
+    pub table: String,
+    /// How many.
+    pub rows: u64,
+}
+
+/// A record at a destination.
+#[derive(Debug, Object)]
+#[oai(rename = "ErasedRemote")]
+pub struct RemoteView {
+    /// The destination.
+    pub destination: String,
+    /// The kind of record.
+    pub kind: String,
+    /// The record: `<site>:<Moodle id>`.
+    pub record: String,
+    /// Its id there.
+    pub remote_id: String,
+}
+
+/// One look for what should be gone.
+#[derive(Debug, Object)]
+#[oai(rename = "ErasureCheck")]
+pub struct CheckView {
+    /// When (RFC 3339).
+    pub at: String,
+    /// What was found; nothing when all is well.
+    pub findings: Vec<FindingView>,
+}
+
+/// Something that should be gone: its place, never its value.
+#[derive(Debug, Object)]
+#[oai(rename = "ErasureFinding")]
+pub struct FindingView {
+    /// A table; or a module in Zoho, with the field.
+    pub place: String,
+    /// How often.
+    pub count: u64,
+}
+
+impl Certificate {
+    /// Of an erasure at a site of that name.
+    pub fn new(erasure: &Erasure, site: &str) -> Self {
+        let moment = |time: Option<Timestamp>| time.map(Timestamp::to_rfc3339);
+        let remote = |record: &RemoteRecord| RemoteView {
+            destination: record.destination.clone(),
+            kind: record.kind.clone(),
+            record: format!("{site}:{}", record.moodle_id),
+            remote_id: record.remote_id.clone(),
+        };
+        let rows = erasure.erased.rows.iter().map(|(table, rows)| RowsView { table: table.clone(), rows: *rows });
+        let mut certificate = Self {
+            id: erasure.id,
+            user: format!("{site}:{}", erasure.user.userid),
+            state: erasure.state,
+            policy: erasure.policy,
+            requested_by: erasure.requested_by.clone(),
+            requested_at: erasure.requested_at.to_rfc3339(),
+            due_at: erasure.due_at.to_rfc3339(),
+            begun_at: moment(erasure.begun_at),
+            local_at: moment(erasure.local_at),
+            remote_at: moment(erasure.remote_at),
+            verified_at: moment(erasure.verified_at),
+            check_at: moment(erasure.check_at),
+            lifted_at: moment(erasure.lifted_at),
+            rows: rows.collect(),
+            remote: erasure.erased.remote.iter().map(remote).collect(),
+            checks: erasure.checks.iter().map(CheckView::new).collect(),
+            sha256: String::new(),
+        };
+        certificate.sha256 = certificate.digest();
+        certificate
+    }
+
+    fn digest(&self) -> String {
+        let mut document = self.to_json().unwrap_or_default();
+        if let Value::Object(fields) = &mut document {
+            fields.remove("sha256");
+        }
+        hex::encode(Sha256::digest(document.to_string()))
+    }
+}
+
+impl CheckView {
+    fn new(check: &ErasureCheck) -> Self {
+        let finding = |finding: &Finding| FindingView { place: finding.place.clone(), count: finding.count };
+        Self { at: Timestamp(check.at).to_rfc3339(), findings: check.findings.iter().map(finding).collect() }
+    }
+}
+
+impl Example for Certificate {
+    fn example() -> Self {
+        let at = |second: u32| format!("2026-11-22T08:00:{second:02}.000Z");
+        let rows = [("enrolments", 3), ("events", 19), ("grades", 8), ("users", 1)];
+        let mut certificate = Self {
+            id: 7,
+            user: "college:3".to_owned(),
+            state: ErasureState::Verified,
+            policy: ErasurePolicy::Anonymise,
+            requested_by: "api".to_owned(),
+            requested_at: at(0),
+            due_at: at(0),
+            begun_at: Some(at(1)),
+            local_at: Some(at(2)),
+            remote_at: Some(at(5)),
+            verified_at: Some(at(6)),
+            check_at: Some("2026-11-23T08:00:05.000Z".to_owned()),
+            lifted_at: None,
+            rows: rows.map(|(table, rows)| RowsView { table: table.to_owned(), rows }).into(),
+            remote: vec![RemoteView {
+                destination: "zoho".to_owned(),
+                kind: "user".to_owned(),
+                record: "college:3".to_owned(),
+                remote_id: "5540000000000123456".to_owned(),
+            }],
+            checks: vec![CheckView { at: at(6), findings: Vec::new() }],
+            sha256: String::new(),
+        };
+        certificate.sha256 = certificate.digest();
+        certificate
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use poem_openapi::types::{Example, ToJSON};
+    use sha2::{Digest, Sha256};
+
+    use super::Certificate;
+
+    #[test]
+    fn whoever_reads_it_can_compute_the_digest() {
+        let printed = Certificate::example().to_json_string();
+        let (start, rest) = printed.split_once("\"sha256\":\"").unwrap();
+        let (digest, end) = rest.split_once('"').unwrap();
+        // Without the field and the comma before or after it.
+        let without = format!("{start}{}", end.trim_start_matches(',')).replace(",}", "}");
+        assert_eq!(hex::encode(Sha256::digest(without)), digest);
+        let mut other = Certificate::example();
+        other.id += 1;
+        assert_ne!(other.digest(), other.sha256, "it changes with the content");
+    }
+}

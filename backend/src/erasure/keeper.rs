@@ -1,0 +1,124 @@
+//! What sees to it that erasures begin, go on and are checked: one process at a time, with or without a destination.
+
+use std::{sync::Arc, time::Duration};
+
+use tokio::sync::{Notify, watch};
+
+use super::{check, empty, follow};
+use crate::{
+    clock::{Clock, Timestamp},
+    limits,
+    model::{ErasurePolicy, ErasureState},
+    store::{Erasure, ErasureRequest, Store, StoreError},
+    zoho::destination::Zoho,
+};
+
+/// How people are erased who are deleted in Moodle.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// What happens at the destination.
+    pub policy: ErasurePolicy,
+    /// How long after the deletion they are erased; none when they are not.
+    pub grace: Option<Duration>,
+}
+
+/// Sees to all erasures.
+pub struct Keeper {
+    /// The database.
+    pub store: Store,
+    /// Zoho, if it is configured.
+    pub zoho: Option<Arc<Zoho>>,
+    /// How people are erased who are deleted in Moodle.
+    pub settings: Settings,
+    /// Tells the delivery of this process that items are due.
+    pub due: Arc<Notify>,
+    /// The time.
+    pub clock: Clock,
+}
+
+impl Keeper {
+    /// Runs until `stop` becomes true. What is under way is broken off then, and goes on at the next start.
+    pub async fn run(self, mut stop: watch::Receiver<bool>) {
+        let mut people_at = Timestamp(0);
+        let work = async {
+            loop {
+                if let Err(error) = self.round(&mut people_at).await {
+                    tracing::error!(%error, "erasures cannot be read or written");
+                }
+                tokio::time::sleep(limits::ERASURE_INTERVAL).await;
+            }
+        };
+        tokio::select! {
+            () = work => {}
+            _ = stop.changed() => {}
+        }
+    }
+
+    async fn round(&self, people_at: &mut Timestamp) -> Result<(), StoreError> {
+        let now = self.clock.now();
+        if now.since(*people_at) >= limits::DELETED_PEOPLE_INTERVAL {
+            *people_at = now;
+            self.request_deleted(now).await?;
+        }
+        let due = self.store.due_erasures(now, limits::ERASURES_AT_ONCE).await?;
+        // Half of the interval, so that the process that did it last does it again, without waiting for itself.
+        let until = now.after(limits::ERASURE_INTERVAL / 2);
+        if due.is_empty() || !self.store.take_turn("erasures", now, until).await? {
+            return Ok(());
+        }
+        let (begun, done): (Vec<_>, Vec<_>) = due
+            .into_iter()
+            .partition(|erasure| matches!(erasure.state, ErasureState::Requested | ErasureState::Erasing));
+        self.erase(begun, now).await?;
+        for erasure in done {
+            if erasure.state == ErasureState::LocalDone {
+                follow(&self.store, &erasure, now).await?;
+            } else if let Err(error) = check(&self.store, self.zoho.as_deref(), &erasure, &self.clock).await {
+                tracing::warn!(erasure = erasure.id, %error, "an erasure could not be checked; it is tried again later");
+                self.store.set_erasure_check(erasure.id, now.after(limits::ERASURE_CHECK_RETRY)).await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Asks for the erasure of people who are deleted in Moodle.
+    async fn request_deleted(&self, now: Timestamp) -> Result<(), StoreError> {
+        let Some(grace) = self.settings.grace else { return Ok(()) };
+        for user in self.store.deleted_people(limits::PRUNE_ROWS).await? {
+            let (policy, due_at) = (self.settings.policy, now.after(grace));
+            let request = ErasureRequest { user, policy, requested_by: "moodle", due_at };
+            let erasure = self.store.request_erasure(&request, now).await?;
+            tracing::info!(
+                erasure,
+                due_at = due_at.to_rfc3339(),
+                "🧹 a person who was deleted in Moodle will be erased"
+            );
+        }
+        Ok(())
+    }
+
+    /// Empties what is stored about these people, and then the files once for all of them.
+    async fn erase(&self, erasures: Vec<Erasure>, now: Timestamp) -> Result<(), StoreError> {
+        let mut emptied = Vec::new();
+        for erasure in erasures {
+            let waits = erasure.state == ErasureState::Requested;
+            if waits && erasure.requested_by == "moodle" && self.store.is_living(erasure.user).await? {
+                tracing::info!(erasure = erasure.id, "🧹 a person is back in Moodle, and is not erased");
+                self.store.lift_erasure(erasure.id, now).await?;
+                continue;
+            }
+            empty(&self.store, erasure.id, &self.clock).await?;
+            emptied.push(erasure.id);
+        }
+        // If a reader holds it up, the next round goes on.
+        if emptied.is_empty() || !self.store.scrub().await? {
+            return Ok(());
+        }
+        for id in emptied {
+            self.store.end_local_erasure(id, self.clock.now()).await?;
+            tracing::info!(erasure = id, "🧹 a person was erased from this database");
+        }
+        self.due.notify_one();
+        Ok(())
+    }
+}

@@ -1,0 +1,155 @@
+//! The erasure of a person: from our tables, from the files below them, and from the destination; with a certificate, and looked for
+//! again later.
+//!
+//! Each step is a state in the database, and each may be repeated: whoever dies in between, the next one goes on.
+
+mod certificate;
+mod keeper;
+
+pub use certificate::{Certificate, CheckView, FindingView, RemoteView, RowsView};
+pub use keeper::{Keeper, Settings};
+
+use crate::{
+    clock::{Clock, Timestamp},
+    limits,
+    model::ErasurePolicy,
+    store::{Erasure, ErasureCheck, Store, StoreError},
+    zoho::{
+        client::CallError,
+        destination::{Zoho, user_key},
+    },
+};
+
+/// Checks that a certificate shows. One that finds something every day shows that by the last ones too.
+const CHECKS_KEPT: usize = 50;
+
+/// A check could not be made.
+#[derive(Debug, thiserror::Error)]
+pub enum CheckError {
+    /// The database.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// Zoho.
+    #[error("Zoho could not be asked: {0}")]
+    Zoho(#[from] CallError),
+    /// There are records in Zoho, and this process knows no way there.
+    #[error("the person has records in Zoho, which is not configured here")]
+    NotConfigured,
+}
+
+/// Empties what is stored about the person: from the first commit on, nothing new is stored either. Deliveries are asked for.
+pub async fn empty(store: &Store, id: i64, clock: &Clock) -> Result<(), StoreError> {
+    store.begin_erasure(id, clock.now()).await?;
+    let Some(erasure) = store.erasure(id).await? else { return Ok(()) };
+    while store.blank_step(&erasure, clock.now()).await? > 0 {}
+    Ok(())
+}
+
+/// Erases a person here, to the end: with the bytes that were overwritten. False when a reader of the database held that up; then
+/// the server goes on with it.
+pub async fn erase_here(store: &Store, id: i64, clock: &Clock) -> Result<bool, StoreError> {
+    empty(store, id, clock).await?;
+    let scrubbed = store.scrub().await?;
+    if scrubbed {
+        store.end_local_erasure(id, clock.now()).await?;
+    }
+    Ok(scrubbed)
+}
+
+/// Looks whether the destination has done its part, and notes it.
+async fn follow(store: &Store, erasure: &Erasure, now: Timestamp) -> Result<(), StoreError> {
+    if store.undelivered_of(erasure.user).await? > 0 {
+        // What needs a person may take days; it is not looked at all the time.
+        let waited = now.since(erasure.local_at.unwrap_or(now)) / 10;
+        let wait = waited.clamp(limits::ERASURE_INTERVAL / 2, limits::ERASURE_CHECK_RETRY);
+        return store.set_erasure_check(erasure.id, now.after(wait)).await;
+    }
+    // What was tried meanwhile left its words.
+    let mut again = false;
+    while store.blank_step(erasure, now).await? > 0 {
+        again = true;
+    }
+    if again && !store.scrub().await? {
+        return Ok(());
+    }
+    store.end_remote_erasure(erasure, now).await?;
+    tracing::info!(erasure = erasure.id, "🧹 a person was erased, here and at the destination");
+    Ok(())
+}
+
+/// Looks for what should be gone, here and in Zoho, and writes down what was found.
+pub async fn check(store: &Store, zoho: Option<&Zoho>, erasure: &Erasure, clock: &Clock) -> Result<(), CheckError> {
+    let mut findings = store.remains_of(erasure.user).await?;
+    if erasure.policy != ErasurePolicy::Keep && !erasure.erased.remote.is_empty() {
+        let zoho = zoho.ok_or(CheckError::NotConfigured)?;
+        let sites = store.site_names().await?;
+        let site = sites.get(&erasure.user.site_id).map_or("", String::as_str);
+        let key = user_key(site, erasure.user.userid);
+        findings.extend(zoho.remains(erasure.policy, &key, &erasure.erased.remote).await?);
+    }
+    let now = clock.now();
+    if !findings.is_empty() {
+        let places: Vec<&str> = findings.iter().map(|finding| finding.place.as_str()).collect();
+        tracing::error!(
+            erasure = erasure.id,
+            ?places,
+            "🧹 an erased person's data was found; somebody entered it again?"
+        );
+    }
+    let mut kept = erasure.clone();
+    kept.checks.drain(..kept.checks.len().saturating_sub(CHECKS_KEPT - 1));
+    let next = next_check(erasure, now, findings.is_empty());
+    store.save_erasure_check(&kept, &ErasureCheck { at: now.0, findings }, next).await?;
+    Ok(())
+}
+
+/// When an erasure is checked after now: at the next of the moments for that, or a day later when something was found.
+fn next_check(erasure: &Erasure, now: Timestamp, well: bool) -> Option<Timestamp> {
+    let done = erasure.remote_at.unwrap_or(now);
+    let next = limits::ERASURE_CHECKS.into_iter().map(|wait| done.after(wait)).find(|at| *at > now);
+    let [day, _] = limits::ERASURE_CHECKS;
+    if well { next } else { Some(next.unwrap_or(now.after(day)).min(now.after(day))) }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::next_check;
+    use crate::{
+        clock::Timestamp,
+        model::{ErasurePolicy, ErasureState, Id},
+        store::{Erased, Erasure, UserFilter},
+    };
+
+    fn done_at(moment: Timestamp) -> Erasure {
+        Erasure {
+            id: 1,
+            user: UserFilter { site_id: 1, userid: Id(3) },
+            state: ErasureState::RemoteDone,
+            policy: ErasurePolicy::Anonymise,
+            requested_by: "cli".to_owned(),
+            requested_at: moment,
+            due_at: moment,
+            begun_at: Some(moment),
+            local_at: Some(moment),
+            remote_at: Some(moment),
+            verified_at: None,
+            lifted_at: None,
+            check_at: None,
+            erased: Erased::default(),
+            checks: Vec::new(),
+        }
+    }
+
+    #[test]
+    fn it_is_checked_after_a_day_and_a_month_and_daily_while_something_is_found() {
+        let day = |days: u64| Timestamp(0).after(Duration::from_secs(days * 24 * 60 * 60));
+        let erasure = done_at(day(0));
+        assert_eq!(next_check(&erasure, day(0), true), Some(day(1)));
+        assert_eq!(next_check(&erasure, day(1), true), Some(day(30)));
+        assert_eq!(next_check(&erasure, day(30), true), None);
+        assert_eq!(next_check(&erasure, day(3), false), Some(day(4)));
+        assert_eq!(next_check(&erasure, day(40), false), Some(day(41)));
+    }
+}

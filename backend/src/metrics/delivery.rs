@@ -1,0 +1,118 @@
+//! Records on their way to destinations.
+
+use std::time::Duration;
+
+use prometheus_client::{
+    encoding::EncodeLabelSet,
+    metrics::{counter::Counter, family::Family, histogram::Histogram},
+};
+
+use super::family::{Histograms, Registering};
+use crate::model::Kind;
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct OutcomeLabels {
+    destination: &'static str,
+    kind: &'static str,
+    outcome: &'static str,
+}
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct DestinationLabels {
+    destination: &'static str,
+}
+
+/// What became of an item that a worker had claimed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum DeliveryOutcome {
+    /// The destination was asked, and took it.
+    Delivered,
+    /// There was nothing to do for it.
+    LeftAlone,
+    /// It waits for another record.
+    Parked,
+    /// It is tried again by itself.
+    Retried,
+    /// It needs a person.
+    Failed,
+    /// It was not tried after all.
+    GivenBack,
+}
+
+impl DeliveryOutcome {
+    const ALL: [Self; 6] =
+        [Self::Delivered, Self::LeftAlone, Self::Parked, Self::Retried, Self::Failed, Self::GivenBack];
+
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::Delivered => "delivered",
+            Self::LeftAlone => "left_alone",
+            Self::Parked => "parked",
+            Self::Retried => "retried",
+            Self::Failed => "failed",
+            Self::GivenBack => "given_back",
+        }
+    }
+}
+
+/// Deliveries.
+#[derive(Debug)]
+pub struct Delivery {
+    outcomes: Family<OutcomeLabels, Counter>,
+    delays: Histograms<DestinationLabels>,
+    items: Histograms<DestinationLabels>,
+}
+
+/// Seconds: those of [`crate::activity::DELAY_BOUNDS_MS`], and a few for bad days.
+fn delays() -> Histogram {
+    Histogram::new([0.5, 1.0, 2.0, 5.0, 15.0, 60.0, 300.0, 600.0, 3_600.0, 21_600.0, 86_400.0])
+}
+
+fn item_counts() -> Histogram {
+    Histogram::new([1.0, 2.0, 5.0, 10.0, 20.0, 50.0, 100.0])
+}
+
+impl Delivery {
+    pub(super) fn new(registry: &mut Registering<'_>) -> Self {
+        let new = Self {
+            outcomes: Family::default(),
+            delays: Family::new_with_constructor(delays),
+            items: Family::new_with_constructor(item_counts),
+        };
+        registry.add("deliveries", "Records that were claimed for delivery, by what became of them", &new.outcomes);
+        registry.add_seconds(
+            "delivery_delay",
+            "From a record's oldest undelivered change until the destination had it",
+            &new.delays,
+        );
+        registry.add("delivery_items", "Records that were claimed for one delivery", &new.items);
+        new
+    }
+
+    /// A destination that there is.
+    pub fn begin(&self, destination: &'static str) {
+        let labels = DestinationLabels { destination };
+        let _ = (self.delays.get_or_create(&labels), self.items.get_or_create(&labels));
+        for kind in Kind::ALL {
+            for outcome in DeliveryOutcome::ALL {
+                self.ended(destination, kind, outcome, 0);
+            }
+        }
+    }
+
+    /// So many items were claimed at once.
+    pub fn claimed(&self, destination: &'static str, items: usize) {
+        self.items.get_or_create(&DestinationLabels { destination }).observe(items as f64);
+    }
+
+    /// What became of items.
+    pub fn ended(&self, destination: &'static str, kind: Kind, outcome: DeliveryOutcome, count: u64) {
+        let labels = OutcomeLabels { destination, kind: kind.as_str(), outcome: outcome.as_str() };
+        self.outcomes.get_or_create(&labels).inc_by(count);
+    }
+
+    /// A record was delivered that long after its oldest undelivered change.
+    pub fn delayed(&self, destination: &'static str, delay: Duration) {
+        self.delays.get_or_create(&DestinationLabels { destination }).observe(delay.as_secs_f64());
+    }
+}

@@ -1,0 +1,188 @@
+//! Events on their way into the database.
+
+use std::time::Duration;
+
+use prometheus_client::{
+    encoding::EncodeLabelSet,
+    metrics::{counter::Counter, family::Family, gauge::Gauge, histogram::Histogram},
+};
+
+use super::family::{Histograms, Registering, short_times};
+use crate::{clock::Timestamp, model::EventType};
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct EventLabels {
+    site: String,
+    r#type: &'static str,
+    outcome: &'static str,
+}
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct SiteLabels {
+    site: String,
+}
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct CodeLabels {
+    code: String,
+}
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct OperationLabels {
+    operation: &'static str,
+}
+
+/// The type of an event whose type could not be read.
+const UNKNOWN: &str = "unknown";
+
+/// The outcomes that rules look at, so that they are there, as 0, before they happen.
+const WATCHED: [&str; 2] = ["applied", "rejected"];
+
+/// What happens to events, to the queue, and to the transactions that store them.
+#[derive(Debug)]
+pub struct Ingest {
+    events: Family<EventLabels, Counter>,
+    last_event: Family<SiteLabels, Gauge>,
+    refused: Family<CodeLabels, Counter>,
+    duration: Histogram,
+    transaction_events: Histogram,
+    queue_jobs: Gauge,
+    queue_bytes: Gauge,
+    queue_capacity: Gauge,
+    writes: Histograms<OperationLabels>,
+    errors: Family<OperationLabels, Counter>,
+}
+
+/// A transaction that writes what was received, or what became of deliveries.
+const WRITES: [&str; 2] = ["ingest", "delivery"];
+
+impl Ingest {
+    pub(super) fn new(registry: &mut Registering<'_>) -> Self {
+        let new = Self {
+            events: Family::default(),
+            last_event: Family::default(),
+            refused: Family::default(),
+            duration: short_times(),
+            transaction_events: Histogram::new([1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1_024].map(f64::from)),
+            queue_jobs: Gauge::default(),
+            queue_bytes: Gauge::default(),
+            queue_capacity: Gauge::default(),
+            writes: Family::new_with_constructor(short_times),
+            errors: Family::default(),
+        };
+        for operation in WRITES {
+            let _ = new.writes.get_or_create(&OperationLabels { operation });
+            let _ = new.errors.get_or_create(&OperationLabels { operation });
+        }
+        let _ = new.errors.get_or_create(&OperationLabels { operation: "metrics" });
+        registry.add("ingest_events", "Events received, by what they did", &new.events);
+        registry.add_seconds(
+            "ingest_last_event_timestamp",
+            "When the last event of a site was stored, in Unix time, as far as this process knows",
+            &new.last_event,
+        );
+        registry.add(
+            "ingest_refused_requests",
+            "Requests with events that were answered with a problem document, by its code",
+            &new.refused,
+        );
+        registry.add_seconds(
+            "ingest_duration",
+            "From the arrival of a request's events to their commit",
+            &new.duration,
+        );
+        registry.add("ingest_transaction_events", "Events in one transaction", &new.transaction_events);
+        registry.add("queue_jobs", "Requests whose events wait to be stored or are being stored", &new.queue_jobs);
+        registry.add_bytes("queue", "Bytes of requests that are reserved in the queue", &new.queue_bytes);
+        registry.add_bytes("queue_capacity", "Bytes of requests that the queue can hold", &new.queue_capacity);
+        registry.add_seconds("database_write_duration", "Transactions that write, committed or not", &new.writes);
+        registry.add(
+            "database_errors",
+            "Operations that the database did not do, because it was not available or refused the data",
+            &new.errors,
+        );
+        new
+    }
+
+    pub(super) fn events(
+        &self,
+        now: Timestamp,
+        site: &str,
+        event_type: Option<EventType>,
+        outcome: &'static str,
+        count: u64,
+    ) {
+        let r#type = event_type.map_or(UNKNOWN, EventType::as_str);
+        self.events.get_or_create(&EventLabels { site: site.to_owned(), r#type, outcome }).inc_by(count);
+        if outcome != "rejected" {
+            self.last_event(site, now);
+        }
+    }
+
+    /// A site that there is.
+    pub(super) fn site(&self, site: &str) {
+        for r#type in EventType::ALL.iter().map(|event_type| event_type.as_str()).chain([UNKNOWN]) {
+            for outcome in WATCHED {
+                let _ = self.events.get_or_create(&EventLabels { site: site.to_owned(), r#type, outcome });
+            }
+        }
+    }
+
+    pub(super) fn last_event(&self, site: &str, at: Timestamp) {
+        let last = self.last_event.get_or_create_owned(&SiteLabels { site: site.to_owned() });
+        last.set(last.get().max(at.0.div_euclid(1_000)));
+    }
+
+    /// A request with events that was refused as a whole.
+    pub fn refused(&self, code: String) {
+        self.refused.get_or_create(&CodeLabels { code }).inc();
+    }
+
+    /// A code with which such a request may be refused.
+    pub fn may_refuse(&self, code: String) {
+        let _ = self.refused.get_or_create(&CodeLabels { code });
+    }
+
+    /// The events of a request were committed that long after they had arrived.
+    pub fn committed(&self, after: Duration) {
+        self.duration.observe(after.as_secs_f64());
+    }
+
+    /// A transaction with so many events has ended.
+    pub fn transaction(&self, events: usize, duration: Duration) {
+        self.transaction_events.observe(events as f64);
+        self.write("ingest", duration);
+    }
+
+    /// A request's events wait until what this returns is dropped.
+    pub fn wait(&self) -> Waiting {
+        self.queue_jobs.inc();
+        Waiting(self.queue_jobs.clone())
+    }
+
+    /// How much of the queue is in use.
+    pub fn queue(&self, used: u64, capacity: u64) {
+        self.queue_bytes.set(i64::try_from(used).unwrap_or(i64::MAX));
+        self.queue_capacity.set(i64::try_from(capacity).unwrap_or(i64::MAX));
+    }
+
+    /// A transaction of `operation`, `ingest` or `delivery`, has ended.
+    pub fn write(&self, operation: &'static str, duration: Duration) {
+        self.writes.get_or_create(&OperationLabels { operation }).observe(duration.as_secs_f64());
+    }
+
+    /// The database did not do something of `operation`: `ingest`, `delivery` or `metrics`.
+    pub fn database_error(&self, operation: &'static str) {
+        self.errors.get_or_create(&OperationLabels { operation }).inc();
+    }
+}
+
+/// A request that waits in the queue.
+#[derive(Debug)]
+pub struct Waiting(Gauge);
+
+impl Drop for Waiting {
+    fn drop(&mut self) {
+        self.0.dec();
+    }
+}

@@ -1,0 +1,69 @@
+//! What the operating system knows of this process, under the names that all Prometheus clients use.
+
+use std::{fmt, fs};
+
+use prometheus_client::{
+    collector::Collector,
+    encoding::{DescriptorEncoder, EncodeMetric},
+    metrics::{MetricType, counter::ConstCounter, gauge::ConstGauge},
+    registry::{Registry, Unit},
+};
+
+use crate::clock::Timestamp;
+
+/// Linux counts the time of processes in hundredths of a second for programs, whatever its own clock does.
+const TICKS_PER_SECOND: f64 = 100.0;
+
+#[derive(Debug)]
+struct Process {
+    started_at: Timestamp,
+}
+
+pub(super) fn register(registry: &mut Registry, started_at: Timestamp) {
+    registry.register_collector(Box::new(Process { started_at }));
+}
+
+impl Collector for Process {
+    fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Result<(), fmt::Error> {
+        let mut gauge = |name: &str, help: &str, unit: Option<&Unit>, value: f64| {
+            ConstGauge::new(value).encode(encoder.encode_descriptor(name, help, unit, MetricType::Gauge)?)
+        };
+        let started_at = self.started_at.0 as f64 / 1_000.0;
+        gauge("process_start_time", "When the process started, in Unix time.", Some(&Unit::Seconds), started_at)?;
+        if let Some(bytes) = resident_bytes() {
+            gauge("process_resident_memory", "Memory that is in use.", Some(&Unit::Bytes), bytes)?;
+        }
+        if let Some(open) = fs::read_dir("/proc/self/fd").ok().map(Iterator::count) {
+            gauge("process_open_fds", "File descriptors that are open.", None, open as f64)?;
+        }
+        if let Some(limit) = open_files_limit() {
+            gauge("process_max_fds", "File descriptors that may be open.", None, limit)?;
+        }
+        if let Some(seconds) = cpu_seconds() {
+            let (help, counter) = ("Time of processors that was used.", ConstCounter::new(seconds));
+            let unit = Some(&Unit::Seconds);
+            counter.encode(encoder.encode_descriptor("process_cpu", help, unit, MetricType::Counter)?)?;
+        }
+        Ok(())
+    }
+}
+
+fn resident_bytes() -> Option<f64> {
+    let status = fs::read_to_string("/proc/self/status").ok()?;
+    let kib = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?.trim().strip_suffix(" kB")?;
+    Some(kib.parse::<f64>().ok()? * 1_024.0)
+}
+
+fn open_files_limit() -> Option<f64> {
+    let limits = fs::read_to_string("/proc/self/limits").ok()?;
+    let soft = limits.lines().find_map(|line| line.strip_prefix("Max open files"))?;
+    soft.split_whitespace().next()?.parse().ok()
+}
+
+fn cpu_seconds() -> Option<f64> {
+    let stat = fs::read_to_string("/proc/self/stat").ok()?;
+    // After the name of the program, which may hold anything: user and system time are the 12th and 13th of what follows.
+    let (_, fields) = stat.rsplit_once(')')?;
+    let mut times = fields.split_whitespace().skip(11).map(str::parse::<f64>);
+    Some((times.next()?.ok()? + times.next()?.ok()?) / TICKS_PER_SECOND)
+}

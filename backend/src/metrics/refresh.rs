@@ -1,0 +1,56 @@
+//! Looking at what the database knows, when somebody asks for the metrics.
+
+use std::time::{Duration, Instant};
+
+use tokio::sync::Mutex;
+
+use super::Metrics;
+use crate::{
+    activity,
+    clock::Timestamp,
+    limits,
+    store::{Store, StoreError},
+};
+
+/// When the database was last looked at, and how long that took.
+#[derive(Debug, Default)]
+pub(super) struct LastLook(Mutex<Option<(Instant, Duration)>>);
+
+impl Metrics {
+    /// Looks at the database, unless that was done a moment ago: however many ask, it costs a small part of its time.
+    pub async fn refresh(&self, store: &Store, now: Timestamp) {
+        let mut last = self.last_look.0.lock().await;
+        let first = last.is_none();
+        if let Some((at, took)) = *last
+            && at.elapsed() < limits::METRICS_INTERVAL.max(took * limits::METRICS_SHARE)
+        {
+            return;
+        }
+        let started = Instant::now();
+        self.state.connections(&store.connections());
+        if let Err(error) = self.look(store, now, first).await {
+            tracing::warn!(%error, "the metrics lack what the database knows");
+            self.state.unreachable();
+            self.ingest.database_error("metrics");
+            // The next to ask tries again, so that it is seen at once when the database is back.
+            return;
+        }
+        *last = Some((Instant::now(), started.elapsed()));
+    }
+
+    async fn look(&self, store: &Store, now: Timestamp, first: bool) -> Result<(), StoreError> {
+        self.state.reached(store.size().await?);
+        for site in store.sites().await? {
+            self.ingest.site(&site.name);
+            // Later ones are known from what this process stores.
+            if first && let Some(at) = store.last_activity(&activity::subject_site(&site.name)).await? {
+                self.ingest.last_event(&site.name, at);
+            }
+        }
+        for destination in store.destinations().await? {
+            let counts = store.item_counts(&destination.name).await?;
+            self.state.destination(&destination, &counts, now);
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,158 @@
+//! What the database knows, as it was at the last look.
+
+use prometheus_client::{
+    encoding::EncodeLabelSet,
+    metrics::{family::Family, gauge::Gauge},
+};
+
+use super::family::{FloatGauge, Registering};
+use crate::{
+    clock::Timestamp,
+    model::{ItemState, Kind},
+    store::{Counts, DestinationSummary, PoolUse},
+};
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct BuildLabels {
+    version: &'static str,
+}
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct PoolLabels {
+    pool: &'static str,
+    state: &'static str,
+}
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct DestinationLabels {
+    destination: String,
+}
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct ItemLabels {
+    destination: String,
+    kind: &'static str,
+    state: &'static str,
+}
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct StateLabels {
+    destination: String,
+    state: &'static str,
+}
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct CauseLabels {
+    destination: String,
+    cause: &'static str,
+}
+
+/// What may pause a destination.
+const CAUSES: [&str; 4] = ["operator", "credentials", "configuration", "credits"];
+
+/// States in which a change is not at the destination yet.
+const UNDELIVERED: [ItemState; 4] = [ItemState::Pending, ItemState::InFlight, ItemState::Parked, ItemState::Failed];
+
+#[derive(Debug)]
+pub(super) struct State {
+    up: Gauge,
+    size: Gauge,
+    connections: Family<PoolLabels, Gauge>,
+    items: Family<ItemLabels, Gauge>,
+    oldest: Family<StateLabels, FloatGauge>,
+    credits: Family<DestinationLabels, Gauge>,
+    paused: Family<CauseLabels, Gauge>,
+    conservation: Family<DestinationLabels, Gauge>,
+    audit_age: Family<DestinationLabels, FloatGauge>,
+}
+
+impl State {
+    pub(super) fn new(registry: &mut Registering<'_>) -> Self {
+        let new = Self {
+            up: Gauge::default(),
+            size: Gauge::default(),
+            connections: Family::default(),
+            items: Family::default(),
+            oldest: Family::default(),
+            credits: Family::default(),
+            paused: Family::default(),
+            conservation: Family::default(),
+            audit_age: Family::default(),
+        };
+        let build = Family::<BuildLabels, Gauge>::default();
+        build.get_or_create(&BuildLabels { version: env!("CARGO_PKG_VERSION") }).set(1);
+        registry.add("build_info", "The version of the backend; always 1", &build);
+        registry.add("database_up", "Whether the database answered when the metrics were last asked for", &new.up);
+        registry.add_bytes("database_size", "Size of the database; of SQLite, without its write-ahead log", &new.size);
+        registry.add("database_connections", "Connections of this process to the database", &new.connections);
+        registry.add("items", "Sync items: each record is in exactly one state at each destination", &new.items);
+        registry.add_seconds("oldest_change", "For how long the oldest change in this state has waited", &new.oldest);
+        registry.add("credits_left", "What is left of the destination's allowance, as it said itself", &new.credits);
+        registry.add("paused", "Whether the destination is paused for this cause", &new.paused);
+        registry.add(
+            "conservation_ok",
+            "Whether the last audit found each record in exactly one state",
+            &new.conservation,
+        );
+        registry.add_seconds("conservation_age", "How long ago the last audit was made", &new.audit_age);
+        new
+    }
+
+    /// The database does not answer. What it said before may be wrong by now, so it is not shown.
+    pub(super) fn unreachable(&self) {
+        self.up.set(0);
+        self.items.clear();
+        self.oldest.clear();
+        self.credits.clear();
+        self.paused.clear();
+        self.conservation.clear();
+        self.audit_age.clear();
+    }
+
+    pub(super) fn reached(&self, size: u64) {
+        self.up.set(1);
+        self.size.set(whole(size));
+    }
+
+    pub(super) fn connections(&self, pools: &[PoolUse]) {
+        for PoolUse { pool, used, idle } in pools {
+            for (state, count) in [("used", used), ("idle", idle)] {
+                self.connections.get_or_create(&PoolLabels { pool, state }).set(i64::from(*count));
+            }
+        }
+    }
+
+    pub(super) fn destination(&self, found: &DestinationSummary, counts: &[Counts], now: Timestamp) {
+        for kind in Kind::ALL {
+            for state in ItemState::ALL {
+                let counted = counts.iter().find(|counts| (counts.kind, counts.state) == (kind, state));
+                let (kind, state) = (kind.as_str(), state.as_str());
+                let labels = ItemLabels { destination: found.name.clone(), kind, state };
+                self.items.get_or_create(&labels).set(whole(counted.map_or(0, |counts| counts.count)));
+            }
+        }
+        for state in UNDELIVERED {
+            let oldest = counts.iter().filter(|counts| counts.state == state).map(|counts| counts.oldest).min();
+            let labels = StateLabels { destination: found.name.clone(), state: state.as_str() };
+            self.oldest.get_or_create(&labels).set(oldest.map_or(0.0, |oldest| now.since(oldest).as_secs_f64()));
+        }
+        for cause in CAUSES {
+            let paused = found.pause.as_ref().is_some_and(|pause| pause.cause == cause);
+            let labels = CauseLabels { destination: found.name.clone(), cause };
+            self.paused.get_or_create(&labels).set(i64::from(paused));
+        }
+        let labels = DestinationLabels { destination: found.name.clone() };
+        if let Some((left, _)) = found.credits {
+            self.credits.get_or_create(&labels).set(left);
+        }
+        if let Some((audit, at)) = found.audit {
+            self.conservation.get_or_create(&labels).set(i64::from(audit.holds()));
+            self.audit_age.get_or_create(&labels).set(now.since(at).as_secs_f64());
+        }
+    }
+}
+
+/// A count as a gauge holds it.
+fn whole(count: u64) -> i64 {
+    i64::try_from(count).unwrap_or(i64::MAX)
+}

@@ -1,0 +1,91 @@
+//! What is old is deleted: events, attempts and counts, in small steps, by one process at a time, with or without a destination.
+//!
+//! Records do not depend on the event log: they hold the current state, and its version keeps older events from coming back. What is
+//! lost with an event is the memory of its id: the same event sent again is no longer `duplicate`, but `unchanged` or `superseded`.
+
+use std::time::Duration;
+
+use tokio::sync::watch;
+
+use crate::{
+    clock::{Clock, Timestamp},
+    limits,
+    store::{Store, StoreError},
+};
+
+/// How long things are kept; none is for ever.
+#[derive(Clone, Debug)]
+pub struct Ages {
+    /// Events.
+    pub events: Option<Duration>,
+    /// Attempts to deliver.
+    pub attempts: Option<Duration>,
+    /// Counts of what happens, by minute.
+    pub activity: Option<Duration>,
+}
+
+/// Deletes what is old.
+pub struct Retention {
+    /// The database.
+    pub store: Store,
+    /// How long things are kept.
+    pub ages: Ages,
+    /// The time.
+    pub clock: Clock,
+}
+
+/// A kind of thing that grows old.
+#[derive(Clone, Copy)]
+enum Old {
+    Events,
+    Attempts,
+    Activity,
+}
+
+impl Retention {
+    /// Runs until `stop` becomes true.
+    pub async fn run(self, mut stop: watch::Receiver<bool>) {
+        let work = async {
+            loop {
+                if let Err(error) = self.round().await {
+                    tracing::error!(%error, "what is old could not be deleted");
+                }
+                tokio::time::sleep(limits::PRUNE_INTERVAL).await;
+            }
+        };
+        tokio::select! {
+            () = work => {}
+            _ = stop.changed() => {}
+        }
+    }
+
+    /// Deletes all that is too old, if it is this process's turn.
+    async fn round(&self) -> Result<(), StoreError> {
+        let now = self.clock.now();
+        if !self.store.take_turn("retention", now, now.after(limits::PRUNE_INTERVAL / 2)).await? {
+            return Ok(());
+        }
+        let Ages { events, attempts, activity } = self.ages;
+        for (old, age) in [(Old::Events, events), (Old::Attempts, attempts), (Old::Activity, activity)] {
+            let Some(age) = age else { continue };
+            let age = i64::try_from(age.as_millis()).unwrap_or(i64::MAX);
+            self.prune(old, Timestamp(now.0.saturating_sub(age))).await?;
+        }
+        Ok(())
+    }
+
+    async fn prune(&self, old: Old, before: Timestamp) -> Result<(), StoreError> {
+        loop {
+            let limit = limits::PRUNE_ROWS;
+            let pruned = match old {
+                Old::Events => self.store.prune_events(before, limit).await?,
+                Old::Attempts => self.store.prune_attempts(before, limit).await?,
+                Old::Activity => self.store.prune_activity(before, limit).await?,
+            };
+            if pruned < limit {
+                return Ok(());
+            }
+            tokio::time::sleep(limits::PRUNE_REST).await;
+        }
+    }
+}

@@ -1,0 +1,128 @@
+//! Tells the service manager (systemd) when this process is ready, whether it is well, and when it stops. Does nothing where
+//! there is none: without `NOTIFY_SOCKET`.
+//!
+//! A process that is well answers a request of its own and has a writer that moves on. One that is not gives no sign of life, and
+//! is started anew. A new process must be better off, though: a database that is away, locked or slow is waited for, here as there.
+//! So a writer that stands still counts only while the database answers somebody else: then its connection has died without
+//! a word, or we have a bug.
+
+use std::{net::SocketAddr, sync::Arc, time::Duration};
+
+use sd_notify::NotifyState;
+use tokio::{sync::watch, task::JoinHandle};
+
+use crate::{api::Context, ingest::Progress, limits, probe};
+
+/// How often it is looked whether a server that starts answers by now.
+const READY_INTERVAL: Duration = Duration::from_millis(50);
+
+/// How often the state is told when there is no watchdog to feed.
+const STATUS_INTERVAL: Duration = Duration::from_secs(10);
+
+/// Signs of life within the watchdog's time. Both questions (to ourselves, to the database) may take as long as the rest between
+/// two signs, and there is still one in time.
+const SIGNS: u32 = 4;
+
+/// How a process is.
+#[derive(Debug, PartialEq, Eq)]
+enum State {
+    Well,
+    /// Not well, and a new process would be no better off.
+    Waiting,
+    /// A new process would be better off.
+    Stuck(&'static str),
+}
+
+struct Reporter {
+    address: SocketAddr,
+    context: Arc<Context>,
+    progress: Progress,
+    /// The rest between two reports, and how long each question may take.
+    interval: Duration,
+    /// How long a transaction of the writer may take.
+    patience: Duration,
+}
+
+/// Reports to the service manager, if there is one, until `stop`.
+pub fn report(
+    address: SocketAddr,
+    context: Arc<Context>,
+    progress: Progress,
+    mut stop: watch::Receiver<bool>,
+) -> JoinHandle<()> {
+    tokio::spawn(async move {
+        if std::env::var_os("NOTIFY_SOCKET").is_none() {
+            return;
+        }
+        let watchdog = sd_notify::watchdog_enabled();
+        let reporter = Reporter {
+            address,
+            context,
+            progress,
+            interval: watchdog.map_or(STATUS_INTERVAL, |time| time / SIGNS),
+            patience: watchdog.unwrap_or_default().max(limits::CONNECTION_WAIT + limits::LOCK_WAIT),
+        };
+        tokio::select! {
+            () = reporter.run() => {}
+            _ = stop.changed() => {}
+        }
+        let status = "Stopping: no new events are taken, what is under way is finished";
+        tell(&[NotifyState::Stopping, NotifyState::Status(status)]);
+    })
+}
+
+impl Reporter {
+    async fn run(&self) {
+        while !self.answers().await {
+            tokio::time::sleep(READY_INTERVAL).await;
+        }
+        tell(&[NotifyState::Ready]);
+        loop {
+            match self.state().await {
+                State::Well => {
+                    let status = format!("Serving on {}", self.address);
+                    tell(&[NotifyState::Watchdog, NotifyState::Status(&status)]);
+                }
+                State::Waiting => {
+                    let status = "Waiting for the database, which does not answer";
+                    tell(&[NotifyState::Watchdog, NotifyState::Status(status)]);
+                }
+                State::Stuck(reason) => {
+                    tracing::error!(
+                        reason,
+                        "this process does not work any more; the service manager should start it anew"
+                    );
+                    tell(&[NotifyState::Status(reason)]);
+                }
+            }
+            tokio::time::sleep(self.interval).await;
+        }
+    }
+
+    async fn answers(&self) -> bool {
+        probe::answers(self.address, probe::HEALTH, self.interval).await.is_ok()
+    }
+
+    async fn state(&self) -> State {
+        // Before a stop, this is so only when the writer has ended.
+        if self.context.ingest.is_draining() {
+            return State::Stuck("The writer has ended");
+        }
+        if !self.answers().await {
+            return State::Stuck("No answer to a request of its own");
+        }
+        if self.progress.busy_for().is_none_or(|time| time <= self.patience) {
+            return State::Well;
+        }
+        match tokio::time::timeout(self.interval, self.context.store.ping()).await {
+            Ok(Ok(())) => State::Stuck("The writer stands still, though the database answers"),
+            Ok(Err(_)) | Err(_) => State::Waiting,
+        }
+    }
+}
+
+fn tell(states: &[NotifyState<'_>]) {
+    if let Err(error) = sd_notify::notify(states) {
+        tracing::warn!(%error, "could not tell the service manager how this process is");
+    }
+}

@@ -1,0 +1,301 @@
+//! The PostgreSQL database that is copied to.
+//!
+//! Its table `copy_progress` says what is copied (the tables of the source with their sums), and how far. It is there from the
+//! first row to the last, and each step writes it in the transaction of the step's rows; so a copy that was killed can go on,
+//! and no server starts on half of a database.
+
+use std::collections::BTreeMap;
+
+use backend_sync_migration::{Migrator, MigratorTrait};
+use futures_util::{Stream, TryStreamExt};
+use sea_orm::{
+    ConnectionTrait, DbBackend, DbErr, Statement,
+    sqlx::{self, AssertSqlSafe, Connection, Error, PgConnection, Postgres, pool::PoolConnection, sqlite::SqliteRow},
+};
+
+use super::{
+    error::CopyError,
+    line::Type,
+    source::{Key, Table, list, quoted},
+    sum::Sum,
+};
+use crate::store::{DatabaseUrl, Store, connect::COPY_PROGRESS};
+
+/// The key of PostgreSQL's advisory lock that a copy holds; any number, another than those of other locks.
+const COPY_LOCK: i64 = 7_263_002;
+
+/// Bytes that are sent at once: enough that their number does not matter.
+const SEND_BYTES: usize = 256 * 1024;
+
+/// SQLSTATE `lock_not_available`.
+const LOCK_NOT_AVAILABLE: &str = "55P03";
+
+/// How the indexes and foreign keys of a table are removed and made again; but for the keys that its own constraints need.
+const REMOVABLE: &str = "SELECT 'DROP INDEX ' || indexrelid::regclass, pg_get_indexdef(indexrelid) FROM pg_index \
+    WHERE indrelid = $1::regclass AND NOT EXISTS (SELECT FROM pg_constraint WHERE conindid = indexrelid) \
+    UNION ALL SELECT format('ALTER TABLE %s DROP CONSTRAINT %I', conrelid::regclass, conname), \
+    format('ALTER TABLE %s ADD CONSTRAINT %I %s', conrelid::regclass, conname, pg_get_constraintdef(oid)) \
+    FROM pg_constraint WHERE conrelid = $1::regclass AND contype = 'f'";
+
+/// The destination, locked against other copies.
+pub(super) struct Destination {
+    store: Store,
+    connection: PoolConnection<Postgres>,
+}
+
+/// How far a table is copied.
+#[derive(Debug, Default)]
+pub(super) struct Place {
+    pub(super) copied: u64,
+    pub(super) after: Option<Key>,
+}
+
+impl Destination {
+    /// Connects. The process before this one may have been killed just now; its lock is waited for, a few seconds.
+    pub(super) async fn open(url: &DatabaseUrl) -> Result<Self, CopyError> {
+        let store = Store::connect(url).await?;
+        let pool = store.write.get_postgres_connection_pool();
+        let mut connection = pool.acquire().await.map_err(CopyError::Destination)?;
+        let lock = sqlx::query("SELECT pg_advisory_lock($1)").bind(COPY_LOCK).execute(&mut *connection).await;
+        lock.map_err(|error| match &error {
+            Error::Database(database) if database.code().as_deref() == Some(LOCK_NOT_AVAILABLE) => {
+                CopyError::DestinationBusy
+            }
+            _ => CopyError::Destination(error),
+        })?;
+        Ok(Self { store, connection })
+    }
+
+    /// Ends the connections, and with them the lock.
+    pub(super) async fn close(self) {
+        drop(self.connection);
+        self.store.close().await;
+    }
+
+    /// Whether a copy to it was begun and not finished.
+    pub(super) async fn is_begun(&mut self) -> Result<bool, CopyError> {
+        let begun = sqlx::query_scalar("SELECT to_regclass($1) IS NOT NULL").bind(COPY_PROGRESS);
+        let begun = begun.fetch_one(&mut *self.connection).await.map_err(CopyError::Destination)?;
+        if begun && self.store.missing_migrations().await? > 0 {
+            return Err(CopyError::OtherVersion);
+        }
+        Ok(begun)
+    }
+
+    /// Makes the tables, and makes sure that they hold nothing but what a new database holds.
+    pub(super) async fn prepare(&mut self, tables: &[Table]) -> Result<(), CopyError> {
+        self.store.migrate().await?;
+        let fresh = fresh_counts(tables).await?;
+        for (table, fresh) in tables.iter().zip(fresh) {
+            let sql = format!("SELECT count(*) FROM {}", quoted(&table.name));
+            let count: i64 = sqlx::query_scalar(AssertSqlSafe(sql))
+                .fetch_one(&mut *self.connection)
+                .await
+                .map_err(CopyError::Destination)?;
+            if count > fresh {
+                return Err(CopyError::DestinationNotEmpty(table.name.clone()));
+            }
+        }
+        Ok(())
+    }
+
+    /// The types of a table's columns, in the order of the source's.
+    pub(super) async fn types(&mut self, table: &Table) -> Result<Vec<Type>, CopyError> {
+        let sql = "SELECT column_name::text, data_type::text FROM information_schema.columns \
+                   WHERE table_schema = current_schema() AND table_name = $1";
+        let columns: Vec<(String, String)> = sqlx::query_as(sql)
+            .bind(&table.name)
+            .fetch_all(&mut *self.connection)
+            .await
+            .map_err(CopyError::Destination)?;
+        let columns: BTreeMap<String, String> = columns.into_iter().collect();
+        if columns.len() != table.columns.len() {
+            return Err(CopyError::table(&table.name, "its columns are not the same in both databases"));
+        }
+        let of = |name: &String| {
+            let missing = || CopyError::table(&table.name, format!("the destination has no column {name}"));
+            let data_type = columns.get(name).ok_or_else(missing)?;
+            let strange =
+                || CopyError::table(&table.name, format!("{name} is of type {data_type}, which is not known"));
+            Type::of(data_type).ok_or_else(strange)
+        };
+        table.columns.iter().map(of).collect()
+    }
+
+    /// Writes down what is to be copied, and takes away what a new database holds. Indexes and foreign keys go as well: to make
+    /// them at the end takes half the time. That they come back is written down with the rest.
+    pub(super) async fn begin(&mut self, sums: &[(Table, Sum)]) -> Result<(), CopyError> {
+        let mut transaction = self.connection.begin().await.map_err(CopyError::Destination)?;
+        let mut statements: Vec<String> =
+            sums.iter().rev().map(|(table, _)| format!("DELETE FROM {}", quoted(&table.name))).collect();
+        statements.push(format!(
+            "CREATE TABLE {COPY_PROGRESS} (name text PRIMARY KEY, rows bigint NOT NULL, checksum text NOT NULL, \
+             copied bigint NOT NULL DEFAULT 0, after text, afterwards text[] NOT NULL)"
+        ));
+        run(&mut transaction, statements).await?;
+        for (table, sum) in sums {
+            let removable: Vec<(String, String)> = sqlx::query_as(REMOVABLE)
+                .bind(quoted(&table.name))
+                .fetch_all(&mut *transaction)
+                .await
+                .map_err(CopyError::Destination)?;
+            let (remove, restore): (Vec<_>, Vec<_>) = removable.into_iter().unzip();
+            run(&mut transaction, remove).await?;
+            let sql = format!("INSERT INTO {COPY_PROGRESS} (name, rows, checksum, afterwards) VALUES ($1, $2, $3, $4)");
+            sqlx::query(AssertSqlSafe(sql))
+                .bind(&table.name)
+                .bind(i64::try_from(sum.rows).unwrap_or(i64::MAX))
+                .bind(sum.checksum())
+                .bind(restore)
+                .execute(&mut *transaction)
+                .await
+                .map_err(CopyError::Destination)?;
+        }
+        transaction.commit().await.map_err(CopyError::Destination)
+    }
+
+    /// How far the copy is that was begun earlier, in the order of `sums`; fails when it was begun of something else.
+    pub(super) async fn places(&mut self, sums: &[(Table, Sum)]) -> Result<Vec<Place>, CopyError> {
+        let sql = format!("SELECT name, rows, checksum, copied, after FROM {COPY_PROGRESS} ORDER BY name");
+        let rows: Vec<(String, i64, String, i64, Option<String>)> = sqlx::query_as(AssertSqlSafe(sql))
+            .fetch_all(&mut *self.connection)
+            .await
+            .map_err(CopyError::Destination)?;
+        let mut begun: BTreeMap<_, _> = rows.into_iter().map(|row| (row.0.clone(), row)).collect();
+        let (mut places, mut differing) = (Vec::new(), Vec::new());
+        for (table, sum) in sums {
+            match begun.remove(&table.name) {
+                Some((_, rows, checksum, copied, after))
+                    if rows.unsigned_abs() == sum.rows && checksum == sum.checksum() =>
+                {
+                    let after = after.map(|after| serde_json::from_str(&after)).transpose();
+                    let after = after.map_err(|_| CopyError::OtherVersion)?;
+                    places.push(Place { copied: copied.unsigned_abs(), after });
+                }
+                _ => differing.push(table.name.clone()),
+            }
+        }
+        differing.extend(begun.into_keys());
+        if differing.is_empty() { Ok(places) } else { Err(CopyError::OtherSource(differing)) }
+    }
+
+    /// Writes the next `limit` of the rows, and how far the table then is, in one transaction. Returns that, and how many they were.
+    pub(super) async fn copy(
+        &mut self,
+        table: &Table,
+        types: &[Type],
+        rows: &mut (impl Stream<Item = Result<SqliteRow, CopyError>> + Unpin),
+        limit: u32,
+    ) -> Result<u64, CopyError> {
+        let failed = CopyError::Destination;
+        let mut transaction = self.connection.begin().await.map_err(failed)?;
+        let statement = format!("COPY {} ({}) FROM STDIN", quoted(&table.name), list(&table.columns));
+        let mut copy = transaction.copy_in_raw(&statement).await.map_err(failed)?;
+        let (mut text, mut last, mut count) = (Vec::with_capacity(SEND_BYTES), None, 0);
+        while count < u64::from(limit)
+            && let Some(row) = rows.try_next().await?
+        {
+            table.write_line(&row, types, &mut text)?;
+            if text.len() >= SEND_BYTES {
+                copy.send(text.as_slice()).await.map_err(failed)?;
+                text.clear();
+            }
+            last = Some(row);
+            count += 1;
+        }
+        copy.send(text.as_slice()).await.map_err(failed)?;
+        copy.finish().await.map_err(failed)?;
+        if let Some(last) = last {
+            let after = serde_json::to_string(&table.key_of(&last)?)
+                .map_err(|_| CopyError::table(&table.name, "a key cannot be written down"))?;
+            let sql = format!("UPDATE {COPY_PROGRESS} SET copied = copied + $1, after = $2 WHERE name = $3");
+            let update = sqlx::query(AssertSqlSafe(sql)).bind(i64::try_from(count).unwrap_or(i64::MAX));
+            update.bind(after).bind(&table.name).execute(&mut *transaction).await.map_err(failed)?;
+        }
+        transaction.commit().await.map_err(failed)?;
+        Ok(count)
+    }
+
+    /// When all rows of a table are there: makes its indexes and foreign keys, unless that was done already, and lets PostgreSQL go on
+    /// giving out ids where SQLite stopped.
+    pub(super) async fn complete(&mut self, table: &Table, highest_id: Option<i64>) -> Result<(), CopyError> {
+        let mut transaction = self.connection.begin().await.map_err(CopyError::Destination)?;
+        let sql = format!("SELECT afterwards FROM {COPY_PROGRESS} WHERE name = $1");
+        let afterwards: Vec<String> = sqlx::query_scalar(AssertSqlSafe(sql))
+            .bind(&table.name)
+            .fetch_one(&mut *transaction)
+            .await
+            .map_err(CopyError::Destination)?;
+        run(&mut transaction, afterwards).await?;
+        let sql = format!("UPDATE {COPY_PROGRESS} SET afterwards = '{{}}' WHERE name = $1");
+        let done = sqlx::query(AssertSqlSafe(sql)).bind(&table.name).execute(&mut *transaction).await;
+        done.map_err(CopyError::Destination)?;
+        set_sequences(&mut transaction, table, highest_id).await?;
+        transaction.commit().await.map_err(CopyError::Destination)
+    }
+
+    /// Reads a table back, and counts and sums up its rows.
+    pub(super) async fn sum(&mut self, table: &Table, mut advance: impl FnMut(u64)) -> Result<Sum, CopyError> {
+        let statement = format!("COPY {} ({}) TO STDOUT", quoted(&table.name), list(&table.columns));
+        let mut lines = self.connection.copy_out_raw(&statement).await.map_err(CopyError::Destination)?;
+        let mut sum = Sum::default();
+        // PostgreSQL sends one message for each row.
+        while let Some(line) = lines.try_next().await.map_err(CopyError::Destination)? {
+            sum.add(&line);
+            advance(1);
+        }
+        Ok(sum)
+    }
+
+    /// Collects the statistics that a new database lacks, and forgets that it was ever unfinished.
+    pub(super) async fn finish(&mut self, tables: &[Table]) -> Result<(), CopyError> {
+        let names = tables.iter().map(|table| quoted(&table.name)).collect::<Vec<_>>().join(", ");
+        run(&mut self.connection, vec![format!("VACUUM (ANALYZE) {names}"), format!("DROP TABLE {COPY_PROGRESS}")])
+            .await
+    }
+}
+
+async fn run(connection: &mut PgConnection, statements: Vec<String>) -> Result<(), CopyError> {
+    for statement in statements {
+        let done = sqlx::query(AssertSqlSafe(statement)).persistent(false).execute(&mut *connection).await;
+        done.map_err(CopyError::Destination)?;
+    }
+    Ok(())
+}
+
+async fn set_sequences(connection: &mut PgConnection, table: &Table, highest_id: Option<i64>) -> Result<(), CopyError> {
+    let counted = "SELECT column_name::text FROM information_schema.columns WHERE table_schema = current_schema() \
+                   AND table_name = $1 AND pg_get_serial_sequence(quote_ident($1), column_name) IS NOT NULL";
+    let columns: Vec<String> = sqlx::query_scalar(counted)
+        .bind(&table.name)
+        .fetch_all(&mut *connection)
+        .await
+        .map_err(CopyError::Destination)?;
+    for column in columns {
+        let (id, rows) = (quoted(&column), quoted(&table.name));
+        let sql = format!(
+            "SELECT setval(pg_get_serial_sequence($1, $2), greatest(max({id}), $3)) FROM {rows} \
+             HAVING greatest(max({id}), $3) > 0"
+        );
+        let query = sqlx::query(AssertSqlSafe(sql)).bind(&rows).bind(&column).bind(highest_id);
+        query.execute(&mut *connection).await.map_err(CopyError::Destination)?;
+    }
+    Ok(())
+}
+
+/// How many rows the migrations themselves put into each table.
+async fn fresh_counts(tables: &[Table]) -> Result<Vec<i64>, CopyError> {
+    let mut options = sea_orm::ConnectOptions::new("sqlite::memory:");
+    options.max_connections(1).sqlx_logging(false);
+    let failed = |error: DbErr| CopyError::Store(error.into());
+    let fresh = sea_orm::Database::connect(options).await.map_err(failed)?;
+    Migrator::up(&fresh, None).await.map_err(failed)?;
+    let mut counts = Vec::new();
+    for table in tables {
+        let sql = format!("SELECT count(*) AS count FROM {}", quoted(&table.name));
+        let row = fresh.query_one_raw(Statement::from_string(DbBackend::Sqlite, sql)).await.map_err(failed)?;
+        let count = row.map(|row| row.try_get("", "count")).transpose().map_err(failed)?;
+        counts.push(count.unwrap_or(0));
+    }
+    Ok(counts)
+}

@@ -1,0 +1,43 @@
+//! Looking for what should be gone, in every table that can hold something of a person; and counting what is there before.
+
+use sea_orm::Value;
+
+use super::{
+    Finding, NO_DATA,
+    blank::{person, unblanked},
+    progress::{count, remote_records, rows_of},
+};
+use crate::store::{
+    Store, StoreError, UserFilter,
+    entity::records::{completion, enrolment, grade, user},
+    erasure::RemoteRecord,
+};
+
+impl Store {
+    /// What is stored about a person still, by table, without the tables that hold nothing.
+    pub async fn remains_of(&self, user: UserFilter) -> Result<Vec<Finding>, StoreError> {
+        let of = |table: &str, sql: String, values: Vec<Value>| (table.to_owned(), sql, values);
+        let (attempts, attempt_values) = rows_of(user, "sync_attempts");
+        let mut event_values = person(user);
+        event_values.push(NO_DATA.into());
+        let tables = [
+            of("users", unblanked::<user::Entity>(), person(user)),
+            of("enrolments", unblanked::<enrolment::Entity>(), person(user)),
+            of("grades", unblanked::<grade::Entity>(), person(user)),
+            of("completions", unblanked::<completion::Entity>(), person(user)),
+            of("events", "FROM events WHERE site_id = ? AND userid = ? AND data <> ?".to_owned(), event_values),
+            of("sync_attempts", format!("FROM {attempts} WHERE t.message IS NOT NULL"), attempt_values),
+        ];
+        let mut remains = Vec::new();
+        for (place, sql, values) in tables {
+            let count = count(&self.read, &format!("SELECT count(*) AS count {sql}"), values).await?;
+            remains.extend((count > 0).then_some(Finding { place, count }));
+        }
+        Ok(remains)
+    }
+
+    /// The records that destinations have of a person, as far as we know their ids.
+    pub async fn remote_records_of(&self, user: UserFilter) -> Result<Vec<RemoteRecord>, StoreError> {
+        remote_records(&self.read, user, "sync_items").await
+    }
+}

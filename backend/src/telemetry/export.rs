@@ -1,0 +1,131 @@
+//! The way of traces to a collector: OTLP over HTTP, in batches. When it fails, traces are lost and nothing else.
+
+use std::{
+    collections::HashMap,
+    pin::Pin,
+    sync::atomic::{AtomicBool, Ordering},
+    time::Duration,
+};
+
+use bytes::Bytes;
+use opentelemetry::{KeyValue, trace::TracerProvider};
+use opentelemetry_http::{HttpClient, HttpError, Request, Response};
+use opentelemetry_otlp::{Protocol, SpanExporter, WithExportConfig, WithHttpConfig};
+use opentelemetry_sdk::{
+    Resource,
+    trace::{Sampler, SdkTracer, SdkTracerProvider},
+};
+use tokio::runtime::Handle;
+use tracing::Subscriber;
+use tracing_opentelemetry::OpenTelemetryLayer;
+use tracing_subscriber::registry::LookupSpan;
+
+use super::TelemetryError;
+use crate::{config::Tracing, http::Http};
+
+/// How long one batch may take to be sent. The next ones wait meanwhile, and those after them are lost.
+const CALL_TIME: Duration = Duration::from_secs(10);
+
+/// Sends what is traced.
+pub(super) struct Export(SdkTracerProvider);
+
+impl Export {
+    /// Needs a runtime to run on.
+    pub(super) fn start(settings: &Tracing) -> Result<Self, TelemetryError> {
+        let failed = |error: &dyn std::error::Error| TelemetryError::Export(error.to_string());
+        let http = Http::with_call_time(CALL_TIME).map_err(|error| failed(&error))?;
+        let runtime = Handle::try_current().map_err(|error| failed(&error))?;
+        let headers = settings.headers.iter().map(|(name, value)| (name.clone(), value.expose().to_owned()));
+        let exporter = SpanExporter::builder()
+            .with_http()
+            .with_http_client(Collector { http, runtime, is_failing: AtomicBool::new(false) })
+            .with_protocol(Protocol::HttpBinary)
+            .with_endpoint(settings.traces_url())
+            .with_headers(headers.collect::<HashMap<_, _>>())
+            .with_timeout(CALL_TIME)
+            .build()
+            .map_err(|error| failed(&error))?;
+        let resource = Resource::builder()
+            .with_service_name(settings.service_name.clone())
+            .with_attribute(KeyValue::new("service.version", env!("CARGO_PKG_VERSION")))
+            .build();
+        // A part of a trace that somebody else began is sampled when theirs is.
+        let sampler = Sampler::ParentBased(Box::new(Sampler::TraceIdRatioBased(settings.sampling_ratio)));
+        let provider = SdkTracerProvider::builder()
+            .with_batch_exporter(exporter)
+            .with_resource(resource)
+            .with_sampler(sampler)
+            .build();
+        Ok(Self(provider))
+    }
+
+    /// What takes the spans.
+    pub(super) fn layer<S: Subscriber + for<'a> LookupSpan<'a>>(&self) -> OpenTelemetryLayer<S, SdkTracer> {
+        tracing_opentelemetry::layer()
+            .with_tracer(self.0.tracer("backend-sync"))
+            .with_location(false)
+            .with_threads(false)
+            .with_tracked_inactivity(false)
+            .with_target(false)
+    }
+
+    /// Sends what is left.
+    pub(super) async fn end(self, grace: Duration) {
+        // It waits for the batch's thread, which needs the runtime to send.
+        let _ = tokio::task::spawn_blocking(move || self.0.shutdown_with_timeout(grace)).await;
+    }
+}
+
+/// The collector, called by our own HTTP client. The exporter's thread is none of the runtime's, so the calls are made there.
+#[derive(Debug)]
+struct Collector {
+    http: Http,
+    runtime: Handle,
+    is_failing: AtomicBool,
+}
+
+impl HttpClient for Collector {
+    // What `async_trait` makes of the trait's function.
+    fn send_bytes<'a, 'b>(
+        &'a self,
+        request: Request<Bytes>,
+    ) -> Pin<Box<dyn Future<Output = Result<Response<Bytes>, HttpError>> + Send + 'b>>
+    where
+        'a: 'b,
+        Self: 'b,
+    {
+        Box::pin(async move {
+            let result = self.runtime.spawn(send(self.http.clone(), request)).await?;
+            self.note(&result);
+            result
+        })
+    }
+}
+
+impl Collector {
+    /// One line when it begins to fail, and one when it works again.
+    fn note(&self, result: &Result<Response<Bytes>, HttpError>) {
+        let trouble = match result {
+            Ok(response) if response.status().is_success() => None,
+            Ok(response) => Some(format!("the collector answers {}", response.status())),
+            Err(error) => Some(error.to_string()),
+        };
+        let was_failing = self.is_failing.swap(trouble.is_some(), Ordering::Relaxed);
+        match trouble {
+            Some(error) if !was_failing => {
+                tracing::warn!(error, "traces cannot be exported; they are lost until they can")
+            }
+            None if was_failing => tracing::info!("traces are exported again"),
+            _ => {}
+        }
+    }
+}
+
+async fn send(http: Http, request: Request<Bytes>) -> Result<Response<Bytes>, HttpError> {
+    let (parts, body) = request.into_parts();
+    let call = http.request(parts.method, &parts.uri.to_string()).headers(parts.headers).body(body);
+    let answer = http.send(call).await?;
+    let mut response = Response::builder().status(answer.status).body(answer.body)?;
+    *response.headers_mut() = answer.headers;
+    Ok(response)
+}

@@ -1,0 +1,45 @@
+//! The first page says how it is.
+
+use serde_json::json;
+
+use crate::{
+    delivery::{rest, start, until},
+    support::{
+        Database, Server, ZohoSimulator,
+        browser::Browser,
+        events::{at, user},
+        server::run,
+    },
+};
+
+on_both_databases!(it_says_how_it_is, it_says_when_nothing_is_there_yet);
+
+async fn it_says_when_nothing_is_there_yet(database: Database) {
+    let server = Server::start(&database).await;
+    let page = Browser::signed_in(&server, server.api_token()).await.get("/").await;
+    assert!(page.html.contains("No event has arrived yet"), "{}", page.html);
+    server.stop().await;
+}
+
+async fn it_says_how_it_is(database: Database) {
+    let zoho = ZohoSimulator::start_set_up().await;
+    let server = start(&database, &zoho).await;
+    let browser = Browser::signed_in(&server, server.api_token()).await;
+    server.site().apply(&[at(1, "user_created", user(3, "ann"))]).await;
+    rest(&database).await;
+    until("what was counted is written down", async || {
+        let page = browser.get("/").await;
+        page.html.contains("All is well").then_some(())
+    })
+    .await;
+    let mut broken = user(4, "ben");
+    broken["email"] = json!("not an address");
+    server.site().apply(&[at(2, "user_created", broken)]).await;
+    rest(&database).await;
+    let page = browser.get("/").await.html;
+    assert!(page.contains("1 record needs a person"), "{page}");
+    assert!(run(&database, &["sync", "pause"]).status.success());
+    let page = browser.get("/?range=week").await.html;
+    assert!(page.contains("Nothing is delivered to zoho") && page.contains("The last week"), "{page}");
+    server.stop().await;
+}

@@ -1,0 +1,83 @@
+//! What is not copied, and what is said about it.
+
+use super::{copied, copy, copy_half, fill, not_copied, pair, text};
+use crate::support::{Database, Server, command, events::user_event, server::run};
+
+#[tokio::test]
+async fn a_source_that_a_server_uses() {
+    let Some((source, destination)) = pair().await else { return };
+    let server = Server::start(&source).await;
+    server.site().apply(&[user_event(1, "a")]).await;
+    // Also when nobody sends anything.
+    let error = not_copied(&source, &destination);
+    assert!(error.contains("is in use: stop the server"), "{error}");
+    server.site().apply(&[user_event(2, "b")]).await;
+    server.stop().await;
+    copied(&source, &destination);
+    assert_eq!(destination.count("SELECT count(*) FROM users").await, 2);
+}
+
+#[tokio::test]
+async fn a_destination_that_is_not_empty() {
+    let Some((source, destination)) = pair().await else { return };
+    fill(&source, 3).await;
+    Server::start(&destination).await.stop().await;
+    let error = not_copied(&source, &destination);
+    assert!(error.contains("not empty (table sites)") || error.contains("not empty (table tokens)"), "{error}");
+    assert_eq!(destination.count("SELECT count(*) FROM users").await, 0);
+    // It is left as it was.
+    Server::start(&destination).await.stop().await;
+}
+
+#[tokio::test]
+async fn another_source_than_the_one_begun_with() {
+    let Some((source, destination)) = pair().await else { return };
+    fill(&source, 20).await;
+    copy_half(&source, &destination).await;
+    let other = Database::sqlite();
+    fill(&other, 20).await;
+    let error = not_copied(&other, &destination);
+    assert!(error.contains("a part of another database") && error.contains("tokens"), "{error}");
+    // A server wrote to it meanwhile: it is another one, too.
+    let server = Server::start(&source).await;
+    server.site().apply(&[user_event(21, "late")]).await;
+    server.stop().await;
+    let error = not_copied(&source, &destination);
+    assert!(error.contains("before it changed") && error.contains("events"), "{error}");
+}
+
+#[tokio::test]
+async fn a_source_of_another_version() {
+    let Some((source, destination)) = pair().await else { return };
+    fill(&source, 1).await;
+    let newest = source.texts("SELECT max(version) FROM seaql_migrations").await.pop().flatten().unwrap();
+    source.execute(&format!("UPDATE seaql_migrations SET version = 'm9999' WHERE version = '{newest}'")).await;
+    assert!(not_copied(&source, &destination).contains("newer version"));
+    source.execute("DELETE FROM seaql_migrations WHERE version = 'm9999'").await;
+    assert!(not_copied(&source, &destination).contains("backend-sync migrate"));
+    source.execute("DROP TABLE seaql_migrations").await;
+    assert!(not_copied(&source, &destination).contains("backend-sync migrate"));
+    let tables = "SELECT count(*) FROM pg_tables WHERE schemaname = current_schema()";
+    assert_eq!(destination.count(tables).await, 0, "nothing was made");
+}
+
+#[tokio::test]
+async fn what_is_no_move_up() {
+    let Some((source, destination)) = pair().await else { return };
+    assert!(not_copied(&source, &destination).contains("there is no database"));
+    assert!(!source.file("test.sqlite").exists(), "looking makes nothing");
+    fill(&source, 1).await;
+    let output = copy(&destination, &source);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(text(&output.stderr).contains("copies from sqlite://"), "{output:?}");
+    let away = command(&source.url)
+        .args(["copy-database", "--from", &source.url, "--to", "postgres://ann:pa55word@127.0.0.1:1/nothing"])
+        .output()
+        .unwrap();
+    assert_eq!(away.status.code(), Some(1));
+    assert!(!format!("{away:?}").contains("pa55word"), "{away:?}");
+    let help = text(&run(&source, &["copy-database", "--help"]).stdout);
+    for word in ["--from", "--to", "Stop the server", "goes on", "PGPASSWORD"] {
+        assert!(help.contains(word), "{help}");
+    }
+}

@@ -1,0 +1,85 @@
+// A browser that notices what should not be: errors, requests that leave the host, pages that not everybody can use.
+
+import assert from 'node:assert/strict';
+import { createRequire } from 'node:module';
+import path from 'node:path';
+
+const { CONSOLE_URL, CHROMIUM, NODE_MODULES, SCREENSHOTS } = process.env;
+const require = createRequire(path.join(NODE_MODULES, 'walk.js'));
+const { chromium } = require('playwright-core');
+const axe = require.resolve('axe-core/axe.min.js');
+
+/** How long a page or an element may take to appear, in milliseconds, on a slow machine. */
+const PATIENCE = 30_000;
+
+/** The four ways in which every page is looked at. */
+const LOOKS = [
+    { name: 'desktop-light', width: 1280, scheme: 'light' },
+    { name: 'desktop-dark', width: 1280, scheme: 'dark' },
+    { name: 'phone-light', width: 390, scheme: 'light' },
+    { name: 'phone-dark', width: 390, scheme: 'dark' },
+];
+
+export class Browser {
+    static async start() {
+        const browser = await chromium.launch({ executablePath: CHROMIUM, args: ['--no-sandbox'] });
+        return new Browser(browser, await browser.newContext());
+    }
+
+    constructor(browser, context) {
+        this.browser = browser;
+        this.context = context;
+        /** What should not have been. */
+        this.faults = [];
+        context.setDefaultTimeout(PATIENCE);
+    }
+
+    async open() {
+        const page = await this.context.newPage();
+        page.on('console', message => {
+            if (['error', 'warning'].includes(message.type())) this.faults.push(`${page.url()}: ${message.text()}`);
+        });
+        page.on('pageerror', error => this.faults.push(`${page.url()}: ${error.message}`));
+        page.on('request', request => {
+            const url = request.url();
+            if (!url.startsWith(`${CONSOLE_URL}/`) && !url.startsWith('data:')) this.faults.push(`leaves the host: ${url}`);
+        });
+        page.on('response', response => {
+            if (response.status() >= 400) this.faults.push(`${response.status()} for ${response.url()}`);
+        });
+        return page;
+    }
+
+    /** Looks at the open page at each width and in each scheme, and asks axe-core about it. */
+    async look(page, name) {
+        for (const look of LOOKS) {
+            await page.setViewportSize({ width: look.width, height: 900 });
+            await page.emulateMedia({ colorScheme: look.scheme });
+            const overflow = await page.evaluate(() => document.documentElement.scrollWidth - window.innerWidth);
+            assert.ok(overflow <= 1, `${name} at ${look.width} px is ${overflow} px too wide`);
+            await this.ask(page, `${name} (${look.name})`);
+            if (SCREENSHOTS) await page.screenshot({ path: path.join(SCREENSHOTS, `${name}-${look.name}.png`), fullPage: true });
+        }
+        await page.setViewportSize({ width: 1280, height: 900 });
+        await page.emulateMedia({ colorScheme: 'light' });
+    }
+
+    async ask(page, name) {
+        // By the protocol, not as an element: the page's security policy lets no script of others in.
+        const session = await this.context.newCDPSession(page);
+        const { readFile } = await import('node:fs/promises');
+        await session.send('Runtime.evaluate', { expression: await readFile(axe, 'utf8') });
+        await session.detach();
+        const { violations } = await page.evaluate(() => window.axe.run());
+        for (const { id, impact, help, nodes } of violations) {
+            if (['serious', 'critical'].includes(impact)) {
+                this.faults.push(`${name}: ${impact}: ${id}: ${help}: ${nodes.map(node => node.html).join(' | ')}`);
+            }
+        }
+    }
+
+    async close() {
+        await this.browser.close();
+        assert.deepEqual(this.faults, [], 'nothing that should not be');
+    }
+}
