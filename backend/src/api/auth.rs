@@ -94,7 +94,8 @@ impl Tokens {
         senders.insert(sender.hash.clone(), Arc::clone(sender));
     }
 
-    fn used(&self, token_id: i64, now: Timestamp) {
+    /// Notes that a token was used.
+    pub(crate) fn used(&self, token_id: i64, now: Timestamp) {
         self.last_used.lock().unwrap_or_else(PoisonError::into_inner).insert(token_id, now);
     }
 }

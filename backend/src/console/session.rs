@@ -55,7 +55,12 @@ async fn find(request: &Request) -> Result<Option<ConsoleSession>, PageError> {
     let hash = secret::hash(cookie.value_str());
     let context = context(request)?;
     let session = context.store.console_session(&hash, context.clock.now()).await?;
-    Ok(session.filter(|session| secret::same_hash(&session.hash, &hash)))
+    let session = session.filter(|session| secret::same_hash(&session.hash, &hash));
+    if let Some(session) = &session {
+        // Whoever works in the console uses the token.
+        context.tokens.used(session.token_id, context.clock.now());
+    }
+    Ok(session)
 }
 
 /// To the sign-in, and from there back to the page that was asked for.

@@ -16,6 +16,7 @@ pub(super) use self::act::{add_api_token, add_site, ask_api, ask_site, revoke_ap
 use self::state::TokenState;
 use super::{error::PageError, frame::Frame, session::SignedIn, words::Moment};
 use crate::{
+    activity,
     api::Context,
     clock::Timestamp,
     store::{SiteSummary, Store, TokenSummary},
@@ -88,10 +89,15 @@ impl SiteView {
     async fn read(store: &Store, summary: SiteSummary, own: i64, now: Timestamp) -> Result<Self, PageError> {
         let site = store.site(&summary.name).await?.ok_or(PageError::NotFound)?;
         let tokens = store.tokens(Some(&site)).await?;
+        // Of a site that is silent for long, the minute is known.
+        let last_event = match store.last_event_of(&summary.name).await? {
+            Some(at) => Some(at),
+            None => store.last_activity(&activity::subject_site(&summary.name)).await?,
+        };
         let last_used = tokens.iter().filter_map(|token| token.last_used_at).max();
         Ok(Self {
             added: Moment::new(summary.created_at, now),
-            last_event: store.last_event_of(&summary.name).await?.map(|at| Moment::new(at, now)),
+            last_event: last_event.map(|at| Moment::new(at, now)),
             last_used: last_used.map(|at| Moment::new(at, now)),
             name: summary.name,
             wwwroot: summary.wwwroot,
