@@ -95,7 +95,7 @@ fn names(text: &str) -> Vec<(String, String)> {
 impl Store {
     /// People of all sites whose name, address, user name, id number, Moodle id or id at a destination is what was typed or begins with
     /// it; at most `limit`, and whether there are more. Whole values come first.
-    pub async fn find_people(&self, typed: &str, limit: usize) -> Result<(Vec<FoundPerson>, bool), StoreError> {
+    pub async fn find_people(&self, typed: &str, limit: u64) -> Result<(Vec<FoundPerson>, bool), StoreError> {
         let typed = typed.trim();
         if typed.is_empty() || typed.contains('\0') {
             return Ok((Vec::new(), false));
@@ -121,6 +121,7 @@ impl Store {
             let name = [lastname, firstname].map(|name| name.as_deref().unwrap_or_default().to_lowercase());
             (!exact, name, person.site_id, *userid)
         });
+        let limit = usize::try_from(limit).unwrap_or(usize::MAX);
         let more = people.len() > limit;
         people.truncate(limit);
         Ok((people, more))
@@ -142,13 +143,7 @@ impl Store {
         Ok(keys)
     }
 
-    async fn add_by_column(
-        &self,
-        found: &mut Found,
-        column: &str,
-        prefix: &str,
-        limit: usize,
-    ) -> Result<(), StoreError> {
+    async fn add_by_column(&self, found: &mut Found, column: &str, prefix: &str, limit: u64) -> Result<(), StoreError> {
         let value = folded(self.read.get_database_backend(), column);
         let sql = format!(
             "SELECT site_id, moodle_id, {value} AS value FROM users WHERE {value} >= ? AND {value} <= ? ORDER BY {value} LIMIT ?"
@@ -161,7 +156,7 @@ impl Store {
         Ok(())
     }
 
-    async fn add_by_name(&self, found: &mut Found, first: &str, last: &str, limit: usize) -> Result<(), StoreError> {
+    async fn add_by_name(&self, found: &mut Found, first: &str, last: &str, limit: u64) -> Result<(), StoreError> {
         let [firstname, lastname] =
             ["firstname", "lastname"].map(|name| folded(self.read.get_database_backend(), name));
         let sql = format!(
@@ -184,7 +179,7 @@ impl Store {
 }
 
 /// One more than the limit, to see whether there are more.
-fn rows(limit: usize) -> Value {
+fn rows(limit: u64) -> Value {
     i64::try_from(limit).unwrap_or(i64::MAX).saturating_add(1).into()
 }
 

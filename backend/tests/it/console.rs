@@ -1,7 +1,8 @@
 //! The console: who gets in, and what its pages show and do.
 
 mod overview;
+mod people;
 mod security;
 
 /// Every page of the navigation.
-const PAGES: [&str; 1] = ["/"];
+const PAGES: [&str; 4] = ["/", "/attention", "/people", "/records"];

@@ -3,8 +3,8 @@
 //! [`Mapping::parse`] reads it and finds everything that is wrong with it; names become functions there. [`ModuleMapping::render`]
 //! then makes of a record what Zoho takes, by the live metadata of the module, or says which field is in the way.
 
-mod erase;
 mod describe;
+mod erase;
 mod error;
 mod filter;
 mod fit;
