@@ -130,6 +130,7 @@ pub(in crate::console) fn pairs(json: &str) -> Vec<(String, String)> {
 pub(in crate::console) fn text(value: &Value) -> String {
     let text = match value {
         Value::Null => "–".to_owned(),
+        Value::String(text) if text.is_empty() => "–".to_owned(),
         Value::String(text) => text.clone(),
         other => other.to_string(),
     };

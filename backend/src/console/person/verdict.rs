@@ -150,7 +150,7 @@ mod tests {
     fn what_needs_a_person_is_said_first() {
         let there = row(Kind::User, ItemState::Synced);
         assert_eq!(said(&zoho(), &[there.clone(), there.clone()]), ("All 2 records are in Zoho.".to_owned(), "good"));
-        assert_eq!(said(&zoho(), &[there.clone()]).0, "The only record is in Zoho.");
+        assert_eq!(said(&zoho(), std::slice::from_ref(&there)).0, "The only record is in Zoho.");
         let failed = row(Kind::Grade, ItemState::Failed);
         let parked = row(Kind::Grade, ItemState::Parked);
         assert_eq!(
