@@ -21,6 +21,7 @@ mod m20261122_000007_activity;
 mod m20261122_000008_alerts;
 mod m20261122_000009_erasures;
 mod m20261122_000010_console_sessions;
+mod m20261122_000011_console_search;
 
 /// Applies the migrations in their order.
 #[derive(Debug)]
@@ -39,6 +40,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261122_000008_alerts::Migration),
             Box::new(m20261122_000009_erasures::Migration),
             Box::new(m20261122_000010_console_sessions::Migration),
+            Box::new(m20261122_000011_console_search::Migration),
         ]
     }
 }

@@ -45,6 +45,7 @@ pub(crate) use destinations::{
 pub(crate) use items::ItemWithAttempts;
 pub(crate) use plan::{DifferenceView, PlanError, PlanView, PlannedItem, Subset, in_words as trouble_in_words};
 pub(crate) use record::Renderer;
+pub(crate) use timeline::{EntryType, Items, Place, TimelineEntry, read as read_timeline};
 
 use tokio::sync::Notify;
 

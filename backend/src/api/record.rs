@@ -20,12 +20,12 @@ use crate::{
 /// What orders the states of a record.
 #[derive(Object)]
 #[oai(rename = "Version")]
-pub(super) struct VersionView {
+pub(crate) struct VersionView {
     /// Unix seconds by Moodle's clock.
-    pub(super) time: i64,
+    pub(crate) time: i64,
     /// The sender's running number; null from a sender that gives none.
     #[oai(nullable)]
-    pub(super) sequence: Option<i64>,
+    pub(crate) sequence: Option<i64>,
 }
 
 impl From<Version> for VersionView {

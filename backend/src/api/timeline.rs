@@ -2,6 +2,8 @@
 
 mod view;
 
+pub(crate) use self::view::{EntryType, Timeline, TimelineEntry};
+
 use std::{collections::HashMap, fmt, str::FromStr, sync::Arc};
 
 use poem::web::Data;
@@ -10,7 +12,7 @@ use poem_openapi::{
     param::{Path, Query},
 };
 
-use self::view::{EntryType, Timeline, TimelineEntry, TimelineEvent, TimelineRecord, Waiting};
+use self::view::{TimelineEvent, TimelineRecord, Waiting};
 
 use super::{
     Context, Tag,
@@ -29,7 +31,7 @@ use crate::{
     model::{FieldErrorCode, ItemState, Kind, RecordId, RecordKey},
     store::{
         DestinationSummary, ItemRow, Page, PersonRecord, Store, StoreError, StoredEvent, TimelineAttempt,
-        TimelinePlace, UserFilter,
+        TimelineOrder, TimelinePlace, UserFilter,
     },
 };
 
@@ -37,7 +39,7 @@ pub(super) struct Operations;
 
 /// A place in a timeline: the moment, what it is, and what orders things of one sort.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-struct Place {
+pub(crate) struct Place {
     at: Timestamp,
     sort: i64,
     number: i64,
@@ -47,7 +49,8 @@ struct Place {
 const FIRST_ITEM_SORT: i64 = 3;
 
 impl Place {
-    const BEGINNING: Self = Self { at: Timestamp(i64::MIN), sort: 0, number: i64::MIN };
+    const BEGINNING: Self = Self { at: Timestamp(i64::MIN), sort: i64::MIN, number: i64::MIN };
+    const END: Self = Self { at: Timestamp(i64::MAX), sort: i64::MAX, number: i64::MAX };
 
     /// The same place among things of one sort alone.
     fn among(self, sort: EntryType) -> TimelinePlace {
@@ -85,12 +88,13 @@ fn number_of(key: RecordKey) -> i64 {
 }
 
 /// The sync items of one person, and those that they wait for.
-struct Items {
+pub(crate) struct Items {
     destinations: Vec<(DestinationSummary, Vec<ItemRow>, HashMap<RecordKey, ItemRow>)>,
 }
 
 impl Items {
-    async fn read(store: &Store, keys: &[RecordKey]) -> Result<Self, StoreError> {
+    /// Those of these records.
+    pub(crate) async fn read(store: &Store, keys: &[RecordKey]) -> Result<Self, StoreError> {
         let mut destinations = Vec::new();
         for destination in store.destinations().await? {
             let mut rows = store.items_of(&destination.name, keys).await?;
@@ -100,6 +104,16 @@ impl Items {
             destinations.push((destination, rows, awaited.into_iter().map(|row| (row.key, row)).collect()));
         }
         Ok(Self { destinations })
+    }
+
+    /// Each destination with its items, and why each is not there.
+    pub(crate) fn standing<'a>(
+        &'a self,
+        renderer: &'a Renderer,
+    ) -> impl Iterator<Item = (&'a DestinationSummary, impl Iterator<Item = (&'a ItemRow, Option<String>)>)> {
+        self.destinations.iter().map(move |(destination, rows, awaited)| {
+            (destination, rows.iter().map(move |row| (row, why_not_there(renderer, destination, row, awaited))))
+        })
     }
 
     fn waiting(&self, renderer: &Renderer) -> Vec<Waiting> {
@@ -233,13 +247,22 @@ fn of_attempt(
     (place, entry)
 }
 
-async fn read(store: &Store, user: UserFilter, after: Place, limit: u64) -> Result<Option<Timeline>, StoreError> {
+/// A page of a person's timeline, from one end or beyond a place; nothing when nothing is known of the person.
+pub(crate) async fn read(
+    store: &Store,
+    user: UserFilter,
+    beyond: Option<Place>,
+    order: TimelineOrder,
+    limit: u64,
+) -> Result<Option<Timeline>, StoreError> {
+    let newest_first = order == TimelineOrder::NewestFirst;
+    let place = beyond.unwrap_or(if newest_first { Place::END } else { Place::BEGINNING });
     let records = store.person_records(user).await?;
-    let events = store.person_events(user, after.among(EntryType::Event), limit + 1).await?;
-    if records.is_empty() && events.is_empty() && after == Place::BEGINNING {
+    let events = store.person_events(user, place.among(EntryType::Event), order, limit + 1).await?;
+    if records.is_empty() && events.is_empty() && beyond.is_none() {
         return Ok(None);
     }
-    let attempts = store.person_attempts(user, after.among(EntryType::Attempt), limit + 1).await?;
+    let attempts = store.person_attempts(user, place.among(EntryType::Attempt), order, limit + 1).await?;
     let keys: Vec<RecordKey> = records.iter().map(|record| record.key).collect();
     let items = Items::read(store, &keys).await?;
     let renderer = Renderer::new(store).await?;
@@ -248,8 +271,13 @@ async fn read(store: &Store, user: UserFilter, after: Place, limit: u64) -> Resu
     entries.extend(records.iter().map(|record| of_record(&renderer, record)));
     entries.extend(attempts.into_iter().map(|attempt| of_attempt(&renderer, attempt)));
     entries.extend(items.entries(&renderer));
-    entries.retain(|(place, _)| *place > after);
-    entries.sort_by_key(|(place, _)| *place);
+    if newest_first {
+        entries.retain(|(entry, _)| *entry < place);
+        entries.sort_by_key(|(entry, _)| std::cmp::Reverse(*entry));
+    } else {
+        entries.retain(|(entry, _)| *entry > place);
+        entries.sort_by_key(|(entry, _)| *entry);
+    }
     let page = Page::cut(entries, limit, |(place, _)| *place);
     Ok(Some(Timeline {
         user: renderer.id(user.site_id, user.userid),
@@ -288,7 +316,7 @@ impl Operations {
         let site = context.store.site(id.site.as_str()).await?.ok_or_else(not_found)?;
         let user = UserFilter { site_id: site.id, userid: id.moodle_id };
         let limit = limit.0.map_or(limits::PAGE_ROWS_DEFAULT, |limit| limit.0).into();
-        let timeline = read(&context.store, user, after.unwrap_or(Place::BEGINNING), limit).await?;
+        let timeline = read(&context.store, user, after, TimelineOrder::OldestFirst, limit).await?;
         Ok(Answer(timeline.ok_or_else(not_found)?))
     }
 }

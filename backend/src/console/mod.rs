@@ -3,18 +3,27 @@
 //!
 //! One file per page. A page takes [`session::SignedIn`], an action [`session::Operator`]; what is in neither is not protected.
 
+mod advice;
 mod assets;
 mod attempts;
+mod attention;
+mod done;
 mod error;
 mod events;
 mod frame;
 mod guard;
+mod lines;
 mod log;
 mod mapping;
 mod overview;
+mod people;
+mod person;
+mod record;
+mod records;
 mod session;
 mod sign_in;
 mod sites;
+mod subjects;
 mod words;
 
 use std::sync::Arc;
@@ -45,6 +54,18 @@ pub fn endpoint(stop: watch::Receiver<bool>) -> impl Endpoint {
         .at("/mapping", get(mapping::page))
         .at("/mapping/check", post(mapping::check))
         .at("/mapping/try", post(mapping::attempt))
+        .at("/attention", get(attention::page))
+        .at("/attention/retry", post(attention::retry_group))
+        .at("/attention/pause", post(attention::pause_delivery))
+        .at("/attention/resume", post(attention::resume_delivery))
+        .at("/people", get(people::page))
+        .at("/people/:id", get(person::page))
+        .at("/people/:id/send", post(person::send))
+        .at("/records", get(records::page))
+        .at("/records.csv", get(records::export::download))
+        .at("/records/:id", get(record::page))
+        .at("/records/:id/state", get(record::state_now))
+        .at("/records/:id/send", post(record::send))
         .data(Arc::new(log::Live::new(stop)))
         .around(guard::protect)
         .with(CookieJarManager::new())

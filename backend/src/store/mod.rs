@@ -14,6 +14,7 @@ mod error;
 mod logs;
 mod measure;
 mod page;
+mod people;
 mod read;
 mod sites;
 mod sync;
@@ -34,11 +35,12 @@ pub use error::StoreError;
 pub use logs::{AttemptFilter, LOOK_BACK, Log, LogPage, LogPlace};
 pub use measure::PoolUse;
 pub use page::{CourseFilter, EventFilter, Page, PageRequest, Position, RecordFilter, UserFilter};
+pub use people::FoundPerson;
 pub use read::{GradeWithItem, StoredChange, StoredEvent};
 pub use sites::{NewToken, Scope, Site, SiteSummary, Token, TokenSummary};
 pub use sync::{
-    Attempt, AttemptRow, Attention, Claimed, Conservation, Counts, ItemFilter, ItemRow, PersonRecord, Settled,
-    SettledState, TimelineAttempt, TimelinePlace,
+    About, Attempt, AttemptRow, Attention, Claimed, Conservation, Counts, ItemFilter, ItemRow, PersonRecord, Settled,
+    SettledState, TimelineAttempt, TimelineOrder, TimelinePlace,
 };
 pub use write::{NewChange, NewEvent, WriteTransaction};
 

@@ -20,7 +20,7 @@ use super::{
 use crate::{
     clock::Timestamp,
     limits,
-    model::{Completion, Course, Enrolment, Grade, GradeItem, Id, State, User, Version},
+    model::{Completion, Course, Enrolment, Grade, GradeItem, Id, RecordKey, State, User, Version},
 };
 
 /// A grade and what it is for.
@@ -261,6 +261,31 @@ impl Store {
     /// One event.
     pub async fn event(&self, id: i64) -> Result<Option<StoredEvent>, StoreError> {
         Ok(event::Entity::find_by_id(id).one(&self.read).await?.map(StoredEvent::from))
+    }
+
+    /// The events about one record, the newest first, before the place `before`. They are looked for among those of the person, or
+    /// among those of nobody: a site's courses.
+    pub async fn record_events(
+        &self,
+        key: RecordKey,
+        userid: Option<Id>,
+        before: Option<i64>,
+        limit: u64,
+    ) -> Result<Vec<StoredEvent>, StoreError> {
+        use event::Column;
+        let person = match userid {
+            Some(userid) => Column::Userid.eq(userid),
+            None => Column::Userid.is_null(),
+        };
+        let query = event::Entity::find()
+            .filter(Column::SiteId.eq(key.site_id))
+            .filter(person)
+            .filter(Column::Kind.eq(key.kind.as_str()))
+            .filter(Column::MoodleId.eq(key.moodle_id))
+            .filter(Column::Id.lt(before.unwrap_or(i64::MAX)))
+            .order_by_desc(Column::Id)
+            .limit(limit);
+        Ok(query.all(&self.read).await?.into_iter().map(StoredEvent::from).collect())
     }
 
     /// The records that changed after the event `after`, in the order of the commits of their newest changes.

@@ -3,8 +3,10 @@
 mod logs;
 mod mapping;
 mod overview;
+mod people;
 mod security;
 mod sites;
 
 /// Every page of the navigation.
-const PAGES: [&str; 5] = ["/", "/events", "/attempts", "/sites", "/mapping"];
+const PAGES: [&str; 9] =
+    ["/", "/attention", "/alarms", "/people", "/records", "/events", "/attempts", "/sites", "/mapping"];

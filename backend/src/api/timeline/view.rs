@@ -11,7 +11,7 @@ use crate::model::{ItemState, Kind};
 /// What an entry of a timeline is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Enum)]
 #[oai(rename_all = "snake_case")]
-pub(super) enum EntryType {
+pub(crate) enum EntryType {
     /// An event that was received.
     Event,
     /// The present state of a record, at its last change.
@@ -24,85 +24,85 @@ pub(super) enum EntryType {
 
 /// An event, without its data.
 #[derive(Object)]
-pub(super) struct TimelineEvent {
+pub(crate) struct TimelineEvent {
     /// Its place in the event log.
-    pub(super) id: i64,
+    pub(crate) id: i64,
     /// What happened.
     #[oai(rename = "type")]
-    pub(super) event_type: String,
+    pub(crate) event_type: String,
     /// What it did: `applied`, `unchanged` or `superseded`.
-    pub(super) outcome: String,
+    pub(crate) outcome: String,
     /// What orders it among the events about the same record.
-    pub(super) version: VersionView,
+    pub(crate) version: VersionView,
 }
 
 /// The present state of a record, without what it says.
 #[derive(Object)]
-pub(super) struct TimelineRecord {
+pub(crate) struct TimelineRecord {
     /// The version of the state; null when only its deletion has arrived yet.
     #[oai(nullable)]
-    pub(super) version: Option<VersionView>,
+    pub(crate) version: Option<VersionView>,
     /// It is gone in Moodle.
-    pub(super) deleted: bool,
+    pub(crate) deleted: bool,
 }
 
 /// Something that happened, or how something stands since.
 #[derive(Object)]
-pub(super) struct TimelineEntry {
+pub(crate) struct TimelineEntry {
     /// When (RFC 3339).
-    pub(super) at: String,
+    pub(crate) at: String,
     /// What this is; the field of the same name tells more.
-    pub(super) entry: EntryType,
+    pub(crate) entry: EntryType,
     /// The kind of record that it is about.
-    pub(super) kind: Kind,
+    pub(crate) kind: Kind,
     /// The record: `<site>:<Moodle id>`.
-    pub(super) record: String,
+    pub(crate) record: String,
     /// The destination, of an attempt or an item.
     #[oai(skip_serializing_if_is_none)]
-    pub(super) destination: Option<String>,
+    pub(crate) destination: Option<String>,
     /// The same as a sentence.
-    pub(super) text: String,
+    pub(crate) text: String,
     #[oai(skip_serializing_if_is_none)]
-    pub(super) event: Option<TimelineEvent>,
+    pub(crate) event: Option<TimelineEvent>,
     #[oai(skip_serializing_if_is_none)]
-    pub(super) state: Option<TimelineRecord>,
+    pub(crate) state: Option<TimelineRecord>,
     #[oai(skip_serializing_if_is_none)]
-    pub(super) attempt: Option<SyncAttempt>,
+    pub(crate) attempt: Option<SyncAttempt>,
     #[oai(skip_serializing_if_is_none)]
-    pub(super) item: Option<SyncItem>,
+    pub(crate) item: Option<SyncItem>,
 }
 
 /// Why a record is not at a destination.
 #[derive(Object)]
-pub(super) struct Waiting {
+pub(crate) struct Waiting {
     /// The destination.
-    pub(super) destination: String,
+    pub(crate) destination: String,
     /// The kind of record.
-    pub(super) kind: Kind,
+    pub(crate) kind: Kind,
     /// The record: `<site>:<Moodle id>`.
-    pub(super) record: String,
+    pub(crate) record: String,
     /// Where it is on its way.
-    pub(super) state: ItemState,
+    pub(crate) state: ItemState,
     /// Why, for people.
-    pub(super) reason: String,
+    pub(crate) reason: String,
     /// What it waits for.
     #[oai(nullable)]
-    pub(super) waits_for: Option<RecordName>,
+    pub(crate) waits_for: Option<RecordName>,
 }
 
 /// One person, in the order of time.
 #[derive(Object)]
 #[oai(example)]
-pub(super) struct Timeline {
+pub(crate) struct Timeline {
     /// The person: `<site>:<Moodle id>`.
-    pub(super) user: String,
+    pub(crate) user: String,
     /// Why what is not at a destination is not there.
-    pub(super) waiting: Vec<Waiting>,
+    pub(crate) waiting: Vec<Waiting>,
     /// The page's entries, the oldest first.
-    pub(super) entries: Vec<TimelineEntry>,
+    pub(crate) entries: Vec<TimelineEntry>,
     /// Send it as `cursor` to get the next page; null on the last.
     #[oai(nullable)]
-    pub(super) next_cursor: Option<String>,
+    pub(crate) next_cursor: Option<String>,
 }
 
 impl Example for Timeline {

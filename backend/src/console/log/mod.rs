@@ -6,7 +6,7 @@ mod live;
 use std::{collections::BTreeMap, sync::Arc};
 
 pub(super) use self::{
-    export::export,
+    export::{export, harmless},
     live::{Feed, Live, stream},
 };
 use super::{error::PageError, words};

@@ -127,7 +127,9 @@ macro_rules! record_table {
 }
 
 record_table! {
-    user "users": User by userid, indexed(Email email);
+    user "users": User by userid, indexed(
+        Email email, Firstname firstname, Lastname lastname, Username username, Idnumber idnumber
+    );
     references {}
     fields {
         username: String,

@@ -3,6 +3,7 @@
 //! Statements that lock several items do it in the order of [`RecordKey`], or skip what others hold, so that processes on one
 //! PostgreSQL never wait for each other in a circle.
 
+mod about;
 mod claim;
 mod mark;
 mod records;
@@ -14,9 +15,10 @@ mod view;
 
 use sea_orm::{ConnectionTrait, DbBackend, QueryResult, Statement, Value};
 
+pub use about::About;
 pub use claim::Claimed;
 pub use settle::{Attempt, Settled, SettledState};
-pub use timeline::{PersonRecord, TimelineAttempt, TimelinePlace};
+pub use timeline::{PersonRecord, TimelineAttempt, TimelineOrder, TimelinePlace};
 pub use view::{AttemptRow, Attention, Conservation, Counts, ItemFilter, ItemRow};
 
 pub(super) use mark::lane_of_new_sql;
@@ -70,6 +72,11 @@ fn key_of(row: &QueryResult) -> Result<RecordKey, StoreError> {
         site_id: row.try_get("", "site_id")?,
         moodle_id: Id(row.try_get("", "moodle_id")?),
     })
+}
+
+/// The user in the columns `site_id` and `moodle_id`.
+pub(super) fn key_of_user(row: &QueryResult) -> Result<(i64, Id), StoreError> {
+    Ok((row.try_get("", "site_id")?, Id(row.try_get("", "moodle_id")?)))
 }
 
 fn kind_of(word: &str) -> Result<Kind, StoreError> {

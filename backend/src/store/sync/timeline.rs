@@ -1,6 +1,6 @@
 //! What happened to one person's records, in the order of time.
 
-use sea_orm::{ColumnTrait, Condition, EntityTrait, QueryFilter, QueryOrder, QueryResult, QuerySelect, Value};
+use sea_orm::{ColumnTrait, Condition, EntityTrait, Order, QueryFilter, QueryOrder, QueryResult, QuerySelect, Value};
 
 use super::{key_of, query, view::attempt_of};
 use crate::{
@@ -29,6 +29,15 @@ pub struct TimelineAttempt {
     pub destination: String,
     /// The try.
     pub attempt: AttemptRow,
+}
+
+/// From which end a timeline is read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TimelineOrder {
+    /// Forward in time.
+    OldestFirst,
+    /// Back in time.
+    NewestFirst,
 }
 
 /// A place in the order of time: the moment, and what orders the things of one moment.
@@ -68,41 +77,57 @@ impl Store {
         query(&self.read, &sql, values).await?.iter().map(record_of).collect()
     }
 
-    /// The events about a person after a place, in the order in which they were received.
+    /// The events about a person beyond a place, in the order in which they were received or the other way round.
     pub async fn person_events(
         &self,
         user: UserFilter,
-        after: TimelinePlace,
+        beyond: TimelinePlace,
+        order: TimelineOrder,
         limit: u64,
     ) -> Result<Vec<StoredEvent>, StoreError> {
         use event::Column;
-        let same_moment = Condition::all().add(Column::ReceivedAt.eq(after.at.0)).add(Column::Id.gt(after.number));
+        let same_moment = Condition::all().add(Column::ReceivedAt.eq(beyond.at.0));
+        let (later, direction) = match order {
+            TimelineOrder::OldestFirst => {
+                let same_moment = same_moment.add(Column::Id.gt(beyond.number));
+                (Condition::any().add(Column::ReceivedAt.gt(beyond.at.0)).add(same_moment), Order::Asc)
+            }
+            TimelineOrder::NewestFirst => {
+                let same_moment = same_moment.add(Column::Id.lt(beyond.number));
+                (Condition::any().add(Column::ReceivedAt.lt(beyond.at.0)).add(same_moment), Order::Desc)
+            }
+        };
         let query = event::Entity::find()
             .filter(Column::SiteId.eq(user.site_id))
             .filter(Column::Userid.eq(user.userid))
-            .filter(Condition::any().add(Column::ReceivedAt.gt(after.at.0)).add(same_moment))
-            .order_by_asc(Column::ReceivedAt)
-            .order_by_asc(Column::Id)
+            .filter(later)
+            .order_by(Column::ReceivedAt, direction.clone())
+            .order_by(Column::Id, direction)
             .limit(limit);
         Ok(query.all(&self.read).await?.into_iter().map(StoredEvent::from).collect())
     }
 
-    /// The tries to deliver a person's records after a place, in the order in which they began.
+    /// The tries to deliver a person's records beyond a place, in the order in which they began or the other way round.
     pub async fn person_attempts(
         &self,
         user: UserFilter,
-        after: TimelinePlace,
+        beyond: TimelinePlace,
+        order: TimelineOrder,
         limit: u64,
     ) -> Result<Vec<TimelineAttempt>, StoreError> {
         let (records, mut values) = records_of(user);
+        let (beyond_sign, direction) = match order {
+            TimelineOrder::OldestFirst => (">", "ASC"),
+            TimelineOrder::NewestFirst => ("<", "DESC"),
+        };
         let sql = format!(
             "WITH {records} SELECT a.destination, a.id, a.site_id, a.kind, a.moodle_id, a.revision, a.started_at, a.duration_ms, \
              a.outcome, a.code, a.message, a.remote_id FROM records JOIN sync_attempts a ON a.site_id = records.site_id \
-             AND a.kind = records.kind AND a.moodle_id = records.moodle_id WHERE (a.started_at, a.id) > (?, ?) \
-             ORDER BY a.started_at, a.id LIMIT ?"
+             AND a.kind = records.kind AND a.moodle_id = records.moodle_id WHERE (a.started_at, a.id) {beyond_sign} (?, ?) \
+             ORDER BY a.started_at {direction}, a.id {direction} LIMIT ?"
         );
         let limit = i64::try_from(limit).unwrap_or(i64::MAX);
-        values.extend([after.at.0, after.number, limit].map(Value::from));
+        values.extend([beyond.at.0, beyond.number, limit].map(Value::from));
         query(&self.read, &sql, values).await?.iter().map(timeline_attempt_of).collect()
     }
 }

@@ -10,6 +10,7 @@ mod answer;
 mod calls;
 mod error;
 mod limiter;
+mod pages;
 mod refusal;
 mod seal;
 mod settings;
@@ -59,6 +60,8 @@ struct Inner {
     tokens: Tokens,
     limiter: Limiter,
     calls: ZohoCalls,
+    /// Where Zoho's own pages are.
+    pages: Option<String>,
     clock: Clock,
 }
 
@@ -103,6 +106,7 @@ impl Client {
         Self(Arc::new(Inner {
             tokens: Tokens::new(config, http.clone(), store, clock.clone(), nonces, calls.clone()),
             limiter: Limiter::new(config.reserve_credits),
+            pages: pages::base(config),
             api_url: api_url.filter(|url| !url.is_empty()),
             http,
             calls,
@@ -113,6 +117,11 @@ impl Client {
     /// What slows the calls.
     pub fn limiter(&self) -> &Limiter {
         &self.0.limiter
+    }
+
+    /// The address of a record's page for people, if that is known.
+    pub fn page(&self, module: &str, id: &str) -> Option<String> {
+        pages::page(self.0.pages.as_deref()?, module, id)
     }
 
     /// Sends the call when it is its turn, with a new access token if Zoho does not take the one at hand.

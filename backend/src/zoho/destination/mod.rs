@@ -29,7 +29,7 @@ use super::{
 use crate::{
     clock::{Clock, Timestamp},
     limits,
-    model::Lane,
+    model::{Kind, Lane},
     random::Random,
     store::{Claimed, Store},
     sync::{Admission, Delivery, Destination, Trouble},
@@ -52,6 +52,11 @@ impl Zoho {
     /// Delivers by this mapping.
     pub fn new(store: Store, client: Client, mapping: Mapping, clock: Clock, random: Random) -> Self {
         Self { store, client, mapping: Arc::new(mapping), modules: Mutex::new(None), clock, random }
+    }
+
+    /// The address of a record's page in Zoho, if that is known.
+    pub fn page(&self, kind: Kind, remote_id: &str) -> Option<String> {
+        self.client.page(&self.mapping.module(kind)?.module, remote_id)
     }
 
     /// What the modules of the mapping are like, read now and then. Trouble when the mapping does not fit them.

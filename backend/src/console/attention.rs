@@ -1,0 +1,202 @@
+//! What needs a person, and what waits, by reason.
+
+use std::sync::Arc;
+
+use askama::Template;
+use poem::{
+    Response, handler,
+    web::{Data, Form, Html, Query},
+};
+use serde::Deserialize;
+
+use super::{
+    advice::{self, Meaning},
+    done::Done,
+    error::PageError,
+    frame::Frame,
+    lines::{self, Line, StateTag, display},
+    session::{Operator, SignedIn},
+    subjects::Subjects,
+    words::{self, Moment, number},
+};
+use crate::{
+    api::{Context, Renderer, operators_pause},
+    model::{ItemState, Kind},
+    store::{Attention, DestinationSummary, ItemFilter, ItemRow, OPERATOR},
+};
+
+const PATH: &str = "/attention";
+
+/// Records of a group that are shown at once: enough to see what they have in common.
+const EXAMPLES: u64 = 3;
+
+/// Characters of an operator's reason for a pause.
+const REASON_CHARACTERS: usize = 300;
+
+#[derive(Template)]
+#[template(path = "attention.html")]
+struct AttentionPage {
+    frame: Frame,
+    done: Option<String>,
+    destinations: Vec<Standing>,
+}
+
+struct Standing {
+    name: String,
+    display: String,
+    pause: Option<Paused>,
+    slow: Option<String>,
+    groups: Vec<Group>,
+}
+
+struct Paused {
+    by_operator: bool,
+    cause: String,
+    reason: String,
+    since: Moment,
+    check: Option<Moment>,
+}
+
+/// Records in one state for one reason.
+struct Group {
+    state: ItemState,
+    tag: StateTag,
+    kind: Kind,
+    code: String,
+    count: String,
+    one: bool,
+    meaning: Meaning,
+    lines: Vec<Line>,
+    more: bool,
+    list: String,
+}
+
+#[derive(Deserialize)]
+pub(super) struct Said {
+    done: Option<String>,
+}
+
+#[handler]
+pub(super) async fn page(
+    who: SignedIn,
+    context: Data<&Arc<Context>>,
+    Query(Said { done }): Query<Said>,
+) -> Result<Html<String>, PageError> {
+    let mut destinations = Vec::new();
+    for summary in context.store.destinations().await? {
+        destinations.push(standing(&context, summary).await?);
+    }
+    let frame = Frame::new("Needs attention", PATH, &who);
+    Ok(Html(AttentionPage { frame, done: Done::said(done.as_deref()), destinations }.render()?))
+}
+
+async fn standing(context: &Context, summary: DestinationSummary) -> Result<Standing, PageError> {
+    let now = context.clock.now();
+    let mut found: Vec<(Attention, Vec<ItemRow>)> = Vec::new();
+    for attention in context.store.attention(&summary.name).await? {
+        let Attention { state, kind, ref code, .. } = attention;
+        let filter =
+            ItemFilter { state: Some(state), kind: Some(kind), code: Some(code.clone()), ..Default::default() };
+        let rows = context.store.items(&summary.name, &filter, None, EXAMPLES).await?;
+        found.push((attention, rows));
+    }
+    // What needs a person first, the largest group of each first.
+    found.sort_by_key(|(group, _)| (group.state != ItemState::Failed, std::cmp::Reverse(group.count)));
+    let keys: Vec<_> = found.iter().flat_map(|(_, rows)| rows).map(|row| row.key).collect();
+    let subjects = Subjects::read(&context.store, &keys).await?;
+    let renderer = Renderer::new(&context.store).await?;
+    let line = |row: &ItemRow| Line::new(context, &renderer, &subjects, &summary.name, row, now);
+    let group = |(found, rows): (Attention, Vec<ItemRow>)| {
+        let Attention { state, kind, code, count, .. } = found;
+        let query = [
+            ("destination", summary.name.as_str()),
+            ("state", state.as_str()),
+            ("kind", kind.as_str()),
+            ("code", code.as_str()),
+        ];
+        Group {
+            tag: StateTag::of_state(state),
+            meaning: advice::meaning(state, &code),
+            lines: rows.iter().map(line).collect(),
+            more: count > EXAMPLES,
+            list: format!("/records?{}", words::query(&query)),
+            count: number(count),
+            one: count == 1,
+            state,
+            kind,
+            code,
+        }
+    };
+    let groups = found.into_iter().map(group).collect();
+    let pause = summary.pause.map(|pause| Paused {
+        by_operator: pause.cause == OPERATOR,
+        cause: pause.cause,
+        reason: pause.reason,
+        since: Moment::new(pause.since, now),
+        check: pause.check_at.map(|at| Moment::new(at, now)),
+    });
+    Ok(Standing { display: display(&summary.name), name: summary.name, pause, slow: summary.slow_reason, groups })
+}
+
+#[derive(Deserialize)]
+pub(super) struct RetryForm {
+    destination: String,
+    state: String,
+    kind: String,
+    code: String,
+}
+
+#[handler]
+pub(super) async fn retry_group(
+    who: Operator,
+    context: Data<&Arc<Context>>,
+    Form(form): Form<RetryForm>,
+) -> Result<Response, PageError> {
+    let destination = lines::destination(&context, &form.destination).await?.name;
+    let unknown = || PageError::Bad("There is no such group of records.".to_owned());
+    let state = form.state.parse().ok().filter(|state| [ItemState::Failed, ItemState::Parked].contains(state));
+    let (state, kind) = state.zip(form.kind.parse().ok()).ok_or_else(unknown)?;
+    if form.code.contains('\0') {
+        return Err(unknown());
+    }
+    let filter = ItemFilter { state: Some(state), kind: Some(kind), code: Some(form.code), ..Default::default() };
+    let items = context.store.retry(&destination, &filter, context.clock.now()).await?;
+    tracing::info!(token = who.0.token_id, destination, items, "an operator asked to try items again");
+    context.due.notify_one();
+    Ok(Done::Retried(items).then(PATH))
+}
+
+#[derive(Deserialize)]
+pub(super) struct PauseForm {
+    destination: String,
+    reason: Option<String>,
+}
+
+#[handler]
+pub(super) async fn pause_delivery(
+    who: Operator,
+    context: Data<&Arc<Context>>,
+    Form(PauseForm { destination, reason }): Form<PauseForm>,
+) -> Result<Response, PageError> {
+    let destination = lines::destination(&context, &destination).await?.name;
+    let fits = |reason: String| reason.chars().filter(|c| !c.is_control()).take(REASON_CHARACTERS).collect();
+    let pause = operators_pause(reason.map(fits), context.clock.now());
+    if context.store.pause_destination(&destination, &pause).await? {
+        tracing::info!(token = who.0.token_id, destination, "⏸ an operator paused the delivery");
+    }
+    Ok(Done::Paused.then(PATH))
+}
+
+#[handler]
+pub(super) async fn resume_delivery(
+    who: Operator,
+    context: Data<&Arc<Context>>,
+    Form(PauseForm { destination, .. }): Form<PauseForm>,
+) -> Result<Response, PageError> {
+    let destination = lines::destination(&context, &destination).await?.name;
+    if context.store.resume_destination(&destination, None).await? {
+        tracing::info!(token = who.0.token_id, destination, "▶ an operator resumed the delivery");
+    }
+    context.due.notify_one();
+    Ok(Done::Resumed.then(PATH))
+}

@@ -1,0 +1,168 @@
+//! Which records a reader wants to see.
+
+use serde::Deserialize;
+
+use crate::{
+    api::Context,
+    console::{error::PageError, lines, words},
+    model::{Id, Kind, RecordKey},
+    store::{About, CourseFilter, ItemFilter, ItemRow, Store, StoreError, UserFilter},
+};
+
+/// The filters as they stand in the address. A form sends an empty text for a filter that is not set.
+#[derive(Default, Deserialize)]
+pub(super) struct Asked {
+    pub(super) destination: Option<String>,
+    pub(super) kind: Option<String>,
+    pub(super) state: Option<String>,
+    pub(super) site: Option<String>,
+    pub(super) code: Option<String>,
+    pub(super) user: Option<String>,
+    pub(super) course: Option<String>,
+    /// After this record.
+    after: Option<String>,
+}
+
+/// The same, understood.
+pub(super) struct Wanted {
+    pub(super) destination: String,
+    filter: ItemFilter,
+    about: Option<About>,
+    pub(super) after: Option<RecordKey>,
+}
+
+fn set(text: Option<&String>) -> Option<&str> {
+    text.map(|text| text.trim()).filter(|text| !text.is_empty())
+}
+
+impl Asked {
+    /// The address of a page with these filters.
+    pub(super) fn address(&self, path: &str, after: Option<&str>) -> String {
+        let filters = [
+            ("destination", &self.destination),
+            ("kind", &self.kind),
+            ("state", &self.state),
+            ("site", &self.site),
+            ("code", &self.code),
+            ("user", &self.user),
+            ("course", &self.course),
+        ];
+        let set = filters.into_iter().filter_map(|(name, value)| Some((name, set(value.as_ref())?)));
+        let pairs: Vec<(&str, &str)> = set.chain(after.map(|after| ("after", after))).collect();
+        match pairs.is_empty() {
+            true => path.to_owned(),
+            false => format!("{path}?{}", words::query(&pairs)),
+        }
+    }
+
+    pub(super) fn code(&self) -> &str {
+        set(self.code.as_ref()).unwrap_or_default()
+    }
+
+    pub(super) fn user(&self) -> &str {
+        set(self.user.as_ref()).unwrap_or_default()
+    }
+
+    pub(super) fn course(&self) -> &str {
+        set(self.course.as_ref()).unwrap_or_default()
+    }
+}
+
+impl Wanted {
+    /// Understands the filters; nothing when there is no destination at all.
+    pub(super) async fn read(context: &Context, asked: &Asked) -> Result<Option<Self>, PageError> {
+        let bad = |words: &str| PageError::Bad(words.to_owned());
+        let store = &context.store;
+        let destination = match set(asked.destination.as_ref()) {
+            Some(name) => lines::destination(context, name).await?.name,
+            None => match store.destinations().await?.into_iter().next() {
+                Some(destination) => destination.name,
+                None => return Ok(None),
+            },
+        };
+        let mut filter = ItemFilter::default();
+        if let Some(kind) = set(asked.kind.as_ref()) {
+            filter.kind = Some(kind.parse().map_err(|_| bad("There is no such kind of record."))?);
+        }
+        if let Some(state) = set(asked.state.as_ref()) {
+            filter.state = Some(state.parse().map_err(|_| bad("There is no such state."))?);
+        }
+        if let Some(code) = set(asked.code.as_ref()) {
+            filter.code = Some(code.to_owned()).filter(|code| !code.contains('\0'));
+        }
+        if let Some(site) = set(asked.site.as_ref()).filter(|site| !site.contains('\0')) {
+            let site = store.site(site).await?.ok_or_else(|| bad("There is no site of that name."))?;
+            filter.site_id = Some(site.id);
+        }
+        let about = match (set(asked.user.as_ref()), set(asked.course.as_ref())) {
+            (Some(_), Some(_)) => return Err(bad("Ask for a person or for a course, not for both.")),
+            (Some(user), None) => {
+                let (site_id, userid) = thing(context, user).await?;
+                Some(About::User(UserFilter { site_id, userid }))
+            }
+            (None, Some(course)) => {
+                let (site_id, courseid) = thing(context, course).await?;
+                Some(About::Course(CourseFilter { site_id, courseid }))
+            }
+            (None, None) => None,
+        };
+        let after = asked.after.as_deref().map(|after| key_of_place(after).ok_or(PageError::NotFound)).transpose()?;
+        Ok(Some(Self { destination, filter, about, after }))
+    }
+
+    /// The rows after a record.
+    pub(super) async fn rows(
+        &self,
+        store: &Store,
+        after: Option<RecordKey>,
+        limit: u64,
+    ) -> Result<Vec<ItemRow>, StoreError> {
+        match self.about {
+            Some(about) => store.items_about(&self.destination, &self.filter, about, after, limit).await,
+            None => store.items(&self.destination, &self.filter, after, limit).await,
+        }
+    }
+}
+
+async fn thing(context: &Context, id: &str) -> Result<(i64, Id), PageError> {
+    let wrong = |error| match error {
+        PageError::NotFound => PageError::Bad(
+            "Write a person or a course as site:Moodle id, as in college:3, with a site that exists.".to_owned(),
+        ),
+        error => error,
+    };
+    let (site, record) = lines::find(context, id).await.map_err(wrong)?;
+    Ok((site.id, record.moodle_id))
+}
+
+/// A record's place in the list.
+pub(super) fn place(key: RecordKey) -> String {
+    format!("{}.{}.{}", key.site_id, key.kind, key.moodle_id)
+}
+
+fn key_of_place(place: &str) -> Option<RecordKey> {
+    let mut parts = place.splitn(3, '.');
+    let site_id = parts.next()?.parse().ok()?;
+    let kind: Kind = parts.next()?.parse().ok()?;
+    Some(RecordKey { kind, site_id, moodle_id: Id(parts.next()?.parse().ok()?) })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Asked, key_of_place, place};
+    use crate::model::{Id, Kind, RecordKey};
+
+    #[test]
+    fn a_place_is_found_again() {
+        let key = RecordKey { kind: Kind::Grade, site_id: 2, moodle_id: Id(7) };
+        assert_eq!(key_of_place(&place(key)), Some(key));
+        assert!(["", "1", "1.grade", "1.planet.3", "x.grade.3"].map(key_of_place).iter().all(Option::is_none));
+    }
+
+    #[test]
+    fn only_filters_that_are_set_stand_in_an_address() {
+        let asked = Asked { kind: Some(String::new()), code: Some("a b".to_owned()), ..Asked::default() };
+        assert_eq!(asked.address("/records", Some("1.user.3")), "/records?code=a+b&after=1.user.3");
+        assert_eq!(Asked::default().address("/records", None), "/records");
+    }
+}
