@@ -117,7 +117,7 @@ impl App {
         };
         let (tokens, Counters { metrics, activity }) = (Tokens::default(), counters);
         let random = Random::system();
-        let alerts = Arc::new(Alerts::new(config, store.clone(), clock.clone(), random.clone())?);
+        let alerts = Arc::new(Alerts::new(config, store.clone(), metrics.clone(), clock.clone(), random.clone())?);
         let policy = config.erasure.zoho;
         let keeper = Keeper {
             store: store.clone(),

@@ -30,6 +30,7 @@ use crate::{
     config::{self, Config},
     http::{Http, HttpError},
     limits,
+    metrics::Metrics,
     random::Random,
     store::{ChannelState, DatabaseUrl, Store, StoreError},
     sync::Destination as _,
@@ -44,6 +45,7 @@ use channel::Channel;
 /// Watches, and tells.
 pub struct Alerts {
     store: Store,
+    metrics: Metrics,
     settings: config::Alerts,
     database: DatabaseUrl,
     /// The destinations that this process delivers to, and the credits that it leaves to others.
@@ -84,12 +86,21 @@ impl ChannelSummary {
 
 impl Alerts {
     /// What the configuration describes.
-    pub fn new(config: &Config, store: Store, clock: Clock, random: Random) -> Result<Self, HttpError> {
+    pub fn new(
+        config: &Config,
+        store: Store,
+        metrics: Metrics,
+        clock: Clock,
+        random: Random,
+    ) -> Result<Self, HttpError> {
         let settings = config.alerts.clone();
         let http = Http::with_call_time(limits::NOTICE_TIME)?;
         let webhooks = settings.webhooks.iter().map(|(name, webhook)| Channel::webhook(name, webhook, &http));
         let emails = settings.email.iter().map(|(name, email)| Channel::email(name, email));
-        let channels = webhooks.chain(emails).collect();
+        let channels: Vec<Channel> = webhooks.chain(emails).collect();
+        for channel in &channels {
+            metrics.alert_notifications.begin(&channel.name);
+        }
         let zoho = config.zoho.as_ref();
         let zoho = zoho.map(|zoho| (Zoho::NAME.to_owned(), zoho.reserve_credits.into()));
         Ok(Self {
@@ -98,6 +109,7 @@ impl Alerts {
             database: config.database_url.clone(),
             destinations: zoho.into_iter().collect(),
             channels,
+            metrics,
             clock,
             random,
             wake: Notify::new(),

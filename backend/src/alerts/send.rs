@@ -64,6 +64,7 @@ impl Alerts {
     async fn send(&self, channel: &Channel, notice: &ClaimedNotice) -> Result<(), StoreError> {
         let result = channel.send(notice, &self.settings.console_url).await;
         let now = self.clock.now();
+        self.metrics.alert_notifications.count(&channel.name, result.is_ok());
         let (name, event) = (&channel.name, notice.event.as_str());
         let sent = match result {
             Ok(()) => {

@@ -10,6 +10,7 @@ use crate::{
     clock::{Clock, Timestamp},
     config::Config,
     limits,
+    metrics::Metrics,
     random::Random,
     store::{Alert, PageRequest, Store},
 };
@@ -56,7 +57,8 @@ pub(super) async fn run(config: Config, command: AlertsCommand, clock: Clock) ->
 }
 
 fn alerts(config: &Config, store: &Store, clock: Clock) -> Result<Alerts, CliError> {
-    Ok(Alerts::new(config, store.clone(), clock, Random::system()).map_err(AppError::from)?)
+    Ok(Alerts::new(config, store.clone(), Metrics::new(clock.now()), clock, Random::system())
+        .map_err(AppError::from)?)
 }
 
 fn to_json(alert: &Alert) -> Value {

@@ -18,6 +18,10 @@ pub(super) enum Done {
     Paused,
     /// The delivery goes on.
     Resumed,
+    /// Somebody knows of an alarm.
+    Acknowledged,
+    /// A test notice arrived at so many channels, and at so many it did not.
+    Tested(u64, u64),
 }
 
 impl Done {
@@ -27,6 +31,8 @@ impl Done {
             Self::Sent(count) => format!("sent-{count}"),
             Self::Paused => "paused".to_owned(),
             Self::Resumed => "resumed".to_owned(),
+            Self::Acknowledged => "acknowledged".to_owned(),
+            Self::Tested(arrived, failed) => format!("tested-{arrived}-{failed}"),
         }
     }
 
@@ -34,6 +40,11 @@ impl Done {
         Some(match word.split_once('-') {
             Some(("retried", count)) => Self::Retried(count.parse().ok()?),
             Some(("sent", count)) => Self::Sent(count.parse().ok()?),
+            Some(("tested", counts)) => {
+                let (arrived, failed) = counts.split_once('-')?;
+                Self::Tested(arrived.parse().ok()?, failed.parse().ok()?)
+            }
+            None if word == "acknowledged" => Self::Acknowledged,
             None if word == "paused" => Self::Paused,
             None if word == "resumed" => Self::Resumed,
             _ => return None,
@@ -53,6 +64,11 @@ impl Done {
             Self::Sent(count) => format!("Done: {} will be sent again now.", records(count)),
             Self::Paused => "Done: the delivery is paused. Records go on to be received, and wait.".to_owned(),
             Self::Resumed => "Done: the delivery goes on.".to_owned(),
+            Self::Acknowledged => "Done: it is known that you know, and nobody is reminded.".to_owned(),
+            Self::Tested(arrived, 0) => format!("The test notice arrived at all channels ({}).", number(arrived)),
+            Self::Tested(_, failed) => {
+                format!("The test notice did not arrive at {} of the channels; the table says why.", number(failed))
+            }
         }
     }
 
@@ -74,7 +90,9 @@ mod tests {
 
     #[test]
     fn only_our_own_words_are_said() {
-        for done in [Done::Retried(1), Done::Sent(2_000), Done::Paused, Done::Resumed] {
+        for done in
+            [Done::Retried(1), Done::Sent(2_000), Done::Paused, Done::Resumed, Done::Acknowledged, Done::Tested(1, 0)]
+        {
             assert_eq!(Done::said(Some(&done.word())), Some(done.words()));
         }
         for other in ["retried-<b>", "sent", "you have won", ""] {

@@ -4,6 +4,7 @@
 //! One file per page. A page takes [`session::SignedIn`], an action [`session::Operator`]; what is in neither is not protected.
 
 mod advice;
+mod alarms;
 mod assets;
 mod attempts;
 mod attention;
@@ -58,6 +59,10 @@ pub fn endpoint(stop: watch::Receiver<bool>) -> impl Endpoint {
         .at("/attention/retry", post(attention::retry_group))
         .at("/attention/pause", post(attention::pause_delivery))
         .at("/attention/resume", post(attention::resume_delivery))
+        .at("/alarms", get(alarms::page))
+        .at("/alarms/test", post(alarms::test))
+        .at("/alarms/:id", get(alarms::one))
+        .at("/alarms/:id/acknowledge", post(alarms::acknowledge))
         .at("/people", get(people::page))
         .at("/people/:id", get(person::page))
         .at("/people/:id/send", post(person::send))

@@ -9,6 +9,7 @@ use crate::{
     activity,
     clock::Timestamp,
     limits,
+    model::Rule,
     store::{Store, StoreError},
 };
 
@@ -46,6 +47,11 @@ impl Metrics {
             if first && let Some(at) = store.last_activity(&activity::subject_site(&site.name)).await? {
                 self.ingest.last_event(&site.name, at);
             }
+        }
+        let open = store.open_alerts().await?;
+        for rule in Rule::ALL {
+            let firing = open.iter().filter(|alert| alert.rule == *rule).count();
+            self.alerts_firing.set(rule.as_str(), firing as u64);
         }
         for destination in store.destinations().await? {
             let counts = store.item_counts(&destination.name).await?;
