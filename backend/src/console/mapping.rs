@@ -62,7 +62,8 @@ impl MappingPage {
             kinds: Kind::ALL.map(Kind::as_str).to_vec(),
             kind: None,
             records: words::number(limits::DRY_RUN_RECORDS),
-            file_kib: limits::CONSOLE_FORM_BYTES / 1024,
+            // On its way each line end, quote and umlaut takes three bytes and more.
+            file_kib: limits::CONSOLE_FORM_BYTES / 2 / 1024,
         }
     }
 

@@ -14,7 +14,7 @@ use super::{
 use crate::{clock::Timestamp, model::Kind};
 
 /// Ids that a page looks through at most: some 50 ms of reading when nothing of it is found.
-pub const LOOK_BACK: i64 = 50_000;
+pub const LOOK_BACK: i64 = 25_000;
 
 /// One of the logs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -60,7 +60,7 @@ async fn a_changed_mapping_shows_what_it_would_change(database: Database) {
     let line = Mapping::DEFAULT.lines().position(|line| line == first_name).unwrap() + 1;
     assert!(wrong.contains(&format!("Line {line}: ")) && !wrong.contains("would be changed"), "{wrong}");
     let missing = attempt(first_name, "Forename = { from = \"firstname\" }").await;
-    assert!(missing.contains("Contacts.Forename") && missing.contains("must be mended first"), "{missing}");
+    assert!(missing.contains("Contacts.Forename") && missing.contains("What must be mended comes first"), "{missing}");
     // Nothing was sent, and nothing was stored.
     assert_eq!(zoho.state().await, before);
     let calls = zoho.log().await;
