@@ -4,7 +4,8 @@ import assert from 'node:assert/strict';
 import { createRequire } from 'node:module';
 import path from 'node:path';
 
-const { CONSOLE_URL, CHROMIUM, NODE_MODULES, SCREENSHOTS } = process.env;
+export const { CONSOLE_URL } = process.env;
+const { CHROMIUM, NODE_MODULES, SCREENSHOTS } = process.env;
 const require = createRequire(path.join(NODE_MODULES, 'walk.js'));
 const { chromium } = require('playwright-core');
 const axe = require.resolve('axe-core/axe.min.js');
@@ -54,14 +55,15 @@ export class Browser {
     async look(page, name) {
         for (const look of LOOKS) {
             await page.setViewportSize({ width: look.width, height: 900 });
-            await page.emulateMedia({ colorScheme: look.scheme });
+            // Without transitions, or axe-core would see colours on their way from one scheme to the other.
+            await page.emulateMedia({ colorScheme: look.scheme, reducedMotion: 'reduce' });
             const overflow = await page.evaluate(() => document.documentElement.scrollWidth - window.innerWidth);
             assert.ok(overflow <= 1, `${name} at ${look.width} px is ${overflow} px too wide`);
             await this.ask(page, `${name} (${look.name})`);
             if (SCREENSHOTS) await page.screenshot({ path: path.join(SCREENSHOTS, `${name}-${look.name}.png`), fullPage: true });
         }
         await page.setViewportSize({ width: 1280, height: 900 });
-        await page.emulateMedia({ colorScheme: 'light' });
+        await page.emulateMedia({ colorScheme: 'light', reducedMotion: 'reduce' });
     }
 
     async ask(page, name) {
@@ -73,7 +75,8 @@ export class Browser {
         const { violations } = await page.evaluate(() => window.axe.run());
         for (const { id, impact, help, nodes } of violations) {
             if (['serious', 'critical'].includes(impact)) {
-                this.faults.push(`${name}: ${impact}: ${id}: ${help}: ${nodes.map(node => node.html).join(' | ')}`);
+                const places = nodes.slice(0, 3).map(node => node.html.slice(0, 200)).join(' | ');
+                this.faults.push(`${name}: ${impact}: ${id}: ${help}: ${nodes.length} times: ${places}`);
             }
         }
     }

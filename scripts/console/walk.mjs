@@ -1,0 +1,176 @@
+// The way of somebody who runs this, through every page. Called by scripts/console-test.
+
+import assert from 'node:assert/strict';
+import { Browser, CONSOLE_URL } from './browser.mjs';
+
+const { CONSOLE_TOKEN, ZOHO_URL } = process.env;
+
+const browser = await Browser.start();
+const page = await browser.open();
+const main = page.locator('main');
+
+const say = words => console.log(`  ${words}`);
+const go = async address => {
+    await page.goto(CONSOLE_URL + address);
+    await page.locator('h1').waitFor();
+};
+/** Waits until the page says this; pages that refresh themselves may take a while. */
+const says = words => main.getByText(words).first().waitFor();
+/** Loads a page until it says this. */
+const comesToSay = async (address, words) => {
+    for (let tries = 0; tries < 60; tries++) {
+        await go(address);
+        if (words.test(await main.innerText())) return;
+        await page.waitForTimeout(500);
+    }
+    assert.match(await main.innerText(), words);
+};
+
+async function signIn() {
+    await page.goto(`${CONSOLE_URL}/people`);
+    assert.match(page.url(), /\/sign-in\?next=%2Fpeople$/);
+    await browser.look(page, 'sign-in');
+    await page.getByLabel('API token').fill(CONSOLE_TOKEN);
+    await page.keyboard.press('Enter');
+    await page.waitForURL(`${CONSOLE_URL}/people`);
+    say('signed in by keyboard, and came to the page that was asked for');
+}
+
+async function overview() {
+    await comesToSay('/', /1 record needs a person/);
+    await page.locator('.chart .uplot canvas').nth(3).waitFor();
+    await browser.look(page, 'overview');
+    await page.getByRole('link', { name: 'week' }).click();
+    await says('The last week');
+    say('the overview says what is wrong, and draws four charts');
+}
+
+/** From the list of what needs attention to the person whom a parked grade waits for. */
+async function whyIsAGradeParked() {
+    await go('/');
+    await page.getByRole('link', { name: 'Needs attention' }).click();
+    await says('What to do:');
+    await browser.look(page, 'attention');
+    await go('/records?state=parked&kind=grade');
+    await browser.look(page, 'records');
+    await main.getByRole('link', { name: /grade/i }).or(main.locator('tbody a')).first().click();
+    await says(/waits for/i);
+    await browser.look(page, 'record');
+    say('a parked grade says what it waits for');
+}
+
+async function findAPerson() {
+    await go('/people');
+    await page.getByRole('searchbox').fill('college:28');
+    await page.keyboard.press('Enter');
+    await page.locator('tbody a').first().waitFor();
+    await browser.look(page, 'people');
+    await page.locator('tbody a').first().click();
+    await says(/2 contacts in Zoho have this e-mail/);
+    await says('What happened');
+    await browser.look(page, 'person');
+    say('a person is found, and the page says in a sentence why they are not in Zoho');
+}
+
+async function anAlarm() {
+    await comesToSay('/alarms', /1 record failed/);
+    await browser.look(page, 'alarms');
+    await page.getByRole('button', { name: /^Acknowledge/ }).first().click();
+    await says(/nobody is reminded/);
+    await main.locator('article h3 a').first().click();
+    await says(/by first|by demo|by \w+/);
+    await browser.look(page, 'alarm');
+    say('the alarm of the failed record is acknowledged');
+}
+
+/** Somebody repairs it in Zoho; then it is tried again here. */
+async function retryWhatFailed() {
+    const contacts = await (await fetch(`${ZOHO_URL}/__sim/state`)).json();
+    const double = await twoOfOneAddress(contacts);
+    const gone = { id: double.id, $delete: true };
+    const answer = await fetch(`${ZOHO_URL}/__sim/records/Contacts`, { method: 'POST', body: JSON.stringify(gone) });
+    assert.ok(answer.ok, 'the second contact is deleted in Zoho');
+    await go('/attention');
+    await page.getByRole('button', { name: /^Retry it/ }).first().click();
+    await says(/will be tried again now/);
+    await comesToSay('/', /All is well/);
+    await comesToSay('/attention', /Nothing here needs you/);
+    await comesToSay('/people/college:28', /in Zoho/);
+    say('the failed record is tried again, and what waited for it follows');
+}
+
+async function twoOfOneAddress(state) {
+    const contacts = Object.values(state.records?.Contacts ?? state.Contacts);
+    const seen = new Map();
+    for (const contact of contacts) {
+        const before = seen.get(contact.Email);
+        if (contact.Email && before) return before.Moodle_User_Key ? contact : before;
+        seen.set(contact.Email, contact);
+    }
+    throw new Error('no two contacts have one address');
+}
+
+async function logs() {
+    for (const name of ['events', 'attempts']) {
+        await go(`/${name}`);
+        await page.locator('tbody tr').first().waitFor();
+        await browser.look(page, name);
+    }
+    await go('/events?outcome=duplicate');
+    await says('duplicate');
+    await go('/events');
+    await page.locator('tbody a').first().click();
+    await page.waitForURL(/\/(events|records|people)\//);
+    const response = await page.request.get(`${CONSOLE_URL}/events.csv?type=user_created`);
+    const lines = (await response.text()).trim().split('\n');
+    assert.ok(response.ok() && lines.length > 200, 'the export has the events');
+    say('events and attempts are listed, filtered and exported');
+}
+
+async function tokens() {
+    await go('/sites');
+    await browser.look(page, 'sites');
+    await page.getByRole('button', { name: /Make another token/ }).first().click();
+    await says(/bss_[0-9a-f]{40}/);
+    await browser.look(page, 'new-token');
+    await go('/sites');
+    assert.doesNotMatch(await page.content(), /bss_[0-9a-f]{40}/, 'a token is shown once');
+    await page.getByRole('link', { name: /^Revoke/ }).first().click();
+    await page.locator('form button').last().waitFor();
+    await browser.look(page, 'revoke');
+    await page.locator('main form').getByRole('button').click();
+    await says(/revoked/);
+    say('a token is rotated: another is shown once, the old one is revoked');
+}
+
+async function mapping() {
+    await go('/mapping');
+    await browser.look(page, 'mapping');
+    await page.getByRole('button', { name: 'Compare with Zoho now' }).click();
+    await page.locator('#check').getByText(/ok|fits|FAILED|as it should/i).first().waitFor();
+    const editor = page.getByLabel('The mapping file');
+    await editor.fill((await editor.inputValue()).replace(/"First_Name"/, '"No_Such_Field"'));
+    await page.getByRole('button', { name: 'Show what it would change' }).click();
+    await says(/No_Such_Field/);
+    await browser.look(page, 'mapping-tried');
+    say('the mapping is compared with Zoho, and a changed one is tried out');
+}
+
+async function signOut() {
+    await page.getByRole('button', { name: 'Sign out' }).click();
+    await page.waitForURL(`${CONSOLE_URL}/sign-in`);
+    await page.goto(CONSOLE_URL);
+    assert.match(page.url(), /\/sign-in/);
+    say('signed out');
+}
+
+const way = [signIn, overview, whyIsAGradeParked, findAPerson, anAlarm, retryWhatFailed, logs, tokens, mapping, signOut];
+try {
+    for (const step of way) await step();
+} catch (error) {
+    console.error(`at ${page.url()}:\n${(await main.innerText().catch(() => '')).slice(0, 2_000)}`);
+    throw error;
+} finally {
+    await browser.close();
+}
+say('no error in the browser, no request to another host, no serious finding of axe-core');
