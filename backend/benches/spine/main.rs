@@ -1,4 +1,4 @@
-//! What the backend can take: events in, pages out, records to Zoho, on SQLite and on PostgreSQL; and the move from one to the other.
+//! What the backend can take: events in, pages out, records to Zoho, the console, on SQLite and on PostgreSQL; and the move from one to the other.
 //!
 //!     cargo bench -p backend-sync --bench spine -- [--quick] [--only NAME]
 //!
@@ -13,6 +13,7 @@ mod delivery;
 mod http;
 mod ingest;
 mod load;
+mod pages;
 mod payload;
 mod report;
 mod server;
@@ -37,7 +38,7 @@ struct Arguments {
     #[arg(long)]
     quick: bool,
     /// Only what has NAME in its name, of: ingest-sqlite, ingest-postgres, delivery-sqlite,
-    /// delivery-postgres, size-sqlite, size-postgres, copy-postgres
+    /// delivery-postgres, pages-sqlite, pages-postgres, size-sqlite, size-postgres, copy-postgres
     #[arg(long, value_name = "NAME", default_value = "", hide_default_value = true)]
     only: String,
     /// Of the ingest tables only the rows with TEXT in their name, as in "64 clients"; for profiling
@@ -81,7 +82,7 @@ async fn run(arguments: &Arguments, databases: &Databases) -> Result<(), Failed>
     for kind in [Kind::Sqlite, Kind::Postgres] {
         let wanted = |table: &str| format!("{table}-{}", kind.slug()).contains(&arguments.only);
         let copies = kind == Kind::Postgres && wanted("copy");
-        if !copies && !["ingest", "delivery", "size"].into_iter().any(wanted) {
+        if !copies && !["ingest", "delivery", "pages", "size"].into_iter().any(wanted) {
             continue;
         }
         let Some(version) = databases.version(kind).await? else {
@@ -94,6 +95,9 @@ async fn run(arguments: &Arguments, databases: &Databases) -> Result<(), Failed>
         }
         if wanted("delivery") {
             delivery::run(databases, kind, arguments.quick).await?;
+        }
+        if wanted("pages") {
+            pages::run(databases, kind, arguments.quick).await?;
         }
         if wanted("size") {
             size::run(databases, kind, arguments.quick).await?;

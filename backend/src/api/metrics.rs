@@ -69,6 +69,8 @@ pub(super) async fn note_route<E: Endpoint>(endpoint: E, request: Request) -> po
         Ok(response) => response.data::<PathPattern>(),
         Err(error) => error.data::<PathPattern>(),
     };
+    // Where nothing matched, that of the console is left, which is at no address of its own.
+    let pattern = pattern.filter(|PathPattern(pattern)| !pattern.is_empty());
     if let Some((matched, PathPattern(pattern))) = matched.zip(pattern) {
         let _ = matched.0.set(Arc::clone(pattern));
     }

@@ -314,7 +314,8 @@ fn of_framework(error: &Error) -> Problem {
     if error.is::<ContentTypeError>() {
         return Problem::new(Code::UnsupportedMediaType);
     }
-    if error.is::<NotFoundError>() {
+    // An address that is no text is none of ours.
+    if error.is::<NotFoundError>() || error.is::<poem::error::ParsePathError>() {
         return Problem::new(Code::NotFound);
     }
     if error.is::<MethodNotAllowedError>() {

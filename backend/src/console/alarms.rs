@@ -13,6 +13,7 @@ use super::{
     done::Done,
     error::PageError,
     frame::Frame,
+    lines::capitalised,
     session::{Operator, SignedIn},
     words::Moment,
 };
@@ -150,7 +151,7 @@ impl Alarm {
         let moment = |time| Moment::new(time, now);
         Self {
             id: alert.id,
-            title: title(alert.rule.as_str(), &alert.subject),
+            title: capitalised(&title(alert.rule.as_str(), &alert.subject)),
             message: alert.message,
             critical: alert.severity == Severity::Critical,
             raised: moment(alert.raised_at),

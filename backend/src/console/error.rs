@@ -3,7 +3,7 @@
 use askama::Template;
 use poem::{
     Error, IntoResponse, Response,
-    error::{MethodNotAllowedError, NotFoundError, ResponseError},
+    error::{MethodNotAllowedError, NotFoundError, ParsePathError, ResponseError},
     http::StatusCode,
     web::Html,
 };
@@ -53,7 +53,8 @@ struct ErrorPage {
 impl PageError {
     /// Of an error of the framework, whose words may repeat what was sent.
     pub(super) fn of_framework(error: &Error) -> Self {
-        if error.is::<NotFoundError>() || error.is::<MethodNotAllowedError>() {
+        let unknown = error.is::<NotFoundError>() || error.is::<ParsePathError>();
+        if unknown || error.is::<MethodNotAllowedError>() {
             return Self::NotFound;
         }
         match error.status().is_client_error() {

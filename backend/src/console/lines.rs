@@ -101,7 +101,12 @@ pub(super) fn address(kind: Kind, record: &str) -> String {
 
 /// The destination's name as people write it.
 pub(super) fn display(destination: &str) -> String {
-    let mut characters = destination.chars();
+    capitalised(destination)
+}
+
+/// With a large first letter.
+pub(super) fn capitalised(text: &str) -> String {
+    let mut characters = text.chars();
     characters.next().map(|first| first.to_uppercase().chain(characters).collect()).unwrap_or_default()
 }
 

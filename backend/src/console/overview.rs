@@ -19,6 +19,7 @@ use self::{
 use super::{
     error::PageError,
     frame::Frame,
+    lines::display,
     session::SignedIn,
     words::{Moment, number, span},
 };
@@ -84,6 +85,9 @@ pub(super) async fn page(
         verdict.look_at(&summary, &counts, now);
         destinations.push(DestinationCard::new(summary, &counts, now));
     }
+    for alert in store.open_alerts().await? {
+        verdict.hear(&alert);
+    }
     let sites = sites(&context, &oldest, now).await?;
     verdict.conclude(!destinations.is_empty(), sites.iter().any(|site| site.last.is_some()));
     let (since, step) = range.steps(now);
@@ -122,7 +126,7 @@ impl DestinationCard {
         }
         let moment = |time| Moment::new(time, now);
         Self {
-            name: summary.name,
+            name: display(&summary.name),
             counts: all,
             pause: summary.pause.map(|pause| (pause.reason, moment(pause.since))),
             slow: summary.slow_reason.map(|reason| (reason, summary.done_at.map(moment))),

@@ -10,7 +10,7 @@ use crate::{
         Api, Database, Server, ZohoSimulator,
         api::BATCH,
         events::{at, completion, course, enrolment, grade, user},
-        server::run_json,
+        server::{run, run_json},
     },
 };
 
@@ -250,8 +250,9 @@ async fn a_database_that_is_away_shows_no_old_numbers(database: Database) {
 
 async fn activity_is_counted_and_forgotten(database: Database) {
     let zoho = ZohoSimulator::start_set_up().await;
-    let server = start(&database, &zoho).await;
+    assert!(run(&database, &["migrate"]).status.success());
     database.execute("INSERT INTO activity VALUES (1, 'site:moodle', 'applied', 5)").await;
+    let server = start(&database, &zoho).await;
     let site: Api = server.site();
     site.apply(&a_class()).await;
     site.send_batch(&a_class()[..1]).await;

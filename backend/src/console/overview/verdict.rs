@@ -1,10 +1,14 @@
 //! Everything in one sentence and one colour.
 
-use super::{LONG_WAIT, number, span};
+use super::{
+    super::lines::{capitalised, display},
+    LONG_WAIT, number, span,
+};
 use crate::{
+    alerts::title,
     clock::Timestamp,
-    model::ItemState,
-    store::{Counts, DestinationSummary, OPERATOR},
+    model::{ItemState, Severity},
+    store::{Alert, Counts, DestinationSummary, OPERATOR},
 };
 
 /// How bad it is; the worse ones last.
@@ -50,7 +54,7 @@ impl Verdict {
     }
 
     pub(super) fn look_at(&mut self, summary: &DestinationSummary, counts: &[Counts], now: Timestamp) {
-        let name = &summary.name;
+        let name = &display(&summary.name);
         let of = |states: &'static [ItemState]| counts.iter().filter(|counts| states.contains(&counts.state));
         if let Some(pause) = &summary.pause {
             let colour = if pause.cause == OPERATOR { Colour::Warn } else { Colour::Bad };
@@ -86,6 +90,13 @@ impl Verdict {
         if waiting > 0 {
             self.find(Colour::Calm, format!("{on_its_way}. That is as it should be."), None);
         }
+    }
+
+    /// What the rules found, and whoever should know has been told of.
+    pub(super) fn hear(&mut self, alert: &Alert) {
+        let colour = if alert.severity == Severity::Critical { Colour::Bad } else { Colour::Warn };
+        let title = capitalised(&title(alert.rule.as_str(), &alert.subject));
+        self.find(colour, format!("{title}: {}", alert.message), Some("/alarms"));
     }
 
     pub(super) fn conclude(&mut self, has_destination: bool, has_events: bool) {
@@ -134,7 +145,7 @@ mod tests {
         let failed = seen(&summary(), &[(ItemState::Pending, 1, 3), (ItemState::Failed, 1, 3)]);
         assert_eq!(
             (failed.colour, failed.sentence.as_str()),
-            (Colour::Warn, "1 record needs a person before zoho takes it.")
+            (Colour::Warn, "1 record needs a person before Zoho takes it.")
         );
         let late = seen(&summary(), &[(ItemState::Pending, 2, 601), (ItemState::Failed, 1, 3)]);
         assert!(late.colour == Colour::Bad && late.sentence.contains("2 changes"), "{}", late.sentence);

@@ -40,6 +40,6 @@ async fn it_says_how_it_is(database: Database) {
     assert!(page.contains("1 record needs a person"), "{page}");
     assert!(run(&database, &["sync", "pause"]).status.success());
     let page = browser.get("/?range=week").await.html;
-    assert!(page.contains("Nothing is delivered to zoho") && page.contains("The last week"), "{page}");
+    assert!(page.contains("Nothing is delivered to Zoho") && page.contains("The last week"), "{page}");
     server.stop().await;
 }
