@@ -1,15 +1,21 @@
 //! The settings: the embedded default, overridden by a file, by the environment, by flags.
 
 mod alerts;
+mod tracing;
+mod zoho;
 
-use std::{collections::BTreeMap, net::SocketAddr, path::PathBuf, time::Duration};
+use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
 use config::{Environment, File, FileFormat};
 use serde::Deserialize;
 
-use crate::{model::ErasurePolicy, secret::Secret, store::DatabaseUrl};
+use crate::{model::ErasurePolicy, store::DatabaseUrl};
 
-pub use alerts::{AlertRules, Alerts, Email, EmailTls, Webhook, WebhookFormat};
+pub use self::{
+    alerts::{AlertRules, Alerts, Email, EmailTls, Webhook, WebhookFormat},
+    tracing::Tracing,
+    zoho::Zoho,
+};
 
 /// Every setting with its default and what it means.
 pub const DEFAULT: &str = include_str!("default.toml");
@@ -152,63 +158,6 @@ fn days(days: u16) -> Duration {
     Duration::from_secs(u64::from(days) * 24 * 60 * 60)
 }
 
-/// Zoho CRM as a destination.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Zoho {
-    /// The accounts server.
-    #[serde(default = "Zoho::default_accounts_url")]
-    pub accounts_url: String,
-    /// The API, when it is not the one that the access token names.
-    #[serde(default)]
-    pub api_url: Option<String>,
-    /// Of the client that was registered in Zoho's API console.
-    pub client_id: String,
-    /// Its secret.
-    pub client_secret: Secret,
-    /// What it was granted.
-    pub refresh_token: Secret,
-    /// The mapping file.
-    #[serde(default)]
-    pub mapping: Option<PathBuf>,
-    /// API credits that are left for others.
-    #[serde(default = "Zoho::default_reserve")]
-    pub reserve_credits: u32,
-}
-
-impl Zoho {
-    fn default_accounts_url() -> String {
-        "https://accounts.zoho.com".to_owned()
-    }
-
-    fn default_reserve() -> u32 {
-        1_000
-    }
-
-    fn check(&self) -> Result<(), ConfigError> {
-        let api_url = self.api_url.as_deref().filter(|url| !url.is_empty());
-        let urls = [("zoho.accounts_url", Some(self.accounts_url.as_str())), ("zoho.api_url", api_url)];
-        for (key, url) in urls {
-            if url.is_some_and(|url| !is_safe(url)) {
-                return Err(ConfigError::OutOfRange { key, range: "an address that begins with https://" });
-            }
-        }
-        for (key, value) in [
-            ("zoho.client_id", self.client_id.as_str()),
-            ("zoho.client_secret", self.client_secret.expose()),
-            ("zoho.refresh_token", self.refresh_token.expose()),
-        ] {
-            if value.trim().is_empty() {
-                return Err(ConfigError::OutOfRange {
-                    key,
-                    range: "what backend-sync zoho connect prints, and not empty",
-                });
-            }
-        }
-        Ok(())
-    }
-}
-
 /// Whether secrets may go there: by HTTPS, or to this machine.
 pub fn is_safe(url: &str) -> bool {
     let Ok(url) = reqwest::Url::parse(url) else { return false };
@@ -217,64 +166,6 @@ pub fn is_safe(url: &str) -> bool {
         "https" => url.host_str().is_some(),
         "http" => here,
         _ => false,
-    }
-}
-
-/// Where traces are sent.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Tracing {
-    otlp_endpoint: String,
-    /// What this server is called there.
-    #[serde(default = "Tracing::default_service_name")]
-    pub service_name: String,
-    /// How many of the traces that begin here are sent, from 0 to 1.
-    #[serde(default = "Tracing::default_sampling_ratio")]
-    pub sampling_ratio: f64,
-    /// What is sent with each batch, such as a credential.
-    #[serde(default)]
-    pub headers: BTreeMap<String, Secret>,
-}
-
-impl Tracing {
-    fn default_service_name() -> String {
-        "backend-sync".to_owned()
-    }
-
-    fn default_sampling_ratio() -> f64 {
-        1.0
-    }
-
-    /// The address that takes traces.
-    pub fn traces_url(&self) -> String {
-        format!("{}/v1/traces", self.otlp_endpoint.trim_end_matches('/'))
-    }
-
-    fn check(&self) -> Result<(), ConfigError> {
-        let is_http = |url: &str| reqwest::Url::parse(url).is_ok_and(|url| matches!(url.scheme(), "http" | "https"));
-        if !is_http(&self.otlp_endpoint) {
-            return Err(ConfigError::OutOfRange {
-                key: "tracing.otlp_endpoint",
-                range: "an address that begins with http:// or https://",
-            });
-        }
-        if !self.headers.is_empty() && !is_safe(&self.otlp_endpoint) {
-            return Err(ConfigError::OutOfRange {
-                key: "tracing.otlp_endpoint",
-                range: "an address that begins with https://, because of tracing.headers",
-            });
-        }
-        let is_header = |(name, value): (&String, &Secret)| {
-            reqwest::header::HeaderName::from_bytes(name.as_bytes()).is_ok()
-                && reqwest::header::HeaderValue::from_str(value.expose()).is_ok()
-        };
-        if !self.headers.iter().all(is_header) {
-            return Err(ConfigError::OutOfRange { key: "tracing.headers", range: "names and values of HTTP headers" });
-        }
-        if !(0.0..=1.0).contains(&self.sampling_ratio) {
-            return Err(ConfigError::OutOfRange { key: "tracing.sampling_ratio", range: "between 0 and 1" });
-        }
-        Ok(())
     }
 }
 

@@ -3,48 +3,9 @@
 #[cfg(test)]
 mod tests;
 
-use std::{fmt, str::FromStr, time::Duration};
+use std::time::Duration;
 
 use crate::clock::Timestamp;
-
-/// A word of the database that is none of ours.
-#[derive(Debug, thiserror::Error)]
-#[error("not a word of alerts")]
-pub struct UnknownAlertWord;
-
-/// Makes an enumeration whose words are the same in the database, the API and the logs.
-macro_rules! words {
-    ($(#[$meta:meta])* $name:ident { $($(#[$doc:meta])* $variant:ident = $word:literal),+ $(,)? }) => {
-        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, poem_openapi::Enum)]
-        #[oai(rename_all = "snake_case")]
-        $(#[$meta])*
-        pub enum $name { $($(#[$doc])* $variant),+ }
-
-        impl $name {
-            /// All of them.
-            pub const ALL: &'static [Self] = &[$(Self::$variant),+];
-
-            /// The word.
-            pub fn as_str(self) -> &'static str {
-                match self { $(Self::$variant => $word),+ }
-            }
-        }
-
-        impl fmt::Display for $name {
-            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str(self.as_str())
-            }
-        }
-
-        impl FromStr for $name {
-            type Err = UnknownAlertWord;
-
-            fn from_str(word: &str) -> Result<Self, Self::Err> {
-                Self::ALL.iter().copied().find(|known| known.as_str() == word).ok_or(UnknownAlertWord)
-            }
-        }
-    };
-}
 
 words! {
     /// What is watched.

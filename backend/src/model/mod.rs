@@ -1,5 +1,8 @@
 //! The vocabulary: events, records, versions and outcomes, and Moodle's way of writing numbers. No HTTP, no SQL, no clock.
 
+#[macro_use]
+mod words;
+
 mod alert;
 mod erasure;
 mod event;
@@ -12,10 +15,9 @@ mod sync;
 mod version;
 
 pub use alert::{
-    Change as AlertChange, Finding, NoticeEvent, OpenAlert, Policy as AlertPolicy, Rule, Severity, UnknownAlertWord,
-    decide,
+    Change as AlertChange, Finding, NoticeEvent, OpenAlert, Policy as AlertPolicy, Rule, Severity, decide,
 };
-pub use erasure::{ErasurePolicy, ErasureState, UnknownErasurePolicy, UnknownErasureState};
+pub use erasure::{ErasurePolicy, ErasureState};
 pub use event::{Change, Event, EventType, Outcome, UnknownEventType};
 pub use field::{Field, FieldError, FieldErrorCode, Fields};
 pub use number::{Decimal, Id, Sequence, Time};
@@ -24,3 +26,4 @@ pub use site::{RecordId, SiteName};
 pub use state::{Completion, Course, Enrolment, Grade, GradeItem, Kind, Role, Roles, State, UnknownKind, User};
 pub use sync::{ItemState, Lane, RecordKey, UnknownItemState};
 pub use version::Version;
+pub use words::UnknownWord;

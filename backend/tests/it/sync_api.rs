@@ -17,7 +17,7 @@ use crate::support::{
 const ZOHO: &str = "/api/v1/destinations/zoho";
 
 /// A learner in a course, with a grade.
-fn a_learner() -> Vec<Value> {
+pub(crate) fn a_learner() -> Vec<Value> {
     vec![
         at(1, "user_created", user(1, "ann")),
         at(2, "course_created", course(7, "Maths")),
@@ -27,14 +27,14 @@ fn a_learner() -> Vec<Value> {
 }
 
 /// A user whom Zoho refuses: the telephone number is none.
-fn a_bad_user(userid: i64) -> Value {
+pub(crate) fn a_bad_user(userid: i64) -> Value {
     let mut user = user(userid, &format!("bad{userid}"));
     user["phone1"] = json!("<ask her mother>");
     at(1, "user_created", user)
 }
 
 /// A server that delivers, and the simulator.
-async fn begin(database: &Database) -> (ZohoSimulator, Server) {
+pub(crate) async fn begin(database: &Database) -> (ZohoSimulator, Server) {
     let zoho = ZohoSimulator::start_set_up().await;
     let server = crate::delivery::start(database, &zoho).await;
     (zoho, server)

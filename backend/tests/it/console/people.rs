@@ -1,15 +1,16 @@
 //! What needs attention, people, records.
 
-use serde_json::{Value, json};
+use serde_json::json;
 
 use crate::{
-    delivery::{item, rest, start, until},
+    delivery::{item, rest, until},
     support::{
-        Database, Server, ZohoSimulator,
+        Database,
         browser::Browser,
         events::{at, course, enrolment, grade, user},
         server::run_json,
     },
+    sync_api::{a_bad_user, a_learner, begin},
 };
 
 on_both_databases!(
@@ -20,29 +21,6 @@ on_both_databases!(
     records_are_listed_page_by_page,
     only_operators_act_and_from_here_alone,
 );
-
-async fn begin(database: &Database) -> (ZohoSimulator, Server) {
-    let zoho = ZohoSimulator::start_set_up().await;
-    let server = start(database, &zoho).await;
-    (zoho, server)
-}
-
-/// A learner in a course, with a grade.
-fn a_learner() -> Vec<Value> {
-    vec![
-        at(1, "user_created", user(1, "ann")),
-        at(2, "course_created", course(7, "Maths")),
-        at(3, "enrolment_updated", enrolment(1, 1, 7)),
-        at(4, "grade_updated", grade(1, 1, 1, 7, "85.00000")),
-    ]
-}
-
-/// A user whom Zoho refuses: the telephone number is none.
-fn a_bad_user(userid: i64) -> Value {
-    let mut user = user(userid, &format!("bad{userid}"));
-    user["phone1"] = json!("<ask her mother>");
-    at(1, "user_created", user)
-}
 
 /// The HTML of a page that is there.
 async fn see(browser: &Browser, path: &str) -> String {

@@ -1,0 +1,66 @@
+//! Where traces are sent.
+
+use std::collections::BTreeMap;
+
+use serde::Deserialize;
+
+use super::{ConfigError, is_safe};
+use crate::secret::Secret;
+
+/// Where traces are sent.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Tracing {
+    otlp_endpoint: String,
+    /// What this server is called there.
+    #[serde(default = "Tracing::default_service_name")]
+    pub service_name: String,
+    /// How many of the traces that begin here are sent, from 0 to 1.
+    #[serde(default = "Tracing::default_sampling_ratio")]
+    pub sampling_ratio: f64,
+    /// What is sent with each batch, such as a credential.
+    #[serde(default)]
+    pub headers: BTreeMap<String, Secret>,
+}
+
+impl Tracing {
+    fn default_service_name() -> String {
+        "backend-sync".to_owned()
+    }
+
+    fn default_sampling_ratio() -> f64 {
+        1.0
+    }
+
+    /// The address that takes traces.
+    pub fn traces_url(&self) -> String {
+        format!("{}/v1/traces", self.otlp_endpoint.trim_end_matches('/'))
+    }
+
+    pub(super) fn check(&self) -> Result<(), ConfigError> {
+        let is_http = |url: &str| reqwest::Url::parse(url).is_ok_and(|url| matches!(url.scheme(), "http" | "https"));
+        if !is_http(&self.otlp_endpoint) {
+            return Err(ConfigError::OutOfRange {
+                key: "tracing.otlp_endpoint",
+                range: "an address that begins with http:// or https://",
+            });
+        }
+        if !self.headers.is_empty() && !is_safe(&self.otlp_endpoint) {
+            return Err(ConfigError::OutOfRange {
+                key: "tracing.otlp_endpoint",
+                range: "an address that begins with https://, because of tracing.headers",
+            });
+        }
+        let is_header = |(name, value): (&String, &Secret)| {
+            reqwest::header::HeaderName::from_bytes(name.as_bytes()).is_ok()
+                && reqwest::header::HeaderValue::from_str(value.expose()).is_ok()
+        };
+        if !self.headers.iter().all(is_header) {
+            return Err(ConfigError::OutOfRange { key: "tracing.headers", range: "names and values of HTTP headers" });
+        }
+        if !(0.0..=1.0).contains(&self.sampling_ratio) {
+            return Err(ConfigError::OutOfRange { key: "tracing.sampling_ratio", range: "between 0 and 1" });
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,65 @@
+//! Zoho CRM as a destination.
+
+use std::path::PathBuf;
+
+use serde::Deserialize;
+
+use super::{ConfigError, is_safe};
+use crate::secret::Secret;
+
+/// Zoho CRM as a destination.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Zoho {
+    /// The accounts server.
+    #[serde(default = "Zoho::default_accounts_url")]
+    pub accounts_url: String,
+    /// The API, when it is not the one that the access token names.
+    #[serde(default)]
+    pub api_url: Option<String>,
+    /// Of the client that was registered in Zoho's API console.
+    pub client_id: String,
+    /// Its secret.
+    pub client_secret: Secret,
+    /// What it was granted.
+    pub refresh_token: Secret,
+    /// The mapping file.
+    #[serde(default)]
+    pub mapping: Option<PathBuf>,
+    /// API credits that are left for others.
+    #[serde(default = "Zoho::default_reserve")]
+    pub reserve_credits: u32,
+}
+
+impl Zoho {
+    fn default_accounts_url() -> String {
+        "https://accounts.zoho.com".to_owned()
+    }
+
+    fn default_reserve() -> u32 {
+        1_000
+    }
+
+    pub(super) fn check(&self) -> Result<(), ConfigError> {
+        let api_url = self.api_url.as_deref().filter(|url| !url.is_empty());
+        let urls = [("zoho.accounts_url", Some(self.accounts_url.as_str())), ("zoho.api_url", api_url)];
+        for (key, url) in urls {
+            if url.is_some_and(|url| !is_safe(url)) {
+                return Err(ConfigError::OutOfRange { key, range: "an address that begins with https://" });
+            }
+        }
+        for (key, value) in [
+            ("zoho.client_id", self.client_id.as_str()),
+            ("zoho.client_secret", self.client_secret.expose()),
+            ("zoho.refresh_token", self.refresh_token.expose()),
+        ] {
+            if value.trim().is_empty() {
+                return Err(ConfigError::OutOfRange {
+                    key,
+                    range: "what backend-sync zoho connect prints, and not empty",
+                });
+            }
+        }
+        Ok(())
+    }
+}
