@@ -135,10 +135,11 @@ async function tokens() {
     await browser.look(page, 'new-token');
     await go('/sites');
     assert.doesNotMatch(await page.content(), /bss_[0-9a-f]{40}/, 'a token is shown once');
-    await page.getByRole('link', { name: /^Revoke/ }).first().click();
-    await page.locator('form button').last().waitFor();
+    // The newest is on top.
+    await page.locator('article').getByRole('link', { name: /^Revoke/ }).last().click();
+    await page.getByRole('button', { name: /^Revoke token/ }).waitFor();
     await browser.look(page, 'revoke');
-    await page.locator('main form').getByRole('button').click();
+    await page.getByRole('button', { name: /^Revoke token/ }).click();
     await says(/revoked/);
     say('a token is rotated: another is shown once, the old one is revoked');
 }
@@ -147,9 +148,9 @@ async function mapping() {
     await go('/mapping');
     await browser.look(page, 'mapping');
     await page.getByRole('button', { name: 'Compare with Zoho now' }).click();
-    await page.locator('#check').getByText(/ok|fits|FAILED|as it should/i).first().waitFor();
+    await says('The mapping and Zoho fit');
     const editor = page.getByLabel('The mapping file');
-    await editor.fill((await editor.inputValue()).replace(/"First_Name"/, '"No_Such_Field"'));
+    await editor.fill((await editor.inputValue()).replaceAll(/\bFirst_Name\b/g, 'No_Such_Field'));
     await page.getByRole('button', { name: 'Show what it would change' }).click();
     await says(/No_Such_Field/);
     await browser.look(page, 'mapping-tried');

@@ -60,7 +60,10 @@ impl Folder {
              api_url = \"{zoho_url}\"\n\
              client_id = \"demo\"\n\
              client_secret = \"demo\"\n\
-             refresh_token = \"simulator\"\n",
+             refresh_token = \"simulator\"\n\n\
+             # Alarms come and go while somebody watches.\n\
+             [alerts]\n\
+             interval_seconds = 2\n",
             toml::Value::from(database_url)
         );
         std::fs::write(self.config(), text).map_err(|error| CliError::Write { path: self.config(), error })

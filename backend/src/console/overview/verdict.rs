@@ -7,7 +7,7 @@ use super::{
 use crate::{
     alerts::title,
     clock::Timestamp,
-    model::{ItemState, Severity},
+    model::{ItemState, Rule, Severity},
     store::{Alert, Counts, DestinationSummary, OPERATOR},
 };
 
@@ -92,8 +92,12 @@ impl Verdict {
         }
     }
 
-    /// What the rules found, and whoever should know has been told of.
+    /// What the alerts found that is not seen here anyway; an alert ends some minutes after its cause.
     pub(super) fn hear(&mut self, alert: &Alert) {
+        let seen_here = [Rule::OldestChange, Rule::Parked, Rule::Failed, Rule::Paused, Rule::Conservation];
+        if seen_here.contains(&alert.rule) {
+            return;
+        }
         let colour = if alert.severity == Severity::Critical { Colour::Bad } else { Colour::Warn };
         let title = capitalised(&title(alert.rule.as_str(), &alert.subject));
         self.find(colour, format!("{title}: {}", alert.message), Some("/alarms"));
