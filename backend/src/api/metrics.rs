@@ -13,6 +13,7 @@ use poem_openapi::types::ToJSON;
 
 use super::{
     auth::{check_reader, context},
+    matched_pattern,
     problem::{Code, Problem},
 };
 use crate::metrics::Metrics;
@@ -69,9 +70,7 @@ pub(super) async fn note_route<E: Endpoint>(endpoint: E, request: Request) -> po
         Ok(response) => response.data::<PathPattern>(),
         Err(error) => error.data::<PathPattern>(),
     };
-    // Where nothing matched, that of the console is left, which is at no address of its own.
-    let pattern = pattern.filter(|PathPattern(pattern)| !pattern.is_empty());
-    if let Some((matched, PathPattern(pattern))) = matched.zip(pattern) {
+    if let Some((matched, pattern)) = matched.zip(matched_pattern(pattern)) {
         let _ = matched.0.set(Arc::clone(pattern));
     }
     result

@@ -34,7 +34,7 @@ mod users;
 
 use std::sync::Arc;
 
-use poem::{Endpoint, EndpointExt, IntoEndpoint, Route, middleware::CatchPanic};
+use poem::{Endpoint, EndpointExt, IntoEndpoint, PathPattern, Route, middleware::CatchPanic};
 use poem_openapi::{LicenseObject, OpenApiService, Tags};
 
 pub use auth::Tokens;
@@ -146,6 +146,11 @@ pub fn openapi_document() -> String {
     let mut document = service().spec();
     document.push('\n');
     document
+}
+
+/// The pattern of the address that matched. Where nothing did, that of the console is left, which is at no address of its own.
+fn matched_pattern(pattern: Option<&PathPattern>) -> Option<&Arc<str>> {
+    pattern.map(|PathPattern(pattern)| pattern).filter(|pattern| !pattern.is_empty())
 }
 
 /// All that the server answers: the API, its documentation, and `pages` at every other address.

@@ -9,7 +9,7 @@ use poem::{
 use tracing::Instrument;
 use uuid::{Builder, Uuid};
 
-use super::problem;
+use super::{matched_pattern, problem};
 use crate::{clock::Clock, random::Random, telemetry::trace};
 
 const HEADER: HeaderName = HeaderName::from_static("x-request-id");
@@ -75,7 +75,7 @@ fn name(method: &Method) -> &'static str {
 
 /// Which address was asked for, with a star for each part that varies; none when there is no such address.
 fn route(response: &Response) -> Option<String> {
-    let pattern = &response.data::<PathPattern>()?.0;
+    let pattern = matched_pattern(response.data::<PathPattern>())?;
     // The framework numbers the parameters of a path.
     let parts = pattern.split('/').map(|part| if part.starts_with(':') { "*" } else { part });
     Some(parts.collect::<Vec<_>>().join("/"))

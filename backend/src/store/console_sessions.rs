@@ -45,7 +45,7 @@ impl Store {
         Ok(())
     }
 
-    /// The session with that hash, unless it has ended or its token was revoked.
+    /// The session with that hash, unless it has ended, or its token has ended or was revoked.
     pub async fn console_session(&self, hash: &str, now: Timestamp) -> Result<Option<ConsoleSession>, StoreError> {
         let found = console_session::Entity::find_by_id(hash)
             .find_also_related(token::Entity)
@@ -54,7 +54,7 @@ impl Store {
             .one(&self.read)
             .await?;
         Ok(found.and_then(|(session, token)| {
-            let token = token?;
+            let token = token.filter(|token| token.expires_at.is_none_or(|end| end > now.0))?;
             let scope = Scope::of_api(&token.scope)?;
             let name = token.name.unwrap_or_default();
             Some(ConsoleSession { hash: session.hash, token_id: token.id, name, scope })

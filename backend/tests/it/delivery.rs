@@ -43,10 +43,13 @@ pub(super) async fn until<T>(what: &str, mut look: impl AsyncFnMut() -> Option<T
     }
 }
 
-/// Waits until nothing is pending or in flight.
+/// Waits until nothing is pending or in flight, nor about to be: what was parked while that arrived for which it waits is released
+/// a moment later.
 pub(super) async fn rest(database: &Database) {
     until("nothing is pending or in flight", async || {
-        let busy = "SELECT count(*) FROM sync_items WHERE state IN ('pending', 'in_flight')";
+        let busy = "SELECT count(*) FROM sync_items i WHERE state IN ('pending', 'in_flight') OR state = 'parked' AND EXISTS \
+                    (SELECT 1 FROM sync_items w WHERE w.destination = i.destination AND w.site_id = i.site_id AND w.kind = i.waits_kind \
+                     AND w.moodle_id = i.waits_id AND w.state = 'synced' AND w.remote_id IS NOT NULL)";
         (database.count(busy).await == 0).then_some(())
     })
     .await;

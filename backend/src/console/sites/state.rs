@@ -25,6 +25,9 @@ impl TokenState {
             return Self { word: "revoked", tone: "", advice: None, revoked: true };
         }
         let state = |word, tone, advice| Self { word, tone, advice, revoked: false };
+        if token.expires_at.is_some_and(|end| end <= now) {
+            return state("ended", "", Some("Its time is over: it is refused. Whoever still uses it needs another."));
+        }
         let newer =
             all.iter().filter(|other| token.site.is_some() && other.revoked_at.is_none() && other.id > token.id);
         // The newest use of a newer token.
@@ -95,6 +98,8 @@ mod tests {
         assert_eq!(first(&[token(1, Some(99), false), token(2, Some(99), true)]), "valid");
         assert_eq!(first(&[token(1, Some(99), true), token(2, None, false)]), "revoked");
         assert_eq!(first(&[token(2, None, false), token(1, Some(99), false)]), "valid, never used");
+        let ends = |minute| TokenSummary { expires_at: Some(Timestamp(minute * MINUTE)), ..token(1, Some(99), false) };
+        assert_eq!((first(&[ends(100)]), first(&[ends(101)])), ("ended", "valid"));
     }
 
     #[test]

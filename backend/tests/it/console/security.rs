@@ -43,7 +43,12 @@ async fn only_api_tokens_open_it(database: Database) {
     let looker = Browser::signed_in(&server, looker["token"].as_str().unwrap()).await;
     let page = looker.get("/").await;
     assert!(page.status == 200 && page.html.contains("looker (read only)"), "{}", page.html);
-    // The token is revoked: so is what it opened.
+    // The token has ended, and then it is revoked: so is what it opened.
+    let end = |at: &str| format!("UPDATE tokens SET expires_at = {at} WHERE id = 3");
+    database.execute(&end("1")).await;
+    assert_eq!(looker.get("/").await.status, 303);
+    database.execute(&end("NULL")).await;
+    assert_eq!(looker.get("/").await.status, 200);
     assert!(run(&database, &["token", "revoke", "3"]).status.success());
     assert_eq!(looker.get("/").await.status, 303);
     server.stop().await;
