@@ -74,7 +74,7 @@ fn statements(extent: Extent, is_sqlite: bool) -> Vec<String> {
             "i, 1, {uuid}, CASE WHEN i % 10 < 6 THEN 'grade_updated' WHEN i % 10 < 8 THEN 'enrolment_updated' ELSE 'user_updated' END, \
              CASE WHEN i % 10 < 6 THEN 'grade' WHEN i % 10 < 8 THEN 'enrolment' ELSE 'user' END, \
              1 + i % CASE WHEN i % 10 < 6 THEN {grades} WHEN i % 10 < 8 THEN {enrolments} ELSE {users} END, 1 + i % {users}, \
-             1700000000 + i * 10, i, {now} - ({events} - i) * {EVENT_INTERVAL_MS}, \
+             1700000000 + i * 10, i, {now} - (CAST({events} AS bigint) - i) * {EVENT_INTERVAL_MS}, \
              CASE WHEN i % 20 = 0 THEN 'unchanged' WHEN i % 50 = 1 THEN 'superseded' ELSE 'applied' END, \
              '{{\"gradeid\":\"' || (1 + i % {grades}) || '\",\"userid\":\"' || (1 + i % {users}) || '\",\"itemid\":\"' || \
              (1 + i % {items}) || '\",\"itemname\":\"Essay ' || (i % {items}) || '\",\"itemtype\":\"mod\",\"itemmodule\":\"assign\",\
