@@ -5,11 +5,12 @@ use std::{
     os::unix::fs::OpenOptionsExt,
     path::{Path, PathBuf},
     str::FromStr,
+    time::Duration,
 };
 
 use backend_sync_migration::{Migrator, MigratorTrait};
 use sea_orm::{
-    ConnectOptions, ConnectionTrait, Database, DatabaseConnection, DatabaseTransaction, DbBackend,
+    ConnectOptions, ConnectionTrait, Database, DatabaseConnection, DatabaseTransaction, DbBackend, DbErr,
     SqliteTransactionMode, Statement, TransactionOptions, TransactionTrait,
     sqlx::sqlite::{SqliteJournalMode, SqliteSynchronous},
 };
@@ -94,8 +95,8 @@ impl Store {
     /// Connects; creates the file of a SQLite database that does not exist yet. Applies no migrations.
     pub async fn connect(url: &DatabaseUrl) -> Result<Self, StoreError> {
         if let Some(path) = url.sqlite_path() {
-            create_file(&path).map_err(|error| StoreError::Unavailable(sea_orm::DbErr::Custom(error)))?;
-            let write = Database::connect(sqlite_options(&path, 1, Access::Write)).await?;
+            create_file(&path).map_err(|error| StoreError::Unavailable(DbErr::Custom(error)))?;
+            let write = connect_to_new(sqlite_options(&path, 1, Access::Write)).await?;
             let read = Database::connect(sqlite_options(&path, limits::SQLITE_READERS, Access::Read)).await?;
             return Ok(Self { read, write });
         }
@@ -128,7 +129,7 @@ impl Store {
         );
         if self.backend() == DbBackend::Postgres && self.count(&sql).await? > 0 {
             let what = "it holds an unfinished copy of another database; finish it with backend-sync copy-database";
-            return Err(StoreError::Unavailable(sea_orm::DbErr::Custom(what.to_owned())));
+            return Err(StoreError::Unavailable(DbErr::Custom(what.to_owned())));
         }
         Ok(())
     }
@@ -188,7 +189,7 @@ impl Store {
         };
         let statement = Statement::from_string(self.backend(), sql);
         let row = self.read.query_one_raw(statement).await?;
-        let row = row.ok_or(sea_orm::DbErr::RecordNotFound("the server's version".to_owned()))?;
+        let row = row.ok_or(DbErr::RecordNotFound("the server's version".to_owned()))?;
         Ok((row.try_get("", "name")?, row.try_get("", "seconds")?))
     }
 
@@ -239,6 +240,28 @@ fn postgres_options(url: &DatabaseUrl, connections: u32) -> ConnectOptions {
             ])
         });
     options
+}
+
+/// Connects to a SQLite file that may be new. The change of a new file to WAL does not wait while another process does the same or
+/// applies its migrations, whatever the time-out: it fails at once, so it is tried again.
+async fn connect_to_new(options: ConnectOptions) -> Result<DatabaseConnection, DbErr> {
+    let deadline = tokio::time::Instant::now() + limits::LOCK_WAIT;
+    loop {
+        match Database::connect(options.clone()).await {
+            Err(error) if is_locked(&error) && tokio::time::Instant::now() < deadline => {
+                tokio::time::sleep(NEW_FILE_REST).await;
+            }
+            result => return result,
+        }
+    }
+}
+
+/// Between two tries to open a new SQLite file: a process holds it for some milliseconds.
+const NEW_FILE_REST: Duration = Duration::from_millis(50);
+
+/// Whether another process holds a SQLite file. The connection's error comes as a text.
+fn is_locked(error: &DbErr) -> bool {
+    error.to_string().contains("database is locked")
 }
 
 fn sqlite_options(path: &Path, connections: u32, access: Access) -> ConnectOptions {
