@@ -6,11 +6,14 @@
 //! So a writer that stands still counts only while the database answers somebody else: then its connection has died without
 //! a word, or we have a bug.
 
+mod socket;
+
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use sd_notify::NotifyState;
 use tokio::{sync::watch, task::JoinHandle};
 
+use self::socket::Socket;
 use crate::{api::Context, ingest::Progress, limits, probe};
 
 /// How often it is looked whether a server that starts answers by now.
@@ -34,6 +37,7 @@ enum State {
 }
 
 struct Reporter {
+    manager: Socket,
     address: SocketAddr,
     context: Arc<Context>,
     progress: Progress,
@@ -51,11 +55,14 @@ pub fn report(
     mut stop: watch::Receiver<bool>,
 ) -> JoinHandle<()> {
     tokio::spawn(async move {
-        if std::env::var_os("NOTIFY_SOCKET").is_none() {
-            return;
-        }
+        let Some(name) = std::env::var_os("NOTIFY_SOCKET") else { return };
+        let manager = match Socket::to(&name) {
+            Ok(manager) => manager,
+            Err(error) => return tracing::warn!(%error, "there is no such service manager as NOTIFY_SOCKET names"),
+        };
         let watchdog = sd_notify::watchdog_enabled();
         let reporter = Reporter {
+            manager,
             address,
             context,
             progress,
@@ -67,7 +74,7 @@ pub fn report(
             _ = stop.changed() => {}
         }
         let status = "Stopping: no new events are taken, what is under way is finished";
-        tell(&[NotifyState::Stopping, NotifyState::Status(status)]);
+        reporter.manager.tell(&[NotifyState::Stopping, NotifyState::Status(status)]);
     })
 }
 
@@ -76,23 +83,25 @@ impl Reporter {
         while !self.answers().await {
             tokio::time::sleep(READY_INTERVAL).await;
         }
-        tell(&[NotifyState::Ready]);
+        let mut ready = false;
         loop {
+            // The manager waits for this one, so it is said until it is taken.
+            ready = ready || self.manager.tell(&[NotifyState::Ready]);
             match self.state().await {
                 State::Well => {
                     let status = format!("Serving on {}", self.address);
-                    tell(&[NotifyState::Watchdog, NotifyState::Status(&status)]);
+                    self.manager.tell(&[NotifyState::Watchdog, NotifyState::Status(&status)]);
                 }
                 State::Waiting => {
                     let status = "Waiting for the database, which does not answer";
-                    tell(&[NotifyState::Watchdog, NotifyState::Status(status)]);
+                    self.manager.tell(&[NotifyState::Watchdog, NotifyState::Status(status)]);
                 }
                 State::Stuck(reason) => {
                     tracing::error!(
                         reason,
                         "this process does not work any more; the service manager should start it anew"
                     );
-                    tell(&[NotifyState::Status(reason)]);
+                    self.manager.tell(&[NotifyState::Status(reason)]);
                 }
             }
             tokio::time::sleep(self.interval).await;
@@ -118,11 +127,5 @@ impl Reporter {
             Ok(Ok(())) => State::Stuck("The writer stands still, though the database answers"),
             Ok(Err(_)) | Err(_) => State::Waiting,
         }
-    }
-}
-
-fn tell(states: &[NotifyState<'_>]) {
-    if let Err(error) = sd_notify::notify(states) {
-        tracing::warn!(%error, "could not tell the service manager how this process is");
     }
 }

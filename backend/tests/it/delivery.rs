@@ -7,14 +7,10 @@ mod recorded;
 mod storms;
 mod trouble;
 
-use std::time::{Duration, Instant};
-
 use serde_json::{Map, Value, json};
 
+pub(super) use crate::support::wait::until;
 use crate::support::{Database, Server, ZohoSimulator, server::run_json};
-
-/// How long something may take that is due at once, on a slow machine.
-const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A server that delivers to the simulator, with nothing that makes a test wait.
 pub(super) async fn start(database: &Database, zoho: &ZohoSimulator) -> Server {
@@ -29,18 +25,6 @@ pub(super) async fn start_with(database: &Database, zoho: &ZohoSimulator, more: 
     settings.extend(more.iter().map(|(name, value)| (*name, (*value).to_owned())));
     let settings: Vec<(&str, &str)> = settings.iter().map(|(name, value)| (*name, value.as_str())).collect();
     Server::start_with(database, &settings).await
-}
-
-/// Looks until the answer is something.
-pub(super) async fn until<T>(what: &str, mut look: impl AsyncFnMut() -> Option<T>) -> T {
-    let deadline = Instant::now() + PATIENCE;
-    loop {
-        if let Some(found) = look().await {
-            return found;
-        }
-        assert!(Instant::now() < deadline, "in vain: {what}");
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
 }
 
 /// Waits until nothing is pending or in flight, nor about to be: what was parked while that arrived for which it waits is released

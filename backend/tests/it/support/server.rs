@@ -12,10 +12,7 @@ use std::{
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 
-use super::{Api, Database, api::Credential, random::new_uuid};
-
-/// How long a server may take to start, on a slow machine.
-const START_TIME: Duration = Duration::from_secs(60);
+use super::{Api, Database, api::Credential, random::new_uuid, wait::PATIENCE};
 
 /// What the first start on an empty database printed.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -192,8 +189,13 @@ impl Server {
 
     /// Asks it to stop and waits until it did.
     pub(crate) async fn stop(mut self) {
+        self.end().await;
+    }
+
+    /// Asks it to stop and waits until it did. Then its log is whole.
+    pub(crate) async fn end(&mut self) {
         self.terminate();
-        let status = self.wait(Duration::from_secs(30)).await.expect("the server stops in time");
+        let status = self.wait(PATIENCE).await.expect("the server stops");
         assert!(status.success(), "{status}: {}", self.log());
     }
 }
@@ -214,7 +216,7 @@ struct Starting {
 impl Starting {
     /// The address from the message `serving`.
     async fn address(&mut self) -> SocketAddr {
-        let deadline = Instant::now() + START_TIME;
+        let deadline = Instant::now() + PATIENCE;
         loop {
             let log = std::fs::read_to_string(&self.log).unwrap();
             let messages = log.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
