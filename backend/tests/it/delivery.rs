@@ -27,16 +27,15 @@ pub(super) async fn start_with(database: &Database, zoho: &ZohoSimulator, more: 
     Server::start_with(database, &settings).await
 }
 
-/// Waits until nothing is pending or in flight, nor about to be: what was parked while that arrived for which it waits is released
-/// a moment later.
+/// Counts what is pending or in flight, or about to be: what was settled while that arrived for which it waits is released a moment
+/// later.
+pub(super) const BUSY: &str = "SELECT count(*) FROM sync_items i WHERE state IN ('pending', 'in_flight') OR state IN ('parked', 'synced') \
+    AND waits_id IS NOT NULL AND EXISTS (SELECT 1 FROM sync_items w WHERE w.destination = i.destination AND w.site_id = i.site_id \
+    AND w.kind = i.waits_kind AND w.moodle_id = i.waits_id AND w.state = 'synced' AND w.remote_id IS NOT NULL)";
+
+/// Waits until nothing is pending or in flight, nor about to be.
 pub(super) async fn rest(database: &Database) {
-    until("nothing is pending or in flight", async || {
-        let busy = "SELECT count(*) FROM sync_items i WHERE state IN ('pending', 'in_flight') OR state = 'parked' AND EXISTS \
-                    (SELECT 1 FROM sync_items w WHERE w.destination = i.destination AND w.site_id = i.site_id AND w.kind = i.waits_kind \
-                     AND w.moodle_id = i.waits_id AND w.state = 'synced' AND w.remote_id IS NOT NULL)";
-        (database.count(busy).await == 0).then_some(())
-    })
-    .await;
+    until("nothing is pending or in flight", async || (database.count(BUSY).await == 0).then_some(())).await;
 }
 
 /// State and code of an item.

@@ -196,8 +196,7 @@ async fn a_writer_that_stands_still_gives_no_sign_of_life() {
     let (stuck, _) = manager.until("stands still").await;
     assert_eq!(manager.next().await, stuck);
     assert!(!is_sign_of_life(&stuck), "{stuck}");
-    let told = server.log_messages();
-    assert!(told.iter().any(|message| message["level"] == "ERROR" && message["reason"] != Value::Null), "{told:?}");
+    server.logged(|message| message["level"] == "ERROR" && message["reason"] != Value::Null).await;
 
     // What systemd does then.
     server.kill();

@@ -68,7 +68,7 @@ async fn what_is_parked_while_its_user_arrives_is_released() {
     rest(&database).await;
     database
         .execute(
-            "CREATE FUNCTION dawdle() RETURNS trigger LANGUAGE plpgsql AS \
+            "CREATE FUNCTION dawdle() RETURNS trigger LANGUAGE plpgsql SET lock_timeout = 0 AS \
              'BEGIN PERFORM pg_advisory_xact_lock(1); RETURN NULL; END'",
         )
         .await;

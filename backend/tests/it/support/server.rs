@@ -12,7 +12,12 @@ use std::{
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 
-use super::{Api, Database, api::Credential, random::new_uuid, wait::PATIENCE};
+use super::{
+    Api, Database,
+    api::Credential,
+    random::new_uuid,
+    wait::{PATIENCE, until},
+};
 
 /// What the first start on an empty database printed.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -147,12 +152,24 @@ impl Server {
         std::fs::read_to_string(&self.log).unwrap()
     }
 
-    /// The messages of the log, each as the object that the JSON format writes.
+    /// The messages of the log so far, each as the object that the JSON format writes. A thread of the server's own writes them, so
+    /// the last ones may come later, and the very last may be half there.
     pub(crate) fn log_messages(&self) -> Vec<Value> {
-        self.log()
-            .lines()
-            .map(|line| serde_json::from_str(line).unwrap_or_else(|_| panic!("no JSON: {line}")))
-            .collect()
+        let log = self.log();
+        let whole = log.rfind('\n').map_or("", |end| &log[..end]);
+        whole.lines().map(|line| serde_json::from_str(line).unwrap_or_else(|_| panic!("no JSON: {line}"))).collect()
+    }
+
+    /// Waits for the first message of the log that is this one.
+    pub(crate) async fn logged(&self, wanted: impl Fn(&Value) -> bool) -> Value {
+        until("a message in the log", async || self.log_messages().into_iter().find(&wanted)).await
+    }
+
+    /// Waits until the events of so many requests wait to be stored, or are being stored.
+    pub(crate) async fn queued(&self, requests: usize) {
+        let line = format!("\nbackend_sync_queue_jobs {requests}\n");
+        let look = async || self.reader().get("/metrics").await.text.contains(&line).then_some(());
+        until("the requests wait in the queue", look).await;
     }
 
     /// All that it wrote to standard output so far.

@@ -6,6 +6,10 @@ use std::time::{Duration, Instant};
 /// that waits that long has found something that never comes.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(180);
 
+/// How long the end of a server may take that is not to wait for anybody. Much longer than it takes, and shorter than the time-outs by
+/// which it would end otherwise: those of a body or of a connection.
+pub(crate) const SOON: Duration = Duration::from_secs(25);
+
 /// The rest between two looks.
 const REST: Duration = Duration::from_millis(20);
 
