@@ -11,14 +11,12 @@ use crate::support::{
     command,
     events::{at, user, user_event},
     random::new_uuid,
+    wait::until,
 };
 
 on_both_databases!(an_answered_event_that_is_gone_is_noticed, a_database_that_was_lost_is_not_begun_anew);
 
 const READY: &str = "/api/v1/health/ready";
-
-/// How long a server may take to notice what breaks, or that it is whole again.
-const NOTICE_TIME: Duration = Duration::from_secs(90);
 
 impl Server {
     async fn ready(&self) -> Answer {
@@ -27,16 +25,12 @@ impl Server {
 
     /// Waits until readiness has this status and these words.
     async fn until_ready_is(&self, status: u16, words: &str) {
-        let waited = tokio::time::timeout(NOTICE_TIME, async {
-            loop {
-                let answer = self.ready().await;
-                if answer.status == status && answer.text.contains(words) {
-                    return;
-                }
-                tokio::time::sleep(Duration::from_millis(100)).await;
-            }
-        });
-        waited.await.unwrap_or_else(|_| panic!("readiness never was {status}, {words}: {}", self.log()));
+        let what = format!("readiness is {status}: {words}");
+        until(&what, async || {
+            let answer = self.ready().await;
+            (answer.status == status && answer.text.contains(words)).then_some(())
+        })
+        .await;
     }
 
     /// A limit for the files that it writes, in bytes, as a disk has one.
