@@ -11,6 +11,7 @@ mod disk;
 mod entity;
 mod erasure;
 mod error;
+mod fault;
 mod logs;
 mod measure;
 mod page;
@@ -23,7 +24,7 @@ mod write;
 
 pub use activity::Activity;
 pub use alerts::{
-    Alert, AlertTurn, ChannelState, ClaimedNotice, CreditSample, Notice, NoticedAlert, Sent, Told, Undelivered,
+    Alert, AlertTurn, ChannelState, ClaimedNotice, CreditSample, EndedAlert, Notice, NoticedAlert, Sent, Told, Undelivered,
 };
 pub use connect::{DatabaseUrl, InvalidDatabaseUrl, Store};
 pub use console_sessions::ConsoleSession;
@@ -32,6 +33,7 @@ pub use disk::Space;
 pub use entity::records::StoredRecord;
 pub use erasure::{Erased, Erasure, ErasureCheck, ErasureRequest, Finding, RemoteRecord};
 pub use error::StoreError;
+pub use fault::{Failing, Fault, WriteHealth};
 pub use logs::{AttemptFilter, LOOK_BACK, Log, LogPage, LogPlace};
 pub use measure::PoolUse;
 pub use page::{CourseFilter, EventFilter, Page, PageRequest, Position, RecordFilter, UserFilter};

@@ -1,6 +1,6 @@
 //! What the rules look at and nothing else reads.
 
-use sea_orm::QueryResult;
+use sea_orm::{DbBackend, DbErr, QueryResult};
 
 use crate::{
     clock::Timestamp,
@@ -78,6 +78,24 @@ impl Store {
             Ok(CreditSample { at: Timestamp(row.try_get("", "taken_at")?), left: row.try_get("", "credits")? })
         };
         query(&self.read, sql, vec![destination.into(), since.0.into()]).await?.iter().map(sample).collect()
+    }
+
+    /// Tries whether the database takes a write, as every event needs it: the writers' lock, and a commit.
+    pub async fn try_write(&self) -> Result<(), StoreError> {
+        let transaction = self.begin_immediate().await?;
+        if execute(&transaction, "UPDATE counters SET value = value", vec![]).await? == 0 {
+            return Err(StoreError::Unavailable(DbErr::RecordNotUpdated));
+        }
+        Ok(transaction.commit().await?)
+    }
+
+    /// Whether the server follows another one.
+    pub async fn is_standby(&self) -> Result<bool, StoreError> {
+        if self.backend() != DbBackend::Postgres {
+            return Ok(false);
+        }
+        let rows = query(&self.read, "SELECT pg_is_in_recovery() AS standby", vec![]).await?;
+        Ok(rows.first().map(|row| row.try_get("", "standby")).transpose()?.unwrap_or(false))
     }
 
     /// The tokens of sites and of API consumers that somebody may still use, or may believe to be good.
