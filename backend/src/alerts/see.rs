@@ -56,7 +56,11 @@ impl Seen {
                 error.fault()
             }
             Err(_) => {
-                tracing::error!(seconds = time.as_secs(), rules = names(), "looking whether something is wrong took too long");
+                tracing::error!(
+                    seconds = time.as_secs(),
+                    rules = names(),
+                    "looking whether something is wrong took too long"
+                );
                 Fault::Deadline
             }
         };

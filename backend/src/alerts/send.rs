@@ -92,7 +92,13 @@ impl Alerts {
     }
 
     /// What follows from a failure. What may have arrived is sent again only to those who recognise it.
-    pub(super) fn judge(&self, channel: &Channel, failure: Failure, retry_at: Option<Timestamp>, now: Timestamp) -> Sent {
+    pub(super) fn judge(
+        &self,
+        channel: &Channel,
+        failure: Failure,
+        retry_at: Option<Timestamp>,
+        now: Timestamp,
+    ) -> Sent {
         match failure {
             Failure::Unknown(error) if !channel.is_repeatable() => {
                 Sent::Unknown { error, remind_at: now.after(limits::NOTICE_DOUBT) }

@@ -100,8 +100,7 @@ impl Unstored {
                 let before = self.before.get(&(rule, subject.clone())).copied();
                 let (severity, quiet_needed) = (finding.severity, policy.quiet_needed(before, now));
                 let (acknowledged, quiet) = (false, 0);
-                let open =
-                    OpenAlert { id, rule, subject, severity, acknowledged, quiet, quiet_needed, remind_at };
+                let open = OpenAlert { id, rule, subject, severity, acknowledged, quiet, quiet_needed, remind_at };
                 let held = Held { reference: reference(), open, finding, raised_at: now, last_seen_at: now };
                 let notice = held.notice(NoticeEvent::Raised, now);
                 self.open.push(held);
@@ -191,8 +190,7 @@ impl Alerts {
             health.clone()
         };
         let now = self.clock.now();
-        let notices =
-            self.unstored().judge(self.cannot_be_stored(&health), &self.policy(), &|| self.reference(), now);
+        let notices = self.unstored().judge(self.cannot_be_stored(&health), &self.policy(), &|| self.reference(), now);
         for notice in notices {
             log(&told(&notice));
             for sender in senders {
@@ -258,12 +256,7 @@ impl Alerts {
     }
 
     /// Tries again what certainly did not arrive.
-    async fn tell_until_known(
-        &self,
-        channel: &Channel,
-        mut notice: ClaimedNotice,
-        stop: &mut watch::Receiver<bool>,
-    ) {
+    async fn tell_until_known(&self, channel: &Channel, mut notice: ClaimedNotice, stop: &mut watch::Receiver<bool>) {
         loop {
             notice.attempts += 1;
             let Err(failure) = self.try_to_send(channel, &notice).await else { return };

@@ -50,13 +50,7 @@ impl Metrics {
         *last = Some((Instant::now(), started.elapsed()));
     }
 
-    async fn look(
-        &self,
-        store: &Store,
-        witnessed: &Witnessed,
-        now: Timestamp,
-        first: bool,
-    ) -> Result<(), StoreError> {
+    async fn look(&self, store: &Store, witnessed: &Witnessed, now: Timestamp, first: bool) -> Result<(), StoreError> {
         self.state.size(store.size().await?);
         for site in store.sites().await? {
             self.ingest.site(&site.name);

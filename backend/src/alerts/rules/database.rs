@@ -131,11 +131,9 @@ pub(in crate::alerts) fn words(fault: Fault) -> (&'static str, &'static str, &'s
             "it gave no connection in time",
             "Does it run, can it be reached from this machine, and does something hold it for long?",
         ),
-        Fault::Deadline => (
-            "database_silent",
-            "it did not answer in time",
-            "See its load and its locks, and the network between.",
-        ),
+        Fault::Deadline => {
+            ("database_silent", "it did not answer in time", "See its load and its locks, and the network between.")
+        }
         Fault::Other => ("database_refuses", "it refuses", "Run backend-sync doctor, and see the log."),
     }
 }
@@ -160,7 +158,10 @@ mod tests {
         let after = |seconds| start + Duration::from_secs(seconds);
         assert_eq!(database(&health, &rules, "here", after(59)), None, "a restart is no alert");
         let found = database(&health, &rules, "process 7 on host a", after(60)).unwrap();
-        assert_eq!((found.rule, found.code, found.severity), (Rule::Database, "database_disk_full", Severity::Critical));
+        assert_eq!(
+            (found.rule, found.code, found.severity),
+            (Rule::Database, "database_disk_full", Severity::Critical)
+        );
         for words in ["for 60 seconds", "its disk is full", "Make room", "Seen by process 7 on host a."] {
             assert!(found.message.contains(words), "{words}: {}", found.message);
         }
