@@ -61,6 +61,10 @@ impl Retention {
 
     /// Deletes all that is too old, if it is this process's turn.
     async fn round(&self) -> Result<(), StoreError> {
+        // By a clock that is years ahead, all is old.
+        if !self.clock.is_agreed() {
+            return Ok(());
+        }
         let now = self.clock.now();
         if !self.store.take_turn("retention", now, now.after(limits::PRUNE_INTERVAL / 2)).await? {
             return Ok(());
@@ -81,7 +85,7 @@ impl Retention {
                 Old::Attempts => self.store.prune_attempts(before, limit).await?,
                 Old::Activity => self.store.prune_activity(before, limit).await?,
             };
-            if pruned < limit {
+            if pruned < limit || !self.clock.is_agreed() {
                 return Ok(());
             }
             tokio::time::sleep(limits::PRUNE_REST).await;

@@ -34,6 +34,7 @@ use crate::{
     secret::{self, TokenKind},
     store::{Store, StoreError, TokenSummary, copy::CopyError},
     telemetry::TelemetryError,
+    timekeeper,
     tokens::{Lifetime, TokenError},
     zoho::client::CallError,
 };
@@ -186,7 +187,7 @@ fn run(settings: Settings, command: Command) -> Result<(), CliError> {
         database_url: settings.database_url,
     };
     let load = || Config::load(&overrides, std::env::vars());
-    let clock = Clock::system();
+    let clock = Clock::steady();
     match command {
         Command::Openapi { output } => openapi::run(output),
         Command::Config => print_config::run(),
@@ -225,13 +226,14 @@ fn ask(what: &str) -> Result<String, CliError> {
     Ok(answer)
 }
 
-/// Connects to a database whose migrations are applied.
-async fn open(config: &Config) -> Result<Store, CliError> {
+/// Connects to a database whose migrations are applied, and sets the clock by it: what is written is compared with what servers write.
+async fn open(config: &Config, clock: &Clock) -> Result<Store, CliError> {
     let store = Store::connect(&config.database_url).await?;
     let applied = store.migrate().await?;
     if applied > 0 {
         tracing::info!(applied, "migrated the database");
     }
+    timekeeper::set(&store, clock).await?;
     Ok(store)
 }
 

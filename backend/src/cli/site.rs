@@ -53,7 +53,7 @@ pub(super) enum SiteCommand {
 }
 
 pub(super) async fn run(config: Config, command: SiteCommand, clock: &Clock) -> Result<(), CliError> {
-    let store = open(&config).await?;
+    let store = open(&config, clock).await?;
     let result = match command {
         SiteCommand::Add { name, wwwroot, validity, json } => {
             let lifetime = validity.from(clock.now());

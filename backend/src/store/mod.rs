@@ -3,6 +3,7 @@
 mod activity;
 mod alerts;
 mod bulk;
+mod clock;
 mod connect;
 mod console_sessions;
 pub mod copy;
@@ -11,6 +12,7 @@ mod disk;
 mod entity;
 mod erasure;
 mod error;
+mod future;
 mod logs;
 mod measure;
 mod page;
@@ -25,6 +27,7 @@ pub use activity::Activity;
 pub use alerts::{
     Alert, AlertTurn, ChannelState, ClaimedNotice, CreditSample, Notice, NoticedAlert, Sent, Told, Undelivered,
 };
+pub use clock::StoredTime;
 pub use connect::{DatabaseUrl, InvalidDatabaseUrl, Store};
 pub use console_sessions::ConsoleSession;
 pub use destinations::{DestinationSummary, OPERATOR, Pause, SealedToken};
@@ -32,6 +35,7 @@ pub use disk::Space;
 pub use entity::records::StoredRecord;
 pub use erasure::{Erased, Erasure, ErasureCheck, ErasureRequest, Finding, RemoteRecord};
 pub use error::StoreError;
+pub use future::{Extent, FutureTimes, Longest};
 pub use logs::{AttemptFilter, LOOK_BACK, Log, LogPage, LogPlace};
 pub use measure::PoolUse;
 pub use page::{CourseFilter, EventFilter, Page, PageRequest, Position, RecordFilter, UserFilter};
