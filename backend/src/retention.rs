@@ -50,7 +50,9 @@ impl Retention {
                 if let Err(error) = self.round().await {
                     tracing::error!(%error, "what is old could not be deleted");
                 }
-                tokio::time::sleep(limits::PRUNE_INTERVAL).await;
+                // Soon after the time is agreed.
+                let is_agreed = self.clock.is_agreed();
+                tokio::time::sleep(if is_agreed { limits::PRUNE_INTERVAL } else { limits::LAST_SEEN_INTERVAL }).await;
             }
         };
         tokio::select! {

@@ -38,8 +38,8 @@ impl From<&Config> for Longest {
     }
 }
 
-/// Sets a clock by those of machine and database, and by the last time that was agreed. Returns what it was set by.
-pub async fn set(store: &Store, clock: &Clock) -> Result<(StoredTime, Start), StoreError> {
+/// What machine and database say of the time, and what is known of it.
+pub async fn look(store: &Store) -> Result<(StoredTime, Start), StoreError> {
     let mut stored = store.time().await?;
     if stored.last_seen.is_none()
         && let Some(newest) = store.newest_event_at().await?
@@ -49,7 +49,12 @@ pub async fn set(store: &Store, clock: &Clock) -> Result<(StoredTime, Start), St
         stored.last_seen = Some(newest).filter(|newest| *newest <= now.after(limits::CLOCK_SLACK));
     }
     let (database, last_seen) = (stored.database, stored.last_seen);
-    let start = Start { machine: Clock::system().now(), database, last_seen };
+    Ok((stored, Start { machine: Clock::system().now(), database, last_seen }))
+}
+
+/// Sets a clock by those of machine and database, and by the last time that was agreed. Returns what it was set by.
+pub async fn set(store: &Store, clock: &Clock) -> Result<(StoredTime, Start), StoreError> {
+    let (stored, start) = look(store).await?;
     if let Some(steady) = clock.as_steady() {
         let offset = start.time().0 - ms(steady.monotonic());
         steady.set(offset, Standing { doubt: start.doubt(), machine_ahead_ms: start.machine.0 - start.time().0 });

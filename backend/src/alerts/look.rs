@@ -80,6 +80,7 @@ impl Alerts {
             findings.extend(rules::site(&site, limits, now));
         }
         findings.extend(rules::tokens(&tokens, limits, now));
+        findings.extend(rules::clock(&self.clock.standing()));
         if let Some(space) = self.database.space() {
             findings.extend(rules::disk(&space, limits));
         }
@@ -112,9 +113,11 @@ impl Alerts {
     /// Counts whether each record has its item, if that is due.
     async fn audit(&self, summary: &mut DestinationSummary, now: Timestamp) -> Result<(), StoreError> {
         let name = &summary.name;
-        let due = |memory: &mut super::Memory| memory.audits.get(name).is_none_or(|at| *at <= now);
+        let due = |memory: &mut super::Memory| {
+            memory.audits.get(name).is_none_or(|at| at.is_over(now, limits::LONGEST_AT_DESTINATION))
+        };
         // Another process may just have counted.
-        let fresh = summary.audit.is_some_and(|(_, at)| now.since(at) < self.settings.audit());
+        let fresh = summary.audit.is_some_and(|(_, at)| !now.is_past(at, self.settings.audit()));
         if fresh || !due(&mut self.memory.lock().unwrap_or_else(PoisonError::into_inner)) {
             return Ok(());
         }
@@ -184,7 +187,7 @@ impl Alerts {
     /// Forgets what is old, now and then.
     async fn prune(&self, now: Timestamp) -> Result<(), StoreError> {
         let before = self.memory.lock().unwrap_or_else(PoisonError::into_inner).pruned_at;
-        if before.is_some_and(|at| now.since(at) < limits::PRUNE_INTERVAL) {
+        if before.is_some_and(|at| !now.is_past(at, limits::PRUNE_INTERVAL)) || !self.clock.is_agreed() {
             return Ok(());
         }
         self.store.give_up_notices(earlier(now, limits::NOTICE_PATIENCE), now).await?;

@@ -32,6 +32,7 @@ pub fn title(rule: &str, subject: &str) -> String {
         "ingest_rejecting" => format!("events of site {name} are rejected"),
         "token_expiring" => format!("token {name} ends"),
         "channel_failing" => format!("notices by {name} do not arrive"),
+        "clock" => "the time is in doubt".to_owned(),
         other => format!("{other}: {name}"),
     }
 }

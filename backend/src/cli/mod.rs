@@ -1,6 +1,7 @@
 //! The command line: one file per subcommand, each thin.
 
 mod alerts;
+mod clock;
 mod copy_database;
 mod demo;
 mod doctor;
@@ -115,6 +116,8 @@ enum Command {
     ///
     /// Nothing else is needed, and nothing else is touched: it brings its own database and configuration. It prints where to look.
     Demo(demo::Arguments),
+    /// See what the clocks say, and whether the time is agreed; say that it is right
+    Clock(clock::Arguments),
     /// Print every setting with its default, as a file to start from
     Config,
     /// Check configuration, database, migrations, clock and disk, and say what to do
@@ -191,10 +194,11 @@ fn run(settings: Settings, command: Command) -> Result<(), CliError> {
     match command {
         Command::Openapi { output } => openapi::run(output),
         Command::Config => print_config::run(),
-        Command::Doctor => wait_for(doctor::run(load(), &clock)),
+        Command::Doctor => wait_for(doctor::run(load())),
         Command::Demo(arguments) => wait_for(demo::run(arguments, clock)),
         Command::Health => wait_for(health::run(load()?)),
         Command::Serve { first_tokens, .. } => wait_for(serve::run(load()?, first_tokens, clock)),
+        Command::Clock(arguments) => wait_for(clock::run(load()?, arguments, &clock)),
         Command::Migrate => wait_for(migrate::run(load()?)),
         Command::CopyDatabase(arguments) => wait_for(copy_database::run(arguments)),
         Command::Site(command) => wait_for(site::run(load()?, command, &clock)),

@@ -33,6 +33,8 @@ words! {
         TokenExpiring = "token_expiring",
         /// Notices do not arrive.
         ChannelFailing = "channel_failing",
+        /// The time is not agreed, or a server's clock is wrong.
+        Clock = "clock",
     }
 }
 

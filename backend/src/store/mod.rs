@@ -21,6 +21,7 @@ mod read;
 mod sites;
 mod sync;
 mod turns;
+mod versions;
 mod write;
 
 pub use activity::Activity;
@@ -46,6 +47,7 @@ pub use sync::{
     About, Attempt, AttemptRow, Attention, Claimed, Conservation, Counts, ItemFilter, ItemRow, PersonRecord, Settled,
     SettledState, TimelineAttempt, TimelineOrder, TimelinePlace,
 };
+pub use versions::FutureVersions;
 pub use write::{NewChange, NewEvent, WriteTransaction};
 
 pub(crate) use entity::records::{RecordTable, completion, course, enrolment, grade, user};
