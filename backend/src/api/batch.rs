@@ -197,10 +197,8 @@ fn clock_ahead<'a>(context: &Context, sender: &Sender, events: impl Iterator<Ite
         return None;
     }
     let (ahead, site) = (span(newest.since(now)), &sender.site.name);
-    // A year of five digits and more has no such text.
-    let theirs = if newest > LAST { "later than the year 9999".to_owned() } else { newest.to_rfc3339() };
     tracing::warn!(site, ahead, "📥 refused a batch: the sender's clock is ahead of ours");
-    let ours = now.to_rfc3339();
+    let (theirs, ours) = (newest.to_rfc3339(), now.to_rfc3339());
     Some(Problem::with_detail(
         Code::ClockAhead,
         format!(
@@ -210,9 +208,6 @@ fn clock_ahead<'a>(context: &Context, sender: &Sender, events: impl Iterator<Ite
         ),
     ))
 }
-
-/// The last moment that RFC 3339 can write.
-const LAST: Timestamp = Timestamp(253_402_300_799_999);
 
 #[OpenApi(prefix_path = "/api/v1/events/moodle", tag = "Tag::Moodle")]
 impl Operations {

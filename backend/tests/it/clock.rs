@@ -48,7 +48,7 @@ async fn a_batch_that_is_ahead_is_refused_as_a_whole(database: Database) {
     let detail = problem["detail"].as_str().unwrap();
     assert!(detail.contains("2 hours ahead") || detail.contains("119 minutes ahead"), "{detail}");
     assert_eq!(detail.matches("Z").count(), 2, "both times: {detail}");
-    let endless = server.site().post_batch(&[event("user_created", YEAR_9999 * 10, 1, user(2, "ahead"))]).await;
+    let endless = server.site().post_batch(&[event("user_created", YEAR_9999, 1, user(2, "ahead"))]).await;
     endless.problem(409, "clock_ahead");
     assert_eq!(database.count("SELECT count(*) FROM events").await, 0);
     // A clock that is a little ahead is nobody's fault.
@@ -176,7 +176,7 @@ async fn time_does_not_go_back_before_what_was_seen(database: Database) {
 }
 
 async fn what_waits_for_2036_does_not(database: Database) {
-    let zoho = ZohoSimulator::start();
+    let zoho = ZohoSimulator::start_set_up().await;
     let server = delivery::start(&database, &zoho).await;
     server.site().apply(&[user_event(1, "ann"), at(2, "course_created", course(5, "c"))]).await;
     rest(&database).await;
@@ -262,7 +262,7 @@ async fn versions_that_lie_ahead_are_repaired(database: Database) {
         ["applied", "applied", "unchanged", "applied"]
     );
     let read = server.reader().read("/api/v1/grades/moodle:4").await;
-    assert_eq!((&read["finalgrade"], &read["item"]["itemname"]), (&json!("3.00000"), &json!("third")), "{read}");
+    assert_eq!((&read["finalgrade"], &read["itemname"]), (&json!("3.00000"), &json!("third")), "{read}");
     assert!(text(&run(&database, &["site", "repair-versions", SITE]).stdout).contains("No version"));
     server.stop().await;
 }
