@@ -4,6 +4,7 @@ mod activity;
 mod alerts;
 mod bulk;
 mod cause;
+mod clock;
 mod connect;
 mod console_sessions;
 pub mod copy;
@@ -13,6 +14,7 @@ mod entity;
 mod erasure;
 mod error;
 mod file;
+mod future;
 mod health;
 mod logs;
 mod measure;
@@ -25,6 +27,7 @@ mod sites;
 mod sync;
 mod turns;
 mod url;
+mod versions;
 mod write;
 
 pub use activity::Activity;
@@ -33,6 +36,7 @@ pub use alerts::{
     Undelivered,
 };
 pub use cause::Cause;
+pub use clock::StoredTime;
 pub use connect::Store;
 pub use console_sessions::ConsoleSession;
 pub use destinations::{DestinationSummary, OPERATOR, Pause, SealedToken};
@@ -40,6 +44,7 @@ pub use disk::Space;
 pub use entity::records::StoredRecord;
 pub use erasure::{Erased, Erasure, ErasureCheck, ErasureRequest, Finding, RemoteRecord};
 pub use error::StoreError;
+pub use future::{Extent, FutureTimes, Longest};
 pub use logs::{AttemptFilter, LOOK_BACK, Log, LogPage, LogPlace};
 pub use measure::PoolUse;
 pub use page::{CourseFilter, EventFilter, Page, PageRequest, Position, RecordFilter, UserFilter};
@@ -52,6 +57,7 @@ pub use sync::{
     SettledState, TimelineAttempt, TimelineOrder, TimelinePlace,
 };
 pub use url::{DatabaseUrl, InvalidDatabaseUrl};
+pub use versions::FutureVersions;
 pub use write::{NewChange, NewEvent, WriteTransaction};
 
 pub(crate) use entity::records::{RecordTable, completion, course, enrolment, grade, user};
