@@ -43,7 +43,7 @@ class status {
     public $rejected;
     /** @var int|null when the backend last took something, Unix seconds */
     public $lastsuccess;
-    /** @var array|null why deliveries fail: failures, since, retry, reason, detail, status; null when they work */
+    /** @var array|null why deliveries fail: failures, since, last, retry, reason, detail, status; null when they work */
     public $trouble;
     /** @var int events sent in the present and the last hour */
     public $senthour;
