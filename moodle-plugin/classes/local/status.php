@@ -17,6 +17,8 @@
 namespace local_backend_sync\local;
 
 use local_backend_sync\local\delivery\client;
+use local_backend_sync\local\delivery\clock;
+use local_backend_sync\local\delivery\clocks;
 use local_backend_sync\local\delivery\failure;
 use local_backend_sync\local\delivery\health;
 
@@ -55,6 +57,8 @@ class status {
     public $backfill;
     /** @var array|null what an administrator asked of it, which the sender has not done yet */
     public $backfillorder;
+    /** @var clocks how the clocks stood when the backend was asked last */
+    public $clocks;
     /** @var int|null when the scheduled task last ran, Unix seconds */
     public $lasttask;
 
@@ -82,7 +86,8 @@ class status {
         $hours = $memory->get(runner::THROUGHPUT) ?? [];
         $status->senthour = self::sum($hours, 1);
         $status->sentday = self::sum($hours, 24);
-        $status->backend = $ispresent ? $memory->get('handshake') : null;
+        $status->backend = $ispresent ? $memory->get(clocks::HANDSHAKE) : null;
+        $status->clocks = new clocks($memory, new clock());
         $status->backfill = $memory->get(backfill::STATE);
         $status->backfillorder = $memory->get(backfill::ORDER);
         $task = \core\task\manager::get_scheduled_task('\local_backend_sync\task\send');
@@ -117,6 +122,30 @@ class status {
     }
 
     /**
+     * Why deliveries fail, and what to do about it.
+     *
+     * @return string empty when they work
+     */
+    public function reason(): string {
+        $trouble = $this->trouble;
+        if (!$trouble) {
+            return '';
+        }
+        $sentence = reasons::sentence($trouble['reason'], $trouble['detail'], (int)$trouble['status']);
+        $isclock = $trouble['reason'] === failure::CLOCK_AHEAD;
+        return $isclock ? $sentence . ' ' . reasons::of_clocks($this->clocks, $this->backend['site'] ?? '') : $sentence;
+    }
+
+    /**
+     * Whether the remembered version keeps deliveries from working, so that it should be reset.
+     *
+     * @return bool
+     */
+    public function needs_reset(): bool {
+        return ($this->trouble['reason'] ?? '') === failure::CLOCK_AHEAD && $this->clocks->need_reset();
+    }
+
+    /**
      * What was sent in the last hours.
      *
      * @param int[] $hours by hour since 1970
@@ -124,9 +153,9 @@ class status {
      * @return int
      */
     private static function sum(array $hours, int $count): int {
-        $first = (int)floor(time() / HOURSECS) - $count;
-        return array_sum(array_filter($hours, function ($hour) use ($first) {
-            return $hour >= $first;
+        $now = (int)floor(time() / HOURSECS);
+        return array_sum(array_filter($hours, function ($hour) use ($now, $count) {
+            return $hour >= $now - $count && $hour <= $now;
         }, ARRAY_FILTER_USE_KEY));
     }
 

@@ -104,6 +104,10 @@ class verdict {
         if ($status->lasttask === null) {
             return new self(self::WARNING, get_string('verdict_taskneverran', 'local_backend_sync'));
         }
+        if (schedule::is_ahead($status->lasttask)) {
+            $when = userdate($status->lasttask);
+            return new self(self::WARNING, get_string('verdict_taskahead', 'local_backend_sync', $when));
+        }
         $age = time() - $status->lasttask;
         return $age <= self::TASK_AGE ? null
             : new self(self::WARNING, get_string('verdict_tasklate', 'local_backend_sync', format_time($age)));
@@ -123,7 +127,7 @@ class verdict {
         $wait = $trouble['retry'] - time();
         $sentence = get_string('verdict_failing', 'local_backend_sync', (object)[
             'since' => userdate($trouble['since']),
-            'reason' => reasons::sentence($trouble['reason'], $trouble['detail'], (int)$trouble['status']),
+            'reason' => $status->reason(),
             'retry' => $wait > 0 ? get_string('verdict_retry', 'local_backend_sync', format_time($wait))
                 : get_string('verdict_retrysoon', 'local_backend_sync'),
             'waiting' => self::count('waiting', $status->waiting),
