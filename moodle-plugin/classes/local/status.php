@@ -47,6 +47,8 @@ class status {
     public $lastsuccess;
     /** @var array|null why deliveries fail: failures, since, last, retry, reason, detail, status; null when they work */
     public $trouble;
+    /** @var int|null until when it is not tried again, Unix seconds; null when it may be tried now */
+    public $waituntil;
     /** @var int events sent in the present and the last hour */
     public $senthour;
     /** @var int events sent in the last 24 hours */
@@ -83,6 +85,7 @@ class status {
         $status->rejected = $DB->count_records(ledger::REJECTED);
         $status->lastsuccess = $memory->get(health::SUCCESS)['time'] ?? null;
         $status->trouble = $ispresent ? $memory->get(health::TROUBLE) : null;
+        $status->waituntil = (new health($memory, new clock()))->wait_until();
         $hours = $memory->get(runner::THROUGHPUT) ?? [];
         $status->senthour = self::sum($hours, 1);
         $status->sentday = self::sum($hours, 24);

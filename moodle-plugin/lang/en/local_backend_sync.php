@@ -384,6 +384,7 @@ $string['verdict_notconfigured'] = 'Not set up yet. Set the backend API URL and 
 $string['verdict_nothingsent'] = 'Set up. Nothing has been sent so far: test the connection, then synchronise everything on the status page.';
 $string['verdict_retry'] = 'Next try in {$a}.';
 $string['verdict_retrysoon'] = 'Next try at the next run of the scheduled task.';
+$string['verdict_retrystuck'] = 'No try comes by itself, because Moodle planned the scheduled task by a clock that was ahead. Press "Send now" on the status page.';
 $string['verdict_taskahead'] = 'The last run of the scheduled task was on {$a}, which is yet to come: the clock of this server was ahead, and until then Moodle starts no task that ran meanwhile. "Send now" on the status page plans the tasks of Backend Sync anew; for all others, see Site administration > Server > Tasks > Scheduled tasks.';
 $string['verdict_tasklate'] = 'The scheduled task that sends changes has not run for {$a}. Check that cron runs, and that the task "Send changes to the backend" is enabled: Site administration > Server > Tasks > Scheduled tasks.';
 $string['verdict_taskneverran'] = 'The scheduled task that sends changes has never run. Check that cron runs, and that the task "Send changes to the backend" is enabled: Site administration > Server > Tasks > Scheduled tasks.';

@@ -161,6 +161,13 @@ final class version_reset_test extends \advanced_testcase {
         [$needsreset, $sentence] = $this->page();
         $this->assertFalse($needsreset);
         $this->assertStringContainsString('The clocks agree by now', $sentence);
+        // Nothing is said to wait for a time, or to have begun at one, that only the wrong clock knew.
+        $late = time() + 400 * DAYSECS;
+        $trouble = ['since' => $late, 'last' => $late, 'retry' => $late + 9];
+        $this->memory->set(health::TROUBLE, $trouble + $this->memory->get(health::TROUBLE));
+        $sentence = $this->page()[1];
+        $this->assertStringContainsString('Next try at the next run', $sentence);
+        $this->assertStringNotContainsString(userdate($late, '%Y'), $sentence);
         $this->assertNull($this->send());
         $this->assertSame([], site::rows());
         $this->assertNull(status::read()->trouble);
@@ -264,6 +271,8 @@ final class version_reset_test extends \advanced_testcase {
         $this->assertSame(verdict::WARNING, $verdict->level);
         $this->assertStringContainsString(userdate($late), $verdict->sentence);
         $this->answer();
+        (new health($this->memory, new clock()))->failed(new failure(failure::TIMEOUT));
+        $this->assertStringContainsString('No try comes by itself', verdict::on_trouble(status::read())->sentence);
         (new status_action('send', [], false))->perform();
         $this->assertLessThan(time() + 2 * DAYSECS, (int)$DB->get_field('task_scheduled', 'MAX(nextruntime)', $where));
         $task = manager::get_scheduled_task(schedule::TASKS[0]);
