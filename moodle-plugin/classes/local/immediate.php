@@ -91,7 +91,7 @@ class immediate {
         $deadline = time() + self::SECONDS;
         do {
             // While the backend fails, the scheduled task alone tries, if it can: no web server's process is kept busy by it.
-            if ((new health(new database_memory(), new clock()))->is_failing() && !schedule::is_stuck()) {
+            if ((new health(new database_memory(), new clock()))->is_failing() && !schedule::is_sending_stuck()) {
                 return;
             }
             $report = runner::run(self::SECONDS, false, self::BATCHES);

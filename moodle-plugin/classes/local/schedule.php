@@ -37,8 +37,9 @@ class schedule {
      * Plans their next runs by the clock as it is now.
      */
     public static function mend(): void {
-        foreach (array_filter(array_map([manager::class, 'get_scheduled_task'], self::TASKS)) as $task) {
-            if (self::is_ahead((int)$task->get_last_run_time())) {
+        foreach (self::TASKS as $class) {
+            $task = manager::get_scheduled_task($class);
+            if ($task && self::is_stuck($task)) {
                 manager::configure_scheduled_task($task);
             }
         }
@@ -49,18 +50,19 @@ class schedule {
      *
      * @return bool
      */
-    public static function is_stuck(): bool {
+    public static function is_sending_stuck(): bool {
         $task = manager::get_scheduled_task(self::TASKS[0]);
-        return $task && self::is_ahead((int)$task->get_last_run_time());
+        return $task && self::is_stuck($task);
     }
 
     /**
-     * Whether a task ran at a time that is yet to come.
+     * Whether a task ran at a time that is yet to come, and is planned from there.
      *
-     * @param int $lastrun Unix seconds
+     * @param scheduled_task $task
      * @return bool
      */
-    public static function is_ahead(int $lastrun): bool {
-        return $lastrun > time() + self::TOLERANCE;
+    public static function is_stuck(scheduled_task $task): bool {
+        $last = (int)$task->get_last_run_time();
+        return $last > time() + self::TOLERANCE && $task->get_next_run_time() > $last;
     }
 }

@@ -63,6 +63,8 @@ class status {
     public $clocks;
     /** @var int|null when the scheduled task last ran, Unix seconds */
     public $lasttask;
+    /** @var bool it waits for a time that a wrong clock gave, see schedule */
+    public $isstuck;
 
     /**
      * Reads how things stand now.
@@ -95,6 +97,7 @@ class status {
         $status->backfillorder = $memory->get(backfill::ORDER);
         $task = \core\task\manager::get_scheduled_task('\local_backend_sync\task\send');
         $status->lasttask = $task && $task->get_last_run_time() ? (int)$task->get_last_run_time() : null;
+        $status->isstuck = $task && schedule::is_stuck($task);
         return $status;
     }
 

@@ -104,7 +104,7 @@ class verdict {
         if ($status->lasttask === null) {
             return new self(self::WARNING, get_string('verdict_taskneverran', 'local_backend_sync'));
         }
-        if (schedule::is_ahead($status->lasttask)) {
+        if ($status->isstuck) {
             $when = userdate($status->lasttask);
             return new self(self::WARNING, get_string('verdict_taskahead', 'local_backend_sync', $when));
         }
@@ -140,7 +140,7 @@ class verdict {
      * @return string
      */
     private static function next_try(status $status): string {
-        if (schedule::is_ahead((int)$status->lasttask)) {
+        if ($status->isstuck) {
             return get_string('verdict_retrystuck', 'local_backend_sync');
         }
         return $status->waituntil === null ? get_string('verdict_retrysoon', 'local_backend_sync')
