@@ -137,9 +137,11 @@ class status {
         if (!$trouble) {
             return '';
         }
-        $sentence = reasons::sentence($trouble['reason'], $trouble['detail'], (int)$trouble['status']);
-        $isclock = $trouble['reason'] === failure::CLOCK_AHEAD;
-        return $isclock ? $sentence . ' ' . reasons::of_clocks($this->clocks, $this->backend['site'] ?? '') : $sentence;
+        if ($trouble['reason'] === failure::CLOCK_AHEAD) {
+            // The backend sees the versions alone. Here it is known whether the clock is ahead still.
+            return reasons::sentence($trouble['reason']) . ' ' . reasons::of_clocks($this->clocks, $this->backend['site'] ?? '');
+        }
+        return reasons::sentence($trouble['reason'], $trouble['detail'], (int)$trouble['status']);
     }
 
     /**
