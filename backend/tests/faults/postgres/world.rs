@@ -1,0 +1,132 @@
+//! A PostgreSQL, perhaps with a standby, and the product's way to it.
+
+use std::time::{Duration, Instant};
+
+use super::{
+    disk::Disk,
+    programs::Programs,
+    relay::Relay,
+    server::{PRODUCT, Place, Server, Stop},
+    sql::Sql,
+};
+use crate::Failed;
+
+/// How long a standby may take to follow.
+const PATIENCE: Duration = Duration::from_secs(120);
+
+/// MiB of a disk that is filled: room for what a run stores, and soon full.
+const DISK_MIB: u32 = 256;
+
+/// The names of the two servers, which take turns in being the primary.
+const NAMES: [&str; 2] = ["one", "two"];
+
+/// What a world has besides a primary.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct Parts {
+    /// A standby to which each commit is replicated before it succeeds.
+    pub(crate) standby: bool,
+    /// The write-ahead log on a small disk, and the product's tables on another, where this process may mount.
+    pub(crate) small_disks: bool,
+}
+
+/// The small disks. They go after the server.
+pub(crate) struct Disks {
+    pub(crate) wal: Disk,
+    pub(crate) tables: Disk,
+}
+
+/// Servers and the way to them.
+pub(crate) struct World {
+    pub(crate) relay: Relay,
+    pub(crate) primary: Server,
+    pub(crate) standby: Option<Server>,
+    pub(crate) disks: Option<Disks>,
+}
+
+impl World {
+    /// Starts it, with an empty database for the product.
+    pub(crate) async fn start(programs: &Programs, parts: Parts) -> Result<Self, Failed> {
+        let disks = if parts.small_disks { Disks::mount(programs)? } else { None };
+        let wal = disks.as_ref().map(|disks| disks.wal.path().join("wal"));
+        let primary = Server::create(programs, NAMES[0], Place { wal, namespace: None }).await?;
+        let mut create = format!("CREATE DATABASE {PRODUCT} OWNER {PRODUCT}");
+        if let Some(disks) = &disks {
+            let folder = disks.tables.folder(programs, "tables")?;
+            primary.sql().execute(&format!("CREATE TABLESPACE small LOCATION '{}'", folder.display())).await?;
+            create.push_str(" TABLESPACE small");
+        }
+        primary.sql().execute(&create).await?;
+        let relay = Relay::start(primary.address()).await?;
+        let mut world = Self { relay, primary, standby: None, disks };
+        if parts.standby {
+            world.add_standby().await?;
+        }
+        Ok(world)
+    }
+
+    /// Gives the primary a standby, and lets each commit wait for it.
+    pub(crate) async fn add_standby(&mut self) -> Result<(), Failed> {
+        let name = NAMES.into_iter().find(|name| *name != self.primary.name()).unwrap_or(NAMES[1]);
+        self.standby = Some(Server::standby_of(&self.primary, name).await?);
+        self.replicate_synchronously(name).await
+    }
+
+    async fn replicate_synchronously(&self, name: &str) -> Result<(), Failed> {
+        let sql = self.primary.sql();
+        sql.execute(&format!("ALTER SYSTEM SET synchronous_standby_names = '{name}'")).await?;
+        sql.execute("SELECT pg_reload_conf()").await?;
+        self.standby_follows().await
+    }
+
+    /// Waits until each commit is replicated.
+    pub(crate) async fn standby_follows(&self) -> Result<(), Failed> {
+        let deadline = Instant::now() + PATIENCE;
+        let states = "SELECT sync_state FROM pg_stat_replication WHERE state = 'streaming'";
+        while !self.primary.sql().values::<String>(states).await?.iter().any(|state| state == "sync") {
+            if Instant::now() > deadline {
+                return Err(format!("the standby does not follow:\n{}", self.primary.log()).into());
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+        Ok(())
+    }
+
+    /// The standby becomes the primary and the way leads to it. Returns the old primary as it is.
+    pub(crate) async fn promote(&mut self) -> Result<Server, Failed> {
+        let standby = self.standby.take().ok_or("there is no standby to promote")?;
+        standby.promote().await?;
+        self.relay.switch(standby.address());
+        Ok(std::mem::replace(&mut self.primary, standby))
+    }
+
+    /// Starts the primary if it does not run, as an operator does, and waits until it takes connections.
+    pub(crate) async fn revive(&mut self) -> Result<(), Failed> {
+        if self.primary.is_running() && self.primary.sql().execute("SELECT 1").await.is_ok() {
+            return Ok(());
+        }
+        self.primary.stop(Stop::Immediate).await?;
+        self.primary.start().await
+    }
+
+    /// The superuser in the product's database, past the relay.
+    pub(crate) fn sql(&self) -> Sql {
+        self.primary.sql_in(PRODUCT)
+    }
+
+    /// What the product is told: its database through the relay.
+    pub(crate) fn url(&self) -> String {
+        self.primary.product_url(self.relay.address())
+    }
+
+    /// The product's role, through the relay.
+    pub(crate) fn as_product(&self) -> Sql {
+        Sql::new(self.url())
+    }
+}
+
+impl Disks {
+    fn mount(programs: &Programs) -> Result<Option<Self>, Failed> {
+        let (wal, tables) = (Disk::mount(programs, DISK_MIB)?, Disk::mount(programs, DISK_MIB)?);
+        Ok(wal.zip(tables).map(|(wal, tables)| Self { wal, tables }))
+    }
+}
