@@ -5,9 +5,9 @@ use std::{fmt, time::Duration};
 use sea_orm::{ConnectionTrait, DatabaseConnection, DatabaseTransaction, TransactionTrait};
 
 use super::{
+    cluster::Cluster,
     server::{PRODUCT, Stop},
     sql::Sql,
-    world::World,
 };
 use crate::Failed;
 
@@ -86,11 +86,11 @@ impl Fault {
         Self::Terminated,
     ];
 
-    /// Whether it can happen in this world.
-    pub(crate) fn fits(self, world: &World) -> bool {
+    /// Whether it can happen in this cluster.
+    pub(crate) fn fits(self, cluster: &Cluster) -> bool {
         match self {
-            Self::Promoted | Self::OnStandby => world.standby.is_some(),
-            Self::TablesFull | Self::WalFull => world.disks.is_some(),
+            Self::Promoted | Self::OnStandby => cluster.standby.is_some(),
+            Self::TablesFull | Self::WalFull => cluster.disks.is_some(),
             // Commits would wait for a standby that is not there any more.
             _ => true,
         }
@@ -105,31 +105,31 @@ impl Fault {
     }
 
     /// Begins it.
-    pub(crate) async fn apply(self, world: &mut World) -> Result<Applied, Failed> {
-        let sql = world.sql();
+    pub(crate) async fn apply(self, cluster: &mut Cluster) -> Result<Applied, Failed> {
+        let sql = cluster.sql();
         let mut kept = Kept::Nothing;
         match self {
-            Self::Killed => world.primary.kill()?,
-            Self::RestartedFast => restart(world, Stop::Fast).await?,
-            Self::RestartedImmediately => restart(world, Stop::Immediate).await?,
+            Self::Killed => cluster.primary.kill()?,
+            Self::RestartedFast => restart(cluster, Stop::Fast).await?,
+            Self::RestartedImmediately => restart(cluster, Stop::Immediate).await?,
             Self::Promoted => {
-                world.primary.kill()?;
-                drop(world.promote().await?);
+                cluster.primary.kill()?;
+                drop(cluster.promote().await?);
             }
-            Self::Vanished => world.relay.vanish(),
-            Self::Refused => world.relay.refuse().await?,
+            Self::Vanished => cluster.relay.vanish(),
+            Self::Refused => cluster.relay.refuse().await?,
             Self::Slow => {
-                kept = Kept::Number(world.relay.counted()[1]);
-                world.relay.slow_down(DELAY);
+                kept = Kept::Number(cluster.relay.counted()[1]);
+                cluster.relay.slow_down(DELAY);
             }
             Self::ReadOnly => set(&sql, "default_transaction_read_only", Some("on")).await?,
             Self::OnStandby => {
-                let standby = world.standby.as_ref().ok_or("there is no standby")?;
-                world.relay.switch(standby.address());
+                let standby = cluster.standby.as_ref().ok_or("there is no standby")?;
+                cluster.relay.switch(standby.address());
             }
-            Self::TablesFull => world.disks.as_ref().ok_or("there are no small disks")?.tables.fill()?,
-            Self::WalFull => world.disks.as_ref().ok_or("there are no small disks")?.wal.fill()?,
-            Self::NoConnections => kept = Kept::Connections(take_all_connections(world).await?),
+            Self::TablesFull => cluster.disks.as_ref().ok_or("there are no small disks")?.tables.fill()?,
+            Self::WalFull => cluster.disks.as_ref().ok_or("there are no small disks")?.wal.fill()?,
+            Self::NoConnections => kept = Kept::Connections(take_all_connections(cluster).await?),
             Self::RowSecurity => {
                 sql.execute("ALTER TABLE events ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY").await?;
             }
@@ -138,7 +138,7 @@ impl Fault {
                 lock.execute_unprepared("LOCK TABLE events IN ACCESS EXCLUSIVE MODE").await?;
                 kept = Kept::Lock(lock);
             }
-            Self::Terminated => kept = Kept::Number(terminate(&world.primary.sql()).await?),
+            Self::Terminated => kept = Kept::Number(terminate(&cluster.primary.sql()).await?),
         }
         Ok(Applied { fault: self, kept })
     }
@@ -151,42 +151,42 @@ impl Applied {
     }
 
     /// What shows, past the product, that it has taken hold; `None` when nothing does (yet).
-    pub(crate) async fn evidence(&self, world: &World) -> Result<Option<String>, Failed> {
+    pub(crate) async fn evidence(&self, cluster: &Cluster) -> Result<Option<String>, Failed> {
         let refusal = |result: Result<i32, Failed>| result.err().map(|error| error.to_string());
         Ok(match (self.fault, &self.kept) {
-            (Fault::Killed, _) => refusal(world.primary.sql().impatient().value("SELECT 1").await),
+            (Fault::Killed, _) => refusal(cluster.primary.sql().impatient().value("SELECT 1").await),
             // They have waited for their end.
             (Fault::RestartedFast | Fault::RestartedImmediately | Fault::Promoted, _) => {
-                Some(format!("up since {}", world.primary.sql().value::<String>(UP_SINCE).await?))
+                Some(format!("up since {}", cluster.primary.sql().value::<String>(UP_SINCE).await?))
             }
             (Fault::Vanished, _) => {
-                let [held, ..] = world.relay.counted();
+                let [held, ..] = cluster.relay.counted();
                 (held > 0).then(|| format!("{held} pieces swallowed"))
             }
-            (Fault::Refused, _) => refusal(world.as_product().impatient().value("SELECT 1").await),
+            (Fault::Refused, _) => refusal(cluster.as_product().impatient().value("SELECT 1").await),
             (Fault::Slow, Kept::Number(before)) => {
-                let late = world.relay.counted()[1] - before;
+                let late = cluster.relay.counted()[1] - before;
                 (late > 0).then(|| format!("{late} pieces late"))
             }
             (Fault::ReadOnly | Fault::OnStandby, _) => {
-                let read_only = world.as_product().value::<String>("SHOW transaction_read_only").await?;
+                let read_only = cluster.as_product().value::<String>("SHOW transaction_read_only").await?;
                 (read_only == "on").then(|| "transactions are read-only".to_owned())
             }
             (Fault::TablesFull | Fault::WalFull, _) => {
                 let full =
-                    world.primary.log().lines().rev().find(|line| line.contains("No space left")).map(str::to_owned);
+                    cluster.primary.log().lines().rev().find(|line| line.contains("No space left")).map(str::to_owned);
                 full.filter(|_| {
-                    world.disks.as_ref().is_some_and(|disks| disks.wal.is_filled() || disks.tables.is_filled())
+                    cluster.disks.as_ref().is_some_and(|disks| disks.wal.is_filled() || disks.tables.is_filled())
                 })
             }
-            (Fault::NoConnections, _) => refusal(world.as_product().impatient().value("SELECT 1").await),
+            (Fault::NoConnections, _) => refusal(cluster.as_product().impatient().value("SELECT 1").await),
             (Fault::RowSecurity, _) => {
-                let seen: i64 = world.as_product().value("SELECT count(*) FROM events").await?;
-                let there: i64 = world.sql().value("SELECT count(*) FROM events").await?;
+                let seen: i64 = cluster.as_product().value("SELECT count(*) FROM events").await?;
+                let there: i64 = cluster.sql().value("SELECT count(*) FROM events").await?;
                 (seen < there).then(|| format!("{seen} of {there} events seen"))
             }
             (Fault::Locked, _) => {
-                let waiting: i64 = world.sql().value(WAITING_FOR_LOCKS).await?;
+                let waiting: i64 = cluster.sql().value(WAITING_FOR_LOCKS).await?;
                 (waiting > 0).then(|| format!("{waiting} sessions wait for the lock"))
             }
             (Fault::Terminated, Kept::Number(count)) => (*count > 0).then(|| format!("{count} sessions ended")),
@@ -195,24 +195,24 @@ impl Applied {
     }
 
     /// Ends it. The product must then work again by itself.
-    pub(crate) async fn lift(self, world: &mut World) -> Result<(), Failed> {
+    pub(crate) async fn lift(self, cluster: &mut Cluster) -> Result<(), Failed> {
         match (self.fault, self.kept) {
-            (Fault::Killed, _) => world.primary.start().await?,
+            (Fault::Killed, _) => cluster.primary.start().await?,
             (Fault::RestartedFast | Fault::RestartedImmediately | Fault::Terminated, _) => {}
             // A new standby takes the place of the old one, so that it may happen again.
-            (Fault::Promoted, _) => world.add_standby().await?,
-            (Fault::Vanished | Fault::Refused, _) => world.relay.heal(),
-            (Fault::Slow, _) => world.relay.slow_down(Duration::ZERO),
-            (Fault::ReadOnly, _) => set(&world.sql(), "default_transaction_read_only", None).await?,
-            (Fault::OnStandby, _) => world.relay.switch(world.primary.address()),
-            (Fault::TablesFull, _) => world.disks.as_ref().ok_or("there are no small disks")?.tables.make_room()?,
+            (Fault::Promoted, _) => cluster.add_standby().await?,
+            (Fault::Vanished | Fault::Refused, _) => cluster.relay.heal(),
+            (Fault::Slow, _) => cluster.relay.slow_down(Duration::ZERO),
+            (Fault::ReadOnly, _) => set(&cluster.sql(), "default_transaction_read_only", None).await?,
+            (Fault::OnStandby, _) => cluster.relay.switch(cluster.primary.address()),
+            (Fault::TablesFull, _) => cluster.disks.as_ref().ok_or("there are no small disks")?.tables.make_room()?,
             (Fault::WalFull, _) => {
-                world.disks.as_ref().ok_or("there are no small disks")?.wal.make_room()?;
-                world.revive().await?;
+                cluster.disks.as_ref().ok_or("there are no small disks")?.wal.make_room()?;
+                cluster.revive().await?;
             }
             (Fault::RowSecurity, _) => {
                 let sql = "ALTER TABLE events DISABLE ROW LEVEL SECURITY, NO FORCE ROW LEVEL SECURITY";
-                world.sql().execute(sql).await?;
+                cluster.sql().execute(sql).await?;
             }
             (Fault::NoConnections, Kept::Connections(connections)) => {
                 for connection in connections {
@@ -253,9 +253,9 @@ const UP_SINCE: &str = "SELECT CAST(pg_postmaster_start_time() AS text)";
 const WAITING_FOR_LOCKS: &str =
     "SELECT count(*) FROM pg_locks WHERE NOT granted AND relation = CAST('events' AS regclass)";
 
-async fn restart(world: &mut World, how: Stop) -> Result<(), Failed> {
-    world.primary.stop(how).await?;
-    world.primary.start().await
+async fn restart(cluster: &mut Cluster, how: Stop) -> Result<(), Failed> {
+    cluster.primary.stop(how).await?;
+    cluster.primary.start().await
 }
 
 /// Sets a setting of the whole server; sessions that exist follow with their next statement.
@@ -274,13 +274,13 @@ async fn terminate(sql: &Sql) -> Result<u64, Failed> {
 }
 
 /// Takes every connection that is not kept for superusers, those of the product too.
-async fn take_all_connections(world: &World) -> Result<Vec<DatabaseConnection>, Failed> {
-    let sql = world.primary.sql();
+async fn take_all_connections(cluster: &Cluster) -> Result<Vec<DatabaseConnection>, Failed> {
+    let sql = cluster.primary.sql();
     let there: bool = sql.value(&format!("SELECT count(*) > 0 FROM pg_roles WHERE rolname = '{HOG}'")).await?;
     if !there {
-        sql.execute(&format!("CREATE ROLE {HOG} LOGIN PASSWORD '{}'", world.primary.password())).await?;
+        sql.execute(&format!("CREATE ROLE {HOG} LOGIN PASSWORD '{}'", cluster.primary.password())).await?;
     }
-    let hog = Sql::new(world.primary.url_of(HOG)).impatient();
+    let hog = Sql::new(cluster.primary.url_of(HOG)).impatient();
     let mut taken = Vec::new();
     // The product comes back for its own as fast as it can: until it has none.
     let of_product = format!("SELECT count(*) FROM pg_stat_activity WHERE usename = '{PRODUCT}'");

@@ -3,14 +3,15 @@
 //! Debian's package `postgresql` is all they need. Data lies on a disk, with fsync on; addresses are of loopback, or of a network
 //! namespace that the harness made.
 
+mod cluster;
 mod disk;
 mod faults;
 mod programs;
 mod relay;
 mod server;
 mod sql;
-mod world;
 
-pub(crate) use faults::{Applied, Fault};
+pub(crate) use cluster::{Cluster, Parts};
+pub(crate) use faults::Fault;
 pub(crate) use programs::Programs;
-pub(crate) use world::{Parts, World};
+pub(crate) use sql::Sql;

@@ -20,7 +20,7 @@ const DISK_MIB: u32 = 256;
 /// The names of the two servers, which take turns in being the primary.
 const NAMES: [&str; 2] = ["one", "two"];
 
-/// What a world has besides a primary.
+/// What it has besides a primary.
 #[derive(Clone, Copy, Default)]
 pub(crate) struct Parts {
     /// A standby to which each commit is replicated before it succeeds.
@@ -36,14 +36,14 @@ pub(crate) struct Disks {
 }
 
 /// Servers and the way to them.
-pub(crate) struct World {
+pub(crate) struct Cluster {
     pub(crate) relay: Relay,
     pub(crate) primary: Server,
     pub(crate) standby: Option<Server>,
     pub(crate) disks: Option<Disks>,
 }
 
-impl World {
+impl Cluster {
     /// Starts it, with an empty database for the product.
     pub(crate) async fn start(programs: &Programs, parts: Parts) -> Result<Self, Failed> {
         let disks = if parts.small_disks { Disks::mount(programs)? } else { None };
@@ -57,11 +57,11 @@ impl World {
         }
         primary.sql().execute(&create).await?;
         let relay = Relay::start(primary.address()).await?;
-        let mut world = Self { relay, primary, standby: None, disks };
+        let mut cluster = Self { relay, primary, standby: None, disks };
         if parts.standby {
-            world.add_standby().await?;
+            cluster.add_standby().await?;
         }
-        Ok(world)
+        Ok(cluster)
     }
 
     /// Gives the primary a standby, and lets each commit wait for it.
