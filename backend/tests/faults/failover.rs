@@ -15,7 +15,7 @@ use clap::ValueEnum;
 use self::{kept::Kept, processes::Processes};
 use crate::{
     Failed,
-    postgres::{Cluster, Parts, Programs},
+    postgres::{Cluster, Host, Parts, Programs},
 };
 
 /// How soon all processes must store events again after the standby was promoted. A wish that is printed.
@@ -37,6 +37,8 @@ pub(crate) enum Scenario {
     Killed,
     /// Nothing is heard of the primary any more, and it stays so.
     Vanished,
+    /// The same with a host of its own, whose cable is pulled and whose address moves.
+    HostVanished,
     /// The standby dies: every commit waits for it. Then it comes back.
     StandbyAway,
     /// The same, and the role has a `statement_timeout`: PostgreSQL then calls a commit done that was not replicated.
@@ -68,14 +70,24 @@ pub(crate) async fn run(program: &Path, scenarios: &[Scenario]) -> Result<(), Fa
 
 impl Scenario {
     async fn play(self, programs: &Programs, program: &Path) -> Result<Findings, Failed> {
-        let mut cluster = Cluster::start(programs, Parts { standby: true, small_disks: false }).await?;
+        let host = match (self == Self::HostVanished).then(Host::create).transpose()? {
+            Some(Err(why)) => {
+                println!("    skipped: {why}");
+                return Ok(Findings(Vec::new()));
+            }
+            host => host.and_then(Result::ok),
+        };
+        let parts = Parts { standby: true, host, ..Parts::default() };
+        let mut cluster = Cluster::start(programs, parts).await?;
         if self == Self::StatementTimeout {
             cluster.primary.sql().execute("ALTER ROLE sync SET statement_timeout = '500ms'").await?;
         }
         let processes = Processes::start(program, &cluster.url()).await?;
         let mut findings = Findings(Vec::new());
         match self {
-            Self::Killed | Self::Vanished => findings.primary_goes(self, &mut cluster, &processes).await?,
+            Self::Killed | Self::Vanished | Self::HostVanished => {
+                findings.primary_goes(self, &mut cluster, &processes).await?
+            }
             Self::StandbyAway => findings.standby_goes(&mut cluster, &processes).await?,
             Self::StatementTimeout | Self::CommitCancelled => {
                 findings.commits_are_cancelled(self, &mut cluster, &processes).await?;
@@ -112,10 +124,9 @@ impl Findings {
         processes: &Processes,
     ) -> Result<(), Failed> {
         let gone = Instant::now();
-        if scenario == Scenario::Vanished {
-            cluster.relay.vanish();
-        } else {
-            cluster.primary.kill()?;
+        match scenario {
+            Scenario::Killed => cluster.primary.kill()?,
+            _ => cluster.vanish()?,
         }
         let unready = processes.unready(gone, UNREADY).await;
         self.times("each said 503 to readiness after the primary was gone", &unready, UNREADY);
@@ -219,6 +230,7 @@ impl fmt::Display for Scenario {
         f.write_str(match self {
             Self::Killed => "the primary is killed",
             Self::Vanished => "the primary vanishes",
+            Self::HostVanished => "the primary's host vanishes, its address moves",
             Self::StandbyAway => "the standby dies and comes back",
             Self::StatementTimeout => "commits are cancelled by a statement_timeout",
             Self::CommitCancelled => "commits are cancelled by hand",

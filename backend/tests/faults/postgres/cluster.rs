@@ -1,9 +1,13 @@
 //! A PostgreSQL, perhaps with a standby, and the product's way to it.
 
-use std::time::{Duration, Instant};
+use std::{
+    net::SocketAddr,
+    time::{Duration, Instant},
+};
 
 use super::{
     disk::Disk,
+    host::Host,
     programs::Programs,
     relay::Relay,
     server::{PRODUCT, Place, Server, Stop},
@@ -21,12 +25,14 @@ const DISK_MIB: u32 = 256;
 const NAMES: [&str; 2] = ["one", "two"];
 
 /// What it has besides a primary.
-#[derive(Clone, Copy, Default)]
+#[derive(Default)]
 pub(crate) struct Parts {
     /// A standby to which each commit is replicated before it succeeds.
     pub(crate) standby: bool,
     /// The write-ahead log on a small disk, and the product's tables on another, where this process may mount.
     pub(crate) small_disks: bool,
+    /// The primary on a host of its own, which the product reaches by that host's address and not through the relay.
+    pub(crate) host: Option<Host>,
 }
 
 /// The small disks. They go after the server.
@@ -41,6 +47,10 @@ pub(crate) struct Cluster {
     pub(crate) primary: Server,
     pub(crate) standby: Option<Server>,
     pub(crate) disks: Option<Disks>,
+    /// Where the first primary runs, if not here.
+    host: Option<Host>,
+    /// What the product connects to, whichever server answers there.
+    way_in: SocketAddr,
 }
 
 impl Cluster {
@@ -48,7 +58,8 @@ impl Cluster {
     pub(crate) async fn start(programs: &Programs, parts: Parts) -> Result<Self, Failed> {
         let disks = if parts.small_disks { Disks::mount(programs)? } else { None };
         let wal = disks.as_ref().map(|disks| disks.wal.path().join("wal"));
-        let primary = Server::create(programs, NAMES[0], Place { wal, namespace: None }).await?;
+        let namespace = parts.host.as_ref().map(|host| (host.namespace().to_owned(), host.address()));
+        let primary = Server::create(programs, NAMES[0], Place { wal, namespace }).await?;
         let mut create = format!("CREATE DATABASE {PRODUCT} OWNER {PRODUCT}");
         if let Some(disks) = &disks {
             let folder = disks.tables.folder(programs, "tables")?;
@@ -57,7 +68,8 @@ impl Cluster {
         }
         primary.sql().execute(&create).await?;
         let relay = Relay::start(primary.address()).await?;
-        let mut cluster = Self { relay, primary, standby: None, disks };
+        let way_in = if parts.host.is_some() { primary.address() } else { relay.address() };
+        let mut cluster = Self { relay, primary, standby: None, disks, host: parts.host, way_in };
         if parts.standby {
             cluster.add_standby().await?;
         }
@@ -91,11 +103,22 @@ impl Cluster {
         Ok(())
     }
 
+    /// Nothing is heard of the primary any more.
+    pub(crate) fn vanish(&self) -> Result<(), Failed> {
+        self.relay.vanish();
+        self.host.as_ref().map_or(Ok(()), Host::vanish)
+    }
+
     /// The standby becomes the primary and the way leads to it. Returns the old primary as it is.
     pub(crate) async fn promote(&mut self) -> Result<Server, Failed> {
         let standby = self.standby.take().ok_or("there is no standby to promote")?;
         standby.promote().await?;
-        self.relay.switch(standby.address());
+        if let Some(host) = &mut self.host {
+            host.take_over_address()?;
+            self.relay = Relay::start_on(self.way_in, standby.address()).await?;
+        } else {
+            self.relay.switch(standby.address());
+        }
         Ok(std::mem::replace(&mut self.primary, standby))
     }
 
@@ -113,12 +136,12 @@ impl Cluster {
         self.primary.sql_in(PRODUCT)
     }
 
-    /// What the product is told: its database through the relay.
+    /// What the product is told.
     pub(crate) fn url(&self) -> String {
-        self.primary.product_url(self.relay.address())
+        self.primary.product_url(self.way_in)
     }
 
-    /// The product's role, through the relay.
+    /// The product's role, by the product's way.
     pub(crate) fn as_product(&self) -> Sql {
         Sql::new(self.url())
     }

@@ -6,6 +6,7 @@
 mod cluster;
 mod disk;
 mod faults;
+mod host;
 mod programs;
 mod relay;
 mod server;
@@ -13,5 +14,6 @@ mod sql;
 
 pub(crate) use cluster::{Cluster, Parts};
 pub(crate) use faults::Fault;
+pub(crate) use host::Host;
 pub(crate) use programs::Programs;
 pub(crate) use sql::Sql;
