@@ -1,65 +1,98 @@
-//! Until the runner is here.
-#![expect(clippy::print_stdout, clippy::print_stderr, reason = "a program whose output is for people")]
+//! Breaks the world around the real server, in many ways and combinations, and proves that what was answered 200 is stored.
+//!
+//!     scripts/faults [--seed N] [--combinations N] [--only NAME] [--database sqlite|postgres] [--short]
+//!
+//! Each case starts the real binary on a new database. Senders note in a book what is answered 200, a watcher asks whether the server is
+//! ready, and faults begin and end meanwhile: nothing is mocked. Then the database itself is compared with the book.
+#![allow(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::expect_used,
+    reason = "a program whose output is for people, and that fails by panicking like any test"
+)]
 
-mod postgres;
+mod book;
+mod case;
+mod clock;
+mod fault;
+mod mounts;
+mod plan;
+mod process;
+mod programs;
+mod readiness;
+mod runner;
+mod senders;
+mod server;
+mod sqlite;
+mod stored;
+mod support;
+mod verdict;
+mod world;
 
-use std::{error::Error, process::ExitCode};
+use std::{error::Error, path::PathBuf, process::ExitCode};
 
-/// What may go wrong is shown to a person, and ends the run.
-type Failed = Box<dyn Error + Send + Sync>;
+use clap::Parser;
 
-#[tokio::main]
-async fn main() -> ExitCode {
-    match run().await {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("{error}");
-            ExitCode::FAILURE
-        }
+use world::DatabaseKind;
+
+/// What may go wrong is shown to a person, and ends the case.
+pub(crate) type Failed = Box<dyn Error + Send + Sync>;
+
+/// Starts the real server, breaks the world around it, and proves that what was answered 200 is stored exactly once, that the server works
+/// again by itself when the fault is over, and that readiness tells the truth. Without options: each fault alone, then 20 combinations.
+#[derive(Parser)]
+#[command(name = "scripts/faults")]
+struct Arguments {
+    /// The seed of the first case; the one after it has the next number
+    #[arg(long, value_name = "N")]
+    seed: Option<u64>,
+    /// So many random combinations of faults, and nothing else
+    #[arg(long, value_name = "N")]
+    combinations: Option<usize>,
+    /// Only faults that have NAME in their name; in combinations, those with at least one
+    #[arg(long, value_name = "NAME", default_value = "", hide_default_value = true)]
+    only: String,
+    /// Only on this database
+    #[arg(long, value_enum)]
+    database: Option<DatabaseKind>,
+    /// Each fault alone and for a short time: two minutes at most
+    #[arg(long)]
+    short: bool,
+    /// Cases at the same time [default: twice as many as the machine has processors]
+    #[arg(long, value_name = "N")]
+    jobs: Option<usize>,
+    /// Another binary of the server
+    #[arg(long, value_name = "FILE", default_value = env!("CARGO_BIN_EXE_backend-sync"), hide_default_value = true)]
+    server: PathBuf,
+    /// List the faults and do nothing
+    #[arg(long)]
+    list: bool,
+    /// scripts/faults passes this; `cargo test` runs this program too, and wants nothing broken
+    #[arg(long, hide = true)]
+    run: bool,
+}
+
+fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    if !arguments.run && !arguments.list {
+        println!("scripts/faults runs this");
+        return ExitCode::SUCCESS;
+    }
+    // Children end with the thread that started them, so that all must live as long as the program.
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => return failed(&error),
+    };
+    match runtime.block_on(runner::run(arguments.into())) {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
+        Err(error) => failed(error.as_ref()),
     }
 }
 
-async fn run() -> Result<(), Failed> {
-    use postgres::{Fault, Parts, Programs, World};
-    let programs = Programs::find()?;
-    for parts in [Parts { standby: true, small_disks: false }, Parts { standby: false, small_disks: true }] {
-        let begun = std::time::Instant::now();
-        let mut world = World::start(&programs, parts).await?;
-        println!("world in {:?}", begun.elapsed());
-        world.as_product().execute("CREATE TABLE events (id bigint, data text)").await?;
-        world
-            .as_product()
-            .execute("INSERT INTO events SELECT i, repeat('x', 1000) FROM generate_series(1, 1000) i")
-            .await?;
-        let url = world.url();
-        for fault in Fault::ALL {
-            if !fault.fits(&world) {
-                println!("{fault}: skipped");
-                continue;
-            }
-            let begun = std::time::Instant::now();
-            let mut options = sea_orm::ConnectOptions::new(url.clone());
-            options.max_connections(2).acquire_timeout(std::time::Duration::from_secs(2)).sqlx_logging(false);
-            let product = sea_orm::Database::connect(options).await?;
-            let insert = "INSERT INTO events SELECT i, repeat('x', 1000) FROM generate_series(1, 10000) i";
-            use sea_orm::ConnectionTrait;
-            product.execute_unprepared(insert).await?;
-            let applied = fault.apply(&mut world).await?;
-            let applied_in = begun.elapsed();
-            let job = tokio::spawn(async move {
-                tokio::time::timeout(std::time::Duration::from_secs(3), product.execute_unprepared(insert))
-                    .await
-                    .map(|r| r.map(drop).map_err(|e| e.to_string()))
-            });
-            tokio::time::sleep(std::time::Duration::from_secs(2)).await;
-            println!("{fault}: evidence {:?}", applied.evidence(&world).await);
-            println!("   {applied_in:?} product: {:?}", job.await?);
-            let begun = std::time::Instant::now();
-            applied.lift(&mut world).await?;
-            let lifted = begun.elapsed();
-            let ok = world.as_product().execute(insert).await;
-            println!("   lifted in {lifted:?} {ok:?} {:?}", begun.elapsed());
-        }
-    }
-    Ok(())
+fn failed(error: &dyn Error) -> ExitCode {
+    eprintln!("error: {error}");
+    ExitCode::FAILURE
 }

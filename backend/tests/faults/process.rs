@@ -1,0 +1,151 @@
+//! What may happen to the server's process.
+
+use std::{
+    fs,
+    time::{Duration, Instant},
+};
+
+use backend_sync::probe;
+use rustix::process::{Pid, Resource, Signal};
+use tokio::net::TcpStream;
+
+use crate::{
+    Failed,
+    fault::{Doing, Fault, Group, Kind},
+    world::World,
+};
+
+pub(crate) fn kinds() -> Vec<Kind> {
+    let kind = |name, group, alone, combined, make| Kind {
+        name,
+        group,
+        needs: &[],
+        alone: Duration::from_secs(alone),
+        combined,
+        make,
+    };
+    vec![
+        kind("kill -9", Group::Server, 5, 100..=3_000, |_| Box::new(Kill { again: false, starts: 0, next: None })),
+        kind("kill -9 again and again", Group::Server, 12, 2_000..=5_000, |_| {
+            Box::new(Kill { again: true, starts: 0, next: None })
+        }),
+        // Longer than every deadline of the server, and as long as a short pause.
+        kind("stopped", Group::Stop, 15, 500..=9_000, |_| Box::new(Stopped)),
+        kind("no file descriptors", Group::Descriptors, 20, 1_000..=6_000, |random| {
+            Box::new(Descriptors { spare: random.below(3), limit: 0, idle: None })
+        }),
+        kind("idle connections", Group::Descriptors, 20, 1_000..=6_000, |_| {
+            Box::new(Descriptors { spare: IDLE_SPARE, limit: 0, idle: Some(Vec::new()) })
+        }),
+    ]
+}
+
+/// `kill -9`, once or each second.
+struct Kill {
+    again: bool,
+    starts: usize,
+    next: Option<Instant>,
+}
+
+impl Fault for Kill {
+    fn begin<'a>(&'a mut self, world: &'a World) -> Doing<'a, ()> {
+        Box::pin(async {
+            self.starts = world.server.starts();
+            self.next = Some(Instant::now() + Duration::from_secs(1));
+            world.server.kill().await
+        })
+    }
+
+    fn end<'a>(&'a mut self, _: &'a World) -> Doing<'a, ()> {
+        Box::pin(async { Ok(()) })
+    }
+
+    fn seen<'a>(&'a mut self, world: &'a World) -> Doing<'a, Option<String>> {
+        Box::pin(async {
+            if self.again && self.next.is_some_and(|next| Instant::now() > next) {
+                self.next = Some(Instant::now() + Duration::from_secs(1));
+                world.server.kill().await?;
+            }
+            let starts = world.server.starts() - self.starts;
+            Ok((starts > 0).then(|| format!("{starts} new process(es)")))
+        })
+    }
+}
+
+/// SIGSTOP.
+struct Stopped;
+
+impl Fault for Stopped {
+    fn begin<'a>(&'a mut self, world: &'a World) -> Doing<'a, ()> {
+        Box::pin(async { world.server.signal_if_there(Signal::STOP) })
+    }
+
+    fn end<'a>(&'a mut self, world: &'a World) -> Doing<'a, ()> {
+        Box::pin(async { world.server.signal_if_there(Signal::CONT) })
+    }
+
+    fn seen<'a>(&'a mut self, world: &'a World) -> Doing<'a, Option<String>> {
+        Box::pin(async {
+            let Some(pid) = world.server.pid() else { return Ok(None) };
+            let stat = fs::read_to_string(format!("/proc/{}/stat", pid.as_raw_nonzero())).unwrap_or_default();
+            let state = stat.rsplit_once(") ").and_then(|(_, rest)| rest.chars().next());
+            Ok((state == Some('T')).then(|| "/proc state T".to_owned()))
+        })
+    }
+}
+
+/// Open files that the server may have when idle connections take them.
+const IDLE_SPARE: u64 = 100;
+
+/// No file descriptors are left.
+struct Descriptors {
+    /// How many more than it has now it may have.
+    spare: u64,
+    limit: u64,
+    /// Connections that take them and say nothing.
+    idle: Option<Vec<TcpStream>>,
+}
+
+fn open_files(pid: Pid) -> Result<u64, Failed> {
+    let files = fs::read_dir(format!("/proc/{}/fd", pid.as_raw_nonzero()))?;
+    Ok(u64::try_from(files.count())?)
+}
+
+impl Fault for Descriptors {
+    fn begin<'a>(&'a mut self, world: &'a World) -> Doing<'a, ()> {
+        Box::pin(async {
+            let open = world.server.pid().and_then(|pid| open_files(pid).ok()).unwrap_or(40);
+            self.limit = open + self.spare;
+            world.server.limit(Resource::Nofile, self.limit)?;
+            if let Some(idle) = &mut self.idle {
+                for _ in 0..2 * self.spare {
+                    // Refused while the server starts.
+                    if let Ok(stream) = TcpStream::connect(world.server.address()).await {
+                        idle.push(stream);
+                    }
+                }
+            }
+            Ok(())
+        })
+    }
+
+    fn end<'a>(&'a mut self, world: &'a World) -> Doing<'a, ()> {
+        Box::pin(async {
+            self.idle = None;
+            world.server.unlimit(Resource::Nofile)
+        })
+    }
+
+    fn seen<'a>(&'a mut self, world: &'a World) -> Doing<'a, Option<String>> {
+        Box::pin(async {
+            let answer = probe::answers(world.server.address(), probe::HEALTH, Duration::from_secs(1)).await;
+            let Some(open) = world.server.pid().and_then(|pid| open_files(pid).ok()) else { return Ok(None) };
+            let full = open >= self.limit;
+            Ok(answer
+                .is_err()
+                .then_some(full)
+                .filter(|full| *full)
+                .map(|_| format!("{open} of {} files open; a new connection is not answered", self.limit)))
+        })
+    }
+}
