@@ -50,8 +50,9 @@ pub(crate) enum Scenario {
 /// What was found.
 struct Findings(Vec<String>);
 
-/// Plays these scenarios and prints what is seen; an error when one of them fails.
-pub(crate) async fn run(program: &Path, scenarios: &[Scenario]) -> Result<(), Failed> {
+/// Plays these scenarios, all when none are named, and prints what is seen; whether all is well.
+pub(crate) async fn run(program: &Path, scenarios: &[Scenario]) -> Result<bool, Failed> {
+    let scenarios = if scenarios.is_empty() { Scenario::value_variants() } else { scenarios };
     let programs = Programs::find()?;
     let mut failed = 0;
     for scenario in scenarios {
@@ -62,10 +63,8 @@ pub(crate) async fn run(program: &Path, scenarios: &[Scenario]) -> Result<(), Fa
         }
         failed += usize::from(!findings.0.is_empty());
     }
-    match failed {
-        0 => Ok(()),
-        failed => Err(format!("{failed} of {} scenarios of the failover failed", scenarios.len()).into()),
-    }
+    println!("{} of {} scenarios of the failover passed", scenarios.len() - failed, scenarios.len());
+    Ok(failed == 0)
 }
 
 impl Scenario {

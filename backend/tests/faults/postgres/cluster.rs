@@ -5,21 +5,19 @@ use std::{
     time::{Duration, Instant},
 };
 
+use tempfile::TempDir;
+
 use super::{
-    disk::Disk,
     host::Host,
     programs::Programs,
     relay::Relay,
     server::{PRODUCT, Place, Server, Stop},
     sql::Sql,
 };
-use crate::Failed;
+use crate::{Failed, mounts::Mount};
 
 /// How long a standby may take to follow.
 const PATIENCE: Duration = Duration::from_secs(120);
-
-/// MiB of a disk that is filled: room for what a run stores, and soon full.
-const DISK_MIB: u32 = 256;
 
 /// The names of the two servers, which take turns in being the primary.
 const NAMES: [&str; 2] = ["one", "two"];
@@ -29,16 +27,17 @@ const NAMES: [&str; 2] = ["one", "two"];
 pub(crate) struct Parts {
     /// A standby to which each commit is replicated before it succeeds.
     pub(crate) standby: bool,
-    /// The write-ahead log on a small disk, and the product's tables on another, where this process may mount.
-    pub(crate) small_disks: bool,
+    /// The write-ahead log on a disk of its own, and the product's tables on another.
+    pub(crate) own_disks: bool,
     /// The primary on a host of its own, which the product reaches by that host's address and not through the relay.
     pub(crate) host: Option<Host>,
 }
 
-/// The small disks. They go after the server.
+/// Disks that can be filled. They go after the server.
 pub(crate) struct Disks {
-    pub(crate) wal: Disk,
-    pub(crate) tables: Disk,
+    pub(crate) wal: Mount,
+    pub(crate) tables: Mount,
+    folder: TempDir,
 }
 
 /// Servers and the way to them.
@@ -56,15 +55,15 @@ pub(crate) struct Cluster {
 impl Cluster {
     /// Starts it, with an empty database for the product.
     pub(crate) async fn start(programs: &Programs, parts: Parts) -> Result<Self, Failed> {
-        let disks = if parts.small_disks { Disks::mount(programs)? } else { None };
-        let wal = disks.as_ref().map(|disks| disks.wal.path().join("wal"));
+        let disks = if parts.own_disks { Some(Disks::mount(programs)?) } else { None };
+        let wal = disks.as_ref().map(|disks| disks.folder.path().join(WAL).join("data"));
         let namespace = parts.host.as_ref().map(|host| (host.namespace().to_owned(), host.address()));
         let primary = Server::create(programs, NAMES[0], Place { wal, namespace }).await?;
         let mut create = format!("CREATE DATABASE {PRODUCT} OWNER {PRODUCT}");
         if let Some(disks) = &disks {
-            let folder = disks.tables.folder(programs, "tables")?;
-            primary.sql().execute(&format!("CREATE TABLESPACE small LOCATION '{}'", folder.display())).await?;
-            create.push_str(" TABLESPACE small");
+            let folder = disks.folder.path().join(TABLES);
+            primary.sql().execute(&format!("CREATE TABLESPACE apart LOCATION '{}'", folder.display())).await?;
+            create.push_str(" TABLESPACE apart");
         }
         primary.sql().execute(&create).await?;
         let relay = Relay::start(primary.address()).await?;
@@ -122,6 +121,11 @@ impl Cluster {
         Ok(std::mem::replace(&mut self.primary, standby))
     }
 
+    /// The standby, if it has one just now.
+    pub(crate) fn standby(&self) -> Result<&Server, Failed> {
+        self.standby.as_ref().ok_or_else(|| "there is no standby".into())
+    }
+
     /// Starts the primary if it does not run, as an operator does, and waits until it takes connections.
     pub(crate) async fn revive(&mut self) -> Result<(), Failed> {
         if self.primary.is_running() && self.primary.sql().execute("SELECT 1").await.is_ok() {
@@ -141,15 +145,33 @@ impl Cluster {
         self.primary.product_url(self.way_in)
     }
 
+    /// The product's role and database, past the relay.
+    pub(crate) fn own_url(&self) -> String {
+        self.primary.product_url(self.primary.address())
+    }
+
     /// The product's role, by the product's way.
     pub(crate) fn as_product(&self) -> Sql {
         Sql::new(self.url())
     }
 }
 
+/// Where the disks are mounted.
+const WAL: &str = "wal";
+const TABLES: &str = "tables";
+
 impl Disks {
-    fn mount(programs: &Programs) -> Result<Option<Self>, Failed> {
-        let (wal, tables) = (Disk::mount(programs, DISK_MIB)?, Disk::mount(programs, DISK_MIB)?);
-        Ok(wal.zip(tables).map(|(wal, tables)| Self { wal, tables }))
+    fn mount(programs: &Programs) -> Result<Self, Failed> {
+        let folder = tempfile::Builder::new().prefix("backend-sync-faults-disks.").tempdir_in("/var/tmp")?;
+        programs.give(folder.path())?;
+        let mount = |name| {
+            let place = folder.path().join(name);
+            std::fs::create_dir(&place)?;
+            let mounted = Mount::memory(&place)?;
+            programs.give(&place)?;
+            Ok::<_, Failed>(mounted)
+        };
+        let (wal, tables) = (mount(WAL)?, mount(TABLES)?);
+        Ok(Self { wal, tables, folder })
     }
 }

@@ -2,8 +2,8 @@
 
 use std::{net::Ipv4Addr, process::Command};
 
-use super::programs::{is_root, run};
-use crate::Failed;
+use super::programs::run;
+use crate::{Failed, programs::is_root};
 
 /// A network that is meant for documentation (RFC 5737), so that hardly anybody has it. Each host takes four addresses of it.
 const NETWORK: [u8; 3] = [203, 0, 113];
@@ -32,9 +32,8 @@ impl Host {
         if !run(Command::new("ip").args(["route", "show", "root", &format!("{a}.{b}.{c}.0/24")]))?.is_empty() {
             return Ok(Err("the network for documentation is in use here"));
         }
-        let process = std::process::id();
-        let first = u8::try_from(process % 60).unwrap_or_default() * 4;
-        let host = Self { name: format!("bs{process}"), first, moved: false };
+        let random = getrandom::u32()?;
+        let host = Self { name: format!("bs{random:08x}"), first: (random & 0xfc) as u8, moved: false };
         let Self { name, .. } = &host;
         let (here, there) = (host.near(), host.address());
         ip(&format!("netns add {name}"))?;

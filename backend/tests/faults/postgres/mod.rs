@@ -4,16 +4,16 @@
 //! namespace that the harness made.
 
 mod cluster;
-mod disk;
-mod faults;
 mod host;
+mod kinds;
 mod programs;
 mod relay;
 mod server;
 mod sql;
+mod trouble;
 
 pub(crate) use cluster::{Cluster, Parts};
-pub(crate) use faults::Fault;
 pub(crate) use host::Host;
+pub(crate) use kinds::kinds;
 pub(crate) use programs::Programs;
 pub(crate) use sql::Sql;

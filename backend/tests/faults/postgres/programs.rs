@@ -7,7 +7,7 @@ use std::{
     process::{Command, Stdio},
 };
 
-use crate::Failed;
+use crate::{Failed, programs::is_root};
 
 /// The oldest version that the backend knows.
 const OLDEST: u32 = 15;
@@ -73,11 +73,6 @@ pub(crate) fn run(command: &mut Command) -> Result<String, Failed> {
     let program = command.get_args().find(|word| word.to_string_lossy().contains("/bin/"));
     let program = program.unwrap_or(command.get_program()).to_string_lossy().into_owned();
     Err(format!("{program} ended with {}: {}", output.status, String::from_utf8_lossy(&output.stderr)).into())
-}
-
-/// Whether this process may mount and make network namespaces.
-pub(crate) fn is_root() -> bool {
-    rustix::process::geteuid().is_root()
 }
 
 fn ids_of_user() -> Result<(u32, u32), Failed> {

@@ -47,6 +47,7 @@ enum Door {
 struct State {
     upstream: SocketAddr,
     delay: Duration,
+    switches: usize,
     gates: Vec<watch::Sender<Gate>>,
 }
 
@@ -54,7 +55,7 @@ struct State {
 struct Counts {
     held: AtomicU64,
     delayed: AtomicU64,
-    refused: AtomicU64,
+    cut: AtomicU64,
 }
 
 /// A relay on loopback. Dropping it ends it and all its connections.
@@ -80,7 +81,7 @@ impl Relay {
     pub(crate) async fn start_on(address: SocketAddr, upstream: SocketAddr) -> Result<Self, Failed> {
         let listener = TcpListener::bind(address).await?;
         let address = listener.local_addr()?;
-        let state = Mutex::new(State { upstream, delay: Duration::ZERO, gates: Vec::new() });
+        let state = Mutex::new(State { upstream, delay: Duration::ZERO, switches: 0, gates: Vec::new() });
         let shared = Arc::new(Shared { state, counts: Counts::default() });
         let (door, seen) = watch::channel(Door::Open);
         let task = tokio::spawn(accept(listener, seen, Arc::clone(&shared))).abort_handle();
@@ -107,11 +108,24 @@ impl Relay {
     /// New connections go to `upstream`. Those that are held stay so, as with an address that moves away from a dead host; others
     /// are reset, as HAProxy does (`on-marked-down shutdown-sessions`).
     pub(crate) fn switch(&self, upstream: SocketAddr) {
-        self.shared.state().upstream = upstream;
-        self.shared.state().gates.iter().filter(|gate| *gate.borrow() == Gate::Open).for_each(|gate| {
+        let mut state = self.shared.state();
+        state.upstream = upstream;
+        state.switches += 1;
+        for gate in state.gates.iter().filter(|gate| *gate.borrow() == Gate::Open) {
             gate.send_replace(Gate::Cut);
+        }
+        self.door.send_if_modified(|door| {
+            let silent = *door == Door::Silent;
+            if silent {
+                *door = Door::Open;
+            }
+            silent
         });
-        self.door.send_replace(Door::Open);
+    }
+
+    /// How often it was switched.
+    pub(crate) fn switches(&self) -> usize {
+        self.shared.state().switches
     }
 
     /// All connections are reset, and nobody listens until [`Relay::heal`].
@@ -132,13 +146,8 @@ impl Relay {
 
     /// Pieces that were kept back, that were late, and connections that were cut.
     pub(crate) fn counted(&self) -> [u64; 3] {
-        let Counts { held, delayed, refused } = &self.shared.counts;
-        [held, delayed, refused].map(|count| count.load(Ordering::Relaxed))
-    }
-
-    /// Connections that go to a server now.
-    pub(crate) fn open(&self) -> usize {
-        self.shared.state().gates.iter().filter(|gate| *gate.borrow() == Gate::Open).count()
+        let Counts { held, delayed, cut } = &self.shared.counts;
+        [held, delayed, cut].map(|count| count.load(Ordering::Relaxed))
     }
 
     fn set_gates(&self, value: Gate) {
@@ -201,7 +210,7 @@ async fn accept(listener: TcpListener, mut door: watch::Receiver<Door>, shared: 
 
 async fn connection(client: TcpStream, upstream: SocketAddr, mut gate: watch::Receiver<Gate>, shared: Arc<Shared>) {
     let Ok(server) = TcpStream::connect(upstream).await else {
-        shared.counts.refused.fetch_add(1, Ordering::Relaxed);
+        shared.counts.cut.fetch_add(1, Ordering::Relaxed);
         // To the client it is as if nobody listened.
         let _ = client.set_zero_linger();
         return;
@@ -224,7 +233,7 @@ async fn connection(client: TcpStream, upstream: SocketAddr, mut gate: watch::Re
         cut
     };
     if cut {
-        shared.counts.refused.fetch_add(1, Ordering::Relaxed);
+        shared.counts.cut.fetch_add(1, Ordering::Relaxed);
     }
 }
 

@@ -238,10 +238,6 @@ impl Server {
         &self.password
     }
 
-    pub(crate) fn programs(&self) -> &Programs {
-        &self.programs
-    }
-
     /// What it wrote to its log so far.
     pub(crate) fn log(&self) -> String {
         fs::read(self.log_file()).map(|log| String::from_utf8_lossy(&log).into_owned()).unwrap_or_default()
