@@ -32,10 +32,10 @@ pub(crate) fn kinds() -> Vec<Kind> {
         // Longer than every deadline of the server, and as long as a short pause.
         kind("stopped", Group::Stop, 15, 500..=9_000, |_| Box::new(Stopped)),
         kind("no file descriptors", Group::Descriptors, 20, 1_000..=6_000, |random| {
-            Box::new(Descriptors { spare: random.below(3), limit: 0, idle: None })
+            Box::new(Descriptors { missing: 2 + random.below(4), limit: 0, idle: None })
         }),
         kind("idle connections", Group::Descriptors, 20, 1_000..=6_000, |_| {
-            Box::new(Descriptors { spare: IDLE_SPARE, limit: 0, idle: Some(Vec::new()) })
+            Box::new(Descriptors { missing: 0, limit: 0, idle: Some(Vec::new()) })
         }),
     ]
 }
@@ -94,13 +94,13 @@ impl Fault for Stopped {
     }
 }
 
-/// Open files that the server may have when idle connections take them.
-const IDLE_SPARE: u64 = 100;
+/// Open files that the server may have besides, when idle connections take them.
+const ROOM_FOR_IDLE: u64 = 100;
 
 /// No file descriptors are left.
 struct Descriptors {
-    /// How many more than it has now it may have.
-    spare: u64,
+    /// How many fewer than it has now it may have: those that are open stay so.
+    missing: u64,
     limit: u64,
     /// Connections that take them and say nothing.
     idle: Option<Vec<TcpStream>>,
@@ -115,10 +115,11 @@ impl Fault for Descriptors {
     fn begin<'a>(&'a mut self, world: &'a World) -> Doing<'a, ()> {
         Box::pin(async {
             let open = world.server.pid().and_then(|pid| open_files(pid).ok()).unwrap_or(40);
-            self.limit = open + self.spare;
+            let room = if self.idle.is_some() { ROOM_FOR_IDLE } else { 0 };
+            self.limit = (open + room).saturating_sub(self.missing);
             world.server.limit(Resource::Nofile, self.limit)?;
             if let Some(idle) = &mut self.idle {
-                for _ in 0..2 * self.spare {
+                for _ in 0..2 * ROOM_FOR_IDLE {
                     // Refused while the server starts.
                     if let Ok(stream) = TcpStream::connect(world.server.address()).await {
                         idle.push(stream);

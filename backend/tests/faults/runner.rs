@@ -195,6 +195,10 @@ fn tell(tally: &mut Tally, number: usize, left: usize, task: Task, plan: &str, r
         return true;
     }
     println!("no bite  {head}\n         {}", report.text);
+    if matches!(task, Task::Alone(..)) {
+        tally.failed.push(format!("{head}\n             it was not seen to bite"));
+        return true;
+    }
     tally.uncounted += 1;
     false
 }

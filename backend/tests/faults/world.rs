@@ -19,6 +19,7 @@ use crate::{
     fault::Need,
     mounts::Mount,
     programs::{NOBODY, Programs, is_root},
+    readiness::Watcher,
     server::{Server, Settings},
     support::zoho::ZohoSimulator,
 };
@@ -53,6 +54,7 @@ pub(crate) struct Wishes {
 pub(crate) struct World {
     // The server ends before what it stands on.
     pub(crate) server: Server,
+    pub(crate) watcher: Watcher,
     pub(crate) book: Arc<Book>,
     pub(crate) zoho: Option<ZohoSimulator>,
     /// What SQLite's folder lies on, when that is a file system of its own.
@@ -100,7 +102,8 @@ impl World {
         }
         let program = programs.server.clone();
         let server = Server::start(Settings { program, address: wishes.address, environment, unprivileged });
-        Ok(Self { server, book: Arc::default(), zoho, disk, home, needs: wishes.needs })
+        let watcher = Watcher::start(wishes.address);
+        Ok(Self { server, watcher, book: Arc::default(), zoho, disk, home, needs: wishes.needs })
     }
 
     /// The token of the site that the first start makes.
@@ -123,6 +126,20 @@ impl World {
             chown(file, Some(NOBODY), Some(NOBODY))?;
         }
         Ok(())
+    }
+
+    /// What could be seen since `moment`: refused requests, errors in the server's log, what readiness said.
+    pub(crate) fn trouble_since(&self, moment: Instant) -> Option<String> {
+        let errors = self.server.log_since(moment, "\"level\":\"ERROR\"").len();
+        let looks = self.watcher.looks();
+        let unready = looks.iter().rev().find(|look| !look.ready && look.asked > moment);
+        let seen = [
+            self.book.refusals_since(moment),
+            (errors > 0).then(|| format!("{errors} errors in the log")),
+            unready.map(|look| format!("readiness: {}", look.said)),
+        ];
+        let seen: Vec<String> = seen.into_iter().flatten().collect();
+        (!seen.is_empty()).then(|| seen.join(", "))
     }
 
     pub(crate) fn has(&self, need: Need) -> bool {

@@ -55,6 +55,6 @@ impl Fault for Lock {
     }
 
     fn seen<'a>(&'a mut self, world: &'a World) -> Doing<'a, Option<String>> {
-        Box::pin(async { Ok(self.since.and_then(|since| world.book.refusals_since(since))) })
+        Box::pin(async { Ok(self.since.and_then(|since| world.trouble_since(since))) })
     }
 }
