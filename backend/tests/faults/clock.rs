@@ -17,7 +17,7 @@ pub(crate) fn kinds() -> Vec<Kind> {
         group: Group::Clock,
         needs: &[Need::Faketime],
         alone: Duration::from_secs(8),
-        combined: 2_000..=8_000,
+        combined: 3_000..=8_000,
         make,
     };
     vec![

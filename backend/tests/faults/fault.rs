@@ -51,7 +51,6 @@ pub(crate) enum Group {
     Descriptors,
     Disk,
     Files,
-    Lock,
     Server,
     Stop,
 }
@@ -66,6 +65,15 @@ pub(crate) struct Kind {
     /// How many milliseconds it lasts in a combination.
     pub(crate) combined: RangeInclusive<u64>,
     pub(crate) make: fn(&mut Random) -> Box<dyn Fault>,
+}
+
+impl Kind {
+    /// Whether this kind and another one cannot be in one case.
+    pub(crate) fn excludes(&self, other: &Self) -> bool {
+        // libfiu is told what to do through files.
+        let deaf = |one: &Self, other: &Self| one.group == Group::Descriptors && other.needs.contains(&Need::Fiu);
+        self.group == other.group || deaf(self, other) || deaf(other, self)
+    }
 }
 
 /// All that may happen to a server on this kind of database.

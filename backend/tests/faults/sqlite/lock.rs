@@ -12,7 +12,8 @@ use crate::{
 pub(super) fn kinds() -> Vec<Kind> {
     let lock = Kind {
         name: "locked",
-        group: Group::Lock,
+        // A file that is not there cannot be locked.
+        group: Group::Files,
         needs: &[],
         alone: Duration::from_secs(20),
         // Longer than a writer waits for a lock.
