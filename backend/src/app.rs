@@ -20,6 +20,7 @@ use crate::{
     config::{self, Config},
     console,
     erasure::{self, Keeper},
+    health::Watch,
     http::{Http, HttpError},
     ingest::Writer,
     limits,
@@ -111,7 +112,8 @@ impl App {
         };
         let delivery = match &zoho {
             Some(zoho) => {
-                Some(engine(config, &store, Arc::clone(zoho), Arc::clone(&committed), &counters, &clock).await?)
+                let engine = engine(config, &store, Arc::clone(zoho), Arc::clone(&committed), &counters, &clock);
+                Some(engine.await?.watched(writer.health().delivery))
             }
             None => None,
         };
@@ -130,7 +132,9 @@ impl App {
         let ages = Ages { events, attempts: Some(config.sync.attempts()), activity: activity_age };
         let retention = Retention { store: store.clone(), ages, clock: clock.clone() };
         let due = committed;
-        let context = Context { store, ingest, tokens, zoho, activity, metrics, alerts, due, policy, clock, random };
+        let health = writer.health();
+        let context =
+            Context { store, ingest, health, tokens, zoho, activity, metrics, alerts, due, policy, clock, random };
         let context = Arc::new(context);
         let address = address.unwrap_or(config.listen);
         Ok(Self { acceptor, address, context, writer, delivery, keeper, retention, grace: config.shutdown.grace() })
@@ -150,7 +154,9 @@ impl App {
     /// Answers until `stop` becomes true; then stops accepting, drains the queue, answers what is under way, and returns.
     pub async fn run_until(self, mut stop: watch::Receiver<bool>) -> Result<(), AppError> {
         let Self { acceptor, address, context, writer, delivery, keeper, retention, grace } = self;
-        let reports = service_manager::report(address, Arc::clone(&context), writer.progress(), stop.clone());
+        let reports = service_manager::report(address, Arc::clone(&context), stop.clone());
+        let watch = Watch { store: context.store.clone(), health: context.health.clone() };
+        let watch = tokio::spawn(watch.run(stop.clone()));
         let writer = tokio::spawn(writer.run());
         let delivery = delivery.map(|engine| tokio::spawn(engine.run(stop.clone())));
         let upkeep = [tokio::spawn(keeper.run(stop.clone())), tokio::spawn(retention.run(stop.clone()))];
@@ -173,7 +179,7 @@ impl App {
             .run_with_graceful_shutdown(api::endpoint(context, pages), stopping, Some(grace))
             .await?;
         // All connections are gone, and with them the entrances to the queue: the writer ends when it is empty.
-        let _ = tokio::join!(last_used, activity, reports);
+        let _ = tokio::join!(last_used, activity, reports, watch);
         for task in upkeep {
             let _ = task.await;
         }

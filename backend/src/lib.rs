@@ -34,6 +34,7 @@ pub mod config;
 pub mod console;
 pub mod demo;
 pub mod erasure;
+pub mod health;
 pub mod http;
 pub mod ingest;
 pub mod limits;

@@ -46,6 +46,56 @@ pub const CONNECTION_WAIT: Duration = Duration::from_secs(5);
 /// How long a writer waits for another process that writes, before its senders are answered 503.
 pub const LOCK_WAIT: Duration = Duration::from_secs(5);
 
+/// How long one statement of a writer may take, a COMMIT too, before its connection is given up and the senders are answered 503: a host
+/// that vanished answers nothing, ever. Longer than a lock is waited for and a full write-ahead log is folded on a slow disk.
+pub const STATEMENT_TIME: Duration = Duration::from_secs(8);
+
+/// How long all of a transaction may take, waiting for locks included.
+pub const TRANSACTION_TIME: Duration = Duration::from_secs(20);
+
+/// How long one statement of a reader may take.
+pub const READ_TIME: Duration = Duration::from_secs(15);
+
+/// How long a statement may take that goes through a whole table: an audit of a million records takes a minute on a slow disk.
+pub const LONG_STATEMENT: Duration = Duration::from_secs(120);
+
+/// How long all migrations may take that are missing: one that builds an index of a hundred million rows takes its time.
+pub const MIGRATION_TIME: Duration = Duration::from_secs(60 * 60);
+
+/// How long a connection to PostgreSQL may take to say that it is alive, or to be given back.
+pub const PING_TIME: Duration = Duration::from_secs(2);
+
+/// A connection that was in use this short a time ago is not asked whether it is alive.
+pub const FRESH_CONNECTION: Duration = Duration::from_secs(1);
+
+/// How long a connection is silent before PostgreSQL asks whether we are still there, and between its questions.
+pub const KEEP_ALIVE: Duration = Duration::from_secs(5);
+
+/// How often it is looked whether this process is well: a database that takes no events is known within this time and a statement's.
+pub const HEALTH_INTERVAL: Duration = Duration::from_secs(3);
+
+/// When nothing was written for this long, a write is tried: a small one costs a commit.
+pub const WRITE_CHECK_INTERVAL: Duration = Duration::from_secs(10);
+
+/// How long a process that refused events is taken to refuse the next ones, though it can write a little.
+pub const REFUSED_TIME: Duration = Duration::from_secs(10);
+
+/// How long the writer may be at one transaction before this process is called unready. Waiting for another process's lock is less.
+pub const WRITER_PATIENCE: Duration = Duration::from_secs(6);
+
+/// How long the dispatcher may be at one round before this process is called unready: it asks the destination, with time-outs, and
+/// goes through whole tables.
+pub const DELIVERY_PATIENCE: Duration = Duration::from_secs(5 * 60);
+
+/// How long readiness may take to ask the database; whoever asks has little patience, too.
+pub const LOOK_TIME: Duration = Duration::from_secs(3);
+
+/// For how long the newest answered event is looked for. Much less than the shortest retention.
+pub const ACKNOWLEDGED_TIME: Duration = Duration::from_secs(60 * 60);
+
+/// How long a process calls itself unready after it lost an event. It works; who watches shall notice.
+pub const LOST_TIME: Duration = Duration::from_secs(60);
+
 /// Connections for readers to SQLite; reads are short and two cores do not gain by more.
 pub const SQLITE_READERS: u32 = 4;
 

@@ -2,16 +2,16 @@
 //! there is none: without `NOTIFY_SOCKET`.
 //!
 //! A process that is well answers a request of its own and has a writer that moves on. One that is not gives no sign of life, and
-//! is started anew. A new process must be better off, though: a database that is away, locked or slow is waited for, here as there.
-//! So a writer that stands still counts only while the database answers somebody else: then its connection has died without
-//! a word, or we have a bug.
+//! is started anew. A new process must be better off, though: a database that is away, locked, slow or takes no events is waited
+//! for, here as there. So a writer that stands still counts only while the database answers somebody else: as each statement
+//! has its deadline, we have a bug then.
 
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use sd_notify::NotifyState;
 use tokio::{sync::watch, task::JoinHandle};
 
-use crate::{api::Context, ingest::Progress, limits, probe};
+use crate::{api::Context, health::Illness, limits, probe, store::Cause};
 
 /// How often it is looked whether a server that starts answers by now.
 const READY_INTERVAL: Duration = Duration::from_millis(50);
@@ -28,7 +28,7 @@ const SIGNS: u32 = 4;
 enum State {
     Well,
     /// Not well, and a new process would be no better off.
-    Waiting,
+    Waiting(String),
     /// A new process would be better off.
     Stuck(&'static str),
 }
@@ -36,7 +36,6 @@ enum State {
 struct Reporter {
     address: SocketAddr,
     context: Arc<Context>,
-    progress: Progress,
     /// The rest between two reports, and how long each question may take.
     interval: Duration,
     /// How long a transaction of the writer may take.
@@ -44,12 +43,7 @@ struct Reporter {
 }
 
 /// Reports to the service manager, if there is one, until `stop`.
-pub fn report(
-    address: SocketAddr,
-    context: Arc<Context>,
-    progress: Progress,
-    mut stop: watch::Receiver<bool>,
-) -> JoinHandle<()> {
+pub fn report(address: SocketAddr, context: Arc<Context>, mut stop: watch::Receiver<bool>) -> JoinHandle<()> {
     tokio::spawn(async move {
         if std::env::var_os("NOTIFY_SOCKET").is_none() {
             return;
@@ -58,9 +52,8 @@ pub fn report(
         let reporter = Reporter {
             address,
             context,
-            progress,
             interval: watchdog.map_or(STATUS_INTERVAL, |time| time / SIGNS),
-            patience: watchdog.unwrap_or_default().max(limits::CONNECTION_WAIT + limits::LOCK_WAIT),
+            patience: watchdog.unwrap_or_default().max(limits::CONNECTION_WAIT + limits::TRANSACTION_TIME),
         };
         tokio::select! {
             () = reporter.run() => {}
@@ -83,10 +76,7 @@ impl Reporter {
                     let status = format!("Serving on {}", self.address);
                     tell(&[NotifyState::Watchdog, NotifyState::Status(&status)]);
                 }
-                State::Waiting => {
-                    let status = "Waiting for the database, which does not answer";
-                    tell(&[NotifyState::Watchdog, NotifyState::Status(status)]);
-                }
+                State::Waiting(status) => tell(&[NotifyState::Watchdog, NotifyState::Status(&status)]),
                 State::Stuck(reason) => {
                     tracing::error!(
                         reason,
@@ -111,12 +101,14 @@ impl Reporter {
         if !self.answers().await {
             return State::Stuck("No answer to a request of its own");
         }
-        if self.progress.busy_for().is_none_or(|time| time <= self.patience) {
-            return State::Well;
+        if !self.context.health.writer.is_stuck(self.patience) {
+            let illness = tokio::time::timeout(self.interval, self.context.health.look(&self.context.store)).await;
+            let illness = illness.unwrap_or(Some(Illness::Database(Cause::Silent)));
+            return illness.map_or(State::Well, |illness| State::Waiting(illness.words()));
         }
         match tokio::time::timeout(self.interval, self.context.store.ping()).await {
             Ok(Ok(())) => State::Stuck("The writer stands still, though the database answers"),
-            Ok(Err(_)) | Err(_) => State::Waiting,
+            Ok(Err(_)) | Err(_) => State::Waiting(Cause::Silent.words().to_owned()),
         }
     }
 }

@@ -179,7 +179,7 @@ pub(crate) fn command(database: &Database) -> Command {
             command.env_remove(name);
         }
     }
-    command.env("BACKEND_SYNC_DATABASE_URL", &database.url).stdin(Stdio::null());
+    command.env("BACKEND_SYNC_DATABASE_URL", &database.url).arg("--new-database").stdin(Stdio::null());
     command
 }
 

@@ -11,6 +11,7 @@ use super::{
     failure::{Failure, Readiness},
     problem::{Code, Problem},
 };
+use crate::health::Illness;
 
 pub(super) struct Operations;
 
@@ -46,17 +47,17 @@ impl Operations {
 
     /// Can it do its work?
     ///
-    /// The database answers, all migrations are applied, and the server is not shutting down.
+    /// The database takes events and still has those that were answered 200, all migrations are applied, writer and delivery move
+    /// on, and the server is not shutting down. The detail of a problem says what is wrong and what to do.
     #[oai(path = "/ready", method = "get", operation_id = "ready")]
     async fn ready(&self, context: Data<&Arc<Context>>) -> Result<Answer<Health>, Failure<Readiness>> {
         if context.ingest.is_draining() {
             return Err(Problem::new(Code::Draining).into());
         }
-        context.store.ping().await.map_err(|_| Problem::new(Code::DatabaseUnavailable))?;
-        match context.store.missing_migrations().await {
-            Ok(0) => Ok(Health::ok()),
-            Ok(_) => Err(Problem::new(Code::NotMigrated).into()),
-            Err(_) => Err(Problem::new(Code::DatabaseUnavailable).into()),
+        match context.health.look(&context.store).await {
+            None => Ok(Health::ok()),
+            Some(Illness::Migrations(_)) => Err(Problem::new(Code::NotMigrated).into()),
+            Some(illness) => Err(Problem::with_detail(Code::DatabaseUnavailable, illness.words()).into()),
         }
     }
 }

@@ -53,6 +53,7 @@ use crate::{
     activity::Tally,
     alerts::Alerts,
     clock::Clock,
+    health::Health,
     ingest::Ingest,
     metrics::{Counters, Metrics},
     model::ErasurePolicy,
@@ -70,6 +71,8 @@ pub struct Context {
     pub store: Store,
     /// The entrance of the ingest queue.
     pub ingest: Ingest,
+    /// Whether this process can keep what it is sent.
+    pub health: Health,
     /// The tokens in use.
     pub tokens: Tokens,
     /// Zoho, if it is configured.

@@ -55,7 +55,7 @@ pub(super) enum Code {
     QueueFull,
     /// The server is shutting down; send it again later.
     Draining,
-    /// The database cannot be reached; send it again later.
+    /// The database cannot do it now; the detail says why. Send it again later.
     DatabaseUnavailable,
     /// Migrations are missing.
     NotMigrated,
@@ -109,7 +109,7 @@ impl Code {
             Self::QueueFull => "Too much is waiting to be stored. Send the same again after Retry-After seconds.",
             Self::Draining => "The server is shutting down. Send the same again after Retry-After seconds.",
             Self::DatabaseUnavailable => {
-                "The database cannot be reached. Send the same again after Retry-After seconds."
+                "The database cannot do it now. Send the same again after Retry-After seconds."
             }
             Self::NotMigrated => "The database lacks migrations. Run backend-sync migrate.",
             Self::DestinationUnavailable => "The destination cannot be asked now. Try again later.",
@@ -180,6 +180,12 @@ impl Problem {
         Self { kind, title, status: status.as_u16(), code, detail, errors: Vec::new(), request_id: None }
     }
 
+    /// The database does not do it: why, and what to do about it.
+    fn of_database(error: &StoreError) -> Self {
+        let detail = format!("{} Send the same again after Retry-After seconds.", error.cause().words());
+        Self::with_detail(Code::DatabaseUnavailable, detail)
+    }
+
     /// All invalid fields of a body.
     pub(super) fn validation(errors: Vec<FieldError>) -> Self {
         let errors = errors.into_iter().map(InvalidField::from).collect();
@@ -230,9 +236,9 @@ impl From<Problem> for Error {
 impl From<StoreError> for Problem {
     fn from(error: StoreError) -> Self {
         match error {
-            StoreError::Unavailable(error) => {
+            StoreError::Unavailable(_) => {
                 tracing::error!(%error, "the database is not available");
-                Self::new(Code::DatabaseUnavailable)
+                Self::of_database(&error)
             }
             StoreError::Refused(error) => {
                 tracing::error!(%error, "the database refused a query");
@@ -244,12 +250,12 @@ impl From<StoreError> for Problem {
 
 impl From<IngestError> for Problem {
     fn from(error: IngestError) -> Self {
-        Self::new(match error {
-            IngestError::QueueFull => Code::QueueFull,
-            IngestError::Draining => Code::Draining,
-            IngestError::Unavailable(_) => Code::DatabaseUnavailable,
-            IngestError::Revoked => Code::Unauthorized,
-        })
+        match error {
+            IngestError::QueueFull => Self::new(Code::QueueFull),
+            IngestError::Draining => Self::new(Code::Draining),
+            IngestError::Unavailable(error) => Self::of_database(&error),
+            IngestError::Revoked => Self::new(Code::Unauthorized),
+        }
     }
 }
 

@@ -162,7 +162,7 @@ async fn bind(config: &Config, wanted: Option<SocketAddr>, store: &Store, clock:
 /// The defaults, the demo's database and its Zoho. The environment is left out: it may name a real database.
 fn configure(folder: &Folder, zoho_url: &str, listen: Option<SocketAddr>) -> Result<Config, CliError> {
     folder.write_config(zoho_url)?;
-    let overrides = Overrides { file: Some(folder.config()), listen, database_url: None };
+    let overrides = Overrides { file: Some(folder.config()), listen, ..Default::default() };
     Ok(Config::load(&overrides, std::iter::empty())?)
 }
 

@@ -61,8 +61,17 @@ async fn database(url: &DatabaseUrl, clock: &Clock) -> Vec<(&'static str, Check)
         true => Ok(format!("{} ({skew} s from the database's)", clock.now().to_rfc3339())),
         false => Err(format!("{skew} s from the database's; run a time service such as chrony on both machines")),
     };
+    let writing = match store.try_write(true).await {
+        Ok(()) => Ok("an event can be stored".to_owned()),
+        Err(error) => Err(format!("{} ({error})", error.cause().words())),
+    };
     store.close().await;
-    vec![("database", Ok(format!("{name} at {url}"))), ("migrations", migrations), ("clock", clock)]
+    vec![
+        ("database", Ok(format!("{name} at {url}"))),
+        ("migrations", migrations),
+        ("writing", writing),
+        ("clock", clock),
+    ]
 }
 
 async fn connect(url: &DatabaseUrl) -> Result<(Store, String, i64), crate::store::StoreError> {

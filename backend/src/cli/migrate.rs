@@ -4,8 +4,7 @@ use super::{CliError, print};
 use crate::{config::Config, store::Store};
 
 pub(super) async fn run(config: Config) -> Result<(), CliError> {
-    let store = Store::connect(&config.database_url).await?;
-    let applied = store.migrate().await?;
+    let (store, applied) = Store::open(&config.database_url, config.no_database).await?;
     store.close().await;
     match applied {
         0 => print("The database is up to date."),

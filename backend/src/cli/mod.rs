@@ -59,6 +59,9 @@ struct Settings {
     /// The database: sqlite://PATH or postgres://USER:PASSWORD@HOST:PORT/NAME [environment: BACKEND_SYNC_DATABASE_URL]
     #[arg(long, global = true, value_name = "URL")]
     database_url: Option<String>,
+    /// Begin with a new database where there is none, though there may have been one: needed once for an empty PostgreSQL database
+    #[arg(long, global = true)]
+    new_database: bool,
 }
 
 #[derive(Debug, Subcommand)]
@@ -131,6 +134,8 @@ enum CliError {
     Telemetry(#[from] TelemetryError),
     #[error(transparent)]
     Store(#[from] StoreError),
+    #[error("{} ({})", .0.cause().words(), .0)]
+    TakesNoEvents(StoreError),
     #[error(transparent)]
     Copy(#[from] CopyError),
     #[error("the copy differs from the source in {}; see above", .0.join(", "))]
@@ -184,6 +189,7 @@ fn run(settings: Settings, command: Command) -> Result<(), CliError> {
         file: settings.config.or_else(|| std::env::var_os(FILE_VARIABLE).map(PathBuf::from)),
         listen: if let Command::Serve { listen, .. } = &command { *listen } else { None },
         database_url: settings.database_url,
+        new_database: settings.new_database,
     };
     let load = || Config::load(&overrides, std::env::vars());
     let clock = Clock::system();
@@ -227,8 +233,7 @@ fn ask(what: &str) -> Result<String, CliError> {
 
 /// Connects to a database whose migrations are applied.
 async fn open(config: &Config) -> Result<Store, CliError> {
-    let store = Store::connect(&config.database_url).await?;
-    let applied = store.migrate().await?;
+    let (store, applied) = Store::open(&config.database_url, config.no_database).await?;
     if applied > 0 {
         tracing::info!(applied, "migrated the database");
     }

@@ -9,7 +9,10 @@ use std::{net::SocketAddr, path::PathBuf, time::Duration};
 use config::{Environment, File, FileFormat};
 use serde::Deserialize;
 
-use crate::{model::ErasurePolicy, store::DatabaseUrl};
+use crate::{
+    model::ErasurePolicy,
+    store::{DatabaseUrl, NoDatabase},
+};
 
 pub use self::{
     alerts::{AlertRules, Alerts, Email, EmailTls, Webhook, WebhookFormat},
@@ -33,6 +36,9 @@ pub struct Config {
     pub listen: SocketAddr,
     /// The database.
     pub database_url: DatabaseUrl,
+    /// What is done where there is none. Only ever said for one command: as a setting it would be forgotten there.
+    #[serde(skip)]
+    pub no_database: NoDatabase,
     /// What is logged, and how.
     pub log: Log,
     /// How events are stored.
@@ -192,6 +198,8 @@ pub struct Overrides {
     pub listen: Option<SocketAddr>,
     /// `--database-url`.
     pub database_url: Option<String>,
+    /// `--new-database`.
+    pub new_database: bool,
 }
 
 /// The settings are unusable. The message names the key, and never a value that may be secret.
@@ -231,7 +239,10 @@ impl Config {
             .set_override_option("listen", overrides.listen.map(|listen| listen.to_string()))?
             .set_override_option("database_url", overrides.database_url.clone())?
             .build()?;
-        let config: Self = settings.try_deserialize()?;
+        let mut config: Self = settings.try_deserialize()?;
+        if overrides.new_database {
+            config.no_database = NoDatabase::Make;
+        }
         config.check()
     }
 

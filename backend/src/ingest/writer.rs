@@ -15,11 +15,11 @@ use tracing::Span;
 use super::{
     Ingest,
     apply::{Arrival, Written, store_arrivals},
-    progress::Progress,
     queue::{IngestError, Job, Settled},
 };
 use crate::{
     clock::Clock,
+    health::Health,
     metrics::Counters,
     model::{EventType, Outcome, RecordKey},
     store::{Store, StoreError},
@@ -33,7 +33,7 @@ pub struct Writer {
     transaction_events: usize,
     repeat_ms: i64,
     committed: Arc<Notify>,
-    progress: Progress,
+    health: Health,
     counters: Counters,
     clock: Clock,
 }
@@ -52,13 +52,13 @@ impl Writer {
     ) -> (Self, Ingest) {
         let (ingest, jobs) = Ingest::new(queue_kib, counters.metrics.clone(), clock.clone());
         let repeat_ms = i64::try_from(repeat.as_millis()).unwrap_or(i64::MAX);
-        let progress = Progress::default();
-        (Self { store, jobs, transaction_events, repeat_ms, committed, progress, counters, clock }, ingest)
+        let health = Health::default();
+        (Self { store, jobs, transaction_events, repeat_ms, committed, health, counters, clock }, ingest)
     }
 
-    /// Tells whether it moves on.
-    pub fn progress(&self) -> Progress {
-        self.progress.clone()
+    /// Tells whether it moves on, and what its writes come to.
+    pub fn health(&self) -> Health {
+        self.health.clone()
     }
 
     /// Runs until all clones of the [`Ingest`] are gone and the queue is empty.
@@ -103,6 +103,7 @@ impl Writer {
         drop(transactions);
         match result {
             Ok(settled) => {
+                self.health.stored(newest(&settled));
                 self.committed.notify_one();
                 self.count(&arrivals, &settled);
                 let mut settled = settled.into_iter();
@@ -116,6 +117,7 @@ impl Writer {
             }
             Err(error) => {
                 self.counters.metrics.ingest.database_error("ingest");
+                self.health.refused(&error);
                 tracing::error!(%error, events = arrivals.len(), "could not store events; their senders are told to retry");
                 let error = Arc::new(error);
                 for job in jobs {
@@ -165,8 +167,14 @@ impl Writer {
 
     /// Stores them in one transaction.
     async fn store(&self, arrivals: &[&Arrival], tokens: &[i64]) -> Result<Vec<Option<Written>>, StoreError> {
-        self.progress.during(store_arrivals(&self.store, arrivals, tokens, self.repeat_ms)).await
+        self.health.writer.during(store_arrivals(&self.store, arrivals, tokens, self.repeat_ms)).await
     }
+}
+
+/// The place in the log of the newest event that was stored just now. A duplicate was stored before.
+fn newest(settled: &[Option<Settled>]) -> Option<i64> {
+    let stored = settled.iter().flatten().flatten().filter(|written| written.outcome != Outcome::Duplicate);
+    stored.map(|written| written.event_id).max()
 }
 
 /// The events of this request wait no longer.

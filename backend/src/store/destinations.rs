@@ -60,7 +60,7 @@ impl Store {
             return Ok(false);
         }
         // Under the writers' lock, so that no record is changed between the two statements.
-        let (transaction, _) = self.begin_write(0).await?;
+        let (transaction, _) = self.patient().begin_write(0).await?;
         let added = transaction.add_destination(name, now).await?;
         transaction.commit().await?;
         Ok(added)

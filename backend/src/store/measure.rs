@@ -1,8 +1,8 @@
 //! What can be measured of the database itself.
 
-use sea_orm::{DatabaseConnection, DbBackend};
+use sea_orm::DbBackend;
 
-use super::{StoreError, connect::Store, sync::query};
+use super::{StoreError, connect::Store, pool::Pool, sync::query};
 
 /// The connections of a pool.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -33,17 +33,8 @@ impl Store {
     }
 }
 
-fn pool_use(pool: &'static str, connection: &DatabaseConnection) -> PoolUse {
-    let (open, idle) = match connection.get_database_backend() {
-        DbBackend::Postgres => {
-            let pool = connection.get_postgres_connection_pool();
-            (pool.size(), pool.num_idle())
-        }
-        _ => {
-            let pool = connection.get_sqlite_connection_pool();
-            (pool.size(), pool.num_idle())
-        }
-    };
+fn pool_use(pool: &'static str, connections: &Pool) -> PoolUse {
+    let (open, idle) = connections.size();
     let idle = u32::try_from(idle).unwrap_or(u32::MAX);
     PoolUse { pool, used: open.saturating_sub(idle), idle }
 }

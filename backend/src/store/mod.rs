@@ -11,37 +11,44 @@ mod disk;
 mod entity;
 mod erasure;
 mod error;
+mod file;
+mod health;
 mod logs;
 mod measure;
 mod page;
 mod people;
+mod pool;
 mod read;
+mod set_up;
 mod sites;
 mod sync;
 mod turns;
+mod url;
 mod write;
 
 pub use activity::Activity;
 pub use alerts::{
     Alert, AlertTurn, ChannelState, ClaimedNotice, CreditSample, Notice, NoticedAlert, Sent, Told, Undelivered,
 };
-pub use connect::{DatabaseUrl, InvalidDatabaseUrl, Store};
+pub use connect::Store;
 pub use console_sessions::ConsoleSession;
 pub use destinations::{DestinationSummary, OPERATOR, Pause, SealedToken};
 pub use disk::Space;
 pub use entity::records::StoredRecord;
 pub use erasure::{Erased, Erasure, ErasureCheck, ErasureRequest, Finding, RemoteRecord};
-pub use error::StoreError;
+pub use error::{Cause, StoreError};
 pub use logs::{AttemptFilter, LOOK_BACK, Log, LogPage, LogPlace};
 pub use measure::PoolUse;
 pub use page::{CourseFilter, EventFilter, Page, PageRequest, Position, RecordFilter, UserFilter};
 pub use people::FoundPerson;
 pub use read::{GradeWithItem, StoredChange, StoredEvent};
+pub use set_up::NoDatabase;
 pub use sites::{NewToken, Scope, Site, SiteSummary, Token, TokenSummary};
 pub use sync::{
     About, Attempt, AttemptRow, Attention, Claimed, Conservation, Counts, ItemFilter, ItemRow, PersonRecord, Settled,
     SettledState, TimelineAttempt, TimelineOrder, TimelinePlace,
 };
+pub use url::{DatabaseUrl, InvalidDatabaseUrl};
 pub use write::{NewChange, NewEvent, WriteTransaction};
 
 pub(crate) use entity::records::{RecordTable, completion, course, enrolment, grade, user};

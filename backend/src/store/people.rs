@@ -144,7 +144,7 @@ impl Store {
     }
 
     async fn add_by_column(&self, found: &mut Found, column: &str, prefix: &str, limit: u64) -> Result<(), StoreError> {
-        let value = folded(self.read.get_database_backend(), column);
+        let value = folded(self.backend(), column);
         let sql = format!(
             "SELECT site_id, moodle_id, {value} AS value FROM users WHERE {value} >= ? AND {value} <= ? ORDER BY {value} LIMIT ?"
         );
@@ -157,8 +157,7 @@ impl Store {
     }
 
     async fn add_by_name(&self, found: &mut Found, first: &str, last: &str, limit: u64) -> Result<(), StoreError> {
-        let [firstname, lastname] =
-            ["firstname", "lastname"].map(|name| folded(self.read.get_database_backend(), name));
+        let [firstname, lastname] = ["firstname", "lastname"].map(|name| folded(self.backend(), name));
         let sql = format!(
             "SELECT site_id, moodle_id, {firstname} AS first, {lastname} AS last FROM users \
              WHERE {lastname} >= ? AND {lastname} <= ? AND {firstname} >= ? AND {firstname} <= ? \

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use futures_util::future::try_join_all;
 use sea_orm::{
     ActiveValue::Set,
-    ColumnTrait, DatabaseTransaction, EntityTrait, IdenStatic, Iterable, PrimaryKeyToColumn, QueryFilter, QuerySelect,
+    ColumnTrait, EntityTrait, IdenStatic, Iterable, PrimaryKeyToColumn, QueryFilter, QuerySelect,
     sea_query::{Expr, ExprTrait, OnConflict},
 };
 use uuid::Uuid;
@@ -18,6 +18,7 @@ use super::{
         records::{RecordTable, StoredRecord, grade},
         token,
     },
+    pool::Transaction,
     read::{load_grade_items, load_records},
 };
 use crate::{
@@ -66,7 +67,7 @@ pub struct NewChange {
 ///
 /// Its calls may run side by side: while the database executes one statement, the next is built.
 pub struct WriteTransaction {
-    transaction: DatabaseTransaction,
+    transaction: Transaction,
     /// How many people are erased.
     erased: i64,
 }
@@ -292,12 +293,12 @@ impl WriteTransaction {
     }
 
     /// For what another module of the store does in this transaction.
-    pub(super) fn connection(&self) -> &DatabaseTransaction {
+    pub(super) fn connection(&self) -> &Transaction {
         &self.transaction
     }
 
     /// Makes it durable. After an error it is not known whether it was.
     pub async fn commit(self) -> Result<(), StoreError> {
-        Ok(self.transaction.commit().await?)
+        self.transaction.commit().await
     }
 }

@@ -15,6 +15,7 @@ use super::{
 };
 use crate::{
     clock::{Clock, Timestamp},
+    health::Progress,
     limits,
     metrics::Counters,
     model::{Lane, RecordKey},
@@ -46,6 +47,7 @@ pub struct Engine<D> {
     /// Told by the ingest when it has committed.
     pub(super) wake: Arc<Notify>,
     pub(super) counters: Counters,
+    progress: Progress,
 }
 
 /// What the dispatcher remembers between two rounds.
@@ -94,7 +96,14 @@ impl<D: Destination> Engine<D> {
         counters: Counters,
     ) -> Self {
         counters.metrics.delivery.begin(D::NAME);
-        Self { store, destination, settings, clock, random, wake, counters }
+        let progress = Progress::default();
+        Self { store, destination, settings, clock, random, wake, counters, progress }
+    }
+
+    /// With somebody who watches whether it moves on.
+    #[must_use]
+    pub fn watched(self, progress: Progress) -> Self {
+        Self { progress, ..self }
     }
 
     /// Delivers until `stop` becomes true. Then finishes what is under way.
@@ -112,7 +121,7 @@ impl<D: Destination> Engine<D> {
             while let Some(ended) = state.running.try_join_next() {
                 self.note_end(&mut state, ended.ok()).await;
             }
-            let wait = match self.round(&mut state).await {
+            let wait = match self.progress.during(self.round(&mut state)).await {
                 Ok(Round::Busy) => continue,
                 Ok(Round::Idle(time)) => time,
                 Err(error) => {

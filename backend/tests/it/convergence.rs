@@ -15,7 +15,7 @@ use backend_sync::{
     ingest::{Ingest, Writer},
     metrics::{Counters, Metrics},
     model::Outcome,
-    store::{NewToken, PageRequest, Scope, Site, Store},
+    store::{NewToken, NoDatabase, PageRequest, Scope, Site, Store},
 };
 use futures_util::future::join_all;
 use proptest::{
@@ -52,8 +52,7 @@ struct Sender {
 
 impl Bench {
     async fn new(database: &Database) -> Self {
-        let store = Store::connect(&database.url.parse().unwrap()).await.unwrap();
-        store.migrate().await.unwrap();
+        let (store, _) = Store::open(&database.url.parse().unwrap(), NoDatabase::Make).await.unwrap();
         let clock = Clock::system();
         let counters = Counters { metrics: Metrics::new(clock.now()), activity: Tally::default() };
         let (writer, ingest) = Writer::new(store.clone(), 16, 8192, Duration::ZERO, Arc::default(), counters, clock);

@@ -42,7 +42,7 @@ impl Store {
             let sql = format!(
                 "SELECT count(*) AS count, min(changed_at) AS oldest FROM sync_items WHERE destination = ? AND {condition}"
             );
-            let rows = query(&self.read, &sql, vec![destination.into()]).await?;
+            let rows = query(&self.read.patient(), &sql, vec![destination.into()]).await?;
             let Some(row) = rows.first() else { continue };
             let Some(oldest) = row.try_get::<Option<i64>>("", "oldest")?.map(Timestamp) else { continue };
             let count = row.try_get::<i64>("", "count")?.unsigned_abs();

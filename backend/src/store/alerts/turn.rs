@@ -1,6 +1,6 @@
 //! Looking: one process at a time has the turn, and writes what it found, with the notices of it, in one transaction.
 
-use sea_orm::{ConnectionTrait, DatabaseTransaction, QueryResult};
+use sea_orm::{ConnectionTrait, QueryResult};
 
 use super::{moment, number, word};
 use crate::{
@@ -9,13 +9,14 @@ use crate::{
     store::{
         StoreError,
         connect::Store,
+        pool::Transaction,
         sync::{execute, query},
     },
 };
 
 /// The transaction of whoever has the turn.
 pub struct AlertTurn {
-    transaction: DatabaseTransaction,
+    transaction: Transaction,
 }
 
 /// What an alert's channels are told.

@@ -19,7 +19,7 @@ use super::{
     source::{Key, Table, list, quoted},
     sum::Sum,
 };
-use crate::store::{DatabaseUrl, Store, connect::COPY_PROGRESS};
+use crate::store::{DatabaseUrl, Store, set_up::COPY_PROGRESS};
 
 /// The key of PostgreSQL's advisory lock that a copy holds; any number, another than those of other locks.
 const COPY_LOCK: i64 = 7_263_002;
@@ -54,7 +54,7 @@ impl Destination {
     /// Connects. The process before this one may have been killed just now; its lock is waited for, a few seconds.
     pub(super) async fn open(url: &DatabaseUrl) -> Result<Self, CopyError> {
         let store = Store::connect(url).await?;
-        let pool = store.write.get_postgres_connection_pool();
+        let pool = store.write.as_postgres().ok_or(CopyError::Kinds)?;
         let mut connection = pool.acquire().await.map_err(CopyError::Destination)?;
         let lock = sqlx::query("SELECT pg_advisory_lock($1)").bind(COPY_LOCK).execute(&mut *connection).await;
         lock.map_err(|error| match &error {

@@ -14,10 +14,10 @@ impl Store {
     /// Not in a transaction. Writers go on beside it on PostgreSQL, and wait a moment on SQLite.
     pub async fn scrub(&self) -> Result<bool, StoreError> {
         if self.backend() == DbBackend::Postgres {
-            self.write.execute_unprepared(&format!("VACUUM {TABLES}")).await?;
+            self.write.patient().execute_unprepared(&format!("VACUUM {TABLES}")).await?;
             return Ok(true);
         }
-        let rows = super::query(&self.write, "PRAGMA wal_checkpoint(TRUNCATE)", vec![]).await?;
+        let rows = super::query(&self.write.patient(), "PRAGMA wal_checkpoint(TRUNCATE)", vec![]).await?;
         Ok(rows.first().map(|row| row.try_get::<i64>("", "busy")).transpose()? == Some(0))
     }
 }

@@ -2,19 +2,19 @@
 
 use std::collections::BTreeMap;
 
-use sea_orm::{ConnectionTrait, DatabaseTransaction, DbBackend, Value};
+use sea_orm::{ConnectionTrait, DbBackend, Value};
 
 use super::{ItemFilter, key_of, query, skip_locked};
 use crate::{
     clock::Timestamp,
     limits,
     model::{Id, ItemState, Kind, RecordKey},
-    store::{Store, StoreError, bulk},
+    store::{Store, StoreError, bulk, pool::Transaction},
 };
 
 /// Makes what waits for these records pending: they have arrived at the destination. In the transaction that says so.
 pub(super) async fn release_waiting(
-    transaction: &DatabaseTransaction,
+    transaction: &Transaction,
     destination: &str,
     arrived: &[RecordKey],
     now: Timestamp,
@@ -146,7 +146,8 @@ impl Store {
         let Some(only) = only else {
             let (condition, values) = ("destination = ?".to_owned() + parked, vec![destination.into()]);
             let keys =
-                make_pending(&self.write, destination, &condition, values, Delivered::Trusted, now, None).await?;
+                make_pending(&self.write.patient(), destination, &condition, values, Delivered::Trusted, now, None)
+                    .await?;
             return Ok(keys.len() as u64);
         };
         for ((kind, site_id), ids) in by_kind_and_site(only) {
@@ -183,7 +184,7 @@ impl Store {
     pub async fn count_items(&self, destination: &str, filter: &ItemFilter) -> Result<u64, StoreError> {
         let (condition, values) = filter.condition(destination);
         let sql = format!("SELECT count(*) AS count FROM sync_items WHERE {condition}");
-        let rows = query(&self.read, &sql, values).await?;
+        let rows = query(&self.read.patient(), &sql, values).await?;
         let count = rows.first().map(|row| row.try_get::<i64>("", "count")).transpose()?;
         Ok(count.unwrap_or_default().unsigned_abs())
     }
@@ -195,7 +196,8 @@ impl Store {
             let (condition, values) = filter.condition(destination);
             let condition = format!("{condition} AND state IN ('failed', 'parked', 'pending')");
             let keys =
-                make_pending(&self.write, destination, &condition, values, Delivered::Forgotten, now, None).await?;
+                make_pending(&self.write.patient(), destination, &condition, values, Delivered::Forgotten, now, None)
+                    .await?;
             count += keys.len() as u64;
         }
         Ok(count)
@@ -218,7 +220,8 @@ impl Store {
             }
             let limit = Some(limits::RESYNC_ROWS);
             let mut keys =
-                make_pending(&self.write, destination, &condition, values, Delivered::Forgotten, now, limit).await?;
+                make_pending(&self.write.patient(), destination, &condition, values, Delivered::Forgotten, now, limit)
+                    .await?;
             if !keys.is_empty() {
                 keys.sort_unstable();
                 return Ok(keys);

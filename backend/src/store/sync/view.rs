@@ -166,7 +166,7 @@ impl Store {
     pub async fn item_counts(&self, destination: &str) -> Result<Vec<Counts>, StoreError> {
         let sql = "SELECT kind, state, count(*) AS count, min(changed_at) AS oldest FROM sync_items \
                    WHERE destination = ? GROUP BY kind, state ORDER BY kind, state";
-        let rows = query(&self.read, sql, vec![destination.into()]).await?;
+        let rows = query(&self.read.patient(), sql, vec![destination.into()]).await?;
         let counts = |row: &QueryResult| {
             let (kind, count): (String, i64) = (row.try_get("", "kind")?, row.try_get("", "count")?);
             let oldest = Timestamp(row.try_get("", "oldest")?);
@@ -189,7 +189,7 @@ impl Store {
             of("state = 'in_flight'"),
             of("state IN ('parked', 'failed')"),
         );
-        let rows = query(&self.read, &sql, vec![Value::from(destination); 3]).await?;
+        let rows = query(&self.read.patient(), &sql, vec![Value::from(destination); 3]).await?;
         rows.iter().map(|row| Ok((row.try_get("", "site_id")?, Timestamp(row.try_get("", "oldest")?)))).collect()
     }
 
@@ -202,7 +202,7 @@ impl Store {
                    AND item.state IN ('parked', 'failed') AND item.state = reasons.state AND item.kind = reasons.kind \
                    AND item.code = reasons.code ORDER BY site_id, moodle_id LIMIT 1) AS example \
                    FROM reasons ORDER BY state, kind, code";
-        let rows = query(&self.read, sql, vec![destination.into(), destination.into()]).await?;
+        let rows = query(&self.read.patient(), sql, vec![destination.into(), destination.into()]).await?;
         let attention = |row: &QueryResult| {
             let (kind, count): (String, i64) = (row.try_get("", "kind")?, row.try_get("", "count")?);
             let (code, example): (Option<String>, Option<String>) =
@@ -339,7 +339,7 @@ impl Store {
               'parked', 'failed') OR (state = 'in_flight') <> (lease IS NOT NULL) OR (state = 'parked' AND waits_id IS NULL) \
               OR (state = 'failed' AND code IS NULL))) AS malformed";
         let values = vec![Value::from(destination); 4];
-        let rows = query(&self.read, sql, values).await?;
+        let rows = query(&self.read.patient(), sql, values).await?;
         let count = |name: &str| -> Result<u64, StoreError> {
             let count = rows.first().map(|row| row.try_get::<i64>("", name)).transpose()?;
             Ok(count.unwrap_or_default().unsigned_abs())

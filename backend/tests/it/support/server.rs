@@ -53,7 +53,8 @@ pub(crate) fn command(database_url: &str) -> Command {
             command.env_remove(name);
         }
     }
-    command.env("BACKEND_SYNC_DATABASE_URL", database_url).stdin(Stdio::null());
+    // Each test has a database of its own, which is empty in the beginning.
+    command.env("BACKEND_SYNC_DATABASE_URL", database_url).arg("--new-database").stdin(Stdio::null());
     command
 }
 

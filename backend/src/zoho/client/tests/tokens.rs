@@ -6,7 +6,7 @@ use serde_json::json;
 use super::server::{Reply, Stub, reply};
 use crate::{
     clock::Timestamp,
-    store::Store,
+    store::{NoDatabase, Store},
     zoho::client::{CallError, DESTINATION},
 };
 
@@ -22,8 +22,7 @@ fn error(text: &str) -> Reply {
 
 async fn store(folder: &tempfile::TempDir) -> Store {
     let url = format!("sqlite://{}", folder.path().join("test.sqlite").display());
-    let store = Store::connect(&url.parse().unwrap()).await.unwrap();
-    store.migrate().await.unwrap();
+    let (store, _) = Store::open(&url.parse().unwrap(), NoDatabase::Doubt).await.unwrap();
     store.add_destination(DESTINATION, Timestamp(0)).await.unwrap();
     store
 }
