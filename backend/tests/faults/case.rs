@@ -1,6 +1,7 @@
 //! One case from its beginning to its verdict.
 
 use std::{
+    collections::BTreeMap,
     fmt::Write as _,
     sync::Arc,
     time::{Duration, Instant},
@@ -12,9 +13,10 @@ use rustix::process::Signal;
 use crate::{
     Failed,
     book::Pages,
+    fault::Need,
     plan::{Part, Plan},
     programs::Programs,
-    readiness::Watcher,
+    readiness::Look,
     senders::{Senders, Site},
     stored::{self, Stored},
     support::{api::http_client, random::Random},
@@ -77,8 +79,12 @@ pub(crate) async fn run(programs: &Programs, mut plan: Plan) -> Result<Report, F
     let token = world.token().await?;
     let site = Arc::new(Site::new(format!("http://{}", world.server.address()), token, Arc::clone(&world.book)));
     say_goodbye(&site).await?;
+    if world.has(Need::Faketime) {
+        // Whoever was deleted is asked after at the start, and then each minute: now the erasure waits for its day.
+        world.server.kill().await?;
+    }
     let senders = Senders::start(&site, &mut plan.random);
-    let watcher = Watcher::start(world.server.address());
+    let watcher = &world.watcher;
     let begun = Instant::now();
     until(PATIENCE, || world.book.acknowledged() >= WARM && watcher.ready_after(begun).is_some())
         .await
@@ -108,7 +114,6 @@ pub(crate) async fn run(programs: &Programs, mut plan: Plan) -> Result<Report, F
     }
     senders.end().await;
     let looks = watcher.looks();
-    drop(watcher);
     stop(&world, plan.stop, &mut report).await;
 
     let pages = world.book.copy();
@@ -132,7 +137,11 @@ pub(crate) async fn run(programs: &Programs, mut plan: Plan) -> Result<Report, F
         }
     }
     report.text = summary(&world, &pages, &happened, began, over, &report, &looks);
+    // Not what it prints at its first start: tokens.
     report.log = world.server.log();
+    report.log.retain(|line| {
+        line.starts_with('{') && !line.contains("\"INFO\"") || line.contains("error") || line.contains("panic")
+    });
     Ok(report)
 }
 
@@ -177,11 +186,9 @@ async fn happen(world: &World, part: Part, seed: u64) -> Happened {
     let begun = Instant::now();
     let mut seen = None;
     while begun.elapsed() < part.lasts {
-        // The last evidence has the most to tell.
-        match fault.seen(world).await {
-            Ok(found) => seen = found.or(seen),
-            // Such as a process that has just ended.
-            Err(_) => {}
+        // An error is no evidence: a process may just have ended. The last evidence has the most to tell.
+        if let Ok(found) = fault.seen(world).await {
+            seen = found.or(seen);
         }
         tokio::time::sleep(LOOK.min(part.lasts)).await;
     }
@@ -208,7 +215,7 @@ fn summary(
     began: Instant,
     over: Instant,
     report: &Report,
-    looks: &[crate::readiness::Look],
+    looks: &[Look],
 ) -> String {
     let count = |from, to| verdict::acknowledged_between(pages, from, to);
     let (site_began, now) = (pages.requests.iter().map(|request| request.begun).min().unwrap_or(began), Instant::now());
@@ -226,9 +233,13 @@ fn summary(
         Some(time) => drop(write!(text, "; stored again after {:.1} s", time.as_secs_f32())),
         None => text.push_str("; never stored again"),
     }
+    let mut ends: BTreeMap<String, usize> = BTreeMap::new();
     for exit in world.server.exits() {
         let message = exit.message.unwrap_or_else(|| "without a word".to_owned());
-        let _ = write!(text, "; ended ({}): {message}", exit.status);
+        *ends.entry(format!("({}) {message}", exit.status)).or_default() += 1;
+    }
+    for (end, count) in ends {
+        let _ = write!(text, "\n         ended {count} × {end}");
     }
     for fault in happened {
         let seen = fault.seen.as_deref().unwrap_or("NOT SEEN");

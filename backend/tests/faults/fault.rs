@@ -73,6 +73,15 @@ pub(crate) struct Kind {
     pub(crate) make: fn(&mut Random) -> Box<dyn Fault>,
 }
 
+impl Kind {
+    /// Whether this kind and another one cannot be in one case.
+    pub(crate) fn excludes(&self, other: &Self) -> bool {
+        // libfiu is told what to do through files.
+        let deaf = |one: &Self, other: &Self| one.group == Group::Descriptors && other.needs.contains(&Need::Fiu);
+        self.group == other.group || deaf(self, other) || deaf(other, self)
+    }
+}
+
 /// All that may happen to a server on this kind of database.
 pub(crate) fn kinds(database: DatabaseKind) -> Vec<Kind> {
     let mut kinds = match database {

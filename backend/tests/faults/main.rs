@@ -78,6 +78,9 @@ struct Arguments {
     /// scripts/faults passes this; `cargo test` runs this program too, and wants nothing broken
     #[arg(long, hide = true)]
     run: bool,
+    /// scripts/faults passes this when the program has namespaces of its own
+    #[arg(long, hide = true)]
+    own_namespaces: bool,
 }
 
 fn main() -> ExitCode {

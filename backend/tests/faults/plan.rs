@@ -53,7 +53,7 @@ impl Plan {
         let mut parts: Vec<Part> = Vec::new();
         while u64::try_from(parts.len()).unwrap_or(u64::MAX) < count && !kinds.is_empty() {
             let kind = kinds.swap_remove(usize::try_from(random.below(kinds.len() as u64)).unwrap_or(0));
-            if parts.iter().any(|part| part.kind.group == kind.group) {
+            if parts.iter().any(|part| part.kind.excludes(&kind)) {
                 continue;
             }
             let (shortest, longest) = (*kind.combined.start(), *kind.combined.end());

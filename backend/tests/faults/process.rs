@@ -7,7 +7,7 @@ use std::{
 
 use backend_sync::probe;
 use rustix::process::{Pid, Resource, Signal};
-use tokio::net::TcpStream;
+use tokio::{net::TcpStream, time::timeout};
 
 use crate::{
     Failed,
@@ -32,10 +32,10 @@ pub(crate) fn kinds() -> Vec<Kind> {
         // Longer than every deadline of the server, and as long as a short pause.
         kind("stopped", Group::Stop, 15, 500..=9_000, |_| Box::new(Stopped)),
         kind("no file descriptors", Group::Descriptors, 20, 1_000..=6_000, |random| {
-            Box::new(Descriptors { spare: random.below(3), limit: 0, idle: None })
+            Box::new(Descriptors { missing: 2 + random.below(4) as usize, limit: 0, idle: None })
         }),
         kind("idle connections", Group::Descriptors, 20, 1_000..=6_000, |_| {
-            Box::new(Descriptors { spare: IDLE_SPARE, limit: 0, idle: Some(Vec::new()) })
+            Box::new(Descriptors { missing: 0, limit: 0, idle: Some(Vec::new()) })
         }),
     ]
 }
@@ -94,37 +94,33 @@ impl Fault for Stopped {
     }
 }
 
-/// Open files that the server may have when idle connections take them.
-const IDLE_SPARE: u64 = 100;
+/// Open files that the server may have besides, when idle connections take them.
+const ROOM_FOR_IDLE: usize = 100;
+
+/// How long a connection may take.
+const CONNECTS: Duration = Duration::from_millis(500);
 
 /// No file descriptors are left.
 struct Descriptors {
-    /// How many more than it has now it may have.
-    spare: u64,
+    /// How many fewer than it has now it may have: those that are open stay so.
+    missing: usize,
     limit: u64,
     /// Connections that take them and say nothing.
     idle: Option<Vec<TcpStream>>,
 }
 
-fn open_files(pid: Pid) -> Result<u64, Failed> {
+fn open_files(pid: Pid) -> Result<usize, Failed> {
     let files = fs::read_dir(format!("/proc/{}/fd", pid.as_raw_nonzero()))?;
-    Ok(u64::try_from(files.count())?)
+    Ok(files.count())
 }
 
 impl Fault for Descriptors {
     fn begin<'a>(&'a mut self, world: &'a World) -> Doing<'a, ()> {
         Box::pin(async {
             let open = world.server.pid().and_then(|pid| open_files(pid).ok()).unwrap_or(40);
-            self.limit = open + self.spare;
+            let room = if self.idle.is_some() { ROOM_FOR_IDLE } else { 0 };
+            self.limit = u64::try_from((open + room).saturating_sub(self.missing))?;
             world.server.limit(Resource::Nofile, self.limit)?;
-            if let Some(idle) = &mut self.idle {
-                for _ in 0..2 * self.spare {
-                    // Refused while the server starts.
-                    if let Ok(stream) = TcpStream::connect(world.server.address()).await {
-                        idle.push(stream);
-                    }
-                }
-            }
             Ok(())
         })
     }
@@ -138,9 +134,18 @@ impl Fault for Descriptors {
 
     fn seen<'a>(&'a mut self, world: &'a World) -> Doing<'a, Option<String>> {
         Box::pin(async {
+            // Those before a new start are gone.
+            if let Some(idle) = self.idle.as_mut().filter(|idle| idle.len() < 10 * ROOM_FOR_IDLE) {
+                for _ in 0..2 * ROOM_FOR_IDLE {
+                    // Refused while the server starts.
+                    let connected = timeout(CONNECTS, TcpStream::connect(world.server.address())).await;
+                    let Ok(Ok(stream)) = connected else { break };
+                    idle.push(stream);
+                }
+            }
             let answer = probe::answers(world.server.address(), probe::HEALTH, Duration::from_secs(1)).await;
             let Some(open) = world.server.pid().and_then(|pid| open_files(pid).ok()) else { return Ok(None) };
-            let full = open >= self.limit;
+            let full = u64::try_from(open)? >= self.limit;
             Ok(answer
                 .is_err()
                 .then_some(full)

@@ -10,7 +10,10 @@ use std::{
     time::{Duration, Instant},
 };
 
-use rustix::process::{Pid, Resource, Rlimit, Signal, kill_process, prlimit};
+use rustix::{
+    io::Errno,
+    process::{Pid, Resource, Rlimit, Signal, kill_process, prlimit},
+};
 use serde_json::Value;
 use tokio::task::AbortHandle;
 
@@ -104,7 +107,10 @@ impl Server {
 
     /// There is none between an end and the next start.
     pub(crate) fn signal_if_there(&self, signal: Signal) -> Result<(), Failed> {
-        self.pid().map_or(Ok(()), |pid| Ok(kill_process(pid, signal)?))
+        match self.pid().map(|pid| kill_process(pid, signal)) {
+            None | Some(Ok(()) | Err(Errno::SRCH)) => Ok(()),
+            Some(Err(error)) => Err(error.into()),
+        }
     }
 
     pub(crate) fn program(&self) -> &Path {
@@ -139,7 +145,13 @@ impl Server {
             let Some(pid) = state.pid else { return Ok(None) };
             state.ours = true;
             // One that is stopped would not see any other signal.
-            kill_process(pid, signal).and_then(|()| kill_process(pid, Signal::CONT))?;
+            for signal in [signal, Signal::CONT] {
+                match kill_process(pid, signal) {
+                    // It has just ended.
+                    Ok(()) | Err(Errno::SRCH) => {}
+                    Err(error) => return Err(error.into()),
+                }
+            }
             pid
         };
         let deadline = Instant::now() + STOP_TIME;

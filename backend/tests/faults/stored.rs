@@ -6,6 +6,7 @@ use std::{
     time::Duration,
 };
 
+use backend_sync::clock::Clock;
 use sea_orm::{ConnectOptions, ConnectionTrait, Database, DatabaseConnection, QueryResult, Statement, TryGetable};
 use uuid::Uuid;
 
@@ -17,6 +18,8 @@ use crate::{
 
 /// Records that are named when many are wrong.
 const NAMED: usize = 3;
+
+const DAY_MS: i64 = 24 * 60 * 60 * 1_000;
 
 struct Event {
     client_id: Option<Uuid>,
@@ -40,6 +43,8 @@ pub(crate) struct Stored {
     users: HashMap<i64, User>,
     changes: HashMap<i64, i64>,
     items: Option<HashSet<i64>>,
+    /// In how many days from now people are to be erased.
+    erasures: Vec<i64>,
 }
 
 impl Stored {
@@ -62,6 +67,7 @@ impl Stored {
             users: HashMap::new(),
             changes: HashMap::new(),
             items: None,
+            erasures: Vec::new(),
         };
         let events = "SELECT id, client_id, moodle_id, version_sequence, data FROM events WHERE kind = 'user'";
         for row in rows(database, events).await? {
@@ -80,6 +86,10 @@ impl Stored {
         }
         for row in rows(database, "SELECT moodle_id, position FROM changes WHERE kind = 'user'").await? {
             stored.changes.insert(get(&row, 0)?, get(&row, 1)?);
+        }
+        for row in rows(database, "SELECT due_at FROM erasures").await? {
+            let due_at: i64 = get(&row, 0)?;
+            stored.erasures.push((due_at - Clock::system().now().0) / DAY_MS);
         }
         if destination {
             let items = rows(database, "SELECT moodle_id FROM sync_items WHERE kind = 'user'").await?;
@@ -116,7 +126,7 @@ impl Stored {
             if !event.has_data {
                 find("events that were emptied");
             }
-            if self.users.get(&event.record).is_none() {
+            if !self.users.contains_key(&event.record) {
                 find("events without a record");
             }
             if let Some(sequence) = event.sequence {
@@ -131,7 +141,11 @@ impl Stored {
                 wrong.entry("records that are not as their newest event").or_default().push(record.to_string());
             }
         }
-        wrong.into_iter().map(|(what, which)| name(what, &which)).collect()
+        let mut wrong: Vec<String> = wrong.into_iter().map(|(what, which)| name(what, &which)).collect();
+        // After 30 days. Somebody whom the server has not asked after yet has none.
+        let due = self.erasures.iter().filter(|days| !(28..=31).contains(*days));
+        wrong.extend(due.map(|days| format!("an erasure is due in {days} days")));
+        wrong
     }
 
     fn wrong_with(&self, sent: &Sent) -> Vec<&'static str> {

@@ -21,6 +21,7 @@ use crate::{
     mounts::Mount,
     postgres::{Cluster, Parts},
     programs::{NOBODY, Programs, is_root},
+    readiness::Watcher,
     server::{Server, Settings},
     support::zoho::ZohoSimulator,
 };
@@ -56,6 +57,7 @@ pub(crate) struct Wishes {
 pub(crate) struct World {
     // The server ends before what it stands on.
     pub(crate) server: Server,
+    pub(crate) watcher: Watcher,
     pub(crate) book: Arc<Book>,
     pub(crate) zoho: Option<ZohoSimulator>,
     /// What SQLite's folder lies on, when that is a file system of its own.
@@ -110,12 +112,15 @@ impl World {
         let program = programs.server.clone();
         let server = Server::start(Settings { program, address: wishes.address, environment, unprivileged });
         let cluster = cluster.map(Mutex::new);
-        Ok(Self { server, book: Arc::default(), zoho, disk, cluster, home, needs: wishes.needs })
+        let watcher = Watcher::start(wishes.address);
+        Ok(Self { server, watcher, book: Arc::default(), zoho, disk, cluster, home, needs: wishes.needs })
     }
 
     async fn start_cluster(programs: &Programs, needs: &[Need]) -> Result<Cluster, Failed> {
         let (standby, own_disks) = (needs.contains(&Need::Standby), needs.contains(&Need::OwnDisk));
-        Cluster::start(programs.postgres()?, Parts { standby, own_disks, host: None }).await
+        let cluster = Cluster::start(programs.postgres()?, Parts { standby, own_disks, host: None }).await?;
+        cluster.set_up(&programs.server)?;
+        Ok(cluster)
     }
 
     /// PostgreSQL.
@@ -143,6 +148,20 @@ impl World {
             chown(file, Some(NOBODY), Some(NOBODY))?;
         }
         Ok(())
+    }
+
+    /// What could be seen since `moment`: refused requests, errors in the server's log, what readiness said.
+    pub(crate) fn trouble_since(&self, moment: Instant) -> Option<String> {
+        let errors = self.server.log_since(moment, "\"level\":\"ERROR\"").len();
+        let looks = self.watcher.looks();
+        let unready = looks.iter().rev().find(|look| !look.ready && look.asked > moment);
+        let seen = [
+            self.book.refusals_since(moment),
+            (errors > 0).then(|| format!("{errors} errors in the log")),
+            unready.map(|look| format!("readiness: {}", look.said)),
+        ];
+        let seen: Vec<String> = seen.into_iter().flatten().collect();
+        (!seen.is_empty()).then(|| seen.join(", "))
     }
 
     pub(crate) fn has(&self, need: Need) -> bool {

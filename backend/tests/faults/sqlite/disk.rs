@@ -50,7 +50,7 @@ impl Fault for FullDisk {
     fn seen<'a>(&'a mut self, world: &'a World) -> Doing<'a, Option<String>> {
         Box::pin(async {
             let free = world.own_disk()?.free()?;
-            let refused = self.since.and_then(|since| world.book.refusals_since(since));
+            let refused = self.since.and_then(|since| world.trouble_since(since));
             Ok(refused.filter(|_| free <= self.free).map(|refused| format!("statvfs: {free} bytes free; {refused}")))
         })
     }
@@ -79,7 +79,7 @@ impl Fault for FileSizeLimit {
     fn seen<'a>(&'a mut self, world: &'a World) -> Doing<'a, Option<String>> {
         Box::pin(async {
             let log = size(&world.database("-wal"));
-            let refused = self.since.and_then(|since| world.book.refusals_since(since));
+            let refused = self.since.and_then(|since| world.trouble_since(since));
             let full = log.max(size(&world.database(""))) + 16 * PAGE > self.limit;
             Ok(refused
                 .filter(|_| full)

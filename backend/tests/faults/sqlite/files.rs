@@ -113,7 +113,7 @@ impl Fault for Gone {
                 Way::Replaced => "another file there".to_owned(),
                 Way::Permissions | Way::Mount => "started without the right to write".to_owned(),
             };
-            let refused = self.since.and_then(|since| world.book.refusals_since(since));
+            let refused = self.since.and_then(|since| world.trouble_since(since));
             Ok(refused.map(|refused| format!("{broken}; {refused}")))
         })
     }
@@ -125,10 +125,10 @@ impl Fault for Gone {
 
 impl Gone {
     fn put_back(&self, world: &World) -> Result<(), Failed> {
-        for suffix in SUFFIXES {
+        // The file that maps the log is made anew from it.
+        for suffix in self.kept.iter().map(|(suffix, _)| *suffix).chain(["-shm"]) {
             remove(world.database(suffix))?;
         }
-        // The file that maps the log is made anew from it.
         for (suffix, kept) in self.kept.iter().filter(|(suffix, _)| *suffix != "-shm") {
             let mut kept = kept;
             io::Seek::rewind(&mut kept)?;

@@ -107,10 +107,11 @@ impl Fault for Calls {
 
     fn seen<'a>(&'a mut self, world: &'a World) -> Doing<'a, Option<String>> {
         Box::pin(async {
+            // Such as: disk I/O error, database or disk is full.
             let Some(since) = self.since else { return Ok(None) };
             let errors = world.server.log_since(since, "error returned from database").len();
-            let refused = world.book.refusals_since(since).filter(|_| errors > 0);
-            Ok(refused.map(|refused| format!("{errors} errors of SQLite in the log; {refused}")))
+            let trouble = world.trouble_since(since);
+            Ok(trouble.map(|trouble| format!("{errors} errors of SQLite's in the log; {trouble}")))
         })
     }
 }

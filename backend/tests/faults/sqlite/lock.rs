@@ -12,7 +12,8 @@ use crate::{
 pub(super) fn kinds() -> Vec<Kind> {
     let lock = Kind {
         name: "locked",
-        group: Group::Lock,
+        // A file that is not there cannot be locked.
+        group: Group::Files,
         needs: &[],
         alone: Duration::from_secs(20),
         // Longer than a writer waits for a lock.
@@ -55,6 +56,6 @@ impl Fault for Lock {
     }
 
     fn seen<'a>(&'a mut self, world: &'a World) -> Doing<'a, Option<String>> {
-        Box::pin(async { Ok(self.since.and_then(|since| world.book.refusals_since(since))) })
+        Box::pin(async { Ok(self.since.and_then(|since| world.trouble_since(since))) })
     }
 }
