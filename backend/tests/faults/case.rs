@@ -69,7 +69,12 @@ pub(crate) struct Report {
 
 /// Runs a case. An error is one of the harness, or a server that did not even start.
 pub(crate) async fn run(programs: &Programs, mut plan: Plan) -> Result<Report, Failed> {
-    let wishes = Wishes { needs: plan.needs(), destination: plan.destination, address: Plan::address() };
+    let wishes = Wishes {
+        database: plan.database,
+        needs: plan.needs(),
+        destination: plan.destination,
+        address: Plan::address(),
+    };
     let world = World::start(programs, wishes).await?;
     let token = world.token().await?;
     let site = Arc::new(Site::new(format!("http://{}", world.server.address()), token, Arc::clone(&world.book)));
@@ -123,7 +128,7 @@ pub(crate) async fn run(programs: &Programs, mut plan: Plan) -> Result<Report, F
         Err(error) => report.problems.push(format!("the database cannot be read: {error}")),
     }
     report.problems.extend(verdict::answered_without_storing(&pages, &happened));
-    report.problems.extend(stored::audit(&world)?);
+    report.problems.extend(stored::audit(&world).await?);
     report.problems.extend(verdict::panics(&world.server.log()));
     for fault in &happened {
         report.problems.extend(fault.errors.iter().map(|error| format!("the harness: {}: {error}", fault.name)));

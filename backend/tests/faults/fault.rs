@@ -5,7 +5,7 @@ use std::{ops::RangeInclusive, time::Duration};
 use futures_util::future::BoxFuture;
 
 use crate::{
-    Failed, clock, process, sqlite,
+    Failed, clock, postgres, process, sqlite,
     support::random::Random,
     world::{DatabaseKind, World},
 };
@@ -34,8 +34,10 @@ pub(crate) trait Fault: Send {
 /// What a world must be prepared with, before the server starts, so that a fault is possible.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Need {
-    /// SQLite's folder is a file system of its own.
+    /// SQLite's folder is a file system of its own; PostgreSQL's tables and its log are two.
     OwnDisk,
+    /// PostgreSQL has a standby to which each commit is replicated.
+    Standby,
     /// The server's calls of the C library can be made to fail (libfiu).
     Fiu,
     /// The server's clock can be set (libfaketime).
@@ -48,10 +50,14 @@ pub(crate) enum Need {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Group {
     Clock,
+    Database,
     Descriptors,
     Disk,
     Files,
+    Lock,
+    Network,
     Server,
+    Settings,
     Stop,
 }
 
@@ -80,7 +86,7 @@ impl Kind {
 pub(crate) fn kinds(database: DatabaseKind) -> Vec<Kind> {
     let mut kinds = match database {
         DatabaseKind::Sqlite => sqlite::kinds(),
-        DatabaseKind::Postgres => Vec::new(),
+        DatabaseKind::Postgres => postgres::kinds(),
     };
     kinds.extend(process::kinds());
     kinds.extend(clock::kinds());

@@ -16,9 +16,11 @@
 mod book;
 mod case;
 mod clock;
+mod failover;
 mod fault;
 mod mounts;
 mod plan;
+mod postgres;
 mod process;
 mod programs;
 mod readiness;
@@ -35,6 +37,7 @@ use std::{error::Error, path::PathBuf, process::ExitCode};
 
 use clap::Parser;
 
+use failover::Scenario;
 use world::DatabaseKind;
 
 /// What may go wrong is shown to a person, and ends the case.
@@ -66,6 +69,9 @@ struct Arguments {
     /// Another binary of the server
     #[arg(long, value_name = "FILE", default_value = env!("CARGO_BIN_EXE_backend-sync"), hide_default_value = true)]
     server: PathBuf,
+    /// Instead: three processes on a PostgreSQL with a standby, and a primary or a standby that goes; all scenarios, or this one
+    #[arg(long, value_name = "SCENARIO", value_enum, num_args = 0..)]
+    failover: Option<Vec<Scenario>>,
     /// List the faults and do nothing
     #[arg(long)]
     list: bool,
@@ -88,7 +94,13 @@ fn main() -> ExitCode {
         Ok(runtime) => runtime,
         Err(error) => return failed(&error),
     };
-    match runtime.block_on(runner::run(arguments.into())) {
+    let run = async {
+        match &arguments.failover {
+            Some(scenarios) => failover::run(&arguments.server, scenarios).await,
+            None => runner::run(arguments.into()).await,
+        }
+    };
+    match runtime.block_on(run) {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::FAILURE,
         Err(error) => failed(error.as_ref()),

@@ -7,7 +7,7 @@ use std::{
     process::Command,
 };
 
-use crate::{Failed, fault::Need, mounts};
+use crate::{Failed, fault::Need, mounts, postgres, world::DatabaseKind};
 
 /// Nobody: a user without any rights of its own.
 pub(crate) const NOBODY: u32 = 65_534;
@@ -19,6 +19,7 @@ pub(crate) struct Programs {
     fiu: Option<[PathBuf; 2]>,
     faketime: Option<PathBuf>,
     mounts: bool,
+    postgres: Option<postgres::Programs>,
 }
 
 impl Programs {
@@ -32,7 +33,8 @@ impl Programs {
         let machine = if cfg!(target_arch = "aarch64") { "aarch64" } else { "x86_64" };
         let faketime = PathBuf::from(format!("/usr/lib/{machine}-linux-gnu/faketime/libfaketimeMT.so.1"));
         let faketime = faketime.exists().then_some(faketime);
-        Ok(Self { server: copy, fiu, faketime, mounts: mounts::possible(folder) })
+        let postgres = postgres::Programs::find().ok();
+        Ok(Self { server: copy, fiu, faketime, mounts: mounts::possible(folder), postgres })
     }
 
     /// Why a fault that needs this is not possible here.
@@ -42,9 +44,19 @@ impl Programs {
             Need::Fiu => (self.fiu.is_some(), "libfiu is missing: Debian's package fiu-utils"),
             Need::Faketime => (self.faketime.is_some(), "libfaketime is missing: Debian's package faketime"),
             // Who is not root is unprivileged already.
-            Need::Unprivileged => (true, ""),
+            Need::Unprivileged | Need::Standby => (true, ""),
         };
         (!there).then_some(why)
+    }
+
+    /// Why nothing can be tried on this kind of database here.
+    pub(crate) fn lacks_database(&self, database: DatabaseKind) -> Option<String> {
+        (database == DatabaseKind::Postgres).then(|| self.postgres().err()).flatten().map(|why| why.to_string())
+    }
+
+    /// PostgreSQL's programs.
+    pub(crate) fn postgres(&self) -> Result<&postgres::Programs, Failed> {
+        self.postgres.as_ref().ok_or_else(|| "PostgreSQL 15 or later is missing: Debian's package postgresql".into())
     }
 
     /// What is loaded into the server for these needs.

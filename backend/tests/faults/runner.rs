@@ -47,8 +47,19 @@ pub(crate) struct Options {
 
 impl From<Arguments> for Options {
     fn from(arguments: Arguments) -> Self {
-        let Arguments { seed, combinations, only, database, short, jobs, server, list, run: _, own_namespaces } =
-            arguments;
+        let Arguments {
+            seed,
+            combinations,
+            only,
+            database,
+            short,
+            jobs,
+            server,
+            list,
+            failover: _,
+            run: _,
+            own_namespaces,
+        } = arguments;
         let processors = std::thread::available_parallelism().map_or(2, std::num::NonZero::get);
         let by_default = if short || !only.is_empty() { 0 } else { COMBINATIONS };
         Self {
@@ -126,11 +137,18 @@ pub(crate) async fn run(options: Options) -> Result<bool, Failed> {
 }
 
 fn available(programs: &Programs, database: DatabaseKind) -> Vec<Kind> {
+    if programs.lacks_database(database).is_some() {
+        return Vec::new();
+    }
     kinds(database).into_iter().filter(|kind| kind.needs.iter().all(|need| programs.lacks(*need).is_none())).collect()
 }
 
 fn say_what_is_skipped(programs: &Programs, databases: &[DatabaseKind]) {
     for database in databases {
+        if let Some(why) = programs.lacks_database(*database) {
+            println!("Skipped: {database} ({why})");
+            continue;
+        }
         for kind in kinds(*database) {
             if let Some(why) = kind.needs.iter().find_map(|need| programs.lacks(*need)) {
                 println!("Skipped on {database}: {} ({why})", kind.name);

@@ -50,7 +50,7 @@ pub(crate) struct Stored {
 impl Stored {
     /// Reads it from the database, past the product.
     pub(crate) async fn read(world: &World) -> Result<(Self, Vec<String>), Failed> {
-        let mut options = ConnectOptions::new(world.own_url());
+        let mut options = ConnectOptions::new(world.own_url().await);
         options.max_connections(1).sqlx_logging(false).acquire_timeout(Duration::from_secs(20));
         let database = Database::connect(options).await?;
         let stored = Self::read_from(&database, world.zoho.is_some()).await;
@@ -216,12 +216,12 @@ async fn damage(database: &DatabaseConnection) -> Result<Vec<String>, Failed> {
 }
 
 /// The product's own count.
-pub(crate) fn audit(world: &World) -> Result<Option<String>, Failed> {
+pub(crate) async fn audit(world: &World) -> Result<Option<String>, Failed> {
     if world.zoho.is_none() {
         return Ok(None);
     }
     let mut command = Command::new(world.server.program());
-    command.args(["sync", "audit"]).env("BACKEND_SYNC_DATABASE_URL", world.own_url());
+    command.args(["sync", "audit"]).env("BACKEND_SYNC_DATABASE_URL", world.own_url().await);
     let output = command.output()?;
     let said = || String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
     Ok((!output.status.success()).then(|| format!("sync audit: {}", said().trim())))

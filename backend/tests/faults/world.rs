@@ -12,12 +12,14 @@ use std::{
 
 use clap::ValueEnum;
 use tempfile::TempDir;
+use tokio::sync::Mutex;
 
 use crate::{
     Failed,
     book::Book,
     fault::Need,
     mounts::Mount,
+    postgres::{Cluster, Parts},
     programs::{NOBODY, Programs, is_root},
     readiness::Watcher,
     server::{Server, Settings},
@@ -44,6 +46,7 @@ impl fmt::Display for DatabaseKind {
 
 /// What a case needs of its world.
 pub(crate) struct Wishes {
+    pub(crate) database: DatabaseKind,
     pub(crate) needs: Vec<Need>,
     /// Whether what is stored is delivered.
     pub(crate) destination: bool,
@@ -59,6 +62,8 @@ pub(crate) struct World {
     pub(crate) zoho: Option<ZohoSimulator>,
     /// What SQLite's folder lies on, when that is a file system of its own.
     pub(crate) disk: Option<Mount>,
+    /// PostgreSQL, when that is the database. A fault has it for itself while it begins or ends.
+    cluster: Option<Mutex<Cluster>>,
     pub(crate) home: TempDir,
     needs: Vec<Need>,
 }
@@ -71,7 +76,8 @@ impl World {
         fs::set_permissions(home.path(), fs::Permissions::from_mode(0o755))?;
         let (disk, data) = (home.path().join("disk"), home.path().join(DATA));
         fs::create_dir(&disk)?;
-        let disk = wishes.needs.contains(&Need::OwnDisk).then(|| Mount::memory(&disk)).transpose()?;
+        let on_sqlite = wishes.database == DatabaseKind::Sqlite;
+        let disk = (on_sqlite && wishes.needs.contains(&Need::OwnDisk)).then(|| Mount::memory(&disk)).transpose()?;
         let unprivileged = wishes.needs.contains(&Need::Unprivileged) && is_root();
         for folder in [&data, &home.path().join("fiu")] {
             fs::create_dir_all(folder)?;
@@ -81,9 +87,12 @@ impl World {
             }
         }
         let zoho = if wishes.destination { Some(ZohoSimulator::start_set_up().await) } else { None };
+        let cluster = if on_sqlite { None } else { Some(Self::start_cluster(programs, &wishes.needs).await?) };
+        let sqlite = || format!("sqlite://{}", data.join(DATABASE).display());
+        let url = cluster.as_ref().map_or_else(sqlite, Cluster::url);
         let mut environment = BTreeMap::new();
         let mut set = |name: &str, value: String| environment.insert(name.to_owned(), value);
-        set("BACKEND_SYNC_DATABASE_URL", format!("sqlite://{}", data.join(DATABASE).display()));
+        set("BACKEND_SYNC_DATABASE_URL", url);
         for (name, value) in zoho.iter().flat_map(ZohoSimulator::settings) {
             set(name, value);
         }
@@ -103,7 +112,18 @@ impl World {
         let program = programs.server.clone();
         let server = Server::start(Settings { program, address: wishes.address, environment, unprivileged });
         let watcher = Watcher::start(wishes.address);
-        Ok(Self { server, watcher, book: Arc::default(), zoho, disk, home, needs: wishes.needs })
+        let cluster = cluster.map(Mutex::new);
+        Ok(Self { server, watcher, book: Arc::default(), zoho, disk, cluster, home, needs: wishes.needs })
+    }
+
+    async fn start_cluster(programs: &Programs, needs: &[Need]) -> Result<Cluster, Failed> {
+        let (standby, own_disks) = (needs.contains(&Need::Standby), needs.contains(&Need::OwnDisk));
+        Cluster::start(programs.postgres()?, Parts { standby, own_disks, host: None }).await
+    }
+
+    /// PostgreSQL.
+    pub(crate) fn cluster(&self) -> Result<&Mutex<Cluster>, Failed> {
+        self.cluster.as_ref().ok_or_else(|| "the database is no PostgreSQL".into())
     }
 
     /// The token of the site that the first start makes.
@@ -167,8 +187,11 @@ impl World {
     }
 
     /// How the harness reaches the database itself.
-    pub(crate) fn own_url(&self) -> String {
-        format!("sqlite://{}", self.database("").display())
+    pub(crate) async fn own_url(&self) -> String {
+        match &self.cluster {
+            Some(cluster) => cluster.lock().await.own_url(),
+            None => format!("sqlite://{}", self.database("").display()),
+        }
     }
 }
 

@@ -36,7 +36,7 @@ struct Lock {
 impl Fault for Lock {
     fn begin<'a>(&'a mut self, world: &'a World) -> Doing<'a, ()> {
         Box::pin(async {
-            let mut options = ConnectOptions::new(world.own_url());
+            let mut options = ConnectOptions::new(world.own_url().await);
             options.max_connections(1).min_connections(1).sqlx_logging(false);
             options.map_sqlx_sqlite_opts(|options| options.busy_timeout(PATIENCE));
             let connection = Database::connect(options).await?;
