@@ -15,6 +15,7 @@ mod file;
 mod health;
 mod logs;
 mod measure;
+mod notices;
 mod page;
 mod people;
 mod pool;
@@ -39,6 +40,7 @@ pub use erasure::{Erased, Erasure, ErasureCheck, ErasureRequest, Finding, Remote
 pub use error::{Cause, StoreError};
 pub use logs::{AttemptFilter, LOOK_BACK, Log, LogPage, LogPlace};
 pub use measure::PoolUse;
+pub use notices::listener as postgres_warnings;
 pub use page::{CourseFilter, EventFilter, Page, PageRequest, Position, RecordFilter, UserFilter};
 pub use people::FoundPerson;
 pub use read::{GradeWithItem, StoredChange, StoredEvent};

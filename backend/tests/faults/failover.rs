@@ -81,6 +81,7 @@ impl Scenario {
         if self == Self::StatementTimeout {
             cluster.primary.sql().execute("ALTER ROLE sync SET statement_timeout = '500ms'").await?;
         }
+        cluster.set_up(program)?;
         let processes = Processes::start(program, &cluster.url()).await?;
         let mut findings = Findings(Vec::new());
         match self {

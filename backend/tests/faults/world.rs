@@ -118,7 +118,9 @@ impl World {
 
     async fn start_cluster(programs: &Programs, needs: &[Need]) -> Result<Cluster, Failed> {
         let (standby, own_disks) = (needs.contains(&Need::Standby), needs.contains(&Need::OwnDisk));
-        Cluster::start(programs.postgres()?, Parts { standby, own_disks, host: None }).await
+        let cluster = Cluster::start(programs.postgres()?, Parts { standby, own_disks, host: None }).await?;
+        cluster.set_up(&programs.server)?;
+        Ok(cluster)
     }
 
     /// PostgreSQL.

@@ -2,6 +2,8 @@
 
 use std::{
     net::SocketAddr,
+    path::Path,
+    process::Command,
     time::{Duration, Instant},
 };
 
@@ -9,7 +11,7 @@ use tempfile::TempDir;
 
 use super::{
     host::Host,
-    programs::Programs,
+    programs::{Programs, run},
     relay::Relay,
     server::{PRODUCT, Place, Server, Stop},
     sql::Sql,
@@ -73,6 +75,13 @@ impl Cluster {
             cluster.add_standby().await?;
         }
         Ok(cluster)
+    }
+
+    /// Makes the product's tables, so that it need not be told that a new database is wanted.
+    pub(crate) fn set_up(&self, program: &Path) -> Result<(), Failed> {
+        let mut migrate = Command::new(program);
+        migrate.args(["migrate", "--new-database"]).env("BACKEND_SYNC_DATABASE_URL", self.own_url());
+        run(&mut migrate).map(drop)
     }
 
     /// Gives the primary a standby, and lets each commit wait for it.

@@ -17,6 +17,9 @@ const DELAY: Duration = Duration::from_millis(200);
 /// Until all sessions have read a changed setting.
 const RELOAD: Duration = Duration::from_secs(1);
 
+/// No long wait for a lock: another fault may have to end first, and cannot meanwhile.
+const BRIEFLY: &str = "SET lock_timeout = '2s'";
+
 /// The role that takes all connections. Not a superuser: some are kept for those.
 const HOG: &str = "hog";
 
@@ -104,10 +107,12 @@ impl Trouble {
             Self::WalFull => cluster.disks()?.wal.fill(0)?,
             Self::NoConnections => return Ok(Kept::Connections(take_all_connections(cluster).await?)),
             Self::RowSecurity => {
-                sql.execute("ALTER TABLE events ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY").await?;
+                let alter = "ALTER TABLE events ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY";
+                sql.execute(&format!("{BRIEFLY}; {alter}")).await?;
             }
             Self::Locked => {
                 let lock = sql.connect().await?.begin().await?;
+                lock.execute_unprepared(BRIEFLY).await?;
                 lock.execute_unprepared("LOCK TABLE events IN ACCESS EXCLUSIVE MODE").await?;
                 return Ok(Kept::Lock(lock));
             }
@@ -174,8 +179,8 @@ impl Trouble {
                 cluster.revive().await?;
             }
             Self::RowSecurity => {
-                let sql = "ALTER TABLE events DISABLE ROW LEVEL SECURITY, NO FORCE ROW LEVEL SECURITY";
-                cluster.sql().execute(sql).await?;
+                let alter = "ALTER TABLE events DISABLE ROW LEVEL SECURITY, NO FORCE ROW LEVEL SECURITY";
+                cluster.sql().execute(&format!("{BRIEFLY}; {alter}")).await?;
             }
             // What was kept ends them.
             Self::NoConnections | Self::Locked => {}
