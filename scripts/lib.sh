@@ -128,6 +128,19 @@ get_promtool() { # sets promtool
     rm -rf "$folder"
 }
 
+# --- Waiting ------------------------------------------------------------------
+
+# Looks until the command succeeds. Three minutes are no measure of speed: machines
+# are slow, and do other things besides.
+wait_until() { # wait_until WHAT COMMAND...
+    local what=$1 end=$((SECONDS + 180))
+    shift
+    until "$@"; do
+        [ $SECONDS -lt $end ] || die "in vain: $what"
+        sleep 0.2
+    done
+}
+
 # --- A PostgreSQL server for one run ----------------------------------------
 
 # The programs are not on the PATH in Debian; the newest version wins.
@@ -180,7 +193,7 @@ start_postgres() {
         --encoding=UTF8 --locale=C --no-sync >log 2>&1 || postgres_failed
     # pdeathsig: it stops even when the calling script is killed outright.
     LC_ALL=C setpriv "${as_user[@]}" --pdeathsig QUIT "$bin/postgres" -D data -c listen_addresses=127.0.0.1 \
-        -c port="$port" -c unix_socket_directories= -c max_connections=200 "${postgres_options[@]}" >>log 2>&1 &
+        -c port="$port" -c unix_socket_directories= -c max_connections=1000 "${postgres_options[@]}" >>log 2>&1 &
     postgres_pid=$!
     until "$bin/pg_isready" -q -h 127.0.0.1 -p "$port"; do
         kill -0 "$postgres_pid" 2>/dev/null || postgres_failed

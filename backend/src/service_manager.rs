@@ -6,11 +6,14 @@
 //! for, here as there. So a writer that stands still counts only while the database answers somebody else: as each statement
 //! has its deadline, we have a bug then.
 
+mod socket;
+
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use sd_notify::NotifyState;
 use tokio::{sync::watch, task::JoinHandle};
 
+use self::socket::Socket;
 use crate::{api::Context, health::Illness, limits, probe, store::Cause};
 
 /// How often it is looked whether a server that starts answers by now.
@@ -34,6 +37,7 @@ enum State {
 }
 
 struct Reporter {
+    manager: Socket,
     address: SocketAddr,
     context: Arc<Context>,
     /// The rest between two reports, and how long each question may take.
@@ -45,11 +49,14 @@ struct Reporter {
 /// Reports to the service manager, if there is one, until `stop`.
 pub fn report(address: SocketAddr, context: Arc<Context>, mut stop: watch::Receiver<bool>) -> JoinHandle<()> {
     tokio::spawn(async move {
-        if std::env::var_os("NOTIFY_SOCKET").is_none() {
-            return;
-        }
+        let Some(name) = std::env::var_os("NOTIFY_SOCKET") else { return };
+        let manager = match Socket::to(&name) {
+            Ok(manager) => manager,
+            Err(error) => return tracing::warn!(%error, "there is no such service manager as NOTIFY_SOCKET names"),
+        };
         let watchdog = sd_notify::watchdog_enabled();
         let reporter = Reporter {
+            manager,
             address,
             context,
             interval: watchdog.map_or(STATUS_INTERVAL, |time| time / SIGNS),
@@ -60,7 +67,7 @@ pub fn report(address: SocketAddr, context: Arc<Context>, mut stop: watch::Recei
             _ = stop.changed() => {}
         }
         let status = "Stopping: no new events are taken, what is under way is finished";
-        tell(&[NotifyState::Stopping, NotifyState::Status(status)]);
+        reporter.manager.tell(&[NotifyState::Stopping, NotifyState::Status(status)]);
     })
 }
 
@@ -69,20 +76,24 @@ impl Reporter {
         while !self.answers().await {
             tokio::time::sleep(READY_INTERVAL).await;
         }
-        tell(&[NotifyState::Ready]);
+        let mut ready = false;
         loop {
+            // The manager waits for this one, so it is said until it is taken.
+            ready = ready || self.manager.tell(&[NotifyState::Ready]);
             match self.state().await {
                 State::Well => {
                     let status = format!("Serving on {}", self.address);
-                    tell(&[NotifyState::Watchdog, NotifyState::Status(&status)]);
+                    self.manager.tell(&[NotifyState::Watchdog, NotifyState::Status(&status)]);
                 }
-                State::Waiting(status) => tell(&[NotifyState::Watchdog, NotifyState::Status(&status)]),
+                State::Waiting(status) => {
+                    self.manager.tell(&[NotifyState::Watchdog, NotifyState::Status(&status)]);
+                }
                 State::Stuck(reason) => {
                     tracing::error!(
                         reason,
                         "this process does not work any more; the service manager should start it anew"
                     );
-                    tell(&[NotifyState::Status(reason)]);
+                    self.manager.tell(&[NotifyState::Status(reason)]);
                 }
             }
             tokio::time::sleep(self.interval).await;
@@ -110,11 +121,5 @@ impl Reporter {
             Ok(Ok(())) => State::Stuck("The writer stands still, though the database answers"),
             Ok(Err(_)) | Err(_) => State::Waiting(Cause::Silent.words().to_owned()),
         }
-    }
-}
-
-fn tell(states: &[NotifyState<'_>]) {
-    if let Err(error) = sd_notify::notify(states) {
-        tracing::warn!(%error, "could not tell the service manager how this process is");
     }
 }

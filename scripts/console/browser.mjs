@@ -11,7 +11,7 @@ const { chromium } = require('playwright-core');
 const axe = require.resolve('axe-core/axe.min.js');
 
 /** How long a page or an element may take to appear, in milliseconds, on a slow machine. */
-const PATIENCE = 30_000;
+export const PATIENCE = 180_000;
 
 /** The four ways in which every page is looked at. */
 const LOOKS = [

@@ -1,7 +1,7 @@
 // The way of somebody who runs this, through every page. Called by scripts/console-test.
 
 import assert from 'node:assert/strict';
-import { Browser, CONSOLE_URL } from './browser.mjs';
+import { Browser, CONSOLE_URL, PATIENCE } from './browser.mjs';
 
 const { CONSOLE_TOKEN, ZOHO_URL } = process.env;
 
@@ -18,7 +18,8 @@ const go = async address => {
 const says = words => main.getByText(words).first().waitFor();
 /** Loads a page until it says this. */
 const comesToSay = async (address, words) => {
-    for (let tries = 0; tries < 60; tries++) {
+    const end = Date.now() + PATIENCE;
+    while (Date.now() < end) {
         await go(address);
         if (words.test(await main.innerText())) return;
         await page.waitForTimeout(500);

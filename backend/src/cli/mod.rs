@@ -24,6 +24,8 @@ use std::{
 };
 
 use clap::{Parser, Subcommand};
+use rustix::process::Signal;
+use tokio::signal::unix::{SignalKind, signal};
 
 use crate::{
     app::AppError,
@@ -214,7 +216,11 @@ fn run(settings: Settings, command: Command) -> Result<(), CliError> {
 
 fn wait_for(work: impl Future<Output = Result<(), CliError>>) -> Result<(), CliError> {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(CliError::Runtime)?;
-    runtime.block_on(work)
+    runtime.block_on(async {
+        // A file that grows beyond a limit (`ulimit -f`) is an error of the write, as a full disk is, and not the end of the process.
+        let _limit = signal(SignalKind::from_raw(Signal::XFSZ.as_raw())).map_err(CliError::Runtime)?;
+        work.await
+    })
 }
 
 /// Prints to standard output.

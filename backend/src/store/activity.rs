@@ -49,7 +49,7 @@ impl Store {
         for row in rows {
             activity::Entity::insert(row).on_conflict(more.clone()).exec_without_returning(&transaction).await?;
         }
-        Ok(transaction.commit().await?)
+        transaction.commit().await
     }
 
     /// What was counted from `since` until `until`, added up in steps of so many minutes (which begin at whole multiples), in the

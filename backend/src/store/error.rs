@@ -40,6 +40,9 @@ pub(super) enum Fault {
     /// The file under this name is not the one that was opened.
     #[error("{} is not the file that was opened: it was deleted, moved or replaced", .0.display())]
     FileGone(PathBuf),
+    /// A row that is always there is not seen.
+    #[error("the counter of events is not there, or hidden by row security")]
+    Hidden,
     /// An earlier statement on this connection failed.
     #[error("a statement before it failed")]
     Broken,
@@ -101,6 +104,7 @@ impl Cause {
         match (Fault::of(error), error) {
             (Some(Fault::Silent(_)), _) => return Self::Silent,
             (Some(Fault::FileGone(_)), _) => return Self::FileGone,
+            (Some(Fault::Hidden), _) => return Self::Forbidden,
             (_, DbErr::ConnectionAcquire(ConnAcquireErr::Timeout)) => return Self::Silent,
             _ => {}
         }

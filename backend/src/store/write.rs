@@ -18,6 +18,7 @@ use super::{
         records::{RecordTable, StoredRecord, grade},
         token,
     },
+    error::Fault,
     pool::Transaction,
     read::{load_grade_items, load_records},
 };
@@ -109,8 +110,9 @@ impl WriteTransaction {
             .filter(counter::Column::Name.eq(EVENT_COUNTER))
             .exec_with_returning(&self.transaction)
             .await?;
-        let (last, erased) = rows.first().map_or((count, 0), |row| (row.value, row.erased));
-        Ok((last - count + 1, erased))
+        // The row is always there. Row security hides it rather than refuse, and ids would begin anew.
+        let row = rows.first().ok_or_else(|| Fault::Hidden.into_error())?;
+        Ok((row.value - count + 1, row.erased))
     }
 
     /// Those of `tokens` that may still be used.

@@ -28,7 +28,10 @@ impl Upkeep {
         }
         if now.since(self.parked_at) >= limits::PARKED_CHECK_INTERVAL {
             self.parked_at = now;
-            engine.store.release_in_vain(D::NAME, None, now).await?;
+            let released = engine.store.release_in_vain(D::NAME, None, now).await?;
+            if released > 0 {
+                tracing::info!(destination = D::NAME, items = released, "released what waited in vain");
+            }
         }
         Ok(())
     }

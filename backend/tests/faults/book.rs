@@ -45,6 +45,8 @@ pub(crate) struct Pages {
     pub(crate) requests: Vec<Request>,
     /// Answers that no fault excuses.
     pub(crate) wrong: Vec<String>,
+    /// A status that a fault explains.
+    excused: Option<u16>,
 }
 
 /// The book of all senders of a case.
@@ -69,6 +71,15 @@ impl Book {
 
     pub(crate) fn ended(&self, begun: Instant, status: Option<u16>) {
         self.pages().requests.push(Request { begun, ended: Instant::now(), status });
+    }
+
+    /// From now on an answer with this status is right.
+    pub(crate) fn excuse(&self, status: u16) {
+        self.pages().excused = Some(status);
+    }
+
+    pub(crate) fn excuses(&self, status: u16) -> bool {
+        self.pages().excused == Some(status)
     }
 
     pub(crate) fn wrong(&self, what: String) {

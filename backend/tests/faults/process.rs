@@ -6,12 +6,13 @@ use std::{
 };
 
 use backend_sync::probe;
-use rustix::process::{Pid, Resource, Signal};
+use rustix::process::{Pid, Signal};
 use tokio::{net::TcpStream, time::timeout};
 
 use crate::{
     Failed,
     fault::{Doing, Fault, Group, Kind},
+    server::Limit,
     world::World,
 };
 
@@ -25,9 +26,9 @@ pub(crate) fn kinds() -> Vec<Kind> {
         make,
     };
     vec![
-        kind("kill -9", Group::Server, 5, 100..=3_000, |_| Box::new(Kill { again: false, starts: 0, next: None })),
+        kind("kill -9", Group::Server, 5, 100..=3_000, |_| Box::new(Kill { again: false, killed: 0, next: None })),
         kind("kill -9 again and again", Group::Server, 12, 2_000..=5_000, |_| {
-            Box::new(Kill { again: true, starts: 0, next: None })
+            Box::new(Kill { again: true, killed: 0, next: None })
         }),
         // Longer than every deadline of the server, and as long as a short pause.
         kind("stopped", Group::Stop, 15, 500..=9_000, |_| Box::new(Stopped)),
@@ -43,17 +44,24 @@ pub(crate) fn kinds() -> Vec<Kind> {
 /// `kill -9`, once or each second.
 struct Kill {
     again: bool,
-    starts: usize,
+    killed: usize,
     next: Option<Instant>,
+}
+
+impl Kill {
+    async fn kill(&mut self, world: &World) -> Result<(), Failed> {
+        self.next = Some(Instant::now() + Duration::from_secs(1));
+        let before = world.server.pid();
+        world.server.kill().await?;
+        // There may be none just now.
+        self.killed += usize::from(before.is_some());
+        Ok(())
+    }
 }
 
 impl Fault for Kill {
     fn begin<'a>(&'a mut self, world: &'a World) -> Doing<'a, ()> {
-        Box::pin(async {
-            self.starts = world.server.starts();
-            self.next = Some(Instant::now() + Duration::from_secs(1));
-            world.server.kill().await
-        })
+        Box::pin(self.kill(world))
     }
 
     fn end<'a>(&'a mut self, _: &'a World) -> Doing<'a, ()> {
@@ -63,11 +71,9 @@ impl Fault for Kill {
     fn seen<'a>(&'a mut self, world: &'a World) -> Doing<'a, Option<String>> {
         Box::pin(async {
             if self.again && self.next.is_some_and(|next| Instant::now() > next) {
-                self.next = Some(Instant::now() + Duration::from_secs(1));
-                world.server.kill().await?;
+                self.kill(world).await?;
             }
-            let starts = world.server.starts() - self.starts;
-            Ok((starts > 0).then(|| format!("{starts} new process(es)")))
+            Ok((self.killed > 0).then(|| format!("{} process(es) killed", self.killed)))
         })
     }
 }
@@ -120,7 +126,7 @@ impl Fault for Descriptors {
             let open = world.server.pid().and_then(|pid| open_files(pid).ok()).unwrap_or(40);
             let room = if self.idle.is_some() { ROOM_FOR_IDLE } else { 0 };
             self.limit = u64::try_from((open + room).saturating_sub(self.missing))?;
-            world.server.limit(Resource::Nofile, self.limit)?;
+            world.server.limit(Limit::OpenFiles, self.limit)?;
             Ok(())
         })
     }
@@ -128,7 +134,7 @@ impl Fault for Descriptors {
     fn end<'a>(&'a mut self, world: &'a World) -> Doing<'a, ()> {
         Box::pin(async {
             self.idle = None;
-            world.server.unlimit(Resource::Nofile)
+            world.server.unlimit(Limit::OpenFiles)
         })
     }
 

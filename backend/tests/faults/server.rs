@@ -12,7 +12,7 @@ use std::{
 
 use rustix::{
     io::Errno,
-    process::{Pid, Resource, Rlimit, Signal, kill_process, prlimit},
+    process::{Pid, Signal, kill_process},
 };
 use serde_json::Value;
 use tokio::task::AbortHandle;
@@ -42,6 +42,13 @@ pub(crate) struct Exit {
     pub(crate) message: Option<String>,
 }
 
+/// What may be limited.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Limit {
+    FileSize,
+    OpenFiles,
+}
+
 /// How it is started.
 pub(crate) struct Settings {
     pub(crate) program: PathBuf,
@@ -62,7 +69,7 @@ struct State {
     last: Option<ExitStatus>,
     exits: Vec<Exit>,
     environment: BTreeMap<String, String>,
-    limits: Vec<(Resource, u64)>,
+    limits: Vec<(Limit, u64)>,
 }
 
 struct Shared {
@@ -94,11 +101,6 @@ impl Server {
     /// Its process, when there is one.
     pub(crate) fn pid(&self) -> Option<Pid> {
         self.shared.state().pid
-    }
-
-    /// How often it was started.
-    pub(crate) fn starts(&self) -> usize {
-        self.shared.state().starts
     }
 
     pub(crate) fn exits(&self) -> Vec<Exit> {
@@ -166,19 +168,32 @@ impl Server {
     }
 
     /// Sets a soft limit of the process, and of those that follow.
-    pub(crate) fn limit(&self, resource: Resource, value: u64) -> Result<(), Failed> {
-        let mut state = self.shared.state();
-        state.limits.push((resource, value));
-        state.pid.map_or(Ok(()), |pid| set_limit(pid, resource, value))
+    pub(crate) fn limit(&self, limit: Limit, value: u64) -> Result<(), Failed> {
+        self.shared.state().limits.push((limit, value));
+        self.set_limit(limit, &value.to_string())
     }
 
     /// Raises a limit to the hard one again.
-    pub(crate) fn unlimit(&self, resource: Resource) -> Result<(), Failed> {
-        let mut state = self.shared.state();
-        state.limits.retain(|(limited, _)| *limited != resource);
-        let Some(pid) = state.pid else { return Ok(()) };
-        let maximum = hard_limit(pid, resource)?;
-        Ok(prlimit(Some(pid), resource, Rlimit { current: maximum, maximum }).map(drop)?)
+    pub(crate) fn unlimit(&self, limit: Limit) -> Result<(), Failed> {
+        self.shared.state().limits.retain(|(limited, _)| *limited != limit);
+        let hard = self.pid().map(|pid| hard_limit(pid, limit));
+        hard.map_or(Ok(()), |hard| self.set_limit(limit, &hard))
+    }
+
+    /// As the process's own user, who may, whatever the harness may.
+    fn set_limit(&self, limit: Limit, value: &str) -> Result<(), Failed> {
+        let Some(pid) = self.pid() else { return Ok(()) };
+        let mut command = Command::new("setpriv");
+        if self.shared.settings.unprivileged {
+            command.args(unprivileged());
+        }
+        command.args(["prlimit", "--pid", &pid.as_raw_nonzero().to_string(), &format!("{}={value}:", limit.option())]);
+        let output = command.output()?;
+        // One that has just ended needs none.
+        if output.status.success() || self.pid() != Some(pid) {
+            return Ok(());
+        }
+        Err(String::from_utf8_lossy(&output.stderr).into())
     }
 
     /// What the processes that are started from now on find in their environment.
@@ -222,22 +237,25 @@ impl Drop for Server {
     }
 }
 
-fn set_limit(pid: Pid, resource: Resource, value: u64) -> Result<(), Failed> {
-    let maximum = hard_limit(pid, resource)?;
-    Ok(prlimit(Some(pid), resource, Rlimit { current: Some(value), maximum }).map(drop)?)
+impl Limit {
+    fn option(self) -> &'static str {
+        match self {
+            Self::FileSize => "--fsize",
+            Self::OpenFiles => "--nofile",
+        }
+    }
 }
 
-/// `None` is no limit.
-fn hard_limit(pid: Pid, resource: Resource) -> Result<Option<u64>, Failed> {
-    let name = match resource {
-        Resource::Fsize => "Max file size",
-        Resource::Nofile => "Max open files",
-        _ => return Err(format!("{resource:?} is not known here").into()),
+/// As the kernel writes it: a number or "unlimited".
+fn hard_limit(pid: Pid, limit: Limit) -> String {
+    let name = match limit {
+        Limit::FileSize => "Max file size",
+        Limit::OpenFiles => "Max open files",
     };
-    let limits = std::fs::read_to_string(format!("/proc/{}/limits", pid.as_raw_nonzero()))?;
+    let limits = std::fs::read_to_string(format!("/proc/{}/limits", pid.as_raw_nonzero())).unwrap_or_default();
     let line = limits.lines().find_map(|line| line.strip_prefix(name));
-    let hard = line.and_then(|line| line.split_whitespace().nth(1)).ok_or("a limit that the kernel does not show")?;
-    Ok(if hard == "unlimited" { None } else { Some(hard.parse()?) })
+    let hard = line.and_then(|line| line.split_whitespace().nth(1));
+    hard.unwrap_or("unlimited").to_owned()
 }
 
 impl Shared {
@@ -258,19 +276,25 @@ impl Shared {
     }
 
     fn spawn(&self) -> Result<Child, Failed> {
+        let (environment, limits) = {
+            let state = self.state();
+            (state.environment.clone(), state.limits.clone())
+        };
+        let mut command = Command::new("prlimit");
+        command.args(limits.iter().map(|(limit, value)| format!("{}={value}:", limit.option())));
         // It ends with this process, however that ends.
-        let mut command = Command::new("setpriv");
-        command.args(["--pdeathsig", "KILL"]);
+        command.args(["setpriv", "--pdeathsig", "KILL"]);
         if self.settings.unprivileged {
             command.args(unprivileged());
         }
+        // What is preloaded makes files that belong to the user, so not before it is one.
+        command.arg("env").args(environment.iter().map(|(name, value)| format!("{name}={value}")));
         command.arg(&self.settings.program).args(["serve", "--listen", &self.settings.address.to_string()]);
         // No setting of the calling shell may change what is tested.
         for (name, _) in std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("BACKEND_SYNC")) {
             command.env_remove(name);
         }
         command.env("BACKEND_SYNC_LOG__FORMAT", "json").env("BACKEND_SYNC_LOG__LEVEL", LOG_LEVEL);
-        command.envs(&self.state().environment);
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         Ok(command.spawn()?)
     }
@@ -308,15 +332,7 @@ async fn supervise(shared: Arc<Shared>) {
             Err(error) => return shared.add_line(start, format!("error: the server could not be started: {error}")),
         };
         let pid = Pid::from_child(&child);
-        let limits = {
-            let mut state = shared.state();
-            state.pid = Some(pid);
-            state.limits.clone()
-        };
-        for (resource, value) in limits {
-            // It may have ended by now.
-            let _ = set_limit(pid, resource, value);
-        }
+        shared.state().pid = Some(pid);
         let readers = [read(&shared, start, child.stdout.take()), read(&shared, start, child.stderr.take())];
         let status = loop {
             match child.try_wait() {

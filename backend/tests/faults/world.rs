@@ -111,8 +111,8 @@ impl World {
         }
         let program = programs.server.clone();
         let server = Server::start(Settings { program, address: wishes.address, environment, unprivileged });
-        let cluster = cluster.map(Mutex::new);
         let watcher = Watcher::start(wishes.address);
+        let cluster = cluster.map(Mutex::new);
         Ok(Self { server, watcher, book: Arc::default(), zoho, disk, cluster, home, needs: wishes.needs })
     }
 

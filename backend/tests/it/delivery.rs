@@ -7,14 +7,10 @@ mod recorded;
 mod storms;
 mod trouble;
 
-use std::time::{Duration, Instant};
-
 use serde_json::{Map, Value, json};
 
+pub(super) use crate::support::wait::until;
 use crate::support::{Database, Server, ZohoSimulator, server::run_json};
-
-/// How long something may take that is due at once, on a slow machine.
-const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A server that delivers to the simulator, with nothing that makes a test wait.
 pub(super) async fn start(database: &Database, zoho: &ZohoSimulator) -> Server {
@@ -31,28 +27,15 @@ pub(super) async fn start_with(database: &Database, zoho: &ZohoSimulator, more: 
     Server::start_with(database, &settings).await
 }
 
-/// Looks until the answer is something.
-pub(super) async fn until<T>(what: &str, mut look: impl AsyncFnMut() -> Option<T>) -> T {
-    let deadline = Instant::now() + PATIENCE;
-    loop {
-        if let Some(found) = look().await {
-            return found;
-        }
-        assert!(Instant::now() < deadline, "in vain: {what}");
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
-}
+/// Counts what is pending or in flight, or about to be: what was settled while that arrived for which it waits is released a moment
+/// later.
+pub(super) const BUSY: &str = "SELECT count(*) FROM sync_items i WHERE state IN ('pending', 'in_flight') OR state IN ('parked', 'synced') \
+    AND waits_id IS NOT NULL AND EXISTS (SELECT 1 FROM sync_items w WHERE w.destination = i.destination AND w.site_id = i.site_id \
+    AND w.kind = i.waits_kind AND w.moodle_id = i.waits_id AND w.state = 'synced' AND w.remote_id IS NOT NULL)";
 
-/// Waits until nothing is pending or in flight, nor about to be: what was parked while that arrived for which it waits is released
-/// a moment later.
+/// Waits until nothing is pending or in flight, nor about to be.
 pub(super) async fn rest(database: &Database) {
-    until("nothing is pending or in flight", async || {
-        let busy = "SELECT count(*) FROM sync_items i WHERE state IN ('pending', 'in_flight') OR state = 'parked' AND EXISTS \
-                    (SELECT 1 FROM sync_items w WHERE w.destination = i.destination AND w.site_id = i.site_id AND w.kind = i.waits_kind \
-                     AND w.moodle_id = i.waits_id AND w.state = 'synced' AND w.remote_id IS NOT NULL)";
-        (database.count(busy).await == 0).then_some(())
-    })
-    .await;
+    until("nothing is pending or in flight", async || (database.count(BUSY).await == 0).then_some(())).await;
 }
 
 /// State and code of an item.

@@ -14,7 +14,7 @@ use tempfile::TempDir;
 use crate::support::{self, api::http_client};
 
 /// How long a demo may take on a slow machine.
-const PATIENCE: Duration = Duration::from_secs(240);
+const PATIENCE: Duration = Duration::from_secs(900);
 
 /// A demo with free ports, and what it printed.
 struct Demo {

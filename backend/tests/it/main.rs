@@ -33,5 +33,6 @@ mod recordings;
 mod retention;
 mod service_manager;
 mod shutdown;
+mod storing;
 mod sync_api;
 mod tracing;

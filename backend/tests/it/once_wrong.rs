@@ -1,6 +1,6 @@
 //! What was wrong once: races, limits and corners of the contract.
 
-use std::time::{Duration, Instant};
+use std::{fs::File, time::Instant};
 
 use serde_json::{Value, json};
 
@@ -10,6 +10,7 @@ use crate::support::{
     command,
     events::{TIME, at, grade, user, user_event},
     server::{SITE, run, run_json},
+    wait::{SOON, until},
 };
 
 on_both_databases!(
@@ -33,21 +34,27 @@ async fn a_parameter_with_nul_is_no_fault_of_the_server(database: Database) {
 }
 
 async fn two_servers_start_at_once_on_an_empty_database(database: Database) {
-    let start = || {
+    let names = ["first", "second"];
+    let mut servers = names.map(|name| {
+        let output = File::create(database.file(name)).unwrap();
         let mut command = command(&database.url);
         command.args(["serve", "--listen", "127.0.0.1:0"]);
-        command.stdout(std::process::Stdio::piped()).stderr(std::process::Stdio::piped()).spawn().unwrap()
-    };
-    let mut servers = [start(), start()];
-    tokio::time::sleep(Duration::from_secs(4)).await;
-    let ended = servers.each_mut().map(|server| server.try_wait().unwrap());
-    let outputs = servers.map(|mut server| {
-        server.kill().unwrap();
-        server.wait_with_output().unwrap()
+        command.stdout(output.try_clone().unwrap()).stderr(output).spawn().unwrap()
     });
-    assert_eq!(ended, [None, None], "{outputs:?}");
-    let shown: usize =
-        outputs.iter().map(|output| String::from_utf8_lossy(&output.stdout).matches("bss_").count()).sum();
+    let outputs = || names.map(|name| std::fs::read_to_string(database.file(name)).unwrap());
+    let both = until("both serve, or one has ended", async || {
+        let ended = servers.each_mut().map(|server| server.try_wait().unwrap());
+        let serve = outputs().iter().all(|output| output.contains("serving"));
+        (serve || ended != [None, None]).then_some(ended)
+    })
+    .await;
+    for server in &mut servers {
+        server.kill().unwrap();
+        server.wait().unwrap();
+    }
+    let outputs = outputs();
+    assert_eq!(both, [None, None], "{outputs:?}");
+    let shown: usize = outputs.iter().map(|output| output.matches("bss_").count()).sum();
     assert_eq!(shown, 1, "one of them shows the tokens");
 }
 
@@ -56,19 +63,16 @@ async fn the_server_stops_in_time_though_the_database_hangs(database: Database) 
     server.site().apply(&[user_event(1, "a")]).await;
     let lock = database.hold_writers_lock().await;
     let site = server.site();
-    let waiting = tokio::spawn(async move { site.try_send(site.post_request(BATCH, "{\"events\":[]}")).await.is_ok() });
-    let site = server.site();
     let stuck = tokio::spawn(async move {
         let batch = json!({"events": [user_event(2, "b")]}).to_string();
         site.try_send(site.post_request(BATCH, batch)).await.map(|answer| answer.status)
     });
-    tokio::time::sleep(Duration::from_millis(300)).await;
+    server.queued(1).await;
     let begin = Instant::now();
     server.terminate();
-    let status = server.wait(Duration::from_secs(15)).await;
+    let status = server.wait(SOON).await;
     assert!(status.is_some(), "it still runs {:?} after SIGTERM, with 2 seconds of grace", begin.elapsed());
     drop(lock);
-    assert!(waiting.await.unwrap());
     assert!(!matches!(stuck.await.unwrap(), Ok(200)));
 }
 
@@ -116,11 +120,11 @@ async fn a_revoked_batch_does_not_shift_the_answers_of_others(database: Database
     };
     // The first keeps the writer busy, so that the next two meet in the queue.
     let first = send(&other, 2..3);
-    tokio::time::sleep(Duration::from_millis(300)).await;
+    server.queued(1).await;
     let refused = send(&revoked, 2..5);
-    tokio::time::sleep(Duration::from_millis(300)).await;
+    server.queued(2).await;
     let stored = send(&other, 3..5);
-    tokio::time::sleep(Duration::from_millis(300)).await;
+    server.queued(3).await;
     lock.rollback().await.unwrap();
     assert_eq!(first.await.unwrap().outcomes(), ["applied"]);
     refused.await.unwrap().problem(401, "unauthorized");
@@ -218,14 +222,7 @@ async fn the_duration_in_the_log_is_a_number() {
     let database = Database::sqlite();
     let server = Server::start(&database).await;
     server.site().post_event("user_created", &user(1, "a")).await;
-    // A thread of its own writes the log, so the line may come after the answer.
-    let received = loop {
-        let messages = server.log_messages();
-        if let Some(received) = messages.into_iter().find(|message| message["outcome"] == "applied") {
-            break received;
-        }
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    };
+    let received = server.logged(|message| message["outcome"] == "applied").await;
     assert!(received["duration_ms"].is_number(), "{received}");
 }
 

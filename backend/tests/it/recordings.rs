@@ -141,7 +141,7 @@ async fn recorded_requests_become_records(database: Database) {
 }
 
 async fn the_log_tells_of_each_event_and_of_nobody(database: Database) {
-    let server = Server::start(&database).await;
+    let mut server = Server::start(&database).await;
     let answers = replay(&server).await;
     // Refused ones are logged too, and are as personal.
     let secret = "Confidential Person";
@@ -151,9 +151,7 @@ async fn the_log_tells_of_each_event_and_of_nobody(database: Database) {
     broken["timecreated"] = json!(secret);
     server.site().send_batch(&[at(1, "user_created", broken)]).await;
     let tokens = server.tokens().clone();
-    server.terminate();
-    let mut server = server;
-    server.wait(Duration::from_secs(30)).await.expect("the server stops");
+    server.end().await;
 
     let messages = server.log_messages();
     for (request, answer) in recording().iter().zip(&answers) {
@@ -195,15 +193,15 @@ async fn an_event_has_its_message_though_the_sender_went_away(database: Database
             body.len()
         ))
         .await;
-    tokio::time::sleep(Duration::from_millis(500)).await;
+    server.queued(1).await;
     drop(connection);
+    // For the server to notice. Were this too short, the sender would go away later.
     tokio::time::sleep(Duration::from_millis(500)).await;
     lock.rollback().await.unwrap();
     // What comes after it in the queue is answered after it is stored.
     server.site().apply(&[user_event(3, "a")]).await;
     assert_eq!(database.count("SELECT count(*) FROM events").await, 3, "it was stored all the same");
-    server.terminate();
-    server.wait(Duration::from_secs(30)).await.expect("the server stops");
+    server.end().await;
     let received = |message: &&Value| message["message"].as_str().is_some_and(|text| text.starts_with("📥 Received"));
     assert_eq!(server.log_messages().iter().filter(received).count(), 3);
 }

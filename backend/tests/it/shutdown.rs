@@ -12,6 +12,7 @@ use crate::support::{
     load::{LastUser, Load},
     random::Random,
     raw::RawConnection,
+    wait::{SOON, until},
 };
 
 on_both_databases!(
@@ -47,9 +48,9 @@ async fn sigterm_under_load_loses_nothing(database: Database) {
         // An init system sends TERM, a person at a terminal INT.
         server.signal(if round == 0 { Signal::INT } else { Signal::TERM });
         while !is_not_ready(&anybody).await {
-            assert!(begin.elapsed() < Duration::from_secs(10), "it says that it is ready while it stops");
+            assert!(begin.elapsed() < SOON, "it says that it is ready while it stops");
         }
-        let status = server.wait(Duration::from_secs(11)).await.expect("it ends within the grace time of 10 seconds");
+        let status = server.wait(SOON).await.expect("it ends within the grace time of 10 seconds");
         assert_eq!(status.code(), Some(0), "{}", server.log());
         let sent = load.end().await;
         for answer in &sent.refused {
@@ -62,41 +63,43 @@ async fn sigterm_under_load_loses_nothing(database: Database) {
     }
 }
 
-/// A request whose body never ends.
-fn half_a_request(token: &str) -> String {
-    format!(
+/// A request whose body never ends, and that the server has begun to read.
+async fn dawdle(server: &Server) -> RawConnection {
+    let token = server.site_token();
+    let head = format!(
         "POST {BATCH} HTTP/1.1\r\nHost: x\r\nX-Moodle-Token: {token}\r\nContent-Type: application/json\r\n\
-         Content-Length: 1000\r\n\r\n{{\"events\":"
-    )
+         Content-Length: 1000\r\nExpect: 100-continue\r\n\r\n"
+    );
+    let mut connection = RawConnection::open(server.address).await;
+    connection.write(head).await;
+    let goes_on = connection.read().await;
+    assert!(goes_on.starts_with("HTTP/1.1 100 "), "{goes_on}");
+    connection.write("{\"events\":").await;
+    connection
 }
 
 async fn a_client_that_dawdles_does_not_hold_up_the_end(database: Database) {
     let mut server = Server::start_with(&database, &GRACE).await;
     server.site().apply(&[user_event(1, "a")]).await;
-    let token = server.tokens().site.clone();
-    let mut dawdling = RawConnection::open(server.address).await;
-    dawdling.write(half_a_request(&token)).await;
+    let _dawdling = dawdle(&server).await;
     let mut silent = RawConnection::open(server.address).await;
     silent.write("GET /api/v1/he").await;
-    tokio::time::sleep(Duration::from_millis(200)).await;
     let begin = Instant::now();
     server.terminate();
-    let status = server.wait(Duration::from_secs(6)).await.expect("it ends after the grace time of 2 seconds");
+    let status = server.wait(SOON).await.expect("it ends after the grace time of 2 seconds");
     assert_eq!(status.code(), Some(0), "{}", server.log());
     eprintln!("it took {:?}", begin.elapsed());
     assert_eq!(database.count("SELECT count(*) FROM events").await, 1);
 }
 
 async fn a_second_signal_ends_it_at_once(database: Database) {
-    let mut server = Server::start(&database).await;
-    let token = server.tokens().site.clone();
-    let mut dawdling = RawConnection::open(server.address).await;
-    dawdling.write(half_a_request(&token)).await;
-    tokio::time::sleep(Duration::from_millis(500)).await;
+    let mut server = Server::start_with(&database, &[("BACKEND_SYNC_SHUTDOWN__GRACE_SECONDS", "60")]).await;
+    let _dawdling = dawdle(&server).await;
     server.terminate();
+    server.logged(|line| line["message"].as_str().is_some_and(|text| text.starts_with("stopping: "))).await;
     assert!(server.wait(Duration::from_millis(500)).await.is_none(), "it waits for the request under way");
     server.terminate();
-    let status = server.wait(Duration::from_secs(2)).await.expect("it ends at once");
+    let status = server.wait(SOON).await.expect("it ends at once");
     assert_eq!(status.code(), Some(1));
 }
 
@@ -117,15 +120,13 @@ async fn a_full_queue_sends_away(database: Database) {
         let site = site.clone();
         async move { site.post(BATCH, batch_of(5_000_000, 2)).await }
     });
-    tokio::time::sleep(Duration::from_millis(500)).await;
-    assert!(!waiting.is_finished(), "it waits for the lock");
+    server.queued(1).await;
 
     // Half of a second large one has no room. The answer comes at once, and says when to come again.
-    let begin = Instant::now();
     let refused = site.post(BATCH, batch_of(4_000_000, 3)).await;
     refused.problem(503, "queue_full");
     assert!(refused.header("retry-after").unwrap().parse::<u64>().unwrap() >= 1);
-    assert!(begin.elapsed() < Duration::from_secs(2), "{:?}", begin.elapsed());
+    assert!(!waiting.is_finished(), "it still waits for the lock");
     // Readers do not suffer.
     assert_eq!(server.reader().read("/api/v1/users/moodle:1").await["username"], "before");
     assert_eq!(server.anonymous().get("/api/v1/health/ready").await.status, 200);
@@ -151,18 +152,17 @@ async fn a_database_that_goes_away_comes_back(database: Database) {
                 )
                 .await;
             let event = at(round, "user_updated", user(1, &round.to_string()));
-            let mut tries = 0;
-            loop {
+            let taken = until("it finds back to the database", async || {
                 let answer = site.post_batch(std::slice::from_ref(&event)).await;
                 if answer.status == 200 {
-                    // After a lost connection the first try may have been stored without an answer.
-                    assert!(["applied", "duplicate"].contains(&answer.outcomes()[0].as_str()));
-                    break;
+                    return Some(answer);
                 }
                 answer.problem(503, "database_unavailable");
-                tries += 1;
-                assert!(tries < 20, "it does not find back to the database");
-            }
+                None
+            })
+            .await;
+            // After a lost connection the first try may have been stored without an answer.
+            assert!(["applied", "duplicate"].contains(&taken.outcomes()[0].as_str()));
             assert_eq!(reader.read("/api/v1/users/moodle:1").await["username"], round.to_string());
         }
     } else {

@@ -182,7 +182,7 @@ impl Store {
                 execute(&transaction, &sql, values).await?;
             }
         }
-        Ok(transaction.commit().await?)
+        transaction.commit().await
     }
 
     /// Takes the notices to a channel whose sender died, or stood still for as long, until `until`.

@@ -129,7 +129,7 @@ impl AlertTurn {
 
     /// Makes it so.
     pub async fn commit(self) -> Result<(), StoreError> {
-        Ok(self.transaction.commit().await?)
+        self.transaction.commit().await
     }
 
     async fn raise(&self, finding: Finding, writing: &Writing<'_>) -> Result<Row, StoreError> {

@@ -9,12 +9,12 @@ use crate::{
     clock::Timestamp,
     limits,
     model::{Id, ItemState, Kind, RecordKey},
-    store::{Store, StoreError, bulk, pool::Transaction},
+    store::{Store, StoreError, bulk},
 };
 
-/// Makes what waits for these records pending: they have arrived at the destination. In the transaction that says so.
+/// Makes what waits for these records pending: they have arrived at the destination.
 pub(super) async fn release_waiting(
-    transaction: &Transaction,
+    connection: &impl ConnectionTrait,
     destination: &str,
     arrived: &[RecordKey],
     now: Timestamp,
@@ -28,7 +28,7 @@ pub(super) async fn release_waiting(
             );
             let mut values: Vec<Value> = vec![destination.into(), site_id.into(), kind.as_str().into()];
             values.extend(list.into_iter().map(|id| Value::from(id.0)));
-            make_pending(transaction, destination, &condition, values, Delivered::Trusted, now, None).await?;
+            make_pending(connection, destination, &condition, values, Delivered::Trusted, now, None).await?;
         }
     }
     Ok(())
@@ -130,21 +130,21 @@ pub(super) async fn demand(
 }
 
 impl Store {
-    /// Releases parked items whose reason is gone already; only these, or all. Needed when the other record arrived while they
-    /// were being parked. Returns how many.
+    /// Releases items that wait for what has arrived already; only these, or all. Needed when that arrived while they were being
+    /// settled. Returns how many.
     pub async fn release_in_vain(
         &self,
         destination: &str,
         only: Option<&[RecordKey]>,
         now: Timestamp,
     ) -> Result<u64, StoreError> {
-        let parked = " AND state = 'parked' AND EXISTS (SELECT 1 FROM sync_items other \
+        let in_vain = " AND waits_id IS NOT NULL AND state IN ('parked', 'synced') AND EXISTS (SELECT 1 FROM sync_items other \
                       WHERE other.destination = sync_items.destination AND other.site_id = sync_items.site_id \
                       AND other.kind = sync_items.waits_kind AND other.moodle_id = sync_items.waits_id \
                       AND other.remote_id IS NOT NULL)";
         let mut released = 0;
         let Some(only) = only else {
-            let (condition, values) = ("destination = ?".to_owned() + parked, vec![destination.into()]);
+            let (condition, values) = ("destination = ?".to_owned() + in_vain, vec![destination.into()]);
             let keys =
                 make_pending(&self.write.patient(), destination, &condition, values, Delivered::Trusted, now, None)
                     .await?;
@@ -153,7 +153,7 @@ impl Store {
         for ((kind, site_id), ids) in by_kind_and_site(only) {
             for list in bulk::key_lists(&ids) {
                 let (condition, values) = among(destination, kind, site_id, list);
-                let condition = condition + parked;
+                let condition = condition + in_vain;
                 let keys =
                     make_pending(&self.write, destination, &condition, values, Delivered::Trusted, now, None).await?;
                 released += keys.len() as u64;

@@ -105,9 +105,11 @@ impl Store {
         let arrived: Vec<RecordKey> = settled.iter().filter(|settled| arrived(settled)).map(|s| s.item.key).collect();
         release_waiting(&transaction, destination, &arrived, now).await?;
         transaction.commit().await?;
-        // What they wait for may have arrived before they were parked, and then its success did not see them.
-        let parked = settled.iter().filter(|settled| matches!(settled.state, SettledState::Parked { .. }));
-        let keys: Vec<RecordKey> = parked.map(|settled| settled.item.key).collect();
+        // Two workers may settle at once an item that arrives and one that waits for it, and neither sees what the other has not
+        // committed. So both look again after their commit: whoever comes last sees the other.
+        release_waiting(&self.write, destination, &arrived, now).await?;
+        let waiting = settled.iter().filter(|settled| waits(settled));
+        let keys: Vec<RecordKey> = waiting.map(|settled| settled.item.key).collect();
         if !keys.is_empty() {
             self.release_in_vain(destination, Some(&keys), now).await?;
         }
@@ -145,6 +147,11 @@ impl Store {
 /// Whether the record is at the destination for the first time, or under a new id.
 fn arrived(settled: &Settled) -> bool {
     matches!(&settled.state, SettledState::Synced { remote_id: Some(id), .. } if settled.item.remote_id.as_ref() != Some(id))
+}
+
+/// Whether another record's arrival changes what becomes of it.
+fn waits(settled: &Settled) -> bool {
+    matches!(settled.state, SettledState::Parked { .. } | SettledState::Synced { waits_for: Some(_), .. })
 }
 
 fn row(destination: &str, lease: &str, settled: &Settled, now: Timestamp, repeat_ms: i64) -> ActiveModel {

@@ -2,10 +2,9 @@
 
 use std::time::{Duration, Instant};
 
-use rustix::process::Resource;
-
 use crate::{
     fault::{Doing, Fault, Group, Kind, Need},
+    server::Limit,
     world::{World, size},
 };
 
@@ -68,12 +67,12 @@ impl Fault for FileSizeLimit {
         Box::pin(async {
             self.since = Some(Instant::now());
             self.limit = size(&world.database("-wal")).max(size(&world.database(""))) + self.free;
-            world.server.limit(Resource::Fsize, self.limit)
+            world.server.limit(Limit::FileSize, self.limit)
         })
     }
 
     fn end<'a>(&'a mut self, world: &'a World) -> Doing<'a, ()> {
-        Box::pin(async { world.server.unlimit(Resource::Fsize) })
+        Box::pin(async { world.server.unlimit(Limit::FileSize) })
     }
 
     fn seen<'a>(&'a mut self, world: &'a World) -> Doing<'a, Option<String>> {

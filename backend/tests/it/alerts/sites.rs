@@ -1,12 +1,11 @@
 //! What goes wrong with sites, tokens and the machine.
 
-use std::time::Duration;
-
 use super::{Receivers, begin_alone, looks, now, open};
 use crate::support::{
     Database, Server,
     events::{at, user},
     server::{SITE, run, run_json},
+    wait::until,
 };
 
 on_both_databases!(
@@ -80,15 +79,13 @@ async fn a_token_that_has_ended_is_refused(database: Database) {
     let server = Server::start(&database).await;
     let site = run_json(&database, &["site", "rotate-token", SITE, "--expires", "1", "--json"]);
     let api = run_json(&database, &["token", "add", "brief", "--scope", "operate", "--expires", "1", "--json"]);
-    let end = now() + 5_000;
+    let end = now() + 10_000;
     database.execute(&format!("UPDATE tokens SET expires_at = {end} WHERE expires_at IS NOT NULL")).await;
     let sender = server.site_with(site["token"].as_str().unwrap());
     let operator = server.reader_with(api["token"].as_str().unwrap());
     sender.apply(&[at(1, "user_created", user(3, "ann"))]).await;
     assert_eq!(operator.get("/api/v1/alerts").await.status, 200);
-    while now() <= end {
-        tokio::time::sleep(Duration::from_millis(50)).await;
-    }
+    until("their end", async || (now() > end).then_some(())).await;
     // The site is remembered, and refused all the same.
     sender.apart().post_batch(&[at(2, "user_created", user(4, "ben"))]).await.problem(401, "unauthorized");
     operator.get("/api/v1/alerts").await.problem(401, "unauthorized");

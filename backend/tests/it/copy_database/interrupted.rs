@@ -5,6 +5,8 @@ use std::{
     time::Duration,
 };
 
+use sea_orm::{ConnectionTrait, TransactionTrait};
+
 use super::{copied, copy_command, fill, not_copied, pair, text};
 use crate::{
     delivery::until,
@@ -16,14 +18,15 @@ const USERS: i64 = 3_000;
 /// Those of one event after another in each step.
 const STEP: u32 = 100;
 
-/// Keeps PostgreSQL busy at this event, so that the copy is in the middle of a step for that long.
+/// At this event PostgreSQL waits for a lock that the test holds, so that the copy is in the middle of a step for that long.
 const STOP_AT: i64 = 1_450;
 
 async fn stop_at_an_event(destination: &Database) {
     assert!(run(destination, &["migrate"]).status.success());
     destination
         .execute(
-            "CREATE FUNCTION dawdle() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN PERFORM pg_sleep(3); RETURN NEW; END'",
+            "CREATE FUNCTION dawdle() RETURNS trigger LANGUAGE plpgsql SET lock_timeout = 0 AS \
+             'BEGIN PERFORM pg_advisory_xact_lock(1); RETURN NEW; END'",
         )
         .await;
     let trigger = format!(
@@ -63,6 +66,8 @@ async fn killed_in_the_middle_of_a_step() {
     fill(&source, USERS).await;
     stop_at_an_event(&destination).await;
     let schema_before = schema(&destination).await;
+    let lock = destination.connect().await.begin().await.unwrap();
+    lock.execute_unprepared("SELECT pg_advisory_xact_lock(1)").await.unwrap();
     let copying = copy_command(&source, &destination, STEP).stderr(Stdio::null()).spawn().unwrap();
     let whole_steps = STOP_AT - STOP_AT % i64::from(STEP);
     until("the copy is at that event", async || {
@@ -72,6 +77,7 @@ async fn killed_in_the_middle_of_a_step() {
     })
     .await;
     kill(copying);
+    lock.rollback().await.unwrap();
     destination.execute("DROP TRIGGER dawdle ON events").await;
     assert_eq!(destination.count("SELECT count(*) FROM events").await, whole_steps, "no half of a step");
 

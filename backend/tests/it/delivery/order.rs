@@ -1,12 +1,13 @@
 //! What arrives before what it needs, waits for it, says so, and is released by it.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use serde_json::json;
+use sea_orm::{ConnectionTrait, TransactionTrait};
+use serde_json::{Value, json};
 
 use super::{assert_conserved, item, reason, rest, start, start_with, until, with};
 use crate::support::{
-    Database, ZohoSimulator,
+    Database, Server, ZohoSimulator,
     events::{at, course, enrolment, grade, user},
 };
 
@@ -18,12 +19,15 @@ on_both_databases!(
     only_who_is_enrolled_is_delivered,
 );
 
-/// Longer than everything takes that could release it by polling.
-const RELEASE: Duration = Duration::from_secs(1);
+/// Fails when something was released only by the round that comes each minute.
+fn assert_nothing_waited_in_vain(server: &Server) {
+    let rounds = server.log_messages().into_iter().filter(|line| line["message"] == "released what waited in vain");
+    assert_eq!(rounds.collect::<Vec<_>>(), Vec::<Value>::new());
+}
 
 async fn what_comes_before_its_user_waits_and_is_released(database: Database) {
     let zoho = ZohoSimulator::start_set_up().await;
-    let server = start(&database, &zoho).await;
+    let mut server = start(&database, &zoho).await;
     let site = server.site();
     site.apply(&[
         at(1, "course_created", course(2, "bio")),
@@ -43,18 +47,52 @@ async fn what_comes_before_its_user_waits_and_is_released(database: Database) {
 
     site.apply(&[at(4, "user_created", user(3, "ann"))]).await;
     let contact = until("the contact", async || zoho.records("Contacts").await.pop()).await;
-    let since = Instant::now();
     rest(&database).await;
-    assert!(
-        since.elapsed() < RELEASE + Duration::from_secs(4),
-        "released by the contact's success: {:?}",
-        since.elapsed()
-    );
     let grades = zoho.records("Moodle_Grades").await;
     assert_eq!(with(&grades, "Moodle_Grade_Key", "moodle:3:4")["Contact"]["id"], contact["id"]);
     assert_eq!(zoho.records("Moodle_Enrolments").await.len(), 1);
     assert_conserved(&database);
-    server.stop().await;
+    server.end().await;
+    assert_nothing_waited_in_vain(&server);
+}
+
+/// Two transactions do not see each other: the one that says that a person has arrived takes long to commit, and meanwhile an
+/// enrolment is parked because of that person. Not on SQLite, which has one transaction at a time.
+#[tokio::test]
+async fn what_is_parked_while_its_user_arrives_is_released() {
+    let Some(database) = Database::postgres().await else { return eprintln!("skipped: set TEST_POSTGRES_URL") };
+    let zoho = ZohoSimulator::start_set_up().await;
+    let mut server = start(&database, &zoho).await;
+    let site = server.site();
+    site.apply(&[at(1, "course_created", course(2, "bio"))]).await;
+    rest(&database).await;
+    database
+        .execute(
+            "CREATE FUNCTION dawdle() RETURNS trigger LANGUAGE plpgsql SET lock_timeout = 0 AS \
+             'BEGIN PERFORM pg_advisory_xact_lock(1); RETURN NULL; END'",
+        )
+        .await;
+    database
+        .execute(
+            "CREATE CONSTRAINT TRIGGER dawdle AFTER UPDATE ON sync_items DEFERRABLE INITIALLY DEFERRED FOR EACH ROW \
+             WHEN (NEW.kind = 'user' AND NEW.state = 'synced') EXECUTE FUNCTION dawdle()",
+        )
+        .await;
+    let commits = database.connect().await.begin().await.unwrap();
+    commits.execute_unprepared("SELECT pg_advisory_xact_lock(1)").await.unwrap();
+    site.apply(&[at(2, "user_created", user(3, "ann"))]).await;
+    let waiting = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted";
+    until("the commit dawdles", async || (database.count(waiting).await == 1).then_some(())).await;
+    site.apply(&[at(3, "user_enrolled", enrolment(5, 3, 2))]).await;
+    until("it is parked", async || (item(&database, "enrolment", 5).await.0 == "parked").then_some(())).await;
+    // For the look that follows the parking: it is not to see the person. Were this too short, the test would see less.
+    tokio::time::sleep(Duration::from_millis(500)).await;
+    commits.commit().await.unwrap();
+    rest(&database).await;
+    assert_eq!(item(&database, "enrolment", 5).await.0, "synced");
+    assert_eq!(zoho.records("Moodle_Enrolments").await.len(), 1);
+    server.end().await;
+    assert_nothing_waited_in_vain(&server);
 }
 
 async fn a_grade_given_anew_is_one_record(database: Database) {

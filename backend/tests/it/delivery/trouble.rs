@@ -58,8 +58,9 @@ async fn a_revoked_token_pauses_and_burns_nothing(database: Database) {
     assert_eq!(item(&database, "user", 4).await.0, "pending");
     let tries = "SELECT count(*) FROM sync_attempts WHERE moodle_id = 4";
     assert_eq!(database.count(tries).await, 0, "no attempt is burnt");
-    let errors = server.log_messages().into_iter().filter(|message| message["level"] == "ERROR");
-    assert_eq!(errors.count(), 1, "one message");
+    let is_error = |message: &Value| message["level"] == "ERROR";
+    server.logged(is_error).await;
+    assert_eq!(server.log_messages().iter().filter(|message| is_error(message)).count(), 1, "one message");
     // Repaired in Zoho, it goes on by itself.
     zoho.change(json!({"revoked": false})).await;
     rest(&database).await;

@@ -14,10 +14,10 @@ use super::{
     expected::{Expected, Key, REFUSED, Wanted},
     history::{FOREIGN_KEY, is_imported},
 };
-use crate::support::{Database, ZohoSimulator};
-
-/// How long the end may take, on a slow machine.
-const PATIENCE: Duration = Duration::from_secs(90);
+use crate::{
+    delivery::BUSY,
+    support::{Database, ZohoSimulator, wait::PATIENCE},
+};
 
 /// After that, the servers are started anew: they may leave Zoho alone for minutes because of what happened.
 const RESTART_AFTER: Duration = Duration::from_secs(4);
@@ -38,12 +38,11 @@ pub(super) async fn pass_time(database: &Database) {
         .await;
 }
 
-/// Waits until nothing is pending or in flight.
+/// Waits until nothing is pending or in flight, nor about to be.
 pub(super) async fn rest(database: &Database, cluster: &Cluster) {
     let (begin, mut restarted) = (Instant::now(), false);
     loop {
-        let busy = "SELECT count(*) FROM sync_items WHERE state IN ('pending', 'in_flight')";
-        if database.count(busy).await == 0 {
+        if database.count(BUSY).await == 0 {
             return;
         }
         if begin.elapsed() > PATIENCE {

@@ -1,7 +1,5 @@
 //! Moments that random tests seldom hit, one by one: a record changes, a process dies or stands still while a call is under way.
 
-use std::time::{Duration, Instant};
-
 use rustix::process::Signal;
 use serde_json::json;
 
@@ -9,22 +7,16 @@ use super::SETTINGS;
 use crate::support::{
     Database, Server, ZohoSimulator,
     events::{at, user},
+    wait,
 };
 
 on_both_databases!(what_changes_during_its_delivery_is_delivered_again, what_a_dead_process_delivered_is_not_trusted);
-
-/// How long each step may take, on a slow machine.
-const PATIENCE: Duration = Duration::from_secs(30);
 
 /// Longer than the lease and what taking over takes.
 const CALL_MS: u64 = 6_000;
 
 async fn until(what: &str, mut look: impl AsyncFnMut() -> bool) {
-    let deadline = Instant::now() + PATIENCE;
-    while !look().await {
-        assert!(Instant::now() < deadline, "in vain: {what}");
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
+    wait::until(what, async || look().await.then_some(())).await;
 }
 
 async fn start(database: &Database, zoho: &ZohoSimulator) -> Server {

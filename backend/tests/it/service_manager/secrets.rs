@@ -5,7 +5,6 @@ use std::{
     os::unix::fs::{MetadataExt, PermissionsExt},
     path::PathBuf,
     process::Child,
-    time::{Duration, Instant},
 };
 
 use serde_json::json;
@@ -13,6 +12,7 @@ use serde_json::json;
 use crate::support::{
     Database, command,
     server::{Tokens, run_json},
+    wait::until,
 };
 
 on_both_databases!(the_first_tokens_go_into_a_file, the_journal_gets_no_tokens);
@@ -41,16 +41,14 @@ impl Service {
 
     /// Its output until it serves.
     async fn started(&mut self) -> String {
-        let deadline = Instant::now() + Duration::from_secs(60);
-        loop {
+        until("it serves", async || {
             let text = fs::read_to_string(&self.journal).unwrap();
-            if text.contains("serving") {
-                return text;
-            }
+            let serves = text.contains("serving");
             let ended = self.child.try_wait().unwrap();
-            assert!(ended.is_none() && Instant::now() < deadline, "{ended:?}\n{text}");
-            tokio::time::sleep(Duration::from_millis(10)).await;
-        }
+            assert!(serves || ended.is_none(), "{ended:?}\n{text}");
+            serves.then_some(text)
+        })
+        .await
     }
 }
 

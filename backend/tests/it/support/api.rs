@@ -1,12 +1,11 @@
 //! Asking the server over HTTP.
 
-use std::{net::SocketAddr, sync::Once, time::Duration};
+use std::{net::SocketAddr, sync::Once};
 
 use reqwest::{Body, Method, RequestBuilder, header::HeaderMap};
 use serde_json::{Value, json};
 
-/// How long an answer may take before the test fails.
-const ANSWER_TIME: Duration = Duration::from_secs(30);
+use super::wait::PATIENCE;
 
 pub(crate) const BATCH: &str = "/api/v1/events/moodle/batch";
 
@@ -37,7 +36,7 @@ pub(crate) fn http_client() -> reqwest::Client {
     static CRYPTOGRAPHY: Once = Once::new();
     // The product's reqwest knows TLS, so that this one wants it too, though it never uses it.
     CRYPTOGRAPHY.call_once(|| rustls::crypto::ring::default_provider().install_default().unwrap());
-    reqwest::Client::builder().tls_certs_only([]).no_proxy().timeout(ANSWER_TIME).build().unwrap()
+    reqwest::Client::builder().tls_certs_only([]).no_proxy().timeout(PATIENCE).build().unwrap()
 }
 
 impl Api {

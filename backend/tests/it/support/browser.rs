@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 
 use reqwest::{Client, RequestBuilder, Response, header::HeaderMap, redirect::Policy};
 
-use super::Server;
+use super::{Server, wait::PATIENCE};
 
 /// Keeps one cookie, follows no redirects, and says where its requests come from as browsers do.
 pub(crate) struct Browser {
@@ -23,7 +23,7 @@ pub(crate) struct Seen {
 impl Browser {
     #[expect(clippy::disallowed_methods, reason = "a client that follows no redirects, for tests")]
     pub(crate) fn new(server: &Server) -> Self {
-        let http = Client::builder().redirect(Policy::none()).build().unwrap();
+        let http = Client::builder().redirect(Policy::none()).timeout(PATIENCE).build().unwrap();
         Self { http, address: server.address, cookie: None }
     }
 

@@ -6,7 +6,6 @@ use std::{
         Arc,
         atomic::{AtomicI64, AtomicU64, Ordering},
     },
-    time::Duration,
 };
 
 use futures_util::future::join_all;
@@ -18,6 +17,7 @@ use super::{
     api::BATCH,
     events::{at, user},
     random::Random,
+    wait::until,
 };
 
 const CLIENTS: usize = 64;
@@ -58,9 +58,9 @@ impl Load {
 
     /// Waits until it is well under way.
     pub(crate) async fn warm_up(&self) {
-        while self.answered.load(Ordering::Relaxed) < WARM && !self.clients.iter().all(JoinHandle::is_finished) {
-            tokio::time::sleep(Duration::from_millis(1)).await;
-        }
+        let is_warm =
+            || self.answered.load(Ordering::Relaxed) >= WARM || self.clients.iter().all(JoinHandle::is_finished);
+        until("the load is under way", async || is_warm().then_some(())).await;
     }
 
     /// Waits until all clients have ended.

@@ -5,11 +5,13 @@ pub(crate) mod browser;
 pub(crate) mod database;
 pub(crate) mod events;
 pub(crate) mod load;
+pub(crate) mod proxy;
 pub(crate) mod random;
 pub(crate) mod raw;
 pub(crate) mod server;
 pub(crate) mod smtp;
 pub(crate) mod thread;
+pub(crate) mod wait;
 pub(crate) mod webhook;
 pub(crate) mod zoho;
 

@@ -1,11 +1,13 @@
 //! HTTP by hand, for what a proper client never sends.
 
-use std::{net::SocketAddr, time::Duration};
+use std::net::SocketAddr;
 
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpStream,
 };
+
+use super::wait::PATIENCE;
 
 /// A connection whose bytes are up to the test.
 pub(crate) struct RawConnection(TcpStream);
@@ -19,17 +21,24 @@ impl RawConnection {
         self.0.write_all(bytes.as_ref()).await.unwrap();
     }
 
-    /// What comes until the server falls silent for a moment or closes; empty when nothing came.
+    /// The next answer; what there is of it when the server closes.
     pub(crate) async fn read(&mut self) -> String {
-        let (mut received, mut buffer) = (Vec::new(), [0; 16 * 1024]);
-        let mut patience = Duration::from_secs(20);
-        while let Ok(Ok(count)) = tokio::time::timeout(patience, self.0.read(&mut buffer)).await {
-            if count == 0 {
-                break;
+        let (mut received, mut buffer) = (String::new(), [0; 16 * 1024]);
+        while !is_whole(&received) {
+            let read = tokio::time::timeout(PATIENCE, self.0.read(&mut buffer)).await.expect("an answer, or the end");
+            match read {
+                Ok(count) if count > 0 => received.push_str(&String::from_utf8_lossy(&buffer[..count])),
+                _ => break,
             }
-            received.extend_from_slice(&buffer[..count]);
-            patience = Duration::from_millis(200);
         }
-        String::from_utf8_lossy(&received).into_owned()
+        received
     }
+}
+
+/// Whether all is there that its head promises.
+fn is_whole(answer: &str) -> bool {
+    let Some((head, body)) = answer.split_once("\r\n\r\n") else { return false };
+    let head = head.to_ascii_lowercase();
+    let length = head.lines().find_map(|line| line.strip_prefix("content-length:")?.trim().parse::<usize>().ok());
+    length.is_none_or(|length| body.len() >= length)
 }

@@ -12,10 +12,12 @@ use std::{
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 
-use super::{Api, Database, api::Credential, random::new_uuid};
-
-/// How long a server may take to start, on a slow machine.
-const START_TIME: Duration = Duration::from_secs(60);
+use super::{
+    Api, Database,
+    api::Credential,
+    random::new_uuid,
+    wait::{PATIENCE, until},
+};
 
 /// What the first start on an empty database printed.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -151,12 +153,24 @@ impl Server {
         std::fs::read_to_string(&self.log).unwrap()
     }
 
-    /// The messages of the log, each as the object that the JSON format writes.
+    /// The messages of the log so far, each as the object that the JSON format writes. A thread of the server's own writes them, so
+    /// the last ones may come later, and the very last may be half there.
     pub(crate) fn log_messages(&self) -> Vec<Value> {
-        self.log()
-            .lines()
-            .map(|line| serde_json::from_str(line).unwrap_or_else(|_| panic!("no JSON: {line}")))
-            .collect()
+        let log = self.log();
+        let whole = log.rfind('\n').map_or("", |end| &log[..end]);
+        whole.lines().map(|line| serde_json::from_str(line).unwrap_or_else(|_| panic!("no JSON: {line}"))).collect()
+    }
+
+    /// Waits for the first message of the log that is this one.
+    pub(crate) async fn logged(&self, wanted: impl Fn(&Value) -> bool) -> Value {
+        until("a message in the log", async || self.log_messages().into_iter().find(&wanted)).await
+    }
+
+    /// Waits until the events of so many requests wait to be stored, or are being stored.
+    pub(crate) async fn queued(&self, requests: usize) {
+        let line = format!("\nbackend_sync_queue_jobs {requests}\n");
+        let look = async || self.reader().get("/metrics").await.text.contains(&line).then_some(());
+        until("the requests wait in the queue", look).await;
     }
 
     /// All that it wrote to standard output so far.
@@ -167,6 +181,10 @@ impl Server {
     /// Asks it to stop, as an init system does.
     pub(crate) fn terminate(&self) {
         self.signal(Signal::TERM);
+    }
+
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id()
     }
 
     pub(crate) fn signal(&self, signal: Signal) {
@@ -193,8 +211,13 @@ impl Server {
 
     /// Asks it to stop and waits until it did.
     pub(crate) async fn stop(mut self) {
+        self.end().await;
+    }
+
+    /// Asks it to stop and waits until it did. Then its log is whole.
+    pub(crate) async fn end(&mut self) {
         self.terminate();
-        let status = self.wait(Duration::from_secs(30)).await.expect("the server stops in time");
+        let status = self.wait(PATIENCE).await.expect("the server stops");
         assert!(status.success(), "{status}: {}", self.log());
     }
 }
@@ -215,7 +238,7 @@ struct Starting {
 impl Starting {
     /// The address from the message `serving`.
     async fn address(&mut self) -> SocketAddr {
-        let deadline = Instant::now() + START_TIME;
+        let deadline = Instant::now() + PATIENCE;
         loop {
             let log = std::fs::read_to_string(&self.log).unwrap();
             let messages = log.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());

@@ -23,7 +23,7 @@ use serde_json::json;
 
 use crate::{
     delivery::rest,
-    support::{Database, Server, ZohoSimulator, api::BATCH, events::user_event},
+    support::{Database, Server, ZohoSimulator, api::BATCH, events::user_event, wait::SOON},
 };
 
 on_both_databases!(a_trace_goes_from_moodle_to_zoho, a_collector_that_is_away_disturbs_nobody);
@@ -80,7 +80,7 @@ async fn a_trace_goes_from_moodle_to_zoho(database: Database) {
     settings.push(("BACKEND_SYNC_TRACING__OTLP_ENDPOINT", format!("http://{address}")));
     settings.push(("BACKEND_SYNC_TRACING__SERVICE_NAME", "college".to_owned()));
     settings.push(("BACKEND_SYNC_TRACING__HEADERS__X-KEY", "pa55".to_owned()));
-    let server = Server::start_with(&database, &settings).await;
+    let mut server = Server::start_with(&database, &settings).await;
 
     let (trace, parent) = ("4bf92f3577b34da6a3ce929d0e0e4736", "00f067aa0ba902b7");
     let site = server.site();
@@ -90,8 +90,9 @@ async fn a_trace_goes_from_moodle_to_zoho(database: Database) {
     assert_eq!(site.send(request).await.outcomes(), ["applied", "applied"]);
     rest(&database).await;
     server.reader().read("/api/v1/users/moodle:1?limit=1").await;
-    let (token, level) = (server.tokens().site.clone(), server.log_messages());
-    server.stop().await;
+    let token = server.tokens().site.clone();
+    server.end().await;
+    let level = server.log_messages();
 
     let spans = spans(&batches, "college");
     let (trace, parent) = (hex::decode(trace).unwrap(), hex::decode(parent).unwrap());
@@ -127,10 +128,9 @@ async fn a_trace_goes_from_moodle_to_zoho(database: Database) {
 }
 
 async fn a_collector_that_is_away_disturbs_nobody(database: Database) {
-    let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-    let endpoint = format!("http://{free}");
     let settings = [
-        ("BACKEND_SYNC_TRACING__OTLP_ENDPOINT", endpoint.as_str()),
+        // A port at which nothing listens, and that nobody is given by chance.
+        ("BACKEND_SYNC_TRACING__OTLP_ENDPOINT", "http://127.0.0.1:1"),
         // A batch is sent as soon as there is something, so that there are many.
         ("OTEL_BSP_SCHEDULE_DELAY", "10"),
     ];
@@ -140,7 +140,7 @@ async fn a_collector_that_is_away_disturbs_nobody(database: Database) {
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
     server.terminate();
-    let status = server.wait(Duration::from_secs(12)).await.expect("it ends within the grace time");
+    let status = server.wait(SOON).await.expect("it ends within the grace time");
     assert_eq!(status.code(), Some(0), "{}", server.log());
     let messages = server.log_messages();
     let warnings: Vec<_> = messages.iter().filter(|line| line["level"] == "WARN" || line["level"] == "ERROR").collect();

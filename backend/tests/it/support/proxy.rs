@@ -8,15 +8,15 @@ use tokio::{
     sync::{Notify, watch},
 };
 
-pub(super) struct Proxy {
+pub(crate) struct Proxy {
     /// The database by way of it.
-    pub(super) url: String,
+    pub(crate) url: String,
     frozen: watch::Sender<bool>,
     freeze: Arc<Notify>,
 }
 
 impl Proxy {
-    pub(super) async fn start(database_url: &str) -> Self {
+    pub(crate) async fn start(database_url: &str) -> Self {
         let (login, place) = database_url.rsplit_once('@').unwrap();
         let (target, name) = place.split_once('/').unwrap();
         let (target, listener) = (target.to_owned(), TcpListener::bind("127.0.0.1:0").await.unwrap());
@@ -32,13 +32,13 @@ impl Proxy {
     }
 
     /// From now on nothing gets through, on old and new connections.
-    pub(super) fn freeze(&self) {
+    pub(crate) fn freeze(&self) {
         self.frozen.send_replace(true);
         self.freeze.notify_waiters();
     }
 
     /// From now on new connections work. The old ones stay silent.
-    pub(super) fn thaw(&self) {
+    pub(crate) fn thaw(&self) {
         self.frozen.send_replace(false);
     }
 }
