@@ -119,7 +119,10 @@ impl App {
         };
         let (tokens, Counters { metrics, activity }) = (Tokens::default(), counters);
         let random = Random::system();
-        let alerts = Arc::new(Alerts::new(config, store.clone(), metrics.clone(), clock.clone(), random.clone())?);
+        let health = writer.health();
+        let alerts =
+            Alerts::new(config, store.clone(), health.clone(), metrics.clone(), clock.clone(), random.clone())?;
+        let alerts = Arc::new(alerts);
         let policy = config.erasure.zoho;
         let keeper = Keeper {
             store: store.clone(),
@@ -132,7 +135,6 @@ impl App {
         let ages = Ages { events, attempts: Some(config.sync.attempts()), activity: activity_age };
         let retention = Retention { store: store.clone(), ages, clock: clock.clone() };
         let due = committed;
-        let health = writer.health();
         let context =
             Context { store, ingest, health, tokens, zoho, activity, metrics, alerts, due, policy, clock, random };
         let context = Arc::new(context);

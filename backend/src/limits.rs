@@ -248,8 +248,25 @@ pub const DRY_RUN_RECORDS: u64 = 200;
 /// Records of a dry run whose differences are shown.
 pub const DRY_RUN_SHOWN: usize = 50;
 
-/// How long a look at what may be wrong may take before another process takes its turn. An audit of a large database takes a minute.
-pub const ALERT_TURN: Duration = Duration::from_secs(2 * 60);
+/// How long a look at what may be wrong may take before another process takes its turn: longer than the audit and all that is read for
+/// the other rules may take together.
+pub const ALERT_TURN: Duration = Duration::from_secs(3 * 60);
+
+/// How long reading for one rule, or for a few that read the same, may take: some milliseconds as a rule. Then the others have their turn.
+pub const ALERT_READ_TIME: Duration = Duration::from_secs(10);
+
+/// How long an audit may take. That of a large database takes a minute.
+pub const AUDIT_TIME: Duration = Duration::from_secs(90);
+
+/// Looks in a row at which a rule could not be judged before that is an alert of its own: one or two happen when the database restarts.
+pub const BLIND_LOOKS: u32 = 3;
+
+/// How long a trial whether the database takes a write may take: longer than [`CONNECTION_WAIT`] and [`LOCK_WAIT`] together, so that
+/// their errors tell why it does not.
+pub const WRITE_TRIAL_TIME: Duration = Duration::from_secs(15);
+
+/// Alerts that ended and wait to be written into a database that takes nothing; more are not kept in memory.
+pub const UNSTORED_ALERTS: usize = 100;
 
 /// An audit that took a second is not repeated before this many have passed, so that it takes a hundredth of the database's time.
 pub const AUDIT_SHARE: u32 = 100;

@@ -182,7 +182,7 @@ impl Problem {
 
     /// The database does not do it: why, and what to do about it.
     fn of_database(error: &StoreError) -> Self {
-        let detail = format!("{} Send the same again after Retry-After seconds.", error.cause().words());
+        let detail = format!("{} Send the same again after Retry-After seconds.", error.cause().sentence());
         Self::with_detail(Code::DatabaseUnavailable, detail)
     }
 

@@ -9,6 +9,7 @@ use crate::{
     app::AppError,
     clock::{Clock, Timestamp},
     config::Config,
+    health::Health,
     limits,
     metrics::Metrics,
     random::Random,
@@ -57,7 +58,7 @@ pub(super) async fn run(config: Config, command: AlertsCommand, clock: Clock) ->
 }
 
 fn alerts(config: &Config, store: &Store, clock: Clock) -> Result<Alerts, CliError> {
-    Ok(Alerts::new(config, store.clone(), Metrics::new(clock.now()), clock, Random::system())
+    Ok(Alerts::new(config, store.clone(), Health::default(), Metrics::new(clock.now()), clock, Random::system())
         .map_err(AppError::from)?)
 }
 

@@ -63,7 +63,7 @@ async fn database(url: &DatabaseUrl, clock: &Clock) -> Vec<(&'static str, Check)
     };
     let writing = match store.try_write(true).await {
         Ok(()) => Ok("an event can be stored".to_owned()),
-        Err(error) => Err(format!("{} ({error})", error.cause().words())),
+        Err(error) => Err(format!("{} ({error})", error.cause().sentence())),
     };
     store.close().await;
     vec![

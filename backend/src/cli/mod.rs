@@ -136,7 +136,7 @@ enum CliError {
     Telemetry(#[from] TelemetryError),
     #[error(transparent)]
     Store(#[from] StoreError),
-    #[error("{} ({})", .0.cause().words(), .0)]
+    #[error("{} ({})", .0.cause().sentence(), .0)]
     TakesNoEvents(StoreError),
     #[error(transparent)]
     Copy(#[from] CopyError),

@@ -3,6 +3,7 @@
 mod activity;
 mod alerts;
 mod bulk;
+mod cause;
 mod connect;
 mod console_sessions;
 pub mod copy;
@@ -29,15 +30,17 @@ mod write;
 
 pub use activity::Activity;
 pub use alerts::{
-    Alert, AlertTurn, ChannelState, ClaimedNotice, CreditSample, Notice, NoticedAlert, Sent, Told, Undelivered,
+    Alert, AlertTurn, ChannelState, ClaimedNotice, CreditSample, EndedAlert, Notice, NoticedAlert, Sent, Told,
+    Undelivered,
 };
+pub use cause::Cause;
 pub use connect::Store;
 pub use console_sessions::ConsoleSession;
 pub use destinations::{DestinationSummary, OPERATOR, Pause, SealedToken};
 pub use disk::Space;
 pub use entity::records::StoredRecord;
 pub use erasure::{Erased, Erasure, ErasureCheck, ErasureRequest, Finding, RemoteRecord};
-pub use error::{Cause, StoreError};
+pub use error::StoreError;
 pub use logs::{AttemptFilter, LOOK_BACK, Log, LogPage, LogPlace};
 pub use measure::PoolUse;
 pub use notices::listener as postgres_warnings;
