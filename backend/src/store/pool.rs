@@ -26,6 +26,7 @@ use super::{
     StoreError,
     error::{Fault, is_of_the_data},
     file::File,
+    notices,
 };
 use crate::limits;
 
@@ -393,12 +394,21 @@ pub(super) struct Transaction {
     lease: tokio::sync::Mutex<Lease>,
 }
 
+/// Writes something into PostgreSQL's log that nobody reads: a transaction that writes nothing waits for no standby.
+const COMMIT_NOTHING: &str = "SELECT pg_logical_emit_message(true, 'backend-sync', '')";
+
 impl Transaction {
     /// Makes it durable. After an error it is not known whether it was.
     pub(super) async fn commit(self) -> Result<(), StoreError> {
         let mut lease = self.lease.into_inner();
+        let mut warnings = notices::warnings();
         lease.execute_unprepared("COMMIT").await?;
         lease.in_transaction = false;
+        // Perhaps it did not wait for the standby to its end. A later commit that did proves that the standby has both.
+        while warnings != notices::warnings() && self.backend == DbBackend::Postgres {
+            warnings = notices::warnings();
+            lease.execute_unprepared(COMMIT_NOTHING).await?;
+        }
         Ok(())
     }
 }
