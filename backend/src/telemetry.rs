@@ -26,7 +26,10 @@ use tracing_subscriber::{
 };
 
 use self::export::Export;
-use crate::config::{Log, LogFormat, Tracing};
+use crate::{
+    config::{Log, LogFormat, Tracing},
+    store,
+};
 
 /// Log and traces cannot start.
 #[derive(Debug, thiserror::Error)]
@@ -79,7 +82,7 @@ pub fn start_to(
     };
     let spans = [trace::TARGET, trace::SHARED].map(|target| (target, LevelFilter::TRACE));
     let traces = export.as_ref().map(|export| export.layer().with_filter(Targets::new().with_targets(spans)));
-    tracing_subscriber::registry().with(lines).with(traces).init();
+    tracing_subscriber::registry().with(lines).with(traces).with(store::postgres_warnings()).init();
     std::panic::set_hook(Box::new(|panic| {
         // The place alone: the message may hold what was being worked on.
         let place = panic.location().map(ToString::to_string).unwrap_or_default();

@@ -13,7 +13,7 @@ use super::{
 use crate::{
     activity::{Counted, subject_site},
     clock::Timestamp,
-    limits::{ALERT_READ_TIME, AUDIT_SHARE, AUDIT_TIME, BLIND_LOOKS},
+    limits::{ALERT_READ_TIME, AUDIT_SHARE, AUDIT_TIME, BLIND_LOOKS, LONGEST_AT_DESTINATION},
     model::{Finding, ItemState, Rule},
     store::{Cause, Conservation, CreditSample, DestinationSummary, StoreError, TokenSummary},
 };
@@ -115,6 +115,7 @@ impl Alerts {
         if let Some(space) = self.database.space() {
             seen.findings.extend(rules::disk(&space, limits));
         }
+        seen.findings.extend(rules::clock(&self.clock.standing()));
         let channels = seen.read(&[Rule::ChannelFailing], ALERT_READ_TIME, self.channels()).await;
         seen.findings.extend(channels.unwrap_or_default().iter().filter_map(rules::channel));
         seen.count_failed(&mut self.memory().blind);
@@ -159,9 +160,9 @@ impl Alerts {
         now: Timestamp,
     ) -> Result<Option<(Conservation, Timestamp)>, StoreError> {
         let name = &summary.name;
-        let due = |memory: &Memory| memory.audits.get(name).is_none_or(|at| *at <= now);
+        let due = |memory: &Memory| memory.audits.get(name).is_none_or(|at| at.is_over(now, LONGEST_AT_DESTINATION));
         // Another process may just have counted.
-        let fresh = summary.audit.is_some_and(|(_, at)| now.since(at) < self.settings.audit());
+        let fresh = summary.audit.is_some_and(|(_, at)| !now.is_past(at, self.settings.audit()));
         if fresh || !due(&self.memory()) {
             return Ok(None);
         }

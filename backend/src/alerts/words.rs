@@ -35,6 +35,7 @@ pub fn title(rule: &str, subject: &str) -> String {
         "look_failed" if subject == "alerts" => "alerts cannot be stored".to_owned(),
         "look_failed" => format!("rule {name} cannot be judged"),
         "channel_failing" => format!("notices by {name} do not arrive"),
+        "clock" => "the time is in doubt".to_owned(),
         other => format!("{other}: {name}"),
     }
 }

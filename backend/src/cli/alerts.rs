@@ -47,7 +47,7 @@ pub(super) enum AlertsCommand {
 }
 
 pub(super) async fn run(config: Config, command: AlertsCommand, clock: Clock) -> Result<(), CliError> {
-    let store = open(&config).await?;
+    let store = open(&config, &clock).await?;
     let result = match command {
         AlertsCommand::List { all, json } => list(&config, &store, clock, all, json).await,
         AlertsCommand::Acknowledge { alert, by } => acknowledge(&store, alert, &by, &clock).await,

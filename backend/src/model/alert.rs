@@ -37,6 +37,8 @@ words! {
         Database = "database",
         /// Whether something is wrong cannot be found out.
         LookFailed = "look_failed",
+        /// The time is not agreed, or a server's clock is wrong.
+        Clock = "clock",
     }
 }
 

@@ -4,6 +4,7 @@ mod activity;
 mod alerts;
 mod bulk;
 mod cause;
+mod clock;
 mod connect;
 mod console_sessions;
 pub mod copy;
@@ -13,9 +14,12 @@ mod entity;
 mod erasure;
 mod error;
 mod file;
+mod future;
 mod health;
+mod lease;
 mod logs;
 mod measure;
+mod notices;
 mod page;
 mod people;
 mod pool;
@@ -23,8 +27,10 @@ mod read;
 mod set_up;
 mod sites;
 mod sync;
+mod transaction;
 mod turns;
 mod url;
+mod versions;
 mod write;
 
 pub use activity::Activity;
@@ -33,6 +39,7 @@ pub use alerts::{
     Undelivered,
 };
 pub use cause::Cause;
+pub use clock::StoredTime;
 pub use connect::Store;
 pub use console_sessions::ConsoleSession;
 pub use destinations::{DestinationSummary, OPERATOR, Pause, SealedToken};
@@ -40,8 +47,10 @@ pub use disk::Space;
 pub use entity::records::StoredRecord;
 pub use erasure::{Erased, Erasure, ErasureCheck, ErasureRequest, Finding, RemoteRecord};
 pub use error::StoreError;
+pub use future::{Extent, FutureTimes, Longest};
 pub use logs::{AttemptFilter, LOOK_BACK, Log, LogPage, LogPlace};
 pub use measure::PoolUse;
+pub use notices::listener as postgres_warnings;
 pub use page::{CourseFilter, EventFilter, Page, PageRequest, Position, RecordFilter, UserFilter};
 pub use people::FoundPerson;
 pub use read::{GradeWithItem, StoredChange, StoredEvent};
@@ -52,6 +61,7 @@ pub use sync::{
     SettledState, TimelineAttempt, TimelineOrder, TimelinePlace,
 };
 pub use url::{DatabaseUrl, InvalidDatabaseUrl};
+pub use versions::FutureVersions;
 pub use write::{NewChange, NewEvent, WriteTransaction};
 
 pub(crate) use entity::records::{RecordTable, completion, course, enrolment, grade, user};

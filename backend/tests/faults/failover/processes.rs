@@ -1,0 +1,163 @@
+//! Several processes of the product on one database, each with senders of its own and a watcher.
+
+use std::{
+    collections::BTreeMap,
+    net::{Ipv4Addr, SocketAddr, TcpListener},
+    path::Path,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use rustix::process::Signal;
+
+use crate::{
+    Failed,
+    book::{Book, Pages},
+    readiness::Watcher,
+    senders::{Senders, Site},
+    server::{Server, Settings},
+    support::random::Random,
+};
+
+/// How many. With four senders each.
+const PROCESSES: usize = 3;
+
+/// Requests that are answered by each before anything happens.
+const WARM: usize = 25;
+
+/// How long a start, or the way to that many answers, may take on a busy machine.
+const PATIENCE: Duration = Duration::from_secs(120);
+
+/// One process and those who talk to it.
+pub(crate) struct Process {
+    pub(crate) server: Server,
+    pub(crate) watcher: Watcher,
+    pub(crate) book: Arc<Book>,
+    senders: Senders,
+}
+
+/// All of them.
+pub(crate) struct Processes(pub(crate) Vec<Process>);
+
+impl Processes {
+    /// Starts them on the database at `url` and lets events in. Returns when each has answered some.
+    pub(crate) async fn start(program: &Path, url: &str) -> Result<Self, Failed> {
+        let first = start_server(program, url)?;
+        let token = until("the first start prints a token", async || first.printed_word("bss_")).await?;
+        let mut servers = vec![first];
+        for _ in 1..PROCESSES {
+            servers.push(start_server(program, url)?);
+        }
+        let mut random = Random::from_seed(getrandom::u64()?);
+        let processes = servers.into_iter().map(|server| {
+            let book = Arc::<Book>::default();
+            let site = Site::new(format!("http://{}", server.address()), token.clone(), Arc::clone(&book));
+            let senders = Senders::start(&Arc::new(site), &mut random);
+            Process { watcher: Watcher::start(server.address()), server, book, senders }
+        });
+        let processes = Self(processes.collect());
+        until("each process stores events", async || {
+            processes.0.iter().all(|process| answered(&process.book) >= WARM).then_some(())
+        })
+        .await?;
+        Ok(processes)
+    }
+
+    /// The seconds after `moment` until each answers 200 to a request that begins after it; waits `time` at most.
+    pub(crate) async fn store_again(&self, moment: Instant, time: Duration) -> Vec<Option<Duration>> {
+        self.each(time, moment, |process| process.book.stored_after(moment)).await
+    }
+
+    /// The same until each says that it is ready.
+    pub(crate) async fn ready_again(&self, moment: Instant, time: Duration) -> Vec<Option<Duration>> {
+        self.each(time, moment, |process| process.watcher.ready_after(moment)).await
+    }
+
+    /// The same until each says that it is not ready.
+    pub(crate) async fn unready(&self, moment: Instant, time: Duration) -> Vec<Option<Duration>> {
+        let said = |process: &Process| {
+            let looks = process.watcher.looks();
+            // A real answer: whoever asks for readiness must be told, and not left waiting.
+            looks.iter().find(|look| look.said == "503" && look.asked > moment).map(|look| look.answered)
+        };
+        self.each(time, moment, said).await
+    }
+
+    async fn each(
+        &self,
+        time: Duration,
+        moment: Instant,
+        seen: impl Fn(&Process) -> Option<Instant>,
+    ) -> Vec<Option<Duration>> {
+        let deadline = Instant::now() + time;
+        loop {
+            let all: Vec<Option<Instant>> = self.0.iter().map(&seen).collect();
+            if all.iter().all(Option::is_some) || Instant::now() > deadline {
+                return all.into_iter().map(|at| at.map(|at| at.saturating_duration_since(moment))).collect();
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    }
+
+    /// How often any of them said that it is ready, asked after `from` and answered before `to`.
+    pub(crate) fn said_ready(&self, from: Instant, to: Instant) -> usize {
+        let looks = self.0.iter().flat_map(|process| process.watcher.looks());
+        looks.filter(|look| look.ready && look.asked > from && look.answered < to).count()
+    }
+
+    /// Requests answered 200 that began after `from` and ended before `to`.
+    pub(crate) fn stored_between(&self, from: Instant, to: Instant) -> usize {
+        let requests = self.0.iter().flat_map(|process| process.book.copy().requests);
+        requests.filter(|request| request.status == Some(200) && request.begun > from && request.ended < to).count()
+    }
+
+    /// How requests failed since then, of all.
+    pub(crate) fn failures_since(&self, moment: Instant) -> String {
+        let mut failures = BTreeMap::<String, usize>::new();
+        for (name, count) in self.0.iter().flat_map(|process| process.book.failures_since(moment)) {
+            *failures.entry(name).or_default() += count;
+        }
+        let words: Vec<String> = failures.iter().map(|(name, count)| format!("{count} × {name}")).collect();
+        if words.is_empty() { "none".to_owned() } else { words.join(", ") }
+    }
+
+    /// Lets the senders come to an end and stops the processes. Returns the books, and what is wrong.
+    pub(crate) async fn end(self) -> Result<(Vec<Pages>, Vec<String>), Failed> {
+        let (mut books, mut wrong) = (Vec::new(), Vec::new());
+        for process in self.0 {
+            process.senders.end().await;
+            wrong.extend(process.server.exits().into_iter().map(|exit| format!("a process ended: {exit:?}")));
+            process.server.stop(Signal::TERM).await?;
+            let pages = process.book.copy();
+            wrong.extend(pages.wrong.iter().cloned());
+            books.push(pages);
+        }
+        Ok((books, wrong))
+    }
+}
+
+fn start_server(program: &Path, url: &str) -> Result<Server, Failed> {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
+    let address: SocketAddr = listener.local_addr()?;
+    drop(listener);
+    let environment = BTreeMap::from([("BACKEND_SYNC_DATABASE_URL".to_owned(), url.to_owned())]);
+    Ok(Server::start(Settings { program: program.to_owned(), address, environment, unprivileged: false }))
+}
+
+fn answered(book: &Book) -> usize {
+    book.copy().requests.iter().filter(|request| request.status == Some(200)).count()
+}
+
+/// Waits until there is something.
+pub(crate) async fn until<T>(what: &str, look: impl AsyncFn() -> Option<T>) -> Result<T, Failed> {
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        if let Some(seen) = look().await {
+            return Ok(seen);
+        }
+        if Instant::now() > deadline {
+            return Err(format!("not within {} s: {what}", PATIENCE.as_secs()).into());
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+}

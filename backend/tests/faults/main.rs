@@ -1,0 +1,113 @@
+//! Breaks the world around the real server, in many ways and combinations, and proves that what was answered 200 is stored.
+//!
+//!     scripts/faults [--seed N] [--combinations N] [--only NAME] [--database sqlite|postgres] [--short]
+//!
+//! Each case starts the real binary on a new database. Senders note in a book what is answered 200, a watcher asks whether the server is
+//! ready, and faults begin and end meanwhile: nothing is mocked. Then the database itself is compared with the book.
+#![allow(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::expect_used,
+    reason = "a program whose output is for people, and that fails by panicking like any test"
+)]
+
+mod book;
+mod case;
+mod clock;
+mod failover;
+mod fault;
+mod mounts;
+mod plan;
+mod postgres;
+mod process;
+mod programs;
+mod readiness;
+mod runner;
+mod senders;
+mod server;
+mod sqlite;
+mod stored;
+mod support;
+mod verdict;
+mod world;
+
+use std::{error::Error, path::PathBuf, process::ExitCode};
+
+use clap::Parser;
+
+use failover::Scenario;
+use world::DatabaseKind;
+
+/// What may go wrong is shown to a person, and ends the case.
+pub(crate) type Failed = Box<dyn Error + Send + Sync>;
+
+/// Starts the real server, breaks the world around it, and proves that what was answered 200 is stored exactly once, that the server works
+/// again by itself when the fault is over, and that readiness tells the truth. Without options: each fault alone, then 20 combinations.
+#[derive(Parser)]
+#[command(name = "scripts/faults")]
+struct Arguments {
+    /// The seed of the first case; the one after it has the next number
+    #[arg(long, value_name = "N")]
+    seed: Option<u64>,
+    /// So many random combinations of faults, and nothing else
+    #[arg(long, value_name = "N")]
+    combinations: Option<usize>,
+    /// Only faults that have NAME in their name; in combinations, those with at least one
+    #[arg(long, value_name = "NAME", default_value = "", hide_default_value = true)]
+    only: String,
+    /// Only on this database
+    #[arg(long, value_enum)]
+    database: Option<DatabaseKind>,
+    /// Each fault alone and for a short time: two minutes at most
+    #[arg(long)]
+    short: bool,
+    /// Cases at the same time [default: twice as many as the machine has processors]
+    #[arg(long, value_name = "N")]
+    jobs: Option<usize>,
+    /// Another binary of the server
+    #[arg(long, value_name = "FILE", default_value = env!("CARGO_BIN_EXE_backend-sync"), hide_default_value = true)]
+    server: PathBuf,
+    /// Instead: three processes on a PostgreSQL with a standby, and a primary or a standby that goes; all scenarios, or this one
+    #[arg(long, value_name = "SCENARIO", value_enum, num_args = 0..)]
+    failover: Option<Vec<Scenario>>,
+    /// List the faults and do nothing
+    #[arg(long)]
+    list: bool,
+    /// scripts/faults passes this; `cargo test` runs this program too, and wants nothing broken
+    #[arg(long, hide = true)]
+    run: bool,
+    /// scripts/faults passes this when the program has namespaces of its own
+    #[arg(long, hide = true)]
+    own_namespaces: bool,
+}
+
+fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    if !arguments.run && !arguments.list {
+        println!("scripts/faults runs this");
+        return ExitCode::SUCCESS;
+    }
+    // Children end with the thread that started them, so that all must live as long as the program.
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => return failed(&error),
+    };
+    let run = async {
+        match &arguments.failover {
+            Some(scenarios) => failover::run(&arguments.server, scenarios).await,
+            None => runner::run(arguments.into()).await,
+        }
+    };
+    match runtime.block_on(run) {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
+        Err(error) => failed(error.as_ref()),
+    }
+}
+
+fn failed(error: &dyn Error) -> ExitCode {
+    eprintln!("error: {error}");
+    ExitCode::FAILURE
+}

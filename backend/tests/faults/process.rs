@@ -1,0 +1,162 @@
+//! What may happen to the server's process.
+
+use std::{
+    fs,
+    time::{Duration, Instant},
+};
+
+use backend_sync::probe;
+use rustix::process::{Pid, Signal};
+use tokio::{net::TcpStream, time::timeout};
+
+use crate::{
+    Failed,
+    fault::{Doing, Fault, Group, Kind},
+    server::Limit,
+    world::World,
+};
+
+pub(crate) fn kinds() -> Vec<Kind> {
+    let kind = |name, group, alone, combined, make| Kind {
+        name,
+        group,
+        needs: &[],
+        alone: Duration::from_secs(alone),
+        combined,
+        make,
+    };
+    vec![
+        kind("kill -9", Group::Server, 5, 100..=3_000, |_| Box::new(Kill { again: false, killed: 0, next: None })),
+        kind("kill -9 again and again", Group::Server, 12, 2_000..=5_000, |_| {
+            Box::new(Kill { again: true, killed: 0, next: None })
+        }),
+        // Longer than every deadline of the server, and as long as a short pause.
+        kind("stopped", Group::Stop, 15, 500..=9_000, |_| Box::new(Stopped)),
+        kind("no file descriptors", Group::Descriptors, 20, 1_000..=6_000, |random| {
+            Box::new(Descriptors { missing: 2 + random.below(4) as usize, limit: 0, idle: None })
+        }),
+        kind("idle connections", Group::Descriptors, 20, 1_000..=6_000, |_| {
+            Box::new(Descriptors { missing: 0, limit: 0, idle: Some(Vec::new()) })
+        }),
+    ]
+}
+
+/// `kill -9`, once or each second.
+struct Kill {
+    again: bool,
+    killed: usize,
+    next: Option<Instant>,
+}
+
+impl Kill {
+    async fn kill(&mut self, world: &World) -> Result<(), Failed> {
+        self.next = Some(Instant::now() + Duration::from_secs(1));
+        let before = world.server.pid();
+        world.server.kill().await?;
+        // There may be none just now.
+        self.killed += usize::from(before.is_some());
+        Ok(())
+    }
+}
+
+impl Fault for Kill {
+    fn begin<'a>(&'a mut self, world: &'a World) -> Doing<'a, ()> {
+        Box::pin(self.kill(world))
+    }
+
+    fn end<'a>(&'a mut self, _: &'a World) -> Doing<'a, ()> {
+        Box::pin(async { Ok(()) })
+    }
+
+    fn seen<'a>(&'a mut self, world: &'a World) -> Doing<'a, Option<String>> {
+        Box::pin(async {
+            if self.again && self.next.is_some_and(|next| Instant::now() > next) {
+                self.kill(world).await?;
+            }
+            Ok((self.killed > 0).then(|| format!("{} process(es) killed", self.killed)))
+        })
+    }
+}
+
+/// SIGSTOP.
+struct Stopped;
+
+impl Fault for Stopped {
+    fn begin<'a>(&'a mut self, world: &'a World) -> Doing<'a, ()> {
+        Box::pin(async { world.server.signal_if_there(Signal::STOP) })
+    }
+
+    fn end<'a>(&'a mut self, world: &'a World) -> Doing<'a, ()> {
+        Box::pin(async { world.server.signal_if_there(Signal::CONT) })
+    }
+
+    fn seen<'a>(&'a mut self, world: &'a World) -> Doing<'a, Option<String>> {
+        Box::pin(async {
+            let Some(pid) = world.server.pid() else { return Ok(None) };
+            let stat = fs::read_to_string(format!("/proc/{}/stat", pid.as_raw_nonzero())).unwrap_or_default();
+            let state = stat.rsplit_once(") ").and_then(|(_, rest)| rest.chars().next());
+            Ok((state == Some('T')).then(|| "/proc state T".to_owned()))
+        })
+    }
+}
+
+/// Open files that the server may have besides, when idle connections take them.
+const ROOM_FOR_IDLE: usize = 100;
+
+/// How long a connection may take.
+const CONNECTS: Duration = Duration::from_millis(500);
+
+/// No file descriptors are left.
+struct Descriptors {
+    /// How many fewer than it has now it may have: those that are open stay so.
+    missing: usize,
+    limit: u64,
+    /// Connections that take them and say nothing.
+    idle: Option<Vec<TcpStream>>,
+}
+
+fn open_files(pid: Pid) -> Result<usize, Failed> {
+    let files = fs::read_dir(format!("/proc/{}/fd", pid.as_raw_nonzero()))?;
+    Ok(files.count())
+}
+
+impl Fault for Descriptors {
+    fn begin<'a>(&'a mut self, world: &'a World) -> Doing<'a, ()> {
+        Box::pin(async {
+            let open = world.server.pid().and_then(|pid| open_files(pid).ok()).unwrap_or(40);
+            let room = if self.idle.is_some() { ROOM_FOR_IDLE } else { 0 };
+            self.limit = u64::try_from((open + room).saturating_sub(self.missing))?;
+            world.server.limit(Limit::OpenFiles, self.limit)?;
+            Ok(())
+        })
+    }
+
+    fn end<'a>(&'a mut self, world: &'a World) -> Doing<'a, ()> {
+        Box::pin(async {
+            self.idle = None;
+            world.server.unlimit(Limit::OpenFiles)
+        })
+    }
+
+    fn seen<'a>(&'a mut self, world: &'a World) -> Doing<'a, Option<String>> {
+        Box::pin(async {
+            // Those before a new start are gone.
+            if let Some(idle) = self.idle.as_mut().filter(|idle| idle.len() < 10 * ROOM_FOR_IDLE) {
+                for _ in 0..2 * ROOM_FOR_IDLE {
+                    // Refused while the server starts.
+                    let connected = timeout(CONNECTS, TcpStream::connect(world.server.address())).await;
+                    let Ok(Ok(stream)) = connected else { break };
+                    idle.push(stream);
+                }
+            }
+            let answer = probe::answers(world.server.address(), probe::HEALTH, Duration::from_secs(1)).await;
+            let Some(open) = world.server.pid().and_then(|pid| open_files(pid).ok()) else { return Ok(None) };
+            let full = u64::try_from(open)? >= self.limit;
+            Ok(answer
+                .is_err()
+                .then_some(full)
+                .filter(|full| *full)
+                .map(|_| format!("{open} of {} files open; a new connection is not answered", self.limit)))
+        })
+    }
+}

@@ -1,0 +1,70 @@
+//! The watcher: asks all the time whether the server is ready.
+
+use std::{
+    net::SocketAddr,
+    sync::{Arc, Mutex, PoisonError},
+    time::{Duration, Instant},
+};
+
+use backend_sync::probe::{self, ProbeError};
+use tokio::task::AbortHandle;
+
+/// The rest between two questions.
+const INTERVAL: Duration = Duration::from_millis(200);
+
+/// How long it waits for an answer.
+const ANSWER_TIME: Duration = Duration::from_secs(5);
+
+/// One answer.
+#[derive(Clone, Debug)]
+pub(crate) struct Look {
+    pub(crate) asked: Instant,
+    pub(crate) answered: Instant,
+    pub(crate) ready: bool,
+    /// What else it said: "503", "no answer", …
+    pub(crate) said: String,
+}
+
+/// What was seen. Dropping it ends the watch.
+pub(crate) struct Watcher {
+    looks: Arc<Mutex<Vec<Look>>>,
+    task: AbortHandle,
+}
+
+impl Watcher {
+    pub(crate) fn start(address: SocketAddr) -> Self {
+        let looks = Arc::new(Mutex::new(Vec::new()));
+        let noted = Arc::clone(&looks);
+        let watch = async move {
+            loop {
+                let asked = Instant::now();
+                // A connection of its own each time, as a load balancer's.
+                let result = probe::answers(address, probe::READY, ANSWER_TIME).await;
+                let said = match &result {
+                    Ok(()) => "200".to_owned(),
+                    Err(ProbeError::Status(status)) => status.clone(),
+                    Err(_) => "no answer".to_owned(),
+                };
+                let look = Look { asked, answered: Instant::now(), ready: result.is_ok(), said };
+                noted.lock().unwrap_or_else(PoisonError::into_inner).push(look);
+                tokio::time::sleep(INTERVAL).await;
+            }
+        };
+        Self { looks, task: tokio::spawn(watch).abort_handle() }
+    }
+
+    pub(crate) fn looks(&self) -> Vec<Look> {
+        self.looks.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// When it was first seen ready after `moment`.
+    pub(crate) fn ready_after(&self, moment: Instant) -> Option<Instant> {
+        self.looks().iter().find(|look| look.ready && look.asked > moment).map(|look| look.answered)
+    }
+}
+
+impl Drop for Watcher {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}

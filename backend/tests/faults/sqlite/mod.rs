@@ -1,0 +1,15 @@
+//! What may happen to a SQLite database: its disk, its files, its locks.
+
+mod disk;
+mod files;
+mod io;
+mod lock;
+
+use crate::fault::Kind;
+
+pub(crate) fn kinds() -> Vec<Kind> {
+    [disk::kinds(), io::kinds(), files::kinds(), lock::kinds()].into_iter().flatten().collect()
+}
+
+/// The files of a database.
+pub(crate) const SUFFIXES: [&str; 3] = ["", "-wal", "-shm"];
