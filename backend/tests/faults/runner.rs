@@ -16,6 +16,7 @@ use crate::{
     mounts::Mount,
     plan::Plan,
     programs::Programs,
+    support::random::Random,
     world::DatabaseKind,
 };
 
@@ -27,6 +28,9 @@ const TRIES: usize = 3;
 
 /// The longest that a case may take.
 const CASE_TIME: Duration = Duration::from_secs(240);
+
+/// When a short run begins no more cases.
+const SHORT_TIME: Duration = Duration::from_secs(100);
 
 /// Lines of a failed server's log that are shown.
 const LINES: usize = 15;
@@ -116,6 +120,10 @@ pub(crate) async fn run(options: Options) -> Result<bool, Failed> {
     let mut next_seed = options.seed + tasks.len() as u64;
     let (mut running, mut tally, begun, mut number) = (JoinSet::new(), Tally::default(), Instant::now(), 0);
     while !tasks.is_empty() || !running.is_empty() {
+        if options.short && begun.elapsed() > SHORT_TIME && !tasks.is_empty() {
+            println!("Time is up: {} cases are left out", tasks.len());
+            tasks.clear();
+        }
         while running.len() < options.jobs
             && let Some(task) = tasks.pop_front()
         {
@@ -167,6 +175,13 @@ fn tasks(options: &Options, programs: &Programs) -> VecDeque<Task> {
             }
         }
     }
+    if options.short {
+        // Should the time not be enough, it is not always the same ones that are left out.
+        let mut random = Random::from_seed(options.seed);
+        for last in (1..tasks.len()).rev() {
+            tasks.swap(last, usize::try_from(random.below(last as u64 + 1)).unwrap_or(last));
+        }
+    }
     for number in 0..options.combinations {
         let database = options.databases[number % options.databases.len()];
         tasks.push_back(Task::Combination(database, seed(&tasks)));
@@ -181,7 +196,9 @@ async fn one(programs: &Programs, options: &Options, task: Task) -> (String, Res
             .into_iter()
             .find(|kind| kind.name == name)
             .map(|kind| Plan::alone(kind, database, seed, options.short)),
-        Task::Combination(database, seed) => Some(Plan::combination(available(programs, database), database, seed)),
+        Task::Combination(database, seed) => {
+            Some(Plan::combination(available(programs, database), database, seed, &options.only))
+        }
     };
     let Some(plan) = plan else { return (String::new(), Err("there is no such fault".into())) };
     let text = plan.to_string();
