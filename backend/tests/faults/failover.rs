@@ -27,8 +27,8 @@ const TOO_LATE: Duration = Duration::from_secs(60);
 /// How soon each process must say that it is not ready. Longer than every deadline of the product.
 const UNREADY: Duration = Duration::from_secs(45);
 
-/// How long a primary waits in vain for a dead standby: longer than every deadline of the product.
-const STANDBY_AWAY: Duration = Duration::from_secs(25);
+/// How long a primary or a standby is away: longer than every deadline of the product.
+const AWAY: Duration = Duration::from_secs(25);
 
 /// What happens.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -131,8 +131,9 @@ impl Findings {
         let unready = processes.unready(gone, UNREADY).await;
         self.times("each said 503 to readiness after the primary was gone", &unready, UNREADY);
         let all_unready = Instant::now();
-        // Long enough to see that they go on saying so.
-        tokio::time::sleep(Duration::from_secs(5)).await;
+        // Long enough to see that they go on saying so; what vanishes, until every deadline of the product has passed.
+        let away = if scenario == Scenario::Killed { Duration::from_secs(5) } else { AWAY };
+        tokio::time::sleep(away.saturating_sub(gone.elapsed())).await;
         // The old primary lives on if it only vanished; nobody hears of it any more.
         let _old = cluster.promote().await?;
         let promoted = Instant::now();
@@ -165,7 +166,7 @@ impl Findings {
         let unready = processes.unready(gone, UNREADY).await;
         self.times("each said 503 to readiness after the standby was gone", &unready, UNREADY);
         let all_unready = Instant::now();
-        tokio::time::sleep(STANDBY_AWAY.saturating_sub(gone.elapsed())).await;
+        tokio::time::sleep(AWAY.saturating_sub(gone.elapsed())).await;
         println!("    failures so far: {}", processes.failures_since(gone));
         let back = Instant::now();
         self.wrong_if(processes.said_ready(all_unready, back) > 0, "ready while nothing could be stored");
@@ -189,7 +190,7 @@ impl Findings {
         let gone = Instant::now();
         cluster.standby.as_mut().ok_or("no standby")?.kill()?;
         let mut cancelled = 0;
-        while gone.elapsed() < STANDBY_AWAY {
+        while gone.elapsed() < AWAY {
             if scenario == Scenario::CommitCancelled {
                 cancelled += cluster.primary.sql().value::<i64>(CANCEL).await?;
             }

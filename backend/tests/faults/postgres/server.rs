@@ -3,7 +3,7 @@
 use std::{
     fs::{self, File, OpenOptions},
     net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener},
-    path::{Path, PathBuf},
+    path::PathBuf,
     process::Child,
     time::{Duration, Instant},
 };
@@ -180,7 +180,8 @@ impl Server {
                 // One may have ended by itself.
                 let _ = kill_process(*child, Signal::KILL);
             }
-            let gone = |child: &Pid| !Path::new(&format!("/proc/{}", child.as_raw_nonzero())).exists();
+            // A zombie is gone: nobody asks for what became of it, where the harness is the first process of a namespace.
+            let gone = |child: &Pid| stat(child.as_raw_nonzero().get()).is_none_or(|(state, _)| state == "Z");
             let deadline = Instant::now() + PATIENCE;
             while !children.iter().all(gone) && Instant::now() < deadline {
                 std::thread::sleep(REST);
@@ -274,17 +275,18 @@ const SETTINGS: [&str; 8] = [
 
 /// The processes whose parent it is.
 fn children_of(process: u32) -> Result<Vec<Pid>, Failed> {
-    let mut children = Vec::new();
-    for entry in fs::read_dir("/proc")?.filter_map(Result::ok) {
-        let Some(id) = entry.file_name().to_str().and_then(|name| name.parse::<i32>().ok()) else { continue };
-        let stat = fs::read_to_string(entry.path().join("stat")).unwrap_or_default();
-        // The name in brackets may hold spaces; the state and the parent follow.
-        let parent = stat.rsplit_once(')').and_then(|(_, rest)| rest.split_whitespace().nth(1)?.parse::<u32>().ok());
-        if parent == Some(process) {
-            children.extend(Pid::from_raw(id));
-        }
-    }
-    Ok(children)
+    let names = fs::read_dir("/proc")?.filter_map(Result::ok).map(|entry| entry.file_name());
+    let ids = names.filter_map(|name| name.to_str()?.parse::<i32>().ok());
+    let children = ids.filter(|id| stat(*id).is_some_and(|(_, parent)| parent == process));
+    Ok(children.filter_map(Pid::from_raw).collect())
+}
+
+/// The state of a process, and its parent; `None` when there is no such process.
+fn stat(process: i32) -> Option<(String, u32)> {
+    let stat = fs::read_to_string(format!("/proc/{process}/stat")).ok()?;
+    // The name in brackets may hold spaces.
+    let mut fields = stat.rsplit_once(')')?.1.split_whitespace();
+    Some((fields.next()?.to_owned(), fields.next()?.parse().ok()?))
 }
 
 /// Below 32768, where the kernel takes ports for outgoing connections from: a server that is restarted finds its port free.
