@@ -213,11 +213,16 @@ fn tell(tally: &mut Tally, number: usize, left: usize, task: Task, plan: &str, r
         Task::Combination(_, seed) => ("combination", seed),
     };
     let head = format!("{number} ({left} left), {how}, seed {seed}: {plan}");
+    let repeat = match task {
+        Task::Alone(database, name, seed) => format!("--database {} --only \"{name}\" --seed {seed}", database.word()),
+        Task::Combination(database, seed) => format!("--database {} --combinations 1 --seed {seed}", database.word()),
+    };
+    let head_of_failed = format!("{head}\n             repeat: scripts/faults {repeat}");
     let report = match result {
         Ok(report) => report,
         Err(error) => {
             println!("FAILED   {head}\n         {error}");
-            tally.failed.push(format!("{head}\n             {error}"));
+            tally.failed.push(format!("{head_of_failed}\n             {error}"));
             return true;
         }
     };
@@ -227,7 +232,7 @@ fn tell(tally: &mut Tally, number: usize, left: usize, task: Task, plan: &str, r
         report.problems.iter().for_each(|problem| println!("         * {problem}"));
         let lines = report.log.len().saturating_sub(LINES);
         report.log.iter().skip(lines).for_each(|line| println!("         | {line}"));
-        tally.failed.push(format!("{head}\n             {}", report.problems.join("\n             ")));
+        tally.failed.push(format!("{head_of_failed}\n             {}", report.problems.join("\n             ")));
         return true;
     }
     if report.unseen.is_empty() {
@@ -237,7 +242,7 @@ fn tell(tally: &mut Tally, number: usize, left: usize, task: Task, plan: &str, r
     }
     println!("no bite  {head}\n         {}", report.text);
     if matches!(task, Task::Alone(..)) {
-        tally.failed.push(format!("{head}\n             it was not seen to bite"));
+        tally.failed.push(format!("{head_of_failed}\n             it was not seen to bite"));
         return true;
     }
     tally.uncounted += 1;
