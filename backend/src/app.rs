@@ -28,8 +28,9 @@ use crate::{
     random::Random,
     retention::{Ages, Retention},
     service_manager,
-    store::{Store, StoreError},
+    store::{Longest, Store, StoreError},
     sync::{Destination, Engine, Settings},
+    timekeeper::Timekeeper,
     zoho::{
         client::Client,
         destination::Zoho,
@@ -84,6 +85,7 @@ pub struct App {
     delivery: Option<Engine<Zoho>>,
     keeper: Keeper,
     retention: Retention,
+    timekeeper: Option<Timekeeper>,
     grace: Duration,
 }
 
@@ -92,6 +94,7 @@ impl App {
     pub async fn bind(config: &Config, store: Store, clock: Clock) -> Result<Self, AppError> {
         let listen = |error| AppError::Listen { address: config.listen, error };
         let acceptor = TcpListener::bind(config.listen).into_acceptor().await.map_err(listen)?;
+        let timekeeper = Timekeeper::begin(store.clone(), clock.clone(), Longest::from(config)).await?;
         let address = acceptor.local_addr().first().and_then(|address| address.as_socket_addr().copied());
         let (transaction_events, queue_kib) = (config.ingest.transaction_events.into(), config.ingest.queue_kib);
         let committed = Arc::new(Notify::new());
@@ -119,7 +122,10 @@ impl App {
         };
         let (tokens, Counters { metrics, activity }) = (Tokens::default(), counters);
         let random = Random::system();
-        let alerts = Arc::new(Alerts::new(config, store.clone(), metrics.clone(), clock.clone(), random.clone())?);
+        let health = writer.health();
+        let alerts =
+            Alerts::new(config, store.clone(), health.clone(), metrics.clone(), clock.clone(), random.clone())?;
+        let alerts = Arc::new(alerts);
         let policy = config.erasure.zoho;
         let keeper = Keeper {
             store: store.clone(),
@@ -132,12 +138,12 @@ impl App {
         let ages = Ages { events, attempts: Some(config.sync.attempts()), activity: activity_age };
         let retention = Retention { store: store.clone(), ages, clock: clock.clone() };
         let due = committed;
-        let health = writer.health();
         let context =
             Context { store, ingest, health, tokens, zoho, activity, metrics, alerts, due, policy, clock, random };
         let context = Arc::new(context);
         let address = address.unwrap_or(config.listen);
-        Ok(Self { acceptor, address, context, writer, delivery, keeper, retention, grace: config.shutdown.grace() })
+        let grace = config.shutdown.grace();
+        Ok(Self { acceptor, address, context, writer, delivery, keeper, retention, timekeeper, grace })
     }
 
     /// The address that it really listens on.
@@ -153,13 +159,14 @@ impl App {
 
     /// Answers until `stop` becomes true; then stops accepting, drains the queue, answers what is under way, and returns.
     pub async fn run_until(self, mut stop: watch::Receiver<bool>) -> Result<(), AppError> {
-        let Self { acceptor, address, context, writer, delivery, keeper, retention, grace } = self;
+        let Self { acceptor, address, context, writer, delivery, keeper, retention, timekeeper, grace } = self;
         let reports = service_manager::report(address, Arc::clone(&context), stop.clone());
         let watch = Watch { store: context.store.clone(), health: context.health.clone() };
         let watch = tokio::spawn(watch.run(stop.clone()));
         let writer = tokio::spawn(writer.run());
         let delivery = delivery.map(|engine| tokio::spawn(engine.run(stop.clone())));
-        let upkeep = [tokio::spawn(keeper.run(stop.clone())), tokio::spawn(retention.run(stop.clone()))];
+        let mut upkeep = vec![tokio::spawn(keeper.run(stop.clone())), tokio::spawn(retention.run(stop.clone()))];
+        upkeep.extend(timekeeper.map(|timekeeper| tokio::spawn(timekeeper.run(stop.clone()))));
         let last_used = save_last_used(Arc::clone(&context), stop.clone());
         let activity = save_activity(Arc::clone(&context), stop.clone());
         let alerts = tokio::spawn(Arc::clone(&context.alerts).run(stop.clone()));

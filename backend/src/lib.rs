@@ -15,6 +15,7 @@
 //! - [`tokens`]: sites and tokens as people manage them.
 //! - [`store`]: the database, and the only place with SQL.
 //! - [`model`]: the vocabulary: events, records, versions, outcomes.
+//! - [`timekeeper`]: keeps the time that everything goes by.
 //! - [`service_manager`]: what systemd is told; [`probe`]: asks a server whether it answers.
 //! - [`metrics`]: what Prometheus sees.
 //! - [`activity`], [`limits`], [`clock`], [`http`], [`random`], [`secret`], [`telemetry`]: what all of them need.
@@ -48,5 +49,6 @@ pub mod service_manager;
 pub mod store;
 pub mod sync;
 pub mod telemetry;
+pub mod timekeeper;
 pub mod tokens;
 pub mod zoho;

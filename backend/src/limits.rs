@@ -248,8 +248,25 @@ pub const DRY_RUN_RECORDS: u64 = 200;
 /// Records of a dry run whose differences are shown.
 pub const DRY_RUN_SHOWN: usize = 50;
 
-/// How long a look at what may be wrong may take before another process takes its turn. An audit of a large database takes a minute.
-pub const ALERT_TURN: Duration = Duration::from_secs(2 * 60);
+/// How long a look at what may be wrong may take before another process takes its turn: longer than the audit and all that is read for
+/// the other rules may take together.
+pub const ALERT_TURN: Duration = Duration::from_secs(3 * 60);
+
+/// How long reading for one rule, or for a few that read the same, may take: some milliseconds as a rule. Then the others have their turn.
+pub const ALERT_READ_TIME: Duration = Duration::from_secs(10);
+
+/// How long an audit may take. That of a large database takes a minute.
+pub const AUDIT_TIME: Duration = Duration::from_secs(90);
+
+/// Looks in a row at which a rule could not be judged before that is an alert of its own: one or two happen when the database restarts.
+pub const BLIND_LOOKS: u32 = 3;
+
+/// How long a trial whether the database takes a write may take: longer than [`CONNECTION_WAIT`] and [`LOCK_WAIT`] together, so that
+/// their errors tell why it does not.
+pub const WRITE_TRIAL_TIME: Duration = Duration::from_secs(15);
+
+/// Alerts that ended and wait to be written into a database that takes nothing; more are not kept in memory.
+pub const UNSTORED_ALERTS: usize = 100;
 
 /// An audit that took a second is not repeated before this many have passed, so that it takes a hundredth of the database's time.
 pub const AUDIT_SHARE: u32 = 100;
@@ -274,3 +291,51 @@ pub const NOTICE_DOUBT: Duration = Duration::from_secs(10 * 60);
 
 /// Tries in a row that fail before a channel is said to fail: one or two happen when the other side restarts.
 pub const CHANNEL_FAILURES: u32 = 3;
+
+/// How often the clocks are looked at. A step is believed after a minute at the soonest.
+pub const CLOCK_LOOK: Duration = Duration::from_secs(5);
+
+/// A difference to the clock that we follow up to this is followed at once: its drift, and the time that asking takes.
+pub const CLOCK_DRIFT: Duration = Duration::from_secs(2);
+
+/// How far the clocks of two processes, or of machine and database, may be apart and still be taken for equal. What is written as
+/// "until" may be that much longer than it should be.
+pub const CLOCK_SLACK: Duration = Duration::from_secs(60);
+
+/// How far a site's clock may be ahead of ours: its events' versions would replace all true ones until then. Also how far what Moodle
+/// or Zoho say of the time may be off and still agree: an event was read a while before it arrived. And how far our time, being ahead,
+/// is corrected by going slower.
+pub const CLOCK_AHEAD: Duration = Duration::from_secs(10 * 60);
+
+/// Our time, being ahead, goes slower by one part in so many.
+pub const CLOCK_SLOWER: u32 = 10;
+
+/// How long a step must last that a second source agrees with: longer than a clock is wrong by mistake while it is being set.
+pub const CLOCK_STEP_AGREED: Duration = Duration::from_secs(60);
+
+/// How long a step must last that nobody else says anything about, as after a machine has slept.
+pub const CLOCK_STEP_ALONE: Duration = Duration::from_secs(5 * 60);
+
+/// A time this far ahead of the last one that was agreed needs a second source or a person: it would make old what is not.
+pub const CLOCK_FAR: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// How long a second source must agree with such a time.
+pub const CLOCK_FAR_AGREED: Duration = Duration::from_secs(15 * 60);
+
+/// How long it counts what somebody said of the time.
+pub const CLOCK_SAID: Duration = Duration::from_secs(60 * 60);
+
+/// Sites whose word on the time is kept.
+pub const CLOCK_SITES: usize = 100;
+
+/// How often the last time seen is written down, and times are looked for that lie too far ahead.
+pub const LAST_SEEN_INTERVAL: Duration = Duration::from_secs(60);
+
+/// The longest turn of any kind: half of [`PRUNE_INTERVAL`].
+pub const LONGEST_TURN: Duration = PRUNE_INTERVAL;
+
+/// The longest that is waited for anything at a destination, and the longest life of an access token: an hour as a rule.
+pub const LONGEST_AT_DESTINATION: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// The longest wait before an item is tried again; see `sync::backoff`.
+pub const LONGEST_RETRY: Duration = Duration::from_secs(10 * 60);

@@ -114,12 +114,12 @@ impl Reporter {
         }
         if !self.context.health.writer.is_stuck(self.patience) {
             let illness = tokio::time::timeout(self.interval, self.context.health.look(&self.context.store)).await;
-            let illness = illness.unwrap_or(Some(Illness::Database(Cause::Silent)));
+            let illness = illness.unwrap_or(Some(Illness::Database(Cause::Deadline)));
             return illness.map_or(State::Well, |illness| State::Waiting(illness.words()));
         }
         match tokio::time::timeout(self.interval, self.context.store.ping()).await {
             Ok(Ok(())) => State::Stuck("The writer stands still, though the database answers"),
-            Ok(Err(_)) | Err(_) => State::Waiting(Cause::Silent.words().to_owned()),
+            Ok(Err(_)) | Err(_) => State::Waiting(Cause::Deadline.sentence()),
         }
     }
 }

@@ -30,9 +30,11 @@ require_once($CFG->libdir . '/clilib.php');
 use local_backend_sync\local\reasons;
 use local_backend_sync\local\runner;
 use local_backend_sync\local\status;
+use local_backend_sync\local\verdict;
+use local_backend_sync\local\version_reset;
 
 [$options, $unknown] = cli_get_params(
-    ['seconds' => 3600, 'settle-here' => false, 'quiet' => false, 'help' => false],
+    ['seconds' => 3600, 'settle-here' => false, 'reset-versions' => false, 'quiet' => false, 'help' => false],
     ['s' => 'seconds', 'q' => 'quiet', 'h' => 'help']
 );
 if ($unknown || $options['help']) {
@@ -42,6 +44,16 @@ if ($unknown || $options['help']) {
 
 if ($options['settle-here']) {
     runner::settle_here();
+}
+if ($options['reset-versions']) {
+    $verdict = version_reset::run();
+    if (in_array($verdict->level, [verdict::ERROR, verdict::WARNING], true)) {
+        cli_problem($verdict->sentence);
+        exit(1);
+    }
+    if (!$options['quiet']) {
+        cli_writeln($verdict->sentence);
+    }
 }
 \core_php_time_limit::raise();
 $report = runner::run((int)$options['seconds'], true, null, function ($report) use ($options) {

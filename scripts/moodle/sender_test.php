@@ -18,6 +18,7 @@ namespace local_backend_sync\integration;
 
 use local_backend_sync\fixtures\world;
 use local_backend_sync\local\delivery\change;
+use local_backend_sync\local\delivery\clocks;
 use local_backend_sync\local\delivery\failure;
 use local_backend_sync\local\delivery\payload;
 
@@ -188,6 +189,8 @@ final class sender_test extends \basic_testcase {
      */
     public function test_lost_answers(): void {
         mt_srand(7);
+        // Time passes below, and the backend takes nothing of a time that is yet to come.
+        $this->world->clock->now -= 42 * 4000;
         $ids = array_map([$this, 'new_id'], range(1, 20));
         for ($round = 0; $round < 40; $round++) {
             foreach (array_rand($ids, 5) as $i) {
@@ -227,6 +230,25 @@ final class sender_test extends \basic_testcase {
         $response = $this->http->request($url, ['Authorization: Bearer ' . getenv('API_TOKEN')], null);
         $this->assertSame(200, $response->status);
         return json_decode($response->body, true)['items'];
+    }
+
+    /**
+     * While Moodle's clock is a day ahead nothing is stored, and it is known whose clock it is; then sending goes on by itself.
+     */
+    public function test_wrong_clock(): void {
+        $id = $this->new_id();
+        $this->world->put(change::USER, $id, ['firstname' => 'Ann']);
+        $this->world->clock->now += 86400;
+        $report = $this->world->run();
+        $this->assertSame([failure::CLOCK_AHEAD, 1, 0], [$report->failure->reason, $report->requests, $report->rejected]);
+        $this->assertNull($this->held(change::USER, $id));
+        $clocks = new clocks($this->world->memory, $this->world->clock);
+        $this->assertTrue($clocks->differ());
+        $this->assertGreaterThan(0, $clocks->difference());
+        $this->world->clock->now = time();
+        $report = $this->world->run();
+        $this->assertSame([1, true], [$report->sent, $report->recovered]);
+        $this->assert_same(change::USER, $id);
     }
 
     /**

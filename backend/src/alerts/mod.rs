@@ -8,11 +8,17 @@
 //! answer did not come or the process died, is not: it is `unknown`, and its alert is told of anew after
 //! [`crate::limits::NOTICE_DOUBT`], as a reminder. Programs recognise a repetition by its reference, so to them (`format = "json"`)
 //! it is sent again.
+//!
+//! **Each rule fails alone** ([`see`]). What cannot be read is not judged: its alerts stay as they are, and after some looks in a row
+//! that is an alert itself. **What the database cannot take** ([`unstored`]), that it takes nothing first of all, each process tells from
+//! memory.
 
 mod channel;
 mod look;
 mod rules;
+mod see;
 mod send;
+mod unstored;
 mod words;
 
 use std::{
@@ -21,18 +27,20 @@ use std::{
 };
 
 use tokio::{
-    sync::{Notify, watch},
+    sync::{Notify, mpsc, watch},
     task::JoinSet,
 };
 
 use crate::{
     clock::{Clock, Timestamp},
     config::{self, Config},
+    health::Health,
     http::{Http, HttpError},
     limits,
     metrics::Metrics,
+    model::Rule,
     random::Random,
-    store::{ChannelState, DatabaseUrl, Store, StoreError},
+    store::{Cause, ChannelState, DatabaseUrl, Store, StoreError},
     sync::Destination as _,
     zoho::destination::Zoho,
 };
@@ -41,6 +49,7 @@ pub use send::Tried;
 pub use words::title;
 
 use channel::Channel;
+use unstored::Unstored;
 
 /// Watches, and tells.
 pub struct Alerts {
@@ -56,6 +65,10 @@ pub struct Alerts {
     /// Told when there are notices to send.
     wake: Notify,
     memory: Mutex<Memory>,
+    health: Health,
+    unstored: Mutex<Unstored>,
+    /// This process, in words.
+    place: String,
 }
 
 /// What a process remembers between two looks.
@@ -64,6 +77,10 @@ struct Memory {
     /// When the next audit of a destination may be made.
     audits: HashMap<String, Timestamp>,
     pruned_at: Option<Timestamp>,
+    /// At how many looks in a row a rule could not be judged, by the first of those that read the same.
+    blind: HashMap<Rule, u32>,
+    /// How many looks in a row could not be begun or written down although the database takes writes, and why.
+    failed_looks: Option<(u32, Cause)>,
 }
 
 /// A channel, and how it fares.
@@ -89,6 +106,7 @@ impl Alerts {
     pub fn new(
         config: &Config,
         store: Store,
+        health: Health,
         metrics: Metrics,
         clock: Clock,
         random: Random,
@@ -114,21 +132,29 @@ impl Alerts {
             random,
             wake: Notify::new(),
             memory: Mutex::default(),
+            health,
+            unstored: Mutex::default(),
+            place: place(),
         })
     }
 
     /// Looks and sends until `stop` becomes true; then finishes what is being sent.
     pub async fn run(self: Arc<Self>, stop: watch::Receiver<bool>) {
-        let mut tasks = JoinSet::new();
+        let (mut tasks, mut senders) = (JoinSet::new(), Vec::new());
         for number in 0..self.channels.len() {
             let (alerts, stop) = (Arc::clone(&self), stop.clone());
-            // Each on its own, so that one that hangs does not hold up the others.
+            let (sender, unstored) = mpsc::unbounded_channel();
+            senders.push(sender);
+            // Each on its own, so that one that hangs does not hold up the others; nor does a database that hangs hold up what is
+            // told without it.
             tasks.spawn(async move {
                 if let Some(channel) = alerts.channels.get(number) {
-                    alerts.serve(channel, stop).await;
+                    tokio::join!(alerts.serve(channel, stop.clone()), alerts.tell(channel, unstored, stop));
                 }
             });
         }
+        let (alerts, stopping) = (Arc::clone(&self), stop.clone());
+        tasks.spawn(async move { alerts.witness(senders, stopping).await });
         self.watch(stop).await;
         while tasks.join_next().await.is_some() {}
     }
@@ -148,4 +174,10 @@ impl Alerts {
     fn reference(&self) -> String {
         format!("{:016x}{:016x}", self.random.number(), self.random.number())
     }
+}
+
+/// This process, in words that tell it from others on the same database.
+fn place() -> String {
+    let host = rustix::system::uname();
+    format!("process {} on host {}", std::process::id(), host.nodename().to_string_lossy())
 }

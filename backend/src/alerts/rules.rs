@@ -1,11 +1,15 @@
 //! When something is wrong. Each rule judges what was gathered; 0 in the configuration turns it off.
 
+mod clock;
+mod database;
 mod silence;
 #[cfg(test)]
 mod tests;
 
 use std::time::Duration;
 
+pub(super) use clock::clock;
+pub(super) use database::{Blind, blind, database, not_stored};
 pub(super) use silence::{Hours, LONGEST_SILENCE, WEEK, WEEKS, hour, is_quiet};
 
 use super::{

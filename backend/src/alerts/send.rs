@@ -62,28 +62,43 @@ impl Alerts {
 
     /// Sends a claimed notice, and writes down what became of it.
     async fn send(&self, channel: &Channel, notice: &ClaimedNotice) -> Result<(), StoreError> {
-        let result = channel.send(notice, &self.settings.console_url).await;
+        let result = self.try_to_send(channel, notice).await;
         let now = self.clock.now();
+        let sent = match result {
+            Ok(()) => Sent::Arrived,
+            Err(failure) => self.judge(channel, failure, self.retry_at(notice, now), now),
+        };
+        self.store.settle_notice(&channel.name, notice.id, &sent, now).await
+    }
+
+    /// Sends a notice once, and says so.
+    pub(super) async fn try_to_send(&self, channel: &Channel, notice: &ClaimedNotice) -> Result<(), Failure> {
+        let result = channel.send(notice, &self.settings.console_url).await;
         self.metrics.alert_notifications.count(&channel.name, result.is_ok());
         let (name, event) = (&channel.name, notice.event.as_str());
-        let sent = match result {
-            Ok(()) => {
-                tracing::info!(channel = name, notice = notice.id, event, "sent a notice");
-                Sent::Arrived
-            }
-            Err(failure) => {
-                let (Failure::Refused(reason) | Failure::Unknown(reason)) = &failure;
+        match &result {
+            Ok(()) => tracing::info!(channel = name, notice = notice.id, event, "sent a notice"),
+            Err(Failure::Refused(reason) | Failure::Unknown(reason)) => {
                 tracing::warn!(channel = name, notice = notice.id, event, reason, "a notice was not sent");
-                let retry_at = (now.since(notice.created_at) < limits::NOTICE_PATIENCE)
-                    .then(|| now.after(backoff::wait(notice.attempts, limits::NOTICE_LONGEST_WAIT, &self.random)));
-                self.judge(channel, failure, retry_at, now)
             }
-        };
-        self.store.settle_notice(name, notice.id, &sent, now).await
+        }
+        result
+    }
+
+    /// When a notice that was not sent is tried again; none when it is given up.
+    pub(super) fn retry_at(&self, notice: &ClaimedNotice, now: Timestamp) -> Option<Timestamp> {
+        let wait = || backoff::wait(notice.attempts, limits::NOTICE_LONGEST_WAIT, &self.random);
+        (now.since(notice.created_at) < limits::NOTICE_PATIENCE).then(|| now.after(wait()))
     }
 
     /// What follows from a failure. What may have arrived is sent again only to those who recognise it.
-    fn judge(&self, channel: &Channel, failure: Failure, retry_at: Option<Timestamp>, now: Timestamp) -> Sent {
+    pub(super) fn judge(
+        &self,
+        channel: &Channel,
+        failure: Failure,
+        retry_at: Option<Timestamp>,
+        now: Timestamp,
+    ) -> Sent {
         match failure {
             Failure::Unknown(error) if !channel.is_repeatable() => {
                 Sent::Unknown { error, remind_at: now.after(limits::NOTICE_DOUBT) }

@@ -31,7 +31,11 @@ pub fn title(rule: &str, subject: &str) -> String {
         "disk" => "the disk of the database fills".to_owned(),
         "ingest_rejecting" => format!("events of site {name} are rejected"),
         "token_expiring" => format!("token {name} ends"),
+        "database" => "the database takes no writes".to_owned(),
+        "look_failed" if subject == "alerts" => "alerts cannot be stored".to_owned(),
+        "look_failed" => format!("rule {name} cannot be judged"),
         "channel_failing" => format!("notices by {name} do not arrive"),
+        "clock" => "the time is in doubt".to_owned(),
         other => format!("{other}: {name}"),
     }
 }

@@ -41,7 +41,7 @@ enum Choice {
 #[derive(Clone, Object)]
 #[oai(example)]
 pub(crate) struct Alert {
-    /// Its number.
+    /// Its number; 0 while the process that you ask holds it in memory alone, because the database takes no writes.
     pub(crate) id: i64,
     /// What is watched.
     pub(crate) rule: Rule,
@@ -277,7 +277,7 @@ impl Operations {
         let parameters = ListParameters { limit: limit.0, cursor: cursor.0, ..Default::default() };
         let page = parameters.check::<i64>(&context.store).await?.page;
         let page = match state.0.unwrap_or(Choice::Open) {
-            Choice::Open => store::Page { items: context.store.open_alerts().await?, next: None },
+            Choice::Open => store::Page { items: context.alerts.open().await?, next: None },
             Choice::All => context.store.alerts(page).await?,
         };
         Ok(list(page, Alert::from))

@@ -14,14 +14,15 @@ use uuid::Uuid;
 use super::{
     Context, Tag,
     answer::Answer,
-    auth::SiteToken,
+    auth::{Sender, SiteToken},
     body::{JsonText, parse_problem},
-    failure::{Failure, Sending},
+    failure::{Failure, SendingMany},
     moodle::{count_rejected, log_rejected, refuse, store},
     problem::{Code, InvalidField, Problem},
     schema,
 };
 use crate::{
+    clock::{Source, Timestamp, judge::span},
     ingest::Written,
     limits,
     model::{Change, Event, EventType, Field, FieldError, FieldErrorCode, Fields, Outcome, Sequence, Time, Version},
@@ -187,19 +188,43 @@ fn read_event(text: &RawValue, pointer: &str) -> Result<Event, Refusal> {
     }
 }
 
+/// Notes what the newest of the events says about the time, and refuses them when it is too far ahead of ours.
+fn clock_ahead<'a>(context: &Context, sender: &Sender, events: impl Iterator<Item = &'a Event>) -> Option<Problem> {
+    let newest = Timestamp(events.map(|event| event.version.time).max()?.saturating_mul(1_000));
+    let now = context.clock.now();
+    context.clock.hear(Source::Moodle(sender.site.id), newest);
+    if newest <= now.after(limits::CLOCK_AHEAD) {
+        return None;
+    }
+    let (ahead, site) = (span(newest.since(now)), &sender.site.name);
+    tracing::warn!(site, ahead, "📥 refused a batch: the sender's clock is ahead of ours");
+    let (theirs, ours) = (newest.to_rfc3339(), now.to_rfc3339());
+    Some(Problem::with_detail(
+        Code::ClockAhead,
+        format!(
+            "The sender's clock is {ahead} ahead: its newest event is of {theirs}, and this server's time is {ours}. Nothing was stored. \
+             Set the clock that is wrong by a time service such as chrony, and send the same again; on this server, backend-sync clock \
+             tells whether its time is right."
+        ),
+    ))
+}
+
 #[OpenApi(prefix_path = "/api/v1/events/moodle", tag = "Tag::Moodle")]
 impl Operations {
     /// Many events of any type
     ///
     /// Up to 1,000 events, each with its own id and its own outcome, so that one bad event never blocks the others. The answer
     /// comes when all good ones are durable. An event whose id was stored before is a `duplicate`, so a batch may be repeated.
+    ///
+    /// When an event's time is more than ten minutes ahead of the server's, the whole batch is refused with `clock_ahead`: what has such
+    /// a version could not be changed by true ones until then.
     #[oai(path = "/batch", method = "post", operation_id = "send_batch")]
     async fn batch(
         &self,
         token: SiteToken,
         context: Data<&Arc<Context>>,
         body: JsonText<Batch>,
-    ) -> Result<Answer<BatchOutcome>, Failure<Sending>> {
+    ) -> Result<Answer<BatchOutcome>, Failure<SendingMany>> {
         let sender = token.0;
         let mut outcomes = Vec::new();
         let mut events = Vec::new();
@@ -221,6 +246,9 @@ impl Operations {
                     outcomes.push(EventOutcome::rejected(client_id, code, errors));
                 }
             }
+        }
+        if let Some(problem) = clock_ahead(&context, &sender, events.iter().map(|(_, event)| event)) {
+            return Err(refuse(&context, &sender, problem).await.into());
         }
         if events.is_empty() {
             context.tokens.check(&sender, &context.store, context.clock.now()).await?;

@@ -15,16 +15,26 @@ use crate::model::{FieldError, FieldErrorCode};
 /// The statuses with which an operation can fail, for the OpenAPI document.
 pub(super) trait Statuses: Send + Sync + 'static {
     const STATUSES: &'static [u16];
+    /// What 409 means.
+    const CONFLICT: Code = Code::NotConfigured;
 }
 
 /// A problem of an operation that fails with the statuses of `S` alone.
 pub(super) struct Failure<S>(Problem, PhantomData<S>);
 
-/// How sending events fails.
+/// How sending one event fails.
 pub(super) struct Sending;
 
 impl Statuses for Sending {
     const STATUSES: &'static [u16] = &[400, 401, 408, 413, 415, 422, 500, 503];
+}
+
+/// How sending events fails that have versions of their own.
+pub(super) struct SendingMany;
+
+impl Statuses for SendingMany {
+    const STATUSES: &'static [u16] = &[400, 401, 408, 409, 413, 415, 422, 500, 503];
+    const CONFLICT: Code = Code::ClockAhead;
 }
 
 /// How reading a list fails.
@@ -109,7 +119,6 @@ fn usual_code(status: u16) -> Code {
         401 => Code::Unauthorized,
         403 => Code::Forbidden,
         404 => Code::NotFound,
-        409 => Code::NotConfigured,
         408 => Code::RequestTimeout,
         413 => Code::PayloadTooLarge,
         415 => Code::UnsupportedMediaType,
@@ -123,8 +132,8 @@ fn usual_code(status: u16) -> Code {
 const REQUEST_ID: &str = "019aaccb-4d2c-7d27-9d8a-5c1b0f3a4e21";
 
 /// The schema of a problem with the example of one status.
-fn schema(status: u16) -> MetaSchemaRef {
-    let problem = match usual_code(status) {
+fn schema(status: u16, conflict: Code) -> MetaSchemaRef {
+    let problem = match if status == 409 { conflict } else { usual_code(status) } {
         Code::ValidationFailed => Problem::validation(vec![FieldError::new("/userid", FieldErrorCode::Required)]),
         code => Problem::new(code),
     };
@@ -133,12 +142,16 @@ fn schema(status: u16) -> MetaSchemaRef {
     MetaSchemaRef::Inline(Box::new(MetaSchema { all_of, example: example.to_json(), ..MetaSchema::ANY }))
 }
 
-fn description(status: u16) -> &'static str {
+fn description(status: u16, conflict: Code) -> &'static str {
     match status {
         400 => "The body is not JSON, or a parameter is invalid (`malformed_json`, `invalid_parameter`).",
         401 => "The token is missing or unknown, was revoked or has ended (`unauthorized`).",
         403 => "The token allows reading only (`forbidden`).",
         404 => "There is no such thing (`not_found`).",
+        409 if conflict == Code::ClockAhead => {
+            "The newest event is more than ten minutes ahead of the server's clock: one of the two clocks is wrong. Nothing was \
+             stored; the same may be sent again when it is set (`clock_ahead`)."
+        }
         409 => "This server does not deliver to that destination (`not_configured`).",
         408 => "The body did not arrive in time (`request_timeout`).",
         413 => "The body is larger than 5 MiB (`payload_too_large`).",
@@ -155,10 +168,13 @@ fn description(status: u16) -> &'static str {
 impl<S: Statuses> ApiResponse for Failure<S> {
     fn meta() -> MetaResponses {
         let response = |status: &u16| MetaResponse {
-            description: description(*status),
+            description: description(*status, S::CONFLICT),
             status: Some(*status),
             status_range: None,
-            content: vec![MetaMediaType { content_type: "application/problem+json", schema: schema(*status) }],
+            content: vec![MetaMediaType {
+                content_type: "application/problem+json",
+                schema: schema(*status, S::CONFLICT),
+            }],
             headers: if *status == 503 { vec![retry_after()] } else { vec![] },
         };
         MetaResponses { responses: S::STATUSES.iter().map(response).collect() }

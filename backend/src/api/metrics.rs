@@ -16,7 +16,7 @@ use super::{
     matched_pattern,
     problem::{Code, Problem},
 };
-use crate::metrics::Metrics;
+use crate::metrics::{Metrics, Witnessed};
 
 /// The route of a request that matched none.
 const UNMATCHED: &str = "unmatched";
@@ -46,7 +46,9 @@ pub(super) fn page() -> impl Endpoint {
         let context = context(&request)?;
         let (used, capacity) = context.ingest.room();
         context.metrics.ingest.queue(used, capacity);
-        context.metrics.refresh(&context.store, context.clock.now()).await;
+        let takes_writes = context.health.failing().is_none();
+        let witnessed = Witnessed { takes_writes, alerts: context.alerts.only_in_memory() };
+        context.metrics.refresh(&context.store, &witnessed, context.clock.now()).await;
         let accepted = request.header(header::ACCEPT).unwrap_or_default();
         let (content_type, text) = if accepted.contains("application/openmetrics-text") {
             ("application/openmetrics-text; version=1.0.0; charset=utf-8", context.metrics.open_metrics())

@@ -17,6 +17,7 @@ use super::{
 };
 use crate::{
     ingest::{IngestError, Room, Written},
+    limits,
     model::{Change, Enrolment, Event, EventType, FieldError, Grade, Outcome, User, Version},
     store::StoreError,
 };
@@ -95,8 +96,11 @@ async fn receive<T>(context: &Context, sender: &Sender, event_type: EventType, b
             return Err(problem.into());
         }
     };
-    // This sender gives no time and no sequence: the time of the last change in Moodle is the version.
-    let version = Version { time: change.time().0, sequence: None };
+    // This sender gives no time and no sequence: the time of the last change in Moodle is the version. It does not send an event
+    // again that is refused, so a time that has not come yet counts as now.
+    let (time, now) = (change.time().0, context.clock.now());
+    let is_ahead = time.saturating_mul(1_000) > now.after(limits::CLOCK_SLACK).0;
+    let version = Version { time: if is_ahead { now.0 / 1_000 } else { time }, sequence: None };
     let event = Event { client_id: None, event_type, version, data: body.text.into(), change };
     match store(context, sender, body.room, vec![event]).await?.pop() {
         Some(Ok(Written { event_id, outcome })) => Ok(Answer(Stored { id: event_id, outcome })),

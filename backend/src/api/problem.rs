@@ -39,6 +39,8 @@ pub(super) enum Code {
     MethodNotAllowed,
     /// This server does not deliver to that destination.
     NotConfigured,
+    /// The sender's clock is ahead, or the server's is behind: nothing of the batch was stored. The detail says by how much.
+    ClockAhead,
     /// The body did not arrive in time.
     RequestTimeout,
     /// The body is larger than allowed.
@@ -70,7 +72,7 @@ impl Code {
             Self::Unauthorized => StatusCode::UNAUTHORIZED,
             Self::Forbidden => StatusCode::FORBIDDEN,
             Self::NotFound => StatusCode::NOT_FOUND,
-            Self::NotConfigured => StatusCode::CONFLICT,
+            Self::NotConfigured | Self::ClockAhead => StatusCode::CONFLICT,
             Self::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
             Self::RequestTimeout => StatusCode::REQUEST_TIMEOUT,
             Self::PayloadTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
@@ -96,6 +98,9 @@ impl Code {
             Self::NotFound => "There is nothing at this address.",
             Self::NotConfigured => {
                 "This server does not deliver to that destination: its section of the configuration is missing."
+            }
+            Self::ClockAhead => {
+                "The sender's clock is ahead of this server's. Nothing was stored. Set the clock that is wrong, and send again."
             }
             Self::MethodNotAllowed => "This address does not take this method; see the header Allow.",
             Self::RequestTimeout => "The body did not arrive in time. Send it again.",
@@ -182,7 +187,7 @@ impl Problem {
 
     /// The database does not do it: why, and what to do about it.
     fn of_database(error: &StoreError) -> Self {
-        let detail = format!("{} Send the same again after Retry-After seconds.", error.cause().words());
+        let detail = format!("{} Send the same again after Retry-After seconds.", error.cause().sentence());
         Self::with_detail(Code::DatabaseUnavailable, detail)
     }
 

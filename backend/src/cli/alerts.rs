@@ -9,6 +9,7 @@ use crate::{
     app::AppError,
     clock::{Clock, Timestamp},
     config::Config,
+    health::Health,
     limits,
     metrics::Metrics,
     random::Random,
@@ -46,7 +47,7 @@ pub(super) enum AlertsCommand {
 }
 
 pub(super) async fn run(config: Config, command: AlertsCommand, clock: Clock) -> Result<(), CliError> {
-    let store = open(&config).await?;
+    let store = open(&config, &clock).await?;
     let result = match command {
         AlertsCommand::List { all, json } => list(&config, &store, clock, all, json).await,
         AlertsCommand::Acknowledge { alert, by } => acknowledge(&store, alert, &by, &clock).await,
@@ -57,7 +58,7 @@ pub(super) async fn run(config: Config, command: AlertsCommand, clock: Clock) ->
 }
 
 fn alerts(config: &Config, store: &Store, clock: Clock) -> Result<Alerts, CliError> {
-    Ok(Alerts::new(config, store.clone(), Metrics::new(clock.now()), clock, Random::system())
+    Ok(Alerts::new(config, store.clone(), Health::default(), Metrics::new(clock.now()), clock, Random::system())
         .map_err(AppError::from)?)
 }
 

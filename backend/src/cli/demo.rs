@@ -63,7 +63,7 @@ pub(super) async fn run(arguments: Arguments, clock: Clock) -> Result<(), CliErr
     let config = configure(&folder, &zoho_url, arguments.listen)?;
     let log = File::create(folder.log()).map_err(|error| CliError::Write { path: folder.log(), error })?;
     let log = telemetry::start_to(&config.log, config.tracing.as_ref(), log, false)?;
-    let store = open(&config).await?;
+    let store = open(&config, &clock).await?;
     let section = config.zoho.as_ref().ok_or_else(|| CliError::Usage("the demo has no [zoho]".to_owned()))?;
     let http = Http::new().map_err(AppError::from)?;
     let organisation = Organisation::new(http.clone(), &zoho_url);

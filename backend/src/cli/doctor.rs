@@ -3,9 +3,10 @@
 use super::{CliError, print};
 use crate::{
     app::read_mapping,
-    clock::Clock,
+    clock::{Clock, judge::span},
     config::{Config, ConfigError},
-    store::{DatabaseUrl, Store},
+    store::{DatabaseUrl, Extent, Longest, Store, StoreError},
+    timekeeper,
 };
 
 /// Less free space than this and the database will soon refuse events: 1 GiB.
@@ -17,7 +18,7 @@ const MOST_SKEW_SECONDS: i64 = 5;
 /// A good check, or a bad one and what to do.
 type Check = Result<String, String>;
 
-pub(super) async fn run(config: Result<Config, ConfigError>, clock: &Clock) -> Result<(), CliError> {
+pub(super) async fn run(config: Result<Config, ConfigError>) -> Result<(), CliError> {
     let mut failed = 0;
     let mut report = |name: &str, check: &Check| {
         let (mark, text) = match check {
@@ -31,7 +32,7 @@ pub(super) async fn run(config: Result<Config, ConfigError>, clock: &Clock) -> R
         Err(error) => report("configuration", &Err(error.to_string()))?,
         Ok(config) => {
             report("configuration", &Ok(format!("listens on {}", config.listen)))?;
-            for (name, check) in database(&config.database_url, clock).await {
+            for (name, check) in database(&config).await {
                 report(name, &check)?;
             }
             report("disk", &disk(&config.database_url))?;
@@ -41,7 +42,8 @@ pub(super) async fn run(config: Result<Config, ConfigError>, clock: &Clock) -> R
     if failed == 0 { Ok(()) } else { Err(CliError::Unhealthy(failed)) }
 }
 
-async fn database(url: &DatabaseUrl, clock: &Clock) -> Vec<(&'static str, Check)> {
+async fn database(config: &Config) -> Vec<(&'static str, Check)> {
+    let url = &config.database_url;
     // Looking must not create what is missing.
     if let Some(path) = url.sqlite_path().filter(|path| !path.exists()) {
         let missing = format!("{} does not exist yet; backend-sync serve creates it", path.display());
@@ -56,22 +58,69 @@ async fn database(url: &DatabaseUrl, clock: &Clock) -> Vec<(&'static str, Check)
         Ok(count) => Err(format!("{count} are missing; run backend-sync migrate")),
         Err(error) => Err(error.to_string()),
     };
-    let skew = (clock.now().0 / 1000 - seconds).abs();
+    let now = Clock::system().now();
+    let skew = (now.0 / 1000 - seconds).abs();
     let clock = match skew <= MOST_SKEW_SECONDS {
-        true => Ok(format!("{} ({skew} s from the database's)", clock.now().to_rfc3339())),
+        true => Ok(format!("{} ({skew} s from the database's)", now.to_rfc3339())),
         false => Err(format!("{skew} s from the database's; run a time service such as chrony on both machines")),
     };
+    let is_migrated = migrations.is_ok();
     let writing = match store.try_write(true).await {
         Ok(()) => Ok("an event can be stored".to_owned()),
-        Err(error) => Err(format!("{} ({error})", error.cause().words())),
+        Err(error) => Err(format!("{} ({error})", error.cause().sentence())),
     };
+    let database = Ok(format!("{name} at {url}"));
+    let mut checks = vec![("database", database), ("migrations", migrations), ("writing", writing), ("clock", clock)];
+    if is_migrated {
+        match time(config, &store).await {
+            Ok(more) => checks.extend(more),
+            Err(error) => checks.push(("time", Err(error.to_string()))),
+        }
+    }
     store.close().await;
-    vec![
-        ("database", Ok(format!("{name} at {url}"))),
-        ("migrations", migrations),
-        ("writing", writing),
-        ("clock", clock),
-    ]
+    checks
+}
+
+/// Whether the time is agreed, and what a clock has left behind that was wrong.
+async fn time(config: &Config, store: &Store) -> Result<[(&'static str, Check); 3], StoreError> {
+    let (_, start) = timekeeper::look(store).await?;
+    let agreed = match start.doubt() {
+        None => Ok("agreed".to_owned()),
+        Some(doubt) => Err(format!(
+            "not agreed: {doubt}; nothing is deleted or erased because of its age until then; see backend-sync clock"
+        )),
+    };
+    // By the clock that is followed, whatever was seen.
+    let now = start.database.unwrap_or(start.machine);
+    let times = store.future_times(now, &Longest::from(config), Extent::All).await?;
+    let times: Vec<String> = times
+        .into_iter()
+        .map(|found| {
+            format!("{} {} ({}), up to {} ahead", found.count, found.what, found.place, span(found.furthest.since(now)))
+        })
+        .collect();
+    let times = match times.is_empty() {
+        true => Ok("none lies ahead".to_owned()),
+        false => Err(format!(
+            "{}; a clock was wrong when they were written: backend-sync clock repair puts them to now",
+            times.join("; ")
+        )),
+    };
+    let versions: Vec<String> = store
+        .future_versions(now)
+        .await?
+        .into_iter()
+        .map(|found| format!("{} {} of {}", found.count, found.table, found.site))
+        .collect();
+    let versions = match versions.is_empty() {
+        true => Ok("none lies ahead".to_owned()),
+        false => Err(format!(
+            "{} have versions that lie ahead, so that no true change replaces them; when Moodle's clock is right: backend-sync site \
+             repair-versions NAME",
+            versions.join(", ")
+        )),
+    };
+    Ok([("time", agreed), ("stored times", times), ("versions", versions)])
 }
 
 async fn connect(url: &DatabaseUrl) -> Result<(Store, String, i64), crate::store::StoreError> {

@@ -78,7 +78,7 @@ pub(super) enum ErasuresCommand {
 }
 
 pub(super) async fn run(config: Config, arguments: Arguments, clock: &Clock) -> Result<(), CliError> {
-    let store = open(&config).await?;
+    let store = open(&config, clock).await?;
     let result = erase(&config, &store, &arguments, clock).await;
     store.close().await;
     result
@@ -156,7 +156,7 @@ async fn wait(store: &Store, id: i64) -> Result<(), CliError> {
 }
 
 pub(super) async fn erasures(config: Config, command: ErasuresCommand, clock: &Clock) -> Result<(), CliError> {
-    let store = open(&config).await?;
+    let store = open(&config, clock).await?;
     let result = match command {
         ErasuresCommand::List { json } => list(&store, json).await,
         ErasuresCommand::Show { id, json } => show(&store, id, json).await,

@@ -1,6 +1,7 @@
 //! The command line: one file per subcommand, each thin.
 
 mod alerts;
+mod clock;
 mod copy_database;
 mod demo;
 mod doctor;
@@ -36,6 +37,7 @@ use crate::{
     secret::{self, TokenKind},
     store::{Store, StoreError, TokenSummary, copy::CopyError},
     telemetry::TelemetryError,
+    timekeeper,
     tokens::{Lifetime, TokenError},
     zoho::client::CallError,
 };
@@ -119,6 +121,8 @@ enum Command {
     ///
     /// Nothing else is needed, and nothing else is touched: it brings its own database and configuration. It prints where to look.
     Demo(demo::Arguments),
+    /// See what the clocks say, and whether the time is agreed; say that it is right
+    Clock(clock::Arguments),
     /// Print every setting with its default, as a file to start from
     Config,
     /// Check configuration, database, migrations, clock and disk, and say what to do
@@ -136,7 +140,7 @@ enum CliError {
     Telemetry(#[from] TelemetryError),
     #[error(transparent)]
     Store(#[from] StoreError),
-    #[error("{} ({})", .0.cause().words(), .0)]
+    #[error("{} ({})", .0.cause().sentence(), .0)]
     TakesNoEvents(StoreError),
     #[error(transparent)]
     Copy(#[from] CopyError),
@@ -194,14 +198,15 @@ fn run(settings: Settings, command: Command) -> Result<(), CliError> {
         new_database: settings.new_database,
     };
     let load = || Config::load(&overrides, std::env::vars());
-    let clock = Clock::system();
+    let clock = Clock::steady();
     match command {
         Command::Openapi { output } => openapi::run(output),
         Command::Config => print_config::run(),
-        Command::Doctor => wait_for(doctor::run(load(), &clock)),
+        Command::Doctor => wait_for(doctor::run(load())),
         Command::Demo(arguments) => wait_for(demo::run(arguments, clock)),
         Command::Health => wait_for(health::run(load()?)),
         Command::Serve { first_tokens, .. } => wait_for(serve::run(load()?, first_tokens, clock)),
+        Command::Clock(arguments) => wait_for(clock::run(load()?, arguments, &clock)),
         Command::Migrate => wait_for(migrate::run(load()?)),
         Command::CopyDatabase(arguments) => wait_for(copy_database::run(arguments)),
         Command::Site(command) => wait_for(site::run(load()?, command, &clock)),
@@ -237,12 +242,13 @@ fn ask(what: &str) -> Result<String, CliError> {
     Ok(answer)
 }
 
-/// Connects to a database whose migrations are applied.
-async fn open(config: &Config) -> Result<Store, CliError> {
+/// Connects to a database whose migrations are applied, and sets the clock by it: what is written is compared with what servers write.
+async fn open(config: &Config, clock: &Clock) -> Result<Store, CliError> {
     let (store, applied) = Store::open(&config.database_url, config.no_database).await?;
     if applied > 0 {
         tracing::info!(applied, "migrated the database");
     }
+    timekeeper::set(&store, clock).await?;
     Ok(store)
 }
 

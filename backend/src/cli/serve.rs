@@ -16,7 +16,7 @@ const FIRST_TOKEN: &str = "first";
 
 pub(super) async fn run(config: Config, first_tokens: Option<PathBuf>, clock: Clock) -> Result<(), CliError> {
     let telemetry = telemetry::start(&config.log, config.tracing.as_ref())?;
-    let store = open(&config).await?;
+    let store = open(&config, &clock).await?;
     store.try_write(true).await.map_err(CliError::TakesNoEvents)?;
     let app = App::bind(&config, store.clone(), clock.clone()).await?;
     welcome(&store, app.address(), first_tokens.as_deref(), &clock).await?;

@@ -50,10 +50,18 @@ pub(super) enum SiteCommand {
         /// Number of the token, as `site list` shows it
         token: i64,
     },
+    /// Let the next state from Moodle win, whatever it is, where a record's version lies ahead
+    ///
+    /// When Moodle's clock was ahead, its records have versions that no true change replaces until then. Set the clock first, and
+    /// reset the plugin's version on its status page; then, after this, press Synchronise everything there.
+    RepairVersions {
+        /// Name of the site
+        name: String,
+    },
 }
 
 pub(super) async fn run(config: Config, command: SiteCommand, clock: &Clock) -> Result<(), CliError> {
-    let store = open(&config).await?;
+    let store = open(&config, clock).await?;
     let result = match command {
         SiteCommand::Add { name, wwwroot, validity, json } => {
             let lifetime = validity.from(clock.now());
@@ -73,6 +81,7 @@ pub(super) async fn run(config: Config, command: SiteCommand, clock: &Clock) -> 
             ))
         }
         SiteCommand::RevokeToken { name, token } => revoke(&store, &name, token, clock).await,
+        SiteCommand::RepairVersions { name } => repair_versions(&store, &name, clock).await,
     };
     store.close().await;
     result
@@ -104,6 +113,24 @@ async fn revoke(store: &Store, name: &str, token: i64, clock: &Clock) -> Result<
             Err(CliError::Usage(format!("{name} has no token {token}; see backend-sync site list")))
         }
         Err(error) => Err(with_hint(error)),
+    }
+}
+
+async fn repair_versions(store: &Store, name: &str, clock: &Clock) -> Result<(), CliError> {
+    let site = find(store, name).await?;
+    // By a clock that is behind, all versions lie ahead.
+    if let Some(doubt) = clock.standing().doubt {
+        return Err(CliError::Usage(format!("the time is not agreed: {doubt}; see backend-sync clock")));
+    }
+    let repaired = store.repair_versions(site.id, clock.now()).await?;
+    for (table, count) in repaired.iter().filter(|(_, count)| *count > 0) {
+        print(format_args!("{count:>8} {table}"))?;
+    }
+    match repaired.iter().map(|(_, count)| count).sum::<u64>() {
+        0 => print(format_args!("No version of {name} lies ahead.")),
+        count => print(format_args!(
+            "{count:>8} versions of {name} lay ahead. The next state from Moodle wins now: press Synchronise everything in the plugin."
+        )),
     }
 }
 

@@ -69,7 +69,7 @@ pub(super) fn to_json(token: &TokenSummary) -> Value {
 }
 
 pub(super) async fn run(config: Config, command: TokenCommand, clock: &Clock) -> Result<(), CliError> {
-    let store = open(&config).await?;
+    let store = open(&config, clock).await?;
     let held = store.tokens(None).await?;
     match command {
         TokenCommand::Add { name, scope, validity, json } => {

@@ -57,6 +57,8 @@ pub struct AlertRules {
     pub rejected_events: u32,
     /// Percent of the events that may be rejected.
     pub rejected_percent: u8,
+    /// Seconds for which the database may take no writes.
+    pub database_seconds: u32,
     /// Days before the end of a token.
     pub token_days: u32,
 }

@@ -90,7 +90,7 @@ pub(super) async fn page(
     Query(Asked { done, before }): Query<Asked>,
 ) -> Result<Html<String>, PageError> {
     let now = context.clock.now();
-    let open = context.store.open_alerts().await?;
+    let open = context.alerts.open().await?;
     let page = context.store.alerts(PageRequest { after: before, limit: limits::CONSOLE_ROWS }).await?;
     let past = page.items.into_iter().filter(|alert| alert.resolved_at.is_some());
     let channels = context.alerts.channels().await?;

@@ -85,7 +85,8 @@ pub(super) async fn page(
         verdict.look_at(&summary, &counts, now);
         destinations.push(DestinationCard::new(summary, &counts, now));
     }
-    for alert in store.open_alerts().await? {
+    verdict.doubt(&context.health.write_health());
+    for alert in context.alerts.open().await? {
         verdict.hear(&alert);
     }
     let sites = sites(&context, &oldest, now).await?;

@@ -5,6 +5,7 @@
 
 mod progress;
 mod watch;
+mod writes;
 
 use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
@@ -13,6 +14,7 @@ use std::{
 
 pub use progress::Progress;
 pub use watch::Watch;
+pub use writes::{Failing, WriteHealth};
 
 use crate::{
     limits,
@@ -32,22 +34,13 @@ pub struct Health {
 #[derive(Debug, Default)]
 struct Writes {
     succeeded_at: Option<Instant>,
-    failing: Option<Failing>,
+    health: WriteHealth,
     /// When and why events were last refused, if none were stored since.
     refused: Option<(Cause, Instant)>,
     /// The newest event that was answered 200 by this process, and when.
     acknowledged: Option<(i64, Instant)>,
     /// The newest of those that were found to be gone, and when.
     lost: Option<(i64, Instant)>,
-}
-
-/// Since when, and why, no write succeeds.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Failing {
-    /// Since the first that failed.
-    pub since: Instant,
-    /// Why the last one did.
-    pub cause: Cause,
 }
 
 /// Why this process is of no use now.
@@ -69,7 +62,7 @@ impl Illness {
     /// Sentences for people: what is wrong, and what to do.
     pub fn words(self) -> String {
         match self {
-            Self::Database(cause) => cause.words().to_owned(),
+            Self::Database(cause) => cause.sentence(),
             Self::Migrations(count) => format!("The database lacks {count} migrations; run backend-sync migrate."),
             Self::Writer(time) => {
                 format!(
@@ -94,9 +87,11 @@ impl Illness {
 impl Health {
     /// A write that was tried, or one of no event, succeeded. Returns for how long none had.
     pub fn wrote(&self) -> Option<Duration> {
-        let mut writes = self.writes();
-        writes.succeeded_at = Some(Instant::now());
-        writes.failing.take().map(|failing| failing.since.elapsed())
+        let (mut writes, now) = (self.writes(), Instant::now());
+        writes.succeeded_at = Some(now);
+        let before = writes.health.failing();
+        writes.health.note(Ok(()), now);
+        before.map(|failing| failing.since.elapsed())
     }
 
     /// Events were stored; the newest of them has this id, if there are any new ones. Before they are answered.
@@ -112,9 +107,9 @@ impl Health {
     /// A write failed. Returns whether that is news.
     pub fn failed(&self, error: &StoreError) -> bool {
         let mut writes = self.writes();
-        let since = writes.failing.map_or_else(Instant::now, |failing| failing.since);
-        let failing = Failing { since, cause: error.cause() };
-        writes.failing.replace(failing).is_none_or(|before| before.cause != failing.cause)
+        let before = writes.health.failing();
+        writes.health.note(Err(error.cause()), Instant::now());
+        writes.health.failing().map(|failing| failing.cause) != before.map(|failing| failing.cause)
     }
 
     /// Events could not be stored.
@@ -125,7 +120,12 @@ impl Health {
 
     /// Since when and why no write succeeds.
     pub fn failing(&self) -> Option<Failing> {
-        self.writes().failing
+        self.writes().health.failing()
+    }
+
+    /// Whether the database takes what this process writes.
+    pub fn write_health(&self) -> WriteHealth {
+        self.writes().health.clone()
     }
 
     /// What is wrong, as far as it is known without asking.
@@ -134,7 +134,7 @@ impl Health {
             let writes = self.writes();
             // What a small write can do, a batch of events may not: it is believed when none was refused for a while.
             let refused = writes.refused.filter(|(_, at)| at.elapsed() < limits::REFUSED_TIME);
-            let failing = writes.failing.map(|failing| failing.cause).or(refused.map(|(cause, _)| cause));
+            let failing = writes.health.failing().map(|failing| failing.cause).or(refused.map(|(cause, _)| cause));
             (failing, writes.lost.filter(|(_, at)| at.elapsed() < limits::LOST_TIME))
         };
         if let Some(cause) = failing {
@@ -154,7 +154,7 @@ impl Health {
         let asked = async {
             match store.missing_migrations().await? {
                 0 => {}
-                _ if store.has_no_tables().await? => return Ok(Some(Illness::Database(Cause::NoTables))),
+                _ if store.has_no_tables().await? => return Ok(Some(Illness::Database(Cause::Missing))),
                 count => return Ok(Some(Illness::Migrations(count))),
             }
             self.look_for_acknowledged(store).await?;
@@ -163,7 +163,7 @@ impl Health {
         match tokio::time::timeout(limits::LOOK_TIME, asked).await {
             Ok(Ok(illness)) => illness,
             Ok(Err(error)) => Some(Illness::Database(StoreError::cause(&error))),
-            Err(_) => Some(self.illness().unwrap_or(Illness::Database(Cause::Silent))),
+            Err(_) => Some(self.illness().unwrap_or(Illness::Database(Cause::Deadline))),
         }
     }
 
@@ -202,7 +202,7 @@ impl Health {
 
     fn is_quiet(&self, time: Duration) -> bool {
         let writes = self.writes();
-        writes.failing.is_some() || writes.succeeded_at.is_none_or(|at| at.elapsed() >= time)
+        writes.health.failing().is_some() || writes.succeeded_at.is_none_or(|at| at.elapsed() >= time)
     }
 
     fn writes(&self) -> MutexGuard<'_, Writes> {

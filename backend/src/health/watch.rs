@@ -57,7 +57,7 @@ impl Watch {
             }
             Err(error) => {
                 if self.health.failed(&error) {
-                    tracing::error!(%error, cause = error.cause().code(), "the database takes no events");
+                    tracing::error!(%error, cause = error.cause().in_words().0, "the database takes no events");
                 }
             }
         }

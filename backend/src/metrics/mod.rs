@@ -27,6 +27,7 @@ pub use self::{
     delivery::{Delivery, DeliveryOutcome},
     http::Http,
     ingest::{Ingest, Waiting},
+    refresh::Witnessed,
     zoho::ZohoCalls,
 };
 use self::{family::Registering, refresh::LastLook, state::State};

@@ -10,8 +10,16 @@ use crate::{
     clock::Timestamp,
     limits,
     model::Rule,
-    store::{Store, StoreError},
+    store::{Alert, Store, StoreError},
 };
+
+/// What this process knows without the database.
+pub struct Witnessed {
+    /// Whether the last write succeeded.
+    pub takes_writes: bool,
+    /// Open alerts that the database does not have.
+    pub alerts: Vec<Alert>,
+}
 
 /// When the database was last looked at, and how long that took.
 #[derive(Debug, Default)]
@@ -19,28 +27,31 @@ pub(super) struct LastLook(Mutex<Option<(Instant, Duration)>>);
 
 impl Metrics {
     /// Looks at the database, unless that was done a moment ago: however many ask, it costs a small part of its time.
-    pub async fn refresh(&self, store: &Store, now: Timestamp) {
+    pub async fn refresh(&self, store: &Store, witnessed: &Witnessed, now: Timestamp) {
         let mut last = self.last_look.0.lock().await;
         let first = last.is_none();
         if let Some((at, took)) = *last
             && at.elapsed() < limits::METRICS_INTERVAL.max(took * limits::METRICS_SHARE)
         {
+            self.state.answers(witnessed.takes_writes);
             return;
         }
         let started = Instant::now();
         self.state.connections(&store.connections());
-        if let Err(error) = self.look(store, now, first).await {
+        if let Err(error) = self.look(store, witnessed, now, first).await {
             tracing::warn!(%error, "the metrics lack what the database knows");
             self.state.unreachable();
+            self.firing(&witnessed.alerts);
             self.ingest.database_error("metrics");
             // The next to ask tries again, so that it is seen at once when the database is back.
             return;
         }
+        self.state.answers(witnessed.takes_writes);
         *last = Some((Instant::now(), started.elapsed()));
     }
 
-    async fn look(&self, store: &Store, now: Timestamp, first: bool) -> Result<(), StoreError> {
-        self.state.reached(store.size().await?);
+    async fn look(&self, store: &Store, witnessed: &Witnessed, now: Timestamp, first: bool) -> Result<(), StoreError> {
+        self.state.size(store.size().await?);
         for site in store.sites().await? {
             self.ingest.site(&site.name);
             // Later ones are known from what this process stores.
@@ -48,15 +59,20 @@ impl Metrics {
                 self.ingest.last_event(&site.name, at);
             }
         }
-        let open = store.open_alerts().await?;
-        for rule in Rule::ALL {
-            let firing = open.iter().filter(|alert| alert.rule == *rule).count();
-            self.alerts_firing.set(rule.as_str(), firing as u64);
-        }
+        let mut open = store.open_alerts().await?;
+        open.extend_from_slice(&witnessed.alerts);
+        self.firing(&open);
         for destination in store.destinations().await? {
             let counts = store.item_counts(&destination.name).await?;
             self.state.destination(&destination, &counts, now);
         }
         Ok(())
+    }
+
+    fn firing(&self, open: &[Alert]) {
+        for rule in Rule::ALL {
+            let firing = open.iter().filter(|alert| alert.rule == *rule).count();
+            self.alerts_firing.set(rule.as_str(), firing as u64);
+        }
     }
 }

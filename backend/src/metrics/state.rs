@@ -87,7 +87,11 @@ impl State {
         let build = Family::<BuildLabels, Gauge>::default();
         build.get_or_create(&BuildLabels { version: env!("CARGO_PKG_VERSION") }).set(1);
         registry.add("build_info", "The version of the backend; always 1", &build);
-        registry.add("database_up", "Whether the database answered when the metrics were last asked for", &new.up);
+        registry.add(
+            "database_up",
+            "Whether the database answered when the metrics were last asked for, and takes what this process writes",
+            &new.up,
+        );
         registry.add_bytes("database_size", "Size of the database; of SQLite, without its write-ahead log", &new.size);
         registry.add("database_connections", "Connections of this process to the database", &new.connections);
         registry.add("items", "Sync items: each record is in exactly one state at each destination", &new.items);
@@ -114,8 +118,12 @@ impl State {
         self.audit_age.clear();
     }
 
-    pub(super) fn reached(&self, size: u64) {
-        self.up.set(1);
+    /// The database answers; whether it also takes what is written is another question.
+    pub(super) fn answers(&self, takes_writes: bool) {
+        self.up.set(i64::from(takes_writes));
+    }
+
+    pub(super) fn size(&self, size: u64) {
         self.size.set(whole(size));
     }
 

@@ -33,6 +33,12 @@ words! {
         TokenExpiring = "token_expiring",
         /// Notices do not arrive.
         ChannelFailing = "channel_failing",
+        /// The database takes nothing.
+        Database = "database",
+        /// Whether something is wrong cannot be found out.
+        LookFailed = "look_failed",
+        /// The time is not agreed, or a server's clock is wrong.
+        Clock = "clock",
     }
 }
 
@@ -154,8 +160,9 @@ impl Policy {
     }
 }
 
-/// What becomes of the open alerts, given what is wrong now: at most one alert of each rule and subject.
-pub fn decide(open: &[OpenAlert], findings: Vec<Finding>, now: Timestamp) -> Vec<Change> {
+/// What becomes of the open alerts, given what is wrong now: at most one alert of each rule and subject. What was not found by a rule
+/// that was `not_judged` this time stays as it is: nobody knows.
+pub fn decide(open: &[OpenAlert], findings: Vec<Finding>, not_judged: &[Rule], now: Timestamp) -> Vec<Change> {
     let mut changes = Vec::new();
     for alert in open {
         let is_it = |finding: &&Finding| finding.rule == alert.rule && finding.subject == alert.subject;
@@ -171,6 +178,7 @@ pub fn decide(open: &[OpenAlert], findings: Vec<Finding>, now: Timestamp) -> Vec
                 };
                 Change::Keep { id: alert.id, finding: Finding { severity, ..finding.clone() }, tell }
             }
+            None if not_judged.contains(&alert.rule) => continue,
             None if alert.quiet + 1 >= alert.quiet_needed => Change::Resolve { id: alert.id },
             None => Change::Doubt { id: alert.id },
         });

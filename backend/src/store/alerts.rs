@@ -1,11 +1,13 @@
 //! Alerts and their notices as operators read them; acknowledging and forgetting them.
 
+mod ended;
 mod notices;
 mod observe;
 mod turn;
 
 use sea_orm::{QueryResult, Value};
 
+pub use ended::EndedAlert;
 pub use notices::{ChannelState, ClaimedNotice, NoticedAlert, Sent};
 pub use observe::{CreditSample, Undelivered};
 pub use turn::{AlertTurn, Told};

@@ -2,7 +2,9 @@
 
 use std::{path::PathBuf, sync::Arc, time::Duration};
 
-use sea_orm::{ConnAcquireErr, DbErr, RuntimeErr, sqlx};
+use sea_orm::{DbErr, RuntimeErr, sqlx};
+
+use super::Cause;
 
 /// A failed call of the store.
 #[derive(Debug, thiserror::Error)]
@@ -24,10 +26,8 @@ impl From<DbErr> for StoreError {
 impl StoreError {
     /// Why the database did not do it.
     pub fn cause(&self) -> Cause {
-        match self {
-            Self::Refused(_) => Cause::Other,
-            Self::Unavailable(error) => Cause::of(error),
-        }
+        let (Self::Unavailable(error) | Self::Refused(error)) = self;
+        Cause::of(error)
     }
 }
 
@@ -67,128 +67,6 @@ fn sqlx_error(error: &DbErr) -> Option<&sqlx::Error> {
         | DbErr::Query(RuntimeErr::SqlxError(error))
         | DbErr::Conn(RuntimeErr::SqlxError(error)) => Some(error),
         _ => None,
-    }
-}
-
-/// Why the database does not do what it is asked for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Cause {
-    /// No connection, or it broke.
-    Unreachable,
-    /// No answer in time.
-    Silent,
-    /// No room.
-    Full,
-    /// It takes no writes.
-    ReadOnly,
-    /// Somebody else holds a lock.
-    Locked,
-    /// All connections are taken.
-    Crowded,
-    /// The file is another one, or gone.
-    FileGone,
-    /// Reading or writing the disk failed.
-    Disk,
-    /// It is damaged.
-    Damaged,
-    /// Our user may not do it.
-    Forbidden,
-    /// Our tables are not there.
-    NoTables,
-    /// Something else; the log has the database's words.
-    Other,
-}
-
-impl Cause {
-    fn of(error: &DbErr) -> Self {
-        match (Fault::of(error), error) {
-            (Some(Fault::Silent(_)), _) => return Self::Silent,
-            (Some(Fault::FileGone(_)), _) => return Self::FileGone,
-            (Some(Fault::Hidden), _) => return Self::Forbidden,
-            (_, DbErr::ConnectionAcquire(ConnAcquireErr::Timeout)) => return Self::Silent,
-            _ => {}
-        }
-        match sqlx_error(error) {
-            Some(sqlx::Error::Database(error)) => {
-                let code = error.code().unwrap_or_default();
-                match error.try_downcast_ref::<sqlx::postgres::PgDatabaseError>() {
-                    Some(_) => Self::of_postgres(&code),
-                    None => Self::of_sqlite(&code),
-                }
-            }
-            Some(sqlx::Error::Io(_) | sqlx::Error::WorkerCrashed | sqlx::Error::Tls(_)) => Self::Unreachable,
-            _ => Self::Other,
-        }
-    }
-
-    /// By SQLSTATE: <https://www.postgresql.org/docs/current/errcodes-appendix.html>.
-    fn of_postgres(code: &str) -> Self {
-        match code {
-            "53100" => Self::Full,
-            "53300" => Self::Crowded,
-            "25006" => Self::ReadOnly,
-            "55P03" | "57014" => Self::Locked,
-            "42501" => Self::Forbidden,
-            "42P01" | "3F000" => Self::NoTables,
-            "58030" => Self::Disk,
-            "XX001" | "XX002" => Self::Damaged,
-            // Shut down, crashed, starting; the connection's own errors.
-            code if code.starts_with("57P") || code.starts_with("08") => Self::Unreachable,
-            _ => Self::Other,
-        }
-    }
-
-    /// By the primary code, in the low byte: <https://www.sqlite.org/rescode.html>.
-    fn of_sqlite(code: &str) -> Self {
-        match code.parse::<u32>().unwrap_or_default() & 0xff {
-            5 | 6 => Self::Locked,
-            8 => Self::ReadOnly,
-            10 => Self::Disk,
-            11 | 26 => Self::Damaged,
-            13 => Self::Full,
-            14 => Self::Unreachable,
-            _ => Self::Other,
-        }
-    }
-
-    /// For programs; stable.
-    pub fn code(self) -> &'static str {
-        match self {
-            Self::Unreachable => "unreachable",
-            Self::Silent => "silent",
-            Self::Full => "disk_full",
-            Self::ReadOnly => "read_only",
-            Self::Locked => "locked",
-            Self::Crowded => "too_many_connections",
-            Self::FileGone => "file_gone",
-            Self::Disk => "disk_failed",
-            Self::Damaged => "damaged",
-            Self::Forbidden => "forbidden",
-            Self::NoTables => "no_tables",
-            Self::Other => "failed",
-        }
-    }
-
-    /// A sentence for people: what is wrong, and what to do.
-    pub fn words(self) -> &'static str {
-        match self {
-            Self::Unreachable => "The database cannot be reached; see that it runs, and that the network lets through.",
-            Self::Silent => "The database does not answer in time; see whether its host is up, and how busy it is.",
-            Self::Full => "The database has no room left; make some on its disk.",
-            Self::ReadOnly => {
-                "The database takes no writes: it is a standby, or read-only. Lead to the primary, or make it writable."
-            }
-            Self::Locked => "Somebody else holds a lock in the database for too long; find out who, and end it.",
-            Self::Crowded => "The database has no connection left; raise its limit, or close what others hold open.",
-            Self::FileGone => {
-                "The database's file was deleted, moved or replaced while it was in use. Put it back, or start the server anew."
-            }
-            Self::Disk => "Reading or writing the database's disk fails; look at the disk.",
-            Self::Damaged => "The database is damaged; restore it from a backup.",
-            Self::Forbidden => "The database's user may not write; give it the tables, and no row security.",
-            Self::NoTables => "The database's tables are not there; look at search_path, and at what was restored.",
-            Self::Other => "The database fails; the server's log has its message.",
-        }
     }
 }
 

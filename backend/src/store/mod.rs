@@ -3,6 +3,8 @@
 mod activity;
 mod alerts;
 mod bulk;
+mod cause;
+mod clock;
 mod connect;
 mod console_sessions;
 pub mod copy;
@@ -12,6 +14,7 @@ mod entity;
 mod erasure;
 mod error;
 mod file;
+mod future;
 mod health;
 mod logs;
 mod measure;
@@ -25,19 +28,24 @@ mod sites;
 mod sync;
 mod turns;
 mod url;
+mod versions;
 mod write;
 
 pub use activity::Activity;
 pub use alerts::{
-    Alert, AlertTurn, ChannelState, ClaimedNotice, CreditSample, Notice, NoticedAlert, Sent, Told, Undelivered,
+    Alert, AlertTurn, ChannelState, ClaimedNotice, CreditSample, EndedAlert, Notice, NoticedAlert, Sent, Told,
+    Undelivered,
 };
+pub use cause::Cause;
+pub use clock::StoredTime;
 pub use connect::Store;
 pub use console_sessions::ConsoleSession;
 pub use destinations::{DestinationSummary, OPERATOR, Pause, SealedToken};
 pub use disk::Space;
 pub use entity::records::StoredRecord;
 pub use erasure::{Erased, Erasure, ErasureCheck, ErasureRequest, Finding, RemoteRecord};
-pub use error::{Cause, StoreError};
+pub use error::StoreError;
+pub use future::{Extent, FutureTimes, Longest};
 pub use logs::{AttemptFilter, LOOK_BACK, Log, LogPage, LogPlace};
 pub use measure::PoolUse;
 pub use notices::listener as postgres_warnings;
@@ -51,6 +59,7 @@ pub use sync::{
     SettledState, TimelineAttempt, TimelineOrder, TimelinePlace,
 };
 pub use url::{DatabaseUrl, InvalidDatabaseUrl};
+pub use versions::FutureVersions;
 pub use write::{NewChange, NewEvent, WriteTransaction};
 
 pub(crate) use entity::records::{RecordTable, completion, course, enrolment, grade, user};

@@ -31,6 +31,9 @@ const MADE: &str = "-made";
 const MADE_TEXT: &str = "Backend Sync made its database here. When this file is there and the database is not, the database was lost, \
                          and nothing is begun anew unless --new-database says so.\n";
 
+/// What stands before the number of the database in that file.
+const MARK: &str = "Its number: ";
+
 /// What to do where there is no database.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum NoDatabase {
@@ -63,7 +66,7 @@ impl Store {
         }
         let applied = store.migrate().await?;
         if let Some(path) = path {
-            leave_a_trace(&path);
+            store.refuse_another_file(&path, none).await?;
         }
         Ok((store, applied))
     }
@@ -116,6 +119,48 @@ impl Store {
         }
     }
 
+    /// Refuses a file that lies where another database was, and marks one that was not marked yet: by a number in the file, which
+    /// copies keep, and in what lies beside it.
+    async fn refuse_another_file(&self, path: &Path, none: NoDatabase) -> Result<(), StoreError> {
+        let mark = self.mark().await?;
+        let (made, name) = (beside(path, MADE), format!("{MARK}{mark}\n"));
+        let text = std::fs::read_to_string(&made).unwrap_or_default();
+        if none == NoDatabase::Doubt && text.contains(MARK) && !text.ends_with(&name) {
+            return Err(lost(&format!(
+                "{} is another database than was there; {} tells of that",
+                path.display(),
+                made.display()
+            )));
+        }
+        if !text.ends_with(&name) {
+            // Without it all works; nobody is told of a folder that cannot be written.
+            let mut options = std::fs::OpenOptions::new();
+            if let Ok(mut file) = options.write(true).create(true).truncate(true).mode(0o600).open(made) {
+                let _ = file.write_all(format!("{MADE_TEXT}{name}").as_bytes());
+            }
+        }
+        Ok(())
+    }
+
+    /// The number in the file: 31 random bits, in SQLite's own place for a number of its user's.
+    async fn mark(&self) -> Result<i64, StoreError> {
+        let held = "SELECT user_version AS mark FROM pragma_user_version()";
+        let mark = number(&self.read, held).await?;
+        if mark != 0 {
+            return Ok(mark);
+        }
+        let transaction = self.begin_immediate().await?;
+        // Another process may have been first.
+        let mark = number(&transaction, held).await?;
+        if mark != 0 {
+            return Ok(mark);
+        }
+        let mark = number(&transaction, "SELECT abs(random()) % 2147483647 + 1 AS mark").await?;
+        transaction.execute_unprepared(&format!("PRAGMA user_version = {mark}")).await?;
+        transaction.commit().await?;
+        Ok(mark)
+    }
+
     /// Begins a transaction that sets the database up; one process at a time.
     pub(super) async fn begin_set_up(&self) -> Result<Transaction, StoreError> {
         let transaction = self.begin_immediate().await?;
@@ -150,19 +195,16 @@ impl Store {
     }
 }
 
+async fn number(connection: &impl ConnectionTrait, sql: &str) -> Result<i64, StoreError> {
+    let rows = query(connection, sql, vec![]).await?;
+    Ok(rows.first().map(|row| row.try_get("", "mark")).transpose()?.unwrap_or(0))
+}
+
 /// There is no database where one is expected.
 fn lost(what: &str) -> StoreError {
     unavailable(format!(
         "{what}. If a database was here before, put it back; if a new one is wanted, say so once: --new-database"
     ))
-}
-
-/// So that a file that is gone is missed. Without it all works; nobody is told of a folder that cannot be written.
-fn leave_a_trace(database: &Path) {
-    let mut options = std::fs::OpenOptions::new();
-    if let Ok(mut file) = options.write(true).create_new(true).mode(0o600).open(beside(database, MADE)) {
-        let _ = file.write_all(MADE_TEXT.as_bytes());
-    }
 }
 
 /// Applies the migrations that are missing: all or none, and one process at a time. On a connection of its own, because sea-orm

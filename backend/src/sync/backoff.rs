@@ -2,13 +2,13 @@
 
 use std::time::Duration;
 
-use crate::{clock::Timestamp, random::Random};
+use crate::{clock::Timestamp, limits, random::Random};
 
 /// The longest first wait.
 const FIRST: Duration = Duration::from_secs(2);
 
 /// The longest wait: an item whose destination works again is there at most this much later.
-const LONGEST: Duration = Duration::from_secs(10 * 60);
+const LONGEST: Duration = limits::LONGEST_RETRY;
 
 /// A wait after that many tries in a row, 1 or more, up to `longest`.
 pub fn wait(tries: u32, longest: Duration, random: &Random) -> Duration {

@@ -5,6 +5,7 @@ use std::{sync::Arc, time::Duration};
 use tokio::{
     sync::{Notify, watch},
     task::JoinSet,
+    time::Instant,
 };
 use tracing::Instrument;
 
@@ -54,13 +55,13 @@ pub struct Engine<D> {
 struct State {
     running: JoinSet<Report>,
     /// Nothing is begun before then: the destination does not answer.
-    held_until: Option<Timestamp>,
+    held_until: Option<Instant>,
     /// Calls in a row that failed as a whole.
     outages: u32,
     /// Claims since the least urgent lane had its turn.
     claims: u32,
     /// How many items wait, and when that was counted.
-    waiting: (u64, Timestamp),
+    waiting: (u64, Option<Instant>),
     /// What was last written down about credits and slowness.
     noted: Option<Noted>,
     upkeep: Upkeep,
@@ -113,7 +114,7 @@ impl<D: Destination> Engine<D> {
             held_until: None,
             outages: 0,
             claims: 0,
-            waiting: (0, Timestamp(0)),
+            waiting: (0, None),
             noted: None,
             upkeep: Upkeep::new(),
         };
@@ -154,8 +155,9 @@ impl<D: Destination> Engine<D> {
         if state.running.len() >= workers {
             return Ok(Round::Idle(limits::SYNC_POLL));
         }
-        if let Some(until) = state.held_until.filter(|until| *until > now) {
-            return Ok(Round::Idle(until.since(now)));
+        let held = state.held_until.map(|until| until.saturating_duration_since(Instant::now()));
+        if let Some(held) = held.filter(|held| !held.is_zero()) {
+            return Ok(Round::Idle(held));
         }
         self.begin_delivery(state, now).await
     }
@@ -172,7 +174,7 @@ impl<D: Destination> Engine<D> {
         }
         let mut slow = None;
         for lane in lanes {
-            let waiting = self.waiting(state, now).await?;
+            let waiting = self.waiting(state).await?;
             match self.destination.admit(lane, waiting, now) {
                 Admission::Go => {}
                 Admission::Wait { until, reason, done_at } => {
@@ -226,9 +228,10 @@ impl<D: Destination> Engine<D> {
     }
 
     /// How many items wait in all; counted now and then, and only if it matters.
-    async fn waiting(&self, state: &mut State, now: Timestamp) -> Result<u64, StoreError> {
-        if self.destination.credits().is_some() && now.since(state.waiting.1) >= limits::WAITING_COUNT_INTERVAL {
-            state.waiting = (self.store.waiting(D::NAME).await?, now);
+    async fn waiting(&self, state: &mut State) -> Result<u64, StoreError> {
+        let is_old = state.waiting.1.is_none_or(|at| at.elapsed() >= limits::WAITING_COUNT_INTERVAL);
+        if is_old && self.destination.credits().is_some() {
+            state.waiting = (self.store.waiting(D::NAME).await?, Some(Instant::now()));
         }
         Ok(state.waiting.0)
     }
@@ -240,12 +243,12 @@ impl<D: Destination> Engine<D> {
             None if report.asked => (state.outages, state.held_until) = (0, None),
             None => {}
             Some(Trouble::Throttled) => {
-                state.held_until = Some(self.clock.now().after(self.random.up_to(limits::THROTTLED_REST)));
+                state.held_until = Some(Instant::now() + self.random.up_to(limits::THROTTLED_REST));
             }
             Some(Trouble::Outage { reason }) => {
                 state.outages = state.outages.saturating_add(1);
                 let wait = backoff::wait(state.outages, limits::LONGEST_HOLD, &self.random);
-                state.held_until = Some(self.clock.now().after(wait));
+                state.held_until = Some(Instant::now() + wait);
                 let wait_ms = u64::try_from(wait.as_millis()).unwrap_or(u64::MAX);
                 tracing::warn!(destination = D::NAME, reason, wait_ms, "the destination does not take deliveries");
             }

@@ -4,6 +4,7 @@ mod causes;
 mod channels;
 mod operating;
 mod sites;
+mod unstored;
 
 use serde_json::Value;
 
@@ -123,8 +124,15 @@ async fn begin(database: &Database, more: &[(&'static str, &str)]) -> (Receivers
 
 /// A server without a destination that tells the receivers.
 async fn begin_alone(database: &Database) -> (Receivers, Server) {
+    begin_with(database, &[]).await
+}
+
+/// The same with settings from the environment.
+async fn begin_with(database: &Database, more: &[(&'static str, &str)]) -> (Receivers, Server) {
     let receivers = Receivers::start();
-    let server = Server::start_with(database, &receivers.settings()).await;
+    let mut settings = receivers.settings();
+    settings.extend(more.iter().map(|(name, value)| (*name, (*value).to_owned())));
+    let server = Server::start_with(database, &settings).await;
     (receivers, server)
 }
 

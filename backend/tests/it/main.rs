@@ -17,6 +17,7 @@ mod support;
 mod alerts;
 mod bad_input;
 mod cli;
+mod clock;
 mod console;
 mod contract;
 mod convergence;

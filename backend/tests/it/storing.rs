@@ -137,6 +137,24 @@ async fn a_database_that_was_lost_is_not_begun_anew(database: Database) {
     assert!(without_leave(&database).args(["site", "list"]).status().unwrap().success());
 }
 
+#[tokio::test]
+async fn another_database_in_its_place_is_not_taken_for_it() {
+    let (database, other) = (Database::sqlite(), Database::sqlite());
+    for database in [&database, &other] {
+        Server::start(database).await.stop().await;
+    }
+    let (file, away) = (database.file("test.sqlite"), database.file("away"));
+    std::fs::rename(&file, &away).unwrap();
+    std::fs::copy(other.file("test.sqlite"), &file).unwrap();
+    let output = without_leave(&database).args(["serve", "--listen", "127.0.0.1:0"]).output().unwrap();
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(output.status.code() == Some(1) && said.contains("another database"), "{said}");
+    std::fs::remove_file(&file).unwrap();
+    // A backup of it is itself.
+    std::fs::copy(&away, &file).unwrap();
+    assert!(without_leave(&database).args(["site", "list"]).status().unwrap().success());
+}
+
 /// The program that was not told to make a new database.
 fn without_leave(database: &Database) -> std::process::Command {
     let told = command(&database.url);

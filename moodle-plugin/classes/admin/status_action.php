@@ -24,6 +24,7 @@ use local_backend_sync\local\ledger;
 use local_backend_sync\local\runner;
 use local_backend_sync\local\summary;
 use local_backend_sync\local\verdict;
+use local_backend_sync\local\version_reset;
 
 /**
  * What the buttons of the status page do.
@@ -42,6 +43,7 @@ class status_action {
         'discardall' => 'confirm_discardall',
         'backfillcancel' => 'confirm_backfillcancel',
         'settlehere' => 'confirm_settlehere',
+        'resetversions' => 'confirm_resetversions',
     ];
     /** @var string[] actions on chosen rows */
     const NEED_ROWS = ['retry', 'discard'];
@@ -101,6 +103,12 @@ class status_action {
             case 'settlehere':
                 runner::settle_here();
                 return summary::of($this->send());
+            case 'resetversions':
+                $verdict = version_reset::run();
+                if ($verdict->level === verdict::OK) {
+                    $this->send();
+                }
+                return $verdict;
             case 'send':
                 return summary::of($this->send());
             case 'retry':

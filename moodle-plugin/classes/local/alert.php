@@ -36,7 +36,7 @@ class alert {
         $told = $memory->get(self::STATE);
         if ($status->age() < (new config())->alert_after()) {
             $memory->set(self::STATE, null);
-        } else if (!$told || $told['time'] <= time() - DAYSECS) {
+        } else if (!$told || $told['time'] <= time() - DAYSECS || $told['time'] > time()) { // Or told by a clock that was ahead.
             $memory->set(self::STATE, ['time' => time()]);
             foreach (get_admins() as $admin) {
                 self::send($admin, $status);
@@ -52,14 +52,12 @@ class alert {
      */
     private static function send(\stdClass $admin, status $status): void {
         global $SITE;
-        $trouble = $status->trouble;
         $url = new \moodle_url('/local/backend_sync/status.php');
         $a = (object)[
             'site' => format_string($SITE->fullname),
             'waiting' => $status->waiting,
             'age' => format_time($status->age()),
-            'reason' => $trouble ? reasons::sentence($trouble['reason'], $trouble['detail'], (int)$trouble['status'])
-                : get_string('alert_noreason', 'local_backend_sync'),
+            'reason' => $status->reason() ?: get_string('alert_noreason', 'local_backend_sync'),
             'url' => $url->out(false),
         ];
         $text = get_string('alert_body', 'local_backend_sync', $a);

@@ -90,13 +90,14 @@ class immediate {
         global $DB;
         $deadline = time() + self::SECONDS;
         do {
-            // While the backend fails, the scheduled task alone tries: no web server's process is kept busy by it.
-            if ((new health(new database_memory(), new clock()))->is_failing()) {
+            // While the backend fails, the scheduled task alone tries, if it can: no web server's process is kept busy by it.
+            if ((new health(new database_memory(), new clock()))->is_failing() && !schedule::is_sending_stuck()) {
                 return;
             }
             $report = runner::run(self::SECONDS, false, self::BATCHES);
             // When another page holds the lock, it will see our rows: it looks once more after giving the lock back.
-            $again = $report && !$report->failure && $DB->record_exists_select(outbox::TABLE, 'timedue <= ?', [time()]);
+            $again = $report && !$report->failure && !$report->waituntil
+                && $DB->record_exists_select(outbox::TABLE, 'timedue <= ?', [time()]);
         } while ($again && time() < $deadline);
     }
 }

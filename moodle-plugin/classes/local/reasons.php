@@ -16,6 +16,7 @@
 
 namespace local_backend_sync\local;
 
+use local_backend_sync\local\delivery\clocks;
 use local_backend_sync\local\delivery\failure;
 
 /**
@@ -49,6 +50,40 @@ class reasons {
      */
     public static function of(failure $failure): string {
         return self::sentence($failure->reason, $failure->detail, $failure->status);
+    }
+
+    /**
+     * What to do when the backend takes nothing because of a clock.
+     *
+     * @param clocks $clocks
+     * @param string $site name of this site at the backend
+     * @return string
+     */
+    public static function of_clocks(clocks $clocks, string $site): string {
+        if ($clocks->differ()) {
+            return self::of_difference($clocks) . ' ' . get_string('clocks_setright', 'local_backend_sync');
+        }
+        if (!$clocks->need_reset()) {
+            return get_string('clocks_agree', 'local_backend_sync');
+        }
+        $a = (object)['ahead' => format_time($clocks->remembered), 'site' => $site];
+        return get_string('clocks_remembered', 'local_backend_sync', $a);
+    }
+
+    /**
+     * By how much the clocks differ.
+     *
+     * @param clocks $clocks that differ
+     * @return string
+     */
+    public static function of_difference(clocks $clocks): string {
+        $difference = $clocks->difference();
+        $a = (object)[
+            'difference' => format_time(abs($difference)),
+            'ours' => userdate($clocks->ours),
+            'theirs' => userdate($clocks->theirs),
+        ];
+        return get_string($difference > 0 ? 'clocks_ahead' : 'clocks_behind', 'local_backend_sync', $a);
     }
 
     /**

@@ -94,12 +94,24 @@ class runner {
         ?callable $progress = null,
         ?int $rate = null
     ): ?report {
+        return self::alone(function () use ($seconds, $force, $batches, $progress, $rate) {
+            return (new self(new config(), $rate))->work($seconds, $force, $batches, $progress);
+        });
+    }
+
+    /**
+     * Does something while no other process sends.
+     *
+     * @param callable $work
+     * @return mixed what it returns; null when another process is at it
+     */
+    public static function alone(callable $work) {
         $lock = lock_config::get_lock_factory('local_backend_sync')->get_lock(self::LOCK, 0, self::LOCK_LIFETIME);
         if (!$lock) {
             return null;
         }
         try {
-            return (new self(new config(), $rate))->work($seconds, $force, $batches, $progress);
+            return $work();
         } finally {
             $lock->release();
         }
@@ -118,6 +130,7 @@ class runner {
         $health = new health($this->memory, new clock());
         if ($force) {
             $health->forget();
+            schedule::mend();
         }
         $timeout = $batches === null ? $this->config->timeout() : immediate::TIMEOUT;
         $http = new moodle_http($this->config->connect_timeout(), $timeout);
@@ -270,6 +283,7 @@ class runner {
     private function tell(report $report): void {
         if ($report->recovered) {
             delivery_recovered::create_now()->trigger();
+            schedule::mend();
         }
         if ($report->broke) {
             delivery_failed::create_from_failure($report->failure)->trigger();

@@ -17,6 +17,8 @@
 namespace local_backend_sync\local;
 
 use local_backend_sync\local\delivery\client;
+use local_backend_sync\local\delivery\clock;
+use local_backend_sync\local\delivery\clocks;
 use local_backend_sync\local\delivery\failure;
 use local_backend_sync\local\delivery\health;
 
@@ -43,8 +45,10 @@ class status {
     public $rejected;
     /** @var int|null when the backend last took something, Unix seconds */
     public $lastsuccess;
-    /** @var array|null why deliveries fail: failures, since, retry, reason, detail, status; null when they work */
+    /** @var array|null why deliveries fail: failures, since, last, retry, reason, detail, status; null when they work */
     public $trouble;
+    /** @var int|null until when it is not tried again, Unix seconds; null when it may be tried now */
+    public $waituntil;
     /** @var int events sent in the present and the last hour */
     public $senthour;
     /** @var int events sent in the last 24 hours */
@@ -55,8 +59,12 @@ class status {
     public $backfill;
     /** @var array|null what an administrator asked of it, which the sender has not done yet */
     public $backfillorder;
+    /** @var clocks how the clocks stood when the backend was asked last */
+    public $clocks;
     /** @var int|null when the scheduled task last ran, Unix seconds */
     public $lasttask;
+    /** @var bool it waits for a time that a wrong clock gave, see schedule */
+    public $isstuck;
 
     /**
      * Reads how things stand now.
@@ -79,14 +87,17 @@ class status {
         $status->rejected = $DB->count_records(ledger::REJECTED);
         $status->lastsuccess = $memory->get(health::SUCCESS)['time'] ?? null;
         $status->trouble = $ispresent ? $memory->get(health::TROUBLE) : null;
+        $status->waituntil = (new health($memory, new clock()))->wait_until();
         $hours = $memory->get(runner::THROUGHPUT) ?? [];
         $status->senthour = self::sum($hours, 1);
         $status->sentday = self::sum($hours, 24);
-        $status->backend = $ispresent ? $memory->get('handshake') : null;
+        $status->backend = $ispresent ? $memory->get(clocks::HANDSHAKE) : null;
+        $status->clocks = new clocks($memory, new clock());
         $status->backfill = $memory->get(backfill::STATE);
         $status->backfillorder = $memory->get(backfill::ORDER);
         $task = \core\task\manager::get_scheduled_task('\local_backend_sync\task\send');
         $status->lasttask = $task && $task->get_last_run_time() ? (int)$task->get_last_run_time() : null;
+        $status->isstuck = $task && schedule::is_stuck($task);
         return $status;
     }
 
@@ -117,6 +128,32 @@ class status {
     }
 
     /**
+     * Why deliveries fail, and what to do about it.
+     *
+     * @return string empty when they work
+     */
+    public function reason(): string {
+        $trouble = $this->trouble;
+        if (!$trouble) {
+            return '';
+        }
+        if ($trouble['reason'] === failure::CLOCK_AHEAD) {
+            // The backend sees the versions alone. Here it is known whether the clock is ahead still.
+            return reasons::sentence($trouble['reason']) . ' ' . reasons::of_clocks($this->clocks, $this->backend['site'] ?? '');
+        }
+        return reasons::sentence($trouble['reason'], $trouble['detail'], (int)$trouble['status']);
+    }
+
+    /**
+     * Whether the remembered version keeps deliveries from working, so that it should be reset.
+     *
+     * @return bool
+     */
+    public function needs_reset(): bool {
+        return ($this->trouble['reason'] ?? '') === failure::CLOCK_AHEAD && $this->clocks->need_reset();
+    }
+
+    /**
      * What was sent in the last hours.
      *
      * @param int[] $hours by hour since 1970
@@ -124,9 +161,9 @@ class status {
      * @return int
      */
     private static function sum(array $hours, int $count): int {
-        $first = (int)floor(time() / HOURSECS) - $count;
-        return array_sum(array_filter($hours, function ($hour) use ($first) {
-            return $hour >= $first;
+        $now = (int)floor(time() / HOURSECS);
+        return array_sum(array_filter($hours, function ($hour) use ($now, $count) {
+            return $hour >= $now - $count && $hour <= $now;
         }, ARRAY_FILTER_USE_KEY));
     }
 

@@ -50,6 +50,10 @@ class status_text {
             'sentday' => $status->sentday,
             'trouble' => $status->trouble,
             'backend' => $status->backend,
+            'clocks' => [
+                'difference' => $status->clocks->ours === null ? null : $status->clocks->difference(),
+                'remembered' => $status->clocks->remembered,
+            ],
             'backfill' => !$backfill ? null : [
                 'status' => $backfill['status'],
                 'done' => $backfill['done'],

@@ -104,6 +104,10 @@ class verdict {
         if ($status->lasttask === null) {
             return new self(self::WARNING, get_string('verdict_taskneverran', 'local_backend_sync'));
         }
+        if ($status->isstuck) {
+            $when = userdate($status->lasttask);
+            return new self(self::WARNING, get_string('verdict_taskahead', 'local_backend_sync', $when));
+        }
         $age = time() - $status->lasttask;
         return $age <= self::TASK_AGE ? null
             : new self(self::WARNING, get_string('verdict_tasklate', 'local_backend_sync', format_time($age)));
@@ -120,15 +124,27 @@ class verdict {
         if (!$trouble) {
             return null;
         }
-        $wait = $trouble['retry'] - time();
         $sentence = get_string('verdict_failing', 'local_backend_sync', (object)[
-            'since' => userdate($trouble['since']),
-            'reason' => reasons::sentence($trouble['reason'], $trouble['detail'], (int)$trouble['status']),
-            'retry' => $wait > 0 ? get_string('verdict_retry', 'local_backend_sync', format_time($wait))
-                : get_string('verdict_retrysoon', 'local_backend_sync'),
+            'since' => userdate(min($trouble['since'], time())), // Not by a clock that was ahead.
+            'reason' => $status->reason(),
+            'retry' => self::next_try($status),
             'waiting' => self::count('waiting', $status->waiting),
         ]);
         return new self(self::ERROR, $sentence);
+    }
+
+    /**
+     * When it will be tried again.
+     *
+     * @param status $status
+     * @return string
+     */
+    private static function next_try(status $status): string {
+        if ($status->isstuck) {
+            return get_string('verdict_retrystuck', 'local_backend_sync');
+        }
+        return $status->waituntil === null ? get_string('verdict_retrysoon', 'local_backend_sync')
+            : get_string('verdict_retry', 'local_backend_sync', format_time(max(1, $status->waituntil - time())));
     }
 
     /**

@@ -63,6 +63,7 @@ class status_page implements \renderable, \templatable {
         ];
         return $actions + [
             'isothersite' => ($this->status->trouble['reason'] ?? '') === failure::OTHER_SITE,
+            'needsreset' => $this->status->needs_reset(),
             'verdict' => verdict::of($this->status)->export(),
             'testurl' => (new \moodle_url('/local/backend_sync/testconnection.php'))->out(false),
             'previewurl' => (new \moodle_url('/local/backend_sync/preview.php'))->out(false),

@@ -104,11 +104,12 @@ $string['cli_backfill_nothing'] = 'There is no synchronisation of everything to 
 $string['cli_eta'] = '{$a->rate} in a minute, {$a->eta} left';
 $string['cli_send_help'] = 'Sends the changes that wait, now, without waiting after a failure.
 
-Usage: php local/backend_sync/cli/send.php [--seconds=N] [--settle-here] [--quiet]
+Usage: php local/backend_sync/cli/send.php [--seconds=N] [--settle-here] [--reset-versions] [--quiet]
 
 Options:
   -s, --seconds=N   how long at most (default 3600)
   --settle-here     the site has moved to another address, and no copy of it sends with this token
+  --reset-versions  the clock was ahead and is right now: number changes from now on again, and send everything again
   -q, --quiet       print nothing but errors
   -h, --help        this help
 
@@ -124,9 +125,15 @@ Options:
 Exit status: 0 all is well, or not set up yet; 1 deliveries fail, changes have been waiting too long or were refused, or the
 scheduled task does not run; 2 wrong usage.';
 $string['cli_waiting'] = '{$a->waiting} waiting, {$a->postponed} put off, {$a->rejected} refused';
+$string['clocks_agree'] = 'The clocks agree by now, so the next try should succeed.';
+$string['clocks_ahead'] = 'The clock of this server is {$a->difference} ahead of the backend\'s: it said {$a->ours} when the backend\'s said {$a->theirs}.';
+$string['clocks_behind'] = 'The clock of this server is {$a->difference} behind the backend\'s: it said {$a->ours} when the backend\'s said {$a->theirs}.';
+$string['clocks_remembered'] = 'The clock of this server was ahead and has been put right, but the latest time that it gave to a change is still {$a->ahead} ahead. Have the backend\'s operator run "backend-sync site repair-versions {$a->site}", in case records got such times there; then press "Reset the remembered time".';
+$string['clocks_setright'] = 'Set the one that is wrong right, by a time server (NTP); then sending goes on by itself.';
 $string['confirm_backfillcancel'] = 'Cancel the synchronisation of everything? It can only be started again from its beginning. To go on later, pause it.';
 $string['confirm_discard'] = 'Discard the chosen changes ({$a})? The backend will not hear of them until the records change again.';
 $string['confirm_discardall'] = 'Discard all refused changes? The backend will not hear of them until the records change again.';
+$string['confirm_resetversions'] = 'Is the clock of this server right now? Then changes get their times from it again, and everything is sent to the backend once more, in the background.';
 $string['confirm_settlehere'] = 'Has the site moved to this address, so that no other copy of it sends to the backend with this token? Then sending goes on.';
 $string['connecttimeout'] = 'Time for the connection';
 $string['connecttimeout_desc'] = 'Seconds to wait for a connection to the backend.';
@@ -308,6 +315,7 @@ $string['privacy:path:outbox'] = 'Changes that wait to be sent';
 $string['privacy:path:rejected'] = 'Changes that the backend refused';
 $string['privacy:path:sent'] = 'What the backend holds';
 $string['reason_blocked'] = 'Moodle blocks this address by its HTTP security settings (Site administration > General > Security > HTTP security).';
+$string['reason_clockahead'] = 'The backend takes nothing from this site at the moment, because the times that this site gives to changes are ahead of the backend\'s clock.';
 $string['reason_connecttimeout'] = 'No connection to {$a->url} within the time allowed. Usually a firewall swallows the connection, or the address is wrong.';
 $string['reason_contractversion'] = 'The backend speaks another version of the contract than this plugin. Update the older of the two.';
 $string['reason_detail'] = '({$a})';
@@ -330,9 +338,13 @@ $string['rejected'] = 'Refused changes';
 $string['rejected_desc'] = 'The backend refused these because of what they hold. They don\'t hinder others. Correct the cause, then retry: the record is sent as it is then. Refused changes also vanish by themselves when the record changes and is taken.';
 $string['rejected_none'] = 'The backend has not refused any change.';
 $string['rejected_reason'] = 'Reason';
-$string['rejected_superseded'] = 'The backend holds a newer state of this record than the one sent, so it ignored it. The clock of this server or of a former one was probably ahead, or the person was erased there. Check the clock, then retry.';
+$string['rejected_superseded'] = 'The backend holds a newer state of this record than the one sent, so it ignored it. The clock of this server or of a former one was probably ahead, or the person was erased there. Check the clock, then retry. If that does not help, the backend\'s operator repairs such records with: backend-sync site repair-versions NAME';
 $string['rejected_what'] = 'Change';
 $string['rejected_when'] = 'When';
+$string['resetversions'] = 'Reset the remembered time';
+$string['resetversions_differ'] = 'Nothing was reset. {$a} Set the one that is wrong right, by a time server (NTP), then try again.';
+$string['resetversions_done'] = 'The remembered time was reset. Sending goes on, and everything is sent once more in the background. If changes are refused because the backend holds a newer state, its operator repairs such records with: backend-sync site repair-versions {$a}. Then press "Retry all".';
+$string['resetversions_notneeded'] = 'There is nothing to reset: the remembered time is not ahead of the backend\'s clock by more than it allows.';
 $string['retry'] = 'Retry';
 $string['retryall'] = 'Retry all ({$a})';
 $string['selectone'] = 'Nothing was chosen. Tick at least one change.';
@@ -372,6 +384,8 @@ $string['verdict_notconfigured'] = 'Not set up yet. Set the backend API URL and 
 $string['verdict_nothingsent'] = 'Set up. Nothing has been sent so far: test the connection, then synchronise everything on the status page.';
 $string['verdict_retry'] = 'Next try in {$a}.';
 $string['verdict_retrysoon'] = 'Next try at the next run of the scheduled task.';
+$string['verdict_retrystuck'] = 'No try comes by itself, because Moodle planned the scheduled task by a clock that was ahead. Press "Send now" on the status page.';
+$string['verdict_taskahead'] = 'The last run of the scheduled task was on {$a}, which is yet to come: the clock of this server was ahead, and until then Moodle starts no task that ran meanwhile. "Send now" on the status page plans the tasks of Backend Sync anew; for all others, see Site administration > Server > Tasks > Scheduled tasks.';
 $string['verdict_tasklate'] = 'The scheduled task that sends changes has not run for {$a}. Check that cron runs, and that the task "Send changes to the backend" is enabled: Site administration > Server > Tasks > Scheduled tasks.';
 $string['verdict_taskneverran'] = 'The scheduled task that sends changes has never run. Check that cron runs, and that the task "Send changes to the backend" is enabled: Site administration > Server > Tasks > Scheduled tasks.';
 $string['verdict_waiting'] = '{$a->waiting}, the oldest for {$a->age}. Nothing is lost. If this goes on, look at the log of the scheduled task "Send changes to the backend".';

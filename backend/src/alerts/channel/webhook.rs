@@ -166,7 +166,7 @@ mod tests {
 
     fn notice(event: NoticeEvent) -> ClaimedNotice {
         let alert = NoticedAlert {
-            id: 7,
+            id: Some(7),
             reference: "ab".to_owned(),
             rule: "paused".to_owned(),
             subject: "destination:zoho".to_owned(),

@@ -37,6 +37,7 @@ fn no_rules() -> AlertRules {
         disk_free_mib: 0,
         rejected_events: 0,
         rejected_percent: 0,
+        database_seconds: 0,
         token_days: 0,
     }
 }

@@ -7,6 +7,7 @@ use super::{
 use crate::{
     alerts::title,
     clock::Timestamp,
+    health::WriteHealth,
     model::{ItemState, Rule, Severity},
     store::{Alert, Counts, DestinationSummary, OPERATOR},
 };
@@ -92,6 +93,17 @@ impl Verdict {
         }
     }
 
+    /// The database takes nothing: everything else that is found may be old.
+    pub(super) fn doubt(&mut self, health: &WriteHealth) {
+        let Some(failing) = health.failing() else { return };
+        let (cause, advice) = {
+            let (_, cause, advice) = failing.cause.in_words();
+            (cause, advice)
+        };
+        let sentence = format!("The database takes no writes: {cause}. Events are answered 503 meanwhile. {advice}");
+        self.find(Colour::Bad, sentence, Some("/alarms"));
+    }
+
     /// What the alerts found that is not seen here anyway; an alert ends some minutes after its cause.
     pub(super) fn hear(&mut self, alert: &Alert) {
         let seen_here = [Rule::OldestChange, Rule::Parked, Rule::Failed, Rule::Paused, Rule::Conservation];
@@ -119,9 +131,20 @@ mod tests {
     use super::{Colour, Verdict};
     use crate::{
         clock::Timestamp,
+        health::WriteHealth,
         model::{ItemState, Kind},
-        store::{Counts, DestinationSummary, Pause},
+        store::{Cause, Counts, DestinationSummary, Pause},
     };
+
+    #[test]
+    fn nothing_is_well_while_the_database_takes_nothing() {
+        let (mut verdict, mut health) = (Verdict::new(), WriteHealth::default());
+        verdict.doubt(&health);
+        assert_eq!(verdict.colour, Colour::Good);
+        health.note(Err(Cause::ReadOnly), std::time::Instant::now());
+        verdict.doubt(&health);
+        assert!(verdict.colour == Colour::Bad && verdict.sentence.contains("read-only"), "{}", verdict.sentence);
+    }
 
     fn summary() -> DestinationSummary {
         let (name, pause, slow_reason, done_at) = ("zoho".to_owned(), None, None, None);

@@ -24,7 +24,7 @@ fn open() -> OpenAlert {
 }
 
 fn told(alert: OpenAlert, severity: Severity, now: Timestamp) -> (Option<NoticeEvent>, Severity) {
-    match decide(&[alert], vec![finding(severity)], now).as_slice() {
+    match decide(&[alert], vec![finding(severity)], &[], now).as_slice() {
         [Change::Keep { id: 7, finding, tell }] => (*tell, finding.severity),
         other => panic!("{other:?}"),
     }
@@ -45,7 +45,7 @@ fn words_are_found_again() {
 #[test]
 fn what_is_new_is_raised_and_what_is_known_is_not() {
     let other = Finding { subject: "destination:other".to_owned(), ..finding(Severity::Warning) };
-    let changes = decide(&[open()], vec![finding(Severity::Warning), other.clone()], NOW);
+    let changes = decide(&[open()], vec![finding(Severity::Warning), other.clone()], &[], NOW);
     assert_eq!(changes.len(), 2, "{changes:?}");
     assert!(matches!(&changes[0], Change::Keep { id: 7, tell: None, .. }), "{changes:?}");
     assert_eq!(changes[1], Change::Raise(other));
@@ -53,10 +53,20 @@ fn what_is_new_is_raised_and_what_is_known_is_not() {
 
 #[test]
 fn it_is_resolved_after_enough_quiet_looks_in_a_row() {
-    assert_eq!(decide(&[open()], vec![], NOW), [Change::Doubt { id: 7 }]);
+    assert_eq!(decide(&[open()], vec![], &[], NOW), [Change::Doubt { id: 7 }]);
     let quiet = OpenAlert { quiet: 2, ..open() };
-    assert_eq!(decide(std::slice::from_ref(&quiet), vec![], NOW), [Change::Resolve { id: 7 }]);
+    assert_eq!(decide(std::slice::from_ref(&quiet), vec![], &[], NOW), [Change::Resolve { id: 7 }]);
     assert_eq!(told(quiet, Severity::Warning, NOW).0, None, "it was there all the time");
+}
+
+#[test]
+fn what_could_not_be_judged_stays_as_it_is() {
+    let quiet = OpenAlert { quiet: 2, ..open() };
+    assert_eq!(decide(std::slice::from_ref(&quiet), vec![], &[Rule::Failed], NOW), [], "neither doubted nor resolved");
+    assert_eq!(decide(std::slice::from_ref(&quiet), vec![], &[Rule::Parked], NOW), [Change::Resolve { id: 7 }]);
+    // What was found all the same is believed.
+    let found = decide(&[quiet], vec![finding(Severity::Critical)], &[Rule::Failed], NOW);
+    assert!(matches!(&found[..], [Change::Keep { id: 7, tell: Some(NoticeEvent::Worsened), .. }]), "{found:?}");
 }
 
 #[test]

@@ -16,7 +16,7 @@ use crate::{
 /// A notice to be sent now, by nobody else.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ClaimedNotice {
-    /// Its id.
+    /// Its id; 0 when the database does not have it.
     pub id: i64,
     /// Unique, and the same at each try.
     pub reference: String,
@@ -37,8 +37,8 @@ pub struct ClaimedNotice {
 /// What a notice says of its alert.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NoticedAlert {
-    /// Its id.
-    pub id: i64,
+    /// Its id; none while the database does not have it.
+    pub id: Option<i64>,
     /// Unique.
     pub reference: String,
     /// What found it.
@@ -237,7 +237,7 @@ async fn note_channel(
 fn claimed_of(row: &QueryResult) -> Result<ClaimedNotice, StoreError> {
     let alert = match row.try_get::<Option<i64>>("", "alert_id")? {
         Some(id) => Some(NoticedAlert {
-            id,
+            id: Some(id),
             reference: row.try_get("", "alert_reference")?,
             rule: row.try_get("", "rule")?,
             subject: row.try_get("", "subject")?,

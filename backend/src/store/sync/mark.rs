@@ -96,8 +96,10 @@ fn pending(destination: &str, key: RecordKey, now: Timestamp) -> ActiveModel {
 
 /// What a change does to an item that is there already. In flight it stays: the worker sees by the revision that it is to go again.
 fn marking(repeat_ms: i64) -> OnConflict {
+    // One that was delivered later than now was so by a clock that was wrong.
     let due = format!(
-        "CASE WHEN sync_items.synced_at + {repeat_ms} > excluded.due_at THEN sync_items.synced_at + {repeat_ms} \
+        "CASE WHEN sync_items.synced_at > excluded.due_at THEN excluded.due_at + {repeat_ms} \
+         WHEN sync_items.synced_at + {repeat_ms} > excluded.due_at THEN sync_items.synced_at + {repeat_ms} \
          ELSE excluded.due_at END"
     );
     OnConflict::columns([Column::Destination, Column::SiteId, Column::Kind, Column::MoodleId])

@@ -42,7 +42,7 @@ fn statement(backend: DbBackend, sql: &str, values: Vec<Value>) -> Statement {
 }
 
 /// `FOR UPDATE SKIP LOCKED` where it exists. SQLite has one writer at a time, so there is nothing to skip.
-fn skip_locked(backend: DbBackend) -> &'static str {
+pub(super) fn skip_locked(backend: DbBackend) -> &'static str {
     if backend == DbBackend::Postgres { "FOR UPDATE SKIP LOCKED" } else { "" }
 }
 

@@ -2,13 +2,15 @@
 //!
 //! What counts is each entry: partial failures come with 200 in one place and with 207 in another.
 
+use chrono::DateTime;
+use reqwest::header::DATE;
 use serde_json::{Map, Value};
 
 use super::{
     error::CallError,
     refusal::{Action, Entry, Refusal, word},
 };
-use crate::http::Answer;
+use crate::{clock::Timestamp, http::Answer};
 
 /// The header with the credits that are left; it is there when less than half of them are.
 const CREDITS: &str = "x-api-credits-remaining";
@@ -27,6 +29,12 @@ pub(super) enum Purpose {
 
 pub(super) fn credits(answer: &Answer) -> Option<i64> {
     answer.headers.get(CREDITS)?.to_str().ok()?.trim().parse().ok()
+}
+
+/// When it was answered, by Zoho's clock.
+pub(super) fn date(answer: &Answer) -> Option<Timestamp> {
+    let date = answer.headers.get(DATE)?.to_str().ok()?;
+    DateTime::parse_from_rfc2822(date).ok().map(|date| Timestamp(date.timestamp_millis()))
 }
 
 /// The limit that the call met, for the limiter to know.

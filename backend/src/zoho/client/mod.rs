@@ -39,7 +39,7 @@ use self::{
 };
 pub use crate::sync::Admission;
 use crate::{
-    clock::Clock,
+    clock::{Clock, Source},
     config,
     http::{Answer, Http, HttpError},
     metrics::ZohoCalls,
@@ -131,6 +131,9 @@ impl Client {
         let trace = trace::zoho_call(call.method.as_str(), &call.path, call.writes);
         let result = self.send_with_token(&call).instrument(trace.clone()).await;
         let now = self.0.clock.now();
+        if let Some(date) = result.as_ref().ok().and_then(answer::date) {
+            self.0.clock.hear(Source::Zoho, date);
+        }
         permit.end(outcome(&result), now);
         let duration = started.elapsed();
         self.0.calls.ended(call.operation, call.module, word(&result), call.writes, duration);

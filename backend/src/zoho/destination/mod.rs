@@ -65,7 +65,7 @@ impl Zoho {
         let mut held = self.modules.lock().await;
         let now = self.clock.now();
         if let Some((modules, at)) = held.as_ref()
-            && now.since(*at) < limits::METADATA_TIME
+            && !now.is_past(*at, limits::METADATA_TIME)
         {
             return Ok(Arc::clone(modules));
         }

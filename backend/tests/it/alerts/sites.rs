@@ -19,7 +19,7 @@ on_both_databases!(
 const WEEK_MINUTES: i64 = 7 * 24 * 60;
 
 /// Counts events of the first site, so many minutes ago.
-async fn count(database: &Database, minutes_ago: i64, name: &str, count: i64) {
+pub(super) async fn count(database: &Database, minutes_ago: i64, name: &str, count: i64) {
     let minute = now() / 60_000 - minutes_ago;
     let row = format!("({minute}, 'site:{SITE}', '{name}', {count})");
     database.execute(&format!("INSERT INTO activity (minute, subject, name, count) VALUES {row}")).await;

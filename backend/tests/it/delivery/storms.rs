@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use super::{assert_conserved, rest, start, start_with, with};
 use crate::support::{
     Database, ZohoSimulator,
-    events::{at, course, event, grade, user},
+    events::{TIME, at, course, event, grade, user},
     random::Random,
 };
 
@@ -36,7 +36,7 @@ async fn a_storm_of_gradings_is_few_calls(database: Database) {
                 let value = i64::try_from(random.below(100)).unwrap();
                 last[usize::try_from(id - 1).unwrap()] = value;
                 let data = grade(id, id, 4, 2, &format!("{value}.00000"));
-                event("grade_updated", 2_000_000_000 + number / 1_000, 10_000 + number, data)
+                event("grade_updated", TIME + 1_000 + number / 1_000, 10_000 + number, data)
             })
             .collect();
         site.send_batch(&events).await;

@@ -94,6 +94,15 @@ impl Database {
         transaction
     }
 
+    /// Makes a PostgreSQL database take no writes, or take them again, and ends all sessions that do not know of it yet.
+    pub(crate) async fn set_read_only(&self, read_only: bool) {
+        let PostgresDatabase { server_url, name } = self.postgres.as_ref().unwrap();
+        let value = if read_only { "on" } else { "off" };
+        execute_at(server_url, &format!("ALTER DATABASE {name} SET default_transaction_read_only = {value}")).await;
+        let end = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname =";
+        execute_at(server_url, &format!("{end} '{name}'")).await;
+    }
+
     /// Makes the database itself refuse each user of this name, as nothing before it does.
     pub(crate) async fn refuse_user(&self, username: &str) {
         if self.is_postgres() {

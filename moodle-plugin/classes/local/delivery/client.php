@@ -30,6 +30,8 @@ class client {
     const PATH = '/api/v1/events/moodle/';
     /** @var int[] statuses that say that the request is bad, not the backend: invalid JSON, too large, invalid fields */
     const REFUSALS = [400, 413, 422];
+    /** @var string the backend's code, with status 409, for a batch whose versions are ahead of its clock */
+    const CLOCK_AHEAD = 'clock_ahead';
     /** @var string[] what a handshake tells, with PHP's types */
     const FIELDS = [
         'site' => 'string', 'backend_version' => 'string', 'contract_version' => 'string', 'event_types' => 'array',
@@ -155,7 +157,8 @@ class client {
             $code = $this->clip($outcome->code);
             throw new refusal($code, $this->name_request($this->clip($outcome->detail), $response, $code));
         }
-        $reason = self::reason($response->status);
+        $isahead = $response->status === 409 && ($problem['code'] ?? '') === self::CLOCK_AHEAD;
+        $reason = $isahead ? failure::CLOCK_AHEAD : self::reason($response->status);
         $detail = $this->name_request($this->clip(outcome::text($problem['detail'] ?? '')), $response);
         throw new failure($reason, $detail, $response->status, $this->retry_after($response));
     }

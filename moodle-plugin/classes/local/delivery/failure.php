@@ -54,6 +54,8 @@ class failure extends \Exception {
     const NOT_FOUND = 'notfound';
     /** @var string the backend is full, stops or has no database */
     const UNAVAILABLE = 'unavailable';
+    /** @var string the versions are ahead of the backend's clock: a clock is wrong, or was */
+    const CLOCK_AHEAD = 'clockahead';
     /** @var string the backend failed */
     const SERVER_ERROR = 'servererror';
     /** @var string not the answer of a backend */

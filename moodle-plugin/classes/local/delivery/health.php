@@ -24,7 +24,7 @@ namespace local_backend_sync\local\delivery;
  * @license    http://www.gnu.org/copyleft/gpl.html GNU GPL v3 or later
  */
 class health {
-    /** @var string name of what is remembered: failures, since, retry (Unix seconds), reason, detail, status */
+    /** @var string name of what is remembered: failures, since, last, retry (Unix seconds), reason, detail, status */
     const TROUBLE = 'trouble';
     /** @var string name of what is remembered: time of the last success */
     const SUCCESS = 'success';
@@ -60,9 +60,11 @@ class health {
      * @return int|null Unix seconds; null when it may be tried now
      */
     public function wait_until(): ?int {
-        $retry = $this->memory->get(self::TROUBLE)['retry'] ?? 0;
+        $trouble = $this->memory->get(self::TROUBLE);
+        $retry = $trouble['retry'] ?? 0;
+        $now = $this->clock->now();
         // A clock that was put back must not stop the deliveries.
-        return $retry > $this->clock->now() && $retry - $this->clock->now() <= backoff::LONGEST_ASKED ? $retry : null;
+        return $retry > $now && $now >= ($trouble['last'] ?? $retry - backoff::LONGEST_ASKED) ? $retry : null;
     }
 
     /**
@@ -77,7 +79,8 @@ class health {
         $now = $this->clock->now();
         $this->memory->set(self::TROUBLE, [
             'failures' => $failures,
-            'since' => $trouble['since'] ?? $now,
+            'since' => min($trouble['since'] ?? $now, $now),
+            'last' => $now,
             'retry' => $now + backoff::wait($failures, $failure->retryafter, $this->clock->chance()),
             'reason' => $failure->reason,
             'detail' => $failure->detail,

@@ -49,6 +49,8 @@ class sender {
     private $options;
     /** @var health */
     private $health;
+    /** @var versions */
+    private $versions;
     /** @var report what this run did so far */
     private $report;
     /** @var int events in this run at which the backend failed */
@@ -72,6 +74,7 @@ class sender {
         $this->clock = $clock;
         $this->options = $options;
         $this->health = new health($memory, $clock);
+        $this->versions = new versions($memory, $clock);
         $this->report = new report();
     }
 
@@ -140,7 +143,7 @@ class sender {
         if ($last) {
             $this->store->forget();
         }
-        $this->memory->set('handshake', null);
+        $this->memory->set(clocks::HANDSHAKE, null);
         $this->health->forget();
         $this->memory->set('target', $target);
     }
@@ -187,12 +190,46 @@ class sender {
         if (!$events) {
             return;
         }
-        $this->set_versions($events);
+        $this->send_all($queue, $events, $handshake);
+    }
+
+    /**
+     * Sends events in as many requests as it takes.
+     *
+     * @param queue $queue
+     * @param event[] $events
+     * @param array $handshake
+     * @throws failure
+     */
+    private function send_all(queue $queue, array $events, array $handshake): void {
+        $this->versions->give($events);
         $this->store->announce($events);
+        $requests = $this->report->requests;
         $maxbytes = min((int)$handshake['max_body_bytes'], self::BODY_BYTES);
-        foreach (batches::divide($events, (int)$handshake['max_batch_events'], $maxbytes) as $batch) {
-            $this->send($queue, $batch);
+        try {
+            foreach (batches::divide($events, (int)$handshake['max_batch_events'], $maxbytes) as $batch) {
+                $this->send($queue, $batch);
+            }
+        } catch (failure $failure) {
+            if ($failure->reason === failure::CLOCK_AHEAD) {
+                $this->clock_ahead($this->report->requests === $requests + 1);
+            }
+            throw $failure;
         }
+    }
+
+    /**
+     * A clock is wrong, or was: notes what tells which, and lets the versions of the wrong time go, so that sending goes on by
+     * itself when the clock is right again.
+     *
+     * @param bool $isfirst the backend was sent nothing else with these versions
+     * @throws failure
+     */
+    private function clock_ahead(bool $isfirst): void {
+        if ($isfirst) {
+            $this->versions->take_back();
+        }
+        clocks::ask($this->client, $this->memory, $this->clock);
     }
 
     /**
@@ -241,21 +278,6 @@ class sender {
         $event = new event($change, $data);
         $isnews = $change->force || $known !== $event->hash;
         return $isnews && in_array($event->type, $types, true) ? $event : null;
-    }
-
-    /**
-     * Gives the events versions that are later than all before, even if the clock was put back.
-     *
-     * @param event[] $events
-     */
-    private function set_versions(array $events): void {
-        $last = $this->memory->get('version') ?? ['time' => 0, 'sequence' => 0];
-        $time = max($this->clock->now(), $last['time']);
-        $sequence = $last['sequence'];
-        foreach ($events as $event) {
-            $event->set_version($time, ++$sequence);
-        }
-        $this->memory->set('version', ['time' => $time, 'sequence' => $sequence]);
     }
 
     /**
@@ -367,11 +389,10 @@ class sender {
      * @throws failure
      */
     private function handshake(): array {
-        $handshake = $this->memory->get('handshake');
+        $handshake = $this->memory->get(clocks::HANDSHAKE);
         $age = $this->clock->now() - ($handshake['asked'] ?? 0);
         if (!$handshake || $age < 0 || $age > self::HANDSHAKE_AGE || $this->health->is_failing()) {
-            $handshake = ['asked' => $this->clock->now()] + $this->client->handshake();
-            $this->memory->set('handshake', $handshake);
+            $handshake = clocks::ask($this->client, $this->memory, $this->clock);
         }
         return $handshake;
     }

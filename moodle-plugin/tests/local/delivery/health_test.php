@@ -66,8 +66,8 @@ final class health_test extends \basic_testcase {
         $this->assertSame($first + 200, $this->health->wait_until());
         $this->assertSame(
             [
-                'failures' => 2, 'since' => $begin, 'retry' => $first + 200, 'reason' => 'unavailable', 'detail' => 'full',
-                'status' => 503,
+                'failures' => 2, 'since' => $begin, 'last' => $first, 'retry' => $first + 200, 'reason' => 'unavailable',
+                'detail' => 'full', 'status' => 503,
             ],
             $this->memory->get(health::TROUBLE)
         );
@@ -83,7 +83,18 @@ final class health_test extends \basic_testcase {
      */
     public function test_clock_put_back(): void {
         $this->health->failed(new failure(failure::TIMEOUT));
-        $this->clock->now -= 86400;
+        $retry = $this->health->wait_until();
+        $this->clock->now--;
+        $this->assertNull($this->health->wait_until());
+        // Nor is what fails now said to have begun then.
+        $this->health->failed(new failure(failure::TIMEOUT));
+        $this->assertSame($this->clock->now, $this->memory->get(health::TROUBLE)['since']);
+        // As an older version of the plugin wrote it, without the time of the failure.
+        $trouble = ['retry' => $retry] + $this->memory->get(health::TROUBLE);
+        unset($trouble['last']);
+        $this->memory->set(health::TROUBLE, $trouble);
+        $this->assertSame($retry, $this->health->wait_until());
+        $this->clock->now -= backoff::LONGEST_ASKED;
         $this->assertNull($this->health->wait_until());
     }
 

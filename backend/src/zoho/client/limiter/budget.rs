@@ -116,7 +116,7 @@ impl Budget {
 
     pub(super) fn is_look_due(&self, now: Timestamp) -> bool {
         let Some(((_, at), after)) = self.told.zip(self.look_after) else { return false };
-        now.since(self.looked_at.map_or(at, |looked| looked.max(at))) >= after
+        now.is_past(self.looked_at.map_or(at, |looked| looked.max(at)), after)
     }
 
     /// Takes the look that is due, if one is.
@@ -134,7 +134,7 @@ impl Budget {
             (self.window, self.look_after) = (None, None);
             return Admission::Go;
         };
-        while self.granted.front().is_some_and(|(granted, _)| now.since(*granted) >= GRANT_TIME) {
+        while self.granted.front().is_some_and(|(granted, _)| now.is_past(*granted, GRANT_TIME)) {
             self.granted.pop_front();
         }
         let call = credits(waiting.min(RECORDS as u64)).max(1);

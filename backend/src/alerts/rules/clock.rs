@@ -1,0 +1,57 @@
+//! When the time is in doubt.
+
+use super::{Wrong, critical, warning};
+use crate::{
+    clock::{
+        Standing,
+        judge::{Doubt, apart},
+    },
+    limits,
+    model::{Finding, Rule},
+};
+
+/// What is wrong with the clocks.
+pub(in crate::alerts) fn clock(standing: &Standing) -> Option<Finding> {
+    found(standing).map(|wrong| wrong.of(Rule::Clock, "clock"))
+}
+
+fn found(standing: &Standing) -> Option<Wrong> {
+    let Standing { doubt, machine_ahead_ms } = standing;
+    if let Some(doubt) = doubt.filter(|doubt| *doubt != Doubt::NotCompared) {
+        let message = format!(
+            "The time is not agreed: {doubt}. Until it is, nothing is deleted or erased because of its age. See backend-sync clock on the \
+             server; if its clock is right, backend-sync clock accept."
+        );
+        return Some(critical("time_not_agreed", message));
+    }
+    if machine_ahead_ms.unsigned_abs() <= limits::CLOCK_SLACK.as_millis() as u64 {
+        return None;
+    }
+    let (by, side) = apart(*machine_ahead_ms);
+    let message = format!(
+        "A server's clock is {by} {side} of the time that all servers go by. Run a time service such as chrony there; backend-sync doctor \
+         shows both."
+    );
+    Some(warning("clock_differs", message))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::clock;
+    use crate::{
+        clock::{Doubt, Standing},
+        model::Severity,
+    };
+
+    #[test]
+    fn it_is_told_when_the_time_is_in_doubt_or_the_machines_is_another() {
+        let code = |doubt, machine_ahead_ms| {
+            clock(&Standing { doubt, machine_ahead_ms }).map(|finding| (finding.code, finding.severity))
+        };
+        assert_eq!(code(None, 59_000), None);
+        assert_eq!(code(None, -61_000), Some(("clock_differs", Severity::Warning)));
+        let step = Some(Doubt::Step { ahead_ms: 3_600_000 });
+        assert_eq!(code(step, 3_600_000), Some(("time_not_agreed", Severity::Critical)));
+        assert_eq!(code(Some(Doubt::NotCompared), 0), None);
+    }
+}

@@ -1,0 +1,310 @@
+//! Reading what the rules judge. What cannot be read, or not in time, keeps no other rule from being judged.
+
+use std::{
+    collections::{BTreeMap, HashMap, HashSet},
+    sync::PoisonError,
+    time::Duration,
+};
+
+use super::{
+    Alerts, Memory,
+    rules::{self, Blind, DestinationSeen, Hours, SiteSeen},
+};
+use crate::{
+    activity::{Counted, subject_site},
+    clock::Timestamp,
+    limits::{ALERT_READ_TIME, AUDIT_SHARE, AUDIT_TIME, BLIND_LOOKS, LONGEST_AT_DESTINATION},
+    model::{Finding, ItemState, Rule},
+    store::{Cause, Conservation, CreditSample, DestinationSummary, StoreError, TokenSummary},
+};
+
+const HOUR: Duration = Duration::from_secs(60 * 60);
+
+/// For how long it is remembered what was left of an allowance.
+const SAMPLES_TIME: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// The rules that judge a destination.
+const DESTINATION: &[Rule] =
+    &[Rule::OldestChange, Rule::Parked, Rule::Failed, Rule::Paused, Rule::Credits, Rule::Conservation];
+
+/// What a look found, and what it could not find out.
+#[derive(Default)]
+pub(super) struct Seen {
+    pub(super) findings: Vec<Finding>,
+    failed: Vec<Failed>,
+}
+
+/// A reading that failed, and so could not be judged by these rules.
+struct Failed {
+    rules: &'static [Rule],
+    cause: Cause,
+}
+
+impl Seen {
+    /// What `reading` reads for these rules, if it can be read in time.
+    async fn read<T>(
+        &mut self,
+        rules: &'static [Rule],
+        time: Duration,
+        reading: impl Future<Output = Result<T, StoreError>>,
+    ) -> Option<T> {
+        let names = || rules.iter().map(|rule| rule.as_str()).collect::<Vec<_>>().join(", ");
+        let cause = match tokio::time::timeout(time, reading).await {
+            Ok(Ok(read)) => return Some(read),
+            Ok(Err(error)) => {
+                tracing::error!(%error, rules = names(), "could not look whether something is wrong");
+                error.cause()
+            }
+            Err(_) => {
+                tracing::error!(
+                    seconds = time.as_secs(),
+                    rules = names(),
+                    "looking whether something is wrong took too long"
+                );
+                Cause::Deadline
+            }
+        };
+        self.failed.push(Failed { rules, cause });
+        None
+    }
+
+    /// The rules of which nobody knows what they would have found.
+    pub(super) fn not_judged(&self) -> Vec<Rule> {
+        let mut rules: Vec<Rule> = self.failed.iter().flat_map(|failed| failed.rules).copied().collect();
+        let found = self.findings.iter().any(|finding| finding.rule == Rule::LookFailed);
+        // It has not failed often enough here, but another process may have seen it before.
+        if !rules.is_empty() && !found {
+            rules.push(Rule::LookFailed);
+        }
+        rules
+    }
+
+    /// Counts the looks in a row, `before` this one too, at which a reading failed. Many are a finding.
+    pub(super) fn count_failed(&mut self, before: &mut HashMap<Rule, u32>) {
+        let mut counted = HashMap::new();
+        for Failed { rules, cause } in &self.failed {
+            let Some(first) = rules.first().filter(|first| !counted.contains_key(*first)) else { continue };
+            let looks = before.get(first).map_or(1, |looks| looks.saturating_add(1));
+            counted.insert(*first, looks);
+            if looks >= BLIND_LOOKS {
+                self.findings.push(rules::blind(&Blind { rules, cause: *cause, looks }));
+            }
+        }
+        *before = counted;
+    }
+}
+
+impl Alerts {
+    /// What is wrong now.
+    pub(super) async fn see(&self, now: Timestamp) -> Seen {
+        let (mut seen, limits) = (Seen::default(), &self.settings.rules);
+        let destinations = seen.read(DESTINATION, ALERT_READ_TIME, self.store.destinations()).await;
+        for summary in destinations.unwrap_or_default() {
+            // Others are not delivered to any more.
+            if let Some(&reserve) = self.destinations.get(&summary.name) {
+                let destination = self.see_destination(summary, reserve, &mut seen, now).await;
+                seen.findings.extend(rules::destination(&destination, limits, now));
+            }
+        }
+        // Whoever has a token is a site.
+        const TOKENS: &[Rule] = &[Rule::TokenExpiring, Rule::SiteSilent, Rule::IngestRejecting];
+        if let Some(tokens) = seen.read(TOKENS, ALERT_READ_TIME, self.store.tokens_in_use()).await {
+            self.see_sites(&tokens, &mut seen, now).await;
+            seen.findings.extend(rules::tokens(&tokens, limits, now));
+        }
+        if let Some(space) = self.database.space() {
+            seen.findings.extend(rules::disk(&space, limits));
+        }
+        seen.findings.extend(rules::clock(&self.clock.standing()));
+        let channels = seen.read(&[Rule::ChannelFailing], ALERT_READ_TIME, self.channels()).await;
+        seen.findings.extend(channels.unwrap_or_default().iter().filter_map(rules::channel));
+        seen.count_failed(&mut self.memory().blind);
+        seen
+    }
+
+    /// As far as it can be read: the rest looks as if all were well, and is not judged.
+    async fn see_destination(
+        &self,
+        mut summary: DestinationSummary,
+        reserve: i64,
+        seen: &mut Seen,
+        now: Timestamp,
+    ) -> DestinationSeen {
+        let audit = seen.read(&[Rule::Conservation], AUDIT_TIME, self.audit(&summary, now)).await;
+        summary.audit = audit.flatten().or(summary.audit);
+        let samples = seen.read(&[Rule::Credits], ALERT_READ_TIME, self.credit_samples(&summary, now)).await;
+        let undelivered = self.store.undelivered(&summary.name);
+        let undelivered = seen.read(&[Rule::OldestChange, Rule::Parked], ALERT_READ_TIME, undelivered).await;
+        let failed = seen.read(&[Rule::Failed], ALERT_READ_TIME, self.store.attention(&summary.name)).await;
+        let mut failed = failed.unwrap_or_default();
+        failed.retain(|reason| reason.state == ItemState::Failed);
+        let (samples, undelivered) = (samples.unwrap_or_default(), undelivered.unwrap_or_default());
+        DestinationSeen { summary, reserve, samples, undelivered, failed }
+    }
+
+    /// What was left of the allowance within the last hour, now included.
+    async fn credit_samples(
+        &self,
+        summary: &DestinationSummary,
+        now: Timestamp,
+    ) -> Result<Vec<CreditSample>, StoreError> {
+        let Some((left, at)) = summary.credits else { return Ok(Vec::new()) };
+        self.store.add_credit_sample(&summary.name, CreditSample { at, left }, now.before(SAMPLES_TIME)).await?;
+        self.store.credit_samples(&summary.name, now.before(HOUR)).await
+    }
+
+    /// Counts whether each record has its item, if that is due.
+    async fn audit(
+        &self,
+        summary: &DestinationSummary,
+        now: Timestamp,
+    ) -> Result<Option<(Conservation, Timestamp)>, StoreError> {
+        let name = &summary.name;
+        let due = |memory: &Memory| memory.audits.get(name).is_none_or(|at| at.is_over(now, LONGEST_AT_DESTINATION));
+        // Another process may just have counted.
+        let fresh = summary.audit.is_some_and(|(_, at)| !now.is_past(at, self.settings.audit()));
+        if fresh || !due(&self.memory()) {
+            return Ok(None);
+        }
+        let found = self.store.conservation(name).await?;
+        self.store.save_audit(name, &found, now).await?;
+        let took = self.clock.now().since(now);
+        let next = now.after(self.settings.audit().max(took.saturating_mul(AUDIT_SHARE)));
+        self.memory().audits.insert(name.clone(), next);
+        Ok(Some((found, now)))
+    }
+
+    /// The sites that have a token.
+    async fn see_sites(&self, tokens: &[TokenSummary], seen: &mut Seen, now: Timestamp) {
+        let names: HashSet<&str> = tokens.iter().filter_map(|token| token.site.as_deref()).collect();
+        let recent = self.store.activity(now.before(rules::REJECTED_TIME), later(now), 1);
+        let recent = seen.read(&[Rule::IngestRejecting], ALERT_READ_TIME, recent).await.unwrap_or_default();
+        let hours = seen.read(&[Rule::SiteSilent], ALERT_READ_TIME, self.rhythms(&names, now)).await;
+        let mut hours = hours.unwrap_or_default();
+        for name in names {
+            let subject = subject_site(name);
+            let of_site = recent.iter().filter(|counted| counted.subject == subject);
+            let rejected_name = Counted::Event("rejected").name();
+            let (mut rejected, mut events) = (0, 0);
+            for counted in of_site {
+                events += counted.count;
+                rejected += if counted.name == rejected_name { counted.count } else { 0 };
+            }
+            let Rhythm { hours, silent_since } = hours.remove(&subject).unwrap_or_default();
+            let site = SiteSeen { name: name.to_owned(), hours, silent_since, rejected, events };
+            seen.findings.extend(rules::site(&site, &self.settings.rules, now));
+        }
+    }
+
+    /// When sites send, by subject.
+    async fn rhythms(&self, names: &HashSet<&str>, now: Timestamp) -> Result<HashMap<String, Rhythm>, StoreError> {
+        let mut hours = self.hours(now.before(rules::LONGEST_SILENCE), later(now)).await?;
+        let silent = |hours: &BTreeMap<String, Hours>| {
+            let is_silent = |name: &&&str| {
+                let hours = hours.get(&subject_site(name));
+                hours.is_none_or(|hours| rules::is_quiet(hours, self.settings.rules.silent_hours, now))
+            };
+            names.iter().filter(is_silent).count() > 0
+        };
+        // The past is read only when it matters.
+        if self.settings.rules.silent_hours > 0 && silent(&hours) {
+            for week in 1..=rules::WEEKS {
+                let end = now.before(rules::WEEK * week);
+                for (subject, past) in self.hours(end.before(rules::LONGEST_SILENCE), end).await? {
+                    hours.entry(subject).or_default().extend(past);
+                }
+            }
+        }
+        let mut rhythms = HashMap::new();
+        let open = self.store.open_alerts().await?;
+        for subject in names.iter().map(|name| subject_site(name)) {
+            let alert = open.iter().find(|alert| alert.rule == Rule::SiteSilent && alert.subject == subject);
+            let silent_since = match alert.map(|alert| alert.raised_at) {
+                Some(since) if self.hours(since, later(now)).await?.contains_key(&subject) => None,
+                since => since,
+            };
+            let hours = hours.remove(&subject).unwrap_or_default();
+            rhythms.insert(subject, Rhythm { hours, silent_since });
+        }
+        Ok(rhythms)
+    }
+
+    /// How many events came in each hour, by subject.
+    async fn hours(&self, since: Timestamp, until: Timestamp) -> Result<BTreeMap<String, Hours>, StoreError> {
+        let mut hours: BTreeMap<String, Hours> = BTreeMap::new();
+        for counted in self.store.activity(since, until, 60).await? {
+            *hours.entry(counted.subject).or_default().entry(rules::hour(counted.from)).or_default() += counted.count;
+        }
+        Ok(hours)
+    }
+
+    /// What this process remembers between two looks.
+    pub(super) fn memory(&self) -> std::sync::MutexGuard<'_, Memory> {
+        self.memory.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// When a site sends, as the rules need it.
+#[derive(Default)]
+struct Rhythm {
+    hours: Hours,
+    silent_since: Option<Timestamp>,
+}
+
+/// The end of a time that includes this minute.
+fn later(now: Timestamp) -> Timestamp {
+    now.after(Duration::from_secs(60))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{collections::HashMap, time::Duration};
+
+    use super::Seen;
+    use crate::{
+        limits::BLIND_LOOKS,
+        model::Rule,
+        store::{Cause, StoreError},
+    };
+
+    async fn fails(seen: &mut Seen, rules: &'static [Rule]) {
+        let error = StoreError::from(sea_orm::DbErr::RecordNotUpdated);
+        assert!(seen.read(rules, Duration::from_secs(60), async { Err::<(), _>(error) }).await.is_none());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_fails_or_hangs_keeps_nothing_else_from_being_read() {
+        let mut seen = Seen::default();
+        fails(&mut seen, &[Rule::Failed]).await;
+        let hangs = std::future::pending::<Result<(), StoreError>>();
+        assert!(seen.read(&[Rule::Credits], Duration::from_secs(10), hangs).await.is_none());
+        assert_eq!(seen.failed.last().map(|failed| failed.cause), Some(Cause::Deadline));
+        assert_eq!(seen.read(&[Rule::Paused], Duration::from_secs(10), async { Ok(7) }).await, Some(7));
+        let not_judged = seen.not_judged();
+        assert_eq!(not_judged, [Rule::Failed, Rule::Credits, Rule::LookFailed], "what was read is judged");
+    }
+
+    #[tokio::test]
+    async fn only_looks_in_a_row_are_a_finding() {
+        let mut before = HashMap::new();
+        for _ in 1..BLIND_LOOKS {
+            let mut seen = Seen::default();
+            fails(&mut seen, &[Rule::OldestChange, Rule::Parked]).await;
+            fails(&mut seen, &[Rule::OldestChange, Rule::Parked]).await;
+            seen.count_failed(&mut before);
+            assert!(seen.findings.is_empty() && seen.not_judged().contains(&Rule::LookFailed));
+        }
+        let mut seen = Seen::default();
+        fails(&mut seen, &[Rule::OldestChange, Rule::Parked]).await;
+        seen.count_failed(&mut before);
+        let found: Vec<_> = seen.findings.iter().map(|finding| (finding.rule, finding.subject.as_str())).collect();
+        assert_eq!(found, [(Rule::LookFailed, "rule:oldest_change")]);
+        let message = &seen.findings[0].message;
+        assert!(message.contains("oldest_change and parked") && message.contains("3 looks"), "{message}");
+        assert!(!seen.not_judged().contains(&Rule::LookFailed), "it was found");
+        // One that works ends the row.
+        let mut seen = Seen::default();
+        seen.count_failed(&mut before);
+        assert!(before.is_empty() && seen.not_judged().is_empty());
+    }
+}

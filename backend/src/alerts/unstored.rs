@@ -1,0 +1,313 @@
+//! Alerts that the database cannot take: each process keeps them in memory and tells its channels itself.
+//!
+//! They follow the same rules as others ([`crate::model::decide`]), without turns, notices and leases, which live in the database. So
+//! each process that sees the same tells the same, and says who it is. When the database works again, they are written into it
+//! as what they were. A process that ends meanwhile forgets them.
+
+use std::{
+    collections::{HashMap, VecDeque},
+    sync::{MutexGuard, PoisonError},
+    time::Instant,
+};
+
+use tokio::sync::{mpsc, watch};
+
+use super::{Alerts, channel::Channel, look::log, rules};
+use crate::{
+    clock::Timestamp,
+    health::WriteHealth,
+    limits,
+    model::{AlertChange, AlertPolicy, Finding, NoticeEvent, OpenAlert, Rule, decide},
+    store::{Alert, ClaimedNotice, EndedAlert, NoticedAlert, Sent, StoreError, Told},
+};
+
+/// What is not in the database.
+#[derive(Default)]
+pub(super) struct Unstored {
+    open: Vec<Held>,
+    last_id: i64,
+    /// How many quiet looks the last alert of a rule and subject needed, and when it ended.
+    before: HashMap<(Rule, String), (u32, Timestamp)>,
+    /// Those that ended, until the database has them.
+    ended: VecDeque<EndedAlert>,
+}
+
+/// An open alert.
+struct Held {
+    reference: String,
+    open: OpenAlert,
+    finding: Finding,
+    raised_at: Timestamp,
+    last_seen_at: Timestamp,
+}
+
+impl Held {
+    fn alert(&self, resolved_at: Option<Timestamp>) -> Alert {
+        let Finding { rule, subject, code, message, .. } = self.finding.clone();
+        let (code, severity) = (code.to_owned(), self.open.severity);
+        let Self { raised_at, last_seen_at, .. } = *self;
+        let (id, acknowledged) = (0, None);
+        Alert { id, rule, subject, code, severity, message, raised_at, last_seen_at, resolved_at, acknowledged }
+    }
+
+    /// A notice of it; its own reference comes with the channel.
+    fn notice(&self, event: NoticeEvent, now: Timestamp) -> ClaimedNotice {
+        let Finding { rule, subject, code, message, .. } = self.finding.clone();
+        let alert = NoticedAlert {
+            id: None,
+            reference: self.reference.clone(),
+            rule: rule.as_str().to_owned(),
+            subject,
+            code: code.to_owned(),
+            raised_at: self.raised_at,
+            resolved_at: (event == NoticeEvent::Resolved).then_some(now),
+        };
+        let (severity, alert) = (self.open.severity, Some(alert));
+        ClaimedNotice { id: 0, reference: String::new(), attempts: 0, event, severity, message, created_at: now, alert }
+    }
+}
+
+impl Unstored {
+    /// The open ones.
+    pub(super) fn open(&self) -> Vec<Alert> {
+        self.open.iter().map(|held| held.alert(None)).collect()
+    }
+
+    /// Takes over what was found at one look; returns what all channels are told.
+    fn judge(
+        &mut self,
+        findings: Vec<Finding>,
+        policy: &AlertPolicy,
+        reference: &dyn Fn() -> String,
+        now: Timestamp,
+    ) -> Vec<ClaimedNotice> {
+        let open: Vec<OpenAlert> = self.open.iter().map(|held| held.open.clone()).collect();
+        let changes = decide(&open, findings, &[], now);
+        changes.into_iter().filter_map(|change| self.change(change, policy, reference, now)).collect()
+    }
+
+    fn change(
+        &mut self,
+        change: AlertChange,
+        policy: &AlertPolicy,
+        reference: &dyn Fn() -> String,
+        now: Timestamp,
+    ) -> Option<ClaimedNotice> {
+        let remind_at = policy.remind.map(|time| now.after(time));
+        match change {
+            AlertChange::Raise(finding) => {
+                self.last_id += 1;
+                let (id, rule, subject) = (self.last_id, finding.rule, finding.subject.clone());
+                let before = self.before.get(&(rule, subject.clone())).copied();
+                let (severity, quiet_needed) = (finding.severity, policy.quiet_needed(before, now));
+                let (acknowledged, quiet) = (false, 0);
+                let open = OpenAlert { id, rule, subject, severity, acknowledged, quiet, quiet_needed, remind_at };
+                let held = Held { reference: reference(), open, finding, raised_at: now, last_seen_at: now };
+                let notice = held.notice(NoticeEvent::Raised, now);
+                self.open.push(held);
+                Some(notice)
+            }
+            AlertChange::Keep { id, finding, tell } => {
+                let held = self.open.iter_mut().find(|held| held.open.id == id)?;
+                (held.open.severity, held.open.quiet, held.last_seen_at) = (finding.severity, 0, now);
+                held.finding = finding;
+                let notice = held.notice(tell?, now);
+                held.open.remind_at = remind_at;
+                Some(notice)
+            }
+            AlertChange::Doubt { id } => {
+                self.open.iter_mut().find(|held| held.open.id == id)?.open.quiet += 1;
+                None
+            }
+            AlertChange::Resolve { id } => {
+                let place = self.open.iter().position(|held| held.open.id == id)?;
+                let held = self.open.remove(place);
+                let key = (held.open.rule, held.open.subject.clone());
+                self.before.insert(key, (held.open.quiet_needed, now));
+                let (notice, alert) = (held.notice(NoticeEvent::Resolved, now), held.alert(Some(now)));
+                if self.ended.len() < limits::UNSTORED_ALERTS {
+                    let (reference, quiet_needed) = (held.reference, held.open.quiet_needed);
+                    self.ended.push_back(EndedAlert { reference, alert, quiet_needed });
+                }
+                Some(notice)
+            }
+        }
+    }
+
+    /// Has an alert told of anew at that time, because nobody knows whether its notice arrived.
+    fn remind(&mut self, reference: &str, at: Timestamp) {
+        if let Some(held) = self.open.iter_mut().find(|held| held.reference == reference) {
+            held.open.remind_at = Some(held.open.remind_at.map_or(at, |before| before.min(at)));
+        }
+    }
+}
+
+impl Alerts {
+    /// The alerts that are not resolved, those that only this process knows included: the worst first.
+    pub async fn open(&self) -> Result<Vec<Alert>, StoreError> {
+        let mut open = self.unstored().open();
+        open.extend(self.store.open_alerts().await?);
+        open.sort_by_key(|alert| std::cmp::Reverse(alert.severity));
+        Ok(open)
+    }
+
+    /// The open alerts that the database does not have: it takes nothing.
+    pub fn only_in_memory(&self) -> Vec<Alert> {
+        self.unstored().open()
+    }
+
+    pub(super) fn unstored(&self) -> MutexGuard<'_, Unstored> {
+        self.unstored.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Sees whether the database takes alerts, and hands the channels' senders what it does not take, until `stop` becomes true.
+    pub(super) async fn witness(
+        &self,
+        senders: Vec<mpsc::UnboundedSender<ClaimedNotice>>,
+        mut stop: watch::Receiver<bool>,
+    ) {
+        loop {
+            tokio::select! {
+                () = self.see_writing(&senders) => {}
+                _ = stop.wait_for(|stop| *stop) => return,
+            }
+            tokio::select! {
+                () = tokio::time::sleep(self.settings.interval()) => {}
+                _ = stop.wait_for(|stop| *stop) => return,
+            }
+        }
+    }
+
+    async fn see_writing(&self, senders: &[mpsc::UnboundedSender<ClaimedNotice>]) {
+        let health = self.health.write_health();
+        let now = self.clock.now();
+        let notices = self.unstored().judge(self.cannot_be_stored(&health), &self.policy(), &|| self.reference(), now);
+        for notice in notices {
+            log(&told(&notice));
+            for sender in senders {
+                let notice = ClaimedNotice { reference: self.reference(), ..notice.clone() };
+                // Its task has ended: the server stops.
+                let _ = sender.send(notice);
+            }
+        }
+        if health.failing().is_none() {
+            self.store_ended().await;
+        }
+    }
+
+    /// What is wrong of which the database cannot hold an alert.
+    fn cannot_be_stored(&self, health: &WriteHealth) -> Vec<Finding> {
+        let found = rules::database(health, &self.settings.rules, &self.place, Instant::now());
+        let failed = self.memory().failed_looks.filter(|_| health.failing().is_none());
+        let failed = failed.filter(|(looks, _)| *looks >= limits::BLIND_LOOKS);
+        found.into_iter().chain(failed.map(|(looks, fault)| rules::not_stored(looks, fault, &self.place))).collect()
+    }
+
+    /// Gives the database the alerts that ended, for the history. What it does not take is tried again.
+    async fn store_ended(&self) {
+        loop {
+            let Some(ended) = self.unstored().ended.front().cloned() else { return };
+            match tokio::time::timeout(limits::WRITE_TRIAL_TIME, self.store.add_ended_alert(&ended)).await {
+                Ok(Ok(())) => _ = self.unstored().ended.pop_front(),
+                Ok(Err(error)) => return tracing::warn!(%error, "could not write down an alert that ended"),
+                Err(_) => return tracing::warn!("writing down an alert that ended took too long"),
+            }
+        }
+    }
+
+    /// Sends one channel what the database does not have, one after the other, until `stop` becomes true.
+    pub(super) async fn tell(
+        &self,
+        channel: &Channel,
+        mut notices: mpsc::UnboundedReceiver<ClaimedNotice>,
+        mut stop: watch::Receiver<bool>,
+    ) {
+        while let Some(notice) = tokio::select! {
+            notice = notices.recv() => notice,
+            _ = stop.wait_for(|stop| *stop) => None,
+        } {
+            self.tell_until_known(channel, notice, &mut stop).await;
+        }
+    }
+
+    /// Tries again what certainly did not arrive.
+    async fn tell_until_known(&self, channel: &Channel, mut notice: ClaimedNotice, stop: &mut watch::Receiver<bool>) {
+        loop {
+            notice.attempts += 1;
+            let Err(failure) = self.try_to_send(channel, &notice).await else { return };
+            let now = self.clock.now();
+            match self.judge(channel, failure, self.retry_at(&notice, now), now) {
+                Sent::Refused { retry_at: Some(at), .. } => tokio::select! {
+                    () = tokio::time::sleep(at.since(now)) => {}
+                    _ = stop.wait_for(|stop| *stop) => return,
+                },
+                Sent::Unknown { remind_at, .. } => {
+                    let reference = notice.alert.as_ref().map_or("", |alert| &alert.reference);
+                    return self.unstored().remind(reference, remind_at);
+                }
+                Sent::Refused { retry_at: None, .. } | Sent::Arrived => return,
+            }
+        }
+    }
+}
+
+fn told(notice: &ClaimedNotice) -> Told {
+    let (rule, subject) =
+        notice.alert.as_ref().map(|alert| (alert.rule.clone(), alert.subject.clone())).unwrap_or_default();
+    Told { event: notice.event, rule, subject, severity: notice.severity, message: notice.message.clone() }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::Unstored;
+    use crate::{
+        clock::Timestamp,
+        model::{AlertPolicy, Finding, NoticeEvent, Rule, Severity},
+    };
+
+    const POLICY: AlertPolicy = AlertPolicy { quiet: 2, remind: Some(Duration::from_secs(60)) };
+
+    fn finding(code: &'static str) -> Finding {
+        let (subject, message) = ("database".to_owned(), code.to_owned());
+        Finding { rule: Rule::Database, subject, code, severity: Severity::Critical, message }
+    }
+
+    fn told(unstored: &mut Unstored, findings: Vec<Finding>, second: i64) -> Vec<(NoticeEvent, String)> {
+        let now = Timestamp(second * 1_000);
+        let notices = unstored.judge(findings, &POLICY, &|| second.to_string(), now);
+        notices.into_iter().map(|notice| (notice.event, notice.alert.unwrap().reference)).collect()
+    }
+
+    #[test]
+    fn an_alert_is_told_once_reminded_and_resolved() {
+        let mut unstored = Unstored::default();
+        assert_eq!(told(&mut unstored, vec![finding("a")], 1), [(NoticeEvent::Raised, "1".to_owned())]);
+        assert_eq!(told(&mut unstored, vec![finding("b")], 2), []);
+        assert_eq!(unstored.open()[0].code, "b", "as it was last seen");
+        assert_eq!(told(&mut unstored, vec![finding("b")], 61), [(NoticeEvent::Reminder, "1".to_owned())]);
+        assert_eq!(told(&mut unstored, vec![finding("b")], 62), []);
+        assert_eq!(told(&mut unstored, vec![], 63), []);
+        assert_eq!(told(&mut unstored, vec![finding("b")], 64), [], "it was there all the time");
+        assert_eq!(told(&mut unstored, vec![], 65), []);
+        assert_eq!(told(&mut unstored, vec![], 66), [(NoticeEvent::Resolved, "1".to_owned())]);
+        assert!(unstored.open().is_empty());
+        let ended = unstored.ended.pop_front().unwrap();
+        let times = (ended.alert.raised_at, ended.alert.last_seen_at, ended.alert.resolved_at);
+        assert_eq!(times, (Timestamp(1_000), Timestamp(64_000), Some(Timestamp(66_000))));
+        // What comes back must be well for longer.
+        assert_eq!(told(&mut unstored, vec![finding("a")], 70), [(NoticeEvent::Raised, "70".to_owned())]);
+        assert_eq!(unstored.open[0].open.quiet_needed, 4);
+    }
+
+    #[test]
+    fn a_notice_of_which_nobody_knows_is_followed_by_a_reminder() {
+        let mut unstored = Unstored::default();
+        told(&mut unstored, vec![finding("a")], 1);
+        unstored.remind("another", Timestamp(2_000));
+        assert_eq!(told(&mut unstored, vec![finding("a")], 2), []);
+        unstored.remind("1", Timestamp(3_000));
+        assert_eq!(told(&mut unstored, vec![finding("a")], 3), [(NoticeEvent::Reminder, "1".to_owned())]);
+    }
+}

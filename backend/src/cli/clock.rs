@@ -1,0 +1,141 @@
+//! `backend-sync clock …`
+
+use std::io::IsTerminal;
+
+use clap::Subcommand;
+use serde_json::json;
+
+use super::{CliError, ask, open, print};
+use crate::{
+    clock::{
+        Clock, Timestamp,
+        judge::{Start, apart, span},
+    },
+    config::Config,
+    store::{Extent, Longest, Store},
+    timekeeper,
+};
+
+#[derive(Debug, clap::Args)]
+#[command(args_conflicts_with_subcommands = true)]
+pub(super) struct Arguments {
+    #[command(subcommand)]
+    command: Option<ClockCommand>,
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Debug, Subcommand)]
+enum ClockCommand {
+    /// Say that the clock is right: the database's on PostgreSQL, else this machine's
+    ///
+    /// The server follows it from then on, also when that takes its time back, and deletes and erases again what is old by it. That cannot
+    /// be undone.
+    Accept {
+        /// Do not ask
+        #[arg(long)]
+        yes: bool,
+    },
+    /// Put stored times that lie ahead to now, because a clock was wrong when they were written
+    ///
+    /// What waits until then is repaired by the server as well, within a minute; this also repairs when something happened.
+    Repair,
+}
+
+pub(super) async fn run(config: Config, arguments: Arguments, clock: &Clock) -> Result<(), CliError> {
+    let store = open(&config, clock).await?;
+    let result = match arguments.command {
+        None => show(&store, arguments.json).await,
+        Some(ClockCommand::Accept { yes }) => accept(&store, yes).await,
+        Some(ClockCommand::Repair) => repair(&config, &store, clock).await,
+    };
+    store.close().await;
+    result
+}
+
+/// What the clocks say.
+struct Clocks {
+    start: Start,
+    newest_event: Option<Timestamp>,
+}
+
+impl Clocks {
+    async fn read(store: &Store) -> Result<Self, CliError> {
+        let (_, start) = timekeeper::look(store).await?;
+        Ok(Self { start, newest_event: store.newest_event_at().await? })
+    }
+
+    /// The clock that the server follows, and its time.
+    fn followed(&self) -> (&'static str, Timestamp) {
+        match self.start.database {
+            Some(time) => ("the database's", time),
+            None => ("this machine's", self.start.machine),
+        }
+    }
+}
+
+async fn show(store: &Store, json: bool) -> Result<(), CliError> {
+    let clocks = Clocks::read(store).await?;
+    let Clocks { start, newest_event } = &clocks;
+    let doubt = start.doubt().map(|doubt| doubt.to_string());
+    let (name, followed) = clocks.followed();
+    if json {
+        let text = |time: Option<Timestamp>| time.map(Timestamp::to_rfc3339);
+        return print(json!({
+            "machine": start.machine.to_rfc3339(), "database": text(start.database), "last_seen": text(start.last_seen),
+            "newest_event": text(*newest_event), "agreed": doubt.is_none(), "reason": doubt,
+        }));
+    }
+    let line = |what: &str, time: Option<Timestamp>| {
+        let Some(time) = time else { return print(format_args!("{what:<14}never")) };
+        let (by, side) = apart(time.0.saturating_sub(start.machine.0));
+        print(format_args!("{what:<14}{}  {by} {side}", time.to_rfc3339()))
+    };
+    print(format_args!("{:<14}{}", "this machine", start.machine.to_rfc3339()))?;
+    if start.database.is_some() {
+        line("database", start.database)?;
+    }
+    line("last seen", start.last_seen)?;
+    line("newest event", *newest_event)?;
+    let Some(doubt) = doubt else { return print("\nThe time is agreed.") };
+    print(format_args!(
+        "\nThe time is not agreed: {doubt}. Until it is, nothing is deleted or erased because of its age. It is agreed by itself when what \
+         Moodle or Zoho send says the same for a quarter of an hour. If {name} clock, {}, is right: backend-sync clock accept",
+        followed.to_rfc3339()
+    ))
+}
+
+async fn accept(store: &Store, yes: bool) -> Result<(), CliError> {
+    let clocks = Clocks::read(store).await?;
+    let (name, time) = clocks.followed();
+    if !yes {
+        if !std::io::stdin().is_terminal() {
+            return Err(CliError::Usage(
+                "what is old by this clock is deleted, which cannot be undone; say so with --yes".to_owned(),
+            ));
+        }
+        let question = format!("By {name} clock it is {}. Is that right? [y/N]", time.to_rfc3339());
+        if !matches!(ask(&question)?.trim(), "y" | "Y" | "yes") {
+            return print("Nothing was changed.");
+        }
+    }
+    store.accept_time(time).await?;
+    print(format_args!("The time is agreed to be {}. A server that runs follows within seconds.", time.to_rfc3339()))
+}
+
+async fn repair(config: &Config, store: &Store, clock: &Clock) -> Result<(), CliError> {
+    if let Some(doubt) = clock.standing().doubt {
+        return Err(CliError::Usage(format!("the time is not agreed: {doubt}; see backend-sync clock")));
+    }
+    let now = clock.now();
+    let repaired = store.repair_future_times(now, &Longest::from(config), Extent::All).await?;
+    if repaired.is_empty() {
+        return print("No stored time lies ahead.");
+    }
+    for found in repaired {
+        let ahead = span(found.furthest.since(now));
+        print(format_args!("{:>8} {} ({}), up to {ahead} ahead", found.count, found.what, found.place))?;
+    }
+    print("They are put to now.")
+}

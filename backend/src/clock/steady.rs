@@ -1,0 +1,136 @@
+//! A clock that advances by the monotonic clock.
+
+use std::{
+    collections::BTreeMap,
+    sync::{Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use super::{Doubt, Source, Standing, Timestamp};
+use crate::limits;
+
+/// Time = the monotonic clock + an offset. Nobody but the timekeeper changes the offset.
+pub(crate) struct Steady {
+    monotonic: Box<dyn Fn() -> Duration + Send + Sync>,
+    state: Mutex<State>,
+}
+
+struct State {
+    /// Unix milliseconds when the monotonic clock was at 0.
+    offset: i64,
+    /// The latest time that was told: until it is corrected, time never goes back, not even a little.
+    latest: Timestamp,
+    standing: Standing,
+    /// What others say, as offsets, and when by the monotonic clock.
+    said: BTreeMap<Source, (i64, Duration)>,
+}
+
+impl Steady {
+    /// A clock that begins now with this time. Until it was compared with other clocks, it is not agreed.
+    pub(super) fn new(now: Timestamp, monotonic: impl Fn() -> Duration + Send + Sync + 'static) -> Self {
+        let offset = now.0 - ms(monotonic());
+        let standing = Standing { doubt: Some(Doubt::NotCompared), machine_ahead_ms: 0 };
+        let state = Mutex::new(State { offset, latest: now, standing, said: BTreeMap::new() });
+        Self { monotonic: Box::new(monotonic), state }
+    }
+
+    pub(super) fn now(&self) -> Timestamp {
+        let mut state = self.state();
+        let now = Timestamp(state.offset + ms((self.monotonic)())).max(state.latest);
+        state.latest = now;
+        now
+    }
+
+    /// The monotonic clock.
+    pub(crate) fn monotonic(&self) -> Duration {
+        (self.monotonic)()
+    }
+
+    pub(super) fn standing(&self) -> Standing {
+        self.state().standing
+    }
+
+    pub(super) fn hear(&self, source: Source, time: Timestamp) {
+        let at = self.monotonic();
+        let mut state = self.state();
+        if state.said.len() < limits::CLOCK_SITES || state.said.contains_key(&source) {
+            state.said.insert(source, (time.0.saturating_sub(ms(at)), at));
+        }
+    }
+
+    /// What others said not too long ago: offsets.
+    pub(crate) fn said(&self) -> Vec<(Source, i64)> {
+        let at = self.monotonic();
+        let mut state = self.state();
+        state.said.retain(|_, (_, said_at)| at.saturating_sub(*said_at) <= limits::CLOCK_SAID);
+        state.said.iter().map(|(source, (offset, _))| (*source, *offset)).collect()
+    }
+
+    /// Begins with another offset.
+    pub(crate) fn set(&self, offset: i64, standing: Standing) {
+        let mut state = self.state();
+        (state.offset, state.standing) = (offset, standing);
+        state.latest = Timestamp(offset + ms(self.monotonic()));
+    }
+
+    /// Goes on by another offset. Time only goes back when it was far ahead, and otherwise stands still for a moment.
+    pub(crate) fn go_on(&self, offset: i64, standing: Standing) {
+        let before = self.state().offset;
+        if offset < before - ms(limits::CLOCK_AHEAD) {
+            return self.set(offset, standing);
+        }
+        let mut state = self.state();
+        (state.offset, state.standing) = (offset, standing);
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A time of the monotonic clock in milliseconds.
+pub(crate) fn ms(time: Duration) -> i64 {
+    i64::try_from(time.as_millis()).unwrap_or(i64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{
+        sync::{
+            Arc,
+            atomic::{AtomicU64, Ordering},
+        },
+        time::Duration,
+    };
+
+    use super::{Source, Standing, Steady, Timestamp};
+
+    #[test]
+    fn time_goes_back_only_when_it_was_far_ahead() {
+        let seconds = Arc::new(AtomicU64::new(100));
+        let monotonic = Arc::clone(&seconds);
+        let steady = Steady::new(Timestamp(5_000_000), move || Duration::from_secs(monotonic.load(Ordering::SeqCst)));
+        seconds.store(101, Ordering::SeqCst);
+        assert_eq!(steady.now(), Timestamp(5_001_000));
+        let offset = 5_000_000 - 100_000;
+        steady.go_on(offset - 500, Standing::default());
+        assert_eq!(steady.now(), Timestamp(5_001_000), "a slower clock stands still for a moment");
+        seconds.store(102, Ordering::SeqCst);
+        assert_eq!(steady.now(), Timestamp(5_001_500));
+        steady.go_on(offset - 1_000_000, Standing::default());
+        assert_eq!(steady.now(), Timestamp(4_002_000));
+    }
+
+    #[test]
+    fn what_was_said_long_ago_does_not_count() {
+        let seconds = Arc::new(AtomicU64::new(0));
+        let monotonic = Arc::clone(&seconds);
+        let steady = Steady::new(Timestamp(0), move || Duration::from_secs(monotonic.load(Ordering::SeqCst)));
+        steady.hear(Source::Moodle(1), Timestamp(7_000));
+        seconds.store(3_000, Ordering::SeqCst);
+        steady.hear(Source::Zoho, Timestamp(3_000_000));
+        assert_eq!(steady.said(), [(Source::Moodle(1), 7_000), (Source::Zoho, 0)]);
+        seconds.store(3_601, Ordering::SeqCst);
+        assert_eq!(steady.said(), [(Source::Zoho, 0)]);
+    }
+}

@@ -1,0 +1,192 @@
+//! Keeps the time: looks at the clocks now and then, corrects ours by what [`judge`](crate::clock::judge) finds, writes down the last
+//! time that was agreed, and ends waits that lie too far ahead.
+
+use std::time::Duration;
+
+use tokio::sync::watch;
+
+use crate::{
+    clock::{
+        Clock, Source, Standing, Timestamp,
+        judge::{Doubt, Judge, Said, Start, Verdict, apart, span},
+        steady::{Steady, ms},
+    },
+    config::Config,
+    limits,
+    store::{Extent, Longest, Store, StoreError, StoredTime},
+};
+
+/// Keeps the time of this process.
+pub struct Timekeeper {
+    store: Store,
+    clock: Clock,
+    machine: Clock,
+    longest: Longest,
+    judge: Judge,
+    /// When the clock was last accepted, as far as we know.
+    accepted: Option<Timestamp>,
+    /// When by the monotonic clock the last time seen was written down, and waits were looked at.
+    written_at: Option<Duration>,
+    /// What others must still be told of: our time went back.
+    went_back: bool,
+}
+
+impl From<&Config> for Longest {
+    fn from(config: &Config) -> Self {
+        let (sync, alerts) = (&config.sync, &config.alerts);
+        Self { lease: sync.lease(), repeat: sync.repeat(), look: alerts.interval(), remind: alerts.remind() }
+    }
+}
+
+/// What machine and database say of the time, and what is known of it.
+pub async fn look(store: &Store) -> Result<(StoredTime, Start), StoreError> {
+    let mut stored = store.time().await?;
+    if stored.last_seen.is_none()
+        && let Some(newest) = store.newest_event_at().await?
+    {
+        // A version that kept no time has run here.
+        let now = stored.database.unwrap_or_else(|| Clock::system().now());
+        stored.last_seen = Some(newest).filter(|newest| *newest <= now.after(limits::CLOCK_SLACK));
+    }
+    let (database, last_seen) = (stored.database, stored.last_seen);
+    Ok((stored, Start { machine: Clock::system().now(), database, last_seen }))
+}
+
+/// Sets a clock by those of machine and database, and by the last time that was agreed. Returns what it was set by.
+pub async fn set(store: &Store, clock: &Clock) -> Result<(StoredTime, Start), StoreError> {
+    let (stored, start) = look(store).await?;
+    if let Some(steady) = clock.as_steady() {
+        let offset = start.time().0 - ms(steady.monotonic());
+        steady.set(offset, Standing { doubt: start.doubt(), machine_ahead_ms: start.machine.0 - start.time().0 });
+    }
+    Ok((stored, start))
+}
+
+impl Timekeeper {
+    /// Sets the clock, and keeps it from then on. None when the clock is not steady.
+    pub async fn begin(store: Store, clock: Clock, longest: Longest) -> Result<Option<Self>, StoreError> {
+        if clock.as_steady().is_none() {
+            return Ok(None);
+        }
+        let (stored, start) = set(&store, &clock).await?;
+        if let Some(seen) = stored.last_seen {
+            // Now, because the newest event will soon be one that tells nothing.
+            store.save_last_seen(seen).await?;
+        }
+        if let Some(doubt) = start.doubt() {
+            log_doubt(doubt, start.time());
+        }
+        let monotonic = clock.as_steady().map(Steady::monotonic).unwrap_or_default();
+        let judge = Judge::begin(monotonic, start.time(), stored.last_seen);
+        let machine = Clock::system();
+        let accepted = stored.accepted;
+        Ok(Some(Self { store, clock, machine, longest, judge, accepted, written_at: None, went_back: false }))
+    }
+
+    /// Keeps the time until `stop` becomes true.
+    pub async fn run(mut self, mut stop: watch::Receiver<bool>) {
+        let work = async {
+            loop {
+                if let Err(error) = self.look().await {
+                    tracing::warn!(%error, "the time could not be compared with the database");
+                }
+                tokio::time::sleep(limits::CLOCK_LOOK).await;
+            }
+        };
+        tokio::select! {
+            () = work => {}
+            _ = stop.changed() => {}
+        }
+    }
+
+    async fn look(&mut self) -> Result<(), StoreError> {
+        let clock = self.clock.clone();
+        let Some(steady) = clock.as_steady() else { return Ok(()) };
+        let asked_at = steady.monotonic();
+        // Whatever becomes of the database, the machine's clock is looked at.
+        let result = self.store.time().await;
+        let at = steady.monotonic();
+        let quick = at.saturating_sub(asked_at) <= limits::CLOCK_DRIFT;
+        let stored = result.as_ref().copied().unwrap_or_default();
+        let said = self.said(steady, at, &stored, quick && result.is_ok());
+        if result.is_ok() && stored.accepted != self.accepted {
+            self.accepted = stored.accepted;
+            tracing::warn!("⏱ the clock was accepted; our time follows it");
+            self.judge.accept(at, &said);
+        }
+        let verdict = self.judge.look(at, &said, stored.last_seen);
+        self.apply(steady, &verdict, &said);
+        result?;
+        self.write(at, verdict.doubt.is_none()).await
+    }
+
+    /// What the clocks say. A database that took its time does not say when it was.
+    fn said(&self, steady: &Steady, at: Duration, stored: &StoredTime, in_time: bool) -> Said {
+        let offset = |time: Timestamp| time.0.saturating_sub(ms(at));
+        let machine = offset(self.machine.now());
+        let mut others = steady.said();
+        if stored.is_remote {
+            others.push((Source::Machine, machine));
+        }
+        let followed = match self.store.has_own_clock() {
+            true => stored.database.filter(|_| in_time).map(offset),
+            false => Some(machine),
+        };
+        Said { followed, machine, others }
+    }
+
+    fn apply(&mut self, steady: &Steady, verdict: &Verdict, said: &Said) {
+        let before = self.clock.standing().doubt;
+        if let Some(step) = verdict.step_ms {
+            let (by, _) = apart(step);
+            self.went_back |= step < 0;
+            tracing::warn!(by, back = step < 0, "⏱ our time was corrected");
+        }
+        if verdict.step_ms.is_some() || before.is_some() != verdict.doubt.is_some() {
+            // Others want to know, and what waits may now lie too far ahead.
+            self.written_at = None;
+        }
+        steady
+            .go_on(verdict.offset, Standing { doubt: verdict.doubt, machine_ahead_ms: said.machine - verdict.offset });
+        match (before, verdict.doubt) {
+            (None, Some(doubt)) => log_doubt(doubt, self.clock.now()),
+            (Some(_), None) => tracing::info!("⏱ the time is agreed"),
+            _ => {}
+        }
+    }
+
+    /// Writes down now and then what others need to know of the time, and ends waits that lie too far ahead.
+    async fn write(&mut self, at: Duration, agreed: bool) -> Result<(), StoreError> {
+        let now = self.clock.now();
+        if self.went_back {
+            self.store.accept_time(now).await?;
+            (self.accepted, self.went_back) = (Some(now), false);
+        }
+        if self.written_at.is_some_and(|written| at.saturating_sub(written) < limits::LAST_SEEN_INTERVAL) {
+            return Ok(());
+        }
+        if agreed {
+            self.store.save_last_seen(now).await?;
+        }
+        for found in self.store.repair_future_times(now, &self.longest, Extent::Waits).await? {
+            let (place, count, ahead) = (found.place, found.count, span(found.furthest.since(now)));
+            tracing::warn!(
+                place,
+                count,
+                ahead,
+                "⏱ what was to wait for too long waits no longer: the clock was wrong when it was written"
+            );
+        }
+        self.written_at = Some(at);
+        Ok(())
+    }
+}
+
+fn log_doubt(doubt: Doubt, now: Timestamp) {
+    let (reason, time) = (doubt.to_string(), now.to_rfc3339());
+    tracing::warn!(
+        reason,
+        time,
+        "⏱ the time is not agreed: nothing is deleted or erased because of its age; see backend-sync clock"
+    );
+}

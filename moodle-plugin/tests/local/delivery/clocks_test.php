@@ -1,0 +1,257 @@
+<?php
+// This file is part of Moodle - http://moodle.org/
+//
+// Moodle is free software: you can redistribute it and/or modify
+// it under the terms of the GNU General Public License as published by
+// the Free Software Foundation, either version 3 of the License, or
+// (at your option) any later version.
+//
+// Moodle is distributed in the hope that it will be useful,
+// but WITHOUT ANY WARRANTY; without even the implied warranty of
+// MERCHANTABILITY or FITNESS FOR A PARTICULAR PURPOSE.  See the
+// GNU General Public License for more details.
+//
+// You should have received a copy of the GNU General Public License
+// along with Moodle.  If not, see <http://www.gnu.org/licenses/>.
+
+namespace local_backend_sync\local\delivery;
+
+use local_backend_sync\fixtures\fake_backend;
+use local_backend_sync\fixtures\fake_clock;
+use local_backend_sync\fixtures\sender_testcase;
+
+defined('MOODLE_INTERNAL') || die();
+
+require_once(__DIR__ . '/../../fixtures/load.php');
+
+/**
+ * Tests of wrong clocks: what is sent, kept and remembered while one is wrong, and afterwards.
+ *
+ * @package    local_backend_sync
+ * @copyright  2026 The Backend Sync developers
+ * @license    http://www.gnu.org/copyleft/gpl.html GNU GPL v3 or later
+ * @covers     \local_backend_sync\local\delivery\clocks
+ * @covers     \local_backend_sync\local\delivery\sender
+ * @covers     \local_backend_sync\local\delivery\versions
+ */
+final class clocks_test extends sender_testcase {
+    /** @var int seconds of a year */
+    const YEAR = 31536000;
+
+    /**
+     * A backend with a clock of its own.
+     */
+    protected function setUp(): void {
+        parent::setUp();
+        $this->world->backend->clock = new fake_clock();
+    }
+
+    /**
+     * Moves both clocks.
+     *
+     * @param int $seconds
+     */
+    private function pass(int $seconds): void {
+        $this->world->clock->now += $seconds;
+        $this->world->backend->clock->now += $seconds;
+    }
+
+    /**
+     * How the clocks stand.
+     *
+     * @return clocks
+     */
+    private function clocks(): clocks {
+        return new clocks($this->world->memory, $this->world->clock);
+    }
+
+    /**
+     * The time of the latest version.
+     *
+     * @return int
+     */
+    private function latest(): int {
+        return $this->world->memory->get(versions::LATEST)['time'];
+    }
+
+    /**
+     * Makes the remembered version a year late, as when an older backend took such ones.
+     */
+    private function remember_wrong_time(): void {
+        $this->world->memory->set(versions::LATEST, ['time' => $this->world->clock->now + self::YEAR, 'sequence' => 77]);
+    }
+
+    /**
+     * While Moodle's clock is wrong, everything waits: nothing is halved, put aside, put off or settled. When it is put right,
+     * sending goes on by itself.
+     */
+    public function test_wrong_clock_put_right(): void {
+        $this->world->put_users(20);
+        $this->world->run();
+        $good = $this->world->clock->now;
+        $this->world->put_users(20, 'Bea');
+        $this->world->clock->now += self::YEAR;
+        $report = $this->world->run();
+        $this->assertSame([failure::CLOCK_AHEAD, 409, true], [$report->failure->reason, $report->failure->status, $report->broke]);
+        $this->assertSame([1, 0, 0, 0], [$report->requests, $report->sent, $report->rejected, $report->postponed]);
+        $this->assertSame('Too far ahead.', $report->failure->detail);
+        $this->assertGreaterThan($this->world->clock->now, $report->waituntil);
+        $this->assertCount(20, $this->world->outbox->rows);
+        $this->assertSame([], $this->world->store->rejected);
+        $this->assertSame(['firstname' => 'Ann'], array_intersect_key($this->world->backend->held('user:7'), ['firstname' => 1]));
+        // Nothing was stored with the wrong time, so it is not remembered; and it is told whose clock it is.
+        $this->assertSame($good, $this->latest());
+        $clocks = $this->clocks();
+        $this->assertSame([self::YEAR, true, false, 0], [$clocks->difference(), $clocks->differ(), $clocks->need_reset(),
+            $clocks->remembered]);
+
+        // It waits before it tries again, and each try fails in the same way.
+        $this->assertSame(0, $this->world->run()->requests - $report->requests + 1);
+        $this->world->clock->now = $report->waituntil;
+        $this->assertSame(failure::CLOCK_AHEAD, $this->world->run()->failure->reason);
+        $this->assertSame(2, $this->world->memory->get(health::TROUBLE)['failures']);
+        $this->assertSame($good, $this->latest());
+
+        $this->world->clock->now = $good + 60;
+        $this->world->backend->clock->now = $good + 60;
+        $this->assertNull($this->clocks()->ours, 'It was put back since the backend was asked.');
+        $report = $this->world->run();
+        $this->assertSame([true, 20, null], [$report->recovered, $report->sent, $report->failure]);
+        $this->assertSame($good + 60, $this->latest());
+        $this->assert_settled();
+    }
+
+    /**
+     * The same when it is the backend's clock that was wrong.
+     */
+    public function test_wrong_clock_of_the_backend(): void {
+        $this->world->backend->clock->now -= self::YEAR;
+        $this->world->put_users(3);
+        $this->assertSame(failure::CLOCK_AHEAD, $this->world->run()->failure->reason);
+        $this->assertNull($this->world->memory->get(versions::LATEST));
+        $this->assertSame(self::YEAR, $this->clocks()->difference());
+        $this->pass(600);
+        $this->world->backend->clock->now += self::YEAR;
+        $this->assertSame(3, $this->world->run()->sent);
+        $this->assert_settled();
+    }
+
+    /**
+     * Which clock is wrong is asked at once: what the backend said before may be from a time when none was.
+     */
+    public function test_clock_goes_wrong_between_two_batches(): void {
+        $this->world->put_users(1);
+        $this->world->run();
+        $this->world->put_users(1, 'Bea');
+        $this->world->clock->now += clocks::AHEAD + 1;
+        $this->world->run();
+        $this->assertSame(clocks::AHEAD + 1, $this->clocks()->difference());
+        $this->assertTrue($this->clocks()->differ());
+    }
+
+    /**
+     * Versions that the backend may hold stay the latest, whatever comes after them.
+     */
+    public function test_versions_that_were_stored_are_not_taken_back(): void {
+        $this->world->backend->handshake = ['max_batch_events' => 2];
+        $this->world->clock->now += clocks::AHEAD;
+        $ahead = $this->world->clock->now;
+        $this->world->put_users(4);
+        $this->world->backend->fault = function ($operation) {
+            if ($operation === 'batch' && count($this->world->backend->of('batch')) === 2) {
+                // Another process of the backend, or its clock is put back.
+                $this->world->backend->clock->now -= 60;
+            }
+            return null;
+        };
+        $report = $this->world->run();
+        $this->assertSame([2, failure::CLOCK_AHEAD], [$report->sent, $report->failure->reason]);
+        $this->assertSame($ahead, $this->latest());
+        $this->assertCount(2, $this->world->outbox->rows);
+
+        $this->world->backend->fault = null;
+        $this->world->clock->now = $this->world->backend->clock->now;
+        $this->world->put_users(4, 'Bea');
+        $this->pass(200);
+        $this->assertSame(4, $this->world->run()->sent);
+        $this->assertSame($ahead, $this->latest());
+        $this->assert_settled();
+    }
+
+    /**
+     * A clock that is ahead by less than the backend allows, and is put right, needs nothing.
+     */
+    public function test_slightly_ahead(): void {
+        $this->world->clock->now += clocks::AHEAD;
+        $this->world->put_users(2);
+        $this->assertSame(2, $this->world->run()->sent);
+        $this->world->clock->now -= clocks::AHEAD;
+        $this->assertFalse($this->clocks()->need_reset());
+        $this->world->put_users(2, 'Bea');
+        $this->assertSame([2, 0], [$this->world->run()->sent, count($this->world->store->rejected)]);
+        $this->assert_settled();
+    }
+
+    /**
+     * When only what is remembered is ahead, that is told, and nothing but a reset helps; after it, both sides agree again.
+     */
+    public function test_reset(): void {
+        $this->world->put_users(2);
+        $this->world->put(change::USER, 3, ['firstname' => 'Cleo']);
+        $this->world->run();
+        $this->world->put(change::USER, 3, null);
+        $this->world->run();
+        $this->remember_wrong_time();
+        $this->world->put_users(1, 'Bea');
+        for ($run = 0; $run < 3; $run++) {
+            $this->assertSame(failure::CLOCK_AHEAD, $this->world->run()->failure->reason);
+            $this->pass(backoff::LONGEST);
+        }
+        $clocks = $this->clocks();
+        $this->assertSame([0, false, true], [$clocks->difference(), $clocks->differ(), $clocks->need_reset()]);
+        $this->assertEqualsWithDelta(self::YEAR, $clocks->remembered, 3 * backoff::LONGEST);
+
+        (new versions($this->world->memory, $this->world->clock))->reset();
+        $this->world->store->forget();
+        $this->assertSame(['time' => $this->world->clock->now, 'sequence' => 77], $this->world->memory->get(versions::LATEST));
+        $this->assertFalse($this->clocks()->need_reset());
+        foreach ([1, 2] as $id) {
+            $this->world->outbox->add($this->world->change(change::USER, $id));
+        }
+        $this->world->outbox->add($this->world->change(change::USER, 3, 'deleted'));
+        $report = $this->world->run();
+        $this->assertSame([true, 3, 0], [$report->recovered, $report->sent, $report->rejected]);
+        $this->assert_settled();
+    }
+
+    /**
+     * Who is behind is told apart from who is ahead; and a wrong clock of now comes before what is remembered.
+     */
+    public function test_which_is_wrong(): void {
+        $this->assertSame([null, 0, false], [$this->clocks()->ours, $this->clocks()->difference(), $this->clocks()->differ()]);
+        $this->remember_wrong_time();
+        $this->world->clock->now -= clocks::DIFFERENCE;
+        $this->world->run();
+        $this->assertSame(-clocks::DIFFERENCE, $this->clocks()->difference());
+        $this->assertSame([false, true, self::YEAR], [$this->clocks()->differ(), $this->clocks()->need_reset(),
+            $this->clocks()->remembered]);
+        $this->world->clock->now--;
+        $this->world->memory->set(clocks::HANDSHAKE, null);
+        $this->world->run();
+        $this->assertSame([true, false, self::YEAR], [$this->clocks()->differ(), $this->clocks()->need_reset(),
+            $this->clocks()->remembered]);
+    }
+
+    /**
+     * Another conflict, or a proxy's, says nothing of clocks.
+     */
+    public function test_other_conflicts(): void {
+        foreach ([fake_backend::problem(409, 'some_code'), new response(409, 'clock_ahead')] as $conflict) {
+            $this->world->put_users(1, 'Ann ' . $conflict->body);
+            $this->answer_batches([$conflict]);
+            $this->assertSame(failure::NOT_CONTRACT, $this->world->run()->failure->reason);
+            $this->pass(backoff::LONGEST);
+            $this->world->run();
+        }
+    }
+}
