@@ -74,7 +74,7 @@ impl From<Arguments> for Options {
             only,
             databases: database.map_or_else(|| vec![DatabaseKind::Sqlite, DatabaseKind::Postgres], |one| vec![one]),
             short,
-            jobs: jobs.unwrap_or(2 * processors),
+            jobs: jobs.unwrap_or(3 * processors),
             server,
             list,
             own_namespaces,
