@@ -9,7 +9,7 @@ mod tests;
 use std::time::Duration;
 
 pub(super) use clock::clock;
-pub(super) use database::{Blind, blind, database, not_stored};
+pub(super) use database::{Blind, blind, database, lost, not_stored};
 pub(super) use silence::{Hours, LONGEST_SILENCE, WEEK, WEEKS, hour, is_quiet};
 
 use super::{

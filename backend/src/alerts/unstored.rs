@@ -200,7 +200,10 @@ impl Alerts {
         let found = rules::database(health, &self.settings.rules, &self.place, Instant::now());
         let failed = self.memory().failed_looks.filter(|_| health.failing().is_none());
         let failed = failed.filter(|(looks, _)| *looks >= limits::BLIND_LOOKS);
-        found.into_iter().chain(failed.map(|(looks, fault)| rules::not_stored(looks, fault, &self.place))).collect()
+        let failed = failed.map(|(looks, cause)| rules::not_stored(looks, cause, &self.place));
+        // Only this process knows of what it answered.
+        let lost = self.health.lost().map(|id| rules::lost(id, &self.place));
+        found.into_iter().chain(failed).chain(lost).collect()
     }
 
     /// Gives the database the alerts that ended, for the history. What it does not take is tried again.

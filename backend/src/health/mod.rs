@@ -135,7 +135,10 @@ impl Health {
             // What a small write can do, a batch of events may not: it is believed when none was refused for a while.
             let refused = writes.refused.filter(|(_, at)| at.elapsed() < limits::REFUSED_TIME);
             let failing = writes.health.failing().map(|failing| failing.cause).or(refused.map(|(cause, _)| cause));
-            (failing, writes.lost.filter(|(_, at)| at.elapsed() < limits::LOST_TIME))
+            // Once something newer is stored, it works again; the alert lasts.
+            let newest = writes.acknowledged.map(|(id, _)| id);
+            let lost = writes.lost.filter(|(id, at)| Some(*id) == newest && at.elapsed() < limits::LOST_TIME);
+            (failing, lost)
         };
         if let Some(cause) = failing {
             return Some(Illness::Database(cause));
@@ -169,13 +172,14 @@ impl Health {
 
     /// Looks on another connection for the newest event that was answered 200: what is not there was not stored.
     async fn look_for_acknowledged(&self, store: &Store) -> Result<(), StoreError> {
-        let Some(id) = self.acknowledged() else { return Ok(()) };
-        let found = store.sees_event(id).await?;
-        if self.looked_for(id, found) {
-            tracing::error!(
-                id,
-                "an event that was answered 200 is not in the database: Synchronise everything in Moodle"
-            );
+        for id in self.lost().into_iter().chain(self.acknowledged()) {
+            let found = store.sees_event(id).await?;
+            if self.looked_for(id, found) {
+                tracing::error!(
+                    id,
+                    "an event that was answered 200 is not in the database: Synchronise everything in Moodle"
+                );
+            }
         }
         Ok(())
     }
@@ -188,11 +192,14 @@ impl Health {
     /// The event was looked for, and was there or not. Returns whether that it is not is news.
     fn looked_for(&self, id: i64, found: bool) -> bool {
         let mut writes = self.writes();
-        let is_news = !found && writes.lost.is_none_or(|(lost, _)| lost != id);
-        if is_news {
+        let known = writes.lost.is_some_and(|(lost, _)| lost == id);
+        if found && known {
+            // It was hidden for a while.
+            writes.lost = None;
+        } else if !found && !known {
             writes.lost = Some((id, Instant::now()));
         }
-        is_news
+        !found && !known
     }
 
     /// The newest event that was answered 200 by this process and was found to be gone.

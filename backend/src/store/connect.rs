@@ -11,11 +11,7 @@ use sea_orm::{
     },
 };
 
-use super::{
-    DatabaseUrl, StoreError,
-    file::File,
-    pool::{Lease, Pool, Transaction},
-};
+use super::{DatabaseUrl, StoreError, file::File, lease::Lease, pool::Pool, transaction::Transaction};
 use crate::limits;
 
 /// The database. Cheap to clone.
@@ -142,7 +138,7 @@ pub(super) fn postgres_options(url: &DatabaseUrl, access: Access) -> Result<PgCo
     ]);
     Ok(match access {
         Access::Read => options.options([("statement_timeout", milliseconds(limits::LONG_STATEMENT))]),
-        // Never for writers: a COMMIT that waits for a standby and is cancelled by the server answers as if it were there.
+        // The deadlines of writers are ours, and longer for some than for others.
         Access::Write => options.options([("statement_timeout", "0")]),
     })
 }

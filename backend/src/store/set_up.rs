@@ -14,8 +14,8 @@ use super::{
     connect::{Access, Store, create_file, postgres_options, sqlite_options, unavailable},
     error::Fault,
     file::beside,
-    pool::Transaction,
     sync::query,
+    transaction::Transaction,
 };
 use crate::limits;
 

@@ -19,8 +19,8 @@ use super::{
         token,
     },
     error::Fault,
-    pool::Transaction,
     read::{load_grade_items, load_records},
+    transaction::Transaction,
 };
 use crate::{
     clock::Timestamp,

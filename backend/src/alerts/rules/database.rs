@@ -6,7 +6,7 @@ use super::{Wrong, critical, limit, warning};
 use crate::{
     alerts::words::count,
     config::AlertRules,
-    health::WriteHealth,
+    health::{Illness, WriteHealth},
     model::{Finding, Rule},
     store::Cause,
 };
@@ -63,6 +63,12 @@ pub(in crate::alerts) fn not_stored(looks: u32, why: Cause, place: &str) -> Find
     );
     let wrong: Wrong = critical("alerts_not_stored", message);
     wrong.of(Rule::LookFailed, "alerts")
+}
+
+/// An event that was answered 200 is gone: the database is an older one than it was.
+pub(in crate::alerts) fn lost(id: i64, place: &str) -> Finding {
+    let message = format!("{} Seen by {place}, which says so until it is started anew.", Illness::Lost(id).words());
+    critical("acknowledged_event_lost", message).of(Rule::Database, "acknowledged event")
 }
 
 /// As in `90 seconds` and `2 minutes`.

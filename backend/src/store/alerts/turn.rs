@@ -9,8 +9,8 @@ use crate::{
     store::{
         StoreError,
         connect::Store,
-        pool::Transaction,
         sync::{execute, query},
+        transaction::Transaction,
     },
 };
 

@@ -1,6 +1,6 @@
 //! What may happen to a PostgreSQL: how it begins, how it ends, how it is seen.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use sea_orm::{ConnectionTrait, DatabaseConnection, DatabaseTransaction, TransactionTrait};
 
@@ -12,13 +12,16 @@ use super::{
 use crate::Failed;
 
 /// How late each piece is when the way is slow: a transaction of some round trips takes a second.
-const DELAY: Duration = Duration::from_millis(200);
+const DELAY: Duration = Duration::from_millis(100);
 
 /// Until all sessions have read a changed setting.
 const RELOAD: Duration = Duration::from_secs(1);
 
 /// No long wait for a lock: another fault may have to end first, and cannot meanwhile.
 const BRIEFLY: &str = "SET lock_timeout = '2s'";
+
+/// How long it may take to get all connections.
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// The role that takes all connections. Not a superuser: some are kept for those.
 const HOG: &str = "hog";
@@ -65,6 +68,8 @@ pub(crate) enum Kept {
     Lock(DatabaseTransaction),
     /// How many sessions were ended, or what was counted before.
     Number(u64),
+    /// What was seen when it was done.
+    Done(String),
 }
 
 impl Trouble {
@@ -84,11 +89,12 @@ impl Trouble {
         let sql = cluster.sql();
         match self {
             Self::Killed => cluster.primary.kill()?,
-            Self::RestartedFast => cluster.restart(Stop::Fast).await?,
-            Self::RestartedImmediately => cluster.restart(Stop::Immediate).await?,
+            Self::RestartedFast => return cluster.restart(Stop::Fast).await,
+            Self::RestartedImmediately => return cluster.restart(Stop::Immediate).await,
             Self::Promoted => {
                 cluster.primary.kill()?;
                 drop(cluster.promote().await?);
+                return cluster.up_since().await;
             }
             Self::Vanished => {
                 let [held, ..] = cluster.relay.counted();
@@ -127,12 +133,7 @@ impl Trouble {
         let [held, late, _] = cluster.relay.counted();
         Ok(match (self, kept) {
             (Self::Killed, _) => refusal(cluster.primary.sql().impatient().value("SELECT 1").await),
-            // They have waited for their end.
-            (Self::RestartedFast | Self::RestartedImmediately | Self::Promoted, _) => Some(format!(
-                "{} up since {}",
-                cluster.primary.name(),
-                cluster.primary.sql().value::<String>(UP_SINCE).await?
-            )),
+            (_, Kept::Done(seen)) => Some(seen.clone()),
             (Self::Vanished, Kept::Number(before)) => {
                 (held > *before).then(|| format!("{} pieces swallowed", held - before))
             }
@@ -158,7 +159,8 @@ impl Trouble {
                 (waiting > 0).then(|| format!("{waiting} sessions wait for the lock"))
             }
             (Self::Terminated, Kept::Number(count)) => (*count > 0).then(|| format!("{count} sessions ended")),
-            (Self::Vanished | Self::Slow | Self::Terminated, _) => None,
+            (Self::Vanished | Self::Slow | Self::Terminated, _)
+            | (Self::RestartedFast | Self::RestartedImmediately | Self::Promoted, _) => None,
         })
     }
 
@@ -193,7 +195,7 @@ impl Kept {
     /// Lets it go; whether it lasted until now.
     pub(crate) async fn let_go(self) -> bool {
         match self {
-            Self::Nothing | Self::Number(_) => true,
+            Self::Nothing | Self::Number(_) | Self::Done(_) => true,
             Self::Lock(lock) => lock.execute_unprepared("SELECT 1").await.is_ok() & lock.rollback().await.is_ok(),
             Self::Connections(connections) => {
                 let mut lasted = true;
@@ -212,9 +214,15 @@ impl Cluster {
         self.disks.as_ref().ok_or_else(|| "it has no disks of its own".into())
     }
 
-    async fn restart(&mut self, how: Stop) -> Result<(), Failed> {
+    async fn restart(&mut self, how: Stop) -> Result<Kept, Failed> {
         self.primary.stop(how).await?;
-        self.primary.start().await
+        self.primary.start().await?;
+        self.up_since().await
+    }
+
+    async fn up_since(&self) -> Result<Kept, Failed> {
+        let since = self.primary.sql().value::<String>(UP_SINCE).await?;
+        Ok(Kept::Done(format!("{} up since {since}", self.primary.name())))
     }
 }
 
@@ -222,6 +230,10 @@ const UP_SINCE: &str = "SELECT CAST(pg_postmaster_start_time() AS text)";
 
 const WAITING_FOR_LOCKS: &str =
     "SELECT count(*) FROM pg_locks WHERE NOT granted AND relation = CAST('events' AS regclass)";
+
+/// Whether that role has all connections that are not kept for superusers.
+const ALL_TAKEN: &str = "SELECT count(*) >= CAST(current_setting('max_connections') AS integer) \
+    - CAST(current_setting('superuser_reserved_connections') AS integer) FROM pg_stat_activity WHERE usename = 'hog'";
 
 /// Sets a setting of the whole server; sessions that exist follow with their next statement.
 async fn set(sql: &Sql, name: &str, value: Option<&str>) -> Result<(), Failed> {
@@ -248,13 +260,14 @@ async fn take_all_connections(cluster: &Cluster) -> Result<Vec<DatabaseConnectio
     }
     let hog = Sql::new(cluster.primary.url_of(HOG)).impatient();
     let mut taken = Vec::new();
-    // The product comes back for its own as fast as it can: until it has none.
-    let of_product = format!("SELECT count(*) FROM pg_stat_activity WHERE usename = '{PRODUCT}'");
-    for _ in 0..100 {
+    // The product comes back for its own as fast as it can: until there is none left for it. Not to get one in time, on a busy machine,
+    // does not show that.
+    let deadline = Instant::now() + PATIENCE;
+    while Instant::now() < deadline {
         while let Ok(connection) = hog.connect().await {
             taken.push(connection);
         }
-        if sql.value::<i64>(&of_product).await? == 0 {
+        if sql.value::<bool>(ALL_TAKEN).await? {
             return Ok(taken);
         }
         terminate(&sql).await?;
