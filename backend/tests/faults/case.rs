@@ -25,7 +25,7 @@ use crate::{
 };
 
 /// How long the server may take until it stores events again after the last fault.
-const RECOVERY: Duration = Duration::from_secs(30);
+const RECOVERY: Duration = Duration::from_secs(60);
 
 /// How long readiness may be behind: the server looks every few seconds, and a statement has a deadline.
 pub(crate) const NOTICE: Duration = Duration::from_secs(15);
@@ -33,8 +33,8 @@ pub(crate) const NOTICE: Duration = Duration::from_secs(15);
 /// Events that are answered before the first fault, and after the last one.
 const WARM: usize = 20;
 
-/// How long it may take to be under way.
-const PATIENCE: Duration = Duration::from_secs(30);
+/// How long it may take to be under way, on a busy machine.
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// How often it is asked whether a fault is seen to bite.
 const LOOK: Duration = Duration::from_millis(100);
@@ -108,9 +108,10 @@ pub(crate) async fn run(programs: &Programs, mut plan: Plan) -> Result<Report, F
     .await;
     report.recovered = world.book.stored_after(over).map(|moment| moment - over);
     if stored_again.is_none() {
-        report.problems.push(format!("nothing is stored {} s after the fault", RECOVERY.as_secs()));
+        report.problems.push(format!("nothing is stored {} s after the last fault", RECOVERY.as_secs()));
     } else if ready_again.is_none() {
-        report.problems.push(format!("not ready {} s after it stores again", NOTICE.as_secs()));
+        let said = said_of_readiness(&site).await;
+        report.problems.push(format!("not ready {} s after it stores again: {said}", NOTICE.as_secs()));
     }
     senders.end().await;
     let looks = watcher.looks();
@@ -143,6 +144,15 @@ pub(crate) async fn run(programs: &Programs, mut plan: Plan) -> Result<Report, F
         line.starts_with('{') && !line.contains("\"INFO\"") || line.contains("error") || line.contains("panic")
     });
     Ok(report)
+}
+
+/// Why it is not ready.
+async fn said_of_readiness(site: &Site) -> String {
+    let url = format!("{}{}", site.url, backend_sync::probe::READY);
+    match http_client().get(url).timeout(NOTICE).send().await {
+        Ok(answer) => answer.text().await.unwrap_or_default(),
+        Err(error) => error.to_string(),
+    }
 }
 
 /// Waits until something is so; `None` when it is not in time.

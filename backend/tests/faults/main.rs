@@ -63,7 +63,7 @@ struct Arguments {
     /// Each fault alone and for a short time: two minutes at most
     #[arg(long)]
     short: bool,
-    /// Cases at the same time [default: twice as many as the machine has processors]
+    /// Cases at the same time [default: three times as many as the machine has processors, because most of them wait most of the time]
     #[arg(long, value_name = "N")]
     jobs: Option<usize>,
     /// Another binary of the server

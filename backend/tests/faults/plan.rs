@@ -33,6 +33,9 @@ pub(crate) struct Plan {
     pub(crate) random: Random,
 }
 
+/// How long a fault lasts in a short run, unless it needs longer to bite.
+const SHORT: Duration = Duration::from_millis(2_500);
+
 /// When the last fault of a combination begins, in milliseconds.
 const LAST_START: u64 = 3_000;
 
@@ -40,20 +43,22 @@ impl Plan {
     /// One fault alone.
     pub(crate) fn alone(kind: Kind, database: DatabaseKind, seed: u64, short: bool) -> Self {
         let mut random = Random::from_seed(seed);
-        let lasts = if short { Duration::from_millis(*kind.combined.end()).min(kind.alone) } else { kind.alone };
+        let shortest = Duration::from_millis(*kind.combined.start()).max(SHORT);
+        let lasts = if short { shortest.min(kind.alone) } else { kind.alone };
         let part = Part { kind, start: Duration::ZERO, lasts };
         let (destination, stop) = Self::ends(&mut random);
         Self { database, parts: vec![part], destination, stop, random }
     }
 
-    /// One to three of `kinds` at random times, beside each other or one after the other.
-    pub(crate) fn combination(mut kinds: Vec<Kind>, database: DatabaseKind, seed: u64) -> Self {
+    /// Two or three of `kinds` at random times, beside each other or one after the other; at least one of those with `only` in its name.
+    pub(crate) fn combination(mut kinds: Vec<Kind>, database: DatabaseKind, seed: u64, only: &str) -> Self {
         let mut random = Random::from_seed(seed);
         let count = 2 + random.below(2);
         let mut parts: Vec<Part> = Vec::new();
         while u64::try_from(parts.len()).unwrap_or(u64::MAX) < count && !kinds.is_empty() {
             let kind = kinds.swap_remove(usize::try_from(random.below(kinds.len() as u64)).unwrap_or(0));
-            if parts.iter().any(|part| part.kind.excludes(&kind)) {
+            let fits = if parts.is_empty() { kind.name.contains(only) } else { true };
+            if !fits || parts.iter().any(|part| part.kind.excludes(&kind)) {
                 continue;
             }
             let (shortest, longest) = (*kind.combined.start(), *kind.combined.end());

@@ -16,6 +16,7 @@ use crate::{
     mounts::Mount,
     plan::Plan,
     programs::Programs,
+    support::random::Random,
     world::DatabaseKind,
 };
 
@@ -27,6 +28,9 @@ const TRIES: usize = 3;
 
 /// The longest that a case may take.
 const CASE_TIME: Duration = Duration::from_secs(240);
+
+/// When a short run begins no more cases.
+const SHORT_TIME: Duration = Duration::from_secs(100);
 
 /// Lines of a failed server's log that are shown.
 const LINES: usize = 15;
@@ -70,7 +74,7 @@ impl From<Arguments> for Options {
             only,
             databases: database.map_or_else(|| vec![DatabaseKind::Sqlite, DatabaseKind::Postgres], |one| vec![one]),
             short,
-            jobs: jobs.unwrap_or(2 * processors),
+            jobs: jobs.unwrap_or(3 * processors),
             server,
             list,
             own_namespaces,
@@ -116,6 +120,10 @@ pub(crate) async fn run(options: Options) -> Result<bool, Failed> {
     let mut next_seed = options.seed + tasks.len() as u64;
     let (mut running, mut tally, begun, mut number) = (JoinSet::new(), Tally::default(), Instant::now(), 0);
     while !tasks.is_empty() || !running.is_empty() {
+        if options.short && begun.elapsed() > SHORT_TIME && !tasks.is_empty() {
+            println!("Time is up: {} cases are left out", tasks.len());
+            tasks.clear();
+        }
         while running.len() < options.jobs
             && let Some(task) = tasks.pop_front()
         {
@@ -167,6 +175,13 @@ fn tasks(options: &Options, programs: &Programs) -> VecDeque<Task> {
             }
         }
     }
+    if options.short {
+        // Should the time not be enough, it is not always the same ones that are left out.
+        let mut random = Random::from_seed(options.seed);
+        for last in (1..tasks.len()).rev() {
+            tasks.swap(last, usize::try_from(random.below(last as u64 + 1)).unwrap_or(last));
+        }
+    }
     for number in 0..options.combinations {
         let database = options.databases[number % options.databases.len()];
         tasks.push_back(Task::Combination(database, seed(&tasks)));
@@ -181,7 +196,9 @@ async fn one(programs: &Programs, options: &Options, task: Task) -> (String, Res
             .into_iter()
             .find(|kind| kind.name == name)
             .map(|kind| Plan::alone(kind, database, seed, options.short)),
-        Task::Combination(database, seed) => Some(Plan::combination(available(programs, database), database, seed)),
+        Task::Combination(database, seed) => {
+            Some(Plan::combination(available(programs, database), database, seed, &options.only))
+        }
     };
     let Some(plan) = plan else { return (String::new(), Err("there is no such fault".into())) };
     let text = plan.to_string();
@@ -196,11 +213,16 @@ fn tell(tally: &mut Tally, number: usize, left: usize, task: Task, plan: &str, r
         Task::Combination(_, seed) => ("combination", seed),
     };
     let head = format!("{number} ({left} left), {how}, seed {seed}: {plan}");
+    let repeat = match task {
+        Task::Alone(database, name, seed) => format!("--database {} --only \"{name}\" --seed {seed}", database.word()),
+        Task::Combination(database, seed) => format!("--database {} --combinations 1 --seed {seed}", database.word()),
+    };
+    let head_of_failed = format!("{head}\n             repeat: scripts/faults {repeat}");
     let report = match result {
         Ok(report) => report,
         Err(error) => {
             println!("FAILED   {head}\n         {error}");
-            tally.failed.push(format!("{head}\n             {error}"));
+            tally.failed.push(format!("{head_of_failed}\n             {error}"));
             return true;
         }
     };
@@ -210,7 +232,7 @@ fn tell(tally: &mut Tally, number: usize, left: usize, task: Task, plan: &str, r
         report.problems.iter().for_each(|problem| println!("         * {problem}"));
         let lines = report.log.len().saturating_sub(LINES);
         report.log.iter().skip(lines).for_each(|line| println!("         | {line}"));
-        tally.failed.push(format!("{head}\n             {}", report.problems.join("\n             ")));
+        tally.failed.push(format!("{head_of_failed}\n             {}", report.problems.join("\n             ")));
         return true;
     }
     if report.unseen.is_empty() {
@@ -220,7 +242,7 @@ fn tell(tally: &mut Tally, number: usize, left: usize, task: Task, plan: &str, r
     }
     println!("no bite  {head}\n         {}", report.text);
     if matches!(task, Task::Alone(..)) {
-        tally.failed.push(format!("{head}\n             it was not seen to bite"));
+        tally.failed.push(format!("{head_of_failed}\n             it was not seen to bite"));
         return true;
     }
     tally.uncounted += 1;

@@ -205,6 +205,11 @@ impl Server {
         };
     }
 
+    /// What it finds in its environment.
+    pub(crate) fn environment(&self) -> BTreeMap<String, String> {
+        self.shared.state().environment.clone()
+    }
+
     /// The lines of its log since `moment` that contain `text`.
     pub(crate) fn log_since(&self, moment: Instant, text: &str) -> Vec<String> {
         let lines = self.shared.lines();

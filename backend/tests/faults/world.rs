@@ -44,6 +44,16 @@ impl fmt::Display for DatabaseKind {
     }
 }
 
+impl DatabaseKind {
+    /// As on the command line.
+    pub(crate) fn word(self) -> &'static str {
+        match self {
+            Self::Sqlite => "sqlite",
+            Self::Postgres => "postgres",
+        }
+    }
+}
+
 /// What a case needs of its world.
 pub(crate) struct Wishes {
     pub(crate) database: DatabaseKind,

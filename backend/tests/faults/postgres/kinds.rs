@@ -55,7 +55,7 @@ pub(crate) fn kinds() -> Vec<Kind> {
         kind!("database refuses", Refused, Network, 15, COMBINED, &[]),
         kind!("database slow", Slow, Network, 15, COMBINED, &[]),
         kind!("database read-only", ReadOnly, Settings, LONG, COMBINED, &[]),
-        kind!("out of connections", NoConnections, Settings, LONG, COMBINED, &[]),
+        kind!("out of connections", NoConnections, Database, LONG, COMBINED, &[]),
         kind!("row security", RowSecurity, Lock, 15, COMBINED, &[]),
         // Longer than a writer waits for a lock.
         kind!("events locked", Locked, Lock, LONG, 5_500..=9_000, &[]),
