@@ -53,6 +53,8 @@ pub(crate) struct Databases {
 /// A database that is empty at first.
 pub(crate) struct Database {
     pub(crate) url: String,
+    /// What runs on it, when that is not the program of this checkout.
+    pub(crate) program: Option<PathBuf>,
     /// For files that belong to it.
     pub(crate) folder: PathBuf,
 }
@@ -104,7 +106,7 @@ impl Databases {
             }
         };
         self.made.borrow_mut().push(name);
-        Ok(Database { url, folder })
+        Ok(Database { url, program: None, folder })
     }
 
     /// Removes a database and its files. Its server must be gone.

@@ -1,6 +1,6 @@
 //! How many events a second: one transaction each, the writer, and batch requests.
 
-use std::time::Duration;
+use std::{path::Path, time::Duration};
 
 use crate::{
     Failed,
@@ -13,7 +13,7 @@ use crate::{
 
 /// One way of sending.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Way {
+pub(crate) enum Way {
     /// Single events, each in its own transaction.
     Alone,
     /// Single events, through the writer as it is.
@@ -23,7 +23,7 @@ enum Way {
 }
 
 /// A row of the table: a way of sending, and how many clients send.
-type Row = (Way, usize);
+pub(crate) type Row = (Way, usize);
 
 const ROWS: [Row; 9] = [
     (Way::Alone, 64),
@@ -47,7 +47,7 @@ pub(crate) async fn run(databases: &Databases, kind: Kind, quick: bool, only: &s
     let mut results: Vec<(Row, Vec<Measured>)> = rows.map(|row| (row, Vec::new())).collect();
     for round in 1..=rounds {
         for (row, results) in &mut results {
-            let measured = measure(databases, kind, *row, times).await?;
+            let measured = measure(databases, kind, None, *row, times).await?;
             let (name, rate) = (name(*row), number(measured.rate()));
             eprintln!("ingest-{} round {round} of {rounds}: {name}: {rate} events/s", kind.slug());
             results.push(measured);
@@ -72,14 +72,17 @@ pub(crate) async fn run(databases: &Databases, kind: Kind, quick: bool, only: &s
     Ok(())
 }
 
-/// Starts a server on a fresh database and loads it; all events must be in the database in the end.
-async fn measure(
+/// Starts a server, this checkout's or another program, on a fresh database and loads it; all events must be in the database in the
+/// end.
+pub(crate) async fn measure(
     databases: &Databases,
     kind: Kind,
+    program: Option<&Path>,
     (way, clients): Row,
     times: (Duration, Duration),
 ) -> Result<Measured, Failed> {
-    let database = databases.create(kind).await?;
+    let mut database = databases.create(kind).await?;
+    database.program = program.map(Path::to_owned);
     let settings: &[_] = if way == Way::Alone { &[("BACKEND_SYNC_INGEST__TRANSACTION_EVENTS", "1")] } else { &[] };
     let server = Server::start(&database, settings).await?;
     let requests = match way {

@@ -7,6 +7,7 @@
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a program whose output is for people")]
 
 mod big;
+mod compare;
 mod copy;
 mod database;
 mod delivery;
@@ -20,7 +21,7 @@ mod server;
 mod simulator;
 mod size;
 
-use std::{error::Error, process::ExitCode, time::Instant};
+use std::{error::Error, path::PathBuf, process::ExitCode, time::Instant};
 
 use clap::{CommandFactory, Parser};
 
@@ -44,6 +45,10 @@ struct Arguments {
     /// Of the ingest tables only the rows with TEXT in their name, as in "64 clients"; for profiling
     #[arg(long, value_name = "TEXT", default_value = "", hide_default_value = true)]
     row: String,
+    /// Only this: the ingest of this program and of FILE (an older or a changed backend-sync) side by side; may be given again.
+    /// With --only sqlite or --only postgres, on that database alone
+    #[arg(long, value_name = "FILE")]
+    against: Vec<PathBuf>,
     /// Cargo passes this to every benchmark
     #[arg(long, hide = true)]
     bench: bool,
@@ -82,7 +87,7 @@ async fn run(arguments: &Arguments, databases: &Databases) -> Result<(), Failed>
     for kind in [Kind::Sqlite, Kind::Postgres] {
         let wanted = |table: &str| format!("{table}-{}", kind.slug()).contains(&arguments.only);
         let copies = kind == Kind::Postgres && wanted("copy");
-        if !copies && !["ingest", "delivery", "pages", "size"].into_iter().any(wanted) {
+        if !copies && !["ingest", "delivery", "pages", "size"].into_iter().any(wanted) && !wanted("") {
             continue;
         }
         let Some(version) = databases.version(kind).await? else {
@@ -90,6 +95,10 @@ async fn run(arguments: &Arguments, databases: &Databases) -> Result<(), Failed>
             continue;
         };
         println!("## {kind}\n\n{version}\n");
+        if !arguments.against.is_empty() {
+            compare::run(databases, kind, &arguments.against, arguments.quick).await?;
+            continue;
+        }
         if wanted("ingest") {
             ingest::run(databases, kind, arguments.quick, &arguments.row).await?;
         }

@@ -3,7 +3,7 @@
 use std::{
     fs::{self, File},
     net::SocketAddr,
-    path::PathBuf,
+    path::{Path, PathBuf},
     process::{Child, Command, Stdio},
     time::Duration,
 };
@@ -173,14 +173,24 @@ pub(crate) fn own_cpu_seconds() -> Result<f64, Failed> {
 }
 
 pub(crate) fn command(database: &Database) -> Command {
-    let mut command = Command::new(PROGRAM);
+    let program = database.program.as_deref().unwrap_or(Path::new(PROGRAM));
+    let mut command = Command::new(program);
     for (name, _) in std::env::vars_os() {
         if name.to_string_lossy().starts_with("BACKEND_SYNC_") {
             command.env_remove(name);
         }
     }
-    command.env("BACKEND_SYNC_DATABASE_URL", &database.url).arg("--new-database").stdin(Stdio::null());
+    command.env("BACKEND_SYNC_DATABASE_URL", &database.url).stdin(Stdio::null());
+    // Older programs make a database without being told to, and refuse what they do not know.
+    if knows_new_database(program) {
+        command.arg("--new-database");
+    }
     command
+}
+
+fn knows_new_database(program: &Path) -> bool {
+    let help = Command::new(program).arg("--help").output();
+    help.is_ok_and(|help| String::from_utf8_lossy(&help.stdout).contains("--new-database"))
 }
 
 fn token(database: &Database, arguments: &[&str]) -> Result<String, Failed> {

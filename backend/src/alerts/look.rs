@@ -19,6 +19,8 @@ impl Alerts {
                 Ok(Ok(())) => Ok(()),
                 Ok(Err(error)) => {
                     tracing::error!(%error, "could not look whether something is wrong");
+                    // Perhaps because nothing can be written.
+                    self.health.try_write(&self.store).await;
                     Err(error.cause())
                 }
                 Err(_) => {

@@ -85,13 +85,14 @@ impl Illness {
 }
 
 impl Health {
-    /// A write that was tried, or one of no event, succeeded. Returns for how long none had.
-    pub fn wrote(&self) -> Option<Duration> {
+    /// A write succeeded.
+    pub fn wrote(&self) {
         let (mut writes, now) = (self.writes(), Instant::now());
         writes.succeeded_at = Some(now);
-        let before = writes.health.failing();
+        if let Some(before) = writes.health.failing() {
+            tracing::info!(seconds = before.since.elapsed().as_secs(), "the database takes events again");
+        }
         writes.health.note(Ok(()), now);
-        before.map(|failing| failing.since.elapsed())
     }
 
     /// Events were stored; the newest of them has this id, if there are any new ones. Before they are answered.
@@ -167,6 +168,21 @@ impl Health {
             Ok(Ok(illness)) => illness,
             Ok(Err(error)) => Some(Illness::Database(StoreError::cause(&error))),
             Err(_) => Some(self.illness().unwrap_or(Illness::Database(Cause::Deadline))),
+        }
+    }
+
+    /// Tries whether the database takes an event, and says so when that is news.
+    pub async fn try_write(&self, store: &Store) {
+        match store.try_write(self.failing().is_some()).await {
+            Ok(()) => self.wrote(),
+            Err(error) => {
+                let (cause, ..) = error.cause().in_words();
+                if self.failed(&error) {
+                    tracing::error!(%error, cause, "the database takes no events");
+                } else {
+                    tracing::warn!(cause, "the database still takes no events");
+                }
+            }
         }
     }
 

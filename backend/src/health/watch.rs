@@ -31,7 +31,7 @@ impl Watch {
     async fn look(&self) {
         // Those who send find it out as well.
         if self.health.is_quiet(limits::WRITE_CHECK_INTERVAL) {
-            self.try_write().await;
+            self.health.try_write(&self.store).await;
         }
         // What it finds is logged, and remembered.
         if let Err(error) = self.health.look_for_acknowledged(&self.store).await {
@@ -44,21 +44,6 @@ impl Watch {
         for (task, progress, patience) in stuck {
             if let Some(time) = progress.busy_for().filter(|time| *time > patience) {
                 tracing::warn!(task, seconds = time.as_secs(), "a task does not move on");
-            }
-        }
-    }
-
-    async fn try_write(&self) {
-        match self.store.try_write(self.health.failing().is_some()).await {
-            Ok(()) => {
-                if let Some(time) = self.health.wrote() {
-                    tracing::info!(seconds = time.as_secs(), "the database takes events again");
-                }
-            }
-            Err(error) => {
-                if self.health.failed(&error) {
-                    tracing::error!(%error, cause = error.cause().in_words().0, "the database takes no events");
-                }
             }
         }
     }

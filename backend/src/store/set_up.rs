@@ -55,6 +55,11 @@ impl Store {
             if let (Some(left), NoDatabase::Doubt) = (left, none) {
                 return Err(lost(&format!("{} is gone, but {} is there", path.display(), left.display())));
             }
+            let folder = path.parent().unwrap_or(Path::new(""));
+            // Only that of the default is made here: any other that is missing may be a disk that is not mounted.
+            if none == NoDatabase::Doubt && folder.is_absolute() && !folder.exists() {
+                return Err(lost(&format!("the folder {} is not there", folder.display())));
+            }
             create_file(path)?;
         }
         let store = Self::connect(url).await?;

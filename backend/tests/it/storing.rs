@@ -155,6 +155,17 @@ async fn another_database_in_its_place_is_not_taken_for_it() {
     assert!(without_leave(&database).args(["site", "list"]).status().unwrap().success());
 }
 
+#[test]
+fn a_folder_that_is_not_there_may_be_a_disk_that_is_not_mounted() {
+    let database = Database::sqlite();
+    let url = format!("sqlite://{}", database.file("disk/backend-sync.sqlite").display());
+    let output = without_leave(&database).args(["--database-url", &url, "migrate"]).output().unwrap();
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(output.status.code() == Some(1) && said.contains("--new-database"), "{said}");
+    assert!(!database.file("disk").exists());
+    assert!(command(&url).arg("migrate").status().unwrap().success(), "told to, it does");
+}
+
 /// The program that was not told to make a new database.
 fn without_leave(database: &Database) -> std::process::Command {
     let told = command(&database.url);
