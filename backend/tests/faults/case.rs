@@ -50,6 +50,8 @@ pub(crate) struct Happened {
     /// Before it was repaired.
     pub(crate) ending: Instant,
     pub(crate) ended: Instant,
+    /// Why it could not begin.
+    pub(crate) failed: Option<String>,
     pub(crate) seen: Option<String>,
     pub(crate) stores_nothing: bool,
     pub(crate) errors: Vec<String>,
@@ -191,11 +193,11 @@ async fn happen(world: &World, part: Part, seed: u64) -> Happened {
     let mut fault = (part.kind.make)(&mut Random::from_seed(seed));
     tokio::time::sleep(part.start).await;
     let mut errors = Vec::new();
-    let mut note = |result: Result<(), Failed>| errors.extend(result.err().map(|error| error.to_string()));
-    note(fault.begin(world).await);
+    // A fault that could not be brought about, because of another one, proves nothing: the case does not count.
+    let begins = fault.begin(world).await;
     let begun = Instant::now();
     let mut seen = None;
-    while begun.elapsed() < part.lasts {
+    while begins.is_ok() && begun.elapsed() < part.lasts {
         // An error is no evidence: a process may just have ended. The last evidence has the most to tell.
         if let Ok(found) = fault.seen(world).await {
             seen = found.or(seen);
@@ -203,9 +205,11 @@ async fn happen(world: &World, part: Part, seed: u64) -> Happened {
         tokio::time::sleep(LOOK.min(part.lasts)).await;
     }
     let ending = Instant::now();
-    note(fault.end(world).await);
+    errors.extend(fault.end(world).await.err().map(|error| error.to_string()));
     let ended = Instant::now();
-    Happened { name: part.kind.name, begun, ending, ended, seen, stores_nothing: fault.stores_nothing(), errors }
+    let stores_nothing = begins.is_ok() && fault.stores_nothing();
+    let failed = begins.err().map(|error| error.to_string());
+    Happened { name: part.kind.name, begun, ending, ended, failed, seen, stores_nothing, errors }
 }
 
 async fn stop(world: &World, signal: Signal, report: &mut Report) {
@@ -252,7 +256,7 @@ fn summary(
         let _ = write!(text, "\n         ended {count} × {end}");
     }
     for fault in happened {
-        let seen = fault.seen.as_deref().unwrap_or("NOT SEEN");
+        let seen = fault.failed.as_deref().or(fault.seen.as_deref()).unwrap_or("NOT SEEN");
         let _ = write!(text, "\n         {}: {seen}", fault.name);
     }
     text

@@ -1,6 +1,10 @@
 //! File systems of the harness's own, in memory. `scripts/faults` runs it in a namespace of its own, so that they end with it.
 
-use std::{ffi::CString, path::Path};
+use std::{
+    ffi::CString,
+    path::{Path, PathBuf},
+    sync::{Mutex, PoisonError},
+};
 
 use rustix::mount::{MountFlags, UnmountFlags, mount, mount_remount, unmount};
 
@@ -17,7 +21,14 @@ pub(crate) fn possible(folder: &Path) -> bool {
 
 /// A mounted file system. Dropping it unmounts it.
 pub(crate) struct Mount {
-    place: std::path::PathBuf,
+    place: PathBuf,
+    state: Mutex<State>,
+}
+
+/// What two faults may change at the same time.
+struct State {
+    size: u64,
+    read_only: bool,
 }
 
 impl Mount {
@@ -25,19 +36,19 @@ impl Mount {
     pub(crate) fn memory(place: &Path) -> Result<Self, Failed> {
         let options = CString::new(format!("size={ROOM}"))?;
         mount("backend-sync-faults", place, "tmpfs", MountFlags::empty(), options.as_c_str())?;
-        Ok(Self { place: place.to_owned() })
+        Ok(Self { place: place.to_owned(), state: Mutex::new(State { size: ROOM, read_only: false }) })
     }
 
     /// Leaves it `free` bytes and no more.
     pub(crate) fn fill(&self, free: u64) -> Result<(), Failed> {
         let used = rustix::fs::statvfs(&self.place)?;
         let used = (used.f_blocks - used.f_bfree) * used.f_frsize;
-        self.resize((used + free).max(1))
+        self.change(|state| state.size = (used + free).max(1))
     }
 
     /// Gives it room again.
     pub(crate) fn make_room(&self) -> Result<(), Failed> {
-        self.resize(ROOM)
+        self.change(|state| state.size = ROOM)
     }
 
     /// Free bytes.
@@ -48,12 +59,17 @@ impl Mount {
 
     /// Lets nothing be written. Fails while a file is open for writing.
     pub(crate) fn set_read_only(&self, on: bool) -> Result<(), Failed> {
-        let flags = if on { MountFlags::RDONLY } else { MountFlags::empty() };
-        Ok(mount_remount(&self.place, flags, format!("size={ROOM}"))?)
+        self.change(|state| state.read_only = on)
     }
 
-    fn resize(&self, size: u64) -> Result<(), Failed> {
-        Ok(mount_remount(&self.place, MountFlags::empty(), format!("size={size}"))?)
+    fn change(&self, change: impl Fn(&mut State)) -> Result<(), Failed> {
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut new = State { ..*state };
+        change(&mut new);
+        let flags = if new.read_only { MountFlags::RDONLY } else { MountFlags::empty() };
+        mount_remount(&self.place, flags, format!("size={}", new.size))?;
+        *state = new;
+        Ok(())
     }
 }
 

@@ -28,6 +28,9 @@ const LOOK: Duration = Duration::from_millis(20);
 /// How long it may take to stop when it is asked to. Its own limit is `shutdown.hard_seconds`.
 const STOP_TIME: Duration = Duration::from_secs(45);
 
+/// Open files that a process may have when it starts.
+const FILES_AT_START: u64 = 64;
+
 /// Lines of its log that are kept.
 const LINES: usize = 4_000;
 
@@ -243,6 +246,11 @@ impl Drop for Server {
 }
 
 impl Limit {
+    /// With fewer files than it takes to start nobody runs a server.
+    fn at_start(self, value: u64) -> u64 {
+        if self == Self::OpenFiles { value.max(FILES_AT_START) } else { value }
+    }
+
     fn option(self) -> &'static str {
         match self {
             Self::FileSize => "--fsize",
@@ -286,7 +294,7 @@ impl Shared {
             (state.environment.clone(), state.limits.clone())
         };
         let mut command = Command::new("prlimit");
-        command.args(limits.iter().map(|(limit, value)| format!("{}={value}:", limit.option())));
+        command.args(limits.iter().map(|(limit, value)| format!("{}={}:", limit.option(), limit.at_start(*value))));
         // It ends with this process, however that ends.
         command.args(["setpriv", "--pdeathsig", "KILL"]);
         if self.settings.unprivileged {

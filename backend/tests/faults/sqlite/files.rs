@@ -93,6 +93,8 @@ impl Fault for Gone {
         Box::pin(async {
             match self.way {
                 Way::Deleted(_) => restart_on(world, || self.put_back(world)).await,
+                // Nothing was moved, because there was no room for another database.
+                Way::Moved | Way::Replaced | Way::FolderMoved if self.since.is_none() => Ok(()),
                 Way::Moved | Way::Replaced => move_back(world),
                 Way::FolderMoved => {
                     // One that was made meanwhile.

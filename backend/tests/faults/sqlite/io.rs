@@ -69,9 +69,12 @@ impl Calls {
 /// The exit status of `timeout`.
 const TIMED_OUT: i32 = 124;
 
-/// Tells the server's libfiu, if there is a server.
-fn tell(world: &World, commands: &[String]) -> Result<(), Failed> {
-    let Some(pid) = world.server.pid() else { return Ok(()) };
+/// How long it is tried to tell the server that its disk works again.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// Tells the server's libfiu, if there is a server. Returns whether that is done.
+fn tell(world: &World, commands: &[String]) -> Result<bool, Failed> {
+    let Some(pid) = world.server.pid() else { return Ok(true) };
     let mut control = Command::new("setpriv");
     if world.has(Need::Unprivileged) {
         control.args(unprivileged());
@@ -81,9 +84,12 @@ fn tell(world: &World, commands: &[String]) -> Result<(), Failed> {
         control.args(["-c", command]);
     }
     let output = control.arg(pid.as_raw_nonzero().to_string()).output()?;
-    // One that is stopped hears it later, and is not waited for. One that has just ended or just begun hears nothing.
-    if output.status.success() || output.status.code() == Some(TIMED_OUT) || world.server.pid() != Some(pid) {
-        return Ok(());
+    // One that has just ended or just begun needs not hear it; one that is stopped hears nothing.
+    if output.status.success() || world.server.pid() != Some(pid) {
+        return Ok(true);
+    }
+    if output.status.code() == Some(TIMED_OUT) {
+        return Ok(false);
     }
     Err(format!("fiu-ctrl: {}", String::from_utf8_lossy(&output.stderr)).into())
 }
@@ -94,14 +100,21 @@ impl Fault for Calls {
             self.since = Some(Instant::now());
             // One that is started meanwhile finds the same.
             world.server.set_environment("FIU_ENABLE", Some(&self.enabling().join("\n")));
-            tell(world, &self.enabling())
+            tell(world, &self.enabling()).map(drop)
         })
     }
 
     fn end<'a>(&'a mut self, world: &'a World) -> Doing<'a, ()> {
         Box::pin(async {
             world.server.set_environment("FIU_ENABLE", None);
-            tell(world, &self.disabling())
+            let deadline = Instant::now() + PATIENCE;
+            while !tell(world, &self.disabling())? {
+                if Instant::now() > deadline {
+                    return Err("libfiu does not answer".into());
+                }
+                tokio::time::sleep(Duration::from_millis(200)).await;
+            }
+            Ok(())
         })
     }
 
