@@ -1,6 +1,11 @@
 //! Connecting to the database that the URL names.
 
-use std::{os::unix::fs::OpenOptionsExt, path::Path, sync::Arc, time::Duration};
+use std::{
+    os::unix::fs::OpenOptionsExt,
+    path::Path,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
 
 use sea_orm::{
     ConnectionTrait, DbBackend, DbErr, RuntimeErr, Statement,
@@ -22,7 +27,7 @@ pub struct Store {
     pub(super) write: Pool,
     pub(super) url: Arc<DatabaseUrl>,
     /// As long as it is open, SQLite's write-ahead log stays the file that it is.
-    _open: Option<Arc<tokio::sync::Mutex<Lease>>>,
+    open: Arc<Mutex<Option<Lease>>>,
 }
 
 impl Store {
@@ -35,7 +40,7 @@ impl Store {
         let (read, write) = (postgres_options(url, Access::Read)?, postgres_options(url, Access::Write)?);
         let write = Pool::postgres(write, limits::POSTGRES_WRITERS, limits::STATEMENT_TIME).await?;
         let read = Pool::postgres(read, limits::POSTGRES_READERS, limits::READ_TIME).await?;
-        Ok(Self { read, write, url: Arc::new(url.clone()), _open: None })
+        Ok(Self { read, write, url: Arc::new(url.clone()), open: Arc::default() })
     }
 
     async fn connect_sqlite(url: &DatabaseUrl, path: &Path) -> Result<Self, StoreError> {
@@ -49,7 +54,7 @@ impl Store {
         // Whoever has read holds the file, and with it the log.
         open.execute_unprepared("SELECT count(*) FROM sqlite_master").await?;
         file.is_open().map_err(cannot)?;
-        Ok(Self { read, write, url: Arc::new(url.clone()), _open: Some(Arc::new(tokio::sync::Mutex::new(open))) })
+        Ok(Self { read, write, url: Arc::new(url.clone()), open: Arc::new(Mutex::new(Some(open))) })
     }
 
     /// The same database, with patience for statements that go through whole tables.
@@ -85,7 +90,8 @@ impl Store {
 
     /// Closes all connections; on SQLite this also folds the write-ahead log into the file.
     pub async fn close(self) {
-        drop(self._open);
+        // Others may hold the store still; the pool waits for the connection.
+        drop(self.open.lock().unwrap_or_else(PoisonError::into_inner).take());
         for pool in [self.read, self.write] {
             pool.close().await;
         }
