@@ -65,9 +65,6 @@ pub const MIGRATION_TIME: Duration = Duration::from_secs(60 * 60);
 /// How long a connection to PostgreSQL may take to say that it is alive, or to be given back.
 pub const PING_TIME: Duration = Duration::from_secs(2);
 
-/// A connection that was in use this short a time ago is not asked whether it is alive.
-pub const FRESH_CONNECTION: Duration = Duration::from_secs(1);
-
 /// How long a connection is silent before PostgreSQL asks whether we are still there, and between its questions.
 pub const KEEP_ALIVE: Duration = Duration::from_secs(5);
 

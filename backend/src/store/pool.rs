@@ -90,7 +90,7 @@ impl Pool {
             .test_before_acquire(false)
             .before_acquire(move |connection, meta| {
                 let doubtful = doubted.concerns(&meta);
-                Box::pin(async move { Ok(!doubtful && is_alive(connection, &meta).await) })
+                Box::pin(async move { Ok(!doubtful && is_alive(connection).await) })
             })
             .connect_with(options)
             .await
@@ -163,11 +163,8 @@ impl Pool {
     }
 }
 
-/// Whether a connection that was free for a while still answers.
-async fn is_alive(connection: &mut sqlx::PgConnection, meta: &PoolConnectionMetadata) -> bool {
-    if meta.idle_for < limits::FRESH_CONNECTION {
-        return true;
-    }
+/// Whether a connection that was free still answers: PostgreSQL may have been started anew meanwhile.
+async fn is_alive(connection: &mut sqlx::PgConnection) -> bool {
     matches!(tokio::time::timeout(limits::PING_TIME, connection.ping()).await, Ok(Ok(())))
 }
 
