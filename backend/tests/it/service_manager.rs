@@ -187,7 +187,7 @@ async fn a_database_that_vanishes_is_given_up_and_found_again() {
     proxy.freeze();
     lock.rollback().await.unwrap();
     waiting.await.unwrap().problem(503, "database_unavailable");
-    let (away, before) = manager.until("STATUS=The database does not answer").await;
+    let (away, before) = manager.until("STATUS=The database takes no events").await;
     assert!(is_sign_of_life(&away) && before[1..].iter().all(|message| is_sign_of_life(message)), "{before:?}");
 
     proxy.thaw();
