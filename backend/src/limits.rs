@@ -258,10 +258,6 @@ pub const AUDIT_TIME: Duration = Duration::from_secs(90);
 /// Looks in a row at which a rule could not be judged before that is an alert of its own: one or two happen when the database restarts.
 pub const BLIND_LOOKS: u32 = 3;
 
-/// How long a trial whether the database takes a write may take: longer than [`CONNECTION_WAIT`] and [`LOCK_WAIT`] together, so that
-/// their errors tell why it does not.
-pub const WRITE_TRIAL_TIME: Duration = Duration::from_secs(15);
-
 /// Alerts that ended and wait to be written into a database that takes nothing; more are not kept in memory.
 pub const UNSTORED_ALERTS: usize = 100;
 

@@ -112,7 +112,7 @@ impl Reporter {
         if !self.answers().await {
             return State::Stuck("No answer to a request of its own");
         }
-        if !self.context.health.writer.is_stuck(self.patience) {
+        if self.context.health.writer.stuck_for(self.patience).is_none() {
             let illness = tokio::time::timeout(self.interval, self.context.health.look(&self.context.store)).await;
             let illness = illness.unwrap_or(Some(Illness::Database(Cause::Deadline)));
             return illness.map_or(State::Well, |illness| State::Waiting(illness.words()));

@@ -210,11 +210,10 @@ impl Alerts {
     async fn store_ended(&self) {
         loop {
             let Some(ended) = self.unstored().ended.front().cloned() else { return };
-            match tokio::time::timeout(limits::WRITE_TRIAL_TIME, self.store.add_ended_alert(&ended)).await {
-                Ok(Ok(())) => _ = self.unstored().ended.pop_front(),
-                Ok(Err(error)) => return tracing::warn!(%error, "could not write down an alert that ended"),
-                Err(_) => return tracing::warn!("writing down an alert that ended took too long"),
+            if let Err(error) = self.store.add_ended_alert(&ended).await {
+                return tracing::warn!(%error, "could not write down an alert that ended");
             }
+            self.unstored().ended.pop_front();
         }
     }
 

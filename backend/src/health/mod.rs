@@ -144,10 +144,10 @@ impl Health {
         if let Some(cause) = failing {
             return Some(Illness::Database(cause));
         }
-        if let Some(time) = self.writer.busy_for().filter(|time| *time > limits::WRITER_PATIENCE) {
+        if let Some(time) = self.writer.stuck_for(limits::WRITER_PATIENCE) {
             return Some(Illness::Writer(time));
         }
-        if let Some(time) = self.delivery.busy_for().filter(|time| *time > limits::DELIVERY_PATIENCE) {
+        if let Some(time) = self.delivery.stuck_for(limits::DELIVERY_PATIENCE) {
             return Some(Illness::Delivery(time));
         }
         lost.map(|(id, _)| Illness::Lost(id))

@@ -9,14 +9,9 @@ use tokio::sync::watch;
 pub struct Progress(watch::Sender<Option<Instant>>);
 
 impl Progress {
-    /// How long the present piece has taken so far; `None` while the task waits for work.
-    pub fn busy_for(&self) -> Option<Duration> {
-        self.0.borrow().map(|since| since.elapsed())
-    }
-
-    /// Whether the present piece takes longer than that.
-    pub fn is_stuck(&self, patience: Duration) -> bool {
-        self.busy_for().is_some_and(|time| time > patience)
+    /// How long the present piece has taken so far, if longer than `patience`; none while the task waits for work.
+    pub fn stuck_for(&self, patience: Duration) -> Option<Duration> {
+        self.0.borrow().map(|since| since.elapsed()).filter(|time| *time > patience)
     }
 
     /// Does one piece of work.

@@ -42,7 +42,7 @@ impl Watch {
             ("delivery", &self.health.delivery, limits::DELIVERY_PATIENCE),
         ];
         for (task, progress, patience) in stuck {
-            if let Some(time) = progress.busy_for().filter(|time| *time > patience) {
+            if let Some(time) = progress.stuck_for(patience) {
                 tracing::warn!(task, seconds = time.as_secs(), "a task does not move on");
             }
         }

@@ -3,11 +3,12 @@
 //! Two rows of `counters`: `last_seen`, and `time_accepted`, by which every process learns that the clock that is followed is to be
 //! believed, because a person said so, or one of them had good reason to.
 
-use sea_orm::{DbBackend, DbErr, QueryResult};
+use sea_orm::{DbBackend, QueryResult};
 
 use super::{
     StoreError,
     connect::Store,
+    error::Fault,
     sync::{execute, query},
 };
 use crate::{clock::Timestamp, limits};
@@ -47,7 +48,7 @@ impl Store {
         let sql = format!("SELECT {clock}, {}, {}", counter(LAST_SEEN), counter(ACCEPTED));
         // Who keeps the time cannot wait for a database that has gone.
         let rows = tokio::time::timeout(limits::CONNECTION_WAIT, query(&self.read, &sql, vec![])).await;
-        let rows = rows.map_err(|_| StoreError::Unavailable(DbErr::Custom("no answer in time".to_owned())))??;
+        let rows = rows.map_err(|_| Fault::Silent(limits::CONNECTION_WAIT).into_error())??;
         let Some(row) = rows.first() else { return Ok(StoredTime::default()) };
         Ok(StoredTime {
             database: moment(row, "now")?,

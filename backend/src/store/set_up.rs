@@ -5,7 +5,7 @@ use std::{io::Write, os::unix::fs::OpenOptionsExt, path::Path};
 use backend_sync_migration::{Migrator, MigratorTrait};
 use sea_orm::{
     ConnectionTrait, DatabaseConnection, DbBackend, DbErr, SqliteTransactionMode, SqlxPostgresConnector,
-    SqlxSqliteConnector, Statement, TransactionOptions, TransactionTrait,
+    SqlxSqliteConnector, TransactionOptions, TransactionTrait,
     sqlx::{postgres::PgPoolOptions, sqlite::SqlitePoolOptions},
 };
 
@@ -14,7 +14,7 @@ use super::{
     connect::{Access, Store, create_file, postgres_options, sqlite_options, unavailable},
     error::Fault,
     file::beside,
-    sync::query,
+    sync::{count, query},
     transaction::Transaction,
 };
 use crate::limits;
@@ -33,6 +33,8 @@ const MADE_TEXT: &str = "Backend Sync made its database here. When this file is 
 
 /// What stands before the number of the database in that file.
 const MARK: &str = "Its number: ";
+
+const HELD_MARK: &str = "SELECT user_version AS count FROM pragma_user_version()";
 
 /// What to do where there is no database.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -69,9 +71,12 @@ impl Store {
                 store.refuse_emptiness()?;
             }
         }
+        if let (Some(path), NoDatabase::Doubt) = (&path, none) {
+            store.refuse_another_file(path).await?;
+        }
         let applied = store.migrate().await?;
         if let Some(path) = path {
-            store.refuse_another_file(&path, none).await?;
+            store.leave_a_trace(&path).await?;
         }
         Ok((store, applied))
     }
@@ -124,44 +129,47 @@ impl Store {
         }
     }
 
-    /// Refuses a file that lies where another database was, and marks one that was not marked yet: by a number in the file, which
-    /// copies keep, and in what lies beside it.
-    async fn refuse_another_file(&self, path: &Path, none: NoDatabase) -> Result<(), StoreError> {
-        let mark = self.mark().await?;
-        let (made, name) = (beside(path, MADE), format!("{MARK}{mark}\n"));
+    /// Refuses a file that lies where another database was: before anything is changed in it.
+    async fn refuse_another_file(&self, path: &Path) -> Result<(), StoreError> {
+        let made = beside(path, MADE);
         let text = std::fs::read_to_string(&made).unwrap_or_default();
-        if none == NoDatabase::Doubt && text.contains(MARK) && !text.ends_with(&name) {
+        if text.contains(MARK) && !text.ends_with(&line(self.count(HELD_MARK).await?)) {
             return Err(lost(&format!(
                 "{} is another database than was there; {} tells of that",
                 path.display(),
                 made.display()
             )));
         }
-        if !text.ends_with(&name) {
+        Ok(())
+    }
+
+    /// Gives the database a number, in the file, which copies keep, and in what lies beside it; so that a file that is gone or another
+    /// is noticed.
+    async fn leave_a_trace(&self, path: &Path) -> Result<(), StoreError> {
+        let (made, line) = (beside(path, MADE), line(self.mark().await?));
+        if !std::fs::read_to_string(&made).unwrap_or_default().ends_with(&line) {
             // Without it all works; nobody is told of a folder that cannot be written.
             let mut options = std::fs::OpenOptions::new();
             if let Ok(mut file) = options.write(true).create(true).truncate(true).mode(0o600).open(made) {
-                let _ = file.write_all(format!("{MADE_TEXT}{name}").as_bytes());
+                let _ = file.write_all(format!("{MADE_TEXT}{line}").as_bytes());
             }
         }
         Ok(())
     }
 
     /// The number in the file: 31 random bits, in SQLite's own place for a number of its user's.
-    async fn mark(&self) -> Result<i64, StoreError> {
-        let held = "SELECT user_version AS mark FROM pragma_user_version()";
-        let mark = number(&self.read, held).await?;
+    async fn mark(&self) -> Result<u64, StoreError> {
+        let mark = self.count(HELD_MARK).await?;
         if mark != 0 {
             return Ok(mark);
         }
         let transaction = self.begin_immediate().await?;
         // Another process may have been first.
-        let mark = number(&transaction, held).await?;
-        if mark != 0 {
-            return Ok(mark);
+        let mut mark = count(&transaction, HELD_MARK, vec![]).await?;
+        if mark == 0 {
+            mark = count(&transaction, "SELECT abs(random()) % 2147483647 + 1 AS count", vec![]).await?;
+            transaction.execute_unprepared(&format!("PRAGMA user_version = {mark}")).await?;
         }
-        let mark = number(&transaction, "SELECT abs(random()) % 2147483647 + 1 AS mark").await?;
-        transaction.execute_unprepared(&format!("PRAGMA user_version = {mark}")).await?;
         transaction.commit().await?;
         Ok(mark)
     }
@@ -194,15 +202,14 @@ impl Store {
         Ok(self.missing_migrations().await? == Migrator::migrations().len())
     }
 
-    async fn count(&self, sql: &str) -> Result<i64, StoreError> {
-        let row = self.read.query_one_raw(Statement::from_string(self.backend(), sql)).await?;
-        Ok(row.map(|row| row.try_get("", "count")).transpose()?.unwrap_or(0))
+    async fn count(&self, sql: &str) -> Result<u64, StoreError> {
+        count(&self.read, sql, vec![]).await
     }
 }
 
-async fn number(connection: &impl ConnectionTrait, sql: &str) -> Result<i64, StoreError> {
-    let rows = query(connection, sql, vec![]).await?;
-    Ok(rows.first().map(|row| row.try_get("", "mark")).transpose()?.unwrap_or(0))
+/// The last line of what lies beside a database with this number.
+fn line(mark: u64) -> String {
+    format!("{MARK}{mark}\n")
 }
 
 /// There is no database where one is expected.

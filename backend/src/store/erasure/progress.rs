@@ -8,7 +8,7 @@ use crate::{
     model::ErasureState,
     store::{
         Erasure, Store, StoreError, UserFilter,
-        sync::{execute, query},
+        sync::{count, execute, query},
         write::WriteTransaction,
     },
 };
@@ -161,12 +161,6 @@ pub(super) async fn remote_records(
         })
     };
     query(connection, &sql, values).await?.iter().map(record).collect()
-}
-
-pub(super) async fn count(connection: &impl ConnectionTrait, sql: &str, values: Vec<Value>) -> Result<u64, StoreError> {
-    let rows = query(connection, sql, values).await?;
-    let count = rows.first().map(|row| row.try_get::<i64>("", "count")).transpose()?;
-    Ok(count.unwrap_or_default().unsigned_abs())
 }
 
 fn text(value: &impl serde::Serialize) -> Result<String, StoreError> {

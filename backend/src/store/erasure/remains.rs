@@ -5,12 +5,13 @@ use sea_orm::Value;
 use super::{
     Finding, NO_DATA,
     blank::{person, unblanked},
-    progress::{count, remote_records, rows_of},
+    progress::{remote_records, rows_of},
 };
 use crate::store::{
     Store, StoreError, UserFilter,
     entity::records::{completion, enrolment, grade, user},
     erasure::RemoteRecord,
+    sync::count,
 };
 
 impl Store {

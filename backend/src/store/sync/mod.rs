@@ -64,6 +64,13 @@ pub(super) async fn query(
     Ok(connection.query_all_raw(statement).await?)
 }
 
+/// The number in the column `count` of the one row.
+pub(super) async fn count(connection: &impl ConnectionTrait, sql: &str, values: Vec<Value>) -> Result<u64, StoreError> {
+    let rows = query(connection, sql, values).await?;
+    let count = rows.first().map(|row| row.try_get::<i64>("", "count")).transpose()?;
+    Ok(count.unwrap_or_default().unsigned_abs())
+}
+
 /// The key in the columns `site_id`, `kind` and `moodle_id`.
 fn key_of(row: &QueryResult) -> Result<RecordKey, StoreError> {
     let kind: String = row.try_get("", "kind")?;

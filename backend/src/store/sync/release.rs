@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use sea_orm::{ConnectionTrait, DbBackend, Value};
 
-use super::{ItemFilter, key_of, query, skip_locked};
+use super::{ItemFilter, count, key_of, query, skip_locked};
 use crate::{
     clock::Timestamp,
     limits,
@@ -184,9 +184,7 @@ impl Store {
     pub async fn count_items(&self, destination: &str, filter: &ItemFilter) -> Result<u64, StoreError> {
         let (condition, values) = filter.condition(destination);
         let sql = format!("SELECT count(*) AS count FROM sync_items WHERE {condition}");
-        let rows = query(&self.read.patient(), &sql, values).await?;
-        let count = rows.first().map(|row| row.try_get::<i64>("", "count")).transpose()?;
-        Ok(count.unwrap_or_default().unsigned_abs())
+        count(&self.read.patient(), &sql, values).await
     }
 
     /// Tries again, now, what the filter names and is not synced or in flight. Returns how many items.
