@@ -128,9 +128,7 @@ impl Findings {
             Scenario::Killed => cluster.primary.kill()?,
             _ => cluster.vanish()?,
         }
-        let unready = processes.unready(gone, UNREADY).await;
-        self.times("each said 503 to readiness after the primary was gone", &unready, UNREADY);
-        let all_unready = Instant::now();
+        let all_unready = self.become_unready(processes, "the primary", gone).await;
         // Long enough to see that they go on saying so; what vanishes, until every deadline of the product has passed.
         let away = if scenario == Scenario::Killed { Duration::from_secs(5) } else { AWAY };
         tokio::time::sleep(away.saturating_sub(gone.elapsed())).await;
@@ -148,6 +146,13 @@ impl Findings {
         Ok(())
     }
 
+    /// Returns when all had said so.
+    async fn become_unready(&mut self, processes: &Processes, who: &str, gone: Instant) -> Instant {
+        let unready = processes.unready(gone, UNREADY).await;
+        self.times(&format!("each said 503 to readiness after {who} was gone"), &unready, UNREADY);
+        Instant::now()
+    }
+
     async fn work_again(&mut self, processes: &Processes, since: Instant) {
         let again = processes.store_again(since, TOO_LATE).await;
         self.times("each answered a new request 200 after that", &again, TOO_LATE);
@@ -163,9 +168,7 @@ impl Findings {
     async fn standby_goes(&mut self, cluster: &mut Cluster, processes: &Processes) -> Result<(), Failed> {
         let gone = Instant::now();
         cluster.standby.as_mut().ok_or("no standby")?.kill()?;
-        let unready = processes.unready(gone, UNREADY).await;
-        self.times("each said 503 to readiness after the standby was gone", &unready, UNREADY);
-        let all_unready = Instant::now();
+        let all_unready = self.become_unready(processes, "the standby", gone).await;
         tokio::time::sleep(AWAY.saturating_sub(gone.elapsed())).await;
         println!("    failures so far: {}", processes.failures_since(gone));
         let back = Instant::now();
