@@ -9,6 +9,7 @@ use crate::{
     support::{
         Database, Server,
         browser::Browser,
+        events::user_event,
         server::{SITE, run_json},
     },
 };
@@ -18,6 +19,7 @@ on_both_databases!(
     a_database_that_takes_writes_again_in_time,
     a_rule_that_cannot_be_judged,
     alerts_that_cannot_be_stored,
+    an_answered_event_that_is_gone,
 );
 
 /// What Prometheus reads of a metric.
@@ -121,6 +123,18 @@ async fn a_database_that_takes_writes_again_in_time(database: Database) {
     lock.rollback().await.unwrap();
     looks(&database, 2).await;
     assert_eq!(receivers.posted("database"), strings(&[]), "an hour is not over");
+    server.stop().await;
+}
+
+/// As after a restore, or by a standby that was behind.
+async fn an_answered_event_that_is_gone(database: Database) {
+    let (receivers, server) = begin_alone(&database).await;
+    server.site().apply(&[user_event(1, "a")]).await;
+    database.execute("DELETE FROM events").await;
+    receivers.hear("database", &["raised"]).await;
+    let told = receivers.last("database");
+    assert_eq!(told["alert"]["code"], json!("acknowledged_event_lost"), "{told}");
+    assert!(told["message"].as_str().unwrap().contains("Synchronise everything"), "{told}");
     server.stop().await;
 }
 
