@@ -197,14 +197,14 @@ fn clock_ahead<'a>(context: &Context, sender: &Sender, events: impl Iterator<Ite
         return None;
     }
     let (ahead, site) = (span(newest.since(now)), &sender.site.name);
-    tracing::warn!(site, ahead, "📥 refused a batch: the sender's clock is ahead of ours");
+    tracing::warn!(site, ahead, "📥 refused a batch: its newest event is ahead of our time");
     let (theirs, ours) = (newest.to_rfc3339(), now.to_rfc3339());
     Some(Problem::with_detail(
         Code::ClockAhead,
         format!(
-            "The sender's clock is {ahead} ahead: its newest event is of {theirs}, and this server's time is {ours}. Nothing was stored. \
-             Set the clock that is wrong by a time service such as chrony, and send the same again; on this server, backend-sync clock \
-             tells whether its time is right."
+            "The newest event is {ahead} ahead of the backend's time: it is of {theirs}, and the backend's time is {ours}. Nothing was \
+             stored. Set the clock that is wrong by a time service such as chrony, and send the same again; on the backend, backend-sync \
+             clock tells whether its time is right."
         ),
     ))
 }

@@ -12,7 +12,7 @@ use crate::{
     clock::{Clock, Timestamp},
     limits,
     model::{ErasurePolicy, ErasureState},
-    store::{Erasure, ErasureRequest, Store, StoreError},
+    store::{BY_MOODLE, Erasure, ErasureRequest, Store, StoreError},
     zoho::destination::Zoho,
 };
 
@@ -65,10 +65,7 @@ impl Keeper {
             *people_at = Some(Instant::now());
             self.request_deleted(now).await?;
         }
-        let mut due = self.store.due_erasures(now, limits::ERASURES_AT_ONCE).await?;
-        if !agreed {
-            due.retain(|erasure| erasure.state != ErasureState::Requested || erasure.requested_by != "moodle");
-        }
+        let due = self.store.due_erasures(now, agreed, limits::ERASURES_AT_ONCE).await?;
         // Half of the interval, so that the process that did it last does it again, without waiting for itself.
         let until = now.after(limits::ERASURE_INTERVAL / 2);
         if due.is_empty() || !self.store.take_turn("erasures", now, until).await? {
@@ -94,7 +91,7 @@ impl Keeper {
         let Some(grace) = self.settings.grace else { return Ok(()) };
         for user in self.store.deleted_people(limits::PRUNE_ROWS).await? {
             let (policy, due_at) = (self.settings.policy, now.after(grace));
-            let request = ErasureRequest { user, policy, requested_by: "moodle", due_at };
+            let request = ErasureRequest { user, policy, requested_by: BY_MOODLE, due_at };
             let erasure = self.store.request_erasure(&request, now).await?;
             tracing::info!(
                 erasure,
@@ -110,7 +107,7 @@ impl Keeper {
         let mut emptied = Vec::new();
         for erasure in erasures {
             let waits = erasure.state == ErasureState::Requested;
-            if waits && erasure.requested_by == "moodle" && self.store.is_living(erasure.user).await? {
+            if waits && erasure.requested_by == BY_MOODLE && self.store.is_living(erasure.user).await? {
                 tracing::info!(erasure = erasure.id, "🧹 a person is back in Moodle, and is not erased");
                 self.store.lift_erasure(erasure.id, now).await?;
                 continue;

@@ -45,7 +45,7 @@ pub use console_sessions::ConsoleSession;
 pub use destinations::{DestinationSummary, OPERATOR, Pause, SealedToken};
 pub use disk::Space;
 pub use entity::records::StoredRecord;
-pub use erasure::{Erased, Erasure, ErasureCheck, ErasureRequest, Finding, RemoteRecord};
+pub use erasure::{BY_MOODLE, Erased, Erasure, ErasureCheck, ErasureRequest, Finding, RemoteRecord};
 pub use error::StoreError;
 pub use future::{Extent, FutureTimes, Longest};
 pub use logs::{AttemptFilter, LOOK_BACK, Log, LogPage, LogPlace};

@@ -60,6 +60,9 @@ pub struct Erasure {
     pub checks: Vec<ErasureCheck>,
 }
 
+/// Who asked for an erasure when nobody did: the account was deleted in Moodle.
+pub const BY_MOODLE: &str = "moodle";
+
 /// What was erased where: counts, and ids at the destination.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Erased {
@@ -155,9 +158,11 @@ impl Store {
     }
 
     /// The erasures about which something is to be done now: to begin or go on, to see whether the destination is done, or to check.
-    pub async fn due_erasures(&self, now: Timestamp, limit: u64) -> Result<Vec<Erasure>, StoreError> {
+    /// None is begun that is due by the clock alone unless the time is `agreed`; what a person asked for is.
+    pub async fn due_erasures(&self, now: Timestamp, agreed: bool, limit: u64) -> Result<Vec<Erasure>, StoreError> {
+        let asked = if agreed { "TRUE".to_owned() } else { format!("requested_by <> '{BY_MOODLE}'") };
         let sql = format!(
-            "SELECT {COLUMNS} FROM erasures WHERE (state = 'requested' AND due_at <= ?) OR state = 'erasing' \
+            "SELECT {COLUMNS} FROM erasures WHERE (state = 'requested' AND due_at <= ? AND {asked}) OR state = 'erasing' \
              OR (state IN ('local_done', 'remote_done', 'verified', 'found') AND check_at <= ?) \
              ORDER BY COALESCE(check_at, due_at), id LIMIT ?"
         );
