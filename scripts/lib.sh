@@ -141,6 +141,21 @@ wait_until() { # wait_until WHAT COMMAND...
     done
 }
 
+# --- The backend ----------------------------------------------------------------
+
+# Sets program. scripts/test has built the debug one together with the tests, which
+# give some dependencies more features: alone, it would compile most of them again.
+build_backend() { # build_backend debug|release
+    local options=()
+    program=${BUILT_PROGRAMS:+$BUILT_PROGRAMS/backend-sync}
+    if [ -z "$program" ] || [ "$1" != debug ]; then
+        [ "$1" = debug ] || options=(--release)
+        heading "Building the backend"
+        cargo build --locked --workspace "${options[@]}"
+        program=$(realpath "${CARGO_TARGET_DIR:-target}/$1/backend-sync")
+    fi
+}
+
 # --- A PostgreSQL server for one run ----------------------------------------
 
 # The programs are not on the PATH in Debian; the newest version wins.
@@ -168,6 +183,8 @@ free_port() {
 
 # More options of the server.
 postgres_options=()
+# For a server that holds nothing of worth and that nobody measures: it waits for no disk.
+not_durable=(-c fsync=off -c synchronous_commit=off -c full_page_writes=off)
 
 # Starts the server, exports its address for the tests and stops it when the
 # calling script ends, however that ends.
@@ -191,9 +208,10 @@ start_postgres() {
     # A password, because any user of this machine can connect to the port.
     LC_ALL=C setpriv "${as_user[@]}" "$bin/initdb" -D data -U postgres --auth=password --pwfile=password \
         --encoding=UTF8 --locale=C --no-sync >log 2>&1 || postgres_failed
-    # pdeathsig: it stops even when the calling script is killed outright.
+    # pdeathsig: it stops even when the calling script is killed outright. mmap: what it leaves then lies in its folder.
     LC_ALL=C setpriv "${as_user[@]}" --pdeathsig QUIT "$bin/postgres" -D data -c listen_addresses=127.0.0.1 \
-        -c port="$port" -c unix_socket_directories= -c max_connections=1000 "${postgres_options[@]}" >>log 2>&1 &
+        -c port="$port" -c unix_socket_directories= -c max_connections=1000 -c dynamic_shared_memory_type=mmap \
+        "${postgres_options[@]}" >>log 2>&1 &
     postgres_pid=$!
     until "$bin/pg_isready" -q -h 127.0.0.1 -p "$port"; do
         kill -0 "$postgres_pid" 2>/dev/null || postgres_failed

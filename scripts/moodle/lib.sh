@@ -29,14 +29,6 @@ show_logs() {
     tail -n 20 "$work/php.log"
 }
 
-build_backend() { # build_backend debug|release
-    local options=()
-    [ "$1" = debug ] || options=(--release)
-    heading "Building the backend"
-    cargo build --locked -p backend-sync "${options[@]}"
-    program=$(realpath "${CARGO_TARGET_DIR:-target}/$1/backend-sync")
-}
-
 # Starts a backend with an empty SQLite database and sets BACKEND_URL,
 # SITE_TOKEN and API_TOKEN.
 start_backend() {

@@ -115,13 +115,45 @@ fn words(code: &str) -> Option<(String, &'static str)> {
 
 #[cfg(test)]
 mod tests {
-    use super::meaning;
+    use super::{Meaning, meaning, of_state};
     use crate::model::ItemState;
 
+    /// Codes of our own, and those of Zoho's for which its client has words of their own.
+    const KNOWN: [&str; 19] = [
+        "waits_for_user",
+        "waits_for_course",
+        "mapping",
+        "invalid_value",
+        "not_mapped",
+        "no_record",
+        "email_taken",
+        "invalid",
+        "DUPLICATE_DATA",
+        "INVALID_DATA",
+        "MANDATORY_NOT_FOUND",
+        "EXPECTED_FIELD_MISSING",
+        "DEPENDENT_FIELD_MISSING",
+        "DEPENDENT_MISMATCH",
+        "RECORD_IN_BLUEPRINT",
+        "INVALID_MODULE",
+        "NO_PERMISSION",
+        "AUTHORIZATION_FAILED",
+        "OAUTH_SCOPE_MISMATCH",
+    ];
+
     #[test]
-    fn every_code_has_words() {
+    fn every_known_code_has_words_of_its_own() {
+        for code in KNOWN {
+            let Meaning { title, advice } = meaning(ItemState::Failed, code);
+            assert!(!title.contains(code) && title.len() > 20, "{code}: {title}");
+            assert!(advice.len() > 40 && advice != of_state(ItemState::Failed), "{code}: {advice}");
+        }
         let known = meaning(ItemState::Failed, "email_taken");
         assert!(known.title.contains("e-mail") && known.advice.contains("merge"));
+    }
+
+    #[test]
+    fn an_unknown_code_is_shown_as_it_is() {
         let unknown = meaning(ItemState::Failed, "NEW_IN_V9");
         assert!(unknown.title.contains("NEW_IN_V9") && unknown.advice.contains("try again"));
         assert!(meaning(ItemState::Parked, "waits_for_moon").advice.contains("by themselves"));

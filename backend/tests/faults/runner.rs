@@ -61,7 +61,7 @@ impl From<Arguments> for Options {
             server,
             list,
             failover: _,
-            run: _,
+            _run: _,
             own_namespaces,
         } = arguments;
         let processors = std::thread::available_parallelism().map_or(2, std::num::NonZero::get);

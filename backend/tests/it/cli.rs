@@ -7,7 +7,7 @@ use std::process::Output;
 
 use crate::support::{Database, Server, command, events::user_event, server::run};
 
-on_both_databases!(migrate_makes_the_tables, doctor_says_whether_all_is_well);
+on_both_databases!(empty: migrate_makes_the_tables, doctor_says_whether_all_is_well);
 
 fn stdout(output: &Output) -> String {
     String::from_utf8(output.stdout.clone()).unwrap()

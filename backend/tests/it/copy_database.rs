@@ -1,4 +1,4 @@
-//! Moving from SQLite to PostgreSQL.
+//! Moving from SQLite to PostgreSQL. Each test gets the destination.
 
 mod interrupted;
 mod moves_on;
@@ -8,15 +8,6 @@ mod refused;
 use std::process::{Command, Output};
 
 use crate::support::{Database, Server, command, events::user_event, server::run};
-
-/// What is copied, and where to; none when the environment names no PostgreSQL.
-async fn pair() -> Option<(Database, Database)> {
-    let destination = Database::postgres().await;
-    if destination.is_none() {
-        eprintln!("skipped: set TEST_POSTGRES_URL (scripts/test does)");
-    }
-    Some((Database::sqlite(), destination?))
-}
 
 fn copy_command(source: &Database, destination: &Database, step_rows: u32) -> Command {
     let mut command = command(&destination.url);

@@ -1,21 +1,20 @@
 //! What was wrong once: races, limits and corners of the contract.
 
-use std::{fs::File, time::Instant};
+use std::time::Instant;
 
 use serde_json::{Value, json};
 
 use crate::support::{
     Database, Server,
     api::{Api, BATCH, errors},
-    command,
+    browser::Browser,
     events::{TIME, at, grade, user, user_event},
     server::{SITE, run, run_json},
-    wait::{SOON, until},
+    wait::SOON,
 };
 
 on_both_databases!(
     a_parameter_with_nul_is_no_fault_of_the_server,
-    two_servers_start_at_once_on_an_empty_database,
     the_server_stops_in_time_though_the_database_hangs,
     a_request_is_answered_in_time_though_the_database_hangs,
     a_revoked_token_is_refused_whatever_it_sends,
@@ -24,38 +23,38 @@ on_both_databases!(
     a_batch_is_an_object,
     an_event_without_a_time_is_not_older_than_all_others,
 );
+on_both_databases!(empty: two_servers_start_at_once_on_an_empty_database);
 
+/// PostgreSQL's text takes no NUL.
 async fn a_parameter_with_nul_is_no_fault_of_the_server(database: Database) {
     let server = Server::start(&database).await;
-    for path in ["users?email=%00", "users?site=%00", "users?email=a%00b", "enrolments?site=%00&user=3"] {
+    for (path, parameter, code) in [
+        ("users?email=%00", "email", "invalid_character"),
+        ("users?email=a%00b", "email", "invalid_character"),
+        ("users?site=%00", "site", "unknown_value"),
+        ("enrolments?site=%00&user=3", "site", "unknown_value"),
+    ] {
         let answer = server.reader().get(&format!("/api/v1/{path}")).await;
-        assert!(answer.status < 500, "{path}: {} {}", answer.status, answer.text);
+        answer.problem(400, "invalid_parameter");
+        assert_eq!(answer.errors(), [(parameter.to_owned(), code.to_owned())], "{path}");
     }
 }
 
 async fn two_servers_start_at_once_on_an_empty_database(database: Database) {
-    let names = ["first", "second"];
-    let mut servers = names.map(|name| {
-        let output = File::create(database.file(name)).unwrap();
-        let mut command = command(&database.url);
-        command.args(["serve", "--listen", "127.0.0.1:0"]);
-        command.stdout(output.try_clone().unwrap()).stderr(output).spawn().unwrap()
-    });
-    let outputs = || names.map(|name| std::fs::read_to_string(database.file(name)).unwrap());
-    let both = until("both serve, or one has ended", async || {
-        let ended = servers.each_mut().map(|server| server.try_wait().unwrap());
-        let serve = outputs().iter().all(|output| output.contains("serving"));
-        (serve || ended != [None, None]).then_some(ended)
-    })
-    .await;
-    for server in &mut servers {
-        server.kill().unwrap();
-        server.wait().unwrap();
-    }
-    let outputs = outputs();
-    assert_eq!(both, [None, None], "{outputs:?}");
-    let shown: usize = outputs.iter().map(|output| output.matches("bss_").count()).sum();
+    let servers: [Server; 2] = Server::start_together(&database).await;
+    let shown: usize = servers.iter().map(|server| server.printed().matches("bss_").count()).sum();
     assert_eq!(shown, 1, "one of them shows the tokens");
+    for table in ["sites", "tokens WHERE scope = 'ingest'", "tokens WHERE scope = 'operate'"] {
+        assert_eq!(database.count(&format!("SELECT count(*) FROM {table}")).await, 1, "{table}");
+    }
+    // Both know the tokens, write, and see what the other wrote.
+    for (id, server) in (1..).zip(&servers) {
+        server.site().apply(&[user_event(id, "a")]).await;
+    }
+    for server in servers {
+        assert_eq!(server.reader().list("/api/v1/users").await.len(), 2);
+        server.stop().await;
+    }
 }
 
 async fn the_server_stops_in_time_though_the_database_hangs(database: Database) {
@@ -193,7 +192,11 @@ async fn a_bad_parameter_is_called_by_its_name() {
 async fn the_start_page_leads_to_the_documentation() {
     let database = Database::sqlite();
     let server = Server::start(&database).await;
-    assert_eq!(server.anonymous().get("/").await.status, 200);
+    let start = Browser::signed_in(&server, server.api_token()).await.get("/").await;
+    assert_eq!(start.status, 200);
+    assert!(start.html.contains("<a href=\"/docs\">"), "{}", start.html);
+    let documentation = server.anonymous().get("/docs").await;
+    assert!(documentation.status == 200 && documentation.text.contains("SwaggerUIBundle"), "{}", documentation.text);
 }
 
 #[tokio::test]

@@ -24,6 +24,7 @@ on_both_databases!(
     a_locked_database_is_no_reason_to_start_anew,
     a_manager_that_does_not_read_holds_nothing_up,
 );
+on_postgres!(a_database_that_vanishes_is_given_up_and_found_again);
 
 /// The watchdog's time. The server gives several signs of life within; each of its questions has 2.5 seconds for an answer. No longer
 /// than a writer that waits for its connection and then for the lock is borne.
@@ -165,9 +166,7 @@ async fn a_manager_that_does_not_read_holds_nothing_up(database: Database) {
 
 /// A connection of which the other side knows nothing any more, as after a fail-over, and no word of it: TCP alone would wait for a
 /// quarter of an hour. It is given up, its sender told, and a new one found; there is no reason to start anew.
-#[tokio::test]
-async fn a_database_that_vanishes_is_given_up_and_found_again() {
-    let Some(database) = Database::postgres().await else { return eprintln!("skipped: set TEST_POSTGRES_URL") };
+async fn a_database_that_vanishes_is_given_up_and_found_again(database: Database) {
     let mut manager = Manager::new(&database);
     let proxy = Proxy::start(&database.url).await;
     let name = manager.name().to_owned();

@@ -15,6 +15,11 @@ use crate::support::{
 };
 
 on_both_databases!(an_answered_event_that_is_gone_is_noticed, a_database_that_was_lost_is_not_begun_anew);
+on_postgres!(
+    tables_in_another_schema_are_not_begun_anew,
+    a_database_that_takes_no_writes_is_not_ready,
+    a_lock_on_the_table_of_events_is_seen,
+);
 
 const READY: &str = "/api/v1/health/ready";
 
@@ -175,9 +180,7 @@ fn without_leave(database: &Database) -> std::process::Command {
     command
 }
 
-#[tokio::test]
-async fn tables_in_another_schema_are_not_begun_anew() {
-    let Some(database) = Database::postgres().await else { return eprintln!("skipped: set TEST_POSTGRES_URL") };
+async fn tables_in_another_schema_are_not_begun_anew(database: Database) {
     Server::start(&database).await.stop().await;
     database.execute("CREATE SCHEMA other").await;
     let url = format!("{}?options=-csearch_path%3Dother", database.url);
@@ -187,9 +190,7 @@ async fn tables_in_another_schema_are_not_begun_anew() {
     assert_eq!(database.count("SELECT count(*) FROM pg_tables WHERE schemaname = 'other'").await, 0);
 }
 
-#[tokio::test]
-async fn a_database_that_takes_no_writes_is_not_ready() {
-    let Some(database) = Database::postgres().await else { return eprintln!("skipped: set TEST_POSTGRES_URL") };
+async fn a_database_that_takes_no_writes_is_not_ready(database: Database) {
     let server = Server::start(&database).await;
     server.site().apply(&[user_event(1, "a")]).await;
     let name = database.texts("SELECT current_database()::text").await.remove(0).unwrap();
@@ -217,9 +218,7 @@ async fn a_database_that_takes_no_writes_is_not_ready() {
     server.stop().await;
 }
 
-#[tokio::test]
-async fn a_lock_on_the_table_of_events_is_seen() {
-    let Some(database) = Database::postgres().await else { return eprintln!("skipped: set TEST_POSTGRES_URL") };
+async fn a_lock_on_the_table_of_events_is_seen(database: Database) {
     let server = Server::start(&database).await;
     server.site().apply(&[user_event(1, "a")]).await;
     let connection = database.connect().await;

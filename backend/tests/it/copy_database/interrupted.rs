@@ -7,11 +7,13 @@ use std::{
 
 use sea_orm::{ConnectionTrait, TransactionTrait};
 
-use super::{copied, copy_command, fill, not_copied, pair, text};
+use super::{copied, copy_command, fill, not_copied, text};
 use crate::{
     delivery::until,
     support::{Database, random::Random, server::run},
 };
+
+on_postgres!(empty: killed_in_the_middle_of_a_step, killed_again_and_again);
 
 const USERS: i64 = 3_000;
 
@@ -60,9 +62,8 @@ async fn schema(database: &Database) -> Vec<Option<String>> {
     database.texts(sql).await
 }
 
-#[tokio::test]
-async fn killed_in_the_middle_of_a_step() {
-    let Some((source, destination)) = pair().await else { return };
+async fn killed_in_the_middle_of_a_step(destination: Database) {
+    let source = Database::sqlite();
     fill(&source, USERS).await;
     stop_at_an_event(&destination).await;
     let schema_before = schema(&destination).await;
@@ -97,9 +98,8 @@ async fn killed_in_the_middle_of_a_step() {
     assert!(not_copied(&source, &destination).contains("not empty"), "it is done once");
 }
 
-#[tokio::test]
-async fn killed_again_and_again() {
-    let Some((source, destination)) = pair().await else { return };
+async fn killed_again_and_again(destination: Database) {
+    let source = Database::sqlite();
     fill(&source, USERS).await;
     let mut random = Random::announced("copy-database killed");
     for _ in 0..8 {

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 
-use super::{copied, pair};
+use super::copied;
 use crate::{
     delivery::{rest, start},
     recordings::replay,
@@ -14,6 +14,8 @@ use crate::{
         server::{run, run_json},
     },
 };
+
+on_postgres!(empty: the_server_goes_on_where_it_stopped, ids_are_not_given_out_twice);
 
 const LISTS: [&str; 7] = [
     "/api/v1/users",
@@ -83,9 +85,8 @@ async fn contacts(zoho: &ZohoSimulator) -> Vec<String> {
     keys
 }
 
-#[tokio::test]
-async fn the_server_goes_on_where_it_stopped() {
-    let Some((source, destination)) = pair().await else { return };
+async fn the_server_goes_on_where_it_stopped(destination: Database) {
+    let source = Database::sqlite();
     let zoho = ZohoSimulator::start_set_up().await;
     let server = start(&source, &zoho).await;
     replay(&server).await;
@@ -143,9 +144,8 @@ async fn the_server_goes_on_where_it_stopped() {
     server.stop().await;
 }
 
-#[tokio::test]
-async fn ids_are_not_given_out_twice() {
-    let Some((source, destination)) = pair().await else { return };
+async fn ids_are_not_given_out_twice(destination: Database) {
+    let source = Database::sqlite();
     assert!(run(&source, &["site", "add", "first"]).status.success());
     // SQLite remembers the id of a row that is gone.
     source.execute("INSERT INTO sites (id, name, created_at) VALUES (40, 'gone', 0)").await;

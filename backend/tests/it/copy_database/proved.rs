@@ -1,11 +1,12 @@
 //! A copy that is not equal is found out.
 
-use super::{copied, copy, copy_half, fill, pair, text};
-use crate::support::server::run;
+use super::{copied, copy, copy_half, fill, text};
+use crate::support::{Database, server::run};
 
-#[tokio::test]
-async fn a_changed_cell_is_found() {
-    let Some((source, destination)) = pair().await else { return };
+on_postgres!(empty: a_changed_cell_is_found);
+
+async fn a_changed_cell_is_found(destination: Database) {
+    let source = Database::sqlite();
     fill(&source, 20).await;
     copy_half(&source, &destination).await;
     // What something else might do to rows that are copied already, and how to undo it.

@@ -1,11 +1,12 @@
 //! What is not copied, and what is said about it.
 
-use super::{copied, copy, copy_half, fill, not_copied, pair, text};
+use super::{copied, copy, copy_half, fill, not_copied, text};
 use crate::support::{Database, Server, command, events::user_event, server::run};
 
-#[tokio::test]
-async fn a_source_that_a_server_uses() {
-    let Some((source, destination)) = pair().await else { return };
+on_postgres!(empty: a_source_that_a_server_uses, a_destination_that_is_not_empty, another_source_than_the_one_begun_with, a_source_of_another_version, what_is_no_move_up);
+
+async fn a_source_that_a_server_uses(destination: Database) {
+    let source = Database::sqlite();
     let server = Server::start(&source).await;
     server.site().apply(&[user_event(1, "a")]).await;
     // Also when nobody sends anything.
@@ -17,9 +18,8 @@ async fn a_source_that_a_server_uses() {
     assert_eq!(destination.count("SELECT count(*) FROM users").await, 2);
 }
 
-#[tokio::test]
-async fn a_destination_that_is_not_empty() {
-    let Some((source, destination)) = pair().await else { return };
+async fn a_destination_that_is_not_empty(destination: Database) {
+    let source = Database::sqlite();
     fill(&source, 3).await;
     Server::start(&destination).await.stop().await;
     let error = not_copied(&source, &destination);
@@ -29,9 +29,8 @@ async fn a_destination_that_is_not_empty() {
     Server::start(&destination).await.stop().await;
 }
 
-#[tokio::test]
-async fn another_source_than_the_one_begun_with() {
-    let Some((source, destination)) = pair().await else { return };
+async fn another_source_than_the_one_begun_with(destination: Database) {
+    let source = Database::sqlite();
     fill(&source, 20).await;
     copy_half(&source, &destination).await;
     let other = Database::sqlite();
@@ -46,9 +45,8 @@ async fn another_source_than_the_one_begun_with() {
     assert!(error.contains("before it changed") && error.contains("events"), "{error}");
 }
 
-#[tokio::test]
-async fn a_source_of_another_version() {
-    let Some((source, destination)) = pair().await else { return };
+async fn a_source_of_another_version(destination: Database) {
+    let source = Database::sqlite();
     fill(&source, 1).await;
     let newest = source.texts("SELECT max(version) FROM seaql_migrations").await.pop().flatten().unwrap();
     source.execute(&format!("UPDATE seaql_migrations SET version = 'm9999' WHERE version = '{newest}'")).await;
@@ -61,9 +59,8 @@ async fn a_source_of_another_version() {
     assert_eq!(destination.count(tables).await, 0, "nothing was made");
 }
 
-#[tokio::test]
-async fn what_is_no_move_up() {
-    let Some((source, destination)) = pair().await else { return };
+async fn what_is_no_move_up(destination: Database) {
+    let source = Database::sqlite();
     assert!(not_copied(&source, &destination).contains("there is no database"));
     assert!(!source.file("test.sqlite").exists(), "looking makes nothing");
     fill(&source, 1).await;

@@ -18,6 +18,7 @@ on_both_databases!(
     a_deleted_record_is_marked,
     only_who_is_enrolled_is_delivered,
 );
+on_postgres!(what_is_parked_while_its_user_arrives_is_released);
 
 /// Fails when something was released only by the round that comes each minute.
 fn assert_nothing_waited_in_vain(server: &Server) {
@@ -58,9 +59,7 @@ async fn what_comes_before_its_user_waits_and_is_released(database: Database) {
 
 /// Two transactions do not see each other: the one that says that a person has arrived takes long to commit, and meanwhile an
 /// enrolment is parked because of that person. Not on SQLite, which has one transaction at a time.
-#[tokio::test]
-async fn what_is_parked_while_its_user_arrives_is_released() {
-    let Some(database) = Database::postgres().await else { return eprintln!("skipped: set TEST_POSTGRES_URL") };
+async fn what_is_parked_while_its_user_arrives_is_released(database: Database) {
     let zoho = ZohoSimulator::start_set_up().await;
     let mut server = start(&database, &zoho).await;
     let site = server.site();

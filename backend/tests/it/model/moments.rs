@@ -11,6 +11,7 @@ use crate::support::{
 };
 
 on_both_databases!(what_changes_during_its_delivery_is_delivered_again, what_a_dead_process_delivered_is_not_trusted);
+on_postgres!(what_a_stalled_process_wrote_late_is_written_over);
 
 /// Longer than the lease and what taking over takes.
 const CALL_MS: u64 = 6_000;
@@ -83,11 +84,7 @@ async fn what_a_dead_process_delivered_is_not_trusted(database: Database) {
     server.stop().await;
 }
 
-#[tokio::test]
-async fn what_a_stalled_process_wrote_late_is_written_over() {
-    let Some(database) = Database::postgres().await else {
-        return eprintln!("skipped: set TEST_POSTGRES_URL (scripts/test does)");
-    };
+async fn what_a_stalled_process_wrote_late_is_written_over(database: Database) {
     let zoho = ZohoSimulator::start_set_up().await;
     let (slow, other) = (start(&database, &zoho).await, start(&database, &zoho).await);
     tell(&slow, 1, "first").await;

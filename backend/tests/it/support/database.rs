@@ -7,12 +7,13 @@ use sea_orm::{
     Statement, TransactionOptions, TransactionTrait,
 };
 use tempfile::TempDir;
+use tokio::sync::OnceCell;
 
-use super::{random::new_uuid, server::Tokens};
+use super::{command, random::new_uuid, server::Tokens};
 
 const POSTGRES_VARIABLE: &str = "TEST_POSTGRES_URL";
 
-/// Empty when it is made, gone when it is dropped.
+/// New when it is made, gone when it is dropped.
 pub(crate) struct Database {
     pub(crate) url: String,
     /// For the server's output, and for SQLite's file.
@@ -25,6 +26,8 @@ pub(crate) struct Database {
 struct PostgresDatabase {
     server_url: String,
     name: String,
+    /// PostgreSQL starts a process for each connection, and a test that waits looks fifty times a second.
+    connection: OnceCell<DatabaseConnection>,
 }
 
 impl Database {
@@ -34,15 +37,26 @@ impl Database {
         Self { url, folder, postgres: None, tokens: OnceLock::new() }
     }
 
-    /// `None` when the environment names no server.
-    pub(crate) async fn postgres() -> Option<Self> {
-        let server_url = std::env::var(POSTGRES_VARIABLE).ok()?;
+    /// With all tables, and nothing in them.
+    pub(crate) async fn postgres() -> Self {
+        /// Stays until the server goes. Copying it takes a tenth of the time of the migrations.
+        static TEMPLATE: OnceCell<String> = OnceCell::const_new();
+        let server_url = postgres_url();
+        let template = TEMPLATE.get_or_init(|| migrated(&server_url)).await;
+        Self::create(server_url, &format!("TEMPLATE {template}")).await
+    }
+
+    /// Without tables.
+    pub(crate) async fn empty_postgres() -> Self {
+        Self::create(postgres_url(), "").await
+    }
+
+    async fn create(server_url: String, options: &str) -> Self {
         let name = format!("it_{}", new_uuid().simple());
-        execute_at(&server_url, &format!("CREATE DATABASE {name}")).await;
-        let (server, _) = server_url.rsplit_once('/').unwrap();
-        let url = format!("{server}/{name}");
-        let postgres = Some(PostgresDatabase { server_url, name });
-        Some(Self { url, folder: TempDir::new().unwrap(), postgres, tokens: OnceLock::new() })
+        execute_at(&server_url, &format!("CREATE DATABASE {name} {options}")).await;
+        let url = url_of(&server_url, &name);
+        let postgres = Some(PostgresDatabase { server_url, name, connection: OnceCell::new() });
+        Self { url, folder: TempDir::new().unwrap(), postgres, tokens: OnceLock::new() }
     }
 
     pub(crate) fn is_postgres(&self) -> bool {
@@ -64,11 +78,14 @@ impl Database {
     }
 
     pub(crate) async fn rows(&self, sql: &str) -> Vec<QueryResult> {
-        let connection = self.connect().await;
-        let statement = Statement::from_string(connection.get_database_backend(), sql);
-        let rows = connection.query_all_raw(statement).await.unwrap_or_else(|error| panic!("{sql}: {error}"));
-        connection.close().await.unwrap();
-        rows
+        let Some(postgres) = &self.postgres else {
+            // Not kept: the file's log stays until its last connection is closed.
+            let connection = self.connect().await;
+            let rows = query(&connection, sql).await;
+            connection.close().await.unwrap();
+            return rows;
+        };
+        query(postgres.connection.get_or_init(|| self.connect()).await, sql).await
     }
 
     /// The rows of a query with one column of text.
@@ -96,7 +113,7 @@ impl Database {
 
     /// Makes a PostgreSQL database take no writes, or take them again, and ends all sessions that do not know of it yet.
     pub(crate) async fn set_read_only(&self, read_only: bool) {
-        let PostgresDatabase { server_url, name } = self.postgres.as_ref().unwrap();
+        let PostgresDatabase { server_url, name, .. } = self.postgres.as_ref().unwrap();
         let value = if read_only { "on" } else { "off" };
         execute_at(server_url, &format!("ALTER DATABASE {name} SET default_transaction_read_only = {value}")).await;
         let end = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname =";
@@ -129,7 +146,7 @@ impl Database {
 
 impl Drop for Database {
     fn drop(&mut self) {
-        let Some(PostgresDatabase { server_url, name }) = self.postgres.take() else { return };
+        let Some(PostgresDatabase { server_url, name, .. }) = self.postgres.take() else { return };
         // A thread with a runtime of its own, because a destructor cannot wait for the test's.
         let dropping = std::thread::spawn(move || {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
@@ -148,6 +165,32 @@ async fn connect(url: &str) -> DatabaseConnection {
         .sqlx_logging(false)
         .map_sqlx_sqlite_opts(|options| options.busy_timeout(std::time::Duration::from_secs(20)));
     sea_orm::Database::connect(options).await.unwrap()
+}
+
+/// The server for the tests whose names have `postgres` in them.
+fn postgres_url() -> String {
+    std::env::var(POSTGRES_VARIABLE).unwrap_or_else(|_| {
+        panic!("{POSTGRES_VARIABLE} names no PostgreSQL (scripts/test starts one); to test SQLite alone: -- --skip postgres")
+    })
+}
+
+fn url_of(server_url: &str, name: &str) -> String {
+    let (server, _) = server_url.rsplit_once('/').unwrap();
+    format!("{server}/{name}")
+}
+
+/// Makes a database with all tables; returns its name.
+async fn migrated(server_url: &str) -> String {
+    let name = format!("it_template_{}", new_uuid().simple());
+    execute_at(server_url, &format!("CREATE DATABASE {name}")).await;
+    let output = command(&url_of(server_url, &name)).arg("migrate").output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    name
+}
+
+async fn query(connection: &DatabaseConnection, sql: &str) -> Vec<QueryResult> {
+    let statement = Statement::from_string(connection.get_database_backend(), sql);
+    connection.query_all_raw(statement).await.unwrap_or_else(|error| panic!("{sql}: {error}"))
 }
 
 async fn execute_at(url: &str, sql: &str) {

@@ -20,24 +20,37 @@ pub(crate) use database::Database;
 pub(crate) use server::{Server, command};
 pub(crate) use zoho::ZohoSimulator;
 
-/// Makes two tests of each `async fn name(database: Database)`: `name::sqlite` and `name::postgres`.
-macro_rules! on_both_databases {
-    ($($(#[$meta:meta])* $name:ident),+ $(,)?) => {$(
+/// Makes a module of tests of `async fn name(database: Database)`, one for each kind of database.
+macro_rules! tests_on {
+    ($name:ident: $($kind:ident = $database:expr),+) => {
         mod $name {
-            #[tokio::test]
-            $(#[$meta])*
-            async fn sqlite() {
-                super::$name(crate::support::Database::sqlite()).await;
-            }
-
-            #[tokio::test]
-            $(#[$meta])*
-            async fn postgres() {
-                match crate::support::Database::postgres().await {
-                    Some(database) => super::$name(database).await,
-                    None => eprintln!("skipped: set TEST_POSTGRES_URL (scripts/test does)"),
+            $(
+                #[tokio::test]
+                async fn $kind() {
+                    super::$name($database).await;
                 }
-            }
+            )+
         }
+    };
+}
+
+/// Makes two tests of each `async fn name(database: Database)`: `name::sqlite` and `name::postgres`. With `empty:`, PostgreSQL's
+/// database has no tables yet; without, it has them, which saves each test the migrations. SQLite's file never exists yet.
+macro_rules! on_both_databases {
+    (empty: $($name:ident),+ $(,)?) => {$(
+        tests_on!($name: sqlite = crate::support::Database::sqlite(), postgres = crate::support::Database::empty_postgres().await);
+    )+};
+    ($($name:ident),+ $(,)?) => {$(
+        tests_on!($name: sqlite = crate::support::Database::sqlite(), postgres = crate::support::Database::postgres().await);
+    )+};
+}
+
+/// The same for PostgreSQL alone.
+macro_rules! on_postgres {
+    (empty: $($name:ident),+ $(,)?) => {$(
+        tests_on!($name: postgres = crate::support::Database::empty_postgres().await);
+    )+};
+    ($($name:ident),+ $(,)?) => {$(
+        tests_on!($name: postgres = crate::support::Database::postgres().await);
     )+};
 }

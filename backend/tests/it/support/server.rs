@@ -85,24 +85,31 @@ impl Server {
 
     /// With settings from the environment.
     pub(crate) async fn start_with<V: AsRef<OsStr>>(database: &Database, settings: &[(&str, V)]) -> Self {
-        let name = new_uuid().simple().to_string();
-        let (log, printed) = (database.file(&format!("{name}.log")), database.file(&format!("{name}.out")));
-        // Into files: nothing has to read them while the server runs.
-        let child = command(&database.url)
-            .args(["serve", "--listen", "127.0.0.1:0"])
-            .env("BACKEND_SYNC_LOG__FORMAT", "json")
-            .envs(settings.iter().map(|(name, value)| (name, value)))
-            .stdout(File::create(&printed).unwrap())
-            .stderr(File::create(&log).unwrap())
-            .spawn()
-            .unwrap();
-        let mut starting = Starting { child: Some(child), log };
-        let address = starting.address().await;
-        let output = std::fs::read_to_string(&printed).unwrap();
-        let tokens = database.tokens.get_or_init(|| Tokens::find(&output).expect("the first start prints tokens"));
-        let child = starting.child.take().unwrap();
-        let log = std::mem::take(&mut starting.log);
-        Self { child, address, tokens: tokens.clone(), log, printed, http: super::api::http_client() }
+        let [server] = Self::serving(database, [Starting::spawn(database, settings)]).await;
+        server
+    }
+
+    /// Several at the same moment.
+    pub(crate) async fn start_together<const COUNT: usize>(database: &Database) -> [Self; COUNT] {
+        Self::serving(database, std::array::from_fn(|_| Starting::spawn::<&str>(database, &[]))).await
+    }
+
+    /// Waits until all of them serve.
+    async fn serving<const COUNT: usize>(database: &Database, mut starting: [Starting; COUNT]) -> [Self; COUNT] {
+        let mut printed = String::new();
+        for server in &mut starting {
+            server.wait().await;
+            printed += &std::fs::read_to_string(&server.printed).unwrap();
+        }
+        let tokens = database.tokens.get_or_init(|| Tokens::find(&printed).expect("the first start prints tokens"));
+        starting.map(|mut server| Self {
+            child: server.child.take().unwrap(),
+            address: server.address.unwrap(),
+            tokens: tokens.clone(),
+            log: std::mem::take(&mut server.log),
+            printed: std::mem::take(&mut server.printed),
+            http: super::api::http_client(),
+        })
     }
 
     fn api(&self, credential: Credential) -> Api {
@@ -229,22 +236,40 @@ impl Drop for Server {
     }
 }
 
-/// A server of which it is not known yet where it listens.
+/// A server that may not serve yet. Dropping it kills it.
 struct Starting {
     child: Option<Child>,
     log: PathBuf,
+    printed: PathBuf,
+    address: Option<SocketAddr>,
 }
 
 impl Starting {
-    /// The address from the message `serving`.
-    async fn address(&mut self) -> SocketAddr {
+    fn spawn<V: AsRef<OsStr>>(database: &Database, settings: &[(&str, V)]) -> Self {
+        let name = new_uuid().simple().to_string();
+        let (log, printed) = (database.file(&format!("{name}.log")), database.file(&format!("{name}.out")));
+        // Into files: nothing has to read them while the server runs.
+        let child = command(&database.url)
+            .args(["serve", "--listen", "127.0.0.1:0"])
+            .env("BACKEND_SYNC_LOG__FORMAT", "json")
+            .envs(settings.iter().map(|(name, value)| (name, value)))
+            .stdout(File::create(&printed).unwrap())
+            .stderr(File::create(&log).unwrap())
+            .spawn()
+            .unwrap();
+        Self { child: Some(child), log, printed, address: None }
+    }
+
+    /// Waits for the message `serving` and takes the address from it.
+    async fn wait(&mut self) {
         let deadline = Instant::now() + PATIENCE;
         loop {
             let log = std::fs::read_to_string(&self.log).unwrap();
             let messages = log.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
             let serving = messages.into_iter().find(|message| message["message"] == "serving");
-            if let Some(address) = serving.and_then(|message| message["address"].as_str()?.parse().ok()) {
-                return address;
+            self.address = serving.and_then(|message| message["address"].as_str()?.parse().ok());
+            if self.address.is_some() {
+                return;
             }
             let ended = self.child.as_mut().unwrap().try_wait().unwrap();
             assert!(ended.is_none() && Instant::now() < deadline, "the server did not start: {ended:?}\n{log}");
