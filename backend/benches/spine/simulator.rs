@@ -22,7 +22,10 @@ pub(crate) struct Simulator {
 
 impl Simulator {
     pub(crate) fn start() -> Result<Self, Failed> {
-        let mut child = Command::new(Path::new(BESIDE).with_file_name("zoho-simulator")).args(["--listen", "127.0.0.1:0"]).stdout(Stdio::piped()).spawn()?;
+        let mut child = Command::new(Path::new(BESIDE).with_file_name("zoho-simulator"))
+            .args(["--listen", "127.0.0.1:0"])
+            .stdout(Stdio::piped())
+            .spawn()?;
         let mut line = String::new();
         BufReader::new(child.stdout.take().ok_or("no output")?).read_line(&mut line)?;
         let address = line.trim().rsplit_once("http://").ok_or("the simulator printed no address")?.1.parse()?;

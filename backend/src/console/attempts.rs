@@ -16,10 +16,11 @@ use super::{
     words::{self, Moment},
 };
 use crate::{
-    api::{Context, Renderer},
+    api::Context,
     clock::Timestamp,
     model::Kind,
     store::{AttemptFilter, Log, LogPage, LogPlace, Store, StoreError, TimelineAttempt},
+    views::Renderer,
 };
 
 const ADDRESS: &str = "/attempts";

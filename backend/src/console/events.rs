@@ -17,10 +17,11 @@ use super::{
     words::Moment,
 };
 use crate::{
-    api::{Context, Renderer},
+    api::Context,
     clock::Timestamp,
     model::{EventType, Outcome},
     store::{EventFilter, Log, LogPage, LogPlace, Store, StoreError, StoredEvent},
+    views::Renderer,
 };
 
 const ADDRESS: &str = "/events";

@@ -11,12 +11,12 @@ use poem_openapi::types::ToJSON;
 
 use super::{CliError, open, print};
 use crate::{
-    api::{Conservation, ItemWithAttempts, PauseView, operators_pause},
     clock::Clock,
     config::Config,
     delivery::Destination as _,
     model::{ItemState, Kind, RecordId, RecordKey},
     store::{ItemFilter, Store},
+    views::{ConservationView, ItemWithAttempts, PauseView, operators_pause},
     zoho::destination::Zoho,
 };
 
@@ -219,11 +219,11 @@ async fn audit(store: &Store, json: bool, clock: &Clock) -> Result<(), CliError>
     }
     let found = store.conservation(Zoho::NAME).await?;
     store.save_audit(Zoho::NAME, &found, clock.now()).await?;
-    let found = Conservation::from(found);
+    let found = ConservationView::from(found);
     if json {
         print(found.to_json_string())?;
     }
-    let Conservation { holds, records, items, without_item, without_record, malformed } = found;
+    let ConservationView { holds, records, items, without_item, without_record, malformed } = found;
     if holds {
         return match json {
             true => Ok(()),

@@ -27,10 +27,11 @@ use super::{
     LogQuery, LogView,
 };
 use crate::{
-    api::{Context, Renderer},
+    api::Context,
     clock::Clock,
     limits,
     store::{LogPlace, Store, StoreError},
+    views::Renderer,
 };
 
 /// Batches that a slow page may be behind; then it catches up from the database.

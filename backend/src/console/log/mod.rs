@@ -11,11 +11,12 @@ pub(super) use self::{
 };
 use super::{error::PageError, words};
 use crate::{
-    api::{Context, Renderer},
+    api::Context,
     clock::Timestamp,
     limits,
     model::{RecordId, SiteName},
     store::{LOOK_BACK, Log, LogPage, LogPlace, Site, Store, StoreError, UserFilter},
+    views::Renderer,
 };
 
 /// One of the logs, as its page shows it.

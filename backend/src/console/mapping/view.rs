@@ -1,9 +1,9 @@
 //! The mapping and what stands in its way, for the template.
 
 use crate::{
-    api::trouble_in_words,
     delivery::Trouble,
     model::Kind,
+    views::trouble_in_words,
     zoho::{
         mapping::{Mapping, ModuleMapping, OnDelete, Owner, Rule},
         setup::check::{Finding, Severity},

@@ -25,9 +25,10 @@ use super::{
 };
 use crate::{
     activity::{self, Counted},
-    api::{Context, StateCounts},
+    api::Context,
     clock::Timestamp,
     store::{Activity, Conservation, Counts, DestinationSummary},
+    views::StateCounts,
 };
 
 #[derive(Template)]

@@ -2,11 +2,10 @@
 
 use poem_openapi::{Enum, Object, types::Example};
 
-use super::super::{
-    items::{RecordName, SyncAttempt, SyncItem},
-    record::VersionView,
+use crate::{
+    model::{ItemState, Kind},
+    views::{RecordName, SyncAttempt, SyncItem, VersionView},
 };
-use crate::model::{ItemState, Kind};
 
 /// What an entry of a timeline is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Enum)]

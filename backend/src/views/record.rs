@@ -8,13 +8,9 @@ use poem_openapi::{
 };
 use serde_json::Value;
 
-use super::{
-    problem::{Code, Problem},
-    related::Related,
-};
 use crate::{
-    model::{Id, RecordId, State, Version},
-    store::{RecordTable, Store, StoreError, StoredRecord, course, user},
+    model::{Id, State, Version},
+    store::{Store, StoreError, StoredRecord, course, user},
 };
 
 /// What orders the states of a record.
@@ -37,23 +33,34 @@ impl From<Version> for VersionView {
 /// The current state of one thing in Moodle.
 #[derive(Object)]
 #[oai(example)]
-pub(super) struct Record<S: Type + ParseFromJSON + ToJSON> {
+pub(crate) struct Record<S: Type + ParseFromJSON + ToJSON> {
     /// `<site>:<Moodle id>`, as in `college:3`.
-    pub(super) id: String,
+    pub(crate) id: String,
     /// The name of the site.
-    pub(super) site: String,
+    pub(crate) site: String,
     #[oai(flatten)]
-    pub(super) state: S,
+    pub(crate) state: S,
     /// Fields that were sent and that this version does not know, as they were sent.
     #[oai(nullable)]
-    pub(super) extra: Option<Any<Value>>,
+    pub(crate) extra: Option<Any<Value>>,
     /// The thing is gone in Moodle; the other fields show its last known state.
-    pub(super) deleted: bool,
+    pub(crate) deleted: bool,
     /// The version of the state; null when only its deletion has arrived yet.
     #[oai(nullable)]
-    pub(super) version: Option<VersionView>,
+    pub(crate) version: Option<VersionView>,
     /// When the record changed last, by this server's clock (RFC 3339).
-    pub(super) changed_at: String,
+    pub(crate) changed_at: String,
+}
+
+/// A state that belongs to a user and a course, and whether these are known.
+#[derive(Object)]
+pub(crate) struct Related<S: Type + ParseFromJSON + ToJSON> {
+    #[oai(flatten)]
+    pub(crate) state: S,
+    /// The user has arrived too. Events may arrive in any order; until then only its id is known.
+    pub(crate) user_known: bool,
+    /// The course has arrived too.
+    pub(crate) course_known: bool,
 }
 
 /// The names of the sites, to render records with.
@@ -70,7 +77,7 @@ impl Renderer {
     }
 
     /// For records that belong to users and courses: of each its site, its user and its course.
-    pub(super) async fn related(
+    pub(crate) async fn related(
         store: &Store,
         references: impl Iterator<Item = (i64, Id, Option<Id>)> + Clone,
     ) -> Result<Self, StoreError> {
@@ -94,7 +101,7 @@ impl Renderer {
     }
 
     /// A record, its state shown as `show` says.
-    pub(super) fn record<S: State, V: Type + ParseFromJSON + ToJSON>(
+    pub(crate) fn record<S: State, V: Type + ParseFromJSON + ToJSON>(
         &self,
         stored: StoredRecord<S>,
         show: impl FnOnce(S) -> V,
@@ -112,7 +119,7 @@ impl Renderer {
     }
 
     /// A state with what is known of its user and course.
-    pub(super) fn relate<V: Type + ParseFromJSON + ToJSON>(
+    pub(crate) fn relate<V: Type + ParseFromJSON + ToJSON>(
         &self,
         site_id: i64,
         userid: Id,
@@ -125,11 +132,4 @@ impl Renderer {
             course_known: courseid.is_some_and(|course| self.courses.contains(&(site_id, course))),
         }
     }
-}
-
-/// The record with the id in the path; a text that is no id names no record.
-pub(super) async fn find<T: RecordTable>(store: &Store, id: &str) -> Result<StoredRecord<T::State>, Problem> {
-    let not_found = || Problem::with_detail(Code::NotFound, format!("There is no {} with this id.", T::State::KIND));
-    let id: RecordId = id.parse().map_err(|_| not_found())?;
-    store.record::<T>(id.site.as_str(), id.moodle_id).await?.ok_or_else(not_found)
 }

@@ -2,40 +2,19 @@
 
 mod view;
 
+use std::{collections::HashMap, fmt, str::FromStr};
+
 pub(crate) use self::view::{EntryType, Timeline, TimelineEntry};
-
-use std::{collections::HashMap, fmt, str::FromStr, sync::Arc};
-
-use poem::web::Data;
-use poem_openapi::{
-    OpenApi,
-    param::{Path, Query},
-};
-
 use self::view::{TimelineEvent, TimelineRecord, Waiting};
-
-use super::{
-    Context, Tag,
-    answer::Answer,
-    auth::OperatorToken,
-    destinations::rfc3339,
-    failure::{Failure, Overseeing},
-    items::SyncItem,
-    parameters::Limit,
-    problem::{Code, Problem},
-    record::{Renderer, VersionView},
-};
+use super::{Renderer, SyncItem, VersionView, rfc3339};
 use crate::{
     clock::Timestamp,
-    limits,
-    model::{FieldErrorCode, ItemState, Kind, RecordId, RecordKey},
+    model::{ItemState, Kind, RecordKey},
     store::{
         DestinationSummary, ItemRow, Page, PersonRecord, Store, StoreError, StoredEvent, TimelineAttempt,
         TimelineOrder, TimelinePlace, UserFilter,
     },
 };
-
-pub(super) struct Operations;
 
 /// A place in a timeline: the moment, what it is, and what orders things of one sort.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -248,7 +227,7 @@ fn of_attempt(
 }
 
 /// A page of a person's timeline, from one end or beyond a place; nothing when nothing is known of the person.
-pub(crate) async fn read(
+pub(crate) async fn read_timeline(
     store: &Store,
     user: UserFilter,
     beyond: Option<Place>,
@@ -285,38 +264,4 @@ pub(crate) async fn read(
         entries: page.items.into_iter().map(|(_, entry)| entry).collect(),
         next_cursor: page.next.map(|place| place.to_string()),
     }))
-}
-
-#[OpenApi(prefix_path = "/api/v1/users", tag = "Tag::Delivery")]
-impl Operations {
-    /// Get a person's timeline
-    ///
-    /// In the order of time: each event that was received, the present state of each record, each try to deliver one and what
-    /// the destination answered, and the present state of each sync item. `waiting` says of whatever is not at a destination
-    /// why it is not.
-    #[oai(path = "/:id/timeline", method = "get", operation_id = "get_timeline")]
-    async fn timeline(
-        &self,
-        _token: OperatorToken,
-        context: Data<&Arc<Context>>,
-        /// `<site>:<Moodle id>` of the user, as in `college:3`.
-        id: Path<String>,
-        /// Entries of a page at most.
-        limit: Query<Option<Limit>>,
-        /// The `next_cursor` of the previous page.
-        cursor: Query<Option<String>>,
-    ) -> Result<Answer<Timeline>, Failure<Overseeing>> {
-        let not_found = || Problem::with_detail(Code::NotFound, "Nothing is known of a user with this id.");
-        let wrong_cursor = |()| {
-            let detail = "Send the next_cursor of the previous answer, unchanged.";
-            Problem::parameter("cursor", FieldErrorCode::UnknownValue, detail)
-        };
-        let after: Option<Place> = cursor.0.map(|cursor| cursor.parse().map_err(wrong_cursor)).transpose()?;
-        let id: RecordId = id.parse().map_err(|_| not_found())?;
-        let site = context.store.site(id.site.as_str()).await?.ok_or_else(not_found)?;
-        let user = UserFilter { site_id: site.id, userid: id.moodle_id };
-        let limit = limit.0.map_or(limits::PAGE_ROWS_DEFAULT, |limit| limit.0).into();
-        let timeline = read(&context.store, user, after, TimelineOrder::OldestFirst, limit).await?;
-        Ok(Answer(timeline.ok_or_else(not_found)?))
-    }
 }

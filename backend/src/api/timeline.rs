@@ -1,0 +1,60 @@
+//! A person's timeline.
+
+use std::sync::Arc;
+
+use poem::web::Data;
+use poem_openapi::{
+    OpenApi,
+    param::{Path, Query},
+};
+
+use super::{
+    Context, Tag,
+    answer::Answer,
+    auth::OperatorToken,
+    failure::{Failure, Overseeing},
+    parameters::Limit,
+    problem::{Code, Problem},
+};
+use crate::{
+    limits,
+    model::{FieldErrorCode, RecordId},
+    store::{TimelineOrder, UserFilter},
+    views::{Place, Timeline, read_timeline},
+};
+
+pub(super) struct Operations;
+
+#[OpenApi(prefix_path = "/api/v1/users", tag = "Tag::Delivery")]
+impl Operations {
+    /// Get a person's timeline
+    ///
+    /// In the order of time: each event that was received, the present state of each record, each try to deliver one and what
+    /// the destination answered, and the present state of each sync item. `waiting` says of whatever is not at a destination
+    /// why it is not.
+    #[oai(path = "/:id/timeline", method = "get", operation_id = "get_timeline")]
+    async fn timeline(
+        &self,
+        _token: OperatorToken,
+        context: Data<&Arc<Context>>,
+        /// `<site>:<Moodle id>` of the user, as in `college:3`.
+        id: Path<String>,
+        /// Entries of a page at most.
+        limit: Query<Option<Limit>>,
+        /// The `next_cursor` of the previous page.
+        cursor: Query<Option<String>>,
+    ) -> Result<Answer<Timeline>, Failure<Overseeing>> {
+        let not_found = || Problem::with_detail(Code::NotFound, "Nothing is known of a user with this id.");
+        let wrong_cursor = |()| {
+            let detail = "Send the next_cursor of the previous answer, unchanged.";
+            Problem::parameter("cursor", FieldErrorCode::UnknownValue, detail)
+        };
+        let after: Option<Place> = cursor.0.map(|cursor| cursor.parse().map_err(wrong_cursor)).transpose()?;
+        let id: RecordId = id.parse().map_err(|_| not_found())?;
+        let site = context.store.site(id.site.as_str()).await?.ok_or_else(not_found)?;
+        let user = UserFilter { site_id: site.id, userid: id.moodle_id };
+        let limit = limit.0.map_or(limits::PAGE_ROWS_DEFAULT, |limit| limit.0).into();
+        let timeline = read_timeline(&context.store, user, after, TimelineOrder::OldestFirst, limit).await?;
+        Ok(Answer(timeline.ok_or_else(not_found)?))
+    }
+}
