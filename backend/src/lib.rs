@@ -20,9 +20,9 @@
 //! - [`health`]: whether events can be stored, and whether writer and delivery make progress.
 //! - [`activity`]: how much happens, counted by the minute.
 //! - [`tokens`]: sites and tokens as people manage them.
-//! - [`store`]: the database, and the only place with SQL.
 //! - [`telemetry`]: the log and the traces.
 //! - [`config`]: the settings, from the embedded default, a file, the environment and flags.
+//! - [`store`]: the database, and the only place with SQL.
 //! - [`model`]: the vocabulary: events, records, versions, outcomes.
 //! - [`clock`], [`limits`], [`http`], [`random`], [`secret`], [`probe`]: what all of them need.
 

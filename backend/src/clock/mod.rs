@@ -88,6 +88,11 @@ impl Clock {
     }
 }
 
+/// In milliseconds; the longest when there are too many of them.
+pub(crate) fn ms(time: Duration) -> i64 {
+    i64::try_from(time.as_millis()).unwrap_or(i64::MAX)
+}
+
 /// A moment by the backend's clock, in Unix milliseconds; shown as RFC 3339 in UTC.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Timestamp(pub i64);

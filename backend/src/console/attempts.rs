@@ -152,10 +152,6 @@ impl LogView for Attempts {
             attempt.remote_id.clone().unwrap_or_default(),
         ]
     }
-
-    fn feed(live: &Live) -> &Arc<Feed<Self>> {
-        &live.attempts
-    }
 }
 
 #[handler]
@@ -183,10 +179,11 @@ pub(super) async fn live_rows(
     who: SignedIn,
     Query(query): Query<LogQuery>,
     request: &Request,
-    feeds: Data<&Arc<Live>>,
+    live: Data<&Arc<Live>>,
+    feed: Data<&Arc<Feed<Attempts>>>,
     context: Data<&Arc<Context>>,
 ) -> Result<Response, PageError> {
-    log::stream::<Attempts>(&query, who, request, &feeds, &context).await
+    log::stream::<Attempts>(&query, who, request, &live, &feed, &context).await
 }
 
 #[handler]

@@ -163,10 +163,6 @@ impl LogView for Events {
             event.data.clone(),
         ]
     }
-
-    fn feed(live: &Live) -> &Arc<Feed<Self>> {
-        &live.events
-    }
 }
 
 #[handler]
@@ -194,10 +190,11 @@ pub(super) async fn live_rows(
     who: SignedIn,
     Query(query): Query<LogQuery>,
     request: &Request,
-    feeds: Data<&Arc<Live>>,
+    live: Data<&Arc<Live>>,
+    feed: Data<&Arc<Feed<Events>>>,
     context: Data<&Arc<Context>>,
 ) -> Result<Response, PageError> {
-    log::stream::<Events>(&query, who, request, &feeds, &context).await
+    log::stream::<Events>(&query, who, request, &live, &feed, &context).await
 }
 
 #[handler]

@@ -10,7 +10,7 @@ use tokio::{
 use tracing::Instrument;
 
 use super::{
-    Admission, Destination, Trouble, backoff,
+    Admission, Destination, Settings, Trouble, backoff,
     upkeep::Upkeep,
     worker::{Report, Worker},
 };
@@ -24,19 +24,6 @@ use crate::{
     store::{Pause, Store, StoreError},
     telemetry::trace,
 };
-
-/// How the engine works.
-#[derive(Clone, Debug)]
-pub struct Settings {
-    /// Deliveries under way at once, at most.
-    pub workers: usize,
-    /// How long a claimed item is safe from other workers.
-    pub lease: Duration,
-    /// How long a record that was delivered just now waits until it is delivered again.
-    pub repeat: Duration,
-    /// How long a paused destination is left alone between two checks.
-    pub check: Duration,
-}
 
 /// Delivers records to one destination until it is stopped.
 pub struct Engine<D> {
@@ -145,7 +132,7 @@ impl<D: Destination> Engine<D> {
 
     async fn round(&self, state: &mut State) -> Result<Round, StoreError> {
         let now = self.clock.now();
-        state.upkeep.run(self, now).await?;
+        state.upkeep.run::<D>(&self.store, self.settings.lease, now).await?;
         let summary = self.store.destination(D::NAME).await?;
         if let Some(pause) = summary.and_then(|summary| summary.pause) {
             return self.check_paused(&pause, now).await;

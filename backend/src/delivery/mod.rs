@@ -11,4 +11,19 @@ mod upkeep;
 mod worker;
 
 pub use destination::{Admission, Delivery, Destination, Trouble};
-pub use engine::{Engine, Settings};
+pub use engine::Engine;
+
+use std::time::Duration;
+
+/// How the engine works.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// Deliveries under way at once, at most.
+    pub workers: usize,
+    /// How long a claimed item is safe from other workers.
+    pub lease: Duration,
+    /// How long a record that was delivered just now waits until it is delivered again.
+    pub repeat: Duration,
+    /// How long a paused destination is left alone between two checks.
+    pub check: Duration,
+}

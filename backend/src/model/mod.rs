@@ -8,6 +8,7 @@ mod erasure;
 mod event;
 mod field;
 mod number;
+mod outcome;
 mod record;
 mod site;
 mod state;
@@ -18,9 +19,10 @@ pub use alert::{
     Change as AlertChange, Finding, NoticeEvent, OpenAlert, Policy as AlertPolicy, Rule, Severity, decide,
 };
 pub use erasure::{ErasurePolicy, ErasureState};
-pub use event::{Change, Event, EventType, Outcome, UnknownEventType};
+pub use event::{Change, Event, EventType, UnknownEventType};
 pub use field::{Field, FieldError, FieldErrorCode, Fields};
 pub use number::{Decimal, Id, Sequence, Time};
+pub use outcome::Outcome;
 pub use record::{Applied, Incoming, Record};
 pub use site::{RecordId, SiteName};
 pub use state::{Completion, Course, Enrolment, Grade, GradeItem, Kind, Role, Roles, State, UnknownKind, User};

@@ -8,7 +8,7 @@ use sea_orm::{
 
 use super::{
     StoreError,
-    connect::Store,
+    connection::connect::Store,
     entity::activity::{self, Column},
     sql::{execute, query},
 };

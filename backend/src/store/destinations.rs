@@ -8,7 +8,7 @@ use sea_orm::{
 
 use super::{
     Conservation, StoreError,
-    connect::Store,
+    connection::connect::Store,
     entity::destination::{self, Column},
 };
 use crate::clock::Timestamp;

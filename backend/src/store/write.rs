@@ -12,23 +12,20 @@ use uuid::Uuid;
 
 use super::{
     StoreError, bulk,
-    connect::Store,
+    connection::connect::Store,
+    connection::transaction::Transaction,
     entity::{
         change, counter, event, grade_item,
         records::{RecordTable, StoredRecord, grade},
         token,
     },
-    error::Fault,
-    read::{load_grade_items, load_records},
-    transaction::Transaction,
+    fault::Fault,
+    records::{Key, load_grade_items, load_records},
 };
 use crate::{
     clock::Timestamp,
     model::{EventType, GradeItem, Id, Kind, Outcome, Version},
 };
-
-/// A record's place in the database: its site and its id in Moodle.
-pub(crate) type Key = (i64, Id);
 
 /// An event to be stored.
 pub struct NewEvent<'a> {

@@ -10,7 +10,7 @@
 
 use std::{fmt, time::Duration};
 
-use super::{Timestamp, steady::ms};
+use super::{Timestamp, ms};
 use crate::limits;
 
 /// Who tells the time.

@@ -14,7 +14,7 @@ pub use turn::{AlertTurn, Told};
 
 use super::{
     StoreError,
-    connect::Store,
+    connection::connect::Store,
     page::{Page, PageRequest},
     sql::{execute, query},
 };

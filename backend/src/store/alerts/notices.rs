@@ -8,7 +8,7 @@ use crate::{
     model::{NoticeEvent, Severity},
     store::{
         StoreError,
-        connect::Store,
+        connection::connect::Store,
         sql::{execute, query},
     },
 };

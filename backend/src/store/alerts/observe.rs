@@ -6,7 +6,7 @@ use crate::{
     clock::Timestamp,
     store::{
         StoreError, TokenSummary,
-        connect::Store,
+        connection::connect::Store,
         sql::{execute, query},
     },
 };

@@ -17,8 +17,9 @@ use crate::{
             destination,
             sync_item::{ActiveModel, Column, Entity},
         },
+        records::Key,
         sync_items::siblings::grades_beside,
-        write::{Key, NewChange},
+        write::NewChange,
     },
 };
 

@@ -9,8 +9,8 @@ use crate::{
     store::{
         Store, StoreError, StoredRecord, bulk,
         entity::records::{RecordTable, enrolment, user},
-        read::{by_site, load_grade_items, load_records},
-        write::Key,
+        records::Key,
+        records::{by_site, load_grade_items, load_records},
     },
 };
 

@@ -13,7 +13,7 @@ use crate::{
     store::{
         Store, StoreError, StoredRecord, bulk,
         entity::records::{RecordTable, grade},
-        write::Key,
+        records::Key,
     },
 };
 

@@ -256,7 +256,7 @@ impl Store {
         for kind in Kind::ALL {
             let keys: Vec<_> =
                 keys.iter().filter(|key| key.kind == kind).map(|key| (key.site_id, key.moodle_id)).collect();
-            for (site_id, ids) in super::super::read::by_site(&keys) {
+            for (site_id, ids) in super::super::records::by_site(&keys) {
                 for list in super::super::bulk::key_lists(&ids) {
                     let places = vec!["?"; list.len()].join(", ");
                     let sql = format!(

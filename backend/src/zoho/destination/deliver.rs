@@ -6,8 +6,7 @@ use serde_json::{Map, Value};
 
 use super::{
     Batch, Decider, Decision, Zoho,
-    decide::Target,
-    erase::Leaves,
+    decide::{Leaves, Target},
     outcome::{self, Timing},
 };
 use crate::{

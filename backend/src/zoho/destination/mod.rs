@@ -9,16 +9,19 @@ mod mark;
 mod outcome;
 mod plan;
 mod trial;
+mod verify;
 
 use std::{collections::BTreeMap, sync::Arc};
 
 use tokio::sync::Mutex;
 
-pub use self::erase::user_key;
-pub use self::plan::{Action, Difference, Plan, Planned, RECORDS_PER_CREDIT};
 use self::{
     batch::Batch,
     decide::{Decider, Decision},
+};
+pub use self::{
+    plan::{Action, Difference, Plan, Planned, RECORDS_PER_CREDIT},
+    verify::user_key,
 };
 use super::{
     client::{CallError, Client},

@@ -1,131 +1,21 @@
-//! What a batch of events does to the records, in one transaction.
+//! The unit of work of one transaction: the records that a batch touches, changed in memory and saved once.
 
-use std::{
-    collections::{BTreeMap, BTreeSet, HashMap, HashSet},
-    sync::Arc,
-};
+use std::collections::{BTreeSet, HashMap, HashSet};
 
 use futures_util::future::{try_join, try_join3, try_join5};
-use uuid::Uuid;
 
+use super::Arrival;
 use crate::{
     clock::Timestamp,
     model::{Change, Course, Event, GradeItem, Id, Incoming, Kind, Outcome, Record, State, Version},
-    store::{
-        NO_DATA, NewChange, NewEvent, RecordTable, Site, Store, StoreError, StoredRecord, WriteTransaction, completion,
-        course, enrolment, grade, user,
-    },
+    store::{RecordTable, StoreError, StoredRecord, WriteTransaction, completion, course, enrolment, grade, user},
 };
 
-/// An event on its way to the database.
-pub struct Arrival {
-    /// Who sent it.
-    pub site: Arc<Site>,
-    /// What was sent.
-    pub event: Event,
-    /// When it reached us.
-    pub received_at: Timestamp,
-}
-
-/// An event in the database.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Written {
-    /// Its place in the event log; of a duplicate, the place of the first.
-    pub event_id: i64,
-    /// What it did.
-    pub outcome: Outcome,
-}
-
-type Key = (i64, Id);
-
-/// Stores `arrivals` in their order and commits. Nothing is stored when it fails, unless the commit itself failed.
-///
-/// Arrivals sent with a token that has been revoked meanwhile are left out: their places hold `None`.
-pub(super) async fn store_arrivals(
-    store: &Store,
-    arrivals: &[&Arrival],
-    tokens: &[i64],
-    repeat_ms: i64,
-) -> Result<Vec<Option<Written>>, StoreError> {
-    let (transaction, first_id) = store.begin_write(arrivals.len()).await?;
-    let distinct: Vec<i64> = tokens.iter().copied().collect::<BTreeSet<_>>().into_iter().collect();
-    let valid = transaction.valid_tokens(&distinct).await?;
-    let mut known = transaction.known_events(&client_ids(arrivals)).await?;
-    let erased = transaction.erased_people(&people(arrivals)).await?;
-    let mut records = Records::load(&transaction, arrivals).await?;
-    let (mut changes, mut mentioned) = (HashMap::new(), BTreeSet::new());
-    let mut rows = Vec::with_capacity(arrivals.len());
-    let mut written = Vec::with_capacity(arrivals.len());
-    for ((arrival, token), id) in arrivals.iter().zip(tokens).zip(first_id..) {
-        if !valid.contains(token) {
-            written.push(None);
-            continue;
-        }
-        let Arrival { site, event, received_at } = arrival;
-        if let Some(client_id) = event.client_id {
-            if let Some(&event_id) = known.get(&(site.id, client_id)) {
-                written.push(Some(Written { event_id, outcome: Outcome::Duplicate }));
-                continue;
-            }
-            known.insert((site.id, client_id), id);
-        }
-        let (moodle_id, userid) = event.change.subject();
-        // Of an erased person nothing is kept but the fact that something arrived.
-        let is_erased = userid.is_some_and(|userid| erased.contains(&(site.id, userid)));
-        let (outcome, deleted) =
-            if is_erased { (Outcome::Superseded, true) } else { records.apply(site.id, event, *received_at) };
-        if outcome == Outcome::Applied {
-            let change = NewChange { position: id, deleted, changed_at: *received_at };
-            changes.insert((site.id, event.event_type.kind(), moodle_id), change);
-            mentioned.extend(records.mention(site.id, event, *received_at));
-        }
-        rows.push(NewEvent {
-            id,
-            site_id: site.id,
-            client_id: event.client_id,
-            event_type: event.event_type,
-            moodle_id,
-            userid,
-            version: event.version,
-            received_at: *received_at,
-            outcome,
-            data: if is_erased { NO_DATA } else { &event.data },
-        });
-        written.push(Some(Written { event_id: id, outcome }));
-    }
-    let changed_items: Vec<Key> = records.items.changed.iter().copied().collect();
-    let new_grades = records.grades.new_references(|grade| (grade.userid, grade.itemid));
-    try_join(transaction.insert_events(rows), records.save(&transaction)).await?;
-    if let Some(last) = arrivals.last().filter(|_| !changed_items.is_empty()) {
-        transaction.touch_grades(&changed_items, last.received_at, &mut changes).await?;
-    }
-    if let Some(last) = arrivals.last() {
-        transaction.add_changes(&mentioned, Kind::Course, last.received_at, &mut changes).await?;
-    }
-    transaction.mark_pending(&changes, &new_grades, repeat_ms).await?;
-    transaction.save_changes(changes).await?;
-    transaction.commit().await?;
-    Ok(written)
-}
-
-/// The people whom the events are about.
-fn people(arrivals: &[&Arrival]) -> Vec<Key> {
-    let people = arrivals.iter().filter_map(|arrival| Some((arrival.site.id, arrival.event.change.subject().1?)));
-    people.collect::<BTreeSet<_>>().into_iter().collect()
-}
-
-fn client_ids(arrivals: &[&Arrival]) -> BTreeMap<i64, Vec<Uuid>> {
-    let mut client_ids: BTreeMap<i64, Vec<Uuid>> = BTreeMap::new();
-    for arrival in arrivals {
-        if let Some(client_id) = arrival.event.client_id {
-            client_ids.entry(arrival.site.id).or_default().push(client_id);
-        }
-    }
-    client_ids
-}
+/// A record's site and its id in Moodle.
+pub(super) type Key = (i64, Id);
 
 /// The records of one kind that a batch touches.
-struct Table<T: RecordTable> {
+pub(super) struct Table<T: RecordTable> {
     held: HashMap<Key, StoredRecord<T::State>>,
     /// Those that were not there before.
     new: HashSet<Key>,
@@ -167,7 +57,7 @@ impl<T: RecordTable> Table<T> {
     }
 
     /// What the records refer to that were not there before.
-    fn new_references<R>(&self, references: impl Fn(&T::State) -> R) -> HashMap<Key, R> {
+    pub(super) fn new_references<R>(&self, references: impl Fn(&T::State) -> R) -> HashMap<Key, R> {
         let new = self.new.iter().filter_map(|key| self.held.get(key).map(|stored| (*key, stored)));
         new.map(|(key, stored)| (key, references(&stored.record.state))).collect()
     }
@@ -183,11 +73,11 @@ impl<T: RecordTable> Table<T> {
 }
 
 /// The grade items that a batch touches, each with the version of the event that described it last.
-struct Items {
+pub(super) struct Items {
     held: HashMap<Key, (GradeItem, Version)>,
     touched: HashSet<Key>,
     /// Those that mean something else now: all their grades changed.
-    changed: BTreeSet<Key>,
+    pub(super) changed: BTreeSet<Key>,
 }
 
 impl Items {
@@ -225,17 +115,17 @@ fn mentioned_course(event: &Event) -> Option<Id> {
 }
 
 /// The records of all kinds that a batch touches.
-struct Records {
+pub(super) struct Records {
     users: Table<user::Entity>,
     courses: Table<course::Entity>,
     enrolments: Table<enrolment::Entity>,
-    grades: Table<grade::Entity>,
-    items: Items,
+    pub(super) grades: Table<grade::Entity>,
+    pub(super) items: Items,
     completions: Table<completion::Entity>,
 }
 
 impl Records {
-    async fn load(transaction: &WriteTransaction, arrivals: &[&Arrival]) -> Result<Self, StoreError> {
+    pub(super) async fn load(transaction: &WriteTransaction, arrivals: &[&Arrival]) -> Result<Self, StoreError> {
         let mut keys: HashMap<Kind, BTreeSet<Key>> = HashMap::new();
         let mut items = BTreeSet::new();
         for arrival in arrivals {
@@ -265,7 +155,7 @@ impl Records {
         Ok(Self { users, courses, enrolments, grades, items, completions })
     }
 
-    fn apply(&mut self, site_id: i64, event: &Event, now: Timestamp) -> (Outcome, bool) {
+    pub(super) fn apply(&mut self, site_id: i64, event: &Event, now: Timestamp) -> (Outcome, bool) {
         let version = event.version;
         match &event.change {
             Change::User(user) => self.users.apply(site_id, user, version, now, false),
@@ -282,7 +172,7 @@ impl Records {
     }
 
     /// Makes the course that an event mentions, if nothing is known of it; returns its key if it did.
-    fn mention(&mut self, site_id: i64, event: &Event, now: Timestamp) -> Option<Key> {
+    pub(super) fn mention(&mut self, site_id: i64, event: &Event, now: Timestamp) -> Option<Key> {
         let key = (site_id, mentioned_course(event)?);
         if self.courses.held.contains_key(&key) {
             return None;
@@ -293,7 +183,7 @@ impl Records {
         Some(key)
     }
 
-    async fn save(self, transaction: &WriteTransaction) -> Result<(), StoreError> {
+    pub(super) async fn save(self, transaction: &WriteTransaction) -> Result<(), StoreError> {
         let Items { mut held, touched, .. } = self.items;
         let item = |key: &Key| held.remove(key).map(|(item, version)| (*key, item, version));
         let items = touched.iter().filter_map(item).collect();

@@ -2,7 +2,7 @@
 
 use sea_orm::DbBackend;
 
-use super::{StoreError, connect::Store, pool::Pool, sql::query};
+use crate::store::{StoreError, connection::connect::Store, connection::pool::Pool, sql::query};
 
 /// The connections of a pool.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -6,7 +6,7 @@
 //! pool that tests what it is given back waits for ever for a host that is gone.
 
 use std::{
-    sync::{Arc, Mutex, PoisonError},
+    sync::Arc,
     time::{Duration, Instant},
 };
 
@@ -14,54 +14,31 @@ use sea_orm::{
     ConnectionTrait, DbBackend, DbErr, ExecResult, QueryResult, Statement,
     prelude::async_trait::async_trait,
     sqlx::{
-        self, Connection as _, PgPool, SqlitePool,
-        pool::{PoolConnectionMetadata, PoolOptions},
-        postgres::PgConnectOptions,
-        sqlite::SqliteConnectOptions,
+        self, Connection as _, PgPool, pool::PoolOptions, postgres::PgConnectOptions, sqlite::SqliteConnectOptions,
     },
 };
 
 use super::{
-    StoreError,
-    error::Fault,
     file::File,
-    lease::{Lease, Link, connection_error},
+    lease::{Doubt, Kind, Lease, Link, connection_error},
     transaction::Transaction,
 };
-use crate::limits;
+use crate::{
+    limits,
+    store::{StoreError, fault::Fault},
+};
 
 /// Connections of one kind, as many as it has. Cheap to clone.
 #[derive(Clone)]
-pub(super) struct Pool {
+pub(in crate::store) struct Pool {
     kind: Kind,
     /// How long a statement may take.
     time: Duration,
 }
 
-#[derive(Clone)]
-pub(super) enum Kind {
-    Sqlite(SqlitePool, Arc<File>),
-    Postgres(PgPool, Doubt),
-}
-
-/// Since when the connections of a pool that were open then are not believed in: one of them died without a word.
-#[derive(Clone, Debug, Default)]
-pub(super) struct Doubt(Arc<Mutex<Option<Instant>>>);
-
-impl Doubt {
-    pub(super) fn begin(&self) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
-    }
-
-    fn concerns(&self, connection: &PoolConnectionMetadata) -> bool {
-        let since = *self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        since.is_some_and(|since| connection.age >= since.elapsed())
-    }
-}
-
 impl Pool {
     /// Connections to a SQLite file.
-    pub(super) async fn sqlite(
+    pub(in crate::store) async fn sqlite(
         options: SqliteConnectOptions,
         connections: u32,
         file: Arc<File>,
@@ -81,7 +58,11 @@ impl Pool {
     }
 
     /// Connections to PostgreSQL.
-    pub(super) async fn postgres(options: PgConnectOptions, connections: u32, time: Duration) -> Result<Self, DbErr> {
+    pub(in crate::store) async fn postgres(
+        options: PgConnectOptions,
+        connections: u32,
+        time: Duration,
+    ) -> Result<Self, DbErr> {
         let doubt = Doubt::default();
         let doubted = doubt.clone();
         let pool = PoolOptions::new()
@@ -99,13 +80,13 @@ impl Pool {
     }
 
     /// The same connections for statements that go through whole tables.
-    pub(super) fn patient(&self) -> Self {
+    pub(in crate::store) fn patient(&self) -> Self {
         Self { time: limits::LONG_STATEMENT, ..self.clone() }
     }
 
     /// Begins a transaction that will write. On SQLite it waits for other writers now: a deferred transaction that reads and then
     /// writes fails at once when another process wrote in between.
-    pub(super) async fn begin(&self) -> Result<Transaction, StoreError> {
+    pub(in crate::store) async fn begin(&self) -> Result<Transaction, StoreError> {
         let deadline = Instant::now() + self.time.max(limits::TRANSACTION_TIME);
         let mut lease = self.acquire().await?;
         // On SQLite it fails where a transaction is open already: there are no savepoints, so that none can be taken for one.
@@ -114,7 +95,7 @@ impl Pool {
     }
 
     /// Closes all connections; on SQLite this also folds the write-ahead log into the file.
-    pub(super) async fn close(&self) {
+    pub(in crate::store) async fn close(&self) {
         match &self.kind {
             Kind::Sqlite(pool, _) => pool.close().await,
             Kind::Postgres(pool, _) => pool.close().await,
@@ -122,7 +103,7 @@ impl Pool {
     }
 
     /// Connections that are open, and those of them that are free.
-    pub(super) fn size(&self) -> (u32, usize) {
+    pub(in crate::store) fn size(&self) -> (u32, usize) {
         match &self.kind {
             Kind::Sqlite(pool, _) => (pool.size(), pool.num_idle()),
             Kind::Postgres(pool, _) => (pool.size(), pool.num_idle()),
@@ -130,14 +111,14 @@ impl Pool {
     }
 
     /// sqlx's own pool, for what needs PostgreSQL's protocol.
-    pub(super) fn as_postgres(&self) -> Option<&PgPool> {
+    pub(in crate::store) fn as_postgres(&self) -> Option<&PgPool> {
         match &self.kind {
             Kind::Postgres(pool, _) => Some(pool),
             Kind::Sqlite(..) => None,
         }
     }
 
-    pub(super) fn backend(&self) -> DbBackend {
+    pub(in crate::store) fn backend(&self) -> DbBackend {
         match self.kind {
             Kind::Sqlite(..) => DbBackend::Sqlite,
             Kind::Postgres(..) => DbBackend::Postgres,
@@ -145,7 +126,7 @@ impl Pool {
     }
 
     /// One connection, for as long as it is held.
-    pub(super) async fn acquire(&self) -> Result<Lease, DbErr> {
+    pub(in crate::store) async fn acquire(&self) -> Result<Lease, DbErr> {
         let link = match &self.kind {
             Kind::Sqlite(pool, file) => {
                 file.check().map_err(Fault::into_error)?;

@@ -1,22 +1,28 @@
 //! One connection while somebody works with it.
 
-use std::time::{Duration, Instant};
+use std::{
+    sync::{Arc, Mutex, PoisonError},
+    time::{Duration, Instant},
+};
 
 use sea_orm::{
     ConnAcquireErr, DbErr, ExecResult, QueryResult, RuntimeErr, Statement,
     sea_query::Values,
-    sqlx::{self, AssertSqlSafe, Executor, Postgres, Sqlite, pool::PoolConnection},
+    sqlx::{
+        self, AssertSqlSafe, Executor, PgPool, Postgres, Sqlite, SqlitePool,
+        pool::{PoolConnection, PoolConnectionMetadata},
+    },
 };
 use sea_query_sqlx::SqlxValues;
 
-use super::{
-    error::{Fault, is_of_the_data},
-    pool::Kind,
+use super::file::File;
+use crate::{
+    limits,
+    store::fault::{Fault, is_of_the_data},
 };
-use crate::limits;
 
 /// A connection that somebody works with. Dropped, it goes back to its pool if it is sound; otherwise it is closed.
-pub(super) struct Lease {
+pub(in crate::store) struct Lease {
     /// There until it is dropped.
     link: Option<Link>,
     state: State,
@@ -28,6 +34,28 @@ pub(super) struct Lease {
     kind: Kind,
 }
 
+/// The pool that a connection is of.
+#[derive(Clone)]
+pub(in crate::store) enum Kind {
+    Sqlite(SqlitePool, Arc<File>),
+    Postgres(PgPool, Doubt),
+}
+
+/// Since when the connections of a pool that were open then are not believed in: one of them died without a word.
+#[derive(Clone, Debug, Default)]
+pub(in crate::store) struct Doubt(Arc<Mutex<Option<Instant>>>);
+
+impl Doubt {
+    pub(in crate::store) fn begin(&self) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
+    }
+
+    pub(in crate::store) fn concerns(&self, connection: &PoolConnectionMetadata) -> bool {
+        let since = *self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        since.is_some_and(|since| connection.age >= since.elapsed())
+    }
+}
+
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum State {
     Sound,
@@ -36,49 +64,49 @@ enum State {
     Broken,
 }
 
-pub(super) enum Link {
+pub(in crate::store) enum Link {
     Sqlite(PoolConnection<Sqlite>),
     Postgres(PoolConnection<Postgres>),
 }
 
 impl Lease {
-    pub(super) fn new(link: Link, kind: Kind, time: Duration) -> Self {
+    pub(in crate::store) fn new(link: Link, kind: Kind, time: Duration) -> Self {
         Self { link: Some(link), state: State::Sound, in_transaction: false, time, deadline: None, kind }
     }
 
     /// Begins a transaction, which must be done by then.
-    pub(super) async fn begin(&mut self, sql: &str, deadline: Instant) -> Result<(), DbErr> {
+    pub(in crate::store) async fn begin(&mut self, sql: &str, deadline: Instant) -> Result<(), DbErr> {
         (self.deadline, self.in_transaction) = (Some(deadline), true);
         self.execute_unprepared(sql).await?;
         Ok(())
     }
 
     /// Makes the transaction durable.
-    pub(super) async fn commit(&mut self) -> Result<(), DbErr> {
+    pub(in crate::store) async fn commit(&mut self) -> Result<(), DbErr> {
         self.execute_unprepared("COMMIT").await?;
         self.in_transaction = false;
         Ok(())
     }
 
-    pub(super) async fn execute(&mut self, statement: Statement) -> Result<ExecResult, DbErr> {
+    pub(in crate::store) async fn execute(&mut self, statement: Statement) -> Result<ExecResult, DbErr> {
         let (link, time) = self.work()?;
         let result = within(time, link.execute(statement)).await;
         self.judge(result)
     }
 
-    pub(super) async fn execute_unprepared(&mut self, sql: &str) -> Result<ExecResult, DbErr> {
+    pub(in crate::store) async fn execute_unprepared(&mut self, sql: &str) -> Result<ExecResult, DbErr> {
         let (link, time) = self.work()?;
         let result = within(time, link.execute_unprepared(sql)).await;
         self.judge(result)
     }
 
-    pub(super) async fn one(&mut self, statement: Statement) -> Result<Option<QueryResult>, DbErr> {
+    pub(in crate::store) async fn one(&mut self, statement: Statement) -> Result<Option<QueryResult>, DbErr> {
         let (link, time) = self.work()?;
         let result = within(time, link.one(statement)).await;
         self.judge(result)
     }
 
-    pub(super) async fn all(&mut self, statement: Statement) -> Result<Vec<QueryResult>, DbErr> {
+    pub(in crate::store) async fn all(&mut self, statement: Statement) -> Result<Vec<QueryResult>, DbErr> {
         let (link, time) = self.work()?;
         let result = within(time, link.all(statement)).await;
         self.judge(result)
@@ -205,7 +233,7 @@ fn query_error(error: sqlx::Error) -> DbErr {
     DbErr::Query(RuntimeErr::SqlxError(error.into()))
 }
 
-pub(super) fn connection_error(error: sqlx::Error) -> DbErr {
+pub(in crate::store) fn connection_error(error: sqlx::Error) -> DbErr {
     match error {
         sqlx::Error::PoolTimedOut => DbErr::ConnectionAcquire(ConnAcquireErr::Timeout),
         sqlx::Error::PoolClosed => DbErr::ConnectionAcquire(ConnAcquireErr::ConnectionClosed),

@@ -4,15 +4,17 @@ use std::collections::{BTreeSet, HashMap};
 
 use sea_orm::{DbBackend, QueryResult, Value};
 
-use super::{
-    StoreError, StoredRecord,
-    connect::Store,
-    entity::records::user,
-    read::load_records,
-    sql::{key_of_user, query},
-    write::Key,
+use crate::{
+    model::{Id, RecordId, User},
+    store::{
+        StoreError, StoredRecord,
+        connection::connect::Store,
+        entity::records::user,
+        records::Key,
+        records::load_records,
+        sql::{key_of_user, query},
+    },
 };
-use crate::model::{Id, RecordId, User};
 
 /// Characters of a value that are searched. The indexes hold no more, see the migration `console_search`.
 const FOLDED_CHARACTERS: usize = 64;

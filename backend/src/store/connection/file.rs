@@ -8,10 +8,10 @@ use std::{
     sync::OnceLock,
 };
 
-use super::error::Fault;
+use crate::store::fault::Fault;
 
 /// A database's file and its write-ahead log, as they were when they were opened.
-pub(super) struct File {
+pub(in crate::store) struct File {
     database: Known,
     /// Known once it is there.
     log: OnceLock<Known>,
@@ -44,26 +44,26 @@ fn identity(path: &Path) -> Result<(u64, u64), std::io::Error> {
 
 impl File {
     /// The file that lies there now.
-    pub(super) fn new(path: &Path) -> Result<Self, std::io::Error> {
+    pub(in crate::store) fn new(path: &Path) -> Result<Self, std::io::Error> {
         Ok(Self { database: Known::of(path.to_owned())?, log: OnceLock::new() })
     }
 
     /// The database is open now, and its write-ahead log will stay until the last connection is closed.
-    pub(super) fn is_open(&self) -> Result<(), std::io::Error> {
+    pub(in crate::store) fn is_open(&self) -> Result<(), std::io::Error> {
         let log = Known::of(beside(&self.database.path, "-wal"))?;
         self.log.get_or_init(|| log);
         Ok(())
     }
 
     /// Whether both are still those that were opened. Some microseconds: it is asked with each transaction.
-    pub(super) fn check(&self) -> Result<(), Fault> {
+    pub(in crate::store) fn check(&self) -> Result<(), Fault> {
         self.database.check()?;
         self.log.get().map_or(Ok(()), Known::check)
     }
 }
 
 /// The name of a file that belongs to the database and lies beside it.
-pub(super) fn beside(database: &Path, ending: &str) -> PathBuf {
+pub(in crate::store) fn beside(database: &Path, ending: &str) -> PathBuf {
     let mut name = database.as_os_str().to_owned();
     name.push(ending);
     name.into()

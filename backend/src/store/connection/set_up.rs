@@ -10,20 +10,24 @@ use sea_orm::{
 };
 
 use super::{
-    DatabaseUrl, StoreError,
     connect::{Access, Store, create_file, postgres_options, sqlite_options, unavailable},
-    error::Fault,
     file::beside,
-    sql::{count, query},
     transaction::Transaction,
 };
-use crate::limits;
+use crate::{
+    limits,
+    store::{
+        DatabaseUrl, StoreError,
+        fault::Fault,
+        sql::{count, query},
+    },
+};
 
 /// The key of PostgreSQL's advisory lock under which a database is set up; any number, the same in all processes.
 const SET_UP_LOCK: i64 = 7_263_001;
 
 /// The table of a PostgreSQL database to which `copy-database` has not copied everything yet; see `store::copy`.
-pub(super) const COPY_PROGRESS: &str = "copy_progress";
+pub(in crate::store) const COPY_PROGRESS: &str = "copy_progress";
 
 /// What lies beside a SQLite file and says that there was a database.
 const MADE: &str = "-made";
@@ -175,7 +179,7 @@ impl Store {
     }
 
     /// Begins a transaction that sets the database up; one process at a time.
-    pub(super) async fn begin_set_up(&self) -> Result<Transaction, StoreError> {
+    pub(in crate::store) async fn begin_set_up(&self) -> Result<Transaction, StoreError> {
         let transaction = self.begin_immediate().await?;
         lock_set_up(&transaction).await?;
         Ok(transaction)

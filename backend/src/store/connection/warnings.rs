@@ -15,7 +15,7 @@ const TARGET: &str = "sqlx::postgres::notice";
 static WARNINGS: AtomicU64 = AtomicU64::new(0);
 
 /// How many warnings there were so far, where [`listener`] listens.
-pub(super) fn warnings() -> u64 {
+pub(in crate::store) fn warnings() -> u64 {
     WARNINGS.load(Ordering::Relaxed)
 }
 

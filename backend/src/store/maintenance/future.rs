@@ -5,12 +5,16 @@
 
 use std::time::Duration;
 
-use super::{
-    StoreError,
-    connect::Store,
-    sql::{execute, query, skip_locked},
+use crate::{
+    clock::Timestamp,
+    limits,
+    model::Lane,
+    store::{
+        StoreError,
+        connection::connect::Store,
+        sql::{execute, query, skip_locked},
+    },
 };
-use crate::{clock::Timestamp, limits, model::Lane};
 
 /// The longest that times of the configuration lie ahead.
 #[derive(Clone, Copy, Debug)]

@@ -5,13 +5,16 @@
 
 use sea_orm::{DbBackend, QueryResult};
 
-use super::{
-    StoreError,
-    connect::Store,
-    error::Fault,
-    sql::{execute, query},
+use crate::{
+    clock::Timestamp,
+    limits,
+    store::{
+        StoreError,
+        connection::connect::Store,
+        fault::Fault,
+        sql::{execute, query},
+    },
 };
-use crate::{clock::Timestamp, limits};
 
 const LAST_SEEN: &str = "last_seen";
 const ACCEPTED: &str = "time_accepted";

@@ -1,8 +1,8 @@
 //! Whether the database takes events, and keeps those that it took.
 
-use super::{
+use crate::store::{
     StoreError,
-    connect::Store,
+    connection::connect::Store,
     sql::{execute, query},
 };
 

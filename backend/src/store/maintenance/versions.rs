@@ -2,12 +2,16 @@
 
 use sea_orm::Value;
 
-use super::{
-    StoreError, bulk,
-    connect::Store,
-    sql::{execute, query},
+use crate::{
+    clock::Timestamp,
+    limits,
+    model::Id,
+    store::{
+        StoreError, bulk,
+        connection::connect::Store,
+        sql::{execute, query},
+    },
 };
-use crate::{clock::Timestamp, limits, model::Id};
 
 /// The tables with versions, and their columns of time and sequence.
 const TABLES: [(&str, &[(&str, &str)]); 6] = [

@@ -16,16 +16,19 @@ use sea_orm::{
     },
 };
 
-use super::{DatabaseUrl, StoreError, file::File, lease::Lease, pool::Pool, transaction::Transaction};
-use crate::limits;
+use super::{file::File, lease::Lease, pool::Pool, transaction::Transaction};
+use crate::{
+    limits,
+    store::{DatabaseUrl, StoreError},
+};
 
 /// The database. Cheap to clone.
 #[derive(Clone)]
 pub struct Store {
-    pub(super) read: Pool,
+    pub(in crate::store) read: Pool,
     /// On SQLite a single connection, because it has one writer at a time.
-    pub(super) write: Pool,
-    pub(super) url: Arc<DatabaseUrl>,
+    pub(in crate::store) write: Pool,
+    pub(in crate::store) url: Arc<DatabaseUrl>,
     /// As long as it is open, SQLite's write-ahead log stays the file that it is.
     open: Arc<Mutex<Option<Lease>>>,
 }
@@ -58,12 +61,12 @@ impl Store {
     }
 
     /// The same database, with patience for statements that go through whole tables.
-    pub(super) fn patient(&self) -> Self {
+    pub(in crate::store) fn patient(&self) -> Self {
         Self { read: self.read.patient(), write: self.write.patient(), ..self.clone() }
     }
 
     /// Begins a transaction that will write.
-    pub(super) async fn begin_immediate(&self) -> Result<Transaction, StoreError> {
+    pub(in crate::store) async fn begin_immediate(&self) -> Result<Transaction, StoreError> {
         self.write.begin().await
     }
 
@@ -97,25 +100,25 @@ impl Store {
         }
     }
 
-    pub(super) fn backend(&self) -> DbBackend {
+    pub(in crate::store) fn backend(&self) -> DbBackend {
         self.read.backend()
     }
 }
 
 /// An error of ours that the same call may not meet later.
-pub(super) fn unavailable(what: impl Into<String>) -> StoreError {
+pub(in crate::store) fn unavailable(what: impl Into<String>) -> StoreError {
     StoreError::Unavailable(DbErr::Custom(what.into()))
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Access {
+pub(in crate::store) enum Access {
     Read,
     Write,
 }
 
 /// Creates the file of a SQLite database and its folder. It will hold personal data, so it is its owner's alone; SQLite gives the
 /// files beside it the same mode.
-pub(super) fn create_file(file: &Path) -> Result<(), StoreError> {
+pub(in crate::store) fn create_file(file: &Path) -> Result<(), StoreError> {
     let cannot = |error| unavailable(format!("cannot create {}: {error}", file.display()));
     if let Some(folder) = file.parent().filter(|folder| !folder.as_os_str().is_empty()) {
         std::fs::create_dir_all(folder).map_err(cannot)?;
@@ -125,7 +128,7 @@ pub(super) fn create_file(file: &Path) -> Result<(), StoreError> {
     Ok(())
 }
 
-pub(super) fn postgres_options(url: &DatabaseUrl, access: Access) -> Result<PgConnectOptions, StoreError> {
+pub(in crate::store) fn postgres_options(url: &DatabaseUrl, access: Access) -> Result<PgConnectOptions, StoreError> {
     let options: PgConnectOptions =
         url.0.parse().map_err(|error| DbErr::Conn(RuntimeErr::SqlxError(Arc::new(error))))?;
     let milliseconds = |time: Duration| time.as_millis().to_string();
@@ -172,7 +175,7 @@ fn is_locked(error: &DbErr) -> bool {
     error.to_string().contains("database is locked")
 }
 
-pub(super) fn sqlite_options(path: &Path, access: Access) -> SqliteConnectOptions {
+pub(in crate::store) fn sqlite_options(path: &Path, access: Access) -> SqliteConnectOptions {
     let options = SqliteConnectOptions::new()
         .filename(path)
         .disable_statement_logging()

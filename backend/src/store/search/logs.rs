@@ -6,11 +6,14 @@
 
 use sea_orm::{ColumnTrait, Condition, EntityTrait, QueryFilter, QueryOrder, QuerySelect, Value};
 
-use super::{
-    EventFilter, Store, StoreError, StoredEvent, TimelineAttempt, entity::event, sql::query,
-    sync_items::timeline_attempt_of,
+use crate::{
+    clock::Timestamp,
+    model::Kind,
+    store::{
+        EventFilter, Store, StoreError, StoredEvent, TimelineAttempt, entity::event, sql::query,
+        sync_items::timeline_attempt_of,
+    },
 };
-use crate::{clock::Timestamp, model::Kind};
 
 /// Ids that a page looks through at most: some 50 ms of reading when nothing of it is found.
 pub const LOOK_BACK: i64 = 25_000;

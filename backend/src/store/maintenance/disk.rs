@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use super::DatabaseUrl;
+use crate::store::DatabaseUrl;
 
 /// The room of the file system in which the database lies.
 #[derive(Clone, Debug, PartialEq, Eq)]

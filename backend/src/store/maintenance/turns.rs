@@ -1,7 +1,9 @@
 //! Turns: what only one of several processes does at a time.
 
-use super::{StoreError, connect::Store, sql::execute};
-use crate::clock::Timestamp;
+use crate::{
+    clock::Timestamp,
+    store::{StoreError, connection::connect::Store, sql::execute},
+};
 
 impl Store {
     /// Takes the turn to do something, until `until`; false when another process has it. Nobody gives a turn back, so that a process

@@ -4,12 +4,13 @@ use sea_orm::{
     ConnectionTrait, DbBackend, DbErr, ExecResult, QueryResult, Statement, prelude::async_trait::async_trait,
 };
 
-use super::{StoreError, lease::Lease, notices};
+use super::{lease::Lease, warnings::warnings};
+use crate::store::StoreError;
 
 /// A transaction. Unless it is committed, its connection is closed: that undoes it, whatever the connection believes of itself.
 ///
 /// After a statement has failed no other is executed, because on SQLite it might be stored on its own.
-pub(super) struct Transaction {
+pub(in crate::store) struct Transaction {
     backend: DbBackend,
     /// Statements may be asked for side by side; they are executed one after the other.
     lease: tokio::sync::Mutex<Lease>,
@@ -19,18 +20,18 @@ pub(super) struct Transaction {
 const COMMIT_NOTHING: &str = "SELECT pg_logical_emit_message(true, 'backend-sync', '')";
 
 impl Transaction {
-    pub(super) fn new(backend: DbBackend, lease: Lease) -> Self {
+    pub(in crate::store) fn new(backend: DbBackend, lease: Lease) -> Self {
         Self { backend, lease: tokio::sync::Mutex::new(lease) }
     }
 
     /// Makes it durable. After an error it is not known whether it was.
-    pub(super) async fn commit(self) -> Result<(), StoreError> {
+    pub(in crate::store) async fn commit(self) -> Result<(), StoreError> {
         let mut lease = self.lease.into_inner();
-        let mut warnings = notices::warnings();
+        let mut seen = warnings();
         lease.commit().await?;
         // Perhaps it did not wait for the standby to its end. A later commit that did proves that the standby has both.
-        while warnings != notices::warnings() && self.backend == DbBackend::Postgres {
-            warnings = notices::warnings();
+        while seen != warnings() && self.backend == DbBackend::Postgres {
+            seen = warnings();
             lease.execute_unprepared(COMMIT_NOTHING).await?;
         }
         Ok(())

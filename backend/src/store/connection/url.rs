@@ -9,7 +9,7 @@ use serde::Deserialize;
 /// It may hold a password, so neither `Debug` nor `Display` shows that.
 #[derive(Clone, PartialEq, Eq, Deserialize)]
 #[serde(try_from = "String")]
-pub struct DatabaseUrl(pub(super) String);
+pub struct DatabaseUrl(pub(in crate::store) String);
 
 /// The URL is of no database that we know.
 #[derive(Debug, thiserror::Error)]
