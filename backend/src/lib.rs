@@ -11,7 +11,7 @@
 //! - [`alerts`]: what is wrong is found, and told by webhook and e-mail.
 //! - [`ingest`]: the bounded queue, the batching writer, what an event does to records.
 //! - [`zoho`]: Zoho CRM as a destination.
-//! - [`sync`]: the delivery of records, which knows no destination.
+//! - [`delivery`]: the way of records to a destination, which it knows only as a trait.
 //! - [`tokens`]: sites and tokens as people manage them.
 //! - [`store`]: the database, and the only place with SQL.
 //! - [`model`]: the vocabulary: events, records, versions, outcomes.
@@ -33,6 +33,7 @@ pub mod cli;
 pub mod clock;
 pub mod config;
 pub mod console;
+pub mod delivery;
 pub mod demo;
 pub mod erasure;
 pub mod health;
@@ -47,7 +48,6 @@ pub mod retention;
 pub mod secret;
 pub mod service_manager;
 pub mod store;
-pub mod sync;
 pub mod telemetry;
 pub mod timekeeper;
 pub mod tokens;

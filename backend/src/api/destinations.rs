@@ -16,9 +16,9 @@ use super::{
 };
 use crate::{
     clock::Timestamp,
+    delivery::Destination as _,
     model::{ItemState, Kind},
     store::{Attention, Conservation, Counts, DestinationSummary, OPERATOR, Pause, Store, StoreError},
-    sync::Destination as _,
     zoho::destination::Zoho,
 };
 

@@ -21,10 +21,10 @@ use super::{
     record::Renderer,
 };
 use crate::{
+    delivery::{Destination as _, Trouble},
     limits,
     model::{ItemState, Kind},
     store::{ItemFilter, Store, StoreError},
-    sync::{Destination as _, Trouble},
     zoho::destination::{Action, Difference, Plan, Planned, RECORDS_PER_CREDIT, Zoho},
 };
 

@@ -121,9 +121,14 @@ impl Timestamp {
         self <= now || self > now.after(longest).after(limits::CLOCK_SLACK)
     }
 
+    /// The same moment, as other crates know it; 1970 when they don't reach so far.
+    pub fn to_utc(self) -> DateTime<Utc> {
+        DateTime::from_timestamp_millis(self.0).unwrap_or_default()
+    }
+
     /// As in `2026-11-22T11:14:24.123Z`.
     pub fn to_rfc3339(self) -> String {
-        DateTime::from_timestamp_millis(self.0).unwrap_or_default().to_rfc3339_opts(SecondsFormat::Millis, true)
+        self.to_utc().to_rfc3339_opts(SecondsFormat::Millis, true)
     }
 
     /// Reads RFC 3339 with any offset.

@@ -3,9 +3,9 @@
 use crate::{
     api::{Context, Renderer},
     clock::Timestamp,
+    delivery::Destination as _,
     model::{ItemState, Kind, RecordId, RecordKey},
     store::{DestinationSummary, ItemRow, Site},
-    sync::Destination as _,
     zoho::destination::Zoho,
 };
 

@@ -11,7 +11,7 @@ mod number;
 mod record;
 mod site;
 mod state;
-mod sync;
+mod sync_item;
 mod version;
 
 pub use alert::{
@@ -24,6 +24,6 @@ pub use number::{Decimal, Id, Sequence, Time};
 pub use record::{Applied, Incoming, Record};
 pub use site::{RecordId, SiteName};
 pub use state::{Completion, Course, Enrolment, Grade, GradeItem, Kind, Role, Roles, State, UnknownKind, User};
-pub use sync::{ItemState, Lane, RecordKey, UnknownItemState};
+pub use sync_item::{ItemState, Lane, RecordKey, UnknownItemState};
 pub use version::Version;
 pub use words::UnknownWord;

@@ -10,7 +10,7 @@ use super::{
     StoreError,
     connect::Store,
     entity::activity::{self, Column},
-    sync::{execute, query},
+    sql::{execute, query},
 };
 use crate::clock::Timestamp;
 

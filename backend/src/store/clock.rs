@@ -9,7 +9,7 @@ use super::{
     StoreError,
     connect::Store,
     error::Fault,
-    sync::{execute, query},
+    sql::{execute, query},
 };
 use crate::{clock::Timestamp, limits};
 

@@ -8,7 +8,7 @@ use std::time::Duration;
 use super::{
     StoreError,
     connect::Store,
-    sync::{execute, query, skip_locked},
+    sql::{execute, query, skip_locked},
 };
 use crate::{clock::Timestamp, limits, model::Lane};
 

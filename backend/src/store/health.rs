@@ -3,7 +3,7 @@
 use super::{
     StoreError,
     connect::Store,
-    sync::{execute, query},
+    sql::{execute, query},
 };
 
 /// The place in the log of an event that is never committed: all others are greater.

@@ -7,9 +7,8 @@
 use sea_orm::{ColumnTrait, Condition, EntityTrait, QueryFilter, QueryOrder, QuerySelect, Value};
 
 use super::{
-    EventFilter, Store, StoreError, StoredEvent, TimelineAttempt,
-    entity::event,
-    sync::{query, timeline_attempt_of},
+    EventFilter, Store, StoreError, StoredEvent, TimelineAttempt, entity::event, sql::query,
+    sync_items::timeline_attempt_of,
 };
 use crate::{clock::Timestamp, model::Kind};
 

@@ -2,7 +2,7 @@
 
 use sea_orm::DbBackend;
 
-use super::{StoreError, connect::Store, pool::Pool, sync::query};
+use super::{StoreError, connect::Store, pool::Pool, sql::query};
 
 /// The connections of a pool.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

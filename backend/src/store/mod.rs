@@ -26,7 +26,8 @@ mod pool;
 mod read;
 mod set_up;
 mod sites;
-mod sync;
+mod sql;
+mod sync_items;
 mod transaction;
 mod turns;
 mod url;
@@ -56,7 +57,7 @@ pub use people::FoundPerson;
 pub use read::{GradeWithItem, StoredChange, StoredEvent};
 pub use set_up::NoDatabase;
 pub use sites::{NewToken, Scope, Site, SiteSummary, Token, TokenSummary};
-pub use sync::{
+pub use sync_items::{
     About, Attempt, AttemptRow, Attention, Claimed, Conservation, Counts, ItemFilter, ItemRow, PersonRecord, Settled,
     SettledState, TimelineAttempt, TimelineOrder, TimelinePlace,
 };

@@ -9,7 +9,7 @@ use super::{
     connect::Store,
     entity::records::user,
     read::load_records,
-    sync::{key_of_user, query},
+    sql::{key_of_user, query},
     write::Key,
 };
 use crate::model::{Id, RecordId, User};

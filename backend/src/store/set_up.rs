@@ -14,7 +14,7 @@ use super::{
     connect::{Access, Store, create_file, postgres_options, sqlite_options, unavailable},
     error::Fault,
     file::beside,
-    sync::{count, query},
+    sql::{count, query},
     transaction::Transaction,
 };
 use crate::limits;

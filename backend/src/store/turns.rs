@@ -1,6 +1,6 @@
 //! Turns: what only one of several processes does at a time.
 
-use super::{StoreError, connect::Store, sync::execute};
+use super::{StoreError, connect::Store, sql::execute};
 use crate::clock::Timestamp;
 
 impl Store {

@@ -5,7 +5,7 @@ use sea_orm::Value;
 use super::{
     StoreError, bulk,
     connect::Store,
-    sync::{execute, query},
+    sql::{execute, query},
 };
 use crate::{clock::Timestamp, limits, model::Id};
 

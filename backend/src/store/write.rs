@@ -91,7 +91,7 @@ impl Store {
     pub async fn prune_events(&self, before: Timestamp, limit: u64) -> Result<u64, StoreError> {
         // The oldest stand first, so that no index on the moment is needed.
         let sql = "DELETE FROM events WHERE received_at < ? AND id IN (SELECT id FROM events ORDER BY id LIMIT ?)";
-        super::sync::execute(&self.write, sql, vec![before.0.into(), i64::try_from(limit).unwrap_or(i64::MAX).into()])
+        super::sql::execute(&self.write, sql, vec![before.0.into(), i64::try_from(limit).unwrap_or(i64::MAX).into()])
             .await
     }
 }

@@ -13,9 +13,9 @@ use crate::{
     cli::{CliError, ask, print},
     clock::Clock,
     config::Config,
+    delivery::Destination as _,
     model::ItemState,
     store::{DestinationSummary, ItemFilter, Store},
-    sync::Destination as _,
     zoho::destination::Zoho,
 };
 

@@ -7,8 +7,8 @@ use crate::{
     api::{AttentionView, Destination, StateCounts},
     cli::{CliError, print},
     config::Config,
+    delivery::Destination as _,
     store::Store,
-    sync::Destination as _,
     zoho::destination::Zoho,
 };
 

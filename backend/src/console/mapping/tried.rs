@@ -10,9 +10,9 @@ use crate::{
     model::Kind,
     store::Store,
     zoho::{
-        check::Severity,
         destination::Zoho,
         mapping::{Mapping, Problem},
+        setup::check::Severity,
     },
 };
 

@@ -2,11 +2,11 @@
 
 use crate::{
     api::trouble_in_words,
+    delivery::Trouble,
     model::Kind,
-    sync::Trouble,
     zoho::{
-        check::{Finding, Severity},
         mapping::{Mapping, ModuleMapping, OnDelete, Owner, Rule},
+        setup::check::{Finding, Severity},
     },
 };
 

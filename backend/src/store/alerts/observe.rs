@@ -7,7 +7,7 @@ use crate::{
     store::{
         StoreError, TokenSummary,
         connect::Store,
-        sync::{execute, query},
+        sql::{execute, query},
     },
 };
 

@@ -9,7 +9,7 @@ use crate::{
     store::{
         StoreError,
         connect::Store,
-        sync::{execute, query},
+        sql::{execute, query},
         transaction::Transaction,
     },
 };

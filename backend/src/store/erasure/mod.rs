@@ -14,7 +14,7 @@ use super::{
     StoreError, UserFilter, bulk,
     connect::Store,
     read::by_site,
-    sync::query,
+    sql::query,
     write::{Key, WriteTransaction},
 };
 use crate::{

@@ -11,9 +11,9 @@ use super::{
     outcome::{self, Timing},
 };
 use crate::{
+    delivery::{Delivery, Destination, Trouble, backoff},
     model::{Kind, RecordKey},
     store::{Claimed, CourseFilter, UserFilter},
-    sync::{Delivery, Destination, Trouble, backoff},
     zoho::{
         client::{Action, CallError, Class, Entry, Refusal},
         mapping::{ModuleMapping, OnDelete, Related, Write},

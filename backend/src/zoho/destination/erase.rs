@@ -12,9 +12,9 @@ use super::{
     outcome::{self, Timing},
 };
 use crate::{
+    delivery::{Delivery, Trouble},
     model::{ErasurePolicy, Id, Kind},
     store::{Claimed, Finding, RemoteRecord},
-    sync::{Delivery, Trouble},
     zoho::{
         client::{Action, CallError},
         mapping::{ModuleMapping, Owner, is_erased},

@@ -21,18 +21,18 @@ use self::{
     decide::{Decider, Decision},
 };
 use super::{
-    check::{self, Severity},
     client::{CallError, Client},
     mapping::Mapping,
     metadata,
+    setup::check::{self, Severity},
 };
 use crate::{
     clock::{Clock, Timestamp},
+    delivery::{Admission, Delivery, Destination, Trouble},
     limits,
     model::{Kind, Lane},
     random::Random,
     store::{Claimed, Store},
-    sync::{Admission, Delivery, Destination, Trouble},
 };
 
 /// The modules of the mapping, with what they are like in Zoho; none for a module that is not there.
