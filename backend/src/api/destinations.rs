@@ -15,7 +15,7 @@ use super::{
 };
 use crate::{
     delivery::Destination as _,
-    views::{Destination, operators_pause},
+    views::{DestinationView, operators_pause},
     zoho::destination::Zoho,
 };
 
@@ -25,7 +25,7 @@ pub(super) struct Operations;
 #[derive(Object)]
 struct Destinations {
     /// In no order; none when none was ever configured.
-    items: Vec<Destination>,
+    items: Vec<DestinationView>,
 }
 
 /// Why an operator pauses the delivery.
@@ -58,8 +58,8 @@ fn is_configured(context: &Context, name: &str) -> bool {
     name == Zoho::NAME && context.zoho.is_some()
 }
 
-async fn show(context: &Context, name: &str) -> Result<Answer<Destination>, Problem> {
-    let found = Destination::read(&context.store, name, is_configured(context, name)).await?;
+async fn destination_answer(context: &Context, name: &str) -> Result<Answer<DestinationView>, Problem> {
+    let found = DestinationView::read(&context.store, name, is_configured(context, name)).await?;
     found.map(Answer).ok_or_else(not_found)
 }
 
@@ -77,7 +77,7 @@ impl Operations {
         let mut items = Vec::new();
         for summary in context.store.destinations().await? {
             let configured = is_configured(&context, &summary.name);
-            items.extend(Destination::read(&context.store, &summary.name, configured).await?);
+            items.extend(DestinationView::read(&context.store, &summary.name, configured).await?);
         }
         Ok(Answer(Destinations { items }))
     }
@@ -92,9 +92,9 @@ impl Operations {
         context: Data<&Arc<Context>>,
         /// Its name, as in `zoho`.
         name: Path<String>,
-    ) -> Result<Answer<Destination>, Failure<Acting>> {
+    ) -> Result<Answer<DestinationView>, Failure<Acting>> {
         find(&context, &name).await?;
-        Ok(show(&context, &name).await?)
+        Ok(destination_answer(&context, &name).await?)
     }
 
     /// Pause the delivery
@@ -108,14 +108,14 @@ impl Operations {
         /// Its name, as in `zoho`.
         name: Path<String>,
         body: JsonText<PauseRequest>,
-    ) -> Result<Answer<Destination>, Failure<Instructing>> {
+    ) -> Result<Answer<DestinationView>, Failure<Instructing>> {
         find(&context, &name).await?;
         let reason = read_fields(&body.text, |fields| fields.optional::<String>("reason"))?;
         let pause = operators_pause(reason, context.clock.now());
         if context.store.pause_destination(&name, &pause).await? {
             tracing::info!(destination = name.0, "⏸ an operator paused the delivery");
         }
-        Ok(show(&context, &name).await?)
+        Ok(destination_answer(&context, &name).await?)
     }
 
     /// Resume the delivery
@@ -128,12 +128,12 @@ impl Operations {
         context: Data<&Arc<Context>>,
         /// Its name, as in `zoho`.
         name: Path<String>,
-    ) -> Result<Answer<Destination>, Failure<Acting>> {
+    ) -> Result<Answer<DestinationView>, Failure<Acting>> {
         find(&context, &name).await?;
         if context.store.resume_destination(&name, None).await? {
             tracing::info!(destination = name.0, "▶ an operator resumed the delivery");
         }
         context.due.notify_one();
-        Ok(show(&context, &name).await?)
+        Ok(destination_answer(&context, &name).await?)
     }
 }

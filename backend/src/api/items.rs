@@ -61,7 +61,11 @@ async fn key_of_path(context: &Context, destination: &str, kind: &str, id: &str)
     Ok(RecordKey { kind, site_id: site.id, moodle_id: id.moodle_id })
 }
 
-async fn show(context: &Context, destination: &str, key: RecordKey) -> Result<Answer<ItemWithAttempts>, Problem> {
+async fn item_answer(
+    context: &Context,
+    destination: &str,
+    key: RecordKey,
+) -> Result<Answer<ItemWithAttempts>, Problem> {
     let not_found = || Problem::with_detail(Code::NotFound, "There is no record of this kind with this id.");
     let found = ItemWithAttempts::read(&context.store, destination, key).await?;
     found.map(Answer).ok_or_else(not_found)
@@ -76,7 +80,7 @@ async fn of_user(
     after: Option<RecordKey>,
 ) -> Result<Vec<ItemRow>, StoreError> {
     let keys = store.records_of_user(user).await?;
-    let mut rows = store.items_of(destination, &keys).await?;
+    let mut rows = store.sync_items_of(destination, &keys).await?;
     rows.retain(|row| {
         filter.kind.is_none_or(|kind| row.key.kind == kind)
             && filter.site_id.is_none_or(|site_id| row.key.site_id == site_id)
@@ -172,7 +176,7 @@ impl Operations {
         id: Path<String>,
     ) -> Result<Answer<ItemWithAttempts>, Failure<Acting>> {
         let key = key_of_path(&context, &name, &kind, &id).await?;
-        Ok(show(&context, &name, key).await?)
+        Ok(item_answer(&context, &name, key).await?)
     }
 
     /// Try an item again
@@ -194,6 +198,6 @@ impl Operations {
         let filter = ItemFilter { record: Some(key), ..Default::default() };
         context.store.retry(&name, &filter, context.clock.now()).await?;
         context.due.notify_one();
-        Ok(show(&context, &name, key).await?)
+        Ok(item_answer(&context, &name, key).await?)
     }
 }

@@ -37,7 +37,7 @@ use std::sync::Arc;
 use poem::{Endpoint, EndpointExt, IntoEndpoint, PathPattern, Route, middleware::CatchPanic};
 use poem_openapi::{LicenseObject, OpenApiService, Tags};
 
-pub use auth::Tokens;
+pub use auth::SiteTokens;
 
 use tokio::sync::Notify;
 
@@ -66,7 +66,7 @@ pub struct Context {
     /// Whether this process can keep what it is sent.
     pub health: Health,
     /// The tokens in use.
-    pub tokens: Tokens,
+    pub tokens: SiteTokens,
     /// Zoho, if it is configured.
     pub zoho: Option<Arc<Zoho>>,
     /// Counts how much happens.

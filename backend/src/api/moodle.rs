@@ -66,7 +66,7 @@ async fn receive<T>(context: &Context, sender: &Sender, event_type: EventType, b
     let (time, now) = (change.time().0, context.clock.now());
     let is_ahead = time.saturating_mul(1_000) > now.after(limits::CLOCK_SLACK).0;
     let version = Version { time: if is_ahead { now.0 / 1_000 } else { time }, sequence: None };
-    let event = Event { client_id: None, event_type, version, data: body.text.into(), change };
+    let event = Event { idempotency_key: None, event_type, version, data: body.text.into(), change };
     match store(context, sender, body.room, vec![event]).await?.pop() {
         Some(Ok(Written { event_id, outcome })) => Ok(Answer(Stored { id: event_id, outcome })),
         Some(Err(_)) => Err(Problem::new(Code::EventNotStorable).into()),

@@ -10,7 +10,7 @@ use crate::{
 };
 
 /// What became of the events of one request, in their order.
-pub(super) type Settled = Vec<Result<Written, Arc<StoreError>>>;
+pub(super) type BatchResults = Vec<Result<Written, Arc<StoreError>>>;
 
 /// Hands the events of one request to the writer and waits until they are durable.
 pub(super) async fn store(
@@ -18,7 +18,7 @@ pub(super) async fn store(
     sender: &Sender,
     room: Room,
     events: Vec<Event>,
-) -> Result<Settled, Problem> {
+) -> Result<BatchResults, Problem> {
     let settled = context.ingest.submit(room, &sender.site, sender.token_id, events).await;
     if matches!(settled, Err(IngestError::Revoked)) {
         context.tokens.forget(sender);

@@ -20,7 +20,7 @@ use crate::{
     limits,
     model::{FieldErrorCode, RecordId},
     store::{TimelineOrder, UserFilter},
-    views::{Place, Timeline, read_timeline},
+    views::{Timeline, TimelineCursor, read_timeline},
 };
 
 pub(super) struct Operations;
@@ -49,7 +49,7 @@ impl Operations {
             let detail = "Send the next_cursor of the previous answer, unchanged.";
             Problem::parameter("cursor", FieldErrorCode::UnknownValue, detail)
         };
-        let after: Option<Place> = cursor.0.map(|cursor| cursor.parse().map_err(wrong_cursor)).transpose()?;
+        let after: Option<TimelineCursor> = cursor.0.map(|cursor| cursor.parse().map_err(wrong_cursor)).transpose()?;
         let id: RecordId = id.parse().map_err(|_| not_found())?;
         let site = context.store.site(id.site.as_str()).await?.ok_or_else(not_found)?;
         let user = UserFilter { site_id: site.id, userid: id.moodle_id };

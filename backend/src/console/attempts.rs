@@ -11,7 +11,7 @@ use poem::{
 use super::{
     error::PageError,
     frame::Frame,
-    log::{self, Feed, Live, LogQuery, LogView, Shown},
+    log::{self, Feed, Live, LogQuery, LogTable, LogView},
     session::SignedIn,
     words::{self, Moment},
 };
@@ -54,10 +54,10 @@ struct AttemptsPage {
 #[derive(Template)]
 #[template(path = "attempt_rows.html")]
 struct AttemptRows<'a> {
-    rows: Vec<Row<'a>>,
+    rows: Vec<ShownAttempt<'a>>,
 }
 
-struct Row<'a> {
+struct ShownAttempt<'a> {
     at: Moment,
     destination: &'a str,
     kind: Kind,
@@ -70,7 +70,7 @@ struct Row<'a> {
     remote_id: Option<&'a str>,
 }
 
-impl<'a> Row<'a> {
+impl<'a> ShownAttempt<'a> {
     fn new(TimelineAttempt { destination, attempt }: &'a TimelineAttempt, renderer: &Renderer, now: Timestamp) -> Self {
         Self {
             at: Moment::new(attempt.started_at, now),
@@ -135,7 +135,8 @@ impl LogView for Attempts {
     }
 
     fn html(attempts: &[TimelineAttempt], renderer: &Renderer, now: Timestamp) -> Result<String, askama::Error> {
-        AttemptRows { rows: attempts.iter().map(|attempt| Row::new(attempt, renderer, now)).collect() }.render()
+        AttemptRows { rows: attempts.iter().map(|attempt| ShownAttempt::new(attempt, renderer, now)).collect() }
+            .render()
     }
 
     fn cells(TimelineAttempt { destination, attempt }: &TimelineAttempt, renderer: &Renderer) -> Vec<String> {
@@ -160,7 +161,7 @@ pub(super) async fn page(
     Query(query): Query<LogQuery>,
     context: Data<&Arc<Context>>,
 ) -> Result<Html<String>, PageError> {
-    let Shown { rows, empty, around } = Shown::read::<Attempts>(&query, &context).await?;
+    let LogTable { rows, empty, around } = LogTable::read::<Attempts>(&query, &context).await?;
     let html = AttemptsPage {
         frame: Frame::new("Attempts", ADDRESS, &who),
         query,

@@ -10,7 +10,7 @@ use tokio::{
 use tracing::Instrument;
 
 use super::{
-    Admission, Destination, Settings, Trouble, backoff,
+    Admission, DeliverySettings, Destination, Trouble, backoff,
     upkeep::Upkeep,
     worker::{Report, Worker},
 };
@@ -29,7 +29,7 @@ use crate::{
 pub struct Engine<D> {
     pub(super) store: Store,
     pub(super) destination: Arc<D>,
-    pub(super) settings: Settings,
+    pub(super) settings: DeliverySettings,
     pub(super) clock: Clock,
     pub(super) random: Random,
     /// Told by the ingest when it has committed.
@@ -39,7 +39,7 @@ pub struct Engine<D> {
 }
 
 /// What the dispatcher remembers between two rounds.
-struct State {
+struct DispatcherState {
     running: JoinSet<Report>,
     /// Nothing is begun before then: the destination does not answer.
     held_until: Option<Instant>,
@@ -77,7 +77,7 @@ impl<D: Destination> Engine<D> {
     pub fn new(
         store: Store,
         destination: Arc<D>,
-        settings: Settings,
+        settings: DeliverySettings,
         clock: Clock,
         random: Random,
         wake: Arc<Notify>,
@@ -96,7 +96,7 @@ impl<D: Destination> Engine<D> {
 
     /// Delivers until `stop` becomes true. Then finishes what is under way.
     pub async fn run(self, mut stop: watch::Receiver<bool>) {
-        let mut state = State {
+        let mut state = DispatcherState {
             running: JoinSet::new(),
             held_until: None,
             outages: 0,
@@ -130,7 +130,7 @@ impl<D: Destination> Engine<D> {
         while state.running.join_next().await.is_some() {}
     }
 
-    async fn round(&self, state: &mut State) -> Result<Round, StoreError> {
+    async fn round(&self, state: &mut DispatcherState) -> Result<Round, StoreError> {
         let now = self.clock.now();
         state.upkeep.run::<D>(&self.store, self.settings.lease, now).await?;
         let summary = self.store.destination(D::NAME).await?;
@@ -150,7 +150,7 @@ impl<D: Destination> Engine<D> {
     }
 
     /// Claims items of the lane whose turn it is, and gives them to a worker.
-    async fn begin_delivery(&self, state: &mut State, now: Timestamp) -> Result<Round, StoreError> {
+    async fn begin_delivery(&self, state: &mut DispatcherState, now: Timestamp) -> Result<Round, StoreError> {
         let mut lanes = self.store.due_lanes(D::NAME, now).await?;
         if (state.claims + 1).is_multiple_of(FAIR_SHARE) {
             lanes.reverse();
@@ -191,7 +191,7 @@ impl<D: Destination> Engine<D> {
     }
 
     /// Returns whether there was something to claim.
-    async fn claim(&self, state: &mut State, lane: Lane, now: Timestamp) -> Result<bool, StoreError> {
+    async fn claim(&self, state: &mut DispatcherState, lane: Lane, now: Timestamp) -> Result<bool, StoreError> {
         let lease = format!("{:016x}", self.random.number());
         let until = now.after(self.settings.lease);
         let items = self.store.claim(D::NAME, lane, limits::DELIVERY_RECORDS, &lease, now, until).await?;
@@ -215,7 +215,7 @@ impl<D: Destination> Engine<D> {
     }
 
     /// How many items wait in all; counted now and then, and only if it matters.
-    async fn waiting(&self, state: &mut State) -> Result<u64, StoreError> {
+    async fn waiting(&self, state: &mut DispatcherState) -> Result<u64, StoreError> {
         let is_old = state.waiting.1.is_none_or(|at| at.elapsed() >= limits::WAITING_COUNT_INTERVAL);
         if is_old && self.destination.credits().is_some() {
             state.waiting = (self.store.waiting(D::NAME).await?, Some(Instant::now()));
@@ -223,7 +223,7 @@ impl<D: Destination> Engine<D> {
         Ok(state.waiting.0)
     }
 
-    async fn note_end(&self, state: &mut State, report: Option<Report>) {
+    async fn note_end(&self, state: &mut DispatcherState, report: Option<Report>) {
         // A worker that panicked has said so in the log; its items come back when their lease runs out.
         let Some(report) = report else { return };
         match report.trouble {
@@ -282,7 +282,7 @@ impl<D: Destination> Engine<D> {
     /// Writes down what an operator should know of the allowance, when it differs from what was written last.
     async fn note_credits(
         &self,
-        state: &mut State,
+        state: &mut DispatcherState,
         slow: Option<(String, Option<Timestamp>)>,
     ) -> Result<(), StoreError> {
         let credits = self.destination.credits();

@@ -17,7 +17,7 @@ use std::time::Duration;
 
 /// How the engine works.
 #[derive(Clone, Debug)]
-pub struct Settings {
+pub struct DeliverySettings {
     /// Deliveries under way at once, at most.
     pub workers: usize,
     /// How long a claimed item is safe from other workers.

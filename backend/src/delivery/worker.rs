@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, sync::Arc, time::Instant};
 
-use super::{Delivery, Destination, Settings, Trouble};
+use super::{Delivery, DeliverySettings, Destination, Trouble};
 use crate::{
     activity::{Counted, subject_destination},
     clock::{Clock, Timestamp},
@@ -15,7 +15,7 @@ use crate::{
 pub(super) struct Worker<D> {
     pub(super) store: Store,
     pub(super) destination: Arc<D>,
-    pub(super) settings: Settings,
+    pub(super) settings: DeliverySettings,
     pub(super) counters: Counters,
     pub(super) clock: Clock,
     pub(super) lease: String,

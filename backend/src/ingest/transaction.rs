@@ -7,7 +7,7 @@ use uuid::Uuid;
 
 use super::{
     Arrival, Written,
-    work::{Key, Records},
+    work::{Key, WorkUnit},
 };
 use crate::{
     model::{Kind, Outcome},
@@ -26,9 +26,9 @@ pub(super) async fn store_arrivals(
     let (transaction, first_id) = store.begin_write(arrivals.len()).await?;
     let distinct: Vec<i64> = tokens.iter().copied().collect::<BTreeSet<_>>().into_iter().collect();
     let valid = transaction.valid_tokens(&distinct).await?;
-    let mut known = transaction.known_events(&client_ids(arrivals)).await?;
+    let mut known = transaction.known_events(&idempotency_keys(arrivals)).await?;
     let erased = transaction.erased_people(&people(arrivals)).await?;
-    let mut records = Records::load(&transaction, arrivals).await?;
+    let mut records = WorkUnit::load(&transaction, arrivals).await?;
     let (mut changes, mut mentioned) = (HashMap::new(), BTreeSet::new());
     let mut rows = Vec::with_capacity(arrivals.len());
     let mut written = Vec::with_capacity(arrivals.len());
@@ -38,12 +38,12 @@ pub(super) async fn store_arrivals(
             continue;
         }
         let Arrival { site, event, received_at } = arrival;
-        if let Some(client_id) = event.client_id {
-            if let Some(&event_id) = known.get(&(site.id, client_id)) {
+        if let Some(idempotency_key) = event.idempotency_key {
+            if let Some(&event_id) = known.get(&(site.id, idempotency_key)) {
                 written.push(Some(Written { event_id, outcome: Outcome::Duplicate }));
                 continue;
             }
-            known.insert((site.id, client_id), id);
+            known.insert((site.id, idempotency_key), id);
         }
         let (moodle_id, userid) = event.change.subject();
         // Of an erased person nothing is kept but the fact that something arrived.
@@ -58,7 +58,7 @@ pub(super) async fn store_arrivals(
         rows.push(NewEvent {
             id,
             site_id: site.id,
-            client_id: event.client_id,
+            idempotency_key: event.idempotency_key,
             event_type: event.event_type,
             moodle_id,
             userid,
@@ -90,12 +90,12 @@ fn people(arrivals: &[&Arrival]) -> Vec<Key> {
     people.collect::<BTreeSet<_>>().into_iter().collect()
 }
 
-fn client_ids(arrivals: &[&Arrival]) -> BTreeMap<i64, Vec<Uuid>> {
-    let mut client_ids: BTreeMap<i64, Vec<Uuid>> = BTreeMap::new();
+fn idempotency_keys(arrivals: &[&Arrival]) -> BTreeMap<i64, Vec<Uuid>> {
+    let mut idempotency_keys: BTreeMap<i64, Vec<Uuid>> = BTreeMap::new();
     for arrival in arrivals {
-        if let Some(client_id) = arrival.event.client_id {
-            client_ids.entry(arrival.site.id).or_default().push(client_id);
+        if let Some(idempotency_key) = arrival.event.idempotency_key {
+            idempotency_keys.entry(arrival.site.id).or_default().push(idempotency_key);
         }
     }
-    client_ids
+    idempotency_keys
 }

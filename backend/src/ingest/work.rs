@@ -15,7 +15,7 @@ use crate::{
 pub(super) type Key = (i64, Id);
 
 /// The records of one kind that a batch touches.
-pub(super) struct Table<T: RecordTable> {
+pub(super) struct TouchedRecords<T: RecordTable> {
     held: HashMap<Key, StoredRecord<T::State>>,
     /// Those that were not there before.
     new: HashSet<Key>,
@@ -23,7 +23,7 @@ pub(super) struct Table<T: RecordTable> {
     touched: HashMap<Key, bool>,
 }
 
-impl<T: RecordTable> Table<T> {
+impl<T: RecordTable> TouchedRecords<T> {
     async fn load(transaction: &WriteTransaction, keys: &BTreeSet<Key>) -> Result<Self, StoreError> {
         let keys: Vec<Key> = keys.iter().copied().collect();
         Ok(Self { held: transaction.records::<T>(&keys).await?, new: HashSet::new(), touched: HashMap::new() })
@@ -73,14 +73,14 @@ impl<T: RecordTable> Table<T> {
 }
 
 /// The grade items that a batch touches, each with the version of the event that described it last.
-pub(super) struct Items {
+pub(super) struct TouchedItems {
     held: HashMap<Key, (GradeItem, Version)>,
     touched: HashSet<Key>,
     /// Those that mean something else now: all their grades changed.
     pub(super) changed: BTreeSet<Key>,
 }
 
-impl Items {
+impl TouchedItems {
     /// Returns whether the item changed.
     fn apply(&mut self, key: Key, item: &GradeItem, version: Version) -> bool {
         let Some((held, held_version)) = self.held.get(&key) else {
@@ -109,22 +109,22 @@ impl Items {
 /// batches reports its courses, so theirs are waited for.
 fn mentioned_course(event: &Event) -> Option<Id> {
     match &event.change {
-        Change::Enrolment(enrolment) if event.client_id.is_none() => Some(enrolment.state.courseid),
+        Change::Enrolment(enrolment) if event.idempotency_key.is_none() => Some(enrolment.state.courseid),
         _ => None,
     }
 }
 
 /// The records of all kinds that a batch touches.
-pub(super) struct Records {
-    users: Table<user::Entity>,
-    courses: Table<course::Entity>,
-    enrolments: Table<enrolment::Entity>,
-    pub(super) grades: Table<grade::Entity>,
-    pub(super) items: Items,
-    completions: Table<completion::Entity>,
+pub(super) struct WorkUnit {
+    users: TouchedRecords<user::Entity>,
+    courses: TouchedRecords<course::Entity>,
+    enrolments: TouchedRecords<enrolment::Entity>,
+    pub(super) grades: TouchedRecords<grade::Entity>,
+    pub(super) items: TouchedItems,
+    completions: TouchedRecords<completion::Entity>,
 }
 
-impl Records {
+impl WorkUnit {
     pub(super) async fn load(transaction: &WriteTransaction, arrivals: &[&Arrival]) -> Result<Self, StoreError> {
         let mut keys: HashMap<Kind, BTreeSet<Key>> = HashMap::new();
         let mut items = BTreeSet::new();
@@ -143,15 +143,15 @@ impl Records {
         let (users, courses, enrolments) = (keys(Kind::User), keys(Kind::Course), keys(Kind::Enrolment));
         let (grades, completions) = (keys(Kind::Grade), keys(Kind::Completion));
         let (users, courses, enrolments, grades, completions) = try_join5(
-            Table::load(transaction, &users),
-            Table::load(transaction, &courses),
-            Table::load(transaction, &enrolments),
-            Table::load(transaction, &grades),
-            Table::load(transaction, &completions),
+            TouchedRecords::load(transaction, &users),
+            TouchedRecords::load(transaction, &courses),
+            TouchedRecords::load(transaction, &enrolments),
+            TouchedRecords::load(transaction, &grades),
+            TouchedRecords::load(transaction, &completions),
         )
         .await?;
         let held = transaction.grade_items(&items).await?;
-        let items = Items { held, touched: HashSet::new(), changed: BTreeSet::new() };
+        let items = TouchedItems { held, touched: HashSet::new(), changed: BTreeSet::new() };
         Ok(Self { users, courses, enrolments, grades, items, completions })
     }
 
@@ -184,7 +184,7 @@ impl Records {
     }
 
     pub(super) async fn save(self, transaction: &WriteTransaction) -> Result<(), StoreError> {
-        let Items { mut held, touched, .. } = self.items;
+        let TouchedItems { mut held, touched, .. } = self.items;
         let item = |key: &Key| held.remove(key).map(|(item, version)| (*key, item, version));
         let items = touched.iter().filter_map(item).collect();
         let people =

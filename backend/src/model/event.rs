@@ -105,7 +105,7 @@ impl FromStr for EventType {
 #[derive(Clone)]
 pub struct Event {
     /// The id that the sender gave it; the original plugin gives none.
-    pub client_id: Option<Uuid>,
+    pub idempotency_key: Option<Uuid>,
     /// What happened.
     pub event_type: EventType,
     /// When it happened.

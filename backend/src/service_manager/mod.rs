@@ -28,7 +28,7 @@ const SIGNS: u32 = 4;
 
 /// How a process is.
 #[derive(Debug, PartialEq, Eq)]
-enum State {
+enum ServiceState {
     Well,
     /// Not well, and a new process would be no better off.
     Waiting(String),
@@ -81,14 +81,14 @@ impl Reporter {
             // The manager waits for this one, so it is said until it is taken.
             ready = ready || self.manager.tell(&[NotifyState::Ready]);
             match self.state().await {
-                State::Well => {
+                ServiceState::Well => {
                     let status = format!("Serving on {}", self.address);
                     self.manager.tell(&[NotifyState::Watchdog, NotifyState::Status(&status)]);
                 }
-                State::Waiting(status) => {
+                ServiceState::Waiting(status) => {
                     self.manager.tell(&[NotifyState::Watchdog, NotifyState::Status(&status)]);
                 }
-                State::Stuck(reason) => {
+                ServiceState::Stuck(reason) => {
                     tracing::error!(
                         reason,
                         "this process does not work any more; the service manager should start it anew"
@@ -104,22 +104,22 @@ impl Reporter {
         probe::answers(self.address, probe::HEALTH, self.interval).await.is_ok()
     }
 
-    async fn state(&self) -> State {
+    async fn state(&self) -> ServiceState {
         // Before a stop, this is so only when the writer has ended.
         if self.context.ingest.is_draining() {
-            return State::Stuck("The writer has ended");
+            return ServiceState::Stuck("The writer has ended");
         }
         if !self.answers().await {
-            return State::Stuck("No answer to a request of its own");
+            return ServiceState::Stuck("No answer to a request of its own");
         }
         if self.context.health.writer.stuck_for(self.patience).is_none() {
             let illness = tokio::time::timeout(self.interval, self.context.health.look(&self.context.store)).await;
             let illness = illness.unwrap_or(Some(Illness::Database(Cause::Deadline)));
-            return illness.map_or(State::Well, |illness| State::Waiting(illness.words()));
+            return illness.map_or(ServiceState::Well, |illness| ServiceState::Waiting(illness.words()));
         }
         match tokio::time::timeout(self.interval, self.context.store.ping()).await {
-            Ok(Ok(())) => State::Stuck("The writer stands still, though the database answers"),
-            Ok(Err(_)) | Err(_) => State::Waiting(Cause::Deadline.sentence()),
+            Ok(Ok(())) => ServiceState::Stuck("The writer stands still, though the database answers"),
+            Ok(Err(_)) | Err(_) => ServiceState::Waiting(Cause::Deadline.sentence()),
         }
     }
 }

@@ -35,7 +35,7 @@ pub use connection::warnings::listener as postgres_warnings;
 pub use console_sessions::ConsoleSession;
 pub use destinations::{DestinationSummary, OPERATOR, Pause, SealedToken};
 pub use entity::records::StoredRecord;
-pub use erasure::{BY_MOODLE, Erased, Erasure, ErasureCheck, ErasureRequest, Finding, RemoteRecord};
+pub use erasure::{BY_MOODLE, Erased, Erasure, ErasureCheck, ErasureRemainder, ErasureRequest, RemoteRecord};
 pub use error::StoreError;
 pub use maintenance::clock::StoredTime;
 pub use maintenance::disk::Space;

@@ -39,7 +39,7 @@ pub struct StoredEvent {
     /// The id of its site in our database.
     pub site_id: i64,
     /// The id that the sender gave it.
-    pub client_id: Option<Uuid>,
+    pub idempotency_key: Option<Uuid>,
     /// What happened.
     pub event_type: String,
     /// Which kind of record it is about.
@@ -337,7 +337,7 @@ impl From<event::Model> for StoredEvent {
         Self {
             id: row.id,
             site_id: row.site_id,
-            client_id: row.client_id,
+            idempotency_key: row.idempotency_key,
             event_type: row.event_type,
             kind: row.kind,
             moodle_id: Id(row.moodle_id),

@@ -34,7 +34,7 @@ pub struct NewEvent<'a> {
     /// The site that sent it.
     pub site_id: i64,
     /// The id that the sender gave it.
-    pub client_id: Option<Uuid>,
+    pub idempotency_key: Option<Uuid>,
     /// What happened.
     pub event_type: EventType,
     /// Which record it is about.
@@ -132,20 +132,22 @@ impl WriteTransaction {
     /// The ids of the stored events that have one of these sender's ids.
     pub async fn known_events(
         &self,
-        client_ids: &BTreeMap<i64, Vec<Uuid>>,
+        idempotency_keys: &BTreeMap<i64, Vec<Uuid>>,
     ) -> Result<HashMap<(i64, Uuid), i64>, StoreError> {
         let mut known = HashMap::new();
-        for (site_id, client_ids) in client_ids {
-            for list in bulk::key_lists(client_ids) {
+        for (site_id, idempotency_keys) in idempotency_keys {
+            for list in bulk::key_lists(idempotency_keys) {
                 let rows: Vec<(Option<Uuid>, i64)> = event::Entity::find()
                     .select_only()
-                    .columns([event::Column::ClientId, event::Column::Id])
+                    .columns([event::Column::IdempotencyKey, event::Column::Id])
                     .filter(event::Column::SiteId.eq(*site_id))
-                    .filter(event::Column::ClientId.is_in(list))
+                    .filter(event::Column::IdempotencyKey.is_in(list))
                     .into_tuple()
                     .all(&self.transaction)
                     .await?;
-                known.extend(rows.into_iter().filter_map(|(client_id, id)| Some(((*site_id, client_id?), id))));
+                known.extend(
+                    rows.into_iter().filter_map(|(idempotency_key, id)| Some(((*site_id, idempotency_key?), id))),
+                );
             }
         }
         Ok(known)
@@ -170,7 +172,7 @@ impl WriteTransaction {
             let rows = group.into_iter().map(|event| event::ActiveModel {
                 id: Set(event.id),
                 site_id: Set(event.site_id),
-                client_id: Set(event.client_id),
+                idempotency_key: Set(event.idempotency_key),
                 event_type: Set(event.event_type.as_str().to_owned()),
                 kind: Set(event.event_type.kind().as_str().to_owned()),
                 moodle_id: Set(event.moodle_id.0),

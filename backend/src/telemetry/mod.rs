@@ -25,9 +25,9 @@ use tracing_subscriber::{
     util::SubscriberInitExt,
 };
 
-use self::export::Export;
+use self::export::TraceExport;
 use crate::{
-    config::{Log, LogFormat, Tracing},
+    config::{LogConfig, LogFormat, Tracing},
     store,
 };
 
@@ -44,7 +44,7 @@ pub enum TelemetryError {
 
 /// Keeps log and traces going.
 pub struct Telemetry {
-    export: Option<Export>,
+    export: Option<TraceExport>,
     _log: WorkerGuard,
 }
 
@@ -58,27 +58,29 @@ impl Telemetry {
 }
 
 /// Starts logging to standard error, and tracing. What is logged is written by a thread of its own until the guard is dropped.
-pub fn start(log: &Log, tracing: Option<&Tracing>) -> Result<Telemetry, TelemetryError> {
+pub fn start(log: &LogConfig, tracing: Option<&Tracing>) -> Result<Telemetry, TelemetryError> {
     let colours = std::io::IsTerminal::is_terminal(&std::io::stderr());
     start_to(log, tracing, std::io::stderr(), colours)
 }
 
 /// Starts logging to a place of one's own.
 pub fn start_to(
-    log: &Log,
+    log: &LogConfig,
     tracing: Option<&Tracing>,
     to: impl Write + Send + 'static,
     colours: bool,
 ) -> Result<Telemetry, TelemetryError> {
     // What is for traces alone is not for the log, whatever its level.
     let filter = EnvFilter::builder().parse(&log.level)?.add_directive(format!("{}=off", trace::TARGET).parse()?);
-    let export = tracing.map(Export::start).transpose()?;
+    let export = tracing.map(TraceExport::start).transpose()?;
     // Not lossy: a log line per event is a promise.
     let (writer, guard) = tracing_appender::non_blocking::NonBlockingBuilder::default().lossy(false).finish(to);
     let lines = fmt::layer().with_writer(writer).with_ansi(colours);
     let lines = match log.format {
-        LogFormat::Text => lines.fmt_fields(text::Fields).with_filter(filter).boxed(),
-        LogFormat::Json => lines.event_format(json::Lines).fmt_fields(JsonFields::new()).with_filter(filter).boxed(),
+        LogFormat::Text => lines.fmt_fields(text::TextFields).with_filter(filter).boxed(),
+        LogFormat::Json => {
+            lines.event_format(json::JsonLines).fmt_fields(JsonFields::new()).with_filter(filter).boxed()
+        }
     };
     let spans = [trace::TARGET, trace::SHARED].map(|target| (target, LevelFilter::TRACE));
     let traces = export.as_ref().map(|export| export.layer().with_filter(Targets::new().with_targets(spans)));

@@ -129,8 +129,8 @@ impl From<Attention> for AttentionView {
 
 /// A system that records are delivered to, and how that stands.
 #[derive(Debug, Object)]
-#[oai(example)]
-pub(crate) struct Destination {
+#[oai(rename = "Destination", example)]
+pub(crate) struct DestinationView {
     /// Its name.
     pub(crate) name: String,
     /// Whether the configuration of whoever answers names it.
@@ -157,7 +157,7 @@ pub(crate) struct Destination {
     pub(crate) conservation: ConservationView,
 }
 
-impl Destination {
+impl DestinationView {
     /// How the delivery to this destination stands; nothing when it was never configured.
     pub(crate) async fn read(store: &Store, name: &str, configured: bool) -> Result<Option<Self>, StoreError> {
         let Some(summary) = store.destination(name).await? else { return Ok(None) };
@@ -212,7 +212,7 @@ impl From<Conservation> for ConservationView {
     }
 }
 
-impl Example for Destination {
+impl Example for DestinationView {
     fn example() -> Self {
         let at = |seconds: i64| Timestamp(1_795_335_000_000 + 1_000 * seconds);
         let summary = DestinationSummary {

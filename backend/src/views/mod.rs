@@ -8,11 +8,13 @@ mod plan;
 mod record;
 mod timeline;
 
-pub(crate) use destinations::{AttentionView, ConservationView, Destination, PauseView, StateCounts, operators_pause};
+pub(crate) use destinations::{
+    AttentionView, ConservationView, DestinationView, PauseView, StateCounts, operators_pause,
+};
 pub(crate) use items::{ItemWithAttempts, RecordName, SyncAttempt, SyncItem};
 pub(crate) use plan::{DifferenceView, PlanError, PlanView, PlannedItem, Subset, trouble_in_words};
-pub(crate) use record::{Record, Related, Renderer, VersionView};
-pub(crate) use timeline::{EntryType, Items, Place, Timeline, TimelineEntry, read_timeline};
+pub(crate) use record::{RecordView, Related, Renderer, VersionView};
+pub(crate) use timeline::{EntryType, Items, Timeline, TimelineCursor, TimelineEntry, read_timeline};
 
 use crate::clock::Timestamp;
 

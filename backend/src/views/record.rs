@@ -32,8 +32,8 @@ impl From<Version> for VersionView {
 
 /// The current state of one thing in Moodle.
 #[derive(Object)]
-#[oai(example)]
-pub(crate) struct Record<S: Type + ParseFromJSON + ToJSON> {
+#[oai(rename = "Record", example)]
+pub(crate) struct RecordView<S: Type + ParseFromJSON + ToJSON> {
     /// `<site>:<Moodle id>`, as in `college:3`.
     pub(crate) id: String,
     /// The name of the site.
@@ -105,9 +105,9 @@ impl Renderer {
         &self,
         stored: StoredRecord<S>,
         show: impl FnOnce(S) -> V,
-    ) -> Record<V> {
+    ) -> RecordView<V> {
         let record = stored.record;
-        Record {
+        RecordView {
             id: self.id(stored.site_id, record.state.moodle_id()),
             site: self.site(stored.site_id),
             state: show(record.state),

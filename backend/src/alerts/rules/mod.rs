@@ -20,7 +20,7 @@ use crate::{
     activity::{subject_destination, subject_site},
     clock::Timestamp,
     config::AlertRules,
-    model::{Finding, Rule, Severity},
+    model::{Observation, Rule, Severity},
     store::{Attention, CreditSample, DestinationSummary, OPERATOR, Pause, Space, TokenSummary, Undelivered},
 };
 
@@ -69,7 +69,7 @@ fn limit(number: u32, unit_seconds: u64) -> Option<Duration> {
 }
 
 /// What is wrong with a destination.
-pub(super) fn destination(seen: &DestinationSeen, rules: &AlertRules, now: Timestamp) -> Vec<Finding> {
+pub(super) fn destination(seen: &DestinationSeen, rules: &AlertRules, now: Timestamp) -> Vec<Observation> {
     let subject = subject_destination(&seen.summary.name);
     let found = [
         (Rule::OldestChange, oldest_change(seen, rules, now)),
@@ -91,9 +91,9 @@ struct Wrong {
 }
 
 impl Wrong {
-    fn of(self, rule: Rule, subject: &str) -> Finding {
+    fn of(self, rule: Rule, subject: &str) -> Observation {
         let Self { code, severity, message } = self;
-        Finding { rule, subject: subject.to_owned(), code, severity, message }
+        Observation { rule, subject: subject.to_owned(), code, severity, message }
     }
 }
 
@@ -239,7 +239,7 @@ fn conservation(seen: &DestinationSeen) -> Option<Wrong> {
 }
 
 /// What is wrong with a site.
-pub(super) fn site(seen: &SiteSeen, rules: &AlertRules, now: Timestamp) -> Vec<Finding> {
+pub(super) fn site(seen: &SiteSeen, rules: &AlertRules, now: Timestamp) -> Vec<Observation> {
     let subject = subject_site(&seen.name);
     let found = [(Rule::SiteSilent, silent(seen, rules, now)), (Rule::IngestRejecting, rejecting(seen, rules))];
     found.into_iter().filter_map(|(rule, found)| found.map(|found| found.of(rule, &subject))).collect()
@@ -281,7 +281,7 @@ fn rejecting(seen: &SiteSeen, rules: &AlertRules) -> Option<Wrong> {
 }
 
 /// Tokens that end soon, or have ended, and are not replaced.
-pub(super) fn tokens(tokens: &[TokenSummary], rules: &AlertRules, now: Timestamp) -> Vec<Finding> {
+pub(super) fn tokens(tokens: &[TokenSummary], rules: &AlertRules, now: Timestamp) -> Vec<Observation> {
     let Some(ahead) = limit(rules.token_days, 24 * 60 * 60) else { return Vec::new() };
     let horizon = now.after(ahead);
     let ends = |token: &TokenSummary| token.expires_at.is_some_and(|end| end <= horizon);
@@ -296,7 +296,7 @@ pub(super) fn tokens(tokens: &[TokenSummary], rules: &AlertRules, now: Timestamp
     ending.filter_map(|token| Some(token_ends(token, token.expires_at?, now))).collect()
 }
 
-fn token_ends(token: &TokenSummary, end: Timestamp, now: Timestamp) -> Finding {
+fn token_ends(token: &TokenSummary, end: Timestamp, now: Timestamp) -> Observation {
     let number = token.id;
     let (whose, advice) = match &token.site {
         Some(site) => (
@@ -320,7 +320,7 @@ fn token_ends(token: &TokenSummary, end: Timestamp, now: Timestamp) -> Finding {
 }
 
 /// Whether the disk of the database fills.
-pub(super) fn disk(space: &Result<Space, std::io::Error>, rules: &AlertRules) -> Option<Finding> {
+pub(super) fn disk(space: &Result<Space, std::io::Error>, rules: &AlertRules) -> Option<Observation> {
     let wrong = match space {
         Err(error) => {
             Some(warning("disk_unknown", format!("How full the database's disk is cannot be found out: {error}.")))
@@ -344,7 +344,7 @@ fn disk_fills(space: &Space, rules: &AlertRules) -> Option<Wrong> {
 }
 
 /// Whether notices do not arrive.
-pub(super) fn channel(channel: &ChannelSummary) -> Option<Finding> {
+pub(super) fn channel(channel: &ChannelSummary) -> Option<Observation> {
     let state = channel.state.as_ref().filter(|_| channel.is_failing())?;
     let since = state.last_success_at.map_or_else(|| "never".to_owned(), |time| format!("at {}", when(time)));
     let message = format!(

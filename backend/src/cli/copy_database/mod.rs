@@ -15,7 +15,7 @@ use crate::store::{
 const STEP_ROWS: u32 = 20_000;
 
 #[derive(Debug, clap::Args)]
-pub(super) struct Arguments {
+pub(super) struct CopyArguments {
     /// The database that is copied: sqlite://PATH
     #[arg(long, value_name = "URL")]
     from: DatabaseUrl,
@@ -27,8 +27,8 @@ pub(super) struct Arguments {
     step_rows: u32,
 }
 
-pub(super) async fn run(arguments: Arguments) -> Result<(), CliError> {
-    let Arguments { from, to, step_rows } = arguments;
+pub(super) async fn run(arguments: CopyArguments) -> Result<(), CliError> {
+    let CopyArguments { from, to, step_rows } = arguments;
     let began = Instant::now();
     let tables = copy_database(&from, &to, step_rows, &mut Progress::new()).await?;
     print_tables(&tables)?;

@@ -16,7 +16,7 @@ use crate::{
     app::{self, App, AppError, read_mapping},
     clock::Clock,
     config::{Config, Overrides},
-    demo::{organisation::Organisation, plugin::Plugin, term::Term},
+    demo::{organisation::SimulatedOrganisation, plugin::Plugin, term::Term},
     http::Http,
     model::SiteName,
     secret::TokenKind,
@@ -30,7 +30,7 @@ const SIMULATOR: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv
 const SITE: &str = "college";
 
 #[derive(Debug, clap::Args)]
-pub(super) struct Arguments {
+pub(super) struct DemoArguments {
     /// Where the backend listens [default: 127.0.0.1:8001, or a free port when that is taken]
     #[arg(long, value_name = "ADDRESS:PORT")]
     listen: Option<SocketAddr>,
@@ -51,7 +51,7 @@ pub(super) struct Arguments {
     exit: bool,
 }
 
-pub(super) async fn run(arguments: Arguments, clock: Clock) -> Result<(), CliError> {
+pub(super) async fn run(arguments: DemoArguments, clock: Clock) -> Result<(), CliError> {
     let stop = app::stop_signals().map_err(AppError::from)?;
     let folder = Folder::make(arguments.keep.as_deref())?;
     let simulator_clock = clock.clone();
@@ -67,7 +67,7 @@ pub(super) async fn run(arguments: Arguments, clock: Clock) -> Result<(), CliErr
     let store = open(&config, &clock).await?;
     let section = config.zoho.as_ref().ok_or_else(|| CliError::Usage("the demo has no [zoho]".to_owned()))?;
     let http = Http::new().map_err(AppError::from)?;
-    let organisation = Organisation::new(http.clone(), &zoho_url);
+    let organisation = SimulatedOrganisation::new(http.clone(), &zoho_url);
     let term = Term::generate(arguments.seed, clock.now().0 / 1_000);
     let contacts = organisation.import(&term.imported).await?;
     prepare(section, &clock).await?;

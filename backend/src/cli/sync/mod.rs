@@ -29,11 +29,11 @@ pub(super) enum SyncCommand {
         json: bool,
     },
     /// Show what would be done about pending records: the exact differences, and the cost. Nothing is sent
-    Plan(plan::Arguments),
+    Plan(plan::PlanArguments),
     /// Try records again, at once; those that failed, unless something else is named
     Retry(RetryArguments),
     /// Deliver records again, changed or not, and watch it
-    Resync(resync::Arguments),
+    Resync(resync::ResyncArguments),
     /// Stop delivering until `sync resume`. Records go on to be received, and wait
     Pause {
         /// For whoever wonders later
@@ -126,7 +126,7 @@ pub(super) async fn run(config: Config, command: SyncCommand, clock: &Clock) -> 
         SyncCommand::Pause { reason } => pause(&config, &store, reason, clock).await,
         SyncCommand::Resume => resume(&config, &store).await,
         SyncCommand::Audit { json } => audit(&store, json, clock).await,
-        SyncCommand::Show { record, json } => show(&config, &store, &record, json).await,
+        SyncCommand::Show { record, json } => print_item(&config, &store, &record, json).await,
     };
     store.close().await;
     result
@@ -237,7 +237,7 @@ async fn audit(store: &Store, json: bool, clock: &Clock) -> Result<(), CliError>
     )))
 }
 
-async fn show(config: &Config, store: &Store, record: &RecordArgument, json: bool) -> Result<(), CliError> {
+async fn print_item(config: &Config, store: &Store, record: &RecordArgument, json: bool) -> Result<(), CliError> {
     need_destination(config, store).await?;
     let found = ItemWithAttempts::read(store, Zoho::NAME, record.key(store).await?).await?;
     let RecordArgument { kind, id } = record;

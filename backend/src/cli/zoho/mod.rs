@@ -20,7 +20,7 @@ use crate::{
 #[derive(Debug, Subcommand)]
 pub(super) enum ZohoCommand {
     /// Get credentials for Zoho CRM, step by step, and print the section [zoho] of the configuration
-    Connect(connect::Arguments),
+    Connect(connect::ConnectArguments),
     /// Check credentials, scopes, modules, and each field of the mapping against the organisation
     Check,
     /// Create what the mapping needs and Zoho does not have, after showing it

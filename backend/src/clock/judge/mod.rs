@@ -15,7 +15,7 @@ use crate::limits;
 
 /// Who tells the time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Source {
+pub enum ClockSource {
     /// This machine, on PostgreSQL; it counts as another source when the database is on another machine.
     Machine,
     /// A site: the newest version in a batch of events.
@@ -24,7 +24,7 @@ pub enum Source {
     Zoho,
 }
 
-impl Source {
+impl ClockSource {
     /// How far it may be off and still say the same, in milliseconds.
     fn tolerance(self) -> i64 {
         ms(match self {
@@ -99,16 +99,16 @@ pub fn span(time: Duration) -> String {
 
 /// What the clocks say at one look, as offsets to the monotonic clock in milliseconds.
 #[derive(Clone, Debug, Default)]
-pub struct Said {
+pub struct ClockReadings {
     /// The clock that is followed; none when it cannot be asked now.
     pub followed: Option<i64>,
     /// This machine's.
     pub machine: i64,
     /// All others.
-    pub others: Vec<(Source, i64)>,
+    pub others: Vec<(ClockSource, i64)>,
 }
 
-impl Said {
+impl ClockReadings {
     /// Whether another source says the same as `offset`.
     fn confirms(&self, offset: i64) -> bool {
         self.others.iter().any(|(source, said)| (said - offset).abs() <= source.tolerance())
@@ -117,13 +117,15 @@ impl Said {
     /// Whether another source says the same as `offset`, and not the same as `other`. Of two times that are near to each other, it
     /// cannot tell.
     fn prefers(&self, offset: i64, other: i64) -> bool {
-        let says = |(source, said): &(Source, i64), offset: i64| (said - offset).abs() <= source.tolerance();
+        let says = |(source, said): &(ClockSource, i64), offset: i64| (said - offset).abs() <= source.tolerance();
         self.others.iter().any(|heard| says(heard, offset) && !says(heard, other))
     }
 
     /// Whether Zoho, which no clock of the college sets, says another time.
     fn is_denied(&self, offset: i64) -> bool {
-        self.others.iter().any(|(source, said)| *source == Source::Zoho && (said - offset).abs() > source.tolerance())
+        self.others
+            .iter()
+            .any(|(source, said)| *source == ClockSource::Zoho && (said - offset).abs() > source.tolerance())
     }
 }
 
@@ -176,7 +178,7 @@ fn is_far(time: Timestamp, last_seen: Timestamp) -> bool {
 
 /// What came of a look.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Verdict {
+pub struct ClockVerdict {
     /// Our time, as an offset.
     pub offset: i64,
     /// Why it is not agreed.
@@ -187,7 +189,7 @@ pub struct Verdict {
 
 /// A step of the clock that is followed.
 #[derive(Clone, Copy, Debug)]
-struct Step {
+struct ClockStep {
     offset: i64,
     since: Duration,
 }
@@ -197,7 +199,7 @@ struct Step {
 pub struct Judge {
     offset: i64,
     looked_at: Duration,
-    step: Option<Step>,
+    step: Option<ClockStep>,
     /// The last time that was agreed.
     last_seen: Timestamp,
     /// Since when another source agrees with a time that is far from it.
@@ -212,14 +214,14 @@ impl Judge {
     }
 
     /// Believes the clock that is followed, because a person does, or another process has good reason to.
-    pub fn accept(&mut self, at: Duration, said: &Said) {
+    pub fn accept(&mut self, at: Duration, said: &ClockReadings) {
         self.offset = said.followed.unwrap_or(self.offset);
         (self.step, self.agreed_since) = (None, None);
         self.last_seen = Timestamp(self.offset + ms(at));
     }
 
     /// Looks at what the clocks say, `at` by the monotonic clock. `last_seen`: what another process of this database agreed to.
-    pub fn look(&mut self, at: Duration, said: &Said, last_seen: Option<Timestamp>) -> Verdict {
+    pub fn look(&mut self, at: Duration, said: &ClockReadings, last_seen: Option<Timestamp>) -> ClockVerdict {
         let before = self.offset;
         if let Some(followed) = said.followed {
             self.follow(at, followed, said);
@@ -238,10 +240,10 @@ impl Judge {
         if doubt.is_none() {
             self.last_seen = Timestamp(self.offset + ms(at));
         }
-        Verdict { offset: self.offset, doubt, step_ms }
+        ClockVerdict { offset: self.offset, doubt, step_ms }
     }
 
-    fn follow(&mut self, at: Duration, followed: i64, said: &Said) {
+    fn follow(&mut self, at: Duration, followed: i64, said: &ClockReadings) {
         let ahead = followed - self.offset;
         if (0..=ms(limits::CLOCK_DRIFT)).contains(&ahead) {
             (self.offset, self.step) = (followed, None);
@@ -254,7 +256,7 @@ impl Judge {
         }
         let same = self.step.filter(|step| (step.offset - followed).abs() <= ms(limits::CLOCK_DRIFT));
         let since = same.map_or(at, |step| step.since);
-        self.step = Some(Step { offset: followed, since });
+        self.step = Some(ClockStep { offset: followed, since });
         let lasted = at.saturating_sub(since);
         let believed = if said.is_denied(followed) || said.prefers(self.offset, followed) {
             false
@@ -268,7 +270,7 @@ impl Judge {
         }
     }
 
-    fn doubt(&mut self, at: Duration, said: &Said) -> Option<Doubt> {
+    fn doubt(&mut self, at: Duration, said: &ClockReadings) -> Option<Doubt> {
         let now = Timestamp(self.offset + ms(at));
         if is_far(now, self.last_seen) {
             let agrees = said.confirms(self.offset) && !said.is_denied(self.offset);

@@ -159,7 +159,7 @@ pub(super) struct Around {
 }
 
 /// A page of a log, made from its address.
-pub(super) struct Shown {
+pub(super) struct LogTable {
     /// The rows of the table as HTML.
     pub(super) rows: String,
     /// Whether there are none.
@@ -167,7 +167,7 @@ pub(super) struct Shown {
     pub(super) around: Around,
 }
 
-impl Shown {
+impl LogTable {
     pub(super) async fn read<L: LogView>(query: &LogQuery, context: &Context) -> Result<Self, PageError> {
         let store = &context.store;
         let filter = L::filter(query, store).await?;

@@ -14,7 +14,7 @@ use serde::Deserialize;
 
 use self::{
     charts::{Chart, Range},
-    verdict::{Colour, Verdict},
+    verdict::{Colour, OverviewVerdict},
 };
 use super::{
     error::PageError,
@@ -36,7 +36,7 @@ use crate::{
 struct OverviewPage {
     frame: Frame,
     range: Range,
-    verdict: Verdict,
+    verdict: OverviewVerdict,
     sites: Vec<SiteCard>,
     destinations: Vec<DestinationCard>,
     charts: Vec<Chart>,
@@ -64,7 +64,7 @@ struct DestinationCard {
 }
 
 #[derive(Deserialize)]
-pub(super) struct Asked {
+pub(super) struct OverviewQuery {
     #[serde(default)]
     range: Range,
 }
@@ -73,10 +73,10 @@ pub(super) struct Asked {
 pub(super) async fn page(
     who: SignedIn,
     context: Data<&Arc<Context>>,
-    Query(Asked { range }): Query<Asked>,
+    Query(OverviewQuery { range }): Query<OverviewQuery>,
 ) -> Result<Html<String>, PageError> {
     let (store, now) = (&context.store, context.clock.now());
-    let (mut destinations, mut oldest, mut verdict) = (Vec::new(), HashMap::new(), Verdict::new());
+    let (mut destinations, mut oldest, mut verdict) = (Vec::new(), HashMap::new(), OverviewVerdict::new());
     for summary in store.destinations().await? {
         let counts = store.item_counts(&summary.name).await?;
         for (site_id, since) in store.oldest_waiting(&summary.name).await? {

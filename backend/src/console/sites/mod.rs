@@ -54,7 +54,7 @@ struct TokenView {
 }
 
 #[derive(Deserialize)]
-pub(super) struct Outcome {
+pub(super) struct SitesQuery {
     done: Option<String>,
 }
 
@@ -122,7 +122,7 @@ fn is_web_address(text: &str) -> bool {
 #[handler]
 pub(super) async fn page(
     who: SignedIn,
-    Query(Outcome { done }): Query<Outcome>,
+    Query(SitesQuery { done }): Query<SitesQuery>,
     context: Data<&Arc<Context>>,
 ) -> Result<Html<String>, PageError> {
     let (store, now, own) = (&context.store, context.clock.now(), who.0.token_id);

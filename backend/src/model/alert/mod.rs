@@ -72,7 +72,7 @@ words! {
 
 /// Something that is wrong now.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Finding {
+pub struct Observation {
     /// What found it.
     pub rule: Rule,
     /// With what it is wrong, as in `destination:zoho`.
@@ -108,15 +108,15 @@ pub struct OpenAlert {
 
 /// What becomes of alerts at one look.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Change {
+pub enum AlertChange {
     /// A new one.
-    Raise(Finding),
+    Raise(Observation),
     /// It is still there; `tell` says what of.
     Keep {
         /// Which.
         id: i64,
         /// As it is now, with the worst severity so far.
-        finding: Finding,
+        finding: Observation,
         /// What its channels are told.
         tell: Option<NoticeEvent>,
     },
@@ -134,7 +134,7 @@ pub enum Change {
 
 /// How alerts are told of.
 #[derive(Clone, Copy, Debug)]
-pub struct Policy {
+pub struct AlertPolicy {
     /// Looks in a row that must find nothing before an alert is resolved.
     pub quiet: u32,
     /// After how long it is told of again; never when none.
@@ -147,7 +147,7 @@ const FLAPPING_TIME: Duration = Duration::from_secs(60 * 60);
 /// How much longer than usual a flapping alert must be well, at most.
 const MOST_PATIENCE: u32 = 32;
 
-impl Policy {
+impl AlertPolicy {
     /// How many quiet looks a new alert needs, when the one before needed `before` and was resolved at that time.
     pub fn quiet_needed(&self, before: Option<(u32, Timestamp)>, now: Timestamp) -> u32 {
         let most = self.quiet.saturating_mul(MOST_PATIENCE);
@@ -162,10 +162,10 @@ impl Policy {
 
 /// What becomes of the open alerts, given what is wrong now: at most one alert of each rule and subject. What was not found by a rule
 /// that was `not_judged` this time stays as it is: nobody knows.
-pub fn decide(open: &[OpenAlert], findings: Vec<Finding>, not_judged: &[Rule], now: Timestamp) -> Vec<Change> {
+pub fn decide(open: &[OpenAlert], findings: Vec<Observation>, not_judged: &[Rule], now: Timestamp) -> Vec<AlertChange> {
     let mut changes = Vec::new();
     for alert in open {
-        let is_it = |finding: &&Finding| finding.rule == alert.rule && finding.subject == alert.subject;
+        let is_it = |finding: &&Observation| finding.rule == alert.rule && finding.subject == alert.subject;
         changes.push(match findings.iter().find(is_it) {
             Some(finding) => {
                 let severity = finding.severity.max(alert.severity);
@@ -176,16 +176,16 @@ pub fn decide(open: &[OpenAlert], findings: Vec<Finding>, not_judged: &[Rule], n
                 } else {
                     None
                 };
-                Change::Keep { id: alert.id, finding: Finding { severity, ..finding.clone() }, tell }
+                AlertChange::Keep { id: alert.id, finding: Observation { severity, ..finding.clone() }, tell }
             }
             None if not_judged.contains(&alert.rule) => continue,
-            None if alert.quiet + 1 >= alert.quiet_needed => Change::Resolve { id: alert.id },
-            None => Change::Doubt { id: alert.id },
+            None if alert.quiet + 1 >= alert.quiet_needed => AlertChange::Resolve { id: alert.id },
+            None => AlertChange::Doubt { id: alert.id },
         });
     }
-    let is_open = |finding: &Finding| {
+    let is_open = |finding: &Observation| {
         open.iter().any(|alert| (alert.rule, alert.subject.as_str()) == (finding.rule, finding.subject.as_str()))
     };
-    changes.extend(findings.into_iter().filter(|finding| !is_open(finding)).map(Change::Raise));
+    changes.extend(findings.into_iter().filter(|finding| !is_open(finding)).map(AlertChange::Raise));
     changes
 }

@@ -25,18 +25,18 @@ use crate::{
 pub(in crate::store) struct Lease {
     /// There until it is dropped.
     link: Option<Link>,
-    state: State,
+    state: LeaseState,
     in_transaction: bool,
     /// How long a statement may take.
     time: Duration,
     /// When all of the transaction must be done.
     deadline: Option<Instant>,
-    kind: Kind,
+    kind: PoolKind,
 }
 
 /// The pool that a connection is of.
 #[derive(Clone)]
-pub(in crate::store) enum Kind {
+pub(in crate::store) enum PoolKind {
     Sqlite(SqlitePool, Arc<File>),
     Postgres(PgPool, Doubt),
 }
@@ -57,7 +57,7 @@ impl Doubt {
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum State {
+enum LeaseState {
     Sound,
     /// A statement runs. A future that is dropped half-way leaves it so.
     Busy,
@@ -70,8 +70,8 @@ pub(in crate::store) enum Link {
 }
 
 impl Lease {
-    pub(in crate::store) fn new(link: Link, kind: Kind, time: Duration) -> Self {
-        Self { link: Some(link), state: State::Sound, in_transaction: false, time, deadline: None, kind }
+    pub(in crate::store) fn new(link: Link, kind: PoolKind, time: Duration) -> Self {
+        Self { link: Some(link), state: LeaseState::Sound, in_transaction: false, time, deadline: None, kind }
     }
 
     /// Begins a transaction, which must be done by then.
@@ -114,10 +114,10 @@ impl Lease {
 
     /// The connection, for a statement that begins now, and how long that may take.
     fn work(&mut self) -> Result<(&mut Link, Duration), DbErr> {
-        if self.state != State::Sound {
+        if self.state != LeaseState::Sound {
             return Err(Fault::Broken.into_error());
         }
-        self.state = State::Busy;
+        self.state = LeaseState::Busy;
         let left = self.deadline.map_or(self.time, |deadline| deadline.saturating_duration_since(Instant::now()));
         let link = self.link.as_mut().ok_or_else(|| Fault::Broken.into_error())?;
         Ok((link, left.min(self.time)))
@@ -126,12 +126,12 @@ impl Lease {
     /// After a statement: an error that is of the data alone leaves a connection as it was, but no transaction.
     fn judge<T>(&mut self, result: Result<T, DbErr>) -> Result<T, DbErr> {
         let result = result.and_then(|value| match &self.kind {
-            Kind::Sqlite(_, file) => file.check().map(|()| value).map_err(Fault::into_error),
-            Kind::Postgres(..) => Ok(value),
+            PoolKind::Sqlite(_, file) => file.check().map(|()| value).map_err(Fault::into_error),
+            PoolKind::Postgres(..) => Ok(value),
         });
         let is_sound = result.as_ref().map_or_else(|error| !self.in_transaction && is_of_the_data(error), |_| true);
-        self.state = if is_sound { State::Sound } else { State::Broken };
-        if let (Err(error), Kind::Postgres(_, doubt)) = (&result, &self.kind)
+        self.state = if is_sound { LeaseState::Sound } else { LeaseState::Broken };
+        if let (Err(error), PoolKind::Postgres(_, doubt)) = (&result, &self.kind)
             && Fault::of(error).is_some_and(|fault| matches!(fault, Fault::Silent(_)))
         {
             doubt.begin();
@@ -142,11 +142,11 @@ impl Lease {
 
 impl Drop for Lease {
     fn drop(&mut self) {
-        if let (State::Busy, Kind::Postgres(_, doubt)) = (self.state, &self.kind) {
+        if let (LeaseState::Busy, PoolKind::Postgres(_, doubt)) = (self.state, &self.kind) {
             // Whoever gave it up waited for too long.
             doubt.begin();
         }
-        match (self.link.take(), self.state == State::Sound && !self.in_transaction) {
+        match (self.link.take(), self.state == LeaseState::Sound && !self.in_transaction) {
             (Some(Link::Sqlite(mut connection)), true) => spawn(connection.return_to_pool()),
             (Some(Link::Postgres(mut connection)), true) => spawn_for(limits::PING_TIME, connection.return_to_pool()),
             // Its place in the pool stays taken for as long as a statement hangs in the disk, so that there are never more.

@@ -20,7 +20,7 @@ use sea_orm::{
 
 use super::{
     file::File,
-    lease::{Doubt, Kind, Lease, Link, connection_error},
+    lease::{Doubt, Lease, Link, PoolKind, connection_error},
     transaction::Transaction,
 };
 use crate::{
@@ -31,7 +31,7 @@ use crate::{
 /// Connections of one kind, as many as it has. Cheap to clone.
 #[derive(Clone)]
 pub(in crate::store) struct Pool {
-    kind: Kind,
+    kind: PoolKind,
     /// How long a statement may take.
     time: Duration,
 }
@@ -54,7 +54,7 @@ impl Pool {
             .connect_with(options)
             .await
             .map_err(connection_error)?;
-        Ok(Self { kind: Kind::Sqlite(pool, file), time })
+        Ok(Self { kind: PoolKind::Sqlite(pool, file), time })
     }
 
     /// Connections to PostgreSQL.
@@ -76,7 +76,7 @@ impl Pool {
             .connect_with(options)
             .await
             .map_err(connection_error)?;
-        Ok(Self { kind: Kind::Postgres(pool, doubt), time })
+        Ok(Self { kind: PoolKind::Postgres(pool, doubt), time })
     }
 
     /// The same connections for statements that go through whole tables.
@@ -97,42 +97,42 @@ impl Pool {
     /// Closes all connections; on SQLite this also folds the write-ahead log into the file.
     pub(in crate::store) async fn close(&self) {
         match &self.kind {
-            Kind::Sqlite(pool, _) => pool.close().await,
-            Kind::Postgres(pool, _) => pool.close().await,
+            PoolKind::Sqlite(pool, _) => pool.close().await,
+            PoolKind::Postgres(pool, _) => pool.close().await,
         }
     }
 
     /// Connections that are open, and those of them that are free.
     pub(in crate::store) fn size(&self) -> (u32, usize) {
         match &self.kind {
-            Kind::Sqlite(pool, _) => (pool.size(), pool.num_idle()),
-            Kind::Postgres(pool, _) => (pool.size(), pool.num_idle()),
+            PoolKind::Sqlite(pool, _) => (pool.size(), pool.num_idle()),
+            PoolKind::Postgres(pool, _) => (pool.size(), pool.num_idle()),
         }
     }
 
     /// sqlx's own pool, for what needs PostgreSQL's protocol.
     pub(in crate::store) fn as_postgres(&self) -> Option<&PgPool> {
         match &self.kind {
-            Kind::Postgres(pool, _) => Some(pool),
-            Kind::Sqlite(..) => None,
+            PoolKind::Postgres(pool, _) => Some(pool),
+            PoolKind::Sqlite(..) => None,
         }
     }
 
     pub(in crate::store) fn backend(&self) -> DbBackend {
         match self.kind {
-            Kind::Sqlite(..) => DbBackend::Sqlite,
-            Kind::Postgres(..) => DbBackend::Postgres,
+            PoolKind::Sqlite(..) => DbBackend::Sqlite,
+            PoolKind::Postgres(..) => DbBackend::Postgres,
         }
     }
 
     /// One connection, for as long as it is held.
     pub(in crate::store) async fn acquire(&self) -> Result<Lease, DbErr> {
         let link = match &self.kind {
-            Kind::Sqlite(pool, file) => {
+            PoolKind::Sqlite(pool, file) => {
                 file.check().map_err(Fault::into_error)?;
                 Link::Sqlite(pool.acquire().await.map_err(connection_error)?)
             }
-            Kind::Postgres(pool, doubt) => {
+            PoolKind::Postgres(pool, doubt) => {
                 let connection = pool.acquire().await;
                 if matches!(connection, Err(sqlx::Error::PoolTimedOut)) {
                     doubt.begin();

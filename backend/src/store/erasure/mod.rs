@@ -88,12 +88,12 @@ pub struct ErasureCheck {
     /// When, in Unix milliseconds.
     pub at: i64,
     /// What was found; nothing, when all is well.
-    pub findings: Vec<Finding>,
+    pub findings: Vec<ErasureRemainder>,
 }
 
 /// Something that should be gone. It names the place, never the value.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Finding {
+pub struct ErasureRemainder {
     /// Where: a table, or a module and field, or a record at the destination.
     pub place: String,
     /// How often.

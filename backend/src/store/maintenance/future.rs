@@ -51,7 +51,7 @@ pub enum Extent {
     All,
 }
 
-struct Kind {
+struct WaitKind {
     table: &'static str,
     column: &'static str,
     what: &'static str,
@@ -62,7 +62,7 @@ struct Kind {
     repair: String,
 }
 
-impl Kind {
+impl WaitKind {
     fn new(table: &'static str, column: &'static str, longest: Duration, rows: &str, what: &'static str) -> Self {
         Self { table, column, what, rows: rows.to_owned(), longest, repair: format!("{column} = ?") }
     }
@@ -80,7 +80,7 @@ impl Kind {
 /// Rows that one statement repairs: short enough not to keep a writer waiting.
 const STEP: u64 = limits::PRUNE_ROWS;
 
-fn waits(longest: &Longest) -> Vec<Kind> {
+fn waits(longest: &Longest) -> Vec<WaitKind> {
     let lanes = Lane::ALL.map(|lane| lane.number().to_string()).join(", ");
     let of_destination = "destination IN (SELECT name FROM destinations)";
     let pending = format!("state = 'pending' AND {of_destination} AND lane IN ({lanes})");
@@ -90,53 +90,59 @@ fn waits(longest: &Longest) -> Vec<Kind> {
     let retry = limits::LONGEST_RETRY.max(longest.repeat);
     let at_destination = limits::LONGEST_AT_DESTINATION;
     let mut kinds = vec![
-        Kind::new("turns", "until_at", limits::LONGEST_TURN, "TRUE", "turns"),
-        Kind::new("alert_turns", "due_at", longest.look, "TRUE", "the next look for alerts"),
-        Kind::new("alert_turns", "lease_until", limits::ALERT_TURN, "TRUE", "the turn to look for alerts"),
-        Kind::new("alert_notices", "next_at", limits::NOTICE_LONGEST_WAIT, "state = 'pending'", "notices that wait"),
-        Kind::new(
+        WaitKind::new("turns", "until_at", limits::LONGEST_TURN, "TRUE", "turns"),
+        WaitKind::new("alert_turns", "due_at", longest.look, "TRUE", "the next look for alerts"),
+        WaitKind::new("alert_turns", "lease_until", limits::ALERT_TURN, "TRUE", "the turn to look for alerts"),
+        WaitKind::new(
+            "alert_notices",
+            "next_at",
+            limits::NOTICE_LONGEST_WAIT,
+            "state = 'pending'",
+            "notices that wait",
+        ),
+        WaitKind::new(
             "alert_notices",
             "lease_until",
             limits::NOTICE_LEASE,
             "state = 'sending'",
             "notices that are being sent",
         ),
-        Kind::new(
+        WaitKind::new(
             "destinations",
             "check_at",
             at_destination,
             "TRUE",
             "the next look whether a paused destination works",
         ),
-        Kind::new(
+        WaitKind::new(
             "destinations",
             "refresh_lease_until",
             limits::LONGEST_TURN,
             "TRUE",
             "the turn to fetch an access token",
         ),
-        Kind::new("destinations", "access_expires_at", at_destination, "TRUE", "access tokens")
+        WaitKind::new("destinations", "access_expires_at", at_destination, "TRUE", "access tokens")
             .repaired_by("access_token = NULL, access_expires_at = NULL"),
-        Kind::new("console_sessions", "expires_at", limits::CONSOLE_SESSION, "TRUE", "sessions of the console"),
+        WaitKind::new("console_sessions", "expires_at", limits::CONSOLE_SESSION, "TRUE", "sessions of the console"),
         // It is as long away as it was meant to be.
-        Kind::new("erasures", "requested_at", Duration::ZERO, "state = 'requested'", "erasures that wait")
+        WaitKind::new("erasures", "requested_at", Duration::ZERO, "state = 'requested'", "erasures that wait")
             .repaired_by("due_at = due_at - requested_at + ?, requested_at = ?"),
-        Kind::new("erasures", "check_at", last_check, done, "checks of erasures"),
-        Kind::new("sync_items", "due_at", retry, &pending, "records that wait for their delivery")
+        WaitKind::new("erasures", "check_at", last_check, done, "checks of erasures"),
+        WaitKind::new("sync_items", "due_at", retry, &pending, "records that wait for their delivery")
             .repaired_by("due_at = ?, changed_at = CASE WHEN changed_at > ? THEN ? ELSE changed_at END"),
         // Twice, because another process may have another setting for a while.
-        Kind::new("sync_items", "lease_until", longest.lease * 2, &in_flight, "records that are being delivered"),
+        WaitKind::new("sync_items", "lease_until", longest.lease * 2, &in_flight, "records that are being delivered"),
     ];
     if let Some(remind) = longest.remind {
-        kinds.push(Kind::new("alerts", "remind_at", remind, "resolved_at IS NULL", "reminders of alerts"));
+        kinds.push(WaitKind::new("alerts", "remind_at", remind, "resolved_at IS NULL", "reminders of alerts"));
     }
     kinds
 }
 
 /// When something happened. It delays nothing by itself, but what is old would never go, and what is new would be old.
-fn happened() -> Vec<Kind> {
+fn happened() -> Vec<WaitKind> {
     let records = ["users", "courses", "enrolments", "grades", "completions", "changes"];
-    let changes = records.map(|table| Kind::new(table, "changed_at", Duration::ZERO, "TRUE", "moments of changes"));
+    let changes = records.map(|table| WaitKind::new(table, "changed_at", Duration::ZERO, "TRUE", "moments of changes"));
     let others = [
         ("events", "received_at", "events"),
         ("sync_items", "synced_at", "deliveries"),
@@ -146,11 +152,11 @@ fn happened() -> Vec<Kind> {
         ("alert_notices", "created_at", "notices"),
         ("tokens", "last_used_at", "uses of tokens"),
     ];
-    let others = others.map(|(table, column, what)| Kind::new(table, column, Duration::ZERO, "TRUE", what));
+    let others = others.map(|(table, column, what)| WaitKind::new(table, column, Duration::ZERO, "TRUE", what));
     changes.into_iter().chain(others).collect()
 }
 
-fn kinds(longest: &Longest, extent: Extent) -> Vec<Kind> {
+fn kinds(longest: &Longest, extent: Extent) -> Vec<WaitKind> {
     let mut kinds = waits(longest);
     if extent == Extent::All {
         kinds.extend(happened());
@@ -191,8 +197,8 @@ impl Store {
         Ok(repaired)
     }
 
-    async fn future_of(&self, kind: &Kind, now: Timestamp) -> Result<Option<FutureTimes>, StoreError> {
-        let Kind { table, column, what, rows, .. } = kind;
+    async fn future_of(&self, kind: &WaitKind, now: Timestamp) -> Result<Option<FutureTimes>, StoreError> {
+        let WaitKind { table, column, what, rows, .. } = kind;
         let sql =
             format!("SELECT count(*) AS count, max({column}) AS furthest FROM {table} WHERE {rows} AND {column} > ?");
         let found = query(&self.read, &sql, vec![kind.end(now).into()]).await?;
@@ -203,8 +209,8 @@ impl Store {
         Ok(furthest.map(|furthest| FutureTimes { place, what, count, furthest: Timestamp(furthest) }))
     }
 
-    async fn repair_step(&self, kind: &Kind, now: Timestamp) -> Result<u64, StoreError> {
-        let Kind { table, column, rows, repair, .. } = kind;
+    async fn repair_step(&self, kind: &WaitKind, now: Timestamp) -> Result<u64, StoreError> {
+        let WaitKind { table, column, rows, repair, .. } = kind;
         let key = match *table {
             "sync_items" => "(destination, site_id, kind, moodle_id)",
             "users" | "courses" | "enrolments" | "grades" | "completions" => "(site_id, moodle_id)",

@@ -24,7 +24,7 @@ impl Store {
     }
 
     /// The grade items with these keys, as far as they exist.
-    pub(crate) async fn items_by_key(&self, keys: &[Key]) -> Result<HashMap<Key, GradeItem>, StoreError> {
+    pub(crate) async fn grade_items_by_key(&self, keys: &[Key]) -> Result<HashMap<Key, GradeItem>, StoreError> {
         let items = load_grade_items(&self.read, keys).await?;
         Ok(items.into_iter().map(|(key, (item, _))| (key, item)).collect())
     }

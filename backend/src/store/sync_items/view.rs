@@ -251,7 +251,7 @@ impl Store {
     }
 
     /// The items of these records, as far as they exist.
-    pub async fn items_of(&self, destination: &str, keys: &[RecordKey]) -> Result<Vec<ItemRow>, StoreError> {
+    pub async fn sync_items_of(&self, destination: &str, keys: &[RecordKey]) -> Result<Vec<ItemRow>, StoreError> {
         let mut items = Vec::new();
         for kind in Kind::ALL {
             let keys: Vec<_> =

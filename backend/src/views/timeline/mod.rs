@@ -18,7 +18,7 @@ use crate::{
 
 /// A place in a timeline: the moment, what it is, and what orders things of one sort.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct Place {
+pub(crate) struct TimelineCursor {
     at: Timestamp,
     sort: i64,
     number: i64,
@@ -27,7 +27,7 @@ pub(crate) struct Place {
 /// The places of sync items: after everything else of the moment, in the order of the destinations.
 const FIRST_ITEM_SORT: i64 = 3;
 
-impl Place {
+impl TimelineCursor {
     const BEGINNING: Self = Self { at: Timestamp(i64::MIN), sort: i64::MIN, number: i64::MIN };
     const END: Self = Self { at: Timestamp(i64::MAX), sort: i64::MAX, number: i64::MAX };
 
@@ -42,13 +42,13 @@ impl Place {
     }
 }
 
-impl fmt::Display for Place {
+impl fmt::Display for TimelineCursor {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}.{}.{}", self.at.0, self.sort, self.number)
     }
 }
 
-impl FromStr for Place {
+impl FromStr for TimelineCursor {
     type Err = ();
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
@@ -76,10 +76,10 @@ impl Items {
     pub(crate) async fn read(store: &Store, keys: &[RecordKey]) -> Result<Self, StoreError> {
         let mut destinations = Vec::new();
         for destination in store.destinations().await? {
-            let mut rows = store.items_of(&destination.name, keys).await?;
+            let mut rows = store.sync_items_of(&destination.name, keys).await?;
             rows.sort_unstable_by_key(|row| row.key);
             let awaited: Vec<RecordKey> = rows.iter().filter_map(|row| row.waits_for).collect();
-            let awaited = store.items_of(&destination.name, &awaited).await?;
+            let awaited = store.sync_items_of(&destination.name, &awaited).await?;
             destinations.push((destination, rows, awaited.into_iter().map(|row| (row.key, row)).collect()));
         }
         Ok(Self { destinations })
@@ -108,7 +108,7 @@ impl Items {
         waiting
     }
 
-    fn entries(&self, renderer: &Renderer) -> Vec<(Place, TimelineEntry)> {
+    fn entries(&self, renderer: &Renderer) -> Vec<(TimelineCursor, TimelineEntry)> {
         let mut entries = Vec::new();
         for ((destination, rows, awaited), sort) in self.destinations.iter().zip(FIRST_ITEM_SORT..) {
             for row in rows {
@@ -118,7 +118,7 @@ impl Items {
                 let mut entry = blank(renderer, EntryType::Item, row.key, at, text);
                 entry.destination = Some(destination.name.clone());
                 entry.item = Some(SyncItem::new(renderer, row));
-                entries.push((Place { at, sort, number: number_of(row.key) }, entry));
+                entries.push((TimelineCursor { at, sort, number: number_of(row.key) }, entry));
             }
         }
         entries
@@ -180,7 +180,7 @@ fn blank(renderer: &Renderer, entry: EntryType, key: RecordKey, at: Timestamp, t
     }
 }
 
-fn of_event(renderer: &Renderer, event: StoredEvent) -> Option<(Place, TimelineEntry)> {
+fn of_event(renderer: &Renderer, event: StoredEvent) -> Option<(TimelineCursor, TimelineEntry)> {
     // A newer version may have written kinds that this one does not know.
     let key = RecordKey { kind: event.kind.parse().ok()?, site_id: event.site_id, moodle_id: event.moodle_id };
     let did = match event.outcome.as_str() {
@@ -193,10 +193,10 @@ fn of_event(renderer: &Renderer, event: StoredEvent) -> Option<(Place, TimelineE
     let mut entry = blank(renderer, EntryType::Event, key, event.received_at, text);
     let StoredEvent { id, event_type, outcome, version, .. } = event;
     entry.event = Some(TimelineEvent { id, event_type, outcome, version: version.into() });
-    Some((Place { at: event.received_at, sort: EntryType::Event as i64, number: id }, entry))
+    Some((TimelineCursor { at: event.received_at, sort: EntryType::Event as i64, number: id }, entry))
 }
 
-fn of_record(renderer: &Renderer, record: &PersonRecord) -> (Place, TimelineEntry) {
+fn of_record(renderer: &Renderer, record: &PersonRecord) -> (TimelineCursor, TimelineEntry) {
     let text = match (record.deleted, record.version) {
         (true, _) => "The record is marked as deleted in Moodle since then.",
         (false, Some(_)) => "The record is as it is now since then.",
@@ -204,13 +204,13 @@ fn of_record(renderer: &Renderer, record: &PersonRecord) -> (Place, TimelineEntr
     };
     let mut entry = blank(renderer, EntryType::Record, record.key, record.changed_at, text.to_owned());
     entry.state = Some(TimelineRecord { version: record.version.map(VersionView::from), deleted: record.deleted });
-    (Place { at: record.changed_at, sort: EntryType::Record as i64, number: number_of(record.key) }, entry)
+    (TimelineCursor { at: record.changed_at, sort: EntryType::Record as i64, number: number_of(record.key) }, entry)
 }
 
 fn of_attempt(
     renderer: &Renderer,
     TimelineAttempt { destination, attempt }: TimelineAttempt,
-) -> (Place, TimelineEntry) {
+) -> (TimelineCursor, TimelineEntry) {
     let message = attempt.message.as_deref().unwrap_or("without a reason.");
     let id = attempt.remote_id.as_deref().map(|id| format!(" as {id}")).unwrap_or_default();
     let text = match attempt.outcome.as_str() {
@@ -220,7 +220,7 @@ fn of_attempt(
         done => format!("{destination} {done} it{id}."),
     };
     let mut entry = blank(renderer, EntryType::Attempt, attempt.key, attempt.started_at, text);
-    let place = Place { at: attempt.started_at, sort: EntryType::Attempt as i64, number: attempt.id };
+    let place = TimelineCursor { at: attempt.started_at, sort: EntryType::Attempt as i64, number: attempt.id };
     entry.destination = Some(destination);
     entry.attempt = Some(attempt.into());
     (place, entry)
@@ -230,12 +230,12 @@ fn of_attempt(
 pub(crate) async fn read_timeline(
     store: &Store,
     user: UserFilter,
-    beyond: Option<Place>,
+    beyond: Option<TimelineCursor>,
     order: TimelineOrder,
     limit: u64,
 ) -> Result<Option<Timeline>, StoreError> {
     let newest_first = order == TimelineOrder::NewestFirst;
-    let place = beyond.unwrap_or(if newest_first { Place::END } else { Place::BEGINNING });
+    let place = beyond.unwrap_or(if newest_first { TimelineCursor::END } else { TimelineCursor::BEGINNING });
     let records = store.person_records(user).await?;
     let events = store.person_events(user, place.among(EntryType::Event), order, limit + 1).await?;
     if records.is_empty() && events.is_empty() && beyond.is_none() {
@@ -245,7 +245,7 @@ pub(crate) async fn read_timeline(
     let keys: Vec<RecordKey> = records.iter().map(|record| record.key).collect();
     let items = Items::read(store, &keys).await?;
     let renderer = Renderer::new(store).await?;
-    let mut entries: Vec<(Place, TimelineEntry)> = Vec::new();
+    let mut entries: Vec<(TimelineCursor, TimelineEntry)> = Vec::new();
     entries.extend(events.into_iter().filter_map(|event| of_event(&renderer, event)));
     entries.extend(records.iter().map(|record| of_record(&renderer, record)));
     entries.extend(attempts.into_iter().map(|attempt| of_attempt(&renderer, attempt)));

@@ -4,7 +4,7 @@ use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
 
 use super::{
-    batch::{Batch, Facts},
+    batch::{DeliveryBatch, Facts},
     outcome::Reason,
 };
 use crate::{
@@ -39,16 +39,16 @@ pub(super) enum Decision {
     /// A person is needed.
     Fail { reason: Reason },
     /// To write it: insert, adopt or update.
-    Write(Target),
+    Write(WriteTarget),
     /// To say in Zoho that it is gone.
-    Remove(Target),
+    Remove(WriteTarget),
     /// To take what is there of an erased person.
-    Erase(Target, Leaves),
+    Erase(WriteTarget, Leaves),
 }
 
 /// Where and what is written.
 #[derive(Debug)]
-pub(super) struct Target {
+pub(super) struct WriteTarget {
     /// The record's id in Zoho, if it is known.
     pub(super) remote_id: Option<String>,
     /// What the record's update holds, or its removal.
@@ -78,7 +78,7 @@ const REMOVED: &str = "removed";
 
 pub(super) struct Decider<'a> {
     pub(super) mapping: &'a Mapping,
-    pub(super) batch: &'a Batch,
+    pub(super) batch: &'a DeliveryBatch,
     pub(super) metadata: &'a Module,
     pub(super) module: &'a ModuleMapping,
 }
@@ -118,7 +118,7 @@ impl<'a> Decider<'a> {
                 if remote_id.is_some() && remote_id == item.remote_id && item.digest.as_ref() == Some(&digest) {
                     return Decision::Same;
                 }
-                Decision::Write(Target { remote_id, body, digest })
+                Decision::Write(WriteTarget { remote_id, body, digest })
             }
         }
     }
@@ -170,7 +170,7 @@ impl<'a> Decider<'a> {
                 if remote_id == item.remote_id && item.digest.as_ref() == Some(&digest) {
                     return Decision::Same;
                 }
-                Decision::Remove(Target { remote_id, body, digest })
+                Decision::Remove(WriteTarget { remote_id, body, digest })
             }
         }
     }
@@ -201,7 +201,7 @@ impl<'a> Decider<'a> {
                 if remote_id.is_some() && remote_id == item.remote_id && item.digest.as_ref() == Some(&digest) {
                     return Decision::Same;
                 }
-                Decision::Erase(Target { remote_id, body, digest }, leaves(policy, item.key.kind))
+                Decision::Erase(WriteTarget { remote_id, body, digest }, leaves(policy, item.key.kind))
             }
         }
     }

@@ -3,8 +3,8 @@
 
 use super::{
     Zoho,
-    decide::{Leaves, Target},
-    deliver::{Call, Context, Job, job},
+    decide::{Leaves, WriteTarget},
+    deliver::{DeliveryContext, Job, WriteCall, job},
     outcome::{self, Timing},
 };
 use crate::{
@@ -17,8 +17,8 @@ impl Zoho {
     /// Empties records and deletes those of which nothing is to be left.
     pub(super) async fn erase_all(
         &self,
-        context: &Context<'_>,
-        erasures: Vec<(Claimed, Target, Leaves)>,
+        context: &DeliveryContext<'_>,
+        erasures: Vec<(Claimed, WriteTarget, Leaves)>,
         delivery: &mut Delivery,
     ) -> Result<(), Trouble> {
         let jobs = erasures
@@ -26,22 +26,22 @@ impl Zoho {
             .map(|(item, target, leaves)| Job { leaves: Some(leaves), ..job(item, target, "erased", true) });
         // Of a try whose outcome is not known, writing by the key tells whether it arrived.
         let (known, unknown): (Vec<_>, Vec<_>) = jobs.partition(|job| job.remote_id.is_some());
-        let mut emptied = self.send(Call::Update, context, known, delivery).await?;
-        emptied.extend(self.send(Call::UpsertByKey, context, unknown, delivery).await?);
-        self.send(Call::Delete, context, emptied, delivery).await?;
+        let mut emptied = self.send(WriteCall::Update, context, known, delivery).await?;
+        emptied.extend(self.send(WriteCall::UpsertByKey, context, unknown, delivery).await?);
+        self.send(WriteCall::Delete, context, emptied, delivery).await?;
         Ok(())
     }
 
     /// Settles a record that is erased; gives it back when it is empty now and to be deleted.
     pub(super) fn settle_erased(
-        call: Call,
+        call: WriteCall,
         job: Job,
         (id, action): (String, Action),
         timing: Timing,
         delivery: &mut Delivery,
     ) -> Option<Job> {
         let (remote_id, digest) = match call {
-            Call::Delete => (None, None),
+            WriteCall::Delete => (None, None),
             // What was only made by asking for it was not there.
             _ if job.leaves == Some(Leaves::Nothing) || action == Action::Inserted => {
                 return Some(Job { remote_id: Some(id), ..job });

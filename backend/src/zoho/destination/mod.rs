@@ -16,7 +16,7 @@ use std::{collections::BTreeMap, sync::Arc};
 use tokio::sync::Mutex;
 
 use self::{
-    batch::Batch,
+    batch::DeliveryBatch,
     decide::{Decider, Decision},
 };
 pub use self::{

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map, Value};
 
-use super::{Batch, Decider, Decision, Zoho, decide::Target};
+use super::{Decider, Decision, DeliveryBatch, Zoho, decide::WriteTarget};
 use crate::{
     clock::Timestamp,
     delivery::{Destination, Trouble},
@@ -115,7 +115,7 @@ impl Zoho {
             return Ok(());
         };
         let items: Vec<Claimed> = rows.iter().map(claimed).collect();
-        let batch = Batch::load(&self.store, &self.mapping, Self::NAME, &items).await;
+        let batch = DeliveryBatch::load(&self.store, &self.mapping, Self::NAME, &items).await;
         let batch =
             batch.map_err(|error| Trouble::Outage { reason: format!("the records could not be read: {error}") })?;
         let decider = Decider { mapping: &self.mapping, batch: &batch, metadata, module };
@@ -161,11 +161,11 @@ impl Zoho {
 
     fn body(
         &self,
-        batch: &Batch,
+        batch: &DeliveryBatch,
         module: &ModuleMapping,
         metadata: &Module,
         item: &Claimed,
-        target: &Target,
+        target: &WriteTarget,
     ) -> (Action, Map<String, Value>) {
         if target.remote_id.is_some() {
             return (Action::Update, target.body.clone());

@@ -10,7 +10,7 @@ use super::{
 };
 use crate::{
     model::{ErasurePolicy, Id, Kind},
-    store::{Finding, RemoteRecord},
+    store::{ErasureRemainder, RemoteRecord},
     zoho::{
         client::CallError,
         mapping::{ModuleMapping, Owner, is_erased},
@@ -27,7 +27,7 @@ impl Zoho {
         policy: ErasurePolicy,
         user_key: &str,
         records: &[RemoteRecord],
-    ) -> Result<Vec<Finding>, CallError> {
+    ) -> Result<Vec<ErasureRemainder>, CallError> {
         let mut findings = BTreeMap::new();
         for (kind, module) in self.mapping.modules().filter(|(kind, _)| *kind != Kind::Course) {
             let mut ids: Vec<String> =
@@ -43,7 +43,7 @@ impl Zoho {
                 *findings.entry(place).or_insert(0) += 1;
             }
         }
-        Ok(findings.into_iter().map(|(place, count)| Finding { place, count }).collect())
+        Ok(findings.into_iter().map(|(place, count)| ErasureRemainder { place, count }).collect())
     }
 
     async fn module_remains(

@@ -4,14 +4,14 @@ use std::collections::BTreeMap;
 
 use super::super::{
     mapping::{ERROR_CHARACTERS, FieldType, KEY_CHARACTERS, Mapping, ModuleMapping, Owner, Rule, STATUSES, Shape},
-    metadata::{Field, Module},
+    metadata::{Module, ModuleField},
     setup,
 };
 use crate::model::Kind;
 
 /// Something in Zoho or in the mapping that stands in the way.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Finding {
+pub struct MappingFinding {
     /// Whether records will fail.
     pub severity: Severity,
     /// The module's API name.
@@ -36,7 +36,7 @@ pub enum Severity {
 }
 
 /// Compares the mapping with the live metadata; a module that is missing there, or is none, does not exist.
-pub fn check(mapping: &Mapping, metadata: &BTreeMap<String, Option<Module>>) -> Vec<Finding> {
+pub fn check(mapping: &Mapping, metadata: &BTreeMap<String, Option<Module>>) -> Vec<MappingFinding> {
     let mut findings = Vec::new();
     for (kind, module) in mapping.modules() {
         let mut checker = Checker { mapping, kind, module, findings: &mut findings };
@@ -52,12 +52,12 @@ struct Checker<'a> {
     mapping: &'a Mapping,
     kind: Kind,
     module: &'a ModuleMapping,
-    findings: &'a mut Vec<Finding>,
+    findings: &'a mut Vec<MappingFinding>,
 }
 
 impl Checker<'_> {
     fn add(&mut self, severity: Severity, field: Option<&str>, problem: impl Into<String>, advice: impl Into<String>) {
-        self.findings.push(Finding {
+        self.findings.push(MappingFinding {
             severity,
             module: self.module.module.clone(),
             field: field.map(str::to_owned),
@@ -67,7 +67,7 @@ impl Checker<'_> {
         });
     }
 
-    fn error(&mut self, field: &Field, problem: impl Into<String>, advice: impl Into<String>) {
+    fn error(&mut self, field: &ModuleField, problem: impl Into<String>, advice: impl Into<String>) {
         self.add(Severity::Error, Some(&field.api_name), problem, advice);
     }
 
@@ -139,7 +139,7 @@ impl Checker<'_> {
         self.fixable(can_fix);
     }
 
-    fn key(&mut self, field: &Field) {
+    fn key(&mut self, field: &ModuleField) {
         self.writable(field);
         if field.data_type != "text" {
             self.error(
@@ -160,7 +160,7 @@ impl Checker<'_> {
         }
     }
 
-    fn writable(&mut self, field: &Field) {
+    fn writable(&mut self, field: &ModuleField) {
         if field.read_only {
             self.error(
                 field,
@@ -170,7 +170,7 @@ impl Checker<'_> {
         }
     }
 
-    fn rule(&mut self, rule: &Rule, field: &Field) {
+    fn rule(&mut self, rule: &Rule, field: &ModuleField) {
         if rule.owner == Owner::Zoho {
             return;
         }
@@ -199,7 +199,7 @@ impl Checker<'_> {
         }
     }
 
-    fn value(&mut self, rule: &Rule, field: &Field) {
+    fn value(&mut self, rule: &Rule, field: &ModuleField) {
         if let Some(constants) = rule.constants() {
             for error in constants.into_iter().filter_map(|constant| constant.refused_by(field)) {
                 self.error(
@@ -235,7 +235,7 @@ impl Checker<'_> {
         }
     }
 
-    fn picklist(&mut self, rule: &Rule, field: &Field) {
+    fn picklist(&mut self, rule: &Rule, field: &ModuleField) {
         let Some(words) = rule.words() else {
             let advice = "Make sure that it has all values that occur, or translate them in the mapping file with map and otherwise.";
             self.add(

@@ -7,7 +7,7 @@ use std::{collections::BTreeMap, fmt};
 use serde_json::{Map, Value, json};
 
 use super::{
-    mapping::{FieldType, Labels, Mapping, ModuleMapping, Wanted},
+    mapping::{FieldType, Labels, Mapping, ModuleMapping, WantedField},
     metadata::Module,
 };
 
@@ -33,7 +33,7 @@ const NAME: &str = "Name";
 
 /// One call.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Step {
+pub enum SetupStep {
     /// `POST /settings/modules`.
     CreateModule {
         /// The module's API name.
@@ -56,11 +56,11 @@ pub struct NewField {
     label: String,
     /// What the related list is called in the module that a lookup points to.
     related_list: Option<String>,
-    wanted: Wanted,
+    wanted: WantedField,
 }
 
 /// What is missing and can be created, in an order that works: all modules, then their fields.
-pub fn plan(mapping: &Mapping, metadata: &BTreeMap<String, Option<Module>>) -> Vec<Step> {
+pub fn plan(mapping: &Mapping, metadata: &BTreeMap<String, Option<Module>>) -> Vec<SetupStep> {
     let mut steps = Vec::new();
     let mut fields: Vec<(&str, NewField)> = Vec::new();
     for (_, module) in mapping.modules() {
@@ -69,8 +69,8 @@ pub fn plan(mapping: &Mapping, metadata: &BTreeMap<String, Option<Module>>) -> V
             (_, Some(_)) => {}
             (Some(labels), None) => {
                 // Two kinds may share a module.
-                if !steps.iter().any(|step: &Step| step.module() == module.module) {
-                    steps.push(Step::CreateModule { module: module.module.clone(), labels: labels.clone() });
+                if !steps.iter().any(|step: &SetupStep| step.module() == module.module) {
+                    steps.push(SetupStep::CreateModule { module: module.module.clone(), labels: labels.clone() });
                 }
             }
             // A module of Zoho's own cannot be created; without it there is nowhere to create fields.
@@ -86,7 +86,7 @@ pub fn plan(mapping: &Mapping, metadata: &BTreeMap<String, Option<Module>>) -> V
     for of_module in fields.chunk_by(|(one, _), (other, _)| one == other) {
         steps.extend(of_module.chunks(FIELDS_PER_CALL).filter_map(|call| {
             let module = call.first()?.0.to_owned();
-            Some(Step::CreateFields { module, fields: call.iter().map(|(_, field)| field.clone()).collect() })
+            Some(SetupStep::CreateFields { module, fields: call.iter().map(|(_, field)| field.clone()).collect() })
         }));
     }
     steps
@@ -112,7 +112,7 @@ pub(crate) fn label(api_name: &str) -> Option<String> {
     fits.then(|| api_name.replace('_', " "))
 }
 
-impl Step {
+impl SetupStep {
     /// The module's API name.
     pub fn module(&self) -> &str {
         match self {
@@ -176,7 +176,7 @@ impl NewField {
     }
 }
 
-impl fmt::Display for Step {
+impl fmt::Display for SetupStep {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::CreateModule { module, labels } => {

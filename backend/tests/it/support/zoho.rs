@@ -9,10 +9,10 @@ use backend_sync::{
     config,
     http::Http,
     zoho::{
-        client::{Client, Entry},
+        client::{Client, RecordAnswer},
         destination::read_modules,
         mapping::Mapping,
-        setup::{self, Step},
+        setup::{self, SetupStep},
     },
 };
 use reqwest::Method;
@@ -67,11 +67,11 @@ impl ZohoSimulator {
         for step in steps {
             let body = step.request_body(profiles);
             let entries = match &step {
-                Step::CreateModule { .. } => client.create_module(body).await,
-                Step::CreateFields { module, .. } => client.create_fields(module, body).await,
+                SetupStep::CreateModule { .. } => client.create_module(body).await,
+                SetupStep::CreateFields { module, .. } => client.create_fields(module, body).await,
             };
             let entries = entries.unwrap_or_else(|error| panic!("{step}: {error}"));
-            assert!(entries.iter().all(|entry| matches!(entry, Entry::Done { .. })), "{step}: {entries:?}");
+            assert!(entries.iter().all(|entry| matches!(entry, RecordAnswer::Done { .. })), "{step}: {entries:?}");
         }
         self.send(Method::DELETE, "log", None).await;
     }

@@ -7,7 +7,10 @@ use std::collections::BTreeMap;
 
 use toml::{Spanned, de::DeTable};
 
-use super::{Filter, Mapping, MappingError, ModuleMapping, Tracking, filter::Grades, problem::Report, reader::Table};
+use super::{
+    DeliveryFilter, Mapping, MappingError, ModuleMapping, Tracking, filter::Grades, problem::Report,
+    reader::MappingTable,
+};
 use crate::model::Kind;
 
 /// The longest API name that Zoho gives.
@@ -16,7 +19,7 @@ const NAME_CHARACTERS: usize = 50;
 pub(super) fn mapping(text: &str) -> Result<Mapping, MappingError> {
     let document = document(text)?;
     let mut report = Report::new(text);
-    let mut root = Table::new(document.get_ref(), String::new(), 0..0);
+    let mut root = MappingTable::new(document.get_ref(), String::new(), 0..0);
     let filter = root.table(&mut report, "filter", "[filter]".to_owned());
     let filter = filter.map(|table| read_filter(&mut report, table)).unwrap_or_default();
     let tracking = root.table(&mut report, "tracking", "[tracking]".to_owned());
@@ -26,7 +29,7 @@ pub(super) fn mapping(text: &str) -> Result<Mapping, MappingError> {
     for kind in delivered.iter().copied() {
         let Some(table) = root.table(&mut report, kind.as_str(), format!("[{kind}]")) else { continue };
         let span = table.span.clone();
-        let context = Context { kind, delivered: &delivered, tracking: tracking.as_ref() };
+        let context = KindContext { kind, delivered: &delivered, tracking: tracking.as_ref() };
         let Some(module) = module::read(&mut report, &context, table) else { continue };
         if let Some((other, _)) =
             modules.iter().find(|(_, other)| other.module == module.module && other.key == module.key)
@@ -41,7 +44,7 @@ pub(super) fn mapping(text: &str) -> Result<Mapping, MappingError> {
 }
 
 /// What is around the table of a kind.
-struct Context<'a> {
+struct KindContext<'a> {
     kind: Kind,
     /// The kinds that have a table.
     delivered: &'a [Kind],
@@ -62,8 +65,8 @@ fn owned(texts: Option<Vec<(&str, std::ops::Range<usize>)>>) -> Vec<String> {
     texts.unwrap_or_default().into_iter().map(|(text, _)| text.trim().to_owned()).collect()
 }
 
-fn read_filter(report: &mut Report<'_>, mut table: Table<'_>) -> Filter {
-    let filter = Filter {
+fn read_filter(report: &mut Report<'_>, mut table: MappingTable<'_>) -> DeliveryFilter {
+    let filter = DeliveryFilter {
         roles: owned(table.texts(report, "roles")),
         courses: owned(table.texts(report, "courses")),
         categories: owned(table.texts(report, "categories")),
@@ -76,7 +79,7 @@ fn read_filter(report: &mut Report<'_>, mut table: Table<'_>) -> Filter {
     filter
 }
 
-fn read_tracking(report: &mut Report<'_>, table: Option<Table<'_>>) -> Option<Tracking> {
+fn read_tracking(report: &mut Report<'_>, table: Option<MappingTable<'_>>) -> Option<Tracking> {
     let mut tracking = Tracking {
         status: "Moodle_Sync_Status".to_owned(),
         last_sync: "Moodle_Last_Sync".to_owned(),
@@ -106,7 +109,7 @@ fn read_tracking(report: &mut Report<'_>, table: Option<Table<'_>>) -> Option<Tr
 }
 
 /// The name of a module or a field.
-fn name_of(report: &mut Report<'_>, table: &mut Table<'_>, key: &'static str) -> Option<String> {
+fn name_of(report: &mut Report<'_>, table: &mut MappingTable<'_>, key: &'static str) -> Option<String> {
     let name = table.text(report, key)?;
     if is_name(name) {
         return Some(name.to_owned());
@@ -127,7 +130,7 @@ fn is_name(text: &str) -> bool {
 }
 
 /// Fields that we write for other purposes cannot be mapped.
-fn check_names(report: &mut Report<'_>, context: &Context<'_>, key: Option<&str>, fields: &Table<'_>) {
+fn check_names(report: &mut Report<'_>, context: &KindContext<'_>, key: Option<&str>, fields: &MappingTable<'_>) {
     for (name, _, span) in fields.entries() {
         let place = format!("{} {name}", fields.place);
         if !is_name(name) {

@@ -1,9 +1,9 @@
 use std::collections::BTreeMap;
 
-use super::{Finding, Severity, check};
+use super::{MappingFinding, Severity, check};
 use crate::zoho::{
     mapping::Mapping,
-    metadata::{Field, Module},
+    metadata::{Module, ModuleField},
     setup::{
         self,
         tests::{after, empty_organisation},
@@ -15,14 +15,14 @@ fn default() -> Mapping {
 }
 
 /// An organisation that is set up for the default mapping, but for one field.
-fn but(module: &str, name: &str, change: impl FnOnce(&mut Field)) -> Vec<(Severity, String)> {
+fn but(module: &str, name: &str, change: impl FnOnce(&mut ModuleField)) -> Vec<(Severity, String)> {
     let mut organisation = after(&setup::plan(&default(), &empty_organisation()), empty_organisation());
     let fields = &mut organisation.get_mut(module).unwrap().as_mut().unwrap().fields;
-    change(fields.entry(name.to_owned()).or_insert_with(|| Field::new(name, "text")));
+    change(fields.entry(name.to_owned()).or_insert_with(|| ModuleField::new(name, "text")));
     check(&default(), &organisation).into_iter().map(|finding| told(module, name, finding)).collect()
 }
 
-fn told(module: &str, name: &str, finding: Finding) -> (Severity, String) {
+fn told(module: &str, name: &str, finding: MappingFinding) -> (Severity, String) {
     assert_eq!((finding.module.as_str(), finding.field.as_deref()), (module, Some(name)));
     assert!(!finding.advice.is_empty() && !finding.setup_can_fix);
     (finding.severity, finding.problem)
@@ -124,9 +124,11 @@ fn each_thing_that_may_differ() {
 fn what_may_not_be_cut_is_warned_of_and_what_zoho_owns_is_left_alone() {
     let text = "[tracking]\nenabled = false\n[user]\nmodule = \"Contacts\"\nkey = \"Key\"\n[user.fields]\n\
         A = { from = \"city\", too_long = \"fail\" }\nB = { from = \"city\", owner = \"zoho\" }\n";
-    let key = Field { unique: true, ..Field::new("Key", "text") };
+    let key = ModuleField { unique: true, ..ModuleField::new("Key", "text") };
     let contacts: Module =
-        [key, Field { length: Some(50), ..Field::new("A", "text") }, Field::new("B", "formula")].into_iter().collect();
+        [key, ModuleField { length: Some(50), ..ModuleField::new("A", "text") }, ModuleField::new("B", "formula")]
+            .into_iter()
+            .collect();
     let findings = check(&Mapping::parse(text).unwrap(), &BTreeMap::from([("Contacts".to_owned(), Some(contacts))]));
     assert_eq!(findings.len(), 1, "{findings:?}");
     assert_eq!((findings[0].severity, findings[0].field.as_deref()), (Severity::Warning, Some("A")));
