@@ -57,7 +57,7 @@ if ($actionname !== '' && data_submitted()) {
 }
 
 $status = status::read();
-$isrunning = $status->backfillorder || ($status->backfill['status'] ?? '') === backfill::RUNNING;
+$isrunning = $status->backfillrequest || ($status->backfill['status'] ?? '') === backfill::RUNNING;
 if ($isrunning && !$status->rejected) {
     // To watch it. Not while there is something to be chosen on the page.
     $PAGE->set_periodic_refresh_delay(15);

@@ -38,7 +38,7 @@ class observer {
      */
     public static function user(base $event): void {
         $kind = $event->crud === 'd' ? fanout::PERSON : change::USER;
-        self::note($kind, change::USER, $event, ['userid' => $event->objectid]);
+        self::enqueue($kind, change::USER, $event, ['userid' => $event->objectid]);
     }
 
     /**
@@ -48,7 +48,7 @@ class observer {
      */
     public static function course(base $event): void {
         $kind = $event->crud === 'd' ? fanout::CONTENTS : change::COURSE;
-        self::note($kind, change::COURSE, $event, ['courseid' => $event->objectid]);
+        self::enqueue($kind, change::COURSE, $event, ['courseid' => $event->objectid]);
     }
 
     /**
@@ -57,7 +57,7 @@ class observer {
      * @param base $event
      */
     public static function contents(base $event): void {
-        self::note(fanout::CONTENTS, change::COURSE, $event, ['objectid' => $event->courseid, 'event' => 'updated']);
+        self::enqueue(fanout::CONTENTS, change::COURSE, $event, ['objectid' => $event->courseid, 'event' => 'updated']);
     }
 
     /**
@@ -66,7 +66,7 @@ class observer {
      * @param base $event
      */
     public static function category(base $event): void {
-        self::note(fanout::CATEGORY, change::COURSE, $event);
+        self::enqueue(fanout::CATEGORY, change::COURSE, $event);
     }
 
     /**
@@ -75,7 +75,7 @@ class observer {
      * @param base $event
      */
     public static function enrolment(base $event): void {
-        self::note(change::ENROLMENT, change::ENROLMENT, $event, ['userid' => $event->relateduserid]);
+        self::enqueue(change::ENROLMENT, change::ENROLMENT, $event, ['userid' => $event->relateduserid]);
     }
 
     /**
@@ -84,7 +84,7 @@ class observer {
      * @param base $event
      */
     public static function method(base $event): void {
-        self::note(fanout::METHOD, change::ENROLMENT, $event);
+        self::enqueue(fanout::METHOD, change::ENROLMENT, $event);
     }
 
     /**
@@ -94,7 +94,7 @@ class observer {
      */
     public static function role(base $event): void {
         if ($event->contextlevel == CONTEXT_COURSE) {
-            self::note(fanout::ROLES, change::ENROLMENT, $event, ['userid' => $event->relateduserid, 'event' => 'updated']);
+            self::enqueue(fanout::ROLES, change::ENROLMENT, $event, ['userid' => $event->relateduserid, 'event' => 'updated']);
         }
     }
 
@@ -105,7 +105,7 @@ class observer {
      */
     public static function grade(base $event): void {
         $other = $event->other;
-        self::note(change::GRADE, change::GRADE, $event, ['userid' => $event->relateduserid, 'itemid' => $other['itemid'] ?? 0]);
+        self::enqueue(change::GRADE, change::GRADE, $event, ['userid' => $event->relateduserid, 'itemid' => $other['itemid'] ?? 0]);
     }
 
     /**
@@ -114,7 +114,7 @@ class observer {
      * @param base $event
      */
     public static function item(base $event): void {
-        self::note(fanout::ITEM, change::GRADE, $event);
+        self::enqueue(fanout::ITEM, change::GRADE, $event);
     }
 
     /**
@@ -123,7 +123,7 @@ class observer {
      * @param base $event
      */
     public static function scale(base $event): void {
-        self::note(fanout::SCALE, change::GRADE, $event);
+        self::enqueue(fanout::SCALE, change::GRADE, $event);
     }
 
     /**
@@ -132,7 +132,7 @@ class observer {
      * @param base $event
      */
     public static function completion(base $event): void {
-        self::note(change::COMPLETION, change::COMPLETION, $event, ['userid' => $event->relateduserid]);
+        self::enqueue(change::COMPLETION, change::COMPLETION, $event, ['userid' => $event->relateduserid]);
     }
 
     /**
@@ -143,7 +143,7 @@ class observer {
      * @param base $event
      * @param array $columns what differs from the event's own objectid, courseid and crud
      */
-    private static function note(string $kind, string $group, base $event, array $columns = []): void {
+    private static function enqueue(string $kind, string $group, base $event, array $columns = []): void {
         global $CFG;
         try {
             $config = new config();

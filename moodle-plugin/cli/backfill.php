@@ -53,7 +53,7 @@ if ($options['status']) {
     exit(0);
 }
 if ($orders) {
-    backfill::order(new database_memory(), $options['pause'] ? backfill::PAUSED : backfill::CANCELLED);
+    backfill::request(new database_memory(), $options['pause'] ? backfill::PAUSED : backfill::CANCELLED);
     cli_writeln(get_string($options['pause'] ? 'backfillpause_done' : 'backfillcancel_done', 'local_backend_sync'));
     exit(0);
 }

@@ -43,7 +43,7 @@ if ($unknown || $options['help']) {
 }
 
 if ($options['settle-here']) {
-    runner::settle_here();
+    runner::accept_site();
 }
 if ($options['reset-versions']) {
     $verdict = version_reset::run();

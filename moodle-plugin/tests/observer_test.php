@@ -58,16 +58,16 @@ final class observer_test extends \advanced_testcase {
             'password' => 'Passw0rd!x', 'mnethostid' => 1,
         ]);
         $this->assertSame(["user $id created $id 0 0"], array_values(array_unique(site::rows())));
-        $rows = site::noted(function () use ($id) {
+        $rows = site::enqueued(function () use ($id) {
             user_update_user((object)['id' => $id, 'lastname' => 'Smith'], false);
         });
         $this->assertSame(["user $id updated $id 0 0"], $rows);
-        $rows = site::noted(function () use ($id) {
+        $rows = site::enqueued(function () use ($id) {
             $event = ['userid' => $id, 'objectid' => $id, 'other' => ['username' => 'ann']];
             \core\event\user_loggedin::create($event)->trigger();
         });
         $this->assertSame(["user $id updated $id 0 0"], $rows);
-        $rows = site::noted(function () use ($id) {
+        $rows = site::enqueued(function () use ($id) {
             delete_user(\core_user::get_user($id));
         });
         $this->assertSame(["person $id deleted $id 0 0"], array_values(array_unique($rows)));
@@ -81,15 +81,15 @@ final class observer_test extends \advanced_testcase {
         $this->assertSame([], site::rows());
         $id = create_course((object)['fullname' => 'Course', 'shortname' => 'C1', 'category' => $category->id])->id;
         $this->assertSame(["course $id created 0 $id 0"], site::rows('course'));
-        $rows = site::noted(function () use ($id) {
+        $rows = site::enqueued(function () use ($id) {
             update_course((object)['id' => $id, 'fullname' => 'Other']);
         });
         $this->assertSame(["course $id updated 0 $id 0"], $rows);
-        $rows = site::noted(function () use ($category) {
+        $rows = site::enqueued(function () use ($category) {
             \core_course_category::get($category->id)->update(['name' => 'Other']);
         });
         $this->assertSame(["category $category->id updated 0 0 0"], $rows);
-        $rows = site::noted(function () use ($id) {
+        $rows = site::enqueued(function () use ($id) {
             delete_course($id, false);
         });
         $this->assertContains("contents $id deleted 0 $id 0", $rows);
@@ -110,7 +110,7 @@ final class observer_test extends \advanced_testcase {
             },
         ];
         foreach ($changes as $change) {
-            $this->assertContains("course $course->id updated 0 $course->id 0", site::noted($change));
+            $this->assertContains("course $course->id updated 0 $course->id 0", site::enqueued($change));
         }
     }
 
@@ -120,7 +120,7 @@ final class observer_test extends \advanced_testcase {
     public function test_course_reset(): void {
         $site = site::course_with_student();
         site::item($site->course->id)->update_final_grade($site->user->id, 80, 'test');
-        $rows = site::noted(function () use ($site) {
+        $rows = site::enqueued(function () use ($site) {
             reset_course_userdata((object)['id' => $site->course->id, 'reset_gradebook_grades' => 1, 'reset_completion' => 1,
                 'unenrol_users' => [], 'courseid' => $site->course->id]);
         });
@@ -143,7 +143,7 @@ final class observer_test extends \advanced_testcase {
             $USER->id
         );
         $backup->execute_plan();
-        $rows = site::noted(function () use ($backup, $new, $USER) {
+        $rows = site::enqueued(function () use ($backup, $new, $USER) {
             $restore = new \restore_controller(
                 $backup->get_backupid(),
                 $new->id,
@@ -169,22 +169,22 @@ final class observer_test extends \advanced_testcase {
         [$courseid, $userid, $id] = [$site->course->id, $site->user->id, $site->enrolment];
         $this->assertContains("enrolment $id created $userid $courseid 0", site::rows());
         $manual = enrol_get_plugin('manual');
-        $rows = site::noted(function () use ($manual, $site) {
+        $rows = site::enqueued(function () use ($manual, $site) {
             $manual->update_user_enrol($site->enrol, $site->user->id, ENROL_USER_SUSPENDED);
         });
         $this->assertSame(["enrolment $id updated $userid $courseid 0"], $rows);
-        $rows = site::noted(function () use ($manual, $site) {
+        $rows = site::enqueued(function () use ($manual, $site) {
             $manual->update_status($site->enrol, ENROL_INSTANCE_DISABLED);
         });
         $this->assertSame(["method {$site->enrol->id} updated 0 $courseid 0"], $rows);
-        $rows = site::noted(function () use ($manual, $site) {
+        $rows = site::enqueued(function () use ($manual, $site) {
             $manual->unenrol_user($site->enrol, $site->user->id);
         });
         $this->assertContains("enrolment $id deleted $userid $courseid 0", $rows);
         // Deleting the method unenrols everybody.
         $this->getDataGenerator()->enrol_user($userid, $courseid, 'student');
         $id = $DB->get_field('user_enrolments', 'id', ['enrolid' => $site->enrol->id, 'userid' => $userid]);
-        $rows = site::noted(function () use ($manual, $site) {
+        $rows = site::enqueued(function () use ($manual, $site) {
             $manual->delete_instance($site->enrol);
         });
         $this->assertContains("enrolment $id deleted $userid $courseid 0", $rows);
@@ -198,13 +198,13 @@ final class observer_test extends \advanced_testcase {
         $site = site::course_with_student();
         $role = $DB->get_field('role', 'id', ['shortname' => 'teacher']);
         $expected = ["roles $role updated {$site->user->id} {$site->course->id} 0"];
-        $this->assertSame($expected, site::noted(function () use ($site, $role) {
+        $this->assertSame($expected, site::enqueued(function () use ($site, $role) {
             role_assign($role, $site->user->id, $site->context->id);
         }));
-        $this->assertSame($expected, site::noted(function () use ($site, $role) {
+        $this->assertSame($expected, site::enqueued(function () use ($site, $role) {
             role_unassign($role, $site->user->id, $site->context->id);
         }));
-        $this->assertSame([], site::noted(function () use ($site, $role) {
+        $this->assertSame([], site::enqueued(function () use ($site, $role) {
             role_assign($role, $site->user->id, \context_system::instance()->id);
             role_assign($role, $site->user->id, \context_coursecat::instance($site->course->category)->id);
             role_unassign($role, $site->user->id, \context_system::instance()->id);
@@ -218,7 +218,7 @@ final class observer_test extends \advanced_testcase {
         $site = site::course_with_student();
         $item = site::item($site->course->id);
         $total = \grade_item::fetch_course_item($site->course->id);
-        $rows = site::noted(function () use ($item, $site) {
+        $rows = site::enqueued(function () use ($item, $site) {
             $item->update_final_grade($site->user->id, 80, 'test', 'Well done', FORMAT_HTML);
             grade_regrade_final_grades($site->course->id);
         }, 'grade');
@@ -226,7 +226,7 @@ final class observer_test extends \advanced_testcase {
         $totalgrade = \grade_grade::fetch(['itemid' => $total->id, 'userid' => $site->user->id]);
         $this->assertContains("grade $grade->id updated {$site->user->id} {$site->course->id} $item->id", $rows);
         $this->assertContains("grade $totalgrade->id updated {$site->user->id} {$site->course->id} $total->id", $rows);
-        $rows = site::noted(function () use ($grade) {
+        $rows = site::enqueued(function () use ($grade) {
             $grade->delete('test');
         }, 'grade');
         $this->assertContains("grade $grade->id deleted {$site->user->id} {$site->course->id} $item->id", $rows);
@@ -258,9 +258,9 @@ final class observer_test extends \advanced_testcase {
             },
         ];
         foreach ($changes as $name => $change) {
-            $this->assertContains($expected, site::noted($change), $name);
+            $this->assertContains($expected, site::enqueued($change), $name);
         }
-        $rows = site::noted(function () use ($item) {
+        $rows = site::enqueued(function () use ($item) {
             $item->delete('test');
         });
         $this->assertContains("grade $grade->id deleted {$site->user->id} {$site->course->id} $item->id", $rows);
@@ -271,7 +271,7 @@ final class observer_test extends \advanced_testcase {
      */
     public function test_scales(): void {
         $scale = $this->getDataGenerator()->create_scale(['scale' => 'Bad,Good']);
-        $rows = site::noted(function () use ($scale) {
+        $rows = site::enqueued(function () use ($scale) {
             $scale = \grade_scale::fetch(['id' => $scale->id]);
             $scale->scale = 'Bad,Good,Excellent';
             $scale->update('test');
@@ -286,7 +286,7 @@ final class observer_test extends \advanced_testcase {
         global $CFG, $DB;
         $CFG->enablecompletion = 1;
         $site = site::course_with_student(['enablecompletion' => 1]);
-        $rows = site::noted(function () use ($site) {
+        $rows = site::enqueued(function () use ($site) {
             (new \completion_completion(['userid' => $site->user->id, 'course' => $site->course->id]))->mark_complete();
         });
         $id = $DB->get_field('course_completions', 'id', ['userid' => $site->user->id, 'course' => $site->course->id]);
@@ -333,7 +333,7 @@ final class observer_test extends \advanced_testcase {
         foreach (['backend_url' => '', 'api_token' => ' '] as $name => $value) {
             site::configure();
             set_config($name, $value, 'local_backend_sync');
-            $this->assertSame([], site::noted(function () {
+            $this->assertSame([], site::enqueued(function () {
                 site::course_with_student();
             }), $name);
         }
@@ -350,7 +350,7 @@ final class observer_test extends \advanced_testcase {
         set_config('send_user', 0, 'local_backend_sync');
         set_config('send_grade', 0, 'local_backend_sync');
         set_config('send_enrolment', 0, 'local_backend_sync');
-        $rows = site::noted(function () {
+        $rows = site::enqueued(function () {
             $site = site::course_with_student();
             site::item($site->course->id)->update_final_grade($site->user->id, 80, 'test');
             delete_user($site->user);
@@ -360,7 +360,7 @@ final class observer_test extends \advanced_testcase {
             $this->assertStringStartsWith('course ', $row);
         }
         set_config('send_course', 0, 'local_backend_sync');
-        $this->assertSame([], site::noted(function () {
+        $this->assertSame([], site::enqueued(function () {
             $this->getDataGenerator()->create_course();
         }));
     }

@@ -54,7 +54,7 @@ class setting_url extends \admin_setting_configtext {
      * @return bool|string true, or what is wrong and what to do
      */
     public function validate($data) {
-        $reason = $data === '' ? null : config::url_trouble(config::clean_url($data), $this->allows_http());
+        $reason = $data === '' ? null : config::url_problem(config::clean_url($data), $this->allows_http());
         return $reason ? reasons::sentence($reason) : true;
     }
 

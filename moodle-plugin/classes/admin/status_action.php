@@ -42,7 +42,7 @@ class status_action {
         'discard' => 'confirm_discard',
         'discardall' => 'confirm_discardall',
         'backfillcancel' => 'confirm_backfillcancel',
-        'settlehere' => 'confirm_settlehere',
+        'acceptsite' => 'confirm_acceptsite',
         'resetversions' => 'confirm_resetversions',
     ];
     /** @var string[] actions on chosen rows */
@@ -97,11 +97,11 @@ class status_action {
             return new verdict(verdict::WARNING, get_string('selectone', 'local_backend_sync'));
         }
         if (isset(self::BACKFILL[$this->action])) {
-            return $this->order_backfill();
+            return $this->request_backfill();
         }
         switch ($this->action) {
-            case 'settlehere':
-                runner::settle_here();
+            case 'acceptsite':
+                runner::accept_site();
                 return summary::of($this->send());
             case 'resetversions':
                 $verdict = version_reset::run();
@@ -148,8 +148,8 @@ class status_action {
      *
      * @return verdict
      */
-    private function order_backfill(): verdict {
-        backfill::order(new database_memory(), self::BACKFILL[$this->action], $this->action === 'backfillstart', $this->force);
+    private function request_backfill(): verdict {
+        backfill::request(new database_memory(), self::BACKFILL[$this->action], $this->action === 'backfillstart', $this->force);
         return new verdict(verdict::OK, get_string($this->action . '_done', 'local_backend_sync'));
     }
 

@@ -50,7 +50,7 @@ class configuration extends base {
      */
     private static function on_encryption(config $config): verdict {
         // Another URL is good only because http is allowed.
-        $isgood = config::url_trouble($config->url(), false) === null;
+        $isgood = config::url_problem($config->url(), false) === null;
         return $isgood ? new verdict(verdict::OK, get_string('check_configurationok', 'local_backend_sync'))
             : new verdict(verdict::WARNING, get_string('check_unencrypted', 'local_backend_sync'));
     }

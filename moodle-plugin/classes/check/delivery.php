@@ -39,7 +39,7 @@ class delivery extends base {
         if (!$status->configured) {
             return self::not_configured();
         }
-        $bad = verdict::on_trouble($status) ?? verdict::on_waiting($status, new config());
+        $bad = verdict::on_outage($status) ?? verdict::on_waiting($status, new config());
         return self::result($bad ?? verdict::on_success($status));
     }
 }

@@ -33,10 +33,10 @@ class alert {
     public static function check(): void {
         $memory = new database_memory();
         $status = status::read();
-        $told = $memory->get(self::STATE);
+        $lastsent = $memory->get(self::STATE);
         if ($status->age() < (new config())->alert_after()) {
             $memory->set(self::STATE, null);
-        } else if (!$told || $told['time'] <= time() - DAYSECS || $told['time'] > time()) { // Or told by a clock that was ahead.
+        } else if (!$lastsent || $lastsent['time'] <= time() - DAYSECS || $lastsent['time'] > time()) { // Or told by a clock that was ahead.
             $memory->set(self::STATE, ['time' => time()]);
             foreach (get_admins() as $admin) {
                 self::send($admin, $status);

@@ -34,7 +34,7 @@ class backfill implements queue {
     /** @var string name of what is remembered */
     const STATE = 'backfill';
     /** @var string name of what an administrator asked for. Only the sender changes STATE, so neither undoes what the other did. */
-    const ORDER = 'backfillorder';
+    const REQUEST = 'backfillorder';
 
     /** @var string at work */
     const RUNNING = 'running';
@@ -68,11 +68,11 @@ class backfill implements queue {
      *
      * @param memory $memory
      * @param string $status RUNNING to begin anew or to go on, PAUSED, CANCELLED
-     * @param bool $anew begin anew
+     * @param bool $restart begin anew
      * @param bool $force send also what the backend is known to hold
      */
-    public static function order(memory $memory, string $status, bool $anew = false, bool $force = false): void {
-        $memory->set(self::ORDER, ['status' => $status, 'anew' => $anew, 'force' => $force]);
+    public static function request(memory $memory, string $status, bool $restart = false, bool $force = false): void {
+        $memory->set(self::REQUEST, ['status' => $status, 'anew' => $restart, 'force' => $force]);
     }
 
     /**
@@ -80,17 +80,17 @@ class backfill implements queue {
      *
      * @param string[] $kinds of change::KINDS
      */
-    public function obey(array $kinds): void {
-        $order = $this->memory->get(self::ORDER);
-        if (!$order) {
+    public function apply_request(array $kinds): void {
+        $request = $this->memory->get(self::REQUEST);
+        if (!$request) {
             return;
         }
-        if ($order['anew']) {
-            $this->start($kinds, $order['force']);
+        if ($request['anew']) {
+            $this->start($kinds, $request['force']);
         } else {
-            $this->set_status($order['status']);
+            $this->set_status($request['status']);
         }
-        $this->memory->set(self::ORDER, null);
+        $this->memory->set(self::REQUEST, null);
     }
 
     /**

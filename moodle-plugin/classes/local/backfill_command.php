@@ -40,9 +40,9 @@ class backfill_command {
     /** @var int seconds between two lines where they cannot be rewritten */
     const LINE_SECONDS = 10;
     /** @var int seconds for which deliveries may fail before this gives up; the scheduled task does not */
-    const PATIENCE = 600;
+    const GIVE_UP_SECONDS = 600;
     /** @var string[] reasons that only another setting ends */
-    const HOPELESS = [failure::NOT_CONFIGURED, failure::INVALID_URL, failure::INSECURE_URL, failure::OTHER_SITE];
+    const PERMANENT = [failure::NOT_CONFIGURED, failure::INVALID_URL, failure::INSECURE_URL, failure::OTHER_SITE];
 
     /** @var int|null records in a minute; null for the setting */
     private $rate;
@@ -51,7 +51,7 @@ class backfill_command {
     /** @var int when the last line was printed, Unix seconds */
     private $printed = 0;
     /** @var string what was said last, so that it is said once */
-    private $said = '';
+    private $lastreason = '';
 
     /**
      * Constructor.
@@ -71,7 +71,7 @@ class backfill_command {
      * @return int exit status
      */
     public function run(bool $force, bool $resume): int {
-        if (!$this->order($force, $resume)) {
+        if (!$this->request($force, $resume)) {
             cli_problem(get_string('cli_backfill_nothing', 'local_backend_sync'));
             return self::STOPPED;
         }
@@ -85,7 +85,7 @@ class backfill_command {
             $result = $this->result($status, $report);
             $this->show();
             if ($result === null && (!$report || $report->failure || $report->waituntil)) {
-                $this->say($report);
+                $this->print_reason($report);
                 sleep(1);
             }
         }
@@ -100,7 +100,7 @@ class backfill_command {
      * @param bool $resume
      * @return bool false when there is nothing to go on with
      */
-    private function order(bool $force, bool $resume): bool {
+    private function request(bool $force, bool $resume): bool {
         $memory = new database_memory();
         $status = $memory->get(backfill::STATE)['status'] ?? '';
         $isbegun = in_array($status, [backfill::RUNNING, backfill::PAUSED], true);
@@ -108,7 +108,7 @@ class backfill_command {
             return false;
         }
         if ($force || !$isbegun || $status === backfill::PAUSED) {
-            backfill::order($memory, backfill::RUNNING, $force || !$isbegun, $force);
+            backfill::request($memory, backfill::RUNNING, $force || !$isbegun, $force);
         }
         return true;
     }
@@ -122,16 +122,16 @@ class backfill_command {
      */
     private function result(status $status, ?report $report): ?int {
         $name = $status->backfill['status'] ?? '';
-        if (!$status->backfillorder && $name !== backfill::RUNNING) {
+        if (!$status->backfillrequest && $name !== backfill::RUNNING) {
             return $name === backfill::FINISHED ? self::DONE : self::STOPPED;
         }
         if (shutdown::should_gracefully_exit()) {
             return self::STOPPED;
         }
         $failure = $report ? $report->failure : null;
-        $ishopeless = $failure && in_array($failure->reason, self::HOPELESS, true);
-        $failing = $status->trouble ? time() - $status->trouble['since'] : 0;
-        if ($ishopeless || ($failure && $failing > self::PATIENCE)) {
+        $ispermanent = $failure && in_array($failure->reason, self::PERMANENT, true);
+        $failing = $status->outage ? time() - $status->outage['since'] : 0;
+        if ($ispermanent || ($failure && $failing > self::GIVE_UP_SECONDS)) {
             cli_problem("\n" . reasons::of($failure));
             return self::FAILED;
         }
@@ -143,13 +143,13 @@ class backfill_command {
      *
      * @param report|null $report
      */
-    private function say(?report $report): void {
+    private function print_reason(?report $report): void {
         if ($report && !$report->failure) {
             return;
         }
         $text = $report ? reasons::of($report->failure) : get_string('cli_backfill_busy', 'local_backend_sync');
-        if ($text !== $this->said) {
-            $this->said = $text;
+        if ($text !== $this->lastreason) {
+            $this->lastreason = $text;
             cli_problem(($this->isterminal ? "\n" : '') . $text);
         }
     }

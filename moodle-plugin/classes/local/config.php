@@ -97,11 +97,11 @@ class config {
      *
      * @throws failure
      */
-    public function require_good_target(): void {
+    public function require_valid_target(): void {
         if (!$this->is_configured()) {
             throw new failure(failure::NOT_CONFIGURED);
         }
-        $reason = self::url_trouble($this->url(), !empty($this->settings->allowhttp));
+        $reason = self::url_problem($this->url(), !empty($this->settings->allowhttp));
         if ($reason) {
             throw new failure($reason);
         }
@@ -114,7 +114,7 @@ class config {
      * @param bool $allowhttp
      * @return string|null a reason of failure
      */
-    public static function url_trouble(string $url, bool $allowhttp): ?string {
+    public static function url_problem(string $url, bool $allowhttp): ?string {
         $parts = parse_url($url);
         $scheme = strtolower($parts['scheme'] ?? '');
         $host = strtolower(trim($parts['host'] ?? '', '[]'));
@@ -201,7 +201,7 @@ class config {
         foreach (payload::FIELDS as $kind => $fields) {
             $chosen = $this->settings->{'fields_' . $kind} ?? null;
             if ($chosen !== null) {
-                $options->leftout[$kind] = array_values(array_diff(array_keys($fields), explode(',', $chosen)));
+                $options->excluded[$kind] = array_values(array_diff(array_keys($fields), explode(',', $chosen)));
             }
         }
         return $options;

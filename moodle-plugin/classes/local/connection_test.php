@@ -31,7 +31,7 @@ use local_backend_sync\local\delivery\payload;
  */
 class connection_test {
     /** @var int seconds by which two clocks may differ */
-    const SKEW = 60;
+    const MAX_SKEW = 60;
     /** @var int seconds for the answer: longer, the web server may give the page up */
     const TIMEOUT = 20;
     /** @var int seconds for which a success sends what could not be sent before */
@@ -56,8 +56,8 @@ class connection_test {
     public static function run(): self {
         $config = new config();
         $test = new self();
-        $test->ask($config, new moodle_http($config->connect_timeout(), min(self::TIMEOUT, $config->timeout())), new clock());
-        if ($test->problem === null && status::read()->trouble) {
+        $test->handshake($config, new moodle_http($config->connect_timeout(), min(self::TIMEOUT, $config->timeout())), new clock());
+        if ($test->problem === null && status::read()->outage) {
             runner::run(self::SECONDS, true);
         }
         return $test;
@@ -70,10 +70,10 @@ class connection_test {
      * @param http $http
      * @param clock $clock
      */
-    public function ask(config $config, http $http, clock $clock): void {
+    public function handshake(config $config, http $http, clock $clock): void {
         $begin = microtime(true);
         try {
-            $config->require_good_target();
+            $config->require_valid_target();
             $answer = (new client($http, $config->url(), $config->token()))->handshake();
         } catch (failure $failure) {
             $this->problem = reasons::of($failure);
@@ -94,7 +94,7 @@ class connection_test {
      */
     private function compare_clocks(int $theirs, int $ours): void {
         $difference = $ours - $theirs;
-        if (abs($difference) > self::SKEW) {
+        if (abs($difference) > self::MAX_SKEW) {
             $key = $difference > 0 ? 'test_clockahead' : 'test_clockbehind';
             $this->warnings[] = get_string($key, 'local_backend_sync', format_time(abs($difference)));
         }

@@ -40,7 +40,7 @@ class grade_history {
      *
      * @param memory $memory
      */
-    public static function note(memory $memory): void {
+    public static function enqueue_changes(memory $memory): void {
         global $DB;
         $now = time();
         $last = $memory->get(self::STATE)['time'] ?? null;

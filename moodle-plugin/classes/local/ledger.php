@@ -59,7 +59,7 @@ class ledger implements store {
      *
      * @param event[] $events
      */
-    public function announce(array $events): void {
+    public function invalidate(array $events): void {
         rows::each_group(array_column($events, 'change'), function ($where, $params, $group) {
             global $DB;
             $DB->set_field_select(self::SENT, 'hash', null, $where, $params);
@@ -150,7 +150,7 @@ class ledger implements store {
     /**
      * Another backend is set.
      */
-    public function forget(): void {
+    public function invalidate_all(): void {
         global $DB;
         $DB->set_field_select(self::SENT, 'hash', null, '1 = 1');
     }

@@ -39,13 +39,13 @@ class preview {
     /** @var string it would be sent */
     const SENT = 'sent';
     /** @var string the backend holds it already */
-    const HELD = 'held';
+    const UP_TO_DATE = 'uptodate';
     /** @var string hidden from the person, or the guest */
     const WITHHELD = 'withheld';
     /** @var string hidden now, but the backend holds it: it is told that it is gone */
     const WITHDRAWN = 'withdrawn';
     /** @var string the backend does not take this type of event */
-    const NOT_TAKEN = 'nottaken';
+    const UNSUPPORTED = 'unsupported';
 
     /** @var options */
     private $options;
@@ -168,11 +168,11 @@ class preview {
             return $iswithdrawn ? ['outcome' => self::WITHDRAWN, 'event' => new event($change, null)]
                 : ['outcome' => self::WITHHELD, 'event' => null];
         }
-        $data = payload::state($change, $state, $this->options->leftout[$change->kind] ?? []);
+        $data = payload::state($change, $state, $this->options->excluded[$change->kind] ?? []);
         $event = new event($change, $data);
         if ($this->types !== null && !in_array($event->type, $this->types, true)) {
-            return ['outcome' => self::NOT_TAKEN, 'event' => null];
+            return ['outcome' => self::UNSUPPORTED, 'event' => null];
         }
-        return ['outcome' => $known === $event->hash ? self::HELD : self::SENT, 'event' => $event];
+        return ['outcome' => $known === $event->hash ? self::UP_TO_DATE : self::SENT, 'event' => $event];
     }
 }

@@ -60,13 +60,13 @@ class reasons {
      * @return string
      */
     public static function of_clocks(clocks $clocks, string $site): string {
-        if ($clocks->differ()) {
+        if ($clocks->is_skewed()) {
             return self::of_difference($clocks) . ' ' . get_string('clocks_setright', 'local_backend_sync');
         }
-        if (!$clocks->need_reset()) {
+        if (!$clocks->needs_reset()) {
             return get_string('clocks_agree', 'local_backend_sync');
         }
-        $a = (object)['ahead' => format_time($clocks->remembered), 'site' => $site];
+        $a = (object)['ahead' => format_time($clocks->ahead), 'site' => $site];
         return get_string('clocks_remembered', 'local_backend_sync', $a);
     }
 
@@ -77,11 +77,11 @@ class reasons {
      * @return string
      */
     public static function of_difference(clocks $clocks): string {
-        $difference = $clocks->difference();
+        $difference = $clocks->skew();
         $a = (object)[
             'difference' => format_time(abs($difference)),
-            'ours' => userdate($clocks->ours),
-            'theirs' => userdate($clocks->theirs),
+            'here' => userdate($clocks->local),
+            'backend' => userdate($clocks->remote),
         ];
         return get_string($difference > 0 ? 'clocks_ahead' : 'clocks_behind', 'local_backend_sync', $a);
     }

@@ -42,7 +42,7 @@ class runner {
     /** @var string name of what is remembered: events sent, by hour */
     const THROUGHPUT = 'throughput';
     /** @var string name of what is remembered: for which address of Moodle, and which backend and token, deliveries are meant */
-    const HOME = 'home';
+    const SITE = 'home';
     /** @var string name of what is remembered: when the backfill may read its next piece */
     const PACE = 'backfillpace';
     /** @var int hours for which that is kept */
@@ -94,7 +94,7 @@ class runner {
         ?callable $progress = null,
         ?int $rate = null
     ): ?report {
-        return self::alone(function () use ($seconds, $force, $batches, $progress, $rate) {
+        return self::with_lock(function () use ($seconds, $force, $batches, $progress, $rate) {
             return (new self(new config(), $rate))->work($seconds, $force, $batches, $progress);
         });
     }
@@ -105,7 +105,7 @@ class runner {
      * @param callable $work
      * @return mixed what it returns; null when another process is at it
      */
-    public static function alone(callable $work) {
+    public static function with_lock(callable $work) {
         $lock = lock_config::get_lock_factory('local_backend_sync')->get_lock(self::LOCK, 0, self::LOCK_LIFETIME);
         if (!$lock) {
             return null;
@@ -129,26 +129,26 @@ class runner {
     private function work(int $seconds, bool $force, ?int $batches, ?callable $progress): report {
         $health = new health($this->memory, new clock());
         if ($force) {
-            $health->forget();
-            schedule::mend();
+            $health->retry_now();
+            schedule::reschedule();
         }
         $timeout = $batches === null ? $this->config->timeout() : immediate::TIMEOUT;
         $http = new moodle_http($this->config->connect_timeout(), $timeout);
         $client = new client($http, $this->config->url(), $this->config->token());
         try {
-            $this->config->require_good_target();
-            $this->require_home($client->target());
+            $this->config->require_valid_target();
+            $this->require_same_site($client->target());
         } catch (failure $failure) {
-            return $this->cannot($failure, $health);
+            return $this->fail_settings($failure, $health);
         }
         $records = new records($this->config->sends_hidden());
         $options = $this->config->options();
         $this->sender = new sender(new ledger(), $records, $client, $this->memory, new clock(), $options);
         if ($batches === null && !$health->is_failing() && $this->config->sends(change::GRADE)) {
-            grade_history::note($this->memory);
+            grade_history::enqueue_changes($this->memory);
         }
         $report = $this->loop(time() + $seconds, $batches, $progress, $options->kinds);
-        $this->tell($report);
+        $this->log_outage($report);
         return $report;
     }
 
@@ -159,22 +159,22 @@ class runner {
      * @param string $target see client
      * @throws failure
      */
-    private function require_home(string $target): void {
+    private function require_same_site(string $target): void {
         global $CFG;
         // That https replaces http makes it no other site.
         $home = ['wwwroot' => preg_replace('~^https?://~', '', $CFG->wwwroot), 'target' => $target];
-        $last = $this->memory->get(self::HOME);
+        $last = $this->memory->get(self::SITE);
         if ($last && $last['target'] === $target && $last['wwwroot'] !== $home['wwwroot']) {
             throw new failure(failure::OTHER_SITE, $last['wwwroot']);
         }
-        $this->memory->set(self::HOME, $home);
+        $this->memory->set(self::SITE, $home);
     }
 
     /**
      * Makes the address that this Moodle has now the right one.
      */
-    public static function settle_here(): void {
-        (new database_memory())->set(self::HOME, null);
+    public static function accept_site(): void {
+        (new database_memory())->set(self::SITE, null);
     }
 
     /**
@@ -189,15 +189,15 @@ class runner {
     private function loop(int $deadline, ?int $batches, ?callable $progress, array $kinds): report {
         do {
             $report = $this->sender->run($this->outbox, $deadline, $batches);
-            $this->count($report);
+            $this->count_sent($report);
             $done = !$report->empty || $batches !== null;
             if (!$done) {
                 $this->memory->reload();
-                $this->backfill->obey($kinds);
+                $this->backfill->apply_request($kinds);
                 $done = !$this->backfill->is_running();
             }
-            if (!$done && $this->may_read()) {
-                $report = $this->read($deadline);
+            if (!$done && $this->await_backfill_slot()) {
+                $report = $this->send_backfill_batch($deadline);
                 $done = (bool)$report->failure;
             }
             if ($progress) {
@@ -212,7 +212,7 @@ class runner {
      *
      * @return bool
      */
-    private function may_read(): bool {
+    private function await_backfill_slot(): bool {
         $wait = ($this->memory->get(self::PACE)['due'] ?? 0) - microtime(true);
         if ($wait > MINSECS * sender::BATCH / $this->rate) {
             return true; // The rate was raised, or the clock put back.
@@ -227,11 +227,11 @@ class runner {
      * @param int $deadline Unix seconds
      * @return report
      */
-    private function read(int $deadline): report {
+    private function send_backfill_batch(int $deadline): report {
         $begin = microtime(true);
         $before = $this->backfill->state()['done'];
         $report = $this->sender->run($this->backfill, $deadline, 1);
-        $this->count($report);
+        $this->count_sent($report);
         $read = $this->backfill->state()['done'] - $before;
         $this->memory->set(self::PACE, ['due' => round($begin + MINSECS * $read / $this->rate, 3)]);
         return $report;
@@ -244,12 +244,12 @@ class runner {
      * @param health $health
      * @return report
      */
-    private function cannot(failure $failure, health $health): report {
+    private function fail_settings(failure $failure, health $health): report {
         $report = new report();
         $report->failure = $failure;
         if ($failure->reason !== failure::NOT_CONFIGURED && !$health->wait_until()) {
-            $report->broke = $health->failed($failure);
-            $this->tell($report);
+            $report->outagestarted = $health->failed($failure);
+            $this->log_outage($report);
         }
         return $report;
     }
@@ -259,7 +259,7 @@ class runner {
      *
      * @param report $report
      */
-    private function count(report $report): void {
+    private function count_sent(report $report): void {
         if ($report->sent === $this->counted) {
             return;
         }
@@ -280,12 +280,12 @@ class runner {
      *
      * @param report $report
      */
-    private function tell(report $report): void {
+    private function log_outage(report $report): void {
         if ($report->recovered) {
             delivery_recovered::create_now()->trigger();
-            schedule::mend();
+            schedule::reschedule();
         }
-        if ($report->broke) {
+        if ($report->outagestarted) {
             delivery_failed::create_from_failure($report->failure)->trigger();
         }
     }

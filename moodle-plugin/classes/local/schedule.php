@@ -36,7 +36,7 @@ class schedule {
     /**
      * Plans their next runs by the clock as it is now.
      */
-    public static function mend(): void {
+    public static function reschedule(): void {
         foreach (self::TASKS as $class) {
             $task = manager::get_scheduled_task($class);
             if ($task && self::is_stuck($task)) {

@@ -46,7 +46,7 @@ class status {
     /** @var int|null when the backend last took something, Unix seconds */
     public $lastsuccess;
     /** @var array|null why deliveries fail: failures, since, last, retry, reason, detail, status; null when they work */
-    public $trouble;
+    public $outage;
     /** @var int|null until when it is not tried again, Unix seconds; null when it may be tried now */
     public $waituntil;
     /** @var int events sent in the present and the last hour */
@@ -58,7 +58,7 @@ class status {
     /** @var array|null how the synchronisation of everything stands, see backfill */
     public $backfill;
     /** @var array|null what an administrator asked of it, which the sender has not done yet */
-    public $backfillorder;
+    public $backfillrequest;
     /** @var clocks how the clocks stood when the backend was asked last */
     public $clocks;
     /** @var int|null when the scheduled task last ran, Unix seconds */
@@ -86,7 +86,7 @@ class status {
         $status->postponed = $DB->count_records_select(outbox::TABLE, 'timedue > ?', [$now]);
         $status->rejected = $DB->count_records(ledger::REJECTED);
         $status->lastsuccess = $memory->get(health::SUCCESS)['time'] ?? null;
-        $status->trouble = $ispresent ? $memory->get(health::TROUBLE) : null;
+        $status->outage = $ispresent ? $memory->get(health::OUTAGE) : null;
         $status->waituntil = (new health($memory, new clock()))->wait_until();
         $hours = $memory->get(runner::THROUGHPUT) ?? [];
         $status->senthour = self::sum($hours, 1);
@@ -94,7 +94,7 @@ class status {
         $status->backend = $ispresent ? $memory->get(clocks::HANDSHAKE) : null;
         $status->clocks = new clocks($memory, new clock());
         $status->backfill = $memory->get(backfill::STATE);
-        $status->backfillorder = $memory->get(backfill::ORDER);
+        $status->backfillrequest = $memory->get(backfill::REQUEST);
         $task = \core\task\manager::get_scheduled_task('\local_backend_sync\task\send');
         $status->lasttask = $task && $task->get_last_run_time() ? (int)$task->get_last_run_time() : null;
         $status->isstuck = $task && schedule::is_stuck($task);
@@ -110,7 +110,7 @@ class status {
      */
     private static function is_present_target(database_memory $memory, config $config): bool {
         try {
-            $config->require_good_target();
+            $config->require_valid_target();
         } catch (failure $failure) {
             return true;
         }
@@ -133,15 +133,15 @@ class status {
      * @return string empty when they work
      */
     public function reason(): string {
-        $trouble = $this->trouble;
-        if (!$trouble) {
+        $outage = $this->outage;
+        if (!$outage) {
             return '';
         }
-        if ($trouble['reason'] === failure::CLOCK_AHEAD) {
+        if ($outage['reason'] === failure::CLOCK_AHEAD) {
             // The backend sees the versions alone. Here it is known whether the clock is ahead still.
-            return reasons::sentence($trouble['reason']) . ' ' . reasons::of_clocks($this->clocks, $this->backend['site'] ?? '');
+            return reasons::sentence($outage['reason']) . ' ' . reasons::of_clocks($this->clocks, $this->backend['site'] ?? '');
         }
-        return reasons::sentence($trouble['reason'], $trouble['detail'], (int)$trouble['status']);
+        return reasons::sentence($outage['reason'], $outage['detail'], (int)$outage['status']);
     }
 
     /**
@@ -150,7 +150,7 @@ class status {
      * @return bool
      */
     public function needs_reset(): bool {
-        return ($this->trouble['reason'] ?? '') === failure::CLOCK_AHEAD && $this->clocks->need_reset();
+        return ($this->outage['reason'] ?? '') === failure::CLOCK_AHEAD && $this->clocks->needs_reset();
     }
 
     /**

@@ -48,11 +48,11 @@ class status_text {
             'lasttask' => $status->lasttask,
             'senthour' => $status->senthour,
             'sentday' => $status->sentday,
-            'trouble' => $status->trouble,
+            'trouble' => $status->outage,
             'backend' => $status->backend,
             'clocks' => [
-                'difference' => $status->clocks->ours === null ? null : $status->clocks->difference(),
-                'remembered' => $status->clocks->remembered,
+                'difference' => $status->clocks->local === null ? null : $status->clocks->skew(),
+                'remembered' => $status->clocks->ahead,
             ],
             'backfill' => !$backfill ? null : [
                 'status' => $backfill['status'],

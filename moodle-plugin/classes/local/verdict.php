@@ -75,7 +75,7 @@ class verdict {
         if (!$status->configured) {
             return new self(self::INFO, get_string('verdict_notconfigured', 'local_backend_sync'));
         }
-        return self::on_target($config) ?? self::on_trouble($status) ?? self::on_task($status)
+        return self::on_target($config) ?? self::on_outage($status) ?? self::on_task($status)
             ?? self::on_waiting($status, $config) ?? self::on_rejected($status) ?? self::on_success($status);
     }
 
@@ -87,7 +87,7 @@ class verdict {
      */
     public static function on_target(config $config): ?self {
         try {
-            $config->require_good_target();
+            $config->require_valid_target();
         } catch (failure $failure) {
             return new self(self::ERROR, reasons::of($failure));
         }
@@ -119,13 +119,13 @@ class verdict {
      * @param status $status
      * @return self|null null when they don't
      */
-    public static function on_trouble(status $status): ?self {
-        $trouble = $status->trouble;
-        if (!$trouble) {
+    public static function on_outage(status $status): ?self {
+        $outage = $status->outage;
+        if (!$outage) {
             return null;
         }
         $sentence = get_string('verdict_failing', 'local_backend_sync', (object)[
-            'since' => userdate(min($trouble['since'], time())), // Not by a clock that was ahead.
+            'since' => userdate(min($outage['since'], time())), // Not by a clock that was ahead.
             'reason' => $status->reason(),
             'retry' => self::next_try($status),
             'waiting' => self::count('waiting', $status->waiting),

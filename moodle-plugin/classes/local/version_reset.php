@@ -39,7 +39,7 @@ class version_reset {
      * @return verdict what came of it; OK when it was done
      */
     public static function run(): verdict {
-        $verdict = runner::alone(function () {
+        $verdict = runner::with_lock(function () {
             return self::reset(new config(), new database_memory(), new clock());
         });
         return $verdict ?? new verdict(verdict::INFO, get_string('busy', 'local_backend_sync'));
@@ -55,21 +55,21 @@ class version_reset {
      */
     private static function reset(config $config, database_memory $memory, clock $clock): verdict {
         try {
-            $config->require_good_target();
+            $config->require_valid_target();
             $http = new moodle_http($config->connect_timeout(), min(self::TIMEOUT, $config->timeout()));
-            $handshake = clocks::ask(new client($http, $config->url(), $config->token()), $memory, $clock);
+            $handshake = clocks::handshake(new client($http, $config->url(), $config->token()), $memory, $clock);
         } catch (failure $failure) {
             return new verdict(verdict::ERROR, reasons::of($failure));
         }
         $clocks = new clocks($memory, $clock);
-        if ($clocks->differ()) {
+        if ($clocks->is_skewed()) {
             $difference = reasons::of_difference($clocks);
             return new verdict(verdict::ERROR, get_string('resetversions_differ', 'local_backend_sync', $difference));
         }
-        if (!$clocks->need_reset()) {
+        if (!$clocks->needs_reset()) {
             return new verdict(verdict::INFO, get_string('resetversions_notneeded', 'local_backend_sync'));
         }
-        self::begin_anew($memory, $clock);
+        self::resend_everything($memory, $clock);
         return new verdict(verdict::OK, get_string('resetversions_done', 'local_backend_sync', $handshake['site']));
     }
 
@@ -79,11 +79,11 @@ class version_reset {
      * @param database_memory $memory
      * @param clock $clock
      */
-    private static function begin_anew(database_memory $memory, clock $clock): void {
+    private static function resend_everything(database_memory $memory, clock $clock): void {
         global $DB;
         $transaction = $DB->start_delegated_transaction();
-        (new ledger())->forget();
-        backfill::order($memory, backfill::RUNNING, true);
+        (new ledger())->invalidate_all();
+        backfill::request($memory, backfill::RUNNING, true);
         (new versions($memory, $clock))->reset();
         $transaction->allow_commit();
     }

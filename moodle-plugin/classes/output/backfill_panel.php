@@ -47,20 +47,20 @@ class backfill_panel implements \renderable, \templatable {
      */
     public function export_for_template(\renderer_base $output) {
         $state = $this->status->backfill;
-        $ordered = (bool)$this->status->backfillorder;
+        $requested = (bool)$this->status->backfillrequest;
         $name = $state['status'] ?? '';
         $isactive = in_array($name, [backfill::RUNNING, backfill::PAUSED], true);
         return [
-            'invite' => !$state && !$ordered,
+            'invite' => !$state && !$requested,
             'sentence' => $this->sentence($state),
-            'ordered' => $ordered,
+            'requested' => $requested,
             'progress' => $isactive,
             'percent' => $isactive ? self::percent($state) : 0,
             'counts' => $isactive ? $this->counts($state) : '',
-            'canstart' => !$isactive && !$ordered,
-            'canpause' => $name === backfill::RUNNING && !$ordered,
-            'canresume' => $name === backfill::PAUSED && !$ordered,
-            'cancancel' => $isactive && !$ordered,
+            'canstart' => !$isactive && !$requested,
+            'canpause' => $name === backfill::RUNNING && !$requested,
+            'canresume' => $name === backfill::PAUSED && !$requested,
+            'cancancel' => $isactive && !$requested,
         ];
     }
 

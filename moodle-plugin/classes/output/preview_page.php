@@ -123,7 +123,7 @@ class preview_page implements \renderable, \templatable {
         $event = $record['event'];
         $colours = [
             preview::SENT => 'badge-success bg-success text-white',
-            preview::HELD => 'badge-secondary bg-secondary text-dark',
+            preview::UP_TO_DATE => 'badge-secondary bg-secondary text-dark',
         ];
         $outcome = $record['outcome'];
         return [

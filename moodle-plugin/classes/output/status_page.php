@@ -62,7 +62,7 @@ class status_page implements \renderable, \templatable {
             'configured' => $this->status->configured,
         ];
         return $actions + [
-            'isothersite' => ($this->status->trouble['reason'] ?? '') === failure::OTHER_SITE,
+            'isothersite' => ($this->status->outage['reason'] ?? '') === failure::OTHER_SITE,
             'needsreset' => $this->status->needs_reset(),
             'verdict' => verdict::of($this->status)->export(),
             'testurl' => (new \moodle_url('/local/backend_sync/testconnection.php'))->out(false),

@@ -87,7 +87,7 @@ class provider implements core_userlist_provider, metadata_provider, plugin_prov
      */
     public static function get_contexts_for_userid(int $userid): contextlist {
         $contextlist = new contextlist();
-        if (self::knows($userid)) {
+        if (self::has_data($userid)) {
             $contextlist->add_user_context($userid);
         }
         return $contextlist;
@@ -99,8 +99,8 @@ class provider implements core_userlist_provider, metadata_provider, plugin_prov
      * @param userlist $userlist
      */
     public static function get_users_in_context(userlist $userlist) {
-        $userid = self::user_of($userlist->get_context());
-        if ($userid && self::knows($userid)) {
+        $userid = self::userid_of($userlist->get_context());
+        if ($userid && self::has_data($userid)) {
             $userlist->add_user($userid);
         }
     }
@@ -114,7 +114,7 @@ class provider implements core_userlist_provider, metadata_provider, plugin_prov
         global $DB;
         $userid = $contextlist->get_user()->id;
         foreach ($contextlist->get_contexts() as $context) {
-            if (self::user_of($context) != $userid) {
+            if (self::userid_of($context) != $userid) {
                 continue;
             }
             foreach (self::TABLES as $name => $columns) {
@@ -151,7 +151,7 @@ class provider implements core_userlist_provider, metadata_provider, plugin_prov
      * @param \context $context
      */
     public static function delete_data_for_all_users_in_context(\context $context) {
-        self::delete(self::user_of($context));
+        self::delete(self::userid_of($context));
     }
 
     /**
@@ -162,7 +162,7 @@ class provider implements core_userlist_provider, metadata_provider, plugin_prov
     public static function delete_data_for_user(approved_contextlist $contextlist) {
         $userid = $contextlist->get_user()->id;
         foreach ($contextlist->get_contexts() as $context) {
-            if (self::user_of($context) == $userid) {
+            if (self::userid_of($context) == $userid) {
                 self::delete($userid);
             }
         }
@@ -174,7 +174,7 @@ class provider implements core_userlist_provider, metadata_provider, plugin_prov
      * @param approved_userlist $userlist
      */
     public static function delete_data_for_users(approved_userlist $userlist) {
-        $userid = self::user_of($userlist->get_context());
+        $userid = self::userid_of($userlist->get_context());
         if (in_array($userid, $userlist->get_userids())) {
             self::delete($userid);
         }
@@ -186,7 +186,7 @@ class provider implements core_userlist_provider, metadata_provider, plugin_prov
      * @param \context $context
      * @return int 0 when it is nobody's
      */
-    private static function user_of(\context $context): int {
+    private static function userid_of(\context $context): int {
         return $context->contextlevel == CONTEXT_USER ? (int)$context->instanceid : 0;
     }
 
@@ -196,7 +196,7 @@ class provider implements core_userlist_provider, metadata_provider, plugin_prov
      * @param int $userid
      * @return bool
      */
-    private static function knows(int $userid): bool {
+    private static function has_data(int $userid): bool {
         global $DB;
         foreach (self::TABLES as $columns) {
             if ($DB->record_exists($columns[0], ['userid' => $userid])) {

@@ -48,7 +48,7 @@ class reconcile extends \core\task\scheduled_task {
         } else if (in_array($state['status'], [backfill::RUNNING, backfill::PAUSED], true)) {
             mtrace('A synchronisation of everything is at work or paused.');
         } else {
-            backfill::order($memory, backfill::RUNNING, true);
+            backfill::request($memory, backfill::RUNNING, true);
             mtrace('The sender will compare everything.');
         }
     }

@@ -74,17 +74,17 @@ final class backfill_test extends \advanced_testcase {
      * A backfill that is to begin, as each run makes a new one.
      *
      * @param string|null $status an order for it
-     * @param bool $anew
+     * @param bool $restart
      * @param bool $force
      * @return backfill
      */
-    private function backfill(?string $status = null, bool $anew = false, bool $force = false): backfill {
+    private function backfill(?string $status = null, bool $restart = false, bool $force = false): backfill {
         $memory = new database_memory();
         if ($status) {
-            backfill::order(new database_memory(), $status, $anew, $force);
+            backfill::request(new database_memory(), $status, $restart, $force);
         }
         $backfill = new backfill($memory);
-        $backfill->obey(change::KINDS);
+        $backfill->apply_request(change::KINDS);
         return $backfill;
     }
 
@@ -196,7 +196,7 @@ final class backfill_test extends \advanced_testcase {
         $before = $backfill->state();
         $backfill = $this->backfill(backfill::PAUSED);
         $this->assertSame([backfill::PAUSED, false, 0], [$backfill->state()['status'], $backfill->is_running(), $next($backfill)]);
-        $this->assertNull((new database_memory())->get(backfill::ORDER));
+        $this->assertNull((new database_memory())->get(backfill::REQUEST));
         $backfill = $this->backfill(backfill::RUNNING);
         $this->assertEquals($before, $backfill->state());
         while ($next($backfill)) {
@@ -255,9 +255,9 @@ final class backfill_test extends \advanced_testcase {
      */
     public function test_some_kinds(): void {
         $memory = new database_memory();
-        backfill::order($memory, backfill::RUNNING, true);
+        backfill::request($memory, backfill::RUNNING, true);
         $backfill = new backfill($memory);
-        $backfill->obey([change::COURSE]);
+        $backfill->apply_request([change::COURSE]);
         $this->assertSame(3, $backfill->state()['total']);
         site::send($this->backend, $backfill);
         $this->assertCount(3, $this->backend->records);
@@ -295,7 +295,7 @@ final class backfill_test extends \advanced_testcase {
             ob_start();
             $task->execute();
             ob_end_clean();
-            return (new database_memory())->get(backfill::ORDER);
+            return (new database_memory())->get(backfill::REQUEST);
         };
         $this->assertNull($run());
         $this->backfill(backfill::RUNNING, true);
@@ -304,7 +304,7 @@ final class backfill_test extends \advanced_testcase {
         $this->assertNull($run());
         site::send($this->backend, $this->backfill(backfill::RUNNING));
         $this->assertSame(['status' => backfill::RUNNING, 'anew' => true, 'force' => false], $run());
-        (new database_memory())->set(backfill::ORDER, null);
+        (new database_memory())->set(backfill::REQUEST, null);
         set_config('api_token', '', 'local_backend_sync');
         $this->assertNull($run());
         $this->assertNotEmpty($task->get_name());

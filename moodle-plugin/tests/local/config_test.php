@@ -101,8 +101,8 @@ final class config_test extends \advanced_testcase {
             '' => $bad,
         ];
         $cases = [];
-        foreach ($urls as $url => $troubles) {
-            $cases[json_encode($url)] = array_merge([(string)$url], $troubles);
+        foreach ($urls as $url => $problems) {
+            $cases[json_encode($url)] = array_merge([(string)$url], $problems);
         }
         return $cases;
     }
@@ -112,12 +112,12 @@ final class config_test extends \advanced_testcase {
      *
      * @dataProvider urls
      * @param string $url
-     * @param string|null $trouble
-     * @param string|null $troublewithhttp
+     * @param string|null $problem
+     * @param string|null $problemwithhttp
      */
-    public function test_urls(string $url, ?string $trouble, ?string $troublewithhttp): void {
-        $this->assertSame($trouble, config::url_trouble($url, false));
-        $this->assertSame($troublewithhttp, config::url_trouble($url, true));
+    public function test_urls(string $url, ?string $problem, ?string $problemwithhttp): void {
+        $this->assertSame($problem, config::url_problem($url, false));
+        $this->assertSame($problemwithhttp, config::url_problem($url, true));
     }
 
     /**
@@ -150,7 +150,7 @@ final class config_test extends \advanced_testcase {
         foreach ($cases as [$settings, $reason]) {
             $config = $this->config($settings);
             try {
-                $config->require_good_target();
+                $config->require_valid_target();
                 $this->assertNull($reason, json_encode($settings));
                 $this->assertTrue($config->is_configured());
             } catch (failure $failure) {
@@ -193,7 +193,7 @@ final class config_test extends \advanced_testcase {
         }
         $config = $this->config();
         $this->assertSame(change::KINDS, $config->options()->kinds);
-        $this->assertSame([], array_filter($config->options()->leftout));
+        $this->assertSame([], array_filter($config->options()->excluded));
         $this->assertFalse($config->sends_hidden());
         $this->assertTrue($config->sends_immediately());
         $this->assertFalse($config->is_configured());
@@ -210,9 +210,9 @@ final class config_test extends \advanced_testcase {
         $this->assertFalse($config->sends(change::GRADE));
         $this->assertTrue($config->sends_hidden());
         $this->assertFalse($config->sends_immediately());
-        $left = array_diff(array_keys(payload::FIELDS[change::USER]), $options->leftout[change::USER]);
+        $left = array_diff(array_keys(payload::FIELDS[change::USER]), $options->excluded[change::USER]);
         $this->assertSame(['firstname', 'lastname'], array_values($left));
-        $this->assertSame(['timecompleted'], $options->leftout[change::COMPLETION]);
+        $this->assertSame(['timecompleted'], $options->excluded[change::COMPLETION]);
     }
 
     /**

@@ -190,8 +190,8 @@ final class fanout_test extends \advanced_testcase {
      */
     private function running(): database_memory {
         $memory = new database_memory();
-        backfill::order($memory, backfill::RUNNING, true);
-        (new backfill($memory))->obey(delivery\change::KINDS);
+        backfill::request($memory, backfill::RUNNING, true);
+        (new backfill($memory))->apply_request(delivery\change::KINDS);
         return $memory;
     }
 

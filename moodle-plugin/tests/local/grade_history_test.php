@@ -57,10 +57,10 @@ final class grade_history_test extends \advanced_testcase {
      * @return string[] see fixtures\site::rows()
      */
     private function found(callable $change): array {
-        return site::noted(function () use ($change) {
+        return site::enqueued(function () use ($change) {
             $change();
             $this->assertSame([], site::rows('grade'), 'Moodle has an event for it');
-            grade_history::note(new database_memory());
+            grade_history::enqueue_changes(new database_memory());
         }, 'grade');
     }
 
@@ -98,7 +98,7 @@ final class grade_history_test extends \advanced_testcase {
      */
     public function test_old_changes(): void {
         global $DB;
-        grade_history::note(new database_memory());
+        grade_history::enqueue_changes(new database_memory());
         $DB->set_field('grade_grades_history', 'timemodified', time() - grade_history::OVERLAP - 10);
         $this->assertSame([], $this->found(function () {
             return null;

@@ -84,18 +84,18 @@ final class ledger_test extends \advanced_testcase {
     /**
      * Nothing known, then anything, then this.
      */
-    public function test_announce_and_confirm(): void {
+    public function test_invalidate_and_confirm(): void {
         global $DB;
         $events = $this->events([1, 2, 3]);
         $this->assertSame([null, null, null], $this->known([1, 2, 3]));
-        $this->ledger->announce($events);
+        $this->ledger->invalidate($events);
         $this->assertSame(['', '', ''], $this->known([1, 2, 3]));
         $this->ledger->confirm([$events[0], $events[1]]);
         $hash = $events[0]->hash;
         $this->assertSame([$hash, $hash, ''], $this->known([1, 2, 3]));
         // Of another kind with the same id nothing is known.
         $this->assertSame([], $this->ledger->known([new change(change::COURSE, 1)]));
-        $this->ledger->announce([$events[1]]);
+        $this->ledger->invalidate([$events[1]]);
         $this->assertSame([$hash, '', ''], $this->known([1, 2, 3]));
         $this->ledger->confirm($this->events([2], null));
         $this->assertSame(event::DELETED, $this->known([2])[0]);
@@ -108,9 +108,9 @@ final class ledger_test extends \advanced_testcase {
         $this->assertSame([$hash, event::DELETED, ''], $this->known([1, 2, 3]));
         $this->ledger->confirm([$events[2]]);
         $this->assertSame([''], $this->known([3]));
-        $this->ledger->forget();
+        $this->ledger->invalidate_all();
         $this->assertSame(['', '', ''], $this->known([1, 2, 3]));
-        $this->ledger->announce([]);
+        $this->ledger->invalidate([]);
         $this->ledger->confirm([]);
         $this->assertSame([], $this->ledger->known([]));
     }
@@ -123,16 +123,16 @@ final class ledger_test extends \advanced_testcase {
         $counts = [];
         foreach ([10, 300] as $i => $count) {
             $old = $this->events(range(10000 * $i + 1, 10000 * $i + $count));
-            $this->ledger->announce($old);
+            $this->ledger->invalidate($old);
             $this->ledger->reject($old[0]->change, 'code', '');
             $events = array_merge($old, $this->events(range(10000 * $i + 5001, 10000 * $i + 5000 + $count)));
             [$reads, $writes] = [$DB->perf_get_reads(), $DB->perf_get_writes()];
             $this->ledger->known(array_column($events, 'change'));
             $known = $DB->perf_get_reads() - $reads;
-            $this->ledger->announce($events);
-            $announced = $DB->perf_get_writes() - $writes;
+            $this->ledger->invalidate($events);
+            $invalidated = $DB->perf_get_writes() - $writes;
             $this->ledger->confirm($events);
-            $counts[] = [$known, $DB->perf_get_reads() - $reads, $announced, $DB->perf_get_writes() - $writes];
+            $counts[] = [$known, $DB->perf_get_reads() - $reads, $invalidated, $DB->perf_get_writes() - $writes];
             $hashes = $this->ledger->known(array_column($events, 'change'));
             $this->assertSame([$events[0]->hash], array_values(array_unique($hashes)));
         }
@@ -169,7 +169,7 @@ final class ledger_test extends \advanced_testcase {
         $this->assertSame(['event_not_storable', 'Second.'], [$row->code, $row->detail]);
         $this->assertEquals($logged[2]->objectid, $row->id);
 
-        $this->ledger->announce($events);
+        $this->ledger->invalidate($events);
         $this->ledger->confirm([$events[0]]);
         $this->assertEquals([2], $DB->get_fieldset_select(ledger::REJECTED, 'objectid', '1 = 1'));
     }

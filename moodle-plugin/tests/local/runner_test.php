@@ -99,9 +99,9 @@ final class runner_test extends \advanced_testcase {
      */
     private function logged(?report &$report = null): array {
         $memory = new database_memory();
-        $trouble = $memory->get(health::TROUBLE);
-        if ($trouble) {
-            $memory->set(health::TROUBLE, ['retry' => 0] + $trouble);
+        $outage = $memory->get(health::OUTAGE);
+        if ($outage) {
+            $memory->set(health::OUTAGE, ['retry' => 0] + $outage);
         }
         $sink = $this->redirectEvents();
         $report = runner::run(5);
@@ -157,7 +157,7 @@ final class runner_test extends \advanced_testcase {
         $this->assertSame('www.example.com/moodle', $report->failure->detail);
         $this->assertCount(1, site::rows());
 
-        runner::settle_here();
+        runner::accept_site();
         $this->answer([$this->handshake(), $this->outcomes(1)]);
         $this->assertSame(1, runner::run(5, true)->sent);
         // With https instead of http it is the same site.
@@ -210,10 +210,10 @@ final class runner_test extends \advanced_testcase {
     public function test_log(): void {
         $this->getDataGenerator()->create_user();
         $this->assertSame([delivery_failed::class], $this->logged($report));
-        $this->assertSame([failure::REFUSED, true, false], [$report->failure->reason, $report->broke, $report->recovered]);
+        $this->assertSame([failure::REFUSED, true, false], [$report->failure->reason, $report->outagestarted, $report->recovered]);
         $this->assertSame([], $this->logged($report));
         $this->assertSame(failure::REFUSED, $report->failure->reason);
-        $this->assertSame(2, status::read()->trouble['failures']);
+        $this->assertSame(2, status::read()->outage['failures']);
         // Too early is no failure.
         $report = runner::run(5);
         $this->assertNull($report->failure);
@@ -223,7 +223,7 @@ final class runner_test extends \advanced_testcase {
         $this->answer([$this->handshake(), $this->outcomes(1)]);
         $this->assertSame([delivery_recovered::class], $this->logged($report));
         $this->assertSame(1, $report->sent);
-        $this->assertNull(status::read()->trouble);
+        $this->assertNull(status::read()->outage);
         $this->assertSame([], $this->logged());
         // And when it fails again, that is news.
         $this->getDataGenerator()->create_user();
@@ -268,7 +268,7 @@ final class runner_test extends \advanced_testcase {
      */
     public function test_backfill(): void {
         global $DB;
-        backfill::order(new database_memory(), backfill::RUNNING, true);
+        backfill::request(new database_memory(), backfill::RUNNING, true);
         $user = $this->getDataGenerator()->create_user();
         $this->answer([$this->handshake(), $this->outcomes(1), $this->outcomes(1)]);
         $steps = [];
@@ -280,7 +280,7 @@ final class runner_test extends \advanced_testcase {
         $this->assertSame(2, $report->sent);
         $this->assertSame(backfill::FINISHED, status::read()->backfill['status']);
         $this->assertSame(backfill::FINISHED, end($steps)[1]);
-        $this->assertNull(status::read()->backfillorder);
+        $this->assertNull(status::read()->backfillrequest);
         $this->assertSame(2, $DB->count_records(ledger::SENT));
         $this->assertSame(2, status::read()->senthour);
         $this->assertNotNull($user);
@@ -290,12 +290,12 @@ final class runner_test extends \advanced_testcase {
      * A run for live changes alone does not touch the backfill.
      */
     public function test_live_changes_alone(): void {
-        backfill::order(new database_memory(), backfill::RUNNING, true);
+        backfill::request(new database_memory(), backfill::RUNNING, true);
         $this->getDataGenerator()->create_user();
         $this->answer([$this->handshake(), $this->outcomes(1)]);
         $report = runner::run(5, false, 1);
         $this->assertSame(1, $report->sent);
-        $this->assertNotNull(status::read()->backfillorder);
+        $this->assertNotNull(status::read()->backfillrequest);
         $this->assertNull(status::read()->backfill);
     }
 
@@ -321,36 +321,36 @@ final class runner_test extends \advanced_testcase {
         set_config('siteadmins', get_admin()->id . ',' . $this->getDataGenerator()->create_user()->id);
         site::clear();
         $sink = $this->redirectMessages();
-        $told = function () use ($sink) {
+        $alerts = function () use ($sink) {
             alert::check();
             $messages = $sink->get_messages();
             $sink->clear();
             return $messages;
         };
-        $this->assertCount(0, $told());
+        $this->assertCount(0, $alerts());
         outbox::add(change::USER, get_admin()->id, 'updated');
-        $this->assertCount(0, $told());
+        $this->assertCount(0, $alerts());
         $DB->set_field(outbox::TABLE, 'timecreated', time() - 3600);
         (new health(new database_memory(), new delivery\clock()))->failed(new failure(failure::UNAUTHORIZED, '', 401));
-        $messages = $told();
+        $messages = $alerts();
         $this->assertCount(2, $messages);
         $this->assertSame('local_backend_sync', $messages[0]->component);
         $this->assertSame('waiting', $messages[0]->eventtype);
         $this->assertStringContainsString('API token', $messages[0]->fullmessage);
         $this->assertStringNotContainsString('{$a', $messages[0]->fullmessage . $messages[0]->subject);
         $this->assertStringNotContainsString('site-token', $messages[0]->fullmessage);
-        $this->assertCount(0, $told());
+        $this->assertCount(0, $alerts());
         // A day later.
         $memory = new database_memory();
         $memory->set(alert::STATE, ['time' => time() - DAYSECS]);
-        $this->assertCount(2, $told());
-        $this->assertCount(0, $told());
+        $this->assertCount(2, $alerts());
+        $this->assertCount(0, $alerts());
         // It is over; and begins again.
         site::clear();
-        $this->assertCount(0, $told());
+        $this->assertCount(0, $alerts());
         outbox::add(change::USER, get_admin()->id, 'updated');
         $DB->set_field(outbox::TABLE, 'timecreated', time() - 3600);
-        $this->assertCount(2, $told());
+        $this->assertCount(2, $alerts());
         $sink->close();
     }
 
@@ -389,6 +389,6 @@ final class runner_test extends \advanced_testcase {
         $this->getDataGenerator()->create_user();
         immediate::send();
         $this->assertCount(1, site::rows());
-        $this->assertNull(status::read()->trouble);
+        $this->assertNull(status::read()->outage);
     }
 }

@@ -90,7 +90,7 @@ final class version_reset_test extends \advanced_testcase {
     private function send(): ?failure {
         $config = new config();
         $this->memory = new database_memory();
-        (new health($this->memory, new clock()))->forget();
+        (new health($this->memory, new clock()))->retry_now();
         $client = new client($this->backend, $config->url(), $config->token());
         $records = new records(false);
         $sender = new sender(new ledger(), $records, $client, $this->memory, new clock(), new options());
@@ -101,7 +101,7 @@ final class version_reset_test extends \advanced_testcase {
      * Makes the remembered version ten days late, and has it refused.
      */
     private function remember_wrong_time(): void {
-        $this->memory->set(versions::LATEST, ['time' => time() + self::TEN_DAYS, 'sequence' => 77]);
+        $this->memory->set(versions::WATERMARK, ['time' => time() + self::TEN_DAYS, 'sequence' => 77]);
         $this->assertSame(failure::CLOCK_AHEAD, $this->send()->reason);
     }
 
@@ -133,7 +133,7 @@ final class version_reset_test extends \advanced_testcase {
         foreach ([-1 => 'ahead of', 1 => 'behind'] as $sign => $words) {
             $this->backend->clock->now = time() + $sign * self::TEN_DAYS;
             // Behind, only a version of before can be refused.
-            $this->memory->set(versions::LATEST, $sign > 0 ? ['time' => time() + 20 * DAYSECS, 'sequence' => 1] : null);
+            $this->memory->set(versions::WATERMARK, $sign > 0 ? ['time' => time() + 20 * DAYSECS, 'sequence' => 1] : null);
             $this->assertSame(failure::CLOCK_AHEAD, $this->send()->reason);
             [$needsreset, $sentence] = $this->page();
             $this->assertFalse($needsreset);
@@ -162,14 +162,14 @@ final class version_reset_test extends \advanced_testcase {
         $this->assertStringContainsString('The clocks agree by now', $sentence);
         // Nothing is said to wait for a time, or to have begun at one, that only the wrong clock knew.
         $late = time() + 400 * DAYSECS;
-        $trouble = ['since' => $late, 'last' => $late, 'retry' => $late + 9];
-        $this->memory->set(health::TROUBLE, $trouble + $this->memory->get(health::TROUBLE));
+        $outage = ['since' => $late, 'last' => $late, 'retry' => $late + 9];
+        $this->memory->set(health::OUTAGE, $outage + $this->memory->get(health::OUTAGE));
         $sentence = $this->page()[1];
         $this->assertStringContainsString('Next try at the next run', $sentence);
         $this->assertStringNotContainsString(userdate($late, '%Y'), $sentence);
         $this->assertNull($this->send());
         $this->assertSame([], site::rows());
-        $this->assertNull(status::read()->trouble);
+        $this->assertNull(status::read()->outage);
     }
 
     /**
@@ -192,23 +192,23 @@ final class version_reset_test extends \advanced_testcase {
         $this->assertSame(verdict::OK, $verdict->level, $verdict->sentence);
         $this->assertStringContainsString('repair-versions college', $verdict->sentence);
         $this->memory->reload();
-        $this->assertLessThanOrEqual(time(), $this->memory->get(versions::LATEST)['time']);
-        $this->assertGreaterThanOrEqual(77, $this->memory->get(versions::LATEST)['sequence']);
+        $this->assertLessThanOrEqual(time(), $this->memory->get(versions::WATERMARK)['time']);
+        $this->assertGreaterThanOrEqual(77, $this->memory->get(versions::WATERMARK)['sequence']);
         // Deletions go again as well.
         $this->assertNull($DB->get_field(ledger::SENT, 'hash', ['id' => $gone]));
         $this->assertSame(0, $DB->count_records_select(ledger::SENT, 'hash IS NOT NULL'));
         $status = status::read();
         $this->assertFalse($status->needs_reset());
-        $this->assertTrue($status->backfillorder['anew']);
+        $this->assertTrue($status->backfillrequest['anew']);
 
         $this->assertNull($this->send());
         $this->assertSame([], site::rows());
         $backfill = new backfill($this->memory);
-        $backfill->obey(change::KINDS);
+        $backfill->apply_request(change::KINDS);
         $this->assertNull(site::send($this->backend, $backfill)->failure);
         $this->assertSame(0, $DB->count_records_select(ledger::SENT, 'hash IS NULL'));
         $this->assertSame(0, $DB->count_records(ledger::REJECTED));
-        $this->assertNull(status::read()->trouble);
+        $this->assertNull(status::read()->outage);
     }
 
     /**
@@ -217,7 +217,7 @@ final class version_reset_test extends \advanced_testcase {
     public function test_no_reset(): void {
         global $DB;
         $this->remember_wrong_time();
-        $before = $this->memory->get(versions::LATEST);
+        $before = $this->memory->get(versions::WATERMARK);
         $cases = [
             [verdict::ERROR, '10 days behind', self::TEN_DAYS],
             [verdict::ERROR, '10 days ahead of', -self::TEN_DAYS],
@@ -232,17 +232,17 @@ final class version_reset_test extends \advanced_testcase {
             $this->assertStringContainsString($words, $verdict->sentence);
         }
         $this->memory->reload();
-        $this->assertSame($before, $this->memory->get(versions::LATEST));
+        $this->assertSame($before, $this->memory->get(versions::WATERMARK));
 
-        $slightly = ['time' => time() + clocks::AHEAD - 60, 'sequence' => 77];
-        $this->memory->set(versions::LATEST, $slightly);
+        $slightly = ['time' => time() + clocks::MAX_AHEAD - 60, 'sequence' => 77];
+        $this->memory->set(versions::WATERMARK, $slightly);
         $this->answer();
         $verdict = version_reset::run();
         $this->assertSame(verdict::INFO, $verdict->level);
         $this->assertStringContainsString('nothing to reset', $verdict->sentence);
         $this->memory->reload();
-        $this->assertSame($slightly, $this->memory->get(versions::LATEST));
-        $this->assertNull(status::read()->backfillorder);
+        $this->assertSame($slightly, $this->memory->get(versions::WATERMARK));
+        $this->assertNull(status::read()->backfillrequest);
         $this->assertNotSame(0, $DB->count_records_select(ledger::SENT, 'hash IS NOT NULL'));
     }
 
@@ -261,7 +261,7 @@ final class version_reset_test extends \advanced_testcase {
         $this->assertSame(count(schedule::TASKS), $DB->count_records('task_scheduled', $where));
         $DB->set_field('task_scheduled', 'nextruntime', $late + 60, $where);
         // What was only planned for later, nobody touches.
-        schedule::mend();
+        schedule::reschedule();
         $this->assertSame($late + 60, (int)$DB->get_field('task_scheduled', 'MIN(nextruntime)', $where));
 
         $DB->set_field('task_scheduled', 'lastruntime', $late, $where);
@@ -271,7 +271,7 @@ final class version_reset_test extends \advanced_testcase {
         $this->assertStringContainsString(userdate($late), $verdict->sentence);
         $this->answer();
         (new health($this->memory, new clock()))->failed(new failure(failure::TIMEOUT));
-        $this->assertStringContainsString('No try comes by itself', verdict::on_trouble(status::read())->sentence);
+        $this->assertStringContainsString('No try comes by itself', verdict::on_outage(status::read())->sentence);
         (new status_action('send', [], false))->perform();
         $this->assertLessThan(time() + 2 * DAYSECS, (int)$DB->get_field('task_scheduled', 'MAX(nextruntime)', $where));
         // Its last run is yet to come still, but that is of no harm any more.

@@ -29,7 +29,7 @@ class client {
     /** @var string where the backend takes events, below its URL */
     const PATH = '/api/v1/events/moodle/';
     /** @var int[] statuses that say that the request is bad, not the backend: invalid JSON, too large, invalid fields */
-    const REFUSALS = [400, 413, 422];
+    const REJECTED_STATUSES = [400, 413, 422];
     /** @var string the backend's code, with status 409, for a batch whose versions are ahead of its clock */
     const CLOCK_AHEAD = 'clock_ahead';
     /** @var string[] what a handshake tells, with PHP's types */
@@ -80,9 +80,9 @@ class client {
     public function handshake(): array {
         try {
             $answer = $this->json($this->ask('handshake', null));
-        } catch (refusal $refusal) {
+        } catch (rejection $rejection) {
             // Nothing was sent that could be refused.
-            throw new failure(failure::NOT_CONTRACT, trim($refusal->reason . ' ' . $refusal->detail), 400);
+            throw new failure(failure::NOT_CONTRACT, trim($rejection->reason . ' ' . $rejection->detail), 400);
         }
         foreach (self::FIELDS as $field => $type) {
             $value = $answer[$field] ?? null;
@@ -102,7 +102,7 @@ class client {
      * @param event[] $events
      * @return outcome[] one for each event, in their order
      * @throws failure when it may work later
-     * @throws refusal when it never will, with these events
+     * @throws rejection when it never will, with these events
      */
     public function send(array $events): array {
         $events = array_values($events);
@@ -114,13 +114,13 @@ class client {
         }
         return array_map(function ($event, $outcome) use ($response) {
             $isgood = is_array($outcome) && is_string($outcome['outcome'] ?? null);
-            if (!$isgood || ($outcome['client_id'] ?? $event->id) !== $event->id) {
+            if (!$isgood || ($outcome['client_id'] ?? $event->idempotencykey) !== $event->idempotencykey) {
                 throw new failure(failure::NOT_CONTRACT, '', 200);
             }
             $outcome = new outcome($outcome);
             $outcome->code = $this->clip($outcome->code);
             $outcome->detail = $this->clip($outcome->detail);
-            if (!$outcome->is_held()) {
+            if (!$outcome->is_accepted()) {
                 $outcome->detail = $this->name_request($outcome->detail, $response, $outcome->code);
             }
             return $outcome;
@@ -134,7 +134,7 @@ class client {
      * @param string|null $body
      * @return response with status 200
      * @throws failure
-     * @throws refusal
+     * @throws rejection
      */
     private function ask(string $operation, ?string $body): response {
         $headers = ['X-Moodle-Token: ' . $this->token, 'Accept: application/json'];
@@ -151,11 +151,11 @@ class client {
             throw new failure($response->reason ?: failure::NETWORK, $this->clip($response->error));
         }
         $problem = $this->problem($response);
-        // Of a proxy, too, 413 means that less would be taken; any other refusal must be the backend's own.
-        if (in_array($response->status, self::REFUSALS) && ($problem || $response->status === 413)) {
+        // Of a proxy, too, 413 means that less would be taken; any other rejection must be the backend's own.
+        if (in_array($response->status, self::REJECTED_STATUSES) && ($problem || $response->status === 413)) {
             $outcome = new outcome(['outcome' => 'rejected'] + $problem + ['code' => 'payload_too_large']);
             $code = $this->clip($outcome->code);
-            throw new refusal($code, $this->name_request($this->clip($outcome->detail), $response, $code));
+            throw new rejection($code, $this->name_request($this->clip($outcome->detail), $response, $code));
         }
         $isahead = $response->status === 409 && ($problem['code'] ?? '') === self::CLOCK_AHEAD;
         $reason = $isahead ? failure::CLOCK_AHEAD : self::reason($response->status);

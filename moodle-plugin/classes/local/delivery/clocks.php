@@ -27,16 +27,16 @@ class clocks {
     /** @var string name of what is remembered: the backend's last handshake, and when it was asked for (asked) */
     const HANDSHAKE = 'handshake';
     /** @var int seconds by which a version may be ahead of the backend's clock: the contract's, see clock_ahead there */
-    const AHEAD = 600;
+    const MAX_AHEAD = 600;
     /** @var int seconds by which the two clocks may differ before one of them counts as wrong: well within what the backend allows */
-    const DIFFERENCE = 300;
+    const MAX_SKEW = 300;
 
     /** @var int|null Moodle's clock when the backend was asked last, Unix seconds; null when it was put back since, or never asked */
-    public $ours = null;
+    public $local = null;
     /** @var int|null the backend's clock at that moment */
-    public $theirs = null;
+    public $remote = null;
     /** @var int seconds by which the latest version is ahead of the backend's clock, or of ours when that is not known */
-    public $remembered;
+    public $ahead;
 
     /**
      * As far as it is remembered.
@@ -48,11 +48,11 @@ class clocks {
         $handshake = $memory->get(self::HANDSHAKE);
         $now = $clock->now();
         if ($handshake && $handshake['asked'] <= $now) {
-            $this->ours = $handshake['asked'];
-            $this->theirs = $handshake['time'];
+            $this->local = $handshake['asked'];
+            $this->remote = $handshake['time'];
         }
-        $latest = $memory->get(versions::LATEST)['time'] ?? 0;
-        $this->remembered = max(0, $latest - ($now - $this->difference()));
+        $latest = $memory->get(versions::WATERMARK)['time'] ?? 0;
+        $this->ahead = max(0, $latest - ($now - $this->skew()));
     }
 
     /**
@@ -64,7 +64,7 @@ class clocks {
      * @return array the handshake, with asked
      * @throws failure
      */
-    public static function ask(client $client, memory $memory, clock $clock): array {
+    public static function handshake(client $client, memory $memory, clock $clock): array {
         $handshake = ['asked' => $clock->now()] + $client->handshake();
         $memory->set(self::HANDSHAKE, $handshake);
         return $handshake;
@@ -75,8 +75,8 @@ class clocks {
      *
      * @return int seconds, negative when it is behind; 0 when it is not known
      */
-    public function difference(): int {
-        return (int)$this->ours - (int)$this->theirs;
+    public function skew(): int {
+        return (int)$this->local - (int)$this->remote;
     }
 
     /**
@@ -84,8 +84,8 @@ class clocks {
      *
      * @return bool
      */
-    public function differ(): bool {
-        return abs($this->difference()) > self::DIFFERENCE;
+    public function is_skewed(): bool {
+        return abs($this->skew()) > self::MAX_SKEW;
     }
 
     /**
@@ -93,7 +93,7 @@ class clocks {
      *
      * @return bool
      */
-    public function need_reset(): bool {
-        return !$this->differ() && $this->remembered > self::AHEAD;
+    public function needs_reset(): bool {
+        return !$this->is_skewed() && $this->ahead > self::MAX_AHEAD;
     }
 }

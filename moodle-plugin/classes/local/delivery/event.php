@@ -37,7 +37,7 @@ class event {
     public $hash;
     /** @var string UUID: the same for the same rows of the outbox and the same state, so that the backend recognises a repetition;
      *     null until it got its version */
-    public $id;
+    public $idempotencykey;
     /** @var string the event as JSON; null until it got its version */
     public $json;
 
@@ -62,9 +62,9 @@ class event {
      */
     public function set_version(int $time, int $sequence): void {
         // Without rows, as in a backfill, the same state is no repetition: another one may have gone in between.
-        $this->id = $this->make_id($this->change->rowids ? implode('.', $this->change->rowids) : "v$sequence");
+        $this->idempotencykey = $this->make_idempotency_key($this->change->rowids ? implode('.', $this->change->rowids) : "v$sequence");
         $this->json = self::encode([
-            'id' => $this->id,
+            'id' => $this->idempotencykey,
             'type' => $this->type,
             'time' => $time,
             'sequence' => $sequence,
@@ -99,7 +99,7 @@ class event {
      * @param string $cause what the event comes from
      * @return string
      */
-    private function make_id(string $cause): string {
+    private function make_idempotency_key(string $cause): string {
         $time = sprintf('%012x', $this->change->time * 1000);
         $digest = hash('sha256', implode(',', [$this->change->key(), $this->hash, $cause]));
         $variant = dechex(8 + hexdec($digest[3]) % 4);

@@ -25,7 +25,7 @@ namespace local_backend_sync\local\delivery;
  */
 class health {
     /** @var string name of what is remembered: failures, since, last, retry (Unix seconds), reason, detail, status */
-    const TROUBLE = 'trouble';
+    const OUTAGE = 'trouble';
     /** @var string name of what is remembered: time of the last success */
     const SUCCESS = 'success';
 
@@ -51,7 +51,7 @@ class health {
      * @return bool
      */
     public function is_failing(): bool {
-        return $this->memory->get(self::TROUBLE) !== null;
+        return $this->memory->get(self::OUTAGE) !== null;
     }
 
     /**
@@ -60,11 +60,11 @@ class health {
      * @return int|null Unix seconds; null when it may be tried now
      */
     public function wait_until(): ?int {
-        $trouble = $this->memory->get(self::TROUBLE);
-        $retry = $trouble['retry'] ?? 0;
+        $outage = $this->memory->get(self::OUTAGE);
+        $retry = $outage['retry'] ?? 0;
         $now = $this->clock->now();
         // A clock that was put back must not stop the deliveries.
-        return $retry > $now && $now >= ($trouble['last'] ?? $retry - backoff::LONGEST_ASKED) ? $retry : null;
+        return $retry > $now && $now >= ($outage['last'] ?? $retry - backoff::LONGEST_ASKED) ? $retry : null;
     }
 
     /**
@@ -74,19 +74,19 @@ class health {
      * @return bool whether it is the first after a success
      */
     public function failed(failure $failure): bool {
-        $trouble = $this->memory->get(self::TROUBLE);
-        $failures = ($trouble['failures'] ?? 0) + 1;
+        $outage = $this->memory->get(self::OUTAGE);
+        $failures = ($outage['failures'] ?? 0) + 1;
         $now = $this->clock->now();
-        $this->memory->set(self::TROUBLE, [
+        $this->memory->set(self::OUTAGE, [
             'failures' => $failures,
-            'since' => min($trouble['since'] ?? $now, $now),
+            'since' => min($outage['since'] ?? $now, $now),
             'last' => $now,
             'retry' => $now + backoff::wait($failures, $failure->retryafter, $this->clock->chance()),
             'reason' => $failure->reason,
             'detail' => $failure->detail,
             'status' => $failure->status,
         ]);
-        return $trouble === null;
+        return $outage === null;
     }
 
     /**
@@ -97,7 +97,7 @@ class health {
     public function succeeded(): bool {
         $recovered = $this->is_failing();
         if ($recovered) {
-            $this->memory->set(self::TROUBLE, null);
+            $this->memory->set(self::OUTAGE, null);
         }
         $now = $this->clock->now();
         if (($this->memory->get(self::SUCCESS)['time'] ?? 0) !== $now) {
@@ -109,10 +109,10 @@ class health {
     /**
      * Forgets what failed, so that the next try is made at once.
      */
-    public function forget(): void {
-        $trouble = $this->memory->get(self::TROUBLE);
-        if ($trouble) {
-            $this->memory->set(self::TROUBLE, ['retry' => 0] + $trouble);
+    public function retry_now(): void {
+        $outage = $this->memory->get(self::OUTAGE);
+        if ($outage) {
+            $this->memory->set(self::OUTAGE, ['retry' => 0] + $outage);
         }
     }
 }

@@ -27,5 +27,5 @@ class options {
     /** @var string[] kinds of records that are sent, of change::KINDS */
     public $kinds = change::KINDS;
     /** @var string[][] by kind, the fields that are left out */
-    public $leftout = [];
+    public $excluded = [];
 }

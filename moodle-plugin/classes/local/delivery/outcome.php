@@ -25,7 +25,7 @@ namespace local_backend_sync\local\delivery;
  */
 class outcome {
     /** @var string[] outcomes after which the backend holds what was sent */
-    const HELD = ['applied', 'unchanged', 'duplicate'];
+    const ACCEPTED = ['applied', 'unchanged', 'duplicate'];
 
     /** @var string applied, unchanged, superseded, duplicate or rejected */
     public $outcome;
@@ -50,8 +50,8 @@ class outcome {
      *
      * @return bool
      */
-    public function is_held(): bool {
-        return in_array($this->outcome, self::HELD, true);
+    public function is_accepted(): bool {
+        return in_array($this->outcome, self::ACCEPTED, true);
     }
 
     /**

@@ -94,13 +94,13 @@ class payload {
      *
      * @param change $change
      * @param array $row what the source read of it
-     * @param string[] $leftout names of fields
+     * @param string[] $excluded names of fields
      * @return array by the contract's names
      */
-    public static function state(change $change, array $row, array $leftout): array {
+    public static function state(change $change, array $row, array $excluded): array {
         $data = self::ids($change);
         foreach (self::FIELDS[$change->kind] as $name => $type) {
-            if (!in_array($name, $leftout, true)) {
+            if (!in_array($name, $excluded, true)) {
                 $data[$name] = isset($row[$name]) ? self::value($type, $row[$name]) : null;
             }
         }

@@ -39,7 +39,7 @@ class report {
     /** @var int|null when it is too early to try again after a failure: until when to wait, Unix seconds */
     public $waituntil = null;
     /** @var bool deliveries fail since this run */
-    public $broke = false;
+    public $outagestarted = false;
     /** @var bool deliveries work again since this run */
     public $recovered = false;
     /** @var bool nothing waits any more */

@@ -31,9 +31,9 @@ class sender {
     /** @var int seconds after which the backend is asked again what it takes */
     const HANDSHAKE_AGE = 3600;
     /** @var int seconds after which an event is tried again at which the backend failed, while it is well otherwise */
-    const SUSPECT_WAIT = 300;
+    const POISON_WAIT = 300;
     /** @var int such events in one run; when there are more, it is the backend that is ill */
-    const SUSPECTS = 3;
+    const MAX_POISON = 3;
 
     /** @var store */
     private $store;
@@ -54,7 +54,7 @@ class sender {
     /** @var report what this run did so far */
     private $report;
     /** @var int events in this run at which the backend failed */
-    private $suspects = 0;
+    private $poison = 0;
 
     /**
      * Constructor.
@@ -88,7 +88,7 @@ class sender {
      */
     public function run(queue $queue, int $deadline, ?int $batches = null): report {
         $this->report->empty = false;
-        $this->meet();
+        $this->check_target();
         $this->report->waituntil = $this->health->wait_until();
         if ($this->report->waituntil) {
             return $this->report;
@@ -134,17 +134,17 @@ class sender {
     /**
      * With another backend or another token, nothing is known any more of what the backend holds, and it may be tried at once.
      */
-    private function meet(): void {
+    private function check_target(): void {
         $target = ['target' => $this->client->target()];
         $last = $this->memory->get('target');
         if ($last === $target) {
             return;
         }
         if ($last) {
-            $this->store->forget();
+            $this->store->invalidate_all();
         }
         $this->memory->set(clocks::HANDSHAKE, null);
-        $this->health->forget();
+        $this->health->retry_now();
         $this->memory->set('target', $target);
     }
 
@@ -154,7 +154,7 @@ class sender {
      * @param failure $failure
      */
     private function fail(failure $failure): void {
-        $this->report->broke = $this->health->failed($failure);
+        $this->report->outagestarted = $this->health->failed($failure);
         $this->report->failure = $failure;
         $this->report->waituntil = $this->health->wait_until();
     }
@@ -202,8 +202,8 @@ class sender {
      * @throws failure
      */
     private function send_all(queue $queue, array $events, array $handshake): void {
-        $this->versions->give($events);
-        $this->store->announce($events);
+        $this->versions->assign($events);
+        $this->store->invalidate($events);
         $requests = $this->report->requests;
         $maxbytes = min((int)$handshake['max_body_bytes'], self::BODY_BYTES);
         try {
@@ -227,9 +227,9 @@ class sender {
      */
     private function clock_ahead(bool $isfirst): void {
         if ($isfirst) {
-            $this->versions->take_back();
+            $this->versions->roll_back();
         }
-        clocks::ask($this->client, $this->memory, $this->clock);
+        clocks::handshake($this->client, $this->memory, $this->clock);
     }
 
     /**
@@ -271,7 +271,7 @@ class sender {
         }
         $data = null;
         if ($state && !$change->deleted && empty($state['withheld'])) {
-            $data = payload::state($change, $state, $this->options->leftout[$change->kind] ?? []);
+            $data = payload::state($change, $state, $this->options->excluded[$change->kind] ?? []);
         } else if ($state && !$change->deleted && $known === null) {
             return null; // Withheld, and the backend never heard of it.
         }
@@ -291,15 +291,15 @@ class sender {
         try {
             $this->report->requests++;
             $outcomes = $this->client->send($events);
-        } catch (refusal $refusal) {
+        } catch (rejection $rejection) {
             if (count($events) === 1) {
-                $this->reject($queue, $events[0]->change, $refusal->reason, $refusal->detail);
+                $this->reject($queue, $events[0]->change, $rejection->reason, $rejection->detail);
             } else {
                 $this->send_halves($queue, $events);
             }
             return;
         } catch (failure $failure) {
-            $this->suspect($queue, $events, $failure);
+            $this->isolate($queue, $events, $failure);
             return;
         }
         $this->settle($queue, $events, $outcomes);
@@ -326,8 +326,8 @@ class sender {
      * @param failure $failure
      * @throws failure when it is the backend
      */
-    private function suspect(queue $queue, array $events, failure $failure): void {
-        if ($failure->reason !== failure::SERVER_ERROR || $this->suspects >= self::SUSPECTS) {
+    private function isolate(queue $queue, array $events, failure $failure): void {
+        if ($failure->reason !== failure::SERVER_ERROR || $this->poison >= self::MAX_POISON) {
             throw $failure;
         }
         $this->client->handshake(); // Fails, too, when the backend is ill.
@@ -335,9 +335,9 @@ class sender {
             $this->send_halves($queue, $events);
             return;
         }
-        $this->suspects++;
+        $this->poison++;
         $change = $events[0]->change;
-        $this->store->postpone([$change], $this->clock->now() + self::SUSPECT_WAIT);
+        $this->store->postpone([$change], $this->clock->now() + self::POISON_WAIT);
         $queue->done([$change]);
         $this->report->postponed++;
     }
@@ -352,7 +352,7 @@ class sender {
     private function settle(queue $queue, array $events, array $outcomes): void {
         $held = [];
         foreach ($events as $i => $event) {
-            if ($outcomes[$i]->is_held()) {
+            if ($outcomes[$i]->is_accepted()) {
                 // A duplicate was taken some time ago: what the backend holds now, only the next event can tell.
                 $event->hash = $outcomes[$i]->is_duplicate() ? null : $event->hash;
                 $held[] = $event;
@@ -392,7 +392,7 @@ class sender {
         $handshake = $this->memory->get(clocks::HANDSHAKE);
         $age = $this->clock->now() - ($handshake['asked'] ?? 0);
         if (!$handshake || $age < 0 || $age > self::HANDSHAKE_AGE || $this->health->is_failing()) {
-            $handshake = clocks::ask($this->client, $this->memory, $this->clock);
+            $handshake = clocks::handshake($this->client, $this->memory, $this->clock);
         }
         return $handshake;
     }

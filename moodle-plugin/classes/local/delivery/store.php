@@ -38,7 +38,7 @@ interface store {
      *
      * @param event[] $events
      */
-    public function announce(array $events): void;
+    public function invalidate(array $events): void;
 
     /**
      * The backend took these, and holds the states that their digests tell.
@@ -67,5 +67,5 @@ interface store {
     /**
      * Another backend is set: it may hold anything.
      */
-    public function forget(): void;
+    public function invalidate_all(): void;
 }

@@ -25,7 +25,7 @@ namespace local_backend_sync\local\delivery;
  */
 class versions {
     /** @var string name of what is remembered: time and sequence of the latest version that the backend may hold */
-    const LATEST = 'version';
+    const WATERMARK = 'version';
 
     /** @var memory */
     private $memory;
@@ -50,28 +50,28 @@ class versions {
      *
      * @param event[] $events
      */
-    public function give(array $events): void {
-        $this->before = $this->memory->get(self::LATEST);
+    public function assign(array $events): void {
+        $this->before = $this->memory->get(self::WATERMARK);
         $time = max($this->clock->now(), $this->before['time'] ?? 0);
         $sequence = $this->before['sequence'] ?? 0;
         foreach ($events as $event) {
             $event->set_version($time, ++$sequence);
         }
-        $this->memory->set(self::LATEST, ['time' => $time, 'sequence' => $sequence]);
+        $this->memory->set(self::WATERMARK, ['time' => $time, 'sequence' => $sequence]);
     }
 
     /**
      * The backend holds none of those given last. If the clock was wrong when they were given, that is over with it.
      */
-    public function take_back(): void {
-        $this->memory->set(self::LATEST, $this->before);
+    public function roll_back(): void {
+        $this->memory->set(self::WATERMARK, $this->before);
     }
 
     /**
      * Goes on from now, however late the latest is. The sequence goes on, because ids of events are made with it.
      */
     public function reset(): void {
-        $sequence = $this->memory->get(self::LATEST)['sequence'] ?? 0;
-        $this->memory->set(self::LATEST, ['time' => $this->clock->now(), 'sequence' => $sequence]);
+        $sequence = $this->memory->get(self::WATERMARK)['sequence'] ?? 0;
+        $this->memory->set(self::WATERMARK, ['time' => $this->clock->now(), 'sequence' => $sequence]);
     }
 }

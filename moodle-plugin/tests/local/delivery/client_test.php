@@ -96,15 +96,15 @@ final class client_test extends \basic_testcase {
     /**
      * Why events are refused.
      *
-     * @return refusal
+     * @return rejection
      */
-    private function refusal(): refusal {
+    private function rejection(): rejection {
         try {
             $this->client->send($this->events());
-        } catch (refusal $refusal) {
-            return $refusal;
+        } catch (rejection $rejection) {
+            return $rejection;
         }
-        $this->fail('There was no refusal.');
+        $this->fail('There was no rejection.');
     }
 
     /**
@@ -123,7 +123,7 @@ final class client_test extends \basic_testcase {
         $this->assertContains('Expect:', $batch['headers']);
         $this->assertSame(event::body($events), $batch['body']);
         $this->assertSame(['applied', 'applied'], array_column($outcomes, 'outcome'));
-        $this->assertTrue($outcomes[0]->is_held());
+        $this->assertTrue($outcomes[0]->is_accepted());
     }
 
     /**
@@ -163,7 +163,7 @@ final class client_test extends \basic_testcase {
             'of another event' => [
                 new response(200, '{"outcomes":[{"outcome":"applied","client_id":"x"}]}'), failure::NOT_CONTRACT,
             ],
-            // These two are a refusal only when the backend itself says so.
+            // These two are a rejection only when the backend itself says so.
             '400 of a proxy' => [new response(400, '<html>', ['Content-Type' => 'text/html']), failure::NOT_CONTRACT],
             '422 of others' => [new response(422, '{"detail":"x"}', ['Content-Type' => 'application/json']), failure::NOT_CONTRACT],
         ];
@@ -206,7 +206,7 @@ final class client_test extends \basic_testcase {
      */
     public function test_outcome_without_client_id(): void {
         $this->answer(new response(200, '{"outcomes":[{"outcome":"unchanged","client_id":null}]}'));
-        $this->assertTrue($this->client->send($this->events())[0]->is_held());
+        $this->assertTrue($this->client->send($this->events())[0]->is_accepted());
     }
 
     /**
@@ -215,11 +215,11 @@ final class client_test extends \basic_testcase {
     public function test_outcomes(): void {
         foreach (['applied', 'unchanged', 'duplicate', 'superseded', 'rejected'] as $i => $name) {
             $outcome = new outcome(['outcome' => $name]);
-            $this->assertSame($i < 3, $outcome->is_held(), $name);
+            $this->assertSame($i < 3, $outcome->is_accepted(), $name);
             $this->assertSame($name, $outcome->code);
         }
         // A word that a later backend may have is no reason to believe that it holds the event.
-        $this->assertFalse((new outcome(['outcome' => 'deferred']))->is_held());
+        $this->assertFalse((new outcome(['outcome' => 'deferred']))->is_accepted());
         $outcome = new outcome(['outcome' => 'rejected', 'code' => 'validation_failed', 'detail' => 'Invalid.', 'errors' => [
             ['pointer' => '/events/17/data/email', 'code' => 'too_long', 'detail' => 'Too long.'],
             ['pointer' => '/events/17/time', 'code' => 'required'],
@@ -234,7 +234,7 @@ final class client_test extends \basic_testcase {
      *
      * @return array[]
      */
-    public static function refusals(): array {
+    public static function rejections(): array {
         return [
             [fake_backend::problem(400, 'malformed_json', 'No JSON.'), 'malformed_json', 'No JSON.'],
             [fake_backend::problem(413, 'payload_too_large', 'Too large.'), 'payload_too_large', 'Too large.'],
@@ -251,7 +251,7 @@ final class client_test extends \basic_testcase {
     /**
      * Each has the backend's code and words.
      *
-     * @dataProvider refusals
+     * @dataProvider rejections
      * @param response $response
      * @param string $code
      * @param string $detail
@@ -260,9 +260,9 @@ final class client_test extends \basic_testcase {
         $this->answer($response);
         try {
             $this->client->send($this->events());
-            $this->fail('There was no refusal.');
-        } catch (refusal $refusal) {
-            $this->assertSame([$code, $detail], [$refusal->reason, $refusal->detail]);
+            $this->fail('There was no rejection.');
+        } catch (rejection $rejection) {
+            $this->assertSame([$code, $detail], [$rejection->reason, $rejection->detail]);
         }
         // To a question, which has nothing that could be refused, it is no answer.
         $this->expectException(failure::class);
@@ -282,7 +282,7 @@ final class client_test extends \basic_testcase {
         $this->assertSame($note, $this->failure()->detail);
         foreach (['Invalid.' => 'Invalid.', '' => 'validation_failed'] as $detail => $words) {
             $this->answer(fake_backend::problem(422, 'validation_failed', $detail, $headers));
-            $this->assertSame("$words $note", $this->refusal()->detail);
+            $this->assertSame("$words $note", $this->rejection()->detail);
         }
         $outcomes = [
             ['outcome' => 'rejected', 'code' => 'a', 'detail' => 'In words.'],
@@ -333,10 +333,10 @@ final class client_test extends \basic_testcase {
         $this->answer(fake_backend::problem(422, self::TOKEN, mb_convert_encoding($words, 'UTF-8', 'UTF-8')));
         try {
             $this->client->send($this->events());
-            $this->fail('There was no refusal.');
-        } catch (refusal $refusal) {
-            $this->assertSame('***', $refusal->reason);
-            $this->check_clean($refusal);
+            $this->fail('There was no rejection.');
+        } catch (rejection $rejection) {
+            $this->assertSame('***', $rejection->reason);
+            $this->check_clean($rejection);
         }
         $this->answer(fake_backend::answer(['outcomes' => [
             ['outcome' => 'rejected', 'code' => self::TOKEN, 'detail' => mb_convert_encoding($words, 'UTF-8', 'UTF-8')],
@@ -349,7 +349,7 @@ final class client_test extends \basic_testcase {
     /**
      * Checks a message.
      *
-     * @param \stdClass|failure|refusal|outcome $message
+     * @param \stdClass|failure|rejection|outcome $message
      */
     private function check_clean($message): void {
         $this->assertStringStartsWith('header was *** ', $message->detail);
@@ -397,7 +397,7 @@ final class client_test extends \basic_testcase {
     }
 
     /**
-     * Whatever is there in place of a good answer, it is a failure or a refusal: nothing else is thrown, nor a warning given.
+     * Whatever is there in place of a good answer, it is a failure or a rejection: nothing else is thrown, nor a warning given.
      */
     public function test_answers_that_are_almost_good(): void {
         $seed = (int)(getenv('SEED') ?: 1);
@@ -416,8 +416,8 @@ final class client_test extends \basic_testcase {
                     $result = 'taken';
                 } catch (failure $failure) {
                     $result = $failure->reason;
-                } catch (refusal $refusal) {
-                    $result = 'refusal';
+                } catch (rejection $rejection) {
+                    $result = 'rejection';
                 } catch (\Throwable $e) {
                     $what = "SEED=$seed, $i, $operation, $response->status $response->body";
                     throw new \Exception($what . ': ' . $e->getMessage(), 0, $e);
@@ -427,7 +427,7 @@ final class client_test extends \basic_testcase {
         } finally {
             restore_error_handler();
         }
-        foreach (['send taken', 'send notcontract', 'send refusal', 'handshake taken', 'handshake notcontract'] as $result) {
+        foreach (['send taken', 'send notcontract', 'send rejection', 'handshake taken', 'handshake notcontract'] as $result) {
             $this->assertGreaterThan(10, $counts[$result] ?? 0, "$result is not tested");
         }
     }
@@ -447,7 +447,7 @@ final class client_test extends \basic_testcase {
             $answer = $this->backend->handshake();
         } else {
             $answer = ['outcomes' => [[
-                'client_id' => $this->events()[0]->id, 'outcome' => 'rejected', 'code' => 'a', 'detail' => 'b',
+                'client_id' => $this->events()[0]->idempotencykey, 'outcome' => 'rejected', 'code' => 'a', 'detail' => 'b',
                 'errors' => [['pointer' => '/events/0/data/email', 'code' => 'c', 'detail' => 'd']],
             ]]];
         }

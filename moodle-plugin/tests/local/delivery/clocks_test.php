@@ -71,14 +71,14 @@ final class clocks_test extends sender_testcase {
      * @return int
      */
     private function latest(): int {
-        return $this->world->memory->get(versions::LATEST)['time'];
+        return $this->world->memory->get(versions::WATERMARK)['time'];
     }
 
     /**
      * Makes the remembered version a year late, as when an older backend took such ones.
      */
     private function remember_wrong_time(): void {
-        $this->world->memory->set(versions::LATEST, ['time' => $this->world->clock->now + self::YEAR, 'sequence' => 77]);
+        $this->world->memory->set(versions::WATERMARK, ['time' => $this->world->clock->now + self::YEAR, 'sequence' => 77]);
     }
 
     /**
@@ -92,7 +92,7 @@ final class clocks_test extends sender_testcase {
         $this->world->put_users(20, 'Bea');
         $this->world->clock->now += self::YEAR;
         $report = $this->world->run();
-        $this->assertSame([failure::CLOCK_AHEAD, 409, true], [$report->failure->reason, $report->failure->status, $report->broke]);
+        $this->assertSame([failure::CLOCK_AHEAD, 409, true], [$report->failure->reason, $report->failure->status, $report->outagestarted]);
         $this->assertSame([1, 0, 0, 0], [$report->requests, $report->sent, $report->rejected, $report->postponed]);
         $this->assertSame('Too far ahead.', $report->failure->detail);
         $this->assertGreaterThan($this->world->clock->now, $report->waituntil);
@@ -102,19 +102,19 @@ final class clocks_test extends sender_testcase {
         // Nothing was stored with the wrong time, so it is not remembered; and it is told whose clock it is.
         $this->assertSame($good, $this->latest());
         $clocks = $this->clocks();
-        $this->assertSame([self::YEAR, true, false, 0], [$clocks->difference(), $clocks->differ(), $clocks->need_reset(),
-            $clocks->remembered]);
+        $this->assertSame([self::YEAR, true, false, 0], [$clocks->skew(), $clocks->is_skewed(), $clocks->needs_reset(),
+            $clocks->ahead]);
 
         // It waits before it tries again, and each try fails in the same way.
         $this->assertSame(0, $this->world->run()->requests - $report->requests + 1);
         $this->world->clock->now = $report->waituntil;
         $this->assertSame(failure::CLOCK_AHEAD, $this->world->run()->failure->reason);
-        $this->assertSame(2, $this->world->memory->get(health::TROUBLE)['failures']);
+        $this->assertSame(2, $this->world->memory->get(health::OUTAGE)['failures']);
         $this->assertSame($good, $this->latest());
 
         $this->world->clock->now = $good + 60;
         $this->world->backend->clock->now = $good + 60;
-        $this->assertNull($this->clocks()->ours, 'It was put back since the backend was asked.');
+        $this->assertNull($this->clocks()->local, 'It was put back since the backend was asked.');
         $report = $this->world->run();
         $this->assertSame([true, 20, null], [$report->recovered, $report->sent, $report->failure]);
         $this->assertSame($good + 60, $this->latest());
@@ -128,8 +128,8 @@ final class clocks_test extends sender_testcase {
         $this->world->backend->clock->now -= self::YEAR;
         $this->world->put_users(3);
         $this->assertSame(failure::CLOCK_AHEAD, $this->world->run()->failure->reason);
-        $this->assertNull($this->world->memory->get(versions::LATEST));
-        $this->assertSame(self::YEAR, $this->clocks()->difference());
+        $this->assertNull($this->world->memory->get(versions::WATERMARK));
+        $this->assertSame(self::YEAR, $this->clocks()->skew());
         $this->pass(600);
         $this->world->backend->clock->now += self::YEAR;
         $this->assertSame(3, $this->world->run()->sent);
@@ -143,10 +143,10 @@ final class clocks_test extends sender_testcase {
         $this->world->put_users(1);
         $this->world->run();
         $this->world->put_users(1, 'Bea');
-        $this->world->clock->now += clocks::AHEAD + 1;
+        $this->world->clock->now += clocks::MAX_AHEAD + 1;
         $this->world->run();
-        $this->assertSame(clocks::AHEAD + 1, $this->clocks()->difference());
-        $this->assertTrue($this->clocks()->differ());
+        $this->assertSame(clocks::MAX_AHEAD + 1, $this->clocks()->skew());
+        $this->assertTrue($this->clocks()->is_skewed());
     }
 
     /**
@@ -154,7 +154,7 @@ final class clocks_test extends sender_testcase {
      */
     public function test_versions_that_were_stored_are_not_taken_back(): void {
         $this->world->backend->handshake = ['max_batch_events' => 2];
-        $this->world->clock->now += clocks::AHEAD;
+        $this->world->clock->now += clocks::MAX_AHEAD;
         $ahead = $this->world->clock->now;
         $this->world->put_users(4);
         $this->world->backend->fault = function ($operation) {
@@ -182,11 +182,11 @@ final class clocks_test extends sender_testcase {
      * A clock that is ahead by less than the backend allows, and is put right, needs nothing.
      */
     public function test_slightly_ahead(): void {
-        $this->world->clock->now += clocks::AHEAD;
+        $this->world->clock->now += clocks::MAX_AHEAD;
         $this->world->put_users(2);
         $this->assertSame(2, $this->world->run()->sent);
-        $this->world->clock->now -= clocks::AHEAD;
-        $this->assertFalse($this->clocks()->need_reset());
+        $this->world->clock->now -= clocks::MAX_AHEAD;
+        $this->assertFalse($this->clocks()->needs_reset());
         $this->world->put_users(2, 'Bea');
         $this->assertSame([2, 0], [$this->world->run()->sent, count($this->world->store->rejected)]);
         $this->assert_settled();
@@ -208,13 +208,13 @@ final class clocks_test extends sender_testcase {
             $this->pass(backoff::LONGEST);
         }
         $clocks = $this->clocks();
-        $this->assertSame([0, false, true], [$clocks->difference(), $clocks->differ(), $clocks->need_reset()]);
-        $this->assertEqualsWithDelta(self::YEAR, $clocks->remembered, 3 * backoff::LONGEST);
+        $this->assertSame([0, false, true], [$clocks->skew(), $clocks->is_skewed(), $clocks->needs_reset()]);
+        $this->assertEqualsWithDelta(self::YEAR, $clocks->ahead, 3 * backoff::LONGEST);
 
         (new versions($this->world->memory, $this->world->clock))->reset();
-        $this->world->store->forget();
-        $this->assertSame(['time' => $this->world->clock->now, 'sequence' => 77], $this->world->memory->get(versions::LATEST));
-        $this->assertFalse($this->clocks()->need_reset());
+        $this->world->store->invalidate_all();
+        $this->assertSame(['time' => $this->world->clock->now, 'sequence' => 77], $this->world->memory->get(versions::WATERMARK));
+        $this->assertFalse($this->clocks()->needs_reset());
         foreach ([1, 2] as $id) {
             $this->world->outbox->add($this->world->change(change::USER, $id));
         }
@@ -228,18 +228,18 @@ final class clocks_test extends sender_testcase {
      * Who is behind is told apart from who is ahead; and a wrong clock of now comes before what is remembered.
      */
     public function test_which_is_wrong(): void {
-        $this->assertSame([null, 0, false], [$this->clocks()->ours, $this->clocks()->difference(), $this->clocks()->differ()]);
+        $this->assertSame([null, 0, false], [$this->clocks()->local, $this->clocks()->skew(), $this->clocks()->is_skewed()]);
         $this->remember_wrong_time();
-        $this->world->clock->now -= clocks::DIFFERENCE;
+        $this->world->clock->now -= clocks::MAX_SKEW;
         $this->world->run();
-        $this->assertSame(-clocks::DIFFERENCE, $this->clocks()->difference());
-        $this->assertSame([false, true, self::YEAR], [$this->clocks()->differ(), $this->clocks()->need_reset(),
-            $this->clocks()->remembered]);
+        $this->assertSame(-clocks::MAX_SKEW, $this->clocks()->skew());
+        $this->assertSame([false, true, self::YEAR], [$this->clocks()->is_skewed(), $this->clocks()->needs_reset(),
+            $this->clocks()->ahead]);
         $this->world->clock->now--;
         $this->world->memory->set(clocks::HANDSHAKE, null);
         $this->world->run();
-        $this->assertSame([true, false, self::YEAR], [$this->clocks()->differ(), $this->clocks()->need_reset(),
-            $this->clocks()->remembered]);
+        $this->assertSame([true, false, self::YEAR], [$this->clocks()->is_skewed(), $this->clocks()->needs_reset(),
+            $this->clocks()->ahead]);
     }
 
     /**

@@ -65,7 +65,7 @@ final class event_test extends \basic_testcase {
     public function test_ids_are_those_of_rows_and_state(): void {
         $repetition = $this->event();
         $repetition->set_version(1795339999, 17);
-        $this->assertSame($this->event()->id, $repetition->id);
+        $this->assertSame($this->event()->idempotencykey, $repetition->idempotencykey);
         $others = [
             'other state' => $this->event(['firstname' => 'Bea']),
             'a row more' => $this->event(['firstname' => 'Ann'], ['rowids' => [1, 2, 3]]),
@@ -76,12 +76,12 @@ final class event_test extends \basic_testcase {
             'deleted' => $this->deletion(),
             'deleted by other rows' => $this->deletion([3]),
         ];
-        $ids = array_column($others, 'id');
-        $ids[] = $this->event()->id;
+        $ids = array_column($others, 'idempotencykey');
+        $ids[] = $this->event()->idempotencykey;
         $this->assertCount(count($others) + 1, array_unique($ids));
         // Without rows, each is one of its own.
-        $this->assertNotSame($others['no rows']->id, $this->event_without_rows(2)->id);
-        $this->assertSame($others['no rows']->id, $this->event_without_rows(1)->id);
+        $this->assertNotSame($others['no rows']->idempotencykey, $this->event_without_rows(2)->idempotencykey);
+        $this->assertSame($others['no rows']->idempotencykey, $this->event_without_rows(1)->idempotencykey);
     }
 
     /**
@@ -106,7 +106,7 @@ final class event_test extends \basic_testcase {
         $last = '';
         foreach ([0, 1, 15, 255, 65536, 1795333600, 1795333601, 4102444800, 253402300799] as $time) {
             for ($row = 1; $row < 20; $row++) {
-                $id = $this->event(['firstname' => 'Ann'], ['time' => $time, 'rowids' => [$row]])->id;
+                $id = $this->event(['firstname' => 'Ann'], ['time' => $time, 'rowids' => [$row]])->idempotencykey;
                 $this->assertMatchesRegularExpression(self::UUID, $id);
                 $this->assertGreaterThan($last, substr($id, 0, 13));
             }
@@ -137,7 +137,7 @@ final class event_test extends \basic_testcase {
         $event = $this->deletion();
         $event->set_version(5, 6);
         $this->assertSame(
-            ['id' => $event->id, 'type' => 'user_deleted', 'time' => 5, 'sequence' => 6, 'data' => ['userid' => 7]],
+            ['id' => $event->idempotencykey, 'type' => 'user_deleted', 'time' => 5, 'sequence' => 6, 'data' => ['userid' => 7]],
             json_decode($event->json, true)
         );
     }

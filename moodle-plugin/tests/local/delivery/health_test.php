@@ -69,7 +69,7 @@ final class health_test extends \basic_testcase {
                 'failures' => 2, 'since' => $begin, 'last' => $first, 'retry' => $first + 200, 'reason' => 'unavailable',
                 'detail' => 'full', 'status' => 503,
             ],
-            $this->memory->get(health::TROUBLE)
+            $this->memory->get(health::OUTAGE)
         );
         $this->clock->now += 500;
         $this->assertTrue($this->health->succeeded());
@@ -88,11 +88,11 @@ final class health_test extends \basic_testcase {
         $this->assertNull($this->health->wait_until());
         // Nor is what fails now said to have begun then.
         $this->health->failed(new failure(failure::TIMEOUT));
-        $this->assertSame($this->clock->now, $this->memory->get(health::TROUBLE)['since']);
+        $this->assertSame($this->clock->now, $this->memory->get(health::OUTAGE)['since']);
         // As an older version of the plugin wrote it, without the time of the failure.
-        $trouble = ['retry' => $retry] + $this->memory->get(health::TROUBLE);
-        unset($trouble['last']);
-        $this->memory->set(health::TROUBLE, $trouble);
+        $outage = ['retry' => $retry] + $this->memory->get(health::OUTAGE);
+        unset($outage['last']);
+        $this->memory->set(health::OUTAGE, $outage);
         $this->assertSame($retry, $this->health->wait_until());
         $this->clock->now -= backoff::LONGEST_ASKED;
         $this->assertNull($this->health->wait_until());
@@ -101,11 +101,11 @@ final class health_test extends \basic_testcase {
     /**
      * An administrator need not wait, and yet it stays known that it fails.
      */
-    public function test_forget(): void {
-        $this->health->forget();
+    public function test_retry_now(): void {
+        $this->health->retry_now();
         $this->assertFalse($this->health->is_failing());
         $this->health->failed(new failure(failure::TIMEOUT));
-        $this->health->forget();
+        $this->health->retry_now();
         $this->assertNull($this->health->wait_until());
         $this->assertTrue($this->health->is_failing());
         $this->assertFalse($this->health->failed(new failure(failure::TIMEOUT)));

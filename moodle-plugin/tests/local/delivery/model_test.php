@@ -72,7 +72,7 @@ final class model_test extends \basic_testcase {
         if (count($seeds) > 100) {
             // Else it would not be known that the test tests anything.
             $names = [
-                'lost', 'silence', '500', '503', '413', 'html', 'ill event', 'killed', 'rejected', 'postponed', 'applied meanwhile',
+                'lost', 'silence', '500', '503', '413', 'html', 'poison event', 'killed', 'rejected', 'postponed', 'applied meanwhile',
                 'recovered', 'other target', 'duplicate', 'backfill',
             ];
             foreach ($names as $name) {
@@ -177,19 +177,19 @@ final class model_test extends \basic_testcase {
      * Runs the sender in a world where anything may go wrong.
      */
     private function work_with_faults(): void {
-        $illness = $this->chance(40) ? mt_rand(5, 60) : 0;
-        $illevents = $this->chance(15) ? [mt_rand(1, self::IDS), 1000 + mt_rand(1, self::IDS)] : [];
+        $faultrate = $this->chance(40) ? mt_rand(5, 60) : 0;
+        $poison = $this->chance(15) ? [mt_rand(1, self::IDS), 1000 + mt_rand(1, self::IDS)] : [];
         $largest = $this->chance(15) ? mt_rand(1, 3) : PHP_INT_MAX;
-        $this->world->backend->fault = function ($operation, $events) use ($illness, $illevents, $largest) {
-            if ($events && array_intersect($illevents, $this->places($events))) {
-                $this->happened('ill event');
+        $this->world->backend->fault = function ($operation, $events) use ($faultrate, $poison, $largest) {
+            if ($events && array_intersect($poison, $this->places($events))) {
+                $this->happened('poison event');
                 return fake_backend::problem(500, 'internal_error');
             }
             if (count($events) > $largest) {
                 $this->happened('413');
                 return new response(413, '<html>');
             }
-            return $this->chance($illness) ? $this->fault($operation) : null;
+            return $this->chance($faultrate) ? $this->fault($operation) : null;
         };
         $this->world->fuse->meanwhile = $this->chance(50) ? function () {
             if ($this->chance(8)) {
@@ -271,10 +271,10 @@ final class model_test extends \basic_testcase {
         $this->assertSame([], $this->world->outbox->rows, 'something waits');
         $this->compare();
         // What no event told of is found by going through everything.
-        $this->world->silently(change::USER, 8, ['firstname' => 'Dan']);
-        $this->world->silently(change::USER, 9, ['firstname' => 'Eve']);
+        $this->world->put_silently(change::USER, 8, ['firstname' => 'Dan']);
+        $this->world->put_silently(change::USER, 9, ['firstname' => 'Eve']);
         foreach (array_slice(array_keys($this->world->source->records[change::ENROLMENT] ?? []), 0, 2) as $i => $id) {
-            $this->world->silently(change::ENROLMENT, $id, $i ? ['enrol' => 'Fay'] : null);
+            $this->world->put_silently(change::ENROLMENT, $id, $i ? ['enrol' => 'Fay'] : null);
         }
         $this->backfill = new fake_backfill($this->world);
         $this->work();

@@ -189,9 +189,9 @@ final class payload_test extends \basic_testcase {
     /**
      * A field that is left out is not there at all, so the backend keeps nothing of it; ids cannot be left out.
      */
-    public function test_left_out_fields(): void {
-        $leftout = ['phone1', 'email', 'userid'];
-        $data = payload::state($this->change(change::USER), $this->row(change::USER), $leftout);
+    public function test_excluded_fields(): void {
+        $excluded = ['phone1', 'email', 'userid'];
+        $data = payload::state($this->change(change::USER), $this->row(change::USER), $excluded);
         $this->assertArrayNotHasKey('phone1', $data);
         $this->assertArrayNotHasKey('email', $data);
         $this->assertSame(1, $data['userid']);

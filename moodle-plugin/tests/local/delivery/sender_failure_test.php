@@ -192,15 +192,15 @@ final class sender_failure_test extends sender_testcase {
         $report = $this->world->run();
         $this->assertSame([9, 1, 0], [$report->sent, $report->postponed, $report->rejected]);
         $this->assertNull($report->failure);
-        $this->assertNull($this->world->memory->get(health::TROUBLE));
+        $this->assertNull($this->world->memory->get(health::OUTAGE));
         $this->assertCount(1, $this->world->outbox->rows);
         $this->assertSame(0, $this->world->run()->requests);
 
         // Later it is tried again, and again.
-        $this->world->clock->now += sender::SUSPECT_WAIT;
+        $this->world->clock->now += sender::POISON_WAIT;
         $report = $this->world->run();
         $this->assertSame([1, 1], [$report->requests, $report->postponed]);
-        $this->world->clock->now += sender::SUSPECT_WAIT;
+        $this->world->clock->now += sender::POISON_WAIT;
         $this->world->backend->fault = null;
         $this->assertSame(1, $this->world->run()->sent);
         $this->assert_settled();
@@ -209,11 +209,11 @@ final class sender_failure_test extends sender_testcase {
     /**
      * When it fails at more than a few, it is the backend.
      */
-    public function test_too_many_suspects(): void {
+    public function test_too_many_poison_events(): void {
         $this->world->put_users(20);
         $this->answer_users([3, 6, 9, 12, 15], $this->error());
         $report = $this->world->run();
-        $this->assertSame(sender::SUSPECTS, $report->postponed);
+        $this->assertSame(sender::MAX_POISON, $report->postponed);
         $this->assertSame(failure::SERVER_ERROR, $report->failure->reason);
         // And yet, no event is stopped by them for ever.
         for ($run = 0; $run < 5; $run++) {
@@ -222,7 +222,7 @@ final class sender_failure_test extends sender_testcase {
         }
         $this->assertCount(15, $this->world->backend->records);
         $this->world->backend->fault = null;
-        $this->world->clock->now += backoff::LONGEST + sender::SUSPECT_WAIT;
+        $this->world->clock->now += backoff::LONGEST + sender::POISON_WAIT;
         $this->world->run();
         $this->assert_settled();
     }
@@ -239,7 +239,7 @@ final class sender_failure_test extends sender_testcase {
         };
         $report = $this->world->run();
         $this->assertSame([0, 0, 1], [$report->sent, $report->postponed, $report->requests]);
-        $this->assertTrue($report->broke);
+        $this->assertTrue($report->outagestarted);
         $this->assertSame(failure::SERVER_ERROR, $report->failure->reason);
         $this->assertCount(10, $this->world->outbox->rows);
         $this->assertSame(['handshake', 'batch', 'handshake'], array_column($this->world->backend->requests, 'operation'));
@@ -273,21 +273,21 @@ final class sender_failure_test extends sender_testcase {
         $requests = [];
         for ($run = 0; $run < 4; $run++) {
             $report = $this->world->run();
-            $flags[] = $report->broke;
+            $flags[] = $report->outagestarted;
             $this->assertNotNull($report->failure);
             $requests[] = count($this->world->backend->requests);
             $this->world->clock->now = $report->waituntil - 1;
             $early = $this->world->run();
             $this->assertNull($early->failure);
             $this->assertSame($report->waituntil, $early->waituntil);
-            $this->assertFalse($early->broke || $early->recovered || $early->empty);
+            $this->assertFalse($early->outagestarted || $early->recovered || $early->empty);
             $this->world->clock->now = $report->waituntil;
         }
         // It is told once, each run asks one question, and a run that is too early asks none.
         $this->assertSame([true, false, false, false], $flags);
         $this->assertSame([1, 2, 3, 4], $requests);
         $this->assertSame([], $this->world->backend->of('batch'));
-        $this->assertSame(4, $this->world->memory->get(health::TROUBLE)['failures']);
+        $this->assertSame(4, $this->world->memory->get(health::OUTAGE)['failures']);
 
         $this->world->backend->fault = null;
         $report = $this->world->run();
@@ -338,7 +338,7 @@ final class sender_failure_test extends sender_testcase {
         $this->world->clock->now += 600;
         $report = $this->world->run();
         $this->assertTrue($report->recovered);
-        $this->assertNull($this->world->memory->get(health::TROUBLE));
+        $this->assertNull($this->world->memory->get(health::OUTAGE));
         $this->assertCount(1, $this->world->backend->of('batch'));
         $this->assertFalse($this->world->run()->recovered);
     }
@@ -356,7 +356,7 @@ final class sender_failure_test extends sender_testcase {
         };
         $report = $this->world->run();
         $this->assertSame(failure::UNAUTHORIZED, $report->failure->reason);
-        $this->assertTrue($report->broke);
+        $this->assertTrue($report->outagestarted);
     }
 
     /**
@@ -368,7 +368,7 @@ final class sender_failure_test extends sender_testcase {
         $this->answer_batches([null, fake_backend::silence()]);
         $report = $this->world->run();
         $this->assertSame([2, 2], [$report->sent, count($this->world->outbox->rows)]);
-        $this->assertTrue($report->broke);
+        $this->assertTrue($report->outagestarted);
         $this->world->clock->now += 600;
         $report = $this->world->run();
         $this->assertTrue($report->recovered);

@@ -47,7 +47,7 @@ final class sender_test extends sender_testcase {
         $this->assertSame([0, 0], [$report->rejected, $report->postponed]);
         $this->assertTrue($report->empty);
         $this->assertNull($report->failure);
-        $this->assertFalse($report->recovered || $report->broke);
+        $this->assertFalse($report->recovered || $report->outagestarted);
         $types = ['user_created', 'course_created', 'user_enrolled', 'grade_updated', 'course_completed'];
         $this->assertSame($types, array_column($this->world->backend->events(), 'type'));
         $this->assert_settled();
@@ -256,12 +256,12 @@ final class sender_test extends sender_testcase {
     /**
      * Fields that are left out are not in the events; leaving one out, or in again, changes what is sent.
      */
-    public function test_left_out_fields(): void {
-        $this->world->options->leftout = [change::USER => ['email']];
+    public function test_excluded_fields(): void {
+        $this->world->options->excluded = [change::USER => ['email']];
         $this->world->put(change::USER, 7, ['firstname' => 'Ann', 'email' => 'ann@example.com']);
         $this->world->run();
         $this->assertStringNotContainsString('ann@example.com', $this->world->backend->of('batch')[0]['body']);
-        $this->world->options->leftout = [];
+        $this->world->options->excluded = [];
         $this->world->outbox->add($this->world->change(change::USER, 7));
         $this->assertSame(1, $this->world->run()->sent);
         $this->assert_settled();
@@ -339,7 +339,7 @@ final class sender_test extends sender_testcase {
      * then, before that backfill goes on, the change back, which the outbox has not shown yet.
      */
     public function test_backfill_repeats_a_state_that_was_replaced_meanwhile(): void {
-        $this->world->silently(change::USER, 7, ['firstname' => 'Ann']);
+        $this->world->put_silently(change::USER, 7, ['firstname' => 'Ann']);
         $backfill = new fake_backfill($this->world);
         $this->answer_batches(['lost']);
         $this->world->sender()->run($backfill, PHP_INT_MAX);

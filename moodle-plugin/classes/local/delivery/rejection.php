@@ -23,7 +23,7 @@ namespace local_backend_sync\local\delivery;
  * @copyright  2026 The Backend Sync developers
  * @license    http://www.gnu.org/copyleft/gpl.html GNU GPL v3 or later
  */
-class refusal extends \Exception {
+class rejection extends \Exception {
     /** @var string stable word for the reason */
     public $reason;
     /** @var string the reason in words */
