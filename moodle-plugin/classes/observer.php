@@ -24,7 +24,8 @@ use local_backend_sync\local\immediate;
 use local_backend_sync\local\outbox;
 
 /**
- * Notes each change, within the transaction that makes it, and does nothing else: no request, and no reading.
+ * Records each change in the outbox, within the transaction that makes it. It reads nothing and makes no request, so that the
+ * page stays fast.
  *
  * @package    local_backend_sync
  * @copyright  2026 The Backend Sync developers
@@ -32,7 +33,7 @@ use local_backend_sync\local\outbox;
  */
 class observer {
     /**
-     * A user was created, updated or deleted, or has logged in.
+     * A user was created, updated or deleted, or logged in.
      *
      * @param base $event
      */
@@ -52,7 +53,7 @@ class observer {
     }
 
     /**
-     * A course was restored or reset. What that did to its contents is not reported.
+     * A course was restored or reset. Moodle reports no events for its contents then.
      *
      * @param base $event
      */
@@ -88,7 +89,7 @@ class observer {
     }
 
     /**
-     * A role was given or taken. Only a course's own roles are sent.
+     * A role was assigned or unassigned. Only roles in the course itself are sent.
      *
      * @param base $event
      */
@@ -109,7 +110,7 @@ class observer {
     }
 
     /**
-     * A grade item changed: its name, its maximum, its hiding.
+     * A grade item changed, for example its name, its maximum or whether it is hidden.
      *
      * @param base $event
      */
@@ -136,12 +137,12 @@ class observer {
     }
 
     /**
-     * Writes the row.
+     * Adds the row to the outbox.
      *
-     * @param string $kind kind of the row
+     * @param string $kind of the row: one of change::KINDS or a cause of fanout
      * @param string $group kind of records that it is about, which the administrator may have switched off
      * @param base $event
-     * @param array $columns what differs from the event's own objectid, courseid and crud
+     * @param array $columns values that differ from the event's own objectid, courseid and crud
      */
     private static function enqueue(string $kind, string $group, base $event, array $columns = []): void {
         global $CFG;
@@ -161,7 +162,7 @@ class observer {
             );
             immediate::register();
         } catch (\Throwable $e) {
-            // Whatever is wrong here, the page must not suffer. Before the tables exist, in an upgrade, it is no news either.
+            // Never break the page. During an upgrade the tables may not exist yet, so an error says nothing then.
             if (empty($CFG->upgraderunning)) {
                 debugging('local_backend_sync: ' . $e->getMessage(), DEBUG_DEVELOPER);
             }

@@ -22,7 +22,7 @@ use local_backend_sync\local\status;
 use local_backend_sync\local\verdict;
 
 /**
- * Whether changes reach the backend.
+ * Checks that changes reach the backend.
  *
  * @package    local_backend_sync
  * @copyright  2026 The Backend Sync developers
@@ -30,7 +30,7 @@ use local_backend_sync\local\verdict;
  */
 class delivery extends base {
     /**
-     * The result.
+     * Runs the check.
      *
      * @return result
      */

@@ -23,20 +23,20 @@ use local_backend_sync\local\delivery\failure;
 use local_backend_sync\local\delivery\versions;
 
 /**
- * Sets the remembered version back to now, when it is ahead because the clock was, and has both sides agree again.
+ * Resets the watermark of the versions after the clock was ahead, and makes both sides agree again.
  *
  * @package    local_backend_sync
  * @copyright  2026 The Backend Sync developers
  * @license    http://www.gnu.org/copyleft/gpl.html GNU GPL v3 or later
  */
 class version_reset {
-    /** @var int seconds for the backend's answer: longer, the web server may give the page up */
+    /** @var int seconds for the backend's answer: shorter than web servers' own timeouts for a page */
     const TIMEOUT = 20;
 
     /**
-     * Does it, if the clocks agree and it is needed.
+     * Resets the watermark, if the clocks agree and it is needed.
      *
-     * @return verdict what came of it; OK when it was done
+     * @return verdict OK if it was reset
      */
     public static function run(): verdict {
         $verdict = runner::with_lock(function () {
@@ -46,7 +46,7 @@ class version_reset {
     }
 
     /**
-     * Compares the clocks, then does it.
+     * Compares the clocks, then resets the watermark.
      *
      * @param config $config
      * @param database_memory $memory
@@ -63,8 +63,7 @@ class version_reset {
         }
         $clocks = new clocks($memory, $clock);
         if ($clocks->is_skewed()) {
-            $difference = reasons::of_difference($clocks);
-            return new verdict(verdict::ERROR, get_string('resetversions_differ', 'local_backend_sync', $difference));
+            return new verdict(verdict::ERROR, get_string('resetversions_differ', 'local_backend_sync', reasons::of_skew($clocks)));
         }
         if (!$clocks->needs_reset()) {
             return new verdict(verdict::INFO, get_string('resetversions_notneeded', 'local_backend_sync'));
@@ -74,7 +73,8 @@ class version_reset {
     }
 
     /**
-     * What was sent with versions that are ahead may have come or not: all is sent again, what is gone as well.
+     * Resets the watermark and requests that everything be sent again, including deletions: it is unknown which of the events with
+     * versions from the wrong clock the backend accepted.
      *
      * @param database_memory $memory
      * @param clock $clock

@@ -17,29 +17,29 @@
 namespace local_backend_sync\local\delivery;
 
 /**
- * How Moodle's clock, the backend's, and the latest version stand to each other.
+ * Compares Moodle's clock, the backend's clock, and the watermark of the versions, to find out which of them is wrong.
  *
  * @package    local_backend_sync
  * @copyright  2026 The Backend Sync developers
  * @license    http://www.gnu.org/copyleft/gpl.html GNU GPL v3 or later
  */
 class clocks {
-    /** @var string name of what is remembered: the backend's last handshake, and when it was asked for (asked) */
+    /** @var string key in the memory: the last handshake, with Moodle's time of the request (asked) */
     const HANDSHAKE = 'handshake';
-    /** @var int seconds by which a version may be ahead of the backend's clock: the contract's, see clock_ahead there */
+    /** @var int seconds that a version may be ahead of the backend's clock; the contract sets it, see clock_ahead there */
     const MAX_AHEAD = 600;
-    /** @var int seconds by which the two clocks may differ before one of them counts as wrong: well within what the backend allows */
+    /** @var int seconds of skew from which one clock counts as wrong: well below MAX_AHEAD */
     const MAX_SKEW = 300;
 
-    /** @var int|null Moodle's clock when the backend was asked last, Unix seconds; null when it was put back since, or never asked */
+    /** @var int|null Moodle's clock at the last handshake, Unix seconds; null without one, or if the clock was set back since */
     public $local = null;
-    /** @var int|null the backend's clock at that moment */
+    /** @var int|null the backend's clock at the same moment, Unix seconds */
     public $remote = null;
-    /** @var int seconds by which the latest version is ahead of the backend's clock, or of ours when that is not known */
+    /** @var int seconds by which the watermark is ahead of the backend's clock (of Moodle's, if the backend's is unknown) */
     public $ahead;
 
     /**
-     * As far as it is remembered.
+     * Reads the last handshake and the watermark.
      *
      * @param memory $memory
      * @param clock $clock
@@ -51,12 +51,12 @@ class clocks {
             $this->local = $handshake['asked'];
             $this->remote = $handshake['time'];
         }
-        $latest = $memory->get(versions::WATERMARK)['time'] ?? 0;
-        $this->ahead = max(0, $latest - ($now - $this->skew()));
+        $watermark = $memory->get(versions::WATERMARK)['time'] ?? 0;
+        $this->ahead = max(0, $watermark - ($now - $this->skew()));
     }
 
     /**
-     * Asks the backend what it takes and what time it is there.
+     * Makes a handshake and stores it.
      *
      * @param client $client
      * @param memory $memory
@@ -71,16 +71,16 @@ class clocks {
     }
 
     /**
-     * By how much Moodle's clock is ahead of the backend's.
+     * How far Moodle's clock is ahead of the backend's.
      *
-     * @return int seconds, negative when it is behind; 0 when it is not known
+     * @return int seconds; negative if it is behind, 0 if unknown
      */
     public function skew(): int {
         return (int)$this->local - (int)$this->remote;
     }
 
     /**
-     * Whether one of the two is wrong.
+     * Whether one of the two clocks must be wrong.
      *
      * @return bool
      */
@@ -89,7 +89,7 @@ class clocks {
     }
 
     /**
-     * Whether the backend refuses all versions that are later than the latest, although the clocks agree.
+     * Whether the clocks agree but the watermark is so far ahead that the backend rejects every new version.
      *
      * @return bool
      */

@@ -17,16 +17,16 @@
 namespace local_backend_sync\local\delivery;
 
 /**
- * Whether deliveries work, and when to try again when they do not.
+ * Remembers whether delivery works, and when to retry while it does not.
  *
  * @package    local_backend_sync
  * @copyright  2026 The Backend Sync developers
  * @license    http://www.gnu.org/copyleft/gpl.html GNU GPL v3 or later
  */
 class health {
-    /** @var string name of what is remembered: failures, since, last, retry (Unix seconds), reason, detail, status */
+    /** @var string key in the memory: failures (a count), since, last, retry (Unix seconds), reason, detail, status */
     const OUTAGE = 'trouble';
-    /** @var string name of what is remembered: time of the last success */
+    /** @var string key in the memory: time of the last success */
     const SUCCESS = 'success';
 
     /** @var memory */
@@ -46,7 +46,7 @@ class health {
     }
 
     /**
-     * Whether the last try failed.
+     * Whether the last attempt failed.
      *
      * @return bool
      */
@@ -55,23 +55,23 @@ class health {
     }
 
     /**
-     * Until when to wait.
+     * End of the present backoff.
      *
-     * @return int|null Unix seconds; null when it may be tried now
+     * @return int|null Unix seconds; null if sending is allowed now
      */
     public function wait_until(): ?int {
         $outage = $this->memory->get(self::OUTAGE);
         $retry = $outage['retry'] ?? 0;
         $now = $this->clock->now();
-        // A clock that was put back must not stop the deliveries.
+        // If the clock was set back since the failure, the stored time would stop delivery for too long.
         return $retry > $now && $now >= ($outage['last'] ?? $retry - backoff::LONGEST_ASKED) ? $retry : null;
     }
 
     /**
-     * Remembers a failure.
+     * Records a failure.
      *
      * @param failure $failure
-     * @return bool whether it is the first after a success
+     * @return bool whether an outage started with it
      */
     public function failed(failure $failure): bool {
         $outage = $this->memory->get(self::OUTAGE);
@@ -90,9 +90,9 @@ class health {
     }
 
     /**
-     * Remembers a success.
+     * Records a success.
      *
-     * @return bool whether it is the first after a failure
+     * @return bool whether an outage ended with it
      */
     public function succeeded(): bool {
         $recovered = $this->is_failing();
@@ -107,7 +107,7 @@ class health {
     }
 
     /**
-     * Forgets what failed, so that the next try is made at once.
+     * Ends the backoff, but not the outage.
      */
     public function retry_now(): void {
         $outage = $this->memory->get(self::OUTAGE);

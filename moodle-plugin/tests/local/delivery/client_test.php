@@ -274,7 +274,7 @@ final class client_test extends \basic_testcase {
      */
     public function test_request_ids(): void {
         $id = '019aaccb-4d2c-7d27-9d8a-5c1b0f3a4e21';
-        $note = "Request $id in the backend's log.";
+        $note = "See request $id in the backend's log.";
         $headers = ['X-Request-Id' => $id];
         $this->answer(fake_backend::problem(503, 'queue_full', 'Full.', $headers));
         $this->assertSame("Full. $note", $this->failure()->detail);
