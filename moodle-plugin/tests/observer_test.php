@@ -31,7 +31,7 @@ require_once($CFG->dirroot . '/backup/util/includes/backup_includes.php');
 require_once($CFG->dirroot . '/backup/util/includes/restore_includes.php');
 
 /**
- * Tests of what each change in Moodle writes into the outbox, by Moodle's own functions.
+ * Tests of the outbox rows that changes through Moodle's own functions add.
  *
  * @package    local_backend_sync
  * @copyright  2026 The Backend Sync developers
@@ -115,7 +115,7 @@ final class observer_test extends \advanced_testcase {
     }
 
     /**
-     * Resetting a course tells that anything in it may be gone.
+     * After a course reset, any of its contents may be gone.
      */
     public function test_course_reset(): void {
         $site = site::course_with_student();
@@ -128,7 +128,7 @@ final class observer_test extends \advanced_testcase {
     }
 
     /**
-     * Restoring a course tells that anything in it may be new.
+     * After a restore into a course, any of its contents may be new.
      */
     public function test_course_restore(): void {
         global $USER;
@@ -181,7 +181,7 @@ final class observer_test extends \advanced_testcase {
             $manual->unenrol_user($site->enrol, $site->user->id);
         });
         $this->assertContains("enrolment $id deleted $userid $courseid 0", $rows);
-        // Deleting the method unenrols everybody.
+        // Deleting the method unenrols everyone.
         $this->getDataGenerator()->enrol_user($userid, $courseid, 'student');
         $id = $DB->get_field('user_enrolments', 'id', ['enrolid' => $site->enrol->id, 'userid' => $userid]);
         $rows = site::enqueued(function () use ($manual, $site) {
@@ -212,7 +212,7 @@ final class observer_test extends \advanced_testcase {
     }
 
     /**
-     * Grades: the one that was given, and those that follow from it.
+     * Grades: the one that was given, and totals that follow from it.
      */
     public function test_grades(): void {
         $site = site::course_with_student();
@@ -233,7 +233,7 @@ final class observer_test extends \advanced_testcase {
     }
 
     /**
-     * Grade items: their names, maxima and hiding concern all their grades; deleting one deletes them.
+     * Grade items: name, maximum and hiding affect all their grades, and deleting an item deletes its grades.
      */
     public function test_grade_items(): void {
         $site = site::course_with_student();
@@ -294,9 +294,9 @@ final class observer_test extends \advanced_testcase {
     }
 
     /**
-     * There is an observer for each event, it exists, and it runs within the transaction.
+     * Each observed event and its observer exist, and the observer runs within the transaction.
      */
-    public function test_all_observers_are_tested_here(): void {
+    public function test_all_observers(): void {
         $observers = [];
         require(__DIR__ . '/../db/events.php');
         $this->assertCount(21, $observers);
@@ -308,7 +308,7 @@ final class observer_test extends \advanced_testcase {
     }
 
     /**
-     * What is rolled back is not noted.
+     * A rollback removes the row too.
      */
     public function test_rollback(): void {
         global $DB;
@@ -327,7 +327,7 @@ final class observer_test extends \advanced_testcase {
     }
 
     /**
-     * As long as there is nobody to send to, nothing is noted.
+     * Nothing is recorded before the plugin is set up.
      */
     public function test_unconfigured(): void {
         foreach (['backend_url' => '', 'api_token' => ' '] as $name => $value) {
@@ -344,7 +344,7 @@ final class observer_test extends \advanced_testcase {
     }
 
     /**
-     * What the administrator switched off is not noted.
+     * Kinds that the administrator switched off are not recorded.
      */
     public function test_switched_off_kinds(): void {
         set_config('send_user', 0, 'local_backend_sync');
@@ -366,7 +366,7 @@ final class observer_test extends \advanced_testcase {
     }
 
     /**
-     * Whatever is wrong here, Moodle's own change is made.
+     * An error in the plugin never breaks Moodle's own change.
      */
     public function test_missing_table(): void {
         global $DB;
@@ -377,10 +377,10 @@ final class observer_test extends \advanced_testcase {
         try {
             $user = $this->getDataGenerator()->create_user();
             $this->assertDebuggingCalled();
-            // Moodle catches what observers throw, but for errors of PHP: this one throws nothing.
+            // Moodle catches exceptions of observers, but not PHP's errors: this observer throws neither.
             observer::user(\core\event\user_updated::create_from_userid($user->id));
             $this->assertDebuggingCalled();
-            // In a transaction, too, which some databases abort after an error.
+            // Nor within a transaction, which some databases abort after an error.
             $transaction = $DB->start_delegated_transaction();
             user_update_user((object)['id' => $user->id, 'firstname' => 'Bea'], false);
             $transaction->allow_commit();
@@ -392,7 +392,7 @@ final class observer_test extends \advanced_testcase {
     }
 
     /**
-     * An observer does one statement, and reads nothing from the database.
+     * An observer writes once to the database, and reads nothing from it.
      */
     public function test_cost(): void {
         global $DB;
@@ -405,7 +405,7 @@ final class observer_test extends \advanced_testcase {
     }
 
     /**
-     * A regrade of 500 grades is 500 grades to send at most, however many events Moodle made of it.
+     * A regrade of 500 grades sends 500 grades, however many events Moodle reports for it.
      */
     public function test_regrade(): void {
         global $DB;

@@ -72,6 +72,7 @@ class backfill implements queue {
      * @param bool $force also send what the backend already holds
      */
     public static function request(memory $memory, string $status, bool $restart = false, bool $force = false): void {
+        // A request may wait while the plugin is upgraded, so its keys must not change.
         $memory->set(self::REQUEST, ['status' => $status, 'anew' => $restart, 'force' => $force]);
     }
 

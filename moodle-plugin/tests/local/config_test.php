@@ -30,7 +30,7 @@ use local_backend_sync\local\delivery\payload;
  */
 final class config_test extends \advanced_testcase {
     /**
-     * Changes are undone after each test.
+     * Resets Moodle after each test.
      */
     protected function setUp(): void {
         parent::setUp();
@@ -38,7 +38,7 @@ final class config_test extends \advanced_testcase {
     }
 
     /**
-     * The settings after some were made.
+     * The config after saving some settings.
      *
      * @param array $settings
      * @return config
@@ -51,7 +51,7 @@ final class config_test extends \advanced_testcase {
     }
 
     /**
-     * URLs: what is wrong with them without and with http allowed.
+     * URLs, with the problem while http is not allowed, and while it is.
      *
      * @return array[]
      */
@@ -108,7 +108,7 @@ final class config_test extends \advanced_testcase {
     }
 
     /**
-     * Personal data goes unencrypted nowhere but to this machine, unless the administrator wants it.
+     * Personal data is never sent unencrypted to another machine, unless the administrator allows it.
      *
      * @dataProvider urls
      * @param string $url
@@ -121,7 +121,7 @@ final class config_test extends \advanced_testcase {
     }
 
     /**
-     * The setting is taken as administrators paste it.
+     * Settings are accepted as administrators paste them.
      */
     public function test_url_as_pasted(): void {
         $urls = ['https://sync.example', 'https://sync.example/', ' https://sync.example// ', 'https://sync.example/api/v1',
@@ -135,7 +135,7 @@ final class config_test extends \advanced_testcase {
     }
 
     /**
-     * Nothing is sent anywhere before there is a URL and a token, and they are good.
+     * Nothing is sent without a valid URL and a token.
      */
     public function test_target(): void {
         $cases = [
@@ -160,7 +160,7 @@ final class config_test extends \advanced_testcase {
     }
 
     /**
-     * Numbers keep to their limits, whoever set them.
+     * Numbers are clamped to their limits, even if a script stored them.
      */
     public function test_numbers(): void {
         $this->assertSame([5, 30, 1800, 30000], $this->numbers([]));
@@ -172,7 +172,7 @@ final class config_test extends \advanced_testcase {
     }
 
     /**
-     * The numbers after some settings were made.
+     * The numbers after saving some settings.
      *
      * @param string[] $settings
      * @return int[]
@@ -183,7 +183,7 @@ final class config_test extends \advanced_testcase {
     }
 
     /**
-     * By default everything is sent but hidden grades, and at once.
+     * By default everything is sent except hidden grades, and immediately.
      */
     public function test_defaults(): void {
         foreach (array_keys((array)get_config('local_backend_sync')) as $name) {
@@ -200,7 +200,7 @@ final class config_test extends \advanced_testcase {
     }
 
     /**
-     * What is switched off and left out.
+     * Kinds can be switched off, and fields excluded.
      */
     public function test_options(): void {
         $config = $this->config(['send_grade' => '0', 'send_user' => '1', 'sendhidden' => '1', 'immediate' => '0',
@@ -216,7 +216,7 @@ final class config_test extends \advanced_testcase {
     }
 
     /**
-     * Each field that is sent has a name in words, for the settings and the privacy declaration.
+     * Each field has a label, for the settings and the privacy declaration.
      */
     public function test_fields_have_names(): void {
         foreach (change::KINDS as $kind) {
@@ -227,7 +227,7 @@ final class config_test extends \advanced_testcase {
     }
 
     /**
-     * Each reason for a failure has a sentence that says what to do.
+     * Each reason of a failure has a sentence.
      */
     public function test_reasons_have_sentences(): void {
         $this->config(['backend_url' => 'https://sync.example']);
