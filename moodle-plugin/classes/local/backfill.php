@@ -33,7 +33,7 @@ use local_backend_sync\local\delivery\queue;
 class backfill implements queue {
     /** @var string key in the memory: progress, see state() */
     const STATE = 'backfill';
-    /** @var string key in the memory: an administrator's request. Only the sender writes STATE, so the two never overwrite each other. */
+    /** @var string key in the memory: an administrator's request. Only the sender writes STATE, so the two never collide. */
     const REQUEST = 'backfillorder';
 
     /** @var string sends batches */

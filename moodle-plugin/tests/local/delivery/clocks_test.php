@@ -92,7 +92,8 @@ final class clocks_test extends sender_testcase {
         $this->world->put_users(20, 'Bea');
         $this->world->clock->now += self::YEAR;
         $report = $this->world->run();
-        $this->assertSame([failure::CLOCK_AHEAD, 409, true], [$report->failure->reason, $report->failure->status, $report->outagestarted]);
+        $this->assertSame([failure::CLOCK_AHEAD, 409], [$report->failure->reason, $report->failure->status]);
+        $this->assertTrue($report->outagestarted);
         $this->assertSame([1, 0, 0, 0], [$report->requests, $report->sent, $report->rejected, $report->postponed]);
         $this->assertSame('Too far ahead.', $report->failure->detail);
         $this->assertGreaterThan($this->world->clock->now, $report->waituntil);
