@@ -43,6 +43,9 @@ class summary {
             $wait = format_time(max(1, $report->waituntil - time()));
             return new verdict(verdict::WARNING, get_string('summary_backoff', 'local_backend_sync', $wait));
         }
+        if ($report->empty && !($report->sent + $report->unchanged + $report->postponed + $report->rejected)) {
+            return new verdict(verdict::OK, get_string('summary_nothing', 'local_backend_sync'));
+        }
         $parts = [verdict::count('sent', $report->sent)];
         foreach (['unchanged', 'postponed', 'rejected'] as $what) {
             if ($report->$what) {

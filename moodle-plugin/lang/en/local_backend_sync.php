@@ -25,7 +25,7 @@
 defined('MOODLE_INTERNAL') || die();
 
 $string['acceptsite'] = 'This is the right site';
-$string['alert_body'] = '{$a->waiting} to be sent from {$a->site} to the backend, the oldest for {$a->age}. Nothing is lost: they are sent as soon as delivery works again.
+$string['alert_body'] = '{$a->waiting} to be sent from {$a->site} to the backend, the oldest for {$a->age}. Nothing is lost: sending resumes as soon as delivery works again.
 
 {$a->reason}
 
@@ -47,7 +47,7 @@ $string['backend_sync:manage'] = 'Manage Backend Sync deliveries: send, retry, d
 $string['backend_sync:viewstatus'] = 'View the Backend Sync status, and what is sent about a person';
 $string['backend_unknown'] = 'not connected yet';
 $string['backend_url'] = 'Backend API URL';
-$string['backend_url_desc'] = 'Where the backend runs, for example https://sync.college.example. While the URL or the token is empty, changes are neither sent nor recorded.';
+$string['backend_url_desc'] = 'The address of your Backend Sync backend, the server that passes Moodle\'s data on to the CRM. For example: https://sync.college.example. While the URL or the token is empty, changes are neither sent nor recorded.';
 $string['backfill'] = 'Full synchronisation';
 $string['backfill_cancelled'] = 'Cancelled. It started on {$a->started}. Records processed: {$a->done} of {$a->total}. You can start it again at any time.';
 $string['backfill_cli'] = 'On a large site, the command line is faster: php local/backend_sync/cli/backfill.php';
@@ -146,8 +146,8 @@ $string['count_postponed'] = '{$a} were postponed because the backend failed on 
 $string['count_postponed_one'] = '1 was postponed because the backend failed on it.';
 $string['count_rejected'] = '{$a} were rejected; the reasons are below.';
 $string['count_rejected_one'] = '1 was rejected; the reason is below.';
-$string['count_rejectedtotal'] = 'The backend rejected {$a} changes. See the reasons on the status page, then retry or discard them.';
-$string['count_rejectedtotal_one'] = 'The backend rejected 1 change. See the reason on the status page, then retry or discard it.';
+$string['count_rejectedtotal'] = 'The backend rejected {$a} changes. The status page lists the reasons; retry or discard them there.';
+$string['count_rejectedtotal_one'] = 'The backend rejected 1 change. The status page shows the reason; retry or discard it there.';
 $string['count_sent'] = '{$a} changes were sent.';
 $string['count_sent_one'] = '1 change was sent.';
 $string['count_unchanged'] = '{$a} did not need to be sent.';
@@ -371,6 +371,7 @@ $string['status'] = 'Status';
 $string['status_title'] = 'Backend Sync status';
 $string['summary_backoff'] = 'The last delivery has just failed. Next retry in {$a}.';
 $string['summary_more'] = 'More changes are waiting: the scheduled task continues within a minute.';
+$string['summary_nothing'] = 'There was nothing to send.';
 $string['taskreconcile'] = 'Compare everything with the backend';
 $string['tasksend'] = 'Send changes to the backend';
 $string['test_clockahead'] = 'This server\'s clock is {$a} ahead of the backend\'s. Set both with a time server (NTP): the backend treats the state with the later time as the newer one.';
