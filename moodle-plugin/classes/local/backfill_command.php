@@ -103,12 +103,12 @@ class backfill_command {
     private function request(bool $force, bool $resume): bool {
         $memory = new database_memory();
         $status = $memory->get(backfill::STATE)['status'] ?? '';
-        $isbegun = in_array($status, [backfill::RUNNING, backfill::PAUSED], true);
-        if ($resume && !$isbegun) {
+        $isactive = in_array($status, [backfill::RUNNING, backfill::PAUSED], true);
+        if ($resume && !$isactive) {
             return false;
         }
-        if ($force || !$isbegun || $status === backfill::PAUSED) {
-            backfill::request($memory, backfill::RUNNING, $force || !$isbegun, $force);
+        if ($force || !$isactive || $status === backfill::PAUSED) {
+            backfill::request($memory, backfill::RUNNING, $force || !$isactive, $force);
         }
         return true;
     }

@@ -17,7 +17,7 @@
 namespace local_backend_sync\local\delivery;
 
 /**
- * Remembers whether delivery works, and when to retry while it does not.
+ * Circuit breaker: remembers whether delivery works, and blocks it during the backoff after a failure.
  *
  * @package    local_backend_sync
  * @copyright  2026 The Backend Sync developers
