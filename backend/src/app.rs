@@ -19,6 +19,7 @@ use crate::{
     clock::Clock,
     config::{self, Config},
     console,
+    delivery::{Destination, Engine, Settings},
     erasure::{self, Keeper},
     health::Watch,
     http::{Http, HttpError},
@@ -29,7 +30,6 @@ use crate::{
     retention::{Ages, Retention},
     service_manager,
     store::{Longest, Store, StoreError},
-    sync::{Destination, Engine, Settings},
     timekeeper::Timekeeper,
     zoho::{
         client::Client,

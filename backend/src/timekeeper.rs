@@ -9,7 +9,8 @@ use crate::{
     clock::{
         Clock, Source, Standing, Timestamp,
         judge::{Doubt, Judge, Said, Start, Verdict, apart, span},
-        steady::{Steady, ms},
+        ms,
+        steady::Steady,
     },
     config::Config,
     limits,

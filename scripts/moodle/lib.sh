@@ -33,7 +33,7 @@ build_backend() { # build_backend debug|release
     local options=()
     [ "$1" = debug ] || options=(--release)
     heading "Building the backend"
-    cargo build --locked -p backend-sync "${options[@]}"
+    cargo build --locked -p backend-sync -p zoho-simulator "${options[@]}"
     program=$(realpath "${CARGO_TARGET_DIR:-target}/$1/backend-sync")
 }
 

@@ -13,7 +13,6 @@ use super::{
     Context, Tag,
     answer::Answer,
     auth::OperatorToken,
-    destinations::rfc3339,
     failure::{Failure, Overseeing, Supervising},
     parameters::{Limit, List, ListParameters, list},
     problem::{Code, Problem},
@@ -23,6 +22,7 @@ use crate::{
     clock::Timestamp,
     model::{FieldErrorCode, NoticeEvent, Rule, Severity},
     store,
+    views::rfc3339,
 };
 
 pub(super) struct Operations;

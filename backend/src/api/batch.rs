@@ -17,8 +17,8 @@ use super::{
     auth::{Sender, SiteToken},
     body::{JsonText, parse_problem},
     failure::{Failure, SendingMany},
-    moodle::{count_rejected, log_rejected, refuse, store},
     problem::{Code, InvalidField, Problem},
+    receive::{count_rejected, log_rejected, refuse, store},
     schema,
 };
 use crate::{

@@ -11,9 +11,11 @@ use super::{
     auth::ApiToken,
     failure::{Failure, Listing},
     parameters::{Limit, ListParameters},
-    record::Renderer,
 };
-use crate::store::{Page, StoredChange};
+use crate::{
+    store::{Page, StoredChange},
+    views::Renderer,
+};
 
 pub(super) struct Operations;
 

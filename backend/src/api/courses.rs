@@ -13,12 +13,12 @@ use super::{
     answer::Answer,
     auth::ApiToken,
     failure::{Failure, Finding, Listing},
-    parameters::{Limit, List, ListParameters, Moment, Selection, list},
-    record::{Record, Renderer, find},
+    parameters::{Limit, List, ListParameters, Moment, Selection, find_record, list},
 };
 use crate::{
     model::Course,
     store::{Position, RecordFilter, course},
+    views::{Record, Renderer},
 };
 
 pub(super) struct Operations;
@@ -69,7 +69,7 @@ impl Operations {
         /// `<site>:<Moodle id>`, as in `college:3`.
         id: Path<String>,
     ) -> Result<Answer<Record<Course>>, Failure<Finding>> {
-        let stored = find::<course::Entity>(&context.store, &id).await?;
+        let stored = find_record::<course::Entity>(&context.store, &id).await?;
         let renderer = Renderer::new(&context.store).await?;
         Ok(Answer(renderer.record(stored, |course| course)))
     }

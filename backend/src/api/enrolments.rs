@@ -13,13 +13,13 @@ use super::{
     answer::Answer,
     auth::ApiToken,
     failure::{Failure, Finding, Listing},
-    parameters::{Limit, List, ListParameters, Moment},
-    record::{Record, Renderer, find},
-    related::{Belonging, Related, list_related, show_related},
+    parameters::{Limit, List, ListParameters, Moment, find_record},
+    related::{Belonging, list_related, show_related},
 };
 use crate::{
     model::{Enrolment, Id},
     store::{Page, PageRequest, Position, RecordFilter, Store, StoreError, StoredRecord, enrolment},
+    views::{Record, Related, Renderer},
 };
 
 pub(super) struct Operations;
@@ -93,7 +93,7 @@ impl Operations {
         /// `<site>:<Moodle id>`, as in `college:1`.
         id: Path<String>,
     ) -> Result<Answer<Record<Related<Enrolment>>>, Failure<Finding>> {
-        let stored = find::<enrolment::Entity>(&context.store, &id).await?;
+        let stored = find_record::<enrolment::Entity>(&context.store, &id).await?;
         Ok(show_related(&context.store, stored).await?)
     }
 }

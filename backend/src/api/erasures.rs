@@ -13,11 +13,11 @@ use super::{
     Context, Tag,
     answer::Answer,
     auth::OperatorToken,
-    body::JsonText,
+    body::{JsonText, read_fields},
     failure::{Failure, Instructing, Overseeing, Planning},
+    parameters::site_of_body,
     parameters::{Limit, List, list},
     problem::{Code, Problem},
-    retry::{read_fields, site_of_body},
 };
 use crate::{
     erasure::{self, Certificate, CheckError},

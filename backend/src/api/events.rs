@@ -18,11 +18,11 @@ use super::{
     failure::{Failure, Finding, Listing},
     parameters::{Limit, List, ListParameters, Selection, list},
     problem::{Code, Problem},
-    record::{Renderer, VersionView},
 };
 use crate::{
     model::EventType,
     store::{EventFilter, StoredEvent},
+    views::{Renderer, VersionView},
 };
 
 pub(super) struct Operations;

@@ -4,14 +4,11 @@
 use poem_openapi::types::{Any, Example, ParseFromJSON, ToJSON, Type};
 use serde_json::{Map, Value};
 
-use super::{
-    changes::Change,
-    events::Event,
-    grades::GradeView,
-    record::{Record, VersionView},
-    related::Related,
+use super::{changes::Change, events::Event, grades::GradeView};
+use crate::{
+    model::{Completion, Course, Enrolment, EventType, Fields, Grade, GradeItem, Id, User},
+    views::{Record, Related, VersionView},
 };
-use crate::model::{Completion, Course, Enrolment, EventType, Fields, Grade, GradeItem, Id, User};
 
 const RECEIVED_AT: &str = "2026-11-22T08:26:48.345Z";
 

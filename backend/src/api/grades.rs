@@ -15,12 +15,12 @@ use super::{
     failure::{Failure, Finding, Listing},
     parameters::{Limit, List, ListParameters, Moment},
     problem::{Code, Problem},
-    record::{Record, Renderer},
-    related::{Belonging, Related, list_related, show_related},
+    related::{Belonging, list_related, show_related},
 };
 use crate::{
     model::{Grade, GradeItem, Id, RecordId},
     store::{GradeWithItem, Page, PageRequest, Position, RecordFilter, Store, StoreError},
+    views::{Record, Related, Renderer},
 };
 
 pub(super) struct Operations;

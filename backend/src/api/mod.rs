@@ -24,7 +24,7 @@ mod moodle;
 mod parameters;
 mod plan;
 mod problem;
-mod record;
+mod receive;
 mod related;
 mod request_id;
 mod retry;
@@ -38,14 +38,6 @@ use poem::{Endpoint, EndpointExt, IntoEndpoint, PathPattern, Route, middleware::
 use poem_openapi::{LicenseObject, OpenApiService, Tags};
 
 pub use auth::Tokens;
-
-pub(crate) use destinations::{
-    AttentionView, ConservationView as Conservation, Destination, PauseView, StateCounts, operators_pause,
-};
-pub(crate) use items::ItemWithAttempts;
-pub(crate) use plan::{DifferenceView, PlanError, PlanView, PlannedItem, Subset, in_words as trouble_in_words};
-pub(crate) use record::Renderer;
-pub(crate) use timeline::{EntryType, Items, Place, TimelineEntry, read as read_timeline};
 
 use tokio::sync::Notify;
 

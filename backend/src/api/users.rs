@@ -13,13 +13,13 @@ use super::{
     answer::Answer,
     auth::ApiToken,
     failure::{Failure, Finding, Listing},
-    parameters::{Limit, List, ListParameters, Moment, Selection, list},
+    parameters::{Limit, List, ListParameters, Moment, Selection, find_record, list},
     problem::Problem,
-    record::{Record, Renderer, find},
 };
 use crate::{
     model::{FieldErrorCode, User},
     store::{Position, RecordFilter, user},
+    views::{Record, Renderer},
 };
 
 pub(super) struct Operations;
@@ -76,7 +76,7 @@ impl Operations {
         /// `<site>:<Moodle id>`, as in `college:3`.
         id: Path<String>,
     ) -> Result<Answer<Record<User>>, Failure<Finding>> {
-        let stored = find::<user::Entity>(&context.store, &id).await?;
+        let stored = find_record::<user::Entity>(&context.store, &id).await?;
         let renderer = Renderer::new(&context.store).await?;
         Ok(Answer(renderer.record(stored, |user| user)))
     }

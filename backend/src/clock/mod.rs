@@ -88,6 +88,11 @@ impl Clock {
     }
 }
 
+/// In milliseconds; the longest when there are too many of them.
+pub(crate) fn ms(time: Duration) -> i64 {
+    i64::try_from(time.as_millis()).unwrap_or(i64::MAX)
+}
+
 /// A moment by the backend's clock, in Unix milliseconds; shown as RFC 3339 in UTC.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Timestamp(pub i64);
@@ -121,9 +126,14 @@ impl Timestamp {
         self <= now || self > now.after(longest).after(limits::CLOCK_SLACK)
     }
 
+    /// The same moment, as other crates know it; 1970 when they don't reach so far.
+    pub fn to_utc(self) -> DateTime<Utc> {
+        DateTime::from_timestamp_millis(self.0).unwrap_or_default()
+    }
+
     /// As in `2026-11-22T11:14:24.123Z`.
     pub fn to_rfc3339(self) -> String {
-        DateTime::from_timestamp_millis(self.0).unwrap_or_default().to_rfc3339_opts(SecondsFormat::Millis, true)
+        self.to_utc().to_rfc3339_opts(SecondsFormat::Millis, true)
     }
 
     /// Reads RFC 3339 with any offset.

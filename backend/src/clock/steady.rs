@@ -6,7 +6,7 @@ use std::{
     time::Duration,
 };
 
-use super::{Doubt, Source, Standing, Timestamp};
+use super::{Doubt, Source, Standing, Timestamp, ms};
 use crate::limits;
 
 /// Time = the monotonic clock + an offset. Nobody but the timekeeper changes the offset.
@@ -86,11 +86,6 @@ impl Steady {
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
-}
-
-/// A time of the monotonic clock in milliseconds.
-pub(crate) fn ms(time: Duration) -> i64 {
-    i64::try_from(time.as_millis()).unwrap_or(i64::MAX)
 }
 
 #[cfg(test)]

@@ -16,10 +16,11 @@ use super::{
     words::{self, Moment},
 };
 use crate::{
-    api::{Context, Renderer},
+    api::Context,
     clock::Timestamp,
     model::Kind,
     store::{AttemptFilter, Log, LogPage, LogPlace, Store, StoreError, TimelineAttempt},
+    views::Renderer,
 };
 
 const ADDRESS: &str = "/attempts";
@@ -151,10 +152,6 @@ impl LogView for Attempts {
             attempt.remote_id.clone().unwrap_or_default(),
         ]
     }
-
-    fn feed(live: &Live) -> &Arc<Feed<Self>> {
-        &live.attempts
-    }
 }
 
 #[handler]
@@ -182,10 +179,11 @@ pub(super) async fn live_rows(
     who: SignedIn,
     Query(query): Query<LogQuery>,
     request: &Request,
-    feeds: Data<&Arc<Live>>,
+    live: Data<&Arc<Live>>,
+    feed: Data<&Arc<Feed<Attempts>>>,
     context: Data<&Arc<Context>>,
 ) -> Result<Response, PageError> {
-    log::stream::<Attempts>(&query, who, request, &feeds, &context).await
+    log::stream::<Attempts>(&query, who, request, &live, &feed, &context).await
 }
 
 #[handler]

@@ -20,9 +20,10 @@ use super::{
     words::{self, Moment, number},
 };
 use crate::{
-    api::{Context, Renderer, operators_pause},
+    api::Context,
     model::{ItemState, Kind},
     store::{Attention, DestinationSummary, ItemFilter, ItemRow, OPERATOR},
+    views::{Renderer, operators_pause},
 };
 
 const PATH: &str = "/attention";

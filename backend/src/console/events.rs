@@ -17,10 +17,11 @@ use super::{
     words::Moment,
 };
 use crate::{
-    api::{Context, Renderer},
+    api::Context,
     clock::Timestamp,
     model::{EventType, Outcome},
     store::{EventFilter, Log, LogPage, LogPlace, Store, StoreError, StoredEvent},
+    views::Renderer,
 };
 
 const ADDRESS: &str = "/events";
@@ -162,10 +163,6 @@ impl LogView for Events {
             event.data.clone(),
         ]
     }
-
-    fn feed(live: &Live) -> &Arc<Feed<Self>> {
-        &live.events
-    }
 }
 
 #[handler]
@@ -193,10 +190,11 @@ pub(super) async fn live_rows(
     who: SignedIn,
     Query(query): Query<LogQuery>,
     request: &Request,
-    feeds: Data<&Arc<Live>>,
+    live: Data<&Arc<Live>>,
+    feed: Data<&Arc<Feed<Events>>>,
     context: Data<&Arc<Context>>,
 ) -> Result<Response, PageError> {
-    log::stream::<Events>(&query, who, request, &feeds, &context).await
+    log::stream::<Events>(&query, who, request, &live, &feed, &context).await
 }
 
 #[handler]

@@ -17,10 +17,11 @@ use super::{
     subjects::name_of,
 };
 use crate::{
-    api::{Context, Renderer},
+    api::Context,
     limits,
     model::{Kind, RecordKey, User},
     store::FoundPerson,
+    views::Renderer,
 };
 
 #[derive(Template)]

@@ -22,9 +22,10 @@ use super::{
     words::Moment,
 };
 use crate::{
-    api::{Context, Items, Renderer},
+    api::Context,
     model::{Id, ItemState, Kind, RecordKey, State},
     store::{AttemptRow, RecordTable, Site, StoredRecord, completion, course, enrolment, user},
+    views::{Items, Renderer},
 };
 
 /// Attempts and events that are shown, the newest. A person's timeline and the list of events show older ones.

@@ -2,12 +2,14 @@
 
 use std::collections::BTreeMap;
 
+use zoho_simulator::Simulator;
+
 use super::term::Term;
 use crate::{
+    delivery::Destination,
     model::{ItemState, Kind, RecordKey},
     store::{Conservation, ItemFilter, ItemRow, Store, StoreError},
-    sync::Destination,
-    zoho::{destination::Zoho, mapping::Mapping, simulator::Simulator},
+    zoho::{destination::Zoho, mapping::Mapping},
 };
 
 /// Items that are read at once.

@@ -13,9 +13,9 @@ use tokio::sync::{Notify, mpsc};
 use tracing::Span;
 
 use super::{
-    Ingest,
-    apply::{Arrival, Written, store_arrivals},
+    Arrival, Ingest, Written,
     queue::{IngestError, Job, Settled},
+    transaction::store_arrivals,
 };
 use crate::{
     clock::Clock,

@@ -7,7 +7,7 @@ use sea_orm::{
 
 use super::{
     StoreError,
-    connect::Store,
+    connection::connect::Store,
     entity::{site, token},
 };
 use crate::{clock::Timestamp, model::SiteName};

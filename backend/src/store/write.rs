@@ -12,23 +12,20 @@ use uuid::Uuid;
 
 use super::{
     StoreError, bulk,
-    connect::Store,
+    connection::connect::Store,
+    connection::transaction::Transaction,
     entity::{
         change, counter, event, grade_item,
         records::{RecordTable, StoredRecord, grade},
         token,
     },
-    error::Fault,
-    read::{load_grade_items, load_records},
-    transaction::Transaction,
+    fault::Fault,
+    records::{Key, load_grade_items, load_records},
 };
 use crate::{
     clock::Timestamp,
     model::{EventType, GradeItem, Id, Kind, Outcome, Version},
 };
-
-/// A record's place in the database: its site and its id in Moodle.
-pub(crate) type Key = (i64, Id);
 
 /// An event to be stored.
 pub struct NewEvent<'a> {
@@ -91,7 +88,7 @@ impl Store {
     pub async fn prune_events(&self, before: Timestamp, limit: u64) -> Result<u64, StoreError> {
         // The oldest stand first, so that no index on the moment is needed.
         let sql = "DELETE FROM events WHERE received_at < ? AND id IN (SELECT id FROM events ORDER BY id LIMIT ?)";
-        super::sync::execute(&self.write, sql, vec![before.0.into(), i64::try_from(limit).unwrap_or(i64::MAX).into()])
+        super::sql::execute(&self.write, sql, vec![before.0.into(), i64::try_from(limit).unwrap_or(i64::MAX).into()])
             .await
     }
 }

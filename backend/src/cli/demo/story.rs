@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use zoho_simulator::Simulator;
+
 use super::{SITE, show};
 use crate::{
     cli::{CliError, print},
@@ -14,7 +16,7 @@ use crate::{
     limits,
     model::ItemState,
     store::Store,
-    zoho::{mapping::Mapping, simulator::Simulator},
+    zoho::mapping::Mapping,
 };
 
 /// How long everything may take to come to rest after the last event. Most of it is the pause between two deliveries of a record.

@@ -5,7 +5,6 @@ use serde_json::Value;
 
 use super::{Scope, need_destination};
 use crate::{
-    api::{PlanError, PlanView, PlannedItem, Subset},
     app,
     cli::{CliError, print},
     clock::Clock,
@@ -13,6 +12,7 @@ use crate::{
     limits,
     model::ItemState,
     store::Store,
+    views::{PlanError, PlanView, PlannedItem, Subset},
 };
 
 #[derive(Debug, clap::Args)]

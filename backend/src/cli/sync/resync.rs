@@ -9,13 +9,13 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressState, ProgressStyle};
 
 use super::{Scope, need_destination, pause_lines};
 use crate::{
-    api::PauseView,
     cli::{CliError, ask, print},
     clock::Clock,
     config::Config,
+    delivery::Destination as _,
     model::ItemState,
     store::{DestinationSummary, ItemFilter, Store},
-    sync::Destination as _,
+    views::PauseView,
     zoho::destination::Zoho,
 };
 

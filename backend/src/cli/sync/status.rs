@@ -4,11 +4,11 @@ use poem_openapi::types::ToJSON;
 
 use super::{how_to_begin, pause_lines};
 use crate::{
-    api::{AttentionView, Destination, StateCounts},
     cli::{CliError, print},
     config::Config,
+    delivery::Destination as _,
     store::Store,
-    sync::Destination as _,
+    views::{AttentionView, Destination, StateCounts},
     zoho::destination::Zoho,
 };
 

@@ -7,10 +7,10 @@ use crate::{
     clock::Clock,
     config,
     zoho::{
-        check::{Finding, Severity, check},
         client::{CallError, Client},
         destination::Modules,
         mapping::Mapping,
+        setup::check::{Finding, Severity, check},
     },
 };
 

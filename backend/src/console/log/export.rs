@@ -9,9 +9,10 @@ use poem::{Body, Response, http::header};
 
 use super::{super::error::PageError, LogQuery, LogView};
 use crate::{
-    api::{Context, Renderer},
+    api::Context,
     limits,
     store::{LogPlace, Store},
+    views::Renderer,
 };
 
 /// An export that is under way.

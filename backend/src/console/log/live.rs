@@ -23,14 +23,15 @@ use tokio::{
 };
 
 use super::{
-    super::{attempts::Attempts, error::PageError, events::Events, session::SignedIn},
+    super::{error::PageError, session::SignedIn},
     LogQuery, LogView,
 };
 use crate::{
-    api::{Context, Renderer},
+    api::Context,
     clock::Clock,
     limits,
     store::{LogPlace, Store, StoreError},
+    views::Renderer,
 };
 
 /// Batches that a slow page may be behind; then it catches up from the database.
@@ -39,10 +40,8 @@ const BATCHES: usize = 16;
 /// The name of the event after which the browser asks no more; its data says why.
 const ENDED: &str = "ended";
 
-/// What feeds all pages of this process that are live.
+/// The room for pages that are live, of all logs of this process.
 pub(in crate::console) struct Live {
-    pub(in crate::console) events: Arc<Feed<Events>>,
-    pub(in crate::console) attempts: Arc<Feed<Attempts>>,
     places: Arc<Semaphore>,
     stop: watch::Receiver<bool>,
 }
@@ -51,7 +50,7 @@ impl Live {
     /// Until `stop` becomes true.
     pub(in crate::console) fn new(stop: watch::Receiver<bool>) -> Self {
         let places = Arc::new(Semaphore::new(limits::LIVE_STREAMS));
-        Self { events: Arc::default(), attempts: Arc::default(), places, stop }
+        Self { places, stop }
     }
 }
 
@@ -147,6 +146,7 @@ pub(in crate::console) async fn stream<L: LogView>(
     who: SignedIn,
     request: &Request,
     live: &Live,
+    feed: &Arc<Feed<L>>,
     context: &Context,
 ) -> Result<Response, PageError> {
     let Ok(place) = Arc::clone(&live.places).try_acquire_owned() else { return Ok(full()) };
@@ -156,7 +156,7 @@ pub(in crate::console) async fn stream<L: LogView>(
     let page = Page::<L> {
         filter: L::filter(query, &context.store).await?,
         // Before it reads what it missed, so that nothing falls between.
-        batches: L::feed(live).subscribe(&context.store, &live.stop),
+        batches: feed.subscribe(&context.store, &live.stop),
         _place: place,
         stop: live.stop.clone(),
         store: context.store.clone(),

@@ -1,12 +1,12 @@
 //! The mapping and what stands in its way, for the template.
 
 use crate::{
-    api::trouble_in_words,
+    delivery::Trouble,
     model::Kind,
-    sync::Trouble,
+    views::trouble_in_words,
     zoho::{
-        check::{Finding, Severity},
         mapping::{Mapping, ModuleMapping, OnDelete, Owner, Rule},
+        setup::check::{Finding, Severity},
     },
 };
 

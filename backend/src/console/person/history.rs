@@ -3,7 +3,7 @@
 use serde_json::{Map, Value};
 
 use crate::{
-    api::{Context, EntryType, Place, TimelineEntry, read_timeline},
+    api::Context,
     clock::Timestamp,
     console::{
         error::PageError,
@@ -14,6 +14,7 @@ use crate::{
     limits,
     model::{ItemState, RecordId, RecordKey},
     store::{TimelineOrder, UserFilter},
+    views::{EntryType, Place, TimelineEntry, read_timeline},
 };
 
 /// Characters of a value that are shown; the longest are texts of feedback.

@@ -31,10 +31,11 @@ use super::{
     words::Moment,
 };
 use crate::{
-    api::{Context, Items, Renderer},
+    api::Context,
     clock::Timestamp,
     model::{ItemState, Kind, RecordKey, User},
     store::{StoredRecord, UserFilter, user},
+    views::{Items, Renderer},
 };
 
 #[derive(Template)]

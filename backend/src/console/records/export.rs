@@ -11,11 +11,12 @@ use poem::{
 
 use super::wanted::{Asked, Wanted};
 use crate::{
-    api::{Context, Renderer},
+    api::Context,
     console::{error::PageError, log::harmless, session::SignedIn},
     limits,
     model::RecordKey,
     store::{ItemRow, StoreError},
+    views::Renderer,
 };
 
 const COLUMNS: [&str; 10] = [

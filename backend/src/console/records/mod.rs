@@ -21,10 +21,11 @@ use super::{
     words::number,
 };
 use crate::{
-    api::{Context, Renderer},
+    api::Context,
     limits,
     model::{ItemState, Kind},
     store::Page,
+    views::Renderer,
 };
 
 /// A choice of a filter.

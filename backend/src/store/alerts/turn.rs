@@ -8,9 +8,9 @@ use crate::{
     model::{AlertChange, AlertPolicy, Finding, NoticeEvent, OpenAlert, Severity},
     store::{
         StoreError,
-        connect::Store,
-        sync::{execute, query},
-        transaction::Transaction,
+        connection::connect::Store,
+        connection::transaction::Transaction,
+        sql::{execute, query},
     },
 };
 

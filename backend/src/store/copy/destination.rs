@@ -19,7 +19,7 @@ use super::{
     source::{Key, Table, list, quoted},
     sum::Sum,
 };
-use crate::store::{DatabaseUrl, Store, set_up::COPY_PROGRESS};
+use crate::store::{DatabaseUrl, Store, connection::set_up::COPY_PROGRESS};
 
 /// The key of PostgreSQL's advisory lock that a copy holds; any number, another than those of other locks.
 const COPY_LOCK: i64 = 7_263_002;

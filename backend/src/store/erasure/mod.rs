@@ -11,11 +11,8 @@ use sea_orm::{ConnectionTrait, QueryResult, Value};
 use serde::{Deserialize, Serialize};
 
 use super::{
-    StoreError, UserFilter, bulk,
-    connect::Store,
-    read::by_site,
-    sync::query,
-    write::{Key, WriteTransaction},
+    StoreError, UserFilter, bulk, connection::connect::Store, records::Key, records::by_site, sql::query,
+    write::WriteTransaction,
 };
 use crate::{
     clock::Timestamp,

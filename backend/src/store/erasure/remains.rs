@@ -11,7 +11,7 @@ use crate::store::{
     Store, StoreError, UserFilter,
     entity::records::{completion, enrolment, grade, user},
     erasure::RemoteRecord,
-    sync::count,
+    sql::count,
 };
 
 impl Store {

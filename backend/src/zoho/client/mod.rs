@@ -37,7 +37,7 @@ use self::{
     limiter::{Outcome, Told},
     token::Tokens,
 };
-pub use crate::sync::Admission;
+pub use crate::delivery::Admission;
 use crate::{
     clock::{Clock, Source},
     config,

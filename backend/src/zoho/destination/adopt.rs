@@ -14,9 +14,9 @@ use super::{
     outcome::{self, Timing},
 };
 use crate::{
+    delivery::{Delivery, Destination, Trouble},
     model::{ItemState, Kind, RecordKey},
     store::ItemRow,
-    sync::{Delivery, Destination, Trouble},
     zoho::mapping::Write,
 };
 

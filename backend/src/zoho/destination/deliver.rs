@@ -6,14 +6,13 @@ use serde_json::{Map, Value};
 
 use super::{
     Batch, Decider, Decision, Zoho,
-    decide::Target,
-    erase::Leaves,
+    decide::{Leaves, Target},
     outcome::{self, Timing},
 };
 use crate::{
+    delivery::{Delivery, Destination, Trouble, backoff},
     model::{Kind, RecordKey},
     store::{Claimed, CourseFilter, UserFilter},
-    sync::{Delivery, Destination, Trouble, backoff},
     zoho::{
         client::{Action, CallError, Class, Entry, Refusal},
         mapping::{ModuleMapping, OnDelete, Related, Write},

@@ -3,7 +3,7 @@
 use serde_json::{Map, Value};
 
 use super::{Zoho, deliver::Context};
-use crate::{limits, store::SettledState, sync::Delivery};
+use crate::{delivery::Delivery, limits, store::SettledState};
 
 impl Zoho {
     /// Writes into Zoho's tracking fields why records failed that are there already. If that fails too, the reason stays with us.

@@ -7,10 +7,10 @@ use serde_json::{Map, Value};
 use super::{Batch, Decider, Decision, Zoho, decide::Target};
 use crate::{
     clock::Timestamp,
+    delivery::{Destination, Trouble},
     limits,
     model::{Kind, RecordKey},
     store::{Claimed, ItemRow},
-    sync::{Destination, Trouble},
     zoho::{
         client::Client,
         mapping::{ModuleMapping, Write},

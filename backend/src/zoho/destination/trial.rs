@@ -6,10 +6,10 @@ use tokio::sync::Mutex;
 
 use super::{Modules, Zoho, read_modules};
 use crate::{
-    sync::Trouble,
+    delivery::Trouble,
     zoho::{
-        check::{self, Finding},
         mapping::Mapping,
+        setup::check::{self, Finding},
     },
 };
 

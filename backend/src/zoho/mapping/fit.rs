@@ -6,8 +6,9 @@ use serde_json::{Value, json};
 
 use super::{
     RenderError,
-    rule::{Form, round, text},
+    rule::Form,
     source::Datum,
+    text::{date, date_time, round, text},
 };
 use crate::zoho::metadata::Field;
 
@@ -160,13 +161,4 @@ fn reference<'a>(datum: &'a Datum<'_>) -> Option<&'a str> {
         Datum::Text(text) if is_id(text) => Some(text),
         _ => None,
     }
-}
-
-/// Unix seconds as Zoho's date-time.
-pub(super) fn date_time(seconds: i64) -> String {
-    DateTime::from_timestamp(seconds, 0).unwrap_or_default().format("%Y-%m-%dT%H:%M:%S+00:00").to_string()
-}
-
-fn date(seconds: i64) -> String {
-    DateTime::from_timestamp(seconds, 0).unwrap_or_default().format("%Y-%m-%d").to_string()
 }

@@ -15,6 +15,7 @@ mod reader;
 mod render;
 mod rule;
 mod source;
+mod text;
 mod tracking;
 mod wanted;
 

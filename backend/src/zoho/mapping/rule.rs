@@ -2,11 +2,12 @@
 
 use std::{borrow::Cow, collections::BTreeMap};
 
-use rust_decimal::{Decimal as Number, RoundingStrategy};
+use rust_decimal::Decimal as Number;
 
 use super::{
     Subject, html,
     source::{Datum, Path, Shape},
+    text::text,
 };
 use crate::model::Kind;
 
@@ -292,17 +293,6 @@ fn join<'a>(parts: &[Path], with: &str, subject: &Subject<'a>) -> Option<Datum<'
     (!joined.is_empty()).then_some(Datum::Text(Cow::Owned(joined)))
 }
 
-/// The value as a text.
-pub(super) fn text<'a>(datum: &'a Datum<'_>) -> Cow<'a, str> {
-    match datum {
-        Datum::Text(text) => Cow::Borrowed(text),
-        Datum::Number(number) => Cow::Owned(number.normalize().to_string()),
-        Datum::Bool(flag) => Cow::Borrowed(if *flag { "true" } else { "false" }),
-        Datum::Time(seconds) => Cow::Owned(super::fit::date_time(*seconds)),
-        Datum::Reference(id) => Cow::Borrowed(id),
-    }
-}
-
 impl Transform {
     fn apply<'a>(&'a self, datum: Option<Datum<'a>>) -> Option<Datum<'a>> {
         match (self, datum?) {
@@ -323,9 +313,4 @@ impl Transform {
 
 fn not_empty(text: Cow<'_, str>) -> Option<Datum<'_>> {
     (!text.is_empty()).then_some(Datum::Text(text))
-}
-
-/// The number with at most that many digits after the point, rounded as people do.
-pub(super) fn round(number: Number, decimals: u32) -> Number {
-    number.round_dp_with_strategy(decimals, RoundingStrategy::MidpointAwayFromZero)
 }

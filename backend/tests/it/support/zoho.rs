@@ -13,12 +13,12 @@ use backend_sync::{
         destination::read_modules,
         mapping::Mapping,
         setup::{self, Step},
-        simulator::Simulator,
     },
 };
 use reqwest::Method;
 use serde_json::{Map, Value, json};
 use tokio::sync::oneshot;
+use zoho_simulator::Simulator;
 
 use super::api::http_client;
 
@@ -39,7 +39,8 @@ impl ZohoSimulator {
         let (tell_address, told) = std::sync::mpsc::channel();
         let (stop, stopped) = oneshot::channel();
         let serve = async move {
-            let running = Simulator::new(Clock::system()).bind(([127, 0, 0, 1], 0).into()).await.unwrap();
+            let clock = Clock::system();
+            let running = Simulator::new(move || clock.now().to_utc()).bind(([127, 0, 0, 1], 0).into()).await.unwrap();
             tell_address.send(running.address()).unwrap();
             // A sender that is gone stops it as well.
             running.run_until(async { _ = stopped.await }).await.unwrap();

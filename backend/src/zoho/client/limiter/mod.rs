@@ -17,7 +17,7 @@ use tokio::{
 
 use self::budget::Budget;
 pub(super) use self::budget::Told;
-use crate::{clock::Timestamp, model::Lane, sync::Admission};
+use crate::{clock::Timestamp, delivery::Admission, model::Lane};
 
 /// Calls at a time to begin with: what the smallest edition allows.
 const FIRST_LIMIT: f64 = 5.0;

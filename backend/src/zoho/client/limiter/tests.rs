@@ -1,7 +1,7 @@
 use std::time::Duration;
 
 use super::{HOLD, Limiter, Outcome, Told};
-use crate::{clock::Timestamp, model::Lane, sync::Admission};
+use crate::{clock::Timestamp, delivery::Admission, model::Lane};
 
 const HOUR: i64 = 60 * 60 * 1_000;
 const QUARTER: i64 = 15 * 60 * 1_000;

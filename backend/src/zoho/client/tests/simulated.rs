@@ -5,17 +5,15 @@ use std::{net::SocketAddr, time::Duration};
 use reqwest::Method;
 use serde_json::{Map, Value, json};
 use tokio::task::JoinHandle;
+use zoho_simulator::Simulator;
 
 use super::config;
 use crate::{
     clock::Clock,
+    delivery::Admission,
     http::Http,
     model::Lane,
-    sync::Admission,
-    zoho::{
-        client::{Action, CallError, Class, Client, Entry},
-        simulator::Simulator,
-    },
+    zoho::client::{Action, CallError, Class, Client, Entry},
 };
 
 struct Simulated {
@@ -33,7 +31,8 @@ impl Drop for Simulated {
 impl Simulated {
     async fn start() -> Self {
         let listen = SocketAddr::from(([127, 0, 0, 1], 0));
-        let running = Simulator::new(Clock::system()).bind(listen).await.unwrap();
+        let clock = Clock::system();
+        let running = Simulator::new(move || clock.now().to_utc()).bind(listen).await.unwrap();
         let url = format!("http://{}", running.address());
         let task = tokio::spawn(async move { running.run_until(std::future::pending()).await.unwrap() });
         Self { url, task, http: Http::with_call_time(Duration::from_secs(30)).unwrap() }
