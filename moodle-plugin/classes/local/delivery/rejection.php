@@ -17,14 +17,14 @@
 namespace local_backend_sync\local\delivery;
 
 /**
- * The backend refused a request because of what it holds. Sending the same again would not help.
+ * The backend rejected a request because of its content. A retry with the same content would not help.
  *
  * @package    local_backend_sync
  * @copyright  2026 The Backend Sync developers
  * @license    http://www.gnu.org/copyleft/gpl.html GNU GPL v3 or later
  */
-class refusal extends \Exception {
-    /** @var string stable word for the reason */
+class rejection extends \Exception {
+    /** @var string the backend's stable code for the reason */
     public $reason;
     /** @var string the reason in words */
     public $detail;
