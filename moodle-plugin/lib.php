@@ -15,7 +15,7 @@
 // along with Moodle.  If not, see <http://www.gnu.org/licenses/>.
 
 /**
- * What Moodle asks this plugin for by the names of functions.
+ * Callbacks that Moodle finds by name.
  *
  * @package    local_backend_sync
  * @copyright  2026 The Backend Sync developers
@@ -23,7 +23,7 @@
  */
 
 /**
- * Checks for Site administration > Reports > System status.
+ * Adds checks to Site administration > Reports > System status.
  *
  * @return \core\check\check[]
  */

@@ -15,7 +15,7 @@
 // along with Moodle.  If not, see <http://www.gnu.org/licenses/>.
 
 /**
- * Shows what leaves the site of one person.
+ * Shows what is sent about one person.
  *
  * @package    local_backend_sync
  * @copyright  2026 The Backend Sync developers

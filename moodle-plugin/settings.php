@@ -15,7 +15,7 @@
 // along with Moodle.  If not, see <http://www.gnu.org/licenses/>.
 
 /**
- * Settings, and links to the pages.
+ * Settings, and links to the plugin's pages.
  *
  * @package    local_backend_sync
  * @copyright  2026 The Backend Sync developers
@@ -33,7 +33,7 @@ use local_backend_sync\local\config;
 use local_backend_sync\local\delivery\change;
 use local_backend_sync\local\immediate;
 
-// People who may see how things stand, but not configure the site, have no "Local plugins".
+// Users who may view the status but not configure the site do not see the category "Local plugins".
 $ADMIN->add($hassiteconfig ? 'localplugins' : 'modules', new admin_category(
     'local_backend_sync_pages',
     new lang_string('pluginname', 'local_backend_sync')

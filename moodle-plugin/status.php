@@ -15,7 +15,7 @@
 // along with Moodle.  If not, see <http://www.gnu.org/licenses/>.
 
 /**
- * How things stand, and the buttons to act on it.
+ * The status page, and the actions of its buttons.
  *
  * @package    local_backend_sync
  * @copyright  2026 The Backend Sync developers
@@ -57,9 +57,9 @@ if ($actionname !== '' && data_submitted()) {
 }
 
 $status = status::read();
-$isrunning = $status->backfillorder || ($status->backfill['status'] ?? '') === backfill::RUNNING;
+$isrunning = $status->backfillrequest || ($status->backfill['status'] ?? '') === backfill::RUNNING;
 if ($isrunning && !$status->rejected) {
-    // To watch it. Not while there is something to be chosen on the page.
+    // Refreshes the progress, but not while rows can be selected: a refresh would lose the selection.
     $PAGE->set_periodic_refresh_delay(15);
 }
 

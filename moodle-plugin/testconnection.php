@@ -15,7 +15,7 @@
 // along with Moodle.  If not, see <http://www.gnu.org/licenses/>.
 
 /**
- * Tests the connection to the backend with the settings as they are saved.
+ * Tests the connection to the backend with the saved settings.
  *
  * @package    local_backend_sync
  * @copyright  2026 The Backend Sync developers
@@ -38,7 +38,7 @@ $PAGE->navbar->add(get_string('testconnection', 'local_backend_sync'), $url);
 $test = null;
 if (data_submitted()) {
     require_sesskey();
-    // It may take a while, and needs nothing of the session: the user's other pages need not wait for it.
+    // The test may take a while and needs no session, so it must not block the user's other pages.
     \core\session\manager::write_close();
     $test = connection_test::run();
 }

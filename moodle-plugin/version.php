@@ -15,7 +15,7 @@
 // along with Moodle.  If not, see <http://www.gnu.org/licenses/>.
 
 /**
- * What this plugin is and what it needs.
+ * Version and requirements.
  *
  * @package    local_backend_sync
  * @copyright  2026 The Backend Sync developers

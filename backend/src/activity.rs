@@ -63,11 +63,11 @@ pub fn subject_destination(name: &str) -> String {
 }
 
 /// The beginning of a minute, a subject, and what is counted.
-type Key = (i64, String, Counted);
+type CountKey = (i64, String, Counted);
 
 /// Counts of this process that are not written down yet. Clones count together.
 #[derive(Clone, Debug, Default)]
-pub struct Tally(Arc<Mutex<BTreeMap<Key, u64>>>);
+pub struct Tally(Arc<Mutex<BTreeMap<CountKey, u64>>>);
 
 impl Tally {
     /// Counts something of the minute in which `now` lies.
@@ -82,7 +82,7 @@ impl Tally {
     /// Writes down what was counted since the last call. What could not be written is kept for the next.
     pub async fn save(&self, store: &Store) -> Result<(), StoreError> {
         let counts = std::mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner));
-        let activity = |((minute, subject, what), count): (&Key, &u64)| Activity {
+        let activity = |((minute, subject, what), count): (&CountKey, &u64)| Activity {
             from: Timestamp(*minute),
             subject: subject.clone(),
             name: what.name(),

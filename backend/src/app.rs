@@ -15,10 +15,11 @@ use tokio::{
 use crate::{
     activity::Tally,
     alerts::Alerts,
-    api::{self, Context, Tokens},
+    api::{self, Context, SiteTokens},
     clock::Clock,
     config::{self, Config},
     console,
+    delivery::{DeliverySettings, Destination, Engine},
     erasure::{self, Keeper},
     health::Watch,
     http::{Http, HttpError},
@@ -29,7 +30,6 @@ use crate::{
     retention::{Ages, Retention},
     service_manager,
     store::{Longest, Store, StoreError},
-    sync::{Destination, Engine, Settings},
     timekeeper::Timekeeper,
     zoho::{
         client::Client,
@@ -120,7 +120,7 @@ impl App {
             }
             None => None,
         };
-        let (tokens, Counters { metrics, activity }) = (Tokens::default(), counters);
+        let (tokens, Counters { metrics, activity }) = (SiteTokens::default(), counters);
         let random = Random::system();
         let health = writer.health();
         let alerts =
@@ -130,7 +130,7 @@ impl App {
         let keeper = Keeper {
             store: store.clone(),
             zoho: zoho.clone(),
-            settings: erasure::Settings { policy, grace: config.erasure.grace() },
+            settings: erasure::ErasureSettings { policy, grace: config.erasure.grace() },
             due: Arc::clone(&committed),
             clock: clock.clone(),
         };
@@ -241,7 +241,7 @@ async fn engine(
     }
     // What it was paused for may have been repaired in the configuration.
     store.set_check(Zoho::NAME, now).await?;
-    let settings = Settings {
+    let settings = DeliverySettings {
         workers: config.sync.workers.into(),
         lease: config.sync.lease(),
         repeat: config.sync.repeat(),

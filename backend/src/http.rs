@@ -23,7 +23,7 @@ pub struct Http(Client);
 
 /// An answer, read whole.
 #[derive(Clone, Debug)]
-pub struct Answer {
+pub struct HttpAnswer {
     /// The status.
     pub status: u16,
     /// The headers.
@@ -78,11 +78,11 @@ impl Http {
     }
 
     /// Sends it and reads the whole answer, whatever its status.
-    pub async fn send(&self, request: reqwest::RequestBuilder) -> Result<Answer, HttpError> {
+    pub async fn send(&self, request: reqwest::RequestBuilder) -> Result<HttpAnswer, HttpError> {
         let mut response = request.send().await.map_err(HttpError::from)?;
         let (status, headers) = (response.status().as_u16(), std::mem::take(response.headers_mut()));
         let body = read(response).await?;
-        Ok(Answer { status, headers, body })
+        Ok(HttpAnswer { status, headers, body })
     }
 }
 
@@ -150,7 +150,7 @@ mod tests {
         url
     }
 
-    async fn get(url: &str, time: Duration) -> Result<super::Answer, HttpError> {
+    async fn get(url: &str, time: Duration) -> Result<super::HttpAnswer, HttpError> {
         let http = Http::with_call_time(time).unwrap();
         http.send(http.request(Method::GET, url)).await
     }

@@ -330,5 +330,5 @@ pub const LONGEST_TURN: Duration = PRUNE_INTERVAL;
 /// The longest that is waited for anything at a destination, and the longest life of an access token: an hour as a rule.
 pub const LONGEST_AT_DESTINATION: Duration = Duration::from_secs(24 * 60 * 60);
 
-/// The longest wait before an item is tried again; see `sync::backoff`.
+/// The longest wait before an item is tried again; see `delivery::backoff`.
 pub const LONGEST_RETRY: Duration = Duration::from_secs(10 * 60);

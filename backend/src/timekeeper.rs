@@ -7,9 +7,10 @@ use tokio::sync::watch;
 
 use crate::{
     clock::{
-        Clock, Source, Standing, Timestamp,
-        judge::{Doubt, Judge, Said, Start, Verdict, apart, span},
-        steady::{Steady, ms},
+        Clock, ClockSource, ClockStanding, Timestamp,
+        judge::{ClockReadings, ClockVerdict, Doubt, Judge, Start, apart, span},
+        ms,
+        steady::Steady,
     },
     config::Config,
     limits,
@@ -57,7 +58,7 @@ pub async fn set(store: &Store, clock: &Clock) -> Result<(StoredTime, Start), St
     let (stored, start) = look(store).await?;
     if let Some(steady) = clock.as_steady() {
         let offset = start.time().0 - ms(steady.monotonic());
-        steady.set(offset, Standing { doubt: start.doubt(), machine_ahead_ms: start.machine.0 - start.time().0 });
+        steady.set(offset, ClockStanding { doubt: start.doubt(), machine_ahead_ms: start.machine.0 - start.time().0 });
     }
     Ok((stored, start))
 }
@@ -121,21 +122,21 @@ impl Timekeeper {
     }
 
     /// What the clocks say. A database that took its time does not say when it was.
-    fn said(&self, steady: &Steady, at: Duration, stored: &StoredTime, in_time: bool) -> Said {
+    fn said(&self, steady: &Steady, at: Duration, stored: &StoredTime, in_time: bool) -> ClockReadings {
         let offset = |time: Timestamp| time.0.saturating_sub(ms(at));
         let machine = offset(self.machine.now());
         let mut others = steady.said();
         if stored.is_remote {
-            others.push((Source::Machine, machine));
+            others.push((ClockSource::Machine, machine));
         }
         let followed = match self.store.has_own_clock() {
             true => stored.database.filter(|_| in_time).map(offset),
             false => Some(machine),
         };
-        Said { followed, machine, others }
+        ClockReadings { followed, machine, others }
     }
 
-    fn apply(&mut self, steady: &Steady, verdict: &Verdict, said: &Said) {
+    fn apply(&mut self, steady: &Steady, verdict: &ClockVerdict, said: &ClockReadings) {
         let before = self.clock.standing().doubt;
         if let Some(step) = verdict.step_ms {
             let (by, _) = apart(step);
@@ -146,8 +147,10 @@ impl Timekeeper {
             // Others want to know, and what waits may now lie too far ahead.
             self.written_at = None;
         }
-        steady
-            .go_on(verdict.offset, Standing { doubt: verdict.doubt, machine_ahead_ms: said.machine - verdict.offset });
+        steady.go_on(
+            verdict.offset,
+            ClockStanding { doubt: verdict.doubt, machine_ahead_ms: said.machine - verdict.offset },
+        );
         match (before, verdict.doubt) {
             (None, Some(doubt)) => log_doubt(doubt, self.clock.now()),
             (Some(_), None) => tracing::info!("⏱ the time is agreed"),

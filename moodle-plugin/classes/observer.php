@@ -24,7 +24,8 @@ use local_backend_sync\local\immediate;
 use local_backend_sync\local\outbox;
 
 /**
- * Notes each change, within the transaction that makes it, and does nothing else: no request, and no reading.
+ * Records each change in the outbox, within the transaction that makes it. It reads nothing and makes no request, so that the
+ * page stays fast.
  *
  * @package    local_backend_sync
  * @copyright  2026 The Backend Sync developers
@@ -32,13 +33,13 @@ use local_backend_sync\local\outbox;
  */
 class observer {
     /**
-     * A user was created, updated or deleted, or has logged in.
+     * A user was created, updated or deleted, or logged in.
      *
      * @param base $event
      */
     public static function user(base $event): void {
         $kind = $event->crud === 'd' ? fanout::PERSON : change::USER;
-        self::note($kind, change::USER, $event, ['userid' => $event->objectid]);
+        self::enqueue($kind, change::USER, $event, ['userid' => $event->objectid]);
     }
 
     /**
@@ -48,16 +49,16 @@ class observer {
      */
     public static function course(base $event): void {
         $kind = $event->crud === 'd' ? fanout::CONTENTS : change::COURSE;
-        self::note($kind, change::COURSE, $event, ['courseid' => $event->objectid]);
+        self::enqueue($kind, change::COURSE, $event, ['courseid' => $event->objectid]);
     }
 
     /**
-     * A course was restored or reset. What that did to its contents is not reported.
+     * A course was restored or reset. Moodle reports no events for its contents then.
      *
      * @param base $event
      */
     public static function contents(base $event): void {
-        self::note(fanout::CONTENTS, change::COURSE, $event, ['objectid' => $event->courseid, 'event' => 'updated']);
+        self::enqueue(fanout::CONTENTS, change::COURSE, $event, ['objectid' => $event->courseid, 'event' => 'updated']);
     }
 
     /**
@@ -66,7 +67,7 @@ class observer {
      * @param base $event
      */
     public static function category(base $event): void {
-        self::note(fanout::CATEGORY, change::COURSE, $event);
+        self::enqueue(fanout::CATEGORY, change::COURSE, $event);
     }
 
     /**
@@ -75,7 +76,7 @@ class observer {
      * @param base $event
      */
     public static function enrolment(base $event): void {
-        self::note(change::ENROLMENT, change::ENROLMENT, $event, ['userid' => $event->relateduserid]);
+        self::enqueue(change::ENROLMENT, change::ENROLMENT, $event, ['userid' => $event->relateduserid]);
     }
 
     /**
@@ -84,17 +85,17 @@ class observer {
      * @param base $event
      */
     public static function method(base $event): void {
-        self::note(fanout::METHOD, change::ENROLMENT, $event);
+        self::enqueue(fanout::METHOD, change::ENROLMENT, $event);
     }
 
     /**
-     * A role was given or taken. Only a course's own roles are sent.
+     * A role was assigned or unassigned. Only roles in the course itself are sent.
      *
      * @param base $event
      */
     public static function role(base $event): void {
         if ($event->contextlevel == CONTEXT_COURSE) {
-            self::note(fanout::ROLES, change::ENROLMENT, $event, ['userid' => $event->relateduserid, 'event' => 'updated']);
+            self::enqueue(fanout::ROLES, change::ENROLMENT, $event, ['userid' => $event->relateduserid, 'event' => 'updated']);
         }
     }
 
@@ -105,16 +106,16 @@ class observer {
      */
     public static function grade(base $event): void {
         $other = $event->other;
-        self::note(change::GRADE, change::GRADE, $event, ['userid' => $event->relateduserid, 'itemid' => $other['itemid'] ?? 0]);
+        self::enqueue(change::GRADE, change::GRADE, $event, ['userid' => $event->relateduserid, 'itemid' => $other['itemid'] ?? 0]);
     }
 
     /**
-     * A grade item changed: its name, its maximum, its hiding.
+     * A grade item changed, for example its name, its maximum or whether it is hidden.
      *
      * @param base $event
      */
     public static function item(base $event): void {
-        self::note(fanout::ITEM, change::GRADE, $event);
+        self::enqueue(fanout::ITEM, change::GRADE, $event);
     }
 
     /**
@@ -123,7 +124,7 @@ class observer {
      * @param base $event
      */
     public static function scale(base $event): void {
-        self::note(fanout::SCALE, change::GRADE, $event);
+        self::enqueue(fanout::SCALE, change::GRADE, $event);
     }
 
     /**
@@ -132,18 +133,18 @@ class observer {
      * @param base $event
      */
     public static function completion(base $event): void {
-        self::note(change::COMPLETION, change::COMPLETION, $event, ['userid' => $event->relateduserid]);
+        self::enqueue(change::COMPLETION, change::COMPLETION, $event, ['userid' => $event->relateduserid]);
     }
 
     /**
-     * Writes the row.
+     * Adds the row to the outbox.
      *
-     * @param string $kind kind of the row
+     * @param string $kind of the row: one of change::KINDS or a cause of fanout
      * @param string $group kind of records that it is about, which the administrator may have switched off
      * @param base $event
-     * @param array $columns what differs from the event's own objectid, courseid and crud
+     * @param array $columns values that differ from the event's own objectid, courseid and crud
      */
-    private static function note(string $kind, string $group, base $event, array $columns = []): void {
+    private static function enqueue(string $kind, string $group, base $event, array $columns = []): void {
         global $CFG;
         try {
             $config = new config();
@@ -161,7 +162,7 @@ class observer {
             );
             immediate::register();
         } catch (\Throwable $e) {
-            // Whatever is wrong here, the page must not suffer. Before the tables exist, in an upgrade, it is no news either.
+            // Never break the page. During an upgrade the tables may not exist yet, so an error says nothing then.
             if (empty($CFG->upgraderunning)) {
                 debugging('local_backend_sync: ' . $e->getMessage(), DEBUG_DEVELOPER);
             }

@@ -15,7 +15,7 @@
 // along with Moodle.  If not, see <http://www.gnu.org/licenses/>.
 
 /**
- * Synchronises everything, and shows how far it is.
+ * Synchronises everything, and shows the progress.
  *
  * @package    local_backend_sync
  * @copyright  2026 The Backend Sync developers
@@ -41,9 +41,9 @@ use local_backend_sync\local\status_text;
     ],
     ['f' => 'force', 'r' => 'rate', 's' => 'status', 'h' => 'help']
 );
-$isrategood = $options['rate'] === null || (ctype_digit((string)$options['rate']) && $options['rate'] > 0);
-$orders = array_filter(['pause' => $options['pause'], 'cancel' => $options['cancel']]);
-if ($unknown || $options['help'] || !$isrategood || count($orders) > 1) {
+$isratevalid = $options['rate'] === null || (ctype_digit((string)$options['rate']) && $options['rate'] > 0);
+$requests = array_filter(['pause' => $options['pause'], 'cancel' => $options['cancel']]);
+if ($unknown || $options['help'] || !$isratevalid || count($requests) > 1) {
     cli_writeln(get_string('cli_backfill_help', 'local_backend_sync'));
     exit($options['help'] && !$unknown ? 0 : 2);
 }
@@ -52,8 +52,8 @@ if ($options['status']) {
     cli_writeln(status_text::backfill(status::read()));
     exit(0);
 }
-if ($orders) {
-    backfill::order(new database_memory(), $options['pause'] ? backfill::PAUSED : backfill::CANCELLED);
+if ($requests) {
+    backfill::request(new database_memory(), $options['pause'] ? backfill::PAUSED : backfill::CANCELLED);
     cli_writeln(get_string($options['pause'] ? 'backfillpause_done' : 'backfillcancel_done', 'local_backend_sync'));
     exit(0);
 }
@@ -64,7 +64,7 @@ if (!(new config())->is_configured()) {
 
 \core_php_time_limit::raise();
 raise_memory_limit(MEMORY_EXTRA);
-// The first Ctrl-C ends it after the present piece, the second one at once. Either way it can be resumed.
+// The first Ctrl-C ends it after the present batch, the second one at once. Either way it can be resumed.
 \core\local\cli\shutdown::script_supports_graceful_exit();
 $command = new backfill_command($options['rate'] === null ? null : (int)$options['rate']);
 exit($command->run((bool)$options['force'], (bool)$options['resume']));

@@ -15,7 +15,7 @@
 // along with Moodle.  If not, see <http://www.gnu.org/licenses/>.
 
 /**
- * Sends what waits, now.
+ * Sends waiting changes now.
  *
  * @package    local_backend_sync
  * @copyright  2026 The Backend Sync developers
@@ -43,7 +43,7 @@ if ($unknown || $options['help']) {
 }
 
 if ($options['settle-here']) {
-    runner::settle_here();
+    runner::accept_site();
 }
 if ($options['reset-versions']) {
     $verdict = version_reset::run();
@@ -58,8 +58,8 @@ if ($options['reset-versions']) {
 \core_php_time_limit::raise();
 $report = runner::run((int)$options['seconds'], true, null, function ($report) use ($options) {
     if (!$options['quiet']) {
-        cli_writeln("sent {$report->sent}, unchanged {$report->unchanged}, refused {$report->rejected}, "
-            . "requests {$report->requests}");
+        cli_writeln("Sent: {$report->sent}, unchanged: {$report->unchanged}, rejected: {$report->rejected}, "
+            . "requests: {$report->requests}");
     }
 });
 if (!$report) {

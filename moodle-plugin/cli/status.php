@@ -15,7 +15,7 @@
 // along with Moodle.  If not, see <http://www.gnu.org/licenses/>.
 
 /**
- * Says how things stand.
+ * Shows the status of the deliveries.
  *
  * @package    local_backend_sync
  * @copyright  2026 The Backend Sync developers

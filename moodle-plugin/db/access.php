@@ -25,14 +25,14 @@
 defined('MOODLE_INTERNAL') || die();
 
 $capabilities = [
-    // See how things stand, and what is sent of a person.
+    // View the status page, and what is sent about a person.
     'local/backend_sync:viewstatus' => [
         'riskbitmask' => RISK_PERSONAL,
         'captype' => 'read',
         'contextlevel' => CONTEXT_SYSTEM,
         'archetypes' => [],
     ],
-    // Send now, retry and discard what was refused, synchronise everything, test the connection.
+    // Send now, retry and discard rejected changes, synchronise everything, test the connection.
     'local/backend_sync:manage' => [
         'riskbitmask' => RISK_PERSONAL | RISK_DATALOSS,
         'captype' => 'write',

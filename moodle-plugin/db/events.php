@@ -15,9 +15,9 @@
 // along with Moodle.  If not, see <http://www.gnu.org/licenses/>.
 
 /**
- * The events that are noted.
+ * Event observers.
  *
- * All observers are internal: they run inside the transaction of the change, so that what is rolled back is never noted.
+ * All of them are internal: they run within the transaction of the change, so a rollback also removes their outbox rows.
  *
  * @package    local_backend_sync
  * @copyright  2026 The Backend Sync developers
@@ -27,8 +27,8 @@
 defined('MOODLE_INTERNAL') || die();
 
 $callbacks = [
-    // At a login, Moodle may change the account, and after the confirmation of the email address the first one follows, all without
-    // an event of their own.
+    // A login is observed because Moodle reports no event when it updates the account at login, or when a user confirms the email
+    // address, after which the first login follows.
     'user' => ['user_created', 'user_updated', 'user_deleted', 'user_loggedin'],
     'course' => ['course_created', 'course_updated', 'course_deleted'],
     'contents' => ['course_restored', 'course_reset_ended'],

@@ -15,7 +15,7 @@
 // along with Moodle.  If not, see <http://www.gnu.org/licenses/>.
 
 /**
- * Messages to administrators.
+ * Message providers.
  *
  * @package    local_backend_sync
  * @copyright  2026 The Backend Sync developers

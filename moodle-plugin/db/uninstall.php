@@ -15,10 +15,10 @@
 // along with Moodle.  If not, see <http://www.gnu.org/licenses/>.
 
 /**
- * Removes what Moodle leaves behind when this plugin is uninstalled.
+ * Removes what Moodle leaves behind when it uninstalls this plugin.
  *
- * Moodle itself drops the tables, and deletes settings, tasks, capabilities, the message provider and people's preferences for it.
- * Logs stay, as those of all plugins: who changed which setting, what the plugin reported.
+ * Moodle itself drops the tables, and deletes settings, tasks, capabilities, the message provider and users' preferences for it.
+ * Log entries stay, as for every plugin.
  *
  * @package    local_backend_sync
  * @copyright  2026 The Backend Sync developers
@@ -28,15 +28,15 @@
 use local_backend_sync\local\runner;
 
 /**
- * Removes it.
+ * Removes the lock and the notifications.
  *
  * @return bool
  */
 function xmldb_local_backend_sync_uninstall() {
     global $DB;
-    // Where Moodle keeps locks as rows, it never deletes one.
+    // Where Moodle stores locks as rows, it never deletes them.
     $DB->delete_records('lock_db', ['resourcekey' => 'local_backend_sync_' . runner::LOCK]);
-    // Their links lead to a page that is no more.
+    // Their links would lead to a page that no longer exists.
     $notifications = 'notificationid IN (SELECT id FROM {notifications} WHERE component = ?)';
     $DB->delete_records_select('message_popup_notifications', $notifications, ['local_backend_sync']);
     $DB->delete_records('notifications', ['component' => 'local_backend_sync']);

@@ -15,7 +15,7 @@
 // along with Moodle.  If not, see <http://www.gnu.org/licenses/>.
 
 /**
- * Steps from older versions.
+ * Upgrade steps.
  *
  * @package    local_backend_sync
  * @copyright  2026 The Backend Sync developers
@@ -23,7 +23,7 @@
  */
 
 /**
- * Takes the plugin from an older version to this one.
+ * Upgrades the plugin from an older version.
  *
  * @param int $oldversion
  * @return bool
@@ -33,7 +33,7 @@ function xmldb_local_backend_sync_upgrade($oldversion) {
     $dbman = $DB->get_manager();
 
     if ($oldversion < 2026112200) {
-        // Before 1.0.0 this plugin sent each change within the page and had no tables. Its settings stay as they are.
+        // Before 1.0.0 the plugin sent each change within the page and had no tables. Its settings remain valid.
         foreach (['outbox', 'sent', 'rejected', 'state'] as $name) {
             if (!$dbman->table_exists('local_backend_sync_' . $name)) {
                 $dbman->install_one_table_from_xmldb_file(__DIR__ . '/install.xml', 'local_backend_sync_' . $name);

@@ -31,7 +31,7 @@ require_once($CFG->dirroot . '/backup/util/includes/backup_includes.php');
 require_once($CFG->dirroot . '/backup/util/includes/restore_includes.php');
 
 /**
- * Tests of what each change in Moodle writes into the outbox, by Moodle's own functions.
+ * Tests of the outbox rows that changes through Moodle's own functions add.
  *
  * @package    local_backend_sync
  * @copyright  2026 The Backend Sync developers
@@ -58,16 +58,16 @@ final class observer_test extends \advanced_testcase {
             'password' => 'Passw0rd!x', 'mnethostid' => 1,
         ]);
         $this->assertSame(["user $id created $id 0 0"], array_values(array_unique(site::rows())));
-        $rows = site::noted(function () use ($id) {
+        $rows = site::enqueued(function () use ($id) {
             user_update_user((object)['id' => $id, 'lastname' => 'Smith'], false);
         });
         $this->assertSame(["user $id updated $id 0 0"], $rows);
-        $rows = site::noted(function () use ($id) {
+        $rows = site::enqueued(function () use ($id) {
             $event = ['userid' => $id, 'objectid' => $id, 'other' => ['username' => 'ann']];
             \core\event\user_loggedin::create($event)->trigger();
         });
         $this->assertSame(["user $id updated $id 0 0"], $rows);
-        $rows = site::noted(function () use ($id) {
+        $rows = site::enqueued(function () use ($id) {
             delete_user(\core_user::get_user($id));
         });
         $this->assertSame(["person $id deleted $id 0 0"], array_values(array_unique($rows)));
@@ -81,15 +81,15 @@ final class observer_test extends \advanced_testcase {
         $this->assertSame([], site::rows());
         $id = create_course((object)['fullname' => 'Course', 'shortname' => 'C1', 'category' => $category->id])->id;
         $this->assertSame(["course $id created 0 $id 0"], site::rows('course'));
-        $rows = site::noted(function () use ($id) {
+        $rows = site::enqueued(function () use ($id) {
             update_course((object)['id' => $id, 'fullname' => 'Other']);
         });
         $this->assertSame(["course $id updated 0 $id 0"], $rows);
-        $rows = site::noted(function () use ($category) {
+        $rows = site::enqueued(function () use ($category) {
             \core_course_category::get($category->id)->update(['name' => 'Other']);
         });
         $this->assertSame(["category $category->id updated 0 0 0"], $rows);
-        $rows = site::noted(function () use ($id) {
+        $rows = site::enqueued(function () use ($id) {
             delete_course($id, false);
         });
         $this->assertContains("contents $id deleted 0 $id 0", $rows);
@@ -110,17 +110,17 @@ final class observer_test extends \advanced_testcase {
             },
         ];
         foreach ($changes as $change) {
-            $this->assertContains("course $course->id updated 0 $course->id 0", site::noted($change));
+            $this->assertContains("course $course->id updated 0 $course->id 0", site::enqueued($change));
         }
     }
 
     /**
-     * Resetting a course tells that anything in it may be gone.
+     * After a course reset, any of its contents may be gone.
      */
     public function test_course_reset(): void {
         $site = site::course_with_student();
         site::item($site->course->id)->update_final_grade($site->user->id, 80, 'test');
-        $rows = site::noted(function () use ($site) {
+        $rows = site::enqueued(function () use ($site) {
             reset_course_userdata((object)['id' => $site->course->id, 'reset_gradebook_grades' => 1, 'reset_completion' => 1,
                 'unenrol_users' => [], 'courseid' => $site->course->id]);
         });
@@ -128,7 +128,7 @@ final class observer_test extends \advanced_testcase {
     }
 
     /**
-     * Restoring a course tells that anything in it may be new.
+     * After a restore into a course, any of its contents may be new.
      */
     public function test_course_restore(): void {
         global $USER;
@@ -143,7 +143,7 @@ final class observer_test extends \advanced_testcase {
             $USER->id
         );
         $backup->execute_plan();
-        $rows = site::noted(function () use ($backup, $new, $USER) {
+        $rows = site::enqueued(function () use ($backup, $new, $USER) {
             $restore = new \restore_controller(
                 $backup->get_backupid(),
                 $new->id,
@@ -169,22 +169,22 @@ final class observer_test extends \advanced_testcase {
         [$courseid, $userid, $id] = [$site->course->id, $site->user->id, $site->enrolment];
         $this->assertContains("enrolment $id created $userid $courseid 0", site::rows());
         $manual = enrol_get_plugin('manual');
-        $rows = site::noted(function () use ($manual, $site) {
+        $rows = site::enqueued(function () use ($manual, $site) {
             $manual->update_user_enrol($site->enrol, $site->user->id, ENROL_USER_SUSPENDED);
         });
         $this->assertSame(["enrolment $id updated $userid $courseid 0"], $rows);
-        $rows = site::noted(function () use ($manual, $site) {
+        $rows = site::enqueued(function () use ($manual, $site) {
             $manual->update_status($site->enrol, ENROL_INSTANCE_DISABLED);
         });
         $this->assertSame(["method {$site->enrol->id} updated 0 $courseid 0"], $rows);
-        $rows = site::noted(function () use ($manual, $site) {
+        $rows = site::enqueued(function () use ($manual, $site) {
             $manual->unenrol_user($site->enrol, $site->user->id);
         });
         $this->assertContains("enrolment $id deleted $userid $courseid 0", $rows);
-        // Deleting the method unenrols everybody.
+        // Deleting the method unenrols everyone.
         $this->getDataGenerator()->enrol_user($userid, $courseid, 'student');
         $id = $DB->get_field('user_enrolments', 'id', ['enrolid' => $site->enrol->id, 'userid' => $userid]);
-        $rows = site::noted(function () use ($manual, $site) {
+        $rows = site::enqueued(function () use ($manual, $site) {
             $manual->delete_instance($site->enrol);
         });
         $this->assertContains("enrolment $id deleted $userid $courseid 0", $rows);
@@ -198,13 +198,13 @@ final class observer_test extends \advanced_testcase {
         $site = site::course_with_student();
         $role = $DB->get_field('role', 'id', ['shortname' => 'teacher']);
         $expected = ["roles $role updated {$site->user->id} {$site->course->id} 0"];
-        $this->assertSame($expected, site::noted(function () use ($site, $role) {
+        $this->assertSame($expected, site::enqueued(function () use ($site, $role) {
             role_assign($role, $site->user->id, $site->context->id);
         }));
-        $this->assertSame($expected, site::noted(function () use ($site, $role) {
+        $this->assertSame($expected, site::enqueued(function () use ($site, $role) {
             role_unassign($role, $site->user->id, $site->context->id);
         }));
-        $this->assertSame([], site::noted(function () use ($site, $role) {
+        $this->assertSame([], site::enqueued(function () use ($site, $role) {
             role_assign($role, $site->user->id, \context_system::instance()->id);
             role_assign($role, $site->user->id, \context_coursecat::instance($site->course->category)->id);
             role_unassign($role, $site->user->id, \context_system::instance()->id);
@@ -212,13 +212,13 @@ final class observer_test extends \advanced_testcase {
     }
 
     /**
-     * Grades: the one that was given, and those that follow from it.
+     * Grades: the one that was given, and totals that follow from it.
      */
     public function test_grades(): void {
         $site = site::course_with_student();
         $item = site::item($site->course->id);
         $total = \grade_item::fetch_course_item($site->course->id);
-        $rows = site::noted(function () use ($item, $site) {
+        $rows = site::enqueued(function () use ($item, $site) {
             $item->update_final_grade($site->user->id, 80, 'test', 'Well done', FORMAT_HTML);
             grade_regrade_final_grades($site->course->id);
         }, 'grade');
@@ -226,14 +226,14 @@ final class observer_test extends \advanced_testcase {
         $totalgrade = \grade_grade::fetch(['itemid' => $total->id, 'userid' => $site->user->id]);
         $this->assertContains("grade $grade->id updated {$site->user->id} {$site->course->id} $item->id", $rows);
         $this->assertContains("grade $totalgrade->id updated {$site->user->id} {$site->course->id} $total->id", $rows);
-        $rows = site::noted(function () use ($grade) {
+        $rows = site::enqueued(function () use ($grade) {
             $grade->delete('test');
         }, 'grade');
         $this->assertContains("grade $grade->id deleted {$site->user->id} {$site->course->id} $item->id", $rows);
     }
 
     /**
-     * Grade items: their names, maxima and hiding concern all their grades; deleting one deletes them.
+     * Grade items: name, maximum and hiding affect all their grades, and deleting an item deletes its grades.
      */
     public function test_grade_items(): void {
         $site = site::course_with_student();
@@ -258,9 +258,9 @@ final class observer_test extends \advanced_testcase {
             },
         ];
         foreach ($changes as $name => $change) {
-            $this->assertContains($expected, site::noted($change), $name);
+            $this->assertContains($expected, site::enqueued($change), $name);
         }
-        $rows = site::noted(function () use ($item) {
+        $rows = site::enqueued(function () use ($item) {
             $item->delete('test');
         });
         $this->assertContains("grade $grade->id deleted {$site->user->id} {$site->course->id} $item->id", $rows);
@@ -271,7 +271,7 @@ final class observer_test extends \advanced_testcase {
      */
     public function test_scales(): void {
         $scale = $this->getDataGenerator()->create_scale(['scale' => 'Bad,Good']);
-        $rows = site::noted(function () use ($scale) {
+        $rows = site::enqueued(function () use ($scale) {
             $scale = \grade_scale::fetch(['id' => $scale->id]);
             $scale->scale = 'Bad,Good,Excellent';
             $scale->update('test');
@@ -286,7 +286,7 @@ final class observer_test extends \advanced_testcase {
         global $CFG, $DB;
         $CFG->enablecompletion = 1;
         $site = site::course_with_student(['enablecompletion' => 1]);
-        $rows = site::noted(function () use ($site) {
+        $rows = site::enqueued(function () use ($site) {
             (new \completion_completion(['userid' => $site->user->id, 'course' => $site->course->id]))->mark_complete();
         });
         $id = $DB->get_field('course_completions', 'id', ['userid' => $site->user->id, 'course' => $site->course->id]);
@@ -294,9 +294,9 @@ final class observer_test extends \advanced_testcase {
     }
 
     /**
-     * There is an observer for each event, it exists, and it runs within the transaction.
+     * Each observed event and its observer exist, and the observer runs within the transaction.
      */
-    public function test_all_observers_are_tested_here(): void {
+    public function test_all_observers(): void {
         $observers = [];
         require(__DIR__ . '/../db/events.php');
         $this->assertCount(21, $observers);
@@ -308,7 +308,7 @@ final class observer_test extends \advanced_testcase {
     }
 
     /**
-     * What is rolled back is not noted.
+     * A rollback removes the row too.
      */
     public function test_rollback(): void {
         global $DB;
@@ -327,13 +327,13 @@ final class observer_test extends \advanced_testcase {
     }
 
     /**
-     * As long as there is nobody to send to, nothing is noted.
+     * Nothing is recorded before the plugin is set up.
      */
     public function test_unconfigured(): void {
         foreach (['backend_url' => '', 'api_token' => ' '] as $name => $value) {
             site::configure();
             set_config($name, $value, 'local_backend_sync');
-            $this->assertSame([], site::noted(function () {
+            $this->assertSame([], site::enqueued(function () {
                 site::course_with_student();
             }), $name);
         }
@@ -344,13 +344,13 @@ final class observer_test extends \advanced_testcase {
     }
 
     /**
-     * What the administrator switched off is not noted.
+     * Kinds that the administrator switched off are not recorded.
      */
     public function test_switched_off_kinds(): void {
         set_config('send_user', 0, 'local_backend_sync');
         set_config('send_grade', 0, 'local_backend_sync');
         set_config('send_enrolment', 0, 'local_backend_sync');
-        $rows = site::noted(function () {
+        $rows = site::enqueued(function () {
             $site = site::course_with_student();
             site::item($site->course->id)->update_final_grade($site->user->id, 80, 'test');
             delete_user($site->user);
@@ -360,13 +360,13 @@ final class observer_test extends \advanced_testcase {
             $this->assertStringStartsWith('course ', $row);
         }
         set_config('send_course', 0, 'local_backend_sync');
-        $this->assertSame([], site::noted(function () {
+        $this->assertSame([], site::enqueued(function () {
             $this->getDataGenerator()->create_course();
         }));
     }
 
     /**
-     * Whatever is wrong here, Moodle's own change is made.
+     * An error in the plugin never breaks Moodle's own change.
      */
     public function test_missing_table(): void {
         global $DB;
@@ -377,10 +377,10 @@ final class observer_test extends \advanced_testcase {
         try {
             $user = $this->getDataGenerator()->create_user();
             $this->assertDebuggingCalled();
-            // Moodle catches what observers throw, but for errors of PHP: this one throws nothing.
+            // Moodle catches exceptions of observers, but not PHP's errors: this observer throws neither.
             observer::user(\core\event\user_updated::create_from_userid($user->id));
             $this->assertDebuggingCalled();
-            // In a transaction, too, which some databases abort after an error.
+            // Nor within a transaction, which some databases abort after an error.
             $transaction = $DB->start_delegated_transaction();
             user_update_user((object)['id' => $user->id, 'firstname' => 'Bea'], false);
             $transaction->allow_commit();
@@ -392,7 +392,7 @@ final class observer_test extends \advanced_testcase {
     }
 
     /**
-     * An observer does one statement, and reads nothing from the database.
+     * An observer writes once to the database, and reads nothing from it.
      */
     public function test_cost(): void {
         global $DB;
@@ -405,7 +405,7 @@ final class observer_test extends \advanced_testcase {
     }
 
     /**
-     * A regrade of 500 grades is 500 grades to send at most, however many events Moodle made of it.
+     * A regrade of 500 grades sends 500 grades, however many events Moodle reports for it.
      */
     public function test_regrade(): void {
         global $DB;

@@ -1,10 +1,10 @@
 <?php
-// What the comparisons ask over HTTP. No Moodle is needed for it.
+// HTTP requests of the comparisons. Needs no Moodle.
 //
 // Environment: BACKEND_URL, API_TOKEN (of the backend, scope read).
 
 /**
- * The JSON at an address.
+ * Fetches JSON.
  *
  * @param string $url
  * @param string[] $headers
@@ -28,15 +28,15 @@ function get_json(string $url, array $headers = []): array {
 }
 
 /**
- * Everything that a list of the backend's API holds, page by page.
+ * All items of a list in the backend's API, page by page.
  *
- * @param string $list as in "users"
+ * @param string $list such as "users"
  * @return Generator of arrays
  */
 function backend_items(string $list): Generator {
     $cursor = null;
     do {
-        // The separator is named because Moodle sets PHP's default to that of HTML.
+        // Explicit separator: Moodle changes PHP's default to the one for HTML.
         $query = http_build_query(['limit' => 500] + ($cursor === null ? [] : ['cursor' => $cursor]), '', '&');
         $page = get_json(getenv('BACKEND_URL') . "/api/v1/$list?$query", ['Authorization: Bearer ' . getenv('API_TOKEN')]);
         yield from $page['items'];

@@ -15,11 +15,11 @@
 // along with Moodle.  If not, see <http://www.gnu.org/licenses/>.
 
 /**
- * Has PHPUnit run the plugin's tests that need no Moodle:
+ * Lets PHPUnit run the plugin's tests that need no Moodle:
  *
  *     phpunit --bootstrap scripts/moodle/bootstrap.php --do-not-cache-result --test-suffix _test.php moodle-plugin/tests/local/delivery
  *
- * In Moodle the same tests run with all others.
+ * In Moodle, the same tests run together with all others.
  *
  * @package    local_backend_sync
  * @copyright  2026 The Backend Sync developers

@@ -1,12 +1,12 @@
 <?php
 // Usage: php changes.php [--keep]
 //
-// Does in a Moodle what people do in a college, through Moodle's own functions, and prints each step. Each run makes people and courses of
-// its own. It stops at the first step that fails.
+// Makes the changes in a Moodle that people make in a college, through Moodle's own functions, and prints each step. Each run creates its
+// own people and courses. It stops at the first step that fails.
 //
-//   --keep   leave the deletions at the end out
+//   --keep   skip the deletions at the end
 //
-// What must never leave Moodle has the text NEVER-SENT in it: what was rolled back, and what was written while it was hidden.
+// What must never leave Moodle contains the text NEVER-SENT: what was rolled back, and what was written while hidden.
 //
 // Environment: MOODLE_CONFIG (path of Moodle's config.php).
 
@@ -35,11 +35,11 @@ if ($unknown) {
 \core\session\manager::set_user(get_admin());
 
 /**
- * Does one step and says so.
+ * Prints a step and performs it.
  *
- * @param string $name what changes
- * @param callable $change the change
- * @return mixed what the change returns
+ * @param string $name
+ * @param callable $change
+ * @return mixed result of the change
  */
 function step(string $name, callable $change) {
     cli_writeln("  $name");
@@ -47,7 +47,7 @@ function step(string $name, callable $change) {
 }
 
 /**
- * Does a change in a transaction that is rolled back.
+ * Makes a change in a transaction and rolls it back.
  *
  * @param callable $change
  */
@@ -58,13 +58,13 @@ function rolled_back(callable $change): void {
     try {
         $transaction->rollback(new moodle_exception('error'));
     } catch (moodle_exception $reason) {
-        // The rollback throws what it was given.
+        // rollback() rethrows its argument.
         return;
     }
 }
 
 /**
- * A text that no other run uses.
+ * Makes a text unique to this run.
  *
  * @param string $text
  * @return string
@@ -107,7 +107,7 @@ function new_item(int $courseid, string $name, array $more): grade_item {
 }
 
 /**
- * What a teacher sends with the grading form of an assignment.
+ * The data of an assignment's grading form.
  *
  * @param string $grade
  * @param string $feedback HTML
@@ -121,7 +121,7 @@ function grading_form(string $grade, string $feedback): stdClass {
 }
 
 /**
- * A copy of a course with its people and grades, by backup and restore.
+ * Copies a course with its people and grades, by backup and restore.
  *
  * @param stdClass $course
  * @return int id of the copy
@@ -149,7 +149,7 @@ function copy_course(stdClass $course): int {
 $now = time();
 $generator = new testing_data_generator();
 
-cli_writeln('People');
+cli_writeln('Users');
 $ada = step('created', fn() => new_user('ada', 'Ada', "O'Neil \"q\" & <b>",
     ['idnumber' => unique('S1'), 'phone1' => '+44 20 7946 0000', 'phone2' => '07700 900000', 'city' => 'London', 'country' => 'GB',
      'institution' => 'College', 'department' => 'Science', 'lang' => 'en', 'timezone' => 'Europe/London']));
@@ -206,7 +206,7 @@ step('by a second method', function () use ($DB, $course, $role, $ada) {
     $id = $self->add_instance($course, ['status' => ENROL_INSTANCE_ENABLED, 'roleid' => $role['student']]);
     $self->enrol_user($DB->get_record('enrol', ['id' => $id]), $ada, $role['student']);
 });
-step('without a role, which comes later', function () use ($manual, $otherinstance, $role, $zoe, $other) {
+step('without a role, which is assigned later', function () use ($manual, $otherinstance, $role, $zoe, $other) {
     $manual->enrol_user($otherinstance, $zoe);
     role_assign($role['teacher'], $zoe, context_course::instance($other->id)->id);
 });
@@ -215,7 +215,7 @@ step('a role of the site\'s own added', function () use ($ada, $context) {
     set_role_contextlevels($rep, [CONTEXT_COURSE]);
     role_assign($rep, $ada, $context->id);
 });
-step('a role added and taken', function () use ($role, $omar, $context) {
+step('a role assigned and unassigned', function () use ($role, $omar, $context) {
     role_assign($role['teacher'], $omar, $context->id);
     role_unassign($role['teacher'], $omar, $context->id);
 });
@@ -315,11 +315,11 @@ step('course completed', function () use ($course, $ada, $zoe) {
     (new completion_completion(['userid' => $ada, 'course' => $course->id]))->mark_complete();
     (new completion_completion(['userid' => $zoe, 'course' => $course->id]))->mark_complete();
 });
-step('begun, not completed', fn() => (new completion_completion(['userid' => $leo, 'course' => $course->id]))->mark_inprogress());
+step('in progress, not completed', fn() => (new completion_completion(['userid' => $leo, 'course' => $course->id]))->mark_inprogress());
 
 cli_writeln('Copies');
 step('course backed up and restored', fn() => copy_course($course));
-$reset = step('once more', fn() => copy_course($course));
+$reset = step('backed up and restored again', fn() => copy_course($course));
 if (!$options['keep']) {
     step('the second copy reset', fn() => reset_course_userdata((object) [
         'id' => $reset, 'reset_gradebook_grades' => 1, 'reset_completion' => 1, 'unenrol_users' => [$role['student']]]));

@@ -1,12 +1,11 @@
 <?php
 // Usage: php compare.php [--values] [--absent=TEXT]
 //
-// Compares what Moodle's tables hold with what the backend's API shows, field by field, and prints how many records of each kind are
-// there, equal, missing in the backend, surplus in the backend, and different. Fails when anything differs, and when there is nothing of
-// a kind to compare.
+// Compares Moodle's tables with the backend's API, field by field, and prints how many records of each kind exist, are equal, missing in
+// the backend, surplus in the backend, and different. Fails if anything differs, or if Moodle has no records of a kind.
 //
 //   --values       show the values that differ, which are personal data
-//   --absent=TEXT  fail also when an event with this text in it has reached the backend
+//   --absent=TEXT  also fail if an event that contains this text has reached the backend
 //
 // Environment: MOODLE_CONFIG (path of Moodle's config.php), BACKEND_URL, API_TOKEN (of the backend, scope read).
 
@@ -20,7 +19,7 @@ const DIFFERENCES_SHOWN = 20;
 [$options] = cli_get_params(['values' => false, 'absent' => '']);
 
 /**
- * A database field, which is a string, as an integer.
+ * Converts a database field, which is a string, to an integer.
  *
  * @param string|null $value
  * @return int|null
@@ -30,11 +29,11 @@ function integer(?string $value): ?int {
 }
 
 /**
- * The fields of a record as the API shows them, where the name is that of the column.
+ * The fields of a record that have the same name in the API as in Moodle's table.
  *
  * @param stdClass $row
- * @param string $integers names with spaces between them
- * @param string $strings likewise; decimals are strings too
+ * @param string $integers names, separated by spaces
+ * @param string $strings names, separated by spaces; decimals are strings too
  * @return array
  */
 function fields(stdClass $row, string $integers, string $strings = ''): array {
@@ -49,7 +48,7 @@ function fields(stdClass $row, string $integers, string $strings = ''): array {
 }
 
 /**
- * Every user but deleted ones and the guest.
+ * All users except deleted ones and the guest.
  *
  * @return array of fields by id
  */
@@ -65,7 +64,7 @@ function moodle_users(): array {
 }
 
 /**
- * Every course but the front page.
+ * All courses except the front page.
  *
  * @return array of fields by id
  */
@@ -82,7 +81,7 @@ function moodle_courses(): array {
 }
 
 /**
- * Every enrolment, with the roles that its user has in its course, whoever assigned them.
+ * All enrolments, each with all roles of the user in the course.
  *
  * @return array of fields by id
  */
@@ -107,7 +106,7 @@ function moodle_enrolments(): array {
 }
 
 /**
- * Roles as one text, whatever their order, and each once although several methods may assign the same.
+ * Roles as one sorted text without duplicates: several enrolment methods may assign the same role.
  *
  * @param array|null $roles
  * @return string|null
@@ -122,7 +121,7 @@ function role_set(?array $roles): ?string {
 }
 
 /**
- * Every grade that students can see, with what it is for.
+ * All grades that students can see, with their items.
  *
  * @return array of fields by id
  */
@@ -133,13 +132,13 @@ function moodle_grades(): array {
                    gg.timemodified, gi.courseid, gi.itemname, gi.itemtype, gi.itemmodule, gi.iteminstance, gi.idnumber AS itemidnumber,
                    gi.gradetype, gi.grademin, gi.grademax, gi.gradepass, gi.scaleid, gi.hidden AS itemhidden, s.scale
               FROM {grade_grades} gg JOIN {grade_items} gi ON gi.id = gg.itemid LEFT JOIN {scale} s ON s.id = gi.scaleid';
-    // 0 is visible, 1 hidden, anything else is until when it is hidden.
+    // 0 is visible, 1 is hidden, anything else is the time until which it is hidden.
     $hidden = fn($value) => (int) $value === 1 || (int) $value > time();
     foreach ($DB->get_records_sql($sql) as $row) {
         if ($hidden($row->hidden) || $hidden($row->itemhidden)) {
             continue;
         }
-        // A grade by a scale is the number of the scale's entry, beginning with 1.
+        // With a scale, the grade is the number of the scale's entry, from 1.
         $entries = $row->scale === null ? [] : array_map('trim', explode(',', $row->scale));
         $text = $row->finalgrade === null ? null : ($entries[(int) round($row->finalgrade) - 1] ?? null);
         $grades[$row->gradeid] = fields($row,
@@ -151,7 +150,7 @@ function moodle_grades(): array {
 }
 
 /**
- * Every course that a user completed.
+ * All course completions.
  *
  * @return array of fields by id
  */
@@ -166,7 +165,7 @@ function moodle_completions(): array {
 }
 
 /**
- * Whether a field is the same on both sides. Moodle writes a text that is not set as null in one place and as empty in another.
+ * Whether a field is the same on both sides. Moodle stores a text that is not set as null or as an empty string.
  *
  * @param mixed $moodle
  * @param mixed $backend
@@ -198,7 +197,7 @@ foreach ($kinds as $kind => [$key, $expected]) {
     }
     foreach ($expected as $id => $fields) {
         if (!isset($found[$id]) && $kind === 'grades' && $fields['finalgrade'] === null && (string) $fields['feedback'] === '') {
-            // Moodle has a row for whoever may be graded, and keeps it when the grade is taken back.
+            // Moodle has a row for every gradable user, and keeps it when the grade is removed.
             unset($expected[$id]);
             continue;
         }
@@ -234,7 +233,7 @@ foreach ($kinds as $kind => [$key, $expected]) {
 if ($options['absent'] !== '') {
     foreach (backend_items('events') as $event) {
         if (strpos(json_encode($event['data'], JSON_UNESCAPED_UNICODE), $options['absent']) !== false) {
-            $differences[] = "event {$event['id']} ({$event['type']}, {$event['record']}): tells what should never have been sent";
+            $differences[] = "event {$event['id']} ({$event['type']}, {$event['record']}): contains what should never have been sent";
         }
     }
 }
@@ -246,9 +245,9 @@ if (count($differences) > DIFFERENCES_SHOWN) {
     cli_writeln('... and ' . (count($differences) - DIFFERENCES_SHOWN) . ' more');
 }
 if ($differences) {
-    cli_error(count($differences) . ' differences between Moodle and the backend'
-        . ($options['values'] ? '.' : '; --values shows what they are.'));
+    cli_error('Differences between Moodle and the backend: ' . count($differences)
+        . ($options['values'] ? '.' : '. Use --values to see the values.'));
 }
 if ($empty) {
-    cli_error('This proves nothing, Moodle has no ' . implode(', ', $empty) . '.');
+    cli_error('The comparison proves nothing, because Moodle has no ' . implode(', ', $empty) . '.');
 }

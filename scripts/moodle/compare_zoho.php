@@ -1,8 +1,8 @@
 <?php
 // Usage: php compare_zoho.php
 //
-// Compares what the backend's API shows with what the simulated Zoho CRM holds by the default mapping, and prints how many records
-// of each kind are there and agree. Fails when anything differs. What is deleted must be gone or marked there.
+// Compares the backend's API with the simulated Zoho CRM under the default mapping, and prints how many records of each kind exist.
+// Fails if anything differs. Deleted records must be absent or marked in Zoho.
 //
 // Environment: BACKEND_URL, API_TOKEN (of the backend, scope read), ZOHO_URL (of the simulator).
 
@@ -11,7 +11,7 @@ require_once(__DIR__ . '/api.php');
 const DIFFERENCES_SHOWN = 20;
 
 /**
- * A text as Zoho keeps it: without spaces around it, and nothing when it is empty.
+ * Converts a text to Zoho's normal form: trimmed, and null if empty.
  *
  * @param string|null $text
  * @return string|null
@@ -22,7 +22,7 @@ function text(?string $text): ?string {
 }
 
 /**
- * A number with the two decimals that Zoho's field has.
+ * Converts a number to the two decimals of Zoho's fields.
  *
  * @param mixed $number
  * @return string|null
@@ -32,7 +32,7 @@ function number($number): ?string {
 }
 
 /**
- * The records of a module by their keys.
+ * The records of a module, by a key field.
  *
  * @param array $state
  * @param string $module
@@ -88,7 +88,7 @@ foreach ($kinds as $kind => $records) {
     $wanted = array_map($expected[$kind], $living) + array_fill_keys(array_keys($deleted), $marked[$kind]);
     foreach ($wanted as $id => $fields) {
         if (!isset($records[$id])) {
-            // What was deleted before it was delivered never gets there.
+            // A record that was deleted before its delivery is never created in Zoho.
             if (!isset($deleted[$id]) || isset($living[$id])) {
                 $differences[] = "$kind $id: missing in Zoho";
             }
@@ -111,6 +111,6 @@ foreach (array_slice($differences, 0, DIFFERENCES_SHOWN) as $difference) {
     fwrite(STDERR, "$difference\n");
 }
 if ($differences) {
-    fwrite(STDERR, count($differences) . " differences between the backend and Zoho\n");
+    fwrite(STDERR, 'Differences between the backend and Zoho: ' . count($differences) . "\n");
     exit(1);
 }

@@ -1,5 +1,5 @@
 <?php
-// The config.php of the Moodle that scripts/integration and scripts/bench install; its settings come from the environment.
+// The config.php of the Moodle that scripts/integration and scripts/bench install. Its settings come from the environment.
 
 unset($CFG);
 global $CFG;
@@ -24,7 +24,7 @@ $CFG->phpunit_dataroot = getenv('MOODLE_DATA') . '.phpunit';
 $CFG->noemailever = true;
 $CFG->noreplyaddress = 'noreply@example.com';
 
-// To PHP's error log. An old Moodle has many deprecations with a new PHP.
+// Errors go to PHP's error log. An old Moodle causes many deprecation notices on a new PHP.
 $CFG->debug = E_ALL & ~E_DEPRECATED;
 $CFG->debugdisplay = 0;
 

@@ -1,8 +1,9 @@
 <?php
 // Usage: php cost.php [ROUNDS]
 //
-// What the plugin costs: creates ROUNDS users (200) without the plugin's observers, and as many with each kind of backend, by turns in one
-// process, because the speed of a machine changes from one second to the next. Prints the times and their ratios to that without.
+// Measures what the plugin costs: creates ROUNDS users (default 200) without the plugin's observers, and as many with each kind of backend,
+// in turns within one process, because a machine's speed changes from second to second. Prints the times, and their ratios to those
+// without the plugin.
 //
 // Environment: MOODLE_CONFIG (path of Moodle's config.php), BACKEND_URL.
 
@@ -13,7 +14,7 @@ require_once($CFG->dirroot . '/user/lib.php');
 const WITHOUT = 'without the plugin';
 
 /**
- * Starts a server that takes connections and answers after a while, or never.
+ * Starts a server that accepts connections and answers after a delay, or never.
  *
  * @param int|null $milliseconds null for never
  * @return string its URL
@@ -43,16 +44,16 @@ function bad_backend(?int $milliseconds): string {
  */
 function create_user(string $name): float {
     global $CFG;
-    $begin = microtime(true);
+    $start = microtime(true);
     user_create_user((object) [
         'username' => $name, 'firstname' => 'Ann', 'lastname' => 'Smith', 'email' => "$name@example.com", 'password' => 'Passw0rd!x',
         'auth' => 'manual', 'confirmed' => 1, 'mnethostid' => $CFG->mnet_localhost_id, 'lang' => 'en',
     ]);
-    return microtime(true) - $begin;
+    return microtime(true) - $start;
 }
 
 /**
- * The value in the middle.
+ * The median.
  *
  * @param float[] $values
  * @return float
@@ -73,7 +74,7 @@ $rounds = (int) ($argv[1] ?? 200);
 $run = uniqid('cost');
 create_user($run);
 
-// Moodle has read the list of observers by now. Without ours, it is as if the plugin were not there.
+// Moodle has read its list of observers by now. Without the plugin's own, it is as if the plugin were not installed.
 $observers = new ReflectionProperty(\core\event\manager::class, 'allobservers');
 $observers->setAccessible(true);
 $with = $observers->getValue();

@@ -20,14 +20,14 @@ use local_backend_sync\local\delivery\http;
 use local_backend_sync\local\delivery\response;
 
 /**
- * Sends requests with PHP's own curl, where there is no Moodle.
+ * HTTP client based on PHP's own curl, for tests without Moodle.
  *
  * @package    local_backend_sync
  * @copyright  2026 The Backend Sync developers
  * @license    http://www.gnu.org/copyleft/gpl.html GNU GPL v3 or later
  */
 class curl_http implements http {
-    /** @var int how many of the next answers are lost on their way, after the backend took the request */
+    /** @var int number of next answers to lose, after the backend has processed the request */
     public $loseanswers = 0;
 
     /**

@@ -1,7 +1,7 @@
 <?php
 // Usage: php generate.php USERS
 //
-// Fills a Moodle quickly, past all events, as a migration does: USERS users in one course with five grades each, and some completions.
+// Fills a Moodle quickly and without events, as a migration does: USERS users in one course with five grades each, and some completions.
 //
 // Environment: MOODLE_CONFIG (path of Moodle's config.php).
 
@@ -53,4 +53,4 @@ for ($first = 0; $first < (int) $argv[1]; $first += ROWS) {
         return ['userid' => $id, 'course' => $course->id, 'timeenrolled' => $time, 'timecompleted' => $id % 4 ? null : $time];
     }, $ids));
 }
-echo "Generated {$argv[1]} users with their enrolments and grades.\n";
+echo "Users generated, with their enrolments and grades: {$argv[1]}.\n";

@@ -25,7 +25,7 @@ use local_backend_sync\local\delivery\payload;
 require_once(__DIR__ . '/curl_http.php');
 
 /**
- * The plugin's sender and a real backend, over HTTP. Moodle's tables are arrays here.
+ * Tests of the plugin's sender with a real backend, over HTTP. Arrays stand in for Moodle's tables.
  *
  * Environment: BACKEND_URL, SITE_TOKEN, API_TOKEN, as scripts/integration sets them.
  *
@@ -34,7 +34,7 @@ require_once(__DIR__ . '/curl_http.php');
  * @license    http://www.gnu.org/copyleft/gpl.html GNU GPL v3 or later
  */
 final class sender_test extends \basic_testcase {
-    /** @var string[] by kind, where the backend shows its records */
+    /** @var string[] lists of the backend's API, by kind */
     const LISTS = [
         change::USER => 'users',
         change::COURSE => 'courses',
@@ -43,7 +43,7 @@ final class sender_test extends \basic_testcase {
         change::COMPLETION => 'completions',
     ];
 
-    /** @var int ids that were used: the tests share one backend */
+    /** @var int last id used: the tests share one backend */
     private static $lastid = 0;
 
     /** @var world */
@@ -52,7 +52,7 @@ final class sender_test extends \basic_testcase {
     private $http;
 
     /**
-     * A Moodle that is connected to the backend.
+     * Connects a Moodle to the backend.
      */
     protected function setUp(): void {
         $this->http = new curl_http();
@@ -64,7 +64,7 @@ final class sender_test extends \basic_testcase {
     }
 
     /**
-     * An id that no test used.
+     * An id that no test has used.
      *
      * @return int
      */
@@ -73,7 +73,7 @@ final class sender_test extends \basic_testcase {
     }
 
     /**
-     * What the backend's API shows of a record.
+     * A record in the backend's API.
      *
      * @param string $kind
      * @param int $id
@@ -87,7 +87,7 @@ final class sender_test extends \basic_testcase {
     }
 
     /**
-     * Asserts that the backend holds just what Moodle does.
+     * Asserts that the backend holds exactly what Moodle does.
      *
      * @param string $kind
      * @param int $id
@@ -101,9 +101,9 @@ final class sender_test extends \basic_testcase {
         }
         $this->assertNotNull($held, "$kind $id is not in the backend");
         $this->assertFalse($held['deleted'], "$kind $id is deleted in the backend");
-        $this->assertNull($held['extra'], "$kind $id has fields that the backend does not know");
+        $this->assertNull($held['extra'], "$kind $id has fields unknown to the backend");
         foreach ($wanted as $name => $value) {
-            // The names within a role may come in another order.
+            // The keys of a role may come in another order.
             $assert = is_array($value) ? 'assertEquals' : 'assertSame';
             $this->$assert($value, $held[$name], "field $name of $kind $id");
         }
@@ -124,7 +124,7 @@ final class sender_test extends \basic_testcase {
     }
 
     /**
-     * Every kind is created, emptied and deleted, with every field.
+     * Every kind can be created, emptied and deleted, with every field.
      */
     public function test_every_field_arrives(): void {
         foreach (change::KINDS as $kind) {
@@ -143,9 +143,9 @@ final class sender_test extends \basic_testcase {
     }
 
     /**
-     * What the backend refuses is put aside with the field's name; the others arrive.
+     * A rejected event is stored with the name of the invalid field, and the others arrive.
      */
-    public function test_bad_event_stands_alone(): void {
+    public function test_rejected_event(): void {
         $ids = array_map([$this, 'new_id'], range(1, 50));
         foreach ($ids as $i => $id) {
             $this->world->put(change::USER, $id, ['firstname' => 'Ann', 'city' => $i === 20 ? "Lon\0don" : 'London']);
@@ -162,12 +162,12 @@ final class sender_test extends \basic_testcase {
     }
 
     /**
-     * More than one request takes, in bytes and in events.
+     * More than the limits of one request, in bytes and in events.
      */
-    public function test_much_arrives_in_several_requests(): void {
+    public function test_several_requests(): void {
         $ids = array_map([$this, 'new_id'], range(1, 12));
         foreach ($ids as $id) {
-            // Two bytes to the character, and more than the plugin sends of a text.
+            // Two bytes per character, and longer than the plugin sends.
             $this->world->put(change::GRADE, $id, ['feedback' => str_repeat('é', 600000)]);
         }
         $report = $this->world->run();
@@ -185,11 +185,11 @@ final class sender_test extends \basic_testcase {
     }
 
     /**
-     * Answers that are lost, records that change meanwhile: in the end both sides agree, and nothing was stored twice.
+     * Answers are lost while records change: finally both sides agree, and nothing is stored twice.
      */
     public function test_lost_answers(): void {
         mt_srand(7);
-        // Time passes below, and the backend takes nothing of a time that is yet to come.
+        // Starts in the past, because time passes below and the backend rejects times in the future.
         $this->world->clock->now -= 42 * 4000;
         $ids = array_map([$this, 'new_id'], range(1, 20));
         for ($round = 0; $round < 40; $round++) {
@@ -213,14 +213,14 @@ final class sender_test extends \basic_testcase {
                 $this->assert_same(change::USER, $id);
             }
         }
-        // The last event was sent twice.
+        // The last event was sent twice, and stored once.
         $this->assertCount(1, array_filter($this->events($ids[0]), function ($event) {
             return ($event['data']['firstname'] ?? '') === 'Last';
         }));
     }
 
     /**
-     * The events that the backend keeps of a user.
+     * The events of a user in the backend's log.
      *
      * @param int $id
      * @return array[]
@@ -233,9 +233,9 @@ final class sender_test extends \basic_testcase {
     }
 
     /**
-     * While Moodle's clock is a day ahead nothing is stored, and it is known whose clock it is; then sending goes on by itself.
+     * While Moodle's clock is a day ahead, nothing is stored and the skew is known. Afterwards sending resumes automatically.
      */
-    public function test_wrong_clock(): void {
+    public function test_clock_ahead(): void {
         $id = $this->new_id();
         $this->world->put(change::USER, $id, ['firstname' => 'Ann']);
         $this->world->clock->now += 86400;
@@ -243,8 +243,8 @@ final class sender_test extends \basic_testcase {
         $this->assertSame([failure::CLOCK_AHEAD, 1, 0], [$report->failure->reason, $report->requests, $report->rejected]);
         $this->assertNull($this->held(change::USER, $id));
         $clocks = new clocks($this->world->memory, $this->world->clock);
-        $this->assertTrue($clocks->differ());
-        $this->assertGreaterThan(0, $clocks->difference());
+        $this->assertTrue($clocks->is_skewed());
+        $this->assertGreaterThan(0, $clocks->skew());
         $this->world->clock->now = time();
         $report = $this->world->run();
         $this->assertSame([1, true], [$report->sent, $report->recovered]);
@@ -252,9 +252,9 @@ final class sender_test extends \basic_testcase {
     }
 
     /**
-     * What stands in the way is told apart, and nothing is lost by it.
+     * Causes of failure are told apart, and nothing is lost.
      */
-    public function test_failures_are_told_apart(): void {
+    public function test_failures(): void {
         $good = [$this->world->url, $this->world->token];
         $id = $this->new_id();
         $this->world->put(change::USER, $id, ['firstname' => 'Ann']);

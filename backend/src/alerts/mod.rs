@@ -34,6 +34,7 @@ use tokio::{
 use crate::{
     clock::{Clock, Timestamp},
     config::{self, Config},
+    delivery::Destination as _,
     health::Health,
     http::{Http, HttpError},
     limits,
@@ -41,7 +42,6 @@ use crate::{
     model::Rule,
     random::Random,
     store::{Cause, ChannelState, DatabaseUrl, Store, StoreError},
-    sync::Destination as _,
     zoho::destination::Zoho,
 };
 

@@ -14,7 +14,7 @@ use crate::{
     activity::{Counted, subject_site},
     clock::Timestamp,
     limits::{ALERT_READ_TIME, AUDIT_SHARE, AUDIT_TIME, BLIND_LOOKS, LONGEST_AT_DESTINATION},
-    model::{Finding, ItemState, Rule},
+    model::{ItemState, Observation, Rule},
     store::{Cause, Conservation, CreditSample, DestinationSummary, StoreError, TokenSummary},
 };
 
@@ -30,7 +30,7 @@ const DESTINATION: &[Rule] =
 /// What a look found, and what it could not find out.
 #[derive(Default)]
 pub(super) struct Seen {
-    pub(super) findings: Vec<Finding>,
+    pub(super) findings: Vec<Observation>,
     failed: Vec<Failed>,
 }
 

@@ -9,9 +9,9 @@ use super::{
 };
 use crate::{
     clock::Timestamp,
+    delivery::backoff,
     limits,
     store::{ClaimedNotice, Sent, StoreError},
-    sync::backoff,
 };
 
 /// What became of a test.

@@ -17,7 +17,7 @@ use crate::{
     clock::Timestamp,
     health::WriteHealth,
     limits,
-    model::{AlertChange, AlertPolicy, Finding, NoticeEvent, OpenAlert, Rule, decide},
+    model::{AlertChange, AlertPolicy, NoticeEvent, Observation, OpenAlert, Rule, decide},
     store::{Alert, ClaimedNotice, EndedAlert, NoticedAlert, Sent, StoreError, Told},
 };
 
@@ -36,14 +36,14 @@ pub(super) struct Unstored {
 struct Held {
     reference: String,
     open: OpenAlert,
-    finding: Finding,
+    finding: Observation,
     raised_at: Timestamp,
     last_seen_at: Timestamp,
 }
 
 impl Held {
     fn alert(&self, resolved_at: Option<Timestamp>) -> Alert {
-        let Finding { rule, subject, code, message, .. } = self.finding.clone();
+        let Observation { rule, subject, code, message, .. } = self.finding.clone();
         let (code, severity) = (code.to_owned(), self.open.severity);
         let Self { raised_at, last_seen_at, .. } = *self;
         let (id, acknowledged) = (0, None);
@@ -52,7 +52,7 @@ impl Held {
 
     /// A notice of it; its own reference comes with the channel.
     fn notice(&self, event: NoticeEvent, now: Timestamp) -> ClaimedNotice {
-        let Finding { rule, subject, code, message, .. } = self.finding.clone();
+        let Observation { rule, subject, code, message, .. } = self.finding.clone();
         let alert = NoticedAlert {
             id: None,
             reference: self.reference.clone(),
@@ -76,7 +76,7 @@ impl Unstored {
     /// Takes over what was found at one look; returns what all channels are told.
     fn judge(
         &mut self,
-        findings: Vec<Finding>,
+        findings: Vec<Observation>,
         policy: &AlertPolicy,
         reference: &dyn Fn() -> String,
         now: Timestamp,
@@ -196,7 +196,7 @@ impl Alerts {
     }
 
     /// What is wrong of which the database cannot hold an alert.
-    fn cannot_be_stored(&self, health: &WriteHealth) -> Vec<Finding> {
+    fn cannot_be_stored(&self, health: &WriteHealth) -> Vec<Observation> {
         let found = rules::database(health, &self.settings.rules, &self.place, Instant::now());
         let failed = self.memory().failed_looks.filter(|_| health.failing().is_none());
         let failed = failed.filter(|(looks, _)| *looks >= limits::BLIND_LOOKS);
@@ -266,17 +266,17 @@ mod tests {
     use super::Unstored;
     use crate::{
         clock::Timestamp,
-        model::{AlertPolicy, Finding, NoticeEvent, Rule, Severity},
+        model::{AlertPolicy, NoticeEvent, Observation, Rule, Severity},
     };
 
     const POLICY: AlertPolicy = AlertPolicy { quiet: 2, remind: Some(Duration::from_secs(60)) };
 
-    fn finding(code: &'static str) -> Finding {
+    fn finding(code: &'static str) -> Observation {
         let (subject, message) = ("database".to_owned(), code.to_owned());
-        Finding { rule: Rule::Database, subject, code, severity: Severity::Critical, message }
+        Observation { rule: Rule::Database, subject, code, severity: Severity::Critical, message }
     }
 
-    fn told(unstored: &mut Unstored, findings: Vec<Finding>, second: i64) -> Vec<(NoticeEvent, String)> {
+    fn told(unstored: &mut Unstored, findings: Vec<Observation>, second: i64) -> Vec<(NoticeEvent, String)> {
         let now = Timestamp(second * 1_000);
         let notices = unstored.judge(findings, &POLICY, &|| second.to_string(), now);
         notices.into_iter().map(|notice| (notice.event, notice.alert.unwrap().reference)).collect()

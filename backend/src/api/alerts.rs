@@ -13,7 +13,6 @@ use super::{
     Context, Tag,
     answer::Answer,
     auth::OperatorToken,
-    destinations::rfc3339,
     failure::{Failure, Overseeing, Supervising},
     parameters::{Limit, List, ListParameters, list},
     problem::{Code, Problem},
@@ -23,6 +22,7 @@ use crate::{
     clock::Timestamp,
     model::{FieldErrorCode, NoticeEvent, Rule, Severity},
     store,
+    views::rfc3339,
 };
 
 pub(super) struct Operations;
@@ -30,7 +30,7 @@ pub(super) struct Operations;
 /// Which alerts are listed.
 #[derive(Clone, Copy, Enum)]
 #[oai(rename = "AlertChoice", rename_all = "snake_case")]
-enum Choice {
+enum AlertChoice {
     /// Those that are not resolved: the worst first.
     Open,
     /// All: the newest first.
@@ -105,7 +105,7 @@ pub(crate) struct AlertWithNotices {
 /// Where notices go.
 #[derive(Object)]
 #[oai(rename = "AlertChannel", example)]
-pub(crate) struct Channel {
+pub(crate) struct ChannelView {
     /// Its name in the configuration.
     pub(crate) name: String,
     /// `slack`, `teams`, `json` or `email`.
@@ -129,7 +129,7 @@ pub(crate) struct Channel {
 #[derive(Object)]
 struct Channels {
     /// Those of the configuration, webhooks first.
-    items: Vec<Channel>,
+    items: Vec<ChannelView>,
 }
 
 /// What became of a test.
@@ -178,7 +178,7 @@ impl From<store::Notice> for Notice {
     }
 }
 
-impl From<ChannelSummary> for Channel {
+impl From<ChannelSummary> for ChannelView {
     fn from(channel: ChannelSummary) -> Self {
         let failing = channel.is_failing();
         let state = channel.state.as_ref();
@@ -233,7 +233,7 @@ impl Example for AlertWithNotices {
     }
 }
 
-impl Example for Channel {
+impl Example for ChannelView {
     fn example() -> Self {
         Self {
             name: "ops".to_owned(),
@@ -268,7 +268,7 @@ impl Operations {
         _token: OperatorToken,
         context: Data<&Arc<Context>>,
         /// Only those that are not resolved (`open`, the default), or `all`.
-        state: Query<Option<Choice>>,
+        state: Query<Option<AlertChoice>>,
         /// Items of a page at most. Open ones come on one page.
         limit: Query<Option<Limit>>,
         /// The `next_cursor` of the previous page.
@@ -276,9 +276,9 @@ impl Operations {
     ) -> Result<Answer<List<Alert>>, Failure<Overseeing>> {
         let parameters = ListParameters { limit: limit.0, cursor: cursor.0, ..Default::default() };
         let page = parameters.check::<i64>(&context.store).await?.page;
-        let page = match state.0.unwrap_or(Choice::Open) {
-            Choice::Open => store::Page { items: context.alerts.open().await?, next: None },
-            Choice::All => context.store.alerts(page).await?,
+        let page = match state.0.unwrap_or(AlertChoice::Open) {
+            AlertChoice::Open => store::Page { items: context.alerts.open().await?, next: None },
+            AlertChoice::All => context.store.alerts(page).await?,
         };
         Ok(list(page, Alert::from))
     }
@@ -292,7 +292,7 @@ impl Operations {
         _token: OperatorToken,
         context: Data<&Arc<Context>>,
     ) -> Result<Answer<Channels>, Failure<Supervising>> {
-        let items = context.alerts.channels().await?.into_iter().map(Channel::from).collect();
+        let items = context.alerts.channels().await?.into_iter().map(ChannelView::from).collect();
         Ok(Answer(Channels { items }))
     }
 

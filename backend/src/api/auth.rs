@@ -56,12 +56,12 @@ pub(super) struct Operator {
 /// A remembered token may have been revoked meanwhile. That is noticed where it matters: the writer checks the tokens of
 /// each batch in the transaction that stores it.
 #[derive(Default)]
-pub struct Tokens {
+pub struct SiteTokens {
     senders: Mutex<HashMap<String, Arc<Sender>>>,
     last_used: Mutex<HashMap<i64, Timestamp>>,
 }
 
-impl Tokens {
+impl SiteTokens {
     /// Writes down when tokens were used since the last call.
     pub async fn save_last_used(&self, store: &Store) -> Result<(), StoreError> {
         let uses = std::mem::take(&mut *self.last_used.lock().unwrap_or_else(PoisonError::into_inner));

@@ -17,12 +17,12 @@ use super::{
     auth::{Sender, SiteToken},
     body::{JsonText, parse_problem},
     failure::{Failure, SendingMany},
-    moodle::{count_rejected, log_rejected, refuse, store},
     problem::{Code, InvalidField, Problem},
+    receive::{count_rejected, log_rejected, refuse, store},
     schema,
 };
 use crate::{
-    clock::{Source, Timestamp, judge::span},
+    clock::{ClockSource, Timestamp, judge::span},
     ingest::Written,
     limits,
     model::{Change, Event, EventType, Field, FieldError, FieldErrorCode, Fields, Outcome, Sequence, Time, Version},
@@ -35,8 +35,8 @@ pub(super) struct Operations;
 #[oai(rename = "EventOutcome")]
 struct EventOutcome {
     /// The id that the sender gave the event; null when it could not be read.
-    #[oai(nullable)]
-    client_id: Option<Uuid>,
+    #[oai(nullable, rename = "client_id")]
+    idempotency_key: Option<Uuid>,
     /// The event's place in the event log; of a duplicate, the place of the first; null when rejected.
     #[oai(nullable)]
     id: Option<i64>,
@@ -62,29 +62,29 @@ struct BatchOutcome {
 
 impl poem_openapi::types::Example for BatchOutcome {
     fn example() -> Self {
-        let client_id = Some(Uuid::from_u128(0x0192_f3a1_7c1e_7000_8000_0000_0000_0001));
-        let applied = EventOutcome::stored(client_id, Written { event_id: 17, outcome: Outcome::Applied });
+        let idempotency_key = Some(Uuid::from_u128(0x0192_f3a1_7c1e_7000_8000_0000_0000_0001));
+        let applied = EventOutcome::stored(idempotency_key, Written { event_id: 17, outcome: Outcome::Applied });
         let errors = vec![FieldError::new("/events/1/data/userid", FieldErrorCode::Required)];
         Self { outcomes: vec![applied, EventOutcome::rejected(None, Code::ValidationFailed, errors)] }
     }
 }
 
 impl EventOutcome {
-    fn stored(client_id: Option<Uuid>, Written { event_id, outcome }: Written) -> Self {
-        Self { client_id, id: Some(event_id), outcome, code: None, detail: None, errors: vec![] }
+    fn stored(idempotency_key: Option<Uuid>, Written { event_id, outcome }: Written) -> Self {
+        Self { idempotency_key, id: Some(event_id), outcome, code: None, detail: None, errors: vec![] }
     }
 
-    fn rejected(client_id: Option<Uuid>, code: Code, errors: Vec<FieldError>) -> Self {
+    fn rejected(idempotency_key: Option<Uuid>, code: Code, errors: Vec<FieldError>) -> Self {
         let errors = errors.into_iter().map(InvalidField::from).collect();
         let detail = Some(code.detail().to_owned());
-        Self { client_id, id: None, outcome: Outcome::Rejected, code: Some(code), detail, errors }
+        Self { idempotency_key, id: None, outcome: Outcome::Rejected, code: Some(code), detail, errors }
     }
 }
 
 /// The schema of a batch; its parsing is below.
-pub(super) struct Batch;
+pub(super) struct BatchRequest;
 
-named_type!([] Batch, "Batch", schema::batch);
+named_type!([] BatchRequest, "Batch", schema::batch);
 
 #[derive(Deserialize)]
 struct BatchText<'a> {
@@ -128,9 +128,9 @@ impl Field for Uuid {
 }
 
 /// An event that was refused before it came to the database.
-struct Refusal {
+struct RefusedEvent {
     /// The sender's id of it, as far as it could be read.
-    client_id: Option<Uuid>,
+    idempotency_key: Option<Uuid>,
     /// Its type, as far as it could be read.
     event_type: Option<EventType>,
     code: Code,
@@ -138,16 +138,16 @@ struct Refusal {
 }
 
 /// Reads one event of a batch; `pointer` is where it stands there.
-fn read_event(text: &RawValue, pointer: &str) -> Result<Event, Refusal> {
-    let malformed = |client_id, event_type, pointer: String| Refusal {
-        client_id,
+fn read_event(text: &RawValue, pointer: &str) -> Result<Event, RefusedEvent> {
+    let malformed = |idempotency_key, event_type, pointer: String| RefusedEvent {
+        idempotency_key,
         event_type,
         code: Code::MalformedJson,
         errors: vec![FieldError::new(pointer, FieldErrorCode::WrongType)],
     };
     if !is_object(text.get()) {
         let errors = vec![FieldError::new(pointer, FieldErrorCode::WrongType)];
-        return Err(Refusal { client_id: None, event_type: None, code: Code::ValidationFailed, errors });
+        return Err(RefusedEvent { idempotency_key: None, event_type: None, code: Code::ValidationFailed, errors });
     }
     let members: Result<HashMap<String, &RawValue>, _> = serde_json::from_str(text.get());
     let mut members = members.map_err(|_| malformed(None, None, pointer.to_owned()))?;
@@ -158,13 +158,13 @@ fn read_event(text: &RawValue, pointer: &str) -> Result<Event, Refusal> {
         envelope.insert(name, value);
     }
     let mut fields = Fields::new(envelope);
-    let client_id: Option<Uuid> = fields.required("id");
+    let idempotency_key: Option<Uuid> = fields.required("id");
     let event_type: Option<EventType> = fields.required("type");
     let time: Option<Time> = fields.required("time");
     let sequence: Option<Sequence> = fields.required("sequence");
     let mut errors = fields.finish().err().unwrap_or_default();
     let value = data.map(|data| serde_json::from_str(data.get())).transpose();
-    let value = value.map_err(|_| malformed(client_id, event_type, format!("{pointer}/data")))?;
+    let value = value.map_err(|_| malformed(idempotency_key, event_type, format!("{pointer}/data")))?;
     let mut change = None;
     match (value, event_type) {
         (None | Some(Value::Null), _) => errors.push(FieldError::new("/data", FieldErrorCode::Required)),
@@ -176,14 +176,14 @@ fn read_event(text: &RawValue, pointer: &str) -> Result<Event, Refusal> {
         (Some(Value::Object(_)), None) => {}
         (Some(_), _) => errors.push(FieldError::new("/data", FieldErrorCode::WrongType)),
     }
-    match (client_id, event_type, time, sequence, change, data) {
+    match (idempotency_key, event_type, time, sequence, change, data) {
         (Some(id), Some(event_type), Some(time), Some(sequence), Some(change), Some(data)) if errors.is_empty() => {
             let version = Version { time: time.0, sequence: Some(sequence.0) };
-            Ok(Event { client_id: Some(id), event_type, version, data: data.get().into(), change })
+            Ok(Event { idempotency_key: Some(id), event_type, version, data: data.get().into(), change })
         }
         _ => {
             let errors = errors.into_iter().map(|error| error.below(pointer)).collect();
-            Err(Refusal { client_id, event_type, code: Code::ValidationFailed, errors })
+            Err(RefusedEvent { idempotency_key, event_type, code: Code::ValidationFailed, errors })
         }
     }
 }
@@ -192,7 +192,7 @@ fn read_event(text: &RawValue, pointer: &str) -> Result<Event, Refusal> {
 fn clock_ahead<'a>(context: &Context, sender: &Sender, events: impl Iterator<Item = &'a Event>) -> Option<Problem> {
     let newest = Timestamp(events.map(|event| event.version.time).max()?.saturating_mul(1_000));
     let now = context.clock.now();
-    context.clock.hear(Source::Moodle(sender.site.id), newest);
+    context.clock.hear(ClockSource::Moodle(sender.site.id), newest);
     if newest <= now.after(limits::CLOCK_AHEAD) {
         return None;
     }
@@ -223,7 +223,7 @@ impl Operations {
         &self,
         token: SiteToken,
         context: Data<&Arc<Context>>,
-        body: JsonText<Batch>,
+        body: JsonText<BatchRequest>,
     ) -> Result<Answer<BatchOutcome>, Failure<SendingMany>> {
         let sender = token.0;
         let mut outcomes = Vec::new();
@@ -237,13 +237,13 @@ impl Operations {
             match read_event(text, &format!("/events/{index}")) {
                 Ok(event) => {
                     // What it is until the writer has settled it.
-                    outcomes.push(EventOutcome::rejected(event.client_id, Code::EventNotStorable, vec![]));
+                    outcomes.push(EventOutcome::rejected(event.idempotency_key, Code::EventNotStorable, vec![]));
                     events.push((index, event));
                 }
-                Err(Refusal { client_id, event_type, code, errors }) => {
+                Err(RefusedEvent { idempotency_key, event_type, code, errors }) => {
                     *rejected.entry(event_type).or_default() += 1;
                     log_rejected(&sender, "an", &errors);
-                    outcomes.push(EventOutcome::rejected(client_id, code, errors));
+                    outcomes.push(EventOutcome::rejected(idempotency_key, code, errors));
                 }
             }
         }
@@ -257,7 +257,7 @@ impl Operations {
             let settled = store(&context, &sender, body.room, events).await?;
             for (place, settled) in places.into_iter().zip(settled) {
                 if let (Ok(written), Some(outcome)) = (settled, outcomes.get_mut(place)) {
-                    *outcome = EventOutcome::stored(outcome.client_id, written);
+                    *outcome = EventOutcome::stored(outcome.idempotency_key, written);
                 }
             }
         }
@@ -270,10 +270,10 @@ impl Operations {
 mod tests {
     use serde_json::value::RawValue;
 
-    use super::{Refusal, read_event, split};
+    use super::{RefusedEvent, read_event, split};
     use crate::model::Event;
 
-    fn read(text: &str) -> Result<Event, Refusal> {
+    fn read(text: &str) -> Result<Event, RefusedEvent> {
         let raw: Box<RawValue> = serde_json::from_str(text).unwrap();
         read_event(&raw, "/events/3")
     }

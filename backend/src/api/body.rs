@@ -11,6 +11,7 @@ use poem_openapi::{
     registry::{MetaSchemaRef, Registry},
     types::Type,
 };
+use serde_json::{Map, Value};
 use tokio::io::{AsyncRead, AsyncReadExt};
 
 use super::{
@@ -20,7 +21,7 @@ use super::{
 use crate::{
     ingest::Room,
     limits,
-    model::{FieldError, FieldErrorCode},
+    model::{FieldError, FieldErrorCode, Fields},
 };
 
 /// A JSON text that has the schema of `T`, and the room that it takes in the ingest queue.
@@ -110,5 +111,19 @@ pub(super) fn parse_problem(error: &serde_json::Error, pointer: &str) -> Problem
                 format!("The body is not valid JSON at line {line}, column {column}."),
             )
         }
+    }
+}
+
+/// Reads the fields of a body; a field that nobody took is a mistake that would otherwise mean more than was meant.
+pub(super) fn read_fields<T>(text: &str, read: impl FnOnce(&mut Fields) -> Option<T>) -> Result<T, Problem> {
+    let map: Map<String, Value> = serde_json::from_str(text).map_err(|error| parse_problem(&error, ""))?;
+    let mut fields = Fields::new(map);
+    let read = read(&mut fields);
+    let unknown = fields.finish().map_err(Problem::validation)?;
+    let error = |name: &String| FieldError::new(format!("/{name}"), FieldErrorCode::UnknownValue);
+    let errors: Vec<_> = unknown.iter().flat_map(Map::keys).map(error).collect();
+    match read {
+        Some(read) if errors.is_empty() => Ok(read),
+        _ => Err(Problem::validation(errors)),
     }
 }

@@ -11,16 +11,18 @@ use super::{
     auth::ApiToken,
     failure::{Failure, Listing},
     parameters::{Limit, ListParameters},
-    record::Renderer,
 };
-use crate::store::{Page, StoredChange};
+use crate::{
+    store::{Page, StoredChange},
+    views::Renderer,
+};
 
 pub(super) struct Operations;
 
 /// That a record changed.
 #[derive(Object)]
-#[oai(example)]
-pub(super) struct Change {
+#[oai(rename = "Change", example)]
+pub(super) struct ChangeView {
     /// Its place in the feed.
     pub(super) position: i64,
     /// The name of the site.
@@ -41,7 +43,7 @@ pub(super) struct Change {
 #[derive(Object)]
 pub(super) struct Changes {
     /// The changed records, in the order of their newest changes.
-    pub(super) items: Vec<Change>,
+    pub(super) items: Vec<ChangeView>,
     /// Send it as `after` to go on; keep it and ask again later when there was nothing.
     pub(super) next_cursor: String,
     /// There is more already.
@@ -75,7 +77,7 @@ impl Operations {
         let last = items.last().map(|change| change.position).or(selection.page.after).unwrap_or(0);
         let show = |change: StoredChange| {
             let id = renderer.id(change.site_id, change.moodle_id);
-            Change {
+            ChangeView {
                 position: change.position,
                 site: renderer.site(change.site_id),
                 href: format!("/api/v1/{}s/{id}", change.kind),

@@ -12,20 +12,20 @@ use super::{
     Context, Tag,
     answer::Answer,
     auth::ApiToken,
-    failure::{Failure, Finding, Listing},
-    parameters::{Limit, List, ListParameters, Moment},
-    record::{Record, Renderer, find},
-    related::{Belonging, Related, list_related, show_related},
+    failure::{Failure, Getting, Listing},
+    parameters::{Limit, List, ListParameters, Moment, find_record},
+    related::{Belonging, list_related, show_related},
 };
 use crate::{
     model::{Completion, Id},
     store::{Page, PageRequest, Position, RecordFilter, Store, StoreError, StoredRecord, completion},
+    views::{RecordView, Related, Renderer},
 };
 
 pub(super) struct Operations;
 
 impl Belonging for StoredRecord<Completion> {
-    type Shown = Record<Related<Completion>>;
+    type Shown = RecordView<Related<Completion>>;
 
     async fn page(
         store: &Store,
@@ -71,7 +71,7 @@ impl Operations {
         limit: Query<Option<Limit>>,
         /// The `next_cursor` of the previous page.
         cursor: Query<Option<String>>,
-    ) -> Result<Answer<List<Record<Related<Completion>>>>, Failure<Listing>> {
+    ) -> Result<Answer<List<RecordView<Related<Completion>>>>, Failure<Listing>> {
         let parameters = ListParameters {
             site: site.0,
             limit: limit.0,
@@ -92,8 +92,8 @@ impl Operations {
         context: Data<&Arc<Context>>,
         /// `<site>:<Moodle id>`, as in `college:1`.
         id: Path<String>,
-    ) -> Result<Answer<Record<Related<Completion>>>, Failure<Finding>> {
-        let stored = find::<completion::Entity>(&context.store, &id).await?;
+    ) -> Result<Answer<RecordView<Related<Completion>>>, Failure<Getting>> {
+        let stored = find_record::<completion::Entity>(&context.store, &id).await?;
         Ok(show_related(&context.store, stored).await?)
     }
 }

@@ -12,13 +12,13 @@ use super::{
     Context, Tag,
     answer::Answer,
     auth::ApiToken,
-    failure::{Failure, Finding, Listing},
-    parameters::{Limit, List, ListParameters, Moment, Selection, list},
-    record::{Record, Renderer, find},
+    failure::{Failure, Getting, Listing},
+    parameters::{Limit, List, ListParameters, Moment, Selection, find_record, list},
 };
 use crate::{
     model::Course,
     store::{Position, RecordFilter, course},
+    views::{RecordView, Renderer},
 };
 
 pub(super) struct Operations;
@@ -44,7 +44,7 @@ impl Operations {
         limit: Query<Option<Limit>>,
         /// The `next_cursor` of the previous page.
         cursor: Query<Option<String>>,
-    ) -> Result<Answer<List<Record<Course>>>, Failure<Listing>> {
+    ) -> Result<Answer<List<RecordView<Course>>>, Failure<Listing>> {
         let store = &context.store;
         let parameters = ListParameters {
             site: site.0,
@@ -68,8 +68,8 @@ impl Operations {
         context: Data<&Arc<Context>>,
         /// `<site>:<Moodle id>`, as in `college:3`.
         id: Path<String>,
-    ) -> Result<Answer<Record<Course>>, Failure<Finding>> {
-        let stored = find::<course::Entity>(&context.store, &id).await?;
+    ) -> Result<Answer<RecordView<Course>>, Failure<Getting>> {
+        let stored = find_record::<course::Entity>(&context.store, &id).await?;
         let renderer = Renderer::new(&context.store).await?;
         Ok(Answer(renderer.record(stored, |course| course)))
     }

@@ -12,20 +12,20 @@ use super::{
     Context, Tag,
     answer::Answer,
     auth::ApiToken,
-    failure::{Failure, Finding, Listing},
-    parameters::{Limit, List, ListParameters, Moment},
-    record::{Record, Renderer, find},
-    related::{Belonging, Related, list_related, show_related},
+    failure::{Failure, Getting, Listing},
+    parameters::{Limit, List, ListParameters, Moment, find_record},
+    related::{Belonging, list_related, show_related},
 };
 use crate::{
     model::{Enrolment, Id},
     store::{Page, PageRequest, Position, RecordFilter, Store, StoreError, StoredRecord, enrolment},
+    views::{RecordView, Related, Renderer},
 };
 
 pub(super) struct Operations;
 
 impl Belonging for StoredRecord<Enrolment> {
-    type Shown = Record<Related<Enrolment>>;
+    type Shown = RecordView<Related<Enrolment>>;
 
     async fn page(
         store: &Store,
@@ -71,7 +71,7 @@ impl Operations {
         limit: Query<Option<Limit>>,
         /// The `next_cursor` of the previous page.
         cursor: Query<Option<String>>,
-    ) -> Result<Answer<List<Record<Related<Enrolment>>>>, Failure<Listing>> {
+    ) -> Result<Answer<List<RecordView<Related<Enrolment>>>>, Failure<Listing>> {
         let parameters = ListParameters {
             site: site.0,
             limit: limit.0,
@@ -92,8 +92,8 @@ impl Operations {
         context: Data<&Arc<Context>>,
         /// `<site>:<Moodle id>`, as in `college:1`.
         id: Path<String>,
-    ) -> Result<Answer<Record<Related<Enrolment>>>, Failure<Finding>> {
-        let stored = find::<enrolment::Entity>(&context.store, &id).await?;
+    ) -> Result<Answer<RecordView<Related<Enrolment>>>, Failure<Getting>> {
+        let stored = find_record::<enrolment::Entity>(&context.store, &id).await?;
         Ok(show_related(&context.store, stored).await?)
     }
 }

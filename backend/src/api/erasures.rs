@@ -13,11 +13,11 @@ use super::{
     Context, Tag,
     answer::Answer,
     auth::OperatorToken,
-    body::JsonText,
+    body::{JsonText, read_fields},
     failure::{Failure, Instructing, Overseeing, Planning},
+    parameters::site_of_body,
     parameters::{Limit, List, list},
     problem::{Code, Problem},
-    retry::{read_fields, site_of_body},
 };
 use crate::{
     erasure::{self, Certificate, CheckError},
@@ -48,7 +48,7 @@ fn not_found() -> Problem {
     Problem::with_detail(Code::NotFound, "There is no erasure with this number.")
 }
 
-async fn show(store: &Store, id: i64) -> Result<Answer<Certificate>, Problem> {
+async fn certificate_answer(store: &Store, id: i64) -> Result<Answer<Certificate>, Problem> {
     let erasure = store.erasure(id).await?.ok_or_else(not_found)?;
     let sites = store.site_names().await?;
     Ok(Answer(Certificate::new(&erasure, sites.get(&erasure.user.site_id).map_or("", String::as_str))))
@@ -88,7 +88,7 @@ impl Operations {
         let request = ErasureRequest { user, policy: context.policy, requested_by: "api", due_at: now };
         let id = store.request_erasure(&request, now).await?;
         tracing::info!(erasure = id, "🧹 an operator asked to erase a person");
-        Ok(show(store, id).await?)
+        Ok(certificate_answer(store, id).await?)
     }
 
     /// List erasures
@@ -129,7 +129,7 @@ impl Operations {
         /// Its number.
         id: Path<i64>,
     ) -> Result<Answer<Certificate>, Failure<Overseeing>> {
-        Ok(show(&context.store, id.0).await?)
+        Ok(certificate_answer(&context.store, id.0).await?)
     }
 
     /// Check an erasure
@@ -156,6 +156,6 @@ impl Operations {
                 }
             }
         }
-        Ok(show(store, id.0).await?)
+        Ok(certificate_answer(store, id.0).await?)
     }
 }

@@ -15,27 +15,27 @@ use super::{
     Context, Tag,
     answer::Answer,
     auth::ApiToken,
-    failure::{Failure, Finding, Listing},
+    failure::{Failure, Getting, Listing},
     parameters::{Limit, List, ListParameters, Selection, list},
     problem::{Code, Problem},
-    record::{Renderer, VersionView},
 };
 use crate::{
     model::EventType,
     store::{EventFilter, StoredEvent},
+    views::{Renderer, VersionView},
 };
 
 pub(super) struct Operations;
 
 /// A fact received from a site. It never changes.
 #[derive(Object)]
-#[oai(example)]
-pub(super) struct Event {
+#[oai(rename = "Event", example)]
+pub(super) struct EventView {
     /// Its place in the event log, ascending in the order in which events were stored.
     pub(super) id: i64,
     /// The id that the sender gave it; null from a sender that gives none.
-    #[oai(nullable)]
-    pub(super) client_id: Option<Uuid>,
+    #[oai(nullable, rename = "client_id")]
+    pub(super) idempotency_key: Option<Uuid>,
     /// The name of the site.
     pub(super) site: String,
     /// What happened.
@@ -58,10 +58,10 @@ pub(super) struct Event {
     pub(super) data: Any<Value>,
 }
 
-fn show(renderer: &Renderer, event: StoredEvent) -> Event {
-    Event {
+fn event_view(renderer: &Renderer, event: StoredEvent) -> EventView {
+    EventView {
         id: event.id,
-        client_id: event.client_id,
+        idempotency_key: event.idempotency_key,
         site: renderer.site(event.site_id),
         event_type: event.event_type,
         kind: event.kind,
@@ -95,7 +95,7 @@ impl Operations {
         limit: Query<Option<Limit>>,
         /// The `next_cursor` of the previous page.
         cursor: Query<Option<String>>,
-    ) -> Result<Answer<List<Event>>, Failure<Listing>> {
+    ) -> Result<Answer<List<EventView>>, Failure<Listing>> {
         let store = &context.store;
         let parameters =
             ListParameters { site: site.0, limit: limit.0, cursor: cursor.0, user: user.0, ..Default::default() };
@@ -103,7 +103,7 @@ impl Operations {
         let filter = EventFilter { site_id, user, event_type: r#type.0, outcome: None };
         let page = store.events(&filter, page).await?;
         let renderer = Renderer::new(store).await?;
-        Ok(list(page, |event| show(&renderer, event)))
+        Ok(list(page, |event| event_view(&renderer, event)))
     }
 
     /// Get an event
@@ -114,10 +114,10 @@ impl Operations {
         context: Data<&Arc<Context>>,
         /// The event's place in the event log.
         id: Path<i64>,
-    ) -> Result<Answer<Event>, Failure<Finding>> {
+    ) -> Result<Answer<EventView>, Failure<Getting>> {
         let not_found = || Problem::with_detail(Code::NotFound, "There is no event with this id.");
         let event = context.store.event(id.0).await?.ok_or_else(not_found)?;
         let renderer = Renderer::new(&context.store).await?;
-        Ok(Answer(show(&renderer, event)))
+        Ok(Answer(event_view(&renderer, event)))
     }
 }

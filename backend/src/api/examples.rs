@@ -4,14 +4,11 @@
 use poem_openapi::types::{Any, Example, ParseFromJSON, ToJSON, Type};
 use serde_json::{Map, Value};
 
-use super::{
-    changes::Change,
-    events::Event,
-    grades::GradeView,
-    record::{Record, VersionView},
-    related::Related,
+use super::{changes::ChangeView, events::EventView, grades::GradeView};
+use crate::{
+    model::{Completion, Course, Enrolment, EventType, Fields, Grade, GradeItem, Id, User},
+    views::{RecordView, Related, VersionView},
 };
-use crate::model::{Completion, Course, Enrolment, EventType, Fields, Grade, GradeItem, Id, User};
 
 const RECEIVED_AT: &str = "2026-11-22T08:26:48.345Z";
 
@@ -49,8 +46,8 @@ fn read<T>(event_type: EventType, read: impl FnOnce(&mut Fields) -> Option<T>) -
     read(&mut Fields::new(map)).expect("all that is required")
 }
 
-fn record<S: Type + ParseFromJSON + ToJSON>(moodle_id: Id, state: S) -> Record<S> {
-    Record {
+fn record<S: Type + ParseFromJSON + ToJSON>(moodle_id: Id, state: S) -> RecordView<S> {
+    RecordView {
         id: format!("college:{moodle_id}"),
         site: "college".to_owned(),
         state,
@@ -65,28 +62,28 @@ fn related<S: Type + ParseFromJSON + ToJSON>(state: S, course_known: bool) -> Re
     Related { state, user_known: true, course_known }
 }
 
-impl Example for Record<User> {
+impl Example for RecordView<User> {
     fn example() -> Self {
         let user = read(EventType::UserCreated, User::read);
         record(user.userid, user)
     }
 }
 
-impl Example for Record<Course> {
+impl Example for RecordView<Course> {
     fn example() -> Self {
         let course = read(EventType::CourseCreated, Course::read);
         record(course.courseid, course)
     }
 }
 
-impl Example for Record<Related<Enrolment>> {
+impl Example for RecordView<Related<Enrolment>> {
     fn example() -> Self {
         let enrolment = read(EventType::EnrolmentUpdated, Enrolment::read);
         record(enrolment.enrollmentid, related(enrolment, true))
     }
 }
 
-impl Example for Record<Related<GradeView>> {
+impl Example for RecordView<Related<GradeView>> {
     fn example() -> Self {
         let grade = read(EventType::GradeUpdated, Grade::read);
         let item = read(EventType::GradeUpdated, GradeItem::read);
@@ -94,18 +91,18 @@ impl Example for Record<Related<GradeView>> {
     }
 }
 
-impl Example for Record<Related<Completion>> {
+impl Example for RecordView<Related<Completion>> {
     fn example() -> Self {
         let completion = read(EventType::CourseCompleted, Completion::read);
         record(completion.completionid, related(completion, true))
     }
 }
 
-impl Example for Event {
+impl Example for EventView {
     fn example() -> Self {
         Self {
             id: 17,
-            client_id: None,
+            idempotency_key: None,
             site: "college".to_owned(),
             event_type: EventType::GradeUpdated.as_str().to_owned(),
             kind: EventType::GradeUpdated.kind().as_str().to_owned(),
@@ -119,7 +116,7 @@ impl Example for Event {
     }
 }
 
-impl Example for Change {
+impl Example for ChangeView {
     fn example() -> Self {
         Self {
             position: 17,

@@ -45,9 +45,9 @@ impl Statuses for Listing {
 }
 
 /// How reading one thing fails.
-pub(super) struct Finding;
+pub(super) struct Getting;
 
-impl Statuses for Finding {
+impl Statuses for Getting {
     const STATUSES: &'static [u16] = &[400, 401, 404, 500, 503];
 }
 

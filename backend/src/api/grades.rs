@@ -12,15 +12,15 @@ use super::{
     Context, Tag,
     answer::Answer,
     auth::ApiToken,
-    failure::{Failure, Finding, Listing},
+    failure::{Failure, Getting, Listing},
     parameters::{Limit, List, ListParameters, Moment},
     problem::{Code, Problem},
-    record::{Record, Renderer},
-    related::{Belonging, Related, list_related, show_related},
+    related::{Belonging, list_related, show_related},
 };
 use crate::{
     model::{Grade, GradeItem, Id, RecordId},
     store::{GradeWithItem, Page, PageRequest, Position, RecordFilter, Store, StoreError},
+    views::{RecordView, Related, Renderer},
 };
 
 pub(super) struct Operations;
@@ -36,7 +36,7 @@ pub(super) struct GradeView {
 }
 
 impl Belonging for GradeWithItem {
-    type Shown = Record<Related<GradeView>>;
+    type Shown = RecordView<Related<GradeView>>;
 
     async fn page(
         store: &Store,
@@ -83,7 +83,7 @@ impl Operations {
         limit: Query<Option<Limit>>,
         /// The `next_cursor` of the previous page.
         cursor: Query<Option<String>>,
-    ) -> Result<Answer<List<Record<Related<GradeView>>>>, Failure<Listing>> {
+    ) -> Result<Answer<List<RecordView<Related<GradeView>>>>, Failure<Listing>> {
         let parameters = ListParameters {
             site: site.0,
             limit: limit.0,
@@ -104,7 +104,7 @@ impl Operations {
         context: Data<&Arc<Context>>,
         /// `<site>:<Moodle id>`, as in `college:1`.
         id: Path<String>,
-    ) -> Result<Answer<Record<Related<GradeView>>>, Failure<Finding>> {
+    ) -> Result<Answer<RecordView<Related<GradeView>>>, Failure<Getting>> {
         let not_found = || Problem::with_detail(Code::NotFound, "There is no grade with this id.");
         let id: RecordId = id.parse().map_err(|_| not_found())?;
         let grade = context.store.grade(id.site.as_str(), id.moodle_id).await?.ok_or_else(not_found)?;

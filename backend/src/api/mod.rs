@@ -24,7 +24,7 @@ mod moodle;
 mod parameters;
 mod plan;
 mod problem;
-mod record;
+mod receive;
 mod related;
 mod request_id;
 mod retry;
@@ -37,15 +37,7 @@ use std::sync::Arc;
 use poem::{Endpoint, EndpointExt, IntoEndpoint, PathPattern, Route, middleware::CatchPanic};
 use poem_openapi::{LicenseObject, OpenApiService, Tags};
 
-pub use auth::Tokens;
-
-pub(crate) use destinations::{
-    AttentionView, ConservationView as Conservation, Destination, PauseView, StateCounts, operators_pause,
-};
-pub(crate) use items::ItemWithAttempts;
-pub(crate) use plan::{DifferenceView, PlanError, PlanView, PlannedItem, Subset, in_words as trouble_in_words};
-pub(crate) use record::Renderer;
-pub(crate) use timeline::{EntryType, Items, Place, TimelineEntry, read as read_timeline};
+pub use auth::SiteTokens;
 
 use tokio::sync::Notify;
 
@@ -74,7 +66,7 @@ pub struct Context {
     /// Whether this process can keep what it is sent.
     pub health: Health,
     /// The tokens in use.
-    pub tokens: Tokens,
+    pub tokens: SiteTokens,
     /// Zoho, if it is configured.
     pub zoho: Option<Arc<Zoho>>,
     /// Counts how much happens.

@@ -13,13 +13,13 @@ use super::{
     body::{JsonText, parse_problem},
     failure::{Failure, Sending},
     problem::{Code, Problem},
+    receive::{count_rejected, log_rejected, refuse, store},
     schema::EventData,
 };
 use crate::{
-    ingest::{IngestError, Room, Written},
+    ingest::Written,
     limits,
-    model::{Change, Enrolment, Event, EventType, FieldError, Grade, Outcome, User, Version},
-    store::StoreError,
+    model::{Change, Enrolment, Event, EventType, Grade, Outcome, User, Version},
 };
 
 pub(super) struct Operations;
@@ -41,41 +41,6 @@ impl poem_openapi::types::Example for Stored {
 }
 
 type Received = Result<Answer<Stored>, Failure<Sending>>;
-
-/// What became of the events of one request, in their order.
-pub(super) type Settled = Vec<Result<Written, Arc<StoreError>>>;
-
-/// Hands the events of one request to the writer and waits until they are durable.
-pub(super) async fn store(
-    context: &Context,
-    sender: &Sender,
-    room: Room,
-    events: Vec<Event>,
-) -> Result<Settled, Problem> {
-    let settled = context.ingest.submit(room, &sender.site, sender.token_id, events).await;
-    if matches!(settled, Err(IngestError::Revoked)) {
-        context.tokens.forget(sender);
-    }
-    Ok(settled?)
-}
-
-/// The log line of an event that never came to the writer: which fields were wrong, and why; not what they held.
-pub(super) fn log_rejected(sender: &Sender, what: &str, errors: &[FieldError]) {
-    let fields: Vec<_> = errors.iter().map(|error| format!("{} {}", error.pointer, error.code.as_str())).collect();
-    let (site, fields) = (&sender.site.name, fields.join(", "));
-    tracing::warn!(site, outcome = "rejected", fields, "📥 Received {what} event");
-}
-
-/// Counts events that never came to the writer. The type is unknown when it could not be read.
-pub(super) fn count_rejected(context: &Context, sender: &Sender, event_type: Option<EventType>, count: u64) {
-    let outcome = Outcome::Rejected.as_str();
-    context.counters().events(context.clock.now(), &sender.site.name, event_type, outcome, count);
-}
-
-/// What to answer to events that the writer never sees: the problem, unless the token has been revoked meanwhile.
-pub(super) async fn refuse(context: &Context, sender: &Sender, problem: Problem) -> Problem {
-    context.tokens.check(sender, &context.store, context.clock.now()).await.err().unwrap_or(problem)
-}
 
 fn read(sender: &Sender, event_type: EventType, text: &str) -> Result<Change, Problem> {
     let data: Map<String, Value> = serde_json::from_str(text).map_err(|error| parse_problem(&error, ""))?;
@@ -101,7 +66,7 @@ async fn receive<T>(context: &Context, sender: &Sender, event_type: EventType, b
     let (time, now) = (change.time().0, context.clock.now());
     let is_ahead = time.saturating_mul(1_000) > now.after(limits::CLOCK_SLACK).0;
     let version = Version { time: if is_ahead { now.0 / 1_000 } else { time }, sequence: None };
-    let event = Event { client_id: None, event_type, version, data: body.text.into(), change };
+    let event = Event { idempotency_key: None, event_type, version, data: body.text.into(), change };
     match store(context, sender, body.room, vec![event]).await?.pop() {
         Some(Ok(Written { event_id, outcome })) => Ok(Answer(Stored { id: event_id, outcome })),
         Some(Err(_)) => Err(Problem::new(Code::EventNotStorable).into()),

@@ -6,12 +6,15 @@ use poem_openapi::{
     types::{ParseError, ParseFromJSON, ParseFromParameter, ParseResult, ToJSON, Type},
 };
 
-use super::{answer::Answer, problem::Problem};
+use super::{
+    answer::Answer,
+    problem::{Code, Problem},
+};
 use crate::{
     clock::Timestamp,
     limits,
-    model::{FieldErrorCode, Id, RecordId, SiteName},
-    store::{CourseFilter, Page, PageRequest, Store, UserFilter},
+    model::{FieldError, FieldErrorCode, Id, RecordId, SiteName, State},
+    store::{CourseFilter, Page, PageRequest, RecordTable, Store, StoredRecord, UserFilter},
 };
 
 /// One page of a list.
@@ -146,4 +149,19 @@ where
 {
     let next_cursor = page.next.map(|next| next.to_string());
     Answer(List { items: page.items.into_iter().map(render).collect(), next_cursor })
+}
+
+/// The record with the id in the path; a text that is no id names no record.
+pub(super) async fn find_record<T: RecordTable>(store: &Store, id: &str) -> Result<StoredRecord<T::State>, Problem> {
+    let not_found = || Problem::with_detail(Code::NotFound, format!("There is no {} with this id.", T::State::KIND));
+    let id: RecordId = id.parse().map_err(|_| not_found())?;
+    store.record::<T>(id.site.as_str(), id.moodle_id).await?.ok_or_else(not_found)
+}
+
+/// The site that a body names.
+pub(super) async fn site_of_body(store: &Store, name: Option<String>) -> Result<Option<i64>, Problem> {
+    let unknown = || Problem::validation(vec![FieldError::new("/site", FieldErrorCode::UnknownValue)]);
+    let Some(name) = name else { return Ok(None) };
+    let name: SiteName = name.parse().map_err(|_| unknown())?;
+    Ok(Some(store.site(name.as_str()).await?.ok_or_else(unknown)?.id))
 }

@@ -1,14 +1,12 @@
 //! The dry run of a delivery.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::sync::Arc;
 
 use poem::web::Data;
 use poem_openapi::{
-    Object, OpenApi,
+    OpenApi,
     param::{Path, Query},
-    types::{Any, Example},
 };
-use serde_json::Value;
 
 use super::{
     Context, Tag,
@@ -18,193 +16,16 @@ use super::{
     failure::{Failure, Planning},
     parameters::{Limit, site_id},
     problem::{Code, Problem},
-    record::Renderer,
 };
 use crate::{
+    delivery::Destination as _,
     limits,
     model::{ItemState, Kind},
-    store::{ItemFilter, Store, StoreError},
-    sync::{Destination as _, Trouble},
-    zoho::destination::{Action, Difference, Plan, Planned, RECORDS_PER_CREDIT, Zoho},
+    views::{PlanError, PlanView, Subset},
+    zoho::destination::Zoho,
 };
 
 pub(super) struct Operations;
-
-/// A field that would change.
-#[derive(Object)]
-#[oai(rename = "FieldDifference")]
-pub(crate) struct DifferenceView {
-    /// The field's name at the destination.
-    pub(crate) field: String,
-    /// What it holds.
-    pub(crate) before: Any<Value>,
-    /// What it would hold.
-    pub(crate) after: Any<Value>,
-}
-
-/// What would be done about one record.
-#[derive(Object)]
-pub(crate) struct PlannedItem {
-    /// Its kind.
-    pub(crate) kind: Kind,
-    /// `<site>:<Moodle id>`.
-    pub(crate) record: String,
-    /// `insert`, `update`, `remove`, `nothing`, `park` or `fail`.
-    pub(crate) action: String,
-    /// The record's id at the destination, as far as it is known.
-    #[oai(nullable)]
-    pub(crate) remote_id: Option<String>,
-    /// Why nothing would be sent.
-    #[oai(nullable)]
-    pub(crate) reason: Option<String>,
-    /// The fields that would change.
-    pub(crate) differences: Vec<DifferenceView>,
-}
-
-/// What a delivery would do, and its cost. Nothing was sent.
-#[derive(Default, Object)]
-#[oai(rename = "Plan", example)]
-pub(crate) struct PlanView {
-    /// Pending records in all.
-    pub(crate) pending: u64,
-    /// Those of them that were looked at.
-    pub(crate) planned: u64,
-    /// How often each action comes among those.
-    pub(crate) actions: BTreeMap<String, u64>,
-    /// Calls for those.
-    pub(crate) calls: u64,
-    /// API credits for those.
-    pub(crate) credits: u64,
-    /// Calls for all that is pending, if the rest is like those.
-    pub(crate) estimated_calls: u64,
-    /// API credits for all that is pending, if the rest is like those.
-    pub(crate) estimated_credits: u64,
-    /// What would be done about each.
-    pub(crate) items: Vec<PlannedItem>,
-}
-
-/// No plan.
-#[derive(Debug, thiserror::Error)]
-pub(crate) enum PlanError {
-    #[error(transparent)]
-    Store(#[from] StoreError),
-    #[error("{0}")]
-    Trouble(String),
-}
-
-/// Which items are planned.
-#[derive(Clone, Copy)]
-pub(crate) struct Subset {
-    pub(crate) kind: Option<Kind>,
-    pub(crate) site_id: Option<i64>,
-    /// In this state; none is any.
-    pub(crate) state: Option<ItemState>,
-    /// At most so many.
-    pub(crate) limit: u64,
-}
-
-impl PlanView {
-    /// Looks at items and at what Zoho has of them: at the same number of each kind, so that the estimate is good for
-    /// all of them.
-    pub(crate) async fn make(zoho: &Zoho, store: &Store, subset: Subset) -> Result<Self, PlanError> {
-        let renderer = Renderer::new(store).await?;
-        let mut view = Self::default();
-        let mut kinds = Vec::new();
-        for kind in Kind::ALL.into_iter().filter(|kind| subset.kind.is_none_or(|wanted| wanted == *kind)) {
-            let (kind, site_id, state) = (Some(kind), subset.site_id, subset.state);
-            let filter = ItemFilter { kind, site_id, state, ..Default::default() };
-            let pending = store.count_items(Zoho::NAME, &filter).await?;
-            kinds.extend((pending > 0).then_some((filter, pending)));
-        }
-        // Those of which there are few leave their share to the others.
-        kinds.sort_by_key(|(_, pending)| *pending);
-        let mut left = subset.limit;
-        for (place, (filter, pending)) in kinds.iter().enumerate() {
-            let share = left.div_ceil((kinds.len() - place) as u64);
-            let rows = store.items(Zoho::NAME, filter, None, share).await?;
-            left = left.saturating_sub(rows.len() as u64);
-            let plan = zoho.plan(rows).await.map_err(|trouble| PlanError::Trouble(in_words(trouble)))?;
-            view.add(&renderer, plan, *pending);
-        }
-        Ok(view)
-    }
-
-    /// Adds the plan of one kind, of which so many are pending.
-    fn add(&mut self, renderer: &Renderer, plan: Plan, pending: u64) {
-        let planned = plan.items.len() as u64;
-        let count = |action| plan.items.iter().filter(|item| item.action == action).count() as u64;
-        let inserts = count(Action::Insert);
-        let updates = count(Action::Update) + count(Action::Remove);
-        let all = |some: u64| some.saturating_mul(pending.max(planned)).div_ceil(planned.max(1));
-        let calls = |records: u64| records.div_ceil(limits::DELIVERY_RECORDS.into());
-        let credits = |records: u64| records.div_ceil(RECORDS_PER_CREDIT);
-        // What is beyond the writes themselves are searches, which grow with the records.
-        let searches = plan.calls.saturating_sub(calls(inserts) + calls(updates));
-        self.pending += pending;
-        self.planned += planned;
-        self.calls += plan.calls;
-        self.credits += plan.credits;
-        self.estimated_calls += calls(all(inserts)) + calls(all(updates)) + all(searches);
-        self.estimated_credits += credits(all(inserts)) + credits(all(updates)) + all(searches);
-        for item in &plan.items {
-            *self.actions.entry(item.action.as_str().to_owned()).or_default() += 1;
-        }
-        self.items.extend(plan.items.into_iter().map(|item| PlannedItem::new(renderer, item)));
-    }
-}
-
-impl PlannedItem {
-    fn new(renderer: &Renderer, planned: Planned) -> Self {
-        let Planned { key, action, remote_id, reason, differences } = planned;
-        let view =
-            |Difference { field, before, after }| DifferenceView { field, before: Any(before), after: Any(after) };
-        Self {
-            kind: key.kind,
-            record: renderer.id(key.site_id, key.moodle_id),
-            action: action.as_str().to_owned(),
-            remote_id,
-            reason,
-            differences: differences.into_iter().map(view).collect(),
-        }
-    }
-}
-
-/// What keeps Zoho from answering, and what to do.
-pub(crate) fn in_words(trouble: Trouble) -> String {
-    match trouble {
-        Trouble::Pause { reason, .. } | Trouble::Outage { reason } => reason,
-        Trouble::Throttled => "Zoho asks for fewer calls at a time. Try again in a minute.".to_owned(),
-    }
-}
-
-impl Example for PlanView {
-    fn example() -> Self {
-        let difference = DifferenceView {
-            field: "Final_Grade".to_owned(),
-            before: Any(Value::from(62.5)),
-            after: Any(Value::from(85)),
-        };
-        let item = PlannedItem {
-            kind: Kind::Grade,
-            record: "college:1".to_owned(),
-            action: "update".to_owned(),
-            remote_id: Some("5540000000000123456".to_owned()),
-            reason: None,
-            differences: vec![difference],
-        };
-        let actions = BTreeMap::from([("update".to_owned(), 1)]);
-        Self {
-            pending: 40,
-            planned: 1,
-            actions,
-            calls: 1,
-            credits: 1,
-            estimated_calls: 1,
-            estimated_credits: 4,
-            items: vec![item],
-        }
-    }
-}
 
 #[OpenApi(prefix_path = "/api/v1/destinations", tag = "Tag::Delivery")]
 impl Operations {

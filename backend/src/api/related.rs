@@ -1,31 +1,17 @@
 //! Records that belong to a user and a course: how they are listed and found, whatever their kind.
 
-use poem_openapi::{
-    Object,
-    types::{ParseFromJSON, ToJSON, Type},
-};
+use poem_openapi::types::{ParseFromJSON, ToJSON, Type};
 
 use super::{
     answer::Answer,
     parameters::{List, ListParameters, Selection, list},
     problem::Problem,
-    record::Renderer,
 };
 use crate::{
     model::Id,
     store::{Page, PageRequest, Position, RecordFilter, Store, StoreError},
+    views::Renderer,
 };
-
-/// A state that belongs to a user and a course, and whether these are known.
-#[derive(Object)]
-pub(super) struct Related<S: Type + ParseFromJSON + ToJSON> {
-    #[oai(flatten)]
-    pub(super) state: S,
-    /// The user has arrived too. Events may arrive in any order; until then only its id is known.
-    pub(super) user_known: bool,
-    /// The course has arrived too.
-    pub(super) course_known: bool,
-}
 
 /// A kind of record that belongs to a user and a course.
 pub(super) trait Belonging: Sized {

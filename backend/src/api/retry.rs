@@ -4,20 +4,20 @@ use std::sync::Arc;
 
 use poem::web::Data;
 use poem_openapi::{Object, OpenApi, param::Path, types::Example};
-use serde_json::{Map, Value};
+use serde_json::Value;
 
 use super::{
     Context, Tag,
     answer::Answer,
     auth::OperatorToken,
-    body::{JsonText, parse_problem},
+    body::{JsonText, read_fields},
     destinations,
     failure::{Failure, Instructing},
-    problem::Problem,
+    parameters::site_of_body,
 };
 use crate::{
-    model::{Field, FieldError, FieldErrorCode, Fields, ItemState, Kind, SiteName},
-    store::{ItemFilter, Store},
+    model::{Field, FieldErrorCode, ItemState, Kind},
+    store::ItemFilter,
 };
 
 pub(super) struct Operations;
@@ -105,28 +105,6 @@ impl Field for RetryState {
             ItemState::InFlight | ItemState::Synced => Err(FieldErrorCode::UnknownValue),
         }
     }
-}
-
-/// Reads the fields of a body; a field that nobody took is a mistake that would otherwise mean more than was meant.
-pub(super) fn read_fields<T>(text: &str, read: impl FnOnce(&mut Fields) -> Option<T>) -> Result<T, Problem> {
-    let map: Map<String, Value> = serde_json::from_str(text).map_err(|error| parse_problem(&error, ""))?;
-    let mut fields = Fields::new(map);
-    let read = read(&mut fields);
-    let unknown = fields.finish().map_err(Problem::validation)?;
-    let error = |name: &String| FieldError::new(format!("/{name}"), FieldErrorCode::UnknownValue);
-    let errors: Vec<_> = unknown.iter().flat_map(Map::keys).map(error).collect();
-    match read {
-        Some(read) if errors.is_empty() => Ok(read),
-        _ => Err(Problem::validation(errors)),
-    }
-}
-
-/// The site that a body names.
-pub(super) async fn site_of_body(store: &Store, name: Option<String>) -> Result<Option<i64>, Problem> {
-    let unknown = || Problem::validation(vec![FieldError::new("/site", FieldErrorCode::UnknownValue)]);
-    let Some(name) = name else { return Ok(None) };
-    let name: SiteName = name.parse().map_err(|_| unknown())?;
-    Ok(Some(store.site(name.as_str()).await?.ok_or_else(unknown)?.id))
 }
 
 #[OpenApi(prefix_path = "/api/v1/destinations", tag = "Tag::Delivery")]

@@ -1,10 +1,6 @@
-//! A person's timeline: what Moodle reported, what became of it, what each destination answered, and why something waits.
+//! A person's timeline.
 
-mod view;
-
-pub(crate) use self::view::{EntryType, Timeline, TimelineEntry};
-
-use std::{collections::HashMap, fmt, str::FromStr, sync::Arc};
+use std::sync::Arc;
 
 use poem::web::Data;
 use poem_openapi::{
@@ -12,280 +8,22 @@ use poem_openapi::{
     param::{Path, Query},
 };
 
-use self::view::{TimelineEvent, TimelineRecord, Waiting};
-
 use super::{
     Context, Tag,
     answer::Answer,
     auth::OperatorToken,
-    destinations::rfc3339,
     failure::{Failure, Overseeing},
-    items::SyncItem,
     parameters::Limit,
     problem::{Code, Problem},
-    record::{Renderer, VersionView},
 };
 use crate::{
-    clock::Timestamp,
     limits,
-    model::{FieldErrorCode, ItemState, Kind, RecordId, RecordKey},
-    store::{
-        DestinationSummary, ItemRow, Page, PersonRecord, Store, StoreError, StoredEvent, TimelineAttempt,
-        TimelineOrder, TimelinePlace, UserFilter,
-    },
+    model::{FieldErrorCode, RecordId},
+    store::{TimelineOrder, UserFilter},
+    views::{Timeline, TimelineCursor, read_timeline},
 };
 
 pub(super) struct Operations;
-
-/// A place in a timeline: the moment, what it is, and what orders things of one sort.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct Place {
-    at: Timestamp,
-    sort: i64,
-    number: i64,
-}
-
-/// The places of sync items: after everything else of the moment, in the order of the destinations.
-const FIRST_ITEM_SORT: i64 = 3;
-
-impl Place {
-    const BEGINNING: Self = Self { at: Timestamp(i64::MIN), sort: i64::MIN, number: i64::MIN };
-    const END: Self = Self { at: Timestamp(i64::MAX), sort: i64::MAX, number: i64::MAX };
-
-    /// The same place among things of one sort alone.
-    fn among(self, sort: EntryType) -> TimelinePlace {
-        let number = match (sort as i64).cmp(&self.sort) {
-            std::cmp::Ordering::Less => i64::MAX,
-            std::cmp::Ordering::Equal => self.number,
-            std::cmp::Ordering::Greater => i64::MIN,
-        };
-        TimelinePlace { at: self.at, number }
-    }
-}
-
-impl fmt::Display for Place {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}.{}.{}", self.at.0, self.sort, self.number)
-    }
-}
-
-impl FromStr for Place {
-    type Err = ();
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let numbers: Result<Vec<i64>, _> = text.split('.').map(str::parse).collect();
-        match numbers.as_deref() {
-            Ok([at, sort, number]) => Ok(Self { at: Timestamp(*at), sort: *sort, number: *number }),
-            _ => Err(()),
-        }
-    }
-}
-
-/// A number that tells the records of one person apart, and stays.
-fn number_of(key: RecordKey) -> i64 {
-    // Ids have 18 digits at most, so there is room for the kind.
-    key.moodle_id.0.saturating_mul(Kind::ALL.len() as i64).saturating_add(key.kind as i64)
-}
-
-/// The sync items of one person, and those that they wait for.
-pub(crate) struct Items {
-    destinations: Vec<(DestinationSummary, Vec<ItemRow>, HashMap<RecordKey, ItemRow>)>,
-}
-
-impl Items {
-    /// Those of these records.
-    pub(crate) async fn read(store: &Store, keys: &[RecordKey]) -> Result<Self, StoreError> {
-        let mut destinations = Vec::new();
-        for destination in store.destinations().await? {
-            let mut rows = store.items_of(&destination.name, keys).await?;
-            rows.sort_unstable_by_key(|row| row.key);
-            let awaited: Vec<RecordKey> = rows.iter().filter_map(|row| row.waits_for).collect();
-            let awaited = store.items_of(&destination.name, &awaited).await?;
-            destinations.push((destination, rows, awaited.into_iter().map(|row| (row.key, row)).collect()));
-        }
-        Ok(Self { destinations })
-    }
-
-    /// Each destination with its items, and why each is not there.
-    pub(crate) fn standing<'a>(
-        &'a self,
-        renderer: &'a Renderer,
-    ) -> impl Iterator<Item = (&'a DestinationSummary, impl Iterator<Item = (&'a ItemRow, Option<String>)>)> {
-        self.destinations.iter().map(move |(destination, rows, awaited)| {
-            (destination, rows.iter().map(move |row| (row, why_not_there(renderer, destination, row, awaited))))
-        })
-    }
-
-    fn waiting(&self, renderer: &Renderer) -> Vec<Waiting> {
-        let mut waiting = Vec::new();
-        for (destination, rows, awaited) in &self.destinations {
-            for row in rows {
-                let Some(reason) = why_not_there(renderer, destination, row, awaited) else { continue };
-                let SyncItem { kind, record, state, waits_for, .. } = SyncItem::new(renderer, row);
-                let destination = destination.name.clone();
-                waiting.push(Waiting { destination, kind, record, state, reason, waits_for });
-            }
-        }
-        waiting
-    }
-
-    fn entries(&self, renderer: &Renderer) -> Vec<(Place, TimelineEntry)> {
-        let mut entries = Vec::new();
-        for ((destination, rows, awaited), sort) in self.destinations.iter().zip(FIRST_ITEM_SORT..) {
-            for row in rows {
-                let at = row.synced_at.filter(|_| row.state == ItemState::Synced).unwrap_or(row.changed_at);
-                let text = why_not_there(renderer, destination, row, awaited)
-                    .unwrap_or_else(|| format!("{} has it.", destination.name));
-                let mut entry = blank(renderer, EntryType::Item, row.key, at, text);
-                entry.destination = Some(destination.name.clone());
-                entry.item = Some(SyncItem::new(renderer, row));
-                entries.push((Place { at, sort, number: number_of(row.key) }, entry));
-            }
-        }
-        entries
-    }
-}
-
-/// Why a record is not at a destination, or not as it should be; nothing when it is.
-fn why_not_there(
-    renderer: &Renderer,
-    destination: &DestinationSummary,
-    row: &ItemRow,
-    awaited: &HashMap<RecordKey, ItemRow>,
-) -> Option<String> {
-    let reason = row.reason.as_deref();
-    let paused = |text: String| match &destination.pause {
-        Some(pause) => format!("{text} The delivery to {} is paused: {}", destination.name, pause.reason),
-        None => text,
-    };
-    Some(match row.state {
-        ItemState::Synced if row.code.is_none() && row.remote_id.is_some() => return None,
-        ItemState::Synced => reason?.to_owned(),
-        ItemState::InFlight => "It is being delivered now.".to_owned(),
-        ItemState::Pending if row.attempts > 0 => {
-            let reason = reason.unwrap_or("The last try did not succeed.");
-            paused(format!("It is tried again at {}: {reason}", row.due_at.to_rfc3339()))
-        }
-        ItemState::Pending => paused("It waits for its turn.".to_owned()),
-        ItemState::Failed => format!("It needs a person: {}", reason.unwrap_or("no reason is known.")),
-        ItemState::Parked => {
-            let name = |key: RecordKey| format!("{} {}", key.kind, renderer.id(key.site_id, key.moodle_id));
-            let other = row.waits_for.and_then(|key| awaited.get(&key));
-            let of_other = match (row.waits_for, other) {
-                (Some(key), None) => format!(" Moodle has not reported {} yet.", name(key)),
-                (_, Some(other)) => {
-                    let why = other.reason.as_ref().map(|reason| format!(": {reason}")).unwrap_or_else(|| ".".into());
-                    format!(" Now {} is {}{why}", name(other.key), other.state)
-                }
-                (None, None) => String::new(),
-            };
-            paused(format!("{}{of_other}", reason.unwrap_or("It waits for another record.")))
-        }
-    })
-}
-
-fn blank(renderer: &Renderer, entry: EntryType, key: RecordKey, at: Timestamp, text: String) -> TimelineEntry {
-    let record = renderer.id(key.site_id, key.moodle_id);
-    let at = rfc3339(at);
-    TimelineEntry {
-        at,
-        entry,
-        kind: key.kind,
-        record,
-        destination: None,
-        text,
-        event: None,
-        state: None,
-        attempt: None,
-        item: None,
-    }
-}
-
-fn of_event(renderer: &Renderer, event: StoredEvent) -> Option<(Place, TimelineEntry)> {
-    // A newer version may have written kinds that this one does not know.
-    let key = RecordKey { kind: event.kind.parse().ok()?, site_id: event.site_id, moodle_id: event.moodle_id };
-    let did = match event.outcome.as_str() {
-        "applied" => "it changed the record".to_owned(),
-        "unchanged" => "the record was so already".to_owned(),
-        "superseded" => "the record was newer already".to_owned(),
-        other => other.to_owned(),
-    };
-    let text = format!("Moodle reported {}; {did}.", event.event_type);
-    let mut entry = blank(renderer, EntryType::Event, key, event.received_at, text);
-    let StoredEvent { id, event_type, outcome, version, .. } = event;
-    entry.event = Some(TimelineEvent { id, event_type, outcome, version: version.into() });
-    Some((Place { at: event.received_at, sort: EntryType::Event as i64, number: id }, entry))
-}
-
-fn of_record(renderer: &Renderer, record: &PersonRecord) -> (Place, TimelineEntry) {
-    let text = match (record.deleted, record.version) {
-        (true, _) => "The record is marked as deleted in Moodle since then.",
-        (false, Some(_)) => "The record is as it is now since then.",
-        (false, None) => "Only the record's id is known: others mention it.",
-    };
-    let mut entry = blank(renderer, EntryType::Record, record.key, record.changed_at, text.to_owned());
-    entry.state = Some(TimelineRecord { version: record.version.map(VersionView::from), deleted: record.deleted });
-    (Place { at: record.changed_at, sort: EntryType::Record as i64, number: number_of(record.key) }, entry)
-}
-
-fn of_attempt(
-    renderer: &Renderer,
-    TimelineAttempt { destination, attempt }: TimelineAttempt,
-) -> (Place, TimelineEntry) {
-    let message = attempt.message.as_deref().unwrap_or("without a reason.");
-    let id = attempt.remote_id.as_deref().map(|id| format!(" as {id}")).unwrap_or_default();
-    let text = match attempt.outcome.as_str() {
-        "retry" => format!("{destination} did not take it, and it is tried again: {message}"),
-        "failed" => format!("{destination} did not take it: {message}"),
-        "lost" => message.to_owned(),
-        done => format!("{destination} {done} it{id}."),
-    };
-    let mut entry = blank(renderer, EntryType::Attempt, attempt.key, attempt.started_at, text);
-    let place = Place { at: attempt.started_at, sort: EntryType::Attempt as i64, number: attempt.id };
-    entry.destination = Some(destination);
-    entry.attempt = Some(attempt.into());
-    (place, entry)
-}
-
-/// A page of a person's timeline, from one end or beyond a place; nothing when nothing is known of the person.
-pub(crate) async fn read(
-    store: &Store,
-    user: UserFilter,
-    beyond: Option<Place>,
-    order: TimelineOrder,
-    limit: u64,
-) -> Result<Option<Timeline>, StoreError> {
-    let newest_first = order == TimelineOrder::NewestFirst;
-    let place = beyond.unwrap_or(if newest_first { Place::END } else { Place::BEGINNING });
-    let records = store.person_records(user).await?;
-    let events = store.person_events(user, place.among(EntryType::Event), order, limit + 1).await?;
-    if records.is_empty() && events.is_empty() && beyond.is_none() {
-        return Ok(None);
-    }
-    let attempts = store.person_attempts(user, place.among(EntryType::Attempt), order, limit + 1).await?;
-    let keys: Vec<RecordKey> = records.iter().map(|record| record.key).collect();
-    let items = Items::read(store, &keys).await?;
-    let renderer = Renderer::new(store).await?;
-    let mut entries: Vec<(Place, TimelineEntry)> = Vec::new();
-    entries.extend(events.into_iter().filter_map(|event| of_event(&renderer, event)));
-    entries.extend(records.iter().map(|record| of_record(&renderer, record)));
-    entries.extend(attempts.into_iter().map(|attempt| of_attempt(&renderer, attempt)));
-    entries.extend(items.entries(&renderer));
-    if newest_first {
-        entries.retain(|(entry, _)| *entry < place);
-        entries.sort_by_key(|(entry, _)| std::cmp::Reverse(*entry));
-    } else {
-        entries.retain(|(entry, _)| *entry > place);
-        entries.sort_by_key(|(entry, _)| *entry);
-    }
-    let page = Page::cut(entries, limit, |(place, _)| *place);
-    Ok(Some(Timeline {
-        user: renderer.id(user.site_id, user.userid),
-        waiting: items.waiting(&renderer),
-        entries: page.items.into_iter().map(|(_, entry)| entry).collect(),
-        next_cursor: page.next.map(|place| place.to_string()),
-    }))
-}
 
 #[OpenApi(prefix_path = "/api/v1/users", tag = "Tag::Delivery")]
 impl Operations {
@@ -311,12 +49,12 @@ impl Operations {
             let detail = "Send the next_cursor of the previous answer, unchanged.";
             Problem::parameter("cursor", FieldErrorCode::UnknownValue, detail)
         };
-        let after: Option<Place> = cursor.0.map(|cursor| cursor.parse().map_err(wrong_cursor)).transpose()?;
+        let after: Option<TimelineCursor> = cursor.0.map(|cursor| cursor.parse().map_err(wrong_cursor)).transpose()?;
         let id: RecordId = id.parse().map_err(|_| not_found())?;
         let site = context.store.site(id.site.as_str()).await?.ok_or_else(not_found)?;
         let user = UserFilter { site_id: site.id, userid: id.moodle_id };
         let limit = limit.0.map_or(limits::PAGE_ROWS_DEFAULT, |limit| limit.0).into();
-        let timeline = read(&context.store, user, after, TimelineOrder::OldestFirst, limit).await?;
+        let timeline = read_timeline(&context.store, user, after, TimelineOrder::OldestFirst, limit).await?;
         Ok(Answer(timeline.ok_or_else(not_found)?))
     }
 }

@@ -12,14 +12,14 @@ use super::{
     Context, Tag,
     answer::Answer,
     auth::ApiToken,
-    failure::{Failure, Finding, Listing},
-    parameters::{Limit, List, ListParameters, Moment, Selection, list},
+    failure::{Failure, Getting, Listing},
+    parameters::{Limit, List, ListParameters, Moment, Selection, find_record, list},
     problem::Problem,
-    record::{Record, Renderer, find},
 };
 use crate::{
     model::{FieldErrorCode, User},
     store::{Position, RecordFilter, user},
+    views::{RecordView, Renderer},
 };
 
 pub(super) struct Operations;
@@ -47,7 +47,7 @@ impl Operations {
         limit: Query<Option<Limit>>,
         /// The `next_cursor` of the previous page.
         cursor: Query<Option<String>>,
-    ) -> Result<Answer<List<Record<User>>>, Failure<Listing>> {
+    ) -> Result<Answer<List<RecordView<User>>>, Failure<Listing>> {
         let store = &context.store;
         let parameters = ListParameters {
             site: site.0,
@@ -75,8 +75,8 @@ impl Operations {
         context: Data<&Arc<Context>>,
         /// `<site>:<Moodle id>`, as in `college:3`.
         id: Path<String>,
-    ) -> Result<Answer<Record<User>>, Failure<Finding>> {
-        let stored = find::<user::Entity>(&context.store, &id).await?;
+    ) -> Result<Answer<RecordView<User>>, Failure<Getting>> {
+        let stored = find_record::<user::Entity>(&context.store, &id).await?;
         let renderer = Renderer::new(&context.store).await?;
         Ok(Answer(renderer.record(stored, |user| user)))
     }

@@ -18,7 +18,7 @@ use crate::{
 
 #[derive(Debug, clap::Args)]
 #[command(args_conflicts_with_subcommands = true)]
-pub(super) struct Arguments {
+pub(super) struct ClockArguments {
     #[command(subcommand)]
     command: Option<ClockCommand>,
     /// Print JSON
@@ -43,10 +43,10 @@ enum ClockCommand {
     Repair,
 }
 
-pub(super) async fn run(config: Config, arguments: Arguments, clock: &Clock) -> Result<(), CliError> {
+pub(super) async fn run(config: Config, arguments: ClockArguments, clock: &Clock) -> Result<(), CliError> {
     let store = open(&config, clock).await?;
     let result = match arguments.command {
-        None => show(&store, arguments.json).await,
+        None => print_clock(&store, arguments.json).await,
         Some(ClockCommand::Accept { yes }) => accept(&store, yes).await,
         Some(ClockCommand::Repair) => repair(&config, &store, clock).await,
     };
@@ -75,7 +75,7 @@ impl Clocks {
     }
 }
 
-async fn show(store: &Store, json: bool) -> Result<(), CliError> {
+async fn print_clock(store: &Store, json: bool) -> Result<(), CliError> {
     let clocks = Clocks::read(store).await?;
     let Clocks { start, newest_event } = &clocks;
     let doubt = start.doubt().map(|doubt| doubt.to_string());

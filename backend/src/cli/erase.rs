@@ -25,7 +25,7 @@ const LOOKS: u32 = 20;
 const LISTED: u64 = 100;
 
 #[derive(Debug, clap::Args)]
-pub(super) struct Arguments {
+pub(super) struct EraseArguments {
     /// Name of the site
     #[arg(long, value_name = "NAME")]
     site: SiteName,
@@ -77,14 +77,14 @@ pub(super) enum ErasuresCommand {
     },
 }
 
-pub(super) async fn run(config: Config, arguments: Arguments, clock: &Clock) -> Result<(), CliError> {
+pub(super) async fn run(config: Config, arguments: EraseArguments, clock: &Clock) -> Result<(), CliError> {
     let store = open(&config, clock).await?;
     let result = erase(&config, &store, &arguments, clock).await;
     store.close().await;
     result
 }
 
-async fn erase(config: &Config, store: &Store, arguments: &Arguments, clock: &Clock) -> Result<(), CliError> {
+async fn erase(config: &Config, store: &Store, arguments: &EraseArguments, clock: &Clock) -> Result<(), CliError> {
     let name = arguments.site.as_str();
     let unknown = || CliError::Usage(format!("there is no site called {name}; see backend-sync site list"));
     let site = store.site(name).await?.ok_or_else(unknown)?;
@@ -120,7 +120,7 @@ async fn erase(config: &Config, store: &Store, arguments: &Arguments, clock: &Cl
     if here && !arguments.no_wait {
         wait(store, id).await?;
     }
-    show(store, id, arguments.json).await
+    print_certificate(store, id, arguments.json).await
 }
 
 /// What the person has at destinations, and what happens with it.
@@ -159,7 +159,7 @@ pub(super) async fn erasures(config: Config, command: ErasuresCommand, clock: &C
     let store = open(&config, clock).await?;
     let result = match command {
         ErasuresCommand::List { json } => list(&store, json).await,
-        ErasuresCommand::Show { id, json } => show(&store, id, json).await,
+        ErasuresCommand::Show { id, json } => print_certificate(&store, id, json).await,
         ErasuresCommand::Check { id, json } => check(&config, &store, id, json, clock).await,
         ErasuresCommand::Lift { id } => lift(&store, id, clock).await,
     };
@@ -195,7 +195,7 @@ async fn list(store: &Store, json: bool) -> Result<(), CliError> {
     Ok(())
 }
 
-async fn show(store: &Store, id: i64, json: bool) -> Result<(), CliError> {
+async fn print_certificate(store: &Store, id: i64, json: bool) -> Result<(), CliError> {
     let (erasure, certificate) = find(store, id).await?;
     if json {
         return print(certificate.to_json_string());
@@ -249,7 +249,7 @@ async fn check(config: &Config, store: &Store, id: i64, json: bool, clock: &Cloc
         Err(CheckError::Store(error)) => return Err(error.into()),
         Err(error) => return Err(CliError::Delivery(error.to_string())),
     }
-    show(store, id, json).await?;
+    print_certificate(store, id, json).await?;
     let (erasure, _) = find(store, id).await?;
     match erasure.checks.last() {
         Some(check) if !check.findings.is_empty() => {

@@ -50,13 +50,13 @@ use crate::{
 #[command(name = "backend-sync", version, arg_required_else_help = true)]
 struct Cli {
     #[command(flatten)]
-    settings: Settings,
+    settings: SettingsArguments,
     #[command(subcommand)]
     command: Command,
 }
 
 #[derive(Debug, clap::Args)]
-struct Settings {
+struct SettingsArguments {
     /// Read settings from this TOML file [environment: BACKEND_SYNC_CONFIG]
     #[arg(long, global = true, value_name = "FILE")]
     config: Option<PathBuf>,
@@ -88,7 +88,7 @@ enum Command {
     /// In the end both databases are compared, every value of every row; the command fails when they differ.
     ///
     /// A password need not stand in the URL: the environment variable PGPASSWORD and the file .pgpass are read.
-    CopyDatabase(copy_database::Arguments),
+    CopyDatabase(copy_database::CopyArguments),
     /// Add Moodle sites and manage their tokens
     #[command(subcommand)]
     Site(site::SiteCommand),
@@ -107,7 +107,7 @@ enum Command {
     /// Erase a person: from records, event log and Zoho, and keep it so
     ///
     /// Shows what would be erased, asks, does it, and prints the certificate. This cannot be undone.
-    Erase(erase::Arguments),
+    Erase(erase::EraseArguments),
     /// See and check the erasures of people
     #[command(subcommand)]
     Erasures(erase::ErasuresCommand),
@@ -120,9 +120,9 @@ enum Command {
     /// See all of it at work: a college's Moodle, this backend and a simulated Zoho CRM, in one process
     ///
     /// Nothing else is needed, and nothing else is touched: it brings its own database and configuration. It prints where to look.
-    Demo(demo::Arguments),
+    Demo(demo::DemoArguments),
     /// See what the clocks say, and whether the time is agreed; say that it is right
-    Clock(clock::Arguments),
+    Clock(clock::ClockArguments),
     /// Print every setting with its default, as a file to start from
     Config,
     /// Check configuration, database, migrations, clock and disk, and say what to do
@@ -187,7 +187,7 @@ pub fn main() -> ExitCode {
     }
 }
 
-fn run(settings: Settings, command: Command) -> Result<(), CliError> {
+fn run(settings: SettingsArguments, command: Command) -> Result<(), CliError> {
     if matches!(command, Command::Demo(_)) && (settings.config.is_some() || settings.database_url.is_some()) {
         return Err(CliError::Usage("the demo has a configuration and a database of its own".to_owned()));
     }

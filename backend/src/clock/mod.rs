@@ -13,23 +13,23 @@ use std::{
 
 use chrono::{DateTime, SecondsFormat, Utc};
 
-pub use judge::{Doubt, Source};
+pub use judge::{ClockSource, Doubt};
 use steady::Steady;
 
 use crate::limits;
 
 /// Tells the time. Cheap to clone.
 #[derive(Clone)]
-pub struct Clock(Arc<Kind>);
+pub struct Clock(Arc<ClockKind>);
 
-enum Kind {
+enum ClockKind {
     Told(Box<dyn Fn() -> Timestamp + Send + Sync>),
     Steady(Steady),
 }
 
 /// What is known of the time, beside the time.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Standing {
+pub struct ClockStanding {
     /// Why it is not agreed; none when it is.
     pub doubt: Option<Doubt>,
     /// By how many milliseconds the machine's clock is ahead of ours; less than 0: behind.
@@ -46,19 +46,19 @@ impl Clock {
     /// A clock that begins with the machine's and then knows no step but those that it is told of.
     pub fn steady() -> Self {
         let began = Instant::now();
-        Self(Arc::new(Kind::Steady(Steady::new(Self::system().now(), move || began.elapsed()))))
+        Self(Arc::new(ClockKind::Steady(Steady::new(Self::system().now(), move || began.elapsed()))))
     }
 
     /// A clock that somebody else decides.
     pub fn from_fn(now: impl Fn() -> Timestamp + Send + Sync + 'static) -> Self {
-        Self(Arc::new(Kind::Told(Box::new(now))))
+        Self(Arc::new(ClockKind::Told(Box::new(now))))
     }
 
     /// Unix milliseconds.
     pub fn now(&self) -> Timestamp {
         match &*self.0 {
-            Kind::Told(now) => now(),
-            Kind::Steady(steady) => steady.now(),
+            ClockKind::Told(now) => now(),
+            ClockKind::Steady(steady) => steady.now(),
         }
     }
 
@@ -68,12 +68,12 @@ impl Clock {
     }
 
     /// What is known of the time. A clock that is not steady is believed.
-    pub fn standing(&self) -> Standing {
-        self.as_steady().map_or_else(Standing::default, Steady::standing)
+    pub fn standing(&self) -> ClockStanding {
+        self.as_steady().map_or_else(ClockStanding::default, Steady::standing)
     }
 
     /// Notes what somebody else says that the time is.
-    pub fn hear(&self, source: Source, time: Timestamp) {
+    pub fn hear(&self, source: ClockSource, time: Timestamp) {
         if let Some(steady) = self.as_steady() {
             steady.hear(source, time);
         }
@@ -82,10 +82,15 @@ impl Clock {
     /// The same clock, for whoever keeps it; none when it is not steady.
     pub(crate) fn as_steady(&self) -> Option<&Steady> {
         match &*self.0 {
-            Kind::Told(_) => None,
-            Kind::Steady(steady) => Some(steady),
+            ClockKind::Told(_) => None,
+            ClockKind::Steady(steady) => Some(steady),
         }
     }
+}
+
+/// In milliseconds; the longest when there are too many of them.
+pub(crate) fn ms(time: Duration) -> i64 {
+    i64::try_from(time.as_millis()).unwrap_or(i64::MAX)
 }
 
 /// A moment by the backend's clock, in Unix milliseconds; shown as RFC 3339 in UTC.
@@ -121,9 +126,14 @@ impl Timestamp {
         self <= now || self > now.after(longest).after(limits::CLOCK_SLACK)
     }
 
+    /// The same moment, as other crates know it; 1970 when they don't reach so far.
+    pub fn to_utc(self) -> DateTime<Utc> {
+        DateTime::from_timestamp_millis(self.0).unwrap_or_default()
+    }
+
     /// As in `2026-11-22T11:14:24.123Z`.
     pub fn to_rfc3339(self) -> String {
-        DateTime::from_timestamp_millis(self.0).unwrap_or_default().to_rfc3339_opts(SecondsFormat::Millis, true)
+        self.to_utc().to_rfc3339_opts(SecondsFormat::Millis, true)
     }
 
     /// Reads RFC 3339 with any offset.

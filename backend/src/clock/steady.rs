@@ -6,31 +6,31 @@ use std::{
     time::Duration,
 };
 
-use super::{Doubt, Source, Standing, Timestamp};
+use super::{ClockSource, ClockStanding, Doubt, Timestamp, ms};
 use crate::limits;
 
 /// Time = the monotonic clock + an offset. Nobody but the timekeeper changes the offset.
 pub(crate) struct Steady {
     monotonic: Box<dyn Fn() -> Duration + Send + Sync>,
-    state: Mutex<State>,
+    state: Mutex<SteadyState>,
 }
 
-struct State {
+struct SteadyState {
     /// Unix milliseconds when the monotonic clock was at 0.
     offset: i64,
     /// The latest time that was told: until it is corrected, time never goes back, not even a little.
     latest: Timestamp,
-    standing: Standing,
+    standing: ClockStanding,
     /// What others say, as offsets, and when by the monotonic clock.
-    said: BTreeMap<Source, (i64, Duration)>,
+    said: BTreeMap<ClockSource, (i64, Duration)>,
 }
 
 impl Steady {
     /// A clock that begins now with this time. Until it was compared with other clocks, it is not agreed.
     pub(super) fn new(now: Timestamp, monotonic: impl Fn() -> Duration + Send + Sync + 'static) -> Self {
         let offset = now.0 - ms(monotonic());
-        let standing = Standing { doubt: Some(Doubt::NotCompared), machine_ahead_ms: 0 };
-        let state = Mutex::new(State { offset, latest: now, standing, said: BTreeMap::new() });
+        let standing = ClockStanding { doubt: Some(Doubt::NotCompared), machine_ahead_ms: 0 };
+        let state = Mutex::new(SteadyState { offset, latest: now, standing, said: BTreeMap::new() });
         Self { monotonic: Box::new(monotonic), state }
     }
 
@@ -46,11 +46,11 @@ impl Steady {
         (self.monotonic)()
     }
 
-    pub(super) fn standing(&self) -> Standing {
+    pub(super) fn standing(&self) -> ClockStanding {
         self.state().standing
     }
 
-    pub(super) fn hear(&self, source: Source, time: Timestamp) {
+    pub(super) fn hear(&self, source: ClockSource, time: Timestamp) {
         let at = self.monotonic();
         let mut state = self.state();
         if state.said.len() < limits::CLOCK_SITES || state.said.contains_key(&source) {
@@ -59,7 +59,7 @@ impl Steady {
     }
 
     /// What others said not too long ago: offsets.
-    pub(crate) fn said(&self) -> Vec<(Source, i64)> {
+    pub(crate) fn said(&self) -> Vec<(ClockSource, i64)> {
         let at = self.monotonic();
         let mut state = self.state();
         state.said.retain(|_, (_, said_at)| at.saturating_sub(*said_at) <= limits::CLOCK_SAID);
@@ -67,14 +67,14 @@ impl Steady {
     }
 
     /// Begins with another offset.
-    pub(crate) fn set(&self, offset: i64, standing: Standing) {
+    pub(crate) fn set(&self, offset: i64, standing: ClockStanding) {
         let mut state = self.state();
         (state.offset, state.standing) = (offset, standing);
         state.latest = Timestamp(offset + ms(self.monotonic()));
     }
 
     /// Goes on by another offset. Time only goes back when it was far ahead, and otherwise stands still for a moment.
-    pub(crate) fn go_on(&self, offset: i64, standing: Standing) {
+    pub(crate) fn go_on(&self, offset: i64, standing: ClockStanding) {
         let before = self.state().offset;
         if offset < before - ms(limits::CLOCK_AHEAD) {
             return self.set(offset, standing);
@@ -83,14 +83,9 @@ impl Steady {
         (state.offset, state.standing) = (offset, standing);
     }
 
-    fn state(&self) -> MutexGuard<'_, State> {
+    fn state(&self) -> MutexGuard<'_, SteadyState> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
-}
-
-/// A time of the monotonic clock in milliseconds.
-pub(crate) fn ms(time: Duration) -> i64 {
-    i64::try_from(time.as_millis()).unwrap_or(i64::MAX)
 }
 
 #[cfg(test)]
@@ -103,7 +98,7 @@ mod tests {
         time::Duration,
     };
 
-    use super::{Source, Standing, Steady, Timestamp};
+    use super::{ClockSource, ClockStanding, Steady, Timestamp};
 
     #[test]
     fn time_goes_back_only_when_it_was_far_ahead() {
@@ -113,11 +108,11 @@ mod tests {
         seconds.store(101, Ordering::SeqCst);
         assert_eq!(steady.now(), Timestamp(5_001_000));
         let offset = 5_000_000 - 100_000;
-        steady.go_on(offset - 500, Standing::default());
+        steady.go_on(offset - 500, ClockStanding::default());
         assert_eq!(steady.now(), Timestamp(5_001_000), "a slower clock stands still for a moment");
         seconds.store(102, Ordering::SeqCst);
         assert_eq!(steady.now(), Timestamp(5_001_500));
-        steady.go_on(offset - 1_000_000, Standing::default());
+        steady.go_on(offset - 1_000_000, ClockStanding::default());
         assert_eq!(steady.now(), Timestamp(4_002_000));
     }
 
@@ -126,11 +121,11 @@ mod tests {
         let seconds = Arc::new(AtomicU64::new(0));
         let monotonic = Arc::clone(&seconds);
         let steady = Steady::new(Timestamp(0), move || Duration::from_secs(monotonic.load(Ordering::SeqCst)));
-        steady.hear(Source::Moodle(1), Timestamp(7_000));
+        steady.hear(ClockSource::Moodle(1), Timestamp(7_000));
         seconds.store(3_000, Ordering::SeqCst);
-        steady.hear(Source::Zoho, Timestamp(3_000_000));
-        assert_eq!(steady.said(), [(Source::Moodle(1), 7_000), (Source::Zoho, 0)]);
+        steady.hear(ClockSource::Zoho, Timestamp(3_000_000));
+        assert_eq!(steady.said(), [(ClockSource::Moodle(1), 7_000), (ClockSource::Zoho, 0)]);
         seconds.store(3_601, Ordering::SeqCst);
-        assert_eq!(steady.said(), [(Source::Zoho, 0)]);
+        assert_eq!(steady.said(), [(ClockSource::Zoho, 0)]);
     }
 }

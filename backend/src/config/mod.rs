@@ -40,9 +40,9 @@ pub struct Config {
     #[serde(skip)]
     pub no_database: NoDatabase,
     /// What is logged, and how.
-    pub log: Log,
+    pub log: LogConfig,
     /// How events are stored.
-    pub ingest: Ingest,
+    pub ingest: IngestConfig,
     /// How records are delivered.
     pub sync: Sync,
     /// How long things are kept.
@@ -62,7 +62,7 @@ pub struct Config {
 /// What is logged, and how.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Log {
+pub struct LogConfig {
     /// For people or for programs.
     pub format: LogFormat,
     /// Which messages, in the syntax of `tracing`'s `EnvFilter`.
@@ -82,7 +82,7 @@ pub enum LogFormat {
 /// How events are stored.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Ingest {
+pub struct IngestConfig {
     /// A transaction takes waiting requests until it holds this many events.
     pub transaction_events: u16,
     /// KiB of request bodies that may wait.

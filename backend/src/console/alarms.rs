@@ -78,7 +78,7 @@ struct Told {
 }
 
 #[derive(Deserialize)]
-pub(super) struct Asked {
+pub(super) struct AlertsQuery {
     done: Option<String>,
     before: Option<i64>,
 }
@@ -87,7 +87,7 @@ pub(super) struct Asked {
 pub(super) async fn page(
     who: SignedIn,
     context: Data<&Arc<Context>>,
-    Query(Asked { done, before }): Query<Asked>,
+    Query(AlertsQuery { done, before }): Query<AlertsQuery>,
 ) -> Result<Html<String>, PageError> {
     let now = context.clock.now();
     let open = context.alerts.open().await?;

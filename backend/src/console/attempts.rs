@@ -11,15 +11,16 @@ use poem::{
 use super::{
     error::PageError,
     frame::Frame,
-    log::{self, Feed, Live, LogQuery, LogView, Shown},
+    log::{self, Feed, Live, LogQuery, LogTable, LogView},
     session::SignedIn,
     words::{self, Moment},
 };
 use crate::{
-    api::{Context, Renderer},
+    api::Context,
     clock::Timestamp,
     model::Kind,
     store::{AttemptFilter, Log, LogPage, LogPlace, Store, StoreError, TimelineAttempt},
+    views::Renderer,
 };
 
 const ADDRESS: &str = "/attempts";
@@ -53,10 +54,10 @@ struct AttemptsPage {
 #[derive(Template)]
 #[template(path = "attempt_rows.html")]
 struct AttemptRows<'a> {
-    rows: Vec<Row<'a>>,
+    rows: Vec<ShownAttempt<'a>>,
 }
 
-struct Row<'a> {
+struct ShownAttempt<'a> {
     at: Moment,
     destination: &'a str,
     kind: Kind,
@@ -69,7 +70,7 @@ struct Row<'a> {
     remote_id: Option<&'a str>,
 }
 
-impl<'a> Row<'a> {
+impl<'a> ShownAttempt<'a> {
     fn new(TimelineAttempt { destination, attempt }: &'a TimelineAttempt, renderer: &Renderer, now: Timestamp) -> Self {
         Self {
             at: Moment::new(attempt.started_at, now),
@@ -134,7 +135,8 @@ impl LogView for Attempts {
     }
 
     fn html(attempts: &[TimelineAttempt], renderer: &Renderer, now: Timestamp) -> Result<String, askama::Error> {
-        AttemptRows { rows: attempts.iter().map(|attempt| Row::new(attempt, renderer, now)).collect() }.render()
+        AttemptRows { rows: attempts.iter().map(|attempt| ShownAttempt::new(attempt, renderer, now)).collect() }
+            .render()
     }
 
     fn cells(TimelineAttempt { destination, attempt }: &TimelineAttempt, renderer: &Renderer) -> Vec<String> {
@@ -151,10 +153,6 @@ impl LogView for Attempts {
             attempt.remote_id.clone().unwrap_or_default(),
         ]
     }
-
-    fn feed(live: &Live) -> &Arc<Feed<Self>> {
-        &live.attempts
-    }
 }
 
 #[handler]
@@ -163,7 +161,7 @@ pub(super) async fn page(
     Query(query): Query<LogQuery>,
     context: Data<&Arc<Context>>,
 ) -> Result<Html<String>, PageError> {
-    let Shown { rows, empty, around } = Shown::read::<Attempts>(&query, &context).await?;
+    let LogTable { rows, empty, around } = LogTable::read::<Attempts>(&query, &context).await?;
     let html = AttemptsPage {
         frame: Frame::new("Attempts", ADDRESS, &who),
         query,
@@ -182,10 +180,11 @@ pub(super) async fn live_rows(
     who: SignedIn,
     Query(query): Query<LogQuery>,
     request: &Request,
-    feeds: Data<&Arc<Live>>,
+    live: Data<&Arc<Live>>,
+    feed: Data<&Arc<Feed<Attempts>>>,
     context: Data<&Arc<Context>>,
 ) -> Result<Response, PageError> {
-    log::stream::<Attempts>(&query, who, request, &feeds, &context).await
+    log::stream::<Attempts>(&query, who, request, &live, &feed, &context).await
 }
 
 #[handler]

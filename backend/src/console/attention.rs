@@ -20,9 +20,10 @@ use super::{
     words::{self, Moment, number},
 };
 use crate::{
-    api::{Context, Renderer, operators_pause},
+    api::Context,
     model::{ItemState, Kind},
     store::{Attention, DestinationSummary, ItemFilter, ItemRow, OPERATOR},
+    views::{Renderer, operators_pause},
 };
 
 const PATH: &str = "/attention";
@@ -38,10 +39,10 @@ const REASON_CHARACTERS: usize = 300;
 struct AttentionPage {
     frame: Frame,
     done: Option<String>,
-    destinations: Vec<Standing>,
+    destinations: Vec<DestinationAttention>,
 }
 
-struct Standing {
+struct DestinationAttention {
     name: String,
     display: String,
     pause: Option<Paused>,
@@ -72,7 +73,7 @@ struct Group {
 }
 
 #[derive(Deserialize)]
-pub(super) struct Said {
+pub(super) struct AttentionQuery {
     done: Option<String>,
 }
 
@@ -80,7 +81,7 @@ pub(super) struct Said {
 pub(super) async fn page(
     who: SignedIn,
     context: Data<&Arc<Context>>,
-    Query(Said { done }): Query<Said>,
+    Query(AttentionQuery { done }): Query<AttentionQuery>,
 ) -> Result<Html<String>, PageError> {
     let mut destinations = Vec::new();
     for summary in context.store.destinations().await? {
@@ -90,7 +91,7 @@ pub(super) async fn page(
     Ok(Html(AttentionPage { frame, done: Done::said(done.as_deref()), destinations }.render()?))
 }
 
-async fn standing(context: &Context, summary: DestinationSummary) -> Result<Standing, PageError> {
+async fn standing(context: &Context, summary: DestinationSummary) -> Result<DestinationAttention, PageError> {
     let now = context.clock.now();
     let mut found: Vec<(Attention, Vec<ItemRow>)> = Vec::new();
     for attention in context.store.attention(&summary.name).await? {
@@ -135,7 +136,13 @@ async fn standing(context: &Context, summary: DestinationSummary) -> Result<Stan
         since: Moment::new(pause.since, now),
         check: pause.check_at.map(|at| Moment::new(at, now)),
     });
-    Ok(Standing { display: display(&summary.name), name: summary.name, pause, slow: summary.slow_reason, groups })
+    Ok(DestinationAttention {
+        display: display(&summary.name),
+        name: summary.name,
+        pause,
+        slow: summary.slow_reason,
+        groups,
+    })
 }
 
 #[derive(Deserialize)]

@@ -12,15 +12,16 @@ use serde_json::Value;
 use super::{
     error::PageError,
     frame::Frame,
-    log::{self, Feed, Live, LogQuery, LogView, Shown},
+    log::{self, Feed, Live, LogQuery, LogTable, LogView},
     session::SignedIn,
     words::Moment,
 };
 use crate::{
-    api::{Context, Renderer},
+    api::Context,
     clock::Timestamp,
     model::{EventType, Outcome},
     store::{EventFilter, Log, LogPage, LogPlace, Store, StoreError, StoredEvent},
+    views::Renderer,
 };
 
 const ADDRESS: &str = "/events";
@@ -47,10 +48,10 @@ struct EventsPage {
 #[derive(Template)]
 #[template(path = "event_rows.html")]
 struct EventRows<'a> {
-    rows: Vec<Row<'a>>,
+    rows: Vec<EventRow<'a>>,
 }
 
-struct Row<'a> {
+struct EventRow<'a> {
     id: i64,
     at: Moment,
     site: String,
@@ -65,7 +66,7 @@ struct Row<'a> {
 #[template(path = "event.html")]
 struct EventPage<'a> {
     frame: Frame,
-    row: Row<'a>,
+    row: EventRow<'a>,
     received_at: String,
     client_id: Option<String>,
     version_time: Option<Moment>,
@@ -73,7 +74,7 @@ struct EventPage<'a> {
     data: String,
 }
 
-impl<'a> Row<'a> {
+impl<'a> EventRow<'a> {
     fn new(event: &'a StoredEvent, renderer: &Renderer, now: Timestamp) -> Self {
         Self {
             id: event.id,
@@ -143,7 +144,7 @@ impl LogView for Events {
     }
 
     fn html(events: &[StoredEvent], renderer: &Renderer, now: Timestamp) -> Result<String, askama::Error> {
-        EventRows { rows: events.iter().map(|event| Row::new(event, renderer, now)).collect() }.render()
+        EventRows { rows: events.iter().map(|event| EventRow::new(event, renderer, now)).collect() }.render()
     }
 
     fn cells(event: &StoredEvent, renderer: &Renderer) -> Vec<String> {
@@ -158,13 +159,9 @@ impl LogView for Events {
             event.outcome.clone(),
             event.version.time.to_string(),
             event.version.sequence.map(|sequence| sequence.to_string()).unwrap_or_default(),
-            event.client_id.map(|id| id.to_string()).unwrap_or_default(),
+            event.idempotency_key.map(|id| id.to_string()).unwrap_or_default(),
             event.data.clone(),
         ]
-    }
-
-    fn feed(live: &Live) -> &Arc<Feed<Self>> {
-        &live.events
     }
 }
 
@@ -174,7 +171,7 @@ pub(super) async fn page(
     Query(query): Query<LogQuery>,
     context: Data<&Arc<Context>>,
 ) -> Result<Html<String>, PageError> {
-    let Shown { rows, empty, around } = Shown::read::<Events>(&query, &context).await?;
+    let LogTable { rows, empty, around } = LogTable::read::<Events>(&query, &context).await?;
     let html = EventsPage {
         frame: Frame::new("Events", ADDRESS, &who),
         query,
@@ -193,10 +190,11 @@ pub(super) async fn live_rows(
     who: SignedIn,
     Query(query): Query<LogQuery>,
     request: &Request,
-    feeds: Data<&Arc<Live>>,
+    live: Data<&Arc<Live>>,
+    feed: Data<&Arc<Feed<Events>>>,
     context: Data<&Arc<Context>>,
 ) -> Result<Response, PageError> {
-    log::stream::<Events>(&query, who, request, &feeds, &context).await
+    log::stream::<Events>(&query, who, request, &live, &feed, &context).await
 }
 
 #[handler]
@@ -219,9 +217,9 @@ pub(super) async fn one_event(
     let data: Option<Value> = serde_json::from_str(&event.data).ok();
     let html = EventPage {
         frame: Frame::new(format!("Event {id}"), ADDRESS, &who),
-        row: Row::new(&event, &Renderer::new(&context.store).await?, now),
+        row: EventRow::new(&event, &Renderer::new(&context.store).await?, now),
         received_at: event.received_at.to_rfc3339(),
-        client_id: event.client_id.map(|id| id.to_string()),
+        client_id: event.idempotency_key.map(|id| id.to_string()),
         // Moodle has no event before 1970, so 0 is that it told none.
         version_time: Some(event.version.time)
             .filter(|time| *time != 0)

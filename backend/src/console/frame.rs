@@ -4,22 +4,22 @@ use super::{assets::FINGERPRINT, session::SignedIn};
 use crate::store::{ConsoleSession, Scope};
 
 /// A page of the navigation.
-pub(super) struct Place {
+pub(super) struct NavigationEntry {
     pub(super) address: &'static str,
     pub(super) name: &'static str,
 }
 
 /// All pages of the navigation, in its order.
-const PLACES: [Place; 9] = [
-    Place { address: "/", name: "Overview" },
-    Place { address: "/attention", name: "Needs attention" },
-    Place { address: "/alarms", name: "Alarms" },
-    Place { address: "/people", name: "People" },
-    Place { address: "/records", name: "Records" },
-    Place { address: "/events", name: "Events" },
-    Place { address: "/attempts", name: "Attempts" },
-    Place { address: "/sites", name: "Sites and tokens" },
-    Place { address: "/mapping", name: "Mapping" },
+const PLACES: [NavigationEntry; 9] = [
+    NavigationEntry { address: "/", name: "Overview" },
+    NavigationEntry { address: "/attention", name: "Needs attention" },
+    NavigationEntry { address: "/alarms", name: "Alarms" },
+    NavigationEntry { address: "/people", name: "People" },
+    NavigationEntry { address: "/records", name: "Records" },
+    NavigationEntry { address: "/events", name: "Events" },
+    NavigationEntry { address: "/attempts", name: "Attempts" },
+    NavigationEntry { address: "/sites", name: "Sites and tokens" },
+    NavigationEntry { address: "/mapping", name: "Mapping" },
 ];
 
 /// What the base template needs. Each page's template has one as `frame`.
@@ -44,7 +44,7 @@ impl Frame {
         Self { title: title.into(), open, name, may_operate, version: FINGERPRINT.as_str() }
     }
 
-    pub(super) fn places(&self) -> &'static [Place] {
+    pub(super) fn places(&self) -> &'static [NavigationEntry] {
         &PLACES
     }
 

@@ -1,11 +1,12 @@
 //! A sync item as a line of a list, and where its state leads.
 
 use crate::{
-    api::{Context, Renderer},
+    api::Context,
     clock::Timestamp,
+    delivery::Destination as _,
     model::{ItemState, Kind, RecordId, RecordKey},
     store::{DestinationSummary, ItemRow, Site},
-    sync::Destination as _,
+    views::Renderer,
     zoho::destination::Zoho,
 };
 

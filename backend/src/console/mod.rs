@@ -72,6 +72,8 @@ pub fn endpoint(stop: watch::Receiver<bool>) -> impl Endpoint {
         .at("/records/:id/state", get(record::state_now))
         .at("/records/:id/send", post(record::send))
         .data(Arc::new(log::Live::new(stop)))
+        .data(Arc::<log::Feed<events::Events>>::default())
+        .data(Arc::<log::Feed<attempts::Attempts>>::default())
         .around(guard::protect)
         .with(CookieJarManager::new())
 }

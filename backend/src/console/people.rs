@@ -17,10 +17,11 @@ use super::{
     subjects::name_of,
 };
 use crate::{
-    api::{Context, Renderer},
+    api::Context,
     limits,
     model::{Kind, RecordKey, User},
     store::FoundPerson,
+    views::Renderer,
 };
 
 #[derive(Template)]
@@ -66,12 +67,12 @@ pub(super) async fn page(
 ) -> Result<Html<String>, PageError> {
     let typed = q.unwrap_or_default().trim().to_owned();
     let (found, more) = context.store.find_people(&typed, limits::CONSOLE_ROWS).await?;
-    let people = show(&context, found).await?;
+    let people = people_found(&context, found).await?;
     let frame = Frame::new("People", "/people", &who);
     Ok(Html(PeoplePage { frame, searched: !typed.is_empty(), typed, more, people }.render()?))
 }
 
-async fn show(context: &Context, found: Vec<FoundPerson>) -> Result<Vec<Person>, PageError> {
+async fn people_found(context: &Context, found: Vec<FoundPerson>) -> Result<Vec<Person>, PageError> {
     let renderer = Renderer::new(&context.store).await?;
     let key = |found: &FoundPerson| RecordKey {
         kind: Kind::User,
@@ -81,7 +82,7 @@ async fn show(context: &Context, found: Vec<FoundPerson>) -> Result<Vec<Person>,
     let keys: Vec<RecordKey> = found.iter().map(key).collect();
     let mut there: HashMap<RecordKey, Vec<There>> = HashMap::new();
     for destination in context.store.destinations().await? {
-        for row in context.store.items_of(&destination.name, &keys).await? {
+        for row in context.store.sync_items_of(&destination.name, &keys).await? {
             there.entry(row.key).or_default().push(There {
                 destination: display(&destination.name),
                 tag: StateTag::of(&row),

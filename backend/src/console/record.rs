@@ -22,9 +22,10 @@ use super::{
     words::Moment,
 };
 use crate::{
-    api::{Context, Items, Renderer},
+    api::Context,
     model::{Id, ItemState, Kind, RecordKey, State},
     store::{AttemptRow, RecordTable, Site, StoredRecord, completion, course, enrolment, user},
+    views::{Items, Renderer},
 };
 
 /// Attempts and events that are shown, the newest. A person's timeline and the list of events show older ones.
@@ -44,7 +45,7 @@ struct RecordPage {
     data: Vec<(String, String)>,
     changed: Option<Moment>,
     attempts: Vec<Attempt>,
-    events: Vec<Event>,
+    events: Vec<RecordEvent>,
 }
 
 /// What changes while somebody looks.
@@ -54,10 +55,10 @@ struct StatePart {
     id: String,
     /// Something is under way, so it is worth looking again.
     moving: bool,
-    states: Vec<Standing>,
+    states: Vec<DestinationState>,
 }
 
-struct Standing {
+struct DestinationState {
     destination: String,
     tag: StateTag,
     why: Option<String>,
@@ -80,7 +81,7 @@ struct Attempt {
     milliseconds: i64,
 }
 
-struct Event {
+struct RecordEvent {
     id: i64,
     at: Moment,
     event_type: String,
@@ -97,7 +98,7 @@ struct HeldRecord {
 }
 
 #[derive(Deserialize)]
-pub(super) struct Said {
+pub(super) struct RecordQuery {
     done: Option<String>,
 }
 
@@ -106,7 +107,7 @@ pub(super) async fn page(
     who: SignedIn,
     context: Data<&Arc<Context>>,
     Path(id): Path<String>,
-    Query(Said { done }): Query<Said>,
+    Query(RecordQuery { done }): Query<RecordQuery>,
 ) -> Result<Html<String>, PageError> {
     let (site, key) = lines::find_record(&context, &id).await?;
     let store = &context.store;
@@ -129,7 +130,7 @@ pub(super) async fn page(
     let of_site = |id: Id| format!("{}:{id}", site.name);
     let person = person.map(|person| (format!("/people/{}", of_site(person.1)), subjects.person_name(person)));
     let course = course.map(|course| (lines::address(Kind::Course, &of_site(course.1)), subjects.course_name(course)));
-    let event = |event: crate::store::StoredEvent| Event {
+    let event = |event: crate::store::StoredEvent| RecordEvent {
         id: event.id,
         at: Moment::new(event.received_at, moment),
         event_type: event.event_type,
@@ -180,7 +181,7 @@ async fn state_part(context: &Context, key: RecordKey, id: String) -> Result<Sta
                 let id = renderer.id(other.site_id, other.moodle_id);
                 (lines::address(other.kind, &id), format!("{} {id}", other.kind))
             });
-            states.push(Standing {
+            states.push(DestinationState {
                 destination: display(&destination.name),
                 tag: StateTag::of(row),
                 why,

@@ -31,7 +31,7 @@ struct SignInPage {
 }
 
 #[derive(Deserialize)]
-pub(super) struct Wanted {
+pub(super) struct SignInQuery {
     next: Option<String>,
 }
 
@@ -42,7 +42,7 @@ pub(super) struct SignInForm {
 }
 
 #[handler]
-pub(super) fn page(Query(Wanted { next }): Query<Wanted>) -> Result<Html<String>, PageError> {
+pub(super) fn page(Query(SignInQuery { next }): Query<SignInQuery>) -> Result<Html<String>, PageError> {
     Ok(Html(SignInPage { version: FINGERPRINT.as_str(), next: safe(next), error: None }.render()?))
 }
 

@@ -29,7 +29,7 @@ impl Subjects {
         let grades = of_kind::<grade::Entity>(store, keys, Kind::Grade).await?;
         let completions = of_kind::<completion::Entity>(store, keys, Kind::Completion).await?;
         let items: BTreeSet<Key> = grades.values().map(|grade| (grade.site_id, grade.record.state.itemid)).collect();
-        let items = store.items_by_key(&Vec::from_iter(items)).await?;
+        let items = store.grade_items_by_key(&Vec::from_iter(items)).await?;
         let mut subjects = Self { users: Held::new(), courses: Held::new(), enrolments, grades, completions, items };
         let users: BTreeSet<Key> = keys.iter().filter_map(|key| subjects.person(*key)).collect();
         let courses: BTreeSet<Key> = keys.iter().filter_map(|key| subjects.course(*key)).collect();

@@ -10,12 +10,12 @@ use crate::http::Http;
 const IMPORTED_SECONDS_AGO: i64 = 60 * 24 * 60 * 60;
 
 /// The inside of the simulator.
-pub struct Organisation {
+pub struct SimulatedOrganisation {
     http: Http,
     url: String,
 }
 
-impl Organisation {
+impl SimulatedOrganisation {
     /// At the address of a simulator.
     pub fn new(http: Http, simulator: &str) -> Self {
         Self { http, url: simulator.to_owned() }

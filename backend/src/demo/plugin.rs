@@ -6,9 +6,9 @@ use reqwest::Method;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::{DemoError, term::Event};
+use super::{DemoError, term::TermEvent};
 use crate::{
-    http::{Answer, Http},
+    http::{Http, HttpAnswer},
     limits,
 };
 
@@ -47,8 +47,8 @@ impl Plugin {
     }
 
     /// Sends these events in one request, again and again until the backend has taken it.
-    pub async fn send(&self, events: &[Event]) -> Result<Tally, DemoError> {
-        let body = json!({ "events": events.iter().map(Event::to_json).collect::<Vec<Value>>() });
+    pub async fn send(&self, events: &[TermEvent]) -> Result<Tally, DemoError> {
+        let body = json!({ "events": events.iter().map(TermEvent::to_json).collect::<Vec<Value>>() });
         let mut tries = 0;
         loop {
             let request = self.http.request(Method::POST, &self.url).header("X-Moodle-Token", &self.token).json(&body);
@@ -65,16 +65,16 @@ impl Plugin {
     }
 }
 
-fn read(answer: &Answer) -> Result<Tally, DemoError> {
+fn read(answer: &HttpAnswer) -> Result<Tally, DemoError> {
     #[derive(Deserialize)]
-    struct Batch {
+    struct BatchAnswer {
         outcomes: Vec<Outcome>,
     }
     #[derive(Deserialize)]
     struct Outcome {
         outcome: String,
     }
-    let batch: Batch = serde_json::from_slice(&answer.body).map_err(|_| DemoError::Backend(answer.status))?;
+    let batch: BatchAnswer = serde_json::from_slice(&answer.body).map_err(|_| DemoError::Backend(answer.status))?;
     let mut tally = Tally::default();
     for Outcome { outcome } in batch.outcomes {
         *tally.0.entry(outcome).or_default() += 1;

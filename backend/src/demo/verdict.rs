@@ -2,12 +2,14 @@
 
 use std::collections::BTreeMap;
 
+use zoho_simulator::Simulator;
+
 use super::term::Term;
 use crate::{
+    delivery::Destination,
     model::{ItemState, Kind, RecordKey},
     store::{Conservation, ItemFilter, ItemRow, Store, StoreError},
-    sync::Destination,
-    zoho::{destination::Zoho, mapping::Mapping, simulator::Simulator},
+    zoho::{destination::Zoho, mapping::Mapping},
 };
 
 /// Items that are read at once.
@@ -61,7 +63,7 @@ pub struct Group {
 
 /// What is left when all is at rest.
 #[derive(Debug)]
-pub struct Verdict {
+pub struct DemoVerdict {
     /// Whether no record is forgotten.
     pub conservation: Conservation,
     /// What is not in Zoho, and why.
@@ -76,7 +78,7 @@ pub async fn judge(
     simulator: &Simulator,
     mapping: &Mapping,
     term: &Term,
-) -> Result<Verdict, StoreError> {
+) -> Result<DemoVerdict, StoreError> {
     let conservation = store.conservation(Zoho::NAME).await?;
     let items = all_items(store).await?;
     let mut problems = Vec::new();
@@ -97,7 +99,7 @@ pub async fn judge(
             problems.push(format!("{} should hold {expected} records and holds {found}", module.module));
         }
     }
-    Ok(Verdict { conservation, groups: groups(&items), problems })
+    Ok(DemoVerdict { conservation, groups: groups(&items), problems })
 }
 
 async fn all_items(store: &Store) -> Result<Vec<ItemRow>, StoreError> {

@@ -10,7 +10,7 @@ use sha2::{Digest, Sha256};
 use crate::{
     clock::Timestamp,
     model::{ErasurePolicy, ErasureState},
-    store::{Erasure, ErasureCheck, Finding, RemoteRecord},
+    store::{Erasure, ErasureCheck, ErasureRemainder, RemoteRecord},
 };
 
 /// What was erased of a person: where, when, and what was found when it was looked for. Without personal data.
@@ -148,7 +148,7 @@ impl Certificate {
 
 impl CheckView {
     fn new(check: &ErasureCheck) -> Self {
-        let finding = |finding: &Finding| FindingView { place: finding.place.clone(), count: finding.count };
+        let finding = |finding: &ErasureRemainder| FindingView { place: finding.place.clone(), count: finding.count };
         Self { at: Timestamp(check.at).to_rfc3339(), findings: check.findings.iter().map(finding).collect() }
     }
 }

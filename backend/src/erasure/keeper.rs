@@ -18,7 +18,7 @@ use crate::{
 
 /// How people are erased who are deleted in Moodle.
 #[derive(Clone, Debug)]
-pub struct Settings {
+pub struct ErasureSettings {
     /// What happens at the destination.
     pub policy: ErasurePolicy,
     /// How long after the deletion they are erased; none when they are not.
@@ -32,7 +32,7 @@ pub struct Keeper {
     /// Zoho, if it is configured.
     pub zoho: Option<Arc<Zoho>>,
     /// How people are erased who are deleted in Moodle.
-    pub settings: Settings,
+    pub settings: ErasureSettings,
     /// Tells the delivery of this process that items are due.
     pub due: Arc<Notify>,
     /// The time.

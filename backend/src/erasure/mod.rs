@@ -7,7 +7,7 @@ mod certificate;
 mod keeper;
 
 pub use certificate::{Certificate, CheckView, FindingView, RemoteView, RowsView};
-pub use keeper::{Keeper, Settings};
+pub use keeper::{ErasureSettings, Keeper};
 
 use crate::{
     clock::{Clock, Timestamp},

@@ -39,13 +39,13 @@ pub enum IngestError {
 }
 
 /// What became of one event of a request: stored, or refused by the database.
-pub(super) type Settled = Result<Written, Arc<StoreError>>;
+pub(super) type EventResult = Result<Written, Arc<StoreError>>;
 
 /// The events of one request, and the way to answer it.
 pub(super) struct Job {
     pub(super) token: i64,
     pub(super) arrivals: Vec<Arrival>,
-    pub(super) reply: oneshot::Sender<Result<Vec<Settled>, IngestError>>,
+    pub(super) reply: oneshot::Sender<Result<Vec<EventResult>, IngestError>>,
     /// The request, for its trace.
     pub(super) request: Span,
     /// The wait in the queue, which ends when this is dropped.
@@ -98,7 +98,7 @@ impl Ingest {
         site: &Arc<Site>,
         token: i64,
         events: Vec<Event>,
-    ) -> Result<Vec<Settled>, IngestError> {
+    ) -> Result<Vec<EventResult>, IngestError> {
         let (received_at, started) = (self.clock.now(), Instant::now());
         let arrivals: Vec<Arrival> =
             events.into_iter().map(|event| Arrival { site: Arc::clone(site), event, received_at }).collect();
@@ -141,7 +141,7 @@ impl Ingest {
     }
 }
 
-fn log(site: &Site, event_type: EventType, settled: &Settled, duration_ms: u64) {
+fn log(site: &Site, event_type: EventType, settled: &EventResult, duration_ms: u64) {
     let site = &site.name;
     match settled {
         Ok(Written { event_id: id, outcome }) => {

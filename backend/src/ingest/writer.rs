@@ -13,9 +13,9 @@ use tokio::sync::{Notify, mpsc};
 use tracing::Span;
 
 use super::{
-    Ingest,
-    apply::{Arrival, Written, store_arrivals},
-    queue::{IngestError, Job, Settled},
+    Arrival, Ingest, Written,
+    queue::{EventResult, IngestError, Job},
+    transaction::store_arrivals,
 };
 use crate::{
     clock::Clock,
@@ -110,7 +110,7 @@ impl Writer {
                 for job in jobs {
                     // All of its own first: collecting into an Option would stop at the first None.
                     let own: Vec<_> = settled.by_ref().take(job.arrivals.len()).collect();
-                    let own: Option<Vec<Settled>> = own.into_iter().collect();
+                    let own: Option<Vec<EventResult>> = own.into_iter().collect();
                     // The requester may be gone; its events are stored all the same.
                     let _ = job.reply.send(own.ok_or(IngestError::Revoked));
                 }
@@ -128,7 +128,7 @@ impl Writer {
     }
 
     /// Counts what the events came to: once for all that are alike, so that a large transaction costs little more than a small one.
-    fn count(&self, arrivals: &[&Arrival], settled: &[Option<Settled>]) {
+    fn count(&self, arrivals: &[&Arrival], settled: &[Option<EventResult>]) {
         let mut counts: BTreeMap<(&str, EventType, &'static str), u64> = BTreeMap::new();
         for (arrival, settled) in arrivals.iter().zip(settled) {
             // Those of a revoked token were not taken.
@@ -147,7 +147,7 @@ impl Writer {
         &self,
         arrivals: &[&Arrival],
         tokens: &[i64],
-    ) -> Result<Vec<Option<Settled>>, StoreError> {
+    ) -> Result<Vec<Option<EventResult>>, StoreError> {
         match self.store(arrivals, tokens).await {
             Ok(written) => Ok(written.into_iter().map(|written| written.map(Ok)).collect()),
             Err(StoreError::Refused(_)) => {
@@ -172,7 +172,7 @@ impl Writer {
 }
 
 /// The place in the log of the newest event that was stored just now. A duplicate was stored before.
-fn newest(settled: &[Option<Settled>]) -> Option<i64> {
+fn newest(settled: &[Option<EventResult>]) -> Option<i64> {
     let stored = settled.iter().flatten().flatten().filter(|written| written.outcome != Outcome::Duplicate);
     stored.map(|written| written.event_id).max()
 }

@@ -40,7 +40,7 @@ const WATCHED: [&str; 2] = ["applied", "rejected"];
 
 /// What happens to events, to the queue, and to the transactions that store them.
 #[derive(Debug)]
-pub struct Ingest {
+pub struct IngestMetrics {
     events: Family<EventLabels, Counter>,
     last_event: Family<SiteLabels, Gauge>,
     refused: Family<CodeLabels, Counter>,
@@ -56,7 +56,7 @@ pub struct Ingest {
 /// A transaction that writes what was received, or what became of deliveries.
 const WRITES: [&str; 2] = ["ingest", "delivery"];
 
-impl Ingest {
+impl IngestMetrics {
     pub(super) fn new(registry: &mut Registering<'_>) -> Self {
         let new = Self {
             events: Family::default(),

@@ -26,11 +26,11 @@ pub use self::{
     alerts::{AlertNotifications, AlertsFiring},
     delivery::{Delivery, DeliveryOutcome},
     http::Http,
-    ingest::{Ingest, Waiting},
+    ingest::{IngestMetrics, Waiting},
     refresh::Witnessed,
     zoho::ZohoCalls,
 };
-use self::{family::Registering, refresh::LastLook, state::State};
+use self::{family::Registering, refresh::LastLook, state::StateMetrics};
 use crate::{
     activity::{Counted, Tally, subject_site},
     clock::Timestamp,
@@ -45,7 +45,7 @@ pub struct Metrics(Arc<Families>);
 #[derive(Debug)]
 pub struct Families {
     /// Events, and the queue.
-    pub ingest: Ingest,
+    pub ingest: IngestMetrics,
     /// Requests of all kinds.
     pub http: Http,
     /// Records on their way to destinations.
@@ -56,7 +56,7 @@ pub struct Families {
     pub alerts_firing: AlertsFiring,
     /// What was sent about alerts.
     pub alert_notifications: AlertNotifications,
-    state: State,
+    state: StateMetrics,
     last_look: LastLook,
     registry: Registry,
 }
@@ -74,12 +74,13 @@ impl Metrics {
     pub fn new(started_at: Timestamp) -> Self {
         let mut registry = Registry::default();
         let registering = &mut Registering(registry.sub_registry_with_prefix("backend_sync"));
-        let (ingest, http, delivery) = (Ingest::new(registering), Http::new(registering), Delivery::new(registering));
+        let (ingest, http, delivery) =
+            (IngestMetrics::new(registering), Http::new(registering), Delivery::new(registering));
         let zoho = ZohoCalls::default();
         zoho.register(registering);
         let (alerts_firing, alert_notifications) =
             (AlertsFiring::new(registering), AlertNotifications::new(registering));
-        let state = State::new(registering);
+        let state = StateMetrics::new(registering);
         process::register(&mut registry, started_at);
         let last_look = LastLook::default();
         Self(Arc::new(Families {

@@ -59,7 +59,7 @@ const UNDELIVERED: [ItemState; 4] = [ItemState::Pending, ItemState::InFlight, It
 const CREDITS_TIME: Duration = Duration::from_secs(60 * 60);
 
 #[derive(Debug)]
-pub(super) struct State {
+pub(super) struct StateMetrics {
     up: Gauge,
     size: Gauge,
     connections: Family<PoolLabels, Gauge>,
@@ -71,7 +71,7 @@ pub(super) struct State {
     audit_age: Family<DestinationLabels, FloatGauge>,
 }
 
-impl State {
+impl StateMetrics {
     pub(super) fn new(registry: &mut Registering<'_>) -> Self {
         let new = Self {
             up: Gauge::default(),

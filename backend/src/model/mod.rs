@@ -1,29 +1,25 @@
 //! The vocabulary: events, records, versions and outcomes, and Moodle's way of writing numbers. No HTTP, no SQL, no clock.
 
-#[macro_use]
-mod words;
-
 mod alert;
 mod erasure;
 mod event;
 mod field;
 mod number;
+mod outcome;
 mod record;
 mod site;
 mod state;
-mod sync;
+mod sync_item;
 mod version;
 
-pub use alert::{
-    Change as AlertChange, Finding, NoticeEvent, OpenAlert, Policy as AlertPolicy, Rule, Severity, decide,
-};
+pub use alert::{AlertChange, AlertPolicy, NoticeEvent, Observation, OpenAlert, Rule, Severity, decide};
 pub use erasure::{ErasurePolicy, ErasureState};
-pub use event::{Change, Event, EventType, Outcome, UnknownEventType};
+pub use event::{Change, Event, EventType, UnknownEventType};
 pub use field::{Field, FieldError, FieldErrorCode, Fields};
 pub use number::{Decimal, Id, Sequence, Time};
+pub use outcome::Outcome;
 pub use record::{Applied, Incoming, Record};
 pub use site::{RecordId, SiteName};
 pub use state::{Completion, Course, Enrolment, Grade, GradeItem, Kind, Role, Roles, State, UnknownKind, User};
-pub use sync::{ItemState, Lane, RecordKey, UnknownItemState};
+pub use sync_item::{ItemState, Lane, RecordKey, UnknownItemState};
 pub use version::Version;
-pub use words::UnknownWord;

@@ -8,9 +8,9 @@ use sea_orm::{
 
 use super::{
     StoreError,
-    connect::Store,
+    connection::connect::Store,
     entity::activity::{self, Column},
-    sync::{execute, query},
+    sql::{execute, query},
 };
 use crate::clock::Timestamp;
 

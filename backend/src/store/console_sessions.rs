@@ -4,7 +4,7 @@ use sea_orm::{ActiveValue::Set, ColumnTrait, EntityTrait, QueryFilter};
 
 use super::{
     Scope, StoreError,
-    connect::Store,
+    connection::connect::Store,
     entity::{
         console_session::{self, Column},
         token,

@@ -8,7 +8,7 @@ use sea_orm::{
 
 use super::{
     Conservation, StoreError,
-    connect::Store,
+    connection::connect::Store,
     entity::destination::{self, Column},
 };
 use crate::clock::Timestamp;
@@ -235,7 +235,7 @@ impl super::WriteTransaction {
             "INSERT INTO sync_items \
              (destination, site_id, kind, moodle_id, state, lane, revision, changed_at, due_at, attempts) \
              SELECT {name_at}, site_id, kind, moodle_id, 'pending', {}, 1, changed_at, {now_at}, 0 FROM changes",
-            super::sync::lane_of_new_sql()
+            super::sync_items::lane_of_new_sql()
         );
         let statement =
             Statement::from_sql_and_values(connection.get_database_backend(), sql, [name.into(), now.0.into()]);

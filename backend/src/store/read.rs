@@ -1,21 +1,21 @@
 //! What readers get: pages of records, one record, the event log and the change feed.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::HashSet;
 
 use sea_orm::{
-    ColumnTrait, Condition, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect, QueryTrait,
+    ColumnTrait, Condition, EntityTrait, QueryFilter, QueryOrder, QuerySelect, QueryTrait,
     sea_query::{Expr, ExprTrait},
 };
 use uuid::Uuid;
 
 use super::{
     CourseFilter, EventFilter, Page, PageRequest, Position, RecordFilter, StoreError, UserFilter, bulk,
-    connect::Store,
+    connection::connect::Store,
     entity::{
         change, event, grade_item,
         records::{RecordTable, StoredRecord, completion, course, enrolment, grade, user},
     },
-    write::Key,
+    records::{Key, by_site, load_grade_items},
 };
 use crate::{
     clock::Timestamp,
@@ -39,7 +39,7 @@ pub struct StoredEvent {
     /// The id of its site in our database.
     pub site_id: i64,
     /// The id that the sender gave it.
-    pub client_id: Option<Uuid>,
+    pub idempotency_key: Option<Uuid>,
     /// What happened.
     pub event_type: String,
     /// Which kind of record it is about.
@@ -332,59 +332,12 @@ fn in_course<C: ColumnTrait>(site: C, course: C, filter: CourseFilter) -> Condit
     Condition::all().add(site.eq(filter.site_id)).add(course.eq(filter.courseid))
 }
 
-/// The ids of each site.
-pub(super) fn by_site(keys: &[Key]) -> BTreeMap<i64, Vec<Id>> {
-    let mut sites: BTreeMap<i64, Vec<Id>> = BTreeMap::new();
-    for (site_id, id) in keys {
-        sites.entry(*site_id).or_default().push(*id);
-    }
-    sites
-}
-
-/// The records with these keys, as far as they exist.
-pub(super) async fn load_records<T: RecordTable>(
-    connection: &impl ConnectionTrait,
-    keys: &[Key],
-) -> Result<HashMap<Key, StoredRecord<T::State>>, StoreError> {
-    let mut records = HashMap::new();
-    for (site_id, ids) in by_site(keys) {
-        for list in bulk::key_lists(&ids) {
-            let query = T::find().filter(T::SITE_ID.eq(site_id)).filter(T::MOODLE_ID.is_in(list));
-            for row in query.all(connection).await? {
-                let stored = T::from_row(row);
-                records.insert((site_id, stored.record.state.moodle_id()), stored);
-            }
-        }
-    }
-    Ok(records)
-}
-
-/// The grade items with these keys, as far as they exist, with their versions.
-pub(super) async fn load_grade_items(
-    connection: &impl ConnectionTrait,
-    keys: &[Key],
-) -> Result<HashMap<Key, (GradeItem, Version)>, StoreError> {
-    let mut items = HashMap::new();
-    for (site_id, ids) in by_site(keys) {
-        for list in bulk::key_lists(&ids) {
-            let query = grade_item::Entity::find()
-                .filter(grade_item::Column::SiteId.eq(site_id))
-                .filter(grade_item::Column::MoodleId.is_in(list));
-            for row in query.all(connection).await? {
-                let (key, version) = ((site_id, Id(row.moodle_id)), row.version());
-                items.insert(key, (row.into(), version));
-            }
-        }
-    }
-    Ok(items)
-}
-
 impl From<event::Model> for StoredEvent {
     fn from(row: event::Model) -> Self {
         Self {
             id: row.id,
             site_id: row.site_id,
-            client_id: row.client_id,
+            idempotency_key: row.idempotency_key,
             event_type: row.event_type,
             kind: row.kind,
             moodle_id: Id(row.moodle_id),

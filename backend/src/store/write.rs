@@ -12,23 +12,20 @@ use uuid::Uuid;
 
 use super::{
     StoreError, bulk,
-    connect::Store,
+    connection::connect::Store,
+    connection::transaction::Transaction,
     entity::{
         change, counter, event, grade_item,
         records::{RecordTable, StoredRecord, grade},
         token,
     },
-    error::Fault,
-    read::{load_grade_items, load_records},
-    transaction::Transaction,
+    fault::Fault,
+    records::{Key, load_grade_items, load_records},
 };
 use crate::{
     clock::Timestamp,
     model::{EventType, GradeItem, Id, Kind, Outcome, Version},
 };
-
-/// A record's place in the database: its site and its id in Moodle.
-pub(crate) type Key = (i64, Id);
 
 /// An event to be stored.
 pub struct NewEvent<'a> {
@@ -37,7 +34,7 @@ pub struct NewEvent<'a> {
     /// The site that sent it.
     pub site_id: i64,
     /// The id that the sender gave it.
-    pub client_id: Option<Uuid>,
+    pub idempotency_key: Option<Uuid>,
     /// What happened.
     pub event_type: EventType,
     /// Which record it is about.
@@ -91,7 +88,7 @@ impl Store {
     pub async fn prune_events(&self, before: Timestamp, limit: u64) -> Result<u64, StoreError> {
         // The oldest stand first, so that no index on the moment is needed.
         let sql = "DELETE FROM events WHERE received_at < ? AND id IN (SELECT id FROM events ORDER BY id LIMIT ?)";
-        super::sync::execute(&self.write, sql, vec![before.0.into(), i64::try_from(limit).unwrap_or(i64::MAX).into()])
+        super::sql::execute(&self.write, sql, vec![before.0.into(), i64::try_from(limit).unwrap_or(i64::MAX).into()])
             .await
     }
 }
@@ -135,20 +132,22 @@ impl WriteTransaction {
     /// The ids of the stored events that have one of these sender's ids.
     pub async fn known_events(
         &self,
-        client_ids: &BTreeMap<i64, Vec<Uuid>>,
+        idempotency_keys: &BTreeMap<i64, Vec<Uuid>>,
     ) -> Result<HashMap<(i64, Uuid), i64>, StoreError> {
         let mut known = HashMap::new();
-        for (site_id, client_ids) in client_ids {
-            for list in bulk::key_lists(client_ids) {
+        for (site_id, idempotency_keys) in idempotency_keys {
+            for list in bulk::key_lists(idempotency_keys) {
                 let rows: Vec<(Option<Uuid>, i64)> = event::Entity::find()
                     .select_only()
-                    .columns([event::Column::ClientId, event::Column::Id])
+                    .columns([event::Column::IdempotencyKey, event::Column::Id])
                     .filter(event::Column::SiteId.eq(*site_id))
-                    .filter(event::Column::ClientId.is_in(list))
+                    .filter(event::Column::IdempotencyKey.is_in(list))
                     .into_tuple()
                     .all(&self.transaction)
                     .await?;
-                known.extend(rows.into_iter().filter_map(|(client_id, id)| Some(((*site_id, client_id?), id))));
+                known.extend(
+                    rows.into_iter().filter_map(|(idempotency_key, id)| Some(((*site_id, idempotency_key?), id))),
+                );
             }
         }
         Ok(known)
@@ -173,7 +172,7 @@ impl WriteTransaction {
             let rows = group.into_iter().map(|event| event::ActiveModel {
                 id: Set(event.id),
                 site_id: Set(event.site_id),
-                client_id: Set(event.client_id),
+                idempotency_key: Set(event.idempotency_key),
                 event_type: Set(event.event_type.as_str().to_owned()),
                 kind: Set(event.event_type.kind().as_str().to_owned()),
                 moodle_id: Set(event.moodle_id.0),

@@ -11,7 +11,6 @@ use opentelemetry::trace::{SpanContext, TraceContextExt};
 use tracing::Span;
 use tracing_opentelemetry::OpenTelemetrySpanExt;
 
-use super::trace;
 use crate::model::RecordKey;
 
 /// Records whose last change is remembered, at most: a backlog need not be explained to the last record.
@@ -41,7 +40,7 @@ pub(crate) fn remember(transaction: &Span, records: impl Iterator<Item = RecordK
 
 /// Links a delivery with the transactions that changed its records.
 pub(super) fn link(delivery: &Span, records: &[RecordKey]) {
-    if !trace::is_recorded(delivery) {
+    if !delivery.context().span().is_recording() {
         return;
     }
     let mut causes = CAUSES.lock().unwrap_or_else(PoisonError::into_inner);

@@ -27,9 +27,9 @@ use crate::{config::Tracing, http::Http};
 const CALL_TIME: Duration = Duration::from_secs(10);
 
 /// Sends what is traced.
-pub(super) struct Export(SdkTracerProvider);
+pub(super) struct TraceExport(SdkTracerProvider);
 
-impl Export {
+impl TraceExport {
     /// Needs a runtime to run on.
     pub(super) fn start(settings: &Tracing) -> Result<Self, TelemetryError> {
         let failed = |error: &dyn std::error::Error| TelemetryError::Export(error.to_string());

@@ -20,7 +20,7 @@ use tracing_subscriber::{
 use super::text::is_for_traces;
 
 /// The format of a line. Span fields must be formatted as JSON.
-pub(super) struct Lines;
+pub(super) struct JsonLines;
 
 /// Names and values in the order in which they are written. The first of a name counts.
 struct Line(Vec<(String, Value)>);
@@ -70,7 +70,7 @@ impl Visit for Line {
     }
 }
 
-impl<S, N> FormatEvent<S, N> for Lines
+impl<S, N> FormatEvent<S, N> for JsonLines
 where
     S: Subscriber + for<'a> LookupSpan<'a>,
     N: for<'a> FormatFields<'a> + 'static,
@@ -107,8 +107,10 @@ mod tests {
     fn lines(log: impl FnOnce()) -> Vec<Value> {
         let buffer = Buffer::default();
         let writer = buffer.clone();
-        let layer =
-            fmt::layer().with_writer(move || writer.clone()).event_format(super::Lines).fmt_fields(JsonFields::new());
+        let layer = fmt::layer()
+            .with_writer(move || writer.clone())
+            .event_format(super::JsonLines)
+            .fmt_fields(JsonFields::new());
         tracing::subscriber::with_default(tracing_subscriber::registry().with(layer), log);
         buffer.text().lines().map(|line| serde_json::from_str(line).unwrap()).collect()
     }

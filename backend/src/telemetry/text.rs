@@ -12,7 +12,7 @@ use tracing_subscriber::{
 };
 
 /// The format of fields.
-pub(super) struct Fields;
+pub(super) struct TextFields;
 
 /// Whether a field tells the library of traces something, and nobody else.
 pub(super) fn is_for_traces(name: &str) -> bool {
@@ -37,7 +37,7 @@ impl Visit for Visitor<'_> {
     }
 }
 
-impl<'w> FormatFields<'w> for Fields {
+impl<'w> FormatFields<'w> for TextFields {
     fn format_fields<R: RecordFields>(&self, writer: Writer<'w>, fields: R) -> fmt::Result {
         let mut visitor = Visitor(DefaultVisitor::new(writer, true));
         fields.record(&mut visitor);
@@ -55,7 +55,7 @@ mod tests {
     fn a_line_says_to_what_it_belongs() {
         let buffer = Buffer::default();
         let writer = buffer.clone();
-        let layer = fmt::layer().with_writer(move || writer.clone()).with_ansi(false).fmt_fields(super::Fields);
+        let layer = fmt::layer().with_writer(move || writer.clone()).with_ansi(false).fmt_fields(super::TextFields);
         tracing::subscriber::with_default(tracing_subscriber::registry().with(layer), || {
             let _request = tracing::error_span!("request", request_id = "r1", otel.kind = "server").entered();
             tracing::info!(count = 3, outcome = "applied", "received");

@@ -9,18 +9,18 @@ use serde::{Deserialize, Deserializer};
 pub struct Module {
     /// The fields.
     #[serde(deserialize_with = "by_name")]
-    pub fields: BTreeMap<String, Field>,
+    pub fields: BTreeMap<String, ModuleField>,
 }
 
-impl FromIterator<Field> for Module {
-    fn from_iter<I: IntoIterator<Item = Field>>(fields: I) -> Self {
+impl FromIterator<ModuleField> for Module {
+    fn from_iter<I: IntoIterator<Item = ModuleField>>(fields: I) -> Self {
         Self { fields: fields.into_iter().map(|field| (field.api_name.clone(), field)).collect() }
     }
 }
 
 impl Module {
     /// The fields without which no record can be made. Zoho gives a record its owner by itself.
-    pub fn mandatory(&self) -> impl Iterator<Item = &Field> {
+    pub fn mandatory(&self) -> impl Iterator<Item = &ModuleField> {
         self.fields
             .values()
             .filter(|field| field.system_mandatory && !field.read_only && field.data_type != "ownerlookup")
@@ -29,8 +29,8 @@ impl Module {
 
 /// A field of a module.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
-#[serde(from = "Answer")]
-pub struct Field {
+#[serde(from = "FieldAnswer")]
+pub struct ModuleField {
     /// The name that records use.
     pub api_name: String,
     /// The name that people see.
@@ -53,7 +53,7 @@ pub struct Field {
     pub lookup: Option<String>,
 }
 
-impl Field {
+impl ModuleField {
     /// A field of that name and type of which nothing else is known.
     pub fn new(api_name: impl Into<String>, data_type: impl Into<String>) -> Self {
         let api_name = api_name.into();
@@ -78,7 +78,7 @@ impl Field {
 
 /// A field as Zoho describes it: much of it may be missing, null or an empty object.
 #[derive(Deserialize)]
-struct Answer {
+struct FieldAnswer {
     api_name: String,
     #[serde(default)]
     field_label: Option<String>,
@@ -101,16 +101,16 @@ struct PicklistValue {
 
 #[derive(Deserialize)]
 struct Lookup {
-    module: Option<Target>,
+    module: Option<LookupTarget>,
 }
 
 #[derive(Deserialize)]
-struct Target {
+struct LookupTarget {
     api_name: String,
 }
 
-impl From<Answer> for Field {
-    fn from(answer: Answer) -> Self {
+impl From<FieldAnswer> for ModuleField {
+    fn from(answer: FieldAnswer) -> Self {
         Self {
             field_label: answer.field_label.unwrap_or_else(|| answer.api_name.clone()),
             api_name: answer.api_name,
@@ -126,8 +126,8 @@ impl From<Answer> for Field {
     }
 }
 
-fn by_name<'de, D: Deserializer<'de>>(deserializer: D) -> Result<BTreeMap<String, Field>, D::Error> {
-    Ok(Module::from_iter(Vec::<Field>::deserialize(deserializer)?).fields)
+fn by_name<'de, D: Deserializer<'de>>(deserializer: D) -> Result<BTreeMap<String, ModuleField>, D::Error> {
+    Ok(Module::from_iter(Vec::<ModuleField>::deserialize(deserializer)?).fields)
 }
 
 #[cfg(test)]

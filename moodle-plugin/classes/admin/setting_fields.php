@@ -19,7 +19,7 @@ namespace local_backend_sync\admin;
 use local_backend_sync\local\delivery\payload;
 
 /**
- * The setting with the fields of one kind of record that leave the site.
+ * Setting: which fields of one kind of record leave the site.
  *
  * @package    local_backend_sync
  * @copyright  2026 The Backend Sync developers
@@ -46,7 +46,7 @@ class setting_fields extends \admin_setting_configmulticheckbox {
     }
 
     /**
-     * Names the fields, when the page needs them.
+     * Loads the labels of the fields. Lazily, because every admin page makes this object and few show it.
      *
      * @return bool
      */
@@ -61,7 +61,7 @@ class setting_fields extends \admin_setting_configmulticheckbox {
     }
 
     /**
-     * The checkboxes. That all are on by default is said in the description: a list of all their names would say less.
+     * Renders the checkboxes, without Moodle's list of defaults: the description already says that all are on.
      *
      * @param array|null $data
      * @param string $query

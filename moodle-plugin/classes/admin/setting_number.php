@@ -17,16 +17,16 @@
 namespace local_backend_sync\admin;
 
 /**
- * A setting with a whole number within limits.
+ * Setting: a whole number within limits.
  *
  * @package    local_backend_sync
  * @copyright  2026 The Backend Sync developers
  * @license    http://www.gnu.org/copyleft/gpl.html GNU GPL v3 or later
  */
 class setting_number extends \admin_setting_configtext {
-    /** @var int */
+    /** @var int inclusive */
     private $min;
-    /** @var int */
+    /** @var int inclusive */
     private $max;
 
     /**
@@ -35,7 +35,7 @@ class setting_number extends \admin_setting_configtext {
      * @param string $name
      * @param string|\lang_string $visiblename
      * @param string|\lang_string $description
-     * @param int[] $numbers default, least, greatest
+     * @param int[] $numbers default, minimum, maximum
      */
     public function __construct(string $name, $visiblename, $description, array $numbers) {
         [$default, $this->min, $this->max] = $numbers;
@@ -43,10 +43,10 @@ class setting_number extends \admin_setting_configtext {
     }
 
     /**
-     * Checks a number.
+     * Checks the number against its limits.
      *
      * @param string $data
-     * @return bool|string true, or what is wrong
+     * @return bool|string true, or an error message
      */
     public function validate($data) {
         if (parent::validate($data) === true && $data >= $this->min && $data <= $this->max) {

@@ -20,7 +20,7 @@ use local_backend_sync\local\status;
 use local_backend_sync\local\verdict;
 
 /**
- * Says on the settings page whether the deliveries work, and leads to the other pages. It is no setting.
+ * Shows on the settings page whether delivery works, with links to the other pages. It stores nothing.
  *
  * @package    local_backend_sync
  * @copyright  2026 The Backend Sync developers
@@ -35,7 +35,7 @@ class setting_state extends \admin_setting_heading {
     }
 
     /**
-     * The line with the state.
+     * Renders the verdict and the links.
      *
      * @param mixed $data
      * @param string $query

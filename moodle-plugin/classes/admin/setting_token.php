@@ -17,14 +17,14 @@
 namespace local_backend_sync\admin;
 
 /**
- * The setting with the site's token. It can be set and removed, but nobody can read it on the page.
+ * Setting: the site's token. The page can set and remove it, but never shows it.
  *
  * @package    local_backend_sync
  * @copyright  2026 The Backend Sync developers
  * @license    http://www.gnu.org/copyleft/gpl.html GNU GPL v3 or later
  */
 class setting_token extends \admin_setting_configpasswordunmask {
-    /** @var int characters at the end of a token that are shown, to tell it from another */
+    /** @var int characters at the end of the token that the page shows, to tell it from another */
     const SHOWN = 4;
 
     /**
@@ -38,10 +38,10 @@ class setting_token extends \admin_setting_configpasswordunmask {
     }
 
     /**
-     * Saves a token. An empty field keeps the one that is saved, because the page never has it.
+     * Saves the token. An empty field keeps the saved one, because the page never receives it.
      *
-     * @param string|array $data the token, or what the page sends: token, and remove if it is to be removed
-     * @return string empty, or what is wrong
+     * @param string|array $data the token (from a script), or the form's fields token and remove
+     * @return string an error message, or empty
      */
     public function write_setting($data) {
         $remove = is_array($data) && !empty($data['remove']);
@@ -53,18 +53,18 @@ class setting_token extends \admin_setting_configpasswordunmask {
     }
 
     /**
-     * Checks a token.
+     * Checks the characters of the token.
      *
      * @param string $data
-     * @return bool|string true, or what is wrong
+     * @return bool|string true, or an error message
      */
     public function validate($data) {
-        // It travels in a header line, so a line break in it would do harm.
+        // The token goes into a header line: a line break would allow header injection.
         return preg_match('/^[\x21-\x7e]*$/D', $data) ? true : get_string('api_token_invalid', 'local_backend_sync');
     }
 
     /**
-     * Whether a search of the administration finds this setting. The token itself is not searched.
+     * Whether an admin search matches this setting. Moodle's own version would also search the token.
      *
      * @param string $query in lower case
      * @return bool
@@ -79,9 +79,9 @@ class setting_token extends \admin_setting_configpasswordunmask {
     }
 
     /**
-     * The field.
+     * Renders the field.
      *
-     * @param string|array $data not used: it may be the token
+     * @param string|array $data unused, because it may be the token
      * @param string $query
      * @return string
      */
@@ -93,7 +93,7 @@ class setting_token extends \admin_setting_configpasswordunmask {
             'name' => $this->get_full_name(),
             'readonly' => $this->is_readonly(),
             'isset' => $token !== '',
-            // The end of a short one would be too much of it.
+            // The end of a short token would reveal too much of it.
             'end' => \core_text::strlen($token) >= 4 * self::SHOWN ? \core_text::substr($token, -self::SHOWN) : '',
         ]);
         return format_admin_setting($this, $this->visiblename, $element, $this->description, true, '', null, $query);

@@ -20,7 +20,7 @@ use local_backend_sync\local\config;
 use local_backend_sync\local\reasons;
 
 /**
- * The setting with the backend's URL. It takes no URL to which nothing may be sent.
+ * Setting: the backend's URL. It rejects a URL to which the plugin would not send.
  *
  * @package    local_backend_sync
  * @copyright  2026 The Backend Sync developers
@@ -38,28 +38,28 @@ class setting_url extends \admin_setting_configtext {
     }
 
     /**
-     * Saves the URL without the spaces that copying may have brought.
+     * Saves the URL without surrounding spaces, which copying often adds.
      *
      * @param string $data
-     * @return string empty, or what is wrong
+     * @return string an error message, or empty
      */
     public function write_setting($data) {
         return parent::write_setting(trim($data));
     }
 
     /**
-     * Checks a URL.
+     * Checks the URL.
      *
      * @param string $data
-     * @return bool|string true, or what is wrong and what to do
+     * @return bool|string true, or an error message
      */
     public function validate($data) {
-        $reason = $data === '' ? null : config::url_trouble(config::clean_url($data), $this->allows_http());
+        $reason = $data === '' ? null : config::url_problem(config::clean_url($data), $this->allows_http());
         return $reason ? reasons::sentence($reason) : true;
     }
 
     /**
-     * Whether unencrypted connections are allowed, by the same form if it says so, or else by what is saved.
+     * Whether http is allowed. The same form may be changing that, so its value wins over the saved one.
      *
      * @return bool
      */

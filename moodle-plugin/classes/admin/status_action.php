@@ -27,27 +27,27 @@ use local_backend_sync\local\verdict;
 use local_backend_sync\local\version_reset;
 
 /**
- * What the buttons of the status page do.
+ * The actions behind the buttons of the status page.
  *
  * @package    local_backend_sync
  * @copyright  2026 The Backend Sync developers
  * @license    http://www.gnu.org/copyleft/gpl.html GNU GPL v3 or later
  */
 class status_action {
-    /** @var int seconds for which a button sends; the scheduled task does what is left */
+    /** @var int seconds that a button may spend sending; the scheduled task sends the rest */
     const SECONDS = 20;
 
-    /** @var string[] actions that cannot be undone; with the questions that are asked before */
+    /** @var string[] by action that cannot be undone, the string that asks for confirmation */
     const QUESTIONS = [
         'discard' => 'confirm_discard',
         'discardall' => 'confirm_discardall',
         'backfillcancel' => 'confirm_backfillcancel',
-        'settlehere' => 'confirm_settlehere',
+        'acceptsite' => 'confirm_acceptsite',
         'resetversions' => 'confirm_resetversions',
     ];
-    /** @var string[] actions on chosen rows */
+    /** @var string[] actions on selected rows */
     const NEED_ROWS = ['retry', 'discard'];
-    /** @var string[] by action, what becomes of the synchronisation of everything */
+    /** @var string[] by action, the status to request for the full synchronisation */
     const BACKFILL = [
         'backfillstart' => backfill::RUNNING,
         'backfillresume' => backfill::RUNNING,
@@ -57,17 +57,17 @@ class status_action {
 
     /** @var string */
     private $action;
-    /** @var int[] ids of refused changes */
+    /** @var int[] ids of rejected changes */
     private $ids;
-    /** @var bool send also what the backend is known to hold */
+    /** @var bool also send what the backend already holds */
     private $force;
 
     /**
      * Constructor.
      *
      * @param string $action
-     * @param int[] $ids of refused changes
-     * @param bool $force send also what the backend is known to hold
+     * @param int[] $ids of rejected changes
+     * @param bool $force also send what the backend already holds
      */
     public function __construct(string $action, array $ids, bool $force) {
         $this->action = $action;
@@ -76,32 +76,34 @@ class status_action {
     }
 
     /**
-     * What is asked before.
+     * The question to confirm before the action.
      *
-     * @return string|null null when nothing is
+     * @return string|null null when it needs no confirmation
      */
     public function question(): ?string {
         if (!isset(self::QUESTIONS[$this->action]) || $this->lacks_rows()) {
             return null;
         }
-        return get_string(self::QUESTIONS[$this->action], 'local_backend_sync', count($this->ids));
+        $isone = $this->action === 'discard' && count($this->ids) === 1;
+        $question = self::QUESTIONS[$this->action] . ($isone ? '_one' : '');
+        return get_string($question, 'local_backend_sync', count($this->ids));
     }
 
     /**
-     * Does it.
+     * Performs the action.
      *
-     * @return verdict what came of it
+     * @return verdict
      */
     public function perform(): verdict {
         if ($this->lacks_rows()) {
             return new verdict(verdict::WARNING, get_string('selectone', 'local_backend_sync'));
         }
         if (isset(self::BACKFILL[$this->action])) {
-            return $this->order_backfill();
+            return $this->request_backfill();
         }
         switch ($this->action) {
-            case 'settlehere':
-                runner::settle_here();
+            case 'acceptsite':
+                runner::accept_site();
                 return summary::of($this->send());
             case 'resetversions':
                 $verdict = version_reset::run();
@@ -125,7 +127,7 @@ class status_action {
     }
 
     /**
-     * Whether nothing was chosen. An empty list would mean all.
+     * Whether the action needs rows and none is selected. The ledger would take an empty list for all rows.
      *
      * @return bool
      */
@@ -134,9 +136,9 @@ class status_action {
     }
 
     /**
-     * Sends what waits.
+     * Sends waiting changes now.
      *
-     * @return report|null
+     * @return report|null null when another process is sending
      */
     private function send(): ?report {
         \core_php_time_limit::raise();
@@ -144,12 +146,12 @@ class status_action {
     }
 
     /**
-     * Orders what becomes of the synchronisation of everything.
+     * Requests that the sender start, resume, pause or cancel the full synchronisation.
      *
      * @return verdict
      */
-    private function order_backfill(): verdict {
-        backfill::order(new database_memory(), self::BACKFILL[$this->action], $this->action === 'backfillstart', $this->force);
+    private function request_backfill(): verdict {
+        backfill::request(new database_memory(), self::BACKFILL[$this->action], $this->action === 'backfillstart', $this->force);
         return new verdict(verdict::OK, get_string($this->action . '_done', 'local_backend_sync'));
     }
 

@@ -21,14 +21,14 @@ use core\check\result;
 use local_backend_sync\local\verdict;
 
 /**
- * What the checks have in common.
+ * Base of the system status checks.
  *
  * @package    local_backend_sync
  * @copyright  2026 The Backend Sync developers
  * @license    http://www.gnu.org/copyleft/gpl.html GNU GPL v3 or later
  */
 abstract class base extends check {
-    /** @var string[] by level of a verdict, status of a result */
+    /** @var string[] status of a result by level of a verdict */
     const STATUS = [
         verdict::OK => result::OK,
         verdict::INFO => result::INFO,
@@ -37,7 +37,7 @@ abstract class base extends check {
     ];
 
     /**
-     * Where to act.
+     * Links to the status page.
      *
      * @return \action_link|null
      */
@@ -47,7 +47,7 @@ abstract class base extends check {
     }
 
     /**
-     * A verdict as a result.
+     * Converts a verdict.
      *
      * @param verdict $verdict
      * @return result
@@ -58,7 +58,7 @@ abstract class base extends check {
     }
 
     /**
-     * The result while nobody has set the plugin up.
+     * The result while the plugin is not set up.
      *
      * @return result
      */

@@ -22,7 +22,7 @@ use local_backend_sync\local\status;
 use local_backend_sync\local\verdict;
 
 /**
- * Whether the settings allow to send, and cron does its part.
+ * Checks that the settings allow sending, and that cron runs.
  *
  * @package    local_backend_sync
  * @copyright  2026 The Backend Sync developers
@@ -30,7 +30,7 @@ use local_backend_sync\local\verdict;
  */
 class configuration extends base {
     /**
-     * The result.
+     * Runs the check.
      *
      * @return result
      */
@@ -43,15 +43,15 @@ class configuration extends base {
     }
 
     /**
-     * Whether what is sent is encrypted.
+     * Warns when data travels unencrypted.
      *
      * @param config $config
      * @return verdict
      */
     private static function on_encryption(config $config): verdict {
-        // Another URL is good only because http is allowed.
-        $isgood = config::url_trouble($config->url(), false) === null;
-        return $isgood ? new verdict(verdict::OK, get_string('check_configurationok', 'local_backend_sync'))
+        // A URL that is valid only while http is allowed sends unencrypted to another machine.
+        $isprotected = config::url_problem($config->url(), false) === null;
+        return $isprotected ? new verdict(verdict::OK, get_string('check_configurationok', 'local_backend_sync'))
             : new verdict(verdict::WARNING, get_string('check_unencrypted', 'local_backend_sync'));
     }
 }

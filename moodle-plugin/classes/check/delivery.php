@@ -22,7 +22,7 @@ use local_backend_sync\local\status;
 use local_backend_sync\local\verdict;
 
 /**
- * Whether changes reach the backend.
+ * Checks that changes reach the backend.
  *
  * @package    local_backend_sync
  * @copyright  2026 The Backend Sync developers
@@ -30,7 +30,7 @@ use local_backend_sync\local\verdict;
  */
 class delivery extends base {
     /**
-     * The result.
+     * Runs the check.
      *
      * @return result
      */
@@ -39,7 +39,7 @@ class delivery extends base {
         if (!$status->configured) {
             return self::not_configured();
         }
-        $bad = verdict::on_trouble($status) ?? verdict::on_waiting($status, new config());
+        $bad = verdict::on_outage($status) ?? verdict::on_waiting($status, new config());
         return self::result($bad ?? verdict::on_success($status));
     }
 }

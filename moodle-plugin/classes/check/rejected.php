@@ -21,7 +21,7 @@ use local_backend_sync\local\status;
 use local_backend_sync\local\verdict;
 
 /**
- * Whether the backend refused changes.
+ * Checks that the backend has not rejected any changes.
  *
  * @package    local_backend_sync
  * @copyright  2026 The Backend Sync developers
@@ -29,7 +29,7 @@ use local_backend_sync\local\verdict;
  */
 class rejected extends base {
     /**
-     * The result.
+     * Runs the check.
      *
      * @return result
      */

@@ -20,12 +20,12 @@ use local_backend_sync\local\delivery\failure;
 use local_backend_sync\local\reasons;
 
 /**
- * Deliveries to the backend fail from now on. Changes wait and are sent later.
+ * Delivery to the backend has begun to fail. Changes wait and are sent later.
  *
  * @property-read array $other {
- *      - string reason: why, in a word of the class failure
- *      - string detail: what the network or the backend says of it
- *      - int status: HTTP status, 0 when there was no answer
+ *      - string reason: a constant of the class failure
+ *      - string detail: message of the HTTP library or the backend
+ *      - int status: HTTP status, 0 without an answer
  * }
  *
  * @package    local_backend_sync
@@ -34,7 +34,7 @@ use local_backend_sync\local\reasons;
  */
 class delivery_failed extends \core\event\base {
     /**
-     * Makes the event.
+     * Creates the event.
      *
      * @param failure $failure
      * @return self
@@ -55,7 +55,7 @@ class delivery_failed extends \core\event\base {
     }
 
     /**
-     * Name of the event.
+     * Name for the log report.
      *
      * @return string
      */
@@ -64,18 +64,18 @@ class delivery_failed extends \core\event\base {
     }
 
     /**
-     * What happened.
+     * Sentence for the log report.
      *
      * @return string
      */
     public function get_description() {
-        return 'Sending changes to the backend failed: '
+        return 'Delivery to the backend failed: '
             . reasons::sentence($this->other['reason'], $this->other['detail'], (int)$this->other['status'])
-            . ' Changes wait and are sent later.';
+            . ' Changes are kept and sent later.';
     }
 
     /**
-     * Where to look.
+     * Links to the status page.
      *
      * @return \moodle_url
      */

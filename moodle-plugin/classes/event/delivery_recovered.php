@@ -17,7 +17,7 @@
 namespace local_backend_sync\event;
 
 /**
- * Deliveries to the backend work again.
+ * Delivery to the backend works again.
  *
  * @package    local_backend_sync
  * @copyright  2026 The Backend Sync developers
@@ -25,7 +25,7 @@ namespace local_backend_sync\event;
  */
 class delivery_recovered extends \core\event\base {
     /**
-     * Makes the event.
+     * Creates the event.
      *
      * @return self
      */
@@ -42,7 +42,7 @@ class delivery_recovered extends \core\event\base {
     }
 
     /**
-     * Name of the event.
+     * Name for the log report.
      *
      * @return string
      */
@@ -51,16 +51,16 @@ class delivery_recovered extends \core\event\base {
     }
 
     /**
-     * What happened.
+     * Sentence for the log report.
      *
      * @return string
      */
     public function get_description() {
-        return 'Sending changes to the backend works again.';
+        return 'Delivery to the backend works again.';
     }
 
     /**
-     * Where to look.
+     * Links to the status page.
      *
      * @return \moodle_url
      */

@@ -17,14 +17,14 @@
 namespace local_backend_sync\event;
 
 /**
- * The backend refused a change. It is put aside with the reason.
+ * The backend rejected a change, which is kept with the reason until somebody retries or discards it.
  *
  * @property-read array $other {
  *      - string kind: kind of record
- *      - int recordid: its id in its own table
+ *      - int recordid: id of the record in its Moodle table
  *      - string event: created, updated or deleted
- *      - string code: the backend's word for the reason
- *      - string detail: the reason in words, without personal data
+ *      - string code: the backend's stable code for the reason
+ *      - string detail: the reason in words; no personal data
  * }
  *
  * @package    local_backend_sync
@@ -33,10 +33,10 @@ namespace local_backend_sync\event;
  */
 class event_rejected extends \core\event\base {
     /**
-     * Makes the event.
+     * Creates the event.
      *
-     * @param int $id of the row with the rejected change
-     * @param array $row the row
+     * @param int $id of the row in local_backend_sync_rejected
+     * @param array $row
      * @return self
      */
     public static function create_from_rejection(int $id, array $row): self {
@@ -64,7 +64,7 @@ class event_rejected extends \core\event\base {
     }
 
     /**
-     * Name of the event.
+     * Name for the log report.
      *
      * @return string
      */
@@ -73,17 +73,17 @@ class event_rejected extends \core\event\base {
     }
 
     /**
-     * What happened.
+     * Sentence for the log report.
      *
      * @return string
      */
     public function get_description() {
-        return "The backend refused the {$this->other['kind']} with id '{$this->other['recordid']}' ({$this->other['event']}): "
+        return "The backend rejected the {$this->other['kind']} with id '{$this->other['recordid']}' ({$this->other['event']}): "
             . "{$this->other['code']}. {$this->other['detail']}";
     }
 
     /**
-     * Where to look.
+     * Links to the status page.
      *
      * @return \moodle_url
      */
@@ -92,7 +92,7 @@ class event_rejected extends \core\event\base {
     }
 
     /**
-     * Rows of this table are not in backups.
+     * Backups do not contain the table.
      *
      * @return int
      */
@@ -101,7 +101,7 @@ class event_rejected extends \core\event\base {
     }
 
     /**
-     * Nothing of it is in backups.
+     * Backups contain no ids of this event.
      *
      * @return bool
      */

@@ -17,26 +17,29 @@
 namespace local_backend_sync\local;
 
 /**
- * Tells administrators when changes have been waiting too long: once, and once more each day, until they are sent.
+ * Alerts administrators when changes have been waiting too long, and once a day from then on until they are sent.
  *
  * @package    local_backend_sync
  * @copyright  2026 The Backend Sync developers
  * @license    http://www.gnu.org/copyleft/gpl.html GNU GPL v3 or later
  */
 class alert {
-    /** @var string name of what is remembered: when they were told */
+    /** @var string key in the memory: time of the last alert, Unix seconds */
     const STATE = 'alert';
 
     /**
-     * Tells them if need be.
+     * Sends the alert if it is due.
      */
     public static function check(): void {
         $memory = new database_memory();
         $status = status::read();
-        $told = $memory->get(self::STATE);
+        $lastsent = $memory->get(self::STATE);
         if ($status->age() < (new config())->alert_after()) {
             $memory->set(self::STATE, null);
-        } else if (!$told || $told['time'] <= time() - DAYSECS || $told['time'] > time()) { // Or told by a clock that was ahead.
+            return;
+        }
+        // A time in the future comes from a clock that was ahead.
+        if (!$lastsent || $lastsent['time'] <= time() - DAYSECS || $lastsent['time'] > time()) {
             $memory->set(self::STATE, ['time' => time()]);
             foreach (get_admins() as $admin) {
                 self::send($admin, $status);
@@ -45,7 +48,7 @@ class alert {
     }
 
     /**
-     * Sends a message.
+     * Sends the alert to one administrator, through Moodle's messages.
      *
      * @param \stdClass $admin
      * @param status $status
@@ -55,7 +58,7 @@ class alert {
         $url = new \moodle_url('/local/backend_sync/status.php');
         $a = (object)[
             'site' => format_string($SITE->fullname),
-            'waiting' => $status->waiting,
+            'waiting' => verdict::count('waiting', $status->waiting),
             'age' => format_time($status->age()),
             'reason' => $status->reason() ?: get_string('alert_noreason', 'local_backend_sync'),
             'url' => $url->out(false),

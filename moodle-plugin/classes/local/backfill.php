@@ -21,37 +21,37 @@ use local_backend_sync\local\delivery\memory;
 use local_backend_sync\local\delivery\queue;
 
 /**
- * Goes through everything that exists, and through everything that the backend is known to hold and that exists no more. What the
- * backend holds already is not sent again, so a second pass finds just what no event reported.
+ * The full synchronisation: all existing records, then the deleted ones that the backend still holds. What the backend already
+ * holds is not sent again, so repeating it finds what Moodle reports by no event.
  *
- * It has no rows in the outbox: where it is, is one number for each step, so it needs no more memory or disk for a large site.
+ * It adds no rows to the outbox. A cursor is all its progress, so a large site needs no more memory or disk than a small one.
  *
  * @package    local_backend_sync
  * @copyright  2026 The Backend Sync developers
  * @license    http://www.gnu.org/copyleft/gpl.html GNU GPL v3 or later
  */
 class backfill implements queue {
-    /** @var string name of what is remembered */
+    /** @var string key in the memory: progress, see state() */
     const STATE = 'backfill';
-    /** @var string name of what an administrator asked for. Only the sender changes STATE, so neither undoes what the other did. */
-    const ORDER = 'backfillorder';
+    /** @var string key in the memory: an administrator's request. Only the sender writes STATE, so the two never collide. */
+    const REQUEST = 'backfillorder';
 
-    /** @var string at work */
+    /** @var string sends batches */
     const RUNNING = 'running';
-    /** @var string waits for the administrator */
+    /** @var string waits for an administrator to resume it */
     const PAUSED = 'paused';
-    /** @var string went through everything */
+    /** @var string all records are processed */
     const FINISHED = 'finished';
-    /** @var string given up */
+    /** @var string stopped by an administrator, for good */
     const CANCELLED = 'cancelled';
 
     /** @var memory */
     private $memory;
-    /** @var int changes of the present piece that are not done yet */
+    /** @var int changes of the present batch that are not done yet */
     private $open = 0;
-    /** @var int changes of the present piece */
+    /** @var int changes of the present batch */
     private $size = 0;
-    /** @var int where the present piece ends */
+    /** @var int cursor after the present batch */
     private $end = 0;
 
     /**
@@ -64,40 +64,41 @@ class backfill implements queue {
     }
 
     /**
-     * Notes what an administrator wants; the sender does it.
+     * Stores an administrator's request, for the sender to apply.
      *
      * @param memory $memory
-     * @param string $status RUNNING to begin anew or to go on, PAUSED, CANCELLED
-     * @param bool $anew begin anew
-     * @param bool $force send also what the backend is known to hold
+     * @param string $status RUNNING (to start or resume), PAUSED or CANCELLED
+     * @param bool $restart start from the beginning
+     * @param bool $force also send what the backend already holds
      */
-    public static function order(memory $memory, string $status, bool $anew = false, bool $force = false): void {
-        $memory->set(self::ORDER, ['status' => $status, 'anew' => $anew, 'force' => $force]);
+    public static function request(memory $memory, string $status, bool $restart = false, bool $force = false): void {
+        // A request may wait while the plugin is upgraded, so its keys must not change.
+        $memory->set(self::REQUEST, ['status' => $status, 'anew' => $restart, 'force' => $force]);
     }
 
     /**
-     * Does what an administrator asked for.
+     * Applies the stored request, if there is one.
      *
      * @param string[] $kinds of change::KINDS
      */
-    public function obey(array $kinds): void {
-        $order = $this->memory->get(self::ORDER);
-        if (!$order) {
+    public function apply_request(array $kinds): void {
+        $request = $this->memory->get(self::REQUEST);
+        if (!$request) {
             return;
         }
-        if ($order['anew']) {
-            $this->start($kinds, $order['force']);
+        if ($request['anew']) {
+            $this->start($kinds, $request['force']);
         } else {
-            $this->set_status($order['status']);
+            $this->set_status($request['status']);
         }
-        $this->memory->set(self::ORDER, null);
+        $this->memory->set(self::REQUEST, null);
     }
 
     /**
-     * Begins from the beginning.
+     * Starts from the beginning.
      *
      * @param string[] $kinds of change::KINDS
-     * @param bool $force send also what the backend is known to hold
+     * @param bool $force also send what the backend already holds
      */
     private function start(array $kinds, bool $force): void {
         global $DB;
@@ -125,16 +126,16 @@ class backfill implements queue {
     }
 
     /**
-     * Where it is.
+     * Status and progress.
      *
-     * @return array|null null when there never was one; else status, steps (left), total, done, force, started, finished
+     * @return array|null null if never started; else status, steps (remaining), cursor, total, done, force, started, finished
      */
     public function state(): ?array {
         return $this->memory->get(self::STATE);
     }
 
     /**
-     * Whether it is at work.
+     * Whether it is running.
      *
      * @return bool
      */
@@ -143,7 +144,7 @@ class backfill implements queue {
     }
 
     /**
-     * Pauses, resumes or cancels.
+     * Pauses, resumes or cancels, unless it has ended.
      *
      * @param string $status
      */
@@ -155,7 +156,7 @@ class backfill implements queue {
     }
 
     /**
-     * The next piece.
+     * The next batch. Ends steps that have no more rows.
      *
      * @param int $limit
      * @return change[]
@@ -181,7 +182,7 @@ class backfill implements queue {
     }
 
     /**
-     * Makes changes of rows.
+     * Makes changes from rows.
      *
      * @param \stdClass[] $rows
      * @param array $state
@@ -194,7 +195,7 @@ class backfill implements queue {
             $change->force = $state['force'];
             $change->time = $state['started'];
             $changes[$change->key()] = $change;
-            $this->end = (int)$row->place;
+            $this->end = (int)$row->cursorid;
         }
         $this->size = count($changes);
         $this->open = $this->size;
@@ -202,10 +203,10 @@ class backfill implements queue {
     }
 
     /**
-     * What exists.
+     * Reads existing records. The step 'existing' calls it.
      *
      * @param string $kind
-     * @param int $after
+     * @param int $after cursor
      * @param int $limit
      * @return \stdClass[]
      */
@@ -214,7 +215,7 @@ class backfill implements queue {
         [$columns, $from, $where] = records::TABLES[$kind];
         [$objectid, $userid, $courseid, $itemid] = explode(', ', $columns);
         return $DB->get_records_sql("
-            SELECT $objectid AS place, '$kind' AS kind, $objectid AS objectid, $userid AS userid, $courseid AS courseid,
+            SELECT $objectid AS cursorid, '$kind' AS kind, $objectid AS objectid, $userid AS userid, $courseid AS courseid,
                    $itemid AS itemid
               FROM $from
              WHERE t.id > ? AND $where
@@ -222,10 +223,10 @@ class backfill implements queue {
     }
 
     /**
-     * What the backend is known to hold, or may hold, and exists no more.
+     * Reads deleted records that the backend holds, or may hold. The step 'gone' calls it.
      *
      * @param string $kind
-     * @param int $after
+     * @param int $after cursor
      * @param int $limit
      * @return \stdClass[]
      */
@@ -233,7 +234,7 @@ class backfill implements queue {
         global $DB;
         [, $from, $where] = records::TABLES[$kind];
         return $DB->get_records_sql("
-            SELECT s.id AS place, s.kind, s.objectid, s.userid, s.courseid, s.itemid
+            SELECT s.id AS cursorid, s.kind, s.objectid, s.userid, s.courseid, s.itemid
               FROM {" . ledger::SENT . "} s
              WHERE s.kind = ? AND s.id > ? AND (s.hash IS NULL OR s.hash <> 'deleted')
                AND NOT EXISTS (SELECT 1 FROM $from WHERE t.id = s.objectid AND $where)
@@ -241,7 +242,7 @@ class backfill implements queue {
     }
 
     /**
-     * These are settled. When all of the piece are, the next one begins; until then a crash would repeat it, which does no harm.
+     * Marks changes as settled. The cursor moves when the whole batch is: a crash before that repeats it, which does no harm.
      *
      * @param change[] $changes
      */

@@ -21,42 +21,42 @@ use local_backend_sync\local\delivery\failure;
 use local_backend_sync\local\delivery\report;
 
 /**
- * Goes through with the synchronisation of everything on the command line, and shows how far it is.
+ * Runs the full synchronisation on the command line, and shows its progress.
  *
  * @package    local_backend_sync
  * @copyright  2026 The Backend Sync developers
  * @license    http://www.gnu.org/copyleft/gpl.html GNU GPL v3 or later
  */
 class backfill_command {
-    /** @var int exit status: it went through everything */
+    /** @var int exit status: finished */
     const DONE = 0;
-    /** @var int exit status: deliveries fail, or the settings don't allow them */
+    /** @var int exit status: delivery fails, or the settings do not allow it */
     const FAILED = 1;
-    /** @var int exit status: it was paused, cancelled or interrupted */
+    /** @var int exit status: paused, cancelled or interrupted */
     const STOPPED = 3;
 
-    /** @var int seconds of one run of the sender: so long an interruption may have to wait */
+    /** @var int seconds of one run of the sender, and so the longest delay of an interruption */
     const SECONDS = 5;
-    /** @var int seconds between two lines where they cannot be rewritten */
+    /** @var int seconds between progress lines when the output is not a terminal */
     const LINE_SECONDS = 10;
-    /** @var int seconds for which deliveries may fail before this gives up; the scheduled task does not */
-    const PATIENCE = 600;
-    /** @var string[] reasons that only another setting ends */
-    const HOPELESS = [failure::NOT_CONFIGURED, failure::INVALID_URL, failure::INSECURE_URL, failure::OTHER_SITE];
+    /** @var int seconds of an outage after which the command gives up; the scheduled task never does */
+    const GIVE_UP_SECONDS = 600;
+    /** @var string[] reasons that a retry cannot overcome, only a change of settings */
+    const PERMANENT = [failure::NOT_CONFIGURED, failure::INVALID_URL, failure::INSECURE_URL, failure::OTHER_SITE];
 
-    /** @var int|null records in a minute; null for the setting */
+    /** @var int|null records per minute; null for the setting */
     private $rate;
-    /** @var bool the output is a terminal, where a line can be rewritten */
+    /** @var bool the output is a terminal, so a line can be rewritten */
     private $isterminal;
-    /** @var int when the last line was printed, Unix seconds */
+    /** @var int when progress was last printed, Unix seconds */
     private $printed = 0;
-    /** @var string what was said last, so that it is said once */
-    private $said = '';
+    /** @var string reason printed last, so that it is not repeated */
+    private $lastreason = '';
 
     /**
      * Constructor.
      *
-     * @param int|null $rate records in a minute; null for the setting
+     * @param int|null $rate records per minute; null for the setting
      */
     public function __construct(?int $rate) {
         $this->rate = $rate;
@@ -64,28 +64,28 @@ class backfill_command {
     }
 
     /**
-     * Goes through with it.
+     * Runs it until it has ended, or cannot go on.
      *
-     * @param bool $force begin anew, and send also what the backend is known to hold
-     * @param bool $resume only go on with one that was begun
+     * @param bool $force start from the beginning, and also send what the backend already holds
+     * @param bool $resume continue, but never start a new one
      * @return int exit status
      */
     public function run(bool $force, bool $resume): int {
-        if (!$this->order($force, $resume)) {
+        if (!$this->request($force, $resume)) {
             cli_problem(get_string('cli_backfill_nothing', 'local_backend_sync'));
             return self::STOPPED;
         }
         $result = null;
         $first = true;
         while ($result === null) {
-            // The first time, it is tried even if the last delivery failed.
+            // The administrator is watching, so the first run ignores the backoff.
             $report = runner::run(self::SECONDS, $first, null, [$this, 'show'], $this->rate);
             $first = false;
             $status = status::read();
             $result = $this->result($status, $report);
             $this->show();
             if ($result === null && (!$report || $report->failure || $report->waituntil)) {
-                $this->say($report);
+                $this->print_reason($report);
                 sleep(1);
             }
         }
@@ -94,44 +94,44 @@ class backfill_command {
     }
 
     /**
-     * Tells the sender what to do.
+     * Requests the start or the continuation.
      *
      * @param bool $force
      * @param bool $resume
-     * @return bool false when there is nothing to go on with
+     * @return bool false if there is nothing to resume
      */
-    private function order(bool $force, bool $resume): bool {
+    private function request(bool $force, bool $resume): bool {
         $memory = new database_memory();
         $status = $memory->get(backfill::STATE)['status'] ?? '';
-        $isbegun = in_array($status, [backfill::RUNNING, backfill::PAUSED], true);
-        if ($resume && !$isbegun) {
+        $isactive = in_array($status, [backfill::RUNNING, backfill::PAUSED], true);
+        if ($resume && !$isactive) {
             return false;
         }
-        if ($force || !$isbegun || $status === backfill::PAUSED) {
-            backfill::order($memory, backfill::RUNNING, $force || !$isbegun, $force);
+        if ($force || !$isactive || $status === backfill::PAUSED) {
+            backfill::request($memory, backfill::RUNNING, $force || !$isactive, $force);
         }
         return true;
     }
 
     /**
-     * Whether it is over.
+     * Decides whether the command is done.
      *
      * @param status $status
-     * @param report|null $report
-     * @return int|null exit status; null to go on
+     * @param report|null $report null if another process is sending
+     * @return int|null exit status; null to continue
      */
     private function result(status $status, ?report $report): ?int {
         $name = $status->backfill['status'] ?? '';
-        if (!$status->backfillorder && $name !== backfill::RUNNING) {
+        if (!$status->backfillrequest && $name !== backfill::RUNNING) {
             return $name === backfill::FINISHED ? self::DONE : self::STOPPED;
         }
         if (shutdown::should_gracefully_exit()) {
             return self::STOPPED;
         }
         $failure = $report ? $report->failure : null;
-        $ishopeless = $failure && in_array($failure->reason, self::HOPELESS, true);
-        $failing = $status->trouble ? time() - $status->trouble['since'] : 0;
-        if ($ishopeless || ($failure && $failing > self::PATIENCE)) {
+        $ispermanent = $failure && in_array($failure->reason, self::PERMANENT, true);
+        $failing = $status->outage ? time() - $status->outage['since'] : 0;
+        if ($ispermanent || ($failure && $failing > self::GIVE_UP_SECONDS)) {
             cli_problem("\n" . reasons::of($failure));
             return self::FAILED;
         }
@@ -139,23 +139,23 @@ class backfill_command {
     }
 
     /**
-     * Says why it waits.
+     * Prints why it is waiting, once for each reason.
      *
      * @param report|null $report
      */
-    private function say(?report $report): void {
+    private function print_reason(?report $report): void {
         if ($report && !$report->failure) {
             return;
         }
         $text = $report ? reasons::of($report->failure) : get_string('cli_backfill_busy', 'local_backend_sync');
-        if ($text !== $this->said) {
-            $this->said = $text;
+        if ($text !== $this->lastreason) {
+            $this->lastreason = $text;
             cli_problem(($this->isterminal ? "\n" : '') . $text);
         }
     }
 
     /**
-     * Shows how far it is, from time to time. The sender calls this, too, after each piece.
+     * Shows the progress, at most once in a while. The sender calls it after each batch.
      */
     public function show(): void {
         if (time() - $this->printed >= ($this->isterminal ? 1 : self::LINE_SECONDS)) {
@@ -165,13 +165,13 @@ class backfill_command {
     }
 
     /**
-     * Prints how far it is.
+     * Prints a line of progress.
      *
      * @param string $line
      * @param bool $last
      */
     private function print_line(string $line, bool $last): void {
-        // On a terminal: back to the beginning of the line, and away with what was there.
+        // On a terminal, rewrites the line.
         cli_write($this->isterminal ? "\r\033[K" . $line . ($last ? "\n" : '') : $line . "\n");
     }
 }

@@ -22,22 +22,22 @@ use local_backend_sync\local\delivery\options;
 use local_backend_sync\local\delivery\payload;
 
 /**
- * The settings, with their defaults and limits, wherever they were set: on the page or by admin/cli/cfg.php.
+ * The settings, with defaults and limits. Scripts such as admin/cli/cfg.php can store any value, so limits are applied here.
  *
  * @package    local_backend_sync
  * @copyright  2026 The Backend Sync developers
  * @license    http://www.gnu.org/copyleft/gpl.html GNU GPL v3 or later
  */
 class config {
-    /** @var int seconds for the connection */
+    /** @var int seconds */
     const CONNECT_TIMEOUT = 5;
-    /** @var int seconds for a whole request; the backend answers a full batch within one */
+    /** @var int seconds for a whole request; the backend answers a full batch within one second */
     const TIMEOUT = 30;
-    /** @var int minutes after which administrators are told that changes wait */
+    /** @var int minutes that changes may wait before administrators are alerted */
     const ALERT_MINUTES = 30;
-    /** @var int records that a backfill reads in a minute: some 500 a second, which no database feels */
+    /** @var int records that a backfill reads per minute: 500 per second hardly load a database */
     const BACKFILL_RATE = 30000;
-    /** @var int[][] the numbers among the settings: default, least, greatest */
+    /** @var int[][] numeric settings: default, minimum, maximum */
     const NUMBERS = [
         'connecttimeout' => [self::CONNECT_TIMEOUT, 1, 60],
         'timeout' => [self::TIMEOUT, 2, 300],
@@ -45,7 +45,7 @@ class config {
         'backfillrate' => [self::BACKFILL_RATE, 100, 10000000],
     ];
 
-    /** @var \stdClass what is set */
+    /** @var \stdClass as stored */
     private $settings;
 
     /**
@@ -58,17 +58,17 @@ class config {
     /**
      * The backend's URL.
      *
-     * @return string
+     * @return string empty if not set
      */
     public function url(): string {
         return self::clean_url($this->settings->backend_url ?? '');
     }
 
     /**
-     * A URL as it is used.
+     * Normalises a URL.
      *
-     * @param string $url as it was typed in
-     * @return string without a slash at its end, and without the API's path in case that was pasted, too
+     * @param string $url as typed
+     * @return string without a trailing slash, and without the API's path, which people paste along
      */
     public static function clean_url(string $url): string {
         return preg_replace('~(/api/v1)?/*$~', '', trim($url));
@@ -77,14 +77,14 @@ class config {
     /**
      * The site's token.
      *
-     * @return string
+     * @return string empty if not set
      */
     public function token(): string {
         return trim($this->settings->api_token ?? '');
     }
 
     /**
-     * Whether there is anybody to send to. As long as there is not, nothing is recorded: a backfill will send it all.
+     * Whether the URL and the token are set. Until then nothing is recorded: a backfill will send it all.
      *
      * @return bool
      */
@@ -93,28 +93,28 @@ class config {
     }
 
     /**
-     * Checks that something may be sent to the URL.
+     * Checks that the settings allow sending.
      *
      * @throws failure
      */
-    public function require_good_target(): void {
+    public function require_valid_target(): void {
         if (!$this->is_configured()) {
             throw new failure(failure::NOT_CONFIGURED);
         }
-        $reason = self::url_trouble($this->url(), !empty($this->settings->allowhttp));
+        $reason = self::url_problem($this->url(), !empty($this->settings->allowhttp));
         if ($reason) {
             throw new failure($reason);
         }
     }
 
     /**
-     * What is wrong with a URL.
+     * Checks a URL.
      *
      * @param string $url
      * @param bool $allowhttp
-     * @return string|null a reason of failure
+     * @return string|null a constant of failure; null if the URL is fine
      */
-    public static function url_trouble(string $url, bool $allowhttp): ?string {
+    public static function url_problem(string $url, bool $allowhttp): ?string {
         $parts = parse_url($url);
         $scheme = strtolower($parts['scheme'] ?? '');
         $host = strtolower(trim($parts['host'] ?? '', '[]'));
@@ -127,7 +127,7 @@ class config {
     }
 
     /**
-     * Whether changes of a kind of record are sent.
+     * Whether records of a kind are sent.
      *
      * @param string $kind
      * @return bool
@@ -146,7 +146,7 @@ class config {
     }
 
     /**
-     * Whether changes are sent as soon as the page is.
+     * Whether changes are sent right after the page.
      *
      * @return bool
      */
@@ -155,25 +155,25 @@ class config {
     }
 
     /**
-     * Seconds for the connection.
+     * Timeout for connecting.
      *
-     * @return int
+     * @return int seconds
      */
     public function connect_timeout(): int {
         return $this->number('connecttimeout');
     }
 
     /**
-     * Seconds for a whole request.
+     * Timeout for a whole request.
      *
-     * @return int
+     * @return int seconds
      */
     public function timeout(): int {
         return $this->number('timeout');
     }
 
     /**
-     * After how long administrators are told that changes wait.
+     * How long changes may wait before administrators are alerted.
      *
      * @return int seconds
      */
@@ -182,16 +182,16 @@ class config {
     }
 
     /**
-     * Records that a backfill reads in a minute.
+     * Speed limit of a backfill.
      *
-     * @return int
+     * @return int records per minute
      */
     public function backfill_rate(): int {
         return $this->number('backfillrate');
     }
 
     /**
-     * What the administrator lets out.
+     * What the administrator allows to leave the site.
      *
      * @return options
      */
@@ -201,14 +201,14 @@ class config {
         foreach (payload::FIELDS as $kind => $fields) {
             $chosen = $this->settings->{'fields_' . $kind} ?? null;
             if ($chosen !== null) {
-                $options->leftout[$kind] = array_values(array_diff(array_keys($fields), explode(',', $chosen)));
+                $options->excluded[$kind] = array_values(array_diff(array_keys($fields), explode(',', $chosen)));
             }
         }
         return $options;
     }
 
     /**
-     * A number within its limits.
+     * A numeric setting, clamped to its limits.
      *
      * @param string $name one of NUMBERS
      * @return int

@@ -23,63 +23,63 @@ use local_backend_sync\local\delivery\http;
 use local_backend_sync\local\delivery\payload;
 
 /**
- * Asks the backend who we are for it, with the settings as they are saved, and says in words what came of it.
+ * Tests the connection with the saved settings, and explains the result in words.
  *
  * @package    local_backend_sync
  * @copyright  2026 The Backend Sync developers
  * @license    http://www.gnu.org/copyleft/gpl.html GNU GPL v3 or later
  */
 class connection_test {
-    /** @var int seconds by which two clocks may differ */
-    const SKEW = 60;
-    /** @var int seconds for the answer: longer, the web server may give the page up */
+    /** @var int seconds of clock skew before a warning */
+    const MAX_SKEW = 60;
+    /** @var int seconds for the answer: shorter than web servers' own timeouts for a page */
     const TIMEOUT = 20;
-    /** @var int seconds for which a success sends what could not be sent before */
+    /** @var int seconds to spend on sending waiting changes, if the test ends an outage */
     const SECONDS = 5;
 
-    /** @var string|null what is wrong, in words; null when it works */
+    /** @var string|null why it failed, in words; null if it works */
     public $problem = null;
-    /** @var string[] what is not as it should be although it works, in words */
+    /** @var string[] sentences about what needs attention although it works */
     public $warnings = [];
-    /** @var string name that the backend has for this site */
+    /** @var string the backend's name for this site */
     public $site = '';
     /** @var string version of the backend */
     public $version = '';
-    /** @var int milliseconds from the question to the answer */
+    /** @var int round-trip time in milliseconds */
     public $milliseconds = 0;
 
     /**
-     * Asks, and when deliveries were failing, has them tried again at once.
+     * Runs the test. If it succeeds during an outage, retries the delivery at once.
      *
      * @return self
      */
     public static function run(): self {
         $config = new config();
         $test = new self();
-        $test->ask($config, new moodle_http($config->connect_timeout(), min(self::TIMEOUT, $config->timeout())), new clock());
-        if ($test->problem === null && status::read()->trouble) {
+        $test->handshake($config, new moodle_http($config->connect_timeout(), min(self::TIMEOUT, $config->timeout())), new clock());
+        if ($test->problem === null && status::read()->outage) {
             runner::run(self::SECONDS, true);
         }
         return $test;
     }
 
     /**
-     * Asks.
+     * Makes the handshake and evaluates it.
      *
      * @param config $config
      * @param http $http
      * @param clock $clock
      */
-    public function ask(config $config, http $http, clock $clock): void {
-        $begin = microtime(true);
+    public function handshake(config $config, http $http, clock $clock): void {
+        $start = microtime(true);
         try {
-            $config->require_good_target();
+            $config->require_valid_target();
             $answer = (new client($http, $config->url(), $config->token()))->handshake();
         } catch (failure $failure) {
             $this->problem = reasons::of($failure);
             return;
         }
-        $this->milliseconds = (int)round(1000 * (microtime(true) - $begin));
+        $this->milliseconds = (int)round(1000 * (microtime(true) - $start));
         $this->site = (string)$answer['site'];
         $this->version = (string)$answer['backend_version'];
         $this->compare_clocks((int)$answer['time'], $clock->now());
@@ -87,30 +87,30 @@ class connection_test {
     }
 
     /**
-     * Warns when one of the two clocks is wrong: of two states, the one with the later time is taken for the newer one.
+     * Warns about clock skew: the backend treats the state with the later time as the newer one.
      *
-     * @param int $theirs Unix seconds
-     * @param int $ours
+     * @param int $remote Unix seconds
+     * @param int $local Unix seconds
      */
-    private function compare_clocks(int $theirs, int $ours): void {
-        $difference = $ours - $theirs;
-        if (abs($difference) > self::SKEW) {
-            $key = $difference > 0 ? 'test_clockahead' : 'test_clockbehind';
-            $this->warnings[] = get_string($key, 'local_backend_sync', format_time(abs($difference)));
+    private function compare_clocks(int $remote, int $local): void {
+        $skew = $local - $remote;
+        if (abs($skew) > self::MAX_SKEW) {
+            $key = $skew > 0 ? 'test_clockahead' : 'test_clockbehind';
+            $this->warnings[] = get_string($key, 'local_backend_sync', format_time(abs($skew)));
         }
     }
 
     /**
-     * Warns when the backend does not take all that this site would send.
+     * Warns about event types that this site would send and the backend does not accept.
      *
      * @param string[] $kinds of change::KINDS
-     * @param string[] $taken types of events
+     * @param string[] $accepted event types
      */
-    private function compare_types(array $kinds, array $taken): void {
+    private function compare_types(array $kinds, array $accepted): void {
         $types = array_merge([], ...array_map(function ($kind) {
             return array_values(payload::TYPES[$kind]);
         }, $kinds));
-        $missing = array_unique(array_diff($types, $taken));
+        $missing = array_unique(array_diff($types, $accepted));
         if ($missing) {
             $this->warnings[] = get_string('test_types', 'local_backend_sync', implode(', ', $missing));
         }

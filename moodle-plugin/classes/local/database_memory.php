@@ -19,17 +19,17 @@ namespace local_backend_sync\local;
 use local_backend_sync\local\delivery\memory;
 
 /**
- * The sender's memory, in a table of its own. Only the holder of the sender's lock writes.
+ * The sender's memory, in a table of its own. It caches what it reads: see reload().
  *
  * @package    local_backend_sync
  * @copyright  2026 The Backend Sync developers
  * @license    http://www.gnu.org/copyleft/gpl.html GNU GPL v3 or later
  */
 class database_memory implements memory {
-    /** @var string */
+    /** @var string name of the table */
     const TABLE = 'local_backend_sync_state';
 
-    /** @var string[] JSON by name, as in the table; null until it was read */
+    /** @var string[]|null JSON by name, as in the table; null before the first read */
     private $values = null;
 
     /**
@@ -49,10 +49,10 @@ class database_memory implements memory {
     }
 
     /**
-     * Writes a value.
+     * Writes a value, unless it is the same.
      *
      * @param string $name
-     * @param array|null $value null to forget it
+     * @param array|null $value null to delete it
      */
     public function set(string $name, ?array $value): void {
         global $DB;
@@ -74,7 +74,7 @@ class database_memory implements memory {
     }
 
     /**
-     * Forgets what was read, because another process may have written since.
+     * Drops the cache, because another process may have written since.
      */
     public function reload(): void {
         $this->values = null;

@@ -19,30 +19,30 @@ namespace local_backend_sync\local;
 use local_backend_sync\local\delivery\change;
 
 /**
- * Changes that concern many records. The observer notes only the cause; here, in the sender, it becomes a row for each record, in
- * a few statements within the database.
+ * Changes that affect many records. The observer records only the cause, so that the page stays fast; the sender expands it here
+ * to one row for each record, with a few statements within the database.
  *
  * @package    local_backend_sync
  * @copyright  2026 The Backend Sync developers
  * @license    http://www.gnu.org/copyleft/gpl.html GNU GPL v3 or later
  */
 class fanout {
-    /** @var string a person is gone (objectid: user), and with them what the backend holds of them */
+    /** @var string a user was deleted (objectid: user), and so were their other records */
     const PERSON = 'person';
-    /** @var string a course was restored, reset or deleted (objectid: course): Moodle does not report what became of its contents */
+    /** @var string a course was restored, reset or deleted (objectid: course); Moodle reports no events for its contents */
     const CONTENTS = 'contents';
-    /** @var string a person's roles in a course changed (userid, courseid) */
+    /** @var string a user's roles in a course changed (userid, courseid) */
     const ROLES = 'roles';
     /** @var string an enrolment method of a course changed (objectid: enrol) */
     const METHOD = 'method';
-    /** @var string a grade item changed (objectid: grade item): all its grades mean something else now */
+    /** @var string a grade item changed (objectid: grade item), and with it the meaning of its grades */
     const ITEM = 'item';
     /** @var string a scale changed (objectid: scale) */
     const SCALE = 'scale';
     /** @var string a course category changed (objectid: category) */
     const CATEGORY = 'category';
 
-    /** @var string[][] by cause, the records that exist and that it concerns: kind => what joins records::TABLES to the row o */
+    /** @var string[][] by cause, the existing records that it affects: join of records::TABLES with the outbox row o, by kind */
     const EXISTING = [
         self::PERSON => [],
         self::CONTENTS => [
@@ -57,14 +57,14 @@ class fanout {
         self::CATEGORY => [change::COURSE => 't.category = o.objectid'],
     ];
 
-    /** @var string[][] causes that are a change of a record, too: kind of that, and what joins to it what the backend holds of it */
+    /** @var string[][] causes that also change a record themselves: its kind, and the join with what the backend holds below it */
     const OWNERS = [
         self::PERSON => [change::USER, "s.userid = o.objectid AND s.kind <> 'user'"],
         self::CONTENTS => [change::COURSE, "s.courseid = o.objectid AND s.kind <> 'course'"],
     ];
 
     /**
-     * Whether a row of the outbox is of this sort.
+     * Whether an outbox row must be expanded.
      *
      * @param \stdClass $row
      * @return bool
@@ -74,7 +74,7 @@ class fanout {
     }
 
     /**
-     * Replaces rows by rows of the records that they concern.
+     * Replaces each row by rows for the records that it affects.
      *
      * @param \stdClass[] $rows of the outbox
      */
@@ -98,10 +98,10 @@ class fanout {
     }
 
     /**
-     * What becomes of a cause.
+     * The queries that expand a cause.
      *
      * @param string $cause
-     * @return string[][] columns from kind to event, and tables
+     * @return string[][] columns from kind to event; tables with a condition
      */
     private static function selections(string $cause): array {
         $selections = [];

@@ -20,36 +20,36 @@ use local_backend_sync\local\delivery\change;
 use local_backend_sync\local\delivery\memory;
 
 /**
- * Finds the changes of grades that Moodle reports by no event: hidden, shown, or with other feedback.
+ * Finds changes of grades that Moodle reports by no event: a grade was hidden or shown, or only its feedback changed.
  *
- * Moodle writes each change of a grade to its grade history, too, unless the site has switched that off. What an event has reported
- * as well is found again; the sender then sees that the backend holds it already.
+ * Moodle also writes each change to its grade history, unless the site has disabled that. Changes that an event has reported are
+ * found again; the sender skips them, because the backend already holds their state.
  *
  * @package    local_backend_sync
  * @copyright  2026 The Backend Sync developers
  * @license    http://www.gnu.org/copyleft/gpl.html GNU GPL v3 or later
  */
 class grade_history {
-    /** @var string name of what is remembered: until when it was read, Unix seconds */
+    /** @var string key in the memory: watermark of the history read so far, Unix seconds */
     const STATE = 'gradehistory';
-    /** @var int seconds that are read again: rows become visible when their transaction ends, and servers' clocks differ */
+    /** @var int seconds to read again: rows appear only when their transaction commits, and the clocks of web servers differ */
     const OVERLAP = 120;
 
     /**
-     * Notes the grades that changed since the last time.
+     * Enqueues the grades that changed since the last call.
      *
      * @param memory $memory
      */
-    public static function note(memory $memory): void {
+    public static function enqueue_changes(memory $memory): void {
         global $DB;
         $now = time();
         $last = $memory->get(self::STATE)['time'] ?? null;
         $memory->set(self::STATE, ['time' => $now]);
         if ($last === null) {
-            return; // What was before is the first synchronisation's.
+            return; // Earlier changes belong to the first full synchronisation.
         }
         [$columns, $from, $where] = records::TABLES[change::GRADE];
-        // Within a transaction, Moodle has MySQL read without locking what is read.
+        // Only within a transaction does Moodle let MySQL read without locking the rows.
         $transaction = $DB->start_delegated_transaction();
         $DB->execute("
             INSERT INTO {" . outbox::TABLE . "} (kind, objectid, userid, courseid, itemid, event, timecreated, timedue)

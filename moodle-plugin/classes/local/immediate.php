@@ -20,38 +20,38 @@ use local_backend_sync\local\delivery\clock;
 use local_backend_sync\local\delivery\health;
 
 /**
- * Sends changes within the same second, without anybody waiting: after the page has gone to the browser.
+ * Sends changes within a second, after the page has gone to the browser, so that nobody waits for it.
  *
  * @package    local_backend_sync
  * @copyright  2026 The Backend Sync developers
  * @license    http://www.gnu.org/copyleft/gpl.html GNU GPL v3 or later
  */
 class immediate {
-    /** @var int seconds for a request: the web server's process is busy so long */
+    /** @var int seconds for a request, during which it occupies a process of the web server */
     const TIMEOUT = 5;
-    /** @var int seconds in all; the scheduled task does what is left */
+    /** @var int seconds in all; the scheduled task sends the rest */
     const SECONDS = 10;
-    /** @var int batches before the lock is given back, to look again whether anything waits */
+    /** @var int batches before the lock is released */
     const BATCHES = 2;
 
-    /** @var bool this page has changes */
+    /** @var bool this request has changes to send */
     private static $isregistered = false;
 
     /**
-     * Sends at the end of this page, if that is wanted and possible.
+     * Registers sending at the end of this request, if possible.
      */
     public static function register(): void {
         if (self::$isregistered || !self::is_possible()) {
             return;
         }
         self::$isregistered = true;
-        // PHP's own function on purpose: this one comes after Moodle's shutdown handler, which rolls back what was left open and
-        // closes the session.
+        // PHP's own function, not Moodle's shutdown manager: this must run after Moodle's handler, which rolls back open
+        // transactions and closes the session.
         register_shutdown_function([self::class, 'send']);
     }
 
     /**
-     * Whether there is a way to end the page before the process.
+     * Whether PHP can finish the response before the process ends.
      *
      * @return bool
      */
@@ -60,7 +60,7 @@ class immediate {
     }
 
     /**
-     * Lets the page go, then sends.
+     * Finishes the response, then sends.
      */
     public static function send(): void {
         global $DB;
@@ -78,24 +78,24 @@ class immediate {
             ignore_user_abort(true);
             self::flush();
         } catch (\Throwable $e) {
-            // The row is in the outbox: the scheduled task will tell what is wrong.
+            // Nothing is lost: the rows are in the outbox, and the scheduled task reports what is wrong.
             debugging('local_backend_sync: ' . $e->getMessage(), DEBUG_DEVELOPER);
         }
     }
 
     /**
-     * Sends until nothing waits.
+     * Sends until the outbox is empty.
      */
     private static function flush(): void {
         global $DB;
         $deadline = time() + self::SECONDS;
         do {
-            // While the backend fails, the scheduled task alone tries, if it can: no web server's process is kept busy by it.
+            // During an outage only the scheduled task retries, if it can run: it must not occupy processes of the web server.
             if ((new health(new database_memory(), new clock()))->is_failing() && !schedule::is_sending_stuck()) {
                 return;
             }
             $report = runner::run(self::SECONDS, false, self::BATCHES);
-            // When another page holds the lock, it will see our rows: it looks once more after giving the lock back.
+            // If another request holds the lock, it sends our rows too: it checks the outbox again after releasing the lock.
             $again = $report && !$report->failure && !$report->waituntil
                 && $DB->record_exists_select(outbox::TABLE, 'timedue <= ?', [time()]);
         } while ($again && time() < $deadline);

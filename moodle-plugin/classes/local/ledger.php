@@ -22,23 +22,23 @@ use local_backend_sync\local\delivery\event;
 use local_backend_sync\local\delivery\store;
 
 /**
- * What the backend holds and what it refused. The number of statements does not depend on the number of events.
+ * The ledger in Moodle's database. The number of statements does not depend on the number of events.
  *
  * @package    local_backend_sync
  * @copyright  2026 The Backend Sync developers
  * @license    http://www.gnu.org/copyleft/gpl.html GNU GPL v3 or later
  */
 class ledger implements store {
-    /** @var string what the backend holds */
+    /** @var string table: what the backend holds */
     const SENT = 'local_backend_sync_sent';
-    /** @var string what it refused */
+    /** @var string table: what the backend rejected */
     const REJECTED = 'local_backend_sync_rejected';
 
     /**
-     * What the backend is known to hold.
+     * What the backend holds of these records.
      *
      * @param change[] $changes
-     * @return string[]
+     * @return string[] see store
      */
     public function known(array $changes): array {
         $known = [];
@@ -55,11 +55,11 @@ class ledger implements store {
     }
 
     /**
-     * These are about to be sent.
+     * Invalidates what is known of these records, before sending.
      *
      * @param event[] $events
      */
-    public function announce(array $events): void {
+    public function invalidate(array $events): void {
         rows::each_group(array_column($events, 'change'), function ($where, $params, $group) {
             global $DB;
             $DB->set_field_select(self::SENT, 'hash', null, $where, $params);
@@ -75,7 +75,7 @@ class ledger implements store {
     }
 
     /**
-     * The backend has these.
+     * Records that the backend accepted these.
      *
      * @param event[] $events
      */
@@ -99,7 +99,7 @@ class ledger implements store {
     }
 
     /**
-     * The backend took a newer state of these, so their older rejections are of no interest.
+     * Deletes earlier rejections of these records, which a newer answer of the backend replaces.
      *
      * @param change[] $changes
      */
@@ -118,7 +118,7 @@ class ledger implements store {
     }
 
     /**
-     * Puts a change aside that the backend refused.
+     * Records a rejected change, and logs it in Moodle.
      *
      * @param change $change
      * @param string $code
@@ -138,28 +138,28 @@ class ledger implements store {
     }
 
     /**
-     * Makes changes wait in the outbox.
+     * Puts changes back into the outbox for later.
      *
      * @param change[] $changes
-     * @param int $until
+     * @param int $until Unix seconds
      */
     public function postpone(array $changes, int $until): void {
         outbox::postpone($changes, $until);
     }
 
     /**
-     * Another backend is set.
+     * Invalidates what is known of all records.
      */
-    public function forget(): void {
+    public function invalidate_all(): void {
         global $DB;
         $DB->set_field_select(self::SENT, 'hash', null, '1 = 1');
     }
 
     /**
-     * Sends rejected changes again, as they are now.
+     * Moves rejected changes back into the outbox, to be sent in their present state.
      *
-     * @param int[] $ids of rows of the table; an empty list for all
-     * @return int how many
+     * @param int[] $ids of rows in the table; empty for all
+     * @return int number of changes
      */
     public static function retry(array $ids): int {
         global $DB;
@@ -181,9 +181,9 @@ class ledger implements store {
     }
 
     /**
-     * Gives rejected changes up.
+     * Discards rejected changes.
      *
-     * @param int[] $ids of rows of the table; an empty list for all
+     * @param int[] $ids of rows in the table; empty for all
      */
     public static function discard(array $ids): void {
         global $DB;

@@ -21,14 +21,14 @@ use local_backend_sync\local\delivery\http;
 use local_backend_sync\local\delivery\response;
 
 /**
- * Sends requests through Moodle's curl class, so that Moodle's proxy settings hold.
+ * HTTP client based on Moodle's curl class, so that Moodle's proxy settings apply.
  *
  * @package    local_backend_sync
  * @copyright  2026 The Backend Sync developers
  * @license    http://www.gnu.org/copyleft/gpl.html GNU GPL v3 or later
  */
 class moodle_http implements http {
-    /** @var int seconds for the connection */
+    /** @var int seconds */
     private $connecttimeout;
     /** @var int seconds for the whole request */
     private $timeout;
@@ -36,8 +36,8 @@ class moodle_http implements http {
     /**
      * Constructor.
      *
-     * @param int $connecttimeout
-     * @param int $timeout
+     * @param int $connecttimeout seconds
+     * @param int $timeout seconds
      */
     public function __construct(int $connecttimeout, int $timeout) {
         $this->connecttimeout = $connecttimeout;
@@ -55,8 +55,8 @@ class moodle_http implements http {
     public function request(string $url, array $headers, ?string $body): response {
         global $CFG;
         require_once($CFG->libdir . '/filelib.php');
-        // Moodle's protection against addresses that users type in forbids private addresses and other ports than 80 and 443. This
-        // address was typed in by the administrator, in this plugin's settings; nothing else is let through.
+        // Moodle's curl security guards against URLs that users enter, and blocks private addresses and all ports but 80 and 443.
+        // This URL comes from the administrator, in this plugin's settings, and redirects are off.
         $curl = new \curl(['ignoresecurity' => true]);
         $curl->setHeader($headers);
         $options = [
@@ -73,10 +73,10 @@ class moodle_http implements http {
     }
 
     /**
-     * What came back.
+     * Converts the result.
      *
      * @param \curl $curl
-     * @param string $text body of the answer, or Moodle's message
+     * @param string $text body of the response, or Moodle's error message
      * @return response
      */
     private function response(\curl $curl, string $text): response {
@@ -84,11 +84,11 @@ class moodle_http implements http {
         $errno = (int)$curl->get_errno();
         $status = (int)($info['http_code'] ?? 0);
         if ($errno) {
-            // Also when a part of an answer came: half an answer is none.
+            // Even with a status: the body may be incomplete.
             return response::none($errno, (string)$curl->error, !empty($info['connect_time']));
         }
         if (!$status) {
-            // Without an error of libcurl, it was Moodle that did not let the request out.
+            // Neither a status nor an error of libcurl: Moodle blocked the request.
             return new response(0, '', [], failure::BLOCKED, $text);
         }
         $headers = array_map(function ($value) {

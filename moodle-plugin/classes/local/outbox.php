@@ -20,23 +20,23 @@ use local_backend_sync\local\delivery\change;
 use local_backend_sync\local\delivery\queue;
 
 /**
- * The changes that wait to be sent. A row is written in the transaction of the change that it tells of, so it is there if, and
- * only if, the change is. It holds ids alone: the state is read when it is sent.
+ * The outbox: changes waiting to be sent. A row is written in the same transaction as the change itself, so the row exists if
+ * and only if the change does. It holds only ids; the state is read on sending.
  *
  * @package    local_backend_sync
  * @copyright  2026 The Backend Sync developers
  * @license    http://www.gnu.org/copyleft/gpl.html GNU GPL v3 or later
  */
 class outbox implements queue {
-    /** @var string */
+    /** @var string name of the table */
     const TABLE = 'local_backend_sync_outbox';
-    /** @var int rows of the chosen records that are taken at once; what is above waits for the next turn */
+    /** @var int rows to coalesce at once; the rest waits for the next call */
     const ROWS = 20000;
-    /** @var int rows above which repeated ones are thrown away while the backend is gone: some 20 MB */
+    /** @var int rows from which an outage makes the outbox drop repeated ones: some 20 MB */
     const COMPACT_ABOVE = 100000;
 
     /**
-     * Adds a row. This is all that happens in Moodle's page and transaction, so it must be quick and must not fail.
+     * Adds a row. This is all that happens within Moodle's page and transaction, so it must be fast and must not fail.
      *
      * @param string $kind one of change::KINDS or of fanout's
      * @param int $objectid
@@ -54,7 +54,7 @@ class outbox implements queue {
         int $itemid = 0
     ): void {
         global $DB;
-        // Raw, because the row is known to be good, and without asking for its id: this takes half the time.
+        // Raw, because the row needs no checks, and without fetching the new id: this takes half the time.
         $DB->insert_record_raw(self::TABLE, [
             'kind' => $kind,
             'objectid' => $objectid,
@@ -68,7 +68,7 @@ class outbox implements queue {
     }
 
     /**
-     * The changes that have waited longest, each with all that happened to its record.
+     * The changes that have waited longest, each with all rows of its record.
      *
      * @param int $limit
      * @return change[]
@@ -80,7 +80,7 @@ class outbox implements queue {
     }
 
     /**
-     * Chooses the changes.
+     * Reads the oldest due rows, expanding fan-outs, and coalesces them.
      *
      * @param int $limit
      * @param int $now
@@ -100,7 +100,7 @@ class outbox implements queue {
     }
 
     /**
-     * Adds the later rows of the same records, so that a record is sent once, however often it changed.
+     * Adds later rows of the same records, so that a record is sent once, however often it changed.
      *
      * @param change[] $changes
      * @param int $now
@@ -118,7 +118,7 @@ class outbox implements queue {
     }
 
     /**
-     * Deletes the rows that the changes consist of, and no others: there may be newer ones by now.
+     * Deletes exactly the rows that were coalesced: newer rows of the same records may have arrived since.
      *
      * @param change[] $changes
      */
@@ -131,7 +131,7 @@ class outbox implements queue {
     }
 
     /**
-     * Adds changes that are not to be sent before a time. They replace such rows of the same records.
+     * Adds changes that are not due before a given time. They replace rows of the same records that are not due yet.
      *
      * @param change[] $changes
      * @param int $until Unix seconds; 0 for now
@@ -149,10 +149,9 @@ class outbox implements queue {
     }
 
     /**
-     * Keeps the outbox small while the backend is gone: of rows of the same record, the newest says all. Its size is then bounded
-     * by the number of records, however long this lasts.
+     * Keeps only the newest row of each record, so that the number of records bounds the outbox, however long an outage lasts.
      *
-     * @param int $above rows up to which nothing is done
+     * @param int $above do nothing up to so many rows
      */
     public static function compact(int $above = self::COMPACT_ABOVE): void {
         global $DB;
@@ -160,8 +159,8 @@ class outbox implements queue {
             return;
         }
         $same = 'l.kind = o.kind AND l.objectid = o.objectid AND l.userid = o.userid AND l.courseid = o.courseid';
-        // MySQL lets no statement read the table that it deletes from, except through a table made by the way; and only within a
-        // transaction has Moodle it lock no more than the rows that are deleted.
+        // MySQL cannot read the table that a statement deletes from, except through a derived table. And only within a transaction
+        // does Moodle let MySQL lock just the rows to delete.
         $transaction = $DB->start_delegated_transaction();
         $DB->execute("
             DELETE FROM {" . self::TABLE . "}

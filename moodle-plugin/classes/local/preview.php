@@ -22,36 +22,36 @@ use local_backend_sync\local\delivery\options;
 use local_backend_sync\local\delivery\payload;
 
 /**
- * What would leave the site of one person now, made in the same way as what does.
+ * Shows what would be sent about one person now, made by the same code that sends.
  *
  * @package    local_backend_sync
  * @copyright  2026 The Backend Sync developers
  * @license    http://www.gnu.org/copyleft/gpl.html GNU GPL v3 or later
  */
 class preview {
-    /** @var int records of one kind that are shown */
+    /** @var int records to show of each kind */
     const LIMIT = 100;
-    /** @var int people that a search shows */
+    /** @var int people to show in a search */
     const PEOPLE = 20;
-    /** @var string[] kinds of records that are about a person */
+    /** @var string[] kinds of records about a person */
     const KINDS = [change::USER, change::ENROLMENT, change::GRADE, change::COMPLETION];
 
-    /** @var string it would be sent */
+    /** @var string outcome: it would be sent */
     const SENT = 'sent';
-    /** @var string the backend holds it already */
-    const HELD = 'held';
-    /** @var string hidden from the person, or the guest */
+    /** @var string outcome: the backend already holds this state */
+    const UP_TO_DATE = 'uptodate';
+    /** @var string outcome: a hidden grade, or the guest account */
     const WITHHELD = 'withheld';
-    /** @var string hidden now, but the backend holds it: it is told that it is gone */
+    /** @var string outcome: a hidden grade that the backend holds, so a deletion would be sent */
     const WITHDRAWN = 'withdrawn';
-    /** @var string the backend does not take this type of event */
-    const NOT_TAKEN = 'nottaken';
+    /** @var string outcome: the backend does not accept this event type */
+    const UNSUPPORTED = 'unsupported';
 
     /** @var options */
     private $options;
     /** @var records */
     private $source;
-    /** @var string[]|null types of events that the backend takes; null when it was not asked yet */
+    /** @var string[]|null event types that the backend accepts; null before the first handshake */
     private $types;
 
     /**
@@ -65,10 +65,10 @@ class preview {
     }
 
     /**
-     * People by id, name, login name, ID number or email address.
+     * Searches people by id, name, username, ID number or email address.
      *
      * @param string $search
-     * @return \stdClass[] by id, one more than PEOPLE when there are more
+     * @return \stdClass[] by id; PEOPLE + 1 of them if there are more
      */
     public static function people(string $search): array {
         global $DB;
@@ -90,7 +90,7 @@ class preview {
     }
 
     /**
-     * Whether records of a kind leave the site at all.
+     * Whether records of a kind are sent.
      *
      * @param string $kind
      * @return bool
@@ -100,7 +100,7 @@ class preview {
     }
 
     /**
-     * How many records of a person there are.
+     * Counts a person's records.
      *
      * @param string $kind one of KINDS
      * @param int $userid
@@ -113,11 +113,11 @@ class preview {
     }
 
     /**
-     * The records of a person.
+     * A person's records.
      *
      * @param string $kind one of KINDS
      * @param int $userid
-     * @return array[] each with outcome, event (event|null), courseid (0 if none), name (of the grade item or the method, if any)
+     * @return array[] each with outcome, event (event|null), courseid (0 if none), name (of the grade item or enrolment method)
      */
     public function records(string $kind, int $userid): array {
         global $DB;
@@ -143,7 +143,7 @@ class preview {
     }
 
     /**
-     * Tables and condition of a person's records.
+     * Tables and condition that select a person's records.
      *
      * @param string $kind
      * @return string[]
@@ -155,11 +155,11 @@ class preview {
     }
 
     /**
-     * What becomes of one record.
+     * Decides what would be sent of one record, as the sender does.
      *
      * @param change $change
-     * @param array $state what the source read of it
-     * @param string|null $known what the backend is known to hold, see store
+     * @param array $state from the source
+     * @param string|null $known what the backend holds, see store::known()
      * @return array outcome, event
      */
     private function record(change $change, array $state, ?string $known): array {
@@ -168,11 +168,11 @@ class preview {
             return $iswithdrawn ? ['outcome' => self::WITHDRAWN, 'event' => new event($change, null)]
                 : ['outcome' => self::WITHHELD, 'event' => null];
         }
-        $data = payload::state($change, $state, $this->options->leftout[$change->kind] ?? []);
+        $data = payload::state($change, $state, $this->options->excluded[$change->kind] ?? []);
         $event = new event($change, $data);
         if ($this->types !== null && !in_array($event->type, $this->types, true)) {
-            return ['outcome' => self::NOT_TAKEN, 'event' => null];
+            return ['outcome' => self::UNSUPPORTED, 'event' => null];
         }
-        return ['outcome' => $known === $event->hash ? self::HELD : self::SENT, 'event' => $event];
+        return ['outcome' => $known === $event->hash ? self::UP_TO_DATE : self::SENT, 'event' => $event];
     }
 }

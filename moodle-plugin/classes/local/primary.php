@@ -17,8 +17,8 @@
 namespace local_backend_sync\local;
 
 /**
- * Reads from the primary database where Moodle has read-only replicas, too. A replica may be behind: what is read there as the
- * present state would be sent as such, and the change that it lacks would count as sent.
+ * Reads from the primary database, even if Moodle has read-only replicas. A replica may lag: an outdated state from there would
+ * be sent as the present one, and the change that the replica lacks would count as sent.
  *
  * @package    local_backend_sync
  * @copyright  2026 The Backend Sync developers
@@ -26,21 +26,21 @@ namespace local_backend_sync\local;
  */
 class primary {
     /**
-     * Reads.
+     * Calls a function whose reads all go to the primary.
      *
      * @param callable $read
-     * @return mixed what it returns
+     * @return mixed its result
      */
     public static function read(callable $read) {
         global $DB;
-        // Moodle never asks a replica within a transaction.
+        // Moodle does not use replicas within a transaction.
         $transaction = $DB->start_delegated_transaction();
         try {
             $result = $read();
             $transaction->allow_commit();
             return $result;
         } catch (\Throwable $e) {
-            $transaction->rollback($e); // Throws it again.
+            $transaction->rollback($e); // Rethrows $e.
         }
     }
 }

@@ -20,7 +20,7 @@ use local_backend_sync\local\delivery\clocks;
 use local_backend_sync\local\delivery\failure;
 
 /**
- * Says in words why something failed or was refused, and what to do about it.
+ * Explains in words why something failed or was rejected, and what to do about it.
  *
  * @package    local_backend_sync
  * @copyright  2026 The Backend Sync developers
@@ -28,11 +28,11 @@ use local_backend_sync\local\delivery\failure;
  */
 class reasons {
     /**
-     * Why deliveries fail.
+     * Explains a stored failure.
      *
-     * @param string $reason one of failure's
-     * @param string $detail what the network or the backend says of it
-     * @param int $status HTTP status, 0 when there was no answer
+     * @param string $reason a constant of failure
+     * @param string $detail message of the HTTP library or the backend
+     * @param int $status HTTP status, 0 without an answer
      * @return string
      */
     public static function sentence(string $reason, string $detail = '', int $status = 0): string {
@@ -43,7 +43,7 @@ class reasons {
     }
 
     /**
-     * Why deliveries fail.
+     * Explains a failure.
      *
      * @param failure $failure
      * @return string
@@ -53,43 +53,43 @@ class reasons {
     }
 
     /**
-     * What to do when the backend takes nothing because of a clock.
+     * Explains which clock is wrong, and what to do about it.
      *
      * @param clocks $clocks
-     * @param string $site name of this site at the backend
+     * @param string $site the backend's name for this site
      * @return string
      */
     public static function of_clocks(clocks $clocks, string $site): string {
-        if ($clocks->differ()) {
-            return self::of_difference($clocks) . ' ' . get_string('clocks_setright', 'local_backend_sync');
+        if ($clocks->is_skewed()) {
+            return self::of_skew($clocks) . ' ' . get_string('clocks_correct', 'local_backend_sync');
         }
-        if (!$clocks->need_reset()) {
+        if (!$clocks->needs_reset()) {
             return get_string('clocks_agree', 'local_backend_sync');
         }
-        $a = (object)['ahead' => format_time($clocks->remembered), 'site' => $site];
-        return get_string('clocks_remembered', 'local_backend_sync', $a);
+        $a = (object)['ahead' => format_time($clocks->ahead), 'site' => $site];
+        return get_string('clocks_resetneeded', 'local_backend_sync', $a);
     }
 
     /**
-     * By how much the clocks differ.
+     * Says by how much the clocks differ.
      *
-     * @param clocks $clocks that differ
+     * @param clocks $clocks
      * @return string
      */
-    public static function of_difference(clocks $clocks): string {
-        $difference = $clocks->difference();
+    public static function of_skew(clocks $clocks): string {
+        $skew = $clocks->skew();
         $a = (object)[
-            'difference' => format_time(abs($difference)),
-            'ours' => userdate($clocks->ours),
-            'theirs' => userdate($clocks->theirs),
+            'difference' => format_time(abs($skew)),
+            'here' => userdate($clocks->local),
+            'backend' => userdate($clocks->remote),
         ];
-        return get_string($difference > 0 ? 'clocks_ahead' : 'clocks_behind', 'local_backend_sync', $a);
+        return get_string($skew > 0 ? 'clocks_ahead' : 'clocks_behind', 'local_backend_sync', $a);
     }
 
     /**
-     * Why a change was refused.
+     * Explains a rejection.
      *
-     * @param string $code the backend's
+     * @param string $code the backend's stable code
      * @param string $detail
      * @return string
      */

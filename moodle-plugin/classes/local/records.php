@@ -21,14 +21,14 @@ use local_backend_sync\local\delivery\payload;
 use local_backend_sync\local\delivery\source;
 
 /**
- * Reads the present state of records from Moodle's tables, with one statement for each kind (and one for roles).
+ * Reads the present state of records from Moodle's tables, with one statement for each kind (and another one for roles).
  *
  * @package    local_backend_sync
  * @copyright  2026 The Backend Sync developers
  * @license    http://www.gnu.org/copyleft/gpl.html GNU GPL v3 or later
  */
 class records implements source {
-    /** @var string[][] by kind, where its records are: columns for objectid, userid, courseid, itemid; tables; which rows count */
+    /** @var string[][] by kind: columns for objectid, userid, courseid, itemid; tables; which rows are records to send */
     const TABLES = [
         change::USER => ['t.id, t.id, 0, 0', '{user} t', 't.deleted = 0'],
         change::COURSE => ['t.id, 0, t.id, 0', '{course} t', 't.category > 0'],
@@ -40,7 +40,7 @@ class records implements source {
 
     /** @var bool hidden grades are sent */
     private $sendhidden;
-    /** @var int now, in Unix seconds */
+    /** @var int time of the read, Unix seconds */
     private $now;
 
     /**
@@ -50,7 +50,7 @@ class records implements source {
      */
     public function __construct(bool $sendhidden) {
         global $CFG;
-        // For their constants.
+        // For constants.
         require_once($CFG->libdir . '/enrollib.php');
         require_once($CFG->libdir . '/grade/constants.php');
         $this->sendhidden = $sendhidden;
@@ -76,7 +76,7 @@ class records implements source {
     }
 
     /**
-     * Users. One that Moodle marks as deleted is gone; the guest is nobody.
+     * Reads users. Moodle keeps the rows of deleted users, so it skips them; it withholds the guest, who is not a person.
      *
      * @param int[] $ids
      * @return array[]
@@ -92,7 +92,7 @@ class records implements source {
     }
 
     /**
-     * Courses. The front page is none.
+     * Reads courses. It withholds the front page, which Moodle stores as a course.
      *
      * @param int[] $ids
      * @return array[]
@@ -111,7 +111,7 @@ class records implements source {
     }
 
     /**
-     * Enrolments with the roles that the person has in the course now.
+     * Reads enrolments with the present roles of the user in the course.
      *
      * @param int[] $ids
      * @return array[]
@@ -139,7 +139,7 @@ class records implements source {
              WHERE ue.id $in
           ORDER BY ue.id, r.shortname", $params);
         foreach ($roles as $role) {
-            // It may have come between the two statements; its own row of the outbox brings it then.
+            // An enrolment made between the two statements is not in $states yet; its own outbox row will bring it.
             if (isset($states[$role->id])) {
                 $states[$role->id]['roles'][] = ['shortname' => $role->shortname, 'archetype' => $role->archetype];
             }
@@ -149,7 +149,7 @@ class records implements source {
     }
 
     /**
-     * Grades with their items.
+     * Reads grades with their items.
      *
      * @param int[] $ids
      * @return array[]
@@ -172,7 +172,7 @@ class records implements source {
     }
 
     /**
-     * Whether a grade is hidden now. Moodle's value is 0, 1, or the time when it ends.
+     * Whether a grade is hidden now, by itself or by its item. Moodle stores 0, 1, or the time until which it is hidden.
      *
      * @param array $state
      * @return array hidden, withheld, until
@@ -184,13 +184,13 @@ class records implements source {
         return [
             'hidden' => (bool)$values,
             'withheld' => $values && !$this->sendhidden,
-            // There will be no event when it ends.
+            // Moodle reports no event at that time, so the sender must schedule it.
             'until' => $values && !in_array(1, $values, true) ? max($values) : 0,
         ];
     }
 
     /**
-     * The grade in words, when the item is graded with a scale.
+     * The grade in words, if its item uses a scale.
      *
      * @param array $state
      * @return string|null
@@ -205,7 +205,7 @@ class records implements source {
     }
 
     /**
-     * Completions of courses. One that has no time is none.
+     * Reads course completions. Moodle also keeps rows for courses that are not completed; those have no time.
      *
      * @param int[] $ids
      * @return array[]
@@ -220,7 +220,7 @@ class records implements source {
     /**
      * Reads rows by id.
      *
-     * @param string $sql up to the column that the ids are compared with; its first column is the id
+     * @param string $sql ends with the column to compare with the ids; selects the id as its first column
      * @param int[] $ids
      * @return array[] by id
      */

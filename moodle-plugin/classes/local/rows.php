@@ -19,21 +19,21 @@ namespace local_backend_sync\local;
 use local_backend_sync\local\delivery\change;
 
 /**
- * What the three tables with kind and objectid have in common.
+ * Helpers for the three tables with kind and objectid.
  *
  * @package    local_backend_sync
  * @copyright  2026 The Backend Sync developers
  * @license    http://www.gnu.org/copyleft/gpl.html GNU GPL v3 or later
  */
 class rows {
-    /** @var int values of one SQL list. Databases plan and parse lists of thousands badly. */
+    /** @var int longest list in one SQL statement: databases are slow with lists of thousands */
     const LIST_SIZE = 1000;
 
     /**
-     * Calls back for each group of changes that one statement can name.
+     * Splits changes into groups that one SQL condition can select, and calls back for each.
      *
      * @param change[] $changes
-     * @param callable $callback gets a condition on kind and objectid, its parameters, the changes of the group by objectid
+     * @param callable $callback gets a condition on kind and objectid, its parameters, and the group's changes by objectid
      */
     public static function each_group(array $changes, callable $callback): void {
         global $DB;
@@ -50,7 +50,7 @@ class rows {
     }
 
     /**
-     * The columns that say which record a change is about.
+     * The columns that identify the record of a change.
      *
      * @param change $change
      * @return array

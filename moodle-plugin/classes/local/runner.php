@@ -28,7 +28,7 @@ use local_backend_sync\local\delivery\report;
 use local_backend_sync\local\delivery\sender;
 
 /**
- * Runs the sender in Moodle: one at a time, with Moodle's settings, and with Moodle's log told.
+ * Runs the sender within Moodle: under a lock, with the settings, and with events in Moodle's log.
  *
  * @package    local_backend_sync
  * @copyright  2026 The Backend Sync developers
@@ -37,16 +37,16 @@ use local_backend_sync\local\delivery\sender;
 class runner {
     /** @var string name of the lock */
     const LOCK = 'sender';
-    /** @var int seconds after which a lock counts as left behind by a process that died, where locks are kept as rows */
+    /** @var int seconds after which a lock counts as abandoned by a dead process, where Moodle stores locks as rows */
     const LOCK_LIFETIME = 900;
-    /** @var string name of what is remembered: events sent, by hour */
+    /** @var string key in the memory: events sent, by hour since 1970 */
     const THROUGHPUT = 'throughput';
-    /** @var string name of what is remembered: for which address of Moodle, and which backend and token, deliveries are meant */
-    const HOME = 'home';
-    /** @var string name of what is remembered: when the backfill may read its next piece */
-    const PACE = 'backfillpace';
-    /** @var int hours for which that is kept */
+    /** @var int hours to keep of these */
     const THROUGHPUT_HOURS = 48;
+    /** @var string key in the memory: the address of Moodle for which the backend and token were set */
+    const SITE = 'home';
+    /** @var string key in the memory: when the rate limit allows the next batch of the backfill */
+    const PACE = 'backfillpace';
 
     /** @var config */
     private $config;
@@ -58,16 +58,16 @@ class runner {
     private $outbox;
     /** @var sender */
     private $sender;
-    /** @var int events sent that are in the throughput already */
+    /** @var int events sent that THROUGHPUT already includes */
     private $counted = 0;
-    /** @var int records that a backfill reads in a minute */
+    /** @var int speed limit of the backfill, in records per minute */
     private $rate;
 
     /**
      * Constructor.
      *
      * @param config $config
-     * @param int|null $rate records that a backfill reads in a minute; null for the setting
+     * @param int|null $rate speed limit of the backfill, in records per minute; null for the setting
      */
     private function __construct(config $config, ?int $rate) {
         $this->config = $config;
@@ -78,14 +78,14 @@ class runner {
     }
 
     /**
-     * Sends what waits, unless another process does.
+     * Sends waiting changes, unless another process is sending.
      *
-     * @param int $seconds how long at most; what has begun is finished
-     * @param bool $force do not wait after a failure
-     * @param int|null $batches how many batches at most, of live changes alone; null for all, and for the backfill
-     * @param callable|null $progress gets the report, and the backfill's state, after each step
-     * @param int|null $rate records that a backfill reads in a minute; null for the setting
-     * @return report|null null when another process is at it
+     * @param int $seconds time limit; a batch in progress is completed
+     * @param bool $force ignore the backoff
+     * @param int|null $batches limit of batches, for live changes only; null for no limit, and the backfill too
+     * @param callable|null $progress called after each step with the report and the backfill's state
+     * @param int|null $rate speed limit of the backfill, in records per minute; null for the setting
+     * @return report|null null if another process is sending
      */
     public static function run(
         int $seconds,
@@ -94,18 +94,18 @@ class runner {
         ?callable $progress = null,
         ?int $rate = null
     ): ?report {
-        return self::alone(function () use ($seconds, $force, $batches, $progress, $rate) {
+        return self::with_lock(function () use ($seconds, $force, $batches, $progress, $rate) {
             return (new self(new config(), $rate))->work($seconds, $force, $batches, $progress);
         });
     }
 
     /**
-     * Does something while no other process sends.
+     * Calls a function while no other process is sending.
      *
      * @param callable $work
-     * @return mixed what it returns; null when another process is at it
+     * @return mixed its result; null if another process is sending
      */
-    public static function alone(callable $work) {
+    public static function with_lock(callable $work) {
         $lock = lock_config::get_lock_factory('local_backend_sync')->get_lock(self::LOCK, 0, self::LOCK_LIFETIME);
         if (!$lock) {
             return null;
@@ -118,7 +118,7 @@ class runner {
     }
 
     /**
-     * Sends what waits.
+     * Sends waiting changes, under the lock.
      *
      * @param int $seconds
      * @param bool $force
@@ -129,75 +129,75 @@ class runner {
     private function work(int $seconds, bool $force, ?int $batches, ?callable $progress): report {
         $health = new health($this->memory, new clock());
         if ($force) {
-            $health->forget();
-            schedule::mend();
+            $health->retry_now();
+            schedule::reschedule();
         }
         $timeout = $batches === null ? $this->config->timeout() : immediate::TIMEOUT;
         $http = new moodle_http($this->config->connect_timeout(), $timeout);
         $client = new client($http, $this->config->url(), $this->config->token());
         try {
-            $this->config->require_good_target();
-            $this->require_home($client->target());
+            $this->config->require_valid_target();
+            $this->require_same_site($client->target());
         } catch (failure $failure) {
-            return $this->cannot($failure, $health);
+            return $this->fail_settings($failure, $health);
         }
         $records = new records($this->config->sends_hidden());
         $options = $this->config->options();
         $this->sender = new sender(new ledger(), $records, $client, $this->memory, new clock(), $options);
         if ($batches === null && !$health->is_failing() && $this->config->sends(change::GRADE)) {
-            grade_history::note($this->memory);
+            grade_history::enqueue_changes($this->memory);
         }
         $report = $this->loop(time() + $seconds, $batches, $progress, $options->kinds);
-        $this->tell($report);
+        $this->log_outage($report);
         return $report;
     }
 
     /**
-     * Checks that this Moodle is still at the address for which its settings were made. A copy of it, for tests, has its settings
-     * and its token, too, and would overwrite in the backend what the original sends.
+     * Checks that Moodle still has the address for which the settings were made. A test copy of the site also has its settings
+     * and token, and would overwrite in the backend what the original sends.
      *
-     * @param string $target see client
+     * @param string $target see client::target()
      * @throws failure
      */
-    private function require_home(string $target): void {
+    private function require_same_site(string $target): void {
         global $CFG;
-        // That https replaces http makes it no other site.
-        $home = ['wwwroot' => preg_replace('~^https?://~', '', $CFG->wwwroot), 'target' => $target];
-        $last = $this->memory->get(self::HOME);
-        if ($last && $last['target'] === $target && $last['wwwroot'] !== $home['wwwroot']) {
+        // A site that switches from http to https remains the same.
+        $site = ['wwwroot' => preg_replace('~^https?://~', '', $CFG->wwwroot), 'target' => $target];
+        $last = $this->memory->get(self::SITE);
+        if ($last && $last['target'] === $target && $last['wwwroot'] !== $site['wwwroot']) {
             throw new failure(failure::OTHER_SITE, $last['wwwroot']);
         }
-        $this->memory->set(self::HOME, $home);
+        $this->memory->set(self::SITE, $site);
     }
 
     /**
-     * Makes the address that this Moodle has now the right one.
+     * Accepts Moodle's present address: the next run stores it.
      */
-    public static function settle_here(): void {
-        (new database_memory())->set(self::HOME, null);
+    public static function accept_site(): void {
+        (new database_memory())->set(self::SITE, null);
     }
 
     /**
-     * Live changes first, then a piece of the backfill, and again.
+     * Alternates between all live changes and one batch of the backfill, so that live changes never wait for it.
      *
      * @param int $deadline Unix seconds
      * @param int|null $batches
      * @param callable|null $progress
-     * @param string[] $kinds kinds of records that are sent
+     * @param string[] $kinds kinds of records to send
      * @return report
      */
     private function loop(int $deadline, ?int $batches, ?callable $progress, array $kinds): report {
         do {
             $report = $this->sender->run($this->outbox, $deadline, $batches);
-            $this->count($report);
+            $this->count_sent($report);
             $done = !$report->empty || $batches !== null;
             if (!$done) {
                 $this->memory->reload();
-                $this->backfill->obey($kinds);
+                $this->backfill->apply_request($kinds);
                 $done = !$this->backfill->is_running();
             }
-            if (!$done && $this->may_read()) {
-                $report = $this->read($deadline);
+            if (!$done && $this->await_backfill_slot()) {
+                $report = $this->send_backfill_batch($deadline);
                 $done = (bool)$report->failure;
             }
             if ($progress) {
@@ -208,58 +208,58 @@ class runner {
     }
 
     /**
-     * Whether it is time for the next piece of the backfill. Waits for that, but not long, for live changes' sake.
+     * Waits until the rate limit allows the next batch of the backfill, but for a second at most, because of live changes.
      *
-     * @return bool
+     * @return bool whether it does
      */
-    private function may_read(): bool {
+    private function await_backfill_slot(): bool {
         $wait = ($this->memory->get(self::PACE)['due'] ?? 0) - microtime(true);
         if ($wait > MINSECS * sender::BATCH / $this->rate) {
-            return true; // The rate was raised, or the clock put back.
+            return true; // The rate was raised, or the clock set back.
         }
         usleep((int)(1000000 * max(0, min(1, $wait))));
         return $wait <= 1;
     }
 
     /**
-     * Sends a piece of the backfill, and notes when its rate allows the next one.
+     * Sends a batch of the backfill, and stores when the rate limit allows the next one.
      *
      * @param int $deadline Unix seconds
      * @return report
      */
-    private function read(int $deadline): report {
-        $begin = microtime(true);
+    private function send_backfill_batch(int $deadline): report {
+        $start = microtime(true);
         $before = $this->backfill->state()['done'];
         $report = $this->sender->run($this->backfill, $deadline, 1);
-        $this->count($report);
+        $this->count_sent($report);
         $read = $this->backfill->state()['done'] - $before;
-        $this->memory->set(self::PACE, ['due' => round($begin + MINSECS * $read / $this->rate, 3)]);
+        $this->memory->set(self::PACE, ['due' => round($start + MINSECS * $read / $this->rate, 3)]);
         return $report;
     }
 
     /**
-     * When the settings don't allow to send.
+     * Reports that the settings do not allow sending.
      *
      * @param failure $failure
      * @param health $health
      * @return report
      */
-    private function cannot(failure $failure, health $health): report {
+    private function fail_settings(failure $failure, health $health): report {
         $report = new report();
         $report->failure = $failure;
         if ($failure->reason !== failure::NOT_CONFIGURED && !$health->wait_until()) {
-            $report->broke = $health->failed($failure);
-            $this->tell($report);
+            $report->outagestarted = $health->failed($failure);
+            $this->log_outage($report);
         }
         return $report;
     }
 
     /**
-     * Counts what was sent.
+     * Adds what was sent since the last call to THROUGHPUT.
      *
      * @param report $report
      */
-    private function count(report $report): void {
+    private function count_sent(report $report): void {
         if ($report->sent === $this->counted) {
             return;
         }
@@ -276,16 +276,16 @@ class runner {
     }
 
     /**
-     * Tells Moodle's log that deliveries fail, or work again.
+     * Logs in Moodle that an outage started or ended.
      *
      * @param report $report
      */
-    private function tell(report $report): void {
+    private function log_outage(report $report): void {
         if ($report->recovered) {
             delivery_recovered::create_now()->trigger();
-            schedule::mend();
+            schedule::reschedule();
         }
-        if ($report->broke) {
+        if ($report->outagestarted) {
             delivery_failed::create_from_failure($report->failure)->trigger();
         }
     }

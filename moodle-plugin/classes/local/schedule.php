@@ -20,23 +20,23 @@ use core\task\manager;
 use core\task\scheduled_task;
 
 /**
- * This plugin's scheduled tasks after the clock was ahead: Moodle has planned their next runs by the wrong clock, and starts none
- * before that.
+ * Repairs the schedule of this plugin's tasks after the clock was ahead: Moodle has scheduled their next runs by the wrong clock,
+ * and starts none before that time.
  *
  * @package    local_backend_sync
  * @copyright  2026 The Backend Sync developers
  * @license    http://www.gnu.org/copyleft/gpl.html GNU GPL v3 or later
  */
 class schedule {
-    /** @var string[] classes of the tasks */
+    /** @var string[] classes of the tasks; the first one sends */
     const TASKS = ['\local_backend_sync\task\send', '\local_backend_sync\task\reconcile'];
-    /** @var int seconds by which the clocks of several servers of one site may differ */
+    /** @var int seconds of skew between the servers of one site */
     const TOLERANCE = 60;
 
     /**
-     * Plans their next runs by the clock as it is now.
+     * Reschedules stuck tasks by the present clock.
      */
-    public static function mend(): void {
+    public static function reschedule(): void {
         foreach (self::TASKS as $class) {
             $task = manager::get_scheduled_task($class);
             if ($task && self::is_stuck($task)) {
@@ -46,7 +46,7 @@ class schedule {
     }
 
     /**
-     * Whether the task that sends waits for a time that the wrong clock gave.
+     * Whether the task that sends is stuck.
      *
      * @return bool
      */
@@ -56,7 +56,7 @@ class schedule {
     }
 
     /**
-     * Whether a task ran at a time that is yet to come, and is planned from there.
+     * Whether a task is stuck: its last run is in the future, and the next one is later still.
      *
      * @param scheduled_task $task
      * @return bool

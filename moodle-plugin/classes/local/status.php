@@ -23,51 +23,51 @@ use local_backend_sync\local\delivery\failure;
 use local_backend_sync\local\delivery\health;
 
 /**
- * How things stand: the one source of the status page, the checks, the command line and the alert.
+ * Snapshot of the deliveries: the single source for the status page, the checks, the command line and the alert.
  *
  * @package    local_backend_sync
  * @copyright  2026 The Backend Sync developers
  * @license    http://www.gnu.org/copyleft/gpl.html GNU GPL v3 or later
  */
 class status {
-    /** @var int seconds that a backfill must have taken before its speed says anything */
+    /** @var int seconds that a backfill must have run before its speed is meaningful */
     const ETA_AFTER = 5;
 
     /** @var bool URL and token are set */
     public $configured;
-    /** @var int changes that wait, not counting those that are not due */
+    /** @var int outbox rows that are due */
     public $waiting;
-    /** @var int|null when the oldest of them was made, Unix seconds */
+    /** @var int|null when the oldest of these was written, Unix seconds */
     public $oldest;
-    /** @var int changes put off to a later time */
+    /** @var int outbox rows that are not due yet */
     public $postponed;
-    /** @var int changes that the backend refused */
+    /** @var int changes that the backend rejected */
     public $rejected;
-    /** @var int|null when the backend last took something, Unix seconds */
+    /** @var int|null time of the last success, Unix seconds */
     public $lastsuccess;
-    /** @var array|null why deliveries fail: failures, since, last, retry, reason, detail, status; null when they work */
-    public $trouble;
-    /** @var int|null until when it is not tried again, Unix seconds; null when it may be tried now */
+    /** @var array|null see health::OUTAGE; null while delivery works */
+    public $outage;
+    /** @var int|null end of the backoff, Unix seconds; null if sending is allowed now */
     public $waituntil;
-    /** @var int events sent in the present and the last hour */
+    /** @var int events sent in the current and the previous hour */
     public $senthour;
     /** @var int events sent in the last 24 hours */
     public $sentday;
-    /** @var array|null what the backend said of itself: site, backend_version, contract_version, ... */
+    /** @var array|null the last handshake; null if there was none with the present backend and token */
     public $backend;
-    /** @var array|null how the synchronisation of everything stands, see backfill */
+    /** @var array|null status and progress of the full synchronisation, see backfill::state() */
     public $backfill;
-    /** @var array|null what an administrator asked of it, which the sender has not done yet */
-    public $backfillorder;
-    /** @var clocks how the clocks stood when the backend was asked last */
+    /** @var array|null an administrator's request that the sender has not applied yet */
+    public $backfillrequest;
+    /** @var clocks as of the last handshake */
     public $clocks;
-    /** @var int|null when the scheduled task last ran, Unix seconds */
+    /** @var int|null last run of the task that sends, Unix seconds */
     public $lasttask;
-    /** @var bool it waits for a time that a wrong clock gave, see schedule */
+    /** @var bool the task that sends is stuck, see schedule */
     public $isstuck;
 
     /**
-     * Reads how things stand now.
+     * Takes a snapshot.
      *
      * @return self
      */
@@ -86,7 +86,7 @@ class status {
         $status->postponed = $DB->count_records_select(outbox::TABLE, 'timedue > ?', [$now]);
         $status->rejected = $DB->count_records(ledger::REJECTED);
         $status->lastsuccess = $memory->get(health::SUCCESS)['time'] ?? null;
-        $status->trouble = $ispresent ? $memory->get(health::TROUBLE) : null;
+        $status->outage = $ispresent ? $memory->get(health::OUTAGE) : null;
         $status->waituntil = (new health($memory, new clock()))->wait_until();
         $hours = $memory->get(runner::THROUGHPUT) ?? [];
         $status->senthour = self::sum($hours, 1);
@@ -94,7 +94,7 @@ class status {
         $status->backend = $ispresent ? $memory->get(clocks::HANDSHAKE) : null;
         $status->clocks = new clocks($memory, new clock());
         $status->backfill = $memory->get(backfill::STATE);
-        $status->backfillorder = $memory->get(backfill::ORDER);
+        $status->backfillrequest = $memory->get(backfill::REQUEST);
         $task = \core\task\manager::get_scheduled_task('\local_backend_sync\task\send');
         $status->lasttask = $task && $task->get_last_run_time() ? (int)$task->get_last_run_time() : null;
         $status->isstuck = $task && schedule::is_stuck($task);
@@ -102,15 +102,16 @@ class status {
     }
 
     /**
-     * Whether what is remembered is of the backend that is set now. After a change, the sender forgets the former at its next run.
+     * Whether the memory is about the backend and token in the settings. After a change it is about the old ones until the sender
+     * runs.
      *
      * @param database_memory $memory
      * @param config $config
-     * @return bool also when nothing may be sent to it, because that is the trouble then
+     * @return bool true also if the settings do not allow sending, because then that is the outage
      */
     private static function is_present_target(database_memory $memory, config $config): bool {
         try {
-            $config->require_good_target();
+            $config->require_valid_target();
         } catch (failure $failure) {
             return true;
         }
@@ -119,7 +120,7 @@ class status {
     }
 
     /**
-     * Age of the oldest change that waits.
+     * Age of the oldest waiting change.
      *
      * @return int seconds
      */
@@ -128,36 +129,36 @@ class status {
     }
 
     /**
-     * Why deliveries fail, and what to do about it.
+     * Explains the outage, and what to do about it.
      *
-     * @return string empty when they work
+     * @return string empty while delivery works
      */
     public function reason(): string {
-        $trouble = $this->trouble;
-        if (!$trouble) {
+        $outage = $this->outage;
+        if (!$outage) {
             return '';
         }
-        if ($trouble['reason'] === failure::CLOCK_AHEAD) {
-            // The backend sees the versions alone. Here it is known whether the clock is ahead still.
-            return reasons::sentence($trouble['reason']) . ' ' . reasons::of_clocks($this->clocks, $this->backend['site'] ?? '');
+        if ($outage['reason'] === failure::CLOCK_AHEAD) {
+            // The backend's message is based on the versions alone. Only this side knows whether the clock is still ahead.
+            return reasons::sentence($outage['reason']) . ' ' . reasons::of_clocks($this->clocks, $this->backend['site'] ?? '');
         }
-        return reasons::sentence($trouble['reason'], $trouble['detail'], (int)$trouble['status']);
+        return reasons::sentence($outage['reason'], $outage['detail'], (int)$outage['status']);
     }
 
     /**
-     * Whether the remembered version keeps deliveries from working, so that it should be reset.
+     * Whether delivery fails because of the watermark, so that it should be reset.
      *
      * @return bool
      */
     public function needs_reset(): bool {
-        return ($this->trouble['reason'] ?? '') === failure::CLOCK_AHEAD && $this->clocks->need_reset();
+        return ($this->outage['reason'] ?? '') === failure::CLOCK_AHEAD && $this->clocks->needs_reset();
     }
 
     /**
-     * What was sent in the last hours.
+     * Sums up the throughput of the current hour and the ones before it.
      *
      * @param int[] $hours by hour since 1970
-     * @param int $count
+     * @param int $count hours before the current one
      * @return int
      */
     private static function sum(array $hours, int $count): int {
@@ -168,9 +169,9 @@ class status {
     }
 
     /**
-     * When a running synchronisation of everything will be through, if it goes on as so far.
+     * Estimates the time left of a running full synchronisation.
      *
-     * @return int|null seconds; null when nobody can tell yet
+     * @return int|null seconds; null if unknown
      */
     public function backfill_eta(): ?int {
         $state = $this->backfill;

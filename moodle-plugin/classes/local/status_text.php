@@ -19,7 +19,7 @@ namespace local_backend_sync\local;
 use local_backend_sync\output\backfill_panel;
 
 /**
- * How things stand, for the command line.
+ * Formats the status for the command line.
  *
  * @package    local_backend_sync
  * @copyright  2026 The Backend Sync developers
@@ -27,7 +27,7 @@ use local_backend_sync\output\backfill_panel;
  */
 class status_text {
     /**
-     * For programs.
+     * The data of --json, for programs. Its keys are an interface and must not change.
      *
      * @param status $status
      * @param verdict $verdict
@@ -48,11 +48,11 @@ class status_text {
             'lasttask' => $status->lasttask,
             'senthour' => $status->senthour,
             'sentday' => $status->sentday,
-            'trouble' => $status->trouble,
+            'trouble' => $status->outage,
             'backend' => $status->backend,
             'clocks' => [
-                'difference' => $status->clocks->ours === null ? null : $status->clocks->difference(),
-                'remembered' => $status->clocks->remembered,
+                'difference' => $status->clocks->local === null ? null : $status->clocks->skew(),
+                'remembered' => $status->clocks->ahead,
             ],
             'backfill' => !$backfill ? null : [
                 'status' => $backfill['status'],
@@ -67,11 +67,11 @@ class status_text {
     }
 
     /**
-     * For people.
+     * The lines for people.
      *
      * @param status $status
      * @param verdict $verdict
-     * @return string[] lines
+     * @return string[]
      */
     public static function lines(status $status, verdict $verdict): array {
         $text = function (string $key, $value) {
@@ -98,7 +98,7 @@ class status_text {
     }
 
     /**
-     * How the synchronisation of everything stands.
+     * Status and progress of the full synchronisation, in one line.
      *
      * @param status $status
      * @return string

@@ -19,7 +19,7 @@ namespace local_backend_sync\local;
 use local_backend_sync\local\delivery\report;
 
 /**
- * Says in words what a run of the sender did.
+ * Describes a run of the sender in words.
  *
  * @package    local_backend_sync
  * @copyright  2026 The Backend Sync developers
@@ -27,9 +27,9 @@ use local_backend_sync\local\delivery\report;
  */
 class summary {
     /**
-     * In words.
+     * Describes a report.
      *
-     * @param report|null $report of runner::run
+     * @param report|null $report from runner::run()
      * @return verdict
      */
     public static function of(?report $report): verdict {
@@ -41,7 +41,10 @@ class summary {
         }
         if ($report->waituntil) {
             $wait = format_time(max(1, $report->waituntil - time()));
-            return new verdict(verdict::WARNING, get_string('summary_wait', 'local_backend_sync', $wait));
+            return new verdict(verdict::WARNING, get_string('summary_backoff', 'local_backend_sync', $wait));
+        }
+        if ($report->empty && !($report->sent + $report->unchanged + $report->postponed + $report->rejected)) {
+            return new verdict(verdict::OK, get_string('summary_nothing', 'local_backend_sync'));
         }
         $parts = [verdict::count('sent', $report->sent)];
         foreach (['unchanged', 'postponed', 'rejected'] as $what) {

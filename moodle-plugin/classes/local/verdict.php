@@ -19,7 +19,7 @@ namespace local_backend_sync\local;
 use local_backend_sync\local\delivery\failure;
 
 /**
- * How things stand, in one sentence: what the pages begin with and what the checks and the command line tell.
+ * The status in one sentence, with a level: for the top of the pages, the checks and the command line.
  *
  * @package    local_backend_sync
  * @copyright  2026 The Backend Sync developers
@@ -28,19 +28,19 @@ use local_backend_sync\local\delivery\failure;
 class verdict {
     /** @var string all is well */
     const OK = 'ok';
-    /** @var string there is something to do, but nothing is wrong */
+    /** @var string nothing is wrong, but there is something to do */
     const INFO = 'info';
-    /** @var string may become well by itself */
+    /** @var string may resolve itself */
     const WARNING = 'warning';
-    /** @var string needs somebody */
+    /** @var string needs an administrator */
     const ERROR = 'error';
 
-    /** @var int seconds that changes may wait while all is well: the scheduled task sends every minute */
+    /** @var int seconds that changes may wait before a warning; the scheduled task sends every minute */
     const WAIT = 300;
-    /** @var int seconds after which the scheduled task should have run again */
+    /** @var int seconds since the last run of the scheduled task before a warning */
     const TASK_AGE = 600;
 
-    /** @var string[][] by level, how it looks: class of Bootstrap's alert, icon of Moodle */
+    /** @var string[][] by level: class of Bootstrap's alert, icon of Moodle */
     const LOOKS = [
         self::OK => ['success', 'i/valid'],
         self::INFO => ['info', 'i/info'],
@@ -48,7 +48,7 @@ class verdict {
         self::ERROR => ['danger', 'i/invalid'],
     ];
 
-    /** @var string one of the constants */
+    /** @var string OK, INFO, WARNING or ERROR */
     public $level;
     /** @var string plain text */
     public $sentence;
@@ -65,7 +65,7 @@ class verdict {
     }
 
     /**
-     * On everything.
+     * The most important verdict of all.
      *
      * @param status $status
      * @return self
@@ -75,19 +75,19 @@ class verdict {
         if (!$status->configured) {
             return new self(self::INFO, get_string('verdict_notconfigured', 'local_backend_sync'));
         }
-        return self::on_target($config) ?? self::on_trouble($status) ?? self::on_task($status)
+        return self::on_target($config) ?? self::on_outage($status) ?? self::on_task($status)
             ?? self::on_waiting($status, $config) ?? self::on_rejected($status) ?? self::on_success($status);
     }
 
     /**
-     * On the settings: whether anything may be sent with them.
+     * Verdict on the settings.
      *
      * @param config $config
-     * @return self|null null when there is nothing to say
+     * @return self|null null if they allow sending
      */
     public static function on_target(config $config): ?self {
         try {
-            $config->require_good_target();
+            $config->require_valid_target();
         } catch (failure $failure) {
             return new self(self::ERROR, reasons::of($failure));
         }
@@ -95,10 +95,10 @@ class verdict {
     }
 
     /**
-     * On the scheduled task.
+     * Verdict on the scheduled task.
      *
      * @param status $status
-     * @return self|null null when there is nothing to say
+     * @return self|null null if it runs
      */
     public static function on_task(status $status): ?self {
         if ($status->lasttask === null) {
@@ -114,45 +114,45 @@ class verdict {
     }
 
     /**
-     * On deliveries that fail.
+     * Verdict on an outage.
      *
      * @param status $status
-     * @return self|null null when they don't
+     * @return self|null null if there is none
      */
-    public static function on_trouble(status $status): ?self {
-        $trouble = $status->trouble;
-        if (!$trouble) {
+    public static function on_outage(status $status): ?self {
+        $outage = $status->outage;
+        if (!$outage) {
             return null;
         }
         $sentence = get_string('verdict_failing', 'local_backend_sync', (object)[
-            'since' => userdate(min($trouble['since'], time())), // Not by a clock that was ahead.
+            'since' => userdate(min($outage['since'], time())), // A clock that was ahead may have set it.
             'reason' => $status->reason(),
-            'retry' => self::next_try($status),
+            'retry' => self::next_retry($status),
             'waiting' => self::count('waiting', $status->waiting),
         ]);
         return new self(self::ERROR, $sentence);
     }
 
     /**
-     * When it will be tried again.
+     * Says when the next retry is.
      *
      * @param status $status
      * @return string
      */
-    private static function next_try(status $status): string {
+    private static function next_retry(status $status): string {
         if ($status->isstuck) {
             return get_string('verdict_retrystuck', 'local_backend_sync');
         }
-        return $status->waituntil === null ? get_string('verdict_retrysoon', 'local_backend_sync')
+        return $status->waituntil === null ? get_string('verdict_retrynextrun', 'local_backend_sync')
             : get_string('verdict_retry', 'local_backend_sync', format_time(max(1, $status->waituntil - time())));
     }
 
     /**
-     * On changes that wait too long.
+     * Verdict on changes that have been waiting too long.
      *
      * @param status $status
      * @param config $config
-     * @return self|null null when none does
+     * @return self|null null if there are none
      */
     public static function on_waiting(status $status, config $config): ?self {
         $age = $status->age();
@@ -165,38 +165,38 @@ class verdict {
     }
 
     /**
-     * On changes that the backend refused.
+     * Verdict on rejected changes.
      *
      * @param status $status
-     * @return self|null null when there is none
+     * @return self|null null if there are none
      */
     public static function on_rejected(status $status): ?self {
-        return $status->rejected ? new self(self::WARNING, self::count('rejectedwait', $status->rejected)) : null;
+        return $status->rejected ? new self(self::WARNING, self::count('rejectedtotal', $status->rejected)) : null;
     }
 
     /**
-     * When nothing is wrong.
+     * Verdict when nothing is wrong.
      *
      * @param status $status
      * @return self
      */
     public static function on_success(status $status): self {
-        // Of a backend that was set a moment ago, nothing is known yet.
+        // A backend that was set a moment ago has had no handshake yet.
         if ($status->lastsuccess === null || $status->backend === null) {
             return new self(self::INFO, get_string('verdict_nothingsent', 'local_backend_sync'));
         }
         if ($status->waiting) {
             $count = self::count('waiting', $status->waiting);
-            return new self(self::OK, get_string('verdict_wellwaiting', 'local_backend_sync', $count));
+            return new self(self::OK, get_string('verdict_okwaiting', 'local_backend_sync', $count));
         }
         $age = format_time(max(1, time() - $status->lastsuccess));
-        return new self(self::OK, get_string('verdict_well', 'local_backend_sync', $age));
+        return new self(self::OK, get_string('verdict_ok', 'local_backend_sync', $age));
     }
 
     /**
-     * A number of things in words.
+     * Counts things in words.
      *
-     * @param string $what name of two strings, this and this with "one" behind it
+     * @param string $what of the strings count_WHAT and, for one, count_WHAT_one
      * @param int $count
      * @return string
      */
@@ -205,7 +205,7 @@ class verdict {
     }
 
     /**
-     * For templates.
+     * Data for the template.
      *
      * @return array
      */

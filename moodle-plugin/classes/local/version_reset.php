@@ -23,30 +23,30 @@ use local_backend_sync\local\delivery\failure;
 use local_backend_sync\local\delivery\versions;
 
 /**
- * Sets the remembered version back to now, when it is ahead because the clock was, and has both sides agree again.
+ * Resets the watermark of the versions after the clock was ahead, and makes both sides agree again.
  *
  * @package    local_backend_sync
  * @copyright  2026 The Backend Sync developers
  * @license    http://www.gnu.org/copyleft/gpl.html GNU GPL v3 or later
  */
 class version_reset {
-    /** @var int seconds for the backend's answer: longer, the web server may give the page up */
+    /** @var int seconds for the backend's answer: shorter than web servers' own timeouts for a page */
     const TIMEOUT = 20;
 
     /**
-     * Does it, if the clocks agree and it is needed.
+     * Resets the watermark, if the clocks agree and it is needed.
      *
-     * @return verdict what came of it; OK when it was done
+     * @return verdict OK if it was reset
      */
     public static function run(): verdict {
-        $verdict = runner::alone(function () {
+        $verdict = runner::with_lock(function () {
             return self::reset(new config(), new database_memory(), new clock());
         });
         return $verdict ?? new verdict(verdict::INFO, get_string('busy', 'local_backend_sync'));
     }
 
     /**
-     * Compares the clocks, then does it.
+     * Compares the clocks, then resets the watermark.
      *
      * @param config $config
      * @param database_memory $memory
@@ -55,35 +55,35 @@ class version_reset {
      */
     private static function reset(config $config, database_memory $memory, clock $clock): verdict {
         try {
-            $config->require_good_target();
+            $config->require_valid_target();
             $http = new moodle_http($config->connect_timeout(), min(self::TIMEOUT, $config->timeout()));
-            $handshake = clocks::ask(new client($http, $config->url(), $config->token()), $memory, $clock);
+            $handshake = clocks::handshake(new client($http, $config->url(), $config->token()), $memory, $clock);
         } catch (failure $failure) {
             return new verdict(verdict::ERROR, reasons::of($failure));
         }
         $clocks = new clocks($memory, $clock);
-        if ($clocks->differ()) {
-            $difference = reasons::of_difference($clocks);
-            return new verdict(verdict::ERROR, get_string('resetversions_differ', 'local_backend_sync', $difference));
+        if ($clocks->is_skewed()) {
+            return new verdict(verdict::ERROR, get_string('resetversions_differ', 'local_backend_sync', reasons::of_skew($clocks)));
         }
-        if (!$clocks->need_reset()) {
+        if (!$clocks->needs_reset()) {
             return new verdict(verdict::INFO, get_string('resetversions_notneeded', 'local_backend_sync'));
         }
-        self::begin_anew($memory, $clock);
+        self::resend_everything($memory, $clock);
         return new verdict(verdict::OK, get_string('resetversions_done', 'local_backend_sync', $handshake['site']));
     }
 
     /**
-     * What was sent with versions that are ahead may have come or not: all is sent again, what is gone as well.
+     * Resets the watermark and requests that everything be sent again, including deletions: it is unknown which of the events with
+     * versions from the wrong clock the backend accepted.
      *
      * @param database_memory $memory
      * @param clock $clock
      */
-    private static function begin_anew(database_memory $memory, clock $clock): void {
+    private static function resend_everything(database_memory $memory, clock $clock): void {
         global $DB;
         $transaction = $DB->start_delegated_transaction();
-        (new ledger())->forget();
-        backfill::order($memory, backfill::RUNNING, true);
+        (new ledger())->invalidate_all();
+        backfill::request($memory, backfill::RUNNING, true);
         (new versions($memory, $clock))->reset();
         $transaction->allow_commit();
     }

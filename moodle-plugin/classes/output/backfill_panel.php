@@ -20,7 +20,7 @@ use local_backend_sync\local\backfill;
 use local_backend_sync\local\status;
 
 /**
- * How the synchronisation of everything stands.
+ * The full synchronisation on the status page.
  *
  * @package    local_backend_sync
  * @copyright  2026 The Backend Sync developers
@@ -40,35 +40,35 @@ class backfill_panel implements \renderable, \templatable {
     }
 
     /**
-     * Data of the template.
+     * Data for the template.
      *
      * @param \renderer_base $output
      * @return array
      */
     public function export_for_template(\renderer_base $output) {
         $state = $this->status->backfill;
-        $ordered = (bool)$this->status->backfillorder;
+        $requested = (bool)$this->status->backfillrequest;
         $name = $state['status'] ?? '';
         $isactive = in_array($name, [backfill::RUNNING, backfill::PAUSED], true);
         return [
-            'invite' => !$state && !$ordered,
+            'invite' => !$state && !$requested,
             'sentence' => $this->sentence($state),
-            'ordered' => $ordered,
+            'requested' => $requested,
             'progress' => $isactive,
             'percent' => $isactive ? self::percent($state) : 0,
             'counts' => $isactive ? $this->counts($state) : '',
-            'canstart' => !$isactive && !$ordered,
-            'canpause' => $name === backfill::RUNNING && !$ordered,
-            'canresume' => $name === backfill::PAUSED && !$ordered,
-            'cancancel' => $isactive && !$ordered,
+            'canstart' => !$isactive && !$requested,
+            'canpause' => $name === backfill::RUNNING && !$requested,
+            'canresume' => $name === backfill::PAUSED && !$requested,
+            'cancancel' => $isactive && !$requested,
         ];
     }
 
     /**
-     * How far it is.
+     * The progress.
      *
-     * @param array $state
-     * @return int percent; 100 only at the end
+     * @param array $state see backfill::state()
+     * @return int percent; 100 only when finished
      */
     public static function percent(array $state): int {
         if ($state['status'] === backfill::FINISHED) {
@@ -78,7 +78,7 @@ class backfill_panel implements \renderable, \templatable {
     }
 
     /**
-     * What it does.
+     * Describes the status.
      *
      * @param array|null $state
      * @return string
@@ -93,12 +93,12 @@ class backfill_panel implements \renderable, \templatable {
             'done' => number_format($state['done']),
             'total' => number_format($state['total']),
         ];
-        $gone = $state['status'] === backfill::RUNNING && ($state['steps'][0][0] ?? 'gone') === 'gone';
-        return get_string($gone ? 'backfill_gone' : 'backfill_' . $state['status'], 'local_backend_sync', $a);
+        $isdeletions = $state['status'] === backfill::RUNNING && ($state['steps'][0][0] ?? 'gone') === 'gone';
+        return get_string($isdeletions ? 'backfill_deletions' : 'backfill_' . $state['status'], 'local_backend_sync', $a);
     }
 
     /**
-     * The numbers below the bar.
+     * The numbers below the progress bar.
      *
      * @param array $state
      * @return string

@@ -30,7 +30,7 @@ use local_backend_sync\local\verdict;
 class connection_page implements \renderable, \templatable {
     /** @var config */
     private $config;
-    /** @var connection_test|null what came of it; null before */
+    /** @var connection_test|null null before the test */
     private $test;
 
     /**
@@ -45,7 +45,7 @@ class connection_page implements \renderable, \templatable {
     }
 
     /**
-     * Data of the template.
+     * Data for the template.
      *
      * @param \renderer_base $output
      * @return array
@@ -66,10 +66,10 @@ class connection_page implements \renderable, \templatable {
     }
 
     /**
-     * What came of it.
+     * The results of the test.
      *
      * @param connection_test $test
-     * @return array[] verdicts for the template
+     * @return array[] verdicts, as data for the template
      */
     private function results(connection_test $test): array {
         if ($test->problem !== null) {

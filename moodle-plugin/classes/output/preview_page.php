@@ -21,26 +21,26 @@ use local_backend_sync\local\delivery\event;
 use local_backend_sync\local\preview;
 
 /**
- * The page that shows what leaves the site of one person.
+ * The page that shows what is sent about one person.
  *
  * @package    local_backend_sync
  * @copyright  2026 The Backend Sync developers
  * @license    http://www.gnu.org/copyleft/gpl.html GNU GPL v3 or later
  */
 class preview_page implements \renderable, \templatable {
-    /** @var string what was searched for */
+    /** @var string search text */
     private $search;
-    /** @var \stdClass[] who was found */
+    /** @var \stdClass[] people found */
     private $people;
-    /** @var int the person shown, 0 for none */
+    /** @var int the person to show, 0 for none */
     private $userid;
 
     /**
      * Constructor.
      *
-     * @param string $search what was searched for
-     * @param \stdClass[] $people who was found
-     * @param int $userid the person shown, 0 for none
+     * @param string $search
+     * @param \stdClass[] $people from preview::people()
+     * @param int $userid the person to show, 0 for none
      */
     public function __construct(string $search, array $people, int $userid) {
         $this->search = $search;
@@ -49,7 +49,7 @@ class preview_page implements \renderable, \templatable {
     }
 
     /**
-     * Data of the template.
+     * Data for the template.
      *
      * @param \renderer_base $output
      * @return array
@@ -70,7 +70,7 @@ class preview_page implements \renderable, \templatable {
     }
 
     /**
-     * One of the people found.
+     * A person in the search results.
      *
      * @param \stdClass $user
      * @return array
@@ -86,7 +86,7 @@ class preview_page implements \renderable, \templatable {
     }
 
     /**
-     * The records of the person, by kind.
+     * The person's records, by kind.
      *
      * @param preview $preview
      * @return array[]
@@ -112,18 +112,18 @@ class preview_page implements \renderable, \templatable {
     }
 
     /**
-     * One record.
+     * A record.
      *
      * @param string $kind
-     * @param array $record see preview
-     * @param string $course name of its course
+     * @param array $record from preview::records()
+     * @param string $course name of its course; may be empty
      * @return array
      */
     private function record(string $kind, array $record, string $course): array {
         $event = $record['event'];
         $colours = [
             preview::SENT => 'badge-success bg-success text-white',
-            preview::HELD => 'badge-secondary bg-secondary text-dark',
+            preview::UP_TO_DATE => 'badge-secondary bg-secondary text-dark',
         ];
         $outcome = $record['outcome'];
         return [
@@ -139,11 +139,11 @@ class preview_page implements \renderable, \templatable {
     }
 
     /**
-     * Why a record would not be sent as it is.
+     * Explains why a record would not be sent as it is.
      *
      * @param string $kind
      * @param string $outcome
-     * @return string empty when it would
+     * @return string empty if it would
      */
     private static function why(string $kind, string $outcome): string {
         if ($outcome === preview::SENT) {
@@ -177,7 +177,7 @@ class preview_page implements \renderable, \templatable {
     }
 
     /**
-     * A value as it is sent.
+     * A value as text, as it is sent.
      *
      * @param mixed $value
      * @return string
@@ -190,7 +190,7 @@ class preview_page implements \renderable, \templatable {
     }
 
     /**
-     * The event as JSON, for reading.
+     * The event as readable JSON.
      *
      * @param event $event
      * @return string

@@ -20,37 +20,37 @@ use local_backend_sync\local\ledger;
 use local_backend_sync\local\reasons;
 
 /**
- * The table of the changes that the backend refused.
+ * The table of rejected changes on the status page.
  *
  * @package    local_backend_sync
  * @copyright  2026 The Backend Sync developers
  * @license    http://www.gnu.org/copyleft/gpl.html GNU GPL v3 or later
  */
 class rejected_table implements \renderable, \templatable {
-    /** @var int rows of one page */
+    /** @var int rows per page */
     const PER_PAGE = 50;
-    /** @var int characters of a name that are shown */
+    /** @var int longest name to show, in characters */
     const NAME_LENGTH = 60;
 
-    /** @var int rows in all */
+    /** @var int rows in the table */
     private $total;
-    /** @var int page, from 0 */
+    /** @var int from 0 */
     private $page;
 
     /**
      * Constructor.
      *
-     * @param int $total rows in all
-     * @param int $page page, from 0
+     * @param int $total rows in the table
+     * @param int $page from 0
      */
     public function __construct(int $total, int $page) {
         $this->total = $total;
-        // After the last rows of the last page are gone, that page is no more.
+        // The page may no longer exist, after its rows were retried or discarded.
         $this->page = max(0, min($page, (int)ceil($total / self::PER_PAGE) - 1));
     }
 
     /**
-     * Data of the template.
+     * Data for the template.
      *
      * @param \renderer_base $output
      * @return array
@@ -103,10 +103,10 @@ class rejected_table implements \renderable, \templatable {
      * A link to a user or a course.
      *
      * @param int $id
-     * @param string[] $names by id; empty for what may not be named
+     * @param string[] $names by id, of those that exist; empty if the viewer may not see the name
      * @param string $word
      * @param string $path
-     * @return array|null name and url, which is empty when there is nothing any more; null when it is about none
+     * @return array|null name, and url (empty if deleted); null if the change is about none
      */
     private static function link(int $id, array $names, string $word, string $path): ?array {
         if (!$id) {
@@ -120,10 +120,10 @@ class rejected_table implements \renderable, \templatable {
     }
 
     /**
-     * Names of users, if they may be seen.
+     * Names of users.
      *
      * @param int[] $ids
-     * @return string[] by id, of those that exist; empty when they may not be seen
+     * @return string[] by id, of those that exist; empty if the viewer may not see them
      */
     private static function user_names(array $ids): array {
         global $DB;
@@ -139,10 +139,10 @@ class rejected_table implements \renderable, \templatable {
     }
 
     /**
-     * Names of courses, if they may be seen.
+     * Names of courses.
      *
      * @param int[] $ids
-     * @return string[] by id, of those that exist; empty when they may not be seen
+     * @return string[] by id, of those that exist; empty if the viewer may not see them
      */
     private static function course_names(array $ids): array {
         global $DB;

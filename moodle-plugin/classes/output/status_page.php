@@ -30,17 +30,17 @@ use local_backend_sync\local\verdict;
 class status_page implements \renderable, \templatable {
     /** @var status */
     private $status;
-    /** @var int page of the table of refused changes */
+    /** @var int page of the table of rejected changes, from 0 */
     private $page;
-    /** @var bool the user may act */
+    /** @var bool the viewer may use the buttons */
     private $canmanage;
 
     /**
      * Constructor.
      *
      * @param status $status
-     * @param int $page page of the table of refused changes
-     * @param bool $canmanage the user may act
+     * @param int $page page of the table of rejected changes, from 0
+     * @param bool $canmanage the viewer may use the buttons
      */
     public function __construct(status $status, int $page, bool $canmanage) {
         $this->status = $status;
@@ -49,7 +49,7 @@ class status_page implements \renderable, \templatable {
     }
 
     /**
-     * Data of the template.
+     * Data for the template.
      *
      * @param \renderer_base $output
      * @return array
@@ -62,7 +62,7 @@ class status_page implements \renderable, \templatable {
             'configured' => $this->status->configured,
         ];
         return $actions + [
-            'isothersite' => ($this->status->trouble['reason'] ?? '') === failure::OTHER_SITE,
+            'isothersite' => ($this->status->outage['reason'] ?? '') === failure::OTHER_SITE,
             'needsreset' => $this->status->needs_reset(),
             'verdict' => verdict::of($this->status)->export(),
             'testurl' => (new \moodle_url('/local/backend_sync/testconnection.php'))->out(false),
@@ -76,7 +76,7 @@ class status_page implements \renderable, \templatable {
     }
 
     /**
-     * The numbers.
+     * The key figures.
      *
      * @return array[] each with label, value, hint
      */
@@ -95,7 +95,7 @@ class status_page implements \renderable, \templatable {
             ['number_senthour', number_format($status->senthour), ''],
             ['number_sentday', number_format($status->sentday), ''],
             ['number_lasttask', self::ago($status->lasttask), ''],
-            ['number_backend', $backend ? $backend['site'] : $text('never_asked'),
+            ['number_backend', $backend ? $backend['site'] : $text('backend_unknown'),
                 $backend ? $text('number_backend_version', $backend['backend_version']) : ''],
         ];
         return array_map(function ($number) use ($text) {
@@ -104,9 +104,9 @@ class status_page implements \renderable, \templatable {
     }
 
     /**
-     * How long ago something was.
+     * How long ago something happened.
      *
-     * @param int|null $time
+     * @param int|null $time Unix seconds
      * @return string
      */
     private static function ago(?int $time): string {

@@ -34,14 +34,14 @@ use local_backend_sync\local\ledger;
 use local_backend_sync\local\outbox;
 
 /**
- * What this plugin keeps of a person, and what it sends of them: the latter is made from the list that the payload is made from.
+ * Declares which personal data this plugin stores and sends. What it sends is derived from the payload's own list of fields.
  *
  * @package    local_backend_sync
  * @copyright  2026 The Backend Sync developers
  * @license    http://www.gnu.org/copyleft/gpl.html GNU GPL v3 or later
  */
 class provider implements core_userlist_provider, metadata_provider, plugin_provider {
-    /** @var string[][] columns by table, and by the table's name in strings */
+    /** @var string[][] table and its columns, by the table's name in the strings */
     const TABLES = [
         'outbox' => [
             outbox::TABLE, 'kind', 'objectid', 'userid', 'courseid', 'itemid', 'event', 'timecreated', 'timedue',
@@ -55,7 +55,7 @@ class provider implements core_userlist_provider, metadata_provider, plugin_prov
     ];
 
     /**
-     * What is kept and what is sent.
+     * Declares what is stored and sent.
      *
      * @param collection $collection
      * @return collection
@@ -80,33 +80,33 @@ class provider implements core_userlist_provider, metadata_provider, plugin_prov
     }
 
     /**
-     * Where something of a person is: in their own context, or nowhere.
+     * Data about a person belongs to their own context.
      *
      * @param int $userid
      * @return contextlist
      */
     public static function get_contexts_for_userid(int $userid): contextlist {
         $contextlist = new contextlist();
-        if (self::knows($userid)) {
+        if (self::has_data($userid)) {
             $contextlist->add_user_context($userid);
         }
         return $contextlist;
     }
 
     /**
-     * Of whom there is something in a context.
+     * Adds the person whose context it is, if there is data about them.
      *
      * @param userlist $userlist
      */
     public static function get_users_in_context(userlist $userlist) {
-        $userid = self::user_of($userlist->get_context());
-        if ($userid && self::knows($userid)) {
+        $userid = self::userid_of($userlist->get_context());
+        if ($userid && self::has_data($userid)) {
             $userlist->add_user($userid);
         }
     }
 
     /**
-     * Exports what is kept of a person.
+     * Exports the data about a person.
      *
      * @param approved_contextlist $contextlist
      */
@@ -114,7 +114,7 @@ class provider implements core_userlist_provider, metadata_provider, plugin_prov
         global $DB;
         $userid = $contextlist->get_user()->id;
         foreach ($contextlist->get_contexts() as $context) {
-            if (self::user_of($context) != $userid) {
+            if (self::userid_of($context) != $userid) {
                 continue;
             }
             foreach (self::TABLES as $name => $columns) {
@@ -130,7 +130,7 @@ class provider implements core_userlist_provider, metadata_provider, plugin_prov
     }
 
     /**
-     * A row as people read it.
+     * Makes a row readable for people.
      *
      * @param \stdClass $row
      * @return \stdClass
@@ -146,35 +146,35 @@ class provider implements core_userlist_provider, metadata_provider, plugin_prov
     }
 
     /**
-     * Deletes what is kept in a context.
+     * Deletes the data about the person whose context it is.
      *
      * @param \context $context
      */
     public static function delete_data_for_all_users_in_context(\context $context) {
-        self::delete(self::user_of($context));
+        self::delete(self::userid_of($context));
     }
 
     /**
-     * Deletes what is kept of a person.
+     * Deletes the data about a person.
      *
      * @param approved_contextlist $contextlist
      */
     public static function delete_data_for_user(approved_contextlist $contextlist) {
         $userid = $contextlist->get_user()->id;
         foreach ($contextlist->get_contexts() as $context) {
-            if (self::user_of($context) == $userid) {
+            if (self::userid_of($context) == $userid) {
                 self::delete($userid);
             }
         }
     }
 
     /**
-     * Deletes what is kept of people.
+     * Deletes the data about people.
      *
      * @param approved_userlist $userlist
      */
     public static function delete_data_for_users(approved_userlist $userlist) {
-        $userid = self::user_of($userlist->get_context());
+        $userid = self::userid_of($userlist->get_context());
         if (in_array($userid, $userlist->get_userids())) {
             self::delete($userid);
         }
@@ -184,19 +184,19 @@ class provider implements core_userlist_provider, metadata_provider, plugin_prov
      * The person whose context it is.
      *
      * @param \context $context
-     * @return int 0 when it is nobody's
+     * @return int 0 if it is no user context
      */
-    private static function user_of(\context $context): int {
+    private static function userid_of(\context $context): int {
         return $context->contextlevel == CONTEXT_USER ? (int)$context->instanceid : 0;
     }
 
     /**
-     * Whether there is something of a person.
+     * Whether there is data about a person.
      *
      * @param int $userid
      * @return bool
      */
-    private static function knows(int $userid): bool {
+    private static function has_data(int $userid): bool {
         global $DB;
         foreach (self::TABLES as $columns) {
             if ($DB->record_exists($columns[0], ['userid' => $userid])) {
@@ -207,7 +207,7 @@ class provider implements core_userlist_provider, metadata_provider, plugin_prov
     }
 
     /**
-     * Deletes what is kept of a person, except what the backend needs to hear: that something is gone.
+     * Deletes the data about a person, except what is needed to have the backend delete its records.
      *
      * @param int $userid
      */
@@ -217,12 +217,12 @@ class provider implements core_userlist_provider, metadata_provider, plugin_prov
             return;
         }
         $transaction = $DB->start_delegated_transaction();
-        // Rows that tell of a deletion stay until they are sent: without them, the backend would keep for ever what Moodle forgot.
-        // They hold ids alone, and go once the backend has heard of it.
+        // Rows that report a deletion stay until they are sent: without them, the backend would keep forever what Moodle has
+        // deleted. They hold only ids.
         $DB->delete_records_select(outbox::TABLE, 'userid = ? AND event <> ?', [$userid, 'deleted']);
         if ((new config())->is_configured()) {
-            // Of what the backend holds, the sender looks once more whether it is still there: when a person's data is deleted,
-            // completions go without an event, and nothing but the rows deleted below knows of them.
+            // Enqueues every record that the backend holds, so that the sender checks whether it still exists. Moodle deletes
+            // completions without an event, and only the rows that are deleted below know about them.
             $DB->execute("
                 INSERT INTO {" . outbox::TABLE . "} (kind, objectid, userid, courseid, itemid, event, timecreated, timedue)
                 SELECT kind, objectid, userid, courseid, itemid, 'updated', " . time() . ", 0

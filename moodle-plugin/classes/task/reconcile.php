@@ -21,7 +21,7 @@ use local_backend_sync\local\config;
 use local_backend_sync\local\database_memory;
 
 /**
- * Compares everything with what the backend holds, every night, and so finds what no event reported.
+ * Reconciles everything with the backend every night, to find changes that Moodle reports by no event.
  *
  * @package    local_backend_sync
  * @copyright  2026 The Backend Sync developers
@@ -29,7 +29,7 @@ use local_backend_sync\local\database_memory;
  */
 class reconcile extends \core\task\scheduled_task {
     /**
-     * Name of the task.
+     * Name for the list of scheduled tasks.
      *
      * @return string
      */
@@ -38,18 +38,18 @@ class reconcile extends \core\task\scheduled_task {
     }
 
     /**
-     * Has the sender begin, unless it is at it, or nobody ever wanted everything to be sent.
+     * Requests a full synchronisation, unless one is running or paused, or an administrator has never started the first.
      */
     public function execute() {
         $memory = new database_memory();
         $state = (new backfill($memory))->state();
         if (!(new config())->is_configured() || !$state) {
-            mtrace('There was no first synchronisation yet: nothing to compare.');
+            mtrace('Nothing to compare: no full synchronisation has been started yet.');
         } else if (in_array($state['status'], [backfill::RUNNING, backfill::PAUSED], true)) {
-            mtrace('A synchronisation of everything is at work or paused.');
+            mtrace('A full synchronisation is already running or paused.');
         } else {
-            backfill::order($memory, backfill::RUNNING, true);
-            mtrace('The sender will compare everything.');
+            backfill::request($memory, backfill::RUNNING, true);
+            mtrace('Requested a full synchronisation. The task that sends changes does it.');
         }
     }
 }

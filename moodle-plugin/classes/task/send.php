@@ -22,18 +22,18 @@ use local_backend_sync\local\reasons;
 use local_backend_sync\local\runner;
 
 /**
- * Sends what waits, every minute.
+ * Sends waiting changes every minute.
  *
  * @package    local_backend_sync
  * @copyright  2026 The Backend Sync developers
  * @license    http://www.gnu.org/copyleft/gpl.html GNU GPL v3 or later
  */
 class send extends \core\task\scheduled_task {
-    /** @var int seconds of one run: the next one comes after a minute */
+    /** @var int seconds of one run: less than the minute after which the next one starts */
     const SECONDS = 50;
 
     /**
-     * Name of the task.
+     * Name for the list of scheduled tasks.
      *
      * @return string
      */
@@ -42,7 +42,7 @@ class send extends \core\task\scheduled_task {
     }
 
     /**
-     * Sends what waits.
+     * Sends waiting changes, keeps the outbox small during an outage, and alerts administrators when needed.
      */
     public function execute() {
         $report = runner::run(self::SECONDS);
@@ -50,15 +50,15 @@ class send extends \core\task\scheduled_task {
             mtrace('Another process is sending.');
             return;
         }
-        mtrace("Sent {$report->sent}, unchanged {$report->unchanged}, refused {$report->rejected}, "
-            . "in {$report->requests} requests.");
+        mtrace("Sent: {$report->sent}, unchanged: {$report->unchanged}, rejected: {$report->rejected}, "
+            . "requests: {$report->requests}.");
         if ($report->failure || $report->waituntil) {
             outbox::compact();
         }
         if ($report->failure) {
             mtrace('Stopped: ' . reasons::of($report->failure));
         } else if ($report->waituntil) {
-            mtrace('The backend failed; it is tried again in ' . ($report->waituntil - time()) . ' s.');
+            mtrace('The last delivery failed. Next retry in ' . ($report->waituntil - time()) . ' s.');
         }
         alert::check();
     }

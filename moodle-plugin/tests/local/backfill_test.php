@@ -30,7 +30,7 @@ require_once($CFG->libdir . '/gradelib.php');
 require_once($CFG->libdir . '/completionlib.php');
 
 /**
- * Tests of the synchronisation of everything.
+ * Tests of the full synchronisation.
  *
  * @package    local_backend_sync
  * @copyright  2026 The Backend Sync developers
@@ -46,7 +46,7 @@ final class backfill_test extends \advanced_testcase {
     private $backend;
 
     /**
-     * A Moodle with something of each kind, of which nothing was sent yet.
+     * A Moodle with records of each kind, none of them sent yet.
      */
     protected function setUp(): void {
         global $CFG, $DB;
@@ -58,7 +58,7 @@ final class backfill_test extends \advanced_testcase {
             $site = site::course_with_student(['enablecompletion' => 1]);
             $item = site::item($site->course->id);
             $item->update_final_grade($site->user->id, 50 + $i, 'test');
-            // No grade yet, and no completion: nothing to send.
+            // A user without a grade and without a completion: nothing to send.
             $none = new \grade_grade(['itemid' => $item->id, 'userid' => get_admin()->id], false);
             $none->insert('test');
             (new \completion_completion(['userid' => $site->user->id, 'course' => $site->course->id]))->mark_complete();
@@ -71,20 +71,20 @@ final class backfill_test extends \advanced_testcase {
     }
 
     /**
-     * A backfill that is to begin, as each run makes a new one.
+     * A new backfill object, as each process makes one, after applying a request.
      *
-     * @param string|null $status an order for it
-     * @param bool $anew
+     * @param string|null $status to request; null for no request
+     * @param bool $restart
      * @param bool $force
      * @return backfill
      */
-    private function backfill(?string $status = null, bool $anew = false, bool $force = false): backfill {
+    private function backfill(?string $status = null, bool $restart = false, bool $force = false): backfill {
         $memory = new database_memory();
         if ($status) {
-            backfill::order(new database_memory(), $status, $anew, $force);
+            backfill::request(new database_memory(), $status, $restart, $force);
         }
         $backfill = new backfill($memory);
-        $backfill->obey(change::KINDS);
+        $backfill->apply_request(change::KINDS);
         return $backfill;
     }
 
@@ -123,13 +123,13 @@ final class backfill_test extends \advanced_testcase {
     }
 
     /**
-     * Everything is sent once, in an order in which nothing comes before what it belongs to; a second pass sends nothing.
+     * Everything is sent once, each record after those that it refers to; a second pass sends nothing.
      */
     public function test_everything(): void {
         $wanted = $this->wanted();
         $backfill = $this->backfill(backfill::RUNNING, true);
         $state = $backfill->state();
-        // The guest is counted, and passed over.
+        // The guest is counted, but withheld.
         $this->assertSame([count($wanted) + 1, 0], [$state['total'], $state['done']]);
         $report = site::send($this->backend, $backfill);
         $this->assertSame([count($wanted), 0], [$report->sent, $report->rejected]);
@@ -148,9 +148,9 @@ final class backfill_test extends \advanced_testcase {
     }
 
     /**
-     * What no event told of is found: changed, new, and gone.
+     * Changes without events are found: updated, new and deleted records.
      */
-    public function test_what_no_event_told_of(): void {
+    public function test_changes_without_events(): void {
         global $DB;
         site::send($this->backend, $this->backfill(backfill::RUNNING, true));
         $user = $this->getDataGenerator()->create_user();
@@ -176,11 +176,11 @@ final class backfill_test extends \advanced_testcase {
     }
 
     /**
-     * It can be paused, goes on where it was, can be given up, and begun anew.
+     * It can be paused, resumed where it was, cancelled, and started again.
      */
     public function test_pause_resume_cancel(): void {
         $backfill = $this->backfill(backfill::RUNNING, true);
-        $pieces = 0;
+        $batches = 0;
         $seen = [];
         $next = function (backfill $backfill) use (&$seen) {
             $changes = $backfill->next(2);
@@ -190,13 +190,13 @@ final class backfill_test extends \advanced_testcase {
             }
             return count($changes);
         };
-        while ($pieces < 3) {
-            $pieces += $next($backfill) ? 1 : 0;
+        while ($batches < 3) {
+            $batches += $next($backfill) ? 1 : 0;
         }
         $before = $backfill->state();
         $backfill = $this->backfill(backfill::PAUSED);
         $this->assertSame([backfill::PAUSED, false, 0], [$backfill->state()['status'], $backfill->is_running(), $next($backfill)]);
-        $this->assertNull((new database_memory())->get(backfill::ORDER));
+        $this->assertNull((new database_memory())->get(backfill::REQUEST));
         $backfill = $this->backfill(backfill::RUNNING);
         $this->assertEquals($before, $backfill->state());
         while ($next($backfill)) {
@@ -204,7 +204,7 @@ final class backfill_test extends \advanced_testcase {
         }
         $this->assertSame($seen, array_values(array_unique($seen)));
         $this->assertCount(count($this->wanted()) + 1, $seen);
-        // What is over is not resumed.
+        // It cannot be resumed after it has ended.
         $this->assertSame(backfill::FINISHED, $this->backfill(backfill::RUNNING)->state()['status']);
         $this->assertSame(backfill::FINISHED, $this->backfill(backfill::CANCELLED)->state()['status']);
 
@@ -216,7 +216,7 @@ final class backfill_test extends \advanced_testcase {
     }
 
     /**
-     * A process that is killed, at any step, repeats one piece at most and leaves out none.
+     * A process killed at any step repeats one batch at most, and skips none.
      */
     public function test_killed(): void {
         $this->backend->handshake = ['max_batch_events' => 3];
@@ -239,9 +239,9 @@ final class backfill_test extends \advanced_testcase {
     }
 
     /**
-     * Nobody asked for anything.
+     * Nothing happens before an administrator starts it.
      */
-    public function test_never_begun(): void {
+    public function test_never_started(): void {
         $backfill = $this->backfill();
         $this->assertNull($backfill->state());
         $this->assertFalse($backfill->is_running());
@@ -251,20 +251,20 @@ final class backfill_test extends \advanced_testcase {
     }
 
     /**
-     * Kinds that are not sent are not gone through.
+     * Kinds that are not sent are skipped.
      */
     public function test_some_kinds(): void {
         $memory = new database_memory();
-        backfill::order($memory, backfill::RUNNING, true);
+        backfill::request($memory, backfill::RUNNING, true);
         $backfill = new backfill($memory);
-        $backfill->obey([change::COURSE]);
+        $backfill->apply_request([change::COURSE]);
         $this->assertSame(3, $backfill->state()['total']);
         site::send($this->backend, $backfill);
         $this->assertCount(3, $this->backend->records);
     }
 
     /**
-     * The number of statements does not grow with the number of records of a piece, all in all.
+     * The number of statements does not grow with the size of a batch.
      */
     public function test_cost(): void {
         global $DB;
@@ -281,21 +281,20 @@ final class backfill_test extends \advanced_testcase {
             $counts[] = [$DB->perf_get_reads() - $reads, $DB->perf_get_writes() - $writes];
         }
         $this->assertSame($counts[0][0], $counts[1][0]);
-        // Moodle writes new rows in groups, which are small on some databases.
+        // Moodle inserts rows in groups, which are small on some databases.
         $this->assertLessThanOrEqual($counts[0][1] + 10, $counts[1][1]);
     }
 
     /**
-     * Each night everything is compared, once an administrator has begun it; and not while it is paused.
+     * The nightly task starts it, once an administrator has started the first one, but not while it is paused.
      */
     public function test_reconcile(): void {
         $task = new \local_backend_sync\task\reconcile();
-        $orders = [];
-        $run = function () use ($task, &$orders) {
+        $run = function () use ($task) {
             ob_start();
             $task->execute();
             ob_end_clean();
-            return (new database_memory())->get(backfill::ORDER);
+            return (new database_memory())->get(backfill::REQUEST);
         };
         $this->assertNull($run());
         $this->backfill(backfill::RUNNING, true);
@@ -304,7 +303,7 @@ final class backfill_test extends \advanced_testcase {
         $this->assertNull($run());
         site::send($this->backend, $this->backfill(backfill::RUNNING));
         $this->assertSame(['status' => backfill::RUNNING, 'anew' => true, 'force' => false], $run());
-        (new database_memory())->set(backfill::ORDER, null);
+        (new database_memory())->set(backfill::REQUEST, null);
         set_config('api_token', '', 'local_backend_sync');
         $this->assertNull($run());
         $this->assertNotEmpty($task->get_name());

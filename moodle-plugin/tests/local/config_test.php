@@ -30,7 +30,7 @@ use local_backend_sync\local\delivery\payload;
  */
 final class config_test extends \advanced_testcase {
     /**
-     * Changes are undone after each test.
+     * Resets Moodle after each test.
      */
     protected function setUp(): void {
         parent::setUp();
@@ -38,7 +38,7 @@ final class config_test extends \advanced_testcase {
     }
 
     /**
-     * The settings after some were made.
+     * The config after saving some settings.
      *
      * @param array $settings
      * @return config
@@ -51,7 +51,7 @@ final class config_test extends \advanced_testcase {
     }
 
     /**
-     * URLs: what is wrong with them without and with http allowed.
+     * URLs, with the problem while http is not allowed, and while it is.
      *
      * @return array[]
      */
@@ -101,27 +101,27 @@ final class config_test extends \advanced_testcase {
             '' => $bad,
         ];
         $cases = [];
-        foreach ($urls as $url => $troubles) {
-            $cases[json_encode($url)] = array_merge([(string)$url], $troubles);
+        foreach ($urls as $url => $problems) {
+            $cases[json_encode($url)] = array_merge([(string)$url], $problems);
         }
         return $cases;
     }
 
     /**
-     * Personal data goes unencrypted nowhere but to this machine, unless the administrator wants it.
+     * Personal data is never sent unencrypted to another machine, unless the administrator allows it.
      *
      * @dataProvider urls
      * @param string $url
-     * @param string|null $trouble
-     * @param string|null $troublewithhttp
+     * @param string|null $problem
+     * @param string|null $problemwithhttp
      */
-    public function test_urls(string $url, ?string $trouble, ?string $troublewithhttp): void {
-        $this->assertSame($trouble, config::url_trouble($url, false));
-        $this->assertSame($troublewithhttp, config::url_trouble($url, true));
+    public function test_urls(string $url, ?string $problem, ?string $problemwithhttp): void {
+        $this->assertSame($problem, config::url_problem($url, false));
+        $this->assertSame($problemwithhttp, config::url_problem($url, true));
     }
 
     /**
-     * The setting is taken as administrators paste it.
+     * Settings are accepted as administrators paste them.
      */
     public function test_url_as_pasted(): void {
         $urls = ['https://sync.example', 'https://sync.example/', ' https://sync.example// ', 'https://sync.example/api/v1',
@@ -135,7 +135,7 @@ final class config_test extends \advanced_testcase {
     }
 
     /**
-     * Nothing is sent anywhere before there is a URL and a token, and they are good.
+     * Nothing is sent without a valid URL and a token.
      */
     public function test_target(): void {
         $cases = [
@@ -150,7 +150,7 @@ final class config_test extends \advanced_testcase {
         foreach ($cases as [$settings, $reason]) {
             $config = $this->config($settings);
             try {
-                $config->require_good_target();
+                $config->require_valid_target();
                 $this->assertNull($reason, json_encode($settings));
                 $this->assertTrue($config->is_configured());
             } catch (failure $failure) {
@@ -160,7 +160,7 @@ final class config_test extends \advanced_testcase {
     }
 
     /**
-     * Numbers keep to their limits, whoever set them.
+     * Numbers are clamped to their limits, even if a script stored them.
      */
     public function test_numbers(): void {
         $this->assertSame([5, 30, 1800, 30000], $this->numbers([]));
@@ -172,7 +172,7 @@ final class config_test extends \advanced_testcase {
     }
 
     /**
-     * The numbers after some settings were made.
+     * The numbers after saving some settings.
      *
      * @param string[] $settings
      * @return int[]
@@ -183,7 +183,7 @@ final class config_test extends \advanced_testcase {
     }
 
     /**
-     * By default everything is sent but hidden grades, and at once.
+     * By default everything is sent except hidden grades, and immediately.
      */
     public function test_defaults(): void {
         foreach (array_keys((array)get_config('local_backend_sync')) as $name) {
@@ -193,14 +193,14 @@ final class config_test extends \advanced_testcase {
         }
         $config = $this->config();
         $this->assertSame(change::KINDS, $config->options()->kinds);
-        $this->assertSame([], array_filter($config->options()->leftout));
+        $this->assertSame([], array_filter($config->options()->excluded));
         $this->assertFalse($config->sends_hidden());
         $this->assertTrue($config->sends_immediately());
         $this->assertFalse($config->is_configured());
     }
 
     /**
-     * What is switched off and left out.
+     * Kinds can be switched off, and fields excluded.
      */
     public function test_options(): void {
         $config = $this->config(['send_grade' => '0', 'send_user' => '1', 'sendhidden' => '1', 'immediate' => '0',
@@ -210,13 +210,13 @@ final class config_test extends \advanced_testcase {
         $this->assertFalse($config->sends(change::GRADE));
         $this->assertTrue($config->sends_hidden());
         $this->assertFalse($config->sends_immediately());
-        $left = array_diff(array_keys(payload::FIELDS[change::USER]), $options->leftout[change::USER]);
+        $left = array_diff(array_keys(payload::FIELDS[change::USER]), $options->excluded[change::USER]);
         $this->assertSame(['firstname', 'lastname'], array_values($left));
-        $this->assertSame(['timecompleted'], $options->leftout[change::COMPLETION]);
+        $this->assertSame(['timecompleted'], $options->excluded[change::COMPLETION]);
     }
 
     /**
-     * Each field that is sent has a name in words, for the settings and the privacy declaration.
+     * Each field has a label, for the settings and the privacy declaration.
      */
     public function test_fields_have_names(): void {
         foreach (change::KINDS as $kind) {
@@ -227,7 +227,7 @@ final class config_test extends \advanced_testcase {
     }
 
     /**
-     * Each reason for a failure has a sentence that says what to do.
+     * Each reason of a failure has a sentence.
      */
     public function test_reasons_have_sentences(): void {
         $this->config(['backend_url' => 'https://sync.example']);

@@ -29,7 +29,7 @@ require_once($CFG->libdir . '/gradelib.php');
 require_once($CFG->libdir . '/completionlib.php');
 
 /**
- * Tests of changes that concern many records.
+ * Tests of changes that affect many records.
  *
  * @package    local_backend_sync
  * @copyright  2026 The Backend Sync developers
@@ -44,7 +44,7 @@ final class fanout_test extends \advanced_testcase {
     private $backend;
 
     /**
-     * A course with everything in it, and another one beside it.
+     * A course with records of all kinds, and another one like it.
      */
     protected function setUp(): void {
         global $CFG, $DB;
@@ -60,7 +60,7 @@ final class fanout_test extends \advanced_testcase {
     }
 
     /**
-     * A course with everything in it.
+     * A course with records of all kinds.
      *
      * @return \stdClass
      */
@@ -72,7 +72,7 @@ final class fanout_test extends \advanced_testcase {
         $site->item = site::item($site->course->id, ['gradetype' => GRADE_TYPE_SCALE, 'scaleid' => $scale->id]);
         $site->item->update_final_grade($site->user->id, 2, 'test');
         $site->grade = $DB->get_field('grade_grades', 'id', ['itemid' => $site->item->id, 'userid' => $site->user->id]);
-        // One without a grade, which is no record to send.
+        // A user without a grade: no record to send.
         $this->getDataGenerator()->enrol_user($this->getDataGenerator()->create_user()->id, $site->course->id);
         $none = new \grade_grade(['itemid' => $site->item->id, 'userid' => get_admin()->id], false);
         $none->insert('test');
@@ -83,7 +83,7 @@ final class fanout_test extends \advanced_testcase {
     }
 
     /**
-     * What becomes of a cause.
+     * The rows that a cause expands to.
      *
      * @param string $cause
      * @param int $objectid
@@ -105,7 +105,7 @@ final class fanout_test extends \advanced_testcase {
     /**
      * The rows of the enrolments of the course.
      *
-     * @param int $userid of one user alone
+     * @param int $userid only of this user; 0 for all
      * @return string[]
      */
     private function enrolments(int $userid = 0): array {
@@ -120,7 +120,7 @@ final class fanout_test extends \advanced_testcase {
     }
 
     /**
-     * Each cause becomes just the records that it concerns.
+     * Each cause expands to exactly the records that it affects.
      */
     public function test_causes(): void {
         global $DB;
@@ -155,9 +155,9 @@ final class fanout_test extends \advanced_testcase {
     }
 
     /**
-     * What the backend is known to hold, and Moodle has no more, is told as gone, although no event told of it.
+     * With a user or a course, everything that the backend holds below it is deleted, although Moodle reports no events for that.
      */
-    public function test_what_is_known_of_a_person_and_a_course(): void {
+    public function test_deleted_user_and_course(): void {
         global $DB;
         site::send($this->backend, new backfill($this->running()));
         $key = "completion:{$this->site->completion}";
@@ -184,21 +184,21 @@ final class fanout_test extends \advanced_testcase {
     }
 
     /**
-     * A memory in which a backfill is to begin.
+     * A memory with a running backfill.
      *
      * @return database_memory
      */
     private function running(): database_memory {
         $memory = new database_memory();
-        backfill::order($memory, backfill::RUNNING, true);
-        (new backfill($memory))->obey(delivery\change::KINDS);
+        backfill::request($memory, backfill::RUNNING, true);
+        (new backfill($memory))->apply_request(delivery\change::KINDS);
         return $memory;
     }
 
     /**
-     * The rows of a cause come in its place or not at all.
+     * Expanding is atomic: after a rollback the cause is still there.
      */
-    public function test_a_cause_is_never_lost(): void {
+    public function test_expanding_is_atomic(): void {
         global $DB;
         $this->preventResetByRollback();
         site::clear();

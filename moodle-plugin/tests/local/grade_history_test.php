@@ -25,7 +25,7 @@ require_once(__DIR__ . '/../fixtures/load.php');
 require_once($CFG->libdir . '/gradelib.php');
 
 /**
- * Tests of the changes of grades that are no events.
+ * Tests of finding changes of grades without events.
  *
  * @package    local_backend_sync
  * @copyright  2026 The Backend Sync developers
@@ -51,16 +51,16 @@ final class grade_history_test extends \advanced_testcase {
     }
 
     /**
-     * What is found after a change.
+     * The rows found after a change without an event.
      *
      * @param callable $change
      * @return string[] see fixtures\site::rows()
      */
     private function found(callable $change): array {
-        return site::noted(function () use ($change) {
+        return site::enqueued(function () use ($change) {
             $change();
-            $this->assertSame([], site::rows('grade'), 'Moodle has an event for it');
-            grade_history::note(new database_memory());
+            $this->assertSame([], site::rows('grade'), 'Moodle reports an event for it');
+            grade_history::enqueue_changes(new database_memory());
         }, 'grade');
     }
 
@@ -74,12 +74,12 @@ final class grade_history_test extends \advanced_testcase {
     }
 
     /**
-     * What was there before is not found, what is changed silently is.
+     * Changes from before the first call are not found; later ones without an event are.
      */
     public function test_silent_changes(): void {
         $this->assertSame([], $this->found(function () {
             $this->site->grade->set_hidden(1);
-        }), 'the first time only begins');
+        }), 'the first call only sets the watermark');
         $changes = [
             function () {
                 $this->site->grade->set_hidden(0);
@@ -94,11 +94,11 @@ final class grade_history_test extends \advanced_testcase {
     }
 
     /**
-     * Only what has changed lately is read.
+     * Only recent changes are read.
      */
     public function test_old_changes(): void {
         global $DB;
-        grade_history::note(new database_memory());
+        grade_history::enqueue_changes(new database_memory());
         $DB->set_field('grade_grades_history', 'timemodified', time() - grade_history::OVERLAP - 10);
         $this->assertSame([], $this->found(function () {
             return null;
@@ -106,7 +106,7 @@ final class grade_history_test extends \advanced_testcase {
     }
 
     /**
-     * After a pause, everything since is found; rows without a grade are none.
+     * After a pause, all changes since then are found, except rows without a grade.
      */
     public function test_after_a_pause(): void {
         global $DB;

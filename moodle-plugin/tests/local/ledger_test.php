@@ -26,7 +26,7 @@ defined('MOODLE_INTERNAL') || die();
 require_once(__DIR__ . '/../fixtures/load.php');
 
 /**
- * Tests of what is remembered of what the backend holds and refused.
+ * Tests of the ledger: what the backend holds, and what it rejected.
  *
  * @package    local_backend_sync
  * @copyright  2026 The Backend Sync developers
@@ -49,7 +49,7 @@ final class ledger_test extends \advanced_testcase {
     }
 
     /**
-     * Events about records of some kinds.
+     * Events about users (odd ids) and grades (even ids).
      *
      * @param int[] $ids
      * @param array|null $data
@@ -67,7 +67,7 @@ final class ledger_test extends \advanced_testcase {
     }
 
     /**
-     * What is known, with nulls for what is not.
+     * What is known of records, with null for those never sent.
      *
      * @param int[] $ids
      * @return array
@@ -82,35 +82,35 @@ final class ledger_test extends \advanced_testcase {
     }
 
     /**
-     * Nothing known, then anything, then this.
+     * A record is first absent, then unknown, then confirmed.
      */
-    public function test_announce_and_confirm(): void {
+    public function test_invalidate_and_confirm(): void {
         global $DB;
         $events = $this->events([1, 2, 3]);
         $this->assertSame([null, null, null], $this->known([1, 2, 3]));
-        $this->ledger->announce($events);
+        $this->ledger->invalidate($events);
         $this->assertSame(['', '', ''], $this->known([1, 2, 3]));
         $this->ledger->confirm([$events[0], $events[1]]);
         $hash = $events[0]->hash;
         $this->assertSame([$hash, $hash, ''], $this->known([1, 2, 3]));
-        // Of another kind with the same id nothing is known.
+        // The same id in another kind is another record.
         $this->assertSame([], $this->ledger->known([new change(change::COURSE, 1)]));
-        $this->ledger->announce([$events[1]]);
+        $this->ledger->invalidate([$events[1]]);
         $this->assertSame([$hash, '', ''], $this->known([1, 2, 3]));
         $this->ledger->confirm($this->events([2], null));
         $this->assertSame(event::DELETED, $this->known([2])[0]);
         $this->assertSame(3, $DB->count_records(ledger::SENT));
         $row = $DB->get_record(ledger::SENT, ['kind' => 'grade', 'objectid' => 2]);
         $this->assertEquals([102, 202], [$row->userid, $row->itemid]);
-        // What the backend took before, and perhaps something else since.
+        // A duplicate: the backend may hold something else by now.
         $events[2]->hash = null;
         $this->ledger->confirm([$events[0], $events[2]]);
         $this->assertSame([$hash, event::DELETED, ''], $this->known([1, 2, 3]));
         $this->ledger->confirm([$events[2]]);
         $this->assertSame([''], $this->known([3]));
-        $this->ledger->forget();
+        $this->ledger->invalidate_all();
         $this->assertSame(['', '', ''], $this->known([1, 2, 3]));
-        $this->ledger->announce([]);
+        $this->ledger->invalidate([]);
         $this->ledger->confirm([]);
         $this->assertSame([], $this->ledger->known([]));
     }
@@ -123,20 +123,20 @@ final class ledger_test extends \advanced_testcase {
         $counts = [];
         foreach ([10, 300] as $i => $count) {
             $old = $this->events(range(10000 * $i + 1, 10000 * $i + $count));
-            $this->ledger->announce($old);
+            $this->ledger->invalidate($old);
             $this->ledger->reject($old[0]->change, 'code', '');
             $events = array_merge($old, $this->events(range(10000 * $i + 5001, 10000 * $i + 5000 + $count)));
             [$reads, $writes] = [$DB->perf_get_reads(), $DB->perf_get_writes()];
             $this->ledger->known(array_column($events, 'change'));
             $known = $DB->perf_get_reads() - $reads;
-            $this->ledger->announce($events);
-            $announced = $DB->perf_get_writes() - $writes;
+            $this->ledger->invalidate($events);
+            $invalidated = $DB->perf_get_writes() - $writes;
             $this->ledger->confirm($events);
-            $counts[] = [$known, $DB->perf_get_reads() - $reads, $announced, $DB->perf_get_writes() - $writes];
+            $counts[] = [$known, $DB->perf_get_reads() - $reads, $invalidated, $DB->perf_get_writes() - $writes];
             $hashes = $this->ledger->known(array_column($events, 'change'));
             $this->assertSame([$events[0]->hash], array_values(array_unique($hashes)));
         }
-        // What is not the same is how often new rows are written: Moodle writes them in groups, which are small on some databases.
+        // Writes differ slightly: Moodle inserts rows in groups, which are small on some databases.
         $this->assertSame($counts[0][0], $counts[1][0]);
         $this->assertSame($counts[0][1], $counts[1][1]);
         $this->assertLessThanOrEqual($counts[0][2] + 10, $counts[1][2]);
@@ -144,7 +144,7 @@ final class ledger_test extends \advanced_testcase {
     }
 
     /**
-     * One rejection for each record: the last one. It is told in Moodle's log, and goes when the backend takes the record.
+     * Only the last rejection of a record is kept. It is logged in Moodle, and deleted when the backend accepts the record.
      */
     public function test_reject(): void {
         global $DB;
@@ -169,13 +169,13 @@ final class ledger_test extends \advanced_testcase {
         $this->assertSame(['event_not_storable', 'Second.'], [$row->code, $row->detail]);
         $this->assertEquals($logged[2]->objectid, $row->id);
 
-        $this->ledger->announce($events);
+        $this->ledger->invalidate($events);
         $this->ledger->confirm([$events[0]]);
         $this->assertEquals([2], $DB->get_fieldset_select(ledger::REJECTED, 'objectid', '1 = 1'));
     }
 
     /**
-     * Rejected changes are sent again, as what they were.
+     * Retried changes keep their event. Discarded ones are gone.
      */
     public function test_retry_and_discard(): void {
         global $DB;
@@ -203,7 +203,7 @@ final class ledger_test extends \advanced_testcase {
     }
 
     /**
-     * What is put off waits in the outbox.
+     * Postponed changes wait in the outbox.
      */
     public function test_postpone(): void {
         $this->ledger->postpone(array_column($this->events([1]), 'change'), time() + 100);

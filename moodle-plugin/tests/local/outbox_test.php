@@ -26,7 +26,7 @@ defined('MOODLE_INTERNAL') || die();
 require_once(__DIR__ . '/../fixtures/load.php');
 
 /**
- * Tests of the table in which changes wait.
+ * Tests of the outbox.
  *
  * @package    local_backend_sync
  * @copyright  2026 The Backend Sync developers
@@ -45,9 +45,9 @@ final class outbox_test extends \advanced_testcase {
     }
 
     /**
-     * The oldest records come first, each with all its rows, wherever they stand; and what is done is gone, and nothing else.
+     * The oldest records come first, each with all its rows. Done deletes these rows and no others.
      */
-    public function test_pieces(): void {
+    public function test_next_and_done(): void {
         $outbox = new outbox();
         foreach ([1, 2, 3, 1, 4, 2, 1] as $i => $id) {
             outbox::add(change::USER, $id, $i ? 'updated' : 'created', $id);
@@ -58,7 +58,7 @@ final class outbox_test extends \advanced_testcase {
         $this->assertCount(3, $changes['user:1']->rowids);
         $this->assertTrue($changes['user:1']->created);
         $this->assertSame($changes['user:1']->rowids, $outbox->next(2)['user:1']->rowids);
-        // One that comes meanwhile is not done with these.
+        // A row added in the meantime stays.
         outbox::add(change::USER, 1, 'deleted', 1);
         $outbox->done([$changes['user:1']]);
         $this->assertSame(['user:2', 'user:3', 'user:4', 'grade:1', 'user:1'], array_keys($outbox->next(100)));
@@ -69,7 +69,7 @@ final class outbox_test extends \advanced_testcase {
     }
 
     /**
-     * What is put off comes in its time, and once.
+     * Postponed changes come when they are due, and once.
      */
     public function test_postponed(): void {
         global $DB;
@@ -82,7 +82,7 @@ final class outbox_test extends \advanced_testcase {
         outbox::postpone([$change, new change(change::USER, 5)], time() + 2000);
         $this->assertSame(['grade 5 updated 7 0 0', 'user 5 updated 0 0 0'], site::rows());
         $this->assertSame([], $outbox->next(10));
-        // Rows that are due are not touched by it.
+        // Rows that are due stay.
         outbox::add(change::GRADE, 5, 'updated', 7);
         outbox::postpone([$change], time() + 3000);
         $this->assertCount(3, site::rows());
@@ -112,13 +112,13 @@ final class outbox_test extends \advanced_testcase {
             $counts[] = [$DB->perf_get_reads() - $reads, $DB->perf_get_writes() - $writes];
         }
         $this->assertSame($counts[0][0], $counts[1][0]);
-        // Moodle writes new rows in groups, which are small on some databases.
+        // Moodle inserts rows in groups, which are small on some databases.
         $this->assertLessThanOrEqual($counts[0][1] + 10, $counts[1][1]);
         $this->assertSame([], site::rows());
     }
 
     /**
-     * More records than one SQL list may have.
+     * More records than fit into one SQL list.
      */
     public function test_many(): void {
         global $DB;
@@ -136,7 +136,7 @@ final class outbox_test extends \advanced_testcase {
     }
 
     /**
-     * A record that changes more often than is taken at once is sent, and its later rows come after.
+     * A record with more rows than are coalesced at once is sent, and its later rows follow.
      */
     public function test_very_many_rows_of_one_record(): void {
         global $DB;
@@ -151,7 +151,7 @@ final class outbox_test extends \advanced_testcase {
     }
 
     /**
-     * While the backend is gone, the newest row of each record is enough, and no other's is lost.
+     * Compacting keeps the newest row of each record, and all others that differ.
      */
     public function test_compact(): void {
         foreach (['created', 'updated', 'deleted'] as $event) {

@@ -28,7 +28,7 @@ require_once($CFG->libdir . '/gradelib.php');
 require_once($CFG->libdir . '/completionlib.php');
 
 /**
- * Tests of the states that are read from Moodle's tables.
+ * Tests of reading states from Moodle's tables.
  *
  * @package    local_backend_sync
  * @copyright  2026 The Backend Sync developers
@@ -37,7 +37,7 @@ require_once($CFG->libdir . '/completionlib.php');
  */
 final class records_test extends \advanced_testcase {
     /**
-     * Changes are undone after each test.
+     * Resets Moodle after each test.
      */
     protected function setUp(): void {
         parent::setUp();
@@ -46,12 +46,12 @@ final class records_test extends \advanced_testcase {
     }
 
     /**
-     * What would be sent of a record.
+     * The data that would be sent of a record.
      *
      * @param string $kind
      * @param int $id
      * @param bool $sendhidden
-     * @return array|null null when it is gone
+     * @return array|null null if deleted
      */
     private function data(string $kind, int $id, bool $sendhidden = false): ?array {
         $state = $this->state($kind, $id, $sendhidden);
@@ -94,7 +94,7 @@ final class records_test extends \advanced_testcase {
         $expected += ['timecreated' => (int)$times->timecreated, 'timemodified' => (int)$times->timemodified];
         $this->assertSame($expected, $this->data(change::USER, $user->id));
         $this->assertFalse($this->state(change::USER, $user->id)['withheld']);
-        // The guest is nobody; a deleted user is gone, although Moodle keeps the row.
+        // The guest is not a person; a deleted user is absent, although Moodle keeps the row.
         $this->assertTrue($this->state(change::USER, $CFG->siteguest)['withheld']);
         delete_user($user);
         $this->assertNull($this->state(change::USER, $user->id));
@@ -124,7 +124,7 @@ final class records_test extends \advanced_testcase {
     }
 
     /**
-     * Enrolments with the roles in the course, and only those.
+     * Enrolments, with the roles in the course and no others.
      */
     public function test_enrolment(): void {
         global $DB;
@@ -134,7 +134,7 @@ final class records_test extends \advanced_testcase {
         $manager = $DB->get_field('role', 'id', ['shortname' => 'manager']);
         role_assign($own, $site->user->id, $site->context->id);
         role_assign($manager, $site->user->id, \context_system::instance()->id);
-        // Another component may have given the same role once more.
+        // Another component may have assigned the same role as well.
         role_assign($own, $site->user->id, $site->context->id, 'enrol_cohort', 7);
         $manual = enrol_get_plugin('manual');
         $manual->update_user_enrol($site->enrol, $site->user->id, ENROL_USER_SUSPENDED, 1795333600, 1795339999);
@@ -193,7 +193,7 @@ final class records_test extends \advanced_testcase {
             ['Pass', '2.00000', 'Not yet, Pass ,Merit', (int)$scale->id, GRADE_TYPE_SCALE],
             [$data['gradetext'], $data['finalgrade'], $data['scale'], $data['scaleid'], $data['gradetype']]
         );
-        // A scale that has become shorter, and grades that no scale has.
+        // A scale that became shorter, and grades outside any scale.
         foreach (['7' => 'Merit', '0' => 'Not yet', '2.6' => 'Merit', '-3' => 'Not yet'] as $final => $text) {
             $DB->set_field('grade_grades', 'finalgrade', $final, ['id' => $id]);
             $this->assertSame($text, $this->data(change::GRADE, $id)['gradetext'], $final);
@@ -208,7 +208,7 @@ final class records_test extends \advanced_testcase {
     }
 
     /**
-     * Ways to hide a grade: of the grade, of its item, whether it is hidden, and until when (0 for nobody knows).
+     * Ways to hide a grade: value of the grade, value of its item, whether it is hidden, until when (0 for unknown).
      *
      * @return array[]
      */
@@ -224,15 +224,15 @@ final class records_test extends \advanced_testcase {
             'until soon' => [$soon, 0, true, $soon],
             'item until soon' => [0, $soon, true, $soon],
             'both until' => [$soon, $later, true, $later],
-            'until, and for ever' => [$soon, 1, true, 0],
-            'was until' => [$past, 0, false, 0],
-            'item was until' => [0, $past, false, 0],
-            'was until, and soon' => [$past, $soon, true, $soon],
+            'until soon, and item hidden' => [$soon, 1, true, 0],
+            'until a past time' => [$past, 0, false, 0],
+            'item until a past time' => [0, $past, false, 0],
+            'until a past time, item until soon' => [$past, $soon, true, $soon],
         ];
     }
 
     /**
-     * Hidden grades do not leave the site unless that is wanted, and when they may is known.
+     * Hidden grades are withheld unless the settings allow them, and the time when they may be sent is known.
      *
      * @dataProvider hiding
      * @param int $grade
@@ -256,7 +256,7 @@ final class records_test extends \advanced_testcase {
     }
 
     /**
-     * Completions. One that has begun only is none.
+     * Completions, but not courses that are only in progress.
      */
     public function test_completion(): void {
         global $CFG, $DB;

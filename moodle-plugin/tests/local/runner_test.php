@@ -34,7 +34,7 @@ require_once(__DIR__ . '/../fixtures/load.php');
 require_once($CFG->libdir . '/filelib.php');
 
 /**
- * Tests of the sender in Moodle: its lock, its HTTP, Moodle's log, and the message to administrators.
+ * Tests of the sender in Moodle: its lock, its HTTP client, Moodle's log, and the alert to administrators.
  *
  * @package    local_backend_sync
  * @copyright  2026 The Backend Sync developers
@@ -46,7 +46,7 @@ require_once($CFG->libdir . '/filelib.php');
  * @covers     \local_backend_sync\task\send
  */
 final class runner_test extends \advanced_testcase {
-    /** @var string nothing listens there, and it is this machine */
+    /** @var string URL on this machine at which nothing listens */
     const NOBODY = 'http://127.0.0.1:1';
 
     /**
@@ -61,19 +61,19 @@ final class runner_test extends \advanced_testcase {
     }
 
     /**
-     * Has the next requests answered with status 200 and these bodies.
+     * Answers the next requests with status 200 and these bodies.
      *
      * @param array $answers
      */
     private function answer(array $answers): void {
-        // Moodle takes the last one first.
+        // Moodle uses the last one first.
         foreach (array_reverse($answers) as $answer) {
             \curl::mock_response(is_array($answer) ? json_encode($answer) : $answer);
         }
     }
 
     /**
-     * What a backend says to a handshake.
+     * A backend's answer to a handshake.
      *
      * @return array
      */
@@ -92,16 +92,16 @@ final class runner_test extends \advanced_testcase {
     }
 
     /**
-     * A run as if the time to wait were over, and the events that it told Moodle's log.
+     * Runs the sender as if the backoff were over.
      *
      * @param report|null $report
-     * @return string[] classes
+     * @return string[] classes of the events that it logged
      */
     private function logged(?report &$report = null): array {
         $memory = new database_memory();
-        $trouble = $memory->get(health::TROUBLE);
-        if ($trouble) {
-            $memory->set(health::TROUBLE, ['retry' => 0] + $trouble);
+        $outage = $memory->get(health::OUTAGE);
+        if ($outage) {
+            $memory->set(health::OUTAGE, ['retry' => 0] + $outage);
         }
         $sink = $this->redirectEvents();
         $report = runner::run(5);
@@ -124,7 +124,7 @@ final class runner_test extends \advanced_testcase {
     }
 
     /**
-     * Changes go to the backend.
+     * Changes are sent to the backend.
      */
     public function test_delivery(): void {
         $user = $this->getDataGenerator()->create_user();
@@ -144,7 +144,7 @@ final class runner_test extends \advanced_testcase {
     }
 
     /**
-     * A copy of the site sends nothing until somebody says that it is the right one, or gives it a token of its own.
+     * A copy of the site sends nothing until an administrator confirms its address, or gives it a token of its own.
      */
     public function test_copy_of_the_site(): void {
         global $CFG;
@@ -157,7 +157,7 @@ final class runner_test extends \advanced_testcase {
         $this->assertSame('www.example.com/moodle', $report->failure->detail);
         $this->assertCount(1, site::rows());
 
-        runner::settle_here();
+        runner::accept_site();
         $this->answer([$this->handshake(), $this->outcomes(1)]);
         $this->assertSame(1, runner::run(5, true)->sent);
         // With https instead of http it is the same site.
@@ -171,7 +171,7 @@ final class runner_test extends \advanced_testcase {
     }
 
     /**
-     * There is one sender at a time.
+     * Only one sender runs at a time.
      */
     public function test_lock(): void {
         $lock = lock_config::get_lock_factory('local_backend_sync')->get_lock(runner::LOCK, 0);
@@ -187,9 +187,9 @@ final class runner_test extends \advanced_testcase {
     }
 
     /**
-     * Whatever is thrown, the lock is given back.
+     * The lock is released even after an exception.
      */
-    public function test_lock_is_given_back(): void {
+    public function test_lock_is_released(): void {
         $this->getDataGenerator()->create_user();
         $this->answer([$this->handshake(), $this->outcomes(1)]);
         try {
@@ -205,27 +205,27 @@ final class runner_test extends \advanced_testcase {
     }
 
     /**
-     * That deliveries fail is told once, and that they work again.
+     * The start and the end of an outage are logged once each.
      */
     public function test_log(): void {
         $this->getDataGenerator()->create_user();
         $this->assertSame([delivery_failed::class], $this->logged($report));
-        $this->assertSame([failure::REFUSED, true, false], [$report->failure->reason, $report->broke, $report->recovered]);
+        $this->assertSame([failure::REFUSED, true, false], [$report->failure->reason, $report->outagestarted, $report->recovered]);
         $this->assertSame([], $this->logged($report));
         $this->assertSame(failure::REFUSED, $report->failure->reason);
-        $this->assertSame(2, status::read()->trouble['failures']);
-        // Too early is no failure.
+        $this->assertSame(2, status::read()->outage['failures']);
+        // A run during the backoff is no failure.
         $report = runner::run(5);
         $this->assertNull($report->failure);
         $this->assertNotNull($report->waituntil);
-        // Unless an administrator does not want to wait.
+        // An administrator may ignore the backoff.
         $this->assertNotNull(runner::run(5, true)->failure);
         $this->answer([$this->handshake(), $this->outcomes(1)]);
         $this->assertSame([delivery_recovered::class], $this->logged($report));
         $this->assertSame(1, $report->sent);
-        $this->assertNull(status::read()->trouble);
+        $this->assertNull(status::read()->outage);
         $this->assertSame([], $this->logged());
-        // And when it fails again, that is news.
+        // The next outage is logged again.
         $this->getDataGenerator()->create_user();
         $this->answer(['<html>']);
         $this->assertSame([delivery_failed::class], $this->logged($report));
@@ -233,9 +233,9 @@ final class runner_test extends \advanced_testcase {
     }
 
     /**
-     * The events of Moodle's log say what happened.
+     * The events in Moodle's log describe what happened.
      */
-    public function test_words_of_the_log(): void {
+    public function test_log_descriptions(): void {
         $event = delivery_failed::create_from_failure(new failure(failure::UNAUTHORIZED, 'No.', 401));
         $this->assertStringContainsString('401', $event->get_description());
         $this->assertStringContainsString('No.', $event->get_description());
@@ -249,7 +249,7 @@ final class runner_test extends \advanced_testcase {
     }
 
     /**
-     * Settings that don't allow to send are a failure, too, except when there are none.
+     * Settings that do not allow sending are a failure, unless nothing is set up.
      */
     public function test_bad_settings(): void {
         $this->getDataGenerator()->create_user();
@@ -264,55 +264,55 @@ final class runner_test extends \advanced_testcase {
     }
 
     /**
-     * Live changes go first, then the backfill, and it is throttled.
+     * Live changes are sent first, then the backfill.
      */
     public function test_backfill(): void {
         global $DB;
-        backfill::order(new database_memory(), backfill::RUNNING, true);
+        backfill::request(new database_memory(), backfill::RUNNING, true);
         $user = $this->getDataGenerator()->create_user();
         $this->answer([$this->handshake(), $this->outcomes(1), $this->outcomes(1)]);
         $steps = [];
         $report = runner::run(20, false, null, function ($report, $state) use (&$steps) {
             $steps[] = [$report->sent, $state['status']];
         }, 10000000);
-        // The admin is the only other user of a new site; the guest is nobody.
+        // The admin is the only other user of a new site, apart from the guest.
         $this->assertNull($report->failure);
         $this->assertSame(2, $report->sent);
         $this->assertSame(backfill::FINISHED, status::read()->backfill['status']);
         $this->assertSame(backfill::FINISHED, end($steps)[1]);
-        $this->assertNull(status::read()->backfillorder);
+        $this->assertNull(status::read()->backfillrequest);
         $this->assertSame(2, $DB->count_records(ledger::SENT));
         $this->assertSame(2, status::read()->senthour);
         $this->assertNotNull($user);
     }
 
     /**
-     * A run for live changes alone does not touch the backfill.
+     * A run for live changes only does not touch the backfill.
      */
-    public function test_live_changes_alone(): void {
-        backfill::order(new database_memory(), backfill::RUNNING, true);
+    public function test_live_changes_only(): void {
+        backfill::request(new database_memory(), backfill::RUNNING, true);
         $this->getDataGenerator()->create_user();
         $this->answer([$this->handshake(), $this->outcomes(1)]);
         $report = runner::run(5, false, 1);
         $this->assertSame(1, $report->sent);
-        $this->assertNotNull(status::read()->backfillorder);
+        $this->assertNotNull(status::read()->backfillrequest);
         $this->assertNull(status::read()->backfill);
     }
 
     /**
-     * The task says what it did.
+     * The task prints what it did.
      */
     public function test_task(): void {
         $this->getDataGenerator()->create_user();
         $this->answer([$this->handshake(), $this->outcomes(1)]);
-        $this->expectOutputRegex('/Sent 1, unchanged 0, refused 0, in 1 requests\./');
+        $this->expectOutputRegex('/Sent: 1, unchanged: 0, rejected: 0, requests: 1\./');
         $task = new \local_backend_sync\task\send();
         $task->execute();
         $this->assertNotEmpty($task->get_name());
     }
 
     /**
-     * Administrators are told once when changes wait for long, once more after a day, and anew at the next incident.
+     * Administrators are alerted once when changes wait too long, again after a day, and again at the next incident.
      */
     public function test_alert(): void {
         global $DB;
@@ -321,43 +321,44 @@ final class runner_test extends \advanced_testcase {
         set_config('siteadmins', get_admin()->id . ',' . $this->getDataGenerator()->create_user()->id);
         site::clear();
         $sink = $this->redirectMessages();
-        $told = function () use ($sink) {
+        $alerts = function () use ($sink) {
             alert::check();
             $messages = $sink->get_messages();
             $sink->clear();
             return $messages;
         };
-        $this->assertCount(0, $told());
+        $this->assertCount(0, $alerts());
         outbox::add(change::USER, get_admin()->id, 'updated');
-        $this->assertCount(0, $told());
+        $this->assertCount(0, $alerts());
         $DB->set_field(outbox::TABLE, 'timecreated', time() - 3600);
         (new health(new database_memory(), new delivery\clock()))->failed(new failure(failure::UNAUTHORIZED, '', 401));
-        $messages = $told();
+        $messages = $alerts();
         $this->assertCount(2, $messages);
         $this->assertSame('local_backend_sync', $messages[0]->component);
         $this->assertSame('waiting', $messages[0]->eventtype);
+        $this->assertStringStartsWith('1 change is waiting to be sent', $messages[0]->fullmessage);
         $this->assertStringContainsString('API token', $messages[0]->fullmessage);
         $this->assertStringNotContainsString('{$a', $messages[0]->fullmessage . $messages[0]->subject);
         $this->assertStringNotContainsString('site-token', $messages[0]->fullmessage);
-        $this->assertCount(0, $told());
+        $this->assertCount(0, $alerts());
         // A day later.
         $memory = new database_memory();
         $memory->set(alert::STATE, ['time' => time() - DAYSECS]);
-        $this->assertCount(2, $told());
-        $this->assertCount(0, $told());
-        // It is over; and begins again.
+        $this->assertCount(2, $alerts());
+        $this->assertCount(0, $alerts());
+        // It ends, and starts again.
         site::clear();
-        $this->assertCount(0, $told());
+        $this->assertCount(0, $alerts());
         outbox::add(change::USER, get_admin()->id, 'updated');
         $DB->set_field(outbox::TABLE, 'timecreated', time() - 3600);
-        $this->assertCount(2, $told());
+        $this->assertCount(2, $alerts());
         $sink->close();
     }
 
     /**
-     * What is put off is no reason to alert anybody.
+     * Postponed changes cause no alert.
      */
-    public function test_no_alert_for_what_is_put_off(): void {
+    public function test_no_alert_for_postponed_changes(): void {
         global $DB;
         outbox::postpone([new change(change::GRADE, 7)], time() + 1000);
         $DB->set_field(outbox::TABLE, 'timecreated', time() - 3600);
@@ -369,7 +370,7 @@ final class runner_test extends \advanced_testcase {
     }
 
     /**
-     * What Moodle's curl says of a connection that fails.
+     * Responses of Moodle's curl, and errors of the connection.
      */
     public function test_http(): void {
         $response = (new moodle_http(1, 2))->request(self::NOBODY . '/x', ['X-Header: 1'], '{}');
@@ -381,7 +382,7 @@ final class runner_test extends \advanced_testcase {
     }
 
     /**
-     * Pages that run on the command line, as tests do, send nothing at their end.
+     * Scripts on the command line, such as tests, do not send at their end.
      */
     public function test_immediate(): void {
         $this->assertFalse(immediate::is_possible());
@@ -389,6 +390,6 @@ final class runner_test extends \advanced_testcase {
         $this->getDataGenerator()->create_user();
         immediate::send();
         $this->assertCount(1, site::rows());
-        $this->assertNull(status::read()->trouble);
+        $this->assertNull(status::read()->outage);
     }
 }

@@ -41,7 +41,7 @@ require_once(__DIR__ . '/../fixtures/load.php');
 require_once($CFG->libdir . '/filelib.php');
 
 /**
- * Tests of wrong clocks in Moodle: what the administrator is told, and the reset.
+ * Tests of wrong clocks in Moodle: what the pages say, and the reset.
  *
  * @package    local_backend_sync
  * @copyright  2026 The Backend Sync developers
@@ -53,18 +53,18 @@ require_once($CFG->libdir . '/filelib.php');
  * @covers     \local_backend_sync\admin\status_action
  */
 final class version_reset_test extends \advanced_testcase {
-    /** @var int seconds of ten days, and as much more as a test may take without another word for it */
+    /** @var int ten days in seconds, plus half an hour so that Moodle still says "10 days" however long the test takes */
     const TEN_DAYS = 10 * DAYSECS + HOURSECS / 2;
-    /** @var string nothing listens there, and it is this machine */
+    /** @var string URL on this machine at which nothing listens */
     const NOBODY = 'http://127.0.0.1:1';
 
-    /** @var fake_backend with a clock of its own, which is right */
+    /** @var fake_backend with a correct clock of its own */
     private $backend;
     /** @var database_memory */
     private $memory;
 
     /**
-     * A site that has sent all, and then one change that waits.
+     * A site that has sent everything except one waiting change.
      */
     protected function setUp(): void {
         parent::setUp();
@@ -83,14 +83,14 @@ final class version_reset_test extends \advanced_testcase {
     }
 
     /**
-     * Sends what waits, however long it should wait after a failure.
+     * Sends waiting changes, ignoring the backoff.
      *
      * @return failure|null
      */
     private function send(): ?failure {
         $config = new config();
         $this->memory = new database_memory();
-        (new health($this->memory, new clock()))->forget();
+        (new health($this->memory, new clock()))->retry_now();
         $client = new client($this->backend, $config->url(), $config->token());
         $records = new records(false);
         $sender = new sender(new ledger(), $records, $client, $this->memory, new clock(), new options());
@@ -98,15 +98,15 @@ final class version_reset_test extends \advanced_testcase {
     }
 
     /**
-     * Makes the remembered version ten days late, and has it refused.
+     * Sets the watermark ten days ahead, and has the backend reject a batch for it.
      */
-    private function remember_wrong_time(): void {
-        $this->memory->set(versions::LATEST, ['time' => time() + self::TEN_DAYS, 'sequence' => 77]);
+    private function put_watermark_ahead(): void {
+        $this->memory->set(versions::WATERMARK, ['time' => time() + self::TEN_DAYS, 'sequence' => 77]);
         $this->assertSame(failure::CLOCK_AHEAD, $this->send()->reason);
     }
 
     /**
-     * Has the next question be answered by the backend.
+     * Answers the next handshake as the backend would.
      *
      * @param int $ahead seconds by which its clock is ahead
      */
@@ -115,9 +115,9 @@ final class version_reset_test extends \advanced_testcase {
     }
 
     /**
-     * What the status page shows.
+     * Reads the status page.
      *
-     * @return array needsreset, and the sentence
+     * @return array needsreset, and the sentence of the verdict
      */
     private function page(): array {
         global $PAGE;
@@ -127,17 +127,17 @@ final class version_reset_test extends \advanced_testcase {
     }
 
     /**
-     * While a clock is wrong it is said which, by how much, and what to do; there is nothing to reset.
+     * While a clock is wrong, the page says by how much the clocks differ and what to do, and offers no reset.
      */
     public function test_wrong_clock(): void {
         foreach ([-1 => 'ahead of', 1 => 'behind'] as $sign => $words) {
             $this->backend->clock->now = time() + $sign * self::TEN_DAYS;
-            // Behind, only a version of before can be refused.
-            $this->memory->set(versions::LATEST, $sign > 0 ? ['time' => time() + 20 * DAYSECS, 'sequence' => 1] : null);
+            // While Moodle's clock is behind, only an old watermark can be ahead.
+            $this->memory->set(versions::WATERMARK, $sign > 0 ? ['time' => time() + 20 * DAYSECS, 'sequence' => 1] : null);
             $this->assertSame(failure::CLOCK_AHEAD, $this->send()->reason);
             [$needsreset, $sentence] = $this->page();
             $this->assertFalse($needsreset);
-            $this->assertStringContainsString("The clock of this server is 10 days $words the backend's", $sentence);
+            $this->assertStringContainsString("This server's clock is 10 days $words the backend's", $sentence);
             $this->assertStringContainsString(userdate($this->backend->clock->now), $sentence);
             $this->assertStringContainsString('time server', $sentence);
             $this->assertStringNotContainsString('{$a', $sentence);
@@ -149,35 +149,35 @@ final class version_reset_test extends \advanced_testcase {
     }
 
     /**
-     * When the clock is right again, nobody has to do anything.
+     * After the clock is corrected, sending resumes automatically.
      */
-    public function test_clock_put_right(): void {
+    public function test_clock_corrected(): void {
         $this->backend->clock->now = time() - self::TEN_DAYS;
         $this->send();
-        // As if it was this server's clock.
+        // As if this server's clock had been wrong.
         $this->backend->clock->now = time();
         $this->memory->set(clocks::HANDSHAKE, ['asked' => time() + 100] + $this->memory->get(clocks::HANDSHAKE));
         [$needsreset, $sentence] = $this->page();
         $this->assertFalse($needsreset);
-        $this->assertStringContainsString('The clocks agree by now', $sentence);
-        // Nothing is said to wait for a time, or to have begun at one, that only the wrong clock knew.
+        $this->assertStringContainsString('The clocks agree again', $sentence);
+        // The page names no times that come from the wrong clock.
         $late = time() + 400 * DAYSECS;
-        $trouble = ['since' => $late, 'last' => $late, 'retry' => $late + 9];
-        $this->memory->set(health::TROUBLE, $trouble + $this->memory->get(health::TROUBLE));
+        $outage = ['since' => $late, 'last' => $late, 'retry' => $late + 9];
+        $this->memory->set(health::OUTAGE, $outage + $this->memory->get(health::OUTAGE));
         $sentence = $this->page()[1];
-        $this->assertStringContainsString('Next try at the next run', $sentence);
+        $this->assertStringContainsString('Next retry at the next run', $sentence);
         $this->assertStringNotContainsString(userdate($late, '%Y'), $sentence);
         $this->assertNull($this->send());
         $this->assertSame([], site::rows());
-        $this->assertNull(status::read()->trouble);
+        $this->assertNull(status::read()->outage);
     }
 
     /**
-     * When only what is remembered is ahead, the page says so and has the button; it asks before; then all goes once more.
+     * If only the watermark is ahead, the page says so and has a button; it asks for confirmation, then everything is sent again.
      */
     public function test_reset(): void {
         global $DB;
-        $this->remember_wrong_time();
+        $this->put_watermark_ahead();
         [$needsreset, $sentence] = $this->page();
         $this->assertTrue($needsreset);
         $this->assertStringContainsString('still 10 days ahead', $sentence);
@@ -192,36 +192,36 @@ final class version_reset_test extends \advanced_testcase {
         $this->assertSame(verdict::OK, $verdict->level, $verdict->sentence);
         $this->assertStringContainsString('repair-versions college', $verdict->sentence);
         $this->memory->reload();
-        $this->assertLessThanOrEqual(time(), $this->memory->get(versions::LATEST)['time']);
-        $this->assertGreaterThanOrEqual(77, $this->memory->get(versions::LATEST)['sequence']);
-        // Deletions go again as well.
+        $this->assertLessThanOrEqual(time(), $this->memory->get(versions::WATERMARK)['time']);
+        $this->assertGreaterThanOrEqual(77, $this->memory->get(versions::WATERMARK)['sequence']);
+        // Deletions are sent again too.
         $this->assertNull($DB->get_field(ledger::SENT, 'hash', ['id' => $gone]));
         $this->assertSame(0, $DB->count_records_select(ledger::SENT, 'hash IS NOT NULL'));
         $status = status::read();
         $this->assertFalse($status->needs_reset());
-        $this->assertTrue($status->backfillorder['anew']);
+        $this->assertTrue($status->backfillrequest['anew']);
 
         $this->assertNull($this->send());
         $this->assertSame([], site::rows());
         $backfill = new backfill($this->memory);
-        $backfill->obey(change::KINDS);
+        $backfill->apply_request(change::KINDS);
         $this->assertNull(site::send($this->backend, $backfill)->failure);
         $this->assertSame(0, $DB->count_records_select(ledger::SENT, 'hash IS NULL'));
         $this->assertSame(0, $DB->count_records(ledger::REJECTED));
-        $this->assertNull(status::read()->trouble);
+        $this->assertNull(status::read()->outage);
     }
 
     /**
-     * While the clocks differ, or the backend cannot be asked, or there is no need, nothing is reset.
+     * Nothing is reset while the clocks differ, the backend cannot be reached, or there is no need.
      */
     public function test_no_reset(): void {
         global $DB;
-        $this->remember_wrong_time();
-        $before = $this->memory->get(versions::LATEST);
+        $this->put_watermark_ahead();
+        $before = $this->memory->get(versions::WATERMARK);
         $cases = [
             [verdict::ERROR, '10 days behind', self::TEN_DAYS],
             [verdict::ERROR, '10 days ahead of', -self::TEN_DAYS],
-            [verdict::ERROR, 'nothing accepts connections', null],
+            [verdict::ERROR, 'refuses connections', null],
         ];
         foreach ($cases as [$level, $words, $ahead]) {
             if ($ahead !== null) {
@@ -232,22 +232,22 @@ final class version_reset_test extends \advanced_testcase {
             $this->assertStringContainsString($words, $verdict->sentence);
         }
         $this->memory->reload();
-        $this->assertSame($before, $this->memory->get(versions::LATEST));
+        $this->assertSame($before, $this->memory->get(versions::WATERMARK));
 
-        $slightly = ['time' => time() + clocks::AHEAD - 60, 'sequence' => 77];
-        $this->memory->set(versions::LATEST, $slightly);
+        $slightly = ['time' => time() + clocks::MAX_AHEAD - 60, 'sequence' => 77];
+        $this->memory->set(versions::WATERMARK, $slightly);
         $this->answer();
         $verdict = version_reset::run();
         $this->assertSame(verdict::INFO, $verdict->level);
         $this->assertStringContainsString('nothing to reset', $verdict->sentence);
         $this->memory->reload();
-        $this->assertSame($slightly, $this->memory->get(versions::LATEST));
-        $this->assertNull(status::read()->backfillorder);
+        $this->assertSame($slightly, $this->memory->get(versions::WATERMARK));
+        $this->assertNull(status::read()->backfillrequest);
         $this->assertNotSame(0, $DB->count_records_select(ledger::SENT, 'hash IS NOT NULL'));
     }
 
     /**
-     * Tasks that Moodle planned by a clock that was ahead are planned anew, with the schedule that they have.
+     * Tasks that Moodle scheduled while the clock was ahead are rescheduled, and keep their customised schedule.
      */
     public function test_schedule(): void {
         global $DB;
@@ -260,8 +260,8 @@ final class version_reset_test extends \advanced_testcase {
         $where = ['component' => 'local_backend_sync'];
         $this->assertSame(count(schedule::TASKS), $DB->count_records('task_scheduled', $where));
         $DB->set_field('task_scheduled', 'nextruntime', $late + 60, $where);
-        // What was only planned for later, nobody touches.
-        schedule::mend();
+        // Tasks that are merely scheduled for later stay.
+        schedule::reschedule();
         $this->assertSame($late + 60, (int)$DB->get_field('task_scheduled', 'MIN(nextruntime)', $where));
 
         $DB->set_field('task_scheduled', 'lastruntime', $late, $where);
@@ -271,10 +271,10 @@ final class version_reset_test extends \advanced_testcase {
         $this->assertStringContainsString(userdate($late), $verdict->sentence);
         $this->answer();
         (new health($this->memory, new clock()))->failed(new failure(failure::TIMEOUT));
-        $this->assertStringContainsString('No try comes by itself', verdict::on_trouble(status::read())->sentence);
+        $this->assertStringContainsString('There is no automatic retry', verdict::on_outage(status::read())->sentence);
         (new status_action('send', [], false))->perform();
         $this->assertLessThan(time() + 2 * DAYSECS, (int)$DB->get_field('task_scheduled', 'MAX(nextruntime)', $where));
-        // Its last run is yet to come still, but that is of no harm any more.
+        // Its last run is still in the future, but that does no harm any more.
         $this->assertNull(verdict::on_task(status::read()));
         $task = manager::get_scheduled_task(schedule::TASKS[0]);
         $this->assertSame(['*/7', true], [$task->get_minute(), (bool)$task->is_customised()]);
@@ -282,12 +282,12 @@ final class version_reset_test extends \advanced_testcase {
     }
 
     /**
-     * Administrators who were told by a clock that was ahead are told again.
+     * An alert sent while the clock was ahead does not delay the next one.
      */
     public function test_alert(): void {
         global $DB;
         $this->preventResetByRollback();
-        $this->remember_wrong_time();
+        $this->put_watermark_ahead();
         $DB->set_field(outbox::TABLE, 'timecreated', time() - DAYSECS);
         $this->memory->set(alert::STATE, ['time' => time() + self::TEN_DAYS]);
         $sink = $this->redirectMessages();

@@ -36,7 +36,7 @@ require_once(__DIR__ . '/../fixtures/load.php');
 require_once($CFG->libdir . '/completionlib.php');
 
 /**
- * Tests of the declaration of what is kept and sent of people, of its export and of its deletion.
+ * Tests of declaring, exporting and deleting personal data.
  *
  * @package    local_backend_sync
  * @copyright  2026 The Backend Sync developers
@@ -44,16 +44,16 @@ require_once($CFG->libdir . '/completionlib.php');
  * @covers     \local_backend_sync\privacy\provider
  */
 final class provider_test extends \core_privacy\tests\provider_testcase {
-    /** @var string */
+    /** @var string name of the plugin */
     const COMPONENT = 'local_backend_sync';
 
-    /** @var \stdClass */
+    /** @var \stdClass the person whose data is exported or deleted */
     private $user;
-    /** @var \stdClass */
+    /** @var \stdClass another person, whose data must not be touched */
     private $other;
 
     /**
-     * Two people with a row in each table.
+     * Two people with rows in each table.
      */
     protected function setUp(): void {
         parent::setUp();
@@ -68,7 +68,7 @@ final class provider_test extends \core_privacy\tests\provider_testcase {
     }
 
     /**
-     * Writes a row into each table.
+     * Adds rows to each table.
      *
      * @param int $userid
      */
@@ -85,10 +85,10 @@ final class provider_test extends \core_privacy\tests\provider_testcase {
     }
 
     /**
-     * How many rows there are of a person.
+     * Counts the rows about a person.
      *
      * @param int $userid
-     * @return int[] in the outbox, sent, rejected
+     * @return int[] in outbox, sent, rejected
      */
     private function count_rows(int $userid): array {
         global $DB;
@@ -100,7 +100,7 @@ final class provider_test extends \core_privacy\tests\provider_testcase {
     }
 
     /**
-     * Every field that leaves the site is declared, and every table with a person in it; each with words.
+     * Every field that is sent is declared, and every column of a table with personal data, each with a description.
      */
     public function test_metadata(): void {
         global $DB;
@@ -124,7 +124,7 @@ final class provider_test extends \core_privacy\tests\provider_testcase {
     }
 
     /**
-     * It is found where it belongs.
+     * Data is found in the person's own context, and nowhere else.
      */
     public function test_contexts_and_users(): void {
         global $DB;
@@ -136,7 +136,7 @@ final class provider_test extends \core_privacy\tests\provider_testcase {
         $userlist = new userlist(\context_system::instance(), self::COMPONENT);
         provider::get_users_in_context($userlist);
         $this->assertSame([], $userlist->get_userids());
-        // One table is enough, whichever.
+        // A row in any one of the tables is enough.
         $tables = [outbox::TABLE, ledger::SENT, ledger::REJECTED];
         foreach ($tables as $table) {
             foreach (array_diff($tables, [$table]) as $other) {
@@ -153,7 +153,7 @@ final class provider_test extends \core_privacy\tests\provider_testcase {
     }
 
     /**
-     * The export holds all rows of the person and of nobody else.
+     * The export contains all rows about the person, and none about others.
      */
     public function test_export(): void {
         $context = \context_user::instance($this->user->id);
@@ -175,7 +175,7 @@ final class provider_test extends \core_privacy\tests\provider_testcase {
     }
 
     /**
-     * A context of somebody else exports nothing.
+     * Another person's context exports nothing.
      */
     public function test_export_of_another_context(): void {
         $context = \context_user::instance($this->other->id);
@@ -184,7 +184,7 @@ final class provider_test extends \core_privacy\tests\provider_testcase {
     }
 
     /**
-     * The ways to delete what is kept of a person.
+     * The ways to delete the data about a person.
      *
      * @return array[]
      */
@@ -206,7 +206,7 @@ final class provider_test extends \core_privacy\tests\provider_testcase {
     }
 
     /**
-     * What is kept goes; what the backend must still hear stays; others are not touched.
+     * The person's data is deleted, except what the backend must still receive. Other people's data is not touched.
      *
      * @dataProvider deletions
      * @param callable $delete
@@ -219,7 +219,7 @@ final class provider_test extends \core_privacy\tests\provider_testcase {
         $rows = array_values(preg_grep("/ $id 3 /", site::rows()));
         $this->assertSame(['enrolment ' . (20 + $id) . " deleted $id 3 0", 'grade ' . (30 + $id) . " updated $id 3 4"], $rows);
         $this->assertSame($before, $this->count_rows($this->other->id));
-        // In the end there is nothing, and the backend was told.
+        // After sending, nothing is left, and the backend has received the deletions.
         $backend = new fake_backend(new fuse());
         site::send($backend);
         $deletions = array_filter($backend->events(), function ($event) use ($id) {
@@ -230,7 +230,7 @@ final class provider_test extends \core_privacy\tests\provider_testcase {
     }
 
     /**
-     * Without a backend, nothing is to be told to anybody.
+     * Without a backend there is nothing to enqueue.
      */
     public function test_delete_when_unconfigured(): void {
         set_config('api_token', '', self::COMPONENT);
@@ -239,7 +239,7 @@ final class provider_test extends \core_privacy\tests\provider_testcase {
     }
 
     /**
-     * Other contexts hold nothing, so nothing in them is deleted.
+     * Deleting in other contexts deletes nothing.
      */
     public function test_delete_in_other_contexts(): void {
         $before = [$this->count_rows($this->user->id), $this->count_rows($this->other->id)];
@@ -250,8 +250,8 @@ final class provider_test extends \core_privacy\tests\provider_testcase {
     }
 
     /**
-     * When Moodle deletes a person's data, as a data protection officer would have it, the backend hears of all of it: also of
-     * completions, which Moodle deletes without an event.
+     * When Moodle deletes a person's data on a privacy request, the backend receives all deletions, even of completions, which
+     * Moodle deletes without an event.
      */
     public function test_request_for_deletion(): void {
         global $CFG;

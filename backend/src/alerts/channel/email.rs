@@ -26,7 +26,7 @@ pub(super) struct Email {
 
 /// How far a mail came.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Step {
+enum SmtpStep {
     Before,
     /// The server may have taken it.
     Content,
@@ -40,14 +40,14 @@ impl Email {
     pub(super) async fn send(&self, letter: &Letter<'_>) -> Result<(), Failure> {
         let message =
             self.message(letter).map_err(|error| Failure::Refused(format!("no mail can be made: {error}")))?;
-        let mut step = Step::Before;
+        let mut step = SmtpStep::Before;
         let sending = tokio::time::timeout(limits::NOTICE_TIME, self.deliver(&message, &mut step)).await;
         let (words, was_refused) = match sending {
             Ok(Ok(())) => return Ok(()),
             Ok(Err(error)) => (error.words, error.was_refused),
             Err(_) => ("the mail server did not answer in time".to_owned(), false),
         };
-        match step == Step::Content && !was_refused {
+        match step == SmtpStep::Content && !was_refused {
             true => Err(Failure::Unknown(words)),
             false => Err(Failure::Refused(words)),
         }
@@ -98,7 +98,7 @@ impl Email {
         Ok(connection)
     }
 
-    async fn deliver(&self, message: &Message, step: &mut Step) -> Result<(), SmtpFailure> {
+    async fn deliver(&self, message: &Message, step: &mut SmtpStep) -> Result<(), SmtpFailure> {
         let mut connection = self.connect().await?;
         let envelope = message.envelope();
         connection.command(Mail::new(envelope.from().cloned(), vec![])).await?;
@@ -118,7 +118,7 @@ impl Email {
             None => {}
         }
         connection.command(Data).await?;
-        *step = Step::Content;
+        *step = SmtpStep::Content;
         connection.message(&message.formatted()).await?;
         // It is there; whether the farewell is heard does not matter.
         _ = connection.quit().await;

@@ -3,20 +3,20 @@
 use super::{Wrong, critical, warning};
 use crate::{
     clock::{
-        Standing,
+        ClockStanding,
         judge::{Doubt, apart},
     },
     limits,
-    model::{Finding, Rule},
+    model::{Observation, Rule},
 };
 
 /// What is wrong with the clocks.
-pub(in crate::alerts) fn clock(standing: &Standing) -> Option<Finding> {
+pub(in crate::alerts) fn clock(standing: &ClockStanding) -> Option<Observation> {
     found(standing).map(|wrong| wrong.of(Rule::Clock, "clock"))
 }
 
-fn found(standing: &Standing) -> Option<Wrong> {
-    let Standing { doubt, machine_ahead_ms } = standing;
+fn found(standing: &ClockStanding) -> Option<Wrong> {
+    let ClockStanding { doubt, machine_ahead_ms } = standing;
     if let Some(doubt) = doubt.filter(|doubt| *doubt != Doubt::NotCompared) {
         let message = format!(
             "The time is not agreed: {doubt}. Until it is, nothing is deleted or erased because of its age. See backend-sync clock on the \
@@ -39,14 +39,14 @@ fn found(standing: &Standing) -> Option<Wrong> {
 mod tests {
     use super::clock;
     use crate::{
-        clock::{Doubt, Standing},
+        clock::{ClockStanding, Doubt},
         model::Severity,
     };
 
     #[test]
     fn it_is_told_when_the_time_is_in_doubt_or_the_machines_is_another() {
         let code = |doubt, machine_ahead_ms| {
-            clock(&Standing { doubt, machine_ahead_ms }).map(|finding| (finding.code, finding.severity))
+            clock(&ClockStanding { doubt, machine_ahead_ms }).map(|finding| (finding.code, finding.severity))
         };
         assert_eq!(code(None, 59_000), None);
         assert_eq!(code(None, -61_000), Some(("clock_differs", Severity::Warning)));

@@ -7,7 +7,7 @@ use crate::{
     alerts::words::count,
     config::AlertRules,
     health::{Illness, WriteHealth},
-    model::{Finding, Rule},
+    model::{Observation, Rule},
     store::Cause,
 };
 
@@ -26,7 +26,7 @@ pub(in crate::alerts) fn database(
     rules: &AlertRules,
     place: &str,
     now: Instant,
-) -> Option<Finding> {
+) -> Option<Observation> {
     let (why, time) = health.failing_for(limit(rules.database_seconds, 1)?, now)?;
     let (code, cause, advice) = why.in_words();
     let message = format!(
@@ -38,7 +38,7 @@ pub(in crate::alerts) fn database(
 }
 
 /// Rules that could not be judged at many looks in a row.
-pub(in crate::alerts) fn blind(blind: &Blind<'_>) -> Finding {
+pub(in crate::alerts) fn blind(blind: &Blind<'_>) -> Observation {
     let Blind { rules, cause: why, looks } = blind;
     let names: Vec<&str> = rules.iter().map(|rule| rule.as_str()).collect();
     let (_, cause, advice) = why.in_words();
@@ -54,7 +54,7 @@ pub(in crate::alerts) fn blind(blind: &Blind<'_>) -> Finding {
 }
 
 /// No alert can be stored, though the database takes other writes.
-pub(in crate::alerts) fn not_stored(looks: u32, why: Cause, place: &str) -> Finding {
+pub(in crate::alerts) fn not_stored(looks: u32, why: Cause, place: &str) -> Observation {
     let (_, cause, advice) = why.in_words();
     let message = format!(
         "At {} in a row, what is wrong could not be looked at or written down: {cause}. Nobody is told of other alerts meanwhile. \
@@ -66,7 +66,7 @@ pub(in crate::alerts) fn not_stored(looks: u32, why: Cause, place: &str) -> Find
 }
 
 /// An event that was answered 200 is gone: the database is an older one than it was.
-pub(in crate::alerts) fn lost(id: i64, place: &str) -> Finding {
+pub(in crate::alerts) fn lost(id: i64, place: &str) -> Observation {
     let message = format!("{} Seen by {place}, which says so until it is started anew.", Illness::Lost(id).words());
     critical("acknowledged_event_lost", message).of(Rule::Database, "acknowledged event")
 }

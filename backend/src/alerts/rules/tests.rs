@@ -5,7 +5,7 @@ use crate::{
     alerts::ChannelSummary,
     clock::Timestamp,
     config::{AlertRules, Config, Overrides},
-    model::{Finding, ItemState, Kind, Severity},
+    model::{ItemState, Kind, Observation, Severity},
     store::{
         Attention, ChannelState, Conservation, CreditSample, DestinationSummary, Pause, Space, TokenSummary,
         Undelivered,
@@ -54,7 +54,7 @@ fn well() -> DestinationSeen {
     DestinationSeen { summary, reserve: 1_000, samples: vec![], undelivered: Undelivered::default(), failed: vec![] }
 }
 
-fn codes(findings: &[Finding]) -> Vec<(&'static str, Severity)> {
+fn codes(findings: &[Observation]) -> Vec<(&'static str, Severity)> {
     findings.iter().map(|finding| (finding.code, finding.severity)).collect()
 }
 

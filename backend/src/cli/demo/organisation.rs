@@ -5,7 +5,7 @@ use crate::{
     cli::{CliError, zoho},
     clock::Clock,
     config,
-    zoho::{client::Entry, destination::read_modules, setup::plan},
+    zoho::{client::RecordAnswer, destination::read_modules, setup::plan},
 };
 
 pub(super) async fn prepare(config: &config::Zoho, clock: &Clock) -> Result<(), CliError> {
@@ -14,7 +14,7 @@ pub(super) async fn prepare(config: &config::Zoho, clock: &Clock) -> Result<(), 
     let profiles = zoho::setup::profiles(&client).await?;
     for step in &steps {
         for entry in zoho::setup::create(&client, step, &profiles).await? {
-            if let Entry::Refused(refusal) = entry {
+            if let RecordAnswer::Refused(refusal) = entry {
                 return Err(CliError::Usage(format!("the simulator refused to {step}: {}", refusal.message)));
             }
         }

@@ -2,19 +2,21 @@
 
 use std::time::Duration;
 
+use zoho_simulator::Simulator;
+
 use super::{SITE, show};
 use crate::{
     cli::{CliError, print},
     demo::{
-        organisation::Organisation,
+        organisation::SimulatedOrganisation,
         plugin::{Plugin, Tally},
-        term::{DAY, Event, Term, WEEKS},
+        term::{DAY, Term, TermEvent, WEEKS},
         verdict::{Group, Snapshot, judge},
     },
     limits,
     model::ItemState,
     store::Store,
-    zoho::{mapping::Mapping, simulator::Simulator},
+    zoho::mapping::Mapping,
 };
 
 /// How long everything may take to come to rest after the last event. Most of it is the pause between two deliveries of a record.
@@ -33,7 +35,7 @@ pub(super) struct Story {
     pub(super) plugin: Plugin,
     pub(super) store: Store,
     pub(super) simulator: Simulator,
-    pub(super) organisation: Organisation,
+    pub(super) organisation: SimulatedOrganisation,
     pub(super) mapping: Mapping,
     /// Of the two contacts with the same address, the one that should go.
     pub(super) second_contact: String,
@@ -49,7 +51,8 @@ impl Story {
         show::heading()?;
         let mut all = Tally::default();
         for week in 0..=WEEKS {
-            let events: Vec<&Event> = self.term.events.iter().filter(|event| self.term.week(event) == week).collect();
+            let events: Vec<&TermEvent> =
+                self.term.events.iter().filter(|event| self.term.week(event) == week).collect();
             all.add(self.week(week, &events).await?);
             let label = if week == 0 { "preparation".to_owned() } else { format!("week {week}") };
             show::row(&label, Some(events.len()), &Snapshot::take(&self.store, &self.simulator).await?)?;
@@ -74,13 +77,13 @@ impl Story {
         }
     }
 
-    async fn week(&self, week: i64, events: &[&Event]) -> Result<Tally, CliError> {
+    async fn week(&self, week: i64, events: &[&TermEvent]) -> Result<Tally, CliError> {
         let mut tally = Tally::default();
         let begin = self.term.start + (week - 1) * DAYS * DAY;
         let rest = Duration::from_secs(self.pace.into()) / u32::try_from((WEEKS + 1) * DAYS).unwrap_or(1);
         for day in 0..DAYS {
             let of_day = events.iter().filter(|event| (event.sent - begin).div_euclid(DAY) == day);
-            let of_day: Vec<Event> = of_day.map(|event| (*event).clone()).collect();
+            let of_day: Vec<TermEvent> = of_day.map(|event| (*event).clone()).collect();
             for request in of_day.chunks(limits::BATCH_EVENTS) {
                 tally.add(self.plugin.send(request).await?);
                 if (week, day) == REPEATED {

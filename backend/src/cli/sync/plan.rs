@@ -5,7 +5,6 @@ use serde_json::Value;
 
 use super::{Scope, need_destination};
 use crate::{
-    api::{PlanError, PlanView, PlannedItem, Subset},
     app,
     cli::{CliError, print},
     clock::Clock,
@@ -13,10 +12,11 @@ use crate::{
     limits,
     model::ItemState,
     store::Store,
+    views::{PlanError, PlanView, PlannedItem, Subset},
 };
 
 #[derive(Debug, clap::Args)]
-pub(in crate::cli) struct Arguments {
+pub(in crate::cli) struct PlanArguments {
     #[command(flatten)]
     scope: Scope,
     /// Look at so many records at most; the cost of the rest is estimated
@@ -27,7 +27,12 @@ pub(in crate::cli) struct Arguments {
     json: bool,
 }
 
-pub(super) async fn run(config: &Config, store: &Store, arguments: Arguments, clock: &Clock) -> Result<(), CliError> {
+pub(super) async fn run(
+    config: &Config,
+    store: &Store,
+    arguments: PlanArguments,
+    clock: &Clock,
+) -> Result<(), CliError> {
     let settings = config.zoho.as_ref().ok_or_else(|| CliError::Usage(super::how_to_begin(config).to_owned()))?;
     need_destination(config, store).await?;
     let zoho = app::zoho(settings, store, clock)?;
@@ -41,10 +46,10 @@ pub(super) async fn run(config: &Config, store: &Store, arguments: Arguments, cl
     if arguments.json {
         return print(plan.to_json_string());
     }
-    show(plan)
+    print_plan(plan)
 }
 
-fn show(plan: PlanView) -> Result<(), CliError> {
+fn print_plan(plan: PlanView) -> Result<(), CliError> {
     if plan.pending == 0 {
         return print("Nothing is pending.");
     }

@@ -9,13 +9,13 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressState, ProgressStyle};
 
 use super::{Scope, need_destination, pause_lines};
 use crate::{
-    api::PauseView,
     cli::{CliError, ask, print},
     clock::Clock,
     config::Config,
+    delivery::Destination as _,
     model::ItemState,
     store::{DestinationSummary, ItemFilter, Store},
-    sync::Destination as _,
+    views::PauseView,
     zoho::destination::Zoho,
 };
 
@@ -27,7 +27,7 @@ const LOOK_INTERVAL: Duration = Duration::from_millis(500);
 const LOOKS_IN_VAIN: u32 = 60;
 
 #[derive(Debug, clap::Args)]
-pub(in crate::cli) struct Arguments {
+pub(in crate::cli) struct ResyncArguments {
     #[command(flatten)]
     scope: Scope,
     /// Do not ask
@@ -38,7 +38,12 @@ pub(in crate::cli) struct Arguments {
     no_wait: bool,
 }
 
-pub(super) async fn run(config: &Config, store: &Store, arguments: Arguments, clock: &Clock) -> Result<(), CliError> {
+pub(super) async fn run(
+    config: &Config,
+    store: &Store,
+    arguments: ResyncArguments,
+    clock: &Clock,
+) -> Result<(), CliError> {
     need_destination(config, store).await?;
     let filter = arguments.scope.filter(store).await?;
     let total = store.count_items(Zoho::NAME, &filter).await?;

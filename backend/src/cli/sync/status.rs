@@ -4,25 +4,25 @@ use poem_openapi::types::ToJSON;
 
 use super::{how_to_begin, pause_lines};
 use crate::{
-    api::{AttentionView, Destination, StateCounts},
     cli::{CliError, print},
     config::Config,
+    delivery::Destination as _,
     store::Store,
-    sync::Destination as _,
+    views::{AttentionView, DestinationView, StateCounts},
     zoho::destination::Zoho,
 };
 
 pub(super) async fn run(config: &Config, store: &Store, json: bool) -> Result<(), CliError> {
-    let found = Destination::read(store, Zoho::NAME, config.zoho.is_some()).await?;
+    let found = DestinationView::read(store, Zoho::NAME, config.zoho.is_some()).await?;
     match found {
         None if json => print("null"),
         None => print(format_args!("{}.", how_to_begin(config))),
         Some(found) if json => print(found.to_json_string()),
-        Some(found) => show(&found),
+        Some(found) => print_status(&found),
     }
 }
 
-fn show(found: &Destination) -> Result<(), CliError> {
+fn print_status(found: &DestinationView) -> Result<(), CliError> {
     print(format_args!(
         "{:<12} {:>9} {:>9} {:>9} {:>9} {:>9} {:>9}",
         found.name, "records", "synced", "pending", "in flight", "parked", "failed"

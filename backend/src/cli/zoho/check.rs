@@ -7,20 +7,20 @@ use crate::{
     clock::Clock,
     config,
     zoho::{
-        check::{Finding, Severity, check},
         client::{CallError, Client},
         destination::Modules,
         mapping::Mapping,
+        setup::check::{MappingFinding, Severity, check},
     },
 };
 
 /// Prints lines, and counts the bad ones.
 #[derive(Default)]
-struct Lines {
+struct CheckLines {
     failed: usize,
 }
 
-impl Lines {
+impl CheckLines {
     fn print(&self, mark: &str, name: &str, text: impl std::fmt::Display) -> Result<(), CliError> {
         print(format_args!("{mark:<6}  {name:<18}  {text}"))
     }
@@ -36,7 +36,7 @@ impl Lines {
 }
 
 pub(super) async fn run(config: &config::Zoho, clock: &Clock) -> Result<(), CliError> {
-    let mut lines = Lines::default();
+    let mut lines = CheckLines::default();
     let client = client(config, clock)?;
     let mapping = match read_mapping(config) {
         Ok(mapping) => {
@@ -58,7 +58,7 @@ pub(super) async fn run(config: &config::Zoho, clock: &Clock) -> Result<(), CliE
 }
 
 /// Whether the credentials are good enough to look further.
-async fn connection(lines: &mut Lines, client: &Client) -> Result<bool, CliError> {
+async fn connection(lines: &mut CheckLines, client: &Client) -> Result<bool, CliError> {
     match client.org().await {
         Ok(org) => {
             lines.ok("credentials", "Zoho accepts them")?;
@@ -89,7 +89,7 @@ async fn connection(lines: &mut Lines, client: &Client) -> Result<bool, CliError
     Ok(true)
 }
 
-async fn modules(lines: &mut Lines, client: &Client, mapping: &Mapping) -> Result<(), CliError> {
+async fn modules(lines: &mut CheckLines, client: &Client, mapping: &Mapping) -> Result<(), CliError> {
     let mut found = Modules::new();
     for (_, module) in mapping.modules() {
         if found.contains_key(&module.module) {
@@ -105,7 +105,7 @@ async fn modules(lines: &mut Lines, client: &Client, mapping: &Mapping) -> Resul
     }
     let findings = check(mapping, &found);
     for (name, fields) in &found {
-        let of_module = |finding: &&Finding| finding.module == *name;
+        let of_module = |finding: &&MappingFinding| finding.module == *name;
         let Some(fields) = fields.as_ref().filter(|_| !findings.iter().any(|finding| of_module(&finding))) else {
             continue;
         };
@@ -121,7 +121,7 @@ async fn modules(lines: &mut Lines, client: &Client, mapping: &Mapping) -> Resul
         }
     }
     for finding in &findings {
-        show(lines, finding)?;
+        print_finding(lines, finding)?;
     }
     if findings.iter().any(|finding| finding.setup_can_fix) {
         print("\nbackend-sync zoho setup creates what is missing.")?;
@@ -129,7 +129,7 @@ async fn modules(lines: &mut Lines, client: &Client, mapping: &Mapping) -> Resul
     Ok(())
 }
 
-fn show(lines: &mut Lines, finding: &Finding) -> Result<(), CliError> {
+fn print_finding(lines: &mut CheckLines, finding: &MappingFinding) -> Result<(), CliError> {
     let field = finding.field.as_ref().map(|field| format!(".{field}")).unwrap_or_default();
     let name = format!("{}{field}", finding.module);
     let text = format!("{} {}", finding.problem, finding.advice);

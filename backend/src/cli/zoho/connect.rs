@@ -24,7 +24,7 @@ use crate::{
 const SECRET_VARIABLE: &str = "BACKEND_SYNC_ZOHO__CLIENT_SECRET";
 
 #[derive(Debug, clap::Args)]
-pub(in crate::cli) struct Arguments {
+pub(in crate::cli) struct ConnectArguments {
     /// Where the organisation is: the end of the address at which you use Zoho CRM [default: com]
     #[arg(long, value_name = "DC", conflicts_with = "accounts_url")]
     data_centre: Option<DataCentre>,
@@ -76,7 +76,7 @@ impl DataCentre {
     }
 }
 
-pub(super) async fn run(arguments: Arguments, clock: &Clock) -> Result<(), CliError> {
+pub(super) async fn run(arguments: ConnectArguments, clock: &Clock) -> Result<(), CliError> {
     if let Some(file) = &arguments.write {
         refuse_second_section(file)?;
     }
@@ -113,7 +113,7 @@ pub(super) async fn run(arguments: Arguments, clock: &Clock) -> Result<(), CliEr
     print("Next: backend-sync zoho check --config FILE")
 }
 
-fn accounts_url(arguments: &Arguments) -> Result<String, CliError> {
+fn accounts_url(arguments: &ConnectArguments) -> Result<String, CliError> {
     let url = match (&arguments.accounts_url, arguments.data_centre) {
         (Some(url), _) => url.trim_end_matches('/'),
         (None, data_centre) => data_centre.unwrap_or(DataCentre::Com).accounts_url(),

@@ -7,9 +7,9 @@ use crate::{
     clock::Clock,
     config,
     zoho::{
-        client::{Client, Entry},
+        client::{Client, RecordAnswer},
         destination::read_modules,
-        setup::{Step, plan},
+        setup::{SetupStep, plan},
     },
 };
 
@@ -29,11 +29,11 @@ pub(super) async fn run(config: &config::Zoho, yes: bool, clock: &Clock) -> Resu
     let profiles = profiles(&client).await?;
     for (number, step) in steps.iter().enumerate() {
         let entries = create(&client, step, &profiles).await?;
-        let refused = entries.iter().filter(|entry| matches!(entry, Entry::Refused(_))).count();
+        let refused = entries.iter().filter(|entry| matches!(entry, RecordAnswer::Refused(_))).count();
         let (created, progress) = (entries.len() - refused, format_args!("[{}/{}]", number + 1, steps.len()));
         print(format_args!("{progress} {}: {created} created, {refused} refused", step.module()))?;
         for entry in entries {
-            if let Entry::Refused(refusal) = entry {
+            if let RecordAnswer::Refused(refusal) = entry {
                 print(format_args!("        refused: {}. {}", refusal.message, refusal.advice))?;
             }
         }
@@ -61,10 +61,14 @@ pub(in crate::cli) async fn profiles(client: &Client) -> Result<Vec<String>, Cli
 }
 
 /// Takes one step; returns what became of each thing to create.
-pub(in crate::cli) async fn create(client: &Client, step: &Step, profiles: &[String]) -> Result<Vec<Entry>, CliError> {
+pub(in crate::cli) async fn create(
+    client: &Client,
+    step: &SetupStep,
+    profiles: &[String],
+) -> Result<Vec<RecordAnswer>, CliError> {
     let body = step.request_body(profiles);
     Ok(match step {
-        Step::CreateModule { .. } => client.create_module(body).await?,
-        Step::CreateFields { module, .. } => client.create_fields(module, body).await?,
+        SetupStep::CreateModule { .. } => client.create_module(body).await?,
+        SetupStep::CreateFields { module, .. } => client.create_fields(module, body).await?,
     })
 }

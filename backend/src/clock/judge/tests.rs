@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{Doubt, Judge, Said, Source, Start, Verdict, ms, span};
+use super::{ClockReadings, ClockSource, ClockVerdict, Doubt, Judge, Start, ms, span};
 use crate::{clock::Timestamp, limits};
 
 const NOW: Timestamp = Timestamp(1_795_335_000_000);
@@ -30,12 +30,12 @@ impl Looks {
     }
 
     /// Looks for so long, while the machine's clock is ahead by so much, and others say so much.
-    fn look(&mut self, time: Duration, ahead: i64, others: &[(Source, i64)]) -> Verdict {
+    fn look(&mut self, time: Duration, ahead: i64, others: &[(ClockSource, i64)]) -> ClockVerdict {
         let others = others.iter().map(|(source, ahead)| (*source, NOW.0 + ahead)).collect();
-        self.look_at(time, &Said { followed: Some(NOW.0 + ahead), machine: NOW.0 + ahead, others })
+        self.look_at(time, &ClockReadings { followed: Some(NOW.0 + ahead), machine: NOW.0 + ahead, others })
     }
 
-    fn look_at(&mut self, time: Duration, said: &Said) -> Verdict {
+    fn look_at(&mut self, time: Duration, said: &ClockReadings) -> ClockVerdict {
         let end = self.at + time;
         loop {
             self.at += limits::CLOCK_LOOK;
@@ -48,7 +48,7 @@ impl Looks {
 }
 
 /// By how much a verdict's time is ahead of the true one.
-fn ahead(verdict: Verdict) -> i64 {
+fn ahead(verdict: ClockVerdict) -> i64 {
     verdict.offset - NOW.0
 }
 
@@ -59,7 +59,7 @@ const MINUTE: Duration = Duration::from_secs(60);
 fn ten_years_for_eight_seconds_change_nothing() {
     let mut looks = Looks::begin();
     // Even if Moodle is on the same machine.
-    for others in [&[][..], &[(Source::Moodle(1), DECADE)]] {
+    for others in [&[][..], &[(ClockSource::Moodle(1), DECADE)]] {
         let during = looks.look(EIGHT_SECONDS, DECADE, others);
         assert_eq!((ahead(during), during.doubt), (0, Some(Doubt::Step { ahead_ms: DECADE })));
         let after = looks.look(EIGHT_SECONDS, 0, &[]);
@@ -76,18 +76,18 @@ fn an_hour_ahead_is_believed_when_it_lasts_and_an_hour_back_is_not() {
     let verdict = looks.look(MINUTE * 60 * 24, 0, &[]);
     assert_eq!((ahead(verdict), verdict.doubt), (HOUR, Some(Doubt::Step { ahead_ms: -HOUR })));
     // Moodle says that it was never that late.
-    let verdict = looks.look(MINUTE * 2, 0, &[(Source::Moodle(1), -30_000)]);
+    let verdict = looks.look(MINUTE * 2, 0, &[(ClockSource::Moodle(1), -30_000)]);
     assert_eq!((ahead(verdict), verdict.doubt, verdict.step_ms), (0, None, Some(-HOUR)));
 }
 
 #[test]
 fn who_contradicts_is_heard() {
     let mut looks = Looks::begin();
-    let verdict = looks.look(MINUTE * 60, HOUR, &[(Source::Moodle(1), 0)]);
+    let verdict = looks.look(MINUTE * 60, HOUR, &[(ClockSource::Moodle(1), 0)]);
     assert_eq!((ahead(verdict), verdict.doubt), (0, Some(Doubt::Step { ahead_ms: HOUR })));
-    let verdict = looks.look(MINUTE * 60, HOUR, &[(Source::Moodle(1), HOUR), (Source::Zoho, 2 * HOUR)]);
+    let verdict = looks.look(MINUTE * 60, HOUR, &[(ClockSource::Moodle(1), HOUR), (ClockSource::Zoho, 2 * HOUR)]);
     assert_eq!(ahead(verdict), 0, "Zoho says another time");
-    let verdict = looks.look(MINUTE * 2, HOUR, &[(Source::Moodle(1), HOUR), (Source::Zoho, HOUR)]);
+    let verdict = looks.look(MINUTE * 2, HOUR, &[(ClockSource::Moodle(1), HOUR), (ClockSource::Zoho, HOUR)]);
     assert_eq!((ahead(verdict), verdict.step_ms), (HOUR, Some(HOUR)));
 }
 
@@ -100,7 +100,7 @@ fn small_differences_are_followed_and_time_never_goes_back() {
     let right = looks.look(MINUTE, 0, &[]);
     assert_eq!((ahead(right), right.step_ms), (0, None));
     // What Moodle says is too rough for half a minute.
-    let forward = looks.look(limits::CLOCK_STEP_ALONE * 2, 30_000, &[(Source::Moodle(1), -20_000)]);
+    let forward = looks.look(limits::CLOCK_STEP_ALONE * 2, 30_000, &[(ClockSource::Moodle(1), -20_000)]);
     assert_eq!((ahead(forward), forward.doubt), (30_000, None));
 }
 
@@ -108,13 +108,13 @@ fn small_differences_are_followed_and_time_never_goes_back() {
 fn a_time_far_ahead_needs_somebody_else_for_a_while() {
     let mut looks = Looks::after(Timestamp(NOW.0 - DECADE));
     let far = Some(Doubt::Far { last_seen: Timestamp(NOW.0 - DECADE) });
-    let alone = looks.look(MINUTE * 60 * 24 * 7, 0, &[(Source::Moodle(1), -DECADE)]);
+    let alone = looks.look(MINUTE * 60 * 24 * 7, 0, &[(ClockSource::Moodle(1), -DECADE)]);
     assert_eq!((ahead(alone), alone.doubt), (0, far), "it is told, and not agreed");
-    let moodle = &[(Source::Moodle(1), -5_000)];
+    let moodle = &[(ClockSource::Moodle(1), -5_000)];
     assert_eq!(looks.look(limits::CLOCK_FAR_AGREED - MINUTE, 0, moodle).doubt, far);
     assert_eq!(looks.look(MINUTE, 0, &[]).doubt, far);
     assert_eq!(looks.look(limits::CLOCK_FAR_AGREED - MINUTE, 0, moodle).doubt, far, "it counts from the beginning");
-    assert_eq!(looks.look(MINUTE * 20, 0, &[moodle[0], (Source::Zoho, -DECADE)]).doubt, far);
+    assert_eq!(looks.look(MINUTE * 20, 0, &[moodle[0], (ClockSource::Zoho, -DECADE)]).doubt, far);
     assert_eq!(looks.look(MINUTE * 20, 0, moodle).doubt, None);
     assert_eq!(looks.look(MINUTE, 0, &[]).doubt, None);
 }
@@ -122,18 +122,18 @@ fn a_time_far_ahead_needs_somebody_else_for_a_while() {
 #[test]
 fn a_step_of_years_that_moodle_believes_too_is_not_agreed_at_once() {
     let mut looks = Looks::begin();
-    let moodle = &[(Source::Moodle(1), DECADE)];
+    let moodle = &[(ClockSource::Moodle(1), DECADE)];
     let stepped = looks.look(MINUTE * 2, DECADE, moodle);
     assert_eq!((ahead(stepped), stepped.step_ms), (DECADE, Some(DECADE)));
     assert!(matches!(stepped.doubt, Some(Doubt::Far { .. })), "{stepped:?}");
-    let back = looks.look(MINUTE * 2, 0, &[(Source::Moodle(1), 0)]);
+    let back = looks.look(MINUTE * 2, 0, &[(ClockSource::Moodle(1), 0)]);
     assert_eq!((ahead(back), back.doubt), (0, None));
 }
 
 #[test]
 fn a_person_or_another_process_decides() {
     let mut looks = Looks::begin();
-    let said = Said { followed: Some(NOW.0 + DECADE), machine: NOW.0 + DECADE, others: vec![] };
+    let said = ClockReadings { followed: Some(NOW.0 + DECADE), machine: NOW.0 + DECADE, others: vec![] };
     assert_eq!(ahead(looks.look_at(MINUTE * 60, &said)), 0);
     looks.judge.accept(looks.at, &said);
     let verdict = looks.look_at(MINUTE, &said);
@@ -148,20 +148,20 @@ fn a_person_or_another_process_decides() {
 #[test]
 fn the_databases_clock_is_followed_and_the_machines_is_watched() {
     let mut looks = Looks::begin();
-    let differ = |machine, others| Said { followed: Some(NOW.0), machine: NOW.0 + machine, others };
+    let differ = |machine, others| ClockReadings { followed: Some(NOW.0), machine: NOW.0 + machine, others };
     let verdict = looks.look_at(MINUTE, &differ(HOUR, vec![]));
     assert_eq!((ahead(verdict), verdict.doubt), (0, Some(Doubt::Differ { ahead_ms: HOUR })));
-    assert_eq!(looks.look_at(MINUTE, &differ(HOUR, vec![(Source::Moodle(1), NOW.0)])).doubt, None);
+    assert_eq!(looks.look_at(MINUTE, &differ(HOUR, vec![(ClockSource::Moodle(1), NOW.0)])).doubt, None);
     // A database on another machine that steps is not believed against this one, and with it at once.
-    let stepped = |machine| Said {
+    let stepped = |machine| ClockReadings {
         followed: Some(NOW.0 + HOUR),
         machine: NOW.0 + machine,
-        others: vec![(Source::Machine, NOW.0 + machine)],
+        others: vec![(ClockSource::Machine, NOW.0 + machine)],
     };
     assert_eq!(ahead(looks.look_at(MINUTE * 60, &stepped(0))), 0);
     assert_eq!(ahead(looks.look_at(MINUTE * 2, &stepped(HOUR))), HOUR);
     // One that cannot be asked changes nothing.
-    let away = looks.look_at(MINUTE * 60, &Said { followed: None, machine: NOW.0, others: vec![] });
+    let away = looks.look_at(MINUTE * 60, &ClockReadings { followed: None, machine: NOW.0, others: vec![] });
     assert_eq!((ahead(away), away.doubt), (HOUR, None));
 }
 

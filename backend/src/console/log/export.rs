@@ -9,13 +9,14 @@ use poem::{Body, Response, http::header};
 
 use super::{super::error::PageError, LogQuery, LogView};
 use crate::{
-    api::{Context, Renderer},
+    api::Context,
     limits,
     store::{LogPlace, Store},
+    views::Renderer,
 };
 
 /// An export that is under way.
-struct Export<L: LogView> {
+struct LogExport<L: LogView> {
     store: Store,
     renderer: Renderer,
     filter: L::Filter,
@@ -33,7 +34,7 @@ pub(in crate::console) async fn export<L: LogView>(
     context: &Arc<Context>,
 ) -> Result<Response, PageError> {
     let store = context.store.clone();
-    let export = Export::<L> {
+    let export = LogExport::<L> {
         filter: L::filter(&query, &store).await?,
         place: Some(query.place(&store, L::LOG).await?),
         renderer: Renderer::new(&store).await?,
@@ -46,10 +47,10 @@ pub(in crate::console) async fn export<L: LogView>(
     Ok(Response::builder()
         .content_type("text/csv; charset=utf-8")
         .header(header::CONTENT_DISPOSITION, format!("attachment; filename=\"{name}-{at}.csv\""))
-        .body(Body::from_bytes_stream(stream::try_unfold(export, Export::step))))
+        .body(Body::from_bytes_stream(stream::try_unfold(export, LogExport::step))))
 }
 
-impl<L: LogView> Export<L> {
+impl<L: LogView> LogExport<L> {
     /// The next piece. An error breaks the connection off, so that nobody takes half a file for a whole one.
     async fn step(mut self) -> io::Result<Option<(Bytes, Self)>> {
         let Some(place) = self.place else { return Ok(None) };

@@ -23,14 +23,15 @@ use tokio::{
 };
 
 use super::{
-    super::{attempts::Attempts, error::PageError, events::Events, session::SignedIn},
+    super::{error::PageError, session::SignedIn},
     LogQuery, LogView,
 };
 use crate::{
-    api::{Context, Renderer},
+    api::Context,
     clock::Clock,
     limits,
     store::{LogPlace, Store, StoreError},
+    views::Renderer,
 };
 
 /// Batches that a slow page may be behind; then it catches up from the database.
@@ -39,10 +40,8 @@ const BATCHES: usize = 16;
 /// The name of the event after which the browser asks no more; its data says why.
 const ENDED: &str = "ended";
 
-/// What feeds all pages of this process that are live.
+/// The room for pages that are live, of all logs of this process.
 pub(in crate::console) struct Live {
-    pub(in crate::console) events: Arc<Feed<Events>>,
-    pub(in crate::console) attempts: Arc<Feed<Attempts>>,
     places: Arc<Semaphore>,
     stop: watch::Receiver<bool>,
 }
@@ -51,19 +50,19 @@ impl Live {
     /// Until `stop` becomes true.
     pub(in crate::console) fn new(stop: watch::Receiver<bool>) -> Self {
         let places = Arc::new(Semaphore::new(limits::LIVE_STREAMS));
-        Self { events: Arc::default(), attempts: Arc::default(), places, stop }
+        Self { places, stop }
     }
 }
 
 /// Entries that came together.
-struct Batch<L: LogView> {
+struct LiveBatch<L: LogView> {
     rows: Vec<L::Row>,
     renderer: Renderer,
 }
 
 /// What feeds the pages of one log.
 pub(in crate::console) struct Feed<L: LogView> {
-    batches: broadcast::Sender<Arc<Batch<L>>>,
+    batches: broadcast::Sender<Arc<LiveBatch<L>>>,
     /// Whether somebody reads the log.
     reading: Mutex<bool>,
 }
@@ -75,7 +74,11 @@ impl<L: LogView> Default for Feed<L> {
 }
 
 impl<L: LogView> Feed<L> {
-    fn subscribe(self: &Arc<Self>, store: &Store, stop: &watch::Receiver<bool>) -> broadcast::Receiver<Arc<Batch<L>>> {
+    fn subscribe(
+        self: &Arc<Self>,
+        store: &Store,
+        stop: &watch::Receiver<bool>,
+    ) -> broadcast::Receiver<Arc<LiveBatch<L>>> {
         let mut reading = self.reading.lock().unwrap_or_else(PoisonError::into_inner);
         let receiver = self.batches.subscribe();
         if !std::mem::replace(&mut *reading, true) {
@@ -110,20 +113,20 @@ impl<L: LogView> Feed<L> {
         }
     }
 
-    async fn look(store: &Store, known: &BTreeSet<i64>) -> Result<(BTreeSet<i64>, Option<Batch<L>>), StoreError> {
+    async fn look(store: &Store, known: &BTreeSet<i64>) -> Result<(BTreeSet<i64>, Option<LiveBatch<L>>), StoreError> {
         let mut rows = L::page(store, &L::Filter::default(), LogPlace::Newest, limits::LIVE_ROWS).await?.items;
         let ids = rows.iter().map(L::id).collect();
         rows.retain(|row| !known.contains(&L::id(row)));
         if rows.is_empty() {
             return Ok((ids, None));
         }
-        Ok((ids, Some(Batch { rows, renderer: Renderer::new(store).await? })))
+        Ok((ids, Some(LiveBatch { rows, renderer: Renderer::new(store).await? })))
     }
 }
 
 /// A page that is live.
-struct Page<L: LogView> {
-    batches: broadcast::Receiver<Arc<Batch<L>>>,
+struct LivePage<L: LogView> {
+    batches: broadcast::Receiver<Arc<LiveBatch<L>>>,
     _place: OwnedSemaphorePermit,
     stop: watch::Receiver<bool>,
     store: Store,
@@ -147,16 +150,17 @@ pub(in crate::console) async fn stream<L: LogView>(
     who: SignedIn,
     request: &Request,
     live: &Live,
+    feed: &Arc<Feed<L>>,
     context: &Context,
 ) -> Result<Response, PageError> {
     let Ok(place) = Arc::clone(&live.places).try_acquire_owned() else { return Ok(full()) };
     let seen = request.headers().get("last-event-id").and_then(|id| id.to_str().ok()?.parse().ok());
     let after = query.number("after")?.unwrap_or(0).max(seen.unwrap_or(0));
     let now = Instant::now();
-    let page = Page::<L> {
+    let page = LivePage::<L> {
         filter: L::filter(query, &context.store).await?,
         // Before it reads what it missed, so that nothing falls between.
-        batches: L::feed(live).subscribe(&context.store, &live.stop),
+        batches: feed.subscribe(&context.store, &live.stop),
         _place: place,
         stop: live.stop.clone(),
         store: context.store.clone(),
@@ -183,7 +187,7 @@ fn full() -> Response {
     SSE::new(stream::iter(events).boxed()).into_response()
 }
 
-impl<L: LogView> Page<L> {
+impl<L: LogView> LivePage<L> {
     /// What is sent next; none ends the stream.
     async fn next(&mut self) -> Option<Event> {
         while !self.ended {
@@ -214,7 +218,7 @@ impl<L: LogView> Page<L> {
                 }
                 Some(Ok(batch)) => {
                     let rows = batch.rows.iter().filter(|row| L::matches(&self.filter, row)).cloned().collect();
-                    if let Some(event) = self.show(rows, &batch.renderer) {
+                    if let Some(event) = self.new_rows(rows, &batch.renderer) {
                         return Some(event);
                     }
                 }
@@ -236,11 +240,11 @@ impl<L: LogView> Page<L> {
             return Ok(None);
         }
         let renderer = Renderer::new(&self.store).await?;
-        Ok(self.show(rows, &renderer))
+        Ok(self.new_rows(rows, &renderer))
     }
 
     /// Those of the rows that the page does not have.
-    fn show(&mut self, mut rows: Vec<L::Row>, renderer: &Renderer) -> Option<Event> {
+    fn new_rows(&mut self, mut rows: Vec<L::Row>, renderer: &Renderer) -> Option<Event> {
         rows.retain(|row| L::id(row) > self.after && !self.sent.contains(&L::id(row)));
         self.sent.extend(rows.iter().map(L::id));
         while self.sent.len() > 2 * limits::LIVE_ROWS as usize {

@@ -3,7 +3,7 @@
 mod export;
 mod live;
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::collections::BTreeMap;
 
 pub(super) use self::{
     export::{export, harmless},
@@ -11,11 +11,12 @@ pub(super) use self::{
 };
 use super::{error::PageError, words};
 use crate::{
-    api::{Context, Renderer},
+    api::Context,
     clock::Timestamp,
     limits,
     model::{RecordId, SiteName},
     store::{LOOK_BACK, Log, LogPage, LogPlace, Site, Store, StoreError, UserFilter},
+    views::Renderer,
 };
 
 /// One of the logs, as its page shows it.
@@ -48,8 +49,6 @@ pub(super) trait LogView: Sized + Send + Sync + 'static {
     fn html(rows: &[Self::Row], renderer: &Renderer, now: Timestamp) -> Result<String, askama::Error>;
     /// The cells of the export.
     fn cells(row: &Self::Row, renderer: &Renderer) -> Vec<String>;
-    /// What feeds the pages that are live.
-    fn feed(live: &Live) -> &Arc<Feed<Self>>;
 }
 
 /// The part of the address behind `?`.
@@ -160,7 +159,7 @@ pub(super) struct Around {
 }
 
 /// A page of a log, made from its address.
-pub(super) struct Shown {
+pub(super) struct LogTable {
     /// The rows of the table as HTML.
     pub(super) rows: String,
     /// Whether there are none.
@@ -168,7 +167,7 @@ pub(super) struct Shown {
     pub(super) around: Around,
 }
 
-impl Shown {
+impl LogTable {
     pub(super) async fn read<L: LogView>(query: &LogQuery, context: &Context) -> Result<Self, PageError> {
         let store = &context.store;
         let filter = L::filter(query, store).await?;

@@ -4,15 +4,15 @@ use serde_json::Value;
 
 use super::view::Checked;
 use crate::{
-    api::{DifferenceView, PlanError, PlanView, PlannedItem, Subset, trouble_in_words},
     console::{error::PageError, words},
     limits,
     model::Kind,
     store::Store,
+    views::{DifferenceView, PlanError, PlanView, PlannedItem, Subset, trouble_in_words},
     zoho::{
-        check::Severity,
         destination::Zoho,
         mapping::{Mapping, Problem},
+        setup::check::Severity,
     },
 };
 

@@ -1,12 +1,12 @@
 //! The mapping and what stands in its way, for the template.
 
 use crate::{
-    api::trouble_in_words,
+    delivery::Trouble,
     model::Kind,
-    sync::Trouble,
+    views::trouble_in_words,
     zoho::{
-        check::{Finding, Severity},
         mapping::{Mapping, ModuleMapping, OnDelete, Owner, Rule},
+        setup::check::{MappingFinding, Severity},
     },
 };
 
@@ -50,11 +50,11 @@ pub(super) enum Checked {
     /// Zoho could not be asked: why, and what to do.
     Trouble(String),
     /// What stands in the way; nothing when all is well.
-    Findings(Vec<Finding>),
+    Findings(Vec<MappingFinding>),
 }
 
 impl Checked {
-    pub(super) fn new(found: Result<Vec<Finding>, Trouble>) -> Self {
+    pub(super) fn new(found: Result<Vec<MappingFinding>, Trouble>) -> Self {
         match found {
             Ok(findings) => Self::Findings(findings),
             Err(trouble) => Self::Trouble(trouble_in_words(trouble)),
@@ -63,7 +63,7 @@ impl Checked {
 }
 
 /// The tag of a finding: its colour and its word.
-pub(super) fn severity(finding: &Finding) -> (&'static str, &'static str) {
+pub(super) fn severity(finding: &MappingFinding) -> (&'static str, &'static str) {
     match finding.severity {
         Severity::Error => ("bad", "must be mended"),
         Severity::Warning => ("warn", "some records may fail"),

@@ -73,13 +73,13 @@ struct Series {
 }
 
 /// What was counted in one step, by name.
-type Step = BTreeMap<String, u64>;
+type ChartStep = BTreeMap<String, u64>;
 
 pub(super) fn all(counted: &[Activity], since: Timestamp, until: Timestamp, step_minutes: u32) -> Vec<Chart> {
     let step_ms = i64::from(step_minutes) * 60_000;
     let count = usize::try_from((until.0 - since.0) / step_ms + 1).unwrap_or_default();
-    let mut steps: BTreeMap<i64, Step> =
-        (0i64..).take(count).map(|place| (since.0 + place * step_ms, Step::new())).collect();
+    let mut steps: BTreeMap<i64, ChartStep> =
+        (0i64..).take(count).map(|place| (since.0 + place * step_ms, ChartStep::new())).collect();
     for one in counted {
         if let Some(step) = steps.get_mut(&one.from.0) {
             *step.entry(one.name.clone()).or_default() += one.count;
@@ -87,7 +87,7 @@ pub(super) fn all(counted: &[Activity], since: Timestamp, until: Timestamp, step
     }
     let of = |names: &[Counted]| -> Vec<Option<f64>> {
         let names: Vec<String> = names.iter().map(|name| name.name()).collect();
-        let sum = |step: &Step| names.iter().filter_map(|name| step.get(name)).sum::<u64>();
+        let sum = |step: &ChartStep| names.iter().filter_map(|name| step.get(name)).sum::<u64>();
         // Counts are far below 2^52.
         #[expect(clippy::cast_precision_loss, reason = "a chart has some hundred dots of height")]
         steps.values().map(|step| Some(sum(step) as f64)).collect()
@@ -123,7 +123,7 @@ pub(super) fn all(counted: &[Activity], since: Timestamp, until: Timestamp, step
 }
 
 /// The delay in seconds within which this share of the deliveries arrived: the upper bound of its class.
-fn delay(step: &Step, share: f64) -> Option<f64> {
+fn delay(step: &ChartStep, share: f64) -> Option<f64> {
     let classes =
         DELAY_BOUNDS_MS.map(|bound| step.get(&Counted::DelayedUpTo(bound).name()).copied().unwrap_or_default());
     let all: u64 = classes.iter().sum();

@@ -34,14 +34,14 @@ impl Colour {
 }
 
 /// What is found, the worst of it first.
-pub(super) struct Verdict {
+pub(super) struct OverviewVerdict {
     pub(super) colour: Colour,
     pub(super) sentence: String,
     /// Where to go about it.
     pub(super) address: Option<&'static str>,
 }
 
-impl Verdict {
+impl OverviewVerdict {
     pub(super) fn new() -> Self {
         let sentence = "All is well: everything that Moodle reported has been delivered.".to_owned();
         Self { colour: Colour::Good, sentence, address: None }
@@ -128,7 +128,7 @@ impl Verdict {
 
 #[cfg(test)]
 mod tests {
-    use super::{Colour, Verdict};
+    use super::{Colour, OverviewVerdict};
     use crate::{
         clock::Timestamp,
         health::WriteHealth,
@@ -138,7 +138,7 @@ mod tests {
 
     #[test]
     fn nothing_is_well_while_the_database_takes_nothing() {
-        let (mut verdict, mut health) = (Verdict::new(), WriteHealth::default());
+        let (mut verdict, mut health) = (OverviewVerdict::new(), WriteHealth::default());
         verdict.doubt(&health);
         assert_eq!(verdict.colour, Colour::Good);
         health.note(Err(Cause::ReadOnly), std::time::Instant::now());
@@ -151,7 +151,7 @@ mod tests {
         DestinationSummary { name, pause, slow_reason, done_at, credits: None, audit: None }
     }
 
-    fn seen(summary: &DestinationSummary, counts: &[(ItemState, u64, i64)]) -> Verdict {
+    fn seen(summary: &DestinationSummary, counts: &[(ItemState, u64, i64)]) -> OverviewVerdict {
         let now = Timestamp(100_000_000);
         let count = |(state, count, age): &(ItemState, u64, i64)| Counts {
             kind: Kind::User,
@@ -159,7 +159,7 @@ mod tests {
             count: *count,
             oldest: Timestamp(now.0 - age * 1_000),
         };
-        let mut verdict = Verdict::new();
+        let mut verdict = OverviewVerdict::new();
         verdict.look_at(summary, &counts.iter().map(count).collect::<Vec<_>>(), now);
         verdict.conclude(true, true);
         verdict

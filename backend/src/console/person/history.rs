@@ -3,7 +3,7 @@
 use serde_json::{Map, Value};
 
 use crate::{
-    api::{Context, EntryType, Place, TimelineEntry, read_timeline},
+    api::Context,
     clock::Timestamp,
     console::{
         error::PageError,
@@ -14,6 +14,7 @@ use crate::{
     limits,
     model::{ItemState, RecordId, RecordKey},
     store::{TimelineOrder, UserFilter},
+    views::{EntryType, TimelineCursor, TimelineEntry, read_timeline},
 };
 
 /// Characters of a value that are shown; the longest are texts of feedback.
@@ -21,13 +22,13 @@ const VALUE_CHARACTERS: usize = 300;
 
 /// A page of it.
 pub(super) struct History {
-    pub(super) entries: Vec<Entry>,
+    pub(super) entries: Vec<HistoryEntry>,
     /// Where older ones are.
-    pub(super) older: Option<Place>,
+    pub(super) older: Option<TimelineCursor>,
 }
 
 /// Something that happened, or how something stands since.
-pub(super) struct Entry {
+pub(super) struct HistoryEntry {
     pub(super) at: Moment,
     pub(super) who: String,
     /// The record, and the address of its page.
@@ -45,7 +46,7 @@ pub(super) async fn read(
     context: &Context,
     subjects: &Subjects,
     user: UserFilter,
-    before: Option<Place>,
+    before: Option<TimelineCursor>,
 ) -> Result<History, PageError> {
     let timeline =
         read_timeline(&context.store, user, before, TimelineOrder::NewestFirst, limits::CONSOLE_ROWS).await?;
@@ -67,7 +68,7 @@ fn shown(
     site_id: i64,
     entry: TimelineEntry,
     sent: Vec<(String, String)>,
-) -> Entry {
+) -> HistoryEntry {
     let record: Option<RecordId> = entry.record.parse().ok();
     let key = record.map(|record| RecordKey { kind: entry.kind, site_id, moodle_id: record.moodle_id });
     let destination = entry.destination.as_deref().map(display);
@@ -85,7 +86,7 @@ fn shown(
         more.push(format!("answered within {} ms", attempt.duration_ms));
         more.extend(attempt.code.as_ref().map(|code| format!("code {code}")));
     }
-    Entry {
+    HistoryEntry {
         at: Moment::new(Timestamp::from_rfc3339(&entry.at).unwrap_or(Timestamp(0)), context.clock.now()),
         who: match entry.entry {
             EntryType::Event => "Moodle".to_owned(),

@@ -18,8 +18,8 @@ use poem::{
 use serde::Deserialize;
 
 use self::{
-    history::{Entry, History},
-    verdict::{Verdict, verdict},
+    history::{History, HistoryEntry},
+    verdict::{PersonVerdict, verdict},
 };
 use super::{
     done::Done,
@@ -31,10 +31,11 @@ use super::{
     words::Moment,
 };
 use crate::{
-    api::{Context, Items, Renderer},
+    api::Context,
     clock::Timestamp,
     model::{ItemState, Kind, RecordKey, User},
     store::{StoredRecord, UserFilter, user},
+    views::{Items, Renderer},
 };
 
 #[derive(Template)]
@@ -44,7 +45,7 @@ struct PersonPage {
     id: String,
     done: Option<String>,
     deleted: bool,
-    verdicts: Vec<Verdict>,
+    verdicts: Vec<PersonVerdict>,
     facts: Vec<Fact>,
     moodle: Option<String>,
     profile: Option<RecordLine>,
@@ -52,7 +53,7 @@ struct PersonPage {
     total: usize,
     to_retry: usize,
     first: bool,
-    entries: Vec<Entry>,
+    entries: Vec<HistoryEntry>,
     older: Option<String>,
 }
 
@@ -80,7 +81,7 @@ struct There {
 }
 
 #[derive(Deserialize)]
-pub(super) struct Wanted {
+pub(super) struct PersonQuery {
     done: Option<String>,
     before: Option<String>,
 }
@@ -90,7 +91,7 @@ pub(super) async fn page(
     who: SignedIn,
     context: Data<&Arc<Context>>,
     Path(id): Path<String>,
-    Query(Wanted { done, before }): Query<Wanted>,
+    Query(PersonQuery { done, before }): Query<PersonQuery>,
 ) -> Result<Html<String>, PageError> {
     let (site, record) = lines::find(&context, &id).await?;
     let filter = UserFilter { site_id: site.id, userid: record.moodle_id };
@@ -221,7 +222,7 @@ pub(super) async fn send(
     let keys = store.records_of_user(UserFilter { site_id: site.id, userid: record.moodle_id }).await?;
     let mut sent = 0;
     for destination in store.destinations().await? {
-        let rows = store.items_of(&destination.name, &keys).await?;
+        let rows = store.sync_items_of(&destination.name, &keys).await?;
         let rows = rows.into_iter().filter(|row| all || is_to_retry(row.state));
         let keys: Vec<RecordKey> = rows.map(|row| row.key).collect();
         store.demand(&destination.name, &keys, context.clock.now()).await?;

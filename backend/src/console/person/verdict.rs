@@ -8,7 +8,7 @@ use crate::{
 
 /// The answer, and its colour.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Verdict {
+pub(super) struct PersonVerdict {
     pub(super) text: String,
     pub(super) class: &'static str,
 }
@@ -26,14 +26,14 @@ fn of(count: usize, total: usize, one: &str, several: &str) -> String {
 }
 
 /// How a person's records stand at a destination; each comes with why it is not there, if it is not.
-pub(super) fn verdict(destination: &DestinationSummary, rows: &[(&ItemRow, Option<String>)]) -> Verdict {
+pub(super) fn verdict(destination: &DestinationSummary, rows: &[(&ItemRow, Option<String>)]) -> PersonVerdict {
     let name = display(&destination.name);
     let total = rows.len();
     let count = |state: ItemState| rows.iter().filter(|(row, _)| row.state == state).count();
     let (failed, parked, synced) = (count(ItemState::Failed), count(ItemState::Parked), count(ItemState::Synced));
     let waiting = total - failed - synced;
     if total == 0 {
-        return Verdict { text: format!("Nothing is to be delivered to {name}."), class: "" };
+        return PersonVerdict { text: format!("Nothing is to be delivered to {name}."), class: "" };
     }
     if let Some((row, _)) = first(rows, |row| row.state == ItemState::Failed) {
         let reason = row.reason.as_deref().unwrap_or("no reason is known.");
@@ -49,22 +49,25 @@ pub(super) fn verdict(destination: &DestinationSummary, rows: &[(&ItemRow, Optio
                 if failed == 1 { "needs" } else { "need" }
             ),
         };
-        return Verdict { text, class: "bad" };
+        return PersonVerdict { text, class: "bad" };
     }
     if waiting > 0 {
-        return Verdict { text: why_waiting(destination, rows, &name, waiting, parked), class: "warn" };
+        return PersonVerdict { text: why_waiting(destination, rows, &name, waiting, parked), class: "warn" };
     }
     let is_left_out = |row: &ItemRow| row.state == ItemState::Synced && row.remote_id.is_none();
     let left_out = rows.iter().filter(|(row, _)| is_left_out(row)).count();
     match first(rows, is_left_out) {
-        None => Verdict { text: format!("{} in {name}.", of(total, total, "is", "are")), class: "good" },
+        None => PersonVerdict { text: format!("{} in {name}.", of(total, total, "is", "are")), class: "good" },
         Some((row, why)) if row.key.kind == Kind::User => {
             let why = why.as_deref().unwrap_or("nothing of it was to be delivered.");
-            Verdict { text: format!("Not in {name}, on purpose: {why}"), class: "" }
+            PersonVerdict { text: format!("Not in {name}, on purpose: {why}"), class: "" }
         }
         Some(_) => {
             let left_out = of(left_out, total, "is left out", "are left out");
-            Verdict { text: format!("All that is to be in {name} is there; {left_out} on purpose."), class: "good" }
+            PersonVerdict {
+                text: format!("All that is to be in {name} is there; {left_out} on purpose."),
+                class: "good",
+            }
         }
     }
 }

@@ -9,13 +9,14 @@ use poem::{
     web::{Data, Query},
 };
 
-use super::wanted::{Asked, Wanted};
+use super::wanted::{RecordsQuery, RecordsWanted};
 use crate::{
-    api::{Context, Renderer},
+    api::Context,
     console::{error::PageError, log::harmless, session::SignedIn},
     limits,
     model::RecordKey,
     store::{ItemRow, StoreError},
+    views::Renderer,
 };
 
 const COLUMNS: [&str; 10] = [
@@ -35,15 +36,16 @@ const COLUMNS: [&str; 10] = [
 pub(in crate::console) async fn download(
     _who: SignedIn,
     context: Data<&Arc<Context>>,
-    Query(asked): Query<Asked>,
+    Query(asked): Query<RecordsQuery>,
 ) -> Result<Response, PageError> {
-    let wanted = Wanted::read(&context, &asked).await?.ok_or(PageError::NotFound)?;
+    let wanted = RecordsWanted::read(&context, &asked).await?.ok_or(PageError::NotFound)?;
     let renderer = Renderer::new(&context.store).await?;
     let name = format!("attachment; filename=\"records-{}.csv\"", wanted.destination);
     let mut header = csv::Writer::from_writer(Vec::new());
     header.write_record(COLUMNS).map_err(|_| PageError::Internal)?;
     let first = header.into_inner().map_err(|_| PageError::Internal)?;
-    let export = Export { context: Arc::clone(&context), wanted, renderer, after: None, left: limits::EXPORT_ROWS };
+    let export =
+        RecordsExport { context: Arc::clone(&context), wanted, renderer, after: None, left: limits::EXPORT_ROWS };
     let chunks = stream::try_unfold((export, VecDeque::from([first])), |(mut export, mut ready)| async move {
         if ready.is_empty() {
             ready.extend(export.step().await.map_err(std::io::Error::other)?);
@@ -56,15 +58,15 @@ pub(in crate::console) async fn download(
         .body(Body::from_bytes_stream(chunks)))
 }
 
-struct Export {
+struct RecordsExport {
     context: Arc<Context>,
-    wanted: Wanted,
+    wanted: RecordsWanted,
     renderer: Renderer,
     after: Option<RecordKey>,
     left: usize,
 }
 
-impl Export {
+impl RecordsExport {
     /// The next lines; nothing at the end.
     async fn step(&mut self) -> Result<Option<Vec<u8>>, StoreError> {
         let limit = limits::EXPORT_STEP.min(self.left as u64);

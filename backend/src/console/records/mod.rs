@@ -11,7 +11,7 @@ use poem::{
     web::{Data, Html, Query},
 };
 
-use self::wanted::{Asked, Wanted};
+use self::wanted::{RecordsQuery, RecordsWanted};
 use super::{
     error::PageError,
     frame::Frame,
@@ -21,14 +21,15 @@ use super::{
     words::number,
 };
 use crate::{
-    api::{Context, Renderer},
+    api::Context,
     limits,
     model::{ItemState, Kind},
     store::Page,
+    views::Renderer,
 };
 
 /// A choice of a filter.
-struct Choice {
+struct FilterChoice {
     value: String,
     name: String,
     chosen: bool,
@@ -38,12 +39,12 @@ struct Choice {
 #[template(path = "records.html")]
 struct RecordsPage {
     frame: Frame,
-    asked: Asked,
+    asked: RecordsQuery,
     problem: Option<String>,
-    destinations: Vec<Choice>,
-    kinds: Vec<Choice>,
-    states: Vec<Choice>,
-    sites: Vec<Choice>,
+    destinations: Vec<FilterChoice>,
+    kinds: Vec<FilterChoice>,
+    states: Vec<FilterChoice>,
+    sites: Vec<FilterChoice>,
     lines: Vec<Line>,
     first: String,
     next: Option<String>,
@@ -51,21 +52,21 @@ struct RecordsPage {
     export_rows: String,
 }
 
-fn choices(all: impl Iterator<Item = (String, String)>, chosen: Option<&str>) -> Vec<Choice> {
-    all.map(|(value, name)| Choice { chosen: chosen == Some(value.as_str()), value, name }).collect()
+fn choices(all: impl Iterator<Item = (String, String)>, chosen: Option<&str>) -> Vec<FilterChoice> {
+    all.map(|(value, name)| FilterChoice { chosen: chosen == Some(value.as_str()), value, name }).collect()
 }
 
 #[handler]
 pub(super) async fn page(
     who: SignedIn,
     context: Data<&Arc<Context>>,
-    Query(asked): Query<Asked>,
+    Query(asked): Query<RecordsQuery>,
 ) -> Result<Html<String>, PageError> {
     let store = &context.store;
     let destinations = store.destinations().await?;
     let sites = store.sites().await?;
     // A filter that is wrong is said on the page, where it can be corrected.
-    let (wanted, problem) = match Wanted::read(&context, &asked).await {
+    let (wanted, problem) = match RecordsWanted::read(&context, &asked).await {
         Ok(wanted) => (wanted, None),
         Err(PageError::Bad(words)) => (None, Some(words)),
         Err(error) => return Err(error),

@@ -11,7 +11,7 @@ use crate::{
 
 /// The filters as they stand in the address. A form sends an empty text for a filter that is not set.
 #[derive(Default, Deserialize)]
-pub(super) struct Asked {
+pub(super) struct RecordsQuery {
     pub(super) destination: Option<String>,
     pub(super) kind: Option<String>,
     pub(super) state: Option<String>,
@@ -24,7 +24,7 @@ pub(super) struct Asked {
 }
 
 /// The same, understood.
-pub(super) struct Wanted {
+pub(super) struct RecordsWanted {
     pub(super) destination: String,
     filter: ItemFilter,
     about: Option<About>,
@@ -35,7 +35,7 @@ fn set(text: Option<&String>) -> Option<&str> {
     text.map(|text| text.trim()).filter(|text| !text.is_empty())
 }
 
-impl Asked {
+impl RecordsQuery {
     /// The address of a page with these filters.
     pub(super) fn address(&self, path: &str, after: Option<&str>) -> String {
         let filters = [
@@ -68,9 +68,9 @@ impl Asked {
     }
 }
 
-impl Wanted {
+impl RecordsWanted {
     /// Understands the filters; nothing when there is no destination at all.
-    pub(super) async fn read(context: &Context, asked: &Asked) -> Result<Option<Self>, PageError> {
+    pub(super) async fn read(context: &Context, asked: &RecordsQuery) -> Result<Option<Self>, PageError> {
         let bad = |words: &str| PageError::Bad(words.to_owned());
         let store = &context.store;
         let destination = match set(asked.destination.as_ref()) {
@@ -149,7 +149,7 @@ fn key_of_place(place: &str) -> Option<RecordKey> {
 
 #[cfg(test)]
 mod tests {
-    use super::{Asked, key_of_place, place};
+    use super::{RecordsQuery, key_of_place, place};
     use crate::model::{Id, Kind, RecordKey};
 
     #[test]
@@ -161,8 +161,8 @@ mod tests {
 
     #[test]
     fn only_filters_that_are_set_stand_in_an_address() {
-        let asked = Asked { kind: Some(String::new()), code: Some("a b".to_owned()), ..Asked::default() };
+        let asked = RecordsQuery { kind: Some(String::new()), code: Some("a b".to_owned()), ..RecordsQuery::default() };
         assert_eq!(asked.address("/records", Some("1.user.3")), "/records?code=a+b&after=1.user.3");
-        assert_eq!(Asked::default().address("/records", None), "/records");
+        assert_eq!(RecordsQuery::default().address("/records", None), "/records");
     }
 }

@@ -80,7 +80,7 @@ impl From<TokenError> for PageError {
     }
 }
 
-fn show(who: Operator, token: String, site: Option<String>, rotated: bool) -> Result<Html<String>, PageError> {
+fn show_token(who: Operator, token: String, site: Option<String>, rotated: bool) -> Result<Html<String>, PageError> {
     let frame = Frame::new("The new token", ADDRESS, &SignedIn(who.0));
     Ok(Html(NewTokenPage { frame, token, site, rotated }.render()?))
 }
@@ -112,7 +112,7 @@ pub(in crate::console) async fn add_site(
     )
     .await?;
     tracing::info!(by = who.0.token_id, site = %name, "a site was added in the console");
-    show(who, token, Some(name.to_string()), false)
+    show_token(who, token, Some(name.to_string()), false)
 }
 
 #[handler]
@@ -124,7 +124,7 @@ pub(in crate::console) async fn rotate(
     let token =
         tokens::rotate(&context.store, &site, Lifetime::unlimited(context.clock.now()), &mut getrandom::fill).await?;
     tracing::info!(by = who.0.token_id, site, "a token was made in the console");
-    show(who, token, Some(site), true)
+    show_token(who, token, Some(site), true)
 }
 
 #[handler]
@@ -148,7 +148,7 @@ pub(in crate::console) async fn add_api_token(
     )
     .await?;
     tracing::info!(by = who.0.token_id, scope = scope.as_str(), "an API token was made in the console");
-    show(who, token, None, false)
+    show_token(who, token, None, false)
 }
 
 /// The question whether a token shall be revoked.

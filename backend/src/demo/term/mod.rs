@@ -35,7 +35,7 @@ pub struct Term {
     /// When teaching begins, in Unix seconds.
     pub start: i64,
     /// In the order in which they are sent.
-    pub events: Vec<Event>,
+    pub events: Vec<TermEvent>,
     /// What admissions imported into Zoho before: the fields of contacts.
     pub imported: Vec<Value>,
     /// How many of them belong to nobody who is in Moodle, or to the student of whom nobody can say which contact it is.
@@ -46,7 +46,7 @@ pub struct Term {
 
 /// An event as the plugin sends it.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Event {
+pub struct TermEvent {
     /// When it is sent; by far most are when they happen.
     pub sent: i64,
     /// Its id.
@@ -61,7 +61,7 @@ pub struct Event {
     pub data: Value,
 }
 
-impl Event {
+impl TermEvent {
     /// As it stands in a batch.
     pub fn to_json(&self) -> Value {
         json!({
@@ -99,7 +99,7 @@ impl Term {
     }
 
     /// In which week something is sent: 0 is before the term.
-    pub fn week(&self, event: &Event) -> i64 {
+    pub fn week(&self, event: &TermEvent) -> i64 {
         week_of(self.start, event.sent)
     }
 
@@ -236,7 +236,7 @@ impl Story {
     }
 
     /// All events with their numbers and ids, in the order of their sending.
-    fn end(self) -> Vec<Event> {
+    fn end(self) -> Vec<TermEvent> {
         let Self { mut dice, mut drafts, .. } = self;
         drafts.sort_by_key(|draft| draft.time);
         let number = |(sequence, draft): (i64, Draft)| {
@@ -245,9 +245,9 @@ impl Story {
             let moment = u64::try_from(draft.sent).unwrap_or_default() * 1_000;
             let id = Builder::from_unix_timestamp_millis(moment, &random).into_uuid();
             let Draft { sent, time, event_type, data } = draft;
-            Event { sent, id, event_type, time, sequence, data }
+            TermEvent { sent, id, event_type, time, sequence, data }
         };
-        let mut events: Vec<Event> = (1..).zip(drafts).map(number).collect();
+        let mut events: Vec<TermEvent> = (1..).zip(drafts).map(number).collect();
         events.sort_by_key(|event| event.sent);
         events
     }

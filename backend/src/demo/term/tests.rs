@@ -1,6 +1,6 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 
-use super::{Event, Term, WEEKS};
+use super::{Term, TermEvent, WEEKS};
 use crate::model::{Change, EventType, Kind};
 
 const END: i64 = 1_795_333_607;
@@ -10,7 +10,7 @@ fn term() -> Term {
 }
 
 /// A record, as an event names it.
-fn record(event: &Event) -> (Kind, i64) {
+fn record(event: &TermEvent) -> (Kind, i64) {
     let data = event.data.as_object().unwrap().clone();
     let change = Change::read(event.event_type, data).unwrap_or_else(|errors| panic!("{}: {errors:?}", event.data));
     (event.event_type.kind(), change.subject().0.0)
@@ -109,7 +109,7 @@ fn one_imported_address_belongs_to_two_contacts() {
     for contact in &term.imported {
         *addresses.entry(contact["Email"].as_str().unwrap().to_lowercase()).or_default() += 1;
     }
-    let email = |event: &&Event| event.data["userid"].as_str() == Some(&term.doubtful.0.to_string());
+    let email = |event: &&TermEvent| event.data["userid"].as_str() == Some(&term.doubtful.0.to_string());
     let user = term.events.iter().find(email).unwrap();
     let twice: Vec<_> =
         addresses.iter().filter(|(_, count)| **count > 1).map(|(address, _)| address.as_str()).collect();

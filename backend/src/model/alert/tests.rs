@@ -1,13 +1,13 @@
 use std::time::Duration;
 
-use super::{Change, Finding, NoticeEvent, OpenAlert, Policy, Rule, Severity, decide};
+use super::{AlertChange, AlertPolicy, NoticeEvent, Observation, OpenAlert, Rule, Severity, decide};
 use crate::clock::Timestamp;
 
 const NOW: Timestamp = Timestamp(1_000_000);
 
-fn finding(severity: Severity) -> Finding {
+fn finding(severity: Severity) -> Observation {
     let subject = "destination:zoho".to_owned();
-    Finding { rule: Rule::Failed, subject, code: "records_failed", severity, message: "Two.".to_owned() }
+    Observation { rule: Rule::Failed, subject, code: "records_failed", severity, message: "Two.".to_owned() }
 }
 
 fn open() -> OpenAlert {
@@ -25,7 +25,7 @@ fn open() -> OpenAlert {
 
 fn told(alert: OpenAlert, severity: Severity, now: Timestamp) -> (Option<NoticeEvent>, Severity) {
     match decide(&[alert], vec![finding(severity)], &[], now).as_slice() {
-        [Change::Keep { id: 7, finding, tell }] => (*tell, finding.severity),
+        [AlertChange::Keep { id: 7, finding, tell }] => (*tell, finding.severity),
         other => panic!("{other:?}"),
     }
 }
@@ -44,18 +44,18 @@ fn words_are_found_again() {
 
 #[test]
 fn what_is_new_is_raised_and_what_is_known_is_not() {
-    let other = Finding { subject: "destination:other".to_owned(), ..finding(Severity::Warning) };
+    let other = Observation { subject: "destination:other".to_owned(), ..finding(Severity::Warning) };
     let changes = decide(&[open()], vec![finding(Severity::Warning), other.clone()], &[], NOW);
     assert_eq!(changes.len(), 2, "{changes:?}");
-    assert!(matches!(&changes[0], Change::Keep { id: 7, tell: None, .. }), "{changes:?}");
-    assert_eq!(changes[1], Change::Raise(other));
+    assert!(matches!(&changes[0], AlertChange::Keep { id: 7, tell: None, .. }), "{changes:?}");
+    assert_eq!(changes[1], AlertChange::Raise(other));
 }
 
 #[test]
 fn it_is_resolved_after_enough_quiet_looks_in_a_row() {
-    assert_eq!(decide(&[open()], vec![], &[], NOW), [Change::Doubt { id: 7 }]);
+    assert_eq!(decide(&[open()], vec![], &[], NOW), [AlertChange::Doubt { id: 7 }]);
     let quiet = OpenAlert { quiet: 2, ..open() };
-    assert_eq!(decide(std::slice::from_ref(&quiet), vec![], &[], NOW), [Change::Resolve { id: 7 }]);
+    assert_eq!(decide(std::slice::from_ref(&quiet), vec![], &[], NOW), [AlertChange::Resolve { id: 7 }]);
     assert_eq!(told(quiet, Severity::Warning, NOW).0, None, "it was there all the time");
 }
 
@@ -63,10 +63,10 @@ fn it_is_resolved_after_enough_quiet_looks_in_a_row() {
 fn what_could_not_be_judged_stays_as_it_is() {
     let quiet = OpenAlert { quiet: 2, ..open() };
     assert_eq!(decide(std::slice::from_ref(&quiet), vec![], &[Rule::Failed], NOW), [], "neither doubted nor resolved");
-    assert_eq!(decide(std::slice::from_ref(&quiet), vec![], &[Rule::Parked], NOW), [Change::Resolve { id: 7 }]);
+    assert_eq!(decide(std::slice::from_ref(&quiet), vec![], &[Rule::Parked], NOW), [AlertChange::Resolve { id: 7 }]);
     // What was found all the same is believed.
     let found = decide(&[quiet], vec![finding(Severity::Critical)], &[Rule::Failed], NOW);
-    assert!(matches!(&found[..], [Change::Keep { id: 7, tell: Some(NoticeEvent::Worsened), .. }]), "{found:?}");
+    assert!(matches!(&found[..], [AlertChange::Keep { id: 7, tell: Some(NoticeEvent::Worsened), .. }]), "{found:?}");
 }
 
 #[test]
@@ -88,7 +88,7 @@ fn what_becomes_worse_is_told_of_and_stays_as_bad() {
 
 #[test]
 fn what_flaps_must_be_well_for_longer() {
-    let policy = Policy { quiet: 3, remind: None };
+    let policy = AlertPolicy { quiet: 3, remind: None };
     assert_eq!(policy.quiet_needed(None, NOW), 3);
     assert_eq!(policy.quiet_needed(Some((3, Timestamp(NOW.0 - 1))), NOW), 6);
     assert_eq!(policy.quiet_needed(Some((96, Timestamp(NOW.0 - 1))), NOW), 96, "within reason");

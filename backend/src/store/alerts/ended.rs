@@ -1,7 +1,7 @@
 //! Alerts that the database could not take while they lasted.
 
 use super::Alert;
-use crate::store::{StoreError, connect::Store, sync::execute};
+use crate::store::{StoreError, connection::connect::Store, sql::execute};
 
 /// An alert that ended before it was written down.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -8,8 +8,8 @@ use crate::{
     model::{NoticeEvent, Severity},
     store::{
         StoreError,
-        connect::Store,
-        sync::{execute, query},
+        connection::connect::Store,
+        sql::{execute, query},
     },
 };
 

@@ -6,8 +6,8 @@ use crate::{
     clock::Timestamp,
     store::{
         StoreError, TokenSummary,
-        connect::Store,
-        sync::{execute, query},
+        connection::connect::Store,
+        sql::{execute, query},
     },
 };
 

@@ -5,12 +5,12 @@ use sea_orm::{ConnectionTrait, QueryResult};
 use super::{moment, number, word};
 use crate::{
     clock::Timestamp,
-    model::{AlertChange, AlertPolicy, Finding, NoticeEvent, OpenAlert, Severity},
+    model::{AlertChange, AlertPolicy, NoticeEvent, Observation, OpenAlert, Severity},
     store::{
         StoreError,
-        connect::Store,
-        sync::{execute, query},
-        transaction::Transaction,
+        connection::connect::Store,
+        connection::transaction::Transaction,
+        sql::{execute, query},
     },
 };
 
@@ -35,7 +35,7 @@ pub struct Told {
 }
 
 /// An alert in the database that changes.
-struct Row {
+struct ChangedAlert {
     id: i64,
     told: Told,
 }
@@ -132,8 +132,8 @@ impl AlertTurn {
         self.transaction.commit().await
     }
 
-    async fn raise(&self, finding: Finding, writing: &Writing<'_>) -> Result<Row, StoreError> {
-        let Finding { rule, subject, code, severity, message } = finding;
+    async fn raise(&self, finding: Observation, writing: &Writing<'_>) -> Result<ChangedAlert, StoreError> {
+        let Observation { rule, subject, code, severity, message } = finding;
         let before = "SELECT quiet_needed, resolved_at FROM alerts WHERE rule = ? AND subject = ? \
                       AND resolved_at IS NOT NULL ORDER BY id DESC LIMIT 1";
         let before = query(&self.transaction, before, vec![rule.as_str().into(), subject.as_str().into()]).await?;
@@ -161,17 +161,17 @@ impl AlertTurn {
         let rows = query(&self.transaction, sql, values).await?;
         let id = rows.first().map(|row| row.try_get("", "id")).transpose()?.unwrap_or_default();
         let rule = rule.as_str().to_owned();
-        Ok(Row { id, told: Told { event: NoticeEvent::Raised, rule, subject, severity, message } })
+        Ok(ChangedAlert { id, told: Told { event: NoticeEvent::Raised, rule, subject, severity, message } })
     }
 
     async fn keep(
         &self,
         id: i64,
-        finding: Finding,
+        finding: Observation,
         tell: Option<NoticeEvent>,
         writing: &Writing<'_>,
-    ) -> Result<Option<Row>, StoreError> {
-        let Finding { rule, subject, code, severity, message } = finding;
+    ) -> Result<Option<ChangedAlert>, StoreError> {
+        let Observation { rule, subject, code, severity, message } = finding;
         let sql = "UPDATE alerts SET code = ?, severity = ?, message = ?, last_seen_at = ?, quiet = 0 WHERE id = ?";
         let values =
             vec![code.into(), severity.as_str().into(), message.as_str().into(), writing.now.0.into(), id.into()];
@@ -182,10 +182,10 @@ impl AlertTurn {
         let sql = "UPDATE alerts SET remind_at = ?, acknowledged_at = NULL, acknowledged_by = NULL WHERE id = ?";
         execute(&self.transaction, sql, vec![remind_at.into(), id.into()]).await?;
         let rule = rule.as_str().to_owned();
-        Ok(Some(Row { id, told: Told { event, rule, subject, severity, message } }))
+        Ok(Some(ChangedAlert { id, told: Told { event, rule, subject, severity, message } }))
     }
 
-    async fn resolve(&self, id: i64, writing: &Writing<'_>) -> Result<Option<Row>, StoreError> {
+    async fn resolve(&self, id: i64, writing: &Writing<'_>) -> Result<Option<ChangedAlert>, StoreError> {
         withdraw_reminders(&self.transaction, id).await?;
         let sql = "UPDATE alerts SET resolved_at = ? WHERE id = ? RETURNING rule, subject, severity, message";
         let rows = query(&self.transaction, sql, vec![writing.now.0.into(), id.into()]).await?;
@@ -197,10 +197,10 @@ impl AlertTurn {
             severity: word(row, "severity")?,
             message: row.try_get("", "message")?,
         };
-        Ok(Some(Row { id, told }))
+        Ok(Some(ChangedAlert { id, told }))
     }
 
-    async fn add_notices(&self, row: &Row, writing: &Writing<'_>) -> Result<(), StoreError> {
+    async fn add_notices(&self, row: &ChangedAlert, writing: &Writing<'_>) -> Result<(), StoreError> {
         let Told { event, subject, severity, message, .. } = &row.told;
         for channel in (writing.channels)(subject) {
             let sql = "INSERT INTO alert_notices (reference, alert_id, channel, event, severity, message, state, attempts, \

@@ -16,10 +16,10 @@ use sea_orm::{
 use super::{
     error::CopyError,
     line::Type,
-    source::{Key, Table, list, quoted},
+    source::{RowKey, SourceTable, list, quoted},
     sum::Sum,
 };
-use crate::store::{DatabaseUrl, Store, set_up::COPY_PROGRESS};
+use crate::store::{DatabaseUrl, Store, connection::set_up::COPY_PROGRESS};
 
 /// The key of PostgreSQL's advisory lock that a copy holds; any number, another than those of other locks.
 const COPY_LOCK: i64 = 7_263_002;
@@ -38,19 +38,19 @@ const REMOVABLE: &str = "SELECT 'DROP INDEX ' || indexrelid::regclass, pg_get_in
     FROM pg_constraint WHERE conrelid = $1::regclass AND contype = 'f'";
 
 /// The destination, locked against other copies.
-pub(super) struct Destination {
+pub(super) struct CopyDestination {
     store: Store,
     connection: PoolConnection<Postgres>,
 }
 
 /// How far a table is copied.
 #[derive(Debug, Default)]
-pub(super) struct Place {
+pub(super) struct CopyProgress {
     pub(super) copied: u64,
-    pub(super) after: Option<Key>,
+    pub(super) after: Option<RowKey>,
 }
 
-impl Destination {
+impl CopyDestination {
     /// Connects. The process before this one may have been killed just now; its lock is waited for, a few seconds.
     pub(super) async fn open(url: &DatabaseUrl) -> Result<Self, CopyError> {
         let store = Store::connect(url).await?;
@@ -83,7 +83,7 @@ impl Destination {
     }
 
     /// Makes the tables, and makes sure that they hold nothing but what a new database holds.
-    pub(super) async fn prepare(&mut self, tables: &[Table]) -> Result<(), CopyError> {
+    pub(super) async fn prepare(&mut self, tables: &[SourceTable]) -> Result<(), CopyError> {
         self.store.migrate().await?;
         let fresh = fresh_counts(tables).await?;
         for (table, fresh) in tables.iter().zip(fresh) {
@@ -100,7 +100,7 @@ impl Destination {
     }
 
     /// The types of a table's columns, in the order of the source's.
-    pub(super) async fn types(&mut self, table: &Table) -> Result<Vec<Type>, CopyError> {
+    pub(super) async fn types(&mut self, table: &SourceTable) -> Result<Vec<Type>, CopyError> {
         let sql = "SELECT column_name::text, data_type::text FROM information_schema.columns \
                    WHERE table_schema = current_schema() AND table_name = $1";
         let columns: Vec<(String, String)> = sqlx::query_as(sql)
@@ -124,7 +124,7 @@ impl Destination {
 
     /// Writes down what is to be copied, and takes away what a new database holds. Indexes and foreign keys go as well: to make
     /// them at the end takes half the time. That they come back is written down with the rest.
-    pub(super) async fn begin(&mut self, sums: &[(Table, Sum)]) -> Result<(), CopyError> {
+    pub(super) async fn begin(&mut self, sums: &[(SourceTable, Sum)]) -> Result<(), CopyError> {
         let mut transaction = self.connection.begin().await.map_err(CopyError::Destination)?;
         let mut statements: Vec<String> =
             sums.iter().rev().map(|(table, _)| format!("DELETE FROM {}", quoted(&table.name))).collect();
@@ -155,7 +155,7 @@ impl Destination {
     }
 
     /// How far the copy is that was begun earlier, in the order of `sums`; fails when it was begun of something else.
-    pub(super) async fn places(&mut self, sums: &[(Table, Sum)]) -> Result<Vec<Place>, CopyError> {
+    pub(super) async fn places(&mut self, sums: &[(SourceTable, Sum)]) -> Result<Vec<CopyProgress>, CopyError> {
         let sql = format!("SELECT name, rows, checksum, copied, after FROM {COPY_PROGRESS} ORDER BY name");
         let rows: Vec<(String, i64, String, i64, Option<String>)> = sqlx::query_as(AssertSqlSafe(sql))
             .fetch_all(&mut *self.connection)
@@ -170,7 +170,7 @@ impl Destination {
                 {
                     let after = after.map(|after| serde_json::from_str(&after)).transpose();
                     let after = after.map_err(|_| CopyError::OtherVersion)?;
-                    places.push(Place { copied: copied.unsigned_abs(), after });
+                    places.push(CopyProgress { copied: copied.unsigned_abs(), after });
                 }
                 _ => differing.push(table.name.clone()),
             }
@@ -182,7 +182,7 @@ impl Destination {
     /// Writes the next `limit` of the rows, and how far the table then is, in one transaction. Returns that, and how many they were.
     pub(super) async fn copy(
         &mut self,
-        table: &Table,
+        table: &SourceTable,
         types: &[Type],
         rows: &mut (impl Stream<Item = Result<SqliteRow, CopyError>> + Unpin),
         limit: u32,
@@ -218,7 +218,7 @@ impl Destination {
 
     /// When all rows of a table are there: makes its indexes and foreign keys, unless that was done already, and lets PostgreSQL go on
     /// giving out ids where SQLite stopped.
-    pub(super) async fn complete(&mut self, table: &Table, highest_id: Option<i64>) -> Result<(), CopyError> {
+    pub(super) async fn complete(&mut self, table: &SourceTable, highest_id: Option<i64>) -> Result<(), CopyError> {
         let mut transaction = self.connection.begin().await.map_err(CopyError::Destination)?;
         let sql = format!("SELECT afterwards FROM {COPY_PROGRESS} WHERE name = $1");
         let afterwards: Vec<String> = sqlx::query_scalar(AssertSqlSafe(sql))
@@ -235,7 +235,7 @@ impl Destination {
     }
 
     /// Reads a table back, and counts and sums up its rows.
-    pub(super) async fn sum(&mut self, table: &Table, mut advance: impl FnMut(u64)) -> Result<Sum, CopyError> {
+    pub(super) async fn sum(&mut self, table: &SourceTable, mut advance: impl FnMut(u64)) -> Result<Sum, CopyError> {
         let statement = format!("COPY {} ({}) TO STDOUT", quoted(&table.name), list(&table.columns));
         let mut lines = self.connection.copy_out_raw(&statement).await.map_err(CopyError::Destination)?;
         let mut sum = Sum::default();
@@ -248,7 +248,7 @@ impl Destination {
     }
 
     /// Collects the statistics that a new database lacks, and forgets that it was ever unfinished.
-    pub(super) async fn finish(&mut self, tables: &[Table]) -> Result<(), CopyError> {
+    pub(super) async fn finish(&mut self, tables: &[SourceTable]) -> Result<(), CopyError> {
         let names = tables.iter().map(|table| quoted(&table.name)).collect::<Vec<_>>().join(", ");
         run(&mut self.connection, vec![format!("VACUUM (ANALYZE) {names}"), format!("DROP TABLE {COPY_PROGRESS}")])
             .await
@@ -263,7 +263,11 @@ async fn run(connection: &mut PgConnection, statements: Vec<String>) -> Result<(
     Ok(())
 }
 
-async fn set_sequences(connection: &mut PgConnection, table: &Table, highest_id: Option<i64>) -> Result<(), CopyError> {
+async fn set_sequences(
+    connection: &mut PgConnection,
+    table: &SourceTable,
+    highest_id: Option<i64>,
+) -> Result<(), CopyError> {
     let counted = "SELECT column_name::text FROM information_schema.columns WHERE table_schema = current_schema() \
                    AND table_name = $1 AND pg_get_serial_sequence(quote_ident($1), column_name) IS NOT NULL";
     let columns: Vec<String> = sqlx::query_scalar(counted)
@@ -284,7 +288,7 @@ async fn set_sequences(connection: &mut PgConnection, table: &Table, highest_id:
 }
 
 /// How many rows the migrations themselves put into each table.
-async fn fresh_counts(tables: &[Table]) -> Result<Vec<i64>, CopyError> {
+async fn fresh_counts(tables: &[SourceTable]) -> Result<Vec<i64>, CopyError> {
     let mut options = sea_orm::ConnectOptions::new("sqlite::memory:");
     options.max_connections(1).sqlx_logging(false);
     let failed = |error: DbErr| CopyError::Store(error.into());

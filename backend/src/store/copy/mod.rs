@@ -15,9 +15,9 @@ mod sum;
 pub use error::CopyError;
 
 use self::{
-    destination::{Destination, Place},
+    destination::{CopyDestination, CopyProgress},
     line::Type,
-    source::{Source, Table},
+    source::{CopySource, SourceTable},
     sum::Sum,
 };
 use super::DatabaseUrl;
@@ -70,9 +70,9 @@ pub async fn copy_database(
     watch: &mut impl Watch,
 ) -> Result<Vec<CopiedTable>, CopyError> {
     let (Some(path), None) = (from.sqlite_path(), to.sqlite_path()) else { return Err(CopyError::Kinds) };
-    let mut source = Source::open(&path).await?;
+    let mut source = CopySource::open(&path).await?;
     source.check_version().await?;
-    let mut destination = Destination::open(to).await?;
+    let mut destination = CopyDestination::open(to).await?;
     let copied = copy(&mut source, &mut destination, step_rows, watch).await;
     destination.close().await;
     source.close().await?;
@@ -80,8 +80,8 @@ pub async fn copy_database(
 }
 
 async fn copy(
-    source: &mut Source,
-    destination: &mut Destination,
+    source: &mut CopySource,
+    destination: &mut CopyDestination,
     step_rows: u32,
     watch: &mut impl Watch,
 ) -> Result<Vec<CopiedTable>, CopyError> {
@@ -113,11 +113,11 @@ async fn copy(
 }
 
 async fn sum_up(
-    source: &mut Source,
-    tables: &[Table],
+    source: &mut CopySource,
+    tables: &[SourceTable],
     types: &[Vec<Type>],
     watch: &mut impl Watch,
-) -> Result<Vec<(Table, Sum)>, CopyError> {
+) -> Result<Vec<(SourceTable, Sum)>, CopyError> {
     let mut rows = 0;
     for table in tables {
         rows += source.count(table).await?;
@@ -133,10 +133,10 @@ async fn sum_up(
 }
 
 async fn copy_table(
-    source: &mut Source,
-    destination: &mut Destination,
-    (table, sum, types): (&Table, &Sum, &[Type]),
-    place: Place,
+    source: &mut CopySource,
+    destination: &mut CopyDestination,
+    (table, sum, types): (&SourceTable, &Sum, &[Type]),
+    place: CopyProgress,
     step_rows: u32,
     watch: &mut impl Watch,
 ) -> Result<(), CopyError> {
@@ -156,8 +156,8 @@ async fn copy_table(
 }
 
 async fn compare(
-    destination: &mut Destination,
-    sums: &[(Table, Sum)],
+    destination: &mut CopyDestination,
+    sums: &[(SourceTable, Sum)],
     watch: &mut impl Watch,
 ) -> Result<Vec<CopiedTable>, CopyError> {
     watch.begin(Stage::Verifying, total(sums), 0);
@@ -174,6 +174,6 @@ async fn compare(
     Ok(compared)
 }
 
-fn total(sums: &[(Table, Sum)]) -> u64 {
+fn total(sums: &[(SourceTable, Sum)]) -> u64 {
     sums.iter().map(|(_, sum)| sum.rows).sum()
 }

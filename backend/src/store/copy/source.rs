@@ -24,13 +24,13 @@ const MIGRATIONS: &str = "seaql_migrations";
 const BUSY: u32 = 5;
 
 /// The source, locked.
-pub(super) struct Source {
+pub(super) struct CopySource {
     connection: SqliteConnection,
 }
 
 /// A table as the source has it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Table {
+pub(super) struct SourceTable {
     pub(super) name: String,
     pub(super) columns: Vec<String>,
     /// The places of the primary key's columns among them, in the key's order.
@@ -49,9 +49,9 @@ enum Part {
 
 /// The key of a row: how far a table is copied.
 #[derive(Clone, Debug, Serialize, Deserialize)]
-pub(super) struct Key(Vec<Part>);
+pub(super) struct RowKey(Vec<Part>);
 
-impl Source {
+impl CopySource {
     /// Opens it as the only one: other processes that have it open, busy or not, are noticed, and none can open it before this is
     /// closed. A process that is killed leaves no lock.
     pub(super) async fn open(path: &Path) -> Result<Self, CopyError> {
@@ -100,7 +100,7 @@ impl Source {
     }
 
     /// All tables, each after those that it points to.
-    pub(super) async fn tables(&mut self) -> Result<Vec<Table>, CopyError> {
+    pub(super) async fn tables(&mut self) -> Result<Vec<SourceTable>, CopyError> {
         let sql = "SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite^_%' ESCAPE '^' \
                    AND name <> ? ORDER BY name";
         let mut tables = Vec::new();
@@ -110,7 +110,7 @@ impl Source {
         parents_first(tables)
     }
 
-    async fn table(&mut self, name: String) -> Result<Table, CopyError> {
+    async fn table(&mut self, name: String) -> Result<SourceTable, CopyError> {
         let sql = "SELECT name, pk FROM pragma_table_info(?) ORDER BY cid";
         let rows = sqlx::query(sql).bind(&name).fetch_all(&mut self.connection).await.map_err(CopyError::Source)?;
         let (mut columns, mut key) = (Vec::new(), Vec::new());
@@ -125,11 +125,11 @@ impl Source {
         key.sort_unstable();
         let parents = self.names(r#"SELECT DISTINCT "table" FROM pragma_foreign_key_list(?)"#, &name).await?;
         let parents = parents.into_iter().filter(|parent| *parent != name).collect();
-        Ok(Table { name, columns, key: key.into_iter().map(|(_, place)| place).collect(), parents })
+        Ok(SourceTable { name, columns, key: key.into_iter().map(|(_, place)| place).collect(), parents })
     }
 
     /// The highest number that SQLite gave out for the table's id; it gives none out twice, though the row be gone.
-    pub(super) async fn highest_id(&mut self, table: &Table) -> Result<Option<i64>, CopyError> {
+    pub(super) async fn highest_id(&mut self, table: &SourceTable) -> Result<Option<i64>, CopyError> {
         let kept = self.names("SELECT name FROM sqlite_schema WHERE name = ?", "sqlite_sequence").await?;
         if kept.is_empty() {
             return Ok(None);
@@ -139,7 +139,7 @@ impl Source {
         row.map_err(CopyError::Source)
     }
 
-    pub(super) async fn count(&mut self, table: &Table) -> Result<u64, CopyError> {
+    pub(super) async fn count(&mut self, table: &SourceTable) -> Result<u64, CopyError> {
         let sql = format!("SELECT count(*) FROM {}", quoted(&table.name));
         let count: i64 =
             sqlx::query_scalar(AssertSqlSafe(sql)).fetch_one(&mut self.connection).await.map_err(CopyError::Source)?;
@@ -149,12 +149,12 @@ impl Source {
     /// The rows after `after`, in the order of the key.
     pub(super) fn rows<'a>(
         &'a mut self,
-        table: &Table,
-        after: Option<Key>,
+        table: &SourceTable,
+        after: Option<RowKey>,
     ) -> impl Stream<Item = Result<SqliteRow, CopyError>> + Unpin + use<'a> {
         let key: Vec<String> = table.key.iter().filter_map(|place| table.columns.get(*place)).map(quoted).collect();
         let key = key.join(", ");
-        let after = after.map(|Key(parts)| parts).unwrap_or_default();
+        let after = after.map(|RowKey(parts)| parts).unwrap_or_default();
         let beyond = match after.len() {
             0 => String::new(),
             parts => format!(" WHERE ({key}) > ({})", vec!["?"; parts].join(", ")),
@@ -171,7 +171,7 @@ impl Source {
     /// Counts and sums up all rows of a table.
     pub(super) async fn sum(
         &mut self,
-        table: &Table,
+        table: &SourceTable,
         types: &[Type],
         mut advance: impl FnMut(u64),
     ) -> Result<Sum, CopyError> {
@@ -192,7 +192,7 @@ impl Source {
     }
 }
 
-impl Table {
+impl SourceTable {
     /// Appends a row's line.
     pub(super) fn write_line(&self, row: &SqliteRow, types: &[Type], text: &mut Vec<u8>) -> Result<(), CopyError> {
         for (place, (name, column)) in self.columns.iter().zip(types).enumerate() {
@@ -207,7 +207,7 @@ impl Table {
         Ok(())
     }
 
-    pub(super) fn key_of(&self, row: &SqliteRow) -> Result<Key, CopyError> {
+    pub(super) fn key_of(&self, row: &SqliteRow) -> Result<RowKey, CopyError> {
         let odd = || CopyError::table(&self.name, "a key is odd");
         let part = |place: &usize| match cell(row, *place)? {
             Cell::Integer(number) => Ok(Part::Integer(number)),
@@ -215,7 +215,7 @@ impl Table {
             Cell::Blob(bytes) => Ok(Part::Blob(bytes.to_vec())),
             Cell::Null => Err(odd()),
         };
-        self.key.iter().map(part).collect::<Result<_, _>>().map(Key)
+        self.key.iter().map(part).collect::<Result<_, _>>().map(RowKey)
     }
 }
 
@@ -242,8 +242,8 @@ pub(super) fn list(columns: &[String]) -> String {
     columns.iter().map(quoted).collect::<Vec<_>>().join(", ")
 }
 
-fn parents_first(mut tables: Vec<Table>) -> Result<Vec<Table>, CopyError> {
-    let mut sorted: Vec<Table> = Vec::with_capacity(tables.len());
+fn parents_first(mut tables: Vec<SourceTable>) -> Result<Vec<SourceTable>, CopyError> {
+    let mut sorted: Vec<SourceTable> = Vec::with_capacity(tables.len());
     while !tables.is_empty() {
         let is_sorted = |name: &String| sorted.iter().any(|table| table.name == *name);
         let (ready, waiting): (Vec<_>, Vec<_>) =
@@ -259,11 +259,11 @@ fn parents_first(mut tables: Vec<Table>) -> Result<Vec<Table>, CopyError> {
 
 #[cfg(test)]
 mod tests {
-    use super::{Table, parents_first};
+    use super::{SourceTable, parents_first};
 
-    fn table(name: &str, parents: &[&str]) -> Table {
+    fn table(name: &str, parents: &[&str]) -> SourceTable {
         let parents = parents.iter().map(|parent| (*parent).to_owned()).collect();
-        Table { name: name.to_owned(), columns: vec!["id".to_owned()], key: vec![0], parents }
+        SourceTable { name: name.to_owned(), columns: vec!["id".to_owned()], key: vec![0], parents }
     }
 
     #[test]

@@ -8,7 +8,8 @@ pub(crate) struct Model {
     #[sea_orm(primary_key, auto_increment = false)]
     pub(crate) id: i64,
     pub(crate) site_id: i64,
-    pub(crate) client_id: Option<Uuid>,
+    #[sea_orm(column_name = "client_id")]
+    pub(crate) idempotency_key: Option<Uuid>,
     pub(crate) event_type: String,
     pub(crate) kind: String,
     pub(crate) moodle_id: i64,

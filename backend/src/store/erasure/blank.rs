@@ -16,7 +16,7 @@ use crate::{
         Store, StoreError, UserFilter,
         entity::records::{RecordTable, completion, enrolment, grade, user},
         erasure::Erasure,
-        sync::{execute, query},
+        sql::{execute, query},
         write::{NewChange, WriteTransaction},
     },
 };

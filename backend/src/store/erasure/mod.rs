@@ -11,11 +11,8 @@ use sea_orm::{ConnectionTrait, QueryResult, Value};
 use serde::{Deserialize, Serialize};
 
 use super::{
-    StoreError, UserFilter, bulk,
-    connect::Store,
-    read::by_site,
-    sync::query,
-    write::{Key, WriteTransaction},
+    StoreError, UserFilter, bulk, connection::connect::Store, records::Key, records::by_site, sql::query,
+    write::WriteTransaction,
 };
 use crate::{
     clock::Timestamp,
@@ -91,12 +88,12 @@ pub struct ErasureCheck {
     /// When, in Unix milliseconds.
     pub at: i64,
     /// What was found; nothing, when all is well.
-    pub findings: Vec<Finding>,
+    pub findings: Vec<ErasureRemainder>,
 }
 
 /// Something that should be gone. It names the place, never the value.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Finding {
+pub struct ErasureRemainder {
     /// Where: a table, or a module and field, or a record at the destination.
     pub place: String,
     /// How often.

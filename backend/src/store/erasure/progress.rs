@@ -8,7 +8,7 @@ use crate::{
     model::ErasureState,
     store::{
         Erasure, Store, StoreError, UserFilter,
-        sync::{count, execute, query},
+        sql::{count, execute, query},
         write::WriteTransaction,
     },
 };

@@ -3,7 +3,7 @@
 use sea_orm::Value;
 
 use super::{
-    Finding, NO_DATA,
+    ErasureRemainder, NO_DATA,
     blank::{person, unblanked},
     progress::{remote_records, rows_of},
 };
@@ -11,12 +11,12 @@ use crate::store::{
     Store, StoreError, UserFilter,
     entity::records::{completion, enrolment, grade, user},
     erasure::RemoteRecord,
-    sync::count,
+    sql::count,
 };
 
 impl Store {
     /// What is stored about a person still, by table, without the tables that hold nothing.
-    pub async fn remains_of(&self, user: UserFilter) -> Result<Vec<Finding>, StoreError> {
+    pub async fn remains_of(&self, user: UserFilter) -> Result<Vec<ErasureRemainder>, StoreError> {
         let of = |table: &str, sql: String, values: Vec<Value>| (table.to_owned(), sql, values);
         let (attempts, attempt_values) = rows_of(user, "sync_attempts");
         let mut event_values = person(user);
@@ -32,7 +32,7 @@ impl Store {
         let mut remains = Vec::new();
         for (place, sql, values) in tables {
             let count = count(&self.read, &format!("SELECT count(*) AS count {sql}"), values).await?;
-            remains.extend((count > 0).then_some(Finding { place, count }));
+            remains.extend((count > 0).then_some(ErasureRemainder { place, count }));
         }
         Ok(remains)
     }

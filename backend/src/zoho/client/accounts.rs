@@ -9,7 +9,7 @@ use super::error::CallError;
 use crate::{
     clock::Timestamp,
     config,
-    http::{Answer, Http},
+    http::{Http, HttpAnswer},
     secret::Secret,
 };
 
@@ -90,7 +90,7 @@ impl Accounts {
         read(&answer, now)
     }
 
-    async fn post(&self, kind: &str, what: (&str, &str)) -> Result<Answer, CallError> {
+    async fn post(&self, kind: &str, what: (&str, &str)) -> Result<HttpAnswer, CallError> {
         let form = [
             ("grant_type", kind),
             ("client_id", self.client_id.as_str()),
@@ -105,7 +105,7 @@ impl Accounts {
 }
 
 /// An error comes with any HTTP status, 200 included.
-fn read(answer: &Answer, now: Timestamp) -> Result<Grant, CallError> {
+fn read(answer: &HttpAnswer, now: Timestamp) -> Result<Grant, CallError> {
     match serde_json::from_slice(&answer.body) {
         Ok(Reply::Granted(grant)) => Ok(grant),
         Ok(Reply::Denied { error }) => Err(denied(&error, now)),

@@ -8,9 +8,9 @@ use serde_json::{Map, Value};
 
 use super::{
     error::CallError,
-    refusal::{Action, Entry, Refusal, word},
+    refusal::{Action, RecordAnswer, Refusal, word},
 };
-use crate::{clock::Timestamp, http::Answer};
+use crate::{clock::Timestamp, http::HttpAnswer};
 
 /// The header with the credits that are left; it is there when less than half of them are.
 const CREDITS: &str = "x-api-credits-remaining";
@@ -27,18 +27,18 @@ pub(super) enum Purpose {
     Create,
 }
 
-pub(super) fn credits(answer: &Answer) -> Option<i64> {
+pub(super) fn credits(answer: &HttpAnswer) -> Option<i64> {
     answer.headers.get(CREDITS)?.to_str().ok()?.trim().parse().ok()
 }
 
 /// When it was answered, by Zoho's clock.
-pub(super) fn date(answer: &Answer) -> Option<Timestamp> {
+pub(super) fn date(answer: &HttpAnswer) -> Option<Timestamp> {
     let date = answer.headers.get(DATE)?.to_str().ok()?;
     DateTime::parse_from_rfc2822(date).ok().map(|date| Timestamp(date.timestamp_millis()))
 }
 
 /// The limit that the call met, for the limiter to know.
-pub(super) fn limit_reached(answer: &Answer) -> Option<CallError> {
+pub(super) fn limit_reached(answer: &HttpAnswer) -> Option<CallError> {
     if !matches!(answer.status, 403 | 429) {
         return None;
     }
@@ -57,12 +57,12 @@ const ABOUT_THE_CALL: [&str; 6] = [
 ];
 
 /// Whether Zoho did not take the access token.
-pub(super) fn is_token_refused(answer: &Answer) -> bool {
+pub(super) fn is_token_refused(answer: &HttpAnswer) -> bool {
     let refused = || matches!(call_error(answer, json(answer).as_ref(), 0), Some(CallError::Unauthorized { .. }));
     answer.status == 401 && refused()
 }
 
-fn json(answer: &Answer) -> Option<Value> {
+fn json(answer: &HttpAnswer) -> Option<Value> {
     serde_json::from_slice(&answer.body).ok()
 }
 
@@ -80,7 +80,12 @@ fn code_of_call(body: &Value, expected: usize) -> Option<&str> {
 }
 
 /// One entry per record sent.
-pub(super) fn entries(answer: &Answer, list: &str, expected: usize, purpose: Purpose) -> Result<Vec<Entry>, CallError> {
+pub(super) fn entries(
+    answer: &HttpAnswer,
+    list: &str,
+    expected: usize,
+    purpose: Purpose,
+) -> Result<Vec<RecordAnswer>, CallError> {
     let body = parse(answer, expected)?;
     let Some(entries) = body.get(list).and_then(Value::as_array).filter(|entries| entries.len() == expected) else {
         return Err(unexpected(answer.status));
@@ -88,18 +93,18 @@ pub(super) fn entries(answer: &Answer, list: &str, expected: usize, purpose: Pur
     entries.iter().map(|entry| read_entry(entry, purpose).ok_or_else(|| unexpected(answer.status))).collect()
 }
 
-fn read_entry(entry: &Value, purpose: Purpose) -> Option<Entry> {
+fn read_entry(entry: &Value, purpose: Purpose) -> Option<RecordAnswer> {
     let deleting = purpose == Purpose::Delete;
     match entry.get("status").and_then(Value::as_str)? {
         "success" => {}
-        "error" => return Some(Entry::Refused(Refusal::read(entry, deleting))),
+        "error" => return Some(RecordAnswer::Refused(Refusal::read(entry, deleting))),
         _ => return None,
     }
     let id = match entry.pointer("/details/id") {
         Some(Value::String(id)) if !id.is_empty() => id.clone(),
         // Described as a number in places.
         Some(Value::Number(id)) => id.to_string(),
-        _ => return Some(Entry::Refused(Refusal::without_id())),
+        _ => return Some(RecordAnswer::Refused(Refusal::without_id())),
     };
     let action = match entry.get("action").and_then(Value::as_str) {
         _ if deleting => Action::Deleted,
@@ -108,11 +113,11 @@ fn read_entry(entry: &Value, purpose: Purpose) -> Option<Entry> {
         _ => Action::Updated,
     };
     let duplicate_field = entry.get("duplicate_field").and_then(Value::as_str).map(str::to_owned);
-    Some(Entry::Done { id, action, duplicate_field })
+    Some(RecordAnswer::Done { id, action, duplicate_field })
 }
 
 /// A page of records and whether there are more.
-pub(super) fn records(answer: &Answer) -> Result<(Vec<Map<String, Value>>, bool), CallError> {
+pub(super) fn records(answer: &HttpAnswer) -> Result<(Vec<Map<String, Value>>, bool), CallError> {
     if is_empty(answer) {
         return Ok((Vec::new(), false));
     }
@@ -122,7 +127,7 @@ pub(super) fn records(answer: &Answer) -> Result<(Vec<Map<String, Value>>, bool)
 }
 
 /// The objects of a list, which is empty when nothing came.
-pub(super) fn list(answer: &Answer, name: &str) -> Result<Vec<Map<String, Value>>, CallError> {
+pub(super) fn list(answer: &HttpAnswer, name: &str) -> Result<Vec<Map<String, Value>>, CallError> {
     if is_empty(answer) {
         return Ok(Vec::new());
     }
@@ -138,12 +143,12 @@ fn objects(mut body: Value, name: &str, status: u16) -> Result<Vec<Map<String, V
     list.into_iter().map(object).collect()
 }
 
-fn is_empty(answer: &Answer) -> bool {
+fn is_empty(answer: &HttpAnswer) -> bool {
     answer.status == 204 || (answer.status == 304 && answer.body.is_empty())
 }
 
 /// The JSON of an answer that is not an error of the whole call.
-fn parse(answer: &Answer, expected: usize) -> Result<Value, CallError> {
+fn parse(answer: &HttpAnswer, expected: usize) -> Result<Value, CallError> {
     let body = json(answer);
     if let Some(error) = call_error(answer, body.as_ref(), expected) {
         return Err(error);
@@ -161,7 +166,7 @@ fn unexpected(status: u16) -> CallError {
 }
 
 /// The error of the whole call, if it is one.
-fn call_error(answer: &Answer, body: Option<&Value>, expected: usize) -> Option<CallError> {
+fn call_error(answer: &HttpAnswer, body: Option<&Value>, expected: usize) -> Option<CallError> {
     let status = answer.status;
     let code = match body.and_then(|body| code_of_call(body, expected)) {
         Some("SUCCESS") => return None,

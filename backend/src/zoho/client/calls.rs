@@ -8,7 +8,7 @@ use super::{
     Call, Client,
     answer::{self, Purpose},
     error::CallError,
-    refusal::Entry,
+    refusal::RecordAnswer,
 };
 
 /// Records of one call that writes. Zoho's number.
@@ -71,7 +71,7 @@ impl Client {
         records: &[Map<String, Value>],
         duplicate_check_fields: &[&str],
         trigger: &[String],
-    ) -> Result<Vec<Entry>, CallError> {
+    ) -> Result<Vec<RecordAnswer>, CallError> {
         let write = Write { data: records, duplicate_check_fields, trigger };
         let answer = self.send(write.call("upsert", module, Method::POST, format!("{module}/upsert"))?).await?;
         answer::entries(&answer, "data", records.len(), Purpose::Write)
@@ -83,7 +83,7 @@ impl Client {
         module: &str,
         records: &[Map<String, Value>],
         trigger: &[String],
-    ) -> Result<Vec<Entry>, CallError> {
+    ) -> Result<Vec<RecordAnswer>, CallError> {
         let write = Write { data: records, duplicate_check_fields: &[], trigger };
         let answer = self.send(write.call("update", module, Method::PUT, module.to_owned())?).await?;
         answer::entries(&answer, "data", records.len(), Purpose::Write)
@@ -91,7 +91,7 @@ impl Client {
 
     /// Moves records to the recycle bin, without workflows. One entry for each id, in order. It may take several calls; deleting again
     /// after an error finds some of them gone.
-    pub async fn delete(&self, module: &str, ids: &[String]) -> Result<Vec<Entry>, CallError> {
+    pub async fn delete(&self, module: &str, ids: &[String]) -> Result<Vec<RecordAnswer>, CallError> {
         let mut entries = Vec::with_capacity(ids.len());
         for ids in chunks(ids) {
             let answer = self

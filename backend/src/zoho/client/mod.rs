@@ -29,19 +29,19 @@ pub use self::{
     calls::RECORDS,
     error::CallError,
     limiter::Limiter,
-    refusal::{Action, Class, Entry, Refusal},
+    refusal::{Action, Class, RecordAnswer, Refusal},
     seal::NonceSource,
     settings::{ModuleName, Organisation},
 };
 use self::{
-    limiter::{Outcome, Told},
-    token::Tokens,
+    limiter::{CallOutcome, Told},
+    token::AccessTokens,
 };
-pub use crate::sync::Admission;
+pub use crate::delivery::Admission;
 use crate::{
-    clock::{Clock, Source},
+    clock::{Clock, ClockSource},
     config,
-    http::{Answer, Http, HttpError},
+    http::{Http, HttpAnswer, HttpError},
     metrics::ZohoCalls,
     store::Store,
     telemetry::trace,
@@ -57,7 +57,7 @@ pub struct Client(Arc<Inner>);
 struct Inner {
     http: Http,
     api_url: Option<String>,
-    tokens: Tokens,
+    tokens: AccessTokens,
     limiter: Limiter,
     calls: ZohoCalls,
     /// Where Zoho's own pages are.
@@ -104,7 +104,7 @@ impl Client {
     ) -> Self {
         let api_url = config.api_url.as_deref().map(|url| url.trim_end_matches('/').to_owned());
         Self(Arc::new(Inner {
-            tokens: Tokens::new(config, http.clone(), store, clock.clone(), nonces, calls.clone()),
+            tokens: AccessTokens::new(config, http.clone(), store, clock.clone(), nonces, calls.clone()),
             limiter: Limiter::new(config.reserve_credits),
             pages: pages::base(config),
             api_url: api_url.filter(|url| !url.is_empty()),
@@ -125,14 +125,14 @@ impl Client {
     }
 
     /// Sends the call when it is its turn, with a new access token if Zoho does not take the one at hand.
-    async fn send(&self, call: Call<'_>) -> Result<Answer, CallError> {
+    async fn send(&self, call: Call<'_>) -> Result<HttpAnswer, CallError> {
         let permit = self.0.limiter.permit(call.writes, call.credits).await;
         let started = Instant::now();
         let trace = trace::zoho_call(call.method.as_str(), &call.path, call.writes);
         let result = self.send_with_token(&call).instrument(trace.clone()).await;
         let now = self.0.clock.now();
         if let Some(date) = result.as_ref().ok().and_then(answer::date) {
-            self.0.clock.hear(Source::Zoho, date);
+            self.0.clock.hear(ClockSource::Zoho, date);
         }
         permit.end(outcome(&result), now);
         let duration = started.elapsed();
@@ -161,7 +161,7 @@ impl Client {
         Ok(())
     }
 
-    async fn send_with_token(&self, call: &Call<'_>) -> Result<Answer, CallError> {
+    async fn send_with_token(&self, call: &Call<'_>) -> Result<HttpAnswer, CallError> {
         let began = self.0.clock.now();
         let mut access = self.0.tokens.get(None).await?;
         let mut refusals = 0;
@@ -180,7 +180,7 @@ impl Client {
         }
     }
 
-    async fn send_once(&self, call: &Call<'_>, api_url: &str, token: &str) -> Result<Answer, CallError> {
+    async fn send_once(&self, call: &Call<'_>, api_url: &str, token: &str) -> Result<HttpAnswer, CallError> {
         if api_url.is_empty() {
             return Err(CallError::unreachable("Zoho did not name the server of its API; set zoho.api_url"));
         }
@@ -203,7 +203,7 @@ impl Client {
 }
 
 /// How a call ended, in one word.
-fn word(result: &Result<Answer, CallError>) -> &'static str {
+fn word(result: &Result<HttpAnswer, CallError>) -> &'static str {
     match result {
         Err(error) => error.kind(),
         Ok(answer) => match answer::limit_reached(answer) {
@@ -217,8 +217,8 @@ fn word(result: &Result<Answer, CallError>) -> &'static str {
 }
 
 /// What the limiter learns from a call.
-fn outcome(result: &Result<Answer, CallError>) -> Outcome {
-    let Ok(answer) = result else { return Outcome { told: Told::Nothing, throttled: false, answered: false } };
+fn outcome(result: &Result<HttpAnswer, CallError>) -> CallOutcome {
+    let Ok(answer) = result else { return CallOutcome { told: Told::Nothing, throttled: false, answered: false } };
     let limit = answer::limit_reached(answer);
     let told = match (&limit, answer::credits(answer)) {
         (_, Some(left)) => Told::Left(left),
@@ -227,5 +227,5 @@ fn outcome(result: &Result<Answer, CallError>) -> Outcome {
         _ => Told::Nothing,
     };
     let throttled = matches!(limit, Some(CallError::Throttled { .. }));
-    Outcome { told, throttled, answered: answer.status < 500 }
+    CallOutcome { told, throttled, answered: answer.status < 500 }
 }

@@ -7,7 +7,7 @@ use serde_json::Value;
 
 /// What became of one record of a call.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Entry {
+pub enum RecordAnswer {
     /// Zoho did it.
     Done {
         /// The record's id in Zoho.

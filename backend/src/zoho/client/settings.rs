@@ -7,7 +7,7 @@ use super::{
     Call, Client,
     answer::{self, Purpose},
     error::CallError,
-    refusal::Entry,
+    refusal::RecordAnswer,
 };
 use crate::zoho::metadata;
 
@@ -39,7 +39,7 @@ impl Client {
             fields => fields?,
         };
         let fields = fields.into_iter().map(|field| {
-            let field: metadata::Field = serde_json::from_value(Value::Object(field)).map_err(|error| {
+            let field: metadata::ModuleField = serde_json::from_value(Value::Object(field)).map_err(|error| {
                 CallError::unknown(
                     None,
                     format!("Zoho describes a field of {module} otherwise than it should: {error}"),
@@ -58,16 +58,21 @@ impl Client {
     }
 
     /// Creates the module that the body describes.
-    pub async fn create_module(&self, body: Value) -> Result<Vec<Entry>, CallError> {
+    pub async fn create_module(&self, body: Value) -> Result<Vec<RecordAnswer>, CallError> {
         self.create("modules", Vec::new(), &body).await
     }
 
     /// Creates the fields that the body describes, at most five.
-    pub async fn create_fields(&self, module: &str, body: Value) -> Result<Vec<Entry>, CallError> {
+    pub async fn create_fields(&self, module: &str, body: Value) -> Result<Vec<RecordAnswer>, CallError> {
         self.create("fields", vec![("module", module.to_owned())], &body).await
     }
 
-    async fn create(&self, what: &str, query: Vec<(&str, String)>, body: &Value) -> Result<Vec<Entry>, CallError> {
+    async fn create(
+        &self,
+        what: &str,
+        query: Vec<(&str, String)>,
+        body: &Value,
+    ) -> Result<Vec<RecordAnswer>, CallError> {
         let expected = body.get(what).and_then(Value::as_array).map_or(0, Vec::len);
         let answer = self
             .send(Call {

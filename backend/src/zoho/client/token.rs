@@ -58,7 +58,7 @@ impl Access {
     }
 }
 
-pub(super) struct Tokens {
+pub(super) struct AccessTokens {
     accounts: Accounts,
     seal: Seal,
     store: Option<Store>,
@@ -76,7 +76,7 @@ struct Turn {
     denied_until: Option<Timestamp>,
 }
 
-impl Tokens {
+impl AccessTokens {
     pub(super) fn new(
         config: &config::Zoho,
         http: Http,

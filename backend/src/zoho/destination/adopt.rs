@@ -10,13 +10,13 @@ use serde_json::{Map, Value};
 
 use super::{
     Zoho,
-    deliver::{Context, Job},
+    deliver::{DeliveryContext, Job},
     outcome::{self, Timing},
 };
 use crate::{
+    delivery::{Delivery, Destination, Trouble},
     model::{ItemState, Kind, RecordKey},
     store::ItemRow,
-    sync::{Delivery, Destination, Trouble},
     zoho::mapping::Write,
 };
 
@@ -35,7 +35,7 @@ impl Zoho {
     /// person must decide.
     pub(super) async fn adopt(
         &self,
-        context: &Context<'_>,
+        context: &DeliveryContext<'_>,
         jobs: Vec<Job>,
         delivery: &mut Delivery,
     ) -> Result<(Vec<Job>, Vec<Job>), Trouble> {
@@ -79,10 +79,10 @@ impl Zoho {
                 }
             }
             match choose(&job, key, found.get(&email).map_or(&[], Vec::as_slice)) {
-                Choice::New => new.push(job),
-                Choice::Ours(id) => existing.push(Job { remote_id: Some(id), ..job }),
-                Choice::Adopt(id) => existing.extend(adopted(context, job, id)),
-                Choice::Ask(words) => {
+                AdoptionChoice::New => new.push(job),
+                AdoptionChoice::Ours(id) => existing.push(Job { remote_id: Some(id), ..job }),
+                AdoptionChoice::Adopt(id) => existing.extend(adopted(context, job, id)),
+                AdoptionChoice::Ask(words) => {
                     let reason = ("email_taken".to_owned(), words);
                     delivery.settled.push(outcome::failed(job.item, reason, Some(timing)));
                 }
@@ -94,7 +94,7 @@ impl Zoho {
     /// Who else has the addresses of these people, among all users that we know.
     async fn holders(
         &self,
-        context: &Context<'_>,
+        context: &DeliveryContext<'_>,
         jobs: &[Job],
     ) -> Result<HashMap<RecordKey, Holder>, crate::store::StoreError> {
         let email_of = |key: RecordKey| context.batch.user(key).and_then(|user| user.email.clone());
@@ -109,7 +109,7 @@ impl Zoho {
         });
         let users = grouped(users);
         let others: Vec<RecordKey> = users.values().filter(|users| users.len() > 1).flatten().copied().collect();
-        let rows = self.store.items_of(Self::NAME, &others).await?;
+        let rows = self.store.sync_items_of(Self::NAME, &others).await?;
         let rows: HashMap<RecordKey, ItemRow> = rows.into_iter().map(|row| (row.key, row)).collect();
         let holder = |(key, email): (RecordKey, String)| {
             let others = users.get(&email.to_lowercase()).into_iter().flatten().filter(|other| **other != key);
@@ -131,7 +131,7 @@ impl Zoho {
 }
 
 /// What is to be done with a person, by the contacts that have the address.
-enum Choice {
+enum AdoptionChoice {
     New,
     /// A contact that has this person's key already.
     Ours(String),
@@ -141,26 +141,26 @@ enum Choice {
     Ask(String),
 }
 
-fn choose(job: &Job, key: &str, contacts: &[Map<String, Value>]) -> Choice {
+fn choose(job: &Job, key: &str, contacts: &[Map<String, Value>]) -> AdoptionChoice {
     let id = |contact: &Map<String, Value>| contact.get("id").and_then(Value::as_str).map(str::to_owned);
     let key_of = |contact: &Map<String, Value>| {
         contact.get(key).and_then(Value::as_str).filter(|key| !key.is_empty()).map(str::to_owned)
     };
     let own = job.body.get(key).and_then(Value::as_str);
     if let Some(id) = contacts.iter().find(|contact| key_of(contact).as_deref() == own).and_then(id) {
-        return Choice::Ours(id);
+        return AdoptionChoice::Ours(id);
     }
     let (taken, free): (Vec<_>, Vec<_>) = contacts.iter().partition(|contact| key_of(contact).is_some());
     match (taken.first(), free.as_slice()) {
-        (None, []) => Choice::New,
-        (None, [contact]) => id(contact).map_or(Choice::New, Choice::Adopt),
-        (None, several) => Choice::Ask(format!(
+        (None, []) => AdoptionChoice::New,
+        (None, [contact]) => id(contact).map_or(AdoptionChoice::New, AdoptionChoice::Adopt),
+        (None, several) => AdoptionChoice::Ask(format!(
             "{} contacts in Zoho have this e-mail address. Merge them there, or write {} into the field {key} of the right one; then try \
              again.",
             several.len(),
             own.unwrap_or_default()
         )),
-        (Some(contact), _) => Choice::Ask(format!(
+        (Some(contact), _) => AdoptionChoice::Ask(format!(
             "The contact {} in Zoho has this e-mail address and belongs to {}. If they are the same person, clear the field {key} there; \
              otherwise correct one of the addresses. Then try again.",
             id(contact).unwrap_or_default(),
@@ -170,7 +170,7 @@ fn choose(job: &Job, key: &str, contacts: &[Map<String, Value>]) -> Choice {
 }
 
 /// The job that adopts a contact: what is written only at the creation is left out.
-fn adopted(context: &Context<'_>, job: Job, id: String) -> Option<Job> {
+fn adopted(context: &DeliveryContext<'_>, job: Job, id: String) -> Option<Job> {
     let facts = context.batch.facts(job.item.key)?;
     let subject = context.batch.subject(job.item.key, &facts);
     let body = context.module.render(&subject, Write::Adopt, context.metadata);
@@ -179,7 +179,7 @@ fn adopted(context: &Context<'_>, job: Job, id: String) -> Option<Job> {
     Some(Job { remote_id: Some(id), body, outcome: "adopted", ..job })
 }
 
-fn same_address(context: &Context<'_>, job: Job, other: RecordKey, timing: Timing) -> crate::store::Settled {
+fn same_address(context: &DeliveryContext<'_>, job: Job, other: RecordKey, timing: Timing) -> crate::store::Settled {
     let words = format!(
         "{} has the same e-mail address and is in Zoho already. Correct one of the two in Moodle, or delete the account that is not used; \
          then try again.",

@@ -16,7 +16,7 @@ type Place = (i64, Id);
 type Records<S> = HashMap<Place, StoredRecord<S>>;
 
 /// The items of one delivery, all of one kind, and what they are about.
-pub(super) struct Batch {
+pub(super) struct DeliveryBatch {
     pub(super) kind: Kind,
     users: Records<User>,
     courses: Records<Course>,
@@ -46,7 +46,7 @@ pub(super) struct Facts<'a> {
     pub(super) item: Option<&'a GradeItem>,
 }
 
-impl Batch {
+impl DeliveryBatch {
     pub(super) async fn load(
         store: &Store,
         mapping: &Mapping,
@@ -96,7 +96,7 @@ impl Batch {
         }
         let items: HashSet<Place> =
             self.grades.values().map(|grade| (grade.site_id, grade.record.state.itemid)).collect();
-        self.grade_items = store.items_by_key(&items.into_iter().collect::<Vec<_>>()).await?;
+        self.grade_items = store.grade_items_by_key(&items.into_iter().collect::<Vec<_>>()).await?;
         Ok(())
     }
 
@@ -127,7 +127,7 @@ impl Batch {
         {
             self.courses = store.records_by_key::<course::Entity>(&courses.into_iter().collect::<Vec<_>>()).await?;
         }
-        let rows = store.items_of(destination, &keys.into_iter().collect::<Vec<_>>()).await?;
+        let rows = store.sync_items_of(destination, &keys.into_iter().collect::<Vec<_>>()).await?;
         self.related = rows.into_iter().map(|row| (row.key, row)).collect();
         Ok(())
     }

@@ -4,11 +4,11 @@ use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
 
 use super::{
-    batch::{Batch, Facts},
-    erase::Leaves,
+    batch::{DeliveryBatch, Facts},
+    outcome::Reason,
 };
 use crate::{
-    model::{ItemState, Kind, RecordKey},
+    model::{ErasurePolicy, ItemState, Kind, RecordKey},
     store::Claimed,
     zoho::{
         mapping::{Mapping, ModuleMapping, OnDelete, RenderError, StateRef, Write},
@@ -39,16 +39,16 @@ pub(super) enum Decision {
     /// A person is needed.
     Fail { reason: Reason },
     /// To write it: insert, adopt or update.
-    Write(Target),
+    Write(WriteTarget),
     /// To say in Zoho that it is gone.
-    Remove(Target),
+    Remove(WriteTarget),
     /// To take what is there of an erased person.
-    Erase(Target, Leaves),
+    Erase(WriteTarget, Leaves),
 }
 
 /// Where and what is written.
 #[derive(Debug)]
-pub(super) struct Target {
+pub(super) struct WriteTarget {
     /// The record's id in Zoho, if it is known.
     pub(super) remote_id: Option<String>,
     /// What the record's update holds, or its removal.
@@ -56,8 +56,19 @@ pub(super) struct Target {
     pub(super) digest: String,
 }
 
-/// A stable code, and words.
-pub(super) type Reason = (String, String);
+/// What is left of a record that is erased.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Leaves {
+    /// The record, without what we wrote into it.
+    Record,
+    /// Nothing.
+    Nothing,
+}
+
+/// What is left by policy of a record of that kind. Enrolments, grades and completions are ours alone.
+pub(super) fn leaves(policy: ErasurePolicy, kind: Kind) -> Leaves {
+    if policy == ErasurePolicy::Anonymise && kind == Kind::User { Leaves::Record } else { Leaves::Nothing }
+}
 
 /// The code of items that the mapping leaves out.
 const LEFT_OUT: &str = "left_out";
@@ -67,7 +78,7 @@ const REMOVED: &str = "removed";
 
 pub(super) struct Decider<'a> {
     pub(super) mapping: &'a Mapping,
-    pub(super) batch: &'a Batch,
+    pub(super) batch: &'a DeliveryBatch,
     pub(super) metadata: &'a Module,
     pub(super) module: &'a ModuleMapping,
 }
@@ -107,7 +118,7 @@ impl<'a> Decider<'a> {
                 if remote_id.is_some() && remote_id == item.remote_id && item.digest.as_ref() == Some(&digest) {
                     return Decision::Same;
                 }
-                Decision::Write(Target { remote_id, body, digest })
+                Decision::Write(WriteTarget { remote_id, body, digest })
             }
         }
     }
@@ -159,13 +170,44 @@ impl<'a> Decider<'a> {
                 if remote_id == item.remote_id && item.digest.as_ref() == Some(&digest) {
                     return Decision::Same;
                 }
-                Decision::Remove(Target { remote_id, body, digest })
+                Decision::Remove(WriteTarget { remote_id, body, digest })
+            }
+        }
+    }
+
+    /// What is to be done about a record of an erased person.
+    fn erase(
+        &self,
+        item: &Claimed,
+        facts: &Facts<'_>,
+        policy: ErasurePolicy,
+        remote_id: Option<String>,
+        tried: bool,
+    ) -> Decision {
+        let left_out = |words: &str| {
+            let reason: Reason = ("erased".to_owned(), words.to_owned());
+            Decision::LeftOut { reason, waits_for: None }
+        };
+        if policy == ErasurePolicy::Keep {
+            return left_out("The person was erased here, and by the policy not in Zoho.");
+        }
+        if remote_id.is_none() && !(tried && self.may_be_there(facts)) {
+            return left_out("The person was erased.");
+        }
+        match self.module.render_erased(&self.batch.subject(item.key, facts), self.metadata) {
+            Err(error) => fail(&error),
+            Ok(body) => {
+                let digest = digest(&self.module.module, "erased", &body);
+                if remote_id.is_some() && remote_id == item.remote_id && item.digest.as_ref() == Some(&digest) {
+                    return Decision::Same;
+                }
+                Decision::Erase(WriteTarget { remote_id, body, digest }, leaves(policy, item.key.kind))
             }
         }
     }
 
     /// Whether a try can have arrived: not without what the record points to. That may have been in Zoho and be gone from there.
-    pub(super) fn may_be_there(&self, facts: &Facts<'_>) -> bool {
+    fn may_be_there(&self, facts: &Facts<'_>) -> bool {
         let was_there =
             |related| self.batch.related(related).is_some_and(|row| row.remote_id.is_some() || row.synced_at.is_some());
         self.needed(facts).all(was_there)
@@ -206,13 +248,13 @@ impl<'a> Decider<'a> {
     }
 }
 
-pub(super) fn fail(error: &RenderError) -> Decision {
+fn fail(error: &RenderError) -> Decision {
     let code = if error.is_configuration() { "mapping" } else { "invalid_value" };
     Decision::Fail { reason: (code.to_owned(), format!("{error}. {}", error.advice())) }
 }
 
 /// Of what is written: the same digest, the same content.
-pub(super) fn digest(module: &str, what: &str, body: &Map<String, Value>) -> String {
+fn digest(module: &str, what: &str, body: &Map<String, Value>) -> String {
     let mut hash = Sha256::new();
     for part in [module, what] {
         hash.update(part);

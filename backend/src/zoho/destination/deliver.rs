@@ -5,25 +5,24 @@ use std::collections::VecDeque;
 use serde_json::{Map, Value};
 
 use super::{
-    Batch, Decider, Decision, Zoho,
-    decide::Target,
-    erase::Leaves,
+    Decider, Decision, DeliveryBatch, Zoho,
+    decide::{Leaves, WriteTarget},
     outcome::{self, Timing},
 };
 use crate::{
+    delivery::{Delivery, Destination, Trouble, backoff},
     model::{Kind, RecordKey},
     store::{Claimed, CourseFilter, UserFilter},
-    sync::{Delivery, Destination, Trouble, backoff},
     zoho::{
-        client::{Action, CallError, Class, Entry, Refusal},
+        client::{Action, CallError, Class, RecordAnswer, Refusal},
         mapping::{ModuleMapping, OnDelete, Related, Write},
         metadata::Module,
     },
 };
 
 /// What is being delivered.
-pub(super) struct Context<'a> {
-    pub(super) batch: &'a Batch,
+pub(super) struct DeliveryContext<'a> {
+    pub(super) batch: &'a DeliveryBatch,
     pub(super) module: &'a ModuleMapping,
     pub(super) metadata: &'a Module,
 }
@@ -46,7 +45,7 @@ pub(super) struct Job {
 
 /// A call that writes.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Call {
+pub(super) enum WriteCall {
     /// By the key, and for people by the field that they are adopted by.
     Upsert,
     UpsertByKey,
@@ -72,11 +71,11 @@ impl Zoho {
             let reason = format!("Zoho has no module {}; run backend-sync zoho setup.", module.module);
             return Err(Trouble::Pause { cause: "configuration", reason, check_at: None });
         };
-        let batch = match Batch::load(&self.store, &self.mapping, Self::NAME, &items).await {
+        let batch = match DeliveryBatch::load(&self.store, &self.mapping, Self::NAME, &items).await {
             Ok(batch) => batch,
             Err(error) => return Err(Trouble::Outage { reason: format!("the records could not be read: {error}") }),
         };
-        let context = Context { batch: &batch, module, metadata };
+        let context = DeliveryContext { batch: &batch, module, metadata };
         let decider = Decider { mapping: &self.mapping, batch: &batch, metadata, module };
         let (mut writes, mut removals, mut erasures) = (Vec::new(), Vec::new(), Vec::new());
         for item in items {
@@ -97,9 +96,9 @@ impl Zoho {
 
     async fn write_all(
         &self,
-        context: &Context<'_>,
-        writes: Vec<(Claimed, Target)>,
-        removals: Vec<(Claimed, Target)>,
+        context: &DeliveryContext<'_>,
+        writes: Vec<(Claimed, WriteTarget)>,
+        removals: Vec<(Claimed, WriteTarget)>,
         delivery: &mut Delivery,
     ) -> Result<(), Trouble> {
         let (mut updates, mut inserts, mut deletes) = (Vec::new(), Vec::new(), Vec::new());
@@ -116,17 +115,17 @@ impl Zoho {
                 (false, _) => inserts.push(job),
             }
         }
-        let gone = self.send(Call::Update, context, updates, delivery).await?;
+        let gone = self.send(WriteCall::Update, context, updates, delivery).await?;
         self.reappear(&gone, delivery).await;
         inserts.extend(gone);
         let (removed, inserts): (Vec<_>, Vec<_>) =
             self.render_new(context, inserts, delivery).into_iter().partition(|job| job.removes);
         let (found, mut new) = self.adopt(context, inserts, delivery).await?;
-        let vanished = self.send(Call::Update, context, found, delivery).await?;
+        let vanished = self.send(WriteCall::Update, context, found, delivery).await?;
         new.extend(self.render_new(context, vanished, delivery));
-        self.send(Call::Upsert, context, new, delivery).await?;
-        self.send(Call::UpsertByKey, context, removed, delivery).await?;
-        self.send(Call::Delete, context, deletes, delivery).await?;
+        self.send(WriteCall::Upsert, context, new, delivery).await?;
+        self.send(WriteCall::UpsertByKey, context, removed, delivery).await?;
+        self.send(WriteCall::Delete, context, deletes, delivery).await?;
         Ok(())
     }
 
@@ -147,7 +146,7 @@ impl Zoho {
     }
 
     /// The bodies of records that may not be in Zoho yet. One that is gone in Moodle and cannot be made is left alone.
-    fn render_new(&self, context: &Context<'_>, jobs: Vec<Job>, delivery: &mut Delivery) -> Vec<Job> {
+    fn render_new(&self, context: &DeliveryContext<'_>, jobs: Vec<Job>, delivery: &mut Delivery) -> Vec<Job> {
         let mut rendered = Vec::with_capacity(jobs.len());
         for mut job in jobs {
             let Some(facts) = context.batch.facts(job.item.key) else { continue };
@@ -179,8 +178,8 @@ impl Zoho {
     /// Returns the jobs whose records Zoho does not have any more, and those that are to be deleted next.
     pub(super) async fn send(
         &self,
-        call: Call,
-        context: &Context<'_>,
+        call: WriteCall,
+        context: &DeliveryContext<'_>,
         jobs: Vec<Job>,
         delivery: &mut Delivery,
     ) -> Result<Vec<Job>, Trouble> {
@@ -229,10 +228,15 @@ impl Zoho {
         Ok(gone)
     }
 
-    async fn call(&self, call: Call, context: &Context<'_>, jobs: &[Job]) -> Result<Vec<Entry>, CallError> {
+    async fn call(
+        &self,
+        call: WriteCall,
+        context: &DeliveryContext<'_>,
+        jobs: &[Job],
+    ) -> Result<Vec<RecordAnswer>, CallError> {
         let ModuleMapping { module, key, matches, trigger, .. } = context.module;
         let ids = || jobs.iter().filter_map(|job| job.remote_id.clone()).collect::<Vec<_>>();
-        if call == Call::Delete {
+        if call == WriteCall::Delete {
             return self.client.delete(module, &ids()).await;
         }
         let now = self.clock.now();
@@ -254,9 +258,9 @@ impl Zoho {
             })
             .collect();
         match call {
-            Call::Update => self.client.update(module, &bodies, trigger).await,
+            WriteCall::Update => self.client.update(module, &bodies, trigger).await,
             _ => {
-                let matches = matches.as_deref().filter(|_| call == Call::Upsert);
+                let matches = matches.as_deref().filter(|_| call == WriteCall::Upsert);
                 let fields: Vec<&str> = std::iter::once(key.as_str()).chain(matches).collect();
                 self.client.upsert(module, &bodies, &fields, trigger).await
             }
@@ -267,26 +271,26 @@ impl Zoho {
     /// and to be deleted.
     async fn settle(
         &self,
-        call: Call,
-        context: &Context<'_>,
+        call: WriteCall,
+        context: &DeliveryContext<'_>,
         job: Job,
-        entry: Entry,
+        entry: RecordAnswer,
         timing: Timing,
         delivery: &mut Delivery,
     ) -> Option<Job> {
         let refusal = match entry {
-            Entry::Done { id, action, .. } if job.leaves.is_some() => {
+            RecordAnswer::Done { id, action, .. } if job.leaves.is_some() => {
                 return Self::settle_erased(call, job, (id, action), timing, delivery);
             }
-            Entry::Done { id, action, .. } => {
+            RecordAnswer::Done { id, action, .. } => {
                 delivery.settled.push(self.done(call, context, job, id, action, timing).await);
                 return None;
             }
-            Entry::Refused(refusal) => refusal,
+            RecordAnswer::Refused(refusal) => refusal,
         };
         let settled = match refusal.class {
             Class::Gone if job.removes => outcome::synced(job.item, None, None, job.outcome, timing),
-            Class::Gone if call == Call::Update => return Some(job),
+            Class::Gone if call == WriteCall::Update => return Some(job),
             Class::Gone => self.retry(job, outcome::of_refusal(&refusal), timing),
             class if outcome::passes(class) => self.retry(job, outcome::of_refusal(&refusal), timing),
             _ => match dangling(context, &job, &refusal) {
@@ -305,8 +309,8 @@ impl Zoho {
 
     async fn done(
         &self,
-        call: Call,
-        context: &Context<'_>,
+        call: WriteCall,
+        context: &DeliveryContext<'_>,
         job: Job,
         id: String,
         action: Action,
@@ -322,7 +326,7 @@ impl Zoho {
         if context.module.on_delete != OnDelete::Delete {
             return outcome::synced(job.item, Some(id), Some(job.digest), "removed", timing);
         }
-        if call == Call::Delete {
+        if call == WriteCall::Delete {
             return outcome::synced(job.item, None, None, "removed", timing);
         }
         // It was written by its key to learn its id.
@@ -338,8 +342,8 @@ impl Zoho {
     }
 }
 
-pub(super) fn job(item: Claimed, target: Target, outcome: &'static str, removes: bool) -> Job {
-    let Target { remote_id, body, digest } = target;
+pub(super) fn job(item: Claimed, target: WriteTarget, outcome: &'static str, removes: bool) -> Job {
+    let WriteTarget { remote_id, body, digest } = target;
     Job { item, remote_id, body, digest, outcome, removes, leaves: None }
 }
 
@@ -376,7 +380,7 @@ fn may_be_one_record(error: &CallError, jobs: &[Job]) -> bool {
 }
 
 /// The record whose id in Zoho is of no use any more, if that is what the refusal is about.
-fn dangling(context: &Context<'_>, job: &Job, refusal: &Refusal) -> Option<RecordKey> {
+fn dangling(context: &DeliveryContext<'_>, job: &Job, refusal: &Refusal) -> Option<RecordKey> {
     let field = refusal.field.as_deref().filter(|_| refusal.class == Class::Data)?;
     let related = context.module.rules.iter().find(|rule| rule.field == field)?.lookup()?;
     let facts = context.batch.facts(job.item.key)?;

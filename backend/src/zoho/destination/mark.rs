@@ -2,12 +2,12 @@
 
 use serde_json::{Map, Value};
 
-use super::{Zoho, deliver::Context};
-use crate::{limits, store::SettledState, sync::Delivery};
+use super::{Zoho, deliver::DeliveryContext};
+use crate::{delivery::Delivery, limits, store::SettledState};
 
 impl Zoho {
     /// Writes into Zoho's tracking fields why records failed that are there already. If that fails too, the reason stays with us.
-    pub(super) async fn mark_failures(&self, context: &Context<'_>, delivery: &Delivery) {
+    pub(super) async fn mark_failures(&self, context: &DeliveryContext<'_>, delivery: &Delivery) {
         let Some(tracking) = self.mapping.tracking() else { return };
         let failed = delivery.settled.iter().filter(|settled| settled.state == SettledState::Failed);
         let marks: Vec<Map<String, Value>> = failed

@@ -9,30 +9,33 @@ mod mark;
 mod outcome;
 mod plan;
 mod trial;
+mod verify;
 
 use std::{collections::BTreeMap, sync::Arc};
 
 use tokio::sync::Mutex;
 
-pub use self::erase::user_key;
-pub use self::plan::{Action, Difference, Plan, Planned, RECORDS_PER_CREDIT};
 use self::{
-    batch::Batch,
+    batch::DeliveryBatch,
     decide::{Decider, Decision},
 };
+pub use self::{
+    plan::{Action, Difference, Plan, Planned, RECORDS_PER_CREDIT},
+    verify::user_key,
+};
 use super::{
-    check::{self, Severity},
     client::{CallError, Client},
     mapping::Mapping,
     metadata,
+    setup::check::{self, Severity},
 };
 use crate::{
     clock::{Clock, Timestamp},
+    delivery::{Admission, Delivery, Destination, Trouble},
     limits,
     model::{Kind, Lane},
     random::Random,
     store::{Claimed, Store},
-    sync::{Admission, Delivery, Destination, Trouble},
 };
 
 /// The modules of the mapping, with what they are like in Zoho; none for a module that is not there.

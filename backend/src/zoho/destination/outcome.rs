@@ -1,12 +1,14 @@
 //! What became of the items of a delivery.
 
-use super::decide::Reason;
 use crate::{
     clock::Timestamp,
     model::RecordKey,
     store::{Attempt, Claimed, Settled, SettledState},
     zoho::client::{CallError, Class, Refusal},
 };
+
+/// A stable code, and words.
+pub(super) type Reason = (String, String);
 
 /// When a call was made, and how long it took.
 #[derive(Clone, Copy, Debug)]

@@ -4,13 +4,13 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map, Value};
 
-use super::{Batch, Decider, Decision, Zoho, decide::Target};
+use super::{Decider, Decision, DeliveryBatch, Zoho, decide::WriteTarget};
 use crate::{
     clock::Timestamp,
+    delivery::{Destination, Trouble},
     limits,
     model::{Kind, RecordKey},
     store::{Claimed, ItemRow},
-    sync::{Destination, Trouble},
     zoho::{
         client::Client,
         mapping::{ModuleMapping, Write},
@@ -45,7 +45,8 @@ pub struct Planned {
 }
 
 /// What would be done.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, strum::IntoStaticStr)]
+#[strum(serialize_all = "snake_case")]
 pub enum Action {
     /// A record would be made.
     Insert,
@@ -64,14 +65,7 @@ pub enum Action {
 impl Action {
     /// The word for it.
     pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Insert => "insert",
-            Self::Update => "update",
-            Self::Remove => "remove",
-            Self::Nothing => "nothing",
-            Self::Park => "park",
-            Self::Fail => "fail",
-        }
+        self.into()
     }
 }
 
@@ -115,7 +109,7 @@ impl Zoho {
             return Ok(());
         };
         let items: Vec<Claimed> = rows.iter().map(claimed).collect();
-        let batch = Batch::load(&self.store, &self.mapping, Self::NAME, &items).await;
+        let batch = DeliveryBatch::load(&self.store, &self.mapping, Self::NAME, &items).await;
         let batch =
             batch.map_err(|error| Trouble::Outage { reason: format!("the records could not be read: {error}") })?;
         let decider = Decider { mapping: &self.mapping, batch: &batch, metadata, module };
@@ -161,11 +155,11 @@ impl Zoho {
 
     fn body(
         &self,
-        batch: &Batch,
+        batch: &DeliveryBatch,
         module: &ModuleMapping,
         metadata: &Module,
         item: &Claimed,
-        target: &Target,
+        target: &WriteTarget,
     ) -> (Action, Map<String, Value>) {
         if target.remote_id.is_some() {
             return (Action::Update, target.body.clone());

@@ -6,10 +6,10 @@ use tokio::sync::Mutex;
 
 use super::{Modules, Zoho, read_modules};
 use crate::{
-    sync::Trouble,
+    delivery::Trouble,
     zoho::{
-        check::{self, Finding},
         mapping::Mapping,
+        setup::check::{self, MappingFinding},
     },
 };
 
@@ -20,13 +20,13 @@ impl Zoho {
     }
 
     /// What stands in the way of the mapping in use, by the metadata that Zoho has now: one call for each module.
-    pub async fn findings(&self) -> Result<Vec<Finding>, Trouble> {
+    pub async fn findings(&self) -> Result<Vec<MappingFinding>, Trouble> {
         let modules = self.read(&self.mapping).await?;
         Ok(check::check(&self.mapping, &modules))
     }
 
     /// The same Zoho by another mapping, for a dry run, and what stands in its way: one call for each module.
-    pub async fn by(&self, mapping: Mapping) -> Result<(Self, Vec<Finding>), Trouble> {
+    pub async fn by(&self, mapping: Mapping) -> Result<(Self, Vec<MappingFinding>), Trouble> {
         let modules = self.read(&mapping).await?;
         let findings = check::check(&mapping, &modules);
         let known = Mutex::new(Some((Arc::new(modules), self.clock.now())));

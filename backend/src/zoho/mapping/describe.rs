@@ -1,9 +1,9 @@
 //! The mapping in words, for people who look at it.
 
 use super::{
-    Constant, Filter, Rule,
+    Constant, DeliveryFilter, Rule,
     filter::Grades,
-    rule::{Related, Source, Transform},
+    rule::{Related, Transform, ValueSource},
     source::Path,
 };
 use crate::model::Kind;
@@ -14,12 +14,12 @@ impl Rule {
         let names =
             |paths: &[Path], between: &str| paths.iter().map(|path| path.name(kind)).collect::<Vec<_>>().join(between);
         match &self.source {
-            Source::First(paths) => names(paths, ", or else "),
-            Source::Join { parts, with } if with == " " => names(parts, " and "),
-            Source::Join { parts, with } => format!("{}, with \"{with}\" between", names(parts, " and ")),
-            Source::Constant(constant) => format!("always {constant}"),
-            Source::Lookup(Related::User) => "the person's record in Zoho".to_owned(),
-            Source::Lookup(Related::Course) => "the course's record in Zoho".to_owned(),
+            ValueSource::First(paths) => names(paths, ", or else "),
+            ValueSource::Join { parts, with } if with == " " => names(parts, " and "),
+            ValueSource::Join { parts, with } => format!("{}, with \"{with}\" between", names(parts, " and ")),
+            ValueSource::Constant(constant) => format!("always {constant}"),
+            ValueSource::Lookup(Related::User) => "the person's record in Zoho".to_owned(),
+            ValueSource::Lookup(Related::Course) => "the course's record in Zoho".to_owned(),
         }
     }
 
@@ -51,7 +51,7 @@ impl std::fmt::Display for Constant {
     }
 }
 
-impl Filter {
+impl DeliveryFilter {
     /// What is left out, in sentences; none when everything is delivered.
     pub(crate) fn in_words(&self) -> Vec<String> {
         let mut sentences = Vec::new();

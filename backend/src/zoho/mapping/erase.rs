@@ -8,7 +8,7 @@ use super::{
     render::{AS_IT_IS, cleared, field},
     source::Datum,
 };
-use crate::zoho::metadata::{Field, Module};
+use crate::zoho::metadata::{Module, ModuleField};
 
 /// What stands in a text that Zoho does not let us clear.
 const ERASED: &str = "Erased";
@@ -52,7 +52,7 @@ impl ModuleMapping {
 }
 
 /// What is written over a field that cannot be cleared. None when it takes no text of ours: then a check finds it.
-fn placeholder(field: &Field) -> Option<Value> {
+fn placeholder(field: &ModuleField) -> Option<Value> {
     let text = if field.data_type == "email" { ERASED_ADDRESS } else { ERASED };
     fit(&Datum::Text(text.into()), AS_IT_IS, field).ok().flatten()
 }

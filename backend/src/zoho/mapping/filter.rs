@@ -7,7 +7,7 @@ const ROLE_WHEN_UNKNOWN: &str = "student";
 
 /// Which records are delivered.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Filter {
+pub struct DeliveryFilter {
     pub(super) roles: Vec<String>,
     pub(super) courses: Vec<String>,
     pub(super) categories: Vec<String>,
@@ -24,7 +24,7 @@ pub(super) enum Grades {
     Items,
 }
 
-impl Filter {
+impl DeliveryFilter {
     /// Whether the course is one of those chosen.
     pub fn wants_course(&self, course: &Course) -> bool {
         fn has(list: &[String], value: Option<&str>) -> bool {

@@ -6,10 +6,11 @@ use serde_json::{Value, json};
 
 use super::{
     RenderError,
-    rule::{Form, round, text},
+    rule::Form,
     source::Datum,
+    text::{date, date_time, round, text},
 };
-use crate::zoho::metadata::Field;
+use crate::zoho::metadata::ModuleField;
 
 /// Digits of a number when the metadata does not tell: those of a whole number, a long one, and one with a point.
 const INTEGER_DIGITS: u32 = 9;
@@ -17,7 +18,7 @@ const BIGINT_DIGITS: u32 = 18;
 const DECIMAL_DIGITS: u32 = 16;
 
 /// The value as `field` takes it; none when nothing is left of it.
-pub(super) fn fit(datum: &Datum<'_>, form: Form, field: &Field) -> Result<Option<Value>, RenderError> {
+pub(super) fn fit(datum: &Datum<'_>, form: Form, field: &ModuleField) -> Result<Option<Value>, RenderError> {
     let name = || field.api_name.clone();
     let wrong_type = || RenderError::WrongType { field: name(), data_type: field.data_type.clone() };
     if field.read_only {
@@ -48,7 +49,7 @@ fn written(datum: &Datum<'_>, form: Form) -> String {
     }
 }
 
-fn fit_text(datum: &Datum<'_>, form: Form, field: &Field) -> Result<Option<Value>, RenderError> {
+fn fit_text(datum: &Datum<'_>, form: Form, field: &ModuleField) -> Result<Option<Value>, RenderError> {
     let mut text = written(datum, form);
     let one_line = field.data_type != "textarea";
     if one_line && text.contains(['\n', '\r']) {
@@ -78,7 +79,7 @@ fn looks_like_email(text: &str) -> bool {
     })
 }
 
-fn number(datum: &Datum<'_>, field: &Field) -> Result<Number, RenderError> {
+fn number(datum: &Datum<'_>, field: &ModuleField) -> Result<Number, RenderError> {
     let parsed = match datum {
         Datum::Number(number) => Some(*number),
         Datum::Text(text) => Number::from_str_exact(text).ok(),
@@ -87,7 +88,7 @@ fn number(datum: &Datum<'_>, field: &Field) -> Result<Number, RenderError> {
     parsed.ok_or_else(|| RenderError::NotANumber { field: field.api_name.clone() })
 }
 
-fn whole(datum: &Datum<'_>, form: Form, field: &Field, digits: u32) -> Result<serde_json::Number, RenderError> {
+fn whole(datum: &Datum<'_>, form: Form, field: &ModuleField, digits: u32) -> Result<serde_json::Number, RenderError> {
     let number = number(datum, field)?;
     let number = form.decimals.map_or(number, |decimals| round(number, decimals));
     if !number.is_integer() {
@@ -96,7 +97,7 @@ fn whole(datum: &Datum<'_>, form: Form, field: &Field, digits: u32) -> Result<se
     json_number(number, field.length.unwrap_or(digits), field)
 }
 
-fn decimal(datum: &Datum<'_>, form: Form, field: &Field) -> Result<serde_json::Number, RenderError> {
+fn decimal(datum: &Datum<'_>, form: Form, field: &ModuleField) -> Result<serde_json::Number, RenderError> {
     let number = number(datum, field)?;
     let digits = field.length.unwrap_or(DECIMAL_DIGITS);
     let room = digits.saturating_sub(digits_of(number.trunc()));
@@ -109,7 +110,7 @@ fn digits_of(number: Number) -> u32 {
     number.mantissa().unsigned_abs().checked_ilog10().map_or(1, |log| log + 1)
 }
 
-fn json_number(number: Number, digits: u32, field: &Field) -> Result<serde_json::Number, RenderError> {
+fn json_number(number: Number, digits: u32, field: &ModuleField) -> Result<serde_json::Number, RenderError> {
     let number = number.normalize();
     let too_large = || RenderError::TooLarge { field: field.api_name.clone(), digits };
     // Rounding up may have added a digit: 99.9 is 100.
@@ -145,7 +146,7 @@ fn as_date_time(datum: &Datum<'_>) -> Option<String> {
     }
 }
 
-fn listed(datum: &Datum<'_>, form: Form, field: &Field) -> Result<String, RenderError> {
+fn listed(datum: &Datum<'_>, form: Form, field: &ModuleField) -> Result<String, RenderError> {
     let text = written(datum, form);
     if field.picklist.contains(&text) {
         return Ok(text);
@@ -160,13 +161,4 @@ fn reference<'a>(datum: &'a Datum<'_>) -> Option<&'a str> {
         Datum::Text(text) if is_id(text) => Some(text),
         _ => None,
     }
-}
-
-/// Unix seconds as Zoho's date-time.
-pub(super) fn date_time(seconds: i64) -> String {
-    DateTime::from_timestamp(seconds, 0).unwrap_or_default().format("%Y-%m-%dT%H:%M:%S+00:00").to_string()
-}
-
-fn date(seconds: i64) -> String {
-    DateTime::from_timestamp(seconds, 0).unwrap_or_default().format("%Y-%m-%d").to_string()
 }

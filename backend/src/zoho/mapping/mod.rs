@@ -15,6 +15,7 @@ mod reader;
 mod render;
 mod rule;
 mod source;
+mod text;
 mod tracking;
 mod wanted;
 
@@ -25,20 +26,20 @@ use std::collections::BTreeMap;
 
 pub(crate) use erase::is_erased;
 pub use error::RenderError;
-pub use filter::Filter;
+pub use filter::DeliveryFilter;
 pub use problem::{MappingError, Problem};
 pub(crate) use rule::{Constant, FieldType, Owner, Related, Rule};
 pub(crate) use source::Shape;
 pub(crate) use tracking::STATUSES;
 pub use tracking::{ERROR_CHARACTERS, Tracking};
-pub(crate) use wanted::{KEY_CHARACTERS, Wanted};
+pub(crate) use wanted::{KEY_CHARACTERS, WantedField};
 
 use crate::model::{Completion, Course, Enrolment, Grade, GradeItem, Kind, User};
 
 /// Which data of Moodle goes where in Zoho.
 pub struct Mapping {
     modules: BTreeMap<Kind, ModuleMapping>,
-    filter: Filter,
+    filter: DeliveryFilter,
     tracking: Option<Tracking>,
     text: String,
 }
@@ -68,7 +69,7 @@ impl Mapping {
     }
 
     /// Which records are delivered.
-    pub fn filter(&self) -> &Filter {
+    pub fn filter(&self) -> &DeliveryFilter {
         &self.filter
     }
 

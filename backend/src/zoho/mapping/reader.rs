@@ -11,7 +11,7 @@ use toml::{
 use super::{problem::Report, rule::Constant};
 
 /// A table that is being read. What nobody asked for is unknown.
-pub(super) struct Table<'t> {
+pub(super) struct MappingTable<'t> {
     entries: &'t DeTable<'t>,
     /// As people would write it: `[user.fields]`, or `[user.fields] Phone` for what is within.
     pub(super) place: String,
@@ -22,12 +22,12 @@ pub(super) struct Table<'t> {
 
 /// A value with its place.
 #[derive(Clone, Copy)]
-pub(super) struct Entry<'t> {
+pub(super) struct TableEntry<'t> {
     key: &'t str,
     value: &'t Spanned<DeValue<'t>>,
 }
 
-impl<'t> Entry<'t> {
+impl<'t> TableEntry<'t> {
     pub(super) fn span(self) -> Range<usize> {
         self.value.span()
     }
@@ -37,7 +37,7 @@ impl<'t> Entry<'t> {
     }
 }
 
-impl<'t> Table<'t> {
+impl<'t> MappingTable<'t> {
     pub(super) fn new(entries: &'t DeTable<'t>, place: String, span: Range<usize>) -> Self {
         Self { entries, place, span, known: Vec::new() }
     }
@@ -54,16 +54,16 @@ impl<'t> Table<'t> {
         }
     }
 
-    pub(super) fn get(&mut self, key: &'static str) -> Option<Entry<'t>> {
+    pub(super) fn get(&mut self, key: &'static str) -> Option<TableEntry<'t>> {
         if !self.known.contains(&key) {
             self.known.push(key);
         }
         let (key, value) = self.entries.get_key_value(key)?;
-        Some(Entry { key: key.get_ref(), value })
+        Some(TableEntry { key: key.get_ref(), value })
     }
 
     /// Says that something is wrong with the value of a key.
-    pub(super) fn wrong(&self, report: &mut Report<'_>, entry: Entry<'_>, reason: &str) {
+    pub(super) fn wrong(&self, report: &mut Report<'_>, entry: TableEntry<'_>, reason: &str) {
         report.add(entry.span(), self.place.clone(), format!("{} {reason}", entry.key));
     }
 
@@ -143,11 +143,11 @@ impl<'t> Table<'t> {
     }
 
     /// The entries of a table whose keys are names, in the order of the file.
-    pub(super) fn entries(&self) -> Vec<(&'t str, Entry<'t>, Range<usize>)> {
+    pub(super) fn entries(&self) -> Vec<(&'t str, TableEntry<'t>, Range<usize>)> {
         let mut entries: Vec<_> = self
             .entries
             .iter()
-            .map(|(key, value)| (key.get_ref().as_ref(), Entry { key: key.get_ref(), value }, key.span()))
+            .map(|(key, value)| (key.get_ref().as_ref(), TableEntry { key: key.get_ref(), value }, key.span()))
             .collect();
         entries.sort_by_key(|(_, _, span)| span.start);
         entries

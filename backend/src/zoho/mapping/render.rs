@@ -9,7 +9,7 @@ use super::{
     rule::Form,
     source::{Datum, Path},
 };
-use crate::zoho::metadata::{Field, Module};
+use crate::zoho::metadata::{Module, ModuleField};
 
 /// How keys and constants are written: as they are, or not at all.
 pub(super) const AS_IT_IS: Form = Form { never_cut: true, decimals: None, date_only: false };
@@ -117,20 +117,20 @@ impl ModuleMapping {
 }
 
 /// What a field holds when nothing is in it.
-pub(super) fn cleared(field: &Field) -> Result<Value, RenderError> {
+pub(super) fn cleared(field: &ModuleField) -> Result<Value, RenderError> {
     if field.read_only {
         return Err(RenderError::ReadOnly { field: field.api_name.clone() });
     }
     Ok(if field.is_boolean() { Value::Bool(false) } else { Value::Null })
 }
 
-pub(super) fn field<'a>(metadata: &'a Module, name: &str) -> Result<&'a Field, RenderError> {
+pub(super) fn field<'a>(metadata: &'a Module, name: &str) -> Result<&'a ModuleField, RenderError> {
     metadata.fields.get(name).ok_or_else(|| RenderError::NoSuchField { field: name.to_owned() })
 }
 
 impl Constant {
     /// Why the field would not take it.
-    pub(crate) fn refused_by(&self, field: &Field) -> Option<RenderError> {
+    pub(crate) fn refused_by(&self, field: &ModuleField) -> Option<RenderError> {
         fit(&self.datum(), AS_IT_IS, field).err()
     }
 }

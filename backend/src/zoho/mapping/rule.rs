@@ -2,11 +2,12 @@
 
 use std::{borrow::Cow, collections::BTreeMap};
 
-use rust_decimal::{Decimal as Number, RoundingStrategy};
+use rust_decimal::Decimal as Number;
 
 use super::{
     Subject, html,
     source::{Datum, Path, Shape},
+    text::text,
 };
 use crate::model::Kind;
 
@@ -14,7 +15,7 @@ use crate::model::Kind;
 pub(crate) struct Rule {
     /// Its API name.
     pub(crate) field: String,
-    pub(super) source: Source,
+    pub(super) source: ValueSource,
     pub(super) transform: Transform,
     pub(crate) owner: Owner,
     pub(super) null: Null,
@@ -23,7 +24,7 @@ pub(crate) struct Rule {
 }
 
 /// Where the value comes from.
-pub(super) enum Source {
+pub(super) enum ValueSource {
     /// The first that is not empty.
     First(Vec<Path>),
     /// All that are not empty.
@@ -184,11 +185,11 @@ impl Rule {
     /// The value for `subject`; none when Moodle has none.
     pub(super) fn value<'a>(&'a self, subject: &Subject<'a>) -> Option<Datum<'a>> {
         let datum = match &self.source {
-            Source::First(paths) => paths.iter().find_map(|path| path.read(subject)),
-            Source::Join { parts, with } => join(parts, with, subject),
-            Source::Constant(constant) => Some(constant.datum()),
-            Source::Lookup(Related::User) => subject.user_id.map(Datum::Reference),
-            Source::Lookup(Related::Course) => subject.course_id.map(Datum::Reference),
+            ValueSource::First(paths) => paths.iter().find_map(|path| path.read(subject)),
+            ValueSource::Join { parts, with } => join(parts, with, subject),
+            ValueSource::Constant(constant) => Some(constant.datum()),
+            ValueSource::Lookup(Related::User) => subject.user_id.map(Datum::Reference),
+            ValueSource::Lookup(Related::Course) => subject.course_id.map(Datum::Reference),
         };
         self.transform.apply(datum)
     }
@@ -196,14 +197,14 @@ impl Rule {
     /// The paths that it reads.
     pub(super) fn paths(&self) -> &[Path] {
         match &self.source {
-            Source::First(paths) | Source::Join { parts: paths, .. } => paths,
-            Source::Constant(_) | Source::Lookup(_) => &[],
+            ValueSource::First(paths) | ValueSource::Join { parts: paths, .. } => paths,
+            ValueSource::Constant(_) | ValueSource::Lookup(_) => &[],
         }
     }
 
     /// What it points to.
     pub(crate) fn lookup(&self) -> Option<Related> {
-        if let Source::Lookup(related) = self.source { Some(related) } else { None }
+        if let ValueSource::Lookup(related) = self.source { Some(related) } else { None }
     }
 
     /// Whether the metadata should have room for any text: nothing may be cut.
@@ -241,9 +242,9 @@ impl Rule {
             return constants.iter().map(|constant| constant.shape()).collect();
         }
         match &self.source {
-            Source::First(paths) => paths.iter().map(|path| path.shape()).collect(),
-            Source::Join { .. } => vec![Shape::Text],
-            Source::Constant(_) | Source::Lookup(_) => Vec::new(),
+            ValueSource::First(paths) => paths.iter().map(|path| path.shape()).collect(),
+            ValueSource::Join { .. } => vec![Shape::Text],
+            ValueSource::Constant(_) | ValueSource::Lookup(_) => Vec::new(),
         }
     }
 
@@ -252,7 +253,7 @@ impl Rule {
         match (&self.transform, &self.source) {
             (Transform::Map { words, otherwise }, _) => Some(words.values().chain(otherwise).collect()),
             (Transform::Bands(bands), _) => Some(bands.iter().map(|(_, constant)| constant).collect()),
-            (_, Source::Constant(constant)) => Some(vec![constant]),
+            (_, ValueSource::Constant(constant)) => Some(vec![constant]),
             _ => None,
         }
     }
@@ -292,17 +293,6 @@ fn join<'a>(parts: &[Path], with: &str, subject: &Subject<'a>) -> Option<Datum<'
     (!joined.is_empty()).then_some(Datum::Text(Cow::Owned(joined)))
 }
 
-/// The value as a text.
-pub(super) fn text<'a>(datum: &'a Datum<'_>) -> Cow<'a, str> {
-    match datum {
-        Datum::Text(text) => Cow::Borrowed(text),
-        Datum::Number(number) => Cow::Owned(number.normalize().to_string()),
-        Datum::Bool(flag) => Cow::Borrowed(if *flag { "true" } else { "false" }),
-        Datum::Time(seconds) => Cow::Owned(super::fit::date_time(*seconds)),
-        Datum::Reference(id) => Cow::Borrowed(id),
-    }
-}
-
 impl Transform {
     fn apply<'a>(&'a self, datum: Option<Datum<'a>>) -> Option<Datum<'a>> {
         match (self, datum?) {
@@ -323,9 +313,4 @@ impl Transform {
 
 fn not_empty(text: Cow<'_, str>) -> Option<Datum<'_>> {
     (!text.is_empty()).then_some(Datum::Text(text))
-}
-
-/// The number with at most that many digits after the point, rounded as people do.
-pub(super) fn round(number: Number, decimals: u32) -> Number {
-    number.round_dp_with_strategy(decimals, RoundingStrategy::MidpointAwayFromZero)
 }

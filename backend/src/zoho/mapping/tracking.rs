@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value};
 
-use super::{fit::date_time, rule::FieldType};
+use super::{rule::FieldType, text::date_time};
 use crate::clock::Timestamp;
 
 /// The most characters of the text that says why a delivery failed.

@@ -14,7 +14,7 @@ const PICKLIST_CHARACTERS: usize = 25;
 
 /// A field that the mapping needs.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Wanted {
+pub(crate) struct WantedField {
     pub(crate) name: String,
     pub(crate) data_type: FieldType,
     /// Characters of a text.
@@ -26,7 +26,7 @@ pub(crate) struct Wanted {
     pub(crate) lookup: Option<String>,
 }
 
-impl Wanted {
+impl WantedField {
     fn new(name: &str, data_type: FieldType) -> Self {
         Self { name: name.to_owned(), data_type, length: None, unique: false, values: Vec::new(), lookup: None }
     }
@@ -34,35 +34,39 @@ impl Wanted {
 
 impl Mapping {
     /// The fields that the module of a kind must have, key and tracking fields included.
-    pub(crate) fn wanted(&self, module: &ModuleMapping) -> Vec<Wanted> {
-        let key = Wanted { length: Some(KEY_CHARACTERS), unique: true, ..Wanted::new(&module.key, FieldType::Text) };
+    pub(crate) fn wanted(&self, module: &ModuleMapping) -> Vec<WantedField> {
+        let key = WantedField {
+            length: Some(KEY_CHARACTERS),
+            unique: true,
+            ..WantedField::new(&module.key, FieldType::Text)
+        };
         let mut wanted = vec![key];
         wanted.extend(module.rules.iter().map(|rule| self.wanted_for(module, rule)));
         for (name, value) in &module.deleted {
             if !wanted.iter().any(|field| field.name == *name) {
                 let data_type = value.as_ref().map_or(FieldType::Text, |value| suits(&[value.shape()]));
                 let length = (data_type == FieldType::Text).then_some(TEXT_CHARACTERS);
-                wanted.push(Wanted { length, ..Wanted::new(name, data_type) });
+                wanted.push(WantedField { length, ..WantedField::new(name, data_type) });
             }
         }
         for (name, data_type) in self.tracking.iter().flat_map(|tracking| tracking.fields_with_types()) {
             let values =
                 if data_type == FieldType::Picklist { STATUSES.map(str::to_owned).to_vec() } else { Vec::new() };
             let length = (data_type == FieldType::Text).then_some(TEXT_CHARACTERS);
-            wanted.push(Wanted { values, length, ..Wanted::new(name, data_type) });
+            wanted.push(WantedField { values, length, ..WantedField::new(name, data_type) });
         }
         wanted
     }
 
-    fn wanted_for(&self, module: &ModuleMapping, rule: &Rule) -> Wanted {
+    fn wanted_for(&self, module: &ModuleMapping, rule: &Rule) -> WantedField {
         let values = values(module, rule);
         let data_type = rule.hint.data_type.unwrap_or_else(|| derive(rule, &values));
         let target = rule.lookup().and_then(|related| self.target(related));
-        Wanted {
+        WantedField {
             length: rule.hint.length.or((data_type == FieldType::Text).then_some(TEXT_CHARACTERS)),
             values: if data_type == FieldType::Picklist { values } else { Vec::new() },
             lookup: target.map(str::to_owned),
-            ..Wanted::new(&rule.field, data_type)
+            ..WantedField::new(&rule.field, data_type)
         }
     }
 

@@ -4,22 +4,22 @@ use serde_json::json;
 
 use super::{
     super::mapping::Mapping,
-    super::metadata::{Field, Module},
-    Step, label, plan,
+    super::metadata::{Module, ModuleField},
+    SetupStep, label, plan,
 };
 
 /// Contacts and Products as Zoho brings them along, as far as the default mapping uses them.
 pub(crate) fn empty_organisation() -> BTreeMap<String, Option<Module>> {
-    let text = |name: &str, length, system_mandatory| Field {
+    let text = |name: &str, length, system_mandatory| ModuleField {
         length: Some(length),
         system_mandatory,
-        ..Field::new(name, "text")
+        ..ModuleField::new(name, "text")
     };
     let contacts = [
         text("First_Name", 40, false),
         text("Last_Name", 80, true),
-        Field { length: Some(100), ..Field::new("Email", "email") },
-        Field { length: Some(30), ..Field::new("Phone", "phone") },
+        ModuleField { length: Some(100), ..ModuleField::new("Email", "email") },
+        ModuleField { length: Some(30), ..ModuleField::new("Phone", "phone") },
         text("Mailing_City", 100, false),
         text("Mailing_Country", 100, false),
     ];
@@ -41,8 +41,8 @@ fn modules_come_before_the_fields_that_point_to_them_and_five_fields_go_at_a_tim
     let told: Vec<_> = steps
         .iter()
         .map(|step| match step {
-            Step::CreateModule { module, .. } => (module.as_str(), 0),
-            Step::CreateFields { module, fields } => (module.as_str(), fields.len()),
+            SetupStep::CreateModule { module, .. } => (module.as_str(), 0),
+            SetupStep::CreateFields { module, fields } => (module.as_str(), fields.len()),
         })
         .collect();
     assert_eq!(
@@ -108,26 +108,27 @@ fn bodies_are_as_zoho_wants_them() {
 
 /// What the organisation has when the steps are done.
 pub(crate) fn after(
-    steps: &[Step],
+    steps: &[SetupStep],
     mut organisation: BTreeMap<String, Option<Module>>,
 ) -> BTreeMap<String, Option<Module>> {
     for step in steps {
         let module = organisation.entry(step.module().to_owned()).or_default();
         match step {
-            Step::CreateModule { .. } => {
-                let name = Field { length: Some(120), system_mandatory: true, ..Field::new("Name", "text") };
+            SetupStep::CreateModule { .. } => {
+                let name =
+                    ModuleField { length: Some(120), system_mandatory: true, ..ModuleField::new("Name", "text") };
                 *module = Some(Module::from_iter([name]));
             }
-            Step::CreateFields { fields, .. } => {
+            SetupStep::CreateFields { fields, .. } => {
                 let module = module.as_mut().expect("the module comes before its fields");
                 for field in fields {
                     let body = field.body();
-                    let made = Field {
+                    let made = ModuleField {
                         length: body.get("length").and_then(|length| length.as_u64()).map(|length| length as u32),
                         unique: body.get("unique").is_some(),
                         picklist: field.wanted.values.clone(),
                         lookup: field.wanted.lookup.clone(),
-                        ..Field::new(field.label.replace(' ', "_"), field.wanted.data_type.zoho_name())
+                        ..ModuleField::new(field.label.replace(' ', "_"), field.wanted.data_type.zoho_name())
                     };
                     assert_eq!(module.fields.insert(made.api_name.clone(), made), None, "made twice");
                 }

@@ -112,7 +112,7 @@ impl Happening {
     pub(super) fn event(&self, place: usize) -> Event {
         let (data, number) = (self.data(), i64::try_from(place).unwrap());
         Event {
-            client_id: Some(Uuid::from_u128(place as u128 + 1)),
+            idempotency_key: Some(Uuid::from_u128(place as u128 + 1)),
             event_type: self.event_type,
             version: Version { time: 1_000 + number / 3, sequence: Some(number) },
             data: Value::Object(data.clone()).to_string().into(),

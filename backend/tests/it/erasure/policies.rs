@@ -156,5 +156,5 @@ async fn an_outage_is_waited_out(database: Database) {
 async fn update(zoho: &ZohoSimulator, module: &str, record: Value) {
     let record: Map<String, Value> = serde_json::from_value(record).unwrap();
     let entries = zoho.client().update(module, &[record], &[]).await.unwrap();
-    assert!(matches!(entries[..], [backend_sync::zoho::client::Entry::Done { .. }]), "{entries:?}");
+    assert!(matches!(entries[..], [backend_sync::zoho::client::RecordAnswer::Done { .. }]), "{entries:?}");
 }

@@ -9,16 +9,16 @@ use backend_sync::{
     config,
     http::Http,
     zoho::{
-        client::{Client, Entry},
+        client::{Client, RecordAnswer},
         destination::read_modules,
         mapping::Mapping,
-        setup::{self, Step},
-        simulator::Simulator,
+        setup::{self, SetupStep},
     },
 };
 use reqwest::Method;
 use serde_json::{Map, Value, json};
 use tokio::sync::oneshot;
+use zoho_simulator::Simulator;
 
 use super::api::http_client;
 
@@ -39,7 +39,8 @@ impl ZohoSimulator {
         let (tell_address, told) = std::sync::mpsc::channel();
         let (stop, stopped) = oneshot::channel();
         let serve = async move {
-            let running = Simulator::new(Clock::system()).bind(([127, 0, 0, 1], 0).into()).await.unwrap();
+            let clock = Clock::system();
+            let running = Simulator::new(move || clock.now().to_utc()).bind(([127, 0, 0, 1], 0).into()).await.unwrap();
             tell_address.send(running.address()).unwrap();
             // A sender that is gone stops it as well.
             running.run_until(async { _ = stopped.await }).await.unwrap();
@@ -66,11 +67,11 @@ impl ZohoSimulator {
         for step in steps {
             let body = step.request_body(profiles);
             let entries = match &step {
-                Step::CreateModule { .. } => client.create_module(body).await,
-                Step::CreateFields { module, .. } => client.create_fields(module, body).await,
+                SetupStep::CreateModule { .. } => client.create_module(body).await,
+                SetupStep::CreateFields { module, .. } => client.create_fields(module, body).await,
             };
             let entries = entries.unwrap_or_else(|error| panic!("{step}: {error}"));
-            assert!(entries.iter().all(|entry| matches!(entry, Entry::Done { .. })), "{step}: {entries:?}");
+            assert!(entries.iter().all(|entry| matches!(entry, RecordAnswer::Done { .. })), "{step}: {entries:?}");
         }
         self.send(Method::DELETE, "log", None).await;
     }

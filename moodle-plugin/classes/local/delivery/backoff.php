@@ -17,31 +17,31 @@
 namespace local_backend_sync\local\delivery;
 
 /**
- * How long to wait after failures: longer each time, never the same for two sites, and never less than the backend asks for.
+ * Exponential backoff with jitter, so that a backend that comes back is not hit by all sites at once.
  *
  * @package    local_backend_sync
  * @copyright  2026 The Backend Sync developers
  * @license    http://www.gnu.org/copyleft/gpl.html GNU GPL v3 or later
  */
 class backoff {
-    /** @var int seconds at most after the first failure */
+    /** @var int longest wait after the first failure, in seconds */
     const FIRST = 10;
-    /** @var int seconds at most after many: how long a recovery may go unnoticed */
+    /** @var int longest wait after any number of failures, in seconds: a recovery may go unnoticed for so long */
     const LONGEST = 300;
-    /** @var int seconds at most that a backend may ask for, lest one wrong header stop everything for days */
+    /** @var int longest wait that a Retry-After header may impose, in seconds: a wrong header must not stop delivery for days */
     const LONGEST_ASKED = 3600;
 
     /**
-     * The seconds to wait.
+     * The wait before the next retry.
      *
-     * @param int $failures how many in a row, at least 1
-     * @param int|null $retryafter what the backend asks for
-     * @param float $chance from 0 to 1
-     * @return int
+     * @param int $failures consecutive failures, at least 1
+     * @param int|null $retryafter seconds from the Retry-After header
+     * @param float $chance random number from 0 to 1
+     * @return int seconds
      */
     public static function wait(int $failures, ?int $retryafter, float $chance): int {
         $longest = min(self::LONGEST, self::FIRST * 2 ** min($failures - 1, 10));
-        // At least half of it: without a lower end, chance could undo the growth.
+        // Equal jitter: with full jitter, a small random number could undo the growth.
         $wait = (int)round($longest * (0.5 + $chance / 2));
         return max($wait, min((int)$retryafter, self::LONGEST_ASKED));
     }

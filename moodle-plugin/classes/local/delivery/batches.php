@@ -17,22 +17,22 @@
 namespace local_backend_sync\local\delivery;
 
 /**
- * Divides events into requests that the backend takes.
+ * Splits events into batches within the backend's limits.
  *
  * @package    local_backend_sync
  * @copyright  2026 The Backend Sync developers
  * @license    http://www.gnu.org/copyleft/gpl.html GNU GPL v3 or later
  */
 class batches {
-    /** @var int bytes of a body besides its events */
+    /** @var int bytes of a body that are not events, rounded up */
     const FRAME = 20;
 
     /**
-     * Divides events, keeping their order.
+     * Splits events, keeping their order.
      *
-     * @param event[] $events with their versions
-     * @param int $maxevents events of one request at most
-     * @param int $maxbytes bytes of its body at most; an event that is larger alone stands alone
+     * @param event[] $events with versions
+     * @param int $maxevents limit for one request
+     * @param int $maxbytes limit for one body; a larger event gets a request of its own
      * @return event[][]
      */
     public static function divide(array $events, int $maxevents, int $maxbytes): array {

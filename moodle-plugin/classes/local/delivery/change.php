@@ -17,18 +17,19 @@
 namespace local_backend_sync\local\delivery;
 
 /**
- * One record of Moodle that is to be sent: all that happened to it since it was sent last, as one change.
+ * One Moodle record to send: everything that happened to it since the last time, coalesced into one change.
  *
- * Nothing in this namespace knows Moodle or its database: the interfaces queue, store, source, memory and http stand between.
+ * This namespace does not depend on Moodle, so it can be tested without one. Its interfaces queue, store, source, memory and
+ * http are implemented in the parent namespace.
  *
  * @package    local_backend_sync
  * @copyright  2026 The Backend Sync developers
  * @license    http://www.gnu.org/copyleft/gpl.html GNU GPL v3 or later
  */
 class change {
-    /** @var string a person, from the table user */
+    /** @var string an account, from the table user */
     const USER = 'user';
-    /** @var string a course */
+    /** @var string a course, from the table course */
     const COURSE = 'course';
     /** @var string an enrolment, from the table user_enrolments */
     const ENROLMENT = 'enrolment';
@@ -37,28 +38,28 @@ class change {
     /** @var string the completion of a course, from the table course_completions */
     const COMPLETION = 'completion';
 
-    /** @var string[] all kinds of records, in an order in which nothing comes before what it belongs to */
+    /** @var string[] all kinds of records; each comes after the kinds that it refers to */
     const KINDS = [self::USER, self::COURSE, self::ENROLMENT, self::GRADE, self::COMPLETION];
 
     /** @var string one of KINDS */
     public $kind;
     /** @var int id of the record in its table */
     public $objectid;
-    /** @var int id of the person it is about, 0 if none or not known */
+    /** @var int the user whom the record is about; 0 if none or unknown */
     public $userid = 0;
-    /** @var int id of its course, 0 if none or not known */
+    /** @var int 0 if none or unknown */
     public $courseid = 0;
-    /** @var int id of a grade's item, 0 if none or not known */
+    /** @var int grade item of a grade; 0 if none or unknown */
     public $itemid = 0;
     /** @var bool the record is new */
     public $created = false;
-    /** @var bool the record is gone */
+    /** @var bool the record was deleted */
     public $deleted = false;
-    /** @var bool send it even if the backend is known to hold this very state */
+    /** @var bool send it even if the backend already holds this state */
     public $force = false;
-    /** @var int[] ids of the rows of the outbox that it consists of */
+    /** @var int[] ids of the outbox rows that were coalesced; empty in a backfill */
     public $rowids = [];
-    /** @var int when the newest of them was written, in Unix seconds */
+    /** @var int when the newest of these rows was written, in Unix seconds */
     public $time = 0;
 
     /**
@@ -73,7 +74,7 @@ class change {
     }
 
     /**
-     * What tells this record from all others.
+     * Identifies the record among all kinds.
      *
      * @return string
      */
@@ -82,7 +83,7 @@ class change {
     }
 
     /**
-     * created, updated or deleted.
+     * What happened to the record: created, updated or deleted.
      *
      * @return string
      */
@@ -91,7 +92,7 @@ class change {
     }
 
     /**
-     * A change of one row of a table that has kind, objectid, userid, courseid, itemid.
+     * Makes a change from a row with kind, objectid, userid, courseid and itemid.
      *
      * @param \stdClass $row
      * @return self
@@ -105,17 +106,17 @@ class change {
     }
 
     /**
-     * Makes one change of all rows that concern the same record.
+     * Coalesces all rows about the same record into one change.
      *
-     * @param \stdClass[] $rows rows of the outbox, oldest first
-     * @return self[] by key(), in the order in which the records changed first
+     * @param \stdClass[] $rows of the outbox, oldest first
+     * @return self[] by key(), in the order of each record's first row
      */
     public static function coalesce(array $rows): array {
         $changes = [];
         foreach ($rows as $row) {
             $new = self::from_row($row);
             $change = $changes[$new->key()] ?? $new;
-            // An older row may know what a newer one does not.
+            // An older row may have an id that a newer one lacks.
             $change->userid = $new->userid ?: $change->userid;
             $change->courseid = $new->courseid ?: $change->courseid;
             $change->itemid = $new->itemid ?: $change->itemid;

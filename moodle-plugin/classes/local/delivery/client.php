@@ -17,43 +17,43 @@
 namespace local_backend_sync\local\delivery;
 
 /**
- * Speaks the backend's contract. Whatever is not an answer of the contract is a failure.
+ * Client of the backend's API. Anything that is not an answer according to the API's contract is a failure.
  *
  * @package    local_backend_sync
  * @copyright  2026 The Backend Sync developers
  * @license    http://www.gnu.org/copyleft/gpl.html GNU GPL v3 or later
  */
 class client {
-    /** @var int major version of the contract that this plugin speaks */
+    /** @var int major version of the contract that this plugin implements */
     const CONTRACT = 1;
-    /** @var string where the backend takes events, below its URL */
+    /** @var string path of the events API below the backend's URL */
     const PATH = '/api/v1/events/moodle/';
-    /** @var int[] statuses that say that the request is bad, not the backend: invalid JSON, too large, invalid fields */
-    const REFUSALS = [400, 413, 422];
-    /** @var string the backend's code, with status 409, for a batch whose versions are ahead of its clock */
+    /** @var int[] HTTP statuses that blame the request, not the backend: invalid JSON, too large, invalid fields */
+    const REJECTED_STATUSES = [400, 413, 422];
+    /** @var string the backend's code, with HTTP status 409, for a batch whose versions are ahead of its clock */
     const CLOCK_AHEAD = 'clock_ahead';
-    /** @var string[] what a handshake tells, with PHP's types */
+    /** @var string[] PHP types of the fields in a handshake */
     const FIELDS = [
         'site' => 'string', 'backend_version' => 'string', 'contract_version' => 'string', 'event_types' => 'array',
         'max_batch_events' => 'integer', 'max_body_bytes' => 'integer', 'time' => 'integer',
     ];
-    /** @var int characters of a message of the backend that are kept */
+    /** @var int longest message from the backend to keep, in characters */
     const DETAIL_LENGTH = 500;
-    /** @var string what the backend names a request by: nothing else is shown, as a proxy may send anything */
+    /** @var string pattern of a request id of the backend; a proxy may send anything in that header, so nothing else is shown */
     const REQUEST_ID = '/^[A-Za-z0-9.-]{1,72}$/D';
 
     /** @var http */
     private $http;
-    /** @var string the backend's URL */
+    /** @var string the backend's URL, without a trailing slash */
     private $url;
-    /** @var string the site's token */
+    /** @var string secret: must not reach logs or messages */
     private $token;
 
     /**
      * Constructor.
      *
      * @param http $http
-     * @param string $url the backend's URL, without a slash at its end
+     * @param string $url the backend's URL, without a trailing slash
      * @param string $token the site's token
      */
     public function __construct(http $http, string $url, string $token) {
@@ -63,7 +63,7 @@ class client {
     }
 
     /**
-     * What tells one backend and site from another, without telling the token.
+     * Identifies the backend and the site without revealing the token.
      *
      * @return string
      */
@@ -72,17 +72,17 @@ class client {
     }
 
     /**
-     * Asks who we are for the backend, and what it takes.
+     * Asks the backend which site the token belongs to, and what it accepts.
      *
-     * @return array with FIELDS, as in the contract
+     * @return array FIELDS, as in the contract
      * @throws failure
      */
     public function handshake(): array {
         try {
             $answer = $this->json($this->ask('handshake', null));
-        } catch (refusal $refusal) {
-            // Nothing was sent that could be refused.
-            throw new failure(failure::NOT_CONTRACT, trim($refusal->reason . ' ' . $refusal->detail), 400);
+        } catch (rejection $rejection) {
+            // The request has no content that could be rejected.
+            throw new failure(failure::NOT_CONTRACT, trim($rejection->reason . ' ' . $rejection->detail), 400);
         }
         foreach (self::FIELDS as $field => $type) {
             $value = $answer[$field] ?? null;
@@ -97,12 +97,12 @@ class client {
     }
 
     /**
-     * Sends events.
+     * Sends a batch of events.
      *
      * @param event[] $events
-     * @return outcome[] one for each event, in their order
-     * @throws failure when it may work later
-     * @throws refusal when it never will, with these events
+     * @return outcome[] one for each event, in the same order
+     * @throws failure when a retry may succeed
+     * @throws rejection when the backend will never accept this batch
      */
     public function send(array $events): array {
         $events = array_values($events);
@@ -114,13 +114,13 @@ class client {
         }
         return array_map(function ($event, $outcome) use ($response) {
             $isgood = is_array($outcome) && is_string($outcome['outcome'] ?? null);
-            if (!$isgood || ($outcome['client_id'] ?? $event->id) !== $event->id) {
+            if (!$isgood || ($outcome['client_id'] ?? $event->idempotencykey) !== $event->idempotencykey) {
                 throw new failure(failure::NOT_CONTRACT, '', 200);
             }
             $outcome = new outcome($outcome);
             $outcome->code = $this->clip($outcome->code);
             $outcome->detail = $this->clip($outcome->detail);
-            if (!$outcome->is_held()) {
+            if (!$outcome->is_accepted()) {
                 $outcome->detail = $this->name_request($outcome->detail, $response, $outcome->code);
             }
             return $outcome;
@@ -130,17 +130,17 @@ class client {
     /**
      * Sends a request.
      *
-     * @param string $operation last part of the path
-     * @param string|null $body
+     * @param string $operation last segment of the path
+     * @param string|null $body JSON to POST; null for GET
      * @return response with status 200
      * @throws failure
-     * @throws refusal
+     * @throws rejection
      */
     private function ask(string $operation, ?string $body): response {
         $headers = ['X-Moodle-Token: ' . $this->token, 'Accept: application/json'];
         if ($body !== null) {
             $headers[] = 'Content-Type: application/json';
-            // Otherwise libcurl asks first whether it may send a large body, and waits a second for servers that don't answer that.
+            // Turns off Expect: 100-continue, with which libcurl waits a second for servers that do not support it.
             $headers[] = 'Expect:';
         }
         $response = $this->http->request($this->url . self::PATH . $operation, $headers, $body);
@@ -151,11 +151,11 @@ class client {
             throw new failure($response->reason ?: failure::NETWORK, $this->clip($response->error));
         }
         $problem = $this->problem($response);
-        // Of a proxy, too, 413 means that less would be taken; any other refusal must be the backend's own.
-        if (in_array($response->status, self::REFUSALS) && ($problem || $response->status === 413)) {
+        // A proxy's 413 counts as well, because smaller batches help; any other rejection must come from the backend itself.
+        if (in_array($response->status, self::REJECTED_STATUSES) && ($problem || $response->status === 413)) {
             $outcome = new outcome(['outcome' => 'rejected'] + $problem + ['code' => 'payload_too_large']);
             $code = $this->clip($outcome->code);
-            throw new refusal($code, $this->name_request($this->clip($outcome->detail), $response, $code));
+            throw new rejection($code, $this->name_request($this->clip($outcome->detail), $response, $code));
         }
         $isahead = $response->status === 409 && ($problem['code'] ?? '') === self::CLOCK_AHEAD;
         $reason = $isahead ? failure::CLOCK_AHEAD : self::reason($response->status);
@@ -164,10 +164,10 @@ class client {
     }
 
     /**
-     * The reason for a failure by its HTTP status.
+     * Classifies an HTTP status.
      *
      * @param int $status
-     * @return string
+     * @return string a constant of failure
      */
     private static function reason(int $status): string {
         $reasons = [
@@ -186,10 +186,10 @@ class client {
     }
 
     /**
-     * The problem document of an answer.
+     * Parses a problem document (RFC 9457).
      *
      * @param response $response
-     * @return array empty when there is none
+     * @return array empty if the response has none
      */
     private function problem(response $response): array {
         $problem = json_decode($response->body, true);
@@ -198,11 +198,11 @@ class client {
     }
 
     /**
-     * Says under which id the backend's log has more, if the answer tells it.
+     * Appends the request id, by which the backend's log can be searched.
      *
-     * @param string $detail what the backend says
+     * @param string $detail
      * @param response $response
-     * @param string $code what stands for it when it says nothing
+     * @param string $code stands in for an empty detail
      * @return string
      */
     private function name_request(string $detail, response $response, string $code = ''): string {
@@ -210,14 +210,14 @@ class client {
         if (!preg_match(self::REQUEST_ID, $id)) {
             return $detail;
         }
-        return trim(($detail === '' ? $code : $detail) . ' Request ' . $this->clip($id) . ' in the backend\'s log.');
+        return trim(($detail === '' ? $code : $detail) . ' See request ' . $this->clip($id) . ' in the backend\'s log.');
     }
 
     /**
-     * How long the backend asks to wait.
+     * Parses the Retry-After header.
      *
      * @param response $response
-     * @return int|null seconds
+     * @return int|null seconds; null if absent or a date
      */
     private function retry_after(response $response): ?int {
         $value = $response->headers['retry-after'] ?? '';
@@ -225,7 +225,7 @@ class client {
     }
 
     /**
-     * The JSON object of an answer.
+     * Parses a JSON object.
      *
      * @param response $response
      * @return array
@@ -240,7 +240,7 @@ class client {
     }
 
     /**
-     * Keeps a message of another party short.
+     * Cleans a message from the other side: valid UTF-8, no control characters, no token, limited length.
      *
      * @param string $text
      * @return string

@@ -17,7 +17,7 @@
 namespace local_backend_sync\local\delivery;
 
 /**
- * Time and chance, passed in so that tests can hold them still.
+ * Time and randomness, injected so that tests can control them.
  *
  * @package    local_backend_sync
  * @copyright  2026 The Backend Sync developers
@@ -25,7 +25,7 @@ namespace local_backend_sync\local\delivery;
  */
 class clock {
     /**
-     * The time.
+     * The current time.
      *
      * @return int Unix seconds
      */
@@ -34,7 +34,7 @@ class clock {
     }
 
     /**
-     * Chance.
+     * A random number.
      *
      * @return float from 0 to 1
      */

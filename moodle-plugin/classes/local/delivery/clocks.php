@@ -17,29 +17,29 @@
 namespace local_backend_sync\local\delivery;
 
 /**
- * How Moodle's clock, the backend's, and the latest version stand to each other.
+ * Compares Moodle's clock, the backend's clock, and the watermark of the versions, to find out which of them is wrong.
  *
  * @package    local_backend_sync
  * @copyright  2026 The Backend Sync developers
  * @license    http://www.gnu.org/copyleft/gpl.html GNU GPL v3 or later
  */
 class clocks {
-    /** @var string name of what is remembered: the backend's last handshake, and when it was asked for (asked) */
+    /** @var string key in the memory: the last handshake, with Moodle's time of the request (asked) */
     const HANDSHAKE = 'handshake';
-    /** @var int seconds by which a version may be ahead of the backend's clock: the contract's, see clock_ahead there */
-    const AHEAD = 600;
-    /** @var int seconds by which the two clocks may differ before one of them counts as wrong: well within what the backend allows */
-    const DIFFERENCE = 300;
+    /** @var int seconds that a version may be ahead of the backend's clock; the contract sets it, see clock_ahead there */
+    const MAX_AHEAD = 600;
+    /** @var int seconds of skew from which one clock counts as wrong: well below MAX_AHEAD */
+    const MAX_SKEW = 300;
 
-    /** @var int|null Moodle's clock when the backend was asked last, Unix seconds; null when it was put back since, or never asked */
-    public $ours = null;
-    /** @var int|null the backend's clock at that moment */
-    public $theirs = null;
-    /** @var int seconds by which the latest version is ahead of the backend's clock, or of ours when that is not known */
-    public $remembered;
+    /** @var int|null Moodle's clock at the last handshake, Unix seconds; null without one, or if the clock was set back since */
+    public $local = null;
+    /** @var int|null the backend's clock at the same moment, Unix seconds */
+    public $remote = null;
+    /** @var int seconds by which the watermark is ahead of the backend's clock (of Moodle's, if the backend's is unknown) */
+    public $ahead;
 
     /**
-     * As far as it is remembered.
+     * Reads the last handshake and the watermark.
      *
      * @param memory $memory
      * @param clock $clock
@@ -48,15 +48,15 @@ class clocks {
         $handshake = $memory->get(self::HANDSHAKE);
         $now = $clock->now();
         if ($handshake && $handshake['asked'] <= $now) {
-            $this->ours = $handshake['asked'];
-            $this->theirs = $handshake['time'];
+            $this->local = $handshake['asked'];
+            $this->remote = $handshake['time'];
         }
-        $latest = $memory->get(versions::LATEST)['time'] ?? 0;
-        $this->remembered = max(0, $latest - ($now - $this->difference()));
+        $watermark = $memory->get(versions::WATERMARK)['time'] ?? 0;
+        $this->ahead = max(0, $watermark - ($now - $this->skew()));
     }
 
     /**
-     * Asks the backend what it takes and what time it is there.
+     * Makes a handshake and stores it.
      *
      * @param client $client
      * @param memory $memory
@@ -64,36 +64,36 @@ class clocks {
      * @return array the handshake, with asked
      * @throws failure
      */
-    public static function ask(client $client, memory $memory, clock $clock): array {
+    public static function handshake(client $client, memory $memory, clock $clock): array {
         $handshake = ['asked' => $clock->now()] + $client->handshake();
         $memory->set(self::HANDSHAKE, $handshake);
         return $handshake;
     }
 
     /**
-     * By how much Moodle's clock is ahead of the backend's.
+     * How far Moodle's clock is ahead of the backend's.
      *
-     * @return int seconds, negative when it is behind; 0 when it is not known
+     * @return int seconds; negative if it is behind, 0 if unknown
      */
-    public function difference(): int {
-        return (int)$this->ours - (int)$this->theirs;
+    public function skew(): int {
+        return (int)$this->local - (int)$this->remote;
     }
 
     /**
-     * Whether one of the two is wrong.
+     * Whether one of the two clocks must be wrong.
      *
      * @return bool
      */
-    public function differ(): bool {
-        return abs($this->difference()) > self::DIFFERENCE;
+    public function is_skewed(): bool {
+        return abs($this->skew()) > self::MAX_SKEW;
     }
 
     /**
-     * Whether the backend refuses all versions that are later than the latest, although the clocks agree.
+     * Whether the clocks agree but the watermark is so far ahead that the backend rejects every new version.
      *
      * @return bool
      */
-    public function need_reset(): bool {
-        return !$this->differ() && $this->remembered > self::AHEAD;
+    public function needs_reset(): bool {
+        return !$this->is_skewed() && $this->ahead > self::MAX_AHEAD;
     }
 }

@@ -17,35 +17,35 @@
 namespace local_backend_sync\local\delivery;
 
 /**
- * One event as it is sent: what a change looks like in a batch request.
+ * One event of a batch: a change as the backend receives it.
  *
  * @package    local_backend_sync
  * @copyright  2026 The Backend Sync developers
  * @license    http://www.gnu.org/copyleft/gpl.html GNU GPL v3 or later
  */
 class event {
-    /** @var string stands for the digest of a record that is gone */
+    /** @var string stands in for the digest of a deleted record */
     const DELETED = 'deleted';
 
-    /** @var change what it tells */
+    /** @var change what it reports */
     public $change;
-    /** @var string type of the event in the contract */
+    /** @var string event type of the contract */
     public $type;
-    /** @var array the data of the event */
+    /** @var array state of the record, or only its ids for a deletion */
     public $data;
-    /** @var string|null digest of the state, DELETED for a deletion; null when nobody knows what the backend holds after it */
+    /** @var string|null digest of the state; DELETED for a deletion; null when the backend's state after it is unknown */
     public $hash;
-    /** @var string UUID: the same for the same rows of the outbox and the same state, so that the backend recognises a repetition;
-     *     null until it got its version */
-    public $id;
-    /** @var string the event as JSON; null until it got its version */
+    /** @var string|null UUID, the same for the same outbox rows and the same state, so that the backend recognises a retry;
+     *     null until set_version() */
+    public $idempotencykey;
+    /** @var string|null null until set_version() */
     public $json;
 
     /**
      * Constructor.
      *
      * @param change $change
-     * @param array|null $data the state; null when the record is gone
+     * @param array|null $data state of the record; null for a deletion
      */
     public function __construct(change $change, ?array $data) {
         $this->change = $change;
@@ -55,16 +55,17 @@ class event {
     }
 
     /**
-     * Gives the event its version: of two events about one record, the one with the later version tells the newer state.
+     * Sets the version. Of two events about one record, the later version has the newer state.
      *
      * @param int $time Unix seconds
-     * @param int $sequence decides within one second
+     * @param int $sequence breaks ties within one second
      */
     public function set_version(int $time, int $sequence): void {
-        // Without rows, as in a backfill, the same state is no repetition: another one may have gone in between.
-        $this->id = $this->make_id($this->change->rowids ? implode('.', $this->change->rowids) : "v$sequence");
+        // A backfill has no rows. Its key must be unique: the same state is no retry if another state was sent in between.
+        $cause = $this->change->rowids ? implode('.', $this->change->rowids) : "v$sequence";
+        $this->idempotencykey = $this->make_idempotency_key($cause);
         $this->json = self::encode([
-            'id' => $this->id,
+            'id' => $this->idempotencykey,
             'type' => $this->type,
             'time' => $time,
             'sequence' => $sequence,
@@ -75,7 +76,7 @@ class event {
     /**
      * The body of a batch request.
      *
-     * @param self[] $events with their versions
+     * @param self[] $events with versions
      * @return string
      */
     public static function body(array $events): string {
@@ -83,7 +84,7 @@ class event {
     }
 
     /**
-     * JSON, whatever the database holds: a text that is no UTF-8 must not stop the others.
+     * Encodes JSON, replacing invalid UTF-8: one broken text must not stop the other events.
      *
      * @param array $data
      * @return string
@@ -93,13 +94,13 @@ class event {
     }
 
     /**
-     * A UUID of version 7. Its first part is the time of the change, because the backend stores ascending ids fastest;
-     * the rest is a digest instead of chance, so that a repetition has the same id.
+     * Makes a UUID of version 7. It starts with the time of the change, because ascending keys are the fastest to store; the
+     * rest is a digest instead of random bits, so that a retry has the same key.
      *
-     * @param string $cause what the event comes from
+     * @param string $cause the outbox rows behind the event, or its sequence number
      * @return string
      */
-    private function make_id(string $cause): string {
+    private function make_idempotency_key(string $cause): string {
         $time = sprintf('%012x', $this->change->time * 1000);
         $digest = hash('sha256', implode(',', [$this->change->key(), $this->hash, $cause]));
         $variant = dechex(8 + hexdec($digest[3]) % 4);

@@ -17,65 +17,67 @@
 namespace local_backend_sync\local\delivery;
 
 /**
- * The delivery failed for reasons that have nothing to do with what was to be sent. Everything waits, and is tried again later.
+ * The delivery failed for a reason that has nothing to do with the events. Everything waits and is retried later.
+ *
+ * The values of the constants are stored, and are part of the names of strings.
  *
  * @package    local_backend_sync
  * @copyright  2026 The Backend Sync developers
  * @license    http://www.gnu.org/copyleft/gpl.html GNU GPL v3 or later
  */
 class failure extends \Exception {
-    /** @var string no URL or no token is set */
+    /** @var string the URL or the token is not set */
     const NOT_CONFIGURED = 'notconfigured';
-    /** @var string the URL is none */
+    /** @var string the URL is malformed */
     const INVALID_URL = 'invalidurl';
-    /** @var string http without encryption to another machine */
+    /** @var string http to another machine, which is not allowed */
     const INSECURE_URL = 'insecureurl';
-    /** @var string this Moodle is a copy of the one that the settings were made for */
+    /** @var string Moodle's address has changed: this may be a copy of the site that the settings were made for */
     const OTHER_SITE = 'othersite';
-    /** @var string the name of the host is not found */
+    /** @var string the host name does not resolve */
     const DNS = 'dns';
-    /** @var string nobody listens there */
+    /** @var string connection refused */
     const REFUSED = 'refused';
-    /** @var string no connection within the time */
+    /** @var string no connection within the timeout */
     const CONNECT_TIMEOUT = 'connecttimeout';
-    /** @var string no answer within the time */
+    /** @var string no answer within the timeout */
     const TIMEOUT = 'timeout';
-    /** @var string the certificate is not valid */
+    /** @var string no trusted TLS connection */
     const TLS = 'tls';
-    /** @var string Moodle's own HTTP security forbids the address */
+    /** @var string Moodle's HTTP security blocks the address */
     const BLOCKED = 'blocked';
-    /** @var string another trouble with the connection */
+    /** @var string any other error of the connection */
     const NETWORK = 'network';
     /** @var string the answer is a redirect */
     const REDIRECT = 'redirect';
-    /** @var string the token is not accepted */
+    /** @var string the backend does not accept the token */
     const UNAUTHORIZED = 'unauthorized';
-    /** @var string there is no such page: not a backend's URL */
+    /** @var string no backend at this URL */
     const NOT_FOUND = 'notfound';
-    /** @var string the backend is full, stops or has no database */
+    /** @var string the backend is overloaded, stopping, or without its database */
     const UNAVAILABLE = 'unavailable';
-    /** @var string the versions are ahead of the backend's clock: a clock is wrong, or was */
+    /** @var string the versions are ahead of the backend's clock: a clock is or was wrong */
     const CLOCK_AHEAD = 'clockahead';
-    /** @var string the backend failed */
+    /** @var string internal error of the backend */
     const SERVER_ERROR = 'servererror';
-    /** @var string not the answer of a backend */
+    /** @var string not an answer of a backend */
     const NOT_CONTRACT = 'notcontract';
-    /** @var string a backend with another contract */
+    /** @var string the backend has another major version of the contract */
     const CONTRACT_VERSION = 'contractversion';
 
     /** @var string one of the constants */
     public $reason;
-    /** @var string what the HTTP library or the backend says of it; empty if nothing */
+    /** @var string message of the HTTP library or the backend; may be empty */
     public $detail;
-    /** @var int HTTP status, 0 when there was no answer */
+    /** @var int HTTP status, 0 without an answer */
     public $status;
-    /** @var int|null how long the backend asks to wait, in seconds */
+    /** @var int|null seconds from the Retry-After header */
     public $retryafter;
 
     /**
      * Constructor.
      *
-     * @param string $reason
+     * @param string $reason one of the constants
      * @param string $detail
      * @param int $status
      * @param int|null $retryafter

@@ -17,16 +17,16 @@
 namespace local_backend_sync\local\delivery;
 
 /**
- * Whether deliveries work, and when to try again when they do not.
+ * Circuit breaker: remembers whether delivery works, and blocks it during the backoff after a failure.
  *
  * @package    local_backend_sync
  * @copyright  2026 The Backend Sync developers
  * @license    http://www.gnu.org/copyleft/gpl.html GNU GPL v3 or later
  */
 class health {
-    /** @var string name of what is remembered: failures, since, last, retry (Unix seconds), reason, detail, status */
-    const TROUBLE = 'trouble';
-    /** @var string name of what is remembered: time of the last success */
+    /** @var string key in the memory: failures (a count), since, last, retry (Unix seconds), reason, detail, status */
+    const OUTAGE = 'trouble';
+    /** @var string key in the memory: time of the last success */
     const SUCCESS = 'success';
 
     /** @var memory */
@@ -46,58 +46,58 @@ class health {
     }
 
     /**
-     * Whether the last try failed.
+     * Whether the last attempt failed.
      *
      * @return bool
      */
     public function is_failing(): bool {
-        return $this->memory->get(self::TROUBLE) !== null;
+        return $this->memory->get(self::OUTAGE) !== null;
     }
 
     /**
-     * Until when to wait.
+     * End of the present backoff.
      *
-     * @return int|null Unix seconds; null when it may be tried now
+     * @return int|null Unix seconds; null if sending is allowed now
      */
     public function wait_until(): ?int {
-        $trouble = $this->memory->get(self::TROUBLE);
-        $retry = $trouble['retry'] ?? 0;
+        $outage = $this->memory->get(self::OUTAGE);
+        $retry = $outage['retry'] ?? 0;
         $now = $this->clock->now();
-        // A clock that was put back must not stop the deliveries.
-        return $retry > $now && $now >= ($trouble['last'] ?? $retry - backoff::LONGEST_ASKED) ? $retry : null;
+        // If the clock was set back since the failure, the stored time would stop delivery for too long.
+        return $retry > $now && $now >= ($outage['last'] ?? $retry - backoff::LONGEST_ASKED) ? $retry : null;
     }
 
     /**
-     * Remembers a failure.
+     * Records a failure.
      *
      * @param failure $failure
-     * @return bool whether it is the first after a success
+     * @return bool whether an outage started with it
      */
     public function failed(failure $failure): bool {
-        $trouble = $this->memory->get(self::TROUBLE);
-        $failures = ($trouble['failures'] ?? 0) + 1;
+        $outage = $this->memory->get(self::OUTAGE);
+        $failures = ($outage['failures'] ?? 0) + 1;
         $now = $this->clock->now();
-        $this->memory->set(self::TROUBLE, [
+        $this->memory->set(self::OUTAGE, [
             'failures' => $failures,
-            'since' => min($trouble['since'] ?? $now, $now),
+            'since' => min($outage['since'] ?? $now, $now),
             'last' => $now,
             'retry' => $now + backoff::wait($failures, $failure->retryafter, $this->clock->chance()),
             'reason' => $failure->reason,
             'detail' => $failure->detail,
             'status' => $failure->status,
         ]);
-        return $trouble === null;
+        return $outage === null;
     }
 
     /**
-     * Remembers a success.
+     * Records a success.
      *
-     * @return bool whether it is the first after a failure
+     * @return bool whether an outage ended with it
      */
     public function succeeded(): bool {
         $recovered = $this->is_failing();
         if ($recovered) {
-            $this->memory->set(self::TROUBLE, null);
+            $this->memory->set(self::OUTAGE, null);
         }
         $now = $this->clock->now();
         if (($this->memory->get(self::SUCCESS)['time'] ?? 0) !== $now) {
@@ -107,12 +107,12 @@ class health {
     }
 
     /**
-     * Forgets what failed, so that the next try is made at once.
+     * Ends the backoff, but not the outage.
      */
-    public function forget(): void {
-        $trouble = $this->memory->get(self::TROUBLE);
-        if ($trouble) {
-            $this->memory->set(self::TROUBLE, ['retry' => 0] + $trouble);
+    public function retry_now(): void {
+        $outage = $this->memory->get(self::OUTAGE);
+        if ($outage) {
+            $this->memory->set(self::OUTAGE, ['retry' => 0] + $outage);
         }
     }
 }

@@ -17,7 +17,7 @@
 namespace local_backend_sync\local\delivery;
 
 /**
- * Sends one HTTP request: with TLS verification, without redirects, and with time-outs.
+ * HTTP client. Implementations must verify TLS, must not follow redirects, and must have timeouts.
  *
  * @package    local_backend_sync
  * @copyright  2026 The Backend Sync developers
@@ -25,11 +25,11 @@ namespace local_backend_sync\local\delivery;
  */
 interface http {
     /**
-     * Sends a request and waits for the answer.
+     * Sends a request and waits for the response.
      *
      * @param string $url
-     * @param string[] $headers whole lines
-     * @param string|null $body what to POST; null for GET
+     * @param string[] $headers as complete lines
+     * @param string|null $body to POST; null for GET
      * @return response
      */
     public function request(string $url, array $headers, ?string $body): response;

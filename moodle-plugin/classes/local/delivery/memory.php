@@ -17,7 +17,7 @@
 namespace local_backend_sync\local\delivery;
 
 /**
- * What the sender remembers between its runs.
+ * Key-value store for what the sender must remember between runs.
  *
  * @package    local_backend_sync
  * @copyright  2026 The Backend Sync developers
@@ -28,15 +28,15 @@ interface memory {
      * Reads a value.
      *
      * @param string $name
-     * @return array|null null when it was never set
+     * @return array|null null if not set
      */
     public function get(string $name): ?array;
 
     /**
-     * Writes a value, so that it is there after a crash.
+     * Writes a value, durably: it must survive a crash.
      *
      * @param string $name
-     * @param array|null $value null to forget it
+     * @param array|null $value null to delete it
      */
     public function set(string $name, ?array $value): void;
 }

@@ -17,15 +17,15 @@
 namespace local_backend_sync\local\delivery;
 
 /**
- * What the administrator lets out.
+ * What the administrator allows to leave the site.
  *
  * @package    local_backend_sync
  * @copyright  2026 The Backend Sync developers
  * @license    http://www.gnu.org/copyleft/gpl.html GNU GPL v3 or later
  */
 class options {
-    /** @var string[] kinds of records that are sent, of change::KINDS */
+    /** @var string[] kinds of records to send, of change::KINDS */
     public $kinds = change::KINDS;
-    /** @var string[][] by kind, the fields that are left out */
-    public $leftout = [];
+    /** @var string[][] names of fields not to send, by kind */
+    public $excluded = [];
 }

@@ -17,27 +17,27 @@
 namespace local_backend_sync\local\delivery;
 
 /**
- * What the backend did with one event of a batch.
+ * The backend's answer to one event of a batch.
  *
  * @package    local_backend_sync
  * @copyright  2026 The Backend Sync developers
  * @license    http://www.gnu.org/copyleft/gpl.html GNU GPL v3 or later
  */
 class outcome {
-    /** @var string[] outcomes after which the backend holds what was sent */
-    const HELD = ['applied', 'unchanged', 'duplicate'];
+    /** @var string[] outcomes that mean the backend holds what was sent */
+    const ACCEPTED = ['applied', 'unchanged', 'duplicate'];
 
     /** @var string applied, unchanged, superseded, duplicate or rejected */
     public $outcome;
-    /** @var string stable word for the reason of a rejection */
+    /** @var string the backend's stable code for the reason of a rejection; else the outcome */
     public $code;
-    /** @var string the reason in words with the fields concerned */
+    /** @var string the reason in words, with the invalid fields */
     public $detail;
 
     /**
      * Constructor.
      *
-     * @param array $answer the backend's words on the event
+     * @param array $answer as in the contract, not validated
      */
     public function __construct(array $answer) {
         $this->outcome = self::text($answer['outcome']);
@@ -50,8 +50,8 @@ class outcome {
      *
      * @return bool
      */
-    public function is_held(): bool {
-        return in_array($this->outcome, self::HELD, true);
+    public function is_accepted(): bool {
+        return in_array($this->outcome, self::ACCEPTED, true);
     }
 
     /**
@@ -64,17 +64,17 @@ class outcome {
     }
 
     /**
-     * A text of another party, which may have sent something else.
+     * Reads a text from an answer that has not been validated.
      *
      * @param mixed $value
-     * @return string empty when it is none
+     * @return string empty if it is not a scalar
      */
     public static function text($value): string {
         return is_scalar($value) ? (string)$value : '';
     }
 
     /**
-     * The invalid fields in words.
+     * Describes the invalid fields.
      *
      * @param array $errors as in the contract
      * @return string
@@ -82,7 +82,7 @@ class outcome {
     private static function fields(array $errors): string {
         $fields = [];
         foreach (array_filter($errors, 'is_array') as $error) {
-            // The place in the batch says nothing: /events/17/data/email is the field email.
+            // The position in the batch tells an administrator nothing: /events/17/data/email is the field email.
             $field = preg_replace('~^/events/\d+(/data)?/?~', '', self::text($error['pointer'] ?? ''));
             $fields[] = trim($field . ': ' . self::text($error['detail'] ?? $error['code'] ?? ''), ': ');
         }

@@ -17,16 +17,16 @@
 namespace local_backend_sync\local\delivery;
 
 /**
- * Which fields of Moodle leave the site: the one list that the payload, the privacy declaration and the settings are made of.
+ * The fields that leave the site. The events, the privacy declaration and the settings are all made from this one list.
  *
- * A field has the name that it has in the contract (openapi.json of the backend), which is Moodle's own wherever there is one.
+ * Fields have their names from the contract (the backend's openapi.json), which are Moodle's own where Moodle has one.
  *
  * @package    local_backend_sync
  * @copyright  2026 The Backend Sync developers
  * @license    http://www.gnu.org/copyleft/gpl.html GNU GPL v3 or later
  */
 class payload {
-    /** @var string[][] ids, by kind: what they are called in the contract, and in a change. They always go. */
+    /** @var string[][] ids by kind, which are always sent: property of a change by its name in the contract */
     const IDS = [
         change::USER => ['userid' => 'objectid'],
         change::COURSE => ['courseid' => 'objectid'],
@@ -35,7 +35,7 @@ class payload {
         change::COMPLETION => ['completionid' => 'objectid', 'userid' => 'userid', 'courseid' => 'courseid'],
     ];
 
-    /** @var string[][] fields, by kind, with their types. The administrator may leave them out. */
+    /** @var string[][] types of the fields by kind. The administrator may exclude any of these. */
     const FIELDS = [
         change::USER => [
             'username' => 'text', 'firstname' => 'text', 'lastname' => 'text', 'email' => 'text', 'idnumber' => 'text',
@@ -61,7 +61,7 @@ class payload {
         change::COMPLETION => ['timecompleted' => 'int'],
     ];
 
-    /** @var string[][] the types of events, by kind and by what happened */
+    /** @var string[][] event types by kind and by what happened */
     const TYPES = [
         change::USER => ['created' => 'user_created', 'updated' => 'user_updated', 'deleted' => 'user_deleted'],
         change::COURSE => ['created' => 'course_created', 'updated' => 'course_updated', 'deleted' => 'course_deleted'],
@@ -72,14 +72,14 @@ class payload {
         ],
     ];
 
-    /** @var int bytes of one text. The backend takes 1 MiB; feedback with pasted pictures may be longer, and is cut. */
+    /** @var int longest text to send, in bytes. The backend accepts 1 MiB; feedback with pasted pictures may be longer. */
     const TEXT_BYTES = 1000000;
 
     /**
-     * The ids of a record, which are all that a deletion tells.
+     * The ids of a record. A deletion sends nothing else.
      *
      * @param change $change
-     * @return int[] by the contract's names
+     * @return int[] by name in the contract
      */
     public static function ids(change $change): array {
         $data = [];
@@ -90,17 +90,17 @@ class payload {
     }
 
     /**
-     * The state of a record, without the fields that the administrator leaves out.
+     * The state of a record, without excluded fields.
      *
      * @param change $change
-     * @param array $row what the source read of it
-     * @param string[] $leftout names of fields
-     * @return array by the contract's names
+     * @param array $row from the source
+     * @param string[] $excluded names of fields
+     * @return array by name in the contract
      */
-    public static function state(change $change, array $row, array $leftout): array {
+    public static function state(change $change, array $row, array $excluded): array {
         $data = self::ids($change);
         foreach (self::FIELDS[$change->kind] as $name => $type) {
-            if (!in_array($name, $leftout, true)) {
+            if (!in_array($name, $excluded, true)) {
                 $data[$name] = isset($row[$name]) ? self::value($type, $row[$name]) : null;
             }
         }
@@ -108,9 +108,9 @@ class payload {
     }
 
     /**
-     * One value as the contract wants it. Moodle's database layer returns every number as a string.
+     * Converts a value to its type in the contract. Moodle's database layer returns every number as a string.
      *
-     * @param string $type
+     * @param string $type as in FIELDS
      * @param mixed $value
      * @return mixed
      */
@@ -123,13 +123,13 @@ class payload {
             case 'text':
                 return self::clip((string)$value);
             default:
-                // Decimals stay strings, so that no digit is lost.
+                // Decimals stay strings: a float would lose digits.
                 return $value;
         }
     }
 
     /**
-     * Cuts a text to TEXT_BYTES, between two characters.
+     * Truncates a text to TEXT_BYTES, never within a character.
      *
      * @param string $text
      * @return string
@@ -138,7 +138,7 @@ class payload {
         if (strlen($text) <= self::TEXT_BYTES) {
             return $text;
         }
-        // A cut character at the end is left out: it is no valid UTF-8.
+        // Drops the last character, which may be incomplete and so invalid UTF-8.
         return preg_replace('/[\xC0-\xFF][\x80-\xBF]*$/D', '', substr($text, 0, self::TEXT_BYTES));
     }
 }

@@ -17,7 +17,7 @@
 namespace local_backend_sync\local\delivery;
 
 /**
- * Where changes wait: the outbox, or a backfill.
+ * Source of changes to send: the outbox, or a backfill.
  *
  * @package    local_backend_sync
  * @copyright  2026 The Backend Sync developers
@@ -25,15 +25,15 @@ namespace local_backend_sync\local\delivery;
  */
 interface queue {
     /**
-     * The changes to send next. The same again until they are done.
+     * The next changes to send. Returns the same ones until they are done.
      *
-     * @param int $limit how many at most
-     * @return change[] by key(); empty when nothing waits
+     * @param int $limit
+     * @return change[] by key(); empty if nothing is waiting
      */
     public function next(int $limit): array;
 
     /**
-     * These changes are settled.
+     * Removes changes that are settled.
      *
      * @param change[] $changes
      */

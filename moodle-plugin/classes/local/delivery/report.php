@@ -17,31 +17,31 @@
 namespace local_backend_sync\local\delivery;
 
 /**
- * What a run of the sender did.
+ * Result of a run of the sender.
  *
  * @package    local_backend_sync
  * @copyright  2026 The Backend Sync developers
  * @license    http://www.gnu.org/copyleft/gpl.html GNU GPL v3 or later
  */
 class report {
-    /** @var int events that the backend holds now */
+    /** @var int events that the backend accepted */
     public $sent = 0;
-    /** @var int changes that needed no event: the backend holds that state already, or it must not leave the site */
+    /** @var int changes without an event: the backend already holds the state, or it must not leave the site */
     public $unchanged = 0;
-    /** @var int changes that the backend refused */
+    /** @var int changes that the backend rejected */
     public $rejected = 0;
-    /** @var int changes put off to a later time */
+    /** @var int poison events that were postponed */
     public $postponed = 0;
-    /** @var int requests to the backend with events */
+    /** @var int batches sent, including retried halves */
     public $requests = 0;
-    /** @var failure|null why the run ended before everything was sent */
+    /** @var failure|null why the run ended early */
     public $failure = null;
-    /** @var int|null when it is too early to try again after a failure: until when to wait, Unix seconds */
+    /** @var int|null end of the backoff, Unix seconds; null if sending is allowed now */
     public $waituntil = null;
-    /** @var bool deliveries fail since this run */
-    public $broke = false;
-    /** @var bool deliveries work again since this run */
+    /** @var bool delivery worked before this run and fails now */
+    public $outagestarted = false;
+    /** @var bool delivery failed before this run and works now */
     public $recovered = false;
-    /** @var bool nothing waits any more */
+    /** @var bool the queue is empty */
     public $empty = false;
 }

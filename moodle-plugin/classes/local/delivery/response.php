@@ -17,22 +17,22 @@
 namespace local_backend_sync\local\delivery;
 
 /**
- * The answer to an HTTP request, or why there is none.
+ * The response to an HTTP request, or the reason why there is none.
  *
  * @package    local_backend_sync
  * @copyright  2026 The Backend Sync developers
  * @license    http://www.gnu.org/copyleft/gpl.html GNU GPL v3 or later
  */
 class response {
-    /** @var int HTTP status, 0 when there was no answer */
+    /** @var int HTTP status, 0 without a response */
     public $status;
-    /** @var string body of the answer */
+    /** @var string empty without a response */
     public $body;
-    /** @var string[] headers by their names in lower case */
+    /** @var string[] by name in lower case */
     public $headers;
-    /** @var string when there was no answer: one of failure's reasons */
+    /** @var string without a response: a constant of failure */
     public $reason;
-    /** @var string when there was no answer: what the HTTP library says of it */
+    /** @var string without a response: message of the HTTP library */
     public $error;
 
     /**
@@ -53,11 +53,11 @@ class response {
     }
 
     /**
-     * When there was no answer.
+     * Makes the object for a request without a response.
      *
      * @param int $errno error number of libcurl
-     * @param string $error its message
-     * @param bool $connected the connection stood already
+     * @param string $error message of libcurl
+     * @param bool $connected the connection was established
      * @return self
      */
     public static function none(int $errno, string $error, bool $connected): self {
@@ -65,11 +65,11 @@ class response {
     }
 
     /**
-     * The reason for an error number of libcurl.
+     * Classifies an error number of libcurl.
      *
      * @param int $errno
      * @param bool $connected
-     * @return string
+     * @return string a constant of failure
      */
     private static function reason(int $errno, bool $connected): string {
         switch ($errno) {
@@ -85,7 +85,7 @@ class response {
             case CURLE_SSL_CACERT:
             case CURLE_SSL_CERTPROBLEM:
             case CURLE_SSL_CACERT_BADFILE:
-            case 83: // CURLE_SSL_ISSUER_ERROR, which PHP does not know.
+            case 83: // CURLE_SSL_ISSUER_ERROR, which PHP does not define.
                 return failure::TLS;
             default:
                 return failure::NETWORK;

@@ -17,23 +17,23 @@
 namespace local_backend_sync\local\delivery;
 
 /**
- * Sends what waits. There may be only one at a time: the order of its reads is the order of the versions that it gives.
+ * Sends waiting changes. Only one sender may run at a time: versions are assigned in the order in which it reads the records.
  *
  * @package    local_backend_sync
  * @copyright  2026 The Backend Sync developers
  * @license    http://www.gnu.org/copyleft/gpl.html GNU GPL v3 or later
  */
 class sender {
-    /** @var int changes that are read and sent together */
+    /** @var int changes to read and send together */
     const BATCH = 1000;
-    /** @var int bytes of a body at most, whatever more the backend would take: an answer should come within the time-out */
+    /** @var int largest body in bytes, even if the backend accepts more: the answer must arrive within the timeout */
     const BODY_BYTES = 4000000;
-    /** @var int seconds after which the backend is asked again what it takes */
+    /** @var int seconds until the handshake is repeated */
     const HANDSHAKE_AGE = 3600;
-    /** @var int seconds after which an event is tried again at which the backend failed, while it is well otherwise */
-    const SUSPECT_WAIT = 300;
-    /** @var int such events in one run; when there are more, it is the backend that is ill */
-    const SUSPECTS = 3;
+    /** @var int seconds before a poison event is retried */
+    const POISON_WAIT = 300;
+    /** @var int poison events to isolate in one run; more mean that the backend itself is failing */
+    const MAX_POISON = 3;
 
     /** @var store */
     private $store;
@@ -51,10 +51,10 @@ class sender {
     private $health;
     /** @var versions */
     private $versions;
-    /** @var report what this run did so far */
+    /** @var report adds up over all runs of this object */
     private $report;
-    /** @var int events in this run at which the backend failed */
-    private $suspects = 0;
+    /** @var int poison events isolated so far: single events on which a healthy backend fails */
+    private $poison = 0;
 
     /**
      * Constructor.
@@ -79,16 +79,16 @@ class sender {
     }
 
     /**
-     * Sends until nothing waits, the time is over, or the backend fails.
+     * Sends until the queue is empty, the deadline passes, or delivery fails.
      *
      * @param queue $queue
-     * @param int $deadline Unix seconds; what has begun is finished
-     * @param int|null $batches how many batches at most
-     * @return report of all runs of this sender
+     * @param int $deadline Unix seconds; a batch in progress is completed
+     * @param int|null $batches limit of batches
+     * @return report totals of all runs of this object
      */
     public function run(queue $queue, int $deadline, ?int $batches = null): report {
         $this->report->empty = false;
-        $this->meet();
+        $this->check_target();
         $this->report->waituntil = $this->health->wait_until();
         if ($this->report->waituntil) {
             return $this->report;
@@ -113,7 +113,7 @@ class sender {
     }
 
     /**
-     * When nothing waits, only a question can find out whether the backend is well: now and then, and when it was not.
+     * Checks the backend while the queue is empty: during an outage each time, otherwise when the handshake is too old.
      *
      * @throws failure
      */
@@ -125,36 +125,36 @@ class sender {
     }
 
     /**
-     * Remembers and reports a success.
+     * Records and reports a success.
      */
     private function succeed(): void {
         $this->report->recovered = $this->health->succeeded() || $this->report->recovered;
     }
 
     /**
-     * With another backend or another token, nothing is known any more of what the backend holds, and it may be tried at once.
+     * After a change of backend or token, what the backend holds is unknown, and the old backend's backoff no longer applies.
      */
-    private function meet(): void {
+    private function check_target(): void {
         $target = ['target' => $this->client->target()];
         $last = $this->memory->get('target');
         if ($last === $target) {
             return;
         }
         if ($last) {
-            $this->store->forget();
+            $this->store->invalidate_all();
         }
         $this->memory->set(clocks::HANDSHAKE, null);
-        $this->health->forget();
+        $this->health->retry_now();
         $this->memory->set('target', $target);
     }
 
     /**
-     * Remembers and reports a failure.
+     * Records and reports a failure.
      *
      * @param failure $failure
      */
     private function fail(failure $failure): void {
-        $this->report->broke = $this->health->failed($failure);
+        $this->report->outagestarted = $this->health->failed($failure);
         $this->report->failure = $failure;
         $this->report->waituntil = $this->health->wait_until();
     }
@@ -194,7 +194,7 @@ class sender {
     }
 
     /**
-     * Sends events in as many requests as it takes.
+     * Sends events in as many requests as needed.
      *
      * @param queue $queue
      * @param event[] $events
@@ -202,8 +202,8 @@ class sender {
      * @throws failure
      */
     private function send_all(queue $queue, array $events, array $handshake): void {
-        $this->versions->give($events);
-        $this->store->announce($events);
+        $this->versions->assign($events);
+        $this->store->invalidate($events);
         $requests = $this->report->requests;
         $maxbytes = min((int)$handshake['max_body_bytes'], self::BODY_BYTES);
         try {
@@ -219,24 +219,24 @@ class sender {
     }
 
     /**
-     * A clock is wrong, or was: notes what tells which, and lets the versions of the wrong time go, so that sending goes on by
-     * itself when the clock is right again.
+     * A clock is or was wrong. Makes a new handshake to find out which, and rolls the versions back, so that sending resumes
+     * automatically once the clock is correct.
      *
-     * @param bool $isfirst the backend was sent nothing else with these versions
+     * @param bool $isfirst no earlier request used these versions, so the backend holds none of them
      * @throws failure
      */
     private function clock_ahead(bool $isfirst): void {
         if ($isfirst) {
-            $this->versions->take_back();
+            $this->versions->roll_back();
         }
-        clocks::ask($this->client, $this->memory, $this->clock);
+        clocks::handshake($this->client, $this->memory, $this->clock);
     }
 
     /**
-     * Reads the present state of the records.
+     * Reads the present state of the records, and completes the ids of the changes.
      *
      * @param change[] $changes by key
-     * @return array[] by key, in their order; null for a record that is gone
+     * @return array[] by key, in the same order; null for a deleted record
      */
     private function states(array $changes): array {
         $ids = [];
@@ -257,13 +257,13 @@ class sender {
     }
 
     /**
-     * What is to be sent of a change.
+     * Makes the event for a change.
      *
      * @param change $change
-     * @param array|null $state null when the record is gone
-     * @param string|null $known what the backend is known to hold, see store
-     * @param string[] $types the types of events that the backend takes
-     * @return event|null null when nothing is
+     * @param array|null $state null for a deleted record
+     * @param string|null $known what the backend holds, see store::known()
+     * @param string[] $types event types that the backend accepts
+     * @return event|null null if there is nothing to send
      */
     private function event(change $change, ?array $state, ?string $known, array $types): ?event {
         if (!in_array($change->kind, $this->options->kinds, true)) {
@@ -271,9 +271,9 @@ class sender {
         }
         $data = null;
         if ($state && !$change->deleted && empty($state['withheld'])) {
-            $data = payload::state($change, $state, $this->options->leftout[$change->kind] ?? []);
+            $data = payload::state($change, $state, $this->options->excluded[$change->kind] ?? []);
         } else if ($state && !$change->deleted && $known === null) {
-            return null; // Withheld, and the backend never heard of it.
+            return null; // Withheld, and never sent before.
         }
         $event = new event($change, $data);
         $isnews = $change->force || $known !== $event->hash;
@@ -281,7 +281,7 @@ class sender {
     }
 
     /**
-     * Sends events in one request; when they are refused as a whole, in halves.
+     * Sends events in one request. If the backend rejects it as a whole, bisects to find the event at fault.
      *
      * @param queue $queue
      * @param event[] $events
@@ -291,22 +291,22 @@ class sender {
         try {
             $this->report->requests++;
             $outcomes = $this->client->send($events);
-        } catch (refusal $refusal) {
+        } catch (rejection $rejection) {
             if (count($events) === 1) {
-                $this->reject($queue, $events[0]->change, $refusal->reason, $refusal->detail);
+                $this->reject($queue, $events[0]->change, $rejection->reason, $rejection->detail);
             } else {
                 $this->send_halves($queue, $events);
             }
             return;
         } catch (failure $failure) {
-            $this->suspect($queue, $events, $failure);
+            $this->isolate($queue, $events, $failure);
             return;
         }
         $this->settle($queue, $events, $outcomes);
     }
 
     /**
-     * Sends each half in a request of its own.
+     * Sends each half separately.
      *
      * @param queue $queue
      * @param event[] $events
@@ -319,57 +319,58 @@ class sender {
     }
 
     /**
-     * The backend failed at these events. When it is well otherwise, one of them may be the cause, and must not stop the others.
+     * Handles an internal error of the backend. If the backend is otherwise healthy, one of the events may be poison: bisects
+     * to find it, and postpones it so that it does not stop the others.
      *
      * @param queue $queue
      * @param event[] $events
      * @param failure $failure
-     * @throws failure when it is the backend
+     * @throws failure if the backend itself is failing
      */
-    private function suspect(queue $queue, array $events, failure $failure): void {
-        if ($failure->reason !== failure::SERVER_ERROR || $this->suspects >= self::SUSPECTS) {
+    private function isolate(queue $queue, array $events, failure $failure): void {
+        if ($failure->reason !== failure::SERVER_ERROR || $this->poison >= self::MAX_POISON) {
             throw $failure;
         }
-        $this->client->handshake(); // Fails, too, when the backend is ill.
+        $this->client->handshake(); // Throws if the backend itself is failing.
         if (count($events) > 1) {
             $this->send_halves($queue, $events);
             return;
         }
-        $this->suspects++;
+        $this->poison++;
         $change = $events[0]->change;
-        $this->store->postpone([$change], $this->clock->now() + self::SUSPECT_WAIT);
+        $this->store->postpone([$change], $this->clock->now() + self::POISON_WAIT);
         $queue->done([$change]);
         $this->report->postponed++;
     }
 
     /**
-     * Does with each event what the backend said of it.
+     * Settles each event by its outcome.
      *
      * @param queue $queue
      * @param event[] $events
      * @param outcome[] $outcomes
      */
     private function settle(queue $queue, array $events, array $outcomes): void {
-        $held = [];
+        $accepted = [];
         foreach ($events as $i => $event) {
-            if ($outcomes[$i]->is_held()) {
-                // A duplicate was taken some time ago: what the backend holds now, only the next event can tell.
+            if ($outcomes[$i]->is_accepted()) {
+                // The backend accepted a duplicate some time ago and may hold a newer state by now, so that is unknown.
                 $event->hash = $outcomes[$i]->is_duplicate() ? null : $event->hash;
-                $held[] = $event;
+                $accepted[] = $event;
             } else {
                 $this->reject($queue, $event->change, $outcomes[$i]->code, $outcomes[$i]->detail);
             }
         }
-        if ($held) {
-            $this->store->confirm($held);
-            $queue->done(array_column($held, 'change'));
+        if ($accepted) {
+            $this->store->confirm($accepted);
+            $queue->done(array_column($accepted, 'change'));
         }
-        $this->report->sent += count($held);
+        $this->report->sent += count($accepted);
         $this->succeed();
     }
 
     /**
-     * Puts a change aside.
+     * Moves a rejected change out of the queue.
      *
      * @param queue $queue
      * @param change $change
@@ -383,16 +384,16 @@ class sender {
     }
 
     /**
-     * What the backend takes. It is asked again after a while, after each failure, and when another backend is set.
+     * The backend's limits and event types. Repeats the handshake when it is too old, during an outage, and for a new target.
      *
-     * @return array see client
+     * @return array see client::handshake()
      * @throws failure
      */
     private function handshake(): array {
         $handshake = $this->memory->get(clocks::HANDSHAKE);
         $age = $this->clock->now() - ($handshake['asked'] ?? 0);
         if (!$handshake || $age < 0 || $age > self::HANDSHAKE_AGE || $this->health->is_failing()) {
-            $handshake = clocks::ask($this->client, $this->memory, $this->clock);
+            $handshake = clocks::handshake($this->client, $this->memory, $this->clock);
         }
         return $handshake;
     }

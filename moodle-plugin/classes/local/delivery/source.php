@@ -17,7 +17,7 @@
 namespace local_backend_sync\local\delivery;
 
 /**
- * Reads the present state of records.
+ * Reads the present state of Moodle's records.
  *
  * @package    local_backend_sync
  * @copyright  2026 The Backend Sync developers
@@ -25,12 +25,12 @@ namespace local_backend_sync\local\delivery;
  */
 interface source {
     /**
-     * Reads all records of one kind with a number of queries that does not depend on how many they are.
+     * Reads records of one kind. The number of queries must not depend on the number of records.
      *
      * @param string $kind one of change::KINDS
      * @param int[] $ids
-     * @return array[] by id, the fields of payload with the ids that a change lacks; a record that is gone is absent. Besides:
-     *     withheld (bool): must not leave the site now; until (int): may leave it from then on, Unix seconds, 0 if nobody knows
+     * @return array[] by id: the fields in payload, and ids that a change may lack; deleted records are absent. Also:
+     *     withheld (bool): must not leave the site now; until (int): when it may, Unix seconds, 0 if unknown
      */
     public function states(string $kind, array $ids): array;
 }

@@ -17,7 +17,7 @@
 namespace local_backend_sync\local\delivery;
 
 /**
- * Remembers what the backend holds and what it refused.
+ * The ledger: what the backend holds of each record, and what it rejected.
  *
  * @package    local_backend_sync
  * @copyright  2026 The Backend Sync developers
@@ -25,39 +25,38 @@ namespace local_backend_sync\local\delivery;
  */
 interface store {
     /**
-     * What the backend is known to hold.
+     * What the backend holds of these records.
      *
      * @param change[] $changes
-     * @return string[] by key(): digest of the state that it confirmed last, event::DELETED, or '' when it may hold any;
-     *     absent when nothing was ever sent
+     * @return string[] by key(): digest of the state confirmed last, event::DELETED, or '' if unknown; absent if never sent
      */
     public function known(array $changes): array;
 
     /**
-     * These are about to be sent: until they are confirmed, nobody knows what the backend holds.
+     * Invalidates what is known of these records, before sending: until confirmed, the backend may hold the old or the new state.
      *
      * @param event[] $events
      */
-    public function announce(array $events): void;
+    public function invalidate(array $events): void;
 
     /**
-     * The backend took these, and holds the states that their digests tell.
+     * Records that the backend accepted these, and holds the states with their digests.
      *
      * @param event[] $events
      */
     public function confirm(array $events): void;
 
     /**
-     * Puts a change aside that the backend refused, where the administrator sees it.
+     * Records a rejected change, for an administrator to retry or discard.
      *
      * @param change $change
-     * @param string $code stable word for the reason
-     * @param string $detail the reason in words; holds no personal data
+     * @param string $code the backend's stable code for the reason
+     * @param string $detail the reason in words; no personal data
      */
     public function reject(change $change, string $code, string $detail): void;
 
     /**
-     * Makes changes wait in the outbox.
+     * Puts changes back into the outbox for later.
      *
      * @param change[] $changes
      * @param int $until Unix seconds
@@ -65,7 +64,7 @@ interface store {
     public function postpone(array $changes, int $until): void;
 
     /**
-     * Another backend is set: it may hold anything.
+     * Invalidates what is known of all records, because another backend may hold anything.
      */
-    public function forget(): void;
+    public function invalidate_all(): void;
 }

@@ -17,21 +17,22 @@
 namespace local_backend_sync\local\delivery;
 
 /**
- * The versions of events. Each is later than all before, even if the clock was put back: the backend takes the later for the newer.
+ * Assigns ascending versions to events. They must ascend even if the clock is set back, because the backend treats the later
+ * version as the newer state. A watermark ensures it.
  *
  * @package    local_backend_sync
  * @copyright  2026 The Backend Sync developers
  * @license    http://www.gnu.org/copyleft/gpl.html GNU GPL v3 or later
  */
 class versions {
-    /** @var string name of what is remembered: time and sequence of the latest version that the backend may hold */
-    const LATEST = 'version';
+    /** @var string key in the memory: time (Unix seconds) and sequence of the latest version that the backend may hold */
+    const WATERMARK = 'version';
 
     /** @var memory */
     private $memory;
     /** @var clock */
     private $clock;
-    /** @var array|null the latest version before the last were given */
+    /** @var array|null the watermark before the last assign() */
     private $before = null;
 
     /**
@@ -46,32 +47,32 @@ class versions {
     }
 
     /**
-     * Gives events their versions.
+     * Assigns versions, and raises the watermark.
      *
      * @param event[] $events
      */
-    public function give(array $events): void {
-        $this->before = $this->memory->get(self::LATEST);
+    public function assign(array $events): void {
+        $this->before = $this->memory->get(self::WATERMARK);
         $time = max($this->clock->now(), $this->before['time'] ?? 0);
         $sequence = $this->before['sequence'] ?? 0;
         foreach ($events as $event) {
             $event->set_version($time, ++$sequence);
         }
-        $this->memory->set(self::LATEST, ['time' => $time, 'sequence' => $sequence]);
+        $this->memory->set(self::WATERMARK, ['time' => $time, 'sequence' => $sequence]);
     }
 
     /**
-     * The backend holds none of those given last. If the clock was wrong when they were given, that is over with it.
+     * Undoes the last assign(), when the backend holds none of its versions: they may come from a wrong clock.
      */
-    public function take_back(): void {
-        $this->memory->set(self::LATEST, $this->before);
+    public function roll_back(): void {
+        $this->memory->set(self::WATERMARK, $this->before);
     }
 
     /**
-     * Goes on from now, however late the latest is. The sequence goes on, because ids of events are made with it.
+     * Sets the time back to now. The sequence continues, because idempotency keys depend on it.
      */
     public function reset(): void {
-        $sequence = $this->memory->get(self::LATEST)['sequence'] ?? 0;
-        $this->memory->set(self::LATEST, ['time' => $this->clock->now(), 'sequence' => $sequence]);
+        $sequence = $this->memory->get(self::WATERMARK)['sequence'] ?? 0;
+        $this->memory->set(self::WATERMARK, ['time' => $this->clock->now(), 'sequence' => $sequence]);
     }
 }

@@ -17,7 +17,7 @@
 namespace local_backend_sync\local\delivery;
 
 /**
- * Tests of the waits after failures.
+ * Tests of the backoff.
  *
  * @package    local_backend_sync
  * @copyright  2026 The Backend Sync developers
@@ -26,7 +26,7 @@ namespace local_backend_sync\local\delivery;
  */
 final class backoff_test extends \basic_testcase {
     /**
-     * It grows, whatever chance does, and has an end.
+     * It grows whatever the jitter, and has an upper limit.
      */
     public function test_growth(): void {
         $last = 0;
@@ -41,9 +41,9 @@ final class backoff_test extends \basic_testcase {
     }
 
     /**
-     * Chance moves it by half at most, so that there is always a wait, and two sites don't come together.
+     * Jitter shortens it by half at most: sites do not retry at the same moment, and none retries at once.
      */
-    public function test_chance(): void {
+    public function test_jitter(): void {
         for ($failures = 1; $failures <= 20; $failures++) {
             $most = backoff::wait($failures, null, 1.0);
             $least = backoff::wait($failures, null, 0.0);
@@ -55,9 +55,9 @@ final class backoff_test extends \basic_testcase {
     }
 
     /**
-     * What the backend asks for is kept to, within reason.
+     * A Retry-After header is respected, within a limit.
      */
-    public function test_what_the_backend_asks_for(): void {
+    public function test_retry_after(): void {
         $this->assertSame(120, backoff::wait(1, 120, 1.0));
         $this->assertSame(backoff::LONGEST, backoff::wait(20, 5, 1.0));
         $this->assertSame(backoff::FIRST, backoff::wait(1, 0, 1.0));

@@ -17,7 +17,7 @@
 namespace local_backend_sync\local\delivery;
 
 /**
- * Tests of how events are divided into requests.
+ * Tests of splitting events into batches.
  *
  * @package    local_backend_sync
  * @copyright  2026 The Backend Sync developers
@@ -26,7 +26,7 @@ namespace local_backend_sync\local\delivery;
  */
 final class batches_test extends \basic_testcase {
     /**
-     * Events with given sizes of their texts.
+     * Events with texts of given sizes.
      *
      * @param int[] $sizes
      * @return event[]
@@ -43,7 +43,7 @@ final class batches_test extends \basic_testcase {
     }
 
     /**
-     * No batch has more events than it may, and all events are there in their order.
+     * No batch exceeds the limit of events, and all events are there in order.
      */
     public function test_by_count(): void {
         $events = $this->events(array_fill(0, 7, 1));
@@ -52,12 +52,12 @@ final class batches_test extends \basic_testcase {
         $this->assertSame($events, array_merge(...$batches));
         $this->assertSame([7], array_map('count', batches::divide($events, 7, PHP_INT_MAX)));
         $this->assertSame([], batches::divide([], 3, 1000));
-        // Whatever a backend says, there is progress.
+        // There is progress even with limits that make no sense.
         $this->assertCount(7, batches::divide($events, 0, 0));
     }
 
     /**
-     * No body is larger than it may be, to the byte, unless one event alone is.
+     * No body exceeds the limit by a byte, unless a single event does.
      */
     public function test_by_bytes(): void {
         mt_srand(7);
@@ -72,7 +72,7 @@ final class batches_test extends \basic_testcase {
             foreach ($batches as $i => $batch) {
                 $bytes = strlen(event::body($batch));
                 $this->assertTrue($bytes <= $max || count($batch) === 1, "$bytes bytes of $max");
-                // The next event would not have fitted: no request is wasted.
+                // The next event would not have fitted: batches are as large as possible.
                 $next = $batches[$i + 1][0] ?? null;
                 $this->assertTrue(!$next || strlen(event::body(array_merge($batch, [$next]))) > $max - batches::FRAME);
             }

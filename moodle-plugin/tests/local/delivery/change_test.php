@@ -17,7 +17,7 @@
 namespace local_backend_sync\local\delivery;
 
 /**
- * Tests of how many rows of the outbox become one change.
+ * Tests of coalescing outbox rows.
  *
  * @package    local_backend_sync
  * @copyright  2026 The Backend Sync developers
@@ -25,7 +25,7 @@ namespace local_backend_sync\local\delivery;
  * @covers     \local_backend_sync\local\delivery\change
  */
 final class change_test extends \basic_testcase {
-    /** @var int */
+    /** @var int id of the last row */
     private $lastid = 0;
 
     /**
@@ -44,7 +44,7 @@ final class change_test extends \basic_testcase {
     }
 
     /**
-     * Sequences of events, and what they come to.
+     * Sequences of events, and the resulting one.
      *
      * @return array[]
      */
@@ -57,14 +57,14 @@ final class change_test extends \basic_testcase {
             [['updated', 'updated'], 'updated'],
             [['created', 'updated', 'deleted'], 'deleted'],
             [['created', 'deleted'], 'deleted'],
-            // What a fan-out adds after a deletion: the record's state decides.
+            // A fan-out may add a row after a deletion: the record's state decides.
             [['deleted', 'updated'], 'updated'],
             [['created', 'deleted', 'updated'], 'created'],
         ];
     }
 
     /**
-     * All that happened to a record is one change.
+     * All rows of a record become one change.
      *
      * @dataProvider sequences
      * @param string[] $events
@@ -83,9 +83,9 @@ final class change_test extends \basic_testcase {
     }
 
     /**
-     * An id that only one row knows is kept, wherever it stands.
+     * An id that only one row has is kept, whichever row it is.
      */
-    public function test_ids_known_by_one_row_alone(): void {
+    public function test_ids_of_one_row(): void {
         $changes = change::coalesce([
             $this->row(change::GRADE, 7, 'updated', ['userid' => '3', 'itemid' => '4']),
             $this->row(change::GRADE, 7, 'updated', ['courseid' => '5']),
@@ -93,7 +93,7 @@ final class change_test extends \basic_testcase {
         ]);
         $change = $changes['grade:7'];
         $this->assertSame([3, 5, 4], [$change->userid, $change->courseid, $change->itemid]);
-        // When both know it, the newer one does.
+        // If both have it, the newer row wins.
         $changes = change::coalesce([
             $this->row(change::GRADE, 7, 'updated', ['userid' => '3']),
             $this->row(change::GRADE, 7, 'updated', ['userid' => '6']),
@@ -102,7 +102,7 @@ final class change_test extends \basic_testcase {
     }
 
     /**
-     * The order is that in which records changed first, and records with the same id but of other kinds are others.
+     * Changes are in the order of each record's first row, and the same id in another kind is another record.
      */
     public function test_order_and_kinds(): void {
         $changes = change::coalesce([

@@ -24,7 +24,7 @@ defined('MOODLE_INTERNAL') || die();
 require_once(__DIR__ . '/../../fixtures/load.php');
 
 /**
- * Tests of the client against answers of all sorts.
+ * Tests of the client against all sorts of answers.
  *
  * @package    local_backend_sync
  * @copyright  2026 The Backend Sync developers
@@ -34,7 +34,7 @@ require_once(__DIR__ . '/../../fixtures/load.php');
  * @covers     \local_backend_sync\local\delivery\outcome
  */
 final class client_test extends \basic_testcase {
-    /** @var string */
+    /** @var string the site's token */
     const TOKEN = 'secret-token-of-the-site';
 
     /** @var fake_backend */
@@ -52,7 +52,7 @@ final class client_test extends \basic_testcase {
     }
 
     /**
-     * Has the backend answer everything so.
+     * Gives the same answer to every request.
      *
      * @param response $response
      */
@@ -80,7 +80,7 @@ final class client_test extends \basic_testcase {
     }
 
     /**
-     * Why sending fails.
+     * The failure of sending.
      *
      * @return failure
      */
@@ -94,21 +94,21 @@ final class client_test extends \basic_testcase {
     }
 
     /**
-     * Why events are refused.
+     * The rejection of a batch.
      *
-     * @return refusal
+     * @return rejection
      */
-    private function refusal(): refusal {
+    private function rejection(): rejection {
         try {
             $this->client->send($this->events());
-        } catch (refusal $refusal) {
-            return $refusal;
+        } catch (rejection $rejection) {
+            return $rejection;
         }
-        $this->fail('There was no refusal.');
+        $this->fail('There was no rejection.');
     }
 
     /**
-     * What a request looks like.
+     * URLs, headers and bodies of requests.
      */
     public function test_requests(): void {
         $events = $this->events(2);
@@ -123,11 +123,11 @@ final class client_test extends \basic_testcase {
         $this->assertContains('Expect:', $batch['headers']);
         $this->assertSame(event::body($events), $batch['body']);
         $this->assertSame(['applied', 'applied'], array_column($outcomes, 'outcome'));
-        $this->assertTrue($outcomes[0]->is_held());
+        $this->assertTrue($outcomes[0]->is_accepted());
     }
 
     /**
-     * Answers that mean that it may work later.
+     * Answers after which a retry may succeed.
      *
      * @return array[]
      */
@@ -140,13 +140,13 @@ final class client_test extends \basic_testcase {
             'refused' => [response::none(CURLE_COULDNT_CONNECT, 'refused', false), failure::REFUSED],
             'no connection' => [response::none(CURLE_OPERATION_TIMEOUTED, 'late', false), failure::CONNECT_TIMEOUT],
             'no answer' => [response::none(CURLE_OPERATION_TIMEOUTED, 'late', true), failure::TIMEOUT],
-            'handshake of TLS' => [response::none(CURLE_SSL_CONNECT_ERROR, 'tls', true), failure::TLS],
+            'TLS handshake' => [response::none(CURLE_SSL_CONNECT_ERROR, 'tls', true), failure::TLS],
             'certificate' => [response::none(60, 'certificate', true), failure::TLS],
             'issuer' => [response::none(83, 'issuer', true), failure::TLS],
             'reset' => [response::none(CURLE_RECV_ERROR, 'reset', true), failure::NETWORK],
             'half an answer' => [response::none(CURLE_PARTIAL_FILE, 'cut', true), failure::NETWORK],
             'blocked' => [new response(0, '', [], failure::BLOCKED, 'blocked'), failure::BLOCKED],
-            'nothing known' => [new response(0, ''), failure::NETWORK],
+            'unknown error' => [new response(0, ''), failure::NETWORK],
             'no JSON' => [new response(200, '<html>Login</html>', ['Content-Type' => 'text/html']), failure::NOT_CONTRACT],
             'empty' => [new response(200, ''), failure::NOT_CONTRACT],
             'null' => [new response(200, 'null'), failure::NOT_CONTRACT],
@@ -157,13 +157,13 @@ final class client_test extends \basic_testcase {
             'too many outcomes' => [
                 new response(200, '{"outcomes":[{"outcome":"applied"},{"outcome":"applied"}]}'), failure::NOT_CONTRACT,
             ],
-            'outcomes are none' => [new response(200, '{"outcomes":"applied"}'), failure::NOT_CONTRACT],
-            'outcome is a word' => [new response(200, '{"outcomes":["applied"]}'), failure::NOT_CONTRACT],
+            'outcomes are a string' => [new response(200, '{"outcomes":"applied"}'), failure::NOT_CONTRACT],
+            'outcome is a string' => [new response(200, '{"outcomes":["applied"]}'), failure::NOT_CONTRACT],
             'outcome is null' => [new response(200, '{"outcomes":[{"outcome":null}]}'), failure::NOT_CONTRACT],
-            'of another event' => [
+            'outcome of another event' => [
                 new response(200, '{"outcomes":[{"outcome":"applied","client_id":"x"}]}'), failure::NOT_CONTRACT,
             ],
-            // These two are a refusal only when the backend itself says so.
+            // These two are a rejection only when the backend itself says so.
             '400 of a proxy' => [new response(400, '<html>', ['Content-Type' => 'text/html']), failure::NOT_CONTRACT],
             '422 of others' => [new response(422, '{"detail":"x"}', ['Content-Type' => 'application/json']), failure::NOT_CONTRACT],
         ];
@@ -183,7 +183,7 @@ final class client_test extends \basic_testcase {
     }
 
     /**
-     * Each has its reason and its status.
+     * Each failure has its reason and status.
      *
      * @dataProvider failures
      * @param response $response
@@ -202,24 +202,24 @@ final class client_test extends \basic_testcase {
     }
 
     /**
-     * An outcome without the client's id is taken: the contract lets it be null when it could not be read.
+     * An outcome without client_id is accepted: the contract allows null when the backend could not read the id.
      */
     public function test_outcome_without_client_id(): void {
         $this->answer(new response(200, '{"outcomes":[{"outcome":"unchanged","client_id":null}]}'));
-        $this->assertTrue($this->client->send($this->events())[0]->is_held());
+        $this->assertTrue($this->client->send($this->events())[0]->is_accepted());
     }
 
     /**
-     * Outcomes after which the backend holds what was sent, and others.
+     * Outcomes that mean the backend holds what was sent, and others.
      */
     public function test_outcomes(): void {
         foreach (['applied', 'unchanged', 'duplicate', 'superseded', 'rejected'] as $i => $name) {
             $outcome = new outcome(['outcome' => $name]);
-            $this->assertSame($i < 3, $outcome->is_held(), $name);
+            $this->assertSame($i < 3, $outcome->is_accepted(), $name);
             $this->assertSame($name, $outcome->code);
         }
-        // A word that a later backend may have is no reason to believe that it holds the event.
-        $this->assertFalse((new outcome(['outcome' => 'deferred']))->is_held());
+        // An unknown outcome of a later backend does not count as accepted.
+        $this->assertFalse((new outcome(['outcome' => 'deferred']))->is_accepted());
         $outcome = new outcome(['outcome' => 'rejected', 'code' => 'validation_failed', 'detail' => 'Invalid.', 'errors' => [
             ['pointer' => '/events/17/data/email', 'code' => 'too_long', 'detail' => 'Too long.'],
             ['pointer' => '/events/17/time', 'code' => 'required'],
@@ -230,11 +230,11 @@ final class client_test extends \basic_testcase {
     }
 
     /**
-     * Refusals, which sending again would not help.
+     * Answers after which a retry would not help.
      *
      * @return array[]
      */
-    public static function refusals(): array {
+    public static function rejections(): array {
         return [
             [fake_backend::problem(400, 'malformed_json', 'No JSON.'), 'malformed_json', 'No JSON.'],
             [fake_backend::problem(413, 'payload_too_large', 'Too large.'), 'payload_too_large', 'Too large.'],
@@ -249,32 +249,32 @@ final class client_test extends \basic_testcase {
     }
 
     /**
-     * Each has the backend's code and words.
+     * Each rejection has the backend's code and message.
      *
-     * @dataProvider refusals
+     * @dataProvider rejections
      * @param response $response
      * @param string $code
      * @param string $detail
      */
-    public function test_refusals(response $response, string $code, string $detail): void {
+    public function test_rejections(response $response, string $code, string $detail): void {
         $this->answer($response);
         try {
             $this->client->send($this->events());
-            $this->fail('There was no refusal.');
-        } catch (refusal $refusal) {
-            $this->assertSame([$code, $detail], [$refusal->reason, $refusal->detail]);
+            $this->fail('There was no rejection.');
+        } catch (rejection $rejection) {
+            $this->assertSame([$code, $detail], [$rejection->reason, $rejection->detail]);
         }
-        // To a question, which has nothing that could be refused, it is no answer.
+        // A handshake has no content that could be rejected.
         $this->expectException(failure::class);
         $this->client->handshake();
     }
 
     /**
-     * Whatever fails or is refused, the backend's name for the request is told, unless it is none.
+     * Every failure and rejection names the backend's request id, if it is one.
      */
     public function test_request_ids(): void {
         $id = '019aaccb-4d2c-7d27-9d8a-5c1b0f3a4e21';
-        $note = "Request $id in the backend's log.";
+        $note = "See request $id in the backend's log.";
         $headers = ['X-Request-Id' => $id];
         $this->answer(fake_backend::problem(503, 'queue_full', 'Full.', $headers));
         $this->assertSame("Full. $note", $this->failure()->detail);
@@ -282,7 +282,7 @@ final class client_test extends \basic_testcase {
         $this->assertSame($note, $this->failure()->detail);
         foreach (['Invalid.' => 'Invalid.', '' => 'validation_failed'] as $detail => $words) {
             $this->answer(fake_backend::problem(422, 'validation_failed', $detail, $headers));
-            $this->assertSame("$words $note", $this->refusal()->detail);
+            $this->assertSame("$words $note", $this->rejection()->detail);
         }
         $outcomes = [
             ['outcome' => 'rejected', 'code' => 'a', 'detail' => 'In words.'],
@@ -309,7 +309,7 @@ final class client_test extends \basic_testcase {
     }
 
     /**
-     * What the backend asks for, where it can be understood.
+     * Retry-After is parsed if it is a number of seconds.
      */
     public function test_retry_after(): void {
         $values = ['120' => 120, '0' => 0, '' => null, 'Wed, 21 Oct 2026 07:28:00 GMT' => null, '-5' => null, '1.5' => null];
@@ -322,7 +322,7 @@ final class client_test extends \basic_testcase {
     }
 
     /**
-     * Whatever others say, the token is not written down, nor anything long or unreadable.
+     * Messages from the other side never contain the token, and are short and readable.
      */
     public function test_details_are_clean(): void {
         $words = 'header was ' . self::TOKEN . "\0\r\n\x1b[31m \xff" . str_repeat('x', 5000);
@@ -333,10 +333,10 @@ final class client_test extends \basic_testcase {
         $this->answer(fake_backend::problem(422, self::TOKEN, mb_convert_encoding($words, 'UTF-8', 'UTF-8')));
         try {
             $this->client->send($this->events());
-            $this->fail('There was no refusal.');
-        } catch (refusal $refusal) {
-            $this->assertSame('***', $refusal->reason);
-            $this->check_clean($refusal);
+            $this->fail('There was no rejection.');
+        } catch (rejection $rejection) {
+            $this->assertSame('***', $rejection->reason);
+            $this->check_clean($rejection);
         }
         $this->answer(fake_backend::answer(['outcomes' => [
             ['outcome' => 'rejected', 'code' => self::TOKEN, 'detail' => mb_convert_encoding($words, 'UTF-8', 'UTF-8')],
@@ -347,9 +347,9 @@ final class client_test extends \basic_testcase {
     }
 
     /**
-     * Checks a message.
+     * Asserts that a message is clean.
      *
-     * @param \stdClass|failure|refusal|outcome $message
+     * @param \stdClass|failure|rejection|outcome $message
      */
     private function check_clean($message): void {
         $this->assertStringStartsWith('header was *** ', $message->detail);
@@ -360,7 +360,7 @@ final class client_test extends \basic_testcase {
     }
 
     /**
-     * A handshake, field by field.
+     * Handshakes are validated field by field.
      */
     public function test_handshake(): void {
         $this->assertSame($this->backend->handshake(), $this->client->handshake());
@@ -386,7 +386,7 @@ final class client_test extends \basic_testcase {
     }
 
     /**
-     * Another backend and another token are other targets, and the token cannot be read from it.
+     * Another backend or another token is another target, which does not reveal the token.
      */
     public function test_target(): void {
         $target = $this->client->target();
@@ -397,9 +397,9 @@ final class client_test extends \basic_testcase {
     }
 
     /**
-     * Whatever is there in place of a good answer, it is a failure or a refusal: nothing else is thrown, nor a warning given.
+     * Mutated answers cause a failure or a rejection: no other exception, and no warning.
      */
-    public function test_answers_that_are_almost_good(): void {
+    public function test_mutated_answers(): void {
         $seed = (int)(getenv('SEED') ?: 1);
         mt_srand($seed);
         set_error_handler(function ($number, $message) {
@@ -416,8 +416,8 @@ final class client_test extends \basic_testcase {
                     $result = 'taken';
                 } catch (failure $failure) {
                     $result = $failure->reason;
-                } catch (refusal $refusal) {
-                    $result = 'refusal';
+                } catch (rejection $rejection) {
+                    $result = 'rejection';
                 } catch (\Throwable $e) {
                     $what = "SEED=$seed, $i, $operation, $response->status $response->body";
                     throw new \Exception($what . ': ' . $e->getMessage(), 0, $e);
@@ -427,13 +427,13 @@ final class client_test extends \basic_testcase {
         } finally {
             restore_error_handler();
         }
-        foreach (['send taken', 'send notcontract', 'send refusal', 'handshake taken', 'handshake notcontract'] as $result) {
+        foreach (['send taken', 'send notcontract', 'send rejection', 'handshake taken', 'handshake notcontract'] as $result) {
             $this->assertGreaterThan(10, $counts[$result] ?? 0, "$result is not tested");
         }
     }
 
     /**
-     * An answer in which some values were replaced.
+     * A valid answer with one value replaced.
      *
      * @param string $operation
      * @return response
@@ -447,7 +447,7 @@ final class client_test extends \basic_testcase {
             $answer = $this->backend->handshake();
         } else {
             $answer = ['outcomes' => [[
-                'client_id' => $this->events()[0]->id, 'outcome' => 'rejected', 'code' => 'a', 'detail' => 'b',
+                'client_id' => $this->events()[0]->idempotencykey, 'outcome' => 'rejected', 'code' => 'a', 'detail' => 'b',
                 'errors' => [['pointer' => '/events/0/data/email', 'code' => 'c', 'detail' => 'd']],
             ]]];
         }

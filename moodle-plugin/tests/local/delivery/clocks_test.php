@@ -25,7 +25,7 @@ defined('MOODLE_INTERNAL') || die();
 require_once(__DIR__ . '/../../fixtures/load.php');
 
 /**
- * Tests of wrong clocks: what is sent, kept and remembered while one is wrong, and afterwards.
+ * Tests of wrong clocks: what is sent, kept and remembered while a clock is wrong, and afterwards.
  *
  * @package    local_backend_sync
  * @copyright  2026 The Backend Sync developers
@@ -39,7 +39,7 @@ final class clocks_test extends sender_testcase {
     const YEAR = 31536000;
 
     /**
-     * A backend with a clock of its own.
+     * Gives the backend a clock of its own.
      */
     protected function setUp(): void {
         parent::setUp();
@@ -57,7 +57,7 @@ final class clocks_test extends sender_testcase {
     }
 
     /**
-     * How the clocks stand.
+     * The clocks at this moment.
      *
      * @return clocks
      */
@@ -66,70 +66,71 @@ final class clocks_test extends sender_testcase {
     }
 
     /**
-     * The time of the latest version.
+     * The time of the watermark.
      *
      * @return int
      */
-    private function latest(): int {
-        return $this->world->memory->get(versions::LATEST)['time'];
+    private function watermark(): int {
+        return $this->world->memory->get(versions::WATERMARK)['time'];
     }
 
     /**
-     * Makes the remembered version a year late, as when an older backend took such ones.
+     * Sets the watermark a year ahead, as if an older backend had accepted such versions.
      */
-    private function remember_wrong_time(): void {
-        $this->world->memory->set(versions::LATEST, ['time' => $this->world->clock->now + self::YEAR, 'sequence' => 77]);
+    private function put_watermark_ahead(): void {
+        $this->world->memory->set(versions::WATERMARK, ['time' => $this->world->clock->now + self::YEAR, 'sequence' => 77]);
     }
 
     /**
-     * While Moodle's clock is wrong, everything waits: nothing is halved, put aside, put off or settled. When it is put right,
-     * sending goes on by itself.
+     * While Moodle's clock is ahead, everything waits: nothing is bisected, rejected, postponed or settled. Once it is corrected,
+     * sending resumes automatically.
      */
-    public function test_wrong_clock_put_right(): void {
+    public function test_clock_ahead(): void {
         $this->world->put_users(20);
         $this->world->run();
         $good = $this->world->clock->now;
         $this->world->put_users(20, 'Bea');
         $this->world->clock->now += self::YEAR;
         $report = $this->world->run();
-        $this->assertSame([failure::CLOCK_AHEAD, 409, true], [$report->failure->reason, $report->failure->status, $report->broke]);
+        $this->assertSame([failure::CLOCK_AHEAD, 409], [$report->failure->reason, $report->failure->status]);
+        $this->assertTrue($report->outagestarted);
         $this->assertSame([1, 0, 0, 0], [$report->requests, $report->sent, $report->rejected, $report->postponed]);
         $this->assertSame('Too far ahead.', $report->failure->detail);
         $this->assertGreaterThan($this->world->clock->now, $report->waituntil);
         $this->assertCount(20, $this->world->outbox->rows);
         $this->assertSame([], $this->world->store->rejected);
         $this->assertSame(['firstname' => 'Ann'], array_intersect_key($this->world->backend->held('user:7'), ['firstname' => 1]));
-        // Nothing was stored with the wrong time, so it is not remembered; and it is told whose clock it is.
-        $this->assertSame($good, $this->latest());
+        // The backend stored nothing with the wrong time, so the watermark is rolled back; and the skew is known.
+        $this->assertSame($good, $this->watermark());
         $clocks = $this->clocks();
-        $this->assertSame([self::YEAR, true, false, 0], [$clocks->difference(), $clocks->differ(), $clocks->need_reset(),
-            $clocks->remembered]);
+        $this->assertSame([self::YEAR, true, false, 0], [$clocks->skew(), $clocks->is_skewed(), $clocks->needs_reset(),
+            $clocks->ahead]);
 
-        // It waits before it tries again, and each try fails in the same way.
+        // It backs off, and each retry fails in the same way.
         $this->assertSame(0, $this->world->run()->requests - $report->requests + 1);
         $this->world->clock->now = $report->waituntil;
         $this->assertSame(failure::CLOCK_AHEAD, $this->world->run()->failure->reason);
-        $this->assertSame(2, $this->world->memory->get(health::TROUBLE)['failures']);
-        $this->assertSame($good, $this->latest());
+        $this->assertSame(2, $this->world->memory->get(health::OUTAGE)['failures']);
+        $this->assertSame($good, $this->watermark());
 
         $this->world->clock->now = $good + 60;
         $this->world->backend->clock->now = $good + 60;
-        $this->assertNull($this->clocks()->ours, 'It was put back since the backend was asked.');
+        $this->assertNull($this->clocks()->local, 'The clock was set back since the handshake.');
         $report = $this->world->run();
         $this->assertSame([true, 20, null], [$report->recovered, $report->sent, $report->failure]);
-        $this->assertSame($good + 60, $this->latest());
+        $this->assertSame($good + 60, $this->watermark());
         $this->assert_settled();
     }
 
     /**
-     * The same when it is the backend's clock that was wrong.
+     * The same if the backend's clock is behind.
      */
-    public function test_wrong_clock_of_the_backend(): void {
+    public function test_backend_clock_behind(): void {
         $this->world->backend->clock->now -= self::YEAR;
         $this->world->put_users(3);
         $this->assertSame(failure::CLOCK_AHEAD, $this->world->run()->failure->reason);
-        $this->assertNull($this->world->memory->get(versions::LATEST));
-        $this->assertSame(self::YEAR, $this->clocks()->difference());
+        $this->assertNull($this->world->memory->get(versions::WATERMARK));
+        $this->assertSame(self::YEAR, $this->clocks()->skew());
         $this->pass(600);
         $this->world->backend->clock->now += self::YEAR;
         $this->assertSame(3, $this->world->run()->sent);
@@ -137,36 +138,36 @@ final class clocks_test extends sender_testcase {
     }
 
     /**
-     * Which clock is wrong is asked at once: what the backend said before may be from a time when none was.
+     * The skew is measured at once: the last handshake may be from a time when both clocks were correct.
      */
-    public function test_clock_goes_wrong_between_two_batches(): void {
+    public function test_clock_jumps_between_batches(): void {
         $this->world->put_users(1);
         $this->world->run();
         $this->world->put_users(1, 'Bea');
-        $this->world->clock->now += clocks::AHEAD + 1;
+        $this->world->clock->now += clocks::MAX_AHEAD + 1;
         $this->world->run();
-        $this->assertSame(clocks::AHEAD + 1, $this->clocks()->difference());
-        $this->assertTrue($this->clocks()->differ());
+        $this->assertSame(clocks::MAX_AHEAD + 1, $this->clocks()->skew());
+        $this->assertTrue($this->clocks()->is_skewed());
     }
 
     /**
-     * Versions that the backend may hold stay the latest, whatever comes after them.
+     * The watermark is not rolled back behind versions that the backend may hold.
      */
-    public function test_versions_that_were_stored_are_not_taken_back(): void {
+    public function test_stored_versions_are_not_rolled_back(): void {
         $this->world->backend->handshake = ['max_batch_events' => 2];
-        $this->world->clock->now += clocks::AHEAD;
+        $this->world->clock->now += clocks::MAX_AHEAD;
         $ahead = $this->world->clock->now;
         $this->world->put_users(4);
         $this->world->backend->fault = function ($operation) {
             if ($operation === 'batch' && count($this->world->backend->of('batch')) === 2) {
-                // Another process of the backend, or its clock is put back.
+                // The request reaches another process of the backend, or its clock is set back.
                 $this->world->backend->clock->now -= 60;
             }
             return null;
         };
         $report = $this->world->run();
         $this->assertSame([2, failure::CLOCK_AHEAD], [$report->sent, $report->failure->reason]);
-        $this->assertSame($ahead, $this->latest());
+        $this->assertSame($ahead, $this->watermark());
         $this->assertCount(2, $this->world->outbox->rows);
 
         $this->world->backend->fault = null;
@@ -174,26 +175,26 @@ final class clocks_test extends sender_testcase {
         $this->world->put_users(4, 'Bea');
         $this->pass(200);
         $this->assertSame(4, $this->world->run()->sent);
-        $this->assertSame($ahead, $this->latest());
+        $this->assertSame($ahead, $this->watermark());
         $this->assert_settled();
     }
 
     /**
-     * A clock that is ahead by less than the backend allows, and is put right, needs nothing.
+     * A clock that is ahead by less than the backend allows needs no reset after it is corrected.
      */
     public function test_slightly_ahead(): void {
-        $this->world->clock->now += clocks::AHEAD;
+        $this->world->clock->now += clocks::MAX_AHEAD;
         $this->world->put_users(2);
         $this->assertSame(2, $this->world->run()->sent);
-        $this->world->clock->now -= clocks::AHEAD;
-        $this->assertFalse($this->clocks()->need_reset());
+        $this->world->clock->now -= clocks::MAX_AHEAD;
+        $this->assertFalse($this->clocks()->needs_reset());
         $this->world->put_users(2, 'Bea');
         $this->assertSame([2, 0], [$this->world->run()->sent, count($this->world->store->rejected)]);
         $this->assert_settled();
     }
 
     /**
-     * When only what is remembered is ahead, that is told, and nothing but a reset helps; after it, both sides agree again.
+     * If only the watermark is ahead, the status says so, and only a reset helps. After it, both sides agree again.
      */
     public function test_reset(): void {
         $this->world->put_users(2);
@@ -201,20 +202,20 @@ final class clocks_test extends sender_testcase {
         $this->world->run();
         $this->world->put(change::USER, 3, null);
         $this->world->run();
-        $this->remember_wrong_time();
+        $this->put_watermark_ahead();
         $this->world->put_users(1, 'Bea');
         for ($run = 0; $run < 3; $run++) {
             $this->assertSame(failure::CLOCK_AHEAD, $this->world->run()->failure->reason);
             $this->pass(backoff::LONGEST);
         }
         $clocks = $this->clocks();
-        $this->assertSame([0, false, true], [$clocks->difference(), $clocks->differ(), $clocks->need_reset()]);
-        $this->assertEqualsWithDelta(self::YEAR, $clocks->remembered, 3 * backoff::LONGEST);
+        $this->assertSame([0, false, true], [$clocks->skew(), $clocks->is_skewed(), $clocks->needs_reset()]);
+        $this->assertEqualsWithDelta(self::YEAR, $clocks->ahead, 3 * backoff::LONGEST);
 
         (new versions($this->world->memory, $this->world->clock))->reset();
-        $this->world->store->forget();
-        $this->assertSame(['time' => $this->world->clock->now, 'sequence' => 77], $this->world->memory->get(versions::LATEST));
-        $this->assertFalse($this->clocks()->need_reset());
+        $this->world->store->invalidate_all();
+        $this->assertSame(['time' => $this->world->clock->now, 'sequence' => 77], $this->world->memory->get(versions::WATERMARK));
+        $this->assertFalse($this->clocks()->needs_reset());
         foreach ([1, 2] as $id) {
             $this->world->outbox->add($this->world->change(change::USER, $id));
         }
@@ -225,25 +226,25 @@ final class clocks_test extends sender_testcase {
     }
 
     /**
-     * Who is behind is told apart from who is ahead; and a wrong clock of now comes before what is remembered.
+     * A clock that is behind is told apart from one that is ahead, and a wrong clock takes precedence over the watermark.
      */
-    public function test_which_is_wrong(): void {
-        $this->assertSame([null, 0, false], [$this->clocks()->ours, $this->clocks()->difference(), $this->clocks()->differ()]);
-        $this->remember_wrong_time();
-        $this->world->clock->now -= clocks::DIFFERENCE;
+    public function test_diagnosis(): void {
+        $this->assertSame([null, 0, false], [$this->clocks()->local, $this->clocks()->skew(), $this->clocks()->is_skewed()]);
+        $this->put_watermark_ahead();
+        $this->world->clock->now -= clocks::MAX_SKEW;
         $this->world->run();
-        $this->assertSame(-clocks::DIFFERENCE, $this->clocks()->difference());
-        $this->assertSame([false, true, self::YEAR], [$this->clocks()->differ(), $this->clocks()->need_reset(),
-            $this->clocks()->remembered]);
+        $this->assertSame(-clocks::MAX_SKEW, $this->clocks()->skew());
+        $this->assertSame([false, true, self::YEAR], [$this->clocks()->is_skewed(), $this->clocks()->needs_reset(),
+            $this->clocks()->ahead]);
         $this->world->clock->now--;
         $this->world->memory->set(clocks::HANDSHAKE, null);
         $this->world->run();
-        $this->assertSame([true, false, self::YEAR], [$this->clocks()->differ(), $this->clocks()->need_reset(),
-            $this->clocks()->remembered]);
+        $this->assertSame([true, false, self::YEAR], [$this->clocks()->is_skewed(), $this->clocks()->needs_reset(),
+            $this->clocks()->ahead]);
     }
 
     /**
-     * Another conflict, or a proxy's, says nothing of clocks.
+     * Another status 409, or a proxy's, does not blame a clock.
      */
     public function test_other_conflicts(): void {
         foreach ([fake_backend::problem(409, 'some_code'), new response(409, 'clock_ahead')] as $conflict) {

@@ -17,7 +17,7 @@
 namespace local_backend_sync\local\delivery;
 
 /**
- * Tests of events: their ids, digests and JSON.
+ * Tests of events: idempotency keys, digests and JSON.
  *
  * @package    local_backend_sync
  * @copyright  2026 The Backend Sync developers
@@ -45,7 +45,7 @@ final class event_test extends \basic_testcase {
     }
 
     /**
-     * An event about a user who is gone.
+     * The deletion of a user.
      *
      * @param int[] $rowids
      * @return event
@@ -60,15 +60,15 @@ final class event_test extends \basic_testcase {
     }
 
     /**
-     * A repetition is recognised by its id, and nothing else is taken for one.
+     * A retry has the same idempotency key, and nothing else has.
      */
-    public function test_ids_are_those_of_rows_and_state(): void {
-        $repetition = $this->event();
-        $repetition->set_version(1795339999, 17);
-        $this->assertSame($this->event()->id, $repetition->id);
+    public function test_idempotency_keys(): void {
+        $retry = $this->event();
+        $retry->set_version(1795339999, 17);
+        $this->assertSame($this->event()->idempotencykey, $retry->idempotencykey);
         $others = [
             'other state' => $this->event(['firstname' => 'Bea']),
-            'a row more' => $this->event(['firstname' => 'Ann'], ['rowids' => [1, 2, 3]]),
+            'one more row' => $this->event(['firstname' => 'Ann'], ['rowids' => [1, 2, 3]]),
             'other rows' => $this->event(['firstname' => 'Ann'], ['rowids' => [12]]),
             'no rows' => $this->event(['firstname' => 'Ann'], ['rowids' => []]),
             'other record' => $this->event(['firstname' => 'Ann'], ['objectid' => 8]),
@@ -76,12 +76,12 @@ final class event_test extends \basic_testcase {
             'deleted' => $this->deletion(),
             'deleted by other rows' => $this->deletion([3]),
         ];
-        $ids = array_column($others, 'id');
-        $ids[] = $this->event()->id;
+        $ids = array_column($others, 'idempotencykey');
+        $ids[] = $this->event()->idempotencykey;
         $this->assertCount(count($others) + 1, array_unique($ids));
-        // Without rows, each is one of its own.
-        $this->assertNotSame($others['no rows']->id, $this->event_without_rows(2)->id);
-        $this->assertSame($others['no rows']->id, $this->event_without_rows(1)->id);
+        // Without rows, the sequence number makes it unique.
+        $this->assertNotSame($others['no rows']->idempotencykey, $this->event_without_rows(2)->idempotencykey);
+        $this->assertSame($others['no rows']->idempotencykey, $this->event_without_rows(1)->idempotencykey);
     }
 
     /**
@@ -100,13 +100,13 @@ final class event_test extends \basic_testcase {
     const UUID = '/^[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/';
 
     /**
-     * Ids are UUIDs of version 7 that ascend with the time of the change.
+     * Idempotency keys are UUIDs of version 7 that ascend with the time of the change.
      */
-    public function test_ids_are_ascending_uuids(): void {
+    public function test_idempotency_keys_are_ascending_uuids(): void {
         $last = '';
         foreach ([0, 1, 15, 255, 65536, 1795333600, 1795333601, 4102444800, 253402300799] as $time) {
             for ($row = 1; $row < 20; $row++) {
-                $id = $this->event(['firstname' => 'Ann'], ['time' => $time, 'rowids' => [$row]])->id;
+                $id = $this->event(['firstname' => 'Ann'], ['time' => $time, 'rowids' => [$row]])->idempotencykey;
                 $this->assertMatchesRegularExpression(self::UUID, $id);
                 $this->assertGreaterThan($last, substr($id, 0, 13));
             }
@@ -116,7 +116,7 @@ final class event_test extends \basic_testcase {
     }
 
     /**
-     * Whether a record is new is no part of its state: an update that finds it so already sends nothing.
+     * Whether a record is new is not part of its state, so an update with the same state has the same digest.
      */
     public function test_digests(): void {
         $created = $this->event(['firstname' => 'Ann'], ['created' => true]);
@@ -131,19 +131,19 @@ final class event_test extends \basic_testcase {
     }
 
     /**
-     * A deletion tells ids and nothing else.
+     * A deletion contains only ids.
      */
     public function test_deletion(): void {
         $event = $this->deletion();
         $event->set_version(5, 6);
         $this->assertSame(
-            ['id' => $event->id, 'type' => 'user_deleted', 'time' => 5, 'sequence' => 6, 'data' => ['userid' => 7]],
+            ['id' => $event->idempotencykey, 'type' => 'user_deleted', 'time' => 5, 'sequence' => 6, 'data' => ['userid' => 7]],
             json_decode($event->json, true)
         );
     }
 
     /**
-     * A text that is no UTF-8 becomes one, and stops nothing.
+     * Invalid UTF-8 is replaced, and stops nothing.
      */
     public function test_invalid_utf8(): void {
         $event = $this->event(['firstname' => "An\xffn", 'lastname' => "\xe9", 'city' => "Z\u{fc}rich \u{1f389} </script>"]);
@@ -157,7 +157,7 @@ final class event_test extends \basic_testcase {
     }
 
     /**
-     * An empty list of roles is a list in JSON, too.
+     * An empty list of roles stays a list in JSON.
      */
     public function test_no_roles_are_a_list(): void {
         $change = new change(change::ENROLMENT, 7);

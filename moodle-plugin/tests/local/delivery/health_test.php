@@ -25,7 +25,7 @@ defined('MOODLE_INTERNAL') || die();
 require_once(__DIR__ . '/../../fixtures/load.php');
 
 /**
- * Tests of what is remembered of failures and successes.
+ * Tests of how outages are remembered.
  *
  * @package    local_backend_sync
  * @copyright  2026 The Backend Sync developers
@@ -41,7 +41,7 @@ final class health_test extends \basic_testcase {
     private $health;
 
     /**
-     * A good health.
+     * Starts without an outage.
      */
     protected function setUp(): void {
         parent::setUp();
@@ -51,7 +51,7 @@ final class health_test extends \basic_testcase {
     }
 
     /**
-     * From the first failure to the success, both ends are told once.
+     * The start and the end of an outage are reported once each.
      */
     public function test_failures_and_recovery(): void {
         $begin = $this->clock->now;
@@ -69,7 +69,7 @@ final class health_test extends \basic_testcase {
                 'failures' => 2, 'since' => $begin, 'last' => $first, 'retry' => $first + 200, 'reason' => 'unavailable',
                 'detail' => 'full', 'status' => 503,
             ],
-            $this->memory->get(health::TROUBLE)
+            $this->memory->get(health::OUTAGE)
         );
         $this->clock->now += 500;
         $this->assertTrue($this->health->succeeded());
@@ -79,33 +79,33 @@ final class health_test extends \basic_testcase {
     }
 
     /**
-     * A clock that was ahead and was put right must not stop everything for long.
+     * A clock that was ahead must not stop delivery for long after it is corrected.
      */
-    public function test_clock_put_back(): void {
+    public function test_clock_set_back(): void {
         $this->health->failed(new failure(failure::TIMEOUT));
         $retry = $this->health->wait_until();
         $this->clock->now--;
         $this->assertNull($this->health->wait_until());
-        // Nor is what fails now said to have begun then.
+        // Nor does the outage start in the future.
         $this->health->failed(new failure(failure::TIMEOUT));
-        $this->assertSame($this->clock->now, $this->memory->get(health::TROUBLE)['since']);
+        $this->assertSame($this->clock->now, $this->memory->get(health::OUTAGE)['since']);
         // As an older version of the plugin wrote it, without the time of the failure.
-        $trouble = ['retry' => $retry] + $this->memory->get(health::TROUBLE);
-        unset($trouble['last']);
-        $this->memory->set(health::TROUBLE, $trouble);
+        $outage = ['retry' => $retry] + $this->memory->get(health::OUTAGE);
+        unset($outage['last']);
+        $this->memory->set(health::OUTAGE, $outage);
         $this->assertSame($retry, $this->health->wait_until());
         $this->clock->now -= backoff::LONGEST_ASKED;
         $this->assertNull($this->health->wait_until());
     }
 
     /**
-     * An administrator need not wait, and yet it stays known that it fails.
+     * An administrator need not wait for the backoff, and the outage continues.
      */
-    public function test_forget(): void {
-        $this->health->forget();
+    public function test_retry_now(): void {
+        $this->health->retry_now();
         $this->assertFalse($this->health->is_failing());
         $this->health->failed(new failure(failure::TIMEOUT));
-        $this->health->forget();
+        $this->health->retry_now();
         $this->assertNull($this->health->wait_until());
         $this->assertTrue($this->health->is_failing());
         $this->assertFalse($this->health->failed(new failure(failure::TIMEOUT)));

@@ -26,10 +26,10 @@ defined('MOODLE_INTERNAL') || die();
 require_once(__DIR__ . '/../../fixtures/load.php');
 
 /**
- * Whatever happens and in whatever order, in the end the backend holds what Moodle does.
+ * Model test: whatever happens and in whatever order, the backend finally holds what Moodle does.
  *
- * Random changes of a Moodle, also while the sender is at work; random faults of the network and the backend; processes killed
- * between any two steps; clocks put forth and back. SEED=n in the environment repeats one run, SEEDS=n makes n of them.
+ * Random changes in Moodle, also while the sender is running; random faults of the network and the backend; processes killed
+ * between any two steps; clocks set forward and back. SEED=n in the environment repeats one run, SEEDS=n makes n of them.
  *
  * @package    local_backend_sync
  * @copyright  2026 The Backend Sync developers
@@ -39,18 +39,18 @@ require_once(__DIR__ . '/../../fixtures/load.php');
 final class model_test extends \basic_testcase {
     /** @var int runs of the model */
     const SEEDS = 400;
-    /** @var int rounds of each */
+    /** @var int rounds of each run */
     const ROUNDS = 25;
     /** @var int records of each kind at a time */
     const IDS = 4;
-    /** @var string[] states are few, so that one comes back often */
+    /** @var string[] few states, so that a record often returns to an earlier one */
     const NAMES = ['Ann', 'Bea', fake_backend::BAD];
 
     /** @var world */
     private $world;
     /** @var fake_backfill|null */
     private $backfill;
-    /** @var int[] how often a record was deleted, by key of the first one: an id is never used again */
+    /** @var int[] deletions, by key of the first record: ids are never reused */
     private $deletions = [];
     /** @var int[] what happened, by name */
     private static $happened = [];
@@ -70,10 +70,10 @@ final class model_test extends \basic_testcase {
             }
         }
         if (count($seeds) > 100) {
-            // Else it would not be known that the test tests anything.
+            // Proves that the test exercises what it claims to.
             $names = [
-                'lost', 'silence', '500', '503', '413', 'html', 'ill event', 'killed', 'rejected', 'postponed', 'applied meanwhile',
-                'recovered', 'other target', 'duplicate', 'backfill',
+                'lost', 'silence', '500', '503', '413', 'html', 'poison event', 'killed', 'rejected', 'postponed',
+                'concurrent change', 'recovered', 'other target', 'duplicate', 'backfill',
             ];
             foreach ($names as $name) {
                 $this->assertGreaterThan(10, self::$happened[$name] ?? 0, "$name happened too rarely");
@@ -82,7 +82,7 @@ final class model_test extends \basic_testcase {
     }
 
     /**
-     * True with a probability.
+     * True with a given probability.
      *
      * @param int $percent
      * @return bool
@@ -92,7 +92,7 @@ final class model_test extends \basic_testcase {
     }
 
     /**
-     * One of a list.
+     * A random value of a list.
      *
      * @param array $values
      * @return mixed
@@ -102,7 +102,7 @@ final class model_test extends \basic_testcase {
     }
 
     /**
-     * Counts something.
+     * Counts an occurrence.
      *
      * @param string $name
      * @param int $count
@@ -160,40 +160,40 @@ final class model_test extends \basic_testcase {
     }
 
     /**
-     * Another backend, which holds nothing, and a backfill as an administrator would begin.
+     * Switches to another, empty backend, and starts a backfill as an administrator would.
      */
     private function other_target(): void {
         $this->happened('other target');
         $this->world->token = 'token ' . mt_rand();
         $this->world->backend->records = [];
         $this->world->backend->ids = [];
-        // It comes after the sender has forgotten what the former one holds.
+        // The sender must first have invalidated what the old backend holds.
         $this->world->backend->fault = null;
         $this->world->sender()->run($this->world->outbox, $this->world->clock->now(), 1);
         $this->backfill = new fake_backfill($this->world);
     }
 
     /**
-     * Runs the sender in a world where anything may go wrong.
+     * Runs the sender with random faults.
      */
     private function work_with_faults(): void {
-        $illness = $this->chance(40) ? mt_rand(5, 60) : 0;
-        $illevents = $this->chance(15) ? [mt_rand(1, self::IDS), 1000 + mt_rand(1, self::IDS)] : [];
+        $faultrate = $this->chance(40) ? mt_rand(5, 60) : 0;
+        $poison = $this->chance(15) ? [mt_rand(1, self::IDS), 1000 + mt_rand(1, self::IDS)] : [];
         $largest = $this->chance(15) ? mt_rand(1, 3) : PHP_INT_MAX;
-        $this->world->backend->fault = function ($operation, $events) use ($illness, $illevents, $largest) {
-            if ($events && array_intersect($illevents, $this->places($events))) {
-                $this->happened('ill event');
+        $this->world->backend->fault = function ($operation, $events) use ($faultrate, $poison, $largest) {
+            if ($events && array_intersect($poison, $this->places($events))) {
+                $this->happened('poison event');
                 return fake_backend::problem(500, 'internal_error');
             }
             if (count($events) > $largest) {
                 $this->happened('413');
                 return new response(413, '<html>');
             }
-            return $this->chance($illness) ? $this->fault($operation) : null;
+            return $this->chance($faultrate) ? $this->fault($operation) : null;
         };
-        $this->world->fuse->meanwhile = $this->chance(50) ? function () {
+        $this->world->fuse->beforestep = $this->chance(50) ? function () {
             if ($this->chance(8)) {
-                $this->happened('applied meanwhile');
+                $this->happened('concurrent change');
                 $this->change_something(1);
             }
         } : null;
@@ -204,12 +204,12 @@ final class model_test extends \basic_testcase {
             $this->happened('killed');
         }
         $this->world->fuse->left = null;
-        $this->world->fuse->meanwhile = null;
+        $this->world->fuse->beforestep = null;
         $this->world->backend->fault = null;
     }
 
     /**
-     * The places of the records that events are about, told apart by their kinds.
+     * The places of the records in events, distinct for each kind.
      *
      * @param array[] $events
      * @return int[]
@@ -261,25 +261,25 @@ final class model_test extends \basic_testcase {
     }
 
     /**
-     * With all faults off, everything is sent, and then compared.
+     * Without faults, sends everything and compares.
      */
     private function settle(): void {
         for ($run = 0; $run < 10 && ($run < 3 || $this->world->outbox->rows); $run++) {
             $this->world->clock->now += 5000;
             $this->work();
         }
-        $this->assertSame([], $this->world->outbox->rows, 'something waits');
+        $this->assertSame([], $this->world->outbox->rows, 'something is waiting');
         $this->compare();
-        // What no event told of is found by going through everything.
-        $this->world->silently(change::USER, 8, ['firstname' => 'Dan']);
-        $this->world->silently(change::USER, 9, ['firstname' => 'Eve']);
+        // A backfill finds changes without events.
+        $this->world->put_silently(change::USER, 8, ['firstname' => 'Dan']);
+        $this->world->put_silently(change::USER, 9, ['firstname' => 'Eve']);
         foreach (array_slice(array_keys($this->world->source->records[change::ENROLMENT] ?? []), 0, 2) as $i => $id) {
-            $this->world->silently(change::ENROLMENT, $id, $i ? ['enrol' => 'Fay'] : null);
+            $this->world->put_silently(change::ENROLMENT, $id, $i ? ['enrol' => 'Fay'] : null);
         }
         $this->backfill = new fake_backfill($this->world);
         $this->work();
         $this->compare();
-        // And then there is nothing left to send.
+        // A second one finds nothing to send.
         $this->backfill = new fake_backfill($this->world);
         $requests = count($this->world->backend->of('batch'));
         $bad = count($this->world->store->rejected);
@@ -288,7 +288,7 @@ final class model_test extends \basic_testcase {
     }
 
     /**
-     * Compares all records. What the backend refuses is put aside.
+     * Compares all records, except rejected ones.
      */
     private function compare(): void {
         $differences = [];
@@ -304,8 +304,9 @@ final class model_test extends \basic_testcase {
         foreach (array_keys($this->world->store->rejected) as $key) {
             [$kind, $id] = explode(':', $key);
             $wanted = json_encode($this->world->wanted($kind, (int)$id));
-            // A rejection stays until the backend took something newer; a withheld record is nothing to tell.
-            $this->assertTrue($wanted === 'null' || strpos($wanted, fake_backend::BAD) !== false, "$key is still put aside");
+            // A rejection stays until the backend accepts something newer. A withheld record sends nothing.
+            $isbad = strpos($wanted, fake_backend::BAD) !== false;
+            $this->assertTrue($wanted === 'null' || $isbad, "$key is still listed as rejected");
         }
     }
 }

@@ -17,7 +17,7 @@
 namespace local_backend_sync\local\delivery;
 
 /**
- * Tests of the payload, most of them against the backend's own contract.
+ * Tests of the payload, most of them against the backend's contract.
  *
  * @package    local_backend_sync
  * @copyright  2026 The Backend Sync developers
@@ -46,7 +46,7 @@ final class payload_test extends \basic_testcase {
     }
 
     /**
-     * A state with a value for each field, of the sort that Moodle's database returns.
+     * A row with a value for each field, as Moodle's database returns it.
      *
      * @param string $kind
      * @return array
@@ -70,7 +70,7 @@ final class payload_test extends \basic_testcase {
     }
 
     /**
-     * Whether a value is of the type that a property of a schema asks for.
+     * Whether a value has the type that a schema's property requires.
      *
      * @param mixed $value
      * @param array $property
@@ -102,7 +102,7 @@ final class payload_test extends \basic_testcase {
     }
 
     /**
-     * Everything that is sent is known to the contract, and of its type; and everything that it requires is sent.
+     * Every field sent is in the contract and has its type, and every required field is sent.
      *
      * @dataProvider kinds
      * @param string $kind
@@ -119,14 +119,14 @@ final class payload_test extends \basic_testcase {
         foreach ([$full, payload::ids($this->change($kind))] as $data) {
             $this->assertSame([], array_diff($schema['required'], array_keys($data)), 'required and not sent');
         }
-        // What the contract knows and we don't send, is there for the original plugin.
+        // The contract has these fields only for the original plugin.
         $unsent = array_values(array_diff(array_keys($schema['properties']), array_keys($full)));
         sort($unsent);
         $this->assertSame($kind === change::ENROLMENT ? ['deleted', 'roleid'] : ['deleted'], $unsent);
     }
 
     /**
-     * The contract's own examples hold what we send, value by value.
+     * The contract's examples have the values that the plugin sends.
      *
      * @dataProvider kinds
      * @param string $kind
@@ -143,10 +143,10 @@ final class payload_test extends \basic_testcase {
                 $this->assertEquals($example, payload::ids($change));
                 continue;
             }
-            // Besides, there is what the original plugin sends.
+            // Without what only the original plugin sends.
             $fields = array_diff_key($example, payload::IDS[$kind], ['deleted' => 0, 'eventname' => 0, 'roleid' => 0]);
             $this->assertSame([], array_diff_key($fields, payload::FIELDS[$kind]), "fields of $type.json that are not sent");
-            // Made from it, and compared by meaning: the examples have numbers as strings, as Moodle has them.
+            // Compared by meaning: the examples have numbers as strings, as Moodle's database does.
             $data = payload::state($change, $example, []);
             foreach ($fields as $name => $value) {
                 $isnumber = in_array(payload::FIELDS[$kind][$name], ['int', 'bool'], true) && $value !== null;
@@ -156,7 +156,7 @@ final class payload_test extends \basic_testcase {
     }
 
     /**
-     * There is no type that the backend doesn't know, and none that is never sent.
+     * The plugin sends exactly the event types of the contract.
      */
     public function test_types_are_those_of_the_contract(): void {
         $schemas = $this->contract('openapi.json')['components']['schemas'];
@@ -171,7 +171,7 @@ final class payload_test extends \basic_testcase {
     }
 
     /**
-     * Batches of the contract's example look as ours do.
+     * Events have the properties and types of the contract.
      */
     public function test_events_look_as_the_contract_wants(): void {
         $schema = $this->contract('openapi.json')['components']['schemas']['Batch']['properties']['events']['items'];
@@ -187,11 +187,11 @@ final class payload_test extends \basic_testcase {
     }
 
     /**
-     * A field that is left out is not there at all, so the backend keeps nothing of it; ids cannot be left out.
+     * An excluded field is absent, so the backend clears it; ids cannot be excluded.
      */
-    public function test_left_out_fields(): void {
-        $leftout = ['phone1', 'email', 'userid'];
-        $data = payload::state($this->change(change::USER), $this->row(change::USER), $leftout);
+    public function test_excluded_fields(): void {
+        $excluded = ['phone1', 'email', 'userid'];
+        $data = payload::state($this->change(change::USER), $this->row(change::USER), $excluded);
         $this->assertArrayNotHasKey('phone1', $data);
         $this->assertArrayNotHasKey('email', $data);
         $this->assertSame(1, $data['userid']);
@@ -199,7 +199,7 @@ final class payload_test extends \basic_testcase {
     }
 
     /**
-     * What is empty in Moodle is told from what it does not have.
+     * Empty values are told apart from missing ones.
      */
     public function test_empty_values(): void {
         $row = ['username' => '', 'timecreated' => '0', 'suspended' => '0', 'city' => null];
@@ -211,7 +211,7 @@ final class payload_test extends \basic_testcase {
     }
 
     /**
-     * Digits of a grade are never lost.
+     * Grades keep all their digits.
      */
     public function test_decimals_stay_as_they_are(): void {
         $data = payload::state($this->change(change::GRADE), ['finalgrade' => '9999999999.12345'], []);
@@ -228,25 +228,25 @@ final class payload_test extends \basic_testcase {
         return [
             'at the limit' => [str_repeat('a', $max), $max],
             'above' => [str_repeat('a', $max + 1), $max],
-            'two bytes, cut in between' => ['a' . str_repeat("\u{e9}", $max), $max - 1],
+            'two bytes, limit within a character' => ['a' . str_repeat("\u{e9}", $max), $max - 1],
             'three bytes' => [str_repeat("\u{20ac}", $max), $max - 1],
             'four bytes' => ['ab' . str_repeat("\u{1f389}", $max), $max - 2],
         ];
     }
 
     /**
-     * A text that is too long is cut, and never within a character.
+     * A text that is too long is truncated, never within a character.
      *
      * @dataProvider texts
      * @param string $text
-     * @param int $bytes the longest beginning that is whole
+     * @param int $bytes length of the longest prefix of whole characters
      */
-    public function test_long_texts_are_cut_between_characters(string $text, int $bytes): void {
+    public function test_long_texts_are_truncated_between_characters(string $text, int $bytes): void {
         $feedback = payload::state($this->change(change::GRADE), ['feedback' => $text], [])['feedback'];
         $this->assertTrue(mb_check_encoding($feedback, 'UTF-8'));
         $this->assertSame(0, strpos($text, $feedback));
         $this->assertLessThanOrEqual($bytes, strlen($feedback));
-        // No more than the one character that stood at the cut is lost.
+        // At most one more character is lost.
         $this->assertGreaterThan($bytes - 5, strlen($feedback));
     }
 }

@@ -26,7 +26,7 @@ defined('MOODLE_INTERNAL') || die();
 require_once(__DIR__ . '/../../fixtures/load.php');
 
 /**
- * Tests of the sender when the backend refuses, fails, or does not answer, one situation at a time.
+ * Tests of the sender when the backend rejects, fails, or does not answer, one situation at a time.
  *
  * @package    local_backend_sync
  * @copyright  2026 The Backend Sync developers
@@ -35,7 +35,7 @@ require_once(__DIR__ . '/../../fixtures/load.php');
  */
 final class sender_failure_test extends sender_testcase {
     /**
-     * While an answer is out, nobody knows what the backend holds. So A, then B with no answer, then A again: A is sent.
+     * Without an answer, the backend's state is unknown. So after A, then B without an answer, then A again: A is sent.
      *
      * @dataProvider silences
      * @param string|response $silence
@@ -56,18 +56,18 @@ final class sender_failure_test extends sender_testcase {
     }
 
     /**
-     * No answer, without and with the events taken.
+     * No answer, with the events not accepted or accepted.
      *
      * @return array[]
      */
     public static function silences(): array {
-        return ['not taken' => [fake_backend::silence()], 'taken' => ['lost']];
+        return ['not accepted' => [fake_backend::silence()], 'accepted' => ['lost']];
     }
 
     /**
-     * The same events, sent again because the answer was lost, are duplicates for the backend.
+     * The backend recognises the same events, retried because the answer was lost, as duplicates.
      */
-    public function test_repetition_is_recognised(): void {
+    public function test_retry_is_a_duplicate(): void {
         $this->answer_batches(['lost']);
         $this->world->put_users(3);
         $this->world->run();
@@ -77,12 +77,12 @@ final class sender_failure_test extends sender_testcase {
         $this->assertSame(array_column($first['events'], 'id'), array_column($second['events'], 'id'));
         $this->assertCount(3, $this->world->backend->ids);
         $this->assert_settled();
-        // Nobody knows what came after the first time, so going through everything sends them once more.
+        // It is unknown what was sent after the first attempt, so a backfill will send them again.
         $this->assertSame(['', '', ''], array_values($this->world->store->sent));
     }
 
     /**
-     * A process that is killed at any point leaves nothing that the next run does not put right.
+     * Whenever the process is killed, the next run puts everything right.
      */
     public function test_killed_anywhere(): void {
         for ($steps = 0, $killed = true; $killed; $steps++) {
@@ -109,7 +109,7 @@ final class sender_failure_test extends sender_testcase {
     }
 
     /**
-     * A request that is refused because of one event is halved until it is found; all others are delivered.
+     * A batch that is rejected because of one event is bisected to find it; all others are delivered.
      */
     public function test_one_bad_event_is_found(): void {
         $this->world->put_users(1000);
@@ -118,7 +118,7 @@ final class sender_failure_test extends sender_testcase {
         $this->assertSame([999, 1], [$report->sent, $report->rejected]);
         $this->assertSame(['user:123' => 'validation_failed Invalid.'], $this->world->store->rejected);
         $this->assertNull($report->failure);
-        // Two for each halving of 1000, and the first.
+        // Two for each bisection of 1000, and the first.
         $this->assertCount($report->requests, $this->world->backend->of('batch'));
         $this->assertLessThanOrEqual(21, $report->requests);
         $this->assertSame([], $this->world->outbox->rows);
@@ -127,7 +127,7 @@ final class sender_failure_test extends sender_testcase {
     }
 
     /**
-     * A proxy that takes less than the backend does is served by halves, too.
+     * For a proxy with a lower limit than the backend's, batches are bisected too.
      */
     public function test_too_large_for_a_proxy(): void {
         $this->world->put_users(100);
@@ -140,7 +140,7 @@ final class sender_failure_test extends sender_testcase {
     }
 
     /**
-     * One event alone that is too large is put aside.
+     * A single event that is too large is rejected.
      */
     public function test_one_event_too_large(): void {
         $this->world->put_users(3);
@@ -150,7 +150,7 @@ final class sender_failure_test extends sender_testcase {
     }
 
     /**
-     * What the backend rejects within a batch is put aside with its reason, and is sent when it changed.
+     * A rejected event is stored with its reason, and sent again when the record changes.
      */
     public function test_rejected_event(): void {
         $this->world->put_users(3);
@@ -159,7 +159,7 @@ final class sender_failure_test extends sender_testcase {
         $this->assertSame([2, 1, 1], [$report->sent, $report->rejected, $report->requests]);
         $this->assertSame(['user:2' => 'validation_failed Invalid. (firstname: It is bad.)'], $this->world->store->rejected);
         $this->assertSame([], $this->world->outbox->rows);
-        // What the backend holds of it is not known.
+        // What the backend holds of it is unknown.
         $this->assertSame('', $this->world->store->sent['user:2']);
         $this->assertSame(0, $this->world->run()->requests);
 
@@ -170,7 +170,7 @@ final class sender_failure_test extends sender_testcase {
     }
 
     /**
-     * When the backend knows better, which only another clock can bring about, it is told rather than passed over.
+     * A superseded event, which only a wrong clock can cause, is reported instead of ignored.
      */
     public function test_superseded_event(): void {
         $this->world->backend->records['user:7'] = [
@@ -184,69 +184,69 @@ final class sender_failure_test extends sender_testcase {
     }
 
     /**
-     * An event at which a backend fails that is well otherwise is tried later, and the others go.
+     * An event on which an otherwise healthy backend fails is postponed, and the others are sent.
      */
-    public function test_event_at_which_the_backend_fails(): void {
+    public function test_poison_event(): void {
         $this->world->put_users(10);
         $this->answer_users([4], $this->error());
         $report = $this->world->run();
         $this->assertSame([9, 1, 0], [$report->sent, $report->postponed, $report->rejected]);
         $this->assertNull($report->failure);
-        $this->assertNull($this->world->memory->get(health::TROUBLE));
+        $this->assertNull($this->world->memory->get(health::OUTAGE));
         $this->assertCount(1, $this->world->outbox->rows);
         $this->assertSame(0, $this->world->run()->requests);
 
-        // Later it is tried again, and again.
-        $this->world->clock->now += sender::SUSPECT_WAIT;
+        // It is retried later, and again.
+        $this->world->clock->now += sender::POISON_WAIT;
         $report = $this->world->run();
         $this->assertSame([1, 1], [$report->requests, $report->postponed]);
-        $this->world->clock->now += sender::SUSPECT_WAIT;
+        $this->world->clock->now += sender::POISON_WAIT;
         $this->world->backend->fault = null;
         $this->assertSame(1, $this->world->run()->sent);
         $this->assert_settled();
     }
 
     /**
-     * When it fails at more than a few, it is the backend.
+     * If the backend fails on more than a few events, it is not their fault.
      */
-    public function test_too_many_suspects(): void {
+    public function test_too_many_poison_events(): void {
         $this->world->put_users(20);
         $this->answer_users([3, 6, 9, 12, 15], $this->error());
         $report = $this->world->run();
-        $this->assertSame(sender::SUSPECTS, $report->postponed);
+        $this->assertSame(sender::MAX_POISON, $report->postponed);
         $this->assertSame(failure::SERVER_ERROR, $report->failure->reason);
-        // And yet, no event is stopped by them for ever.
+        // Even so, they do not stop other events forever.
         for ($run = 0; $run < 5; $run++) {
             $this->world->clock->now += backoff::LONGEST;
             $this->world->run();
         }
         $this->assertCount(15, $this->world->backend->records);
         $this->world->backend->fault = null;
-        $this->world->clock->now += backoff::LONGEST + sender::SUSPECT_WAIT;
+        $this->world->clock->now += backoff::LONGEST + sender::POISON_WAIT;
         $this->world->run();
         $this->assert_settled();
     }
 
     /**
-     * A backend that is ill gets no events one by one.
+     * A backend that fails altogether does not get events one by one.
      */
-    public function test_ill_backend(): void {
+    public function test_failing_backend(): void {
         $this->world->put_users(10);
-        $ill = false;
-        $this->world->backend->fault = function ($operation) use (&$ill) {
-            $ill = $ill || $operation === 'batch';
-            return $ill ? $this->error() : null;
+        $isfailing = false;
+        $this->world->backend->fault = function ($operation) use (&$isfailing) {
+            $isfailing = $isfailing || $operation === 'batch';
+            return $isfailing ? $this->error() : null;
         };
         $report = $this->world->run();
         $this->assertSame([0, 0, 1], [$report->sent, $report->postponed, $report->requests]);
-        $this->assertTrue($report->broke);
+        $this->assertTrue($report->outagestarted);
         $this->assertSame(failure::SERVER_ERROR, $report->failure->reason);
         $this->assertCount(10, $this->world->outbox->rows);
         $this->assertSame(['handshake', 'batch', 'handshake'], array_column($this->world->backend->requests, 'operation'));
     }
 
     /**
-     * Other failures stop at once: neither halving nor another request would help.
+     * Other failures stop the run: neither bisecting nor another request would help.
      */
     public function test_failure_stops(): void {
         foreach ([401, 404, 503, 302] as $status) {
@@ -262,7 +262,7 @@ final class sender_failure_test extends sender_testcase {
     }
 
     /**
-     * After a failure there is no request for a while; then first a question, and only then events.
+     * After a failure there is no request during the backoff; then first a handshake, and only then events.
      */
     public function test_backoff(): void {
         $this->world->backend->fault = function () {
@@ -273,21 +273,21 @@ final class sender_failure_test extends sender_testcase {
         $requests = [];
         for ($run = 0; $run < 4; $run++) {
             $report = $this->world->run();
-            $flags[] = $report->broke;
+            $flags[] = $report->outagestarted;
             $this->assertNotNull($report->failure);
             $requests[] = count($this->world->backend->requests);
             $this->world->clock->now = $report->waituntil - 1;
             $early = $this->world->run();
             $this->assertNull($early->failure);
             $this->assertSame($report->waituntil, $early->waituntil);
-            $this->assertFalse($early->broke || $early->recovered || $early->empty);
+            $this->assertFalse($early->outagestarted || $early->recovered || $early->empty);
             $this->world->clock->now = $report->waituntil;
         }
-        // It is told once, each run asks one question, and a run that is too early asks none.
+        // The outage is reported once, each run makes one handshake, and a run during the backoff makes none.
         $this->assertSame([true, false, false, false], $flags);
         $this->assertSame([1, 2, 3, 4], $requests);
         $this->assertSame([], $this->world->backend->of('batch'));
-        $this->assertSame(4, $this->world->memory->get(health::TROUBLE)['failures']);
+        $this->assertSame(4, $this->world->memory->get(health::OUTAGE)['failures']);
 
         $this->world->backend->fault = null;
         $report = $this->world->run();
@@ -299,9 +299,9 @@ final class sender_failure_test extends sender_testcase {
     }
 
     /**
-     * After a failure a small question comes first, not a thousand events; and a success counts from the first batch on.
+     * After a failure a small handshake comes first, not a thousand events. The first batch ends the outage.
      */
-    public function test_question_before_events(): void {
+    public function test_handshake_before_events(): void {
         $this->world->put_users(3);
         $this->world->run();
         $this->assertSame(['time' => $this->world->clock->now], $this->world->memory->get(health::SUCCESS));
@@ -319,7 +319,7 @@ final class sender_failure_test extends sender_testcase {
     }
 
     /**
-     * What the backend asks for is waited for.
+     * A Retry-After header is respected.
      */
     public function test_retry_after(): void {
         $this->world->put_users(1);
@@ -328,7 +328,7 @@ final class sender_failure_test extends sender_testcase {
     }
 
     /**
-     * That it is well again is found out even when nothing waits.
+     * A recovery is noticed even if nothing is waiting.
      */
     public function test_probe(): void {
         $this->world->put_users(1);
@@ -338,15 +338,15 @@ final class sender_failure_test extends sender_testcase {
         $this->world->clock->now += 600;
         $report = $this->world->run();
         $this->assertTrue($report->recovered);
-        $this->assertNull($this->world->memory->get(health::TROUBLE));
+        $this->assertNull($this->world->memory->get(health::OUTAGE));
         $this->assertCount(1, $this->world->backend->of('batch'));
         $this->assertFalse($this->world->run()->recovered);
     }
 
     /**
-     * Trouble is noticed even while nothing waits, and without asking all the time.
+     * An outage is noticed even if nothing is waiting, without a handshake in every run.
      */
-    public function test_probe_now_and_then(): void {
+    public function test_occasional_probe(): void {
         $this->world->run();
         $this->world->run();
         $this->assertCount(1, $this->world->backend->of('handshake'));
@@ -356,11 +356,11 @@ final class sender_failure_test extends sender_testcase {
         };
         $report = $this->world->run();
         $this->assertSame(failure::UNAUTHORIZED, $report->failure->reason);
-        $this->assertTrue($report->broke);
+        $this->assertTrue($report->outagestarted);
     }
 
     /**
-     * A failure and a success of the same run are told, both.
+     * A run with both a success and a failure reports both.
      */
     public function test_failure_after_success_of_the_same_run(): void {
         $this->world->backend->handshake = ['max_batch_events' => 2];
@@ -368,7 +368,7 @@ final class sender_failure_test extends sender_testcase {
         $this->answer_batches([null, fake_backend::silence()]);
         $report = $this->world->run();
         $this->assertSame([2, 2], [$report->sent, count($this->world->outbox->rows)]);
-        $this->assertTrue($report->broke);
+        $this->assertTrue($report->outagestarted);
         $this->world->clock->now += 600;
         $report = $this->world->run();
         $this->assertTrue($report->recovered);

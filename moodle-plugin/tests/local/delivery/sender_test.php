@@ -36,7 +36,7 @@ require_once(__DIR__ . '/../../fixtures/load.php');
  */
 final class sender_test extends sender_testcase {
     /**
-     * One of each kind goes, in one request, and nothing waits.
+     * One record of each kind is sent, in one request, and nothing is waiting afterwards.
      */
     public function test_all_kinds(): void {
         foreach (change::KINDS as $kind) {
@@ -47,7 +47,7 @@ final class sender_test extends sender_testcase {
         $this->assertSame([0, 0], [$report->rejected, $report->postponed]);
         $this->assertTrue($report->empty);
         $this->assertNull($report->failure);
-        $this->assertFalse($report->recovered || $report->broke);
+        $this->assertFalse($report->recovered || $report->outagestarted);
         $types = ['user_created', 'course_created', 'user_enrolled', 'grade_updated', 'course_completed'];
         $this->assertSame($types, array_column($this->world->backend->events(), 'type'));
         $this->assert_settled();
@@ -62,7 +62,7 @@ final class sender_test extends sender_testcase {
     }
 
     /**
-     * The state is that at the time of sending, in one event, however often it changed.
+     * However often a record changed, one event has its state at the time of sending.
      */
     public function test_many_changes_are_one_event(): void {
         foreach (['Ann', 'Bea', 'Cat'] as $name) {
@@ -74,7 +74,7 @@ final class sender_test extends sender_testcase {
     }
 
     /**
-     * What the backend holds already is not sent: neither again, nor after a change that changed nothing.
+     * A state that the backend already holds is not sent again, nor after changes that cancel out.
      */
     public function test_no_change_is_not_sent(): void {
         $this->world->put(change::USER, 7, ['firstname' => 'Ann']);
@@ -92,7 +92,7 @@ final class sender_test extends sender_testcase {
     }
 
     /**
-     * A forced change is sent although the backend holds it.
+     * A forced change is sent although the backend already holds it.
      */
     public function test_force(): void {
         $this->world->put(change::USER, 7, ['firstname' => 'Ann']);
@@ -103,7 +103,7 @@ final class sender_test extends sender_testcase {
     }
 
     /**
-     * A record that came and went before anything was sent is told as gone: the backend may have heard of it from others.
+     * A record that was created and deleted before anything was sent is sent as deleted: the backend may know it from elsewhere.
      */
     public function test_created_and_deleted(): void {
         $this->world->put(change::USER, 7, ['firstname' => 'Ann']);
@@ -114,9 +114,9 @@ final class sender_test extends sender_testcase {
     }
 
     /**
-     * A deletion that was noted before the record is out of the table is one.
+     * A deletion is sent even if the record is still in its table.
      */
-    public function test_deletion_noted_early(): void {
+    public function test_early_deletion(): void {
         $this->world->put(change::USER, 7, ['firstname' => 'Ann']);
         $this->world->run();
         $this->world->outbox->add($this->world->change(change::USER, 7, 'deleted'));
@@ -125,7 +125,7 @@ final class sender_test extends sender_testcase {
     }
 
     /**
-     * Of two events, the later one has the greater version, whatever the clock does, and whoever is killed.
+     * Versions ascend, whatever the clock does and whichever process is killed.
      */
     public function test_versions_ascend(): void {
         $this->world->backend->handshake = ['max_batch_events' => 3];
@@ -154,7 +154,7 @@ final class sender_test extends sender_testcase {
     }
 
     /**
-     * Another backend, or another site in it, gets everything anew, and is not kept waiting by the failures of the former.
+     * Another backend, or another site there, receives everything again, and the old one's backoff does not apply.
      */
     public function test_other_target(): void {
         $this->world->put_users(2);
@@ -177,7 +177,7 @@ final class sender_test extends sender_testcase {
     }
 
     /**
-     * What must not leave the site does not; and what the backend has of it goes.
+     * What must not leave the site is not sent, and the backend deletes what it has of it.
      */
     public function test_withheld(): void {
         $this->world->put(change::GRADE, 1, ['finalgrade' => '5.00000', 'hiddenuntil' => 1]);
@@ -196,7 +196,7 @@ final class sender_test extends sender_testcase {
         $this->assertSame('grade_deleted', $deletion['type']);
         $this->assertSame(['gradeid' => 1, 'userid' => 1001, 'itemid' => 3001], $deletion['data']);
         $this->assert_settled();
-        // That it is gone is known, and not told twice.
+        // The deletion is known, and not sent twice.
         $this->world->put(change::GRADE, 1, ['finalgrade' => '7.00000', 'hiddenuntil' => 1]);
         $this->assertSame(0, $this->world->run()->requests);
         $this->world->put(change::GRADE, 1, null);
@@ -204,7 +204,7 @@ final class sender_test extends sender_testcase {
     }
 
     /**
-     * When nobody knows whether the backend has something of what is withheld now, it is told that it is gone.
+     * If it is unknown whether the backend holds a record that is withheld now, a deletion is sent.
      */
     public function test_withheld_and_unknown(): void {
         $this->world->put(change::GRADE, 1, ['finalgrade' => '5.00000']);
@@ -218,7 +218,7 @@ final class sender_test extends sender_testcase {
     }
 
     /**
-     * What is withheld until a time is sent then, without any further event.
+     * What is withheld until a time is sent at that time, without another event.
      */
     public function test_withheld_until(): void {
         $until = $this->world->clock->now + 1000;
@@ -227,7 +227,7 @@ final class sender_test extends sender_testcase {
         $this->world->run();
         $this->assertNull($this->world->backend->held('grade:1'));
         $this->assertSame([$until], array_column($this->world->outbox->rows, 'timedue'));
-        // Changes meanwhile don't pile up.
+        // Further changes do not pile up.
         $this->world->put(change::GRADE, 1, ['finalgrade' => '6.00000', 'hiddenuntil' => $until]);
         $this->world->run();
         $this->assertSame([$until], array_column($this->world->outbox->rows, 'timedue'));
@@ -238,7 +238,7 @@ final class sender_test extends sender_testcase {
     }
 
     /**
-     * Kinds that the administrator switched off go nowhere, and don't wait.
+     * Kinds that the administrator switched off are not sent, and do not wait.
      */
     public function test_disabled_kinds(): void {
         $this->world->put(change::USER, 7, []);
@@ -254,23 +254,23 @@ final class sender_test extends sender_testcase {
     }
 
     /**
-     * Fields that are left out are not in the events; leaving one out, or in again, changes what is sent.
+     * Excluded fields are not in the events. Including one again changes the digest, so the record is sent again.
      */
-    public function test_left_out_fields(): void {
-        $this->world->options->leftout = [change::USER => ['email']];
+    public function test_excluded_fields(): void {
+        $this->world->options->excluded = [change::USER => ['email']];
         $this->world->put(change::USER, 7, ['firstname' => 'Ann', 'email' => 'ann@example.com']);
         $this->world->run();
         $this->assertStringNotContainsString('ann@example.com', $this->world->backend->of('batch')[0]['body']);
-        $this->world->options->leftout = [];
+        $this->world->options->excluded = [];
         $this->world->outbox->add($this->world->change(change::USER, 7));
         $this->assertSame(1, $this->world->run()->sent);
         $this->assert_settled();
     }
 
     /**
-     * Types that the backend does not take are not sent to it.
+     * Event types that the backend does not accept are not sent.
      */
-    public function test_types_that_the_backend_does_not_take(): void {
+    public function test_unsupported_types(): void {
         $this->world->backend->handshake = ['event_types' => ['user_created', 'user_updated']];
         $this->world->put(change::USER, 7, []);
         $this->world->put(change::COURSE, 7, []);
@@ -282,7 +282,7 @@ final class sender_test extends sender_testcase {
     }
 
     /**
-     * A run ends in time, with whole batches, and leaves the rest for the next.
+     * A run ends on time, with complete batches, and leaves the rest for the next one.
      */
     public function test_deadline_and_number_of_batches(): void {
         $this->world->outbox->limit = 10;
@@ -290,7 +290,7 @@ final class sender_test extends sender_testcase {
         $report = $this->world->run(2);
         $this->assertSame([20, 2], [$report->sent, $report->requests]);
         $this->assertFalse($report->empty);
-        // The time is over from the beginning: one batch is sent none the less.
+        // The deadline has passed from the start: one batch is sent all the same.
         $report = $this->world->sender()->run($this->world->outbox, $this->world->clock->now());
         $this->assertSame([10, false], [$report->sent, $report->empty]);
         $report = $this->world->run();
@@ -299,7 +299,7 @@ final class sender_test extends sender_testcase {
     }
 
     /**
-     * Reports add up over the runs of one sender.
+     * Reports add up over all runs of one sender.
      */
     public function test_report_of_several_runs(): void {
         $this->world->put_users(3);
@@ -310,7 +310,7 @@ final class sender_test extends sender_testcase {
     }
 
     /**
-     * The backend's limits are kept to, and it is asked for them once an hour.
+     * The backend's limits are respected, and the handshake that tells them is repeated once an hour.
      */
     public function test_limits_of_the_backend(): void {
         $this->world->backend->handshake = ['max_batch_events' => 4, 'max_body_bytes' => 3000];
@@ -335,11 +335,11 @@ final class sender_test extends sender_testcase {
     }
 
     /**
-     * A repetition must not be taken for one when another state went between: a backfill whose answer was lost, then a live change,
-     * then, before that backfill goes on, the change back, which the outbox has not shown yet.
+     * A repeated state is no duplicate if another state was sent in between: a backfill whose answer was lost, then a live change,
+     * then the change back, which the backfill reads before the outbox shows it.
      */
     public function test_backfill_repeats_a_state_that_was_replaced_meanwhile(): void {
-        $this->world->silently(change::USER, 7, ['firstname' => 'Ann']);
+        $this->world->put_silently(change::USER, 7, ['firstname' => 'Ann']);
         $backfill = new fake_backfill($this->world);
         $this->answer_batches(['lost']);
         $this->world->sender()->run($backfill, PHP_INT_MAX);

@@ -4,8 +4,8 @@ use std::{collections::VecDeque, time::Duration};
 
 use crate::{
     clock::Timestamp,
+    delivery::Admission,
     model::Lane,
-    sync::Admission,
     zoho::client::calls::{RECORDS, RECORDS_PER_CREDIT},
 };
 

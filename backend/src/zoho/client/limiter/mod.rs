@@ -17,7 +17,7 @@ use tokio::{
 
 use self::budget::Budget;
 pub(super) use self::budget::Told;
-use crate::{clock::Timestamp, model::Lane, sync::Admission};
+use crate::{clock::Timestamp, delivery::Admission, model::Lane};
 
 /// Calls at a time to begin with: what the smallest edition allows.
 const FIRST_LIMIT: f64 = 5.0;
@@ -36,11 +36,11 @@ const HOLD: Duration = Duration::from_millis(500);
 
 /// Lets calls begin, and tells the engine whether it is worth while to prepare one.
 pub struct Limiter {
-    state: Mutex<State>,
+    state: Mutex<LimiterState>,
     freed: Notify,
 }
 
-struct State {
+struct LimiterState {
     limit: f64,
     calls: u32,
     wide: u32,
@@ -55,7 +55,7 @@ struct State {
 }
 
 /// What the answer to a call said about limits.
-pub(super) struct Outcome {
+pub(super) struct CallOutcome {
     pub(super) told: Told,
     /// There were too many calls at a time.
     pub(super) throttled: bool,
@@ -73,14 +73,22 @@ pub(super) struct Permit<'a> {
     credits: i64,
     /// Which news of the credits there was when it began.
     news: u64,
-    end: Option<(Outcome, Timestamp)>,
+    end: Option<(CallOutcome, Timestamp)>,
 }
 
 impl Limiter {
     pub(super) fn new(reserve: u32) -> Self {
         let budget = Budget::new(i64::from(reserve));
-        let state =
-            State { limit: FIRST_LIMIT, calls: 0, wide: 0, lowered: 0, hold_until: None, begun: 0, full_at: 0, budget };
+        let state = LimiterState {
+            limit: FIRST_LIMIT,
+            calls: 0,
+            wide: 0,
+            lowered: 0,
+            hold_until: None,
+            begun: 0,
+            full_at: 0,
+            budget,
+        };
         Self { state: Mutex::new(state), freed: Notify::new() }
     }
 
@@ -109,7 +117,7 @@ impl Limiter {
         self.state().limit as u32
     }
 
-    fn state(&self) -> MutexGuard<'_, State> {
+    fn state(&self) -> MutexGuard<'_, LimiterState> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -137,7 +145,7 @@ impl Limiter {
     }
 }
 
-impl State {
+impl LimiterState {
     fn begin<'a>(&mut self, limiter: &'a Limiter, wide: bool, credits: i64) -> Option<Permit<'a>> {
         if self.calls >= self.limit as u32 || (wide && self.wide >= WIDE_CALLS) {
             return None;
@@ -152,7 +160,7 @@ impl State {
         Some(Permit { limiter, wide, number: self.begun, lowered: self.lowered, credits, news, end: None })
     }
 
-    fn adapt(&mut self, permit: &Permit<'_>, outcome: &Outcome) {
+    fn adapt(&mut self, permit: &Permit<'_>, outcome: &CallOutcome) {
         if outcome.throttled && permit.lowered == self.lowered {
             self.limit = (self.limit / 2.0).max(1.0);
             self.lowered += 1;
@@ -167,7 +175,7 @@ impl State {
 
 impl Permit<'_> {
     /// The call is over.
-    pub(super) fn end(mut self, outcome: Outcome, now: Timestamp) {
+    pub(super) fn end(mut self, outcome: CallOutcome, now: Timestamp) {
         self.end = Some((outcome, now));
     }
 }

@@ -1,13 +1,13 @@
 use std::time::Duration;
 
-use super::{HOLD, Limiter, Outcome, Told};
-use crate::{clock::Timestamp, model::Lane, sync::Admission};
+use super::{CallOutcome, HOLD, Limiter, Told};
+use crate::{clock::Timestamp, delivery::Admission, model::Lane};
 
 const HOUR: i64 = 60 * 60 * 1_000;
 const QUARTER: i64 = 15 * 60 * 1_000;
 
-fn outcome(told: Told) -> Outcome {
-    Outcome { told, throttled: false, answered: true }
+fn outcome(told: Told) -> CallOutcome {
+    CallOutcome { told, throttled: false, answered: true }
 }
 
 /// Makes a call that writes 100 records and tells what is left after it.
@@ -197,14 +197,14 @@ async fn calls_at_a_time_grow_one_by_one_and_are_halved() {
         permits.push(limiter.permit(1, 1).await);
     }
     for permit in permits {
-        permit.end(Outcome { told: Told::Nothing, throttled: true, answered: true }, Timestamp(0));
+        permit.end(CallOutcome { told: Told::Nothing, throttled: true, answered: true }, Timestamp(0));
     }
     assert_eq!(limiter.concurrency(), 12);
     let before = tokio::time::Instant::now();
     drop(limiter.permit(1, 1).await);
     assert!(before.elapsed() >= HOLD, "the next call waits a little");
     for _ in 0..10 {
-        let throttled = Outcome { told: Told::Nothing, throttled: true, answered: true };
+        let throttled = CallOutcome { told: Told::Nothing, throttled: true, answered: true };
         limiter.permit(1, 1).await.end(throttled, Timestamp(0));
     }
     assert_eq!(limiter.concurrency(), 1, "one is always possible");

@@ -3,7 +3,7 @@
 use serde_json::{Map, Value, json};
 
 use super::server::{Reply, Stub, reply};
-use crate::zoho::client::{Action, CallError, Class, Entry, Refusal};
+use crate::zoho::client::{Action, CallError, Class, RecordAnswer, Refusal};
 
 fn records(count: usize) -> Vec<Map<String, Value>> {
     let record = |number| json!({"Last_Name": format!("Name {number}")}).as_object().unwrap().clone();
@@ -23,7 +23,7 @@ fn refusal(entry: Value) -> Refusal {
     Refusal::read(&entry, false)
 }
 
-async fn upsert(stub: &Stub, reply: Reply, count: usize) -> Result<Vec<Entry>, CallError> {
+async fn upsert(stub: &Stub, reply: Reply, count: usize) -> Result<Vec<RecordAnswer>, CallError> {
     stub.will(reply);
     stub.client(None).upsert("Contacts", &records(count), &["Moodle_User_Key", "Email"], &[]).await
 }
@@ -36,7 +36,7 @@ async fn an_upsert_as_zoho_wants_it() {
     updated["duplicate_field"] = "Email".into();
     let answer = reply(200, json!({"data": [success("1"), updated]}));
     let entries = upsert(&stub, answer, 2).await.unwrap();
-    let done = |id: &str, action, field: Option<&str>| Entry::Done {
+    let done = |id: &str, action, field: Option<&str>| RecordAnswer::Done {
         id: id.to_owned(),
         action,
         duplicate_field: field.map(str::to_owned),
@@ -56,8 +56,8 @@ async fn each_entry_counts_and_never_the_status() {
     for status in [200, 201, 202, 207, 400, 412, 500] {
         let body = json!({"data": [success("1"), failure("RECORD_LOCKED", json!({}))]});
         let entries = upsert(&stub, reply(status, body), 2).await.unwrap();
-        assert!(matches!(&entries[0], Entry::Done { id, .. } if id == "1"), "{status}");
-        assert!(matches!(&entries[1], Entry::Refused(refusal) if refusal.class == Class::Locked), "{status}");
+        assert!(matches!(&entries[0], RecordAnswer::Done { id, .. } if id == "1"), "{status}");
+        assert!(matches!(&entries[1], RecordAnswer::Refused(refusal) if refusal.class == Class::Locked), "{status}");
     }
 }
 
@@ -208,7 +208,7 @@ async fn a_success_without_an_id_is_sent_again() {
     let stub = Stub::start().await;
     let nameless = json!({"code": "SUCCESS", "details": {}, "message": "done", "status": "success"});
     let entries = upsert(&stub, reply(200, json!({"data": [nameless]})), 1).await.unwrap();
-    assert!(matches!(&entries[0], Entry::Refused(refusal) if refusal.class == Class::Retry), "{entries:?}");
+    assert!(matches!(&entries[0], RecordAnswer::Refused(refusal) if refusal.class == Class::Retry), "{entries:?}");
 }
 
 #[tokio::test]
@@ -223,7 +223,7 @@ async fn deleting_and_reading_go_in_parts() {
     stub.will(deleted(&ids[..51]));
     stub.will(deleted(&ids[51..]));
     let entries = client.delete("Contacts", &ids).await.unwrap();
-    let same = |(entry, id): (&Entry, &String)| matches!(entry, Entry::Done { id: done, action: Action::Deleted, .. } if done == id);
+    let same = |(entry, id): (&RecordAnswer, &String)| matches!(entry, RecordAnswer::Done { id: done, action: Action::Deleted, .. } if done == id);
     assert!(entries.len() == 60 && entries.iter().zip(&ids).all(same), "{entries:?}");
 
     stub.will(reply(200, json!({"data": [{"id": "1"}], "info": {"more_records": false}})));

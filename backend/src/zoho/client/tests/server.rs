@@ -62,7 +62,7 @@ impl Asked {
 }
 
 #[derive(Default)]
-pub(super) struct State {
+pub(super) struct ServerState {
     /// For the token server; without any, it grants.
     pub(super) tokens: Mutex<VecDeque<Reply>>,
     pub(super) replies: Mutex<VecDeque<Reply>>,
@@ -74,7 +74,7 @@ pub(super) struct State {
 /// Ends with its test.
 pub(super) struct Stub {
     pub(super) url: String,
-    pub(super) state: Arc<State>,
+    pub(super) state: Arc<ServerState>,
     task: tokio::task::JoinHandle<()>,
 }
 
@@ -84,7 +84,7 @@ impl Drop for Stub {
     }
 }
 
-struct Answering(Arc<State>, String);
+struct Answering(Arc<ServerState>, String);
 
 impl Endpoint for Answering {
     type Output = Response;
@@ -134,7 +134,7 @@ impl Stub {
     pub(super) async fn start() -> Self {
         let acceptor = TcpListener::bind("127.0.0.1:0").into_acceptor().await.unwrap();
         let url = format!("http://{}", acceptor.local_addr()[0].as_socket_addr().unwrap());
-        let state = Arc::new(State::default());
+        let state = Arc::new(ServerState::default());
         let endpoint = Answering(Arc::clone(&state), url.clone());
         let task = tokio::spawn(async move {
             Server::new_with_acceptor(acceptor).run(endpoint).await.unwrap();

@@ -5,17 +5,15 @@ use std::{net::SocketAddr, time::Duration};
 use reqwest::Method;
 use serde_json::{Map, Value, json};
 use tokio::task::JoinHandle;
+use zoho_simulator::Simulator;
 
 use super::config;
 use crate::{
     clock::Clock,
+    delivery::Admission,
     http::Http,
     model::Lane,
-    sync::Admission,
-    zoho::{
-        client::{Action, CallError, Class, Client, Entry},
-        simulator::Simulator,
-    },
+    zoho::client::{Action, CallError, Class, Client, RecordAnswer},
 };
 
 struct Simulated {
@@ -33,7 +31,8 @@ impl Drop for Simulated {
 impl Simulated {
     async fn start() -> Self {
         let listen = SocketAddr::from(([127, 0, 0, 1], 0));
-        let running = Simulator::new(Clock::system()).bind(listen).await.unwrap();
+        let clock = Clock::system();
+        let running = Simulator::new(move || clock.now().to_utc()).bind(listen).await.unwrap();
         let url = format!("http://{}", running.address());
         let task = tokio::spawn(async move { running.run_until(std::future::pending()).await.unwrap() });
         Self { url, task, http: Http::with_call_time(Duration::from_secs(30)).unwrap() }
@@ -72,15 +71,15 @@ fn contact(number: usize) -> Map<String, Value> {
     fields.as_object().unwrap().clone()
 }
 
-async fn upsert(client: &Client, count: usize) -> Result<Vec<Entry>, CallError> {
+async fn upsert(client: &Client, count: usize) -> Result<Vec<RecordAnswer>, CallError> {
     let records: Vec<_> = (0..count).map(contact).collect();
     client.upsert("Contacts", &records, &["Email"], &[]).await
 }
 
-fn ids(entries: &[Entry]) -> Vec<String> {
-    let id = |entry: &Entry| match entry {
-        Entry::Done { id, .. } => id.clone(),
-        Entry::Refused(refusal) => panic!("{refusal:?}"),
+fn ids(entries: &[RecordAnswer]) -> Vec<String> {
+    let id = |entry: &RecordAnswer| match entry {
+        RecordAnswer::Done { id, .. } => id.clone(),
+        RecordAnswer::Refused(refusal) => panic!("{refusal:?}"),
     };
     entries.iter().map(id).collect()
 }
@@ -90,17 +89,17 @@ async fn records_come_and_go() {
     let simulated = Simulated::start().await;
     let client = simulated.client();
     let made = upsert(&client, 60).await.unwrap();
-    assert!(made.iter().all(|entry| matches!(entry, Entry::Done { action: Action::Inserted, .. })), "{made:?}");
+    assert!(made.iter().all(|entry| matches!(entry, RecordAnswer::Done { action: Action::Inserted, .. })), "{made:?}");
     let ids = ids(&made);
     let again = upsert(&client, 60).await.unwrap();
-    assert!(again.iter().all(|entry| matches!(entry, Entry::Done { action: Action::Updated, duplicate_field: Some(field), .. } if field == "Email")));
+    assert!(again.iter().all(|entry| matches!(entry, RecordAnswer::Done { action: Action::Updated, duplicate_field: Some(field), .. } if field == "Email")));
 
     let mut change = Map::from_iter([("id".to_owned(), json!(ids[0])), ("Last_Name".to_owned(), json!("New"))]);
     let mut gone = change.clone();
     gone.insert("id".to_owned(), json!("4400000099999999999"));
     let entries = client.update("Contacts", &[change.clone(), gone], &[]).await.unwrap();
-    assert!(matches!(&entries[0], Entry::Done { action: Action::Updated, .. }), "{entries:?}");
-    assert!(matches!(&entries[1], Entry::Refused(refusal) if refusal.class == Class::Gone), "{entries:?}");
+    assert!(matches!(&entries[0], RecordAnswer::Done { action: Action::Updated, .. }), "{entries:?}");
+    assert!(matches!(&entries[1], RecordAnswer::Refused(refusal) if refusal.class == Class::Gone), "{entries:?}");
 
     let read = client.get("Contacts", &ids, &["Last_Name"]).await.unwrap();
     assert_eq!((read.len(), read.iter().filter(|record| record["Last_Name"] == "New").count()), (60, 1));
@@ -111,12 +110,15 @@ async fn records_come_and_go() {
     assert_eq!(client.search_equal("Contacts", "Email", &values, &["Last_Name"]).await.unwrap().len(), 12);
 
     let deleted = client.delete("Contacts", &ids).await.unwrap();
-    assert!(deleted.iter().all(|entry| matches!(entry, Entry::Done { action: Action::Deleted, .. })), "{deleted:?}");
+    assert!(
+        deleted.iter().all(|entry| matches!(entry, RecordAnswer::Done { action: Action::Deleted, .. })),
+        "{deleted:?}"
+    );
     let twice = client.delete("Contacts", &ids[..1]).await.unwrap();
-    assert!(matches!(&twice[0], Entry::Refused(refusal) if refusal.class == Class::Gone), "{twice:?}");
+    assert!(matches!(&twice[0], RecordAnswer::Refused(refusal) if refusal.class == Class::Gone), "{twice:?}");
     change.insert("Email".to_owned(), json!("not an address"));
     let entries = client.update("Contacts", &[change], &[]).await.unwrap();
-    assert!(matches!(&entries[0], Entry::Refused(refusal) if refusal.class == Class::Gone), "{entries:?}");
+    assert!(matches!(&entries[0], RecordAnswer::Refused(refusal) if refusal.class == Class::Gone), "{entries:?}");
 }
 
 #[tokio::test]
@@ -135,12 +137,12 @@ async fn two_keys_that_hit_two_records() {
     let mut clash = with_key(0, "b");
     clash.insert("id".to_owned(), json!(ids[0]));
     let entries = client.update("Contacts", &[clash], &[]).await.unwrap();
-    let Entry::Refused(refusal) = &entries[0] else { panic!("{entries:?}") };
+    let RecordAnswer::Refused(refusal) = &entries[0] else { panic!("{entries:?}") };
     assert_eq!((refusal.class, refusal.duplicate_id.as_ref()), (Class::Duplicate, Some(&ids[1])), "{refusal:?}");
 
     let wrong = json!({"Last_Name": "x", "Email": "not an address"});
     let entries = client.upsert("Contacts", &[wrong.as_object().unwrap().clone()], &["Email"], &[]).await.unwrap();
-    let Entry::Refused(refusal) = &entries[0] else { panic!("{entries:?}") };
+    let RecordAnswer::Refused(refusal) = &entries[0] else { panic!("{entries:?}") };
     assert_eq!((refusal.class, refusal.field.as_deref()), (Class::Data, Some("Email")), "{refusal:?}");
 }
 
@@ -193,7 +195,8 @@ async fn partial_success_with_either_status() {
     for fault in ["partial_200", "partial_207", "record_locked"] {
         simulated.fault(fault).await;
         let entries = upsert(&client, 4).await.unwrap();
-        let locked = |entry: &&Entry| matches!(entry, Entry::Refused(refusal) if refusal.class == Class::Locked);
+        let locked =
+            |entry: &&RecordAnswer| matches!(entry, RecordAnswer::Refused(refusal) if refusal.class == Class::Locked);
         let expected = if fault == "record_locked" { 4 } else { 2 };
         assert_eq!(entries.iter().filter(locked).count(), expected, "{fault}: {entries:?}");
     }
@@ -274,9 +277,9 @@ async fn modules_and_fields() {
     assert!(!contacts.profiles.is_empty());
     let field = json!({"fields": [{"field_label": "Moodle User Key", "data_type": "text", "length": 100, "unique": {"case_sensitive": false}}]});
     let made = client.create_fields("Contacts", field.clone()).await.unwrap();
-    assert!(matches!(made[..], [Entry::Done { action: Action::Inserted, .. }]), "{made:?}");
+    assert!(matches!(made[..], [RecordAnswer::Done { action: Action::Inserted, .. }]), "{made:?}");
     let fields = client.fields("Contacts").await.unwrap().unwrap();
     assert!(fields.fields["Moodle_User_Key"].unique);
     let again = client.create_fields("Contacts", field).await.unwrap();
-    assert!(matches!(&again[..], [Entry::Refused(_)]), "{again:?}");
+    assert!(matches!(&again[..], [RecordAnswer::Refused(_)]), "{again:?}");
 }

@@ -9,11 +9,11 @@ use super::{
     super::{
         Constant, FieldType, Owner, Related, Rule,
         problem::Report,
-        reader::{Table, article, constant, number},
-        rule::{Form, Hint, Null, Source, Transform},
+        reader::{MappingTable, article, constant, number},
+        rule::{Form, Hint, Null, Transform, ValueSource},
         source::{Path, Shape},
     },
-    Context, owned,
+    KindContext, owned,
 };
 use crate::model::Kind;
 
@@ -25,13 +25,13 @@ const MOST_DECIMALS: u32 = 9;
 
 const SOURCES: [&str; 4] = ["from", "join", "value", "lookup"];
 
-pub(super) fn read(report: &mut Report<'_>, context: &Context<'_>, fields: &Table<'_>) -> Vec<Rule> {
+pub(super) fn read(report: &mut Report<'_>, context: &KindContext<'_>, fields: &MappingTable<'_>) -> Vec<Rule> {
     let mut rules = Vec::new();
     for (name, entry, span) in fields.entries() {
         let place = format!("{} {name}", fields.place);
         match entry.value() {
             DeValue::Table(inner) => {
-                rules.extend(rule(report, context, name, Table::new(inner, place, span)));
+                rules.extend(rule(report, context, name, MappingTable::new(inner, place, span)));
             }
             other => {
                 let reason = format!("must be a table, as in {name} = {{ from = \"...\" }}, and is {}", article(other));
@@ -42,7 +42,7 @@ pub(super) fn read(report: &mut Report<'_>, context: &Context<'_>, fields: &Tabl
     rules
 }
 
-fn rule(report: &mut Report<'_>, context: &Context<'_>, name: &str, mut table: Table<'_>) -> Option<Rule> {
+fn rule(report: &mut Report<'_>, context: &KindContext<'_>, name: &str, mut table: MappingTable<'_>) -> Option<Rule> {
     let source = source(report, context, &mut table);
     let transform = transform(report, &mut table);
     let owners = [("moodle", Owner::Moodle), ("zoho", Owner::Zoho), ("first", Owner::First)];
@@ -67,7 +67,7 @@ fn rule(report: &mut Report<'_>, context: &Context<'_>, name: &str, mut table: T
     rule.map(Rule::settle)
 }
 
-fn source(report: &mut Report<'_>, context: &Context<'_>, table: &mut Table<'_>) -> Option<Source> {
+fn source(report: &mut Report<'_>, context: &KindContext<'_>, table: &mut MappingTable<'_>) -> Option<ValueSource> {
     let kind = context.kind;
     let with = table.text(report, "with");
     let given: Vec<_> = SOURCES.into_iter().filter(|key| table.get(key).is_some()).collect();
@@ -79,10 +79,10 @@ fn source(report: &mut Report<'_>, context: &Context<'_>, table: &mut Table<'_>)
         table.refuse(report, "with goes only with join");
     }
     match *given.first()? {
-        "from" => paths(report, kind, table, "from").map(Source::First),
+        "from" => paths(report, kind, table, "from").map(ValueSource::First),
         "join" => {
             let parts = paths(report, kind, table, "join")?;
-            Some(Source::Join { parts, with: with.unwrap_or(" ").to_owned() })
+            Some(ValueSource::Join { parts, with: with.unwrap_or(" ").to_owned() })
         }
         "value" => {
             let entry = table.get("value")?;
@@ -90,13 +90,13 @@ fn source(report: &mut Report<'_>, context: &Context<'_>, table: &mut Table<'_>)
             if value.is_none() {
                 table.wrong(report, entry, "must be a text, a number, true or false");
             }
-            value.map(Source::Constant)
+            value.map(ValueSource::Constant)
         }
-        _ => lookup(report, context, table).map(Source::Lookup),
+        _ => lookup(report, context, table).map(ValueSource::Lookup),
     }
 }
 
-fn lookup(report: &mut Report<'_>, context: &Context<'_>, table: &mut Table<'_>) -> Option<Related> {
+fn lookup(report: &mut Report<'_>, context: &KindContext<'_>, table: &mut MappingTable<'_>) -> Option<Related> {
     let kind = context.kind;
     let entry = table.get("lookup")?;
     let related = table.word(report, "lookup", &[("user", Related::User), ("course", Related::Course)])?;
@@ -110,7 +110,7 @@ fn lookup(report: &mut Report<'_>, context: &Context<'_>, table: &mut Table<'_>)
     Some(related)
 }
 
-fn paths(report: &mut Report<'_>, kind: Kind, table: &mut Table<'_>, key: &'static str) -> Option<Vec<Path>> {
+fn paths(report: &mut Report<'_>, kind: Kind, table: &mut MappingTable<'_>, key: &'static str) -> Option<Vec<Path>> {
     let names = table.texts(report, key)?;
     if names.is_empty() {
         table.refuse(report, format!("{key} is empty"));
@@ -129,7 +129,7 @@ fn paths(report: &mut Report<'_>, kind: Kind, table: &mut Table<'_>, key: &'stat
     paths.into_iter().collect::<Option<Vec<_>>>().filter(|paths| !paths.is_empty())
 }
 
-fn transform(report: &mut Report<'_>, table: &mut Table<'_>) -> Transform {
+fn transform(report: &mut Report<'_>, table: &mut MappingTable<'_>) -> Transform {
     let plain = table.flag(report, "plain") == Some(true);
     let map = map(report, table);
     let bands = bands(report, table);
@@ -144,7 +144,7 @@ fn transform(report: &mut Report<'_>, table: &mut Table<'_>) -> Transform {
     }
 }
 
-fn map(report: &mut Report<'_>, table: &mut Table<'_>) -> Option<Transform> {
+fn map(report: &mut Report<'_>, table: &mut MappingTable<'_>) -> Option<Transform> {
     let otherwise = table.get("otherwise").and_then(|entry| {
         let value = constant(entry.value());
         if value.is_none() {
@@ -174,7 +174,7 @@ fn map(report: &mut Report<'_>, table: &mut Table<'_>) -> Option<Transform> {
     Some(Transform::Map { words, otherwise })
 }
 
-fn bands(report: &mut Report<'_>, table: &mut Table<'_>) -> Option<Vec<(Number, Constant)>> {
+fn bands(report: &mut Report<'_>, table: &mut MappingTable<'_>) -> Option<Vec<(Number, Constant)>> {
     let entry = table.get("bands")?;
     let DeValue::Array(items) = entry.value() else {
         table.wrong(
@@ -190,7 +190,7 @@ fn bands(report: &mut Report<'_>, table: &mut Table<'_>) -> Option<Vec<(Number, 
             report.add(item.span(), table.place.clone(), "bands: each must be as in { from = 40, to = \"Pass\" }");
             continue;
         };
-        let mut band = Table::new(inner, format!("{} bands", table.place), item.span());
+        let mut band = MappingTable::new(inner, format!("{} bands", table.place), item.span());
         let from = band.get("from").and_then(|entry| number(entry.value()));
         let to = band.get("to").and_then(|entry| constant(entry.value()));
         match (from, to) {
@@ -210,10 +210,10 @@ fn bands(report: &mut Report<'_>, table: &mut Table<'_>) -> Option<Vec<(Number, 
 }
 
 /// Whether what changes the value suits the value.
-fn check_shapes(report: &mut Report<'_>, table: &Table<'_>, rule: &Rule, has_date: bool, has_decimals: bool) {
+fn check_shapes(report: &mut Report<'_>, table: &MappingTable<'_>, rule: &Rule, has_date: bool, has_decimals: bool) {
     let shapes: Vec<_> = rule.paths().iter().map(|path| path.shape()).collect();
     let are = |wanted: &[Shape]| !shapes.is_empty() && shapes.iter().all(|shape| wanted.contains(shape));
-    let joins = matches!(rule.source, Source::Join { .. });
+    let joins = matches!(rule.source, ValueSource::Join { .. });
     let numbers = are(&[Shape::Integer, Shape::Decimal]) && !joins;
     match rule.transform {
         Transform::Plain if !joins && !are(&[Shape::Text]) => table.refuse(report, "plain is for texts"),

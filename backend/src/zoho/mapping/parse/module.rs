@@ -6,9 +6,9 @@ use super::{
     super::{
         Constant, Labels, ModuleMapping, OnDelete, Owner,
         problem::Report,
-        reader::{Table, constant},
+        reader::{MappingTable, constant},
     },
-    Context, NO_NAME, check_names, fields, is_name, name_of, owned,
+    KindContext, NO_NAME, check_names, fields, is_name, name_of, owned,
 };
 use crate::model::Kind;
 
@@ -18,7 +18,11 @@ const LABEL_CHARACTERS: usize = 25;
 const TRIGGERS: [&str; 5] = ["workflow", "approval", "blueprint", "pathfinder", "orchestration"];
 
 /// Reads it. None means that problems were reported.
-pub(super) fn read(report: &mut Report<'_>, context: &Context<'_>, mut table: Table<'_>) -> Option<ModuleMapping> {
+pub(super) fn read(
+    report: &mut Report<'_>,
+    context: &KindContext<'_>,
+    mut table: MappingTable<'_>,
+) -> Option<ModuleMapping> {
     let kind = context.kind;
     let module = required_name(report, &mut table, "module");
     let key = key(report, context, &mut table);
@@ -50,7 +54,7 @@ pub(super) fn read(report: &mut Report<'_>, context: &Context<'_>, mut table: Ta
     Some(ModuleMapping { module: module?, key: key?, matches, trigger, on_delete, labels, rules, deleted })
 }
 
-fn key(report: &mut Report<'_>, context: &Context<'_>, table: &mut Table<'_>) -> Option<String> {
+fn key(report: &mut Report<'_>, context: &KindContext<'_>, table: &mut MappingTable<'_>) -> Option<String> {
     let key = required_name(report, table, "key")?;
     let is_tracking = context.tracking.is_some_and(|tracking| tracking.fields().any(|field| field == key));
     if is_tracking && let Some(entry) = table.get("key") {
@@ -59,7 +63,7 @@ fn key(report: &mut Report<'_>, context: &Context<'_>, table: &mut Table<'_>) ->
     Some(key)
 }
 
-fn required_name(report: &mut Report<'_>, table: &mut Table<'_>, key: &'static str) -> Option<String> {
+fn required_name(report: &mut Report<'_>, table: &mut MappingTable<'_>, key: &'static str) -> Option<String> {
     if table.get(key).is_none() {
         table.refuse(report, format!("{key} is missing"));
         return None;
@@ -67,7 +71,7 @@ fn required_name(report: &mut Report<'_>, table: &mut Table<'_>, key: &'static s
     name_of(report, table, key)
 }
 
-fn name_to_match(report: &mut Report<'_>, table: &mut Table<'_>) -> Option<String> {
+fn name_to_match(report: &mut Report<'_>, table: &mut MappingTable<'_>) -> Option<String> {
     let names = table.texts(report, "match")?;
     match names.as_slice() {
         [] => None,
@@ -83,7 +87,7 @@ fn name_to_match(report: &mut Report<'_>, table: &mut Table<'_>) -> Option<Strin
     }
 }
 
-fn triggers(report: &mut Report<'_>, table: &mut Table<'_>) -> Vec<String> {
+fn triggers(report: &mut Report<'_>, table: &mut MappingTable<'_>) -> Vec<String> {
     let given = table.texts(report, "trigger");
     for (word, span) in given.iter().flatten() {
         if !TRIGGERS.contains(word) {
@@ -94,7 +98,7 @@ fn triggers(report: &mut Report<'_>, table: &mut Table<'_>) -> Vec<String> {
     owned(given)
 }
 
-fn labels(report: &mut Report<'_>, table: &mut Table<'_>) -> Option<Labels> {
+fn labels(report: &mut Report<'_>, table: &mut MappingTable<'_>) -> Option<Labels> {
     let (singular, plural) = (table.text(report, "singular"), table.text(report, "plural"));
     for (key, label) in [("singular", singular), ("plural", plural)] {
         let fits = |label: &str| {
@@ -119,7 +123,11 @@ fn labels(report: &mut Report<'_>, table: &mut Table<'_>) -> Option<Labels> {
 }
 
 /// Values to write when the record is gone: constants, or `{ clear = true }`.
-fn when_deleted(report: &mut Report<'_>, table: &Table<'_>, on_delete: OnDelete) -> Vec<(String, Option<Constant>)> {
+fn when_deleted(
+    report: &mut Report<'_>,
+    table: &MappingTable<'_>,
+    on_delete: OnDelete,
+) -> Vec<(String, Option<Constant>)> {
     if matches!(on_delete, OnDelete::Delete | OnDelete::Keep) {
         table.refuse(report, "nothing is written with on_delete = \"delete\" or \"keep\"; remove this table");
     }
@@ -128,7 +136,7 @@ fn when_deleted(report: &mut Report<'_>, table: &Table<'_>, on_delete: OnDelete)
         let place = format!("{} {name}", table.place);
         let value = match entry.value() {
             DeValue::Table(inner) => {
-                let mut inner = Table::new(inner, place.clone(), entry.span());
+                let mut inner = MappingTable::new(inner, place.clone(), entry.span());
                 let clear = inner.flag(report, "clear") == Some(true);
                 inner.finish(report);
                 clear.then_some(None)

@@ -3,18 +3,18 @@
 use serde_json::{Value, json};
 
 use super::{
-    super::{Filter, Mapping},
+    super::{DeliveryFilter, Mapping},
     Owned, Thing,
 };
 use crate::{clock::Timestamp, model::GradeItem};
 
-fn filter(text: &str) -> Filter {
+fn filter(text: &str) -> DeliveryFilter {
     Mapping::parse(&format!("[filter]\n{text}\n")).unwrap().filter().clone()
 }
 
 #[test]
 fn roles() {
-    let wants = |filter: &Filter, roles: Value| {
+    let wants = |filter: &DeliveryFilter, roles: Value| {
         let data = json!({ "enrollmentid": 1, "userid": 2, "courseid": 3, "roleid": 5, "roles": roles });
         let Owned::Enrolment(enrolment) = Thing::read("user_enrolled", data).state else {
             panic!("an enrolment is needed")
@@ -33,7 +33,7 @@ fn roles() {
 
 #[test]
 fn courses_and_categories() {
-    let wants = |filter: &Filter| {
+    let wants = |filter: &DeliveryFilter| {
         let data = json!({ "courseid": 1, "shortname": "ENG-1", "idnumber": "C-17", "categoryid": 3, "categoryname": "Engineering" });
         let Owned::Course(course) = Thing::read("course_created", data).state else { panic!("a course is needed") };
         filter.wants_course(&course)

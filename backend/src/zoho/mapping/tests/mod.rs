@@ -11,7 +11,7 @@ use serde_json::{Map, Value, json};
 use super::{Mapping, StateRef, Subject};
 use crate::{
     model::{Change, Completion, Course, Enrolment, EventType, Grade, GradeItem, Kind, User},
-    zoho::metadata::{Field, Module},
+    zoho::metadata::{Module, ModuleField},
 };
 
 pub(crate) struct Thing {
@@ -72,26 +72,26 @@ impl Thing {
 /// An organisation that has what the mapping wants.
 pub(crate) fn metadata(mapping: &Mapping, kind: Kind) -> Module {
     let module = mapping.module(kind).unwrap();
-    let field = |wanted: super::Wanted| Field {
+    let field = |wanted: super::WantedField| ModuleField {
         length: wanted.length,
         unique: wanted.unique,
         picklist: wanted.values,
         lookup: wanted.lookup,
         system_mandatory: matches!(wanted.name.as_str(), "Last_Name" | "Product_Name" | "Name"),
-        ..Field::new(wanted.name, wanted.data_type.zoho_name())
+        ..ModuleField::new(wanted.name, wanted.data_type.zoho_name())
     };
     mapping.wanted(module).into_iter().map(field).collect()
 }
 
 /// A mapping of users that has these fields, and a module of fields of these types.
-pub(crate) fn users(fields: &str, types: &[Field]) -> (Mapping, Module) {
+pub(crate) fn users(fields: &str, types: &[ModuleField]) -> (Mapping, Module) {
     let text = format!("[user]\nmodule = \"Contacts\"\nkey = \"Key\"\n[user.fields]\n{fields}\n");
     (Mapping::parse(&text).unwrap_or_else(|error| panic!("{error}")), module(types))
 }
 
 /// A module with a key.
-pub(crate) fn module(types: &[Field]) -> Module {
-    types.iter().cloned().chain([Field::new("Key", "text")]).collect()
+pub(crate) fn module(types: &[ModuleField]) -> Module {
+    types.iter().cloned().chain([ModuleField::new("Key", "text")]).collect()
 }
 
 pub(crate) fn user(data: Value) -> Thing {

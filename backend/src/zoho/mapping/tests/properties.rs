@@ -9,7 +9,7 @@ use super::{
 };
 use crate::{
     model::Kind,
-    zoho::metadata::{Field, Module},
+    zoho::metadata::{Module, ModuleField},
 };
 
 /// Each kind of source and of change, into a field of each type.
@@ -39,7 +39,7 @@ fn anything() -> impl Strategy<Value = String> {
 }
 
 /// Whether Zoho would take the value as far as its length goes.
-fn fits(value: &Value, field: &Field) -> bool {
+fn fits(value: &Value, field: &ModuleField) -> bool {
     let limit = field.length.unwrap_or(u32::MAX) as usize;
     match value {
         Value::String(text) if !matches!(field.data_type.as_str(), "date" | "datetime" | "picklist") => {
@@ -61,7 +61,7 @@ proptest! {
         suspended in any::<bool>(),
         timecreated in 0_i64..=253_402_300_799,
     ) {
-        let field = Field { length, decimal_place, ..Field::new("F", TYPES[data_type]) };
+        let field = ModuleField { length, decimal_place, ..ModuleField::new("F", TYPES[data_type]) };
         let (mapping, module) = users(&format!("F = {{ {} }}", SOURCES[source]), std::slice::from_ref(&field));
         let [city, idnumber, firstname, lastname] = texts;
         let person = user(json!({
@@ -84,7 +84,7 @@ proptest! {
     ) {
         let text = Mapping::DEFAULT.replace("# Percentage", "Percentage");
         let mapping = Mapping::parse(&text).unwrap();
-        let short = |field: Field| Field { length: Some(if field.unique { 80 } else { length }), ..field };
+        let short = |field: ModuleField| ModuleField { length: Some(if field.unique { 80 } else { length }), ..field };
         let module: Module = metadata(&mapping, Kind::Grade).fields.into_values().map(short).collect();
         let grade = Thing::read("grade_updated", json!({
             "gradeid": 1, "userid": 2, "itemid": 3, "finalgrade": finalgrade, "grademin": grademin, "grademax": grademax,

@@ -6,14 +6,14 @@ use super::{
     super::{Mapping, RenderError, Subject, Write},
     Thing, module, object, user, users,
 };
-use crate::zoho::metadata::{Field, Module};
+use crate::zoho::metadata::{Module, ModuleField};
 
-fn text(name: &str, length: u32) -> Field {
-    Field { length: Some(length), ..Field::new(name, "text") }
+fn text(name: &str, length: u32) -> ModuleField {
+    ModuleField { length: Some(length), ..ModuleField::new(name, "text") }
 }
 
 /// What the field `F` becomes when it is mapped like that, from that user.
-fn field(rule: &str, field: Field, data: Value) -> Result<Option<Value>, RenderError> {
+fn field(rule: &str, field: ModuleField, data: Value) -> Result<Option<Value>, RenderError> {
     let (mapping, module) = users(&format!("F = {{ {rule} }}"), &[field]);
     written(&mapping, &module, &user(data), Write::Create).map(|mut record| record.remove("F"))
 }
@@ -28,7 +28,7 @@ fn written(
 }
 
 /// What the field `F` of a grade becomes.
-fn grade(rule: &str, to: Field, data: Value) -> Result<Option<Value>, RenderError> {
+fn grade(rule: &str, to: ModuleField, data: Value) -> Result<Option<Value>, RenderError> {
     let text = format!("[grade]\nmodule = \"Grades\"\nkey = \"Key\"\n[grade.fields]\nF = {{ {rule} }}\n");
     let mut data = object(data);
     for (name, id) in [("gradeid", 1), ("userid", 3), ("itemid", 4)] {
@@ -58,8 +58,8 @@ fn sources() {
     ] {
         assert_eq!(field(rule, text("F", 50), ann()), Ok(Some(expected)), "{rule}");
     }
-    assert_eq!(field("value = 7", Field::new("F", "integer"), ann()), Ok(Some(json!(7))));
-    assert_eq!(field("value = true", Field::new("F", "boolean"), ann()), Ok(Some(json!(true))));
+    assert_eq!(field("value = 7", ModuleField::new("F", "integer"), ann()), Ok(Some(json!(7))));
+    assert_eq!(field("value = true", ModuleField::new("F", "boolean"), ann()), Ok(Some(json!(true))));
 }
 
 #[test]
@@ -72,7 +72,7 @@ fn words_for_others() {
     let rule = "from = \"auth\", map = { manual = \"By hand\" }, otherwise = \"Other\"";
     assert_eq!(field(rule, text("F", 50), json!({ "auth": "ldap" })), Ok(Some(json!("Other"))));
     assert_eq!(
-        field("from = \"auth\", map = { a = 1 }", Field::new("F", "integer"), json!({ "auth": "a" })),
+        field("from = \"auth\", map = { a = 1 }", ModuleField::new("F", "integer"), json!({ "auth": "a" })),
         Ok(Some(json!(1)))
     );
 }
@@ -92,13 +92,13 @@ fn bands_by_percentage_are_decided_by_the_exact_value() {
         assert_eq!(grade(rule, text("F", 20), grades), Ok(Some(expected)), "{points}");
     }
     let rule = "from = \"finalgrade\", bands = [{ from = 5, to = 1 }, { from = -1, to = 0 }]";
-    assert_eq!(grade(rule, Field::new("F", "integer"), json!({ "finalgrade": "-1.00000" })), Ok(Some(json!(0))));
+    assert_eq!(grade(rule, ModuleField::new("F", "integer"), json!({ "finalgrade": "-1.00000" })), Ok(Some(json!(0))));
 }
 
 #[test]
 fn numbers_are_exact_and_without_needless_zeros() {
-    let double = || Field { length: Some(16), ..Field::new("F", "double") };
-    let places = |decimal_place| Field { decimal_place: Some(decimal_place), ..double() };
+    let double = || ModuleField { length: Some(16), ..ModuleField::new("F", "double") };
+    let places = |decimal_place| ModuleField { decimal_place: Some(decimal_place), ..double() };
     let from = "from = \"finalgrade\"";
     for (to, rule, points, expected) in [
         (double(), from, "82.50000", "82.5"),
@@ -109,8 +109,8 @@ fn numbers_are_exact_and_without_needless_zeros() {
         (places(2), from, "66.66666", "66.67"),
         (places(2), from, "2.005", "2.01"),
         (double(), "from = \"finalgrade\", decimals = 1", "66.66666", "66.7"),
-        (Field::new("F", "integer"), "from = \"finalgrade\", decimals = 0", "66.5", "67"),
-        (Field::new("F", "integer"), from, "66.00000", "66"),
+        (ModuleField::new("F", "integer"), "from = \"finalgrade\", decimals = 0", "66.5", "67"),
+        (ModuleField::new("F", "integer"), from, "66.00000", "66"),
         (text("F", 20), from, "66.50000", "\"66.5\""),
     ] {
         assert_eq!(json_text(grade(rule, to, json!({ "finalgrade": points }))), expected);
@@ -123,9 +123,9 @@ fn numbers_are_exact_and_without_needless_zeros() {
     {
         assert_eq!(grade("from = \"percentage\"", double(), without), Ok(Some(Value::Null)));
     }
-    let error = grade(from, Field::new("F", "integer"), json!({ "finalgrade": "66.5" })).unwrap_err();
+    let error = grade(from, ModuleField::new("F", "integer"), json!({ "finalgrade": "66.5" })).unwrap_err();
     assert_eq!(error, RenderError::NotWhole { field: "F".to_owned() });
-    let error = grade(from, Field::new("F", "integer"), json!({ "finalgrade": "1234567890" })).unwrap_err();
+    let error = grade(from, ModuleField::new("F", "integer"), json!({ "finalgrade": "1234567890" })).unwrap_err();
     assert_eq!(error, RenderError::TooLarge { field: "F".to_owned(), digits: 9 });
     let error = field("from = \"idnumber\"", double(), json!({ "idnumber": "S-1" })).unwrap_err();
     assert_eq!(error, RenderError::NotANumber { field: "F".to_owned() });
@@ -137,23 +137,24 @@ fn times_follow_the_field() {
     let at = || json!({ "timecreated": "1795333607" });
     let from = "from = \"timecreated\"";
     for (to, rule, expected) in [
-        (Field::new("F", "datetime"), from, json!("2026-11-22T07:46:47+00:00")),
-        (Field::new("F", "date"), from, json!("2026-11-22")),
+        (ModuleField::new("F", "datetime"), from, json!("2026-11-22T07:46:47+00:00")),
+        (ModuleField::new("F", "date"), from, json!("2026-11-22")),
         (text("F", 40), from, json!("2026-11-22T07:46:47+00:00")),
         (text("F", 40), "from = \"timecreated\", date = \"date\"", json!("2026-11-22")),
     ] {
         assert_eq!(field(rule, to, at()), Ok(Some(expected)));
     }
-    assert_eq!(field(from, Field::new("F", "datetime"), json!({ "timecreated": "0" })), Ok(Some(Value::Null)));
-    assert!(field(from, Field::new("F", "boolean"), at()).unwrap_err().is_configuration());
-    let date = field("from = \"idnumber\"", Field::new("F", "date"), json!({ "idnumber": "2026-02-30" })).unwrap_err();
+    assert_eq!(field(from, ModuleField::new("F", "datetime"), json!({ "timecreated": "0" })), Ok(Some(Value::Null)));
+    assert!(field(from, ModuleField::new("F", "boolean"), at()).unwrap_err().is_configuration());
+    let date =
+        field("from = \"idnumber\"", ModuleField::new("F", "date"), json!({ "idnumber": "2026-02-30" })).unwrap_err();
     assert_eq!(date, RenderError::WrongType { field: "F".to_owned(), data_type: "date".to_owned() });
 }
 
 #[test]
 fn feedback_loses_its_html() {
     let html = json!({ "feedback": "<p>A &amp; B</p><p>C</p>" });
-    let to = |data_type| Field { length: Some(100), ..Field::new("F", data_type) };
+    let to = |data_type| ModuleField { length: Some(100), ..ModuleField::new("F", data_type) };
     assert_eq!(grade("from = \"feedback\", plain = true", to("textarea"), html.clone()), Ok(Some(json!("A & B\nC"))));
     assert_eq!(grade("from = \"feedback\", plain = true", to("text"), html.clone()), Ok(Some(json!("A & B C"))));
     assert_eq!(grade("from = \"feedback\"", to("text"), html), Ok(Some(json!("<p>A &amp; B</p><p>C</p>"))));
@@ -172,7 +173,7 @@ fn long_texts_are_cut_between_characters_or_refused() {
     let error = field("from = \"city\", too_long = \"fail\"", text("F", 4), city("Łódź!")).unwrap_err();
     assert_eq!(error, RenderError::TooLong { field: "F".to_owned(), limit: 4 });
     assert!(!error.is_configuration() && error.field() == "F");
-    let email = Field { length: Some(5), ..Field::new("F", "email") };
+    let email = ModuleField { length: Some(5), ..ModuleField::new("F", "email") };
     let error = field("from = \"email\"", email.clone(), json!({ "email": "ann@example.com" })).unwrap_err();
     assert_eq!(error, RenderError::TooLong { field: "F".to_owned(), limit: 5 });
     let error = field("from = \"email\"", email, json!({ "email": "secret" })).unwrap_err();
@@ -181,7 +182,7 @@ fn long_texts_are_cut_between_characters_or_refused() {
 
 #[test]
 fn picklists_take_only_what_they_have() {
-    let list = Field { picklist: vec!["GB".to_owned()], ..Field::new("F", "picklist") };
+    let list = ModuleField { picklist: vec!["GB".to_owned()], ..ModuleField::new("F", "picklist") };
     assert_eq!(field("from = \"country\"", list.clone(), json!({ "country": "GB" })), Ok(Some(json!("GB"))));
     let error = field("from = \"country\"", list, json!({ "country": "NL" })).unwrap_err();
     assert_eq!(error, RenderError::NotInPicklist { field: "F".to_owned() });
@@ -192,10 +193,10 @@ fn what_moodle_does_not_have_clears_or_stays() {
     let none = || json!({ "city": "" });
     assert_eq!(field("from = \"city\"", text("F", 9), none()), Ok(Some(Value::Null)));
     assert_eq!(field("from = \"city\", null = \"keep\"", text("F", 9), none()), Ok(None));
-    let mandatory = Field { system_mandatory: true, ..text("F", 9) };
+    let mandatory = ModuleField { system_mandatory: true, ..text("F", 9) };
     let error = field("from = \"city\"", mandatory, none()).unwrap_err();
     assert_eq!(error, RenderError::Mandatory { field: "F".to_owned() });
-    assert_eq!(field("from = \"suspended\"", Field::new("F", "boolean"), none()), Ok(None));
+    assert_eq!(field("from = \"suspended\"", ModuleField::new("F", "boolean"), none()), Ok(None));
 }
 
 #[test]
@@ -212,7 +213,7 @@ fn each_owner_has_its_time() {
 #[test]
 fn a_mandatory_field_that_nothing_fills_is_found() {
     let (mapping, metadata) =
-        users("A = { from = \"city\" }", &[text("A", 9), Field { system_mandatory: true, ..text("B", 9) }]);
+        users("A = { from = \"city\" }", &[text("A", 9), ModuleField { system_mandatory: true, ..text("B", 9) }]);
     let ely = user(json!({ "city": "Ely" }));
     let error = written(&mapping, &metadata, &ely, Write::Create).unwrap_err();
     assert_eq!(error, RenderError::NotMapped { field: "B".to_owned() });
@@ -223,7 +224,7 @@ fn a_mandatory_field_that_nothing_fills_is_found() {
 fn a_field_that_is_not_there_or_cannot_be_written_is_named() {
     let error = field("from = \"city\"", text("G", 9), json!({})).unwrap_err();
     assert_eq!(error, RenderError::NoSuchField { field: "F".to_owned() });
-    let error = field("from = \"city\"", Field { read_only: true, ..text("F", 9) }, json!({})).unwrap_err();
+    let error = field("from = \"city\"", ModuleField { read_only: true, ..text("F", 9) }, json!({})).unwrap_err();
     assert_eq!(error, RenderError::ReadOnly { field: "F".to_owned() });
 }
 
@@ -233,8 +234,8 @@ fn a_record_that_is_gone_is_blanked() {
         A = { from = \"city\" }\nB = { from = \"lastname\" }\nC = { from = \"city\", owner = \"zoho\" }\nD = { from = \"suspended\" }\n\
         [user.deleted]\nB = \"Removed\"\nE = { clear = true }\n";
     let mapping = Mapping::parse(text_of).unwrap();
-    let mandatory = Field { system_mandatory: true, ..text("B", 9) };
-    let metadata = module(&[text("A", 9), mandatory, text("C", 9), Field::new("D", "boolean"), text("E", 9)]);
+    let mandatory = ModuleField { system_mandatory: true, ..text("B", 9) };
+    let metadata = module(&[text("A", 9), mandatory, text("C", 9), ModuleField::new("D", "boolean"), text("E", 9)]);
     let gone = user(json!({ "city": "Ely" }));
     let subject = Subject { user_id: None, ..gone.subject() };
     let record = mapping.module(gone.kind()).unwrap().render_deleted(&subject, &metadata).unwrap();

@@ -1,0 +1,255 @@
+//! What a request asks for.
+
+use poem::http::{HeaderMap, Method, Uri, header};
+use serde::{Deserialize, Deserializer};
+use serde_json::Value;
+
+use super::{answer::Refusal, records::Fields};
+
+/// What kind of work a call is, as fault rules and the log name it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum Operation {
+    Token,
+    Insert,
+    Update,
+    Upsert,
+    Delete,
+    Get,
+    Search,
+    Settings,
+    Org,
+}
+
+impl Operation {
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Self::Token => "token",
+            Self::Insert => "insert",
+            Self::Update => "update",
+            Self::Upsert => "upsert",
+            Self::Delete => "delete",
+            Self::Get => "get",
+            Self::Search => "search",
+            Self::Settings => "settings",
+            Self::Org => "org",
+        }
+    }
+}
+
+/// Which call of Zoho's it is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Target {
+    Token,
+    Insert,
+    UpdateMany,
+    UpdateOne(String),
+    Upsert,
+    DeleteMany,
+    DeleteOne(String),
+    List,
+    GetOne(String),
+    Search,
+    Deleted,
+    Fields,
+    CreateFields,
+    Modules,
+    Module(String),
+    CreateModules,
+    Org,
+    UnknownUrl,
+    WrongMethod,
+}
+
+/// A call.
+pub(super) struct Call {
+    pub(super) method: Method,
+    pub(super) path: String,
+    pub(super) target: Target,
+    pub(super) operation: Operation,
+    pub(super) module: Option<String>,
+    pub(super) query: Vec<(String, String)>,
+    pub(super) authorization: Option<String>,
+    pub(super) host: String,
+    pub(super) unmodified_since: Option<String>,
+    pub(super) body: Result<WriteBody, Refusal>,
+    /// The body as it came, for calls that are not about records.
+    pub(super) raw: Vec<u8>,
+}
+
+/// The body of a call that writes records.
+#[derive(Default, Deserialize)]
+pub(super) struct WriteBody {
+    pub(super) data: Vec<Fields>,
+    #[serde(default)]
+    pub(super) duplicate_check_fields: Option<Vec<String>>,
+    #[serde(default, rename = "trigger", deserialize_with = "known_triggers")]
+    _trigger: (),
+}
+
+/// What `trigger` may name.
+const TRIGGERS: [&str; 5] = ["approval", "workflow", "blueprint", "pathfinder", "orchestration"];
+
+fn known_triggers<'de, D: Deserializer<'de>>(deserializer: D) -> Result<(), D::Error> {
+    let triggers = Option::<Vec<String>>::deserialize(deserializer)?.unwrap_or_default();
+    match triggers.iter().all(|trigger| TRIGGERS.contains(&trigger.as_str())) {
+        true => Ok(()),
+        false => Err(serde::de::Error::custom("unknown trigger")),
+    }
+}
+
+/// The version of the API that is simulated.
+const API: &str = "/crm/v8/";
+
+impl Call {
+    pub(super) fn read(method: Method, uri: &Uri, headers: &HeaderMap, body: Vec<u8>) -> Self {
+        let text = |name| headers.get(name).and_then(|value| value.to_str().ok()).map(str::to_owned);
+        let path = uri.path().to_owned();
+        let (target, operation, module) = route(&method, &path);
+        let writes = matches!(operation, Operation::Insert | Operation::Update | Operation::Upsert);
+        let (raw, body) = match writes {
+            true => (Vec::new(), read_body(&body)),
+            false => (body, Ok(WriteBody::default())),
+        };
+        Self {
+            target,
+            operation,
+            module,
+            query: pairs(uri.query().unwrap_or_default()),
+            authorization: text(header::AUTHORIZATION),
+            host: text(header::HOST).unwrap_or_else(|| "localhost".to_owned()),
+            unmodified_since: text(header::IF_UNMODIFIED_SINCE),
+            method,
+            path,
+            body,
+            raw,
+        }
+    }
+
+    /// A parameter of the URL, or of the form.
+    pub(super) fn parameter(&self, name: &str) -> Option<&str> {
+        self.query.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
+    }
+
+    /// Whether a module must exist for it.
+    pub(super) fn is_of_a_module(&self) -> bool {
+        self.module.is_some() && !matches!(self.target, Target::UnknownUrl | Target::WrongMethod | Target::Token)
+    }
+
+    /// Reads of records have errors in a shape of their own.
+    pub(super) fn errors_are_lists(&self) -> bool {
+        matches!(self.target, Target::List | Target::GetOne(_) | Target::Search)
+    }
+
+    /// The ids that the URL names.
+    pub(super) fn ids(&self) -> Vec<&str> {
+        match &self.target {
+            Target::UpdateOne(id) | Target::DeleteOne(id) | Target::GetOne(id) => vec![id],
+            _ => self.parameter("ids").map(|ids| ids.split(',').map(str::trim).collect()).unwrap_or_default(),
+        }
+    }
+
+    fn records(&self) -> &[Fields] {
+        self.body.as_ref().map_or(&[], |body| &body.data)
+    }
+
+    /// How many records it writes.
+    pub(super) fn writes(&self) -> usize {
+        match self.operation {
+            Operation::Delete => self.ids().len(),
+            _ => self.records().len(),
+        }
+    }
+
+    /// How many records it is about.
+    pub(super) fn size(&self) -> usize {
+        self.records().len().max(self.ids().len())
+    }
+
+    /// What its records are known by.
+    pub(super) fn keys(&self) -> Vec<String> {
+        let check = self.body.as_ref().ok().and_then(|body| body.duplicate_check_fields.as_ref()?.first());
+        let key = |fields: &Fields| {
+            let value = check.and_then(|check| fields.get(check)).or_else(|| fields.get("id"))?;
+            Some(value.as_str().map_or_else(|| value.to_string(), str::to_owned))
+        };
+        let of_records = self.records().iter().filter_map(key);
+        of_records.chain(self.ids().into_iter().map(str::to_owned)).collect()
+    }
+
+    /// Whether this value is in any field of any record, or in the URL.
+    pub(super) fn mentions(&self, key: &str) -> bool {
+        self.records().iter().any(|fields| has_value(fields, key))
+            || self.ids().contains(&key)
+            || self.parameter("criteria").is_some_and(|criteria| criteria.contains(key))
+            || self.parameter("email") == Some(key)
+    }
+}
+
+/// Whether a field of the record has this text.
+pub(super) fn has_value(fields: &Fields, key: &str) -> bool {
+    fields.values().any(|value| match value {
+        Value::String(text) => text == key,
+        Value::Object(lookup) => lookup.get("id").and_then(Value::as_str) == Some(key),
+        _ => false,
+    })
+}
+
+/// Names and values of a query or a form.
+pub(super) fn pairs(text: &str) -> Vec<(String, String)> {
+    form_urlencoded::parse(text.as_bytes()).into_owned().collect()
+}
+
+fn read_body(body: &[u8]) -> Result<WriteBody, Refusal> {
+    serde_json::from_slice(body).map_err(|error| {
+        let refusal = Refusal::bad("INVALID_DATA", "body");
+        // A body that is JSON of another shape, against one that is no JSON.
+        match error.classify() {
+            serde_json::error::Category::Data => refusal
+                .detail("expected_data_type", "jsonarray")
+                .detail("api_name", "data")
+                .detail("json_path", "$.data"),
+            _ => refusal.detail("expected_data_type", "jsonobject"),
+        }
+    })
+}
+
+fn route(method: &Method, path: &str) -> (Target, Operation, Option<String>) {
+    use Operation as O;
+    use Target as T;
+    if path == "/oauth/v2/token" {
+        let target = if *method == Method::POST { T::Token } else { T::WrongMethod };
+        return (target, O::Token, None);
+    }
+    let Some(rest) = path.strip_prefix(API) else { return (T::UnknownUrl, O::Get, None) };
+    let parts: Vec<&str> = rest.split('/').collect();
+    let (target, operation) = match (method.as_str(), parts.as_slice()) {
+        ("GET", ["org"]) => (T::Org, O::Org),
+        (_, ["org"]) => (T::WrongMethod, O::Org),
+        ("GET", ["settings", "fields"]) => (T::Fields, O::Settings),
+        ("POST", ["settings", "fields"]) => (T::CreateFields, O::Settings),
+        ("GET", ["settings", "modules"]) => (T::Modules, O::Settings),
+        ("POST", ["settings", "modules"]) => (T::CreateModules, O::Settings),
+        ("GET", ["settings", "modules", module]) => (T::Module((*module).to_owned()), O::Settings),
+        (_, ["settings", "fields" | "modules", ..]) => (T::WrongMethod, O::Settings),
+        (_, ["settings", ..]) => (T::UnknownUrl, O::Settings),
+        ("POST", [_, "upsert"]) => (T::Upsert, O::Upsert),
+        ("GET", [_, "search"]) => (T::Search, O::Search),
+        ("GET", [_, "deleted"]) => (T::Deleted, O::Get),
+        (_, [_, "upsert" | "search" | "deleted"]) => (T::WrongMethod, O::Get),
+        ("POST", [_]) => (T::Insert, O::Insert),
+        ("PUT", [_]) => (T::UpdateMany, O::Update),
+        ("DELETE", [_]) => (T::DeleteMany, O::Delete),
+        ("GET", [_]) => (T::List, O::Get),
+        ("PUT", [_, id]) => (T::UpdateOne((*id).to_owned()), O::Update),
+        ("DELETE", [_, id]) => (T::DeleteOne((*id).to_owned()), O::Delete),
+        ("GET", [_, id]) => (T::GetOne((*id).to_owned()), O::Get),
+        (_, [_] | [_, _]) => (T::WrongMethod, O::Get),
+        _ => (T::UnknownUrl, O::Get),
+    };
+    let module = match operation {
+        O::Org | O::Settings => None,
+        _ => parts.first().map(|module| (*module).to_owned()),
+    };
+    (target, operation, module)
+}

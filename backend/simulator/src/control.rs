@@ -1,0 +1,144 @@
+//! `/__sim/`: for tests, which look inside and decide what goes wrong. It needs no token and costs nothing.
+
+use poem::http::{Method, StatusCode, Uri};
+use serde::{Deserialize, de::DeserializeOwned};
+use serde_json::{Map, Value, json};
+
+use super::{
+    Shared,
+    answer::{Answer, Body},
+    call::pairs,
+    fault::Rule,
+    log,
+    read::show,
+    records::Fields,
+    settings::Change,
+    state::State,
+    time::{read_rfc3339, to_rfc3339},
+    write::{self, Writing},
+};
+use chrono::{DateTime, Utc};
+
+/// Where all of it is.
+pub(super) const PREFIX: &str = "/__sim/";
+
+/// Answers a request of a test.
+pub(super) fn answer(shared: &Shared, method: &Method, uri: &Uri, body: &[u8]) -> Answer {
+    let place = uri.path().strip_prefix(PREFIX).unwrap_or_default();
+    let result = match (method.as_str(), place) {
+        ("GET", "state") => Ok(shared.with(|state| Answer::ok(all_records(state)))),
+        ("GET", "log") => Ok(calls(shared, uri)),
+        ("DELETE", "log") => Ok(done(shared, |state| state.log.clear())),
+        ("GET", "settings") => Ok(shared.with(|state| settings(state, shared.clock.now()))),
+        ("POST", "settings") => change_settings(shared, body),
+        ("GET", "faults") => Ok(shared.with(|state| faults(state))),
+        ("POST", "faults") => parsed::<Vec<Rule>>(body)
+            .map(|rules| Answer::ok(json!({ "ids": shared.with(|state| state.faults.add(rules)) }))),
+        ("DELETE", "faults") => Ok(done(shared, |state| state.faults.clear())),
+        ("GET", "clock") => Ok(clock(shared)),
+        ("POST", "clock") => set_clock(shared, body),
+        ("POST", "reset") => Ok(done(shared, State::reset)),
+        ("POST", place) if place.starts_with("records/") => {
+            let module = place.trim_start_matches("records/");
+            parsed::<Fields>(body).map(|fields| by_hand(shared, module, fields))
+        }
+        _ => Err("no such place in the simulator".to_owned()),
+    };
+    result.unwrap_or_else(|error| Answer::json(StatusCode::BAD_REQUEST, json!({ "error": error })))
+}
+
+fn done(shared: &Shared, work: impl FnOnce(&mut State)) -> Answer {
+    shared.with(work);
+    Answer::no_content()
+}
+
+fn parsed<T: DeserializeOwned>(body: &[u8]) -> Result<T, String> {
+    serde_json::from_slice(body).map_err(|error| error.to_string())
+}
+
+/// All records by module, each with the fields that have a value.
+fn all_records(state: &State) -> Value {
+    let (mut modules, mut recycled) = (Map::new(), Map::new());
+    for (name, module) in &state.organisation.modules {
+        let records = module.records.all_live();
+        let shown = records.map(|(id, record, fields)| {
+            let mut shown = show(&state.organisation, module, (id, record, fields), None);
+            // Most fields of most records are empty: to tell them all would make the answer ten times as long.
+            if let Value::Object(fields) = &mut shown {
+                fields.retain(|_, value| !value.is_null());
+            }
+            shown
+        });
+        modules.insert(name.clone(), shown.collect());
+        recycled.insert(name.clone(), module.records.recycled().into());
+    }
+    json!({ "modules": modules, "recycled": recycled })
+}
+
+fn calls(shared: &Shared, uri: &Uri) -> Answer {
+    #[derive(serde::Serialize)]
+    struct Calls {
+        calls: Vec<log::Entry>,
+    }
+    let query = pairs(uri.query().unwrap_or_default());
+    let after = query.iter().find(|(name, _)| name == "after").and_then(|(_, n)| n.parse().ok()).unwrap_or(0);
+    let calls = shared.with(|state| state.log.after(after));
+    // A long log goes straight to text, and not by way of a tree of values.
+    let text = serde_json::to_string(&Calls { calls }).unwrap_or_default();
+    Answer { status: StatusCode::OK, body: Body::Text(text) }
+}
+
+fn settings(state: &mut State, now: DateTime<Utc>) -> Answer {
+    let mut shown = json!(state.settings);
+    shown["used"] = state.credits.used(now).into();
+    Answer::ok(shown)
+}
+
+fn change_settings(shared: &Shared, body: &[u8]) -> Result<Answer, String> {
+    let change: Change = parsed(body)?;
+    let now = shared.clock.now();
+    shared.with(|state| {
+        let (used, revoked) = (change.used, change.revoked);
+        state.settings.apply(change)?;
+        if let Some(used) = used {
+            state.credits.set_used(now, used);
+        }
+        if revoked == Some(true) {
+            state.tokens.revoke();
+        }
+        Ok(settings(state, now))
+    })
+}
+
+fn faults(state: &State) -> Answer {
+    let counts = state.faults.counts().into_iter();
+    let counts = counts.map(|(id, fault, struck)| json!({ "id": id, "fault": fault, "struck": struck }));
+    Answer::ok(json!({ "faults": counts.collect::<Vec<_>>() }))
+}
+
+fn clock(shared: &Shared) -> Answer {
+    Answer::ok(json!({ "now": to_rfc3339(shared.clock.now()) }))
+}
+
+fn set_clock(shared: &Shared, body: &[u8]) -> Result<Answer, String> {
+    #[derive(Deserialize)]
+    #[serde(rename_all = "snake_case")]
+    enum Move {
+        AdvanceSeconds(i64),
+        Set(String),
+    }
+    match parsed(body)? {
+        Move::AdvanceSeconds(seconds) => shared.clock.advance(seconds.saturating_mul(1_000)),
+        Move::Set(time) => shared.clock.set(read_rfc3339(&time).ok_or("set is a time of RFC 3339")?),
+    }
+    Ok(clock(shared))
+}
+
+fn by_hand(shared: &Shared, module: &str, fields: Fields) -> Answer {
+    let now = shared.clock.now();
+    shared.with(|state| {
+        let forget = state.seen(now);
+        let writing = Writing { now, forget, partial_status: StatusCode::OK, fault: None };
+        write::by_hand(&mut state.organisation, module, fields, &writing)
+    })
+}

@@ -1,0 +1,133 @@
+//! A Zoho CRM in memory: for tests, for the demo, and for trying things out.
+//!
+//! It imitates what Zoho's API v8 does for those who write records: the accounts server and its limits; insert, update,
+//! upsert, delete, get, list, search (which lags), deleted records, metadata of modules and fields and their making, the
+//! organisation; the checks of Zoho in Zoho's order; credits and concurrency. It starts as an empty organisation with the
+//! modules Leads, Accounts, Contacts and Products. Under `/__sim/` its clock can be moved, its calls can be made to fail
+//! by rule, and what it holds and what it was asked can be read.
+//!
+//! It does not imitate: workflows, layouts, territories, profiles beyond one, more than one user, merging, converting,
+//! cloning, sub-forms, attachments, COQL, bulk calls, composite calls, external ids (`X-EXTERNAL`), search by word,
+//! rounding of decimals, page tokens that expire, and the emptying of the recycle bin. The picklists of standard modules
+//! are shorter than Zoho's.
+//!
+//! Assumed, where Zoho says nothing: an answer in which no record went well is 400 for one record and 202 for several; of
+//! several records with the value of a duplicate check field that is not unique, the oldest is updated; only unique
+//! fields, and those that Zoho checks itself, can be duplicate check fields; a lookup to a deleted record reads as null;
+//! API names of modules may have single underscores, although Zoho's description speaks of letters and digits only.
+
+#![forbid(unsafe_code)]
+
+mod answer;
+mod call;
+mod check;
+mod connection;
+mod control;
+mod credits;
+mod fault;
+mod log;
+mod make;
+mod metadata;
+mod read;
+mod records;
+mod schema;
+mod search;
+mod serve;
+mod settings;
+mod standard;
+mod state;
+mod time;
+mod tokens;
+mod write;
+
+#[cfg(test)]
+mod tests;
+
+use std::{
+    collections::BTreeMap,
+    io,
+    net::SocketAddr,
+    sync::{Arc, Mutex},
+    time::Duration,
+};
+
+use chrono::{DateTime, Utc};
+use poem::{
+    Endpoint, Server,
+    endpoint::make,
+    listener::{Acceptor, Listener, TcpListener},
+};
+
+use self::{
+    connection::{Connections, Cutting},
+    state::State,
+    time::MovableClock,
+};
+/// How long calls under way may go on after a stop. A call that a fault holds longer is dropped.
+const GRACE: Duration = Duration::from_secs(1);
+
+/// A simulated organisation. Clones are the same one.
+#[derive(Clone)]
+pub struct Simulator {
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    clock: MovableClock,
+    state: Mutex<State>,
+    connections: Connections,
+}
+
+/// A simulator that listens.
+pub struct Running {
+    acceptor: Cutting,
+    address: SocketAddr,
+    simulator: Simulator,
+}
+
+impl Simulator {
+    /// An empty organisation, at this clock's time.
+    pub fn new(clock: impl Fn() -> DateTime<Utc> + Send + Sync + 'static) -> Self {
+        let state = Mutex::new(State::new());
+        let shared = Shared { clock: MovableClock::new(clock), state, connections: Connections::default() };
+        Self { shared: Arc::new(shared) }
+    }
+
+    /// Answers its requests: Zoho's API, the accounts server and `/__sim/`.
+    pub fn endpoint(&self) -> impl Endpoint + use<> {
+        let shared = Arc::clone(&self.shared);
+        make(move |request| {
+            let shared = Arc::clone(&shared);
+            async move { serve::answer(&shared, request).await }
+        })
+    }
+
+    /// How many records each module holds, without those in the recycle bin.
+    pub fn counts(&self) -> BTreeMap<String, usize> {
+        self.shared.with(|state| {
+            let modules = state.organisation.modules.iter();
+            modules.map(|(name, module)| (name.clone(), module.records.all_live().count())).collect()
+        })
+    }
+
+    /// Listens, without answering yet. With port 0, the system chooses one.
+    pub async fn bind(self, listen: SocketAddr) -> Result<Running, io::Error> {
+        let acceptor = TcpListener::bind(listen).into_acceptor().await?;
+        let address = acceptor.local_addr().first().and_then(|address| address.as_socket_addr().copied());
+        let acceptor = Cutting { acceptor, connections: self.shared.connections.clone() };
+        Ok(Running { acceptor, address: address.unwrap_or(listen), simulator: self })
+    }
+}
+
+impl Running {
+    /// The address that it really listens on.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Answers until the future is ready.
+    pub async fn run_until(self, stop: impl Future<Output = ()>) -> Result<(), io::Error> {
+        let endpoint = self.simulator.endpoint();
+        Server::new_with_acceptor(self.acceptor).run_with_graceful_shutdown(endpoint, stop, Some(GRACE)).await
+    }
+}

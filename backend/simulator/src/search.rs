@@ -1,0 +1,233 @@
+//! The search: criteria, and records as they were a while ago.
+
+use std::collections::BTreeSet;
+
+use serde_json::Value;
+
+use super::{
+    answer::{Answer, Refusal},
+    call::Call,
+    read::{Paging, page, show, wanted_fields},
+    records::{Fields, index_key},
+    schema::{Kind, Module, Organisation},
+};
+use chrono::{DateTime, Utc};
+
+/// Conditions of one search. Zoho's number.
+const CONDITIONS: usize = 10;
+
+/// How deep brackets may go: more than ten conditions can need.
+const DEPTH: usize = 20;
+
+#[derive(Debug, PartialEq)]
+enum Criteria {
+    Condition { field: String, test: Test },
+    All(Vec<Criteria>),
+    Any(Vec<Criteria>),
+}
+
+#[derive(Debug, PartialEq)]
+enum Test {
+    Equals(Vec<String>),
+    StartsWith(String),
+}
+
+/// Answers a search with what the records were at `seen`.
+pub(super) fn search(organisation: &mut Organisation, call: &Call, seen: DateTime<Utc>) -> Result<Answer, Refusal> {
+    let name = call.module.as_deref().unwrap_or_default();
+    let module = organisation.modules.get_mut(name).ok_or_else(Refusal::invalid_module)?;
+    let criteria = read_criteria(module, call)?;
+    let paging = Paging::of(call)?;
+    let wanted = wanted_fields(call)?;
+    build_indexes(module, &criteria);
+    let module = organisation.modules.get(name).ok_or_else(Refusal::invalid_module)?;
+    let records = &module.records;
+    let fits = |fields: &Fields| criteria.fits(fields);
+    let found: Vec<_> = match candidates(module, &criteria) {
+        Some(ids) => {
+            let past = ids.into_iter().filter_map(|id| records.get(id).map(|record| (id, record)));
+            let past = past.filter_map(|(id, record)| Some((id, record, record.fields_at(seen)?)));
+            past.filter(|(_, _, fields)| fits(fields)).collect()
+        }
+        None => records.all_at(seen).filter(|(_, _, fields)| fits(fields)).collect(),
+    };
+    let more = found.len() > paging.start + paging.per_page;
+    let shown = found.into_iter().rev().skip(paging.start).take(paging.per_page);
+    let shown = shown.map(|(id, record, fields)| show(organisation, module, (id, record, fields), wanted.as_deref()));
+    Ok(page(shown.collect(), &paging, more))
+}
+
+fn read_criteria(module: &Module, call: &Call) -> Result<Criteria, Refusal> {
+    if let Some(text) = call.parameter("criteria") {
+        let invalid = || Refusal::bad("INVALID_DATA", "invalid criteria").detail("param_name", "criteria");
+        let mut reader = Reader { rest: text.trim(), conditions: 0 };
+        let criteria = reader.sequence(0).filter(|_| reader.rest.is_empty()).ok_or_else(invalid)?;
+        return match reader.conditions > CONDITIONS {
+            true => Err(Refusal::bad("LIMIT_EXCEEDED", "too many criteria")),
+            false if !criteria.names_known_fields(module) => Err(invalid()),
+            false => Ok(criteria),
+        };
+    }
+    for (parameter, kind) in [("email", Kind::Email), ("phone", Kind::Phone)] {
+        if let Some(value) = call.parameter(parameter) {
+            let fields = module.fields.values().filter(|field| field.kind == kind);
+            let condition = |field: &str| Criteria::Condition {
+                field: field.to_owned(),
+                test: Test::Equals(vec![value.to_lowercase()]),
+            };
+            return Ok(Criteria::Any(fields.map(|field| condition(&field.api_name)).collect()));
+        }
+    }
+    Err(Refusal::bad("REQUIRED_PARAM_MISSING", "one of the expected parameters is missing"))
+}
+
+fn build_indexes(module: &mut Module, criteria: &Criteria) {
+    match criteria {
+        Criteria::Condition { field, test: Test::Equals(_) } => module.records.index(field),
+        Criteria::Condition { .. } => {}
+        Criteria::All(parts) | Criteria::Any(parts) => parts.iter().for_each(|part| build_indexes(module, part)),
+    }
+}
+
+/// The only records that can fit, when an index tells; by their ids.
+fn candidates(module: &Module, criteria: &Criteria) -> Option<BTreeSet<u64>> {
+    match criteria {
+        Criteria::Condition { field, test: Test::Equals(values) } => {
+            let ids =
+                |value: &String| module.records.candidates(field, &Value::from(value.as_str())).collect::<Vec<_>>();
+            Some(values.iter().flat_map(ids).collect())
+        }
+        Criteria::Condition { .. } => None,
+        Criteria::All(parts) => parts.iter().find_map(|part| candidates(module, part)),
+        Criteria::Any(parts) => {
+            let sets: Option<Vec<_>> = parts.iter().map(|part| candidates(module, part)).collect();
+            sets.map(|sets| sets.into_iter().flatten().collect())
+        }
+    }
+}
+
+impl Criteria {
+    fn names_known_fields(&self, module: &Module) -> bool {
+        match self {
+            Self::Condition { field, .. } => module.fields.contains_key(field),
+            Self::All(parts) | Self::Any(parts) => parts.iter().all(|part| part.names_known_fields(module)),
+        }
+    }
+
+    fn fits(&self, fields: &Fields) -> bool {
+        match self {
+            Self::All(parts) => parts.iter().all(|part| part.fits(fields)),
+            Self::Any(parts) => parts.iter().any(|part| part.fits(fields)),
+            Self::Condition { field, test } => fields.get(field).and_then(index_key).is_some_and(|value| match test {
+                Test::Equals(values) => values.contains(&value),
+                Test::StartsWith(start) => value.starts_with(start.as_str()),
+            }),
+        }
+    }
+}
+
+/// Reads `((Email:equals:a@b.org)or(Email:equals:c@d.org))`. Brackets and commas in values have a backslash before them.
+struct Reader<'a> {
+    rest: &'a str,
+    conditions: usize,
+}
+
+impl Reader<'_> {
+    /// `(..)or(..)and(..)`, from left to right.
+    fn sequence(&mut self, depth: usize) -> Option<Criteria> {
+        let mut left = self.bracket(depth)?;
+        loop {
+            if self.take("and") {
+                left = Criteria::All(vec![left, self.bracket(depth)?]);
+            } else if self.take("or") {
+                let right = self.bracket(depth)?;
+                left = match left {
+                    Criteria::Any(mut parts) => {
+                        parts.push(right);
+                        Criteria::Any(parts)
+                    }
+                    left => Criteria::Any(vec![left, right]),
+                };
+            } else {
+                return Some(left);
+            }
+        }
+    }
+
+    fn bracket(&mut self, depth: usize) -> Option<Criteria> {
+        if depth > DEPTH || !self.take("(") {
+            return None;
+        }
+        let inner = if self.rest.starts_with('(') { self.sequence(depth + 1)? } else { self.condition()? };
+        self.take(")").then_some(inner)
+    }
+
+    fn take(&mut self, token: &str) -> bool {
+        let Some(rest) = self.rest.strip_prefix(token) else { return false };
+        self.rest = rest;
+        true
+    }
+
+    fn condition(&mut self) -> Option<Criteria> {
+        self.conditions += 1;
+        let (field, rest) = self.rest.split_once(':')?;
+        let (operator, rest) = rest.split_once(':')?;
+        self.rest = rest;
+        let mut values = self.values()?;
+        let test = match operator {
+            "equals" => Test::Equals(vec![values.join(",")]),
+            "in" => Test::Equals(values),
+            "starts_with" => Test::StartsWith(values.swap_remove(0)),
+            _ => return None,
+        };
+        Some(Criteria::Condition { field: field.to_owned(), test })
+    }
+
+    /// Up to the closing bracket, split at commas, in small letters.
+    fn values(&mut self) -> Option<Vec<String>> {
+        let (mut values, mut value, mut escaped) = (Vec::new(), String::new(), false);
+        for (place, character) in self.rest.char_indices() {
+            match character {
+                _ if escaped => {
+                    value.push(character);
+                    escaped = false;
+                }
+                '\\' => escaped = true,
+                ',' => values.push(std::mem::take(&mut value).to_lowercase()),
+                ')' => {
+                    values.push(value.to_lowercase());
+                    self.rest = &self.rest[place..];
+                    return Some(values);
+                }
+                _ => value.push(character),
+            }
+        }
+        None
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Criteria, Reader, Test};
+
+    fn read(text: &str) -> Option<Criteria> {
+        let mut reader = Reader { rest: text, conditions: 0 };
+        reader.sequence(0).filter(|_| reader.rest.is_empty())
+    }
+
+    fn equals(field: &str, value: &str) -> Criteria {
+        Criteria::Condition { field: field.to_owned(), test: Test::Equals(vec![value.to_owned()]) }
+    }
+
+    #[test]
+    fn criteria_in_brackets() {
+        let two = Criteria::Any(vec![equals("Email", "a@b.org"), equals("Email", "c@d.org")]);
+        assert_eq!(read("((Email:equals:A@b.org)or(Email:equals:c@d.org))"), Some(two));
+        assert_eq!(read("(Title:equals:Head \\(acting\\)\\, a: b)"), Some(equals("Title", "head (acting), a: b")));
+        let both = Criteria::All(vec![equals("City", "bern"), equals("Title", "dr")]);
+        assert_eq!(read("(City:equals:Bern)and(Title:equals:Dr)"), Some(both));
+        for wrong in ["", "Email:equals:a", "(Email:equals:a", "((Email:equals:a)", "(Email:like:a)", "(a:equals:b))"] {
+            assert_eq!(read(wrong), None, "{wrong}");
+        }
+    }
+}

@@ -1,0 +1,217 @@
+//! All that the simulator holds, and the checks that stand before the work, in Zoho's order.
+
+use poem::http::StatusCode;
+use serde_json::{Value, json};
+
+use super::{
+    answer::{Answer, Refusal},
+    call::{Call, Operation, Target, WriteBody},
+    credits::{self, Credits},
+    fault::{Faults, Fired},
+    log::Log,
+    metadata, read,
+    schema::{Ids, Organisation},
+    search,
+    settings::Settings,
+    standard,
+    tokens::{LIFE, REFRESH_TOKEN, SCOPES, TokenRefusal, Tokens},
+    write::{self, Writing},
+};
+use chrono::{DateTime, TimeDelta, Utc};
+
+/// Calls at the same time that write more than [`SMALL_WRITE`] records. Zoho's number.
+const LARGE_WRITES: usize = 10;
+
+/// Records up to which a write is not counted as a large one. Zoho's number.
+const SMALL_WRITE: usize = 10;
+
+/// The state behind the one lock. It is held for the work of one call, never while waiting.
+pub(super) struct State {
+    pub(super) organisation: Organisation,
+    pub(super) settings: Settings,
+    pub(super) tokens: Tokens,
+    pub(super) credits: Credits,
+    pub(super) faults: Faults,
+    pub(super) log: Log,
+    running: usize,
+    running_large: usize,
+}
+
+/// A call that was let in, and what it costs.
+#[derive(Clone, Copy)]
+pub(super) struct Admission {
+    pub(super) credits: u64,
+    large: bool,
+}
+
+impl State {
+    pub(super) fn new() -> Self {
+        Self {
+            organisation: standard::organisation(Ids::default()),
+            settings: Settings::default(),
+            tokens: Tokens::default(),
+            credits: Credits::default(),
+            faults: Faults::default(),
+            log: Log::default(),
+            running: 0,
+            running_large: 0,
+        }
+    }
+
+    /// Empties the organisation and forgets settings, credits, faults and the log. Tokens and calls under way go on.
+    pub(super) fn reset(&mut self) {
+        let ids = std::mem::take(&mut self.organisation.ids);
+        self.organisation = standard::organisation(ids);
+        self.settings = Settings::default();
+        self.credits = Credits::default();
+        self.faults.clear();
+        self.log.clear();
+    }
+
+    /// Token, scope, credits and concurrency.
+    pub(super) fn admit(&mut self, call: &Call, now: DateTime<Utc>) -> Result<Admission, Refusal> {
+        let token = call.authorization.as_deref().and_then(|header| header.strip_prefix("Zoho-oauthtoken "));
+        if !token.is_some_and(|token| self.tokens.knows(token, now)) {
+            return Err(Refusal::invalid_token());
+        }
+        if let Some(scope) = needed_scope(call)
+            && self.settings.removed_scopes.iter().any(|removed| removed == scope)
+        {
+            return Err(Refusal::scope_mismatch());
+        }
+        let writes = call.operation != Operation::Delete && call.writes() > 0;
+        let credits = if writes { credits::of_write(call.writes()) } else { 1 };
+        if self.credits.used(now) + credits > self.settings.allowance {
+            return Err(Refusal::limit_exceeded());
+        }
+        let large = call.writes() > SMALL_WRITE;
+        if self.running >= self.settings.concurrency || (large && self.running_large >= LARGE_WRITES) {
+            return Err(Refusal::too_many_requests());
+        }
+        self.credits.spend(now, credits);
+        self.running += 1;
+        self.running_large += usize::from(large);
+        Ok(Admission { credits, large })
+    }
+
+    /// The call is over.
+    pub(super) fn leave(&mut self, admission: Admission) {
+        self.running -= 1;
+        self.running_large -= usize::from(admission.large);
+    }
+
+    /// Credits left, once half of them are used: only then does Zoho tell.
+    pub(super) fn credits_told(&mut self, now: DateTime<Utc>) -> Option<u64> {
+        let (used, allowance) = (self.credits.used(now), self.settings.allowance);
+        (used * 2 >= allowance).then(|| allowance.saturating_sub(used))
+    }
+
+    /// Module, body, records.
+    pub(super) fn work(
+        &mut self,
+        call: &Call,
+        body: WriteBody,
+        fired: Option<&Fired>,
+        now: DateTime<Utc>,
+    ) -> Result<Answer, Refusal> {
+        let (fault, partial) = (fired.and_then(Fired::records), self.partial_status(fired));
+        let writing = Writing { now, forget: self.seen(now), partial_status: partial, fault: fault.as_ref() };
+        match call.target {
+            Target::UnknownUrl | Target::Token => Err(Refusal::invalid_url()),
+            Target::WrongMethod => Err(Refusal::invalid_method()),
+            Target::Search => search::search(&mut self.organisation, call, writing.forget),
+            Target::List | Target::GetOne(_) | Target::Deleted => read::read(&self.organisation, call),
+            Target::Fields
+            | Target::CreateFields
+            | Target::Modules
+            | Target::Module(_)
+            | Target::CreateModules
+            | Target::Org => metadata::settings(&mut self.organisation, &self.settings, call),
+            _ => write::write(&mut self.organisation, call, body, &writing),
+        }
+    }
+
+    /// The moment that the search sees.
+    pub(super) fn seen(&self, now: DateTime<Utc>) -> DateTime<Utc> {
+        let lag = i64::try_from(self.settings.lag_seconds).ok().and_then(TimeDelta::try_seconds);
+        lag.and_then(|lag| now.checked_sub_signed(lag)).unwrap_or(DateTime::<Utc>::MIN_UTC)
+    }
+
+    fn partial_status(&self, fired: Option<&Fired>) -> StatusCode {
+        use super::fault::Fault;
+        match (fired.map(|fired| fired.fault), self.settings.partial_status) {
+            (Some(Fault::Partial200), _) => StatusCode::OK,
+            (Some(Fault::Partial207), _) => StatusCode::MULTI_STATUS,
+            (_, 200) => StatusCode::OK,
+            _ => StatusCode::MULTI_STATUS,
+        }
+    }
+
+    /// The accounts server: an access token for the refresh token, or for the code of a self client. Errors are answered 200.
+    pub(super) fn token(&mut self, call: &Call, form: &[(String, String)], now: DateTime<Utc>) -> Answer {
+        let parameter = |name: &str| {
+            let in_form = form.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str());
+            in_form.or_else(|| call.parameter(name))
+        };
+        let error = |code: &str| Answer::ok(json!({ "error": code }));
+        let named = ["client_id", "client_secret"].iter().all(|name| parameter(name).is_some_and(|id| !id.is_empty()));
+        let (secret, by_code) = match parameter("grant_type") {
+            _ if !named => return error("invalid_client"),
+            Some("refresh_token") => (parameter("refresh_token"), false),
+            Some("authorization_code") => (parameter("code"), true),
+            _ => return error("unsupported_grant_type"),
+        };
+        if secret != Some(REFRESH_TOKEN) || (self.settings.revoked && !by_code) {
+            return error("invalid_code");
+        }
+        if by_code {
+            self.settings.revoked = false;
+        }
+        match self.tokens.issue(now) {
+            Ok(token) => Answer::ok(self.granted(&token, by_code, &call.host)),
+            Err(refusal) => token_refused(refusal),
+        }
+    }
+
+    fn granted(&self, token: &str, by_code: bool, host: &str) -> Value {
+        let removed = &self.settings.removed_scopes;
+        let scopes: Vec<&str> =
+            SCOPES.into_iter().filter(|scope| !removed.iter().any(|removed| removed == scope)).collect();
+        let mut body = json!({
+            "access_token": token,
+            "scope": scopes.join(" "),
+            "api_domain": format!("http://{host}"),
+            "token_type": "Bearer",
+            "expires_in": LIFE.num_seconds(),
+        });
+        if by_code {
+            body["refresh_token"] = REFRESH_TOKEN.into();
+        }
+        body
+    }
+}
+
+/// Why no token was given, with status 200.
+pub(super) fn token_refused(refusal: TokenRefusal) -> Answer {
+    Answer::ok(match refusal {
+        TokenRefusal::InvalidCode => json!({ "error": "invalid_code" }),
+        TokenRefusal::TooMany => json!({
+            "error": "Access Denied",
+            "error_description": "You have made too many requests continuously. Please try again after some time.",
+            "status": "failure",
+        }),
+    })
+}
+
+/// The scope that a call needs.
+fn needed_scope(call: &Call) -> Option<&'static str> {
+    Some(match call.target {
+        Target::UnknownUrl | Target::WrongMethod | Target::Token => return None,
+        Target::Fields => "ZohoCRM.settings.fields.READ",
+        Target::CreateFields => "ZohoCRM.settings.fields.CREATE",
+        Target::Modules | Target::Module(_) => "ZohoCRM.settings.modules.READ",
+        Target::CreateModules => "ZohoCRM.settings.modules.CREATE",
+        Target::Org => "ZohoCRM.org.READ",
+        _ => "ZohoCRM.modules.ALL",
+    })
+}

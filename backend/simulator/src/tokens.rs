@@ -1,0 +1,84 @@
+//! Access tokens: who gets one, how many, for how long.
+
+use std::collections::VecDeque;
+
+use chrono::TimeDelta;
+use sha2::{Digest, Sha256};
+
+use chrono::{DateTime, Utc};
+
+/// The one refresh token of the simulated organisation, and the one code of a self client.
+pub(super) const REFRESH_TOKEN: &str = "simulator";
+
+/// How long an access token lives: Zoho's hour.
+pub(super) const LIFE: TimeDelta = TimeDelta::hours(1);
+
+/// Access tokens alive at once; the next one drives out the oldest. Zoho's number.
+const ALIVE: usize = 15;
+
+/// New access tokens in [`NEW_WINDOW`]. Zoho's number.
+const NEW: usize = 10;
+
+/// See [`NEW`].
+const NEW_WINDOW: TimeDelta = TimeDelta::minutes(10);
+
+/// What a self client is granted.
+pub(super) const SCOPES: [&str; 8] = [
+    "ZohoCRM.modules.ALL",
+    "ZohoCRM.settings.fields.READ",
+    "ZohoCRM.settings.fields.CREATE",
+    "ZohoCRM.settings.modules.READ",
+    "ZohoCRM.settings.modules.CREATE",
+    "ZohoCRM.org.READ",
+    "ZohoCRM.coql.READ",
+    "ZohoCRM.bulk.ALL",
+];
+
+/// Why no token was given, as the accounts server says it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum TokenRefusal {
+    InvalidCode,
+    TooMany,
+}
+
+/// The access tokens of the refresh token.
+#[derive(Default)]
+pub(super) struct Tokens {
+    alive: VecDeque<(String, DateTime<Utc>)>,
+    made: VecDeque<DateTime<Utc>>,
+    count: u64,
+}
+
+impl Tokens {
+    /// A new access token, unless there were too many lately.
+    pub(super) fn issue(&mut self, now: DateTime<Utc>) -> Result<String, TokenRefusal> {
+        let window_start = now - NEW_WINDOW;
+        self.made.retain(|made| *made > window_start);
+        if self.made.len() >= NEW {
+            return Err(TokenRefusal::TooMany);
+        }
+        self.made.push_back(now);
+        self.count += 1;
+        // The time is part of it, so that a token of an earlier process is not taken for one of this.
+        let token = format!(
+            "1000.{}",
+            &hex::encode(Sha256::digest(format!("{}/{}", now.timestamp_millis(), self.count)))[..64]
+        );
+        self.alive.push_back((token.clone(), now));
+        if self.alive.len() > ALIVE {
+            self.alive.pop_front();
+        }
+        Ok(token)
+    }
+
+    /// Whether this token is alive.
+    pub(super) fn knows(&self, token: &str, now: DateTime<Utc>) -> bool {
+        let oldest = now - LIFE;
+        self.alive.iter().any(|(alive, made)| alive == token && *made > oldest)
+    }
+
+    /// Ends all access tokens, as revoking the refresh token does.
+    pub(super) fn revoke(&mut self) {
+        self.alive.clear();
+    }
+}

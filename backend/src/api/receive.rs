@@ -1,0 +1,45 @@
+//! What both ways of sending events have in common: storing, refusing, logging and counting them.
+
+use std::sync::Arc;
+
+use super::{Context, auth::Sender, problem::Problem};
+use crate::{
+    ingest::{IngestError, Room, Written},
+    model::{Event, EventType, FieldError, Outcome},
+    store::StoreError,
+};
+
+/// What became of the events of one request, in their order.
+pub(super) type BatchResults = Vec<Result<Written, Arc<StoreError>>>;
+
+/// Hands the events of one request to the writer and waits until they are durable.
+pub(super) async fn store(
+    context: &Context,
+    sender: &Sender,
+    room: Room,
+    events: Vec<Event>,
+) -> Result<BatchResults, Problem> {
+    let settled = context.ingest.submit(room, &sender.site, sender.token_id, events).await;
+    if matches!(settled, Err(IngestError::Revoked)) {
+        context.tokens.forget(sender);
+    }
+    Ok(settled?)
+}
+
+/// The log line of an event that never came to the writer: which fields were wrong, and why; not what they held.
+pub(super) fn log_rejected(sender: &Sender, what: &str, errors: &[FieldError]) {
+    let fields: Vec<_> = errors.iter().map(|error| format!("{} {}", error.pointer, error.code.as_str())).collect();
+    let (site, fields) = (&sender.site.name, fields.join(", "));
+    tracing::warn!(site, outcome = "rejected", fields, "📥 Received {what} event");
+}
+
+/// Counts events that never came to the writer. The type is unknown when it could not be read.
+pub(super) fn count_rejected(context: &Context, sender: &Sender, event_type: Option<EventType>, count: u64) {
+    let outcome = Outcome::Rejected.as_str();
+    context.counters().events(context.clock.now(), &sender.site.name, event_type, outcome, count);
+}
+
+/// What to answer to events that the writer never sees: the problem, unless the token has been revoked meanwhile.
+pub(super) async fn refuse(context: &Context, sender: &Sender, problem: Problem) -> Problem {
+    context.tokens.check(sender, &context.store, context.clock.now()).await.err().unwrap_or(problem)
+}

@@ -1,0 +1,177 @@
+//! `backend-sync demo`
+
+mod folder;
+mod organisation;
+mod show;
+mod story;
+
+use std::{fs::File, net::SocketAddr, path::PathBuf};
+
+use tokio::sync::oneshot;
+use zoho_simulator::{Running, Simulator};
+
+use self::{folder::Folder, organisation::prepare, story::Story};
+use super::{CliError, make_token, open, print};
+use crate::{
+    app::{self, App, AppError, read_mapping},
+    clock::Clock,
+    config::{Config, Overrides},
+    demo::{organisation::SimulatedOrganisation, plugin::Plugin, term::Term},
+    http::Http,
+    model::SiteName,
+    secret::TokenKind,
+    store::Store,
+    telemetry,
+};
+
+/// Where the simulator listens unless something else does.
+const SIMULATOR: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 4020);
+
+const SITE: &str = "college";
+
+#[derive(Debug, clap::Args)]
+pub(super) struct DemoArguments {
+    /// Where the backend listens [default: 127.0.0.1:8001, or a free port when that is taken]
+    #[arg(long, value_name = "ADDRESS:PORT")]
+    listen: Option<SocketAddr>,
+    /// Where the simulated Zoho listens [default: 127.0.0.1:4020, or a free port when that is taken]
+    #[arg(long, value_name = "ADDRESS:PORT")]
+    simulator_listen: Option<SocketAddr>,
+    /// Seconds that the whole term takes; 0 is as fast as possible
+    #[arg(long, value_name = "SECONDS", default_value_t = 60)]
+    pace: u16,
+    /// Another number makes another term
+    #[arg(long, value_name = "NUMBER", default_value_t = 1)]
+    seed: u64,
+    /// Put database, log and configuration into this folder and keep them, instead of a temporary one
+    #[arg(long, value_name = "FOLDER")]
+    keep: Option<PathBuf>,
+    /// End when the term is over and everything has come to rest; non-zero when something is not as it should be
+    #[arg(long)]
+    exit: bool,
+}
+
+pub(super) async fn run(arguments: DemoArguments, clock: Clock) -> Result<(), CliError> {
+    let stop = app::stop_signals().map_err(AppError::from)?;
+    let folder = Folder::make(arguments.keep.as_deref())?;
+    let simulator_clock = clock.clone();
+    let simulator = Simulator::new(move || simulator_clock.now().to_utc());
+    let running = listen(&simulator, arguments.simulator_listen).await?;
+    let zoho_url = format!("http://{}", running.address());
+    let (end_zoho, ending) = oneshot::channel::<()>();
+    let zoho = tokio::spawn(running.run_until(async { _ = ending.await }));
+
+    let config = configure(&folder, &zoho_url, arguments.listen)?;
+    let log = File::create(folder.log()).map_err(|error| CliError::Write { path: folder.log(), error })?;
+    let log = telemetry::start_to(&config.log, config.tracing.as_ref(), log, false)?;
+    let store = open(&config, &clock).await?;
+    let section = config.zoho.as_ref().ok_or_else(|| CliError::Usage("the demo has no [zoho]".to_owned()))?;
+    let http = Http::new().map_err(AppError::from)?;
+    let organisation = SimulatedOrganisation::new(http.clone(), &zoho_url);
+    let term = Term::generate(arguments.seed, clock.now().0 / 1_000);
+    let contacts = organisation.import(&term.imported).await?;
+    prepare(section, &clock).await?;
+
+    let app = bind(&config, arguments.listen, &store, &clock).await?;
+    let backend_url = format!("http://{}", app.address());
+    let (site_token, api_token) = add_tokens(&store, &clock).await?;
+    show::places(&show::Places {
+        folder: &folder,
+        backend: &backend_url,
+        zoho: &zoho_url,
+        token: &api_token,
+        student: term.doubtful.0,
+        events: term.events.len(),
+        pace: arguments.pace,
+    })?;
+    let mut stopped = stop.subscribe();
+    let mut server = tokio::spawn(app.run_until(stop.subscribe()));
+    let story = Story {
+        plugin: Plugin::new(http, &backend_url, site_token),
+        mapping: read_mapping(section)?,
+        second_contact: contacts.get(term.doubtful.1).cloned().unwrap_or_default(),
+        term,
+        store,
+        simulator,
+        organisation,
+        pace: arguments.pace,
+        backend: backend_url,
+        zoho: zoho_url,
+        token: api_token,
+    };
+    let told = tokio::select! {
+        biased;
+        _ = stopped.wait_for(|stop| *stop) => Ok(()),
+        told = tell(&story, arguments.exit) => told,
+        ended = &mut server => return Err(ended_early(ended, &folder)),
+    };
+    print("\nStopping.")?;
+    stop.send_replace(true);
+    if let Ok(ended) = server.await {
+        ended?;
+    }
+    // The backend may have needed it until now.
+    let _ = end_zoho.send(());
+    let _ = zoho.await;
+    drop(log);
+    folder.end()?;
+    told
+}
+
+/// The whole story; then what is done to it from outside, until it is stopped, unless it should end.
+async fn tell(story: &Story, exit: bool) -> Result<(), CliError> {
+    story.weeks().await?;
+    let problems = story.end().await?;
+    if exit {
+        return if problems == 0 { Ok(()) } else { Err(CliError::Unhealthy(problems)) };
+    }
+    story.repair().await?;
+    print("\nBackend and Zoho go on running, for you to look at; a line shows what changes. Ctrl-C ends them.\n")?;
+    story.watch().await
+}
+
+fn ended_early(ended: Result<Result<(), AppError>, tokio::task::JoinError>, folder: &Folder) -> CliError {
+    match ended {
+        Ok(Err(error)) => error.into(),
+        _ => CliError::Usage(format!("the backend ended; {} may say why", folder.log().display())),
+    }
+}
+
+/// Listens where it was told to, or where it usually does, or where there is room.
+async fn listen(simulator: &Simulator, wanted: Option<SocketAddr>) -> Result<Running, CliError> {
+    let address = wanted.unwrap_or(SIMULATOR);
+    let running = match simulator.clone().bind(address).await {
+        Err(error) if wanted.is_none() && error.kind() == std::io::ErrorKind::AddrInUse => {
+            simulator.clone().bind(SocketAddr::new(address.ip(), 0)).await
+        }
+        running => running,
+    };
+    Ok(running.map_err(|error| AppError::Listen { address, error })?)
+}
+
+/// The same for the backend.
+async fn bind(config: &Config, wanted: Option<SocketAddr>, store: &Store, clock: &Clock) -> Result<App, CliError> {
+    match App::bind(config, store.clone(), clock.clone()).await {
+        Err(AppError::Listen { error, .. }) if wanted.is_none() && error.kind() == std::io::ErrorKind::AddrInUse => {
+            let config = Config { listen: SocketAddr::new(config.listen.ip(), 0), ..config.clone() };
+            Ok(App::bind(&config, store.clone(), clock.clone()).await?)
+        }
+        app => Ok(app?),
+    }
+}
+
+/// The defaults, the demo's database and its Zoho. The environment is left out: it may name a real database.
+fn configure(folder: &Folder, zoho_url: &str, listen: Option<SocketAddr>) -> Result<Config, CliError> {
+    folder.write_config(zoho_url)?;
+    let overrides = Overrides { file: Some(folder.config()), listen, ..Default::default() };
+    Ok(Config::load(&overrides, std::iter::empty())?)
+}
+
+/// Those of the college's Moodle and of whoever looks on.
+async fn add_tokens(store: &Store, clock: &Clock) -> Result<(String, String), CliError> {
+    let (site_token, site_hash) = make_token(TokenKind::Site)?;
+    let (api_token, api_hash) = make_token(TokenKind::Api)?;
+    let site: SiteName = SITE.parse().map_err(|error| CliError::Usage(format!("{error}")))?;
+    store.add_first(&site, site_hash, "demo", api_hash, clock.now()).await?;
+    Ok((site_token, api_token))
+}

@@ -1,0 +1,72 @@
+//! `backend-sync zoho …`
+
+mod check;
+mod connect;
+pub(super) mod setup;
+
+use std::path::PathBuf;
+
+use clap::Subcommand;
+
+use super::{CliError, print};
+use crate::{
+    app::AppError,
+    clock::Clock,
+    config::{self, Config, ConfigError},
+    http::Http,
+    zoho::{client::Client, mapping::Mapping},
+};
+
+#[derive(Debug, Subcommand)]
+pub(super) enum ZohoCommand {
+    /// Get credentials for Zoho CRM, step by step, and print the section [zoho] of the configuration
+    Connect(connect::ConnectArguments),
+    /// Check credentials, scopes, modules, and each field of the mapping against the organisation
+    Check,
+    /// Create what the mapping needs and Zoho does not have, after showing it
+    Setup {
+        /// Do not ask
+        #[arg(long)]
+        yes: bool,
+    },
+    /// Print the default mapping, as a file to start from
+    Mapping {
+        /// Check this file instead
+        #[arg(long, value_name = "FILE")]
+        check: Option<PathBuf>,
+    },
+}
+
+pub(super) async fn run(
+    load: impl FnOnce() -> Result<Config, ConfigError>,
+    command: ZohoCommand,
+    clock: &Clock,
+) -> Result<(), CliError> {
+    match command {
+        ZohoCommand::Connect(arguments) => connect::run(arguments, clock).await,
+        ZohoCommand::Check => check::run(&section(load()?)?, clock).await,
+        ZohoCommand::Setup { yes } => setup::run(&section(load()?)?, yes, clock).await,
+        ZohoCommand::Mapping { check: None } => print(Mapping::DEFAULT.trim_end()),
+        ZohoCommand::Mapping { check: Some(file) } => check_mapping(&file),
+    }
+}
+
+fn section(config: Config) -> Result<config::Zoho, CliError> {
+    config.zoho.ok_or_else(|| {
+        CliError::Usage(
+            "the configuration has no section [zoho]; backend-sync zoho connect helps to fill it in".to_owned(),
+        )
+    })
+}
+
+/// A client of this command alone: it works without a database, so also before the first start of the server.
+pub(super) fn client(config: &config::Zoho, clock: &Clock) -> Result<Client, CliError> {
+    Ok(Client::new(config, Http::new().map_err(AppError::from)?, None, clock.clone(), getrandom::fill))
+}
+
+fn check_mapping(path: &std::path::Path) -> Result<(), CliError> {
+    let file = path.display().to_string();
+    let text = std::fs::read_to_string(path).map_err(|error| AppError::MappingFile { file: file.clone(), error })?;
+    Mapping::parse(&text).map_err(|error| AppError::Mapping { file: file.clone(), error })?;
+    print(format_args!("{file} can be used. backend-sync zoho check compares it with your organisation."))
+}

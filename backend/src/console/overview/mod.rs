@@ -1,0 +1,154 @@
+//! Is all well? The first page: a sentence and a colour, sites, destinations, charts.
+
+mod charts;
+mod verdict;
+
+use std::{collections::HashMap, sync::Arc, time::Duration};
+
+use askama::Template;
+use poem::{
+    handler,
+    web::{Data, Html, Query},
+};
+use serde::Deserialize;
+
+use self::{
+    charts::{Chart, Range},
+    verdict::{Colour, OverviewVerdict},
+};
+use super::{
+    error::PageError,
+    frame::Frame,
+    lines::display,
+    session::SignedIn,
+    words::{Moment, number, span},
+};
+use crate::{
+    activity::{self, Counted},
+    api::Context,
+    clock::Timestamp,
+    store::{Activity, Conservation, Counts, DestinationSummary},
+    views::StateCounts,
+};
+
+#[derive(Template)]
+#[template(path = "overview.html")]
+struct OverviewPage {
+    frame: Frame,
+    range: Range,
+    verdict: OverviewVerdict,
+    sites: Vec<SiteCard>,
+    destinations: Vec<DestinationCard>,
+    charts: Vec<Chart>,
+}
+
+struct SiteCard {
+    name: String,
+    wwwroot: Option<String>,
+    last: Option<Moment>,
+    /// Events of the last hour.
+    hour: String,
+    /// Of these, refused ones.
+    rejected: u64,
+    /// Since when the oldest record of this site that is not synced is undelivered.
+    oldest: Option<Moment>,
+}
+
+struct DestinationCard {
+    name: String,
+    counts: StateCounts,
+    pause: Option<(String, Moment)>,
+    slow: Option<(String, Option<Moment>)>,
+    credits: Option<(String, Moment)>,
+    audit: Option<(Conservation, Moment)>,
+}
+
+#[derive(Deserialize)]
+pub(super) struct OverviewQuery {
+    #[serde(default)]
+    range: Range,
+}
+
+#[handler]
+pub(super) async fn page(
+    who: SignedIn,
+    context: Data<&Arc<Context>>,
+    Query(OverviewQuery { range }): Query<OverviewQuery>,
+) -> Result<Html<String>, PageError> {
+    let (store, now) = (&context.store, context.clock.now());
+    let (mut destinations, mut oldest, mut verdict) = (Vec::new(), HashMap::new(), OverviewVerdict::new());
+    for summary in store.destinations().await? {
+        let counts = store.item_counts(&summary.name).await?;
+        for (site_id, since) in store.oldest_waiting(&summary.name).await? {
+            let held = oldest.entry(site_id).or_insert(since);
+            *held = since.min(*held);
+        }
+        verdict.look_at(&summary, &counts, now);
+        destinations.push(DestinationCard::new(summary, &counts, now));
+    }
+    verdict.doubt(&context.health.write_health());
+    for alert in context.alerts.open().await? {
+        verdict.hear(&alert);
+    }
+    let sites = sites(&context, &oldest, now).await?;
+    verdict.conclude(!destinations.is_empty(), sites.iter().any(|site| site.last.is_some()));
+    let (since, step) = range.steps(now);
+    let charts = charts::all(&store.activity(since, now.after(Duration::from_secs(60)), step).await?, since, now, step);
+    let frame = Frame::new("Overview", "/", &who);
+    Ok(Html(OverviewPage { frame, range, verdict, sites, destinations, charts }.render()?))
+}
+
+async fn sites(
+    context: &Context,
+    oldest: &HashMap<i64, Timestamp>,
+    now: Timestamp,
+) -> Result<Vec<SiteCard>, PageError> {
+    let (store, since) = (&context.store, Timestamp(now.0 - 60_000 * 60));
+    let hour = store.activity(since, now.after(Duration::from_secs(60)), 60).await?;
+    let mut cards = Vec::new();
+    for site in store.sites().await? {
+        let subject = activity::subject_site(&site.name);
+        let own = |counted: &&Activity| counted.subject == subject;
+        let events: u64 = hour.iter().filter(own).map(|counted| counted.count).sum();
+        let refused = Counted::Event("rejected").name();
+        let rejected =
+            hour.iter().filter(own).filter(|counted| counted.name == refused).map(|counted| counted.count).sum();
+        let last = store.last_activity(&subject).await?.map(|minute| Moment::new(minute, now));
+        let oldest = oldest.get(&site.id).map(|since| Moment::new(*since, now));
+        cards.push(SiteCard { name: site.name, wwwroot: site.wwwroot, last, hour: number(events), rejected, oldest });
+    }
+    Ok(cards)
+}
+
+impl DestinationCard {
+    fn new(summary: DestinationSummary, counts: &[Counts], now: Timestamp) -> Self {
+        let mut all = StateCounts::default();
+        for counts in counts {
+            all.add(counts.state, counts.count);
+        }
+        let moment = |time| Moment::new(time, now);
+        Self {
+            name: display(&summary.name),
+            counts: all,
+            pause: summary.pause.map(|pause| (pause.reason, moment(pause.since))),
+            slow: summary.slow_reason.map(|reason| (reason, summary.done_at.map(moment))),
+            credits: summary.credits.map(|(left, told_at)| (number(left), moment(told_at))),
+            audit: summary.audit.map(|(audit, at)| (audit, moment(at))),
+        }
+    }
+
+    /// The states with their words, colours and addresses, in the order of their way.
+    fn states(&self) -> [(&'static str, &'static str, u64, &'static str); 5] {
+        let StateCounts { pending, in_flight, synced, parked, failed, .. } = self.counts;
+        [
+            ("Synced", "good", synced, "synced"),
+            ("Pending", "", pending, "pending"),
+            ("In flight", "", in_flight, "in_flight"),
+            ("Parked", "warn", parked, "parked"),
+            ("Failed", "bad", failed, "failed"),
+        ]
+    }
+}
+
+/// How long is too long for a change to wait, before somebody should look.
+pub(super) const LONG_WAIT: Duration = Duration::from_secs(10 * 60);

@@ -1,0 +1,302 @@
+//! The engine: one dispatcher per process, which claims what is due and hands it to workers.
+
+use std::{sync::Arc, time::Duration};
+
+use tokio::{
+    sync::{Notify, watch},
+    task::JoinSet,
+    time::Instant,
+};
+use tracing::Instrument;
+
+use super::{
+    Admission, DeliverySettings, Destination, Trouble, backoff,
+    upkeep::Upkeep,
+    worker::{Report, Worker},
+};
+use crate::{
+    clock::{Clock, Timestamp},
+    health::Progress,
+    limits,
+    metrics::Counters,
+    model::{Lane, RecordKey},
+    random::Random,
+    store::{Pause, Store, StoreError},
+    telemetry::trace,
+};
+
+/// Delivers records to one destination until it is stopped.
+pub struct Engine<D> {
+    pub(super) store: Store,
+    pub(super) destination: Arc<D>,
+    pub(super) settings: DeliverySettings,
+    pub(super) clock: Clock,
+    pub(super) random: Random,
+    /// Told by the ingest when it has committed.
+    pub(super) wake: Arc<Notify>,
+    pub(super) counters: Counters,
+    progress: Progress,
+}
+
+/// What the dispatcher remembers between two rounds.
+struct DispatcherState {
+    running: JoinSet<Report>,
+    /// Nothing is begun before then: the destination does not answer.
+    held_until: Option<Instant>,
+    /// Calls in a row that failed as a whole.
+    outages: u32,
+    /// Claims since the least urgent lane had its turn.
+    claims: u32,
+    /// How many items wait, and when that was counted.
+    waiting: (u64, Option<Instant>),
+    /// What was last written down about credits and slowness.
+    noted: Option<Noted>,
+    upkeep: Upkeep,
+}
+
+/// What an operator sees of a destination's allowance.
+#[derive(Clone, PartialEq, Eq)]
+struct Noted {
+    credits: Option<i64>,
+    slow: Option<(String, Option<Timestamp>)>,
+}
+
+/// One claim in this many goes to the least urgent lane that has something, so that nothing waits for ever.
+const FAIR_SHARE: u32 = 8;
+
+/// What a round of the dispatcher came to.
+enum Round {
+    /// Something was begun: look again at once.
+    Busy,
+    /// Nothing to do: until something happens, or at the latest after this time.
+    Idle(Duration),
+}
+
+impl<D: Destination> Engine<D> {
+    /// An engine for a destination that [`Store::add_destination`] knows.
+    pub fn new(
+        store: Store,
+        destination: Arc<D>,
+        settings: DeliverySettings,
+        clock: Clock,
+        random: Random,
+        wake: Arc<Notify>,
+        counters: Counters,
+    ) -> Self {
+        counters.metrics.delivery.begin(D::NAME);
+        let progress = Progress::default();
+        Self { store, destination, settings, clock, random, wake, counters, progress }
+    }
+
+    /// With somebody who watches whether it moves on.
+    #[must_use]
+    pub fn watched(self, progress: Progress) -> Self {
+        Self { progress, ..self }
+    }
+
+    /// Delivers until `stop` becomes true. Then finishes what is under way.
+    pub async fn run(self, mut stop: watch::Receiver<bool>) {
+        let mut state = DispatcherState {
+            running: JoinSet::new(),
+            held_until: None,
+            outages: 0,
+            claims: 0,
+            waiting: (0, None),
+            noted: None,
+            upkeep: Upkeep::new(),
+        };
+        while !*stop.borrow() {
+            while let Some(ended) = state.running.try_join_next() {
+                self.note_end(&mut state, ended.ok()).await;
+            }
+            let wait = match self.progress.during(self.round(&mut state)).await {
+                Ok(Round::Busy) => continue,
+                Ok(Round::Idle(time)) => time,
+                Err(error) => {
+                    self.counters.metrics.ingest.database_error("delivery");
+                    tracing::error!(%error, destination = D::NAME, "the delivery cannot read or write its items");
+                    limits::SYNC_ERROR_WAIT
+                }
+            };
+            tokio::select! {
+                () = self.wake.notified() => {}
+                ended = state.running.join_next(), if !state.running.is_empty() => {
+                    self.note_end(&mut state, ended.and_then(Result::ok)).await;
+                }
+                () = tokio::time::sleep(wait) => {}
+                _ = stop.changed() => {}
+            }
+        }
+        while state.running.join_next().await.is_some() {}
+    }
+
+    async fn round(&self, state: &mut DispatcherState) -> Result<Round, StoreError> {
+        let now = self.clock.now();
+        state.upkeep.run::<D>(&self.store, self.settings.lease, now).await?;
+        let summary = self.store.destination(D::NAME).await?;
+        if let Some(pause) = summary.and_then(|summary| summary.pause) {
+            return self.check_paused(&pause, now).await;
+        }
+        // While the destination is thought to be away, one delivery at a time finds out.
+        let workers = if state.outages > 0 { 1 } else { self.settings.workers };
+        if state.running.len() >= workers {
+            return Ok(Round::Idle(limits::SYNC_POLL));
+        }
+        let held = state.held_until.map(|until| until.saturating_duration_since(Instant::now()));
+        if let Some(held) = held.filter(|held| !held.is_zero()) {
+            return Ok(Round::Idle(held));
+        }
+        self.begin_delivery(state, now).await
+    }
+
+    /// Claims items of the lane whose turn it is, and gives them to a worker.
+    async fn begin_delivery(&self, state: &mut DispatcherState, now: Timestamp) -> Result<Round, StoreError> {
+        let mut lanes = self.store.due_lanes(D::NAME, now).await?;
+        if (state.claims + 1).is_multiple_of(FAIR_SHARE) {
+            lanes.reverse();
+        }
+        if lanes.is_empty() {
+            self.note_credits(state, None).await?;
+            return Ok(Round::Idle(limits::SYNC_POLL));
+        }
+        let mut slow = None;
+        for lane in lanes {
+            let waiting = self.waiting(state).await?;
+            match self.destination.admit(lane, waiting, now) {
+                Admission::Go => {}
+                Admission::Wait { until, reason, done_at } => {
+                    tracing::debug!(?lane, until = until.to_rfc3339(), reason, "a lane waits");
+                    slow.get_or_insert((reason, done_at));
+                    continue;
+                }
+                Admission::Exhausted { reason, check_at } => {
+                    self.pause("credits", reason, Some(check_at)).await?;
+                    return Ok(Round::Busy);
+                }
+            }
+            if self.claim(state, lane, now).await? {
+                self.note_credits(state, slow).await?;
+                return Ok(Round::Busy);
+            }
+        }
+        if slow.is_some() && state.running.is_empty() {
+            let destination = Arc::clone(&self.destination);
+            state.running.spawn(async move {
+                destination.look().await;
+                Report { trouble: None, asked: false }
+            });
+        }
+        self.note_credits(state, slow).await?;
+        Ok(Round::Idle(limits::SYNC_POLL))
+    }
+
+    /// Returns whether there was something to claim.
+    async fn claim(&self, state: &mut DispatcherState, lane: Lane, now: Timestamp) -> Result<bool, StoreError> {
+        let lease = format!("{:016x}", self.random.number());
+        let until = now.after(self.settings.lease);
+        let items = self.store.claim(D::NAME, lane, limits::DELIVERY_RECORDS, &lease, now, until).await?;
+        if items.is_empty() {
+            return Ok(false);
+        }
+        state.claims = state.claims.wrapping_add(1);
+        state.waiting.0 = state.waiting.0.saturating_sub(items.len() as u64);
+        let keys: Vec<RecordKey> = items.iter().map(|item| item.key).collect();
+        let span = trace::delivery(&lease, &keys);
+        let worker = Worker {
+            store: self.store.clone(),
+            destination: Arc::clone(&self.destination),
+            settings: self.settings.clone(),
+            counters: self.counters.clone(),
+            clock: self.clock.clone(),
+            lease,
+        };
+        state.running.spawn(worker.run(items).instrument(span));
+        Ok(true)
+    }
+
+    /// How many items wait in all; counted now and then, and only if it matters.
+    async fn waiting(&self, state: &mut DispatcherState) -> Result<u64, StoreError> {
+        let is_old = state.waiting.1.is_none_or(|at| at.elapsed() >= limits::WAITING_COUNT_INTERVAL);
+        if is_old && self.destination.credits().is_some() {
+            state.waiting = (self.store.waiting(D::NAME).await?, Some(Instant::now()));
+        }
+        Ok(state.waiting.0)
+    }
+
+    async fn note_end(&self, state: &mut DispatcherState, report: Option<Report>) {
+        // A worker that panicked has said so in the log; its items come back when their lease runs out.
+        let Some(report) = report else { return };
+        match report.trouble {
+            None if report.asked => (state.outages, state.held_until) = (0, None),
+            None => {}
+            Some(Trouble::Throttled) => {
+                state.held_until = Some(Instant::now() + self.random.up_to(limits::THROTTLED_REST));
+            }
+            Some(Trouble::Outage { reason }) => {
+                state.outages = state.outages.saturating_add(1);
+                let wait = backoff::wait(state.outages, limits::LONGEST_HOLD, &self.random);
+                state.held_until = Some(Instant::now() + wait);
+                let wait_ms = u64::try_from(wait.as_millis()).unwrap_or(u64::MAX);
+                tracing::warn!(destination = D::NAME, reason, wait_ms, "the destination does not take deliveries");
+            }
+            Some(Trouble::Pause { cause, reason, check_at }) => {
+                if let Err(error) = self.pause(cause, reason, check_at).await {
+                    tracing::error!(%error, destination = D::NAME, "could not write down that the destination is paused");
+                }
+            }
+        }
+    }
+
+    async fn pause(&self, cause: &str, reason: String, check_at: Option<Timestamp>) -> Result<(), StoreError> {
+        let since = self.clock.now();
+        let check_at = check_at.unwrap_or_else(|| since.after(self.settings.check));
+        let pause = Pause { cause: cause.to_owned(), reason, since, check_at: Some(check_at) };
+        if self.store.pause_destination(D::NAME, &pause).await? {
+            let (cause, reason) = (pause.cause, pause.reason);
+            tracing::error!(destination = D::NAME, cause, reason, "⏸ the delivery is paused; nothing is lost");
+        }
+        Ok(())
+    }
+
+    /// Looks whether a paused destination works again, when its time has come.
+    async fn check_paused(&self, pause: &Pause, now: Timestamp) -> Result<Round, StoreError> {
+        let next = now.after(self.settings.check);
+        if !self.store.begin_check(D::NAME, now, next).await? {
+            return Ok(Round::Idle(limits::SYNC_POLL));
+        }
+        match self.destination.check().await {
+            None => {
+                if self.store.resume_destination(D::NAME, Some(&pause.cause)).await? {
+                    tracing::info!(destination = D::NAME, cause = pause.cause, "▶ the delivery goes on");
+                }
+            }
+            Some(Trouble::Pause { cause, reason, check_at }) => {
+                self.pause(cause, reason, check_at).await?;
+                self.store.set_check(D::NAME, check_at.unwrap_or(next)).await?;
+            }
+            Some(trouble) => tracing::warn!(destination = D::NAME, ?trouble, "the destination cannot be checked"),
+        }
+        Ok(Round::Busy)
+    }
+
+    /// Writes down what an operator should know of the allowance, when it differs from what was written last.
+    async fn note_credits(
+        &self,
+        state: &mut DispatcherState,
+        slow: Option<(String, Option<Timestamp>)>,
+    ) -> Result<(), StoreError> {
+        let credits = self.destination.credits();
+        let noted = Noted { credits: credits.map(|(credits, _)| credits), slow };
+        if state.noted.as_ref() == Some(&noted) {
+            return Ok(());
+        }
+        let slow = noted.slow.as_ref().map(|(reason, done_at)| (reason.as_str(), *done_at));
+        // It says nothing more of them: there are plenty again.
+        if credits.is_none() && state.noted.as_ref().is_some_and(|before| before.credits.is_some()) {
+            self.store.forget_credits(D::NAME).await?;
+        }
+        self.store.save_credits(D::NAME, credits, slow).await?;
+        state.noted = Some(noted);
+        Ok(())
+    }
+}

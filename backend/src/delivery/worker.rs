@@ -1,0 +1,169 @@
+//! A worker: delivers the items of one claim, keeps their lease meanwhile, and settles them.
+
+use std::{collections::BTreeMap, sync::Arc, time::Instant};
+
+use super::{Delivery, DeliverySettings, Destination, Trouble};
+use crate::{
+    activity::{Counted, subject_destination},
+    clock::{Clock, Timestamp},
+    limits,
+    metrics::{Counters, DeliveryOutcome},
+    model::{Kind, RecordKey},
+    store::{Claimed, Settled, SettledState, Store, StoreError},
+};
+
+pub(super) struct Worker<D> {
+    pub(super) store: Store,
+    pub(super) destination: Arc<D>,
+    pub(super) settings: DeliverySettings,
+    pub(super) counters: Counters,
+    pub(super) clock: Clock,
+    pub(super) lease: String,
+}
+
+/// What the dispatcher learns from a delivery.
+pub(super) struct Report {
+    /// What concerns more than its items.
+    pub(super) trouble: Option<Trouble>,
+    /// Whether the destination was asked, and answered.
+    pub(super) asked: bool,
+}
+
+impl<D: Destination> Worker<D> {
+    pub(super) async fn run(self, items: Vec<Claimed>) -> Report {
+        let (count, kind) = (items.len(), items.first().map(|item| item.key.kind));
+        let keys: Vec<RecordKey> = items.iter().map(|item| item.key).collect();
+        let started = self.clock.now();
+        self.counters.metrics.delivery.claimed(D::NAME, count);
+        let delivery = tokio::select! {
+            delivery = self.destination.deliver(items) => delivery,
+            () = self.lose_lease() => return self.stand_back(&keys).await,
+        };
+        let asked = delivery.settled.iter().any(|settled| settled.attempt.is_some());
+        self.log(&delivery, count, kind, started);
+        if let Some(kind) = kind {
+            self.count(&delivery, count, kind);
+        }
+        let Delivery { settled, demanded, wanted, trouble } = delivery;
+        // As long as the lease may hold: after that, another worker has them.
+        let deadline = tokio::time::Instant::now() + self.settings.lease;
+        while let Err(error) = self.write_down(&settled, &demanded, &wanted, count).await {
+            self.counters.metrics.ingest.database_error("delivery");
+            tracing::error!(%error, destination = D::NAME, items = count, "could not write down what was delivered");
+            if tokio::time::Instant::now() >= deadline {
+                break;
+            }
+            tokio::time::sleep(limits::SYNC_ERROR_WAIT).await;
+        }
+        Report { trouble, asked }
+    }
+
+    /// Renews the lease; ends when it is lost, because this process stood still for too long.
+    async fn lose_lease(&self) {
+        loop {
+            tokio::time::sleep(self.settings.lease / 3).await;
+            let until = self.clock.now().after(self.settings.lease);
+            match self.store.extend_lease(D::NAME, &self.lease, until).await {
+                Ok(0) => return,
+                Ok(_) => {}
+                Err(error) => tracing::warn!(%error, destination = D::NAME, "could not renew a lease"),
+            }
+        }
+    }
+
+    /// Another worker has the items. What this one has sent may arrive after what that one sends, so they go once more.
+    async fn stand_back(&self, keys: &[RecordKey]) -> Report {
+        tracing::warn!(
+            destination = D::NAME,
+            items = keys.len(),
+            "lost a lease while delivering; the items go once more"
+        );
+        if let Err(error) = self.store.demand(D::NAME, keys, self.clock.now()).await {
+            tracing::error!(%error, destination = D::NAME, "could not ask for items of a lost lease");
+        }
+        Report { trouble: None, asked: false }
+    }
+
+    async fn write_down(
+        &self,
+        settled: &[Settled],
+        demanded: &[RecordKey],
+        wanted: &[RecordKey],
+        count: usize,
+    ) -> Result<(), StoreError> {
+        let (now, started) = (self.clock.now(), Instant::now());
+        // Before the items are settled: if the process dies in between, they are delivered again and this is done again.
+        self.store.demand(D::NAME, demanded, now).await?;
+        self.store.reconsider(D::NAME, wanted, now).await?;
+        let repeat_ms = i64::try_from(self.settings.repeat.as_millis()).unwrap_or(i64::MAX);
+        let written = self.store.settle(D::NAME, &self.lease, settled, now, repeat_ms).await;
+        self.counters.metrics.ingest.write("delivery", started.elapsed());
+        written?;
+        if settled.len() < count {
+            self.store.give_back(D::NAME, &self.lease, now).await?;
+        }
+        Ok(())
+    }
+
+    fn log(&self, delivery: &Delivery, count: usize, kind: Option<Kind>, started: Timestamp) {
+        let of = |wanted: fn(&SettledState) -> bool| delivery.settled.iter().filter(|s| wanted(&s.state)).count();
+        let synced = of(|state| matches!(state, SettledState::Synced { .. }));
+        let parked = of(|state| matches!(state, SettledState::Parked { .. }));
+        let retried = of(|state| matches!(state, SettledState::Pending { .. }));
+        let failed = of(|state| matches!(state, SettledState::Failed));
+        let duration_ms = u64::try_from(self.clock.now().since(started).as_millis()).unwrap_or(u64::MAX);
+        let kind = kind.map(Kind::as_str);
+        tracing::info!(
+            destination = D::NAME,
+            kind,
+            synced,
+            parked,
+            retried,
+            failed,
+            given_back = count - delivery.settled.len().min(count),
+            duration_ms,
+            "📤 Delivered"
+        );
+    }
+
+    /// Counts what became of the items, once for all that are alike. How long a change was on its way is known when it has arrived.
+    fn count(&self, delivery: &Delivery, claimed: usize, kind: Kind) {
+        let (now, metrics) = (self.clock.now(), &self.counters.metrics.delivery);
+        let (mut outcomes, mut delays) = (BTreeMap::<_, u64>::new(), BTreeMap::<_, u64>::new());
+        for settled in &delivery.settled {
+            let outcome = outcome(settled);
+            *outcomes.entry(outcome).or_default() += 1;
+            if outcome == DeliveryOutcome::Delivered {
+                let delay = now.since(settled.item.changed_at);
+                metrics.delayed(D::NAME, delay);
+                let ms = i64::try_from(delay.as_millis()).unwrap_or(i64::MAX);
+                *delays.entry(Counted::delay(ms)).or_default() += 1;
+            }
+        }
+        let given_back = claimed.saturating_sub(delivery.settled.len());
+        outcomes.insert(DeliveryOutcome::GivenBack, given_back as u64);
+        for (outcome, count) in outcomes {
+            metrics.ended(D::NAME, kind, outcome, count);
+            let counted = match outcome {
+                DeliveryOutcome::Delivered => Counted::Delivered,
+                DeliveryOutcome::Retried => Counted::Retried,
+                DeliveryOutcome::Failed => Counted::Failed,
+                _ => continue,
+            };
+            self.counters.activity.add(now, subject_destination(D::NAME), counted, count);
+        }
+        for (counted, count) in delays {
+            self.counters.activity.add(now, subject_destination(D::NAME), counted, count);
+        }
+    }
+}
+
+fn outcome(settled: &Settled) -> DeliveryOutcome {
+    match settled.state {
+        SettledState::Synced { .. } if settled.attempt.is_some() => DeliveryOutcome::Delivered,
+        SettledState::Synced { .. } => DeliveryOutcome::LeftAlone,
+        SettledState::Parked { .. } => DeliveryOutcome::Parked,
+        SettledState::Pending { .. } => DeliveryOutcome::Retried,
+        SettledState::Failed => DeliveryOutcome::Failed,
+    }
+}

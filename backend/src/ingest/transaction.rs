@@ -1,0 +1,101 @@
+//! What one transaction of the writer does, in order, with the events of a batch.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+use futures_util::future::try_join;
+use uuid::Uuid;
+
+use super::{
+    Arrival, Written,
+    work::{Key, WorkUnit},
+};
+use crate::{
+    model::{Kind, Outcome},
+    store::{NO_DATA, NewChange, NewEvent, Store, StoreError},
+};
+
+/// Stores `arrivals` in their order and commits. Nothing is stored when it fails, unless the commit itself failed.
+///
+/// Arrivals sent with a token that has been revoked meanwhile are left out: their places hold `None`.
+pub(super) async fn store_arrivals(
+    store: &Store,
+    arrivals: &[&Arrival],
+    tokens: &[i64],
+    repeat_ms: i64,
+) -> Result<Vec<Option<Written>>, StoreError> {
+    let (transaction, first_id) = store.begin_write(arrivals.len()).await?;
+    let distinct: Vec<i64> = tokens.iter().copied().collect::<BTreeSet<_>>().into_iter().collect();
+    let valid = transaction.valid_tokens(&distinct).await?;
+    let mut known = transaction.known_events(&idempotency_keys(arrivals)).await?;
+    let erased = transaction.erased_people(&people(arrivals)).await?;
+    let mut records = WorkUnit::load(&transaction, arrivals).await?;
+    let (mut changes, mut mentioned) = (HashMap::new(), BTreeSet::new());
+    let mut rows = Vec::with_capacity(arrivals.len());
+    let mut written = Vec::with_capacity(arrivals.len());
+    for ((arrival, token), id) in arrivals.iter().zip(tokens).zip(first_id..) {
+        if !valid.contains(token) {
+            written.push(None);
+            continue;
+        }
+        let Arrival { site, event, received_at } = arrival;
+        if let Some(idempotency_key) = event.idempotency_key {
+            if let Some(&event_id) = known.get(&(site.id, idempotency_key)) {
+                written.push(Some(Written { event_id, outcome: Outcome::Duplicate }));
+                continue;
+            }
+            known.insert((site.id, idempotency_key), id);
+        }
+        let (moodle_id, userid) = event.change.subject();
+        // Of an erased person nothing is kept but the fact that something arrived.
+        let is_erased = userid.is_some_and(|userid| erased.contains(&(site.id, userid)));
+        let (outcome, deleted) =
+            if is_erased { (Outcome::Superseded, true) } else { records.apply(site.id, event, *received_at) };
+        if outcome == Outcome::Applied {
+            let change = NewChange { position: id, deleted, changed_at: *received_at };
+            changes.insert((site.id, event.event_type.kind(), moodle_id), change);
+            mentioned.extend(records.mention(site.id, event, *received_at));
+        }
+        rows.push(NewEvent {
+            id,
+            site_id: site.id,
+            idempotency_key: event.idempotency_key,
+            event_type: event.event_type,
+            moodle_id,
+            userid,
+            version: event.version,
+            received_at: *received_at,
+            outcome,
+            data: if is_erased { NO_DATA } else { &event.data },
+        });
+        written.push(Some(Written { event_id: id, outcome }));
+    }
+    let changed_items: Vec<Key> = records.items.changed.iter().copied().collect();
+    let new_grades = records.grades.new_references(|grade| (grade.userid, grade.itemid));
+    try_join(transaction.insert_events(rows), records.save(&transaction)).await?;
+    if let Some(last) = arrivals.last().filter(|_| !changed_items.is_empty()) {
+        transaction.touch_grades(&changed_items, last.received_at, &mut changes).await?;
+    }
+    if let Some(last) = arrivals.last() {
+        transaction.add_changes(&mentioned, Kind::Course, last.received_at, &mut changes).await?;
+    }
+    transaction.mark_pending(&changes, &new_grades, repeat_ms).await?;
+    transaction.save_changes(changes).await?;
+    transaction.commit().await?;
+    Ok(written)
+}
+
+/// The people whom the events are about.
+fn people(arrivals: &[&Arrival]) -> Vec<Key> {
+    let people = arrivals.iter().filter_map(|arrival| Some((arrival.site.id, arrival.event.change.subject().1?)));
+    people.collect::<BTreeSet<_>>().into_iter().collect()
+}
+
+fn idempotency_keys(arrivals: &[&Arrival]) -> BTreeMap<i64, Vec<Uuid>> {
+    let mut idempotency_keys: BTreeMap<i64, Vec<Uuid>> = BTreeMap::new();
+    for arrival in arrivals {
+        if let Some(idempotency_key) = arrival.event.idempotency_key {
+            idempotency_keys.entry(arrival.site.id).or_default().push(idempotency_key);
+        }
+    }
+    idempotency_keys
+}

@@ -1,0 +1,200 @@
+//! The unit of work of one transaction: the records that a batch touches, changed in memory and saved once.
+
+use std::collections::{BTreeSet, HashMap, HashSet};
+
+use futures_util::future::{try_join, try_join3, try_join5};
+
+use super::Arrival;
+use crate::{
+    clock::Timestamp,
+    model::{Change, Course, Event, GradeItem, Id, Incoming, Kind, Outcome, Record, State, Version},
+    store::{RecordTable, StoreError, StoredRecord, WriteTransaction, completion, course, enrolment, grade, user},
+};
+
+/// A record's site and its id in Moodle.
+pub(super) type Key = (i64, Id);
+
+/// The records of one kind that a batch touches.
+pub(super) struct TouchedRecords<T: RecordTable> {
+    held: HashMap<Key, StoredRecord<T::State>>,
+    /// Those that were not there before.
+    new: HashSet<Key>,
+    /// The records to save, and whether an indexed column of them may differ from the database's.
+    touched: HashMap<Key, bool>,
+}
+
+impl<T: RecordTable> TouchedRecords<T> {
+    async fn load(transaction: &WriteTransaction, keys: &BTreeSet<Key>) -> Result<Self, StoreError> {
+        let keys: Vec<Key> = keys.iter().copied().collect();
+        Ok(Self { held: transaction.records::<T>(&keys).await?, new: HashSet::new(), touched: HashMap::new() })
+    }
+
+    /// Returns the outcome, and whether the record is now deleted. `changed` tells that what belongs to the record changed.
+    fn apply(
+        &mut self,
+        site_id: i64,
+        incoming: &Incoming<T::State>,
+        version: Version,
+        now: Timestamp,
+        changed: bool,
+    ) -> (Outcome, bool) {
+        let key = (site_id, incoming.state.moodle_id());
+        let held = self.held.get(&key);
+        let applied = Record::apply(held.map(|stored| &stored.record), incoming.clone(), version);
+        let outcome = if changed { Outcome::Applied } else { applied.outcome };
+        let changed_at = match held {
+            Some(stored) if outcome != Outcome::Applied => stored.changed_at,
+            _ => now,
+        };
+        if let Some(record) = applied.record.or_else(|| held.filter(|_| changed).map(|stored| stored.record.clone())) {
+            let same_indexed = held.is_some_and(|held| T::same_indexed(&held.record.state, &record.state));
+            *self.touched.entry(key).or_default() |= !same_indexed;
+            if self.held.insert(key, StoredRecord { site_id, record, changed_at }).is_none() {
+                self.new.insert(key);
+            }
+        }
+        (outcome, self.held.get(&key).is_some_and(|stored| stored.record.deleted))
+    }
+
+    /// What the records refer to that were not there before.
+    pub(super) fn new_references<R>(&self, references: impl Fn(&T::State) -> R) -> HashMap<Key, R> {
+        let new = self.new.iter().filter_map(|key| self.held.get(key).map(|stored| (*key, stored)));
+        new.map(|(key, stored)| (key, references(&stored.record.state))).collect()
+    }
+
+    async fn save(mut self, transaction: &WriteTransaction) -> Result<(), StoreError> {
+        for indexed in [true, false] {
+            let touched = self.touched.iter().filter(|(_, differs)| **differs == indexed);
+            let records: Vec<_> = touched.filter_map(|(key, _)| self.held.remove(key)).collect();
+            transaction.save_records::<T>(records, indexed).await?;
+        }
+        Ok(())
+    }
+}
+
+/// The grade items that a batch touches, each with the version of the event that described it last.
+pub(super) struct TouchedItems {
+    held: HashMap<Key, (GradeItem, Version)>,
+    touched: HashSet<Key>,
+    /// Those that mean something else now: all their grades changed.
+    pub(super) changed: BTreeSet<Key>,
+}
+
+impl TouchedItems {
+    /// Returns whether the item changed.
+    fn apply(&mut self, key: Key, item: &GradeItem, version: Version) -> bool {
+        let Some((held, held_version)) = self.held.get(&key) else {
+            self.save(key, item, version);
+            return false;
+        };
+        let version = version.or_as_new_as(*held_version);
+        if !version.replaces(Some(*held_version)) {
+            return false;
+        }
+        let changed = held != item;
+        if changed {
+            self.changed.insert(key);
+        }
+        self.save(key, item, version);
+        changed
+    }
+
+    fn save(&mut self, key: Key, item: &GradeItem, version: Version) {
+        self.held.insert(key, (item.clone(), version));
+        self.touched.insert(key);
+    }
+}
+
+/// The course that the original plugin mentions: it tells nothing of courses but the ids in its enrolments. A plugin that sends
+/// batches reports its courses, so theirs are waited for.
+fn mentioned_course(event: &Event) -> Option<Id> {
+    match &event.change {
+        Change::Enrolment(enrolment) if event.idempotency_key.is_none() => Some(enrolment.state.courseid),
+        _ => None,
+    }
+}
+
+/// The records of all kinds that a batch touches.
+pub(super) struct WorkUnit {
+    users: TouchedRecords<user::Entity>,
+    courses: TouchedRecords<course::Entity>,
+    enrolments: TouchedRecords<enrolment::Entity>,
+    pub(super) grades: TouchedRecords<grade::Entity>,
+    pub(super) items: TouchedItems,
+    completions: TouchedRecords<completion::Entity>,
+}
+
+impl WorkUnit {
+    pub(super) async fn load(transaction: &WriteTransaction, arrivals: &[&Arrival]) -> Result<Self, StoreError> {
+        let mut keys: HashMap<Kind, BTreeSet<Key>> = HashMap::new();
+        let mut items = BTreeSet::new();
+        for arrival in arrivals {
+            let (moodle_id, _) = arrival.event.change.subject();
+            keys.entry(arrival.event.event_type.kind()).or_default().insert((arrival.site.id, moodle_id));
+            if let Change::Grade(grade, Some(_)) = &arrival.event.change {
+                items.insert((arrival.site.id, grade.state.itemid));
+            }
+            if let Some(courseid) = mentioned_course(&arrival.event) {
+                keys.entry(Kind::Course).or_default().insert((arrival.site.id, courseid));
+            }
+        }
+        let items: Vec<Key> = items.into_iter().collect();
+        let mut keys = |kind| keys.remove(&kind).unwrap_or_default();
+        let (users, courses, enrolments) = (keys(Kind::User), keys(Kind::Course), keys(Kind::Enrolment));
+        let (grades, completions) = (keys(Kind::Grade), keys(Kind::Completion));
+        let (users, courses, enrolments, grades, completions) = try_join5(
+            TouchedRecords::load(transaction, &users),
+            TouchedRecords::load(transaction, &courses),
+            TouchedRecords::load(transaction, &enrolments),
+            TouchedRecords::load(transaction, &grades),
+            TouchedRecords::load(transaction, &completions),
+        )
+        .await?;
+        let held = transaction.grade_items(&items).await?;
+        let items = TouchedItems { held, touched: HashSet::new(), changed: BTreeSet::new() };
+        Ok(Self { users, courses, enrolments, grades, items, completions })
+    }
+
+    pub(super) fn apply(&mut self, site_id: i64, event: &Event, now: Timestamp) -> (Outcome, bool) {
+        let version = event.version;
+        match &event.change {
+            Change::User(user) => self.users.apply(site_id, user, version, now, false),
+            Change::Course(course) => self.courses.apply(site_id, course, version, now, false),
+            Change::Enrolment(enrolment) => self.enrolments.apply(site_id, enrolment, version, now, false),
+            Change::Completion(completion) => self.completions.apply(site_id, completion, version, now, false),
+            Change::Grade(grade, item) => {
+                let key = (site_id, grade.state.itemid);
+                // A grade means something else when the item's maximum or scale changes: then the grade changed too.
+                let changed = item.as_ref().is_some_and(|item| self.items.apply(key, item, version));
+                self.grades.apply(site_id, grade, version, now, changed)
+            }
+        }
+    }
+
+    /// Makes the course that an event mentions, if nothing is known of it; returns its key if it did.
+    pub(super) fn mention(&mut self, site_id: i64, event: &Event, now: Timestamp) -> Option<Key> {
+        let key = (site_id, mentioned_course(event)?);
+        if self.courses.held.contains_key(&key) {
+            return None;
+        }
+        let record = Record::mentioned(Course::unknown(key.1));
+        self.courses.held.insert(key, StoredRecord { site_id, record, changed_at: now });
+        self.courses.touched.insert(key, true);
+        Some(key)
+    }
+
+    pub(super) async fn save(self, transaction: &WriteTransaction) -> Result<(), StoreError> {
+        let TouchedItems { mut held, touched, .. } = self.items;
+        let item = |key: &Key| held.remove(key).map(|(item, version)| (*key, item, version));
+        let items = touched.iter().filter_map(item).collect();
+        let people =
+            try_join3(self.users.save(transaction), self.courses.save(transaction), self.enrolments.save(transaction));
+        let results = try_join3(
+            transaction.save_grade_items(items),
+            self.grades.save(transaction),
+            self.completions.save(transaction),
+        );
+        try_join(people, results).await?;
+        Ok(())
+    }
+}

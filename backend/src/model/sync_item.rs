@@ -1,0 +1,141 @@
+//! The words of delivery: sync items, their states and lanes.
+
+use super::{Id, Kind};
+
+/// A record, within our database.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct RecordKey {
+    /// Its kind. First, so that keys are sorted with what others refer to in front.
+    pub kind: Kind,
+    /// The id of its site in our database.
+    pub site_id: i64,
+    /// Its id in Moodle.
+    pub moodle_id: Id,
+}
+
+/// Where a record is on its way to a destination. Each record is in exactly one of these.
+#[derive(
+    Clone,
+    Copy,
+    Debug,
+    PartialEq,
+    Eq,
+    Hash,
+    PartialOrd,
+    Ord,
+    poem_openapi::Enum,
+    strum::Display,
+    strum::EnumString,
+    strum::IntoStaticStr,
+)]
+#[oai(rename_all = "snake_case")]
+#[strum(serialize_all = "snake_case", parse_err_ty = UnknownItemState, parse_err_fn = unknown_item_state)]
+pub enum ItemState {
+    /// Waits for its turn.
+    Pending,
+    /// Being delivered now.
+    InFlight,
+    /// The destination has what it should have of it.
+    Synced,
+    /// Waits for another record.
+    Parked,
+    /// Needs a person.
+    Failed,
+}
+
+impl ItemState {
+    /// All states.
+    pub const ALL: [Self; 5] = [Self::Pending, Self::InFlight, Self::Synced, Self::Parked, Self::Failed];
+
+    /// The word used in the database, the API and the logs.
+    pub fn as_str(self) -> &'static str {
+        self.into()
+    }
+}
+
+/// The word is not a state of a sync item.
+#[derive(Debug, thiserror::Error)]
+#[error("a sync item is one of pending, in_flight, synced, parked and failed")]
+pub struct UnknownItemState;
+
+fn unknown_item_state(_: &str) -> UnknownItemState {
+    UnknownItemState
+}
+
+/// The order in which items go: first what others wait for, then results, last the changes of profiles.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Lane {
+    /// Users that the destination does not have yet.
+    NewUser,
+    /// Courses that the destination does not have yet.
+    NewCourse,
+    /// Enrolments.
+    Enrolment,
+    /// Grades.
+    Grade,
+    /// Completions.
+    Completion,
+    /// Changes of courses.
+    Course,
+    /// Changes of users.
+    User,
+}
+
+impl Lane {
+    /// All lanes, the most urgent first.
+    pub const ALL: [Self; 7] =
+        [Self::NewUser, Self::NewCourse, Self::Enrolment, Self::Grade, Self::Completion, Self::Course, Self::User];
+
+    /// The lane of a record. `known`: the destination has it already.
+    pub fn of(kind: Kind, known: bool) -> Self {
+        match (kind, known) {
+            (Kind::User, false) => Self::NewUser,
+            (Kind::Course, false) => Self::NewCourse,
+            (Kind::Enrolment, _) => Self::Enrolment,
+            (Kind::Grade, _) => Self::Grade,
+            (Kind::Completion, _) => Self::Completion,
+            (Kind::Course, true) => Self::Course,
+            (Kind::User, true) => Self::User,
+        }
+    }
+
+    /// The kind of its records: a lane has one.
+    pub fn kind(self) -> Kind {
+        match self {
+            Self::NewUser | Self::User => Kind::User,
+            Self::NewCourse | Self::Course => Kind::Course,
+            Self::Enrolment => Kind::Enrolment,
+            Self::Grade => Kind::Grade,
+            Self::Completion => Kind::Completion,
+        }
+    }
+
+    /// Its number in the database.
+    pub fn number(self) -> i32 {
+        self as i32
+    }
+
+    /// The lane of that number.
+    pub fn from_number(number: i32) -> Option<Self> {
+        Self::ALL.into_iter().find(|lane| lane.number() == number)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{ItemState, Lane};
+    use crate::model::Kind;
+
+    #[test]
+    fn lanes_and_states_are_found_again() {
+        for lane in Lane::ALL {
+            assert_eq!(Lane::from_number(lane.number()), Some(lane));
+            let known = !matches!(lane, Lane::NewUser | Lane::NewCourse);
+            assert_eq!(Lane::of(lane.kind(), known), lane);
+        }
+        for state in ItemState::ALL {
+            assert_eq!(state.as_str().parse::<ItemState>().ok(), Some(state));
+        }
+        assert!(Lane::of(Kind::Grade, true) < Lane::of(Kind::User, true), "grades go before the changes of profiles");
+    }
+}

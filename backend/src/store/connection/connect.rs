@@ -1,0 +1,199 @@
+//! Connecting to the database that the URL names.
+
+use std::{
+    os::unix::fs::OpenOptionsExt,
+    path::Path,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
+use sea_orm::{
+    ConnectionTrait, DbBackend, DbErr, RuntimeErr, Statement,
+    sqlx::{
+        ConnectOptions,
+        postgres::PgConnectOptions,
+        sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous},
+    },
+};
+
+use super::{file::File, lease::Lease, pool::Pool, transaction::Transaction};
+use crate::{
+    limits,
+    store::{DatabaseUrl, StoreError},
+};
+
+/// The database. Cheap to clone.
+#[derive(Clone)]
+pub struct Store {
+    pub(in crate::store) read: Pool,
+    /// On SQLite a single connection, because it has one writer at a time.
+    pub(in crate::store) write: Pool,
+    pub(in crate::store) url: Arc<DatabaseUrl>,
+    /// As long as it is open, SQLite's write-ahead log stays the file that it is.
+    open: Arc<Mutex<Option<Lease>>>,
+}
+
+impl Store {
+    /// Connects to a database that is there. Applies no migrations.
+    pub async fn connect(url: &DatabaseUrl) -> Result<Self, StoreError> {
+        if let Some(path) = url.sqlite_path() {
+            return Self::connect_sqlite(url, &path).await;
+        }
+        // Apart, so that readers can never keep the writer waiting for a connection.
+        let (read, write) = (postgres_options(url, Access::Read)?, postgres_options(url, Access::Write)?);
+        let write = Pool::postgres(write, limits::POSTGRES_WRITERS, limits::STATEMENT_TIME).await?;
+        let read = Pool::postgres(read, limits::POSTGRES_READERS, limits::READ_TIME).await?;
+        Ok(Self { read, write, url: Arc::new(url.clone()), open: Arc::default() })
+    }
+
+    async fn connect_sqlite(url: &DatabaseUrl, path: &Path) -> Result<Self, StoreError> {
+        let cannot = |error: std::io::Error| unavailable(format!("cannot open {}: {error}", path.display()));
+        let file = Arc::new(File::new(path).map_err(cannot)?);
+        let write = connect_to_new(path, &file).await?;
+        let options = sqlite_options(path, Access::Read);
+        let readers = limits::SQLITE_READERS + 1;
+        let read = Pool::sqlite(options, readers, Arc::clone(&file), limits::READ_TIME).await?;
+        let mut open = read.acquire().await?;
+        // Whoever has read holds the file, and with it the log.
+        open.execute_unprepared("SELECT count(*) FROM sqlite_master").await?;
+        file.is_open().map_err(cannot)?;
+        Ok(Self { read, write, url: Arc::new(url.clone()), open: Arc::new(Mutex::new(Some(open))) })
+    }
+
+    /// The same database, with patience for statements that go through whole tables.
+    pub(in crate::store) fn patient(&self) -> Self {
+        Self { read: self.read.patient(), write: self.write.patient(), ..self.clone() }
+    }
+
+    /// Begins a transaction that will write.
+    pub(in crate::store) async fn begin_immediate(&self) -> Result<Transaction, StoreError> {
+        self.write.begin().await
+    }
+
+    /// Whether the database answers.
+    pub async fn ping(&self) -> Result<(), StoreError> {
+        self.read.execute_unprepared("SELECT 1").await?;
+        Ok(())
+    }
+
+    /// The name and version of the database, and its clock in Unix seconds.
+    pub async fn server(&self) -> Result<(String, i64), StoreError> {
+        let sql = match self.backend() {
+            DbBackend::Postgres => {
+                "SELECT 'PostgreSQL ' || current_setting('server_version') AS name, \
+                 CAST(extract(epoch FROM clock_timestamp()) AS bigint) AS seconds"
+            }
+            _ => "SELECT 'SQLite ' || sqlite_version() AS name, CAST(strftime('%s', 'now') AS integer) AS seconds",
+        };
+        let statement = Statement::from_string(self.backend(), sql);
+        let row = self.read.query_one_raw(statement).await?;
+        let row = row.ok_or(DbErr::RecordNotFound("the server's version".to_owned()))?;
+        Ok((row.try_get("", "name")?, row.try_get("", "seconds")?))
+    }
+
+    /// Closes all connections; on SQLite this also folds the write-ahead log into the file.
+    pub async fn close(self) {
+        // Others may hold the store still; the pool waits for the connection.
+        drop(self.open.lock().unwrap_or_else(PoisonError::into_inner).take());
+        for pool in [self.read, self.write] {
+            pool.close().await;
+        }
+    }
+
+    pub(in crate::store) fn backend(&self) -> DbBackend {
+        self.read.backend()
+    }
+}
+
+/// An error of ours that the same call may not meet later.
+pub(in crate::store) fn unavailable(what: impl Into<String>) -> StoreError {
+    StoreError::Unavailable(DbErr::Custom(what.into()))
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(in crate::store) enum Access {
+    Read,
+    Write,
+}
+
+/// Creates the file of a SQLite database and its folder. It will hold personal data, so it is its owner's alone; SQLite gives the
+/// files beside it the same mode.
+pub(in crate::store) fn create_file(file: &Path) -> Result<(), StoreError> {
+    let cannot = |error| unavailable(format!("cannot create {}: {error}", file.display()));
+    if let Some(folder) = file.parent().filter(|folder| !folder.as_os_str().is_empty()) {
+        std::fs::create_dir_all(folder).map_err(cannot)?;
+    }
+    let mut options = std::fs::OpenOptions::new();
+    options.write(true).create(true).truncate(false).mode(0o600).open(file).map_err(cannot)?;
+    Ok(())
+}
+
+pub(in crate::store) fn postgres_options(url: &DatabaseUrl, access: Access) -> Result<PgConnectOptions, StoreError> {
+    let options: PgConnectOptions =
+        url.0.parse().map_err(|error| DbErr::Conn(RuntimeErr::SqlxError(Arc::new(error))))?;
+    let milliseconds = |time: Duration| time.as_millis().to_string();
+    let seconds = |time: Duration| time.as_secs().to_string();
+    let options = options.disable_statement_logging().statement_cache_capacity(limits::CACHED_STATEMENTS).options([
+        // An answered event must be on disk, even when the server's default says otherwise.
+        ("synchronous_commit", "on".to_owned()),
+        ("lock_timeout", milliseconds(limits::LOCK_WAIT)),
+        ("idle_in_transaction_session_timeout", milliseconds(limits::IDLE_TRANSACTION)),
+        // When we are gone without a word, or gave up, the server lets go of our locks.
+        ("tcp_keepalives_idle", seconds(limits::KEEP_ALIVE)),
+        ("tcp_keepalives_interval", seconds(limits::KEEP_ALIVE)),
+        ("tcp_keepalives_count", "3".to_owned()),
+        ("tcp_user_timeout", milliseconds(limits::KEEP_ALIVE * 4)),
+        ("client_connection_check_interval", milliseconds(limits::KEEP_ALIVE)),
+    ]);
+    Ok(match access {
+        Access::Read => options.options([("statement_timeout", milliseconds(limits::LONG_STATEMENT))]),
+        // The deadlines of writers are ours, and longer for some than for others.
+        Access::Write => options.options([("statement_timeout", "0")]),
+    })
+}
+
+/// Connects to a SQLite file that may be new. The change of a new file to WAL does not wait while another process does the same or
+/// applies its migrations, whatever the time-out: it fails at once, so it is tried again.
+async fn connect_to_new(path: &Path, file: &Arc<File>) -> Result<Pool, DbErr> {
+    let deadline = tokio::time::Instant::now() + limits::LOCK_WAIT;
+    loop {
+        let options = sqlite_options(path, Access::Write);
+        match Pool::sqlite(options, 1, Arc::clone(file), limits::STATEMENT_TIME).await {
+            Err(error) if is_locked(&error) && tokio::time::Instant::now() < deadline => {
+                tokio::time::sleep(NEW_FILE_REST).await;
+            }
+            result => return result,
+        }
+    }
+}
+
+/// Between two tries to open a new SQLite file: a process holds it for some milliseconds.
+const NEW_FILE_REST: Duration = Duration::from_millis(50);
+
+/// Whether another process holds a SQLite file. The connection's error comes as a text.
+fn is_locked(error: &DbErr) -> bool {
+    error.to_string().contains("database is locked")
+}
+
+pub(in crate::store) fn sqlite_options(path: &Path, access: Access) -> SqliteConnectOptions {
+    let options = SqliteConnectOptions::new()
+        .filename(path)
+        .disable_statement_logging()
+        .journal_mode(SqliteJournalMode::Wal)
+        // FULL: each commit is on disk before it is answered.
+        .synchronous(SqliteSynchronous::Full)
+        .busy_timeout(limits::LOCK_WAIT)
+        .foreign_keys(true)
+        .statement_cache_capacity(limits::CACHED_STATEMENTS)
+        // A statement that may fail half-way notes each page it changes; by default in a file.
+        .pragma("temp_store", "memory")
+        .pragma("wal_autocheckpoint", limits::SQLITE_CHECKPOINT_PAGES.to_string())
+        .pragma("journal_size_limit", limits::SQLITE_WAL_BYTES.to_string());
+    match access {
+        // What is overwritten or deleted is zeroed, so that an erasure is one: also what was replaced long before it.
+        Access::Write => {
+            options.pragma("cache_size", format!("-{}", limits::SQLITE_WRITER_CACHE_KIB)).pragma("secure_delete", "on")
+        }
+        Access::Read => options.pragma("query_only", "on"),
+    }
+}

@@ -1,0 +1,242 @@
+//! One connection while somebody works with it.
+
+use std::{
+    sync::{Arc, Mutex, PoisonError},
+    time::{Duration, Instant},
+};
+
+use sea_orm::{
+    ConnAcquireErr, DbErr, ExecResult, QueryResult, RuntimeErr, Statement,
+    sea_query::Values,
+    sqlx::{
+        self, AssertSqlSafe, Executor, PgPool, Postgres, Sqlite, SqlitePool,
+        pool::{PoolConnection, PoolConnectionMetadata},
+    },
+};
+use sea_query_sqlx::SqlxValues;
+
+use super::file::File;
+use crate::{
+    limits,
+    store::fault::{Fault, is_of_the_data},
+};
+
+/// A connection that somebody works with. Dropped, it goes back to its pool if it is sound; otherwise it is closed.
+pub(in crate::store) struct Lease {
+    /// There until it is dropped.
+    link: Option<Link>,
+    state: LeaseState,
+    in_transaction: bool,
+    /// How long a statement may take.
+    time: Duration,
+    /// When all of the transaction must be done.
+    deadline: Option<Instant>,
+    kind: PoolKind,
+}
+
+/// The pool that a connection is of.
+#[derive(Clone)]
+pub(in crate::store) enum PoolKind {
+    Sqlite(SqlitePool, Arc<File>),
+    Postgres(PgPool, Doubt),
+}
+
+/// Since when the connections of a pool that were open then are not believed in: one of them died without a word.
+#[derive(Clone, Debug, Default)]
+pub(in crate::store) struct Doubt(Arc<Mutex<Option<Instant>>>);
+
+impl Doubt {
+    pub(in crate::store) fn begin(&self) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
+    }
+
+    pub(in crate::store) fn concerns(&self, connection: &PoolConnectionMetadata) -> bool {
+        let since = *self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        since.is_some_and(|since| connection.age >= since.elapsed())
+    }
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum LeaseState {
+    Sound,
+    /// A statement runs. A future that is dropped half-way leaves it so.
+    Busy,
+    Broken,
+}
+
+pub(in crate::store) enum Link {
+    Sqlite(PoolConnection<Sqlite>),
+    Postgres(PoolConnection<Postgres>),
+}
+
+impl Lease {
+    pub(in crate::store) fn new(link: Link, kind: PoolKind, time: Duration) -> Self {
+        Self { link: Some(link), state: LeaseState::Sound, in_transaction: false, time, deadline: None, kind }
+    }
+
+    /// Begins a transaction, which must be done by then.
+    pub(in crate::store) async fn begin(&mut self, sql: &str, deadline: Instant) -> Result<(), DbErr> {
+        (self.deadline, self.in_transaction) = (Some(deadline), true);
+        self.execute_unprepared(sql).await?;
+        Ok(())
+    }
+
+    /// Makes the transaction durable.
+    pub(in crate::store) async fn commit(&mut self) -> Result<(), DbErr> {
+        self.execute_unprepared("COMMIT").await?;
+        self.in_transaction = false;
+        Ok(())
+    }
+
+    pub(in crate::store) async fn execute(&mut self, statement: Statement) -> Result<ExecResult, DbErr> {
+        let (link, time) = self.work()?;
+        let result = within(time, link.execute(statement)).await;
+        self.judge(result)
+    }
+
+    pub(in crate::store) async fn execute_unprepared(&mut self, sql: &str) -> Result<ExecResult, DbErr> {
+        let (link, time) = self.work()?;
+        let result = within(time, link.execute_unprepared(sql)).await;
+        self.judge(result)
+    }
+
+    pub(in crate::store) async fn one(&mut self, statement: Statement) -> Result<Option<QueryResult>, DbErr> {
+        let (link, time) = self.work()?;
+        let result = within(time, link.one(statement)).await;
+        self.judge(result)
+    }
+
+    pub(in crate::store) async fn all(&mut self, statement: Statement) -> Result<Vec<QueryResult>, DbErr> {
+        let (link, time) = self.work()?;
+        let result = within(time, link.all(statement)).await;
+        self.judge(result)
+    }
+
+    /// The connection, for a statement that begins now, and how long that may take.
+    fn work(&mut self) -> Result<(&mut Link, Duration), DbErr> {
+        if self.state != LeaseState::Sound {
+            return Err(Fault::Broken.into_error());
+        }
+        self.state = LeaseState::Busy;
+        let left = self.deadline.map_or(self.time, |deadline| deadline.saturating_duration_since(Instant::now()));
+        let link = self.link.as_mut().ok_or_else(|| Fault::Broken.into_error())?;
+        Ok((link, left.min(self.time)))
+    }
+
+    /// After a statement: an error that is of the data alone leaves a connection as it was, but no transaction.
+    fn judge<T>(&mut self, result: Result<T, DbErr>) -> Result<T, DbErr> {
+        let result = result.and_then(|value| match &self.kind {
+            PoolKind::Sqlite(_, file) => file.check().map(|()| value).map_err(Fault::into_error),
+            PoolKind::Postgres(..) => Ok(value),
+        });
+        let is_sound = result.as_ref().map_or_else(|error| !self.in_transaction && is_of_the_data(error), |_| true);
+        self.state = if is_sound { LeaseState::Sound } else { LeaseState::Broken };
+        if let (Err(error), PoolKind::Postgres(_, doubt)) = (&result, &self.kind)
+            && Fault::of(error).is_some_and(|fault| matches!(fault, Fault::Silent(_)))
+        {
+            doubt.begin();
+        }
+        result
+    }
+}
+
+impl Drop for Lease {
+    fn drop(&mut self) {
+        if let (LeaseState::Busy, PoolKind::Postgres(_, doubt)) = (self.state, &self.kind) {
+            // Whoever gave it up waited for too long.
+            doubt.begin();
+        }
+        match (self.link.take(), self.state == LeaseState::Sound && !self.in_transaction) {
+            (Some(Link::Sqlite(mut connection)), true) => spawn(connection.return_to_pool()),
+            (Some(Link::Postgres(mut connection)), true) => spawn_for(limits::PING_TIME, connection.return_to_pool()),
+            // Its place in the pool stays taken for as long as a statement hangs in the disk, so that there are never more.
+            (Some(Link::Sqlite(connection)), false) => spawn(connection.close()),
+            (Some(Link::Postgres(connection)), false) => spawn_for(limits::PING_TIME, connection.close()),
+            (None, _) => {}
+        }
+    }
+}
+
+fn spawn(work: impl Future<Output: Send + 'static> + Send + 'static) {
+    tokio::spawn(work);
+}
+
+/// Dropping the work closes the connection, too.
+fn spawn_for(time: Duration, work: impl Future<Output: Send + 'static> + Send + 'static) {
+    tokio::spawn(tokio::time::timeout(time, work));
+}
+
+async fn within<T>(time: Duration, work: impl Future<Output = Result<T, DbErr>>) -> Result<T, DbErr> {
+    tokio::time::timeout(time, work).await.unwrap_or_else(|_| Err(Fault::Silent(time).into_error()))
+}
+
+impl Link {
+    async fn execute(&mut self, statement: Statement) -> Result<ExecResult, DbErr> {
+        let (sql, values) = parts(statement);
+        let result = match self {
+            Self::Sqlite(connection) => sqlx::query_with(sql, values).execute(&mut **connection).await.map(Into::into),
+            Self::Postgres(connection) => {
+                sqlx::query_with(sql, values).execute(&mut **connection).await.map(Into::into)
+            }
+        };
+        result.map_err(execution_error)
+    }
+
+    async fn execute_unprepared(&mut self, sql: &str) -> Result<ExecResult, DbErr> {
+        let sql = AssertSqlSafe(sql.to_owned());
+        let result = match self {
+            Self::Sqlite(connection) => connection.execute(sql).await.map(Into::into),
+            Self::Postgres(connection) => connection.execute(sql).await.map(Into::into),
+        };
+        result.map_err(execution_error)
+    }
+
+    async fn one(&mut self, statement: Statement) -> Result<Option<QueryResult>, DbErr> {
+        let (sql, values) = parts(statement);
+        let row = match self {
+            Self::Sqlite(connection) => {
+                sqlx::query_with(sql, values).fetch_optional(&mut **connection).await.map(|row| row.map(Into::into))
+            }
+            Self::Postgres(connection) => {
+                sqlx::query_with(sql, values).fetch_optional(&mut **connection).await.map(|row| row.map(Into::into))
+            }
+        };
+        row.map_err(query_error)
+    }
+
+    async fn all(&mut self, statement: Statement) -> Result<Vec<QueryResult>, DbErr> {
+        let (sql, values) = parts(statement);
+        let rows = match self {
+            Self::Sqlite(connection) => {
+                let rows = sqlx::query_with(sql, values).fetch_all(&mut **connection).await;
+                rows.map(|rows| rows.into_iter().map(Into::into).collect())
+            }
+            Self::Postgres(connection) => {
+                let rows = sqlx::query_with(sql, values).fetch_all(&mut **connection).await;
+                rows.map(|rows| rows.into_iter().map(Into::into).collect())
+            }
+        };
+        rows.map_err(query_error)
+    }
+}
+
+/// The SQL is made by us or by sea-orm; what others send is among the values.
+fn parts(statement: Statement) -> (AssertSqlSafe<String>, SqlxValues) {
+    (AssertSqlSafe(statement.sql), SqlxValues(statement.values.unwrap_or_else(|| Values(Vec::new()))))
+}
+
+fn execution_error(error: sqlx::Error) -> DbErr {
+    DbErr::Exec(RuntimeErr::SqlxError(error.into()))
+}
+
+fn query_error(error: sqlx::Error) -> DbErr {
+    DbErr::Query(RuntimeErr::SqlxError(error.into()))
+}
+
+pub(in crate::store) fn connection_error(error: sqlx::Error) -> DbErr {
+    match error {
+        sqlx::Error::PoolTimedOut => DbErr::ConnectionAcquire(ConnAcquireErr::Timeout),
+        sqlx::Error::PoolClosed => DbErr::ConnectionAcquire(ConnAcquireErr::ConnectionClosed),
+        error => DbErr::Conn(RuntimeErr::SqlxError(error.into())),
+    }
+}

@@ -1,0 +1,62 @@
+//! Transactions that write.
+
+use sea_orm::{
+    ConnectionTrait, DbBackend, DbErr, ExecResult, QueryResult, Statement, prelude::async_trait::async_trait,
+};
+
+use super::{lease::Lease, warnings::warnings};
+use crate::store::StoreError;
+
+/// A transaction. Unless it is committed, its connection is closed: that undoes it, whatever the connection believes of itself.
+///
+/// After a statement has failed no other is executed, because on SQLite it might be stored on its own.
+pub(in crate::store) struct Transaction {
+    backend: DbBackend,
+    /// Statements may be asked for side by side; they are executed one after the other.
+    lease: tokio::sync::Mutex<Lease>,
+}
+
+/// Writes something into PostgreSQL's log that nobody reads: a transaction that writes nothing waits for no standby.
+const COMMIT_NOTHING: &str = "SELECT pg_logical_emit_message(true, 'backend-sync', '')";
+
+impl Transaction {
+    pub(in crate::store) fn new(backend: DbBackend, lease: Lease) -> Self {
+        Self { backend, lease: tokio::sync::Mutex::new(lease) }
+    }
+
+    /// Makes it durable. After an error it is not known whether it was.
+    pub(in crate::store) async fn commit(self) -> Result<(), StoreError> {
+        let mut lease = self.lease.into_inner();
+        let mut seen = warnings();
+        lease.commit().await?;
+        // Perhaps it did not wait for the standby to its end. A later commit that did proves that the standby has both.
+        while seen != warnings() && self.backend == DbBackend::Postgres {
+            seen = warnings();
+            lease.execute_unprepared(COMMIT_NOTHING).await?;
+        }
+        Ok(())
+    }
+}
+
+#[async_trait]
+impl ConnectionTrait for Transaction {
+    fn get_database_backend(&self) -> DbBackend {
+        self.backend
+    }
+
+    async fn execute_raw(&self, statement: Statement) -> Result<ExecResult, DbErr> {
+        self.lease.lock().await.execute(statement).await
+    }
+
+    async fn execute_unprepared(&self, sql: &str) -> Result<ExecResult, DbErr> {
+        self.lease.lock().await.execute_unprepared(sql).await
+    }
+
+    async fn query_one_raw(&self, statement: Statement) -> Result<Option<QueryResult>, DbErr> {
+        self.lease.lock().await.one(statement).await
+    }
+
+    async fn query_all_raw(&self, statement: Statement) -> Result<Vec<QueryResult>, DbErr> {
+        self.lease.lock().await.all(statement).await
+    }
+}

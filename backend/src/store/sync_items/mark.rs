@@ -1,0 +1,117 @@
+//! Marking items pending, in the transaction that changes their records.
+
+use std::collections::HashMap;
+
+use sea_orm::{
+    ActiveValue::Set,
+    EntityTrait, QuerySelect,
+    sea_query::{Expr, OnConflict},
+};
+
+use crate::{
+    clock::Timestamp,
+    model::{Id, ItemState, Kind, Lane, RecordKey},
+    store::{
+        StoreError, WriteTransaction, bulk,
+        entity::{
+            destination,
+            sync_item::{ActiveModel, Column, Entity},
+        },
+        records::Key,
+        sync_items::siblings::grades_beside,
+        write::NewChange,
+    },
+};
+
+/// SQL for the lane of a record that a destination does not have yet, by its column `kind`.
+pub(in crate::store) fn lane_of_new_sql() -> String {
+    let when = |kind: Kind| format!(" WHEN '{kind}' THEN {}", Lane::of(kind, false).number());
+    format!("CASE kind{} END", Kind::ALL.map(when).concat())
+}
+
+impl WriteTransaction {
+    /// Marks the items of changed records pending at every destination; makes those that are not there yet. A record that was
+    /// delivered just now waits until `repeat_ms` after that, so that many changes of it become one delivery.
+    ///
+    /// `new_grades` are those that were not there before, with their users and items: another grade of the same user in the same
+    /// item, deleted since, speaks for the same thing at a destination and is looked at again as well.
+    pub(crate) async fn mark_pending(
+        &self,
+        changes: &HashMap<(i64, Kind, Id), NewChange>,
+        new_grades: &HashMap<Key, (Id, Id)>,
+        repeat_ms: i64,
+    ) -> Result<(), StoreError> {
+        let destinations: Vec<String> = destination::Entity::find()
+            .select_only()
+            .column(destination::Column::Name)
+            .into_tuple()
+            .all(self.connection())
+            .await?;
+        if destinations.is_empty() || changes.is_empty() {
+            return Ok(());
+        }
+        let mut keys: Vec<(RecordKey, Timestamp)> = changes
+            .iter()
+            .map(|((site_id, kind, moodle_id), change)| {
+                (RecordKey { kind: *kind, site_id: *site_id, moodle_id: *moodle_id }, change.changed_at)
+            })
+            .collect();
+        if let Some(now) = changes.values().map(|change| change.changed_at).max() {
+            let siblings = grades_beside(self.connection(), new_grades).await?;
+            keys.extend(siblings.into_iter().filter(|key| !is_among(changes, key)).map(|key| (key, now)));
+        }
+        keys.sort_unstable();
+        for destination in &destinations {
+            let rows = keys.iter().map(|(key, now)| pending(destination, *key, *now)).collect();
+            // One after the other, because the order of the keys is the order of the locks.
+            for group in bulk::groups(rows) {
+                Entity::insert_many(group)
+                    .on_conflict(marking(repeat_ms))
+                    .exec_without_returning(self.connection())
+                    .await?;
+            }
+        }
+        Ok(())
+    }
+}
+
+fn is_among(changes: &HashMap<(i64, Kind, Id), NewChange>, key: &RecordKey) -> bool {
+    changes.contains_key(&(key.site_id, key.kind, key.moodle_id))
+}
+
+fn pending(destination: &str, key: RecordKey, now: Timestamp) -> ActiveModel {
+    ActiveModel {
+        destination: Set(destination.to_owned()),
+        site_id: Set(key.site_id),
+        kind: Set(key.kind.as_str().to_owned()),
+        moodle_id: Set(key.moodle_id.0),
+        state: Set(ItemState::Pending.as_str().to_owned()),
+        lane: Set(Lane::of(key.kind, false).number()),
+        revision: Set(1),
+        changed_at: Set(now.0),
+        due_at: Set(now.0),
+        attempts: Set(0),
+        ..Default::default()
+    }
+}
+
+/// What a change does to an item that is there already. In flight it stays: the worker sees by the revision that it is to go again.
+fn marking(repeat_ms: i64) -> OnConflict {
+    // One that was delivered later than now was so by a clock that was wrong.
+    let due = format!(
+        "CASE WHEN sync_items.synced_at > excluded.due_at THEN excluded.due_at + {repeat_ms} \
+         WHEN sync_items.synced_at + {repeat_ms} > excluded.due_at THEN sync_items.synced_at + {repeat_ms} \
+         ELSE excluded.due_at END"
+    );
+    OnConflict::columns([Column::Destination, Column::SiteId, Column::Kind, Column::MoodleId])
+        .value(Column::Revision, Expr::cust("sync_items.revision + 1"))
+        .value(Column::State, Expr::cust("CASE sync_items.state WHEN 'in_flight' THEN 'in_flight' ELSE 'pending' END"))
+        .value(
+            Column::ChangedAt,
+            Expr::cust(
+                "CASE WHEN sync_items.state IN ('synced', 'in_flight') THEN excluded.changed_at ELSE sync_items.changed_at END",
+            ),
+        )
+        .value(Column::DueAt, Expr::cust(due))
+        .to_owned()
+}

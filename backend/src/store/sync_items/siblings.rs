@@ -1,0 +1,60 @@
+//! Grades that speak for the same thing: one user's in one item. Moodle has one at a time; after a deletion and a new grading
+//! there are two records, and a destination whose key is user and item has one.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+use sea_orm::{
+    ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter,
+    sea_query::{Expr, ExprTrait},
+};
+
+use crate::{
+    model::{Grade, Id, Kind, RecordKey},
+    store::{
+        Store, StoreError, StoredRecord, bulk,
+        entity::records::{RecordTable, grade},
+        records::Key,
+    },
+};
+
+/// The grades of these users in these items, by site, user and item.
+type Groups = HashMap<(i64, Id, Id), Vec<StoredRecord<Grade>>>;
+
+impl Store {
+    /// All grades of these users in these items: site, user, item.
+    pub async fn grade_groups(&self, wanted: &[(i64, Id, Id)]) -> Result<Groups, StoreError> {
+        groups(&self.read, wanted).await
+    }
+}
+
+async fn groups(connection: &impl ConnectionTrait, wanted: &[(i64, Id, Id)]) -> Result<Groups, StoreError> {
+    let mut by_site: BTreeMap<i64, BTreeSet<(Id, Id)>> = BTreeMap::new();
+    for (site_id, userid, itemid) in wanted {
+        by_site.entry(*site_id).or_default().insert((*itemid, *userid));
+    }
+    let mut groups = Groups::new();
+    for (site_id, pairs) in by_site {
+        for list in bulk::key_lists(&pairs.into_iter().collect::<Vec<_>>()) {
+            let pairs = list.into_iter().map(|(itemid, userid)| (itemid.0, userid.0));
+            let pair = Expr::tuple([Expr::col(grade::Column::Itemid), Expr::col(grade::Column::Userid)]);
+            let query = grade::Entity::find().filter(grade::Column::SiteId.eq(site_id)).filter(pair.in_tuples(pairs));
+            for row in query.all(connection).await? {
+                groups.entry((site_id, row.userid, row.itemid)).or_default().push(grade::Entity::from_row(row));
+            }
+        }
+    }
+    Ok(groups)
+}
+
+/// The other grades of the same users in the same items.
+pub(super) async fn grades_beside(
+    connection: &impl ConnectionTrait,
+    grades: &HashMap<Key, (Id, Id)>,
+) -> Result<Vec<RecordKey>, StoreError> {
+    let wanted: Vec<_> = grades.iter().map(|((site_id, _), (userid, itemid))| (*site_id, *userid, *itemid)).collect();
+    let found = groups(connection, &wanted).await?.into_values().flatten();
+    let others = found.filter(|grade| !grades.contains_key(&(grade.site_id, grade.record.state.gradeid)));
+    Ok(others
+        .map(|grade| RecordKey { kind: Kind::Grade, site_id: grade.site_id, moodle_id: grade.record.state.gradeid })
+        .collect())
+}

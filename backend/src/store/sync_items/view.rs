@@ -1,0 +1,410 @@
+//! What operators see of sync items: counts, lists, attempts, and whether the sum is right.
+
+use std::collections::HashMap;
+
+use sea_orm::{QueryResult, Value};
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    clock::Timestamp,
+    model::{Id, ItemState, Kind, RecordKey},
+    store::{
+        CourseFilter, Store, StoreError, UserFilter,
+        sql::{execute, key_of, kind_of, query},
+    },
+};
+
+/// How many items there are in a state.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Counts {
+    /// The kind of record.
+    pub kind: Kind,
+    /// The state.
+    pub state: ItemState,
+    /// How many.
+    pub count: u64,
+    /// Since when the oldest of them is undelivered.
+    pub oldest: Timestamp,
+}
+
+/// Items that are parked or failed for the same reason.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Attention {
+    /// The state.
+    pub state: ItemState,
+    /// The kind of record.
+    pub kind: Kind,
+    /// The reason's code.
+    pub code: String,
+    /// How many.
+    pub count: u64,
+    /// The reason of one of them, in words.
+    pub example: String,
+}
+
+/// Which items are meant. What is not named is not asked.
+#[derive(Clone, Debug, Default)]
+pub struct ItemFilter {
+    /// Of this site.
+    pub site_id: Option<i64>,
+    /// Of this kind.
+    pub kind: Option<Kind>,
+    /// In this state.
+    pub state: Option<ItemState>,
+    /// With this reason's code.
+    pub code: Option<String>,
+    /// Of this record.
+    pub record: Option<RecordKey>,
+}
+
+/// An item as it is stored.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ItemRow {
+    /// Whose item.
+    pub key: RecordKey,
+    /// Where it is on its way.
+    pub state: ItemState,
+    /// Raised by whatever asked for a delivery.
+    pub revision: i64,
+    /// Since when something is undelivered, or was the last time.
+    pub changed_at: Timestamp,
+    /// When it is tried, if it is pending.
+    pub due_at: Timestamp,
+    /// Tries since the last success.
+    pub attempts: u32,
+    /// The record's id at the destination.
+    pub remote_id: Option<String>,
+    /// Of what was delivered last; none when that is not known.
+    pub digest: Option<String>,
+    /// When it was last delivered, or found to need no delivery.
+    pub synced_at: Option<Timestamp>,
+    /// What it waits for.
+    pub waits_for: Option<RecordKey>,
+    /// Why it is not synced, or why nothing was delivered: for programs.
+    pub code: Option<String>,
+    /// The same in words.
+    pub reason: Option<String>,
+}
+
+/// A try as it is stored.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AttemptRow {
+    /// Its place in the log.
+    pub id: i64,
+    /// Whose item.
+    pub key: RecordKey,
+    /// The item's revision that was tried.
+    pub revision: i64,
+    /// When it began.
+    pub started_at: Timestamp,
+    /// How long the destination took, in milliseconds.
+    pub duration_ms: i64,
+    /// `inserted`, `updated`, `removed`, `retry`, `failed` or `lost`.
+    pub outcome: String,
+    /// The destination's code.
+    pub code: Option<String>,
+    /// The destination's words.
+    pub message: Option<String>,
+    /// The record's id there.
+    pub remote_id: Option<String>,
+}
+
+/// Records against items: they must agree.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Conservation {
+    /// Records of all kinds.
+    pub records: u64,
+    /// Items of the destination.
+    pub items: u64,
+    /// Records without an item.
+    pub without_item: u64,
+    /// Items without a record.
+    pub without_record: u64,
+    /// Items in a state that is none, or in flight without a lease, or parked without something to wait for.
+    pub malformed: u64,
+}
+
+impl Conservation {
+    /// Whether each record has exactly one item in exactly one state.
+    pub fn holds(&self) -> bool {
+        self.records == self.items && self.without_item == 0 && self.without_record == 0 && self.malformed == 0
+    }
+}
+
+impl ItemFilter {
+    /// SQL over `sync_items`, and its parameters.
+    pub(super) fn condition(&self, destination: &str) -> (String, Vec<Value>) {
+        let (mut sql, mut values) = ("destination = ?".to_owned(), vec![Value::from(destination)]);
+        let mut add = |condition: &str, value: Value| {
+            sql += " AND ";
+            sql += condition;
+            values.push(value);
+        };
+        if let Some(site_id) = self.site_id.or(self.record.map(|key| key.site_id)) {
+            add("site_id = ?", site_id.into());
+        }
+        if let Some(kind) = self.kind.or(self.record.map(|key| key.kind)) {
+            add("kind = ?", kind.as_str().into());
+        }
+        if let Some(key) = self.record {
+            add("moodle_id = ?", key.moodle_id.0.into());
+        }
+        if let Some(code) = &self.code {
+            add("code = ?", code.as_str().into());
+        }
+        if let Some(state) = self.state {
+            // Literally, because the partial indexes are only used for what the statement itself says.
+            sql += &format!(" AND state = '{state}'");
+        }
+        (sql, values)
+    }
+}
+
+pub(super) const ITEM_COLUMNS: &str = "site_id, kind, moodle_id, state, revision, changed_at, due_at, attempts, remote_id, digest, synced_at, \
+                            waits_kind, waits_id, code, reason";
+
+impl Store {
+    /// How many items are in which state, and the oldest of each.
+    pub async fn item_counts(&self, destination: &str) -> Result<Vec<Counts>, StoreError> {
+        let sql = "SELECT kind, state, count(*) AS count, min(changed_at) AS oldest FROM sync_items \
+                   WHERE destination = ? GROUP BY kind, state ORDER BY kind, state";
+        let rows = query(&self.read.patient(), sql, vec![destination.into()]).await?;
+        let counts = |row: &QueryResult| {
+            let (kind, count): (String, i64) = (row.try_get("", "kind")?, row.try_get("", "count")?);
+            let oldest = Timestamp(row.try_get("", "oldest")?);
+            Ok(Counts { kind: kind_of(&kind)?, state: state_of(row)?, count: count.unsigned_abs(), oldest })
+        };
+        rows.iter().map(counts).collect()
+    }
+
+    /// For each site, since when its oldest record that is not synced is undelivered.
+    pub async fn oldest_waiting(&self, destination: &str) -> Result<HashMap<i64, Timestamp>, StoreError> {
+        // Each by its own partial index, so that what is synced is not read.
+        let of = |condition: &str| {
+            format!(
+                "SELECT site_id, min(changed_at) AS oldest FROM sync_items WHERE destination = ? AND {condition} GROUP BY site_id"
+            )
+        };
+        let sql = format!(
+            "SELECT site_id, min(oldest) AS oldest FROM ({} UNION ALL {} UNION ALL {}) AS waiting GROUP BY site_id",
+            of("state = 'pending'"),
+            of("state = 'in_flight'"),
+            of("state IN ('parked', 'failed')"),
+        );
+        let rows = query(&self.read.patient(), &sql, vec![Value::from(destination); 3]).await?;
+        rows.iter().map(|row| Ok((row.try_get("", "site_id")?, Timestamp(row.try_get("", "oldest")?)))).collect()
+    }
+
+    /// What failed or waits for another record, by reason; what needs a person first.
+    pub async fn attention(&self, destination: &str) -> Result<Vec<Attention>, StoreError> {
+        // The counts come from the index on the reasons alone, and one row of each group gives the words.
+        let sql = "WITH reasons AS (SELECT state, kind, code, count(*) AS count FROM sync_items \
+                   WHERE destination = ? AND state IN ('parked', 'failed') GROUP BY state, kind, code) \
+                   SELECT state, kind, code, count, (SELECT reason FROM sync_items item WHERE item.destination = ? \
+                   AND item.state IN ('parked', 'failed') AND item.state = reasons.state AND item.kind = reasons.kind \
+                   AND item.code = reasons.code ORDER BY site_id, moodle_id LIMIT 1) AS example \
+                   FROM reasons ORDER BY state, kind, code";
+        let rows = query(&self.read.patient(), sql, vec![destination.into(), destination.into()]).await?;
+        let attention = |row: &QueryResult| {
+            let (kind, count): (String, i64) = (row.try_get("", "kind")?, row.try_get("", "count")?);
+            let (code, example): (Option<String>, Option<String>) =
+                (row.try_get("", "code")?, row.try_get("", "example")?);
+            Ok(Attention {
+                state: state_of(row)?,
+                kind: kind_of(&kind)?,
+                code: code.unwrap_or_default(),
+                count: count.unsigned_abs(),
+                example: example.unwrap_or_default(),
+            })
+        };
+        rows.iter().map(attention).collect()
+    }
+
+    /// A page of items in the order of site, kind and id, after the key `after`.
+    pub async fn items(
+        &self,
+        destination: &str,
+        filter: &ItemFilter,
+        after: Option<RecordKey>,
+        limit: u64,
+    ) -> Result<Vec<ItemRow>, StoreError> {
+        let (mut condition, mut values) = filter.condition(destination);
+        if let Some(after) = after {
+            condition += " AND (site_id, kind, moodle_id) > (?, ?, ?)";
+            values.extend([
+                Value::from(after.site_id),
+                Value::from(after.kind.as_str()),
+                Value::from(after.moodle_id.0),
+            ]);
+        }
+        values.push(i64::try_from(limit).unwrap_or(i64::MAX).into());
+        let sql = format!(
+            "SELECT {ITEM_COLUMNS} FROM sync_items WHERE {condition} ORDER BY site_id, kind, moodle_id LIMIT ?"
+        );
+        query(&self.read, &sql, values).await?.iter().map(item_of).collect()
+    }
+
+    /// The item of one record.
+    pub async fn item(&self, destination: &str, key: RecordKey) -> Result<Option<ItemRow>, StoreError> {
+        let filter = ItemFilter { record: Some(key), ..Default::default() };
+        Ok(self.items(destination, &filter, None, 1).await?.pop())
+    }
+
+    /// The items of these records, as far as they exist.
+    pub async fn sync_items_of(&self, destination: &str, keys: &[RecordKey]) -> Result<Vec<ItemRow>, StoreError> {
+        let mut items = Vec::new();
+        for kind in Kind::ALL {
+            let keys: Vec<_> =
+                keys.iter().filter(|key| key.kind == kind).map(|key| (key.site_id, key.moodle_id)).collect();
+            for (site_id, ids) in super::super::records::by_site(&keys) {
+                for list in super::super::bulk::key_lists(&ids) {
+                    let places = vec!["?"; list.len()].join(", ");
+                    let sql = format!(
+                        "SELECT {ITEM_COLUMNS} FROM sync_items WHERE destination = ? AND site_id = ? AND kind = ? \
+                         AND moodle_id IN ({places})"
+                    );
+                    let mut values: Vec<Value> = vec![destination.into(), site_id.into(), kind.as_str().into()];
+                    values.extend(list.into_iter().map(|id: Id| Value::from(id.0)));
+                    let rows = query(&self.read, &sql, values).await?;
+                    items.extend(rows.iter().map(item_of).collect::<Result<Vec<_>, _>>()?);
+                }
+            }
+        }
+        Ok(items)
+    }
+
+    /// The tries of one item, the newest first, before the place `before`.
+    pub async fn attempts(
+        &self,
+        destination: &str,
+        key: RecordKey,
+        before: Option<i64>,
+        limit: u64,
+    ) -> Result<Vec<AttemptRow>, StoreError> {
+        let sql = "SELECT id, site_id, kind, moodle_id, revision, started_at, duration_ms, outcome, code, message, remote_id \
+                   FROM sync_attempts WHERE site_id = ? AND kind = ? AND moodle_id = ? AND id < ? AND destination = ? \
+                   ORDER BY id DESC LIMIT ?";
+        let values = vec![
+            key.site_id.into(),
+            key.kind.as_str().into(),
+            key.moodle_id.0.into(),
+            before.unwrap_or(i64::MAX).into(),
+            destination.into(),
+            i64::try_from(limit).unwrap_or(i64::MAX).into(),
+        ];
+        query(&self.read, sql, values).await?.iter().map(attempt_of).collect()
+    }
+
+    /// The keys of all records about one person: the account, its enrolments, grades and completions.
+    pub async fn records_of_user(&self, user: UserFilter) -> Result<Vec<RecordKey>, StoreError> {
+        let mut keys = vec![RecordKey { kind: Kind::User, site_id: user.site_id, moodle_id: user.userid }];
+        for (kind, table) in
+            [(Kind::Enrolment, "enrolments"), (Kind::Grade, "grades"), (Kind::Completion, "completions")]
+        {
+            let sql = format!("SELECT moodle_id FROM {table} WHERE site_id = ? AND userid = ? ORDER BY moodle_id");
+            for row in query(&self.read, &sql, vec![user.site_id.into(), user.userid.0.into()]).await? {
+                keys.push(RecordKey { kind, site_id: user.site_id, moodle_id: Id(row.try_get("", "moodle_id")?) });
+            }
+        }
+        Ok(keys)
+    }
+
+    /// The keys of all records that point to a course: enrolments, grades and completions.
+    pub async fn records_of_course(&self, course: CourseFilter) -> Result<Vec<RecordKey>, StoreError> {
+        let mut keys = Vec::new();
+        for (kind, sql) in [
+            (Kind::Enrolment, "SELECT moodle_id FROM enrolments WHERE site_id = ? AND courseid = ?"),
+            (
+                Kind::Grade,
+                "SELECT g.moodle_id AS moodle_id FROM grades g JOIN grade_items i ON i.site_id = g.site_id \
+                 AND i.moodle_id = g.itemid WHERE i.site_id = ? AND i.courseid = ?",
+            ),
+            (Kind::Completion, "SELECT moodle_id FROM completions WHERE site_id = ? AND courseid = ?"),
+        ] {
+            for row in query(&self.read, sql, vec![course.site_id.into(), course.courseid.0.into()]).await? {
+                keys.push(RecordKey { kind, site_id: course.site_id, moodle_id: Id(row.try_get("", "moodle_id")?) });
+            }
+        }
+        Ok(keys)
+    }
+
+    /// Counts records and items at one instant.
+    pub async fn conservation(&self, destination: &str) -> Result<Conservation, StoreError> {
+        // One statement, so that both databases look at one moment.
+        let sql = "SELECT (SELECT count(*) FROM changes) AS records, \
+             (SELECT count(*) FROM sync_items WHERE destination = ?) AS items, \
+             (SELECT count(*) FROM changes c WHERE NOT EXISTS (SELECT 1 FROM sync_items i WHERE i.destination = ? \
+              AND i.site_id = c.site_id AND i.kind = c.kind AND i.moodle_id = c.moodle_id)) AS without_item, \
+             (SELECT count(*) FROM sync_items i WHERE i.destination = ? AND NOT EXISTS (SELECT 1 FROM changes c \
+              WHERE c.site_id = i.site_id AND c.kind = i.kind AND c.moodle_id = i.moodle_id)) AS without_record, \
+             (SELECT count(*) FROM sync_items WHERE destination = ? AND (state NOT IN ('pending', 'in_flight', 'synced', \
+              'parked', 'failed') OR (state = 'in_flight') <> (lease IS NOT NULL) OR (state = 'parked' AND waits_id IS NULL) \
+              OR (state = 'failed' AND code IS NULL))) AS malformed";
+        let values = vec![Value::from(destination); 4];
+        let rows = query(&self.read.patient(), sql, values).await?;
+        let count = |name: &str| -> Result<u64, StoreError> {
+            let count = rows.first().map(|row| row.try_get::<i64>("", name)).transpose()?;
+            Ok(count.unwrap_or_default().unsigned_abs())
+        };
+        Ok(Conservation {
+            records: count("records")?,
+            items: count("items")?,
+            without_item: count("without_item")?,
+            without_record: count("without_record")?,
+            malformed: count("malformed")?,
+        })
+    }
+
+    /// Forgets attempts that began before `before`: at most `limit`, the oldest. Returns how many.
+    pub async fn prune_attempts(&self, before: Timestamp, limit: u64) -> Result<u64, StoreError> {
+        // The oldest stand first, so that no index on the moment is needed.
+        let sql = "DELETE FROM sync_attempts WHERE started_at < ? AND id IN (SELECT id FROM sync_attempts ORDER BY id LIMIT ?)";
+        let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+        execute(&self.write, sql, vec![before.0.into(), limit.into()]).await
+    }
+}
+
+fn state_of(row: &QueryResult) -> Result<ItemState, StoreError> {
+    let word: String = row.try_get("", "state")?;
+    word.parse().map_err(|error| StoreError::Refused(sea_orm::DbErr::Type(format!("{error}"))))
+}
+
+pub(super) fn item_of(row: &QueryResult) -> Result<ItemRow, StoreError> {
+    let (waits_kind, waits_id): (Option<String>, Option<i64>) =
+        (row.try_get("", "waits_kind")?, row.try_get("", "waits_id")?);
+    let key = key_of(row)?;
+    let waits_for = match waits_kind.zip(waits_id) {
+        Some((kind, id)) => Some(RecordKey { kind: kind_of(&kind)?, site_id: key.site_id, moodle_id: Id(id) }),
+        None => None,
+    };
+    let attempts: i32 = row.try_get("", "attempts")?;
+    let synced_at: Option<i64> = row.try_get("", "synced_at")?;
+    Ok(ItemRow {
+        key,
+        state: state_of(row)?,
+        revision: row.try_get("", "revision")?,
+        changed_at: Timestamp(row.try_get("", "changed_at")?),
+        due_at: Timestamp(row.try_get("", "due_at")?),
+        attempts: attempts.unsigned_abs(),
+        remote_id: row.try_get("", "remote_id")?,
+        digest: row.try_get("", "digest")?,
+        synced_at: synced_at.map(Timestamp),
+        waits_for,
+        code: row.try_get("", "code")?,
+        reason: row.try_get("", "reason")?,
+    })
+}
+
+pub(super) fn attempt_of(row: &QueryResult) -> Result<AttemptRow, StoreError> {
+    Ok(AttemptRow {
+        id: row.try_get("", "id")?,
+        key: key_of(row)?,
+        revision: row.try_get("", "revision")?,
+        started_at: Timestamp(row.try_get("", "started_at")?),
+        duration_ms: row.try_get("", "duration_ms")?,
+        outcome: row.try_get("", "outcome")?,
+        code: row.try_get("", "code")?,
+        message: row.try_get("", "message")?,
+        remote_id: row.try_get("", "remote_id")?,
+    })
+}

@@ -1,0 +1,94 @@
+//! The log, to standard error or into a file, and the traces, to a collector if one is configured; both without personal data.
+//!
+//! A message says what happened; what varies is in fields. Names, addresses and what a site sent are in neither: a record is
+//! named by its site and id.
+//!
+//! The spans of requests and deliveries say to what a line belongs, and are there at every level. Other spans are for traces alone, and
+//! there when somebody wants them.
+
+#[cfg(test)]
+mod buffer;
+pub(crate) mod cause;
+mod export;
+mod json;
+mod text;
+pub(crate) mod trace;
+
+use std::{io::Write, time::Duration};
+
+use tracing_appender::non_blocking::WorkerGuard;
+use tracing_subscriber::{
+    EnvFilter, Layer,
+    filter::{LevelFilter, Targets},
+    fmt::{self, format::JsonFields},
+    layer::SubscriberExt,
+    util::SubscriberInitExt,
+};
+
+use self::export::TraceExport;
+use crate::{
+    config::{LogConfig, LogFormat, Tracing},
+    store,
+};
+
+/// Log and traces cannot start.
+#[derive(Debug, thiserror::Error)]
+pub enum TelemetryError {
+    /// The log filter is malformed.
+    #[error("the configuration is wrong: log.level: {0}")]
+    Filter(#[from] tracing_subscriber::filter::ParseError),
+    /// No traces can be sent.
+    #[error("traces cannot be exported: {0}")]
+    Export(String),
+}
+
+/// Keeps log and traces going.
+pub struct Telemetry {
+    export: Option<TraceExport>,
+    _log: WorkerGuard,
+}
+
+impl Telemetry {
+    /// Sends the traces that are left, in this time, and writes the log to its end.
+    pub async fn end(self, grace: Duration) {
+        if let Some(export) = self.export {
+            export.end(grace).await;
+        }
+    }
+}
+
+/// Starts logging to standard error, and tracing. What is logged is written by a thread of its own until the guard is dropped.
+pub fn start(log: &LogConfig, tracing: Option<&Tracing>) -> Result<Telemetry, TelemetryError> {
+    let colours = std::io::IsTerminal::is_terminal(&std::io::stderr());
+    start_to(log, tracing, std::io::stderr(), colours)
+}
+
+/// Starts logging to a place of one's own.
+pub fn start_to(
+    log: &LogConfig,
+    tracing: Option<&Tracing>,
+    to: impl Write + Send + 'static,
+    colours: bool,
+) -> Result<Telemetry, TelemetryError> {
+    // What is for traces alone is not for the log, whatever its level.
+    let filter = EnvFilter::builder().parse(&log.level)?.add_directive(format!("{}=off", trace::TARGET).parse()?);
+    let export = tracing.map(TraceExport::start).transpose()?;
+    // Not lossy: a log line per event is a promise.
+    let (writer, guard) = tracing_appender::non_blocking::NonBlockingBuilder::default().lossy(false).finish(to);
+    let lines = fmt::layer().with_writer(writer).with_ansi(colours);
+    let lines = match log.format {
+        LogFormat::Text => lines.fmt_fields(text::TextFields).with_filter(filter).boxed(),
+        LogFormat::Json => {
+            lines.event_format(json::JsonLines).fmt_fields(JsonFields::new()).with_filter(filter).boxed()
+        }
+    };
+    let spans = [trace::TARGET, trace::SHARED].map(|target| (target, LevelFilter::TRACE));
+    let traces = export.as_ref().map(|export| export.layer().with_filter(Targets::new().with_targets(spans)));
+    tracing_subscriber::registry().with(lines).with(traces).with(store::postgres_warnings()).init();
+    std::panic::set_hook(Box::new(|panic| {
+        // The place alone: the message may hold what was being worked on.
+        let place = panic.location().map(ToString::to_string).unwrap_or_default();
+        tracing::error!(place, "panicked");
+    }));
+    Ok(Telemetry { export, _log: guard })
+}

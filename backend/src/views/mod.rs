@@ -1,0 +1,24 @@
+//! What the command line, the console and the API show alike, read from the store.
+//!
+//! The types have the shape of the API's JSON; the command line prints the same fields, and the console puts them into pages.
+
+mod destinations;
+mod items;
+mod plan;
+mod record;
+mod timeline;
+
+pub(crate) use destinations::{
+    AttentionView, ConservationView, DestinationView, PauseView, StateCounts, operators_pause,
+};
+pub(crate) use items::{ItemWithAttempts, RecordName, SyncAttempt, SyncItem};
+pub(crate) use plan::{DifferenceView, PlanError, PlanView, PlannedItem, Subset, trouble_in_words};
+pub(crate) use record::{RecordView, Related, Renderer, VersionView};
+pub(crate) use timeline::{EntryType, Items, Timeline, TimelineCursor, TimelineEntry, read_timeline};
+
+use crate::clock::Timestamp;
+
+/// For `map`.
+pub(crate) fn rfc3339(time: Timestamp) -> String {
+    time.to_rfc3339()
+}

@@ -1,0 +1,141 @@
+//! What a timeline looks like to readers.
+
+use poem_openapi::{Enum, Object, types::Example};
+
+use crate::{
+    model::{ItemState, Kind},
+    views::{RecordName, SyncAttempt, SyncItem, VersionView},
+};
+
+/// What an entry of a timeline is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Enum)]
+#[oai(rename_all = "snake_case")]
+pub(crate) enum EntryType {
+    /// An event that was received.
+    Event,
+    /// The present state of a record, at its last change.
+    Record,
+    /// A try to deliver a record.
+    Attempt,
+    /// The present state of a sync item.
+    Item,
+}
+
+/// An event, without its data.
+#[derive(Object)]
+pub(crate) struct TimelineEvent {
+    /// Its place in the event log.
+    pub(crate) id: i64,
+    /// What happened.
+    #[oai(rename = "type")]
+    pub(crate) event_type: String,
+    /// What it did: `applied`, `unchanged` or `superseded`.
+    pub(crate) outcome: String,
+    /// What orders it among the events about the same record.
+    pub(crate) version: VersionView,
+}
+
+/// The present state of a record, without what it says.
+#[derive(Object)]
+pub(crate) struct TimelineRecord {
+    /// The version of the state; null when only its deletion has arrived yet.
+    #[oai(nullable)]
+    pub(crate) version: Option<VersionView>,
+    /// It is gone in Moodle.
+    pub(crate) deleted: bool,
+}
+
+/// Something that happened, or how something stands since.
+#[derive(Object)]
+pub(crate) struct TimelineEntry {
+    /// When (RFC 3339).
+    pub(crate) at: String,
+    /// What this is; the field of the same name tells more.
+    pub(crate) entry: EntryType,
+    /// The kind of record that it is about.
+    pub(crate) kind: Kind,
+    /// The record: `<site>:<Moodle id>`.
+    pub(crate) record: String,
+    /// The destination, of an attempt or an item.
+    #[oai(skip_serializing_if_is_none)]
+    pub(crate) destination: Option<String>,
+    /// The same as a sentence.
+    pub(crate) text: String,
+    #[oai(skip_serializing_if_is_none)]
+    pub(crate) event: Option<TimelineEvent>,
+    #[oai(skip_serializing_if_is_none)]
+    pub(crate) state: Option<TimelineRecord>,
+    #[oai(skip_serializing_if_is_none)]
+    pub(crate) attempt: Option<SyncAttempt>,
+    #[oai(skip_serializing_if_is_none)]
+    pub(crate) item: Option<SyncItem>,
+}
+
+/// Why a record is not at a destination.
+#[derive(Object)]
+pub(crate) struct Waiting {
+    /// The destination.
+    pub(crate) destination: String,
+    /// The kind of record.
+    pub(crate) kind: Kind,
+    /// The record: `<site>:<Moodle id>`.
+    pub(crate) record: String,
+    /// Where it is on its way.
+    pub(crate) state: ItemState,
+    /// Why, for people.
+    pub(crate) reason: String,
+    /// What it waits for.
+    #[oai(nullable)]
+    pub(crate) waits_for: Option<RecordName>,
+}
+
+/// One person, in the order of time.
+#[derive(Object)]
+#[oai(example)]
+pub(crate) struct Timeline {
+    /// The person: `<site>:<Moodle id>`.
+    pub(crate) user: String,
+    /// Why what is not at a destination is not there.
+    pub(crate) waiting: Vec<Waiting>,
+    /// The page's entries, the oldest first.
+    pub(crate) entries: Vec<TimelineEntry>,
+    /// Send it as `cursor` to get the next page; null on the last.
+    #[oai(nullable)]
+    pub(crate) next_cursor: Option<String>,
+}
+
+impl Example for Timeline {
+    fn example() -> Self {
+        let item = SyncItem::example();
+        let waits_for = Some(RecordName { kind: Kind::User, record: "college:3".to_owned() });
+        let reason = "It waits for user college:3, which failed and needs a person. Now user college:3 is failed: invalid data in \
+                      the field Phone.";
+        let waiting = Waiting {
+            destination: "zoho".to_owned(),
+            kind: item.kind,
+            record: item.record.clone(),
+            state: item.state,
+            reason: reason.to_owned(),
+            waits_for,
+        };
+        let event = TimelineEvent {
+            id: 17,
+            event_type: "grade_updated".to_owned(),
+            outcome: "applied".to_owned(),
+            version: VersionView { time: 1_795_334_999, sequence: Some(12) },
+        };
+        let entry = TimelineEntry {
+            at: item.changed_at.clone(),
+            entry: EntryType::Event,
+            kind: item.kind,
+            record: item.record,
+            destination: None,
+            text: "Moodle reported grade_updated; it changed the record.".to_owned(),
+            event: Some(event),
+            state: None,
+            attempt: None,
+            item: None,
+        };
+        Self { user: "college:3".to_owned(), waiting: vec![waiting], entries: vec![entry], next_cursor: None }
+    }
+}

@@ -1,0 +1,144 @@
+//! Reads the mapping file.
+
+mod fields;
+mod module;
+
+use std::collections::BTreeMap;
+
+use toml::{Spanned, de::DeTable};
+
+use super::{
+    DeliveryFilter, Mapping, MappingError, ModuleMapping, Tracking, filter::Grades, problem::Report,
+    reader::MappingTable,
+};
+use crate::model::Kind;
+
+/// The longest API name that Zoho gives.
+const NAME_CHARACTERS: usize = 50;
+
+pub(super) fn mapping(text: &str) -> Result<Mapping, MappingError> {
+    let document = document(text)?;
+    let mut report = Report::new(text);
+    let mut root = MappingTable::new(document.get_ref(), String::new(), 0..0);
+    let filter = root.table(&mut report, "filter", "[filter]".to_owned());
+    let filter = filter.map(|table| read_filter(&mut report, table)).unwrap_or_default();
+    let tracking = root.table(&mut report, "tracking", "[tracking]".to_owned());
+    let tracking = read_tracking(&mut report, tracking);
+    let delivered: Vec<_> = Kind::ALL.into_iter().filter(|kind| root.get(kind.as_str()).is_some()).collect();
+    let mut modules: BTreeMap<Kind, ModuleMapping> = BTreeMap::new();
+    for kind in delivered.iter().copied() {
+        let Some(table) = root.table(&mut report, kind.as_str(), format!("[{kind}]")) else { continue };
+        let span = table.span.clone();
+        let context = KindContext { kind, delivered: &delivered, tracking: tracking.as_ref() };
+        let Some(module) = module::read(&mut report, &context, table) else { continue };
+        if let Some((other, _)) =
+            modules.iter().find(|(_, other)| other.module == module.module && other.key == module.key)
+        {
+            let reason = format!("[{other}] has the same module and the same key; records would overwrite each other");
+            report.add(span, format!("[{kind}]"), reason);
+        }
+        modules.insert(kind, module);
+    }
+    root.finish(&mut report);
+    report.finish(Mapping { modules, filter, tracking, text: text.to_owned() })
+}
+
+/// What is around the table of a kind.
+struct KindContext<'a> {
+    kind: Kind,
+    /// The kinds that have a table.
+    delivered: &'a [Kind],
+    tracking: Option<&'a Tracking>,
+}
+
+/// The file as TOML. What stands around a mistake in the syntax may be read wrongly, so nothing more is said then.
+fn document(text: &str) -> Result<Spanned<DeTable<'_>>, MappingError> {
+    let (document, errors) = DeTable::parse_recoverable(text);
+    let mut report = Report::new(text);
+    for error in &errors {
+        report.add(error.span().unwrap_or_default(), "", error.message().trim());
+    }
+    report.finish(document)
+}
+
+fn owned(texts: Option<Vec<(&str, std::ops::Range<usize>)>>) -> Vec<String> {
+    texts.unwrap_or_default().into_iter().map(|(text, _)| text.trim().to_owned()).collect()
+}
+
+fn read_filter(report: &mut Report<'_>, mut table: MappingTable<'_>) -> DeliveryFilter {
+    let filter = DeliveryFilter {
+        roles: owned(table.texts(report, "roles")),
+        courses: owned(table.texts(report, "courses")),
+        categories: owned(table.texts(report, "categories")),
+        only_enrolled: table.word(report, "users", &[("all", false), ("enrolled", true)]).unwrap_or(false),
+        grades: table
+            .word(report, "grades", &[("all", Grades::All), ("totals", Grades::Totals), ("items", Grades::Items)])
+            .unwrap_or_default(),
+    };
+    table.finish(report);
+    filter
+}
+
+fn read_tracking(report: &mut Report<'_>, table: Option<MappingTable<'_>>) -> Option<Tracking> {
+    let mut tracking = Tracking {
+        status: "Moodle_Sync_Status".to_owned(),
+        last_sync: "Moodle_Last_Sync".to_owned(),
+        error: "Moodle_Sync_Error".to_owned(),
+        event_time: "Moodle_Event_Time".to_owned(),
+    };
+    let Some(mut table) = table else { return Some(tracking) };
+    let enabled = table.flag(report, "enabled").unwrap_or(true);
+    for (key, name) in [
+        ("status", &mut tracking.status),
+        ("last_sync", &mut tracking.last_sync),
+        ("error", &mut tracking.error),
+        ("event_time", &mut tracking.event_time),
+    ] {
+        if let Some(given) = name_of(report, &mut table, key) {
+            *name = given;
+        }
+    }
+    let mut names: Vec<&str> = tracking.fields().collect();
+    names.sort_unstable();
+    names.dedup();
+    if names.len() < tracking.fields().count() {
+        table.refuse(report, "two of the tracking fields have the same name");
+    }
+    table.finish(report);
+    enabled.then_some(tracking)
+}
+
+/// The name of a module or a field.
+fn name_of(report: &mut Report<'_>, table: &mut MappingTable<'_>, key: &'static str) -> Option<String> {
+    let name = table.text(report, key)?;
+    if is_name(name) {
+        return Some(name.to_owned());
+    }
+    if let Some(entry) = table.get(key) {
+        table.wrong(report, entry, NO_NAME);
+    }
+    None
+}
+
+const NO_NAME: &str =
+    "is not an API name: those have letters, digits and _, begin with a letter, and have at most 50 characters";
+
+fn is_name(text: &str) -> bool {
+    text.starts_with(|c: char| c.is_ascii_alphabetic())
+        && text.len() <= NAME_CHARACTERS
+        && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
+}
+
+/// Fields that we write for other purposes cannot be mapped.
+fn check_names(report: &mut Report<'_>, context: &KindContext<'_>, key: Option<&str>, fields: &MappingTable<'_>) {
+    for (name, _, span) in fields.entries() {
+        let place = format!("{} {name}", fields.place);
+        if !is_name(name) {
+            report.add(span, place, NO_NAME);
+        } else if key == Some(name) {
+            report.add(span, place, "is the key and cannot be mapped again");
+        } else if context.tracking.is_some_and(|tracking| tracking.fields().any(|field| field == name)) {
+            report.add(span, place, "is a tracking field and cannot be mapped");
+        }
+    }
+}

@@ -1,0 +1,34 @@
+//! How values are written as text, whatever field they go to.
+
+use std::borrow::Cow;
+
+use chrono::DateTime;
+use rust_decimal::{Decimal as Number, RoundingStrategy};
+
+use super::source::Datum;
+
+/// The value as a text.
+pub(super) fn text<'a>(datum: &'a Datum<'_>) -> Cow<'a, str> {
+    match datum {
+        Datum::Text(text) => Cow::Borrowed(text),
+        Datum::Number(number) => Cow::Owned(number.normalize().to_string()),
+        Datum::Bool(flag) => Cow::Borrowed(if *flag { "true" } else { "false" }),
+        Datum::Time(seconds) => Cow::Owned(date_time(*seconds)),
+        Datum::Reference(id) => Cow::Borrowed(id),
+    }
+}
+
+/// The number with at most that many digits after the point, rounded as people do.
+pub(super) fn round(number: Number, decimals: u32) -> Number {
+    number.round_dp_with_strategy(decimals, RoundingStrategy::MidpointAwayFromZero)
+}
+
+/// Unix seconds as Zoho's date-time.
+pub(super) fn date_time(seconds: i64) -> String {
+    DateTime::from_timestamp(seconds, 0).unwrap_or_default().format("%Y-%m-%dT%H:%M:%S+00:00").to_string()
+}
+
+/// Unix seconds as Zoho's date, in UTC.
+pub(super) fn date(seconds: i64) -> String {
+    DateTime::from_timestamp(seconds, 0).unwrap_or_default().format("%Y-%m-%d").to_string()
+}

@@ -1,0 +1,296 @@
+//! Whether a Zoho organisation has what the mapping needs.
+
+use std::collections::BTreeMap;
+
+use super::super::{
+    mapping::{ERROR_CHARACTERS, FieldType, KEY_CHARACTERS, Mapping, ModuleMapping, Owner, Rule, STATUSES, Shape},
+    metadata::{Module, ModuleField},
+    setup,
+};
+use crate::model::Kind;
+
+/// Something in Zoho or in the mapping that stands in the way.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MappingFinding {
+    /// Whether records will fail.
+    pub severity: Severity,
+    /// The module's API name.
+    pub module: String,
+    /// The field's API name.
+    pub field: Option<String>,
+    /// What is wrong.
+    pub problem: String,
+    /// What to change, and where.
+    pub advice: String,
+    /// Whether `zoho setup` mends it.
+    pub setup_can_fix: bool,
+}
+
+/// How bad it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Severity {
+    /// No record of the module can be delivered as the mapping says.
+    Error,
+    /// Some records may fail.
+    Warning,
+}
+
+/// Compares the mapping with the live metadata; a module that is missing there, or is none, does not exist.
+pub fn check(mapping: &Mapping, metadata: &BTreeMap<String, Option<Module>>) -> Vec<MappingFinding> {
+    let mut findings = Vec::new();
+    for (kind, module) in mapping.modules() {
+        let mut checker = Checker { mapping, kind, module, findings: &mut findings };
+        match metadata.get(&module.module).and_then(Option::as_ref) {
+            Some(found) => checker.fields(found),
+            None => checker.no_module(),
+        }
+    }
+    findings
+}
+
+struct Checker<'a> {
+    mapping: &'a Mapping,
+    kind: Kind,
+    module: &'a ModuleMapping,
+    findings: &'a mut Vec<MappingFinding>,
+}
+
+impl Checker<'_> {
+    fn add(&mut self, severity: Severity, field: Option<&str>, problem: impl Into<String>, advice: impl Into<String>) {
+        self.findings.push(MappingFinding {
+            severity,
+            module: self.module.module.clone(),
+            field: field.map(str::to_owned),
+            problem: problem.into(),
+            advice: advice.into(),
+            setup_can_fix: false,
+        });
+    }
+
+    fn error(&mut self, field: &ModuleField, problem: impl Into<String>, advice: impl Into<String>) {
+        self.add(Severity::Error, Some(&field.api_name), problem, advice);
+    }
+
+    fn no_module(&mut self) {
+        let can_fix = self.module.labels.is_some();
+        let advice = if can_fix {
+            "Run `zoho setup`, which creates it.".to_owned()
+        } else {
+            let kind = self.kind;
+            format!(
+                "Correct module in [{kind}] of the mapping file, or let the user of the connection see this module. To have it created, give [{kind}] the labels singular and plural."
+            )
+        };
+        self.add(Severity::Error, None, "The module does not exist, or cannot be seen.", advice);
+        self.fixable(can_fix);
+    }
+
+    /// Notes about the last finding that `zoho setup` mends it.
+    fn fixable(&mut self, can_fix: bool) {
+        if let Some(finding) = self.findings.last_mut() {
+            finding.setup_can_fix = can_fix;
+        }
+    }
+
+    fn fields(&mut self, found: &Module) {
+        let (mapping, module) = (self.mapping, self.module);
+        for wanted in mapping.wanted(module) {
+            if !found.fields.contains_key(&wanted.name) {
+                self.no_field(&wanted.name);
+            }
+        }
+        if let Some(key) = found.fields.get(&module.key) {
+            self.key(key);
+        }
+        for rule in &module.rules {
+            if let Some(field) = found.fields.get(&rule.field) {
+                self.rule(rule, field);
+            }
+        }
+        for (name, constant) in &module.deleted {
+            if let (Some(field), Some(constant)) = (found.fields.get(name), constant)
+                && let Some(error) = constant.refused_by(field)
+            {
+                self.error(field, format!("When a record is gone: {error}."), error.advice());
+            }
+        }
+        self.tracking(found);
+        for field in found.mandatory() {
+            let filled = |rule: &Rule| rule.field == field.api_name && rule.owner != Owner::Zoho;
+            if field.api_name != module.key && !module.rules.iter().any(filled) {
+                let advice = format!(
+                    "Give it a source in [{}.fields] of the mapping file, or make it optional in Zoho.",
+                    self.kind
+                );
+                self.error(field, "Zoho requires a value, and the mapping gives none.", advice);
+            }
+        }
+    }
+
+    fn no_field(&mut self, name: &str) {
+        let can_fix = setup::label(name).is_some();
+        let advice = if can_fix {
+            "Run `zoho setup`, which creates it, or correct the name in the mapping file: it is the API name."
+                .to_owned()
+        } else {
+            "Create it in Zoho, or correct the name in the mapping file: it is the API name. `zoho setup` cannot create a field of this name.".to_owned()
+        };
+        self.add(Severity::Error, Some(name), "The module has no such field.", advice);
+        self.fixable(can_fix);
+    }
+
+    fn key(&mut self, field: &ModuleField) {
+        self.writable(field);
+        if field.data_type != "text" {
+            self.error(
+                field,
+                format!("The key must be a text, and is of type {}.", field.data_type),
+                "Name another field as key, which `zoho setup` then creates.",
+            );
+        }
+        if field.length.is_some_and(|length| length < KEY_CHARACTERS) {
+            self.error(field, format!("The key needs {KEY_CHARACTERS} characters."), "Make the field longer in Zoho.");
+        }
+        if !field.unique {
+            self.error(
+                field,
+                "The key is not unique, so there could be two records of one.",
+                "Tick \"Do not allow duplicate values\" in the properties of the field in Zoho.",
+            );
+        }
+    }
+
+    fn writable(&mut self, field: &ModuleField) {
+        if field.read_only {
+            self.error(
+                field,
+                "The field cannot be written.",
+                "Remove it from the mapping file, or let the profile of the connection's user write it.",
+            );
+        }
+    }
+
+    fn rule(&mut self, rule: &Rule, field: &ModuleField) {
+        if rule.owner == Owner::Zoho {
+            return;
+        }
+        self.writable(field);
+        if field.read_only {
+            return;
+        }
+        match (rule.lookup().and_then(|related| self.mapping.target(related)), field.data_type.as_str()) {
+            (Some(target), "lookup") => {
+                if let Some(points_to) = field.lookup.as_deref().filter(|points_to| *points_to != target) {
+                    self.error(
+                        field,
+                        format!("The lookup points to {points_to}, and not to {target}."),
+                        format!("Map to a lookup field that points to {target}."),
+                    );
+                }
+            }
+            (Some(_), data_type) => {
+                self.error(
+                    field,
+                    format!("The field is of type {data_type}, and no lookup."),
+                    "Map to a lookup field; `zoho setup` creates one under a name that is free.",
+                );
+            }
+            (None, _) => self.value(rule, field),
+        }
+    }
+
+    fn value(&mut self, rule: &Rule, field: &ModuleField) {
+        if let Some(constants) = rule.constants() {
+            for error in constants.into_iter().filter_map(|constant| constant.refused_by(field)) {
+                self.error(
+                    field,
+                    format!("One of the values in the mapping file cannot be written: {error}."),
+                    error.advice(),
+                );
+            }
+            return;
+        }
+        let shapes = rule.shapes();
+        let are = |wanted: &[Shape]| shapes.iter().all(|shape| wanted.contains(shape));
+        let fits = match field.data_type.as_str() {
+            "text" | "textarea" | "picklist" | "multiselectpicklist" => true,
+            "email" | "phone" | "website" => are(&[Shape::Text]),
+            "integer" | "bigint" => are(&[Shape::Integer]) || rule.is_whole() && are(&[Shape::Integer, Shape::Decimal]),
+            "double" | "currency" | "percent" => are(&[Shape::Integer, Shape::Decimal]),
+            "boolean" => are(&[Shape::Bool]),
+            "date" | "datetime" => are(&[Shape::Time]),
+            _ => false,
+        };
+        if !fits {
+            let advice = "Give the field another source in the mapping file, or map to a field of another type.";
+            self.error(field, format!("The source does not suit a field of type {}.", field.data_type), advice);
+        } else if field.data_type.ends_with("picklist") {
+            self.picklist(rule, field);
+        } else if rule.never_cut()
+            && field.data_type == "text"
+            && field.length.is_some_and(|length| length < LONGEST_TEXT)
+        {
+            let advice = "Make the field longer in Zoho, or let it be cut with too_long = \"cut\" in the mapping file.";
+            self.add(Severity::Warning, Some(&field.api_name), "Longer texts than the field takes will fail.", advice);
+        }
+    }
+
+    fn picklist(&mut self, rule: &Rule, field: &ModuleField) {
+        let Some(words) = rule.words() else {
+            let advice = "Make sure that it has all values that occur, or translate them in the mapping file with map and otherwise.";
+            self.add(
+                Severity::Warning,
+                Some(&field.api_name),
+                "Values that are not in the picklist will fail.",
+                advice,
+            );
+            return;
+        };
+        let missing: Vec<_> =
+            words.into_iter().filter(|word| !field.picklist.iter().any(|value| value == word)).collect();
+        if !missing.is_empty() {
+            let problem = format!("The picklist lacks {}.", missing.join(", "));
+            self.error(
+                field,
+                problem,
+                "Add what is missing to the picklist in Zoho, or translate it in the mapping file with map.",
+            );
+        }
+    }
+
+    fn tracking(&mut self, found: &Module) {
+        let Some(tracking) = self.mapping.tracking() else { return };
+        for (name, data_type) in tracking.fields_with_types() {
+            let Some(field) = found.fields.get(name) else { continue };
+            self.writable(field);
+            let advice = "Name another field in [tracking] of the mapping file, which `zoho setup` then creates; or correct this one in Zoho.";
+            let is_text = matches!(field.data_type.as_str(), "text" | "textarea");
+            let fits = field.data_type == data_type.zoho_name() || is_text && data_type != FieldType::Datetime;
+            if !fits {
+                self.error(
+                    field,
+                    format!(
+                        "A tracking field of type {} is needed, and this is of type {}.",
+                        data_type.zoho_name(),
+                        field.data_type
+                    ),
+                    advice,
+                );
+            } else if data_type == FieldType::Text
+                && field.length.is_some_and(|length| (length as usize) < ERROR_CHARACTERS)
+            {
+                self.error(field, format!("The field needs {ERROR_CHARACTERS} characters."), advice);
+            } else if field.data_type == "picklist"
+                && !STATUSES.iter().all(|status| field.picklist.iter().any(|value| value == status))
+            {
+                self.error(field, format!("The picklist must have {}.", STATUSES.join(", ")), advice);
+            }
+        }
+    }
+}
+
+/// Characters of the longest texts that Moodle's single-line fields hold.
+const LONGEST_TEXT: u32 = 255;
+
+#[cfg(test)]
+mod tests;

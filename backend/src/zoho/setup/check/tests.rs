@@ -1,0 +1,135 @@
+use std::collections::BTreeMap;
+
+use super::{MappingFinding, Severity, check};
+use crate::zoho::{
+    mapping::Mapping,
+    metadata::{Module, ModuleField},
+    setup::{
+        self,
+        tests::{after, empty_organisation},
+    },
+};
+
+fn default() -> Mapping {
+    Mapping::parse(Mapping::DEFAULT).unwrap()
+}
+
+/// An organisation that is set up for the default mapping, but for one field.
+fn but(module: &str, name: &str, change: impl FnOnce(&mut ModuleField)) -> Vec<(Severity, String)> {
+    let mut organisation = after(&setup::plan(&default(), &empty_organisation()), empty_organisation());
+    let fields = &mut organisation.get_mut(module).unwrap().as_mut().unwrap().fields;
+    change(fields.entry(name.to_owned()).or_insert_with(|| ModuleField::new(name, "text")));
+    check(&default(), &organisation).into_iter().map(|finding| told(module, name, finding)).collect()
+}
+
+fn told(module: &str, name: &str, finding: MappingFinding) -> (Severity, String) {
+    assert_eq!((finding.module.as_str(), finding.field.as_deref()), (module, Some(name)));
+    assert!(!finding.advice.is_empty() && !finding.setup_can_fix);
+    (finding.severity, finding.problem)
+}
+
+#[test]
+fn what_setup_makes_passes() {
+    let organisation = after(&setup::plan(&default(), &empty_organisation()), empty_organisation());
+    assert_eq!(check(&default(), &organisation), []);
+}
+
+#[test]
+fn what_is_missing_in_an_empty_organisation_setup_can_make() {
+    let findings = check(&default(), &empty_organisation());
+    assert!(
+        findings.iter().all(|finding| finding.setup_can_fix && finding.severity == Severity::Error),
+        "{findings:?}"
+    );
+    let modules: Vec<_> =
+        findings.iter().filter(|finding| finding.field.is_none()).map(|finding| finding.module.as_str()).collect();
+    assert_eq!(modules, ["Moodle_Enrolments", "Moodle_Grades"]);
+    assert!(findings.iter().any(|finding| finding.field.as_deref() == Some("Moodle_User_Key")));
+}
+
+#[test]
+fn a_module_of_zoho_that_is_not_seen_is_for_a_person() {
+    let findings = check(&default(), &BTreeMap::new());
+    let contacts = findings.iter().find(|finding| finding.module == "Contacts").unwrap();
+    assert!(!contacts.setup_can_fix && contacts.advice.contains("[user]"), "{contacts:?}");
+}
+
+#[test]
+fn each_thing_that_may_differ() {
+    let error = |problem: &str| vec![(Severity::Error, problem.to_owned())];
+    let (enrolments, contacts) = ("Moodle_Enrolments", "Contacts");
+    assert_eq!(
+        but(contacts, "Moodle_User_Key", |field| field.unique = false),
+        error("The key is not unique, so there could be two records of one.")
+    );
+    assert_eq!(
+        but(contacts, "Moodle_User_Key", |field| field.length = Some(30)),
+        error("The key needs 80 characters.")
+    );
+    assert_eq!(
+        but(contacts, "Moodle_User_Key", |field| field.data_type = "integer".to_owned()),
+        error("The key must be a text, and is of type integer.")
+    );
+    assert_eq!(but(contacts, "Phone", |field| field.read_only = true), error("The field cannot be written."));
+    assert_eq!(
+        but(contacts, "Email", |field| field.data_type = "double".to_owned()),
+        error("The source does not suit a field of type double.")
+    );
+    assert_eq!(
+        but(contacts, "Department", |field| field.system_mandatory = true),
+        error("Zoho requires a value, and the mapping gives none.")
+    );
+    assert_eq!(
+        but(contacts, "Moodle_Status", |field| field.picklist.retain(|value| value != "Deleted")),
+        error("When a record is gone: the value for Moodle_Status is none of those in its picklist in Zoho.")
+    );
+    assert_eq!(
+        but(contacts, "Moodle_Status", |field| field.picklist.retain(|value| value != "Active")),
+        error(
+            "One of the values in the mapping file cannot be written: the value for Moodle_Status is none of those in its picklist in Zoho."
+        )
+    );
+    assert_eq!(
+        but(enrolments, "Status", |field| field.picklist.retain(|value| value != "Active")),
+        error("The picklist lacks Active.")
+    );
+    assert_eq!(
+        but(enrolments, "Role", |field| field.data_type = "picklist".to_owned()),
+        [(Severity::Warning, "Values that are not in the picklist will fail.".to_owned())]
+    );
+    assert_eq!(
+        but(enrolments, "Contact", |field| field.lookup = Some("Leads".to_owned())),
+        error("The lookup points to Leads, and not to Contacts.")
+    );
+    assert_eq!(
+        but(enrolments, "Contact", |field| field.data_type = "text".to_owned()),
+        error("The field is of type text, and no lookup.")
+    );
+    assert_eq!(
+        but(enrolments, "Moodle_Sync_Error", |field| field.length = Some(100)),
+        error("The field needs 250 characters.")
+    );
+    assert_eq!(
+        but(enrolments, "Moodle_Last_Sync", |field| field.data_type = "text".to_owned()),
+        error("A tracking field of type datetime is needed, and this is of type text.")
+    );
+    assert_eq!(
+        but(enrolments, "Moodle_Sync_Status", |field| field.picklist.clear()),
+        error("The picklist must have Synced, Failed, Erased.")
+    );
+    assert_eq!(but(enrolments, "Moodle_Sync_Status", |field| field.data_type = "text".to_owned()), []);
+}
+
+#[test]
+fn what_may_not_be_cut_is_warned_of_and_what_zoho_owns_is_left_alone() {
+    let text = "[tracking]\nenabled = false\n[user]\nmodule = \"Contacts\"\nkey = \"Key\"\n[user.fields]\n\
+        A = { from = \"city\", too_long = \"fail\" }\nB = { from = \"city\", owner = \"zoho\" }\n";
+    let key = ModuleField { unique: true, ..ModuleField::new("Key", "text") };
+    let contacts: Module =
+        [key, ModuleField { length: Some(50), ..ModuleField::new("A", "text") }, ModuleField::new("B", "formula")]
+            .into_iter()
+            .collect();
+    let findings = check(&Mapping::parse(text).unwrap(), &BTreeMap::from([("Contacts".to_owned(), Some(contacts))]));
+    assert_eq!(findings.len(), 1, "{findings:?}");
+    assert_eq!((findings[0].severity, findings[0].field.as_deref()), (Severity::Warning, Some("A")));
+}

@@ -1,0 +1,217 @@
+//! What is to be created in Zoho so that the mapping can work there, and [`check`] whether it can.
+
+pub mod check;
+
+use std::{collections::BTreeMap, fmt};
+
+use serde_json::{Map, Value, json};
+
+use super::{
+    mapping::{FieldType, Labels, Mapping, ModuleMapping, WantedField},
+    metadata::Module,
+};
+
+/// Fields that one call creates at most.
+pub const FIELDS_PER_CALL: usize = 5;
+
+/// The longest label of a field.
+const LABEL_CHARACTERS: usize = 25;
+
+/// The longest small text area; anything longer needs a large one.
+const SMALL_TEXTAREA: u32 = 2_000;
+
+/// Digits of numbers in fields that we create: the most that Zoho has for each type.
+const BIGINT_DIGITS: u32 = 18;
+const INTEGER_DIGITS: u32 = 9;
+const DECIMAL_DIGITS: u32 = 16;
+
+/// Digits after the point in fields that we create: those of Moodle's grades.
+const DECIMAL_PLACES: u32 = 5;
+
+/// The field that a new module has by itself.
+const NAME: &str = "Name";
+
+/// One call.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum SetupStep {
+    /// `POST /settings/modules`.
+    CreateModule {
+        /// The module's API name.
+        module: String,
+        /// What it is called.
+        labels: Labels,
+    },
+    /// `POST /settings/fields?module=`.
+    CreateFields {
+        /// The module's API name.
+        module: String,
+        /// At most [`FIELDS_PER_CALL`] fields.
+        fields: Vec<NewField>,
+    },
+}
+
+/// A field to create.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NewField {
+    label: String,
+    /// What the related list is called in the module that a lookup points to.
+    related_list: Option<String>,
+    wanted: WantedField,
+}
+
+/// What is missing and can be created, in an order that works: all modules, then their fields.
+pub fn plan(mapping: &Mapping, metadata: &BTreeMap<String, Option<Module>>) -> Vec<SetupStep> {
+    let mut steps = Vec::new();
+    let mut fields: Vec<(&str, NewField)> = Vec::new();
+    for (_, module) in mapping.modules() {
+        let found = metadata.get(&module.module).and_then(Option::as_ref);
+        match (&module.labels, found) {
+            (_, Some(_)) => {}
+            (Some(labels), None) => {
+                // Two kinds may share a module.
+                if !steps.iter().any(|step: &SetupStep| step.module() == module.module) {
+                    steps.push(SetupStep::CreateModule { module: module.module.clone(), labels: labels.clone() });
+                }
+            }
+            // A module of Zoho's own cannot be created; without it there is nowhere to create fields.
+            (None, None) => continue,
+        }
+        for field in missing(mapping, module, found) {
+            if !fields.iter().any(|(name, other)| *name == module.module && other.wanted.name == field.wanted.name) {
+                fields.push((&module.module, field));
+            }
+        }
+    }
+    fields.sort_by_key(|(module, _)| mapping.modules().position(|(_, each)| each.module == *module));
+    for of_module in fields.chunk_by(|(one, _), (other, _)| one == other) {
+        steps.extend(of_module.chunks(FIELDS_PER_CALL).filter_map(|call| {
+            let module = call.first()?.0.to_owned();
+            Some(SetupStep::CreateFields { module, fields: call.iter().map(|(_, field)| field.clone()).collect() })
+        }));
+    }
+    steps
+}
+
+/// The fields that the module lacks and that can be created.
+fn missing(mapping: &Mapping, module: &ModuleMapping, found: Option<&Module>) -> Vec<NewField> {
+    let exists = |name: &str| match found {
+        Some(found) => found.fields.contains_key(name),
+        None => name == NAME,
+    };
+    let related_list = module.labels.as_ref().map(|labels| labels.plural.clone());
+    let new = mapping.wanted(module).into_iter().filter(|wanted| !exists(&wanted.name));
+    let new = new.filter_map(|wanted| {
+        Some(NewField { label: label(&wanted.name)?, related_list: related_list.clone(), wanted })
+    });
+    new.collect()
+}
+
+/// The label from which Zoho makes that API name; none when no label gives it.
+pub(crate) fn label(api_name: &str) -> Option<String> {
+    let fits = api_name.len() <= LABEL_CHARACTERS && !api_name.ends_with('_') && !api_name.contains("__");
+    fits.then(|| api_name.replace('_', " "))
+}
+
+impl SetupStep {
+    /// The module's API name.
+    pub fn module(&self) -> &str {
+        match self {
+            Self::CreateModule { module, .. } | Self::CreateFields { module, .. } => module,
+        }
+    }
+
+    /// The body of the call. `profiles` are the ids of the profiles that may use a new module; Zoho wants at least one.
+    pub fn request_body(&self, profiles: &[String]) -> Value {
+        match self {
+            Self::CreateModule { module, labels } => json!({ "modules": [{
+                "api_name": module,
+                "singular_label": labels.singular,
+                "plural_label": labels.plural,
+                "profiles": profiles.iter().map(|id| json!({ "id": id })).collect::<Vec<_>>(),
+                "display_field": { "field_label": NAME, "data_type": "text" },
+            }] }),
+            Self::CreateFields { fields, .. } => {
+                json!({ "fields": fields.iter().map(NewField::body).collect::<Vec<_>>() })
+            }
+        }
+    }
+}
+
+impl NewField {
+    fn body(&self) -> Value {
+        let Self { label, related_list, wanted } = self;
+        let mut body = Map::new();
+        body.insert("field_label".to_owned(), json!(label));
+        body.insert("data_type".to_owned(), json!(wanted.data_type.zoho_name()));
+        let mut set = |key: &str, value: Value| _ = body.insert(key.to_owned(), value);
+        match wanted.data_type {
+            FieldType::Text => set("length", json!(wanted.length)),
+            FieldType::Integer => set("length", json!(INTEGER_DIGITS)),
+            FieldType::Bigint => set("length", json!(BIGINT_DIGITS)),
+            FieldType::Decimal => {
+                set("length", json!(DECIMAL_DIGITS));
+                set("decimal_place", json!(DECIMAL_PLACES));
+            }
+            FieldType::Textarea => {
+                let large = wanted.length.is_none_or(|length| length > SMALL_TEXTAREA);
+                set("textarea", json!({ "type": if large { "large" } else { "small" } }));
+            }
+            FieldType::Picklist => {
+                let value = |value: &String| json!({ "display_value": value, "actual_value": value });
+                set("pick_list_values", wanted.values.iter().map(value).collect());
+            }
+            FieldType::Lookup => {
+                let mut lookup = json!({ "module": { "api_name": wanted.lookup } });
+                if let Some(related_list) = related_list {
+                    lookup["display_label"] = json!(related_list);
+                }
+                set("lookup", lookup);
+            }
+            FieldType::Email | FieldType::Phone | FieldType::Boolean | FieldType::Date | FieldType::Datetime => {}
+        }
+        if wanted.unique {
+            set("unique", json!({ "case_sensitive": false }));
+        }
+        Value::Object(body)
+    }
+}
+
+impl fmt::Display for SetupStep {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::CreateModule { module, labels } => {
+                write!(f, "create the module {module}, called \"{}\"", labels.plural)
+            }
+            Self::CreateFields { module, fields } => {
+                write!(f, "create in {module}: ")?;
+                for (number, field) in fields.iter().enumerate() {
+                    write!(f, "{}{field}", if number == 0 { "" } else { "; " })?;
+                }
+                Ok(())
+            }
+        }
+    }
+}
+
+impl fmt::Display for NewField {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let wanted = &self.wanted;
+        write!(f, "{} ({}", wanted.name, wanted.data_type.zoho_name())?;
+        if let Some(length) = wanted.length {
+            write!(f, ", {length} characters")?;
+        }
+        if wanted.unique {
+            f.write_str(", unique")?;
+        }
+        if !wanted.values.is_empty() {
+            write!(f, ": {}", wanted.values.join(", "))?;
+        }
+        if let Some(module) = &wanted.lookup {
+            write!(f, " to {module}")?;
+        }
+        f.write_str(")")
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod tests;
