@@ -26,7 +26,7 @@ pub(crate) struct Database {
 struct PostgresDatabase {
     server_url: String,
     name: String,
-    /// PostgreSQL starts a process for each connection, and a test that waits looks fifty times a second.
+    /// PostgreSQL starts a process for each connection, and tests look often.
     connection: OnceCell<DatabaseConnection>,
 }
 

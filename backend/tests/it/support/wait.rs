@@ -10,17 +10,19 @@ pub(crate) const PATIENCE: Duration = Duration::from_secs(180);
 /// which it would end otherwise: those of a body or of a connection.
 pub(crate) const SOON: Duration = Duration::from_secs(25);
 
-/// The rest between two looks.
-const REST: Duration = Duration::from_millis(20);
+/// The rest between two looks: a tenth of the time waited so far, within these bounds. What comes soon is seen soon, and a test that waits
+/// long leaves the processor to the others.
+const RESTS: (Duration, Duration) = (Duration::from_millis(10), Duration::from_millis(250));
 
 /// Looks until the answer is something.
 pub(crate) async fn until<T>(what: &str, mut look: impl AsyncFnMut() -> Option<T>) -> T {
-    let deadline = Instant::now() + PATIENCE;
+    let begun = Instant::now();
     loop {
         if let Some(found) = look().await {
             return found;
         }
-        assert!(Instant::now() < deadline, "in vain: {what}");
-        tokio::time::sleep(REST).await;
+        let waited = begun.elapsed();
+        assert!(waited < PATIENCE, "in vain: {what}");
+        tokio::time::sleep((waited / 10).clamp(RESTS.0, RESTS.1)).await;
     }
 }
