@@ -1,34 +1,7 @@
 //! Tokens: how they are made, hashed and compared.
 
-use std::fmt;
-
-use serde::Deserialize;
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
-
-/// A secret from the configuration. Neither `Debug` nor anything else shows it by accident.
-#[derive(Clone, PartialEq, Eq, Deserialize)]
-#[serde(transparent)]
-pub struct Secret(String);
-
-impl Secret {
-    /// The secret itself.
-    pub fn expose(&self) -> &str {
-        &self.0
-    }
-}
-
-impl From<String> for Secret {
-    fn from(text: String) -> Self {
-        Self(text)
-    }
-}
-
-impl fmt::Debug for Secret {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("[secret]")
-    }
-}
 
 /// Which kind of credential a token is; its prefix says so, so that a person and a secret scanner can tell.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -2,10 +2,10 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
+use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Deserializer};
 
 use super::{ConfigError, is_safe};
-use crate::secret::Secret;
 
 /// What is watched, and who is told.
 #[derive(Clone, Debug, Deserialize)]
@@ -68,13 +68,13 @@ pub struct AlertRules {
 #[serde(deny_unknown_fields)]
 pub struct Webhook {
     /// Where to: whoever knows it can write there.
-    pub url: Secret,
+    pub url: SecretString,
     /// What it understands.
     #[serde(default)]
     pub format: WebhookFormat,
     /// Signs what is sent, for [`WebhookFormat::Json`].
     #[serde(default)]
-    pub secret: Option<Secret>,
+    pub secret: Option<SecretString>,
 }
 
 /// What a webhook understands.
@@ -107,7 +107,7 @@ pub struct Email {
     pub username: Option<String>,
     /// The password.
     #[serde(default)]
-    pub password: Option<Secret>,
+    pub password: Option<SecretString>,
     /// The sender.
     pub from: String,
     /// The recipients.
@@ -199,7 +199,7 @@ impl Alerts {
             return wrong("alerts: the name of a channel", "a-z, 0-9, - and _, and another for each channel");
         }
         for webhook in self.webhooks.values() {
-            if !is_safe(webhook.url.expose()) {
+            if !is_safe(webhook.url.expose_secret()) {
                 return wrong("alerts.webhooks: url", "an address that begins with https://");
             }
             if webhook.secret.is_some() && webhook.format != WebhookFormat::Json {

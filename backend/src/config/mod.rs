@@ -277,6 +277,8 @@ impl Config {
 
 #[cfg(test)]
 mod tests {
+    use secrecy::ExposeSecret;
+
     use super::{Config, LogFormat, Overrides};
 
     fn load(overrides: &Overrides, environment: &[(&str, &str)]) -> Result<Config, String> {
@@ -329,7 +331,7 @@ mod tests {
         assert_eq!(plain.traces_url(), "http://collector:4318/v1/traces");
         assert_eq!((plain.service_name.as_str(), plain.sampling_ratio), ("backend-sync", 1.0));
         let safe = tracing(&[(ENDPOINT, "https://collector"), KEY]).unwrap();
-        assert_eq!(safe.headers["x-key"].expose(), "pa55");
+        assert_eq!(safe.headers["x-key"].expose_secret(), "pa55");
         for (settings, key) in [
             (vec![(ENDPOINT, "collector:4318")], "tracing.otlp_endpoint"),
             (vec![(ENDPOINT, "http://collector:4318"), KEY], "tracing.otlp_endpoint"),

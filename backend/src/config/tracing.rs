@@ -2,10 +2,10 @@
 
 use std::collections::BTreeMap;
 
+use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 
 use super::{ConfigError, is_safe};
-use crate::secret::Secret;
 
 /// Where traces are sent.
 #[derive(Clone, Debug, Deserialize)]
@@ -20,7 +20,7 @@ pub struct Tracing {
     pub sampling_ratio: f64,
     /// What is sent with each batch, such as a credential.
     #[serde(default)]
-    pub headers: BTreeMap<String, Secret>,
+    pub headers: BTreeMap<String, SecretString>,
 }
 
 impl Tracing {
@@ -51,9 +51,9 @@ impl Tracing {
                 range: "an address that begins with https://, because of tracing.headers",
             });
         }
-        let is_header = |(name, value): (&String, &Secret)| {
+        let is_header = |(name, value): (&String, &SecretString)| {
             reqwest::header::HeaderName::from_bytes(name.as_bytes()).is_ok()
-                && reqwest::header::HeaderValue::from_str(value.expose()).is_ok()
+                && reqwest::header::HeaderValue::from_str(value.expose_secret()).is_ok()
         };
         if !self.headers.iter().all(is_header) {
             return Err(ConfigError::OutOfRange { key: "tracing.headers", range: "names and values of HTTP headers" });

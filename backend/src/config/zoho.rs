@@ -2,10 +2,10 @@
 
 use std::path::PathBuf;
 
+use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 
 use super::{ConfigError, is_safe};
-use crate::secret::Secret;
 
 /// Zoho CRM as a destination.
 #[derive(Clone, Debug, Deserialize)]
@@ -20,9 +20,9 @@ pub struct Zoho {
     /// Of the client that was registered in Zoho's API console.
     pub client_id: String,
     /// Its secret.
-    pub client_secret: Secret,
+    pub client_secret: SecretString,
     /// What it was granted.
-    pub refresh_token: Secret,
+    pub refresh_token: SecretString,
     /// The mapping file.
     #[serde(default)]
     pub mapping: Option<PathBuf>,
@@ -50,8 +50,8 @@ impl Zoho {
         }
         for (key, value) in [
             ("zoho.client_id", self.client_id.as_str()),
-            ("zoho.client_secret", self.client_secret.expose()),
-            ("zoho.refresh_token", self.refresh_token.expose()),
+            ("zoho.client_secret", self.client_secret.expose_secret()),
+            ("zoho.refresh_token", self.refresh_token.expose_secret()),
         ] {
             if value.trim().is_empty() {
                 return Err(ConfigError::OutOfRange {

@@ -15,6 +15,7 @@ use opentelemetry_sdk::{
     Resource,
     trace::{Sampler, SdkTracer, SdkTracerProvider},
 };
+use secrecy::ExposeSecret;
 use tokio::runtime::Handle;
 use tracing::Subscriber;
 use tracing_opentelemetry::OpenTelemetryLayer;
@@ -35,7 +36,7 @@ impl TraceExport {
         let failed = |error: &dyn std::error::Error| TelemetryError::Export(error.to_string());
         let http = Http::with_call_time(CALL_TIME).map_err(|error| failed(&error))?;
         let runtime = Handle::try_current().map_err(|error| failed(&error))?;
-        let headers = settings.headers.iter().map(|(name, value)| (name.clone(), value.expose().to_owned()));
+        let headers = settings.headers.iter().map(|(name, value)| (name.clone(), value.expose_secret().to_owned()));
         let exporter = SpanExporter::builder()
             .with_http()
             .with_http_client(Collector { http, runtime, is_failing: AtomicBool::new(false) })

@@ -13,6 +13,7 @@ use lettre::{
         extension::ClientId,
     },
 };
+use secrecy::ExposeSecret;
 
 use super::{Failure, Letter};
 use crate::{
@@ -92,7 +93,7 @@ impl Email {
             connection.starttls(parameters()?, &name).await?;
         }
         if let Some((username, password)) = username.as_ref().zip(password.as_ref()) {
-            let credentials = Credentials::new(username.clone(), password.expose().to_owned());
+            let credentials = Credentials::new(username.clone(), password.expose_secret().to_owned());
             connection.auth(DEFAULT_MECHANISMS, &credentials).await?;
         }
         Ok(connection)
