@@ -1,5 +1,5 @@
-//! Keeps the time: looks at the clocks now and then, corrects ours by what [`judge`](crate::clock::judge) finds, writes down the last
-//! time that was agreed, and ends waits that lie too far ahead.
+//! Keeps the time: compares the clocks regularly, corrects ours as [`judge`](crate::clock::judge) decides, saves the
+//! last agreed time, and ends waits that lie too far ahead.
 
 use std::time::Duration;
 
@@ -24,11 +24,11 @@ pub struct Timekeeper {
     machine: Clock,
     longest: Longest,
     judge: Judge,
-    /// When the clock was last accepted, as far as we know.
+    /// When the clock was last accepted, as far as this process knows.
     accepted: Option<Timestamp>,
-    /// When by the monotonic clock the last time seen was written down, and waits were looked at.
+    /// When, by the monotonic clock, the last agreed time was saved and waits were checked.
     written_at: Option<Duration>,
-    /// What others must still be told of: our time went back.
+    /// Other processes still have to be told that our time went back.
     went_back: bool,
 }
 
@@ -39,13 +39,13 @@ impl From<&Config> for Longest {
     }
 }
 
-/// What machine and database say of the time, and what is known of it.
+/// Reads the clocks of machine and database, and what is stored about the time.
 pub async fn look(store: &Store) -> Result<(StoredTime, Start), StoreError> {
     let mut stored = store.time().await?;
     if stored.last_seen.is_none()
         && let Some(newest) = store.newest_event_at().await?
     {
-        // A version that kept no time has run here.
+        // A version that did not save the time ran here before.
         let now = stored.database.unwrap_or_else(|| Clock::system().now());
         stored.last_seen = Some(newest).filter(|newest| *newest <= now.after(limits::CLOCK_SLACK));
     }
@@ -53,7 +53,7 @@ pub async fn look(store: &Store) -> Result<(StoredTime, Start), StoreError> {
     Ok((stored, Start { machine: Clock::system().now(), database, last_seen }))
 }
 
-/// Sets a clock by those of machine and database, and by the last time that was agreed. Returns what it was set by.
+/// Sets a clock by those of machine and database, and by the last agreed time. Returns what it was set by.
 pub async fn set(store: &Store, clock: &Clock) -> Result<(StoredTime, Start), StoreError> {
     let (stored, start) = look(store).await?;
     if let Some(steady) = clock.as_steady() {
@@ -64,14 +64,14 @@ pub async fn set(store: &Store, clock: &Clock) -> Result<(StoredTime, Start), St
 }
 
 impl Timekeeper {
-    /// Sets the clock, and keeps it from then on. None when the clock is not steady.
+    /// Sets the clock and returns its keeper; none if the clock is not steady.
     pub async fn begin(store: Store, clock: Clock, longest: Longest) -> Result<Option<Self>, StoreError> {
         if clock.as_steady().is_none() {
             return Ok(None);
         }
         let (stored, start) = set(&store, &clock).await?;
         if let Some(seen) = stored.last_seen {
-            // Now, because the newest event will soon be one that tells nothing.
+            // Save it now: soon the newest event will no longer tell when the time was agreed.
             store.save_last_seen(seen).await?;
         }
         if let Some(doubt) = start.doubt() {
@@ -89,7 +89,7 @@ impl Timekeeper {
         let work = async {
             loop {
                 if let Err(error) = self.look().await {
-                    tracing::warn!(%error, "the time could not be compared with the database");
+                    tracing::warn!(%error, "could not compare the time with the database");
                 }
                 tokio::time::sleep(limits::CLOCK_LOOK).await;
             }
@@ -104,7 +104,7 @@ impl Timekeeper {
         let clock = self.clock.clone();
         let Some(steady) = clock.as_steady() else { return Ok(()) };
         let asked_at = steady.monotonic();
-        // Whatever becomes of the database, the machine's clock is looked at.
+        // Check the machine's clock even if the database fails.
         let result = self.store.time().await;
         let at = steady.monotonic();
         let quick = at.saturating_sub(asked_at) <= limits::CLOCK_DRIFT;
@@ -121,7 +121,7 @@ impl Timekeeper {
         self.write(at, verdict.doubt.is_none()).await
     }
 
-    /// What the clocks say. A database that took its time does not say when it was.
+    /// The clocks' readings. A slow answer from the database says nothing about the time.
     fn said(&self, steady: &Steady, at: Duration, stored: &StoredTime, in_time: bool) -> ClockReadings {
         let offset = |time: Timestamp| time.0.saturating_sub(ms(at));
         let machine = offset(self.machine.now());
@@ -144,7 +144,7 @@ impl Timekeeper {
             tracing::warn!(by, back = step < 0, "⏱ our time was corrected");
         }
         if verdict.step_ms.is_some() || before.is_some() != verdict.doubt.is_some() {
-            // Others want to know, and what waits may now lie too far ahead.
+            // Tell the other processes, and check waits that may now lie too far ahead.
             self.written_at = None;
         }
         steady.go_on(
@@ -158,7 +158,7 @@ impl Timekeeper {
         }
     }
 
-    /// Writes down now and then what others need to know of the time, and ends waits that lie too far ahead.
+    /// Regularly saves what other processes need to know about the time, and ends waits that lie too far ahead.
     async fn write(&mut self, at: Duration, agreed: bool) -> Result<(), StoreError> {
         let now = self.clock.now();
         if self.went_back {
@@ -177,7 +177,7 @@ impl Timekeeper {
                 place,
                 count,
                 ahead,
-                "⏱ what was to wait for too long waits no longer: the clock was wrong when it was written"
+                "⏱ ended waits that were too long: the clock was wrong when they were written"
             );
         }
         self.written_at = Some(at);

@@ -50,24 +50,24 @@ impl Belonging for StoredRecord<Completion> {
 impl Operations {
     /// List completions
     ///
-    /// In the order of site and Moodle id. Deleted completions are among them unless `deleted=false`.
+    /// Ordered by site and Moodle id. Includes deleted completions unless `deleted=false`.
     #[oai(path = "/", method = "get", operation_id = "list_completions")]
     #[expect(clippy::too_many_arguments, reason = "one per query parameter")]
     async fn list(
         &self,
         _token: ApiToken,
         context: Data<&Arc<Context>>,
-        /// Only of the site of this name.
+        /// Only from the site with this name.
         site: Query<Option<String>>,
-        /// Only of this user: `<site>:<Moodle id>`, or the Moodle id together with `site`.
+        /// Only for this user: `<site>:<Moodle id>`, or the Moodle id together with `site`.
         user: Query<Option<String>>,
         /// Only in this course: `<site>:<Moodle id>`, or the Moodle id together with `site`.
         course: Query<Option<String>>,
-        /// Only deleted ones, or only those that are not.
+        /// Only deleted records (`true`), or only existing ones (`false`).
         deleted: Query<Option<bool>>,
-        /// Only those that changed at this moment or later (RFC 3339).
+        /// Only records that changed at or after this time (RFC 3339).
         changed_since: Query<Option<Moment>>,
-        /// Items of a page at most.
+        /// Maximum items per page.
         limit: Query<Option<Limit>>,
         /// The `next_cursor` of the previous page.
         cursor: Query<Option<String>>,

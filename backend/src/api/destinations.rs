@@ -1,4 +1,4 @@
-//! Destinations: how the delivery to them stands, pausing and resuming it.
+//! Destinations: the state of delivery to them, pausing and resuming it.
 
 use std::sync::Arc;
 
@@ -24,7 +24,7 @@ pub(super) struct Operations;
 /// All destinations.
 #[derive(Object)]
 struct Destinations {
-    /// In no order; none when none was ever configured.
+    /// In no particular order; empty when none was ever configured.
     items: Vec<DestinationView>,
 }
 
@@ -32,7 +32,7 @@ struct Destinations {
 #[derive(Object)]
 #[oai(example)]
 struct PauseRequest {
-    /// For whoever wonders later.
+    /// Shown to people who find the delivery paused.
     #[oai(nullable)]
     reason: Option<String>,
 }
@@ -43,15 +43,15 @@ impl Example for PauseRequest {
     }
 }
 
-/// The destination, or that there is none.
+/// Fails unless the destination exists.
 pub(super) async fn find(context: &Context, name: &str) -> Result<(), Problem> {
-    // Only a text that can be a name goes to the database.
+    // PostgreSQL rejects NUL in text.
     let known = !name.contains('\0') && context.store.destination(name).await?.is_some();
     known.then_some(()).ok_or_else(not_found)
 }
 
 fn not_found() -> Problem {
-    Problem::with_detail(Code::NotFound, "There is no destination of this name.")
+    Problem::with_detail(Code::NotFound, "There is no destination with this name.")
 }
 
 fn is_configured(context: &Context, name: &str) -> bool {
@@ -67,7 +67,7 @@ async fn destination_answer(context: &Context, name: &str) -> Result<Answer<Dest
 impl Operations {
     /// List destinations
     ///
-    /// Each with its counts, its pause, and whether the sum is right.
+    /// Each with its counts, its pause, and whether its counts add up.
     #[oai(path = "/", method = "get", operation_id = "list_destinations")]
     async fn list(
         &self,
@@ -84,13 +84,13 @@ impl Operations {
 
     /// Get a destination
     ///
-    /// How the delivery stands: records by state, since when the oldest waits, whether and why it is paused or slow.
+    /// The state of delivery: records by state, since when the oldest one waits, whether and why it is paused or slow.
     #[oai(path = "/:name", method = "get", operation_id = "get_destination")]
     async fn get(
         &self,
         _token: OperatorToken,
         context: Data<&Arc<Context>>,
-        /// Its name, as in `zoho`.
+        /// The destination's name, such as `zoho`.
         name: Path<String>,
     ) -> Result<Answer<DestinationView>, Failure<Acting>> {
         find(&context, &name).await?;
@@ -99,13 +99,13 @@ impl Operations {
 
     /// Pause the delivery
     ///
-    /// Nothing more is sent until somebody resumes it; what is under way is finished. Records go on to be received, and wait.
+    /// Sends nothing more until someone resumes it; calls in progress finish. Records are still received, and wait.
     #[oai(path = "/:name/pause", method = "post", operation_id = "pause_destination")]
     async fn pause(
         &self,
         _token: OperatorToken,
         context: Data<&Arc<Context>>,
-        /// Its name, as in `zoho`.
+        /// The destination's name, such as `zoho`.
         name: Path<String>,
         body: JsonText<PauseRequest>,
     ) -> Result<Answer<DestinationView>, Failure<Instructing>> {
@@ -120,13 +120,13 @@ impl Operations {
 
     /// Resume the delivery
     ///
-    /// Ends a pause of whatever cause. If its cause is still there, the delivery pauses again at its next attempt.
+    /// Ends a pause, whatever its cause. If the cause remains, the delivery pauses again at its next attempt.
     #[oai(path = "/:name/resume", method = "post", operation_id = "resume_destination")]
     async fn resume(
         &self,
         _token: OperatorToken,
         context: Data<&Arc<Context>>,
-        /// Its name, as in `zoho`.
+        /// The destination's name, such as `zoho`.
         name: Path<String>,
     ) -> Result<Answer<DestinationView>, Failure<Acting>> {
         find(&context, &name).await?;

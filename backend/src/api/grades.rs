@@ -1,4 +1,4 @@
-//! Grades, each with what it is for.
+//! Grades, each with its grade item.
 
 use std::sync::Arc;
 
@@ -25,7 +25,7 @@ use crate::{
 
 pub(super) struct Operations;
 
-/// A grade and what it is for.
+/// A grade and its grade item.
 #[derive(Object)]
 #[oai(rename = "GradeWithItem")]
 pub(super) struct GradeView {
@@ -62,24 +62,25 @@ impl Belonging for GradeWithItem {
 impl Operations {
     /// List grades
     ///
-    /// In the order of site and Moodle id. The course is known when the grade came with its item. Deleted grades are among them unless `deleted=false`.
+    /// Ordered by site and Moodle id. Includes deleted grades unless `deleted=false`. The course is known once the
+    /// grade has arrived with its item.
     #[oai(path = "/", method = "get", operation_id = "list_grades")]
     #[expect(clippy::too_many_arguments, reason = "one per query parameter")]
     async fn list(
         &self,
         _token: ApiToken,
         context: Data<&Arc<Context>>,
-        /// Only of the site of this name.
+        /// Only from the site with this name.
         site: Query<Option<String>>,
-        /// Only of this user: `<site>:<Moodle id>`, or the Moodle id together with `site`.
+        /// Only for this user: `<site>:<Moodle id>`, or the Moodle id together with `site`.
         user: Query<Option<String>>,
         /// Only in this course: `<site>:<Moodle id>`, or the Moodle id together with `site`.
         course: Query<Option<String>>,
-        /// Only deleted ones, or only those that are not.
+        /// Only deleted records (`true`), or only existing ones (`false`).
         deleted: Query<Option<bool>>,
-        /// Only those that changed at this moment or later (RFC 3339).
+        /// Only records that changed at or after this time (RFC 3339).
         changed_since: Query<Option<Moment>>,
-        /// Items of a page at most.
+        /// Maximum items per page.
         limit: Query<Option<Limit>>,
         /// The `next_cursor` of the previous page.
         cursor: Query<Option<String>>,

@@ -1,4 +1,4 @@
-//! Whether the process is up, and whether it can do its work.
+//! Whether the process is up, and whether it is ready to work.
 
 use std::sync::Arc;
 
@@ -45,10 +45,11 @@ impl Operations {
         Health::ok()
     }
 
-    /// Can it do its work?
+    /// Is it ready?
     ///
-    /// The database takes events and still has those that were answered 200, all migrations are applied, writer and delivery move
-    /// on, and the server is not shutting down. The detail of a problem says what is wrong and what to do.
+    /// Ready means: the database accepts events and still holds those that were answered 200, all migrations are
+    /// applied, writer and delivery make progress, and the server is not shutting down. Otherwise the problem's detail
+    /// says what is wrong and what to do.
     #[oai(path = "/ready", method = "get", operation_id = "ready")]
     async fn ready(&self, context: Data<&Arc<Context>>) -> Result<Answer<Health>, Failure<Readiness>> {
         if context.ingest.is_draining() {

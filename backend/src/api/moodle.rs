@@ -24,7 +24,7 @@ use crate::{
 
 pub(super) struct Operations;
 
-/// What became of an event. It is durable and visible to readers.
+/// The result of an event, which is now durable and visible to readers.
 #[derive(Object)]
 #[oai(example)]
 struct Stored {
@@ -61,8 +61,8 @@ async fn receive<T>(context: &Context, sender: &Sender, event_type: EventType, b
             return Err(problem.into());
         }
     };
-    // This sender gives no time and no sequence: the time of the last change in Moodle is the version. It does not send an event
-    // again that is refused, so a time that has not come yet counts as now.
+    // The original plugin sends no version, so the record's last change in Moodle is the version. It does not resend a
+    // rejected event, so a time in the future counts as now.
     let (time, now) = (change.time().0, context.clock.now());
     let is_ahead = time.saturating_mul(1_000) > now.after(limits::CLOCK_SLACK).0;
     let version = Version { time: if is_ahead { now.0 / 1_000 } else { time }, sequence: None };
@@ -78,7 +78,8 @@ async fn receive<T>(context: &Context, sender: &Sender, event_type: EventType, b
 impl Operations {
     /// A user was created
     ///
-    /// One event without an id. It is compared with the record: when nothing differs, the outcome is `unchanged`.
+    /// One event without an idempotency key. It is compared with the record: if nothing differs, the outcome is
+    /// `unchanged`.
     #[oai(path = "/user_created", method = "post", operation_id = "user_created")]
     async fn user_created(
         &self,
@@ -91,7 +92,7 @@ impl Operations {
 
     /// A user's profile changed
     ///
-    /// One event without an id; its version is `timemodified`.
+    /// One event without an idempotency key; its version is `timemodified`.
     #[oai(path = "/user_updated", method = "post", operation_id = "user_updated")]
     async fn user_updated(
         &self,
@@ -104,7 +105,7 @@ impl Operations {
 
     /// A user was enrolled in a course
     ///
-    /// One event without an id; its version is `timemodified`, or `timecreated` when that is missing.
+    /// One event without an idempotency key; its version is `timemodified`, or `timecreated` if that is missing.
     #[oai(path = "/user_enrolled", method = "post", operation_id = "user_enrolled")]
     async fn user_enrolled(
         &self,
@@ -117,7 +118,8 @@ impl Operations {
 
     /// A grade was given or changed
     ///
-    /// One event without an id; its version is `timemodified`. The user may still be unknown: the grade is stored all the same.
+    /// One event without an idempotency key; its version is `timemodified`. The grade is stored even if the user has
+    /// not arrived yet.
     #[oai(path = "/grade_updated", method = "post", operation_id = "grade_updated")]
     async fn grade_updated(
         &self,

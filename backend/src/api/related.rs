@@ -1,4 +1,4 @@
-//! Records that belong to a user and a course: how they are listed and found, whatever their kind.
+//! Listing and finding records that belong to a user and a course, of any kind.
 
 use poem_openapi::types::{ParseFromJSON, ToJSON, Type};
 
@@ -15,20 +15,20 @@ use crate::{
 
 /// A kind of record that belongs to a user and a course.
 pub(super) trait Belonging: Sized {
-    /// What readers see of it.
+    /// What readers see.
     type Shown: Type + ParseFromJSON + ToJSON;
 
-    /// A page of them.
+    /// Reads a page.
     async fn page(
         store: &Store,
         filter: &RecordFilter,
         page: PageRequest<Position>,
     ) -> Result<Page<Self, Position>, StoreError>;
 
-    /// Its site, its user and its course, as far as that is known.
+    /// Its site, its user and, if known, its course.
     fn references(&self) -> (i64, Id, Option<Id>);
 
-    /// What readers see.
+    /// Renders it for readers.
     fn show(self, renderer: &Renderer) -> Self::Shown;
 }
 
@@ -36,7 +36,7 @@ async fn renderer<T: Belonging>(store: &Store, items: &[T]) -> Result<Renderer, 
     Renderer::related(store, items.iter().map(Belonging::references)).await
 }
 
-/// A page as it is answered.
+/// The answer for a page.
 pub(super) async fn list_related<T: Belonging>(
     store: &Store,
     parameters: ListParameters,
@@ -49,7 +49,7 @@ pub(super) async fn list_related<T: Belonging>(
     Ok(list(page, |item| item.show(&renderer)))
 }
 
-/// One as it is answered.
+/// The answer for one record.
 pub(super) async fn show_related<T: Belonging>(store: &Store, item: T) -> Result<Answer<T::Shown>, Problem> {
     let renderer = renderer(store, std::slice::from_ref(&item)).await?;
     Ok(Answer(item.show(&renderer)))

@@ -29,17 +29,17 @@ pub(super) struct Operations;
 impl Operations {
     /// Get a person's timeline
     ///
-    /// In the order of time: each event that was received, the present state of each record, each try to deliver one and what
-    /// the destination answered, and the present state of each sync item. `waiting` says of whatever is not at a destination
-    /// why it is not.
+    /// In chronological order: each event received, the current state of each record, each delivery attempt with the
+    /// destination's answer, and the current state of each sync item. `waiting` explains why records have not reached a
+    /// destination.
     #[oai(path = "/:id/timeline", method = "get", operation_id = "get_timeline")]
     async fn timeline(
         &self,
         _token: OperatorToken,
         context: Data<&Arc<Context>>,
-        /// `<site>:<Moodle id>` of the user, as in `college:3`.
+        /// The user's `<site>:<Moodle id>`, as in `college:3`.
         id: Path<String>,
-        /// Entries of a page at most.
+        /// Maximum entries per page.
         limit: Query<Option<Limit>>,
         /// The `next_cursor` of the previous page.
         cursor: Query<Option<String>>,

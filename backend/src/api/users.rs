@@ -28,22 +28,22 @@ pub(super) struct Operations;
 impl Operations {
     /// List users
     ///
-    /// In the order of site and Moodle id. Deleted users are among them unless `deleted=false`.
+    /// Ordered by site and Moodle id. Includes deleted users unless `deleted=false`.
     #[oai(path = "/", method = "get", operation_id = "list_users")]
     #[expect(clippy::too_many_arguments, reason = "one per query parameter")]
     async fn list(
         &self,
         _token: ApiToken,
         context: Data<&Arc<Context>>,
-        /// Only of the site of this name.
+        /// Only from the site with this name.
         site: Query<Option<String>>,
         /// Only with exactly this e-mail address.
         email: Query<Option<String>>,
-        /// Only deleted ones, or only those that are not.
+        /// Only deleted records (`true`), or only existing ones (`false`).
         deleted: Query<Option<bool>>,
-        /// Only those that changed at this moment or later (RFC 3339).
+        /// Only records that changed at or after this time (RFC 3339).
         changed_since: Query<Option<Moment>>,
-        /// Items of a page at most.
+        /// Maximum items per page.
         limit: Query<Option<Limit>>,
         /// The `next_cursor` of the previous page.
         cursor: Query<Option<String>>,

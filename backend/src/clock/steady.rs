@@ -9,24 +9,24 @@ use std::{
 use super::{ClockSource, ClockStanding, Doubt, Timestamp, ms};
 use crate::limits;
 
-/// Time = the monotonic clock + an offset. Nobody but the timekeeper changes the offset.
+/// Time = the monotonic clock + an offset. Only the timekeeper changes the offset.
 pub(crate) struct Steady {
     monotonic: Box<dyn Fn() -> Duration + Send + Sync>,
     state: Mutex<SteadyState>,
 }
 
 struct SteadyState {
-    /// Unix milliseconds when the monotonic clock was at 0.
+    /// Unix milliseconds at the monotonic clock's zero.
     offset: i64,
-    /// The latest time that was told: until it is corrected, time never goes back, not even a little.
+    /// The latest time returned: time never goes back, not even a little, until it is corrected.
     latest: Timestamp,
     standing: ClockStanding,
-    /// What others say, as offsets, and when by the monotonic clock.
+    /// The readings of other sources, as offsets, and their age by the monotonic clock.
     said: BTreeMap<ClockSource, (i64, Duration)>,
 }
 
 impl Steady {
-    /// A clock that begins now with this time. Until it was compared with other clocks, it is not agreed.
+    /// A clock that starts at `now`. It is not agreed until compared with other clocks.
     pub(super) fn new(now: Timestamp, monotonic: impl Fn() -> Duration + Send + Sync + 'static) -> Self {
         let offset = now.0 - ms(monotonic());
         let standing = ClockStanding { doubt: Some(Doubt::NotCompared), machine_ahead_ms: 0 };
@@ -58,7 +58,7 @@ impl Steady {
         }
     }
 
-    /// What others said not too long ago: offsets.
+    /// The recent readings of other sources, as offsets.
     pub(crate) fn said(&self) -> Vec<(ClockSource, i64)> {
         let at = self.monotonic();
         let mut state = self.state();
@@ -66,14 +66,14 @@ impl Steady {
         state.said.iter().map(|(source, (offset, _))| (*source, *offset)).collect()
     }
 
-    /// Begins with another offset.
+    /// Sets the offset; time may step.
     pub(crate) fn set(&self, offset: i64, standing: ClockStanding) {
         let mut state = self.state();
         (state.offset, state.standing) = (offset, standing);
         state.latest = Timestamp(offset + ms(self.monotonic()));
     }
 
-    /// Goes on by another offset. Time only goes back when it was far ahead, and otherwise stands still for a moment.
+    /// Adjusts the offset. Time only goes back if it was far ahead; otherwise it stands still for a moment.
     pub(crate) fn go_on(&self, offset: i64, standing: ClockStanding) {
         let before = self.state().offset;
         if offset < before - ms(limits::CLOCK_AHEAD) {

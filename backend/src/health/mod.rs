@@ -1,7 +1,8 @@
-//! Whether this process can keep what it is sent: what the last writes came to, and whether its tasks move on.
+//! Whether this process can store what it is sent: whether its last writes succeeded, and whether its tasks make
+//! progress.
 //!
-//! Readiness, the service manager, the log and the alerts all ask here, so that they say the same. That a database answers a
-//! `SELECT` says nothing of it: a full disk, a standby, somebody's lock let one read and take no event.
+//! Readiness, the service manager, the log and the alerts all use this, so that they agree. A database that answers a
+//! `SELECT` proves nothing: with a full disk, on a standby or behind someone's lock, reads work and writes do not.
 
 mod progress;
 mod watch;
@@ -21,13 +22,13 @@ use crate::{
     store::{Cause, Store, StoreError},
 };
 
-/// What a process knows of its own health. Cheap to clone.
+/// A process's knowledge of its own health. Cheap to clone.
 #[derive(Clone, Debug, Default)]
 pub struct Health {
     writes: Arc<Mutex<Writes>>,
-    /// The writer's transactions.
+    /// The progress of the writer's transactions.
     pub writer: Progress,
-    /// The rounds of the delivery's dispatcher.
+    /// The progress of the dispatcher's rounds.
     pub delivery: Progress,
 }
 
@@ -35,67 +36,68 @@ pub struct Health {
 struct Writes {
     succeeded_at: Option<Instant>,
     health: WriteHealth,
-    /// When and why events were last refused, if none were stored since.
+    /// Why and when storing events last failed, if none were stored since.
     refused: Option<(Cause, Instant)>,
-    /// The newest event that was answered 200 by this process, and when.
+    /// The newest event that this process answered with 200, and when.
     acknowledged: Option<(i64, Instant)>,
-    /// The newest of those that were found to be gone, and when.
+    /// The newest of those that was later missing, and when that was found.
     lost: Option<(i64, Instant)>,
 }
 
-/// Why this process is of no use now.
+/// Why this process is not ready.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Illness {
-    /// The database takes no events, or cannot be read.
+    /// The database accepts no events, or cannot be read.
     Database(Cause),
-    /// So many migrations are missing.
+    /// The database lacks this many migrations.
     Migrations(usize),
-    /// The writer has been at one transaction for too long.
+    /// One transaction of the writer has taken too long so far.
     Writer(Duration),
-    /// The dispatcher has been at one round for too long.
+    /// One round of the dispatcher has taken too long so far.
     Delivery(Duration),
-    /// An event that was answered 200 is not in the database.
+    /// An event that was answered 200 is missing from the database.
     Lost(i64),
 }
 
 impl Illness {
-    /// Sentences for people: what is wrong, and what to do.
+    /// What is wrong and what to do, in sentences for people.
     pub fn words(self) -> String {
         match self {
             Self::Database(cause) => cause.sentence(),
-            Self::Migrations(count) => format!("The database lacks {count} migrations; run backend-sync migrate."),
+            Self::Migrations(count) => {
+                let s = if count == 1 { "" } else { "s" };
+                format!("The database lacks {count} migration{s}; run backend-sync migrate.")
+            }
             Self::Writer(time) => {
-                format!(
-                    "The database has not answered the writer for {} s; see whether its host is up.",
-                    time.as_secs()
-                )
+                format!("The database has not answered the writer for {} s; check that its host is up.", time.as_secs())
             }
             Self::Delivery(time) => {
                 format!(
-                    "The delivery has stood still for {} s; look at the log, and start the server anew.",
+                    "Delivery has made no progress for {} s; look at the log, and restart the server.",
                     time.as_secs()
                 )
             }
             Self::Lost(id) => format!(
-                "Event {id} was answered 200 and is not in the database any more: it was restored from a backup, or a standby took \
-                 over that was behind. Press Synchronise everything in Moodle."
+                "Event {id} was answered 200 but is no longer in the database: it was restored from a backup, or an \
+                 outdated standby took over. Press Synchronise everything in Moodle."
             ),
         }
     }
 }
 
 impl Health {
-    /// A write succeeded.
+    /// Records that a write succeeded.
     pub fn wrote(&self) {
         let (mut writes, now) = (self.writes(), Instant::now());
         writes.succeeded_at = Some(now);
         if let Some(before) = writes.health.failing() {
-            tracing::info!(seconds = before.since.elapsed().as_secs(), "the database takes events again");
+            tracing::info!(seconds = before.since.elapsed().as_secs(), "the database accepts events again");
         }
         writes.health.note(Ok(()), now);
     }
 
-    /// Events were stored; the newest of them has this id, if there are any new ones. Before they are answered.
+    /// Records that events were stored, before they are answered. `newest`: the id of the newest one that was not a
+    /// duplicate.
     pub fn stored(&self, newest: Option<i64>) {
         self.wrote();
         let mut writes = self.writes();
@@ -105,7 +107,7 @@ impl Health {
         }
     }
 
-    /// A write failed. Returns whether that is news.
+    /// Records that a write failed. Returns whether that is news.
     pub fn failed(&self, error: &StoreError) -> bool {
         let mut writes = self.writes();
         let before = writes.health.failing();
@@ -113,30 +115,31 @@ impl Health {
         writes.health.failing().map(|failing| failing.cause) != before.map(|failing| failing.cause)
     }
 
-    /// Events could not be stored.
+    /// Records that events could not be stored.
     pub fn refused(&self, error: &StoreError) {
         self.failed(error);
         self.writes().refused = Some((error.cause(), Instant::now()));
     }
 
-    /// Since when and why no write succeeds.
+    /// Since when and why no write succeeds; none when writes succeed.
     pub fn failing(&self) -> Option<Failing> {
         self.writes().health.failing()
     }
 
-    /// Whether the database takes what this process writes.
+    /// Whether this process's writes succeed.
     pub fn write_health(&self) -> WriteHealth {
         self.writes().health.clone()
     }
 
-    /// What is wrong, as far as it is known without asking.
+    /// What is wrong, as far as is known without asking the database.
     pub fn illness(&self) -> Option<Illness> {
         let (failing, lost) = {
             let writes = self.writes();
-            // What a small write can do, a batch of events may not: it is believed when none was refused for a while.
+            // A small write may succeed where a batch of events fails, so trust it only when no batch has failed for a
+            // while.
             let refused = writes.refused.filter(|(_, at)| at.elapsed() < limits::REFUSED_TIME);
             let failing = writes.health.failing().map(|failing| failing.cause).or(refused.map(|(cause, _)| cause));
-            // Once something newer is stored, it works again; the alert lasts.
+            // Once something newer is stored, the database works again; the alert remains.
             let newest = writes.acknowledged.map(|(id, _)| id);
             let lost = writes.lost.filter(|(id, at)| Some(*id) == newest && at.elapsed() < limits::LOST_TIME);
             (failing, lost)
@@ -153,7 +156,7 @@ impl Health {
         lost.map(|(id, _)| Illness::Lost(id))
     }
 
-    /// What is wrong: what is known, and what asking the database shows now.
+    /// What is wrong: what is known, and what the database shows now.
     pub async fn look(&self, store: &Store) -> Option<Illness> {
         let asked = async {
             match store.missing_migrations().await? {
@@ -171,46 +174,47 @@ impl Health {
         }
     }
 
-    /// Tries whether the database takes an event, and says so when that is news.
+    /// Tests whether the database accepts an event; logs changes.
     pub async fn try_write(&self, store: &Store) {
         match store.try_write(self.failing().is_some()).await {
             Ok(()) => self.wrote(),
             Err(error) => {
                 let (cause, ..) = error.cause().in_words();
                 if self.failed(&error) {
-                    tracing::error!(%error, cause, "the database takes no events");
+                    tracing::error!(%error, cause, "the database accepts no events");
                 } else {
-                    tracing::warn!(cause, "the database still takes no events");
+                    tracing::warn!(cause, "the database still accepts no events");
                 }
             }
         }
     }
 
-    /// Looks on another connection for the newest event that was answered 200: what is not there was not stored.
+    /// Looks, on another connection, for the newest event that was answered 200: if it is missing, it was not stored.
     async fn look_for_acknowledged(&self, store: &Store) -> Result<(), StoreError> {
         for id in self.lost().into_iter().chain(self.acknowledged()) {
             let found = store.sees_event(id).await?;
             if self.looked_for(id, found) {
                 tracing::error!(
                     id,
-                    "an event that was answered 200 is not in the database: Synchronise everything in Moodle"
+                    "an event that was answered 200 is missing from the database: press Synchronise everything in \
+                     Moodle"
                 );
             }
         }
         Ok(())
     }
 
-    /// The newest event that was answered 200, while it must be in the log: later, retention may have taken it.
+    /// The newest event that was answered 200, as long as it must be in the log: later, retention may have deleted it.
     fn acknowledged(&self) -> Option<i64> {
         self.writes().acknowledged.filter(|(_, at)| at.elapsed() < limits::ACKNOWLEDGED_TIME).map(|(id, _)| id)
     }
 
-    /// The event was looked for, and was there or not. Returns whether that it is not is news.
+    /// Records whether the event was found. Returns whether its absence is news.
     fn looked_for(&self, id: i64, found: bool) -> bool {
         let mut writes = self.writes();
         let known = writes.lost.is_some_and(|(lost, _)| lost == id);
         if found && known {
-            // It was hidden for a while.
+            // It was invisible for a while.
             writes.lost = None;
         } else if !found && !known {
             writes.lost = Some((id, Instant::now()));
@@ -218,7 +222,7 @@ impl Health {
         !found && !known
     }
 
-    /// The newest event that was answered 200 by this process and was found to be gone.
+    /// The newest event that this process answered with 200 and that was later missing.
     pub fn lost(&self) -> Option<i64> {
         self.writes().lost.map(|(id, _)| id)
     }

@@ -17,9 +17,9 @@ pub(super) type Key = (i64, Id);
 /// The records of one kind that a batch touches.
 pub(super) struct TouchedRecords<T: RecordTable> {
     held: HashMap<Key, StoredRecord<T::State>>,
-    /// Those that were not there before.
+    /// The keys of records that did not exist before.
     new: HashSet<Key>,
-    /// The records to save, and whether an indexed column of them may differ from the database's.
+    /// The records to save, and whether an indexed column may differ from the database's.
     touched: HashMap<Key, bool>,
 }
 
@@ -29,7 +29,8 @@ impl<T: RecordTable> TouchedRecords<T> {
         Ok(Self { held: transaction.records::<T>(&keys).await?, new: HashSet::new(), touched: HashMap::new() })
     }
 
-    /// Returns the outcome, and whether the record is now deleted. `changed` tells that what belongs to the record changed.
+    /// Returns the outcome, and whether the record is now deleted. `changed` means that something belonging to the
+    /// record changed.
     fn apply(
         &mut self,
         site_id: i64,
@@ -56,7 +57,7 @@ impl<T: RecordTable> TouchedRecords<T> {
         (outcome, self.held.get(&key).is_some_and(|stored| stored.record.deleted))
     }
 
-    /// What the records refer to that were not there before.
+    /// The references of records that did not exist before.
     pub(super) fn new_references<R>(&self, references: impl Fn(&T::State) -> R) -> HashMap<Key, R> {
         let new = self.new.iter().filter_map(|key| self.held.get(key).map(|stored| (*key, stored)));
         new.map(|(key, stored)| (key, references(&stored.record.state))).collect()
@@ -76,7 +77,7 @@ impl<T: RecordTable> TouchedRecords<T> {
 pub(super) struct TouchedItems {
     held: HashMap<Key, (GradeItem, Version)>,
     touched: HashSet<Key>,
-    /// Those that mean something else now: all their grades changed.
+    /// Items whose meaning changed, so that all their grades changed.
     pub(super) changed: BTreeSet<Key>,
 }
 
@@ -105,8 +106,8 @@ impl TouchedItems {
     }
 }
 
-/// The course that the original plugin mentions: it tells nothing of courses but the ids in its enrolments. A plugin that sends
-/// batches reports its courses, so theirs are waited for.
+/// The course that an event of the original plugin mentions: it reports nothing about courses but their ids, in
+/// enrolments. A plugin that sends batches reports its courses, so their events are awaited instead.
 fn mentioned_course(event: &Event) -> Option<Id> {
     match &event.change {
         Change::Enrolment(enrolment) if event.idempotency_key.is_none() => Some(enrolment.state.courseid),
@@ -164,14 +165,14 @@ impl WorkUnit {
             Change::Completion(completion) => self.completions.apply(site_id, completion, version, now, false),
             Change::Grade(grade, item) => {
                 let key = (site_id, grade.state.itemid);
-                // A grade means something else when the item's maximum or scale changes: then the grade changed too.
+                // A new maximum or scale of the item changes what the grade means, so the grade changed too.
                 let changed = item.as_ref().is_some_and(|item| self.items.apply(key, item, version));
                 self.grades.apply(site_id, grade, version, now, changed)
             }
         }
     }
 
-    /// Makes the course that an event mentions, if nothing is known of it; returns its key if it did.
+    /// Adds the course that an event mentions, if it is unknown; returns its key if added.
     pub(super) fn mention(&mut self, site_id: i64, event: &Event, now: Timestamp) -> Option<Key> {
         let key = (site_id, mentioned_course(event)?);
         if self.courses.held.contains_key(&key) {

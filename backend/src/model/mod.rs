@@ -1,4 +1,4 @@
-//! The vocabulary: events, records, versions and outcomes, and Moodle's way of writing numbers. No HTTP, no SQL, no clock.
+//! The vocabulary: events, records, versions and outcomes, and Moodle's number formats. No HTTP, no SQL, no clock.
 
 #[macro_use]
 mod words;

@@ -4,10 +4,10 @@ use std::fmt;
 
 use super::{Id, Kind};
 
-/// A record, within our database.
+/// Identifies a record within our database.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct RecordKey {
-    /// Its kind. First, so that keys are sorted with what others refer to in front.
+    /// Its kind. First, so that keys sort with referenced records in front.
     pub kind: Kind,
     /// The id of its site in our database.
     pub site_id: i64,
@@ -15,19 +15,19 @@ pub struct RecordKey {
     pub moodle_id: Id,
 }
 
-/// Where a record is on its way to a destination. Each record is in exactly one of these.
+/// The state of a record's delivery to a destination. Each record is in exactly one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, poem_openapi::Enum)]
 #[oai(rename_all = "snake_case")]
 pub enum ItemState {
-    /// Waits for its turn.
+    /// Waiting for its turn.
     Pending,
     /// Being delivered now.
     InFlight,
-    /// The destination has what it should have of it.
+    /// The destination is up to date.
     Synced,
-    /// Waits for another record.
+    /// Waiting for another record.
     Parked,
-    /// Needs a person.
+    /// Failed for good; needs a person.
     Failed,
 }
 
@@ -66,7 +66,7 @@ impl std::str::FromStr for ItemState {
 #[error("a sync item is one of pending, in_flight, synced, parked and failed")]
 pub struct UnknownItemState;
 
-/// The order in which items go: first what others wait for, then results, last the changes of profiles.
+/// The order in which items are delivered: first what others wait for, then results, last changes of profiles.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Lane {
     /// Users that the destination does not have yet.
@@ -90,7 +90,7 @@ impl Lane {
     pub const ALL: [Self; 7] =
         [Self::NewUser, Self::NewCourse, Self::Enrolment, Self::Grade, Self::Completion, Self::Course, Self::User];
 
-    /// The lane of a record. `known`: the destination has it already.
+    /// The lane of a record. `known`: whether the destination already has it.
     pub fn of(kind: Kind, known: bool) -> Self {
         match (kind, known) {
             (Kind::User, false) => Self::NewUser,
@@ -103,7 +103,7 @@ impl Lane {
         }
     }
 
-    /// The kind of its records: a lane has one.
+    /// The kind of all records in the lane.
     pub fn kind(self) -> Kind {
         match self {
             Self::NewUser | Self::User => Kind::User,
@@ -114,12 +114,12 @@ impl Lane {
         }
     }
 
-    /// Its number in the database.
+    /// The lane's number in the database.
     pub fn number(self) -> i32 {
         self as i32
     }
 
-    /// The lane of that number.
+    /// The lane with this number.
     pub fn from_number(number: i32) -> Option<Self> {
         Self::ALL.into_iter().find(|lane| lane.number() == number)
     }

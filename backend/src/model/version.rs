@@ -1,22 +1,22 @@
-//! What orders the states of one record.
+//! Orders the states of one record.
 
-/// When a state was true, as far as its sender can tell.
+/// When a state was current, as far as its sender can tell.
 ///
-/// An event from our plugin has a `sequence`, which orders all events of a site, so two versions are never equal. An
-/// event of the original plugin has none; within one second the order of arrival decides.
+/// An event from our plugin has a `sequence`, which orders all events of a site, so no two versions are equal. An event
+/// from the original plugin has none; within one second, the order of arrival decides.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Version {
     /// Unix seconds by Moodle's clock.
     pub time: i64,
-    /// The sender's running number; orders events within a second.
+    /// The sender's sequence number; orders events within a second.
     pub sequence: Option<i64>,
 }
 
 impl Version {
-    /// The version of what says neither when it was nor in which order it was sent.
+    /// The version of data that carries neither a time nor a sequence.
     pub const UNKNOWN: Self = Self { time: 0, sequence: None };
 
-    /// This version, or when it is unknown one that replaces `held`: nothing says that what arrives now is older.
+    /// This version, or if unknown one that replaces `held`: nothing says that arriving data is older.
     #[must_use]
     pub fn or_as_new_as(self, held: Self) -> Self {
         if self == Self::UNKNOWN { Self { sequence: None, ..held } } else { self }

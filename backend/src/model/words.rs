@@ -1,11 +1,11 @@
-//! Enumerations that are words: in the database, the API, the configuration and the logs.
+//! Enumerations of words used in the database, the API, the configuration and the logs.
 
-/// The word is none of the enumeration's.
+/// The word is not one of the enumeration.
 #[derive(Debug, thiserror::Error)]
 #[error("an unknown word")]
 pub struct UnknownWord;
 
-/// Makes an enumeration whose words are the same in the database, the API and the logs.
+/// Declares an enumeration whose words are the same in the database, the API and the logs.
 macro_rules! words {
     ($(#[$meta:meta])* $name:ident { $($(#[$doc:meta])* $variant:ident = $word:literal),+ $(,)? }) => {
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, poem_openapi::Enum)]
@@ -14,7 +14,7 @@ macro_rules! words {
         pub enum $name { $($(#[$doc])* $variant),+ }
 
         impl $name {
-            /// All of them.
+            /// All variants.
             pub const ALL: &'static [Self] = &[$(Self::$variant),+];
 
             /// The word.

@@ -1,6 +1,7 @@
 //! What the command line, the console and the API show alike, read from the store.
 //!
-//! The types have the shape of the API's JSON; the command line prints the same fields, and the console puts them into pages.
+//! The types have the shape of the API's JSON. The command line prints the same fields; the console renders them as
+//! pages.
 
 mod destinations;
 mod items;
@@ -18,7 +19,7 @@ pub(crate) use timeline::{EntryType, Items, Timeline, TimelineCursor, TimelineEn
 
 use crate::clock::Timestamp;
 
-/// For `map`.
+/// Formats a time, for use with `map`.
 pub(crate) fn rfc3339(time: Timestamp) -> String {
     time.to_rfc3339()
 }

@@ -1,4 +1,4 @@
-//! The words of alerts, and what becomes of one at each look: raised once, reminded, resolved.
+//! The words of alerts, and the rule by which checks raise, update and resolve them.
 
 #[cfg(test)]
 mod tests;
@@ -8,34 +8,34 @@ use std::time::Duration;
 use crate::clock::Timestamp;
 
 words! {
-    /// What is watched.
+    /// What an alert watches.
     #[oai(rename = "AlertRule")]
     Rule {
-        /// A change waits too long for its delivery.
+        /// A change has been waiting too long for its delivery.
         OldestChange = "oldest_change",
-        /// Records wait too long for other records.
+        /// Records have been waiting too long for other records.
         Parked = "parked",
-        /// Records need a person.
+        /// Records have failed and need a person.
         Failed = "failed",
         /// A destination is paused.
         Paused = "paused",
-        /// A destination's allowance runs out.
+        /// A destination's API credits are running out.
         Credits = "credits",
-        /// A site sends nothing when it usually does.
+        /// A site is silent at a time when it usually sends events.
         SiteSilent = "site_silent",
-        /// Records and sync items do not agree.
+        /// Records and sync items do not match.
         Conservation = "conservation",
-        /// The disk of the database fills.
+        /// The database's disk is filling up.
         Disk = "disk",
-        /// Many events of a site are rejected.
+        /// Many of a site's events are rejected.
         IngestRejecting = "ingest_rejecting",
-        /// A token ends soon.
+        /// A token expires soon.
         TokenExpiring = "token_expiring",
-        /// Notices do not arrive.
+        /// A channel's notifications do not arrive.
         ChannelFailing = "channel_failing",
-        /// The database takes nothing.
+        /// The database accepts no writes.
         Database = "database",
-        /// Whether something is wrong cannot be found out.
+        /// A rule cannot be checked.
         LookFailed = "look_failed",
         /// The time is not agreed, or a server's clock is wrong.
         Clock = "clock",
@@ -43,34 +43,34 @@ words! {
 }
 
 words! {
-    /// How bad it is.
+    /// How urgent it is.
     #[oai(rename = "AlertSeverity")]
     Severity {
-        /// Somebody should look at it today.
+        /// Someone should look at it today.
         Warning = "warning",
-        /// Somebody should look at it now.
+        /// Someone should look at it now.
         Critical = "critical",
     }
 }
 
 words! {
-    /// What a notice tells.
+    /// What a notification reports.
     #[oai(rename = "NoticeEvent")]
     NoticeEvent {
         /// Something is wrong.
         Raised = "raised",
-        /// It is worse than when it was told of.
+        /// It has become worse than last reported.
         Worsened = "worsened",
-        /// It is still wrong, and nobody has acknowledged it.
+        /// It is still wrong, and no one has acknowledged it.
         Reminder = "reminder",
-        /// It is well again.
+        /// It is resolved.
         Resolved = "resolved",
-        /// Nothing is wrong: somebody tries the channel.
+        /// Nothing is wrong: someone is testing the channel.
         Test = "test",
     }
 }
 
-/// Something that is wrong now.
+/// Something that a check found to be wrong.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Observation {
     /// What found it.
@@ -79,13 +79,13 @@ pub struct Observation {
     pub subject: String,
     /// What is wrong, for programs; finer than the rule.
     pub code: &'static str,
-    /// How bad it is.
+    /// How urgent it is.
     pub severity: Severity,
-    /// What is wrong and what to do, in words. Nothing personal: it leaves the house.
+    /// What is wrong and what to do. No personal data: it leaves the server.
     pub message: String,
 }
 
-/// An alert that is not resolved, as far as deciding needs it.
+/// An unresolved alert, as far as [`decide`] needs it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct OpenAlert {
     /// Its id.
@@ -96,59 +96,59 @@ pub struct OpenAlert {
     pub subject: String,
     /// The worst so far.
     pub severity: Severity,
-    /// Whether somebody has acknowledged it.
+    /// Whether someone has acknowledged it.
     pub acknowledged: bool,
-    /// Looks in a row that found nothing.
+    /// Consecutive checks that found nothing.
     pub quiet: u32,
-    /// How many of them resolve it.
+    /// The number of such checks that resolves it.
     pub quiet_needed: u32,
-    /// When it is told of again.
+    /// When the next reminder is due.
     pub remind_at: Option<Timestamp>,
 }
 
-/// What becomes of alerts at one look.
+/// A change that a check makes to an alert.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum AlertChange {
     /// A new one.
     Raise(Observation),
-    /// It is still there; `tell` says what of.
+    /// It is still wrong; `notify` says what to report, if anything.
     Keep {
         /// Which.
         id: i64,
-        /// As it is now, with the worst severity so far.
+        /// The latest finding, with the highest severity so far.
         finding: Observation,
-        /// What its channels are told.
+        /// What to notify its channels of.
         tell: Option<NoticeEvent>,
     },
-    /// It was not found this time; that may be chance.
+    /// This check did not find it, which may be chance.
     Doubt {
         /// Which.
         id: i64,
     },
-    /// It is well again.
+    /// It is resolved.
     Resolve {
         /// Which.
         id: i64,
     },
 }
 
-/// How alerts are told of.
+/// When alerts are resolved and reminded of.
 #[derive(Clone, Copy, Debug)]
 pub struct AlertPolicy {
-    /// Looks in a row that must find nothing before an alert is resolved.
+    /// Consecutive checks that must find nothing before an alert is resolved.
     pub quiet: u32,
-    /// After how long it is told of again; never when none.
+    /// The time between reminders; none to send none.
     pub remind: Option<Duration>,
 }
 
-/// An alert that comes back within this time flaps: it must then be well for twice as long before it is resolved.
+/// An alert that comes back within this time flaps: it is then resolved only after twice as many quiet checks.
 const FLAPPING_TIME: Duration = Duration::from_secs(60 * 60);
 
-/// How much longer than usual a flapping alert must be well, at most.
+/// The highest multiple of the usual quiet checks that a flapping alert must pass.
 const MOST_PATIENCE: u32 = 32;
 
 impl AlertPolicy {
-    /// How many quiet looks a new alert needs, when the one before needed `before` and was resolved at that time.
+    /// How many quiet checks a new alert needs, when the previous one needed and ended as `before` says.
     pub fn quiet_needed(&self, before: Option<(u32, Timestamp)>, now: Timestamp) -> u32 {
         let most = self.quiet.saturating_mul(MOST_PATIENCE);
         match before {
@@ -160,8 +160,8 @@ impl AlertPolicy {
     }
 }
 
-/// What becomes of the open alerts, given what is wrong now: at most one alert of each rule and subject. What was not found by a rule
-/// that was `not_judged` this time stays as it is: nobody knows.
+/// Decides how the open alerts change, given what is wrong now: at most one alert per rule and subject. An alert stays
+/// unchanged if its rule is in `not_judged`: nothing is known about it then.
 pub fn decide(open: &[OpenAlert], findings: Vec<Observation>, not_judged: &[Rule], now: Timestamp) -> Vec<AlertChange> {
     let mut changes = Vec::new();
     for alert in open {

@@ -56,15 +56,15 @@ fn it_is_resolved_after_enough_quiet_looks_in_a_row() {
     assert_eq!(decide(&[open()], vec![], &[], NOW), [AlertChange::Doubt { id: 7 }]);
     let quiet = OpenAlert { quiet: 2, ..open() };
     assert_eq!(decide(std::slice::from_ref(&quiet), vec![], &[], NOW), [AlertChange::Resolve { id: 7 }]);
-    assert_eq!(told(quiet, Severity::Warning, NOW).0, None, "it was there all the time");
+    assert_eq!(told(quiet, Severity::Warning, NOW).0, None, "it was found all along");
 }
 
 #[test]
 fn what_could_not_be_judged_stays_as_it_is() {
     let quiet = OpenAlert { quiet: 2, ..open() };
-    assert_eq!(decide(std::slice::from_ref(&quiet), vec![], &[Rule::Failed], NOW), [], "neither doubted nor resolved");
+    assert_eq!(decide(std::slice::from_ref(&quiet), vec![], &[Rule::Failed], NOW), [], "neither missed nor resolved");
     assert_eq!(decide(std::slice::from_ref(&quiet), vec![], &[Rule::Parked], NOW), [AlertChange::Resolve { id: 7 }]);
-    // What was found all the same is believed.
+    // A finding of such a rule still counts.
     let found = decide(&[quiet], vec![finding(Severity::Critical)], &[Rule::Failed], NOW);
     assert!(matches!(&found[..], [AlertChange::Keep { id: 7, tell: Some(NoticeEvent::Worsened), .. }]), "{found:?}");
 }
