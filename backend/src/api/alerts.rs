@@ -95,7 +95,7 @@ pub(crate) struct Notice {
 
 /// An alert and its notifications.
 #[derive(Object)]
-#[oai(example)]
+#[oai(rename = "AlertWithNotices", example)]
 pub(crate) struct AlertWithNotices {
     #[oai(flatten)]
     pub(crate) alert: Alert,
@@ -146,6 +146,7 @@ struct Tested {
 
 /// The result of a test.
 #[derive(Object)]
+#[oai(rename = "Tests")]
 struct Tests {
     /// One for each channel; empty when none is configured.
     items: Vec<Tested>,

@@ -172,7 +172,7 @@ fn read_event(text: &RawValue, pointer: &str) -> Result<Event, RefusedEvent> {
             Ok(read) => change = Some(read),
             Err(inner) => errors.extend(inner.into_iter().map(|error| error.below("/data"))),
         },
-        // Without a type nobody can say what the data should be.
+        // Without a type, the data cannot be checked.
         (Some(Value::Object(_)), None) => {}
         (Some(_), _) => errors.push(FieldError::new("/data", FieldErrorCode::WrongType)),
     }

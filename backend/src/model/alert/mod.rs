@@ -5,79 +5,153 @@ mod tests;
 
 use std::time::Duration;
 
+use strum::VariantArray as _;
+
 use crate::clock::Timestamp;
 
-words! {
-    /// What an alert watches.
-    #[oai(rename = "AlertRule")]
-    Rule {
-        /// A change has been waiting too long for its delivery.
-        OldestChange = "oldest_change",
-        /// Records have been waiting too long for other records.
-        Parked = "parked",
-        /// Records have failed and need a person.
-        Failed = "failed",
-        /// A destination is paused.
-        Paused = "paused",
-        /// A destination's API credits are running out.
-        Credits = "credits",
-        /// A site is silent at a time when it usually sends events.
-        SiteSilent = "site_silent",
-        /// Records and sync items do not match.
-        Conservation = "conservation",
-        /// The database's disk is filling up.
-        Disk = "disk",
-        /// Many of a site's events are rejected.
-        IngestRejecting = "ingest_rejecting",
-        /// A token expires soon.
-        TokenExpiring = "token_expiring",
-        /// A channel's notifications do not arrive.
-        ChannelFailing = "channel_failing",
-        /// The database accepts no writes.
-        Database = "database",
-        /// A rule cannot be checked.
-        LookFailed = "look_failed",
-        /// The time is not agreed, or a server's clock is wrong.
-        Clock = "clock",
+/// What an alert watches.
+#[derive(
+    Clone,
+    Copy,
+    Debug,
+    PartialEq,
+    Eq,
+    Hash,
+    PartialOrd,
+    Ord,
+    poem_openapi::Enum,
+    strum::Display,
+    strum::EnumString,
+    strum::IntoStaticStr,
+    strum::VariantArray,
+)]
+#[oai(rename = "AlertRule", rename_all = "snake_case")]
+#[strum(serialize_all = "snake_case")]
+pub enum Rule {
+    /// A change has been waiting too long for its delivery.
+    OldestChange,
+    /// Records have been waiting too long for other records.
+    Parked,
+    /// Records have failed and need a person.
+    Failed,
+    /// A destination is paused.
+    Paused,
+    /// A destination's API credits are running out.
+    Credits,
+    /// A site is silent at a time when it usually sends events.
+    SiteSilent,
+    /// Records and sync items do not match.
+    Conservation,
+    /// The database's disk is filling up.
+    Disk,
+    /// Many of a site's events are rejected.
+    IngestRejecting,
+    /// A token expires soon.
+    TokenExpiring,
+    /// A channel's notifications do not arrive.
+    ChannelFailing,
+    /// The database accepts no writes.
+    Database,
+    /// A rule cannot be checked.
+    LookFailed,
+    /// The time is not agreed, or a server's clock is wrong.
+    Clock,
+}
+
+impl Rule {
+    /// All of them.
+    pub const ALL: &'static [Self] = Self::VARIANTS;
+
+    /// The word in the database, the API and the logs.
+    pub fn as_str(self) -> &'static str {
+        self.into()
     }
 }
 
-words! {
-    /// How urgent it is.
-    #[oai(rename = "AlertSeverity")]
-    Severity {
-        /// Someone should look at it today.
-        Warning = "warning",
-        /// Someone should look at it now.
-        Critical = "critical",
+/// How urgent it is.
+#[derive(
+    Clone,
+    Copy,
+    Debug,
+    PartialEq,
+    Eq,
+    Hash,
+    PartialOrd,
+    Ord,
+    poem_openapi::Enum,
+    strum::Display,
+    strum::EnumString,
+    strum::IntoStaticStr,
+    strum::VariantArray,
+)]
+#[oai(rename = "AlertSeverity", rename_all = "snake_case")]
+#[strum(serialize_all = "snake_case")]
+pub enum Severity {
+    /// Someone should look at it today.
+    Warning,
+    /// Someone should look at it now.
+    Critical,
+}
+
+impl Severity {
+    /// All of them.
+    pub const ALL: &'static [Self] = Self::VARIANTS;
+
+    /// The word in the database, the API and the logs.
+    pub fn as_str(self) -> &'static str {
+        self.into()
     }
 }
 
-words! {
-    /// What a notification reports.
-    #[oai(rename = "NoticeEvent")]
-    NoticeEvent {
-        /// Something is wrong.
-        Raised = "raised",
-        /// It has become worse than last reported.
-        Worsened = "worsened",
-        /// It is still wrong, and no one has acknowledged it.
-        Reminder = "reminder",
-        /// It is resolved.
-        Resolved = "resolved",
-        /// Nothing is wrong: someone is testing the channel.
-        Test = "test",
+/// What a notification reports.
+#[derive(
+    Clone,
+    Copy,
+    Debug,
+    PartialEq,
+    Eq,
+    Hash,
+    PartialOrd,
+    Ord,
+    poem_openapi::Enum,
+    strum::Display,
+    strum::EnumString,
+    strum::IntoStaticStr,
+    strum::VariantArray,
+)]
+#[oai(rename = "NoticeEvent", rename_all = "snake_case")]
+#[strum(serialize_all = "snake_case")]
+pub enum NoticeEvent {
+    /// Something is wrong.
+    Raised,
+    /// It has become worse than last reported.
+    Worsened,
+    /// It is still wrong, and no one has acknowledged it.
+    Reminder,
+    /// It is resolved.
+    Resolved,
+    /// Nothing is wrong: someone is testing the channel.
+    Test,
+}
+
+impl NoticeEvent {
+    /// All of them.
+    pub const ALL: &'static [Self] = Self::VARIANTS;
+
+    /// The word in the database, the API and the logs.
+    pub fn as_str(self) -> &'static str {
+        self.into()
     }
 }
 
 /// Something that a check found to be wrong.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Observation {
-    /// What found it.
+    /// The rule that found it.
     pub rule: Rule,
-    /// With what it is wrong, as in `destination:zoho`.
+    /// What it is about, such as `destination:zoho`.
     pub subject: String,
-    /// What is wrong, for programs; finer than the rule.
+    /// What is wrong, for programs; more specific than the rule.
     pub code: &'static str,
     /// How urgent it is.
     pub severity: Severity,
@@ -90,9 +164,9 @@ pub struct Observation {
 pub struct OpenAlert {
     /// Its id.
     pub id: i64,
-    /// What found it.
+    /// The rule that found it.
     pub rule: Rule,
-    /// With what something is wrong.
+    /// What the alert is about.
     pub subject: String,
     /// The worst so far.
     pub severity: Severity,

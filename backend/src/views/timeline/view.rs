@@ -73,6 +73,7 @@ pub(crate) struct TimelineEntry {
 
 /// Why a destination does not have a record.
 #[derive(Object)]
+#[oai(rename = "Waiting")]
 pub(crate) struct Waiting {
     /// The destination's name.
     pub(crate) destination: String,
