@@ -15,7 +15,7 @@ use crate::{
 
 /// What is counted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Counted {
+pub enum ActivityKind {
     /// An event of a site with this outcome: `applied`, `unchanged`, `superseded`, `duplicate` or `rejected`.
     Event(&'static str),
     /// A record that was delivered to a destination.
@@ -32,7 +32,7 @@ pub enum Counted {
 /// The classes of delays, by their upper bounds in milliseconds.
 pub const DELAY_BOUNDS_MS: [i64; 9] = [500, 1_000, 2_000, 5_000, 15_000, 60_000, 600_000, 3_600_000, i64::MAX];
 
-impl Counted {
+impl ActivityKind {
     /// The class of a delay.
     pub fn delay(ms: i64) -> Self {
         let bound = DELAY_BOUNDS_MS.into_iter().find(|bound| ms <= *bound);
@@ -63,7 +63,7 @@ pub fn subject_destination(name: &str) -> String {
 }
 
 /// The start of a minute, a subject, and what is counted.
-type CountKey = (i64, String, Counted);
+type CountKey = (i64, String, ActivityKind);
 
 /// This process's counts that are not saved yet. Clones share them.
 #[derive(Clone, Debug, Default)]
@@ -71,7 +71,7 @@ pub struct Tally(Arc<Mutex<BTreeMap<CountKey, u64>>>);
 
 impl Tally {
     /// Counts something in the minute of `now`.
-    pub fn add(&self, now: Timestamp, subject: String, what: Counted, count: u64) {
+    pub fn add(&self, now: Timestamp, subject: String, what: ActivityKind, count: u64) {
         if count > 0 {
             let minute = now.0 - now.0.rem_euclid(60_000);
             let mut counts = self.0.lock().unwrap_or_else(PoisonError::into_inner);

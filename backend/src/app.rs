@@ -21,7 +21,7 @@ use crate::{
     console,
     delivery::{DeliverySettings, Destination, Engine},
     erasure::{self, Keeper},
-    health::Watch,
+    health::HealthMonitor,
     http::{Http, HttpError},
     ingest::Writer,
     limits,
@@ -163,7 +163,7 @@ impl App {
     pub async fn run_until(self, mut stop: watch::Receiver<bool>) -> Result<(), AppError> {
         let Self { acceptor, address, context, writer, delivery, keeper, retention, timekeeper, grace } = self;
         let reports = service_manager::report(address, Arc::clone(&context), stop.clone());
-        let watch = Watch { store: context.store.clone(), health: context.health.clone() };
+        let watch = HealthMonitor { store: context.store.clone(), health: context.health.clone() };
         let watch = tokio::spawn(watch.run(stop.clone()));
         let writer = tokio::spawn(writer.run());
         let delivery = delivery.map(|engine| tokio::spawn(engine.run(stop.clone())));

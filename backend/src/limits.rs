@@ -78,7 +78,7 @@ pub const HEALTH_INTERVAL: Duration = Duration::from_secs(3);
 pub const WRITE_CHECK_INTERVAL: Duration = Duration::from_secs(10);
 
 /// The time after a failed batch for which a process counts as unable to store events, even if a small write succeeds.
-pub const REFUSED_TIME: Duration = Duration::from_secs(10);
+pub const FAILED_BATCH_TIME: Duration = Duration::from_secs(10);
 
 /// The time one transaction of the writer may take before this process is not ready. Longer than waiting for another
 /// process's lock.
@@ -89,7 +89,7 @@ pub const WRITER_PATIENCE: Duration = Duration::from_secs(6);
 pub const DELIVERY_PATIENCE: Duration = Duration::from_secs(5 * 60);
 
 /// The time for a readiness check to ask the database; its callers have little patience.
-pub const LOOK_TIME: Duration = Duration::from_secs(3);
+pub const READINESS_TIME: Duration = Duration::from_secs(3);
 
 /// The time for which the newest event that was answered 200 is looked for. Much shorter than the shortest retention.
 pub const ACKNOWLEDGED_TIME: Duration = Duration::from_secs(60 * 60);
@@ -146,7 +146,7 @@ pub const SYNC_POLL: Duration = Duration::from_millis(500);
 pub const SYNC_ERROR_WAIT: Duration = Duration::from_secs(1);
 
 /// The longest time for which the circuit breaker leaves an unresponsive destination alone.
-pub const LONGEST_HOLD: Duration = Duration::from_secs(60);
+pub const LONGEST_OPEN_CIRCUIT: Duration = Duration::from_secs(60);
 
 /// The longest rest after a destination reported too many calls at once.
 pub const THROTTLED_REST: Duration = Duration::from_secs(2);
@@ -266,7 +266,7 @@ pub const AUDIT_TIME: Duration = Duration::from_secs(90);
 
 /// Consecutive checks in which a rule could not be judged, before that is an alert of its own: one or two happen when
 /// the database restarts.
-pub const BLIND_LOOKS: u32 = 3;
+pub const UNJUDGED_CHECKS: u32 = 3;
 
 /// Resolved alerts kept in memory while the database accepts no writes.
 pub const UNSTORED_ALERTS: usize = 100;
@@ -276,28 +276,28 @@ pub const UNSTORED_ALERTS: usize = 100;
 pub const AUDIT_SHARE: u32 = 100;
 
 /// The time for sending a notification. Mail servers are slow with unknown senders.
-pub const NOTICE_TIME: Duration = Duration::from_secs(45);
+pub const NOTIFICATION_TIME: Duration = Duration::from_secs(45);
 
 /// The lease of a notification: longer than sending it takes.
-pub const NOTICE_LEASE: Duration = Duration::from_secs(60);
+pub const NOTIFICATION_LEASE: Duration = Duration::from_secs(60);
 
 /// The interval at which a process polls for notifications to send: those of other processes, and due retries.
-pub const NOTICE_POLL: Duration = Duration::from_secs(5);
+pub const NOTIFICATION_POLL: Duration = Duration::from_secs(5);
 
 /// The longest backoff before a notification is retried.
-pub const NOTICE_LONGEST_WAIT: Duration = Duration::from_secs(10 * 60);
+pub const NOTIFICATION_LONGEST_BACKOFF: Duration = Duration::from_secs(10 * 60);
 
 /// The time for which a notification is retried: a reminder follows on the next day anyway.
-pub const NOTICE_PATIENCE: Duration = Duration::from_secs(24 * 60 * 60);
+pub const NOTIFICATION_RETRY_TIME: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// The time until an alert is notified again if it is unknown whether its notification arrived.
-pub const NOTICE_DOUBT: Duration = Duration::from_secs(10 * 60);
+pub const NOTIFICATION_UNKNOWN_TIME: Duration = Duration::from_secs(10 * 60);
 
 /// Consecutive failed attempts before a channel counts as failing: one or two happen when the other side restarts.
 pub const CHANNEL_FAILURES: u32 = 3;
 
 /// The interval at which the clocks are compared. A step is accepted after a minute at the earliest.
-pub const CLOCK_LOOK: Duration = Duration::from_secs(5);
+pub const CLOCK_INTERVAL: Duration = Duration::from_secs(5);
 
 /// A difference to the followed clock that is followed at once: its drift, plus the time that reading it takes.
 pub const CLOCK_DRIFT: Duration = Duration::from_secs(2);
@@ -312,7 +312,7 @@ pub const CLOCK_SLACK: Duration = Duration::from_secs(60);
 pub const CLOCK_AHEAD: Duration = Duration::from_secs(10 * 60);
 
 /// Our time, if ahead, slows down by one part in this many.
-pub const CLOCK_SLOWER: u32 = 10;
+pub const CLOCK_SLOWDOWN: u32 = 10;
 
 /// The time for which a step must last that a second source confirms: longer than a clock is wrong by mistake while
 /// being set.
@@ -328,10 +328,10 @@ pub const CLOCK_FAR: Duration = Duration::from_secs(24 * 60 * 60);
 pub const CLOCK_FAR_AGREED: Duration = Duration::from_secs(15 * 60);
 
 /// The time for which another source's reading counts.
-pub const CLOCK_SAID: Duration = Duration::from_secs(60 * 60);
+pub const CLOCK_READING_TIME: Duration = Duration::from_secs(60 * 60);
 
 /// Other sources whose readings are kept.
-pub const CLOCK_SITES: usize = 100;
+pub const CLOCK_SOURCES: usize = 100;
 
 /// The interval at which the last agreed time is saved, and waits that lie too far ahead are ended.
 pub const LAST_SEEN_INTERVAL: Duration = Duration::from_secs(60);
@@ -343,4 +343,4 @@ pub const LONGEST_TURN: Duration = PRUNE_INTERVAL;
 pub const LONGEST_AT_DESTINATION: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// The longest backoff before an item is retried; see `delivery::backoff`.
-pub const LONGEST_RETRY: Duration = Duration::from_secs(10 * 60);
+pub const LONGEST_BACKOFF: Duration = Duration::from_secs(10 * 60);

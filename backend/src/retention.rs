@@ -37,7 +37,7 @@ pub struct Retention {
 
 /// What is deleted when it is old.
 #[derive(Clone, Copy)]
-enum Old {
+enum OldRows {
     Events,
     Attempts,
     Activity,
@@ -73,20 +73,20 @@ impl Retention {
             return Ok(());
         }
         let Ages { events, attempts, activity } = self.ages;
-        for (old, age) in [(Old::Events, events), (Old::Attempts, attempts), (Old::Activity, activity)] {
+        for (old, age) in [(OldRows::Events, events), (OldRows::Attempts, attempts), (OldRows::Activity, activity)] {
             let Some(age) = age else { continue };
             self.prune(old, now.before(age)).await?;
         }
         Ok(())
     }
 
-    async fn prune(&self, old: Old, before: Timestamp) -> Result<(), StoreError> {
+    async fn prune(&self, old: OldRows, before: Timestamp) -> Result<(), StoreError> {
         loop {
             let limit = limits::PRUNE_ROWS;
             let pruned = match old {
-                Old::Events => self.store.prune_events(before, limit).await?,
-                Old::Attempts => self.store.prune_attempts(before, limit).await?,
-                Old::Activity => self.store.prune_activity(before, limit).await?,
+                OldRows::Events => self.store.prune_events(before, limit).await?,
+                OldRows::Attempts => self.store.prune_attempts(before, limit).await?,
+                OldRows::Activity => self.store.prune_activity(before, limit).await?,
             };
             if pruned < limit || !self.clock.is_agreed() {
                 return Ok(());

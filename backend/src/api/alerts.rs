@@ -13,14 +13,14 @@ use super::{
     Context, Tag,
     answer::Answer,
     auth::OperatorToken,
-    failure::{Failure, Overseeing, Supervising},
+    failure::{Failure, OperatorQuery, OperatorRead},
     parameters::{Limit, List, ListParameters, list},
     problem::{Code, Problem},
 };
 use crate::{
     alerts::{ChannelSummary, title},
     clock::Timestamp,
-    model::{FieldErrorCode, NoticeEvent, Rule, Severity},
+    model::{FieldErrorCode, NotificationEvent, Rule, Severity},
     store,
     views::rfc3339,
 };
@@ -74,11 +74,11 @@ pub(crate) struct Alert {
 /// One message about an alert to one channel.
 #[derive(Object)]
 #[oai(rename = "AlertNotice")]
-pub(crate) struct Notice {
+pub(crate) struct NotificationView {
     /// The channel's name.
     pub(crate) channel: String,
     /// What it reports.
-    pub(crate) event: NoticeEvent,
+    pub(crate) event: NotificationEvent,
     /// `pending`, `sending`, `sent`, `failed` (given up), or `unknown` (it may have arrived, and is not sent again).
     pub(crate) state: String,
     /// Attempts so far.
@@ -96,11 +96,11 @@ pub(crate) struct Notice {
 /// An alert and its notifications.
 #[derive(Object)]
 #[oai(rename = "AlertWithNotices", example)]
-pub(crate) struct AlertWithNotices {
+pub(crate) struct AlertWithNotifications {
     #[oai(flatten)]
     pub(crate) alert: Alert,
     /// Its notifications, the oldest first.
-    pub(crate) notices: Vec<Notice>,
+    pub(crate) notices: Vec<NotificationView>,
 }
 
 /// A channel that notifications go to.
@@ -136,7 +136,7 @@ struct Channels {
 /// The result of testing one channel.
 #[derive(Object)]
 #[oai(rename = "AlertTest", example)]
-struct Tested {
+struct ChannelTest {
     /// The channel's name.
     channel: String,
     /// Why the test notification did not arrive; null if it did.
@@ -147,9 +147,9 @@ struct Tested {
 /// The result of a test.
 #[derive(Object)]
 #[oai(rename = "Tests")]
-struct Tests {
+struct ChannelTests {
     /// One for each channel; empty when none is configured.
-    items: Vec<Tested>,
+    items: Vec<ChannelTest>,
 }
 
 impl From<store::Alert> for Alert {
@@ -172,7 +172,7 @@ impl From<store::Alert> for Alert {
     }
 }
 
-impl From<store::Notice> for Notice {
+impl From<store::Notice> for NotificationView {
     fn from(notice: store::Notice) -> Self {
         let store::Notice { channel, event, state, attempts, created_at, finished_at, error, .. } = notice;
         let (created_at, finished_at) = (rfc3339(created_at), finished_at.map(rfc3339));
@@ -219,12 +219,12 @@ impl Example for Alert {
     }
 }
 
-impl Example for AlertWithNotices {
+impl Example for AlertWithNotifications {
     fn example() -> Self {
         let notice = store::Notice {
             id: 1,
             channel: "ops".to_owned(),
-            event: NoticeEvent::Raised,
+            event: NotificationEvent::Raised,
             state: "sent".to_owned(),
             attempts: 1,
             created_at: EXAMPLE_TIME,
@@ -249,7 +249,7 @@ impl Example for ChannelView {
     }
 }
 
-impl Example for Tested {
+impl Example for ChannelTest {
     fn example() -> Self {
         Self { channel: "ops".to_owned(), error: None }
     }
@@ -275,7 +275,7 @@ impl Operations {
         limit: Query<Option<Limit>>,
         /// The `next_cursor` of the previous page.
         cursor: Query<Option<String>>,
-    ) -> Result<Answer<List<Alert>>, Failure<Overseeing>> {
+    ) -> Result<Answer<List<Alert>>, Failure<OperatorQuery>> {
         let parameters = ListParameters { limit: limit.0, cursor: cursor.0, ..Default::default() };
         let page = parameters.check::<i64>(&context.store).await?.page;
         let page = match state.0.unwrap_or(AlertChoice::Open) {
@@ -293,7 +293,7 @@ impl Operations {
         &self,
         _token: OperatorToken,
         context: Data<&Arc<Context>>,
-    ) -> Result<Answer<Channels>, Failure<Supervising>> {
+    ) -> Result<Answer<Channels>, Failure<OperatorRead>> {
         let items = context.alerts.channels().await?.into_iter().map(ChannelView::from).collect();
         Ok(Answer(Channels { items }))
     }
@@ -308,14 +308,14 @@ impl Operations {
         context: Data<&Arc<Context>>,
         /// Only to this channel.
         channel: Query<Option<String>>,
-    ) -> Result<Answer<Tests>, Failure<Overseeing>> {
+    ) -> Result<Answer<ChannelTests>, Failure<OperatorQuery>> {
         let tried = context.alerts.send_test(channel.0.as_deref()).await?;
         if tried.is_empty() && channel.0.is_some() {
             let detail = "No channel with this name is configured.";
             return Err(Problem::parameter("channel", FieldErrorCode::UnknownValue, detail).into());
         }
-        let items = tried.into_iter().map(|tried| Tested { channel: tried.channel, error: tried.error }).collect();
-        Ok(Answer(Tests { items }))
+        let items = tried.into_iter().map(|tried| ChannelTest { channel: tried.channel, error: tried.error }).collect();
+        Ok(Answer(ChannelTests { items }))
     }
 
     /// Get an alert
@@ -328,10 +328,10 @@ impl Operations {
         context: Data<&Arc<Context>>,
         /// The alert's number.
         id: Path<i64>,
-    ) -> Result<Answer<AlertWithNotices>, Failure<Overseeing>> {
+    ) -> Result<Answer<AlertWithNotifications>, Failure<OperatorQuery>> {
         let alert = context.store.alert(id.0).await?.ok_or_else(not_found)?;
-        let notices = context.store.notices(id.0).await?.into_iter().map(Notice::from).collect();
-        Ok(Answer(AlertWithNotices { alert: alert.into(), notices }))
+        let notices = context.store.notices(id.0).await?.into_iter().map(NotificationView::from).collect();
+        Ok(Answer(AlertWithNotifications { alert: alert.into(), notices }))
     }
 
     /// Acknowledge an alert
@@ -344,7 +344,7 @@ impl Operations {
         context: Data<&Arc<Context>>,
         /// The alert's number.
         id: Path<i64>,
-    ) -> Result<Answer<Alert>, Failure<Overseeing>> {
+    ) -> Result<Answer<Alert>, Failure<OperatorQuery>> {
         let OperatorToken(operator) = token;
         context.store.acknowledge_alert(id.0, &operator.name, context.clock.now()).await?;
         let alert = context.store.alert(id.0).await?.ok_or_else(not_found)?;

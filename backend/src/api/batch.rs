@@ -16,13 +16,13 @@ use super::{
     answer::Answer,
     auth::{Sender, SiteToken},
     body::{JsonText, parse_problem},
-    failure::{Failure, SendingMany},
+    failure::{Failure, SendBatch},
     problem::{Code, InvalidField, Problem},
     receive::{count_rejected, log_rejected, refuse, store},
     schema,
 };
 use crate::{
-    clock::{ClockSource, Timestamp, judge::span},
+    clock::{ClockSource, Timestamp, judge::duration_in_words},
     ingest::Written,
     limits,
     model::{Change, Event, EventType, Field, FieldError, FieldErrorCode, Fields, Outcome, Sequence, Time, Version},
@@ -128,7 +128,7 @@ impl Field for Uuid {
 }
 
 /// An event that was rejected before it reached the writer.
-struct RefusedEvent {
+struct RejectedEvent {
     /// The idempotency key, if it could be read.
     idempotency_key: Option<Uuid>,
     /// The type, if it could be read.
@@ -138,8 +138,8 @@ struct RefusedEvent {
 }
 
 /// Reads one event of a batch; `pointer` is its place there.
-fn read_event(text: &RawValue, pointer: &str) -> Result<Event, RefusedEvent> {
-    let malformed = |idempotency_key, event_type, pointer: String| RefusedEvent {
+fn read_event(text: &RawValue, pointer: &str) -> Result<Event, RejectedEvent> {
+    let malformed = |idempotency_key, event_type, pointer: String| RejectedEvent {
         idempotency_key,
         event_type,
         code: Code::MalformedJson,
@@ -147,7 +147,7 @@ fn read_event(text: &RawValue, pointer: &str) -> Result<Event, RefusedEvent> {
     };
     if !is_object(text.get()) {
         let errors = vec![FieldError::new(pointer, FieldErrorCode::WrongType)];
-        return Err(RefusedEvent { idempotency_key: None, event_type: None, code: Code::ValidationFailed, errors });
+        return Err(RejectedEvent { idempotency_key: None, event_type: None, code: Code::ValidationFailed, errors });
     }
     let members: Result<HashMap<String, &RawValue>, _> = serde_json::from_str(text.get());
     let mut members = members.map_err(|_| malformed(None, None, pointer.to_owned()))?;
@@ -183,7 +183,7 @@ fn read_event(text: &RawValue, pointer: &str) -> Result<Event, RefusedEvent> {
         }
         _ => {
             let errors = errors.into_iter().map(|error| error.below(pointer)).collect();
-            Err(RefusedEvent { idempotency_key, event_type, code: Code::ValidationFailed, errors })
+            Err(RejectedEvent { idempotency_key, event_type, code: Code::ValidationFailed, errors })
         }
     }
 }
@@ -193,11 +193,11 @@ fn read_event(text: &RawValue, pointer: &str) -> Result<Event, RefusedEvent> {
 fn clock_ahead<'a>(context: &Context, sender: &Sender, events: impl Iterator<Item = &'a Event>) -> Option<Problem> {
     let newest = Timestamp(events.map(|event| event.version.time).max()?.saturating_mul(1_000));
     let now = context.clock.now();
-    context.clock.hear(ClockSource::Moodle(sender.site.id), newest);
+    context.clock.add_reading(ClockSource::Moodle(sender.site.id), newest);
     if newest <= now.after(limits::CLOCK_AHEAD) {
         return None;
     }
-    let (ahead, site) = (span(newest.since(now)), &sender.site.name);
+    let (ahead, site) = (duration_in_words(newest.since(now)), &sender.site.name);
     tracing::warn!(site, ahead, "📥 Rejected a batch: its newest event is ahead of our time");
     let (theirs, ours) = (newest.to_rfc3339(), now.to_rfc3339());
     Some(Problem::with_detail(
@@ -226,7 +226,7 @@ impl Operations {
         token: SiteToken,
         context: Data<&Arc<Context>>,
         body: JsonText<BatchRequest>,
-    ) -> Result<Answer<BatchOutcome>, Failure<SendingMany>> {
+    ) -> Result<Answer<BatchOutcome>, Failure<SendBatch>> {
         let sender = token.0;
         let mut outcomes = Vec::new();
         let mut events = Vec::new();
@@ -242,7 +242,7 @@ impl Operations {
                     outcomes.push(EventOutcome::rejected(event.idempotency_key, Code::EventNotStorable, vec![]));
                     events.push((index, event));
                 }
-                Err(RefusedEvent { idempotency_key, event_type, code, errors }) => {
+                Err(RejectedEvent { idempotency_key, event_type, code, errors }) => {
                     *rejected.entry(event_type).or_default() += 1;
                     log_rejected(&sender, "an", &errors);
                     outcomes.push(EventOutcome::rejected(idempotency_key, code, errors));
@@ -272,10 +272,10 @@ impl Operations {
 mod tests {
     use serde_json::value::RawValue;
 
-    use super::{RefusedEvent, read_event, split};
+    use super::{RejectedEvent, read_event, split};
     use crate::model::Event;
 
-    fn read(text: &str) -> Result<Event, RefusedEvent> {
+    fn read(text: &str) -> Result<Event, RejectedEvent> {
         let raw: Box<RawValue> = serde_json::from_str(text).unwrap();
         read_event(&raw, "/events/3")
     }

@@ -57,16 +57,16 @@ impl<T: Type> ParsePayload for JsonText<T> {
         let mut reader = body.take()?.into_async_read();
         let read = async {
             if length.is_some_and(|length| length > limits::BODY_BYTES) {
-                return Err(Refused(Problem::new(Code::PayloadTooLarge)));
+                return Err(BodyError(Problem::new(Code::PayloadTooLarge)));
             }
-            let room = room.map_err(Refused)?;
+            let room = room.map_err(BodyError)?;
             let bytes = read_bounded(&mut reader, length).await?;
-            let text = String::from_utf8(bytes).map_err(|_| Refused(Problem::new(Code::MalformedJson)))?;
+            let text = String::from_utf8(bytes).map_err(|_| BodyError(Problem::new(Code::MalformedJson)))?;
             Ok(Self { text, room, schema: PhantomData })
         };
         match tokio::time::timeout(limits::BODY_READ_TIME, read).await {
             Ok(Ok(text)) => Ok(text),
-            Ok(Err(Refused(problem))) => {
+            Ok(Err(BodyError(problem))) => {
                 discard(reader).await;
                 Err(problem.into())
             }
@@ -76,17 +76,17 @@ impl<T: Type> ParsePayload for JsonText<T> {
 }
 
 /// Why a body was not accepted.
-struct Refused(Problem);
+struct BodyError(Problem);
 
 /// Reads a body to its end, up to the limit.
-async fn read_bounded(reader: impl AsyncRead + Unpin, length: Option<usize>) -> Result<Vec<u8>, Refused> {
+async fn read_bounded(reader: impl AsyncRead + Unpin, length: Option<usize>) -> Result<Vec<u8>, BodyError> {
     let mut bytes = Vec::with_capacity(length.unwrap_or_default().min(limits::BODY_BYTES));
     let limit = limits::BODY_BYTES as u64 + 1;
     let read = reader.take(limit).read_to_end(&mut bytes).await;
     match read {
-        Ok(_) if bytes.len() > limits::BODY_BYTES => Err(Refused(Problem::new(Code::PayloadTooLarge))),
+        Ok(_) if bytes.len() > limits::BODY_BYTES => Err(BodyError(Problem::new(Code::PayloadTooLarge))),
         Ok(_) => Ok(bytes),
-        Err(_) => Err(Refused(Problem::new(Code::MalformedJson))),
+        Err(_) => Err(BodyError(Problem::new(Code::MalformedJson))),
     }
 }
 

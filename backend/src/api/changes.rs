@@ -9,7 +9,7 @@ use super::{
     Context, Tag,
     answer::Answer,
     auth::ApiToken,
-    failure::{Failure, Listing},
+    failure::{Failure, ReadList},
     parameters::{Limit, ListParameters},
 };
 use crate::{
@@ -68,7 +68,7 @@ impl Operations {
         site: Query<Option<String>>,
         /// Maximum items.
         limit: Query<Option<Limit>>,
-    ) -> Result<Answer<Changes>, Failure<Listing>> {
+    ) -> Result<Answer<Changes>, Failure<ReadList>> {
         let store = &context.store;
         let parameters = ListParameters { site: site.0, limit: limit.0, after: after.0, ..Default::default() };
         let selection = parameters.check::<i64>(store).await?;

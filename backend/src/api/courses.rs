@@ -12,7 +12,7 @@ use super::{
     Context, Tag,
     answer::Answer,
     auth::ApiToken,
-    failure::{Failure, Getting, Listing},
+    failure::{Failure, ReadList, ReadOne},
     parameters::{Limit, List, ListParameters, Moment, Selection, find_record, list},
 };
 use crate::{
@@ -44,7 +44,7 @@ impl Operations {
         limit: Query<Option<Limit>>,
         /// The `next_cursor` of the previous page.
         cursor: Query<Option<String>>,
-    ) -> Result<Answer<List<RecordView<Course>>>, Failure<Listing>> {
+    ) -> Result<Answer<List<RecordView<Course>>>, Failure<ReadList>> {
         let store = &context.store;
         let parameters = ListParameters {
             site: site.0,
@@ -68,7 +68,7 @@ impl Operations {
         context: Data<&Arc<Context>>,
         /// `<site>:<Moodle id>`, as in `college:3`.
         id: Path<String>,
-    ) -> Result<Answer<RecordView<Course>>, Failure<Getting>> {
+    ) -> Result<Answer<RecordView<Course>>, Failure<ReadOne>> {
         let stored = find_record::<course::Entity>(&context.store, &id).await?;
         let renderer = Renderer::new(&context.store).await?;
         Ok(Answer(renderer.record(stored, |course| course)))

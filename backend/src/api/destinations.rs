@@ -10,7 +10,7 @@ use super::{
     answer::Answer,
     auth::OperatorToken,
     body::{JsonText, read_fields},
-    failure::{Acting, Failure, Instructing, Supervising},
+    failure::{Failure, OperatorAction, OperatorCommand, OperatorRead},
     problem::{Code, Problem},
 };
 use crate::{
@@ -73,7 +73,7 @@ impl Operations {
         &self,
         _token: OperatorToken,
         context: Data<&Arc<Context>>,
-    ) -> Result<Answer<Destinations>, Failure<Supervising>> {
+    ) -> Result<Answer<Destinations>, Failure<OperatorRead>> {
         let mut items = Vec::new();
         for summary in context.store.destinations().await? {
             let configured = is_configured(&context, &summary.name);
@@ -92,7 +92,7 @@ impl Operations {
         context: Data<&Arc<Context>>,
         /// The destination's name, such as `zoho`.
         name: Path<String>,
-    ) -> Result<Answer<DestinationView>, Failure<Acting>> {
+    ) -> Result<Answer<DestinationView>, Failure<OperatorAction>> {
         find(&context, &name).await?;
         Ok(destination_answer(&context, &name).await?)
     }
@@ -108,7 +108,7 @@ impl Operations {
         /// The destination's name, such as `zoho`.
         name: Path<String>,
         body: JsonText<PauseRequest>,
-    ) -> Result<Answer<DestinationView>, Failure<Instructing>> {
+    ) -> Result<Answer<DestinationView>, Failure<OperatorCommand>> {
         find(&context, &name).await?;
         let reason = read_fields(&body.text, |fields| fields.optional::<String>("reason"))?;
         let pause = operators_pause(reason, context.clock.now());
@@ -128,7 +128,7 @@ impl Operations {
         context: Data<&Arc<Context>>,
         /// The destination's name, such as `zoho`.
         name: Path<String>,
-    ) -> Result<Answer<DestinationView>, Failure<Acting>> {
+    ) -> Result<Answer<DestinationView>, Failure<OperatorAction>> {
         find(&context, &name).await?;
         if context.store.resume_destination(&name, None).await? {
             tracing::info!(destination = name.0, "▶ an operator resumed the delivery");

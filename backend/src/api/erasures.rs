@@ -14,7 +14,7 @@ use super::{
     answer::Answer,
     auth::OperatorToken,
     body::{JsonText, read_fields},
-    failure::{Failure, Instructing, Overseeing, Planning},
+    failure::{DestinationQuery, Failure, OperatorCommand, OperatorQuery},
     parameters::site_of_body,
     parameters::{Limit, List, list},
     problem::{Code, Problem},
@@ -73,7 +73,7 @@ impl Operations {
         _token: OperatorToken,
         context: Data<&Arc<Context>>,
         body: JsonText<Request>,
-    ) -> Result<Answer<Certificate>, Failure<Instructing>> {
+    ) -> Result<Answer<Certificate>, Failure<OperatorCommand>> {
         let (site, userid) = read_fields(&body.text, |fields| {
             let (site, user) = (fields.required::<String>("site"), fields.required::<Id>("user"));
             Some((site?, user?))
@@ -103,7 +103,7 @@ impl Operations {
         limit: Query<Option<Limit>>,
         /// The `next_cursor` of the previous page.
         cursor: Query<Option<String>>,
-    ) -> Result<Answer<List<Certificate>>, Failure<Overseeing>> {
+    ) -> Result<Answer<List<Certificate>>, Failure<OperatorQuery>> {
         let wrong = |_| {
             let detail = "Send the next_cursor of the previous answer, unchanged.";
             Problem::parameter("cursor", FieldErrorCode::UnknownValue, detail)
@@ -128,7 +128,7 @@ impl Operations {
         context: Data<&Arc<Context>>,
         /// The erasure's number.
         id: Path<i64>,
-    ) -> Result<Answer<Certificate>, Failure<Overseeing>> {
+    ) -> Result<Answer<Certificate>, Failure<OperatorQuery>> {
         Ok(certificate_answer(&context.store, id.0).await?)
     }
 
@@ -143,7 +143,7 @@ impl Operations {
         context: Data<&Arc<Context>>,
         /// The erasure's number.
         id: Path<i64>,
-    ) -> Result<Answer<Certificate>, Failure<Planning>> {
+    ) -> Result<Answer<Certificate>, Failure<DestinationQuery>> {
         let (store, zoho) = (&context.store, context.zoho.as_deref());
         let erasure = store.erasure(id.0).await?.ok_or_else(not_found)?;
         if erasure.state.is_done() {

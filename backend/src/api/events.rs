@@ -15,7 +15,7 @@ use super::{
     Context, Tag,
     answer::Answer,
     auth::ApiToken,
-    failure::{Failure, Getting, Listing},
+    failure::{Failure, ReadList, ReadOne},
     parameters::{Limit, List, ListParameters, Selection, list},
     problem::{Code, Problem},
 };
@@ -95,7 +95,7 @@ impl Operations {
         limit: Query<Option<Limit>>,
         /// The `next_cursor` of the previous page.
         cursor: Query<Option<String>>,
-    ) -> Result<Answer<List<EventView>>, Failure<Listing>> {
+    ) -> Result<Answer<List<EventView>>, Failure<ReadList>> {
         let store = &context.store;
         let parameters =
             ListParameters { site: site.0, limit: limit.0, cursor: cursor.0, user: user.0, ..Default::default() };
@@ -114,7 +114,7 @@ impl Operations {
         context: Data<&Arc<Context>>,
         /// The event's place in the event log.
         id: Path<i64>,
-    ) -> Result<Answer<EventView>, Failure<Getting>> {
+    ) -> Result<Answer<EventView>, Failure<ReadOne>> {
         let not_found = || Problem::with_detail(Code::NotFound, "There is no event with this id.");
         let event = context.store.event(id.0).await?.ok_or_else(not_found)?;
         let renderer = Renderer::new(&context.store).await?;

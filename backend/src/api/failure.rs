@@ -23,80 +23,80 @@ pub(super) trait Statuses: Send + Sync + 'static {
 pub(super) struct Failure<S>(Problem, PhantomData<S>);
 
 /// Sending one event.
-pub(super) struct Sending;
+pub(super) struct SendEvent;
 
-impl Statuses for Sending {
+impl Statuses for SendEvent {
     const STATUSES: &'static [u16] = &[400, 401, 408, 413, 415, 422, 500, 503];
 }
 
 /// Sending events that carry versions.
-pub(super) struct SendingMany;
+pub(super) struct SendBatch;
 
-impl Statuses for SendingMany {
+impl Statuses for SendBatch {
     const STATUSES: &'static [u16] = &[400, 401, 408, 409, 413, 415, 422, 500, 503];
     const CONFLICT: Code = Code::ClockAhead;
 }
 
 /// Reading a list.
-pub(super) struct Listing;
+pub(super) struct ReadList;
 
-impl Statuses for Listing {
+impl Statuses for ReadList {
     const STATUSES: &'static [u16] = &[400, 401, 500, 503];
 }
 
 /// Reading one record or event.
-pub(super) struct Getting;
+pub(super) struct ReadOne;
 
-impl Statuses for Getting {
+impl Statuses for ReadOne {
     const STATUSES: &'static [u16] = &[400, 401, 404, 500, 503];
 }
 
 /// A site's question about the server.
-pub(super) struct Asking;
+pub(super) struct SiteQuery;
 
-impl Statuses for Asking {
+impl Statuses for SiteQuery {
     const STATUSES: &'static [u16] = &[401, 500, 503];
 }
 
 /// Reading, as an operator, without parameters.
-pub(super) struct Supervising;
+pub(super) struct OperatorRead;
 
-impl Statuses for Supervising {
+impl Statuses for OperatorRead {
     const STATUSES: &'static [u16] = &[401, 403, 500, 503];
 }
 
 /// Reading or acting, as an operator, with parameters but no body.
-pub(super) struct Overseeing;
+pub(super) struct OperatorQuery;
 
-impl Statuses for Overseeing {
+impl Statuses for OperatorQuery {
     const STATUSES: &'static [u16] = &[400, 401, 403, 404, 500, 503];
 }
 
 /// An operator's action on something that a path names.
-pub(super) struct Acting;
+pub(super) struct OperatorAction;
 
-impl Statuses for Acting {
+impl Statuses for OperatorAction {
     const STATUSES: &'static [u16] = &[401, 403, 404, 500, 503];
 }
 
 /// An operator's action that a body describes.
-pub(super) struct Instructing;
+pub(super) struct OperatorCommand;
 
-impl Statuses for Instructing {
+impl Statuses for OperatorCommand {
     const STATUSES: &'static [u16] = &[400, 401, 403, 404, 408, 413, 415, 422, 500, 503];
 }
 
 /// An operator's question that the destination has to answer.
-pub(super) struct Planning;
+pub(super) struct DestinationQuery;
 
-impl Statuses for Planning {
+impl Statuses for DestinationQuery {
     const STATUSES: &'static [u16] = &[400, 401, 403, 404, 409, 500, 503];
 }
 
 /// The readiness check.
-pub(super) struct Readiness;
+pub(super) struct ReadinessCheck;
 
-impl Statuses for Readiness {
+impl Statuses for ReadinessCheck {
     const STATUSES: &'static [u16] = &[503];
 }
 

@@ -12,10 +12,10 @@ use super::{
     Context, Tag,
     answer::Answer,
     auth::ApiToken,
-    failure::{Failure, Getting, Listing},
+    failure::{Failure, ReadList, ReadOne},
     parameters::{Limit, List, ListParameters, Moment},
     problem::{Code, Problem},
-    related::{Belonging, list_related, show_related},
+    related::{RelatedRecord, list_related, show_related},
 };
 use crate::{
     model::{Grade, GradeItem, Id, RecordId},
@@ -35,8 +35,8 @@ pub(super) struct GradeView {
     pub(super) item: GradeItem,
 }
 
-impl Belonging for GradeWithItem {
-    type Shown = RecordView<Related<GradeView>>;
+impl RelatedRecord for GradeWithItem {
+    type View = RecordView<Related<GradeView>>;
 
     async fn page(
         store: &Store,
@@ -51,7 +51,7 @@ impl Belonging for GradeWithItem {
         (self.grade.site_id, self.grade.record.state.userid, courseid)
     }
 
-    fn show(self, renderer: &Renderer) -> Self::Shown {
+    fn show(self, renderer: &Renderer) -> Self::View {
         let (site_id, userid, courseid) = self.references();
         let item = self.item.unwrap_or_default();
         renderer.record(self.grade, |grade| renderer.relate(site_id, userid, courseid, GradeView { grade, item }))
@@ -84,7 +84,7 @@ impl Operations {
         limit: Query<Option<Limit>>,
         /// The `next_cursor` of the previous page.
         cursor: Query<Option<String>>,
-    ) -> Result<Answer<List<RecordView<Related<GradeView>>>>, Failure<Listing>> {
+    ) -> Result<Answer<List<RecordView<Related<GradeView>>>>, Failure<ReadList>> {
         let parameters = ListParameters {
             site: site.0,
             limit: limit.0,
@@ -105,7 +105,7 @@ impl Operations {
         context: Data<&Arc<Context>>,
         /// `<site>:<Moodle id>`, as in `college:1`.
         id: Path<String>,
-    ) -> Result<Answer<RecordView<Related<GradeView>>>, Failure<Getting>> {
+    ) -> Result<Answer<RecordView<Related<GradeView>>>, Failure<ReadOne>> {
         let not_found = || Problem::with_detail(Code::NotFound, "There is no grade with this id.");
         let id: RecordId = id.parse().map_err(|_| not_found())?;
         let grade = context.store.grade(id.site.as_str(), id.moodle_id).await?.ok_or_else(not_found)?;

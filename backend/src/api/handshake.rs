@@ -9,7 +9,7 @@ use super::{
     CONTRACT_VERSION, Context, Tag,
     answer::Answer,
     auth::SiteToken,
-    failure::{Asking, Failure},
+    failure::{Failure, SiteQuery},
 };
 use crate::{limits, model::EventType};
 
@@ -66,7 +66,7 @@ impl Operations {
         &self,
         token: SiteToken,
         context: Data<&Arc<Context>>,
-    ) -> Result<Answer<Handshake>, Failure<Asking>> {
+    ) -> Result<Answer<Handshake>, Failure<SiteQuery>> {
         // The person pressing *Test connection* asks about the token as it is now, so bypass the cache.
         context.tokens.check(&token.0, &context.store, context.clock.now()).await?;
         Ok(Answer(Handshake::new(token.0.site.name.clone(), context.clock.now().0 / 1000)))

@@ -8,10 +8,10 @@ use poem_openapi::{Object, OpenApi, types::Example};
 use super::{
     Context, Tag,
     answer::Answer,
-    failure::{Failure, Readiness},
+    failure::{Failure, ReadinessCheck},
     problem::{Code, Problem},
 };
-use crate::health::Illness;
+use crate::health::HealthProblem;
 
 pub(super) struct Operations;
 
@@ -51,14 +51,14 @@ impl Operations {
     /// applied, writer and delivery make progress, and the server is not shutting down. Otherwise the problem's detail
     /// says what is wrong and what to do.
     #[oai(path = "/ready", method = "get", operation_id = "ready")]
-    async fn ready(&self, context: Data<&Arc<Context>>) -> Result<Answer<Health>, Failure<Readiness>> {
+    async fn ready(&self, context: Data<&Arc<Context>>) -> Result<Answer<Health>, Failure<ReadinessCheck>> {
         if context.ingest.is_draining() {
             return Err(Problem::new(Code::Draining).into());
         }
-        match context.health.look(&context.store).await {
+        match context.health.check(&context.store).await {
             None => Ok(Health::ok()),
-            Some(Illness::Migrations(_)) => Err(Problem::new(Code::NotMigrated).into()),
-            Some(illness) => Err(Problem::with_detail(Code::DatabaseUnavailable, illness.words()).into()),
+            Some(HealthProblem::Migrations(_)) => Err(Problem::new(Code::NotMigrated).into()),
+            Some(problem) => Err(Problem::with_detail(Code::DatabaseUnavailable, problem.sentence()).into()),
         }
     }
 }

@@ -13,8 +13,8 @@ use super::{
     answer::Answer,
     auth::OperatorToken,
     destinations,
-    failure::{Acting, Failure, Overseeing},
-    parameters::{Limit, List, list, site_id, thing},
+    failure::{Failure, OperatorAction, OperatorQuery},
+    parameters::{Limit, List, list, record_reference, site_id},
     problem::{Code, Problem},
 };
 use crate::{
@@ -123,7 +123,7 @@ impl Operations {
         limit: Query<Option<Limit>>,
         /// The `next_cursor` of the previous page.
         cursor: Query<Option<String>>,
-    ) -> Result<Answer<List<SyncItem>>, Failure<Overseeing>> {
+    ) -> Result<Answer<List<SyncItem>>, Failure<OperatorQuery>> {
         destinations::find(&context, &name).await?;
         let store = &context.store;
         if code.0.as_deref().is_some_and(|code| code.contains('\0')) {
@@ -131,7 +131,7 @@ impl Operations {
             return Err(Problem::parameter("code", wrong, wrong.detail()).into());
         }
         let site_name = site.0.as_deref();
-        let record = match (thing(store, "record", site_name, record.0).await?, kind.0) {
+        let record = match (record_reference(store, "record", site_name, record.0).await?, kind.0) {
             (Some((site_id, moodle_id)), Some(kind)) => Some(RecordKey { kind, site_id, moodle_id }),
             (None, _) => None,
             (Some(_), None) => {
@@ -139,7 +139,7 @@ impl Operations {
                 return Err(Problem::parameter("kind", FieldErrorCode::Required, detail).into());
             }
         };
-        let user = thing(store, "user", site_name, user.0).await?;
+        let user = record_reference(store, "user", site_name, user.0).await?;
         let site_id = match site_name {
             Some(name) => Some(site_id(store, "site", name).await?),
             None => None,
@@ -175,7 +175,7 @@ impl Operations {
         kind: Path<String>,
         /// `<site>:<Moodle id>`, as in `college:3`.
         id: Path<String>,
-    ) -> Result<Answer<ItemWithAttempts>, Failure<Acting>> {
+    ) -> Result<Answer<ItemWithAttempts>, Failure<OperatorAction>> {
         let key = key_of_path(&context, &name, &kind, &id).await?;
         Ok(item_answer(&context, &name, key).await?)
     }
@@ -195,7 +195,7 @@ impl Operations {
         kind: Path<String>,
         /// `<site>:<Moodle id>`, as in `college:3`.
         id: Path<String>,
-    ) -> Result<Answer<ItemWithAttempts>, Failure<Acting>> {
+    ) -> Result<Answer<ItemWithAttempts>, Failure<OperatorAction>> {
         let key = key_of_path(&context, &name, &kind, &id).await?;
         let filter = ItemFilter { record: Some(key), ..Default::default() };
         context.store.retry(&name, &filter, context.clock.now()).await?;

@@ -62,11 +62,11 @@ pub(super) fn page() -> impl Endpoint {
 
 /// Passes the matched route from the inner middleware to the outer.
 #[derive(Clone, Default)]
-struct Matched(Arc<OnceLock<Arc<str>>>);
+struct MatchedRoute(Arc<OnceLock<Arc<str>>>);
 
 /// Records which route matched. The outer middleware cannot see it on requests that failed.
 pub(super) async fn note_route<E: Endpoint>(endpoint: E, request: Request) -> poem::Result<Response> {
-    let matched = request.data::<Matched>().cloned();
+    let matched = request.data::<MatchedRoute>().cloned();
     let result = endpoint.call(request).await.map(IntoResponse::into_response);
     let pattern = match &result {
         Ok(response) => response.data::<PathPattern>(),
@@ -80,7 +80,7 @@ pub(super) async fn note_route<E: Endpoint>(endpoint: E, request: Request) -> po
 
 /// Registers the codes with which events may be refused.
 pub(super) fn prepare(metrics: &Metrics) {
-    REFUSALS.into_iter().for_each(|code| metrics.ingest.may_refuse(word(code)));
+    REFUSALS.into_iter().for_each(|code| metrics.ingest.may_refuse(code_name(code)));
 }
 
 /// Counts and times a request, whether or not it succeeds.
@@ -89,18 +89,18 @@ pub(super) async fn observe<E: Endpoint>(
     endpoint: E,
     mut request: Request,
 ) -> poem::Result<Response> {
-    let (started, method, matched) = (Instant::now(), request.method().clone(), Matched::default());
+    let (started, method, matched) = (Instant::now(), request.method().clone(), MatchedRoute::default());
     request.set_data(matched.clone());
     let response = endpoint.call(request).await?.into_response();
     let route = matched.0.get().cloned().unwrap_or_else(|| Arc::from(UNMATCHED));
     if let Some(problem) = response.data::<Problem>().filter(|_| route.starts_with(EVENTS)) {
-        metrics.ingest.refused(word(problem.code));
+        metrics.ingest.refused(code_name(problem.code));
     }
     metrics.http.answered(method.as_str(), route, response.status().as_u16(), started.elapsed());
     Ok(response)
 }
 
 /// A code as written in problem documents.
-fn word(code: Code) -> String {
+fn code_name(code: Code) -> String {
     code.to_json().as_ref().and_then(|code| code.as_str()).unwrap_or_default().to_owned()
 }

@@ -11,7 +11,7 @@ use super::{
     answer::Answer,
     auth::{Sender, SiteToken},
     body::{JsonText, parse_problem},
-    failure::{Failure, Sending},
+    failure::{Failure, SendEvent},
     problem::{Code, Problem},
     receive::{count_rejected, log_rejected, refuse, store},
     schema::EventData,
@@ -40,7 +40,7 @@ impl poem_openapi::types::Example for Stored {
     }
 }
 
-type Received = Result<Answer<Stored>, Failure<Sending>>;
+type Received = Result<Answer<Stored>, Failure<SendEvent>>;
 
 fn read(sender: &Sender, event_type: EventType, text: &str) -> Result<Change, Problem> {
     let data: Map<String, Value> = serde_json::from_str(text).map_err(|error| parse_problem(&error, ""))?;

@@ -102,8 +102,8 @@ impl ListParameters {
             Some(name) => Some(site_id(store, "site", name).await?),
             None => None,
         };
-        let user = thing(store, "user", site, self.user).await?;
-        let course = thing(store, "course", site, self.course).await?;
+        let user = record_reference(store, "user", site, self.user).await?;
+        let course = record_reference(store, "course", site, self.course).await?;
         Ok(Selection {
             page: PageRequest { after, limit: limit.into() },
             site_id,
@@ -123,7 +123,7 @@ pub(super) async fn site_id(store: &Store, parameter: &str, name: &str) -> Resul
 }
 
 /// Reads `college:3`, or `3` with the parameter `site`.
-pub(super) async fn thing(
+pub(super) async fn record_reference(
     store: &Store,
     parameter: &str,
     site: Option<&str>,

@@ -13,7 +13,7 @@ use super::{
     answer::Answer,
     auth::OperatorToken,
     destinations,
-    failure::{Failure, Planning},
+    failure::{DestinationQuery, Failure},
     parameters::{Limit, site_id},
     problem::{Code, Problem},
 };
@@ -46,7 +46,7 @@ impl Operations {
         site: Query<Option<String>>,
         /// Maximum records to examine.
         limit: Query<Option<Limit>>,
-    ) -> Result<Answer<PlanView>, Failure<Planning>> {
+    ) -> Result<Answer<PlanView>, Failure<DestinationQuery>> {
         destinations::find(&context, &name).await?;
         let zoho = context.zoho.as_ref().filter(|_| name.0 == Zoho::NAME);
         let zoho = zoho.ok_or_else(|| Problem::new(Code::NotConfigured))?;
@@ -59,7 +59,9 @@ impl Operations {
         match PlanView::make(zoho, &context.store, Subset { kind: kind.0, site_id, state, limit }).await {
             Ok(plan) => Ok(Answer(plan)),
             Err(PlanError::Store(error)) => Err(error.into()),
-            Err(PlanError::Trouble(reason)) => Err(Problem::with_detail(Code::DestinationUnavailable, reason).into()),
+            Err(PlanError::Unavailable(reason)) => {
+                Err(Problem::with_detail(Code::DestinationUnavailable, reason).into())
+            }
         }
     }
 }

@@ -14,9 +14,9 @@ use crate::{
 };
 
 /// A kind of record that belongs to a user and a course.
-pub(super) trait Belonging: Sized {
+pub(super) trait RelatedRecord: Sized {
     /// What readers see.
-    type Shown: Type + ParseFromJSON + ToJSON;
+    type View: Type + ParseFromJSON + ToJSON;
 
     /// Reads a page.
     async fn page(
@@ -29,19 +29,19 @@ pub(super) trait Belonging: Sized {
     fn references(&self) -> (i64, Id, Option<Id>);
 
     /// Renders it for readers.
-    fn show(self, renderer: &Renderer) -> Self::Shown;
+    fn show(self, renderer: &Renderer) -> Self::View;
 }
 
-async fn renderer<T: Belonging>(store: &Store, items: &[T]) -> Result<Renderer, StoreError> {
-    Renderer::related(store, items.iter().map(Belonging::references)).await
+async fn renderer<T: RelatedRecord>(store: &Store, items: &[T]) -> Result<Renderer, StoreError> {
+    Renderer::related(store, items.iter().map(RelatedRecord::references)).await
 }
 
 /// The answer for a page.
-pub(super) async fn list_related<T: Belonging>(
+pub(super) async fn list_related<T: RelatedRecord>(
     store: &Store,
     parameters: ListParameters,
     deleted: Option<bool>,
-) -> Result<Answer<List<T::Shown>>, Problem> {
+) -> Result<Answer<List<T::View>>, Problem> {
     let Selection { page, site_id, user, course, changed_since } = parameters.check(store).await?;
     let filter = RecordFilter { site_id, user, course, email: None, deleted, changed_since };
     let page = T::page(store, &filter, page).await?;
@@ -50,7 +50,7 @@ pub(super) async fn list_related<T: Belonging>(
 }
 
 /// The answer for one record.
-pub(super) async fn show_related<T: Belonging>(store: &Store, item: T) -> Result<Answer<T::Shown>, Problem> {
+pub(super) async fn show_related<T: RelatedRecord>(store: &Store, item: T) -> Result<Answer<T::View>, Problem> {
     let renderer = renderer(store, std::slice::from_ref(&item)).await?;
     Ok(Answer(item.show(&renderer)))
 }

@@ -12,7 +12,7 @@ use super::{
     auth::OperatorToken,
     body::{JsonText, read_fields},
     destinations,
-    failure::{Failure, Instructing},
+    failure::{Failure, OperatorCommand},
     parameters::site_of_body,
 };
 use crate::{
@@ -120,7 +120,7 @@ impl Operations {
         /// The destination's name, as in `zoho`.
         name: Path<String>,
         body: JsonText<RetryRequest>,
-    ) -> Result<Answer<MadePending>, Failure<Instructing>> {
+    ) -> Result<Answer<MadePending>, Failure<OperatorCommand>> {
         destinations::find(&context, &name).await?;
         let (kind, site, state, code) = read_fields(&body.text, |fields| {
             let kind = fields.optional("kind");
@@ -147,7 +147,7 @@ impl Operations {
         /// The destination's name, as in `zoho`.
         name: Path<String>,
         body: JsonText<ResyncRequest>,
-    ) -> Result<Answer<MadePending>, Failure<Instructing>> {
+    ) -> Result<Answer<MadePending>, Failure<OperatorCommand>> {
         destinations::find(&context, &name).await?;
         let (kind, site) = read_fields(&body.text, |fields| {
             let kind = fields.optional("kind");

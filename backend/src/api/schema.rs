@@ -16,7 +16,7 @@ use crate::model::{Completion, Course, Enrolment, EventType, Grade, GradeItem, U
 pub(super) struct EventData<T>(PhantomData<T>);
 
 /// The source of the schema of an event's data.
-pub(super) trait Sent: Send + Sync + 'static {
+pub(super) trait EventPayload: Send + Sync + 'static {
     /// The schema's name.
     const NAME: &'static str;
 
@@ -27,9 +27,9 @@ pub(super) trait Sent: Send + Sync + 'static {
     fn read_schema(registry: &mut Registry) -> MetaSchema;
 }
 
-macro_rules! sent {
+macro_rules! payload {
     ($type:ty, $name:literal, $example:ident, [$($part:ty),+]) => {
-        impl Sent for $type {
+        impl EventPayload for $type {
             const NAME: &'static str = $name;
             const EXAMPLE: EventType = EventType::$example;
 
@@ -46,22 +46,22 @@ macro_rules! sent {
     };
 }
 
-sent!(User, "UserData", UserCreated, [User]);
-sent!(Course, "CourseData", CourseCreated, [Course]);
-sent!(Enrolment, "EnrolmentData", UserEnrolled, [Enrolment]);
-sent!(Grade, "GradeData", GradeUpdated, [Grade, GradeItem]);
-sent!(Completion, "CompletionData", CourseCompleted, [Completion]);
+payload!(User, "UserData", UserCreated, [User]);
+payload!(Course, "CourseData", CourseCreated, [Course]);
+payload!(Enrolment, "EnrolmentData", UserEnrolled, [Enrolment]);
+payload!(Grade, "GradeData", GradeUpdated, [Grade, GradeItem]);
+payload!(Completion, "CompletionData", CourseCompleted, [Completion]);
 
-named_type!([T: Sent] EventData<T>, T::NAME, event_data::<T>);
+named_type!([T: EventPayload] EventData<T>, T::NAME, event_data::<T>);
 
-fn event_data<T: Sent>(registry: &mut Registry) -> MetaSchema {
+fn event_data<T: EventPayload>(registry: &mut Registry) -> MetaSchema {
     let mut schema = T::read_schema(registry);
     for (_, property) in &mut schema.properties {
         if let MetaSchemaRef::Inline(property) = property {
-            **property = as_sent(std::mem::replace(property, MetaSchema::ANY));
+            **property = accepted_schema(std::mem::replace(property, MetaSchema::ANY));
         }
     }
-    let mut deleted = as_sent(MetaSchema { nullable: true, ..MetaSchema::new("boolean") });
+    let mut deleted = accepted_schema(MetaSchema { nullable: true, ..MetaSchema::new("boolean") });
     deleted.description = Some("Whether it is deleted in Moodle.");
     schema.properties.push(("deleted", inline(deleted)));
     schema.additional_properties = Some(Box::new(inline(MetaSchema {
@@ -77,7 +77,7 @@ fn inline(schema: MetaSchema) -> MetaSchemaRef {
 }
 
 /// The schema of a field as it may be sent.
-fn as_sent(read: MetaSchema) -> MetaSchema {
+fn accepted_schema(read: MetaSchema) -> MetaSchema {
     let text = |pattern: &str| MetaSchema { pattern: Some(pattern.to_owned()), ..MetaSchema::new("string") };
     let forms = match (read.ty, read.format) {
         ("integer", _) => {
@@ -131,7 +131,7 @@ fn data_of_any_type(registry: &mut Registry) -> MetaSchemaRef {
 pub(super) fn batch(registry: &mut Registry) -> MetaSchema {
     let data = data_of_any_type(registry);
     let described = |schema: MetaSchema, description| inline(MetaSchema { description: Some(description), ..schema });
-    let integer = || as_sent(MetaSchema { minimum: Some(0.0), ..MetaSchema::new("integer") });
+    let integer = || accepted_schema(MetaSchema { minimum: Some(0.0), ..MetaSchema::new("integer") });
     let event = MetaSchema {
         required: vec!["id", "type", "time", "sequence", "data"],
         properties: vec![

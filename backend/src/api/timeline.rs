@@ -12,7 +12,7 @@ use super::{
     Context, Tag,
     answer::Answer,
     auth::OperatorToken,
-    failure::{Failure, Overseeing},
+    failure::{Failure, OperatorQuery},
     parameters::Limit,
     problem::{Code, Problem},
 };
@@ -43,7 +43,7 @@ impl Operations {
         limit: Query<Option<Limit>>,
         /// The `next_cursor` of the previous page.
         cursor: Query<Option<String>>,
-    ) -> Result<Answer<Timeline>, Failure<Overseeing>> {
+    ) -> Result<Answer<Timeline>, Failure<OperatorQuery>> {
         let not_found = || Problem::with_detail(Code::NotFound, "Nothing is known of a user with this id.");
         let wrong_cursor = |()| {
             let detail = "Send the next_cursor of the previous answer, unchanged.";

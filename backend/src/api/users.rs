@@ -12,7 +12,7 @@ use super::{
     Context, Tag,
     answer::Answer,
     auth::ApiToken,
-    failure::{Failure, Getting, Listing},
+    failure::{Failure, ReadList, ReadOne},
     parameters::{Limit, List, ListParameters, Moment, Selection, find_record, list},
     problem::Problem,
 };
@@ -47,7 +47,7 @@ impl Operations {
         limit: Query<Option<Limit>>,
         /// The `next_cursor` of the previous page.
         cursor: Query<Option<String>>,
-    ) -> Result<Answer<List<RecordView<User>>>, Failure<Listing>> {
+    ) -> Result<Answer<List<RecordView<User>>>, Failure<ReadList>> {
         let store = &context.store;
         let parameters = ListParameters {
             site: site.0,
@@ -75,7 +75,7 @@ impl Operations {
         context: Data<&Arc<Context>>,
         /// `<site>:<Moodle id>`, as in `college:3`.
         id: Path<String>,
-    ) -> Result<Answer<RecordView<User>>, Failure<Getting>> {
+    ) -> Result<Answer<RecordView<User>>, Failure<ReadOne>> {
         let stored = find_record::<user::Entity>(&context.store, &id).await?;
         let renderer = Renderer::new(&context.store).await?;
         Ok(Answer(renderer.record(stored, |user| user)))

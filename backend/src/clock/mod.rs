@@ -13,7 +13,7 @@ use std::{
 
 use chrono::{DateTime, SecondsFormat, Utc};
 
-pub use judge::{ClockSource, Doubt};
+pub use judge::{ClockSource, Disagreement};
 use steady::Steady;
 
 use crate::limits;
@@ -23,15 +23,15 @@ use crate::limits;
 pub struct Clock(Arc<ClockKind>);
 
 enum ClockKind {
-    Told(Box<dyn Fn() -> Timestamp + Send + Sync>),
+    Function(Box<dyn Fn() -> Timestamp + Send + Sync>),
     Steady(Steady),
 }
 
 /// What is known about the time, besides the time.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct ClockStanding {
+pub struct ClockStatus {
     /// Why the time is not agreed; none when it is.
-    pub doubt: Option<Doubt>,
+    pub disagreement: Option<Disagreement>,
     /// How far the machine's clock is ahead of ours, in milliseconds; negative when behind.
     pub machine_ahead_ms: i64,
 }
@@ -51,38 +51,38 @@ impl Clock {
 
     /// A clock that a function sets.
     pub fn from_fn(now: impl Fn() -> Timestamp + Send + Sync + 'static) -> Self {
-        Self(Arc::new(ClockKind::Told(Box::new(now))))
+        Self(Arc::new(ClockKind::Function(Box::new(now))))
     }
 
     /// The current time.
     pub fn now(&self) -> Timestamp {
         match &*self.0 {
-            ClockKind::Told(now) => now(),
+            ClockKind::Function(now) => now(),
             ClockKind::Steady(steady) => steady.now(),
         }
     }
 
     /// Whether the time is agreed. If not, nothing that depends on it and cannot be undone is done.
     pub fn is_agreed(&self) -> bool {
-        self.standing().doubt.is_none()
+        self.status().disagreement.is_none()
     }
 
     /// What is known about the time. A clock that is not steady is trusted.
-    pub fn standing(&self) -> ClockStanding {
-        self.as_steady().map_or_else(ClockStanding::default, Steady::standing)
+    pub fn status(&self) -> ClockStatus {
+        self.as_steady().map_or_else(ClockStatus::default, Steady::status)
     }
 
     /// Records the time that another source reports.
-    pub fn hear(&self, source: ClockSource, time: Timestamp) {
+    pub fn add_reading(&self, source: ClockSource, time: Timestamp) {
         if let Some(steady) = self.as_steady() {
-            steady.hear(source, time);
+            steady.add_reading(source, time);
         }
     }
 
     /// The steady clock, for its keeper; none when this clock is not steady.
     pub(crate) fn as_steady(&self) -> Option<&Steady> {
         match &*self.0 {
-            ClockKind::Told(_) => None,
+            ClockKind::Function(_) => None,
             ClockKind::Steady(steady) => Some(steady),
         }
     }

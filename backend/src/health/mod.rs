@@ -4,8 +4,8 @@
 //! Readiness, the service manager, the log and the alerts all use this, so that they agree. A database that answers a
 //! `SELECT` proves nothing: with a full disk, on a standby or behind someone's lock, reads work and writes do not.
 
+mod monitor;
 mod progress;
-mod watch;
 mod writes;
 
 use std::{
@@ -13,9 +13,9 @@ use std::{
     time::{Duration, Instant},
 };
 
+pub use monitor::HealthMonitor;
 pub use progress::Progress;
-pub use watch::Watch;
-pub use writes::{Failing, WriteHealth};
+pub use writes::{WriteFailure, WriteHealth};
 
 use crate::{
     limits,
@@ -37,7 +37,7 @@ struct Writes {
     succeeded_at: Option<Instant>,
     health: WriteHealth,
     /// Why and when storing events last failed, if none were stored since.
-    refused: Option<(Cause, Instant)>,
+    failed_batch: Option<(Cause, Instant)>,
     /// The newest event that this process answered with 200, and when.
     acknowledged: Option<(i64, Instant)>,
     /// The newest of those that was later missing, and when that was found.
@@ -46,7 +46,7 @@ struct Writes {
 
 /// Why this process is not ready.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Illness {
+pub enum HealthProblem {
     /// The database accepts no events, or cannot be read.
     Database(Cause),
     /// The database lacks this many migrations.
@@ -59,9 +59,9 @@ pub enum Illness {
     Lost(i64),
 }
 
-impl Illness {
+impl HealthProblem {
     /// What is wrong and what to do, in sentences for people.
-    pub fn words(self) -> String {
+    pub fn sentence(self) -> String {
         match self {
             Self::Database(cause) => cause.sentence(),
             Self::Migrations(count) => {
@@ -101,7 +101,7 @@ impl Health {
     pub fn stored(&self, newest: Option<i64>) {
         self.wrote();
         let mut writes = self.writes();
-        writes.refused = None;
+        writes.failed_batch = None;
         if let Some(id) = newest {
             writes.acknowledged = Some((id, Instant::now()));
         }
@@ -116,13 +116,13 @@ impl Health {
     }
 
     /// Records that events could not be stored.
-    pub fn refused(&self, error: &StoreError) {
+    pub fn batch_failed(&self, error: &StoreError) {
         self.failed(error);
-        self.writes().refused = Some((error.cause(), Instant::now()));
+        self.writes().failed_batch = Some((error.cause(), Instant::now()));
     }
 
     /// Since when and why no write succeeds; none when writes succeed.
-    pub fn failing(&self) -> Option<Failing> {
+    pub fn failing(&self) -> Option<WriteFailure> {
         self.writes().health.failing()
     }
 
@@ -132,45 +132,45 @@ impl Health {
     }
 
     /// What is wrong, as far as is known without asking the database.
-    pub fn illness(&self) -> Option<Illness> {
+    pub fn problem(&self) -> Option<HealthProblem> {
         let (failing, lost) = {
             let writes = self.writes();
             // A small write may succeed where a batch of events fails, so trust it only when no batch has failed for a
             // while.
-            let refused = writes.refused.filter(|(_, at)| at.elapsed() < limits::REFUSED_TIME);
-            let failing = writes.health.failing().map(|failing| failing.cause).or(refused.map(|(cause, _)| cause));
+            let failed_batch = writes.failed_batch.filter(|(_, at)| at.elapsed() < limits::FAILED_BATCH_TIME);
+            let failing = writes.health.failing().map(|failing| failing.cause).or(failed_batch.map(|(cause, _)| cause));
             // Once something newer is stored, the database works again; the alert remains.
             let newest = writes.acknowledged.map(|(id, _)| id);
             let lost = writes.lost.filter(|(id, at)| Some(*id) == newest && at.elapsed() < limits::LOST_TIME);
             (failing, lost)
         };
         if let Some(cause) = failing {
-            return Some(Illness::Database(cause));
+            return Some(HealthProblem::Database(cause));
         }
         if let Some(time) = self.writer.stuck_for(limits::WRITER_PATIENCE) {
-            return Some(Illness::Writer(time));
+            return Some(HealthProblem::Writer(time));
         }
         if let Some(time) = self.delivery.stuck_for(limits::DELIVERY_PATIENCE) {
-            return Some(Illness::Delivery(time));
+            return Some(HealthProblem::Delivery(time));
         }
-        lost.map(|(id, _)| Illness::Lost(id))
+        lost.map(|(id, _)| HealthProblem::Lost(id))
     }
 
     /// What is wrong: what is known, and what the database shows now.
-    pub async fn look(&self, store: &Store) -> Option<Illness> {
+    pub async fn check(&self, store: &Store) -> Option<HealthProblem> {
         let asked = async {
             match store.missing_migrations().await? {
                 0 => {}
-                _ if store.has_no_tables().await? => return Ok(Some(Illness::Database(Cause::Missing))),
-                count => return Ok(Some(Illness::Migrations(count))),
+                _ if store.has_no_tables().await? => return Ok(Some(HealthProblem::Database(Cause::Missing))),
+                count => return Ok(Some(HealthProblem::Migrations(count))),
             }
-            self.look_for_acknowledged(store).await?;
-            Ok(self.illness())
+            self.check_acknowledged(store).await?;
+            Ok(self.problem())
         };
-        match tokio::time::timeout(limits::LOOK_TIME, asked).await {
-            Ok(Ok(illness)) => illness,
-            Ok(Err(error)) => Some(Illness::Database(StoreError::cause(&error))),
-            Err(_) => Some(self.illness().unwrap_or(Illness::Database(Cause::Deadline))),
+        match tokio::time::timeout(limits::READINESS_TIME, asked).await {
+            Ok(Ok(problem)) => problem,
+            Ok(Err(error)) => Some(HealthProblem::Database(StoreError::cause(&error))),
+            Err(_) => Some(self.problem().unwrap_or(HealthProblem::Database(Cause::Deadline))),
         }
     }
 
@@ -190,10 +190,10 @@ impl Health {
     }
 
     /// Looks, on another connection, for the newest event that was answered 200: if it is missing, it was not stored.
-    async fn look_for_acknowledged(&self, store: &Store) -> Result<(), StoreError> {
+    async fn check_acknowledged(&self, store: &Store) -> Result<(), StoreError> {
         for id in self.lost().into_iter().chain(self.acknowledged()) {
             let found = store.sees_event(id).await?;
-            if self.looked_for(id, found) {
+            if self.note_lookup(id, found) {
                 tracing::error!(
                     id,
                     "an event that was answered 200 is missing from the database: press Synchronise everything in \
@@ -210,7 +210,7 @@ impl Health {
     }
 
     /// Records whether the event was found. Returns whether its absence is news.
-    fn looked_for(&self, id: i64, found: bool) -> bool {
+    fn note_lookup(&self, id: i64, found: bool) -> bool {
         let mut writes = self.writes();
         let known = writes.lost.is_some_and(|(lost, _)| lost == id);
         if found && known {
@@ -227,7 +227,7 @@ impl Health {
         self.writes().lost.map(|(id, _)| id)
     }
 
-    fn is_quiet(&self, time: Duration) -> bool {
+    fn is_write_test_due(&self, time: Duration) -> bool {
         let writes = self.writes();
         writes.health.failing().is_some() || writes.succeeded_at.is_none_or(|at| at.elapsed() >= time)
     }

@@ -7,12 +7,12 @@ use crate::store::Cause;
 /// Whether this process's writes succeed.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct WriteHealth {
-    failing: Option<Failing>,
+    failing: Option<WriteFailure>,
 }
 
 /// When writes started to fail without a success since, and why the last one did.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Failing {
+pub struct WriteFailure {
     /// By the monotonic clock.
     pub since: Instant,
     /// Why the last write failed.
@@ -24,21 +24,21 @@ impl WriteHealth {
     pub fn note(&mut self, result: Result<(), Cause>, now: Instant) {
         self.failing = match (result, self.failing) {
             (Ok(()), _) => None,
-            (Err(cause), None) => Some(Failing { since: now, cause }),
+            (Err(cause), None) => Some(WriteFailure { since: now, cause }),
             // A write waiting behind a failing one gets no connection; the failing one's cause says more.
             (Err(Cause::NoConnection), Some(before)) => Some(before),
-            (Err(cause), Some(Failing { since, .. })) => Some(Failing { since, cause }),
+            (Err(cause), Some(WriteFailure { since, .. })) => Some(WriteFailure { since, cause }),
         };
     }
 
     /// The failure; none if the last write succeeded, or there was none.
-    pub fn failing(&self) -> Option<Failing> {
+    pub fn failing(&self) -> Option<WriteFailure> {
         self.failing
     }
 
     /// Why and for how long all writes have failed, if that is at least `patience`.
     pub fn failing_for(&self, patience: Duration, now: Instant) -> Option<(Cause, Duration)> {
-        let Failing { since, cause } = self.failing?;
+        let WriteFailure { since, cause } = self.failing?;
         let time = now.saturating_duration_since(since);
         (time >= patience).then_some((cause, time))
     }

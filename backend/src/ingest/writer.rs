@@ -118,7 +118,7 @@ impl Writer {
             }
             Err(error) => {
                 self.counters.metrics.ingest.database_error("ingest");
-                self.health.refused(&error);
+                self.health.batch_failed(&error);
                 tracing::error!(%error, events = arrivals.len(), "could not store events; asked their senders to \
                                                                   retry");
                 let error = Arc::new(error);

@@ -14,7 +14,7 @@ use sd_notify::NotifyState;
 use tokio::{sync::watch, task::JoinHandle};
 
 use self::socket::Socket;
-use crate::{api::Context, health::Illness, limits, probe, store::Cause};
+use crate::{api::Context, health::HealthProblem, limits, probe, store::Cause};
 
 /// The time between probes of a starting server.
 const READY_INTERVAL: Duration = Duration::from_millis(50);
@@ -24,12 +24,12 @@ const STATUS_INTERVAL: Duration = Duration::from_secs(10);
 
 /// Heartbeats within the watchdog's time. Each of the two probes (of ourselves, of the database) may take as long as
 /// the rest between two heartbeats, and one still arrives in time.
-const SIGNS: u32 = 4;
+const HEARTBEATS: u32 = 4;
 
 /// The state of a process, as the service manager should see it.
 #[derive(Debug, PartialEq, Eq)]
 enum ServiceState {
-    Well,
+    Healthy,
     /// Not healthy, but a restart would not help.
     Waiting(String),
     /// A restart would help.
@@ -59,7 +59,7 @@ pub fn report(address: SocketAddr, context: Arc<Context>, mut stop: watch::Recei
             manager,
             address,
             context,
-            interval: watchdog.map_or(STATUS_INTERVAL, |time| time / SIGNS),
+            interval: watchdog.map_or(STATUS_INTERVAL, |time| time / HEARTBEATS),
             patience: watchdog.unwrap_or_default().max(limits::CONNECTION_WAIT + limits::TRANSACTION_TIME),
         };
         tokio::select! {
@@ -67,7 +67,7 @@ pub fn report(address: SocketAddr, context: Arc<Context>, mut stop: watch::Recei
             _ = stop.changed() => {}
         }
         let status = "Stopping: accepting no new events, finishing work in progress";
-        reporter.manager.tell(&[NotifyState::Stopping, NotifyState::Status(status)]);
+        reporter.manager.notify(&[NotifyState::Stopping, NotifyState::Status(status)]);
     })
 }
 
@@ -79,18 +79,18 @@ impl Reporter {
         let mut ready = false;
         loop {
             // The manager waits for this message, so repeat it until it is accepted.
-            ready = ready || self.manager.tell(&[NotifyState::Ready]);
+            ready = ready || self.manager.notify(&[NotifyState::Ready]);
             match self.state().await {
-                ServiceState::Well => {
+                ServiceState::Healthy => {
                     let status = format!("Serving on {}", self.address);
-                    self.manager.tell(&[NotifyState::Watchdog, NotifyState::Status(&status)]);
+                    self.manager.notify(&[NotifyState::Watchdog, NotifyState::Status(&status)]);
                 }
                 ServiceState::Waiting(status) => {
-                    self.manager.tell(&[NotifyState::Watchdog, NotifyState::Status(&status)]);
+                    self.manager.notify(&[NotifyState::Watchdog, NotifyState::Status(&status)]);
                 }
                 ServiceState::Stuck(reason) => {
                     tracing::error!(reason, "this process no longer works; the service manager should restart it");
-                    self.manager.tell(&[NotifyState::Status(reason)]);
+                    self.manager.notify(&[NotifyState::Status(reason)]);
                 }
             }
             tokio::time::sleep(self.interval).await;
@@ -110,9 +110,9 @@ impl Reporter {
             return ServiceState::Stuck("No answer to a request of its own");
         }
         if self.context.health.writer.stuck_for(self.patience).is_none() {
-            let illness = tokio::time::timeout(self.interval, self.context.health.look(&self.context.store)).await;
-            let illness = illness.unwrap_or(Some(Illness::Database(Cause::Deadline)));
-            return illness.map_or(ServiceState::Well, |illness| ServiceState::Waiting(illness.words()));
+            let problem = tokio::time::timeout(self.interval, self.context.health.check(&self.context.store)).await;
+            let problem = problem.unwrap_or(Some(HealthProblem::Database(Cause::Deadline)));
+            return problem.map_or(ServiceState::Healthy, |problem| ServiceState::Waiting(problem.sentence()));
         }
         match tokio::time::timeout(self.interval, self.context.store.ping()).await {
             Ok(Ok(())) => ServiceState::Stuck("The writer is stuck, though the database answers"),

@@ -37,7 +37,7 @@ impl Socket {
     }
 
     /// Returns whether the message was accepted. Logs once when messages are dropped, until one is accepted again.
-    pub(super) fn tell(&self, states: &[NotifyState<'_>]) -> bool {
+    pub(super) fn notify(&self, states: &[NotifyState<'_>]) -> bool {
         let message: String = states.iter().map(|state| format!("{state}\n")).collect();
         let sent = self.socket.send_to_addr(message.as_bytes(), &self.manager);
         let said = self.dropping.swap(sent.is_err(), Ordering::Relaxed);
@@ -68,16 +68,16 @@ mod tests {
         let socket = Socket::to(path.as_os_str()).unwrap();
         let mut taken = 0;
         // Where the kernel keeps many messages, the socket's own buffer ends this loop.
-        while socket.tell(&[NotifyState::Watchdog, NotifyState::Status("well")]) {
+        while socket.notify(&[NotifyState::Watchdog, NotifyState::Status("well")]) {
             taken += 1;
         }
         for _ in 0..1_000 {
-            assert!(!socket.tell(&[NotifyState::Stopping]));
+            assert!(!socket.notify(&[NotifyState::Stopping]));
         }
         for _ in 0..taken {
             assert_eq!(read(&manager), "WATCHDOG=1\nSTATUS=well\n");
         }
-        assert!(socket.tell(&[NotifyState::Stopping]));
+        assert!(socket.notify(&[NotifyState::Stopping]));
         assert_eq!(read(&manager), "STOPPING=1\n");
     }
 
@@ -86,10 +86,10 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("notify");
         let socket = Socket::to(path.as_os_str()).unwrap();
-        assert!(!socket.tell(&[NotifyState::Ready]));
+        assert!(!socket.notify(&[NotifyState::Ready]));
         for _ in 0..2 {
             let manager = UnixDatagram::bind(&path).unwrap();
-            assert!(socket.tell(&[NotifyState::Ready]));
+            assert!(socket.notify(&[NotifyState::Ready]));
             assert_eq!(read(&manager), "READY=1\n");
             std::fs::remove_file(&path).unwrap();
         }
@@ -99,7 +99,7 @@ mod tests {
     fn a_manager_may_have_a_name_without_a_file() {
         let name = format!("backend-sync-test-{}", std::process::id());
         let manager = UnixDatagram::bind_addr(&SocketAddr::from_abstract_name(&name).unwrap()).unwrap();
-        assert!(Socket::to(OsStr::new(&format!("@{name}"))).unwrap().tell(&[NotifyState::Ready]));
+        assert!(Socket::to(OsStr::new(&format!("@{name}"))).unwrap().notify(&[NotifyState::Ready]));
         assert_eq!(read(&manager), "READY=1\n");
     }
 }

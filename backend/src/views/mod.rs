@@ -15,7 +15,7 @@ pub(crate) use destinations::{
 pub(crate) use items::{ItemWithAttempts, RecordName, SyncAttempt, SyncItem};
 pub(crate) use plan::{DifferenceView, PlanError, PlanView, PlannedItem, Subset, trouble_in_words};
 pub(crate) use record::{RecordView, Related, Renderer, VersionView};
-pub(crate) use timeline::{EntryType, Items, Timeline, TimelineCursor, TimelineEntry, read_timeline};
+pub(crate) use timeline::{EntryType, PersonItems, Timeline, TimelineCursor, TimelineEntry, read_timeline};
 
 use crate::clock::Timestamp;
 

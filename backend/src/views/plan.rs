@@ -76,7 +76,7 @@ pub(crate) enum PlanError {
     #[error(transparent)]
     Store(#[from] StoreError),
     #[error("{0}")]
-    Trouble(String),
+    Unavailable(String),
 }
 
 /// Selects the items to plan.
@@ -110,7 +110,7 @@ impl PlanView {
             let share = left.div_ceil((kinds.len() - place) as u64);
             let rows = store.items(Zoho::NAME, filter, None, share).await?;
             left = left.saturating_sub(rows.len() as u64);
-            let plan = zoho.plan(rows).await.map_err(|trouble| PlanError::Trouble(trouble_in_words(trouble)))?;
+            let plan = zoho.plan(rows).await.map_err(|trouble| PlanError::Unavailable(trouble_in_words(trouble)))?;
             view.add(&renderer, plan, *pending);
         }
         Ok(view)

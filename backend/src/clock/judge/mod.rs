@@ -37,7 +37,7 @@ impl ClockSource {
 
 /// Why the time is not agreed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Doubt {
+pub enum Disagreement {
     /// It has not been compared with other clocks yet.
     NotCompared,
     /// It is far ahead of the last agreed time.
@@ -57,7 +57,7 @@ pub enum Doubt {
     },
 }
 
-impl fmt::Display for Doubt {
+impl fmt::Display for Disagreement {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::NotCompared => f.write_str("it has not been compared with other clocks yet"),
@@ -66,11 +66,11 @@ impl fmt::Display for Doubt {
                 write!(f, "it is more than a day after {last}, the last agreed time, and no other source confirms it")
             }
             Self::Step { ahead_ms } => {
-                let (by, side) = apart(*ahead_ms);
+                let (by, side) = offset_in_words(*ahead_ms);
                 write!(f, "the clock has stepped and is {by} {side}, and no other source confirms it")
             }
             Self::Differ { ahead_ms } => {
-                let (by, _) = apart(*ahead_ms);
+                let (by, _) = offset_in_words(*ahead_ms);
                 let side_of = if *ahead_ms < 0 { "behind" } else { "ahead of" };
                 write!(
                     f,
@@ -83,13 +83,13 @@ impl fmt::Display for Doubt {
 }
 
 /// A difference in words: how much, and in which direction.
-pub fn apart(ahead_ms: i64) -> (String, &'static str) {
+pub fn offset_in_words(ahead_ms: i64) -> (String, &'static str) {
     let side = if ahead_ms < 0 { "behind" } else { "ahead" };
-    (span(Duration::from_millis(ahead_ms.unsigned_abs())), side)
+    (duration_in_words(Duration::from_millis(ahead_ms.unsigned_abs())), side)
 }
 
 /// As in `8 seconds`, `3 hours` and `3652 days`.
-pub fn span(time: Duration) -> String {
+pub fn duration_in_words(time: Duration) -> String {
     let seconds = time.as_secs();
     let (number, unit) = match seconds {
         0..120 => (seconds, "second"),
@@ -114,26 +114,27 @@ pub struct ClockReadings {
 impl ClockReadings {
     /// Whether another source confirms `offset`.
     fn confirms(&self, offset: i64) -> bool {
-        self.others.iter().any(|(source, said)| (said - offset).abs() <= source.tolerance())
+        self.others.iter().any(|(source, reading)| (reading - offset).abs() <= source.tolerance())
     }
 
     /// Whether another source confirms `offset` but not `other`. It cannot if the two are close together.
     fn prefers(&self, offset: i64, other: i64) -> bool {
-        let says = |(source, said): &(ClockSource, i64), offset: i64| (said - offset).abs() <= source.tolerance();
-        self.others.iter().any(|heard| says(heard, offset) && !says(heard, other))
+        let confirms =
+            |(source, reading): &(ClockSource, i64), offset: i64| (reading - offset).abs() <= source.tolerance();
+        self.others.iter().any(|other_source| confirms(other_source, offset) && !confirms(other_source, other))
     }
 
     /// Whether Zoho, whose clock the college does not set, contradicts `offset`.
     fn is_denied(&self, offset: i64) -> bool {
         self.others
             .iter()
-            .any(|(source, said)| *source == ClockSource::Zoho && (said - offset).abs() > source.tolerance())
+            .any(|(source, reading)| *source == ClockSource::Zoho && (reading - offset).abs() > source.tolerance())
     }
 }
 
 /// The clocks' readings at the start.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Start {
+pub struct ClockStart {
     /// The machine's clock.
     pub machine: Timestamp,
     /// The database's clock, on PostgreSQL.
@@ -142,7 +143,7 @@ pub struct Start {
     pub last_seen: Option<Timestamp>,
 }
 
-impl Start {
+impl ClockStart {
     /// The time to start with: not before the last agreed time, so that what has expired does not become valid again.
     pub fn time(&self) -> Timestamp {
         let followed = match self.database {
@@ -160,17 +161,17 @@ impl Start {
     }
 
     /// Why the time to start with is not agreed.
-    pub fn doubt(&self) -> Option<Doubt> {
+    pub fn disagreement(&self) -> Option<Disagreement> {
         let time = self.time();
         if let Some(last_seen) = self.last_seen.filter(|seen| is_far(time, *seen)) {
-            return Some(Doubt::Far { last_seen });
+            return Some(Disagreement::Far { last_seen });
         }
         let ahead_ms = self.database.unwrap_or(self.machine).0.saturating_sub(time.0);
         if ahead_ms.saturating_abs() > ms(limits::CLOCK_AHEAD) {
-            return Some(Doubt::Step { ahead_ms });
+            return Some(Disagreement::Step { ahead_ms });
         }
         let ahead_ms = self.machine.0.saturating_sub(self.database.unwrap_or(self.machine).0);
-        (ahead_ms.saturating_abs() > ms(limits::CLOCK_AHEAD)).then_some(Doubt::Differ { ahead_ms })
+        (ahead_ms.saturating_abs() > ms(limits::CLOCK_AHEAD)).then_some(Disagreement::Differ { ahead_ms })
     }
 }
 
@@ -184,7 +185,7 @@ pub struct ClockVerdict {
     /// The new offset of our time.
     pub offset: i64,
     /// Why it is not agreed; none when it is.
-    pub doubt: Option<Doubt>,
+    pub disagreement: Option<Disagreement>,
     /// How far our time has stepped, in milliseconds; negative when back.
     pub step_ms: Option<i64>,
 }
@@ -217,18 +218,18 @@ impl Judge {
     }
 
     /// Accepts the followed clock, because a person did, or another process with good reason.
-    pub fn accept(&mut self, at: Duration, said: &ClockReadings) {
-        self.offset = said.followed.unwrap_or(self.offset);
+    pub fn accept(&mut self, at: Duration, readings: &ClockReadings) {
+        self.offset = readings.followed.unwrap_or(self.offset);
         (self.step, self.agreed_since) = (None, None);
         self.last_seen = Timestamp(self.offset + ms(at));
     }
 
     /// Decides from the clocks' readings, `at` by the monotonic clock. `last_seen`: the last time that another process
     /// of this database agreed to.
-    pub fn look(&mut self, at: Duration, said: &ClockReadings, last_seen: Option<Timestamp>) -> ClockVerdict {
+    pub fn assess(&mut self, at: Duration, readings: &ClockReadings, last_seen: Option<Timestamp>) -> ClockVerdict {
         let before = self.offset;
-        if let Some(followed) = said.followed {
-            self.follow(at, followed, said);
+        if let Some(followed) = readings.followed {
+            self.follow(at, followed, readings);
         }
         let moved = self.offset - before;
         // Slowing down moves it back by less.
@@ -240,21 +241,21 @@ impl Judge {
         } else if let Some(last_seen) = last_seen {
             self.last_seen = self.last_seen.max(last_seen);
         }
-        let doubt = self.doubt(at, said);
-        if doubt.is_none() {
+        let disagreement = self.disagreement(at, readings);
+        if disagreement.is_none() {
             self.last_seen = Timestamp(self.offset + ms(at));
         }
-        ClockVerdict { offset: self.offset, doubt, step_ms }
+        ClockVerdict { offset: self.offset, disagreement, step_ms }
     }
 
-    fn follow(&mut self, at: Duration, followed: i64, said: &ClockReadings) {
+    fn follow(&mut self, at: Duration, followed: i64, readings: &ClockReadings) {
         let ahead = followed - self.offset;
         if (0..=ms(limits::CLOCK_DRIFT)).contains(&ahead) {
             (self.offset, self.step) = (followed, None);
             return;
         }
         if (-ms(limits::CLOCK_AHEAD)..0).contains(&ahead) {
-            let most = ms(at.saturating_sub(self.looked_at) / limits::CLOCK_SLOWER);
+            let most = ms(at.saturating_sub(self.looked_at) / limits::CLOCK_SLOWDOWN);
             (self.offset, self.step) = (self.offset - most.min(-ahead), None);
             return;
         }
@@ -262,9 +263,9 @@ impl Judge {
         let since = same.map_or(at, |step| step.since);
         self.step = Some(ClockStep { offset: followed, since });
         let lasted = at.saturating_sub(since);
-        let believed = if said.is_denied(followed) || said.prefers(self.offset, followed) {
+        let believed = if readings.is_denied(followed) || readings.prefers(self.offset, followed) {
             false
-        } else if said.prefers(followed, self.offset) {
+        } else if readings.prefers(followed, self.offset) {
             lasted >= limits::CLOCK_STEP_AGREED
         } else {
             (0..=ms(limits::CLOCK_FAR)).contains(&ahead) && lasted >= limits::CLOCK_STEP_ALONE
@@ -274,22 +275,22 @@ impl Judge {
         }
     }
 
-    fn doubt(&mut self, at: Duration, said: &ClockReadings) -> Option<Doubt> {
+    fn disagreement(&mut self, at: Duration, readings: &ClockReadings) -> Option<Disagreement> {
         let now = Timestamp(self.offset + ms(at));
         if is_far(now, self.last_seen) {
-            let agrees = said.confirms(self.offset) && !said.is_denied(self.offset);
+            let agrees = readings.confirms(self.offset) && !readings.is_denied(self.offset);
             self.agreed_since = self.agreed_since.or(Some(at)).filter(|_| agrees);
             if self.agreed_since.is_none_or(|since| at.saturating_sub(since) < limits::CLOCK_FAR_AGREED) {
-                return Some(Doubt::Far { last_seen: self.last_seen });
+                return Some(Disagreement::Far { last_seen: self.last_seen });
             }
         }
         self.agreed_since = None;
         let far = |ahead_ms: i64| ahead_ms.abs() > ms(limits::CLOCK_AHEAD);
         if let Some(step) = self.step.filter(|step| far(step.offset - self.offset)) {
-            return Some(Doubt::Step { ahead_ms: step.offset - self.offset });
+            return Some(Disagreement::Step { ahead_ms: step.offset - self.offset });
         }
-        let ahead_ms = said.machine - said.followed?;
-        (far(ahead_ms) && !said.confirms(self.offset)).then_some(Doubt::Differ { ahead_ms })
+        let ahead_ms = readings.machine - readings.followed?;
+        (far(ahead_ms) && !readings.confirms(self.offset)).then_some(Disagreement::Differ { ahead_ms })
     }
 }
 

@@ -121,7 +121,7 @@ impl Severity {
 )]
 #[oai(rename = "NoticeEvent", rename_all = "snake_case")]
 #[strum(serialize_all = "snake_case")]
-pub enum NoticeEvent {
+pub enum NotificationEvent {
     /// Something is wrong.
     Raised,
     /// It has become worse than last reported.
@@ -134,7 +134,7 @@ pub enum NoticeEvent {
     Test,
 }
 
-impl NoticeEvent {
+impl NotificationEvent {
     /// All of them.
     pub const ALL: &'static [Self] = Self::VARIANTS;
 
@@ -192,10 +192,10 @@ pub enum AlertChange {
         /// The latest finding, with the highest severity so far.
         finding: Observation,
         /// What to notify its channels of.
-        tell: Option<NoticeEvent>,
+        notify: Option<NotificationEvent>,
     },
     /// This check did not find it, which may be chance.
-    Doubt {
+    Quiet {
         /// Which.
         id: i64,
     },
@@ -219,12 +219,12 @@ pub struct AlertPolicy {
 const FLAPPING_TIME: Duration = Duration::from_secs(60 * 60);
 
 /// The highest multiple of the usual quiet checks that a flapping alert must pass.
-const MOST_PATIENCE: u32 = 32;
+const FLAPPING_FACTOR_MAX: u32 = 32;
 
 impl AlertPolicy {
     /// How many quiet checks a new alert needs, when the previous one needed and ended as `before` says.
     pub fn quiet_needed(&self, before: Option<(u32, Timestamp)>, now: Timestamp) -> u32 {
-        let most = self.quiet.saturating_mul(MOST_PATIENCE);
+        let most = self.quiet.saturating_mul(FLAPPING_FACTOR_MAX);
         match before {
             Some((needed, resolved_at)) if now.since(resolved_at) < FLAPPING_TIME => {
                 needed.saturating_mul(2).clamp(self.quiet, most)
@@ -244,17 +244,17 @@ pub fn decide(open: &[OpenAlert], findings: Vec<Observation>, not_judged: &[Rule
             Some(finding) => {
                 let severity = finding.severity.max(alert.severity);
                 let tell = if severity > alert.severity {
-                    Some(NoticeEvent::Worsened)
+                    Some(NotificationEvent::Worsened)
                 } else if !alert.acknowledged && alert.remind_at.is_some_and(|at| at <= now) {
-                    Some(NoticeEvent::Reminder)
+                    Some(NotificationEvent::Reminder)
                 } else {
                     None
                 };
-                AlertChange::Keep { id: alert.id, finding: Observation { severity, ..finding.clone() }, tell }
+                AlertChange::Keep { id: alert.id, finding: Observation { severity, ..finding.clone() }, notify: tell }
             }
             None if not_judged.contains(&alert.rule) => continue,
             None if alert.quiet + 1 >= alert.quiet_needed => AlertChange::Resolve { id: alert.id },
-            None => AlertChange::Doubt { id: alert.id },
+            None => AlertChange::Quiet { id: alert.id },
         });
     }
     let is_open = |finding: &Observation| {

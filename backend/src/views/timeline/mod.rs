@@ -5,7 +5,7 @@ mod view;
 use std::{collections::HashMap, fmt, str::FromStr};
 
 pub(crate) use self::view::{EntryType, Timeline, TimelineEntry};
-use self::view::{TimelineEvent, TimelineRecord, Waiting};
+use self::view::{TimelineEvent, TimelineRecord, WaitingRecord};
 use super::{Renderer, SyncItem, VersionView, rfc3339};
 use crate::{
     clock::Timestamp,
@@ -68,11 +68,11 @@ fn number_of(key: RecordKey) -> i64 {
 }
 
 /// The sync items of one person's records, and the items that they wait for.
-pub(crate) struct Items {
+pub(crate) struct PersonItems {
     destinations: Vec<(DestinationSummary, Vec<ItemRow>, HashMap<RecordKey, ItemRow>)>,
 }
 
-impl Items {
+impl PersonItems {
     /// Reads the items of these records.
     pub(crate) async fn read(store: &Store, keys: &[RecordKey]) -> Result<Self, StoreError> {
         let mut destinations = Vec::new();
@@ -87,7 +87,7 @@ impl Items {
     }
 
     /// The items by destination, each with the reason why it is not delivered.
-    pub(crate) fn standing<'a>(
+    pub(crate) fn by_destination<'a>(
         &'a self,
         renderer: &'a Renderer,
     ) -> impl Iterator<Item = (&'a DestinationSummary, impl Iterator<Item = (&'a ItemRow, Option<String>)>)> {
@@ -96,14 +96,14 @@ impl Items {
         })
     }
 
-    fn waiting(&self, renderer: &Renderer) -> Vec<Waiting> {
+    fn waiting(&self, renderer: &Renderer) -> Vec<WaitingRecord> {
         let mut waiting = Vec::new();
         for (destination, rows, awaited) in &self.destinations {
             for row in rows {
                 let Some(reason) = why_not_there(renderer, destination, row, awaited) else { continue };
                 let SyncItem { kind, record, state, waits_for, .. } = SyncItem::new(renderer, row);
                 let destination = destination.name.clone();
-                waiting.push(Waiting { destination, kind, record, state, reason, waits_for });
+                waiting.push(WaitingRecord { destination, kind, record, state, reason, waits_for });
             }
         }
         waiting
@@ -244,7 +244,7 @@ pub(crate) async fn read_timeline(
     }
     let attempts = store.person_attempts(user, place.among(EntryType::Attempt), order, limit + 1).await?;
     let keys: Vec<RecordKey> = records.iter().map(|record| record.key).collect();
-    let items = Items::read(store, &keys).await?;
+    let items = PersonItems::read(store, &keys).await?;
     let renderer = Renderer::new(store).await?;
     let mut entries: Vec<(TimelineCursor, TimelineEntry)> = Vec::new();
     entries.extend(events.into_iter().filter_map(|event| of_event(&renderer, event)));

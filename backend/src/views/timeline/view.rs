@@ -74,7 +74,7 @@ pub(crate) struct TimelineEntry {
 /// Why a destination does not have a record.
 #[derive(Object)]
 #[oai(rename = "Waiting")]
-pub(crate) struct Waiting {
+pub(crate) struct WaitingRecord {
     /// The destination's name.
     pub(crate) destination: String,
     /// The kind of record.
@@ -97,7 +97,7 @@ pub(crate) struct Timeline {
     /// The person: `<site>:<Moodle id>`.
     pub(crate) user: String,
     /// The records that have not reached a destination, and why.
-    pub(crate) waiting: Vec<Waiting>,
+    pub(crate) waiting: Vec<WaitingRecord>,
     /// The page's entries, the oldest first.
     pub(crate) entries: Vec<TimelineEntry>,
     /// Send it as `cursor` to get the next page; null on the last page.
@@ -112,7 +112,7 @@ impl Example for Timeline {
         let reason = "It waits for user college:3, which failed and needs a person. Now user college:3 is failed: \
                       invalid data in \
                       the field Phone.";
-        let waiting = Waiting {
+        let waiting = WaitingRecord {
             destination: "zoho".to_owned(),
             kind: item.kind,
             record: item.record.clone(),

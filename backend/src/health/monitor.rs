@@ -6,19 +6,19 @@ use super::Health;
 use crate::{limits, store::Store};
 
 /// Regularly tests whether the database accepts events, and still holds those it accepted.
-pub struct Watch {
+pub struct HealthMonitor {
     /// The database.
     pub store: Store,
     /// The health to update.
     pub health: Health,
 }
 
-impl Watch {
+impl HealthMonitor {
     /// Checks until `stop` becomes true.
     pub async fn run(self, mut stop: watch::Receiver<bool>) {
         while !*stop.borrow() {
             tokio::select! {
-                () = self.look() => {}
+                () = self.check() => {}
                 _ = stop.changed() => return,
             }
             tokio::select! {
@@ -28,13 +28,13 @@ impl Watch {
         }
     }
 
-    async fn look(&self) {
+    async fn check(&self) {
         // Requests with events test the same.
-        if self.health.is_quiet(limits::WRITE_CHECK_INTERVAL) {
+        if self.health.is_write_test_due(limits::WRITE_CHECK_INTERVAL) {
             self.health.try_write(&self.store).await;
         }
         // It logs and remembers what it finds.
-        if let Err(error) = self.health.look_for_acknowledged(&self.store).await {
+        if let Err(error) = self.health.check_acknowledged(&self.store).await {
             tracing::debug!(%error, "could not look for the newest event that was answered 200");
         }
         let stuck = [
