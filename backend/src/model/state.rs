@@ -161,7 +161,7 @@ pub struct Role {
     pub archetype: String,
 }
 
-/// A person's roles in a course; stored as JSON text.
+/// The roles that a person has in a course; stored as JSON text.
 #[derive(Clone, PartialEq, Debug, NewType, Serialize, Deserialize, DeriveValueType)]
 #[oai(to_header = false, from_parameter = false, from_multipart = false)]
 #[sea_orm(value_type = "String")]
