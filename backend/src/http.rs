@@ -168,7 +168,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn whether_something_was_sent_is_told_apart() {
+    async fn errors_say_whether_something_was_sent() {
         let free = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
         let nobody = get(&format!("http://{free}/?email=ann@example.org"), LONG).await.unwrap_err();
         assert!(matches!(nobody, HttpError::Connect(_)), "{nobody}");

@@ -79,7 +79,7 @@ mod tests {
     use super::{ProbeError, answers, reachable};
 
     #[test]
-    fn what_listens_everywhere_is_asked_here() {
+    fn a_server_that_listens_everywhere_is_probed_here() {
         for (listens, asked) in [("0.0.0.0:1", "127.0.0.1:1"), ("[::]:1", "[::1]:1"), ("192.0.2.1:1", "192.0.2.1:1")] {
             let address: SocketAddr = listens.parse().unwrap();
             assert_eq!(reachable(address).to_string(), asked);
@@ -110,7 +110,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn silence_has_an_end() {
+    async fn a_silent_server_times_out() {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let silent = answers(listener.local_addr().unwrap(), "/", Duration::from_millis(50)).await;
         assert!(matches!(silent, Err(ProbeError::Silent(_))), "{silent:?}");

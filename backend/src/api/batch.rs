@@ -18,7 +18,7 @@ use super::{
     body::{JsonText, parse_problem},
     failure::{Failure, SendBatch},
     problem::{Code, InvalidField, Problem},
-    receive::{count_rejected, log_rejected, refuse, store},
+    receive::{count_rejected, log_rejected, reject, store},
     schema,
 };
 use crate::{
@@ -233,7 +233,7 @@ impl Operations {
         let mut rejected: BTreeMap<Option<EventType>, u64> = BTreeMap::new();
         let texts = match split(&body.text) {
             Ok(texts) => texts,
-            Err(problem) => return Err(refuse(&context, &sender, problem).await.into()),
+            Err(problem) => return Err(reject(&context, &sender, problem).await.into()),
         };
         for (index, text) in texts.into_iter().enumerate() {
             match read_event(text, &format!("/events/{index}")) {
@@ -250,7 +250,7 @@ impl Operations {
             }
         }
         if let Some(problem) = clock_ahead(&context, &sender, events.iter().map(|(_, event)| event)) {
-            return Err(refuse(&context, &sender, problem).await.into());
+            return Err(reject(&context, &sender, problem).await.into());
         }
         if events.is_empty() {
             context.tokens.check(&sender, &context.store, context.clock.now()).await?;

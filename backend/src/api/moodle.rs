@@ -13,7 +13,7 @@ use super::{
     body::{JsonText, parse_problem},
     failure::{Failure, SendEvent},
     problem::{Code, Problem},
-    receive::{count_rejected, log_rejected, refuse, store},
+    receive::{count_rejected, log_rejected, reject, store},
     schema::EventData,
 };
 use crate::{
@@ -54,7 +54,7 @@ async fn receive<T>(context: &Context, sender: &Sender, event_type: EventType, b
     let change = match read(sender, event_type, &body.text) {
         Ok(change) => change,
         Err(problem) => {
-            let problem = refuse(context, sender, problem).await;
+            let problem = reject(context, sender, problem).await;
             if matches!(problem.code, Code::MalformedJson | Code::ValidationFailed) {
                 count_rejected(context, sender, Some(event_type), 1);
             }

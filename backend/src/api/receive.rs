@@ -40,6 +40,6 @@ pub(super) fn count_rejected(context: &Context, sender: &Sender, event_type: Opt
 }
 
 /// The answer to events that never reach the writer: `problem`, unless the token has been revoked meanwhile.
-pub(super) async fn refuse(context: &Context, sender: &Sender, problem: Problem) -> Problem {
+pub(super) async fn reject(context: &Context, sender: &Sender, problem: Problem) -> Problem {
     context.tokens.check(sender, &context.store, context.clock.now()).await.err().unwrap_or(problem)
 }

@@ -117,7 +117,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_said_long_ago_does_not_count() {
+    fn old_readings_do_not_count() {
         let seconds = Arc::new(AtomicU64::new(0));
         let monotonic = Arc::clone(&seconds);
         let steady = Steady::new(Timestamp(0), move || Duration::from_secs(monotonic.load(Ordering::SeqCst)));

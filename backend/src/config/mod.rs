@@ -318,7 +318,7 @@ mod tests {
     }
 
     #[test]
-    fn traces_go_where_they_may() {
+    fn traces_only_go_to_safe_addresses() {
         let tracing = |settings: &[(&'static str, &'static str)]| {
             load(&Overrides::default(), settings).map(|config| config.tracing.unwrap())
         };

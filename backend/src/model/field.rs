@@ -97,7 +97,7 @@ impl Fields {
     pub fn required<T: Field>(&mut self, name: &str) -> Option<T> {
         match self.optional(name) {
             Some(None) => {
-                self.refuse(name, FieldErrorCode::Required);
+                self.add_error(name, FieldErrorCode::Required);
                 None
             }
             Some(found) => found,
@@ -112,7 +112,7 @@ impl Fields {
             Some(value) => match T::parse(value) {
                 Ok(parsed) => Some(Some(parsed)),
                 Err(code) => {
-                    self.refuse(name, code);
+                    self.add_error(name, code);
                     None
                 }
             },
@@ -124,7 +124,7 @@ impl Fields {
         self.map.remove(name);
     }
 
-    fn refuse(&mut self, name: &str, code: FieldErrorCode) {
+    fn add_error(&mut self, name: &str, code: FieldErrorCode) {
         let escaped = name.replace('~', "~0").replace('/', "~1");
         self.errors.push(FieldError::new(format!("/{escaped}"), code));
     }
@@ -149,7 +149,7 @@ mod tests {
     }
 
     #[test]
-    fn every_wrong_field_is_found() {
+    fn every_invalid_field_is_found() {
         let mut fields = fields(json!({"a": 1, "b": "x\u{0}", "c": null, "d": "1", "other": [1]}));
         assert_eq!(fields.required::<String>("a"), None);
         assert_eq!(fields.optional::<String>("b"), None);
@@ -169,7 +169,7 @@ mod tests {
     }
 
     #[test]
-    fn what_nobody_took_is_kept() {
+    fn fields_that_are_not_taken_are_kept() {
         let mut fields = fields(json!({"a": "1", "other": [1]}));
         assert_eq!(fields.required::<i64>("a"), Some(1));
         assert_eq!(Value::Object(fields.finish().unwrap().unwrap()), json!({"other": [1]}));

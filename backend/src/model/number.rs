@@ -189,7 +189,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_decimal_is_refused() {
+    fn invalid_decimals_are_rejected() {
         for text in ["", " 1", "1 ", "abc", "1,5", ".5", "5.", "1.2.3", "NaN", "1_000", "--1", "1-1", "0x10", "e", "1e"]
         {
             assert_eq!(Decimal::parse(json!(text)), Err(FieldErrorCode::WrongType), "{text:?}");

@@ -49,19 +49,19 @@ impl<S: State> Record<S> {
     }
 
     /// Applies an event to the current record, if there is one.
-    pub fn apply(held: Option<&Self>, incoming: Incoming<S>, version: Version) -> Applied<S> {
-        let Some(held) = held else {
+    pub fn apply(current: Option<&Self>, incoming: Incoming<S>, version: Version) -> Applied<S> {
+        let Some(current) = current else {
             let Incoming { state, extra, is_state, deleted } = incoming;
             let record = Self { state, extra, version: is_state.then_some(version), deleted, presence: version };
             return Applied { outcome: Outcome::Applied, record: Some(record) };
         };
-        let version = version.or_as_new_as(held.presence);
-        let writes_state = incoming.is_state && version.replaces(held.version);
-        let writes_presence = version.replaces(Some(held.presence));
+        let version = version.or_as_new_as(current.presence);
+        let writes_state = incoming.is_state && version.replaces(current.version);
+        let writes_presence = version.replaces(Some(current.presence));
         if !writes_state && !writes_presence {
             return Applied { outcome: Outcome::Superseded, record: None };
         }
-        let mut record = held.clone();
+        let mut record = current.clone();
         if writes_state {
             record.state = incoming.state.clone();
             record.extra = incoming.extra;
@@ -75,10 +75,10 @@ impl<S: State> Record<S> {
             record.deleted = incoming.deleted;
             record.presence = version;
         }
-        let same = record.state == held.state && record.extra == held.extra && record.deleted == held.deleted;
+        let same = record.state == current.state && record.extra == current.extra && record.deleted == current.deleted;
         // A state with nothing new still moves the version, or an older one could replace it later.
         let outcome = if same { Outcome::Unchanged } else { Outcome::Applied };
-        Applied { outcome, record: Some(record).filter(|record| record != held) }
+        Applied { outcome, record: Some(record).filter(|record| record != current) }
     }
 }
 

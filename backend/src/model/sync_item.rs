@@ -127,7 +127,7 @@ mod tests {
     use crate::model::Kind;
 
     #[test]
-    fn lanes_and_states_are_found_again() {
+    fn lanes_and_states_survive_a_round_trip() {
         for lane in Lane::ALL {
             assert_eq!(Lane::from_number(lane.number()), Some(lane));
             let known = !matches!(lane, Lane::NewUser | Lane::NewCourse);

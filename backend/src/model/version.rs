@@ -16,18 +16,18 @@ impl Version {
     /// The version of data that carries neither a time nor a sequence.
     pub const UNKNOWN: Self = Self { time: 0, sequence: None };
 
-    /// This version, or if unknown one that replaces `held`: nothing says that arriving data is older.
+    /// This version, or if unknown one that replaces `current`: nothing says that arriving data is older.
     #[must_use]
-    pub fn or_as_new_as(self, held: Self) -> Self {
-        if self == Self::UNKNOWN { Self { sequence: None, ..held } } else { self }
+    pub fn or_as_new_as(self, current: Self) -> Self {
+        if self == Self::UNKNOWN { Self { sequence: None, ..current } } else { self }
     }
 
-    /// Whether a state of this version, arriving now, replaces one of version `held`.
-    pub fn replaces(self, held: Option<Self>) -> bool {
-        let Some(held) = held else { return true };
-        match (self.sequence, held.sequence) {
-            _ if self.time != held.time => self.time > held.time,
-            (Some(arriving), Some(held)) => arriving > held,
+    /// Whether a state of this version, arriving now, replaces one of version `current`.
+    pub fn replaces(self, current: Option<Self>) -> bool {
+        let Some(current) = current else { return true };
+        match (self.sequence, current.sequence) {
+            _ if self.time != current.time => self.time > current.time,
+            (Some(arriving), Some(current)) => arriving > current,
             _ => true,
         }
     }
@@ -38,10 +38,10 @@ mod tests {
     use super::Version;
 
     #[test]
-    fn what_has_no_version_is_as_new_as_what_is_held() {
-        let held = version(5, Some(3));
-        assert!(Version::UNKNOWN.or_as_new_as(held).replaces(Some(held)));
-        assert_eq!(version(4, None).or_as_new_as(held), version(4, None));
+    fn an_unknown_version_is_as_new_as_the_current_one() {
+        let current = version(5, Some(3));
+        assert!(Version::UNKNOWN.or_as_new_as(current).replaces(Some(current)));
+        assert_eq!(version(4, None).or_as_new_as(current), version(4, None));
     }
 
     fn version(time: i64, sequence: Option<i64>) -> Version {

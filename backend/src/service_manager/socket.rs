@@ -82,7 +82,7 @@ mod tests {
     }
 
     #[test]
-    fn a_manager_may_begin_later_and_begin_anew() {
+    fn a_manager_may_start_later_and_restart() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("notify");
         let socket = Socket::to(path.as_os_str()).unwrap();

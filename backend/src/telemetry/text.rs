@@ -52,7 +52,7 @@ mod tests {
     use crate::telemetry::buffer::Buffer;
 
     #[test]
-    fn a_line_says_to_what_it_belongs() {
+    fn a_line_has_the_context_of_its_span() {
         let buffer = Buffer::default();
         let writer = buffer.clone();
         let layer = fmt::layer().with_writer(move || writer.clone()).with_ansi(false).fmt_fields(super::TextFields);

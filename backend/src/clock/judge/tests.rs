@@ -68,7 +68,7 @@ fn ten_years_for_eight_seconds_change_nothing() {
 }
 
 #[test]
-fn an_hour_ahead_is_believed_when_it_lasts_and_an_hour_back_is_not() {
+fn an_hour_ahead_is_accepted_when_it_lasts_and_an_hour_back_is_not() {
     let mut looks = Looks::begin();
     assert_eq!(ahead(looks.look(limits::CLOCK_STEP_ALONE - MINUTE, HOUR, &[])), 0);
     let verdict = looks.look(MINUTE * 2, HOUR, &[]);
@@ -81,7 +81,7 @@ fn an_hour_ahead_is_believed_when_it_lasts_and_an_hour_back_is_not() {
 }
 
 #[test]
-fn who_contradicts_is_heard() {
+fn a_source_that_contradicts_counts() {
     let mut looks = Looks::begin();
     let verdict = looks.look(MINUTE * 60, HOUR, &[(ClockSource::Moodle(1), 0)]);
     assert_eq!((ahead(verdict), verdict.disagreement), (0, Some(Disagreement::Step { ahead_ms: HOUR })));
@@ -109,7 +109,7 @@ fn small_differences_are_followed_and_time_never_goes_back() {
 }
 
 #[test]
-fn a_time_far_ahead_needs_somebody_else_for_a_while() {
+fn a_time_far_ahead_needs_another_source_for_a_while() {
     let mut looks = Looks::after(Timestamp(NOW.0 - DECADE));
     let far = Some(Disagreement::Far { last_seen: Timestamp(NOW.0 - DECADE) });
     let alone = looks.look(MINUTE * 60 * 24 * 7, 0, &[(ClockSource::Moodle(1), -DECADE)]);
@@ -170,7 +170,7 @@ fn the_databases_clock_is_followed_and_the_machines_is_watched() {
 }
 
 #[test]
-fn the_time_to_begin_with() {
+fn the_time_to_start_with() {
     let start = |machine: i64, database: Option<i64>, last_seen: Option<i64>| {
         let at = |ahead: i64| Timestamp(NOW.0 + ahead);
         let start = ClockStart { machine: at(machine), database: database.map(at), last_seen: last_seen.map(at) };
