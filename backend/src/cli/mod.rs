@@ -248,7 +248,7 @@ async fn open(config: &Config, clock: &Clock) -> Result<Store, CliError> {
     if applied > 0 {
         tracing::info!(applied, "migrated the database");
     }
-    timekeeper::set(&store, clock).await?;
+    timekeeper::set_clock(&store, clock).await?;
     Ok(store)
 }
 

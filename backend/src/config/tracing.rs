@@ -12,13 +12,13 @@ use super::{ConfigError, is_safe};
 #[serde(deny_unknown_fields)]
 pub struct Tracing {
     otlp_endpoint: String,
-    /// What this server is called there.
+    /// This server's name in traces.
     #[serde(default = "Tracing::default_service_name")]
     pub service_name: String,
-    /// How many of the traces that begin here are sent, from 0 to 1.
+    /// The share of the traces begun here that is sent, from 0 to 1.
     #[serde(default = "Tracing::default_sampling_ratio")]
     pub sampling_ratio: f64,
-    /// What is sent with each batch, such as a credential.
+    /// HTTP headers sent with each batch, such as a credential.
     #[serde(default)]
     pub headers: BTreeMap<String, SecretString>,
 }
@@ -32,7 +32,7 @@ impl Tracing {
         1.0
     }
 
-    /// The address that takes traces.
+    /// The address that traces are sent to.
     pub fn traces_url(&self) -> String {
         format!("{}/v1/traces", self.otlp_endpoint.trim_end_matches('/'))
     }

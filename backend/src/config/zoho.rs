@@ -11,22 +11,22 @@ use super::{ConfigError, is_safe};
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Zoho {
-    /// The accounts server.
+    /// The address of the accounts server.
     #[serde(default = "Zoho::default_accounts_url")]
     pub accounts_url: String,
-    /// The API, when it is not the one that the access token names.
+    /// The API's address, if not the one that comes with the access token.
     #[serde(default)]
     pub api_url: Option<String>,
-    /// Of the client that was registered in Zoho's API console.
+    /// The id of the client registered in Zoho's API console.
     pub client_id: String,
-    /// Its secret.
+    /// The client's secret.
     pub client_secret: SecretString,
-    /// What it was granted.
+    /// The refresh token granted to the client.
     pub refresh_token: SecretString,
-    /// The mapping file.
+    /// The mapping file; none for the default mapping.
     #[serde(default)]
     pub mapping: Option<PathBuf>,
-    /// API credits that are left for others.
+    /// API credits left for other users of the organisation.
     #[serde(default = "Zoho::default_reserve")]
     pub reserve_credits: u32,
 }
