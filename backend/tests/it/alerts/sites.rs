@@ -91,7 +91,7 @@ async fn a_token_that_has_ended_is_refused(database: Database) {
     operator.get("/api/v1/alerts").await.problem(401, "unauthorized");
     server.site().apply(&[at(3, "user_created", user(5, "cy"))]).await;
     let listed = String::from_utf8(run(&database, &["token", "list"]).stdout).unwrap();
-    assert!(listed.contains("brief") && listed.contains("  ended 20"), "{listed}");
+    assert!(listed.contains("brief") && listed.contains("  expired 20"), "{listed}");
     server.stop().await;
 }
 
