@@ -1,39 +1,90 @@
 //! The words of an erasure: what happens at the destination, and how far it is.
 
 use serde::Deserialize;
+use strum::VariantArray as _;
 
-words! {
-    /// What an erasure does at the destination.
-    #[derive(Deserialize)]
-    #[serde(rename_all = "snake_case")]
-    ErasurePolicy {
-        /// All records are emptied and go to the recycle bin, the contact too.
-        Delete = "delete",
-        /// The contact loses what we wrote into it and stays; enrolments, grades and completions, which are ours alone, are emptied and
-        /// go to the recycle bin.
-        Anonymise = "anonymise",
-        /// Nothing: somebody else takes care of it.
-        Keep = "keep",
+/// What an erasure does at the destination.
+#[derive(
+    Clone,
+    Copy,
+    Debug,
+    PartialEq,
+    Eq,
+    Hash,
+    PartialOrd,
+    Ord,
+    Deserialize,
+    poem_openapi::Enum,
+    strum::Display,
+    strum::EnumString,
+    strum::IntoStaticStr,
+    strum::VariantArray,
+)]
+#[oai(rename_all = "snake_case")]
+#[strum(serialize_all = "snake_case")]
+#[serde(rename_all = "snake_case")]
+pub enum ErasurePolicy {
+    /// All records are emptied and go to the recycle bin, the contact too.
+    Delete,
+    /// The contact loses what we wrote into it and stays; enrolments, grades and completions, which are ours alone, are emptied and
+    /// go to the recycle bin.
+    Anonymise,
+    /// Nothing: somebody else takes care of it.
+    Keep,
+}
+
+impl ErasurePolicy {
+    /// All of them.
+    pub const ALL: &'static [Self] = Self::VARIANTS;
+
+    /// The word in the database, the API and the logs.
+    pub fn as_str(self) -> &'static str {
+        self.into()
     }
 }
 
-words! {
-    /// How far an erasure is.
-    ErasureState {
-        /// Asked for; it begins when it is due.
-        Requested = "requested",
-        /// Begun: nothing about the person is stored any more, and what is there is being emptied.
-        Erasing = "erasing",
-        /// Nothing is left in our database; the destination is being told.
-        LocalDone = "local_done",
-        /// The destination has done its part too.
-        RemoteDone = "remote_done",
-        /// Looked for since, and nothing found.
-        Verified = "verified",
-        /// Looked for since, and something found: a person is needed.
-        Found = "found",
-        /// Taken back: the person may be known again.
-        Lifted = "lifted",
+/// How far an erasure is.
+#[derive(
+    Clone,
+    Copy,
+    Debug,
+    PartialEq,
+    Eq,
+    Hash,
+    PartialOrd,
+    Ord,
+    poem_openapi::Enum,
+    strum::Display,
+    strum::EnumString,
+    strum::IntoStaticStr,
+    strum::VariantArray,
+)]
+#[oai(rename_all = "snake_case")]
+#[strum(serialize_all = "snake_case")]
+pub enum ErasureState {
+    /// Asked for; it begins when it is due.
+    Requested,
+    /// Begun: nothing about the person is stored any more, and what is there is being emptied.
+    Erasing,
+    /// Nothing is left in our database; the destination is being told.
+    LocalDone,
+    /// The destination has done its part too.
+    RemoteDone,
+    /// Looked for since, and nothing found.
+    Verified,
+    /// Looked for since, and something found: a person is needed.
+    Found,
+    /// Taken back: the person may be known again.
+    Lifted,
+}
+
+impl ErasureState {
+    /// All of them.
+    pub const ALL: &'static [Self] = Self::VARIANTS;
+
+    /// The word in the database, the API and the logs.
+    pub fn as_str(self) -> &'static str {
+        self.into()
     }
 }
 

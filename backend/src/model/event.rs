@@ -1,8 +1,7 @@
 //! What a site sends: the types of events, what an event holds, and what it did.
 
-use std::{fmt, str::FromStr};
-
 use serde_json::{Map, Value};
+use strum::VariantArray as _;
 use uuid::Uuid;
 
 use super::{
@@ -10,66 +9,73 @@ use super::{
     Time, User, Version,
 };
 
-macro_rules! event_types {
-    ($($(#[$meta:meta])* $variant:ident = $name:literal, $kind:ident;)*) => {
-        /// The types of events that are accepted.
-        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, poem_openapi::Enum)]
-        #[oai(rename_all = "snake_case")]
-        pub enum EventType {
-            $($(#[$meta])* $variant,)*
-        }
-
-        impl EventType {
-            /// All types.
-            pub const ALL: &'static [Self] = &[$(Self::$variant,)*];
-
-            /// The word used in the contract, the database and the logs.
-            pub fn as_str(self) -> &'static str {
-                match self {
-                    $(Self::$variant => $name,)*
-                }
-            }
-
-            /// Which kind of record it changes.
-            pub fn kind(self) -> Kind {
-                match self {
-                    $(Self::$variant => Kind::$kind,)*
-                }
-            }
-        }
-    };
-}
-
-event_types! {
+/// The types of events that are accepted.
+#[derive(
+    Clone,
+    Copy,
+    Debug,
+    PartialEq,
+    Eq,
+    Hash,
+    PartialOrd,
+    Ord,
+    poem_openapi::Enum,
+    strum::Display,
+    strum::EnumString,
+    strum::IntoStaticStr,
+    strum::VariantArray,
+)]
+#[oai(rename_all = "snake_case")]
+#[strum(serialize_all = "snake_case", parse_err_ty = UnknownEventType, parse_err_fn = unknown_event_type)]
+pub enum EventType {
     /// A user was created.
-    UserCreated = "user_created", User;
+    UserCreated,
     /// A user's profile changed, or the account was suspended or activated.
-    UserUpdated = "user_updated", User;
+    UserUpdated,
     /// A user was deleted.
-    UserDeleted = "user_deleted", User;
+    UserDeleted,
     /// A user was enrolled in a course.
-    UserEnrolled = "user_enrolled", Enrolment;
+    UserEnrolled,
     /// An enrolment changed: its status, its dates, its method, or the person's roles.
-    EnrolmentUpdated = "enrolment_updated", Enrolment;
+    EnrolmentUpdated,
     /// A user was unenrolled.
-    EnrolmentDeleted = "enrolment_deleted", Enrolment;
+    EnrolmentDeleted,
     /// A course was created.
-    CourseCreated = "course_created", Course;
+    CourseCreated,
     /// A course changed.
-    CourseUpdated = "course_updated", Course;
+    CourseUpdated,
     /// A course was deleted.
-    CourseDeleted = "course_deleted", Course;
+    CourseDeleted,
     /// A grade was given or changed, or its grade item changed.
-    GradeUpdated = "grade_updated", Grade;
+    GradeUpdated,
     /// A grade was deleted.
-    GradeDeleted = "grade_deleted", Grade;
+    GradeDeleted,
     /// A user completed a course.
-    CourseCompleted = "course_completed", Completion;
+    CourseCompleted,
     /// A completion is gone: the course was reset or deleted, or the completion withdrawn.
-    CompletionDeleted = "completion_deleted", Completion;
+    CompletionDeleted,
 }
 
 impl EventType {
+    /// All types.
+    pub const ALL: &'static [Self] = Self::VARIANTS;
+
+    /// The word used in the contract, the database and the logs.
+    pub fn as_str(self) -> &'static str {
+        self.into()
+    }
+
+    /// Which kind of record it changes.
+    pub fn kind(self) -> Kind {
+        match self {
+            Self::UserCreated | Self::UserUpdated | Self::UserDeleted => Kind::User,
+            Self::UserEnrolled | Self::EnrolmentUpdated | Self::EnrolmentDeleted => Kind::Enrolment,
+            Self::CourseCreated | Self::CourseUpdated | Self::CourseDeleted => Kind::Course,
+            Self::GradeUpdated | Self::GradeDeleted => Kind::Grade,
+            Self::CourseCompleted | Self::CompletionDeleted => Kind::Completion,
+        }
+    }
+
     fn is_deletion(self) -> bool {
         matches!(
             self,
@@ -82,23 +88,13 @@ impl EventType {
     }
 }
 
-impl fmt::Display for EventType {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.as_str())
-    }
-}
-
 /// There is no event type of that name.
 #[derive(Debug, thiserror::Error)]
 #[error("unknown event type")]
 pub struct UnknownEventType;
 
-impl FromStr for EventType {
-    type Err = UnknownEventType;
-
-    fn from_str(name: &str) -> Result<Self, Self::Err> {
-        Self::ALL.iter().copied().find(|event_type| event_type.as_str() == name).ok_or(UnknownEventType)
-    }
+fn unknown_event_type(_: &str) -> UnknownEventType {
+    UnknownEventType
 }
 
 /// An event as a site sent it, read and checked.

@@ -5,7 +5,8 @@ use serde_json::{Map, Value};
 use crate::limits;
 
 /// Why a field was refused.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, strum::IntoStaticStr)]
+#[strum(serialize_all = "snake_case")]
 pub enum FieldErrorCode {
     /// The field is missing or null.
     Required,
@@ -24,14 +25,7 @@ pub enum FieldErrorCode {
 impl FieldErrorCode {
     /// The code as it stands in problem documents.
     pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Required => "required",
-            Self::WrongType => "wrong_type",
-            Self::OutOfRange => "out_of_range",
-            Self::TooLong => "too_long",
-            Self::InvalidCharacter => "invalid_character",
-            Self::UnknownValue => "unknown_value",
-        }
+        self.into()
     }
 
     /// What to do about it, in words.

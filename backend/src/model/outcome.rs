@@ -1,8 +1,9 @@
 //! What an event did.
 
 /// What an event did.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, poem_openapi::Enum)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, poem_openapi::Enum, strum::IntoStaticStr)]
 #[oai(rename_all = "snake_case")]
+#[strum(serialize_all = "snake_case")]
 pub enum Outcome {
     /// The record changed.
     Applied,
@@ -19,12 +20,6 @@ pub enum Outcome {
 impl Outcome {
     /// The word used in the contract, the database and the logs.
     pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Applied => "applied",
-            Self::Unchanged => "unchanged",
-            Self::Superseded => "superseded",
-            Self::Duplicate => "duplicate",
-            Self::Rejected => "rejected",
-        }
+        self.into()
     }
 }

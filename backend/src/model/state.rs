@@ -14,8 +14,22 @@ use super::{Decimal, Field, FieldErrorCode, Fields, Id, Time};
 use crate::limits;
 
 /// The kinds of record.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, poem_openapi::Enum)]
+#[derive(
+    Clone,
+    Copy,
+    Debug,
+    PartialEq,
+    Eq,
+    Hash,
+    PartialOrd,
+    Ord,
+    poem_openapi::Enum,
+    strum::Display,
+    strum::EnumString,
+    strum::IntoStaticStr,
+)]
 #[oai(rename_all = "snake_case")]
+#[strum(serialize_all = "snake_case", parse_err_ty = UnknownKind, parse_err_fn = unknown_kind)]
 pub enum Kind {
     /// A person.
     User,
@@ -35,27 +49,7 @@ impl Kind {
 
     /// The word used in the database, the API and the logs.
     pub fn as_str(self) -> &'static str {
-        match self {
-            Self::User => "user",
-            Self::Course => "course",
-            Self::Enrolment => "enrolment",
-            Self::Grade => "grade",
-            Self::Completion => "completion",
-        }
-    }
-}
-
-impl fmt::Display for Kind {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.as_str())
-    }
-}
-
-impl FromStr for Kind {
-    type Err = UnknownKind;
-
-    fn from_str(word: &str) -> Result<Self, Self::Err> {
-        Self::ALL.into_iter().find(|kind| kind.as_str() == word).ok_or(UnknownKind)
+        self.into()
     }
 }
 
@@ -63,6 +57,10 @@ impl FromStr for Kind {
 #[derive(Debug, thiserror::Error)]
 #[error("a kind of record is one of user, course, enrolment, grade and completion")]
 pub struct UnknownKind;
+
+fn unknown_kind(_: &str) -> UnknownKind {
+    UnknownKind
+}
 
 /// The state of one kind of record.
 pub trait State: Clone + PartialEq + Send + Sync {

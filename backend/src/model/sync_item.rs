@@ -1,7 +1,5 @@
 //! The words of delivery: sync items, their states and lanes.
 
-use std::fmt;
-
 use super::{Id, Kind};
 
 /// A record, within our database.
@@ -16,8 +14,22 @@ pub struct RecordKey {
 }
 
 /// Where a record is on its way to a destination. Each record is in exactly one of these.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, poem_openapi::Enum)]
+#[derive(
+    Clone,
+    Copy,
+    Debug,
+    PartialEq,
+    Eq,
+    Hash,
+    PartialOrd,
+    Ord,
+    poem_openapi::Enum,
+    strum::Display,
+    strum::EnumString,
+    strum::IntoStaticStr,
+)]
 #[oai(rename_all = "snake_case")]
+#[strum(serialize_all = "snake_case", parse_err_ty = UnknownItemState, parse_err_fn = unknown_item_state)]
 pub enum ItemState {
     /// Waits for its turn.
     Pending,
@@ -37,27 +49,7 @@ impl ItemState {
 
     /// The word used in the database, the API and the logs.
     pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Pending => "pending",
-            Self::InFlight => "in_flight",
-            Self::Synced => "synced",
-            Self::Parked => "parked",
-            Self::Failed => "failed",
-        }
-    }
-}
-
-impl fmt::Display for ItemState {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.as_str())
-    }
-}
-
-impl std::str::FromStr for ItemState {
-    type Err = UnknownItemState;
-
-    fn from_str(word: &str) -> Result<Self, Self::Err> {
-        Self::ALL.into_iter().find(|state| state.as_str() == word).ok_or(UnknownItemState)
+        self.into()
     }
 }
 
@@ -65,6 +57,10 @@ impl std::str::FromStr for ItemState {
 #[derive(Debug, thiserror::Error)]
 #[error("a sync item is one of pending, in_flight, synced, parked and failed")]
 pub struct UnknownItemState;
+
+fn unknown_item_state(_: &str) -> UnknownItemState {
+    UnknownItemState
+}
 
 /// The order in which items go: first what others wait for, then results, last the changes of profiles.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]

@@ -5,68 +5,142 @@ mod tests;
 
 use std::time::Duration;
 
+use strum::VariantArray as _;
+
 use crate::clock::Timestamp;
 
-words! {
-    /// What is watched.
-    #[oai(rename = "AlertRule")]
-    Rule {
-        /// A change waits too long for its delivery.
-        OldestChange = "oldest_change",
-        /// Records wait too long for other records.
-        Parked = "parked",
-        /// Records need a person.
-        Failed = "failed",
-        /// A destination is paused.
-        Paused = "paused",
-        /// A destination's allowance runs out.
-        Credits = "credits",
-        /// A site sends nothing when it usually does.
-        SiteSilent = "site_silent",
-        /// Records and sync items do not agree.
-        Conservation = "conservation",
-        /// The disk of the database fills.
-        Disk = "disk",
-        /// Many events of a site are rejected.
-        IngestRejecting = "ingest_rejecting",
-        /// A token ends soon.
-        TokenExpiring = "token_expiring",
-        /// Notices do not arrive.
-        ChannelFailing = "channel_failing",
-        /// The database takes nothing.
-        Database = "database",
-        /// Whether something is wrong cannot be found out.
-        LookFailed = "look_failed",
-        /// The time is not agreed, or a server's clock is wrong.
-        Clock = "clock",
+/// What is watched.
+#[derive(
+    Clone,
+    Copy,
+    Debug,
+    PartialEq,
+    Eq,
+    Hash,
+    PartialOrd,
+    Ord,
+    poem_openapi::Enum,
+    strum::Display,
+    strum::EnumString,
+    strum::IntoStaticStr,
+    strum::VariantArray,
+)]
+#[oai(rename = "AlertRule", rename_all = "snake_case")]
+#[strum(serialize_all = "snake_case")]
+pub enum Rule {
+    /// A change waits too long for its delivery.
+    OldestChange,
+    /// Records wait too long for other records.
+    Parked,
+    /// Records need a person.
+    Failed,
+    /// A destination is paused.
+    Paused,
+    /// A destination's allowance runs out.
+    Credits,
+    /// A site sends nothing when it usually does.
+    SiteSilent,
+    /// Records and sync items do not agree.
+    Conservation,
+    /// The disk of the database fills.
+    Disk,
+    /// Many events of a site are rejected.
+    IngestRejecting,
+    /// A token ends soon.
+    TokenExpiring,
+    /// Notices do not arrive.
+    ChannelFailing,
+    /// The database takes nothing.
+    Database,
+    /// Whether something is wrong cannot be found out.
+    LookFailed,
+    /// The time is not agreed, or a server's clock is wrong.
+    Clock,
+}
+
+impl Rule {
+    /// All of them.
+    pub const ALL: &'static [Self] = Self::VARIANTS;
+
+    /// The word in the database, the API and the logs.
+    pub fn as_str(self) -> &'static str {
+        self.into()
     }
 }
 
-words! {
-    /// How bad it is.
-    #[oai(rename = "AlertSeverity")]
-    Severity {
-        /// Somebody should look at it today.
-        Warning = "warning",
-        /// Somebody should look at it now.
-        Critical = "critical",
+/// How bad it is.
+#[derive(
+    Clone,
+    Copy,
+    Debug,
+    PartialEq,
+    Eq,
+    Hash,
+    PartialOrd,
+    Ord,
+    poem_openapi::Enum,
+    strum::Display,
+    strum::EnumString,
+    strum::IntoStaticStr,
+    strum::VariantArray,
+)]
+#[oai(rename = "AlertSeverity", rename_all = "snake_case")]
+#[strum(serialize_all = "snake_case")]
+pub enum Severity {
+    /// Somebody should look at it today.
+    Warning,
+    /// Somebody should look at it now.
+    Critical,
+}
+
+impl Severity {
+    /// All of them.
+    pub const ALL: &'static [Self] = Self::VARIANTS;
+
+    /// The word in the database, the API and the logs.
+    pub fn as_str(self) -> &'static str {
+        self.into()
     }
 }
 
-words! {
-    /// What a notice tells.
-    #[oai(rename = "NoticeEvent")]
-    NoticeEvent {
-        /// Something is wrong.
-        Raised = "raised",
-        /// It is worse than when it was told of.
-        Worsened = "worsened",
-        /// It is still wrong, and nobody has acknowledged it.
-        Reminder = "reminder",
-        /// It is well again.
-        Resolved = "resolved",
-        /// Nothing is wrong: somebody tries the channel.
-        Test = "test",
+/// What a notice tells.
+#[derive(
+    Clone,
+    Copy,
+    Debug,
+    PartialEq,
+    Eq,
+    Hash,
+    PartialOrd,
+    Ord,
+    poem_openapi::Enum,
+    strum::Display,
+    strum::EnumString,
+    strum::IntoStaticStr,
+    strum::VariantArray,
+)]
+#[oai(rename = "NoticeEvent", rename_all = "snake_case")]
+#[strum(serialize_all = "snake_case")]
+pub enum NoticeEvent {
+    /// Something is wrong.
+    Raised,
+    /// It is worse than when it was told of.
+    Worsened,
+    /// It is still wrong, and nobody has acknowledged it.
+    Reminder,
+    /// It is well again.
+    Resolved,
+    /// Nothing is wrong: somebody tries the channel.
+    Test,
+}
+
+impl NoticeEvent {
+    /// All of them.
+    pub const ALL: &'static [Self] = Self::VARIANTS;
+
+    /// The word in the database, the API and the logs.
+    pub fn as_str(self) -> &'static str {
+        self.into()
     }
 }
 

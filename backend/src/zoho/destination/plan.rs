@@ -45,7 +45,8 @@ pub struct Planned {
 }
 
 /// What would be done.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, strum::IntoStaticStr)]
+#[strum(serialize_all = "snake_case")]
 pub enum Action {
     /// A record would be made.
     Insert,
@@ -64,14 +65,7 @@ pub enum Action {
 impl Action {
     /// The word for it.
     pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Insert => "insert",
-            Self::Update => "update",
-            Self::Remove => "remove",
-            Self::Nothing => "nothing",
-            Self::Park => "park",
-            Self::Fail => "fail",
-        }
+        self.into()
     }
 }
 
