@@ -33,7 +33,7 @@ enum ClockCommand {
     /// From then on the server follows that clock, even if its time goes back, and resumes retention and erasure by it. Deletions cannot
     /// be undone.
     Accept {
-        /// Do not ask
+        /// Do not ask for confirmation
         #[arg(long)]
         yes: bool,
     },

@@ -35,7 +35,7 @@ pub(super) struct EraseArguments {
     /// Only show what would be erased
     #[arg(long)]
     dry_run: bool,
-    /// Do not ask
+    /// Do not ask for confirmation
     #[arg(long)]
     yes: bool,
     /// Do not wait for the erasure in Zoho

@@ -29,7 +29,7 @@ const CHECKS_WITHOUT_PROGRESS: u32 = 60;
 pub(in crate::cli) struct ResyncArguments {
     #[command(flatten)]
     scope: Scope,
-    /// Do not ask
+    /// Do not ask for confirmation
     #[arg(long)]
     yes: bool,
     /// Only mark the records as pending; do not wait while the server delivers them

@@ -175,13 +175,13 @@ fn refuse_second_section(file: &Path) -> Result<(), CliError> {
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(()),
         Err(error) => return Err(CliError::Write { path: file.to_owned(), error }),
     };
-    let shown = file.display();
+    let path = file.display();
     match text.parse::<toml::Table>() {
         Ok(table) if table.contains_key("zoho") => Err(CliError::Usage(format!(
-            "{shown} already has a section [zoho]; remove it first, or leave out --write and enter the new values by hand"
+            "{path} already has a section [zoho]; remove it first, or leave out --write and enter the new values by hand"
         ))),
         Ok(_) => Ok(()),
-        Err(_) => Err(CliError::Usage(format!("{shown} is not a TOML file"))),
+        Err(_) => Err(CliError::Usage(format!("{path} is not a TOML file"))),
     }
 }
 

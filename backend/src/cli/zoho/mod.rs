@@ -25,7 +25,7 @@ pub(super) enum ZohoCommand {
     Check,
     /// Show the modules and fields that Zoho lacks for the mapping, and create them
     Setup {
-        /// Do not ask
+        /// Do not ask for confirmation
         #[arg(long)]
         yes: bool,
     },

@@ -88,8 +88,7 @@ pub(super) fn all(counted: &[Activity], since: Timestamp, until: Timestamp, step
     let of = |names: &[Counted]| -> Vec<Option<f64>> {
         let names: Vec<String> = names.iter().map(|name| name.name()).collect();
         let sum = |step: &ChartStep| names.iter().filter_map(|name| step.get(name)).sum::<u64>();
-        // Counts are far below 2^52.
-        #[expect(clippy::cast_precision_loss, reason = "a chart has some hundred dots of height")]
+        #[expect(clippy::cast_precision_loss, reason = "exact below 2^52, and counts are far smaller")]
         steps.values().map(|step| Some(sum(step) as f64)).collect()
     };
     let arrived = ["applied", "unchanged", "superseded", "duplicate"].map(Counted::Event);
@@ -133,7 +132,7 @@ fn delay(step: &ChartStep, share: f64) -> Option<f64> {
     let mut seen = 0;
     for (bound, count) in DELAY_BOUNDS_MS.into_iter().zip(buckets) {
         seen += count;
-        #[expect(clippy::cast_precision_loss, reason = "a share to some digits")]
+        #[expect(clippy::cast_precision_loss, reason = "an approximate share is enough")]
         if seen as f64 >= share * all as f64 {
             // The last bucket has no bound: it is shown as two hours.
             return Some(if bound == i64::MAX { 7_200.0 } else { bound as f64 / 1_000.0 });
@@ -154,7 +153,7 @@ fn chart(id: &'static str, title: &'static str, unit: &'static str, times: &[i64
         }
     }
     let most = |series: &Series| series.values.iter().flatten().copied().fold(0.0, f64::max);
-    #[expect(clippy::cast_possible_truncation, reason = "for people")]
+    #[expect(clippy::cast_possible_truncation, reason = "whole units are enough in a summary")]
     let summary: Vec<String> = series
         .iter()
         .map(|series| format!("{}: at most {} {unit}", series.label, number(most(series).round() as i64)))

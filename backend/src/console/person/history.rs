@@ -58,12 +58,12 @@ pub(super) async fn read(
             Some(event) => context.store.event(event.id).await?.map(|event| pairs(&event.data)).unwrap_or_default(),
             None => Vec::new(),
         };
-        entries.push(shown(context, subjects, user.site_id, entry, sent));
+        entries.push(history_entry(context, subjects, user.site_id, entry, sent));
     }
     Ok(History { entries, older: timeline.next_cursor.and_then(|cursor| cursor.parse().ok()) })
 }
 
-fn shown(
+fn history_entry(
     context: &Context,
     subjects: &Subjects,
     site_id: i64,

@@ -90,7 +90,7 @@ fn two_students_come_after_their_enrolments_and_first_grades() {
 }
 
 #[test]
-fn nothing_is_said_of_a_grade_after_it_was_deleted() {
+fn a_deleted_grade_has_no_more_events() {
     let mut gone = HashSet::new();
     for event in term().events.iter().filter(|event| event.event_type.kind() == Kind::Grade) {
         let key = record(event);
