@@ -87,7 +87,7 @@ async fn a_database_that_takes_no_writes(database: Database) {
     assert_eq!(metric(&server, "backend_sync_database_up").await, "0");
     let firing = "backend_sync_alerts_firing{rule=\"database\"}";
     until("the metrics have it, too", async || (metric(&server, firing).await == "1").then_some(())).await;
-    for path in ["/", "/alarms"] {
+    for path in ["/", "/alerts"] {
         let page = browser.get(path).await;
         assert!(page.status == 200 && page.html.contains(cause), "{path}: {}", page.html);
     }
