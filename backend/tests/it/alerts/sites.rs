@@ -104,7 +104,7 @@ async fn a_token_that_has_ended_is_refused(database: Database) {
     until("the reader's end", refused).await.problem(401, "unauthorized");
     server.site().apply(&[at(1, "user_created", user(5, "cy"))]).await;
     let listed = String::from_utf8(run(&database, &["token", "list"]).stdout).unwrap();
-    assert!(listed.contains("brief") && listed.contains("  ended 20"), "{listed}");
+    assert!(listed.contains("brief") && listed.contains("  expired 20"), "{listed}");
     server.stop().await;
 }
 
