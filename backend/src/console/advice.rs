@@ -115,7 +115,7 @@ fn words(code: &str) -> Option<(String, &'static str)> {
 
 #[cfg(test)]
 mod tests {
-    use super::{Meaning, meaning, of_state};
+    use super::{meaning, words};
     use crate::model::ItemState;
 
     /// Codes of our own, and those of Zoho's for which its client has words of their own.
@@ -144,9 +144,8 @@ mod tests {
     #[test]
     fn every_known_code_has_words_of_its_own() {
         for code in KNOWN {
-            let Meaning { title, advice } = meaning(ItemState::Failed, code);
-            assert!(title.len() > 20 && !title.starts_with("Refused with the code"), "{code}: {title}");
-            assert!(advice.len() > 40 && advice != of_state(ItemState::Failed), "{code}: {advice}");
+            let Some((title, advice)) = words(code) else { panic!("{code} has none") };
+            assert!(title.len() > 20 && advice.len() > 40, "{code}: {title}: {advice}");
         }
         let known = meaning(ItemState::Failed, "email_taken");
         assert!(known.title.contains("e-mail") && known.advice.contains("merge"));
