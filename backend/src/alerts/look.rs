@@ -6,7 +6,7 @@ use super::Alerts;
 use crate::{
     clock::Timestamp,
     limits,
-    model::{AlertPolicy, NoticeEvent, decide},
+    model::{AlertPolicy, NotificationEvent, decide},
     store::{Cause, StoreError, Told},
 };
 
@@ -84,7 +84,7 @@ impl Alerts {
         if before.is_some_and(|at| !now.is_past(at, limits::PRUNE_INTERVAL)) || !self.clock.is_agreed() {
             return Ok(());
         }
-        self.store.give_up_notices(now.before(limits::NOTICE_PATIENCE), now).await?;
+        self.store.give_up_notices(now.before(limits::NOTIFICATION_RETRY_TIME), now).await?;
         let pruned = self.store.prune_alerts(now.before(self.settings.keep()), limits::PRUNE_ROWS).await?;
         // More of them at the next look.
         if pruned < limits::PRUNE_ROWS {
@@ -98,7 +98,7 @@ pub(super) fn log(told: &Told) {
     let Told { event, rule, subject, severity, message } = told;
     let (event, severity) = (event.as_str(), severity.as_str());
     match told.event {
-        NoticeEvent::Resolved => tracing::info!(rule, subject, severity, event, "✅ an alert is resolved"),
+        NotificationEvent::Resolved => tracing::info!(rule, subject, severity, event, "✅ an alert is resolved"),
         _ => tracing::warn!(rule, subject, severity, event, detail = message, "🔔 an alert"),
     }
 }

@@ -112,7 +112,7 @@ impl Alerts {
         random: Random,
     ) -> Result<Self, HttpError> {
         let settings = config.alerts.clone();
-        let http = Http::with_call_time(limits::NOTICE_TIME)?;
+        let http = Http::with_call_time(limits::NOTIFICATION_TIME)?;
         let webhooks = settings.webhooks.iter().map(|(name, webhook)| Channel::webhook(name, webhook, &http));
         let emails = settings.email.iter().map(|(name, email)| Channel::email(name, email));
         let channels: Vec<Channel> = webhooks.chain(emails).collect();

@@ -36,7 +36,7 @@ impl Alerts {
             }
             tokio::select! {
                 () = woken => {}
-                () = tokio::time::sleep(limits::NOTICE_POLL.min(self.settings.interval())) => {}
+                () = tokio::time::sleep(limits::NOTIFICATION_POLL.min(self.settings.interval())) => {}
                 _ = stop.changed() => {}
             }
         }
@@ -45,7 +45,7 @@ impl Alerts {
     /// Sends what is due.
     async fn send_due(&self, channel: &Channel, stop: &watch::Receiver<bool>) -> Result<(), StoreError> {
         let now = self.clock.now();
-        for id in self.store.claim_lost_notices(&channel.name, now, now.after(limits::NOTICE_LEASE)).await? {
+        for id in self.store.claim_lost_notices(&channel.name, now, now.after(limits::NOTIFICATION_LEASE)).await? {
             tracing::warn!(channel = channel.name, notice = id, "a process died while it sent a notice");
             let lost = Failure::Unknown("the process ended while it was sent".to_owned());
             let sent = self.judge(channel, lost, Some(now), now);
@@ -53,7 +53,7 @@ impl Alerts {
         }
         while !*stop.borrow() {
             let now = self.clock.now();
-            let until = now.after(limits::NOTICE_LEASE);
+            let until = now.after(limits::NOTIFICATION_LEASE);
             let Some(notice) = self.store.claim_notice(&channel.name, now, until).await? else { return Ok(()) };
             self.send(channel, &notice).await?;
         }
@@ -87,8 +87,8 @@ impl Alerts {
 
     /// When a notice that was not sent is tried again; none when it is given up.
     pub(super) fn retry_at(&self, notice: &ClaimedNotice, now: Timestamp) -> Option<Timestamp> {
-        let wait = || backoff::wait(notice.attempts, limits::NOTICE_LONGEST_WAIT, &self.random);
-        (now.since(notice.created_at) < limits::NOTICE_PATIENCE).then(|| now.after(wait()))
+        let wait = || backoff::wait(notice.attempts, limits::NOTIFICATION_LONGEST_BACKOFF, &self.random);
+        (now.since(notice.created_at) < limits::NOTIFICATION_RETRY_TIME).then(|| now.after(wait()))
     }
 
     /// What follows from a failure. What may have arrived is sent again only to those who recognise it.
@@ -101,7 +101,7 @@ impl Alerts {
     ) -> Sent {
         match failure {
             Failure::Unknown(error) if !channel.is_repeatable() => {
-                Sent::Unknown { error, remind_at: now.after(limits::NOTICE_DOUBT) }
+                Sent::Unknown { error, remind_at: now.after(limits::NOTIFICATION_UNKNOWN_TIME) }
             }
             Failure::Refused(error) | Failure::Unknown(error) => Sent::Refused { error, retry_at },
         }
@@ -116,7 +116,7 @@ impl Alerts {
 
     async fn send_test_to(&self, channel: &Channel) -> Result<Tried, StoreError> {
         let now = self.clock.now();
-        let until = now.after(limits::NOTICE_LEASE);
+        let until = now.after(limits::NOTIFICATION_LEASE);
         let (name, kind, reference) = (&channel.name, channel.kind(), self.reference());
         let notice = self.store.add_test_notice(name, &reference, words::TEST, now, until).await?;
         let error = match &notice {

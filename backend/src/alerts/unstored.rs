@@ -17,7 +17,7 @@ use crate::{
     clock::Timestamp,
     health::WriteHealth,
     limits,
-    model::{AlertChange, AlertPolicy, NoticeEvent, Observation, OpenAlert, Rule, decide},
+    model::{AlertChange, AlertPolicy, NotificationEvent, Observation, OpenAlert, Rule, decide},
     store::{Alert, ClaimedNotice, EndedAlert, NoticedAlert, Sent, StoreError, Told},
 };
 
@@ -51,7 +51,7 @@ impl Held {
     }
 
     /// A notice of it; its own reference comes with the channel.
-    fn notice(&self, event: NoticeEvent, now: Timestamp) -> ClaimedNotice {
+    fn notice(&self, event: NotificationEvent, now: Timestamp) -> ClaimedNotice {
         let Observation { rule, subject, code, message, .. } = self.finding.clone();
         let alert = NoticedAlert {
             id: None,
@@ -60,7 +60,7 @@ impl Held {
             subject,
             code: code.to_owned(),
             raised_at: self.raised_at,
-            resolved_at: (event == NoticeEvent::Resolved).then_some(now),
+            resolved_at: (event == NotificationEvent::Resolved).then_some(now),
         };
         let (severity, alert) = (self.open.severity, Some(alert));
         ClaimedNotice { id: 0, reference: String::new(), attempts: 0, event, severity, message, created_at: now, alert }
@@ -103,11 +103,11 @@ impl Unstored {
                 let (acknowledged, quiet) = (false, 0);
                 let open = OpenAlert { id, rule, subject, severity, acknowledged, quiet, quiet_needed, remind_at };
                 let held = Held { reference: reference(), open, finding, raised_at: now, last_seen_at: now };
-                let notice = held.notice(NoticeEvent::Raised, now);
+                let notice = held.notice(NotificationEvent::Raised, now);
                 self.open.push(held);
                 Some(notice)
             }
-            AlertChange::Keep { id, finding, tell } => {
+            AlertChange::Keep { id, finding, notify: tell } => {
                 let held = self.open.iter_mut().find(|held| held.open.id == id)?;
                 (held.open.severity, held.open.quiet, held.last_seen_at) = (finding.severity, 0, now);
                 held.finding = finding;
@@ -115,7 +115,7 @@ impl Unstored {
                 held.open.remind_at = remind_at;
                 Some(notice)
             }
-            AlertChange::Doubt { id } => {
+            AlertChange::Quiet { id } => {
                 self.open.iter_mut().find(|held| held.open.id == id)?.open.quiet += 1;
                 None
             }
@@ -124,7 +124,7 @@ impl Unstored {
                 let held = self.open.remove(place);
                 let key = (held.open.rule, held.open.subject.clone());
                 self.before.insert(key, (held.open.quiet_needed, now));
-                let (notice, alert) = (held.notice(NoticeEvent::Resolved, now), held.alert(Some(now)));
+                let (notice, alert) = (held.notice(NotificationEvent::Resolved, now), held.alert(Some(now)));
                 if self.ended.len() < limits::UNSTORED_ALERTS {
                     let (reference, quiet_needed) = (held.reference, held.open.quiet_needed);
                     self.ended.push_back(EndedAlert { reference, alert, quiet_needed });
@@ -199,7 +199,7 @@ impl Alerts {
     fn cannot_be_stored(&self, health: &WriteHealth) -> Vec<Observation> {
         let found = rules::database(health, &self.settings.rules, &self.place, Instant::now());
         let failed = self.memory().failed_looks.filter(|_| health.failing().is_none());
-        let failed = failed.filter(|(looks, _)| *looks >= limits::BLIND_LOOKS);
+        let failed = failed.filter(|(looks, _)| *looks >= limits::UNJUDGED_CHECKS);
         let failed = failed.map(|(looks, cause)| rules::not_stored(looks, cause, &self.place));
         // Only this process knows of what it answered.
         let lost = self.health.lost().map(|id| rules::lost(id, &self.place));
@@ -266,7 +266,7 @@ mod tests {
     use super::Unstored;
     use crate::{
         clock::Timestamp,
-        model::{AlertPolicy, NoticeEvent, Observation, Rule, Severity},
+        model::{AlertPolicy, NotificationEvent, Observation, Rule, Severity},
     };
 
     const POLICY: AlertPolicy = AlertPolicy { quiet: 2, remind: Some(Duration::from_secs(60)) };
@@ -276,7 +276,7 @@ mod tests {
         Observation { rule: Rule::Database, subject, code, severity: Severity::Critical, message }
     }
 
-    fn told(unstored: &mut Unstored, findings: Vec<Observation>, second: i64) -> Vec<(NoticeEvent, String)> {
+    fn told(unstored: &mut Unstored, findings: Vec<Observation>, second: i64) -> Vec<(NotificationEvent, String)> {
         let now = Timestamp(second * 1_000);
         let notices = unstored.judge(findings, &POLICY, &|| second.to_string(), now);
         notices.into_iter().map(|notice| (notice.event, notice.alert.unwrap().reference)).collect()
@@ -285,21 +285,21 @@ mod tests {
     #[test]
     fn an_alert_is_told_once_reminded_and_resolved() {
         let mut unstored = Unstored::default();
-        assert_eq!(told(&mut unstored, vec![finding("a")], 1), [(NoticeEvent::Raised, "1".to_owned())]);
+        assert_eq!(told(&mut unstored, vec![finding("a")], 1), [(NotificationEvent::Raised, "1".to_owned())]);
         assert_eq!(told(&mut unstored, vec![finding("b")], 2), []);
         assert_eq!(unstored.open()[0].code, "b", "as it was last seen");
-        assert_eq!(told(&mut unstored, vec![finding("b")], 61), [(NoticeEvent::Reminder, "1".to_owned())]);
+        assert_eq!(told(&mut unstored, vec![finding("b")], 61), [(NotificationEvent::Reminder, "1".to_owned())]);
         assert_eq!(told(&mut unstored, vec![finding("b")], 62), []);
         assert_eq!(told(&mut unstored, vec![], 63), []);
         assert_eq!(told(&mut unstored, vec![finding("b")], 64), [], "it was there all the time");
         assert_eq!(told(&mut unstored, vec![], 65), []);
-        assert_eq!(told(&mut unstored, vec![], 66), [(NoticeEvent::Resolved, "1".to_owned())]);
+        assert_eq!(told(&mut unstored, vec![], 66), [(NotificationEvent::Resolved, "1".to_owned())]);
         assert!(unstored.open().is_empty());
         let ended = unstored.ended.pop_front().unwrap();
         let times = (ended.alert.raised_at, ended.alert.last_seen_at, ended.alert.resolved_at);
         assert_eq!(times, (Timestamp(1_000), Timestamp(64_000), Some(Timestamp(66_000))));
         // What comes back must be well for longer.
-        assert_eq!(told(&mut unstored, vec![finding("a")], 70), [(NoticeEvent::Raised, "70".to_owned())]);
+        assert_eq!(told(&mut unstored, vec![finding("a")], 70), [(NotificationEvent::Raised, "70".to_owned())]);
         assert_eq!(unstored.open[0].open.quiet_needed, 4);
     }
 
@@ -310,6 +310,6 @@ mod tests {
         unstored.remind("another", Timestamp(2_000));
         assert_eq!(told(&mut unstored, vec![finding("a")], 2), []);
         unstored.remind("1", Timestamp(3_000));
-        assert_eq!(told(&mut unstored, vec![finding("a")], 3), [(NoticeEvent::Reminder, "1".to_owned())]);
+        assert_eq!(told(&mut unstored, vec![finding("a")], 3), [(NotificationEvent::Reminder, "1".to_owned())]);
     }
 }

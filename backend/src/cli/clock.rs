@@ -9,7 +9,7 @@ use super::{CliError, ask, open, print};
 use crate::{
     clock::{
         Clock, Timestamp,
-        judge::{Start, apart, span},
+        judge::{ClockStart, duration_in_words, offset_in_words},
     },
     config::Config,
     store::{Extent, Longest, Store},
@@ -57,13 +57,13 @@ pub(super) async fn run(config: Config, arguments: ClockArguments, clock: &Clock
 
 /// The times of all clocks.
 struct Clocks {
-    start: Start,
+    start: ClockStart,
     newest_event: Option<Timestamp>,
 }
 
 impl Clocks {
     async fn read(store: &Store) -> Result<Self, CliError> {
-        let (_, start) = timekeeper::look(store).await?;
+        let (_, start) = timekeeper::read_clocks(store).await?;
         Ok(Self { start, newest_event: store.newest_event_at().await? })
     }
 
@@ -79,7 +79,7 @@ impl Clocks {
 async fn print_clock(store: &Store, json: bool) -> Result<(), CliError> {
     let clocks = Clocks::read(store).await?;
     let Clocks { start, newest_event } = &clocks;
-    let doubt = start.doubt().map(|doubt| doubt.to_string());
+    let doubt = start.disagreement().map(|doubt| doubt.to_string());
     let (name, followed) = clocks.followed();
     if json {
         let text = |time: Option<Timestamp>| time.map(Timestamp::to_rfc3339);
@@ -90,7 +90,7 @@ async fn print_clock(store: &Store, json: bool) -> Result<(), CliError> {
     }
     let line = |what: &str, time: Option<Timestamp>| {
         let Some(time) = time else { return print(format_args!("{what:<14}never")) };
-        let (by, side) = apart(time.0.saturating_sub(start.machine.0));
+        let (by, side) = offset_in_words(time.0.saturating_sub(start.machine.0));
         print(format_args!("{what:<14}{}  {by} {side}", time.to_rfc3339()))
     };
     print(format_args!("{:<14}{}", "this machine", start.machine.to_rfc3339()))?;
@@ -126,7 +126,7 @@ async fn accept(store: &Store, yes: bool) -> Result<(), CliError> {
 }
 
 async fn repair(config: &Config, store: &Store, clock: &Clock) -> Result<(), CliError> {
-    if let Some(doubt) = clock.standing().doubt {
+    if let Some(doubt) = clock.status().disagreement {
         return Err(CliError::Usage(format!("the time is not agreed: {doubt}; see backend-sync clock")));
     }
     let now = clock.now();
@@ -135,7 +135,7 @@ async fn repair(config: &Config, store: &Store, clock: &Clock) -> Result<(), Cli
         return print("No stored time lies in the future.");
     }
     for found in repaired {
-        let ahead = span(found.furthest.since(now));
+        let ahead = duration_in_words(found.furthest.since(now));
         print(format_args!("{:>8} {} ({}), up to {ahead} ahead", found.count, found.what, found.place))?;
     }
     print("These times were set to now.")

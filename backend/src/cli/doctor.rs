@@ -3,7 +3,7 @@
 use super::{CliError, counted, print};
 use crate::{
     app::read_mapping,
-    clock::{Clock, judge::span},
+    clock::{Clock, judge::duration_in_words},
     config::{Config, ConfigError},
     store::{DatabaseUrl, Extent, Longest, Store, StoreError},
     timekeeper,
@@ -83,8 +83,8 @@ async fn database(config: &Config) -> Vec<(&'static str, Check)> {
 
 /// Whether the time is agreed, and what a wrong clock left behind.
 async fn time(config: &Config, store: &Store) -> Result<[(&'static str, Check); 3], StoreError> {
-    let (_, start) = timekeeper::look(store).await?;
-    let agreed = match start.doubt() {
+    let (_, start) = timekeeper::read_clocks(store).await?;
+    let agreed = match start.disagreement() {
         None => Ok("agreed".to_owned()),
         Some(doubt) => Err(format!(
             "not agreed: {doubt}; until it is, nothing is deleted or erased because of its age; see backend-sync clock"
@@ -96,7 +96,13 @@ async fn time(config: &Config, store: &Store) -> Result<[(&'static str, Check); 
     let times: Vec<String> = times
         .into_iter()
         .map(|found| {
-            format!("{} {} ({}), up to {} ahead", found.count, found.what, found.place, span(found.furthest.since(now)))
+            format!(
+                "{} {} ({}), up to {} ahead",
+                found.count,
+                found.what,
+                found.place,
+                duration_in_words(found.furthest.since(now))
+            )
         })
         .collect();
     let times = match times.is_empty() {

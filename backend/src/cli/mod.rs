@@ -250,7 +250,7 @@ async fn open(config: &Config, clock: &Clock) -> Result<Store, CliError> {
     if applied > 0 {
         tracing::info!(applied, "applied migrations");
     }
-    timekeeper::set(&store, clock).await?;
+    timekeeper::set_clock(&store, clock).await?;
     Ok(store)
 }
 

@@ -119,7 +119,7 @@ async fn revoke(store: &Store, name: &str, token: i64, clock: &Clock) -> Result<
 async fn repair_versions(store: &Store, name: &str, clock: &Clock) -> Result<(), CliError> {
     let site = find(store, name).await?;
     // For a clock that is behind, all versions lie in the future.
-    if let Some(doubt) = clock.standing().doubt {
+    if let Some(doubt) = clock.status().disagreement {
         return Err(CliError::Usage(format!("the time is not agreed: {doubt}; see backend-sync clock")));
     }
     let repaired = store.repair_versions(site.id, clock.now()).await?;

@@ -25,7 +25,7 @@ use crate::{
     api::Context,
     model::{Id, ItemState, Kind, RecordKey, State},
     store::{AttemptRow, RecordTable, Site, StoredRecord, completion, course, enrolment, user},
-    views::{Items, Renderer},
+    views::{PersonItems, Renderer},
 };
 
 /// The newest attempts and events to show. A person's history and the event log show older ones.
@@ -172,10 +172,10 @@ pub(super) async fn state_now(
 async fn state_part(context: &Context, key: RecordKey, id: String) -> Result<StatePart, PageError> {
     let renderer = Renderer::new(&context.store).await?;
     let now = context.clock.now();
-    let items = Items::read(&context.store, &[key]).await?;
+    let items = PersonItems::read(&context.store, &[key]).await?;
     let mut states = Vec::new();
     let mut moving = false;
-    for (destination, rows) in items.standing(&renderer) {
+    for (destination, rows) in items.by_destination(&renderer) {
         for (row, why) in rows {
             moving |= matches!(row.state, ItemState::Pending | ItemState::InFlight) && destination.pause.is_none();
             let waits_for = row.waits_for.map(|other| {

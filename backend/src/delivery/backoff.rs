@@ -8,7 +8,7 @@ use crate::{clock::Timestamp, limits, random::Random};
 const FIRST: Duration = Duration::from_secs(2);
 
 /// The longest wait: an item whose destination works again is there at most this much later.
-const LONGEST: Duration = limits::LONGEST_RETRY;
+const LONGEST: Duration = limits::LONGEST_BACKOFF;
 
 /// A wait after that many tries in a row, 1 or more, up to `longest`.
 pub fn wait(tries: u32, longest: Duration, random: &Random) -> Duration {

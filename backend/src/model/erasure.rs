@@ -1,4 +1,4 @@
-//! The words of an erasure: what happens at the destination, and how far it is.
+//! The words of an erasure: what happens at the destination, and its progress.
 
 use serde::Deserialize;
 use strum::VariantArray as _;
@@ -24,12 +24,12 @@ use strum::VariantArray as _;
 #[strum(serialize_all = "snake_case")]
 #[serde(rename_all = "snake_case")]
 pub enum ErasurePolicy {
-    /// All records are emptied and go to the recycle bin, the contact too.
+    /// All records, including the contact, are emptied and moved to the recycle bin.
     Delete,
-    /// The contact loses what we wrote into it and stays; enrolments, grades and completions, which are ours alone, are emptied and
-    /// go to the recycle bin.
+    /// The contact stays but loses what we wrote into it. Enrolments, grades and completions, which are ours alone, are
+    /// emptied and moved to the recycle bin.
     Anonymise,
-    /// Nothing: somebody else takes care of it.
+    /// Nothing: someone else takes care of it.
     Keep,
 }
 
@@ -43,7 +43,7 @@ impl ErasurePolicy {
     }
 }
 
-/// How far an erasure is.
+/// The progress of an erasure.
 #[derive(
     Clone,
     Copy,
@@ -62,19 +62,19 @@ impl ErasurePolicy {
 #[oai(rename_all = "snake_case")]
 #[strum(serialize_all = "snake_case")]
 pub enum ErasureState {
-    /// Asked for; it begins when it is due.
+    /// Requested; it begins when it is due.
     Requested,
-    /// Begun: nothing about the person is stored any more, and what is there is being emptied.
+    /// Begun: nothing new about the person is stored, and existing data is being erased.
     Erasing,
-    /// Nothing is left in our database; the destination is being told.
+    /// Nothing is left in our database; the destination is next.
     LocalDone,
-    /// The destination has done its part too.
+    /// The destination has erased its part too.
     RemoteDone,
-    /// Looked for since, and nothing found.
+    /// A later check found nothing.
     Verified,
-    /// Looked for since, and something found: a person is needed.
+    /// A later check found something: a person is needed.
     Found,
-    /// Taken back: the person may be known again.
+    /// Cancelled: data about the person may be stored again.
     Lifted,
 }
 
@@ -89,7 +89,7 @@ impl ErasureState {
 }
 
 impl ErasureState {
-    /// Whether all that we can do was done, so that it can be looked for.
+    /// Whether erasing is done, so that a check can look for remains.
     pub fn is_done(self) -> bool {
         matches!(self, Self::RemoteDone | Self::Verified | Self::Found)
     }

@@ -1,4 +1,4 @@
-//! What a site sends: the types of events, what an event holds, and what it did.
+//! What a site sends: types of events, their contents, and reading them.
 
 use serde_json::{Map, Value};
 use strum::VariantArray as _;
@@ -9,7 +9,7 @@ use super::{
     Time, User, Version,
 };
 
-/// The types of events that are accepted.
+/// The accepted event types.
 #[derive(
     Clone,
     Copy,
@@ -52,7 +52,7 @@ pub enum EventType {
     GradeDeleted,
     /// A user completed a course.
     CourseCompleted,
-    /// A completion is gone: the course was reset or deleted, or the completion withdrawn.
+    /// A completion was removed: the course was reset or deleted, or the completion withdrawn.
     CompletionDeleted,
 }
 
@@ -60,12 +60,12 @@ impl EventType {
     /// All types.
     pub const ALL: &'static [Self] = Self::VARIANTS;
 
-    /// The word used in the contract, the database and the logs.
+    /// The word used in the API, the database and the logs.
     pub fn as_str(self) -> &'static str {
         self.into()
     }
 
-    /// Which kind of record it changes.
+    /// The kind of record it changes.
     pub fn kind(self) -> Kind {
         match self {
             Self::UserCreated | Self::UserUpdated | Self::UserDeleted => Kind::User,
@@ -88,7 +88,7 @@ impl EventType {
     }
 }
 
-/// There is no event type of that name.
+/// No event type has this name.
 #[derive(Debug, thiserror::Error)]
 #[error("unknown event type")]
 pub struct UnknownEventType;
@@ -97,16 +97,16 @@ fn unknown_event_type(_: &str) -> UnknownEventType {
     UnknownEventType
 }
 
-/// An event as a site sent it, read and checked.
+/// An event from a site, parsed and checked.
 #[derive(Clone)]
 pub struct Event {
-    /// The id that the sender gave it; the original plugin gives none.
+    /// The sender's id of the event; the original plugin sends none.
     pub idempotency_key: Option<Uuid>,
-    /// What happened.
+    /// The type of the event.
     pub event_type: EventType,
-    /// When it happened.
+    /// Orders it among the events about the same record.
     pub version: Version,
-    /// Its data, byte by byte as it was sent.
+    /// Its data, byte for byte as sent.
     pub data: Box<str>,
     /// What it says about a record.
     pub change: Change,
@@ -121,14 +121,14 @@ pub enum Change {
     Course(Incoming<Course>),
     /// About an enrolment.
     Enrolment(Incoming<Enrolment>),
-    /// About a grade, and about its grade item unless the grade was deleted.
+    /// About a grade, and, unless it was deleted, about its grade item.
     Grade(Incoming<Grade>, Option<GradeItem>),
     /// About a completion.
     Completion(Incoming<Completion>),
 }
 
 impl Change {
-    /// Which record, and whose.
+    /// The ids of the record and of its user.
     pub fn subject(&self) -> (Id, Option<Id>) {
         fn of<S: State>(incoming: &Incoming<S>) -> (Id, Option<Id>) {
             (incoming.state.moodle_id(), incoming.state.userid())
@@ -142,10 +142,10 @@ impl Change {
         }
     }
 
-    /// Reads the data of an event of `event_type`; every wrong field is in the error.
+    /// Reads the data of an event of `event_type`; the error lists every invalid field.
     pub fn read(event_type: EventType, data: Map<String, Value>) -> Result<Self, Vec<FieldError>> {
         let mut fields = Fields::new(data);
-        // The original plugin repeats Moodle's name of the event in the data; the type says the same.
+        // The original plugin repeats Moodle's name of the event in the data; the type already says it.
         fields.ignore("eventname");
         match event_type.kind() {
             Kind::User => incoming(event_type, fields).map(Self::User),
@@ -162,7 +162,7 @@ impl Change {
         }
     }
 
-    /// When the data says that the record was last changed in Moodle: the version of an event that brings none.
+    /// When the record last changed in Moodle, according to the data: the version of an event that carries none.
     pub fn time(&self) -> Time {
         let (first, second) = match self {
             Self::User(user) => (user.state.timemodified, user.state.timecreated),
@@ -178,7 +178,7 @@ impl Change {
 fn incoming<S: State>(event_type: EventType, mut fields: Fields) -> Result<Incoming<S>, Vec<FieldError>> {
     if event_type.is_deletion() {
         let state = S::read_references(&mut fields);
-        // What else a deletion brings is kept with the event; the record keeps its last state.
+        // Other fields of a deletion are kept with the event; the record keeps its last state.
         fields.finish()?;
         let state = state.ok_or_else(Vec::new)?;
         return Ok(Incoming { state, extra: None, is_state: false, deleted: true });
@@ -190,7 +190,7 @@ fn incoming<S: State>(event_type: EventType, mut fields: Fields) -> Result<Incom
         (Some(state), Some(deleted)) => {
             Ok(Incoming { state, extra, is_state: true, deleted: deleted.unwrap_or_default() })
         }
-        // Unreachable: whoever answers None has recorded an error, which `finish` has returned.
+        // Unreachable: a reader that returns None has recorded an error, which `finish` has returned.
         _ => Err(vec![FieldError::new("", FieldErrorCode::WrongType)]),
     }
 }

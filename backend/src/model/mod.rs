@@ -1,4 +1,4 @@
-//! The vocabulary: events, records, versions and outcomes, and Moodle's way of writing numbers. No HTTP, no SQL, no clock.
+//! The vocabulary: events, records, versions and outcomes, and Moodle's number formats. No HTTP, no SQL, no clock.
 
 mod alert;
 mod erasure;
@@ -12,7 +12,7 @@ mod state;
 mod sync_item;
 mod version;
 
-pub use alert::{AlertChange, AlertPolicy, NoticeEvent, Observation, OpenAlert, Rule, Severity, decide};
+pub use alert::{AlertChange, AlertPolicy, NotificationEvent, Observation, OpenAlert, Rule, Severity, decide};
 pub use erasure::{ErasurePolicy, ErasureState};
 pub use event::{Change, Event, EventType, UnknownEventType};
 pub use field::{Field, FieldError, FieldErrorCode, Fields};

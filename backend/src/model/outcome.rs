@@ -11,14 +11,14 @@ pub enum Outcome {
     Unchanged,
     /// The record holds a newer state.
     Superseded,
-    /// An event with this id was stored before.
+    /// An event with this idempotency key was stored before.
     Duplicate,
-    /// The event was refused; it changed nothing and is not in the event log.
+    /// The event is invalid; it changed nothing and is not in the event log.
     Rejected,
 }
 
 impl Outcome {
-    /// The word used in the contract, the database and the logs.
+    /// The word used in the API, the database and the logs.
     pub fn as_str(self) -> &'static str {
         self.into()
     }

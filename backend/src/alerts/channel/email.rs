@@ -13,6 +13,7 @@ use lettre::{
         extension::ClientId,
     },
 };
+use secrecy::ExposeSecret;
 
 use super::{Failure, Letter};
 use crate::{
@@ -41,7 +42,7 @@ impl Email {
         let message =
             self.message(letter).map_err(|error| Failure::Refused(format!("no mail can be made: {error}")))?;
         let mut step = SmtpStep::Before;
-        let sending = tokio::time::timeout(limits::NOTICE_TIME, self.deliver(&message, &mut step)).await;
+        let sending = tokio::time::timeout(limits::NOTIFICATION_TIME, self.deliver(&message, &mut step)).await;
         let (words, was_refused) = match sending {
             Ok(Ok(())) => return Ok(()),
             Ok(Err(error)) => (error.words, error.was_refused),
@@ -86,13 +87,13 @@ impl Email {
         let parameters = || TlsParameters::new(host.clone());
         let implicit = if *tls == EmailTls::Required { Some(parameters()?) } else { None };
         let (name, server) = (ClientId::default(), (host.as_str(), port.unwrap_or(tls.port())));
-        let timeout = Some(limits::NOTICE_TIME);
+        let timeout = Some(limits::NOTIFICATION_TIME);
         let mut connection = AsyncSmtpConnection::connect_tokio1(server, timeout, &name, implicit, None).await?;
         if *tls == EmailTls::StartTls {
             connection.starttls(parameters()?, &name).await?;
         }
         if let Some((username, password)) = username.as_ref().zip(password.as_ref()) {
-            let credentials = Credentials::new(username.clone(), password.expose().to_owned());
+            let credentials = Credentials::new(username.clone(), password.expose_secret().to_owned());
             connection.auth(DEFAULT_MECHANISMS, &credentials).await?;
         }
         Ok(connection)
@@ -163,7 +164,7 @@ mod tests {
         alerts::channel::Letter,
         clock::Timestamp,
         config::{self, EmailTls},
-        model::{NoticeEvent, Severity},
+        model::{NotificationEvent, Severity},
         store::ClaimedNotice,
     };
 
@@ -182,7 +183,7 @@ mod tests {
             id: 1,
             reference: "cd".to_owned(),
             attempts: 1,
-            event: NoticeEvent::Test,
+            event: NotificationEvent::Test,
             severity: Severity::Warning,
             message: "Zürich calls.".to_owned(),
             created_at: Timestamp(0),

@@ -7,7 +7,7 @@ use super::words::{heading, title, when};
 use crate::{
     config,
     http::Http,
-    model::{NoticeEvent, Severity},
+    model::{NotificationEvent, Severity},
     store::ClaimedNotice,
 };
 
@@ -84,7 +84,8 @@ impl<'a> Letter<'a> {
             let title = format!("{heading}: notices of Backend Sync arrive");
             return Self { notice, title, text: notice.message.clone(), facts: Vec::new(), link: None };
         };
-        let (is_resolved, is_critical) = (notice.event == NoticeEvent::Resolved, notice.severity == Severity::Critical);
+        let (is_resolved, is_critical) =
+            (notice.event == NotificationEvent::Resolved, notice.severity == Severity::Critical);
         let severity = if is_critical && !is_resolved { " (critical)" } else { "" };
         let text = match is_resolved {
             true => format!("This is well again. It was: {}", notice.message),

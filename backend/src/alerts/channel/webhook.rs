@@ -2,6 +2,7 @@
 
 use hmac::{Hmac, KeyInit, Mac};
 use reqwest::Method;
+use secrecy::ExposeSecret;
 use serde_json::{Value, json};
 use sha2::Sha256;
 
@@ -9,7 +10,7 @@ use super::{Failure, Letter};
 use crate::{
     config::{self, WebhookFormat},
     http::{Http, HttpError},
-    model::{NoticeEvent, Severity},
+    model::{NotificationEvent, Severity},
 };
 
 /// Signs the body: `sha256=` and the HMAC-SHA256 in hexadecimal.
@@ -47,12 +48,12 @@ impl Webhook {
             WebhookFormat::Json => program(letter),
         };
         let body = body.to_string();
-        let mut request = self.http.request(Method::POST, self.settings.url.expose());
+        let mut request = self.http.request(Method::POST, self.settings.url.expose_secret());
         if self.settings.format == WebhookFormat::Json {
             request = request.header(IDEMPOTENCY, &letter.notice.reference);
         }
         if let Some(secret) = &self.settings.secret {
-            request = request.header(SIGNATURE, format!("sha256={}", sign(secret.expose(), &body)));
+            request = request.header(SIGNATURE, format!("sha256={}", sign(secret.expose_secret(), &body)));
         }
         let request = request.header("Content-Type", "application/json").body(body);
         match self.http.send(request).await {
@@ -85,8 +86,8 @@ fn sign(secret: &str, body: &str) -> String {
 fn slack(letter: &Letter<'_>) -> Value {
     let escape = |text: &str| text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;");
     let sign = match (letter.notice.event, letter.notice.severity) {
-        (NoticeEvent::Resolved, _) => ":white_check_mark:",
-        (NoticeEvent::Test, _) => ":information_source:",
+        (NotificationEvent::Resolved, _) => ":white_check_mark:",
+        (NotificationEvent::Test, _) => ":information_source:",
         (_, Severity::Critical) => ":rotating_light:",
         (_, Severity::Warning) => ":warning:",
     };
@@ -103,8 +104,8 @@ fn slack(letter: &Letter<'_>) -> Value {
 /// What a workflow of Teams reads: an adaptive card in a message.
 fn teams(letter: &Letter<'_>) -> Value {
     let colour = match (letter.notice.event, letter.notice.severity) {
-        (NoticeEvent::Resolved, _) => "Good",
-        (NoticeEvent::Test, _) => "Default",
+        (NotificationEvent::Resolved, _) => "Good",
+        (NotificationEvent::Test, _) => "Default",
         (_, Severity::Critical) => "Attention",
         (_, Severity::Warning) => "Warning",
     };
@@ -160,11 +161,11 @@ mod tests {
     use crate::{
         alerts::channel::Letter,
         clock::Timestamp,
-        model::{NoticeEvent, Severity},
+        model::{NotificationEvent, Severity},
         store::{ClaimedNotice, NoticedAlert},
     };
 
-    fn notice(event: NoticeEvent) -> ClaimedNotice {
+    fn notice(event: NotificationEvent) -> ClaimedNotice {
         let alert = NoticedAlert {
             id: Some(7),
             reference: "ab".to_owned(),
@@ -172,7 +173,7 @@ mod tests {
             subject: "destination:zoho".to_owned(),
             code: "paused_credentials".to_owned(),
             raised_at: Timestamp(0),
-            resolved_at: (event == NoticeEvent::Resolved).then_some(Timestamp(60_000)),
+            resolved_at: (event == NotificationEvent::Resolved).then_some(Timestamp(60_000)),
         };
         ClaimedNotice {
             id: 1,
@@ -182,13 +183,13 @@ mod tests {
             severity: Severity::Critical,
             message: "Say <yes> & go.".to_owned(),
             created_at: Timestamp(0),
-            alert: (event != NoticeEvent::Test).then_some(alert),
+            alert: (event != NotificationEvent::Test).then_some(alert),
         }
     }
 
     #[test]
     fn slack_reads_what_is_meant() {
-        let notice = notice(NoticeEvent::Raised);
+        let notice = notice(NotificationEvent::Raised);
         let text = slack(&Letter::new(&notice, "https://sync.example.org/"))["text"].as_str().unwrap().to_owned();
         let title = ":rotating_light: *Alert (critical): the delivery to zoho is paused*\n";
         assert!(text.starts_with(title) && text.contains("Say &lt;yes&gt; &amp; go."), "{text}");
@@ -197,7 +198,7 @@ mod tests {
 
     #[test]
     fn teams_gets_a_card() {
-        let notice = notice(NoticeEvent::Resolved);
+        let notice = notice(NotificationEvent::Resolved);
         let message = teams(&Letter::new(&notice, ""));
         let card = &message["attachments"][0]["content"];
         assert_eq!((&message["type"], &card["type"]), (&"message".into(), &"AdaptiveCard".into()));
@@ -209,7 +210,7 @@ mod tests {
 
     #[test]
     fn a_test_has_no_alert() {
-        let notice = notice(NoticeEvent::Test);
+        let notice = notice(NotificationEvent::Test);
         let body = program(&Letter::new(&notice, ""));
         assert_eq!((&body["event"], &body["id"], &body["alert"]), (&"test".into(), &"cd".into(), &().into()));
         assert_eq!(teams(&Letter::new(&notice, ""))["attachments"][0]["content"]["body"].as_array().unwrap().len(), 2);

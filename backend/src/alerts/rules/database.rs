@@ -6,7 +6,7 @@ use super::{Wrong, critical, limit, warning};
 use crate::{
     alerts::words::count,
     config::AlertRules,
-    health::{Illness, WriteHealth},
+    health::{HealthProblem, WriteHealth},
     model::{Observation, Rule},
     store::Cause,
 };
@@ -67,7 +67,8 @@ pub(in crate::alerts) fn not_stored(looks: u32, why: Cause, place: &str) -> Obse
 
 /// An event that was answered 200 is gone: the database is an older one than it was.
 pub(in crate::alerts) fn lost(id: i64, place: &str) -> Observation {
-    let message = format!("{} Seen by {place}, which says so until it is started anew.", Illness::Lost(id).words());
+    let message =
+        format!("{} Seen by {place}, which says so until it is started anew.", HealthProblem::Lost(id).sentence());
     critical("acknowledged_event_lost", message).of(Rule::Database, "acknowledged event")
 }
 

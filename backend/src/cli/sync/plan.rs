@@ -41,7 +41,7 @@ pub(super) async fn run(
     let subset = Subset { kind, site_id, state, limit: arguments.limit.into() };
     let plan = PlanView::make(&zoho, store, subset).await.map_err(|error| match error {
         PlanError::Store(error) => error.into(),
-        PlanError::Trouble(reason) => CliError::Delivery(reason),
+        PlanError::Unavailable(reason) => CliError::Delivery(reason),
     })?;
     if arguments.json {
         return print(plan.to_json_string());

@@ -8,6 +8,7 @@ use std::{
 };
 
 use clap::ValueEnum;
+use secrecy::{ExposeSecret, SecretString};
 
 use super::client;
 use crate::{
@@ -16,7 +17,6 @@ use crate::{
     clock::Clock,
     config,
     http::Http,
-    secret::Secret,
     zoho::client::{SCOPES, exchange},
 };
 
@@ -91,7 +91,7 @@ pub(super) async fn run(arguments: ConnectArguments, clock: &Clock) -> Result<()
         api_url: arguments.api_url,
         client_id,
         client_secret: client_secret.into(),
-        refresh_token: Secret::from(String::new()),
+        refresh_token: SecretString::from(String::new()),
         mapping: None,
         reserve_credits: 0,
     };
@@ -164,8 +164,8 @@ fn section(config: &config::Zoho) -> String {
         lines += &format!("api_url = {}\n", text(url));
     }
     lines += &format!("client_id = {}\n", text(&config.client_id));
-    lines += &format!("client_secret = {}\n", text(config.client_secret.expose()));
-    lines + &format!("refresh_token = {}\n", text(config.refresh_token.expose()))
+    lines += &format!("client_secret = {}\n", text(config.client_secret.expose_secret()));
+    lines + &format!("refresh_token = {}\n", text(config.refresh_token.expose_secret()))
 }
 
 /// Refuses a file that has the section already, before the code is spent.
@@ -197,6 +197,8 @@ fn write(file: &Path, section: &str) -> Result<(), CliError> {
 
 #[cfg(test)]
 mod tests {
+    use secrecy::ExposeSecret;
+
     use super::{refuse_second_section, section, write};
     use crate::config;
 
@@ -224,7 +226,10 @@ mod tests {
         let read = config::Config::load(&overrides, std::iter::empty()).unwrap();
         let zoho = read.zoho.unwrap();
         assert_eq!((read.listen.port(), zoho.accounts_url.as_str()), (1, "https://accounts.zoho.eu"));
-        assert!(zoho.client_secret == config().client_secret && zoho.refresh_token == config().refresh_token);
+        let secrets = |zoho: &config::Zoho| {
+            (zoho.client_secret.expose_secret().to_owned(), zoho.refresh_token.expose_secret().to_owned())
+        };
+        assert_eq!(secrets(&zoho), secrets(&config()));
         assert_eq!(std::fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o600);
         assert!(refuse_second_section(&file).is_err());
         refuse_second_section(&folder.path().join("none.toml")).unwrap();

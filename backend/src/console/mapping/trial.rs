@@ -77,7 +77,7 @@ impl Trial {
         let subset = Subset { kind, site_id: None, state: None, limit: limits::DRY_RUN_RECORDS };
         match PlanView::make(&changed, store, subset).await {
             Ok(plan) => Ok(Self::Checked { same, checked, plan: Some(TrialPlan::new(plan)) }),
-            Err(PlanError::Trouble(reason)) => Ok(Self::Trouble(reason)),
+            Err(PlanError::Unavailable(reason)) => Ok(Self::Trouble(reason)),
             Err(PlanError::Store(error)) => Err(error.into()),
         }
     }

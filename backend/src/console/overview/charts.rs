@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::number;
 use crate::{
-    activity::{Counted, DELAY_BOUNDS_MS},
+    activity::{ActivityKind, DELAY_BOUNDS_MS},
     clock::Timestamp,
     store::Activity,
 };
@@ -85,13 +85,13 @@ pub(super) fn all(counted: &[Activity], since: Timestamp, until: Timestamp, step
             *step.entry(one.name.clone()).or_default() += one.count;
         }
     }
-    let of = |names: &[Counted]| -> Vec<Option<f64>> {
+    let of = |names: &[ActivityKind]| -> Vec<Option<f64>> {
         let names: Vec<String> = names.iter().map(|name| name.name()).collect();
         let sum = |step: &ChartStep| names.iter().filter_map(|name| step.get(name)).sum::<u64>();
         #[expect(clippy::cast_precision_loss, reason = "exact below 2^52, and counts are far smaller")]
         steps.values().map(|step| Some(sum(step) as f64)).collect()
     };
-    let arrived = ["applied", "unchanged", "superseded", "duplicate"].map(Counted::Event);
+    let arrived = ["applied", "unchanged", "superseded", "duplicate"].map(ActivityKind::Event);
     let times: Vec<i64> = steps.keys().map(|time| time / 1_000).collect();
     let delays = |share| steps.values().map(|step| delay(step, share)).collect();
     let one = |label, values, colour| Series { label, values, colour };
@@ -101,14 +101,14 @@ pub(super) fn all(counted: &[Activity], since: Timestamp, until: Timestamp, step
             "Arrivals",
             "events",
             &times,
-            vec![one("accepted", of(&arrived), 1), one("rejected", of(&[Counted::Event("rejected")]), 3)],
+            vec![one("accepted", of(&arrived), 1), one("rejected", of(&[ActivityKind::Event("rejected")]), 3)],
         ),
         chart(
             "deliveries",
             "Deliveries",
             "records",
             &times,
-            vec![one("delivered", of(&[Counted::Delivered]), 1), one("retried", of(&[Counted::Retried]), 2)],
+            vec![one("delivered", of(&[ActivityKind::Delivered]), 1), one("retried", of(&[ActivityKind::Retried]), 2)],
         ),
         chart(
             "delay",
@@ -117,14 +117,14 @@ pub(super) fn all(counted: &[Activity], since: Timestamp, until: Timestamp, step
             &times,
             vec![one("median", delays(0.5), 1), one("95th percentile", delays(0.95), 4)],
         ),
-        chart("failures", "Failures", "records", &times, vec![one("failed", of(&[Counted::Failed]), 3)]),
+        chart("failures", "Failures", "records", &times, vec![one("failed", of(&[ActivityKind::Failed]), 3)]),
     ]
 }
 
 /// A quantile of the delay in seconds: the upper bound of its histogram bucket.
 fn delay(step: &ChartStep, share: f64) -> Option<f64> {
     let buckets =
-        DELAY_BOUNDS_MS.map(|bound| step.get(&Counted::DelayedUpTo(bound).name()).copied().unwrap_or_default());
+        DELAY_BOUNDS_MS.map(|bound| step.get(&ActivityKind::DelayedUpTo(bound).name()).copied().unwrap_or_default());
     let all: u64 = buckets.iter().sum();
     if all == 0 {
         return None;
@@ -166,23 +166,23 @@ fn chart(id: &'static str, title: &'static str, unit: &'static str, times: &[i64
 #[cfg(test)]
 mod tests {
     use super::{Range, all};
-    use crate::{activity::Counted, clock::Timestamp, store::Activity};
+    use crate::{activity::ActivityKind, clock::Timestamp, store::Activity};
 
     #[test]
     fn charts_add_up_and_have_no_gaps() {
         let now = Timestamp(1_795_335_030_000);
         let (since, step) = Range::Hour.steps(now);
-        let at = |minute: i64, what: Counted, count| Activity {
+        let at = |minute: i64, what: ActivityKind, count| Activity {
             from: Timestamp(since.0 + minute * 60_000),
             subject: "site:a".to_owned(),
             name: what.name(),
             count,
         };
         let counted = [
-            at(3, Counted::Event("applied"), 5),
-            at(3, Counted::Event("unchanged"), 2),
-            at(4, Counted::delay(300), 99),
-            at(4, Counted::delay(100_000), 1),
+            at(3, ActivityKind::Event("applied"), 5),
+            at(3, ActivityKind::Event("unchanged"), 2),
+            at(4, ActivityKind::delay(300), 99),
+            at(4, ActivityKind::delay(100_000), 1),
         ];
         let charts = all(&counted, since, now, step);
         let drawn = |place: usize| serde_json::from_str::<serde_json::Value>(&charts[place].json).unwrap();

@@ -24,7 +24,7 @@ use super::{
     words::{Moment, counted, number, span},
 };
 use crate::{
-    activity::{self, Counted},
+    activity::{self, ActivityKind},
     api::Context,
     clock::Timestamp,
     store::{Activity, Conservation, Counts, DestinationSummary},
@@ -110,7 +110,7 @@ async fn sites(
         let subject = activity::subject_site(&site.name);
         let own = |counted: &&Activity| counted.subject == subject;
         let events: u64 = hour.iter().filter(own).map(|counted| counted.count).sum();
-        let name = Counted::Event("rejected").name();
+        let name = ActivityKind::Event("rejected").name();
         let rejected =
             hour.iter().filter(own).filter(|counted| counted.name == name).map(|counted| counted.count).sum();
         let last = store.last_activity(&subject).await?.map(|minute| Moment::new(minute, now));

@@ -35,7 +35,7 @@ use crate::{
     clock::Timestamp,
     model::{ItemState, Kind, RecordKey, User},
     store::{StoredRecord, UserFilter, user},
-    views::{Items, Renderer},
+    views::{PersonItems, Renderer},
 };
 
 #[derive(Template)]
@@ -103,12 +103,12 @@ pub(super) async fn page(
     let renderer = Renderer::new(store).await?;
     let History { entries, older } = history::read(&context, &subjects, filter, before).await?;
     let user = store.record::<user::Entity>(&site.name, record.moodle_id).await?;
-    let items = Items::read(store, &keys).await?;
+    let items = PersonItems::read(store, &keys).await?;
     let now = context.clock.now();
     let mut verdicts = Vec::new();
     let mut to_retry = 0;
     let mut remotes: HashMap<RecordKey, Vec<RecordRemote>> = HashMap::new();
-    for (destination, rows) in items.standing(&renderer) {
+    for (destination, rows) in items.by_destination(&renderer) {
         let rows: Vec<_> = rows.collect();
         verdicts.push(verdict(destination, &rows));
         to_retry += rows.iter().filter(|(row, _)| is_to_retry(row.state)).count();

@@ -1,4 +1,4 @@
-//! The words of alerts, and what becomes of one at each look: raised once, reminded, resolved.
+//! The words of alerts, and the rule by which checks raise, update and resolve them.
 
 #[cfg(test)]
 mod tests;
@@ -9,7 +9,7 @@ use strum::VariantArray as _;
 
 use crate::clock::Timestamp;
 
-/// What is watched.
+/// What an alert watches.
 #[derive(
     Clone,
     Copy,
@@ -28,31 +28,31 @@ use crate::clock::Timestamp;
 #[oai(rename = "AlertRule", rename_all = "snake_case")]
 #[strum(serialize_all = "snake_case")]
 pub enum Rule {
-    /// A change waits too long for its delivery.
+    /// A change has been waiting too long for its delivery.
     OldestChange,
-    /// Records wait too long for other records.
+    /// Records have been waiting too long for other records.
     Parked,
-    /// Records need a person.
+    /// Records have failed and need a person.
     Failed,
     /// A destination is paused.
     Paused,
-    /// A destination's allowance runs out.
+    /// A destination's API credits are running out.
     Credits,
-    /// A site sends nothing when it usually does.
+    /// A site is silent at a time when it usually sends events.
     SiteSilent,
-    /// Records and sync items do not agree.
+    /// Records and sync items do not match.
     Conservation,
-    /// The disk of the database fills.
+    /// The database's disk is filling up.
     Disk,
-    /// Many events of a site are rejected.
+    /// Many of a site's events are rejected.
     IngestRejecting,
-    /// A token ends soon.
+    /// A token expires soon.
     TokenExpiring,
-    /// Notices do not arrive.
+    /// A channel's notifications do not arrive.
     ChannelFailing,
-    /// The database takes nothing.
+    /// The database accepts no writes.
     Database,
-    /// Whether something is wrong cannot be found out.
+    /// A rule cannot be checked.
     LookFailed,
     /// The time is not agreed, or a server's clock is wrong.
     Clock,
@@ -68,7 +68,7 @@ impl Rule {
     }
 }
 
-/// How bad it is.
+/// How urgent it is.
 #[derive(
     Clone,
     Copy,
@@ -87,9 +87,9 @@ impl Rule {
 #[oai(rename = "AlertSeverity", rename_all = "snake_case")]
 #[strum(serialize_all = "snake_case")]
 pub enum Severity {
-    /// Somebody should look at it today.
+    /// Someone should look at it today.
     Warning,
-    /// Somebody should look at it now.
+    /// Someone should look at it now.
     Critical,
 }
 
@@ -103,7 +103,7 @@ impl Severity {
     }
 }
 
-/// What a notice tells.
+/// What a notification reports.
 #[derive(
     Clone,
     Copy,
@@ -121,20 +121,20 @@ impl Severity {
 )]
 #[oai(rename = "NoticeEvent", rename_all = "snake_case")]
 #[strum(serialize_all = "snake_case")]
-pub enum NoticeEvent {
+pub enum NotificationEvent {
     /// Something is wrong.
     Raised,
-    /// It is worse than when it was told of.
+    /// It has become worse than last reported.
     Worsened,
-    /// It is still wrong, and nobody has acknowledged it.
+    /// It is still wrong, and no one has acknowledged it.
     Reminder,
-    /// It is well again.
+    /// It is resolved.
     Resolved,
-    /// Nothing is wrong: somebody tries the channel.
+    /// Nothing is wrong: someone is testing the channel.
     Test,
 }
 
-impl NoticeEvent {
+impl NotificationEvent {
     /// All of them.
     pub const ALL: &'static [Self] = Self::VARIANTS;
 
@@ -144,87 +144,87 @@ impl NoticeEvent {
     }
 }
 
-/// Something that is wrong now.
+/// Something that a check found to be wrong.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Observation {
-    /// What found it.
+    /// The rule that found it.
     pub rule: Rule,
-    /// With what it is wrong, as in `destination:zoho`.
+    /// What it is about, such as `destination:zoho`.
     pub subject: String,
-    /// What is wrong, for programs; finer than the rule.
+    /// What is wrong, for programs; more specific than the rule.
     pub code: &'static str,
-    /// How bad it is.
+    /// How urgent it is.
     pub severity: Severity,
-    /// What is wrong and what to do, in words. Nothing personal: it leaves the house.
+    /// What is wrong and what to do. No personal data: it leaves the server.
     pub message: String,
 }
 
-/// An alert that is not resolved, as far as deciding needs it.
+/// An unresolved alert, as far as [`decide`] needs it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct OpenAlert {
     /// Its id.
     pub id: i64,
-    /// What found it.
+    /// The rule that found it.
     pub rule: Rule,
-    /// With what something is wrong.
+    /// What the alert is about.
     pub subject: String,
     /// The worst so far.
     pub severity: Severity,
-    /// Whether somebody has acknowledged it.
+    /// Whether someone has acknowledged it.
     pub acknowledged: bool,
-    /// Looks in a row that found nothing.
+    /// Consecutive checks that found nothing.
     pub quiet: u32,
-    /// How many of them resolve it.
+    /// The number of such checks that resolves it.
     pub quiet_needed: u32,
-    /// When it is told of again.
+    /// When the next reminder is due.
     pub remind_at: Option<Timestamp>,
 }
 
-/// What becomes of alerts at one look.
+/// A change that a check makes to an alert.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum AlertChange {
     /// A new one.
     Raise(Observation),
-    /// It is still there; `tell` says what of.
+    /// It is still wrong; `notify` says what to report, if anything.
     Keep {
         /// Which.
         id: i64,
-        /// As it is now, with the worst severity so far.
+        /// The latest finding, with the highest severity so far.
         finding: Observation,
-        /// What its channels are told.
-        tell: Option<NoticeEvent>,
+        /// What to notify its channels of.
+        notify: Option<NotificationEvent>,
     },
-    /// It was not found this time; that may be chance.
-    Doubt {
+    /// This check did not find it, which may be chance.
+    Quiet {
         /// Which.
         id: i64,
     },
-    /// It is well again.
+    /// It is resolved.
     Resolve {
         /// Which.
         id: i64,
     },
 }
 
-/// How alerts are told of.
+/// When alerts are resolved and reminded of.
 #[derive(Clone, Copy, Debug)]
 pub struct AlertPolicy {
-    /// Looks in a row that must find nothing before an alert is resolved.
+    /// Consecutive checks that must find nothing before an alert is resolved.
     pub quiet: u32,
-    /// After how long it is told of again; never when none.
+    /// The time between reminders; none to send none.
     pub remind: Option<Duration>,
 }
 
-/// An alert that comes back within this time flaps: it must then be well for twice as long before it is resolved.
+/// An alert that comes back within this time flaps: it is then resolved only after twice as many quiet checks.
 const FLAPPING_TIME: Duration = Duration::from_secs(60 * 60);
 
-/// How much longer than usual a flapping alert must be well, at most.
-const MOST_PATIENCE: u32 = 32;
+/// The highest multiple of the usual quiet checks that a flapping alert must pass.
+const FLAPPING_FACTOR_MAX: u32 = 32;
 
 impl AlertPolicy {
-    /// How many quiet looks a new alert needs, when the one before needed `before` and was resolved at that time.
+    /// How many quiet checks a new alert needs, when the previous one needed and ended as `before` says.
     pub fn quiet_needed(&self, before: Option<(u32, Timestamp)>, now: Timestamp) -> u32 {
-        let most = self.quiet.saturating_mul(MOST_PATIENCE);
+        let most = self.quiet.saturating_mul(FLAPPING_FACTOR_MAX);
         match before {
             Some((needed, resolved_at)) if now.since(resolved_at) < FLAPPING_TIME => {
                 needed.saturating_mul(2).clamp(self.quiet, most)
@@ -234,8 +234,8 @@ impl AlertPolicy {
     }
 }
 
-/// What becomes of the open alerts, given what is wrong now: at most one alert of each rule and subject. What was not found by a rule
-/// that was `not_judged` this time stays as it is: nobody knows.
+/// Decides how the open alerts change, given what is wrong now: at most one alert per rule and subject. An alert stays
+/// unchanged if its rule is in `not_judged`: nothing is known about it then.
 pub fn decide(open: &[OpenAlert], findings: Vec<Observation>, not_judged: &[Rule], now: Timestamp) -> Vec<AlertChange> {
     let mut changes = Vec::new();
     for alert in open {
@@ -244,17 +244,17 @@ pub fn decide(open: &[OpenAlert], findings: Vec<Observation>, not_judged: &[Rule
             Some(finding) => {
                 let severity = finding.severity.max(alert.severity);
                 let tell = if severity > alert.severity {
-                    Some(NoticeEvent::Worsened)
+                    Some(NotificationEvent::Worsened)
                 } else if !alert.acknowledged && alert.remind_at.is_some_and(|at| at <= now) {
-                    Some(NoticeEvent::Reminder)
+                    Some(NotificationEvent::Reminder)
                 } else {
                     None
                 };
-                AlertChange::Keep { id: alert.id, finding: Observation { severity, ..finding.clone() }, tell }
+                AlertChange::Keep { id: alert.id, finding: Observation { severity, ..finding.clone() }, notify: tell }
             }
             None if not_judged.contains(&alert.rule) => continue,
             None if alert.quiet + 1 >= alert.quiet_needed => AlertChange::Resolve { id: alert.id },
-            None => AlertChange::Doubt { id: alert.id },
+            None => AlertChange::Quiet { id: alert.id },
         });
     }
     let is_open = |finding: &Observation| {

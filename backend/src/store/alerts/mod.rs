@@ -20,7 +20,7 @@ use super::{
 };
 use crate::{
     clock::Timestamp,
-    model::{NoticeEvent, Rule, Severity},
+    model::{NotificationEvent, Rule, Severity},
 };
 
 /// Something that is or was wrong.
@@ -56,7 +56,7 @@ pub struct Notice {
     /// Where it goes.
     pub channel: String,
     /// What it tells.
-    pub event: NoticeEvent,
+    pub event: NotificationEvent,
     /// `pending`, `sending`, `sent`, `failed` or `unknown`.
     pub state: String,
     /// Tries so far.

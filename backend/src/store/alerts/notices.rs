@@ -5,7 +5,7 @@ use sea_orm::{ConnectionTrait, DbBackend, QueryResult, Value};
 use super::{moment, number, word};
 use crate::{
     clock::Timestamp,
-    model::{NoticeEvent, Severity},
+    model::{NotificationEvent, Severity},
     store::{
         StoreError,
         connection::connect::Store,
@@ -23,7 +23,7 @@ pub struct ClaimedNotice {
     /// Tries, this one included.
     pub attempts: u32,
     /// What it tells.
-    pub event: NoticeEvent,
+    pub event: NotificationEvent,
     /// How bad it is.
     pub severity: Severity,
     /// In words.

@@ -5,7 +5,7 @@ use sea_orm::{ConnectionTrait, QueryResult};
 use super::{moment, number, word};
 use crate::{
     clock::Timestamp,
-    model::{AlertChange, AlertPolicy, NoticeEvent, Observation, OpenAlert, Severity},
+    model::{AlertChange, AlertPolicy, NotificationEvent, Observation, OpenAlert, Severity},
     store::{
         StoreError,
         connection::connect::Store,
@@ -23,7 +23,7 @@ pub struct AlertTurn {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Told {
     /// What happened.
-    pub event: NoticeEvent,
+    pub event: NotificationEvent,
     /// To what: the alert as it is now.
     pub rule: String,
     /// With what something is or was wrong.
@@ -111,8 +111,8 @@ impl AlertTurn {
         for change in changes {
             let row = match change {
                 AlertChange::Raise(finding) => Some(self.raise(finding, &writing).await?),
-                AlertChange::Keep { id, finding, tell } => self.keep(id, finding, tell, &writing).await?,
-                AlertChange::Doubt { id } => {
+                AlertChange::Keep { id, finding, notify: tell } => self.keep(id, finding, tell, &writing).await?,
+                AlertChange::Quiet { id } => {
                     let sql = "UPDATE alerts SET quiet = quiet + 1 WHERE id = ?";
                     execute(&self.transaction, sql, vec![id.into()]).await?;
                     None
@@ -161,14 +161,14 @@ impl AlertTurn {
         let rows = query(&self.transaction, sql, values).await?;
         let id = rows.first().map(|row| row.try_get("", "id")).transpose()?.unwrap_or_default();
         let rule = rule.as_str().to_owned();
-        Ok(ChangedAlert { id, told: Told { event: NoticeEvent::Raised, rule, subject, severity, message } })
+        Ok(ChangedAlert { id, told: Told { event: NotificationEvent::Raised, rule, subject, severity, message } })
     }
 
     async fn keep(
         &self,
         id: i64,
         finding: Observation,
-        tell: Option<NoticeEvent>,
+        tell: Option<NotificationEvent>,
         writing: &Writing<'_>,
     ) -> Result<Option<ChangedAlert>, StoreError> {
         let Observation { rule, subject, code, severity, message } = finding;
@@ -191,7 +191,7 @@ impl AlertTurn {
         let rows = query(&self.transaction, sql, vec![writing.now.0.into(), id.into()]).await?;
         let Some(row) = rows.first() else { return Ok(None) };
         let told = Told {
-            event: NoticeEvent::Resolved,
+            event: NotificationEvent::Resolved,
             rule: row.try_get("", "rule")?,
             subject: row.try_get("", "subject")?,
             severity: word(row, "severity")?,

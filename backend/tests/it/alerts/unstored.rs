@@ -31,7 +31,7 @@ async fn metric(server: &Server, name: &str) -> String {
 
 /// Waits until the server has tried in vain to write, so many times more.
 async fn trials(server: &Server, more: usize) {
-    let count = || server.log().matches("takes no events").count();
+    let count = || server.log().matches("accepts no events").count();
     let before = count();
     until("a trial to write", async || (count() >= before + more).then_some(())).await;
 }
