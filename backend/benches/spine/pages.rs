@@ -29,7 +29,7 @@ fn pages() -> [(&'static str, String); 16] {
         ("Overview", own("/")),
         ("Overview, a week", own("/?range=week")),
         ("Needs attention", own("/attention")),
-        ("Alarms", own("/alarms")),
+        ("Alerts", own("/alerts")),
         ("People, by name", own("/people?q=ann")),
         ("People, by number", own("/people?q=SITE:17")),
         ("People, nobody", own("/people?q=no-such-person@example.com")),

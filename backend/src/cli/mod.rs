@@ -63,7 +63,7 @@ struct SettingsArguments {
     /// The database: sqlite://PATH or postgres://USER:PASSWORD@HOST:PORT/NAME [environment: BACKEND_SYNC_DATABASE_URL]
     #[arg(long, global = true, value_name = "URL")]
     database_url: Option<String>,
-    /// Create the tables in an empty PostgreSQL database: needed once, because the database may have been lost
+    /// Start with an empty database although one may have been lost: needed once for an empty PostgreSQL database
     #[arg(long, global = true)]
     new_database: bool,
 }
