@@ -1,13 +1,13 @@
-//! Faults by rule: which calls go wrong, and how.
+//! Fault rules: which calls fail, and how.
 
 use serde::Deserialize;
 
 use super::call::{Call, Operation};
 
-/// How long a call that times out holds the connection when the rule does not say: longer than any client waits.
+/// The default time for which a call that times out holds the connection: longer than any client waits.
 const TIMEOUT_MS: u64 = 60_000;
 
-/// What goes wrong.
+/// A kind of fault.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(super) enum Fault {
@@ -56,29 +56,29 @@ impl Fault {
     }
 }
 
-/// Which calls a rule is about. All that is said must hold; what is left out holds always.
+/// Selects the calls of a rule. All given conditions must hold.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub(super) struct Match {
-    /// The nth call that fits, from 1; with `times`, so many from there on.
+    /// The nth matching call, from 1; with `times`, that many calls from there on.
     nth: Option<u64>,
-    /// Each so-manieth call that fits.
+    /// Every nth matching call.
     every: Option<u64>,
-    /// How often in all.
+    /// The most times that the fault happens.
     times: Option<u64>,
-    /// With this probability, from `seed`.
+    /// The probability, with random numbers from `seed`.
     chance: Option<f64>,
     seed: u64,
     method: Option<String>,
-    /// A part of the path.
+    /// A substring of the path.
     path: Option<String>,
     operation: Option<Operation>,
     module: Option<String>,
-    /// A value found in any field of any record.
+    /// A value of any field of any record, or in the URL.
     key: Option<String>,
 }
 
-/// A rule as it is sent.
+/// A rule as a test sends it.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Rule {
@@ -98,7 +98,7 @@ pub(super) struct Fired {
 }
 
 impl Fired {
-    /// Which records of the call fail, when it is a fault of records.
+    /// Which records of the call fail, if the fault concerns records.
     pub(super) fn records(&self) -> Option<RecordFault> {
         match self.fault {
             Fault::RecordLocked => Some(RecordFault { key: self.key.clone(), every_second: false }),
@@ -108,7 +108,7 @@ impl Fired {
     }
 }
 
-/// Which records of a call fail: those with the key; without one, all or every second.
+/// Which records of a call fail: those with the key; without a key, all or every second one.
 #[derive(Clone, Debug)]
 pub(super) struct RecordFault {
     key: Option<String>,
@@ -132,7 +132,7 @@ struct Armed {
     random: u64,
 }
 
-/// All rules.
+/// The active rules.
 #[derive(Default)]
 pub(super) struct Faults {
     rules: Vec<Armed>,
@@ -140,7 +140,7 @@ pub(super) struct Faults {
 }
 
 impl Faults {
-    /// Adds rules after those that are there, and answers their numbers.
+    /// Adds rules after the existing ones; returns their numbers.
     pub(super) fn add(&mut self, rules: Vec<Rule>) -> Vec<u64> {
         let first = self.last + 1;
         for rule in rules {
@@ -155,12 +155,12 @@ impl Faults {
         self.rules.clear();
     }
 
-    /// The numbers of the rules, and how often each has struck.
+    /// The rules' numbers and faults, and how often each has happened.
     pub(super) fn counts(&self) -> Vec<(u64, &'static str, u64)> {
         self.rules.iter().map(|armed| (armed.id, armed.rule.fault.name(), armed.fired)).collect()
     }
 
-    /// What happens to this call: the first rule that strikes. Each rule counts all calls that fit it.
+    /// The fault of this call: that of the first rule that is due. Every rule counts all calls that match it.
     pub(super) fn strike(&mut self, call: &Call) -> Option<Fired> {
         let mut struck = None;
         for armed in &mut self.rules {
@@ -201,7 +201,7 @@ impl Armed {
             && lucky
     }
 
-    /// A number from 0 to 1, by splitmix64: the same seed gives the same faults.
+    /// A random number from 0 to 1, by splitmix64: the same seed gives the same faults.
     fn random(&mut self) -> f64 {
         self.random = self.random.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut mixed = self.random;

@@ -1,4 +1,4 @@
-//! Looking at what may be wrong, and writing the alerts of it.
+//! Evaluating the rules and storing the alerts that change.
 
 use tokio::sync::watch;
 
@@ -11,20 +11,20 @@ use crate::{
 };
 
 impl Alerts {
-    /// Looks now and then, when it is this process's turn.
+    /// Evaluates the rules at the configured interval, while this process holds the turn.
     pub(super) async fn watch(&self, mut stop: watch::Receiver<bool>) {
         while !*stop.borrow() {
             let looked = tokio::time::timeout(limits::ALERT_TURN, self.look()).await;
             self.looked(match looked {
                 Ok(Ok(())) => Ok(()),
                 Ok(Err(error)) => {
-                    tracing::error!(%error, "could not look whether something is wrong");
-                    // Perhaps because nothing can be written.
+                    tracing::error!(%error, "could not evaluate the alert rules");
+                    // The database may take no writes: find out.
                     self.health.try_write(&self.store).await;
                     Err(error.cause())
                 }
                 Err(_) => {
-                    tracing::error!("looking whether something is wrong took too long");
+                    tracing::error!("evaluating the alert rules took too long");
                     Err(Cause::Deadline)
                 }
             });
@@ -35,7 +35,8 @@ impl Alerts {
         }
     }
 
-    /// Counts the looks in a row that failed while the database took writes: when it takes none, that is known already.
+    /// Counts consecutive failed evaluations, but only while the database takes writes: when it does not, that is an
+    /// alert of its own.
     fn looked(&self, result: Result<(), Cause>) {
         let takes_writes = self.health.write_health().failing().is_none();
         let mut memory = self.memory();
@@ -45,7 +46,7 @@ impl Alerts {
         };
     }
 
-    /// Looks once, if it is time and no other process does.
+    /// Evaluates the rules once, if it is due and no other process does it.
     async fn look(&self) -> Result<(), StoreError> {
         let now = self.clock.now();
         let holder = self.reference();
@@ -54,7 +55,7 @@ impl Alerts {
         }
         let seen = self.see(now).await;
         let Some(turn) = self.store.end_alert_turn(&holder, now.after(self.settings.interval())).await? else {
-            tracing::warn!("looking took so long that another process took over");
+            tracing::warn!("evaluating the alert rules took so long that another process took over");
             return Ok(());
         };
         let not_judged = seen.not_judged();
@@ -67,18 +68,18 @@ impl Alerts {
         self.prune(now).await
     }
 
-    /// How alerts are told of.
+    /// When alerts resolve and are repeated.
     pub(super) fn policy(&self) -> AlertPolicy {
         AlertPolicy { quiet: self.settings.quiet(), remind: self.settings.remind() }
     }
 
-    /// The channels that are told of a subject: of a channel that fails, the others.
+    /// The channels for alerts about a subject. A failing channel is left out of its own alert.
     fn told(&self, subject: &str) -> Vec<String> {
         let failing = subject.strip_prefix("channel:");
         self.channels.iter().map(|channel| channel.name.clone()).filter(|name| failing != Some(name)).collect()
     }
 
-    /// Forgets what is old, now and then.
+    /// Deletes old alerts, at most once per interval.
     async fn prune(&self, now: Timestamp) -> Result<(), StoreError> {
         let before = self.memory().pruned_at;
         if before.is_some_and(|at| !now.is_past(at, limits::PRUNE_INTERVAL)) || !self.clock.is_agreed() {
@@ -86,7 +87,7 @@ impl Alerts {
         }
         self.store.give_up_notices(now.before(limits::NOTICE_PATIENCE), now).await?;
         let pruned = self.store.prune_alerts(now.before(self.settings.keep()), limits::PRUNE_ROWS).await?;
-        // More of them at the next look.
+        // A full batch: there may be more at the next evaluation.
         if pruned < limits::PRUNE_ROWS {
             self.memory().pruned_at = Some(now);
         }
@@ -98,7 +99,7 @@ pub(super) fn log(told: &Told) {
     let Told { event, rule, subject, severity, message } = told;
     let (event, severity) = (event.as_str(), severity.as_str());
     match told.event {
-        NoticeEvent::Resolved => tracing::info!(rule, subject, severity, event, "✅ an alert is resolved"),
-        _ => tracing::warn!(rule, subject, severity, event, detail = message, "🔔 an alert"),
+        NoticeEvent::Resolved => tracing::info!(rule, subject, severity, event, "✅ alert resolved"),
+        _ => tracing::warn!(rule, subject, severity, event, detail = message, "🔔 alert"),
     }
 }

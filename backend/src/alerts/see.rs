@@ -1,4 +1,4 @@
-//! Reading what the rules judge. What cannot be read, or not in time, keeps no other rule from being judged.
+//! Reading the data that the rules judge. A read that fails or takes too long affects only its own rules.
 
 use std::{
     collections::{BTreeMap, HashMap, HashSet},
@@ -20,28 +20,28 @@ use crate::{
 
 const HOUR: Duration = Duration::from_secs(60 * 60);
 
-/// For how long it is remembered what was left of an allowance.
+/// How long credit samples are kept.
 const SAMPLES_TIME: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// The rules that judge a destination.
 const DESTINATION: &[Rule] =
     &[Rule::OldestChange, Rule::Parked, Rule::Failed, Rule::Paused, Rule::Credits, Rule::Conservation];
 
-/// What a look found, and what it could not find out.
+/// What an evaluation found, and what it could not read.
 #[derive(Default)]
 pub(super) struct Seen {
     pub(super) findings: Vec<Observation>,
     failed: Vec<Failed>,
 }
 
-/// A reading that failed, and so could not be judged by these rules.
+/// A read that failed, and the rules that need it.
 struct Failed {
     rules: &'static [Rule],
     cause: Cause,
 }
 
 impl Seen {
-    /// What `reading` reads for these rules, if it can be read in time.
+    /// The result of `reading` for these rules, if it comes in time; a failure is noted.
     async fn read<T>(
         &mut self,
         rules: &'static [Rule],
@@ -52,14 +52,14 @@ impl Seen {
         let cause = match tokio::time::timeout(time, reading).await {
             Ok(Ok(read)) => return Some(read),
             Ok(Err(error)) => {
-                tracing::error!(%error, rules = names(), "could not look whether something is wrong");
+                tracing::error!(%error, rules = names(), "could not read the data of alert rules");
                 error.cause()
             }
             Err(_) => {
                 tracing::error!(
                     seconds = time.as_secs(),
                     rules = names(),
-                    "looking whether something is wrong took too long"
+                    "reading the data of alert rules took too long"
                 );
                 Cause::Deadline
             }
@@ -68,18 +68,18 @@ impl Seen {
         None
     }
 
-    /// The rules of which nobody knows what they would have found.
+    /// The rules that could not be evaluated.
     pub(super) fn not_judged(&self) -> Vec<Rule> {
         let mut rules: Vec<Rule> = self.failed.iter().flat_map(|failed| failed.rules).copied().collect();
         let found = self.findings.iter().any(|finding| finding.rule == Rule::LookFailed);
-        // It has not failed often enough here, but another process may have seen it before.
+        // It has not failed often enough here, but another process may have raised the alert.
         if !rules.is_empty() && !found {
             rules.push(Rule::LookFailed);
         }
         rules
     }
 
-    /// Counts the looks in a row, `before` this one too, at which a reading failed. Many are a finding.
+    /// Counts consecutive failures of each read, including those `before` this evaluation. Too many are a finding.
     pub(super) fn count_failed(&mut self, before: &mut HashMap<Rule, u32>) {
         let mut counted = HashMap::new();
         for Failed { rules, cause } in &self.failed {
@@ -95,18 +95,18 @@ impl Seen {
 }
 
 impl Alerts {
-    /// What is wrong now.
+    /// Reads everything and applies the rules.
     pub(super) async fn see(&self, now: Timestamp) -> Seen {
         let (mut seen, limits) = (Seen::default(), &self.settings.rules);
         let destinations = seen.read(DESTINATION, ALERT_READ_TIME, self.store.destinations()).await;
         for summary in destinations.unwrap_or_default() {
-            // Others are not delivered to any more.
+            // Destinations that are no longer configured are skipped.
             if let Some(&reserve) = self.destinations.get(&summary.name) {
                 let destination = self.see_destination(summary, reserve, &mut seen, now).await;
                 seen.findings.extend(rules::destination(&destination, limits, now));
             }
         }
-        // Whoever has a token is a site.
+        // Only sites with a token are judged.
         const TOKENS: &[Rule] = &[Rule::TokenExpiring, Rule::SiteSilent, Rule::IngestRejecting];
         if let Some(tokens) = seen.read(TOKENS, ALERT_READ_TIME, self.store.tokens_in_use()).await {
             self.see_sites(&tokens, &mut seen, now).await;
@@ -122,7 +122,7 @@ impl Alerts {
         seen
     }
 
-    /// As far as it can be read: the rest looks as if all were well, and is not judged.
+    /// Reads what it can of a destination. What cannot be read looks healthy, and its rules are not evaluated.
     async fn see_destination(
         &self,
         mut summary: DestinationSummary,
@@ -142,7 +142,7 @@ impl Alerts {
         DestinationSeen { summary, reserve, samples, undelivered, failed }
     }
 
-    /// What was left of the allowance within the last hour, now included.
+    /// The credits left over the last hour, including now.
     async fn credit_samples(
         &self,
         summary: &DestinationSummary,
@@ -153,7 +153,7 @@ impl Alerts {
         self.store.credit_samples(&summary.name, now.before(HOUR)).await
     }
 
-    /// Counts whether each record has its item, if that is due.
+    /// Checks that each record has its item, if that is due.
     async fn audit(
         &self,
         summary: &DestinationSummary,
@@ -161,7 +161,7 @@ impl Alerts {
     ) -> Result<Option<(Conservation, Timestamp)>, StoreError> {
         let name = &summary.name;
         let due = |memory: &Memory| memory.audits.get(name).is_none_or(|at| at.is_over(now, LONGEST_AT_DESTINATION));
-        // Another process may just have counted.
+        // Another process may have done it recently.
         let fresh = summary.audit.is_some_and(|(_, at)| !now.is_past(at, self.settings.audit()));
         if fresh || !due(&self.memory()) {
             return Ok(None);
@@ -174,7 +174,7 @@ impl Alerts {
         Ok(Some((found, now)))
     }
 
-    /// The sites that have a token.
+    /// Judges the sites that have a token.
     async fn see_sites(&self, tokens: &[TokenSummary], seen: &mut Seen, now: Timestamp) {
         let names: HashSet<&str> = tokens.iter().filter_map(|token| token.site.as_deref()).collect();
         let recent = self.store.activity(now.before(rules::REJECTED_TIME), later(now), 1);
@@ -196,7 +196,7 @@ impl Alerts {
         }
     }
 
-    /// When sites send, by subject.
+    /// The activity of sites, by subject.
     async fn rhythms(&self, names: &HashSet<&str>, now: Timestamp) -> Result<HashMap<String, Rhythm>, StoreError> {
         let mut hours = self.hours(now.before(rules::LONGEST_SILENCE), later(now)).await?;
         let silent = |hours: &BTreeMap<String, Hours>| {
@@ -206,7 +206,7 @@ impl Alerts {
             };
             names.iter().filter(is_silent).count() > 0
         };
-        // The past is read only when it matters.
+        // The past is read only when a site may be silent.
         if self.settings.rules.silent_hours > 0 && silent(&hours) {
             for week in 1..=rules::WEEKS {
                 let end = now.before(rules::WEEK * week);
@@ -229,7 +229,7 @@ impl Alerts {
         Ok(rhythms)
     }
 
-    /// How many events came in each hour, by subject.
+    /// Events per hour, by subject.
     async fn hours(&self, since: Timestamp, until: Timestamp) -> Result<BTreeMap<String, Hours>, StoreError> {
         let mut hours: BTreeMap<String, Hours> = BTreeMap::new();
         for counted in self.store.activity(since, until, 60).await? {
@@ -238,20 +238,20 @@ impl Alerts {
         Ok(hours)
     }
 
-    /// What this process remembers between two looks.
+    /// What this process remembers between two evaluations.
     pub(super) fn memory(&self) -> std::sync::MutexGuard<'_, Memory> {
         self.memory.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// When a site sends, as the rules need it.
+/// A site's activity.
 #[derive(Default)]
 struct Rhythm {
     hours: Hours,
     silent_since: Option<Timestamp>,
 }
 
-/// The end of a time that includes this minute.
+/// The end of a time span that includes the current minute.
 fn later(now: Timestamp) -> Timestamp {
     now.after(Duration::from_secs(60))
 }
@@ -300,9 +300,9 @@ mod tests {
         let found: Vec<_> = seen.findings.iter().map(|finding| (finding.rule, finding.subject.as_str())).collect();
         assert_eq!(found, [(Rule::LookFailed, "rule:oldest_change")]);
         let message = &seen.findings[0].message;
-        assert!(message.contains("oldest_change and parked") && message.contains("3 looks"), "{message}");
-        assert!(!seen.not_judged().contains(&Rule::LookFailed), "it was found");
-        // One that works ends the row.
+        assert!(message.contains("oldest_change and parked") && message.contains("3 times in a row"), "{message}");
+        assert!(!seen.not_judged().contains(&Rule::LookFailed), "it is a finding itself");
+        // A success ends the streak.
         let mut seen = Seen::default();
         seen.count_failed(&mut before);
         assert!(before.is_empty() && seen.not_judged().is_empty());

@@ -1,4 +1,4 @@
-//! Sending notices: each is claimed, sent once, and settled.
+//! Sending notifications: each is claimed, sent once, and settled.
 
 use tokio::sync::watch;
 
@@ -14,25 +14,25 @@ use crate::{
     store::{ClaimedNotice, Sent, StoreError},
 };
 
-/// What became of a test.
+/// The outcome of a test notification to one channel.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Tried {
-    /// The channel.
+    /// The channel's name.
     pub channel: String,
     /// `slack`, `teams`, `json` or `email`.
     pub kind: &'static str,
-    /// Why the notice did not arrive, or may not have.
+    /// Why it was not delivered, or may not have been.
     pub error: Option<String>,
 }
 
 impl Alerts {
-    /// Sends the notices of one channel until `stop` becomes true.
+    /// Sends the notifications of one channel until `stop` becomes true.
     pub(super) async fn serve(&self, channel: &Channel, mut stop: watch::Receiver<bool>) {
         while !*stop.borrow() {
-            // Before looking, so that what is added meanwhile is not overlooked.
+            // Registered before the query, so that what is added meanwhile is not missed.
             let woken = self.wake.notified();
             if let Err(error) = self.send_due(channel, &stop).await {
-                tracing::error!(%error, channel = channel.name, "could not read or write the notices of a channel");
+                tracing::error!(%error, channel = channel.name, "could not read or write a channel's notifications");
             }
             tokio::select! {
                 () = woken => {}
@@ -42,12 +42,12 @@ impl Alerts {
         }
     }
 
-    /// Sends what is due.
+    /// Sends the notifications that are due.
     async fn send_due(&self, channel: &Channel, stop: &watch::Receiver<bool>) -> Result<(), StoreError> {
         let now = self.clock.now();
         for id in self.store.claim_lost_notices(&channel.name, now, now.after(limits::NOTICE_LEASE)).await? {
-            tracing::warn!(channel = channel.name, notice = id, "a process died while it sent a notice");
-            let lost = Failure::Unknown("the process ended while it was sent".to_owned());
+            tracing::warn!(channel = channel.name, notice = id, "a process died while sending a notification");
+            let lost = Failure::Unknown("the process died while sending it".to_owned());
             let sent = self.judge(channel, lost, Some(now), now);
             self.store.settle_notice(&channel.name, id, &sent, now).await?;
         }
@@ -60,7 +60,7 @@ impl Alerts {
         Ok(())
     }
 
-    /// Sends a claimed notice, and writes down what became of it.
+    /// Sends a claimed notification and stores the outcome.
     async fn send(&self, channel: &Channel, notice: &ClaimedNotice) -> Result<(), StoreError> {
         let result = self.try_to_send(channel, notice).await;
         let now = self.clock.now();
@@ -71,27 +71,28 @@ impl Alerts {
         self.store.settle_notice(&channel.name, notice.id, &sent, now).await
     }
 
-    /// Sends a notice once, and says so.
+    /// Sends a notification once, and logs it.
     pub(super) async fn try_to_send(&self, channel: &Channel, notice: &ClaimedNotice) -> Result<(), Failure> {
         let result = channel.send(notice, &self.settings.console_url).await;
         self.metrics.alert_notifications.count(&channel.name, result.is_ok());
         let (name, event) = (&channel.name, notice.event.as_str());
         match &result {
-            Ok(()) => tracing::info!(channel = name, notice = notice.id, event, "sent a notice"),
+            Ok(()) => tracing::info!(channel = name, notice = notice.id, event, "notification sent"),
             Err(Failure::Refused(reason) | Failure::Unknown(reason)) => {
-                tracing::warn!(channel = name, notice = notice.id, event, reason, "a notice was not sent");
+                tracing::warn!(channel = name, notice = notice.id, event, reason, "notification not sent");
             }
         }
         result
     }
 
-    /// When a notice that was not sent is tried again; none when it is given up.
+    /// When a failed notification is retried; `None` when it is given up.
     pub(super) fn retry_at(&self, notice: &ClaimedNotice, now: Timestamp) -> Option<Timestamp> {
         let wait = || backoff::wait(notice.attempts, limits::NOTICE_LONGEST_WAIT, &self.random);
         (now.since(notice.created_at) < limits::NOTICE_PATIENCE).then(|| now.after(wait()))
     }
 
-    /// What follows from a failure. What may have arrived is sent again only to those who recognise it.
+    /// Turns a failure into an outcome. A notification that may have been delivered is retried only if the receiver
+    /// recognises duplicates.
     pub(super) fn judge(
         &self,
         channel: &Channel,
@@ -107,7 +108,7 @@ impl Alerts {
         }
     }
 
-    /// Sends a notice of nothing to one channel, or to all, and says at once what became of it. It is not repeated.
+    /// Sends a test notification to one channel, or to all, and returns the outcomes. It is not retried.
     pub async fn send_test(&self, only: Option<&str>) -> Result<Vec<Tried>, StoreError> {
         let chosen = self.channels.iter().filter(|channel| only.is_none_or(|name| channel.name == name));
         let tries = chosen.map(|channel| self.send_test_to(channel));
@@ -124,7 +125,7 @@ impl Alerts {
                 Ok(()) => None,
                 Err(Failure::Refused(error) | Failure::Unknown(error)) => Some(error),
             },
-            None => Some("the notice is gone from the database".to_owned()),
+            None => Some("the notification has disappeared from the database".to_owned()),
         };
         if let Some(notice) = &notice {
             let sent = error.clone().map_or(Sent::Arrived, |error| Sent::Refused { error, retry_at: None });

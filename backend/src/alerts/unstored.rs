@@ -1,8 +1,8 @@
-//! Alerts that the database cannot take: each process keeps them in memory and tells its channels itself.
+//! Alerts that the database cannot store: each process keeps them in memory and notifies the channels itself.
 //!
-//! They follow the same rules as others ([`crate::model::decide`]), without turns, notices and leases, which live in the database. So
-//! each process that sees the same tells the same, and says who it is. When the database works again, they are written into it
-//! as what they were. A process that ends meanwhile forgets them.
+//! They follow the same rules as others ([`crate::model::decide`]), but without turns, stored notifications and leases,
+//! which need the database. So every process that sees the same problem sends the same alert, and names itself. When
+//! the database works again, alerts that ended are stored for the history. A process that stops before that loses them.
 
 use std::{
     collections::{HashMap, VecDeque},
@@ -21,14 +21,14 @@ use crate::{
     store::{Alert, ClaimedNotice, EndedAlert, NoticedAlert, Sent, StoreError, Told},
 };
 
-/// What is not in the database.
+/// The alerts that are not in the database.
 #[derive(Default)]
 pub(super) struct Unstored {
     open: Vec<Held>,
     last_id: i64,
-    /// How many quiet looks the last alert of a rule and subject needed, and when it ended.
+    /// By rule and subject: how many quiet evaluations the last alert needed, and when it was resolved.
     before: HashMap<(Rule, String), (u32, Timestamp)>,
-    /// Those that ended, until the database has them.
+    /// Resolved alerts that the database does not have yet.
     ended: VecDeque<EndedAlert>,
 }
 
@@ -50,7 +50,7 @@ impl Held {
         Alert { id, rule, subject, code, severity, message, raised_at, last_seen_at, resolved_at, acknowledged }
     }
 
-    /// A notice of it; its own reference comes with the channel.
+    /// A notification about it; each channel's copy gets a reference of its own.
     fn notice(&self, event: NoticeEvent, now: Timestamp) -> ClaimedNotice {
         let Observation { rule, subject, code, message, .. } = self.finding.clone();
         let alert = NoticedAlert {
@@ -68,12 +68,12 @@ impl Held {
 }
 
 impl Unstored {
-    /// The open ones.
+    /// The open alerts.
     pub(super) fn open(&self) -> Vec<Alert> {
         self.open.iter().map(|held| held.alert(None)).collect()
     }
 
-    /// Takes over what was found at one look; returns what all channels are told.
+    /// Applies the findings of one evaluation; returns the notifications for all channels.
     fn judge(
         &mut self,
         findings: Vec<Observation>,
@@ -134,7 +134,7 @@ impl Unstored {
         }
     }
 
-    /// Has an alert told of anew at that time, because nobody knows whether its notice arrived.
+    /// Schedules a reminder, because it is unknown whether the alert's notification was delivered.
     fn remind(&mut self, reference: &str, at: Timestamp) {
         if let Some(held) = self.open.iter_mut().find(|held| held.reference == reference) {
             held.open.remind_at = Some(held.open.remind_at.map_or(at, |before| before.min(at)));
@@ -143,7 +143,7 @@ impl Unstored {
 }
 
 impl Alerts {
-    /// The alerts that are not resolved, those that only this process knows included: the worst first.
+    /// The open alerts, including those that only this process knows; the worst first.
     pub async fn open(&self) -> Result<Vec<Alert>, StoreError> {
         let mut open = self.unstored().open();
         open.extend(self.store.open_alerts().await?);
@@ -151,7 +151,7 @@ impl Alerts {
         Ok(open)
     }
 
-    /// The open alerts that the database does not have: it takes nothing.
+    /// The open alerts that the database cannot store.
     pub fn only_in_memory(&self) -> Vec<Alert> {
         self.unstored().open()
     }
@@ -160,7 +160,8 @@ impl Alerts {
         self.unstored.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Sees whether the database takes alerts, and hands the channels' senders what it does not take, until `stop` becomes true.
+    /// Watches whether the database takes alerts, and passes those that it does not take to the channels' senders,
+    /// until `stop` becomes true.
     pub(super) async fn witness(
         &self,
         senders: Vec<mpsc::UnboundedSender<ClaimedNotice>>,
@@ -186,7 +187,7 @@ impl Alerts {
             log(&told(&notice));
             for sender in senders {
                 let notice = ClaimedNotice { reference: self.reference(), ..notice.clone() };
-                // Its task has ended: the server stops.
+                // Fails only when the sender's task has ended, because the server stops.
                 let _ = sender.send(notice);
             }
         }
@@ -195,29 +196,29 @@ impl Alerts {
         }
     }
 
-    /// What is wrong of which the database cannot hold an alert.
+    /// Problems that the database cannot store an alert about.
     fn cannot_be_stored(&self, health: &WriteHealth) -> Vec<Observation> {
         let found = rules::database(health, &self.settings.rules, &self.place, Instant::now());
         let failed = self.memory().failed_looks.filter(|_| health.failing().is_none());
         let failed = failed.filter(|(looks, _)| *looks >= limits::BLIND_LOOKS);
         let failed = failed.map(|(looks, cause)| rules::not_stored(looks, cause, &self.place));
-        // Only this process knows of what it answered.
+        // Only this process knows what it answered.
         let lost = self.health.lost().map(|id| rules::lost(id, &self.place));
         found.into_iter().chain(failed).chain(lost).collect()
     }
 
-    /// Gives the database the alerts that ended, for the history. What it does not take is tried again.
+    /// Stores resolved alerts, for the history. If that fails, it is retried.
     async fn store_ended(&self) {
         loop {
             let Some(ended) = self.unstored().ended.front().cloned() else { return };
             if let Err(error) = self.store.add_ended_alert(&ended).await {
-                return tracing::warn!(%error, "could not write down an alert that ended");
+                return tracing::warn!(%error, "could not store a resolved alert");
             }
             self.unstored().ended.pop_front();
         }
     }
 
-    /// Sends one channel what the database does not have, one after the other, until `stop` becomes true.
+    /// Sends one channel the notifications that the database does not have, one by one, until `stop` becomes true.
     pub(super) async fn tell(
         &self,
         channel: &Channel,
@@ -232,7 +233,7 @@ impl Alerts {
         }
     }
 
-    /// Tries again what certainly did not arrive.
+    /// Retries until the notification is delivered, may have been, or is given up.
     async fn tell_until_known(&self, channel: &Channel, mut notice: ClaimedNotice, stop: &mut watch::Receiver<bool>) {
         loop {
             notice.attempts += 1;
@@ -283,28 +284,28 @@ mod tests {
     }
 
     #[test]
-    fn an_alert_is_told_once_reminded_and_resolved() {
+    fn an_alert_is_sent_once_reminded_and_resolved() {
         let mut unstored = Unstored::default();
         assert_eq!(told(&mut unstored, vec![finding("a")], 1), [(NoticeEvent::Raised, "1".to_owned())]);
         assert_eq!(told(&mut unstored, vec![finding("b")], 2), []);
-        assert_eq!(unstored.open()[0].code, "b", "as it was last seen");
+        assert_eq!(unstored.open()[0].code, "b", "the latest finding");
         assert_eq!(told(&mut unstored, vec![finding("b")], 61), [(NoticeEvent::Reminder, "1".to_owned())]);
         assert_eq!(told(&mut unstored, vec![finding("b")], 62), []);
         assert_eq!(told(&mut unstored, vec![], 63), []);
-        assert_eq!(told(&mut unstored, vec![finding("b")], 64), [], "it was there all the time");
+        assert_eq!(told(&mut unstored, vec![finding("b")], 64), [], "it never went away");
         assert_eq!(told(&mut unstored, vec![], 65), []);
         assert_eq!(told(&mut unstored, vec![], 66), [(NoticeEvent::Resolved, "1".to_owned())]);
         assert!(unstored.open().is_empty());
         let ended = unstored.ended.pop_front().unwrap();
         let times = (ended.alert.raised_at, ended.alert.last_seen_at, ended.alert.resolved_at);
         assert_eq!(times, (Timestamp(1_000), Timestamp(64_000), Some(Timestamp(66_000))));
-        // What comes back must be well for longer.
+        // A flapping alert must stay quiet for longer.
         assert_eq!(told(&mut unstored, vec![finding("a")], 70), [(NoticeEvent::Raised, "70".to_owned())]);
         assert_eq!(unstored.open[0].open.quiet_needed, 4);
     }
 
     #[test]
-    fn a_notice_of_which_nobody_knows_is_followed_by_a_reminder() {
+    fn a_notification_of_unknown_outcome_is_followed_by_a_reminder() {
         let mut unstored = Unstored::default();
         told(&mut unstored, vec![finding("a")], 1);
         unstored.remind("another", Timestamp(2_000));

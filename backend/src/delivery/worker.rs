@@ -1,4 +1,4 @@
-//! A worker: delivers the items of one claim, keeps their lease meanwhile, and settles them.
+//! A worker: delivers the items of one claim, renews their lease meanwhile, and settles them.
 
 use std::{collections::BTreeMap, sync::Arc, time::Instant};
 
@@ -21,11 +21,11 @@ pub(super) struct Worker<D> {
     pub(super) lease: String,
 }
 
-/// What the dispatcher learns from a delivery.
+/// What a worker reports to the dispatcher.
 pub(super) struct Report {
-    /// What concerns more than its items.
+    /// A failure that concerns more than its items.
     pub(super) trouble: Option<Trouble>,
-    /// Whether the destination was asked, and answered.
+    /// Whether the destination answered a call.
     pub(super) asked: bool,
 }
 
@@ -45,11 +45,11 @@ impl<D: Destination> Worker<D> {
             self.count(&delivery, count, kind);
         }
         let Delivery { settled, demanded, wanted, trouble } = delivery;
-        // As long as the lease may hold: after that, another worker has them.
+        // Retry for as long as the lease may hold; after that, another worker has the items.
         let deadline = tokio::time::Instant::now() + self.settings.lease;
         while let Err(error) = self.write_down(&settled, &demanded, &wanted, count).await {
             self.counters.metrics.ingest.database_error("delivery");
-            tracing::error!(%error, destination = D::NAME, items = count, "could not write down what was delivered");
+            tracing::error!(%error, destination = D::NAME, items = count, "could not settle delivered items");
             if tokio::time::Instant::now() >= deadline {
                 break;
             }
@@ -58,7 +58,7 @@ impl<D: Destination> Worker<D> {
         Report { trouble, asked }
     }
 
-    /// Renews the lease; ends when it is lost, because this process stood still for too long.
+    /// Renews the lease; returns when it is lost, because this process stood still for too long.
     async fn lose_lease(&self) {
         loop {
             tokio::time::sleep(self.settings.lease / 3).await;
@@ -71,15 +71,16 @@ impl<D: Destination> Worker<D> {
         }
     }
 
-    /// Another worker has the items. What this one has sent may arrive after what that one sends, so they go once more.
+    /// Another worker has the items. What this one has sent may arrive after what that one sends, so they must be
+    /// delivered again.
     async fn stand_back(&self, keys: &[RecordKey]) -> Report {
         tracing::warn!(
             destination = D::NAME,
             items = keys.len(),
-            "lost a lease while delivering; the items go once more"
+            "lost a lease while delivering; the items are delivered again"
         );
         if let Err(error) = self.store.demand(D::NAME, keys, self.clock.now()).await {
-            tracing::error!(%error, destination = D::NAME, "could not ask for items of a lost lease");
+            tracing::error!(%error, destination = D::NAME, "could not mark the items of a lost lease");
         }
         Report { trouble: None, asked: false }
     }
@@ -92,7 +93,7 @@ impl<D: Destination> Worker<D> {
         count: usize,
     ) -> Result<(), StoreError> {
         let (now, started) = (self.clock.now(), Instant::now());
-        // Before the items are settled: if the process dies in between, they are delivered again and this is done again.
+        // Before settling: if the process dies in between, the items are delivered again, and so is this.
         self.store.demand(D::NAME, demanded, now).await?;
         self.store.reconsider(D::NAME, wanted, now).await?;
         let repeat_ms = i64::try_from(self.settings.repeat.as_millis()).unwrap_or(i64::MAX);
@@ -126,7 +127,7 @@ impl<D: Destination> Worker<D> {
         );
     }
 
-    /// Counts what became of the items, once for all that are alike. How long a change was on its way is known when it has arrived.
+    /// Counts the items by outcome, and observes the delays of those that were delivered.
     fn count(&self, delivery: &Delivery, claimed: usize, kind: Kind) {
         let (now, metrics) = (self.clock.now(), &self.counters.metrics.delivery);
         let (mut outcomes, mut delays) = (BTreeMap::<_, u64>::new(), BTreeMap::<_, u64>::new());

@@ -1,4 +1,4 @@
-//! The only place with SQL. SQLite and PostgreSQL behave the same behind it.
+//! The only place with SQL. To the callers, SQLite and PostgreSQL behave the same.
 
 mod activity;
 mod alerts;

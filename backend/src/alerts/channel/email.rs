@@ -1,4 +1,5 @@
-//! E-mail by SMTP, step by step, so that it is known whether a mail may have gone when something breaks off.
+//! E-mail by SMTP, command by command: when the connection breaks, we must know whether the mail may have been
+//! accepted.
 
 use std::time::{Duration, UNIX_EPOCH};
 
@@ -24,11 +25,11 @@ pub(super) struct Email {
     settings: config::Email,
 }
 
-/// How far a mail came.
+/// How far the SMTP dialogue got.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum SmtpStep {
     Before,
-    /// The server may have taken it.
+    /// The content was being sent: the server may have accepted it.
     Content,
 }
 
@@ -39,7 +40,7 @@ impl Email {
 
     pub(super) async fn send(&self, letter: &Letter<'_>) -> Result<(), Failure> {
         let message =
-            self.message(letter).map_err(|error| Failure::Refused(format!("no mail can be made: {error}")))?;
+            self.message(letter).map_err(|error| Failure::Refused(format!("cannot compose the mail: {error}")))?;
         let mut step = SmtpStep::Before;
         let sending = tokio::time::timeout(limits::NOTICE_TIME, self.deliver(&message, &mut step)).await;
         let (words, was_refused) = match sending {
@@ -53,7 +54,7 @@ impl Email {
         }
     }
 
-    /// The same at each try, with the same Message-ID, by which mail servers recognise a repetition.
+    /// Every attempt has the same content and Message-ID, so that mail servers recognise a duplicate.
     fn message(&self, letter: &Letter<'_>) -> Result<Message, Box<dyn std::error::Error + Send + Sync>> {
         let from: Mailbox = self.settings.from.parse()?;
         let domain = from.email.domain().to_owned();
@@ -65,7 +66,7 @@ impl Email {
             .message_id(Some(format!("<{}@{domain}>", letter.notice.reference)))
             .header(ContentType::TEXT_PLAIN);
         if let Some(alert) = &letter.notice.alert {
-            // So that mail programs show all mails of an alert together.
+            // Mail programs then show all mails about one alert as one thread.
             builder = builder.references(format!("<{}@{domain}>", alert.reference));
         }
         for to in &self.settings.to {
@@ -104,7 +105,7 @@ impl Email {
         connection.command(Mail::new(envelope.from().cloned(), vec![])).await?;
         let mut refused = Vec::new();
         for to in envelope.to() {
-            // One bad address must not keep the others from knowing.
+            // One bad address must not keep the mail from the others.
             if let Err(error) = connection.command(Rcpt::new(to.clone(), vec![])).await {
                 refused.push(SmtpFailure::from(error));
             }
@@ -113,23 +114,28 @@ impl Email {
         match refused.pop() {
             Some(failure) if count == all => return Err(failure),
             Some(failure) => {
-                tracing::warn!(refused = count, recipients = all, reason = failure.words, "a mail does not reach all");
+                tracing::warn!(
+                    refused = count,
+                    recipients = all,
+                    reason = failure.words,
+                    "some recipients were rejected"
+                );
             }
             None => {}
         }
         connection.command(Data).await?;
         *step = SmtpStep::Content;
         connection.message(&message.formatted()).await?;
-        // It is there; whether the farewell is heard does not matter.
+        // The mail is accepted; a failed QUIT does not matter.
         _ = connection.quit().await;
         Ok(())
     }
 }
 
-/// Why a step failed, without what the server said: that may hold addresses.
+/// Why a step failed, without the server's own text: that may hold addresses.
 struct SmtpFailure {
     words: String,
-    /// The server itself said no.
+    /// The server answered with an error, so it did not accept the mail.
     was_refused: bool,
 }
 
@@ -147,7 +153,7 @@ impl From<SmtpError> for SmtpFailure {
     }
 }
 
-/// The cause that the others only wrap.
+/// The root cause; the outer errors only wrap it.
 fn innermost(error: &SmtpError) -> String {
     let mut cause: &dyn std::error::Error = error;
     while let Some(inner) = cause.source() {
@@ -168,7 +174,7 @@ mod tests {
     };
 
     #[test]
-    fn the_same_notice_is_the_same_mail() {
+    fn every_attempt_sends_the_same_mail() {
         let email = Email::new(config::Email {
             host: "localhost".to_owned(),
             port: None,

@@ -1,4 +1,4 @@
-//! Where notices go: webhooks and mail servers.
+//! Where notifications go: webhooks and mail servers.
 
 mod email;
 mod webhook;
@@ -14,7 +14,7 @@ use crate::{
 use email::Email;
 use webhook::Webhook;
 
-/// A channel of the configuration.
+/// A configured channel.
 pub(super) struct Channel {
     pub(super) name: String,
     way: Way,
@@ -25,12 +25,12 @@ enum Way {
     Email(Box<Email>),
 }
 
-/// Why a notice was not sent, in words without secrets.
+/// Why a notification was not sent. The text holds no secrets.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Failure {
-    /// It certainly did not arrive.
+    /// It was certainly not delivered.
     Refused(String),
-    /// It may have arrived.
+    /// It may have been delivered.
     Unknown(String),
 }
 
@@ -43,7 +43,7 @@ impl Channel {
         Self { name: name.to_owned(), way: Way::Email(Box::new(Email::new(email.clone()))) }
     }
 
-    /// What it is, in a word.
+    /// `slack`, `teams`, `json` or `email`.
     pub(super) fn kind(&self) -> &'static str {
         match &self.way {
             Way::Webhook(webhook) => webhook.kind(),
@@ -51,7 +51,7 @@ impl Channel {
         }
     }
 
-    /// Whether the receiver recognises a repetition, so that what may have arrived can be sent again.
+    /// Whether the receiver recognises a duplicate, so that a notification of unknown outcome can be retried.
     pub(super) fn is_repeatable(&self) -> bool {
         matches!(&self.way, Way::Webhook(webhook) if webhook.is_repeatable())
     }
@@ -65,14 +65,14 @@ impl Channel {
     }
 }
 
-/// A notice in words.
+/// A notification as text.
 struct Letter<'a> {
     notice: &'a ClaimedNotice,
     /// What happened, in one line.
     title: String,
     /// What to do.
     text: String,
-    /// Names and values.
+    /// Label and value.
     facts: Vec<(&'static str, String)>,
     link: Option<String>,
 }
@@ -81,13 +81,13 @@ impl<'a> Letter<'a> {
     fn new(notice: &'a ClaimedNotice, console_url: &str) -> Self {
         let heading = heading(notice.event);
         let Some(alert) = &notice.alert else {
-            let title = format!("{heading}: notices of Backend Sync arrive");
+            let title = format!("{heading}: Backend Sync can send notifications here");
             return Self { notice, title, text: notice.message.clone(), facts: Vec::new(), link: None };
         };
         let (is_resolved, is_critical) = (notice.event == NoticeEvent::Resolved, notice.severity == Severity::Critical);
         let severity = if is_critical && !is_resolved { " (critical)" } else { "" };
         let text = match is_resolved {
-            true => format!("This is well again. It was: {}", notice.message),
+            true => format!("The problem is gone. It was: {}", notice.message),
             false => notice.message.clone(),
         };
         let mut facts = vec![

@@ -1,4 +1,4 @@
-//! Webhooks: of Slack, of Microsoft Teams, and of programs.
+//! Webhooks for Slack, Microsoft Teams, and programs.
 
 use hmac::{Hmac, KeyInit, Mac};
 use reqwest::Method;
@@ -12,10 +12,10 @@ use crate::{
     model::{NoticeEvent, Severity},
 };
 
-/// Signs the body: `sha256=` and the HMAC-SHA256 in hexadecimal.
+/// Holds `sha256=` and the hexadecimal HMAC-SHA256 of the body.
 const SIGNATURE: &str = "X-Backend-Sync-Signature";
 
-/// The same at each try to send the same.
+/// Identifies a notification; the same for every attempt.
 const IDEMPOTENCY: &str = "Idempotency-Key";
 
 pub(super) struct Webhook {
@@ -66,22 +66,22 @@ impl Webhook {
 fn judge(status: u16) -> Result<(), Failure> {
     let advice = match status {
         200..=299 => return Ok(()),
-        300..=399 => " (moved: put the new address into the configuration)",
-        401 | 403 => " (it refuses us: is the address still right?)",
-        404 | 410 => " (there is nothing at this address any more: make a new webhook)",
+        300..=399 => " (it has moved: configure the new address)",
+        401 | 403 => " (access denied: is the address still right?)",
+        404 | 410 => " (it no longer exists: create a new webhook)",
         _ => "",
     };
     Err(Failure::Refused(format!("the webhook answered {status}{advice}")))
 }
 
 fn sign(secret: &str, body: &str) -> String {
-    // A key of any length will do for HMAC.
+    // HMAC accepts keys of any length.
     let Ok(mut mac) = Hmac::<Sha256>::new_from_slice(secret.as_bytes()) else { return String::new() };
     mac.update(body.as_bytes());
     hex::encode(mac.finalize().into_bytes())
 }
 
-/// What Slack reads; its three special characters are escaped.
+/// Slack's payload, with its three special characters escaped.
 fn slack(letter: &Letter<'_>) -> Value {
     let escape = |text: &str| text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;");
     let sign = match (letter.notice.event, letter.notice.severity) {
@@ -100,7 +100,7 @@ fn slack(letter: &Letter<'_>) -> Value {
     json!({ "text": text })
 }
 
-/// What a workflow of Teams reads: an adaptive card in a message.
+/// The payload for a Teams workflow: an adaptive card in a message.
 fn teams(letter: &Letter<'_>) -> Value {
     let colour = match (letter.notice.event, letter.notice.severity) {
         (NoticeEvent::Resolved, _) => "Good",
@@ -130,7 +130,7 @@ fn teams(letter: &Letter<'_>) -> Value {
     json!({ "type": "message", "attachments": [attachment] })
 }
 
-/// What a program reads.
+/// The payload for programs.
 fn program(letter: &Letter<'_>) -> Value {
     let notice = letter.notice;
     let alert = notice.alert.as_ref().map(|alert| {
@@ -187,7 +187,7 @@ mod tests {
     }
 
     #[test]
-    fn slack_reads_what_is_meant() {
+    fn slack_shows_the_text_literally() {
         let notice = notice(NoticeEvent::Raised);
         let text = slack(&Letter::new(&notice, "https://sync.example.org/"))["text"].as_str().unwrap().to_owned();
         let title = ":rotating_light: *Alert (critical): the delivery to zoho is paused*\n";
@@ -202,7 +202,7 @@ mod tests {
         let card = &message["attachments"][0]["content"];
         assert_eq!((&message["type"], &card["type"]), (&"message".into(), &"AdaptiveCard".into()));
         assert_eq!(card["body"][0]["text"], "Resolved: the delivery to zoho is paused");
-        assert_eq!(card["body"][1]["text"], "This is well again. It was: Say <yes> & go.");
+        assert_eq!(card["body"][1]["text"], "The problem is gone. It was: Say <yes> & go.");
         assert_eq!(card["body"][2]["facts"][3]["value"], "1970-01-01 00:01 UTC");
         assert!(card.get("actions").is_none(), "without an address there is no link");
     }
@@ -222,7 +222,7 @@ mod tests {
     }
 
     #[test]
-    fn only_2xx_means_that_it_arrived() {
+    fn only_2xx_is_a_success() {
         assert_eq!((judge(200), judge(202)), (Ok(()), Ok(())));
         for status in [302, 400, 404, 429, 500] {
             assert!(matches!(judge(status), Err(Failure::Refused(words)) if words.contains(&status.to_string())));

@@ -22,7 +22,7 @@ fn rules() -> AlertRules {
     Config::load(&Overrides::default(), std::iter::empty()).unwrap().alerts.rules
 }
 
-/// All rules that a limit turns off are off.
+/// Every rule that can be turned off is off.
 fn no_rules() -> AlertRules {
     AlertRules {
         oldest_minutes: 0,
@@ -114,14 +114,14 @@ fn records_that_failed() {
         message.contains("3 records failed at zoho") && message.contains("2 user INVALID_DATA, 1 user"),
         "{message}"
     );
-    assert!(!message.contains("Ann"), "nothing of the record itself: {message}");
+    assert!(!message.contains("Ann"), "the record's own data stays out: {message}");
 }
 
 #[test]
 fn a_pause_by_its_cause() {
     let paused = |cause: &str, minutes| {
         let mut seen = well();
-        // What waits meanwhile is not told of as well.
+        // What waits during the pause is not an alert of its own.
         seen.undelivered.waiting = Some((3, ago(minutes)));
         let reason = "Ask Ann.".to_owned();
         seen.summary.pause = Some(Pause { cause: cause.to_owned(), reason, since: ago(minutes), check_at: None });
@@ -133,7 +133,7 @@ fn a_pause_by_its_cause() {
     assert_eq!(judge(&paused("operator", 4 * 60)), []);
     assert_eq!(judge(&paused("operator", 4 * 60 + 1)), [("paused_by_operator", Warning)]);
     let message = destination(&paused("operator", 300), &rules(), NOW).pop().unwrap().message;
-    assert!(!message.contains("Ann"), "what an operator writes stays here: {message}");
+    assert!(!message.contains("Ann"), "the operator's text stays out: {message}");
 }
 
 #[test]
@@ -253,7 +253,7 @@ fn a_channel_that_fails() {
     assert_eq!(channel_with(2), None);
     let finding = channel_with(3).unwrap();
     assert_eq!((finding.subject.as_str(), finding.code), ("channel:ops", "channel_failing"));
-    assert!(finding.message.contains("3 tries in a row") && finding.message.contains("500"), "{}", finding.message);
+    assert!(finding.message.contains("3 times in a row") && finding.message.contains("500"), "{}", finding.message);
     assert_eq!(channel(&ChannelSummary { name: "ops".to_owned(), kind: "slack", state: None }), None);
     assert_eq!(super::limit(2, 60), Some(Duration::from_secs(120)));
 }

@@ -1,4 +1,4 @@
-//! The words of alerts, and what becomes of one at each look: raised once, reminded, resolved.
+//! The vocabulary of alerts, and what an evaluation does to them: raise once, remind, resolve.
 
 #[cfg(test)]
 mod tests;
@@ -8,42 +8,42 @@ use std::time::Duration;
 use crate::clock::Timestamp;
 
 words! {
-    /// What is watched.
+    /// What an alert is about.
     #[oai(rename = "AlertRule")]
     Rule {
-        /// A change waits too long for its delivery.
+        /// A change has waited too long to be delivered.
         OldestChange = "oldest_change",
-        /// Records wait too long for other records.
+        /// Records have waited too long for other records.
         Parked = "parked",
         /// Records need a person.
         Failed = "failed",
         /// A destination is paused.
         Paused = "paused",
-        /// A destination's allowance runs out.
+        /// A destination's API credits are running out.
         Credits = "credits",
         /// A site sends nothing when it usually does.
         SiteSilent = "site_silent",
-        /// Records and sync items do not agree.
+        /// Records and sync items do not match.
         Conservation = "conservation",
-        /// The disk of the database fills.
+        /// The database's disk is filling up.
         Disk = "disk",
-        /// Many events of a site are rejected.
+        /// Many events of a site are being rejected.
         IngestRejecting = "ingest_rejecting",
-        /// A token ends soon.
+        /// A token expires soon, or has expired.
         TokenExpiring = "token_expiring",
-        /// Notices do not arrive.
+        /// The notifications of a channel fail.
         ChannelFailing = "channel_failing",
-        /// The database takes nothing.
+        /// The database takes no writes.
         Database = "database",
-        /// Whether something is wrong cannot be found out.
+        /// Alert rules cannot be evaluated, or alerts not stored.
         LookFailed = "look_failed",
-        /// The time is not agreed, or a server's clock is wrong.
+        /// The time is not agreed, or a server's clock differs.
         Clock = "clock",
     }
 }
 
 words! {
-    /// How bad it is.
+    /// How urgent an alert is.
     #[oai(rename = "AlertSeverity")]
     Severity {
         /// Somebody should look at it today.
@@ -54,101 +54,102 @@ words! {
 }
 
 words! {
-    /// What a notice tells.
+    /// Why a notification is sent.
     #[oai(rename = "NoticeEvent")]
     NoticeEvent {
         /// Something is wrong.
         Raised = "raised",
-        /// It is worse than when it was told of.
+        /// It has become critical.
         Worsened = "worsened",
         /// It is still wrong, and nobody has acknowledged it.
         Reminder = "reminder",
-        /// It is well again.
+        /// It is no longer wrong.
         Resolved = "resolved",
-        /// Nothing is wrong: somebody tries the channel.
+        /// Nothing is wrong: somebody tests the channel.
         Test = "test",
     }
 }
 
-/// Something that is wrong now.
+/// A rule's finding: something that is wrong now.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Observation {
-    /// What found it.
+    /// The rule that found it.
     pub rule: Rule,
-    /// With what it is wrong, as in `destination:zoho`.
+    /// What it is about, for example `destination:zoho`.
     pub subject: String,
     /// What is wrong, for programs; finer than the rule.
     pub code: &'static str,
-    /// How bad it is.
+    /// How urgent it is.
     pub severity: Severity,
-    /// What is wrong and what to do, in words. Nothing personal: it leaves the house.
+    /// What is wrong and what to do. Without personal data: it is sent to outside services.
     pub message: String,
 }
 
-/// An alert that is not resolved, as far as deciding needs it.
+/// An open alert, as [`decide`] needs it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct OpenAlert {
-    /// Its id.
+    /// Row id, or a number in memory.
     pub id: i64,
-    /// What found it.
+    /// The rule that raised it.
     pub rule: Rule,
-    /// With what something is wrong.
+    /// What it is about.
     pub subject: String,
-    /// The worst so far.
+    /// The worst since it was raised.
     pub severity: Severity,
     /// Whether somebody has acknowledged it.
     pub acknowledged: bool,
-    /// Looks in a row that found nothing.
+    /// Consecutive evaluations that found nothing.
     pub quiet: u32,
     /// How many of them resolve it.
     pub quiet_needed: u32,
-    /// When it is told of again.
+    /// When the next reminder is due.
     pub remind_at: Option<Timestamp>,
 }
 
-/// What becomes of alerts at one look.
+/// What one evaluation does to an alert.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum AlertChange {
-    /// A new one.
+    /// A new alert.
     Raise(Observation),
-    /// It is still there; `tell` says what of.
+    /// It is still there.
     Keep {
-        /// Which.
+        /// The alert.
         id: i64,
-        /// As it is now, with the worst severity so far.
+        /// The latest finding, with the worst severity since it was raised.
         finding: Observation,
-        /// What its channels are told.
+        /// What its channels are notified of, if anything.
         tell: Option<NoticeEvent>,
     },
-    /// It was not found this time; that may be chance.
+    /// It was not found this time, but too few times in a row to resolve it.
     Doubt {
-        /// Which.
+        /// The alert.
         id: i64,
     },
-    /// It is well again.
+    /// It is no longer wrong.
     Resolve {
-        /// Which.
+        /// The alert.
         id: i64,
     },
 }
 
-/// How alerts are told of.
+/// When alerts resolve and are repeated.
 #[derive(Clone, Copy, Debug)]
 pub struct AlertPolicy {
-    /// Looks in a row that must find nothing before an alert is resolved.
+    /// Consecutive evaluations without a finding that resolve an alert.
     pub quiet: u32,
-    /// After how long it is told of again; never when none.
+    /// The time between reminders; `None` for no reminders.
     pub remind: Option<Duration>,
 }
 
-/// An alert that comes back within this time flaps: it must then be well for twice as long before it is resolved.
+/// An alert that comes back within this time is flapping: it then takes twice as long to resolve.
 const FLAPPING_TIME: Duration = Duration::from_secs(60 * 60);
 
-/// How much longer than usual a flapping alert must be well, at most.
+/// The most that flapping multiplies the time to resolve.
 const MOST_PATIENCE: u32 = 32;
 
 impl AlertPolicy {
-    /// How many quiet looks a new alert needs, when the one before needed `before` and was resolved at that time.
+    /// How many quiet evaluations resolve a new alert. `before` is what the previous one needed, and when it was
+    /// resolved.
     pub fn quiet_needed(&self, before: Option<(u32, Timestamp)>, now: Timestamp) -> u32 {
         let most = self.quiet.saturating_mul(MOST_PATIENCE);
         match before {
@@ -160,8 +161,8 @@ impl AlertPolicy {
     }
 }
 
-/// What becomes of the open alerts, given what is wrong now: at most one alert of each rule and subject. What was not found by a rule
-/// that was `not_judged` this time stays as it is: nobody knows.
+/// What the findings change in the open alerts, with at most one alert per rule and subject. Alerts of a rule that
+/// could not be evaluated (`not_judged`) and were not found stay unchanged.
 pub fn decide(open: &[OpenAlert], findings: Vec<Observation>, not_judged: &[Rule], now: Timestamp) -> Vec<AlertChange> {
     let mut changes = Vec::new();
     for alert in open {

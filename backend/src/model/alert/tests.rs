@@ -31,7 +31,7 @@ fn told(alert: OpenAlert, severity: Severity, now: Timestamp) -> (Option<NoticeE
 }
 
 #[test]
-fn words_are_found_again() {
+fn names_parse_back() {
     for rule in Rule::ALL {
         assert_eq!(rule.as_str().parse::<Rule>().ok(), Some(*rule));
     }
@@ -56,21 +56,21 @@ fn it_is_resolved_after_enough_quiet_looks_in_a_row() {
     assert_eq!(decide(&[open()], vec![], &[], NOW), [AlertChange::Doubt { id: 7 }]);
     let quiet = OpenAlert { quiet: 2, ..open() };
     assert_eq!(decide(std::slice::from_ref(&quiet), vec![], &[], NOW), [AlertChange::Resolve { id: 7 }]);
-    assert_eq!(told(quiet, Severity::Warning, NOW).0, None, "it was there all the time");
+    assert_eq!(told(quiet, Severity::Warning, NOW).0, None, "it never went away");
 }
 
 #[test]
-fn what_could_not_be_judged_stays_as_it_is() {
+fn an_alert_of_a_rule_that_was_not_evaluated_stays_unchanged() {
     let quiet = OpenAlert { quiet: 2, ..open() };
     assert_eq!(decide(std::slice::from_ref(&quiet), vec![], &[Rule::Failed], NOW), [], "neither doubted nor resolved");
     assert_eq!(decide(std::slice::from_ref(&quiet), vec![], &[Rule::Parked], NOW), [AlertChange::Resolve { id: 7 }]);
-    // What was found all the same is believed.
+    // A finding counts even so.
     let found = decide(&[quiet], vec![finding(Severity::Critical)], &[Rule::Failed], NOW);
     assert!(matches!(&found[..], [AlertChange::Keep { id: 7, tell: Some(NoticeEvent::Worsened), .. }]), "{found:?}");
 }
 
 #[test]
-fn reminders_come_in_time_and_not_when_somebody_knows() {
+fn reminders_come_when_due_and_not_after_an_acknowledgement() {
     let later = Timestamp(NOW.0 + 1);
     assert_eq!(told(open(), Severity::Warning, NOW).0, None);
     assert_eq!(told(open(), Severity::Warning, later).0, Some(NoticeEvent::Reminder));
@@ -79,7 +79,7 @@ fn reminders_come_in_time_and_not_when_somebody_knows() {
 }
 
 #[test]
-fn what_becomes_worse_is_told_of_and_stays_as_bad() {
+fn a_worse_finding_is_announced_and_the_severity_stays() {
     let known = OpenAlert { acknowledged: true, ..open() };
     assert_eq!(told(known, Severity::Critical, NOW), (Some(NoticeEvent::Worsened), Severity::Critical));
     let critical = OpenAlert { severity: Severity::Critical, ..open() };
@@ -87,7 +87,7 @@ fn what_becomes_worse_is_told_of_and_stays_as_bad() {
 }
 
 #[test]
-fn what_flaps_must_be_well_for_longer() {
+fn a_flapping_alert_takes_longer_to_resolve() {
     let policy = AlertPolicy { quiet: 3, remind: None };
     assert_eq!(policy.quiet_needed(None, NOW), 3);
     assert_eq!(policy.quiet_needed(Some((3, Timestamp(NOW.0 - 1))), NOW), 6);

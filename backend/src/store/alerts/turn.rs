@@ -1,4 +1,5 @@
-//! Looking: one process at a time has the turn, and writes what it found, with the notices of it, in one transaction.
+//! Evaluating the rules: one process at a time holds the turn, and stores the changed alerts and their notifications in
+//! one transaction.
 
 use sea_orm::{ConnectionTrait, QueryResult};
 
@@ -14,46 +15,46 @@ use crate::{
     },
 };
 
-/// The transaction of whoever has the turn.
+/// The transaction of the process that holds the turn.
 pub struct AlertTurn {
     transaction: Transaction,
 }
 
-/// What an alert's channels are told.
+/// A change of an alert that its channels are notified of.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Told {
-    /// What happened.
+    /// What happened to the alert.
     pub event: NoticeEvent,
-    /// To what: the alert as it is now.
+    /// The rule that raised it.
     pub rule: String,
-    /// With what something is or was wrong.
+    /// What it is about, for example `destination:zoho`.
     pub subject: String,
-    /// How bad it is or was.
+    /// The worst since it was raised.
     pub severity: Severity,
-    /// In words.
+    /// What is or was wrong, and what to do.
     pub message: String,
 }
 
-/// An alert in the database that changes.
+/// An announcement with the row of its alert.
 struct ChangedAlert {
     id: i64,
     told: Told,
 }
 
-/// What the notices of a change need.
+/// What is needed to write notifications.
 pub(super) struct Writing<'a> {
     pub(super) policy: &'a AlertPolicy,
-    /// The channels that are told of an alert of this rule and subject.
+    /// The channels for alerts about a subject.
     pub(super) channels: &'a (dyn Fn(&str) -> Vec<String> + Send + Sync),
-    /// Makes something unique.
+    /// Makes unique references.
     pub(super) reference: &'a (dyn Fn() -> String + Send + Sync),
     pub(super) now: Timestamp,
 }
 
 impl Store {
-    /// Takes the turn to look, until `until`; false when it is not time yet, or another process has it.
+    /// Takes the turn until `until`; false when it is not due yet, or another process has it.
     pub async fn begin_alert_turn(&self, holder: &str, now: Timestamp, until: Timestamp) -> Result<bool, StoreError> {
-        // Read first: most of the time it is not time yet, and writers need not be kept waiting.
+        // Read first: mostly it is not due yet, and a read does not delay writers.
         let free = "name = 'look' AND due_at <= ? AND (lease_until IS NULL OR lease_until <= ?)";
         let times = [now.0.into(), now.0.into()];
         let sql = format!("SELECT name FROM alert_turns WHERE {free}");
@@ -65,8 +66,8 @@ impl Store {
         Ok(execute(&self.write, &sql, values).await? > 0)
     }
 
-    /// Begins to write what was found, and gives the turn back with it: the next comes at `next`. Nothing when the turn was lost
-    /// meanwhile.
+    /// Begins the transaction that stores the findings and ends the turn; the next one is due at `next`. `None` when
+    /// the turn was lost meanwhile.
     pub async fn end_alert_turn(&self, holder: &str, next: Timestamp) -> Result<Option<AlertTurn>, StoreError> {
         let transaction = self.begin_immediate().await?;
         let sql =
@@ -77,7 +78,7 @@ impl Store {
 }
 
 impl AlertTurn {
-    /// The alerts that are not resolved.
+    /// The open alerts.
     pub async fn open(&self) -> Result<Vec<OpenAlert>, StoreError> {
         let sql = "SELECT id, rule, subject, severity, acknowledged_at, quiet, quiet_needed, remind_at FROM alerts \
                    WHERE resolved_at IS NULL ORDER BY id";
@@ -96,8 +97,8 @@ impl AlertTurn {
         query(&self.transaction, sql, vec![]).await?.iter().map(open).collect()
     }
 
-    /// Writes what becomes of alerts, and the notices of it to the channels that `channels` names for a subject. Returns what
-    /// is told. `reference` makes something unique.
+    /// Stores changes and their notifications, for the channels that `channels` returns for a subject. Returns what is
+    /// announced. `reference` makes unique references.
     pub async fn write(
         &self,
         changes: Vec<AlertChange>,
@@ -127,7 +128,7 @@ impl AlertTurn {
         Ok(told)
     }
 
-    /// Makes it so.
+    /// Commits the changes and the end of the turn.
     pub async fn commit(self) -> Result<(), StoreError> {
         self.transaction.commit().await
     }
@@ -178,7 +179,7 @@ impl AlertTurn {
         execute(&self.transaction, sql, values).await?;
         let Some(event) = tell else { return Ok(None) };
         let remind_at = writing.policy.remind.map(|time| writing.now.after(time).0);
-        // Whoever acknowledged it knew of something less bad.
+        // The acknowledgement was for something less severe, or long ago.
         let sql = "UPDATE alerts SET remind_at = ?, acknowledged_at = NULL, acknowledged_by = NULL WHERE id = ?";
         execute(&self.transaction, sql, vec![remind_at.into(), id.into()]).await?;
         let rule = rule.as_str().to_owned();
@@ -221,7 +222,7 @@ impl AlertTurn {
     }
 }
 
-/// Takes back reminders that are not sent yet.
+/// Deletes reminders that have not been sent yet.
 pub(super) async fn withdraw_reminders(connection: &impl ConnectionTrait, alert_id: i64) -> Result<(), StoreError> {
     let sql = "DELETE FROM alert_notices WHERE alert_id = ? AND event = 'reminder' AND state = 'pending'";
     execute(connection, sql, vec![alert_id.into()]).await?;

@@ -1,4 +1,4 @@
-//! A server that answers what a test wants, and remembers what it was asked.
+//! A stub server with scripted answers that records its requests.
 
 use std::{
     collections::VecDeque,
@@ -36,7 +36,7 @@ pub(in super::super) fn config(url: &str) -> config::Zoho {
     }
 }
 
-/// What to answer: status, headers, body. Or nothing at all.
+/// A scripted answer: status, credits header and body; or no answer at all.
 pub(super) enum Reply {
     Body(u16, &'static str, String),
     Silence,
@@ -63,7 +63,7 @@ impl Asked {
 
 #[derive(Default)]
 pub(super) struct ServerState {
-    /// For the token server; without any, it grants.
+    /// Answers of the token server; when empty, it grants a token.
     pub(super) tokens: Mutex<VecDeque<Reply>>,
     pub(super) replies: Mutex<VecDeque<Reply>>,
     pub(super) asked: Mutex<Vec<Asked>>,
@@ -71,7 +71,7 @@ pub(super) struct ServerState {
     pub(super) now: AtomicI64,
 }
 
-/// Ends with its test.
+/// The stub server; it stops when dropped.
 pub(super) struct Stub {
     pub(super) url: String,
     pub(super) state: Arc<ServerState>,
@@ -164,7 +164,7 @@ impl Stub {
         self.state.now.fetch_add(milliseconds, Ordering::SeqCst);
     }
 
-    /// What was asked since the last time, without the token server.
+    /// The requests since the last call, without those to the token server.
     pub(super) fn asked(&self) -> Vec<Asked> {
         let mut asked = std::mem::take(&mut *self.state.asked.lock().unwrap());
         asked.retain(|asked| asked.path != "/oauth/v2/token");
