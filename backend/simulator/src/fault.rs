@@ -91,13 +91,13 @@ pub(super) struct Rule {
 
 /// A fault that happens to a call.
 #[derive(Clone, Debug)]
-pub(super) struct Fired {
+pub(super) struct InjectedFault {
     pub(super) fault: Fault,
     pub(super) delay_ms: u64,
     key: Option<String>,
 }
 
-impl Fired {
+impl InjectedFault {
     /// Which records of the call fail, if the fault concerns records.
     pub(super) fn records(&self) -> Option<RecordFault> {
         match self.fault {
@@ -124,7 +124,7 @@ impl RecordFault {
     }
 }
 
-struct Armed {
+struct ActiveRule {
     id: u64,
     rule: Rule,
     seen: u64,
@@ -135,7 +135,7 @@ struct Armed {
 /// The active rules.
 #[derive(Default)]
 pub(super) struct Faults {
-    rules: Vec<Armed>,
+    rules: Vec<ActiveRule>,
     last: u64,
 }
 
@@ -146,7 +146,7 @@ impl Faults {
         for rule in rules {
             self.last += 1;
             let random = rule.matching.seed;
-            self.rules.push(Armed { id: self.last, rule, seen: 0, fired: 0, random });
+            self.rules.push(ActiveRule { id: self.last, rule, seen: 0, fired: 0, random });
         }
         (first..=self.last).collect()
     }
@@ -161,7 +161,7 @@ impl Faults {
     }
 
     /// The fault of this call: that of the first rule that is due. Every rule counts all calls that match it.
-    pub(super) fn strike(&mut self, call: &Call) -> Option<Fired> {
+    pub(super) fn strike(&mut self, call: &Call) -> Option<InjectedFault> {
         let mut struck = None;
         for armed in &mut self.rules {
             if !armed.rule.matching.fits(call) {
@@ -187,7 +187,7 @@ impl Match {
     }
 }
 
-impl Armed {
+impl ActiveRule {
     fn is_due(&mut self) -> bool {
         let Match { nth, every, times, chance, .. } = self.rule.matching;
         let lucky = chance.is_none_or(|chance| self.random() < chance);
@@ -211,12 +211,12 @@ impl Armed {
         (mixed >> 11) as f64 / (1_u64 << 53) as f64
     }
 
-    fn fired(&self) -> Fired {
+    fn fired(&self) -> InjectedFault {
         let fault = self.rule.fault;
         let default = match fault {
             Fault::TimeoutBeforeCommit | Fault::TimeoutAfterCommit => TIMEOUT_MS,
             _ => 0,
         };
-        Fired { fault, delay_ms: self.rule.delay_ms.unwrap_or(default), key: self.rule.matching.key.clone() }
+        InjectedFault { fault, delay_ms: self.rule.delay_ms.unwrap_or(default), key: self.rule.matching.key.clone() }
     }
 }

@@ -9,7 +9,7 @@ use super::{
     answer::{Answer, Refusal},
     call::{Call, Operation, pairs},
     control,
-    fault::{Fault, Fired},
+    fault::{Fault, InjectedFault},
     log,
     state::{Admission, State, token_refused},
     time::to_rfc3339,
@@ -65,7 +65,7 @@ async fn serve(shared: &Shared, mut call: Call, client: Option<SocketAddr>) -> R
     }
 }
 
-fn log_entry(shared: &Shared, call: &Call, fired: Option<&Fired>) -> log::Entry {
+fn log_entry(shared: &Shared, call: &Call, fired: Option<&InjectedFault>) -> log::Entry {
     log::Entry {
         n: 0,
         time: to_rfc3339(shared.clock.now()),
@@ -110,7 +110,7 @@ impl Drop for Logged<'_> {
 }
 
 /// A call to the API.
-async fn api(shared: &Shared, call: &mut Call, fired: Option<&Fired>, logged: &mut Logged<'_>) -> Outcome {
+async fn api(shared: &Shared, call: &mut Call, fired: Option<&InjectedFault>, logged: &mut Logged<'_>) -> Outcome {
     let refusal_of = |refusal: Refusal, call: &Call| {
         Outcome::Answered(if call.errors_are_lists() { refusal.of_read() } else { refusal.flat() })
     };
@@ -159,7 +159,7 @@ async fn api(shared: &Shared, call: &mut Call, fired: Option<&Fired>, logged: &m
 }
 
 /// A call to the accounts server.
-async fn token(shared: &Shared, call: &Call, fired: Option<&Fired>) -> Outcome {
+async fn token(shared: &Shared, call: &Call, fired: Option<&InjectedFault>) -> Outcome {
     let form = std::str::from_utf8(&call.raw).map(pairs).unwrap_or_default();
     let grant = |state: &mut State| match call.target {
         super::call::Target::Token => state.token(call, &form, shared.clock.now()),

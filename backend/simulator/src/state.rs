@@ -7,7 +7,7 @@ use super::{
     answer::{Answer, Refusal},
     call::{Call, Operation, Target, WriteBody},
     credits::{self, Credits},
-    fault::{Faults, Fired},
+    fault::{Faults, InjectedFault},
     log::Log,
     metadata, read,
     schema::{Ids, Organisation},
@@ -111,10 +111,10 @@ impl State {
         &mut self,
         call: &Call,
         body: WriteBody,
-        fired: Option<&Fired>,
+        fired: Option<&InjectedFault>,
         now: DateTime<Utc>,
     ) -> Result<Answer, Refusal> {
-        let (fault, partial) = (fired.and_then(Fired::records), self.partial_status(fired));
+        let (fault, partial) = (fired.and_then(InjectedFault::records), self.partial_status(fired));
         let writing = Writing { now, forget: self.seen(now), partial_status: partial, fault: fault.as_ref() };
         match call.target {
             Target::UnknownUrl | Target::Token => Err(Refusal::invalid_url()),
@@ -137,7 +137,7 @@ impl State {
         lag.and_then(|lag| now.checked_sub_signed(lag)).unwrap_or(DateTime::<Utc>::MIN_UTC)
     }
 
-    fn partial_status(&self, fired: Option<&Fired>) -> StatusCode {
+    fn partial_status(&self, fired: Option<&InjectedFault>) -> StatusCode {
         use super::fault::Fault;
         match (fired.map(|fired| fired.fault), self.settings.partial_status) {
             (Some(Fault::Partial200), _) => StatusCode::OK,

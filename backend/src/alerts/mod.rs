@@ -13,9 +13,9 @@
 //! it takes no writes, are sent by each process from memory.
 
 mod channel;
-mod look;
+mod evaluate;
+mod gather;
 mod rules;
-mod see;
 mod send;
 mod unstored;
 mod words;
@@ -44,7 +44,7 @@ use crate::{
     zoho::destination::Zoho,
 };
 
-pub use send::Tried;
+pub use send::ChannelTest;
 pub use words::title;
 
 use channel::Channel;
@@ -78,9 +78,9 @@ struct Memory {
     pruned_at: Option<Timestamp>,
     /// Evaluations in a row in which a rule's data could not be read, keyed by the first of the rules that share the
     /// read.
-    blind: HashMap<Rule, u32>,
+    unreadable: HashMap<Rule, u32>,
     /// Evaluations in a row that could not be started or stored although the database takes writes, and why.
-    failed_looks: Option<(u32, Cause)>,
+    failed_evaluations: Option<(u32, Cause)>,
 }
 
 /// A channel and its recent outcomes.
@@ -149,12 +149,12 @@ impl Alerts {
             // delay what is sent from memory.
             tasks.spawn(async move {
                 if let Some(channel) = alerts.channels.get(number) {
-                    tokio::join!(alerts.serve(channel, stop.clone()), alerts.tell(channel, unstored, stop));
+                    tokio::join!(alerts.serve(channel, stop.clone()), alerts.send_unstored(channel, unstored, stop));
                 }
             });
         }
         let (alerts, stopping) = (Arc::clone(&self), stop.clone());
-        tasks.spawn(async move { alerts.witness(senders, stopping).await });
+        tasks.spawn(async move { alerts.watch_writes(senders, stopping).await });
         self.watch(stop).await;
         while tasks.join_next().await.is_some() {}
     }

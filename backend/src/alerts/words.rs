@@ -1,6 +1,6 @@
 //! The texts of alerts.
 
-use crate::{clock::Timestamp, model::NoticeEvent};
+use crate::{clock::Timestamp, model::NotificationEvent};
 
 /// For example `2026-11-22 11:14 UTC`.
 pub(super) fn when(time: Timestamp) -> String {
@@ -41,13 +41,13 @@ pub fn title(rule: &str, subject: &str) -> String {
 }
 
 /// What a notification's title begins with.
-pub(super) fn heading(event: NoticeEvent) -> &'static str {
+pub(super) fn heading(event: NotificationEvent) -> &'static str {
     match event {
-        NoticeEvent::Raised => "Alert",
-        NoticeEvent::Worsened => "Worse",
-        NoticeEvent::Reminder => "Reminder",
-        NoticeEvent::Resolved => "Resolved",
-        NoticeEvent::Test => "Test",
+        NotificationEvent::Raised => "Alert",
+        NotificationEvent::Worsened => "Worse",
+        NotificationEvent::Reminder => "Reminder",
+        NotificationEvent::Resolved => "Resolved",
+        NotificationEvent::Test => "Test",
     }
 }
 

@@ -20,7 +20,7 @@ use super::{
 use crate::{
     alerts::{ChannelSummary, title},
     clock::Timestamp,
-    model::{FieldErrorCode, NoticeEvent, Rule, Severity},
+    model::{FieldErrorCode, NotificationEvent, Rule, Severity},
     store,
     views::rfc3339,
 };
@@ -77,7 +77,7 @@ pub(crate) struct Notice {
     /// The channel's name.
     pub(crate) channel: String,
     /// What it tells.
-    pub(crate) event: NoticeEvent,
+    pub(crate) event: NotificationEvent,
     /// `pending`, `sending`, `sent`, `failed` (given up), or `unknown`: it may have arrived, and is not sent again.
     pub(crate) state: String,
     /// Tries so far.
@@ -170,9 +170,9 @@ impl From<store::Alert> for Alert {
     }
 }
 
-impl From<store::Notice> for Notice {
-    fn from(notice: store::Notice) -> Self {
-        let store::Notice { channel, event, state, attempts, created_at, finished_at, error, .. } = notice;
+impl From<store::Notification> for Notice {
+    fn from(notice: store::Notification) -> Self {
+        let store::Notification { channel, event, state, attempts, created_at, finished_at, error, .. } = notice;
         let (created_at, finished_at) = (rfc3339(created_at), finished_at.map(rfc3339));
         Self { channel, event, state, attempts, created_at, finished_at, error }
     }
@@ -219,10 +219,10 @@ impl Example for Alert {
 
 impl Example for AlertWithNotices {
     fn example() -> Self {
-        let notice = store::Notice {
+        let notice = store::Notification {
             id: 1,
             channel: "ops".to_owned(),
-            event: NoticeEvent::Raised,
+            event: NotificationEvent::Raised,
             state: "sent".to_owned(),
             attempts: 1,
             created_at: EXAMPLE_TIME,
@@ -328,7 +328,7 @@ impl Operations {
         id: Path<i64>,
     ) -> Result<Answer<AlertWithNotices>, Failure<Overseeing>> {
         let alert = context.store.alert(id.0).await?.ok_or_else(not_found)?;
-        let notices = context.store.notices(id.0).await?.into_iter().map(Notice::from).collect();
+        let notices = context.store.notifications(id.0).await?.into_iter().map(Notice::from).collect();
         Ok(Answer(AlertWithNotices { alert: alert.into(), notices }))
     }
 

@@ -23,7 +23,7 @@ use crate::{
     clock::Timestamp,
     limits,
     model::Severity,
-    store::{Alert, Notice, PageRequest},
+    store::{Alert, Notification, PageRequest},
 };
 
 const PATH: &str = "/alarms";
@@ -114,7 +114,7 @@ pub(super) async fn one(
     let now = context.clock.now();
     let alert = context.store.alert(id).await?.ok_or(PageError::NotFound)?;
     let alarm = Alarm::new(alert, now);
-    let told = |notice: Notice| Told {
+    let told = |notice: Notification| Told {
         channel: notice.channel,
         event: notice.event.as_str(),
         state: notice.state,
@@ -122,7 +122,7 @@ pub(super) async fn one(
         attempts: notice.attempts,
         error: notice.error,
     };
-    let notices = context.store.notices(id).await?.into_iter().map(told).collect();
+    let notices = context.store.notifications(id).await?.into_iter().map(told).collect();
     let frame = Frame::new(format!("Alarm {id}: {}", alarm.title), PATH, &who);
     Ok(Html(AlarmPage { frame, alarm, notices }.render()?))
 }

@@ -57,9 +57,9 @@ pub struct Delivery {
     /// The items with an outcome, even if that is "unknown".
     pub settled: Vec<Settled>,
     /// Records that may have been overwritten: they must be delivered again, whatever their digest says.
-    pub demanded: Vec<RecordKey>,
+    pub redeliver: Vec<RecordKey>,
     /// Records that were filtered out before and may qualify now.
-    pub wanted: Vec<RecordKey>,
+    pub reconsider: Vec<RecordKey>,
     /// A failure that concerns more than these items.
     pub trouble: Option<Trouble>,
 }

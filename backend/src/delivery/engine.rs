@@ -50,13 +50,13 @@ struct DispatcherState {
     /// Pending items, and when they were counted.
     waiting: (u64, Option<Instant>),
     /// What was last stored about credits and slowness.
-    noted: Option<Noted>,
+    saved_credits: Option<SavedCredits>,
     upkeep: Upkeep,
 }
 
 /// What operators see about a destination's credits.
 #[derive(Clone, PartialEq, Eq)]
-struct Noted {
+struct SavedCredits {
     credits: Option<i64>,
     slow: Option<(String, Option<Timestamp>)>,
 }
@@ -102,7 +102,7 @@ impl<D: Destination> Engine<D> {
             outages: 0,
             claims: 0,
             waiting: (0, None),
-            noted: None,
+            saved_credits: None,
             upkeep: Upkeep::new(),
         };
         while !*stop.borrow() {
@@ -183,7 +183,7 @@ impl<D: Destination> Engine<D> {
             let destination = Arc::clone(&self.destination);
             state.running.spawn(async move {
                 destination.look().await;
-                Report { trouble: None, asked: false }
+                Report { trouble: None, answered: false }
             });
         }
         self.note_credits(state, slow).await?;
@@ -227,7 +227,7 @@ impl<D: Destination> Engine<D> {
         // A worker's panic is in the log; its items come back when their lease expires.
         let Some(report) = report else { return };
         match report.trouble {
-            None if report.asked => (state.outages, state.held_until) = (0, None),
+            None if report.answered => (state.outages, state.held_until) = (0, None),
             None => {}
             Some(Trouble::Throttled) => {
                 state.held_until = Some(Instant::now() + self.random.up_to(limits::THROTTLED_REST));
@@ -286,17 +286,17 @@ impl<D: Destination> Engine<D> {
         slow: Option<(String, Option<Timestamp>)>,
     ) -> Result<(), StoreError> {
         let credits = self.destination.credits();
-        let noted = Noted { credits: credits.map(|(credits, _)| credits), slow };
-        if state.noted.as_ref() == Some(&noted) {
+        let noted = SavedCredits { credits: credits.map(|(credits, _)| credits), slow };
+        if state.saved_credits.as_ref() == Some(&noted) {
             return Ok(());
         }
         let slow = noted.slow.as_ref().map(|(reason, done_at)| (reason.as_str(), *done_at));
         // No longer reported: there are plenty again.
-        if credits.is_none() && state.noted.as_ref().is_some_and(|before| before.credits.is_some()) {
+        if credits.is_none() && state.saved_credits.as_ref().is_some_and(|before| before.credits.is_some()) {
             self.store.forget_credits(D::NAME).await?;
         }
         self.store.save_credits(D::NAME, credits, slow).await?;
-        state.noted = Some(noted);
+        state.saved_credits = Some(noted);
         Ok(())
     }
 }

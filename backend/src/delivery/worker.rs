@@ -26,7 +26,7 @@ pub(super) struct Report {
     /// A failure that concerns more than its items.
     pub(super) trouble: Option<Trouble>,
     /// Whether the destination answered a call.
-    pub(super) asked: bool,
+    pub(super) answered: bool,
 }
 
 impl<D: Destination> Worker<D> {
@@ -37,17 +37,17 @@ impl<D: Destination> Worker<D> {
         self.counters.metrics.delivery.claimed(D::NAME, count);
         let delivery = tokio::select! {
             delivery = self.destination.deliver(items) => delivery,
-            () = self.lose_lease() => return self.stand_back(&keys).await,
+            () = self.keep_lease() => return self.give_up_lease(&keys).await,
         };
-        let asked = delivery.settled.iter().any(|settled| settled.attempt.is_some());
+        let answered = delivery.settled.iter().any(|settled| settled.attempt.is_some());
         self.log(&delivery, count, kind, started);
         if let Some(kind) = kind {
             self.count(&delivery, count, kind);
         }
-        let Delivery { settled, demanded, wanted, trouble } = delivery;
+        let Delivery { settled, redeliver, reconsider, trouble } = delivery;
         // Retry for as long as the lease may hold; after that, another worker has the items.
         let deadline = tokio::time::Instant::now() + self.settings.lease;
-        while let Err(error) = self.write_down(&settled, &demanded, &wanted, count).await {
+        while let Err(error) = self.save(&settled, &redeliver, &reconsider, count).await {
             self.counters.metrics.ingest.database_error("delivery");
             tracing::error!(%error, destination = D::NAME, items = count, "could not settle delivered items");
             if tokio::time::Instant::now() >= deadline {
@@ -55,11 +55,11 @@ impl<D: Destination> Worker<D> {
             }
             tokio::time::sleep(limits::SYNC_ERROR_WAIT).await;
         }
-        Report { trouble, asked }
+        Report { trouble, answered: answered }
     }
 
     /// Renews the lease; returns when it is lost, because this process stood still for too long.
-    async fn lose_lease(&self) {
+    async fn keep_lease(&self) {
         loop {
             tokio::time::sleep(self.settings.lease / 3).await;
             let until = self.clock.now().after(self.settings.lease);
@@ -73,7 +73,7 @@ impl<D: Destination> Worker<D> {
 
     /// Another worker has the items. What this one has sent may arrive after what that one sends, so they must be
     /// delivered again.
-    async fn stand_back(&self, keys: &[RecordKey]) -> Report {
+    async fn give_up_lease(&self, keys: &[RecordKey]) -> Report {
         tracing::warn!(
             destination = D::NAME,
             items = keys.len(),
@@ -82,20 +82,20 @@ impl<D: Destination> Worker<D> {
         if let Err(error) = self.store.demand(D::NAME, keys, self.clock.now()).await {
             tracing::error!(%error, destination = D::NAME, "could not mark the items of a lost lease");
         }
-        Report { trouble: None, asked: false }
+        Report { trouble: None, answered: false }
     }
 
-    async fn write_down(
+    async fn save(
         &self,
         settled: &[Settled],
-        demanded: &[RecordKey],
-        wanted: &[RecordKey],
+        redeliver: &[RecordKey],
+        reconsider: &[RecordKey],
         count: usize,
     ) -> Result<(), StoreError> {
         let (now, started) = (self.clock.now(), Instant::now());
         // Before settling: if the process dies in between, the items are delivered again, and so is this.
-        self.store.demand(D::NAME, demanded, now).await?;
-        self.store.reconsider(D::NAME, wanted, now).await?;
+        self.store.demand(D::NAME, redeliver, now).await?;
+        self.store.reconsider(D::NAME, reconsider, now).await?;
         let repeat_ms = i64::try_from(self.settings.repeat.as_millis()).unwrap_or(i64::MAX);
         let written = self.store.settle(D::NAME, &self.lease, settled, now, repeat_ms).await;
         self.counters.metrics.ingest.write("delivery", started.elapsed());
@@ -107,7 +107,7 @@ impl<D: Destination> Worker<D> {
     }
 
     fn log(&self, delivery: &Delivery, count: usize, kind: Option<Kind>, started: Timestamp) {
-        let of = |wanted: fn(&SettledState) -> bool| delivery.settled.iter().filter(|s| wanted(&s.state)).count();
+        let of = |is: fn(&SettledState) -> bool| delivery.settled.iter().filter(|s| is(&s.state)).count();
         let synced = of(|state| matches!(state, SettledState::Synced { .. }));
         let parked = of(|state| matches!(state, SettledState::Parked { .. }));
         let retried = of(|state| matches!(state, SettledState::Pending { .. }));

@@ -27,10 +27,10 @@ pub use self::{
     delivery::{Delivery, DeliveryOutcome},
     http::Http,
     ingest::{IngestMetrics, Waiting},
-    refresh::Witnessed,
+    refresh::LocalState,
     zoho::ZohoCalls,
 };
-use self::{family::Registering, refresh::LastLook, state::StateMetrics};
+use self::{family::Registering, refresh::LastRefresh, state::StateMetrics};
 use crate::{
     activity::{Counted, Tally, subject_site},
     clock::Timestamp,
@@ -57,7 +57,7 @@ pub struct Families {
     /// Notifications about alerts.
     pub alert_notifications: AlertNotifications,
     state: StateMetrics,
-    last_look: LastLook,
+    last_look: LastRefresh,
     registry: Registry,
 }
 
@@ -82,7 +82,7 @@ impl Metrics {
             (AlertsFiring::new(registering), AlertNotifications::new(registering));
         let state = StateMetrics::new(registering);
         process::register(&mut registry, started_at);
-        let last_look = LastLook::default();
+        let last_look = LastRefresh::default();
         Self(Arc::new(Families {
             ingest,
             http,

@@ -14,7 +14,7 @@ use crate::{
 };
 
 /// What this process knows but the database does not.
-pub struct Witnessed {
+pub struct LocalState {
     /// Whether the last write succeeded.
     pub takes_writes: bool,
     /// Open alerts that exist only in memory.
@@ -23,12 +23,12 @@ pub struct Witnessed {
 
 /// When the database was last read, and how long that took.
 #[derive(Debug, Default)]
-pub(super) struct LastLook(Mutex<Option<(Instant, Duration)>>);
+pub(super) struct LastRefresh(Mutex<Option<(Instant, Duration)>>);
 
 impl Metrics {
     /// Reads the database, unless that was done recently: however many collectors ask, it takes only a small share of
     /// the database's time.
-    pub async fn refresh(&self, store: &Store, witnessed: &Witnessed, now: Timestamp) {
+    pub async fn refresh(&self, store: &Store, witnessed: &LocalState, now: Timestamp) {
         let mut last = self.last_look.0.lock().await;
         let first = last.is_none();
         if let Some((at, took)) = *last
@@ -39,7 +39,7 @@ impl Metrics {
         }
         let started = Instant::now();
         self.state.connections(&store.connections());
-        if let Err(error) = self.look(store, witnessed, now, first).await {
+        if let Err(error) = self.read(store, witnessed, now, first).await {
             tracing::warn!(%error, "could not read the database's metrics");
             self.state.unreachable();
             self.firing(&witnessed.alerts);
@@ -51,7 +51,7 @@ impl Metrics {
         *last = Some((Instant::now(), started.elapsed()));
     }
 
-    async fn look(&self, store: &Store, witnessed: &Witnessed, now: Timestamp, first: bool) -> Result<(), StoreError> {
+    async fn read(&self, store: &Store, witnessed: &LocalState, now: Timestamp, first: bool) -> Result<(), StoreError> {
         self.state.size(store.size().await?);
         for site in store.sites().await? {
             self.ingest.site(&site.name);

@@ -15,7 +15,7 @@ mod state;
 mod sync_item;
 mod version;
 
-pub use alert::{AlertChange, AlertPolicy, NoticeEvent, Observation, OpenAlert, Rule, Severity, decide};
+pub use alert::{AlertChange, AlertPolicy, NotificationEvent, Observation, OpenAlert, Rule, Severity, decide};
 pub use erasure::{ErasurePolicy, ErasureState};
 pub use event::{Change, Event, EventType, UnknownEventType};
 pub use field::{Field, FieldError, FieldErrorCode, Fields};

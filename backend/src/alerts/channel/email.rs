@@ -15,7 +15,7 @@ use lettre::{
     },
 };
 
-use super::{Failure, Letter};
+use super::{RenderedNotification, SendFailure};
 use crate::{
     config::{self, EmailTls},
     limits,
@@ -38,9 +38,10 @@ impl Email {
         Self { settings }
     }
 
-    pub(super) async fn send(&self, letter: &Letter<'_>) -> Result<(), Failure> {
-        let message =
-            self.message(letter).map_err(|error| Failure::Refused(format!("cannot compose the mail: {error}")))?;
+    pub(super) async fn send(&self, rendered: &RenderedNotification<'_>) -> Result<(), SendFailure> {
+        let message = self
+            .message(rendered)
+            .map_err(|error| SendFailure::NotSent(format!("cannot compose the mail: {error}")))?;
         let mut step = SmtpStep::Before;
         let sending = tokio::time::timeout(limits::NOTICE_TIME, self.deliver(&message, &mut step)).await;
         let (words, was_refused) = match sending {
@@ -49,34 +50,37 @@ impl Email {
             Err(_) => ("the mail server did not answer in time".to_owned(), false),
         };
         match step == SmtpStep::Content && !was_refused {
-            true => Err(Failure::Unknown(words)),
-            false => Err(Failure::Refused(words)),
+            true => Err(SendFailure::Unknown(words)),
+            false => Err(SendFailure::NotSent(words)),
         }
     }
 
     /// Every attempt has the same content and Message-ID, so that mail servers recognise a duplicate.
-    fn message(&self, letter: &Letter<'_>) -> Result<Message, Box<dyn std::error::Error + Send + Sync>> {
+    fn message(
+        &self,
+        rendered: &RenderedNotification<'_>,
+    ) -> Result<Message, Box<dyn std::error::Error + Send + Sync>> {
         let from: Mailbox = self.settings.from.parse()?;
         let domain = from.email.domain().to_owned();
-        let millis = u64::try_from(letter.notice.created_at.0).unwrap_or(0);
+        let millis = u64::try_from(rendered.notification.created_at.0).unwrap_or(0);
         let mut builder = Message::builder()
             .from(from)
-            .subject(letter.title.as_str())
+            .subject(rendered.title.as_str())
             .date(UNIX_EPOCH + Duration::from_millis(millis))
-            .message_id(Some(format!("<{}@{domain}>", letter.notice.reference)))
+            .message_id(Some(format!("<{}@{domain}>", rendered.notification.reference)))
             .header(ContentType::TEXT_PLAIN);
-        if let Some(alert) = &letter.notice.alert {
+        if let Some(alert) = &rendered.notification.alert {
             // Mail programs then show all mails about one alert as one thread.
             builder = builder.references(format!("<{}@{domain}>", alert.reference));
         }
         for to in &self.settings.to {
             builder = builder.to(to.parse()?);
         }
-        let mut text = format!("{}\n", letter.text);
-        for (name, value) in &letter.facts {
+        let mut text = format!("{}\n", rendered.text);
+        for (name, value) in &rendered.facts {
             text += &format!("\n{name}: {value}");
         }
-        if let Some(link) = &letter.link {
+        if let Some(link) = &rendered.link {
             text += &format!("\n\n{link}");
         }
         Ok(builder.body(text + "\n")?)
@@ -166,11 +170,11 @@ fn innermost(error: &SmtpError) -> String {
 mod tests {
     use super::Email;
     use crate::{
-        alerts::channel::Letter,
+        alerts::channel::RenderedNotification,
         clock::Timestamp,
         config::{self, EmailTls},
-        model::{NoticeEvent, Severity},
-        store::ClaimedNotice,
+        model::{NotificationEvent, Severity},
+        store::ClaimedNotification,
     };
 
     #[test]
@@ -184,17 +188,20 @@ mod tests {
             from: "Backend Sync <sync@example.org>".to_owned(),
             to: vec!["a@example.org".to_owned(), "b@example.org".to_owned()],
         });
-        let notice = ClaimedNotice {
+        let notification = ClaimedNotification {
             id: 1,
             reference: "cd".to_owned(),
             attempts: 1,
-            event: NoticeEvent::Test,
+            event: NotificationEvent::Test,
             severity: Severity::Warning,
             message: "Zürich calls.".to_owned(),
             created_at: Timestamp(0),
             alert: None,
         };
-        let mail = || String::from_utf8(email.message(&Letter::new(&notice, "")).unwrap().formatted()).unwrap();
+        let mail = || {
+            String::from_utf8(email.message(&RenderedNotification::new(&notification, "")).unwrap().formatted())
+                .unwrap()
+        };
         let text = mail();
         assert_eq!(text, mail());
         assert!(text.is_ascii() && text.contains("Message-ID: <cd@example.org>"), "{text}");

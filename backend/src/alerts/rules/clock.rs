@@ -1,6 +1,6 @@
 //! When the time is not agreed or a clock is wrong.
 
-use super::{Wrong, critical, warning};
+use super::{Violation, critical, warning};
 use crate::{
     clock::{
         ClockStanding,
@@ -15,7 +15,7 @@ pub(in crate::alerts) fn clock(standing: &ClockStanding) -> Option<Observation> 
     found(standing).map(|wrong| wrong.of(Rule::Clock, "clock"))
 }
 
-fn found(standing: &ClockStanding) -> Option<Wrong> {
+fn found(standing: &ClockStanding) -> Option<Violation> {
     let ClockStanding { doubt, machine_ahead_ms } = standing;
     if let Some(doubt) = doubt.filter(|doubt| *doubt != Doubt::NotCompared) {
         let message = format!(

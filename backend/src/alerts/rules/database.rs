@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use super::{Wrong, critical, limit, warning};
+use super::{Violation, critical, limit, warning};
 use crate::{
     alerts::words::count,
     config::AlertRules,
@@ -12,12 +12,12 @@ use crate::{
 };
 
 /// Rules whose data could not be read.
-pub(in crate::alerts) struct Blind<'a> {
+pub(in crate::alerts) struct UnreadableRules<'a> {
     /// The rules that share the failed read.
     pub(in crate::alerts) rules: &'a [Rule],
     pub(in crate::alerts) cause: Cause,
     /// Evaluations in a row that failed.
-    pub(in crate::alerts) looks: u32,
+    pub(in crate::alerts) evaluations: u32,
 }
 
 /// Whether the database has taken no writes for too long. `place` names the process that saw it.
@@ -38,8 +38,8 @@ pub(in crate::alerts) fn database(
 }
 
 /// An alert about rules whose data could not be read several times in a row.
-pub(in crate::alerts) fn blind(blind: &Blind<'_>) -> Observation {
-    let Blind { rules, cause: why, looks } = blind;
+pub(in crate::alerts) fn unreadable(unreadable: &UnreadableRules<'_>) -> Observation {
+    let UnreadableRules { rules, cause: why, evaluations } = unreadable;
     let names: Vec<&str> = rules.iter().map(|rule| rule.as_str()).collect();
     let (_, cause, advice) = why.in_words();
     let message = format!(
@@ -47,7 +47,7 @@ pub(in crate::alerts) fn blind(blind: &Blind<'_>) -> Observation {
          nobody is alerted to what {} would find. {advice} The log has the database's own message.",
         if names.len() == 1 { "rule" } else { "rules" },
         names.join(" and "),
-        count((*looks).into(), "time", "times"),
+        count((*evaluations).into(), "time", "times"),
         if names.len() == 1 { "it" } else { "they" },
     );
     let first = names.first().copied().unwrap_or("none");
@@ -55,14 +55,14 @@ pub(in crate::alerts) fn blind(blind: &Blind<'_>) -> Observation {
 }
 
 /// Alerts cannot be stored, though the database takes other writes.
-pub(in crate::alerts) fn not_stored(looks: u32, why: Cause, place: &str) -> Observation {
+pub(in crate::alerts) fn not_stored(evaluations: u32, why: Cause, place: &str) -> Observation {
     let (_, cause, advice) = why.in_words();
     let message = format!(
         "The alert rules could not be evaluated, or their alerts not stored, {} in a row: {cause}. Until they can, no other \
          alert is sent. {advice} The log has the database's own message. Seen by {place}.",
-        count(looks.into(), "time", "times")
+        count(evaluations.into(), "time", "times")
     );
-    let wrong: Wrong = critical("alerts_not_stored", message);
+    let wrong: Violation = critical("alerts_not_stored", message);
     wrong.of(Rule::LookFailed, "alerts")
 }
 

@@ -9,7 +9,7 @@ mod tests;
 use std::time::Duration;
 
 pub(super) use clock::clock;
-pub(super) use database::{Blind, blind, database, lost, not_stored};
+pub(super) use database::{UnreadableRules, database, lost, not_stored, unreadable};
 pub(super) use silence::{Hours, LONGEST_SILENCE, WEEK, WEEKS, hour, is_quiet};
 
 use super::{
@@ -39,7 +39,7 @@ const REASONS: usize = 5;
 const MIB: u64 = 1024 * 1024;
 
 /// What the rules need to know about a destination.
-pub(super) struct DestinationSeen {
+pub(super) struct DestinationInput {
     pub(super) summary: DestinationSummary,
     /// Credits reserved for others.
     pub(super) reserve: i64,
@@ -51,7 +51,7 @@ pub(super) struct DestinationSeen {
 }
 
 /// What the rules need to know about a site.
-pub(super) struct SiteSeen {
+pub(super) struct SiteInput {
     pub(super) name: String,
     /// Its events of the last days and, if it may be silent, of the same days in the weeks before.
     pub(super) hours: Hours,
@@ -69,50 +69,50 @@ fn limit(number: u32, unit_seconds: u64) -> Option<Duration> {
 }
 
 /// Judges a destination.
-pub(super) fn destination(seen: &DestinationSeen, rules: &AlertRules, now: Timestamp) -> Vec<Observation> {
-    let subject = subject_destination(&seen.summary.name);
+pub(super) fn destination(input: &DestinationInput, rules: &AlertRules, now: Timestamp) -> Vec<Observation> {
+    let subject = subject_destination(&input.summary.name);
     let found = [
-        (Rule::OldestChange, oldest_change(seen, rules, now)),
-        (Rule::Parked, parked(seen, rules, now)),
-        (Rule::Failed, failed(seen, rules)),
-        (Rule::Paused, seen.summary.pause.as_ref().and_then(|pause| paused(&seen.summary.name, pause, rules, now))),
-        (Rule::Credits, credits(seen, rules, now)),
-        (Rule::Conservation, conservation(seen)),
+        (Rule::OldestChange, oldest_change(input, rules, now)),
+        (Rule::Parked, parked(input, rules, now)),
+        (Rule::Failed, failed(input, rules)),
+        (Rule::Paused, input.summary.pause.as_ref().and_then(|pause| paused(&input.summary.name, pause, rules, now))),
+        (Rule::Credits, credits(input, rules, now)),
+        (Rule::Conservation, conservation(input)),
     ];
-    let finding = |(rule, found): (Rule, Option<Wrong>)| found.map(|found| found.of(rule, &subject));
+    let finding = |(rule, found): (Rule, Option<Violation>)| found.map(|found| found.of(rule, &subject));
     found.into_iter().filter_map(finding).collect()
 }
 
 /// What a rule found, before it has a subject.
-struct Wrong {
+struct Violation {
     code: &'static str,
     severity: Severity,
     message: String,
 }
 
-impl Wrong {
+impl Violation {
     fn of(self, rule: Rule, subject: &str) -> Observation {
         let Self { code, severity, message } = self;
         Observation { rule, subject: subject.to_owned(), code, severity, message }
     }
 }
 
-fn warning(code: &'static str, message: String) -> Wrong {
-    Wrong { code, severity: Severity::Warning, message }
+fn warning(code: &'static str, message: String) -> Violation {
+    Violation { code, severity: Severity::Warning, message }
 }
 
-fn critical(code: &'static str, message: String) -> Wrong {
-    Wrong { code, severity: Severity::Critical, message }
+fn critical(code: &'static str, message: String) -> Violation {
+    Violation { code, severity: Severity::Critical, message }
 }
 
-fn oldest_change(seen: &DestinationSeen, rules: &AlertRules, now: Timestamp) -> Option<Wrong> {
-    let name = &seen.summary.name;
-    let (waiting, since) = seen.undelivered.waiting?;
+fn oldest_change(input: &DestinationInput, rules: &AlertRules, now: Timestamp) -> Option<Violation> {
+    let name = &input.summary.name;
+    let (waiting, since) = input.undelivered.waiting?;
     // During a pause, the alert about the pause is enough.
-    if seen.summary.pause.is_some() || now.since(since) <= limit(rules.oldest_minutes, 60)? {
+    if input.summary.pause.is_some() || now.since(since) <= limit(rules.oldest_minutes, 60)? {
         return None;
     }
-    let slow = match (&seen.summary.slow_reason, seen.summary.done_at) {
+    let slow = match (&input.summary.slow_reason, input.summary.done_at) {
         (Some(reason), Some(done)) => format!(" {reason} It is expected to have caught up at {}.", when(done)),
         (Some(reason), None) => format!(" {reason}"),
         _ => " See backend-sync sync status: does the destination answer?".to_owned(),
@@ -123,8 +123,8 @@ fn oldest_change(seen: &DestinationSeen, rules: &AlertRules, now: Timestamp) -> 
     Some(warning("change_waiting", message))
 }
 
-fn parked(seen: &DestinationSeen, rules: &AlertRules, now: Timestamp) -> Option<Wrong> {
-    let (parked, since) = seen.undelivered.parked?;
+fn parked(input: &DestinationInput, rules: &AlertRules, now: Timestamp) -> Option<Violation> {
+    let (parked, since) = input.undelivered.parked?;
     if now.since(since) <= limit(rules.parked_hours, 60 * 60)? {
         return None;
     }
@@ -133,18 +133,18 @@ fn parked(seen: &DestinationSeen, rules: &AlertRules, now: Timestamp) -> Option<
          they fail?",
         records(parked),
         if parked == 1 { "waits" } else { "wait" },
-        seen.summary.name,
+        input.summary.name,
         when(since)
     );
     Some(warning("records_parked", message))
 }
 
-fn failed(seen: &DestinationSeen, rules: &AlertRules) -> Option<Wrong> {
-    let failed: u64 = seen.failed.iter().map(|reason| reason.count).sum();
+fn failed(input: &DestinationInput, rules: &AlertRules) -> Option<Violation> {
+    let failed: u64 = input.failed.iter().map(|reason| reason.count).sum();
     if rules.failed == 0 || failed < u64::from(rules.failed) {
         return None;
     }
-    let mut reasons: Vec<&Attention> = seen.failed.iter().collect();
+    let mut reasons: Vec<&Attention> = input.failed.iter().collect();
     reasons.sort_by_key(|reason| std::cmp::Reverse(reason.count));
     let list: Vec<String> = reasons
         .iter()
@@ -155,7 +155,7 @@ fn failed(seen: &DestinationSeen, rules: &AlertRules) -> Option<Wrong> {
     let message = format!(
         "{} failed at {} and will not be retried until somebody acts: {}{more}. The console says what to change.",
         records(failed),
-        seen.summary.name,
+        input.summary.name,
         list.join(", ")
     );
     Some(match rules.failed_many > 0 && failed >= u64::from(rules.failed_many) {
@@ -164,7 +164,7 @@ fn failed(seen: &DestinationSeen, rules: &AlertRules) -> Option<Wrong> {
     })
 }
 
-fn paused(name: &str, pause: &Pause, rules: &AlertRules, now: Timestamp) -> Option<Wrong> {
+fn paused(name: &str, pause: &Pause, rules: &AlertRules, now: Timestamp) -> Option<Violation> {
     let since = when(pause.since);
     if pause.cause == OPERATOR {
         let long = now.since(pause.since) > limit(rules.paused_hours, 60 * 60)?;
@@ -192,17 +192,17 @@ fn fall(samples: &[CreditSample]) -> Option<i64> {
     Some((used.saturating_mul(60 * 60) / seconds).max(1))
 }
 
-fn credits(seen: &DestinationSeen, rules: &AlertRules, now: Timestamp) -> Option<Wrong> {
-    let (left, told_at) = seen.summary.credits.filter(|(_, at)| now.since(*at) < CREDITS_TIME)?;
-    let usable = left.saturating_sub(seen.reserve);
-    let name = &seen.summary.name;
-    let told =
-        format!("{name} had {left} API credits left at {}; {} are reserved for others", when(told_at), seen.reserve);
+fn credits(input: &DestinationInput, rules: &AlertRules, now: Timestamp) -> Option<Violation> {
+    let (left, told_at) = input.summary.credits.filter(|(_, at)| now.since(*at) < CREDITS_TIME)?;
+    let usable = left.saturating_sub(input.reserve);
+    let name = &input.summary.name;
+    let known =
+        format!("{name} had {left} API credits left at {}; {} are reserved for others", when(told_at), input.reserve);
     let advice = "Credits come back 24 hours after their use. Postpone what is not urgent, or buy more.";
     if rules.credits_left > 0 && usable <= 0 {
-        return Some(critical("credits_used_up", format!("{told}, so none are left for the delivery. {advice}")));
+        return Some(critical("credits_used_up", format!("{known}, so none are left for the delivery. {advice}")));
     }
-    let hourly = fall(&seen.samples);
+    let hourly = fall(&input.samples);
     let end = hourly.map(|hourly| {
         let seconds = usable.saturating_mul(60 * 60) / hourly;
         told_at.after(Duration::from_secs(u64::try_from(seconds).unwrap_or(0)))
@@ -214,14 +214,14 @@ fn credits(seen: &DestinationSeen, rules: &AlertRules, now: Timestamp) -> Option
         None => String::new(),
     };
     if rules.credits_left > 0 && usable < i64::from(rules.credits_left) {
-        return Some(warning("credits_low", format!("{told}{pace}. {advice}")));
+        return Some(warning("credits_low", format!("{known}{pace}. {advice}")));
     }
     let soon = end? <= now.after(limit(rules.credits_hours, 60 * 60)?);
-    soon.then(|| warning("credits_running_out", format!("{told}{pace}. {advice}")))
+    soon.then(|| warning("credits_running_out", format!("{known}{pace}. {advice}")))
 }
 
-fn conservation(seen: &DestinationSeen) -> Option<Wrong> {
-    let (found, at) = seen.summary.audit?;
+fn conservation(input: &DestinationInput) -> Option<Violation> {
+    let (found, at) = input.summary.audit?;
     if found.holds() {
         return None;
     }
@@ -231,7 +231,7 @@ fn conservation(seen: &DestinationSeen) -> Option<Wrong> {
          keep a copy of the database and report it. See backend-sync sync audit.",
         found.records,
         found.items,
-        seen.summary.name,
+        input.summary.name,
         when(at),
         found.without_item,
         found.without_record,
@@ -241,23 +241,23 @@ fn conservation(seen: &DestinationSeen) -> Option<Wrong> {
 }
 
 /// Judges a site.
-pub(super) fn site(seen: &SiteSeen, rules: &AlertRules, now: Timestamp) -> Vec<Observation> {
-    let subject = subject_site(&seen.name);
-    let found = [(Rule::SiteSilent, silent(seen, rules, now)), (Rule::IngestRejecting, rejecting(seen, rules))];
+pub(super) fn site(input: &SiteInput, rules: &AlertRules, now: Timestamp) -> Vec<Observation> {
+    let subject = subject_site(&input.name);
+    let found = [(Rule::SiteSilent, silent(input, rules, now)), (Rule::IngestRejecting, rejecting(input, rules))];
     found.into_iter().filter_map(|(rule, found)| found.map(|found| found.of(rule, &subject))).collect()
 }
 
-fn silent(seen: &SiteSeen, rules: &AlertRules, now: Timestamp) -> Option<Wrong> {
+fn silent(input: &SiteInput, rules: &AlertRules, now: Timestamp) -> Option<Violation> {
     if rules.silent_hours == 0 {
         return None;
     }
-    let name = &seen.name;
+    let name = &input.name;
     let advice = "See the plugin's Status page in Moodle: does cron run, and is the token valid?";
-    let known = seen
+    let known = input
         .silent_since
         .map(|since| format!("Site {name} has sent nothing since {} or longer. {advice}", when(since)));
     let message = known.or_else(|| {
-        let silence = silence::usual_but_missing(&seen.hours, rules.silent_hours, now)?;
+        let silence = silence::usual_but_missing(&input.hours, rules.silent_hours, now)?;
         let (hours, usual) = (silence.hours, silence.least);
         Some(format!(
             "Site {name} has sent nothing for {hours} hours. In each of the last {WEEKS} weeks it sent at least {usual} events \
@@ -267,17 +267,17 @@ fn silent(seen: &SiteSeen, rules: &AlertRules, now: Timestamp) -> Option<Wrong> 
     Some(warning("site_silent", message))
 }
 
-fn rejecting(seen: &SiteSeen, rules: &AlertRules) -> Option<Wrong> {
-    let many = rules.rejected_events > 0 && seen.rejected > u64::from(rules.rejected_events);
-    if !many || seen.rejected * 100 <= seen.events * u64::from(rules.rejected_percent) {
+fn rejecting(input: &SiteInput, rules: &AlertRules) -> Option<Violation> {
+    let many = rules.rejected_events > 0 && input.rejected > u64::from(rules.rejected_events);
+    if !many || input.rejected * 100 <= input.events * u64::from(rules.rejected_percent) {
         return None;
     }
     let message = format!(
         "{} of {} events of site {} were rejected in the last {} minutes, and are not stored. The log names the fields; the \
          plugin's Status page in Moodle lists the rejected changes.",
-        seen.rejected,
-        seen.events,
-        seen.name,
+        input.rejected,
+        input.events,
+        input.name,
         REJECTED_TIME.as_secs() / 60
     );
     Some(warning("events_rejected", message))
@@ -334,7 +334,7 @@ pub(super) fn disk(space: &Result<Space, std::io::Error>, rules: &AlertRules) ->
     wrong.map(|wrong| wrong.of(Rule::Disk, "disk"))
 }
 
-fn disk_fills(space: &Space, rules: &AlertRules) -> Option<Wrong> {
+fn disk_fills(space: &Space, rules: &AlertRules) -> Option<Violation> {
     let (free, percent) = (space.free / MIB, u128::from(space.free) * 100 / u128::from(space.total.max(1)));
     let message = format!(
         "Only {free} MiB ({percent} %) are free in {}, where the database is. When the disk is full, events are refused. Free some space.",

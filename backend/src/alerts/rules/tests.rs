@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-use super::{DestinationSeen, Hours, SiteSeen, channel, destination, disk, site, tokens};
+use super::{DestinationInput, Hours, SiteInput, channel, destination, disk, site, tokens};
 use crate::{
     alerts::ChannelSummary,
     clock::Timestamp,
@@ -42,7 +42,7 @@ fn no_rules() -> AlertRules {
     }
 }
 
-fn well() -> DestinationSeen {
+fn well() -> DestinationInput {
     let summary = DestinationSummary {
         name: "zoho".to_owned(),
         pause: None,
@@ -51,15 +51,15 @@ fn well() -> DestinationSeen {
         credits: None,
         audit: None,
     };
-    DestinationSeen { summary, reserve: 1_000, samples: vec![], undelivered: Undelivered::default(), failed: vec![] }
+    DestinationInput { summary, reserve: 1_000, samples: vec![], undelivered: Undelivered::default(), failed: vec![] }
 }
 
 fn codes(findings: &[Observation]) -> Vec<(&'static str, Severity)> {
     findings.iter().map(|finding| (finding.code, finding.severity)).collect()
 }
 
-fn judge(seen: &DestinationSeen) -> Vec<(&'static str, Severity)> {
-    codes(&destination(seen, &rules(), NOW))
+fn judge(input: &DestinationInput) -> Vec<(&'static str, Severity)> {
+    codes(&destination(input, &rules(), NOW))
 }
 
 use Severity::{Critical, Warning};
@@ -71,7 +71,7 @@ fn a_destination_that_is_well() {
 
 #[test]
 fn a_change_that_waits() {
-    let waiting = |minutes| DestinationSeen {
+    let waiting = |minutes| DestinationInput {
         undelivered: Undelivered { waiting: Some((3, ago(minutes))), parked: None },
         ..well()
     };
@@ -87,7 +87,7 @@ fn a_change_that_waits() {
 
 #[test]
 fn records_that_wait_for_others() {
-    let parked = |hours: i64| DestinationSeen {
+    let parked = |hours: i64| DestinationInput {
         undelivered: Undelivered { waiting: None, parked: Some((1, ago(60 * hours))) },
         ..well()
     };
@@ -105,7 +105,7 @@ fn records_that_failed() {
             count,
             example: "the e-mail of Ann is wrong".to_owned(),
         };
-        DestinationSeen { failed: vec![reason("INVALID_DATA", count), reason("DUPLICATE_DATA", 1)], ..well() }
+        DestinationInput { failed: vec![reason("INVALID_DATA", count), reason("DUPLICATE_DATA", 1)], ..well() }
     };
     assert_eq!(judge(&failed(98)), [("records_failed", Warning)]);
     assert_eq!(judge(&failed(99)), [("many_records_failed", Critical)]);
@@ -120,12 +120,12 @@ fn records_that_failed() {
 #[test]
 fn a_pause_by_its_cause() {
     let paused = |cause: &str, minutes| {
-        let mut seen = well();
+        let mut input = well();
         // What waits during the pause is not an alert of its own.
-        seen.undelivered.waiting = Some((3, ago(minutes)));
+        input.undelivered.waiting = Some((3, ago(minutes)));
         let reason = "Ask Ann.".to_owned();
-        seen.summary.pause = Some(Pause { cause: cause.to_owned(), reason, since: ago(minutes), check_at: None });
-        seen
+        input.summary.pause = Some(Pause { cause: cause.to_owned(), reason, since: ago(minutes), check_at: None });
+        input
     };
     assert_eq!(judge(&paused("credentials", 0)), [("paused_credentials", Critical)]);
     assert_eq!(judge(&paused("configuration", 0)), [("paused_configuration", Critical)]);
@@ -139,10 +139,10 @@ fn a_pause_by_its_cause() {
 #[test]
 fn credits_that_run_out() {
     let left = |left, samples: &[(i64, i64)]| {
-        let mut seen = well();
-        seen.summary.credits = Some((left, ago(0)));
-        seen.samples = samples.iter().map(|(minutes, left)| CreditSample { at: ago(*minutes), left: *left }).collect();
-        seen
+        let mut input = well();
+        input.summary.credits = Some((left, ago(0)));
+        input.samples = samples.iter().map(|(minutes, left)| CreditSample { at: ago(*minutes), left: *left }).collect();
+        input
     };
     assert_eq!(judge(&left(1_500, &[])), []);
     assert_eq!(judge(&left(1_499, &[])), [("credits_low", Warning)]);
@@ -162,27 +162,27 @@ fn credits_that_run_out() {
 
 #[test]
 fn a_sum_that_is_wrong() {
-    let mut seen = well();
+    let mut input = well();
     let mut found = Conservation { records: 2, items: 2, without_item: 0, without_record: 0, malformed: 0 };
-    seen.summary.audit = Some((found, ago(1)));
-    assert_eq!(judge(&seen), []);
+    input.summary.audit = Some((found, ago(1)));
+    assert_eq!(judge(&input), []);
     (found.items, found.without_item) = (1, 1);
-    seen.summary.audit = Some((found, ago(1)));
-    assert_eq!(judge(&seen), [("conservation_broken", Critical)]);
+    input.summary.audit = Some((found, ago(1)));
+    assert_eq!(judge(&input), [("conservation_broken", Critical)]);
 }
 
-fn a_site(rejected: u64, events: u64) -> SiteSeen {
-    SiteSeen { name: "college".to_owned(), hours: Hours::new(), silent_since: None, rejected, events }
+fn a_site(rejected: u64, events: u64) -> SiteInput {
+    SiteInput { name: "college".to_owned(), hours: Hours::new(), silent_since: None, rejected, events }
 }
 
 #[test]
 fn a_site_that_is_silent_stays_so_until_it_is_heard() {
-    let mut seen = a_site(0, 0);
-    assert_eq!(site(&seen, &rules(), NOW), []);
+    let mut input = a_site(0, 0);
+    assert_eq!(site(&input, &rules(), NOW), []);
     // Even in a week whose past is as silent.
-    seen.silent_since = Some(ago(60 * 24 * 10));
-    assert_eq!(codes(&site(&seen, &rules(), NOW)), [("site_silent", Warning)]);
-    assert_eq!(codes(&site(&seen, &no_rules(), NOW)), []);
+    input.silent_since = Some(ago(60 * 24 * 10));
+    assert_eq!(codes(&site(&input, &rules(), NOW)), [("site_silent", Warning)]);
+    assert_eq!(codes(&site(&input, &no_rules(), NOW)), []);
 }
 
 #[test]

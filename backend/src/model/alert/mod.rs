@@ -56,7 +56,7 @@ words! {
 words! {
     /// Why a notification is sent.
     #[oai(rename = "NoticeEvent")]
-    NoticeEvent {
+    NotificationEvent {
         /// Something is wrong.
         Raised = "raised",
         /// It has become critical.
@@ -118,10 +118,10 @@ pub enum AlertChange {
         /// The latest finding, with the worst severity since it was raised.
         finding: Observation,
         /// What its channels are notified of, if anything.
-        tell: Option<NoticeEvent>,
+        notify: Option<NotificationEvent>,
     },
     /// It was not found this time, but too few times in a row to resolve it.
-    Doubt {
+    Quiet {
         /// The alert.
         id: i64,
     },
@@ -170,18 +170,18 @@ pub fn decide(open: &[OpenAlert], findings: Vec<Observation>, not_judged: &[Rule
         changes.push(match findings.iter().find(is_it) {
             Some(finding) => {
                 let severity = finding.severity.max(alert.severity);
-                let tell = if severity > alert.severity {
-                    Some(NoticeEvent::Worsened)
+                let notify = if severity > alert.severity {
+                    Some(NotificationEvent::Worsened)
                 } else if !alert.acknowledged && alert.remind_at.is_some_and(|at| at <= now) {
-                    Some(NoticeEvent::Reminder)
+                    Some(NotificationEvent::Reminder)
                 } else {
                     None
                 };
-                AlertChange::Keep { id: alert.id, finding: Observation { severity, ..finding.clone() }, tell }
+                AlertChange::Keep { id: alert.id, finding: Observation { severity, ..finding.clone() }, notify }
             }
             None if not_judged.contains(&alert.rule) => continue,
             None if alert.quiet + 1 >= alert.quiet_needed => AlertChange::Resolve { id: alert.id },
-            None => AlertChange::Doubt { id: alert.id },
+            None => AlertChange::Quiet { id: alert.id },
         });
     }
     let is_open = |finding: &Observation| {

@@ -1,16 +1,16 @@
 //! Alerts and their notifications as operators read them; acknowledging and pruning.
 
 mod ended;
-mod notices;
+mod notifications;
 mod observe;
 mod turn;
 
 use sea_orm::{QueryResult, Value};
 
 pub use ended::EndedAlert;
-pub use notices::{ChannelState, ClaimedNotice, NoticedAlert, Sent};
+pub use notifications::{ChannelState, ClaimedNotification, NotifiedAlert, SendOutcome};
 pub use observe::{CreditSample, Undelivered};
-pub use turn::{AlertTurn, Told};
+pub use turn::{AlertTurn, Announcement};
 
 use super::{
     StoreError,
@@ -20,7 +20,7 @@ use super::{
 };
 use crate::{
     clock::Timestamp,
-    model::{NoticeEvent, Rule, Severity},
+    model::{NotificationEvent, Rule, Severity},
 };
 
 /// Something that is or was wrong.
@@ -50,13 +50,13 @@ pub struct Alert {
 
 /// A message about an alert to one channel.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Notice {
+pub struct Notification {
     /// Row id.
     pub id: i64,
     /// The channel's name.
     pub channel: String,
     /// What happened to the alert.
-    pub event: NoticeEvent,
+    pub event: NotificationEvent,
     /// `pending`, `sending`, `sent`, `failed` or `unknown`.
     pub state: String,
     /// Attempts so far.
@@ -102,10 +102,10 @@ impl Store {
     }
 
     /// The notifications of an alert, the oldest first.
-    pub async fn notices(&self, alert_id: i64) -> Result<Vec<Notice>, StoreError> {
+    pub async fn notifications(&self, alert_id: i64) -> Result<Vec<Notification>, StoreError> {
         let sql = "SELECT id, channel, event, state, attempts, created_at, finished_at, error FROM alert_notices \
                    WHERE alert_id = ? ORDER BY id";
-        query(&self.read, sql, vec![alert_id.into()]).await?.iter().map(notice_of).collect()
+        query(&self.read, sql, vec![alert_id.into()]).await?.iter().map(notification_of).collect()
     }
 
     /// Records who acknowledged an alert, which stops its reminders; the first name stays. False when there is no such
@@ -132,8 +132,8 @@ impl Store {
         let old = "SELECT id FROM alerts WHERE resolved_at < ? ORDER BY id LIMIT ?";
         let transaction = self.begin_immediate().await?;
         let tests = execute(&transaction, tests, values()).await?;
-        let notices = format!("DELETE FROM alert_notices WHERE alert_id IN ({old})");
-        execute(&transaction, &notices, values()).await?;
+        let notifications = format!("DELETE FROM alert_notices WHERE alert_id IN ({old})");
+        execute(&transaction, &notifications, values()).await?;
         let alerts = execute(&transaction, &format!("DELETE FROM alerts WHERE id IN ({old})"), values()).await?;
         transaction.commit().await?;
         Ok(tests + alerts)
@@ -170,8 +170,8 @@ fn alert_of(row: &QueryResult) -> Result<Alert, StoreError> {
     })
 }
 
-fn notice_of(row: &QueryResult) -> Result<Notice, StoreError> {
-    Ok(Notice {
+fn notification_of(row: &QueryResult) -> Result<Notification, StoreError> {
+    Ok(Notification {
         id: row.try_get("", "id")?,
         channel: row.try_get("", "channel")?,
         event: word(row, "event")?,

@@ -6,7 +6,7 @@ use sea_orm::{ConnectionTrait, QueryResult};
 use super::{moment, number, word};
 use crate::{
     clock::Timestamp,
-    model::{AlertChange, AlertPolicy, NoticeEvent, Observation, OpenAlert, Severity},
+    model::{AlertChange, AlertPolicy, NotificationEvent, Observation, OpenAlert, Severity},
     store::{
         StoreError,
         connection::connect::Store,
@@ -22,9 +22,9 @@ pub struct AlertTurn {
 
 /// A change of an alert that its channels are notified of.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Told {
+pub struct Announcement {
     /// What happened to the alert.
-    pub event: NoticeEvent,
+    pub event: NotificationEvent,
     /// The rule that raised it.
     pub rule: String,
     /// What it is about, for example `destination:zoho`.
@@ -38,7 +38,7 @@ pub struct Told {
 /// An announcement with the row of its alert.
 struct ChangedAlert {
     id: i64,
-    told: Told,
+    announcement: Announcement,
 }
 
 /// What is needed to write notifications.
@@ -106,14 +106,14 @@ impl AlertTurn {
         channels: &(dyn Fn(&str) -> Vec<String> + Send + Sync),
         reference: &(dyn Fn() -> String + Send + Sync),
         now: Timestamp,
-    ) -> Result<Vec<Told>, StoreError> {
+    ) -> Result<Vec<Announcement>, StoreError> {
         let writing = Writing { policy, channels, reference, now };
-        let mut told = Vec::new();
+        let mut announcements = Vec::new();
         for change in changes {
             let row = match change {
                 AlertChange::Raise(finding) => Some(self.raise(finding, &writing).await?),
-                AlertChange::Keep { id, finding, tell } => self.keep(id, finding, tell, &writing).await?,
-                AlertChange::Doubt { id } => {
+                AlertChange::Keep { id, finding, notify } => self.keep(id, finding, notify, &writing).await?,
+                AlertChange::Quiet { id } => {
                     let sql = "UPDATE alerts SET quiet = quiet + 1 WHERE id = ?";
                     execute(&self.transaction, sql, vec![id.into()]).await?;
                     None
@@ -121,11 +121,11 @@ impl AlertTurn {
                 AlertChange::Resolve { id } => self.resolve(id, &writing).await?,
             };
             if let Some(row) = row {
-                self.add_notices(&row, &writing).await?;
-                told.push(row.told);
+                self.add_notifications(&row, &writing).await?;
+                announcements.push(row.announcement);
             }
         }
-        Ok(told)
+        Ok(announcements)
     }
 
     /// Commits the changes and the end of the turn.
@@ -162,14 +162,17 @@ impl AlertTurn {
         let rows = query(&self.transaction, sql, values).await?;
         let id = rows.first().map(|row| row.try_get("", "id")).transpose()?.unwrap_or_default();
         let rule = rule.as_str().to_owned();
-        Ok(ChangedAlert { id, told: Told { event: NoticeEvent::Raised, rule, subject, severity, message } })
+        Ok(ChangedAlert {
+            id,
+            announcement: Announcement { event: NotificationEvent::Raised, rule, subject, severity, message },
+        })
     }
 
     async fn keep(
         &self,
         id: i64,
         finding: Observation,
-        tell: Option<NoticeEvent>,
+        notify: Option<NotificationEvent>,
         writing: &Writing<'_>,
     ) -> Result<Option<ChangedAlert>, StoreError> {
         let Observation { rule, subject, code, severity, message } = finding;
@@ -177,13 +180,13 @@ impl AlertTurn {
         let values =
             vec![code.into(), severity.as_str().into(), message.as_str().into(), writing.now.0.into(), id.into()];
         execute(&self.transaction, sql, values).await?;
-        let Some(event) = tell else { return Ok(None) };
+        let Some(event) = notify else { return Ok(None) };
         let remind_at = writing.policy.remind.map(|time| writing.now.after(time).0);
         // The acknowledgement was for something less severe, or long ago.
         let sql = "UPDATE alerts SET remind_at = ?, acknowledged_at = NULL, acknowledged_by = NULL WHERE id = ?";
         execute(&self.transaction, sql, vec![remind_at.into(), id.into()]).await?;
         let rule = rule.as_str().to_owned();
-        Ok(Some(ChangedAlert { id, told: Told { event, rule, subject, severity, message } }))
+        Ok(Some(ChangedAlert { id, announcement: Announcement { event, rule, subject, severity, message } }))
     }
 
     async fn resolve(&self, id: i64, writing: &Writing<'_>) -> Result<Option<ChangedAlert>, StoreError> {
@@ -191,18 +194,18 @@ impl AlertTurn {
         let sql = "UPDATE alerts SET resolved_at = ? WHERE id = ? RETURNING rule, subject, severity, message";
         let rows = query(&self.transaction, sql, vec![writing.now.0.into(), id.into()]).await?;
         let Some(row) = rows.first() else { return Ok(None) };
-        let told = Told {
-            event: NoticeEvent::Resolved,
+        let announcement = Announcement {
+            event: NotificationEvent::Resolved,
             rule: row.try_get("", "rule")?,
             subject: row.try_get("", "subject")?,
             severity: word(row, "severity")?,
             message: row.try_get("", "message")?,
         };
-        Ok(Some(ChangedAlert { id, told }))
+        Ok(Some(ChangedAlert { id, announcement }))
     }
 
-    async fn add_notices(&self, row: &ChangedAlert, writing: &Writing<'_>) -> Result<(), StoreError> {
-        let Told { event, subject, severity, message, .. } = &row.told;
+    async fn add_notifications(&self, row: &ChangedAlert, writing: &Writing<'_>) -> Result<(), StoreError> {
+        let Announcement { event, subject, severity, message, .. } = &row.announcement;
         for channel in (writing.channels)(subject) {
             let sql = "INSERT INTO alert_notices (reference, alert_id, channel, event, severity, message, state, attempts, \
                        next_at, created_at) VALUES (?, ?, ?, ?, ?, ?, 'pending', 0, ?, ?)";

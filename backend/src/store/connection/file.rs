@@ -12,18 +12,18 @@ use crate::store::fault::Fault;
 
 /// The identities of a database's file and its write-ahead log when they were opened.
 pub(in crate::store) struct File {
-    database: Known,
+    database: FileIdentity,
     /// Set once the log exists.
-    log: OnceLock<Known>,
+    log: OnceLock<FileIdentity>,
 }
 
 /// A path, and the device and inode that it led to.
-struct Known {
+struct FileIdentity {
     path: PathBuf,
     identity: (u64, u64),
 }
 
-impl Known {
+impl FileIdentity {
     fn of(path: PathBuf) -> Result<Self, std::io::Error> {
         let identity = identity(&path)?;
         Ok(Self { path, identity })
@@ -45,12 +45,12 @@ fn identity(path: &Path) -> Result<(u64, u64), std::io::Error> {
 impl File {
     /// The file that is at this path now.
     pub(in crate::store) fn new(path: &Path) -> Result<Self, std::io::Error> {
-        Ok(Self { database: Known::of(path.to_owned())?, log: OnceLock::new() })
+        Ok(Self { database: FileIdentity::of(path.to_owned())?, log: OnceLock::new() })
     }
 
     /// Call when the database is open: from then on its write-ahead log stays until the last connection is closed.
     pub(in crate::store) fn is_open(&self) -> Result<(), std::io::Error> {
-        let log = Known::of(beside(&self.database.path, "-wal"))?;
+        let log = FileIdentity::of(beside(&self.database.path, "-wal"))?;
         self.log.get_or_init(|| log);
         Ok(())
     }
@@ -58,7 +58,7 @@ impl File {
     /// Whether both are still the files that were opened. Takes microseconds: every transaction checks it.
     pub(in crate::store) fn check(&self) -> Result<(), Fault> {
         self.database.check()?;
-        self.log.get().map_or(Ok(()), Known::check)
+        self.log.get().map_or(Ok(()), FileIdentity::check)
     }
 }
 

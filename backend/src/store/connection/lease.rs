@@ -38,14 +38,14 @@ pub(in crate::store) struct Lease {
 #[derive(Clone)]
 pub(in crate::store) enum PoolKind {
     Sqlite(SqlitePool, Arc<File>),
-    Postgres(PgPool, Doubt),
+    Postgres(PgPool, Suspicion),
 }
 
 /// When a connection of the pool last hung: all connections that were open then are suspect.
 #[derive(Clone, Debug, Default)]
-pub(in crate::store) struct Doubt(Arc<Mutex<Option<Instant>>>);
+pub(in crate::store) struct Suspicion(Arc<Mutex<Option<Instant>>>);
 
-impl Doubt {
+impl Suspicion {
     pub(in crate::store) fn begin(&self) {
         *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
     }
@@ -132,10 +132,10 @@ impl Lease {
         });
         let is_sound = result.as_ref().map_or_else(|error| !self.in_transaction && is_of_the_data(error), |_| true);
         self.state = if is_sound { LeaseState::Sound } else { LeaseState::Broken };
-        if let (Err(error), PoolKind::Postgres(_, doubt)) = (&result, &self.kind)
+        if let (Err(error), PoolKind::Postgres(_, suspicion)) = (&result, &self.kind)
             && Fault::of(error).is_some_and(|fault| matches!(fault, Fault::Silent(_)))
         {
-            doubt.begin();
+            suspicion.begin();
         }
         result
     }
@@ -143,9 +143,9 @@ impl Lease {
 
 impl Drop for Lease {
     fn drop(&mut self) {
-        if let (LeaseState::Busy, PoolKind::Postgres(_, doubt)) = (self.state, &self.kind) {
+        if let (LeaseState::Busy, PoolKind::Postgres(_, suspicion)) = (self.state, &self.kind) {
             // The caller gave up waiting for the statement.
-            doubt.begin();
+            suspicion.begin();
         }
         match (self.link.take(), self.state == LeaseState::Sound && !self.in_transaction) {
             (Some(Link::Sqlite(mut connection)), true) => spawn(connection.return_to_pool()),

@@ -20,7 +20,7 @@ use sea_orm::{
 
 use super::{
     file::File,
-    lease::{Doubt, Lease, Link, PoolKind, connection_error},
+    lease::{Lease, Link, PoolKind, Suspicion, connection_error},
     transaction::Transaction,
 };
 use crate::{
@@ -63,20 +63,20 @@ impl Pool {
         connections: u32,
         time: Duration,
     ) -> Result<Self, DbErr> {
-        let doubt = Doubt::default();
-        let doubted = doubt.clone();
+        let suspicion = Suspicion::default();
+        let shared = suspicion.clone();
         let pool = PoolOptions::new()
             .max_connections(connections)
             .acquire_timeout(limits::CONNECTION_WAIT)
             .test_before_acquire(false)
             .before_acquire(move |connection, meta| {
-                let doubtful = doubted.concerns(&meta);
-                Box::pin(async move { Ok(!doubtful && is_alive(connection).await) })
+                let suspect = shared.concerns(&meta);
+                Box::pin(async move { Ok(!suspect && is_alive(connection).await) })
             })
             .connect_with(options)
             .await
             .map_err(connection_error)?;
-        Ok(Self { kind: PoolKind::Postgres(pool, doubt), time })
+        Ok(Self { kind: PoolKind::Postgres(pool, suspicion), time })
     }
 
     /// The same pool, with a long deadline for statements that read whole tables.
@@ -133,10 +133,10 @@ impl Pool {
                 file.check().map_err(Fault::into_error)?;
                 Link::Sqlite(pool.acquire().await.map_err(connection_error)?)
             }
-            PoolKind::Postgres(pool, doubt) => {
+            PoolKind::Postgres(pool, suspicion) => {
                 let connection = pool.acquire().await;
                 if matches!(connection, Err(sqlx::Error::PoolTimedOut)) {
-                    doubt.begin();
+                    suspicion.begin();
                 }
                 Link::Postgres(connection.map_err(connection_error)?)
             }

@@ -44,10 +44,10 @@ const HELD_MARK: &str = "SELECT user_version AS count FROM pragma_user_version()
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum NoDatabase {
     /// Create one: the operator asked for it.
-    Make,
+    Create,
     /// Create a SQLite file only where no marker file says that one was lost. Refuse an empty PostgreSQL database.
     #[default]
-    Doubt,
+    CreateUnlessLost,
 }
 
 impl Store {
@@ -58,13 +58,13 @@ impl Store {
         if let Some(path) = path.as_deref().filter(|path| !path.exists()) {
             // SQLite's own files beside it also prove that there was one.
             let left = [MADE, "-wal", "-shm"].map(|ending| beside(path, ending)).into_iter().find(|path| path.exists());
-            if let (Some(left), NoDatabase::Doubt) = (left, none) {
+            if let (Some(left), NoDatabase::CreateUnlessLost) = (left, none) {
                 return Err(lost(&format!("{} is missing, but {} exists", path.display(), left.display())));
             }
             let folder = path.parent().unwrap_or(Path::new(""));
             // Only the default's relative folder is created: any other missing folder may be a disk that is not
             // mounted.
-            if none == NoDatabase::Doubt && folder.is_absolute() && !folder.exists() {
+            if none == NoDatabase::CreateUnlessLost && folder.is_absolute() && !folder.exists() {
                 return Err(lost(&format!("the folder {} does not exist", folder.display())));
             }
             create_file(path)?;
@@ -72,16 +72,16 @@ impl Store {
         let store = Self::connect(url).await?;
         if store.has_no_tables().await? {
             store.refuse_another_place().await?;
-            if none == NoDatabase::Doubt {
+            if none == NoDatabase::CreateUnlessLost {
                 store.refuse_emptiness()?;
             }
         }
-        if let (Some(path), NoDatabase::Doubt) = (&path, none) {
+        if let (Some(path), NoDatabase::CreateUnlessLost) = (&path, none) {
             store.refuse_another_file(path).await?;
         }
         let applied = store.migrate().await?;
         if let Some(path) = path {
-            store.leave_a_trace(&path).await?;
+            store.write_marker_file(&path).await?;
         }
         Ok((store, applied))
     }
@@ -150,7 +150,7 @@ impl Store {
 
     /// Writes the database's number into the database, where copies keep it, and into the marker file beside it, so
     /// that a missing or different file is noticed.
-    async fn leave_a_trace(&self, path: &Path) -> Result<(), StoreError> {
+    async fn write_marker_file(&self, path: &Path) -> Result<(), StoreError> {
         let (made, line) = (beside(path, MADE), line(self.mark().await?));
         if !std::fs::read_to_string(&made).unwrap_or_default().ends_with(&line) {
             // Best effort: everything works without the marker file.

@@ -34,7 +34,7 @@ pub use self::{
     settings::{ModuleName, Organisation},
 };
 use self::{
-    limiter::{CallOutcome, Told},
+    limiter::{CallOutcome, CreditReport},
     token::AccessTokens,
 };
 pub use crate::delivery::Admission;
@@ -218,14 +218,16 @@ fn word(result: &Result<HttpAnswer, CallError>) -> &'static str {
 
 /// A call's outcome for the limiter.
 fn outcome(result: &Result<HttpAnswer, CallError>) -> CallOutcome {
-    let Ok(answer) = result else { return CallOutcome { told: Told::Nothing, throttled: false, answered: false } };
+    let Ok(answer) = result else {
+        return CallOutcome { credits: CreditReport::Nothing, throttled: false, answered: false };
+    };
     let limit = answer::limit_reached(answer);
-    let told = match (&limit, answer::credits(answer)) {
-        (_, Some(left)) => Told::Left(left),
-        (Some(CallError::CreditsExhausted), None) => Told::UsedUp,
-        (None, None) if (200..300).contains(&answer.status) => Told::Plenty,
-        _ => Told::Nothing,
+    let credits = match (&limit, answer::credits(answer)) {
+        (_, Some(left)) => CreditReport::Left(left),
+        (Some(CallError::CreditsExhausted), None) => CreditReport::UsedUp,
+        (None, None) if (200..300).contains(&answer.status) => CreditReport::Plenty,
+        _ => CreditReport::Nothing,
     };
     let throttled = matches!(limit, Some(CallError::Throttled { .. }));
-    CallOutcome { told, throttled, answered: answer.status < 500 }
+    CallOutcome { credits, throttled, answered: answer.status < 500 }
 }

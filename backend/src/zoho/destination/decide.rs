@@ -32,7 +32,7 @@ pub(super) enum Decision {
         waits_for: RecordKey,
         reason: Reason,
         /// The other record was filtered out, and this one may change that.
-        wanted: bool,
+        reconsider: bool,
     },
     /// Another record represents the same remote record now, and must be delivered over what this one wrote.
     HandOver { to: RecordKey },
@@ -242,9 +242,9 @@ impl<'a> Decider<'a> {
         })
     }
 
-    fn park(&self, waits_for: RecordKey, why: &str, wanted: bool) -> Decision {
+    fn park(&self, waits_for: RecordKey, why: &str, reconsider: bool) -> Decision {
         let words = format!("It waits for {}, {why}.", self.batch.name(waits_for));
-        Decision::Park { waits_for, reason: (format!("waits_for_{}", waits_for.kind), words), wanted }
+        Decision::Park { waits_for, reason: (format!("waits_for_{}", waits_for.kind), words), reconsider }
     }
 }
 

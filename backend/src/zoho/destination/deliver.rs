@@ -140,7 +140,7 @@ impl Zoho {
                 _ => continue,
             };
             match dependants {
-                Ok(dependants) => delivery.demanded.extend(dependants.into_iter().filter(|other| *other != key)),
+                Ok(dependants) => delivery.redeliver.extend(dependants.into_iter().filter(|other| *other != key)),
                 Err(error) => {
                     tracing::error!(%error, "could not find the records that refer to one that was created again")
                 }
@@ -299,7 +299,7 @@ impl Zoho {
             class if outcome::passes(class) => self.retry(job, outcome::of_refusal(&refusal), timing),
             _ => match dangling(context, &job, &refusal) {
                 Some(related) => {
-                    delivery.demanded.push(related);
+                    delivery.redeliver.push(related);
                     let words =
                         format!("Zoho no longer has {}; it is being created again.", context.batch.name(related));
                     self.retry(job, ("related_gone".to_owned(), words), timing)
@@ -356,12 +356,12 @@ fn settle_without_call(delivery: &mut Delivery, item: Claimed, decision: Decisio
         Decision::Same => outcome::left_alone(item, None, None),
         Decision::LeftOut { reason, waits_for } => outcome::left_alone(item, Some(reason), waits_for),
         Decision::HandOver { to } => {
-            delivery.demanded.push(to);
+            delivery.redeliver.push(to);
             let words = "A newer grade of the same user and item stands for it in Zoho.".to_owned();
             outcome::left_alone(item, Some(("replaced".to_owned(), words)), None)
         }
-        Decision::Park { waits_for, reason, wanted } => {
-            delivery.wanted.extend(wanted.then_some(waits_for));
+        Decision::Park { waits_for, reason, reconsider } => {
+            delivery.reconsider.extend(reconsider.then_some(waits_for));
             outcome::parked(item, waits_for, reason)
         }
         Decision::Fail { reason } => outcome::failed(item, reason, None),

@@ -24,7 +24,7 @@ const LOOK_WHEN_SPREAD: Duration = Duration::from_secs(60 * 60);
 
 /// What an answer says about the credits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::zoho::client) enum Told {
+pub(in crate::zoho::client) enum CreditReport {
     /// The number left.
     Left(i64),
     /// The call was refused because none are left.
@@ -47,10 +47,10 @@ struct Window {
 
 pub(super) struct Budget {
     reserve: i64,
-    told: Option<(i64, Timestamp)>,
-    /// Whether `told` comes from a refusal without a number.
+    reported: Option<(i64, Timestamp)>,
+    /// Whether `reported` comes from a refusal without a number.
     refused: bool,
-    /// Counts the updates of `told`.
+    /// Counts the updates of `reported`.
     news: u64,
     /// Spent since by calls whose answers said nothing about credits.
     spent: i64,
@@ -59,7 +59,7 @@ pub(super) struct Budget {
     window: Option<Window>,
     /// Calls that were admitted but have not begun: when, and their credits.
     granted: VecDeque<(Timestamp, i64)>,
-    /// The age at which `told` is refreshed, while it holds something back.
+    /// The age at which `reported` is refreshed, while it holds something back.
     look_after: Option<Duration>,
     /// The last refresh, answered or not.
     looked_at: Option<Timestamp>,
@@ -69,7 +69,7 @@ impl Budget {
     pub(super) fn new(reserve: i64) -> Self {
         Self {
             reserve,
-            told: None,
+            reported: None,
             refused: false,
             news: 0,
             spent: 0,
@@ -82,7 +82,7 @@ impl Budget {
     }
 
     pub(super) fn left(&self) -> Option<(i64, Timestamp)> {
-        self.told.map(|(left, at)| ((left - self.spent).max(0), at))
+        self.reported.map(|(left, at)| ((left - self.spent).max(0), at))
     }
 
     /// Notes that a call begins; returns the number of updates so far.
@@ -97,27 +97,27 @@ impl Budget {
         self.spent += credits;
     }
 
-    pub(super) fn end(&mut self, credits: i64, news: u64, told: Told, now: Timestamp) {
-        let left = match told {
-            Told::Nothing => return self.abandon(credits),
-            Told::Plenty => None,
-            Told::UsedUp => Some(0),
+    pub(super) fn end(&mut self, credits: i64, news: u64, report: CreditReport, now: Timestamp) {
+        let left = match report {
+            CreditReport::Nothing => return self.abandon(credits),
+            CreditReport::Plenty => None,
+            CreditReport::UsedUp => Some(0),
             // Answers may overtake each other: of two concurrent calls, the answer with fewer credits left is the later
             // one.
-            Told::Left(left) => match self.told {
+            CreditReport::Left(left) => match self.reported {
                 Some((known, _)) if news != self.news => Some(left.min(known)),
                 _ => Some(left),
             },
         };
         self.under_way -= credits;
         self.spent = 0;
-        self.refused = told == Told::UsedUp;
-        self.told = left.map(|left| (left, now));
+        self.refused = report == CreditReport::UsedUp;
+        self.reported = left.map(|left| (left, now));
         self.news += 1;
     }
 
     pub(super) fn is_look_due(&self, now: Timestamp) -> bool {
-        let Some(((_, at), after)) = self.told.zip(self.look_after) else { return false };
+        let Some(((_, at), after)) = self.reported.zip(self.look_after) else { return false };
         now.is_past(self.looked_at.map_or(at, |looked| looked.max(at)), after)
     }
 
@@ -131,7 +131,7 @@ impl Budget {
     }
 
     pub(super) fn admit(&mut self, lane: Lane, waiting: u64, now: Timestamp) -> Admission {
-        let Some((told, at)) = self.told else {
+        let Some((reported, at)) = self.reported else {
             self.granted.clear();
             (self.window, self.look_after) = (None, None);
             return Admission::Go;
@@ -140,7 +140,7 @@ impl Budget {
             self.granted.pop_front();
         }
         let call = credits(waiting.min(RECORDS as u64)).max(1);
-        let left = told - self.spent - self.under_way;
+        let left = reported - self.spent - self.under_way;
         let admission = self.admit_few(left, at, call, lane, waiting, now);
         if admission == Admission::Go {
             self.granted.push_back((now, call));
@@ -160,14 +160,14 @@ impl Budget {
     fn admit_few(
         &mut self,
         untouched: i64,
-        told_at: Timestamp,
+        reported_at: Timestamp,
         call: i64,
         lane: Lane,
         waiting: u64,
         now: Timestamp,
     ) -> Admission {
         let left = untouched - self.granted.iter().map(|(_, credits)| credits).sum::<i64>();
-        let look_at = told_at.after(self.look_when_stopped()).max(now);
+        let look_at = reported_at.after(self.look_when_stopped()).max(now);
         let reserve = self.reserve;
         if left - call < reserve {
             let shown = left.max(0);

@@ -16,7 +16,7 @@ use tokio::{
 };
 
 use self::budget::Budget;
-pub(super) use self::budget::Told;
+pub(super) use self::budget::CreditReport;
 use crate::{clock::Timestamp, delivery::Admission, model::Lane};
 
 /// The initial limit of concurrent calls: what the smallest edition allows.
@@ -56,7 +56,7 @@ struct LimiterState {
 
 /// What a call's answer says about limits.
 pub(super) struct CallOutcome {
-    pub(super) told: Told,
+    pub(super) credits: CreditReport,
     /// There were too many concurrent calls.
     pub(super) throttled: bool,
     /// Zoho processed the call.
@@ -189,7 +189,7 @@ impl Drop for Permit<'_> {
         match self.end.take() {
             Some((outcome, now)) => {
                 state.adapt(self, &outcome);
-                state.budget.end(self.credits, self.news, outcome.told, now);
+                state.budget.end(self.credits, self.news, outcome.credits, now);
             }
             // Abandoned half-way: it may have cost its credits.
             None => state.budget.abandon(self.credits),

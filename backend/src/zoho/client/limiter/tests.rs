@@ -1,23 +1,23 @@
 use std::time::Duration;
 
-use super::{CallOutcome, HOLD, Limiter, Told};
+use super::{CallOutcome, CreditReport, HOLD, Limiter};
 use crate::{clock::Timestamp, delivery::Admission, model::Lane};
 
 const HOUR: i64 = 60 * 60 * 1_000;
 const QUARTER: i64 = 15 * 60 * 1_000;
 
-fn outcome(told: Told) -> CallOutcome {
-    CallOutcome { told, throttled: false, answered: true }
+fn outcome(report: CreditReport) -> CallOutcome {
+    CallOutcome { credits: report, throttled: false, answered: true }
 }
 
 /// Makes a call that writes 100 records and tells what is left after it.
-async fn call(limiter: &Limiter, told: Told, now: Timestamp) {
-    limiter.permit(100, 10).await.end(outcome(told), now);
+async fn call(limiter: &Limiter, report: CreditReport, now: Timestamp) {
+    limiter.permit(100, 10).await.end(outcome(report), now);
 }
 
 async fn with_left(left: i64, reserve: u32) -> Limiter {
     let limiter = Limiter::new(reserve);
-    limiter.permit(0, 1).await.end(outcome(Told::Left(left)), Timestamp(0));
+    limiter.permit(0, 1).await.end(outcome(CreditReport::Left(left)), Timestamp(0));
     limiter
 }
 
@@ -61,7 +61,7 @@ async fn the_reserve_is_kept() {
 #[tokio::test]
 async fn a_refusal_without_a_number_is_refreshed_soon() {
     let limiter = Limiter::new(100);
-    call(&limiter, Told::UsedUp, Timestamp(0)).await;
+    call(&limiter, CreditReport::UsedUp, Timestamp(0)).await;
     let exhausted = limiter.admit(Lane::Grade, 1, Timestamp(0));
     assert!(matches!(exhausted, Admission::Exhausted { check_at: Timestamp(60_000), .. }), "{exhausted:?}");
     assert!(!limiter.take_look(Timestamp(59_999)) && limiter.take_look(Timestamp(60_000)));
@@ -94,7 +94,7 @@ async fn the_credits_last_a_day() {
             Admission::Go => {
                 (left, waiting) = (left - 10, waiting - 100);
                 assert!(left >= 100, "{left} left at {now:?}");
-                call(&limiter, Told::Left(left), now).await;
+                call(&limiter, CreditReport::Left(left), now).await;
             }
             Admission::Wait { until, done_at, .. } => {
                 assert!(until > now);
@@ -109,10 +109,10 @@ async fn the_credits_last_a_day() {
     assert_eq!(promised, Some(Timestamp(24 * HOUR * 990 / 400)));
 
     // A day after, all of them have come back.
-    limiter.permit(0, 1).await.end(outcome(Told::Left(800)), now);
+    limiter.permit(0, 1).await.end(outcome(CreditReport::Left(800)), now);
     assert_eq!(limiter.admit(Lane::Grade, waiting, now), Admission::Go);
     assert_eq!(limiter.admit(Lane::Grade, waiting, now), Admission::Go, "and they suffice for full speed");
-    limiter.permit(0, 1).await.end(outcome(Told::Plenty), now);
+    limiter.permit(0, 1).await.end(outcome(CreditReport::Plenty), now);
     assert_eq!((limiter.admit(Lane::User, u64::MAX, now), limiter.credits()), (Admission::Go, None));
 }
 
@@ -127,7 +127,7 @@ async fn after_a_small_call_the_next_is_sooner_and_after_none_at_once() {
     assert_eq!(until(0), None);
     // The delivery found nothing to send.
     assert_eq!(until(5_000), None);
-    limiter.permit(3, 1).await.end(outcome(Told::Left(499)), Timestamp(5_000));
+    limiter.permit(3, 1).await.end(outcome(CreditReport::Left(499)), Timestamp(5_000));
     assert_eq!(until(5_000), Some(Timestamp(24 * HOUR / 400)));
 }
 
@@ -145,7 +145,7 @@ async fn calls_whose_answers_say_nothing_are_counted() {
     assert_eq!(limiter.admit(Lane::Grade, 100, Timestamp(0)), Admission::Go);
     let second = limiter.permit(100, 10).await;
     assert!(matches!(limiter.admit(Lane::Grade, 100, Timestamp(0)), Admission::Exhausted { .. }));
-    under_way.end(outcome(Told::Nothing), Timestamp(1));
+    under_way.end(outcome(CreditReport::Nothing), Timestamp(1));
     drop(second);
     assert_eq!(limiter.credits(), Some((100, Timestamp(0))));
     assert!(matches!(limiter.admit(Lane::Grade, 1, Timestamp(0)), Admission::Exhausted { .. }));
@@ -155,10 +155,10 @@ async fn calls_whose_answers_say_nothing_are_counted() {
 async fn an_overtaken_answer_raises_nothing() {
     let limiter = with_left(500, 100).await;
     let (first, second) = (limiter.permit(100, 10).await, limiter.permit(100, 10).await);
-    second.end(outcome(Told::Left(480)), Timestamp(1));
-    first.end(outcome(Told::Left(490)), Timestamp(2));
+    second.end(outcome(CreditReport::Left(480)), Timestamp(1));
+    first.end(outcome(CreditReport::Left(490)), Timestamp(2));
     assert_eq!(limiter.credits(), Some((480, Timestamp(2))));
-    call(&limiter, Told::Left(600), Timestamp(3)).await;
+    call(&limiter, CreditReport::Left(600), Timestamp(3)).await;
     assert_eq!(limiter.credits(), Some((600, Timestamp(3))), "credits that came back are believed");
 }
 
@@ -178,7 +178,7 @@ async fn round(limiter: &Limiter) {
         permits.push(limiter.permit(1, 1).await);
     }
     for permit in permits {
-        permit.end(outcome(Told::Plenty), Timestamp(0));
+        permit.end(outcome(CreditReport::Plenty), Timestamp(0));
     }
 }
 
@@ -197,14 +197,14 @@ async fn the_limit_grows_by_one_and_is_halved() {
         permits.push(limiter.permit(1, 1).await);
     }
     for permit in permits {
-        permit.end(CallOutcome { told: Told::Nothing, throttled: true, answered: true }, Timestamp(0));
+        permit.end(CallOutcome { credits: CreditReport::Nothing, throttled: true, answered: true }, Timestamp(0));
     }
     assert_eq!(limiter.concurrency(), 12);
     let before = tokio::time::Instant::now();
     drop(limiter.permit(1, 1).await);
     assert!(before.elapsed() >= HOLD, "the next call waits a little");
     for _ in 0..10 {
-        let throttled = CallOutcome { told: Told::Nothing, throttled: true, answered: true };
+        let throttled = CallOutcome { credits: CreditReport::Nothing, throttled: true, answered: true };
         limiter.permit(1, 1).await.end(throttled, Timestamp(0));
     }
     assert_eq!(limiter.concurrency(), 1, "one is always possible");
@@ -214,7 +214,7 @@ async fn the_limit_grows_by_one_and_is_halved() {
 async fn a_few_calls_say_nothing_about_many() {
     let limiter = Limiter::new(0);
     for _ in 0..200 {
-        limiter.permit(1, 1).await.end(outcome(Told::Plenty), Timestamp(0));
+        limiter.permit(1, 1).await.end(outcome(CreditReport::Plenty), Timestamp(0));
     }
     assert_eq!(limiter.concurrency(), 5);
 }

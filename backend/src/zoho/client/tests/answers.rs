@@ -42,10 +42,10 @@ async fn an_upsert_in_zohos_format() {
         duplicate_field: field.map(str::to_owned),
     };
     assert_eq!(entries, [done("1", Action::Inserted, None), done("2", Action::Updated, Some("Email"))]);
-    let asked = stub.asked().remove(0);
-    assert_eq!((asked.method.as_str(), asked.path.as_str()), ("POST", "/crm/v8/Contacts/upsert"));
+    let request = stub.requests().remove(0);
+    assert_eq!((request.method.as_str(), request.path.as_str()), ("POST", "/crm/v8/Contacts/upsert"));
     assert_eq!(
-        asked.json(),
+        request.json(),
         json!({"data": records(2), "duplicate_check_fields": ["Moodle_User_Key", "Email"], "trigger": []})
     );
 }
@@ -229,9 +229,12 @@ async fn deleting_and_reading_are_split() {
     stub.will(reply(200, json!({"data": [{"id": "1"}], "info": {"more_records": false}})));
     stub.will(Reply::Body(204, "", String::new()));
     assert_eq!(client.get("Contacts", &ids, &["Email", "Last_Name"]).await.unwrap().len(), 1);
-    let asked = stub.asked();
-    assert_eq!(asked.iter().map(|asked| asked.method.as_str()).collect::<Vec<_>>(), ["DELETE", "DELETE", "GET", "GET"]);
-    assert!(asked[2].query.contains(&("fields".to_owned(), "Email,Last_Name".to_owned())), "{asked:?}");
+    let requests = stub.requests();
+    assert_eq!(
+        requests.iter().map(|request| request.method.as_str()).collect::<Vec<_>>(),
+        ["DELETE", "DELETE", "GET", "GET"]
+    );
+    assert!(requests[2].query.contains(&("fields".to_owned(), "Email,Last_Name".to_owned())), "{requests:?}");
 }
 
 #[tokio::test]
@@ -249,7 +252,7 @@ async fn a_search_reads_all_pages_and_keeps_exact_matches() {
         found.iter().map(|record| record["Email"].as_str().unwrap()).collect::<Vec<_>>(),
         ["Ann@Example.org", "bob@example.org"]
     );
-    let pages: Vec<_> = stub.asked().into_iter().map(|asked| asked.query).collect();
+    let pages: Vec<_> = stub.requests().into_iter().map(|request| request.query).collect();
     assert!(pages[0].contains(&("fields".to_owned(), "Moodle_User_Key,Email".to_owned())), "{pages:?}");
     assert!(pages[1].contains(&("page".to_owned(), "2".to_owned())), "{pages:?}");
 }

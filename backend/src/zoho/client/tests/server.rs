@@ -47,7 +47,7 @@ pub(super) fn reply(status: u16, body: Value) -> Reply {
 }
 
 #[derive(Clone, Debug)]
-pub(super) struct Asked {
+pub(super) struct RecordedRequest {
     pub(super) method: String,
     pub(super) path: String,
     pub(super) query: Vec<(String, String)>,
@@ -55,7 +55,7 @@ pub(super) struct Asked {
     pub(super) body: Vec<u8>,
 }
 
-impl Asked {
+impl RecordedRequest {
     pub(super) fn json(&self) -> Value {
         serde_json::from_slice(&self.body).unwrap()
     }
@@ -66,7 +66,7 @@ pub(super) struct ServerState {
     /// Answers of the token server; when empty, it grants a token.
     pub(super) tokens: Mutex<VecDeque<Reply>>,
     pub(super) replies: Mutex<VecDeque<Reply>>,
-    pub(super) asked: Mutex<Vec<Asked>>,
+    pub(super) requests: Mutex<Vec<RecordedRequest>>,
     pub(super) granted: AtomicI64,
     pub(super) now: AtomicI64,
 }
@@ -92,14 +92,14 @@ impl Endpoint for Answering {
     async fn call(&self, mut request: Request) -> Result<Response> {
         let body = request.take_body().into_vec().await.unwrap();
         let url = reqwest::Url::parse(&format!("http://localhost{}", request.uri())).unwrap();
-        let asked = Asked {
+        let request = RecordedRequest {
             method: request.method().to_string(),
             path: url.path().to_owned(),
             query: url.query_pairs().into_owned().collect(),
             authorization: request.header("authorization").unwrap_or_default().to_owned(),
             body,
         };
-        let reply = match asked.path.as_str() {
+        let reply = match request.path.as_str() {
             "/oauth/v2/token" => {
                 let scripted = self.0.tokens.lock().unwrap().pop_front();
                 scripted.unwrap_or_else(|| {
@@ -116,7 +116,7 @@ impl Endpoint for Answering {
                 .pop_front()
                 .unwrap_or_else(|| reply(200, json!({"org": [{"company_name": "College"}]}))),
         };
-        self.0.asked.lock().unwrap().push(asked);
+        self.0.requests.lock().unwrap().push(request);
         match reply {
             Reply::Body(status, credits, body) => {
                 let mut response = Response::builder().status(StatusCode::from_u16(status).unwrap());
@@ -165,10 +165,10 @@ impl Stub {
     }
 
     /// The requests since the last call, without those to the token server.
-    pub(super) fn asked(&self) -> Vec<Asked> {
-        let mut asked = std::mem::take(&mut *self.state.asked.lock().unwrap());
-        asked.retain(|asked| asked.path != "/oauth/v2/token");
-        asked
+    pub(super) fn requests(&self) -> Vec<RecordedRequest> {
+        let mut requests = std::mem::take(&mut *self.state.requests.lock().unwrap());
+        requests.retain(|request| request.path != "/oauth/v2/token");
+        requests
     }
 
     pub(super) fn granted(&self) -> i64 {

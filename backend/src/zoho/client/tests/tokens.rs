@@ -22,13 +22,13 @@ fn error(text: &str) -> Reply {
 
 async fn store(folder: &tempfile::TempDir) -> Store {
     let url = format!("sqlite://{}", folder.path().join("test.sqlite").display());
-    let (store, _) = Store::open(&url.parse().unwrap(), NoDatabase::Doubt).await.unwrap();
+    let (store, _) = Store::open(&url.parse().unwrap(), NoDatabase::CreateUnlessLost).await.unwrap();
     store.add_destination(DESTINATION, Timestamp(0)).await.unwrap();
     store
 }
 
 fn used_tokens(stub: &Stub) -> Vec<String> {
-    stub.asked().into_iter().map(|asked| asked.authorization).collect()
+    stub.requests().into_iter().map(|request| request.authorization).collect()
 }
 
 #[tokio::test]
@@ -108,7 +108,7 @@ async fn a_rejected_token_is_replaced_once() {
     }
     let error = client.org().await.unwrap_err();
     assert!(matches!(error, CallError::Unauthorized { .. }), "{error}");
-    assert_eq!((stub.granted(), stub.asked().len()), (3, 2));
+    assert_eq!((stub.granted(), stub.requests().len()), (3, 2));
     client.org().await.unwrap();
 }
 
@@ -126,7 +126,7 @@ async fn errors_come_with_status_200() {
         let error = client.org().await.unwrap_err();
         assert!(matches!(error, CallError::Unreachable { .. }), "{error}");
     }
-    assert_eq!(stub.asked().len(), 0, "nothing went to the API");
+    assert_eq!(stub.requests().len(), 0, "nothing went to the API");
     client.org().await.unwrap();
 }
 
@@ -162,5 +162,5 @@ async fn the_configured_address_wins() {
     let http = crate::http::Http::new().unwrap();
     let client = crate::zoho::client::Client::new(&config, http, None, stub.clock(), getrandom::fill);
     client.org().await.unwrap();
-    assert_eq!((stub.asked().len(), other.asked().len()), (0, 1));
+    assert_eq!((stub.requests().len(), other.requests().len()), (0, 1));
 }

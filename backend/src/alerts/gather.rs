@@ -8,7 +8,7 @@ use std::{
 
 use super::{
     Alerts, Memory,
-    rules::{self, Blind, DestinationSeen, Hours, SiteSeen},
+    rules::{self, DestinationInput, Hours, SiteInput, UnreadableRules},
 };
 use crate::{
     activity::{Counted, subject_site},
@@ -29,18 +29,18 @@ const DESTINATION: &[Rule] =
 
 /// What an evaluation found, and what it could not read.
 #[derive(Default)]
-pub(super) struct Seen {
+pub(super) struct Evaluation {
     pub(super) findings: Vec<Observation>,
-    failed: Vec<Failed>,
+    failed: Vec<FailedRead>,
 }
 
 /// A read that failed, and the rules that need it.
-struct Failed {
+struct FailedRead {
     rules: &'static [Rule],
     cause: Cause,
 }
 
-impl Seen {
+impl Evaluation {
     /// The result of `reading` for these rules, if it comes in time; a failure is noted.
     async fn read<T>(
         &mut self,
@@ -64,7 +64,7 @@ impl Seen {
                 Cause::Deadline
             }
         };
-        self.failed.push(Failed { rules, cause });
+        self.failed.push(FailedRead { rules, cause });
         None
     }
 
@@ -82,12 +82,12 @@ impl Seen {
     /// Counts consecutive failures of each read, including those `before` this evaluation. Too many are a finding.
     pub(super) fn count_failed(&mut self, before: &mut HashMap<Rule, u32>) {
         let mut counted = HashMap::new();
-        for Failed { rules, cause } in &self.failed {
+        for FailedRead { rules, cause } in &self.failed {
             let Some(first) = rules.first().filter(|first| !counted.contains_key(*first)) else { continue };
-            let looks = before.get(first).map_or(1, |looks| looks.saturating_add(1));
-            counted.insert(*first, looks);
-            if looks >= BLIND_LOOKS {
-                self.findings.push(rules::blind(&Blind { rules, cause: *cause, looks }));
+            let evaluations = before.get(first).map_or(1, |evaluations| evaluations.saturating_add(1));
+            counted.insert(*first, evaluations);
+            if evaluations >= BLIND_LOOKS {
+                self.findings.push(rules::unreadable(&UnreadableRules { rules, cause: *cause, evaluations }));
             }
         }
         *before = counted;
@@ -96,50 +96,50 @@ impl Seen {
 
 impl Alerts {
     /// Reads everything and applies the rules.
-    pub(super) async fn see(&self, now: Timestamp) -> Seen {
-        let (mut seen, limits) = (Seen::default(), &self.settings.rules);
-        let destinations = seen.read(DESTINATION, ALERT_READ_TIME, self.store.destinations()).await;
+    pub(super) async fn gather(&self, now: Timestamp) -> Evaluation {
+        let (mut evaluation, limits) = (Evaluation::default(), &self.settings.rules);
+        let destinations = evaluation.read(DESTINATION, ALERT_READ_TIME, self.store.destinations()).await;
         for summary in destinations.unwrap_or_default() {
             // Destinations that are no longer configured are skipped.
             if let Some(&reserve) = self.destinations.get(&summary.name) {
-                let destination = self.see_destination(summary, reserve, &mut seen, now).await;
-                seen.findings.extend(rules::destination(&destination, limits, now));
+                let destination = self.gather_destination(summary, reserve, &mut evaluation, now).await;
+                evaluation.findings.extend(rules::destination(&destination, limits, now));
             }
         }
         // Only sites with a token are judged.
         const TOKENS: &[Rule] = &[Rule::TokenExpiring, Rule::SiteSilent, Rule::IngestRejecting];
-        if let Some(tokens) = seen.read(TOKENS, ALERT_READ_TIME, self.store.tokens_in_use()).await {
-            self.see_sites(&tokens, &mut seen, now).await;
-            seen.findings.extend(rules::tokens(&tokens, limits, now));
+        if let Some(tokens) = evaluation.read(TOKENS, ALERT_READ_TIME, self.store.tokens_in_use()).await {
+            self.gather_sites(&tokens, &mut evaluation, now).await;
+            evaluation.findings.extend(rules::tokens(&tokens, limits, now));
         }
         if let Some(space) = self.database.space() {
-            seen.findings.extend(rules::disk(&space, limits));
+            evaluation.findings.extend(rules::disk(&space, limits));
         }
-        seen.findings.extend(rules::clock(&self.clock.standing()));
-        let channels = seen.read(&[Rule::ChannelFailing], ALERT_READ_TIME, self.channels()).await;
-        seen.findings.extend(channels.unwrap_or_default().iter().filter_map(rules::channel));
-        seen.count_failed(&mut self.memory().blind);
-        seen
+        evaluation.findings.extend(rules::clock(&self.clock.standing()));
+        let channels = evaluation.read(&[Rule::ChannelFailing], ALERT_READ_TIME, self.channels()).await;
+        evaluation.findings.extend(channels.unwrap_or_default().iter().filter_map(rules::channel));
+        evaluation.count_failed(&mut self.memory().unreadable);
+        evaluation
     }
 
-    /// Reads what it can of a destination. What cannot be read looks healthy, and its rules are not evaluated.
-    async fn see_destination(
+    /// Reads what it can of a destination. What cannot be read evaluations healthy, and its rules are not evaluated.
+    async fn gather_destination(
         &self,
         mut summary: DestinationSummary,
         reserve: i64,
-        seen: &mut Seen,
+        evaluation: &mut Evaluation,
         now: Timestamp,
-    ) -> DestinationSeen {
-        let audit = seen.read(&[Rule::Conservation], AUDIT_TIME, self.audit(&summary, now)).await;
+    ) -> DestinationInput {
+        let audit = evaluation.read(&[Rule::Conservation], AUDIT_TIME, self.audit(&summary, now)).await;
         summary.audit = audit.flatten().or(summary.audit);
-        let samples = seen.read(&[Rule::Credits], ALERT_READ_TIME, self.credit_samples(&summary, now)).await;
+        let samples = evaluation.read(&[Rule::Credits], ALERT_READ_TIME, self.credit_samples(&summary, now)).await;
         let undelivered = self.store.undelivered(&summary.name);
-        let undelivered = seen.read(&[Rule::OldestChange, Rule::Parked], ALERT_READ_TIME, undelivered).await;
-        let failed = seen.read(&[Rule::Failed], ALERT_READ_TIME, self.store.attention(&summary.name)).await;
+        let undelivered = evaluation.read(&[Rule::OldestChange, Rule::Parked], ALERT_READ_TIME, undelivered).await;
+        let failed = evaluation.read(&[Rule::Failed], ALERT_READ_TIME, self.store.attention(&summary.name)).await;
         let mut failed = failed.unwrap_or_default();
         failed.retain(|reason| reason.state == ItemState::Failed);
         let (samples, undelivered) = (samples.unwrap_or_default(), undelivered.unwrap_or_default());
-        DestinationSeen { summary, reserve, samples, undelivered, failed }
+        DestinationInput { summary, reserve, samples, undelivered, failed }
     }
 
     /// The credits left over the last hour, including now.
@@ -175,11 +175,11 @@ impl Alerts {
     }
 
     /// Judges the sites that have a token.
-    async fn see_sites(&self, tokens: &[TokenSummary], seen: &mut Seen, now: Timestamp) {
+    async fn gather_sites(&self, tokens: &[TokenSummary], evaluation: &mut Evaluation, now: Timestamp) {
         let names: HashSet<&str> = tokens.iter().filter_map(|token| token.site.as_deref()).collect();
         let recent = self.store.activity(now.before(rules::REJECTED_TIME), later(now), 1);
-        let recent = seen.read(&[Rule::IngestRejecting], ALERT_READ_TIME, recent).await.unwrap_or_default();
-        let hours = seen.read(&[Rule::SiteSilent], ALERT_READ_TIME, self.rhythms(&names, now)).await;
+        let recent = evaluation.read(&[Rule::IngestRejecting], ALERT_READ_TIME, recent).await.unwrap_or_default();
+        let hours = evaluation.read(&[Rule::SiteSilent], ALERT_READ_TIME, self.rhythms(&names, now)).await;
         let mut hours = hours.unwrap_or_default();
         for name in names {
             let subject = subject_site(name);
@@ -191,8 +191,8 @@ impl Alerts {
                 rejected += if counted.name == rejected_name { counted.count } else { 0 };
             }
             let Rhythm { hours, silent_since } = hours.remove(&subject).unwrap_or_default();
-            let site = SiteSeen { name: name.to_owned(), hours, silent_since, rejected, events };
-            seen.findings.extend(rules::site(&site, &self.settings.rules, now));
+            let site = SiteInput { name: name.to_owned(), hours, silent_since, rejected, events };
+            evaluation.findings.extend(rules::site(&site, &self.settings.rules, now));
         }
     }
 
@@ -260,27 +260,27 @@ fn later(now: Timestamp) -> Timestamp {
 mod tests {
     use std::{collections::HashMap, time::Duration};
 
-    use super::Seen;
+    use super::Evaluation;
     use crate::{
         limits::BLIND_LOOKS,
         model::Rule,
         store::{Cause, StoreError},
     };
 
-    async fn fails(seen: &mut Seen, rules: &'static [Rule]) {
+    async fn fails(evaluation: &mut Evaluation, rules: &'static [Rule]) {
         let error = StoreError::from(sea_orm::DbErr::RecordNotUpdated);
-        assert!(seen.read(rules, Duration::from_secs(60), async { Err::<(), _>(error) }).await.is_none());
+        assert!(evaluation.read(rules, Duration::from_secs(60), async { Err::<(), _>(error) }).await.is_none());
     }
 
     #[tokio::test(start_paused = true)]
     async fn what_fails_or_hangs_keeps_nothing_else_from_being_read() {
-        let mut seen = Seen::default();
-        fails(&mut seen, &[Rule::Failed]).await;
+        let mut evaluation = Evaluation::default();
+        fails(&mut evaluation, &[Rule::Failed]).await;
         let hangs = std::future::pending::<Result<(), StoreError>>();
-        assert!(seen.read(&[Rule::Credits], Duration::from_secs(10), hangs).await.is_none());
-        assert_eq!(seen.failed.last().map(|failed| failed.cause), Some(Cause::Deadline));
-        assert_eq!(seen.read(&[Rule::Paused], Duration::from_secs(10), async { Ok(7) }).await, Some(7));
-        let not_judged = seen.not_judged();
+        assert!(evaluation.read(&[Rule::Credits], Duration::from_secs(10), hangs).await.is_none());
+        assert_eq!(evaluation.failed.last().map(|failed| failed.cause), Some(Cause::Deadline));
+        assert_eq!(evaluation.read(&[Rule::Paused], Duration::from_secs(10), async { Ok(7) }).await, Some(7));
+        let not_judged = evaluation.not_judged();
         assert_eq!(not_judged, [Rule::Failed, Rule::Credits, Rule::LookFailed], "what was read is judged");
     }
 
@@ -288,23 +288,24 @@ mod tests {
     async fn only_looks_in_a_row_are_a_finding() {
         let mut before = HashMap::new();
         for _ in 1..BLIND_LOOKS {
-            let mut seen = Seen::default();
-            fails(&mut seen, &[Rule::OldestChange, Rule::Parked]).await;
-            fails(&mut seen, &[Rule::OldestChange, Rule::Parked]).await;
-            seen.count_failed(&mut before);
-            assert!(seen.findings.is_empty() && seen.not_judged().contains(&Rule::LookFailed));
+            let mut evaluation = Evaluation::default();
+            fails(&mut evaluation, &[Rule::OldestChange, Rule::Parked]).await;
+            fails(&mut evaluation, &[Rule::OldestChange, Rule::Parked]).await;
+            evaluation.count_failed(&mut before);
+            assert!(evaluation.findings.is_empty() && evaluation.not_judged().contains(&Rule::LookFailed));
         }
-        let mut seen = Seen::default();
-        fails(&mut seen, &[Rule::OldestChange, Rule::Parked]).await;
-        seen.count_failed(&mut before);
-        let found: Vec<_> = seen.findings.iter().map(|finding| (finding.rule, finding.subject.as_str())).collect();
+        let mut evaluation = Evaluation::default();
+        fails(&mut evaluation, &[Rule::OldestChange, Rule::Parked]).await;
+        evaluation.count_failed(&mut before);
+        let found: Vec<_> =
+            evaluation.findings.iter().map(|finding| (finding.rule, finding.subject.as_str())).collect();
         assert_eq!(found, [(Rule::LookFailed, "rule:oldest_change")]);
-        let message = &seen.findings[0].message;
+        let message = &evaluation.findings[0].message;
         assert!(message.contains("oldest_change and parked") && message.contains("3 times in a row"), "{message}");
-        assert!(!seen.not_judged().contains(&Rule::LookFailed), "it is a finding itself");
+        assert!(!evaluation.not_judged().contains(&Rule::LookFailed), "it is a finding itself");
         // A success ends the streak.
-        let mut seen = Seen::default();
-        seen.count_failed(&mut before);
-        assert!(before.is_empty() && seen.not_judged().is_empty());
+        let mut evaluation = Evaluation::default();
+        evaluation.count_failed(&mut before);
+        assert!(before.is_empty() && evaluation.not_judged().is_empty());
     }
 }

@@ -5,7 +5,7 @@ use sea_orm::{ConnectionTrait, DbBackend, QueryResult, Value};
 use super::{moment, number, word};
 use crate::{
     clock::Timestamp,
-    model::{NoticeEvent, Severity},
+    model::{NotificationEvent, Severity},
     store::{
         StoreError,
         connection::connect::Store,
@@ -15,7 +15,7 @@ use crate::{
 
 /// A notification that this process has claimed for sending.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ClaimedNotice {
+pub struct ClaimedNotification {
     /// Row id; 0 when the database does not have it.
     pub id: i64,
     /// Unique, and the same for every attempt.
@@ -23,7 +23,7 @@ pub struct ClaimedNotice {
     /// Attempts, including this one.
     pub attempts: u32,
     /// What happened to the alert.
-    pub event: NoticeEvent,
+    pub event: NotificationEvent,
     /// The alert's, at that time.
     pub severity: Severity,
     /// What is wrong and what to do.
@@ -31,12 +31,12 @@ pub struct ClaimedNotice {
     /// When the alert changed.
     pub created_at: Timestamp,
     /// `None` for a test.
-    pub alert: Option<NoticedAlert>,
+    pub alert: Option<NotifiedAlert>,
 }
 
 /// What a notification says about its alert.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct NoticedAlert {
+pub struct NotifiedAlert {
     /// Row id; `None` when the database does not have it.
     pub id: Option<i64>,
     /// Its unique reference.
@@ -55,11 +55,11 @@ pub struct NoticedAlert {
 
 /// The outcome of an attempt to send a notification.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Sent {
+pub enum SendOutcome {
     /// The channel accepted it.
-    Arrived,
+    Delivered,
     /// It was certainly not delivered.
-    Refused {
+    Failed {
         /// Why; without secrets.
         error: String,
         /// When to retry; `None` when it is given up.
@@ -106,12 +106,12 @@ impl Store {
     }
 
     /// Claims the next notification for a channel, until `until`. Notifications about one alert keep their order.
-    pub async fn claim_notice(
+    pub async fn claim_notification(
         &self,
         channel: &str,
         now: Timestamp,
         until: Timestamp,
-    ) -> Result<Option<ClaimedNotice>, StoreError> {
+    ) -> Result<Option<ClaimedNotification>, StoreError> {
         let due = "SELECT n.id FROM alert_notices n WHERE n.channel = ? AND n.state = 'pending' AND n.next_at <= ? \
                    AND NOT EXISTS (SELECT 1 FROM alert_notices o WHERE o.channel = n.channel AND o.id < n.id \
                    AND o.alert_id = n.alert_id AND o.state IN ('pending', 'sending')) ORDER BY n.id LIMIT 1";
@@ -127,14 +127,14 @@ impl Store {
     }
 
     /// Adds a test notification, already claimed.
-    pub async fn add_test_notice(
+    pub async fn add_test_notification(
         &self,
         channel: &str,
         reference: &str,
         message: &str,
         now: Timestamp,
         until: Timestamp,
-    ) -> Result<Option<ClaimedNotice>, StoreError> {
+    ) -> Result<Option<ClaimedNotification>, StoreError> {
         let sql = "INSERT INTO alert_notices (reference, channel, event, severity, message, state, attempts, next_at, \
                    lease_until, created_at) VALUES (?, ?, 'test', 'warning', ?, 'sending', 1, ?, ?, ?) RETURNING id";
         let values = vec![reference.into(), channel.into(), message.into(), now.0.into(), until.0.into(), now.0.into()];
@@ -145,7 +145,7 @@ impl Store {
         }
     }
 
-    async fn claimed(&self, id: i64) -> Result<Option<ClaimedNotice>, StoreError> {
+    async fn claimed(&self, id: i64) -> Result<Option<ClaimedNotification>, StoreError> {
         let sql = "SELECT n.id, n.reference, n.attempts, n.event, n.severity, n.message, n.created_at, n.alert_id, \
                    a.reference AS alert_reference, a.rule, a.subject, a.code, a.raised_at, a.resolved_at \
                    FROM alert_notices n LEFT JOIN alerts a ON a.id = n.alert_id WHERE n.id = ?";
@@ -153,13 +153,19 @@ impl Store {
     }
 
     /// Stores the outcome of a claimed notification, for its channel too. Does nothing if another process did it first.
-    pub async fn settle_notice(&self, channel: &str, id: i64, sent: &Sent, now: Timestamp) -> Result<(), StoreError> {
+    pub async fn settle_notification(
+        &self,
+        channel: &str,
+        id: i64,
+        sent: &SendOutcome,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
         let transaction = self.begin_immediate().await?;
         let (state, next_at, error): (_, Option<i64>, _) = match sent {
-            Sent::Arrived => ("sent", None, None),
-            Sent::Refused { error, retry_at: Some(at) } => ("pending", Some(at.0), Some(error)),
-            Sent::Refused { error, retry_at: None } => ("failed", None, Some(error)),
-            Sent::Unknown { error, .. } => ("unknown", None, Some(error)),
+            SendOutcome::Delivered => ("sent", None, None),
+            SendOutcome::Failed { error, retry_at: Some(at) } => ("pending", Some(at.0), Some(error)),
+            SendOutcome::Failed { error, retry_at: None } => ("failed", None, Some(error)),
+            SendOutcome::Unknown { error, .. } => ("unknown", None, Some(error)),
         };
         let finished_at = next_at.is_none().then_some(now.0);
         let sql = "UPDATE alert_notices SET state = ?, next_at = coalesce(?, next_at), finished_at = ?, lease_until = NULL, \
@@ -168,7 +174,7 @@ impl Store {
             vec![state.into(), next_at.into(), finished_at.into(), error.cloned().into(), id.into()];
         if execute(&transaction, sql, values).await? > 0 {
             note_channel(&transaction, channel, error, now).await?;
-            if let Sent::Unknown { remind_at, .. } = sent {
+            if let SendOutcome::Unknown { remind_at, .. } = sent {
                 // A reminder is a new message with a new time: nothing is sent twice, and nothing goes unsaid.
                 let sooner = match transaction.get_database_backend() {
                     DbBackend::Postgres => "LEAST",
@@ -186,7 +192,7 @@ impl Store {
     }
 
     /// Claims, until `until`, a channel's notifications whose sender let its lease expire.
-    pub async fn claim_lost_notices(
+    pub async fn claim_lost_notifications(
         &self,
         channel: &str,
         now: Timestamp,
@@ -208,7 +214,7 @@ impl Store {
 
     /// Gives up notifications created before `before`, including those for channels that are no longer configured.
     /// Returns how many.
-    pub async fn give_up_notices(&self, before: Timestamp, now: Timestamp) -> Result<u64, StoreError> {
+    pub async fn give_up_notifications(&self, before: Timestamp, now: Timestamp) -> Result<u64, StoreError> {
         let sql = "UPDATE alert_notices SET state = 'failed', finished_at = ?, \
                    error = coalesce(error, 'the channel is no longer configured') \
                    WHERE state = 'pending' AND created_at < ?";
@@ -235,9 +241,9 @@ async fn note_channel(
     Ok(())
 }
 
-fn claimed_of(row: &QueryResult) -> Result<ClaimedNotice, StoreError> {
+fn claimed_of(row: &QueryResult) -> Result<ClaimedNotification, StoreError> {
     let alert = match row.try_get::<Option<i64>>("", "alert_id")? {
-        Some(id) => Some(NoticedAlert {
+        Some(id) => Some(NotifiedAlert {
             id: Some(id),
             reference: row.try_get("", "alert_reference")?,
             rule: row.try_get("", "rule")?,
@@ -248,7 +254,7 @@ fn claimed_of(row: &QueryResult) -> Result<ClaimedNotice, StoreError> {
         }),
         None => None,
     };
-    Ok(ClaimedNotice {
+    Ok(ClaimedNotification {
         id: row.try_get("", "id")?,
         reference: row.try_get("", "reference")?,
         attempts: number(row, "attempts")?,

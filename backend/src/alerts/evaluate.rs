@@ -6,16 +6,16 @@ use super::Alerts;
 use crate::{
     clock::Timestamp,
     limits,
-    model::{AlertPolicy, NoticeEvent, decide},
-    store::{Cause, StoreError, Told},
+    model::{AlertPolicy, NotificationEvent, decide},
+    store::{Announcement, Cause, StoreError},
 };
 
 impl Alerts {
     /// Evaluates the rules at the configured interval, while this process holds the turn.
     pub(super) async fn watch(&self, mut stop: watch::Receiver<bool>) {
         while !*stop.borrow() {
-            let looked = tokio::time::timeout(limits::ALERT_TURN, self.look()).await;
-            self.looked(match looked {
+            let outcome = tokio::time::timeout(limits::ALERT_TURN, self.evaluate()).await;
+            self.note_evaluation(match outcome {
                 Ok(Ok(())) => Ok(()),
                 Ok(Err(error)) => {
                     tracing::error!(%error, "could not evaluate the alert rules");
@@ -37,34 +37,37 @@ impl Alerts {
 
     /// Counts consecutive failed evaluations, but only while the database takes writes: when it does not, that is an
     /// alert of its own.
-    fn looked(&self, result: Result<(), Cause>) {
+    fn note_evaluation(&self, result: Result<(), Cause>) {
         let takes_writes = self.health.write_health().failing().is_none();
         let mut memory = self.memory();
-        memory.failed_looks = match result {
-            Err(fault) if takes_writes => Some((memory.failed_looks.map_or(1, |(looks, _)| looks + 1), fault)),
+        memory.failed_evaluations = match result {
+            Err(fault) if takes_writes => {
+                Some((memory.failed_evaluations.map_or(1, |(evaluations, _)| evaluations + 1), fault))
+            }
             _ => None,
         };
     }
 
     /// Evaluates the rules once, if it is due and no other process does it.
-    async fn look(&self) -> Result<(), StoreError> {
+    async fn evaluate(&self) -> Result<(), StoreError> {
         let now = self.clock.now();
         let holder = self.reference();
         if !self.store.begin_alert_turn(&holder, now, now.after(limits::ALERT_TURN)).await? {
             return Ok(());
         }
-        let seen = self.see(now).await;
+        let evaluation = self.gather(now).await;
         let Some(turn) = self.store.end_alert_turn(&holder, now.after(self.settings.interval())).await? else {
             tracing::warn!("evaluating the alert rules took so long that another process took over");
             return Ok(());
         };
-        let not_judged = seen.not_judged();
-        let changes = decide(&turn.open().await?, seen.findings, &not_judged, now);
-        let told =
-            turn.write(changes, &self.policy(), &|subject| self.told(subject), &|| self.reference(), now).await?;
+        let not_judged = evaluation.not_judged();
+        let changes = decide(&turn.open().await?, evaluation.findings, &not_judged, now);
+        let announcements = turn
+            .write(changes, &self.policy(), &|subject| self.channels_for(subject), &|| self.reference(), now)
+            .await?;
         turn.commit().await?;
         self.wake.notify_waiters();
-        told.iter().for_each(log);
+        announcements.iter().for_each(log);
         self.prune(now).await
     }
 
@@ -74,7 +77,7 @@ impl Alerts {
     }
 
     /// The channels for alerts about a subject. A failing channel is left out of its own alert.
-    fn told(&self, subject: &str) -> Vec<String> {
+    fn channels_for(&self, subject: &str) -> Vec<String> {
         let failing = subject.strip_prefix("channel:");
         self.channels.iter().map(|channel| channel.name.clone()).filter(|name| failing != Some(name)).collect()
     }
@@ -85,7 +88,7 @@ impl Alerts {
         if before.is_some_and(|at| !now.is_past(at, limits::PRUNE_INTERVAL)) || !self.clock.is_agreed() {
             return Ok(());
         }
-        self.store.give_up_notices(now.before(limits::NOTICE_PATIENCE), now).await?;
+        self.store.give_up_notifications(now.before(limits::NOTICE_PATIENCE), now).await?;
         let pruned = self.store.prune_alerts(now.before(self.settings.keep()), limits::PRUNE_ROWS).await?;
         // A full batch: there may be more at the next evaluation.
         if pruned < limits::PRUNE_ROWS {
@@ -95,11 +98,11 @@ impl Alerts {
     }
 }
 
-pub(super) fn log(told: &Told) {
-    let Told { event, rule, subject, severity, message } = told;
+pub(super) fn log(announcement: &Announcement) {
+    let Announcement { event, rule, subject, severity, message } = announcement;
     let (event, severity) = (event.as_str(), severity.as_str());
-    match told.event {
-        NoticeEvent::Resolved => tracing::info!(rule, subject, severity, event, "✅ alert resolved"),
+    match announcement.event {
+        NotificationEvent::Resolved => tracing::info!(rule, subject, severity, event, "✅ alert resolved"),
         _ => tracing::warn!(rule, subject, severity, event, detail = message, "🔔 alert"),
     }
 }
