@@ -1,11 +1,11 @@
-// What htmx does not do: moments in the reader's own zone, and charts.
+// Times in the reader's time zone, and charts.
 'use strict';
 
 (() => {
     const exact = new Intl.DateTimeFormat(undefined, { dateStyle: 'medium', timeStyle: 'medium' });
 
-    // Every <time datetime> says its moment in the reader's zone when it is pointed at.
-    const sayMoments = root => {
+    // The tooltip of every <time datetime> shows the time in the reader's zone.
+    const addTooltips = root => {
         for (const time of root.querySelectorAll('time[datetime]:not([title])')) {
             time.title = exact.format(new Date(time.dateTime));
         }
@@ -34,15 +34,15 @@
     };
 
     const prepare = root => {
-        sayMoments(root);
+        addTooltips(root);
         for (const place of root.querySelectorAll('[data-chart]')) {
             if (!place.querySelector('.uplot')) draw(place);
         }
     };
 
-    // "3 minutes ago" goes on being true while the page is open.
+    // Keeps "3 minutes ago" true while the page is open.
     const units = [['day', 172800, 86400], ['hour', 7200, 3600], ['minute', 120, 60], ['second', 0, 1]];
-    const sayAges = () => {
+    const updateAges = () => {
         for (const time of document.querySelectorAll('time[datetime]')) {
             if (!/ ago$|^just now$/.test(time.textContent)) continue;
             const seconds = Math.max(0, (Date.now() - new Date(time.dateTime)) / 1000);
@@ -52,16 +52,16 @@
             if (time.textContent !== words) time.textContent = words;
         }
     };
-    setInterval(() => { if (!document.hidden) sayAges(); }, 10000);
+    setInterval(() => { if (!document.hidden) updateAges(); }, 10000);
 
-    // <tbody data-keep="200"> that is live keeps so many rows.
+    // A live <tbody data-keep="200"> keeps at most 200 rows.
     document.addEventListener('htmx:after:swap', () => {
         for (const place of document.querySelectorAll('[data-keep]')) {
             while (place.children.length > Number(place.dataset.keep)) place.lastElementChild.remove();
         }
     });
 
-    // The session of a live page has ended: to the sign-in, and from there back.
+    // The session has ended: reloading redirects to the sign-in, which leads back here.
     document.addEventListener('ended', event => { if (event.detail.data === 'session') location.reload(); });
 
     document.addEventListener('DOMContentLoaded', () => prepare(document));
@@ -70,7 +70,7 @@
         for (const place of document.querySelectorAll('[data-chart]')) draw(place);
     });
 
-    // <form data-confirm="..."> asks before it does what cannot be undone.
+    // <form data-confirm="..."> asks for confirmation.
     document.addEventListener('submit', event => {
         const words = event.target.dataset.confirm;
         if (words && !confirm(words)) event.preventDefault();

@@ -1,7 +1,7 @@
-//! Counts how much happens, for charts and for the usual rhythm of a site, and writes it down now and then.
+//! Counts what happens, by minute: for charts, and to know each site's usual rhythm.
 //!
-//! It is kept in memory for up to [`limits::ACTIVITY_INTERVAL`], so that it costs nothing where it happens. A process that is
-//! killed loses that much of its counts, and nothing else: whether something is lost is never decided by them.
+//! Counts stay in memory for up to [`limits::ACTIVITY_INTERVAL`], so that counting is cheap. A process that is killed
+//! loses that much of its counts, and nothing else: they never decide whether something is lost.
 
 use std::{
     collections::BTreeMap,
@@ -15,24 +15,24 @@ use crate::{
 
 /// What is counted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Counted {
+pub enum ActivityKind {
     /// An event of a site with this outcome: `applied`, `unchanged`, `superseded`, `duplicate` or `rejected`.
     Event(&'static str),
-    /// A record that reached a destination.
+    /// A record that was delivered to a destination.
     Delivered,
-    /// A try that is repeated.
+    /// A failed attempt that is retried.
     Retried,
-    /// A record that a destination refused.
+    /// A record whose delivery failed for good.
     Failed,
-    /// A record that reached a destination within so many milliseconds since its oldest undelivered change; the last of
-    /// [`DELAY_BOUNDS_MS`] counts all that took longer as well.
+    /// A delivered record, by its delay since the oldest undelivered change: at most this many milliseconds, and more
+    /// than the bound before in [`DELAY_BOUNDS_MS`].
     DelayedUpTo(i64),
 }
 
-/// The classes of delays, in milliseconds, by their upper bounds.
+/// The classes of delays, by their upper bounds in milliseconds.
 pub const DELAY_BOUNDS_MS: [i64; 9] = [500, 1_000, 2_000, 5_000, 15_000, 60_000, 600_000, 3_600_000, i64::MAX];
 
-impl Counted {
+impl ActivityKind {
     /// The class of a delay.
     pub fn delay(ms: i64) -> Self {
         let bound = DELAY_BOUNDS_MS.into_iter().find(|bound| ms <= *bound);
@@ -52,26 +52,26 @@ impl Counted {
     }
 }
 
-/// Whose activity it is, as it is written in the database.
+/// The subject of a site's activity, as stored.
 pub fn subject_site(name: &str) -> String {
     format!("site:{name}")
 }
 
-/// Whose activity it is, as it is written in the database.
+/// The subject of a destination's activity, as stored.
 pub fn subject_destination(name: &str) -> String {
     format!("destination:{name}")
 }
 
-/// The beginning of a minute, a subject, and what is counted.
-type CountKey = (i64, String, Counted);
+/// The start of a minute, a subject, and what is counted.
+type CountKey = (i64, String, ActivityKind);
 
-/// Counts of this process that are not written down yet. Clones count together.
+/// This process's counts that are not saved yet. Clones share them.
 #[derive(Clone, Debug, Default)]
 pub struct Tally(Arc<Mutex<BTreeMap<CountKey, u64>>>);
 
 impl Tally {
-    /// Counts something of the minute in which `now` lies.
-    pub fn add(&self, now: Timestamp, subject: String, what: Counted, count: u64) {
+    /// Counts something in the minute of `now`.
+    pub fn add(&self, now: Timestamp, subject: String, what: ActivityKind, count: u64) {
         if count > 0 {
             let minute = now.0 - now.0.rem_euclid(60_000);
             let mut counts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
@@ -79,7 +79,7 @@ impl Tally {
         }
     }
 
-    /// Writes down what was counted since the last call. What could not be written is kept for the next.
+    /// Saves what was counted since the last call. If that fails, keeps the counts for the next call.
     pub async fn save(&self, store: &Store) -> Result<(), StoreError> {
         let counts = std::mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner));
         let activity = |((minute, subject, what), count): (&CountKey, &u64)| Activity {

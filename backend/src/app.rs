@@ -21,7 +21,7 @@ use crate::{
     console,
     delivery::{DeliverySettings, Destination, Engine},
     erasure::{self, Keeper},
-    health::Watch,
+    health::HealthMonitor,
     http::{Http, HttpError},
     ingest::Writer,
     limits,
@@ -38,13 +38,13 @@ use crate::{
     },
 };
 
-/// The server could not start, or could not go on.
+/// Why the server could not start or continue.
 #[derive(Debug, thiserror::Error)]
 pub enum AppError {
-    /// The database.
+    /// The database failed.
     #[error(transparent)]
     Store(#[from] StoreError),
-    /// The address to listen on.
+    /// The address cannot be listened on.
     #[error("cannot listen on {address}: {error}")]
     Listen {
         /// The address.
@@ -52,10 +52,10 @@ pub enum AppError {
         /// Why not.
         error: std::io::Error,
     },
-    /// The mapping file.
+    /// The mapping file is invalid.
     #[error("the mapping {file} is wrong:\n{error}")]
     Mapping {
-        /// Its name.
+        /// The file's name.
         file: String,
         /// What is wrong with it.
         error: MappingError,
@@ -63,15 +63,15 @@ pub enum AppError {
     /// The mapping file cannot be read.
     #[error("cannot read the mapping {file}: {error}")]
     MappingFile {
-        /// Its name.
+        /// The file's name.
         file: String,
         /// Why not.
         error: std::io::Error,
     },
-    /// No calls to other servers are possible.
+    /// Calls to other servers are impossible.
     #[error(transparent)]
     Http(#[from] HttpError),
-    /// Anything else of the operating system.
+    /// Another failure of the operating system.
     #[error("the operating system: {0}")]
     Io(#[from] std::io::Error),
 }
@@ -90,7 +90,7 @@ pub struct App {
 }
 
 impl App {
-    /// Listens, on a store whose migrations are applied.
+    /// Starts to listen. The store's migrations must have been applied.
     pub async fn bind(config: &Config, store: Store, clock: Clock) -> Result<Self, AppError> {
         let listen = |error| AppError::Listen { address: config.listen, error };
         let acceptor = TcpListener::bind(config.listen).into_acceptor().await.map_err(listen)?;
@@ -146,22 +146,24 @@ impl App {
         Ok(Self { acceptor, address, context, writer, delivery, keeper, retention, timekeeper, grace })
     }
 
-    /// The address that it really listens on.
+    /// The actual address, also when the configured port is 0.
     pub fn address(&self) -> SocketAddr {
         self.address
     }
 
-    /// Answers until SIGTERM or SIGINT; then stops as [`Self::run_until`] does. A second signal ends the process at once.
+    /// Serves until SIGTERM or SIGINT, then stops as [`Self::run_until`] does. A second signal ends the process at
+    /// once.
     pub async fn run(self) -> Result<(), AppError> {
         let stop = stop_signals()?;
         self.run_until(stop.subscribe()).await
     }
 
-    /// Answers until `stop` becomes true; then stops accepting, drains the queue, answers what is under way, and returns.
+    /// Serves until `stop` becomes true, then stops accepting, drains the queue, answers requests in progress, and
+    /// returns.
     pub async fn run_until(self, mut stop: watch::Receiver<bool>) -> Result<(), AppError> {
         let Self { acceptor, address, context, writer, delivery, keeper, retention, timekeeper, grace } = self;
         let reports = service_manager::report(address, Arc::clone(&context), stop.clone());
-        let watch = Watch { store: context.store.clone(), health: context.health.clone() };
+        let watch = HealthMonitor { store: context.store.clone(), health: context.health.clone() };
         let watch = tokio::spawn(watch.run(stop.clone()));
         let writer = tokio::spawn(writer.run());
         let delivery = delivery.map(|engine| tokio::spawn(engine.run(stop.clone())));
@@ -176,7 +178,7 @@ impl App {
             let _ = stop.changed().await;
             tracing::info!(
                 grace_seconds = grace.as_secs(),
-                "stopping: no new events are taken, what is under way is finished"
+                "stopping: accepting no new events, finishing work in progress"
             );
             draining.ingest.drain();
         };
@@ -185,7 +187,7 @@ impl App {
             .idle_timeout(limits::CONNECTION_IDLE_TIME)
             .run_with_graceful_shutdown(api::endpoint(context, pages), stopping, Some(grace))
             .await?;
-        // All connections are gone, and with them the entrances to the queue: the writer ends when it is empty.
+        // All connections are closed, and with them the entrances to the queue: the writer ends once it is empty.
         let _ = tokio::join!(last_used, activity, reports, watch);
         for task in upkeep {
             let _ = task.await;
@@ -194,28 +196,26 @@ impl App {
             Ok(Ok(())) => {}
             Ok(Err(error)) => tracing::error!(%error, "the writer failed"),
             Err(_) => {
-                tracing::error!("the writer did not finish in time; what it had not committed was not answered 200")
+                tracing::error!("the writer did not finish in time; uncommitted events were not answered 200")
             }
         }
         if let Some(delivery) = delivery
             && tokio::time::timeout(grace, delivery).await.is_err()
         {
-            tracing::warn!(
-                "a delivery did not finish in time; its items are delivered again when their lease runs out"
-            );
+            tracing::warn!("a delivery did not finish in time; its items are delivered again when their lease expires");
         }
         if tokio::time::timeout(grace, alerts).await.is_err() {
-            tracing::warn!("a notice was not sent in time; whether it arrived is not known");
+            tracing::warn!("a notification was not sent in time; whether it arrived is unknown");
         }
         if tokio::time::timeout(grace, store.close()).await.is_err() {
-            tracing::warn!("the database did not let go in time");
+            tracing::warn!("the database connections did not close in time");
         }
         tracing::info!("stopped");
         Ok(())
     }
 }
 
-/// Zoho as the configuration describes it; nobody counts the calls.
+/// Zoho as configured, without metrics of its calls.
 pub fn zoho(settings: &config::Zoho, store: &Store, clock: &Clock) -> Result<Zoho, AppError> {
     counted_zoho(settings, store, clock, ZohoCalls::default())
 }
@@ -226,7 +226,7 @@ fn counted_zoho(settings: &config::Zoho, store: &Store, clock: &Clock, calls: Zo
     Ok(Zoho::new(store.clone(), client, mapping, clock.clone(), Random::system()))
 }
 
-/// What delivers records to Zoho.
+/// The engine that delivers records to Zoho.
 async fn engine(
     config: &Config,
     store: &Store,
@@ -237,9 +237,9 @@ async fn engine(
 ) -> Result<Engine<Zoho>, AppError> {
     let now = clock.now();
     if store.add_destination(Zoho::NAME, now).await? {
-        tracing::info!(destination = Zoho::NAME, "a new destination: every record is delivered to it");
+        tracing::info!(destination = Zoho::NAME, "a new destination: delivering all records to it");
     }
-    // What it was paused for may have been repaired in the configuration.
+    // The configuration may have been corrected since a pause: check at once.
     store.set_check(Zoho::NAME, now).await?;
     let settings = DeliverySettings {
         workers: config.sync.workers.into(),
@@ -250,7 +250,7 @@ async fn engine(
     Ok(Engine::new(store.clone(), zoho, settings, clock.clone(), Random::system(), due, counters.clone()))
 }
 
-/// The mapping that the configuration names, or the default.
+/// The configured mapping, or the default.
 pub fn read_mapping(zoho: &config::Zoho) -> Result<Mapping, AppError> {
     let Some(path) = &zoho.mapping else {
         return Mapping::parse(Mapping::DEFAULT)
@@ -261,7 +261,7 @@ pub fn read_mapping(zoho: &config::Zoho) -> Result<Mapping, AppError> {
     Mapping::parse(&text).map_err(|error| AppError::Mapping { file, error })
 }
 
-/// Becomes true at the first signal. The second ends the process.
+/// A flag that becomes true at the first signal. The second signal ends the process.
 pub fn stop_signals() -> Result<watch::Sender<bool>, std::io::Error> {
     let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
     let stop = watch::Sender::new(false);
@@ -273,7 +273,7 @@ pub fn stop_signals() -> Result<watch::Sender<bool>, std::io::Error> {
                 _ = interrupt.recv() => {}
             }
             if second {
-                tracing::warn!("a second signal: stopping at once");
+                tracing::warn!("second signal: stopping at once");
                 std::process::exit(1);
             }
             sender.send_replace(true);
@@ -282,27 +282,27 @@ pub fn stop_signals() -> Result<watch::Sender<bool>, std::io::Error> {
     Ok(stop)
 }
 
-/// Writes down now and then, and at the end, when tokens were last used.
+/// Regularly, and at the end, saves when tokens were last used.
 fn save_last_used(context: Arc<Context>, mut stop: watch::Receiver<bool>) -> JoinHandle<()> {
     tokio::spawn(async move {
         let mut stopping = false;
         while !stopping {
             stopping = tokio::time::timeout(limits::LAST_USED_INTERVAL, stop.changed()).await.is_ok();
             if let Err(error) = context.tokens.save_last_used(&context.store).await {
-                tracing::warn!(%error, "could not write down when tokens were last used");
+                tracing::warn!(%error, "could not save when tokens were last used");
             }
         }
     })
 }
 
-/// Writes down now and then, and at the end, how much happened.
+/// Regularly, and at the end, saves the activity counts.
 fn save_activity(context: Arc<Context>, mut stop: watch::Receiver<bool>) -> JoinHandle<()> {
     tokio::spawn(async move {
         let mut stopping = false;
         while !stopping {
             stopping = tokio::time::timeout(limits::ACTIVITY_INTERVAL, stop.changed()).await.is_ok();
             if let Err(error) = context.activity.save(&context.store).await {
-                tracing::warn!(%error, "could not write down how much happened");
+                tracing::warn!(%error, "could not save the activity counts");
             }
         }
     })

@@ -1,30 +1,32 @@
-//! The one HTTP client: TLS, time-outs, redirects and the size of answers are set here.
+//! The only HTTP client: it sets TLS, timeouts, redirects and the size of answers.
 
 use std::{sync::Arc, time::Duration};
 
 use bytes::{Bytes, BytesMut};
 use reqwest::{Client, Response, redirect::Policy};
 
-/// How long a connection may take, TLS included: longer than any that is worth having.
+/// How long connecting may take, TLS included: longer than any usable connection takes.
 const CONNECT_TIME: Duration = Duration::from_secs(10);
 
-/// How long a whole call may take. Zoho needs some seconds for 100 records with workflows; well above that, an answer is not to be expected.
+/// How long a whole call may take. Zoho needs some seconds for 100 records with workflows; well beyond that, no answer
+/// will come.
 const CALL_TIME: Duration = Duration::from_secs(60);
 
-/// How long an unused connection is kept; balancers close theirs after a minute or more, and a call must not meet a closing one.
+/// How long an idle connection is kept: balancers close theirs after a minute or more, and a call must not meet a
+/// closing one.
 const IDLE_TIME: Duration = Duration::from_secs(45);
 
-/// Bytes of an answer, at most: a hundred records of long texts. What is larger is not an answer of the API.
+/// The largest answer, in bytes: more than a hundred records of long texts. Nothing larger is an answer of the API.
 const ANSWER_BYTES: usize = 16 * 1024 * 1024;
 
 /// Calls other servers. Cheap to clone; all clones share their connections.
 #[derive(Clone, Debug)]
 pub struct Http(Client);
 
-/// An answer, read whole.
+/// An answer with its whole body.
 #[derive(Clone, Debug)]
 pub struct HttpAnswer {
-    /// The status.
+    /// The HTTP status.
     pub status: u16,
     /// The headers.
     pub headers: reqwest::header::HeaderMap,
@@ -32,40 +34,40 @@ pub struct HttpAnswer {
     pub body: Bytes,
 }
 
-/// No answer. The message says nothing of the URL, whose query may be personal.
+/// Why there is no answer. The message omits the URL, whose query may be personal.
 #[derive(Clone, Debug, thiserror::Error)]
 pub enum HttpError {
-    /// The client cannot be made.
-    #[error("no HTTPS is possible on this machine: {0}")]
+    /// The client cannot be created.
+    #[error("HTTPS does not work on this machine: {0}")]
     Client(Arc<str>),
     /// There was no connection, so nothing was sent.
     #[error("no connection: {0}")]
     Connect(Arc<str>),
-    /// Something was sent, and what became of it is unknown.
+    /// Something was sent; whether it took effect is unknown.
     #[error("{0}")]
     Interrupted(Arc<str>),
-    /// The answer is larger than any answer should be.
+    /// The answer is larger than any valid one.
     #[error("the answer is larger than {} MiB", ANSWER_BYTES / (1024 * 1024))]
     TooLarge,
 }
 
 impl Http {
-    /// A client with the usual time-outs.
+    /// A client with the usual timeouts.
     pub fn new() -> Result<Self, HttpError> {
         Self::with_call_time(CALL_TIME)
     }
 
-    /// A client whose calls take no longer than that.
+    /// A client whose calls take at most `time`.
     #[expect(clippy::disallowed_methods, reason = "the one place that makes an HTTP client")]
     pub fn with_call_time(time: Duration) -> Result<Self, HttpError> {
-        // The process has one provider of cryptography; somebody else may have chosen the same before.
+        // The process has one cryptography provider; other code may have installed the same one already.
         let _ = rustls::crypto::ring::default_provider().install_default();
         let client = Client::builder()
             .user_agent(concat!("backend-sync/", env!("CARGO_PKG_VERSION")))
             .connect_timeout(CONNECT_TIME)
             .timeout(time)
             .pool_idle_timeout(IDLE_TIME)
-            // A redirect would carry records and tokens to a server that nobody configured.
+            // Following a redirect would carry records and tokens to a server that no one configured.
             .redirect(Policy::none())
             .build()
             .map_err(|error| HttpError::Client(reason(&error)))?;
@@ -99,7 +101,7 @@ async fn read(mut response: Response) -> Result<Bytes, HttpError> {
 
 impl From<reqwest::Error> for HttpError {
     fn from(error: reqwest::Error) -> Self {
-        // A request that could not even be built was not sent either.
+        // A request that could not be built was not sent either.
         if error.is_connect() || error.is_builder() {
             return Self::Connect(reason(&error));
         }
@@ -117,7 +119,7 @@ fn reason(error: &reqwest::Error) -> Arc<str> {
         cause = inner;
     }
     match std::ptr::addr_eq(cause, error) {
-        true => "the request is not possible".into(),
+        true => "the request is invalid".into(),
         false => cause.to_string().into(),
     }
 }
@@ -166,7 +168,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn whether_something_was_sent_is_told_apart() {
+    async fn errors_say_whether_something_was_sent() {
         let free = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
         let nobody = get(&format!("http://{free}/?email=ann@example.org"), LONG).await.unwrap_err();
         assert!(matches!(nobody, HttpError::Connect(_)), "{nobody}");

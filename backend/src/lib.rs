@@ -1,30 +1,30 @@
-//! Backend Sync: what Moodle tells, kept durably and made readable, on its way to Zoho CRM.
+//! Backend Sync: stores what happens in Moodle durably, makes it readable, and delivers it to Zoho CRM.
 //!
-//! The modules, each above those that it uses (`scripts/imports` sees to it):
+//! The modules, each above those it uses (checked by `scripts/imports`):
 //!
 //! - [`cli`]: the subcommands.
 //! - [`app`]: builds everything from the configuration, starts it, stops it.
-//! - [`service_manager`]: what systemd is told.
+//! - [`service_manager`]: reports to systemd.
 //! - [`console`]: pages for people.
-//! - [`api`]: HTTP alone: operations, their types and errors, authentication, the OpenAPI document.
-//! - [`demo`]: a term of a made-up college's events, for `backend-sync demo`.
+//! - [`api`]: the HTTP API: operations, their types and errors, authentication, the OpenAPI document.
+//! - [`demo`]: the events of a made-up college's term, for `backend-sync demo`.
 //! - [`views`]: what the command line, the console and the API show alike.
-//! - [`alerts`]: finds what is wrong, and tells people by webhook and e-mail.
-//! - [`erasure`]: people whose data goes, here and at the destination.
+//! - [`alerts`]: finds what is wrong, and notifies people by webhook and e-mail.
+//! - [`erasure`]: erases people's data, here and at the destination.
 //! - [`zoho`]: Zoho CRM as a destination.
-//! - [`delivery`]: the way of records to a destination, which it knows only as a trait.
+//! - [`delivery`]: delivers records to a destination, which it knows only as a trait.
 //! - [`ingest`]: the bounded queue, the batching writer, what events do to records.
-//! - [`metrics`]: what Prometheus sees.
-//! - [`timekeeper`]: keeps the time that everything goes by.
-//! - [`retention`]: deletes what is old.
+//! - [`metrics`]: the metrics for Prometheus.
+//! - [`timekeeper`]: keeps the server's clock right.
+//! - [`retention`]: deletes old data.
 //! - [`health`]: whether events can be stored, and whether writer and delivery make progress.
-//! - [`activity`]: how much happens, counted by the minute.
+//! - [`activity`]: counts what happens, by minute.
 //! - [`tokens`]: sites and tokens as people manage them.
 //! - [`telemetry`]: the log and the traces.
 //! - [`config`]: the settings, from the embedded default, a file, the environment and flags.
 //! - [`store`]: the database, and the only place with SQL.
 //! - [`model`]: the vocabulary: events, records, versions, outcomes.
-//! - [`clock`], [`limits`], [`http`], [`random`], [`secret`], [`probe`]: what all of them need.
+//! - [`clock`], [`limits`], [`http`], [`random`], [`secret`], [`probe`]: used by all of them.
 
 #![forbid(unsafe_code)]
 

@@ -1,6 +1,6 @@
-//! What the OpenAPI document says of types of our own.
+//! OpenAPI schemas for types of our own.
 
-/// Implements `poem_openapi::types::Type` for a type whose schema is written out wherever it is used.
+/// Implements `poem_openapi::types::Type` for a type whose schema is inlined at each use.
 macro_rules! inline_type {
     ($type:ty, $schema:expr) => {
         impl poem_openapi::types::Type for $type {
@@ -27,7 +27,7 @@ macro_rules! inline_type {
     };
 }
 
-/// Implements `poem_openapi::types::Type` for a type whose schema stands once in the document, under a name.
+/// Implements `poem_openapi::types::Type` for a type whose schema has a name in the document.
 macro_rules! named_type {
     ([$($generics:tt)*] $type:ty, $name:expr, $schema:expr) => {
         impl<$($generics)*> poem_openapi::types::Type for $type {

@@ -1,4 +1,4 @@
-//! Asks a server of ours whether it answers. Not through the HTTP client, which may be told to use a proxy for its calls.
+//! Probes a server of ours. Not with the HTTP client, which may be configured to use a proxy.
 
 use std::{
     io::{Error, ErrorKind},
@@ -11,34 +11,34 @@ use tokio::net::TcpStream;
 /// Is the process up?
 pub const HEALTH: &str = "/api/v1/health";
 
-/// Can it do its work?
+/// Is it ready?
 pub const READY: &str = "/api/v1/health/ready";
 
-/// Bytes of an answer's beginning that hold its status.
+/// The bytes at the beginning of an answer that hold its status.
 const STATUS_BYTES: usize = "HTTP/1.1 200".len();
 
-/// No good answer.
+/// The server did not answer 200.
 #[derive(Debug, thiserror::Error)]
 pub enum ProbeError {
-    /// None at all.
+    /// No connection, or an incomplete answer.
     #[error("{0}")]
     Connection(#[from] Error),
-    /// None in time.
+    /// No answer in time.
     #[error("no answer within {} ms", .0.as_millis())]
     Silent(Duration),
-    /// Another status than 200.
+    /// A status other than 200.
     #[error("it answered {0}")]
     Status(String),
 }
 
-/// Whether the server that listens on `address` answers 200 to a request of `path` within `time`.
+/// Requests `path` from the server that listens on `address`, and expects 200 within `time`.
 pub async fn answers(address: SocketAddr, path: &str, time: Duration) -> Result<(), ProbeError> {
     let status = tokio::time::timeout(time, status(reachable(address), path)).await;
     let status = status.map_err(|_| ProbeError::Silent(time))??;
     if status == "200" { Ok(()) } else { Err(ProbeError::Status(status)) }
 }
 
-/// Where to reach from this machine what listens on all of its addresses.
+/// The address at which this machine reaches a server that listens on all addresses.
 fn reachable(address: SocketAddr) -> SocketAddr {
     let ip = match address.ip() {
         IpAddr::V4(Ipv4Addr::UNSPECIFIED) => Ipv4Addr::LOCALHOST.into(),
@@ -52,7 +52,7 @@ async fn status(address: SocketAddr, path: &str) -> Result<String, Error> {
     let stream = TcpStream::connect(address).await?;
     let request = format!("GET {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n");
     stream.writable().await?;
-    // A connection that is new takes these few bytes at once.
+    // A new connection's buffer takes these few bytes at once.
     if stream.try_write(request.as_bytes())? < request.len() {
         return Err(ErrorKind::WriteZero.into());
     }
@@ -79,7 +79,7 @@ mod tests {
     use super::{ProbeError, answers, reachable};
 
     #[test]
-    fn what_listens_everywhere_is_asked_here() {
+    fn a_server_that_listens_everywhere_is_probed_here() {
         for (listens, asked) in [("0.0.0.0:1", "127.0.0.1:1"), ("[::]:1", "[::1]:1"), ("192.0.2.1:1", "192.0.2.1:1")] {
             let address: SocketAddr = listens.parse().unwrap();
             assert_eq!(reachable(address).to_string(), asked);
@@ -110,7 +110,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn silence_has_an_end() {
+    async fn a_silent_server_times_out() {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let silent = answers(listener.local_addr().unwrap(), "/", Duration::from_millis(50)).await;
         assert!(matches!(silent, Err(ProbeError::Silent(_))), "{silent:?}");

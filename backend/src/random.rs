@@ -1,4 +1,4 @@
-//! Randomness, passed in, so that tests decide it.
+//! Randomness, passed in so that tests can set it. Not for secrets.
 
 use std::{sync::Arc, time::Duration};
 
@@ -7,8 +7,8 @@ use std::{sync::Arc, time::Duration};
 pub struct Random(Arc<dyn Fn() -> u64 + Send + Sync>);
 
 impl Random {
-    /// The machine's. Where that fails, which it does not after the start of the machine, everything is 0: what uses this needs
-    /// spread, not secrecy.
+    /// The machine's randomness. If that fails, which it does not once the machine has booted, every number is 0: this
+    /// needs spread, not secrecy.
     pub fn system() -> Self {
         Self(Arc::new(|| getrandom::u64().unwrap_or_default()))
     }
@@ -18,12 +18,12 @@ impl Random {
         Self(Arc::new(next))
     }
 
-    /// Any number.
+    /// A random number.
     pub fn number(&self) -> u64 {
         (self.0)()
     }
 
-    /// Any duration up to `most`, to the millisecond.
+    /// A random duration from zero to `most`, in whole milliseconds.
     pub fn up_to(&self, most: Duration) -> Duration {
         let most = u64::try_from(most.as_millis()).unwrap_or(u64::MAX);
         Duration::from_millis(most.checked_add(1).map_or(self.number(), |end| self.number() % end))

@@ -1,7 +1,8 @@
-//! What is old is deleted: events, attempts and counts, in small steps, by one process at a time, with or without a destination.
+//! Deletes old events, attempts and counts: in small steps, in one process at a time, with or without a destination.
 //!
-//! Records do not depend on the event log: they hold the current state, and its version keeps older events from coming back. What is
-//! lost with an event is the memory of its id: the same event sent again is no longer `duplicate`, but `unchanged` or `superseded`.
+//! Records do not depend on the event log: they hold the current state, and its version keeps older events from coming
+//! back. Deleting an event only loses its idempotency key: the same event sent again is no longer `duplicate`, but
+//! `unchanged` or `superseded`.
 
 use std::time::Duration;
 
@@ -13,30 +14,30 @@ use crate::{
     store::{Store, StoreError},
 };
 
-/// How long things are kept; none is for ever.
+/// How long things are kept; none means for ever.
 #[derive(Clone, Debug)]
 pub struct Ages {
     /// Events.
     pub events: Option<Duration>,
     /// Attempts to deliver.
     pub attempts: Option<Duration>,
-    /// Counts of what happens, by minute.
+    /// Activity counts.
     pub activity: Option<Duration>,
 }
 
-/// Deletes what is old.
+/// The task that deletes what is old.
 pub struct Retention {
     /// The database.
     pub store: Store,
     /// How long things are kept.
     pub ages: Ages,
-    /// The time.
+    /// The clock that decides what is old.
     pub clock: Clock,
 }
 
-/// A kind of thing that grows old.
+/// What is deleted when it is old.
 #[derive(Clone, Copy)]
-enum Old {
+enum OldRows {
     Events,
     Attempts,
     Activity,
@@ -48,9 +49,9 @@ impl Retention {
         let work = async {
             loop {
                 if let Err(error) = self.round().await {
-                    tracing::error!(%error, "what is old could not be deleted");
+                    tracing::error!(%error, "could not delete old rows");
                 }
-                // Soon after the time is agreed.
+                // Until the time is agreed, ask again soon.
                 let is_agreed = self.clock.is_agreed();
                 tokio::time::sleep(if is_agreed { limits::PRUNE_INTERVAL } else { limits::LAST_SEEN_INTERVAL }).await;
             }
@@ -61,9 +62,9 @@ impl Retention {
         }
     }
 
-    /// Deletes all that is too old, if it is this process's turn.
+    /// Deletes everything too old, if it is this process's turn.
     async fn round(&self) -> Result<(), StoreError> {
-        // By a clock that is years ahead, all is old.
+        // To a clock that is years ahead, everything would be old.
         if !self.clock.is_agreed() {
             return Ok(());
         }
@@ -72,20 +73,20 @@ impl Retention {
             return Ok(());
         }
         let Ages { events, attempts, activity } = self.ages;
-        for (old, age) in [(Old::Events, events), (Old::Attempts, attempts), (Old::Activity, activity)] {
+        for (old, age) in [(OldRows::Events, events), (OldRows::Attempts, attempts), (OldRows::Activity, activity)] {
             let Some(age) = age else { continue };
             self.prune(old, now.before(age)).await?;
         }
         Ok(())
     }
 
-    async fn prune(&self, old: Old, before: Timestamp) -> Result<(), StoreError> {
+    async fn prune(&self, old: OldRows, before: Timestamp) -> Result<(), StoreError> {
         loop {
             let limit = limits::PRUNE_ROWS;
             let pruned = match old {
-                Old::Events => self.store.prune_events(before, limit).await?,
-                Old::Attempts => self.store.prune_attempts(before, limit).await?,
-                Old::Activity => self.store.prune_activity(before, limit).await?,
+                OldRows::Events => self.store.prune_events(before, limit).await?,
+                OldRows::Attempts => self.store.prune_attempts(before, limit).await?,
+                OldRows::Activity => self.store.prune_activity(before, limit).await?,
             };
             if pruned < limit || !self.clock.is_agreed() {
                 return Ok(());

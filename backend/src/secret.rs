@@ -1,53 +1,26 @@
-//! Tokens: how they are made, hashed and compared.
+//! Tokens: creating, hashing and comparing them.
 
-use std::fmt;
-
-use serde::Deserialize;
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 
-/// A secret from the configuration. Neither `Debug` nor anything else shows it by accident.
-#[derive(Clone, PartialEq, Eq, Deserialize)]
-#[serde(transparent)]
-pub struct Secret(String);
-
-impl Secret {
-    /// The secret itself.
-    pub fn expose(&self) -> &str {
-        &self.0
-    }
-}
-
-impl From<String> for Secret {
-    fn from(text: String) -> Self {
-        Self(text)
-    }
-}
-
-impl fmt::Debug for Secret {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("[secret]")
-    }
-}
-
-/// Which kind of credential a token is; its prefix says so, so that a person and a secret scanner can tell.
+/// The kind of a token; its prefix shows it to people and to secret scanners.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum TokenKind {
     /// Sent by a site's plugin.
     Site,
     /// Sent by an API consumer.
     Api,
-    /// Kept in the browser of somebody who is signed in to the console.
+    /// Kept in the browser of a person signed in to the console.
     Console,
 }
 
-/// Bytes of randomness in a token.
+/// Random bytes in a token.
 const TOKEN_RANDOM_BYTES: usize = 20;
 
 /// A source of randomness, passed in.
 pub type Randomness<'a> = &'a mut dyn FnMut(&mut [u8]) -> Result<(), getrandom::Error>;
 
-/// Makes a token: `bss_` (site), `bsa_` (API) or `bsc_` (console) and 160 random bits in hexadecimal.
+/// Creates a token: `bss_` (site), `bsa_` (API) or `bsc_` (console) and 160 random bits in hexadecimal.
 pub fn new_token(kind: TokenKind, randomness: Randomness<'_>) -> Result<String, getrandom::Error> {
     let mut bytes = [0; TOKEN_RANDOM_BYTES];
     randomness(&mut bytes)?;
@@ -59,7 +32,7 @@ pub fn new_token(kind: TokenKind, randomness: Randomness<'_>) -> Result<String, 
     Ok(format!("{prefix}_{}", hex::encode(bytes)))
 }
 
-/// SHA-256 in hexadecimal: what is stored of a token. A fast hash is right for a secret of 160 random bits.
+/// SHA-256 in hexadecimal: all that is stored of a token. A fast hash is fine for a secret of 160 random bits.
 pub fn hash(token: &str) -> String {
     hash_bytes(token.as_bytes())
 }

@@ -1,5 +1,5 @@
-//! Keeps the time: looks at the clocks now and then, corrects ours by what [`judge`](crate::clock::judge) finds, writes down the last
-//! time that was agreed, and ends waits that lie too far ahead.
+//! Keeps the time: compares the clocks regularly, corrects ours as [`judge`](crate::clock::judge) decides, saves the
+//! last agreed time, and ends waits that lie too far ahead.
 
 use std::time::Duration;
 
@@ -7,8 +7,8 @@ use tokio::sync::watch;
 
 use crate::{
     clock::{
-        Clock, ClockSource, ClockStanding, Timestamp,
-        judge::{ClockReadings, ClockVerdict, Doubt, Judge, Start, apart, span},
+        Clock, ClockSource, ClockStatus, Timestamp,
+        judge::{ClockReadings, ClockStart, ClockVerdict, Disagreement, Judge, duration_in_words, offset_in_words},
         ms,
         steady::Steady,
     },
@@ -24,11 +24,11 @@ pub struct Timekeeper {
     machine: Clock,
     longest: Longest,
     judge: Judge,
-    /// When the clock was last accepted, as far as we know.
+    /// When the clock was last accepted, as far as this process knows.
     accepted: Option<Timestamp>,
-    /// When by the monotonic clock the last time seen was written down, and waits were looked at.
+    /// When, by the monotonic clock, the last agreed time was saved and waits were checked.
     written_at: Option<Duration>,
-    /// What others must still be told of: our time went back.
+    /// Other processes still have to be told that our time went back.
     went_back: bool,
 }
 
@@ -39,43 +39,46 @@ impl From<&Config> for Longest {
     }
 }
 
-/// What machine and database say of the time, and what is known of it.
-pub async fn look(store: &Store) -> Result<(StoredTime, Start), StoreError> {
+/// Reads the clocks of machine and database, and what is stored about the time.
+pub async fn read_clocks(store: &Store) -> Result<(StoredTime, ClockStart), StoreError> {
     let mut stored = store.time().await?;
     if stored.last_seen.is_none()
         && let Some(newest) = store.newest_event_at().await?
     {
-        // A version that kept no time has run here.
+        // A version that did not save the time ran here before.
         let now = stored.database.unwrap_or_else(|| Clock::system().now());
         stored.last_seen = Some(newest).filter(|newest| *newest <= now.after(limits::CLOCK_SLACK));
     }
     let (database, last_seen) = (stored.database, stored.last_seen);
-    Ok((stored, Start { machine: Clock::system().now(), database, last_seen }))
+    Ok((stored, ClockStart { machine: Clock::system().now(), database, last_seen }))
 }
 
-/// Sets a clock by those of machine and database, and by the last time that was agreed. Returns what it was set by.
-pub async fn set(store: &Store, clock: &Clock) -> Result<(StoredTime, Start), StoreError> {
-    let (stored, start) = look(store).await?;
+/// Sets a clock by those of machine and database, and by the last agreed time. Returns what it was set by.
+pub async fn set_clock(store: &Store, clock: &Clock) -> Result<(StoredTime, ClockStart), StoreError> {
+    let (stored, start) = read_clocks(store).await?;
     if let Some(steady) = clock.as_steady() {
         let offset = start.time().0 - ms(steady.monotonic());
-        steady.set(offset, ClockStanding { doubt: start.doubt(), machine_ahead_ms: start.machine.0 - start.time().0 });
+        steady.set(
+            offset,
+            ClockStatus { disagreement: start.disagreement(), machine_ahead_ms: start.machine.0 - start.time().0 },
+        );
     }
     Ok((stored, start))
 }
 
 impl Timekeeper {
-    /// Sets the clock, and keeps it from then on. None when the clock is not steady.
+    /// Sets the clock and returns its keeper; none if the clock is not steady.
     pub async fn begin(store: Store, clock: Clock, longest: Longest) -> Result<Option<Self>, StoreError> {
         if clock.as_steady().is_none() {
             return Ok(None);
         }
-        let (stored, start) = set(&store, &clock).await?;
+        let (stored, start) = set_clock(&store, &clock).await?;
         if let Some(seen) = stored.last_seen {
-            // Now, because the newest event will soon be one that tells nothing.
+            // Save it now: soon the newest event will no longer tell when the time was agreed.
             store.save_last_seen(seen).await?;
         }
-        if let Some(doubt) = start.doubt() {
-            log_doubt(doubt, start.time());
+        if let Some(disagreement) = start.disagreement() {
+            log_disagreement(disagreement, start.time());
         }
         let monotonic = clock.as_steady().map(Steady::monotonic).unwrap_or_default();
         let judge = Judge::begin(monotonic, start.time(), stored.last_seen);
@@ -88,10 +91,10 @@ impl Timekeeper {
     pub async fn run(mut self, mut stop: watch::Receiver<bool>) {
         let work = async {
             loop {
-                if let Err(error) = self.look().await {
-                    tracing::warn!(%error, "the time could not be compared with the database");
+                if let Err(error) = self.check().await {
+                    tracing::warn!(%error, "could not compare the time with the database");
                 }
-                tokio::time::sleep(limits::CLOCK_LOOK).await;
+                tokio::time::sleep(limits::CLOCK_INTERVAL).await;
             }
         };
         tokio::select! {
@@ -100,32 +103,32 @@ impl Timekeeper {
         }
     }
 
-    async fn look(&mut self) -> Result<(), StoreError> {
+    async fn check(&mut self) -> Result<(), StoreError> {
         let clock = self.clock.clone();
         let Some(steady) = clock.as_steady() else { return Ok(()) };
         let asked_at = steady.monotonic();
-        // Whatever becomes of the database, the machine's clock is looked at.
+        // Check the machine's clock even if the database fails.
         let result = self.store.time().await;
         let at = steady.monotonic();
         let quick = at.saturating_sub(asked_at) <= limits::CLOCK_DRIFT;
         let stored = result.as_ref().copied().unwrap_or_default();
-        let said = self.said(steady, at, &stored, quick && result.is_ok());
+        let readings = self.readings(steady, at, &stored, quick && result.is_ok());
         if result.is_ok() && stored.accepted != self.accepted {
             self.accepted = stored.accepted;
             tracing::warn!("⏱ the clock was accepted; our time follows it");
-            self.judge.accept(at, &said);
+            self.judge.accept(at, &readings);
         }
-        let verdict = self.judge.look(at, &said, stored.last_seen);
-        self.apply(steady, &verdict, &said);
+        let verdict = self.judge.assess(at, &readings, stored.last_seen);
+        self.apply(steady, &verdict, &readings);
         result?;
-        self.write(at, verdict.doubt.is_none()).await
+        self.write(at, verdict.disagreement.is_none()).await
     }
 
-    /// What the clocks say. A database that took its time does not say when it was.
-    fn said(&self, steady: &Steady, at: Duration, stored: &StoredTime, in_time: bool) -> ClockReadings {
+    /// The clocks' readings. A slow answer from the database says nothing about the time.
+    fn readings(&self, steady: &Steady, at: Duration, stored: &StoredTime, in_time: bool) -> ClockReadings {
         let offset = |time: Timestamp| time.0.saturating_sub(ms(at));
         let machine = offset(self.machine.now());
-        let mut others = steady.said();
+        let mut others = steady.recent_readings();
         if stored.is_remote {
             others.push((ClockSource::Machine, machine));
         }
@@ -136,29 +139,29 @@ impl Timekeeper {
         ClockReadings { followed, machine, others }
     }
 
-    fn apply(&mut self, steady: &Steady, verdict: &ClockVerdict, said: &ClockReadings) {
-        let before = self.clock.standing().doubt;
+    fn apply(&mut self, steady: &Steady, verdict: &ClockVerdict, readings: &ClockReadings) {
+        let before = self.clock.status().disagreement;
         if let Some(step) = verdict.step_ms {
-            let (by, _) = apart(step);
+            let (by, _) = offset_in_words(step);
             self.went_back |= step < 0;
             tracing::warn!(by, back = step < 0, "⏱ our time was corrected");
         }
-        if verdict.step_ms.is_some() || before.is_some() != verdict.doubt.is_some() {
-            // Others want to know, and what waits may now lie too far ahead.
+        if verdict.step_ms.is_some() || before.is_some() != verdict.disagreement.is_some() {
+            // Tell the other processes, and check waits that may now lie too far ahead.
             self.written_at = None;
         }
-        steady.go_on(
+        steady.adjust(
             verdict.offset,
-            ClockStanding { doubt: verdict.doubt, machine_ahead_ms: said.machine - verdict.offset },
+            ClockStatus { disagreement: verdict.disagreement, machine_ahead_ms: readings.machine - verdict.offset },
         );
-        match (before, verdict.doubt) {
-            (None, Some(doubt)) => log_doubt(doubt, self.clock.now()),
+        match (before, verdict.disagreement) {
+            (None, Some(disagreement)) => log_disagreement(disagreement, self.clock.now()),
             (Some(_), None) => tracing::info!("⏱ the time is agreed"),
             _ => {}
         }
     }
 
-    /// Writes down now and then what others need to know of the time, and ends waits that lie too far ahead.
+    /// Regularly saves what other processes need to know about the time, and ends waits that lie too far ahead.
     async fn write(&mut self, at: Duration, agreed: bool) -> Result<(), StoreError> {
         let now = self.clock.now();
         if self.went_back {
@@ -172,12 +175,12 @@ impl Timekeeper {
             self.store.save_last_seen(now).await?;
         }
         for found in self.store.repair_future_times(now, &self.longest, Extent::Waits).await? {
-            let (place, count, ahead) = (found.place, found.count, span(found.furthest.since(now)));
+            let (place, count, ahead) = (found.place, found.count, duration_in_words(found.furthest.since(now)));
             tracing::warn!(
                 place,
                 count,
                 ahead,
-                "⏱ what was to wait for too long waits no longer: the clock was wrong when it was written"
+                "⏱ ended waits that were too long: the clock was wrong when they were written"
             );
         }
         self.written_at = Some(at);
@@ -185,8 +188,8 @@ impl Timekeeper {
     }
 }
 
-fn log_doubt(doubt: Doubt, now: Timestamp) {
-    let (reason, time) = (doubt.to_string(), now.to_rfc3339());
+fn log_disagreement(disagreement: Disagreement, now: Timestamp) {
+    let (reason, time) = (disagreement.to_string(), now.to_rfc3339());
     tracing::warn!(
         reason,
         time,

@@ -1,4 +1,5 @@
-//! Sites and tokens as people manage them, on the command line and in the console: a token is made, shown once, rotated, revoked.
+//! Sites and tokens as people manage them, on the command line and in the console: a token is created, shown once,
+//! rotated, revoked.
 
 use crate::{
     clock::Timestamp,
@@ -7,49 +8,49 @@ use crate::{
     store::{NewToken, Scope, Site, Store, StoreError, TokenSummary},
 };
 
-/// A source of randomness, passed in; one that a page of the console can hold on to while it waits.
+/// A source of randomness, passed in; `Send`, so that a console page can hold it across an await.
 pub type Randomness = dyn FnMut(&mut [u8]) -> Result<(), getrandom::Error> + Send;
 
-/// From when to when a token is valid.
+/// When a token is valid.
 #[derive(Clone, Copy, Debug)]
 pub struct Lifetime {
-    /// Now.
+    /// Its start.
     pub begin: Timestamp,
-    /// When it ends; without it, never.
+    /// Its expiry; none for never.
     pub end: Option<Timestamp>,
 }
 
 impl Lifetime {
-    /// From now on, without an end.
+    /// From now on, without expiry.
     pub fn unlimited(now: Timestamp) -> Self {
         Self { begin: now, end: None }
     }
 }
 
-/// Why a site or a token could not be made or revoked.
+/// Why a site or a token could not be created or revoked.
 #[derive(Debug, thiserror::Error)]
 pub enum TokenError {
-    /// The name of a site is taken.
-    #[error("there is a site called {0} already")]
+    /// The site's name is taken.
+    #[error("a site called {0} already exists")]
     SiteExists(String),
     /// There is no such site.
     #[error("there is no site called {0}")]
     NoSite(String),
-    /// The name of an API token is taken.
-    #[error("there is a token called {0} already")]
+    /// The API token's name is taken.
+    #[error("a token called {0} already exists")]
     NameTaken(String),
-    /// There is no such token there.
-    #[error("there is no such token: {0}")]
+    /// There is no such token.
+    #[error("there is no token {0}")]
     NoToken(i64),
-    /// The operating system gives no randomness.
+    /// The operating system provides no randomness.
     #[error("no randomness for a token: {0}")]
     Randomness(#[from] getrandom::Error),
-    /// The database.
+    /// The database failed.
     #[error(transparent)]
     Store(#[from] StoreError),
 }
 
-/// Adds a site and makes its first token, which is returned and kept nowhere.
+/// Adds a site and creates its first token. The token is returned and stored nowhere.
 pub async fn add_site(
     store: &Store,
     name: &SiteName,
@@ -62,8 +63,8 @@ pub async fn add_site(
     make(store, Scope::Ingest, Some(&site), None, lifetime, randomness).await
 }
 
-/// Makes another token of a site, which is returned and kept nowhere. The others stay valid, so that nothing is lost until its Moodle
-/// uses the new one.
+/// Creates another token for a site. The token is returned and stored nowhere. The old ones stay valid, so that nothing
+/// is lost until its Moodle uses the new one.
 pub async fn rotate(
     store: &Store,
     site: &str,
@@ -74,7 +75,7 @@ pub async fn rotate(
     make(store, Scope::Ingest, Some(&site), None, lifetime, randomness).await
 }
 
-/// Makes a token of an API consumer, which is returned and kept nowhere.
+/// Creates a token for an API consumer. The token is returned and stored nowhere.
 pub async fn add_api_token(
     store: &Store,
     name: &str,
@@ -89,7 +90,7 @@ pub async fn add_api_token(
     make(store, scope, None, Some(name), lifetime, randomness).await
 }
 
-/// Revokes a token of a site, or of an API consumer: it is refused from now on. One that was revoked stays so.
+/// Revokes a token of a site, or of an API consumer: it is rejected from now on. Does nothing if it is revoked already.
 pub async fn revoke(store: &Store, site: Option<&str>, id: i64, now: Timestamp) -> Result<(), TokenError> {
     let site = match site {
         Some(name) => Some(find_site(store, name).await?),

@@ -45,8 +45,8 @@ impl MigratorTrait for Migrator {
     }
 }
 
-/// Creates a table that is read and written by its key. SQLite then keeps the rows in the order of the key, in one tree; the
-/// default would be a second tree from the key to a row number.
+/// Creates a table that is read and written by its key. SQLite then keeps its rows in one tree in the order of the key;
+/// by default, it would add a second tree from the key to a row number.
 async fn create_keyed_table(manager: &SchemaManager<'_>, table: TableCreateStatement) -> Result<(), DbErr> {
     if manager.get_database_backend() != DbBackend::Sqlite {
         return manager.create_table(table).await;
@@ -56,11 +56,11 @@ async fn create_keyed_table(manager: &SchemaManager<'_>, table: TableCreateState
     Ok(())
 }
 
-/// What SQLite's planner should expect of a table: table, index (of a table kept in the order of its key: the table's name), and "rows,
-/// rows per first column, rows per first two, ...".
+/// What SQLite's planner should expect of a table: the table, the index (for a table kept in the order of its key: the
+/// table's name), and "rows, rows per first column, rows per first two columns, ...".
 type Expectation = (&'static str, &'static str, &'static str);
 
-/// Writes down what SQLite's planner should expect; see `m20261122_000005_statistics` for why. Nothing on PostgreSQL.
+/// Stores what SQLite's planner should expect; see `m20261122_000005_statistics` for why. Does nothing on PostgreSQL.
 async fn expect(manager: &SchemaManager<'_>, expectations: &[Expectation]) -> Result<(), DbErr> {
     if manager.get_database_backend() != DbBackend::Sqlite {
         return Ok(());
@@ -71,7 +71,7 @@ async fn expect(manager: &SchemaManager<'_>, expectations: &[Expectation]) -> Re
         let row = format!("INSERT INTO sqlite_stat1 (tbl, idx, stat) VALUES ('{table}', '{index}', '{expectation}')");
         connection.execute_unprepared(&row).await?;
     }
-    // Makes this connection read them; others do when they see that the schema changed.
+    // Makes this connection read the expectations; others do so when they see that the schema changed.
     connection.execute_unprepared("ANALYZE sqlite_schema").await?;
     Ok(())
 }

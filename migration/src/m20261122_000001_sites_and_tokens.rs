@@ -24,7 +24,7 @@ impl MigrationTrait for Migration {
                 Table::create()
                     .table("tokens")
                     .col(big_integer("id").auto_increment().primary_key())
-                    // 'ingest' belongs to a site; 'read' and 'operate' have a name and no site.
+                    // 'ingest' tokens belong to a site; 'read' and 'operate' tokens have a name and no site.
                     .col(text("scope"))
                     .col(big_integer_null("site_id"))
                     .col(text_null("name"))

@@ -1,4 +1,4 @@
-//! The event log, and the counter that gives an event its place in it.
+//! The event log, and the counter that numbers its events.
 
 use sea_orm_migration::{prelude::*, schema::*};
 
@@ -13,8 +13,8 @@ impl MigrationTrait for Migration {
                 Table::create().table("counters").col(text("name").primary_key()).col(big_integer("value")).to_owned(),
             )
             .await?;
-        // Each transaction that writes events first raises this row, and so holds it until it commits: ids are
-        // given out in the order of the commits, on both databases and with any number of processes.
+        // Each transaction that writes events first updates this row, and so locks it until it commits: ids follow the
+        // order of the commits, on both databases and with any number of processes.
         let event_counter = Query::insert()
             .into_table("counters")
             .columns(["name", "value"])

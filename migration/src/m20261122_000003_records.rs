@@ -9,8 +9,8 @@ pub(crate) struct Migration;
 
 const TABLES: [&str; 6] = ["users", "courses", "enrolments", "grade_items", "grades", "completions"];
 
-/// A table keyed by site and Moodle id, with the columns that every record has. The state's version and the
-/// presence's version are apart, so that a deletion that arrives before the last change loses nothing.
+/// A table keyed by site and Moodle id, with the columns that every record has. State and presence have separate
+/// versions, so that a deletion that arrives before the last change loses nothing.
 fn record_table(name: &'static str) -> TableCreateStatement {
     keyed_table(name)
         .col(text_null("extra"))
@@ -97,7 +97,7 @@ fn completions() -> TableCreateStatement {
     table
 }
 
-/// What a reader filters by, each within one site.
+/// The columns that readers filter by, each within one site.
 const INDEXES: [(&str, &str); 7] = [
     ("enrolments", "userid"),
     ("enrolments", "courseid"),
@@ -119,8 +119,8 @@ impl MigrationTrait for Migration {
             let index = Index::create().name(name).table(table).col("site_id").col(column).col("moodle_id").to_owned();
             manager.create_index(index).await?;
         }
-        // A hash index, because a B-tree of PostgreSQL refuses long values and this one is only asked for equality.
-        // SQLite has B-trees alone, with no such limit, and ignores the type.
+        // A hash index, because PostgreSQL's B-trees reject long values and this column is only compared for equality.
+        // SQLite only has B-trees, without such a limit, and ignores the type.
         let mut email = Index::create().name("users_email").table("users").col("email").to_owned();
         if manager.get_database_backend() == DbBackend::Postgres {
             email.index_type(IndexType::Hash);

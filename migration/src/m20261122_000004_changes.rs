@@ -15,8 +15,8 @@ impl MigrationTrait for Migration {
             .col(big_integer("site_id"))
             .col(text("kind"))
             .col(big_integer("moodle_id"))
-            // The id of the event that changed the record last, or a number from the same counter: ascending in the order of
-            // the commits.
+            // The id of the event that last changed the record, or a number from the same counter: ascending in the
+            // order of the commits.
             .col(big_integer("position"))
             .col(boolean("deleted"))
             .col(big_integer("changed_at"))

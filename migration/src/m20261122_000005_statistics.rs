@@ -1,9 +1,9 @@
 //! What SQLite's planner should expect of the tables.
 //!
-//! Without statistics it takes a site to have some ten rows, and reads all rows of a site where an index on the user or the
-//! course would find a few. ANALYZE on a database that is still empty would teach it nothing, and a connection that is open
-//! does not notice a later one; so the expectations are written down: "rows, rows per site, rows per site and value, ...".
-//! PostgreSQL's autovacuum collects its own.
+//! Without statistics the planner assumes some ten rows per site, and reads all rows of a site where an index on the
+//! user or the course would find a few. ANALYZE on an empty database would teach it nothing, and an open connection
+//! does not notice a later one; so the expectations are stored directly: "rows, rows per site, rows per site and value,
+//! ...". PostgreSQL's autovacuum collects its own statistics.
 
 use sea_orm_migration::{
     prelude::*,
@@ -43,7 +43,7 @@ impl MigrationTrait for Migration {
             return Ok(());
         }
         let connection = manager.get_connection();
-        // Makes the table of the statistics.
+        // Creates the statistics table.
         connection.execute_unprepared("ANALYZE").await?;
         connection.execute_unprepared("DELETE FROM sqlite_stat1").await?;
         expect(manager, &EXPECTATIONS).await

@@ -12,17 +12,17 @@ fn destinations() -> TableCreateStatement {
         .table("destinations")
         .col(text("name").primary_key())
         .col(big_integer("created_at"))
-        // A pause holds for all processes. `pause` says who or what paused it.
+        // A pause applies to all processes. `pause` holds its cause.
         .col(text_null("pause"))
         .col(text_null("pause_reason"))
         .col(big_integer_null("paused_at"))
         .col(big_integer_null("check_at"))
-        // Why it is slow, and when it is expected to have caught up.
+        // Why delivery is slow, and when it should have caught up.
         .col(text_null("slow_reason"))
         .col(big_integer_null("done_at"))
         .col(big_integer_null("credits"))
         .col(big_integer_null("credits_at"))
-        // The access token that all processes share, sealed with a key made of the client's secret.
+        // The access token, shared by all processes, encrypted with a key derived from the client's secret.
         .col(text_null("access_token"))
         .col(big_integer_null("access_expires_at"))
         .col(big_integer_null("refresh_lease_until"))
@@ -37,18 +37,18 @@ fn sync_items() -> TableCreateStatement {
         .col(text("kind"))
         .col(big_integer("moodle_id"))
         .col(text("state"))
-        // The order in which items of different kinds go: what others wait for first.
+        // The order between items of different kinds: first what others wait for.
         .col(integer("lane"))
-        // Raised by whatever asks for a delivery, so that a worker sees whether the item was asked for again meanwhile.
+        // Incremented by each request for a delivery, so that a worker sees whether another one came meanwhile.
         .col(big_integer("revision"))
-        // Since when something is undelivered.
+        // Since when a change is undelivered.
         .col(big_integer("changed_at"))
         .col(big_integer("due_at"))
         .col(integer("attempts"))
         .col(text_null("lease"))
         .col(big_integer_null("lease_until"))
         .col(text_null("remote_id"))
-        // Of what was delivered last; none when that is not known.
+        // The digest of what was last delivered; null if unknown.
         .col(text_null("digest"))
         .col(big_integer_null("synced_at"))
         .col(text_null("waits_kind"))
@@ -79,15 +79,16 @@ fn sync_attempts() -> TableCreateStatement {
         .to_owned()
 }
 
-/// Those of items are partial, so that an item at rest costs no entry: most items are synced and stand in none of them.
+/// The indexes on items are partial, so that items at rest cost nothing: most items are synced, and in none of them.
 const INDEXES: [&str; 7] = [
     "CREATE INDEX sync_items_pending ON sync_items (destination, lane, due_at) WHERE state = 'pending'",
     "CREATE INDEX sync_items_in_flight ON sync_items (destination, lease_until) WHERE state = 'in_flight'",
     "CREATE INDEX sync_items_attention ON sync_items (destination, state, site_id, kind, moodle_id) \
      WHERE state IN ('parked', 'failed')",
-    "CREATE INDEX sync_items_waiting ON sync_items (destination, site_id, waits_kind, waits_id) WHERE waits_id IS NOT NULL",
+    "CREATE INDEX sync_items_waiting ON sync_items (destination, site_id, waits_kind, waits_id) WHERE waits_id IS NOT \
+     NULL",
     "CREATE INDEX sync_attempts_record ON sync_attempts (site_id, kind, moodle_id, id)",
-    // In place of the one on the item alone: the grades of one user in one item are one record at a destination.
+    // Replaces the index on the item only: a user's grades in one item are one record at a destination.
     "DROP INDEX grades_itemid",
     "CREATE INDEX grades_itemid ON grades (site_id, itemid, userid, moodle_id)",
 ];

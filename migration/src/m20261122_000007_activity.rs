@@ -1,4 +1,4 @@
-//! How much happens, by minute, and what the last audit of a destination found.
+//! Activity counts, by minute, and the results of a destination's last audit.
 
 use sea_orm_migration::{prelude::*, schema::*};
 
@@ -25,7 +25,7 @@ impl MigrationTrait for Migration {
             .primary_key(Index::create().col("minute").col("subject").col("name"))
             .to_owned();
         create_keyed_table(manager, activity).await?;
-        // The last minutes of one site.
+        // For the last minutes of one site.
         let index = Index::create().name("activity_subject").table("activity").col("subject").col("minute").to_owned();
         manager.create_index(index).await?;
         for column in ["audit", "audited_at"] {

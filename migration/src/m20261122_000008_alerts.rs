@@ -1,4 +1,4 @@
-//! Alerts: what is wrong since when, who was told of it, and which channel works; and until when a token is valid.
+//! Alerts, their notifications, and the state of the channels; and when tokens expire.
 
 use sea_orm_migration::{prelude::*, schema::*};
 
@@ -9,7 +9,7 @@ fn alerts() -> TableCreateStatement {
     Table::create()
         .table("alerts")
         .col(big_integer("id").auto_increment().primary_key())
-        // Makes the references of its e-mails unique.
+        // Makes the thread references of its e-mails unique.
         .col(text("reference"))
         .col(text("rule"))
         .col(text("subject"))
@@ -21,10 +21,10 @@ fn alerts() -> TableCreateStatement {
         .col(big_integer_null("resolved_at"))
         .col(big_integer_null("acknowledged_at"))
         .col(text_null("acknowledged_by"))
-        // Looks in a row that found nothing, and how many of them resolve it.
+        // Consecutive checks that found nothing, and how many of them resolve the alert.
         .col(integer("quiet"))
         .col(integer("quiet_needed"))
-        // When it is told of again; never when that is not wanted.
+        // When the next reminder is due; null for never.
         .col(big_integer_null("remind_at"))
         .to_owned()
 }
@@ -33,13 +33,13 @@ fn notices() -> TableCreateStatement {
     Table::create()
         .table("alert_notices")
         .col(big_integer("id").auto_increment().primary_key())
-        // By which a receiver recognises it.
+        // Identifies the notification to its receiver.
         .col(text("reference"))
-        // None of a test.
+        // Null for a test.
         .col(big_integer_null("alert_id"))
         .col(text("channel"))
         .col(text("event"))
-        // As it was when this happened: it may be sent later.
+        // The alert as it was at the time: the notification may be sent later.
         .col(text("severity"))
         .col(text("message"))
         .col(text("state"))
@@ -59,13 +59,13 @@ fn channels() -> TableCreateStatement {
         .col(text("name").primary_key())
         .col(big_integer_null("last_success_at"))
         .col(big_integer_null("last_failure_at"))
-        // In a row.
+        // Consecutive failures.
         .col(integer("failures"))
         .col(text_null("error"))
         .to_owned()
 }
 
-/// Whose turn it is to look: one row.
+/// Which process's turn it is to check: one row.
 fn turns() -> TableCreateStatement {
     Table::create()
         .table("alert_turns")
@@ -76,7 +76,7 @@ fn turns() -> TableCreateStatement {
         .to_owned()
 }
 
-/// What was left of a destination's credits, to see how fast they fall.
+/// A destination's remaining credits over time, to see how fast they fall.
 fn credit_samples() -> TableCreateStatement {
     Table::create()
         .table("credit_samples")

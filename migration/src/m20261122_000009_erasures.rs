@@ -1,4 +1,4 @@
-//! The erasure of people, and who does what only one process at a time does.
+//! The erasure of people, and the turns of tasks that only one process does at a time.
 
 use sea_orm_migration::{prelude::*, schema::*};
 
@@ -11,23 +11,23 @@ fn erasures() -> TableCreateStatement {
     Table::create()
         .table("erasures")
         .col(big_integer("id").auto_increment().primary_key())
-        // The person: ids alone, and for good, because the row is what keeps the person erased.
+        // The person, by ids only, and for good: this row keeps the person erased.
         .col(big_integer("site_id"))
         .col(big_integer("moodle_id"))
         .col(text("state"))
-        // What happens at the destination, as it was decided when the erasure was asked for.
+        // What happens at the destination, as decided when the erasure was requested.
         .col(text("policy"))
         .col(text("requested_by"))
         .col(big_integer("requested_at"))
         .col(big_integer("due_at"))
-        // From then on nothing about the person is stored any more.
+        // From then on, nothing new about the person is stored.
         .col(big_integer_null("begun_at"))
         .col(big_integer_null("local_at"))
         .col(big_integer_null("remote_at"))
         .col(big_integer_null("verified_at"))
         .col(big_integer_null("lifted_at"))
         .col(big_integer_null("check_at"))
-        // What was erased where: counts and ids, as JSON.
+        // What was erased, and where: counts and ids, as JSON.
         .col(text("erased"))
         // What the checks found, as JSON.
         .col(text("checks"))
@@ -36,10 +36,10 @@ fn erasures() -> TableCreateStatement {
 }
 
 const INDEXES: [&str; 3] = [
-    // A person is erased once, until that is lifted.
+    // A person has one erasure, until it is lifted.
     "CREATE UNIQUE INDEX erasures_person ON erasures (site_id, moodle_id) WHERE lifted_at IS NULL",
     "CREATE INDEX erasures_lifted ON erasures (site_id, moodle_id, lifted_at)",
-    // Deleted people are few, and looked for every minute.
+    // Deleted people are few, and searched for every minute.
     "CREATE INDEX users_deleted ON users (site_id, moodle_id) WHERE deleted",
 ];
 
@@ -50,8 +50,8 @@ impl MigrationTrait for Migration {
         let turns =
             Table::create().table("turns").col(text("name").primary_key()).col(big_integer("until_at")).to_owned();
         create_keyed_table(manager, turns).await?;
-        // How many people are erased. Every writing transaction reads this row anyway, so that looking for erased people costs
-        // nothing while there are none.
+        // The number of erased people. Every writing transaction reads this row anyway, so checking for erased people
+        // costs nothing while there are none.
         let erased = big_integer("erased").default(0).to_owned();
         manager.alter_table(Table::alter().table("counters").add_column(erased).to_owned()).await?;
         let connection = manager.get_connection();

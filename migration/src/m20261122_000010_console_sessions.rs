@@ -1,4 +1,4 @@
-//! Who is signed in to the console.
+//! The sessions of people signed in to the console.
 
 use sea_orm_migration::{prelude::*, schema::*};
 
@@ -12,7 +12,7 @@ impl MigrationTrait for Migration {
     async fn up(&self, manager: &SchemaManager) -> Result<(), DbErr> {
         let sessions = Table::create()
             .table("console_sessions")
-            // SHA-256 of what the browser's cookie holds.
+            // SHA-256 of the browser's cookie.
             .col(text("hash").primary_key())
             .col(big_integer("token_id"))
             .col(big_integer("created_at"))

@@ -1,8 +1,9 @@
-//! What the console's search for people and its list of what needs attention are found by.
+//! Indexes for the console's search for people and its list of what needs attention.
 //!
-//! Expression indexes, and not a table of search words: an event that changes no name, address or number writes nothing to them, and what
-//! is erased from a record is gone from them too. They are of values in lower case, ASCII alone on both databases, and of a beginning
-//! alone, because a B-tree of PostgreSQL refuses long values. The expressions must be those of `store::people`.
+//! Expression indexes instead of a table of search words: an event that changes no name, address or number does not
+//! write to them, and what is erased from a record disappears from them too. They index the beginning of values,
+//! because PostgreSQL's B-trees reject long values, in lower case (ASCII only, on both databases). The expressions must
+//! match those of `store::people`.
 
 use sea_orm_migration::{
     prelude::*,
@@ -14,7 +15,7 @@ use crate::{Expectation, expect};
 #[derive(DeriveMigrationName)]
 pub(crate) struct Migration;
 
-/// Index, and its columns. With the first name beside the last, a full name is found by one of them.
+/// Each index and its columns. The last name's index includes the first name, to find full names.
 const SEARCHES: [(&str, &[&str]); 5] = [
     ("users_search_lastname", &["lastname", "firstname"]),
     ("users_search_firstname", &["firstname"]),
@@ -23,7 +24,7 @@ const SEARCHES: [(&str, &[&str]); 5] = [
     ("users_search_email", &["email"]),
 ];
 
-/// Partial, so that most items stand in none of them.
+/// Partial indexes, so that most items are in none of them.
 const ITEM_INDEXES: [(&str, &str); 2] = [
     ("sync_items_reason", "(destination, state, kind, code, site_id, moodle_id) WHERE state IN ('parked', 'failed')"),
     ("sync_items_person", "(remote_id) WHERE kind = 'user' AND remote_id IS NOT NULL"),
@@ -40,7 +41,7 @@ const EXPECTATIONS: [Expectation; 7] = [
     ("sync_items", "sync_items_person", "100000 1"),
 ];
 
-/// What a text is searched by.
+/// The indexed expression of a column.
 fn folded(backend: DbBackend, column: &str) -> String {
     match backend {
         DbBackend::Postgres => format!("(lower(substr({column}, 1, 64) COLLATE \"C\"))"),

@@ -1,4 +1,4 @@
-// A browser that notices what should not be: errors, requests that leave the host, pages that not everybody can use.
+// A browser that collects faults: errors, requests to other hosts, accessibility violations.
 
 import assert from 'node:assert/strict';
 import { createRequire } from 'node:module';
@@ -10,10 +10,10 @@ const require = createRequire(path.join(NODE_MODULES, 'walk.js'));
 const { chromium } = require('playwright-core');
 const axe = require.resolve('axe-core/axe.min.js');
 
-/** How long a page or an element may take to appear, in milliseconds, on a slow machine. */
+/** Milliseconds that a page or an element may take to appear on a slow machine. */
 export const PATIENCE = 180_000;
 
-/** The four ways in which every page is looked at. */
+/** The widths and colour schemes in which every page is checked. */
 const LOOKS = [
     { name: 'desktop-light', width: 1280, scheme: 'light' },
     { name: 'desktop-dark', width: 1280, scheme: 'dark' },
@@ -30,7 +30,7 @@ export class Browser {
     constructor(browser, context) {
         this.browser = browser;
         this.context = context;
-        /** What should not have been. */
+        /** Everything that went wrong. */
         this.faults = [];
         context.setDefaultTimeout(PATIENCE);
     }
@@ -51,23 +51,23 @@ export class Browser {
         return page;
     }
 
-    /** Looks at the open page at each width and in each scheme, and asks axe-core about it. */
+    /** Checks the open page at each width and in each scheme, also with axe-core. */
     async look(page, name) {
         for (const look of LOOKS) {
             await page.setViewportSize({ width: look.width, height: 900 });
-            // Without transitions, or axe-core would see colours on their way from one scheme to the other.
+            // Without transitions, or axe-core would see colours between the two schemes.
             await page.emulateMedia({ colorScheme: look.scheme, reducedMotion: 'reduce' });
             const overflow = await page.evaluate(() => document.documentElement.scrollWidth - window.innerWidth);
             assert.ok(overflow <= 1, `${name} at ${look.width} px is ${overflow} px too wide`);
-            await this.ask(page, `${name} (${look.name})`);
+            await this.runAxe(page, `${name} (${look.name})`);
             if (SCREENSHOTS) await page.screenshot({ path: path.join(SCREENSHOTS, `${name}-${look.name}.png`), fullPage: true });
         }
         await page.setViewportSize({ width: 1280, height: 900 });
         await page.emulateMedia({ colorScheme: 'light', reducedMotion: 'reduce' });
     }
 
-    async ask(page, name) {
-        // By the protocol, not as an element: the page's security policy lets no script of others in.
+    async runAxe(page, name) {
+        // Through the protocol, not as an element: the page's security policy blocks foreign scripts.
         const session = await this.context.newCDPSession(page);
         const { readFile } = await import('node:fs/promises');
         await session.send('Runtime.evaluate', { expression: await readFile(axe, 'utf8') });
@@ -83,6 +83,6 @@ export class Browser {
 
     async close() {
         await this.browser.close();
-        assert.deepEqual(this.faults, [], 'nothing that should not be');
+        assert.deepEqual(this.faults, [], 'no faults');
     }
 }

@@ -1,4 +1,4 @@
-// The way of somebody who runs this, through every page. Called by scripts/console-test.
+// An operator's walk through every page. Called by scripts/console-test.
 
 import assert from 'node:assert/strict';
 import { Browser, CONSOLE_URL, PATIENCE } from './browser.mjs';
@@ -14,10 +14,10 @@ const go = async address => {
     await page.goto(CONSOLE_URL + address);
     await page.locator('h1').waitFor();
 };
-/** Waits until the page says this; pages that refresh themselves may take a while. */
-const says = words => main.getByText(words).first().waitFor();
-/** Loads a page until it says this. */
-const comesToSay = async (address, words) => {
+/** Waits until the page shows this text; pages that refresh themselves may take a while. */
+const shows = words => main.getByText(words).first().waitFor();
+/** Reloads a page until it shows this text. */
+const reloadUntil = async (address, words) => {
     const end = Date.now() + PATIENCE;
     while (Date.now() < end) {
         await go(address);
@@ -34,30 +34,30 @@ async function signIn() {
     await page.getByLabel('API token').fill(CONSOLE_TOKEN);
     await page.keyboard.press('Enter');
     await page.waitForURL(`${CONSOLE_URL}/people`);
-    say('signed in by keyboard, and came to the page that was asked for');
+    say('signing in by keyboard leads to the requested page');
 }
 
 async function overview() {
-    await comesToSay('/', /1 record needs a person/);
+    await reloadUntil('/', /1 record needs a person/);
     await page.locator('.chart .uplot canvas').nth(3).waitFor();
     await browser.look(page, 'overview');
     await page.getByRole('link', { name: 'week' }).click();
-    await says('The last week');
-    say('the overview says what is wrong, and draws four charts');
+    await shows('The last week');
+    say('the overview shows what is wrong and draws four charts');
 }
 
-/** From the list of what needs attention to the person whom a parked grade waits for. */
+/** From "Needs attention" to the person that a parked grade waits for. */
 async function whyIsAGradeParked() {
     await go('/');
     await page.getByRole('link', { name: 'Needs attention' }).click();
-    await says('What to do:');
+    await shows('What to do:');
     await browser.look(page, 'attention');
     await go('/records?state=parked&kind=grade');
     await browser.look(page, 'records');
     await main.getByRole('link', { name: /grade/i }).or(main.locator('tbody a')).first().click();
-    await says(/waits for/i);
+    await shows(/waits for/i);
     await browser.look(page, 'record');
-    say('a parked grade says what it waits for');
+    say('a parked grade shows what it waits for');
 }
 
 async function findAPerson() {
@@ -67,24 +67,24 @@ async function findAPerson() {
     await page.locator('tbody a').first().waitFor();
     await browser.look(page, 'people');
     await page.locator('tbody a').first().click();
-    await says(/2 contacts in Zoho have this e-mail/);
-    await says('What happened');
+    await shows(/2 contacts in Zoho have this e-mail/);
+    await shows('What happened');
     await browser.look(page, 'person');
-    say('a person is found, and the page says in a sentence why they are not in Zoho');
+    say('the search finds a person, whose page says in a sentence why they are not in Zoho');
 }
 
-async function anAlarm() {
-    await comesToSay('/alarms', /1 record failed/);
-    await browser.look(page, 'alarms');
+async function acknowledgeAnAlert() {
+    await reloadUntil('/alerts', /1 record failed/);
+    await browser.look(page, 'alerts');
     await page.getByRole('button', { name: /^Acknowledge/ }).first().click();
-    await says(/nobody is reminded/);
+    await shows(/no more reminders are sent/);
     await main.locator('article h3 a').first().click();
-    await says(/by first|by demo|by \w+/);
-    await browser.look(page, 'alarm');
-    say('the alarm of the failed record is acknowledged');
+    await shows(/by first|by demo|by \w+/);
+    await browser.look(page, 'alert');
+    say('the alert about the failed record is acknowledged');
 }
 
-/** Somebody repairs it in Zoho; then it is tried again here. */
+/** Somebody fixes the cause in Zoho; then the record is retried here. */
 async function retryWhatFailed() {
     const state = await (await fetch(`${ZOHO_URL}/__sim/state`)).json();
     const double = twoOfOneAddress(state);
@@ -93,11 +93,11 @@ async function retryWhatFailed() {
     assert.ok(answer.ok, 'the second contact is deleted in Zoho');
     await go('/attention');
     await page.getByRole('button', { name: /^Retry it/ }).first().click();
-    await says(/will be tried again now/);
-    await comesToSay('/', /All is well/);
-    await comesToSay('/attention', /Nothing here needs you/);
-    await comesToSay('/people/college:28', /in Zoho/);
-    say('the failed record is tried again, and what waited for it follows');
+    await shows(/Retrying 1 record now/);
+    await reloadUntil('/', /All is well/);
+    await reloadUntil('/attention', /Nothing here needs you/);
+    await reloadUntil('/people/college:28', /in Zoho/);
+    say('the failed record is retried, and the records that waited for it follow');
 }
 
 function twoOfOneAddress(state) {
@@ -108,7 +108,7 @@ function twoOfOneAddress(state) {
         if (contact.Email && before) return before.Moodle_User_Key ? contact : before;
         seen.set(contact.Email, contact);
     }
-    throw new Error('no two contacts have one address');
+    throw new Error('no two contacts share an address');
 }
 
 async function logs() {
@@ -131,31 +131,31 @@ async function logs() {
 async function tokens() {
     await go('/sites');
     await browser.look(page, 'sites');
-    await page.getByRole('button', { name: /Make another token/ }).first().click();
-    await says(/bss_[0-9a-f]{40}/);
+    await page.getByRole('button', { name: /Create another token/ }).first().click();
+    await shows(/bss_[0-9a-f]{40}/);
     await browser.look(page, 'new-token');
     await go('/sites');
-    assert.doesNotMatch(await page.content(), /bss_[0-9a-f]{40}/, 'a token is shown once');
+    assert.doesNotMatch(await page.content(), /bss_[0-9a-f]{40}/, 'a token is shown only once');
     // The newest is on top.
     await page.locator('article').getByRole('link', { name: /^Revoke/ }).last().click();
     await page.getByRole('button', { name: /^Revoke token/ }).waitFor();
     await browser.look(page, 'revoke');
     await page.getByRole('button', { name: /^Revoke token/ }).click();
-    await says(/revoked/);
-    say('a token is rotated: another is shown once, the old one is revoked');
+    await shows(/revoked/);
+    say('a token is rotated: the new one is shown once, the old one is revoked');
 }
 
 async function mapping() {
     await go('/mapping');
     await browser.look(page, 'mapping');
     await page.getByRole('button', { name: 'Compare with Zoho now' }).click();
-    await says('The mapping and Zoho fit');
+    await shows('The mapping fits Zoho');
     const editor = page.getByLabel('The mapping file');
     await editor.fill((await editor.inputValue()).replaceAll(/\bFirst_Name\b/g, 'No_Such_Field'));
     await page.getByRole('button', { name: 'Show what it would change' }).click();
-    await says(/No_Such_Field/);
-    await browser.look(page, 'mapping-tried');
-    say('the mapping is compared with Zoho, and a changed one is tried out');
+    await shows(/No_Such_Field/);
+    await browser.look(page, 'mapping-trial');
+    say('the mapping is compared with Zoho, and a changed one is tried');
 }
 
 async function signOut() {
@@ -166,9 +166,11 @@ async function signOut() {
     say('signed out');
 }
 
-const way = [signIn, overview, whyIsAGradeParked, findAPerson, anAlarm, retryWhatFailed, logs, tokens, mapping, signOut];
+const steps = [
+    signIn, overview, whyIsAGradeParked, findAPerson, acknowledgeAnAlert, retryWhatFailed, logs, tokens, mapping, signOut,
+];
 try {
-    for (const step of way) await step();
+    for (const step of steps) await step();
 } catch (error) {
     console.error(`at ${page.url()}:\n${(await main.innerText().catch(() => '')).slice(0, 2_000)}`);
     throw error;

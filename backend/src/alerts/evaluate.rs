@@ -88,7 +88,7 @@ impl Alerts {
         if before.is_some_and(|at| !now.is_past(at, limits::PRUNE_INTERVAL)) || !self.clock.is_agreed() {
             return Ok(());
         }
-        self.store.give_up_notifications(now.before(limits::NOTICE_PATIENCE), now).await?;
+        self.store.give_up_notifications(now.before(limits::NOTIFICATION_RETRY_TIME), now).await?;
         let pruned = self.store.prune_alerts(now.before(self.settings.keep()), limits::PRUNE_ROWS).await?;
         // A full batch: there may be more at the next evaluation.
         if pruned < limits::PRUNE_ROWS {

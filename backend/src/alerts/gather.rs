@@ -11,9 +11,9 @@ use super::{
     rules::{self, DestinationInput, Hours, SiteInput, UnreadableRules},
 };
 use crate::{
-    activity::{Counted, subject_site},
+    activity::{ActivityKind, subject_site},
     clock::Timestamp,
-    limits::{ALERT_READ_TIME, AUDIT_SHARE, AUDIT_TIME, BLIND_LOOKS, LONGEST_AT_DESTINATION},
+    limits::{ALERT_READ_TIME, AUDIT_SHARE, AUDIT_TIME, LONGEST_AT_DESTINATION, UNJUDGED_CHECKS},
     model::{ItemState, Observation, Rule},
     store::{Cause, Conservation, CreditSample, DestinationSummary, StoreError, TokenSummary},
 };
@@ -86,7 +86,7 @@ impl Evaluation {
             let Some(first) = rules.first().filter(|first| !counted.contains_key(*first)) else { continue };
             let evaluations = before.get(first).map_or(1, |evaluations| evaluations.saturating_add(1));
             counted.insert(*first, evaluations);
-            if evaluations >= BLIND_LOOKS {
+            if evaluations >= UNJUDGED_CHECKS {
                 self.findings.push(rules::unreadable(&UnreadableRules { rules, cause: *cause, evaluations }));
             }
         }
@@ -115,7 +115,7 @@ impl Alerts {
         if let Some(space) = self.database.space() {
             evaluation.findings.extend(rules::disk(&space, limits));
         }
-        evaluation.findings.extend(rules::clock(&self.clock.standing()));
+        evaluation.findings.extend(rules::clock(&self.clock.status()));
         let channels = evaluation.read(&[Rule::ChannelFailing], ALERT_READ_TIME, self.channels()).await;
         evaluation.findings.extend(channels.unwrap_or_default().iter().filter_map(rules::channel));
         evaluation.count_failed(&mut self.memory().unreadable);
@@ -184,7 +184,7 @@ impl Alerts {
         for name in names {
             let subject = subject_site(name);
             let of_site = recent.iter().filter(|counted| counted.subject == subject);
-            let rejected_name = Counted::Event("rejected").name();
+            let rejected_name = ActivityKind::Event("rejected").name();
             let (mut rejected, mut events) = (0, 0);
             for counted in of_site {
                 events += counted.count;
@@ -262,7 +262,7 @@ mod tests {
 
     use super::Evaluation;
     use crate::{
-        limits::BLIND_LOOKS,
+        limits::UNJUDGED_CHECKS,
         model::Rule,
         store::{Cause, StoreError},
     };
@@ -287,7 +287,7 @@ mod tests {
     #[tokio::test]
     async fn only_looks_in_a_row_are_a_finding() {
         let mut before = HashMap::new();
-        for _ in 1..BLIND_LOOKS {
+        for _ in 1..UNJUDGED_CHECKS {
             let mut evaluation = Evaluation::default();
             fails(&mut evaluation, &[Rule::OldestChange, Rule::Parked]).await;
             fails(&mut evaluation, &[Rule::OldestChange, Rule::Parked]).await;

@@ -5,7 +5,7 @@
 //! process sends notifications ([`send`]): it claims one, sends it, and stores the outcome.
 //!
 //! **Nothing is sent twice.** A notification that was certainly not delivered is retried. One that may have been delivered, because
-//! no answer came or the process died, is not: it becomes `unknown`, and after [`crate::limits::NOTICE_DOUBT`] its alert is sent as
+//! no answer came or the process died, is not: it becomes `unknown`, and after [`crate::limits::NOTIFICATION_UNKNOWN_TIME`] its alert is sent as
 //! a reminder. Programs (`format = "json"`) recognise a duplicate by its reference, so for them it is retried.
 //!
 //! **Each rule fails alone** ([`see`]). A rule whose data cannot be read is not evaluated: its alerts stay unchanged, and after
@@ -112,7 +112,7 @@ impl Alerts {
         random: Random,
     ) -> Result<Self, HttpError> {
         let settings = config.alerts.clone();
-        let http = Http::with_call_time(limits::NOTICE_TIME)?;
+        let http = Http::with_call_time(limits::NOTIFICATION_TIME)?;
         let webhooks = settings.webhooks.iter().map(|(name, webhook)| Channel::webhook(name, webhook, &http));
         let emails = settings.email.iter().map(|(name, email)| Channel::email(name, email));
         let channels: Vec<Channel> = webhooks.chain(emails).collect();

@@ -36,7 +36,7 @@ impl Alerts {
             }
             tokio::select! {
                 () = woken => {}
-                () = tokio::time::sleep(limits::NOTICE_POLL.min(self.settings.interval())) => {}
+                () = tokio::time::sleep(limits::NOTIFICATION_POLL.min(self.settings.interval())) => {}
                 _ = stop.changed() => {}
             }
         }
@@ -45,7 +45,8 @@ impl Alerts {
     /// Sends the notifications that are due.
     async fn send_due(&self, channel: &Channel, stop: &watch::Receiver<bool>) -> Result<(), StoreError> {
         let now = self.clock.now();
-        for id in self.store.claim_lost_notifications(&channel.name, now, now.after(limits::NOTICE_LEASE)).await? {
+        for id in self.store.claim_lost_notifications(&channel.name, now, now.after(limits::NOTIFICATION_LEASE)).await?
+        {
             tracing::warn!(channel = channel.name, notice = id, "a process died while sending a notification");
             let lost = SendFailure::Unknown("the process died while sending it".to_owned());
             let sent = self.judge(channel, lost, Some(now), now);
@@ -53,7 +54,7 @@ impl Alerts {
         }
         while !*stop.borrow() {
             let now = self.clock.now();
-            let until = now.after(limits::NOTICE_LEASE);
+            let until = now.after(limits::NOTIFICATION_LEASE);
             let Some(notification) = self.store.claim_notification(&channel.name, now, until).await? else {
                 return Ok(());
             };
@@ -93,8 +94,8 @@ impl Alerts {
 
     /// When a failed notification is retried; `None` when it is given up.
     pub(super) fn retry_at(&self, notification: &ClaimedNotification, now: Timestamp) -> Option<Timestamp> {
-        let wait = || backoff::wait(notification.attempts, limits::NOTICE_LONGEST_WAIT, &self.random);
-        (now.since(notification.created_at) < limits::NOTICE_PATIENCE).then(|| now.after(wait()))
+        let wait = || backoff::wait(notification.attempts, limits::NOTIFICATION_LONGEST_BACKOFF, &self.random);
+        (now.since(notification.created_at) < limits::NOTIFICATION_RETRY_TIME).then(|| now.after(wait()))
     }
 
     /// Turns a failure into an outcome. A notification that may have been delivered is retried only if the receiver
@@ -108,7 +109,7 @@ impl Alerts {
     ) -> SendOutcome {
         match failure {
             SendFailure::Unknown(error) if !channel.is_repeatable() => {
-                SendOutcome::Unknown { error, remind_at: now.after(limits::NOTICE_DOUBT) }
+                SendOutcome::Unknown { error, remind_at: now.after(limits::NOTIFICATION_UNKNOWN_TIME) }
             }
             SendFailure::NotSent(error) | SendFailure::Unknown(error) => SendOutcome::Failed { error, retry_at },
         }
@@ -123,7 +124,7 @@ impl Alerts {
 
     async fn send_test_to(&self, channel: &Channel) -> Result<ChannelTest, StoreError> {
         let now = self.clock.now();
-        let until = now.after(limits::NOTICE_LEASE);
+        let until = now.after(limits::NOTIFICATION_LEASE);
         let (name, kind, reference) = (&channel.name, channel.kind(), self.reference());
         let notification = self.store.add_test_notification(name, &reference, words::TEST, now, until).await?;
         let error = match &notification {

@@ -211,7 +211,7 @@ impl Alerts {
     fn cannot_be_stored(&self, health: &WriteHealth) -> Vec<Observation> {
         let found = rules::database(health, &self.settings.rules, &self.place, Instant::now());
         let failed = self.memory().failed_evaluations.filter(|_| health.failing().is_none());
-        let failed = failed.filter(|(evaluations, _)| *evaluations >= limits::BLIND_LOOKS);
+        let failed = failed.filter(|(evaluations, _)| *evaluations >= limits::UNJUDGED_CHECKS);
         let failed = failed.map(|(evaluations, cause)| rules::not_stored(evaluations, cause, &self.place));
         // Only this process knows what it answered.
         let lost = self.health.lost().map(|id| rules::lost(id, &self.place));

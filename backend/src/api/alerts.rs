@@ -1,4 +1,4 @@
-//! Alerts: what is wrong, who knows of it, and whether notices arrive.
+//! Alerts: what is wrong, who has been notified, and whether notifications arrive.
 
 use std::sync::Arc;
 
@@ -13,7 +13,7 @@ use super::{
     Context, Tag,
     answer::Answer,
     auth::OperatorToken,
-    failure::{Failure, Overseeing, Supervising},
+    failure::{Failure, OperatorQuery, OperatorRead},
     parameters::{Limit, List, ListParameters, list},
     problem::{Code, Problem},
 };
@@ -31,78 +31,79 @@ pub(super) struct Operations;
 #[derive(Clone, Copy, Enum)]
 #[oai(rename = "AlertChoice", rename_all = "snake_case")]
 enum AlertChoice {
-    /// Those that are not resolved: the worst first.
+    /// Unresolved alerts, the most severe first.
     Open,
-    /// All: the newest first.
+    /// All alerts, the newest first.
     All,
 }
 
-/// Something that is or was wrong. There is at most one open alert of each rule and subject.
+/// Something that is or was wrong. At most one alert is open for each rule and subject.
 #[derive(Clone, Object)]
 #[oai(example)]
 pub(crate) struct Alert {
-    /// Its number; 0 while the process that you ask holds it in memory alone, because the database takes no writes.
+    /// The alert's number; 0 while the database accepts no writes and the answering process holds the alert in memory
+    /// only.
     pub(crate) id: i64,
-    /// What is watched.
+    /// The rule that raised it.
     pub(crate) rule: Rule,
-    /// With what it is wrong, as in `destination:zoho`.
+    /// What the alert is about, such as `destination:zoho`.
     pub(crate) subject: String,
-    /// What is wrong, for programs; finer than the rule.
+    /// What is wrong, for programs; more specific than the rule.
     pub(crate) code: String,
-    /// The worst so far.
+    /// The highest severity so far.
     pub(crate) severity: Severity,
-    /// What is wrong, in a few words.
+    /// A short title.
     pub(crate) title: String,
-    /// What is wrong and what to do, as it was last seen.
+    /// What is wrong and what to do about it, as of `last_seen_at`.
     pub(crate) message: String,
-    /// Since when (RFC 3339).
+    /// When it was raised (RFC 3339).
     pub(crate) raised_at: String,
-    /// When it was last seen (RFC 3339).
+    /// When a check last found it (RFC 3339).
     pub(crate) last_seen_at: String,
-    /// Since when it is well again (RFC 3339); null while it is not.
+    /// When it was resolved (RFC 3339); null while it is open.
     #[oai(nullable)]
     pub(crate) resolved_at: Option<String>,
-    /// When somebody acknowledged it (RFC 3339).
+    /// When someone acknowledged it (RFC 3339); null until then.
     #[oai(nullable)]
     pub(crate) acknowledged_at: Option<String>,
-    /// The name of the token of whoever did.
+    /// The name of the token that acknowledged it.
     #[oai(nullable)]
     pub(crate) acknowledged_by: Option<String>,
 }
 
-/// A notice of an alert to one channel.
+/// One message about an alert to one channel.
 #[derive(Object)]
 #[oai(rename = "AlertNotice")]
-pub(crate) struct Notice {
+pub(crate) struct NotificationView {
     /// The channel's name.
     pub(crate) channel: String,
-    /// What it tells.
+    /// What it reports.
     pub(crate) event: NotificationEvent,
-    /// `pending`, `sending`, `sent`, `failed` (given up), or `unknown`: it may have arrived, and is not sent again.
+    /// `pending`, `sending`, `sent`, `failed` (given up), or `unknown` (it may have arrived, and is not sent again).
     pub(crate) state: String,
-    /// Tries so far.
+    /// Attempts so far.
     pub(crate) attempts: u32,
-    /// When that happened of which it tells (RFC 3339).
+    /// When the reported change happened (RFC 3339).
     pub(crate) created_at: String,
-    /// Since when nothing more becomes of it (RFC 3339).
+    /// When it was sent or given up (RFC 3339).
     #[oai(nullable)]
     pub(crate) finished_at: Option<String>,
-    /// Why it is not sent.
+    /// Why it was not sent.
     #[oai(nullable)]
     pub(crate) error: Option<String>,
 }
 
-/// An alert and its notices.
+/// An alert and its notifications.
 #[derive(Object)]
-#[oai(example)]
-pub(crate) struct AlertWithNotices {
+#[oai(rename = "AlertWithNotices", example)]
+pub(crate) struct AlertWithNotifications {
     #[oai(flatten)]
     pub(crate) alert: Alert,
-    /// Who was told, the oldest first.
-    pub(crate) notices: Vec<Notice>,
+    /// Its notifications, the oldest first.
+    pub(crate) notices: Vec<NotificationView>,
 }
 
-/// Where notices go.
+/// A channel that notifications go to.
 #[derive(Object)]
 #[oai(rename = "AlertChannel", example)]
 pub(crate) struct ChannelView {
@@ -110,17 +111,17 @@ pub(crate) struct ChannelView {
     pub(crate) name: String,
     /// `slack`, `teams`, `json` or `email`.
     pub(crate) kind: String,
-    /// Whether several tries in a row failed.
+    /// Whether several attempts in a row have failed.
     pub(crate) failing: bool,
-    /// Tries in a row that failed.
+    /// Consecutive failed attempts.
     pub(crate) failures: u32,
-    /// When a notice last arrived (RFC 3339).
+    /// When a notification last arrived (RFC 3339).
     #[oai(nullable)]
     pub(crate) last_success_at: Option<String>,
-    /// When one last did not (RFC 3339).
+    /// When an attempt last failed (RFC 3339).
     #[oai(nullable)]
     pub(crate) last_failure_at: Option<String>,
-    /// Why the last try failed; null when it did not.
+    /// Why the last attempt failed; null if it succeeded.
     #[oai(nullable)]
     pub(crate) error: Option<String>,
 }
@@ -128,26 +129,27 @@ pub(crate) struct ChannelView {
 /// All channels.
 #[derive(Object)]
 struct Channels {
-    /// Those of the configuration, webhooks first.
+    /// The configured channels, webhooks first.
     items: Vec<ChannelView>,
 }
 
-/// What became of a test.
+/// The result of testing one channel.
 #[derive(Object)]
 #[oai(rename = "AlertTest", example)]
-struct Tested {
+struct ChannelTest {
     /// The channel's name.
     channel: String,
-    /// Why the notice did not arrive; null when it did.
+    /// Why the test notification did not arrive; null if it did.
     #[oai(nullable)]
     error: Option<String>,
 }
 
-/// What became of the tests.
+/// The result of a test.
 #[derive(Object)]
-struct Tests {
-    /// One for each channel; none when none is configured.
-    items: Vec<Tested>,
+#[oai(rename = "Tests")]
+struct ChannelTests {
+    /// One for each channel; empty when none is configured.
+    items: Vec<ChannelTest>,
 }
 
 impl From<store::Alert> for Alert {
@@ -170,7 +172,7 @@ impl From<store::Alert> for Alert {
     }
 }
 
-impl From<store::Notification> for Notice {
+impl From<store::Notification> for NotificationView {
     fn from(notice: store::Notification) -> Self {
         let store::Notification { channel, event, state, attempts, created_at, finished_at, error, .. } = notice;
         let (created_at, finished_at) = (rfc3339(created_at), finished_at.map(rfc3339));
@@ -217,7 +219,7 @@ impl Example for Alert {
     }
 }
 
-impl Example for AlertWithNotices {
+impl Example for AlertWithNotifications {
     fn example() -> Self {
         let notice = store::Notification {
             id: 1,
@@ -247,7 +249,7 @@ impl Example for ChannelView {
     }
 }
 
-impl Example for Tested {
+impl Example for ChannelTest {
     fn example() -> Self {
         Self { channel: "ops".to_owned(), error: None }
     }
@@ -261,19 +263,19 @@ fn not_found() -> Problem {
 impl Operations {
     /// List alerts
     ///
-    /// What is wrong now, or with `state=all` also what was.
+    /// What is wrong now, or with `state=all` also what was wrong before.
     #[oai(path = "/", method = "get", operation_id = "list_alerts")]
     async fn list(
         &self,
         _token: OperatorToken,
         context: Data<&Arc<Context>>,
-        /// Only those that are not resolved (`open`, the default), or `all`.
+        /// `open` (the default) for unresolved alerts, or `all`.
         state: Query<Option<AlertChoice>>,
-        /// Items of a page at most. Open ones come on one page.
+        /// Maximum items per page. Open alerts always come on one page.
         limit: Query<Option<Limit>>,
         /// The `next_cursor` of the previous page.
         cursor: Query<Option<String>>,
-    ) -> Result<Answer<List<Alert>>, Failure<Overseeing>> {
+    ) -> Result<Answer<List<Alert>>, Failure<OperatorQuery>> {
         let parameters = ListParameters { limit: limit.0, cursor: cursor.0, ..Default::default() };
         let page = parameters.check::<i64>(&context.store).await?.page;
         let page = match state.0.unwrap_or(AlertChoice::Open) {
@@ -285,64 +287,64 @@ impl Operations {
 
     /// List channels
     ///
-    /// Where notices go, and whether they arrive.
+    /// Where notifications go, and whether they arrive.
     #[oai(path = "/channels", method = "get", operation_id = "list_alert_channels")]
     async fn channels(
         &self,
         _token: OperatorToken,
         context: Data<&Arc<Context>>,
-    ) -> Result<Answer<Channels>, Failure<Supervising>> {
+    ) -> Result<Answer<Channels>, Failure<OperatorRead>> {
         let items = context.alerts.channels().await?.into_iter().map(ChannelView::from).collect();
         Ok(Answer(Channels { items }))
     }
 
     /// Send a test
     ///
-    /// Sends a notice that says that it is a test, and answers whether it arrived. That may take some seconds.
+    /// Sends a test notification and answers whether it arrived. This may take some seconds.
     #[oai(path = "/test", method = "post", operation_id = "test_alert_channels")]
     async fn test(
         &self,
         _token: OperatorToken,
         context: Data<&Arc<Context>>,
-        /// By this channel alone.
+        /// Only to this channel.
         channel: Query<Option<String>>,
-    ) -> Result<Answer<Tests>, Failure<Overseeing>> {
+    ) -> Result<Answer<ChannelTests>, Failure<OperatorQuery>> {
         let tried = context.alerts.send_test(channel.0.as_deref()).await?;
         if tried.is_empty() && channel.0.is_some() {
-            let detail = "There is no channel of this name in the configuration.";
+            let detail = "No channel with this name is configured.";
             return Err(Problem::parameter("channel", FieldErrorCode::UnknownValue, detail).into());
         }
-        let items = tried.into_iter().map(|tried| Tested { channel: tried.channel, error: tried.error }).collect();
-        Ok(Answer(Tests { items }))
+        let items = tried.into_iter().map(|tried| ChannelTest { channel: tried.channel, error: tried.error }).collect();
+        Ok(Answer(ChannelTests { items }))
     }
 
     /// Get an alert
     ///
-    /// With the notices of it.
+    /// Includes its notifications.
     #[oai(path = "/:id", method = "get", operation_id = "get_alert")]
     async fn get(
         &self,
         _token: OperatorToken,
         context: Data<&Arc<Context>>,
-        /// Its number.
+        /// The alert's number.
         id: Path<i64>,
-    ) -> Result<Answer<AlertWithNotices>, Failure<Overseeing>> {
+    ) -> Result<Answer<AlertWithNotifications>, Failure<OperatorQuery>> {
         let alert = context.store.alert(id.0).await?.ok_or_else(not_found)?;
-        let notices = context.store.notifications(id.0).await?.into_iter().map(Notice::from).collect();
-        Ok(Answer(AlertWithNotices { alert: alert.into(), notices }))
+        let notices = context.store.notifications(id.0).await?.into_iter().map(NotificationView::from).collect();
+        Ok(Answer(AlertWithNotifications { alert: alert.into(), notices }))
     }
 
     /// Acknowledge an alert
     ///
-    /// Nobody is reminded of it any more, unless it becomes worse. Whoever acknowledges first stays; a resolved alert stays as it is.
+    /// Stops reminders unless the alert gets worse. The first acknowledgement counts; a resolved alert stays unchanged.
     #[oai(path = "/:id/acknowledge", method = "post", operation_id = "acknowledge_alert")]
     async fn acknowledge(
         &self,
         token: OperatorToken,
         context: Data<&Arc<Context>>,
-        /// Its number.
+        /// The alert's number.
         id: Path<i64>,
-    ) -> Result<Answer<Alert>, Failure<Overseeing>> {
+    ) -> Result<Answer<Alert>, Failure<OperatorQuery>> {
         let OperatorToken(operator) = token;
         context.store.acknowledge_alert(id.0, &operator.name, context.clock.now()).await?;
         let alert = context.store.alert(id.0).await?.ok_or_else(not_found)?;

@@ -1,4 +1,4 @@
-//! Answers that are no errors.
+//! Successful answers.
 
 use poem::{IntoResponse, Response};
 use poem_openapi::{

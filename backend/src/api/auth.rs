@@ -1,4 +1,4 @@
-//! Who is asking: the tokens of sites and of API consumers.
+//! Authentication by the tokens of sites and of API consumers.
 
 use std::{
     collections::HashMap,
@@ -29,32 +29,32 @@ pub(super) struct Sender {
     expires_at: Option<Timestamp>,
 }
 
-/// The token of a site, made by `backend-sync site add`.
+/// A site's token, created by `backend-sync site add`.
 #[derive(SecurityScheme)]
 #[oai(rename = "SiteToken", ty = "api_key", key_in = "header", key_name = "X-Moodle-Token", checker = "check_site")]
 pub(super) struct SiteToken(pub(super) Arc<Sender>);
 
-/// The token of an API consumer, made by `backend-sync token add`.
+/// An API consumer's token, created by `backend-sync token add`.
 #[derive(SecurityScheme)]
 #[oai(rename = "ApiToken", ty = "bearer", checker = "check_api")]
 pub(super) struct ApiToken(());
 
-/// The token of an operator, made by `backend-sync token add NAME --scope operate`.
+/// An operator's token, created by `backend-sync token add NAME --scope operate`.
 #[derive(SecurityScheme)]
 #[oai(rename = "OperatorToken", ty = "bearer", checker = "check_operator")]
 pub(super) struct OperatorToken(pub(super) Operator);
 
-/// Who operates.
+/// The operator behind a request.
 pub(super) struct Operator {
-    /// The name of the token.
+    /// The token's name.
     pub(super) name: String,
 }
 
-/// The tokens in use: those of sites that were seen, so that a busy site costs no read per request, and when each token
-/// was used last, so that no request costs a write.
+/// A cache of the sites' tokens, so that a busy site costs no read per request, and of when each token was last used,
+/// so that no request costs a write.
 ///
-/// A remembered token may have been revoked meanwhile. That is noticed where it matters: the writer checks the tokens of
-/// each batch in the transaction that stores it.
+/// A cached token may have been revoked meanwhile. The writer notices where it matters: it checks the tokens of each
+/// batch in the transaction that stores it.
 #[derive(Default)]
 pub struct SiteTokens {
     senders: Mutex<HashMap<String, Arc<Sender>>>,
@@ -62,13 +62,13 @@ pub struct SiteTokens {
 }
 
 impl SiteTokens {
-    /// Writes down when tokens were used since the last call.
+    /// Saves when tokens were used since the last call.
     pub async fn save_last_used(&self, store: &Store) -> Result<(), StoreError> {
         let uses = std::mem::take(&mut *self.last_used.lock().unwrap_or_else(PoisonError::into_inner));
         store.save_last_used(uses.into_iter().collect()).await
     }
 
-    /// Asks the database whether the sender's token is still valid, for answers that no writer has checked.
+    /// Checks in the database whether the sender's token is still valid, for answers that bypass the writer.
     pub(super) async fn check(&self, sender: &Sender, store: &Store, now: Timestamp) -> Result<(), Problem> {
         if store.token(&sender.hash, now).await?.is_some() {
             return Ok(());
@@ -77,7 +77,7 @@ impl SiteTokens {
         Err(Problem::new(Code::Unauthorized))
     }
 
-    /// Forgets a sender whose token turned out to be revoked.
+    /// Drops a sender whose token turned out to be revoked.
     pub(super) fn forget(&self, sender: &Sender) {
         self.senders.lock().unwrap_or_else(PoisonError::into_inner).remove(&sender.hash);
     }
@@ -94,7 +94,7 @@ impl SiteTokens {
         senders.insert(sender.hash.clone(), Arc::clone(sender));
     }
 
-    /// Notes that a token was used.
+    /// Records that a token was used.
     pub(crate) fn used(&self, token_id: i64, now: Timestamp) {
         self.last_used.lock().unwrap_or_else(PoisonError::into_inner).insert(token_id, now);
     }
@@ -148,7 +148,7 @@ async fn check_operator(request: &Request, bearer: Bearer) -> poem::Result<Opera
     }
 }
 
-/// Lets the tokens of API consumers pass, for what is outside of the OpenAPI document.
+/// Accepts the tokens of API consumers, for routes outside the OpenAPI document.
 pub(super) async fn check_reader(request: &Request) -> poem::Result<()> {
     check_api(request, Bearer::from_request(request)?).await
 }

@@ -16,13 +16,13 @@ use super::{
     answer::Answer,
     auth::{Sender, SiteToken},
     body::{JsonText, parse_problem},
-    failure::{Failure, SendingMany},
+    failure::{Failure, SendBatch},
     problem::{Code, InvalidField, Problem},
-    receive::{count_rejected, log_rejected, refuse, store},
+    receive::{count_rejected, log_rejected, reject, store},
     schema,
 };
 use crate::{
-    clock::{ClockSource, Timestamp, judge::span},
+    clock::{ClockSource, Timestamp, judge::duration_in_words},
     ingest::Written,
     limits,
     model::{Change, Event, EventType, Field, FieldError, FieldErrorCode, Fields, Outcome, Sequence, Time, Version},
@@ -30,19 +30,19 @@ use crate::{
 
 pub(super) struct Operations;
 
-/// What became of one event of a batch.
+/// The outcome of one event of a batch.
 #[derive(Object)]
 #[oai(rename = "EventOutcome")]
 struct EventOutcome {
-    /// The id that the sender gave the event; null when it could not be read.
+    /// The event's idempotency key, as sent; null when it could not be read.
     #[oai(nullable, rename = "client_id")]
     idempotency_key: Option<Uuid>,
-    /// The event's place in the event log; of a duplicate, the place of the first; null when rejected.
+    /// The event's place in the event log; of a duplicate, that of the first; null when rejected.
     #[oai(nullable)]
     id: Option<i64>,
     /// What the event did.
     outcome: Outcome,
-    /// Why it was rejected.
+    /// Why it was rejected, for programs.
     #[oai(skip_serializing_if_is_none)]
     code: Option<Code>,
     /// Why it was rejected, for people.
@@ -52,7 +52,7 @@ struct EventOutcome {
     errors: Vec<InvalidField>,
 }
 
-/// What became of the events of a batch.
+/// The outcomes of a batch.
 #[derive(Object)]
 #[oai(example)]
 struct BatchOutcome {
@@ -93,22 +93,22 @@ struct BatchText<'a> {
     events: Option<Vec<&'a RawValue>>,
 }
 
-/// Whether a JSON text is an object. Structs would also be read from arrays.
+/// Whether a JSON text is an object. Checked here because serde reads structs from arrays too.
 fn is_object(json: &str) -> bool {
     json.trim_ascii_start().starts_with('{')
 }
 
 fn split(text: &str) -> Result<Vec<&RawValue>, Problem> {
-    let refused = |pointer, code| Problem::validation(vec![FieldError::new(pointer, code)]);
+    let invalid = |pointer, code| Problem::validation(vec![FieldError::new(pointer, code)]);
     if !is_object(text) {
         let _: IgnoredAny = serde_json::from_str(text).map_err(|error| parse_problem(&error, ""))?;
-        return Err(refused("", FieldErrorCode::WrongType));
+        return Err(invalid("", FieldErrorCode::WrongType));
     }
     let batch: BatchText<'_> = serde_json::from_str(text).map_err(|error| parse_problem(&error, "/events"))?;
     let events = batch.events.filter(|events| !events.is_empty());
-    let events = events.ok_or_else(|| refused("/events", FieldErrorCode::Required))?;
+    let events = events.ok_or_else(|| invalid("/events", FieldErrorCode::Required))?;
     if events.len() > limits::BATCH_EVENTS {
-        return Err(refused("/events", FieldErrorCode::TooLong));
+        return Err(invalid("/events", FieldErrorCode::TooLong));
     }
     Ok(events)
 }
@@ -127,19 +127,19 @@ impl Field for Uuid {
     }
 }
 
-/// An event that was refused before it came to the database.
-struct RefusedEvent {
-    /// The sender's id of it, as far as it could be read.
+/// An event that was rejected before it reached the writer.
+struct RejectedEvent {
+    /// The idempotency key, if it could be read.
     idempotency_key: Option<Uuid>,
-    /// Its type, as far as it could be read.
+    /// The type, if it could be read.
     event_type: Option<EventType>,
     code: Code,
     errors: Vec<FieldError>,
 }
 
-/// Reads one event of a batch; `pointer` is where it stands there.
-fn read_event(text: &RawValue, pointer: &str) -> Result<Event, RefusedEvent> {
-    let malformed = |idempotency_key, event_type, pointer: String| RefusedEvent {
+/// Reads one event of a batch; `pointer` is its place there.
+fn read_event(text: &RawValue, pointer: &str) -> Result<Event, RejectedEvent> {
+    let malformed = |idempotency_key, event_type, pointer: String| RejectedEvent {
         idempotency_key,
         event_type,
         code: Code::MalformedJson,
@@ -147,7 +147,7 @@ fn read_event(text: &RawValue, pointer: &str) -> Result<Event, RefusedEvent> {
     };
     if !is_object(text.get()) {
         let errors = vec![FieldError::new(pointer, FieldErrorCode::WrongType)];
-        return Err(RefusedEvent { idempotency_key: None, event_type: None, code: Code::ValidationFailed, errors });
+        return Err(RejectedEvent { idempotency_key: None, event_type: None, code: Code::ValidationFailed, errors });
     }
     let members: Result<HashMap<String, &RawValue>, _> = serde_json::from_str(text.get());
     let mut members = members.map_err(|_| malformed(None, None, pointer.to_owned()))?;
@@ -172,7 +172,7 @@ fn read_event(text: &RawValue, pointer: &str) -> Result<Event, RefusedEvent> {
             Ok(read) => change = Some(read),
             Err(inner) => errors.extend(inner.into_iter().map(|error| error.below("/data"))),
         },
-        // Without a type nobody can say what the data should be.
+        // Without a type, the data cannot be checked.
         (Some(Value::Object(_)), None) => {}
         (Some(_), _) => errors.push(FieldError::new("/data", FieldErrorCode::WrongType)),
     }
@@ -183,64 +183,66 @@ fn read_event(text: &RawValue, pointer: &str) -> Result<Event, RefusedEvent> {
         }
         _ => {
             let errors = errors.into_iter().map(|error| error.below(pointer)).collect();
-            Err(RefusedEvent { idempotency_key, event_type, code: Code::ValidationFailed, errors })
+            Err(RejectedEvent { idempotency_key, event_type, code: Code::ValidationFailed, errors })
         }
     }
 }
 
-/// Notes what the newest of the events says about the time, and refuses them when it is too far ahead of ours.
+/// Takes the newest event's time as a reading of the site's clock, and rejects the batch when that is too far ahead of
+/// ours.
 fn clock_ahead<'a>(context: &Context, sender: &Sender, events: impl Iterator<Item = &'a Event>) -> Option<Problem> {
     let newest = Timestamp(events.map(|event| event.version.time).max()?.saturating_mul(1_000));
     let now = context.clock.now();
-    context.clock.hear(ClockSource::Moodle(sender.site.id), newest);
+    context.clock.add_reading(ClockSource::Moodle(sender.site.id), newest);
     if newest <= now.after(limits::CLOCK_AHEAD) {
         return None;
     }
-    let (ahead, site) = (span(newest.since(now)), &sender.site.name);
-    tracing::warn!(site, ahead, "📥 refused a batch: its newest event is ahead of our time");
+    let (ahead, site) = (duration_in_words(newest.since(now)), &sender.site.name);
+    tracing::warn!(site, ahead, "📥 Rejected a batch: its newest event is ahead of our time");
     let (theirs, ours) = (newest.to_rfc3339(), now.to_rfc3339());
     Some(Problem::with_detail(
         Code::ClockAhead,
         format!(
-            "The newest event is {ahead} ahead of the backend's time: it is of {theirs}, and the backend's time is {ours}. Nothing was \
-             stored. Set the clock that is wrong by a time service such as chrony, and send the same again; on the backend, backend-sync \
-             clock tells whether its time is right."
+            "The newest event is {ahead} ahead of the backend's time: it is from {theirs}, and the backend's time is \
+             {ours}. Nothing was stored. Correct the wrong clock, best with a time service such as chrony, and send \
+             the batch again. On the backend, backend-sync clock shows whether its time is right."
         ),
     ))
 }
 
 #[OpenApi(prefix_path = "/api/v1/events/moodle", tag = "Tag::Moodle")]
 impl Operations {
-    /// Many events of any type
+    /// Send many events of any type
     ///
-    /// Up to 1,000 events, each with its own id and its own outcome, so that one bad event never blocks the others. The answer
-    /// comes when all good ones are durable. An event whose id was stored before is a `duplicate`, so a batch may be repeated.
+    /// Up to 1,000 events, each with its own id and outcome, so that one bad event never blocks the others. The answer
+    /// comes once all accepted events are durable. An event whose id was stored before is a `duplicate`, so a batch may
+    /// be sent again.
     ///
-    /// When an event's time is more than ten minutes ahead of the server's, the whole batch is refused with `clock_ahead`: what has such
-    /// a version could not be changed by true ones until then.
+    /// When an event's time is more than ten minutes ahead of the server's, the whole batch is rejected with
+    /// `clock_ahead`: until that time has come, correct events could not change a record with such a version.
     #[oai(path = "/batch", method = "post", operation_id = "send_batch")]
     async fn batch(
         &self,
         token: SiteToken,
         context: Data<&Arc<Context>>,
         body: JsonText<BatchRequest>,
-    ) -> Result<Answer<BatchOutcome>, Failure<SendingMany>> {
+    ) -> Result<Answer<BatchOutcome>, Failure<SendBatch>> {
         let sender = token.0;
         let mut outcomes = Vec::new();
         let mut events = Vec::new();
         let mut rejected: BTreeMap<Option<EventType>, u64> = BTreeMap::new();
         let texts = match split(&body.text) {
             Ok(texts) => texts,
-            Err(problem) => return Err(refuse(&context, &sender, problem).await.into()),
+            Err(problem) => return Err(reject(&context, &sender, problem).await.into()),
         };
         for (index, text) in texts.into_iter().enumerate() {
             match read_event(text, &format!("/events/{index}")) {
                 Ok(event) => {
-                    // What it is until the writer has settled it.
+                    // Holds until the writer has settled the event.
                     outcomes.push(EventOutcome::rejected(event.idempotency_key, Code::EventNotStorable, vec![]));
                     events.push((index, event));
                 }
-                Err(RefusedEvent { idempotency_key, event_type, code, errors }) => {
+                Err(RejectedEvent { idempotency_key, event_type, code, errors }) => {
                     *rejected.entry(event_type).or_default() += 1;
                     log_rejected(&sender, "an", &errors);
                     outcomes.push(EventOutcome::rejected(idempotency_key, code, errors));
@@ -248,7 +250,7 @@ impl Operations {
             }
         }
         if let Some(problem) = clock_ahead(&context, &sender, events.iter().map(|(_, event)| event)) {
-            return Err(refuse(&context, &sender, problem).await.into());
+            return Err(reject(&context, &sender, problem).await.into());
         }
         if events.is_empty() {
             context.tokens.check(&sender, &context.store, context.clock.now()).await?;
@@ -270,10 +272,10 @@ impl Operations {
 mod tests {
     use serde_json::value::RawValue;
 
-    use super::{RefusedEvent, read_event, split};
+    use super::{RejectedEvent, read_event, split};
     use crate::model::Event;
 
-    fn read(text: &str) -> Result<Event, RefusedEvent> {
+    fn read(text: &str) -> Result<Event, RejectedEvent> {
         let raw: Box<RawValue> = serde_json::from_str(text).unwrap();
         read_event(&raw, "/events/3")
     }
@@ -301,14 +303,14 @@ mod tests {
         let data = r#"{"userid": "3",  "other": 1.50, "firstname":"\u0645"}"#;
         let id = "0192f3a1-7c1e-7000-8000-000000000001";
         let event = read(&format!(r#"{{"id":"{id}","type":"user_updated","time":5,"sequence":"6","data":{data}}}"#));
-        let event = event.unwrap_or_else(|_| panic!("the event was refused"));
+        let event = event.unwrap_or_else(|_| panic!("the event was rejected"));
         assert_eq!(&*event.data, data);
     }
 
     #[test]
     fn a_lone_surrogate_spoils_one_event_alone() {
         let text = r#"{"events": [{"id": "\ud800"}, {"id": 1}]}"#;
-        let events = split(text).unwrap_or_else(|_| panic!("the batch was refused"));
+        let events = split(text).unwrap_or_else(|_| panic!("the batch was rejected"));
         assert_eq!(events.len(), 2);
         assert_eq!(pointers(events[0].get()), [("/events/3".to_owned(), "wrong_type".to_owned())]);
     }

@@ -1,6 +1,6 @@
-//! Request bodies: bounded in size, time and number, read after the token was checked, and parsed by us.
+//! Request bodies: bounded in size, time and number, read only after the token was checked, and parsed here.
 //!
-//! The framework's own JSON payload reports the first wrong field alone, without its name and with its value.
+//! The framework's own JSON payload reports only the first wrong field, without its name but with its value.
 
 use std::marker::PhantomData;
 
@@ -24,7 +24,7 @@ use crate::{
     model::{FieldError, FieldErrorCode, Fields},
 };
 
-/// A JSON text that has the schema of `T`, and the room that it takes in the ingest queue.
+/// A JSON text with the schema of `T`, and the room it takes in the ingest queue.
 pub(super) struct JsonText<T> {
     pub(super) text: String,
     pub(super) room: Room,
@@ -52,21 +52,21 @@ impl<T: Type> ParsePayload for JsonText<T> {
 
     async fn from_request(request: &Request, body: &mut RequestBody) -> poem::Result<Self> {
         let length = request.headers().get("content-length").and_then(|length| length.to_str().ok()?.parse().ok());
-        // A body of unknown length may be as long as any.
+        // Without a length, reserve for the largest body.
         let room = context(request)?.ingest.reserve(length.unwrap_or(limits::BODY_BYTES)).map_err(Problem::from);
         let mut reader = body.take()?.into_async_read();
         let read = async {
             if length.is_some_and(|length| length > limits::BODY_BYTES) {
-                return Err(Refused(Problem::new(Code::PayloadTooLarge)));
+                return Err(BodyError(Problem::new(Code::PayloadTooLarge)));
             }
-            let room = room.map_err(Refused)?;
+            let room = room.map_err(BodyError)?;
             let bytes = read_bounded(&mut reader, length).await?;
-            let text = String::from_utf8(bytes).map_err(|_| Refused(Problem::new(Code::MalformedJson)))?;
+            let text = String::from_utf8(bytes).map_err(|_| BodyError(Problem::new(Code::MalformedJson)))?;
             Ok(Self { text, room, schema: PhantomData })
         };
         match tokio::time::timeout(limits::BODY_READ_TIME, read).await {
             Ok(Ok(text)) => Ok(text),
-            Ok(Err(Refused(problem))) => {
+            Ok(Err(BodyError(problem))) => {
                 discard(reader).await;
                 Err(problem.into())
             }
@@ -75,22 +75,23 @@ impl<T: Type> ParsePayload for JsonText<T> {
     }
 }
 
-/// Why a body was not taken.
-struct Refused(Problem);
+/// Why a body was not accepted.
+struct BodyError(Problem);
 
-/// Reads a body to its end, unless that lies beyond the limit.
-async fn read_bounded(reader: impl AsyncRead + Unpin, length: Option<usize>) -> Result<Vec<u8>, Refused> {
+/// Reads a body to its end, up to the limit.
+async fn read_bounded(reader: impl AsyncRead + Unpin, length: Option<usize>) -> Result<Vec<u8>, BodyError> {
     let mut bytes = Vec::with_capacity(length.unwrap_or_default().min(limits::BODY_BYTES));
     let limit = limits::BODY_BYTES as u64 + 1;
     let read = reader.take(limit).read_to_end(&mut bytes).await;
     match read {
-        Ok(_) if bytes.len() > limits::BODY_BYTES => Err(Refused(Problem::new(Code::PayloadTooLarge))),
+        Ok(_) if bytes.len() > limits::BODY_BYTES => Err(BodyError(Problem::new(Code::PayloadTooLarge))),
         Ok(_) => Ok(bytes),
-        Err(_) => Err(Refused(Problem::new(Code::MalformedJson))),
+        Err(_) => Err(BodyError(Problem::new(Code::MalformedJson))),
     }
 }
 
-/// Reads the rest of a refused body, up to a limit: many clients look at the answer only after they have sent all.
+/// Reads the rest of a refused body, up to a limit: many clients only look at the answer once they have sent
+/// everything.
 async fn discard(reader: impl AsyncRead + Unpin) {
     let mut reader = reader.take(limits::DISCARDED_BODY_BYTES as u64);
     let _ = tokio::time::timeout(limits::BODY_READ_TIME, tokio::io::copy(&mut reader, &mut tokio::io::sink())).await;
@@ -98,7 +99,7 @@ async fn discard(reader: impl AsyncRead + Unpin) {
 
 impl_apirequest_for_payload!(JsonText<T>, T: Type);
 
-/// What is wrong with a body that did not parse: its JSON, or what the JSON holds at `pointer`.
+/// Why a body did not parse: invalid JSON, or a wrong type at `pointer`.
 pub(super) fn parse_problem(error: &serde_json::Error, pointer: &str) -> Problem {
     match error.classify() {
         serde_json::error::Category::Data => {
@@ -114,7 +115,7 @@ pub(super) fn parse_problem(error: &serde_json::Error, pointer: &str) -> Problem
     }
 }
 
-/// Reads the fields of a body; a field that nobody took is a mistake that would otherwise mean more than was meant.
+/// Reads the fields of a body. Unknown fields are errors: a mistyped filter would otherwise select more than was meant.
 pub(super) fn read_fields<T>(text: &str, read: impl FnOnce(&mut Fields) -> Option<T>) -> Result<T, Problem> {
     let map: Map<String, Value> = serde_json::from_str(text).map_err(|error| parse_problem(&error, ""))?;
     let mut fields = Fields::new(map);

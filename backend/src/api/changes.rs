@@ -9,7 +9,7 @@ use super::{
     Context, Tag,
     answer::Answer,
     auth::ApiToken,
-    failure::{Failure, Listing},
+    failure::{Failure, ReadList},
     parameters::{Limit, ListParameters},
 };
 use crate::{
@@ -19,7 +19,7 @@ use crate::{
 
 pub(super) struct Operations;
 
-/// That a record changed.
+/// A record that changed.
 #[derive(Object)]
 #[oai(rename = "Change", example)]
 pub(super) struct ChangeView {
@@ -27,36 +27,36 @@ pub(super) struct ChangeView {
     pub(super) position: i64,
     /// The name of the site.
     pub(super) site: String,
-    /// Which kind of record: `user`, `course`, `enrolment`, `grade` or `completion`.
+    /// The kind of record: `user`, `course`, `enrolment`, `grade` or `completion`.
     pub(super) kind: String,
-    /// Which record: `<site>:<Moodle id>`.
+    /// The record: `<site>:<Moodle id>`.
     pub(super) id: String,
-    /// Where to read it.
+    /// The path to read it from.
     pub(super) href: String,
-    /// The thing is gone in Moodle.
+    /// Whether it is deleted in Moodle.
     pub(super) deleted: bool,
     /// When it changed, by this server's clock (RFC 3339).
     pub(super) changed_at: String,
 }
 
-/// A piece of the change feed.
+/// A page of the change feed.
 #[derive(Object)]
 pub(super) struct Changes {
-    /// The changed records, in the order of their newest changes.
+    /// The changed records, ordered by their latest change.
     pub(super) items: Vec<ChangeView>,
-    /// Send it as `after` to go on; keep it and ask again later when there was nothing.
+    /// Send it as `after` to continue; when `items` is empty, keep it and ask again later.
     pub(super) next_cursor: String,
-    /// There is more already.
+    /// Whether more changes are already available.
     pub(super) more: bool,
 }
 
 #[OpenApi(prefix_path = "/api/v1/changes", tag = "Tag::Log")]
 impl Operations {
-    /// Follow the changes
+    /// Follow changes
     ///
-    /// The records that changed after a cursor. Begin without `after`: you get every record once, then go on with `next_cursor`. A
-    /// record stands at its newest change, so one that changes often does not come more often than you ask. Nothing is
-    /// missed, even while others write.
+    /// The records that changed after a cursor. Start without `after` to get every record once, then continue with
+    /// `next_cursor`. Each record appears once, at its latest change, however often it changed since you last asked.
+    /// Nothing is missed, even during writes.
     #[oai(path = "/", method = "get", operation_id = "list_changes")]
     async fn list(
         &self,
@@ -64,11 +64,11 @@ impl Operations {
         context: Data<&Arc<Context>>,
         /// The `next_cursor` of the previous answer.
         after: Query<Option<String>>,
-        /// Only of the site of this name.
+        /// Only from the site with this name.
         site: Query<Option<String>>,
-        /// Items at most.
+        /// Maximum items.
         limit: Query<Option<Limit>>,
-    ) -> Result<Answer<Changes>, Failure<Listing>> {
+    ) -> Result<Answer<Changes>, Failure<ReadList>> {
         let store = &context.store;
         let parameters = ListParameters { site: site.0, limit: limit.0, after: after.0, ..Default::default() };
         let selection = parameters.check::<i64>(store).await?;

@@ -12,7 +12,7 @@ use super::{
     Context, Tag,
     answer::Answer,
     auth::ApiToken,
-    failure::{Failure, Getting, Listing},
+    failure::{Failure, ReadList, ReadOne},
     parameters::{Limit, List, ListParameters, Moment, Selection, find_record, list},
 };
 use crate::{
@@ -27,24 +27,24 @@ pub(super) struct Operations;
 impl Operations {
     /// List courses
     ///
-    /// In the order of site and Moodle id. Deleted courses are among them unless `deleted=false`.
+    /// Ordered by site and Moodle id. Includes deleted courses unless `deleted=false`.
     #[oai(path = "/", method = "get", operation_id = "list_courses")]
     #[expect(clippy::too_many_arguments, reason = "one per query parameter")]
     async fn list(
         &self,
         _token: ApiToken,
         context: Data<&Arc<Context>>,
-        /// Only of the site of this name.
+        /// Only from the site with this name.
         site: Query<Option<String>>,
-        /// Only deleted ones, or only those that are not.
+        /// Only deleted records (`true`), or only existing ones (`false`).
         deleted: Query<Option<bool>>,
-        /// Only those that changed at this moment or later (RFC 3339).
+        /// Only records that changed at or after this time (RFC 3339).
         changed_since: Query<Option<Moment>>,
-        /// Items of a page at most.
+        /// Maximum items per page.
         limit: Query<Option<Limit>>,
         /// The `next_cursor` of the previous page.
         cursor: Query<Option<String>>,
-    ) -> Result<Answer<List<RecordView<Course>>>, Failure<Listing>> {
+    ) -> Result<Answer<List<RecordView<Course>>>, Failure<ReadList>> {
         let store = &context.store;
         let parameters = ListParameters {
             site: site.0,
@@ -68,7 +68,7 @@ impl Operations {
         context: Data<&Arc<Context>>,
         /// `<site>:<Moodle id>`, as in `college:3`.
         id: Path<String>,
-    ) -> Result<Answer<RecordView<Course>>, Failure<Getting>> {
+    ) -> Result<Answer<RecordView<Course>>, Failure<ReadOne>> {
         let stored = find_record::<course::Entity>(&context.store, &id).await?;
         let renderer = Renderer::new(&context.store).await?;
         Ok(Answer(renderer.record(stored, |course| course)))

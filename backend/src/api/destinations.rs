@@ -1,4 +1,4 @@
-//! Destinations: how the delivery to them stands, pausing and resuming it.
+//! Destinations: the state of delivery to them, pausing and resuming it.
 
 use std::sync::Arc;
 
@@ -10,7 +10,7 @@ use super::{
     answer::Answer,
     auth::OperatorToken,
     body::{JsonText, read_fields},
-    failure::{Acting, Failure, Instructing, Supervising},
+    failure::{Failure, OperatorAction, OperatorCommand, OperatorRead},
     problem::{Code, Problem},
 };
 use crate::{
@@ -24,7 +24,7 @@ pub(super) struct Operations;
 /// All destinations.
 #[derive(Object)]
 struct Destinations {
-    /// In no order; none when none was ever configured.
+    /// In no particular order; empty when none was ever configured.
     items: Vec<DestinationView>,
 }
 
@@ -32,7 +32,7 @@ struct Destinations {
 #[derive(Object)]
 #[oai(example)]
 struct PauseRequest {
-    /// For whoever wonders later.
+    /// Shown to people who find the delivery paused.
     #[oai(nullable)]
     reason: Option<String>,
 }
@@ -43,15 +43,15 @@ impl Example for PauseRequest {
     }
 }
 
-/// The destination, or that there is none.
+/// Fails unless the destination exists.
 pub(super) async fn find(context: &Context, name: &str) -> Result<(), Problem> {
-    // Only a text that can be a name goes to the database.
+    // PostgreSQL rejects NUL in text.
     let known = !name.contains('\0') && context.store.destination(name).await?.is_some();
     known.then_some(()).ok_or_else(not_found)
 }
 
 fn not_found() -> Problem {
-    Problem::with_detail(Code::NotFound, "There is no destination of this name.")
+    Problem::with_detail(Code::NotFound, "There is no destination with this name.")
 }
 
 fn is_configured(context: &Context, name: &str) -> bool {
@@ -67,13 +67,13 @@ async fn destination_answer(context: &Context, name: &str) -> Result<Answer<Dest
 impl Operations {
     /// List destinations
     ///
-    /// Each with its counts, its pause, and whether the sum is right.
+    /// Each with its counts, its pause, and whether its counts add up.
     #[oai(path = "/", method = "get", operation_id = "list_destinations")]
     async fn list(
         &self,
         _token: OperatorToken,
         context: Data<&Arc<Context>>,
-    ) -> Result<Answer<Destinations>, Failure<Supervising>> {
+    ) -> Result<Answer<Destinations>, Failure<OperatorRead>> {
         let mut items = Vec::new();
         for summary in context.store.destinations().await? {
             let configured = is_configured(&context, &summary.name);
@@ -84,31 +84,31 @@ impl Operations {
 
     /// Get a destination
     ///
-    /// How the delivery stands: records by state, since when the oldest waits, whether and why it is paused or slow.
+    /// The state of delivery: records by state, since when the oldest one waits, whether and why it is paused or slow.
     #[oai(path = "/:name", method = "get", operation_id = "get_destination")]
     async fn get(
         &self,
         _token: OperatorToken,
         context: Data<&Arc<Context>>,
-        /// Its name, as in `zoho`.
+        /// The destination's name, such as `zoho`.
         name: Path<String>,
-    ) -> Result<Answer<DestinationView>, Failure<Acting>> {
+    ) -> Result<Answer<DestinationView>, Failure<OperatorAction>> {
         find(&context, &name).await?;
         Ok(destination_answer(&context, &name).await?)
     }
 
     /// Pause the delivery
     ///
-    /// Nothing more is sent until somebody resumes it; what is under way is finished. Records go on to be received, and wait.
+    /// Sends nothing more until someone resumes it; calls in progress finish. Records are still received, and wait.
     #[oai(path = "/:name/pause", method = "post", operation_id = "pause_destination")]
     async fn pause(
         &self,
         _token: OperatorToken,
         context: Data<&Arc<Context>>,
-        /// Its name, as in `zoho`.
+        /// The destination's name, such as `zoho`.
         name: Path<String>,
         body: JsonText<PauseRequest>,
-    ) -> Result<Answer<DestinationView>, Failure<Instructing>> {
+    ) -> Result<Answer<DestinationView>, Failure<OperatorCommand>> {
         find(&context, &name).await?;
         let reason = read_fields(&body.text, |fields| fields.optional::<String>("reason"))?;
         let pause = operators_pause(reason, context.clock.now());
@@ -120,15 +120,15 @@ impl Operations {
 
     /// Resume the delivery
     ///
-    /// Ends a pause of whatever cause. If its cause is still there, the delivery pauses again at its next attempt.
+    /// Ends a pause, whatever its cause. If the cause remains, the delivery pauses again at its next attempt.
     #[oai(path = "/:name/resume", method = "post", operation_id = "resume_destination")]
     async fn resume(
         &self,
         _token: OperatorToken,
         context: Data<&Arc<Context>>,
-        /// Its name, as in `zoho`.
+        /// The destination's name, such as `zoho`.
         name: Path<String>,
-    ) -> Result<Answer<DestinationView>, Failure<Acting>> {
+    ) -> Result<Answer<DestinationView>, Failure<OperatorAction>> {
         find(&context, &name).await?;
         if context.store.resume_destination(&name, None).await? {
             tracing::info!(destination = name.0, "▶ an operator resumed the delivery");

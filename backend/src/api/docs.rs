@@ -1,4 +1,4 @@
-//! The contract, for programs and for people.
+//! The API contract: the OpenAPI document for programs, Swagger UI for people.
 
 use bytes::Bytes;
 use poem::{Response, endpoint::make_sync, get};
@@ -8,7 +8,8 @@ pub(super) fn openapi(document: String) -> impl poem::Endpoint {
     constant("application/json", document)
 }
 
-/// Swagger UI, whole: it loads nothing from anywhere. `html` is the framework's page with the document `spec` in a script.
+/// Swagger UI, self-contained: it loads nothing from the network. `html` is the framework's page with the document
+/// `spec` in a script.
 pub(super) fn swagger_ui(html: &str, spec: &str) -> impl poem::Endpoint + use<> {
     // The framework does not escape the document: an example that holds "</script>" would end the script.
     let html = html.replace(spec, &spec.replace("</", "<\\/"));
@@ -18,7 +19,7 @@ pub(super) fn swagger_ui(html: &str, spec: &str) -> impl poem::Endpoint + use<> 
 }
 
 fn constant(content_type: &'static str, text: String) -> impl poem::Endpoint {
-    // Shared: the page weighs more than a megabyte.
+    // Shared, because the page is larger than a megabyte.
     let text = Bytes::from(text);
     get(make_sync(move |_| Response::builder().content_type(content_type).body(text.clone())))
 }

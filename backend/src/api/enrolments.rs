@@ -12,9 +12,9 @@ use super::{
     Context, Tag,
     answer::Answer,
     auth::ApiToken,
-    failure::{Failure, Getting, Listing},
+    failure::{Failure, ReadList, ReadOne},
     parameters::{Limit, List, ListParameters, Moment, find_record},
-    related::{Belonging, list_related, show_related},
+    related::{RelatedRecord, list_related, show_related},
 };
 use crate::{
     model::{Enrolment, Id},
@@ -24,8 +24,8 @@ use crate::{
 
 pub(super) struct Operations;
 
-impl Belonging for StoredRecord<Enrolment> {
-    type Shown = RecordView<Related<Enrolment>>;
+impl RelatedRecord for StoredRecord<Enrolment> {
+    type View = RecordView<Related<Enrolment>>;
 
     async fn page(
         store: &Store,
@@ -40,7 +40,7 @@ impl Belonging for StoredRecord<Enrolment> {
         (self.site_id, userid, Some(courseid))
     }
 
-    fn show(self, renderer: &Renderer) -> Self::Shown {
+    fn show(self, renderer: &Renderer) -> Self::View {
         let (site_id, userid, courseid) = self.references();
         renderer.record(self, |state| renderer.relate(site_id, userid, courseid, state))
     }
@@ -50,28 +50,28 @@ impl Belonging for StoredRecord<Enrolment> {
 impl Operations {
     /// List enrolments
     ///
-    /// In the order of site and Moodle id. Deleted enrolments are among them unless `deleted=false`.
+    /// Ordered by site and Moodle id. Includes deleted enrolments unless `deleted=false`.
     #[oai(path = "/", method = "get", operation_id = "list_enrolments")]
     #[expect(clippy::too_many_arguments, reason = "one per query parameter")]
     async fn list(
         &self,
         _token: ApiToken,
         context: Data<&Arc<Context>>,
-        /// Only of the site of this name.
+        /// Only from the site with this name.
         site: Query<Option<String>>,
-        /// Only of this user: `<site>:<Moodle id>`, or the Moodle id together with `site`.
+        /// Only for this user: `<site>:<Moodle id>`, or the Moodle id together with `site`.
         user: Query<Option<String>>,
         /// Only in this course: `<site>:<Moodle id>`, or the Moodle id together with `site`.
         course: Query<Option<String>>,
-        /// Only deleted ones, or only those that are not.
+        /// Only deleted records (`true`), or only existing ones (`false`).
         deleted: Query<Option<bool>>,
-        /// Only those that changed at this moment or later (RFC 3339).
+        /// Only records that changed at or after this time (RFC 3339).
         changed_since: Query<Option<Moment>>,
-        /// Items of a page at most.
+        /// Maximum items per page.
         limit: Query<Option<Limit>>,
         /// The `next_cursor` of the previous page.
         cursor: Query<Option<String>>,
-    ) -> Result<Answer<List<RecordView<Related<Enrolment>>>>, Failure<Listing>> {
+    ) -> Result<Answer<List<RecordView<Related<Enrolment>>>>, Failure<ReadList>> {
         let parameters = ListParameters {
             site: site.0,
             limit: limit.0,
@@ -92,7 +92,7 @@ impl Operations {
         context: Data<&Arc<Context>>,
         /// `<site>:<Moodle id>`, as in `college:1`.
         id: Path<String>,
-    ) -> Result<Answer<RecordView<Related<Enrolment>>>, Failure<Getting>> {
+    ) -> Result<Answer<RecordView<Related<Enrolment>>>, Failure<ReadOne>> {
         let stored = find_record::<enrolment::Entity>(&context.store, &id).await?;
         Ok(show_related(&context.store, stored).await?)
     }

@@ -1,4 +1,4 @@
-//! Erasing people, and the certificates of it.
+//! Erasing people, with certificates.
 
 use std::sync::Arc;
 
@@ -14,7 +14,7 @@ use super::{
     answer::Answer,
     auth::OperatorToken,
     body::{JsonText, read_fields},
-    failure::{Failure, Instructing, Overseeing, Planning},
+    failure::{DestinationQuery, Failure, OperatorCommand, OperatorQuery},
     parameters::site_of_body,
     parameters::{Limit, List, list},
     problem::{Code, Problem},
@@ -28,7 +28,7 @@ use crate::{
 
 pub(super) struct Operations;
 
-/// Who is to be erased.
+/// The person to erase.
 #[derive(Object)]
 #[oai(rename = "ErasureRequest", example)]
 struct Request {
@@ -54,7 +54,7 @@ async fn certificate_answer(store: &Store, id: i64) -> Result<Answer<Certificate
     Ok(Answer(Certificate::new(&erasure, sites.get(&erasure.user.site_id).map_or("", String::as_str))))
 }
 
-/// Whether anything is stored about the person, or was before an erasure.
+/// Whether anything is stored about the person, or the person was erased.
 async fn is_known(store: &Store, user: UserFilter) -> Result<bool, StoreError> {
     Ok(!store.remains_of(user).await?.is_empty()
         || store.erased_people(&[(user.site_id, user.userid)]).await?.contains_key(&(user.site_id, user.userid)))
@@ -64,16 +64,16 @@ async fn is_known(store: &Store, user: UserFilter) -> Result<bool, StoreError> {
 impl Operations {
     /// Erase a person
     ///
-    /// From records, event log and destination, within seconds; this cannot be undone. What arrives about the person later is not
-    /// stored. Answers the certificate as it is now; get it again to see how far it is. For a person who is erased already it answers
-    /// the certificate of that.
+    /// Erases a person from records, event log and destination, within seconds; this cannot be undone. Data that
+    /// arrives about the person later is not stored. Answers the certificate so far; get it again to see the progress.
+    /// If the person is already erased, answers that erasure's certificate.
     #[oai(path = "/", method = "post", operation_id = "erase_person")]
     async fn create(
         &self,
         _token: OperatorToken,
         context: Data<&Arc<Context>>,
         body: JsonText<Request>,
-    ) -> Result<Answer<Certificate>, Failure<Instructing>> {
+    ) -> Result<Answer<Certificate>, Failure<OperatorCommand>> {
         let (site, userid) = read_fields(&body.text, |fields| {
             let (site, user) = (fields.required::<String>("site"), fields.required::<Id>("user"));
             Some((site?, user?))
@@ -87,23 +87,23 @@ impl Operations {
         }
         let request = ErasureRequest { user, policy: context.policy, requested_by: "api", due_at: now };
         let id = store.request_erasure(&request, now).await?;
-        tracing::info!(erasure = id, "🧹 an operator asked to erase a person");
+        tracing::info!(erasure = id, "🧹 an operator requested the erasure of a person");
         Ok(certificate_answer(store, id).await?)
     }
 
     /// List erasures
     ///
-    /// The newest first: also those that are not due yet, of people who were deleted in Moodle.
+    /// The newest first. Includes erasures that are not due yet, of people who were deleted in Moodle.
     #[oai(path = "/", method = "get", operation_id = "list_erasures")]
     async fn list(
         &self,
         _token: OperatorToken,
         context: Data<&Arc<Context>>,
-        /// Items of a page at most.
+        /// Maximum items per page.
         limit: Query<Option<Limit>>,
         /// The `next_cursor` of the previous page.
         cursor: Query<Option<String>>,
-    ) -> Result<Answer<List<Certificate>>, Failure<Overseeing>> {
+    ) -> Result<Answer<List<Certificate>>, Failure<OperatorQuery>> {
         let wrong = |_| {
             let detail = "Send the next_cursor of the previous answer, unchanged.";
             Problem::parameter("cursor", FieldErrorCode::UnknownValue, detail)
@@ -120,30 +120,30 @@ impl Operations {
 
     /// Get an erasure
     ///
-    /// Its certificate: what was erased, where and when, and what was found when it was looked for.
+    /// Its certificate: what was erased, where and when, and what later checks found.
     #[oai(path = "/:id", method = "get", operation_id = "get_erasure")]
     async fn get(
         &self,
         _token: OperatorToken,
         context: Data<&Arc<Context>>,
-        /// Its number.
+        /// The erasure's number.
         id: Path<i64>,
-    ) -> Result<Answer<Certificate>, Failure<Overseeing>> {
+    ) -> Result<Answer<Certificate>, Failure<OperatorQuery>> {
         Ok(certificate_answer(&context.store, id.0).await?)
     }
 
     /// Check an erasure
     ///
-    /// Looks for the person's data in the database and at the destination, now, and writes down what was found. One that is not done
-    /// yet is left as it is.
+    /// Searches the database and the destination for the person's data now, and records what was found. Does nothing
+    /// while the erasure is in progress.
     #[oai(path = "/:id/check", method = "post", operation_id = "check_erasure")]
     async fn check(
         &self,
         _token: OperatorToken,
         context: Data<&Arc<Context>>,
-        /// Its number.
+        /// The erasure's number.
         id: Path<i64>,
-    ) -> Result<Answer<Certificate>, Failure<Planning>> {
+    ) -> Result<Answer<Certificate>, Failure<DestinationQuery>> {
         let (store, zoho) = (&context.store, context.zoho.as_deref());
         let erasure = store.erasure(id.0).await?.ok_or_else(not_found)?;
         if erasure.state.is_done() {

@@ -15,7 +15,7 @@ use super::{
     Context, Tag,
     answer::Answer,
     auth::ApiToken,
-    failure::{Failure, Getting, Listing},
+    failure::{Failure, ReadList, ReadOne},
     parameters::{Limit, List, ListParameters, Selection, list},
     problem::{Code, Problem},
 };
@@ -33,28 +33,28 @@ pub(super) struct Operations;
 pub(super) struct EventView {
     /// Its place in the event log, ascending in the order in which events were stored.
     pub(super) id: i64,
-    /// The id that the sender gave it; null from a sender that gives none.
+    /// The sender's idempotency key; null from the original plugin, which sends none.
     #[oai(nullable, rename = "client_id")]
     pub(super) idempotency_key: Option<Uuid>,
     /// The name of the site.
     pub(super) site: String,
-    /// What happened.
+    /// The event's type.
     #[oai(rename = "type")]
     pub(super) event_type: String,
-    /// Which kind of record it is about: `user`, `course`, `enrolment`, `grade` or `completion`.
+    /// The kind of record it is about: `user`, `course`, `enrolment`, `grade` or `completion`.
     pub(super) kind: String,
-    /// Which record it is about: `<site>:<Moodle id>`.
+    /// The record it is about: `<site>:<Moodle id>`.
     pub(super) record: String,
-    /// Which user it is about: `<site>:<Moodle id>`; null for courses.
+    /// The user it is about: `<site>:<Moodle id>`; null for courses.
     #[oai(nullable)]
     pub(super) user: Option<String>,
-    /// What orders it among the events about the same record.
+    /// Orders it among the events about the same record.
     pub(super) version: VersionView,
     /// When it reached this server (RFC 3339).
     pub(super) received_at: String,
     /// What it did: `applied`, `unchanged` or `superseded`.
     pub(super) outcome: String,
-    /// Its data as it was sent.
+    /// Its data, as sent.
     pub(super) data: Any<Value>,
 }
 
@@ -78,24 +78,24 @@ fn event_view(renderer: &Renderer, event: StoredEvent) -> EventView {
 impl Operations {
     /// List events
     ///
-    /// In the order in which they were stored. With `user`: everything that was received about one person.
+    /// In the order in which they were stored. With `user`: everything received about one person.
     #[oai(path = "/", method = "get", operation_id = "list_events")]
     #[expect(clippy::too_many_arguments, reason = "one per query parameter")]
     async fn list(
         &self,
         _token: ApiToken,
         context: Data<&Arc<Context>>,
-        /// Only of the site of this name.
+        /// Only from the site with this name.
         site: Query<Option<String>>,
         /// Only about this user: `<site>:<Moodle id>`, or the Moodle id together with `site`.
         user: Query<Option<String>>,
         /// Only of this type.
         r#type: Query<Option<EventType>>,
-        /// Items of a page at most.
+        /// Maximum items per page.
         limit: Query<Option<Limit>>,
         /// The `next_cursor` of the previous page.
         cursor: Query<Option<String>>,
-    ) -> Result<Answer<List<EventView>>, Failure<Listing>> {
+    ) -> Result<Answer<List<EventView>>, Failure<ReadList>> {
         let store = &context.store;
         let parameters =
             ListParameters { site: site.0, limit: limit.0, cursor: cursor.0, user: user.0, ..Default::default() };
@@ -114,7 +114,7 @@ impl Operations {
         context: Data<&Arc<Context>>,
         /// The event's place in the event log.
         id: Path<i64>,
-    ) -> Result<Answer<EventView>, Failure<Getting>> {
+    ) -> Result<Answer<EventView>, Failure<ReadOne>> {
         let not_found = || Problem::with_detail(Code::NotFound, "There is no event with this id.");
         let event = context.store.event(id.0).await?.ok_or_else(not_found)?;
         let renderer = Renderer::new(&context.store).await?;

@@ -1,5 +1,5 @@
-//! The examples of the OpenAPI document. They are made from the committed examples of events, so that what the document
-//! shows for reading is what the document's own requests lead to.
+//! The examples of the OpenAPI document, made from the committed examples of events: what the document shows for
+//! reading is what its own requests lead to.
 
 use poem_openapi::types::{Any, Example, ParseFromJSON, ToJSON, Type};
 use serde_json::{Map, Value};
@@ -43,7 +43,7 @@ pub(super) fn batch() -> Value {
 #[expect(clippy::expect_used, reason = "the examples are part of the program; a test reads each of them")]
 fn read<T>(event_type: EventType, read: impl FnOnce(&mut Fields) -> Option<T>) -> T {
     let map: Map<String, Value> = serde_json::from_str(text(event_type)).expect("an object");
-    read(&mut Fields::new(map)).expect("all that is required")
+    read(&mut Fields::new(map)).expect("all required fields")
 }
 
 fn record<S: Type + ParseFromJSON + ToJSON>(moodle_id: Id, state: S) -> RecordView<S> {

@@ -1,4 +1,4 @@
-//! With which problems an operation can fail, for the OpenAPI document.
+//! The problems with which an operation can fail, for the OpenAPI document.
 
 use std::marker::PhantomData;
 
@@ -19,84 +19,84 @@ pub(super) trait Statuses: Send + Sync + 'static {
     const CONFLICT: Code = Code::NotConfigured;
 }
 
-/// A problem of an operation that fails with the statuses of `S` alone.
+/// A problem of an operation that fails only with the statuses of `S`.
 pub(super) struct Failure<S>(Problem, PhantomData<S>);
 
-/// How sending one event fails.
-pub(super) struct Sending;
+/// Sending one event.
+pub(super) struct SendEvent;
 
-impl Statuses for Sending {
+impl Statuses for SendEvent {
     const STATUSES: &'static [u16] = &[400, 401, 408, 413, 415, 422, 500, 503];
 }
 
-/// How sending events fails that have versions of their own.
-pub(super) struct SendingMany;
+/// Sending events that carry versions.
+pub(super) struct SendBatch;
 
-impl Statuses for SendingMany {
+impl Statuses for SendBatch {
     const STATUSES: &'static [u16] = &[400, 401, 408, 409, 413, 415, 422, 500, 503];
     const CONFLICT: Code = Code::ClockAhead;
 }
 
-/// How reading a list fails.
-pub(super) struct Listing;
+/// Reading a list.
+pub(super) struct ReadList;
 
-impl Statuses for Listing {
+impl Statuses for ReadList {
     const STATUSES: &'static [u16] = &[400, 401, 500, 503];
 }
 
-/// How reading one thing fails.
-pub(super) struct Getting;
+/// Reading one record or event.
+pub(super) struct ReadOne;
 
-impl Statuses for Getting {
+impl Statuses for ReadOne {
     const STATUSES: &'static [u16] = &[400, 401, 404, 500, 503];
 }
 
-/// How asking about the server fails.
-pub(super) struct Asking;
+/// A site's question about the server.
+pub(super) struct SiteQuery;
 
-impl Statuses for Asking {
+impl Statuses for SiteQuery {
     const STATUSES: &'static [u16] = &[401, 500, 503];
 }
 
-/// How an operator's look at everything fails.
-pub(super) struct Supervising;
+/// Reading, as an operator, without parameters.
+pub(super) struct OperatorRead;
 
-impl Statuses for Supervising {
+impl Statuses for OperatorRead {
     const STATUSES: &'static [u16] = &[401, 403, 500, 503];
 }
 
-/// How an operator's look at a list fails.
-pub(super) struct Overseeing;
+/// Reading or acting, as an operator, with parameters but no body.
+pub(super) struct OperatorQuery;
 
-impl Statuses for Overseeing {
+impl Statuses for OperatorQuery {
     const STATUSES: &'static [u16] = &[400, 401, 403, 404, 500, 503];
 }
 
-/// How an operator's action fails that needs no body.
-pub(super) struct Acting;
+/// An operator's action on something that a path names.
+pub(super) struct OperatorAction;
 
-impl Statuses for Acting {
+impl Statuses for OperatorAction {
     const STATUSES: &'static [u16] = &[401, 403, 404, 500, 503];
 }
 
-/// How an operator's action fails that a body describes.
-pub(super) struct Instructing;
+/// An operator's action that a body describes.
+pub(super) struct OperatorCommand;
 
-impl Statuses for Instructing {
+impl Statuses for OperatorCommand {
     const STATUSES: &'static [u16] = &[400, 401, 403, 404, 408, 413, 415, 422, 500, 503];
 }
 
-/// How a dry run fails.
-pub(super) struct Planning;
+/// An operator's question that the destination has to answer.
+pub(super) struct DestinationQuery;
 
-impl Statuses for Planning {
+impl Statuses for DestinationQuery {
     const STATUSES: &'static [u16] = &[400, 401, 403, 404, 409, 500, 503];
 }
 
-/// How the readiness check fails.
-pub(super) struct Readiness;
+/// The readiness check.
+pub(super) struct ReadinessCheck;
 
-impl Statuses for Readiness {
+impl Statuses for ReadinessCheck {
     const STATUSES: &'static [u16] = &[503];
 }
 
@@ -112,7 +112,7 @@ impl<S> From<Failure<S>> for Error {
     }
 }
 
-/// The code that stands for a status in the document's examples.
+/// The code that represents a status in the document's examples.
 fn usual_code(status: u16) -> Code {
     match status {
         400 => Code::MalformedJson,
@@ -131,7 +131,7 @@ fn usual_code(status: u16) -> Code {
 /// The id of a request, in the document's examples.
 const REQUEST_ID: &str = "019aaccb-4d2c-7d27-9d8a-5c1b0f3a4e21";
 
-/// The schema of a problem with the example of one status.
+/// The schema of a problem, with an example for one status.
 fn schema(status: u16, conflict: Code) -> MetaSchemaRef {
     let problem = match if status == 409 { conflict } else { usual_code(status) } {
         Code::ValidationFailed => Problem::validation(vec![FieldError::new("/userid", FieldErrorCode::Required)]),
@@ -145,23 +145,24 @@ fn schema(status: u16, conflict: Code) -> MetaSchemaRef {
 fn description(status: u16, conflict: Code) -> &'static str {
     match status {
         400 => "The body is not JSON, or a parameter is invalid (`malformed_json`, `invalid_parameter`).",
-        401 => "The token is missing or unknown, was revoked or has ended (`unauthorized`).",
-        403 => "The token allows reading only (`forbidden`).",
-        404 => "There is no such thing (`not_found`).",
+        401 => "The token is missing, unknown, revoked or expired (`unauthorized`).",
+        403 => "The token only allows reading (`forbidden`).",
+        404 => "It does not exist (`not_found`).",
         409 if conflict == Code::ClockAhead => {
-            "The newest event is more than ten minutes ahead of the server's clock: one of the two clocks is wrong. Nothing was \
-             stored; the same may be sent again when it is set (`clock_ahead`)."
+            "The newest event is more than ten minutes ahead of the server's clock: one of the two clocks is wrong. \
+             Nothing was stored; correct the clock and send the same again (`clock_ahead`)."
         }
         409 => "This server does not deliver to that destination (`not_configured`).",
         408 => "The body did not arrive in time (`request_timeout`).",
         413 => "The body is larger than 5 MiB (`payload_too_large`).",
-        415 => "The body is not JSON by its Content-Type (`unsupported_media_type`).",
-        422 => "Fields are invalid; all of them are listed (`validation_failed`, `event_not_storable`).",
+        415 => "The Content-Type is not JSON (`unsupported_media_type`).",
+        422 => "Fields are invalid; `errors` lists all of them (`validation_failed`, `event_not_storable`).",
         503 => {
-            "Not now: the same may succeed after Retry-After seconds (`queue_full`, `draining`, `database_unavailable`, \
+            "Temporarily unavailable: retry the same request after Retry-After seconds (`queue_full`, `draining`, \
+             `database_unavailable`, \
              `not_migrated`, `destination_unavailable`)."
         }
-        _ => "A fault of the server (`internal_error`).",
+        _ => "A server error (`internal_error`).",
     }
 }
 
@@ -188,7 +189,7 @@ impl<S: Statuses> ApiResponse for Failure<S> {
 fn retry_after() -> MetaHeader {
     MetaHeader {
         name: "Retry-After".to_owned(),
-        description: Some("Seconds to wait before the same is sent again.".to_owned()),
+        description: Some("Seconds to wait before retrying the same request.".to_owned()),
         required: true,
         deprecated: false,
         schema: u64::schema_ref(),

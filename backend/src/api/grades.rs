@@ -1,4 +1,4 @@
-//! Grades, each with what it is for.
+//! Grades, each with its grade item.
 
 use std::sync::Arc;
 
@@ -12,10 +12,10 @@ use super::{
     Context, Tag,
     answer::Answer,
     auth::ApiToken,
-    failure::{Failure, Getting, Listing},
+    failure::{Failure, ReadList, ReadOne},
     parameters::{Limit, List, ListParameters, Moment},
     problem::{Code, Problem},
-    related::{Belonging, list_related, show_related},
+    related::{RelatedRecord, list_related, show_related},
 };
 use crate::{
     model::{Grade, GradeItem, Id, RecordId},
@@ -25,7 +25,7 @@ use crate::{
 
 pub(super) struct Operations;
 
-/// A grade and what it is for.
+/// A grade and its grade item.
 #[derive(Object)]
 #[oai(rename = "GradeWithItem")]
 pub(super) struct GradeView {
@@ -35,8 +35,8 @@ pub(super) struct GradeView {
     pub(super) item: GradeItem,
 }
 
-impl Belonging for GradeWithItem {
-    type Shown = RecordView<Related<GradeView>>;
+impl RelatedRecord for GradeWithItem {
+    type View = RecordView<Related<GradeView>>;
 
     async fn page(
         store: &Store,
@@ -51,7 +51,7 @@ impl Belonging for GradeWithItem {
         (self.grade.site_id, self.grade.record.state.userid, courseid)
     }
 
-    fn show(self, renderer: &Renderer) -> Self::Shown {
+    fn show(self, renderer: &Renderer) -> Self::View {
         let (site_id, userid, courseid) = self.references();
         let item = self.item.unwrap_or_default();
         renderer.record(self.grade, |grade| renderer.relate(site_id, userid, courseid, GradeView { grade, item }))
@@ -62,28 +62,29 @@ impl Belonging for GradeWithItem {
 impl Operations {
     /// List grades
     ///
-    /// In the order of site and Moodle id. The course is known when the grade came with its item. Deleted grades are among them unless `deleted=false`.
+    /// Ordered by site and Moodle id. Includes deleted grades unless `deleted=false`. The course is known once the
+    /// grade has arrived with its item.
     #[oai(path = "/", method = "get", operation_id = "list_grades")]
     #[expect(clippy::too_many_arguments, reason = "one per query parameter")]
     async fn list(
         &self,
         _token: ApiToken,
         context: Data<&Arc<Context>>,
-        /// Only of the site of this name.
+        /// Only from the site with this name.
         site: Query<Option<String>>,
-        /// Only of this user: `<site>:<Moodle id>`, or the Moodle id together with `site`.
+        /// Only for this user: `<site>:<Moodle id>`, or the Moodle id together with `site`.
         user: Query<Option<String>>,
         /// Only in this course: `<site>:<Moodle id>`, or the Moodle id together with `site`.
         course: Query<Option<String>>,
-        /// Only deleted ones, or only those that are not.
+        /// Only deleted records (`true`), or only existing ones (`false`).
         deleted: Query<Option<bool>>,
-        /// Only those that changed at this moment or later (RFC 3339).
+        /// Only records that changed at or after this time (RFC 3339).
         changed_since: Query<Option<Moment>>,
-        /// Items of a page at most.
+        /// Maximum items per page.
         limit: Query<Option<Limit>>,
         /// The `next_cursor` of the previous page.
         cursor: Query<Option<String>>,
-    ) -> Result<Answer<List<RecordView<Related<GradeView>>>>, Failure<Listing>> {
+    ) -> Result<Answer<List<RecordView<Related<GradeView>>>>, Failure<ReadList>> {
         let parameters = ListParameters {
             site: site.0,
             limit: limit.0,
@@ -104,7 +105,7 @@ impl Operations {
         context: Data<&Arc<Context>>,
         /// `<site>:<Moodle id>`, as in `college:1`.
         id: Path<String>,
-    ) -> Result<Answer<RecordView<Related<GradeView>>>, Failure<Getting>> {
+    ) -> Result<Answer<RecordView<Related<GradeView>>>, Failure<ReadOne>> {
         let not_found = || Problem::with_detail(Code::NotFound, "There is no grade with this id.");
         let id: RecordId = id.parse().map_err(|_| not_found())?;
         let grade = context.store.grade(id.site.as_str(), id.moodle_id).await?.ok_or_else(not_found)?;

@@ -9,27 +9,28 @@ use super::{
     CONTRACT_VERSION, Context, Tag,
     answer::Answer,
     auth::SiteToken,
-    failure::{Asking, Failure},
+    failure::{Failure, SiteQuery},
 };
 use crate::{limits, model::EventType};
 
 pub(super) struct Operations;
 
-/// Who the sender is, and what it may send.
+/// Which site the sender is, and what it may send.
 #[derive(Object)]
 #[oai(example)]
 struct Handshake {
-    /// The name of the site that the token belongs to.
+    /// The name of the token's site.
     site: String,
     /// Version of the backend.
     backend_version: String,
-    /// Version of the contract, `major.minor`. With another major, sender and backend do not understand each other.
+    /// Version of the API contract, `major.minor`. With different majors, sender and backend do not understand each
+    /// other.
     contract_version: String,
-    /// The types of events that are wanted.
+    /// The accepted event types.
     event_types: Vec<EventType>,
-    /// Events in one batch at most.
+    /// Maximum events in one batch.
     max_batch_events: usize,
-    /// Bytes of a request body at most.
+    /// Maximum size of a request body, in bytes.
     max_body_bytes: usize,
     /// The server's clock, in Unix seconds.
     time: i64,
@@ -59,14 +60,14 @@ impl Handshake {
 impl Operations {
     /// Test the connection
     ///
-    /// Which site the token belongs to, the versions, the wanted event types, and the server's clock.
+    /// Answers which site the token belongs to, the versions, the accepted event types, and the server's clock.
     #[oai(path = "/handshake", method = "get", operation_id = "handshake")]
     async fn handshake(
         &self,
         token: SiteToken,
         context: Data<&Arc<Context>>,
-    ) -> Result<Answer<Handshake>, Failure<Asking>> {
-        // A person asks whether the token is good now, so memory is not enough.
+    ) -> Result<Answer<Handshake>, Failure<SiteQuery>> {
+        // The person pressing *Test connection* asks about the token as it is now, so bypass the cache.
         context.tokens.check(&token.0, &context.store, context.clock.now()).await?;
         Ok(Answer(Handshake::new(token.0.site.name.clone(), context.clock.now().0 / 1000)))
     }

@@ -1,4 +1,4 @@
-//! Whether the process is up, and whether it can do its work.
+//! Whether the process is up, and whether it is ready to work.
 
 use std::sync::Arc;
 
@@ -8,10 +8,10 @@ use poem_openapi::{Object, OpenApi, types::Example};
 use super::{
     Context, Tag,
     answer::Answer,
-    failure::{Failure, Readiness},
+    failure::{Failure, ReadinessCheck},
     problem::{Code, Problem},
 };
-use crate::health::Illness;
+use crate::health::HealthProblem;
 
 pub(super) struct Operations;
 
@@ -45,19 +45,20 @@ impl Operations {
         Health::ok()
     }
 
-    /// Can it do its work?
+    /// Is it ready?
     ///
-    /// The database takes events and still has those that were answered 200, all migrations are applied, writer and delivery move
-    /// on, and the server is not shutting down. The detail of a problem says what is wrong and what to do.
+    /// Ready means: the database accepts events and still holds those that were answered 200, all migrations are
+    /// applied, writer and delivery make progress, and the server is not shutting down. Otherwise the problem's detail
+    /// says what is wrong and what to do.
     #[oai(path = "/ready", method = "get", operation_id = "ready")]
-    async fn ready(&self, context: Data<&Arc<Context>>) -> Result<Answer<Health>, Failure<Readiness>> {
+    async fn ready(&self, context: Data<&Arc<Context>>) -> Result<Answer<Health>, Failure<ReadinessCheck>> {
         if context.ingest.is_draining() {
             return Err(Problem::new(Code::Draining).into());
         }
-        match context.health.look(&context.store).await {
+        match context.health.check(&context.store).await {
             None => Ok(Health::ok()),
-            Some(Illness::Migrations(_)) => Err(Problem::new(Code::NotMigrated).into()),
-            Some(illness) => Err(Problem::with_detail(Code::DatabaseUnavailable, illness.words()).into()),
+            Some(HealthProblem::Migrations(_)) => Err(Problem::new(Code::NotMigrated).into()),
+            Some(problem) => Err(Problem::with_detail(Code::DatabaseUnavailable, problem.sentence()).into()),
         }
     }
 }

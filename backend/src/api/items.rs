@@ -1,4 +1,4 @@
-//! Sync items: which record is where on its way to a destination, why, and trying one again.
+//! Sync items: where each record is on its way to a destination, why, and retrying one.
 
 use std::{fmt, str::FromStr, sync::Arc};
 
@@ -13,8 +13,8 @@ use super::{
     answer::Answer,
     auth::OperatorToken,
     destinations,
-    failure::{Acting, Failure, Overseeing},
-    parameters::{Limit, List, list, site_id, thing},
+    failure::{Failure, OperatorAction, OperatorQuery},
+    parameters::{Limit, List, list, record_reference, site_id},
     problem::{Code, Problem},
 };
 use crate::{
@@ -26,7 +26,7 @@ use crate::{
 
 pub(super) struct Operations;
 
-/// A place in the order of items.
+/// A cursor: a place in the order of items.
 struct ItemPosition(RecordKey);
 
 impl fmt::Display for ItemPosition {
@@ -52,7 +52,7 @@ fn order(key: RecordKey) -> (i64, &'static str, Id) {
     (key.site_id, key.kind.as_str(), key.moodle_id)
 }
 
-/// The record that a path names.
+/// The record named by a path.
 async fn key_of_path(context: &Context, destination: &str, kind: &str, id: &str) -> Result<RecordKey, Problem> {
     destinations::find(context, destination).await?;
     let not_found = || Problem::with_detail(Code::NotFound, "There is no record of this kind with this id.");
@@ -71,7 +71,7 @@ async fn item_answer(
     found.map(Answer).ok_or_else(not_found)
 }
 
-/// The items about one person, as a page.
+/// The items of one person's records, filtered like a page of all items.
 async fn of_user(
     store: &Store,
     destination: &str,
@@ -97,32 +97,33 @@ async fn of_user(
 impl Operations {
     /// List sync items
     ///
-    /// In the order of site, kind and Moodle id. With `state=failed`: what needs a person. With `user`: everything about one person.
+    /// Ordered by site, kind and Moodle id. With `state=failed`: what needs a person. With `user`: everything about one
+    /// person.
     #[oai(path = "/:name/items", method = "get", operation_id = "list_sync_items")]
     #[expect(clippy::too_many_arguments, reason = "one per query parameter")]
     async fn list(
         &self,
         _token: OperatorToken,
         context: Data<&Arc<Context>>,
-        /// The destination's name, as in `zoho`.
+        /// The destination's name, such as `zoho`.
         name: Path<String>,
         /// Only in this state.
         state: Query<Option<ItemState>>,
-        /// Only of this kind of record.
+        /// Only records of this kind.
         kind: Query<Option<Kind>>,
-        /// Only of the site of this name.
+        /// Only from the site with this name.
         site: Query<Option<String>>,
-        /// Only with this reason's code.
+        /// Only with this reason code.
         code: Query<Option<String>>,
-        /// Only of this record, together with `kind`: `<site>:<Moodle id>`, or the Moodle id together with `site`.
+        /// Only this record, together with `kind`: `<site>:<Moodle id>`, or the Moodle id together with `site`.
         record: Query<Option<String>>,
-        /// Only of records about this user: `<site>:<Moodle id>`, or the Moodle id together with `site`.
+        /// Only records about this user: `<site>:<Moodle id>`, or the Moodle id together with `site`.
         user: Query<Option<String>>,
-        /// Items of a page at most.
+        /// Maximum items per page.
         limit: Query<Option<Limit>>,
         /// The `next_cursor` of the previous page.
         cursor: Query<Option<String>>,
-    ) -> Result<Answer<List<SyncItem>>, Failure<Overseeing>> {
+    ) -> Result<Answer<List<SyncItem>>, Failure<OperatorQuery>> {
         destinations::find(&context, &name).await?;
         let store = &context.store;
         if code.0.as_deref().is_some_and(|code| code.contains('\0')) {
@@ -130,15 +131,15 @@ impl Operations {
             return Err(Problem::parameter("code", wrong, wrong.detail()).into());
         }
         let site_name = site.0.as_deref();
-        let record = match (thing(store, "record", site_name, record.0).await?, kind.0) {
+        let record = match (record_reference(store, "record", site_name, record.0).await?, kind.0) {
             (Some((site_id, moodle_id)), Some(kind)) => Some(RecordKey { kind, site_id, moodle_id }),
             (None, _) => None,
             (Some(_), None) => {
-                let detail = "Name the kind of the record too.";
+                let detail = "Send the record's kind too.";
                 return Err(Problem::parameter("kind", FieldErrorCode::Required, detail).into());
             }
         };
-        let user = thing(store, "user", site_name, user.0).await?;
+        let user = record_reference(store, "user", site_name, user.0).await?;
         let site_id = match site_name {
             Some(name) => Some(site_id(store, "site", name).await?),
             None => None,
@@ -162,38 +163,39 @@ impl Operations {
 
     /// Get a sync item
     ///
-    /// With its newest attempts: what the destination answered.
+    /// Includes its latest attempts, with the destination's answers.
     #[oai(path = "/:name/items/:kind/:id", method = "get", operation_id = "get_sync_item")]
     async fn get(
         &self,
         _token: OperatorToken,
         context: Data<&Arc<Context>>,
-        /// The destination's name, as in `zoho`.
+        /// The destination's name, such as `zoho`.
         name: Path<String>,
         /// `user`, `course`, `enrolment`, `grade` or `completion`.
         kind: Path<String>,
         /// `<site>:<Moodle id>`, as in `college:3`.
         id: Path<String>,
-    ) -> Result<Answer<ItemWithAttempts>, Failure<Acting>> {
+    ) -> Result<Answer<ItemWithAttempts>, Failure<OperatorAction>> {
         let key = key_of_path(&context, &name, &kind, &id).await?;
         Ok(item_answer(&context, &name, key).await?)
     }
 
-    /// Try an item again
+    /// Retry a sync item
     ///
-    /// At once, whatever was delivered last. An item that is synced or being delivered is left as it is.
+    /// Delivers it at once, even if nothing changed since the last delivery. Leaves an item that is synced or in flight
+    /// unchanged.
     #[oai(path = "/:name/items/:kind/:id/retry", method = "post", operation_id = "retry_sync_item")]
     async fn retry(
         &self,
         _token: OperatorToken,
         context: Data<&Arc<Context>>,
-        /// The destination's name, as in `zoho`.
+        /// The destination's name, such as `zoho`.
         name: Path<String>,
         /// `user`, `course`, `enrolment`, `grade` or `completion`.
         kind: Path<String>,
         /// `<site>:<Moodle id>`, as in `college:3`.
         id: Path<String>,
-    ) -> Result<Answer<ItemWithAttempts>, Failure<Acting>> {
+    ) -> Result<Answer<ItemWithAttempts>, Failure<OperatorAction>> {
         let key = key_of_path(&context, &name, &kind, &id).await?;
         let filter = ItemFilter { record: Some(key), ..Default::default() };
         context.store.retry(&name, &filter, context.clock.now()).await?;

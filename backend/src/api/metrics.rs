@@ -1,7 +1,7 @@
-//! `GET /metrics`, and what the answers to all requests tell it.
+//! `GET /metrics`, and the metrics of all HTTP requests.
 //!
-//! Whoever reads it needs an API token, from wherever the request comes: behind a reverse proxy on the same machine, all requests seem
-//! to come from there.
+//! Reading it needs an API token, even from localhost: behind a reverse proxy on the same machine, every request comes
+//! from there.
 
 use std::{
     sync::{Arc, OnceLock},
@@ -18,13 +18,13 @@ use super::{
 };
 use crate::metrics::{LocalState, Metrics};
 
-/// The route of a request that matched none.
+/// The route of a request that matched no route.
 const UNMATCHED: &str = "unmatched";
 
-/// What all routes for events begin with.
+/// The prefix of all routes for events.
 const EVENTS: &str = "/api/v1/events/moodle/";
 
-/// With which codes events may be refused, so that they are there, as 0, before that happens.
+/// The codes with which events may be refused, so that each is present as 0 before it first happens.
 const REFUSALS: [Code; 11] = [
     Code::MalformedJson,
     Code::Unauthorized,
@@ -39,7 +39,7 @@ const REFUSALS: [Code; 11] = [
     Code::DatabaseUnavailable,
 ];
 
-/// The page for Prometheus.
+/// The page that Prometheus scrapes.
 pub(super) fn page() -> impl Endpoint {
     get(make(|request: Request| async move {
         check_reader(&request).await?;
@@ -60,13 +60,13 @@ pub(super) fn page() -> impl Endpoint {
     }))
 }
 
-/// Where the inner part of the way notes the route for the outer.
+/// Passes the matched route from the inner middleware to the outer.
 #[derive(Clone, Default)]
-struct Matched(Arc<OnceLock<Arc<str>>>);
+struct MatchedRoute(Arc<OnceLock<Arc<str>>>);
 
-/// Notes which route matched. Further out that is not known of requests that failed.
+/// Records which route matched. The outer middleware cannot see it on requests that failed.
 pub(super) async fn note_route<E: Endpoint>(endpoint: E, request: Request) -> poem::Result<Response> {
-    let matched = request.data::<Matched>().cloned();
+    let matched = request.data::<MatchedRoute>().cloned();
     let result = endpoint.call(request).await.map(IntoResponse::into_response);
     let pattern = match &result {
         Ok(response) => response.data::<PathPattern>(),
@@ -78,29 +78,29 @@ pub(super) async fn note_route<E: Endpoint>(endpoint: E, request: Request) -> po
     result
 }
 
-/// Makes the codes known with which events may be refused.
+/// Registers the codes with which events may be refused.
 pub(super) fn prepare(metrics: &Metrics) {
-    REFUSALS.into_iter().for_each(|code| metrics.ingest.may_refuse(word(code)));
+    REFUSALS.into_iter().for_each(|code| metrics.ingest.may_refuse(code_name(code)));
 }
 
-/// Counts and times a request, whatever becomes of it.
+/// Counts and times a request, whether or not it succeeds.
 pub(super) async fn observe<E: Endpoint>(
     metrics: Metrics,
     endpoint: E,
     mut request: Request,
 ) -> poem::Result<Response> {
-    let (started, method, matched) = (Instant::now(), request.method().clone(), Matched::default());
+    let (started, method, matched) = (Instant::now(), request.method().clone(), MatchedRoute::default());
     request.set_data(matched.clone());
     let response = endpoint.call(request).await?.into_response();
     let route = matched.0.get().cloned().unwrap_or_else(|| Arc::from(UNMATCHED));
     if let Some(problem) = response.data::<Problem>().filter(|_| route.starts_with(EVENTS)) {
-        metrics.ingest.refused(word(problem.code));
+        metrics.ingest.refused(code_name(problem.code));
     }
     metrics.http.answered(method.as_str(), route, response.status().as_u16(), started.elapsed());
     Ok(response)
 }
 
-/// The word of a code, as it stands in problem documents.
-fn word(code: Code) -> String {
+/// A code as written in problem documents.
+fn code_name(code: Code) -> String {
     code.to_json().as_ref().and_then(|code| code.as_str()).unwrap_or_default().to_owned()
 }

@@ -1,4 +1,4 @@
-//! HTTP alone: the operations under `/api/v1`, their types and errors, and the OpenAPI document made from them.
+//! The HTTP API: the operations under `/api/v1`, their types and errors, and the OpenAPI document made from them.
 
 mod alerts;
 mod answer;
@@ -54,39 +54,39 @@ use crate::{
     zoho::destination::Zoho,
 };
 
-/// Version of the contract, `major.minor`: a new major breaks senders or readers, a new minor adds.
+/// Version of the API contract, `major.minor`: a new major breaks senders or readers, a new minor adds.
 pub const CONTRACT_VERSION: &str = "1.0";
 
-/// What the operations work with.
+/// What the operations need.
 pub struct Context {
     /// The database.
     pub store: Store,
-    /// The entrance of the ingest queue.
+    /// The entrance to the ingest queue.
     pub ingest: Ingest,
-    /// Whether this process can keep what it is sent.
+    /// Whether this process can store what it is sent.
     pub health: Health,
-    /// The tokens in use.
+    /// The sites' tokens, cached.
     pub tokens: SiteTokens,
     /// Zoho, if it is configured.
     pub zoho: Option<Arc<Zoho>>,
-    /// Counts how much happens.
+    /// Activity counts, for charts.
     pub activity: Tally,
-    /// What Prometheus sees.
+    /// Metrics for Prometheus.
     pub metrics: Metrics,
-    /// Watches what may be wrong, and tells.
+    /// Finds what is wrong, and notifies.
     pub alerts: Arc<Alerts>,
-    /// Tells the delivery of this process that items are due.
+    /// Wakes this process's delivery when items are due.
     pub due: Arc<Notify>,
-    /// What an erasure does at the destination.
+    /// What an erasure does at the destination by default.
     pub policy: ErasurePolicy,
-    /// The time.
+    /// The server's clock.
     pub clock: Clock,
-    /// Randomness, for the ids of requests.
+    /// Randomness for request ids.
     pub random: Random,
 }
 
 impl Context {
-    /// What counts what happens.
+    /// Metrics and activity together.
     fn counters(&self) -> Counters {
         Counters { metrics: self.metrics.clone(), activity: self.activity.clone() }
     }
@@ -97,18 +97,19 @@ enum Tag {
     /// What a Moodle site sends. Authorize with the site's token in `X-Moodle-Token`.
     #[oai(rename = "Moodle events")]
     Moodle,
-    /// What is known, for API consumers. Authorize with an API token as `Bearer`.
+    /// The current records, for API consumers. Authorize with an API token as `Bearer`.
     Records,
-    /// What was received, and what changed.
+    /// The events received, and the records that changed. Authorize with an API token as `Bearer`.
     #[oai(rename = "Log and changes")]
     Log,
-    /// The delivery: what is where on its way, why, and what to do about it. Authorize with an API token of scope `operate`.
+    /// Delivery to destinations: the state of each record, why, and what to do about it. Authorize with an API token of
+    /// scope `operate`.
     Delivery,
-    /// People whose data was erased, with certificates. Authorize with an API token of scope `operate`.
+    /// Erasing people's data, with certificates. Authorize with an API token of scope `operate`.
     Erasure,
-    /// What is wrong, and who knows of it. Authorize with an API token of scope `operate`.
+    /// What is wrong, and who has been notified. Authorize with an API token of scope `operate`.
     Alerts,
-    /// Whether the server is well. No authorization.
+    /// Whether the server is up and ready. No authorization.
     Health,
 }
 
@@ -131,7 +132,7 @@ fn service() -> OpenApiService<Operations, ()> {
         (plan::Operations, timeline::Operations, erasures::Operations, alerts::Operations),
     );
     OpenApiService::new(operations, "Backend Sync", env!("CARGO_PKG_VERSION"))
-        .summary("What happens in Moodle, kept durably and made readable, on its way to Zoho CRM")
+        .summary("Stores what happens in Moodle durably, makes it readable, and delivers it to Zoho CRM")
         .description(include_str!("description.md"))
         .license(LicenseObject::new("GPL-3.0-or-later").url("https://www.gnu.org/licenses/gpl-3.0.html"))
 }
@@ -143,12 +144,12 @@ pub fn openapi_document() -> String {
     document
 }
 
-/// The pattern of the address that matched. Where nothing did, that of the console is left, which is at no address of its own.
+/// The pattern of the route that matched. Without a match, the console's pattern remains, which is empty.
 fn matched_pattern(pattern: Option<&PathPattern>) -> Option<&Arc<str>> {
     pattern.map(|PathPattern(pattern)| pattern).filter(|pattern| !pattern.is_empty())
 }
 
-/// All that the server answers: the API, its documentation, and `pages` at every other address.
+/// Everything the server answers: the API, its documentation, and `pages` at all other addresses.
 pub fn endpoint(context: Arc<Context>, pages: impl Endpoint + 'static) -> impl Endpoint {
     let (service, measured) = (service(), context.metrics.clone());
     let (clock, random) = (context.clock.clone(), context.random.clone());

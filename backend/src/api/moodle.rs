@@ -11,9 +11,9 @@ use super::{
     answer::Answer,
     auth::{Sender, SiteToken},
     body::{JsonText, parse_problem},
-    failure::{Failure, Sending},
+    failure::{Failure, SendEvent},
     problem::{Code, Problem},
-    receive::{count_rejected, log_rejected, refuse, store},
+    receive::{count_rejected, log_rejected, reject, store},
     schema::EventData,
 };
 use crate::{
@@ -24,7 +24,7 @@ use crate::{
 
 pub(super) struct Operations;
 
-/// What became of an event. It is durable and visible to readers.
+/// The result of an event, which is now durable and visible to readers.
 #[derive(Object)]
 #[oai(example)]
 struct Stored {
@@ -40,7 +40,7 @@ impl poem_openapi::types::Example for Stored {
     }
 }
 
-type Received = Result<Answer<Stored>, Failure<Sending>>;
+type Received = Result<Answer<Stored>, Failure<SendEvent>>;
 
 fn read(sender: &Sender, event_type: EventType, text: &str) -> Result<Change, Problem> {
     let data: Map<String, Value> = serde_json::from_str(text).map_err(|error| parse_problem(&error, ""))?;
@@ -54,15 +54,15 @@ async fn receive<T>(context: &Context, sender: &Sender, event_type: EventType, b
     let change = match read(sender, event_type, &body.text) {
         Ok(change) => change,
         Err(problem) => {
-            let problem = refuse(context, sender, problem).await;
+            let problem = reject(context, sender, problem).await;
             if matches!(problem.code, Code::MalformedJson | Code::ValidationFailed) {
                 count_rejected(context, sender, Some(event_type), 1);
             }
             return Err(problem.into());
         }
     };
-    // This sender gives no time and no sequence: the time of the last change in Moodle is the version. It does not send an event
-    // again that is refused, so a time that has not come yet counts as now.
+    // The original plugin sends no version, so the record's last change in Moodle is the version. It does not resend a
+    // rejected event, so a time in the future counts as now.
     let (time, now) = (change.time().0, context.clock.now());
     let is_ahead = time.saturating_mul(1_000) > now.after(limits::CLOCK_SLACK).0;
     let version = Version { time: if is_ahead { now.0 / 1_000 } else { time }, sequence: None };
@@ -78,7 +78,8 @@ async fn receive<T>(context: &Context, sender: &Sender, event_type: EventType, b
 impl Operations {
     /// A user was created
     ///
-    /// One event without an id. It is compared with the record: when nothing differs, the outcome is `unchanged`.
+    /// One event without an idempotency key. It is compared with the record: if nothing differs, the outcome is
+    /// `unchanged`.
     #[oai(path = "/user_created", method = "post", operation_id = "user_created")]
     async fn user_created(
         &self,
@@ -91,7 +92,7 @@ impl Operations {
 
     /// A user's profile changed
     ///
-    /// One event without an id; its version is `timemodified`.
+    /// One event without an idempotency key; its version is `timemodified`.
     #[oai(path = "/user_updated", method = "post", operation_id = "user_updated")]
     async fn user_updated(
         &self,
@@ -104,7 +105,7 @@ impl Operations {
 
     /// A user was enrolled in a course
     ///
-    /// One event without an id; its version is `timemodified`, or `timecreated` when that is missing.
+    /// One event without an idempotency key; its version is `timemodified`, or `timecreated` if that is missing.
     #[oai(path = "/user_enrolled", method = "post", operation_id = "user_enrolled")]
     async fn user_enrolled(
         &self,
@@ -117,7 +118,8 @@ impl Operations {
 
     /// A grade was given or changed
     ///
-    /// One event without an id; its version is `timemodified`. The user may still be unknown: the grade is stored all the same.
+    /// One event without an idempotency key; its version is `timemodified`. The grade is stored even if the user has
+    /// not arrived yet.
     #[oai(path = "/grade_updated", method = "post", operation_id = "grade_updated")]
     async fn grade_updated(
         &self,

@@ -1,4 +1,4 @@
-//! The parameters that all lists share.
+//! The parameters common to all lists.
 
 use poem_openapi::{
     Object,
@@ -22,12 +22,12 @@ use crate::{
 pub(super) struct List<T: Type + ParseFromJSON + ToJSON> {
     /// The page's items, in a stable order.
     pub(super) items: Vec<T>,
-    /// Send it as `cursor` to get the next page; null on the last.
+    /// Send it as `cursor` to get the next page; null on the last page.
     #[oai(nullable)]
     pub(super) next_cursor: Option<String>,
 }
 
-/// How many items a page may have.
+/// The maximum number of items in a page.
 #[derive(Clone, Copy)]
 pub(super) struct Limit(pub(super) u32);
 
@@ -48,7 +48,7 @@ impl ParseFromParameter for Limit {
     }
 }
 
-/// A moment, in RFC 3339.
+/// A time, in RFC 3339.
 #[derive(Clone, Copy)]
 pub(super) struct Moment(Timestamp);
 
@@ -59,19 +59,19 @@ inline_type!(
 
 impl ParseFromParameter for Moment {
     fn parse_from_parameter(value: &str) -> ParseResult<Self> {
-        // In a query, a plus sign that was not encoded arrives as a space.
+        // An unencoded plus sign in a query arrives as a space.
         let moment = Timestamp::from_rfc3339(&value.replace(' ', "+"));
         moment.map(Self).ok_or_else(|| ParseError::custom("no date-time"))
     }
 }
 
-/// The parameters of a list as they were sent.
+/// The parameters of a list, as sent.
 #[derive(Default)]
 pub(super) struct ListParameters {
     pub(super) site: Option<String>,
     pub(super) limit: Option<Limit>,
     pub(super) cursor: Option<String>,
-    /// What the change feed calls the cursor.
+    /// The change feed's name for the cursor.
     pub(super) after: Option<String>,
     pub(super) user: Option<String>,
     pub(super) course: Option<String>,
@@ -88,7 +88,7 @@ pub(super) struct Selection<P> {
 }
 
 impl ListParameters {
-    /// Checks the parameters and looks the sites up that they name.
+    /// Checks the parameters and looks up the sites they name.
     pub(super) async fn check<P: std::str::FromStr>(self, store: &Store) -> Result<Selection<P>, Problem> {
         let limit = self.limit.map_or(limits::PAGE_ROWS_DEFAULT, |limit| limit.0);
         let parse_cursor = |(name, cursor): (&str, String)| {
@@ -102,8 +102,8 @@ impl ListParameters {
             Some(name) => Some(site_id(store, "site", name).await?),
             None => None,
         };
-        let user = thing(store, "user", site, self.user).await?;
-        let course = thing(store, "course", site, self.course).await?;
+        let user = record_reference(store, "user", site, self.user).await?;
+        let course = record_reference(store, "course", site, self.course).await?;
         Ok(Selection {
             page: PageRequest { after, limit: limit.into() },
             site_id,
@@ -115,15 +115,15 @@ impl ListParameters {
 }
 
 pub(super) async fn site_id(store: &Store, parameter: &str, name: &str) -> Result<i64, Problem> {
-    let unknown = || Problem::parameter(parameter, FieldErrorCode::UnknownValue, "There is no site of that name.");
-    // Only a text that can be a name goes to the database.
+    let unknown = || Problem::parameter(parameter, FieldErrorCode::UnknownValue, "There is no site with this name.");
+    // PostgreSQL rejects NUL in text, so parse the name first.
     let name: SiteName = name.parse().map_err(|_| unknown())?;
     let site = store.site(name.as_str()).await?;
     site.map(|site| site.id).ok_or_else(unknown)
 }
 
-/// Reads `college:3`, or `3` beside the parameter `site`.
-pub(super) async fn thing(
+/// Reads `college:3`, or `3` with the parameter `site`.
+pub(super) async fn record_reference(
     store: &Store,
     parameter: &str,
     site: Option<&str>,
@@ -141,7 +141,7 @@ pub(super) async fn thing(
     Ok(Some((site_id, id.moodle_id)))
 }
 
-/// A page as it is answered.
+/// The answer for a page.
 pub(super) fn list<T, R, P>(page: Page<T, P>, render: impl Fn(T) -> R) -> Answer<List<R>>
 where
     R: Type + ParseFromJSON + ToJSON,
@@ -151,14 +151,14 @@ where
     Answer(List { items: page.items.into_iter().map(render).collect(), next_cursor })
 }
 
-/// The record with the id in the path; a text that is no id names no record.
+/// The record with the id in the path; 404 if the text is not an id.
 pub(super) async fn find_record<T: RecordTable>(store: &Store, id: &str) -> Result<StoredRecord<T::State>, Problem> {
     let not_found = || Problem::with_detail(Code::NotFound, format!("There is no {} with this id.", T::State::KIND));
     let id: RecordId = id.parse().map_err(|_| not_found())?;
     store.record::<T>(id.site.as_str(), id.moodle_id).await?.ok_or_else(not_found)
 }
 
-/// The site that a body names.
+/// The site named by a body.
 pub(super) async fn site_of_body(store: &Store, name: Option<String>) -> Result<Option<i64>, Problem> {
     let unknown = || Problem::validation(vec![FieldError::new("/site", FieldErrorCode::UnknownValue)]);
     let Some(name) = name else { return Ok(None) };

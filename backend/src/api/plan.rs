@@ -13,7 +13,7 @@ use super::{
     answer::Answer,
     auth::OperatorToken,
     destinations,
-    failure::{Failure, Planning},
+    failure::{DestinationQuery, Failure},
     parameters::{Limit, site_id},
     problem::{Code, Problem},
 };
@@ -31,22 +31,22 @@ pub(super) struct Operations;
 impl Operations {
     /// Plan the delivery
     ///
-    /// A dry run over pending records: what would be done about each, the exact difference to what the destination has, and
-    /// what it would cost. Reads from the destination; sends nothing.
+    /// A dry run over pending records: what would be done with each, the exact difference to what the destination
+    /// holds, and the cost. Reads from the destination, sends nothing.
     #[oai(path = "/:name/plan", method = "get", operation_id = "plan_delivery")]
     async fn plan(
         &self,
         _token: OperatorToken,
         context: Data<&Arc<Context>>,
-        /// The destination's name, as in `zoho`.
+        /// The destination's name, such as `zoho`.
         name: Path<String>,
-        /// Only of this kind of record.
+        /// Only records of this kind.
         kind: Query<Option<Kind>>,
-        /// Only of the site of this name.
+        /// Only from the site with this name.
         site: Query<Option<String>>,
-        /// Records that are looked at, at most.
+        /// Maximum records to examine.
         limit: Query<Option<Limit>>,
-    ) -> Result<Answer<PlanView>, Failure<Planning>> {
+    ) -> Result<Answer<PlanView>, Failure<DestinationQuery>> {
         destinations::find(&context, &name).await?;
         let zoho = context.zoho.as_ref().filter(|_| name.0 == Zoho::NAME);
         let zoho = zoho.ok_or_else(|| Problem::new(Code::NotConfigured))?;
@@ -59,7 +59,9 @@ impl Operations {
         match PlanView::make(zoho, &context.store, Subset { kind: kind.0, site_id, state, limit }).await {
             Ok(plan) => Ok(Answer(plan)),
             Err(PlanError::Store(error)) => Err(error.into()),
-            Err(PlanError::Trouble(reason)) => Err(Problem::with_detail(Code::DestinationUnavailable, reason).into()),
+            Err(PlanError::Unavailable(reason)) => {
+                Err(Problem::with_detail(Code::DestinationUnavailable, reason).into())
+            }
         }
     }
 }

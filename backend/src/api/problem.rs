@@ -29,39 +29,40 @@ pub(super) enum Code {
     MalformedJson,
     /// A parameter of the query or path is invalid.
     InvalidParameter,
-    /// The token is missing or unknown, was revoked or has ended.
+    /// The token is missing, unknown, revoked or expired.
     Unauthorized,
     /// The token's scope does not allow this.
     Forbidden,
-    /// There is nothing at this address.
+    /// Nothing exists at this address.
     NotFound,
     /// The address exists, but not with this method.
     MethodNotAllowed,
     /// This server does not deliver to that destination.
     NotConfigured,
-    /// The sender's clock is ahead, or the server's is behind: nothing of the batch was stored. The detail says by how much.
+    /// The sender's clock is ahead of the server's, or the server's is behind. Nothing of the batch was stored; the
+    /// detail says how far they are apart.
     ClockAhead,
     /// The body did not arrive in time.
     RequestTimeout,
     /// The body is larger than allowed.
     PayloadTooLarge,
-    /// The body is not JSON by its `Content-Type`.
+    /// The `Content-Type` is not JSON.
     UnsupportedMediaType,
     /// Fields of the body are invalid; `errors` lists all of them.
     ValidationFailed,
-    /// The database refused the event; the server's log says why.
+    /// The database rejected the event; the server's log says why.
     EventNotStorable,
-    /// A fault of the server; its log says more.
+    /// A server error; the server's log says more.
     InternalError,
-    /// Too much is waiting to be stored; send it again later.
+    /// Too many events are waiting to be stored; retry later.
     QueueFull,
-    /// The server is shutting down; send it again later.
+    /// The server is shutting down; retry later.
     Draining,
-    /// The database cannot do it now; the detail says why. Send it again later.
+    /// The database is temporarily unavailable; the detail says why. Retry later.
     DatabaseUnavailable,
-    /// Migrations are missing.
+    /// The database lacks migrations.
     NotMigrated,
-    /// The destination cannot be asked now; the detail says why.
+    /// The destination is temporarily unavailable; the detail says why.
     DestinationUnavailable,
 }
 
@@ -100,38 +101,37 @@ impl Code {
                 "This server does not deliver to that destination: its section of the configuration is missing."
             }
             Self::ClockAhead => {
-                "The sender's clock is ahead of this server's. Nothing was stored. Set the clock that is wrong, and send again."
+                "The sender's clock is ahead of this server's. Nothing was stored. Set the clock that is wrong, and \
+                 send again."
             }
-            Self::MethodNotAllowed => "This address does not take this method; see the header Allow.",
+            Self::MethodNotAllowed => "This address does not allow this method; see the header Allow.",
             Self::RequestTimeout => "The body did not arrive in time. Send it again.",
             Self::PayloadTooLarge => "The body is too large: 5 MiB at most. Send fewer events in one request.",
             Self::UnsupportedMediaType => "Send JSON with the header Content-Type: application/json.",
             Self::ValidationFailed => "Fields of the body are invalid; errors lists all of them.",
-            Self::EventNotStorable => {
-                "The database refused this event. Sending it again will not help; see the server's log."
-            }
+            Self::EventNotStorable => "The database rejected this event. Retrying will not help; see the server's log.",
             Self::InternalError => "A fault of the server. See its log.",
             Self::QueueFull => "Too much is waiting to be stored. Send the same again after Retry-After seconds.",
             Self::Draining => "The server is shutting down. Send the same again after Retry-After seconds.",
             Self::DatabaseUnavailable => {
-                "The database cannot do it now. Send the same again after Retry-After seconds."
+                "The database is temporarily unavailable. Retry the same request after Retry-After seconds."
             }
             Self::NotMigrated => "The database lacks migrations. Run backend-sync migrate.",
-            Self::DestinationUnavailable => "The destination cannot be asked now. Try again later.",
+            Self::DestinationUnavailable => "The destination is temporarily unavailable. Retry later.",
         }
     }
 }
 
-/// One invalid field or parameter. What was sent is never repeated.
+/// One invalid field or parameter. Never repeats the value that was sent.
 #[derive(Clone, Object)]
 pub(super) struct InvalidField {
     /// JSON pointer (RFC 6901) to the field in the body.
     #[oai(skip_serializing_if_is_none)]
     pub(super) pointer: Option<String>,
-    /// Name of the parameter.
+    /// The parameter's name.
     #[oai(skip_serializing_if_is_none)]
     pub(super) parameter: Option<String>,
-    /// Why it was refused: `required`, `wrong_type`, `out_of_range`, `too_long`, `invalid_character` or `unknown_value`.
+    /// Why it is invalid: `required`, `wrong_type`, `out_of_range`, `too_long`, `invalid_character` or `unknown_value`.
     pub(super) code: String,
     /// What to do about it.
     pub(super) detail: String,
@@ -151,12 +151,12 @@ impl From<FieldError> for InvalidField {
 /// A problem document (RFC 9457).
 #[derive(Clone, Object)]
 pub(super) struct Problem {
-    /// `urn:backend-sync:problem:` and the code.
+    /// `urn:backend-sync:problem:` followed by the code.
     #[oai(rename = "type")]
     kind: String,
-    /// The meaning of the status code.
+    /// The HTTP status in words.
     title: String,
-    /// The status code.
+    /// The HTTP status.
     status: u16,
     /// What went wrong; stable, for programs.
     pub(super) code: Code,
@@ -164,8 +164,8 @@ pub(super) struct Problem {
     detail: String,
     /// Every invalid field or parameter.
     pub(super) errors: Vec<InvalidField>,
-    /// Names the request in the server's log; the same as the header `X-Request-Id`.
-    // Behind a pointer, because results carry problems about.
+    /// The request's id in the server's log; the same as the header `X-Request-Id`.
+    // Behind a pointer to keep results small.
     #[oai(skip_serializing_if_is_none)]
     request_id: Option<Arc<String>>,
 }
@@ -185,9 +185,9 @@ impl Problem {
         Self { kind, title, status: status.as_u16(), code, detail, errors: Vec::new(), request_id: None }
     }
 
-    /// The database does not do it: why, and what to do about it.
+    /// A database problem: why, and what to do about it.
     fn of_database(error: &StoreError) -> Self {
-        let detail = format!("{} Send the same again after Retry-After seconds.", error.cause().sentence());
+        let detail = format!("{} Retry the same request after Retry-After seconds.", error.cause().sentence());
         Self::with_detail(Code::DatabaseUnavailable, detail)
     }
 
@@ -197,7 +197,7 @@ impl Problem {
         Self { errors, ..Self::new(Code::ValidationFailed) }
     }
 
-    /// The same, of the request with this id.
+    /// Adds the id of the request.
     pub(super) fn of_request(self, id: &str) -> Self {
         Self { request_id: Some(Arc::new(id.to_owned())), ..self }
     }
@@ -231,7 +231,7 @@ impl IntoResponse for Problem {
 
 impl From<Problem> for Error {
     fn from(problem: Problem) -> Self {
-        // The framework forgets what an error's response carries.
+        // The framework drops the data of an error's response.
         let mut error = Self::from_response(problem.clone().into_response());
         error.set_data(problem);
         error
@@ -242,11 +242,11 @@ impl From<StoreError> for Problem {
     fn from(error: StoreError) -> Self {
         match error {
             StoreError::Unavailable(_) => {
-                tracing::error!(%error, "the database is not available");
+                tracing::error!(%error, "the database is unavailable");
                 Self::of_database(&error)
             }
             StoreError::Refused(error) => {
-                tracing::error!(%error, "the database refused a query");
+                tracing::error!(%error, "the database rejected a query");
                 Self::new(Code::InternalError)
             }
         }
@@ -264,7 +264,7 @@ impl From<IngestError> for Problem {
     }
 }
 
-/// Turns every error into a problem document, those of the framework included.
+/// Turns every error, including the framework's own, into a problem document.
 pub(super) async fn as_documents<E: Endpoint>(endpoint: E, request: Request) -> poem::Result<Response> {
     let (method, path) = (request.method().clone(), request.uri().path().to_owned());
     let has_body = request.headers().get(header::CONTENT_LENGTH).is_some_and(|length| length != "0")
@@ -289,7 +289,7 @@ pub(super) async fn as_documents<E: Endpoint>(endpoint: E, request: Request) -> 
         }
     };
     if has_body && matches!(response.status().as_u16(), 401 | 403 | 404 | 405 | 415) {
-        // The body was not read, so the connection is of no more use: say so, or the client's next request fails.
+        // The body was not read, so the connection cannot be reused: say so, or the client's next request fails.
         response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
     }
     Ok(response)
@@ -302,7 +302,7 @@ pub(super) fn name_request(response: &mut Response, id: &str) {
     }
 }
 
-/// The one method of an address: sites send with POST, operators act with POST, everything else is read with GET.
+/// The only method of an address: sites send with POST, operators act with POST, everything else is read with GET.
 fn allowed_method(path: &str) -> HeaderValue {
     let sends = path.starts_with("/api/v1/events/moodle/") && !path.ends_with("/handshake");
     let acts = path.starts_with("/api/v1/destinations/")
@@ -311,13 +311,13 @@ fn allowed_method(path: &str) -> HeaderValue {
 }
 
 fn of_framework(error: &Error) -> Problem {
-    // The reasons that the framework gives repeat what was sent, so only the names are used.
+    // The framework's reasons repeat what was sent, so only names are used.
     if let Some(error) = error.downcast_ref::<ParseParamError>() {
-        return Problem::parameter(error.name, FieldErrorCode::WrongType, "The value does not fit; see the schema.");
+        return Problem::parameter(error.name, FieldErrorCode::WrongType, "The value does not match the schema.");
     }
     if error.is::<ParsePathError>() {
-        // The framework numbers the parameters of a path; all of ours are called id.
-        return Problem::parameter("id", FieldErrorCode::WrongType, "The value does not fit; see the schema.");
+        // The framework numbers path parameters; all of ours are called id.
+        return Problem::parameter("id", FieldErrorCode::WrongType, "The value does not match the schema.");
     }
     if error.is::<AuthorizationError>() {
         return Problem::new(Code::Unauthorized);
@@ -325,7 +325,7 @@ fn of_framework(error: &Error) -> Problem {
     if error.is::<ContentTypeError>() {
         return Problem::new(Code::UnsupportedMediaType);
     }
-    // An address that is no text is none of ours.
+    // A path that is not valid UTF-8 cannot be one of ours.
     if error.is::<NotFoundError>() || error.is::<poem::error::ParsePathError>() {
         return Problem::new(Code::NotFound);
     }
@@ -333,14 +333,12 @@ fn of_framework(error: &Error) -> Problem {
         return Problem::new(Code::MethodNotAllowed);
     }
     match error.status() {
-        status if status.is_client_error() => {
-            Problem::with_detail(Code::InvalidParameter, "The request is not understood.")
-        }
+        status if status.is_client_error() => Problem::with_detail(Code::InvalidParameter, "The request is malformed."),
         _ => Problem::new(Code::InternalError),
     }
 }
 
-/// The answer after a panic. The panic itself is logged by the hook of [`crate::telemetry`].
+/// The answer after a panic. The panic hook of [`crate::telemetry`] logs the panic itself.
 pub(super) fn panicked(_: Box<dyn std::any::Any + Send + 'static>) -> Response {
     Problem::new(Code::InternalError).into_response()
 }

@@ -1,4 +1,4 @@
-//! What both ways of sending events have in common: storing, refusing, logging and counting them.
+//! What both ways of sending events share: storing, rejecting, logging and counting them.
 
 use std::sync::Arc;
 
@@ -9,7 +9,7 @@ use crate::{
     store::StoreError,
 };
 
-/// What became of the events of one request, in their order.
+/// The results of the events of one request, in order.
 pub(super) type BatchResults = Vec<Result<Written, Arc<StoreError>>>;
 
 /// Hands the events of one request to the writer and waits until they are durable.
@@ -26,20 +26,20 @@ pub(super) async fn store(
     Ok(settled?)
 }
 
-/// The log line of an event that never came to the writer: which fields were wrong, and why; not what they held.
+/// Logs an event that never reached the writer: which fields were wrong, and why; never their values.
 pub(super) fn log_rejected(sender: &Sender, what: &str, errors: &[FieldError]) {
     let fields: Vec<_> = errors.iter().map(|error| format!("{} {}", error.pointer, error.code.as_str())).collect();
     let (site, fields) = (&sender.site.name, fields.join(", "));
     tracing::warn!(site, outcome = "rejected", fields, "📥 Received {what} event");
 }
 
-/// Counts events that never came to the writer. The type is unknown when it could not be read.
+/// Counts events that never reached the writer. The type is unknown if it could not be read.
 pub(super) fn count_rejected(context: &Context, sender: &Sender, event_type: Option<EventType>, count: u64) {
     let outcome = Outcome::Rejected.as_str();
     context.counters().events(context.clock.now(), &sender.site.name, event_type, outcome, count);
 }
 
-/// What to answer to events that the writer never sees: the problem, unless the token has been revoked meanwhile.
-pub(super) async fn refuse(context: &Context, sender: &Sender, problem: Problem) -> Problem {
+/// The answer to events that never reach the writer: `problem`, unless the token has been revoked meanwhile.
+pub(super) async fn reject(context: &Context, sender: &Sender, problem: Problem) -> Problem {
     context.tokens.check(sender, &context.store, context.clock.now()).await.err().unwrap_or(problem)
 }

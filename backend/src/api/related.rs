@@ -1,4 +1,4 @@
-//! Records that belong to a user and a course: how they are listed and found, whatever their kind.
+//! Listing and finding records that belong to a user and a course, of any kind.
 
 use poem_openapi::types::{ParseFromJSON, ToJSON, Type};
 
@@ -14,34 +14,34 @@ use crate::{
 };
 
 /// A kind of record that belongs to a user and a course.
-pub(super) trait Belonging: Sized {
-    /// What readers see of it.
-    type Shown: Type + ParseFromJSON + ToJSON;
+pub(super) trait RelatedRecord: Sized {
+    /// What readers see.
+    type View: Type + ParseFromJSON + ToJSON;
 
-    /// A page of them.
+    /// Reads a page.
     async fn page(
         store: &Store,
         filter: &RecordFilter,
         page: PageRequest<Position>,
     ) -> Result<Page<Self, Position>, StoreError>;
 
-    /// Its site, its user and its course, as far as that is known.
+    /// Its site, its user and, if known, its course.
     fn references(&self) -> (i64, Id, Option<Id>);
 
-    /// What readers see.
-    fn show(self, renderer: &Renderer) -> Self::Shown;
+    /// Renders it for readers.
+    fn show(self, renderer: &Renderer) -> Self::View;
 }
 
-async fn renderer<T: Belonging>(store: &Store, items: &[T]) -> Result<Renderer, StoreError> {
-    Renderer::related(store, items.iter().map(Belonging::references)).await
+async fn renderer<T: RelatedRecord>(store: &Store, items: &[T]) -> Result<Renderer, StoreError> {
+    Renderer::related(store, items.iter().map(RelatedRecord::references)).await
 }
 
-/// A page as it is answered.
-pub(super) async fn list_related<T: Belonging>(
+/// The answer for a page.
+pub(super) async fn list_related<T: RelatedRecord>(
     store: &Store,
     parameters: ListParameters,
     deleted: Option<bool>,
-) -> Result<Answer<List<T::Shown>>, Problem> {
+) -> Result<Answer<List<T::View>>, Problem> {
     let Selection { page, site_id, user, course, changed_since } = parameters.check(store).await?;
     let filter = RecordFilter { site_id, user, course, email: None, deleted, changed_since };
     let page = T::page(store, &filter, page).await?;
@@ -49,8 +49,8 @@ pub(super) async fn list_related<T: Belonging>(
     Ok(list(page, |item| item.show(&renderer)))
 }
 
-/// One as it is answered.
-pub(super) async fn show_related<T: Belonging>(store: &Store, item: T) -> Result<Answer<T::Shown>, Problem> {
+/// The answer for one record.
+pub(super) async fn show_related<T: RelatedRecord>(store: &Store, item: T) -> Result<Answer<T::View>, Problem> {
     let renderer = renderer(store, std::slice::from_ref(&item)).await?;
     Ok(Answer(item.show(&renderer)))
 }

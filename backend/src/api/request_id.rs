@@ -1,4 +1,4 @@
-//! The id of a request: in the answer, in problem documents, and in every line that is logged for it.
+//! The id of a request: in the answer, in problem documents, and in every log line about it.
 
 use std::time::Instant;
 
@@ -14,10 +14,10 @@ use crate::{clock::Clock, random::Random, telemetry::trace};
 
 const HEADER: HeaderName = HeaderName::from_static("x-request-id");
 
-/// Characters of an id that a sender gave, at most: twice a UUID, and nothing that fills the log.
+/// Maximum characters of a sender's id: twice a UUID, but not enough to flood the log.
 const LENGTH: usize = 72;
 
-/// What every answer goes through, outside of all else.
+/// The outermost middleware, which every answer passes through.
 pub(super) async fn identified<E: Endpoint>(
     endpoint: E,
     request: Request,
@@ -43,15 +43,15 @@ pub(super) async fn identified<E: Endpoint>(
     Ok(response)
 }
 
-/// The id that the sender gave, if it may go into the log as it is: letters, digits, dashes and dots. An underscore is in every
-/// token of ours, and an at sign in every address.
+/// The sender's id, if it is safe to log: letters, digits, dashes and dots. Every token of ours has an underscore, and
+/// every e-mail address an at sign, so neither can get in.
 fn of_sender(headers: &HeaderMap) -> Option<String> {
     let id = headers.get(&HEADER)?.to_str().ok()?;
     let is_good = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '.');
     (!id.is_empty() && id.len() <= LENGTH && id.chars().all(is_good)).then(|| id.to_owned())
 }
 
-/// A UUID of version 7, so that ids are in the order of time.
+/// A UUID of version 7, so that ids sort by time.
 fn new(clock: &Clock, random: &Random) -> Uuid {
     let mut bytes = [0; 10];
     bytes[..8].copy_from_slice(&random.number().to_le_bytes());
@@ -59,7 +59,7 @@ fn new(clock: &Clock, random: &Random) -> Uuid {
     Builder::from_unix_timestamp_millis(u64::try_from(clock.now().0).unwrap_or_default(), &bytes).into_uuid()
 }
 
-/// The method, if it is one: anybody may send any other word.
+/// The method, if it is a known one: a sender may put any text there.
 fn name(method: &Method) -> &'static str {
     match *method {
         Method::GET => "GET",
@@ -73,22 +73,22 @@ fn name(method: &Method) -> &'static str {
     }
 }
 
-/// Which address was asked for, with a star for each part that varies; none when there is no such address.
+/// The requested route, with a star for each variable part; none if no route matched.
 fn route(response: &Response) -> Option<String> {
     let pattern = matched_pattern(response.data::<PathPattern>())?;
-    // The framework numbers the parameters of a path.
+    // The framework numbers path parameters.
     let parts = pattern.split('/').map(|part| if part.starts_with(':') { "*" } else { part });
     Some(parts.collect::<Vec<_>>().join("/"))
 }
 
-/// The line of a request that failed. One that asks for what is not there or not allowed is the sender's affair, but whoever was told
-/// the id finds it here.
+/// Logs a failed request. Client errors are the sender's problem, but a person who was given the request id finds it
+/// here.
 fn log_failure(method: &str, route: Option<&str>, status: u16, started: Instant) {
     let duration_ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
     match status {
         ..400 => {}
         400..500 => tracing::info!(method, route, status, duration_ms, "request refused"),
-        503 => tracing::warn!(method, route, status, duration_ms, "request sent away"),
+        503 => tracing::warn!(method, route, status, duration_ms, "request deferred"),
         _ => tracing::error!(method, route, status, duration_ms, "request failed"),
     }
 }

@@ -1,4 +1,4 @@
-//! Delivering many records again: those that failed, or everything.
+//! Delivering many records again: the failed ones, or everything.
 
 use std::sync::Arc;
 
@@ -12,7 +12,7 @@ use super::{
     auth::OperatorToken,
     body::{JsonText, read_fields},
     destinations,
-    failure::{Failure, Instructing},
+    failure::{Failure, OperatorCommand},
     parameters::site_of_body,
 };
 use crate::{
@@ -22,32 +22,32 @@ use crate::{
 
 pub(super) struct Operations;
 
-/// Which items are meant; all conditions hold.
+/// Selects items; all conditions must hold.
 #[derive(Object)]
 #[oai(example)]
 struct RetryRequest {
     /// Of this kind.
     #[oai(nullable)]
     kind: Option<Kind>,
-    /// Of the site of this name.
+    /// From the site with this name.
     #[oai(nullable)]
     site: Option<String>,
-    /// In this state: `failed`, `parked` or `pending`. Left out: `failed`, or with `code` all three.
+    /// In this state: `failed`, `parked` or `pending`. Default: `failed`, or all three if `code` is given.
     #[oai(nullable)]
     state: Option<ItemState>,
-    /// With this reason's code.
+    /// With this reason code.
     #[oai(nullable)]
     code: Option<String>,
 }
 
-/// Which records are delivered again; all conditions hold.
+/// Selects records; all conditions must hold.
 #[derive(Object)]
 #[oai(example)]
 struct ResyncRequest {
     /// Of this kind.
     #[oai(nullable)]
     kind: Option<Kind>,
-    /// Of the site of this name.
+    /// From the site with this name.
     #[oai(nullable)]
     site: Option<String>,
 }
@@ -69,11 +69,11 @@ impl Example for ResyncRequest {
     }
 }
 
-/// How many items were made pending.
+/// How many items became pending.
 #[derive(Object)]
 #[oai(example)]
 struct MadePending {
-    /// Items.
+    /// The number of items.
     items: u64,
 }
 
@@ -95,7 +95,7 @@ impl Field for ItemState {
     }
 }
 
-/// A state from which an item can be tried again.
+/// A state from which an item can be retried.
 struct RetryState(ItemState);
 
 impl Field for RetryState {
@@ -109,9 +109,9 @@ impl Field for RetryState {
 
 #[OpenApi(prefix_path = "/api/v1/destinations", tag = "Tag::Delivery")]
 impl Operations {
-    /// Try many items again
+    /// Retry many items
     ///
-    /// Those that the body describes. An empty object means all that failed.
+    /// Retries the items that the body selects. An empty object selects all failed items.
     #[oai(path = "/:name/retry", method = "post", operation_id = "retry_sync_items")]
     async fn retry_many(
         &self,
@@ -120,7 +120,7 @@ impl Operations {
         /// The destination's name, as in `zoho`.
         name: Path<String>,
         body: JsonText<RetryRequest>,
-    ) -> Result<Answer<MadePending>, Failure<Instructing>> {
+    ) -> Result<Answer<MadePending>, Failure<OperatorCommand>> {
         destinations::find(&context, &name).await?;
         let (kind, site, state, code) = read_fields(&body.text, |fields| {
             let kind = fields.optional("kind");
@@ -130,15 +130,15 @@ impl Operations {
         let site_id = site_of_body(&context.store, site).await?;
         let filter = ItemFilter { site_id, kind, state, code, record: None }.for_retry();
         let items = context.store.retry(&name, &filter, context.clock.now()).await?;
-        tracing::info!(destination = name.0, items, "an operator asked to try items again");
+        tracing::info!(destination = name.0, items, "an operator requested a retry of items");
         context.due.notify_one();
         Ok(Answer(MadePending { items }))
     }
 
     /// Deliver everything again
     ///
-    /// Everything that the body describes, changed or not; an empty object means all records. They become pending in steps;
-    /// deliveries go on beside it.
+    /// Delivers the records that the body selects, changed or not; an empty object selects all. They become pending in
+    /// steps, while other deliveries continue.
     #[oai(path = "/:name/resync", method = "post", operation_id = "resync_destination")]
     async fn resync(
         &self,
@@ -147,7 +147,7 @@ impl Operations {
         /// The destination's name, as in `zoho`.
         name: Path<String>,
         body: JsonText<ResyncRequest>,
-    ) -> Result<Answer<MadePending>, Failure<Instructing>> {
+    ) -> Result<Answer<MadePending>, Failure<OperatorCommand>> {
         destinations::find(&context, &name).await?;
         let (kind, site) = read_fields(&body.text, |fields| {
             let kind = fields.optional("kind");
@@ -165,7 +165,7 @@ impl Operations {
                 None => break,
             }
         }
-        tracing::info!(destination = name.0, items, "an operator asked to deliver everything again");
+        tracing::info!(destination = name.0, items, "an operator requested a resync");
         Ok(Answer(MadePending { items }))
     }
 }

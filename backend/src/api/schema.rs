@@ -1,5 +1,5 @@
-//! The schemas of what sites send, made from those of what readers get: the same fields, but each number and boolean may
-//! also be a string, and fields that we do not know are welcome.
+//! The schemas of what sites send, derived from those of what readers get: the same fields, but every number and
+//! boolean may also be a string, and unknown fields are allowed.
 
 use std::marker::PhantomData;
 
@@ -12,24 +12,24 @@ use serde_json::Value;
 use super::examples;
 use crate::model::{Completion, Course, Enrolment, EventType, Grade, GradeItem, User};
 
-/// The data of an event, as a schema: what readers get as `T`.
+/// The schema of an event's data, for what readers get as `T`.
 pub(super) struct EventData<T>(PhantomData<T>);
 
-/// What the schema of an event's data is made from.
-pub(super) trait Sent: Send + Sync + 'static {
-    /// Name of the schema.
+/// The source of the schema of an event's data.
+pub(super) trait EventPayload: Send + Sync + 'static {
+    /// The schema's name.
     const NAME: &'static str;
 
-    /// The event whose example is the example of the schema.
+    /// The event whose example the schema shows.
     const EXAMPLE: EventType;
 
-    /// The schema as readers know it.
+    /// The schema that readers see.
     fn read_schema(registry: &mut Registry) -> MetaSchema;
 }
 
-macro_rules! sent {
+macro_rules! payload {
     ($type:ty, $name:literal, $example:ident, [$($part:ty),+]) => {
-        impl Sent for $type {
+        impl EventPayload for $type {
             const NAME: &'static str = $name;
             const EXAMPLE: EventType = EventType::$example;
 
@@ -46,26 +46,26 @@ macro_rules! sent {
     };
 }
 
-sent!(User, "UserData", UserCreated, [User]);
-sent!(Course, "CourseData", CourseCreated, [Course]);
-sent!(Enrolment, "EnrolmentData", UserEnrolled, [Enrolment]);
-sent!(Grade, "GradeData", GradeUpdated, [Grade, GradeItem]);
-sent!(Completion, "CompletionData", CourseCompleted, [Completion]);
+payload!(User, "UserData", UserCreated, [User]);
+payload!(Course, "CourseData", CourseCreated, [Course]);
+payload!(Enrolment, "EnrolmentData", UserEnrolled, [Enrolment]);
+payload!(Grade, "GradeData", GradeUpdated, [Grade, GradeItem]);
+payload!(Completion, "CompletionData", CourseCompleted, [Completion]);
 
-named_type!([T: Sent] EventData<T>, T::NAME, event_data::<T>);
+named_type!([T: EventPayload] EventData<T>, T::NAME, event_data::<T>);
 
-fn event_data<T: Sent>(registry: &mut Registry) -> MetaSchema {
+fn event_data<T: EventPayload>(registry: &mut Registry) -> MetaSchema {
     let mut schema = T::read_schema(registry);
     for (_, property) in &mut schema.properties {
         if let MetaSchemaRef::Inline(property) = property {
-            **property = as_sent(std::mem::replace(property, MetaSchema::ANY));
+            **property = accepted_schema(std::mem::replace(property, MetaSchema::ANY));
         }
     }
-    let mut deleted = as_sent(MetaSchema { nullable: true, ..MetaSchema::new("boolean") });
-    deleted.description = Some("The thing is gone in Moodle.");
+    let mut deleted = accepted_schema(MetaSchema { nullable: true, ..MetaSchema::new("boolean") });
+    deleted.description = Some("Whether it is deleted in Moodle.");
     schema.properties.push(("deleted", inline(deleted)));
     schema.additional_properties = Some(Box::new(inline(MetaSchema {
-        description: Some("Any further field is kept with the event and shown as `extra` of the record."),
+        description: Some("Any other field is kept with the event and shown in the record's `extra`."),
         ..MetaSchema::ANY
     })));
     schema.example = Some(examples::data(T::EXAMPLE));
@@ -77,7 +77,7 @@ fn inline(schema: MetaSchema) -> MetaSchemaRef {
 }
 
 /// The schema of a field as it may be sent.
-fn as_sent(read: MetaSchema) -> MetaSchema {
+fn accepted_schema(read: MetaSchema) -> MetaSchema {
     let text = |pattern: &str| MetaSchema { pattern: Some(pattern.to_owned()), ..MetaSchema::new("string") };
     let forms = match (read.ty, read.format) {
         ("integer", _) => {
@@ -113,8 +113,8 @@ fn data_of_any_type(registry: &mut Registry) -> MetaSchemaRef {
     EventData::<Completion>::register(registry);
     inline(MetaSchema {
         description: Some(
-            "By type: UserData, CourseData, EnrolmentData, GradeData or CompletionData. Of a deletion only the ids are read \
-             (the required fields); the record keeps its last state.",
+            "Depends on the type: UserData, CourseData, EnrolmentData, GradeData or CompletionData. For a deletion \
+             only the ids (the required fields) are read; the record keeps its last state.",
         ),
         any_of: vec![
             EventData::<User>::schema_ref(),
@@ -131,7 +131,7 @@ fn data_of_any_type(registry: &mut Registry) -> MetaSchemaRef {
 pub(super) fn batch(registry: &mut Registry) -> MetaSchema {
     let data = data_of_any_type(registry);
     let described = |schema: MetaSchema, description| inline(MetaSchema { description: Some(description), ..schema });
-    let integer = || as_sent(MetaSchema { minimum: Some(0.0), ..MetaSchema::new("integer") });
+    let integer = || accepted_schema(MetaSchema { minimum: Some(0.0), ..MetaSchema::new("integer") });
     let event = MetaSchema {
         required: vec!["id", "type", "time", "sequence", "data"],
         properties: vec![
@@ -139,7 +139,8 @@ pub(super) fn batch(registry: &mut Registry) -> MetaSchema {
                 "id",
                 described(
                     MetaSchema::new_with_format("string", "uuid"),
-                    "The sender's id of the event. A second event with the same id is a `duplicate`. Ids that ascend (version 7) are stored fastest.",
+                    "The idempotency key. A second event with the same id is a `duplicate`. Ascending ids (version 7) \
+                     are stored fastest.",
                 ),
             ),
             (
@@ -149,10 +150,14 @@ pub(super) fn batch(registry: &mut Registry) -> MetaSchema {
                     ..MetaSchema::new("string")
                 }),
             ),
-            ("time", described(integer(), "When it happened, in Unix seconds by Moodle's clock.")),
+            ("time", described(integer(), "When it happened: Unix seconds by Moodle's clock.")),
             (
                 "sequence",
-                described(integer(), "The sender's running number. It orders the events of a site within one second."),
+                described(
+                    integer(),
+                    "A number that the sender increments with each event. It orders a site's events \
+                                      within one second.",
+                ),
             ),
             ("data", data),
         ],

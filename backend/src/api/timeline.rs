@@ -12,7 +12,7 @@ use super::{
     Context, Tag,
     answer::Answer,
     auth::OperatorToken,
-    failure::{Failure, Overseeing},
+    failure::{Failure, OperatorQuery},
     parameters::Limit,
     problem::{Code, Problem},
 };
@@ -29,21 +29,21 @@ pub(super) struct Operations;
 impl Operations {
     /// Get a person's timeline
     ///
-    /// In the order of time: each event that was received, the present state of each record, each try to deliver one and what
-    /// the destination answered, and the present state of each sync item. `waiting` says of whatever is not at a destination
-    /// why it is not.
+    /// In chronological order: each event received, the current state of each record, each delivery attempt with the
+    /// destination's answer, and the current state of each sync item. `waiting` explains why records have not reached a
+    /// destination.
     #[oai(path = "/:id/timeline", method = "get", operation_id = "get_timeline")]
     async fn timeline(
         &self,
         _token: OperatorToken,
         context: Data<&Arc<Context>>,
-        /// `<site>:<Moodle id>` of the user, as in `college:3`.
+        /// The user's `<site>:<Moodle id>`, as in `college:3`.
         id: Path<String>,
-        /// Entries of a page at most.
+        /// Maximum entries per page.
         limit: Query<Option<Limit>>,
         /// The `next_cursor` of the previous page.
         cursor: Query<Option<String>>,
-    ) -> Result<Answer<Timeline>, Failure<Overseeing>> {
+    ) -> Result<Answer<Timeline>, Failure<OperatorQuery>> {
         let not_found = || Problem::with_detail(Code::NotFound, "Nothing is known of a user with this id.");
         let wrong_cursor = |()| {
             let detail = "Send the next_cursor of the previous answer, unchanged.";

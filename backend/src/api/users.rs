@@ -12,7 +12,7 @@ use super::{
     Context, Tag,
     answer::Answer,
     auth::ApiToken,
-    failure::{Failure, Getting, Listing},
+    failure::{Failure, ReadList, ReadOne},
     parameters::{Limit, List, ListParameters, Moment, Selection, find_record, list},
     problem::Problem,
 };
@@ -28,26 +28,26 @@ pub(super) struct Operations;
 impl Operations {
     /// List users
     ///
-    /// In the order of site and Moodle id. Deleted users are among them unless `deleted=false`.
+    /// Ordered by site and Moodle id. Includes deleted users unless `deleted=false`.
     #[oai(path = "/", method = "get", operation_id = "list_users")]
     #[expect(clippy::too_many_arguments, reason = "one per query parameter")]
     async fn list(
         &self,
         _token: ApiToken,
         context: Data<&Arc<Context>>,
-        /// Only of the site of this name.
+        /// Only from the site with this name.
         site: Query<Option<String>>,
         /// Only with exactly this e-mail address.
         email: Query<Option<String>>,
-        /// Only deleted ones, or only those that are not.
+        /// Only deleted records (`true`), or only existing ones (`false`).
         deleted: Query<Option<bool>>,
-        /// Only those that changed at this moment or later (RFC 3339).
+        /// Only records that changed at or after this time (RFC 3339).
         changed_since: Query<Option<Moment>>,
-        /// Items of a page at most.
+        /// Maximum items per page.
         limit: Query<Option<Limit>>,
         /// The `next_cursor` of the previous page.
         cursor: Query<Option<String>>,
-    ) -> Result<Answer<List<RecordView<User>>>, Failure<Listing>> {
+    ) -> Result<Answer<List<RecordView<User>>>, Failure<ReadList>> {
         let store = &context.store;
         let parameters = ListParameters {
             site: site.0,
@@ -75,7 +75,7 @@ impl Operations {
         context: Data<&Arc<Context>>,
         /// `<site>:<Moodle id>`, as in `college:3`.
         id: Path<String>,
-    ) -> Result<Answer<RecordView<User>>, Failure<Getting>> {
+    ) -> Result<Answer<RecordView<User>>, Failure<ReadOne>> {
         let stored = find_record::<user::Entity>(&context.store, &id).await?;
         let renderer = Renderer::new(&context.store).await?;
         Ok(Answer(renderer.record(stored, |user| user)))

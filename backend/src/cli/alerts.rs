@@ -18,26 +18,26 @@ use crate::{
 
 #[derive(Debug, Subcommand)]
 pub(super) enum AlertsCommand {
-    /// List what is wrong, the worst first, and how the channels fare
+    /// List open alerts, the worst first, and the state of the channels
     List {
-        /// Also what is well again: the newest alerts
+        /// Also list resolved alerts: the newest of all
         #[arg(long)]
         all: bool,
         /// Print JSON
         #[arg(long)]
         json: bool,
     },
-    /// Say that somebody knows of an alert, so that nobody is reminded of it
+    /// Acknowledge an alert, which stops its reminders
     Acknowledge {
         /// Number of the alert, as `alerts list` shows it
         alert: i64,
-        /// Who knows
+        /// Who acknowledges it
         #[arg(long, value_name = "NAME", default_value = "command line")]
         by: String,
     },
-    /// Send a notice that says that it is a test, and say whether it arrived
+    /// Send a test notification and say whether it was accepted
     Test {
-        /// By this channel alone
+        /// Through this channel only
         #[arg(long, value_name = "NAME")]
         channel: Option<String>,
         /// Print JSON
@@ -88,7 +88,7 @@ async fn list(config: &Config, store: &Store, clock: Clock, all: bool, json: boo
         return print(Value::Array(found.iter().map(to_json).collect()));
     }
     if found.is_empty() {
-        print(if all { "There was never an alert." } else { "Nothing is wrong." })?;
+        print(if all { "No alerts are stored." } else { "No alerts are open." })?;
     }
     for alert in found {
         let state = match (alert.resolved_at, &alert.acknowledged) {
@@ -101,25 +101,28 @@ async fn list(config: &Config, store: &Store, clock: Clock, all: bool, json: boo
         print(format_args!("     {}", alert.message))?;
     }
     if channels.is_empty() {
-        return print("Nobody is told: see the section [alerts] of backend-sync config.");
+        return print(
+            "No channel is configured, so no notifications are sent: see the section [alerts] of backend-sync config.",
+        );
     }
     for channel in channels {
         let (name, kind) = (&channel.name, channel.kind);
-        let words = match channel.state {
+        let state = match channel.state {
             None => "not used yet".to_owned(),
             Some(state) if state.failures > 0 => {
-                format!("FAILED {} times in a row: {}", state.failures, state.error.unwrap_or_default())
+                let error = state.error.unwrap_or_default();
+                format!("FAILED ({} in a row): {error}", super::counted(u64::from(state.failures), "failure"))
             }
-            Some(state) => format!("works; the last notice arrived {}", super::or_never(state.last_success_at)),
+            Some(state) => format!("works; last notification sent {}", super::or_never(state.last_success_at)),
         };
-        print(format_args!("channel {name} ({kind}): {words}"))?;
+        print(format_args!("channel {name} ({kind}): {state}"))?;
     }
     Ok(())
 }
 
 async fn acknowledge(store: &Store, id: i64, by: &str, clock: &Clock) -> Result<(), CliError> {
     match store.acknowledge_alert(id, by, clock.now()).await? {
-        true => print(format_args!("Nobody is reminded of alert {id} any more.")),
+        true => print(format_args!("Alert {id} is acknowledged; no more reminders are sent.")),
         false => Err(CliError::Usage(format!("there is no open alert {id}; see backend-sync alerts list"))),
     }
 }
@@ -131,23 +134,24 @@ async fn test(
     channel: Option<String>,
     json: bool,
 ) -> Result<(), CliError> {
-    let tried = alerts(config, store, clock)?.send_test(channel.as_deref()).await?;
+    let results = alerts(config, store, clock)?.send_test(channel.as_deref()).await?;
     if json {
-        let tried = tried.iter();
-        let tried = tried.map(|tried| json!({"channel": tried.channel, "kind": tried.kind, "error": tried.error}));
-        return print(Value::Array(tried.collect()));
+        let results = results.iter();
+        let results =
+            results.map(|result| json!({"channel": result.channel, "kind": result.kind, "error": result.error}));
+        return print(Value::Array(results.collect()));
     }
-    if tried.is_empty() {
+    if results.is_empty() {
         return Err(CliError::Usage(match channel {
             Some(name) => format!("there is no channel {name} in the section [alerts] of the configuration"),
             None => "no channel is configured; see the section [alerts] of backend-sync config".to_owned(),
         }));
     }
     let mut failed = Vec::new();
-    for tried in tried {
-        let (name, kind) = (tried.channel, tried.kind);
-        match tried.error {
-            None => print(format_args!("{name} ({kind}): the notice was taken"))?,
+    for result in results {
+        let (name, kind) = (result.channel, result.kind);
+        match result.error {
+            None => print(format_args!("{name} ({kind}): the notification was accepted"))?,
             Some(error) => failed.push(format!("{name} ({kind}): {error}")),
         }
     }

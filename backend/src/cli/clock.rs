@@ -9,7 +9,7 @@ use super::{CliError, ask, open, print};
 use crate::{
     clock::{
         Clock, Timestamp,
-        judge::{Start, apart, span},
+        judge::{ClockStart, duration_in_words, offset_in_words},
     },
     config::Config,
     store::{Extent, Longest, Store},
@@ -28,18 +28,19 @@ pub(super) struct ClockArguments {
 
 #[derive(Debug, Subcommand)]
 enum ClockCommand {
-    /// Say that the clock is right: the database's on PostgreSQL, else this machine's
+    /// Confirm that the clock is right: the database's on PostgreSQL, otherwise this machine's
     ///
-    /// The server follows it from then on, also when that takes its time back, and deletes and erases again what is old by it. That cannot
+    /// From then on the server follows that clock, even if its time goes back, and resumes retention and erasure by it. Deletions cannot
     /// be undone.
     Accept {
-        /// Do not ask
+        /// Do not ask for confirmation
         #[arg(long)]
         yes: bool,
     },
-    /// Put stored times that lie ahead to now, because a clock was wrong when they were written
+    /// Set stored times that lie in the future to now, after a clock was wrong
     ///
-    /// What waits until then is repaired by the server as well, within a minute; this also repairs when something happened.
+    /// The server itself repairs times that something waits for, within a minute; this command also repairs times at which something
+    /// happened.
     Repair,
 }
 
@@ -54,19 +55,19 @@ pub(super) async fn run(config: Config, arguments: ClockArguments, clock: &Clock
     result
 }
 
-/// What the clocks say.
+/// The times of all clocks.
 struct Clocks {
-    start: Start,
+    start: ClockStart,
     newest_event: Option<Timestamp>,
 }
 
 impl Clocks {
     async fn read(store: &Store) -> Result<Self, CliError> {
-        let (_, start) = timekeeper::look(store).await?;
+        let (_, start) = timekeeper::read_clocks(store).await?;
         Ok(Self { start, newest_event: store.newest_event_at().await? })
     }
 
-    /// The clock that the server follows, and its time.
+    /// The name of the clock that the server follows, and its time.
     fn followed(&self) -> (&'static str, Timestamp) {
         match self.start.database {
             Some(time) => ("the database's", time),
@@ -78,7 +79,7 @@ impl Clocks {
 async fn print_clock(store: &Store, json: bool) -> Result<(), CliError> {
     let clocks = Clocks::read(store).await?;
     let Clocks { start, newest_event } = &clocks;
-    let doubt = start.doubt().map(|doubt| doubt.to_string());
+    let doubt = start.disagreement().map(|doubt| doubt.to_string());
     let (name, followed) = clocks.followed();
     if json {
         let text = |time: Option<Timestamp>| time.map(Timestamp::to_rfc3339);
@@ -89,7 +90,7 @@ async fn print_clock(store: &Store, json: bool) -> Result<(), CliError> {
     }
     let line = |what: &str, time: Option<Timestamp>| {
         let Some(time) = time else { return print(format_args!("{what:<14}never")) };
-        let (by, side) = apart(time.0.saturating_sub(start.machine.0));
+        let (by, side) = offset_in_words(time.0.saturating_sub(start.machine.0));
         print(format_args!("{what:<14}{}  {by} {side}", time.to_rfc3339()))
     };
     print(format_args!("{:<14}{}", "this machine", start.machine.to_rfc3339()))?;
@@ -100,8 +101,8 @@ async fn print_clock(store: &Store, json: bool) -> Result<(), CliError> {
     line("newest event", *newest_event)?;
     let Some(doubt) = doubt else { return print("\nThe time is agreed.") };
     print(format_args!(
-        "\nThe time is not agreed: {doubt}. Until it is, nothing is deleted or erased because of its age. It is agreed by itself when what \
-         Moodle or Zoho send says the same for a quarter of an hour. If {name} clock, {}, is right: backend-sync clock accept",
+        "\nThe time is not agreed: {doubt}. Until it is, nothing is deleted or erased because of its age. It becomes agreed automatically \
+         when the times from Moodle or Zoho confirm it for a quarter of an hour. If {name} clock ({}) is right: backend-sync clock accept",
         followed.to_rfc3339()
     ))
 }
@@ -112,7 +113,7 @@ async fn accept(store: &Store, yes: bool) -> Result<(), CliError> {
     if !yes {
         if !std::io::stdin().is_terminal() {
             return Err(CliError::Usage(
-                "what is old by this clock is deleted, which cannot be undone; say so with --yes".to_owned(),
+                "data that is old by this clock will be deleted, which cannot be undone; confirm with --yes".to_owned(),
             ));
         }
         let question = format!("By {name} clock it is {}. Is that right? [y/N]", time.to_rfc3339());
@@ -121,21 +122,21 @@ async fn accept(store: &Store, yes: bool) -> Result<(), CliError> {
         }
     }
     store.accept_time(time).await?;
-    print(format_args!("The time is agreed to be {}. A server that runs follows within seconds.", time.to_rfc3339()))
+    print(format_args!("The agreed time is {}. A running server follows within seconds.", time.to_rfc3339()))
 }
 
 async fn repair(config: &Config, store: &Store, clock: &Clock) -> Result<(), CliError> {
-    if let Some(doubt) = clock.standing().doubt {
+    if let Some(doubt) = clock.status().disagreement {
         return Err(CliError::Usage(format!("the time is not agreed: {doubt}; see backend-sync clock")));
     }
     let now = clock.now();
     let repaired = store.repair_future_times(now, &Longest::from(config), Extent::All).await?;
     if repaired.is_empty() {
-        return print("No stored time lies ahead.");
+        return print("No stored time lies in the future.");
     }
     for found in repaired {
-        let ahead = span(found.furthest.since(now));
+        let ahead = duration_in_words(found.furthest.since(now));
         print(format_args!("{:>8} {} ({}), up to {ahead} ahead", found.count, found.what, found.place))?;
     }
-    print("They are put to now.")
+    print("These times were set to now.")
 }

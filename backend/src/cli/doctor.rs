@@ -1,21 +1,21 @@
 //! `backend-sync doctor`
 
-use super::{CliError, print};
+use super::{CliError, counted, print};
 use crate::{
     app::read_mapping,
-    clock::{Clock, judge::span},
+    clock::{Clock, judge::duration_in_words},
     config::{Config, ConfigError},
     store::{DatabaseUrl, Extent, Longest, Store, StoreError},
     timekeeper,
 };
 
-/// Less free space than this and the database will soon refuse events: 1 GiB.
+/// With less free space, the database will soon be full: 1 GiB.
 const LEAST_FREE_BYTES: u64 = 1024 * 1024 * 1024;
 
-/// More difference than this between two clocks and people will doubt the times they see: 5 seconds.
+/// A larger difference between two clocks shows in the times that people see.
 const MOST_SKEW_SECONDS: i64 = 5;
 
-/// A good check, or a bad one and what to do.
+/// What was found, or what is wrong and what to do.
 type Check = Result<String, String>;
 
 pub(super) async fn run(config: Result<Config, ConfigError>) -> Result<(), CliError> {
@@ -44,7 +44,7 @@ pub(super) async fn run(config: Result<Config, ConfigError>) -> Result<(), CliEr
 
 async fn database(config: &Config) -> Vec<(&'static str, Check)> {
     let url = &config.database_url;
-    // Looking must not create what is missing.
+    // Connecting would create a missing file.
     if let Some(path) = url.sqlite_path().filter(|path| !path.exists()) {
         let missing = format!("{} does not exist yet; backend-sync serve creates it", path.display());
         return vec![("database", Err(missing))];
@@ -55,7 +55,7 @@ async fn database(config: &Config) -> Vec<(&'static str, Check)> {
     };
     let migrations = match store.missing_migrations().await {
         Ok(0) => Ok("all applied".to_owned()),
-        Ok(count) => Err(format!("{count} are missing; run backend-sync migrate")),
+        Ok(count) => Err(format!("{count} missing; run backend-sync migrate")),
         Err(error) => Err(error.to_string()),
     };
     let now = Clock::system().now();
@@ -81,28 +81,34 @@ async fn database(config: &Config) -> Vec<(&'static str, Check)> {
     checks
 }
 
-/// Whether the time is agreed, and what a clock has left behind that was wrong.
+/// Whether the time is agreed, and what a wrong clock left behind.
 async fn time(config: &Config, store: &Store) -> Result<[(&'static str, Check); 3], StoreError> {
-    let (_, start) = timekeeper::look(store).await?;
-    let agreed = match start.doubt() {
+    let (_, start) = timekeeper::read_clocks(store).await?;
+    let agreed = match start.disagreement() {
         None => Ok("agreed".to_owned()),
         Some(doubt) => Err(format!(
-            "not agreed: {doubt}; nothing is deleted or erased because of its age until then; see backend-sync clock"
+            "not agreed: {doubt}; until it is, nothing is deleted or erased because of its age; see backend-sync clock"
         )),
     };
-    // By the clock that is followed, whatever was seen.
+    // The clock that the server follows, even if its time went back.
     let now = start.database.unwrap_or(start.machine);
     let times = store.future_times(now, &Longest::from(config), Extent::All).await?;
     let times: Vec<String> = times
         .into_iter()
         .map(|found| {
-            format!("{} {} ({}), up to {} ahead", found.count, found.what, found.place, span(found.furthest.since(now)))
+            format!(
+                "{} {} ({}), up to {} ahead",
+                found.count,
+                found.what,
+                found.place,
+                duration_in_words(found.furthest.since(now))
+            )
         })
         .collect();
     let times = match times.is_empty() {
-        true => Ok("none lies ahead".to_owned()),
+        true => Ok("none lies in the future".to_owned()),
         false => Err(format!(
-            "{}; a clock was wrong when they were written: backend-sync clock repair puts them to now",
+            "{}; a clock was wrong when they were written: backend-sync clock repair sets them to now",
             times.join("; ")
         )),
     };
@@ -110,12 +116,12 @@ async fn time(config: &Config, store: &Store) -> Result<[(&'static str, Check); 
         .future_versions(now)
         .await?
         .into_iter()
-        .map(|found| format!("{} {} of {}", found.count, found.table, found.site))
+        .map(|found| format!("{} in {} of {}", found.count, found.table, found.site))
         .collect();
     let versions = match versions.is_empty() {
-        true => Ok("none lies ahead".to_owned()),
+        true => Ok("none lies in the future".to_owned()),
         false => Err(format!(
-            "{} have versions that lie ahead, so that no true change replaces them; when Moodle's clock is right: backend-sync site \
+            "{} lie in the future, so no real change replaces these records; when Moodle's clock is right again, run backend-sync site \
              repair-versions NAME",
             versions.join(", ")
         )),
@@ -129,14 +135,15 @@ async fn connect(url: &DatabaseUrl) -> Result<(Store, String, i64), crate::store
     Ok((store, name, seconds))
 }
 
-/// Asks nobody: `zoho check` does.
+/// Calls no API: `zoho check` does that.
 fn zoho(config: &Config) -> Check {
     let Some(zoho) = &config.zoho else {
         return Ok("no destination is configured; backend-sync zoho connect helps".to_owned());
     };
     match read_mapping(zoho) {
         Ok(mapping) => {
-            Ok(format!("delivers {} kinds of records; backend-sync zoho check asks Zoho", mapping.modules().count()))
+            let kinds = counted(mapping.modules().count() as u64, "kind");
+            Ok(format!("delivers {kinds} of records; backend-sync zoho check compares the mapping with Zoho"))
         }
         Err(error) => Err(error.to_string()),
     }
@@ -149,6 +156,6 @@ fn disk(url: &DatabaseUrl) -> Check {
     if space.free >= LEAST_FREE_BYTES {
         Ok(text)
     } else {
-        Err(format!("{text}; make room, events are refused when it is full"))
+        Err(format!("{text}; free some space: events are refused when it is full"))
     }
 }

@@ -15,13 +15,13 @@ use crate::{
     store::{Erasure, ErasureRequest, Store, UserFilter},
 };
 
-/// Between two looks whether a server has erased the person in Zoho.
-const LOOK_INTERVAL: Duration = Duration::from_millis(500);
+/// Between two checks whether a server has erased the person in Zoho.
+const CHECK_INTERVAL: Duration = Duration::from_millis(500);
 
-/// Looks until the certificate is shown as it is: ten seconds. A server that runs needs two or three.
-const LOOKS: u32 = 20;
+/// Checks before the command prints an unfinished certificate: ten seconds. A running server needs two or three.
+const CHECKS: u32 = 20;
 
-/// Erasures that a list shows.
+/// The newest erasures to list.
 const LISTED: u64 = 100;
 
 #[derive(Debug, clap::Args)]
@@ -29,16 +29,16 @@ pub(super) struct EraseArguments {
     /// Name of the site
     #[arg(long, value_name = "NAME")]
     site: SiteName,
-    /// The person's id in Moodle
+    /// The person's Moodle id
     #[arg(long, value_name = "MOODLE ID")]
     user: i64,
     /// Only show what would be erased
     #[arg(long)]
     dry_run: bool,
-    /// Do not ask
+    /// Do not ask for confirmation
     #[arg(long)]
     yes: bool,
-    /// Do not wait until Zoho has done its part
+    /// Do not wait for the erasure in Zoho
     #[arg(long)]
     no_wait: bool,
     /// Print the certificate as JSON
@@ -48,7 +48,7 @@ pub(super) struct EraseArguments {
 
 #[derive(Debug, Subcommand)]
 pub(super) enum ErasuresCommand {
-    /// List erasures, the newest first, also those that are not due yet
+    /// List erasures, newest first, including those that are not due yet
     List {
         /// Print JSON
         #[arg(long)]
@@ -56,23 +56,23 @@ pub(super) enum ErasuresCommand {
     },
     /// Show the certificate of an erasure
     Show {
-        /// Its number
+        /// Number of the erasure
         id: i64,
         /// Print JSON
         #[arg(long)]
         json: bool,
     },
-    /// Look for the person's data, here and in Zoho, now; fails when something is found
+    /// Search for the person's data now, here and in Zoho; fails if any is found
     Check {
-        /// Its number
+        /// Number of the erasure
         id: i64,
         /// Print the certificate as JSON
         #[arg(long)]
         json: bool,
     },
-    /// Take an erasure back: one that waits does not happen; after one that happened, the person may be known again
+    /// Cancel a waiting erasure; after a finished one, accept the person's data again
     Lift {
-        /// Its number
+        /// Number of the erasure
         id: i64,
     },
 }
@@ -97,7 +97,7 @@ async fn erase(config: &Config, store: &Store, arguments: &EraseArguments, clock
     }
     if !arguments.json || arguments.dry_run {
         for finding in &remains {
-            print(format_args!("{:>8} rows of {}", finding.count, finding.place))?;
+            print(format_args!("{:>8} {} of {}", finding.count, rows(finding.count), finding.place))?;
         }
         show_remote(config, store, user, policy).await?;
     }
@@ -106,9 +106,9 @@ async fn erase(config: &Config, store: &Store, arguments: &EraseArguments, clock
     }
     if !arguments.yes {
         if !std::io::stdin().is_terminal() {
-            return Err(CliError::Usage("this cannot be undone; say so with --yes".to_owned()));
+            return Err(CliError::Usage("this cannot be undone; confirm with --yes".to_owned()));
         }
-        let question = format!("The user {name}:{} is erased for good. Go on? [y/N]", arguments.user);
+        let question = format!("Erase the user {name}:{} for good? [y/N]", arguments.user);
         if !matches!(ask(&question)?.trim(), "y" | "Y" | "yes") {
             return print("Nothing was changed.");
         }
@@ -123,34 +123,41 @@ async fn erase(config: &Config, store: &Store, arguments: &EraseArguments, clock
     print_certificate(store, id, arguments.json).await
 }
 
-/// What the person has at destinations, and what happens with it.
+fn rows(count: u64) -> &'static str {
+    if count == 1 { "row" } else { "rows" }
+}
+
+/// Prints the person's records at destinations, and what will happen to them.
 async fn show_remote(config: &Config, store: &Store, user: UserFilter, policy: ErasurePolicy) -> Result<(), CliError> {
     let remote = store.remote_records_of(user).await?;
     let mapping = config.zoho.as_ref().map(app::read_mapping).transpose()?;
     for (kind, module) in mapping.iter().flat_map(|mapping| mapping.modules()) {
         let count = remote.iter().filter(|record| record.kind == kind.as_str()).count();
         if count > 0 {
-            print(format_args!("{count:>8} records in Zoho's {}", module.module))?;
+            let records = if count == 1 { "record" } else { "records" };
+            print(format_args!("{count:>8} {records} in Zoho's module {}", module.module))?;
         }
     }
-    print(format_args!("         In Zoho, by the policy ({policy}): {}", in_words(policy)))
+    print(format_args!("         In Zoho, by policy {policy}: {}", in_words(policy)))
 }
 
 fn in_words(policy: ErasurePolicy) -> &'static str {
     match policy {
-        ErasurePolicy::Anonymise => "the contact loses what we wrote and stays; all else is emptied and deleted.",
-        ErasurePolicy::Delete => "all of it is emptied and deleted.",
-        ErasurePolicy::Keep => "nothing happens; somebody else takes care of it.",
+        ErasurePolicy::Anonymise => {
+            "the contact stays without the fields we wrote; other records are emptied and deleted."
+        }
+        ErasurePolicy::Delete => "all records are emptied and deleted.",
+        ErasurePolicy::Keep => "nothing is changed; erase the records in Zoho yourself.",
     }
 }
 
-/// Waits a moment for a server that runs.
+/// Waits a moment for a running server to erase the person in Zoho.
 async fn wait(store: &Store, id: i64) -> Result<(), CliError> {
-    for _ in 0..LOOKS {
+    for _ in 0..CHECKS {
         if store.erasure(id).await?.is_none_or(|erasure| !erasure.checks.is_empty()) {
             break;
         }
-        tokio::time::sleep(LOOK_INTERVAL).await;
+        tokio::time::sleep(CHECK_INTERVAL).await;
     }
     Ok(())
 }
@@ -187,7 +194,7 @@ async fn list(store: &Store, json: bool) -> Result<(), CliError> {
         return print(found.to_json_string());
     }
     if found.is_empty() {
-        return print("Nobody was erased, and nobody waits for it.");
+        return print("No erasures.");
     }
     for Certificate { id, user, state, requested_by, due_at, .. } in found {
         print(format_args!("{id:>6}  {user:<24} {state:<12} by {requested_by}, due {due_at}"))?;
@@ -200,24 +207,24 @@ async fn print_certificate(store: &Store, id: i64, json: bool) -> Result<(), Cli
     if json {
         return print(certificate.to_json_string());
     }
-    let Certificate { user, state, policy, requested_by, rows, remote, checks, sha256, .. } = certificate;
+    let Certificate { user, state, policy, requested_by, rows: erased, remote, checks, sha256, .. } = certificate;
     print(format_args!("Erasure {id} of the user {user}: {state}"))?;
     let moments = [
-        ("asked for", Some(erasure.requested_at)),
+        ("requested", Some(erasure.requested_at)),
         ("due", Some(erasure.due_at)),
-        ("begun", erasure.begun_at),
+        ("started", erasure.begun_at),
         ("erased here", erasure.local_at),
         ("erased in Zoho", erasure.remote_at),
         ("verified", erasure.verified_at),
         ("next check", erasure.check_at.filter(|_| erasure.state.is_done())),
-        ("taken back", erasure.lifted_at),
+        ("lifted", erasure.lifted_at),
     ];
     for (what, moment) in moments.into_iter().filter_map(|(what, moment)| Some((what, moment?))) {
         print(format_args!("    {what:<16} {}", or_never(Some(moment))))?;
     }
-    print(format_args!("    asked for by {requested_by}; in Zoho: {policy}"))?;
-    for row in rows.iter().filter(|row| row.rows > 0) {
-        print(format_args!("    {:>8} rows of {}", row.rows, row.table))?;
+    print(format_args!("    requested by {requested_by}; policy for Zoho: {policy}"))?;
+    for row in erased.iter().filter(|row| row.rows > 0) {
+        print(format_args!("    {:>8} {} of {}", row.rows, rows(row.rows), row.table))?;
     }
     for record in remote {
         print(format_args!(
@@ -229,11 +236,13 @@ async fn print_certificate(store: &Store, id: i64, json: bool) -> Result<(), Cli
         let found: Vec<String> = check.findings.iter().map(|f| format!("{} ({})", f.place, f.count)).collect();
         let found =
             if found.is_empty() { "nothing was found".to_owned() } else { format!("FOUND {}", found.join(", ")) };
-        print(format_args!("    looked for at {}: {found}", check.at))?;
+        print(format_args!("    searched at {}: {found}", check.at))?;
     }
-    print(format_args!("    SHA-256 of this as JSON: {sha256}"))?;
+    print(format_args!("    SHA-256 of the JSON certificate: {sha256}"))?;
     if !erasure.state.is_done() && erasure.local_at.is_some() {
-        print("In Zoho the server does it: backend-sync erasures show tells how far it is.")?;
+        print(format_args!(
+            "The server erases the records in Zoho; see its progress: backend-sync erasures show {id}"
+        ))?;
     }
     Ok(())
 }
@@ -241,7 +250,7 @@ async fn print_certificate(store: &Store, id: i64, json: bool) -> Result<(), Cli
 async fn check(config: &Config, store: &Store, id: i64, json: bool, clock: &Clock) -> Result<(), CliError> {
     let (erasure, _) = find(store, id).await?;
     if !erasure.state.is_done() {
-        return Err(CliError::Usage(format!("the erasure {id} is not done: {}", erasure.state)));
+        return Err(CliError::Usage(format!("erasure {id} is not finished: {}", erasure.state)));
     }
     let zoho = config.zoho.as_ref().map(|zoho| app::zoho(zoho, store, clock)).transpose()?;
     match erasure::check(store, zoho.as_ref(), &erasure, clock).await {
@@ -253,7 +262,7 @@ async fn check(config: &Config, store: &Store, id: i64, json: bool, clock: &Cloc
     let (erasure, _) = find(store, id).await?;
     match erasure.checks.last() {
         Some(check) if !check.findings.is_empty() => {
-            Err(CliError::Delivery("something was found that should be gone; somebody entered it again?".to_owned()))
+            Err(CliError::Delivery("data was found that should be gone; did somebody enter it again?".to_owned()))
         }
         _ => Ok(()),
     }
@@ -262,13 +271,13 @@ async fn check(config: &Config, store: &Store, id: i64, json: bool, clock: &Cloc
 async fn lift(store: &Store, id: i64, clock: &Clock) -> Result<(), CliError> {
     let (erasure, _) = find(store, id).await?;
     if !store.lift_erasure(id, clock.now()).await? {
-        return Err(CliError::Usage(format!("the erasure {id} cannot be taken back now: {}", erasure.state)));
+        return Err(CliError::Usage(format!("erasure {id} cannot be lifted now: {}", erasure.state)));
     }
     match erasure.begun_at {
-        None => print("It does not happen."),
+        None => print("The erasure is cancelled."),
         Some(_) => print(
-            "What was erased stays erased. From now on what Moodle sends about the person is kept again. It sends what changes; \
-             to have all of it sent, give the plugin another token of the site (backend-sync site rotate-token).",
+            "Erased data stays erased, but new data about the person is accepted again. Moodle sends only changes; to have everything \
+             sent, give the plugin another token of the site (backend-sync site rotate-token).",
         ),
     }
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::{CliError, print};
 use crate::{config::Config, probe};
 
-/// Whoever asks more often than this is a monitor with a limit of its own, such as Docker.
+/// How long to wait for the answer. Monitors such as Docker have a timeout of their own.
 const ANSWER_TIME: Duration = Duration::from_secs(10);
 
 pub(super) async fn run(config: Config) -> Result<(), CliError> {

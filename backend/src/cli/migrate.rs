@@ -1,6 +1,6 @@
 //! `backend-sync migrate`
 
-use super::{CliError, print};
+use super::{CliError, counted, print};
 use crate::{config::Config, store::Store};
 
 pub(super) async fn run(config: Config) -> Result<(), CliError> {
@@ -8,6 +8,6 @@ pub(super) async fn run(config: Config) -> Result<(), CliError> {
     store.close().await;
     match applied {
         0 => print("The database is up to date."),
-        count => print(format_args!("Applied {count} migrations.")),
+        count => print(format_args!("Applied {}.", counted(count as u64, "migration"))),
     }
 }

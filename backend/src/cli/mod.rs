@@ -42,10 +42,10 @@ use crate::{
     zoho::client::CallError,
 };
 
-/// Receives what happens in Moodle, keeps it durably, and makes it readable, on its way to Zoho CRM.
+/// Receives changes from Moodle, stores them durably, serves them through an API, and delivers them to Zoho CRM.
 ///
 /// Start with `backend-sync serve`: it creates its database, shows what to paste into Moodle, and listens.
-/// Every setting has a default; `backend-sync config` prints all of them with what they mean.
+/// Every setting has a default; `backend-sync config` prints all of them with explanations.
 #[derive(Debug, Parser)]
 #[command(name = "backend-sync", version, arg_required_else_help = true)]
 struct Cli {
@@ -63,19 +63,19 @@ struct SettingsArguments {
     /// The database: sqlite://PATH or postgres://USER:PASSWORD@HOST:PORT/NAME [environment: BACKEND_SYNC_DATABASE_URL]
     #[arg(long, global = true, value_name = "URL")]
     database_url: Option<String>,
-    /// Begin with a new database where there is none, though there may have been one: needed once for an empty PostgreSQL database
+    /// Create the tables in an empty PostgreSQL database: needed once, because the database may have been lost
     #[arg(long, global = true)]
     new_database: bool,
 }
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Run the server: applies migrations, then receives events and answers readers until SIGTERM or Ctrl-C
+    /// Run the server: apply migrations, then serve until SIGTERM or Ctrl-C
     Serve {
-        /// Listen here instead of 127.0.0.1:8001; port 0 takes a free one [environment: BACKEND_SYNC_LISTEN]
+        /// Listen here instead of 127.0.0.1:8001; port 0 takes a free port [environment: BACKEND_SYNC_LISTEN]
         #[arg(long, value_name = "ADDRESS:PORT")]
         listen: Option<SocketAddr>,
-        /// Write the tokens of the first start into this file, for its owner alone, instead of showing them
+        /// Write the tokens of the first start to this file, readable only by its owner, instead of printing them
         #[arg(long, value_name = "FILE")]
         first_tokens: Option<PathBuf>,
     },
@@ -83,11 +83,11 @@ enum Command {
     Migrate,
     /// Move from SQLite to PostgreSQL: copy the whole database, and prove that the copy is equal
     ///
-    /// Stop the server first; nobody else may have the SQLite file open. It is only read, and kept. The PostgreSQL database must be
-    /// there and be empty; its tables are made. Copying can be interrupted at any time, and goes on when the same command is given again.
-    /// In the end both databases are compared, every value of every row; the command fails when they differ.
+    /// Stop the server first: no other process may have the SQLite file open. The file is only read, and kept. The PostgreSQL database
+    /// must exist and be empty; the command creates its tables. An interrupted copy continues when you run the same command again. At
+    /// the end the command compares every value of every row, and fails if they differ.
     ///
-    /// A password need not stand in the URL: the environment variable PGPASSWORD and the file .pgpass are read.
+    /// The password need not be in the URL: the environment variable PGPASSWORD and the file .pgpass are read.
     CopyDatabase(copy_database::CopyArguments),
     /// Add Moodle sites and manage their tokens
     #[command(subcommand)]
@@ -95,18 +95,18 @@ enum Command {
     /// Manage the tokens of API consumers
     #[command(subcommand)]
     Token(token::TokenCommand),
-    /// See and steer the delivery of records: what is where on its way, and why
+    /// See and control the delivery of records
     #[command(subcommand)]
     Sync(sync::SyncCommand),
-    /// See what is wrong, say that you know, and try whether notices arrive
+    /// See and acknowledge alerts, and test their channels
     #[command(subcommand)]
     Alerts(alerts::AlertsCommand),
-    /// Connect to Zoho CRM, check and prepare it
+    /// Connect to Zoho CRM, check it, and create what the mapping needs
     #[command(subcommand)]
     Zoho(zoho::ZohoCommand),
-    /// Erase a person: from records, event log and Zoho, and keep it so
+    /// Erase a person from records, event log and Zoho, for good
     ///
-    /// Shows what would be erased, asks, does it, and prints the certificate. This cannot be undone.
+    /// Shows what would be erased, asks for confirmation, erases it, and prints the certificate. This cannot be undone.
     Erase(erase::EraseArguments),
     /// See and check the erasures of people
     #[command(subcommand)]
@@ -117,17 +117,17 @@ enum Command {
         #[arg(long, value_name = "FILE")]
         output: Option<PathBuf>,
     },
-    /// See all of it at work: a college's Moodle, this backend and a simulated Zoho CRM, in one process
+    /// Try everything: the events of a college's Moodle, this backend and a simulated Zoho CRM, in one process
     ///
-    /// Nothing else is needed, and nothing else is touched: it brings its own database and configuration. It prints where to look.
+    /// It needs nothing else and touches nothing else: it has its own database and configuration. It prints where to look.
     Demo(demo::DemoArguments),
-    /// See what the clocks say, and whether the time is agreed; say that it is right
+    /// See the clocks and whether the time is agreed; confirm it, or repair times after a wrong clock
     Clock(clock::ClockArguments),
-    /// Print every setting with its default, as a file to start from
+    /// Print every setting with its default and an explanation, as a file to start from
     Config,
-    /// Check configuration, database, migrations, clock and disk, and say what to do
+    /// Check configuration, database, migrations, writing, clock and disk, and say what to do
     Doctor,
-    /// Ask the server that runs on this machine with this configuration whether it can do its work
+    /// Ask the server on this machine whether it is ready
     Health,
 }
 
@@ -166,12 +166,12 @@ enum CliError {
     Runtime(std::io::Error),
     #[error("{0}")]
     Usage(String),
-    /// Something is wrong with the delivery, and not with the command.
+    /// The command worked, but something is wrong with the delivery.
     #[error("{0}")]
     Delivery(String),
     #[error("the server at {address} is not ready: {error}")]
     NotReady { address: SocketAddr, error: ProbeError },
-    #[error("{0} of the checks failed")]
+    #[error("{} failed", counted(*.0 as u64, "check"))]
     Unhealthy(usize),
 }
 
@@ -189,7 +189,9 @@ pub fn main() -> ExitCode {
 
 fn run(settings: SettingsArguments, command: Command) -> Result<(), CliError> {
     if matches!(command, Command::Demo(_)) && (settings.config.is_some() || settings.database_url.is_some()) {
-        return Err(CliError::Usage("the demo has a configuration and a database of its own".to_owned()));
+        return Err(CliError::Usage(
+            "the demo has its own configuration and database; leave out --config and --database-url".to_owned(),
+        ));
     }
     let overrides = Overrides {
         file: settings.config.or_else(|| std::env::var_os(FILE_VARIABLE).map(PathBuf::from)),
@@ -222,7 +224,7 @@ fn run(settings: SettingsArguments, command: Command) -> Result<(), CliError> {
 fn wait_for(work: impl Future<Output = Result<(), CliError>>) -> Result<(), CliError> {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(CliError::Runtime)?;
     runtime.block_on(async {
-        // A file that grows beyond a limit (`ulimit -f`) is an error of the write, as a full disk is, and not the end of the process.
+        // A file at its size limit (`ulimit -f`) should fail the write, like a full disk, and not kill the process.
         let _limit = signal(SignalKind::from_raw(Signal::XFSZ.as_raw())).map_err(CliError::Runtime)?;
         work.await
     })
@@ -233,7 +235,7 @@ fn print(text: impl std::fmt::Display) -> Result<(), CliError> {
     writeln!(std::io::stdout(), "{text}").map_err(CliError::Output)
 }
 
-/// A line from standard input.
+/// Prompts for a line from standard input.
 fn ask(what: &str) -> Result<String, CliError> {
     let mut output = std::io::stdout();
     write!(output, "{what}: ").and_then(|()| output.flush()).map_err(CliError::Output)?;
@@ -242,13 +244,13 @@ fn ask(what: &str) -> Result<String, CliError> {
     Ok(answer)
 }
 
-/// Connects to a database whose migrations are applied, and sets the clock by it: what is written is compared with what servers write.
+/// Opens the database, applies migrations, and sets the clock by it, because servers compare the times written here with theirs.
 async fn open(config: &Config, clock: &Clock) -> Result<Store, CliError> {
     let (store, applied) = Store::open(&config.database_url, config.no_database).await?;
     if applied > 0 {
-        tracing::info!(applied, "migrated the database");
+        tracing::info!(applied, "applied migrations");
     }
-    timekeeper::set(&store, clock).await?;
+    timekeeper::set_clock(&store, clock).await?;
     Ok(store)
 }
 
@@ -259,10 +261,9 @@ fn make_token(kind: TokenKind) -> Result<(String, String), CliError> {
     Ok((token, hash))
 }
 
-/// For how long a token is valid.
 #[derive(Clone, Copy, Debug, clap::Args)]
 struct Validity {
-    /// The token ends after this many days; without it, never
+    /// Days until the token expires [default: never]
     #[arg(long, value_name = "DAYS", value_parser = clap::value_parser!(u16).range(1..))]
     expires: Option<u16>,
 }
@@ -274,14 +275,19 @@ impl Validity {
     }
 }
 
-/// Whether a token can be used, in words.
+/// A token's state in words.
 fn token_state(token: &TokenSummary, now: Timestamp) -> String {
     match (token.revoked_at, token.expires_at) {
         (Some(time), _) => format!("revoked {}", time.to_rfc3339()),
-        (None, Some(time)) if time <= now => format!("ended {}", time.to_rfc3339()),
+        (None, Some(time)) if time <= now => format!("expired {}", time.to_rfc3339()),
         (None, Some(time)) => format!("valid until {}", time.to_rfc3339()),
         (None, None) => "valid".to_owned(),
     }
+}
+
+/// A count with its noun, as in `1 row` or `2 rows`.
+fn counted(count: u64, noun: &str) -> String {
+    format!("{count} {noun}{}", if count == 1 { "" } else { "s" })
 }
 
 fn or_never(time: Option<Timestamp>) -> String {

@@ -23,7 +23,7 @@ pub(super) async fn run(config: Config, first_tokens: Option<PathBuf>, clock: Cl
     tracing::info!(address = %app.address(), database = %config.database_url, version = env!("CARGO_PKG_VERSION"), "serving");
     if config.zoho.is_none() {
         tracing::info!(
-            "no destination is configured: records are kept and can be read; see the section [zoho] of backend-sync config"
+            "no destination is configured: records are stored but not delivered; see the section [zoho] of backend-sync config"
         );
     }
     let result = app.run().await;
@@ -31,17 +31,17 @@ pub(super) async fn run(config: Config, first_tokens: Option<PathBuf>, clock: Cl
     Ok(result?)
 }
 
-/// At the first start, makes a site and an API token, and shows both this once: here, or in `file`.
+/// On the first start, creates a site and an API token, and shows both tokens once: on standard output or in `file`.
 async fn welcome(store: &Store, address: SocketAddr, file: Option<&Path>, clock: &Clock) -> Result<(), CliError> {
     if file.is_none() && output_is_the_journal() {
         if store.sites().await?.is_empty() {
             tracing::warn!(
-                "nobody can send events yet, and tokens are not shown in a log: see backend-sync site add, and token add"
+                "there is no site yet, and tokens must not get into a log: run backend-sync site add, and token add"
             );
         }
         return Ok(());
     }
-    // Before there are tokens, so that none are made that could not be shown.
+    // Before creating tokens, so that none exist that could not be shown.
     let prepared = file.map(prepare).transpose()?;
     let (site_token, site_hash) = make_token(TokenKind::Site)?;
     let (api_token, api_hash) = make_token(TokenKind::Api)?;
@@ -50,28 +50,28 @@ async fn welcome(store: &Store, address: SocketAddr, file: Option<&Path>, clock:
         return Ok(());
     }
     let text = format!(
-        "\nThis is the first start. Keep these two tokens; they are not shown again.\n\n\
+        "\nThis is the first start. Save these two tokens; they are not shown again.\n\n\
          In Moodle, under Site administration > Plugins > Local plugins > Backend Sync:\n\
          \x20   Backend API URL   http://{address}\n\
          \x20   API Token         {site_token}\n\n\
-         For readers of the API (Authorization: Bearer), for example at http://{address}/docs:\n\
+         For API consumers and the console (Authorization: Bearer), for example at http://{address}/docs:\n\
          \x20   API token         {api_token}\n"
     );
     let Some((mut prepared, path)) = prepared.zip(file) else { return print(text) };
     let cannot = |error| CliError::Write { path: path.to_owned(), error };
     prepared.write_all(text.as_bytes()).and_then(|()| prepared.as_file().sync_all()).map_err(cannot)?;
     prepared.persist(path).map_err(|error| cannot(error.error))?;
-    tracing::info!(file = %path.display(), "the first start: this file has the tokens; keep them, and delete it");
+    tracing::info!(file = %path.display(), "first start: this file has the tokens; save them, then delete the file");
     Ok(())
 }
 
-/// A file beside `path` that only its owner may read, and that is gone when it is not kept.
+/// A temporary file next to `path`, readable only by its owner.
 fn prepare(path: &Path) -> Result<NamedTempFile, CliError> {
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     NamedTempFile::new_in(folder).map_err(|error| CliError::Write { path: path.to_owned(), error })
 }
 
-/// Whether what is printed ends up in systemd's journal, which keeps it and shows it to many.
+/// Whether standard output goes to systemd's journal, which keeps it and has other readers.
 fn output_is_the_journal() -> bool {
     let Ok(journal) = std::env::var("JOURNAL_STREAM") else { return false };
     rustix::fs::fstat(std::io::stdout()).is_ok_and(|output| journal == format!("{}:{}", output.st_dev, output.st_ino))

@@ -16,9 +16,9 @@ use crate::{
 pub(super) enum SiteCommand {
     /// Add a Moodle site and print its token, which is not shown again
     Add {
-        /// Name of the site: a-z, 0-9 and -. It is part of every record's id, so it never changes
+        /// Name of the site: a-z, 0-9 and -. It is part of every record's id and cannot be changed later
         name: SiteName,
-        /// Address of the Moodle, for links to it
+        /// Address of the Moodle, for links
         #[arg(long, value_name = "URL")]
         wwwroot: Option<String>,
         #[command(flatten)]
@@ -33,7 +33,7 @@ pub(super) enum SiteCommand {
         #[arg(long)]
         json: bool,
     },
-    /// Make another token for a site. The old ones stay valid until they are revoked, so that nothing is lost meanwhile
+    /// Create another token for a site. The old ones stay valid until you revoke them, so that no event is lost
     RotateToken {
         /// Name of the site
         name: String,
@@ -43,17 +43,17 @@ pub(super) enum SiteCommand {
         #[arg(long)]
         json: bool,
     },
-    /// Revoke a token of a site: it is refused from now on
+    /// Revoke a token of a site: it is no longer accepted
     RevokeToken {
         /// Name of the site
         name: String,
         /// Number of the token, as `site list` shows it
         token: i64,
     },
-    /// Let the next state from Moodle win, whatever it is, where a record's version lies ahead
+    /// Let the next state from Moodle win for records whose version lies in the future
     ///
-    /// When Moodle's clock was ahead, its records have versions that no true change replaces until then. Set the clock first, and
-    /// reset the plugin's version on its status page; then, after this, press Synchronise everything there.
+    /// After Moodle's clock was ahead, its records have versions that no real change replaces until that time. First set Moodle's clock
+    /// right and reset the plugin's version on its status page; then run this command and press Synchronise everything there.
     RepairVersions {
         /// Name of the site
         name: String,
@@ -108,7 +108,7 @@ fn with_hint(error: TokenError) -> CliError {
 
 async fn revoke(store: &Store, name: &str, token: i64, clock: &Clock) -> Result<(), CliError> {
     match tokens::revoke(store, Some(name), token, clock.now()).await {
-        Ok(()) => print(format_args!("Token {token} of {name} is refused from now on.")),
+        Ok(()) => print(format_args!("Token {token} of {name} is revoked and no longer accepted.")),
         Err(TokenError::NoToken(_)) => {
             Err(CliError::Usage(format!("{name} has no token {token}; see backend-sync site list")))
         }
@@ -118,8 +118,8 @@ async fn revoke(store: &Store, name: &str, token: i64, clock: &Clock) -> Result<
 
 async fn repair_versions(store: &Store, name: &str, clock: &Clock) -> Result<(), CliError> {
     let site = find(store, name).await?;
-    // By a clock that is behind, all versions lie ahead.
-    if let Some(doubt) = clock.standing().doubt {
+    // For a clock that is behind, all versions lie in the future.
+    if let Some(doubt) = clock.status().disagreement {
         return Err(CliError::Usage(format!("the time is not agreed: {doubt}; see backend-sync clock")));
     }
     let repaired = store.repair_versions(site.id, clock.now()).await?;
@@ -127,9 +127,9 @@ async fn repair_versions(store: &Store, name: &str, clock: &Clock) -> Result<(),
         print(format_args!("{count:>8} {table}"))?;
     }
     match repaired.iter().map(|(_, count)| count).sum::<u64>() {
-        0 => print(format_args!("No version of {name} lies ahead.")),
+        0 => print(format_args!("No version of {name} lies in the future.")),
         count => print(format_args!(
-            "{count:>8} versions of {name} lay ahead. The next state from Moodle wins now: press Synchronise everything in the plugin."
+            "{count:>8} in all. The next state from Moodle now wins for these records: press Synchronise everything in the plugin."
         )),
     }
 }
@@ -155,8 +155,8 @@ async fn list(store: &Store, clock: &Clock, json: bool) -> Result<(), CliError> 
         print(format_args!("{}  {}", site.name, site.wwwroot.unwrap_or_default()))?;
         for token in tokens {
             let state = token_state(&token, clock.now());
-            let (made, used) = (token.created_at.to_rfc3339(), or_never(token.last_used_at));
-            print(format_args!("    token {:<4} made {made}  last used {used}  {state}", token.id))?;
+            let (created, used) = (token.created_at.to_rfc3339(), or_never(token.last_used_at));
+            print(format_args!("    token {:<4} created {created}  last used {used}  {state}", token.id))?;
         }
     }
     Ok(())

@@ -13,11 +13,11 @@ use crate::{
 
 #[derive(Debug, Subcommand)]
 pub(super) enum TokenCommand {
-    /// Make a token for an API consumer and print it; it is not shown again
+    /// Create a token for an API consumer and print it; it is not shown again
     Add {
-        /// A name to recognise it by
+        /// A unique name
         name: String,
-        /// What it allows
+        /// What it permits
         #[arg(long, value_enum)]
         scope: ApiScope,
         #[command(flatten)]
@@ -32,7 +32,7 @@ pub(super) enum TokenCommand {
         #[arg(long)]
         json: bool,
     },
-    /// Revoke a token: it is refused from now on
+    /// Revoke a token: it is no longer accepted
     Revoke {
         /// Number of the token, as `token list` shows it
         token: i64,
@@ -70,12 +70,12 @@ pub(super) fn to_json(token: &TokenSummary) -> Value {
 
 pub(super) async fn run(config: Config, command: TokenCommand, clock: &Clock) -> Result<(), CliError> {
     let store = open(&config, clock).await?;
-    let held = store.tokens(None).await?;
+    let tokens = store.tokens(None).await?;
     match command {
         TokenCommand::Add { name, scope, validity, json } => {
             let (scope, lifetime) = (Scope::from(scope), validity.from(clock.now()));
-            let made = tokens::add_api_token(&store, &name, scope, lifetime, &mut getrandom::fill).await;
-            let token = made.map_err(|error| match error {
+            let created = tokens::add_api_token(&store, &name, scope, lifetime, &mut getrandom::fill).await;
+            let token = created.map_err(|error| match error {
                 TokenError::NameTaken(_) => CliError::Usage(format!("{error}; see backend-sync token list")),
                 error => error.into(),
             })?;
@@ -84,16 +84,16 @@ pub(super) async fn run(config: Config, command: TokenCommand, clock: &Clock) ->
                 false => print(format_args!("Token {name} ({}). It is not shown again:\n{token}", scope.as_str()))?,
             }
         }
-        TokenCommand::List { json: true } => print(Value::Array(held.iter().map(to_json).collect()))?,
-        TokenCommand::List { json: false } if held.is_empty() => {
-            print("No tokens yet. Make one: backend-sync token add NAME --scope read")?;
+        TokenCommand::List { json: true } => print(Value::Array(tokens.iter().map(to_json).collect()))?,
+        TokenCommand::List { json: false } if tokens.is_empty() => {
+            print("No tokens yet. Create one: backend-sync token add NAME --scope read")?;
         }
         TokenCommand::List { json: false } => {
-            for token in held {
+            for token in tokens {
                 let state = token_state(&token, clock.now());
                 let (name, scope) = (token.name.unwrap_or_default(), token.scope);
-                let (made, used) = (token.created_at.to_rfc3339(), or_never(token.last_used_at));
-                print(format_args!("{:<4} {name}  {scope}  made {made}  last used {used}  {state}", token.id))?;
+                let (created, used) = (token.created_at.to_rfc3339(), or_never(token.last_used_at));
+                print(format_args!("{:<4} {name}  {scope}  created {created}  last used {used}  {state}", token.id))?;
             }
         }
         TokenCommand::Revoke { token } => {
@@ -103,7 +103,7 @@ pub(super) async fn run(config: Config, command: TokenCommand, clock: &Clock) ->
                 }
                 error => error.into(),
             })?;
-            print(format_args!("Token {token} is refused from now on."))?;
+            print(format_args!("Token {token} is revoked and no longer accepted."))?;
         }
     }
     store.close().await;

@@ -1,7 +1,7 @@
-//! The time, passed in, so that tests decide it.
+//! The time, passed in so that tests can set it.
 //!
-//! The server's time is steady: it advances by the monotonic clock, and is only corrected by what [`judge`] finds, so that a step of
-//! the machine's clock changes nothing. `crate::timekeeper` looks at the clocks for it.
+//! The server's time is steady: it follows the monotonic clock and is only corrected by what [`judge`] decides, so that
+//! a step of the machine's clock changes nothing. `crate::timekeeper` reads the clocks for it.
 
 pub mod judge;
 pub(crate) mod steady;
@@ -13,7 +13,7 @@ use std::{
 
 use chrono::{DateTime, SecondsFormat, Utc};
 
-pub use judge::{ClockSource, Doubt};
+pub use judge::{ClockSource, Disagreement};
 use steady::Steady;
 
 use crate::limits;
@@ -23,110 +23,111 @@ use crate::limits;
 pub struct Clock(Arc<ClockKind>);
 
 enum ClockKind {
-    Told(Box<dyn Fn() -> Timestamp + Send + Sync>),
+    Function(Box<dyn Fn() -> Timestamp + Send + Sync>),
     Steady(Steady),
 }
 
-/// What is known of the time, beside the time.
+/// What is known about the time, besides the time.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct ClockStanding {
-    /// Why it is not agreed; none when it is.
-    pub doubt: Option<Doubt>,
-    /// By how many milliseconds the machine's clock is ahead of ours; less than 0: behind.
+pub struct ClockStatus {
+    /// Why the time is not agreed; none when it is.
+    pub disagreement: Option<Disagreement>,
+    /// How far the machine's clock is ahead of ours, in milliseconds; negative when behind.
     pub machine_ahead_ms: i64,
 }
 
 impl Clock {
-    /// The machine's clock, with all its steps.
+    /// The machine's clock, including its steps.
     #[expect(clippy::disallowed_methods, reason = "the one place that reads the wall clock")]
     pub fn system() -> Self {
         Self::from_fn(|| Timestamp(Utc::now().timestamp_millis()))
     }
 
-    /// A clock that begins with the machine's and then knows no step but those that it is told of.
+    /// A clock that starts at the machine's time, and then only steps when it is corrected.
     pub fn steady() -> Self {
         let began = Instant::now();
         Self(Arc::new(ClockKind::Steady(Steady::new(Self::system().now(), move || began.elapsed()))))
     }
 
-    /// A clock that somebody else decides.
+    /// A clock that a function sets.
     pub fn from_fn(now: impl Fn() -> Timestamp + Send + Sync + 'static) -> Self {
-        Self(Arc::new(ClockKind::Told(Box::new(now))))
+        Self(Arc::new(ClockKind::Function(Box::new(now))))
     }
 
-    /// Unix milliseconds.
+    /// The current time.
     pub fn now(&self) -> Timestamp {
         match &*self.0 {
-            ClockKind::Told(now) => now(),
+            ClockKind::Function(now) => now(),
             ClockKind::Steady(steady) => steady.now(),
         }
     }
 
-    /// Whether the time is agreed: if not, nothing is done that depends on it and cannot be undone.
+    /// Whether the time is agreed. If not, nothing that depends on it and cannot be undone is done.
     pub fn is_agreed(&self) -> bool {
-        self.standing().doubt.is_none()
+        self.status().disagreement.is_none()
     }
 
-    /// What is known of the time. A clock that is not steady is believed.
-    pub fn standing(&self) -> ClockStanding {
-        self.as_steady().map_or_else(ClockStanding::default, Steady::standing)
+    /// What is known about the time. A clock that is not steady is trusted.
+    pub fn status(&self) -> ClockStatus {
+        self.as_steady().map_or_else(ClockStatus::default, Steady::status)
     }
 
-    /// Notes what somebody else says that the time is.
-    pub fn hear(&self, source: ClockSource, time: Timestamp) {
+    /// Records the time that another source reports.
+    pub fn add_reading(&self, source: ClockSource, time: Timestamp) {
         if let Some(steady) = self.as_steady() {
-            steady.hear(source, time);
+            steady.add_reading(source, time);
         }
     }
 
-    /// The same clock, for whoever keeps it; none when it is not steady.
+    /// The steady clock, for its keeper; none when this clock is not steady.
     pub(crate) fn as_steady(&self) -> Option<&Steady> {
         match &*self.0 {
-            ClockKind::Told(_) => None,
+            ClockKind::Function(_) => None,
             ClockKind::Steady(steady) => Some(steady),
         }
     }
 }
 
-/// In milliseconds; the longest when there are too many of them.
+/// Converts to milliseconds, saturating.
 pub(crate) fn ms(time: Duration) -> i64 {
     i64::try_from(time.as_millis()).unwrap_or(i64::MAX)
 }
 
-/// A moment by the backend's clock, in Unix milliseconds; shown as RFC 3339 in UTC.
+/// A time by the backend's clock, in Unix milliseconds; shown as RFC 3339 in UTC.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Timestamp(pub i64);
 
 impl Timestamp {
-    /// The moment this much later.
+    /// The time this much later.
     #[must_use]
     pub fn after(self, time: Duration) -> Self {
         Self(self.0.saturating_add(i64::try_from(time.as_millis()).unwrap_or(i64::MAX)))
     }
 
-    /// The moment this much earlier.
+    /// The time this much earlier.
     #[must_use]
     pub fn before(self, time: Duration) -> Self {
         Self(self.0.saturating_sub(i64::try_from(time.as_millis()).unwrap_or(i64::MAX)))
     }
 
-    /// How long it is from `earlier` until this moment; nothing when it is not later.
+    /// The time elapsed since `earlier`; zero if that is later.
     pub fn since(self, earlier: Self) -> Duration {
         Duration::from_millis(u64::try_from(self.0.saturating_sub(earlier.0)).unwrap_or(0))
     }
 
-    /// Whether `interval` has passed since `earlier`. A moment that lies ahead was written by a clock that was wrong: it counts as long ago.
+    /// Whether `interval` has passed since `earlier`. If `earlier` lies in the future, a wrong clock wrote it: it
+    /// counts as long ago.
     pub fn is_past(self, earlier: Self, interval: Duration) -> bool {
         self.since(earlier) >= interval || earlier > self.after(limits::CLOCK_SLACK)
     }
 
-    /// Whether this is the end of a time that is over now, and that never is longer than `longest`: one that lies further ahead was
-    /// written by a clock that was wrong.
+    /// Whether a deadline that is at most `longest` ahead when set has passed. If it lies further ahead, a wrong clock
+    /// wrote it: it counts as passed.
     pub fn is_over(self, now: Self, longest: Duration) -> bool {
         self <= now || self > now.after(longest).after(limits::CLOCK_SLACK)
     }
 
-    /// The same moment, as other crates know it; 1970 when they don't reach so far.
+    /// The same time as a `DateTime`; 1970 if it is out of its range.
     pub fn to_utc(self) -> DateTime<Utc> {
         DateTime::from_timestamp_millis(self.0).unwrap_or_default()
     }
@@ -154,7 +155,7 @@ mod tests {
         let decade = now.after(minute * 60 * 24 * 3_650);
         assert!(!now.after(minute).is_over(now, minute) && now.is_over(now, minute) && decade.is_over(now, minute));
         assert!(now.is_past(now.before(minute), minute) && !now.is_past(now, minute) && now.is_past(decade, minute));
-        // The clocks of two processes are never quite equal.
+        // Two processes' clocks are never quite equal.
         assert!(!now.after(minute * 2).is_over(now, minute) && !now.is_past(now.after(minute), minute));
     }
 

@@ -1,13 +1,13 @@
-//! The section `[alerts]`: what is watched, and who is told.
+//! The section `[alerts]`: what is watched, and who is notified.
 
 use std::{collections::BTreeMap, time::Duration};
 
+use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Deserializer};
 
 use super::{ConfigError, is_safe};
-use crate::secret::Secret;
 
-/// What is watched, and who is told.
+/// What is watched, and who is notified.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Alerts {
@@ -16,10 +16,10 @@ pub struct Alerts {
     remind_hours: u16,
     audit_seconds: u32,
     keep_days: u16,
-    /// The address of the console, for links.
+    /// The console's address, for links; empty for none.
     #[serde(default)]
     pub console_url: String,
-    /// The limits.
+    /// The rules' limits.
     pub rules: AlertRules,
     /// By name.
     #[serde(default)]
@@ -29,85 +29,85 @@ pub struct Alerts {
     pub email: BTreeMap<String, Email>,
 }
 
-/// From when on something is wrong. 0 turns a rule off.
+/// The limits above which something is wrong. 0 turns a rule off.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct AlertRules {
-    /// Minutes that a change may wait.
+    /// Minutes that a change may wait for delivery.
     pub oldest_minutes: u32,
     /// Hours that a record may wait for another.
     pub parked_hours: u32,
-    /// Failed records that are a warning.
+    /// Failed records from which on it is a warning.
     pub failed: u32,
-    /// Failed records that are critical.
+    /// Failed records from which on it is critical.
     pub failed_many: u32,
     /// Hours that an operator's pause may last.
     pub paused_hours: u32,
-    /// Credits above the reserve.
+    /// API credits that must be left above the reserve.
     pub credits_left: u32,
-    /// Hours for which the credits must last.
+    /// Hours that the credits must last.
     pub credits_hours: u32,
     /// Hours that a site may be silent.
     pub silent_hours: u32,
-    /// Percent of the disk that must be free.
+    /// Percentage of the disk that must be free.
     pub disk_free_percent: u8,
     /// MiB of the disk that must be free.
     pub disk_free_mib: u64,
-    /// Rejected events in ten minutes.
+    /// Events that may be rejected in ten minutes.
     pub rejected_events: u32,
-    /// Percent of the events that may be rejected.
+    /// Percentage of events that may be rejected.
     pub rejected_percent: u8,
-    /// Seconds for which the database may take no writes.
+    /// Seconds for which the database may accept no writes.
     pub database_seconds: u32,
-    /// Days before the end of a token.
+    /// Days before a token's expiry to warn.
     pub token_days: u32,
 }
 
-/// A web address that takes notices.
+/// A webhook that notifications are sent to.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Webhook {
-    /// Where to: whoever knows it can write there.
-    pub url: Secret,
-    /// What it understands.
+    /// Its address: anyone who knows it can post there.
+    pub url: SecretString,
+    /// The format it understands.
     #[serde(default)]
     pub format: WebhookFormat,
-    /// Signs what is sent, for [`WebhookFormat::Json`].
+    /// Signs the requests, for [`WebhookFormat::Json`].
     #[serde(default)]
-    pub secret: Option<Secret>,
+    pub secret: Option<SecretString>,
 }
 
-/// What a webhook understands.
+/// The format of a webhook's messages.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum WebhookFormat {
-    /// Slack, and what is compatible with it.
+    /// Slack, and services compatible with it.
     Slack,
     /// A workflow of Microsoft Teams.
     Teams,
-    /// A program.
+    /// JSON, for a program.
     #[default]
     Json,
 }
 
-/// People who get e-mails.
+/// A mail server and the recipients of its e-mails.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Email {
     /// The mail server.
     pub host: String,
-    /// Its port, when it is not the usual one.
+    /// Its port; default as in [`EmailTls::port`].
     #[serde(default)]
     pub port: Option<u16>,
     /// How the connection is encrypted.
     #[serde(default)]
     pub tls: EmailTls,
-    /// Who signs in.
+    /// The user who signs in.
     #[serde(default)]
     pub username: Option<String>,
     /// The password.
     #[serde(default)]
-    pub password: Option<Secret>,
+    pub password: Option<SecretString>,
     /// The sender.
     pub from: String,
     /// The recipients.
@@ -119,17 +119,17 @@ pub struct Email {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum EmailTls {
-    /// From the first byte.
+    /// TLS from the first byte.
     #[default]
     Required,
-    /// After it has said that it can; otherwise nothing is sent.
+    /// TLS after STARTTLS; without it nothing is sent.
     StartTls,
-    /// Not at all.
+    /// Unencrypted.
     None,
 }
 
 impl EmailTls {
-    /// The usual port.
+    /// The default port.
     pub fn port(self) -> u16 {
         match self {
             Self::Required => 465,
@@ -139,7 +139,7 @@ impl EmailTls {
     }
 }
 
-/// A list, or a text with commas, as an environment variable holds it.
+/// A list, or one string separated by commas, as in an environment variable.
 fn addresses<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<String>, D::Error> {
     #[derive(Deserialize)]
     #[serde(untagged)]
@@ -154,22 +154,22 @@ fn addresses<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<String>, 
 }
 
 impl Alerts {
-    /// How long it is between two looks.
+    /// The time between two checks.
     pub fn interval(&self) -> Duration {
         Duration::from_secs(self.interval_seconds.into())
     }
 
-    /// Looks in a row that must find nothing before an alert is resolved.
+    /// Consecutive checks that must find nothing before an alert is resolved.
     pub fn quiet(&self) -> u32 {
         self.quiet_looks.into()
     }
 
-    /// After how long somebody is reminded.
+    /// The time between reminders; none to send none.
     pub fn remind(&self) -> Option<Duration> {
         (self.remind_hours > 0).then(|| Duration::from_secs(u64::from(self.remind_hours) * 60 * 60))
     }
 
-    /// How long it is between two audits of a destination, at least.
+    /// The least time between two audits of a destination.
     pub fn audit(&self) -> Duration {
         Duration::from_secs(self.audit_seconds.into())
     }
@@ -196,14 +196,17 @@ impl Alerts {
         };
         let mut names = self.webhooks.keys().chain(self.email.keys());
         if !names.all(name_is_good) || self.webhooks.keys().any(|name| self.email.contains_key(name)) {
-            return wrong("alerts: the name of a channel", "a-z, 0-9, - and _, and another for each channel");
+            return wrong("alerts: the name of a channel", "made of a-z, 0-9, - and _, and unique among the channels");
         }
         for webhook in self.webhooks.values() {
-            if !is_safe(webhook.url.expose()) {
+            if !is_safe(webhook.url.expose_secret()) {
                 return wrong("alerts.webhooks: url", "an address that begins with https://");
             }
             if webhook.secret.is_some() && webhook.format != WebhookFormat::Json {
-                return wrong("alerts.webhooks: secret", "left out, unless format is json: nobody else checks it");
+                return wrong(
+                    "alerts.webhooks: secret",
+                    "left out unless format is json: other formats are not signed",
+                );
             }
         }
         self.email.values().try_for_each(Email::check)
@@ -217,15 +220,15 @@ impl Email {
         if !is_address(&self.from) || self.to.is_empty() || !self.to.iter().all(is_address) {
             return wrong(
                 "alerts.email: from and to",
-                "addresses as in Backend Sync <sync@example.org>, at least one each",
+                "addresses such as Backend Sync <sync@example.org>, at least one each",
             );
         }
         if self.username.is_some() != self.password.is_some() {
-            return wrong("alerts.email: username and password", "both there, or neither");
+            return wrong("alerts.email: username and password", "both set, or neither");
         }
         let here = matches!(self.host.as_str(), "localhost" | "127.0.0.1" | "::1");
         if self.tls == EmailTls::None && self.password.is_some() && !here {
-            return wrong("alerts.email: tls", "required or starttls where a password is sent to another machine");
+            return wrong("alerts.email: tls", "required or starttls when a password is sent to another machine");
         }
         Ok(())
     }

@@ -36,7 +36,7 @@ pub struct Config {
     pub listen: SocketAddr,
     /// The database.
     pub database_url: DatabaseUrl,
-    /// What is done where there is none. Only ever said for one command: as a setting it would be forgotten there.
+    /// What to do if the database does not exist. Set by a flag only: a setting would be left on and forgotten.
     #[serde(skip)]
     pub no_database: NoDatabase,
     /// What is logged, and how.
@@ -53,29 +53,29 @@ pub struct Config {
     pub zoho: Option<Zoho>,
     /// Where traces are sent, if anywhere.
     pub tracing: Option<Tracing>,
-    /// What is watched, and who is told.
+    /// What is watched, and who is notified.
     pub alerts: Alerts,
     /// How the server stops.
     pub shutdown: Shutdown,
 }
 
-/// What is logged, and how.
+/// The section `[log]`.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct LogConfig {
-    /// For people or for programs.
+    /// The format of the lines.
     pub format: LogFormat,
-    /// Which messages, in the syntax of `tracing`'s `EnvFilter`.
+    /// The log level, in the syntax of `tracing`'s `EnvFilter`.
     pub level: String,
 }
 
-/// For people or for programs.
+/// The format of log lines.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum LogFormat {
-    /// One line a message.
+    /// One line per message.
     Text,
-    /// One JSON object a message.
+    /// One JSON object per message.
     Json,
 }
 
@@ -85,7 +85,7 @@ pub enum LogFormat {
 pub struct IngestConfig {
     /// A transaction takes waiting requests until it holds this many events.
     pub transaction_events: u16,
-    /// KiB of request bodies that may wait.
+    /// KiB of request bodies that may wait to be stored.
     pub queue_kib: u32,
 }
 
@@ -94,7 +94,7 @@ pub struct IngestConfig {
 #[serde(deny_unknown_fields)]
 pub struct Sync {
     repeat_seconds: u16,
-    /// Deliveries that one process has under way at once, at most.
+    /// The most deliveries that one process makes at a time.
     pub workers: u16,
     lease_seconds: u16,
     check_seconds: u16,
@@ -102,17 +102,17 @@ pub struct Sync {
 }
 
 impl Sync {
-    /// How long a record that was delivered just now waits until it is delivered again.
+    /// How long a record waits after a delivery until it is delivered again.
     pub fn repeat(&self) -> Duration {
         Duration::from_secs(self.repeat_seconds.into())
     }
 
-    /// How long a claimed item is safe from other workers.
+    /// How long a worker holds a claimed item before others may take it.
     pub fn lease(&self) -> Duration {
         Duration::from_secs(self.lease_seconds.into())
     }
 
-    /// How long a paused destination is left alone between two checks.
+    /// The time between two checks of a paused destination.
     pub fn check(&self) -> Duration {
         Duration::from_secs(self.check_seconds.into())
     }
@@ -132,12 +132,12 @@ pub struct Retention {
 }
 
 impl Retention {
-    /// How long events are kept; none is for ever.
+    /// How long events are kept; none means for ever.
     pub fn events(&self) -> Option<Duration> {
         (self.events_days > 0).then(|| days(self.events_days))
     }
 
-    /// How long the counts of what happens are kept; none is for ever.
+    /// How long activity counts are kept; none means for ever.
     pub fn activity(&self) -> Option<Duration> {
         (self.activity_days > 0).then(|| days(self.activity_days))
     }
@@ -154,7 +154,7 @@ pub struct Erasure {
 }
 
 impl Erasure {
-    /// How long after their deletion in Moodle people are erased; none when they are not.
+    /// How long after their deletion in Moodle people are erased; none if they are not.
     pub fn grace(&self) -> Option<Duration> {
         self.on_user_deleted.then(|| days(self.grace_days))
     }
@@ -164,7 +164,7 @@ fn days(days: u16) -> Duration {
     Duration::from_secs(u64::from(days) * 24 * 60 * 60)
 }
 
-/// Whether secrets may go there: by HTTPS, or to this machine.
+/// Whether secrets may be sent to `url`: by HTTPS, or to this machine.
 pub fn is_safe(url: &str) -> bool {
     let Ok(url) = reqwest::Url::parse(url) else { return false };
     let here = matches!(url.host_str(), Some("localhost" | "127.0.0.1" | "[::1]"));
@@ -183,16 +183,16 @@ pub struct Shutdown {
 }
 
 impl Shutdown {
-    /// How long requests under way have to finish.
+    /// How long requests in progress have to finish.
     pub fn grace(&self) -> Duration {
         Duration::from_secs(self.grace_seconds.into())
     }
 }
 
-/// What flags say.
+/// Settings from command-line flags.
 #[derive(Clone, Debug, Default)]
 pub struct Overrides {
-    /// The file.
+    /// The configuration file.
     pub file: Option<PathBuf>,
     /// `--listen`.
     pub listen: Option<SocketAddr>,
@@ -202,10 +202,10 @@ pub struct Overrides {
     pub new_database: bool,
 }
 
-/// The settings are unusable. The message names the key, and never a value that may be secret.
+/// The settings are invalid. The message names the key, and never a value that may be secret.
 #[derive(Debug, thiserror::Error)]
 pub enum ConfigError {
-    /// A file is missing or malformed, a key is unknown, a value has the wrong type.
+    /// A file is missing or malformed, a key is unknown, or a value has the wrong type.
     #[error("the configuration is wrong: {0}")]
     Invalid(#[from] config::ConfigError),
     /// A number is outside its range.
@@ -213,13 +213,13 @@ pub enum ConfigError {
     OutOfRange {
         /// The key.
         key: &'static str,
-        /// What it may be.
+        /// The allowed values.
         range: &'static str,
     },
 }
 
 impl Config {
-    /// Reads the settings. `environment` gives the process's variables.
+    /// Reads the settings. `environment` holds the process's variables.
     pub fn load(
         overrides: &Overrides,
         environment: impl Iterator<Item = (String, String)>,
@@ -277,6 +277,8 @@ impl Config {
 
 #[cfg(test)]
 mod tests {
+    use secrecy::ExposeSecret;
+
     use super::{Config, LogFormat, Overrides};
 
     fn load(overrides: &Overrides, environment: &[(&str, &str)]) -> Result<Config, String> {
@@ -318,7 +320,7 @@ mod tests {
     }
 
     #[test]
-    fn traces_go_where_they_may() {
+    fn traces_only_go_to_safe_addresses() {
         let tracing = |settings: &[(&'static str, &'static str)]| {
             load(&Overrides::default(), settings).map(|config| config.tracing.unwrap())
         };
@@ -329,7 +331,7 @@ mod tests {
         assert_eq!(plain.traces_url(), "http://collector:4318/v1/traces");
         assert_eq!((plain.service_name.as_str(), plain.sampling_ratio), ("backend-sync", 1.0));
         let safe = tracing(&[(ENDPOINT, "https://collector"), KEY]).unwrap();
-        assert_eq!(safe.headers["x-key"].expose(), "pa55");
+        assert_eq!(safe.headers["x-key"].expose_secret(), "pa55");
         for (settings, key) in [
             (vec![(ENDPOINT, "collector:4318")], "tracing.otlp_endpoint"),
             (vec![(ENDPOINT, "http://collector:4318"), KEY], "tracing.otlp_endpoint"),

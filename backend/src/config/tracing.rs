@@ -2,25 +2,25 @@
 
 use std::collections::BTreeMap;
 
+use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 
 use super::{ConfigError, is_safe};
-use crate::secret::Secret;
 
 /// Where traces are sent.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Tracing {
     otlp_endpoint: String,
-    /// What this server is called there.
+    /// This server's name in traces.
     #[serde(default = "Tracing::default_service_name")]
     pub service_name: String,
-    /// How many of the traces that begin here are sent, from 0 to 1.
+    /// The share of the traces begun here that is sent, from 0 to 1.
     #[serde(default = "Tracing::default_sampling_ratio")]
     pub sampling_ratio: f64,
-    /// What is sent with each batch, such as a credential.
+    /// HTTP headers sent with each batch, such as a credential.
     #[serde(default)]
-    pub headers: BTreeMap<String, Secret>,
+    pub headers: BTreeMap<String, SecretString>,
 }
 
 impl Tracing {
@@ -32,7 +32,7 @@ impl Tracing {
         1.0
     }
 
-    /// The address that takes traces.
+    /// The address that traces are sent to.
     pub fn traces_url(&self) -> String {
         format!("{}/v1/traces", self.otlp_endpoint.trim_end_matches('/'))
     }
@@ -51,9 +51,9 @@ impl Tracing {
                 range: "an address that begins with https://, because of tracing.headers",
             });
         }
-        let is_header = |(name, value): (&String, &Secret)| {
+        let is_header = |(name, value): (&String, &SecretString)| {
             reqwest::header::HeaderName::from_bytes(name.as_bytes()).is_ok()
-                && reqwest::header::HeaderValue::from_str(value.expose()).is_ok()
+                && reqwest::header::HeaderValue::from_str(value.expose_secret()).is_ok()
         };
         if !self.headers.iter().all(is_header) {
             return Err(ConfigError::OutOfRange { key: "tracing.headers", range: "names and values of HTTP headers" });

@@ -2,31 +2,31 @@
 
 use std::path::PathBuf;
 
+use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 
 use super::{ConfigError, is_safe};
-use crate::secret::Secret;
 
 /// Zoho CRM as a destination.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Zoho {
-    /// The accounts server.
+    /// The address of the accounts server.
     #[serde(default = "Zoho::default_accounts_url")]
     pub accounts_url: String,
-    /// The API, when it is not the one that the access token names.
+    /// The API's address, if not the one that comes with the access token.
     #[serde(default)]
     pub api_url: Option<String>,
-    /// Of the client that was registered in Zoho's API console.
+    /// The id of the client registered in Zoho's API console.
     pub client_id: String,
-    /// Its secret.
-    pub client_secret: Secret,
-    /// What it was granted.
-    pub refresh_token: Secret,
-    /// The mapping file.
+    /// The client's secret.
+    pub client_secret: SecretString,
+    /// The refresh token granted to the client.
+    pub refresh_token: SecretString,
+    /// The mapping file; none for the default mapping.
     #[serde(default)]
     pub mapping: Option<PathBuf>,
-    /// API credits that are left for others.
+    /// API credits left for other users of the organisation.
     #[serde(default = "Zoho::default_reserve")]
     pub reserve_credits: u32,
 }
@@ -50,8 +50,8 @@ impl Zoho {
         }
         for (key, value) in [
             ("zoho.client_id", self.client_id.as_str()),
-            ("zoho.client_secret", self.client_secret.expose()),
-            ("zoho.refresh_token", self.refresh_token.expose()),
+            ("zoho.client_secret", self.client_secret.expose_secret()),
+            ("zoho.refresh_token", self.refresh_token.expose_secret()),
         ] {
             if value.trim().is_empty() {
                 return Err(ConfigError::OutOfRange {

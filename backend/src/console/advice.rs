@@ -1,13 +1,13 @@
-//! What a reason's code means, and what to do about it, in words for a whole group of records.
+//! What a reason's code means and what to do about it, for a whole group of records.
 //!
-//! The reason of a single record names its field and says what to change; this says it for all of them. Zoho has more codes than these:
-//! one that stands nowhere here is shown as it is, and its records' reasons say what is known.
+//! The reason of a single record names its field and says what to change. Zoho has more codes than these: for an unlisted one the
+//! page shows the code itself, and the reasons of its records say the rest.
 
 use crate::model::ItemState;
 
 /// What a code means.
 pub(super) struct Meaning {
-    /// What is the matter.
+    /// The problem, as a heading.
     pub(super) title: String,
     /// What to change, and where.
     pub(super) advice: &'static str,
@@ -18,7 +18,7 @@ pub(super) fn meaning(state: ItemState, code: &str) -> Meaning {
     let (title, advice) = words(code).unwrap_or_else(|| (String::new(), of_state(state)));
     let title = match title.is_empty() {
         true if code.is_empty() => "No reason is known".to_owned(),
-        true => format!("Refused with the code {code}"),
+        true => format!("Rejected with code {code}"),
         false => title,
     };
     Meaning { title, advice }
@@ -26,8 +26,8 @@ pub(super) fn meaning(state: ItemState, code: &str) -> Meaning {
 
 fn of_state(state: ItemState) -> &'static str {
     match state {
-        ItemState::Parked => "Nothing: they go by themselves as soon as what they wait for has arrived.",
-        _ => "Look at the reason of each record; correct the record in Moodle or the mapping, then try again.",
+        ItemState::Parked => "Nothing: they are delivered automatically once what they wait for has been delivered.",
+        _ => "Look at the reason of each record, correct the record in Moodle or the mapping, then retry.",
     }
 }
 
@@ -35,78 +35,78 @@ fn words(code: &str) -> Option<(String, &'static str)> {
     let (title, advice) = match code {
         // Waiting for another record.
         "waits_for_user" => (
-            "They wait for a person who is not at the destination yet",
-            "Nothing: they go by themselves as soon as the person has arrived. If it lasts, look at the person: it may have failed, or \
-             Moodle has not reported it; a backfill in the plugin's settings reports everybody.",
+            "Waiting for a person who is not at the destination yet",
+            "Nothing: they are delivered automatically once the person is there. If this lasts, look at the person: the delivery may \
+             have failed, or Moodle may not have reported the account yet. \"Synchronise everything\" on the plugin's status page \
+             reports everyone.",
         ),
         "waits_for_course" => (
-            "They wait for a course that is not at the destination yet",
-            "Nothing: they go by themselves as soon as the course has arrived. If it lasts, look at the course: it may have failed, or \
-             Moodle has not reported it; a backfill in the plugin's settings reports every course.",
+            "Waiting for a course that is not at the destination yet",
+            "Nothing: they are delivered automatically once the course is there. If this lasts, look at the course: the delivery may \
+             have failed, or Moodle may not have reported it yet. \"Synchronise everything\" on the plugin's status page reports every \
+             course.",
         ),
         // Decided before anything was sent.
         "mapping" => (
             "The mapping does not fit the fields in Zoho",
-            "Correct the mapping file or the field in Zoho: the reason names the field and what to write. backend-sync zoho check shows all \
-             that does not fit. Then try again.",
+            "Correct the mapping file or the field in Zoho: the reason names the field and what to write. backend-sync zoho check lists \
+             every mismatch. Then retry.",
         ),
         "invalid_value" => (
             "A value is missing or does not fit its field in Zoho",
-            "Correct it in Moodle, where the change makes the record go by itself; or make room for it in Zoho or the mapping file, and \
-             try again.",
+            "Correct it in Moodle: the change delivers the record again. Or make it fit in Zoho or in the mapping file, then retry.",
         ),
         "not_mapped" => (
-            "The mapping says nothing about this kind of record",
-            "Add a table for it to the mapping file, restart the server, and try again.",
+            "The mapping has no table for this kind of record",
+            "Add a table for it to the mapping file, restart the server, and retry.",
         ),
         "no_record" => (
-            "There is no such record any more",
-            "Run backend-sync sync audit: records and their states do not agree, which should not happen.",
+            "The record no longer exists",
+            "Run backend-sync sync audit: records and sync items do not match, which should never happen.",
         ),
         "email_taken" => (
             "Somebody else has the same e-mail address",
-            "Decide whether they are one person. The reason names the other record: merge the contacts in Zoho, correct an address in \
-             Moodle, or delete the account that nobody uses. Then try again.",
+            "Decide whether they are the same person. The reason names the other record: merge the contacts in Zoho, correct an address \
+             in Moodle, or delete the unused account. Then retry.",
         ),
         // Zoho's answers about one record.
         "DUPLICATE_DATA" => (
             "Another record in Zoho has the same value in a unique field",
-            "Open both records in Zoho and merge them or correct one. Then try again.",
+            "Open both records in Zoho and merge them or correct one. Then retry.",
         ),
         "INVALID_DATA" => (
-            "Zoho does not take a value",
-            "The reason names the field. Correct the value in Moodle, where the change makes the record go by itself; or the field's rule in \
-             the mapping file, and try again.",
+            "Zoho does not accept a value",
+            "The reason names the field. Correct the value in Moodle: the change delivers the record again. Or correct the field's rule \
+             in the mapping file, then retry.",
         ),
         "MANDATORY_NOT_FOUND" | "EXPECTED_FIELD_MISSING" | "DEPENDENT_FIELD_MISSING" => (
-            "Zoho demands a value that is not there",
-            "Fill it in in Moodle, give the field another source in the mapping file, or make it optional in Zoho. Then try again.",
+            "Zoho requires a value that is missing",
+            "Fill it in in Moodle, give the field another source in the mapping file, or make it optional in Zoho. Then retry.",
         ),
         "DEPENDENT_MISMATCH" => (
             "Two fields that depend on each other do not go together",
-            "Correct the dependency of the two fields in Zoho, or the mapping file. Then try again.",
+            "Correct the dependency of the two fields in Zoho, or the mapping file. Then retry.",
         ),
         "RECORD_IN_BLUEPRINT" => (
             "A blueprint in Zoho does not allow the change",
-            "Finish the blueprint's step of these records in Zoho, or leave the field out of the mapping file. Then try again.",
+            "Finish the blueprint's step for these records in Zoho, or leave the field out of the mapping file. Then retry.",
         ),
         "INVALID_MODULE" | "INVALID_URL_PATTERN" | "INVALID_REQUEST_METHOD" => (
             "Zoho does not know the module",
-            "Run backend-sync zoho check, and backend-sync zoho setup for what is missing. Then try again.",
+            "Run backend-sync zoho check, and backend-sync zoho setup to create what is missing. Then retry.",
         ),
         "NO_PERMISSION" | "AUTHORIZATION_FAILED" => (
-            "The Zoho user whose credentials are used may not write these records",
-            "Give that user's profile and role the permission in Zoho. Then try again.",
+            "The Zoho user of the credentials may not write these records",
+            "Give that user's profile and role the permission in Zoho. Then retry.",
         ),
         "OAUTH_SCOPE_MISMATCH" => (
             "The credentials lack a scope",
-            "Make new ones with backend-sync zoho connect, with all scopes that it names, and put them into the section [zoho].",
+            "Create new ones with backend-sync zoho connect, with all scopes that it names, and put them into the section [zoho].",
         ),
         // A call as a whole.
         "invalid" => (
-            "Zoho refuses the request for this record alone",
-            "The reason has Zoho's word for it. Look at the record's values in Moodle for what is out of the ordinary, such as a very long \
-             text; then try again.",
+            "Zoho rejects the request for this record alone",
+            "The reason has Zoho's own message. Look for an unusual value in Moodle, such as a very long text; then retry.",
         ),
         _ => return None,
     };
@@ -123,7 +123,7 @@ mod tests {
         let known = meaning(ItemState::Failed, "email_taken");
         assert!(known.title.contains("e-mail") && known.advice.contains("merge"));
         let unknown = meaning(ItemState::Failed, "NEW_IN_V9");
-        assert!(unknown.title.contains("NEW_IN_V9") && unknown.advice.contains("try again"));
-        assert!(meaning(ItemState::Parked, "waits_for_moon").advice.contains("by themselves"));
+        assert!(unknown.title.contains("NEW_IN_V9") && unknown.advice.contains("retry"));
+        assert!(meaning(ItemState::Parked, "waits_for_moon").advice.contains("automatically"));
     }
 }

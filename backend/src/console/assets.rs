@@ -1,4 +1,4 @@
-//! Styles and scripts, embedded. Those in `vendor` are other people's, see `backend/assets/vendor/README.md`.
+//! Embedded styles and scripts. `vendor` holds third-party ones, see `backend/assets/vendor/README.md`.
 
 use std::sync::LazyLock;
 
@@ -33,7 +33,7 @@ static ASSETS: &[Asset] = assets! {
     "uplot.js": "text/javascript; charset=utf-8" = "vendor/uPlot.iife.min.js",
 };
 
-/// Of all files: changes when one of them does. Pages name it in the addresses, so browsers may keep the files for good.
+/// Changes when any file changes. Pages put it into the addresses, so browsers may cache the files for good.
 pub(super) static FINGERPRINT: LazyLock<String> = LazyLock::new(|| {
     let hashes: String = ASSETS.iter().map(|file| secret::hash_bytes(file.bytes)).collect();
     secret::hash(&hashes).chars().take(12).collect()

@@ -1,4 +1,4 @@
-//! The log of attempts: what was tried to deliver, and what the destination answered.
+//! The log of attempts: each try to deliver a record, and the destination's answer.
 
 use std::sync::Arc;
 
@@ -25,7 +25,7 @@ use crate::{
 
 const ADDRESS: &str = "/attempts";
 
-/// What an attempt can come to, with the colour that goes with it.
+/// The outcomes of an attempt, each with its CSS class.
 const OUTCOMES: [(&str, &str); 6] = [
     ("inserted", "good"),
     ("updated", "good"),
@@ -35,7 +35,7 @@ const OUTCOMES: [(&str, &str); 6] = [
     ("lost", "warn"),
 ];
 
-/// The log of attempts, as its page shows it.
+/// The log of attempts, see [`LogView`].
 pub(super) struct Attempts;
 
 #[derive(Template)]
@@ -48,7 +48,7 @@ struct AttemptsPage {
     outcomes: Vec<&'static str>,
     rows: String,
     empty: bool,
-    around: log::Around,
+    links: log::LogLinks,
 }
 
 #[derive(Template)]
@@ -161,7 +161,7 @@ pub(super) async fn page(
     Query(query): Query<LogQuery>,
     context: Data<&Arc<Context>>,
 ) -> Result<Html<String>, PageError> {
-    let LogTable { rows, empty, around } = LogTable::read::<Attempts>(&query, &context).await?;
+    let LogTable { rows, empty, links } = LogTable::read::<Attempts>(&query, &context).await?;
     let html = AttemptsPage {
         frame: Frame::new("Attempts", ADDRESS, &who),
         query,
@@ -170,7 +170,7 @@ pub(super) async fn page(
         outcomes: OUTCOMES.map(|(word, _)| word).to_vec(),
         rows,
         empty,
-        around,
+        links,
     };
     Ok(Html(html.render()?))
 }

@@ -1,4 +1,4 @@
-//! What needs a person, and what waits, by reason.
+//! Records that failed or are parked, grouped by reason, and what to do about them.
 
 use std::sync::Arc;
 
@@ -17,7 +17,7 @@ use super::{
     lines::{self, Line, StateTag, display},
     session::{Operator, SignedIn},
     subjects::Subjects,
-    words::{self, Moment, number},
+    words::{self, Moment, counted, number},
 };
 use crate::{
     api::Context,
@@ -28,7 +28,7 @@ use crate::{
 
 const PATH: &str = "/attention";
 
-/// Records of a group that are shown at once: enough to see what they have in common.
+/// Records shown of each group: enough to see what they have in common.
 const EXAMPLES: u64 = 3;
 
 /// Characters of an operator's reason for a pause.
@@ -65,6 +65,8 @@ struct Group {
     kind: Kind,
     code: String,
     count: String,
+    /// As in `2 grade records`.
+    records: String,
     one: bool,
     meaning: Meaning,
     lines: Vec<Line>,
@@ -85,13 +87,13 @@ pub(super) async fn page(
 ) -> Result<Html<String>, PageError> {
     let mut destinations = Vec::new();
     for summary in context.store.destinations().await? {
-        destinations.push(standing(&context, summary).await?);
+        destinations.push(read_destination(&context, summary).await?);
     }
     let frame = Frame::new("Needs attention", PATH, &who);
-    Ok(Html(AttentionPage { frame, done: Done::said(done.as_deref()), destinations }.render()?))
+    Ok(Html(AttentionPage { frame, done: Done::message(done.as_deref()), destinations }.render()?))
 }
 
-async fn standing(context: &Context, summary: DestinationSummary) -> Result<DestinationAttention, PageError> {
+async fn read_destination(context: &Context, summary: DestinationSummary) -> Result<DestinationAttention, PageError> {
     let now = context.clock.now();
     let mut found: Vec<(Attention, Vec<ItemRow>)> = Vec::new();
     for attention in context.store.attention(&summary.name).await? {
@@ -101,7 +103,7 @@ async fn standing(context: &Context, summary: DestinationSummary) -> Result<Dest
         let rows = context.store.items(&summary.name, &filter, None, EXAMPLES).await?;
         found.push((attention, rows));
     }
-    // What needs a person first, the largest group of each first.
+    // Failed before parked, then the largest group first.
     found.sort_by_key(|(group, _)| (group.state != ItemState::Failed, std::cmp::Reverse(group.count)));
     let keys: Vec<_> = found.iter().flat_map(|(_, rows)| rows).map(|row| row.key).collect();
     let subjects = Subjects::read(&context.store, &keys).await?;
@@ -122,6 +124,7 @@ async fn standing(context: &Context, summary: DestinationSummary) -> Result<Dest
             more: count > EXAMPLES,
             list: format!("/records?{}", words::query(&query)),
             count: number(count),
+            records: counted(count, &format!("{kind} record")),
             one: count == 1,
             state,
             kind,
@@ -168,7 +171,7 @@ pub(super) async fn retry_group(
     }
     let filter = ItemFilter { state: Some(state), kind: Some(kind), code: Some(form.code), ..Default::default() };
     let items = context.store.retry(&destination, &filter, context.clock.now()).await?;
-    tracing::info!(token = who.0.token_id, destination, items, "an operator asked to try items again");
+    tracing::info!(token = who.0.token_id, destination, items, "an operator retried items");
     context.due.notify_one();
     Ok(Done::Retried(items).then(PATH))
 }

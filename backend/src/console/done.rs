@@ -1,26 +1,27 @@
-//! What an action did, said on the page that it leads back to. The address holds a word and a number, never a text to be shown.
+//! The result of an action, shown on the page that it redirects to. The address holds a word and numbers, never a text to show, so
+//! that a crafted link cannot put words into the console's mouth.
 
 use poem::{
     IntoResponse, Response,
     http::{StatusCode, header},
 };
 
-use super::words::{self, number};
+use super::words::{self, counted, number};
 
-/// What an action did.
+/// The result of an action.
 #[derive(Clone, Copy)]
 pub(super) enum Done {
-    /// So many records are tried again.
+    /// This many failed or parked records are retried.
     Retried(u64),
-    /// So many records are sent again.
+    /// This many records are sent again, changed or not.
     Sent(u64),
-    /// The delivery is paused.
+    /// Deliveries are paused.
     Paused,
-    /// The delivery goes on.
+    /// Deliveries run again.
     Resumed,
-    /// Somebody knows of an alarm.
+    /// An operator acknowledged an alert.
     Acknowledged,
-    /// A test notice arrived at so many channels, and at so many it did not.
+    /// Channels that took a test notification, and channels that did not.
     Tested(u64, u64),
 }
 
@@ -51,33 +52,33 @@ impl Done {
         })
     }
 
-    /// As a sentence.
-    fn words(self) -> String {
-        let records = |count: u64| match count {
-            1 => "1 record".to_owned(),
-            count => format!("{} records", number(count)),
-        };
+    fn sentence(self) -> String {
         match self {
-            Self::Retried(0) => "Nothing was to be tried again.".to_owned(),
-            Self::Sent(0) => "Nothing was to be sent again.".to_owned(),
-            Self::Retried(count) => format!("Done: {} will be tried again now.", records(count)),
-            Self::Sent(count) => format!("Done: {} will be sent again now.", records(count)),
-            Self::Paused => "Done: the delivery is paused. Records go on to be received, and wait.".to_owned(),
-            Self::Resumed => "Done: the delivery goes on.".to_owned(),
-            Self::Acknowledged => "Done: it is known that you know, and nobody is reminded.".to_owned(),
-            Self::Tested(arrived, 0) => format!("The test notice arrived at all channels ({}).", number(arrived)),
-            Self::Tested(_, failed) => {
-                format!("The test notice did not arrive at {} of the channels; the table says why.", number(failed))
+            Self::Retried(0) => "There was nothing to retry.".to_owned(),
+            Self::Sent(0) => "There was nothing to send.".to_owned(),
+            Self::Retried(count) => format!("Retrying {} now.", counted(count, "record")),
+            Self::Sent(count) => format!("Sending {} again now.", counted(count, "record")),
+            Self::Paused => "Delivery is paused. New records are still received, and wait.".to_owned(),
+            Self::Resumed => "Delivery is running again.".to_owned(),
+            Self::Acknowledged => "Acknowledged: no more reminders are sent for this alert.".to_owned(),
+            Self::Tested(1, 0) => "The test notification was sent through the only channel.".to_owned(),
+            Self::Tested(arrived, 0) => {
+                format!("The test notification was sent through all {} channels.", number(arrived))
             }
+            Self::Tested(arrived, failed) => format!(
+                "The test notification failed on {} of {}; the table says why.",
+                number(failed),
+                counted(arrived.saturating_add(failed), "channel")
+            ),
         }
     }
 
-    /// What the query of an address says was done.
-    pub(super) fn said(word: Option<&str>) -> Option<String> {
-        word.and_then(Self::of_word).map(Self::words)
+    /// The sentence for the word in an address; none for an unknown word.
+    pub(super) fn message(word: Option<&str>) -> Option<String> {
+        word.and_then(Self::of_word).map(Self::sentence)
     }
 
-    /// Leads to the page at `path`, which says it.
+    /// Redirects to the page at `path`, which shows the sentence.
     pub(super) fn then(self, path: &str) -> Response {
         let address = format!("{path}?{}", words::query(&[("done", &self.word())]));
         StatusCode::SEE_OTHER.with_header(header::LOCATION, address).into_response()
@@ -89,15 +90,20 @@ mod tests {
     use super::Done;
 
     #[test]
-    fn only_our_own_words_are_said() {
+    fn only_known_words_become_messages() {
         for done in
             [Done::Retried(1), Done::Sent(2_000), Done::Paused, Done::Resumed, Done::Acknowledged, Done::Tested(1, 0)]
         {
-            assert_eq!(Done::said(Some(&done.word())), Some(done.words()));
+            assert_eq!(Done::message(Some(&done.word())), Some(done.sentence()));
         }
         for other in ["retried-<b>", "sent", "you have won", ""] {
-            assert_eq!(Done::said(Some(other)), None);
+            assert_eq!(Done::message(Some(other)), None);
         }
-        assert!(Done::Sent(2_000).words().contains("2,000 records"));
+        assert_eq!(Done::Sent(2_000).sentence(), "Sending 2,000 records again now.");
+        assert_eq!(Done::Retried(1).sentence(), "Retrying 1 record now.");
+        assert_eq!(
+            Done::Tested(0, 1).sentence(),
+            "The test notification failed on 1 of 1 channel; the table says why."
+        );
     }
 }

@@ -1,4 +1,4 @@
-//! What goes wrong, as a page: what it is, and what to do.
+//! Errors as pages: what went wrong, and what to do.
 
 use askama::Template;
 use poem::{
@@ -11,34 +11,32 @@ use poem::{
 use super::assets::FINGERPRINT;
 use crate::store::StoreError;
 
-/// Why a page cannot be shown, or an action not be done.
+/// Why a page cannot be shown or an action is refused.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum PageError {
-    /// There is nothing at this address.
-    #[error("There is no such page, or no longer what it showed.")]
+    /// Nothing is at this address.
+    #[error("There is no such page, or what it showed no longer exists.")]
     NotFound,
-    /// The token allows to read only.
-    #[error("Your token allows to look at everything, but not to act. Sign in with a token of scope \"operate\".")]
+    /// The token has no scope `operate`.
+    #[error("Your token is read only. To act, sign in with a token of scope \"operate\".")]
     Forbidden,
-    /// Another site's page asked for an action.
-    #[error(
-        "This action did not come from a page of this console, so nothing was done. Open the console and try again."
-    )]
+    /// Another site's page requested an action.
+    #[error("This action did not come from a page of this console, so nothing was done. Open the console and retry.")]
     CrossSite,
-    /// What was sent is too long.
-    #[error("What was sent is too long.")]
+    /// The form exceeds its size limit.
+    #[error("The form is too large.")]
     TooLarge,
-    /// What was sent is not understood: what is wrong with it.
+    /// Invalid input, with what is wrong with it.
     #[error("{0}")]
     Bad(String),
-    /// The database.
-    #[error("The database does not answer. Nothing is lost; try again. The log has its message.")]
+    /// The database failed.
+    #[error("The database does not answer. Nothing is lost. Reload the page; the log has the database's message.")]
     Store(#[from] StoreError),
-    /// A page could not be made.
-    #[error("This page could not be made. The log has more.")]
+    /// A template failed.
+    #[error("This page could not be rendered. The log has details.")]
     Page(#[from] askama::Error),
     /// Anything else.
-    #[error("Something went wrong. The log has more.")]
+    #[error("Something went wrong. The log has details.")]
     Internal,
 }
 
@@ -51,14 +49,14 @@ struct ErrorPage {
 }
 
 impl PageError {
-    /// Of an error of the framework, whose words may repeat what was sent.
+    /// Replaces an error of the framework, whose text may echo the request.
     pub(super) fn of_framework(error: &Error) -> Self {
         let unknown = error.is::<NotFoundError>() || error.is::<ParsePathError>();
         if unknown || error.is::<MethodNotAllowedError>() {
             return Self::NotFound;
         }
         match error.status().is_client_error() {
-            true => Self::Bad("What was sent is not understood.".to_owned()),
+            true => Self::Bad("The request is not valid.".to_owned()),
             false => Self::Internal,
         }
     }
@@ -78,8 +76,8 @@ impl ResponseError for PageError {
 
     fn as_response(&self) -> Response {
         match self {
-            Self::Store(error) => tracing::error!(%error, "a page could not be made: the database"),
-            Self::Page(error) => tracing::error!(%error, "a page could not be made"),
+            Self::Store(error) => tracing::error!(%error, "could not render a page: the database failed"),
+            Self::Page(error) => tracing::error!(%error, "could not render a page"),
             _ => {}
         }
         let title = self.status().canonical_reason().unwrap_or("Error");

@@ -1,4 +1,4 @@
-//! The event log: what was received.
+//! The event log: all received events, and each event's page.
 
 use std::sync::Arc;
 
@@ -26,10 +26,10 @@ use crate::{
 
 const ADDRESS: &str = "/events";
 
-/// The outcomes of events that are in the log.
+/// The outcomes in the log: duplicate and rejected events are not stored.
 const OUTCOMES: [Outcome; 3] = [Outcome::Applied, Outcome::Unchanged, Outcome::Superseded];
 
-/// The event log, as its page shows it.
+/// The event log, see [`LogView`].
 pub(super) struct Events;
 
 #[derive(Template)]
@@ -42,7 +42,7 @@ struct EventsPage {
     outcomes: Vec<&'static str>,
     rows: String,
     empty: bool,
-    around: log::Around,
+    links: log::LogLinks,
 }
 
 #[derive(Template)]
@@ -171,7 +171,7 @@ pub(super) async fn page(
     Query(query): Query<LogQuery>,
     context: Data<&Arc<Context>>,
 ) -> Result<Html<String>, PageError> {
-    let LogTable { rows, empty, around } = LogTable::read::<Events>(&query, &context).await?;
+    let LogTable { rows, empty, links } = LogTable::read::<Events>(&query, &context).await?;
     let html = EventsPage {
         frame: Frame::new("Events", ADDRESS, &who),
         query,
@@ -180,7 +180,7 @@ pub(super) async fn page(
         outcomes: OUTCOMES.map(Outcome::as_str).to_vec(),
         rows,
         empty,
-        around,
+        links,
     };
     Ok(Html(html.render()?))
 }
@@ -220,7 +220,7 @@ pub(super) async fn one_event(
         row: EventRow::new(&event, &Renderer::new(&context.store).await?, now),
         received_at: event.received_at.to_rfc3339(),
         client_id: event.idempotency_key.map(|id| id.to_string()),
-        // Moodle has no event before 1970, so 0 is that it told none.
+        // 0 means that Moodle sent no time: it has no events before 1970.
         version_time: Some(event.version.time)
             .filter(|time| *time != 0)
             .map(|time| Moment::new(Timestamp(time.saturating_mul(1000)), now)),

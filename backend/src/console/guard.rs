@@ -1,4 +1,4 @@
-//! What holds for every page: security headers, no action that another site's page asked for, errors as pages.
+//! Rules for every page: security headers, no cross-site actions, errors as pages.
 
 use poem::{
     Endpoint, IntoResponse, Request, Response,
@@ -22,7 +22,7 @@ const HEADERS: [(HeaderName, &str); 6] = [
     (HeaderName::from_static("cross-origin-resource-policy"), "same-origin"),
 ];
 
-/// Lets a request through to a page, or refuses it.
+/// Checks a request before the page sees it, and adds the headers to the answer.
 pub(super) async fn protect<E: Endpoint>(endpoint: E, mut request: Request) -> poem::Result<Response> {
     let browser = is_browser(&request);
     let result = match check(&mut request).await {
@@ -33,7 +33,7 @@ pub(super) async fn protect<E: Endpoint>(endpoint: E, mut request: Request) -> p
         Ok(response) => response,
         Err(error) if error.is_from_response() || error.is::<PageError>() => error.into_response(),
         Err(error) if browser => PageError::of_framework(&error).into_response(),
-        // Somebody who is no browser gets the API's errors.
+        // Other clients get the API's problem documents.
         Err(error) => return Err(error),
     };
     let headers = response.headers_mut();
@@ -51,7 +51,7 @@ fn is_browser(request: &Request) -> bool {
     accept.contains("text/html") || request.headers().contains_key("hx-request")
 }
 
-/// An action must come from a page of ours, and its form be of a size that we take and arrive in time.
+/// An action must come from one of our pages, and its form must arrive in time and within the size limit.
 async fn check(request: &mut Request) -> Result<(), PageError> {
     if [Method::GET, Method::HEAD].contains(request.method()) {
         return Ok(());
@@ -63,18 +63,18 @@ async fn check(request: &mut Request) -> Result<(), PageError> {
     match tokio::time::timeout(limits::BODY_READ_TIME, form).await {
         Ok(Ok(form)) => request.set_body(form),
         Ok(Err(ReadBodyError::PayloadTooLarge)) => return Err(PageError::TooLarge),
-        Ok(Err(_)) | Err(_) => return Err(PageError::Bad("The form did not arrive.".to_owned())),
+        Ok(Err(_)) | Err(_) => return Err(PageError::Bad("The form did not arrive completely.".to_owned())),
     }
     Ok(())
 }
 
-/// Every browser says where a request came from; it cannot be made to say something else by a page.
+/// Browsers say where a request comes from, and no page can change these headers.
 fn is_same_origin(request: &Request) -> bool {
     let text = |name: &str| request.headers().get(name).and_then(|value| value.to_str().ok());
     if let Some(site) = text("sec-fetch-site") {
         return site == "same-origin";
     }
-    // Older browsers, and those that came by plain http to a name that is not localhost.
+    // Older browsers, and plain http to a host other than localhost, send no Sec-Fetch-Site.
     let host = text("host").unwrap_or_default();
     let origin = text("origin").and_then(|origin| origin.split_once("://"));
     !host.is_empty() && origin.is_some_and(|(_, origin)| origin.eq_ignore_ascii_case(host))

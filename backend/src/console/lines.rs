@@ -1,4 +1,4 @@
-//! A sync item as a line of a list, and where its state leads.
+//! A sync item as a line of a list, with the links of its record.
 
 use crate::{
     api::Context,
@@ -12,14 +12,14 @@ use crate::{
 
 use super::{error::PageError, subjects::Subjects, words::Moment};
 
-/// A state as a word and a colour.
+/// A state as a word and a CSS class.
 pub(super) struct StateTag {
     pub(super) word: &'static str,
     pub(super) class: &'static str,
 }
 
 impl StateTag {
-    /// Synced in the sense that nothing is to be done; people take "synced" for "is there".
+    /// Synced with no record at the destination: nothing is left to do, but people read "synced" as "it is there".
     pub(super) const LEFT_OUT: Self = Self { word: "left out", class: "" };
 
     pub(super) fn of(row: &ItemRow) -> Self {
@@ -41,9 +41,10 @@ impl StateTag {
     }
 }
 
-/// The id of a record at a destination, with the address of its page there if that is known.
+/// The id of a record at a destination.
 pub(super) struct Remote {
     pub(super) id: String,
+    /// The record's page at the destination, if its address is known.
     pub(super) link: Option<String>,
 }
 
@@ -95,7 +96,7 @@ impl Line {
     }
 }
 
-/// The address of a record's page. Kinds and sites' names have nothing in them that would need escaping.
+/// The address of a record's page. Kinds and site names contain nothing that needs escaping.
 pub(super) fn address(kind: Kind, record: &str) -> String {
     format!("/records/{kind}:{record}")
 }
@@ -105,29 +106,27 @@ pub(super) fn display(destination: &str) -> String {
     capitalised(destination)
 }
 
-/// With a large first letter.
 pub(super) fn capitalised(text: &str) -> String {
     let mut characters = text.chars();
     characters.next().map(|first| first.to_uppercase().chain(characters).collect()).unwrap_or_default()
 }
 
-/// The destination of that name.
 pub(super) async fn destination(context: &Context, name: &str) -> Result<DestinationSummary, PageError> {
-    // Only a text that can be a name goes to the database.
+    // PostgreSQL rejects NUL in a text.
     if name.contains('\0') {
         return Err(PageError::NotFound);
     }
     context.store.destination(name).await?.ok_or(PageError::NotFound)
 }
 
-/// The site and the Moodle id that `college:3` names.
+/// The site and the Moodle id in `college:3`.
 pub(super) async fn find(context: &Context, id: &str) -> Result<(Site, RecordId), PageError> {
     let id: RecordId = id.parse().map_err(|_| PageError::NotFound)?;
     let site = context.store.site(id.site.as_str()).await?.ok_or(PageError::NotFound)?;
     Ok((site, id))
 }
 
-/// The record that `grade:college:3` names.
+/// The site and the record key in `grade:college:3`.
 pub(super) async fn find_record(context: &Context, id: &str) -> Result<(Site, RecordKey), PageError> {
     let (kind, id) = id.split_once(':').ok_or(PageError::NotFound)?;
     let kind: Kind = kind.parse().map_err(|_| PageError::NotFound)?;
@@ -136,8 +135,7 @@ pub(super) async fn find_record(context: &Context, id: &str) -> Result<(Site, Re
     Ok((site, key))
 }
 
-/// The address of a person's profile or of a course in its Moodle, if the Moodle's address is known. It came from a command line, but
-/// only an address of the web may become a link.
+/// The address of a profile or a course in its Moodle, if that Moodle's address is known. Only http and https become a link.
 pub(super) async fn moodle_page(
     context: &Context,
     site: &str,

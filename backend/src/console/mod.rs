@@ -1,10 +1,11 @@
-//! The console: pages for whoever runs this. Made on the server, with no more script than htmx and charts need; nothing is
-//! loaded from anywhere else.
+//! The console: pages for operators, rendered on the server. The only scripts are htmx, the charts and a little of our own;
+//! nothing loads from another host.
 //!
-//! One file per page. A page takes [`session::SignedIn`], an action [`session::Operator`]; what is in neither is not protected.
+//! One file per page. A page takes [`session::SignedIn`], an action [`session::Operator`]; a handler that takes neither is
+//! open to everyone.
 
 mod advice;
-mod alarms;
+mod alerts;
 mod assets;
 mod attempts;
 mod attention;
@@ -32,7 +33,7 @@ use std::sync::Arc;
 use poem::{Endpoint, EndpointExt, Route, get, middleware::CookieJarManager, post};
 use tokio::sync::watch;
 
-/// All pages. Those that are live end when `stop` becomes true.
+/// All pages. Live streams end when `stop` becomes true.
 pub fn endpoint(stop: watch::Receiver<bool>) -> impl Endpoint {
     let assets = Route::new().at("/:name", get(assets::asset));
     Route::new()
@@ -49,9 +50,9 @@ pub fn endpoint(stop: watch::Receiver<bool>) -> impl Endpoint {
         .at("/attempts/live", get(attempts::live_rows))
         .at("/sites", get(sites::page).post(sites::add_site))
         .at("/sites/:site/rotate", post(sites::rotate))
-        .at("/sites/:site/tokens/:id/revoke", get(sites::ask_site).post(sites::revoke_site))
+        .at("/sites/:site/tokens/:id/revoke", get(sites::confirm_site).post(sites::revoke_site))
         .at("/tokens", post(sites::add_api_token))
-        .at("/tokens/:id/revoke", get(sites::ask_api).post(sites::revoke_api))
+        .at("/tokens/:id/revoke", get(sites::confirm_api).post(sites::revoke_api))
         .at("/mapping", get(mapping::page))
         .at("/mapping/check", post(mapping::check))
         .at("/mapping/try", post(mapping::attempt))
@@ -59,10 +60,10 @@ pub fn endpoint(stop: watch::Receiver<bool>) -> impl Endpoint {
         .at("/attention/retry", post(attention::retry_group))
         .at("/attention/pause", post(attention::pause_delivery))
         .at("/attention/resume", post(attention::resume_delivery))
-        .at("/alarms", get(alarms::page))
-        .at("/alarms/test", post(alarms::test))
-        .at("/alarms/:id", get(alarms::one))
-        .at("/alarms/:id/acknowledge", post(alarms::acknowledge))
+        .at("/alerts", get(alerts::page))
+        .at("/alerts/test", post(alerts::test))
+        .at("/alerts/:id", get(alerts::one))
+        .at("/alerts/:id/acknowledge", post(alerts::acknowledge))
         .at("/people", get(people::page))
         .at("/people/:id", get(person::page))
         .at("/people/:id/send", post(person::send))

@@ -1,4 +1,4 @@
-//! Finding a person.
+//! Searching for a person.
 
 use std::{collections::HashMap, sync::Arc};
 
@@ -44,11 +44,11 @@ struct Person {
     deleted: bool,
     suspended: bool,
     exact: bool,
-    /// The account at each destination.
-    there: Vec<There>,
+    /// The person's record at each destination.
+    remotes: Vec<PersonRemote>,
 }
 
-struct There {
+struct PersonRemote {
     destination: String,
     tag: StateTag,
     remote: Option<Remote>,
@@ -80,10 +80,10 @@ async fn people_found(context: &Context, found: Vec<FoundPerson>) -> Result<Vec<
         moodle_id: found.person.record.state.userid,
     };
     let keys: Vec<RecordKey> = found.iter().map(key).collect();
-    let mut there: HashMap<RecordKey, Vec<There>> = HashMap::new();
+    let mut remotes: HashMap<RecordKey, Vec<PersonRemote>> = HashMap::new();
     for destination in context.store.destinations().await? {
         for row in context.store.sync_items_of(&destination.name, &keys).await? {
-            there.entry(row.key).or_default().push(There {
+            remotes.entry(row.key).or_default().push(PersonRemote {
                 destination: display(&destination.name),
                 tag: StateTag::of(&row),
                 remote: Remote::of(context, &destination.name, &row),
@@ -104,7 +104,7 @@ async fn people_found(context: &Context, found: Vec<FoundPerson>) -> Result<Vec<
             deleted: record.deleted,
             suspended: suspended.unwrap_or_default(),
             exact: found.exact,
-            there: there.remove(&key).unwrap_or_default(),
+            remotes: remotes.remove(&key).unwrap_or_default(),
         }
     };
     Ok(found.into_iter().map(person).collect())

@@ -1,4 +1,4 @@
-//! One record: its state at each destination, what is held of it, each try to deliver it, and its events.
+//! One record: its state at each destination, its fields, its attempts and its events.
 
 use std::sync::Arc;
 
@@ -25,10 +25,10 @@ use crate::{
     api::Context,
     model::{Id, ItemState, Kind, RecordKey, State},
     store::{AttemptRow, RecordTable, Site, StoredRecord, completion, course, enrolment, user},
-    views::{Items, Renderer},
+    views::{PersonItems, Renderer},
 };
 
-/// Attempts and events that are shown, the newest. A person's timeline and the list of events show older ones.
+/// The newest attempts and events to show. A person's history and the event log show older ones.
 const NEWEST: u64 = 20;
 
 #[derive(Template)]
@@ -48,12 +48,12 @@ struct RecordPage {
     events: Vec<RecordEvent>,
 }
 
-/// What changes while somebody looks.
+/// The part of the page that refreshes itself.
 #[derive(Template)]
 #[template(path = "record_state.html")]
 struct StatePart {
     id: String,
-    /// Something is under way, so it is worth looking again.
+    /// Whether a delivery is pending or in flight.
     moving: bool,
     states: Vec<DestinationState>,
 }
@@ -65,7 +65,8 @@ struct DestinationState {
     code: Option<String>,
     waits_for: Option<(String, String)>,
     remote: Option<Remote>,
-    tries: u32,
+    /// Attempts since the last success.
+    attempts: u32,
     changed: Moment,
     due: Option<Moment>,
     synced: Option<Moment>,
@@ -89,8 +90,8 @@ struct RecordEvent {
     sent: Vec<(String, String)>,
 }
 
-/// What is held of a record.
-struct HeldRecord {
+/// The stored fields of a record, of any kind.
+struct StoredFields {
     userid: Option<Id>,
     deleted: bool,
     changed: Moment,
@@ -112,10 +113,10 @@ pub(super) async fn page(
     let (site, key) = lines::find_record(&context, &id).await?;
     let store = &context.store;
     let now = state_part(&context, key, id.clone()).await?;
-    let held = held(&context, &site, key).await?;
-    let userid = held.as_ref().and_then(|held| held.userid);
+    let stored = stored_fields(&context, &site, key).await?;
+    let userid = stored.as_ref().and_then(|stored| stored.userid);
     let events = store.record_events(key, userid, None, NEWEST).await?;
-    if held.is_none() && now.states.is_empty() && events.is_empty() {
+    if stored.is_none() && now.states.is_empty() && events.is_empty() {
         return Err(PageError::NotFound);
     }
     let moment = context.clock.now();
@@ -137,12 +138,12 @@ pub(super) async fn page(
         outcome: event.outcome,
         sent: pairs(&event.data),
     };
-    let deleted = held.as_ref().is_some_and(|held| held.deleted);
-    let (changed, data) = held.map(|held| (held.changed, held.data)).unzip();
+    let deleted = stored.as_ref().is_some_and(|stored| stored.deleted);
+    let (changed, data) = stored.map(|stored| (stored.changed, stored.data)).unzip();
     let data = data.unwrap_or_default();
-    let shown = RecordPage {
+    let page = RecordPage {
         frame: Frame::new(subjects.label(key), "/records", &who),
-        done: Done::said(done.as_deref()),
+        done: Done::message(done.as_deref()),
         deleted,
         person,
         course,
@@ -154,10 +155,10 @@ pub(super) async fn page(
         events: events.into_iter().map(event).collect(),
         id,
     };
-    Ok(Html(shown.render()?))
+    Ok(Html(page.render()?))
 }
 
-/// The state alone, for a page that is open while something is under way.
+/// The refreshing part alone.
 #[handler]
 pub(super) async fn state_now(
     _who: SignedIn,
@@ -171,10 +172,10 @@ pub(super) async fn state_now(
 async fn state_part(context: &Context, key: RecordKey, id: String) -> Result<StatePart, PageError> {
     let renderer = Renderer::new(&context.store).await?;
     let now = context.clock.now();
-    let items = Items::read(&context.store, &[key]).await?;
+    let items = PersonItems::read(&context.store, &[key]).await?;
     let mut states = Vec::new();
     let mut moving = false;
-    for (destination, rows) in items.standing(&renderer) {
+    for (destination, rows) in items.by_destination(&renderer) {
         for (row, why) in rows {
             moving |= matches!(row.state, ItemState::Pending | ItemState::InFlight) && destination.pause.is_none();
             let waits_for = row.waits_for.map(|other| {
@@ -188,7 +189,7 @@ async fn state_part(context: &Context, key: RecordKey, id: String) -> Result<Sta
                 code: row.code.clone(),
                 waits_for,
                 remote: Remote::of(context, &destination.name, row),
-                tries: row.attempts,
+                attempts: row.attempts,
                 changed: Moment::new(row.changed_at, now),
                 due: (row.state == ItemState::Pending).then(|| Moment::new(row.due_at, now)),
                 synced: row.synced_at.map(|at| Moment::new(at, now)),
@@ -211,7 +212,7 @@ fn attempt(destination: &str, row: AttemptRow, now: crate::clock::Timestamp) -> 
     }
 }
 
-async fn held(context: &Context, site: &Site, key: RecordKey) -> Result<Option<HeldRecord>, PageError> {
+async fn stored_fields(context: &Context, site: &Site, key: RecordKey) -> Result<Option<StoredFields>, PageError> {
     Ok(match key.kind {
         Kind::User => read::<user::Entity>(context, site, key.moodle_id).await?,
         Kind::Course => read::<course::Entity>(context, site, key.moodle_id).await?,
@@ -219,9 +220,9 @@ async fn held(context: &Context, site: &Site, key: RecordKey) -> Result<Option<H
         Kind::Completion => read::<completion::Entity>(context, site, key.moodle_id).await?,
         Kind::Grade => {
             let Some(found) = context.store.grade(&site.name, key.moodle_id).await? else { return Ok(None) };
-            let mut held = shown(context, found.grade);
-            held.data.extend(found.item.map(|item| fields(&item)).unwrap_or_default());
-            Some(held)
+            let mut stored = StoredFields::new(context, found.grade);
+            stored.data.extend(found.item.map(|item| fields(&item)).unwrap_or_default());
+            Some(stored)
         }
     })
 }
@@ -230,22 +231,24 @@ async fn read<T: RecordTable<State: ToJSON>>(
     context: &Context,
     site: &Site,
     id: Id,
-) -> Result<Option<HeldRecord>, PageError> {
-    Ok(context.store.record::<T>(&site.name, id).await?.map(|stored| shown(context, stored)))
+) -> Result<Option<StoredFields>, PageError> {
+    Ok(context.store.record::<T>(&site.name, id).await?.map(|stored| StoredFields::new(context, stored)))
 }
 
-fn shown<S: State + ToJSON>(context: &Context, stored: StoredRecord<S>) -> HeldRecord {
-    let mut data = fields(&stored.record.state);
-    data.extend(stored.record.extra.as_deref().map(pairs).unwrap_or_default());
-    HeldRecord {
-        userid: stored.record.state.userid(),
-        deleted: stored.record.deleted,
-        changed: Moment::new(stored.changed_at, context.clock.now()),
-        data,
+impl StoredFields {
+    fn new<S: State + ToJSON>(context: &Context, stored: StoredRecord<S>) -> Self {
+        let mut data = fields(&stored.record.state);
+        data.extend(stored.record.extra.as_deref().map(pairs).unwrap_or_default());
+        Self {
+            userid: stored.record.state.userid(),
+            deleted: stored.record.deleted,
+            changed: Moment::new(stored.changed_at, context.clock.now()),
+            data,
+        }
     }
 }
 
-/// What is known of a state, by the names that Moodle uses.
+/// The fields of a state that have a value, by Moodle's names.
 fn fields(state: &impl ToJSON) -> Vec<(String, String)> {
     let Some(Value::Object(map)) = state.to_json() else { return Vec::new() };
     let known = map.into_iter().filter(|(_, value)| !value.is_null());
@@ -267,12 +270,7 @@ pub(super) async fn send(
             sent += 1;
         }
     }
-    tracing::info!(
-        token = who.0.token_id,
-        kind = key.kind.as_str(),
-        items = sent,
-        "an operator asked to send a record again"
-    );
+    tracing::info!(token = who.0.token_id, kind = key.kind.as_str(), items = sent, "an operator sent a record again");
     context.due.notify_one();
     Ok(Done::Sent(sent).then(&format!("/records/{id}")))
 }

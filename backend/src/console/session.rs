@@ -1,4 +1,4 @@
-//! Who is asking: the browser's cookie holds a random secret, the database its hash and whose API token it stands for.
+//! Sessions: the browser's cookie holds a random secret, the database its hash and the API token that signed in.
 
 use std::sync::Arc;
 
@@ -15,14 +15,13 @@ use crate::{
     store::{ConsoleSession, Scope},
 };
 
-/// The cookie's name.
 pub(super) const COOKIE: &str = "backend_sync_session";
 
-/// Somebody who may see everything.
+/// A session that may read every page.
 #[derive(Clone, Debug)]
 pub(super) struct SignedIn(pub(super) ConsoleSession);
 
-/// Somebody who may also act.
+/// A session that may also act.
 #[derive(Clone, Debug)]
 pub(super) struct Operator(pub(super) ConsoleSession);
 
@@ -57,32 +56,32 @@ async fn find(request: &Request) -> Result<Option<ConsoleSession>, PageError> {
     let session = context.store.console_session(&hash, context.clock.now()).await?;
     let session = session.filter(|session| secret::same_hash(&session.hash, &hash));
     if let Some(session) = &session {
-        // Whoever works in the console uses the token.
+        // Working in the console counts as using the token.
         context.tokens.used(session.token_id, context.clock.now());
     }
     Ok(session)
 }
 
-/// To the sign-in, and from there back to the page that was asked for.
+/// Redirects to the sign-in, which leads back to the requested page.
 fn to_sign_in(request: &Request) -> Response {
     let wanted = request.uri().path_and_query().map_or("/", |path| path.as_str());
     let address = match request.method() == poem::http::Method::GET && wanted != "/" {
         true => format!("/sign-in?{}", words::query(&[("next", wanted)])),
         false => "/sign-in".to_owned(),
     };
-    // A part of a page cannot show another page: it tells htmx to go there.
+    // A fragment cannot show a whole page, so htmx is told to load it.
     if request.headers().contains_key("hx-request") {
         return StatusCode::UNAUTHORIZED.with_header("HX-Redirect", "/sign-in").into_response();
     }
     StatusCode::SEE_OTHER.with_header(header::LOCATION, address).into_response()
 }
 
-/// The cookie of a new session. `secure` when the browser came by https: browsers send it by nothing else then.
+/// The cookie of a new session. Set `secure` when the browser came by https, so that it is never sent in plain text.
 pub(super) fn cookie(value: &str, secure: bool) -> Cookie {
     let mut cookie = Cookie::new_with_str(COOKIE, value);
     cookie.set_path("/");
     cookie.set_http_only(true);
-    // Lax, not Strict: a link in an alarm's e-mail should lead to a page, not to the sign-in. Actions are protected by `guard`.
+    // Lax, not Strict: a link in an alert's e-mail should lead to a page, not to the sign-in. `guard` protects actions.
     cookie.set_same_site(SameSite::Lax);
     cookie.set_secure(secure);
     cookie.set_max_age(limits::CONSOLE_SESSION);

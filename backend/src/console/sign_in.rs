@@ -57,14 +57,14 @@ pub(super) async fn sign_in(
     let now = context.clock.now();
     let Some(token) = find(&context, token.trim()).await? else {
         let error = Some(
-            "This token is not known, or was revoked. It begins with bsa_; a site's token (bss_) does not open the console.",
+            "This token is unknown, revoked or expired. API tokens begin with bsa_; a site's token (bss_) does not open the console.",
         );
         let html = SignInPage { version: FINGERPRINT.as_str(), next, error }.render()?;
         let mut response = Html(html).into_response();
         response.set_status(StatusCode::UNAUTHORIZED);
         return Ok(response);
     };
-    // A new secret at each sign-in: a cookie that somebody else put into the browser is worth nothing.
+    // A new secret for each sign-in, against session fixation.
     let secret = secret::new_token(TokenKind::Console, &mut getrandom::fill).map_err(|_| PageError::Internal)?;
     let expires_at = now.after(limits::CONSOLE_SESSION);
     context.store.add_console_session(&secret::hash(&secret), token.id, now, expires_at).await?;
@@ -97,7 +97,7 @@ async fn find(context: &Context, token: &str) -> Result<Option<Token>, PageError
     Ok(found.filter(|token| token.scope != Scope::Ingest && secret::same_hash(&token.hash, &hash)))
 }
 
-/// Where to go afterwards: a page of ours, and of nobody else. `//host` and `/\host` would be another site's.
+/// Where to go afterwards: a page of this console only. `//host` and `/\host` would lead to another site.
 fn safe(next: Option<String>) -> String {
     let ours = |next: &String| {
         next.starts_with('/')

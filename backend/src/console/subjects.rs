@@ -1,4 +1,4 @@
-//! What records are about, in words: names instead of numbers.
+//! What records are about: names of people, courses and grade items instead of ids.
 
 use std::collections::{BTreeSet, HashMap};
 
@@ -10,27 +10,28 @@ use crate::{
 /// A site and a Moodle id.
 pub(super) type Key = (i64, Id);
 
-type Held<S> = HashMap<Key, StoredRecord<S>>;
+type RecordsByKey<S> = HashMap<Key, StoredRecord<S>>;
 
-/// Records, and the people, courses and grade items that they belong to.
+/// Records with the people, courses and grade items that they belong to.
 pub(super) struct Subjects {
-    users: Held<User>,
-    courses: Held<Course>,
-    enrolments: Held<Enrolment>,
-    grades: Held<Grade>,
-    completions: Held<Completion>,
+    users: RecordsByKey<User>,
+    courses: RecordsByKey<Course>,
+    enrolments: RecordsByKey<Enrolment>,
+    grades: RecordsByKey<Grade>,
+    completions: RecordsByKey<Completion>,
     items: HashMap<Key, GradeItem>,
 }
 
 impl Subjects {
-    /// Reads what is needed to name these records.
+    /// Reads everything that names these records.
     pub(super) async fn read(store: &Store, keys: &[RecordKey]) -> Result<Self, StoreError> {
         let enrolments = of_kind::<enrolment::Entity>(store, keys, Kind::Enrolment).await?;
         let grades = of_kind::<grade::Entity>(store, keys, Kind::Grade).await?;
         let completions = of_kind::<completion::Entity>(store, keys, Kind::Completion).await?;
         let items: BTreeSet<Key> = grades.values().map(|grade| (grade.site_id, grade.record.state.itemid)).collect();
         let items = store.grade_items_by_key(&Vec::from_iter(items)).await?;
-        let mut subjects = Self { users: Held::new(), courses: Held::new(), enrolments, grades, completions, items };
+        let mut subjects =
+            Self { users: RecordsByKey::new(), courses: RecordsByKey::new(), enrolments, grades, completions, items };
         let users: BTreeSet<Key> = keys.iter().filter_map(|key| subjects.person(*key)).collect();
         let courses: BTreeSet<Key> = keys.iter().filter_map(|key| subjects.course(*key)).collect();
         subjects.users = store.records_by_key::<user::Entity>(&Vec::from_iter(users)).await?;
@@ -38,7 +39,7 @@ impl Subjects {
         Ok(subjects)
     }
 
-    /// The person whom a record is about.
+    /// The person that a record is about.
     pub(super) fn person(&self, key: RecordKey) -> Option<Key> {
         let id = (key.site_id, key.moodle_id);
         let userid = match key.kind {
@@ -69,21 +70,21 @@ impl Subjects {
         self.items.get(&(key.site_id, grade.record.state.itemid))
     }
 
-    /// The name of a person, or what stands for it.
+    /// The name of a person, or `person 3`.
     pub(super) fn person_name(&self, key: Key) -> String {
         self.users.get(&key).map_or_else(|| format!("person {}", key.1), |user| name_of(&user.record.state))
     }
 
-    /// The name of a course, or what stands for it.
+    /// The name of a course, or `course 7`.
     pub(super) fn course_name(&self, key: Key) -> String {
         let name = |course: &StoredRecord<Course>| {
             let Course { fullname, shortname, .. } = &course.record.state;
-            said(fullname.as_ref()).or(said(shortname.as_ref())).map(str::to_owned)
+            non_empty(fullname.as_ref()).or(non_empty(shortname.as_ref())).map(str::to_owned)
         };
         self.courses.get(&key).and_then(name).unwrap_or_else(|| format!("course {}", key.1))
     }
 
-    /// What a record is, among the records of its person and course.
+    /// What tells a record from the others of its person and course, as in `Grade: Essay 1`.
     pub(super) fn what(&self, key: RecordKey) -> String {
         let id = (key.site_id, key.moodle_id);
         match key.kind {
@@ -91,15 +92,15 @@ impl Subjects {
             Kind::Course => "Course".to_owned(),
             Kind::Completion => "Completion".to_owned(),
             Kind::Enrolment => {
-                let method = self.enrolments.get(&id).and_then(|row| said(row.record.state.enrol.as_ref()));
+                let method = self.enrolments.get(&id).and_then(|row| non_empty(row.record.state.enrol.as_ref()));
                 method.map_or_else(|| "Enrolment".to_owned(), |method| format!("Enrolment ({method})"))
             }
             Kind::Grade => {
                 let item = self.item(key);
-                match item.and_then(|item| said(item.itemname.as_ref())) {
+                match item.and_then(|item| non_empty(item.itemname.as_ref())) {
                     Some(name) => format!("Grade: {name}"),
                     None if item.is_some_and(|item| item.itemtype.as_deref() == Some("course")) => {
-                        "Grade: the course's total".to_owned()
+                        "Grade: course total".to_owned()
                     }
                     None => "Grade".to_owned(),
                 }
@@ -107,7 +108,7 @@ impl Subjects {
         }
     }
 
-    /// What a record says, in a few words.
+    /// The value of a record in a few words, as in `85 of 100`.
     pub(super) fn detail(&self, key: RecordKey) -> String {
         let id = (key.site_id, key.moodle_id);
         let detail = match key.kind {
@@ -115,7 +116,7 @@ impl Subjects {
                 let Grade { finalgrade, gradetext, .. } = &row.record.state;
                 let most = self.item(key).and_then(|item| item.grademax.as_ref());
                 let most = most.map(|most| format!(" of {}", short(most.as_str()))).unwrap_or_default();
-                match (said(gradetext.as_ref()), finalgrade) {
+                match (non_empty(gradetext.as_ref()), finalgrade) {
                     (Some(words), _) => words.to_owned(),
                     (None, Some(grade)) => format!("{}{most}", short(grade.as_str())),
                     (None, None) => "no grade".to_owned(),
@@ -130,7 +131,7 @@ impl Subjects {
         detail.unwrap_or_default()
     }
 
-    /// Which record it is, for a list of all sorts.
+    /// The full name of a record, for lists of several kinds.
     pub(super) fn label(&self, key: RecordKey) -> String {
         let person = self.person(key).map(|person| self.person_name(person));
         let course = self.course(key).map(|course| self.course_name(course));
@@ -142,7 +143,7 @@ impl Subjects {
         }
     }
 
-    /// Whether the record is gone in Moodle.
+    /// Whether the record is deleted in Moodle.
     pub(super) fn is_deleted(&self, key: RecordKey) -> bool {
         let id = (key.site_id, key.moodle_id);
         let deleted = match key.kind {
@@ -156,26 +157,30 @@ impl Subjects {
     }
 }
 
-async fn of_kind<T: RecordTable>(store: &Store, keys: &[RecordKey], kind: Kind) -> Result<Held<T::State>, StoreError> {
+async fn of_kind<T: RecordTable>(
+    store: &Store,
+    keys: &[RecordKey],
+    kind: Kind,
+) -> Result<RecordsByKey<T::State>, StoreError> {
     let of_kind = keys.iter().filter(|key| key.kind == kind);
     let keys: Vec<Key> = of_kind.map(|key| (key.site_id, key.moodle_id)).collect();
     store.records_by_key::<T>(&keys).await
 }
 
-/// A decimal without the zeros at its end, as in `85` for `85.00000`.
+/// A decimal without trailing zeros, as in `85` for `85.00000`.
 fn short(decimal: &str) -> &str {
     if decimal.contains('.') { decimal.trim_end_matches('0').trim_end_matches('.') } else { decimal }
 }
 
-fn said(text: Option<&String>) -> Option<&str> {
+fn non_empty(text: Option<&String>) -> Option<&str> {
     text.map(String::as_str).filter(|text| !text.trim().is_empty())
 }
 
-/// The name of a person, or the user name, or what stands for it.
+/// The name of a person, or else the user name, or else `person 3`.
 pub(super) fn name_of(user: &User) -> String {
-    let name = [&user.firstname, &user.lastname].map(|name| said(name.as_ref()).unwrap_or_default().trim());
+    let name = [&user.firstname, &user.lastname].map(|name| non_empty(name.as_ref()).unwrap_or_default().trim());
     let name = name.join(" ").trim().to_owned();
-    match (name.is_empty(), said(user.username.as_ref())) {
+    match (name.is_empty(), non_empty(user.username.as_ref())) {
         (false, _) => name,
         (true, Some(username)) => username.to_owned(),
         (true, None) => format!("person {}", user.userid),

@@ -1,14 +1,14 @@
-//! How moments, spans and numbers are said.
+//! Moments, durations and numbers in words.
 
 use std::time::Duration;
 
 use crate::clock::Timestamp;
 
-/// A moment with how long ago that was; the page's script shows the moment in the reader's own zone.
+/// A moment and how long ago it was. The page's script shows the moment in the reader's time zone.
 pub(super) struct Moment {
     /// RFC 3339.
     pub(super) exact: String,
-    /// As in `3 minutes ago`.
+    /// As in `3 minutes ago` or `in 5 minutes`.
     pub(super) ago: String,
 }
 
@@ -23,7 +23,7 @@ impl Moment {
     }
 }
 
-/// A length of time, in its largest unit that makes at least two, as in `90 minutes`.
+/// A duration in the largest unit that gives at least two, as in `90 minutes`.
 pub(super) fn span(time: Duration) -> String {
     let seconds = time.as_secs();
     let (count, unit) = match seconds {
@@ -32,25 +32,30 @@ pub(super) fn span(time: Duration) -> String {
         7_200..172_800 => (seconds / 3_600, "hour"),
         _ => (seconds / 86_400, "day"),
     };
-    format!("{count} {unit}{}", if count == 1 { "" } else { "s" })
+    counted(count, unit)
 }
 
-/// An integer with its thousands apart, as in `12,345`.
+/// A count with its noun, as in `1 record` or `2,000 records`.
+pub(super) fn counted(count: u64, noun: &str) -> String {
+    format!("{} {noun}{}", number(count), if count == 1 { "" } else { "s" })
+}
+
+/// An integer with thousands separators, as in `12,345`.
 pub(super) fn number(number: impl std::fmt::Display) -> String {
-    let text = number.to_string();
-    let (sign, digits) = text.strip_prefix('-').map_or(("", text.as_str()), |digits| ("-", digits));
+    let plain = number.to_string();
+    let (sign, digits) = plain.strip_prefix('-').map_or(("", plain.as_str()), |digits| ("-", digits));
     let first = digits.len() % 3;
-    let mut said = sign.to_owned();
+    let mut text = sign.to_owned();
     for (place, digit) in digits.chars().enumerate() {
         if place > 0 && place % 3 == first {
-            said.push(',');
+            text.push(',');
         }
-        said.push(digit);
+        text.push(digit);
     }
-    said
+    text
 }
 
-/// The part of an address behind `?`.
+/// A query string.
 pub(super) fn query(pairs: &[(&str, &str)]) -> String {
     form_urlencoded::Serializer::new(String::new()).extend_pairs(pairs).finish()
 }
@@ -59,7 +64,7 @@ pub(super) fn query(pairs: &[(&str, &str)]) -> String {
 mod tests {
     use std::time::Duration;
 
-    use super::{Moment, number, span};
+    use super::{Moment, counted, number, span};
     use crate::clock::Timestamp;
 
     #[test]
@@ -68,6 +73,7 @@ mod tests {
             [0, 12, 123, 1_234, 1_234_567, -1_000].map(number),
             ["0", "12", "123", "1,234", "1,234,567", "-1,000"]
         );
+        assert_eq!([0, 1, 2_000].map(|count| counted(count, "record")), ["0 records", "1 record", "2,000 records"]);
         let spans = [1, 59, 119, 120, 7_199, 7_200, 200_000].map(|seconds| span(Duration::from_secs(seconds)));
         assert_eq!(spans, ["1 second", "59 seconds", "119 seconds", "2 minutes", "119 minutes", "2 hours", "2 days"]);
         let now = Timestamp(1_000_000);

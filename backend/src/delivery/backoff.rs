@@ -8,7 +8,7 @@ use crate::{clock::Timestamp, limits, random::Random};
 const FIRST: Duration = Duration::from_secs(2);
 
 /// The upper bound of all waits: how late an item may be after its destination recovers.
-const LONGEST: Duration = limits::LONGEST_RETRY;
+const LONGEST: Duration = limits::LONGEST_BACKOFF;
 
 /// A random wait after `tries` consecutive failures (1 or more), at most `longest`.
 pub fn wait(tries: u32, longest: Duration, random: &Random) -> Duration {

@@ -234,7 +234,7 @@ impl<D: Destination> Engine<D> {
             }
             Some(Trouble::Outage { reason }) => {
                 state.outages = state.outages.saturating_add(1);
-                let wait = backoff::wait(state.outages, limits::LONGEST_HOLD, &self.random);
+                let wait = backoff::wait(state.outages, limits::LONGEST_OPEN_CIRCUIT, &self.random);
                 state.held_until = Some(Instant::now() + wait);
                 let wait_ms = u64::try_from(wait.as_millis()).unwrap_or(u64::MAX);
                 tracing::warn!(destination = D::NAME, reason, wait_ms, "the destination does not take deliveries");

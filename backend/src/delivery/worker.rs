@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, sync::Arc, time::Instant};
 
 use super::{Delivery, DeliverySettings, Destination, Trouble};
 use crate::{
-    activity::{Counted, subject_destination},
+    activity::{ActivityKind, subject_destination},
     clock::{Clock, Timestamp},
     limits,
     metrics::{Counters, DeliveryOutcome},
@@ -138,7 +138,7 @@ impl<D: Destination> Worker<D> {
                 let delay = now.since(settled.item.changed_at);
                 metrics.delayed(D::NAME, delay);
                 let ms = i64::try_from(delay.as_millis()).unwrap_or(i64::MAX);
-                *delays.entry(Counted::delay(ms)).or_default() += 1;
+                *delays.entry(ActivityKind::delay(ms)).or_default() += 1;
             }
         }
         let given_back = claimed.saturating_sub(delivery.settled.len());
@@ -146,9 +146,9 @@ impl<D: Destination> Worker<D> {
         for (outcome, count) in outcomes {
             metrics.ended(D::NAME, kind, outcome, count);
             let counted = match outcome {
-                DeliveryOutcome::Delivered => Counted::Delivered,
-                DeliveryOutcome::Retried => Counted::Retried,
-                DeliveryOutcome::Failed => Counted::Failed,
+                DeliveryOutcome::Delivered => ActivityKind::Delivered,
+                DeliveryOutcome::Retried => ActivityKind::Retried,
+                DeliveryOutcome::Failed => ActivityKind::Failed,
                 _ => continue,
             };
             self.counters.activity.add(now, subject_destination(D::NAME), counted, count);

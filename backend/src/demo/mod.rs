@@ -1,4 +1,4 @@
-//! The demo: a college's Moodle that is not there, telling a term's worth of events, and what is shown of it.
+//! The demo: generates a term of events of a college's Moodle, sends them, and judges the result.
 
 pub mod organisation;
 pub mod plugin;
@@ -7,16 +7,16 @@ pub mod verdict;
 
 use crate::http::HttpError;
 
-/// The demo cannot go on.
+/// The demo cannot continue.
 #[derive(Debug, thiserror::Error)]
 pub enum DemoError {
-    /// No call was possible.
+    /// A request failed.
     #[error("the demo cannot reach its own servers: {0}")]
     Http(#[from] HttpError),
-    /// The backend did not take the events.
+    /// The backend did not accept the events.
     #[error("the backend answered {0} to the plugin; its log says why")]
     Backend(u16),
-    /// The simulator did not do what it was asked to.
+    /// The simulator answered with an error.
     #[error("the simulator answered {0} to the demo")]
     Simulator(u16),
 }

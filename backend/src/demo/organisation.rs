@@ -1,4 +1,4 @@
-//! What is in the simulated organisation before the term begins, and what it tells about itself.
+//! The simulated Zoho organisation: its contacts before the term, its credits and its clock.
 
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -6,17 +6,17 @@ use serde_json::{Value, json};
 use super::DemoError;
 use crate::http::Http;
 
-/// When admissions imported its contacts: long ago, because Zoho's search does not find what is a few seconds old.
+/// The age of admissions' imported contacts. Zoho's search does not find records that are a few seconds old.
 const IMPORTED_SECONDS_AGO: i64 = 60 * 24 * 60 * 60;
 
-/// The inside of the simulator.
+/// The simulator's own interface, below `/__sim/`.
 pub struct SimulatedOrganisation {
     http: Http,
     url: String,
 }
 
 impl SimulatedOrganisation {
-    /// At the address of a simulator.
+    /// `simulator` is its address.
     pub fn new(http: Http, simulator: &str) -> Self {
         Self { http, url: simulator.to_owned() }
     }
@@ -34,14 +34,14 @@ impl SimulatedOrganisation {
         Ok(ids)
     }
 
-    /// API credits used so far, and those of a day.
+    /// API credits used so far, and the daily allowance.
     pub async fn credits(&self) -> Result<(u64, u64), DemoError> {
         let settings = self.call(Method::GET, "settings", None).await?;
         let number = |name: &str| settings[name].as_u64().unwrap_or_default();
         Ok((number("used"), number("allowance")))
     }
 
-    /// Lets the search find everything at once from now on: whoever repairs something by hand should not have to wait for it.
+    /// Makes the search find new records at once, so that a repair by hand works without waiting.
     pub async fn end_lag(&self) -> Result<(), DemoError> {
         self.call(Method::POST, "settings", Some(&json!({ "lag_seconds": 0 }))).await.map(drop)
     }

@@ -12,8 +12,8 @@ use crate::{
     limits,
 };
 
-/// How often a request is repeated when the backend is busy, before the demo gives up: a minute.
-const TRIES: u32 = 30;
+/// Attempts to send a request while the backend is busy, before the demo gives up: a minute.
+const ATTEMPTS: u32 = 30;
 
 /// A plugin that is connected to the backend.
 pub struct Plugin {
@@ -22,43 +22,43 @@ pub struct Plugin {
     token: String,
 }
 
-/// What became of events: how many of each outcome.
+/// The number of events by outcome.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Tally(pub BTreeMap<String, usize>);
 
 impl Tally {
-    /// Adds those of another request.
+    /// Adds another tally.
     pub fn add(&mut self, other: Self) {
         for (outcome, count) in other.0 {
             *self.0.entry(outcome).or_default() += count;
         }
     }
 
-    /// How many of one outcome.
+    /// The number of events with this outcome.
     pub fn of(&self, outcome: &str) -> usize {
         self.0.get(outcome).copied().unwrap_or_default()
     }
 }
 
 impl Plugin {
-    /// With the address of the backend and the token of a site.
+    /// `backend` is its address, `token` a site's token.
     pub fn new(http: Http, backend: &str, token: String) -> Self {
         Self { http, url: format!("{backend}/api/v1/events/moodle/batch"), token }
     }
 
-    /// Sends these events in one request, again and again until the backend has taken it.
+    /// Sends these events in one request, and retries while the backend is busy.
     pub async fn send(&self, events: &[TermEvent]) -> Result<Tally, DemoError> {
         let body = json!({ "events": events.iter().map(TermEvent::to_json).collect::<Vec<Value>>() });
-        let mut tries = 0;
+        let mut attempts = 0;
         loop {
             let request = self.http.request(Method::POST, &self.url).header("X-Moodle-Token", &self.token).json(&body);
             let answer = self.http.send(request).await;
-            tries += 1;
+            attempts += 1;
             match answer {
                 Ok(answer) if answer.status == 200 => return read(&answer),
                 Ok(answer) if answer.status != 503 => return Err(DemoError::Backend(answer.status)),
-                Err(error) if tries >= TRIES => return Err(error.into()),
-                Ok(answer) if tries >= TRIES => return Err(DemoError::Backend(answer.status)),
+                Err(error) if attempts >= ATTEMPTS => return Err(error.into()),
+                Ok(answer) if attempts >= ATTEMPTS => return Err(DemoError::Backend(answer.status)),
                 Ok(_) | Err(_) => tokio::time::sleep(Duration::from_secs(limits::RETRY_AFTER_SECONDS)).await,
             }
         }

@@ -1,4 +1,4 @@
-//! How it went: counts while the term goes on, and at its end whether everything is as it should be.
+//! Counts during the term, and at its end whether the result is as expected.
 
 use std::collections::BTreeMap;
 
@@ -12,10 +12,10 @@ use crate::{
     zoho::{destination::Zoho, mapping::Mapping},
 };
 
-/// Items that are read at once.
+/// Items read per query.
 const PAGE: u64 = 1_000;
 
-/// How many sync items are in each state, and how many records in each module of Zoho.
+/// The number of sync items in each state, and of records in each module of Zoho.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Snapshot {
     states: BTreeMap<&'static str, u64>,
@@ -23,7 +23,7 @@ pub struct Snapshot {
 }
 
 impl Snapshot {
-    /// The present moment.
+    /// Counts now.
     pub async fn take(store: &Store, simulator: &Simulator) -> Result<Self, StoreError> {
         let mut states = BTreeMap::new();
         for counts in store.item_counts(Zoho::NAME).await? {
@@ -37,7 +37,7 @@ impl Snapshot {
         self.states.get(state.as_str()).copied().unwrap_or_default()
     }
 
-    /// Items that are not delivered yet and wait for nothing but their turn.
+    /// Items that are pending or in flight.
     pub fn waiting(&self) -> u64 {
         self.items(ItemState::Pending) + self.items(ItemState::InFlight)
     }
@@ -48,31 +48,31 @@ impl Snapshot {
     }
 }
 
-/// Records that are in the same state for the same reason.
+/// Records of one kind that are in the same state for the same reason.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Group {
-    /// The state.
+    /// Their state.
     pub state: ItemState,
-    /// The kind of record.
+    /// Their kind.
     pub kind: Kind,
-    /// The reason in words.
+    /// Their reason, as a sentence.
     pub reason: String,
-    /// How many.
+    /// The number of records.
     pub count: usize,
 }
 
-/// What is left when all is at rest.
+/// The result of the term.
 #[derive(Debug)]
 pub struct DemoVerdict {
-    /// Whether no record is forgotten.
+    /// Whether each record has one sync item.
     pub conservation: Conservation,
-    /// What is not in Zoho, and why.
+    /// Records that are not in Zoho, by reason.
     pub groups: Vec<Group>,
-    /// What should not be so, in words.
+    /// Unexpected results, as sentences.
     pub problems: Vec<String>,
 }
 
-/// Looks at every sync item and at what Zoho holds.
+/// Checks every sync item, and the number of records in Zoho.
 pub async fn judge(
     store: &Store,
     simulator: &Simulator,
@@ -83,20 +83,20 @@ pub async fn judge(
     let items = all_items(store).await?;
     let mut problems = Vec::new();
     if !conservation.holds() {
-        problems.push(format!("the records and their sync items do not agree: {conservation:?}"));
+        problems.push(format!("records and sync items do not match: {conservation:?}"));
     }
     if let Some(pause) = store.destination(Zoho::NAME).await?.and_then(|destination| destination.pause) {
-        problems.push(format!("the delivery is paused: {}", pause.reason));
+        problems.push(format!("delivery is paused: {}", pause.reason));
     }
     problems.extend(items.iter().filter_map(|item| unexpected(item, term)));
     let counts = simulator.counts();
     for (kind, module) in mapping.modules() {
-        // Each record of ours once, and those that were there before.
+        // Each of our records once, and the contacts that were there before.
         let ours = items.iter().filter(|item| item.key.kind == kind && item.remote_id.is_some()).count();
         let expected = ours + if kind == Kind::User { term.untouched } else { 0 };
         let found = counts.get(&module.module).copied().unwrap_or_default();
         if found != expected {
-            problems.push(format!("{} should hold {expected} records and holds {found}", module.module));
+            problems.push(format!("{} should hold {expected} records but holds {found}", module.module));
         }
     }
     Ok(DemoVerdict { conservation, groups: groups(&items), problems })
@@ -114,17 +114,17 @@ async fn all_items(store: &Store) -> Result<Vec<ItemRow>, StoreError> {
     }
 }
 
-/// What is wrong with an item, unless the story wants it so: one student fails, and what belongs to that student waits.
+/// What is wrong with an item, unless the story plans it: one student fails, and that student's records wait.
 fn unexpected(item: &ItemRow, term: &Term) -> Option<String> {
-    let is_doubtful = |key: RecordKey| key.kind == Kind::User && key.moodle_id.0 == term.doubtful.0;
-    let as_told = match item.state {
-        ItemState::Synced => !is_doubtful(item.key),
-        ItemState::Failed => is_doubtful(item.key),
-        ItemState::Parked => item.waits_for.is_some_and(is_doubtful),
+    let is_ambiguous = |key: RecordKey| key.kind == Kind::User && key.moodle_id.0 == term.ambiguous.0;
+    let as_planned = match item.state {
+        ItemState::Synced => !is_ambiguous(item.key),
+        ItemState::Failed => is_ambiguous(item.key),
+        ItemState::Parked => item.waits_for.is_some_and(is_ambiguous),
         ItemState::Pending | ItemState::InFlight => false,
     };
     let reason = item.reason.as_deref().unwrap_or("no reason is known");
-    (!as_told).then(|| format!("{} {} is {}: {reason}", item.key.kind, item.key.moodle_id, item.state))
+    (!as_planned).then(|| format!("{} {} is {}: {reason}", item.key.kind, item.key.moodle_id, item.state))
 }
 
 fn groups(items: &[ItemRow]) -> Vec<Group> {
@@ -173,19 +173,19 @@ mod tests {
     }
 
     #[test]
-    fn only_what_the_story_wants_may_fail_or_wait() {
-        let term = Term { start: 0, events: vec![], imported: vec![], untouched: 0, doubtful: (7, 0) };
-        let (doubtful, other) = (key(Kind::User, 7), key(Kind::User, 8));
+    fn only_planned_records_may_fail_or_wait() {
+        let term = Term { start: 0, events: vec![], imported: vec![], untouched: 0, ambiguous: (7, 0) };
+        let (ambiguous, other) = (key(Kind::User, 7), key(Kind::User, 8));
         let grade = |state, waits_for| item(key(Kind::Grade, 7), state, waits_for);
         for planned in [
-            item(doubtful, ItemState::Failed, None),
+            item(ambiguous, ItemState::Failed, None),
             item(other, ItemState::Synced, None),
-            grade(ItemState::Parked, Some(doubtful)),
+            grade(ItemState::Parked, Some(ambiguous)),
         ] {
             assert_eq!(unexpected(&planned, &term), None);
         }
         for wrong in [
-            item(doubtful, ItemState::Synced, None),
+            item(ambiguous, ItemState::Synced, None),
             item(other, ItemState::Failed, None),
             grade(ItemState::Failed, None),
             grade(ItemState::Parked, Some(other)),

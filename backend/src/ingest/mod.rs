@@ -18,18 +18,18 @@ use crate::{
 
 /// An event on its way to the database.
 pub struct Arrival {
-    /// Who sent it.
+    /// The site that sent it.
     pub site: Arc<Site>,
-    /// What was sent.
+    /// The event as sent.
     pub event: Event,
-    /// When it reached us.
+    /// When the request arrived, by the server's clock.
     pub received_at: Timestamp,
 }
 
-/// An event in the database.
+/// A stored event.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Written {
-    /// Its place in the event log; of a duplicate, the place of the first.
+    /// Its place in the event log; of a duplicate, that of the first.
     pub event_id: i64,
     /// What it did.
     pub outcome: Outcome,

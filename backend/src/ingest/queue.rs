@@ -1,4 +1,4 @@
-//! The queue between the requests and the writer, bounded by the memory that it may hold.
+//! The queue between requests and writer, bounded by the memory it may hold.
 
 use std::{
     sync::{
@@ -21,16 +21,16 @@ use crate::{
     telemetry::trace,
 };
 
-/// Why events were not stored. All but `Refused` may be sent again.
+/// Why events were not stored. All but `Revoked` may be retried.
 #[derive(Debug, thiserror::Error)]
 pub enum IngestError {
-    /// As many bytes are waiting as the queue may hold.
+    /// The queue's memory is used up.
     #[error("the ingest queue is full")]
     QueueFull,
     /// The server is shutting down.
     #[error("the server is shutting down")]
     Draining,
-    /// The database could not take them.
+    /// The database could not store them.
     #[error(transparent)]
     Unavailable(Arc<StoreError>),
     /// The token was revoked while the events waited.
@@ -38,19 +38,19 @@ pub enum IngestError {
     Revoked,
 }
 
-/// What became of one event of a request: stored, or refused by the database.
+/// The result of one event of a request: stored, or rejected by the database.
 pub(super) type EventResult = Result<Written, Arc<StoreError>>;
 
-/// The events of one request, and the way to answer it.
+/// The events of one request, and the channel for the answer.
 pub(super) struct Job {
     pub(super) token: i64,
     pub(super) arrivals: Vec<Arrival>,
     pub(super) reply: oneshot::Sender<Result<Vec<EventResult>, IngestError>>,
-    /// The request, for its trace.
+    /// The request's span, for its trace.
     pub(super) request: Span,
-    /// The wait in the queue, which ends when this is dropped.
+    /// The span of the wait in the queue, which ends when this is dropped.
     pub(super) waiting: Span,
-    /// Gives the queue's room back when the job is done.
+    /// Returns the room to the queue when the job is done.
     _room: Room,
     _waiting: Waiting,
 }
@@ -58,7 +58,7 @@ pub(super) struct Job {
 /// Room in the queue, reserved before a body is read, so that waiting bodies cannot fill the memory.
 pub struct Room(#[expect(dead_code, reason = "held for its drop")] OwnedSemaphorePermit);
 
-/// The entrance of the queue. Cheap to clone.
+/// The entrance to the queue. Cheap to clone.
 #[derive(Clone)]
 pub struct Ingest {
     jobs: mpsc::UnboundedSender<Job>,
@@ -70,28 +70,28 @@ pub struct Ingest {
 }
 
 impl Ingest {
-    /// An entrance whose queue holds bodies of at most `room_kib` KiB; the other end is for the writer.
+    /// An entrance whose queue holds bodies of at most `room_kib` KiB, and the receiver for the writer.
     pub(super) fn new(room_kib: u32, metrics: Metrics, clock: Clock) -> (Self, mpsc::UnboundedReceiver<Job>) {
-        // Unbounded in jobs, because the semaphore bounds what they hold.
+        // Unbounded, because the semaphore bounds the memory of the jobs.
         let (jobs, receiver) = mpsc::unbounded_channel();
         let room = Arc::new(Semaphore::new(room_kib as usize));
         (Self { jobs, room, room_kib, draining: Arc::default(), metrics, clock }, receiver)
     }
 
-    /// Reserves room for a body of `bytes`, or says at once that there is none.
+    /// Reserves room for a body of `bytes`; fails at once if there is none.
     pub fn reserve(&self, bytes: usize) -> Result<Room, IngestError> {
         if self.is_draining() {
             return Err(IngestError::Draining);
         }
-        // A parsed event takes a few times the bytes of its text; the least is for what a job takes besides.
+        // A parsed event takes a few times the bytes of its text; the constant covers the rest of a job.
         let kib = u32::try_from(bytes / 1024).unwrap_or(u32::MAX).saturating_add(limits::QUEUE_JOB_KIB);
         let permit = Arc::clone(&self.room).try_acquire_many_owned(kib.min(self.room_kib));
         permit.map(Room).map_err(|_| IngestError::QueueFull)
     }
 
-    /// Stores the events of one request. Returns after they are durable, one answer per event in their order.
+    /// Stores the events of one request. Returns once they are durable, with one result per event, in order.
     ///
-    /// Dropping the future does not undo anything: the events may still be stored.
+    /// Dropping the future undoes nothing: the events may still be stored.
     pub async fn submit(
         &self,
         room: Room,
@@ -109,7 +109,7 @@ impl Ingest {
         let job = Job { token, arrivals, reply, request: request.clone(), waiting, _room: room, _waiting: counted };
         self.jobs.send(job).map_err(|_| IngestError::Draining)?;
         let (site, metrics) = (Arc::clone(site), self.metrics.clone());
-        // A task of its own, because the log line is due even when the sender has hung up.
+        // A separate task, so that the events are logged even if the sender has hung up.
         let answered = async move {
             let settled = answer.await.map_err(|_| IngestError::Draining)??;
             let duration = started.elapsed();
@@ -123,14 +123,14 @@ impl Ingest {
         tokio::spawn(answered.instrument(request)).await.map_err(|_| IngestError::Draining)?
     }
 
-    /// Bytes of the queue that are reserved, and how many it has.
+    /// The queue's reserved bytes, and its capacity in bytes.
     pub fn room(&self) -> (u64, u64) {
         let free = u64::try_from(self.room.available_permits()).unwrap_or(u64::MAX);
         let all = u64::from(self.room_kib);
         (all.saturating_sub(free) * 1_024, all * 1_024)
     }
 
-    /// Takes no new events from now on; those in the queue are still stored.
+    /// Accepts no new events from now on; those in the queue are still stored.
     pub fn drain(&self) {
         self.draining.store(true, Ordering::Relaxed);
     }

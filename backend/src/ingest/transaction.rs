@@ -1,4 +1,4 @@
-//! What one transaction of the writer does, in order, with the events of a batch.
+//! One transaction of the writer: what it does with the events of a batch, in order.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
@@ -14,9 +14,9 @@ use crate::{
     store::{NO_DATA, NewChange, NewEvent, Store, StoreError},
 };
 
-/// Stores `arrivals` in their order and commits. Nothing is stored when it fails, unless the commit itself failed.
+/// Stores `arrivals` in order and commits. When it fails, nothing is stored, unless the commit itself failed.
 ///
-/// Arrivals sent with a token that has been revoked meanwhile are left out: their places hold `None`.
+/// Leaves out arrivals whose token has been revoked meanwhile: their places hold `None`.
 pub(super) async fn store_arrivals(
     store: &Store,
     arrivals: &[&Arrival],
@@ -46,7 +46,7 @@ pub(super) async fn store_arrivals(
             known.insert((site.id, idempotency_key), id);
         }
         let (moodle_id, userid) = event.change.subject();
-        // Of an erased person nothing is kept but the fact that something arrived.
+        // For an erased person, store only that an event arrived, without its data.
         let is_erased = userid.is_some_and(|userid| erased.contains(&(site.id, userid)));
         let (outcome, deleted) =
             if is_erased { (Outcome::Superseded, true) } else { records.apply(site.id, event, *received_at) };
@@ -84,7 +84,7 @@ pub(super) async fn store_arrivals(
     Ok(written)
 }
 
-/// The people whom the events are about.
+/// The people that the events are about.
 fn people(arrivals: &[&Arrival]) -> Vec<Key> {
     let people = arrivals.iter().filter_map(|arrival| Some((arrival.site.id, arrival.event.change.subject().1?)));
     people.collect::<BTreeSet<_>>().into_iter().collect()

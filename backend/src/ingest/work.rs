@@ -16,20 +16,21 @@ pub(super) type Key = (i64, Id);
 
 /// The records of one kind that a batch touches.
 pub(super) struct TouchedRecords<T: RecordTable> {
-    held: HashMap<Key, StoredRecord<T::State>>,
-    /// Those that were not there before.
+    loaded: HashMap<Key, StoredRecord<T::State>>,
+    /// The keys of records that did not exist before.
     new: HashSet<Key>,
-    /// The records to save, and whether an indexed column of them may differ from the database's.
+    /// The records to save, and whether an indexed column may differ from the database's.
     touched: HashMap<Key, bool>,
 }
 
 impl<T: RecordTable> TouchedRecords<T> {
     async fn load(transaction: &WriteTransaction, keys: &BTreeSet<Key>) -> Result<Self, StoreError> {
         let keys: Vec<Key> = keys.iter().copied().collect();
-        Ok(Self { held: transaction.records::<T>(&keys).await?, new: HashSet::new(), touched: HashMap::new() })
+        Ok(Self { loaded: transaction.records::<T>(&keys).await?, new: HashSet::new(), touched: HashMap::new() })
     }
 
-    /// Returns the outcome, and whether the record is now deleted. `changed` tells that what belongs to the record changed.
+    /// Returns the outcome, and whether the record is now deleted. `changed` means that something belonging to the
+    /// record changed.
     fn apply(
         &mut self,
         site_id: i64,
@@ -39,33 +40,34 @@ impl<T: RecordTable> TouchedRecords<T> {
         changed: bool,
     ) -> (Outcome, bool) {
         let key = (site_id, incoming.state.moodle_id());
-        let held = self.held.get(&key);
-        let applied = Record::apply(held.map(|stored| &stored.record), incoming.clone(), version);
+        let loaded = self.loaded.get(&key);
+        let applied = Record::apply(loaded.map(|stored| &stored.record), incoming.clone(), version);
         let outcome = if changed { Outcome::Applied } else { applied.outcome };
-        let changed_at = match held {
+        let changed_at = match loaded {
             Some(stored) if outcome != Outcome::Applied => stored.changed_at,
             _ => now,
         };
-        if let Some(record) = applied.record.or_else(|| held.filter(|_| changed).map(|stored| stored.record.clone())) {
-            let same_indexed = held.is_some_and(|held| T::same_indexed(&held.record.state, &record.state));
+        if let Some(record) = applied.record.or_else(|| loaded.filter(|_| changed).map(|stored| stored.record.clone()))
+        {
+            let same_indexed = loaded.is_some_and(|loaded| T::same_indexed(&loaded.record.state, &record.state));
             *self.touched.entry(key).or_default() |= !same_indexed;
-            if self.held.insert(key, StoredRecord { site_id, record, changed_at }).is_none() {
+            if self.loaded.insert(key, StoredRecord { site_id, record, changed_at }).is_none() {
                 self.new.insert(key);
             }
         }
-        (outcome, self.held.get(&key).is_some_and(|stored| stored.record.deleted))
+        (outcome, self.loaded.get(&key).is_some_and(|stored| stored.record.deleted))
     }
 
-    /// What the records refer to that were not there before.
+    /// The references of records that did not exist before.
     pub(super) fn new_references<R>(&self, references: impl Fn(&T::State) -> R) -> HashMap<Key, R> {
-        let new = self.new.iter().filter_map(|key| self.held.get(key).map(|stored| (*key, stored)));
+        let new = self.new.iter().filter_map(|key| self.loaded.get(key).map(|stored| (*key, stored)));
         new.map(|(key, stored)| (key, references(&stored.record.state))).collect()
     }
 
     async fn save(mut self, transaction: &WriteTransaction) -> Result<(), StoreError> {
         for indexed in [true, false] {
             let touched = self.touched.iter().filter(|(_, differs)| **differs == indexed);
-            let records: Vec<_> = touched.filter_map(|(key, _)| self.held.remove(key)).collect();
+            let records: Vec<_> = touched.filter_map(|(key, _)| self.loaded.remove(key)).collect();
             transaction.save_records::<T>(records, indexed).await?;
         }
         Ok(())
@@ -74,24 +76,24 @@ impl<T: RecordTable> TouchedRecords<T> {
 
 /// The grade items that a batch touches, each with the version of the event that described it last.
 pub(super) struct TouchedItems {
-    held: HashMap<Key, (GradeItem, Version)>,
+    loaded: HashMap<Key, (GradeItem, Version)>,
     touched: HashSet<Key>,
-    /// Those that mean something else now: all their grades changed.
+    /// Items whose meaning changed, so that all their grades changed.
     pub(super) changed: BTreeSet<Key>,
 }
 
 impl TouchedItems {
     /// Returns whether the item changed.
     fn apply(&mut self, key: Key, item: &GradeItem, version: Version) -> bool {
-        let Some((held, held_version)) = self.held.get(&key) else {
+        let Some((loaded, loaded_version)) = self.loaded.get(&key) else {
             self.save(key, item, version);
             return false;
         };
-        let version = version.or_as_new_as(*held_version);
-        if !version.replaces(Some(*held_version)) {
+        let version = version.or_as_new_as(*loaded_version);
+        if !version.replaces(Some(*loaded_version)) {
             return false;
         }
-        let changed = held != item;
+        let changed = loaded != item;
         if changed {
             self.changed.insert(key);
         }
@@ -100,13 +102,13 @@ impl TouchedItems {
     }
 
     fn save(&mut self, key: Key, item: &GradeItem, version: Version) {
-        self.held.insert(key, (item.clone(), version));
+        self.loaded.insert(key, (item.clone(), version));
         self.touched.insert(key);
     }
 }
 
-/// The course that the original plugin mentions: it tells nothing of courses but the ids in its enrolments. A plugin that sends
-/// batches reports its courses, so theirs are waited for.
+/// The course that an event of the original plugin mentions: it reports nothing about courses but their ids, in
+/// enrolments. A plugin that sends batches reports its courses, so their events are awaited instead.
 fn mentioned_course(event: &Event) -> Option<Id> {
     match &event.change {
         Change::Enrolment(enrolment) if event.idempotency_key.is_none() => Some(enrolment.state.courseid),
@@ -150,8 +152,8 @@ impl WorkUnit {
             TouchedRecords::load(transaction, &completions),
         )
         .await?;
-        let held = transaction.grade_items(&items).await?;
-        let items = TouchedItems { held, touched: HashSet::new(), changed: BTreeSet::new() };
+        let loaded = transaction.grade_items(&items).await?;
+        let items = TouchedItems { loaded, touched: HashSet::new(), changed: BTreeSet::new() };
         Ok(Self { users, courses, enrolments, grades, items, completions })
     }
 
@@ -164,28 +166,28 @@ impl WorkUnit {
             Change::Completion(completion) => self.completions.apply(site_id, completion, version, now, false),
             Change::Grade(grade, item) => {
                 let key = (site_id, grade.state.itemid);
-                // A grade means something else when the item's maximum or scale changes: then the grade changed too.
+                // A new maximum or scale of the item changes what the grade means, so the grade changed too.
                 let changed = item.as_ref().is_some_and(|item| self.items.apply(key, item, version));
                 self.grades.apply(site_id, grade, version, now, changed)
             }
         }
     }
 
-    /// Makes the course that an event mentions, if nothing is known of it; returns its key if it did.
+    /// Adds the course that an event mentions, if it is unknown; returns its key if added.
     pub(super) fn mention(&mut self, site_id: i64, event: &Event, now: Timestamp) -> Option<Key> {
         let key = (site_id, mentioned_course(event)?);
-        if self.courses.held.contains_key(&key) {
+        if self.courses.loaded.contains_key(&key) {
             return None;
         }
         let record = Record::mentioned(Course::unknown(key.1));
-        self.courses.held.insert(key, StoredRecord { site_id, record, changed_at: now });
+        self.courses.loaded.insert(key, StoredRecord { site_id, record, changed_at: now });
         self.courses.touched.insert(key, true);
         Some(key)
     }
 
     pub(super) async fn save(self, transaction: &WriteTransaction) -> Result<(), StoreError> {
-        let TouchedItems { mut held, touched, .. } = self.items;
-        let item = |key: &Key| held.remove(key).map(|(item, version)| (*key, item, version));
+        let TouchedItems { mut loaded, touched, .. } = self.items;
+        let item = |key: &Key| loaded.remove(key).map(|(item, version)| (*key, item, version));
         let items = touched.iter().filter_map(item).collect();
         let people =
             try_join3(self.users.save(transaction), self.courses.save(transaction), self.enrolments.save(transaction));

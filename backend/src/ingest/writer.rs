@@ -1,7 +1,7 @@
 //! The writer: commits whatever is waiting in one transaction, then answers.
 //!
-//! There is no timer. While one transaction commits, the next batch forms in the queue, so an idle server answers at
-//! once and a busy one shares each fsync among many requests.
+//! There is no timer: while one transaction commits, the next batch forms in the queue. So an idle server answers at
+//! once, and a busy one shares each fsync among many requests.
 
 use std::{
     collections::BTreeMap,
@@ -26,7 +26,7 @@ use crate::{
     telemetry::{cause, trace},
 };
 
-/// The one task of this process that stores events.
+/// The only task of this process that stores events.
 pub struct Writer {
     store: Store,
     jobs: mpsc::UnboundedReceiver<Job>,
@@ -39,8 +39,9 @@ pub struct Writer {
 }
 
 impl Writer {
-    /// A writer and the entrance to its queue. A transaction takes requests until it holds `transaction_events`. A record that was
-    /// delivered just now is delivered again after `repeat` at the soonest. `committed` is told after each commit.
+    /// A writer and the entrance to its queue. A transaction takes requests until it holds `transaction_events`. A
+    /// record that was just delivered is delivered again after `repeat` at the earliest. `committed` is notified after
+    /// each commit.
     pub fn new(
         store: Store,
         transaction_events: usize,
@@ -56,12 +57,12 @@ impl Writer {
         (Self { store, jobs, transaction_events, repeat_ms, committed, health, counters, clock }, ingest)
     }
 
-    /// Tells whether it moves on, and what its writes come to.
+    /// The health that the writer updates.
     pub fn health(&self) -> Health {
         self.health.clone()
     }
 
-    /// Runs until all clones of the [`Ingest`] are gone and the queue is empty.
+    /// Runs until all clones of the [`Ingest`] are dropped and the queue is empty.
     pub async fn run(mut self) {
         while let Some(first) = self.jobs.recv().await {
             let jobs = self.take_waiting(first).await;
@@ -69,8 +70,8 @@ impl Writer {
         }
     }
 
-    /// Takes what is waiting. Requests that are being read at this moment are let in too, or the first one after a commit
-    /// would get a transaction of its own and all others the next: a turn of the scheduler, which costs an idle server nothing.
+    /// Takes what is waiting. Yields once to let in requests that are being read right now: otherwise the first one
+    /// after a commit would get a transaction of its own, and all others the next. This costs an idle server nothing.
     async fn take_waiting(&mut self, first: Job) -> Vec<Job> {
         let mut count = first.arrivals.len();
         let mut jobs = vec![first];
@@ -108,17 +109,18 @@ impl Writer {
                 self.count(&arrivals, &settled);
                 let mut settled = settled.into_iter();
                 for job in jobs {
-                    // All of its own first: collecting into an Option would stop at the first None.
+                    // First take all of the job's own results: collecting into an Option would stop at the first None.
                     let own: Vec<_> = settled.by_ref().take(job.arrivals.len()).collect();
                     let own: Option<Vec<EventResult>> = own.into_iter().collect();
-                    // The requester may be gone; its events are stored all the same.
+                    // The requester may be gone; its events are stored anyway.
                     let _ = job.reply.send(own.ok_or(IngestError::Revoked));
                 }
             }
             Err(error) => {
                 self.counters.metrics.ingest.database_error("ingest");
-                self.health.refused(&error);
-                tracing::error!(%error, events = arrivals.len(), "could not store events; their senders are told to retry");
+                self.health.batch_failed(&error);
+                tracing::error!(%error, events = arrivals.len(), "could not store events; asked their senders to \
+                                                                  retry");
                 let error = Arc::new(error);
                 for job in jobs {
                     let _ = job.reply.send(Err(IngestError::Unavailable(Arc::clone(&error))));
@@ -127,11 +129,11 @@ impl Writer {
         }
     }
 
-    /// Counts what the events came to: once for all that are alike, so that a large transaction costs little more than a small one.
+    /// Counts the outcomes, grouped, so that a large transaction costs little more than a small one.
     fn count(&self, arrivals: &[&Arrival], settled: &[Option<EventResult>]) {
         let mut counts: BTreeMap<(&str, EventType, &'static str), u64> = BTreeMap::new();
         for (arrival, settled) in arrivals.iter().zip(settled) {
-            // Those of a revoked token were not taken.
+            // Events of a revoked token were not stored.
             let Some(settled) = settled else { continue };
             let outcome = settled.as_ref().map_or(Outcome::Rejected, |written| written.outcome);
             *counts.entry((&arrival.site.name, arrival.event.event_type, outcome.as_str())).or_default() += 1;
@@ -142,7 +144,8 @@ impl Writer {
         }
     }
 
-    /// Stores all in one transaction; when the database refuses the data, each alone, so that a bad event fails alone.
+    /// Stores all in one transaction. If the database rejects the data, stores each event alone, so that only the bad
+    /// one fails.
     async fn store_or_isolate(
         &self,
         arrivals: &[&Arrival],
@@ -165,25 +168,25 @@ impl Writer {
         }
     }
 
-    /// Stores them in one transaction.
+    /// Stores arrivals in one transaction.
     async fn store(&self, arrivals: &[&Arrival], tokens: &[i64]) -> Result<Vec<Option<Written>>, StoreError> {
         self.health.writer.during(store_arrivals(&self.store, arrivals, tokens, self.repeat_ms)).await
     }
 }
 
-/// The place in the log of the newest event that was stored just now. A duplicate was stored before.
+/// The place in the log of the newest event just stored. A duplicate was stored earlier.
 fn newest(settled: &[Option<EventResult>]) -> Option<i64> {
     let stored = settled.iter().flatten().flatten().filter(|written| written.outcome != Outcome::Duplicate);
     stored.map(|written| written.event_id).max()
 }
 
-/// The events of this request wait no longer.
+/// Ends the wait of a request's events.
 fn begin_transaction(job: &mut Job) -> Span {
     job.waiting = Span::none();
     trace::transaction(&job.request, job.arrivals.len())
 }
 
-/// What an event is about.
+/// The record that an event is about.
 fn record(arrival: &Arrival) -> RecordKey {
     let Arrival { site, event, .. } = arrival;
     RecordKey { kind: event.event_type.kind(), site_id: site.id, moodle_id: event.change.subject().0 }

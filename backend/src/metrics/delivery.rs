@@ -23,7 +23,8 @@ struct DestinationLabels {
 }
 
 /// The outcome of an item that a worker had claimed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, strum::IntoStaticStr)]
+#[strum(serialize_all = "snake_case")]
 pub enum DeliveryOutcome {
     /// The destination was called, and accepted it.
     Delivered,
@@ -44,14 +45,7 @@ impl DeliveryOutcome {
         [Self::Delivered, Self::LeftAlone, Self::Parked, Self::Retried, Self::Failed, Self::GivenBack];
 
     fn as_str(self) -> &'static str {
-        match self {
-            Self::Delivered => "delivered",
-            Self::LeftAlone => "left_alone",
-            Self::Parked => "parked",
-            Self::Retried => "retried",
-            Self::Failed => "failed",
-            Self::GivenBack => "given_back",
-        }
+        self.into()
     }
 }
 

@@ -32,7 +32,7 @@ pub use self::{
 };
 use self::{family::Registering, refresh::LastRefresh, state::StateMetrics};
 use crate::{
-    activity::{Counted, Tally, subject_site},
+    activity::{ActivityKind, Tally, subject_site},
     clock::Timestamp,
     model::EventType,
 };
@@ -122,7 +122,7 @@ impl Counters {
     /// Counts events of a site with the same outcome. The type is `None` when it could not be read.
     pub fn events(&self, now: Timestamp, site: &str, event_type: Option<EventType>, outcome: &'static str, count: u64) {
         self.metrics.ingest.events(now, site, event_type, outcome, count);
-        self.activity.add(now, subject_site(site), Counted::Event(outcome), count);
+        self.activity.add(now, subject_site(site), ActivityKind::Event(outcome), count);
     }
 }
 

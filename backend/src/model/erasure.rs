@@ -1,44 +1,95 @@
-//! The words of an erasure: what happens at the destination, and how far it is.
+//! The words of an erasure: what happens at the destination, and its progress.
 
 use serde::Deserialize;
+use strum::VariantArray as _;
 
-words! {
-    /// What an erasure does at the destination.
-    #[derive(Deserialize)]
-    #[serde(rename_all = "snake_case")]
-    ErasurePolicy {
-        /// All records are emptied and go to the recycle bin, the contact too.
-        Delete = "delete",
-        /// The contact loses what we wrote into it and stays; enrolments, grades and completions, which are ours alone, are emptied and
-        /// go to the recycle bin.
-        Anonymise = "anonymise",
-        /// Nothing: somebody else takes care of it.
-        Keep = "keep",
+/// What an erasure does at the destination.
+#[derive(
+    Clone,
+    Copy,
+    Debug,
+    PartialEq,
+    Eq,
+    Hash,
+    PartialOrd,
+    Ord,
+    Deserialize,
+    poem_openapi::Enum,
+    strum::Display,
+    strum::EnumString,
+    strum::IntoStaticStr,
+    strum::VariantArray,
+)]
+#[oai(rename_all = "snake_case")]
+#[strum(serialize_all = "snake_case")]
+#[serde(rename_all = "snake_case")]
+pub enum ErasurePolicy {
+    /// All records, including the contact, are emptied and moved to the recycle bin.
+    Delete,
+    /// The contact stays but loses what we wrote into it. Enrolments, grades and completions, which are ours alone, are
+    /// emptied and moved to the recycle bin.
+    Anonymise,
+    /// Nothing: someone else takes care of it.
+    Keep,
+}
+
+impl ErasurePolicy {
+    /// All of them.
+    pub const ALL: &'static [Self] = Self::VARIANTS;
+
+    /// The word in the database, the API and the logs.
+    pub fn as_str(self) -> &'static str {
+        self.into()
     }
 }
 
-words! {
-    /// How far an erasure is.
-    ErasureState {
-        /// Asked for; it begins when it is due.
-        Requested = "requested",
-        /// Begun: nothing about the person is stored any more, and what is there is being emptied.
-        Erasing = "erasing",
-        /// Nothing is left in our database; the destination is being told.
-        LocalDone = "local_done",
-        /// The destination has done its part too.
-        RemoteDone = "remote_done",
-        /// Looked for since, and nothing found.
-        Verified = "verified",
-        /// Looked for since, and something found: a person is needed.
-        Found = "found",
-        /// Taken back: the person may be known again.
-        Lifted = "lifted",
+/// The progress of an erasure.
+#[derive(
+    Clone,
+    Copy,
+    Debug,
+    PartialEq,
+    Eq,
+    Hash,
+    PartialOrd,
+    Ord,
+    poem_openapi::Enum,
+    strum::Display,
+    strum::EnumString,
+    strum::IntoStaticStr,
+    strum::VariantArray,
+)]
+#[oai(rename_all = "snake_case")]
+#[strum(serialize_all = "snake_case")]
+pub enum ErasureState {
+    /// Requested; it begins when it is due.
+    Requested,
+    /// Begun: nothing new about the person is stored, and existing data is being erased.
+    Erasing,
+    /// Nothing is left in our database; the destination is next.
+    LocalDone,
+    /// The destination has erased its part too.
+    RemoteDone,
+    /// A later check found nothing.
+    Verified,
+    /// A later check found something: a person is needed.
+    Found,
+    /// Cancelled: data about the person may be stored again.
+    Lifted,
+}
+
+impl ErasureState {
+    /// All of them.
+    pub const ALL: &'static [Self] = Self::VARIANTS;
+
+    /// The word in the database, the API and the logs.
+    pub fn as_str(self) -> &'static str {
+        self.into()
     }
 }
 
 impl ErasureState {
-    /// Whether all that we can do was done, so that it can be looked for.
+    /// Whether erasing is done, so that a check can look for remains.
     pub fn is_done(self) -> bool {
         matches!(self, Self::RemoteDone | Self::Verified | Self::Found)
     }

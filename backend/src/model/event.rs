@@ -1,8 +1,7 @@
-//! What a site sends: the types of events, what an event holds, and what it did.
-
-use std::{fmt, str::FromStr};
+//! What a site sends: types of events, their contents, and reading them.
 
 use serde_json::{Map, Value};
+use strum::VariantArray as _;
 use uuid::Uuid;
 
 use super::{
@@ -10,66 +9,73 @@ use super::{
     Time, User, Version,
 };
 
-macro_rules! event_types {
-    ($($(#[$meta:meta])* $variant:ident = $name:literal, $kind:ident;)*) => {
-        /// The types of events that are accepted.
-        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, poem_openapi::Enum)]
-        #[oai(rename_all = "snake_case")]
-        pub enum EventType {
-            $($(#[$meta])* $variant,)*
-        }
-
-        impl EventType {
-            /// All types.
-            pub const ALL: &'static [Self] = &[$(Self::$variant,)*];
-
-            /// The word used in the contract, the database and the logs.
-            pub fn as_str(self) -> &'static str {
-                match self {
-                    $(Self::$variant => $name,)*
-                }
-            }
-
-            /// Which kind of record it changes.
-            pub fn kind(self) -> Kind {
-                match self {
-                    $(Self::$variant => Kind::$kind,)*
-                }
-            }
-        }
-    };
-}
-
-event_types! {
+/// The accepted event types.
+#[derive(
+    Clone,
+    Copy,
+    Debug,
+    PartialEq,
+    Eq,
+    Hash,
+    PartialOrd,
+    Ord,
+    poem_openapi::Enum,
+    strum::Display,
+    strum::EnumString,
+    strum::IntoStaticStr,
+    strum::VariantArray,
+)]
+#[oai(rename_all = "snake_case")]
+#[strum(serialize_all = "snake_case", parse_err_ty = UnknownEventType, parse_err_fn = unknown_event_type)]
+pub enum EventType {
     /// A user was created.
-    UserCreated = "user_created", User;
+    UserCreated,
     /// A user's profile changed, or the account was suspended or activated.
-    UserUpdated = "user_updated", User;
+    UserUpdated,
     /// A user was deleted.
-    UserDeleted = "user_deleted", User;
+    UserDeleted,
     /// A user was enrolled in a course.
-    UserEnrolled = "user_enrolled", Enrolment;
+    UserEnrolled,
     /// An enrolment changed: its status, its dates, its method, or the person's roles.
-    EnrolmentUpdated = "enrolment_updated", Enrolment;
+    EnrolmentUpdated,
     /// A user was unenrolled.
-    EnrolmentDeleted = "enrolment_deleted", Enrolment;
+    EnrolmentDeleted,
     /// A course was created.
-    CourseCreated = "course_created", Course;
+    CourseCreated,
     /// A course changed.
-    CourseUpdated = "course_updated", Course;
+    CourseUpdated,
     /// A course was deleted.
-    CourseDeleted = "course_deleted", Course;
+    CourseDeleted,
     /// A grade was given or changed, or its grade item changed.
-    GradeUpdated = "grade_updated", Grade;
+    GradeUpdated,
     /// A grade was deleted.
-    GradeDeleted = "grade_deleted", Grade;
+    GradeDeleted,
     /// A user completed a course.
-    CourseCompleted = "course_completed", Completion;
-    /// A completion is gone: the course was reset or deleted, or the completion withdrawn.
-    CompletionDeleted = "completion_deleted", Completion;
+    CourseCompleted,
+    /// A completion was removed: the course was reset or deleted, or the completion withdrawn.
+    CompletionDeleted,
 }
 
 impl EventType {
+    /// All types.
+    pub const ALL: &'static [Self] = Self::VARIANTS;
+
+    /// The word used in the API, the database and the logs.
+    pub fn as_str(self) -> &'static str {
+        self.into()
+    }
+
+    /// The kind of record it changes.
+    pub fn kind(self) -> Kind {
+        match self {
+            Self::UserCreated | Self::UserUpdated | Self::UserDeleted => Kind::User,
+            Self::UserEnrolled | Self::EnrolmentUpdated | Self::EnrolmentDeleted => Kind::Enrolment,
+            Self::CourseCreated | Self::CourseUpdated | Self::CourseDeleted => Kind::Course,
+            Self::GradeUpdated | Self::GradeDeleted => Kind::Grade,
+            Self::CourseCompleted | Self::CompletionDeleted => Kind::Completion,
+        }
+    }
+
     fn is_deletion(self) -> bool {
         matches!(
             self,
@@ -82,35 +88,25 @@ impl EventType {
     }
 }
 
-impl fmt::Display for EventType {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.as_str())
-    }
-}
-
-/// There is no event type of that name.
+/// No event type has this name.
 #[derive(Debug, thiserror::Error)]
 #[error("unknown event type")]
 pub struct UnknownEventType;
 
-impl FromStr for EventType {
-    type Err = UnknownEventType;
-
-    fn from_str(name: &str) -> Result<Self, Self::Err> {
-        Self::ALL.iter().copied().find(|event_type| event_type.as_str() == name).ok_or(UnknownEventType)
-    }
+fn unknown_event_type(_: &str) -> UnknownEventType {
+    UnknownEventType
 }
 
-/// An event as a site sent it, read and checked.
+/// An event from a site, parsed and checked.
 #[derive(Clone)]
 pub struct Event {
-    /// The id that the sender gave it; the original plugin gives none.
+    /// The sender's id of the event; the original plugin sends none.
     pub idempotency_key: Option<Uuid>,
-    /// What happened.
+    /// The type of the event.
     pub event_type: EventType,
-    /// When it happened.
+    /// Orders it among the events about the same record.
     pub version: Version,
-    /// Its data, byte by byte as it was sent.
+    /// Its data, byte for byte as sent.
     pub data: Box<str>,
     /// What it says about a record.
     pub change: Change,
@@ -125,14 +121,14 @@ pub enum Change {
     Course(Incoming<Course>),
     /// About an enrolment.
     Enrolment(Incoming<Enrolment>),
-    /// About a grade, and about its grade item unless the grade was deleted.
+    /// About a grade, and, unless it was deleted, about its grade item.
     Grade(Incoming<Grade>, Option<GradeItem>),
     /// About a completion.
     Completion(Incoming<Completion>),
 }
 
 impl Change {
-    /// Which record, and whose.
+    /// The ids of the record and of its user.
     pub fn subject(&self) -> (Id, Option<Id>) {
         fn of<S: State>(incoming: &Incoming<S>) -> (Id, Option<Id>) {
             (incoming.state.moodle_id(), incoming.state.userid())
@@ -146,10 +142,10 @@ impl Change {
         }
     }
 
-    /// Reads the data of an event of `event_type`; every wrong field is in the error.
+    /// Reads the data of an event of `event_type`; the error lists every invalid field.
     pub fn read(event_type: EventType, data: Map<String, Value>) -> Result<Self, Vec<FieldError>> {
         let mut fields = Fields::new(data);
-        // The original plugin repeats Moodle's name of the event in the data; the type says the same.
+        // The original plugin repeats Moodle's name of the event in the data; the type already says it.
         fields.ignore("eventname");
         match event_type.kind() {
             Kind::User => incoming(event_type, fields).map(Self::User),
@@ -166,7 +162,7 @@ impl Change {
         }
     }
 
-    /// When the data says that the record was last changed in Moodle: the version of an event that brings none.
+    /// When the record last changed in Moodle, according to the data: the version of an event that carries none.
     pub fn time(&self) -> Time {
         let (first, second) = match self {
             Self::User(user) => (user.state.timemodified, user.state.timecreated),
@@ -182,7 +178,7 @@ impl Change {
 fn incoming<S: State>(event_type: EventType, mut fields: Fields) -> Result<Incoming<S>, Vec<FieldError>> {
     if event_type.is_deletion() {
         let state = S::read_references(&mut fields);
-        // What else a deletion brings is kept with the event; the record keeps its last state.
+        // Other fields of a deletion are kept with the event; the record keeps its last state.
         fields.finish()?;
         let state = state.ok_or_else(Vec::new)?;
         return Ok(Incoming { state, extra: None, is_state: false, deleted: true });
@@ -194,7 +190,7 @@ fn incoming<S: State>(event_type: EventType, mut fields: Fields) -> Result<Incom
         (Some(state), Some(deleted)) => {
             Ok(Incoming { state, extra, is_state: true, deleted: deleted.unwrap_or_default() })
         }
-        // Unreachable: whoever answers None has recorded an error, which `finish` has returned.
+        // Unreachable: a reader that returns None has recorded an error, which `finish` has returned.
         _ => Err(vec![FieldError::new("", FieldErrorCode::WrongType)]),
     }
 }

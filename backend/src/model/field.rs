@@ -1,15 +1,16 @@
-//! Reading the fields of a JSON object so that every invalid field is found, and no value is ever echoed.
+//! Reads the fields of a JSON object so that every invalid field is found, and no value is ever echoed.
 
 use serde_json::{Map, Value};
 
 use crate::limits;
 
-/// Why a field was refused.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// Why a field is invalid.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, strum::IntoStaticStr)]
+#[strum(serialize_all = "snake_case")]
 pub enum FieldErrorCode {
     /// The field is missing or null.
     Required,
-    /// The value has the wrong JSON type or is not a number where one is asked for.
+    /// The value has the wrong JSON type, or is not a number where one is expected.
     WrongType,
     /// The number is too small, too large or has too many digits.
     OutOfRange,
@@ -17,24 +18,17 @@ pub enum FieldErrorCode {
     TooLong,
     /// The text holds the character U+0000, which PostgreSQL cannot store.
     InvalidCharacter,
-    /// The value is none of those allowed.
+    /// The value is not one of those allowed.
     UnknownValue,
 }
 
 impl FieldErrorCode {
-    /// The code as it stands in problem documents.
+    /// The code used in problem documents.
     pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Required => "required",
-            Self::WrongType => "wrong_type",
-            Self::OutOfRange => "out_of_range",
-            Self::TooLong => "too_long",
-            Self::InvalidCharacter => "invalid_character",
-            Self::UnknownValue => "unknown_value",
-        }
+        self.into()
     }
 
-    /// What to do about it, in words.
+    /// An explanation for people.
     pub fn detail(self) -> &'static str {
         match self {
             Self::Required => "This field is required and must not be null.",
@@ -42,17 +36,17 @@ impl FieldErrorCode {
             Self::OutOfRange => "The number is outside the range of this field.",
             Self::TooLong => "The value is longer than this field allows.",
             Self::InvalidCharacter => "The text holds the character U+0000, which cannot be stored.",
-            Self::UnknownValue => "The value is none of those that this field allows; see its schema.",
+            Self::UnknownValue => "The value is not one of those allowed; see the schema of this field.",
         }
     }
 }
 
-/// One refused field: where it stands, and why it was refused; never what it held.
+/// One invalid field: where it is and why it is invalid, never its value.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FieldError {
     /// JSON pointer (RFC 6901) to the field.
     pub pointer: String,
-    /// Why it was refused.
+    /// Why it is invalid.
     pub code: FieldErrorCode,
 }
 
@@ -62,7 +56,7 @@ impl FieldError {
         Self { pointer: pointer.into(), code }
     }
 
-    /// The same error seen from an outer document.
+    /// The same error, with its pointer in an outer document.
     #[must_use]
     pub fn below(mut self, prefix: &str) -> Self {
         self.pointer.insert_str(0, prefix);
@@ -72,7 +66,7 @@ impl FieldError {
 
 /// A type that a field of an event can have.
 pub trait Field: Sized {
-    /// Reads the value. `null` never gets here: it is handled by [`Fields`].
+    /// Reads the value, which is never `null`: [`Fields`] handles that.
     fn parse(value: Value) -> Result<Self, FieldErrorCode>;
 }
 
@@ -87,7 +81,7 @@ impl Field for String {
     }
 }
 
-/// The fields of one JSON object, taken one by one; what was wrong with them is collected.
+/// The fields of one JSON object, taken one by one; collects their errors.
 pub struct Fields {
     map: Map<String, Value>,
     errors: Vec<FieldError>,
@@ -99,11 +93,11 @@ impl Fields {
         Self { map, errors: Vec::new() }
     }
 
-    /// Takes a field that must be there. `None` means that an error was recorded.
+    /// Takes a required field. `None` means that an error was recorded.
     pub fn required<T: Field>(&mut self, name: &str) -> Option<T> {
         match self.optional(name) {
             Some(None) => {
-                self.refuse(name, FieldErrorCode::Required);
+                self.add_error(name, FieldErrorCode::Required);
                 None
             }
             Some(found) => found,
@@ -118,24 +112,24 @@ impl Fields {
             Some(value) => match T::parse(value) {
                 Ok(parsed) => Some(Some(parsed)),
                 Err(code) => {
-                    self.refuse(name, code);
+                    self.add_error(name, code);
                     None
                 }
             },
         }
     }
 
-    /// Drops a field that says nothing about the record.
+    /// Drops a field that is not part of the record.
     pub fn ignore(&mut self, name: &str) {
         self.map.remove(name);
     }
 
-    fn refuse(&mut self, name: &str, code: FieldErrorCode) {
+    fn add_error(&mut self, name: &str, code: FieldErrorCode) {
         let escaped = name.replace('~', "~0").replace('/', "~1");
         self.errors.push(FieldError::new(format!("/{escaped}"), code));
     }
 
-    /// Ends the reading: the fields that nobody took, or all that was wrong.
+    /// Finishes: the fields that were not taken, or all errors.
     pub fn finish(self) -> Result<Option<Map<String, Value>>, Vec<FieldError>> {
         if self.errors.is_empty() { Ok(Some(self.map).filter(|rest| !rest.is_empty())) } else { Err(self.errors) }
     }
@@ -155,7 +149,7 @@ mod tests {
     }
 
     #[test]
-    fn every_wrong_field_is_found() {
+    fn every_invalid_field_is_found() {
         let mut fields = fields(json!({"a": 1, "b": "x\u{0}", "c": null, "d": "1", "other": [1]}));
         assert_eq!(fields.required::<String>("a"), None);
         assert_eq!(fields.optional::<String>("b"), None);
@@ -175,7 +169,7 @@ mod tests {
     }
 
     #[test]
-    fn what_nobody_took_is_kept() {
+    fn fields_that_are_not_taken_are_kept() {
         let mut fields = fields(json!({"a": "1", "other": [1]}));
         assert_eq!(fields.required::<i64>("a"), Some(1));
         assert_eq!(Value::Object(fields.finish().unwrap().unwrap()), json!({"other": [1]}));

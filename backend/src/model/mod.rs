@@ -1,7 +1,4 @@
-//! The vocabulary: events, records, versions and outcomes, and Moodle's way of writing numbers. No HTTP, no SQL, no clock.
-
-#[macro_use]
-mod words;
+//! The vocabulary: events, records, versions and outcomes, and Moodle's number formats. No HTTP, no SQL, no clock.
 
 mod alert;
 mod erasure;
@@ -26,4 +23,3 @@ pub use site::{RecordId, SiteName};
 pub use state::{Completion, Course, Enrolment, Grade, GradeItem, Kind, Role, Roles, State, UnknownKind, User};
 pub use sync_item::{ItemState, Lane, RecordKey, UnknownItemState};
 pub use version::Version;
-pub use words::UnknownWord;

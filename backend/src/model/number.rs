@@ -1,4 +1,4 @@
-//! Numbers as Moodle writes them: its database layer hands PHP every number as a string, so `"3"` and `3` are the same.
+//! Numbers as Moodle writes them. Its database layer returns every number as a string, so `"3"` and `3` are the same.
 
 use std::{fmt, str::FromStr};
 
@@ -11,7 +11,7 @@ use serde_json::Value;
 
 use super::{Field, FieldErrorCode};
 
-/// The id of something in Moodle: an integer of 1 or more.
+/// An id in Moodle: an integer of 1 or more.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, DeriveValueType)]
 pub struct Id(pub i64);
 
@@ -19,17 +19,17 @@ pub struct Id(pub i64);
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, DeriveValueType)]
 pub struct Time(pub i64);
 
-/// A sender's running number: 0 or more.
+/// A sender's sequence number: 0 or more.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Sequence(pub i64);
 
-/// An exact decimal that keeps the digits it was written with: `82.50000` stays `82.50000`.
+/// An exact decimal that keeps its digits as written: `82.50000` stays `82.50000`.
 ///
 /// At most 28 significant digits; Moodle's grades have 10 before and 5 after the point.
 #[derive(Clone, Debug, PartialEq, Eq, DeriveValueType)]
 pub struct Decimal(String);
 
-/// The last second that a date-time with a four-digit year can show: 9999-12-31T23:59:59Z.
+/// The last second of a date-time with a four-digit year: 9999-12-31T23:59:59Z.
 const LAST_SECOND: i64 = 253_402_300_799;
 
 impl fmt::Display for Id {
@@ -76,7 +76,7 @@ fn is_exponent(text: &str) -> bool {
     is_digits(text.strip_prefix(['-', '+']).unwrap_or(text))
 }
 
-/// The text of a JSON number or of a JSON string that should hold one.
+/// The text of a JSON number, or of a JSON string that should hold one.
 fn literal(value: &Value) -> Result<&str, FieldErrorCode> {
     match value {
         Value::Number(number) => Ok(number.as_str()),
@@ -140,7 +140,7 @@ impl Field for bool {
     }
 }
 
-/// How readers see a number.
+/// Implements how readers see a number.
 macro_rules! json_number {
     ($type:ty) => {
         impl ToJSON for $type {
@@ -189,7 +189,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_decimal_is_refused() {
+    fn invalid_decimals_are_rejected() {
         for text in ["", " 1", "1 ", "abc", "1,5", ".5", "5.", "1.2.3", "NaN", "1_000", "--1", "1-1", "0x10", "e", "1e"]
         {
             assert_eq!(Decimal::parse(json!(text)), Err(FieldErrorCode::WrongType), "{text:?}");

@@ -1,8 +1,9 @@
 //! What an event did.
 
 /// What an event did.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, poem_openapi::Enum)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, poem_openapi::Enum, strum::IntoStaticStr)]
 #[oai(rename_all = "snake_case")]
+#[strum(serialize_all = "snake_case")]
 pub enum Outcome {
     /// The record changed.
     Applied,
@@ -10,21 +11,15 @@ pub enum Outcome {
     Unchanged,
     /// The record holds a newer state.
     Superseded,
-    /// An event with this id was stored before.
+    /// An event with this idempotency key was stored before.
     Duplicate,
-    /// The event was refused; it changed nothing and is not in the event log.
+    /// The event is invalid; it changed nothing and is not in the event log.
     Rejected,
 }
 
 impl Outcome {
-    /// The word used in the contract, the database and the logs.
+    /// The word used in the API, the database and the logs.
     pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Applied => "applied",
-            Self::Unchanged => "unchanged",
-            Self::Superseded => "superseded",
-            Self::Duplicate => "duplicate",
-            Self::Rejected => "rejected",
-        }
+        self.into()
     }
 }

@@ -1,67 +1,67 @@
-//! The rule by which an event changes a record. Newest wins, whatever the order of arrival.
+//! How an event changes a record: the newest wins, in whatever order events arrive.
 
 use super::{Outcome, State, Version};
 
 /// What an event says about a record.
 #[derive(Clone)]
 pub struct Incoming<S> {
-    /// The state; of a deletion only the references are known.
+    /// The state; a deletion carries only the references.
     pub state: S,
     /// Fields that this version of the backend does not know, as a JSON object.
     pub extra: Option<String>,
-    /// Whether `state` is a state, and not only the references that a deletion brings.
+    /// Whether `state` is complete, not only the references of a deletion.
     pub is_state: bool,
-    /// Whether the thing is gone in Moodle.
+    /// Whether it is deleted in Moodle.
     pub deleted: bool,
 }
 
-/// The current state of one thing in Moodle.
+/// The current state of one object in Moodle.
 ///
-/// State and presence are two registers, each with the version that wrote it last: a deletion writes presence alone, a
-/// state writes both. So the last known state of a deleted record stays, and a state that arrives after the deletion
-/// but is older still fills it in. Each register ends with its newest write, in whatever order the events arrive.
+/// State and presence are two registers, each with the version that last wrote it: a deletion writes presence only, a
+/// state writes both. So a deleted record keeps its last known state, and a state that arrives after the deletion but
+/// is older still fills it in. Each register ends with its newest write, in whatever order events arrive.
 #[derive(Clone, PartialEq)]
 pub struct Record<S> {
-    /// The newest state, or only the references when no state has arrived yet.
+    /// The newest state, or only the references while no state has arrived.
     pub state: S,
     /// Fields that this version of the backend does not know, as a JSON object.
     pub extra: Option<String>,
-    /// The version of `state`; none when only a deletion has arrived yet.
+    /// The version of `state`; none while only a deletion has arrived.
     pub version: Option<Version>,
-    /// Whether the thing is gone in Moodle.
+    /// Whether it is deleted in Moodle.
     pub deleted: bool,
     /// The version of `deleted`.
     pub presence: Version,
 }
 
-/// What became of a record.
+/// The result of applying an event to a record.
 pub struct Applied<S> {
     /// What the event did.
     pub outcome: Outcome,
-    /// The record as it is to be stored; none when it needs no write.
+    /// The record to store; none if it needs no write.
     pub record: Option<Record<S>>,
 }
 
 impl<S: State> Record<S> {
-    /// A record of which only the id is known, because another one mentions it. Any event about it says more.
+    /// A record known only by its id, because another record refers to it. Any event about it is newer.
     pub fn mentioned(state: S) -> Self {
         Self { state, extra: None, version: None, deleted: false, presence: Version::UNKNOWN }
     }
 
-    /// Applies an event to what is held.
-    pub fn apply(held: Option<&Self>, incoming: Incoming<S>, version: Version) -> Applied<S> {
-        let Some(held) = held else {
+    /// Applies an event to the current record, if there is one.
+    pub fn apply(current: Option<&Self>, incoming: Incoming<S>, version: Version) -> Applied<S> {
+        let Some(current) = current else {
             let Incoming { state, extra, is_state, deleted } = incoming;
             let record = Self { state, extra, version: is_state.then_some(version), deleted, presence: version };
             return Applied { outcome: Outcome::Applied, record: Some(record) };
         };
-        let version = version.or_as_new_as(held.presence);
-        let writes_state = incoming.is_state && version.replaces(held.version);
-        let writes_presence = version.replaces(Some(held.presence));
+        let version = version.or_as_new_as(current.presence);
+        let writes_state = incoming.is_state && version.replaces(current.version);
+        let writes_presence = version.replaces(Some(current.presence));
         if !writes_state && !writes_presence {
             return Applied { outcome: Outcome::Superseded, record: None };
         }
-        let mut record = held.clone();
+        let mut record = current.clone();
         if writes_state {
             record.state = incoming.state.clone();
             record.extra = incoming.extra;
@@ -69,16 +69,16 @@ impl<S: State> Record<S> {
         }
         if writes_presence {
             if record.version.is_none() {
-                // Still no state: the references come from the newest deletion.
+                // Still no state: take the references from the newest deletion.
                 record.state = incoming.state;
             }
             record.deleted = incoming.deleted;
             record.presence = version;
         }
-        let same = record.state == held.state && record.extra == held.extra && record.deleted == held.deleted;
-        // A state that brings nothing new still moves the version, or an older one could replace it later.
+        let same = record.state == current.state && record.extra == current.extra && record.deleted == current.deleted;
+        // A state with nothing new still moves the version, or an older one could replace it later.
         let outcome = if same { Outcome::Unchanged } else { Outcome::Applied };
-        Applied { outcome, record: Some(record).filter(|record| record != held) }
+        Applied { outcome, record: Some(record).filter(|record| record != current) }
     }
 }
 

@@ -1,4 +1,4 @@
-//! How a site is called, and how a record is called across sites.
+//! The names of sites, and the ids of records across sites.
 
 use std::{fmt, str::FromStr};
 
@@ -10,7 +10,7 @@ use super::Id;
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct SiteName(String);
 
-/// The longest name, in characters: a record's id must fit a key field of a destination.
+/// The longest name, in characters: a record's id must fit into a destination's key field.
 const MAX_NAME: usize = 40;
 
 /// The text is not a site's name.
@@ -19,7 +19,7 @@ const MAX_NAME: usize = 40;
 pub struct InvalidSiteName;
 
 impl SiteName {
-    /// The name.
+    /// The name as text.
     pub fn as_str(&self) -> &str {
         &self.0
     }

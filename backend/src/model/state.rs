@@ -1,7 +1,7 @@
-//! What Moodle knows of each kind of thing. A field has the name that it has in Moodle's database.
+//! The state of each kind of record. A field has the same name as in Moodle's database.
 //!
-//! Each struct is declared once and serves three times: it is read from an event ([`State::read`]), it is what readers
-//! get, and its schema goes into the OpenAPI document.
+//! Each struct is declared once for three purposes: it is read from an event ([`State::read`]), it is what readers get,
+//! and its schema is in the OpenAPI document.
 
 use std::{fmt, str::FromStr};
 
@@ -14,8 +14,22 @@ use super::{Decimal, Field, FieldErrorCode, Fields, Id, Time};
 use crate::limits;
 
 /// The kinds of record.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, poem_openapi::Enum)]
+#[derive(
+    Clone,
+    Copy,
+    Debug,
+    PartialEq,
+    Eq,
+    Hash,
+    PartialOrd,
+    Ord,
+    poem_openapi::Enum,
+    strum::Display,
+    strum::EnumString,
+    strum::IntoStaticStr,
+)]
 #[oai(rename_all = "snake_case")]
+#[strum(serialize_all = "snake_case", parse_err_ty = UnknownKind, parse_err_fn = unknown_kind)]
 pub enum Kind {
     /// A person.
     User,
@@ -30,32 +44,12 @@ pub enum Kind {
 }
 
 impl Kind {
-    /// All kinds. What others refer to comes first.
+    /// All kinds. Those that others refer to come first.
     pub const ALL: [Self; 5] = [Self::User, Self::Course, Self::Enrolment, Self::Grade, Self::Completion];
 
     /// The word used in the database, the API and the logs.
     pub fn as_str(self) -> &'static str {
-        match self {
-            Self::User => "user",
-            Self::Course => "course",
-            Self::Enrolment => "enrolment",
-            Self::Grade => "grade",
-            Self::Completion => "completion",
-        }
-    }
-}
-
-impl fmt::Display for Kind {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.as_str())
-    }
-}
-
-impl FromStr for Kind {
-    type Err = UnknownKind;
-
-    fn from_str(word: &str) -> Result<Self, Self::Err> {
-        Self::ALL.into_iter().find(|kind| kind.as_str() == word).ok_or(UnknownKind)
+        self.into()
     }
 }
 
@@ -64,25 +58,29 @@ impl FromStr for Kind {
 #[error("a kind of record is one of user, course, enrolment, grade and completion")]
 pub struct UnknownKind;
 
+fn unknown_kind(_: &str) -> UnknownKind {
+    UnknownKind
+}
+
 /// The state of one kind of record.
 pub trait State: Clone + PartialEq + Send + Sync {
-    /// Which kind.
+    /// The kind of record.
     const KIND: Kind;
 
     /// Its id in Moodle.
     fn moodle_id(&self) -> Id;
 
-    /// The person it is about.
+    /// The id of the user it is about; none for courses.
     fn userid(&self) -> Option<Id>;
 
     /// Reads all of it. `None` means that `fields` recorded errors.
     fn read(fields: &mut Fields) -> Option<Self>;
 
-    /// Reads what says which record it is and what it belongs to, as a deletion gives it.
+    /// Reads only the ids of the record and of what it belongs to, as a deletion carries them.
     fn read_references(fields: &mut Fields) -> Option<Self>;
 }
 
-/// A struct whose references are ids that are always known and whose fields may be missing or null, and its reader.
+/// Declares a struct whose references are always-known ids and whose fields may be missing or null, and its reader.
 macro_rules! moodle_struct {
     (
         $(#[$meta:meta])*
@@ -108,7 +106,7 @@ macro_rules! moodle_struct {
     };
 }
 
-/// A [`moodle_struct`] that is the state of a kind of record.
+/// Declares a [`moodle_struct`] that is the state of a kind of record.
 macro_rules! state {
     (
         $(#[$meta:meta])*
@@ -124,7 +122,7 @@ macro_rules! state {
         }
 
         impl $name {
-            /// With its references and nothing else.
+            /// A state with its references only.
             pub fn unknown($($reference: Id),*) -> Self {
                 Self { $($reference,)* $($field: None,)* }
             }
@@ -154,12 +152,12 @@ macro_rules! state {
     };
 }
 
-/// A role that a person has in a course. Ids of roles differ between sites; the archetype tells what a role is.
+/// A person's role in a course. Ids of roles differ between sites; the archetype says what kind of role it is.
 #[derive(Clone, PartialEq, Debug, Object, Serialize, Deserialize)]
 pub struct Role {
-    /// The role's short name (`student`, `editingteacher`, or one of the site's own).
+    /// The role's short name (`student`, `editingteacher`, or one that the site defines).
     pub shortname: String,
-    /// The kind of role that it was made from (`student`, `teacher`, ...); empty when it was made from none.
+    /// The role's archetype in Moodle (`student`, `teacher`, ...); empty when it has none.
     pub archetype: String,
 }
 
@@ -221,9 +219,9 @@ state! {
         email: String,
         /// The college's own number for this person; empty when not set.
         idnumber: String,
-        /// Telephone.
+        /// Telephone number.
         phone1: String,
-        /// Mobile phone.
+        /// Mobile phone number.
         phone2: String,
         /// Institution.
         institution: String,
@@ -231,17 +229,17 @@ state! {
         department: String,
         /// City or town.
         city: String,
-        /// ISO 3166 country code of two letters; empty when not set.
+        /// ISO 3166 two-letter country code; empty when not set.
         country: String,
-        /// Preferred language.
+        /// Preferred language, as Moodle's language code (`en`, `de`, ...).
         lang: String,
-        /// Time zone; `99` is the server's.
+        /// Time zone; `99` means the server's.
         timezone: String,
         /// How the user logs in (`manual`, `oauth2`, ...).
         auth: String,
-        /// The e-mail address was confirmed.
+        /// Whether the e-mail address is confirmed.
         confirmed: bool,
-        /// The account is suspended: the user cannot log in.
+        /// Whether the account is suspended, so that the user cannot log in.
         suspended: bool,
         /// When the account was created, in Unix seconds.
         timecreated: Time,
@@ -270,7 +268,7 @@ state! {
         categoryname: String,
         /// Course format (`topics`, `weeks`, ...).
         format: String,
-        /// Students can see the course.
+        /// Whether students can see the course.
         visible: bool,
         /// When the course begins, in Unix seconds; 0 when not set.
         startdate: Time,
@@ -289,27 +287,27 @@ state! {
     references {
         /// The enrolment's id in Moodle (`user_enrolments.id`).
         enrollmentid,
-        /// Who is enrolled.
+        /// The id of the enrolled user.
         userid,
-        /// In which course.
+        /// The id of the course.
         courseid,
     }
     fields {
-        /// What the original plugin sends as the role: always 5, whatever the role is. `roles` tells the real ones.
+        /// Always 5 from the original plugin, whatever the role; `roles` has the real ones.
         roleid: i64,
-        /// The roles that the person has in the course.
+        /// The person's roles in the course.
         roles: Roles,
         /// Enrolment method (`manual`, `self`, `cohort`, ...).
         enrol: String,
-        /// The enrolment method is enabled in the course; when it is not, nobody enrolled by it is active.
+        /// Whether the enrolment method is enabled in the course; if not, no one enrolled by it is active.
         enabled: bool,
         /// 0 active, 1 suspended.
         status: i64,
-        /// When the enrolment begins, in Unix seconds; 0 means at once.
+        /// When the enrolment begins, in Unix seconds; 0 means immediately.
         timestart: Time,
         /// When the enrolment ends, in Unix seconds; 0 means never.
         timeend: Time,
-        /// When the enrolment was made, in Unix seconds.
+        /// When the enrolment was created, in Unix seconds.
         timecreated: Time,
         /// When the enrolment was last changed, in Unix seconds.
         timemodified: Time,
@@ -322,21 +320,22 @@ state! {
     references {
         /// The grade's id in Moodle (`grade_grades.id`).
         gradeid,
-        /// Whose grade it is.
+        /// The id of the graded user.
         userid,
-        /// For which grade item.
+        /// The id of the grade item.
         itemid,
     }
     fields {
-        /// The grade with the digits that Moodle holds; null when there is none. With a scale: the number of the scale's entry.
+        /// The grade, with the digits that Moodle stores; null when there is none. With a scale: the number of the
+        /// scale's entry.
         finalgrade: Decimal,
-        /// The grade in words when the item is graded with a scale.
+        /// The grade in words, when the item is graded with a scale.
         gradetext: String,
-        /// The teacher's feedback, as HTML and unfiltered: escape it before you show it.
+        /// The teacher's feedback as unsanitised HTML: escape it before showing it.
         feedback: String,
         /// The id of the user who graded; null for computed grades.
         grader: i64,
-        /// The grade is hidden from the student.
+        /// Whether the grade is hidden from the student.
         hidden: bool,
         /// When the work was submitted, in Unix seconds.
         timecreated: Time,
@@ -351,9 +350,9 @@ state! {
     references {
         /// The completion's id in Moodle (`course_completions.id`).
         completionid,
-        /// Who completed.
+        /// The id of the user who completed the course.
         userid,
-        /// Which course.
+        /// The id of the completed course.
         courseid,
     }
     fields {
@@ -363,30 +362,31 @@ state! {
 }
 
 moodle_struct! {
-    /// What is graded, from Moodle's table `grade_items`. It travels with each grade.
+    /// A grade item, from Moodle's table `grade_items`. It arrives with each grade.
     #[derive(Default)]
     GradeItem
     references {}
     fields {
-        /// The course of the item.
+        /// The id of the course.
         courseid: Id,
         /// The item's name; empty or null for totals.
         itemname: String,
-        /// `mod` an activity, `manual` a column made by hand, `category` a category's total, `course` the course's total.
+        /// `mod` (an activity), `manual` (a column added by hand), `category` (a category total) or `course` (the
+        /// course total).
         itemtype: String,
-        /// Which activity module (`assign`, `quiz`, ...).
+        /// The activity module (`assign`, `quiz`, ...).
         itemmodule: String,
         /// The id of the activity within its module.
         iteminstance: Id,
-        /// The college's own number for the item.
+        /// The college's own number for this item.
         itemidnumber: String,
-        /// 1 a number, 2 a scale, 3 text.
+        /// 1 number, 2 scale, 3 text.
         gradetype: i64,
-        /// The lowest grade.
+        /// The lowest possible grade.
         grademin: Decimal,
-        /// The highest grade.
+        /// The highest possible grade.
         grademax: Decimal,
-        /// The grade to pass.
+        /// The lowest grade that passes; 0 when not set.
         gradepass: Decimal,
         /// The id of the scale.
         scaleid: Id,

@@ -1,13 +1,11 @@
 //! The words of delivery: sync items, their states and lanes.
 
-use std::fmt;
-
 use super::{Id, Kind};
 
-/// A record, within our database.
+/// Identifies a record within our database.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct RecordKey {
-    /// Its kind. First, so that keys are sorted with what others refer to in front.
+    /// Its kind. First, so that keys sort with referenced records in front.
     pub kind: Kind,
     /// The id of its site in our database.
     pub site_id: i64,
@@ -15,19 +13,33 @@ pub struct RecordKey {
     pub moodle_id: Id,
 }
 
-/// Where a record is on its way to a destination. Each record is in exactly one of these.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, poem_openapi::Enum)]
+/// The state of a record's delivery to a destination. Each record is in exactly one.
+#[derive(
+    Clone,
+    Copy,
+    Debug,
+    PartialEq,
+    Eq,
+    Hash,
+    PartialOrd,
+    Ord,
+    poem_openapi::Enum,
+    strum::Display,
+    strum::EnumString,
+    strum::IntoStaticStr,
+)]
 #[oai(rename_all = "snake_case")]
+#[strum(serialize_all = "snake_case", parse_err_ty = UnknownItemState, parse_err_fn = unknown_item_state)]
 pub enum ItemState {
-    /// Waits for its turn.
+    /// Waiting for its turn.
     Pending,
     /// Being delivered now.
     InFlight,
-    /// The destination has what it should have of it.
+    /// The destination is up to date.
     Synced,
-    /// Waits for another record.
+    /// Waiting for another record.
     Parked,
-    /// Needs a person.
+    /// Failed for good; needs a person.
     Failed,
 }
 
@@ -37,27 +49,7 @@ impl ItemState {
 
     /// The word used in the database, the API and the logs.
     pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Pending => "pending",
-            Self::InFlight => "in_flight",
-            Self::Synced => "synced",
-            Self::Parked => "parked",
-            Self::Failed => "failed",
-        }
-    }
-}
-
-impl fmt::Display for ItemState {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.as_str())
-    }
-}
-
-impl std::str::FromStr for ItemState {
-    type Err = UnknownItemState;
-
-    fn from_str(word: &str) -> Result<Self, Self::Err> {
-        Self::ALL.into_iter().find(|state| state.as_str() == word).ok_or(UnknownItemState)
+        self.into()
     }
 }
 
@@ -66,7 +58,11 @@ impl std::str::FromStr for ItemState {
 #[error("a sync item is one of pending, in_flight, synced, parked and failed")]
 pub struct UnknownItemState;
 
-/// The order in which items go: first what others wait for, then results, last the changes of profiles.
+fn unknown_item_state(_: &str) -> UnknownItemState {
+    UnknownItemState
+}
+
+/// The order in which items are delivered: first what others wait for, then results, last changes of profiles.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Lane {
     /// Users that the destination does not have yet.
@@ -90,7 +86,7 @@ impl Lane {
     pub const ALL: [Self; 7] =
         [Self::NewUser, Self::NewCourse, Self::Enrolment, Self::Grade, Self::Completion, Self::Course, Self::User];
 
-    /// The lane of a record. `known`: the destination has it already.
+    /// The lane of a record. `known`: whether the destination already has it.
     pub fn of(kind: Kind, known: bool) -> Self {
         match (kind, known) {
             (Kind::User, false) => Self::NewUser,
@@ -103,7 +99,7 @@ impl Lane {
         }
     }
 
-    /// The kind of its records: a lane has one.
+    /// The kind of all records in the lane.
     pub fn kind(self) -> Kind {
         match self {
             Self::NewUser | Self::User => Kind::User,
@@ -114,12 +110,12 @@ impl Lane {
         }
     }
 
-    /// Its number in the database.
+    /// The lane's number in the database.
     pub fn number(self) -> i32 {
         self as i32
     }
 
-    /// The lane of that number.
+    /// The lane with this number.
     pub fn from_number(number: i32) -> Option<Self> {
         Self::ALL.into_iter().find(|lane| lane.number() == number)
     }
@@ -131,7 +127,7 @@ mod tests {
     use crate::model::Kind;
 
     #[test]
-    fn lanes_and_states_are_found_again() {
+    fn lanes_and_states_survive_a_round_trip() {
         for lane in Lane::ALL {
             assert_eq!(Lane::from_number(lane.number()), Some(lane));
             let known = !matches!(lane, Lane::NewUser | Lane::NewCourse);

@@ -1,33 +1,33 @@
-//! What orders the states of one record.
+//! Orders the states of one record.
 
-/// When a state was true, as far as its sender can tell.
+/// When a state was current, as far as its sender can tell.
 ///
-/// An event from our plugin has a `sequence`, which orders all events of a site, so two versions are never equal. An
-/// event of the original plugin has none; within one second the order of arrival decides.
+/// An event from our plugin has a `sequence`, which orders all events of a site, so no two versions are equal. An event
+/// from the original plugin has none; within one second, the order of arrival decides.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Version {
     /// Unix seconds by Moodle's clock.
     pub time: i64,
-    /// The sender's running number; orders events within a second.
+    /// The sender's sequence number; orders events within a second.
     pub sequence: Option<i64>,
 }
 
 impl Version {
-    /// The version of what says neither when it was nor in which order it was sent.
+    /// The version of data that carries neither a time nor a sequence.
     pub const UNKNOWN: Self = Self { time: 0, sequence: None };
 
-    /// This version, or when it is unknown one that replaces `held`: nothing says that what arrives now is older.
+    /// This version, or if unknown one that replaces `current`: nothing says that arriving data is older.
     #[must_use]
-    pub fn or_as_new_as(self, held: Self) -> Self {
-        if self == Self::UNKNOWN { Self { sequence: None, ..held } } else { self }
+    pub fn or_as_new_as(self, current: Self) -> Self {
+        if self == Self::UNKNOWN { Self { sequence: None, ..current } } else { self }
     }
 
-    /// Whether a state of this version, arriving now, replaces one of version `held`.
-    pub fn replaces(self, held: Option<Self>) -> bool {
-        let Some(held) = held else { return true };
-        match (self.sequence, held.sequence) {
-            _ if self.time != held.time => self.time > held.time,
-            (Some(arriving), Some(held)) => arriving > held,
+    /// Whether a state of this version, arriving now, replaces one of version `current`.
+    pub fn replaces(self, current: Option<Self>) -> bool {
+        let Some(current) = current else { return true };
+        match (self.sequence, current.sequence) {
+            _ if self.time != current.time => self.time > current.time,
+            (Some(arriving), Some(current)) => arriving > current,
             _ => true,
         }
     }
@@ -38,10 +38,10 @@ mod tests {
     use super::Version;
 
     #[test]
-    fn what_has_no_version_is_as_new_as_what_is_held() {
-        let held = version(5, Some(3));
-        assert!(Version::UNKNOWN.or_as_new_as(held).replaces(Some(held)));
-        assert_eq!(version(4, None).or_as_new_as(held), version(4, None));
+    fn an_unknown_version_is_as_new_as_the_current_one() {
+        let current = version(5, Some(3));
+        assert!(Version::UNKNOWN.or_as_new_as(current).replaces(Some(current)));
+        assert_eq!(version(4, None).or_as_new_as(current), version(4, None));
     }
 
     fn version(time: i64, sequence: Option<i64>) -> Version {

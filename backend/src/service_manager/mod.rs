@@ -1,10 +1,10 @@
-//! Tells the service manager (systemd) when this process is ready, whether it is well, and when it stops. Does nothing where
-//! there is none: without `NOTIFY_SOCKET`.
+//! Notifies the service manager (systemd) when this process is ready, whether it is healthy, and when it stops. Does
+//! nothing without a service manager, that is, without `NOTIFY_SOCKET`.
 //!
-//! A process that is well answers a request of its own and has a writer that moves on. One that is not gives no sign of life, and
-//! is started anew. A new process must be better off, though: a database that is away, locked, slow or takes no events is waited
-//! for, here as there. So a writer that stands still counts only while the database answers somebody else: as each statement
-//! has its deadline, we have a bug then.
+//! A healthy process answers a request of its own, and its writer makes progress. An unhealthy one sends no heartbeat,
+//! so systemd restarts it. But a restart must help: if the database is unreachable, locked, slow or rejects events, a
+//! new process would only wait as this one does. So a stuck writer counts only while the database answers other
+//! queries: every statement has a deadline, so a writer that is stuck then is a bug.
 
 mod socket;
 
@@ -14,25 +14,25 @@ use sd_notify::NotifyState;
 use tokio::{sync::watch, task::JoinHandle};
 
 use self::socket::Socket;
-use crate::{api::Context, health::Illness, limits, probe, store::Cause};
+use crate::{api::Context, health::HealthProblem, limits, probe, store::Cause};
 
-/// How often it is looked whether a server that starts answers by now.
+/// The time between probes of a starting server.
 const READY_INTERVAL: Duration = Duration::from_millis(50);
 
-/// How often the state is told when there is no watchdog to feed.
+/// The time between reports when no watchdog expects heartbeats.
 const STATUS_INTERVAL: Duration = Duration::from_secs(10);
 
-/// Signs of life within the watchdog's time. Both questions (to ourselves, to the database) may take as long as the rest between
-/// two signs, and there is still one in time.
-const SIGNS: u32 = 4;
+/// Heartbeats within the watchdog's time. Each of the two probes (of ourselves, of the database) may take as long as
+/// the rest between two heartbeats, and one still arrives in time.
+const HEARTBEATS: u32 = 4;
 
-/// How a process is.
+/// The state of a process, as the service manager should see it.
 #[derive(Debug, PartialEq, Eq)]
 enum ServiceState {
-    Well,
-    /// Not well, and a new process would be no better off.
+    Healthy,
+    /// Not healthy, but a restart would not help.
     Waiting(String),
-    /// A new process would be better off.
+    /// A restart would help.
     Stuck(&'static str),
 }
 
@@ -40,34 +40,34 @@ struct Reporter {
     manager: Socket,
     address: SocketAddr,
     context: Arc<Context>,
-    /// The rest between two reports, and how long each question may take.
+    /// The rest between two reports, and the time each probe may take.
     interval: Duration,
-    /// How long a transaction of the writer may take.
+    /// The time a transaction of the writer may take.
     patience: Duration,
 }
 
-/// Reports to the service manager, if there is one, until `stop`.
+/// Reports to the service manager, if there is one, until `stop` becomes true.
 pub fn report(address: SocketAddr, context: Arc<Context>, mut stop: watch::Receiver<bool>) -> JoinHandle<()> {
     tokio::spawn(async move {
         let Some(name) = std::env::var_os("NOTIFY_SOCKET") else { return };
         let manager = match Socket::to(&name) {
             Ok(manager) => manager,
-            Err(error) => return tracing::warn!(%error, "there is no such service manager as NOTIFY_SOCKET names"),
+            Err(error) => return tracing::warn!(%error, "NOTIFY_SOCKET does not name a usable socket"),
         };
         let watchdog = sd_notify::watchdog_enabled();
         let reporter = Reporter {
             manager,
             address,
             context,
-            interval: watchdog.map_or(STATUS_INTERVAL, |time| time / SIGNS),
+            interval: watchdog.map_or(STATUS_INTERVAL, |time| time / HEARTBEATS),
             patience: watchdog.unwrap_or_default().max(limits::CONNECTION_WAIT + limits::TRANSACTION_TIME),
         };
         tokio::select! {
             () = reporter.run() => {}
             _ = stop.changed() => {}
         }
-        let status = "Stopping: no new events are taken, what is under way is finished";
-        reporter.manager.tell(&[NotifyState::Stopping, NotifyState::Status(status)]);
+        let status = "Stopping: accepting no new events, finishing work in progress";
+        reporter.manager.notify(&[NotifyState::Stopping, NotifyState::Status(status)]);
     })
 }
 
@@ -78,22 +78,19 @@ impl Reporter {
         }
         let mut ready = false;
         loop {
-            // The manager waits for this one, so it is said until it is taken.
-            ready = ready || self.manager.tell(&[NotifyState::Ready]);
+            // The manager waits for this message, so repeat it until it is accepted.
+            ready = ready || self.manager.notify(&[NotifyState::Ready]);
             match self.state().await {
-                ServiceState::Well => {
+                ServiceState::Healthy => {
                     let status = format!("Serving on {}", self.address);
-                    self.manager.tell(&[NotifyState::Watchdog, NotifyState::Status(&status)]);
+                    self.manager.notify(&[NotifyState::Watchdog, NotifyState::Status(&status)]);
                 }
                 ServiceState::Waiting(status) => {
-                    self.manager.tell(&[NotifyState::Watchdog, NotifyState::Status(&status)]);
+                    self.manager.notify(&[NotifyState::Watchdog, NotifyState::Status(&status)]);
                 }
                 ServiceState::Stuck(reason) => {
-                    tracing::error!(
-                        reason,
-                        "this process does not work any more; the service manager should start it anew"
-                    );
-                    self.manager.tell(&[NotifyState::Status(reason)]);
+                    tracing::error!(reason, "this process no longer works; the service manager should restart it");
+                    self.manager.notify(&[NotifyState::Status(reason)]);
                 }
             }
             tokio::time::sleep(self.interval).await;
@@ -105,7 +102,7 @@ impl Reporter {
     }
 
     async fn state(&self) -> ServiceState {
-        // Before a stop, this is so only when the writer has ended.
+        // Before a stop, this happens only if the writer has ended.
         if self.context.ingest.is_draining() {
             return ServiceState::Stuck("The writer has ended");
         }
@@ -113,12 +110,12 @@ impl Reporter {
             return ServiceState::Stuck("No answer to a request of its own");
         }
         if self.context.health.writer.stuck_for(self.patience).is_none() {
-            let illness = tokio::time::timeout(self.interval, self.context.health.look(&self.context.store)).await;
-            let illness = illness.unwrap_or(Some(Illness::Database(Cause::Deadline)));
-            return illness.map_or(ServiceState::Well, |illness| ServiceState::Waiting(illness.words()));
+            let problem = tokio::time::timeout(self.interval, self.context.health.check(&self.context.store)).await;
+            let problem = problem.unwrap_or(Some(HealthProblem::Database(Cause::Deadline)));
+            return problem.map_or(ServiceState::Healthy, |problem| ServiceState::Waiting(problem.sentence()));
         }
         match tokio::time::timeout(self.interval, self.context.store.ping()).await {
-            Ok(Ok(())) => ServiceState::Stuck("The writer stands still, though the database answers"),
+            Ok(Ok(())) => ServiceState::Stuck("The writer is stuck, though the database answers"),
             Ok(Err(_)) | Err(_) => ServiceState::Waiting(Cause::Deadline.sentence()),
         }
     }

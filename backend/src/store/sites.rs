@@ -34,7 +34,8 @@ pub struct SiteSummary {
 }
 
 /// What a token allows.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, strum::IntoStaticStr)]
+#[strum(serialize_all = "snake_case")]
 pub enum Scope {
     /// Send the events of one site.
     Ingest,
@@ -47,11 +48,7 @@ pub enum Scope {
 impl Scope {
     /// As stored in the database and used on the command line.
     pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Ingest => "ingest",
-            Self::Read => "read",
-            Self::Operate => "operate",
-        }
+        self.into()
     }
 
     /// Parses a stored word, if it is the scope of an API token.

@@ -1,4 +1,4 @@
-//! A place for log lines that a test reads.
+//! Captures log lines for tests.
 
 use std::{
     io::Write,

@@ -1,6 +1,6 @@
-//! Which transactions changed the records that are to be delivered, so that the trace of a delivery names them.
+//! Remembers which transactions changed the records to be delivered, so that a delivery's trace links to them.
 //!
-//! It is in memory alone: what another process stored, or this one before it was started, is delivered without naming its cause.
+//! This is kept in memory only: a delivery does not link to what another process stored, or this one before a restart.
 
 use std::{
     collections::{BTreeMap, HashSet},
@@ -13,13 +13,13 @@ use tracing_opentelemetry::OpenTelemetrySpanExt;
 
 use crate::model::RecordKey;
 
-/// Records whose last change is remembered, at most: a backlog need not be explained to the last record.
+/// The most records to remember: a backlog need not be traceable to its last record.
 const RECORDS: usize = 10_000;
 
-/// Links of one delivery, at most. The first ones show what is going on.
+/// The most links of one delivery: the first ones show what is going on.
 const LINKS: usize = 32;
 
-/// One for the process, as its traces are.
+/// One per process, like its traces.
 static CAUSES: Mutex<BTreeMap<RecordKey, SpanContext>> = Mutex::new(BTreeMap::new());
 
 /// Remembers which transaction changed records, if it is traced.

@@ -1,4 +1,4 @@
-//! The way of traces to a collector: OTLP over HTTP, in batches. When it fails, traces are lost and nothing else.
+//! Exports traces to a collector: OTLP over HTTP, in batches. If that fails, traces are lost and nothing else.
 
 use std::{
     collections::HashMap,
@@ -15,6 +15,7 @@ use opentelemetry_sdk::{
     Resource,
     trace::{Sampler, SdkTracer, SdkTracerProvider},
 };
+use secrecy::ExposeSecret;
 use tokio::runtime::Handle;
 use tracing::Subscriber;
 use tracing_opentelemetry::OpenTelemetryLayer;
@@ -23,19 +24,19 @@ use tracing_subscriber::registry::LookupSpan;
 use super::TelemetryError;
 use crate::{config::Tracing, http::Http};
 
-/// How long one batch may take to be sent. The next ones wait meanwhile, and those after them are lost.
+/// How long sending one batch may take. The next ones wait; if too many do, they are lost.
 const CALL_TIME: Duration = Duration::from_secs(10);
 
-/// Sends what is traced.
+/// The exporter of traces.
 pub(super) struct TraceExport(SdkTracerProvider);
 
 impl TraceExport {
-    /// Needs a runtime to run on.
+    /// Must be called within a runtime.
     pub(super) fn start(settings: &Tracing) -> Result<Self, TelemetryError> {
         let failed = |error: &dyn std::error::Error| TelemetryError::Export(error.to_string());
         let http = Http::with_call_time(CALL_TIME).map_err(|error| failed(&error))?;
         let runtime = Handle::try_current().map_err(|error| failed(&error))?;
-        let headers = settings.headers.iter().map(|(name, value)| (name.clone(), value.expose().to_owned()));
+        let headers = settings.headers.iter().map(|(name, value)| (name.clone(), value.expose_secret().to_owned()));
         let exporter = SpanExporter::builder()
             .with_http()
             .with_http_client(Collector { http, runtime, is_failing: AtomicBool::new(false) })
@@ -49,7 +50,7 @@ impl TraceExport {
             .with_service_name(settings.service_name.clone())
             .with_attribute(KeyValue::new("service.version", env!("CARGO_PKG_VERSION")))
             .build();
-        // A part of a trace that somebody else began is sampled when theirs is.
+        // The sampling of a trace that a sender began follows the sender's decision.
         let sampler = Sampler::ParentBased(Box::new(Sampler::TraceIdRatioBased(settings.sampling_ratio)));
         let provider = SdkTracerProvider::builder()
             .with_batch_exporter(exporter)
@@ -59,7 +60,7 @@ impl TraceExport {
         Ok(Self(provider))
     }
 
-    /// What takes the spans.
+    /// The layer that receives the spans.
     pub(super) fn layer<S: Subscriber + for<'a> LookupSpan<'a>>(&self) -> OpenTelemetryLayer<S, SdkTracer> {
         tracing_opentelemetry::layer()
             .with_tracer(self.0.tracer("backend-sync"))
@@ -69,14 +70,15 @@ impl TraceExport {
             .with_target(false)
     }
 
-    /// Sends what is left.
+    /// Sends the remaining spans.
     pub(super) async fn end(self, grace: Duration) {
-        // It waits for the batch's thread, which needs the runtime to send.
+        // This blocks on the batch thread, which needs the runtime to send.
         let _ = tokio::task::spawn_blocking(move || self.0.shutdown_with_timeout(grace)).await;
     }
 }
 
-/// The collector, called by our own HTTP client. The exporter's thread is none of the runtime's, so the calls are made there.
+/// Calls the collector with our own HTTP client. The exporter's thread is outside the runtime, so the calls are spawned
+/// on it.
 #[derive(Debug)]
 struct Collector {
     http: Http,
@@ -85,7 +87,7 @@ struct Collector {
 }
 
 impl HttpClient for Collector {
-    // What `async_trait` makes of the trait's function.
+    // Written as `async_trait` expands the trait's function.
     fn send_bytes<'a, 'b>(
         &'a self,
         request: Request<Bytes>,
@@ -103,7 +105,7 @@ impl HttpClient for Collector {
 }
 
 impl Collector {
-    /// One line when it begins to fail, and one when it works again.
+    /// Logs one line when exporting starts to fail, and one when it works again.
     fn note(&self, result: &Result<Response<Bytes>, HttpError>) {
         let trouble = match result {
             Ok(response) if response.status().is_success() => None,
@@ -113,9 +115,9 @@ impl Collector {
         let was_failing = self.is_failing.swap(trouble.is_some(), Ordering::Relaxed);
         match trouble {
             Some(error) if !was_failing => {
-                tracing::warn!(error, "traces cannot be exported; they are lost until they can")
+                tracing::warn!(error, "exporting traces fails; traces are lost until it works again")
             }
-            None if was_failing => tracing::info!("traces are exported again"),
+            None if was_failing => tracing::info!("exporting traces works again"),
             _ => {}
         }
     }

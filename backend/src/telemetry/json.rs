@@ -1,4 +1,4 @@
-//! Log lines for programs: one flat JSON object each, the fields of the spans beside those of the event.
+//! Log lines for programs: one flat JSON object each, with the fields of the spans next to those of the event.
 
 use std::fmt;
 
@@ -19,10 +19,10 @@ use tracing_subscriber::{
 
 use super::text::is_for_traces;
 
-/// The format of a line. Span fields must be formatted as JSON.
+/// The format of a line. Requires span fields formatted as JSON.
 pub(super) struct JsonLines;
 
-/// Names and values in the order in which they are written. The first of a name counts.
+/// Names and values in the order of output. The first of each name wins.
 struct Line(Vec<(String, Value)>);
 
 impl Line {
@@ -82,7 +82,7 @@ where
         line.add("timestamp", time.into());
         line.add("level", event.metadata().level().as_str().into());
         event.record(&mut line);
-        // From the innermost outwards: what is nearer to the event counts.
+        // From the innermost span outwards: the one nearest to the event wins.
         for span in context.event_scope().into_iter().flatten() {
             let extensions = span.extensions();
             let fields = extensions.get::<FormattedFields<N>>().map(|fields| fields.as_str()).unwrap_or_default();
@@ -120,7 +120,8 @@ mod tests {
         let lines = lines(|| {
             let outer =
                 tracing::error_span!("request", request_id = "r1", kind = "outer", otel.kind = "server").entered();
-            tracing::info!(count = 3_u64, good = true, ratio = 0.5, less = -1, text = ?Some("x"), "two\nlines \"quoted\"");
+            tracing::info!(count = 3_u64, good = true, ratio = 0.5, less = -1, text = ?Some("x"), "two\nlines \
+                                                                                                   \"quoted\"");
             let inner = tracing::error_span!("delivery", kind = "inner", late = tracing::field::Empty).entered();
             inner.record("late", 7);
             tracing::warn!(request_id = "own", message = "nested");

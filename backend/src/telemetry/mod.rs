@@ -1,10 +1,11 @@
-//! The log, to standard error or into a file, and the traces, to a collector if one is configured; both without personal data.
+//! The log, to standard error or a file, and traces, to a collector if one is configured. Both are free of personal
+//! data.
 //!
-//! A message says what happened; what varies is in fields. Names, addresses and what a site sent are in neither: a record is
-//! named by its site and id.
+//! A message says what happened; variable parts are in fields. Names, addresses and a site's data are in neither: a
+//! record is identified by its site and id.
 //!
-//! The spans of requests and deliveries say to what a line belongs, and are there at every level. Other spans are for traces alone, and
-//! there when somebody wants them.
+//! The spans of requests and deliveries give log lines their context, so they exist at every level. All other spans are
+//! for traces only, and exist only if something collects them.
 
 #[cfg(test)]
 mod buffer;
@@ -31,25 +32,25 @@ use crate::{
     store,
 };
 
-/// Log and traces cannot start.
+/// Why log and traces cannot start.
 #[derive(Debug, thiserror::Error)]
 pub enum TelemetryError {
     /// The log filter is malformed.
     #[error("the configuration is wrong: log.level: {0}")]
     Filter(#[from] tracing_subscriber::filter::ParseError),
-    /// No traces can be sent.
+    /// The exporter of traces cannot start.
     #[error("traces cannot be exported: {0}")]
     Export(String),
 }
 
-/// Keeps log and traces going.
+/// Keeps log and traces running.
 pub struct Telemetry {
     export: Option<TraceExport>,
     _log: WorkerGuard,
 }
 
 impl Telemetry {
-    /// Sends the traces that are left, in this time, and writes the log to its end.
+    /// Sends the remaining traces within `grace`, and writes the rest of the log.
     pub async fn end(self, grace: Duration) {
         if let Some(export) = self.export {
             export.end(grace).await;
@@ -57,20 +58,20 @@ impl Telemetry {
     }
 }
 
-/// Starts logging to standard error, and tracing. What is logged is written by a thread of its own until the guard is dropped.
+/// Starts logging to standard error, and tracing. A thread writes the log until [`Telemetry`] is dropped.
 pub fn start(log: &LogConfig, tracing: Option<&Tracing>) -> Result<Telemetry, TelemetryError> {
     let colours = std::io::IsTerminal::is_terminal(&std::io::stderr());
     start_to(log, tracing, std::io::stderr(), colours)
 }
 
-/// Starts logging to a place of one's own.
+/// Starts logging to `to`, and tracing.
 pub fn start_to(
     log: &LogConfig,
     tracing: Option<&Tracing>,
     to: impl Write + Send + 'static,
     colours: bool,
 ) -> Result<Telemetry, TelemetryError> {
-    // What is for traces alone is not for the log, whatever its level.
+    // Spans that are only for traces stay out of the log, whatever its level.
     let filter = EnvFilter::builder().parse(&log.level)?.add_directive(format!("{}=off", trace::TARGET).parse()?);
     let export = tracing.map(TraceExport::start).transpose()?;
     // Not lossy: a log line per event is a promise.
@@ -86,7 +87,7 @@ pub fn start_to(
     let traces = export.as_ref().map(|export| export.layer().with_filter(Targets::new().with_targets(spans)));
     tracing_subscriber::registry().with(lines).with(traces).with(store::postgres_warnings()).init();
     std::panic::set_hook(Box::new(|panic| {
-        // The place alone: the message may hold what was being worked on.
+        // Log only the place: the message may contain data.
         let place = panic.location().map(ToString::to_string).unwrap_or_default();
         tracing::error!(place, "panicked");
     }));

@@ -1,4 +1,4 @@
-//! Log lines for people: as the library writes them, without what is meant for traces.
+//! Log lines for people: the library's format, without fields that are only for traces.
 
 use std::{error::Error, fmt};
 
@@ -14,7 +14,7 @@ use tracing_subscriber::{
 /// The format of fields.
 pub(super) struct TextFields;
 
-/// Whether a field tells the library of traces something, and nobody else.
+/// Whether a field is meant only for the tracing library.
 pub(super) fn is_for_traces(name: &str) -> bool {
     name.starts_with("otel.")
 }
@@ -52,7 +52,7 @@ mod tests {
     use crate::telemetry::buffer::Buffer;
 
     #[test]
-    fn a_line_says_to_what_it_belongs() {
+    fn a_line_has_the_context_of_its_span() {
         let buffer = Buffer::default();
         let writer = buffer.clone();
         let layer = fmt::layer().with_writer(move || writer.clone()).with_ansi(false).fmt_fields(super::TextFields);

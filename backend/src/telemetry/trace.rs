@@ -1,5 +1,5 @@
-//! What took how long: the spans that go to a collector. Those of requests and deliveries are in the log as well; without a collector, the
-//! others are never made.
+//! The spans that go to a collector: what took how long. Those of requests and deliveries are in the log as well; the
+//! others are never created without a collector.
 
 use opentelemetry::{
     KeyValue,
@@ -18,18 +18,18 @@ use crate::model::RecordKey;
 /// The header in which a sender names its trace.
 const PARENT: &str = "traceparent";
 
-/// What tells the spans of traces alone.
+/// The target of spans that are only for traces.
 pub(super) const TARGET: &str = "backend_sync::trace";
 
-/// What tells the spans of both, the log and traces.
+/// The target of spans for both the log and traces.
 pub(super) const SHARED: &str = "backend_sync::span";
 
-/// A request that is answered: a part of the sender's trace if it names one (W3C Trace Context).
+/// The span of a request: part of the sender's trace if it names one (W3C Trace Context).
 pub(crate) fn request(id: &str, headers: &HeaderMap) -> Span {
-    // Of the highest level, so that the lines of a request have its id whatever the level of the log is.
+    // At the highest level, so that a request's log lines have its id at every log level.
     let span = error_span!(target: SHARED, "request", request_id = id, otel.kind = "server");
     if headers.contains_key(PARENT) {
-        // Fails when nothing is traced.
+        // Fails if nothing is traced.
         let _ = span.set_parent(TraceContextPropagator::new().extract(&HeaderExtractor(headers)));
     }
     span
@@ -40,7 +40,7 @@ pub(crate) fn is_recorded(span: &Span) -> bool {
     span.context().span().is_recording()
 }
 
-/// What became of the request. Its address is named by its pattern: what was really asked for may be about a person.
+/// Records the answer to a request. Names its address by the route's pattern: the actual path may identify a person.
 pub(crate) fn answered(request: &Span, method: &'static str, route: Option<&str>, status: u16) {
     let context = request.context();
     let span = context.span();
@@ -55,25 +55,25 @@ pub(crate) fn answered(request: &Span, method: &'static str, route: Option<&str>
     }
 }
 
-/// Events that wait for the writer.
+/// The span of events waiting for the writer.
 pub(crate) fn queue(events: usize) -> Span {
     info_span!(target: TARGET, "queue", events)
 }
 
-/// The transaction that stores the events of a request, maybe together with those of others.
+/// The span of the transaction that stores a request's events, possibly along with others.
 pub(crate) fn transaction(request: &Span, events: usize) -> Span {
     info_span!(target: TARGET, parent: request, "transaction", events)
 }
 
-/// A delivery: a trace of its own, because it delivers what many requests have changed. It is linked with those.
+/// The span of a delivery: a trace of its own, because it delivers the changes of many requests, and links to them.
 pub(crate) fn delivery(id: &str, records: &[RecordKey]) -> Span {
-    // Of the highest level, as that of a request.
+    // At the highest level, as for a request.
     let span = error_span!(target: SHARED, "delivery", delivery = id);
     cause::link(&span, records);
     span
 }
 
-/// A call of Zoho's API.
+/// The span of a call to Zoho's API.
 pub(crate) fn zoho_call(method: &str, path: &str, records: usize) -> Span {
     info_span!(
         target: TARGET,
@@ -86,7 +86,7 @@ pub(crate) fn zoho_call(method: &str, path: &str, records: usize) -> Span {
     )
 }
 
-/// What became of the call.
+/// Records the result of a call.
 pub(crate) fn called(call: &Span, status: Option<u16>, error: Option<&'static str>) {
     if call.is_disabled() {
         return;

@@ -1,4 +1,4 @@
-//! How the delivery to a destination stands.
+//! The state of delivery to a destination.
 
 use std::collections::BTreeMap;
 
@@ -13,20 +13,20 @@ use crate::{
     zoho::destination::Zoho,
 };
 
-/// How many records are in each state. Each record is in exactly one.
+/// Records by state. Each record is in exactly one.
 #[derive(Clone, Copy, Debug, Default, Object)]
 pub(crate) struct StateCounts {
-    /// All of them: the sum of the others.
+    /// The sum of the others.
     pub(crate) total: u64,
-    /// Wait for their turn.
+    /// Waiting for their turn.
     pub(crate) pending: u64,
-    /// Are being delivered now.
+    /// Being delivered now.
     pub(crate) in_flight: u64,
-    /// The destination has what it should have of them.
+    /// Delivered: the destination is up to date.
     pub(crate) synced: u64,
-    /// Wait for another record.
+    /// Waiting for another record.
     pub(crate) parked: u64,
-    /// Need a person.
+    /// Failed for good; they need a person.
     pub(crate) failed: u64,
 }
 
@@ -43,54 +43,54 @@ impl StateCounts {
     }
 }
 
-/// How many records of one kind are in each state.
+/// Records of one kind by state.
 #[derive(Debug, Object)]
 pub(crate) struct KindCounts {
-    /// The kind.
+    /// The kind of record.
     pub(crate) kind: Kind,
     #[oai(flatten)]
     pub(crate) counts: StateCounts,
 }
 
-/// Why nothing is delivered.
+/// A pause: nothing is delivered.
 #[derive(Debug, Object)]
 #[oai(rename = "Pause")]
 pub(crate) struct PauseView {
-    /// What paused it: `operator`, `credentials`, `configuration` or `credits`.
+    /// The cause: `operator`, `credentials`, `configuration` or `credits`.
     pub(crate) cause: String,
     /// What is wrong and what to do.
     pub(crate) reason: String,
-    /// Since when (RFC 3339).
+    /// When it began (RFC 3339).
     pub(crate) since: String,
-    /// When it is tried again (RFC 3339); null when only a person ends the pause.
+    /// When the cause is next checked (RFC 3339); null when only a person can end the pause.
     #[oai(nullable)]
     pub(crate) check_at: Option<String>,
 }
 
-/// Why the delivery is slower than it could be.
+/// Why delivery is slower than usual.
 #[derive(Debug, Object)]
 pub(crate) struct Slowness {
-    /// In words.
+    /// The reason, in words.
     pub(crate) reason: String,
-    /// When it is expected to have caught up (RFC 3339).
+    /// When delivery should have caught up (RFC 3339).
     #[oai(nullable)]
     pub(crate) done_at: Option<String>,
 }
 
-/// What is left of the destination's allowance.
+/// The API credits left at the destination.
 #[derive(Debug, Object)]
 pub(crate) struct Credits {
-    /// Credits.
+    /// The number of credits.
     pub(crate) left: i64,
-    /// When the destination said so (RFC 3339).
+    /// When the destination reported it (RFC 3339).
     pub(crate) told_at: String,
 }
 
-/// Records against sync items, counted at one moment: each record has exactly one item, in exactly one state.
+/// Records compared with sync items at one moment: each record should have exactly one item, in exactly one state.
 #[derive(Debug, Object)]
 #[oai(rename = "Conservation")]
 pub(crate) struct ConservationView {
-    /// Whether that is so.
+    /// Whether they match.
     pub(crate) holds: bool,
     /// Records of all kinds.
     pub(crate) records: u64,
@@ -100,7 +100,7 @@ pub(crate) struct ConservationView {
     pub(crate) without_item: u64,
     /// Items without a record.
     pub(crate) without_record: u64,
-    /// Items in a state that cannot be.
+    /// Items in an impossible state.
     pub(crate) malformed: u64,
 }
 
@@ -108,15 +108,15 @@ pub(crate) struct ConservationView {
 #[derive(Debug, Object)]
 #[oai(rename = "Attention")]
 pub(crate) struct AttentionView {
-    /// `failed` needs a person; `parked` goes on by itself when the other record has arrived.
+    /// `failed` needs a person; `parked` resumes when the other record has arrived.
     pub(crate) state: ItemState,
     /// The kind of record.
     pub(crate) kind: Kind,
-    /// The reason, for programs: the filter `code` of the items finds them.
+    /// The reason, for programs; use it as the filter `code` of the items.
     pub(crate) code: String,
-    /// How many.
+    /// The number of records.
     pub(crate) count: u64,
-    /// The reason of one of them, in words.
+    /// The reason for one of them, in words.
     pub(crate) example: String,
 }
 
@@ -127,38 +127,38 @@ impl From<Attention> for AttentionView {
     }
 }
 
-/// A system that records are delivered to, and how that stands.
+/// A system that records are delivered to, and the state of delivery.
 #[derive(Debug, Object)]
 #[oai(rename = "Destination", example)]
 pub(crate) struct DestinationView {
-    /// Its name.
+    /// Its name, such as `zoho`.
     pub(crate) name: String,
-    /// Whether the configuration of whoever answers names it.
+    /// Whether it is configured on the server that answers.
     pub(crate) configured: bool,
-    /// Records in each state.
+    /// Records by state.
     pub(crate) records: StateCounts,
-    /// The same for each kind.
+    /// Records by kind and state.
     pub(crate) kinds: Vec<KindCounts>,
-    /// What failed or waits for another record, by reason.
+    /// Failed and parked records, grouped by reason.
     pub(crate) attention: Vec<AttentionView>,
-    /// Since when the oldest record that is not synced is undelivered (RFC 3339).
+    /// Since when the oldest change has been undelivered (RFC 3339).
     #[oai(nullable)]
     pub(crate) undelivered_since: Option<String>,
-    /// Why nothing is delivered; null when it is not paused.
+    /// Why nothing is delivered; null unless paused.
     #[oai(nullable)]
     pub(crate) pause: Option<PauseView>,
-    /// Why it is slow; null when it is not.
+    /// Why delivery is slow; null if it is not.
     #[oai(nullable)]
     pub(crate) slow: Option<Slowness>,
-    /// What is left of its allowance; null when it did not say.
+    /// The API credits left; null until the destination reports them.
     #[oai(nullable)]
     pub(crate) credits: Option<Credits>,
-    /// Whether the sum is right.
+    /// Whether records and sync items match.
     pub(crate) conservation: ConservationView,
 }
 
 impl DestinationView {
-    /// How the delivery to this destination stands; nothing when it was never configured.
+    /// Reads the state of delivery; none if the destination was never configured.
     pub(crate) async fn read(store: &Store, name: &str, configured: bool) -> Result<Option<Self>, StoreError> {
         let Some(summary) = store.destination(name).await? else { return Ok(None) };
         let counts = store.item_counts(name).await?;
@@ -241,7 +241,7 @@ impl Example for DestinationView {
     }
 }
 
-/// The reason of an operator who gives none.
+/// The reason shown when an operator gives none.
 pub(crate) const NO_REASON: &str = "An operator paused it.";
 
 /// A pause that only a person ends.

@@ -10,7 +10,7 @@ use crate::{
     store::{AttemptRow, ItemRow, Store, StoreError},
 };
 
-/// A record, as others refer to it.
+/// A reference to a record.
 #[derive(Object)]
 pub(crate) struct RecordName {
     /// Its kind.
@@ -25,27 +25,27 @@ pub(crate) struct RecordName {
 pub(crate) struct SyncItem {
     /// The kind of record.
     pub(crate) kind: Kind,
-    /// Which record: `<site>:<Moodle id>`.
+    /// The record: `<site>:<Moodle id>`.
     pub(crate) record: String,
-    /// Where it is on its way.
+    /// Its delivery state.
     pub(crate) state: ItemState,
-    /// Why it is not synced, or why nothing was delivered: for programs.
+    /// Why it is not synced, or why nothing had to be delivered: for programs.
     #[oai(nullable)]
     pub(crate) code: Option<String>,
-    /// The same for people.
+    /// The same, for people.
     #[oai(nullable)]
     pub(crate) reason: Option<String>,
-    /// What it waits for.
+    /// The record that it waits for.
     #[oai(nullable)]
     pub(crate) waits_for: Option<RecordName>,
-    /// Tries since the last success.
+    /// Attempts since the last success.
     pub(crate) attempts: u32,
-    /// Since when something of it is undelivered, or was the last time (RFC 3339).
+    /// When its oldest undelivered change happened, or, if synced, the last one (RFC 3339).
     pub(crate) changed_at: String,
-    /// When it is tried (RFC 3339); null when it is not pending.
+    /// When the next attempt is due (RFC 3339); null unless pending.
     #[oai(nullable)]
     pub(crate) due_at: Option<String>,
-    /// When it was last delivered, or found to need no delivery (RFC 3339).
+    /// When it was last delivered, or found up to date (RFC 3339).
     #[oai(nullable)]
     pub(crate) synced_at: Option<String>,
     /// The record's id at the destination.
@@ -53,7 +53,7 @@ pub(crate) struct SyncItem {
     pub(crate) remote_id: Option<String>,
 }
 
-/// One try to deliver a sync item.
+/// One attempt to deliver a sync item.
 #[derive(Object)]
 #[oai(rename = "SyncAttempt")]
 pub(crate) struct SyncAttempt {
@@ -61,14 +61,15 @@ pub(crate) struct SyncAttempt {
     pub(crate) id: i64,
     /// When it began (RFC 3339).
     pub(crate) started_at: String,
-    /// How long the destination took, in milliseconds.
+    /// How long the destination took to answer, in milliseconds.
     pub(crate) duration_ms: i64,
-    /// `inserted`, `updated`, `removed`, `retry` (it is tried again), `failed`, or `lost` (the process ended meanwhile).
+    /// `inserted`, `updated`, `removed`, `retry` (another attempt follows), `failed`, or `lost` (the process ended
+    /// during the attempt).
     pub(crate) outcome: String,
     /// The destination's code.
     #[oai(nullable)]
     pub(crate) code: Option<String>,
-    /// What the destination answered, in words.
+    /// The destination's answer, in words.
     #[oai(nullable)]
     pub(crate) message: Option<String>,
     /// The record's id at the destination.
@@ -76,13 +77,13 @@ pub(crate) struct SyncAttempt {
     pub(crate) remote_id: Option<String>,
 }
 
-/// A sync item and its newest attempts.
+/// A sync item and its latest attempts.
 #[derive(Object)]
 #[oai(rename = "SyncItemWithAttempts", example)]
 pub(crate) struct ItemWithAttempts {
     #[oai(flatten)]
     pub(crate) item: SyncItem,
-    /// The newest first, 100 at most. Older ones are forgotten after some time.
+    /// The latest attempts, the newest first, at most 100. Old attempts are deleted after some time.
     pub(crate) tries: Vec<SyncAttempt>,
 }
 
@@ -113,7 +114,7 @@ impl From<AttemptRow> for SyncAttempt {
 }
 
 impl ItemWithAttempts {
-    /// The item of one record, if there is one.
+    /// Reads the item of one record, if it has one.
     pub(crate) async fn read(store: &Store, destination: &str, key: RecordKey) -> Result<Option<Self>, StoreError> {
         let Some(row) = store.item(destination, key).await? else { return Ok(None) };
         let attempts = store.attempts(destination, key, None, limits::PAGE_ROWS_DEFAULT.into()).await?;

@@ -1,6 +1,7 @@
 //! What the command line, the console and the API show alike, read from the store.
 //!
-//! The types have the shape of the API's JSON; the command line prints the same fields, and the console puts them into pages.
+//! The types have the shape of the API's JSON. The command line prints the same fields; the console renders them as
+//! pages.
 
 mod destinations;
 mod items;
@@ -14,11 +15,11 @@ pub(crate) use destinations::{
 pub(crate) use items::{ItemWithAttempts, RecordName, SyncAttempt, SyncItem};
 pub(crate) use plan::{DifferenceView, PlanError, PlanView, PlannedItem, Subset, trouble_in_words};
 pub(crate) use record::{RecordView, Related, Renderer, VersionView};
-pub(crate) use timeline::{EntryType, Items, Timeline, TimelineCursor, TimelineEntry, read_timeline};
+pub(crate) use timeline::{EntryType, PersonItems, Timeline, TimelineCursor, TimelineEntry, read_timeline};
 
 use crate::clock::Timestamp;
 
-/// For `map`.
+/// Formats a time, for use with `map`.
 pub(crate) fn rfc3339(time: Timestamp) -> String {
     time.to_rfc3339()
 }

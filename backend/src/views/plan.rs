@@ -1,4 +1,4 @@
-//! The dry run of a delivery: what would be done, and what it would cost.
+//! A dry run of a delivery: what it would do, and what it would cost.
 
 use std::collections::BTreeMap;
 
@@ -21,24 +21,24 @@ use crate::{
 #[derive(Object)]
 #[oai(rename = "FieldDifference")]
 pub(crate) struct DifferenceView {
-    /// The field's name at the destination.
+    /// The field's API name at the destination.
     pub(crate) field: String,
-    /// What it holds.
+    /// The current value.
     pub(crate) before: Any<Value>,
-    /// What it would hold.
+    /// The new value.
     pub(crate) after: Any<Value>,
 }
 
-/// What would be done about one record.
+/// What would be done with one record.
 #[derive(Object)]
 pub(crate) struct PlannedItem {
-    /// Its kind.
+    /// The kind of record.
     pub(crate) kind: Kind,
     /// `<site>:<Moodle id>`.
     pub(crate) record: String,
     /// `insert`, `update`, `remove`, `nothing`, `park` or `fail`.
     pub(crate) action: String,
-    /// The record's id at the destination, as far as it is known.
+    /// The record's id at the destination, if known.
     #[oai(nullable)]
     pub(crate) remote_id: Option<String>,
     /// Why nothing would be sent.
@@ -52,47 +52,47 @@ pub(crate) struct PlannedItem {
 #[derive(Default, Object)]
 #[oai(rename = "Plan", example)]
 pub(crate) struct PlanView {
-    /// Pending records in all.
+    /// Pending records in total.
     pub(crate) pending: u64,
-    /// Those of them that were looked at.
+    /// Records examined.
     pub(crate) planned: u64,
-    /// How often each action comes among those.
+    /// Examined records by action.
     pub(crate) actions: BTreeMap<String, u64>,
-    /// Calls for those.
+    /// API calls for the examined records.
     pub(crate) calls: u64,
-    /// API credits for those.
+    /// API credits for the examined records.
     pub(crate) credits: u64,
-    /// Calls for all that is pending, if the rest is like those.
+    /// Estimated API calls for all pending records, extrapolated from those examined.
     pub(crate) estimated_calls: u64,
-    /// API credits for all that is pending, if the rest is like those.
+    /// Estimated API credits for all pending records, extrapolated from those examined.
     pub(crate) estimated_credits: u64,
-    /// What would be done about each.
+    /// What would be done with each examined record.
     pub(crate) items: Vec<PlannedItem>,
 }
 
-/// No plan.
+/// Why a plan could not be made.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum PlanError {
     #[error(transparent)]
     Store(#[from] StoreError),
     #[error("{0}")]
-    Trouble(String),
+    Unavailable(String),
 }
 
-/// Which items are planned.
+/// Selects the items to plan.
 #[derive(Clone, Copy)]
 pub(crate) struct Subset {
     pub(crate) kind: Option<Kind>,
     pub(crate) site_id: Option<i64>,
-    /// In this state; none is any.
+    /// None selects any state.
     pub(crate) state: Option<ItemState>,
-    /// At most so many.
+    /// Maximum items, over all kinds.
     pub(crate) limit: u64,
 }
 
 impl PlanView {
-    /// Looks at items and at what Zoho has of them: at the same number of each kind, so that the estimate is good for
-    /// all of them.
+    /// Plans items against what Zoho holds. Examines the same number of each kind, so that the estimate holds for all
+    /// kinds.
     pub(crate) async fn make(zoho: &Zoho, store: &Store, subset: Subset) -> Result<Self, PlanError> {
         let renderer = Renderer::new(store).await?;
         let mut view = Self::default();
@@ -103,20 +103,20 @@ impl PlanView {
             let pending = store.count_items(Zoho::NAME, &filter).await?;
             kinds.extend((pending > 0).then_some((filter, pending)));
         }
-        // Those of which there are few leave their share to the others.
+        // Smallest first: kinds with few items leave their share to the others.
         kinds.sort_by_key(|(_, pending)| *pending);
         let mut left = subset.limit;
         for (place, (filter, pending)) in kinds.iter().enumerate() {
             let share = left.div_ceil((kinds.len() - place) as u64);
             let rows = store.items(Zoho::NAME, filter, None, share).await?;
             left = left.saturating_sub(rows.len() as u64);
-            let plan = zoho.plan(rows).await.map_err(|trouble| PlanError::Trouble(trouble_in_words(trouble)))?;
+            let plan = zoho.plan(rows).await.map_err(|trouble| PlanError::Unavailable(trouble_in_words(trouble)))?;
             view.add(&renderer, plan, *pending);
         }
         Ok(view)
     }
 
-    /// Adds the plan of one kind, of which so many are pending.
+    /// Adds the plan of one kind, of which `pending` items are pending in total.
     fn add(&mut self, renderer: &Renderer, plan: Plan, pending: u64) {
         let planned = plan.items.len() as u64;
         let count = |action| plan.items.iter().filter(|item| item.action == action).count() as u64;
@@ -125,7 +125,7 @@ impl PlanView {
         let all = |some: u64| some.saturating_mul(pending.max(planned)).div_ceil(planned.max(1));
         let calls = |records: u64| records.div_ceil(limits::DELIVERY_RECORDS.into());
         let credits = |records: u64| records.div_ceil(RECORDS_PER_CREDIT);
-        // What is beyond the writes themselves are searches, which grow with the records.
+        // All calls beyond the writes are searches, whose number grows with the records.
         let searches = plan.calls.saturating_sub(calls(inserts) + calls(updates));
         self.pending += pending;
         self.planned += planned;
@@ -156,11 +156,11 @@ impl PlannedItem {
     }
 }
 
-/// What keeps Zoho from answering, and what to do.
+/// Why Zoho does not answer, and what to do.
 pub(crate) fn trouble_in_words(trouble: Trouble) -> String {
     match trouble {
         Trouble::Pause { reason, .. } | Trouble::Outage { reason } => reason,
-        Trouble::Throttled => "Zoho asks for fewer calls at a time. Try again in a minute.".to_owned(),
+        Trouble::Throttled => "Zoho asks for fewer calls at a time. Retry in a minute.".to_owned(),
     }
 }
 

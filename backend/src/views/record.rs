@@ -1,4 +1,4 @@
-//! Records as readers get them.
+//! Records, as readers see them.
 
 use std::collections::{HashMap, HashSet};
 
@@ -13,13 +13,13 @@ use crate::{
     store::{Store, StoreError, StoredRecord, course, user},
 };
 
-/// What orders the states of a record.
+/// Orders the states of a record.
 #[derive(Object)]
 #[oai(rename = "Version")]
 pub(crate) struct VersionView {
     /// Unix seconds by Moodle's clock.
     pub(crate) time: i64,
-    /// The sender's running number; null from a sender that gives none.
+    /// The sender's sequence number; null from the original plugin, which sends none.
     #[oai(nullable)]
     pub(crate) sequence: Option<i64>,
 }
@@ -30,40 +30,40 @@ impl From<Version> for VersionView {
     }
 }
 
-/// The current state of one thing in Moodle.
+/// The current state of one object in Moodle.
 #[derive(Object)]
 #[oai(rename = "Record", example)]
 pub(crate) struct RecordView<S: Type + ParseFromJSON + ToJSON> {
     /// `<site>:<Moodle id>`, as in `college:3`.
     pub(crate) id: String,
-    /// The name of the site.
+    /// The site's name.
     pub(crate) site: String,
     #[oai(flatten)]
     pub(crate) state: S,
-    /// Fields that were sent and that this version does not know, as they were sent.
+    /// Fields that this version does not know, as sent.
     #[oai(nullable)]
     pub(crate) extra: Option<Any<Value>>,
-    /// The thing is gone in Moodle; the other fields show its last known state.
+    /// Whether it is deleted in Moodle; the other fields keep its last known state.
     pub(crate) deleted: bool,
-    /// The version of the state; null when only its deletion has arrived yet.
+    /// The version of the state; null while only its deletion has arrived.
     #[oai(nullable)]
     pub(crate) version: Option<VersionView>,
-    /// When the record changed last, by this server's clock (RFC 3339).
+    /// When the record last changed, by this server's clock (RFC 3339).
     pub(crate) changed_at: String,
 }
 
-/// A state that belongs to a user and a course, and whether these are known.
+/// The state of a record that belongs to a user and a course, and whether these are known.
 #[derive(Object)]
 pub(crate) struct Related<S: Type + ParseFromJSON + ToJSON> {
     #[oai(flatten)]
     pub(crate) state: S,
-    /// The user has arrived too. Events may arrive in any order; until then only its id is known.
+    /// Whether the user has arrived. Events may arrive in any order; until then only the user's id is known.
     pub(crate) user_known: bool,
-    /// The course has arrived too.
+    /// Whether the course has arrived.
     pub(crate) course_known: bool,
 }
 
-/// The names of the sites, to render records with.
+/// What it takes to render records: the sites' names, and which users and courses are known.
 pub(crate) struct Renderer {
     sites: HashMap<i64, String>,
     users: HashSet<(i64, Id)>,
@@ -71,12 +71,12 @@ pub(crate) struct Renderer {
 }
 
 impl Renderer {
-    /// For records that belong to nothing.
+    /// For users and courses, which belong to no other record.
     pub(crate) async fn new(store: &Store) -> Result<Self, StoreError> {
         Ok(Self { sites: store.site_names().await?, users: HashSet::new(), courses: HashSet::new() })
     }
 
-    /// For records that belong to users and courses: of each its site, its user and its course.
+    /// For records that belong to users and courses: the site, user and course of each.
     pub(crate) async fn related(
         store: &Store,
         references: impl Iterator<Item = (i64, Id, Option<Id>)> + Clone,
@@ -90,7 +90,7 @@ impl Renderer {
         })
     }
 
-    /// The name of a site. A site cannot be removed, so it is there.
+    /// The name of a site. Sites are never removed, so it exists.
     pub(crate) fn site(&self, site_id: i64) -> String {
         self.sites.get(&site_id).cloned().unwrap_or_default()
     }
@@ -100,7 +100,7 @@ impl Renderer {
         format!("{}:{moodle_id}", self.site(site_id))
     }
 
-    /// A record, its state shown as `show` says.
+    /// Renders a record, its state with `show`.
     pub(crate) fn record<S: State, V: Type + ParseFromJSON + ToJSON>(
         &self,
         stored: StoredRecord<S>,
@@ -118,7 +118,7 @@ impl Renderer {
         }
     }
 
-    /// A state with what is known of its user and course.
+    /// Adds whether a state's user and course are known.
     pub(crate) fn relate<V: Type + ParseFromJSON + ToJSON>(
         &self,
         site_id: i64,

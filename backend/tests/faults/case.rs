@@ -36,6 +36,9 @@ const WARM: usize = 20;
 /// How long it may take to be under way, on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(60);
 
+/// How much longer than planned a fault lasts that was not seen to bite yet: a busy machine needs more time to fill a disk.
+const LONGER: Duration = Duration::from_secs(20);
+
 /// How often it is asked whether a fault is seen to bite.
 const LOOK: Duration = Duration::from_millis(100);
 
@@ -197,7 +200,8 @@ async fn happen(world: &World, part: Part, seed: u64) -> Happened {
     let begins = fault.begin(world).await;
     let begun = Instant::now();
     let mut seen = None;
-    while begins.is_ok() && begun.elapsed() < part.lasts {
+    let lasts = |seen: &Option<String>| if seen.is_some() { part.lasts } else { part.lasts + LONGER };
+    while begins.is_ok() && begun.elapsed() < lasts(&seen) {
         // An error is no evidence: a process may just have ended. The last evidence has the most to tell.
         if let Ok(found) = fault.seen(world).await {
             seen = found.or(seen);

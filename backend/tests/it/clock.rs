@@ -163,7 +163,7 @@ async fn time_does_not_go_back_before_what_was_seen(database: Database) {
     let short = listed.as_array().unwrap().iter().find(|token| token["name"] == "short").unwrap();
     assert_eq!(Timestamp::from_rfc3339(short["expires_at"].as_str().unwrap()).unwrap().0, end);
     let shown = text(&run(&database, &["token", "list"]).stdout);
-    assert!(shown.contains("ended"), "the command line goes by the same time: {shown}");
+    assert!(shown.contains("expired"), "the command line goes by the same time: {shown}");
     // What changes is found by who has read until then.
     let since = Timestamp((time - 5) * 1_000).to_rfc3339();
     server.site().apply(&[user_event(1, "a")]).await;
@@ -223,7 +223,7 @@ async fn what_waits_for_2036_does_not(database: Database) {
     server.stop().await;
     assert!(run(&database, &["clock", "repair"]).status.success());
     let doctor = text(&run(&database, &["doctor"]).stdout);
-    assert!(doctor.contains("none lies ahead") && !doctor.contains("clock repair"), "{doctor}");
+    assert!(doctor.contains("none lies in the future") && !doctor.contains("clock repair"), "{doctor}");
 }
 
 async fn versions_that_lie_ahead_are_repaired(database: Database) {
@@ -251,12 +251,14 @@ async fn versions_that_lie_ahead_are_repaired(database: Database) {
     let doctor = run(&database, &["doctor"]);
     let shown = text(&doctor.stdout);
     assert!(
-        !doctor.status.success() && shown.contains("1 users of moodle") && shown.contains("1 grade_items of moodle"),
+        !doctor.status.success()
+            && shown.contains("1 in users of moodle")
+            && shown.contains("1 in grade_items of moodle"),
         "{shown}"
     );
     assert!(text(&run(&database, &["site", "repair-versions", "other"]).stdout).contains("No version"));
     let repaired = text(&run(&database, &["site", "repair-versions", SITE]).stdout);
-    assert!(repaired.contains("4 versions of moodle lay ahead"), "{repaired}");
+    assert!(repaired.contains("4 in all"), "{repaired}");
     assert_eq!(
         server.site().send_batch(&state(20, "third", "3.00000")).await,
         ["applied", "applied", "unchanged", "applied"]

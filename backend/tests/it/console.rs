@@ -9,4 +9,4 @@ mod sites;
 
 /// Every page of the navigation.
 const PAGES: [&str; 9] =
-    ["/", "/attention", "/alarms", "/people", "/records", "/events", "/attempts", "/sites", "/mapping"];
+    ["/", "/attention", "/alerts", "/people", "/records", "/events", "/attempts", "/sites", "/mapping"];

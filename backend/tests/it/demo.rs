@@ -125,7 +125,7 @@ async fn what_is_repaired_goes_on_and_ctrl_c_leaves_nothing_behind() {
         .collect::<std::collections::HashSet<_>>();
     assert_eq!((contacts.len(), keys.len()), (252, 247));
 
-    // As the demo says: the second contact goes, and the student is tried again.
+    // As the demo says: the second contact goes, and the student is retried.
     let printed = demo.printed();
     let body = printed.split("curl -d '").nth(1).unwrap().split('\'').next().unwrap().to_owned();
     let deletion = http.post(zoho.replace("state", "records/Contacts")).body(body).send().await.unwrap();
@@ -147,7 +147,9 @@ async fn the_demo_refuses_what_it_would_not_use() {
     let keep = TempDir::new().unwrap();
     std::fs::write(keep.path().join("backend-sync.sqlite"), "mine").unwrap();
     let folder = keep.path().to_str().unwrap();
-    for (arguments, word) in [(["--keep", folder], "there already"), (["--database-url", "sqlite://x"], "of its own")] {
+    for (arguments, word) in
+        [(["--keep", folder], "already exists"), (["--database-url", "sqlite://x"], "its own configuration")]
+    {
         let (code, printed, _) = Demo::start(&arguments).end().await;
         assert_eq!(code, Some(1), "{printed}");
         assert!(printed.contains(word), "{printed}");

@@ -113,7 +113,7 @@ async fn an_answered_event_that_is_gone_is_noticed(database: Database) {
     // As after a restore, or by a standby that was behind.
     database.execute("DELETE FROM events").await;
     server.until_ready_is(503, "Synchronise everything").await;
-    let lost = "an event that was answered 200 is not in the database: Synchronise everything in Moodle";
+    let lost = "an event that was answered 200 is missing from the database: press Synchronise everything in Moodle";
     server.logged(|message| message["message"] == lost).await;
     server.stop().await;
 }

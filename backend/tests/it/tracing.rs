@@ -104,7 +104,7 @@ async fn every_answer_has_an_id(database: Database) {
     assert_eq!(failed.problem(503, "database_unavailable")["request_id"], "fault");
     let [cause, request] = lines_of(&server, "fault").await;
     assert_eq!((&cause["level"], &cause["message"]), (&"ERROR".into(), &"the database is not available".into()));
-    assert_eq!((&request["level"], &request["message"]), (&"WARN".into(), &"request sent away".into()));
+    assert_eq!((&request["level"], &request["message"]), (&"WARN".into(), &"request deferred".into()));
     assert_eq!(request["route"], "/api/v1/users/*");
     server.stop().await;
 }

@@ -14,6 +14,7 @@ use lettre::{
         extension::ClientId,
     },
 };
+use secrecy::ExposeSecret;
 
 use super::{RenderedNotification, SendFailure};
 use crate::{
@@ -43,7 +44,7 @@ impl Email {
             .message(rendered)
             .map_err(|error| SendFailure::NotSent(format!("cannot compose the mail: {error}")))?;
         let mut step = SmtpStep::Before;
-        let sending = tokio::time::timeout(limits::NOTICE_TIME, self.deliver(&message, &mut step)).await;
+        let sending = tokio::time::timeout(limits::NOTIFICATION_TIME, self.deliver(&message, &mut step)).await;
         let (words, was_refused) = match sending {
             Ok(Ok(())) => return Ok(()),
             Ok(Err(error)) => (error.words, error.was_refused),
@@ -91,13 +92,13 @@ impl Email {
         let parameters = || TlsParameters::new(host.clone());
         let implicit = if *tls == EmailTls::Required { Some(parameters()?) } else { None };
         let (name, server) = (ClientId::default(), (host.as_str(), port.unwrap_or(tls.port())));
-        let timeout = Some(limits::NOTICE_TIME);
+        let timeout = Some(limits::NOTIFICATION_TIME);
         let mut connection = AsyncSmtpConnection::connect_tokio1(server, timeout, &name, implicit, None).await?;
         if *tls == EmailTls::StartTls {
             connection.starttls(parameters()?, &name).await?;
         }
         if let Some((username, password)) = username.as_ref().zip(password.as_ref()) {
-            let credentials = Credentials::new(username.clone(), password.expose().to_owned());
+            let credentials = Credentials::new(username.clone(), password.expose_secret().to_owned());
             connection.auth(DEFAULT_MECHANISMS, &credentials).await?;
         }
         Ok(connection)

@@ -2,6 +2,7 @@
 
 use hmac::{Hmac, KeyInit, Mac};
 use reqwest::Method;
+use secrecy::ExposeSecret;
 use serde_json::{Value, json};
 use sha2::Sha256;
 
@@ -47,12 +48,12 @@ impl Webhook {
             WebhookFormat::Json => program(rendered),
         };
         let body = body.to_string();
-        let mut request = self.http.request(Method::POST, self.settings.url.expose());
+        let mut request = self.http.request(Method::POST, self.settings.url.expose_secret());
         if self.settings.format == WebhookFormat::Json {
             request = request.header(IDEMPOTENCY, &rendered.notification.reference);
         }
         if let Some(secret) = &self.settings.secret {
-            request = request.header(SIGNATURE, format!("sha256={}", sign(secret.expose(), &body)));
+            request = request.header(SIGNATURE, format!("sha256={}", sign(secret.expose_secret(), &body)));
         }
         let request = request.header("Content-Type", "application/json").body(body);
         match self.http.send(request).await {

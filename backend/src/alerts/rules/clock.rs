@@ -3,21 +3,21 @@
 use super::{Violation, critical, warning};
 use crate::{
     clock::{
-        ClockStanding,
-        judge::{Doubt, apart},
+        ClockStatus,
+        judge::{Disagreement, offset_in_words},
     },
     limits,
     model::{Observation, Rule},
 };
 
 /// Judges the clocks.
-pub(in crate::alerts) fn clock(standing: &ClockStanding) -> Option<Observation> {
-    found(standing).map(|wrong| wrong.of(Rule::Clock, "clock"))
+pub(in crate::alerts) fn clock(status: &ClockStatus) -> Option<Observation> {
+    found(status).map(|wrong| wrong.of(Rule::Clock, "clock"))
 }
 
-fn found(standing: &ClockStanding) -> Option<Violation> {
-    let ClockStanding { doubt, machine_ahead_ms } = standing;
-    if let Some(doubt) = doubt.filter(|doubt| *doubt != Doubt::NotCompared) {
+fn found(status: &ClockStatus) -> Option<Violation> {
+    let ClockStatus { disagreement: doubt, machine_ahead_ms } = status;
+    if let Some(doubt) = doubt.filter(|doubt| *doubt != Disagreement::NotCompared) {
         let message = format!(
             "The time is not agreed: {doubt}. Until it is, nothing is deleted or erased because of its age. See backend-sync clock on the \
              server; if its clock is right, backend-sync clock accept."
@@ -27,7 +27,7 @@ fn found(standing: &ClockStanding) -> Option<Violation> {
     if machine_ahead_ms.unsigned_abs() <= limits::CLOCK_SLACK.as_millis() as u64 {
         return None;
     }
-    let (by, side) = apart(*machine_ahead_ms);
+    let (by, side) = offset_in_words(*machine_ahead_ms);
     let message = format!(
         "A server's clock is {by} {side} of the time that all servers use. Run a time service such as chrony there; backend-sync doctor \
          shows both."
@@ -39,19 +39,20 @@ fn found(standing: &ClockStanding) -> Option<Violation> {
 mod tests {
     use super::clock;
     use crate::{
-        clock::{ClockStanding, Doubt},
+        clock::{ClockStatus, Disagreement},
         model::Severity,
     };
 
     #[test]
     fn an_alert_when_the_time_is_not_agreed_or_a_clock_differs() {
         let code = |doubt, machine_ahead_ms| {
-            clock(&ClockStanding { doubt, machine_ahead_ms }).map(|finding| (finding.code, finding.severity))
+            clock(&ClockStatus { disagreement: doubt, machine_ahead_ms })
+                .map(|finding| (finding.code, finding.severity))
         };
         assert_eq!(code(None, 59_000), None);
         assert_eq!(code(None, -61_000), Some(("clock_differs", Severity::Warning)));
-        let step = Some(Doubt::Step { ahead_ms: 3_600_000 });
+        let step = Some(Disagreement::Step { ahead_ms: 3_600_000 });
         assert_eq!(code(step, 3_600_000), Some(("time_not_agreed", Severity::Critical)));
-        assert_eq!(code(Some(Doubt::NotCompared), 0), None);
+        assert_eq!(code(Some(Disagreement::NotCompared), 0), None);
     }
 }

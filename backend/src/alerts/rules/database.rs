@@ -6,7 +6,7 @@ use super::{Violation, critical, limit, warning};
 use crate::{
     alerts::words::count,
     config::AlertRules,
-    health::{Illness, WriteHealth},
+    health::{HealthProblem, WriteHealth},
     model::{Observation, Rule},
     store::Cause,
 };
@@ -68,7 +68,8 @@ pub(in crate::alerts) fn not_stored(evaluations: u32, why: Cause, place: &str) -
 
 /// An event that was answered 200 is missing: the database is older than it was.
 pub(in crate::alerts) fn lost(id: i64, place: &str) -> Observation {
-    let message = format!("{} Seen by {place}, which repeats this until it is restarted.", Illness::Lost(id).words());
+    let message =
+        format!("{} Seen by {place}, which repeats this until it is restarted.", HealthProblem::Lost(id).sentence());
     critical("acknowledged_event_lost", message).of(Rule::Database, "acknowledged event")
 }
 

@@ -5,24 +5,24 @@ mod progress;
 use std::{io::Write, time::Instant};
 
 use self::progress::Progress;
-use super::{CliError, print};
+use super::{CliError, counted, print};
 use crate::store::{
     DatabaseUrl,
     copy::{CopiedTable, copy_database},
 };
 
-/// Rows of one transaction: so many that its commit costs nothing, so few that an interruption costs a second.
+/// Rows per transaction: enough that the commit costs nothing, and few enough that an interruption costs a second.
 const STEP_ROWS: u32 = 20_000;
 
 #[derive(Debug, clap::Args)]
 pub(super) struct CopyArguments {
-    /// The database that is copied: sqlite://PATH
+    /// The source database: sqlite://PATH
     #[arg(long, value_name = "URL")]
     from: DatabaseUrl,
-    /// The database that becomes the copy: postgres://USER:PASSWORD@HOST:PORT/NAME
+    /// The destination database, which must be empty: postgres://USER:PASSWORD@HOST:PORT/NAME
     #[arg(long, value_name = "URL")]
     to: DatabaseUrl,
-    /// Rows that are written in one transaction; what an interruption costs at most
+    /// Rows per transaction, which is also the most that an interruption costs
     #[arg(long, value_name = "NUMBER", default_value_t = STEP_ROWS, value_parser = clap::value_parser!(u32).range(1..))]
     step_rows: u32,
 }
@@ -37,26 +37,27 @@ pub(super) async fn run(arguments: CopyArguments) -> Result<(), CliError> {
     if !differing.is_empty() {
         let _ = writeln!(
             std::io::stderr(),
-            "\nSomething else wrote to the destination while it was copied. No server starts on it. Find out what that was, drop the \
-             database, create it again, and start anew."
+            "\nSomething else wrote to the destination during the copy, so no server starts on it. Find out what it was, drop and \
+             recreate the database, and run the command again."
         );
         return Err(CliError::CopyDiffers(differing));
     }
     let rows: u64 = tables.iter().map(|table| table.source.0).sum();
     print(format_args!(
-        "\n{rows} rows in {} tables, all equal, in {:.1} s.\n\n\
-         What to do next:\n\
+        "\n{} in {}, all equal, in {:.1} s.\n\n\
+         Next steps:\n\
          1. Set database_url to the new database in the configuration file (or BACKEND_SYNC_DATABASE_URL in the environment).\n\
-         2. Start the server: backend-sync serve. It goes on where the old one stopped; tokens and addresses stay the same.\n\
-         3. Keep {from} until you have a backup of the new database. No server may be started on it again: what is sent\n   \
-            to that one is missing in the other.",
-        tables.len(),
+         2. Start the server: backend-sync serve. It continues where the old one stopped; tokens and addresses stay the same.\n\
+         3. Keep {from} until you have a backup of the new database. Never start a server on it again: events that it\n   \
+            receives would be missing from the new database.",
+        counted(rows, "row"),
+        counted(tables.len() as u64, "table"),
         began.elapsed().as_secs_f64()
     ))
 }
 
 fn print_tables(tables: &[CopiedTable]) -> Result<(), CliError> {
-    /// As many digits of a checksum as one can compare.
+    /// Digits of a checksum to show: as many as a person can compare.
     const DIGITS: usize = 16;
     let short = |checksum: &str| checksum.get(..DIGITS).unwrap_or_default().to_owned();
     let width = tables.iter().map(|table| table.name.len()).max().unwrap_or(0);

@@ -1,4 +1,4 @@
-//! How far a copy is: a bar on a terminal, lines elsewhere.
+//! The progress of a copy: a bar on a terminal, lines elsewhere.
 
 use std::{
     io::{IsTerminal, Write},
@@ -9,24 +9,25 @@ use indicatif::{ProgressBar, ProgressState, ProgressStyle};
 
 use crate::store::copy::{Stage, Watch};
 
-/// Between two lines: enough for a log, and seldom enough for a person.
+/// Between two progress lines in a log.
 const LINE_INTERVAL: Duration = Duration::from_secs(10);
 
 pub(super) struct Progress {
-    /// Of the present stage, on a terminal.
+    /// The bar of the current stage, on a terminal.
     bar: Option<ProgressBar>,
     stage: Stage,
     rows: u64,
-    /// When the stage began, and how much was done then.
+    /// When the stage began, and the rows done by then.
     began: (Instant, u64),
     done: u64,
-    told: Instant,
+    /// When the last progress line was printed.
+    printed: Instant,
 }
 
 impl Progress {
     pub(super) fn new() -> Self {
         let now = Instant::now();
-        Self { bar: None, stage: Stage::Reading, rows: 0, began: (now, 0), done: 0, told: now }
+        Self { bar: None, stage: Stage::Reading, rows: 0, began: (now, 0), done: 0, printed: now }
     }
 
     fn verb(&self) -> &'static str {
@@ -50,12 +51,10 @@ impl Progress {
 impl Watch for Progress {
     fn begin(&mut self, stage: Stage, rows: u64, done: u64) {
         let now = Instant::now();
-        *self = Self { bar: None, stage, rows, began: (now, done), done, told: now };
+        *self = Self { bar: None, stage, rows, began: (now, done), done, printed: now };
         if stage == Stage::Copying && done > 0 {
-            let _ = writeln!(
-                std::io::stderr(),
-                "going on with a copy that was interrupted: {done} of {rows} rows are there"
-            );
+            let _ =
+                writeln!(std::io::stderr(), "resuming an interrupted copy: {done} of {rows} rows are already there");
         }
         if std::io::stderr().is_terminal() {
             let bar = ProgressBar::new(rows).with_position(done);
@@ -75,8 +74,8 @@ impl Watch for Progress {
         self.done += rows;
         match &self.bar {
             Some(bar) => bar.inc(rows),
-            None if self.told.elapsed() >= LINE_INTERVAL => {
-                self.told = Instant::now();
+            None if self.printed.elapsed() >= LINE_INTERVAL => {
+                self.printed = Instant::now();
                 let left = self.rows.saturating_sub(self.done) as f64 / self.rate().max(0.001);
                 self.line(&format!(", {left:.0} s left; now {table}"));
             }

@@ -1,4 +1,4 @@
-//! Where the demo keeps its files.
+//! The demo's folder.
 
 use std::path::{Path, PathBuf};
 
@@ -6,14 +6,14 @@ use crate::cli::{CliError, print};
 
 const DATABASE: &str = "backend-sync.sqlite";
 
-/// A folder, removed at the end unless it is to be kept.
+/// A folder with the demo's files. A temporary one is removed at the end.
 pub(super) struct Folder {
     path: PathBuf,
     temporary: Option<tempfile::TempDir>,
 }
 
 impl Folder {
-    /// The folder to keep, which must not have a database yet, or a temporary one.
+    /// Creates `keep`, which must not hold a database yet, or a temporary folder.
     pub(super) fn make(keep: Option<&Path>) -> Result<Self, CliError> {
         let Some(keep) = keep else {
             let temporary = tempfile::Builder::new().prefix("backend-sync-demo-").tempdir();
@@ -26,7 +26,7 @@ impl Folder {
         if folder.path.join(DATABASE).exists() {
             let path = folder.path.join(DATABASE);
             return Err(CliError::Usage(format!(
-                "{} is there already, and the demo begins with an empty database: name another folder",
+                "{} already exists, and the demo needs an empty database: choose another folder",
                 path.display()
             )));
         }
@@ -49,7 +49,7 @@ impl Folder {
         self.path.join("backend-sync.toml")
     }
 
-    /// Writes the configuration, which other commands can use as well.
+    /// Writes the configuration file, which other commands can use as well.
     pub(super) fn write_config(&self, zoho_url: &str) -> Result<(), CliError> {
         let database_url = format!("sqlite://{}", self.path.join(DATABASE).display());
         let text = format!(
@@ -61,7 +61,7 @@ impl Folder {
              client_id = \"demo\"\n\
              client_secret = \"demo\"\n\
              refresh_token = \"simulator\"\n\n\
-             # Alarms come and go while somebody watches.\n\
+             # Evaluate alerts often, so that they come and go while you watch.\n\
              [alerts]\n\
              interval_seconds = 2\n",
             toml::Value::from(database_url)
@@ -69,7 +69,7 @@ impl Folder {
         std::fs::write(self.config(), text).map_err(|error| CliError::Write { path: self.config(), error })
     }
 
-    /// Removes it, or says that it is still there.
+    /// Removes a temporary folder, or prints where the kept one is.
     pub(super) fn end(self) -> Result<(), CliError> {
         match self.temporary {
             None => print(format_args!("Database, log and configuration are in {}.", self.path.display())),

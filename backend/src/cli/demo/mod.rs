@@ -24,7 +24,7 @@ use crate::{
     telemetry,
 };
 
-/// Where the simulator listens unless something else does.
+/// Where the simulator listens by default, unless the port is taken.
 const SIMULATOR: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 4020);
 
 const SITE: &str = "college";
@@ -37,16 +37,16 @@ pub(super) struct DemoArguments {
     /// Where the simulated Zoho listens [default: 127.0.0.1:4020, or a free port when that is taken]
     #[arg(long, value_name = "ADDRESS:PORT")]
     simulator_listen: Option<SocketAddr>,
-    /// Seconds that the whole term takes; 0 is as fast as possible
+    /// Duration of the whole term in seconds; 0 is as fast as possible
     #[arg(long, value_name = "SECONDS", default_value_t = 60)]
     pace: u16,
-    /// Another number makes another term
+    /// Seed of the term's random data
     #[arg(long, value_name = "NUMBER", default_value_t = 1)]
     seed: u64,
-    /// Put database, log and configuration into this folder and keep them, instead of a temporary one
+    /// Keep database, log and configuration in this folder instead of a temporary one
     #[arg(long, value_name = "FOLDER")]
     keep: Option<PathBuf>,
-    /// End when the term is over and everything has come to rest; non-zero when something is not as it should be
+    /// Exit when the term is over and everything is delivered; with an error if the result is not as expected
     #[arg(long)]
     exit: bool,
 }
@@ -80,7 +80,7 @@ pub(super) async fn run(arguments: DemoArguments, clock: Clock) -> Result<(), Cl
         backend: &backend_url,
         zoho: &zoho_url,
         token: &api_token,
-        student: term.doubtful.0,
+        student: term.ambiguous.0,
         events: term.events.len(),
         pace: arguments.pace,
     })?;
@@ -89,7 +89,7 @@ pub(super) async fn run(arguments: DemoArguments, clock: Clock) -> Result<(), Cl
     let story = Story {
         plugin: Plugin::new(http, &backend_url, site_token),
         mapping: read_mapping(section)?,
-        second_contact: contacts.get(term.doubtful.1).cloned().unwrap_or_default(),
+        second_contact: contacts.get(term.ambiguous.1).cloned().unwrap_or_default(),
         term,
         store,
         simulator,
@@ -99,10 +99,10 @@ pub(super) async fn run(arguments: DemoArguments, clock: Clock) -> Result<(), Cl
         zoho: zoho_url,
         token: api_token,
     };
-    let told = tokio::select! {
+    let result = tokio::select! {
         biased;
         _ = stopped.wait_for(|stop| *stop) => Ok(()),
-        told = tell(&story, arguments.exit) => told,
+        result = play(&story, arguments.exit) => result,
         ended = &mut server => return Err(ended_early(ended, &folder)),
     };
     print("\nStopping.")?;
@@ -110,23 +110,23 @@ pub(super) async fn run(arguments: DemoArguments, clock: Clock) -> Result<(), Cl
     if let Ok(ended) = server.await {
         ended?;
     }
-    // The backend may have needed it until now.
+    // The simulator outlives the backend, which may need it until it has stopped.
     let _ = end_zoho.send(());
     let _ = zoho.await;
     drop(log);
     folder.end()?;
-    told
+    result
 }
 
-/// The whole story; then what is done to it from outside, until it is stopped, unless it should end.
-async fn tell(story: &Story, exit: bool) -> Result<(), CliError> {
+/// Plays the term and prints the result; then shows changes until it is stopped, unless `exit` is set.
+async fn play(story: &Story, exit: bool) -> Result<(), CliError> {
     story.weeks().await?;
     let problems = story.end().await?;
     if exit {
         return if problems == 0 { Ok(()) } else { Err(CliError::Unhealthy(problems)) };
     }
     story.repair().await?;
-    print("\nBackend and Zoho go on running, for you to look at; a line shows what changes. Ctrl-C ends them.\n")?;
+    print("\nBackend and Zoho keep running for you to look around; each change prints a line. Ctrl-C ends them.\n")?;
     story.watch().await
 }
 
@@ -137,7 +137,7 @@ fn ended_early(ended: Result<Result<(), AppError>, tokio::task::JoinError>, fold
     }
 }
 
-/// Listens where it was told to, or where it usually does, or where there is room.
+/// Binds the simulator to the wanted address, else to the default one, else to a free port.
 async fn listen(simulator: &Simulator, wanted: Option<SocketAddr>) -> Result<Running, CliError> {
     let address = wanted.unwrap_or(SIMULATOR);
     let running = match simulator.clone().bind(address).await {
@@ -160,14 +160,14 @@ async fn bind(config: &Config, wanted: Option<SocketAddr>, store: &Store, clock:
     }
 }
 
-/// The defaults, the demo's database and its Zoho. The environment is left out: it may name a real database.
+/// The default settings with the demo's database and Zoho. Ignores the environment, which may name a real database.
 fn configure(folder: &Folder, zoho_url: &str, listen: Option<SocketAddr>) -> Result<Config, CliError> {
     folder.write_config(zoho_url)?;
     let overrides = Overrides { file: Some(folder.config()), listen, ..Default::default() };
     Ok(Config::load(&overrides, std::iter::empty())?)
 }
 
-/// Those of the college's Moodle and of whoever looks on.
+/// Creates the site's token and an API token.
 async fn add_tokens(store: &Store, clock: &Clock) -> Result<(String, String), CliError> {
     let (site_token, site_hash) = make_token(TokenKind::Site)?;
     let (api_token, api_hash) = make_token(TokenKind::Api)?;

@@ -1,4 +1,4 @@
-//! Makes what the mapping needs in the simulated Zoho, as `zoho setup` does.
+//! Creates the modules and fields of the mapping in the simulated Zoho, as `zoho setup` does.
 
 use crate::{
     app::read_mapping,

@@ -10,22 +10,22 @@ use crate::{
     model::ItemState,
 };
 
-/// Columns of a line of text.
+/// The width of printed text, in characters.
 const WIDTH: usize = 110;
 
-/// Where to look.
+/// What the introduction prints.
 pub(super) struct Places<'a> {
     pub(super) folder: &'a Folder,
     pub(super) backend: &'a str,
     pub(super) zoho: &'a str,
     pub(super) token: &'a str,
-    /// One whose story is worth reading.
+    /// The Moodle id of the student whose timeline is worth reading.
     pub(super) student: i64,
     pub(super) events: usize,
     pub(super) pace: u16,
 }
 
-/// How this program was called, so that what is printed can be copied.
+/// How this program was called, so that printed commands can be copied.
 pub(super) fn program() -> String {
     std::env::args().next().unwrap_or_else(|| "backend-sync".to_owned())
 }
@@ -34,16 +34,16 @@ pub(super) fn places(places: &Places<'_>) -> Result<(), CliError> {
     let Places { folder, backend, zoho, token, student, events, pace } = places;
     let (program, config) = (program(), folder.config());
     let (path, log, config) = (folder.path().display(), folder.log(), config.display());
-    let fate = if folder.is_temporary() { "removed at the end; --keep FOLDER keeps it" } else { "kept" };
+    let lifetime = if folder.is_temporary() { "removed at the end; --keep FOLDER keeps it" } else { "kept" };
     let pace = if *pace == 0 { "as fast as possible".to_owned() } else { format!("in about {pace} seconds") };
     print(format_args!(
-        "The demo: a college's Moodle that is not there, this backend, and a simulated Zoho CRM, in one process.\n\n\
+        "The demo: the events of a college's Moodle, this backend, and a simulated Zoho CRM, in one process.\n\n\
          \x20 Swagger UI       {backend}/docs   (press Authorize and paste the token)\n\
          \x20 API token        {token}\n\
          \x20 Zoho's records   {zoho}/__sim/state\n\
          \x20 calls to Zoho    {zoho}/__sim/log\n\
          \x20 log              {}\n\
-         \x20 folder           {path}   ({fate})\n\n\
+         \x20 folder           {path}   ({lifetime})\n\n\
          In another terminal:\n\
          \x20 {program} sync status --config {config}\n\
          \x20 {program} sync audit --config {config}\n\
@@ -54,7 +54,7 @@ pub(super) fn places(places: &Places<'_>) -> Result<(), CliError> {
 }
 
 pub(super) fn heading() -> Result<(), CliError> {
-    print(format_args!("{:<13}{:>8}  |{:^34}|  {}", "", "Moodle", "records of the backend", "records in Zoho CRM"))?;
+    print(format_args!("{:<13}{:>8}  |{:^34}|  {}", "", "Moodle", "records in the backend", "records in Zoho CRM"))?;
     print(format_args!(
         "{:<13}{:>8}  |{:>8}{:>9}{:>8}{:>8} |{:>10}{:>9}{:>12}{:>8}",
         "", "events", "synced", "pending", "parked", "failed", "contacts", "courses", "enrolments", "grades"
@@ -77,12 +77,12 @@ pub(super) fn row(label: &str, events: Option<usize>, snapshot: &Snapshot) -> Re
     ))
 }
 
-/// A text under a row.
+/// An explanation below a row.
 pub(super) fn note(text: &str) -> Result<(), CliError> {
     indented(text, 4)
 }
 
-/// The records of one state and what is the matter with them.
+/// The records of one state, grouped by reason.
 pub(super) fn groups(heading: &str, groups: &[&Group]) -> Result<(), CliError> {
     if groups.is_empty() {
         return Ok(());
@@ -96,7 +96,7 @@ pub(super) fn groups(heading: &str, groups: &[&Group]) -> Result<(), CliError> {
     Ok(())
 }
 
-/// A text of several lines, each so far from the left.
+/// A wrapped text, indented by this many spaces.
 pub(super) fn indented(text: &str, by: usize) -> Result<(), CliError> {
     wrap(text, WIDTH - by).iter().try_for_each(|line| print(format_args!("{:by$}{line}", "")))
 }

@@ -19,11 +19,11 @@ use crate::{
     zoho::mapping::Mapping,
 };
 
-/// How long everything may take to come to rest after the last event. Most of it is the pause between two deliveries of a record.
-const REST_TIME: Duration = Duration::from_secs(5 * 60);
+/// How long the delivery may take after the last event. Most of it is the minimum interval between two deliveries of a record.
+const IDLE_TIME: Duration = Duration::from_secs(5 * 60);
 
-/// How often it is looked whether all is at rest, and afterwards whether something has changed.
-const REST_CHECK: Duration = Duration::from_millis(250);
+/// Between two checks whether everything is delivered, and later whether something has changed.
+const IDLE_CHECK: Duration = Duration::from_millis(250);
 
 /// The week and the day whose events are sent twice.
 const REPEATED: (i64, i64) = (5, 2);
@@ -37,7 +37,7 @@ pub(super) struct Story {
     pub(super) simulator: Simulator,
     pub(super) organisation: SimulatedOrganisation,
     pub(super) mapping: Mapping,
-    /// Of the two contacts with the same address, the one that should go.
+    /// The id of the contact to delete, of the two with the same address.
     pub(super) second_contact: String,
     pub(super) pace: u16,
     pub(super) backend: String,
@@ -46,7 +46,7 @@ pub(super) struct Story {
 }
 
 impl Story {
-    /// Sends everything, and shows a line a week.
+    /// Sends all events, and prints a line a week.
     pub(super) async fn weeks(&self) -> Result<(), CliError> {
         show::heading()?;
         let mut all = Tally::default();
@@ -60,11 +60,11 @@ impl Story {
                 show::note(note)?;
             }
         }
-        self.come_to_rest().await?;
+        self.wait_until_idle().await?;
         show::row("at rest", None, &Snapshot::take(&self.store, &self.simulator).await?)?;
         let events: usize = all.0.values().sum();
         print(format_args!(
-            "\n{events} events arrived: {} changed a record, {} found it so already, {} came too late, {} came twice, {} were refused.",
+            "\n{events} events: {} applied, {} unchanged, {} superseded by a newer state, {} duplicate, {} rejected.",
             all.of("applied"),
             all.of("unchanged"),
             all.of("superseded"),
@@ -73,7 +73,7 @@ impl Story {
         ))?;
         match all.of("rejected") {
             0 => Ok(()),
-            refused => Err(CliError::Usage(format!("{refused} events were refused; the log says why"))),
+            rejected => Err(CliError::Usage(format!("{rejected} events were rejected; the log says why"))),
         }
     }
 
@@ -95,23 +95,23 @@ impl Story {
         Ok(tally)
     }
 
-    async fn come_to_rest(&self) -> Result<(), CliError> {
-        let at_rest = async {
+    async fn wait_until_idle(&self) -> Result<(), CliError> {
+        let idle = async {
             while Snapshot::take(&self.store, &self.simulator).await?.waiting() > 0 {
-                tokio::time::sleep(REST_CHECK).await;
+                tokio::time::sleep(IDLE_CHECK).await;
             }
             Ok::<_, CliError>(())
         };
-        // What still waits after that is named in the end.
-        tokio::time::timeout(REST_TIME, at_rest).await.unwrap_or(Ok(()))
+        // After a timeout, the verdict lists what still waits.
+        tokio::time::timeout(IDLE_TIME, idle).await.unwrap_or(Ok(()))
     }
 
-    /// What became of everything; returns how many things are not as they should be.
+    /// Prints the result; returns the number of problems.
     pub(super) async fn end(&self) -> Result<usize, CliError> {
         let verdict = judge(&self.store, &self.simulator, &self.mapping, &self.term).await?;
         let snapshot = Snapshot::take(&self.store, &self.simulator).await?;
         let items = |state| snapshot.items(state);
-        let sum = if verdict.conservation.holds() { "no record is forgotten" } else { "THE SUM IS WRONG" };
+        let sum = if verdict.conservation.holds() { "no record is missing" } else { "THE SUM IS WRONG" };
         print(format_args!(
             "{} records = {} synced + {} pending + {} parked + {} failed: {sum}.",
             verdict.conservation.records,
@@ -122,26 +122,26 @@ impl Story {
         ))?;
         let (used, allowance) = self.organisation.credits().await?;
         print(format_args!(
-            "{} contacts were in Zoho before; {} of them were adopted. API credits used: {used} of {allowance} a day.",
+            "{} contacts were in Zoho before the term; {} of them were adopted. API credits used: {used} of {allowance} per day.",
             self.term.imported.len(),
             self.term.imported.len() - self.term.untouched,
         ))?;
         let of = |state| verdict.groups.iter().filter(|group| group.state == state).collect::<Vec<&Group>>();
-        show::groups("Failed: a person has to look.", &of(ItemState::Failed))?;
-        show::groups("Parked: goes on by itself when the reason is gone.", &of(ItemState::Parked))?;
-        show::groups("Not delivered, on purpose (counted as synced).", &of(ItemState::Synced))?;
+        show::groups("Failed: needs a person.", &of(ItemState::Failed))?;
+        show::groups("Parked: delivered automatically once the reason is gone.", &of(ItemState::Parked))?;
+        show::groups("Left out on purpose (counted as synced).", &of(ItemState::Synced))?;
         if !verdict.problems.is_empty() {
-            print("\nNOT AS IT SHOULD BE:")?;
+            print("\nUNEXPECTED:")?;
             verdict.problems.iter().try_for_each(|problem| show::indented(problem, 2))?;
         }
         Ok(verdict.problems.len())
     }
 
-    /// Shows a line whenever something has changed and is at rest again, for ever.
+    /// Prints a line after each change that has been delivered, forever.
     pub(super) async fn watch(&self) -> Result<(), CliError> {
         let mut shown = Snapshot::take(&self.store, &self.simulator).await?;
         loop {
-            tokio::time::sleep(REST_CHECK).await;
+            tokio::time::sleep(IDLE_CHECK).await;
             let now = Snapshot::take(&self.store, &self.simulator).await?;
             if now.waiting() == 0 && now != shown {
                 show::row("now", None, &now)?;
@@ -150,17 +150,17 @@ impl Story {
         }
     }
 
-    /// Says what a person would do about the one that failed.
+    /// Explains how to fix the failed record.
     pub(super) async fn repair(&self) -> Result<(), CliError> {
         self.organisation.end_lag().await?;
         let Self { zoho, backend, token, second_contact, .. } = self;
         print(format_args!(
-            "\nTo repair it, delete the second contact as a person would in Zoho, then let the student be tried again.\n\
-             What was parked follows at once:\n\
+            "\nTo fix it, delete the second contact as a person would in Zoho, then retry the student.\n\
+             The parked records follow at once:\n\
              \x20 curl -d '{{\"id\": \"{second_contact}\", \"$delete\": true}}' {zoho}/__sim/records/Contacts\n\
              \x20 curl -X POST -H 'Authorization: Bearer {token}' \\\n\
              \x20   {backend}/api/v1/destinations/zoho/items/user/{SITE}:{}/retry",
-            self.term.doubtful.0,
+            self.term.ambiguous.0,
         ))
     }
 }

@@ -9,7 +9,7 @@ use std::str::FromStr;
 use clap::Subcommand;
 use poem_openapi::types::ToJSON;
 
-use super::{CliError, open, print};
+use super::{CliError, counted, open, print};
 use crate::{
     clock::Clock,
     config::Config,
@@ -22,33 +22,33 @@ use crate::{
 
 #[derive(Debug, Subcommand)]
 pub(super) enum SyncCommand {
-    /// Show how many records are in which state, since when the oldest waits, and whether and why the delivery is paused or slow
+    /// Show how many records are in each state, how long the oldest has waited, and whether and why delivery is paused or slow
     Status {
         /// Print JSON
         #[arg(long)]
         json: bool,
     },
-    /// Show what would be done about pending records: the exact differences, and the cost. Nothing is sent
+    /// Show what would be delivered for pending records: exact differences and cost. Nothing is sent
     Plan(plan::PlanArguments),
-    /// Try records again, at once; those that failed, unless something else is named
+    /// Retry records at once; failed ones by default
     Retry(RetryArguments),
-    /// Deliver records again, changed or not, and watch it
+    /// Deliver records again, changed or not, and watch the progress
     Resync(resync::ResyncArguments),
-    /// Stop delivering until `sync resume`. Records go on to be received, and wait
+    /// Stop delivering until `sync resume`. New records are still received, and wait
     Pause {
-        /// For whoever wonders later
+        /// Reason to show while it is paused
         #[arg(long, value_name = "TEXT")]
         reason: Option<String>,
     },
     /// End a pause, whatever its cause
     Resume,
-    /// Check that each record has exactly one sync item in exactly one state; fails when that is not so
+    /// Check that each record has exactly one sync item in exactly one state; fails otherwise
     Audit {
         /// Print JSON
         #[arg(long)]
         json: bool,
     },
-    /// Show one record's state, its reason, and what Zoho answered
+    /// Show one record's state with its reason, and its attempts with Zoho's answers
     Show {
         /// The record: kind:site:id, as in grade:college:3
         record: RecordArgument,
@@ -58,13 +58,13 @@ pub(super) enum SyncCommand {
     },
 }
 
-/// Which records, as far as kind and site say it.
+/// A selection of records by kind and site.
 #[derive(Debug, clap::Args)]
 struct Scope {
-    /// Only of this kind: user, course, enrolment, grade or completion
+    /// Only this kind: user, course, enrolment, grade or completion
     #[arg(long)]
     kind: Option<Kind>,
-    /// Only of the site of this name
+    /// Only this site
     #[arg(long, value_name = "NAME")]
     site: Option<String>,
 }
@@ -73,10 +73,10 @@ struct Scope {
 pub(super) struct RetryArguments {
     #[command(flatten)]
     scope: Scope,
-    /// Only in this state: failed, parked or pending [default: failed; all three with --code or --record]
+    /// Only this state: failed, parked or pending [default: failed; all three with --code or --record]
     #[arg(long, value_parser = retry_state)]
     state: Option<ItemState>,
-    /// Only with this reason's code, as `sync show` tells it
+    /// Only this code, as `sync show` prints it
     #[arg(long)]
     code: Option<String>,
     /// Only this record: kind:site:id, as in grade:college:3
@@ -87,16 +87,16 @@ pub(super) struct RetryArguments {
     json: bool,
 }
 
-/// A record on the command line.
+/// A record as an argument: `kind:site:id`.
 #[derive(Clone, Debug)]
 pub(super) struct RecordArgument {
     kind: Kind,
     id: RecordId,
 }
 
-/// The text names no record.
+/// The argument is not a record.
 #[derive(Debug, thiserror::Error)]
-#[error("a record is written kind:site:id, as in grade:college:3")]
+#[error("write a record as kind:site:id, as in grade:college:3")]
 pub(super) struct InvalidRecord;
 
 impl FromStr for RecordArgument {
@@ -112,7 +112,7 @@ impl FromStr for RecordArgument {
 fn retry_state(word: &str) -> Result<ItemState, &'static str> {
     match word.parse() {
         Ok(state @ (ItemState::Failed | ItemState::Parked | ItemState::Pending)) => Ok(state),
-        _ => Err("failed, parked or pending can be tried again"),
+        _ => Err("only failed, parked or pending records can be retried"),
     }
 }
 
@@ -132,18 +132,18 @@ pub(super) async fn run(config: Config, command: SyncCommand, clock: &Clock) -> 
     result
 }
 
-/// What to do when there is no destination yet.
+/// What to do without a destination.
 fn how_to_begin(config: &Config) -> &'static str {
     match config.zoho {
-        Some(_) => "Zoho CRM is configured, but no server has started with it yet; start it: backend-sync serve",
+        Some(_) => "Zoho CRM is configured, but no server has run with it yet; start one: backend-sync serve",
         None => {
-            "No destination is configured: records are kept and can be read, and delivered to nobody. \
+            "No destination is configured: records are stored and can be read, but are not delivered. \
              backend-sync zoho connect helps to fill in the section [zoho] of the configuration"
         }
     }
 }
 
-/// Fails with what to do when there is no destination yet.
+/// Fails without a destination, saying what to do.
 async fn need_destination(config: &Config, store: &Store) -> Result<(), CliError> {
     match store.destination(Zoho::NAME).await? {
         Some(_) => Ok(()),
@@ -185,30 +185,30 @@ async fn retry(config: &Config, store: &Store, arguments: RetryArguments, clock:
     if json {
         return print(serde_json::json!({ "items": items }));
     }
-    print(format_args!("{items} made pending. backend-sync sync status shows how they fare."))
+    print(format_args!("{} now pending. See the progress: backend-sync sync status", counted(items, "record")))
 }
 
 async fn pause(config: &Config, store: &Store, reason: Option<String>, clock: &Clock) -> Result<(), CliError> {
     need_destination(config, store).await?;
     match store.pause_destination(Zoho::NAME, &operators_pause(reason, clock.now())).await? {
-        true => print("Paused. What is under way is finished; the rest waits for backend-sync sync resume."),
-        false => print("It was paused by an operator already."),
+        true => print("Paused. Deliveries in flight finish; the rest waits for backend-sync sync resume."),
+        false => print("An operator had already paused it."),
     }
 }
 
 async fn resume(config: &Config, store: &Store) -> Result<(), CliError> {
     need_destination(config, store).await?;
     match store.resume_destination(Zoho::NAME, None).await? {
-        true => print("The delivery goes on."),
+        true => print("Delivery is running again."),
         false => print("It was not paused."),
     }
 }
 
-/// The lines that tell of a pause.
+/// A pause in two lines: why, and how it ends.
 fn pause_lines(pause: &PauseView) -> String {
     let next = match &pause.check_at {
-        Some(time) => format!("It is checked again at {time}, and goes on by itself when that is repaired."),
-        None => "It goes on with backend-sync sync resume.".to_owned(),
+        Some(time) => format!("The next check is at {time}; delivery resumes automatically once the cause is fixed."),
+        None => "Resume it with backend-sync sync resume.".to_owned(),
     };
     format!("PAUSED since {} ({}): {}\n{next}", pause.since, pause.cause, pause.reason)
 }
@@ -227,13 +227,19 @@ async fn audit(store: &Store, json: bool, clock: &Clock) -> Result<(), CliError>
     if holds {
         return match json {
             true => Ok(()),
-            false => print(format_args!("{records} records, {items} sync items: each record has one, in one state.")),
+            false => print(format_args!(
+                "{}, {}: each record has one, in one state.",
+                counted(records, "record"),
+                counted(items, "sync item")
+            )),
         };
     }
     Err(CliError::Delivery(format!(
-        "the sum is wrong: {records} records, {items} sync items; {without_item} records have no item, {without_record} items \
-         have no record, {malformed} items are in a state that cannot be. Something else changed the database, or backend-sync \
-         has a fault: keep a copy of the database and report it"
+        "the sum is wrong: {}, {}; records without an item: {without_item}, items without a record: {without_record}, items in an \
+         impossible state: {malformed}. Something else changed the database, or backend-sync has a bug: keep a copy of the database and \
+         report it",
+        counted(records, "record"),
+        counted(items, "sync item")
     )))
 }
 
@@ -247,10 +253,10 @@ async fn print_item(config: &Config, store: &Store, record: &RecordArgument, jso
     }
     print(format_args!("{} {}: {}", item.kind, item.record, item.state))?;
     let lines = [
-        ("why", item.reason.clone()),
+        ("reason", item.reason.clone()),
         ("code", item.code.clone()),
         ("waits for", item.waits_for.map(|other| format!("{}:{}", other.kind, other.record))),
-        ("tried again", item.due_at.clone()),
+        ("due", item.due_at.clone()),
         ("Zoho id", item.remote_id.clone()),
         ("last synced", item.synced_at.clone()),
         ("undelivered since", Some(item.changed_at.clone()).filter(|_| item.state != ItemState::Synced)),
@@ -260,7 +266,7 @@ async fn print_item(config: &Config, store: &Store, record: &RecordArgument, jso
             print(format_args!("    {name:<18} {value}"))?;
         }
     }
-    print(if tries.is_empty() { "No attempts are known." } else { "Attempts, the newest first:" })?;
+    print(if tries.is_empty() { "No attempts are stored." } else { "Attempts, newest first:" })?;
     for attempt in tries {
         let code = attempt.code.map(|code| format!("  {code}")).unwrap_or_default();
         let (at, outcome, milliseconds) = (attempt.started_at, attempt.outcome, attempt.duration_ms);

@@ -6,7 +6,7 @@ use serde_json::Value;
 use super::{Scope, need_destination};
 use crate::{
     app,
-    cli::{CliError, print},
+    cli::{CliError, counted, print},
     clock::Clock,
     config::Config,
     limits,
@@ -19,7 +19,7 @@ use crate::{
 pub(in crate::cli) struct PlanArguments {
     #[command(flatten)]
     scope: Scope,
-    /// Look at so many records at most; the cost of the rest is estimated
+    /// Compare at most this many records; the cost of the rest is estimated
     #[arg(long, value_name = "N", default_value_t = limits::PAGE_ROWS_DEFAULT)]
     limit: u32,
     /// Print JSON
@@ -41,7 +41,7 @@ pub(super) async fn run(
     let subset = Subset { kind, site_id, state, limit: arguments.limit.into() };
     let plan = PlanView::make(&zoho, store, subset).await.map_err(|error| match error {
         PlanError::Store(error) => error.into(),
-        PlanError::Trouble(reason) => CliError::Delivery(reason),
+        PlanError::Unavailable(reason) => CliError::Delivery(reason),
     })?;
     if arguments.json {
         return print(plan.to_json_string());
@@ -58,11 +58,14 @@ fn print_plan(plan: PlanView) -> Result<(), CliError> {
     }
     let actions: Vec<_> = plan.actions.iter().map(|(action, count)| format!("{count} {action}")).collect();
     let (planned, actions) = (plan.planned, actions.join(", "));
-    print(format_args!("\n{planned} records: {actions}. Calls: {}, API credits: {}.", plan.calls, plan.credits))?;
+    let planned = counted(planned, "record");
+    print(format_args!("\n{planned}: {actions}. Calls: {}, API credits: {}.", plan.calls, plan.credits))?;
     if plan.pending > plan.planned {
         print(format_args!(
-            "All {} pending records: some {} calls and {} API credits, if the rest is like these.",
-            plan.pending, plan.estimated_calls, plan.estimated_credits
+            "All {} pending records: about {} and {}, if the rest is like these.",
+            plan.pending,
+            counted(plan.estimated_calls, "call"),
+            counted(plan.estimated_credits, "API credit")
         ))?;
     }
     print("Nothing was sent.")

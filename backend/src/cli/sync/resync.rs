@@ -9,7 +9,7 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressState, ProgressStyle};
 
 use super::{Scope, need_destination, pause_lines};
 use crate::{
-    cli::{CliError, ask, print},
+    cli::{CliError, ask, counted, print},
     clock::Clock,
     config::Config,
     delivery::Destination as _,
@@ -19,21 +19,20 @@ use crate::{
     zoho::destination::Zoho,
 };
 
-/// Between two looks at what is still pending: smooth for the eye, and nothing for the database.
-const LOOK_INTERVAL: Duration = Duration::from_millis(500);
+/// Between two counts of pending records.
+const CHECK_INTERVAL: Duration = Duration::from_millis(500);
 
-/// Looks without any progress until there seems to be no server: half a minute, longer than a server's usual rest after an
-/// error.
-const LOOKS_IN_VAIN: u32 = 60;
+/// Checks without progress after which there seems to be no server: half a minute, longer than a server's usual backoff.
+const CHECKS_WITHOUT_PROGRESS: u32 = 60;
 
 #[derive(Debug, clap::Args)]
 pub(in crate::cli) struct ResyncArguments {
     #[command(flatten)]
     scope: Scope,
-    /// Do not ask
+    /// Do not ask for confirmation
     #[arg(long)]
     yes: bool,
-    /// Only make the records pending; the server delivers them anyway
+    /// Only mark the records as pending; do not wait while the server delivers them
     #[arg(long)]
     no_wait: bool,
 }
@@ -48,15 +47,15 @@ pub(super) async fn run(
     let filter = arguments.scope.filter(store).await?;
     let total = store.count_items(Zoho::NAME, &filter).await?;
     if total == 0 {
-        return print("There is no such record.");
+        return print("No records match.");
     }
     let must_ask = !arguments.yes && std::io::stdin().is_terminal();
-    let question = format!("{total} records are delivered again, changed or not. Go on? [y/N]");
+    let question = format!("Deliver {} again, changed or not? [y/N]", counted(total, "record"));
     if must_ask && !matches!(ask(&question)?.trim(), "y" | "Y" | "yes") {
         return print("Nothing was changed.");
     }
     let marked = mark(store, &filter, total, clock).await?;
-    print(format_args!("{marked} records made pending."))?;
+    print(format_args!("{} now pending.", counted(marked, "record")))?;
     if arguments.no_wait {
         return Ok(());
     }
@@ -64,7 +63,7 @@ pub(super) async fn run(
 }
 
 async fn mark(store: &Store, filter: &ItemFilter, total: u64, clock: &Clock) -> Result<u64, CliError> {
-    let bar = progress_bar(total, "made pending");
+    let bar = progress_bar(total, "marked as pending");
     let (mut marked, mut after) = (0, None);
     loop {
         let keys = store.resync(Zoho::NAME, filter, after, clock.now()).await?;
@@ -77,36 +76,36 @@ async fn mark(store: &Store, filter: &ItemFilter, total: u64, clock: &Clock) -> 
     Ok(marked)
 }
 
-/// Watches until nothing of it is pending, or nothing moves.
+/// Watches until none of the records is pending, or none makes progress.
 async fn follow(store: &Store, filter: &ItemFilter) -> Result<(), CliError> {
     let total = undelivered(store, filter).await?;
     let bar = progress_bar(total, "delivered");
-    let (mut left, mut in_vain) = (total, 0);
+    let (mut left, mut without_progress) = (total, 0);
     let end = loop {
         if left == 0 {
-            break "All of it was delivered, or has its reason why not; see backend-sync sync status.".to_owned();
+            break "Every record is delivered or has a reason why not; see backend-sync sync status.".to_owned();
         }
+        let still_pending = format!("{} still pending", counted(left, "record"));
         tokio::select! {
-            () = tokio::time::sleep(LOOK_INTERVAL) => {}
-            _ = tokio::signal::ctrl_c() => {
-                break format!("{left} records are still pending. The server goes on delivering them.");
-            }
+            () = tokio::time::sleep(CHECK_INTERVAL) => {}
+            _ = tokio::signal::ctrl_c() => break format!("{still_pending}. The server continues to deliver."),
         }
         let now_left = undelivered(store, filter).await?;
-        in_vain = if now_left == left { in_vain + 1 } else { 0 };
+        without_progress = if now_left == left { without_progress + 1 } else { 0 };
         left = now_left;
-        // What changes meanwhile is pending as well.
+        let still_pending = format!("{} still pending", counted(left, "record"));
+        // Records that change in the meantime are pending as well.
         bar.set_length(total.max(left));
         bar.set_position(total.saturating_sub(left));
         let Some(summary) = store.destination(Zoho::NAME).await? else { break String::new() };
         if let Some(pause) = &summary.pause {
             let lines = pause_lines(&PauseView::from(pause.clone()));
-            break format!("{left} records are still pending. {lines}");
+            break format!("{still_pending}. {lines}");
         }
-        if in_vain >= LOOKS_IN_VAIN && summary.slow_reason.is_none() {
+        if without_progress >= CHECKS_WITHOUT_PROGRESS && summary.slow_reason.is_none() {
             break format!(
-                "{left} records are still pending, and none was delivered for half a minute. Does a server run \
-                 (backend-sync serve), and what does its log say?"
+                "{still_pending}, and none was delivered for half a minute. Is a server running (backend-sync serve)? \
+                 If so, look into its log."
             );
         }
         bar.set_message(message(&summary));
@@ -116,7 +115,7 @@ async fn follow(store: &Store, filter: &ItemFilter) -> Result<(), CliError> {
 }
 
 fn message(summary: &DestinationSummary) -> String {
-    let done = summary.done_at.map(|time| format!(" It is expected to have caught up at {}.", time.to_rfc3339()));
+    let done = summary.done_at.map(|time| format!(" It should catch up by {}.", time.to_rfc3339()));
     match &summary.slow_reason {
         Some(reason) => format!("SLOW: {reason}{}", done.unwrap_or_default()),
         None => "delivered".to_owned(),
@@ -131,7 +130,7 @@ async fn undelivered(store: &Store, filter: &ItemFilter) -> Result<u64, CliError
     Ok(count)
 }
 
-/// Hidden when nobody watches.
+/// Hidden unless standard error is a terminal.
 fn progress_bar(total: u64, what: &'static str) -> ProgressBar {
     let target = match std::io::stderr().is_terminal() {
         true => ProgressDrawTarget::stderr(),
@@ -140,7 +139,7 @@ fn progress_bar(total: u64, what: &'static str) -> ProgressBar {
     let bar = ProgressBar::with_draw_target(Some(total), target);
     let style = ProgressStyle::with_template("{bar:40} {pos}/{len} {rate} {eta} {msg}");
     if let Ok(style) = style {
-        // The library would show four decimals.
+        // The default shows four decimals.
         let rate = |state: &ProgressState, text: &mut dyn std::fmt::Write| {
             let _ = write!(text, "{:.0}/s", state.per_sec());
         };

@@ -33,29 +33,32 @@ fn print_status(found: &DestinationView) -> Result<(), CliError> {
     print(row("all", &found.records))?;
     print("")?;
     if let Some(since) = &found.undelivered_since {
-        print(format_args!("The oldest that is not synced is so since {since}."))?;
+        print(format_args!("The oldest undelivered change has waited since {since}."))?;
     }
     if !found.configured {
-        print("This configuration has no section [zoho]: a server with it delivers nothing.")?;
+        print("This configuration has no section [zoho]: a server with it does not deliver.")?;
     }
     if let Some(pause) = &found.pause {
         print(pause_lines(pause))?;
     }
     if let Some(slow) = &found.slow {
-        let done = slow.done_at.as_ref().map(|time| format!(" It is expected to have caught up at {time}."));
+        let done = slow.done_at.as_ref().map(|time| format!(" It should catch up by {time}."));
         print(format_args!("SLOW: {}{}", slow.reason, done.unwrap_or_default()))?;
     }
     if let Some(credits) = &found.credits {
         print(format_args!("API credits left: {}, as of {}.", credits.left, credits.told_at))?;
     }
     if !found.attention.is_empty() {
-        print("\nWhat is not there, and why:")?;
+        print("\nNot delivered, and why:")?;
     }
     for AttentionView { state, kind, code, count, example } in &found.attention {
-        print(format_args!("  {count} {kind} {state} ({code}). {}{example}", if *count > 1 { "As in: " } else { "" }))?;
+        print(format_args!(
+            "  {count} {kind} {state} ({code}). {}{example}",
+            if *count > 1 { "Example: " } else { "" }
+        ))?;
     }
     if found.records.failed > 0 {
-        print("What failed needs a person. When it is put right: backend-sync sync retry")?;
+        print("Failed records need a person. After fixing the cause: backend-sync sync retry")?;
     }
     match found.conservation.holds {
         true => print("The sum is right: each record has one sync item, in one state."),

@@ -14,7 +14,7 @@ use crate::{
     },
 };
 
-/// Prints lines, and counts the bad ones.
+/// Prints the results, and counts failed checks.
 #[derive(Default)]
 struct CheckLines {
     failed: usize,
@@ -57,7 +57,7 @@ pub(super) async fn run(config: &config::Zoho, clock: &Clock) -> Result<(), CliE
     if lines.failed == 0 { Ok(()) } else { Err(CliError::Unhealthy(lines.failed)) }
 }
 
-/// Whether the credentials are good enough to look further.
+/// Whether the credentials suffice for more checks.
 async fn connection(lines: &mut CheckLines, client: &Client) -> Result<bool, CliError> {
     match client.org().await {
         Ok(org) => {
@@ -71,7 +71,7 @@ async fn connection(lines: &mut CheckLines, client: &Client) -> Result<bool, Cli
             return Ok(false);
         }
     }
-    // The scopes for creating are only seen when something is created.
+    // Only creating something would show whether the scopes for it are there.
     match client.modules().await {
         Ok(_) => lines.ok("scopes", "modules and fields can be read")?,
         Err(error) => {
@@ -80,11 +80,7 @@ async fn connection(lines: &mut CheckLines, client: &Client) -> Result<bool, Cli
         }
     }
     if let Some((left, _)) = client.limiter().credits() {
-        lines.print(
-            "note",
-            "credits",
-            format_args!("{left} API credits are left; it is less than half of what there is"),
-        )?;
+        lines.print("note", "credits", format_args!("{left} API credits left, less than half of the allowance"))?;
     }
     Ok(true)
 }
@@ -109,13 +105,11 @@ async fn modules(lines: &mut CheckLines, client: &Client, mapping: &Mapping) -> 
         let Some(fields) = fields.as_ref().filter(|_| !findings.iter().any(|finding| of_module(&finding))) else {
             continue;
         };
-        // Whether its records can be read is a permission and a scope of its own.
+        // Reading records takes its own permission and scope.
         match client.get(name, &["1".to_owned()], &["id"]).await {
             Ok(_) | Err(CallError::Invalid { .. }) => {
-                lines.ok(
-                    name,
-                    format_args!("it has what the mapping needs, among its {} fields", fields.fields.len()),
-                )?;
+                lines
+                    .ok(name, format_args!("has all fields that the mapping needs ({} in all)", fields.fields.len()))?;
             }
             Err(error) => lines.failed(name, error)?,
         }

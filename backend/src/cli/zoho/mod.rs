@@ -23,9 +23,9 @@ pub(super) enum ZohoCommand {
     Connect(connect::ConnectArguments),
     /// Check credentials, scopes, modules, and each field of the mapping against the organisation
     Check,
-    /// Create what the mapping needs and Zoho does not have, after showing it
+    /// Show the modules and fields that Zoho lacks for the mapping, and create them
     Setup {
-        /// Do not ask
+        /// Do not ask for confirmation
         #[arg(long)]
         yes: bool,
     },
@@ -59,7 +59,7 @@ fn section(config: Config) -> Result<config::Zoho, CliError> {
     })
 }
 
-/// A client of this command alone: it works without a database, so also before the first start of the server.
+/// A client for one command. It needs no database, so it works before the first start of the server.
 pub(super) fn client(config: &config::Zoho, clock: &Clock) -> Result<Client, CliError> {
     Ok(Client::new(config, Http::new().map_err(AppError::from)?, None, clock.clone(), getrandom::fill))
 }
@@ -68,5 +68,5 @@ fn check_mapping(path: &std::path::Path) -> Result<(), CliError> {
     let file = path.display().to_string();
     let text = std::fs::read_to_string(path).map_err(|error| AppError::MappingFile { file: file.clone(), error })?;
     Mapping::parse(&text).map_err(|error| AppError::Mapping { file: file.clone(), error })?;
-    print(format_args!("{file} can be used. backend-sync zoho check compares it with your organisation."))
+    print(format_args!("{file} is valid. backend-sync zoho check compares it with your organisation."))
 }

@@ -17,7 +17,7 @@ pub(super) async fn run(config: &config::Zoho, yes: bool, clock: &Clock) -> Resu
     let (mapping, client) = (read_mapping(config)?, client(config, clock)?);
     let steps = plan(&mapping, &read_modules(&client, &mapping).await?);
     if steps.is_empty() {
-        return print("Zoho has all modules and fields that the mapping needs. backend-sync zoho check looks closer.");
+        return print("Zoho has all modules and fields that the mapping needs. For details: backend-sync zoho check");
     }
     print("This is missing in Zoho:")?;
     for step in &steps {
@@ -38,7 +38,7 @@ pub(super) async fn run(config: &config::Zoho, yes: bool, clock: &Clock) -> Resu
             }
         }
     }
-    // What counts is what is there now, whoever created it.
+    // What counts is what exists now, even if somebody else created it.
     let missing = plan(&mapping, &read_modules(&client, &mapping).await?);
     if missing.is_empty() {
         return print("Done. backend-sync zoho check compares each field with the mapping.");
@@ -47,20 +47,20 @@ pub(super) async fn run(config: &config::Zoho, yes: bool, clock: &Clock) -> Resu
     for step in &missing {
         print(format_args!("  {step}"))?;
     }
-    Err(CliError::Usage("not all of it was created; run this again when the reasons above are gone".to_owned()))
+    Err(CliError::Usage("some of it was not created; fix the reasons above and run the command again".to_owned()))
 }
 
-/// Those who work with contacts also see what belongs to them.
+/// The profiles for new modules: those that see contacts.
 pub(in crate::cli) async fn profiles(client: &Client) -> Result<Vec<String>, CliError> {
     let modules = client.modules().await?;
     let contacts = modules.iter().find(|module| module.api_name == "Contacts");
     let profiles = contacts.into_iter().chain(&modules).map(|module| &module.profiles).find(|ids| !ids.is_empty());
-    profiles.cloned().ok_or_else(|| {
-        CliError::Usage("Zoho names no profile that a new module could be for; create the modules by hand".to_owned())
-    })
+    profiles
+        .cloned()
+        .ok_or_else(|| CliError::Usage("Zoho lists no profile for a new module; create the modules by hand".to_owned()))
 }
 
-/// Takes one step; returns what became of each thing to create.
+/// Takes one step; returns Zoho's answer for each module or field.
 pub(in crate::cli) async fn create(
     client: &Client,
     step: &SetupStep,

@@ -1,31 +1,32 @@
-//! Which time is right: the judgement alone, without any clock.
+//! Decides which time is right, without reading any clock.
 //!
-//! One clock is followed: the database's on PostgreSQL, because all processes compare their times there; else the machine's. Every
-//! source is compared as its offset to this process's monotonic clock: that of a clock that is not set stays what it is.
+//! One clock is followed: on PostgreSQL the database's, because all processes share it, otherwise the machine's. Every
+//! source is compared as its offset to this process's monotonic clock, which stays constant unless the source's clock
+//! is set.
 //!
-//! Small differences are followed; when our time is ahead, by going slower. A step is believed when another source says the same, or,
-//! forward and by less than a day, when it lasts and nobody contradicts. A time that is far ahead of the last one that was agreed is
-//! told to everybody, because there is no better one, but it is not agreed until another source has said the same for a while, or a
-//! person.
+//! Small differences are followed; if our time is ahead, it slows down. A step is accepted when another source confirms
+//! it, or, if it goes forward by less than a day, when it lasts and no source contradicts it. A time far ahead of the
+//! last agreed one is used, because there is no better one, but it is not agreed until another source has confirmed it
+//! for a while, or a person has.
 
 use std::{fmt, time::Duration};
 
 use super::{Timestamp, ms};
 use crate::limits;
 
-/// Who tells the time.
+/// A source of time other than the followed clock.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum ClockSource {
-    /// This machine, on PostgreSQL; it counts as another source when the database is on another machine.
+    /// This machine, with PostgreSQL; it counts as another source if the database is on another machine.
     Machine,
-    /// A site: the newest version in a batch of events.
+    /// A site's Moodle: the newest version in a batch of events.
     Moodle(i64),
-    /// Zoho: the header `Date` of its answers.
+    /// Zoho: the `Date` header of its answers.
     Zoho,
 }
 
 impl ClockSource {
-    /// How far it may be off and still say the same, in milliseconds.
+    /// How far it may deviate and still confirm a time, in milliseconds.
     fn tolerance(self) -> i64 {
         ms(match self {
             Self::Machine => limits::CLOCK_SLACK,
@@ -36,57 +37,59 @@ impl ClockSource {
 
 /// Why the time is not agreed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Doubt {
-    /// It was not compared with anything yet.
+pub enum Disagreement {
+    /// It has not been compared with other clocks yet.
     NotCompared,
-    /// It is far ahead of the last time that was agreed.
+    /// It is far ahead of the last agreed time.
     Far {
-        /// That time.
+        /// The last agreed time.
         last_seen: Timestamp,
     },
-    /// The clock that is followed has stepped, and nobody says the same.
+    /// The followed clock has stepped, and no other source confirms it.
     Step {
-        /// By how many milliseconds it is ahead of our time; less than 0: behind.
+        /// How far the clock is ahead of our time, in milliseconds; negative when behind.
         ahead_ms: i64,
     },
-    /// Machine and database say different times, and nobody says which is right.
+    /// The machine's clock and the database's differ, and no other source says which is right.
     Differ {
-        /// By how many milliseconds the machine is ahead; less than 0: behind.
+        /// How far the machine's clock is ahead, in milliseconds; negative when behind.
         ahead_ms: i64,
     },
 }
 
-impl fmt::Display for Doubt {
+impl fmt::Display for Disagreement {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::NotCompared => f.write_str("it was not compared with other clocks yet"),
+            Self::NotCompared => f.write_str("it has not been compared with other clocks yet"),
             Self::Far { last_seen } => {
                 let last = last_seen.to_rfc3339();
-                write!(
-                    f,
-                    "it is more than a day after {last}, the last time that was agreed, and nobody else says the same"
-                )
+                write!(f, "it is more than a day after {last}, the last agreed time, and no other source confirms it")
             }
             Self::Step { ahead_ms } => {
-                let (by, side) = apart(*ahead_ms);
-                write!(f, "the clock has stepped and is {by} {side}, and nobody else says the same")
+                let (by, side) = offset_in_words(*ahead_ms);
+                write!(f, "the clock has stepped and is {by} {side}, and no other source confirms it")
             }
             Self::Differ { ahead_ms } => {
-                let (by, side) = apart(*ahead_ms);
-                write!(f, "this machine's clock is {by} {side} of the database's, and nobody else says which is right")
+                let (by, _) = offset_in_words(*ahead_ms);
+                let side_of = if *ahead_ms < 0 { "behind" } else { "ahead of" };
+                write!(
+                    f,
+                    "this machine's clock is {by} {side_of} the database's, and no other source says which is \
+                           right"
+                )
             }
         }
     }
 }
 
 /// A difference in words: how much, and in which direction.
-pub fn apart(ahead_ms: i64) -> (String, &'static str) {
+pub fn offset_in_words(ahead_ms: i64) -> (String, &'static str) {
     let side = if ahead_ms < 0 { "behind" } else { "ahead" };
-    (span(Duration::from_millis(ahead_ms.unsigned_abs())), side)
+    (duration_in_words(Duration::from_millis(ahead_ms.unsigned_abs())), side)
 }
 
 /// As in `8 seconds`, `3 hours` and `3652 days`.
-pub fn span(time: Duration) -> String {
+pub fn duration_in_words(time: Duration) -> String {
     let seconds = time.as_secs();
     let (number, unit) = match seconds {
         0..120 => (seconds, "second"),
@@ -97,54 +100,54 @@ pub fn span(time: Duration) -> String {
     format!("{number} {unit}{}", if number == 1 { "" } else { "s" })
 }
 
-/// What the clocks say at one look, as offsets to the monotonic clock in milliseconds.
+/// All clocks' readings at one check, as offsets to the monotonic clock in milliseconds.
 #[derive(Clone, Debug, Default)]
 pub struct ClockReadings {
-    /// The clock that is followed; none when it cannot be asked now.
+    /// The followed clock; none when it cannot be read.
     pub followed: Option<i64>,
-    /// This machine's.
+    /// This machine's clock.
     pub machine: i64,
-    /// All others.
+    /// All other sources.
     pub others: Vec<(ClockSource, i64)>,
 }
 
 impl ClockReadings {
-    /// Whether another source says the same as `offset`.
+    /// Whether another source confirms `offset`.
     fn confirms(&self, offset: i64) -> bool {
-        self.others.iter().any(|(source, said)| (said - offset).abs() <= source.tolerance())
+        self.others.iter().any(|(source, reading)| (reading - offset).abs() <= source.tolerance())
     }
 
-    /// Whether another source says the same as `offset`, and not the same as `other`. Of two times that are near to each other, it
-    /// cannot tell.
+    /// Whether another source confirms `offset` but not `other`. It cannot if the two are close together.
     fn prefers(&self, offset: i64, other: i64) -> bool {
-        let says = |(source, said): &(ClockSource, i64), offset: i64| (said - offset).abs() <= source.tolerance();
-        self.others.iter().any(|heard| says(heard, offset) && !says(heard, other))
+        let confirms =
+            |(source, reading): &(ClockSource, i64), offset: i64| (reading - offset).abs() <= source.tolerance();
+        self.others.iter().any(|other_source| confirms(other_source, offset) && !confirms(other_source, other))
     }
 
-    /// Whether Zoho, which no clock of the college sets, says another time.
+    /// Whether Zoho, whose clock the college does not set, contradicts `offset`.
     fn is_denied(&self, offset: i64) -> bool {
         self.others
             .iter()
-            .any(|(source, said)| *source == ClockSource::Zoho && (said - offset).abs() > source.tolerance())
+            .any(|(source, reading)| *source == ClockSource::Zoho && (reading - offset).abs() > source.tolerance())
     }
 }
 
-/// What is known at the start.
+/// The clocks' readings at the start.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Start {
-    /// What the machine says.
+pub struct ClockStart {
+    /// The machine's clock.
     pub machine: Timestamp,
-    /// What the database says, on PostgreSQL.
+    /// The database's clock, on PostgreSQL.
     pub database: Option<Timestamp>,
-    /// The last time that was agreed.
+    /// The last agreed time.
     pub last_seen: Option<Timestamp>,
 }
 
-impl Start {
-    /// The time to begin with: not before the last time seen, so that what has ended does not live again.
+impl ClockStart {
+    /// The time to start with: not before the last agreed time, so that what has expired does not become valid again.
     pub fn time(&self) -> Timestamp {
         let followed = match self.database {
-            // One of two clocks is wrong, and this one cannot be right.
+            // One of the two clocks is wrong, and it must be this one.
             Some(database) if self.is_far(database) && !self.is_far(self.machine) => self.machine,
             Some(database) => database,
             None => self.machine,
@@ -152,23 +155,23 @@ impl Start {
         self.last_seen.map_or(followed, |seen| followed.max(seen))
     }
 
-    /// Whether a time is too far ahead to be believed without more.
+    /// Whether a time is too far ahead to be accepted unconfirmed.
     fn is_far(&self, time: Timestamp) -> bool {
         self.last_seen.is_some_and(|seen| is_far(time, seen))
     }
 
-    /// Why the time to begin with is not agreed.
-    pub fn doubt(&self) -> Option<Doubt> {
+    /// Why the time to start with is not agreed.
+    pub fn disagreement(&self) -> Option<Disagreement> {
         let time = self.time();
         if let Some(last_seen) = self.last_seen.filter(|seen| is_far(time, *seen)) {
-            return Some(Doubt::Far { last_seen });
+            return Some(Disagreement::Far { last_seen });
         }
         let ahead_ms = self.database.unwrap_or(self.machine).0.saturating_sub(time.0);
         if ahead_ms.saturating_abs() > ms(limits::CLOCK_AHEAD) {
-            return Some(Doubt::Step { ahead_ms });
+            return Some(Disagreement::Step { ahead_ms });
         }
         let ahead_ms = self.machine.0.saturating_sub(self.database.unwrap_or(self.machine).0);
-        (ahead_ms.saturating_abs() > ms(limits::CLOCK_AHEAD)).then_some(Doubt::Differ { ahead_ms })
+        (ahead_ms.saturating_abs() > ms(limits::CLOCK_AHEAD)).then_some(Disagreement::Differ { ahead_ms })
     }
 }
 
@@ -176,81 +179,83 @@ fn is_far(time: Timestamp, last_seen: Timestamp) -> bool {
     time.since(last_seen) > limits::CLOCK_FAR
 }
 
-/// What came of a look.
+/// The result of a check.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ClockVerdict {
-    /// Our time, as an offset.
+    /// The new offset of our time.
     pub offset: i64,
-    /// Why it is not agreed.
-    pub doubt: Option<Doubt>,
-    /// By how many milliseconds our time has stepped; less than 0: back.
+    /// Why it is not agreed; none when it is.
+    pub disagreement: Option<Disagreement>,
+    /// How far our time has stepped, in milliseconds; negative when back.
     pub step_ms: Option<i64>,
 }
 
-/// A step of the clock that is followed.
+/// A step of the followed clock that is not accepted yet.
 #[derive(Clone, Copy, Debug)]
 struct ClockStep {
     offset: i64,
     since: Duration,
 }
 
-/// What is remembered between two looks.
+/// Decides about the time, with what it remembers between checks.
 #[derive(Clone, Debug)]
 pub struct Judge {
     offset: i64,
     looked_at: Duration,
     step: Option<ClockStep>,
-    /// The last time that was agreed.
+    /// The last agreed time.
     last_seen: Timestamp,
-    /// Since when another source agrees with a time that is far from it.
+    /// Since when another source has confirmed a time far ahead of that.
     agreed_since: Option<Duration>,
 }
 
 impl Judge {
-    /// Begins with a time, `at` by the monotonic clock. Without a last time seen, as in a new database, there is nothing to lose.
+    /// Starts with a time, `at` by the monotonic clock. Without a last agreed time, as in a new database, there is
+    /// nothing to protect.
     pub fn begin(at: Duration, time: Timestamp, last_seen: Option<Timestamp>) -> Self {
         let last_seen = last_seen.unwrap_or(time);
         Self { offset: time.0 - ms(at), looked_at: at, step: None, last_seen, agreed_since: None }
     }
 
-    /// Believes the clock that is followed, because a person does, or another process has good reason to.
-    pub fn accept(&mut self, at: Duration, said: &ClockReadings) {
-        self.offset = said.followed.unwrap_or(self.offset);
+    /// Accepts the followed clock, because a person did, or another process with good reason.
+    pub fn accept(&mut self, at: Duration, readings: &ClockReadings) {
+        self.offset = readings.followed.unwrap_or(self.offset);
         (self.step, self.agreed_since) = (None, None);
         self.last_seen = Timestamp(self.offset + ms(at));
     }
 
-    /// Looks at what the clocks say, `at` by the monotonic clock. `last_seen`: what another process of this database agreed to.
-    pub fn look(&mut self, at: Duration, said: &ClockReadings, last_seen: Option<Timestamp>) -> ClockVerdict {
+    /// Decides from the clocks' readings, `at` by the monotonic clock. `last_seen`: the last time that another process
+    /// of this database agreed to.
+    pub fn assess(&mut self, at: Duration, readings: &ClockReadings, last_seen: Option<Timestamp>) -> ClockVerdict {
         let before = self.offset;
-        if let Some(followed) = said.followed {
-            self.follow(at, followed, said);
+        if let Some(followed) = readings.followed {
+            self.follow(at, followed, readings);
         }
         let moved = self.offset - before;
-        // Going slower moves it back by less.
+        // Slowing down moves it back by less.
         let step_ms = (moved > ms(limits::CLOCK_DRIFT) || moved < -ms(limits::CLOCK_AHEAD)).then_some(moved);
         self.looked_at = at;
         if step_ms.is_some_and(|step| step < 0) {
-            // Two sources agree that it was never that late.
+            // Two sources agree that it was never that late, so forget the later time.
             self.last_seen = Timestamp(self.offset + ms(at));
         } else if let Some(last_seen) = last_seen {
             self.last_seen = self.last_seen.max(last_seen);
         }
-        let doubt = self.doubt(at, said);
-        if doubt.is_none() {
+        let disagreement = self.disagreement(at, readings);
+        if disagreement.is_none() {
             self.last_seen = Timestamp(self.offset + ms(at));
         }
-        ClockVerdict { offset: self.offset, doubt, step_ms }
+        ClockVerdict { offset: self.offset, disagreement, step_ms }
     }
 
-    fn follow(&mut self, at: Duration, followed: i64, said: &ClockReadings) {
+    fn follow(&mut self, at: Duration, followed: i64, readings: &ClockReadings) {
         let ahead = followed - self.offset;
         if (0..=ms(limits::CLOCK_DRIFT)).contains(&ahead) {
             (self.offset, self.step) = (followed, None);
             return;
         }
         if (-ms(limits::CLOCK_AHEAD)..0).contains(&ahead) {
-            let most = ms(at.saturating_sub(self.looked_at) / limits::CLOCK_SLOWER);
+            let most = ms(at.saturating_sub(self.looked_at) / limits::CLOCK_SLOWDOWN);
             (self.offset, self.step) = (self.offset - most.min(-ahead), None);
             return;
         }
@@ -258,9 +263,9 @@ impl Judge {
         let since = same.map_or(at, |step| step.since);
         self.step = Some(ClockStep { offset: followed, since });
         let lasted = at.saturating_sub(since);
-        let believed = if said.is_denied(followed) || said.prefers(self.offset, followed) {
+        let believed = if readings.is_denied(followed) || readings.prefers(self.offset, followed) {
             false
-        } else if said.prefers(followed, self.offset) {
+        } else if readings.prefers(followed, self.offset) {
             lasted >= limits::CLOCK_STEP_AGREED
         } else {
             (0..=ms(limits::CLOCK_FAR)).contains(&ahead) && lasted >= limits::CLOCK_STEP_ALONE
@@ -270,22 +275,22 @@ impl Judge {
         }
     }
 
-    fn doubt(&mut self, at: Duration, said: &ClockReadings) -> Option<Doubt> {
+    fn disagreement(&mut self, at: Duration, readings: &ClockReadings) -> Option<Disagreement> {
         let now = Timestamp(self.offset + ms(at));
         if is_far(now, self.last_seen) {
-            let agrees = said.confirms(self.offset) && !said.is_denied(self.offset);
+            let agrees = readings.confirms(self.offset) && !readings.is_denied(self.offset);
             self.agreed_since = self.agreed_since.or(Some(at)).filter(|_| agrees);
             if self.agreed_since.is_none_or(|since| at.saturating_sub(since) < limits::CLOCK_FAR_AGREED) {
-                return Some(Doubt::Far { last_seen: self.last_seen });
+                return Some(Disagreement::Far { last_seen: self.last_seen });
             }
         }
         self.agreed_since = None;
         let far = |ahead_ms: i64| ahead_ms.abs() > ms(limits::CLOCK_AHEAD);
         if let Some(step) = self.step.filter(|step| far(step.offset - self.offset)) {
-            return Some(Doubt::Step { ahead_ms: step.offset - self.offset });
+            return Some(Disagreement::Step { ahead_ms: step.offset - self.offset });
         }
-        let ahead_ms = said.machine - said.followed?;
-        (far(ahead_ms) && !said.confirms(self.offset)).then_some(Doubt::Differ { ahead_ms })
+        let ahead_ms = readings.machine - readings.followed?;
+        (far(ahead_ms) && !readings.confirms(self.offset)).then_some(Disagreement::Differ { ahead_ms })
     }
 }
 

@@ -1,8 +1,8 @@
-//! A clock that is judged looks by looks, five seconds apart; no time passes in these tests.
+//! Runs checks five seconds apart; no real time passes in these tests.
 
 use std::time::Duration;
 
-use super::{ClockReadings, ClockSource, ClockVerdict, Doubt, Judge, Start, ms, span};
+use super::{ClockReadings, ClockSource, ClockStart, ClockVerdict, Disagreement, Judge, duration_in_words, ms};
 use crate::{clock::Timestamp, limits};
 
 const NOW: Timestamp = Timestamp(1_795_335_000_000);
@@ -10,7 +10,7 @@ const HOUR: i64 = 3_600_000;
 const DAY: i64 = 24 * HOUR;
 const DECADE: i64 = 3_650 * DAY;
 
-/// A judge, and the monotonic clock.
+/// A judge and its monotonic clock.
 struct Looks {
     judge: Judge,
     at: Duration,
@@ -18,28 +18,28 @@ struct Looks {
 }
 
 impl Looks {
-    /// With a time that was agreed until now.
+    /// Starts with an agreed time.
     fn begin() -> Self {
         Self::after(NOW)
     }
 
-    /// When the last time seen is another.
+    /// Starts with another last agreed time.
     fn after(last_seen: Timestamp) -> Self {
         let judge = Judge::begin(Duration::ZERO, NOW, Some(last_seen));
         Self { judge, at: Duration::ZERO, last_seen: Some(last_seen) }
     }
 
-    /// Looks for so long, while the machine's clock is ahead by so much, and others say so much.
+    /// Checks for `time`, while the machine's clock is `ahead` and other sources are as far ahead as given.
     fn look(&mut self, time: Duration, ahead: i64, others: &[(ClockSource, i64)]) -> ClockVerdict {
         let others = others.iter().map(|(source, ahead)| (*source, NOW.0 + ahead)).collect();
         self.look_at(time, &ClockReadings { followed: Some(NOW.0 + ahead), machine: NOW.0 + ahead, others })
     }
 
-    fn look_at(&mut self, time: Duration, said: &ClockReadings) -> ClockVerdict {
+    fn look_at(&mut self, time: Duration, readings: &ClockReadings) -> ClockVerdict {
         let end = self.at + time;
         loop {
-            self.at += limits::CLOCK_LOOK;
-            let verdict = self.judge.look(self.at, said, self.last_seen);
+            self.at += limits::CLOCK_INTERVAL;
+            let verdict = self.judge.assess(self.at, readings, self.last_seen);
             if self.at >= end || verdict.step_ms.is_some() {
                 return verdict;
             }
@@ -47,7 +47,7 @@ impl Looks {
     }
 }
 
-/// By how much a verdict's time is ahead of the true one.
+/// How far a verdict's time is ahead of the true one.
 fn ahead(verdict: ClockVerdict) -> i64 {
     verdict.offset - NOW.0
 }
@@ -58,35 +58,35 @@ const MINUTE: Duration = Duration::from_secs(60);
 #[test]
 fn ten_years_for_eight_seconds_change_nothing() {
     let mut looks = Looks::begin();
-    // Even if Moodle is on the same machine.
+    // Even if Moodle runs on the same machine.
     for others in [&[][..], &[(ClockSource::Moodle(1), DECADE)]] {
         let during = looks.look(EIGHT_SECONDS, DECADE, others);
-        assert_eq!((ahead(during), during.doubt), (0, Some(Doubt::Step { ahead_ms: DECADE })));
+        assert_eq!((ahead(during), during.disagreement), (0, Some(Disagreement::Step { ahead_ms: DECADE })));
         let after = looks.look(EIGHT_SECONDS, 0, &[]);
-        assert_eq!((ahead(after), after.doubt), (0, None));
+        assert_eq!((ahead(after), after.disagreement), (0, None));
     }
 }
 
 #[test]
-fn an_hour_ahead_is_believed_when_it_lasts_and_an_hour_back_is_not() {
+fn an_hour_ahead_is_accepted_when_it_lasts_and_an_hour_back_is_not() {
     let mut looks = Looks::begin();
     assert_eq!(ahead(looks.look(limits::CLOCK_STEP_ALONE - MINUTE, HOUR, &[])), 0);
     let verdict = looks.look(MINUTE * 2, HOUR, &[]);
-    assert_eq!((ahead(verdict), verdict.doubt, verdict.step_ms), (HOUR, None, Some(HOUR)));
+    assert_eq!((ahead(verdict), verdict.disagreement, verdict.step_ms), (HOUR, None, Some(HOUR)));
     let verdict = looks.look(MINUTE * 60 * 24, 0, &[]);
-    assert_eq!((ahead(verdict), verdict.doubt), (HOUR, Some(Doubt::Step { ahead_ms: -HOUR })));
-    // Moodle says that it was never that late.
+    assert_eq!((ahead(verdict), verdict.disagreement), (HOUR, Some(Disagreement::Step { ahead_ms: -HOUR })));
+    // Moodle shows that it was never that late.
     let verdict = looks.look(MINUTE * 2, 0, &[(ClockSource::Moodle(1), -30_000)]);
-    assert_eq!((ahead(verdict), verdict.doubt, verdict.step_ms), (0, None, Some(-HOUR)));
+    assert_eq!((ahead(verdict), verdict.disagreement, verdict.step_ms), (0, None, Some(-HOUR)));
 }
 
 #[test]
-fn who_contradicts_is_heard() {
+fn a_source_that_contradicts_counts() {
     let mut looks = Looks::begin();
     let verdict = looks.look(MINUTE * 60, HOUR, &[(ClockSource::Moodle(1), 0)]);
-    assert_eq!((ahead(verdict), verdict.doubt), (0, Some(Doubt::Step { ahead_ms: HOUR })));
+    assert_eq!((ahead(verdict), verdict.disagreement), (0, Some(Disagreement::Step { ahead_ms: HOUR })));
     let verdict = looks.look(MINUTE * 60, HOUR, &[(ClockSource::Moodle(1), HOUR), (ClockSource::Zoho, 2 * HOUR)]);
-    assert_eq!(ahead(verdict), 0, "Zoho says another time");
+    assert_eq!(ahead(verdict), 0, "Zoho contradicts it");
     let verdict = looks.look(MINUTE * 2, HOUR, &[(ClockSource::Moodle(1), HOUR), (ClockSource::Zoho, HOUR)]);
     assert_eq!((ahead(verdict), verdict.step_ms), (HOUR, Some(HOUR)));
 }
@@ -96,27 +96,31 @@ fn small_differences_are_followed_and_time_never_goes_back() {
     let mut looks = Looks::begin();
     assert_eq!(ahead(looks.look(EIGHT_SECONDS, 1_500, &[])), 1_500);
     let slower = looks.look(Duration::from_secs(1), 0, &[]);
-    assert_eq!((ahead(slower), slower.doubt, slower.step_ms), (1_000, None, None), "slower by a tenth of five seconds");
+    assert_eq!(
+        (ahead(slower), slower.disagreement, slower.step_ms),
+        (1_000, None, None),
+        "slower by a tenth of five seconds"
+    );
     let right = looks.look(MINUTE, 0, &[]);
     assert_eq!((ahead(right), right.step_ms), (0, None));
-    // What Moodle says is too rough for half a minute.
+    // Moodle's readings are too imprecise for half a minute.
     let forward = looks.look(limits::CLOCK_STEP_ALONE * 2, 30_000, &[(ClockSource::Moodle(1), -20_000)]);
-    assert_eq!((ahead(forward), forward.doubt), (30_000, None));
+    assert_eq!((ahead(forward), forward.disagreement), (30_000, None));
 }
 
 #[test]
-fn a_time_far_ahead_needs_somebody_else_for_a_while() {
+fn a_time_far_ahead_needs_another_source_for_a_while() {
     let mut looks = Looks::after(Timestamp(NOW.0 - DECADE));
-    let far = Some(Doubt::Far { last_seen: Timestamp(NOW.0 - DECADE) });
+    let far = Some(Disagreement::Far { last_seen: Timestamp(NOW.0 - DECADE) });
     let alone = looks.look(MINUTE * 60 * 24 * 7, 0, &[(ClockSource::Moodle(1), -DECADE)]);
-    assert_eq!((ahead(alone), alone.doubt), (0, far), "it is told, and not agreed");
+    assert_eq!((ahead(alone), alone.disagreement), (0, far), "it is used, but not agreed");
     let moodle = &[(ClockSource::Moodle(1), -5_000)];
-    assert_eq!(looks.look(limits::CLOCK_FAR_AGREED - MINUTE, 0, moodle).doubt, far);
-    assert_eq!(looks.look(MINUTE, 0, &[]).doubt, far);
-    assert_eq!(looks.look(limits::CLOCK_FAR_AGREED - MINUTE, 0, moodle).doubt, far, "it counts from the beginning");
-    assert_eq!(looks.look(MINUTE * 20, 0, &[moodle[0], (ClockSource::Zoho, -DECADE)]).doubt, far);
-    assert_eq!(looks.look(MINUTE * 20, 0, moodle).doubt, None);
-    assert_eq!(looks.look(MINUTE, 0, &[]).doubt, None);
+    assert_eq!(looks.look(limits::CLOCK_FAR_AGREED - MINUTE, 0, moodle).disagreement, far);
+    assert_eq!(looks.look(MINUTE, 0, &[]).disagreement, far);
+    assert_eq!(looks.look(limits::CLOCK_FAR_AGREED - MINUTE, 0, moodle).disagreement, far, "the wait starts over");
+    assert_eq!(looks.look(MINUTE * 20, 0, &[moodle[0], (ClockSource::Zoho, -DECADE)]).disagreement, far);
+    assert_eq!(looks.look(MINUTE * 20, 0, moodle).disagreement, None);
+    assert_eq!(looks.look(MINUTE, 0, &[]).disagreement, None);
 }
 
 #[test]
@@ -125,24 +129,24 @@ fn a_step_of_years_that_moodle_believes_too_is_not_agreed_at_once() {
     let moodle = &[(ClockSource::Moodle(1), DECADE)];
     let stepped = looks.look(MINUTE * 2, DECADE, moodle);
     assert_eq!((ahead(stepped), stepped.step_ms), (DECADE, Some(DECADE)));
-    assert!(matches!(stepped.doubt, Some(Doubt::Far { .. })), "{stepped:?}");
+    assert!(matches!(stepped.disagreement, Some(Disagreement::Far { .. })), "{stepped:?}");
     let back = looks.look(MINUTE * 2, 0, &[(ClockSource::Moodle(1), 0)]);
-    assert_eq!((ahead(back), back.doubt), (0, None));
+    assert_eq!((ahead(back), back.disagreement), (0, None));
 }
 
 #[test]
 fn a_person_or_another_process_decides() {
     let mut looks = Looks::begin();
-    let said = ClockReadings { followed: Some(NOW.0 + DECADE), machine: NOW.0 + DECADE, others: vec![] };
-    assert_eq!(ahead(looks.look_at(MINUTE * 60, &said)), 0);
-    looks.judge.accept(looks.at, &said);
-    let verdict = looks.look_at(MINUTE, &said);
-    assert_eq!((ahead(verdict), verdict.doubt), (DECADE, None));
+    let readings = ClockReadings { followed: Some(NOW.0 + DECADE), machine: NOW.0 + DECADE, others: vec![] };
+    assert_eq!(ahead(looks.look_at(MINUTE * 60, &readings)), 0);
+    looks.judge.accept(looks.at, &readings);
+    let verdict = looks.look_at(MINUTE, &readings);
+    assert_eq!((ahead(verdict), verdict.disagreement), (DECADE, None));
 
     let mut looks = Looks::after(Timestamp(NOW.0 - 3 * DAY));
-    assert!(looks.look(MINUTE, 0, &[]).doubt.is_some());
+    assert!(looks.look(MINUTE, 0, &[]).disagreement.is_some());
     looks.last_seen = Some(NOW);
-    assert_eq!(looks.look(MINUTE, 0, &[]).doubt, None);
+    assert_eq!(looks.look(MINUTE, 0, &[]).disagreement, None);
 }
 
 #[test]
@@ -150,9 +154,9 @@ fn the_databases_clock_is_followed_and_the_machines_is_watched() {
     let mut looks = Looks::begin();
     let differ = |machine, others| ClockReadings { followed: Some(NOW.0), machine: NOW.0 + machine, others };
     let verdict = looks.look_at(MINUTE, &differ(HOUR, vec![]));
-    assert_eq!((ahead(verdict), verdict.doubt), (0, Some(Doubt::Differ { ahead_ms: HOUR })));
-    assert_eq!(looks.look_at(MINUTE, &differ(HOUR, vec![(ClockSource::Moodle(1), NOW.0)])).doubt, None);
-    // A database on another machine that steps is not believed against this one, and with it at once.
+    assert_eq!((ahead(verdict), verdict.disagreement), (0, Some(Disagreement::Differ { ahead_ms: HOUR })));
+    assert_eq!(looks.look_at(MINUTE, &differ(HOUR, vec![(ClockSource::Moodle(1), NOW.0)])).disagreement, None);
+    // When a database on another machine steps, it is not accepted against this machine's clock, but soon with it.
     let stepped = |machine| ClockReadings {
         followed: Some(NOW.0 + HOUR),
         machine: NOW.0 + machine,
@@ -160,35 +164,40 @@ fn the_databases_clock_is_followed_and_the_machines_is_watched() {
     };
     assert_eq!(ahead(looks.look_at(MINUTE * 60, &stepped(0))), 0);
     assert_eq!(ahead(looks.look_at(MINUTE * 2, &stepped(HOUR))), HOUR);
-    // One that cannot be asked changes nothing.
+    // A database that does not answer changes nothing.
     let away = looks.look_at(MINUTE * 60, &ClockReadings { followed: None, machine: NOW.0, others: vec![] });
-    assert_eq!((ahead(away), away.doubt), (HOUR, None));
+    assert_eq!((ahead(away), away.disagreement), (HOUR, None));
 }
 
 #[test]
-fn the_time_to_begin_with() {
+fn the_time_to_start_with() {
     let start = |machine: i64, database: Option<i64>, last_seen: Option<i64>| {
         let at = |ahead: i64| Timestamp(NOW.0 + ahead);
-        let start = Start { machine: at(machine), database: database.map(at), last_seen: last_seen.map(at) };
-        (start.time().0 - NOW.0, start.doubt())
+        let start = ClockStart { machine: at(machine), database: database.map(at), last_seen: last_seen.map(at) };
+        (start.time().0 - NOW.0, start.disagreement())
     };
     let last_seen = NOW;
     assert_eq!(start(0, None, None), (0, None), "a new database");
     assert_eq!(start(5_000, None, Some(0)), (5_000, None));
-    assert_eq!(start(DECADE, None, Some(0)), (DECADE, Some(Doubt::Far { last_seen })));
-    assert_eq!(start(-HOUR, None, Some(0)), (0, Some(Doubt::Step { ahead_ms: -HOUR })), "what has ended stays so");
+    assert_eq!(start(DECADE, None, Some(0)), (DECADE, Some(Disagreement::Far { last_seen })));
+    assert_eq!(
+        start(-HOUR, None, Some(0)),
+        (0, Some(Disagreement::Step { ahead_ms: -HOUR })),
+        "what has expired stays \
+                                                                                         expired"
+    );
     assert_eq!(start(-5_000, None, Some(0)), (0, None));
-    assert_eq!(start(0, Some(HOUR), Some(0)), (HOUR, Some(Doubt::Differ { ahead_ms: -HOUR })));
-    assert_eq!(start(0, Some(DECADE), Some(0)), (0, Some(Doubt::Step { ahead_ms: DECADE })));
-    assert_eq!(start(DECADE, Some(5_000), Some(0)), (5_000, Some(Doubt::Differ { ahead_ms: DECADE - 5_000 })));
+    assert_eq!(start(0, Some(HOUR), Some(0)), (HOUR, Some(Disagreement::Differ { ahead_ms: -HOUR })));
+    assert_eq!(start(0, Some(DECADE), Some(0)), (0, Some(Disagreement::Step { ahead_ms: DECADE })));
+    assert_eq!(start(DECADE, Some(5_000), Some(0)), (5_000, Some(Disagreement::Differ { ahead_ms: DECADE - 5_000 })));
 }
 
 #[test]
-fn doubts_are_put_into_words() {
-    assert_eq!(span(Duration::from_secs(1)), "1 second");
-    assert_eq!(span(Duration::from_secs(3_600)), "60 minutes");
-    assert_eq!(span(Duration::from_millis(DECADE.unsigned_abs())), "3650 days");
-    let step = Doubt::Step { ahead_ms: -HOUR * 2 }.to_string();
-    assert_eq!(step, "the clock has stepped and is 2 hours behind, and nobody else says the same");
-    assert!(Doubt::Far { last_seen: NOW }.to_string().contains("2026-11-22T"), "{}", ms(MINUTE));
+fn disagreements_are_put_into_words() {
+    assert_eq!(duration_in_words(Duration::from_secs(1)), "1 second");
+    assert_eq!(duration_in_words(Duration::from_secs(3_600)), "60 minutes");
+    assert_eq!(duration_in_words(Duration::from_millis(DECADE.unsigned_abs())), "3650 days");
+    let step = Disagreement::Step { ahead_ms: -HOUR * 2 }.to_string();
+    assert_eq!(step, "the clock has stepped and is 2 hours behind, and no other source confirms it");
+    assert!(Disagreement::Far { last_seen: NOW }.to_string().contains("2026-11-22T"), "{}", ms(MINUTE));
 }

@@ -1,4 +1,4 @@
-//! A log as CSV, written while it is read.
+//! A log as a CSV file, streamed page by page.
 
 use std::{io, sync::Arc};
 
@@ -15,20 +15,20 @@ use crate::{
     views::Renderer,
 };
 
-/// An export that is under way.
+/// An export in progress.
 struct LogExport<L: LogView> {
     store: Store,
     renderer: Renderer,
     filter: L::Filter,
-    /// What is read next; none when that was all.
+    /// The next page to read; none after the last one.
     place: Option<LogPlace>,
-    /// Rows that may still be written.
+    /// Rows left under the limit.
     left: usize,
-    /// The columns' names are written.
+    /// Whether the header row is written.
     begun: bool,
 }
 
-/// All entries that the address asks for, the newest first.
+/// All entries that match the query, newest first.
 pub(in crate::console) async fn export<L: LogView>(
     query: LogQuery,
     context: &Arc<Context>,
@@ -51,7 +51,7 @@ pub(in crate::console) async fn export<L: LogView>(
 }
 
 impl<L: LogView> LogExport<L> {
-    /// The next piece. An error breaks the connection off, so that nobody takes half a file for a whole one.
+    /// The next chunk. An error aborts the connection, so that nobody mistakes half a file for a whole one.
     async fn step(mut self) -> io::Result<Option<(Bytes, Self)>> {
         let Some(place) = self.place else { return Ok(None) };
         let mut writer = WriterBuilder::new().flexible(true).from_writer(Vec::new());
@@ -60,17 +60,17 @@ impl<L: LogView> LogExport<L> {
             self.begun = true;
         }
         let page = L::page(&self.store, &self.filter, place, limits::EXPORT_STEP).await.map_err(|error| {
-            tracing::error!(%error, "an export broke off");
+            tracing::error!(%error, "an export was aborted: the database failed");
             io::Error::other(error)
         })?;
         for row in page.items.iter().take(self.left) {
-            writer.write_record(L::cells(row, &self.renderer).iter().map(|cell| harmless(cell)))?;
+            writer.write_record(L::cells(row, &self.renderer).iter().map(|cell| without_formula(cell)))?;
         }
         let more = page.items.len() > self.left || page.items.len() == self.left && page.older.is_some();
         self.left = self.left.saturating_sub(page.items.len());
         if self.left == 0 && more {
             let last = format!(
-                "Cut off after {} rows: export the rest by a narrower filter, or from an older entry.",
+                "Cut off after {} rows: narrow the filter, or export the rest from an older entry.",
                 limits::EXPORT_ROWS
             );
             writer.write_record([last])?;
@@ -84,8 +84,8 @@ fn finish(writer: Writer<Vec<u8>>) -> io::Result<Bytes> {
     writer.into_inner().map(Bytes::from).map_err(|error| io::Error::other(error.to_string()))
 }
 
-/// A cell that a spreadsheet takes for a text, and not for a formula: what stands in it came from somebody in Moodle.
-pub(in crate::console) fn harmless(cell: &str) -> String {
+/// Quotes a cell that a spreadsheet would run as a formula (CSV injection): anyone in Moodle may have typed it.
+pub(in crate::console) fn without_formula(cell: &str) -> String {
     match cell.starts_with(['=', '+', '-', '@', '\t', '\r', '\n']) {
         true => format!("'{cell}"),
         false => cell.to_owned(),
@@ -94,15 +94,15 @@ pub(in crate::console) fn harmless(cell: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::harmless;
+    use super::without_formula;
 
     #[test]
-    fn cells_are_no_formulas() {
+    fn formulas_are_quoted() {
         for formula in ["=1+1", "+1", "-1", "@SUM(A1)", "\t=1", "\r=1"] {
-            assert_eq!(harmless(formula), format!("'{formula}"));
+            assert_eq!(without_formula(formula), format!("'{formula}"));
         }
         for text in ["", "college:3", "2026-11-22T08:00:00Z", "{\"a\":\"=1\"}"] {
-            assert_eq!(harmless(text), text);
+            assert_eq!(without_formula(text), text);
         }
     }
 }

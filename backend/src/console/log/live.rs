@@ -1,7 +1,7 @@
-//! New entries of a log, sent to the pages that show it.
+//! Live logs: new entries, sent to open pages as server-sent events.
 //!
-//! One reader per log and process reads what is new, and only while somebody looks; it feeds all pages. A page that is not sent fast
-//! enough, or comes back, catches up from the database.
+//! One reader per log and process polls the database, and only while a page is open; it feeds all pages. A page that falls behind or
+//! reconnects catches up from the database.
 
 use std::{
     collections::BTreeSet,
@@ -34,36 +34,36 @@ use crate::{
     views::Renderer,
 };
 
-/// Batches that a slow page may be behind; then it catches up from the database.
+/// Batches that a slow page may fall behind before it catches up from the database.
 const BATCHES: usize = 16;
 
-/// The name of the event after which the browser asks no more; its data says why.
+/// The name of the event after which the browser does not reconnect; its data says why.
 const ENDED: &str = "ended";
 
-/// The room for pages that are live, of all logs of this process.
+/// Limits the live streams of this process, of all logs together.
 pub(in crate::console) struct Live {
     places: Arc<Semaphore>,
     stop: watch::Receiver<bool>,
 }
 
 impl Live {
-    /// Until `stop` becomes true.
+    /// Streams end when `stop` becomes true.
     pub(in crate::console) fn new(stop: watch::Receiver<bool>) -> Self {
         let places = Arc::new(Semaphore::new(limits::LIVE_STREAMS));
         Self { places, stop }
     }
 }
 
-/// Entries that came together.
+/// New entries of one poll.
 struct LiveBatch<L: LogView> {
     rows: Vec<L::Row>,
     renderer: Renderer,
 }
 
-/// What feeds the pages of one log.
+/// Feeds the live pages of one log.
 pub(in crate::console) struct Feed<L: LogView> {
     batches: broadcast::Sender<Arc<LiveBatch<L>>>,
-    /// Whether somebody reads the log.
+    /// Whether the reader task runs.
     reading: Mutex<bool>,
 }
 
@@ -87,19 +87,19 @@ impl<L: LogView> Feed<L> {
         receiver
     }
 
-    /// Reads the log until nobody looks any more. Entries may become visible out of their order, so what is new is told by what was
-    /// there the last time, and not by the highest id.
+    /// Polls the log until no page is open. Transactions may commit out of the order of their ids, so new entries are those that the
+    /// last poll did not see, not those above the highest id.
     async fn read(self: Arc<Self>, store: Store, mut stop: watch::Receiver<bool>) {
         let mut known = BTreeSet::new();
         loop {
-            match Self::look(&store, &known).await {
+            match Self::poll(&store, &known).await {
                 Ok((ids, Some(batch))) => {
                     known = ids;
-                    // That nobody is there any more is seen below.
+                    // Fails without receivers, which is checked below.
                     let _ = self.batches.send(Arc::new(batch));
                 }
                 Ok((_, None)) => {}
-                Err(error) => tracing::warn!(%error, "the live pages could not be fed"),
+                Err(error) => tracing::warn!(%error, "could not read the log for live pages"),
             }
             let stopping = tokio::select! {
                 () = sleep(limits::LIVE_POLL) => false,
@@ -113,7 +113,7 @@ impl<L: LogView> Feed<L> {
         }
     }
 
-    async fn look(store: &Store, known: &BTreeSet<i64>) -> Result<(BTreeSet<i64>, Option<LiveBatch<L>>), StoreError> {
+    async fn poll(store: &Store, known: &BTreeSet<i64>) -> Result<(BTreeSet<i64>, Option<LiveBatch<L>>), StoreError> {
         let mut rows = L::page(store, &L::Filter::default(), LogPlace::Newest, limits::LIVE_ROWS).await?.items;
         let ids = rows.iter().map(L::id).collect();
         rows.retain(|row| !known.contains(&L::id(row)));
@@ -124,19 +124,19 @@ impl<L: LogView> Feed<L> {
     }
 }
 
-/// A page that is live.
+/// The stream of one open page.
 struct LivePage<L: LogView> {
     batches: broadcast::Receiver<Arc<LiveBatch<L>>>,
     _place: OwnedSemaphorePermit,
     stop: watch::Receiver<bool>,
     store: Store,
     clock: Clock,
-    /// The hash of its session.
+    /// The hash of the session's secret.
     session: String,
     filter: L::Filter,
-    /// The page showed what was there up to this id.
+    /// The newest id that the page showed when it opened.
     after: i64,
-    /// What it was sent since, the newest of it.
+    /// The newest ids sent since.
     sent: BTreeSet<i64>,
     behind: bool,
     check_at: Instant,
@@ -144,7 +144,7 @@ struct LivePage<L: LogView> {
     ended: bool,
 }
 
-/// The stream of what is new, for the browser.
+/// The stream of new rows for a browser.
 pub(in crate::console) async fn stream<L: LogView>(
     query: &LogQuery,
     who: SignedIn,
@@ -159,7 +159,7 @@ pub(in crate::console) async fn stream<L: LogView>(
     let now = Instant::now();
     let page = LivePage::<L> {
         filter: L::filter(query, &context.store).await?,
-        // Before it reads what it missed, so that nothing falls between.
+        // Subscribes before it catches up, so that it misses nothing in between.
         batches: feed.subscribe(&context.store, &live.stop),
         _place: place,
         stop: live.stop.clone(),
@@ -177,18 +177,18 @@ pub(in crate::console) async fn stream<L: LogView>(
     Ok(SSE::new(events).keep_alive(limits::LIVE_KEEP_ALIVE).into_response())
 }
 
-/// When too many pages are live already.
+/// The answer when too many pages are live already.
 fn full() -> Response {
-    let words = format!(
-        "<tr><td class=\"empty\" colspan=\"9\">{} pages are live already, so this one is not. Reload it later.</td></tr>",
+    let row = format!(
+        "<tr><td class=\"empty\" colspan=\"9\">This page is not live: {} others are. Reload it later.</td></tr>",
         limits::LIVE_STREAMS
     );
-    let events = [Event::message(words), Event::message("full").event_type(ENDED)];
+    let events = [Event::message(row), Event::message("full").event_type(ENDED)];
     SSE::new(stream::iter(events).boxed()).into_response()
 }
 
 impl<L: LogView> LivePage<L> {
-    /// What is sent next; none ends the stream.
+    /// The next event; none ends the stream.
     async fn next(&mut self) -> Option<Event> {
         while !self.ended {
             if std::mem::take(&mut self.behind) {
@@ -196,7 +196,7 @@ impl<L: LogView> LivePage<L> {
                     Ok(Some(event)) => return Some(event),
                     Ok(None) => {}
                     Err(error) => {
-                        tracing::warn!(%error, "a live page could not be fed");
+                        tracing::warn!(%error, "a live page could not catch up");
                         return None;
                     }
                 }
@@ -229,7 +229,7 @@ impl<L: LogView> LivePage<L> {
         None
     }
 
-    /// When the database does not answer, it is not known that the session has ended.
+    /// A failing database does not end the session.
     async fn is_signed_in(&self) -> bool {
         self.store.console_session(&self.session, self.clock.now()).await.map_or(true, |session| session.is_some())
     }
@@ -243,7 +243,7 @@ impl<L: LogView> LivePage<L> {
         Ok(self.new_rows(rows, &renderer))
     }
 
-    /// Those of the rows that the page does not have.
+    /// The rows that the page does not have yet.
     fn new_rows(&mut self, mut rows: Vec<L::Row>, renderer: &Renderer) -> Option<Event> {
         rows.retain(|row| L::id(row) > self.after && !self.sent.contains(&L::id(row)));
         self.sent.extend(rows.iter().map(L::id));
@@ -255,7 +255,7 @@ impl<L: LogView> LivePage<L> {
             return None;
         }
         let html = L::html(&rows, renderer, self.clock.now()).ok()?;
-        // One line: a carriage return in a message would end the line of the stream.
+        // One line: a carriage return would end the line of the event stream.
         let html = html.split(['\r', '\n']).collect::<Vec<_>>().join(" ");
         Some(Event::message(html).id(newest.to_string()))
     }

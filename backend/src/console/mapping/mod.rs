@@ -1,6 +1,6 @@
-//! What goes where in Zoho: the mapping in words, compared with Zoho, and a changed one tried out.
+//! The mapping: what goes where in Zoho, whether it fits, and a trial of a changed one.
 
-mod tried;
+mod trial;
 mod view;
 
 use std::sync::Arc;
@@ -13,8 +13,8 @@ use poem::{
 use serde::Deserialize;
 
 use self::{
-    tried::Tried,
-    view::{Checked, MappingView},
+    trial::Trial,
+    view::{CheckResult, MappingView},
 };
 use super::{
     error::PageError,
@@ -30,16 +30,16 @@ const ADDRESS: &str = "/mapping";
 #[template(path = "mapping.html")]
 struct MappingPage {
     frame: Frame,
-    /// None when there is no Zoho.
+    /// None without a section `[zoho]`.
     mapping: Option<MappingView>,
-    checked: Option<Checked>,
-    tried: Option<Tried>,
-    /// What stands in the editor.
+    checked: Option<CheckResult>,
+    trial: Option<Trial>,
+    /// The text in the editor.
     text: String,
     kinds: Vec<&'static str>,
-    /// The kind that was tried.
+    /// The kind chosen for the trial; none for all.
     kind: Option<Kind>,
-    /// How many records a dry run looks at.
+    /// How many records a trial reads at most.
     records: String,
     file_kib: usize,
 }
@@ -58,18 +58,17 @@ impl MappingPage {
             text: mapping.map(Mapping::text).unwrap_or_default().to_owned(),
             mapping: mapping.map(MappingView::new),
             checked: None,
-            tried: None,
+            trial: None,
             kinds: Kind::ALL.map(Kind::as_str).to_vec(),
             kind: None,
             records: words::number(limits::DRY_RUN_RECORDS),
-            // On its way each line end, quote and umlaut takes three bytes and more.
+            // The form's encoding takes three or more bytes for each line end, quote and umlaut.
             file_kib: limits::CONSOLE_FORM_BYTES / 2 / 1024,
         }
     }
 
-    /// Whether this kind was tried.
-    fn is_tried(&self, kind: &str) -> bool {
-        self.kind.is_some_and(|tried| tried.as_str() == kind)
+    fn is_chosen(&self, kind: &str) -> bool {
+        self.kind.is_some_and(|chosen| chosen.as_str() == kind)
     }
 }
 
@@ -78,16 +77,16 @@ pub(super) async fn page(who: SignedIn, context: Data<&Arc<Context>>) -> Result<
     Ok(Html(MappingPage::new(&who, &context).render()?))
 }
 
-/// Compares the mapping in use with Zoho. It takes an operator, because it costs API credits.
+/// Compares the mapping in use with Zoho. Only for operators, because it costs API credits.
 #[handler]
 pub(super) async fn check(who: Operator, context: Data<&Arc<Context>>) -> Result<Html<String>, PageError> {
     let zoho = context.zoho.as_ref().ok_or(PageError::NotFound)?;
     let mut html = MappingPage::new(&SignedIn(who.0), &context);
-    html.checked = Some(Checked::new(zoho.findings().await));
+    html.checked = Some(CheckResult::new(zoho.findings().await));
     Ok(Html(html.render()?))
 }
 
-/// Tries a changed mapping. Nothing is sent, and nothing is stored.
+/// Tries a changed mapping. Sends nothing to Zoho and stores nothing.
 #[handler]
 pub(super) async fn attempt(
     who: Operator,
@@ -96,9 +95,9 @@ pub(super) async fn attempt(
 ) -> Result<Html<String>, PageError> {
     let zoho = context.zoho.as_ref().ok_or(PageError::NotFound)?;
     let mut html = MappingPage::new(&SignedIn(who.0), &context);
-    // Browsers send the lines of a text with carriage returns.
+    // Browsers send CRLF line ends.
     html.text = form.mapping.replace("\r\n", "\n");
     html.kind = form.kind.and_then(|kind| kind.parse().ok());
-    html.tried = Some(Tried::new(zoho, &context.store, &html.text, html.kind).await?);
+    html.trial = Some(Trial::new(zoho, &context.store, &html.text, html.kind).await?);
     Ok(Html(html.render()?))
 }

@@ -1,4 +1,4 @@
-//! The mapping and what stands in its way, for the template.
+//! The mapping and its findings, for the template.
 
 use crate::{
     delivery::Trouble,
@@ -13,17 +13,17 @@ use crate::{
 /// The mapping in words.
 pub(super) struct MappingView {
     pub(super) modules: Vec<ModuleView>,
-    /// What alone is delivered; none when everything is.
+    /// The filters, as sentences; empty if everything is delivered.
     pub(super) only: Vec<String>,
-    /// The kinds that are not delivered.
+    /// The kinds without a table in the mapping, comma-separated.
     pub(super) left_out: String,
-    /// The fields that tell people in Zoho how the delivery went.
+    /// The fields in Zoho that hold the state of the delivery, comma-separated.
     pub(super) tracking: String,
-    /// It is the one that the program brings along.
+    /// Whether it is the built-in mapping.
     pub(super) is_default: bool,
 }
 
-/// Where one kind of record goes.
+/// The module that one kind of record goes to.
 pub(super) struct ModuleView {
     pub(super) kind: Kind,
     pub(super) module: String,
@@ -41,19 +41,19 @@ pub(super) struct FieldView {
     pub(super) change: Option<String>,
     pub(super) owner: &'static str,
     pub(super) missing: &'static str,
-    /// What is written when the record is gone in Moodle.
+    /// The value to write when the record is deleted in Moodle.
     pub(super) gone: Option<String>,
 }
 
-/// What the comparison with Zoho found.
-pub(super) enum Checked {
-    /// Zoho could not be asked: why, and what to do.
+/// The result of comparing the mapping with Zoho.
+pub(super) enum CheckResult {
+    /// Zoho did not answer: why, and what to do.
     Trouble(String),
-    /// What stands in the way; nothing when all is well.
+    /// Mismatches; empty if the mapping fits.
     Findings(Vec<MappingFinding>),
 }
 
-impl Checked {
+impl CheckResult {
     pub(super) fn new(found: Result<Vec<MappingFinding>, Trouble>) -> Self {
         match found {
             Ok(findings) => Self::Findings(findings),
@@ -62,10 +62,10 @@ impl Checked {
     }
 }
 
-/// The tag of a finding: its colour and its word.
+/// The CSS class and the word for a finding's severity.
 pub(super) fn severity(finding: &MappingFinding) -> (&'static str, &'static str) {
     match finding.severity {
-        Severity::Error => ("bad", "must be mended"),
+        Severity::Error => ("bad", "must be fixed"),
         Severity::Warning => ("warn", "some records may fail"),
     }
 }
@@ -100,19 +100,19 @@ impl ModuleView {
             owner: match rule.owner {
                 Owner::Moodle => "Moodle",
                 Owner::Zoho => "Zoho: never written",
-                Owner::First => "Moodle at first, then Zoho",
+                Owner::First => "Moodle on creation, then Zoho",
             },
             missing: match (rule.owner, rule.clears()) {
                 (Owner::Zoho, _) => "",
                 (_, true) => "cleared",
-                (_, false) => "stays as it is",
+                (_, false) => "left unchanged",
             },
             gone: gone(&rule.field),
         };
         let on_delete = match module.on_delete {
-            OnDelete::Mark => "it is marked: the fields are written as the last column says",
-            OnDelete::Blank => "Moodle's fields are cleared, and the fields are written as the last column says",
-            OnDelete::Delete => "it goes to Zoho's recycle bin",
+            OnDelete::Mark => "it is marked in Zoho: the last column says what is written",
+            OnDelete::Blank => "Moodle's fields are cleared in Zoho, and the last column says what is written",
+            OnDelete::Delete => "it is moved to Zoho's recycle bin",
             OnDelete::Keep => "nothing happens in Zoho",
         };
         Self {

@@ -1,4 +1,4 @@
-//! Is all well? The first page: a sentence and a colour, sites, destinations, charts.
+//! The overview: whether all is well, as a sentence and a colour; destinations, sites, charts.
 
 mod charts;
 mod verdict;
@@ -21,10 +21,10 @@ use super::{
     frame::Frame,
     lines::display,
     session::SignedIn,
-    words::{Moment, number, span},
+    words::{Moment, counted, number, span},
 };
 use crate::{
-    activity::{self, Counted},
+    activity::{self, ActivityKind},
     api::Context,
     clock::Timestamp,
     store::{Activity, Conservation, Counts, DestinationSummary},
@@ -46,11 +46,11 @@ struct SiteCard {
     name: String,
     wwwroot: Option<String>,
     last: Option<Moment>,
-    /// Events of the last hour.
+    /// Events of the last hour, as in `12 events`.
     hour: String,
-    /// Of these, refused ones.
+    /// Rejected events of the last hour.
     rejected: u64,
-    /// Since when the oldest record of this site that is not synced is undelivered.
+    /// How long the oldest undelivered change of this site has waited.
     oldest: Option<Moment>,
 }
 
@@ -80,15 +80,15 @@ pub(super) async fn page(
     for summary in store.destinations().await? {
         let counts = store.item_counts(&summary.name).await?;
         for (site_id, since) in store.oldest_waiting(&summary.name).await? {
-            let held = oldest.entry(site_id).or_insert(since);
-            *held = since.min(*held);
+            let earliest = oldest.entry(site_id).or_insert(since);
+            *earliest = since.min(*earliest);
         }
-        verdict.look_at(&summary, &counts, now);
+        verdict.add_destination(&summary, &counts, now);
         destinations.push(DestinationCard::new(summary, &counts, now));
     }
-    verdict.doubt(&context.health.write_health());
+    verdict.add_write_health(&context.health.write_health());
     for alert in context.alerts.open().await? {
-        verdict.hear(&alert);
+        verdict.add_alert(&alert);
     }
     let sites = sites(&context, &oldest, now).await?;
     verdict.conclude(!destinations.is_empty(), sites.iter().any(|site| site.last.is_some()));
@@ -110,12 +110,13 @@ async fn sites(
         let subject = activity::subject_site(&site.name);
         let own = |counted: &&Activity| counted.subject == subject;
         let events: u64 = hour.iter().filter(own).map(|counted| counted.count).sum();
-        let refused = Counted::Event("rejected").name();
+        let name = ActivityKind::Event("rejected").name();
         let rejected =
-            hour.iter().filter(own).filter(|counted| counted.name == refused).map(|counted| counted.count).sum();
+            hour.iter().filter(own).filter(|counted| counted.name == name).map(|counted| counted.count).sum();
         let last = store.last_activity(&subject).await?.map(|minute| Moment::new(minute, now));
         let oldest = oldest.get(&site.id).map(|since| Moment::new(*since, now));
-        cards.push(SiteCard { name: site.name, wwwroot: site.wwwroot, last, hour: number(events), rejected, oldest });
+        let (name, wwwroot) = (site.name, site.wwwroot);
+        cards.push(SiteCard { name, wwwroot, last, hour: counted(events, "event"), rejected, oldest });
     }
     Ok(cards)
 }
@@ -137,7 +138,7 @@ impl DestinationCard {
         }
     }
 
-    /// The states with their words, colours and addresses, in the order of their way.
+    /// Each state: its label, CSS class, count and value for the filter.
     fn states(&self) -> [(&'static str, &'static str, u64, &'static str); 5] {
         let StateCounts { pending, in_flight, synced, parked, failed, .. } = self.counts;
         [
@@ -150,5 +151,5 @@ impl DestinationCard {
     }
 }
 
-/// How long is too long for a change to wait, before somebody should look.
+/// A change that waits longer than this turns the overview red.
 pub(super) const LONG_WAIT: Duration = Duration::from_secs(10 * 60);

@@ -1,8 +1,8 @@
-//! Everything in one sentence and one colour.
+//! The state of everything in one sentence and one colour.
 
 use super::{
     super::lines::{capitalised, display},
-    LONG_WAIT, number, span,
+    LONG_WAIT, counted, number, span,
 };
 use crate::{
     alerts::title,
@@ -12,7 +12,7 @@ use crate::{
     store::{Alert, Counts, DestinationSummary, OPERATOR},
 };
 
-/// How bad it is; the worse ones last.
+/// How bad it is, from best to worst.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Colour {
     Good,
@@ -22,7 +22,7 @@ pub(super) enum Colour {
 }
 
 impl Colour {
-    /// The style's class.
+    /// The CSS class.
     pub(super) fn class(self) -> &'static str {
         match self {
             Self::Good => "good",
@@ -33,11 +33,11 @@ impl Colour {
     }
 }
 
-/// What is found, the worst of it first.
+/// The worst thing found.
 pub(super) struct OverviewVerdict {
     pub(super) colour: Colour,
     pub(super) sentence: String,
-    /// Where to go about it.
+    /// The page to go to.
     pub(super) address: Option<&'static str>,
 }
 
@@ -47,81 +47,82 @@ impl OverviewVerdict {
         Self { colour: Colour::Good, sentence, address: None }
     }
 
-    /// Takes something over when it is worse than what was found before.
-    pub(super) fn find(&mut self, colour: Colour, sentence: String, address: Option<&'static str>) {
+    /// Replaces the verdict by a worse one.
+    fn worsen(&mut self, colour: Colour, sentence: String, address: Option<&'static str>) {
         if colour > self.colour {
             *self = Self { colour, sentence, address };
         }
     }
 
-    pub(super) fn look_at(&mut self, summary: &DestinationSummary, counts: &[Counts], now: Timestamp) {
+    pub(super) fn add_destination(&mut self, summary: &DestinationSummary, counts: &[Counts], now: Timestamp) {
         let name = &display(&summary.name);
         let of = |states: &'static [ItemState]| counts.iter().filter(|counts| states.contains(&counts.state));
         if let Some(pause) = &summary.pause {
             let colour = if pause.cause == OPERATOR { Colour::Warn } else { Colour::Bad };
-            self.find(colour, format!("Nothing is delivered to {name}: {}", pause.reason), Some("/attention"));
+            self.worsen(colour, format!("Nothing is delivered to {name}: {}", pause.reason), Some("/attention"));
         }
         if let Some((audit, _)) = &summary.audit
             && !audit.holds()
         {
             let sentence = format!(
-                "{} records have {} sync items for {name}: the sum is not right. `backend-sync sync audit` says more.",
-                number(audit.records),
-                number(audit.items)
+                "The sum is wrong: {} but {} for {name}. `backend-sync sync audit` says more.",
+                counted(audit.records, "record"),
+                counted(audit.items, "sync item")
             );
-            self.find(Colour::Bad, sentence, None);
+            self.worsen(Colour::Bad, sentence, None);
         }
         let on_the_way = &[ItemState::Pending, ItemState::InFlight];
         let waiting: u64 = of(on_the_way).map(|counts| counts.count).sum();
         let longest = of(on_the_way).map(|counts| now.since(counts.oldest)).max().unwrap_or_default();
         let are = if waiting == 1 { "change is" } else { "changes are" };
-        let on_its_way = format!("{} {are} on the way to {name}, the oldest since {}", number(waiting), span(longest));
+        let on_its_way = format!("{} {are} on the way to {name}, the oldest for {}", number(waiting), span(longest));
         if waiting > 0 && longest > LONG_WAIT {
-            self.find(Colour::Bad, format!("{on_its_way}: that is too long."), Some("/records?state=pending"));
+            self.worsen(Colour::Bad, format!("{on_its_way}: too long."), Some("/records?state=pending"));
         }
         let failed: u64 = of(&[ItemState::Failed]).map(|counts| counts.count).sum();
         if failed > 0 {
             let (need, them) = if failed == 1 { ("record needs", "it") } else { ("records need", "them") };
             let sentence = format!("{} {need} a person before {name} takes {them}.", number(failed));
-            self.find(Colour::Warn, sentence, Some("/attention"));
+            self.worsen(Colour::Warn, sentence, Some("/attention"));
         }
         if let Some(reason) = &summary.slow_reason {
-            self.find(Colour::Warn, format!("The delivery to {name} is slow: {reason}"), None);
+            self.worsen(Colour::Warn, format!("Delivery to {name} is slow: {reason}"), None);
         }
         if waiting > 0 {
-            self.find(Colour::Calm, format!("{on_its_way}. That is as it should be."), None);
+            self.worsen(Colour::Calm, format!("{on_its_way}. That is normal."), None);
         }
     }
 
-    /// The database takes nothing: everything else that is found may be old.
-    pub(super) fn doubt(&mut self, health: &WriteHealth) {
+    /// A database that takes no writes is bad on its own: all other findings may be stale.
+    pub(super) fn add_write_health(&mut self, health: &WriteHealth) {
         let Some(failing) = health.failing() else { return };
         let (cause, advice) = {
             let (_, cause, advice) = failing.cause.in_words();
             (cause, advice)
         };
-        let sentence = format!("The database takes no writes: {cause}. Events are answered 503 meanwhile. {advice}");
-        self.find(Colour::Bad, sentence, Some("/alarms"));
+        let sentence =
+            format!("The database takes no writes: {cause}. Until it does, events are answered 503. {advice}");
+        self.worsen(Colour::Bad, sentence, Some("/alerts"));
     }
 
-    /// What the alerts found that is not seen here anyway; an alert ends some minutes after its cause.
-    pub(super) fn hear(&mut self, alert: &Alert) {
+    /// Skips rules whose cause is visible here anyway, because an alert resolves some minutes after its cause.
+    pub(super) fn add_alert(&mut self, alert: &Alert) {
         let seen_here = [Rule::OldestChange, Rule::Parked, Rule::Failed, Rule::Paused, Rule::Conservation];
         if seen_here.contains(&alert.rule) {
             return;
         }
         let colour = if alert.severity == Severity::Critical { Colour::Bad } else { Colour::Warn };
         let title = capitalised(&title(alert.rule.as_str(), &alert.subject));
-        self.find(colour, format!("{title}: {}", alert.message), Some("/alarms"));
+        self.worsen(colour, format!("{title}: {}", alert.message), Some("/alerts"));
     }
 
     pub(super) fn conclude(&mut self, has_destination: bool, has_events: bool) {
         if !has_events {
-            let sentence = "No event has arrived yet. Connect a Moodle: see Sites and tokens.".to_owned();
-            self.find(Colour::Calm, sentence, Some("/sites"));
+            let sentence = "No event has arrived yet. To connect a Moodle, see Sites and tokens.".to_owned();
+            self.worsen(Colour::Calm, sentence, Some("/sites"));
         } else if !has_destination {
-            let sentence = "Events are kept, but delivered nowhere: no destination is configured.".to_owned();
-            self.find(Colour::Calm, sentence, Some("/mapping"));
+            let sentence = "Events are stored but not delivered: no destination is configured.".to_owned();
+            self.worsen(Colour::Calm, sentence, Some("/mapping"));
         }
     }
 }
@@ -137,12 +138,12 @@ mod tests {
     };
 
     #[test]
-    fn nothing_is_well_while_the_database_takes_nothing() {
+    fn a_database_without_writes_is_bad() {
         let (mut verdict, mut health) = (OverviewVerdict::new(), WriteHealth::default());
-        verdict.doubt(&health);
+        verdict.add_write_health(&health);
         assert_eq!(verdict.colour, Colour::Good);
         health.note(Err(Cause::ReadOnly), std::time::Instant::now());
-        verdict.doubt(&health);
+        verdict.add_write_health(&health);
         assert!(verdict.colour == Colour::Bad && verdict.sentence.contains("read-only"), "{}", verdict.sentence);
     }
 
@@ -160,7 +161,7 @@ mod tests {
             oldest: Timestamp(now.0 - age * 1_000),
         };
         let mut verdict = OverviewVerdict::new();
-        verdict.look_at(summary, &counts.iter().map(count).collect::<Vec<_>>(), now);
+        verdict.add_destination(summary, &counts.iter().map(count).collect::<Vec<_>>(), now);
         verdict.conclude(true, true);
         verdict
     }

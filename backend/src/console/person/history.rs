@@ -1,4 +1,4 @@
-//! What happened to a person's records, the newest first.
+//! What happened to a person's records, newest first.
 
 use serde_json::{Map, Value};
 
@@ -17,28 +17,29 @@ use crate::{
     views::{EntryType, TimelineCursor, TimelineEntry, read_timeline},
 };
 
-/// Characters of a value that are shown; the longest are texts of feedback.
+/// Characters of a value to show: feedback may be long.
 const VALUE_CHARACTERS: usize = 300;
 
-/// A page of it.
+/// A page of the history.
 pub(super) struct History {
     pub(super) entries: Vec<HistoryEntry>,
-    /// Where older ones are.
+    /// The cursor of the page with older entries.
     pub(super) older: Option<TimelineCursor>,
 }
 
-/// Something that happened, or how something stands since.
+/// Something that happened, or a state that holds since then.
 pub(super) struct HistoryEntry {
     pub(super) at: Moment,
+    /// Moodle, this backend, or a destination.
     pub(super) who: String,
-    /// The record, and the address of its page.
     pub(super) what: String,
+    /// The address of the record's page.
     pub(super) address: String,
     pub(super) text: String,
     pub(super) tag: Option<StateTag>,
-    /// More, in words.
+    /// Details, a line each.
     pub(super) more: Vec<String>,
-    /// What Moodle sent.
+    /// The fields that Moodle sent.
     pub(super) sent: Vec<(String, String)>,
 }
 
@@ -57,12 +58,12 @@ pub(super) async fn read(
             Some(event) => context.store.event(event.id).await?.map(|event| pairs(&event.data)).unwrap_or_default(),
             None => Vec::new(),
         };
-        entries.push(shown(context, subjects, user.site_id, entry, sent));
+        entries.push(history_entry(context, subjects, user.site_id, entry, sent));
     }
     Ok(History { entries, older: timeline.next_cursor.and_then(|cursor| cursor.parse().ok()) })
 }
 
-fn shown(
+fn history_entry(
     context: &Context,
     subjects: &Subjects,
     site_id: i64,
@@ -83,7 +84,7 @@ fn shown(
         more.push(format!("version {}{sequence}", Timestamp(version.time.saturating_mul(1_000)).to_rfc3339()));
     }
     if let Some(attempt) = &entry.attempt {
-        more.push(format!("answered within {} ms", attempt.duration_ms));
+        more.push(format!("answered in {} ms", attempt.duration_ms));
         more.extend(attempt.code.as_ref().map(|code| format!("code {code}")));
     }
     HistoryEntry {
@@ -113,7 +114,7 @@ fn tag(entry: &TimelineEntry) -> Option<StateTag> {
         "updated" => ("updated", "good"),
         "adopted" => ("adopted", "good"),
         "removed" => ("removed", "good"),
-        "retry" => ("tried again", "warn"),
+        "retry" => ("retried", "warn"),
         "failed" => ("failed", "bad"),
         "lost" => ("lost", "warn"),
         _ => return None,
@@ -121,13 +122,13 @@ fn tag(entry: &TimelineEntry) -> Option<StateTag> {
     Some(StateTag { word, class })
 }
 
-/// The fields of a JSON object, as texts.
+/// The fields of a JSON object as text.
 pub(in crate::console) fn pairs(json: &str) -> Vec<(String, String)> {
     let map: Map<String, Value> = serde_json::from_str(json).unwrap_or_default();
     map.into_iter().map(|(name, value)| (name, text(&value))).collect()
 }
 
-/// A value, cut when it is very long.
+/// A value as text, truncated to [`VALUE_CHARACTERS`].
 pub(in crate::console) fn text(value: &Value) -> String {
     let text = match value {
         Value::Null => "–".to_owned(),

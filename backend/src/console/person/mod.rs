@@ -1,4 +1,4 @@
-//! One person: what is where, why something is not, and what happened.
+//! One person: where each record is, why some are not delivered, and what happened.
 
 mod history;
 mod verdict;
@@ -35,7 +35,7 @@ use crate::{
     clock::Timestamp,
     model::{ItemState, Kind, RecordKey, User},
     store::{StoredRecord, UserFilter, user},
-    views::{Items, Renderer},
+    views::{PersonItems, Renderer},
 };
 
 #[derive(Template)]
@@ -69,10 +69,11 @@ struct RecordLine {
     what: String,
     detail: String,
     deleted: bool,
-    states: Vec<There>,
+    states: Vec<RecordRemote>,
 }
 
-struct There {
+/// A record's state at one destination.
+struct RecordRemote {
     destination: String,
     tag: StateTag,
     why: Option<String>,
@@ -101,21 +102,21 @@ pub(super) async fn page(
     let subjects = Subjects::read(store, &keys).await?;
     let renderer = Renderer::new(store).await?;
     let History { entries, older } = history::read(&context, &subjects, filter, before).await?;
-    let held = store.record::<user::Entity>(&site.name, record.moodle_id).await?;
-    let items = Items::read(store, &keys).await?;
+    let user = store.record::<user::Entity>(&site.name, record.moodle_id).await?;
+    let items = PersonItems::read(store, &keys).await?;
     let now = context.clock.now();
     let mut verdicts = Vec::new();
     let mut to_retry = 0;
-    let mut there: HashMap<RecordKey, Vec<There>> = HashMap::new();
-    for (destination, rows) in items.standing(&renderer) {
+    let mut remotes: HashMap<RecordKey, Vec<RecordRemote>> = HashMap::new();
+    for (destination, rows) in items.by_destination(&renderer) {
         let rows: Vec<_> = rows.collect();
         verdicts.push(verdict(destination, &rows));
         to_retry += rows.iter().filter(|(row, _)| is_to_retry(row.state)).count();
         for (row, why) in rows {
-            // That of the profile stands at the top of the page already.
+            // The page shows the profile's reason at its top.
             let waits_for_profile = row.waits_for.is_some_and(|other| other.kind == Kind::User);
             let why = if waits_for_profile && destination.pause.is_none() { row.reason.clone() } else { why };
-            there.entry(row.key).or_default().push(There {
+            remotes.entry(row.key).or_default().push(RecordRemote {
                 destination: display(&destination.name),
                 tag: StateTag::of(row),
                 why,
@@ -132,13 +133,13 @@ pub(super) async fn page(
             what: subjects.what(*key),
             detail: subjects.detail(*key),
             deleted: subjects.is_deleted(*key),
-            states: there.remove(key).unwrap_or_default(),
+            states: remotes.remove(key).unwrap_or_default(),
         };
         match (key.kind, subjects.course(*key)) {
             (Kind::User, _) => profile = Some(line),
             (_, course) => {
                 let name =
-                    course.map_or_else(|| "In no known course".to_owned(), |course| subjects.course_name(course));
+                    course.map_or_else(|| "Without a known course".to_owned(), |course| subjects.course_name(course));
                 courses.entry((name, course)).or_default().push(line);
             }
         }
@@ -146,13 +147,13 @@ pub(super) async fn page(
     for lines in courses.values_mut() {
         lines.sort_by(|left, right| (left.kind, &left.what).cmp(&(right.kind, &right.what)));
     }
-    let name = held.as_ref().map_or_else(|| format!("Person {}", record.moodle_id), |user| name_of(&user.record.state));
-    let shown = PersonPage {
+    let name = user.as_ref().map_or_else(|| format!("Person {}", record.moodle_id), |user| name_of(&user.record.state));
+    let page = PersonPage {
         frame: Frame::new(name, "/people", &who),
-        done: Done::said(done.as_deref()),
-        deleted: held.as_ref().is_some_and(|user| user.record.deleted),
+        done: Done::message(done.as_deref()),
+        deleted: user.as_ref().is_some_and(|user| user.record.deleted),
         verdicts,
-        facts: held.map(|user| facts(&user)).unwrap_or_default(),
+        facts: user.map(|user| facts(&user)).unwrap_or_default(),
         moodle: lines::moodle_page(&context, &site.name, Kind::User, record.moodle_id.0).await?,
         profile,
         courses: courses.into_iter().map(|((name, _), lines)| (name, lines)).collect(),
@@ -163,7 +164,7 @@ pub(super) async fn page(
         older: older.map(|older| older.to_string()),
         id: record.to_string(),
     };
-    Ok(Html(shown.render()?))
+    Ok(Html(page.render()?))
 }
 
 fn facts(user: &StoredRecord<User>) -> Vec<Fact> {
@@ -172,7 +173,7 @@ fn facts(user: &StoredRecord<User>) -> Vec<Fact> {
     let text = |text: &Option<String>| text.clone().unwrap_or_default();
     let status = match (user.record.deleted, user.record.version.is_some(), suspended) {
         (true, ..) => "deleted in Moodle",
-        (_, false, _) => "only mentioned by other records; Moodle has not reported the account yet",
+        (_, false, _) => "known only from other records; Moodle has not reported the account yet",
         (_, _, Some(true)) => "suspended",
         _ => "active",
     };
@@ -182,10 +183,10 @@ fn facts(user: &StoredRecord<User>) -> Vec<Fact> {
         ("Account", status.to_owned()),
         ("User name", text(username)),
         ("E-mail", text(email)),
-        ("Id number", text(idnumber)),
+        ("ID number", text(idnumber)),
         ("Institution", text(institution)),
         ("Department", text(department)),
-        ("Signs in by", text(auth)),
+        ("Authentication", text(auth)),
         ("Created", day.unwrap_or_default()),
     ]
     .into_iter()
@@ -200,7 +201,7 @@ fn is_to_retry(state: ItemState) -> bool {
 
 #[derive(Deserialize)]
 pub(super) struct SendForm {
-    /// `all`, or `failed` for what failed or waits.
+    /// `all`, or `failed` for failed and parked records.
     what: String,
 }
 
@@ -216,7 +217,7 @@ pub(super) async fn send(
     let all = match what.as_str() {
         "all" => true,
         "failed" => false,
-        _ => return Err(PageError::Bad("It is not said what to send again.".to_owned())),
+        _ => return Err(PageError::Bad("The form does not say what to send again.".to_owned())),
     };
     let store = &context.store;
     let keys = store.records_of_user(UserFilter { site_id: site.id, userid: record.moodle_id }).await?;
@@ -230,7 +231,7 @@ pub(super) async fn send(
             token = who.0.token_id,
             destination = destination.name,
             items = keys.len(),
-            "an operator asked to send a person again"
+            "an operator sent a person's records again"
         );
         sent += keys.len() as u64;
     }

@@ -6,14 +6,15 @@ use crate::{
     store::{DestinationSummary, ItemRow},
 };
 
-/// The answer, and its colour.
+/// The answer.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct PersonVerdict {
     pub(super) text: String,
+    /// The CSS class.
     pub(super) class: &'static str,
 }
 
-/// How many of how many records, with the verb.
+/// The subject of a sentence with its verb, as in `2 of 3 records wait`.
 fn of(count: usize, total: usize, one: &str, several: &str) -> String {
     let counted = |count: usize| number(count);
     let records = if total == 1 { "record" } else { "records" };
@@ -25,7 +26,7 @@ fn of(count: usize, total: usize, one: &str, several: &str) -> String {
     }
 }
 
-/// How a person's records stand at a destination; each comes with why it is not there, if it is not.
+/// The verdict on a person's records at a destination; each row comes with the reason why it is not there, if it is not.
 pub(super) fn verdict(destination: &DestinationSummary, rows: &[(&ItemRow, Option<String>)]) -> PersonVerdict {
     let name = display(&destination.name);
     let total = rows.len();
@@ -33,19 +34,19 @@ pub(super) fn verdict(destination: &DestinationSummary, rows: &[(&ItemRow, Optio
     let (failed, parked, synced) = (count(ItemState::Failed), count(ItemState::Parked), count(ItemState::Synced));
     let waiting = total - failed - synced;
     if total == 0 {
-        return PersonVerdict { text: format!("Nothing is to be delivered to {name}."), class: "" };
+        return PersonVerdict { text: format!("There is nothing to deliver to {name}."), class: "" };
     }
     if let Some((row, _)) = first(rows, |row| row.state == ItemState::Failed) {
         let reason = row.reason.as_deref().unwrap_or("no reason is known.");
         let text = match row.key.kind {
             Kind::User if waiting > 0 => format!(
-                "The profile did not get into {name} and needs you, and {} for it: {reason}",
+                "The profile could not be delivered to {name} and needs you, and {} for it: {reason}",
                 of(waiting, total, "waits", "wait")
             ),
-            Kind::User => format!("The profile did not get into {name} and needs you: {reason}"),
+            Kind::User => format!("The profile could not be delivered to {name} and needs you: {reason}"),
             _ => format!(
-                "{} not get into {name} and {} you: {reason}",
-                of(failed, total, "did", "did"),
+                "{} not be delivered to {name} and {} you: {reason}",
+                of(failed, total, "could", "could"),
                 if failed == 1 { "needs" } else { "need" }
             ),
         };
@@ -59,13 +60,13 @@ pub(super) fn verdict(destination: &DestinationSummary, rows: &[(&ItemRow, Optio
     match first(rows, is_left_out) {
         None => PersonVerdict { text: format!("{} in {name}.", of(total, total, "is", "are")), class: "good" },
         Some((row, why)) if row.key.kind == Kind::User => {
-            let why = why.as_deref().unwrap_or("nothing of it was to be delivered.");
+            let why = why.as_deref().unwrap_or("the mapping delivers nothing of it.");
             PersonVerdict { text: format!("Not in {name}, on purpose: {why}"), class: "" }
         }
         Some(_) => {
             let left_out = of(left_out, total, "is left out", "are left out");
             PersonVerdict {
-                text: format!("All that is to be in {name} is there; {left_out} on purpose."),
+                text: format!("Everything that belongs in {name} is there; {left_out} on purpose."),
                 class: "good",
             }
         }
@@ -82,7 +83,7 @@ fn why_waiting(
     let total = rows.len();
     if let Some(pause) = &destination.pause {
         let wait = of(waiting, total, "waits", "wait");
-        return format!("{wait} because the delivery to {name} is paused: {}", pause.reason);
+        return format!("{wait} because delivery to {name} is paused: {}", pause.reason);
     }
     let again = first(rows, |row| row.state == ItemState::Pending && row.attempts > 0);
     if let Some((_, Some(why))) = again {
@@ -95,10 +96,10 @@ fn why_waiting(
     if let Some((_, Some(why))) = parked_row.filter(|_| parked == waiting) {
         return format!("{} for another record. {why}", of(waiting, total, "waits", "wait"));
     }
-    format!("{} on the way to {name}; no need to do anything.", of(waiting, total, "is", "are"))
+    format!("{} on the way to {name}; there is nothing to do.", of(waiting, total, "is", "are"))
 }
 
-/// The first such row, the profile before all others.
+/// The first matching row, the profile before all others.
 fn first<'r>(
     rows: &'r [(&'r ItemRow, Option<String>)],
     is: impl Fn(&ItemRow) -> bool,
@@ -143,7 +144,7 @@ mod tests {
         }
     }
 
-    fn said(destination: &DestinationSummary, rows: &[ItemRow]) -> (String, &'static str) {
+    fn judge(destination: &DestinationSummary, rows: &[ItemRow]) -> (String, &'static str) {
         let rows: Vec<_> = rows.iter().map(|row| (row, Some("It waits for user college:3.".to_owned()))).collect();
         let verdict = verdict(destination, &rows);
         (verdict.text, verdict.class)
@@ -152,36 +153,36 @@ mod tests {
     #[test]
     fn what_needs_a_person_is_said_first() {
         let there = row(Kind::User, ItemState::Synced);
-        assert_eq!(said(&zoho(), &[there.clone(), there.clone()]), ("All 2 records are in Zoho.".to_owned(), "good"));
-        assert_eq!(said(&zoho(), std::slice::from_ref(&there)).0, "The only record is in Zoho.");
+        assert_eq!(judge(&zoho(), &[there.clone(), there.clone()]), ("All 2 records are in Zoho.".to_owned(), "good"));
+        assert_eq!(judge(&zoho(), std::slice::from_ref(&there)).0, "The only record is in Zoho.");
         let failed = row(Kind::Grade, ItemState::Failed);
         let parked = row(Kind::Grade, ItemState::Parked);
         assert_eq!(
-            said(&zoho(), &[there.clone(), parked.clone(), failed]),
-            ("1 of 3 records did not get into Zoho and needs you: Phone: too long.".to_owned(), "bad")
+            judge(&zoho(), &[there.clone(), parked.clone(), failed]),
+            ("1 of 3 records could not be delivered to Zoho and needs you: Phone: too long.".to_owned(), "bad")
         );
         let profile = row(Kind::User, ItemState::Failed);
         assert_eq!(
-            said(&zoho(), &[parked, profile]).0,
-            "The profile did not get into Zoho and needs you, and 1 of 2 records waits for it: Phone: too long."
+            judge(&zoho(), &[parked, profile]).0,
+            "The profile could not be delivered to Zoho and needs you, and 1 of 2 records waits for it: Phone: too long."
         );
     }
 
     #[test]
-    fn whatever_makes_it_wait_is_named() {
+    fn the_cause_of_a_wait_is_named() {
         let (there, parked) = (row(Kind::User, ItemState::Synced), row(Kind::Grade, ItemState::Parked));
         let pending = row(Kind::Grade, ItemState::Pending);
         let rows = [there.clone(), parked.clone()];
-        assert_eq!(said(&zoho(), &rows).0, "1 of 2 records waits for another record. It waits for user college:3.");
-        assert!(said(&zoho(), &[there.clone(), pending.clone()]).0.contains("1 of 2 records is on the way to Zoho"));
+        assert_eq!(judge(&zoho(), &rows).0, "1 of 2 records waits for another record. It waits for user college:3.");
+        assert!(judge(&zoho(), &[there.clone(), pending.clone()]).0.contains("1 of 2 records is on the way to Zoho"));
         let again = ItemRow { attempts: 1, ..pending.clone() };
-        assert!(said(&zoho(), &[there.clone(), again]).0.starts_with("1 of 2 records waits for Zoho. "));
+        assert!(judge(&zoho(), &[there.clone(), again]).0.starts_with("1 of 2 records waits for Zoho. "));
         let slow = DestinationSummary { slow_reason: Some("500 credits are left.".to_owned()), ..zoho() };
-        assert!(said(&slow, &[there, pending]).0.contains("slow: 500 credits"));
+        assert!(judge(&slow, &[there, pending]).0.contains("slow: 500 credits"));
         let (cause, reason) = (OPERATOR.to_owned(), "Moving house.".to_owned());
         let pause = Some(Pause { cause, reason, since: Timestamp(0), check_at: None });
         let paused = DestinationSummary { pause, ..slow };
-        assert!(said(&paused, &rows).0.ends_with("the delivery to Zoho is paused: Moving house."));
+        assert!(judge(&paused, &rows).0.ends_with("because delivery to Zoho is paused: Moving house."));
     }
 
     #[test]
@@ -189,10 +190,10 @@ mod tests {
         let left_out = |kind| ItemRow { remote_id: None, ..row(kind, ItemState::Synced) };
         let there = row(Kind::User, ItemState::Synced);
         assert_eq!(
-            said(&zoho(), &[there, left_out(Kind::Grade)]).0,
-            "All that is to be in Zoho is there; 1 of 2 records is left out on purpose."
+            judge(&zoho(), &[there, left_out(Kind::Grade)]).0,
+            "Everything that belongs in Zoho is there; 1 of 2 records is left out on purpose."
         );
-        assert!(said(&zoho(), &[left_out(Kind::User)]).0.starts_with("Not in Zoho, on purpose: "));
-        assert_eq!(said(&zoho(), &[]).0, "Nothing is to be delivered to Zoho.");
+        assert!(judge(&zoho(), &[left_out(Kind::User)]).0.starts_with("Not in Zoho, on purpose: "));
+        assert_eq!(judge(&zoho(), &[]).0, "There is nothing to deliver to Zoho.");
     }
 }

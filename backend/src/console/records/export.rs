@@ -1,4 +1,4 @@
-//! The list as a file for a spreadsheet: what is where on its way, and no more of a person than an id.
+//! The list as a CSV file: the state of each record, and no personal data but ids.
 
 use std::{collections::VecDeque, sync::Arc};
 
@@ -9,10 +9,10 @@ use poem::{
     web::{Data, Query},
 };
 
-use super::wanted::{RecordsQuery, RecordsWanted};
+use super::filter::{RecordsFilter, RecordsQuery};
 use crate::{
     api::Context,
-    console::{error::PageError, log::harmless, session::SignedIn},
+    console::{error::PageError, log::without_formula, session::SignedIn},
     limits,
     model::RecordKey,
     store::{ItemRow, StoreError},
@@ -36,16 +36,16 @@ const COLUMNS: [&str; 10] = [
 pub(in crate::console) async fn download(
     _who: SignedIn,
     context: Data<&Arc<Context>>,
-    Query(asked): Query<RecordsQuery>,
+    Query(query): Query<RecordsQuery>,
 ) -> Result<Response, PageError> {
-    let wanted = RecordsWanted::read(&context, &asked).await?.ok_or(PageError::NotFound)?;
+    let filter = RecordsFilter::parse(&context, &query).await?.ok_or(PageError::NotFound)?;
     let renderer = Renderer::new(&context.store).await?;
-    let name = format!("attachment; filename=\"records-{}.csv\"", wanted.destination);
+    let name = format!("attachment; filename=\"records-{}.csv\"", filter.destination);
     let mut header = csv::Writer::from_writer(Vec::new());
     header.write_record(COLUMNS).map_err(|_| PageError::Internal)?;
     let first = header.into_inner().map_err(|_| PageError::Internal)?;
     let export =
-        RecordsExport { context: Arc::clone(&context), wanted, renderer, after: None, left: limits::EXPORT_ROWS };
+        RecordsExport { context: Arc::clone(&context), filter, renderer, after: None, left: limits::EXPORT_ROWS };
     let chunks = stream::try_unfold((export, VecDeque::from([first])), |(mut export, mut ready)| async move {
         if ready.is_empty() {
             ready.extend(export.step().await.map_err(std::io::Error::other)?);
@@ -60,26 +60,27 @@ pub(in crate::console) async fn download(
 
 struct RecordsExport {
     context: Arc<Context>,
-    wanted: RecordsWanted,
+    filter: RecordsFilter,
     renderer: Renderer,
     after: Option<RecordKey>,
+    /// Rows left under the limit.
     left: usize,
 }
 
 impl RecordsExport {
-    /// The next lines; nothing at the end.
+    /// The next chunk; none at the end.
     async fn step(&mut self) -> Result<Option<Vec<u8>>, StoreError> {
         let limit = limits::EXPORT_STEP.min(self.left as u64);
         if limit == 0 {
             return Ok(None);
         }
-        let rows = self.wanted.rows(&self.context.store, self.after, limit).await?;
+        let rows = self.filter.rows(&self.context.store, self.after, limit).await?;
         let Some(last) = rows.last() else { return Ok(None) };
         self.after = Some(last.key);
         self.left -= rows.len();
         let mut writer = csv::Writer::from_writer(Vec::new());
         for row in &rows {
-            // Writing to memory does not fail.
+            // Writing to memory cannot fail.
             let _ = writer.write_record(self.line(row));
         }
         Ok(writer.into_inner().ok())
@@ -87,7 +88,7 @@ impl RecordsExport {
 
     fn line(&self, row: &ItemRow) -> [String; COLUMNS.len()] {
         let id = |key: RecordKey| self.renderer.id(key.site_id, key.moodle_id);
-        let text = |text: &Option<String>| harmless(text.as_deref().unwrap_or_default());
+        let text = |text: &Option<String>| without_formula(text.as_deref().unwrap_or_default());
         [
             row.key.kind.to_string(),
             id(row.key),

@@ -1,7 +1,7 @@
-//! All records with their state at a destination, filtered; and the same as a file.
+//! The list of records with their state at a destination, filtered, and its export.
 
 pub(super) mod export;
-mod wanted;
+mod filter;
 
 use std::sync::Arc;
 
@@ -11,7 +11,7 @@ use poem::{
     web::{Data, Html, Query},
 };
 
-use self::wanted::{RecordsQuery, RecordsWanted};
+use self::filter::{RecordsFilter, RecordsQuery};
 use super::{
     error::PageError,
     frame::Frame,
@@ -28,7 +28,7 @@ use crate::{
     views::Renderer,
 };
 
-/// A choice of a filter.
+/// An option of a filter.
 struct FilterChoice {
     value: String,
     name: String,
@@ -39,7 +39,7 @@ struct FilterChoice {
 #[template(path = "records.html")]
 struct RecordsPage {
     frame: Frame,
-    asked: RecordsQuery,
+    query: RecordsQuery,
     problem: Option<String>,
     destinations: Vec<FilterChoice>,
     kinds: Vec<FilterChoice>,
@@ -60,46 +60,46 @@ fn choices(all: impl Iterator<Item = (String, String)>, chosen: Option<&str>) ->
 pub(super) async fn page(
     who: SignedIn,
     context: Data<&Arc<Context>>,
-    Query(asked): Query<RecordsQuery>,
+    Query(query): Query<RecordsQuery>,
 ) -> Result<Html<String>, PageError> {
     let store = &context.store;
     let destinations = store.destinations().await?;
     let sites = store.sites().await?;
-    // A filter that is wrong is said on the page, where it can be corrected.
-    let (wanted, problem) = match RecordsWanted::read(&context, &asked).await {
-        Ok(wanted) => (wanted, None),
-        Err(PageError::Bad(words)) => (None, Some(words)),
+    // The page itself shows an invalid filter, so that it can be corrected there.
+    let (filter, problem) = match RecordsFilter::parse(&context, &query).await {
+        Ok(filter) => (filter, None),
+        Err(PageError::Bad(problem)) => (None, Some(problem)),
         Err(error) => return Err(error),
     };
     let (mut lines, mut next) = (Vec::new(), None);
-    if let Some(wanted) = &wanted {
-        let found = wanted.rows(store, wanted.after, limits::CONSOLE_ROWS + 1).await?;
+    if let Some(filter) = &filter {
+        let found = filter.rows(store, filter.after, limits::CONSOLE_ROWS + 1).await?;
         let Page { items: rows, next: after } = Page::cut(found, limits::CONSOLE_ROWS, |row| row.key);
-        next = after.map(|after| asked.address("/records", Some(&wanted::place(after))));
+        next = after.map(|after| query.address("/records", Some(&filter::cursor(after))));
         let keys: Vec<_> = rows.iter().map(|row| row.key).collect();
         let subjects = Subjects::read(store, &keys).await?;
         let renderer = Renderer::new(store).await?;
         let now = context.clock.now();
-        let line = |row| Line::new(&context, &renderer, &subjects, &wanted.destination, row, now);
+        let line = |row| Line::new(&context, &renderer, &subjects, &filter.destination, row, now);
         lines = rows.iter().map(line).collect();
     }
-    let chosen = wanted.as_ref().map(|wanted| wanted.destination.as_str());
-    let shown = RecordsPage {
+    let chosen = filter.as_ref().map(|filter| filter.destination.as_str());
+    let page = RecordsPage {
         frame: Frame::new("Records", "/records", &who),
         problem,
         destinations: choices(destinations.into_iter().map(|found| (found.name.clone(), display(&found.name))), chosen),
-        kinds: choices(Kind::ALL.iter().map(|kind| (kind.to_string(), kind.to_string())), asked.kind.as_deref()),
+        kinds: choices(Kind::ALL.iter().map(|kind| (kind.to_string(), kind.to_string())), query.kind.as_deref()),
         states: choices(
             ItemState::ALL.iter().map(|state| (state.to_string(), state.as_str().replace('_', " "))),
-            asked.state.as_deref(),
+            query.state.as_deref(),
         ),
-        sites: choices(sites.into_iter().map(|site| (site.name.clone(), site.name)), asked.site.as_deref()),
+        sites: choices(sites.into_iter().map(|site| (site.name.clone(), site.name)), query.site.as_deref()),
         lines,
-        first: asked.address("/records", None),
+        first: query.address("/records", None),
         next,
-        export: asked.address("/records.csv", None),
+        export: query.address("/records.csv", None),
         export_rows: number(limits::EXPORT_ROWS),
-        asked,
+        query,
     };
-    Ok(Html(shown.render()?))
+    Ok(Html(page.render()?))
 }

@@ -1,4 +1,4 @@
-//! Adding, rotating and revoking.
+//! Adding sites and tokens, rotating and revoking tokens.
 
 use std::sync::Arc;
 
@@ -23,32 +23,32 @@ use crate::{
     tokens::{self, Lifetime, TokenError},
 };
 
-/// Characters of an API token's name: it is one line of a table.
+/// The limit of an API token's name, in characters: it must fit in a table.
 const NAME_CHARACTERS: usize = 80;
 
-/// Characters of a Moodle's address.
-const ADDRESS_CHARACTERS: usize = 500;
+/// The limit of a Moodle's address, in bytes.
+const ADDRESS_BYTES: usize = 500;
 
-/// A new token. This answer is the only place where it ever stands.
+/// A new token. Only this answer ever shows it.
 #[derive(Template)]
 #[template(path = "new_token.html")]
 struct NewTokenPage {
     frame: Frame,
     token: String,
-    /// The site, of a site's token.
+    /// None for an API token.
     site: Option<String>,
-    /// Whether the site has others that are still valid.
+    /// Whether the site has other tokens that are still valid.
     rotated: bool,
 }
 
-/// The question before a token is revoked.
+/// The confirmation page before a token is revoked.
 #[derive(Template)]
 #[template(path = "revoke.html")]
 struct RevokePage {
     frame: Frame,
     token: TokenView,
     site: Option<String>,
-    /// No other valid token allows to operate.
+    /// Whether no other valid token has the scope `operate`.
     last_operator: bool,
 }
 
@@ -69,12 +69,8 @@ impl From<TokenError> for PageError {
         match error {
             TokenError::Store(error) => Self::Store(error),
             TokenError::NoSite(_) | TokenError::NoToken(_) => Self::NotFound,
-            TokenError::SiteExists(name) => {
-                Self::Bad(format!("There is a site called {name} already; choose another name."))
-            }
-            TokenError::NameTaken(name) => {
-                Self::Bad(format!("There is a token called {name} already; choose another name."))
-            }
+            TokenError::SiteExists(name) => Self::Bad(format!("The site {name} already exists; choose another name.")),
+            TokenError::NameTaken(name) => Self::Bad(format!("The token {name} already exists; choose another name.")),
             TokenError::Randomness(_) => Self::Internal,
         }
     }
@@ -93,14 +89,14 @@ pub(in crate::console) async fn add_site(
 ) -> Result<Html<String>, PageError> {
     let name: SiteName = form.name.trim().parse().map_err(|_| {
         PageError::Bad(
-            "A site's name has 1 to 40 of the characters a-z, 0-9 and -, and begins with a letter or a digit."
+            "A site's name has 1 to 40 characters out of a-z, 0-9 and -, and begins with a letter or a digit."
                 .to_owned(),
         )
     })?;
     let wwwroot = form.wwwroot.map(|text| text.trim().trim_end_matches('/').to_owned()).filter(|text| !text.is_empty());
-    if wwwroot.as_ref().is_some_and(|text| !is_web_address(text) || text.len() > ADDRESS_CHARACTERS) {
+    if wwwroot.as_ref().is_some_and(|text| !is_web_address(text) || text.len() > ADDRESS_BYTES) {
         return Err(PageError::Bad(
-            "The address of a Moodle begins with https:// or http://, as its wwwroot does.".to_owned(),
+            "A Moodle's address begins with https:// or http://, as its wwwroot does.".to_owned(),
         ));
     }
     let token = tokens::add_site(
@@ -123,7 +119,7 @@ pub(in crate::console) async fn rotate(
 ) -> Result<Html<String>, PageError> {
     let token =
         tokens::rotate(&context.store, &site, Lifetime::unlimited(context.clock.now()), &mut getrandom::fill).await?;
-    tracing::info!(by = who.0.token_id, site, "a token was made in the console");
+    tracing::info!(by = who.0.token_id, site, "a token was created in the console");
     show_token(who, token, Some(site), true)
 }
 
@@ -135,7 +131,7 @@ pub(in crate::console) async fn add_api_token(
 ) -> Result<Html<String>, PageError> {
     let name = form.name.trim();
     if name.is_empty() || name.chars().count() > NAME_CHARACTERS || name.contains(char::is_control) {
-        return Err(PageError::Bad(format!("A token's name has 1 to {NAME_CHARACTERS} characters, in one line.")));
+        return Err(PageError::Bad(format!("A token's name has 1 to {NAME_CHARACTERS} characters on one line.")));
     }
     let scope = [Scope::Read, Scope::Operate].into_iter().find(|scope| scope.as_str() == form.scope);
     let scope = scope.ok_or_else(|| PageError::Bad("A token's scope is read or operate.".to_owned()))?;
@@ -147,19 +143,19 @@ pub(in crate::console) async fn add_api_token(
         &mut getrandom::fill,
     )
     .await?;
-    tracing::info!(by = who.0.token_id, scope = scope.as_str(), "an API token was made in the console");
+    tracing::info!(by = who.0.token_id, scope = scope.as_str(), "an API token was created in the console");
     show_token(who, token, None, false)
 }
 
-/// The question whether a token shall be revoked.
-async fn ask(who: Operator, site: Option<String>, id: i64, context: &Context) -> Result<Html<String>, PageError> {
+/// Shows the confirmation page.
+async fn confirm(who: Operator, site: Option<String>, id: i64, context: &Context) -> Result<Html<String>, PageError> {
     let found = match &site {
         Some(name) => Some(context.store.site(name).await?.ok_or(PageError::NotFound)?),
         None => None,
     };
-    let held = context.store.tokens(found.as_ref()).await?;
+    let tokens = context.store.tokens(found.as_ref()).await?;
     let operates = |token: &TokenView| token.scope == Scope::Operate.as_str() && !token.state.revoked;
-    let mut list = TokenView::list(held, who.0.token_id, context.clock.now());
+    let mut list = TokenView::list(tokens, who.0.token_id, context.clock.now());
     let others = list.iter().filter(|token| token.id != id && operates(token)).count();
     let place = list.iter().position(|token| token.id == id && !token.state.revoked).ok_or(PageError::NotFound)?;
     let token = list.swap_remove(place);
@@ -171,18 +167,18 @@ async fn ask(who: Operator, site: Option<String>, id: i64, context: &Context) ->
 async fn revoke(who: Operator, site: Option<&str>, id: i64, context: &Context) -> Result<Response, PageError> {
     tokens::revoke(&context.store, site, id, context.clock.now()).await?;
     tracing::info!(by = who.0.token_id, token = id, "a token was revoked in the console");
-    // Whoever revokes the token of the own session is signed out by that.
+    // Revoking the session's own token signs out.
     let next = if who.0.token_id == id { "/sign-in" } else { "/sites?done=revoked" };
     Ok(StatusCode::SEE_OTHER.with_header(header::LOCATION, next).into_response())
 }
 
 #[handler]
-pub(in crate::console) async fn ask_site(
+pub(in crate::console) async fn confirm_site(
     who: Operator,
     Path((site, id)): Path<(String, i64)>,
     context: Data<&Arc<Context>>,
 ) -> Result<Html<String>, PageError> {
-    ask(who, Some(site), id, &context).await
+    confirm(who, Some(site), id, &context).await
 }
 
 #[handler]
@@ -195,12 +191,12 @@ pub(in crate::console) async fn revoke_site(
 }
 
 #[handler]
-pub(in crate::console) async fn ask_api(
+pub(in crate::console) async fn confirm_api(
     who: Operator,
     Path(id): Path<i64>,
     context: Data<&Arc<Context>>,
 ) -> Result<Html<String>, PageError> {
-    ask(who, None, id, &context).await
+    confirm(who, None, id, &context).await
 }
 
 #[handler]

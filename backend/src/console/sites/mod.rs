@@ -1,4 +1,4 @@
-//! Sites and tokens: who may send, who may read, and when they last did.
+//! Sites and tokens: which may send, which may read, and when they last did.
 
 mod act;
 mod state;
@@ -12,7 +12,7 @@ use poem::{
 };
 use serde::Deserialize;
 
-pub(super) use self::act::{add_api_token, add_site, ask_api, ask_site, revoke_api, revoke_site, rotate};
+pub(super) use self::act::{add_api_token, add_site, confirm_api, confirm_site, revoke_api, revoke_site, rotate};
 use self::state::TokenState;
 use super::{error::PageError, frame::Frame, session::SignedIn, words::Moment};
 use crate::{
@@ -46,10 +46,10 @@ struct TokenView {
     id: i64,
     name: String,
     scope: String,
-    made: Moment,
+    created: Moment,
     last_used: Option<Moment>,
     state: TokenState,
-    /// Whether the session of whoever looks belongs to it.
+    /// Whether it is the token of this session.
     own: bool,
 }
 
@@ -58,10 +58,10 @@ pub(super) struct SitesQuery {
     done: Option<String>,
 }
 
-/// What was done, as the address says it after an action.
-fn done_words(done: &str) -> Option<&'static str> {
+/// The message for the word in an address after an action.
+fn done_message(done: &str) -> Option<&'static str> {
     match done {
-        "revoked" => Some("The token is refused from now on."),
+        "revoked" => Some("The token is revoked and no longer accepted."),
         _ => None,
     }
 }
@@ -73,12 +73,12 @@ impl TokenView {
             id: token.id,
             name: token.name.unwrap_or_default(),
             scope: token.scope,
-            made: Moment::new(token.created_at, now),
+            created: Moment::new(token.created_at, now),
             last_used: token.last_used_at.map(|at| Moment::new(at, now)),
             state,
             own: token.id == own,
         };
-        // Those that are valid first, the newest of them on top.
+        // Valid tokens first, then the newest first.
         let mut list: Vec<_> = tokens.into_iter().zip(states).map(view).collect();
         list.sort_by_key(|token| (token.state.revoked, std::cmp::Reverse(token.id)));
         list
@@ -89,7 +89,7 @@ impl SiteView {
     async fn read(store: &Store, summary: SiteSummary, own: i64, now: Timestamp) -> Result<Self, PageError> {
         let site = store.site(&summary.name).await?.ok_or(PageError::NotFound)?;
         let tokens = store.tokens(Some(&site)).await?;
-        // Of a site that is silent for long, the minute is known.
+        // The exact time is kept for a while; after that, the minute is known.
         let last_event = match store.last_event_of(&summary.name).await? {
             Some(at) => Some(at),
             None => store.last_activity(&activity::subject_site(&summary.name)).await?,
@@ -105,13 +105,13 @@ impl SiteView {
         })
     }
 
-    /// Whether the address may stand in a link: whoever wrote it down could write anything.
+    /// Whether the address may become a link: it was typed, and could be anything.
     fn has_web_address(&self) -> bool {
         self.wwwroot.as_deref().is_some_and(is_web_address)
     }
 }
 
-/// Whether the text is an address of the web.
+/// Whether the text is an http or https address.
 fn is_web_address(text: &str) -> bool {
     let rest = text.strip_prefix("https://").or_else(|| text.strip_prefix("http://"));
     rest.is_some_and(|rest| {
@@ -132,7 +132,7 @@ pub(super) async fn page(
     }
     let html = SitesPage {
         frame: Frame::new("Sites and tokens", ADDRESS, &who),
-        done: done.as_deref().and_then(done_words),
+        done: done.as_deref().and_then(done_message),
         sites,
         tokens: TokenView::list(store.tokens(None).await?, own, now),
     };
@@ -144,7 +144,7 @@ mod tests {
     use super::is_web_address;
 
     #[test]
-    fn links_lead_to_the_web_alone() {
+    fn only_web_addresses_become_links() {
         assert!(is_web_address("https://moodle.college.example/moodle"));
         assert!(is_web_address("http://localhost:8080"));
         for other in ["javascript:alert(1)", "moodle.example", "https://", "https:///a", "https://a b", "ftp://a", ""] {

@@ -1,8 +1,8 @@
-//! The courses of the college, and what is graded in each.
+//! The courses of the college and their grade items.
 
 use serde_json::{Value, json};
 
-/// Courses of one category.
+/// Courses per category.
 pub(super) const IN_CATEGORY: usize = 4;
 
 /// Names of the categories and of their courses.
@@ -31,10 +31,10 @@ pub(super) struct Course {
     created: i64,
 }
 
-/// What is graded.
+/// A grade item.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Item {
-    /// In which week marking begins; it takes two.
+    /// The week in which marking begins; it takes two weeks.
     pub(super) week: i64,
     name: &'static str,
     module: &'static str,
@@ -75,7 +75,7 @@ impl Course {
     }
 }
 
-/// The parts of a grade event that tell of its item: the course's total, or one of [`ITEMS`] with its place.
+/// The grade item's fields of a grade event: of the course total, or of one of [`ITEMS`] with its index.
 pub(super) fn item_data(course: i64, item: Option<(i64, Item)>) -> Value {
     let per_course = i64::try_from(ITEMS.len()).unwrap_or_default() + 1;
     let first = (course - 2) * per_course + 1;

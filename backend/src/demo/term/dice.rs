@@ -1,4 +1,4 @@
-//! Chance that can be repeated: the same seed gives the same term.
+//! Repeatable random numbers: the same seed gives the same term.
 
 /// SplitMix64.
 #[derive(Clone, Debug)]
@@ -16,13 +16,13 @@ impl Dice {
         mixed ^ (mixed >> 31)
     }
 
-    /// A number from 0 to below `end`; 0 when there is none.
+    /// A number from 0 to below `end`; 0 if the range is empty.
     pub(super) fn below(&mut self, end: i64) -> i64 {
         let end = end.unsigned_abs().max(1);
         i64::try_from(self.number() % end).unwrap_or_default()
     }
 
-    /// True in so many of a hundred cases.
+    /// True with this probability, in per cent.
     pub(super) fn percent(&mut self, percent: i64) -> bool {
         self.below(100) < percent
     }

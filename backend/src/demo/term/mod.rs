@@ -1,5 +1,5 @@
-//! A term of a college that does not exist, as its Moodle would report it. No clock and no chance of its own: the same seed and the
-//! same end give the same events.
+//! Generates a term of an imaginary college, as its Moodle would report it. Deterministic: the same seed and the same end give the
+//! same events.
 
 mod courses;
 mod dice;
@@ -18,51 +18,51 @@ use self::{
 };
 use crate::model::EventType;
 
-/// Weeks of teaching. Before them is one in which everything is prepared.
+/// Weeks of teaching. Week 0 before them is for preparation.
 pub const WEEKS: i64 = 12;
 
 /// Seconds of a day.
 pub const DAY: i64 = 24 * 60 * 60;
 const WEEK: i64 = 7 * DAY;
 
-/// The course that gets another name, and when; the one that stays hidden until the term begins.
+/// The course to rename, its new name, and the week; the course that stays hidden until the term begins.
 const RENAMED: (usize, &str, i64) = (6, "Nutrition, Public Health and Sport", 6);
 const HIDDEN: usize = 9;
 
-/// What happens in the term.
+/// A term.
 #[derive(Debug)]
 pub struct Term {
     /// When teaching begins, in Unix seconds.
     pub start: i64,
-    /// In the order in which they are sent.
+    /// In the order of sending.
     pub events: Vec<TermEvent>,
-    /// What admissions imported into Zoho before: the fields of contacts.
+    /// The fields of the contacts that admissions imported into Zoho before the term.
     pub imported: Vec<Value>,
-    /// How many of them belong to nobody who is in Moodle, or to the student of whom nobody can say which contact it is.
+    /// The number of these contacts that are never adopted: of people who are not in Moodle, and of the ambiguous student.
     pub untouched: usize,
-    /// The student whose address two of them have, and the place of the second among them.
-    pub doubtful: (i64, usize),
+    /// The Moodle id of the student whose address two contacts share, and the index of the second one in `imported`.
+    pub ambiguous: (i64, usize),
 }
 
 /// An event as the plugin sends it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct TermEvent {
-    /// When it is sent; by far most are when they happen.
+    /// When it is sent, in Unix seconds; for most events, when it happens.
     pub sent: i64,
-    /// Its id.
+    /// The idempotency key.
     pub id: Uuid,
-    /// Its type.
+    /// The type.
     pub event_type: EventType,
-    /// When it happened.
+    /// When it happened, in Unix seconds.
     pub time: i64,
-    /// Its number.
+    /// The second part of the version.
     pub sequence: i64,
-    /// What it says.
+    /// The fields of the record.
     pub data: Value,
 }
 
 impl TermEvent {
-    /// As it stands in a batch.
+    /// As part of a batch.
     pub fn to_json(&self) -> Value {
         json!({
             "id": self.id, "type": self.event_type.as_str(), "time": self.time, "sequence": self.sequence,
@@ -81,49 +81,47 @@ impl Term {
         let courses = courses::courses(start - WEEK);
         story.courses(&courses);
         story.teachers(&people, &courses);
-        let mut imported = story.strangers();
-        let (mut untouched, mut doubtful) = (imported.len(), (0, 0));
+        let mut imported = story.outsiders();
+        let (mut untouched, mut ambiguous) = (imported.len(), (0, 0));
         for (number, person) in students.into_iter().enumerate() {
             let student = Student::new(number, person);
             let contacts = student.imported();
-            if student.is_doubtful() {
+            if student.is_ambiguous() {
                 untouched += contacts.len();
-                doubtful = (student.id(), imported.len() + contacts.len() - 1);
+                ambiguous = (student.id(), imported.len() + contacts.len() - 1);
             }
             imported.extend(contacts);
             let of_category =
                 courses.iter().filter(|course| course.category == number % 3).cloned().collect::<Vec<_>>();
             student.live(&mut story, &of_category);
         }
-        Self { start, events: story.end(), imported, untouched, doubtful }
+        Self { start, events: story.end(), imported, untouched, ambiguous }
     }
 
-    /// In which week something is sent: 0 is before the term.
+    /// The week in which an event is sent; 0 is before the term.
     pub fn week(&self, event: &TermEvent) -> i64 {
         week_of(self.start, event.sent)
     }
 
-    /// What is worth looking at in a week.
+    /// What is worth knowing about a week.
     pub fn note(week: i64) -> Option<&'static str> {
         Some(match week {
             0 => {
-                "Some students are in Zoho already, imported by admissions: they are adopted by their e-mail address, not doubled. \
-                 One address belongs to two contacts there: that student fails, with the reason, and what belongs to the student is parked."
+                "Admissions imported some students into Zoho before: they are adopted by their e-mail address, not duplicated. \
+                 Two contacts share one address: that student fails, with the reason, and the student's other records are parked."
             }
-            1 => {
-                "The events of two students are late: their enrolments are here, they are not. What belongs to them is parked."
-            }
-            4 => "The two students arrive, and what was parked for them goes to Zoho at once.",
+            1 => "The events of two students are late: their enrolments arrive before they do, and are parked.",
+            4 => "The two students arrive, and their parked records go to Zoho at once.",
             5 => {
-                "A request is sent a second time, as after a lost answer. Its events are known as duplicates and do nothing."
+                "A request is sent a second time, as after a lost answer. Its events are recognised as duplicates and change nothing."
             }
             6 => "A course is renamed, and some enrolments are suspended.",
             7 => {
-                "An account is suspended. An event arrives a week late and changes nothing, because a newer state is here."
+                "An account is suspended. An event arrives a week late and changes nothing, because the record has a newer state."
             }
-            9 => "An account is deleted: its contact, enrolments and grades stay in Zoho, marked as gone.",
+            9 => "An account is deleted: its contact, enrolments and grades stay in Zoho, marked as deleted.",
             12 => {
-                "Courses are completed. The default mapping has no module for completions: they are kept, and not delivered."
+                "Courses are completed. The default mapping has no module for completions: they are stored but not delivered."
             }
             _ => return None,
         })
@@ -134,7 +132,7 @@ fn week_of(start: i64, time: i64) -> i64 {
     ((time - start).div_euclid(WEEK) + 1).clamp(0, WEEKS)
 }
 
-/// An event that has no number yet.
+/// An event without a sequence number.
 struct Draft {
     sent: i64,
     time: i64,
@@ -142,12 +140,12 @@ struct Draft {
     data: Value,
 }
 
-/// What happened so far.
+/// The events so far.
 struct Story {
     dice: Dice,
     start: i64,
     drafts: Vec<Draft>,
-    /// The last id that was given to an enrolment, a grade or a completion.
+    /// The last id of an enrolment, a grade or a completion.
     last_id: i64,
 }
 
@@ -156,13 +154,13 @@ impl Story {
         Self { dice: Dice::new(seed), start, drafts: Vec::new(), last_id: 0 }
     }
 
-    /// A moment of a working day of that week.
+    /// A random moment on a working day of that week.
     fn moment(&mut self, week: i64) -> i64 {
         let day = self.dice.below(5);
         self.moment_on(week, day)
     }
 
-    /// A moment of that day of that week, in working hours.
+    /// A random moment in the working hours of that day.
     fn moment_on(&mut self, week: i64, day: i64) -> i64 {
         self.start + (week - 1) * WEEK + day * DAY + 8 * 60 * 60 + self.dice.below(10 * 60 * 60)
     }
@@ -172,12 +170,12 @@ impl Story {
         self.last_id
     }
 
-    fn tell(&mut self, time: i64, event_type: EventType, data: Value) {
-        self.tell_late(time, time, event_type, data);
+    fn add(&mut self, time: i64, event_type: EventType, data: Value) {
+        self.add_late(time, time, event_type, data);
     }
 
-    /// Of something that happened at `time` and is sent later.
-    fn tell_late(&mut self, sent: i64, time: i64, event_type: EventType, data: Value) {
+    /// Adds an event that happened at `time` and is sent later.
+    fn add_late(&mut self, sent: i64, time: i64, event_type: EventType, data: Value) {
         self.drafts.push(Draft { sent, time, event_type, data });
     }
 
@@ -187,16 +185,16 @@ impl Story {
             let mut course = course.clone();
             course.visible = number != HIDDEN;
             let created = self.moment_on(0, 0);
-            self.tell(created, EventType::CourseCreated, course.data(start, end, created));
+            self.add(created, EventType::CourseCreated, course.data(start, end, created));
             if number == HIDDEN {
                 course.visible = true;
                 let shown = self.moment_on(1, 0);
-                self.tell(shown, EventType::CourseUpdated, course.data(start, end, shown));
+                self.add(shown, EventType::CourseUpdated, course.data(start, end, shown));
             }
             if number == RENAMED.0 {
                 course.fullname = RENAMED.1.to_owned();
                 let renamed = self.moment(RENAMED.2);
-                self.tell(renamed, EventType::CourseUpdated, course.data(start, end, renamed));
+                self.add(renamed, EventType::CourseUpdated, course.data(start, end, renamed));
             }
         }
     }
@@ -206,15 +204,15 @@ impl Story {
             let created = self.moment_on(0, 0);
             let mut teacher = teacher.clone();
             teacher.created = created;
-            self.tell(created, EventType::UserCreated, teacher.data(created));
+            self.add(created, EventType::UserCreated, teacher.data(created));
         }
         for (number, course) in courses.iter().enumerate() {
-            // Each course has its teacher; the later ones of a category have an assistant as well.
+            // Each course has a teacher; later ones of a category also have an assistant.
             for (offset, role) in [(0, "editingteacher"), (3, "teacher")] {
-                let helped = number % courses::IN_CATEGORY >= 2;
-                if let Some(teacher) = teachers.get((number + offset) % TEACHERS).filter(|_| offset == 0 || helped) {
+                let assisted = number % courses::IN_CATEGORY >= 2;
+                if let Some(teacher) = teachers.get((number + offset) % TEACHERS).filter(|_| offset == 0 || assisted) {
                     let (id, time) = (self.new_id(), self.moment_on(0, 1));
-                    self.tell(
+                    self.add(
                         time,
                         EventType::UserEnrolled,
                         enrolment_data((id, teacher.id, course.id), role, true, time, time),
@@ -224,18 +222,18 @@ impl Story {
         }
     }
 
-    /// Contacts of the college who are not in Moodle.
-    fn strangers(&self) -> Vec<Value> {
-        let stranger =
+    /// Contacts of the college who have no account in Moodle.
+    fn outsiders(&self) -> Vec<Value> {
+        let outsider =
             |first: &str, last: &str, email: &str| json!({ "First_Name": first, "Last_Name": last, "Email": email });
         vec![
-            stranger("Margaret", "Thistlewood", "m.thistlewood@county-schools.example"),
-            stranger("Kwame", "Boateng", "kwame.boateng@placements.example"),
-            stranger("Sigrún", "Jónsdóttir", "sigrun@alumni.example"),
+            outsider("Margaret", "Thistlewood", "m.thistlewood@county-schools.example"),
+            outsider("Kwame", "Boateng", "kwame.boateng@placements.example"),
+            outsider("Sigrún", "Jónsdóttir", "sigrun@alumni.example"),
         ]
     }
 
-    /// All events with their numbers and ids, in the order of their sending.
+    /// All events with sequence numbers and ids, in the order of sending.
     fn end(self) -> Vec<TermEvent> {
         let Self { mut dice, mut drafts, .. } = self;
         drafts.sort_by_key(|draft| draft.time);
@@ -253,7 +251,7 @@ impl Story {
     }
 }
 
-/// What an enrolment event tells. `ids` are those of the enrolment, the person and the course.
+/// The data of an enrolment event. `ids` are those of the enrolment, the person and the course.
 fn enrolment_data(ids: (i64, i64, i64), role: &str, active: bool, created: i64, modified: i64) -> Value {
     json!({
         "enrollmentid": ids.0.to_string(), "userid": ids.1.to_string(), "courseid": ids.2.to_string(),

@@ -1,19 +1,19 @@
-//! What people are called, in many languages and scripts. Each name stands with the Latin letters that its e-mail address uses.
+//! Names in many languages and scripts, each with the Latin letters for its e-mail address.
 
-/// A name, and its letters in an address.
+/// A name, and its Latin letters.
 pub(super) type Name = (&'static str, &'static str);
 
-/// Names of one region, and where their bearers live.
+/// Names, cities and phone numbers of one region.
 pub(super) struct Region {
     pub(super) country: &'static str,
     pub(super) cities: [&'static str; 2],
-    /// How telephone numbers begin there.
+    /// The beginning of its phone numbers.
     pub(super) dial: &'static str,
     pub(super) first: [Name; 6],
     pub(super) last: [Name; 6],
 }
 
-/// A name that is written in Latin letters; the second is without accents and what an address cannot hold.
+/// Pairs of a name and the letters `a` to `z` and `-` that stand for it in an address.
 macro_rules! names {
     ($($name:literal $latin:literal),+ $(,)?) => { [$(($name, $latin)),+] };
 }

@@ -1,4 +1,4 @@
-//! The people of the college: who teaches, who learns, and what Moodle says of them.
+//! The teachers and students of the college, and their user events.
 
 use serde_json::{Value, json};
 
@@ -7,7 +7,7 @@ use super::{
     names::{Name, REGIONS, Region},
 };
 
-/// The domain of all addresses: one that nobody can own.
+/// The domain of all addresses, reserved for examples.
 const DOMAIN: &str = "northbridge.example";
 
 pub(super) const TEACHERS: usize = 8;
@@ -30,7 +30,7 @@ pub(super) struct Person {
 }
 
 impl Person {
-    /// As a user event tells it.
+    /// The data of a user event.
     pub(super) fn data(&self, modified: i64) -> Value {
         json!({
             "userid": self.id.to_string(), "username": self.username, "firstname": self.first, "lastname": self.last,
@@ -41,7 +41,7 @@ impl Person {
         })
     }
 
-    /// Another surname, and the address that goes with it.
+    /// Changes the surname and the e-mail address with it.
     pub(super) fn rename(&mut self, last: &str, latin: &str) {
         self.last = last.to_owned();
         if let Some((first, _)) = self.email.split_once('.') {

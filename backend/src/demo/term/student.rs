@@ -1,4 +1,4 @@
-//! What one student lives through in a term.
+//! The term of one student.
 
 use std::collections::BTreeMap;
 
@@ -12,21 +12,21 @@ use super::{
 };
 use crate::model::EventType;
 
-// Students to whom something happens on purpose, by their number. Admissions imported every fourth, from the second on.
+// The numbers of students with a planned incident. Admissions imported every fourth student, from the second on.
 const IMPORTED: (usize, usize) = (4, 1);
-const DOUBTFUL: usize = 17;
+const AMBIGUOUS: usize = 17;
 const SUSPENDED: usize = 40;
 const LATE: [usize; 2] = [57, 142];
 const DELETED: usize = 90;
 const DELAYED: usize = 120;
 
-/// When those who are late arrive: after the first marks.
+/// The week in which the late students arrive: after the first marks.
 const LATE_WEEK: i64 = 4;
 
-/// Digits after the point of a grade: Moodle's five.
+/// One point, or one per cent, in steps of 0.00001, which is what Moodle stores.
 const UNIT: i64 = 100_000;
 
-/// The part of the whole, in [`UNIT`]s of per cent, with which a course is completed.
+/// The total that completes a course, in per cent.
 const COMPLETE: i64 = 50 * UNIT;
 
 const FEEDBACK: [&str; 8] = [
@@ -46,11 +46,11 @@ const SURNAMES: [(&str, &str); 4] =
 pub(super) struct Student {
     number: usize,
     person: Person,
-    /// When the account is deleted.
+    /// When the account is deleted, in Unix seconds.
     deleted: Option<i64>,
 }
 
-/// A mark that a teacher gives.
+/// A mark for one item.
 struct Mark {
     time: i64,
     place: i64,
@@ -69,26 +69,26 @@ impl Student {
         self.person.id
     }
 
-    pub(super) fn is_doubtful(&self) -> bool {
-        self.number == DOUBTFUL
+    pub(super) fn is_ambiguous(&self) -> bool {
+        self.number == AMBIGUOUS
     }
 
     fn is_imported(&self) -> bool {
         self.number % IMPORTED.0 == IMPORTED.1
     }
 
-    /// The contacts that admissions imported for the student.
+    /// The contacts that admissions imported for this student.
     pub(super) fn imported(&self) -> Vec<Value> {
         if !self.is_imported() {
             return Vec::new();
         }
         let Person { first, last, email, .. } = &self.person;
         let contact = |first: &str, email: &str| json!({ "First_Name": first, "Last_Name": last, "Email": email, "Description": "Imported by admissions" });
-        // Some people write their address with capitals.
+        // Some addresses are written with capitals.
         let typed = email.get(..1).map(|initial| initial.to_uppercase() + email.get(1..).unwrap_or_default());
         let email = typed.filter(|_| self.number.is_multiple_of(3)).unwrap_or_else(|| email.clone());
         let mut contacts = vec![contact(first, &email)];
-        if self.is_doubtful() {
+        if self.is_ambiguous() {
             contacts.push(contact(&first.chars().take(1).collect::<String>(), &email));
         }
         contacts
@@ -100,7 +100,7 @@ impl Student {
         let late = LATE.contains(&self.number);
         let created = if late { story.moment_on(LATE_WEEK, 0) } else { story.moment_on(0, day) };
         self.person.created = created;
-        story.tell(created, EventType::UserCreated, self.person.data(created));
+        story.add(created, EventType::UserCreated, self.person.data(created));
         if self.number == DELETED {
             self.deleted = Some(story.moment(9));
         }
@@ -113,61 +113,61 @@ impl Student {
         }
         self.change(story);
         if let Some(time) = self.deleted {
-            story.tell(time, EventType::UserDeleted, json!({ "userid": self.person.id.to_string() }));
+            story.add(time, EventType::UserDeleted, json!({ "userid": self.person.id.to_string() }));
         }
     }
 
-    /// What changes in the profile.
+    /// Changes of the profile.
     fn change(&mut self, story: &mut Story) {
         if self.number == SUSPENDED {
             let time = story.moment(7);
             self.person.suspended = true;
-            story.tell(time, EventType::UserUpdated, self.person.data(time));
+            story.add(time, EventType::UserUpdated, self.person.data(time));
         } else if self.number == DELAYED {
             let (first, second, sent) = (story.moment_on(6, 1), story.moment_on(6, 3), story.moment_on(7, 2));
             self.person.city = "Sheffield";
-            story.tell_late(sent, first, EventType::UserUpdated, self.person.data(first));
+            story.add_late(sent, first, EventType::UserUpdated, self.person.data(first));
             self.person.phone = "+44 114 496 0123".to_owned();
-            story.tell(second, EventType::UserUpdated, self.person.data(second));
+            story.add(second, EventType::UserUpdated, self.person.data(second));
         } else if self.deleted.is_none() && story.dice.percent(8) {
             let week = 5 + story.dice.below(6);
             let time = story.moment(week);
-            // A new address is for those whom admissions does not look for by the old one.
+            // Only students whom admissions did not import change their address, because adoption matches by it.
             if !self.is_imported() && story.dice.percent(40) {
                 let (last, latin) = story.dice.pick(&SURNAMES, ("Berg", "berg"));
                 self.person.rename(last, &format!("{latin}{}", self.number));
             } else {
                 self.person.phone = format!("+44 113 496 0{:03}", story.dice.below(1_000));
             }
-            story.tell(time, EventType::UserUpdated, self.person.data(time));
+            story.add(time, EventType::UserUpdated, self.person.data(time));
         }
     }
 
-    /// One course, from the enrolment to its end.
+    /// One course, from the enrolment to the completion.
     fn attend(&self, story: &mut Story, course: &Course, left: Option<i64>, ability: i64) {
         let enrolled = story.moment_on(i64::from(LATE.contains(&self.number)), 4);
         let ids = (story.new_id(), self.person.id, course.id);
         let state = |active, modified| enrolment_data(ids, "student", active, enrolled, modified);
-        story.tell(enrolled, EventType::UserEnrolled, state(true, enrolled));
+        story.add(enrolled, EventType::UserEnrolled, state(true, enrolled));
         let mut suspended = false;
         if left.is_none() && story.dice.percent(2) {
             suspended = true;
             let time = story.moment(6);
-            story.tell(time, EventType::EnrolmentUpdated, state(false, time));
+            story.add(time, EventType::EnrolmentUpdated, state(false, time));
             if story.dice.percent(50) {
                 suspended = false;
                 let time = story.moment(8);
-                story.tell(time, EventType::EnrolmentUpdated, state(true, time));
+                story.add(time, EventType::EnrolmentUpdated, state(true, time));
             }
         }
         let marks = self.marks(story, ability, left);
         let (grades, whole) = self.graded(story, course, &marks);
         if let Some(time) = left {
-            // Moodle deletes the grades of those who leave a course.
+            // Moodle deletes the grades of a student who leaves a course.
             let ids = json!({ "enrollmentid": ids.0.to_string(), "userid": ids.1.to_string(), "courseid": ids.2.to_string() });
-            story.tell(time, EventType::EnrolmentDeleted, ids);
+            story.add(time, EventType::EnrolmentDeleted, ids);
             for grade in grades {
-                story.tell(time, EventType::GradeDeleted, grade);
+                story.add(time, EventType::GradeDeleted, grade);
             }
         } else if whole >= COMPLETE && marks.len() >= ITEMS.len() && !suspended {
             let (id, time) = (story.new_id(), story.moment(WEEKS));
@@ -175,15 +175,15 @@ impl Student {
                 "completionid": id.to_string(), "userid": self.person.id.to_string(), "courseid": course.id.to_string(),
                 "timecompleted": time.to_string(),
             });
-            story.tell(time, EventType::CourseCompleted, data);
+            story.add(time, EventType::CourseCompleted, data);
         }
     }
 
-    /// The marks in the order in which they are given, until the student leaves.
+    /// The marks until the student leaves, in order of time.
     fn marks(&self, story: &mut Story, ability: i64, left: Option<i64>) -> Vec<Mark> {
         let mut marks = Vec::new();
         for (place, item) in (0..).zip(ITEMS) {
-            // Some hand nothing in.
+            // Some students hand in nothing.
             if !story.dice.percent(95) {
                 continue;
             }
@@ -213,7 +213,7 @@ impl Student {
         marks
     }
 
-    /// Tells the marks, and the total after each. Returns what names the grades, and the last total.
+    /// Sends the marks, and the course total after each. Returns the ids of the grades, and the last total.
     fn graded(&self, story: &mut Story, course: &Course, marks: &[Mark]) -> (Vec<Value>, i64) {
         let mut grades: BTreeMap<Option<i64>, (i64, i64)> = BTreeMap::new();
         let mut total = 0;
@@ -221,15 +221,15 @@ impl Student {
             let percent = mark.points * 100 / mark.item.max;
             let id = grades.get(&Some(mark.place)).map_or_else(|| story.new_id(), |(id, _)| *id);
             grades.insert(Some(mark.place), (id, percent));
-            // Which teacher it was does not matter to anybody: the first has marked all.
+            // The grader does not matter here, so the first teacher marks everything.
             let grade = (id, mark.points, mark.feedback.as_deref(), Some(3));
-            self.tell_grade(story, mark.time, grade, &item_data(course.id, Some((mark.place, mark.item))));
+            self.add_grade(story, mark.time, grade, &item_data(course.id, Some((mark.place, mark.item))));
             let marked = grades.iter().filter(|(place, _)| place.is_some()).map(|(_, (_, percent))| *percent);
             let (sum, count) = marked.fold((0, 0), |(sum, count), percent| (sum + percent, count + 1));
             total = sum / count.max(1);
             let id = grades.get(&None).map_or_else(|| story.new_id(), |(id, _)| *id);
             grades.insert(None, (id, total));
-            self.tell_grade(story, mark.time, (id, total, None, None), &item_data(course.id, None));
+            self.add_grade(story, mark.time, (id, total, None, None), &item_data(course.id, None));
         }
         let name = |(place, (id, _)): (Option<i64>, (i64, i64))| {
             let item = place.and_then(|place| Some((place, *ITEMS.get(usize::try_from(place).ok()?)?)));
@@ -239,8 +239,8 @@ impl Student {
         (grades.into_iter().map(name).collect(), total)
     }
 
-    /// A grade: its id, points, feedback and grader.
-    fn tell_grade(&self, story: &mut Story, time: i64, grade: (i64, i64, Option<&str>, Option<i64>), item: &Value) {
+    /// Sends a grade: its id, points, feedback and grader.
+    fn add_grade(&self, story: &mut Story, time: i64, grade: (i64, i64, Option<&str>, Option<i64>), item: &Value) {
         let (id, points, feedback, grader) = grade;
         let mut data = item.clone();
         data["gradeid"] = json!(id.to_string());
@@ -252,6 +252,6 @@ impl Student {
         data["hidden"] = json!(false);
         data["timecreated"] = json!((time - WEEK / 2).to_string());
         data["timemodified"] = json!(time.to_string());
-        story.tell(time, EventType::GradeUpdated, data);
+        story.add(time, EventType::GradeUpdated, data);
     }
 }

@@ -90,7 +90,7 @@ fn two_students_come_after_their_enrolments_and_first_grades() {
 }
 
 #[test]
-fn nothing_is_said_of_a_grade_after_it_was_deleted() {
+fn a_deleted_grade_has_no_more_events() {
     let mut gone = HashSet::new();
     for event in term().events.iter().filter(|event| event.event_type.kind() == Kind::Grade) {
         let key = record(event);
@@ -109,11 +109,11 @@ fn one_imported_address_belongs_to_two_contacts() {
     for contact in &term.imported {
         *addresses.entry(contact["Email"].as_str().unwrap().to_lowercase()).or_default() += 1;
     }
-    let email = |event: &&TermEvent| event.data["userid"].as_str() == Some(&term.doubtful.0.to_string());
+    let email = |event: &&TermEvent| event.data["userid"].as_str() == Some(&term.ambiguous.0.to_string());
     let user = term.events.iter().find(email).unwrap();
     let twice: Vec<_> =
         addresses.iter().filter(|(_, count)| **count > 1).map(|(address, _)| address.as_str()).collect();
     assert_eq!(twice, [user.data["email"].as_str().unwrap()]);
     assert_eq!((addresses.len(), term.untouched), (60 + 3, 3 + 2));
-    assert!(term.imported[term.doubtful.1]["Email"].as_str().unwrap().eq_ignore_ascii_case(twice[0]));
+    assert!(term.imported[term.ambiguous.1]["Email"].as_str().unwrap().eq_ignore_ascii_case(twice[0]));
 }

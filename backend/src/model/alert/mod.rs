@@ -1,157 +1,230 @@
-//! The vocabulary of alerts, and what an evaluation does to them: raise once, remind, resolve.
+//! The words of alerts, and the rule by which checks raise, update and resolve them.
 
 #[cfg(test)]
 mod tests;
 
 use std::time::Duration;
 
+use strum::VariantArray as _;
+
 use crate::clock::Timestamp;
 
-words! {
-    /// What an alert is about.
-    #[oai(rename = "AlertRule")]
-    Rule {
-        /// A change has waited too long to be delivered.
-        OldestChange = "oldest_change",
-        /// Records have waited too long for other records.
-        Parked = "parked",
-        /// Records need a person.
-        Failed = "failed",
-        /// A destination is paused.
-        Paused = "paused",
-        /// A destination's API credits are running out.
-        Credits = "credits",
-        /// A site sends nothing when it usually does.
-        SiteSilent = "site_silent",
-        /// Records and sync items do not match.
-        Conservation = "conservation",
-        /// The database's disk is filling up.
-        Disk = "disk",
-        /// Many events of a site are being rejected.
-        IngestRejecting = "ingest_rejecting",
-        /// A token expires soon, or has expired.
-        TokenExpiring = "token_expiring",
-        /// The notifications of a channel fail.
-        ChannelFailing = "channel_failing",
-        /// The database takes no writes.
-        Database = "database",
-        /// Alert rules cannot be evaluated, or alerts not stored.
-        LookFailed = "look_failed",
-        /// The time is not agreed, or a server's clock differs.
-        Clock = "clock",
+/// What an alert watches.
+#[derive(
+    Clone,
+    Copy,
+    Debug,
+    PartialEq,
+    Eq,
+    Hash,
+    PartialOrd,
+    Ord,
+    poem_openapi::Enum,
+    strum::Display,
+    strum::EnumString,
+    strum::IntoStaticStr,
+    strum::VariantArray,
+)]
+#[oai(rename = "AlertRule", rename_all = "snake_case")]
+#[strum(serialize_all = "snake_case")]
+pub enum Rule {
+    /// A change has been waiting too long for its delivery.
+    OldestChange,
+    /// Records have been waiting too long for other records.
+    Parked,
+    /// Records have failed and need a person.
+    Failed,
+    /// A destination is paused.
+    Paused,
+    /// A destination's API credits are running out.
+    Credits,
+    /// A site is silent at a time when it usually sends events.
+    SiteSilent,
+    /// Records and sync items do not match.
+    Conservation,
+    /// The database's disk is filling up.
+    Disk,
+    /// Many of a site's events are rejected.
+    IngestRejecting,
+    /// A token expires soon.
+    TokenExpiring,
+    /// A channel's notifications do not arrive.
+    ChannelFailing,
+    /// The database accepts no writes.
+    Database,
+    /// A rule cannot be checked.
+    LookFailed,
+    /// The time is not agreed, or a server's clock is wrong.
+    Clock,
+}
+
+impl Rule {
+    /// All of them.
+    pub const ALL: &'static [Self] = Self::VARIANTS;
+
+    /// The word in the database, the API and the logs.
+    pub fn as_str(self) -> &'static str {
+        self.into()
     }
 }
 
-words! {
-    /// How urgent an alert is.
-    #[oai(rename = "AlertSeverity")]
-    Severity {
-        /// Somebody should look at it today.
-        Warning = "warning",
-        /// Somebody should look at it now.
-        Critical = "critical",
+/// How urgent it is.
+#[derive(
+    Clone,
+    Copy,
+    Debug,
+    PartialEq,
+    Eq,
+    Hash,
+    PartialOrd,
+    Ord,
+    poem_openapi::Enum,
+    strum::Display,
+    strum::EnumString,
+    strum::IntoStaticStr,
+    strum::VariantArray,
+)]
+#[oai(rename = "AlertSeverity", rename_all = "snake_case")]
+#[strum(serialize_all = "snake_case")]
+pub enum Severity {
+    /// Someone should look at it today.
+    Warning,
+    /// Someone should look at it now.
+    Critical,
+}
+
+impl Severity {
+    /// All of them.
+    pub const ALL: &'static [Self] = Self::VARIANTS;
+
+    /// The word in the database, the API and the logs.
+    pub fn as_str(self) -> &'static str {
+        self.into()
     }
 }
 
-words! {
-    /// Why a notification is sent.
-    #[oai(rename = "NoticeEvent")]
-    NotificationEvent {
-        /// Something is wrong.
-        Raised = "raised",
-        /// It has become critical.
-        Worsened = "worsened",
-        /// It is still wrong, and nobody has acknowledged it.
-        Reminder = "reminder",
-        /// It is no longer wrong.
-        Resolved = "resolved",
-        /// Nothing is wrong: somebody tests the channel.
-        Test = "test",
+/// What a notification reports.
+#[derive(
+    Clone,
+    Copy,
+    Debug,
+    PartialEq,
+    Eq,
+    Hash,
+    PartialOrd,
+    Ord,
+    poem_openapi::Enum,
+    strum::Display,
+    strum::EnumString,
+    strum::IntoStaticStr,
+    strum::VariantArray,
+)]
+#[oai(rename = "NoticeEvent", rename_all = "snake_case")]
+#[strum(serialize_all = "snake_case")]
+pub enum NotificationEvent {
+    /// Something is wrong.
+    Raised,
+    /// It has become worse than last reported.
+    Worsened,
+    /// It is still wrong, and no one has acknowledged it.
+    Reminder,
+    /// It is resolved.
+    Resolved,
+    /// Nothing is wrong: someone is testing the channel.
+    Test,
+}
+
+impl NotificationEvent {
+    /// All of them.
+    pub const ALL: &'static [Self] = Self::VARIANTS;
+
+    /// The word in the database, the API and the logs.
+    pub fn as_str(self) -> &'static str {
+        self.into()
     }
 }
 
-/// A rule's finding: something that is wrong now.
+/// Something that a check found to be wrong.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Observation {
     /// The rule that found it.
     pub rule: Rule,
-    /// What it is about, for example `destination:zoho`.
+    /// What it is about, such as `destination:zoho`.
     pub subject: String,
-    /// What is wrong, for programs; finer than the rule.
+    /// What is wrong, for programs; more specific than the rule.
     pub code: &'static str,
     /// How urgent it is.
     pub severity: Severity,
-    /// What is wrong and what to do. Without personal data: it is sent to outside services.
+    /// What is wrong and what to do. No personal data: it leaves the server.
     pub message: String,
 }
 
-/// An open alert, as [`decide`] needs it.
+/// An unresolved alert, as far as [`decide`] needs it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct OpenAlert {
-    /// Row id, or a number in memory.
+    /// Its id.
     pub id: i64,
-    /// The rule that raised it.
+    /// The rule that found it.
     pub rule: Rule,
-    /// What it is about.
+    /// What the alert is about.
     pub subject: String,
-    /// The worst since it was raised.
+    /// The worst so far.
     pub severity: Severity,
-    /// Whether somebody has acknowledged it.
+    /// Whether someone has acknowledged it.
     pub acknowledged: bool,
-    /// Consecutive evaluations that found nothing.
+    /// Consecutive checks that found nothing.
     pub quiet: u32,
-    /// How many of them resolve it.
+    /// The number of such checks that resolves it.
     pub quiet_needed: u32,
     /// When the next reminder is due.
     pub remind_at: Option<Timestamp>,
 }
 
-/// What one evaluation does to an alert.
+/// A change that a check makes to an alert.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum AlertChange {
-    /// A new alert.
+    /// A new one.
     Raise(Observation),
-    /// It is still there.
+    /// It is still wrong; `notify` says what to report, if anything.
     Keep {
-        /// The alert.
+        /// Which.
         id: i64,
-        /// The latest finding, with the worst severity since it was raised.
+        /// The latest finding, with the highest severity so far.
         finding: Observation,
-        /// What its channels are notified of, if anything.
+        /// What to notify its channels of.
         notify: Option<NotificationEvent>,
     },
-    /// It was not found this time, but too few times in a row to resolve it.
+    /// This check did not find it, which may be chance.
     Quiet {
-        /// The alert.
+        /// Which.
         id: i64,
     },
-    /// It is no longer wrong.
+    /// It is resolved.
     Resolve {
-        /// The alert.
+        /// Which.
         id: i64,
     },
 }
 
-/// When alerts resolve and are repeated.
+/// When alerts are resolved and reminded of.
 #[derive(Clone, Copy, Debug)]
 pub struct AlertPolicy {
-    /// Consecutive evaluations without a finding that resolve an alert.
+    /// Consecutive checks that must find nothing before an alert is resolved.
     pub quiet: u32,
-    /// The time between reminders; `None` for no reminders.
+    /// The time between reminders; none to send none.
     pub remind: Option<Duration>,
 }
 
-/// An alert that comes back within this time is flapping: it then takes twice as long to resolve.
+/// An alert that comes back within this time flaps: it is then resolved only after twice as many quiet checks.
 const FLAPPING_TIME: Duration = Duration::from_secs(60 * 60);
 
-/// The most that flapping multiplies the time to resolve.
-const MOST_PATIENCE: u32 = 32;
+/// The highest multiple of the usual quiet checks that a flapping alert must pass.
+const FLAPPING_FACTOR_MAX: u32 = 32;
 
 impl AlertPolicy {
-    /// How many quiet evaluations resolve a new alert. `before` is what the previous one needed, and when it was
-    /// resolved.
+    /// How many quiet checks a new alert needs, when the previous one needed and ended as `before` says.
     pub fn quiet_needed(&self, before: Option<(u32, Timestamp)>, now: Timestamp) -> u32 {
-        let most = self.quiet.saturating_mul(MOST_PATIENCE);
+        let most = self.quiet.saturating_mul(FLAPPING_FACTOR_MAX);
         match before {
             Some((needed, resolved_at)) if now.since(resolved_at) < FLAPPING_TIME => {
                 needed.saturating_mul(2).clamp(self.quiet, most)
@@ -161,8 +234,8 @@ impl AlertPolicy {
     }
 }
 
-/// What the findings change in the open alerts, with at most one alert per rule and subject. Alerts of a rule that
-/// could not be evaluated (`not_judged`) and were not found stay unchanged.
+/// Decides how the open alerts change, given what is wrong now: at most one alert per rule and subject. An alert stays
+/// unchanged if its rule is in `not_judged`: nothing is known about it then.
 pub fn decide(open: &[OpenAlert], findings: Vec<Observation>, not_judged: &[Rule], now: Timestamp) -> Vec<AlertChange> {
     let mut changes = Vec::new();
     for alert in open {
@@ -170,14 +243,14 @@ pub fn decide(open: &[OpenAlert], findings: Vec<Observation>, not_judged: &[Rule
         changes.push(match findings.iter().find(is_it) {
             Some(finding) => {
                 let severity = finding.severity.max(alert.severity);
-                let notify = if severity > alert.severity {
+                let tell = if severity > alert.severity {
                     Some(NotificationEvent::Worsened)
                 } else if !alert.acknowledged && alert.remind_at.is_some_and(|at| at <= now) {
                     Some(NotificationEvent::Reminder)
                 } else {
                     None
                 };
-                AlertChange::Keep { id: alert.id, finding: Observation { severity, ..finding.clone() }, notify }
+                AlertChange::Keep { id: alert.id, finding: Observation { severity, ..finding.clone() }, notify: tell }
             }
             None if not_judged.contains(&alert.rule) => continue,
             None if alert.quiet + 1 >= alert.quiet_needed => AlertChange::Resolve { id: alert.id },

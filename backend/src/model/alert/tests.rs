@@ -23,15 +23,15 @@ fn open() -> OpenAlert {
     }
 }
 
-fn outcome(alert: OpenAlert, severity: Severity, now: Timestamp) -> (Option<NotificationEvent>, Severity) {
+fn notified(alert: OpenAlert, severity: Severity, now: Timestamp) -> (Option<NotificationEvent>, Severity) {
     match decide(&[alert], vec![finding(severity)], &[], now).as_slice() {
-        [AlertChange::Keep { id: 7, finding, notify }] => (*notify, finding.severity),
+        [AlertChange::Keep { id: 7, finding, notify: tell }] => (*tell, finding.severity),
         other => panic!("{other:?}"),
     }
 }
 
 #[test]
-fn names_parse_back() {
+fn words_survive_a_round_trip() {
     for rule in Rule::ALL {
         assert_eq!(rule.as_str().parse::<Rule>().ok(), Some(*rule));
     }
@@ -43,7 +43,7 @@ fn names_parse_back() {
 }
 
 #[test]
-fn what_is_new_is_raised_and_what_is_known_is_not() {
+fn only_new_findings_are_raised() {
     let other = Observation { subject: "destination:other".to_owned(), ..finding(Severity::Warning) };
     let changes = decide(&[open()], vec![finding(Severity::Warning), other.clone()], &[], NOW);
     assert_eq!(changes.len(), 2, "{changes:?}");
@@ -52,19 +52,19 @@ fn what_is_new_is_raised_and_what_is_known_is_not() {
 }
 
 #[test]
-fn it_is_resolved_after_enough_quiet_looks_in_a_row() {
+fn an_alert_is_resolved_after_enough_quiet_checks_in_a_row() {
     assert_eq!(decide(&[open()], vec![], &[], NOW), [AlertChange::Quiet { id: 7 }]);
     let quiet = OpenAlert { quiet: 2, ..open() };
     assert_eq!(decide(std::slice::from_ref(&quiet), vec![], &[], NOW), [AlertChange::Resolve { id: 7 }]);
-    assert_eq!(outcome(quiet, Severity::Warning, NOW).0, None, "it never went away");
+    assert_eq!(notified(quiet, Severity::Warning, NOW).0, None, "it was found all along");
 }
 
 #[test]
-fn an_alert_of_a_rule_that_was_not_evaluated_stays_unchanged() {
+fn an_alert_whose_rule_could_not_be_judged_is_unchanged() {
     let quiet = OpenAlert { quiet: 2, ..open() };
-    assert_eq!(decide(std::slice::from_ref(&quiet), vec![], &[Rule::Failed], NOW), [], "neither doubted nor resolved");
+    assert_eq!(decide(std::slice::from_ref(&quiet), vec![], &[Rule::Failed], NOW), [], "neither missed nor resolved");
     assert_eq!(decide(std::slice::from_ref(&quiet), vec![], &[Rule::Parked], NOW), [AlertChange::Resolve { id: 7 }]);
-    // A finding counts even so.
+    // A finding of such a rule still counts.
     let found = decide(&[quiet], vec![finding(Severity::Critical)], &[Rule::Failed], NOW);
     assert!(
         matches!(&found[..], [AlertChange::Keep { id: 7, notify: Some(NotificationEvent::Worsened), .. }]),
@@ -73,24 +73,24 @@ fn an_alert_of_a_rule_that_was_not_evaluated_stays_unchanged() {
 }
 
 #[test]
-fn reminders_come_when_due_and_not_after_an_acknowledgement() {
+fn reminders_come_on_time_unless_acknowledged() {
     let later = Timestamp(NOW.0 + 1);
-    assert_eq!(outcome(open(), Severity::Warning, NOW).0, None);
-    assert_eq!(outcome(open(), Severity::Warning, later).0, Some(NotificationEvent::Reminder));
-    assert_eq!(outcome(OpenAlert { acknowledged: true, ..open() }, Severity::Warning, later).0, None);
-    assert_eq!(outcome(OpenAlert { remind_at: None, ..open() }, Severity::Warning, later).0, None);
+    assert_eq!(notified(open(), Severity::Warning, NOW).0, None);
+    assert_eq!(notified(open(), Severity::Warning, later).0, Some(NotificationEvent::Reminder));
+    assert_eq!(notified(OpenAlert { acknowledged: true, ..open() }, Severity::Warning, later).0, None);
+    assert_eq!(notified(OpenAlert { remind_at: None, ..open() }, Severity::Warning, later).0, None);
 }
 
 #[test]
-fn a_worse_finding_is_announced_and_the_severity_stays() {
+fn worsening_is_notified_and_keeps_the_highest_severity() {
     let known = OpenAlert { acknowledged: true, ..open() };
-    assert_eq!(outcome(known, Severity::Critical, NOW), (Some(NotificationEvent::Worsened), Severity::Critical));
+    assert_eq!(notified(known, Severity::Critical, NOW), (Some(NotificationEvent::Worsened), Severity::Critical));
     let critical = OpenAlert { severity: Severity::Critical, ..open() };
-    assert_eq!(outcome(critical, Severity::Warning, NOW), (None, Severity::Critical));
+    assert_eq!(notified(critical, Severity::Warning, NOW), (None, Severity::Critical));
 }
 
 #[test]
-fn a_flapping_alert_takes_longer_to_resolve() {
+fn flapping_alerts_need_more_quiet_checks() {
     let policy = AlertPolicy { quiet: 3, remind: None };
     assert_eq!(policy.quiet_needed(None, NOW), 3);
     assert_eq!(policy.quiet_needed(Some((3, Timestamp(NOW.0 - 1))), NOW), 6);

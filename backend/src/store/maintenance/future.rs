@@ -87,7 +87,7 @@ fn waits(longest: &Longest) -> Vec<WaitKind> {
     let in_flight = format!("state = 'in_flight' AND {of_destination}");
     let done = "state IN ('local_done', 'remote_done', 'verified', 'found')";
     let [_, last_check] = limits::ERASURE_CHECKS;
-    let retry = limits::LONGEST_RETRY.max(longest.repeat);
+    let retry = limits::LONGEST_BACKOFF.max(longest.repeat);
     let at_destination = limits::LONGEST_AT_DESTINATION;
     let mut kinds = vec![
         WaitKind::new("turns", "until_at", limits::LONGEST_TURN, "TRUE", "turns"),
@@ -96,14 +96,14 @@ fn waits(longest: &Longest) -> Vec<WaitKind> {
         WaitKind::new(
             "alert_notices",
             "next_at",
-            limits::NOTICE_LONGEST_WAIT,
+            limits::NOTIFICATION_LONGEST_BACKOFF,
             "state = 'pending'",
             "notifications that wait",
         ),
         WaitKind::new(
             "alert_notices",
             "lease_until",
-            limits::NOTICE_LEASE,
+            limits::NOTIFICATION_LEASE,
             "state = 'sending'",
             "notifications being sent",
         ),

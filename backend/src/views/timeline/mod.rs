@@ -1,11 +1,11 @@
-//! A person's timeline: what Moodle reported, what became of it, what each destination answered, and why something waits.
+//! A person's timeline: what Moodle reported, what it changed, what each destination answered, and why something waits.
 
 mod view;
 
 use std::{collections::HashMap, fmt, str::FromStr};
 
 pub(crate) use self::view::{EntryType, Timeline, TimelineEntry};
-use self::view::{TimelineEvent, TimelineRecord, Waiting};
+use self::view::{TimelineEvent, TimelineRecord, WaitingRecord};
 use super::{Renderer, SyncItem, VersionView, rfc3339};
 use crate::{
     clock::Timestamp,
@@ -16,7 +16,7 @@ use crate::{
     },
 };
 
-/// A place in a timeline: the moment, what it is, and what orders things of one sort.
+/// A place in a timeline: the time, the type of entry, and a number that orders entries of one type.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct TimelineCursor {
     at: Timestamp,
@@ -24,14 +24,15 @@ pub(crate) struct TimelineCursor {
     number: i64,
 }
 
-/// The places of sync items: after everything else of the moment, in the order of the destinations.
+/// The `sort` of the first destination's sync items: after all other entries of the same time, in the order of the
+/// destinations.
 const FIRST_ITEM_SORT: i64 = 3;
 
 impl TimelineCursor {
     const BEGINNING: Self = Self { at: Timestamp(i64::MIN), sort: i64::MIN, number: i64::MIN };
     const END: Self = Self { at: Timestamp(i64::MAX), sort: i64::MAX, number: i64::MAX };
 
-    /// The same place among things of one sort alone.
+    /// The same place among entries of one type.
     fn among(self, sort: EntryType) -> TimelinePlace {
         let number = match (sort as i64).cmp(&self.sort) {
             std::cmp::Ordering::Less => i64::MAX,
@@ -60,19 +61,19 @@ impl FromStr for TimelineCursor {
     }
 }
 
-/// A number that tells the records of one person apart, and stays.
+/// A stable number that is unique among the records of one person.
 fn number_of(key: RecordKey) -> i64 {
     // Ids have 18 digits at most, so there is room for the kind.
     key.moodle_id.0.saturating_mul(Kind::ALL.len() as i64).saturating_add(key.kind as i64)
 }
 
-/// The sync items of one person, and those that they wait for.
-pub(crate) struct Items {
+/// The sync items of one person's records, and the items that they wait for.
+pub(crate) struct PersonItems {
     destinations: Vec<(DestinationSummary, Vec<ItemRow>, HashMap<RecordKey, ItemRow>)>,
 }
 
-impl Items {
-    /// Those of these records.
+impl PersonItems {
+    /// Reads the items of these records.
     pub(crate) async fn read(store: &Store, keys: &[RecordKey]) -> Result<Self, StoreError> {
         let mut destinations = Vec::new();
         for destination in store.destinations().await? {
@@ -85,8 +86,8 @@ impl Items {
         Ok(Self { destinations })
     }
 
-    /// Each destination with its items, and why each is not there.
-    pub(crate) fn standing<'a>(
+    /// The items by destination, each with the reason why it is not delivered.
+    pub(crate) fn by_destination<'a>(
         &'a self,
         renderer: &'a Renderer,
     ) -> impl Iterator<Item = (&'a DestinationSummary, impl Iterator<Item = (&'a ItemRow, Option<String>)>)> {
@@ -95,14 +96,14 @@ impl Items {
         })
     }
 
-    fn waiting(&self, renderer: &Renderer) -> Vec<Waiting> {
+    fn waiting(&self, renderer: &Renderer) -> Vec<WaitingRecord> {
         let mut waiting = Vec::new();
         for (destination, rows, awaited) in &self.destinations {
             for row in rows {
                 let Some(reason) = why_not_there(renderer, destination, row, awaited) else { continue };
                 let SyncItem { kind, record, state, waits_for, .. } = SyncItem::new(renderer, row);
                 let destination = destination.name.clone();
-                waiting.push(Waiting { destination, kind, record, state, reason, waits_for });
+                waiting.push(WaitingRecord { destination, kind, record, state, reason, waits_for });
             }
         }
         waiting
@@ -125,7 +126,7 @@ impl Items {
     }
 }
 
-/// Why a record is not at a destination, or not as it should be; nothing when it is.
+/// Why a destination does not have a record, or not its current state; none if it does.
 fn why_not_there(
     renderer: &Renderer,
     destination: &DestinationSummary,
@@ -142,11 +143,11 @@ fn why_not_there(
         ItemState::Synced => reason?.to_owned(),
         ItemState::InFlight => "It is being delivered now.".to_owned(),
         ItemState::Pending if row.attempts > 0 => {
-            let reason = reason.unwrap_or("The last try did not succeed.");
-            paused(format!("It is tried again at {}: {reason}", row.due_at.to_rfc3339()))
+            let reason = reason.unwrap_or("the last attempt failed.");
+            paused(format!("The next attempt is at {}: {reason}", row.due_at.to_rfc3339()))
         }
         ItemState::Pending => paused("It waits for its turn.".to_owned()),
-        ItemState::Failed => format!("It needs a person: {}", reason.unwrap_or("no reason is known.")),
+        ItemState::Failed => format!("It needs a person: {}", reason.unwrap_or("the reason is unknown.")),
         ItemState::Parked => {
             let name = |key: RecordKey| format!("{} {}", key.kind, renderer.id(key.site_id, key.moodle_id));
             let other = row.waits_for.and_then(|key| awaited.get(&key));
@@ -154,7 +155,7 @@ fn why_not_there(
                 (Some(key), None) => format!(" Moodle has not reported {} yet.", name(key)),
                 (_, Some(other)) => {
                     let why = other.reason.as_ref().map(|reason| format!(": {reason}")).unwrap_or_else(|| ".".into());
-                    format!(" Now {} is {}{why}", name(other.key), other.state)
+                    format!(" Currently, {} is {}{why}", name(other.key), other.state)
                 }
                 (None, None) => String::new(),
             };
@@ -185,8 +186,8 @@ fn of_event(renderer: &Renderer, event: StoredEvent) -> Option<(TimelineCursor, 
     let key = RecordKey { kind: event.kind.parse().ok()?, site_id: event.site_id, moodle_id: event.moodle_id };
     let did = match event.outcome.as_str() {
         "applied" => "it changed the record".to_owned(),
-        "unchanged" => "the record was so already".to_owned(),
-        "superseded" => "the record was newer already".to_owned(),
+        "unchanged" => "the record already had this state".to_owned(),
+        "superseded" => "the record was already newer".to_owned(),
         other => other.to_owned(),
     };
     let text = format!("Moodle reported {}; {did}.", event.event_type);
@@ -198,9 +199,9 @@ fn of_event(renderer: &Renderer, event: StoredEvent) -> Option<(TimelineCursor, 
 
 fn of_record(renderer: &Renderer, record: &PersonRecord) -> (TimelineCursor, TimelineEntry) {
     let text = match (record.deleted, record.version) {
-        (true, _) => "The record is marked as deleted in Moodle since then.",
-        (false, Some(_)) => "The record is as it is now since then.",
-        (false, None) => "Only the record's id is known: others mention it.",
+        (true, _) => "The record was deleted in Moodle.",
+        (false, Some(_)) => "The record last changed.",
+        (false, None) => "Only the record's id is known, from records that refer to it.",
     };
     let mut entry = blank(renderer, EntryType::Record, record.key, record.changed_at, text.to_owned());
     entry.state = Some(TimelineRecord { version: record.version.map(VersionView::from), deleted: record.deleted });
@@ -211,11 +212,11 @@ fn of_attempt(
     renderer: &Renderer,
     TimelineAttempt { destination, attempt }: TimelineAttempt,
 ) -> (TimelineCursor, TimelineEntry) {
-    let message = attempt.message.as_deref().unwrap_or("without a reason.");
+    let message = attempt.message.as_deref().unwrap_or("it gave no reason.");
     let id = attempt.remote_id.as_deref().map(|id| format!(" as {id}")).unwrap_or_default();
     let text = match attempt.outcome.as_str() {
-        "retry" => format!("{destination} did not take it, and it is tried again: {message}"),
-        "failed" => format!("{destination} did not take it: {message}"),
+        "retry" => format!("{destination} did not accept it; another attempt follows: {message}"),
+        "failed" => format!("{destination} did not accept it: {message}"),
         "lost" => message.to_owned(),
         done => format!("{destination} {done} it{id}."),
     };
@@ -226,7 +227,7 @@ fn of_attempt(
     (place, entry)
 }
 
-/// A page of a person's timeline, from one end or beyond a place; nothing when nothing is known of the person.
+/// Reads a page of a person's timeline, from one end or beyond a cursor; none if nothing is known about the person.
 pub(crate) async fn read_timeline(
     store: &Store,
     user: UserFilter,
@@ -243,7 +244,7 @@ pub(crate) async fn read_timeline(
     }
     let attempts = store.person_attempts(user, place.among(EntryType::Attempt), order, limit + 1).await?;
     let keys: Vec<RecordKey> = records.iter().map(|record| record.key).collect();
-    let items = Items::read(store, &keys).await?;
+    let items = PersonItems::read(store, &keys).await?;
     let renderer = Renderer::new(store).await?;
     let mut entries: Vec<(TimelineCursor, TimelineEntry)> = Vec::new();
     entries.extend(events.into_iter().filter_map(|event| of_event(&renderer, event)));

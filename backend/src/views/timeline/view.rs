@@ -1,4 +1,4 @@
-//! What a timeline looks like to readers.
+//! A timeline, as readers see it.
 
 use poem_openapi::{Enum, Object, types::Example};
 
@@ -7,17 +7,17 @@ use crate::{
     views::{RecordName, SyncAttempt, SyncItem, VersionView},
 };
 
-/// What an entry of a timeline is.
+/// The type of a timeline entry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Enum)]
 #[oai(rename_all = "snake_case")]
 pub(crate) enum EntryType {
     /// An event that was received.
     Event,
-    /// The present state of a record, at its last change.
+    /// The current state of a record, at the time of its last change.
     Record,
-    /// A try to deliver a record.
+    /// An attempt to deliver a record.
     Attempt,
-    /// The present state of a sync item.
+    /// The current state of a sync item.
     Item,
 }
 
@@ -26,40 +26,40 @@ pub(crate) enum EntryType {
 pub(crate) struct TimelineEvent {
     /// Its place in the event log.
     pub(crate) id: i64,
-    /// What happened.
+    /// The event's type.
     #[oai(rename = "type")]
     pub(crate) event_type: String,
     /// What it did: `applied`, `unchanged` or `superseded`.
     pub(crate) outcome: String,
-    /// What orders it among the events about the same record.
+    /// Orders it among the events about the same record.
     pub(crate) version: VersionView,
 }
 
-/// The present state of a record, without what it says.
+/// The current state of a record, without its fields.
 #[derive(Object)]
 pub(crate) struct TimelineRecord {
-    /// The version of the state; null when only its deletion has arrived yet.
+    /// The version of the state; null while only its deletion has arrived.
     #[oai(nullable)]
     pub(crate) version: Option<VersionView>,
-    /// It is gone in Moodle.
+    /// Whether it is deleted in Moodle.
     pub(crate) deleted: bool,
 }
 
-/// Something that happened, or how something stands since.
+/// Something that happened, or a current state and when it began.
 #[derive(Object)]
 pub(crate) struct TimelineEntry {
-    /// When (RFC 3339).
+    /// When it happened, or when the state began (RFC 3339).
     pub(crate) at: String,
-    /// What this is; the field of the same name tells more.
+    /// The type of the entry; the field with that name has the details.
     pub(crate) entry: EntryType,
-    /// The kind of record that it is about.
+    /// The kind of record it is about.
     pub(crate) kind: Kind,
     /// The record: `<site>:<Moodle id>`.
     pub(crate) record: String,
-    /// The destination, of an attempt or an item.
+    /// The destination; only for attempts and items.
     #[oai(skip_serializing_if_is_none)]
     pub(crate) destination: Option<String>,
-    /// The same as a sentence.
+    /// The entry as a sentence.
     pub(crate) text: String,
     #[oai(skip_serializing_if_is_none)]
     pub(crate) event: Option<TimelineEvent>,
@@ -71,35 +71,36 @@ pub(crate) struct TimelineEntry {
     pub(crate) item: Option<SyncItem>,
 }
 
-/// Why a record is not at a destination.
+/// Why a destination does not have a record.
 #[derive(Object)]
-pub(crate) struct Waiting {
-    /// The destination.
+#[oai(rename = "Waiting")]
+pub(crate) struct WaitingRecord {
+    /// The destination's name.
     pub(crate) destination: String,
     /// The kind of record.
     pub(crate) kind: Kind,
     /// The record: `<site>:<Moodle id>`.
     pub(crate) record: String,
-    /// Where it is on its way.
+    /// Its delivery state.
     pub(crate) state: ItemState,
-    /// Why, for people.
+    /// The reason, for people.
     pub(crate) reason: String,
-    /// What it waits for.
+    /// The record that it waits for.
     #[oai(nullable)]
     pub(crate) waits_for: Option<RecordName>,
 }
 
-/// One person, in the order of time.
+/// Everything about one person, in chronological order.
 #[derive(Object)]
 #[oai(example)]
 pub(crate) struct Timeline {
     /// The person: `<site>:<Moodle id>`.
     pub(crate) user: String,
-    /// Why what is not at a destination is not there.
-    pub(crate) waiting: Vec<Waiting>,
+    /// The records that have not reached a destination, and why.
+    pub(crate) waiting: Vec<WaitingRecord>,
     /// The page's entries, the oldest first.
     pub(crate) entries: Vec<TimelineEntry>,
-    /// Send it as `cursor` to get the next page; null on the last.
+    /// Send it as `cursor` to get the next page; null on the last page.
     #[oai(nullable)]
     pub(crate) next_cursor: Option<String>,
 }
@@ -108,9 +109,10 @@ impl Example for Timeline {
     fn example() -> Self {
         let item = SyncItem::example();
         let waits_for = Some(RecordName { kind: Kind::User, record: "college:3".to_owned() });
-        let reason = "It waits for user college:3, which failed and needs a person. Now user college:3 is failed: invalid data in \
+        let reason = "It waits for user college:3, which failed and needs a person. Now user college:3 is failed: \
+                      invalid data in \
                       the field Phone.";
-        let waiting = Waiting {
+        let waiting = WaitingRecord {
             destination: "zoho".to_owned(),
             kind: item.kind,
             record: item.record.clone(),

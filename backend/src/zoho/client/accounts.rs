@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use reqwest::Method;
+use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 
 use super::error::CallError;
@@ -10,7 +11,6 @@ use crate::{
     clock::Timestamp,
     config,
     http::{Http, HttpAnswer},
-    secret::Secret,
 };
 
 /// The timeout of a request: well below the length of a process's turn to fetch a token.
@@ -49,7 +49,7 @@ enum Reply {
 #[derive(Debug)]
 pub struct Granted {
     /// Valid until it is revoked.
-    pub refresh_token: Secret,
+    pub refresh_token: SecretString,
     /// The base URL of the organisation's API.
     pub api_domain: String,
 }
@@ -69,8 +69,8 @@ pub(super) struct Accounts {
     http: Http,
     url: String,
     client_id: String,
-    client_secret: Secret,
-    refresh_token: Secret,
+    client_secret: SecretString,
+    refresh_token: SecretString,
 }
 
 impl Accounts {
@@ -86,7 +86,7 @@ impl Accounts {
 
     /// Fetches a new access token.
     pub(super) async fn refresh(&self, now: Timestamp) -> Result<Grant, CallError> {
-        let answer = self.post("refresh_token", ("refresh_token", self.refresh_token.expose())).await?;
+        let answer = self.post("refresh_token", ("refresh_token", self.refresh_token.expose_secret())).await?;
         read(&answer, now)
     }
 
@@ -94,7 +94,7 @@ impl Accounts {
         let form = [
             ("grant_type", kind),
             ("client_id", self.client_id.as_str()),
-            ("client_secret", self.client_secret.expose()),
+            ("client_secret", self.client_secret.expose_secret()),
             what,
         ];
         let request = self.http.request(Method::POST, &self.url).timeout(ANSWER_TIME).form(&form);

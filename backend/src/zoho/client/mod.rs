@@ -132,7 +132,7 @@ impl Client {
         let result = self.send_with_token(&call).instrument(trace.clone()).await;
         let now = self.0.clock.now();
         if let Some(date) = result.as_ref().ok().and_then(answer::date) {
-            self.0.clock.hear(ClockSource::Zoho, date);
+            self.0.clock.add_reading(ClockSource::Zoho, date);
         }
         permit.end(outcome(&result), now);
         let duration = started.elapsed();

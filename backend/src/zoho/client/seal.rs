@@ -4,6 +4,7 @@ use chacha20poly1305::{
     ChaCha20Poly1305, KeyInit, Nonce,
     aead::{Aead, Payload},
 };
+use secrecy::ExposeSecret;
 use sha2::{Digest, Sha256};
 
 use crate::config;
@@ -26,7 +27,7 @@ impl Seal {
     pub(super) fn new(config: &config::Zoho, random: NonceSource) -> Self {
         let mut hash = Sha256::new_with_prefix(LABEL);
         // Length-prefixed, so that no two pairs of credentials hash alike.
-        for part in [&config.client_secret, &config.refresh_token].map(|secret| secret.expose().as_bytes()) {
+        for part in [&config.client_secret, &config.refresh_token].map(|secret| secret.expose_secret().as_bytes()) {
             hash.update((part.len() as u64).to_be_bytes());
             hash.update(part);
         }

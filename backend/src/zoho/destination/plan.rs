@@ -45,7 +45,8 @@ pub struct Planned {
 }
 
 /// What would happen to a record.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, strum::IntoStaticStr)]
+#[strum(serialize_all = "snake_case")]
 pub enum Action {
     /// It would be created.
     Insert,
@@ -64,14 +65,7 @@ pub enum Action {
 impl Action {
     /// The name in the API.
     pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Insert => "insert",
-            Self::Update => "update",
-            Self::Remove => "remove",
-            Self::Nothing => "nothing",
-            Self::Park => "park",
-            Self::Fail => "fail",
-        }
+        self.into()
     }
 }
 

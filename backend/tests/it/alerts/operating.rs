@@ -41,7 +41,7 @@ async fn nobody_is_reminded_of_what_somebody_knows(database: Database) {
     let all = operator.list("/api/v1/alerts?state=all&limit=1").await;
     assert_eq!((all.len(), &all[0]["acknowledged_by"]), (1, &json!("first")), "{all:?}");
     let listed = String::from_utf8(run(&database, &["alerts", "list"]).stdout).unwrap();
-    assert!(listed.starts_with("Nothing is wrong."), "{listed}");
+    assert!(listed.starts_with("No alerts are open."), "{listed}");
     assert_eq!(run(&database, &["alerts", "acknowledge", &id.to_string()]).status.code(), Some(1), "it is resolved");
     // Forgotten in time.
     database.execute("UPDATE alerts SET resolved_at = 1").await;
@@ -75,7 +75,7 @@ async fn a_test_says_whether_it_arrived(database: Database) {
     let (said, failed) = (String::from_utf8(output.stdout).unwrap(), String::from_utf8(output.stderr).unwrap());
     assert_eq!(output.status.code(), Some(1));
     assert!(
-        said.contains("ops (json): the notice was taken") && failed.contains("admins (email): the mail"),
+        said.contains("ops (json): the notification was accepted") && failed.contains("admins (email): the mail"),
         "{said}{failed}"
     );
     receivers.smtp.refuse(false);

@@ -31,7 +31,7 @@ async fn metric(server: &Server, name: &str) -> String {
 
 /// Waits until the server has tried in vain to write, so many times more.
 async fn trials(server: &Server, more: usize) {
-    let count = || server.log().matches("takes no events").count();
+    let count = || server.log().matches("accepts no events").count();
     let before = count();
     until("a trial to write", async || (count() >= before + more).then_some(())).await;
 }
@@ -87,7 +87,7 @@ async fn a_database_that_takes_no_writes(database: Database) {
     assert_eq!(metric(&server, "backend_sync_database_up").await, "0");
     let firing = "backend_sync_alerts_firing{rule=\"database\"}";
     until("the metrics have it, too", async || (metric(&server, firing).await == "1").then_some(())).await;
-    for path in ["/", "/alarms"] {
+    for path in ["/", "/alerts"] {
         let page = browser.get(path).await;
         assert!(page.status == 200 && page.html.contains(cause), "{path}: {}", page.html);
     }

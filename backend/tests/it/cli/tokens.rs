@@ -43,7 +43,7 @@ async fn scripts_get_tokens_as_json(database: Database) {
     assert_eq!(run_json(&database, &["token", "list", "--json"]).as_array().map(Vec::len), Some(2));
 
     for (arguments, code, words) in [
-        (&["site", "add", "college"][..], 1, "there is a site called college already"),
+        (&["site", "add", "college"][..], 1, "a site called college already exists"),
         (&["site", "add", "Not A Name"], 2, "a-z, 0-9 and -"),
         (&["site", "rotate-token", "nobody"], 1, "no site called nobody"),
         (&["site", "revoke-token", "college", "99"], 1, "no token 99"),

@@ -36,14 +36,14 @@ async fn a_changed_mapping_shows_what_it_would_change(database: Database) {
     })
     .await;
     let page = browser.get("/mapping").await.html;
-    for words in ["user → Contacts", "lastname, or else username", "stays as it is", "the person&#39;s record in Zoho"]
+    for words in ["user → Contacts", "lastname, or else username", "left unchanged", "the person&#39;s record in Zoho"]
     {
         assert!(page.contains(words), "{words}: {page}");
     }
     let before = zoho.state().await;
     zoho.empty_log().await;
     let checked = browser.post("/mapping/check", &[]).await.html;
-    assert!(checked.contains("The mapping and Zoho fit"), "{checked}");
+    assert!(checked.contains("The mapping fits Zoho"), "{checked}");
     let attempt = async |from: &str, to: &str| {
         let text = Mapping::DEFAULT.replace(from, to).replace('\n', "\r\n");
         let seen = browser.post("/mapping/try", &[("mapping", &text), ("kind", "")]).await;
@@ -52,15 +52,15 @@ async fn a_changed_mapping_shows_what_it_would_change(database: Database) {
     };
     let first_name = "First_Name = { from = \"firstname\" }";
     let same = attempt("", "").await;
-    assert!(same.contains("This is the mapping in use") && same.contains("1 would stay as they are"), "{same}");
+    assert!(same.contains("This is the mapping in use") && same.contains("1 would not change"), "{same}");
     let changed = attempt(first_name, "First_Name = { from = \"username\" }").await;
-    assert!(changed.contains("1 would be changed") && changed.contains("ann.username"), "{changed}");
+    assert!(changed.contains("1 would be updated") && changed.contains("ann.username"), "{changed}");
     assert!(changed.contains("<code>First_Name</code>") && changed.contains(">Ann<"), "{changed}");
     let wrong = attempt(first_name, "First_Name = { from = \"forename\" }").await;
     let line = Mapping::DEFAULT.lines().position(|line| line == first_name).unwrap() + 1;
-    assert!(wrong.contains(&format!("Line {line}: ")) && !wrong.contains("would be changed"), "{wrong}");
+    assert!(wrong.contains(&format!("Line {line}: ")) && !wrong.contains("would be updated"), "{wrong}");
     let missing = attempt(first_name, "Forename = { from = \"firstname\" }").await;
-    assert!(missing.contains("Contacts.Forename") && missing.contains("What must be mended comes first"), "{missing}");
+    assert!(missing.contains("Contacts.Forename") && missing.contains("Fix these first"), "{missing}");
     // Nothing was sent, and nothing was stored.
     assert_eq!(zoho.state().await, before);
     let calls = zoho.log().await;

@@ -55,7 +55,7 @@ async fn a_failed_record_is_seen_and_retried(database: Database) {
     let code = code.unwrap();
     let page = see(&browser, "/attention").await;
     for words in
-        ["What to do:", "Retry it", "/records/user:moodle:2", "/records/enrolment:moodle:2", "go by themselves"]
+        ["What to do:", "Retry it", "/records/user:moodle:2", "/records/enrolment:moodle:2", "delivered automatically"]
     {
         assert!(page.contains(words), "{words}: {page}");
     }
@@ -67,7 +67,7 @@ async fn a_failed_record_is_seen_and_retried(database: Database) {
     let mut group = GROUP;
     group[3].1 = &code;
     let page = act(&browser, "/attention/retry", &group).await;
-    assert!(page.contains("1 record will be tried again now"), "{page}");
+    assert!(page.contains("Retrying 1 record now"), "{page}");
     rest(&database).await;
     until("it is tried again", async || {
         let now = database.count("SELECT count(*) FROM sync_attempts WHERE kind = 'user' AND moodle_id = 2").await;
@@ -87,13 +87,13 @@ async fn what_is_paused_says_so(database: Database) {
     let browser = Browser::signed_in(&server, server.api_token()).await;
     let form = [("destination", "zoho"), ("reason", "Moving <house>.")];
     let page = act(&browser, "/attention/pause", &form).await;
-    assert!(page.contains("the delivery is paused") && page.contains("by an operator"), "{page}");
+    assert!(page.contains("Delivery is paused") && page.contains("by an operator"), "{page}");
     assert!(page.contains("Moving &#60;house&#62;."), "{page}");
     server.site().apply(&a_learner()).await;
     let person = see(&browser, "/people/moodle:1").await;
-    assert!(person.contains("because the delivery to Zoho is paused: Moving"), "{person}");
+    assert!(person.contains("because delivery to Zoho is paused: Moving"), "{person}");
     let page = act(&browser, "/attention/resume", &form).await;
-    assert!(page.contains("the delivery goes on") && !page.contains("by an operator"), "{page}");
+    assert!(page.contains("Delivery is running again") && !page.contains("by an operator"), "{page}");
     rest(&database).await;
     let person = see(&browser, "/people/moodle:1").await;
     assert!(person.contains("All 3 records are in Zoho."), "{person}");
@@ -173,7 +173,10 @@ async fn a_person_says_why_a_grade_is_not_there(database: Database) {
     server.site().apply(&[a_bad_user(1)]).await;
     rest(&database).await;
     let page = see(&browser, "/people/moodle:1").await;
-    assert!(page.contains("The profile did not get into Zoho and needs you, and 2 of 3 records wait for it"), "{page}");
+    assert!(
+        page.contains("The profile could not be delivered to Zoho and needs you, and 2 of 3 records wait for it"),
+        "{page}"
+    );
     for words in ["It waits for user moodle:1", "Maths", "Grade: Item 1", "85 of 100", "user_created", "ask her mother"]
     {
         assert!(page.contains(words), "{words}: {page}");
@@ -189,7 +192,7 @@ async fn a_person_says_why_a_grade_is_not_there(database: Database) {
 
     zoho.empty_log().await;
     let page = act(&browser, "/people/moodle:1/send", &[("what", "all")]).await;
-    assert!(page.contains("3 records will be sent again"), "{page}");
+    assert!(page.contains("Sending 3 records again"), "{page}");
     rest(&database).await;
     assert!(!zoho.log().await.is_empty(), "it was sent, changed or not");
     assert_eq!(browser.post("/people/moodle:1/send", &[("what", "x")]).await.status, 400);
@@ -270,7 +273,7 @@ async fn records_are_listed_page_by_page(database: Database) {
     }
     assert!(!page.contains("hx-get"), "at rest it is not asked again");
     let page = act(&browser, "/records/grade:moodle:1/send", &[]).await;
-    assert!(page.contains("1 record will be sent again"), "{page}");
+    assert!(page.contains("Sending 1 record again"), "{page}");
     rest(&database).await;
     assert!(see(&browser, "/records/grade:moodle:1/state").await.starts_with("<div id=\"state\""));
     let page = see(&browser, "/records/course:moodle:7").await;

@@ -37,7 +37,7 @@ async fn only_api_tokens_open_it(database: Database) {
         let mut browser = Browser::new(&server);
         let answer = browser.sign_in(token).await;
         assert_eq!((answer.status, browser.cookie.is_none()), (401, true));
-        assert!(answer.html.contains("not known") && (token.is_empty() || !answer.html.contains(token)));
+        assert!(answer.html.contains("unknown") && (token.is_empty() || !answer.html.contains(token)));
     }
     let looker = run_json(&database, &["token", "add", "looker", "--scope", "read", "--json"]);
     let looker = Browser::signed_in(&server, looker["token"].as_str().unwrap()).await;

@@ -43,7 +43,7 @@ async fn a_site_is_added_and_its_token_rotated(database: Database) {
     );
     let done = browser.post("/sites/college/tokens/3/revoke", &[]).await;
     assert_eq!((done.status, done.header("location")), (303, Some("/sites?done=revoked")));
-    assert!(browser.get("/sites?done=revoked").await.html.contains("refused from now on"));
+    assert!(browser.get("/sites?done=revoked").await.html.contains("no longer accepted"));
     assert_eq!(server.site_with(&first).get("/api/v1/events/moodle/handshake").await.status, 401);
     assert_eq!(server.site_with(&second).get("/api/v1/events/moodle/handshake").await.status, 200);
     assert_eq!(browser.post("/sites/nowhere/rotate", &[]).await.status, 404);
@@ -74,7 +74,7 @@ async fn api_tokens_open_and_close(database: Database) {
     assert_eq!(browser.post("/tokens/1/revoke", &[]).await.status, 404);
     // The own one goes not without a warning, and with it the session.
     let asked = browser.get("/tokens/2/revoke").await.html;
-    assert!(asked.contains("signs you out") && asked.contains("No other token allows to operate"), "{asked}");
+    assert!(asked.contains("signs you out") && asked.contains("No other token has the scope"), "{asked}");
     let done = browser.post("/tokens/2/revoke", &[]).await;
     assert_eq!((done.status, done.header("location")), (303, Some("/sign-in")));
     assert_eq!(browser.get("/sites").await.status, 303);

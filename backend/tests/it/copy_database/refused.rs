@@ -77,7 +77,7 @@ async fn what_is_no_move_up() {
     assert_eq!(away.status.code(), Some(1));
     assert!(!format!("{away:?}").contains("pa55word"), "{away:?}");
     let help = text(&run(&source, &["copy-database", "--help"]).stdout);
-    for word in ["--from", "--to", "Stop the server", "goes on", "PGPASSWORD"] {
+    for word in ["--from", "--to", "Stop the server", "continues", "PGPASSWORD"] {
         assert!(help.contains(word), "{help}");
     }
 }

@@ -87,5 +87,5 @@ async fn the_journal_gets_no_tokens(database: Database) {
 
     run_json(&database, &["site", "add", "college", "--json"]);
     let journal = Service::start(&database, &[]).started().await;
-    assert!(!journal.contains("nobody can send"), "{journal}");
+    assert!(!journal.contains("there is no site yet"), "{journal}");
 }

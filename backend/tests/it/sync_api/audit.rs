@@ -56,7 +56,7 @@ async fn a_row_that_is_deleted_by_hand_is_found(database: Database) {
     let found: Value = serde_json::from_slice(&audit.stdout).unwrap();
     assert_eq!((&found["holds"], &found["without_item"]), (&json!(false), &json!(1)), "{found}");
     let words = String::from_utf8(audit.stderr).unwrap();
-    assert!(words.contains("the sum is wrong") && words.contains("1 records have no item"), "{words}");
+    assert!(words.contains("the sum is wrong") && words.contains("records without an item: 1"), "{words}");
     assert_eq!(server.reader().read(ZOHO).await["conservation"]["holds"], false);
     server.stop().await;
 }

@@ -83,10 +83,10 @@ async fn what_failed_is_tried_again(database: Database) {
     rest(&database).await;
     assert_eq!(tries(3).await, 3);
     let said = |arguments: &[&str]| String::from_utf8(run(&database, arguments).stdout).unwrap();
-    assert!(said(&["sync", "retry", "--record", "user:moodle:3"]).starts_with("1 made pending"));
+    assert!(said(&["sync", "retry", "--record", "user:moodle:3"]).starts_with("1 record now pending"));
     rest(&database).await;
     let of_site = ["sync", "retry", "--kind", "user", "--site", "moodle", "--state", "failed"];
-    assert!(said(&of_site).starts_with("2 made pending"));
+    assert!(said(&of_site).starts_with("2 records now pending"));
     rest(&database).await;
     assert_eq!(item(&database, "user", 3).await.0, "failed");
     assert_eq!(zoho.records("Contacts").await.len(), 0);
@@ -110,11 +110,11 @@ async fn everything_is_delivered_again(database: Database) {
 
     let said = |arguments: &[&str]| String::from_utf8(run(&database, arguments).stdout).unwrap();
     let words = said(&["sync", "resync", "--kind", "user"]);
-    assert!(words.contains("1 records made pending") && words.contains("All of it was delivered"), "{words}");
+    assert!(words.contains("1 record now pending") && words.contains("Every record is delivered"), "{words}");
     assert_eq!(zoho.records("Contacts").await.len(), 1);
     assert!(run(&database, &["sync", "pause", "--reason", "Stocktaking."]).status.success());
     let words = said(&["sync", "resync", "--yes"]);
-    assert!(words.contains("4 records are still pending") && words.contains("Stocktaking."), "{words}");
-    assert_eq!(said(&["sync", "resync", "--yes", "--no-wait"]).trim(), "4 records made pending.");
+    assert!(words.contains("4 records still pending") && words.contains("Stocktaking."), "{words}");
+    assert_eq!(said(&["sync", "resync", "--yes", "--no-wait"]).trim(), "4 records now pending.");
     server.stop().await;
 }

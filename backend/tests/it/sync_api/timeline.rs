@@ -39,7 +39,7 @@ async fn from_moodle_to_zoho_in_order(database: Database) {
             "user Moodle reported user_created; it changed the record.",
             "enrolment Moodle reported enrolment_updated; it changed the record.",
             "grade Moodle reported grade_updated; it changed the record.",
-            "grade Moodle reported grade_updated; the record was newer already.",
+            "grade Moodle reported grade_updated; the record was already newer.",
         ]
     );
     let id = zoho.records("Moodle_Grades").await[0]["id"].as_str().unwrap().to_owned();

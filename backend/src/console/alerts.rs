@@ -1,4 +1,4 @@
-//! Alarms: what is wrong now, who knows of it, whether notices arrive, and what was wrong before.
+//! Alerts: open ones, who acknowledged them, whether notifications arrive, and past ones.
 
 use std::sync::Arc;
 
@@ -26,29 +26,30 @@ use crate::{
     store::{Alert, Notification, PageRequest},
 };
 
-const PATH: &str = "/alarms";
+const PATH: &str = "/alerts";
 
 #[derive(Template)]
-#[template(path = "alarms.html")]
-struct AlarmsPage {
+#[template(path = "alerts.html")]
+struct AlertsPage {
     frame: Frame,
     done: Option<String>,
-    open: Vec<Alarm>,
-    channels: Vec<Channel>,
-    past: Vec<Alarm>,
-    /// Before which alarm the next page of past ones begins.
+    open: Vec<AlertCard>,
+    channels: Vec<ChannelRow>,
+    past: Vec<AlertCard>,
+    /// The cursor of the next page of past alerts.
     older: Option<i64>,
 }
 
 #[derive(Template)]
-#[template(path = "alarm.html")]
-struct AlarmPage {
+#[template(path = "alert.html")]
+struct AlertPage {
     frame: Frame,
-    alarm: Alarm,
-    notices: Vec<Told>,
+    alert: AlertCard,
+    notifications: Vec<NotificationRow>,
 }
 
-struct Alarm {
+struct AlertCard {
+    /// 0 for an alert that the database could not store.
     id: i64,
     title: String,
     message: String,
@@ -59,7 +60,7 @@ struct Alarm {
     acknowledged: Option<(Moment, String)>,
 }
 
-struct Channel {
+struct ChannelRow {
     name: String,
     kind: &'static str,
     failing: bool,
@@ -68,7 +69,7 @@ struct Channel {
     error: Option<String>,
 }
 
-struct Told {
+struct NotificationRow {
     channel: String,
     event: &'static str,
     state: String,
@@ -94,12 +95,12 @@ pub(super) async fn page(
     let page = context.store.alerts(PageRequest { after: before, limit: limits::CONSOLE_ROWS }).await?;
     let past = page.items.into_iter().filter(|alert| alert.resolved_at.is_some());
     let channels = context.alerts.channels().await?;
-    let page = AlarmsPage {
-        frame: Frame::new("Alarms", PATH, &who),
-        done: Done::said(done.as_deref()),
-        open: open.into_iter().map(|alert| Alarm::new(alert, now)).collect(),
-        channels: channels.into_iter().map(|channel| Channel::new(channel, now)).collect(),
-        past: past.map(|alert| Alarm::new(alert, now)).collect(),
+    let page = AlertsPage {
+        frame: Frame::new("Alerts", PATH, &who),
+        done: Done::message(done.as_deref()),
+        open: open.into_iter().map(|alert| AlertCard::new(alert, now)).collect(),
+        channels: channels.into_iter().map(|channel| ChannelRow::new(channel, now)).collect(),
+        past: past.map(|alert| AlertCard::new(alert, now)).collect(),
         older: page.next,
     };
     Ok(Html(page.render()?))
@@ -113,18 +114,18 @@ pub(super) async fn one(
 ) -> Result<Html<String>, PageError> {
     let now = context.clock.now();
     let alert = context.store.alert(id).await?.ok_or(PageError::NotFound)?;
-    let alarm = Alarm::new(alert, now);
-    let told = |notice: Notification| Told {
-        channel: notice.channel,
-        event: notice.event.as_str(),
-        state: notice.state,
-        at: Moment::new(notice.finished_at.unwrap_or(notice.created_at), now),
-        attempts: notice.attempts,
-        error: notice.error,
+    let alert = AlertCard::new(alert, now);
+    let row = |notification: Notification| NotificationRow {
+        channel: notification.channel,
+        event: notification.event.as_str(),
+        state: notification.state,
+        at: Moment::new(notification.finished_at.unwrap_or(notification.created_at), now),
+        attempts: notification.attempts,
+        error: notification.error,
     };
-    let notices = context.store.notifications(id).await?.into_iter().map(told).collect();
-    let frame = Frame::new(format!("Alarm {id}: {}", alarm.title), PATH, &who);
-    Ok(Html(AlarmPage { frame, alarm, notices }.render()?))
+    let notifications = context.store.notifications(id).await?.into_iter().map(row).collect();
+    let frame = Frame::new(format!("Alert {id}: {}", alert.title), PATH, &who);
+    Ok(Html(AlertPage { frame, alert, notifications }.render()?))
 }
 
 #[handler]
@@ -141,12 +142,12 @@ pub(super) async fn acknowledge(
 
 #[handler]
 pub(super) async fn test(_: Operator, context: Data<&Arc<Context>>) -> Result<Response, PageError> {
-    let tried = context.alerts.send_test(None).await?;
-    let failed = tried.iter().filter(|tried| tried.error.is_some()).count();
-    Ok(Done::Tested(tried.len().saturating_sub(failed) as u64, failed as u64).then(PATH))
+    let results = context.alerts.send_test(None).await?;
+    let failed = results.iter().filter(|result| result.error.is_some()).count();
+    Ok(Done::Tested(results.len().saturating_sub(failed) as u64, failed as u64).then(PATH))
 }
 
-impl Alarm {
+impl AlertCard {
     fn new(alert: Alert, now: Timestamp) -> Self {
         let moment = |time| Moment::new(time, now);
         Self {
@@ -162,7 +163,7 @@ impl Alarm {
     }
 }
 
-impl Channel {
+impl ChannelRow {
     fn new(channel: ChannelSummary, now: Timestamp) -> Self {
         let failing = channel.is_failing();
         let ChannelSummary { name, kind, state } = channel;

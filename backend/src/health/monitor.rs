@@ -1,24 +1,24 @@
-//! Finding out, when nobody sends anything.
+//! Checks health regularly, even when no events arrive.
 
 use tokio::sync::watch;
 
 use super::Health;
 use crate::{limits, store::Store};
 
-/// Tries now and then whether the database takes events, and keeps those that it took.
-pub struct Watch {
+/// Regularly tests whether the database accepts events, and still holds those it accepted.
+pub struct HealthMonitor {
     /// The database.
     pub store: Store,
-    /// What is found out.
+    /// The health to update.
     pub health: Health,
 }
 
-impl Watch {
-    /// Looks until `stop` becomes true.
+impl HealthMonitor {
+    /// Checks until `stop` becomes true.
     pub async fn run(self, mut stop: watch::Receiver<bool>) {
         while !*stop.borrow() {
             tokio::select! {
-                () = self.look() => {}
+                () = self.check() => {}
                 _ = stop.changed() => return,
             }
             tokio::select! {
@@ -28,14 +28,14 @@ impl Watch {
         }
     }
 
-    async fn look(&self) {
-        // Those who send find it out as well.
-        if self.health.is_quiet(limits::WRITE_CHECK_INTERVAL) {
+    async fn check(&self) {
+        // Requests with events test the same.
+        if self.health.is_write_test_due(limits::WRITE_CHECK_INTERVAL) {
             self.health.try_write(&self.store).await;
         }
-        // What it finds is logged, and remembered.
-        if let Err(error) = self.health.look_for_acknowledged(&self.store).await {
-            tracing::debug!(%error, "could not look for the newest event that was answered");
+        // It logs and remembers what it finds.
+        if let Err(error) = self.health.check_acknowledged(&self.store).await {
+            tracing::debug!(%error, "could not look for the newest event that was answered 200");
         }
         let stuck = [
             ("writer", &self.health.writer, limits::WRITER_PATIENCE),
@@ -43,7 +43,7 @@ impl Watch {
         ];
         for (task, progress, patience) in stuck {
             if let Some(time) = progress.stuck_for(patience) {
-                tracing::warn!(task, seconds = time.as_secs(), "a task does not move on");
+                tracing::warn!(task, seconds = time.as_secs(), "a task makes no progress");
             }
         }
     }

@@ -1,8 +1,8 @@
-//! A changed mapping, tried on some of the records.
+//! The trial of a changed mapping on some of the records.
 
 use serde_json::Value;
 
-use super::view::Checked;
+use super::view::CheckResult;
 use crate::{
     console::{error::PageError, words},
     limits,
@@ -16,40 +16,40 @@ use crate::{
     },
 };
 
-/// Characters of a value that are shown: feedback may be long.
+/// Characters of a value to show: feedback may be long.
 const VALUE_CHARACTERS: usize = 300;
 
-/// What came of it.
-pub(super) enum Tried {
-    /// The file is no mapping: what is wrong, by lines.
-    Wrong(Vec<Problem>),
-    /// Zoho could not be asked: why, and what to do.
+/// The result of a trial.
+pub(super) enum Trial {
+    /// The text is not a mapping: the problems, by line.
+    Invalid(Vec<Problem>),
+    /// Zoho did not answer: why, and what to do.
     Trouble(String),
-    /// The mapping can be read, and this is how it fits Zoho; the plan is missing when something must be mended first.
-    Checked { same: bool, checked: Checked, plan: Option<PlanShown> },
+    /// The mapping is valid; the plan is missing if it does not fit Zoho yet.
+    Checked { same: bool, checked: CheckResult, plan: Option<TrialPlan> },
 }
 
-/// What a delivery by it would do.
-pub(super) struct PlanShown {
-    /// Records that were looked at.
-    pub(super) looked: String,
-    /// Records in all.
+/// What a delivery with the mapping would do.
+pub(super) struct TrialPlan {
+    /// Records compared, as in `1 record`.
+    pub(super) compared: String,
+    /// Records in all, as in `1,000 records`.
     pub(super) all: String,
-    /// Whether that is more than were looked at.
+    /// Whether there are more records than were compared.
     pub(super) is_part: bool,
-    /// As in `12 update, 3 nothing`.
+    /// Counts with a verb, as in `12 would be updated`.
     pub(super) actions: Vec<(String, &'static str)>,
     pub(super) calls: String,
     pub(super) credits: String,
     pub(super) all_credits: String,
-    /// Those that something would be done about, the first of them.
-    pub(super) items: Vec<ItemShown>,
-    /// How many of those are not shown.
+    /// The first records that would change.
+    pub(super) items: Vec<TrialItem>,
+    /// How many more would change.
     pub(super) more: usize,
 }
 
-/// One record.
-pub(super) struct ItemShown {
+/// One record of a plan.
+pub(super) struct TrialItem {
     pub(super) kind: Kind,
     pub(super) record: String,
     pub(super) action: &'static str,
@@ -58,11 +58,11 @@ pub(super) struct ItemShown {
     pub(super) differences: Vec<(String, String, String)>,
 }
 
-impl Tried {
+impl Trial {
     pub(super) async fn new(zoho: &Zoho, store: &Store, text: &str, kind: Option<Kind>) -> Result<Self, PageError> {
         let mapping = match Mapping::parse(text) {
             Ok(mapping) => mapping,
-            Err(error) => return Ok(Self::Wrong(error.problems)),
+            Err(error) => return Ok(Self::Invalid(error.problems)),
         };
         let (changed, findings) = match zoho.by(mapping).await {
             Ok(found) => found,
@@ -70,46 +70,47 @@ impl Tried {
         };
         let same = text == zoho.mapping().text();
         let fits = findings.iter().all(|finding| finding.severity != Severity::Error);
-        let checked = Checked::Findings(findings);
+        let checked = CheckResult::Findings(findings);
         if !fits {
             return Ok(Self::Checked { same, checked, plan: None });
         }
         let subset = Subset { kind, site_id: None, state: None, limit: limits::DRY_RUN_RECORDS };
         match PlanView::make(&changed, store, subset).await {
-            Ok(plan) => Ok(Self::Checked { same, checked, plan: Some(PlanShown::new(plan)) }),
-            Err(PlanError::Trouble(reason)) => Ok(Self::Trouble(reason)),
+            Ok(plan) => Ok(Self::Checked { same, checked, plan: Some(TrialPlan::new(plan)) }),
+            Err(PlanError::Unavailable(reason)) => Ok(Self::Trouble(reason)),
             Err(PlanError::Store(error)) => Err(error.into()),
         }
     }
 }
 
-impl PlanShown {
+impl TrialPlan {
     fn new(plan: PlanView) -> Self {
         let acts = |item: &PlannedItem| item.action != "nothing";
         let acting = plan.items.iter().filter(|item| acts(item)).count();
         let items: Vec<_> =
-            plan.items.into_iter().filter(acts).take(limits::DRY_RUN_SHOWN).map(ItemShown::new).collect();
+            plan.items.into_iter().filter(acts).take(limits::DRY_RUN_SHOWN).map(TrialItem::new).collect();
         Self {
-            looked: words::number(plan.planned),
-            all: words::number(plan.pending),
+            compared: words::counted(plan.planned, "record"),
+            all: words::counted(plan.pending, "record"),
             is_part: plan.pending > plan.planned,
-            actions: plan.actions.iter().map(|(action, count)| (words::number(*count), in_words(action))).collect(),
-            calls: words::number(plan.calls),
-            credits: words::number(plan.credits),
-            all_credits: words::number(plan.estimated_credits),
+            actions: plan.actions.iter().map(|(action, count)| (words::number(*count), verb(action))).collect(),
+            calls: words::counted(plan.calls, "call"),
+            credits: words::counted(plan.credits, "API credit"),
+            all_credits: words::counted(plan.estimated_credits, "API credit"),
             more: acting - items.len(),
             items,
         }
     }
 }
 
-impl ItemShown {
+impl TrialItem {
     fn new(item: PlannedItem) -> Self {
-        let difference =
-            |difference: DifferenceView| (difference.field, shown(&difference.before.0), shown(&difference.after.0));
+        let difference = |difference: DifferenceView| {
+            (difference.field, value_text(&difference.before.0), value_text(&difference.after.0))
+        };
         Self {
             kind: item.kind,
-            action: in_words(&item.action),
+            action: verb(&item.action),
             record: item.record,
             reason: item.reason,
             differences: item.differences.into_iter().map(difference).collect(),
@@ -117,25 +118,25 @@ impl ItemShown {
     }
 }
 
-/// What would be done, as a person says it.
-fn in_words(action: &str) -> &'static str {
+/// What would happen, in words.
+fn verb(action: &str) -> &'static str {
     match action {
-        "insert" => "would be made",
-        "update" => "would be changed",
-        "remove" => "would be marked as gone or deleted",
+        "insert" => "would be created",
+        "update" => "would be updated",
+        "remove" => "would be marked as deleted, or deleted",
         "park" => "would wait for another record",
-        "fail" => "would need a person",
-        _ => "would stay as they are",
+        "fail" => "would fail and need a person",
+        _ => "would not change",
     }
 }
 
-/// A value of a field.
-fn shown(value: &Value) -> String {
+/// A value of a field, as text.
+fn value_text(value: &Value) -> String {
     let text = match value {
         Value::Null => "empty".to_owned(),
         Value::String(text) if text.is_empty() => "empty".to_owned(),
         Value::String(text) => text.clone(),
-        // What a lookup points to has a name when it is read, and an id when it is written.
+        // A lookup has a name when it is read, and only an id when it is written.
         Value::Object(fields) => match fields.get("name").or(fields.get("id")) {
             Some(Value::String(name)) => name.clone(),
             _ => value.to_string(),
@@ -152,15 +153,15 @@ fn shown(value: &Value) -> String {
 mod tests {
     use serde_json::json;
 
-    use super::shown;
+    use super::value_text;
 
     #[test]
     fn values_are_shown_as_people_see_them() {
-        assert_eq!(shown(&json!(null)), "empty");
-        assert_eq!(shown(&json!("Ann")), "Ann");
-        assert_eq!(shown(&json!(82.5)), "82.5");
-        assert_eq!(shown(&json!({"id": "1", "name": "Ann"})), "Ann");
-        assert_eq!(shown(&json!({"id": "1"})), "1");
-        assert_eq!(shown(&json!("ü".repeat(400))).chars().count(), 302);
+        assert_eq!(value_text(&json!(null)), "empty");
+        assert_eq!(value_text(&json!("Ann")), "Ann");
+        assert_eq!(value_text(&json!(82.5)), "82.5");
+        assert_eq!(value_text(&json!({"id": "1", "name": "Ann"})), "Ann");
+        assert_eq!(value_text(&json!({"id": "1"})), "1");
+        assert_eq!(value_text(&json!("ü".repeat(400))).chars().count(), 302);
     }
 }
