@@ -55,7 +55,7 @@ impl<D: Destination> Worker<D> {
             }
             tokio::time::sleep(limits::SYNC_ERROR_WAIT).await;
         }
-        Report { trouble, answered: answered }
+        Report { trouble, answered }
     }
 
     /// Renews the lease; returns when it is lost, because this process stood still for too long.

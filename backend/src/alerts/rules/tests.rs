@@ -151,7 +151,7 @@ fn credits_that_run_out() {
     let fast = left(5_000, &[(30, 6_000), (0, 5_000)]);
     assert_eq!(judge(&fast), [("credits_running_out", Warning)]);
     let message = destination(&fast, &rules(), NOW).pop().unwrap().message;
-    assert!(message.contains("at 2000 an hour") && message.contains("used up at 2026-11-22 10:10 UTC"), "{message}");
+    assert!(message.contains("2000 an hour") && message.contains("used up at 2026-11-22 10:10 UTC"), "{message}");
     assert_eq!(judge(&left(5_000, &[(60, 5_900), (0, 5_000)])), [], "it lasts for more than four hours");
     assert_eq!(judge(&left(5_000, &[(5, 9_000), (0, 5_000)])), [], "five minutes say nothing");
     assert_eq!(judge(&left(5_000, &[(30, 4_000), (0, 5_000)])), [], "they came back");
