@@ -1,16 +1,16 @@
-//! What is sent back: a status and a body, and Zoho's two shapes of an error.
+//! Answers: a status and a body, and Zoho's two shapes of errors.
 
 use poem::{Response, http::StatusCode};
 use serde_json::{Map, Value, json};
 
-/// The header that says how many credits are left.
+/// The header with the number of credits left.
 pub(super) const CREDITS_HEADER: &str = "X-API-CREDITS-REMAINING";
 
-/// A page as gateways send it.
+/// An error page of a gateway.
 const GATEWAY_PAGE: &str =
     "<html><head><title>Error</title></head><body><h1>The server did not answer</h1></body></html>";
 
-/// An answer before it is put on the wire.
+/// An answer before it is sent.
 #[derive(Debug)]
 pub(super) struct Answer {
     pub(super) status: StatusCode,
@@ -21,7 +21,7 @@ pub(super) struct Answer {
 pub(super) enum Body {
     Empty,
     Json(Value),
-    /// JSON that is already text.
+    /// JSON that is already serialized.
     Text(String),
     Html,
 }
@@ -69,7 +69,7 @@ impl Answer {
     }
 }
 
-/// An error in Zoho's words, of a whole call or of one record.
+/// An error in Zoho's format, for a whole call or one record.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Refusal {
     pub(super) status: StatusCode,
@@ -87,23 +87,24 @@ impl Refusal {
         Self::new(StatusCode::BAD_REQUEST, code, message)
     }
 
-    /// With one more detail.
+    /// Adds a detail.
     pub(super) fn detail(mut self, name: &str, value: impl Into<Value>) -> Self {
         self.details.insert(name.to_owned(), value.into());
         self
     }
 
-    /// One line of an answer to a write, or the whole body of an error.
+    /// One entry of an answer to a write, or the whole body of an error.
     pub(super) fn entry(&self) -> Value {
         json!({ "code": self.code, "details": self.details, "message": self.message, "status": "error" })
     }
 
-    /// The answer to a call that writes, or to one about settings.
+    /// The answer to a writing call, or to one about settings.
     pub(super) fn flat(self) -> Answer {
         Answer::json(self.status, self.entry())
     }
 
-    /// The answer to a call that reads records: by Zoho's description an error is a list there, with its own details.
+    /// The answer to a call that reads records: according to Zoho's documentation, the error is a list there, with its
+    /// own details.
     pub(super) fn of_read(self) -> Answer {
         let mut entry = json!({ "code": self.code, "message": self.message, "status": "error" });
         match self.status {

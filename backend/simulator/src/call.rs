@@ -1,4 +1,4 @@
-//! What a request asks for.
+//! Parsing requests.
 
 use poem::http::{HeaderMap, Method, Uri, header};
 use serde::{Deserialize, Deserializer};
@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use super::{answer::Refusal, records::Fields};
 
-/// What kind of work a call is, as fault rules and the log name it.
+/// The kind of a call, as named in fault rules and the log.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(super) enum Operation {
@@ -37,7 +37,7 @@ impl Operation {
     }
 }
 
-/// Which call of Zoho's it is.
+/// The endpoint of Zoho's API.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Target {
     Token,
@@ -73,7 +73,7 @@ pub(super) struct Call {
     pub(super) host: String,
     pub(super) unmodified_since: Option<String>,
     pub(super) body: Result<WriteBody, Refusal>,
-    /// The body as it came, for calls that are not about records.
+    /// The raw body, for calls that are not about records.
     pub(super) raw: Vec<u8>,
 }
 
@@ -87,7 +87,7 @@ pub(super) struct WriteBody {
     _trigger: (),
 }
 
-/// What `trigger` may name.
+/// The allowed values of `trigger`.
 const TRIGGERS: [&str; 5] = ["approval", "workflow", "blueprint", "pathfinder", "orchestration"];
 
 fn known_triggers<'de, D: Deserializer<'de>>(deserializer: D) -> Result<(), D::Error> {
@@ -98,7 +98,7 @@ fn known_triggers<'de, D: Deserializer<'de>>(deserializer: D) -> Result<(), D::E
     }
 }
 
-/// The version of the API that is simulated.
+/// The path of the simulated API version.
 const API: &str = "/crm/v8/";
 
 impl Call {
@@ -126,22 +126,22 @@ impl Call {
         }
     }
 
-    /// A parameter of the URL, or of the form.
+    /// A query parameter.
     pub(super) fn parameter(&self, name: &str) -> Option<&str> {
         self.query.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
     }
 
-    /// Whether a module must exist for it.
+    /// Whether its module must exist.
     pub(super) fn is_of_a_module(&self) -> bool {
         self.module.is_some() && !matches!(self.target, Target::UnknownUrl | Target::WrongMethod | Target::Token)
     }
 
-    /// Reads of records have errors in a shape of their own.
+    /// Whether errors are lists, as for calls that read records.
     pub(super) fn errors_are_lists(&self) -> bool {
         matches!(self.target, Target::List | Target::GetOne(_) | Target::Search)
     }
 
-    /// The ids that the URL names.
+    /// The ids in the URL.
     pub(super) fn ids(&self) -> Vec<&str> {
         match &self.target {
             Target::UpdateOne(id) | Target::DeleteOne(id) | Target::GetOne(id) => vec![id],
@@ -153,7 +153,7 @@ impl Call {
         self.body.as_ref().map_or(&[], |body| &body.data)
     }
 
-    /// How many records it writes.
+    /// The number of records that it writes.
     pub(super) fn writes(&self) -> usize {
         match self.operation {
             Operation::Delete => self.ids().len(),
@@ -161,12 +161,12 @@ impl Call {
         }
     }
 
-    /// How many records it is about.
+    /// The number of records that it is about.
     pub(super) fn size(&self) -> usize {
         self.records().len().max(self.ids().len())
     }
 
-    /// What its records are known by.
+    /// The keys of its records: the first duplicate check field, or the id.
     pub(super) fn keys(&self) -> Vec<String> {
         let check = self.body.as_ref().ok().and_then(|body| body.duplicate_check_fields.as_ref()?.first());
         let key = |fields: &Fields| {
@@ -177,7 +177,7 @@ impl Call {
         of_records.chain(self.ids().into_iter().map(str::to_owned)).collect()
     }
 
-    /// Whether this value is in any field of any record, or in the URL.
+    /// Whether any field of any record, or the URL, has this value.
     pub(super) fn mentions(&self, key: &str) -> bool {
         self.records().iter().any(|fields| has_value(fields, key))
             || self.ids().contains(&key)
@@ -186,7 +186,7 @@ impl Call {
     }
 }
 
-/// Whether a field of the record has this text.
+/// Whether a field of the record has this value.
 pub(super) fn has_value(fields: &Fields, key: &str) -> bool {
     fields.values().any(|value| match value {
         Value::String(text) => text == key,
@@ -195,7 +195,7 @@ pub(super) fn has_value(fields: &Fields, key: &str) -> bool {
     })
 }
 
-/// Names and values of a query or a form.
+/// The names and values of a query or form.
 pub(super) fn pairs(text: &str) -> Vec<(String, String)> {
     form_urlencoded::parse(text.as_bytes()).into_owned().collect()
 }
@@ -203,7 +203,7 @@ pub(super) fn pairs(text: &str) -> Vec<(String, String)> {
 fn read_body(body: &[u8]) -> Result<WriteBody, Refusal> {
     serde_json::from_slice(body).map_err(|error| {
         let refusal = Refusal::bad("INVALID_DATA", "body");
-        // A body that is JSON of another shape, against one that is no JSON.
+        // JSON of the wrong shape, or not JSON at all.
         match error.classify() {
             serde_json::error::Category::Data => refusal
                 .detail("expected_data_type", "jsonarray")

@@ -1,4 +1,4 @@
-//! Whether a value is one that a field takes.
+//! Checking whether a field accepts a value.
 
 use chrono::NaiveDate;
 use serde_json::{Value, json};
@@ -9,12 +9,12 @@ use super::{
     time::{read_zoho_time, zoho_time},
 };
 
-/// Where a value stands in the body, for the error.
+/// The path of a value in the body, for errors.
 pub(super) fn json_path(record: usize, field: &str) -> String {
     format!("$.data[{record}].{field}")
 }
 
-/// The value as it is kept: null clears, and so does an empty text.
+/// The value to store: null and an empty text clear the field.
 pub(super) fn value(organisation: &Organisation, field: &Field, value: Value, record: usize) -> Result<Value, Refusal> {
     if value.is_null() || value.as_str().is_some_and(str::is_empty) {
         return Ok(Value::Null);
@@ -37,7 +37,7 @@ pub(super) fn value(organisation: &Organisation, field: &Field, value: Value, re
             }
         }
         Kind::Integer | Kind::Bigint => {
-            // A long is shown as text, and taken as either.
+            // Big integers are returned as text, and accepted as either.
             let digits = match (&field.kind, value.as_str()) {
                 (Kind::Bigint, Some(text)) => text.to_owned(),
                 _ => number()?,
@@ -99,7 +99,7 @@ pub(super) fn value(organisation: &Organisation, field: &Field, value: Value, re
     Ok(value)
 }
 
-/// What Zoho calls the type when the value is not of it.
+/// Zoho's name of the expected type in errors.
 fn expected(kind: &Kind) -> &'static str {
     match kind {
         Kind::Lookup(_) | Kind::Owner => "jsonobject",

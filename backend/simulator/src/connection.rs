@@ -1,4 +1,4 @@
-//! Connections that can be cut: for answers that never come.
+//! Connections that can be cut, to simulate answers that never come.
 
 use std::{
     collections::HashMap,
@@ -37,7 +37,7 @@ impl Connections {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).remove(&client);
     }
 
-    /// Lets nothing more through to this client: the connection ends at the next byte.
+    /// Cuts this client's connection: it is reset at the next byte.
     pub(super) fn cut(&self, client: Option<SocketAddr>) {
         let connections = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(cut) = client.and_then(|client| connections.get(&client)) {
@@ -68,7 +68,7 @@ impl Acceptor for Cutting {
     }
 }
 
-/// A connection.
+/// A connection that can be cut.
 pub(super) struct Cuttable {
     stream: TcpStream,
     client: SocketAddr,

@@ -1,4 +1,4 @@
-//! `/__sim/`: for tests, which look inside and decide what goes wrong. It needs no token and costs nothing.
+//! `/__sim/`: for tests, to inspect the state and inject faults. It needs no token and costs no credits.
 
 use poem::http::{Method, StatusCode, Uri};
 use serde::{Deserialize, de::DeserializeOwned};
@@ -19,10 +19,10 @@ use super::{
 };
 use chrono::{DateTime, Utc};
 
-/// Where all of it is.
+/// The path prefix of all control endpoints.
 pub(super) const PREFIX: &str = "/__sim/";
 
-/// Answers a request of a test.
+/// Answers a control request.
 pub(super) fn answer(shared: &Shared, method: &Method, uri: &Uri, body: &[u8]) -> Answer {
     let place = uri.path().strip_prefix(PREFIX).unwrap_or_default();
     let result = match (method.as_str(), place) {
@@ -56,14 +56,14 @@ fn parsed<T: DeserializeOwned>(body: &[u8]) -> Result<T, String> {
     serde_json::from_slice(body).map_err(|error| error.to_string())
 }
 
-/// All records by module, each with the fields that have a value.
+/// All records by module, each with its non-empty fields.
 fn all_records(state: &State) -> Value {
     let (mut modules, mut recycled) = (Map::new(), Map::new());
     for (name, module) in &state.organisation.modules {
         let records = module.records.all_live();
         let shown = records.map(|(id, record, fields)| {
             let mut shown = show(&state.organisation, module, (id, record, fields), None);
-            // Most fields of most records are empty: to tell them all would make the answer ten times as long.
+            // Most fields of most records are empty: including them would make the answer ten times as long.
             if let Value::Object(fields) = &mut shown {
                 fields.retain(|_, value| !value.is_null());
             }
@@ -83,7 +83,7 @@ fn calls(shared: &Shared, uri: &Uri) -> Answer {
     let query = pairs(uri.query().unwrap_or_default());
     let after = query.iter().find(|(name, _)| name == "after").and_then(|(_, n)| n.parse().ok()).unwrap_or(0);
     let calls = shared.with(|state| state.log.after(after));
-    // A long log goes straight to text, and not by way of a tree of values.
+    // A long log is serialized directly, without a tree of values.
     let text = serde_json::to_string(&Calls { calls }).unwrap_or_default();
     Answer { status: StatusCode::OK, body: Body::Text(text) }
 }

@@ -1,4 +1,4 @@
-//! Credits of the last 24 hours.
+//! The credits of the last 24 hours.
 
 use std::collections::VecDeque;
 
@@ -9,18 +9,18 @@ use chrono::{DateTime, Utc};
 /// The window that credits are counted in.
 const WINDOW: TimeDelta = TimeDelta::hours(24);
 
-/// Calls within a second are counted together, so that the window holds no more than 86,400 entries.
+/// Calls within a second are counted together, so that the window holds at most 86,400 entries.
 const GRAIN: TimeDelta = TimeDelta::seconds(1);
 
-/// Records that one credit pays for.
+/// Records written per credit.
 const RECORDS_PER_CREDIT: u64 = 10;
 
-/// What a call that writes this many records costs.
+/// The credits for a call that writes this many records.
 pub(super) fn of_write(records: usize) -> u64 {
     (records as u64).div_ceil(RECORDS_PER_CREDIT).max(1)
 }
 
-/// What was used when.
+/// The credits used, by time.
 #[derive(Default)]
 pub(super) struct Credits {
     used: VecDeque<(DateTime<Utc>, u64)>,
@@ -48,7 +48,7 @@ impl Credits {
         }
     }
 
-    /// Makes it as if exactly so many had been used, all of them now.
+    /// Sets the number of used credits, as if all had been used now.
     pub(super) fn set_used(&mut self, now: DateTime<Utc>, credits: u64) {
         *self = Self::default();
         self.spend(now, credits);

@@ -1,13 +1,13 @@
-//! Faults by rule: which calls go wrong, and how.
+//! Fault rules: which calls fail, and how.
 
 use serde::Deserialize;
 
 use super::call::{Call, Operation};
 
-/// How long a call that times out holds the connection when the rule does not say: longer than any client waits.
+/// The default time for which a call that times out holds the connection: longer than any client waits.
 const TIMEOUT_MS: u64 = 60_000;
 
-/// What goes wrong.
+/// A kind of fault.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(super) enum Fault {
@@ -56,29 +56,29 @@ impl Fault {
     }
 }
 
-/// Which calls a rule is about. All that is said must hold; what is left out holds always.
+/// Selects the calls of a rule. All given conditions must hold.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub(super) struct Match {
-    /// The nth call that fits, from 1; with `times`, so many from there on.
+    /// The nth matching call, from 1; with `times`, that many calls from there on.
     nth: Option<u64>,
-    /// Each so-manieth call that fits.
+    /// Every nth matching call.
     every: Option<u64>,
-    /// How often in all.
+    /// The most times that the fault happens.
     times: Option<u64>,
-    /// With this probability, from `seed`.
+    /// The probability, with random numbers from `seed`.
     chance: Option<f64>,
     seed: u64,
     method: Option<String>,
-    /// A part of the path.
+    /// A substring of the path.
     path: Option<String>,
     operation: Option<Operation>,
     module: Option<String>,
-    /// A value found in any field of any record.
+    /// A value of any field of any record, or in the URL.
     key: Option<String>,
 }
 
-/// A rule as it is sent.
+/// A rule as a test sends it.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Rule {
@@ -91,14 +91,14 @@ pub(super) struct Rule {
 
 /// A fault that happens to a call.
 #[derive(Clone, Debug)]
-pub(super) struct Fired {
+pub(super) struct InjectedFault {
     pub(super) fault: Fault,
     pub(super) delay_ms: u64,
     key: Option<String>,
 }
 
-impl Fired {
-    /// Which records of the call fail, when it is a fault of records.
+impl InjectedFault {
+    /// Which records of the call fail, if the fault concerns records.
     pub(super) fn records(&self) -> Option<RecordFault> {
         match self.fault {
             Fault::RecordLocked => Some(RecordFault { key: self.key.clone(), every_second: false }),
@@ -108,7 +108,7 @@ impl Fired {
     }
 }
 
-/// Which records of a call fail: those with the key; without one, all or every second.
+/// Which records of a call fail: those with the key; without a key, all or every second one.
 #[derive(Clone, Debug)]
 pub(super) struct RecordFault {
     key: Option<String>,
@@ -124,7 +124,7 @@ impl RecordFault {
     }
 }
 
-struct Armed {
+struct ActiveRule {
     id: u64,
     rule: Rule,
     seen: u64,
@@ -132,21 +132,21 @@ struct Armed {
     random: u64,
 }
 
-/// All rules.
+/// The active rules.
 #[derive(Default)]
 pub(super) struct Faults {
-    rules: Vec<Armed>,
+    rules: Vec<ActiveRule>,
     last: u64,
 }
 
 impl Faults {
-    /// Adds rules after those that are there, and answers their numbers.
+    /// Adds rules after the existing ones; returns their numbers.
     pub(super) fn add(&mut self, rules: Vec<Rule>) -> Vec<u64> {
         let first = self.last + 1;
         for rule in rules {
             self.last += 1;
             let random = rule.matching.seed;
-            self.rules.push(Armed { id: self.last, rule, seen: 0, fired: 0, random });
+            self.rules.push(ActiveRule { id: self.last, rule, seen: 0, fired: 0, random });
         }
         (first..=self.last).collect()
     }
@@ -155,13 +155,13 @@ impl Faults {
         self.rules.clear();
     }
 
-    /// The numbers of the rules, and how often each has struck.
+    /// The rules' numbers and faults, and how often each has happened.
     pub(super) fn counts(&self) -> Vec<(u64, &'static str, u64)> {
         self.rules.iter().map(|armed| (armed.id, armed.rule.fault.name(), armed.fired)).collect()
     }
 
-    /// What happens to this call: the first rule that strikes. Each rule counts all calls that fit it.
-    pub(super) fn strike(&mut self, call: &Call) -> Option<Fired> {
+    /// The fault of this call: that of the first rule that is due. Every rule counts all calls that match it.
+    pub(super) fn strike(&mut self, call: &Call) -> Option<InjectedFault> {
         let mut struck = None;
         for armed in &mut self.rules {
             if !armed.rule.matching.fits(call) {
@@ -187,7 +187,7 @@ impl Match {
     }
 }
 
-impl Armed {
+impl ActiveRule {
     fn is_due(&mut self) -> bool {
         let Match { nth, every, times, chance, .. } = self.rule.matching;
         let lucky = chance.is_none_or(|chance| self.random() < chance);
@@ -201,7 +201,7 @@ impl Armed {
             && lucky
     }
 
-    /// A number from 0 to 1, by splitmix64: the same seed gives the same faults.
+    /// A random number from 0 to 1, by splitmix64: the same seed gives the same faults.
     fn random(&mut self) -> f64 {
         self.random = self.random.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut mixed = self.random;
@@ -211,12 +211,12 @@ impl Armed {
         (mixed >> 11) as f64 / (1_u64 << 53) as f64
     }
 
-    fn fired(&self) -> Fired {
+    fn fired(&self) -> InjectedFault {
         let fault = self.rule.fault;
         let default = match fault {
             Fault::TimeoutBeforeCommit | Fault::TimeoutAfterCommit => TIMEOUT_MS,
             _ => 0,
         };
-        Fired { fault, delay_ms: self.rule.delay_ms.unwrap_or(default), key: self.rule.matching.key.clone() }
+        InjectedFault { fault, delay_ms: self.rule.delay_ms.unwrap_or(default), key: self.rule.matching.key.clone() }
     }
 }

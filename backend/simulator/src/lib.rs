@@ -1,20 +1,21 @@
 //! A Zoho CRM in memory: for tests, for the demo, and for trying things out.
 //!
-//! It imitates what Zoho's API v8 does for those who write records: the accounts server and its limits; insert, update,
-//! upsert, delete, get, list, search (which lags), deleted records, metadata of modules and fields and their making, the
-//! organisation; the checks of Zoho in Zoho's order; credits and concurrency. It starts as an empty organisation with the
-//! modules Leads, Accounts, Contacts and Products. Under `/__sim/` its clock can be moved, its calls can be made to fail
-//! by rule, and what it holds and what it was asked can be read.
+//! It imitates Zoho's API v8 for clients that write records: the accounts server and its limits; insert, update,
+//! upsert, delete, get, list, search (which lags), deleted records; reading and creating modules and fields; the
+//! organisation; Zoho's checks in Zoho's order; credits and concurrency. It starts as an empty organisation with the
+//! modules Leads, Accounts, Contacts and Products. Under `/__sim/`, tests can move its clock, inject faults by rule,
+//! and read its records and its log of calls.
 //!
-//! It does not imitate: workflows, layouts, territories, profiles beyond one, more than one user, merging, converting,
-//! cloning, sub-forms, attachments, COQL, bulk calls, composite calls, external ids (`X-EXTERNAL`), search by word,
-//! rounding of decimals, page tokens that expire, and the emptying of the recycle bin. The picklists of standard modules
-//! are shorter than Zoho's.
+//! It does not imitate: workflows, layouts, territories, more than one profile or user, merging, converting, cloning,
+//! sub-forms, attachments, COQL, bulk calls, composite calls, external ids (`X-EXTERNAL`), search by word, rounding of
+//! decimals, expiry of page tokens, and emptying the recycle bin. The picklists of standard modules are shorter than
+//! Zoho's.
 //!
-//! Assumed, where Zoho says nothing: an answer in which no record went well is 400 for one record and 202 for several; of
-//! several records with the value of a duplicate check field that is not unique, the oldest is updated; only unique
-//! fields, and those that Zoho checks itself, can be duplicate check fields; a lookup to a deleted record reads as null;
-//! API names of modules may have single underscores, although Zoho's description speaks of letters and digits only.
+//! Assumptions where Zoho's documentation says nothing: an answer without any success is 400 for one record and 202 for
+//! several; if several records match a duplicate check field that is not unique, the oldest is updated; only unique
+//! fields, and those that Zoho checks itself, can be duplicate check fields; a lookup to a deleted record reads as
+//! null; API names of modules may have single underscores, although Zoho's documentation mentions only letters and
+//! digits.
 
 #![forbid(unsafe_code)]
 
@@ -63,10 +64,10 @@ use self::{
     state::State,
     time::MovableClock,
 };
-/// How long calls under way may go on after a stop. A call that a fault holds longer is dropped.
+/// How long running calls may take after a stop. A call that a fault holds longer is dropped.
 const GRACE: Duration = Duration::from_secs(1);
 
-/// A simulated organisation. Clones are the same one.
+/// A simulated organisation. Clones share it.
 #[derive(Clone)]
 pub struct Simulator {
     shared: Arc<Shared>,
@@ -78,7 +79,7 @@ struct Shared {
     connections: Connections,
 }
 
-/// A simulator that listens.
+/// A simulator that is listening.
 pub struct Running {
     acceptor: Cutting,
     address: SocketAddr,
@@ -86,14 +87,14 @@ pub struct Running {
 }
 
 impl Simulator {
-    /// An empty organisation, at this clock's time.
+    /// An empty organisation that uses this clock.
     pub fn new(clock: impl Fn() -> DateTime<Utc> + Send + Sync + 'static) -> Self {
         let state = Mutex::new(State::new());
         let shared = Shared { clock: MovableClock::new(clock), state, connections: Connections::default() };
         Self { shared: Arc::new(shared) }
     }
 
-    /// Answers its requests: Zoho's API, the accounts server and `/__sim/`.
+    /// The endpoint for all requests: Zoho's API, the accounts server and `/__sim/`.
     pub fn endpoint(&self) -> impl Endpoint + use<> {
         let shared = Arc::clone(&self.shared);
         make(move |request| {
@@ -102,7 +103,7 @@ impl Simulator {
         })
     }
 
-    /// How many records each module holds, without those in the recycle bin.
+    /// The number of records in each module, without the recycle bin.
     pub fn counts(&self) -> BTreeMap<String, usize> {
         self.shared.with(|state| {
             let modules = state.organisation.modules.iter();
@@ -110,7 +111,7 @@ impl Simulator {
         })
     }
 
-    /// Listens, without answering yet. With port 0, the system chooses one.
+    /// Listens, without answering yet. With port 0, the system chooses a port.
     pub async fn bind(self, listen: SocketAddr) -> Result<Running, io::Error> {
         let acceptor = TcpListener::bind(listen).into_acceptor().await?;
         let address = acceptor.local_addr().first().and_then(|address| address.as_socket_addr().copied());
@@ -120,12 +121,12 @@ impl Simulator {
 }
 
 impl Running {
-    /// The address that it really listens on.
+    /// The actual address.
     pub fn address(&self) -> SocketAddr {
         self.address
     }
 
-    /// Answers until the future is ready.
+    /// Answers until `stop` is ready.
     pub async fn run_until(self, stop: impl Future<Output = ()>) -> Result<(), io::Error> {
         let endpoint = self.simulator.endpoint();
         Server::new_with_acceptor(self.acceptor).run_with_graceful_shutdown(endpoint, stop, Some(GRACE)).await

@@ -4,10 +4,10 @@ use std::collections::VecDeque;
 
 use serde::Serialize;
 
-/// Calls that the log keeps: a benchmark's worth. The oldest go first.
+/// The most calls in the log: enough for a benchmark. The oldest are dropped first.
 const CALLS: usize = 100_000;
 
-/// Keys that the log keeps in all, so that full batches do not fill the memory: 50 MB at most.
+/// The most keys in the log, so that full batches take at most 50 MB.
 const KEYS: usize = 1_000_000;
 
 /// One call.
@@ -15,19 +15,19 @@ const KEYS: usize = 1_000_000;
 pub(super) struct Entry {
     /// Its number, from 1.
     pub(super) n: u64,
-    /// When it came, by the simulator's clock.
+    /// The time of the call, by the simulator's clock.
     pub(super) time: String,
     pub(super) method: String,
     pub(super) path: String,
     pub(super) operation: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) module: Option<String>,
-    /// How many records it wrote or asked for.
+    /// The number of records that it wrote or requested.
     pub(super) records: usize,
-    /// What the records are known by: the first duplicate check field, or the id.
+    /// The records' keys: the first duplicate check field, or the id.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(super) keys: Vec<String>,
-    /// Nothing when no answer was given.
+    /// `None` when no answer was sent.
     pub(super) status: Option<u16>,
     pub(super) credits: u64,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -43,7 +43,7 @@ pub(super) struct Log {
 }
 
 impl Log {
-    /// Adds a call and gives it its number.
+    /// Adds a call and assigns its number.
     pub(super) fn add(&mut self, mut entry: Entry) {
         self.last += 1;
         entry.n = self.last;
@@ -87,7 +87,7 @@ mod tests {
     }
 
     #[test]
-    fn the_oldest_calls_go_when_there_are_too_many() {
+    fn the_oldest_calls_are_dropped_when_there_are_too_many() {
         let mut log = Log::default();
         (0..CALLS + 5).for_each(|_| log.add(entry(0)));
         assert_eq!((log.calls.len(), log.after(0)[0].n), (CALLS, 6));
@@ -95,7 +95,7 @@ mod tests {
     }
 
     #[test]
-    fn the_oldest_calls_go_when_there_are_too_many_keys() {
+    fn the_oldest_calls_are_dropped_when_there_are_too_many_keys() {
         let mut log = Log::default();
         (0..KEYS / 100 + 5).for_each(|_| log.add(entry(100)));
         assert_eq!((log.calls.len(), log.keys), (KEYS / 100, KEYS));

@@ -1,4 +1,4 @@
-//! The simulator as a process of its own.
+//! The simulator as a program.
 
 use std::{
     io::{self, Write},
@@ -10,18 +10,18 @@ use clap::Parser;
 use tokio::signal::unix::{SignalKind, signal};
 use zoho_simulator::Simulator;
 
-/// A Zoho CRM in memory, for tests, demonstrations and trying out.
+/// A Zoho CRM in memory, for tests, demonstrations and trying things out.
 ///
 /// It starts as an empty organisation with Zoho's standard modules, and forgets everything when it stops. The accounts
-/// server and the API are at the same address: set `accounts_url` and `api_url` of `[zoho]` to it. The refresh token is
+/// server and the API have the same address: set `accounts_url` and `api_url` of `[zoho]` to it. The refresh token is
 /// `simulator`, with any client id and secret; the grant code of a self client is `simulator` too.
 ///
-/// To look inside: GET /__sim/state (all records), GET /__sim/log (all calls). To make trouble: POST /__sim/faults. To
-/// move its clock: POST /__sim/clock. To start again: POST /__sim/reset.
+/// To inspect it: GET /__sim/state (all records), GET /__sim/log (all calls). To inject faults: POST /__sim/faults. To
+/// move its clock: POST /__sim/clock. To start over: POST /__sim/reset.
 #[derive(Parser)]
 #[command(name = "zoho-simulator", version)]
 struct Arguments {
-    /// The address to listen on; with port 0 the system chooses one.
+    /// The address to listen on; with port 0, the system chooses a port.
     #[arg(long, default_value = "127.0.0.1:4020")]
     listen: SocketAddr,
 }

@@ -1,4 +1,4 @@
-//! Modules and fields that a customer makes.
+//! Creating custom modules and fields.
 
 use poem::http::StatusCode;
 use serde::Deserialize;
@@ -12,14 +12,14 @@ use super::{
     standard,
 };
 
-/// Fields that one call may make. Zoho's number.
+/// The most fields that one call creates; Zoho's limit.
 const NEW_FIELDS: usize = 5;
 
-/// Characters of a label. Zoho's numbers: of a module, of a field.
+/// The longest labels of modules and fields; Zoho's limits.
 const MODULE_LABEL: usize = 25;
 const FIELD_LABEL: usize = 100;
 
-/// Characters of an API name. Zoho's number.
+/// The longest API name; Zoho's limit.
 const API_NAME: usize = 50;
 
 #[derive(Deserialize)]
@@ -46,7 +46,7 @@ struct DisplayField {
     field_label: Option<String>,
 }
 
-/// Makes a module.
+/// Creates a module.
 pub(super) fn create_module(organisation: &mut Organisation, call: &Call) -> Result<Answer, Refusal> {
     let body = serde_json::from_slice::<NewModules>(&call.raw);
     let NewModules { modules: [new] } = body.map_err(|_| invalid("modules", "$.modules", "jsonarray"))?;
@@ -139,7 +139,7 @@ struct LookedUp {
     api_name: String,
 }
 
-/// Makes up to five fields of a module; each has its line in the answer.
+/// Creates up to five fields of a module; each has its entry in the answer.
 pub(super) fn create_fields(organisation: &mut Organisation, call: &Call) -> Result<Answer, Refusal> {
     let module = named_module(organisation, call)?;
     let body = serde_json::from_slice::<NewFields>(&call.raw);
@@ -247,7 +247,7 @@ fn read_kind(organisation: &Organisation, new: &NewField, place: usize) -> Resul
     })
 }
 
-/// As Zoho makes it of a label: underscores for spaces.
+/// The API name that Zoho derives from a label: underscores for spaces.
 fn api_name_of(label: &str) -> String {
     label.chars().map(|character| if character == ' ' { '_' } else { character }).collect()
 }

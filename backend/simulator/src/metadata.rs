@@ -1,4 +1,4 @@
-//! The settings calls: modules and fields, and the organisation. What is made by them: see [`make`].
+//! Calls about modules, fields and the organisation. Creating them: see [`make`].
 
 use serde_json::{Value, json};
 
@@ -13,7 +13,7 @@ use super::{
 /// The organisation's id.
 const ORGANISATION_ID: &str = "5200000000000000099";
 
-/// The one profile.
+/// The only profile's id.
 pub(super) const PROFILE_ID: &str = "5200000000000000098";
 
 /// Answers a call about settings.

@@ -1,4 +1,4 @@
-//! Reading records: by id, by list, what was deleted.
+//! Reading records: by id, as lists, and deleted ones.
 
 use serde_json::{Value, json};
 
@@ -10,16 +10,16 @@ use super::{
     time::zoho_time,
 };
 
-/// Records of a page. Zoho's own description of an answer allows no more.
+/// Records per page; the maximum in Zoho's documentation of answers.
 pub(super) const PAGE: usize = 100;
 
-/// Ids that one call may name.
+/// The most ids in one call.
 const IDS: usize = 100;
 
-/// Fields that one call may name. Zoho's number.
+/// The most fields in one call; Zoho's limit.
 const FIELDS: usize = 50;
 
-/// Records that can be reached by `page`; further on by `page_token`. Zoho's number.
+/// Records that can be reached by `page`; beyond, `page_token` is needed. Zoho's limit.
 const REACHED_BY_PAGE: usize = 2_000;
 
 /// Answers a call that reads records, except the search.
@@ -110,7 +110,7 @@ fn deleted(module: &Module, call: &Call) -> Result<Answer, Refusal> {
     Ok(Answer::ok(json!({ "data": shown, "info": info })))
 }
 
-/// The fields that the call names; nothing when it names none.
+/// The fields that the call names; `None` when it names none.
 pub(super) fn wanted_fields(call: &Call) -> Result<Option<Vec<&str>>, Refusal> {
     let Some(fields) = call.parameter("fields").filter(|fields| !fields.is_empty()) else { return Ok(None) };
     let fields: Vec<&str> = fields.split(',').map(str::trim).collect();
@@ -124,7 +124,7 @@ fn fields_missing() -> Refusal {
     Refusal::bad("REQUIRED_PARAM_MISSING", "one of the expected parameters is missing").detail("param_name", "fields")
 }
 
-/// Which part of a list is wanted.
+/// The requested part of a list.
 pub(super) struct Paging {
     pub(super) start: usize,
     pub(super) per_page: usize,
@@ -172,7 +172,7 @@ pub(super) fn page(records: Vec<Value>, paging: &Paging, more: bool) -> Answer {
     Answer::ok(json!({ "data": records, "info": info }))
 }
 
-/// A record as Zoho shows it: all fields, or those that were asked for, and always its id.
+/// A record as Zoho returns it: all fields, or the requested ones, and always its id.
 pub(super) fn show(
     organisation: &Organisation,
     module: &Module,
@@ -206,7 +206,7 @@ fn full_name(fields: &Fields) -> Value {
     names.collect::<Vec<_>>().join(" ").into()
 }
 
-/// A lookup with the name of the record that it points to; null when that was deleted.
+/// A lookup with the name of its target; null when the target was deleted.
 fn lookup(organisation: &Organisation, target: &str, value: &Value) -> Value {
     let id = value.get("id").and_then(Value::as_str).unwrap_or_default();
     let module = organisation.modules.get(target);
@@ -219,7 +219,7 @@ fn lookup(organisation: &Organisation, target: &str, value: &Value) -> Value {
     json!({ "name": name, "id": id })
 }
 
-/// A stored field that names a record.
+/// The stored field that names a record.
 fn naming_field(module: &Module) -> &str {
     match module.display_field.as_str() {
         "Full_Name" => "Last_Name",

@@ -1,4 +1,4 @@
-//! The records of one module: what they are, what they were a moment ago, and how to find them.
+//! The records of one module: their current and recent versions, and indexes to find them.
 
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap, VecDeque},
@@ -9,10 +9,10 @@ use serde_json::{Map, Value};
 
 use chrono::{DateTime, Utc};
 
-/// A record's fields by API name; without those that are null.
+/// A record's non-null fields by API name.
 pub(super) type Fields = Map<String, Value>;
 
-/// One record with what it was before, as far back as the search still looks.
+/// A record with its earlier versions, as far back as the lagging search needs them.
 pub(super) struct Record {
     pub(super) created: DateTime<Utc>,
     versions: VecDeque<Version>,
@@ -20,17 +20,17 @@ pub(super) struct Record {
 
 struct Version {
     from: DateTime<Utc>,
-    /// Nothing: it lies in the recycle bin.
+    /// `None`: it is in the recycle bin.
     fields: Option<Arc<Fields>>,
 }
 
 impl Record {
-    /// The fields as they are now; nothing for a deleted record.
+    /// The current fields; `None` for a deleted record.
     pub(super) fn fields(&self) -> Option<&Arc<Fields>> {
         self.versions.back().and_then(|version| version.fields.as_ref())
     }
 
-    /// The fields as they were then.
+    /// The fields at a time in the past.
     pub(super) fn fields_at(&self, time: DateTime<Utc>) -> Option<&Arc<Fields>> {
         self.versions.iter().rev().find(|version| version.from <= time).and_then(|version| version.fields.as_ref())
     }
@@ -40,16 +40,17 @@ impl Record {
         self.versions.back().map_or(self.created, |version| version.from)
     }
 
-    /// What it was before it was deleted, as far as that is still known.
+    /// Its last fields, even if it is deleted.
     pub(super) fn last_fields(&self) -> Option<&Arc<Fields>> {
         self.versions.iter().rev().find_map(|version| version.fields.as_ref())
     }
 }
 
-/// The ids of records that have, or had a moment ago, a value in a field. Checked against the record when read, so old entries do no harm.
+/// The ids of records that have, or recently had, a value in a field. Readers check the record, so outdated entries do
+/// no harm.
 type Index = HashMap<String, BTreeSet<u64>>;
 
-/// All records of a module, deleted ones too.
+/// All records of a module, including deleted ones.
 #[derive(Default)]
 pub(super) struct Records {
     by_id: BTreeMap<u64, Record>,
@@ -64,17 +65,17 @@ impl Records {
         record.fields().map(|fields| (record, fields))
     }
 
-    /// All records that are not deleted, in the order of their ids.
+    /// All records that are not deleted, ordered by id.
     pub(super) fn all_live(&self) -> impl DoubleEndedIterator<Item = (u64, &Record, &Arc<Fields>)> {
         self.by_id.iter().filter_map(|(id, record)| record.fields().map(|fields| (*id, record, fields)))
     }
 
-    /// All records as they were then, with their ids.
+    /// All records at a time in the past, with their ids.
     pub(super) fn all_at(&self, time: DateTime<Utc>) -> impl Iterator<Item = (u64, &Record, &Arc<Fields>)> {
         self.by_id.iter().filter_map(move |(id, record)| record.fields_at(time).map(|fields| (*id, record, fields)))
     }
 
-    /// What lies in the recycle bin, the newest id first.
+    /// The records in the recycle bin, the newest id first.
     pub(super) fn deleted(&self) -> impl Iterator<Item = (u64, &Record)> {
         self.by_id.iter().rev().filter(|(_, record)| record.fields().is_none()).map(|(id, record)| (*id, record))
     }
@@ -95,7 +96,7 @@ impl Records {
         self.by_id.insert(id, Record { created: now, versions: VecDeque::from([version]) });
     }
 
-    /// Gives a record new fields; `forget` is the time before which nobody looks.
+    /// Replaces a record's fields; versions before `forget` are no longer needed.
     pub(super) fn replace(&mut self, id: u64, fields: Fields, now: DateTime<Utc>, forget: DateTime<Utc>) {
         let Some(record) = self.by_id.get_mut(&id) else { return };
         for (name, index) in &mut self.indexes {
@@ -107,19 +108,19 @@ impl Records {
         change(record, Some(Arc::new(fields)), now, forget);
     }
 
-    /// Puts a record into the recycle bin. Answers whether there was one.
+    /// Moves a record to the recycle bin. Returns whether there was one.
     pub(super) fn delete(&mut self, id: u64, now: DateTime<Utc>, forget: DateTime<Utc>) -> bool {
         let Some(record) = self.by_id.get_mut(&id) else { return false };
         if record.fields().is_none() {
             return false;
         }
-        // What it was stays, so that the list of deleted records can name it.
+        // Its last fields stay, so that the list of deleted records can name it.
         change(record, None, now, forget);
         self.recycled += 1;
         true
     }
 
-    /// Makes sure that [`Self::candidates`] is fast for this field.
+    /// Builds the index of this field, which [`Self::candidates`] needs.
     pub(super) fn index(&mut self, field: &str) {
         if self.indexes.contains_key(field) {
             return;
@@ -133,7 +134,7 @@ impl Records {
         self.indexes.insert(field.to_owned(), index);
     }
 
-    /// Ids of records that may have this value in this indexed field, the oldest first.
+    /// The ids of records that may have this value in this indexed field, the oldest first.
     pub(super) fn candidates(&self, field: &str, value: &Value) -> impl Iterator<Item = u64> {
         let ids = self.indexes.get(field).zip(index_key(value)).and_then(|(index, key)| index.get(&key));
         ids.into_iter().flatten().copied()
@@ -142,7 +143,7 @@ impl Records {
 
 fn change(record: &mut Record, fields: Option<Arc<Fields>>, now: DateTime<Utc>, forget: DateTime<Utc>) {
     record.versions.push_back(Version { from: now, fields });
-    // The one that held at `forget` is still seen; those before it are not. A deleted record keeps its last fields.
+    // The version at `forget` is still visible; earlier ones are not. A deleted record keeps its last fields.
     let kept = if record.fields().is_some() { 1 } else { 2 };
     while record.versions.len() > kept && record.versions.get(1).is_some_and(|next| next.from <= forget) {
         record.versions.pop_front();
@@ -154,7 +155,7 @@ fn add_to_index(index: &mut Index, value: Option<&Value>, id: u64) {
     index.entry(key).or_default().insert(id);
 }
 
-/// What equal values have in common: Zoho compares without regard to case.
+/// The index key of a value: Zoho compares case-insensitively.
 pub(super) fn index_key(value: &Value) -> Option<String> {
     match value {
         Value::Null => None,

@@ -1,4 +1,4 @@
-//! Modules and fields of the simulated organisation.
+//! The modules and fields of the simulated organisation.
 
 use std::collections::BTreeMap;
 
@@ -7,12 +7,12 @@ use super::records::Records;
 /// The first id; Zoho's have 19 digits.
 const FIRST_ID: u64 = 5_200_000_000_000_000_001;
 
-/// The one user of the organisation.
+/// The only user's id.
 pub(super) const USER_ID: &str = "5200000000000000000";
-/// Their name.
+/// The only user's name.
 pub(super) const USER_NAME: &str = "Simulated Administrator";
 
-/// Hands out ids, each once.
+/// Assigns unique ids.
 pub(super) struct Ids(u64);
 
 impl Default for Ids {
@@ -28,12 +28,12 @@ impl Ids {
     }
 }
 
-/// Reads an id: digits only.
+/// Parses an id: digits only.
 pub(super) fn read_id(text: &str) -> Option<u64> {
     text.bytes().all(|byte| byte.is_ascii_digit()).then(|| text.parse().ok()).flatten()
 }
 
-/// What kind of value a field holds.
+/// The type of a field.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Kind {
     Text,
@@ -55,7 +55,7 @@ pub(super) enum Kind {
 }
 
 impl Kind {
-    /// Zoho's name.
+    /// Zoho's name of the type.
     pub(super) fn name(&self) -> &'static str {
         match self {
             Self::Text => "text",
@@ -77,7 +77,7 @@ impl Kind {
         }
     }
 
-    /// What JSON calls it, as the metadata says.
+    /// The JSON type in Zoho's metadata.
     pub(super) fn json_type(&self) -> &'static str {
         match self {
             Self::Integer => "integer",
@@ -89,7 +89,7 @@ impl Kind {
         }
     }
 
-    /// The length that a field has when nothing else is said. For a textarea, Zoho's small one.
+    /// The default length; for text areas, that of Zoho's small one.
     pub(super) fn length(&self) -> u32 {
         match self {
             Self::Text => 255,
@@ -107,7 +107,7 @@ impl Kind {
         }
     }
 
-    /// The most that a field of this kind can be made for.
+    /// The greatest length for this type.
     pub(super) fn greatest_length(&self) -> u32 {
         match self {
             Self::Textarea => 50_000,
@@ -116,13 +116,13 @@ impl Kind {
     }
 }
 
-/// A unique field, and whether `a` and `A` are two values.
+/// How a unique field compares.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Unique {
     pub(super) case_sensitive: bool,
 }
 
-/// A field.
+/// A field of a module.
 #[derive(Clone, Debug)]
 pub(super) struct Field {
     pub(super) id: u64,
@@ -146,13 +146,13 @@ pub(super) struct Module {
     pub(super) fields: BTreeMap<String, Field>,
     /// The field that names a record.
     pub(super) display_field: String,
-    /// What Zoho itself takes for the same record, unique or not.
+    /// The fields that Zoho itself checks for duplicates, unique or not.
     pub(super) duplicate_checks: Vec<String>,
     pub(super) records: Records,
 }
 
 impl Module {
-    /// The fields that an upsert looks at when it names none: Zoho's own choice first, then what was made unique.
+    /// The default duplicate check fields of an upsert: Zoho's own first, then unique fields.
     pub(super) fn default_checks(&self) -> Vec<String> {
         let unique = self.fields.values().filter(|field| field.unique.is_some()).map(|field| &field.api_name);
         let more = unique.filter(|name| !self.duplicate_checks.contains(name));
@@ -160,7 +160,7 @@ impl Module {
     }
 }
 
-/// The organisation: its modules.
+/// The organisation.
 pub(super) struct Organisation {
     pub(super) modules: BTreeMap<String, Module>,
     pub(super) ids: Ids,

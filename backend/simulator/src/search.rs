@@ -1,4 +1,4 @@
-//! The search: criteria, and records as they were a while ago.
+//! The search: criteria, and records as of some time ago.
 
 use std::collections::BTreeSet;
 
@@ -13,10 +13,10 @@ use super::{
 };
 use chrono::{DateTime, Utc};
 
-/// Conditions of one search. Zoho's number.
+/// The most conditions of one search; Zoho's limit.
 const CONDITIONS: usize = 10;
 
-/// How deep brackets may go: more than ten conditions can need.
+/// The deepest nesting of brackets: more than ten conditions can need.
 const DEPTH: usize = 20;
 
 #[derive(Debug, PartialEq)]
@@ -32,7 +32,7 @@ enum Test {
     StartsWith(String),
 }
 
-/// Answers a search with what the records were at `seen`.
+/// Answers a search with the records as of `seen`.
 pub(super) fn search(organisation: &mut Organisation, call: &Call, seen: DateTime<Utc>) -> Result<Answer, Refusal> {
     let name = call.module.as_deref().unwrap_or_default();
     let module = organisation.modules.get_mut(name).ok_or_else(Refusal::invalid_module)?;
@@ -89,7 +89,7 @@ fn build_indexes(module: &mut Module, criteria: &Criteria) {
     }
 }
 
-/// The only records that can fit, when an index tells; by their ids.
+/// The ids of the records that can match, if an index tells.
 fn candidates(module: &Module, criteria: &Criteria) -> Option<BTreeSet<u64>> {
     match criteria {
         Criteria::Condition { field, test: Test::Equals(values) } => {
@@ -126,7 +126,7 @@ impl Criteria {
     }
 }
 
-/// Reads `((Email:equals:a@b.org)or(Email:equals:c@d.org))`. Brackets and commas in values have a backslash before them.
+/// Parses `((Email:equals:a@b.org)or(Email:equals:c@d.org))`. Brackets and commas in values are escaped by a backslash.
 struct Reader<'a> {
     rest: &'a str,
     conditions: usize,
@@ -183,7 +183,7 @@ impl Reader<'_> {
         Some(Criteria::Condition { field: field.to_owned(), test })
     }
 
-    /// Up to the closing bracket, split at commas, in small letters.
+    /// Reads up to the closing bracket, split at commas, in lower case.
     fn values(&mut self) -> Option<Vec<String>> {
         let (mut values, mut value, mut escaped) = (Vec::new(), String::new(), false);
         for (place, character) in self.rest.char_indices() {

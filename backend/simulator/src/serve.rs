@@ -1,4 +1,4 @@
-//! One call from request to answer: fault, checks, waiting, work, log.
+//! One call from request to answer: fault, checks, delay, work, log.
 
 use std::{net::SocketAddr, sync::PoisonError, time::Duration};
 
@@ -9,17 +9,17 @@ use super::{
     answer::{Answer, Refusal},
     call::{Call, Operation, pairs},
     control,
-    fault::{Fault, Fired},
+    fault::{Fault, InjectedFault},
     log,
     state::{Admission, State, token_refused},
     time::to_rfc3339,
     tokens::TokenRefusal,
 };
 
-/// Bytes of a body: 100 records with long texts, and more for what tests send.
+/// The most bytes of a body: enough for 100 records with long texts, and for tests' requests.
 const BODY_BYTES: usize = 16 * 1024 * 1024;
 
-/// What became of a call.
+/// The outcome of a call.
 enum Outcome {
     Answered(Answer),
     /// The connection ends without an answer.
@@ -58,14 +58,14 @@ async fn serve(shared: &Shared, mut call: Call, client: Option<SocketAddr>) -> R
         }
         Outcome::Cut => {
             shared.connections.cut(client);
-            // Where connections cannot be cut, the body breaks off.
+            // Where connections cannot be cut, the body ends with an error.
             let broken = futures_util::stream::once(async { Err::<Vec<u8>, _>(std::io::Error::other("cut")) });
             Response::builder().body(Body::from_bytes_stream(broken))
         }
     }
 }
 
-fn log_entry(shared: &Shared, call: &Call, fired: Option<&Fired>) -> log::Entry {
+fn log_entry(shared: &Shared, call: &Call, fired: Option<&InjectedFault>) -> log::Entry {
     log::Entry {
         n: 0,
         time: to_rfc3339(shared.clock.now()),
@@ -81,7 +81,7 @@ fn log_entry(shared: &Shared, call: &Call, fired: Option<&Fired>) -> log::Entry 
     }
 }
 
-/// Goes into the log when it is dropped: before the answer leaves, and also when the client has gone away.
+/// Adds the entry to the log when dropped: before the answer is sent, and also when the client has gone away.
 struct Logged<'a> {
     shared: &'a Shared,
     entry: Option<log::Entry>,
@@ -109,8 +109,8 @@ impl Drop for Logged<'_> {
     }
 }
 
-/// A call of the API.
-async fn api(shared: &Shared, call: &mut Call, fired: Option<&Fired>, logged: &mut Logged<'_>) -> Outcome {
+/// A call to the API.
+async fn api(shared: &Shared, call: &mut Call, fired: Option<&InjectedFault>, logged: &mut Logged<'_>) -> Outcome {
     let refusal_of = |refusal: Refusal, call: &Call| {
         Outcome::Answered(if call.errors_are_lists() { refusal.of_read() } else { refusal.flat() })
     };
@@ -158,8 +158,8 @@ async fn api(shared: &Shared, call: &mut Call, fired: Option<&Fired>, logged: &m
     }
 }
 
-/// The accounts server.
-async fn token(shared: &Shared, call: &Call, fired: Option<&Fired>) -> Outcome {
+/// A call to the accounts server.
+async fn token(shared: &Shared, call: &Call, fired: Option<&InjectedFault>) -> Outcome {
     let form = std::str::from_utf8(&call.raw).map(pairs).unwrap_or_default();
     let grant = |state: &mut State| match call.target {
         super::call::Target::Token => state.token(call, &form, shared.clock.now()),
@@ -190,7 +190,7 @@ async fn token(shared: &Shared, call: &Call, fired: Option<&Fired>) -> Outcome {
     })
 }
 
-/// What is answered instead of doing anything.
+/// An answer without doing anything.
 enum Instead {
     Refusal(Refusal),
     Page(StatusCode),
@@ -219,7 +219,7 @@ async fn wait(milliseconds: u64) {
     }
 }
 
-/// A call under way, counted until it is dropped: also when the client goes away.
+/// A running call, counted until it is dropped, also when the client goes away.
 struct Running<'a> {
     shared: &'a Shared,
     admission: Admission,
@@ -239,7 +239,7 @@ impl Drop for Running<'_> {
 }
 
 impl Shared {
-    /// Does something with the state. The closure must not wait.
+    /// Runs a closure on the state. It must not block.
     pub(super) fn with<T>(&self, work: impl FnOnce(&mut State) -> T) -> T {
         work(&mut self.state.lock().unwrap_or_else(PoisonError::into_inner))
     }

@@ -1,27 +1,27 @@
-//! What tests set: allowances, limits, lag, and trouble that lasts.
+//! Settings for tests: credits, limits, lag, and lasting faults.
 
 use serde::{Deserialize, Serialize};
 
 /// The settings, as `/__sim/settings` shows them.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub(super) struct Settings {
-    /// Credits of 24 hours.
+    /// Credits per 24 hours.
     pub(super) allowance: u64,
-    /// Calls at the same time.
+    /// The limit of concurrent calls.
     pub(super) concurrency: usize,
     /// How far the search lags behind writes.
     pub(super) lag_seconds: u64,
-    /// How long each call of the API takes at least.
+    /// The least duration of each API call.
     pub(super) delay_ms: u64,
-    /// 200 or 207: the status of an answer where some records failed.
+    /// The status of a partially successful answer: 200 or 207.
     pub(super) partial_status: u16,
-    /// Whether the refresh token was taken back.
+    /// Whether the refresh token is revoked.
     pub(super) revoked: bool,
     /// Scopes that the tokens lack.
     pub(super) removed_scopes: Vec<String>,
-    /// As in `license_details.paid_type`.
+    /// The value of `license_details.paid_type`.
     pub(super) edition: String,
-    /// Users that the organisation pays for.
+    /// The number of paid users.
     pub(super) users: u64,
 }
 
@@ -41,12 +41,12 @@ impl Default for Settings {
     }
 }
 
-/// A change: what is left out stays.
+/// A change of settings: what is left out stays.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub(super) struct Change {
     allowance: Option<u64>,
-    /// As if so many credits had been used just now.
+    /// Sets the number of used credits.
     pub(super) used: Option<u64>,
     concurrency: Option<usize>,
     lag_seconds: Option<u64>,
@@ -59,7 +59,7 @@ pub(super) struct Change {
 }
 
 impl Settings {
-    /// Takes over what the change says; answers what is wrong with it.
+    /// Applies a change; the error says what is wrong with it.
     pub(super) fn apply(&mut self, change: Change) -> Result<(), &'static str> {
         if change.partial_status.is_some_and(|status| !matches!(status, 200 | 207)) {
             return Err("partial_status is 200 or 207");

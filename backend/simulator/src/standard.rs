@@ -1,4 +1,4 @@
-//! The modules that every organisation has.
+//! The standard modules of every organisation.
 
 use std::collections::BTreeMap;
 
@@ -7,10 +7,11 @@ use super::{
     schema::{Field, Ids, Kind, Module, Organisation},
 };
 
-/// The greatest textarea that standard modules have.
+/// The length of the largest text area in standard modules.
 const LARGE_TEXTAREA: u32 = 32_000;
 
-/// An organisation with Zoho's standard modules and no records. The ids go on from an earlier one, so that none comes back.
+/// An organisation with Zoho's standard modules and no records. Ids continue from an earlier one, so that none is
+/// reused.
 pub(super) fn organisation(ids: Ids) -> Organisation {
     let mut organisation = Organisation { modules: BTreeMap::new(), ids };
     let modules = [
@@ -30,7 +31,7 @@ pub(super) fn organisation(ids: Ids) -> Organisation {
     organisation
 }
 
-/// A module made by a customer: with a mandatory name.
+/// A custom module, with a mandatory name.
 pub(super) fn custom_module(ids: &mut Ids, singular: &str, plural: &str, api_name: &str, name_label: &str) -> Module {
     let mut module = module(ids, (singular, plural, api_name), "Name", true);
     let mut name = Standard::new("Name", Kind::Text).mandatory();
@@ -137,7 +138,7 @@ fn salutation() -> Standard {
     picklist("Salutation", &["-None-", "Mr.", "Mrs.", "Ms.", "Dr.", "Prof."])
 }
 
-/// What leads and contacts share.
+/// The fields that leads and contacts share.
 fn person() -> Vec<Standard> {
     let mut fields = vec![
         salutation(),

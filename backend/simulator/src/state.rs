@@ -1,4 +1,4 @@
-//! All that the simulator holds, and the checks that stand before the work, in Zoho's order.
+//! The simulator's state, and the checks before a call's work, in Zoho's order.
 
 use poem::http::StatusCode;
 use serde_json::{Value, json};
@@ -7,7 +7,7 @@ use super::{
     answer::{Answer, Refusal},
     call::{Call, Operation, Target, WriteBody},
     credits::{self, Credits},
-    fault::{Faults, Fired},
+    fault::{Faults, InjectedFault},
     log::Log,
     metadata, read,
     schema::{Ids, Organisation},
@@ -19,13 +19,13 @@ use super::{
 };
 use chrono::{DateTime, TimeDelta, Utc};
 
-/// Calls at the same time that write more than [`SMALL_WRITE`] records. Zoho's number.
+/// The limit of concurrent calls that write more than [`SMALL_WRITE`] records; Zoho's.
 const LARGE_WRITES: usize = 10;
 
-/// Records up to which a write is not counted as a large one. Zoho's number.
+/// The most records of a write that does not count as large; Zoho's limit.
 const SMALL_WRITE: usize = 10;
 
-/// The state behind the one lock. It is held for the work of one call, never while waiting.
+/// The state behind the only lock, which is held for the work of one call, never while waiting.
 pub(super) struct State {
     pub(super) organisation: Organisation,
     pub(super) settings: Settings,
@@ -37,7 +37,7 @@ pub(super) struct State {
     running_large: usize,
 }
 
-/// A call that was let in, and what it costs.
+/// An admitted call and its credits.
 #[derive(Clone, Copy)]
 pub(super) struct Admission {
     pub(super) credits: u64,
@@ -58,7 +58,7 @@ impl State {
         }
     }
 
-    /// Empties the organisation and forgets settings, credits, faults and the log. Tokens and calls under way go on.
+    /// Resets the organisation, settings, credits, faults and the log. Tokens and running calls stay.
     pub(super) fn reset(&mut self) {
         let ids = std::mem::take(&mut self.organisation.ids);
         self.organisation = standard::organisation(ids);
@@ -68,7 +68,7 @@ impl State {
         self.log.clear();
     }
 
-    /// Token, scope, credits and concurrency.
+    /// Checks token, scope, credits and concurrency.
     pub(super) fn admit(&mut self, call: &Call, now: DateTime<Utc>) -> Result<Admission, Refusal> {
         let token = call.authorization.as_deref().and_then(|header| header.strip_prefix("Zoho-oauthtoken "));
         if !token.is_some_and(|token| self.tokens.knows(token, now)) {
@@ -94,27 +94,27 @@ impl State {
         Ok(Admission { credits, large })
     }
 
-    /// The call is over.
+    /// Ends a call.
     pub(super) fn leave(&mut self, admission: Admission) {
         self.running -= 1;
         self.running_large -= usize::from(admission.large);
     }
 
-    /// Credits left, once half of them are used: only then does Zoho tell.
+    /// The credits left, once half of them are used: only then does Zoho send the number.
     pub(super) fn credits_told(&mut self, now: DateTime<Utc>) -> Option<u64> {
         let (used, allowance) = (self.credits.used(now), self.settings.allowance);
         (used * 2 >= allowance).then(|| allowance.saturating_sub(used))
     }
 
-    /// Module, body, records.
+    /// Does the work of a call: module, body, records.
     pub(super) fn work(
         &mut self,
         call: &Call,
         body: WriteBody,
-        fired: Option<&Fired>,
+        fired: Option<&InjectedFault>,
         now: DateTime<Utc>,
     ) -> Result<Answer, Refusal> {
-        let (fault, partial) = (fired.and_then(Fired::records), self.partial_status(fired));
+        let (fault, partial) = (fired.and_then(InjectedFault::records), self.partial_status(fired));
         let writing = Writing { now, forget: self.seen(now), partial_status: partial, fault: fault.as_ref() };
         match call.target {
             Target::UnknownUrl | Target::Token => Err(Refusal::invalid_url()),
@@ -131,13 +131,13 @@ impl State {
         }
     }
 
-    /// The moment that the search sees.
+    /// The time that the search sees.
     pub(super) fn seen(&self, now: DateTime<Utc>) -> DateTime<Utc> {
         let lag = i64::try_from(self.settings.lag_seconds).ok().and_then(TimeDelta::try_seconds);
         lag.and_then(|lag| now.checked_sub_signed(lag)).unwrap_or(DateTime::<Utc>::MIN_UTC)
     }
 
-    fn partial_status(&self, fired: Option<&Fired>) -> StatusCode {
+    fn partial_status(&self, fired: Option<&InjectedFault>) -> StatusCode {
         use super::fault::Fault;
         match (fired.map(|fired| fired.fault), self.settings.partial_status) {
             (Some(Fault::Partial200), _) => StatusCode::OK,
@@ -147,7 +147,8 @@ impl State {
         }
     }
 
-    /// The accounts server: an access token for the refresh token, or for the code of a self client. Errors are answered 200.
+    /// The accounts server: exchanges the refresh token or the code of a self client for an access token. Errors have
+    /// status 200.
     pub(super) fn token(&mut self, call: &Call, form: &[(String, String)], now: DateTime<Utc>) -> Answer {
         let parameter = |name: &str| {
             let in_form = form.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str());
@@ -191,7 +192,7 @@ impl State {
     }
 }
 
-/// Why no token was given, with status 200.
+/// The answer of the accounts server when it grants no token, with status 200.
 pub(super) fn token_refused(refusal: TokenRefusal) -> Answer {
     Answer::ok(match refusal {
         TokenRefusal::InvalidCode => json!({ "error": "invalid_code" }),

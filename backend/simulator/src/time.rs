@@ -1,10 +1,10 @@
-//! The simulator's clock, which tests move, and the ways a time is written.
+//! The simulator's clock, which tests can move, and time formats.
 
 use std::sync::atomic::{AtomicI64, Ordering};
 
 use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
 
-/// The clock that was passed in, moved by what `/__sim/clock` says.
+/// The given clock, moved by `/__sim/clock`.
 pub(super) struct MovableClock {
     base: Box<dyn Fn() -> DateTime<Utc> + Send + Sync>,
     offset_ms: AtomicI64,
@@ -29,7 +29,7 @@ impl MovableClock {
     }
 }
 
-/// As in `2026-11-22T11:14:24.123Z`.
+/// For example `2026-11-22T11:14:24.123Z`.
 pub(super) fn to_rfc3339(time: DateTime<Utc>) -> String {
     time.to_rfc3339_opts(SecondsFormat::Millis, true)
 }
@@ -39,12 +39,12 @@ pub(super) fn read_rfc3339(text: &str) -> Option<DateTime<Utc>> {
     DateTime::parse_from_rfc3339(text).ok().map(|time| time.to_utc())
 }
 
-/// As in `2026-11-22T11:14:24+00:00`: an offset and no milliseconds.
+/// For example `2026-11-22T11:14:24+00:00`: with an offset and without milliseconds.
 pub(super) fn zoho_time(time: DateTime<Utc>) -> String {
     time.format("%Y-%m-%dT%H:%M:%S+00:00").to_string()
 }
 
-/// Reads Zoho's form and nothing else. The organisation's time zone is UTC, so that is what is kept.
+/// Parses Zoho's format only. Times are stored in the organisation's time zone, UTC.
 pub(super) fn read_zoho_time(text: &str) -> Option<DateTime<Utc>> {
     let shape = b"dddd-dd-ddTdd:dd:ddsdd:dd";
     let fits = text.len() == shape.len()

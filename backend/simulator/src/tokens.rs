@@ -1,4 +1,4 @@
-//! Access tokens: who gets one, how many, for how long.
+//! Access tokens and their limits.
 
 use std::collections::VecDeque;
 
@@ -7,22 +7,22 @@ use sha2::{Digest, Sha256};
 
 use chrono::{DateTime, Utc};
 
-/// The one refresh token of the simulated organisation, and the one code of a self client.
+/// The only refresh token of the simulated organisation, and the only code of a self client.
 pub(super) const REFRESH_TOKEN: &str = "simulator";
 
-/// How long an access token lives: Zoho's hour.
+/// The life of an access token, as in Zoho.
 pub(super) const LIFE: TimeDelta = TimeDelta::hours(1);
 
-/// Access tokens alive at once; the next one drives out the oldest. Zoho's number.
+/// The most access tokens alive at once; the next one replaces the oldest. Zoho's limit.
 const ALIVE: usize = 15;
 
-/// New access tokens in [`NEW_WINDOW`]. Zoho's number.
+/// The most new access tokens in [`NEW_WINDOW`]; Zoho's limit.
 const NEW: usize = 10;
 
 /// See [`NEW`].
 const NEW_WINDOW: TimeDelta = TimeDelta::minutes(10);
 
-/// What a self client is granted.
+/// The scopes that a self client is granted.
 pub(super) const SCOPES: [&str; 8] = [
     "ZohoCRM.modules.ALL",
     "ZohoCRM.settings.fields.READ",
@@ -34,7 +34,7 @@ pub(super) const SCOPES: [&str; 8] = [
     "ZohoCRM.bulk.ALL",
 ];
 
-/// Why no token was given, as the accounts server says it.
+/// Why the accounts server grants no token.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum TokenRefusal {
     InvalidCode,
@@ -50,7 +50,7 @@ pub(super) struct Tokens {
 }
 
 impl Tokens {
-    /// A new access token, unless there were too many lately.
+    /// Issues an access token, unless there were too many recently.
     pub(super) fn issue(&mut self, now: DateTime<Utc>) -> Result<String, TokenRefusal> {
         let window_start = now - NEW_WINDOW;
         self.made.retain(|made| *made > window_start);
@@ -59,7 +59,7 @@ impl Tokens {
         }
         self.made.push_back(now);
         self.count += 1;
-        // The time is part of it, so that a token of an earlier process is not taken for one of this.
+        // Includes the time, so that a token of an earlier process is not accepted.
         let token = format!(
             "1000.{}",
             &hex::encode(Sha256::digest(format!("{}/{}", now.timestamp_millis(), self.count)))[..64]

@@ -1,4 +1,4 @@
-//! Insert, update, upsert and delete: one line of answer per record.
+//! Insert, update, upsert and delete: one entry in the answer per record.
 
 use poem::http::StatusCode;
 use serde_json::{Value, json};
@@ -14,21 +14,21 @@ use super::{
 };
 use chrono::{DateTime, Utc};
 
-/// Records of one call. Zoho's number.
+/// The most records of one call; Zoho's limit.
 pub(super) const RECORDS: usize = 100;
 
-/// The circumstances of a write.
+/// The context of a write.
 pub(super) struct Writing<'a> {
     pub(super) now: DateTime<Utc>,
-    /// Before this nobody looks any more: the search lags no further.
+    /// Versions before this time are no longer needed: the search does not lag further.
     pub(super) forget: DateTime<Utc>,
-    /// What a mixed answer has as its status.
+    /// The status of a partially successful answer.
     pub(super) partial_status: StatusCode,
-    /// Which records fail because a fault says so.
+    /// Which records fail because of a fault.
     pub(super) fault: Option<&'a RecordFault>,
 }
 
-/// What became of one record.
+/// A written record.
 pub(super) struct Written {
     pub(super) id: u64,
     action: Option<&'static str>,
@@ -36,7 +36,7 @@ pub(super) struct Written {
     message: &'static str,
 }
 
-/// Carries out a call that writes.
+/// Executes a writing call.
 pub(super) fn write(
     organisation: &mut Organisation,
     call: &Call,
@@ -76,7 +76,7 @@ pub(super) fn write(
     Ok(lines.answer(all_well, writing.partial_status))
 }
 
-/// The lines of an answer.
+/// The entries of an answer.
 #[derive(Default)]
 struct Lines {
     lines: Vec<Value>,
@@ -96,7 +96,8 @@ impl Lines {
         });
     }
 
-    /// All well, some not (207 or 200), or none: of one record its own status, of several 202.
+    /// The answer: success, partial success (207 or 200), or failure, with its own status for one record and 202 for
+    /// several.
     fn answer(self, all_well: StatusCode, partial: StatusCode) -> Answer {
         let status = match (self.failed, self.lines.len(), self.worst) {
             (0, ..) => all_well,
@@ -161,7 +162,7 @@ fn unique_fields(module: &Module) -> Vec<String> {
     module.fields.values().filter(|field| field.unique.is_some()).map(|field| field.api_name.clone()).collect()
 }
 
-/// The duplicate check fields in order. Only a unique field, or one that Zoho itself checks, can be one.
+/// The duplicate check fields in order: only unique fields and those that Zoho itself checks.
 fn read_checks(module: &Module, call: &Call, body: &WriteBody) -> Result<Vec<String>, Refusal> {
     let defaults = module.default_checks();
     match &body.duplicate_check_fields {
@@ -178,7 +179,7 @@ fn read_checks(module: &Module, call: &Call, body: &WriteBody) -> Result<Vec<Str
     }
 }
 
-/// A new record, whatever else there is, as far as unique fields allow.
+/// Inserts a new record, if its unique fields allow it.
 pub(super) fn insert(
     organisation: &mut Organisation,
     name: &str,
@@ -197,7 +198,7 @@ pub(super) fn insert(
     Ok(Written { id, action: None, duplicate_field: None, message: "record added" })
 }
 
-/// Changes the record whose `id` is among the fields.
+/// Updates the record with the `id` among the fields.
 pub(super) fn update(
     organisation: &mut Organisation,
     name: &str,
@@ -253,7 +254,7 @@ fn upsert(
     Ok(Written { action: Some(action), duplicate_field, ..written })
 }
 
-/// The record that has the same value in this field; of several, the oldest.
+/// The oldest record with the same value in this field.
 fn holder(module: &Module, field: &str, fields: &Fields) -> Option<u64> {
     let value = fields.get(field).filter(|value| value.as_str() != Some(""))?;
     let field = module.fields.get(field)?;
@@ -270,7 +271,7 @@ fn holders<'a>(module: &'a Module, field: &'a Field, value: &'a Value) -> impl I
     })
 }
 
-/// The fields that the module has and that can be written, each as it is kept. Others are passed over, as Zoho does.
+/// The writable fields with the values to store. Unknown fields are ignored, as in Zoho.
 fn checked(
     organisation: &Organisation,
     module: &Module,
@@ -290,7 +291,7 @@ fn checked(
     Ok(changes)
 }
 
-/// A new record has all mandatory fields; a change empties none of them.
+/// Checks mandatory fields: a new record must have them, and a change must not clear them.
 fn mandatory(module: &Module, fields: &Fields, new: bool, place: usize) -> Result<(), Refusal> {
     let lacks = |field: &&Field| match fields.get(&field.api_name) {
         None => new,
@@ -303,7 +304,7 @@ fn mandatory(module: &Module, fields: &Fields, new: bool, place: usize) -> Resul
     })
 }
 
-/// No other record may have the value of a unique field. Several clashes are told together, nested.
+/// Checks unique fields: no other record may have the same value. Several conflicts are reported together, nested.
 fn unique(module: &Module, fields: &Fields, own: Option<(u64, &Fields)>, place: usize) -> Result<(), Refusal> {
     let mut clashes = Vec::new();
     for field in module.fields.values().filter(|field| field.unique.is_some()) {
@@ -336,7 +337,7 @@ fn duplicate(module: &Module, field: &Field, other: u64, place: usize) -> Refusa
         .detail("id", other.to_string())
 }
 
-/// `If-Unmodified-Since`, of a call about one record.
+/// Checks `If-Unmodified-Since`, for calls about one record.
 fn not_modified(organisation: &Organisation, name: &str, fields: &Fields, call: &Call) -> Result<(), Refusal> {
     let since = call.unmodified_since.as_deref().and_then(read_rfc3339);
     let (Some(since), Target::UpdateOne(_)) = (since, &call.target) else { return Ok(()) };
@@ -351,7 +352,8 @@ fn not_modified(organisation: &Organisation, name: &str, fields: &Fields, call: 
     }
 }
 
-/// As a person does it in Zoho's pages: inserts, changes the record of that id, or deletes it when `$delete` is true.
+/// Simulates a person on Zoho's pages: inserts a record, changes the record with that id, or deletes it if `$delete` is
+/// true.
 pub(super) fn by_hand(organisation: &mut Organisation, name: &str, fields: Fields, writing: &Writing<'_>) -> Answer {
     let Some(module) = organisation.modules.get_mut(name) else { return Refusal::invalid_module().flat() };
     for field in unique_fields(module) {

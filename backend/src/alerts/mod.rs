@@ -1,22 +1,21 @@
-//! Alarms: what is wrong is found, told once, told again, and told to be well.
+//! Alerts: rules find what is wrong, channels are notified once, reminded, and notified when it is resolved.
 //!
-//! Of all processes on a database, one at a time has the turn to look ([`look`]). It hands what the rules find to
-//! [`crate::model::decide`], and writes the alerts that change and the notices of that in one transaction. Each process sends
-//! notices ([`send`]): it claims one, sends it, and writes down what became of it.
+//! Of all processes on a database, one at a time holds the turn to evaluate the rules ([`look`]). It passes what they
+//! find to [`crate::model::decide`], and stores the changed alerts and their notifications in one transaction. Every
+//! process sends notifications ([`send`]): it claims one, sends it, and stores the outcome.
 //!
-//! **Nothing is sent twice.** A notice that certainly did not arrive is tried again. One that may have arrived, because the
-//! answer did not come or the process died, is not: it is `unknown`, and its alert is told of anew after
-//! [`crate::limits::NOTICE_DOUBT`], as a reminder. Programs recognise a repetition by its reference, so to them (`format = "json"`)
-//! it is sent again.
+//! **Nothing is sent twice.** A notification that was certainly not delivered is retried. One that may have been delivered, because
+//! no answer came or the process died, is not: it becomes `unknown`, and after [`crate::limits::NOTIFICATION_UNKNOWN_TIME`] its alert is sent as
+//! a reminder. Programs (`format = "json"`) recognise a duplicate by its reference, so for them it is retried.
 //!
-//! **Each rule fails alone** ([`see`]). What cannot be read is not judged: its alerts stay as they are, and after some looks in a row
-//! that is an alert itself. **What the database cannot take** ([`unstored`]), that it takes nothing first of all, each process tells from
-//! memory.
+//! **Each rule fails alone** ([`see`]). A rule whose data cannot be read is not evaluated: its alerts stay unchanged, and after
+//! several failures in a row that is an alert of its own. **Alerts that the database cannot store** ([`unstored`]), above all that
+//! it takes no writes, are sent by each process from memory.
 
 mod channel;
-mod look;
+mod evaluate;
+mod gather;
 mod rules;
-mod see;
 mod send;
 mod unstored;
 mod words;
@@ -45,64 +44,65 @@ use crate::{
     zoho::destination::Zoho,
 };
 
-pub use send::Tried;
+pub use send::ChannelTest;
 pub use words::title;
 
 use channel::Channel;
 use unstored::Unstored;
 
-/// Watches, and tells.
+/// Evaluates the rules and sends the notifications.
 pub struct Alerts {
     store: Store,
     metrics: Metrics,
     settings: config::Alerts,
     database: DatabaseUrl,
-    /// The destinations that this process delivers to, and the credits that it leaves to others.
+    /// The destinations that this process delivers to, each with the credits reserved for others.
     destinations: HashMap<String, i64>,
     channels: Vec<Channel>,
     clock: Clock,
     random: Random,
-    /// Told when there are notices to send.
+    /// Notified when there are notifications to send.
     wake: Notify,
     memory: Mutex<Memory>,
     health: Health,
     unstored: Mutex<Unstored>,
-    /// This process, in words.
+    /// Names this process in alerts.
     place: String,
 }
 
-/// What a process remembers between two looks.
+/// What a process remembers between two evaluations.
 #[derive(Default)]
 struct Memory {
-    /// When the next audit of a destination may be made.
+    /// The earliest time of a destination's next audit.
     audits: HashMap<String, Timestamp>,
     pruned_at: Option<Timestamp>,
-    /// At how many looks in a row a rule could not be judged, by the first of those that read the same.
-    blind: HashMap<Rule, u32>,
-    /// How many looks in a row could not be begun or written down although the database takes writes, and why.
-    failed_looks: Option<(u32, Cause)>,
+    /// Evaluations in a row in which a rule's data could not be read, keyed by the first of the rules that share the
+    /// read.
+    unreadable: HashMap<Rule, u32>,
+    /// Evaluations in a row that could not be started or stored although the database takes writes, and why.
+    failed_evaluations: Option<(u32, Cause)>,
 }
 
-/// A channel, and how it fares.
+/// A channel and its recent outcomes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ChannelSummary {
-    /// Its name.
+    /// As configured.
     pub name: String,
     /// `slack`, `teams`, `json` or `email`.
     pub kind: &'static str,
-    /// What became of its notices; nothing when there were none.
+    /// The outcomes of its notifications; `None` before the first.
     pub state: Option<ChannelState>,
 }
 
 impl ChannelSummary {
-    /// Whether notices do not arrive.
+    /// Whether its last notifications failed.
     pub fn is_failing(&self) -> bool {
         self.state.as_ref().is_some_and(|state| state.failures >= limits::CHANNEL_FAILURES)
     }
 }
 
 impl Alerts {
-    /// What the configuration describes.
+    /// With the channels and rules of the configuration.
     pub fn new(
         config: &Config,
         store: Store,
@@ -138,28 +138,28 @@ impl Alerts {
         })
     }
 
-    /// Looks and sends until `stop` becomes true; then finishes what is being sent.
+    /// Evaluates and sends until `stop` becomes true; then finishes what is being sent.
     pub async fn run(self: Arc<Self>, stop: watch::Receiver<bool>) {
         let (mut tasks, mut senders) = (JoinSet::new(), Vec::new());
         for number in 0..self.channels.len() {
             let (alerts, stop) = (Arc::clone(&self), stop.clone());
             let (sender, unstored) = mpsc::unbounded_channel();
             senders.push(sender);
-            // Each on its own, so that one that hangs does not hold up the others; nor does a database that hangs hold up what is
-            // told without it.
+            // One task per channel, so that a hanging channel does not delay the others. A hanging database does not
+            // delay what is sent from memory.
             tasks.spawn(async move {
                 if let Some(channel) = alerts.channels.get(number) {
-                    tokio::join!(alerts.serve(channel, stop.clone()), alerts.tell(channel, unstored, stop));
+                    tokio::join!(alerts.serve(channel, stop.clone()), alerts.send_unstored(channel, unstored, stop));
                 }
             });
         }
         let (alerts, stopping) = (Arc::clone(&self), stop.clone());
-        tasks.spawn(async move { alerts.witness(senders, stopping).await });
+        tasks.spawn(async move { alerts.watch_writes(senders, stopping).await });
         self.watch(stop).await;
         while tasks.join_next().await.is_some() {}
     }
 
-    /// The configured channels, and how they fare.
+    /// The configured channels and their recent outcomes.
     pub async fn channels(&self) -> Result<Vec<ChannelSummary>, StoreError> {
         let mut states = self.store.channel_states().await?;
         let summary = |channel: &Channel| {
@@ -170,13 +170,13 @@ impl Alerts {
         Ok(self.channels.iter().map(summary).collect())
     }
 
-    /// Something unique: 128 random bits.
+    /// A unique reference: 128 random bits.
     fn reference(&self) -> String {
         format!("{:016x}{:016x}", self.random.number(), self.random.number())
     }
 }
 
-/// This process, in words that tell it from others on the same database.
+/// Names this process among others on the same database.
 fn place() -> String {
     let host = rustix::system::uname();
     format!("process {} on host {}", std::process::id(), host.nodename().to_string_lossy())

@@ -1,8 +1,8 @@
-//! Alerts that the database cannot take: each process keeps them in memory and tells its channels itself.
+//! Alerts that the database cannot store: each process keeps them in memory and notifies the channels itself.
 //!
-//! They follow the same rules as others ([`crate::model::decide`]), without turns, notices and leases, which live in the database. So
-//! each process that sees the same tells the same, and says who it is. When the database works again, they are written into it
-//! as what they were. A process that ends meanwhile forgets them.
+//! They follow the same rules as others ([`crate::model::decide`]), but without turns, stored notifications and leases,
+//! which need the database. So every process that sees the same problem sends the same alert, and names itself. When
+//! the database works again, alerts that ended are stored for the history. A process that stops before that loses them.
 
 use std::{
     collections::{HashMap, VecDeque},
@@ -12,28 +12,28 @@ use std::{
 
 use tokio::sync::{mpsc, watch};
 
-use super::{Alerts, channel::Channel, look::log, rules};
+use super::{Alerts, channel::Channel, evaluate::log, rules};
 use crate::{
     clock::Timestamp,
     health::WriteHealth,
     limits,
     model::{AlertChange, AlertPolicy, NotificationEvent, Observation, OpenAlert, Rule, decide},
-    store::{Alert, ClaimedNotice, EndedAlert, NoticedAlert, Sent, StoreError, Told},
+    store::{Alert, Announcement, ClaimedNotification, EndedAlert, NotifiedAlert, SendOutcome, StoreError},
 };
 
-/// What is not in the database.
+/// The alerts that are not in the database.
 #[derive(Default)]
 pub(super) struct Unstored {
-    open: Vec<Held>,
+    open: Vec<UnstoredAlert>,
     last_id: i64,
-    /// How many quiet looks the last alert of a rule and subject needed, and when it ended.
+    /// By rule and subject: how many quiet evaluations the last alert needed, and when it was resolved.
     before: HashMap<(Rule, String), (u32, Timestamp)>,
-    /// Those that ended, until the database has them.
+    /// Resolved alerts that the database does not have yet.
     ended: VecDeque<EndedAlert>,
 }
 
 /// An open alert.
-struct Held {
+struct UnstoredAlert {
     reference: String,
     open: OpenAlert,
     finding: Observation,
@@ -41,7 +41,7 @@ struct Held {
     last_seen_at: Timestamp,
 }
 
-impl Held {
+impl UnstoredAlert {
     fn alert(&self, resolved_at: Option<Timestamp>) -> Alert {
         let Observation { rule, subject, code, message, .. } = self.finding.clone();
         let (code, severity) = (code.to_owned(), self.open.severity);
@@ -50,10 +50,10 @@ impl Held {
         Alert { id, rule, subject, code, severity, message, raised_at, last_seen_at, resolved_at, acknowledged }
     }
 
-    /// A notice of it; its own reference comes with the channel.
-    fn notice(&self, event: NotificationEvent, now: Timestamp) -> ClaimedNotice {
+    /// A notification about it; each channel's copy gets a reference of its own.
+    fn notification(&self, event: NotificationEvent, now: Timestamp) -> ClaimedNotification {
         let Observation { rule, subject, code, message, .. } = self.finding.clone();
-        let alert = NoticedAlert {
+        let alert = NotifiedAlert {
             id: None,
             reference: self.reference.clone(),
             rule: rule.as_str().to_owned(),
@@ -63,25 +63,34 @@ impl Held {
             resolved_at: (event == NotificationEvent::Resolved).then_some(now),
         };
         let (severity, alert) = (self.open.severity, Some(alert));
-        ClaimedNotice { id: 0, reference: String::new(), attempts: 0, event, severity, message, created_at: now, alert }
+        ClaimedNotification {
+            id: 0,
+            reference: String::new(),
+            attempts: 0,
+            event,
+            severity,
+            message,
+            created_at: now,
+            alert,
+        }
     }
 }
 
 impl Unstored {
-    /// The open ones.
+    /// The open alerts.
     pub(super) fn open(&self) -> Vec<Alert> {
-        self.open.iter().map(|held| held.alert(None)).collect()
+        self.open.iter().map(|entry| entry.alert(None)).collect()
     }
 
-    /// Takes over what was found at one look; returns what all channels are told.
+    /// Applies the findings of one evaluation; returns the notifications for all channels.
     fn judge(
         &mut self,
         findings: Vec<Observation>,
         policy: &AlertPolicy,
         reference: &dyn Fn() -> String,
         now: Timestamp,
-    ) -> Vec<ClaimedNotice> {
-        let open: Vec<OpenAlert> = self.open.iter().map(|held| held.open.clone()).collect();
+    ) -> Vec<ClaimedNotification> {
+        let open: Vec<OpenAlert> = self.open.iter().map(|entry| entry.open.clone()).collect();
         let changes = decide(&open, findings, &[], now);
         changes.into_iter().filter_map(|change| self.change(change, policy, reference, now)).collect()
     }
@@ -92,7 +101,7 @@ impl Unstored {
         policy: &AlertPolicy,
         reference: &dyn Fn() -> String,
         now: Timestamp,
-    ) -> Option<ClaimedNotice> {
+    ) -> Option<ClaimedNotification> {
         let remind_at = policy.remind.map(|time| now.after(time));
         match change {
             AlertChange::Raise(finding) => {
@@ -102,48 +111,49 @@ impl Unstored {
                 let (severity, quiet_needed) = (finding.severity, policy.quiet_needed(before, now));
                 let (acknowledged, quiet) = (false, 0);
                 let open = OpenAlert { id, rule, subject, severity, acknowledged, quiet, quiet_needed, remind_at };
-                let held = Held { reference: reference(), open, finding, raised_at: now, last_seen_at: now };
-                let notice = held.notice(NotificationEvent::Raised, now);
-                self.open.push(held);
-                Some(notice)
+                let entry = UnstoredAlert { reference: reference(), open, finding, raised_at: now, last_seen_at: now };
+                let notification = entry.notification(NotificationEvent::Raised, now);
+                self.open.push(entry);
+                Some(notification)
             }
-            AlertChange::Keep { id, finding, notify: tell } => {
-                let held = self.open.iter_mut().find(|held| held.open.id == id)?;
-                (held.open.severity, held.open.quiet, held.last_seen_at) = (finding.severity, 0, now);
-                held.finding = finding;
-                let notice = held.notice(tell?, now);
-                held.open.remind_at = remind_at;
-                Some(notice)
+            AlertChange::Keep { id, finding, notify } => {
+                let entry = self.open.iter_mut().find(|entry| entry.open.id == id)?;
+                (entry.open.severity, entry.open.quiet, entry.last_seen_at) = (finding.severity, 0, now);
+                entry.finding = finding;
+                let notification = entry.notification(notify?, now);
+                entry.open.remind_at = remind_at;
+                Some(notification)
             }
             AlertChange::Quiet { id } => {
-                self.open.iter_mut().find(|held| held.open.id == id)?.open.quiet += 1;
+                self.open.iter_mut().find(|entry| entry.open.id == id)?.open.quiet += 1;
                 None
             }
             AlertChange::Resolve { id } => {
-                let place = self.open.iter().position(|held| held.open.id == id)?;
-                let held = self.open.remove(place);
-                let key = (held.open.rule, held.open.subject.clone());
-                self.before.insert(key, (held.open.quiet_needed, now));
-                let (notice, alert) = (held.notice(NotificationEvent::Resolved, now), held.alert(Some(now)));
+                let place = self.open.iter().position(|entry| entry.open.id == id)?;
+                let entry = self.open.remove(place);
+                let key = (entry.open.rule, entry.open.subject.clone());
+                self.before.insert(key, (entry.open.quiet_needed, now));
+                let (notification, alert) =
+                    (entry.notification(NotificationEvent::Resolved, now), entry.alert(Some(now)));
                 if self.ended.len() < limits::UNSTORED_ALERTS {
-                    let (reference, quiet_needed) = (held.reference, held.open.quiet_needed);
+                    let (reference, quiet_needed) = (entry.reference, entry.open.quiet_needed);
                     self.ended.push_back(EndedAlert { reference, alert, quiet_needed });
                 }
-                Some(notice)
+                Some(notification)
             }
         }
     }
 
-    /// Has an alert told of anew at that time, because nobody knows whether its notice arrived.
+    /// Schedules a reminder, because it is unknown whether the alert's notification was delivered.
     fn remind(&mut self, reference: &str, at: Timestamp) {
-        if let Some(held) = self.open.iter_mut().find(|held| held.reference == reference) {
-            held.open.remind_at = Some(held.open.remind_at.map_or(at, |before| before.min(at)));
+        if let Some(entry) = self.open.iter_mut().find(|entry| entry.reference == reference) {
+            entry.open.remind_at = Some(entry.open.remind_at.map_or(at, |before| before.min(at)));
         }
     }
 }
 
 impl Alerts {
-    /// The alerts that are not resolved, those that only this process knows included: the worst first.
+    /// The open alerts, including those that only this process knows; the worst first.
     pub async fn open(&self) -> Result<Vec<Alert>, StoreError> {
         let mut open = self.unstored().open();
         open.extend(self.store.open_alerts().await?);
@@ -151,7 +161,7 @@ impl Alerts {
         Ok(open)
     }
 
-    /// The open alerts that the database does not have: it takes nothing.
+    /// The open alerts that the database cannot store.
     pub fn only_in_memory(&self) -> Vec<Alert> {
         self.unstored().open()
     }
@@ -160,15 +170,16 @@ impl Alerts {
         self.unstored.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Sees whether the database takes alerts, and hands the channels' senders what it does not take, until `stop` becomes true.
-    pub(super) async fn witness(
+    /// Watches whether the database takes alerts, and passes those that it does not take to the channels' senders,
+    /// until `stop` becomes true.
+    pub(super) async fn watch_writes(
         &self,
-        senders: Vec<mpsc::UnboundedSender<ClaimedNotice>>,
+        senders: Vec<mpsc::UnboundedSender<ClaimedNotification>>,
         mut stop: watch::Receiver<bool>,
     ) {
         loop {
             tokio::select! {
-                () = self.see_writing(&senders) => {}
+                () = self.watch_writes_once(&senders) => {}
                 _ = stop.wait_for(|stop| *stop) => return,
             }
             tokio::select! {
@@ -178,16 +189,17 @@ impl Alerts {
         }
     }
 
-    async fn see_writing(&self, senders: &[mpsc::UnboundedSender<ClaimedNotice>]) {
+    async fn watch_writes_once(&self, senders: &[mpsc::UnboundedSender<ClaimedNotification>]) {
         let health = self.health.write_health();
         let now = self.clock.now();
-        let notices = self.unstored().judge(self.cannot_be_stored(&health), &self.policy(), &|| self.reference(), now);
-        for notice in notices {
-            log(&told(&notice));
+        let notifications =
+            self.unstored().judge(self.cannot_be_stored(&health), &self.policy(), &|| self.reference(), now);
+        for notification in notifications {
+            log(&announcement(&notification));
             for sender in senders {
-                let notice = ClaimedNotice { reference: self.reference(), ..notice.clone() };
-                // Its task has ended: the server stops.
-                let _ = sender.send(notice);
+                let notification = ClaimedNotification { reference: self.reference(), ..notification.clone() };
+                // Fails only when the sender's task has ended, because the server stops.
+                let _ = sender.send(notification);
             }
         }
         if health.failing().is_none() {
@@ -195,68 +207,79 @@ impl Alerts {
         }
     }
 
-    /// What is wrong of which the database cannot hold an alert.
+    /// Problems that the database cannot store an alert about.
     fn cannot_be_stored(&self, health: &WriteHealth) -> Vec<Observation> {
         let found = rules::database(health, &self.settings.rules, &self.place, Instant::now());
-        let failed = self.memory().failed_looks.filter(|_| health.failing().is_none());
-        let failed = failed.filter(|(looks, _)| *looks >= limits::UNJUDGED_CHECKS);
-        let failed = failed.map(|(looks, cause)| rules::not_stored(looks, cause, &self.place));
-        // Only this process knows of what it answered.
+        let failed = self.memory().failed_evaluations.filter(|_| health.failing().is_none());
+        let failed = failed.filter(|(evaluations, _)| *evaluations >= limits::UNJUDGED_CHECKS);
+        let failed = failed.map(|(evaluations, cause)| rules::not_stored(evaluations, cause, &self.place));
+        // Only this process knows what it answered.
         let lost = self.health.lost().map(|id| rules::lost(id, &self.place));
         found.into_iter().chain(failed).chain(lost).collect()
     }
 
-    /// Gives the database the alerts that ended, for the history. What it does not take is tried again.
+    /// Stores resolved alerts, for the history. If that fails, it is retried.
     async fn store_ended(&self) {
         loop {
             let Some(ended) = self.unstored().ended.front().cloned() else { return };
             if let Err(error) = self.store.add_ended_alert(&ended).await {
-                return tracing::warn!(%error, "could not write down an alert that ended");
+                return tracing::warn!(%error, "could not store a resolved alert");
             }
             self.unstored().ended.pop_front();
         }
     }
 
-    /// Sends one channel what the database does not have, one after the other, until `stop` becomes true.
-    pub(super) async fn tell(
+    /// Sends one channel the notifications that the database does not have, one by one, until `stop` becomes true.
+    pub(super) async fn send_unstored(
         &self,
         channel: &Channel,
-        mut notices: mpsc::UnboundedReceiver<ClaimedNotice>,
+        mut notifications: mpsc::UnboundedReceiver<ClaimedNotification>,
         mut stop: watch::Receiver<bool>,
     ) {
-        while let Some(notice) = tokio::select! {
-            notice = notices.recv() => notice,
+        while let Some(notification) = tokio::select! {
+            notification = notifications.recv() => notification,
             _ = stop.wait_for(|stop| *stop) => None,
         } {
-            self.tell_until_known(channel, notice, &mut stop).await;
+            self.send_until_settled(channel, notification, &mut stop).await;
         }
     }
 
-    /// Tries again what certainly did not arrive.
-    async fn tell_until_known(&self, channel: &Channel, mut notice: ClaimedNotice, stop: &mut watch::Receiver<bool>) {
+    /// Retries until the notification is delivered, may have been, or is given up.
+    async fn send_until_settled(
+        &self,
+        channel: &Channel,
+        mut notification: ClaimedNotification,
+        stop: &mut watch::Receiver<bool>,
+    ) {
         loop {
-            notice.attempts += 1;
-            let Err(failure) = self.try_to_send(channel, &notice).await else { return };
+            notification.attempts += 1;
+            let Err(failure) = self.try_to_send(channel, &notification).await else { return };
             let now = self.clock.now();
-            match self.judge(channel, failure, self.retry_at(&notice, now), now) {
-                Sent::Refused { retry_at: Some(at), .. } => tokio::select! {
+            match self.judge(channel, failure, self.retry_at(&notification, now), now) {
+                SendOutcome::Failed { retry_at: Some(at), .. } => tokio::select! {
                     () = tokio::time::sleep(at.since(now)) => {}
                     _ = stop.wait_for(|stop| *stop) => return,
                 },
-                Sent::Unknown { remind_at, .. } => {
-                    let reference = notice.alert.as_ref().map_or("", |alert| &alert.reference);
+                SendOutcome::Unknown { remind_at, .. } => {
+                    let reference = notification.alert.as_ref().map_or("", |alert| &alert.reference);
                     return self.unstored().remind(reference, remind_at);
                 }
-                Sent::Refused { retry_at: None, .. } | Sent::Arrived => return,
+                SendOutcome::Failed { retry_at: None, .. } | SendOutcome::Delivered => return,
             }
         }
     }
 }
 
-fn told(notice: &ClaimedNotice) -> Told {
+fn announcement(notification: &ClaimedNotification) -> Announcement {
     let (rule, subject) =
-        notice.alert.as_ref().map(|alert| (alert.rule.clone(), alert.subject.clone())).unwrap_or_default();
-    Told { event: notice.event, rule, subject, severity: notice.severity, message: notice.message.clone() }
+        notification.alert.as_ref().map(|alert| (alert.rule.clone(), alert.subject.clone())).unwrap_or_default();
+    Announcement {
+        event: notification.event,
+        rule,
+        subject,
+        severity: notification.severity,
+        message: notification.message.clone(),
+    }
 }
 
 #[cfg(test)]
@@ -276,40 +299,43 @@ mod tests {
         Observation { rule: Rule::Database, subject, code, severity: Severity::Critical, message }
     }
 
-    fn told(unstored: &mut Unstored, findings: Vec<Observation>, second: i64) -> Vec<(NotificationEvent, String)> {
+    fn announced(unstored: &mut Unstored, findings: Vec<Observation>, second: i64) -> Vec<(NotificationEvent, String)> {
         let now = Timestamp(second * 1_000);
-        let notices = unstored.judge(findings, &POLICY, &|| second.to_string(), now);
-        notices.into_iter().map(|notice| (notice.event, notice.alert.unwrap().reference)).collect()
+        let notifications = unstored.judge(findings, &POLICY, &|| second.to_string(), now);
+        notifications
+            .into_iter()
+            .map(|notification| (notification.event, notification.alert.unwrap().reference))
+            .collect()
     }
 
     #[test]
-    fn an_alert_is_told_once_reminded_and_resolved() {
+    fn an_alert_is_sent_once_reminded_and_resolved() {
         let mut unstored = Unstored::default();
-        assert_eq!(told(&mut unstored, vec![finding("a")], 1), [(NotificationEvent::Raised, "1".to_owned())]);
-        assert_eq!(told(&mut unstored, vec![finding("b")], 2), []);
-        assert_eq!(unstored.open()[0].code, "b", "as it was last seen");
-        assert_eq!(told(&mut unstored, vec![finding("b")], 61), [(NotificationEvent::Reminder, "1".to_owned())]);
-        assert_eq!(told(&mut unstored, vec![finding("b")], 62), []);
-        assert_eq!(told(&mut unstored, vec![], 63), []);
-        assert_eq!(told(&mut unstored, vec![finding("b")], 64), [], "it was there all the time");
-        assert_eq!(told(&mut unstored, vec![], 65), []);
-        assert_eq!(told(&mut unstored, vec![], 66), [(NotificationEvent::Resolved, "1".to_owned())]);
+        assert_eq!(announced(&mut unstored, vec![finding("a")], 1), [(NotificationEvent::Raised, "1".to_owned())]);
+        assert_eq!(announced(&mut unstored, vec![finding("b")], 2), []);
+        assert_eq!(unstored.open()[0].code, "b", "the latest finding");
+        assert_eq!(announced(&mut unstored, vec![finding("b")], 61), [(NotificationEvent::Reminder, "1".to_owned())]);
+        assert_eq!(announced(&mut unstored, vec![finding("b")], 62), []);
+        assert_eq!(announced(&mut unstored, vec![], 63), []);
+        assert_eq!(announced(&mut unstored, vec![finding("b")], 64), [], "it never went away");
+        assert_eq!(announced(&mut unstored, vec![], 65), []);
+        assert_eq!(announced(&mut unstored, vec![], 66), [(NotificationEvent::Resolved, "1".to_owned())]);
         assert!(unstored.open().is_empty());
         let ended = unstored.ended.pop_front().unwrap();
         let times = (ended.alert.raised_at, ended.alert.last_seen_at, ended.alert.resolved_at);
         assert_eq!(times, (Timestamp(1_000), Timestamp(64_000), Some(Timestamp(66_000))));
-        // What comes back must be well for longer.
-        assert_eq!(told(&mut unstored, vec![finding("a")], 70), [(NotificationEvent::Raised, "70".to_owned())]);
+        // A flapping alert must stay quiet for longer.
+        assert_eq!(announced(&mut unstored, vec![finding("a")], 70), [(NotificationEvent::Raised, "70".to_owned())]);
         assert_eq!(unstored.open[0].open.quiet_needed, 4);
     }
 
     #[test]
-    fn a_notice_of_which_nobody_knows_is_followed_by_a_reminder() {
+    fn a_notification_of_unknown_outcome_is_followed_by_a_reminder() {
         let mut unstored = Unstored::default();
-        told(&mut unstored, vec![finding("a")], 1);
+        announced(&mut unstored, vec![finding("a")], 1);
         unstored.remind("another", Timestamp(2_000));
-        assert_eq!(told(&mut unstored, vec![finding("a")], 2), []);
+        assert_eq!(announced(&mut unstored, vec![finding("a")], 2), []);
         unstored.remind("1", Timestamp(3_000));
-        assert_eq!(told(&mut unstored, vec![finding("a")], 3), [(NotificationEvent::Reminder, "1".to_owned())]);
+        assert_eq!(announced(&mut unstored, vec![finding("a")], 3), [(NotificationEvent::Reminder, "1".to_owned())]);
     }
 }

@@ -172,9 +172,9 @@ impl From<store::Alert> for Alert {
     }
 }
 
-impl From<store::Notice> for NotificationView {
-    fn from(notice: store::Notice) -> Self {
-        let store::Notice { channel, event, state, attempts, created_at, finished_at, error, .. } = notice;
+impl From<store::Notification> for NotificationView {
+    fn from(notice: store::Notification) -> Self {
+        let store::Notification { channel, event, state, attempts, created_at, finished_at, error, .. } = notice;
         let (created_at, finished_at) = (rfc3339(created_at), finished_at.map(rfc3339));
         Self { channel, event, state, attempts, created_at, finished_at, error }
     }
@@ -221,7 +221,7 @@ impl Example for Alert {
 
 impl Example for AlertWithNotifications {
     fn example() -> Self {
-        let notice = store::Notice {
+        let notice = store::Notification {
             id: 1,
             channel: "ops".to_owned(),
             event: NotificationEvent::Raised,
@@ -330,7 +330,7 @@ impl Operations {
         id: Path<i64>,
     ) -> Result<Answer<AlertWithNotifications>, Failure<OperatorQuery>> {
         let alert = context.store.alert(id.0).await?.ok_or_else(not_found)?;
-        let notices = context.store.notices(id.0).await?.into_iter().map(NotificationView::from).collect();
+        let notices = context.store.notifications(id.0).await?.into_iter().map(NotificationView::from).collect();
         Ok(Answer(AlertWithNotifications { alert: alert.into(), notices }))
     }
 

@@ -16,7 +16,7 @@ use super::{
     matched_pattern,
     problem::{Code, Problem},
 };
-use crate::metrics::{Metrics, Witnessed};
+use crate::metrics::{LocalState, Metrics};
 
 /// The route of a request that matched no route.
 const UNMATCHED: &str = "unmatched";
@@ -47,7 +47,7 @@ pub(super) fn page() -> impl Endpoint {
         let (used, capacity) = context.ingest.room();
         context.metrics.ingest.queue(used, capacity);
         let takes_writes = context.health.failing().is_none();
-        let witnessed = Witnessed { takes_writes, alerts: context.alerts.only_in_memory() };
+        let witnessed = LocalState { takes_writes, alerts: context.alerts.only_in_memory() };
         context.metrics.refresh(&context.store, &witnessed, context.clock.now()).await;
         let accepted = request.header(header::ACCEPT).unwrap_or_default();
         let (content_type, text) = if accepted.contains("application/openmetrics-text") {

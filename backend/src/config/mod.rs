@@ -241,7 +241,7 @@ impl Config {
             .build()?;
         let mut config: Self = settings.try_deserialize()?;
         if overrides.new_database {
-            config.no_database = NoDatabase::Make;
+            config.no_database = NoDatabase::Create;
         }
         config.check()
     }

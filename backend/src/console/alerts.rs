@@ -23,7 +23,7 @@ use crate::{
     clock::Timestamp,
     limits,
     model::Severity,
-    store::{Alert, Notice, PageRequest},
+    store::{Alert, Notification, PageRequest},
 };
 
 const PATH: &str = "/alerts";
@@ -115,15 +115,15 @@ pub(super) async fn one(
     let now = context.clock.now();
     let alert = context.store.alert(id).await?.ok_or(PageError::NotFound)?;
     let alert = AlertCard::new(alert, now);
-    let row = |notice: Notice| NotificationRow {
-        channel: notice.channel,
-        event: notice.event.as_str(),
-        state: notice.state,
-        at: Moment::new(notice.finished_at.unwrap_or(notice.created_at), now),
-        attempts: notice.attempts,
-        error: notice.error,
+    let row = |notification: Notification| NotificationRow {
+        channel: notification.channel,
+        event: notification.event.as_str(),
+        state: notification.state,
+        at: Moment::new(notification.finished_at.unwrap_or(notification.created_at), now),
+        attempts: notification.attempts,
+        error: notification.error,
     };
-    let notifications = context.store.notices(id).await?.into_iter().map(row).collect();
+    let notifications = context.store.notifications(id).await?.into_iter().map(row).collect();
     let frame = Frame::new(format!("Alert {id}: {}", alert.title), PATH, &who);
     Ok(Html(AlertPage { frame, alert, notifications }.render()?))
 }

@@ -1,22 +1,22 @@
-//! When to try again: exponential backoff with full jitter, so that what failed together does not come back together.
+//! When to retry: exponential backoff with full jitter, so that what failed together is not retried together.
 
 use std::time::Duration;
 
 use crate::{clock::Timestamp, limits, random::Random};
 
-/// The longest first wait.
+/// The upper bound of the first wait.
 const FIRST: Duration = Duration::from_secs(2);
 
-/// The longest wait: an item whose destination works again is there at most this much later.
+/// The upper bound of all waits: how late an item may be after its destination recovers.
 const LONGEST: Duration = limits::LONGEST_BACKOFF;
 
-/// A wait after that many tries in a row, 1 or more, up to `longest`.
+/// A random wait after `tries` consecutive failures (1 or more), at most `longest`.
 pub fn wait(tries: u32, longest: Duration, random: &Random) -> Duration {
     let doubled = FIRST.saturating_mul(1_u32.checked_shl(tries.saturating_sub(1)).unwrap_or(u32::MAX));
     random.up_to(doubled.min(longest))
 }
 
-/// When an item is tried again that has failed `tries` times in a row.
+/// When to retry an item that has failed `tries` times in a row.
 pub fn retry_at(now: Timestamp, tries: u32, random: &Random) -> Timestamp {
     now.after(wait(tries, LONGEST, random))
 }

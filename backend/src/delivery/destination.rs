@@ -1,4 +1,4 @@
-//! What the engine needs of a destination.
+//! What the engine needs from a destination.
 
 use crate::{
     clock::Timestamp,
@@ -8,22 +8,23 @@ use crate::{
 
 /// A system that records are delivered to.
 pub trait Destination: Send + Sync + 'static {
-    /// Its name in the database and in the logs.
+    /// Its name in the database and the logs.
     const NAME: &'static str;
 
-    /// Whether items of a lane may be delivered now. Answers at once. `waiting` items of all lanes are pending.
+    /// Whether items of a lane may be delivered now; does not block. `waiting` is the number of pending items in all
+    /// lanes.
     fn admit(&self, lane: Lane, waiting: u64, now: Timestamp) -> Admission;
 
-    /// Delivers items of one kind. What the answer leaves out is given back as if it had never been claimed.
+    /// Delivers items of one kind. Items that the result leaves out are released as if they had never been claimed.
     fn deliver(&self, items: Vec<Claimed>) -> impl Future<Output = Delivery> + Send;
 
-    /// Looks whether a destination that was paused works again. `None` means that it does.
+    /// Checks whether a paused destination works again. `None` means that it does.
     fn check(&self) -> impl Future<Output = Option<Trouble>> + Send;
 
-    /// Looks how much is left of the allowance, if what is known of it is old and holds deliveries back.
+    /// Refreshes the number of credits left, if the known number is old and holds deliveries back.
     fn look(&self) -> impl Future<Output = ()> + Send;
 
-    /// What is left of its allowance, as it said itself, and when.
+    /// The credits left as the destination last reported them, and when.
     fn credits(&self) -> Option<(i64, Timestamp)>;
 }
 
@@ -32,54 +33,54 @@ pub trait Destination: Send + Sync + 'static {
 pub enum Admission {
     /// They may.
     Go,
-    /// Not before then, to make the allowance last.
+    /// Not yet, to make the credits last.
     Wait {
-        /// When the next one may be made.
+        /// When the next delivery may be made.
         until: Timestamp,
-        /// Why, in words.
+        /// Why, as a sentence for the operator.
         reason: String,
-        /// When all that waits is expected to be delivered.
+        /// When everything pending is expected to be delivered.
         done_at: Option<Timestamp>,
     },
-    /// The allowance is used up.
+    /// The credits are used up.
     Exhausted {
-        /// What is so, in words.
+        /// As a sentence for the operator.
         reason: String,
-        /// When to look again.
+        /// When to check again.
         check_at: Timestamp,
     },
 }
 
-/// What became of items.
+/// The result of a delivery.
 #[derive(Debug, Default)]
 pub struct Delivery {
-    /// The items whose outcome is known, or is known to be unknown.
+    /// The items with an outcome, even if that is "unknown".
     pub settled: Vec<Settled>,
-    /// Records of which something else may have been written over: they are to be delivered again whatever was delivered last.
-    pub demanded: Vec<RecordKey>,
-    /// Records that were left out, and may be wanted now.
-    pub wanted: Vec<RecordKey>,
-    /// What concerns more than these items.
+    /// Records that may have been overwritten: they must be delivered again, whatever their digest says.
+    pub redeliver: Vec<RecordKey>,
+    /// Records that were filtered out before and may qualify now.
+    pub reconsider: Vec<RecordKey>,
+    /// A failure that concerns more than these items.
     pub trouble: Option<Trouble>,
 }
 
-/// What keeps a destination from taking anything.
+/// A failure of the whole destination.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Trouble {
-    /// A person must repair something: everything stops until it works again.
+    /// A person must repair something: the destination is paused until it works again.
     Pause {
         /// `credentials`, `configuration` or `credits`.
         cause: &'static str,
-        /// What is wrong and what to do, in words.
+        /// What is wrong and what to do.
         reason: String,
-        /// When to look again, if not at the usual interval.
+        /// When to check again; `None` for the usual interval.
         check_at: Option<Timestamp>,
     },
-    /// It does not answer, or answers that it cannot: it is left alone for a while.
+    /// It does not answer, or with a server error: the circuit breaker opens.
     Outage {
-        /// What happened, in words.
+        /// What happened.
         reason: String,
     },
-    /// It was asked too much at once: a moment's rest.
+    /// Too many calls at once: a short rest.
     Throttled,
 }

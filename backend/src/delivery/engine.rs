@@ -1,4 +1,4 @@
-//! The engine: one dispatcher per process, which claims what is due and hands it to workers.
+//! The engine: one dispatcher per process and destination, which claims due items and hands them to workers.
 
 use std::{sync::Arc, time::Duration};
 
@@ -32,43 +32,43 @@ pub struct Engine<D> {
     pub(super) settings: DeliverySettings,
     pub(super) clock: Clock,
     pub(super) random: Random,
-    /// Told by the ingest when it has committed.
+    /// Notified by the ingest after each commit.
     pub(super) wake: Arc<Notify>,
     pub(super) counters: Counters,
     progress: Progress,
 }
 
-/// What the dispatcher remembers between two rounds.
+/// The dispatcher's state between two rounds.
 struct DispatcherState {
     running: JoinSet<Report>,
-    /// Nothing is begun before then: the destination does not answer.
+    /// No delivery begins before this: the circuit breaker is open.
     held_until: Option<Instant>,
-    /// Calls in a row that failed as a whole.
+    /// Consecutive deliveries that failed as a whole; above 0, the circuit breaker is open or half-open.
     outages: u32,
-    /// Claims since the least urgent lane had its turn.
+    /// Claims so far; every [`FAIR_SHARE`]th serves the least urgent lane first.
     claims: u32,
-    /// How many items wait, and when that was counted.
+    /// Pending items, and when they were counted.
     waiting: (u64, Option<Instant>),
-    /// What was last written down about credits and slowness.
-    noted: Option<Noted>,
+    /// What was last stored about credits and slowness.
+    saved_credits: Option<SavedCredits>,
     upkeep: Upkeep,
 }
 
-/// What an operator sees of a destination's allowance.
+/// What operators see about a destination's credits.
 #[derive(Clone, PartialEq, Eq)]
-struct Noted {
+struct SavedCredits {
     credits: Option<i64>,
     slow: Option<(String, Option<Timestamp>)>,
 }
 
-/// One claim in this many goes to the least urgent lane that has something, so that nothing waits for ever.
+/// One claim in this many goes to the least urgent lane with items, so that no lane starves.
 const FAIR_SHARE: u32 = 8;
 
-/// What a round of the dispatcher came to.
+/// The result of a dispatcher's round.
 enum Round {
-    /// Something was begun: look again at once.
+    /// Something was started: run the next round at once.
     Busy,
-    /// Nothing to do: until something happens, or at the latest after this time.
+    /// Nothing to do until something happens, or at the latest after this time.
     Idle(Duration),
 }
 
@@ -88,13 +88,13 @@ impl<D: Destination> Engine<D> {
         Self { store, destination, settings, clock, random, wake, counters, progress }
     }
 
-    /// With somebody who watches whether it moves on.
+    /// Reports its progress to the watchdog.
     #[must_use]
     pub fn watched(self, progress: Progress) -> Self {
         Self { progress, ..self }
     }
 
-    /// Delivers until `stop` becomes true. Then finishes what is under way.
+    /// Delivers until `stop` becomes true, then finishes the running deliveries.
     pub async fn run(self, mut stop: watch::Receiver<bool>) {
         let mut state = DispatcherState {
             running: JoinSet::new(),
@@ -102,7 +102,7 @@ impl<D: Destination> Engine<D> {
             outages: 0,
             claims: 0,
             waiting: (0, None),
-            noted: None,
+            saved_credits: None,
             upkeep: Upkeep::new(),
         };
         while !*stop.borrow() {
@@ -114,7 +114,7 @@ impl<D: Destination> Engine<D> {
                 Ok(Round::Idle(time)) => time,
                 Err(error) => {
                     self.counters.metrics.ingest.database_error("delivery");
-                    tracing::error!(%error, destination = D::NAME, "the delivery cannot read or write its items");
+                    tracing::error!(%error, destination = D::NAME, "could not read or write sync items");
                     limits::SYNC_ERROR_WAIT
                 }
             };
@@ -137,7 +137,7 @@ impl<D: Destination> Engine<D> {
         if let Some(pause) = summary.and_then(|summary| summary.pause) {
             return self.check_paused(&pause, now).await;
         }
-        // While the destination is thought to be away, one delivery at a time finds out.
+        // Half-open circuit breaker: after a failure, a single delivery finds out whether the destination works.
         let workers = if state.outages > 0 { 1 } else { self.settings.workers };
         if state.running.len() >= workers {
             return Ok(Round::Idle(limits::SYNC_POLL));
@@ -149,7 +149,7 @@ impl<D: Destination> Engine<D> {
         self.begin_delivery(state, now).await
     }
 
-    /// Claims items of the lane whose turn it is, and gives them to a worker.
+    /// Claims items of the most urgent lane that may go, and starts a worker for them.
     async fn begin_delivery(&self, state: &mut DispatcherState, now: Timestamp) -> Result<Round, StoreError> {
         let mut lanes = self.store.due_lanes(D::NAME, now).await?;
         if (state.claims + 1).is_multiple_of(FAIR_SHARE) {
@@ -183,14 +183,14 @@ impl<D: Destination> Engine<D> {
             let destination = Arc::clone(&self.destination);
             state.running.spawn(async move {
                 destination.look().await;
-                Report { trouble: None, asked: false }
+                Report { trouble: None, answered: false }
             });
         }
         self.note_credits(state, slow).await?;
         Ok(Round::Idle(limits::SYNC_POLL))
     }
 
-    /// Returns whether there was something to claim.
+    /// Claims items of a lane and starts a worker. False if there was nothing to claim.
     async fn claim(&self, state: &mut DispatcherState, lane: Lane, now: Timestamp) -> Result<bool, StoreError> {
         let lease = format!("{:016x}", self.random.number());
         let until = now.after(self.settings.lease);
@@ -214,7 +214,7 @@ impl<D: Destination> Engine<D> {
         Ok(true)
     }
 
-    /// How many items wait in all; counted now and then, and only if it matters.
+    /// The number of pending items in all lanes; counted at intervals, and only if the destination reports credits.
     async fn waiting(&self, state: &mut DispatcherState) -> Result<u64, StoreError> {
         let is_old = state.waiting.1.is_none_or(|at| at.elapsed() >= limits::WAITING_COUNT_INTERVAL);
         if is_old && self.destination.credits().is_some() {
@@ -224,10 +224,10 @@ impl<D: Destination> Engine<D> {
     }
 
     async fn note_end(&self, state: &mut DispatcherState, report: Option<Report>) {
-        // A worker that panicked has said so in the log; its items come back when their lease runs out.
+        // A worker's panic is in the log; its items come back when their lease expires.
         let Some(report) = report else { return };
         match report.trouble {
-            None if report.asked => (state.outages, state.held_until) = (0, None),
+            None if report.answered => (state.outages, state.held_until) = (0, None),
             None => {}
             Some(Trouble::Throttled) => {
                 state.held_until = Some(Instant::now() + self.random.up_to(limits::THROTTLED_REST));
@@ -241,7 +241,7 @@ impl<D: Destination> Engine<D> {
             }
             Some(Trouble::Pause { cause, reason, check_at }) => {
                 if let Err(error) = self.pause(cause, reason, check_at).await {
-                    tracing::error!(%error, destination = D::NAME, "could not write down that the destination is paused");
+                    tracing::error!(%error, destination = D::NAME, "could not store that the destination is paused");
                 }
             }
         }
@@ -258,7 +258,7 @@ impl<D: Destination> Engine<D> {
         Ok(())
     }
 
-    /// Looks whether a paused destination works again, when its time has come.
+    /// Checks whether a paused destination works again, if that is due.
     async fn check_paused(&self, pause: &Pause, now: Timestamp) -> Result<Round, StoreError> {
         let next = now.after(self.settings.check);
         if !self.store.begin_check(D::NAME, now, next).await? {
@@ -267,36 +267,36 @@ impl<D: Destination> Engine<D> {
         match self.destination.check().await {
             None => {
                 if self.store.resume_destination(D::NAME, Some(&pause.cause)).await? {
-                    tracing::info!(destination = D::NAME, cause = pause.cause, "▶ the delivery goes on");
+                    tracing::info!(destination = D::NAME, cause = pause.cause, "▶ the delivery resumes");
                 }
             }
             Some(Trouble::Pause { cause, reason, check_at }) => {
                 self.pause(cause, reason, check_at).await?;
                 self.store.set_check(D::NAME, check_at.unwrap_or(next)).await?;
             }
-            Some(trouble) => tracing::warn!(destination = D::NAME, ?trouble, "the destination cannot be checked"),
+            Some(trouble) => tracing::warn!(destination = D::NAME, ?trouble, "could not check the destination"),
         }
         Ok(Round::Busy)
     }
 
-    /// Writes down what an operator should know of the allowance, when it differs from what was written last.
+    /// Stores what operators should know about the credits, if it has changed.
     async fn note_credits(
         &self,
         state: &mut DispatcherState,
         slow: Option<(String, Option<Timestamp>)>,
     ) -> Result<(), StoreError> {
         let credits = self.destination.credits();
-        let noted = Noted { credits: credits.map(|(credits, _)| credits), slow };
-        if state.noted.as_ref() == Some(&noted) {
+        let noted = SavedCredits { credits: credits.map(|(credits, _)| credits), slow };
+        if state.saved_credits.as_ref() == Some(&noted) {
             return Ok(());
         }
         let slow = noted.slow.as_ref().map(|(reason, done_at)| (reason.as_str(), *done_at));
-        // It says nothing more of them: there are plenty again.
-        if credits.is_none() && state.noted.as_ref().is_some_and(|before| before.credits.is_some()) {
+        // No longer reported: there are plenty again.
+        if credits.is_none() && state.saved_credits.as_ref().is_some_and(|before| before.credits.is_some()) {
             self.store.forget_credits(D::NAME).await?;
         }
         self.store.save_credits(D::NAME, credits, slow).await?;
-        state.noted = Some(noted);
+        state.saved_credits = Some(noted);
         Ok(())
     }
 }

@@ -1,8 +1,9 @@
-//! The delivery of records to destinations. Knows no destination: see [`Destination`].
+//! The delivery of records to destinations. It is independent of any particular one: see [`Destination`].
 //!
-//! There are no messages. Each record has one sync item per destination, which the ingest marks pending in the transaction that
-//! changes the record. The [`Engine`] claims pending items under leases, hands them to the destination outside of any
-//! transaction, and settles each by its own outcome. What changed meanwhile is pending again.
+//! There are no messages. Each record has one sync item per destination, which the ingest marks pending in the
+//! transaction that changes the record. The [`Engine`] claims pending items under leases, passes them to the
+//! destination outside any transaction, and settles each by its own outcome. An item whose record changed meanwhile is
+//! pending again.
 
 pub mod backoff;
 mod destination;
@@ -15,15 +16,15 @@ pub use engine::Engine;
 
 use std::time::Duration;
 
-/// How the engine works.
+/// The engine's settings.
 #[derive(Clone, Debug)]
 pub struct DeliverySettings {
-    /// Deliveries under way at once, at most.
+    /// The most deliveries at once.
     pub workers: usize,
-    /// How long a claimed item is safe from other workers.
+    /// How long a claim keeps items from other workers.
     pub lease: Duration,
-    /// How long a record that was delivered just now waits until it is delivered again.
+    /// The shortest time between two deliveries of a record.
     pub repeat: Duration,
-    /// How long a paused destination is left alone between two checks.
+    /// The interval between checks of a paused destination.
     pub check: Duration,
 }

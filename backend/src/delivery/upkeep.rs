@@ -1,4 +1,4 @@
-//! What is done beside the deliveries: items of dead workers, parked items whose reason is gone.
+//! Maintenance beside the deliveries: items with expired leases, and parked items whose reason is gone.
 
 use tokio::time::Instant;
 
@@ -11,14 +11,14 @@ use crate::{
     store::{Store, StoreError},
 };
 
-/// When each was done last.
+/// When each task last ran.
 pub(super) struct Upkeep {
     leases_at: Option<Instant>,
     parked_at: Option<Instant>,
 }
 
 impl Upkeep {
-    /// Leases and parked items are looked at at once, because a process may just have died.
+    /// Both tasks are due at once, because a process may just have died.
     pub(super) fn new() -> Self {
         Self { leases_at: None, parked_at: None }
     }
@@ -29,14 +29,14 @@ impl Upkeep {
         lease: Duration,
         now: Timestamp,
     ) -> Result<(), StoreError> {
-        // Twice in the time of a lease, or once in a while when leases are long.
+        // Twice per lease, and more often when leases are long.
         let lease_interval = (lease / 2).min(limits::LEASE_CHECK_INTERVAL);
         let is_due = |at: Option<Instant>, interval| at.is_none_or(|at| at.elapsed() >= interval);
         if is_due(self.leases_at, lease_interval) {
             self.leases_at = Some(Instant::now());
             let lost = store.take_back_expired(D::NAME, now).await?;
             if !lost.is_empty() {
-                tracing::warn!(destination = D::NAME, items = lost.len(), "took over the items of a process that died");
+                tracing::warn!(destination = D::NAME, items = lost.len(), "took over items whose lease had expired");
                 store.add_lost_attempts(D::NAME, &lost, now).await?;
             }
         }
@@ -44,7 +44,7 @@ impl Upkeep {
             self.parked_at = Some(Instant::now());
             let released = store.release_in_vain(D::NAME, None, now).await?;
             if released > 0 {
-                tracing::info!(destination = D::NAME, items = released, "released what waited in vain");
+                tracing::info!(destination = D::NAME, items = released, "released items that waited in vain");
             }
         }
         Ok(())

@@ -1,4 +1,4 @@
-//! A worker: delivers the items of one claim, keeps their lease meanwhile, and settles them.
+//! A worker: delivers the items of one claim, renews their lease meanwhile, and settles them.
 
 use std::{collections::BTreeMap, sync::Arc, time::Instant};
 
@@ -21,12 +21,12 @@ pub(super) struct Worker<D> {
     pub(super) lease: String,
 }
 
-/// What the dispatcher learns from a delivery.
+/// What a worker reports to the dispatcher.
 pub(super) struct Report {
-    /// What concerns more than its items.
+    /// A failure that concerns more than its items.
     pub(super) trouble: Option<Trouble>,
-    /// Whether the destination was asked, and answered.
-    pub(super) asked: bool,
+    /// Whether the destination answered a call.
+    pub(super) answered: bool,
 }
 
 impl<D: Destination> Worker<D> {
@@ -37,29 +37,29 @@ impl<D: Destination> Worker<D> {
         self.counters.metrics.delivery.claimed(D::NAME, count);
         let delivery = tokio::select! {
             delivery = self.destination.deliver(items) => delivery,
-            () = self.lose_lease() => return self.stand_back(&keys).await,
+            () = self.keep_lease() => return self.give_up_lease(&keys).await,
         };
-        let asked = delivery.settled.iter().any(|settled| settled.attempt.is_some());
+        let answered = delivery.settled.iter().any(|settled| settled.attempt.is_some());
         self.log(&delivery, count, kind, started);
         if let Some(kind) = kind {
             self.count(&delivery, count, kind);
         }
-        let Delivery { settled, demanded, wanted, trouble } = delivery;
-        // As long as the lease may hold: after that, another worker has them.
+        let Delivery { settled, redeliver, reconsider, trouble } = delivery;
+        // Retry for as long as the lease may hold; after that, another worker has the items.
         let deadline = tokio::time::Instant::now() + self.settings.lease;
-        while let Err(error) = self.write_down(&settled, &demanded, &wanted, count).await {
+        while let Err(error) = self.save(&settled, &redeliver, &reconsider, count).await {
             self.counters.metrics.ingest.database_error("delivery");
-            tracing::error!(%error, destination = D::NAME, items = count, "could not write down what was delivered");
+            tracing::error!(%error, destination = D::NAME, items = count, "could not settle delivered items");
             if tokio::time::Instant::now() >= deadline {
                 break;
             }
             tokio::time::sleep(limits::SYNC_ERROR_WAIT).await;
         }
-        Report { trouble, asked }
+        Report { trouble, answered }
     }
 
-    /// Renews the lease; ends when it is lost, because this process stood still for too long.
-    async fn lose_lease(&self) {
+    /// Renews the lease; returns when it is lost, because this process stood still for too long.
+    async fn keep_lease(&self) {
         loop {
             tokio::time::sleep(self.settings.lease / 3).await;
             let until = self.clock.now().after(self.settings.lease);
@@ -71,30 +71,31 @@ impl<D: Destination> Worker<D> {
         }
     }
 
-    /// Another worker has the items. What this one has sent may arrive after what that one sends, so they go once more.
-    async fn stand_back(&self, keys: &[RecordKey]) -> Report {
+    /// Another worker has the items. What this one has sent may arrive after what that one sends, so they must be
+    /// delivered again.
+    async fn give_up_lease(&self, keys: &[RecordKey]) -> Report {
         tracing::warn!(
             destination = D::NAME,
             items = keys.len(),
-            "lost a lease while delivering; the items go once more"
+            "lost a lease while delivering; the items are delivered again"
         );
         if let Err(error) = self.store.demand(D::NAME, keys, self.clock.now()).await {
-            tracing::error!(%error, destination = D::NAME, "could not ask for items of a lost lease");
+            tracing::error!(%error, destination = D::NAME, "could not mark the items of a lost lease");
         }
-        Report { trouble: None, asked: false }
+        Report { trouble: None, answered: false }
     }
 
-    async fn write_down(
+    async fn save(
         &self,
         settled: &[Settled],
-        demanded: &[RecordKey],
-        wanted: &[RecordKey],
+        redeliver: &[RecordKey],
+        reconsider: &[RecordKey],
         count: usize,
     ) -> Result<(), StoreError> {
         let (now, started) = (self.clock.now(), Instant::now());
-        // Before the items are settled: if the process dies in between, they are delivered again and this is done again.
-        self.store.demand(D::NAME, demanded, now).await?;
-        self.store.reconsider(D::NAME, wanted, now).await?;
+        // Before settling: if the process dies in between, the items are delivered again, and so is this.
+        self.store.demand(D::NAME, redeliver, now).await?;
+        self.store.reconsider(D::NAME, reconsider, now).await?;
         let repeat_ms = i64::try_from(self.settings.repeat.as_millis()).unwrap_or(i64::MAX);
         let written = self.store.settle(D::NAME, &self.lease, settled, now, repeat_ms).await;
         self.counters.metrics.ingest.write("delivery", started.elapsed());
@@ -106,7 +107,7 @@ impl<D: Destination> Worker<D> {
     }
 
     fn log(&self, delivery: &Delivery, count: usize, kind: Option<Kind>, started: Timestamp) {
-        let of = |wanted: fn(&SettledState) -> bool| delivery.settled.iter().filter(|s| wanted(&s.state)).count();
+        let of = |is: fn(&SettledState) -> bool| delivery.settled.iter().filter(|s| is(&s.state)).count();
         let synced = of(|state| matches!(state, SettledState::Synced { .. }));
         let parked = of(|state| matches!(state, SettledState::Parked { .. }));
         let retried = of(|state| matches!(state, SettledState::Pending { .. }));
@@ -126,7 +127,7 @@ impl<D: Destination> Worker<D> {
         );
     }
 
-    /// Counts what became of the items, once for all that are alike. How long a change was on its way is known when it has arrived.
+    /// Counts the items by outcome, and observes the delays of those that were delivered.
     fn count(&self, delivery: &Delivery, claimed: usize, kind: Kind) {
         let (now, metrics) = (self.clock.now(), &self.counters.metrics.delivery);
         let (mut outcomes, mut delays) = (BTreeMap::<_, u64>::new(), BTreeMap::<_, u64>::new());

@@ -1,4 +1,4 @@
-//! The certificate: what was erased, where and when, and what was found when it was looked for. It holds ids and counts alone.
+//! The certificate: what was erased, where and when, and the results of later checks. It holds only ids and counts.
 
 use poem_openapi::{
     Object,
@@ -13,59 +13,60 @@ use crate::{
     store::{Erasure, ErasureCheck, ErasureRemainder, RemoteRecord},
 };
 
-/// What was erased of a person: where, when, and what was found when it was looked for. Without personal data.
+/// The record of a person's erasure: what was erased, where and when, and the results of later checks. Without personal
+/// data.
 #[derive(Debug, Object)]
 #[oai(rename = "Erasure", example)]
 pub struct Certificate {
-    /// Its number.
+    /// The erasure's number.
     pub id: i64,
-    /// Who was erased: `<site>:<Moodle id>`.
+    /// The person: `<site>:<Moodle id>`.
     pub user: String,
-    /// How far it is. `found` needs a person: something was found that should be gone.
+    /// Its progress. `found` needs a person: a check found data that should be gone.
     pub state: ErasureState,
     /// What happens at the destination.
     pub policy: ErasurePolicy,
-    /// Who asked: `cli`, `api` or `moodle`.
+    /// Where the request came from: `cli`, `api` or `moodle`.
     pub requested_by: String,
-    /// When it was asked for (RFC 3339).
+    /// When it was requested (RFC 3339).
     pub requested_at: String,
-    /// When it begins, at the soonest (RFC 3339).
+    /// The earliest time at which it begins (RFC 3339).
     pub due_at: String,
-    /// When it began (RFC 3339): from then on nothing about the person was stored any more.
+    /// When it began (RFC 3339). Since then nothing new about the person is stored.
     #[oai(nullable)]
     pub begun_at: Option<String>,
-    /// When nothing was left in the database (RFC 3339).
+    /// When the database was clean (RFC 3339).
     #[oai(nullable)]
     pub local_at: Option<String>,
-    /// When the destination had done its part (RFC 3339).
+    /// When the destination was clean (RFC 3339).
     #[oai(nullable)]
     pub remote_at: Option<String>,
-    /// When it was looked for, the last time that nothing was found (RFC 3339).
+    /// The last check that found nothing (RFC 3339).
     #[oai(nullable)]
     pub verified_at: Option<String>,
-    /// When it is looked for next (RFC 3339).
+    /// The next check (RFC 3339).
     #[oai(nullable)]
     pub check_at: Option<String>,
-    /// When it was taken back (RFC 3339): the person may be known again since.
+    /// When it was lifted (RFC 3339). Since then the person's data may be stored again.
     #[oai(nullable)]
     pub lifted_at: Option<String>,
-    /// Rows that were emptied, by table.
+    /// Rows that were blanked, by table.
     pub rows: Vec<RowsView>,
-    /// The records that the destination had.
+    /// The person's records at destinations.
     pub remote: Vec<RemoteView>,
-    /// Each time it was looked for, and what was found.
+    /// The checks for remaining data, the oldest first.
     pub checks: Vec<CheckView>,
-    /// Of this document as compact JSON without this field, in hexadecimal.
+    /// SHA-256 of this document as compact JSON without this field, in hexadecimal.
     pub sha256: String,
 }
 
-/// Rows of a table.
+/// Rows that were blanked in one table.
 #[derive(Debug, Object)]
 #[oai(rename = "ErasedRows")]
 pub struct RowsView {
-    /// The table.
+    /// The table's name.
     pub table: String,
-    /// How many.
+    /// The number of rows.
     pub rows: u64,
 }
 
@@ -73,38 +74,38 @@ pub struct RowsView {
 #[derive(Debug, Object)]
 #[oai(rename = "ErasedRemote")]
 pub struct RemoteView {
-    /// The destination.
+    /// The destination's name.
     pub destination: String,
-    /// The kind of record.
+    /// The record's kind.
     pub kind: String,
     /// The record: `<site>:<Moodle id>`.
     pub record: String,
-    /// Its id there.
+    /// Its id at the destination.
     pub remote_id: String,
 }
 
-/// One look for what should be gone.
+/// A check for data that should be gone.
 #[derive(Debug, Object)]
 #[oai(rename = "ErasureCheck")]
 pub struct CheckView {
-    /// When (RFC 3339).
+    /// When it was made (RFC 3339).
     pub at: String,
-    /// What was found; nothing when all is well.
+    /// What was found; empty when nothing remains.
     pub findings: Vec<FindingView>,
 }
 
-/// Something that should be gone: its place, never its value.
+/// Data that should be gone: its place, never its value.
 #[derive(Debug, Object)]
 #[oai(rename = "ErasureFinding")]
 pub struct FindingView {
-    /// A table; or a module in Zoho, with the field.
+    /// A table, or a module in Zoho with the field.
     pub place: String,
-    /// How often.
+    /// How many rows or records hold such data.
     pub count: u64,
 }
 
 impl Certificate {
-    /// Of an erasure at a site of that name.
+    /// The certificate of an erasure at the site of that name.
     pub fn new(erasure: &Erasure, site: &str) -> Self {
         let moment = |time: Option<Timestamp>| time.map(Timestamp::to_rfc3339);
         let remote = |record: &RemoteRecord| RemoteView {
@@ -194,7 +195,7 @@ mod tests {
     use super::Certificate;
 
     #[test]
-    fn whoever_reads_it_can_compute_the_digest() {
+    fn a_reader_can_verify_the_digest() {
         let printed = Certificate::example().to_json_string();
         let (start, rest) = printed.split_once("\"sha256\":\"").unwrap();
         let (digest, end) = rest.split_once('"').unwrap();

@@ -1,4 +1,4 @@
-//! What sees to it that erasures begin, go on and are checked: one process at a time, with or without a destination.
+//! Starts, continues and checks erasures: one process at a time, with or without a destination.
 
 use std::{
     sync::Arc,
@@ -16,37 +16,37 @@ use crate::{
     zoho::destination::Zoho,
 };
 
-/// How people are erased who are deleted in Moodle.
+/// How people who were deleted in Moodle are erased.
 #[derive(Clone, Debug)]
 pub struct ErasureSettings {
     /// What happens at the destination.
     pub policy: ErasurePolicy,
-    /// How long after the deletion they are erased; none when they are not.
+    /// Time from the deletion to the erasure; `None` when they are not erased.
     pub grace: Option<Duration>,
 }
 
-/// Sees to all erasures.
+/// Carries out all erasures.
 pub struct Keeper {
     /// The database.
     pub store: Store,
-    /// Zoho, if it is configured.
+    /// `None` when Zoho is not configured.
     pub zoho: Option<Arc<Zoho>>,
-    /// How people are erased who are deleted in Moodle.
+    /// How people who were deleted in Moodle are erased.
     pub settings: ErasureSettings,
-    /// Tells the delivery of this process that items are due.
+    /// Wakes this process's delivery when items are due.
     pub due: Arc<Notify>,
-    /// The time.
+    /// The steady clock.
     pub clock: Clock,
 }
 
 impl Keeper {
-    /// Runs until `stop` becomes true. What is under way is broken off then, and goes on at the next start.
+    /// Runs until `stop` becomes true. Work in progress is interrupted, and continues at the next start.
     pub async fn run(self, mut stop: watch::Receiver<bool>) {
         let mut people_at = None;
         let work = async {
             loop {
                 if let Err(error) = self.round(&mut people_at).await {
-                    tracing::error!(%error, "erasures cannot be read or written");
+                    tracing::error!(%error, "could not read or write erasures");
                 }
                 tokio::time::sleep(limits::ERASURE_INTERVAL).await;
             }
@@ -59,14 +59,15 @@ impl Keeper {
 
     async fn round(&self, people_at: &mut Option<Instant>) -> Result<(), StoreError> {
         let now = self.clock.now();
-        // Nobody is erased because a clock says that it is time, which may be wrong by years. Who was asked for by a person is.
+        // A clock may be wrong by years, so no erasure starts because of its date until the time is agreed. Erasures
+        // that a person requested do start.
         let agreed = self.clock.is_agreed();
         if agreed && people_at.is_none_or(|at| at.elapsed() >= limits::DELETED_PEOPLE_INTERVAL) {
             *people_at = Some(Instant::now());
             self.request_deleted(now).await?;
         }
         let due = self.store.due_erasures(now, agreed, limits::ERASURES_AT_ONCE).await?;
-        // Half of the interval, so that the process that did it last does it again, without waiting for itself.
+        // Half the interval, so that the process that had the last turn does not wait for its own lease.
         let until = now.after(limits::ERASURE_INTERVAL / 2);
         if due.is_empty() || !self.store.take_turn("erasures", now, until).await? {
             return Ok(());
@@ -79,14 +80,14 @@ impl Keeper {
             if erasure.state == ErasureState::LocalDone {
                 follow(&self.store, &erasure, now).await?;
             } else if let Err(error) = check(&self.store, self.zoho.as_deref(), &erasure, &self.clock).await {
-                tracing::warn!(erasure = erasure.id, %error, "an erasure could not be checked; it is tried again later");
+                tracing::warn!(erasure = erasure.id, %error, "could not check an erasure; it will be retried");
                 self.store.set_erasure_check(erasure.id, now.after(limits::ERASURE_CHECK_RETRY)).await?;
             }
         }
         Ok(())
     }
 
-    /// Asks for the erasure of people who are deleted in Moodle.
+    /// Requests the erasure of people who were deleted in Moodle.
     async fn request_deleted(&self, now: Timestamp) -> Result<(), StoreError> {
         let Some(grace) = self.settings.grace else { return Ok(()) };
         for user in self.store.deleted_people(limits::PRUNE_ROWS).await? {
@@ -102,20 +103,20 @@ impl Keeper {
         Ok(())
     }
 
-    /// Empties what is stored about these people, and then the files once for all of them.
+    /// Blanks what is stored about these people, then scrubs the files once for all of them.
     async fn erase(&self, erasures: Vec<Erasure>, now: Timestamp) -> Result<(), StoreError> {
         let mut emptied = Vec::new();
         for erasure in erasures {
             let waits = erasure.state == ErasureState::Requested;
             if waits && erasure.requested_by == BY_MOODLE && self.store.is_living(erasure.user).await? {
-                tracing::info!(erasure = erasure.id, "🧹 a person is back in Moodle, and is not erased");
+                tracing::info!(erasure = erasure.id, "🧹 a person is back in Moodle and is not erased");
                 self.store.lift_erasure(erasure.id, now).await?;
                 continue;
             }
             empty(&self.store, erasure.id, &self.clock).await?;
             emptied.push(erasure.id);
         }
-        // If a reader holds it up, the next round goes on.
+        // If a reader blocks the scrub, the next round continues.
         if emptied.is_empty() || !self.store.scrub().await? {
             return Ok(());
         }

@@ -1,7 +1,7 @@
-//! The erasure of a person: from our tables, from the files below them, and from the destination; with a certificate, and looked for
-//! again later.
+//! The erasure of a person: from our tables, from the database's files, and from the destination; with a certificate,
+//! and with later checks.
 //!
-//! Each step is a state in the database, and each may be repeated: whoever dies in between, the next one goes on.
+//! Each step is a state in the database and idempotent: when a process dies in between, another continues.
 
 mod certificate;
 mod keeper;
@@ -20,24 +20,25 @@ use crate::{
     },
 };
 
-/// Checks that a certificate shows. One that finds something every day shows that by the last ones too.
+/// Checks kept on a certificate. If one finds something every day, the latest ones show it.
 const CHECKS_KEPT: usize = 50;
 
-/// A check could not be made.
+/// Why a check could not be made.
 #[derive(Debug, thiserror::Error)]
 pub enum CheckError {
-    /// The database.
+    /// The database failed.
     #[error(transparent)]
     Store(#[from] StoreError),
-    /// Zoho.
-    #[error("Zoho could not be asked: {0}")]
+    /// A call to Zoho failed.
+    #[error("Zoho could not be called: {0}")]
     Zoho(#[from] CallError),
-    /// There are records in Zoho, and this process knows no way there.
+    /// The person has records in Zoho, but Zoho is not configured.
     #[error("the person has records in Zoho, which is not configured here")]
     NotConfigured,
 }
 
-/// Empties what is stored about the person: from the first commit on, nothing new is stored either. Deliveries are asked for.
+/// Blanks what is stored about the person and marks the records for delivery. From the first commit on, nothing new is
+/// stored.
 pub async fn empty(store: &Store, id: i64, clock: &Clock) -> Result<(), StoreError> {
     store.begin_erasure(id, clock.now()).await?;
     let Some(erasure) = store.erasure(id).await? else { return Ok(()) };
@@ -45,8 +46,8 @@ pub async fn empty(store: &Store, id: i64, clock: &Clock) -> Result<(), StoreErr
     Ok(())
 }
 
-/// Erases a person here, to the end: with the bytes that were overwritten. False when a reader of the database held that up; then
-/// the server goes on with it.
+/// Erases a person from this database, including the overwritten bytes. False when a reader of the database blocked the
+/// scrub; then the server continues it.
 pub async fn erase_here(store: &Store, id: i64, clock: &Clock) -> Result<bool, StoreError> {
     empty(store, id, clock).await?;
     let scrubbed = store.scrub().await?;
@@ -56,15 +57,15 @@ pub async fn erase_here(store: &Store, id: i64, clock: &Clock) -> Result<bool, S
     Ok(scrubbed)
 }
 
-/// Looks whether the destination has done its part, and notes it.
+/// Ends the erasure at the destination once everything is delivered.
 async fn follow(store: &Store, erasure: &Erasure, now: Timestamp) -> Result<(), StoreError> {
     if store.undelivered_of(erasure.user).await? > 0 {
-        // What needs a person may take days; it is not looked at all the time.
+        // What needs a person may take days: poll less and less often.
         let waited = now.since(erasure.local_at.unwrap_or(now)) / 10;
         let wait = waited.clamp(limits::ERASURE_INTERVAL / 2, limits::ERASURE_CHECK_RETRY);
         return store.set_erasure_check(erasure.id, now.after(wait)).await;
     }
-    // What was tried meanwhile left its words.
+    // Attempts made meanwhile left their texts.
     let mut again = false;
     while store.blank_step(erasure, now).await? > 0 {
         again = true;
@@ -77,7 +78,7 @@ async fn follow(store: &Store, erasure: &Erasure, now: Timestamp) -> Result<(), 
     Ok(())
 }
 
-/// Looks for what should be gone, here and in Zoho, and writes down what was found.
+/// Checks for data that should be gone, here and in Zoho, and stores the result.
 pub async fn check(store: &Store, zoho: Option<&Zoho>, erasure: &Erasure, clock: &Clock) -> Result<(), CheckError> {
     let mut findings = store.remains_of(erasure.user).await?;
     if erasure.policy != ErasurePolicy::Keep && !erasure.erased.remote.is_empty() {
@@ -93,7 +94,7 @@ pub async fn check(store: &Store, zoho: Option<&Zoho>, erasure: &Erasure, clock:
         tracing::error!(
             erasure = erasure.id,
             ?places,
-            "🧹 an erased person's data was found; somebody entered it again?"
+            "🧹 an erased person's data was found; did somebody enter it again?"
         );
     }
     let mut kept = erasure.clone();
@@ -103,7 +104,7 @@ pub async fn check(store: &Store, zoho: Option<&Zoho>, erasure: &Erasure, clock:
     Ok(())
 }
 
-/// When an erasure is checked after now: at the next of the moments for that, or a day later when something was found.
+/// The next check after now: as scheduled, or within a day when something was found.
 fn next_check(erasure: &Erasure, now: Timestamp, well: bool) -> Option<Timestamp> {
     let done = erasure.remote_at.unwrap_or(now);
     let next = limits::ERASURE_CHECKS.into_iter().map(|wait| done.after(wait)).find(|at| *at > now);

@@ -1,4 +1,4 @@
-//! Alerts, and what is sent about them.
+//! Alerts and their notifications.
 
 use prometheus_client::{
     encoding::EncodeLabelSet,
@@ -18,7 +18,7 @@ struct NotificationLabels {
     outcome: &'static str,
 }
 
-/// How many alerts of each rule are firing now.
+/// Open alerts, by rule.
 #[derive(Debug)]
 pub struct AlertsFiring(Family<RuleLabels, Gauge>);
 
@@ -29,32 +29,32 @@ impl AlertsFiring {
         new
     }
 
-    /// So many alerts of this rule are firing. A rule that never fires is worth setting to 0.
+    /// Sets the number of open alerts of a rule. Set 0 for rules without alerts, so that their series exist.
     pub fn set(&self, rule: &str, count: u64) {
         let count = i64::try_from(count).unwrap_or(i64::MAX);
         self.0.get_or_create(&RuleLabels { rule: rule.to_owned() }).set(count);
     }
 }
 
-/// How often a channel was told of an alert, or could not be.
+/// Attempts to notify a channel, by outcome.
 #[derive(Debug)]
 pub struct AlertNotifications(Family<NotificationLabels, Counter>);
 
 impl AlertNotifications {
     pub(super) fn new(registry: &mut Registering<'_>) -> Self {
         let new = Self(Family::default());
-        registry.add("alert_notifications", "Messages about alerts, by channel and by whether it took them", &new.0);
+        registry.add("alert_notifications", "Attempts to send a notification, by channel and outcome", &new.0);
         new
     }
 
-    /// A channel that there is.
+    /// Exposes the series of a channel from the start.
     pub fn begin(&self, channel: &str) {
         for outcome in ["sent", "failed"] {
             let _ = self.0.get_or_create(&NotificationLabels { channel: channel.to_owned(), outcome });
         }
     }
 
-    /// A channel took a message, or did not.
+    /// Counts an attempt to notify a channel.
     pub fn count(&self, channel: &str, sent: bool) {
         let outcome = if sent { "sent" } else { "failed" };
         self.0.get_or_create(&NotificationLabels { channel: channel.to_owned(), outcome }).inc();

@@ -1,4 +1,4 @@
-//! Records on their way to destinations.
+//! Delivery of records to destinations.
 
 use std::time::Duration;
 
@@ -22,21 +22,21 @@ struct DestinationLabels {
     destination: &'static str,
 }
 
-/// What became of an item that a worker had claimed.
+/// The outcome of an item that a worker had claimed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, strum::IntoStaticStr)]
 #[strum(serialize_all = "snake_case")]
 pub enum DeliveryOutcome {
-    /// The destination was asked, and took it.
+    /// The destination was called, and accepted it.
     Delivered,
     /// There was nothing to do for it.
     LeftAlone,
     /// It waits for another record.
     Parked,
-    /// It is tried again by itself.
+    /// It will be retried.
     Retried,
     /// It needs a person.
     Failed,
-    /// It was not tried after all.
+    /// It was released without an attempt.
     GivenBack,
 }
 
@@ -49,7 +49,7 @@ impl DeliveryOutcome {
     }
 }
 
-/// Deliveries.
+/// The metrics of deliveries.
 #[derive(Debug)]
 pub struct Delivery {
     outcomes: Family<OutcomeLabels, Counter>,
@@ -57,7 +57,7 @@ pub struct Delivery {
     items: Histograms<DestinationLabels>,
 }
 
-/// Seconds: those of [`crate::activity::DELAY_BOUNDS_MS`], and a few for bad days.
+/// Bounds in seconds: those of [`crate::activity::DELAY_BOUNDS_MS`], and a few for bad days.
 fn delays() -> Histogram {
     Histogram::new([0.5, 1.0, 2.0, 5.0, 15.0, 60.0, 300.0, 600.0, 3_600.0, 21_600.0, 86_400.0])
 }
@@ -73,17 +73,17 @@ impl Delivery {
             delays: Family::new_with_constructor(delays),
             items: Family::new_with_constructor(item_counts),
         };
-        registry.add("deliveries", "Records that were claimed for delivery, by what became of them", &new.outcomes);
+        registry.add("deliveries", "Records claimed for delivery, by outcome", &new.outcomes);
         registry.add_seconds(
             "delivery_delay",
-            "From a record's oldest undelivered change until the destination had it",
+            "Time from a record's oldest undelivered change until the destination had it",
             &new.delays,
         );
-        registry.add("delivery_items", "Records that were claimed for one delivery", &new.items);
+        registry.add("delivery_items", "Records claimed for one delivery", &new.items);
         new
     }
 
-    /// A destination that there is.
+    /// Exposes the series of a destination from the start.
     pub fn begin(&self, destination: &'static str) {
         let labels = DestinationLabels { destination };
         let _ = (self.delays.get_or_create(&labels), self.items.get_or_create(&labels));
@@ -94,18 +94,18 @@ impl Delivery {
         }
     }
 
-    /// So many items were claimed at once.
+    /// Counts the items of one claim.
     pub fn claimed(&self, destination: &'static str, items: usize) {
         self.items.get_or_create(&DestinationLabels { destination }).observe(items as f64);
     }
 
-    /// What became of items.
+    /// Counts items by outcome.
     pub fn ended(&self, destination: &'static str, kind: Kind, outcome: DeliveryOutcome, count: u64) {
         let labels = OutcomeLabels { destination, kind: kind.as_str(), outcome: outcome.as_str() };
         self.outcomes.get_or_create(&labels).inc_by(count);
     }
 
-    /// A record was delivered that long after its oldest undelivered change.
+    /// Observes the time from a record's oldest undelivered change to its delivery.
     pub fn delayed(&self, destination: &'static str, delay: Duration) {
         self.delays.get_or_create(&DestinationLabels { destination }).observe(delay.as_secs_f64());
     }

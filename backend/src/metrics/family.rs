@@ -1,4 +1,4 @@
-//! How families are made and registered.
+//! Creating and registering metric families.
 
 use std::{fmt, sync::atomic::AtomicU64};
 
@@ -8,18 +8,18 @@ use prometheus_client::{
     registry::{Metric, Registry, Unit},
 };
 
-/// A gauge that is no whole number.
+/// A gauge with fractions.
 pub(super) type FloatGauge = Gauge<f64, AtomicU64>;
 
-/// Histograms by labels. All of a family have the same buckets.
+/// Histograms by labels, all with the same buckets.
 pub(super) type Histograms<L> = Family<L, Histogram, fn() -> Histogram>;
 
-/// How long something of this machine takes: a request, a transaction.
+/// Bounds in seconds for what this machine does: a request, a transaction.
 pub(super) fn short_times() -> Histogram {
     Histogram::new([0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0])
 }
 
-/// A registry in which every family is exposed from the start, so that a rule that names it can be checked.
+/// A registry that exposes every family from the start, so that alerting rules that name one can be checked.
 pub(super) struct Registering<'a>(pub(super) &'a mut Registry);
 
 impl Registering<'_> {
@@ -36,7 +36,7 @@ impl Registering<'_> {
     }
 }
 
-/// A metric that is exposed also while it has no value: the library leaves empty families out.
+/// Exposes a metric even while it has no value; the library omits empty families.
 #[derive(Debug)]
 struct Always<M>(M);
 

@@ -1,4 +1,4 @@
-//! Requests of all kinds.
+//! HTTP requests.
 
 use std::{sync::Arc, time::Duration};
 
@@ -22,7 +22,7 @@ struct AnswerLabels {
     status: u16,
 }
 
-/// Requests and how long their answers took.
+/// Requests and their durations.
 #[derive(Debug)]
 pub struct Http {
     requests: Family<AnswerLabels, Counter>,
@@ -32,12 +32,16 @@ pub struct Http {
 impl Http {
     pub(super) fn new(registry: &mut Registering<'_>) -> Self {
         let new = Self { requests: Family::default(), durations: Family::new_with_constructor(short_times) };
-        registry.add("http_requests", "Requests answered, by the route that matched", &new.requests);
-        registry.add_seconds("http_request_duration", "From a request's head to its answer's", &new.durations);
+        registry.add("http_requests", "Requests answered, by matched route", &new.requests);
+        registry.add_seconds(
+            "http_request_duration",
+            "Time from the request's head to the head of its answer",
+            &new.durations,
+        );
         new
     }
 
-    /// A request that was answered. `route` is a pattern, never the path that was asked for.
+    /// Counts an answered request. `route` is the pattern, never the requested path.
     pub fn answered(&self, method: &str, route: Arc<str>, status: u16, duration: Duration) {
         let method = known(method);
         self.durations
@@ -47,7 +51,7 @@ impl Http {
     }
 }
 
-/// Anybody may send any word as a method.
+/// Clients may send any word as a method; unknown ones must not create series.
 fn known(method: &str) -> &'static str {
     let known = ["GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS"];
     known.into_iter().find(|known| *known == method).unwrap_or("other")

@@ -1,4 +1,4 @@
-//! Events on their way into the database.
+//! Receiving and storing events.
 
 use std::time::Duration;
 
@@ -32,13 +32,13 @@ struct OperationLabels {
     operation: &'static str,
 }
 
-/// The type of an event whose type could not be read.
+/// The label of an event whose type could not be read.
 const UNKNOWN: &str = "unknown";
 
-/// The outcomes that rules look at, so that they are there, as 0, before they happen.
+/// Outcomes that alerting rules use: exposed as 0 before they happen.
 const WATCHED: [&str; 2] = ["applied", "rejected"];
 
-/// What happens to events, to the queue, and to the transactions that store them.
+/// Events, the queue, and the transactions that store them.
 #[derive(Debug)]
 pub struct IngestMetrics {
     events: Family<EventLabels, Counter>,
@@ -53,7 +53,7 @@ pub struct IngestMetrics {
     errors: Family<OperationLabels, Counter>,
 }
 
-/// A transaction that writes what was received, or what became of deliveries.
+/// The operations of writing transactions: storing events, and settling deliveries.
 const WRITES: [&str; 2] = ["ingest", "delivery"];
 
 impl IngestMetrics {
@@ -75,30 +75,34 @@ impl IngestMetrics {
             let _ = new.errors.get_or_create(&OperationLabels { operation });
         }
         let _ = new.errors.get_or_create(&OperationLabels { operation: "metrics" });
-        registry.add("ingest_events", "Events received, by what they did", &new.events);
+        registry.add("ingest_events", "Events received, by outcome", &new.events);
         registry.add_seconds(
             "ingest_last_event_timestamp",
-            "When the last event of a site was stored, in Unix time, as far as this process knows",
+            "Unix time at which a site's latest event was stored, as far as this process knows",
             &new.last_event,
         );
         registry.add(
             "ingest_refused_requests",
-            "Requests with events that were answered with a problem document, by its code",
+            "Requests with events that were answered with a problem document, by code",
             &new.refused,
         );
         registry.add_seconds(
             "ingest_duration",
-            "From the arrival of a request's events to their commit",
+            "Time from the arrival of a request's events to their commit",
             &new.duration,
         );
         registry.add("ingest_transaction_events", "Events in one transaction", &new.transaction_events);
-        registry.add("queue_jobs", "Requests whose events wait to be stored or are being stored", &new.queue_jobs);
-        registry.add_bytes("queue", "Bytes of requests that are reserved in the queue", &new.queue_bytes);
+        registry.add("queue_jobs", "Requests whose events are waiting or being stored", &new.queue_jobs);
+        registry.add_bytes("queue", "Bytes of requests reserved in the queue", &new.queue_bytes);
         registry.add_bytes("queue_capacity", "Bytes of requests that the queue can hold", &new.queue_capacity);
-        registry.add_seconds("database_write_duration", "Transactions that write, committed or not", &new.writes);
+        registry.add_seconds(
+            "database_write_duration",
+            "Duration of writing transactions, committed or not",
+            &new.writes,
+        );
         registry.add(
             "database_errors",
-            "Operations that the database did not do, because it was not available or refused the data",
+            "Operations that failed because the database was unavailable or refused the data",
             &new.errors,
         );
         new
@@ -119,7 +123,7 @@ impl IngestMetrics {
         }
     }
 
-    /// A site that there is.
+    /// Exposes the series of a site from the start.
     pub(super) fn site(&self, site: &str) {
         for r#type in EventType::ALL.iter().map(|event_type| event_type.as_str()).chain([UNKNOWN]) {
             for outcome in WATCHED {
@@ -133,51 +137,51 @@ impl IngestMetrics {
         last.set(last.get().max(at.0.div_euclid(1_000)));
     }
 
-    /// A request with events that was refused as a whole.
+    /// Counts a request with events that was refused as a whole.
     pub fn refused(&self, code: String) {
         self.refused.get_or_create(&CodeLabels { code }).inc();
     }
 
-    /// A code with which such a request may be refused.
+    /// Exposes the series of a code from the start.
     pub fn may_refuse(&self, code: String) {
         let _ = self.refused.get_or_create(&CodeLabels { code });
     }
 
-    /// The events of a request were committed that long after they had arrived.
+    /// Observes the time from a request's arrival to the commit of its events.
     pub fn committed(&self, after: Duration) {
         self.duration.observe(after.as_secs_f64());
     }
 
-    /// A transaction with so many events has ended.
+    /// Observes a transaction that stored events.
     pub fn transaction(&self, events: usize, duration: Duration) {
         self.transaction_events.observe(events as f64);
         self.write("ingest", duration);
     }
 
-    /// A request's events wait until what this returns is dropped.
+    /// Counts a request as waiting until the returned guard is dropped.
     pub fn wait(&self) -> Waiting {
         self.queue_jobs.inc();
         Waiting(self.queue_jobs.clone())
     }
 
-    /// How much of the queue is in use.
+    /// Sets the queue's used and total bytes.
     pub fn queue(&self, used: u64, capacity: u64) {
         self.queue_bytes.set(i64::try_from(used).unwrap_or(i64::MAX));
         self.queue_capacity.set(i64::try_from(capacity).unwrap_or(i64::MAX));
     }
 
-    /// A transaction of `operation`, `ingest` or `delivery`, has ended.
+    /// Observes a transaction of `operation`: `ingest` or `delivery`.
     pub fn write(&self, operation: &'static str, duration: Duration) {
         self.writes.get_or_create(&OperationLabels { operation }).observe(duration.as_secs_f64());
     }
 
-    /// The database did not do something of `operation`: `ingest`, `delivery` or `metrics`.
+    /// Counts a failed database operation of `operation`: `ingest`, `delivery` or `metrics`.
     pub fn database_error(&self, operation: &'static str) {
         self.errors.get_or_create(&OperationLabels { operation }).inc();
     }
 }
 
-/// A request that waits in the queue.
+/// Counts a request as waiting in the queue until it is dropped.
 #[derive(Debug)]
 pub struct Waiting(Gauge);
 

@@ -1,11 +1,11 @@
-//! What `GET /metrics` shows to Prometheus.
+//! The metrics that `GET /metrics` exposes to Prometheus.
 //!
-//! The number of time series is bounded by design. A label is a word of a fixed list (kinds, states, outcomes, codes, routes), or what
-//! an operator has named: sites, destinations, the modules of the mapping, alert channels. No label holds an id, a path as it was asked
-//! for, or anything of a person.
+//! The number of time series is bounded by design. A label's value comes from a fixed list (kinds, states, outcomes,
+//! codes, routes), or was named by an operator: sites, destinations, the mapping's modules, alert channels. No label
+//! holds an id, a requested path, or personal data.
 //!
-//! Every family is exposed from the start, also while it has no value. What the database knows (`state`) is the same in all processes
-//! that share it: take the maximum over them, not the sum.
+//! Every family is exposed from the start, even while it has no value. What comes from the database (`state`) is the
+//! same in all processes that share it: aggregate with `max`, not `sum`.
 
 mod alerts;
 mod delivery;
@@ -27,37 +27,37 @@ pub use self::{
     delivery::{Delivery, DeliveryOutcome},
     http::Http,
     ingest::{IngestMetrics, Waiting},
-    refresh::Witnessed,
+    refresh::LocalState,
     zoho::ZohoCalls,
 };
-use self::{family::Registering, refresh::LastLook, state::StateMetrics};
+use self::{family::Registering, refresh::LastRefresh, state::StateMetrics};
 use crate::{
     activity::{ActivityKind, Tally, subject_site},
     clock::Timestamp,
     model::EventType,
 };
 
-/// What is measured. Cheap to clone; all clones measure together.
+/// All metrics. Cheap to clone; clones share their values.
 #[derive(Clone, Debug)]
 pub struct Metrics(Arc<Families>);
 
 /// The families, by area.
 #[derive(Debug)]
 pub struct Families {
-    /// Events, and the queue.
+    /// Events and the queue.
     pub ingest: IngestMetrics,
-    /// Requests of all kinds.
+    /// HTTP requests.
     pub http: Http,
-    /// Records on their way to destinations.
+    /// Delivery of records to destinations.
     pub delivery: Delivery,
-    /// Calls of Zoho.
+    /// Calls to Zoho.
     pub zoho: ZohoCalls,
-    /// Alerts that are firing now.
+    /// Open alerts.
     pub alerts_firing: AlertsFiring,
-    /// What was sent about alerts.
+    /// Notifications about alerts.
     pub alert_notifications: AlertNotifications,
     state: StateMetrics,
-    last_look: LastLook,
+    last_look: LastRefresh,
     registry: Registry,
 }
 
@@ -70,7 +70,7 @@ impl Deref for Metrics {
 }
 
 impl Metrics {
-    /// Nothing has happened yet, in a process that started at `started_at`.
+    /// Metrics at zero, for a process that started at `started_at`.
     pub fn new(started_at: Timestamp) -> Self {
         let mut registry = Registry::default();
         let registering = &mut Registering(registry.sub_registry_with_prefix("backend_sync"));
@@ -82,7 +82,7 @@ impl Metrics {
             (AlertsFiring::new(registering), AlertNotifications::new(registering));
         let state = StateMetrics::new(registering);
         process::register(&mut registry, started_at);
-        let last_look = LastLook::default();
+        let last_look = LastRefresh::default();
         Self(Arc::new(Families {
             ingest,
             http,
@@ -96,20 +96,20 @@ impl Metrics {
         }))
     }
 
-    /// All of it as OpenMetrics text.
+    /// All metrics in the OpenMetrics text format.
     pub fn open_metrics(&self) -> Result<String, std::fmt::Error> {
         let mut text = String::new();
         prometheus_client::encoding::text::encode(&mut text, &self.registry)?;
         Ok(text)
     }
 
-    /// All of it in Prometheus' older text format, which every collector reads.
+    /// All metrics in Prometheus' older text format, which every collector reads.
     pub fn prometheus_text(&self) -> Result<String, std::fmt::Error> {
         Ok(text::classic(&self.open_metrics()?))
     }
 }
 
-/// Counts what happens, both for `/metrics` and for the charts of [`crate::activity`]. Cheap to clone.
+/// Counts both for `/metrics` and for the charts of [`crate::activity`]. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct Counters {
     /// For `/metrics`.
@@ -119,7 +119,7 @@ pub struct Counters {
 }
 
 impl Counters {
-    /// Events of a site that came to the same. The type is unknown when it could not be read.
+    /// Counts events of a site with the same outcome. The type is `None` when it could not be read.
     pub fn events(&self, now: Timestamp, site: &str, event_type: Option<EventType>, outcome: &'static str, count: u64) {
         self.metrics.ingest.events(now, site, event_type, outcome, count);
         self.activity.add(now, subject_site(site), ActivityKind::Event(outcome), count);

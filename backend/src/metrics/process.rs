@@ -1,4 +1,4 @@
-//! What the operating system knows of this process, under the names that all Prometheus clients use.
+//! The operating system's numbers about this process, under the names that Prometheus clients share.
 
 use std::{fmt, fs};
 
@@ -11,7 +11,7 @@ use prometheus_client::{
 
 use crate::clock::Timestamp;
 
-/// Linux counts the time of processes in hundredths of a second for programs, whatever its own clock does.
+/// Linux reports CPU time in hundredths of a second, whatever its internal tick is.
 const TICKS_PER_SECOND: f64 = 100.0;
 
 #[derive(Debug)]
@@ -29,18 +29,18 @@ impl Collector for Process {
             ConstGauge::new(value).encode(encoder.encode_descriptor(name, help, unit, MetricType::Gauge)?)
         };
         let started_at = self.started_at.0 as f64 / 1_000.0;
-        gauge("process_start_time", "When the process started, in Unix time.", Some(&Unit::Seconds), started_at)?;
+        gauge("process_start_time", "Unix time at which the process started.", Some(&Unit::Seconds), started_at)?;
         if let Some(bytes) = resident_bytes() {
-            gauge("process_resident_memory", "Memory that is in use.", Some(&Unit::Bytes), bytes)?;
+            gauge("process_resident_memory", "Resident memory size.", Some(&Unit::Bytes), bytes)?;
         }
         if let Some(open) = fs::read_dir("/proc/self/fd").ok().map(Iterator::count) {
-            gauge("process_open_fds", "File descriptors that are open.", None, open as f64)?;
+            gauge("process_open_fds", "Open file descriptors.", None, open as f64)?;
         }
         if let Some(limit) = open_files_limit() {
-            gauge("process_max_fds", "File descriptors that may be open.", None, limit)?;
+            gauge("process_max_fds", "Maximum number of open file descriptors.", None, limit)?;
         }
         if let Some(seconds) = cpu_seconds() {
-            let (help, counter) = ("Time of processors that was used.", ConstCounter::new(seconds));
+            let (help, counter) = ("User and system CPU time spent.", ConstCounter::new(seconds));
             let unit = Some(&Unit::Seconds);
             counter.encode(encoder.encode_descriptor("process_cpu", help, unit, MetricType::Counter)?)?;
         }
@@ -62,7 +62,7 @@ fn open_files_limit() -> Option<f64> {
 
 fn cpu_seconds() -> Option<f64> {
     let stat = fs::read_to_string("/proc/self/stat").ok()?;
-    // After the name of the program, which may hold anything: user and system time are the 12th and 13th of what follows.
+    // After the program's name, which may hold anything: user and system time are fields 12 and 13 of the rest.
     let (_, fields) = stat.rsplit_once(')')?;
     let mut times = fields.split_whitespace().skip(11).map(str::parse::<f64>);
     Some((times.next()?.ok()? + times.next()?.ok()?) / TICKS_PER_SECOND)

@@ -1,4 +1,4 @@
-//! Looking at what the database knows, when somebody asks for the metrics.
+//! Reading the metrics that come from the database, when a collector asks for them.
 
 use std::time::{Duration, Instant};
 
@@ -13,21 +13,22 @@ use crate::{
     store::{Alert, Store, StoreError},
 };
 
-/// What this process knows without the database.
-pub struct Witnessed {
+/// What this process knows but the database does not.
+pub struct LocalState {
     /// Whether the last write succeeded.
     pub takes_writes: bool,
-    /// Open alerts that the database does not have.
+    /// Open alerts that exist only in memory.
     pub alerts: Vec<Alert>,
 }
 
-/// When the database was last looked at, and how long that took.
+/// When the database was last read, and how long that took.
 #[derive(Debug, Default)]
-pub(super) struct LastLook(Mutex<Option<(Instant, Duration)>>);
+pub(super) struct LastRefresh(Mutex<Option<(Instant, Duration)>>);
 
 impl Metrics {
-    /// Looks at the database, unless that was done a moment ago: however many ask, it costs a small part of its time.
-    pub async fn refresh(&self, store: &Store, witnessed: &Witnessed, now: Timestamp) {
+    /// Reads the database, unless that was done recently: however many collectors ask, it takes only a small share of
+    /// the database's time.
+    pub async fn refresh(&self, store: &Store, witnessed: &LocalState, now: Timestamp) {
         let mut last = self.last_look.0.lock().await;
         let first = last.is_none();
         if let Some((at, took)) = *last
@@ -38,23 +39,23 @@ impl Metrics {
         }
         let started = Instant::now();
         self.state.connections(&store.connections());
-        if let Err(error) = self.look(store, witnessed, now, first).await {
-            tracing::warn!(%error, "the metrics lack what the database knows");
+        if let Err(error) = self.read(store, witnessed, now, first).await {
+            tracing::warn!(%error, "could not read the database's metrics");
             self.state.unreachable();
             self.firing(&witnessed.alerts);
             self.ingest.database_error("metrics");
-            // The next to ask tries again, so that it is seen at once when the database is back.
+            // The next request retries, so that a database that is back shows at once.
             return;
         }
         self.state.answers(witnessed.takes_writes);
         *last = Some((Instant::now(), started.elapsed()));
     }
 
-    async fn look(&self, store: &Store, witnessed: &Witnessed, now: Timestamp, first: bool) -> Result<(), StoreError> {
+    async fn read(&self, store: &Store, witnessed: &LocalState, now: Timestamp, first: bool) -> Result<(), StoreError> {
         self.state.size(store.size().await?);
         for site in store.sites().await? {
             self.ingest.site(&site.name);
-            // Later ones are known from what this process stores.
+            // Later events are noted when this process stores them.
             if first && let Some(at) = store.last_activity(&activity::subject_site(&site.name)).await? {
                 self.ingest.last_event(&site.name, at);
             }

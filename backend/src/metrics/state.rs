@@ -1,4 +1,4 @@
-//! What the database knows, as it was at the last look.
+//! The metrics that come from the database, as of the last read.
 
 use std::time::Duration;
 
@@ -49,13 +49,13 @@ struct CauseLabels {
     cause: &'static str,
 }
 
-/// What may pause a destination.
+/// The causes of pauses.
 const CAUSES: [&str; 4] = ["operator", "credentials", "configuration", "credits"];
 
 /// States in which a change is not at the destination yet.
 const UNDELIVERED: [ItemState; 4] = [ItemState::Pending, ItemState::InFlight, ItemState::Parked, ItemState::Failed];
 
-/// How long it is believed what a destination said of its allowance. Zoho says nothing more as soon as there is plenty again.
+/// How long a reported number of credits is shown. Zoho stops reporting it once there are plenty again.
 const CREDITS_TIME: Duration = Duration::from_secs(60 * 60);
 
 #[derive(Debug)]
@@ -89,25 +89,25 @@ impl StateMetrics {
         registry.add("build_info", "The version of the backend; always 1", &build);
         registry.add(
             "database_up",
-            "Whether the database answered when the metrics were last asked for, and takes what this process writes",
+            "Whether the database answered the last request for metrics, and takes this process's writes",
             &new.up,
         );
-        registry.add_bytes("database_size", "Size of the database; of SQLite, without its write-ahead log", &new.size);
+        registry.add_bytes("database_size", "Size of the database; for SQLite, without its write-ahead log", &new.size);
         registry.add("database_connections", "Connections of this process to the database", &new.connections);
-        registry.add("items", "Sync items: each record is in exactly one state at each destination", &new.items);
-        registry.add_seconds("oldest_change", "For how long the oldest change in this state has waited", &new.oldest);
-        registry.add("credits_left", "What is left of the destination's allowance, as it said itself", &new.credits);
+        registry.add("items", "Sync items, by destination, kind and state", &new.items);
+        registry.add_seconds("oldest_change", "How long the oldest change in this state has waited", &new.oldest);
+        registry.add("credits_left", "API credits left, as last reported by the destination", &new.credits);
         registry.add("paused", "Whether the destination is paused for this cause", &new.paused);
         registry.add(
             "conservation_ok",
-            "Whether the last audit found each record in exactly one state",
+            "Whether the last audit found every record in exactly one state",
             &new.conservation,
         );
-        registry.add_seconds("conservation_age", "How long ago the last audit was made", &new.audit_age);
+        registry.add_seconds("conservation_age", "Time since the last audit", &new.audit_age);
         new
     }
 
-    /// The database does not answer. What it said before may be wrong by now, so it is not shown.
+    /// The database does not answer. Its old values may be wrong by now, so they are cleared.
     pub(super) fn unreachable(&self) {
         self.up.set(0);
         self.items.clear();
@@ -118,7 +118,7 @@ impl StateMetrics {
         self.audit_age.clear();
     }
 
-    /// The database answers; whether it also takes what is written is another question.
+    /// The database answers; that it takes writes does not follow.
     pub(super) fn answers(&self, takes_writes: bool) {
         self.up.set(i64::from(takes_writes));
     }
@@ -166,7 +166,7 @@ impl StateMetrics {
     }
 }
 
-/// A count as a gauge holds it.
+/// Converts a count to a gauge's type.
 fn whole(count: u64) -> i64 {
     i64::try_from(count).unwrap_or(i64::MAX)
 }

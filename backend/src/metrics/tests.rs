@@ -9,7 +9,7 @@ fn families(text: &str) -> BTreeSet<(&str, &str)> {
 }
 
 #[test]
-fn all_families_are_there_before_anything_happens() {
+fn all_families_are_exposed_from_the_start() {
     let metrics = Metrics::new(Timestamp(1_500));
     let text = metrics.prometheus_text().unwrap();
     let found = families(&text);
@@ -31,7 +31,7 @@ fn all_families_are_there_before_anything_happens() {
 }
 
 #[test]
-fn a_method_that_nobody_knows_makes_no_series_of_its_own() {
+fn an_unknown_method_creates_no_series_of_its_own() {
     let metrics = Metrics::new(Timestamp(0));
     for method in ["GET", "BREW", "x\"y"] {
         metrics.http.answered(method, Arc::from("/a/:id"), 200, Duration::ZERO);
@@ -42,7 +42,7 @@ fn a_method_that_nobody_knows_makes_no_series_of_its_own() {
 }
 
 #[test]
-fn the_last_event_never_goes_back_and_refused_ones_are_none() {
+fn the_last_event_never_goes_back_and_rejected_events_do_not_count() {
     let metrics = Metrics::new(Timestamp(0));
     metrics.ingest.events(Timestamp(9_999), "a", Some(EventType::UserCreated), "applied", 3);
     metrics.ingest.last_event("a", Timestamp(1_000));
@@ -58,7 +58,7 @@ fn the_last_event_never_goes_back_and_refused_ones_are_none() {
 }
 
 #[test]
-fn the_queue_knows_who_waits() {
+fn the_queue_counts_waiting_requests() {
     let metrics = Metrics::new(Timestamp(0));
     let jobs = |count: u32| {
         let text = metrics.prometheus_text().unwrap();

@@ -1,7 +1,7 @@
-//! Prometheus' older text format, made from OpenMetrics.
+//! Converting OpenMetrics to Prometheus' older text format.
 
-/// The same families and samples. What differs is in the comments: a counter is described under the name of its samples, which ends in
-/// `_total`, and there are no units and no end.
+/// Families and samples are the same. Only comments differ: a counter's metadata uses the name of its samples, with
+/// `_total`, and there are no units and no end marker.
 pub(super) fn classic(open_metrics: &str) -> String {
     let mut text = String::with_capacity(open_metrics.len());
     let mut lines = open_metrics.lines().peekable();

@@ -1,4 +1,4 @@
-//! Calls of Zoho.
+//! Calls to Zoho.
 
 use std::time::Duration;
 
@@ -21,7 +21,7 @@ struct OperationLabels {
     operation: &'static str,
 }
 
-/// Calls of Zoho's API. The default is registered nowhere: it counts for nobody.
+/// Calls to Zoho's API. The default is not registered, so its counts go nowhere.
 #[derive(Clone, Debug)]
 pub struct ZohoCalls {
     calls: Family<CallLabels, Counter>,
@@ -29,7 +29,7 @@ pub struct ZohoCalls {
     records: Histograms<OperationLabels>,
 }
 
-/// Zoho takes its time; a call is given up after a minute.
+/// Bounds in seconds: Zoho can be slow, and a call times out after a minute.
 fn durations() -> Histogram {
     Histogram::new([0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0])
 }
@@ -50,16 +50,16 @@ impl Default for ZohoCalls {
 
 impl ZohoCalls {
     pub(super) fn register(&self, registry: &mut Registering<'_>) {
-        registry.add("zoho_calls", "Calls of Zoho's API, by module and by how they ended", &self.calls);
+        registry.add("zoho_calls", "Calls to Zoho's API, by operation, module and result", &self.calls);
         registry.add_seconds(
             "zoho_call_duration",
-            "Calls of Zoho's API, from being sent to being read",
+            "Duration of calls to Zoho's API, until the answer is read",
             &self.durations,
         );
-        registry.add("zoho_call_records", "Records in one call that writes", &self.records);
+        registry.add("zoho_call_records", "Records in one writing call", &self.records);
     }
 
-    /// A call has ended. `module` is empty for what is of no module; `records` is 0 when it reads.
+    /// Counts a finished call. `module` is empty for calls that concern no module; `records` is 0 for calls that read.
     pub fn ended(
         &self,
         operation: &'static str,

@@ -1,4 +1,4 @@
-//! How much happened, by minute: for charts, and to know a site's usual rhythm.
+//! Counts per minute: for charts, and to know a site's usual activity.
 
 use sea_orm::{
     ActiveValue::Set,
@@ -14,24 +14,24 @@ use super::{
 };
 use crate::clock::Timestamp;
 
-/// Milliseconds of a minute.
+/// Milliseconds in a minute.
 const MINUTE_MS: i64 = 60_000;
 
-/// How often something happened in a minute, or in several.
+/// How often something happened in a span of one or more minutes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Activity {
-    /// When the time that this counts begins.
+    /// The start of the span.
     pub from: Timestamp,
     /// `site:NAME` or `destination:NAME`.
     pub subject: String,
-    /// What: see [`crate::activity`].
+    /// What happened: see [`crate::activity`].
     pub name: String,
-    /// How often.
+    /// The number of times.
     pub count: u64,
 }
 
 impl Store {
-    /// Adds to what is counted already for these minutes: all of it, or nothing.
+    /// Adds counts to those already stored, in one transaction.
     pub async fn add_activity(&self, counted: &[Activity]) -> Result<(), StoreError> {
         let rows = counted.iter().map(|counted| activity::ActiveModel {
             minute: Set(counted.from.0.div_euclid(MINUTE_MS)),
@@ -52,8 +52,8 @@ impl Store {
         transaction.commit().await
     }
 
-    /// What was counted from `since` until `until`, added up in steps of so many minutes (which begin at whole multiples), in the
-    /// order of time. Steps in which nothing happened are left out.
+    /// The counts from `since` until `until`, summed over steps of `step_minutes` (aligned to multiples), the oldest
+    /// first. Empty steps are left out.
     pub async fn activity(
         &self,
         since: Timestamp,
@@ -61,7 +61,7 @@ impl Store {
         step_minutes: u32,
     ) -> Result<Vec<Activity>, StoreError> {
         let step = i64::from(Ord::max(step_minutes, 1));
-        // Literally, because PostgreSQL does not see that two parameters are the same.
+        // A literal, because PostgreSQL does not see that two parameters are equal.
         let sql = format!(
             "SELECT minute / {step} AS step, subject, name, CAST(sum(count) AS bigint) AS total FROM activity \
              WHERE minute >= ? AND minute < ? GROUP BY minute / {step}, subject, name ORDER BY 1, 2, 3"
@@ -79,7 +79,7 @@ impl Store {
         query(&self.read, &sql, values).await?.iter().map(activity).collect()
     }
 
-    /// The last minute in which something was counted for a subject.
+    /// The last minute in which a subject has a count.
     pub async fn last_activity(&self, subject: &str) -> Result<Option<Timestamp>, StoreError> {
         let sql = "SELECT max(minute) AS minute FROM activity WHERE subject = ?";
         let rows = query(&self.read, sql, vec![subject.into()]).await?;
@@ -87,7 +87,7 @@ impl Store {
         Ok(minute.map(|minute| Timestamp(minute * MINUTE_MS)))
     }
 
-    /// Forgets what was counted before `before`: at most `limit` rows, the oldest. Returns how many.
+    /// Deletes counts before `before`: at most `limit` rows, the oldest. Returns how many.
     pub async fn prune_activity(&self, before: Timestamp, limit: u64) -> Result<u64, StoreError> {
         let minute = before.0.div_euclid(MINUTE_MS);
         let sql = "DELETE FROM activity WHERE minute < ? AND (minute, subject, name) IN \

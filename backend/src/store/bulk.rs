@@ -1,12 +1,12 @@
-//! Many rows in few statements, of few shapes.
+//! Many rows in few statements of few shapes.
 //!
-//! A statement with another number of rows is another statement, which the database has to parse and plan again. So rows
-//! are written in groups whose sizes are powers of two, and lists of keys are filled up to one: a handful of shapes,
-//! all of them in the connection's cache of prepared statements.
+//! Each number of rows makes another statement, which the database must parse and plan again. So rows are written in
+//! groups whose sizes are powers of two, and lists of keys are padded to such sizes: a handful of shapes, all of them
+//! in the connection's cache of prepared statements.
 
 use crate::limits::STATEMENT_ROWS;
 
-/// Cuts `rows` into groups of 256, 128, ... 1.
+/// Splits `rows` into groups of 256, 128, … 1.
 pub(super) fn groups<T>(mut rows: Vec<T>) -> impl Iterator<Item = Vec<T>> {
     std::iter::from_fn(move || {
         let size = largest_power_of_two(rows.len().min(STATEMENT_ROWS))?;
@@ -15,7 +15,7 @@ pub(super) fn groups<T>(mut rows: Vec<T>) -> impl Iterator<Item = Vec<T>> {
     })
 }
 
-/// Cuts `keys` into lists of at most 256, each filled up to a power of two by repeating its last key.
+/// Splits `keys` into lists of at most 256, each padded to a power of two by repeating its last key.
 pub(super) fn key_lists<K: Clone>(keys: &[K]) -> impl Iterator<Item = Vec<K>> {
     keys.chunks(STATEMENT_ROWS).map(|chunk| {
         let mut list = chunk.to_vec();
@@ -45,7 +45,7 @@ mod tests {
     }
 
     #[test]
-    fn key_lists_are_filled_up() {
+    fn key_lists_are_padded() {
         assert_eq!(key_lists(&[1, 2, 3]).collect::<Vec<_>>(), [vec![1, 2, 3, 3]]);
         assert_eq!(key_lists::<i64>(&[]).count(), 0);
         assert_eq!(key_lists(&(0..300).collect::<Vec<_>>()).map(|list| list.len()).collect::<Vec<_>>(), [256, 64]);

@@ -1,4 +1,4 @@
-//! Why the database does not do what it is asked, told apart by what people can do about it.
+//! Why the database fails, classified by what people can do about it.
 
 use sea_orm::{
     ConnAcquireErr, DbErr, RuntimeErr,
@@ -16,27 +16,27 @@ pub enum Cause {
     Disk,
     /// It takes no writes.
     ReadOnly,
-    /// It takes none because it follows another server.
+    /// It takes no writes because it is a standby.
     Standby,
-    /// Somebody holds a lock that we wait for.
+    /// Something else holds a lock that we need.
     Locked,
     /// The file is not the one that was opened.
     Replaced,
-    /// The file is damaged, or is no database.
+    /// The file is damaged, or is not a database.
     Damaged,
-    /// It does not let us.
+    /// It denies access.
     Forbidden,
-    /// A table or the whole database is not there.
+    /// A table or the whole database is missing.
     Missing,
     /// It has no connection left for us.
     Connections,
     /// It cannot be reached.
     Unreachable,
-    /// There was no connection in time.
+    /// No connection became free in time.
     NoConnection,
     /// It did not answer in time.
     Deadline,
-    /// Something else; the log has the database's own words.
+    /// Something else; the log has the database's own message.
     Other,
 }
 
@@ -58,33 +58,31 @@ impl Cause {
         }
     }
 
-    /// For programs, why, and what to do.
+    /// A code for programs, why, and what to do.
     pub fn in_words(self) -> (&'static str, &'static str, &'static str) {
         match self {
-            Self::DiskFull => {
-                ("database_disk_full", "its disk is full", "Make room on the disk on which the database lies.")
-            }
+            Self::DiskFull => ("database_disk_full", "its disk is full", "Make room on the database's disk."),
             Self::Disk => (
                 "database_disk_failing",
                 "its disk cannot be read or written",
-                "See the system's log for errors of the disk, and check quotas and limits of file sizes.",
+                "Look for disk errors in the system's log, and check quotas and limits on file sizes.",
             ),
             Self::ReadOnly => (
                 "database_read_only",
                 "it is read-only",
-                "On PostgreSQL see default_transaction_read_only; for SQLite, whether the file system is mounted read-only and who \
-                 may write the file.",
+                "On PostgreSQL, see default_transaction_read_only; for SQLite, check whether the file system is mounted read-only \
+                 and who may write the file.",
             ),
             Self::Standby => (
                 "database_standby",
-                "the server is a standby, which follows another one",
-                "Let database_url name the primary, or promote this server.",
+                "the server is a standby that follows another one",
+                "Point database_url to the primary, or promote this server.",
             ),
             Self::Locked => (
                 "database_locked",
                 "something else holds a lock on it",
-                "End what holds it: on PostgreSQL see pg_stat_activity and pg_blocking_pids(); a SQLite file may be open in another \
-                 program.",
+                "End what holds it: on PostgreSQL, see pg_stat_activity and pg_blocking_pids(); a SQLite file may be open in \
+                 another program.",
             ),
             Self::Replaced => (
                 "database_replaced",
@@ -92,41 +90,43 @@ impl Cause {
                 "Put the file back or restore a backup, then restart Backend Sync.",
             ),
             Self::Damaged => {
-                ("database_damaged", "it is damaged, or is no database", "Keep a copy of it, and restore a backup.")
+                ("database_damaged", "it is damaged, or is not a database", "Keep a copy of it, and restore a backup.")
             }
             Self::Forbidden => (
                 "database_forbidden",
                 "it does not let Backend Sync do so",
-                "Check the user's password and rights, and that no row security hides rows of its tables.",
+                "Check the user's password and privileges, and that no row security hides rows of its tables.",
             ),
             Self::Missing => (
                 "database_missing",
-                "a table or the database itself is not there",
-                "Check that database_url and the search_path still lead to the same database; restore a backup if they do.",
+                "a table or the database itself is missing",
+                "Check that database_url and search_path still lead to the same database; if they do, restore a backup.",
             ),
             Self::Connections => (
                 "database_connections",
                 "it has no connection left",
-                "See who holds them (pg_stat_activity), and raise max_connections if all are needed.",
+                "See what holds them (pg_stat_activity), and raise max_connections if all are needed.",
             ),
             Self::Unreachable => (
                 "database_unreachable",
                 "it cannot be reached",
-                "Does it run, and can it be reached from this machine?",
+                "Is it running, and can it be reached from this machine?",
             ),
             Self::NoConnection => (
                 "database_no_connection",
                 "it gave no connection in time",
-                "Does it run, can it be reached from this machine, and does something hold it for long?",
+                "Is it running, can it be reached from this machine, and does something hold it for long?",
             ),
-            Self::Deadline => {
-                ("database_silent", "it did not answer in time", "See its load and its locks, and the network between.")
-            }
-            Self::Other => ("database_refuses", "it refuses", "Run backend-sync doctor, and see the log."),
+            Self::Deadline => (
+                "database_silent",
+                "it did not answer in time",
+                "Check its load, its locks, and the network in between.",
+            ),
+            Self::Other => ("database_refuses", "it refuses the request", "Run backend-sync doctor, and see the log."),
         }
     }
 
-    /// Sentences for people: what is wrong, and what to do.
+    /// What is wrong and what to do, for people.
     pub fn sentence(self) -> String {
         let (_, cause, advice) = self.in_words();
         format!("The database takes no events: {cause}. {advice}")
@@ -150,12 +150,12 @@ fn cause_of(error: &sqlx::Error) -> Cause {
     }
 }
 
-/// By PostgreSQL's SQLSTATE.
+/// Classifies a SQLSTATE of PostgreSQL.
 fn of_postgres(code: &str) -> Cause {
     match code {
         "53100" => Cause::DiskFull,
         "58030" => Cause::Disk,
-        // Also what a standby says; only the server knows that.
+        // A standby answers the same; only the server itself knows that it is one.
         "25006" => Cause::ReadOnly,
         "55P03" => Cause::Locked,
         "42501" => Cause::Forbidden,
@@ -170,7 +170,7 @@ fn of_postgres(code: &str) -> Cause {
     }
 }
 
-/// By SQLite's extended result code, whose low byte is the primary one.
+/// Classifies SQLite's extended result code, whose low byte is the primary code.
 fn of_sqlite(code: u32, message: &str) -> Cause {
     /// `SQLITE_READONLY_DBMOVED`
     const MOVED: u32 = 1032;
@@ -183,7 +183,7 @@ fn of_sqlite(code: u32, message: &str) -> Cause {
         (_, 14) => Cause::Unreachable,
         (_, 11 | 26) => Cause::Damaged,
         (_, 3 | 23) => Cause::Forbidden,
-        // The code of all mistakes in SQL.
+        // SQLITE_ERROR covers all mistakes in SQL.
         (_, 1) if message.starts_with("no such") => Cause::Missing,
         _ => Cause::Other,
     }
@@ -194,7 +194,7 @@ mod tests {
     use super::{Cause, of_postgres, of_sqlite};
 
     #[test]
-    fn errors_are_told_apart_by_what_can_be_done() {
+    fn errors_are_classified_by_what_can_be_done() {
         for (code, fault) in [
             ("53100", Cause::DiskFull),
             ("25006", Cause::ReadOnly),

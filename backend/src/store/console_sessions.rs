@@ -1,4 +1,4 @@
-//! Who is signed in to the console.
+//! The console's sessions.
 
 use sea_orm::{ActiveValue::Set, ColumnTrait, EntityTrait, QueryFilter};
 
@@ -12,21 +12,21 @@ use super::{
 };
 use crate::clock::Timestamp;
 
-/// Somebody who is signed in to the console.
+/// A session of the console.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ConsoleSession {
-    /// The hash that it was found by.
+    /// The hash of the session's secret.
     pub hash: String,
-    /// The API token that was used.
+    /// The API token that was used to sign in.
     pub token_id: i64,
-    /// Its name.
+    /// The token's name.
     pub name: String,
-    /// What it allows.
+    /// What the token allows.
     pub scope: Scope,
 }
 
 impl Store {
-    /// Begins a session of the holder of an API token; forgets those that have ended.
+    /// Adds a session for an API token; deletes expired sessions.
     pub async fn add_console_session(
         &self,
         hash: &str,
@@ -45,7 +45,7 @@ impl Store {
         Ok(())
     }
 
-    /// The session with that hash, unless it has ended, or its token has ended or was revoked.
+    /// The session with that hash, unless it or its token has expired or the token was revoked.
     pub async fn console_session(&self, hash: &str, now: Timestamp) -> Result<Option<ConsoleSession>, StoreError> {
         let found = console_session::Entity::find_by_id(hash)
             .find_also_related(token::Entity)

@@ -1,4 +1,4 @@
-//! The systems that records are delivered to: whether they are paused, and the access token that all processes share.
+//! The destinations: their pauses, credits and audits, and the access token that all processes share.
 
 use sea_orm::{
     ActiveValue::Set,
@@ -13,20 +13,20 @@ use super::{
 };
 use crate::clock::Timestamp;
 
-/// A destination as an operator sees it.
+/// A destination as operators see it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DestinationSummary {
-    /// Its name.
+    /// For example `zoho`.
     pub name: String,
-    /// Why nothing is delivered, when that is so.
+    /// `None` while records are delivered.
     pub pause: Option<Pause>,
-    /// Why it is slower than it could be, in words.
+    /// Why deliveries are slowed down, as a sentence.
     pub slow_reason: Option<String>,
     /// When it is expected to have caught up.
     pub done_at: Option<Timestamp>,
-    /// What is left of its allowance, as it said itself, and when.
+    /// The credits left as it last reported them, and when.
     pub credits: Option<(i64, Timestamp)>,
-    /// What the last audit found, and when.
+    /// The result of the last audit, and when.
     pub audit: Option<(Conservation, Timestamp)>,
 }
 
@@ -35,26 +35,26 @@ pub struct DestinationSummary {
 pub struct Pause {
     /// What paused it: `operator`, `credentials`, `configuration` or `credits`.
     pub cause: String,
-    /// What is wrong and what to do, in words.
+    /// What is wrong and what to do.
     pub reason: String,
-    /// Since when.
+    /// When it was paused.
     pub since: Timestamp,
-    /// When it is tried again; never by itself when an operator paused it.
+    /// When it is checked next; `None` when an operator paused it.
     pub check_at: Option<Timestamp>,
 }
 
-/// An access token as it is stored: sealed, so that the database alone is of no use.
+/// A stored access token: encrypted, so that the database alone is of no use.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SealedToken {
-    /// The sealed text.
+    /// The encrypted token.
     pub sealed: String,
-    /// When it ends.
+    /// When the token expires.
     pub expires_at: Timestamp,
 }
 
 impl Store {
-    /// Adds the destination, with a pending sync item for each record that there is already; returns whether it is new. From
-    /// then on, every transaction that changes a record marks its item.
+    /// Adds the destination, with a pending sync item for each existing record; returns whether it is new. From then
+    /// on, every transaction that changes a record marks its item.
     pub async fn add_destination(&self, name: &str, now: Timestamp) -> Result<bool, StoreError> {
         if self.destination(name).await?.is_some() {
             return Ok(false);
@@ -78,7 +78,8 @@ impl Store {
         Ok(rows.into_iter().map(DestinationSummary::from).collect())
     }
 
-    /// Pauses the destination, unless it is paused already by `operator` or for the same cause; returns whether this call paused it.
+    /// Pauses the destination, unless it is paused already by `operator` or for the same cause; returns whether this
+    /// call paused it.
     pub async fn pause_destination(&self, name: &str, pause: &Pause) -> Result<bool, StoreError> {
         let paused_otherwise = Condition::any()
             .add(Column::Pause.is_null())
@@ -95,7 +96,8 @@ impl Store {
         Ok(result.rows_affected > 0)
     }
 
-    /// Takes the turn to check whether a paused destination works again; one process at a time does. The next turn comes at `next`.
+    /// Takes the turn to check a paused destination, so that one process at a time does. The next turn is due at
+    /// `next`.
     pub async fn begin_check(&self, name: &str, now: Timestamp, next: Timestamp) -> Result<bool, StoreError> {
         let result = destination::Entity::update_many()
             .col_expr(Column::CheckAt, Expr::value(next.0))
@@ -107,7 +109,7 @@ impl Store {
         Ok(result.rows_affected > 0)
     }
 
-    /// Says when a paused destination is checked next, unless an operator paused it.
+    /// Sets the next check of a paused destination, unless an operator paused it.
     pub async fn set_check(&self, name: &str, at: Timestamp) -> Result<(), StoreError> {
         destination::Entity::update_many()
             .col_expr(Column::CheckAt, Expr::value(at.0))
@@ -118,7 +120,7 @@ impl Store {
         Ok(())
     }
 
-    /// Ends a pause: of any cause when `cause` is none. Returns whether there was one.
+    /// Ends a pause with this cause, or with any if `cause` is `None`. Returns whether there was one.
     pub async fn resume_destination(&self, name: &str, cause: Option<&str>) -> Result<bool, StoreError> {
         let none = || Expr::value(Option::<i64>::None);
         let mut update = destination::Entity::update_many()
@@ -134,7 +136,7 @@ impl Store {
         Ok(update.exec(&self.write).await?.rows_affected > 0)
     }
 
-    /// Writes down what is left of the allowance, and whether and why deliveries are slowed.
+    /// Stores the credits left, and whether and why deliveries are slowed down.
     pub async fn save_credits(
         &self,
         name: &str,
@@ -153,7 +155,7 @@ impl Store {
         Ok(())
     }
 
-    /// Forgets what was left of the allowance: it is not scarce any more.
+    /// Deletes the number of credits left: they are no longer scarce.
     pub async fn forget_credits(&self, name: &str) -> Result<(), StoreError> {
         destination::Entity::update_many()
             .col_expr(Column::Credits, Expr::value(Option::<i64>::None))
@@ -164,7 +166,7 @@ impl Store {
         Ok(())
     }
 
-    /// Writes down what an audit found. It looks at every record, so pages and metrics show the last one.
+    /// Stores an audit's result. An audit reads every record, so pages and metrics show the last result.
     pub async fn save_audit(&self, name: &str, audit: &Conservation, now: Timestamp) -> Result<(), StoreError> {
         destination::Entity::update_many()
             .col_expr(Column::Audit, Expr::value(serde_json::to_string(audit).ok()))
@@ -196,7 +198,7 @@ impl Store {
         Ok(result.rows_affected > 0)
     }
 
-    /// Gives the turn back, with the new access token when there is one.
+    /// Ends the turn, and stores the new access token if there is one.
     pub async fn end_refresh(&self, name: &str, token: Option<&SealedToken>) -> Result<(), StoreError> {
         let mut update = destination::Entity::update_many()
             .col_expr(Column::RefreshLeaseUntil, Expr::value(Option::<i64>::None))

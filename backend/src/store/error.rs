@@ -1,4 +1,4 @@
-//! What can go wrong with the database, told apart by what is to be done.
+//! Errors of the database, classified by whether a retry may help.
 
 use sea_orm::DbErr;
 
@@ -10,7 +10,7 @@ pub enum StoreError {
     /// The database cannot be reached, is busy, full or broken: the same call may succeed later.
     #[error("the database is not available: {0}")]
     Unavailable(#[source] DbErr),
-    /// The database refused these rows: the same call fails again.
+    /// The database rejected these rows: the same call will fail again.
     #[error("the database refused the data: {0}")]
     Refused(#[source] DbErr),
 }
@@ -22,7 +22,7 @@ impl From<DbErr> for StoreError {
 }
 
 impl StoreError {
-    /// Why the database did not do it.
+    /// Why it failed.
     pub fn cause(&self) -> Cause {
         let (Self::Unavailable(error) | Self::Refused(error)) = self;
         Cause::of(error)

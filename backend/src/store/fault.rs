@@ -1,23 +1,23 @@
-//! What an error of the driver says, and the faults that we find ourselves and hand on in its form.
+//! Classifying the driver's errors, and faults of our own that are passed on in their form.
 
 use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use sea_orm::{DbErr, RuntimeErr, sqlx};
 
-/// What we find out ourselves, and no driver.
+/// Faults that we detect ourselves.
 #[derive(Clone, Debug, thiserror::Error)]
 pub(super) enum Fault {
     /// No answer in time.
     #[error("no answer within {} s", .0.as_secs())]
     Silent(Duration),
-    /// The file under this name is not the one that was opened.
+    /// The file at this path is not the one that was opened.
     #[error("{} is not the file that was opened: it was deleted, moved or replaced", .0.display())]
     FileGone(PathBuf),
-    /// A row that is always there is not seen.
-    #[error("the counter of events is not there, or hidden by row security")]
+    /// A row that always exists is not visible.
+    #[error("the event counter is missing, or hidden by row security")]
     Hidden,
     /// An earlier statement on this connection failed.
-    #[error("a statement before it failed")]
+    #[error("an earlier statement on this connection failed")]
     Broken,
 }
 
@@ -43,7 +43,7 @@ fn sqlx_error(error: &DbErr) -> Option<&sqlx::Error> {
     }
 }
 
-/// Whether the database refused the data, and would again.
+/// Whether the database rejected the data, and would do so again.
 pub(super) fn is_of_the_data(error: &DbErr) -> bool {
     let error = match sqlx_error(error) {
         Some(sqlx::Error::Database(error)) => error,

@@ -1,4 +1,4 @@
-//! The only place with SQL. SQLite and PostgreSQL behave the same behind it.
+//! The only place with SQL. To the callers, SQLite and PostgreSQL behave the same.
 
 mod activity;
 mod alerts;
@@ -24,8 +24,8 @@ mod write;
 
 pub use activity::Activity;
 pub use alerts::{
-    Alert, AlertTurn, ChannelState, ClaimedNotice, CreditSample, EndedAlert, Notice, NoticedAlert, Sent, Told,
-    Undelivered,
+    Alert, AlertTurn, Announcement, ChannelState, ClaimedNotification, CreditSample, EndedAlert, Notification,
+    NotifiedAlert, SendOutcome, Undelivered,
 };
 pub use cause::Cause;
 pub use connection::connect::Store;

@@ -1,4 +1,4 @@
-//! What readers may ask for: filters, and pages in a stable order.
+//! Filters for readers, and pages in a stable order.
 
 use std::{fmt, str::FromStr};
 
@@ -7,28 +7,28 @@ use crate::{
     model::{EventType, Id, Outcome},
 };
 
-/// A user by its site and its id in Moodle.
+/// A user, by site and Moodle id.
 #[derive(Clone, Copy, Debug)]
 pub struct UserFilter {
-    /// The site's id in our database.
+    /// The site's row id.
     pub site_id: i64,
-    /// The user's id in Moodle.
+    /// The user's Moodle id.
     pub userid: Id,
 }
 
-/// A course by its site and its id in Moodle.
+/// A course, by site and Moodle id.
 #[derive(Clone, Copy, Debug)]
 pub struct CourseFilter {
-    /// The site's id in our database.
+    /// The site's row id.
     pub site_id: i64,
-    /// The course's id in Moodle.
+    /// The course's Moodle id.
     pub courseid: Id,
 }
 
-/// Which records are asked for; all conditions hold.
+/// Selects records; all conditions must hold.
 #[derive(Clone, Debug, Default)]
 pub struct RecordFilter {
-    /// Of this site.
+    /// The site's row id.
     pub site_id: Option<i64>,
     /// About this user.
     pub user: Option<UserFilter>,
@@ -36,16 +36,16 @@ pub struct RecordFilter {
     pub course: Option<CourseFilter>,
     /// With exactly this e-mail address.
     pub email: Option<String>,
-    /// Deleted ones, or those that are not.
+    /// Only deleted records, or only those that are not.
     pub deleted: Option<bool>,
-    /// Changed at this moment or later.
+    /// Changed at this time or later.
     pub changed_since: Option<Timestamp>,
 }
 
-/// Which events are asked for; all conditions hold.
+/// Selects events; all conditions must hold.
 #[derive(Clone, Debug, Default)]
 pub struct EventFilter {
-    /// Of this site.
+    /// The site's row id.
     pub site_id: Option<i64>,
     /// About this user.
     pub user: Option<UserFilter>,
@@ -55,12 +55,12 @@ pub struct EventFilter {
     pub outcome: Option<Outcome>,
 }
 
-/// A place in the order of records: by site, then by Moodle id. Its text form is the cursor that readers send back.
+/// A place in the order of records: by site, then by Moodle id. Its text form is a reader's cursor.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Position {
-    /// The site's id in our database.
+    /// The site's row id.
     pub site_id: i64,
-    /// The id in Moodle.
+    /// The record's Moodle id.
     pub moodle_id: i64,
 }
 
@@ -70,7 +70,7 @@ impl fmt::Display for Position {
     }
 }
 
-/// The text is no cursor of ours.
+/// The text is not one of our cursors.
 #[derive(Debug, thiserror::Error)]
 #[error("not a cursor")]
 pub struct InvalidCursor;
@@ -85,25 +85,25 @@ impl FromStr for Position {
     }
 }
 
-/// Where a page begins and how long it is.
+/// Where a page begins and its length.
 #[derive(Clone, Copy, Debug)]
 pub struct PageRequest<P> {
-    /// After this place; from the beginning when there is none.
+    /// The cursor: rows after this place; `None` for the first page.
     pub after: Option<P>,
-    /// Rows at most.
+    /// The most rows.
     pub limit: u64,
 }
 
 /// One page.
 pub struct Page<T, P> {
-    /// The rows.
+    /// At most `limit` rows.
     pub items: Vec<T>,
-    /// Where the next page begins; none when this is the last.
+    /// The cursor of the next page; `None` on the last page.
     pub next: Option<P>,
 }
 
 impl<T, P> Page<T, P> {
-    /// Makes a page of rows that were asked for with one more than `limit`, to see whether there is a next page.
+    /// Makes a page from up to `limit + 1` rows; the extra row shows that there is a next page.
     pub(crate) fn cut(mut items: Vec<T>, limit: u64, position: impl Fn(&T) -> P) -> Self {
         let limit = usize::try_from(limit).unwrap_or(usize::MAX);
         let more = items.len() > limit;

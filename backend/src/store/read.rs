@@ -1,4 +1,4 @@
-//! What readers get: pages of records, one record, the event log and the change feed.
+//! Queries for readers: pages of records, one record, the event log and the change feed.
 
 use std::collections::HashSet;
 
@@ -23,38 +23,38 @@ use crate::{
     model::{Completion, Course, Enrolment, Grade, GradeItem, Id, RecordKey, State, User, Version},
 };
 
-/// A grade and what it is for.
+/// A grade with its grade item.
 pub struct GradeWithItem {
-    /// The grade.
+    /// The grade's record.
     pub grade: StoredRecord<Grade>,
-    /// Its grade item; none when only the grade's deletion has arrived.
+    /// `None` when only the grade's deletion has arrived.
     pub item: Option<GradeItem>,
 }
 
-/// An event as the log holds it. The words are those that were written; a newer version may know more.
+/// An event in the log. Types and outcomes stay text: a newer version may have written others.
 #[derive(Clone)]
 pub struct StoredEvent {
     /// Its place in the log.
     pub id: i64,
-    /// The id of its site in our database.
+    /// The site's row id.
     pub site_id: i64,
-    /// The id that the sender gave it.
+    /// The sender's id of the event.
     pub idempotency_key: Option<Uuid>,
-    /// What happened.
+    /// For example `user_updated`.
     pub event_type: String,
-    /// Which kind of record it is about.
+    /// The record's kind.
     pub kind: String,
-    /// Which record it is about.
+    /// The record's Moodle id.
     pub moodle_id: Id,
-    /// Which user it is about.
+    /// The user that it is about, if any.
     pub userid: Option<Id>,
-    /// When it happened.
+    /// When it happened in Moodle.
     pub version: Version,
-    /// When it reached us.
+    /// When this server received it.
     pub received_at: Timestamp,
-    /// What it did.
+    /// For example `applied`.
     pub outcome: String,
-    /// Its data as sent.
+    /// The sender's JSON, byte for byte.
     pub data: String,
 }
 
@@ -62,15 +62,15 @@ pub struct StoredEvent {
 pub struct StoredChange {
     /// Its place in the feed.
     pub position: i64,
-    /// The id of its site in our database.
+    /// The site's row id.
     pub site_id: i64,
-    /// Which kind of record.
+    /// The record's kind.
     pub kind: String,
-    /// Which record.
+    /// The record's Moodle id.
     pub moodle_id: Id,
-    /// Whether it is deleted.
+    /// Whether the record is deleted.
     pub deleted: bool,
-    /// When it changed.
+    /// When it changed, by the server's clock.
     pub changed_at: Timestamp,
 }
 
@@ -230,10 +230,10 @@ impl Store {
         Ok(Page::cut(items, page.limit, position))
     }
 
-    /// An event such that every change at `since` or later has a higher id; none when there are too many changes since then
-    /// for it to help.
+    /// An event such that every change at `since` or later has a higher id; `None` when there are too many changes
+    /// since then for it to help.
     ///
-    /// This makes an index on the moment of the change unnecessary, in five tables that change with every event.
+    /// This avoids an index on the time of the change in five tables that change with every event.
     async fn last_change_before(&self, since: Timestamp) -> Result<Option<i64>, StoreError> {
         let newest_first = change::Entity::find().order_by_desc(change::Column::Position);
         let row = newest_first.offset(limits::FEW_CHANGES).one(&self.read).await?;
@@ -244,7 +244,7 @@ impl Store {
         })
     }
 
-    /// A page of the event log, in the order of the commits.
+    /// A page of the event log, in commit order.
     pub async fn events(
         &self,
         filter: &EventFilter,
@@ -263,8 +263,8 @@ impl Store {
         Ok(event::Entity::find_by_id(id).one(&self.read).await?.map(StoredEvent::from))
     }
 
-    /// The events about one record, the newest first, before the place `before`. They are looked for among those of the person, or
-    /// among those of nobody: a site's courses.
+    /// The events about one record with ids below `before`, the newest first. Uses the index by person, or by no person
+    /// for courses.
     pub async fn record_events(
         &self,
         key: RecordKey,
@@ -288,10 +288,10 @@ impl Store {
         Ok(query.all(&self.read).await?.into_iter().map(StoredEvent::from).collect())
     }
 
-    /// The records that changed after the event `after`, in the order of the commits of their newest changes.
+    /// The records that changed after the event `page.after`, in the commit order of their newest changes.
     ///
-    /// A record stands in the feed once, at its newest change. Ids are given out under the writers' lock, so whatever
-    /// commits later has a higher one: a reader that goes on from the last id it saw misses nothing.
+    /// A record is in the feed once, at its newest change. Ids are assigned under the writers' lock, so a later commit
+    /// has higher ids: a reader that continues from the last id it saw misses nothing.
     pub async fn changes(
         &self,
         site_id: Option<i64>,
@@ -308,7 +308,7 @@ impl Store {
 }
 
 impl EventFilter {
-    /// What holds for the events asked for.
+    /// The filter as a condition.
     pub(super) fn condition(&self) -> Condition {
         use event::Column;
         Condition::all()
@@ -319,7 +319,7 @@ impl EventFilter {
     }
 }
 
-/// The key of a table of records, for comparing both columns at once.
+/// The primary key of a table of records, as a tuple to compare.
 fn key<T: RecordTable>() -> Expr {
     Expr::tuple([Expr::col(T::SITE_ID.as_column_ref()), Expr::col(T::MOODLE_ID.as_column_ref())])
 }

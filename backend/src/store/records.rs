@@ -1,4 +1,4 @@
-//! Records by their keys, for those who read and those who write.
+//! Loading records by their keys, for reading and writing.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -13,10 +13,10 @@ use super::{
 };
 use crate::model::{GradeItem, Id, State, Version};
 
-/// A record's place in the database: its site and its id in Moodle.
+/// A record's key within its kind: the site's row id and the Moodle id.
 pub(crate) type Key = (i64, Id);
 
-/// The ids of each site.
+/// Groups ids by site.
 pub(super) fn by_site(keys: &[Key]) -> BTreeMap<i64, Vec<Id>> {
     let mut sites: BTreeMap<i64, Vec<Id>> = BTreeMap::new();
     for (site_id, id) in keys {
@@ -25,7 +25,7 @@ pub(super) fn by_site(keys: &[Key]) -> BTreeMap<i64, Vec<Id>> {
     sites
 }
 
-/// The records with these keys, as far as they exist.
+/// The existing records with these keys.
 pub(super) async fn load_records<T: RecordTable>(
     connection: &impl ConnectionTrait,
     keys: &[Key],
@@ -43,7 +43,7 @@ pub(super) async fn load_records<T: RecordTable>(
     Ok(records)
 }
 
-/// The grade items with these keys, as far as they exist, with their versions.
+/// The existing grade items with these keys, with their versions.
 pub(super) async fn load_grade_items(
     connection: &impl ConnectionTrait,
     keys: &[Key],

@@ -12,20 +12,20 @@ use super::{
 };
 use crate::{clock::Timestamp, model::SiteName};
 
-/// A site, as far as its events need it.
+/// A site, as needed to store its events.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Site {
-    /// Its id in our database.
+    /// Row id.
     pub id: i64,
-    /// Its name.
+    /// Unique, and part of every record's id.
     pub name: String,
 }
 
-/// A site as an operator sees it.
+/// A site as operators see it.
 pub struct SiteSummary {
-    /// Its id in our database.
+    /// Row id.
     pub id: i64,
-    /// Its name.
+    /// Unique, and part of every record's id.
     pub name: String,
     /// The address of its Moodle.
     pub wwwroot: Option<String>,
@@ -46,12 +46,12 @@ pub enum Scope {
 }
 
 impl Scope {
-    /// The word in the database and on the command line.
+    /// As stored in the database and used on the command line.
     pub fn as_str(self) -> &'static str {
         self.into()
     }
 
-    /// Of the word in the database, if it is the scope of an API token.
+    /// Parses a stored word, if it is the scope of an API token.
     pub(super) fn of_api(word: &str) -> Option<Self> {
         [Self::Read, Self::Operate].into_iter().find(|scope| scope.as_str() == word)
     }
@@ -60,17 +60,17 @@ impl Scope {
 /// A valid token.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Token {
-    /// Its id.
+    /// Row id.
     pub id: i64,
     /// What it allows.
     pub scope: Scope,
-    /// The hash that it was found by.
+    /// SHA-256 of the token, in hexadecimal.
     pub hash: String,
-    /// The site, when its scope is [`Scope::Ingest`].
+    /// `Some` for [`Scope::Ingest`] only.
     pub site: Option<Site>,
-    /// Its name, for the other scopes.
+    /// The consumer's name, for the other scopes.
     pub name: Option<String>,
-    /// Until when it is valid, if not for good.
+    /// `None` if it does not expire.
     pub expires_at: Option<Timestamp>,
 }
 
@@ -78,35 +78,35 @@ pub struct Token {
 pub struct NewToken<'a> {
     /// What it allows.
     pub scope: Scope,
-    /// Its site, for [`Scope::Ingest`].
+    /// The site's row id, for [`Scope::Ingest`].
     pub site_id: Option<i64>,
-    /// Its name, for the other scopes.
+    /// The consumer's name, for the other scopes.
     pub name: Option<&'a str>,
-    /// Its SHA-256 in hexadecimal.
+    /// SHA-256 of the token, in hexadecimal.
     pub hash: String,
-    /// When it was made.
+    /// When it was created.
     pub created_at: Timestamp,
-    /// Until when it is valid, if not for good.
+    /// `None` if it does not expire.
     pub expires_at: Option<Timestamp>,
 }
 
-/// A token as an operator sees it.
+/// A token as operators see it.
 pub struct TokenSummary {
-    /// Its id.
+    /// Row id.
     pub id: i64,
     /// What it allows: `ingest`, `read` or `operate`.
     pub scope: String,
-    /// Its site, for a site's token.
+    /// The site's name, for a site's token.
     pub site: Option<String>,
-    /// Its name, for an API consumer's token.
+    /// The consumer's name, for an API token.
     pub name: Option<String>,
-    /// When it was made.
+    /// When it was created.
     pub created_at: Timestamp,
-    /// When it was last used, give or take a minute.
+    /// When it was last used, to within a minute.
     pub last_used_at: Option<Timestamp>,
-    /// When it was revoked.
+    /// `None` while it is valid.
     pub revoked_at: Option<Timestamp>,
-    /// Until when it is valid, if not for good.
+    /// `None` if it does not expire.
     pub expires_at: Option<Timestamp>,
 }
 
@@ -132,7 +132,7 @@ fn token_row(new: NewToken<'_>) -> token::ActiveModel {
 }
 
 impl Store {
-    /// Adds a site; `None` when there is one of that name.
+    /// Adds a site; `None` when the name is taken.
     pub async fn add_site(
         &self,
         name: &SiteName,
@@ -152,7 +152,7 @@ impl Store {
         Ok(row.map(|row| Site { id: row.id, name: row.name }))
     }
 
-    /// All sites by name.
+    /// All sites, ordered by name.
     pub async fn sites(&self) -> Result<Vec<SiteSummary>, StoreError> {
         let rows = site::Entity::find().order_by_asc(site::Column::Name).all(&self.read).await?;
         let summary = |row: site::Model| SiteSummary {
@@ -164,14 +164,14 @@ impl Store {
         Ok(rows.into_iter().map(summary).collect())
     }
 
-    /// The names of all sites by their ids.
+    /// The names of all sites by row id.
     pub(crate) async fn site_names(&self) -> Result<std::collections::HashMap<i64, String>, StoreError> {
         let rows = site::Entity::find().all(&self.read).await?;
         Ok(rows.into_iter().map(|row| (row.id, row.name)).collect())
     }
 
-    /// Adds the first site and the first tokens, the site's and an API consumer's, unless there are tokens already. Returns
-    /// whether it did; of several processes that start at once, one does.
+    /// Adds the first site with its token, and the first API token, unless any token exists. Returns whether it did; of
+    /// several processes that start at once, one does.
     pub async fn add_first(
         &self,
         site: &SiteName,
@@ -208,7 +208,7 @@ impl Store {
         Ok(())
     }
 
-    /// The token with that hash, unless it was revoked or has ended.
+    /// The token with that hash, unless it was revoked or has expired.
     pub async fn token(&self, hash: &str, now: Timestamp) -> Result<Option<Token>, StoreError> {
         let found = token::Entity::find()
             .find_also_related(site::Entity)
@@ -225,7 +225,7 @@ impl Store {
         }))
     }
 
-    /// All tokens, the oldest first; of one site, or of API consumers.
+    /// All tokens of one site, or of API consumers; the oldest first.
     pub async fn tokens(&self, site: Option<&Site>) -> Result<Vec<TokenSummary>, StoreError> {
         let filter = match site {
             Some(site) => token::Column::SiteId.eq(site.id),
@@ -245,7 +245,7 @@ impl Store {
         Ok(rows.into_iter().map(summary).collect())
     }
 
-    /// Revokes a token for good.
+    /// Revokes a token.
     pub async fn revoke_token(&self, id: i64, now: Timestamp) -> Result<(), StoreError> {
         let Some(row) = token::Entity::find_by_id(id).one(&self.write).await? else { return Ok(()) };
         let mut row = row.into_active_model();
@@ -254,7 +254,7 @@ impl Store {
         Ok(())
     }
 
-    /// Writes down when tokens were last used.
+    /// Stores when tokens were last used.
     pub async fn save_last_used(&self, uses: Vec<(i64, Timestamp)>) -> Result<(), StoreError> {
         for (id, time) in uses {
             token::Entity::update_many()

@@ -1,11 +1,11 @@
-//! SQL written by hand, the same for both databases, and the values that many rows begin with.
+//! Helpers for hand-written SQL that works on both databases, and for columns that many rows share.
 
 use sea_orm::{ConnectionTrait, DbBackend, QueryResult, Statement, Value};
 
 use super::StoreError;
 use crate::model::{Id, Kind, RecordKey};
 
-/// A statement from SQL whose parameters are written `?`, for either database.
+/// Makes a statement from SQL with `?` parameters, for either database.
 fn statement(backend: DbBackend, sql: &str, values: Vec<Value>) -> Statement {
     let sql = match backend {
         DbBackend::Postgres => {
@@ -19,7 +19,7 @@ fn statement(backend: DbBackend, sql: &str, values: Vec<Value>) -> Statement {
     Statement::from_sql_and_values(backend, sql, values)
 }
 
-/// `FOR UPDATE SKIP LOCKED` where it exists. SQLite has one writer at a time, so there is nothing to skip.
+/// `FOR UPDATE SKIP LOCKED` on PostgreSQL. SQLite has one writer at a time, so there is nothing to skip.
 pub(super) fn skip_locked(backend: DbBackend) -> &'static str {
     if backend == DbBackend::Postgres { "FOR UPDATE SKIP LOCKED" } else { "" }
 }
@@ -42,14 +42,14 @@ pub(super) async fn query(
     Ok(connection.query_all_raw(statement).await?)
 }
 
-/// The number in the column `count` of the one row.
+/// The value of the column `count` in a query with one row.
 pub(super) async fn count(connection: &impl ConnectionTrait, sql: &str, values: Vec<Value>) -> Result<u64, StoreError> {
     let rows = query(connection, sql, values).await?;
     let count = rows.first().map(|row| row.try_get::<i64>("", "count")).transpose()?;
     Ok(count.unwrap_or_default().unsigned_abs())
 }
 
-/// The key in the columns `site_id`, `kind` and `moodle_id`.
+/// Reads the columns `site_id`, `kind` and `moodle_id`.
 pub(super) fn key_of(row: &QueryResult) -> Result<RecordKey, StoreError> {
     let kind: String = row.try_get("", "kind")?;
     Ok(RecordKey {
@@ -59,7 +59,7 @@ pub(super) fn key_of(row: &QueryResult) -> Result<RecordKey, StoreError> {
     })
 }
 
-/// The user in the columns `site_id` and `moodle_id`.
+/// Reads the columns `site_id` and `moodle_id`.
 pub(super) fn key_of_user(row: &QueryResult) -> Result<(i64, Id), StoreError> {
     Ok((row.try_get("", "site_id")?, Id(row.try_get("", "moodle_id")?)))
 }

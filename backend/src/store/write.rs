@@ -31,42 +31,42 @@ use crate::{
 pub struct NewEvent<'a> {
     /// Its place in the log.
     pub id: i64,
-    /// The site that sent it.
+    /// The sender's row id.
     pub site_id: i64,
-    /// The id that the sender gave it.
+    /// The sender's id of the event.
     pub idempotency_key: Option<Uuid>,
     /// What happened.
     pub event_type: EventType,
-    /// Which record it is about.
+    /// The record that it is about.
     pub moodle_id: Id,
-    /// Which person it is about.
+    /// The person that it is about, if any.
     pub userid: Option<Id>,
-    /// When it happened.
+    /// When it happened in Moodle.
     pub version: Version,
-    /// When it reached us.
+    /// When this server received it.
     pub received_at: Timestamp,
     /// What it did.
     pub outcome: Outcome,
-    /// Its data as sent.
+    /// The sender's JSON, byte for byte.
     pub data: &'a str,
 }
 
 /// The newest change of a record.
 pub struct NewChange {
-    /// Its place in the change feed: the id of the event that changed it, or one reserved like it.
+    /// Its place in the change feed: the id of the event that changed it, or a number reserved in the same way.
     pub position: i64,
-    /// Whether it is now deleted.
+    /// Whether the record is now deleted.
     pub deleted: bool,
-    /// When it changed.
+    /// By the server's clock.
     pub changed_at: Timestamp,
 }
 
-/// A transaction that holds the writers' lock: no other one, in this process or another, writes events meanwhile.
+/// A transaction that holds the writers' lock: no other one, in any process, writes events meanwhile.
 ///
-/// Its calls may run side by side: while the database executes one statement, the next is built.
+/// Its calls may run concurrently: while the database executes one statement, the next is built.
 pub struct WriteTransaction {
     transaction: Transaction,
-    /// How many people are erased.
+    /// The number of erased people.
     erased: i64,
 }
 
@@ -84,9 +84,9 @@ impl Store {
 }
 
 impl Store {
-    /// Forgets events that were received before `before`: at most `limit`, the oldest. Returns how many.
+    /// Deletes events received before `before`: at most `limit`, the oldest. Returns how many.
     pub async fn prune_events(&self, before: Timestamp, limit: u64) -> Result<u64, StoreError> {
-        // The oldest stand first, so that no index on the moment is needed.
+        // The oldest have the lowest ids, so no index on the time is needed.
         let sql = "DELETE FROM events WHERE received_at < ? AND id IN (SELECT id FROM events ORDER BY id LIMIT ?)";
         super::sql::execute(&self.write, sql, vec![before.0.into(), i64::try_from(limit).unwrap_or(i64::MAX).into()])
             .await
@@ -94,12 +94,12 @@ impl Store {
 }
 
 impl WriteTransaction {
-    /// Reserves `count` numbers in the order of the commits; returns the first.
+    /// Reserves `count` numbers in commit order; returns the first.
     async fn reserve(&self, count: usize) -> Result<i64, StoreError> {
         Ok(self.raise(count).await?.0)
     }
 
-    /// Raises the counter of events by `count`; returns the first of these numbers, and how many people are erased.
+    /// Raises the event counter by `count`; returns the first of the new numbers, and the number of erased people.
     async fn raise(&self, count: usize) -> Result<(i64, i64), StoreError> {
         let count = i64::try_from(count).unwrap_or(i64::MAX);
         let rows = counter::Entity::update_many()
@@ -107,12 +107,12 @@ impl WriteTransaction {
             .filter(counter::Column::Name.eq(EVENT_COUNTER))
             .exec_with_returning(&self.transaction)
             .await?;
-        // The row is always there. Row security hides it rather than refuse, and ids would begin anew.
+        // The row always exists. Row security would hide it without an error, and ids would start over.
         let row = rows.first().ok_or_else(|| Fault::Hidden.into_error())?;
         Ok((row.value - count + 1, row.erased))
     }
 
-    /// Those of `tokens` that may still be used.
+    /// Those of `tokens` that are not revoked.
     pub async fn valid_tokens(&self, tokens: &[i64]) -> Result<HashSet<i64>, StoreError> {
         let mut valid = HashSet::new();
         for ids in bulk::key_lists(tokens) {
@@ -129,7 +129,7 @@ impl WriteTransaction {
         Ok(valid)
     }
 
-    /// The ids of the stored events that have one of these sender's ids.
+    /// The ids of the stored events with one of these idempotency keys.
     pub async fn known_events(
         &self,
         idempotency_keys: &BTreeMap<i64, Vec<Uuid>>,
@@ -153,7 +153,7 @@ impl WriteTransaction {
         Ok(known)
     }
 
-    /// The records with these keys, as far as they exist.
+    /// The existing records with these keys.
     pub(crate) async fn records<T: RecordTable>(
         &self,
         keys: &[Key],
@@ -161,7 +161,7 @@ impl WriteTransaction {
         load_records::<T>(&self.transaction, keys).await
     }
 
-    /// The grade items with these keys, as far as they exist, with their versions.
+    /// The existing grade items with these keys, with their versions.
     pub(crate) async fn grade_items(&self, keys: &[Key]) -> Result<HashMap<Key, (GradeItem, Version)>, StoreError> {
         load_grade_items(&self.transaction, keys).await
     }
@@ -189,7 +189,7 @@ impl WriteTransaction {
         Ok(())
     }
 
-    /// Inserts or replaces records. With `indexed` false they exist, and their indexed columns stay as they are.
+    /// Inserts or replaces records. With `indexed` false, the records exist and their indexed columns are not written.
     pub(crate) async fn save_records<T: RecordTable>(
         &self,
         records: Vec<StoredRecord<T::State>>,
@@ -205,7 +205,7 @@ impl WriteTransaction {
         self.upsert::<grade_item::Entity>(items.into_iter().map(row).collect(), &[]).await
     }
 
-    /// Marks all grades of these items as changed, but those that are among `changes` already.
+    /// Marks all grades of these items as changed, except those already in `changes`.
     pub(crate) async fn touch_grades(
         &self,
         items: &[Key],
@@ -233,7 +233,7 @@ impl WriteTransaction {
         self.append_changes(others, now, changes).await
     }
 
-    /// Adds the changes of records that no event is about, but those that are among `changes` already.
+    /// Adds changes of records that no event is about, except those already in `changes`.
     pub(crate) async fn add_changes(
         &self,
         keys: &BTreeSet<Key>,
@@ -275,7 +275,7 @@ impl WriteTransaction {
         self.upsert::<change::Entity>(rows.collect(), &[]).await
     }
 
-    /// Inserts rows, or replaces all columns of those that exist but `kept`.
+    /// Inserts rows; in existing ones, replaces all columns but `kept`.
     async fn upsert<E: EntityTrait>(&self, rows: Vec<E::ActiveModel>, kept: &[E::Column]) -> Result<(), StoreError> {
         let keys: Vec<E::Column> = E::PrimaryKey::iter().map(PrimaryKeyToColumn::into_column).collect();
         let is_in = |columns: &[E::Column], column: &E::Column| columns.iter().any(|c| c.as_str() == column.as_str());
@@ -288,17 +288,17 @@ impl WriteTransaction {
         Ok(())
     }
 
-    /// Whether anybody is erased. If not, nobody needs to be looked for.
+    /// Whether anybody is erased; if not, erasures need not be looked up.
     pub(super) fn anybody_is_erased(&self) -> bool {
         self.erased > 0
     }
 
-    /// For what another module of the store does in this transaction.
+    /// For the store's other modules to use this transaction.
     pub(super) fn connection(&self) -> &Transaction {
         &self.transaction
     }
 
-    /// Makes it durable. After an error it is not known whether it was.
+    /// Commits it. After an error it is unknown whether it was committed.
     pub async fn commit(self) -> Result<(), StoreError> {
         self.transaction.commit().await
     }

@@ -1,13 +1,13 @@
-//! What the modules and fields of a Zoho organisation are like, as `GET /settings/fields` tells.
+//! The metadata of modules and fields, as `GET /settings/fields` returns it.
 
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Deserializer};
 
-/// A module's fields by their API names. It is read from the answer, `{"fields": [...]}`.
+/// A module's fields by API name; deserialized from the answer, `{"fields": [...]}`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
 pub struct Module {
-    /// The fields.
+    /// By API name.
     #[serde(deserialize_with = "by_name")]
     pub fields: BTreeMap<String, ModuleField>,
 }
@@ -19,7 +19,7 @@ impl FromIterator<ModuleField> for Module {
 }
 
 impl Module {
-    /// The fields without which no record can be made. Zoho gives a record its owner by itself.
+    /// The fields that are required to create a record, except the owner, which Zoho sets.
     pub fn mandatory(&self) -> impl Iterator<Item = &ModuleField> {
         self.fields
             .values()
@@ -35,26 +35,27 @@ pub struct ModuleField {
     pub api_name: String,
     /// The name that people see.
     pub field_label: String,
-    /// The type: `text`, `email`, `phone`, `textarea`, `integer`, `bigint`, `double`, `boolean`, `date`, `datetime`, `picklist`, `lookup`, ...
+    /// The type: `text`, `email`, `phone`, `textarea`, `integer`, `bigint`, `double`, `boolean`, `date`, `datetime`,
+    /// `picklist`, `lookup`, ...
     pub data_type: String,
     /// The most characters, or digits of a number.
     pub length: Option<u32>,
-    /// The most digits after the point.
+    /// The most decimal places.
     pub decimal_place: Option<u32>,
-    /// A record cannot be made without it.
+    /// Required to create a record.
     pub system_mandatory: bool,
-    /// It cannot be written: Zoho computes it, or the profile forbids it.
+    /// Zoho computes it, or the profile forbids writing.
     pub read_only: bool,
-    /// No two records have the same value.
+    /// No two records may have the same value.
     pub unique: bool,
-    /// The values of a picklist, as records hold them.
+    /// A picklist's values, as stored in records.
     pub picklist: Vec<String>,
     /// The module that a lookup points to.
     pub lookup: Option<String>,
 }
 
 impl ModuleField {
-    /// A field of that name and type of which nothing else is known.
+    /// A field of that name and type, with defaults for everything else.
     pub fn new(api_name: impl Into<String>, data_type: impl Into<String>) -> Self {
         let api_name = api_name.into();
         Self {
@@ -76,7 +77,7 @@ impl ModuleField {
     }
 }
 
-/// A field as Zoho describes it: much of it may be missing, null or an empty object.
+/// A field in Zoho's format: much of it may be missing, null or an empty object.
 #[derive(Deserialize)]
 struct FieldAnswer {
     api_name: String,
@@ -137,7 +138,7 @@ mod tests {
     use super::Module;
 
     #[test]
-    fn an_answer_of_zoho_is_read() {
+    fn zohos_answer_is_parsed() {
         let answer = json!({ "fields": [
             { "api_name": "Last_Name", "field_label": "Last Name", "data_type": "text", "length": 80, "system_mandatory": true,
               "read_only": false, "field_read_only": false, "unique": {}, "pick_list_values": [], "lookup": {}, "decimal_place": null },

@@ -1,8 +1,8 @@
 //! Zoho CRM: the destination that records are delivered to.
 //!
 //! - [`mapping`]: what goes where, from a TOML file.
-//! - [`setup`]: what to create so that an organisation has what the mapping needs; [`setup::check`]: whether it has.
-//! - [`metadata`]: what an organisation's modules and fields are like.
+//! - [`setup`]: creating what the mapping needs in an organisation; [`setup::check`]: checking it.
+//! - [`metadata`]: the metadata of an organisation's modules and fields.
 //! - [`client`]: the REST API: tokens, calls, answers, credits.
 
 pub mod client;

@@ -154,7 +154,7 @@ async fn another_database_in_its_place_is_not_taken_for_it() {
     std::fs::copy(other.file("test.sqlite"), &file).unwrap();
     let output = without_leave(&database).args(["serve", "--listen", "127.0.0.1:0"]).output().unwrap();
     let said = String::from_utf8_lossy(&output.stderr).into_owned();
-    assert!(output.status.code() == Some(1) && said.contains("another database"), "{said}");
+    assert!(output.status.code() == Some(1) && said.contains("is not the database that was there before"), "{said}");
     std::fs::remove_file(&file).unwrap();
     // A backup of it is itself.
     std::fs::copy(&away, &file).unwrap();

@@ -1,4 +1,4 @@
-//! Over real connections: answers that never come, and the stop.
+//! Over real connections: answers that never come, and stopping.
 
 use std::net::SocketAddr;
 
@@ -11,7 +11,7 @@ use tokio::{
 
 use super::{Client, people};
 
-/// Listens; the sender stops it.
+/// Starts listening; the sender stops it.
 async fn listening(client: &Client) -> (SocketAddr, oneshot::Sender<()>, tokio::task::JoinHandle<()>) {
     let running = client.simulator.clone().bind(([127, 0, 0, 1], 0).into()).await.unwrap();
     let (address, (stop, stopped)) = (running.address(), oneshot::channel());
@@ -24,7 +24,7 @@ async fn listening(client: &Client) -> (SocketAddr, oneshot::Sender<()>, tokio::
     (address, stop, running)
 }
 
-/// What comes back for an upsert of one contact, until the connection ends.
+/// The raw answer to an upsert of one contact, until the connection ends.
 async fn raw_upsert(client: &Client, address: SocketAddr) -> String {
     let body = json!({ "data": people(1) }).to_string();
     let (token, length) = (&client.token, body.len());
@@ -35,7 +35,7 @@ async fn raw_upsert(client: &Client, address: SocketAddr) -> String {
     let mut stream = TcpStream::connect(address).await.unwrap();
     stream.write_all((head + &body).as_bytes()).await.unwrap();
     let mut answer = Vec::new();
-    // A reset is an answer that did not come, too.
+    // A reset also counts as no answer.
     let _ = stream.read_to_end(&mut answer).await;
     String::from_utf8(answer).unwrap()
 }

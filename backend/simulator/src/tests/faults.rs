@@ -1,4 +1,4 @@
-//! Faults by rule, and the log.
+//! Fault rules, and the log.
 
 use serde_json::json;
 
@@ -41,7 +41,7 @@ async fn truncated_json_comes_after_the_work() {
 }
 
 #[tokio::test]
-async fn part_of_the_records_fail() {
+async fn some_of_the_records_fail() {
     let client = Client::new().await;
     for (fault, status) in [("partial_200", 200), ("partial_207", 207)] {
         client.fault(json!({ "match": { "times": 1, "operation": "upsert" }, "fault": fault })).await;
@@ -103,7 +103,7 @@ async fn the_accounts_server_fails_in_its_own_way() {
 }
 
 #[tokio::test]
-async fn the_log_tells_each_call() {
+async fn the_log_has_every_call() {
     let client = Client::new().await;
     client.upsert(people(12)).await;
     let log = client.log().await;

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use super::{Client, people};
 
 #[tokio::test]
-async fn tokens_come_for_the_refresh_token_or_the_code() {
+async fn the_refresh_token_or_the_code_yields_tokens() {
     let client = Client::new().await;
     let form = |rest: &str| format!("client_id=a&client_secret=b&{rest}");
     let seen = client.ask_token(&form("grant_type=authorization_code&code=simulator")).await;
@@ -41,11 +41,11 @@ async fn ten_tokens_in_ten_minutes_and_fifteen_alive() {
     }
     assert_eq!(client.get("/crm/v8/org").await.status, 200, "the first of fifteen is alive");
     assert!(client.new_token().await.is_some());
-    assert_eq!(client.get("/crm/v8/org").await.code(0), "INVALID_TOKEN", "the sixteenth drove it out");
+    assert_eq!(client.get("/crm/v8/org").await.code(0), "INVALID_TOKEN", "the sixteenth replaced it");
 }
 
 #[tokio::test]
-async fn a_token_lives_an_hour_and_is_no_bearer() {
+async fn a_token_lives_an_hour_and_is_not_a_bearer_token() {
     let client = Client::new().await;
     for wrong in [None, Some(format!("Bearer {}", client.token)), Some("Zoho-oauthtoken other".to_owned())] {
         let seen = client.send(Method::GET, "/crm/v8/org", String::new(), wrong.as_deref()).await;
@@ -58,7 +58,7 @@ async fn a_token_lives_an_hour_and_is_no_bearer() {
 }
 
 #[tokio::test]
-async fn a_revoked_refresh_token_ends_all_until_it_is_repaired() {
+async fn revoking_the_refresh_token_ends_all_access_tokens() {
     let client = Client::new().await;
     client.set(json!({ "revoked": true })).await;
     assert_eq!(client.get("/crm/v8/org").await.status, 401);
@@ -87,7 +87,7 @@ async fn the_checks_come_in_zohos_order() {
     wrong(&client, "INVALID_MODULE").await;
     let seen = client.post("/crm/v8/Contacts/upsert", json!({ "data": 5 })).await;
     assert_eq!(seen.code(0), "INVALID_DATA");
-    // Of one record: first what is missing, then what is wrong, then what somebody else has.
+    // For one record: first missing values, then invalid ones, then duplicates.
     client.insert(people(1)).await;
     let mut record = json!({ "Moodle_User_Key": "s:0", "Email": "nobody" });
     assert_eq!(client.insert(json!([record])).await.code(0), "MANDATORY_NOT_FOUND");
@@ -100,7 +100,7 @@ async fn the_checks_come_in_zohos_order() {
 }
 
 #[tokio::test]
-async fn a_missing_scope_is_told_by_what_needs_it() {
+async fn only_calls_that_need_a_missing_scope_fail() {
     let client = Client::new().await;
     client.set(json!({ "removed_scopes": ["ZohoCRM.settings.fields.READ"] })).await;
     assert_eq!(client.get("/crm/v8/settings/fields?module=Contacts").await.code(0), "OAUTH_SCOPE_MISMATCH");

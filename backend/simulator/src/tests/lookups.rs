@@ -1,4 +1,4 @@
-//! Lookups, lists and the search that lags.
+//! Lookups, lists and the lagging search.
 
 use poem::http::Method;
 use serde_json::{Value, json};
@@ -13,7 +13,7 @@ async fn ids_found(client: &Client, query: &str) -> Vec<String> {
 }
 
 #[tokio::test]
-async fn the_search_sees_what_was() {
+async fn the_search_sees_the_past() {
     let client = Client::new().await;
     let id = client.insert(json!([{ "Last_Name": "Ada", "Email": "old@b.org" }])).await.id(0);
     let (old, new) = ("criteria=(Email:equals:OLD@b.org)", "email=new@b.org");
@@ -32,7 +32,7 @@ async fn the_search_sees_what_was() {
 }
 
 #[tokio::test]
-async fn without_lag_the_search_sees_at_once_whatever_it_asks() {
+async fn without_lag_the_search_sees_every_write() {
     let client = Client::new().await;
     client.set(json!({ "lag_seconds": 0 })).await;
     let one = json!({ "Last_Name": "Ada", "Email": "a@b.org", "Mailing_City": "Bern" });
@@ -89,7 +89,7 @@ async fn lists_come_in_pages_and_need_fields() {
     let expected = json!([{ "id": ids[3], "Moodle_User_Key": "s:3" }, { "id": ids[1], "Moodle_User_Key": "s:1" }]);
     assert_eq!(two.body["data"], expected);
     assert_eq!(client.get("/crm/v8/Contacts?fields=Email&ids=77").await.status, 204);
-    // By Zoho's description errors are lists when records are read, but not when deleted ones are.
+    // According to Zoho's documentation, errors are lists when records are read, but not for deleted ones.
     assert_eq!(client.get("/crm/v8/Nope?fields=Email").await.body["data"][0]["code"], "INVALID_MODULE");
     assert_eq!(client.get("/crm/v8/Nope/deleted").await.body["code"], "INVALID_MODULE");
 }

@@ -1,4 +1,4 @@
-//! Modules and fields, read and made.
+//! Reading and creating modules and fields.
 
 use serde_json::{Value, json};
 
@@ -38,7 +38,7 @@ async fn standard_modules_have_their_fields() {
 }
 
 #[tokio::test]
-async fn a_module_is_made_and_used() {
+async fn a_module_is_created_and_used() {
     let client = Client::new().await;
     let new = json!({ "modules": [{ "singular_label": "Moodle Grade", "plural_label": "Moodle Grades", "api_name": "Moodle_Grades", "profiles": profile(&client).await }] });
     let seen = client.post("/crm/v8/settings/modules", new.clone()).await;

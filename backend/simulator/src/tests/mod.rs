@@ -1,4 +1,4 @@
-//! The simulator from outside, in process.
+//! Tests of the simulator's API, in process.
 
 mod connections;
 mod faults;
@@ -25,7 +25,7 @@ struct Seen {
 }
 
 impl Seen {
-    /// The code of the answer, or of one of its lines.
+    /// The code of the answer, or of one of its entries.
     fn code(&self, line: usize) -> &str {
         let flat = self.body.get("code").and_then(Value::as_str);
         flat.or_else(|| self.body["data"][line]["code"].as_str()).unwrap_or("nothing")
@@ -36,7 +36,7 @@ impl Seen {
     }
 }
 
-/// A client with a token, of an organisation whose contacts have a key.
+/// A client with a token; the organisation's contacts have a key field.
 struct Client {
     simulator: Simulator,
     token: String,
@@ -132,7 +132,7 @@ impl Client {
     }
 }
 
-/// So many contacts, with keys from 0.
+/// `count` contacts, with keys from 0.
 fn people(count: usize) -> Value {
     let person = |number| json!({ "Last_Name": format!("P{number}"), "Moodle_User_Key": format!("s:{number}") });
     (0..count).map(person).collect()

@@ -1,4 +1,4 @@
-//! Insert, update, upsert, delete, and the checks of each record.
+//! Insert, update, upsert, delete, and the checks of records.
 
 use poem::http::Method;
 use serde_json::{Value, json};
@@ -48,7 +48,7 @@ async fn within_one_call_the_second_record_sees_the_first() {
 }
 
 #[tokio::test]
-async fn without_checks_named_the_unique_fields_decide() {
+async fn without_check_fields_the_unique_fields_decide() {
     let client = Client::new().await;
     for action in ["insert", "update"] {
         let seen = client.post("/crm/v8/Contacts/upsert", json!({ "data": people(1) })).await;
@@ -113,7 +113,7 @@ async fn each_kind_of_value_is_checked() {
     assert_eq!(seen.body["data"][0]["details"]["maximum_length"], 9);
     assert_eq!(seen.body["data"][6]["details"]["expected_data_type"], "boolean");
     let when = client.contacts().await.into_iter().find(|contact| !contact["When"].is_null()).unwrap();
-    assert_eq!(when["When"], "2026-11-22T09:00:00+00:00", "kept in the organisation's time zone");
+    assert_eq!(when["When"], "2026-11-22T09:00:00+00:00", "stored in the organisation's time zone");
 }
 
 #[tokio::test]
@@ -162,7 +162,7 @@ async fn two_unique_fields_that_hit_two_records() {
 }
 
 #[tokio::test]
-async fn a_deleted_record_is_recycled_and_its_key_inserts_anew() {
+async fn a_deleted_record_is_recycled_and_its_key_can_be_inserted_again() {
     let client = Client::new().await;
     let id = client.upsert(people(1)).await.id(0);
     assert_eq!(client.call(Method::DELETE, &format!("/crm/v8/Contacts?ids={id}"), Value::Null).await.status, 200);
@@ -191,7 +191,7 @@ async fn bodies_that_are_wrong_as_a_whole() {
 }
 
 #[tokio::test]
-async fn a_record_changed_since_is_not_overwritten_when_asked() {
+async fn if_unmodified_since_prevents_an_overwrite() {
     let client = Client::new().await;
     let id = client.upsert(people(1)).await.id(0);
     let token = format!("Zoho-oauthtoken {}", client.token);
@@ -206,7 +206,7 @@ async fn a_record_changed_since_is_not_overwritten_when_asked() {
 }
 
 #[tokio::test]
-async fn a_person_alters_records_by_hand_whatever_the_limits() {
+async fn changes_by_hand_ignore_the_limits() {
     let client = Client::new().await;
     client.set(json!({ "allowance": 0, "concurrency": 0 })).await;
     let id = client.post("/__sim/records/Contacts", json!({ "Last_Name": "Ada" })).await.id(0);

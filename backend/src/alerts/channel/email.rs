@@ -1,4 +1,5 @@
-//! E-mail by SMTP, step by step, so that it is known whether a mail may have gone when something breaks off.
+//! E-mail by SMTP, command by command: when the connection breaks, we must know whether the mail may have been
+//! accepted.
 
 use std::time::{Duration, UNIX_EPOCH};
 
@@ -15,7 +16,7 @@ use lettre::{
 };
 use secrecy::ExposeSecret;
 
-use super::{Failure, Letter};
+use super::{RenderedNotification, SendFailure};
 use crate::{
     config::{self, EmailTls},
     limits,
@@ -25,11 +26,11 @@ pub(super) struct Email {
     settings: config::Email,
 }
 
-/// How far a mail came.
+/// How far the SMTP dialogue got.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum SmtpStep {
     Before,
-    /// The server may have taken it.
+    /// The content was being sent: the server may have accepted it.
     Content,
 }
 
@@ -38,9 +39,10 @@ impl Email {
         Self { settings }
     }
 
-    pub(super) async fn send(&self, letter: &Letter<'_>) -> Result<(), Failure> {
-        let message =
-            self.message(letter).map_err(|error| Failure::Refused(format!("no mail can be made: {error}")))?;
+    pub(super) async fn send(&self, rendered: &RenderedNotification<'_>) -> Result<(), SendFailure> {
+        let message = self
+            .message(rendered)
+            .map_err(|error| SendFailure::NotSent(format!("cannot compose the mail: {error}")))?;
         let mut step = SmtpStep::Before;
         let sending = tokio::time::timeout(limits::NOTIFICATION_TIME, self.deliver(&message, &mut step)).await;
         let (words, was_refused) = match sending {
@@ -49,34 +51,37 @@ impl Email {
             Err(_) => ("the mail server did not answer in time".to_owned(), false),
         };
         match step == SmtpStep::Content && !was_refused {
-            true => Err(Failure::Unknown(words)),
-            false => Err(Failure::Refused(words)),
+            true => Err(SendFailure::Unknown(words)),
+            false => Err(SendFailure::NotSent(words)),
         }
     }
 
-    /// The same at each try, with the same Message-ID, by which mail servers recognise a repetition.
-    fn message(&self, letter: &Letter<'_>) -> Result<Message, Box<dyn std::error::Error + Send + Sync>> {
+    /// Every attempt has the same content and Message-ID, so that mail servers recognise a duplicate.
+    fn message(
+        &self,
+        rendered: &RenderedNotification<'_>,
+    ) -> Result<Message, Box<dyn std::error::Error + Send + Sync>> {
         let from: Mailbox = self.settings.from.parse()?;
         let domain = from.email.domain().to_owned();
-        let millis = u64::try_from(letter.notice.created_at.0).unwrap_or(0);
+        let millis = u64::try_from(rendered.notification.created_at.0).unwrap_or(0);
         let mut builder = Message::builder()
             .from(from)
-            .subject(letter.title.as_str())
+            .subject(rendered.title.as_str())
             .date(UNIX_EPOCH + Duration::from_millis(millis))
-            .message_id(Some(format!("<{}@{domain}>", letter.notice.reference)))
+            .message_id(Some(format!("<{}@{domain}>", rendered.notification.reference)))
             .header(ContentType::TEXT_PLAIN);
-        if let Some(alert) = &letter.notice.alert {
-            // So that mail programs show all mails of an alert together.
+        if let Some(alert) = &rendered.notification.alert {
+            // Mail programs then show all mails about one alert as one thread.
             builder = builder.references(format!("<{}@{domain}>", alert.reference));
         }
         for to in &self.settings.to {
             builder = builder.to(to.parse()?);
         }
-        let mut text = format!("{}\n", letter.text);
-        for (name, value) in &letter.facts {
+        let mut text = format!("{}\n", rendered.text);
+        for (name, value) in &rendered.facts {
             text += &format!("\n{name}: {value}");
         }
-        if let Some(link) = &letter.link {
+        if let Some(link) = &rendered.link {
             text += &format!("\n\n{link}");
         }
         Ok(builder.body(text + "\n")?)
@@ -105,7 +110,7 @@ impl Email {
         connection.command(Mail::new(envelope.from().cloned(), vec![])).await?;
         let mut refused = Vec::new();
         for to in envelope.to() {
-            // One bad address must not keep the others from knowing.
+            // One bad address must not keep the mail from the others.
             if let Err(error) = connection.command(Rcpt::new(to.clone(), vec![])).await {
                 refused.push(SmtpFailure::from(error));
             }
@@ -114,23 +119,28 @@ impl Email {
         match refused.pop() {
             Some(failure) if count == all => return Err(failure),
             Some(failure) => {
-                tracing::warn!(refused = count, recipients = all, reason = failure.words, "a mail does not reach all");
+                tracing::warn!(
+                    refused = count,
+                    recipients = all,
+                    reason = failure.words,
+                    "some recipients were rejected"
+                );
             }
             None => {}
         }
         connection.command(Data).await?;
         *step = SmtpStep::Content;
         connection.message(&message.formatted()).await?;
-        // It is there; whether the farewell is heard does not matter.
+        // The mail is accepted; a failed QUIT does not matter.
         _ = connection.quit().await;
         Ok(())
     }
 }
 
-/// Why a step failed, without what the server said: that may hold addresses.
+/// Why a step failed, without the server's own text: that may hold addresses.
 struct SmtpFailure {
     words: String,
-    /// The server itself said no.
+    /// The server answered with an error, so it did not accept the mail.
     was_refused: bool,
 }
 
@@ -148,7 +158,7 @@ impl From<SmtpError> for SmtpFailure {
     }
 }
 
-/// The cause that the others only wrap.
+/// The root cause; the outer errors only wrap it.
 fn innermost(error: &SmtpError) -> String {
     let mut cause: &dyn std::error::Error = error;
     while let Some(inner) = cause.source() {
@@ -161,15 +171,15 @@ fn innermost(error: &SmtpError) -> String {
 mod tests {
     use super::Email;
     use crate::{
-        alerts::channel::Letter,
+        alerts::channel::RenderedNotification,
         clock::Timestamp,
         config::{self, EmailTls},
         model::{NotificationEvent, Severity},
-        store::ClaimedNotice,
+        store::ClaimedNotification,
     };
 
     #[test]
-    fn the_same_notice_is_the_same_mail() {
+    fn every_attempt_sends_the_same_mail() {
         let email = Email::new(config::Email {
             host: "localhost".to_owned(),
             port: None,
@@ -179,7 +189,7 @@ mod tests {
             from: "Backend Sync <sync@example.org>".to_owned(),
             to: vec!["a@example.org".to_owned(), "b@example.org".to_owned()],
         });
-        let notice = ClaimedNotice {
+        let notification = ClaimedNotification {
             id: 1,
             reference: "cd".to_owned(),
             attempts: 1,
@@ -189,7 +199,10 @@ mod tests {
             created_at: Timestamp(0),
             alert: None,
         };
-        let mail = || String::from_utf8(email.message(&Letter::new(&notice, "")).unwrap().formatted()).unwrap();
+        let mail = || {
+            String::from_utf8(email.message(&RenderedNotification::new(&notification, "")).unwrap().formatted())
+                .unwrap()
+        };
         let text = mail();
         assert_eq!(text, mail());
         assert!(text.is_ascii() && text.contains("Message-ID: <cd@example.org>"), "{text}");

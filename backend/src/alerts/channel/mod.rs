@@ -1,4 +1,4 @@
-//! Where notices go: webhooks and mail servers.
+//! Where notifications go: webhooks and mail servers.
 
 mod email;
 mod webhook;
@@ -8,91 +8,91 @@ use crate::{
     config,
     http::Http,
     model::{NotificationEvent, Severity},
-    store::ClaimedNotice,
+    store::ClaimedNotification,
 };
 
 use email::Email;
 use webhook::Webhook;
 
-/// A channel of the configuration.
+/// A configured channel.
 pub(super) struct Channel {
     pub(super) name: String,
-    way: Way,
+    way: Transport,
 }
 
-enum Way {
+enum Transport {
     Webhook(Webhook),
     Email(Box<Email>),
 }
 
-/// Why a notice was not sent, in words without secrets.
+/// Why a notification was not sent. The text holds no secrets.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Failure {
-    /// It certainly did not arrive.
-    Refused(String),
-    /// It may have arrived.
+pub(super) enum SendFailure {
+    /// It was certainly not delivered.
+    NotSent(String),
+    /// It may have been delivered.
     Unknown(String),
 }
 
 impl Channel {
     pub(super) fn webhook(name: &str, webhook: &config::Webhook, http: &Http) -> Self {
-        Self { name: name.to_owned(), way: Way::Webhook(Webhook::new(webhook.clone(), http.clone())) }
+        Self { name: name.to_owned(), way: Transport::Webhook(Webhook::new(webhook.clone(), http.clone())) }
     }
 
     pub(super) fn email(name: &str, email: &config::Email) -> Self {
-        Self { name: name.to_owned(), way: Way::Email(Box::new(Email::new(email.clone()))) }
+        Self { name: name.to_owned(), way: Transport::Email(Box::new(Email::new(email.clone()))) }
     }
 
-    /// What it is, in a word.
+    /// `slack`, `teams`, `json` or `email`.
     pub(super) fn kind(&self) -> &'static str {
         match &self.way {
-            Way::Webhook(webhook) => webhook.kind(),
-            Way::Email(_) => "email",
+            Transport::Webhook(webhook) => webhook.kind(),
+            Transport::Email(_) => "email",
         }
     }
 
-    /// Whether the receiver recognises a repetition, so that what may have arrived can be sent again.
+    /// Whether the receiver recognises a duplicate, so that a notification of unknown outcome can be retried.
     pub(super) fn is_repeatable(&self) -> bool {
-        matches!(&self.way, Way::Webhook(webhook) if webhook.is_repeatable())
+        matches!(&self.way, Transport::Webhook(webhook) if webhook.is_repeatable())
     }
 
-    pub(super) async fn send(&self, notice: &ClaimedNotice, console_url: &str) -> Result<(), Failure> {
-        let letter = Letter::new(notice, console_url);
+    pub(super) async fn send(&self, notification: &ClaimedNotification, console_url: &str) -> Result<(), SendFailure> {
+        let rendered = RenderedNotification::new(notification, console_url);
         match &self.way {
-            Way::Webhook(webhook) => webhook.send(&letter).await,
-            Way::Email(email) => email.send(&letter).await,
+            Transport::Webhook(webhook) => webhook.send(&rendered).await,
+            Transport::Email(email) => email.send(&rendered).await,
         }
     }
 }
 
-/// A notice in words.
-struct Letter<'a> {
-    notice: &'a ClaimedNotice,
+/// A notification as text.
+struct RenderedNotification<'a> {
+    notification: &'a ClaimedNotification,
     /// What happened, in one line.
     title: String,
     /// What to do.
     text: String,
-    /// Names and values.
+    /// Label and value.
     facts: Vec<(&'static str, String)>,
     link: Option<String>,
 }
 
-impl<'a> Letter<'a> {
-    fn new(notice: &'a ClaimedNotice, console_url: &str) -> Self {
-        let heading = heading(notice.event);
-        let Some(alert) = &notice.alert else {
-            let title = format!("{heading}: notices of Backend Sync arrive");
-            return Self { notice, title, text: notice.message.clone(), facts: Vec::new(), link: None };
+impl<'a> RenderedNotification<'a> {
+    fn new(notification: &'a ClaimedNotification, console_url: &str) -> Self {
+        let heading = heading(notification.event);
+        let Some(alert) = &notification.alert else {
+            let title = format!("{heading}: Backend Sync can send notifications here");
+            return Self { notification, title, text: notification.message.clone(), facts: Vec::new(), link: None };
         };
         let (is_resolved, is_critical) =
-            (notice.event == NotificationEvent::Resolved, notice.severity == Severity::Critical);
+            (notification.event == NotificationEvent::Resolved, notification.severity == Severity::Critical);
         let severity = if is_critical && !is_resolved { " (critical)" } else { "" };
         let text = match is_resolved {
-            true => format!("This is well again. It was: {}", notice.message),
-            false => notice.message.clone(),
+            true => format!("The problem is gone. It was: {}", notification.message),
+            false => notification.message.clone(),
         };
         let mut facts = vec![
-            ("Severity", notice.severity.to_string()),
+            ("Severity", notification.severity.to_string()),
             ("Rule", alert.rule.clone()),
             ("Since", when(alert.raised_at)),
         ];
@@ -101,6 +101,6 @@ impl<'a> Letter<'a> {
         }
         let url = console_url.trim_end_matches('/');
         let title = format!("{heading}{severity}: {}", title(&alert.rule, &alert.subject));
-        Self { notice, title, text, facts, link: (!url.is_empty()).then(|| format!("{url}/")) }
+        Self { notification, title, text, facts, link: (!url.is_empty()).then(|| format!("{url}/")) }
     }
 }

@@ -1,4 +1,4 @@
-//! Webhooks: of Slack, of Microsoft Teams, and of programs.
+//! Webhooks for Slack, Microsoft Teams, and programs.
 
 use hmac::{Hmac, KeyInit, Mac};
 use reqwest::Method;
@@ -6,17 +6,17 @@ use secrecy::ExposeSecret;
 use serde_json::{Value, json};
 use sha2::Sha256;
 
-use super::{Failure, Letter};
+use super::{RenderedNotification, SendFailure};
 use crate::{
     config::{self, WebhookFormat},
     http::{Http, HttpError},
     model::{NotificationEvent, Severity},
 };
 
-/// Signs the body: `sha256=` and the HMAC-SHA256 in hexadecimal.
+/// Holds `sha256=` and the hexadecimal HMAC-SHA256 of the body.
 const SIGNATURE: &str = "X-Backend-Sync-Signature";
 
-/// The same at each try to send the same.
+/// Identifies a notification; the same for every attempt.
 const IDEMPOTENCY: &str = "Idempotency-Key";
 
 pub(super) struct Webhook {
@@ -41,16 +41,16 @@ impl Webhook {
         self.settings.format == WebhookFormat::Json
     }
 
-    pub(super) async fn send(&self, letter: &Letter<'_>) -> Result<(), Failure> {
+    pub(super) async fn send(&self, rendered: &RenderedNotification<'_>) -> Result<(), SendFailure> {
         let body = match self.settings.format {
-            WebhookFormat::Slack => slack(letter),
-            WebhookFormat::Teams => teams(letter),
-            WebhookFormat::Json => program(letter),
+            WebhookFormat::Slack => slack(rendered),
+            WebhookFormat::Teams => teams(rendered),
+            WebhookFormat::Json => program(rendered),
         };
         let body = body.to_string();
         let mut request = self.http.request(Method::POST, self.settings.url.expose_secret());
         if self.settings.format == WebhookFormat::Json {
-            request = request.header(IDEMPOTENCY, &letter.notice.reference);
+            request = request.header(IDEMPOTENCY, &rendered.notification.reference);
         }
         if let Some(secret) = &self.settings.secret {
             request = request.header(SIGNATURE, format!("sha256={}", sign(secret.expose_secret(), &body)));
@@ -58,61 +58,64 @@ impl Webhook {
         let request = request.header("Content-Type", "application/json").body(body);
         match self.http.send(request).await {
             Ok(answer) => judge(answer.status),
-            Err(error @ (HttpError::Connect(_) | HttpError::Client(_))) => Err(Failure::Refused(error.to_string())),
-            Err(error @ (HttpError::Interrupted(_) | HttpError::TooLarge)) => Err(Failure::Unknown(error.to_string())),
+            Err(error @ (HttpError::Connect(_) | HttpError::Client(_))) => Err(SendFailure::NotSent(error.to_string())),
+            Err(error @ (HttpError::Interrupted(_) | HttpError::TooLarge)) => {
+                Err(SendFailure::Unknown(error.to_string()))
+            }
         }
     }
 }
 
-fn judge(status: u16) -> Result<(), Failure> {
+fn judge(status: u16) -> Result<(), SendFailure> {
     let advice = match status {
         200..=299 => return Ok(()),
-        300..=399 => " (moved: put the new address into the configuration)",
-        401 | 403 => " (it refuses us: is the address still right?)",
-        404 | 410 => " (there is nothing at this address any more: make a new webhook)",
+        300..=399 => " (it has moved: configure the new address)",
+        401 | 403 => " (access denied: is the address still right?)",
+        404 | 410 => " (it no longer exists: create a new webhook)",
         _ => "",
     };
-    Err(Failure::Refused(format!("the webhook answered {status}{advice}")))
+    Err(SendFailure::NotSent(format!("the webhook answered {status}{advice}")))
 }
 
 fn sign(secret: &str, body: &str) -> String {
-    // A key of any length will do for HMAC.
+    // HMAC accepts keys of any length.
     let Ok(mut mac) = Hmac::<Sha256>::new_from_slice(secret.as_bytes()) else { return String::new() };
     mac.update(body.as_bytes());
     hex::encode(mac.finalize().into_bytes())
 }
 
-/// What Slack reads; its three special characters are escaped.
-fn slack(letter: &Letter<'_>) -> Value {
+/// Slack's payload, with its three special characters escaped.
+fn slack(rendered: &RenderedNotification<'_>) -> Value {
     let escape = |text: &str| text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;");
-    let sign = match (letter.notice.event, letter.notice.severity) {
+    let sign = match (rendered.notification.event, rendered.notification.severity) {
         (NotificationEvent::Resolved, _) => ":white_check_mark:",
         (NotificationEvent::Test, _) => ":information_source:",
         (_, Severity::Critical) => ":rotating_light:",
         (_, Severity::Warning) => ":warning:",
     };
-    let mut text = format!("{sign} *{}*\n{}", escape(&letter.title), escape(&letter.text));
-    for (name, value) in &letter.facts {
+    let mut text = format!("{sign} *{}*\n{}", escape(&rendered.title), escape(&rendered.text));
+    for (name, value) in &rendered.facts {
         text += &format!("\n{name}: {}", escape(value));
     }
-    if let Some(link) = &letter.link {
+    if let Some(link) = &rendered.link {
         text += &format!("\n<{}|Open the console>", escape(link));
     }
     json!({ "text": text })
 }
 
-/// What a workflow of Teams reads: an adaptive card in a message.
-fn teams(letter: &Letter<'_>) -> Value {
-    let colour = match (letter.notice.event, letter.notice.severity) {
+/// The payload for a Teams workflow: an adaptive card in a message.
+fn teams(rendered: &RenderedNotification<'_>) -> Value {
+    let colour = match (rendered.notification.event, rendered.notification.severity) {
         (NotificationEvent::Resolved, _) => "Good",
         (NotificationEvent::Test, _) => "Default",
         (_, Severity::Critical) => "Attention",
         (_, Severity::Warning) => "Warning",
     };
-    let facts: Vec<Value> = letter.facts.iter().map(|(name, value)| json!({ "title": name, "value": value })).collect();
+    let facts: Vec<Value> =
+        rendered.facts.iter().map(|(name, value)| json!({ "title": name, "value": value })).collect();
     let mut body = vec![
-        json!({ "type": "TextBlock", "text": letter.title, "weight": "Bolder", "size": "Medium", "color": colour, "wrap": true }),
-        json!({ "type": "TextBlock", "text": letter.text, "wrap": true }),
+        json!({ "type": "TextBlock", "text": rendered.title, "weight": "Bolder", "size": "Medium", "color": colour, "wrap": true }),
+        json!({ "type": "TextBlock", "text": rendered.text, "wrap": true }),
     ];
     if !facts.is_empty() {
         body.push(json!({ "type": "FactSet", "facts": facts }));
@@ -123,7 +126,7 @@ fn teams(letter: &Letter<'_>) -> Value {
         "version": "1.4",
         "body": body,
     });
-    if let Some(link) = &letter.link {
+    if let Some(link) = &rendered.link {
         card["actions"] = json!([{ "type": "Action.OpenUrl", "title": "Open the console", "url": link }]);
     }
     let attachment =
@@ -131,10 +134,10 @@ fn teams(letter: &Letter<'_>) -> Value {
     json!({ "type": "message", "attachments": [attachment] })
 }
 
-/// What a program reads.
-fn program(letter: &Letter<'_>) -> Value {
-    let notice = letter.notice;
-    let alert = notice.alert.as_ref().map(|alert| {
+/// The payload for programs.
+fn program(rendered: &RenderedNotification<'_>) -> Value {
+    let notification = rendered.notification;
+    let alert = notification.alert.as_ref().map(|alert| {
         json!({
             "id": alert.id,
             "rule": alert.rule,
@@ -145,28 +148,28 @@ fn program(letter: &Letter<'_>) -> Value {
         })
     });
     json!({
-        "id": notice.reference,
-        "event": notice.event.as_str(),
-        "at": notice.created_at.to_rfc3339(),
-        "severity": notice.severity.as_str(),
-        "title": letter.title,
-        "message": notice.message,
+        "id": notification.reference,
+        "event": notification.event.as_str(),
+        "at": notification.created_at.to_rfc3339(),
+        "severity": notification.severity.as_str(),
+        "title": rendered.title,
+        "message": notification.message,
         "alert": alert,
     })
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{Failure, judge, program, sign, slack, teams};
+    use super::{SendFailure, judge, program, sign, slack, teams};
     use crate::{
-        alerts::channel::Letter,
+        alerts::channel::RenderedNotification,
         clock::Timestamp,
         model::{NotificationEvent, Severity},
-        store::{ClaimedNotice, NoticedAlert},
+        store::{ClaimedNotification, NotifiedAlert},
     };
 
-    fn notice(event: NotificationEvent) -> ClaimedNotice {
-        let alert = NoticedAlert {
+    fn notification(event: NotificationEvent) -> ClaimedNotification {
+        let alert = NotifiedAlert {
             id: Some(7),
             reference: "ab".to_owned(),
             rule: "paused".to_owned(),
@@ -175,7 +178,7 @@ mod tests {
             raised_at: Timestamp(0),
             resolved_at: (event == NotificationEvent::Resolved).then_some(Timestamp(60_000)),
         };
-        ClaimedNotice {
+        ClaimedNotification {
             id: 1,
             reference: "cd".to_owned(),
             attempts: 1,
@@ -188,9 +191,12 @@ mod tests {
     }
 
     #[test]
-    fn slack_reads_what_is_meant() {
-        let notice = notice(NotificationEvent::Raised);
-        let text = slack(&Letter::new(&notice, "https://sync.example.org/"))["text"].as_str().unwrap().to_owned();
+    fn slack_shows_the_text_literally() {
+        let notification = notification(NotificationEvent::Raised);
+        let text = slack(&RenderedNotification::new(&notification, "https://sync.example.org/"))["text"]
+            .as_str()
+            .unwrap()
+            .to_owned();
         let title = ":rotating_light: *Alert (critical): the delivery to zoho is paused*\n";
         assert!(text.starts_with(title) && text.contains("Say &lt;yes&gt; &amp; go."), "{text}");
         assert!(text.ends_with("\n<https://sync.example.org/|Open the console>"), "{text}");
@@ -198,22 +204,28 @@ mod tests {
 
     #[test]
     fn teams_gets_a_card() {
-        let notice = notice(NotificationEvent::Resolved);
-        let message = teams(&Letter::new(&notice, ""));
+        let notification = notification(NotificationEvent::Resolved);
+        let message = teams(&RenderedNotification::new(&notification, ""));
         let card = &message["attachments"][0]["content"];
         assert_eq!((&message["type"], &card["type"]), (&"message".into(), &"AdaptiveCard".into()));
         assert_eq!(card["body"][0]["text"], "Resolved: the delivery to zoho is paused");
-        assert_eq!(card["body"][1]["text"], "This is well again. It was: Say <yes> & go.");
+        assert_eq!(card["body"][1]["text"], "The problem is gone. It was: Say <yes> & go.");
         assert_eq!(card["body"][2]["facts"][3]["value"], "1970-01-01 00:01 UTC");
         assert!(card.get("actions").is_none(), "without an address there is no link");
     }
 
     #[test]
     fn a_test_has_no_alert() {
-        let notice = notice(NotificationEvent::Test);
-        let body = program(&Letter::new(&notice, ""));
+        let notification = notification(NotificationEvent::Test);
+        let body = program(&RenderedNotification::new(&notification, ""));
         assert_eq!((&body["event"], &body["id"], &body["alert"]), (&"test".into(), &"cd".into(), &().into()));
-        assert_eq!(teams(&Letter::new(&notice, ""))["attachments"][0]["content"]["body"].as_array().unwrap().len(), 2);
+        assert_eq!(
+            teams(&RenderedNotification::new(&notification, ""))["attachments"][0]["content"]["body"]
+                .as_array()
+                .unwrap()
+                .len(),
+            2
+        );
     }
 
     #[test]
@@ -223,10 +235,10 @@ mod tests {
     }
 
     #[test]
-    fn only_2xx_means_that_it_arrived() {
+    fn only_2xx_is_a_success() {
         assert_eq!((judge(200), judge(202)), (Ok(()), Ok(())));
         for status in [302, 400, 404, 429, 500] {
-            assert!(matches!(judge(status), Err(Failure::Refused(words)) if words.contains(&status.to_string())));
+            assert!(matches!(judge(status), Err(SendFailure::NotSent(words)) if words.contains(&status.to_string())));
         }
     }
 }

@@ -1,6 +1,6 @@
-//! When the time is in doubt.
+//! When the time is not agreed or a clock is wrong.
 
-use super::{Wrong, critical, warning};
+use super::{Violation, critical, warning};
 use crate::{
     clock::{
         ClockStatus,
@@ -10,12 +10,12 @@ use crate::{
     model::{Observation, Rule},
 };
 
-/// What is wrong with the clocks.
+/// Judges the clocks.
 pub(in crate::alerts) fn clock(status: &ClockStatus) -> Option<Observation> {
     found(status).map(|wrong| wrong.of(Rule::Clock, "clock"))
 }
 
-fn found(status: &ClockStatus) -> Option<Wrong> {
+fn found(status: &ClockStatus) -> Option<Violation> {
     let ClockStatus { disagreement: doubt, machine_ahead_ms } = status;
     if let Some(doubt) = doubt.filter(|doubt| *doubt != Disagreement::NotCompared) {
         let message = format!(
@@ -29,7 +29,7 @@ fn found(status: &ClockStatus) -> Option<Wrong> {
     }
     let (by, side) = offset_in_words(*machine_ahead_ms);
     let message = format!(
-        "A server's clock is {by} {side} of the time that all servers go by. Run a time service such as chrony there; backend-sync doctor \
+        "A server's clock is {by} {side} of the time that all servers use. Run a time service such as chrony there; backend-sync doctor \
          shows both."
     );
     Some(warning("clock_differs", message))
@@ -44,7 +44,7 @@ mod tests {
     };
 
     #[test]
-    fn it_is_told_when_the_time_is_in_doubt_or_the_machines_is_another() {
+    fn an_alert_when_the_time_is_not_agreed_or_a_clock_differs() {
         let code = |doubt, machine_ahead_ms| {
             clock(&ClockStatus { disagreement: doubt, machine_ahead_ms })
                 .map(|finding| (finding.code, finding.severity))

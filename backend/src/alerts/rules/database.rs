@@ -1,8 +1,8 @@
-//! The database takes nothing, or does not let itself be looked at.
+//! The database takes no writes, or cannot be read.
 
 use std::time::{Duration, Instant};
 
-use super::{Wrong, critical, limit, warning};
+use super::{Violation, critical, limit, warning};
 use crate::{
     alerts::words::count,
     config::AlertRules,
@@ -11,16 +11,16 @@ use crate::{
     store::Cause,
 };
 
-/// Rules that could not be judged.
-pub(in crate::alerts) struct Blind<'a> {
-    /// Those that read the same.
+/// Rules whose data could not be read.
+pub(in crate::alerts) struct UnreadableRules<'a> {
+    /// The rules that share the failed read.
     pub(in crate::alerts) rules: &'a [Rule],
     pub(in crate::alerts) cause: Cause,
-    /// At how many looks in a row.
-    pub(in crate::alerts) looks: u32,
+    /// Evaluations in a row that failed.
+    pub(in crate::alerts) evaluations: u32,
 }
 
-/// Whether the database has taken no write for too long. `place` is where that was seen.
+/// Whether the database has taken no writes for too long. `place` names the process that saw it.
 pub(in crate::alerts) fn database(
     health: &WriteHealth,
     rules: &AlertRules,
@@ -30,45 +30,46 @@ pub(in crate::alerts) fn database(
     let (why, time) = health.failing_for(limit(rules.database_seconds, 1)?, now)?;
     let (code, cause, advice) = why.in_words();
     let message = format!(
-        "The database has taken no writes for {}: {cause}. Events are answered 503 meanwhile, and delivery stands still. \
+        "The database has taken no writes for {}: {cause}. Until it does, events are answered 503 and nothing is delivered. \
          {advice} Seen by {place}.",
         span(time)
     );
     Some(critical(code, message).of(Rule::Database, "database"))
 }
 
-/// Rules that could not be judged at many looks in a row.
-pub(in crate::alerts) fn blind(blind: &Blind<'_>) -> Observation {
-    let Blind { rules, cause: why, looks } = blind;
+/// An alert about rules whose data could not be read several times in a row.
+pub(in crate::alerts) fn unreadable(unreadable: &UnreadableRules<'_>) -> Observation {
+    let UnreadableRules { rules, cause: why, evaluations } = unreadable;
     let names: Vec<&str> = rules.iter().map(|rule| rule.as_str()).collect();
     let (_, cause, advice) = why.in_words();
     let message = format!(
-        "Whether something is wrong by {} {} could not be found out at {} in a row: the database cannot be read, because {cause}. \
-         Nobody is told of it meanwhile. {advice} The log has the database's own words.",
-        if names.len() == 1 { "the rule" } else { "the rules" },
+        "The alert {} {} could not be evaluated {} in a row: the database cannot be read, because {cause}. Until it can, \
+         nobody is alerted to what {} would find. {advice} The log has the database's own message.",
+        if names.len() == 1 { "rule" } else { "rules" },
         names.join(" and "),
-        count((*looks).into(), "look", "looks"),
+        count((*evaluations).into(), "time", "times"),
+        if names.len() == 1 { "it" } else { "they" },
     );
     let first = names.first().copied().unwrap_or("none");
     warning("rule_not_judged", message).of(Rule::LookFailed, &format!("rule:{first}"))
 }
 
-/// No alert can be stored, though the database takes other writes.
-pub(in crate::alerts) fn not_stored(looks: u32, why: Cause, place: &str) -> Observation {
+/// Alerts cannot be stored, though the database takes other writes.
+pub(in crate::alerts) fn not_stored(evaluations: u32, why: Cause, place: &str) -> Observation {
     let (_, cause, advice) = why.in_words();
     let message = format!(
-        "At {} in a row, what is wrong could not be looked at or written down: {cause}. Nobody is told of other alerts meanwhile. \
-         {advice} The log has the database's own words. Seen by {place}.",
-        count(looks.into(), "look", "looks")
+        "The alert rules could not be evaluated, or their alerts not stored, {} in a row: {cause}. Until they can, no other \
+         alert is sent. {advice} The log has the database's own message. Seen by {place}.",
+        count(evaluations.into(), "time", "times")
     );
-    let wrong: Wrong = critical("alerts_not_stored", message);
+    let wrong: Violation = critical("alerts_not_stored", message);
     wrong.of(Rule::LookFailed, "alerts")
 }
 
-/// An event that was answered 200 is gone: the database is an older one than it was.
+/// An event that was answered 200 is missing: the database is older than it was.
 pub(in crate::alerts) fn lost(id: i64, place: &str) -> Observation {
     let message =
-        format!("{} Seen by {place}, which says so until it is started anew.", HealthProblem::Lost(id).sentence());
+        format!("{} Seen by {place}, which repeats this until it is restarted.", HealthProblem::Lost(id).sentence());
     critical("acknowledged_event_lost", message).of(Rule::Database, "acknowledged event")
 }
 
@@ -93,7 +94,7 @@ mod tests {
     };
 
     #[test]
-    fn a_database_that_takes_nothing_for_a_minute() {
+    fn a_database_that_takes_no_writes_for_a_minute() {
         let mut rules = Config::load(&Overrides::default(), std::iter::empty()).unwrap().alerts.rules;
         let (start, mut health) = (Instant::now(), WriteHealth::default());
         assert_eq!(database(&health, &rules, "here", start), None);
@@ -115,6 +116,10 @@ mod tests {
     #[test]
     fn alerts_that_cannot_be_stored() {
         let found = not_stored(3, Cause::Locked, "process 7 on host a");
-        assert!(found.message.contains("3 looks") && found.message.contains("pg_blocking_pids"), "{}", found.message);
+        assert!(
+            found.message.contains("3 times in a row") && found.message.contains("pg_blocking_pids"),
+            "{}",
+            found.message
+        );
     }
 }

@@ -1,4 +1,4 @@
-//! When something is wrong. Each rule judges what was gathered; 0 in the configuration turns it off.
+//! The rules. Each one judges data that was read before; a limit of 0 in the configuration turns it off.
 
 mod clock;
 mod database;
@@ -9,7 +9,7 @@ mod tests;
 use std::time::Duration;
 
 pub(super) use clock::clock;
-pub(super) use database::{Blind, blind, database, lost, not_stored};
+pub(super) use database::{UnreadableRules, database, lost, not_stored, unreadable};
 pub(super) use silence::{Hours, LONGEST_SILENCE, WEEK, WEEKS, hour, is_quiet};
 
 use super::{
@@ -24,127 +24,127 @@ use crate::{
     store::{Attention, CreditSample, DestinationSummary, OPERATOR, Pause, Space, TokenSummary, Undelivered},
 };
 
-/// The time in which rejected events are counted: long enough for more than one batch of a sender.
+/// The window in which rejected events are counted: long enough for several batches of a sender.
 pub(super) const REJECTED_TIME: Duration = Duration::from_secs(10 * 60);
 
-/// The fall of an allowance is not judged by a shorter time than this.
+/// The shortest time over which the use of credits is extrapolated.
 const LEAST_FALL_TIME: Duration = Duration::from_secs(10 * 60);
 
-/// An allowance that was told longer ago says nothing: used credits come back within this time.
+/// A reported allowance older than this says nothing: used credits come back within this time.
 const CREDITS_TIME: Duration = Duration::from_secs(24 * 60 * 60);
 
-/// Reasons that a message lists; the console has all.
+/// Reasons listed in a message; the console shows all.
 const REASONS: usize = 5;
 
 const MIB: u64 = 1024 * 1024;
 
-/// A destination, as the rules need it.
-pub(super) struct DestinationSeen {
+/// What the rules need to know about a destination.
+pub(super) struct DestinationInput {
     pub(super) summary: DestinationSummary,
-    /// Credits that are left to others.
+    /// Credits reserved for others.
     pub(super) reserve: i64,
-    /// What was left within the last hour.
+    /// Credits left, over the last hour.
     pub(super) samples: Vec<CreditSample>,
     pub(super) undelivered: Undelivered,
-    /// What failed, by reason.
+    /// Failed items by reason.
     pub(super) failed: Vec<Attention>,
 }
 
-/// A site, as the rules need it.
-pub(super) struct SiteSeen {
+/// What the rules need to know about a site.
+pub(super) struct SiteInput {
     pub(super) name: String,
-    /// Its events in the last days, and, if it may be silent, in the same days of the weeks before.
+    /// Its events of the last days and, if it may be silent, of the same days in the weeks before.
     pub(super) hours: Hours,
-    /// When it was found to be silent, if nothing came since.
+    /// When its open alert was raised, if it has sent nothing since.
     pub(super) silent_since: Option<Timestamp>,
-    /// Events that were rejected within [`REJECTED_TIME`].
+    /// Events rejected within [`REJECTED_TIME`].
     pub(super) rejected: u64,
-    /// All events of that time.
+    /// All events within that time.
     pub(super) events: u64,
 }
 
-/// A time of the configuration; nothing when it turns its rule off.
+/// A configured time; `None` when 0 turns the rule off.
 fn limit(number: u32, unit_seconds: u64) -> Option<Duration> {
     (number > 0).then(|| Duration::from_secs(u64::from(number) * unit_seconds))
 }
 
-/// What is wrong with a destination.
-pub(super) fn destination(seen: &DestinationSeen, rules: &AlertRules, now: Timestamp) -> Vec<Observation> {
-    let subject = subject_destination(&seen.summary.name);
+/// Judges a destination.
+pub(super) fn destination(input: &DestinationInput, rules: &AlertRules, now: Timestamp) -> Vec<Observation> {
+    let subject = subject_destination(&input.summary.name);
     let found = [
-        (Rule::OldestChange, oldest_change(seen, rules, now)),
-        (Rule::Parked, parked(seen, rules, now)),
-        (Rule::Failed, failed(seen, rules)),
-        (Rule::Paused, seen.summary.pause.as_ref().and_then(|pause| paused(&seen.summary.name, pause, rules, now))),
-        (Rule::Credits, credits(seen, rules, now)),
-        (Rule::Conservation, conservation(seen)),
+        (Rule::OldestChange, oldest_change(input, rules, now)),
+        (Rule::Parked, parked(input, rules, now)),
+        (Rule::Failed, failed(input, rules)),
+        (Rule::Paused, input.summary.pause.as_ref().and_then(|pause| paused(&input.summary.name, pause, rules, now))),
+        (Rule::Credits, credits(input, rules, now)),
+        (Rule::Conservation, conservation(input)),
     ];
-    let finding = |(rule, found): (Rule, Option<Wrong>)| found.map(|found| found.of(rule, &subject));
+    let finding = |(rule, found): (Rule, Option<Violation>)| found.map(|found| found.of(rule, &subject));
     found.into_iter().filter_map(finding).collect()
 }
 
-/// What a rule found.
-struct Wrong {
+/// What a rule found, before it has a subject.
+struct Violation {
     code: &'static str,
     severity: Severity,
     message: String,
 }
 
-impl Wrong {
+impl Violation {
     fn of(self, rule: Rule, subject: &str) -> Observation {
         let Self { code, severity, message } = self;
         Observation { rule, subject: subject.to_owned(), code, severity, message }
     }
 }
 
-fn warning(code: &'static str, message: String) -> Wrong {
-    Wrong { code, severity: Severity::Warning, message }
+fn warning(code: &'static str, message: String) -> Violation {
+    Violation { code, severity: Severity::Warning, message }
 }
 
-fn critical(code: &'static str, message: String) -> Wrong {
-    Wrong { code, severity: Severity::Critical, message }
+fn critical(code: &'static str, message: String) -> Violation {
+    Violation { code, severity: Severity::Critical, message }
 }
 
-fn oldest_change(seen: &DestinationSeen, rules: &AlertRules, now: Timestamp) -> Option<Wrong> {
-    let name = &seen.summary.name;
-    let (waiting, since) = seen.undelivered.waiting?;
-    // What waits during a pause is told of by the pause.
-    if seen.summary.pause.is_some() || now.since(since) <= limit(rules.oldest_minutes, 60)? {
+fn oldest_change(input: &DestinationInput, rules: &AlertRules, now: Timestamp) -> Option<Violation> {
+    let name = &input.summary.name;
+    let (waiting, since) = input.undelivered.waiting?;
+    // During a pause, the alert about the pause is enough.
+    if input.summary.pause.is_some() || now.since(since) <= limit(rules.oldest_minutes, 60)? {
         return None;
     }
-    let slow = match (&seen.summary.slow_reason, seen.summary.done_at) {
+    let slow = match (&input.summary.slow_reason, input.summary.done_at) {
         (Some(reason), Some(done)) => format!(" {reason} It is expected to have caught up at {}.", when(done)),
         (Some(reason), None) => format!(" {reason}"),
         _ => " See backend-sync sync status: does the destination answer?".to_owned(),
     };
     let records = records(waiting);
     let verb = if waiting == 1 { "waits" } else { "wait" };
-    let message =
-        format!("{records} {verb} for the delivery to {name}, the oldest change since {}.{slow}", when(since));
+    let message = format!("{records} {verb} to be delivered to {name}, the oldest change since {}.{slow}", when(since));
     Some(warning("change_waiting", message))
 }
 
-fn parked(seen: &DestinationSeen, rules: &AlertRules, now: Timestamp) -> Option<Wrong> {
-    let (parked, since) = seen.undelivered.parked?;
+fn parked(input: &DestinationInput, rules: &AlertRules, now: Timestamp) -> Option<Violation> {
+    let (parked, since) = input.undelivered.parked?;
     if now.since(since) <= limit(rules.parked_hours, 60 * 60)? {
         return None;
     }
     let message = format!(
-        "{} cannot reach {} before other records do, the oldest since {}. The console lists what they wait for: is that in \
-         Moodle, and did it fail?",
+        "{} {} for other records to reach {} first, the oldest since {}. The console lists which: are they in Moodle, and did \
+         they fail?",
         records(parked),
-        seen.summary.name,
+        if parked == 1 { "waits" } else { "wait" },
+        input.summary.name,
         when(since)
     );
     Some(warning("records_parked", message))
 }
 
-fn failed(seen: &DestinationSeen, rules: &AlertRules) -> Option<Wrong> {
-    let failed: u64 = seen.failed.iter().map(|reason| reason.count).sum();
+fn failed(input: &DestinationInput, rules: &AlertRules) -> Option<Violation> {
+    let failed: u64 = input.failed.iter().map(|reason| reason.count).sum();
     if rules.failed == 0 || failed < u64::from(rules.failed) {
         return None;
     }
-    let mut reasons: Vec<&Attention> = seen.failed.iter().collect();
+    let mut reasons: Vec<&Attention> = input.failed.iter().collect();
     reasons.sort_by_key(|reason| std::cmp::Reverse(reason.count));
     let list: Vec<String> = reasons
         .iter()
@@ -153,9 +153,9 @@ fn failed(seen: &DestinationSeen, rules: &AlertRules) -> Option<Wrong> {
         .collect();
     let more = if reasons.len() > REASONS { ", and more" } else { "" };
     let message = format!(
-        "{} failed at {} and will not be tried again before somebody acts: {}{more}. The console says what to change.",
+        "{} failed at {} and will not be retried until somebody acts: {}{more}. The console says what to change.",
         records(failed),
-        seen.summary.name,
+        input.summary.name,
         list.join(", ")
     );
     Some(match rules.failed_many > 0 && failed >= u64::from(rules.failed_many) {
@@ -164,16 +164,16 @@ fn failed(seen: &DestinationSeen, rules: &AlertRules) -> Option<Wrong> {
     })
 }
 
-fn paused(name: &str, pause: &Pause, rules: &AlertRules, now: Timestamp) -> Option<Wrong> {
+fn paused(name: &str, pause: &Pause, rules: &AlertRules, now: Timestamp) -> Option<Violation> {
     let since = when(pause.since);
     if pause.cause == OPERATOR {
         let long = now.since(pause.since) > limit(rules.paused_hours, 60 * 60)?;
-        // Without the operator's own words, which may say anything.
+        // Without the operator's own text, which may say anything.
         let message =
-            format!("An operator paused the delivery to {name} at {since}. It goes on when somebody resumes it.");
+            format!("An operator paused the delivery to {name} at {since}. It stays paused until somebody resumes it.");
         return long.then(|| warning("paused_by_operator", message));
     }
-    let message = format!("The delivery to {name} is paused since {since}; nothing is lost. {}", pause.reason);
+    let message = format!("The delivery to {name} has been paused since {since}; nothing is lost. {}", pause.reason);
     Some(match pause.cause.as_str() {
         "credentials" => critical("paused_credentials", message),
         "configuration" => critical("paused_configuration", message),
@@ -181,7 +181,7 @@ fn paused(name: &str, pause: &Pause, rules: &AlertRules, now: Timestamp) -> Opti
     })
 }
 
-/// How many credits an hour are used, by what was left within the last hour.
+/// Credits used per hour, extrapolated from the samples of the last hour.
 fn fall(samples: &[CreditSample]) -> Option<i64> {
     let (first, last) = (samples.first()?, samples.last()?);
     let (used, time) = (first.left - last.left, last.at.since(first.at));
@@ -192,44 +192,46 @@ fn fall(samples: &[CreditSample]) -> Option<i64> {
     Some((used.saturating_mul(60 * 60) / seconds).max(1))
 }
 
-fn credits(seen: &DestinationSeen, rules: &AlertRules, now: Timestamp) -> Option<Wrong> {
-    let (left, told_at) = seen.summary.credits.filter(|(_, at)| now.since(*at) < CREDITS_TIME)?;
-    let usable = left.saturating_sub(seen.reserve);
-    let name = &seen.summary.name;
-    let told =
-        format!("{left} API credits of {name} were left at {}, {} of them for others", when(told_at), seen.reserve);
-    let advice = "Credits come back 24 hours after their use. Put off what is not urgent, or buy more.";
+fn credits(input: &DestinationInput, rules: &AlertRules, now: Timestamp) -> Option<Violation> {
+    let (left, told_at) = input.summary.credits.filter(|(_, at)| now.since(*at) < CREDITS_TIME)?;
+    let usable = left.saturating_sub(input.reserve);
+    let name = &input.summary.name;
+    let known =
+        format!("{name} had {left} API credits left at {}; {} are reserved for others", when(told_at), input.reserve);
+    let advice = "Credits come back 24 hours after their use. Postpone what is not urgent, or buy more.";
     if rules.credits_left > 0 && usable <= 0 {
-        return Some(critical("credits_used_up", format!("{told}: the delivery has none. {advice}")));
+        return Some(critical("credits_used_up", format!("{known}, so none are left for the delivery. {advice}")));
     }
-    let hourly = fall(&seen.samples);
+    let hourly = fall(&input.samples);
     let end = hourly.map(|hourly| {
         let seconds = usable.saturating_mul(60 * 60) / hourly;
         told_at.after(Duration::from_secs(u64::try_from(seconds).unwrap_or(0)))
     });
     let pace = match hourly.zip(end) {
-        Some((hourly, end)) => format!("; at {hourly} an hour, as in the last hour, they are used up at {}", when(end)),
+        Some((hourly, end)) => {
+            format!(". At the rate of the last hour, {hourly} an hour, the rest is used up at {}", when(end))
+        }
         None => String::new(),
     };
     if rules.credits_left > 0 && usable < i64::from(rules.credits_left) {
-        return Some(warning("credits_low", format!("{told}{pace}. {advice}")));
+        return Some(warning("credits_low", format!("{known}{pace}. {advice}")));
     }
     let soon = end? <= now.after(limit(rules.credits_hours, 60 * 60)?);
-    soon.then(|| warning("credits_running_out", format!("{told}{pace}. {advice}")))
+    soon.then(|| warning("credits_running_out", format!("{known}{pace}. {advice}")))
 }
 
-fn conservation(seen: &DestinationSeen) -> Option<Wrong> {
-    let (found, at) = seen.summary.audit?;
+fn conservation(input: &DestinationInput) -> Option<Violation> {
+    let (found, at) = input.summary.audit?;
     if found.holds() {
         return None;
     }
     let message = format!(
-        "{} records, but {} sync items for {} at {}: {} records have no item, {} items have no record, {} are in a state that cannot \
-         be. Something else changed the database, or Backend Sync has a fault: keep a copy of the database and report it. See \
-         backend-sync sync audit.",
+        "Records and sync items do not match: {} records, but {} sync items for {} at {}. Records without an item: {}; items \
+         without a record: {}; items in an impossible state: {}. Something else changed the database, or Backend Sync has a bug: \
+         keep a copy of the database and report it. See backend-sync sync audit.",
         found.records,
         found.items,
-        seen.summary.name,
+        input.summary.name,
         when(at),
         found.without_item,
         found.without_record,
@@ -238,54 +240,55 @@ fn conservation(seen: &DestinationSeen) -> Option<Wrong> {
     Some(critical("conservation_broken", message))
 }
 
-/// What is wrong with a site.
-pub(super) fn site(seen: &SiteSeen, rules: &AlertRules, now: Timestamp) -> Vec<Observation> {
-    let subject = subject_site(&seen.name);
-    let found = [(Rule::SiteSilent, silent(seen, rules, now)), (Rule::IngestRejecting, rejecting(seen, rules))];
+/// Judges a site.
+pub(super) fn site(input: &SiteInput, rules: &AlertRules, now: Timestamp) -> Vec<Observation> {
+    let subject = subject_site(&input.name);
+    let found = [(Rule::SiteSilent, silent(input, rules, now)), (Rule::IngestRejecting, rejecting(input, rules))];
     found.into_iter().filter_map(|(rule, found)| found.map(|found| found.of(rule, &subject))).collect()
 }
 
-fn silent(seen: &SiteSeen, rules: &AlertRules, now: Timestamp) -> Option<Wrong> {
+fn silent(input: &SiteInput, rules: &AlertRules, now: Timestamp) -> Option<Violation> {
     if rules.silent_hours == 0 {
         return None;
     }
-    let name = &seen.name;
+    let name = &input.name;
     let advice = "See the plugin's Status page in Moodle: does cron run, and is the token valid?";
-    let known =
-        seen.silent_since.map(|since| format!("Site {name} sends nothing since {} or longer. {advice}", when(since)));
+    let known = input
+        .silent_since
+        .map(|since| format!("Site {name} has sent nothing since {} or longer. {advice}", when(since)));
     let message = known.or_else(|| {
-        let silence = silence::usual_but_missing(&seen.hours, rules.silent_hours, now)?;
+        let silence = silence::usual_but_missing(&input.hours, rules.silent_hours, now)?;
         let (hours, usual) = (silence.hours, silence.least);
         Some(format!(
-            "Site {name} has sent nothing for {hours} hours. In these hours of the last {WEEKS} weeks it sent at least {usual} \
-             events each. {advice}"
+            "Site {name} has sent nothing for {hours} hours. In each of the last {WEEKS} weeks it sent at least {usual} events \
+             in the same hours. {advice}"
         ))
     })?;
     Some(warning("site_silent", message))
 }
 
-fn rejecting(seen: &SiteSeen, rules: &AlertRules) -> Option<Wrong> {
-    let many = rules.rejected_events > 0 && seen.rejected > u64::from(rules.rejected_events);
-    if !many || seen.rejected * 100 <= seen.events * u64::from(rules.rejected_percent) {
+fn rejecting(input: &SiteInput, rules: &AlertRules) -> Option<Violation> {
+    let many = rules.rejected_events > 0 && input.rejected > u64::from(rules.rejected_events);
+    if !many || input.rejected * 100 <= input.events * u64::from(rules.rejected_percent) {
         return None;
     }
     let message = format!(
-        "{} of {} events of site {} were rejected in the last {} minutes: they are not stored. The log names the fields; the plugin's \
-         Status page in Moodle lists what was refused.",
-        seen.rejected,
-        seen.events,
-        seen.name,
+        "{} of {} events of site {} were rejected in the last {} minutes, and are not stored. The log names the fields; the \
+         plugin's Status page in Moodle lists the rejected changes.",
+        input.rejected,
+        input.events,
+        input.name,
         REJECTED_TIME.as_secs() / 60
     );
     Some(warning("events_rejected", message))
 }
 
-/// Tokens that end soon, or have ended, and are not replaced.
+/// Judges tokens: those that expire soon, or have expired, and are not replaced.
 pub(super) fn tokens(tokens: &[TokenSummary], rules: &AlertRules, now: Timestamp) -> Vec<Observation> {
     let Some(ahead) = limit(rules.token_days, 24 * 60 * 60) else { return Vec::new() };
     let horizon = now.after(ahead);
     let ends = |token: &TokenSummary| token.expires_at.is_some_and(|end| end <= horizon);
-    // The site sends with a better one already.
+    // The site already uses another one that lasts.
     let is_replaced = |token: &TokenSummary| {
         tokens.iter().any(|other| {
             let same_site = token.site.is_some() && other.site == token.site;
@@ -302,38 +305,39 @@ fn token_ends(token: &TokenSummary, end: Timestamp, now: Timestamp) -> Observati
         Some(site) => (
             format!("Token {number} of site {site}"),
             format!(
-                "Make another with backend-sync site rotate-token {site}, paste it into Moodle, and revoke this one."
+                "Create another with backend-sync site rotate-token {site}, paste it into Moodle, and revoke this one."
             ),
         ),
         None => (
             format!("API token {number}"),
             format!(
-                "Make another with backend-sync token add, and revoke this one: backend-sync token revoke {number}."
+                "Create another with backend-sync token add, and revoke this one: backend-sync token revoke {number}."
             ),
         ),
     };
     let wrong = match end <= now {
-        true => critical("token_ended", format!("{whose} has ended at {} and is refused. {advice}", when(end))),
-        false => warning("token_ends", format!("{whose} ends at {}. {advice}", when(end))),
+        true => critical("token_ended", format!("{whose} expired at {} and is refused. {advice}", when(end))),
+        false => warning("token_ends", format!("{whose} expires at {}. {advice}", when(end))),
     };
     wrong.of(Rule::TokenExpiring, &format!("token:{number}"))
 }
 
-/// Whether the disk of the database fills.
+/// Judges the free space on the database's disk.
 pub(super) fn disk(space: &Result<Space, std::io::Error>, rules: &AlertRules) -> Option<Observation> {
     let wrong = match space {
-        Err(error) => {
-            Some(warning("disk_unknown", format!("How full the database's disk is cannot be found out: {error}.")))
-        }
+        Err(error) => Some(warning(
+            "disk_unknown",
+            format!("The free space on the database's disk cannot be determined: {error}."),
+        )),
         Ok(space) => disk_fills(space, rules),
     };
     wrong.map(|wrong| wrong.of(Rule::Disk, "disk"))
 }
 
-fn disk_fills(space: &Space, rules: &AlertRules) -> Option<Wrong> {
+fn disk_fills(space: &Space, rules: &AlertRules) -> Option<Violation> {
     let (free, percent) = (space.free / MIB, u128::from(space.free) * 100 / u128::from(space.total.max(1)));
     let message = format!(
-        "{free} MiB ({percent} %) are free in {}, where the database lies. When it is full, events are refused. Make room.",
+        "Only {free} MiB ({percent} %) are free in {}, where the database is. When the disk is full, events are refused. Free some space.",
         space.folder.display()
     );
     if free < rules.disk_free_mib {
@@ -343,14 +347,17 @@ fn disk_fills(space: &Space, rules: &AlertRules) -> Option<Wrong> {
     little.then(|| warning("disk_filling", message))
 }
 
-/// Whether notices do not arrive.
+/// Judges whether a channel's notifications fail.
 pub(super) fn channel(channel: &ChannelSummary) -> Option<Observation> {
     let state = channel.state.as_ref().filter(|_| channel.is_failing())?;
-    let since = state.last_success_at.map_or_else(|| "never".to_owned(), |time| format!("at {}", when(time)));
+    let last = match state.last_success_at {
+        Some(time) => format!("the last success was at {}", when(time)),
+        None => "none has ever succeeded".to_owned(),
+    };
     let message = format!(
-        "Notices by {} fail, {} in a row; the last arrived {since}. The reason: {}. Try it: backend-sync alerts test.",
+        "Notifications by {} have failed {} in a row; {last}. The reason: {}. Test it with backend-sync alerts test.",
         channel.name,
-        count(state.failures.into(), "try", "tries"),
+        count(state.failures.into(), "time", "times"),
         state.error.as_deref().unwrap_or("unknown")
     );
     Some(warning("channel_failing", message).of(Rule::ChannelFailing, &format!("channel:{}", channel.name)))

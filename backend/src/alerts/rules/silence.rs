@@ -1,40 +1,40 @@
-//! A site's usual rhythm: the same hours of the weeks before.
+//! Whether a site is silent when it usually sends: compared with the same hours of the weeks before.
 
 use std::{collections::BTreeMap, time::Duration};
 
 use crate::clock::Timestamp;
 
-/// Events by hour, counted since 1970.
+/// Events by hour since 1970.
 pub(in super::super) type Hours = BTreeMap<i64, u64>;
 
-/// After a week, people do the same again.
+/// A site's activity repeats weekly.
 pub(in super::super) const WEEK: Duration = Duration::from_secs(7 * 24 * 60 * 60);
 
-/// Weeks that are looked back. Each of them must have had events, so that one odd week proves nothing.
+/// Weeks to compare with. Each of them must have had events, so that one odd week proves nothing.
 pub(in super::super) const WEEKS: u32 = 4;
 
-/// The longest time that is compared: a site that sends ten events in two days is missed after two days.
+/// The longest silence that is compared: a site that sends ten events in two days is missed after two days.
 pub(in super::super) const LONGEST_SILENCE: Duration = Duration::from_secs(LONGEST_HOURS * 60 * 60);
 
 const LONGEST_HOURS: u64 = 48;
 
 const WEEK_HOURS: i64 = 7 * 24;
 
-/// Events that each of the weeks must have had. Where fewer are usual, none may be chance: of ten on average, none comes
+/// Events that each of the weeks must have had. Fewer may be absent by chance: with ten expected, none at all happens
 /// once in twenty thousand times.
 const LEAST_EVENTS: u64 = 10;
 
-/// The hour in which a moment lies.
+/// The hour since 1970 of a time.
 pub(in super::super) fn hour(time: Timestamp) -> i64 {
     time.0.div_euclid(60 * 60 * 1000)
 }
 
-/// A silence where there is none usually.
+/// A silence at a time when the site usually sends.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Silence {
-    /// How long it is, in whole hours.
+    /// In whole hours.
     pub(super) hours: i64,
-    /// The fewest events that one of the weeks before had in these hours.
+    /// Events in the same hours of the quietest of the weeks before.
     pub(super) least: u64,
 }
 
@@ -42,13 +42,13 @@ fn events(hours: &Hours, from: i64, until: i64) -> u64 {
     hours.range(from..until).map(|(_, count)| count).sum()
 }
 
-/// Whether nothing came for so many whole hours and in the present one.
+/// Whether nothing came in the last `silence` whole hours and the current one.
 pub(in super::super) fn is_quiet(hours: &Hours, silence: u32, now: Timestamp) -> bool {
     let now = hour(now);
     events(hours, now - i64::from(silence), now + 1) == 0
 }
 
-/// The shortest silence, of `shortest` hours or more, that was never so in the weeks before.
+/// The shortest silence of at least `shortest` hours that did not occur in any of the weeks before.
 pub(super) fn usual_but_missing(hours: &Hours, shortest: u32, now: Timestamp) -> Option<Silence> {
     let lengths = std::iter::successors(Some(shortest.max(1)), |hours| hours.checked_mul(2));
     let lengths = lengths.take_while(|hours| u64::from(*hours) <= LONGEST_HOURS);
@@ -76,7 +76,7 @@ mod tests {
     const NOW: Timestamp = Timestamp((500_000 * 60 + 30) * 60 * 1000);
     const HOUR: i64 = 500_000;
 
-    /// Four weeks with so many events in each of these hours before now.
+    /// Four weeks with `count` events in each of these hours before now.
     fn weeks(before: std::ops::Range<i64>, count: u64) -> Hours {
         (1..=4).flat_map(|week| before.clone().map(move |hour| (HOUR - week * WEEK_HOURS - hour, count))).collect()
     }

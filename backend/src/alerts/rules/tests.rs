@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-use super::{DestinationSeen, Hours, SiteSeen, channel, destination, disk, site, tokens};
+use super::{DestinationInput, Hours, SiteInput, channel, destination, disk, site, tokens};
 use crate::{
     alerts::ChannelSummary,
     clock::Timestamp,
@@ -22,7 +22,7 @@ fn rules() -> AlertRules {
     Config::load(&Overrides::default(), std::iter::empty()).unwrap().alerts.rules
 }
 
-/// All rules that a limit turns off are off.
+/// Every rule that can be turned off is off.
 fn no_rules() -> AlertRules {
     AlertRules {
         oldest_minutes: 0,
@@ -42,7 +42,7 @@ fn no_rules() -> AlertRules {
     }
 }
 
-fn well() -> DestinationSeen {
+fn well() -> DestinationInput {
     let summary = DestinationSummary {
         name: "zoho".to_owned(),
         pause: None,
@@ -51,15 +51,15 @@ fn well() -> DestinationSeen {
         credits: None,
         audit: None,
     };
-    DestinationSeen { summary, reserve: 1_000, samples: vec![], undelivered: Undelivered::default(), failed: vec![] }
+    DestinationInput { summary, reserve: 1_000, samples: vec![], undelivered: Undelivered::default(), failed: vec![] }
 }
 
 fn codes(findings: &[Observation]) -> Vec<(&'static str, Severity)> {
     findings.iter().map(|finding| (finding.code, finding.severity)).collect()
 }
 
-fn judge(seen: &DestinationSeen) -> Vec<(&'static str, Severity)> {
-    codes(&destination(seen, &rules(), NOW))
+fn judge(input: &DestinationInput) -> Vec<(&'static str, Severity)> {
+    codes(&destination(input, &rules(), NOW))
 }
 
 use Severity::{Critical, Warning};
@@ -71,7 +71,7 @@ fn a_destination_that_is_well() {
 
 #[test]
 fn a_change_that_waits() {
-    let waiting = |minutes| DestinationSeen {
+    let waiting = |minutes| DestinationInput {
         undelivered: Undelivered { waiting: Some((3, ago(minutes))), parked: None },
         ..well()
     };
@@ -87,7 +87,7 @@ fn a_change_that_waits() {
 
 #[test]
 fn records_that_wait_for_others() {
-    let parked = |hours: i64| DestinationSeen {
+    let parked = |hours: i64| DestinationInput {
         undelivered: Undelivered { waiting: None, parked: Some((1, ago(60 * hours))) },
         ..well()
     };
@@ -105,7 +105,7 @@ fn records_that_failed() {
             count,
             example: "the e-mail of Ann is wrong".to_owned(),
         };
-        DestinationSeen { failed: vec![reason("INVALID_DATA", count), reason("DUPLICATE_DATA", 1)], ..well() }
+        DestinationInput { failed: vec![reason("INVALID_DATA", count), reason("DUPLICATE_DATA", 1)], ..well() }
     };
     assert_eq!(judge(&failed(98)), [("records_failed", Warning)]);
     assert_eq!(judge(&failed(99)), [("many_records_failed", Critical)]);
@@ -114,18 +114,18 @@ fn records_that_failed() {
         message.contains("3 records failed at zoho") && message.contains("2 user INVALID_DATA, 1 user"),
         "{message}"
     );
-    assert!(!message.contains("Ann"), "nothing of the record itself: {message}");
+    assert!(!message.contains("Ann"), "the record's own data stays out: {message}");
 }
 
 #[test]
 fn a_pause_by_its_cause() {
     let paused = |cause: &str, minutes| {
-        let mut seen = well();
-        // What waits meanwhile is not told of as well.
-        seen.undelivered.waiting = Some((3, ago(minutes)));
+        let mut input = well();
+        // What waits during the pause is not an alert of its own.
+        input.undelivered.waiting = Some((3, ago(minutes)));
         let reason = "Ask Ann.".to_owned();
-        seen.summary.pause = Some(Pause { cause: cause.to_owned(), reason, since: ago(minutes), check_at: None });
-        seen
+        input.summary.pause = Some(Pause { cause: cause.to_owned(), reason, since: ago(minutes), check_at: None });
+        input
     };
     assert_eq!(judge(&paused("credentials", 0)), [("paused_credentials", Critical)]);
     assert_eq!(judge(&paused("configuration", 0)), [("paused_configuration", Critical)]);
@@ -133,16 +133,16 @@ fn a_pause_by_its_cause() {
     assert_eq!(judge(&paused("operator", 4 * 60)), []);
     assert_eq!(judge(&paused("operator", 4 * 60 + 1)), [("paused_by_operator", Warning)]);
     let message = destination(&paused("operator", 300), &rules(), NOW).pop().unwrap().message;
-    assert!(!message.contains("Ann"), "what an operator writes stays here: {message}");
+    assert!(!message.contains("Ann"), "the operator's text stays out: {message}");
 }
 
 #[test]
 fn credits_that_run_out() {
     let left = |left, samples: &[(i64, i64)]| {
-        let mut seen = well();
-        seen.summary.credits = Some((left, ago(0)));
-        seen.samples = samples.iter().map(|(minutes, left)| CreditSample { at: ago(*minutes), left: *left }).collect();
-        seen
+        let mut input = well();
+        input.summary.credits = Some((left, ago(0)));
+        input.samples = samples.iter().map(|(minutes, left)| CreditSample { at: ago(*minutes), left: *left }).collect();
+        input
     };
     assert_eq!(judge(&left(1_500, &[])), []);
     assert_eq!(judge(&left(1_499, &[])), [("credits_low", Warning)]);
@@ -151,7 +151,7 @@ fn credits_that_run_out() {
     let fast = left(5_000, &[(30, 6_000), (0, 5_000)]);
     assert_eq!(judge(&fast), [("credits_running_out", Warning)]);
     let message = destination(&fast, &rules(), NOW).pop().unwrap().message;
-    assert!(message.contains("at 2000 an hour") && message.contains("used up at 2026-11-22 10:10 UTC"), "{message}");
+    assert!(message.contains("2000 an hour") && message.contains("used up at 2026-11-22 10:10 UTC"), "{message}");
     assert_eq!(judge(&left(5_000, &[(60, 5_900), (0, 5_000)])), [], "it lasts for more than four hours");
     assert_eq!(judge(&left(5_000, &[(5, 9_000), (0, 5_000)])), [], "five minutes say nothing");
     assert_eq!(judge(&left(5_000, &[(30, 4_000), (0, 5_000)])), [], "they came back");
@@ -162,27 +162,27 @@ fn credits_that_run_out() {
 
 #[test]
 fn a_sum_that_is_wrong() {
-    let mut seen = well();
+    let mut input = well();
     let mut found = Conservation { records: 2, items: 2, without_item: 0, without_record: 0, malformed: 0 };
-    seen.summary.audit = Some((found, ago(1)));
-    assert_eq!(judge(&seen), []);
+    input.summary.audit = Some((found, ago(1)));
+    assert_eq!(judge(&input), []);
     (found.items, found.without_item) = (1, 1);
-    seen.summary.audit = Some((found, ago(1)));
-    assert_eq!(judge(&seen), [("conservation_broken", Critical)]);
+    input.summary.audit = Some((found, ago(1)));
+    assert_eq!(judge(&input), [("conservation_broken", Critical)]);
 }
 
-fn a_site(rejected: u64, events: u64) -> SiteSeen {
-    SiteSeen { name: "college".to_owned(), hours: Hours::new(), silent_since: None, rejected, events }
+fn a_site(rejected: u64, events: u64) -> SiteInput {
+    SiteInput { name: "college".to_owned(), hours: Hours::new(), silent_since: None, rejected, events }
 }
 
 #[test]
 fn a_site_that_is_silent_stays_so_until_it_is_heard() {
-    let mut seen = a_site(0, 0);
-    assert_eq!(site(&seen, &rules(), NOW), []);
+    let mut input = a_site(0, 0);
+    assert_eq!(site(&input, &rules(), NOW), []);
     // Even in a week whose past is as silent.
-    seen.silent_since = Some(ago(60 * 24 * 10));
-    assert_eq!(codes(&site(&seen, &rules(), NOW)), [("site_silent", Warning)]);
-    assert_eq!(codes(&site(&seen, &no_rules(), NOW)), []);
+    input.silent_since = Some(ago(60 * 24 * 10));
+    assert_eq!(codes(&site(&input, &rules(), NOW)), [("site_silent", Warning)]);
+    assert_eq!(codes(&site(&input, &no_rules(), NOW)), []);
 }
 
 #[test]
@@ -253,7 +253,7 @@ fn a_channel_that_fails() {
     assert_eq!(channel_with(2), None);
     let finding = channel_with(3).unwrap();
     assert_eq!((finding.subject.as_str(), finding.code), ("channel:ops", "channel_failing"));
-    assert!(finding.message.contains("3 tries in a row") && finding.message.contains("500"), "{}", finding.message);
+    assert!(finding.message.contains("3 times in a row") && finding.message.contains("500"), "{}", finding.message);
     assert_eq!(channel(&ChannelSummary { name: "ops".to_owned(), kind: "slack", state: None }), None);
     assert_eq!(super::limit(2, 60), Some(Duration::from_secs(120)));
 }

@@ -1,21 +1,21 @@
-//! Alerts that the database could not take while they lasted.
+//! Alerts that the database could not store while they were open.
 
 use super::Alert;
 use crate::store::{StoreError, connection::connect::Store, sql::execute};
 
-/// An alert that ended before it was written down.
+/// An alert that was resolved before it was stored.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct EndedAlert {
-    /// Unique.
+    /// Its unique reference.
     pub reference: String,
-    /// With the time when it was resolved.
+    /// With `resolved_at`.
     pub alert: Alert,
-    /// How many quiet looks resolved it.
+    /// Consecutive evaluations without a finding that resolved it.
     pub quiet_needed: u32,
 }
 
 impl Store {
-    /// Writes it down, for the history; nobody is told. It is there once, however often this is called.
+    /// Stores it for the history, without notifications. Idempotent.
     pub async fn add_ended_alert(&self, ended: &EndedAlert) -> Result<(), StoreError> {
         let EndedAlert { reference, alert, quiet_needed } = ended;
         let quiet = i32::try_from(*quiet_needed).unwrap_or(i32::MAX);

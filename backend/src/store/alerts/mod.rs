@@ -1,16 +1,16 @@
-//! Alerts and their notices as operators read them; acknowledging and forgetting them.
+//! Alerts and their notifications as operators read them; acknowledging and pruning.
 
 mod ended;
-mod notices;
+mod notifications;
 mod observe;
 mod turn;
 
 use sea_orm::{QueryResult, Value};
 
 pub use ended::EndedAlert;
-pub use notices::{ChannelState, ClaimedNotice, NoticedAlert, Sent};
+pub use notifications::{ChannelState, ClaimedNotification, NotifiedAlert, SendOutcome};
 pub use observe::{CreditSample, Undelivered};
-pub use turn::{AlertTurn, Told};
+pub use turn::{AlertTurn, Announcement};
 
 use super::{
     StoreError,
@@ -26,57 +26,57 @@ use crate::{
 /// Something that is or was wrong.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Alert {
-    /// Its id.
+    /// 0 when the database does not have it.
     pub id: i64,
-    /// What found it.
+    /// The rule that raised it.
     pub rule: Rule,
-    /// With what something is wrong, as in `destination:zoho`.
+    /// What it is about, for example `destination:zoho`.
     pub subject: String,
-    /// What is wrong, for programs.
+    /// What is wrong, for programs; finer than the rule.
     pub code: String,
-    /// The worst so far.
+    /// The worst since it was raised.
     pub severity: Severity,
-    /// What is wrong and what to do, as it was last seen.
+    /// What is wrong and what to do, as of the last finding.
     pub message: String,
-    /// Since when.
+    /// The first finding.
     pub raised_at: Timestamp,
-    /// When it was last seen.
+    /// The latest finding.
     pub last_seen_at: Timestamp,
-    /// Since when it is well again.
+    /// `None` while it is open.
     pub resolved_at: Option<Timestamp>,
     /// When somebody acknowledged it, and the name of the token.
     pub acknowledged: Option<(Timestamp, String)>,
 }
 
-/// A notice to one channel.
+/// A message about an alert to one channel.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Notice {
-    /// Its id.
+pub struct Notification {
+    /// Row id.
     pub id: i64,
-    /// Where it goes.
+    /// The channel's name.
     pub channel: String,
-    /// What it tells.
+    /// What happened to the alert.
     pub event: NotificationEvent,
     /// `pending`, `sending`, `sent`, `failed` or `unknown`.
     pub state: String,
-    /// Tries so far.
+    /// Attempts so far.
     pub attempts: u32,
-    /// When that happened of which it tells.
+    /// When the alert changed.
     pub created_at: Timestamp,
-    /// Since when nothing more becomes of it.
+    /// When it reached its final state.
     pub finished_at: Option<Timestamp>,
-    /// Why it is not sent.
+    /// Why the last attempt failed.
     pub error: Option<String>,
 }
 
 const ALERT_COLUMNS: &str = "id, rule, subject, code, severity, message, raised_at, last_seen_at, resolved_at, \
                              acknowledged_at, acknowledged_by";
 
-/// More open alerts than anybody reads.
+/// An upper bound, more than anybody reads.
 const OPEN_ALERTS: i64 = 1_000;
 
 impl Store {
-    /// The alerts that are not resolved: the worst first, and of these the oldest.
+    /// The open alerts: the worst first, then the oldest.
     pub async fn open_alerts(&self) -> Result<Vec<Alert>, StoreError> {
         let sql = format!(
             "SELECT {ALERT_COLUMNS} FROM alerts WHERE resolved_at IS NULL \
@@ -85,7 +85,7 @@ impl Store {
         query(&self.read, &sql, vec![]).await?.iter().map(alert_of).collect()
     }
 
-    /// A page of all alerts, the newest first. A place is an alert's id.
+    /// A page of all alerts, the newest first. The cursor is an alert's id.
     pub async fn alerts(&self, page: PageRequest<i64>) -> Result<Page<Alert, i64>, StoreError> {
         let sql = format!("SELECT {ALERT_COLUMNS} FROM alerts WHERE id < ? ORDER BY id DESC LIMIT ?");
         let limit = i64::try_from(page.limit).unwrap_or(i64::MAX).saturating_add(1);
@@ -95,21 +95,21 @@ impl Store {
         Ok(Page::cut(alerts?, page.limit, |alert| alert.id))
     }
 
-    /// One alert.
+    /// One alert, open or resolved.
     pub async fn alert(&self, id: i64) -> Result<Option<Alert>, StoreError> {
         let sql = format!("SELECT {ALERT_COLUMNS} FROM alerts WHERE id = ?");
         query(&self.read, &sql, vec![id.into()]).await?.first().map(alert_of).transpose()
     }
 
-    /// The notices of an alert, the oldest first.
-    pub async fn notices(&self, alert_id: i64) -> Result<Vec<Notice>, StoreError> {
+    /// The notifications of an alert, the oldest first.
+    pub async fn notifications(&self, alert_id: i64) -> Result<Vec<Notification>, StoreError> {
         let sql = "SELECT id, channel, event, state, attempts, created_at, finished_at, error FROM alert_notices \
                    WHERE alert_id = ? ORDER BY id";
-        query(&self.read, sql, vec![alert_id.into()]).await?.iter().map(notice_of).collect()
+        query(&self.read, sql, vec![alert_id.into()]).await?.iter().map(notification_of).collect()
     }
 
-    /// Writes down who knows of an alert, so that nobody is reminded of it; whoever was first stays. False when there is no such
-    /// alert, or it is resolved.
+    /// Records who acknowledged an alert, which stops its reminders; the first name stays. False when there is no such
+    /// open alert.
     pub async fn acknowledge_alert(&self, id: i64, who: &str, now: Timestamp) -> Result<bool, StoreError> {
         let transaction = self.begin_immediate().await?;
         let sql = "UPDATE alerts SET acknowledged_at = coalesce(acknowledged_at, ?), \
@@ -122,8 +122,8 @@ impl Store {
         Ok(changed > 0)
     }
 
-    /// Forgets alerts that were resolved before `before`, and tests of that time: at most `limit` of each, the oldest. Returns how
-    /// many.
+    /// Deletes alerts resolved before `before`, and test notifications created before it: at most `limit` of each, the
+    /// oldest. Returns how many.
     pub async fn prune_alerts(&self, before: Timestamp, limit: u64) -> Result<u64, StoreError> {
         let limit = i64::try_from(limit).unwrap_or(i64::MAX);
         let values = || -> Vec<Value> { vec![before.0.into(), limit.into()] };
@@ -132,15 +132,15 @@ impl Store {
         let old = "SELECT id FROM alerts WHERE resolved_at < ? ORDER BY id LIMIT ?";
         let transaction = self.begin_immediate().await?;
         let tests = execute(&transaction, tests, values()).await?;
-        let notices = format!("DELETE FROM alert_notices WHERE alert_id IN ({old})");
-        execute(&transaction, &notices, values()).await?;
+        let notifications = format!("DELETE FROM alert_notices WHERE alert_id IN ({old})");
+        execute(&transaction, &notifications, values()).await?;
         let alerts = execute(&transaction, &format!("DELETE FROM alerts WHERE id IN ({old})"), values()).await?;
         transaction.commit().await?;
         Ok(tests + alerts)
     }
 }
 
-/// A word of ours in a column.
+/// Parses a column that holds one of our enumerations.
 fn word<T: std::str::FromStr<Err: std::fmt::Display>>(row: &QueryResult, column: &str) -> Result<T, StoreError> {
     let word: String = row.try_get("", column)?;
     word.parse().map_err(|error| StoreError::Refused(sea_orm::DbErr::Type(format!("{column}: {error}"))))
@@ -170,8 +170,8 @@ fn alert_of(row: &QueryResult) -> Result<Alert, StoreError> {
     })
 }
 
-fn notice_of(row: &QueryResult) -> Result<Notice, StoreError> {
-    Ok(Notice {
+fn notification_of(row: &QueryResult) -> Result<Notification, StoreError> {
+    Ok(Notification {
         id: row.try_get("", "id")?,
         channel: row.try_get("", "channel")?,
         event: word(row, "event")?,

@@ -1,4 +1,4 @@
-//! What the rules look at and nothing else reads.
+//! Reads that only the alert rules need.
 
 use sea_orm::QueryResult;
 
@@ -11,29 +11,29 @@ use crate::{
     },
 };
 
-/// Records of one state that have not reached a destination.
+/// Records that have not reached a destination yet, without those that failed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Undelivered {
-    /// How many wait for their turn or are being delivered, and since when the oldest.
+    /// Items that are pending or in flight, and the time of the oldest change among them.
     pub waiting: Option<(u64, Timestamp)>,
-    /// How many wait for another record, and since when the oldest.
+    /// Items that are parked, and the time of the oldest change among them.
     pub parked: Option<(u64, Timestamp)>,
 }
 
-/// What was left of a destination's allowance at one time.
+/// A destination's remaining credits at one time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct CreditSample {
-    /// When the destination said so.
+    /// When the destination reported it.
     pub at: Timestamp,
-    /// Credits.
+    /// Credits left.
     pub left: i64,
 }
 
 impl Store {
-    /// What has not reached the destination, without what failed. Reads the undelivered items alone.
+    /// Counts what has not reached the destination, without what failed. Reads only the undelivered items.
     pub async fn undelivered(&self, destination: &str) -> Result<Undelivered, StoreError> {
         let mut found = Undelivered::default();
-        // One statement for each state, literally, because of the partial indexes.
+        // One statement per state, with literals, so that the partial indexes are used.
         for (condition, parked) in [
             ("state = 'pending'", false),
             ("state = 'in_flight'", false),
@@ -55,8 +55,7 @@ impl Store {
         Ok(found)
     }
 
-    /// Writes down what is left of an allowance, once for each time that the destination said so; forgets what is older than
-    /// `before`.
+    /// Stores a sample, once for each time that the destination reported one; deletes those older than `before`.
     pub async fn add_credit_sample(
         &self,
         destination: &str,
@@ -70,7 +69,7 @@ impl Store {
         Ok(())
     }
 
-    /// What was left of an allowance since `since`, in the order of time.
+    /// The samples since `since`, the oldest first.
     pub async fn credit_samples(&self, destination: &str, since: Timestamp) -> Result<Vec<CreditSample>, StoreError> {
         let sql =
             "SELECT taken_at, credits FROM credit_samples WHERE destination = ? AND taken_at >= ? ORDER BY taken_at";
@@ -80,7 +79,7 @@ impl Store {
         query(&self.read, sql, vec![destination.into(), since.0.into()]).await?.iter().map(sample).collect()
     }
 
-    /// The tokens of sites and of API consumers that somebody may still use, or may believe to be good.
+    /// All tokens of sites and API consumers that are not revoked; expired ones included.
     pub async fn tokens_in_use(&self) -> Result<Vec<TokenSummary>, StoreError> {
         let mut tokens = self.tokens(None).await?;
         for site in self.sites().await? {

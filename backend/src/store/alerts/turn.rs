@@ -1,4 +1,5 @@
-//! Looking: one process at a time has the turn, and writes what it found, with the notices of it, in one transaction.
+//! Evaluating the rules: one process at a time holds the turn, and stores the changed alerts and their notifications in
+//! one transaction.
 
 use sea_orm::{ConnectionTrait, QueryResult};
 
@@ -14,59 +15,59 @@ use crate::{
     },
 };
 
-/// The transaction of whoever has the turn.
+/// The transaction of the process that holds the turn.
 pub struct AlertTurn {
     transaction: Transaction,
 }
 
-/// What an alert's channels are told.
+/// A change of an alert that its channels are notified of.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Told {
-    /// What happened.
+pub struct Announcement {
+    /// What happened to the alert.
     pub event: NotificationEvent,
-    /// To what: the alert as it is now.
+    /// The rule that raised it.
     pub rule: String,
-    /// With what something is or was wrong.
+    /// What it is about, for example `destination:zoho`.
     pub subject: String,
-    /// How bad it is or was.
+    /// The worst since it was raised.
     pub severity: Severity,
-    /// In words.
+    /// What is or was wrong, and what to do.
     pub message: String,
 }
 
-/// An alert in the database that changes.
+/// An announcement with the row of its alert.
 struct ChangedAlert {
     id: i64,
-    told: Told,
+    announcement: Announcement,
 }
 
-/// What the notices of a change need.
+/// What is needed to write notifications.
 pub(super) struct Writing<'a> {
     pub(super) policy: &'a AlertPolicy,
-    /// The channels that are told of an alert of this rule and subject.
+    /// The channels for alerts about a subject.
     pub(super) channels: &'a (dyn Fn(&str) -> Vec<String> + Send + Sync),
-    /// Makes something unique.
+    /// Makes unique references.
     pub(super) reference: &'a (dyn Fn() -> String + Send + Sync),
     pub(super) now: Timestamp,
 }
 
 impl Store {
-    /// Takes the turn to look, until `until`; false when it is not time yet, or another process has it.
+    /// Takes the turn until `until`; false when it is not due yet, or another process has it.
     pub async fn begin_alert_turn(&self, holder: &str, now: Timestamp, until: Timestamp) -> Result<bool, StoreError> {
-        // Read first: most of the time it is not time yet, and writers need not be kept waiting.
-        let free = "name = 'look' AND due_at <= ? AND (lease_until IS NULL OR lease_until <= ?)";
-        let times = [now.0.into(), now.0.into()];
+        // Read first: mostly it is not due yet, and a read does not delay writers.
+        let free = "name = 'look' AND due_at <= ? AND (lease_until IS NULL OR lease_until <= ? OR holder = ?)";
+        let places = [now.0.into(), now.0.into(), holder.into()];
         let sql = format!("SELECT name FROM alert_turns WHERE {free}");
-        if query(&self.read, &sql, times.to_vec()).await?.is_empty() {
+        if query(&self.read, &sql, places.to_vec()).await?.is_empty() {
             return Ok(false);
         }
         let sql = format!("UPDATE alert_turns SET holder = ?, lease_until = ? WHERE {free}");
-        let values = [holder.into(), until.0.into()].into_iter().chain(times).collect();
+        let values = [holder.into(), until.0.into()].into_iter().chain(places).collect();
         Ok(execute(&self.write, &sql, values).await? > 0)
     }
 
-    /// Begins to write what was found, and gives the turn back with it: the next comes at `next`. Nothing when the turn was lost
-    /// meanwhile.
+    /// Begins the transaction that stores the findings and ends the turn; the next one is due at `next`. `None` when
+    /// the turn was lost meanwhile.
     pub async fn end_alert_turn(&self, holder: &str, next: Timestamp) -> Result<Option<AlertTurn>, StoreError> {
         let transaction = self.begin_immediate().await?;
         let sql =
@@ -77,7 +78,7 @@ impl Store {
 }
 
 impl AlertTurn {
-    /// The alerts that are not resolved.
+    /// The open alerts.
     pub async fn open(&self) -> Result<Vec<OpenAlert>, StoreError> {
         let sql = "SELECT id, rule, subject, severity, acknowledged_at, quiet, quiet_needed, remind_at FROM alerts \
                    WHERE resolved_at IS NULL ORDER BY id";
@@ -96,8 +97,8 @@ impl AlertTurn {
         query(&self.transaction, sql, vec![]).await?.iter().map(open).collect()
     }
 
-    /// Writes what becomes of alerts, and the notices of it to the channels that `channels` names for a subject. Returns what
-    /// is told. `reference` makes something unique.
+    /// Stores changes and their notifications, for the channels that `channels` returns for a subject. Returns what is
+    /// announced. `reference` makes unique references.
     pub async fn write(
         &self,
         changes: Vec<AlertChange>,
@@ -105,13 +106,13 @@ impl AlertTurn {
         channels: &(dyn Fn(&str) -> Vec<String> + Send + Sync),
         reference: &(dyn Fn() -> String + Send + Sync),
         now: Timestamp,
-    ) -> Result<Vec<Told>, StoreError> {
+    ) -> Result<Vec<Announcement>, StoreError> {
         let writing = Writing { policy, channels, reference, now };
-        let mut told = Vec::new();
+        let mut announcements = Vec::new();
         for change in changes {
             let row = match change {
                 AlertChange::Raise(finding) => Some(self.raise(finding, &writing).await?),
-                AlertChange::Keep { id, finding, notify: tell } => self.keep(id, finding, tell, &writing).await?,
+                AlertChange::Keep { id, finding, notify } => self.keep(id, finding, notify, &writing).await?,
                 AlertChange::Quiet { id } => {
                     let sql = "UPDATE alerts SET quiet = quiet + 1 WHERE id = ?";
                     execute(&self.transaction, sql, vec![id.into()]).await?;
@@ -120,14 +121,14 @@ impl AlertTurn {
                 AlertChange::Resolve { id } => self.resolve(id, &writing).await?,
             };
             if let Some(row) = row {
-                self.add_notices(&row, &writing).await?;
-                told.push(row.told);
+                self.add_notifications(&row, &writing).await?;
+                announcements.push(row.announcement);
             }
         }
-        Ok(told)
+        Ok(announcements)
     }
 
-    /// Makes it so.
+    /// Commits the changes and the end of the turn.
     pub async fn commit(self) -> Result<(), StoreError> {
         self.transaction.commit().await
     }
@@ -161,14 +162,17 @@ impl AlertTurn {
         let rows = query(&self.transaction, sql, values).await?;
         let id = rows.first().map(|row| row.try_get("", "id")).transpose()?.unwrap_or_default();
         let rule = rule.as_str().to_owned();
-        Ok(ChangedAlert { id, told: Told { event: NotificationEvent::Raised, rule, subject, severity, message } })
+        Ok(ChangedAlert {
+            id,
+            announcement: Announcement { event: NotificationEvent::Raised, rule, subject, severity, message },
+        })
     }
 
     async fn keep(
         &self,
         id: i64,
         finding: Observation,
-        tell: Option<NotificationEvent>,
+        notify: Option<NotificationEvent>,
         writing: &Writing<'_>,
     ) -> Result<Option<ChangedAlert>, StoreError> {
         let Observation { rule, subject, code, severity, message } = finding;
@@ -176,13 +180,13 @@ impl AlertTurn {
         let values =
             vec![code.into(), severity.as_str().into(), message.as_str().into(), writing.now.0.into(), id.into()];
         execute(&self.transaction, sql, values).await?;
-        let Some(event) = tell else { return Ok(None) };
+        let Some(event) = notify else { return Ok(None) };
         let remind_at = writing.policy.remind.map(|time| writing.now.after(time).0);
-        // Whoever acknowledged it knew of something less bad.
+        // The acknowledgement was for something less severe, or long ago.
         let sql = "UPDATE alerts SET remind_at = ?, acknowledged_at = NULL, acknowledged_by = NULL WHERE id = ?";
         execute(&self.transaction, sql, vec![remind_at.into(), id.into()]).await?;
         let rule = rule.as_str().to_owned();
-        Ok(Some(ChangedAlert { id, told: Told { event, rule, subject, severity, message } }))
+        Ok(Some(ChangedAlert { id, announcement: Announcement { event, rule, subject, severity, message } }))
     }
 
     async fn resolve(&self, id: i64, writing: &Writing<'_>) -> Result<Option<ChangedAlert>, StoreError> {
@@ -190,18 +194,18 @@ impl AlertTurn {
         let sql = "UPDATE alerts SET resolved_at = ? WHERE id = ? RETURNING rule, subject, severity, message";
         let rows = query(&self.transaction, sql, vec![writing.now.0.into(), id.into()]).await?;
         let Some(row) = rows.first() else { return Ok(None) };
-        let told = Told {
+        let announcement = Announcement {
             event: NotificationEvent::Resolved,
             rule: row.try_get("", "rule")?,
             subject: row.try_get("", "subject")?,
             severity: word(row, "severity")?,
             message: row.try_get("", "message")?,
         };
-        Ok(Some(ChangedAlert { id, told }))
+        Ok(Some(ChangedAlert { id, announcement }))
     }
 
-    async fn add_notices(&self, row: &ChangedAlert, writing: &Writing<'_>) -> Result<(), StoreError> {
-        let Told { event, subject, severity, message, .. } = &row.told;
+    async fn add_notifications(&self, row: &ChangedAlert, writing: &Writing<'_>) -> Result<(), StoreError> {
+        let Announcement { event, subject, severity, message, .. } = &row.announcement;
         for channel in (writing.channels)(subject) {
             let sql = "INSERT INTO alert_notices (reference, alert_id, channel, event, severity, message, state, attempts, \
                        next_at, created_at) VALUES (?, ?, ?, ?, ?, ?, 'pending', 0, ?, ?)";
@@ -221,7 +225,7 @@ impl AlertTurn {
     }
 }
 
-/// Takes back reminders that are not sent yet.
+/// Deletes reminders that have not been sent yet.
 pub(super) async fn withdraw_reminders(connection: &impl ConnectionTrait, alert_id: i64) -> Result<(), StoreError> {
     let sql = "DELETE FROM alert_notices WHERE alert_id = ? AND event = 'reminder' AND state = 'pending'";
     execute(connection, sql, vec![alert_id.into()]).await?;

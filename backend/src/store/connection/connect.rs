@@ -26,20 +26,20 @@ use crate::{
 #[derive(Clone)]
 pub struct Store {
     pub(in crate::store) read: Pool,
-    /// On SQLite a single connection, because it has one writer at a time.
+    /// A single connection on SQLite, which allows one writer at a time.
     pub(in crate::store) write: Pool,
     pub(in crate::store) url: Arc<DatabaseUrl>,
-    /// As long as it is open, SQLite's write-ahead log stays the file that it is.
+    /// Kept open so that SQLite's write-ahead log stays the same file.
     open: Arc<Mutex<Option<Lease>>>,
 }
 
 impl Store {
-    /// Connects to a database that is there. Applies no migrations.
+    /// Connects to an existing database. Applies no migrations.
     pub async fn connect(url: &DatabaseUrl) -> Result<Self, StoreError> {
         if let Some(path) = url.sqlite_path() {
             return Self::connect_sqlite(url, &path).await;
         }
-        // Apart, so that readers can never keep the writer waiting for a connection.
+        // Separate pools, so that readers never keep the writer waiting for a connection.
         let (read, write) = (postgres_options(url, Access::Read)?, postgres_options(url, Access::Write)?);
         let write = Pool::postgres(write, limits::POSTGRES_WRITERS, limits::STATEMENT_TIME).await?;
         let read = Pool::postgres(read, limits::POSTGRES_READERS, limits::READ_TIME).await?;
@@ -54,18 +54,18 @@ impl Store {
         let readers = limits::SQLITE_READERS + 1;
         let read = Pool::sqlite(options, readers, Arc::clone(&file), limits::READ_TIME).await?;
         let mut open = read.acquire().await?;
-        // Whoever has read holds the file, and with it the log.
+        // A first read makes the connection hold the file, and with it the log.
         open.execute_unprepared("SELECT count(*) FROM sqlite_master").await?;
         file.is_open().map_err(cannot)?;
         Ok(Self { read, write, url: Arc::new(url.clone()), open: Arc::new(Mutex::new(Some(open))) })
     }
 
-    /// The same database, with patience for statements that go through whole tables.
+    /// The same database, with a long deadline for statements that read whole tables.
     pub(in crate::store) fn patient(&self) -> Self {
         Self { read: self.read.patient(), write: self.write.patient(), ..self.clone() }
     }
 
-    /// Begins a transaction that will write.
+    /// Begins a writing transaction.
     pub(in crate::store) async fn begin_immediate(&self) -> Result<Transaction, StoreError> {
         self.write.begin().await
     }
@@ -93,7 +93,7 @@ impl Store {
 
     /// Closes all connections; on SQLite this also folds the write-ahead log into the file.
     pub async fn close(self) {
-        // Others may hold the store still; the pool waits for the connection.
+        // Other clones may still exist; closing the pool waits for this connection.
         drop(self.open.lock().unwrap_or_else(PoisonError::into_inner).take());
         for pool in [self.read, self.write] {
             pool.close().await;
@@ -105,7 +105,7 @@ impl Store {
     }
 }
 
-/// An error of ours that the same call may not meet later.
+/// An error of our own after which the same call may succeed later.
 pub(in crate::store) fn unavailable(what: impl Into<String>) -> StoreError {
     StoreError::Unavailable(DbErr::Custom(what.into()))
 }
@@ -116,8 +116,8 @@ pub(in crate::store) enum Access {
     Write,
 }
 
-/// Creates the file of a SQLite database and its folder. It will hold personal data, so it is its owner's alone; SQLite gives the
-/// files beside it the same mode.
+/// Creates the file of a SQLite database and its folder. It will hold personal data, so only its owner may access it;
+/// SQLite gives the files beside it the same mode.
 pub(in crate::store) fn create_file(file: &Path) -> Result<(), StoreError> {
     let cannot = |error| unavailable(format!("cannot create {}: {error}", file.display()));
     if let Some(folder) = file.parent().filter(|folder| !folder.as_os_str().is_empty()) {
@@ -134,11 +134,11 @@ pub(in crate::store) fn postgres_options(url: &DatabaseUrl, access: Access) -> R
     let milliseconds = |time: Duration| time.as_millis().to_string();
     let seconds = |time: Duration| time.as_secs().to_string();
     let options = options.disable_statement_logging().statement_cache_capacity(limits::CACHED_STATEMENTS).options([
-        // An answered event must be on disk, even when the server's default says otherwise.
+        // An answered event must be on disk, whatever the server's default is.
         ("synchronous_commit", "on".to_owned()),
         ("lock_timeout", milliseconds(limits::LOCK_WAIT)),
         ("idle_in_transaction_session_timeout", milliseconds(limits::IDLE_TRANSACTION)),
-        // When we are gone without a word, or gave up, the server lets go of our locks.
+        // If this process vanishes or gives up, the server must release its locks.
         ("tcp_keepalives_idle", seconds(limits::KEEP_ALIVE)),
         ("tcp_keepalives_interval", seconds(limits::KEEP_ALIVE)),
         ("tcp_keepalives_count", "3".to_owned()),
@@ -147,13 +147,13 @@ pub(in crate::store) fn postgres_options(url: &DatabaseUrl, access: Access) -> R
     ]);
     Ok(match access {
         Access::Read => options.options([("statement_timeout", milliseconds(limits::LONG_STATEMENT))]),
-        // The deadlines of writers are ours, and longer for some than for others.
+        // Writers have deadlines on our side, which differ.
         Access::Write => options.options([("statement_timeout", "0")]),
     })
 }
 
-/// Connects to a SQLite file that may be new. The change of a new file to WAL does not wait while another process does the same or
-/// applies its migrations, whatever the time-out: it fails at once, so it is tried again.
+/// Connects to a SQLite file that may be new. Switching a new file to WAL fails at once, whatever the timeout, while
+/// another process does the same or applies migrations, so it is retried.
 async fn connect_to_new(path: &Path, file: &Arc<File>) -> Result<Pool, DbErr> {
     let deadline = tokio::time::Instant::now() + limits::LOCK_WAIT;
     loop {
@@ -167,10 +167,10 @@ async fn connect_to_new(path: &Path, file: &Arc<File>) -> Result<Pool, DbErr> {
     }
 }
 
-/// Between two tries to open a new SQLite file: a process holds it for some milliseconds.
+/// The pause between attempts to open a new SQLite file, which another process holds for some milliseconds.
 const NEW_FILE_REST: Duration = Duration::from_millis(50);
 
-/// Whether another process holds a SQLite file. The connection's error comes as a text.
+/// Whether another process holds a SQLite file. The driver reports this as text only.
 fn is_locked(error: &DbErr) -> bool {
     error.to_string().contains("database is locked")
 }
@@ -185,12 +185,12 @@ pub(in crate::store) fn sqlite_options(path: &Path, access: Access) -> SqliteCon
         .busy_timeout(limits::LOCK_WAIT)
         .foreign_keys(true)
         .statement_cache_capacity(limits::CACHED_STATEMENTS)
-        // A statement that may fail half-way notes each page it changes; by default in a file.
+        // A statement that may fail half-way journals each changed page, by default in a file.
         .pragma("temp_store", "memory")
         .pragma("wal_autocheckpoint", limits::SQLITE_CHECKPOINT_PAGES.to_string())
         .pragma("journal_size_limit", limits::SQLITE_WAL_BYTES.to_string());
     match access {
-        // What is overwritten or deleted is zeroed, so that an erasure is one: also what was replaced long before it.
+        // Overwritten and deleted content is zeroed, so that an erasure also covers what was replaced long before it.
         Access::Write => {
             options.pragma("cache_size", format!("-{}", limits::SQLITE_WRITER_CACHE_KIB)).pragma("secure_delete", "on")
         }

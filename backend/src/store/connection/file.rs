@@ -1,6 +1,6 @@
-//! The file of a SQLite database: whether what we write into is still what lies there.
+//! The file of a SQLite database: whether the open file is still the one at its path.
 //!
-//! SQLite goes on writing into a file that was deleted, moved or replaced, and nobody would ever find what it wrote.
+//! SQLite keeps writing to a file that was deleted, moved or replaced, and what it writes would be lost.
 
 use std::{
     os::unix::fs::MetadataExt,
@@ -10,20 +10,20 @@ use std::{
 
 use crate::store::fault::Fault;
 
-/// A database's file and its write-ahead log, as they were when they were opened.
+/// The identities of a database's file and its write-ahead log when they were opened.
 pub(in crate::store) struct File {
-    database: Known,
-    /// Known once it is there.
-    log: OnceLock<Known>,
+    database: FileIdentity,
+    /// Set once the log exists.
+    log: OnceLock<FileIdentity>,
 }
 
-/// A file by its name, and which one it was: device and inode.
-struct Known {
+/// A path, and the device and inode that it led to.
+struct FileIdentity {
     path: PathBuf,
     identity: (u64, u64),
 }
 
-impl Known {
+impl FileIdentity {
     fn of(path: PathBuf) -> Result<Self, std::io::Error> {
         let identity = identity(&path)?;
         Ok(Self { path, identity })
@@ -43,26 +43,26 @@ fn identity(path: &Path) -> Result<(u64, u64), std::io::Error> {
 }
 
 impl File {
-    /// The file that lies there now.
+    /// The file that is at this path now.
     pub(in crate::store) fn new(path: &Path) -> Result<Self, std::io::Error> {
-        Ok(Self { database: Known::of(path.to_owned())?, log: OnceLock::new() })
+        Ok(Self { database: FileIdentity::of(path.to_owned())?, log: OnceLock::new() })
     }
 
-    /// The database is open now, and its write-ahead log will stay until the last connection is closed.
+    /// Call when the database is open: from then on its write-ahead log stays until the last connection is closed.
     pub(in crate::store) fn is_open(&self) -> Result<(), std::io::Error> {
-        let log = Known::of(beside(&self.database.path, "-wal"))?;
+        let log = FileIdentity::of(beside(&self.database.path, "-wal"))?;
         self.log.get_or_init(|| log);
         Ok(())
     }
 
-    /// Whether both are still those that were opened. Some microseconds: it is asked with each transaction.
+    /// Whether both are still the files that were opened. Takes microseconds: every transaction checks it.
     pub(in crate::store) fn check(&self) -> Result<(), Fault> {
         self.database.check()?;
-        self.log.get().map_or(Ok(()), Known::check)
+        self.log.get().map_or(Ok(()), FileIdentity::check)
     }
 }
 
-/// The name of a file that belongs to the database and lies beside it.
+/// The path of a file beside the database, such as its log.
 pub(in crate::store) fn beside(database: &Path, ending: &str) -> PathBuf {
     let mut name = database.as_os_str().to_owned();
     name.push(ending);

@@ -1,4 +1,4 @@
-//! One connection while somebody works with it.
+//! One connection while it is in use.
 
 use std::{
     sync::{Arc, Mutex, PoisonError},
@@ -21,31 +21,31 @@ use crate::{
     store::fault::{Fault, is_of_the_data},
 };
 
-/// A connection that somebody works with. Dropped, it goes back to its pool if it is sound; otherwise it is closed.
+/// A connection in use. When dropped, it returns to its pool if it is sound, and is closed otherwise.
 pub(in crate::store) struct Lease {
-    /// There until it is dropped.
+    /// `Some` until it is dropped.
     link: Option<Link>,
     state: LeaseState,
     in_transaction: bool,
-    /// How long a statement may take.
+    /// The longest time for a statement.
     time: Duration,
-    /// When all of the transaction must be done.
+    /// The end of the transaction's time.
     deadline: Option<Instant>,
     kind: PoolKind,
 }
 
-/// The pool that a connection is of.
+/// The pool that a connection belongs to.
 #[derive(Clone)]
 pub(in crate::store) enum PoolKind {
     Sqlite(SqlitePool, Arc<File>),
-    Postgres(PgPool, Doubt),
+    Postgres(PgPool, Suspicion),
 }
 
-/// Since when the connections of a pool that were open then are not believed in: one of them died without a word.
+/// When a connection of the pool last hung: all connections that were open then are suspect.
 #[derive(Clone, Debug, Default)]
-pub(in crate::store) struct Doubt(Arc<Mutex<Option<Instant>>>);
+pub(in crate::store) struct Suspicion(Arc<Mutex<Option<Instant>>>);
 
-impl Doubt {
+impl Suspicion {
     pub(in crate::store) fn begin(&self) {
         *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
     }
@@ -59,7 +59,7 @@ impl Doubt {
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum LeaseState {
     Sound,
-    /// A statement runs. A future that is dropped half-way leaves it so.
+    /// A statement is running. A future that is dropped half-way leaves this state behind.
     Busy,
     Broken,
 }
@@ -74,14 +74,14 @@ impl Lease {
         Self { link: Some(link), state: LeaseState::Sound, in_transaction: false, time, deadline: None, kind }
     }
 
-    /// Begins a transaction, which must be done by then.
+    /// Begins a transaction, which must end by `deadline`.
     pub(in crate::store) async fn begin(&mut self, sql: &str, deadline: Instant) -> Result<(), DbErr> {
         (self.deadline, self.in_transaction) = (Some(deadline), true);
         self.execute_unprepared(sql).await?;
         Ok(())
     }
 
-    /// Makes the transaction durable.
+    /// Commits the transaction.
     pub(in crate::store) async fn commit(&mut self) -> Result<(), DbErr> {
         self.execute_unprepared("COMMIT").await?;
         self.in_transaction = false;
@@ -112,7 +112,7 @@ impl Lease {
         self.judge(result)
     }
 
-    /// The connection, for a statement that begins now, and how long that may take.
+    /// The connection for a statement that begins now, and how long the statement may take.
     fn work(&mut self) -> Result<(&mut Link, Duration), DbErr> {
         if self.state != LeaseState::Sound {
             return Err(Fault::Broken.into_error());
@@ -123,7 +123,8 @@ impl Lease {
         Ok((link, left.min(self.time)))
     }
 
-    /// After a statement: an error that is of the data alone leaves a connection as it was, but no transaction.
+    /// Decides whether the connection is sound after a statement. An error about the data alone does not harm the
+    /// connection, but it does break a transaction.
     fn judge<T>(&mut self, result: Result<T, DbErr>) -> Result<T, DbErr> {
         let result = result.and_then(|value| match &self.kind {
             PoolKind::Sqlite(_, file) => file.check().map(|()| value).map_err(Fault::into_error),
@@ -131,10 +132,10 @@ impl Lease {
         });
         let is_sound = result.as_ref().map_or_else(|error| !self.in_transaction && is_of_the_data(error), |_| true);
         self.state = if is_sound { LeaseState::Sound } else { LeaseState::Broken };
-        if let (Err(error), PoolKind::Postgres(_, doubt)) = (&result, &self.kind)
+        if let (Err(error), PoolKind::Postgres(_, suspicion)) = (&result, &self.kind)
             && Fault::of(error).is_some_and(|fault| matches!(fault, Fault::Silent(_)))
         {
-            doubt.begin();
+            suspicion.begin();
         }
         result
     }
@@ -142,14 +143,15 @@ impl Lease {
 
 impl Drop for Lease {
     fn drop(&mut self) {
-        if let (LeaseState::Busy, PoolKind::Postgres(_, doubt)) = (self.state, &self.kind) {
-            // Whoever gave it up waited for too long.
-            doubt.begin();
+        if let (LeaseState::Busy, PoolKind::Postgres(_, suspicion)) = (self.state, &self.kind) {
+            // The caller gave up waiting for the statement.
+            suspicion.begin();
         }
         match (self.link.take(), self.state == LeaseState::Sound && !self.in_transaction) {
             (Some(Link::Sqlite(mut connection)), true) => spawn(connection.return_to_pool()),
             (Some(Link::Postgres(mut connection)), true) => spawn_for(limits::PING_TIME, connection.return_to_pool()),
-            // Its place in the pool stays taken for as long as a statement hangs in the disk, so that there are never more.
+            // It counts against the pool's size for as long as a statement hangs in the disk, so that hanging ones
+            // never pile up.
             (Some(Link::Sqlite(connection)), false) => spawn(connection.close()),
             (Some(Link::Postgres(connection)), false) => spawn_for(limits::PING_TIME, connection.close()),
             (None, _) => {}
@@ -161,7 +163,7 @@ fn spawn(work: impl Future<Output: Send + 'static> + Send + 'static) {
     tokio::spawn(work);
 }
 
-/// Dropping the work closes the connection, too.
+/// Dropping the future on timeout closes the connection too.
 fn spawn_for(time: Duration, work: impl Future<Output: Send + 'static> + Send + 'static) {
     tokio::spawn(tokio::time::timeout(time, work));
 }
@@ -220,7 +222,7 @@ impl Link {
     }
 }
 
-/// The SQL is made by us or by sea-orm; what others send is among the values.
+/// Safe: the SQL comes from us or sea-orm, and what clients send is only in the values.
 fn parts(statement: Statement) -> (AssertSqlSafe<String>, SqlxValues) {
     (AssertSqlSafe(statement.sql), SqlxValues(statement.values.unwrap_or_else(|| Values(Vec::new()))))
 }

@@ -1,4 +1,4 @@
-//! The way to the database: its address, its set-up, and connections none of which is waited for without an end.
+//! Connections to the database, its URL, and its set-up.
 
 pub(super) mod connect;
 pub(super) mod file;

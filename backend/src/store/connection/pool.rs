@@ -1,9 +1,9 @@
-//! Connections to the database, none of which is waited for without an end, and none of which is used again after it failed.
+//! Pools of connections in which every wait has a deadline, and no connection is reused after a failure.
 //!
-//! Beneath are sqlx's pools, and above sea-orm's queries. What lies between is ours for three reasons. A host that vanishes answers
-//! nothing, and neither library has a deadline for a statement. SQLite rolls back by itself when a disk is full or fails, and from
-//! then on what looks like a transaction would be none: statements that follow would be stored one by one, or never. And a
-//! pool that tests what it is given back waits for ever for a host that is gone.
+//! This layer lies between sqlx's pools and sea-orm's queries, for three reasons. A vanished host answers nothing, and
+//! neither library has a deadline for statements. SQLite rolls back on its own when a disk is full or fails, and what
+//! then looks like a transaction is none: later statements would be stored one by one, or never. And a pool that tests
+//! returned connections waits forever for a vanished host.
 
 use std::{
     sync::Arc,
@@ -20,7 +20,7 @@ use sea_orm::{
 
 use super::{
     file::File,
-    lease::{Doubt, Lease, Link, PoolKind, connection_error},
+    lease::{Lease, Link, PoolKind, Suspicion, connection_error},
     transaction::Transaction,
 };
 use crate::{
@@ -28,23 +28,23 @@ use crate::{
     store::{StoreError, fault::Fault},
 };
 
-/// Connections of one kind, as many as it has. Cheap to clone.
+/// A pool of connections to one database. Cheap to clone.
 #[derive(Clone)]
 pub(in crate::store) struct Pool {
     kind: PoolKind,
-    /// How long a statement may take.
+    /// The longest time for a statement.
     time: Duration,
 }
 
 impl Pool {
-    /// Connections to a SQLite file.
+    /// A pool for a SQLite file.
     pub(in crate::store) async fn sqlite(
         options: SqliteConnectOptions,
         connections: u32,
         file: Arc<File>,
         time: Duration,
     ) -> Result<Self, DbErr> {
-        // They stay: the write-ahead log goes when the last one does.
+        // Connections are never closed: the write-ahead log would go with the last one.
         let pool = PoolOptions::new()
             .max_connections(connections)
             .acquire_timeout(limits::CONNECTION_WAIT)
@@ -57,39 +57,40 @@ impl Pool {
         Ok(Self { kind: PoolKind::Sqlite(pool, file), time })
     }
 
-    /// Connections to PostgreSQL.
+    /// A pool for PostgreSQL.
     pub(in crate::store) async fn postgres(
         options: PgConnectOptions,
         connections: u32,
         time: Duration,
     ) -> Result<Self, DbErr> {
-        let doubt = Doubt::default();
-        let doubted = doubt.clone();
+        let suspicion = Suspicion::default();
+        let shared = suspicion.clone();
         let pool = PoolOptions::new()
             .max_connections(connections)
             .acquire_timeout(limits::CONNECTION_WAIT)
             .test_before_acquire(false)
             .before_acquire(move |connection, meta| {
-                let doubtful = doubted.concerns(&meta);
-                Box::pin(async move { Ok(!doubtful && is_alive(connection).await) })
+                let suspect = shared.concerns(&meta);
+                Box::pin(async move { Ok(!suspect && is_alive(connection).await) })
             })
             .connect_with(options)
             .await
             .map_err(connection_error)?;
-        Ok(Self { kind: PoolKind::Postgres(pool, doubt), time })
+        Ok(Self { kind: PoolKind::Postgres(pool, suspicion), time })
     }
 
-    /// The same connections for statements that go through whole tables.
+    /// The same pool, with a long deadline for statements that read whole tables.
     pub(in crate::store) fn patient(&self) -> Self {
         Self { time: limits::LONG_STATEMENT, ..self.clone() }
     }
 
-    /// Begins a transaction that will write. On SQLite it waits for other writers now: a deferred transaction that reads and then
-    /// writes fails at once when another process wrote in between.
+    /// Begins a writing transaction. On SQLite it waits for other writers here: a deferred transaction that reads and
+    /// then writes fails at once when another process wrote in between.
     pub(in crate::store) async fn begin(&self) -> Result<Transaction, StoreError> {
         let deadline = Instant::now() + self.time.max(limits::TRANSACTION_TIME);
         let mut lease = self.acquire().await?;
-        // On SQLite it fails where a transaction is open already: there are no savepoints, so that none can be taken for one.
+        // SQLite fails here if a transaction is already open: we use no savepoints, so none can be mistaken for a
+        // transaction.
         lease.begin(if self.backend() == DbBackend::Sqlite { "BEGIN IMMEDIATE" } else { "BEGIN" }, deadline).await?;
         Ok(Transaction::new(self.backend(), lease))
     }
@@ -102,7 +103,7 @@ impl Pool {
         }
     }
 
-    /// Connections that are open, and those of them that are free.
+    /// Open connections, and how many of them are idle.
     pub(in crate::store) fn size(&self) -> (u32, usize) {
         match &self.kind {
             PoolKind::Sqlite(pool, _) => (pool.size(), pool.num_idle()),
@@ -125,17 +126,17 @@ impl Pool {
         }
     }
 
-    /// One connection, for as long as it is held.
+    /// One connection; it returns to the pool when dropped.
     pub(in crate::store) async fn acquire(&self) -> Result<Lease, DbErr> {
         let link = match &self.kind {
             PoolKind::Sqlite(pool, file) => {
                 file.check().map_err(Fault::into_error)?;
                 Link::Sqlite(pool.acquire().await.map_err(connection_error)?)
             }
-            PoolKind::Postgres(pool, doubt) => {
+            PoolKind::Postgres(pool, suspicion) => {
                 let connection = pool.acquire().await;
                 if matches!(connection, Err(sqlx::Error::PoolTimedOut)) {
-                    doubt.begin();
+                    suspicion.begin();
                 }
                 Link::Postgres(connection.map_err(connection_error)?)
             }
@@ -144,7 +145,7 @@ impl Pool {
     }
 }
 
-/// Whether a connection that was free still answers: PostgreSQL may have been started anew meanwhile.
+/// Whether an idle connection still answers: PostgreSQL may have been restarted.
 async fn is_alive(connection: &mut sqlx::PgConnection) -> bool {
     matches!(tokio::time::timeout(limits::PING_TIME, connection.ping()).await, Ok(Ok(())))
 }

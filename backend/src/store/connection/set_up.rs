@@ -1,4 +1,4 @@
-//! Setting the database up: its tables, its migrations, and whether it is the one that is meant.
+//! Setting up the database: its migrations, and whether it is the intended one.
 
 use std::{io::Write, os::unix::fs::OpenOptionsExt, path::Path};
 
@@ -23,19 +23,19 @@ use crate::{
     },
 };
 
-/// The key of PostgreSQL's advisory lock under which a database is set up; any number, the same in all processes.
+/// The key of PostgreSQL's advisory lock for setting up a database: any number, but the same in all processes.
 const SET_UP_LOCK: i64 = 7_263_001;
 
-/// The table of a PostgreSQL database to which `copy-database` has not copied everything yet; see `store::copy`.
+/// The table that marks a PostgreSQL database as an unfinished copy; see `store::copy`.
 pub(in crate::store) const COPY_PROGRESS: &str = "copy_progress";
 
-/// What lies beside a SQLite file and says that there was a database.
+/// The suffix of the marker file beside a SQLite file, which says that there was a database.
 const MADE: &str = "-made";
 
 const MADE_TEXT: &str = "Backend Sync made its database here. When this file is there and the database is not, the database was lost, \
                          and nothing is begun anew unless --new-database says so.\n";
 
-/// What stands before the number of the database in that file.
+/// Precedes the database's number in the marker file.
 const MARK: &str = "Its number: ";
 
 const HELD_MARK: &str = "SELECT user_version AS count FROM pragma_user_version()";
@@ -43,49 +43,50 @@ const HELD_MARK: &str = "SELECT user_version AS count FROM pragma_user_version()
 /// What to do where there is no database.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum NoDatabase {
-    /// Somebody said that a new one is wanted.
-    Make,
-    /// Make one where there was none before: a SQLite file leaves a trace. An empty PostgreSQL database is refused.
+    /// Create one: the operator asked for it.
+    Create,
+    /// Create a SQLite file only where no marker file says that one was lost. Refuse an empty PostgreSQL database.
     #[default]
-    Doubt,
+    CreateUnlessLost,
 }
 
 impl Store {
-    /// Connects to the database and applies the migrations that are missing; returns how many. A database that is not there is
-    /// made, if that is right.
+    /// Connects to the database and applies missing migrations; returns how many. A missing database is created or
+    /// refused as `none` says.
     pub async fn open(url: &DatabaseUrl, none: NoDatabase) -> Result<(Self, usize), StoreError> {
         let path = url.sqlite_path();
         if let Some(path) = path.as_deref().filter(|path| !path.exists()) {
-            // What SQLite leaves beside the file tells of it, too.
+            // SQLite's own files beside it also prove that there was one.
             let left = [MADE, "-wal", "-shm"].map(|ending| beside(path, ending)).into_iter().find(|path| path.exists());
-            if let (Some(left), NoDatabase::Doubt) = (left, none) {
-                return Err(lost(&format!("{} is gone, but {} is there", path.display(), left.display())));
+            if let (Some(left), NoDatabase::CreateUnlessLost) = (left, none) {
+                return Err(lost(&format!("{} is missing, but {} exists", path.display(), left.display())));
             }
             let folder = path.parent().unwrap_or(Path::new(""));
-            // Only that of the default is made here: any other that is missing may be a disk that is not mounted.
-            if none == NoDatabase::Doubt && folder.is_absolute() && !folder.exists() {
-                return Err(lost(&format!("the folder {} is not there", folder.display())));
+            // Only the default's relative folder is created: any other missing folder may be a disk that is not
+            // mounted.
+            if none == NoDatabase::CreateUnlessLost && folder.is_absolute() && !folder.exists() {
+                return Err(lost(&format!("the folder {} does not exist", folder.display())));
             }
             create_file(path)?;
         }
         let store = Self::connect(url).await?;
         if store.has_no_tables().await? {
             store.refuse_another_place().await?;
-            if none == NoDatabase::Doubt {
+            if none == NoDatabase::CreateUnlessLost {
                 store.refuse_emptiness()?;
             }
         }
-        if let (Some(path), NoDatabase::Doubt) = (&path, none) {
+        if let (Some(path), NoDatabase::CreateUnlessLost) = (&path, none) {
             store.refuse_another_file(path).await?;
         }
         let applied = store.migrate().await?;
         if let Some(path) = path {
-            store.leave_a_trace(&path).await?;
+            store.write_marker_file(&path).await?;
         }
         Ok((store, applied))
     }
 
-    /// Applies the migrations that are missing; returns how many. All or none, and one process at a time.
+    /// Applies missing migrations; returns how many. All or none, and one process at a time.
     pub async fn migrate(&self) -> Result<usize, StoreError> {
         self.refuse_half_a_copy().await?;
         let missing = self.missing_migrations().await?;
@@ -118,28 +119,28 @@ impl Store {
         let Some(row) = rows.first() else { return Ok(()) };
         let (place, here): (String, String) = (row.try_get("", "place")?, row.try_get("", "here")?);
         Err(unavailable(format!(
-            "the tables of Backend Sync are in the schema {place}, but search_path leads to {here}; a second, empty instance is \
-             not begun. Set the user's search_path, or name it in the URL: ?options=-csearch_path%3D{place}"
+            "the tables of Backend Sync are in the schema {place}, but search_path leads to {here}; a second, empty set is not \
+             created. Set the user's search_path, or name it in the URL: ?options=-csearch_path%3D{place}"
         )))
     }
 
-    /// Refuses a database without tables, unless nothing was ever there.
+    /// Refuses a database without tables, unless it is a SQLite file that never had any.
     fn refuse_emptiness(&self) -> Result<(), StoreError> {
         let url = &self.url;
         match url.sqlite_path().map(|path| beside(&path, MADE)) {
             None => Err(lost(&format!("{url} is empty"))),
-            Some(made) if made.exists() => Err(lost(&format!("{url} is empty, but {} is there", made.display()))),
+            Some(made) if made.exists() => Err(lost(&format!("{url} is empty, but {} exists", made.display()))),
             Some(_) => Ok(()),
         }
     }
 
-    /// Refuses a file that lies where another database was: before anything is changed in it.
+    /// Refuses a file that is not the database that the marker file names, before anything in it is changed.
     async fn refuse_another_file(&self, path: &Path) -> Result<(), StoreError> {
         let made = beside(path, MADE);
         let text = std::fs::read_to_string(&made).unwrap_or_default();
         if text.contains(MARK) && !text.ends_with(&line(self.count(HELD_MARK).await?)) {
             return Err(lost(&format!(
-                "{} is another database than was there; {} tells of that",
+                "{} is not the database that was there before, according to {}",
                 path.display(),
                 made.display()
             )));
@@ -147,12 +148,12 @@ impl Store {
         Ok(())
     }
 
-    /// Gives the database a number, in the file, which copies keep, and in what lies beside it; so that a file that is gone or another
-    /// is noticed.
-    async fn leave_a_trace(&self, path: &Path) -> Result<(), StoreError> {
+    /// Writes the database's number into the database, where copies keep it, and into the marker file beside it, so
+    /// that a missing or different file is noticed.
+    async fn write_marker_file(&self, path: &Path) -> Result<(), StoreError> {
         let (made, line) = (beside(path, MADE), line(self.mark().await?));
         if !std::fs::read_to_string(&made).unwrap_or_default().ends_with(&line) {
-            // Without it all works; nobody is told of a folder that cannot be written.
+            // Best effort: everything works without the marker file.
             let mut options = std::fs::OpenOptions::new();
             if let Ok(mut file) = options.write(true).create(true).truncate(true).mode(0o600).open(made) {
                 let _ = file.write_all(format!("{MADE_TEXT}{line}").as_bytes());
@@ -161,7 +162,7 @@ impl Store {
         Ok(())
     }
 
-    /// The number in the file: 31 random bits, in SQLite's own place for a number of its user's.
+    /// The database's number: 31 random bits in SQLite's `user_version`.
     async fn mark(&self) -> Result<u64, StoreError> {
         let mark = self.count(HELD_MARK).await?;
         if mark != 0 {
@@ -178,14 +179,14 @@ impl Store {
         Ok(mark)
     }
 
-    /// Begins a transaction that sets the database up; one process at a time.
+    /// Begins a set-up transaction; one process at a time.
     pub(in crate::store) async fn begin_set_up(&self) -> Result<Transaction, StoreError> {
         let transaction = self.begin_immediate().await?;
         lock_set_up(&transaction).await?;
         Ok(transaction)
     }
 
-    /// How many migrations are missing.
+    /// The number of missing migrations.
     pub async fn missing_migrations(&self) -> Result<usize, StoreError> {
         let sql = match self.backend() {
             DbBackend::Postgres => {
@@ -201,7 +202,7 @@ impl Store {
         Ok(all.saturating_sub(usize::try_from(applied).unwrap_or(0)))
     }
 
-    /// Whether nothing of ours is there, as in a database that was never set up.
+    /// Whether it has none of our tables, as before its set-up.
     pub async fn has_no_tables(&self) -> Result<bool, StoreError> {
         Ok(self.missing_migrations().await? == Migrator::migrations().len())
     }
@@ -211,20 +212,20 @@ impl Store {
     }
 }
 
-/// The last line of what lies beside a database with this number.
+/// The last line of the marker file.
 fn line(mark: u64) -> String {
     format!("{MARK}{mark}\n")
 }
 
-/// There is no database where one is expected.
+/// The error for a missing database where one is expected.
 fn lost(what: &str) -> StoreError {
     unavailable(format!(
-        "{what}. If a database was here before, put it back; if a new one is wanted, say so once: --new-database"
+        "{what}. If there was a database before, restore it; to create a new one, start once with --new-database"
     ))
 }
 
-/// Applies the migrations that are missing: all or none, and one process at a time. On a connection of its own, because sea-orm
-/// wants one of its own kind, which must not be used again after a failure.
+/// Applies missing migrations: all or none, and one process at a time. Uses a separate connection, because sea-orm
+/// needs one of its own kind, which must not be reused after a failure.
 async fn migrate(url: &DatabaseUrl, store: &Store) -> Result<(), StoreError> {
     let connection = connection_of_sea_orm(url).await?;
     let work = async {
@@ -240,7 +241,7 @@ async fn migrate(url: &DatabaseUrl, store: &Store) -> Result<(), StoreError> {
     };
     let done = tokio::time::timeout(limits::MIGRATION_TIME, work).await;
     let done = done.unwrap_or_else(|_| Err(Fault::Silent(limits::MIGRATION_TIME).into_error().into()));
-    // Its end may hang with the database.
+    // Closing may hang if the database does.
     let _ = tokio::time::timeout(limits::PING_TIME, connection.close()).await;
     done
 }

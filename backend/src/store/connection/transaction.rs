@@ -1,4 +1,4 @@
-//! Transactions that write.
+//! Writing transactions.
 
 use sea_orm::{
     ConnectionTrait, DbBackend, DbErr, ExecResult, QueryResult, Statement, prelude::async_trait::async_trait,
@@ -7,16 +7,18 @@ use sea_orm::{
 use super::{lease::Lease, warnings::warnings};
 use crate::store::StoreError;
 
-/// A transaction. Unless it is committed, its connection is closed: that undoes it, whatever the connection believes of itself.
+/// A transaction. Unless it is committed, its connection is closed: that rolls it back, whatever state the connection
+/// is in.
 ///
-/// After a statement has failed no other is executed, because on SQLite it might be stored on its own.
+/// After a failed statement no other one is executed, because on SQLite it might be stored on its own.
 pub(in crate::store) struct Transaction {
     backend: DbBackend,
-    /// Statements may be asked for side by side; they are executed one after the other.
+    /// Statements may be issued concurrently; they are executed one by one.
     lease: tokio::sync::Mutex<Lease>,
 }
 
-/// Writes something into PostgreSQL's log that nobody reads: a transaction that writes nothing waits for no standby.
+/// Writes a message that nobody reads to PostgreSQL's write-ahead log: a transaction that writes nothing waits for no
+/// standby.
 const COMMIT_NOTHING: &str = "SELECT pg_logical_emit_message(true, 'backend-sync', '')";
 
 impl Transaction {
@@ -24,12 +26,13 @@ impl Transaction {
         Self { backend, lease: tokio::sync::Mutex::new(lease) }
     }
 
-    /// Makes it durable. After an error it is not known whether it was.
+    /// Commits it. After an error it is unknown whether it was committed.
     pub(in crate::store) async fn commit(self) -> Result<(), StoreError> {
         let mut lease = self.lease.into_inner();
         let mut seen = warnings();
         lease.commit().await?;
-        // Perhaps it did not wait for the standby to its end. A later commit that did proves that the standby has both.
+        // A warning may mean that the wait for the standby was cancelled. A later commit that waits proves that the
+        // standby has both.
         while seen != warnings() && self.backend == DbBackend::Postgres {
             seen = warnings();
             lease.execute_unprepared(COMMIT_NOTHING).await?;

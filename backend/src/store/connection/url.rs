@@ -1,23 +1,23 @@
-//! Where the database is.
+//! The database's URL.
 
 use std::{fmt, path::PathBuf, str::FromStr};
 
 use serde::Deserialize;
 
-/// Where the database is: `sqlite://path` or `postgres://user:password@host:port/name`.
+/// The database's URL: `sqlite://path` or `postgres://user:password@host:port/name`.
 ///
-/// It may hold a password, so neither `Debug` nor `Display` shows that.
+/// It may hold a password, which neither `Debug` nor `Display` shows.
 #[derive(Clone, PartialEq, Eq, Deserialize)]
 #[serde(try_from = "String")]
 pub struct DatabaseUrl(pub(in crate::store) String);
 
-/// The URL is of no database that we know.
+/// The URL has an unknown scheme, or nothing after it.
 #[derive(Debug, thiserror::Error)]
 #[error("database_url must begin with sqlite:// or postgres://")]
 pub struct InvalidDatabaseUrl;
 
 impl DatabaseUrl {
-    /// The file of a SQLite database.
+    /// The path of a SQLite file; `None` for PostgreSQL.
     pub fn sqlite_path(&self) -> Option<PathBuf> {
         self.0.strip_prefix("sqlite://").map(PathBuf::from)
     }
@@ -49,7 +49,7 @@ impl fmt::Display for DatabaseUrl {
         if let Some(path) = self.sqlite_path() {
             return write!(f, "sqlite://{}", path.display());
         }
-        // Everything that can hold a password: what stands before the last @, and the query.
+        // A password can only be before the last @ or in the query: show neither.
         let host =
             self.0.rsplit_once('@').map_or_else(|| self.0.split_once("//").unwrap_or_default().1, |(_, host)| host);
         write!(f, "postgres://{}", host.split('?').next().unwrap_or_default())

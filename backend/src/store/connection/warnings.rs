@@ -1,25 +1,25 @@
-//! PostgreSQL's warnings, which sqlx gives to the log alone.
+//! PostgreSQL's warnings, which sqlx only logs.
 //!
-//! One of them must not be missed: a COMMIT that waits for a synchronous standby can be cancelled by an operator. PostgreSQL then
-//! warns, and calls the commit done although it is on the primary alone.
+//! One of them must not be missed: an operator can cancel a COMMIT that waits for a synchronous standby. PostgreSQL
+//! then warns, and reports the commit as done although only the primary has it.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use tracing::{Event, Level, Subscriber};
 use tracing_subscriber::{Layer, filter::Targets, layer::Context, registry::LookupSpan};
 
-/// What sqlx logs them as.
+/// The target under which sqlx logs them.
 const TARGET: &str = "sqlx::postgres::notice";
 
-/// How many there were, on all connections of this process.
+/// The number of warnings on all connections of this process.
 static WARNINGS: AtomicU64 = AtomicU64::new(0);
 
-/// How many warnings there were so far, where [`listener`] listens.
+/// The number of warnings so far, if [`listener`] is installed.
 pub(in crate::store) fn warnings() -> u64 {
     WARNINGS.load(Ordering::Relaxed)
 }
 
-/// Listens for warnings, whatever is logged.
+/// A layer that counts warnings, whatever the log's filter is.
 pub fn listener<S: Subscriber + for<'a> LookupSpan<'a>>() -> impl Layer<S> {
     Listener.with_filter(Targets::new().with_target(TARGET, Level::WARN))
 }

@@ -1,8 +1,8 @@
 //! The PostgreSQL database that is copied to.
 //!
-//! Its table `copy_progress` says what is copied (the tables of the source with their sums), and how far. It is there from the
-//! first row to the last, and each step writes it in the transaction of the step's rows; so a copy that was killed can go on,
-//! and no server starts on half of a database.
+//! Its table `copy_progress` says what is copied (the source's tables with their sums), and how far. It exists from the
+//! first row to the last, and each step updates it in the same transaction as its rows. So a copy that was killed can
+//! be resumed, and no server starts on half a database.
 
 use std::collections::BTreeMap;
 
@@ -21,16 +21,16 @@ use super::{
 };
 use crate::store::{DatabaseUrl, Store, connection::set_up::COPY_PROGRESS};
 
-/// The key of PostgreSQL's advisory lock that a copy holds; any number, another than those of other locks.
+/// The key of the advisory lock that a copy holds: any number that no other lock uses.
 const COPY_LOCK: i64 = 7_263_002;
 
-/// Bytes that are sent at once: enough that their number does not matter.
+/// Bytes sent at once: enough that the overhead does not matter.
 const SEND_BYTES: usize = 256 * 1024;
 
 /// SQLSTATE `lock_not_available`.
 const LOCK_NOT_AVAILABLE: &str = "55P03";
 
-/// How the indexes and foreign keys of a table are removed and made again; but for the keys that its own constraints need.
+/// Statements that drop and recreate a table's indexes and foreign keys, except the indexes that its constraints need.
 const REMOVABLE: &str = "SELECT 'DROP INDEX ' || indexrelid::regclass, pg_get_indexdef(indexrelid) FROM pg_index \
     WHERE indrelid = $1::regclass AND NOT EXISTS (SELECT FROM pg_constraint WHERE conindid = indexrelid) \
     UNION ALL SELECT format('ALTER TABLE %s DROP CONSTRAINT %I', conrelid::regclass, conname), \
@@ -43,7 +43,7 @@ pub(super) struct CopyDestination {
     connection: PoolConnection<Postgres>,
 }
 
-/// How far a table is copied.
+/// How far a table has been copied.
 #[derive(Debug, Default)]
 pub(super) struct CopyProgress {
     pub(super) copied: u64,
@@ -51,7 +51,7 @@ pub(super) struct CopyProgress {
 }
 
 impl CopyDestination {
-    /// Connects. The process before this one may have been killed just now; its lock is waited for, a few seconds.
+    /// Connects and takes the lock, waiting a few seconds for a process that may just have been killed.
     pub(super) async fn open(url: &DatabaseUrl) -> Result<Self, CopyError> {
         let store = Store::connect(url).await?;
         let pool = store.write.as_postgres().ok_or(CopyError::Kinds)?;
@@ -66,13 +66,13 @@ impl CopyDestination {
         Ok(Self { store, connection })
     }
 
-    /// Ends the connections, and with them the lock.
+    /// Closes the connections, which releases the lock.
     pub(super) async fn close(self) {
         drop(self.connection);
         self.store.close().await;
     }
 
-    /// Whether a copy to it was begun and not finished.
+    /// Whether it holds an unfinished copy.
     pub(super) async fn is_begun(&mut self) -> Result<bool, CopyError> {
         let begun = sqlx::query_scalar("SELECT to_regclass($1) IS NOT NULL").bind(COPY_PROGRESS);
         let begun = begun.fetch_one(&mut *self.connection).await.map_err(CopyError::Destination)?;
@@ -82,7 +82,7 @@ impl CopyDestination {
         Ok(begun)
     }
 
-    /// Makes the tables, and makes sure that they hold nothing but what a new database holds.
+    /// Creates the tables, and checks that they hold only what a new database holds.
     pub(super) async fn prepare(&mut self, tables: &[SourceTable]) -> Result<(), CopyError> {
         self.store.migrate().await?;
         let fresh = fresh_counts(tables).await?;
@@ -115,15 +115,15 @@ impl CopyDestination {
         let of = |name: &String| {
             let missing = || CopyError::table(&table.name, format!("the destination has no column {name}"));
             let data_type = columns.get(name).ok_or_else(missing)?;
-            let strange =
-                || CopyError::table(&table.name, format!("{name} is of type {data_type}, which is not known"));
+            let strange = || CopyError::table(&table.name, format!("{name} has the unknown type {data_type}"));
             Type::of(data_type).ok_or_else(strange)
         };
         table.columns.iter().map(of).collect()
     }
 
-    /// Writes down what is to be copied, and takes away what a new database holds. Indexes and foreign keys go as well: to make
-    /// them at the end takes half the time. That they come back is written down with the rest.
+    /// Stores what is to be copied, and deletes the rows of a new database. Indexes and foreign keys are dropped too,
+    /// because creating them at the end takes half the time; the statements that recreate them are stored with the
+    /// rest.
     pub(super) async fn begin(&mut self, sums: &[(SourceTable, Sum)]) -> Result<(), CopyError> {
         let mut transaction = self.connection.begin().await.map_err(CopyError::Destination)?;
         let mut statements: Vec<String> =
@@ -154,7 +154,7 @@ impl CopyDestination {
         transaction.commit().await.map_err(CopyError::Destination)
     }
 
-    /// How far the copy is that was begun earlier, in the order of `sums`; fails when it was begun of something else.
+    /// How far an earlier copy got, in the order of `sums`; fails if it was of a different source.
     pub(super) async fn places(&mut self, sums: &[(SourceTable, Sum)]) -> Result<Vec<CopyProgress>, CopyError> {
         let sql = format!("SELECT name, rows, checksum, copied, after FROM {COPY_PROGRESS} ORDER BY name");
         let rows: Vec<(String, i64, String, i64, Option<String>)> = sqlx::query_as(AssertSqlSafe(sql))
@@ -179,7 +179,7 @@ impl CopyDestination {
         if differing.is_empty() { Ok(places) } else { Err(CopyError::OtherSource(differing)) }
     }
 
-    /// Writes the next `limit` of the rows, and how far the table then is, in one transaction. Returns that, and how many they were.
+    /// Writes the next `limit` rows and the table's progress, in one transaction. Returns the number of rows.
     pub(super) async fn copy(
         &mut self,
         table: &SourceTable,
@@ -207,7 +207,7 @@ impl CopyDestination {
         copy.finish().await.map_err(failed)?;
         if let Some(last) = last {
             let after = serde_json::to_string(&table.key_of(&last)?)
-                .map_err(|_| CopyError::table(&table.name, "a key cannot be written down"))?;
+                .map_err(|_| CopyError::table(&table.name, "a key cannot be stored"))?;
             let sql = format!("UPDATE {COPY_PROGRESS} SET copied = copied + $1, after = $2 WHERE name = $3");
             let update = sqlx::query(AssertSqlSafe(sql)).bind(i64::try_from(count).unwrap_or(i64::MAX));
             update.bind(after).bind(&table.name).execute(&mut *transaction).await.map_err(failed)?;
@@ -216,8 +216,8 @@ impl CopyDestination {
         Ok(count)
     }
 
-    /// When all rows of a table are there: makes its indexes and foreign keys, unless that was done already, and lets PostgreSQL go on
-    /// giving out ids where SQLite stopped.
+    /// Completes a table whose rows are all there: recreates its indexes and foreign keys, unless that is done already,
+    /// and sets its sequences so that PostgreSQL's ids continue where SQLite's stopped.
     pub(super) async fn complete(&mut self, table: &SourceTable, highest_id: Option<i64>) -> Result<(), CopyError> {
         let mut transaction = self.connection.begin().await.map_err(CopyError::Destination)?;
         let sql = format!("SELECT afterwards FROM {COPY_PROGRESS} WHERE name = $1");
@@ -234,12 +234,12 @@ impl CopyDestination {
         transaction.commit().await.map_err(CopyError::Destination)
     }
 
-    /// Reads a table back, and counts and sums up its rows.
+    /// Reads a table back, counting and summing its rows.
     pub(super) async fn sum(&mut self, table: &SourceTable, mut advance: impl FnMut(u64)) -> Result<Sum, CopyError> {
         let statement = format!("COPY {} ({}) TO STDOUT", quoted(&table.name), list(&table.columns));
         let mut lines = self.connection.copy_out_raw(&statement).await.map_err(CopyError::Destination)?;
         let mut sum = Sum::default();
-        // PostgreSQL sends one message for each row.
+        // PostgreSQL sends one message per row.
         while let Some(line) = lines.try_next().await.map_err(CopyError::Destination)? {
             sum.add(&line);
             advance(1);
@@ -247,7 +247,7 @@ impl CopyDestination {
         Ok(sum)
     }
 
-    /// Collects the statistics that a new database lacks, and forgets that it was ever unfinished.
+    /// Collects the statistics that a new database lacks, and removes the mark of an unfinished copy.
     pub(super) async fn finish(&mut self, tables: &[SourceTable]) -> Result<(), CopyError> {
         let names = tables.iter().map(|table| quoted(&table.name)).collect::<Vec<_>>().join(", ");
         run(&mut self.connection, vec![format!("VACUUM (ANALYZE) {names}"), format!("DROP TABLE {COPY_PROGRESS}")])
@@ -287,7 +287,7 @@ async fn set_sequences(
     Ok(())
 }
 
-/// How many rows the migrations themselves put into each table.
+/// The number of rows that the migrations themselves insert into each table.
 async fn fresh_counts(tables: &[SourceTable]) -> Result<Vec<i64>, CopyError> {
     let mut options = sea_orm::ConnectOptions::new("sqlite::memory:");
     options.max_connections(1).sqlx_logging(false);

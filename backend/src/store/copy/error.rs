@@ -1,4 +1,4 @@
-//! Why a database is not copied, in words that say what to do.
+//! Why a database is not copied, and what to do.
 
 use std::path::PathBuf;
 
@@ -6,58 +6,58 @@ use sea_orm::sqlx;
 
 use crate::store::StoreError;
 
-/// A copy that cannot begin, or could not go on.
+/// Why a copy cannot start or continue.
 #[derive(Debug, thiserror::Error)]
 pub enum CopyError {
     /// The databases are not of the kinds that can be copied.
     #[error(
-        "it copies from sqlite://… to postgres://… and nothing else; copy SQLite to SQLite as files, and PostgreSQL with pg_dump"
+        "it only copies from sqlite://… to postgres://…; copy SQLite to SQLite as files, and PostgreSQL with pg_dump"
     )]
     Kinds,
-    /// There is no such file.
+    /// The source file does not exist.
     #[error("there is no database {}", .0.display())]
     NoSource(PathBuf),
-    /// Somebody has the source open.
-    #[error("{} is in use: stop the server (and whatever else has it open), and start again", .0.display())]
+    /// Another process has the source open.
+    #[error("{} is in use: stop the server (and anything else that has it open), then retry", .0.display())]
     SourceInUse(PathBuf),
-    /// The source's migrations are not ours.
-    #[error("the source has not the tables of this version: first run this version's backend-sync migrate on it")]
+    /// The source lacks migrations of this version.
+    #[error("the source does not have this version's tables: first run this version's backend-sync migrate on it")]
     SourceOlder,
-    /// The source is of a version that we do not know.
-    #[error("the source belongs to a newer version of backend-sync: copy it with that")]
+    /// The source has migrations that this version does not know.
+    #[error("the source belongs to a newer version of backend-sync: use that version to copy it")]
     SourceNewer,
-    /// There is something in the destination already.
-    #[error("the destination is not empty (table {0}): give a new database, or drop this one and create it again")]
+    /// The destination already holds data.
+    #[error("the destination is not empty (table {0}): use a new database, or drop this one and create it again")]
     DestinationNotEmpty(String),
-    /// Another process copies to the same destination.
-    #[error("another backend-sync copy-database is at work on this destination")]
+    /// Another process is copying to the same destination.
+    #[error("another backend-sync copy-database is running on this destination")]
     DestinationBusy,
-    /// The copy that was begun in the destination is of something else.
+    /// The destination holds an unfinished copy of a different source.
     #[error(
         "the destination holds a part of another database, or of this one before it changed (in {}): \
-         drop it, create it again, and start anew", .0.join(", ")
+         drop it, create it again, and start over", .0.join(", ")
     )]
     OtherSource(Vec<String>),
-    /// The copy in the destination was begun by another version.
+    /// Another version began the copy in the destination.
     #[error(
-        "the destination holds a copy begun by another version of backend-sync: drop it, create it again, and start anew"
+        "the destination holds a copy begun by another version of backend-sync: drop it, create it again, and start over"
     )]
     OtherVersion,
-    /// A table differs by more than its rows.
+    /// A table cannot be copied.
     #[error("table {table} cannot be copied: {why}")]
     Table {
-        /// Its name.
+        /// The table's name.
         table: String,
-        /// Why not.
+        /// The reason.
         why: String,
     },
-    /// The source.
+    /// Reading the source failed.
     #[error("reading the source: {0}")]
     Source(#[source] sqlx::Error),
-    /// The destination.
+    /// The destination failed.
     #[error("the destination: {0}")]
     Destination(#[source] sqlx::Error),
-    /// Either, while it is opened or set up.
+    /// Opening or setting up either database failed.
     #[error(transparent)]
     Store(#[from] StoreError),
 }

@@ -1,11 +1,11 @@
 //! A row as a line of PostgreSQL's `COPY … (FORMAT text)`.
 //!
-//! It is written exactly as PostgreSQL itself writes it, so that the lines of both databases can be compared: what SQLite holds,
-//! as we write it here, and what PostgreSQL made of it, as it writes it.
+//! We write it exactly as PostgreSQL does, so that the lines of both databases can be compared: ours of what SQLite
+//! holds, and PostgreSQL's of what it stored.
 
 use uuid::Uuid;
 
-/// What a column holds, by its type in PostgreSQL.
+/// A column's type in PostgreSQL, as far as our schema uses it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Type {
     Integer,
@@ -16,7 +16,7 @@ pub(super) enum Type {
 }
 
 impl Type {
-    /// By its name in the information schema; none for those that our schema does without.
+    /// From its name in the information schema; `None` for types that our schema does not use.
     pub(super) fn of(name: &str) -> Option<Self> {
         Some(match name {
             "smallint" | "integer" | "bigint" => Self::Integer,
@@ -29,7 +29,7 @@ impl Type {
     }
 }
 
-/// What SQLite holds in a cell, whatever the type of the column.
+/// A value in SQLite, whatever the column's type.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Cell<'a> {
     Null,
@@ -38,11 +38,11 @@ pub(super) enum Cell<'a> {
     Blob(&'a [u8]),
 }
 
-/// The cell does not hold what its column is for.
+/// The value does not fit its column's type.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Unfit;
 
-/// Appends a cell to its line.
+/// Appends a value to its line.
 pub(super) fn write(line: &mut Vec<u8>, column: Type, cell: Cell<'_>) -> Result<(), Unfit> {
     match (column, cell) {
         (_, Cell::Null) => line.extend(br"\N"),
@@ -67,7 +67,7 @@ fn write_uuid(line: &mut Vec<u8>, uuid: Result<Uuid, uuid::Error>) -> Result<(),
     Ok(())
 }
 
-/// As PostgreSQL does it: what would end the cell or the line, and the few control characters that have a letter.
+/// Escapes as PostgreSQL does: what would end the value or the line, and the few control characters that have a letter.
 fn escape(line: &mut Vec<u8>, text: &[u8]) {
     let mut rest = text;
     while let Some((place, letter)) = rest.iter().enumerate().find_map(|(place, byte)| Some((place, letter(*byte)?))) {
@@ -102,7 +102,7 @@ mod tests {
     }
 
     #[test]
-    fn cells_are_written_as_postgresql_writes_them() {
+    fn values_are_written_as_postgresql_writes_them() {
         let uuid = [0x01, 0x23, 0x45, 0x67, 0x89, 0xab, 0xcd, 0xef, 0, 0, 0, 0, 0, 0, 0, 0xff];
         let written = "01234567-89ab-cdef-0000-0000000000ff";
         for (column, cell, expected) in [
@@ -123,7 +123,7 @@ mod tests {
     }
 
     #[test]
-    fn what_does_not_fit_is_not_made_to() {
+    fn values_that_do_not_fit_are_refused() {
         for (column, cell) in [
             (Type::Boolean, Cell::Integer(2)),
             (Type::Integer, Cell::Text(b"1")),

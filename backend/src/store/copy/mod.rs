@@ -1,10 +1,10 @@
-//! Copying a whole database from SQLite to PostgreSQL: every table that there is, in steps that survive a `kill -9`, and proved.
+//! Copying a whole database from SQLite to PostgreSQL: every table, in steps that survive a `kill -9`, with a proof.
 //!
-//! The way: the source is locked, and its rows are counted and summed up; that is also what tells it from any other source. Then the
-//! tables are copied, those first that others point to. Then the destination is read back and must come to the same sums: each row is
-//! compared as the line that PostgreSQL's COPY makes of it.
+//! First the source is locked, and its rows are counted and summed; the sums also identify the source. Then the tables
+//! are copied, those first that others reference. Then the destination is read back and must have the same sums: each
+//! row is compared as a line of PostgreSQL's COPY.
 //!
-//! Tables and columns are those that the databases name. A migration that adds some changes nothing here.
+//! Tables and columns are read from the databases, so a migration that adds some needs no change here.
 
 mod destination;
 mod error;
@@ -22,10 +22,10 @@ use self::{
 };
 use super::DatabaseUrl;
 
-/// What a copy is doing.
+/// The stage of a copy.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Stage {
-    /// Counting and summing up the source.
+    /// Counting and summing the source.
     Reading,
     /// Writing to the destination.
     Copying,
@@ -33,20 +33,20 @@ pub enum Stage {
     Verifying,
 }
 
-/// Is told how it goes.
+/// Observes a copy's progress.
 pub trait Watch {
-    /// A stage begins, of so many rows, of which so many were done earlier.
+    /// A stage of `rows` rows begins; `done` of them were done earlier.
     fn begin(&mut self, stage: Stage, rows: u64, done: u64);
-    /// So many rows more of this table.
+    /// Another `rows` rows of a table are done.
     fn advance(&mut self, table: &str, rows: u64);
-    /// The stage is over.
+    /// The stage has ended.
     fn end(&mut self);
 }
 
-/// A table of both databases.
+/// A table in both databases.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CopiedTable {
-    /// Its name.
+    /// The table's name.
     pub name: String,
     /// Rows and checksum in the source.
     pub source: (u64, String),
@@ -55,14 +55,14 @@ pub struct CopiedTable {
 }
 
 impl CopiedTable {
-    /// Whether the destination holds what the source holds.
+    /// Whether the destination holds the same rows as the source.
     pub fn is_equal(&self) -> bool {
         self.source == self.destination
     }
 }
 
-/// Copies all tables, or goes on with a copy that was interrupted, writing so many rows in one transaction. Then compares both, and
-/// returns what it found. Unless all is equal, the destination stays marked as unfinished.
+/// Copies all tables, or resumes an interrupted copy, `step_rows` rows per transaction. Then compares both databases
+/// and returns the result. Unless everything is equal, the destination stays marked as unfinished.
 pub async fn copy_database(
     from: &DatabaseUrl,
     to: &DatabaseUrl,

@@ -1,4 +1,4 @@
-//! The SQLite database that is copied, which nobody else has open meanwhile.
+//! The SQLite database that is copied, locked against other processes.
 
 use std::{collections::BTreeSet, path::Path};
 
@@ -17,10 +17,10 @@ use super::{
 };
 use crate::limits;
 
-/// The table in which the migrations are written down; every database has its own.
+/// The table of applied migrations, which is not copied: every database has its own.
 const MIGRATIONS: &str = "seaql_migrations";
 
-/// SQLite's code for a database that another process has open.
+/// SQLite's result code for a database that another process has open.
 const BUSY: u32 = 5;
 
 /// The source, locked.
@@ -28,18 +28,18 @@ pub(super) struct CopySource {
     connection: SqliteConnection,
 }
 
-/// A table as the source has it.
+/// A table of the source.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct SourceTable {
     pub(super) name: String,
     pub(super) columns: Vec<String>,
-    /// The places of the primary key's columns among them, in the key's order.
+    /// Indexes into `columns` of the primary key's columns, in the key's order.
     key: Vec<usize>,
-    /// The tables that its foreign keys point to.
+    /// The tables that its foreign keys reference.
     parents: BTreeSet<String>,
 }
 
-/// A column's part of a row's key.
+/// One column of a row's key.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 enum Part {
     Integer(i64),
@@ -47,13 +47,13 @@ enum Part {
     Blob(Vec<u8>),
 }
 
-/// The key of a row: how far a table is copied.
+/// The primary key of a row: how far a table has been copied.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(super) struct RowKey(Vec<Part>);
 
 impl CopySource {
-    /// Opens it as the only one: other processes that have it open, busy or not, are noticed, and none can open it before this is
-    /// closed. A process that is killed leaves no lock.
+    /// Opens it exclusively: fails if another process has it open, busy or not, and keeps others out until it is
+    /// closed. A killed process leaves no lock.
     pub(super) async fn open(path: &Path) -> Result<Self, CopyError> {
         if !path.exists() {
             return Err(CopyError::NoSource(path.to_owned()));
@@ -73,7 +73,7 @@ impl CopySource {
             _ => CopyError::Source(error),
         };
         let mut connection = SqliteConnection::connect_with(&options).await.map_err(in_use)?;
-        // The lock comes with the first look, and stays.
+        // The first read takes the lock, which stays.
         sqlx::query("SELECT count(*) FROM sqlite_schema").execute(&mut connection).await.map_err(in_use)?;
         Ok(Self { connection })
     }
@@ -82,7 +82,7 @@ impl CopySource {
         self.connection.close().await.map_err(CopyError::Source)
     }
 
-    /// Fails unless exactly our migrations are applied.
+    /// Fails unless exactly this version's migrations are applied.
     pub(super) async fn check_version(&mut self) -> Result<(), CopyError> {
         let ours: BTreeSet<String> =
             Migrator::migrations().iter().map(|migration| migration.name().to_owned()).collect();
@@ -99,7 +99,7 @@ impl CopySource {
         }
     }
 
-    /// All tables, each after those that it points to.
+    /// All tables, each after those that it references.
     pub(super) async fn tables(&mut self) -> Result<Vec<SourceTable>, CopyError> {
         let sql = "SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite^_%' ESCAPE '^' \
                    AND name <> ? ORDER BY name";
@@ -128,7 +128,7 @@ impl CopySource {
         Ok(SourceTable { name, columns, key: key.into_iter().map(|(_, place)| place).collect(), parents })
     }
 
-    /// The highest number that SQLite gave out for the table's id; it gives none out twice, though the row be gone.
+    /// The highest id that SQLite ever assigned in the table. It never reuses one, even after the row was deleted.
     pub(super) async fn highest_id(&mut self, table: &SourceTable) -> Result<Option<i64>, CopyError> {
         let kept = self.names("SELECT name FROM sqlite_schema WHERE name = ?", "sqlite_sequence").await?;
         if kept.is_empty() {
@@ -168,7 +168,7 @@ impl CopySource {
         query.fetch(&mut self.connection).map_err(CopyError::Source)
     }
 
-    /// Counts and sums up all rows of a table.
+    /// Counts and sums all rows of a table.
     pub(super) async fn sum(
         &mut self,
         table: &SourceTable,
@@ -193,14 +193,14 @@ impl CopySource {
 }
 
 impl SourceTable {
-    /// Appends a row's line.
+    /// Appends a row as a line.
     pub(super) fn write_line(&self, row: &SqliteRow, types: &[Type], text: &mut Vec<u8>) -> Result<(), CopyError> {
         for (place, (name, column)) in self.columns.iter().zip(types).enumerate() {
             if place > 0 {
                 text.push(b'\t');
             }
             let unfit =
-                |_| CopyError::table(&self.name, format!("a value of column {name} is not of the column's type"));
+                |_| CopyError::table(&self.name, format!("a value in column {name} does not have the column's type"));
             line::write(text, *column, cell(row, place)?).map_err(unfit)?;
         }
         text.push(b'\n');
@@ -208,7 +208,7 @@ impl SourceTable {
     }
 
     pub(super) fn key_of(&self, row: &SqliteRow) -> Result<RowKey, CopyError> {
-        let odd = || CopyError::table(&self.name, "a key is odd");
+        let odd = || CopyError::table(&self.name, "a key has an unexpected type");
         let part = |place: &usize| match cell(row, *place)? {
             Cell::Integer(number) => Ok(Part::Integer(number)),
             Cell::Text(text) => Ok(Part::Text(String::from_utf8(text.to_vec()).map_err(|_| odd())?)),
@@ -228,12 +228,12 @@ fn cell(row: &SqliteRow, place: usize) -> Result<Cell<'_>, CopyError> {
         "INTEGER" => <i64 as Decode<Sqlite>>::decode(value).map(Cell::Integer),
         "TEXT" => <&[u8] as Decode<Sqlite>>::decode(value).map(Cell::Text),
         "BLOB" => <&[u8] as Decode<Sqlite>>::decode(value).map(Cell::Blob),
-        other => Err(format!("a value of type {other}, which no column has").into()),
+        other => Err(format!("a value has the unexpected type {other}").into()),
     };
     decoded.map_err(|error| CopyError::Source(Error::Decode(error)))
 }
 
-/// A name as SQL takes it, whatever it is.
+/// A quoted identifier.
 pub(super) fn quoted(name: impl AsRef<str>) -> String {
     format!("\"{}\"", name.as_ref().replace('"', "\"\""))
 }
@@ -249,7 +249,7 @@ fn parents_first(mut tables: Vec<SourceTable>) -> Result<Vec<SourceTable>, CopyE
         let (ready, waiting): (Vec<_>, Vec<_>) =
             tables.into_iter().partition(|table| table.parents.iter().all(is_sorted));
         if let (true, Some(table)) = (ready.is_empty(), waiting.first()) {
-            return Err(CopyError::table(&table.name, "its foreign keys lead round in a circle, or nowhere"));
+            return Err(CopyError::table(&table.name, "its foreign keys form a circle or reference a missing table"));
         }
         sorted.extend(ready);
         tables = waiting;
@@ -267,7 +267,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_pointed_to_comes_first() {
+    fn referenced_tables_come_first() {
         let tables = vec![table("a", &["c", "b"]), table("b", &["c"]), table("c", &[]), table("d", &[])];
         let sorted = parents_first(tables).unwrap();
         assert_eq!(sorted.iter().map(|table| table.name.as_str()).collect::<Vec<_>>(), ["c", "d", "b", "a"]);

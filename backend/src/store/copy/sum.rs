@@ -1,11 +1,11 @@
-//! A checksum of a table that does not depend on the order of its rows.
+//! A table checksum that does not depend on the order of the rows.
 
 use std::fmt;
 
 use sha2::{Digest, Sha256};
 
-/// How many rows, and the sum of their SHA-256. A sum, because two databases sort texts differently, and because in an
-/// exclusive or two equal rows would cancel each other out.
+/// The number of rows and the sum of their SHA-256. A sum, because databases sort text differently; not an exclusive
+/// or, in which two equal rows would cancel out.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Sum {
     pub(super) rows: u64,

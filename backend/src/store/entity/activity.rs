@@ -1,4 +1,4 @@
-//! Table `activity`: how much happened, by minute.
+//! Table `activity`: counts per minute.
 
 use sea_orm::entity::prelude::*;
 

@@ -1,4 +1,4 @@
-//! Table `console_sessions`: who is signed in to the console.
+//! Table `console_sessions`: the console's sessions.
 
 use sea_orm::entity::prelude::*;
 

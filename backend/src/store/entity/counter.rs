@@ -1,4 +1,5 @@
-//! Table `counters`: one row, `event`, the id of the last event, and how many people are erased. See the migration for why it is also the writers' lock.
+//! Table `counters`. Its row `event` holds the id of the last event and the number of erased people; see the migration
+//! for why it is also the writers' lock. Other rows hold times.
 
 use sea_orm::entity::prelude::*;
 

@@ -1,4 +1,4 @@
-//! Table `grade_items`: what is graded. No record of its own: it travels with the grades.
+//! Table `grade_items`: what is graded. Grade items are not records of their own: they arrive with the grades.
 
 use sea_orm::{ActiveValue::Set, entity::prelude::*};
 

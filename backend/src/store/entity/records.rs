@@ -1,4 +1,4 @@
-//! The five tables of records, which differ only in the columns of their state.
+//! The five tables of records, which differ only in their state's columns.
 
 use sea_orm::{ActiveValue::Set, entity::prelude::*};
 
@@ -7,19 +7,19 @@ use crate::{
     model::{Completion, Course, Decimal, Enrolment, Grade, Id, Record, Roles, State, Time, User, Version},
 };
 
-/// A record as a table holds it.
+/// A record with its place in the database.
 pub struct StoredRecord<S> {
-    /// The id of its site in our database.
+    /// The site's row id.
     pub site_id: i64,
-    /// The record.
+    /// What the events made of it.
     pub record: Record<S>,
-    /// When it changed last, by our clock.
+    /// When it last changed, by the server's clock.
     pub changed_at: Timestamp,
 }
 
 /// A table of records.
 pub(crate) trait RecordTable: EntityTrait<Model: Send + Sync> {
-    /// What its records hold.
+    /// Its records' fields.
     type State: State;
 
     const SITE_ID: Self::Column;
@@ -27,14 +27,14 @@ pub(crate) trait RecordTable: EntityTrait<Model: Send + Sync> {
     const DELETED: Self::Column;
     const CHANGED_AT: Self::Column;
 
-    /// The columns of the state that are no references: what an erasure empties.
+    /// The state's columns that are not references: an erasure blanks them.
     const FIELDS: &'static [&'static str];
 
-    /// The columns of the state that have an index of their own.
+    /// The state's columns that have an index of their own.
     const INDEXED: &'static [Self::Column];
 
-    /// Whether those columns are the same in two states. Writing an indexed column costs SQLite a change of the index, even
-    /// when the value stays.
+    /// Whether those columns are equal in two states. For SQLite, writing an indexed column costs an index update even
+    /// if the value stays the same.
     fn same_indexed(left: &Self::State, right: &Self::State) -> bool;
 
     fn to_row(stored: StoredRecord<Self::State>) -> Self::ActiveModel;

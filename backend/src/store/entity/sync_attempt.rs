@@ -1,4 +1,4 @@
-//! Table `sync_attempts`: each try to deliver a sync item.
+//! Table `sync_attempts`: every attempt to deliver a sync item.
 
 use sea_orm::entity::prelude::*;
 

@@ -1,4 +1,4 @@
-//! Table `sync_items`: what became of each record at each destination.
+//! Table `sync_items`: the state of each record at each destination.
 
 use sea_orm::entity::prelude::*;
 

@@ -1,4 +1,4 @@
-//! Table `tokens`: of sites (scope `ingest`) and of API consumers (scopes `read` and `operate`).
+//! Table `tokens`: those of sites (scope `ingest`) and of API consumers (scopes `read` and `operate`).
 
 use sea_orm::entity::prelude::*;
 

@@ -1,7 +1,8 @@
-//! Emptying what is stored about a person, in steps that each commit: a process that dies in between goes on where it was.
+//! Blanking what is stored about a person, in steps that each commit: after a crash, the erasure continues where it
+//! stopped.
 //!
-//! Records stay, with their ids alone and as deleted ones, so that the change feed, the sync items and what refers to them stay right.
-//! Events stay as facts (what, about whom, when, with which outcome), without their data.
+//! Records stay as tombstones that hold only ids, so that the change feed, the sync items and references to them stay
+//! correct. Events stay as facts (what, about whom, when, with which outcome), without their data.
 
 use std::collections::HashMap;
 
@@ -21,7 +22,7 @@ use crate::{
     },
 };
 
-/// The column that tells whose a record is.
+/// The column with the person's id.
 fn person_column(kind: Kind) -> &'static str {
     if kind == Kind::User { "moodle_id" } else { "userid" }
 }
@@ -30,7 +31,7 @@ fn table_of<T: RecordTable>() -> String {
     T::default().table_name().to_owned()
 }
 
-/// SQL for the person's records that hold something still.
+/// SQL after `SELECT …` for the person's records that are not blank yet.
 pub(super) fn unblanked<T: RecordTable>() -> String {
     let kind = T::State::KIND;
     let any: Vec<String> = T::FIELDS.iter().chain(&["extra"]).map(|field| format!("{field} IS NOT NULL")).collect();
@@ -43,7 +44,7 @@ pub(super) fn unblanked<T: RecordTable>() -> String {
 }
 
 impl Store {
-    /// Empties the next rows of a person; returns how many. None: nothing is left.
+    /// Blanks the person's next rows; returns how many. 0 when nothing is left.
     pub async fn blank_step(&self, erasure: &Erasure, now: Timestamp) -> Result<u64, StoreError> {
         let (transaction, _) = self.begin_write(0).await?;
         let blanked = transaction.blank(erasure, now).await?;
@@ -74,7 +75,7 @@ impl WriteTransaction {
         Ok(blanked.iter().map(|(_, rows)| rows).sum())
     }
 
-    /// Empties records of one kind, and asks every destination to look at them.
+    /// Blanks records of one kind, and marks them pending at every destination.
     async fn blank_records<T: RecordTable>(
         &self,
         erasure: &Erasure,
@@ -100,7 +101,7 @@ impl WriteTransaction {
         self.append_changes(deleted, now, &mut changes).await?;
         self.mark_pending(&changes, &HashMap::new(), 0).await?;
         self.save_changes(changes).await?;
-        // Words may have been quoted, and a digest is made of the data.
+        // A reason may quote the data, and a digest is derived from it.
         let sql = format!(
             "UPDATE sync_items SET digest = NULL, code = NULL, reason = NULL WHERE kind = '{kind}' AND {among}"
         );

@@ -1,4 +1,4 @@
-//! Erasures: who is to be erased, how far that is, and what was erased where.
+//! Erasures: their requests, their progress, and what was erased where.
 
 mod blank;
 mod progress;
@@ -19,97 +19,97 @@ use crate::{
     model::{ErasurePolicy, ErasureState, Id},
 };
 
-/// The data of an event about an erased person.
+/// What replaces the data of events about erased people.
 pub(crate) const NO_DATA: &str = "{}";
 
 /// The erasure of one person.
 #[derive(Clone, Debug)]
 pub struct Erasure {
-    /// Its number.
+    /// Row id.
     pub id: i64,
-    /// Who.
+    /// The person.
     pub user: UserFilter,
-    /// How far it is.
+    /// Its progress.
     pub state: ErasureState,
     /// What happens at the destination.
     pub policy: ErasurePolicy,
-    /// Who asked: `cli`, `api` or `moodle`.
+    /// Where the request came from: `cli`, `api` or `moodle`.
     pub requested_by: String,
-    /// When it was asked for.
+    /// When it was requested.
     pub requested_at: Timestamp,
-    /// When it begins, at the soonest.
+    /// The earliest time at which it begins.
     pub due_at: Timestamp,
     /// When it began.
     pub begun_at: Option<Timestamp>,
-    /// When nothing was left in our database.
+    /// When our database was clean.
     pub local_at: Option<Timestamp>,
-    /// When the destination had done its part.
+    /// When the destination was clean.
     pub remote_at: Option<Timestamp>,
-    /// When it was last looked for, and nothing found.
+    /// The last check that found nothing.
     pub verified_at: Option<Timestamp>,
-    /// When it was taken back.
+    /// When it was lifted.
     pub lifted_at: Option<Timestamp>,
-    /// When it is looked for next.
+    /// The next check.
     pub check_at: Option<Timestamp>,
     /// What was erased.
     pub erased: Erased,
-    /// What the checks found.
+    /// The checks so far, the oldest first.
     pub checks: Vec<ErasureCheck>,
 }
 
-/// Who asked for an erasure when nobody did: the account was deleted in Moodle.
+/// The origin of an erasure that follows from a deleted account in Moodle, not from a request.
 pub const BY_MOODLE: &str = "moodle";
 
 /// What was erased where: counts, and ids at the destination.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Erased {
-    /// Rows that were emptied, by table.
+    /// Rows that were blanked, by table.
     pub rows: BTreeMap<String, u64>,
-    /// The records that the destination had.
+    /// The person's records at destinations.
     pub remote: Vec<RemoteRecord>,
 }
 
 /// A record at a destination.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct RemoteRecord {
-    /// The destination.
+    /// The destination's name.
     pub destination: String,
-    /// The kind of record.
+    /// The record's kind.
     pub kind: String,
     /// Its id in Moodle.
     pub moodle_id: i64,
-    /// Its id there.
+    /// Its id at the destination.
     pub remote_id: String,
 }
 
-/// One look for what should be gone.
+/// A check for data that should be gone.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ErasureCheck {
-    /// When, in Unix milliseconds.
+    /// Unix time in milliseconds.
     pub at: i64,
-    /// What was found; nothing, when all is well.
+    /// What was found; empty when nothing remains.
     pub findings: Vec<ErasureRemainder>,
 }
 
-/// Something that should be gone. It names the place, never the value.
+/// Data that should be gone: its place, never its value.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ErasureRemainder {
-    /// Where: a table, or a module and field, or a record at the destination.
+    /// A table, a module and field, or a record at the destination.
     pub place: String,
-    /// How often.
+    /// How many rows or records hold such data.
     pub count: u64,
 }
 
-/// Who asks for an erasure, and how.
+/// A request to erase a person.
 #[derive(Clone, Copy, Debug)]
 pub struct ErasureRequest {
-    /// Who.
+    /// The person.
     pub user: UserFilter,
     /// What happens at the destination.
     pub policy: ErasurePolicy,
-    /// Who asks: `cli`, `api` or `moodle`.
+    /// Where the request comes from: `cli`, `api` or `moodle`.
     pub requested_by: &'static str,
-    /// When it begins.
+    /// The earliest time at which it begins.
     pub due_at: Timestamp,
 }
 
@@ -117,7 +117,8 @@ const COLUMNS: &str = "id, site_id, moodle_id, state, policy, requested_by, requ
                        verified_at, lifted_at, check_at, erased, checks";
 
 impl Store {
-    /// Asks for the erasure of a person. One that waits is brought forward, one that has begun stays as it is. Returns its number.
+    /// Requests the erasure of a person. A waiting erasure is updated and brought forward; one that has begun is
+    /// unchanged. Returns its id.
     pub async fn request_erasure(&self, request: &ErasureRequest, now: Timestamp) -> Result<i64, StoreError> {
         let ErasureRequest { user, policy, requested_by, due_at } = request;
         let sql = "INSERT INTO erasures (site_id, moodle_id, state, policy, requested_by, requested_at, due_at, erased, checks) \
@@ -141,12 +142,12 @@ impl Store {
 
     /// One erasure.
     pub async fn erasure(&self, id: i64) -> Result<Option<Erasure>, StoreError> {
-        // By the connection that writes, so that what was just written is seen on every database.
+        // On the writing pool, so that what was just written is seen on every database.
         let sql = format!("SELECT {COLUMNS} FROM erasures WHERE id = ?");
         query(&self.write, &sql, vec![id.into()]).await?.first().map(erasure_of).transpose()
     }
 
-    /// A page of erasures, the newest first, before the number `before`.
+    /// A page of erasures with ids below `before`, the newest first.
     pub async fn erasures(&self, before: Option<i64>, limit: u64) -> Result<Vec<Erasure>, StoreError> {
         let sql = format!("SELECT {COLUMNS} FROM erasures WHERE id < ? ORDER BY id DESC LIMIT ?");
         let limit = i64::try_from(limit).unwrap_or(i64::MAX);
@@ -154,8 +155,8 @@ impl Store {
         rows.iter().map(erasure_of).collect()
     }
 
-    /// The erasures about which something is to be done now: to begin or go on, to see whether the destination is done, or to check.
-    /// None is begun that is due by the clock alone unless the time is `agreed`; what a person asked for is.
+    /// The erasures with work to do now: to begin, to continue, to follow the destination, or to check. Unless the time
+    /// is `agreed`, an erasure that is due only by the clock does not begin; one that a person requested does.
     pub async fn due_erasures(&self, now: Timestamp, agreed: bool, limit: u64) -> Result<Vec<Erasure>, StoreError> {
         let asked = if agreed { "TRUE".to_owned() } else { format!("requested_by <> '{BY_MOODLE}'") };
         let sql = format!(
@@ -168,8 +169,8 @@ impl Store {
         rows.iter().map(erasure_of).collect()
     }
 
-    /// People who are deleted in Moodle and for whom nobody asked for an erasure since. A request that was taken back counts until they
-    /// are deleted once more.
+    /// People who were deleted in Moodle and have no erasure since. A lifted erasure counts until they are deleted
+    /// again.
     pub async fn deleted_people(&self, limit: u64) -> Result<Vec<UserFilter>, StoreError> {
         let sql = "SELECT u.site_id, u.moodle_id FROM users u WHERE u.deleted AND NOT EXISTS (SELECT 1 FROM erasures e \
                    WHERE e.site_id = u.site_id AND e.moodle_id = u.moodle_id \
@@ -181,20 +182,20 @@ impl Store {
         rows.iter().map(user).collect()
     }
 
-    /// Whether the account is there, and is not deleted in Moodle.
+    /// Whether the account exists and is not deleted in Moodle.
     pub async fn is_living(&self, user: UserFilter) -> Result<bool, StoreError> {
         let sql = "SELECT 1 AS one FROM users WHERE site_id = ? AND moodle_id = ? AND NOT deleted";
         Ok(!query(&self.read, sql, vec![user.site_id.into(), user.userid.0.into()]).await?.is_empty())
     }
 
-    /// Those of these people who are erased, and what happens at the destination.
+    /// Which of these people are erased, with the policy for the destination.
     pub async fn erased_people(&self, people: &[(i64, Id)]) -> Result<HashMap<(i64, Id), ErasurePolicy>, StoreError> {
         erased_people(&self.read, people).await
     }
 }
 
 impl WriteTransaction {
-    /// Those of these people who are erased. Costs nothing while nobody is.
+    /// Which of these people are erased. Costs nothing while nobody is.
     pub(crate) async fn erased_people(&self, people: &[Key]) -> Result<HashSet<Key>, StoreError> {
         if !self.anybody_is_erased() {
             return Ok(HashSet::new());
@@ -224,13 +225,13 @@ async fn erased_people(
     Ok(erased)
 }
 
-/// A word of a column.
+/// Parses a column that holds one of our enumerations.
 fn word<T: std::str::FromStr<Err: std::fmt::Display>>(row: &QueryResult, column: &str) -> Result<T, StoreError> {
     let word: String = row.try_get("", column)?;
     word.parse().map_err(|error| StoreError::Refused(sea_orm::DbErr::Type(format!("{column}: {error}"))))
 }
 
-/// What a column holds as JSON.
+/// Parses a column that holds JSON.
 fn json<T: serde::de::DeserializeOwned>(row: &QueryResult, column: &str) -> Result<T, StoreError> {
     let text: String = row.try_get("", column)?;
     serde_json::from_str(&text).map_err(|error| StoreError::Refused(sea_orm::DbErr::Type(format!("{column}: {error}"))))

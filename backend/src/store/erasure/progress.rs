@@ -1,4 +1,4 @@
-//! The steps of an erasure from one state to the next.
+//! An erasure's steps from one state to the next.
 
 use sea_orm::{ConnectionTrait, QueryResult, Value};
 
@@ -28,7 +28,8 @@ pub(super) fn keys_of(user: UserFilter) -> (String, Vec<Value>) {
     (tables.map(of).join(" UNION ALL "), values)
 }
 
-/// SQL after `FROM` for the person's rows of a table with columns `site_id`, `kind` and `moodle_id`, and its parameters.
+/// SQL after `FROM` for the person's rows of a table with columns `site_id`, `kind` and `moodle_id`, and its
+/// parameters.
 pub(super) fn rows_of(user: UserFilter, table: &str) -> (String, Vec<Value>) {
     let (keys, values) = keys_of(user);
     let sql = format!(
@@ -39,9 +40,10 @@ pub(super) fn rows_of(user: UserFilter, table: &str) -> (String, Vec<Value>) {
 }
 
 impl Store {
-    /// Begins: from the commit on, nothing about the person is stored any more. Does nothing when it has begun already.
+    /// Begins an erasure: from the commit on, nothing new about the person is stored. Does nothing if it has already
+    /// begun.
     pub async fn begin_erasure(&self, id: i64, now: Timestamp) -> Result<(), StoreError> {
-        // Under the writers' lock: no event is under way that did not see it.
+        // Under the writers' lock, so that no concurrent transaction stores an event without seeing it.
         let (transaction, _) = self.begin_write(0).await?;
         let sql = "UPDATE erasures SET state = 'erasing', begun_at = ? WHERE id = ? AND state = 'requested'";
         if execute(transaction.connection(), sql, vec![now.0.into(), id.into()]).await? > 0 {
@@ -51,12 +53,12 @@ impl Store {
         transaction.commit().await
     }
 
-    /// Takes an erasure back: the person may be known again, from what Moodle sends from now on. What was erased stays erased. Returns
-    /// whether there was one.
+    /// Lifts an erasure: what Moodle sends from now on about the person is stored again. What was erased stays erased.
+    /// Returns whether there was one to lift.
     pub async fn lift_erasure(&self, id: i64, now: Timestamp) -> Result<bool, StoreError> {
         let (transaction, _) = self.begin_write(0).await?;
         let connection = transaction.connection();
-        // One that is half done would leave half of the person.
+        // Lifting one that is half done would leave half of the data.
         let sql = "UPDATE erasures SET state = 'lifted', lifted_at = ?, check_at = NULL WHERE id = ? \
                    AND state NOT IN ('lifted', 'erasing') RETURNING begun_at";
         let rows = query(connection, sql, vec![now.0.into(), id.into()]).await?;
@@ -68,7 +70,7 @@ impl Store {
         Ok(begun.is_some())
     }
 
-    /// Notes that nothing is left in our database.
+    /// Marks the erasure as done in our database.
     pub async fn end_local_erasure(&self, id: i64, now: Timestamp) -> Result<(), StoreError> {
         let sql =
             "UPDATE erasures SET state = 'local_done', local_at = ?, check_at = ? WHERE id = ? AND state = 'erasing'";
@@ -76,14 +78,14 @@ impl Store {
         Ok(())
     }
 
-    /// How many of the person's sync items have not arrived yet.
+    /// The number of the person's sync items that are not synced yet.
     pub async fn undelivered_of(&self, user: UserFilter) -> Result<u64, StoreError> {
         let (rows, values) = rows_of(user, "sync_items");
         let sql = format!("SELECT count(*) AS count FROM {rows} WHERE t.state <> 'synced'");
         count(&self.read, &sql, values).await
     }
 
-    /// Notes that the destinations have done their part, with all ids that the person's records ever had there.
+    /// Marks the erasure as done at the destinations, with all ids that the person's records ever had there.
     pub async fn end_remote_erasure(&self, erasure: &Erasure, now: Timestamp) -> Result<(), StoreError> {
         let (transaction, _) = self.begin_write(0).await?;
         let connection = transaction.connection();
@@ -91,7 +93,7 @@ impl Store {
         for table in ["sync_items", "sync_attempts"] {
             erased.remote.extend(remote_records(connection, erasure.user, table).await?);
         }
-        // Ids come out of a set, so that each stands once.
+        // Through a set: sorted, and each id once.
         erased.remote = erased.remote.into_iter().collect::<std::collections::BTreeSet<_>>().into_iter().collect();
         transaction.save_erased(erasure.id, &erased).await?;
         let sql = "UPDATE erasures SET state = 'remote_done', remote_at = ?, check_at = ? WHERE id = ? AND state = 'local_done'";
@@ -99,7 +101,7 @@ impl Store {
         transaction.commit().await
     }
 
-    /// Writes down what a check found, and when the next one is.
+    /// Stores a check's result and the time of the next check.
     pub async fn save_erasure_check(
         &self,
         erasure: &Erasure,
@@ -121,7 +123,7 @@ impl Store {
         Ok(())
     }
 
-    /// Says when an erasure is checked next.
+    /// Sets the time of an erasure's next check.
     pub async fn set_erasure_check(&self, id: i64, at: Timestamp) -> Result<(), StoreError> {
         execute(&self.write, "UPDATE erasures SET check_at = ? WHERE id = ?", vec![at.0.into(), id.into()]).await?;
         Ok(())
@@ -141,7 +143,7 @@ impl WriteTransaction {
     }
 }
 
-/// The ids that the person's records have at destinations, as a table tells.
+/// The ids of the person's records at destinations, from one table.
 pub(super) async fn remote_records(
     connection: &impl ConnectionTrait,
     user: UserFilter,

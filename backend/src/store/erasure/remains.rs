@@ -1,4 +1,5 @@
-//! Looking for what should be gone, in every table that can hold something of a person; and counting what is there before.
+//! Finding data that should be gone, in every table that can hold data about a person; also the counts before an
+//! erasure.
 
 use sea_orm::Value;
 
@@ -15,7 +16,7 @@ use crate::store::{
 };
 
 impl Store {
-    /// What is stored about a person still, by table, without the tables that hold nothing.
+    /// What is still stored about a person, by table; clean tables are left out.
     pub async fn remains_of(&self, user: UserFilter) -> Result<Vec<ErasureRemainder>, StoreError> {
         let of = |table: &str, sql: String, values: Vec<Value>| (table.to_owned(), sql, values);
         let (attempts, attempt_values) = rows_of(user, "sync_attempts");
@@ -37,7 +38,7 @@ impl Store {
         Ok(remains)
     }
 
-    /// The records that destinations have of a person, as far as we know their ids.
+    /// The person's records at destinations whose ids we know.
     pub async fn remote_records_of(&self, user: UserFilter) -> Result<Vec<RemoteRecord>, StoreError> {
         remote_records(&self.read, user, "sync_items").await
     }

@@ -1,17 +1,18 @@
-//! Getting rid of the bytes: a row that was overwritten is still in the files for a while.
+//! Scrubbing the files, which still hold the bytes of overwritten rows for a while.
 
 use sea_orm::{ConnectionTrait, DbBackend};
 
 use crate::store::{Store, StoreError};
 
-/// The tables that an erasure empties.
+/// The tables that an erasure blanks.
 const TABLES: &str = "users, enrolments, grades, completions, events, sync_items, sync_attempts";
 
 impl Store {
-    /// Makes the old bytes go. On SQLite, where overwritten content is zeroed (`secure_delete`), the write-ahead log is folded into the
-    /// file and cut to nothing; false when a reader held it up for too long. On PostgreSQL the dead rows and their index entries go.
+    /// Removes the old bytes. On SQLite, where overwritten content is zeroed (`secure_delete`), the write-ahead log is
+    /// folded into the file and truncated; false when a reader blocked that for too long. On PostgreSQL, dead rows and
+    /// their index entries are removed.
     ///
-    /// Not in a transaction. Writers go on beside it on PostgreSQL, and wait a moment on SQLite.
+    /// Not for use in a transaction. Writers continue meanwhile on PostgreSQL, and wait a moment on SQLite.
     pub async fn scrub(&self) -> Result<bool, StoreError> {
         if self.backend() == DbBackend::Postgres {
             self.write.patient().execute_unprepared(&format!("VACUUM {TABLES}")).await?;

@@ -1,7 +1,7 @@
-//! What the database knows of the time: its own clock, and the last time that was agreed.
+//! What the database knows about the time: its own clock, and the last agreed time.
 //!
-//! Two rows of `counters`: `last_seen`, and `time_accepted`, by which every process learns that the clock that is followed is to be
-//! believed, because a person said so, or one of them had good reason to.
+//! Two rows of `counters`: `last_seen` is the last agreed time; `time_accepted` tells every process to trust the clock
+//! it follows, because a person said so, or another process had good reason to.
 
 use sea_orm::{DbBackend, QueryResult};
 
@@ -19,14 +19,14 @@ use crate::{
 const LAST_SEEN: &str = "last_seen";
 const ACCEPTED: &str = "time_accepted";
 
-/// What the database knows of the time.
+/// What the database knows about the time.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct StoredTime {
     /// PostgreSQL's clock; SQLite has none of its own.
     pub database: Option<Timestamp>,
-    /// Whether the database is on another machine, as far as can be seen: then its clock is another one.
+    /// Whether the database seems to be on another machine, which has another clock.
     pub is_remote: bool,
-    /// The last time that was agreed.
+    /// The last agreed time.
     pub last_seen: Option<Timestamp>,
     /// When the clock was last accepted, by that clock.
     pub accepted: Option<Timestamp>,
@@ -38,7 +38,7 @@ impl Store {
         self.backend() == DbBackend::Postgres
     }
 
-    /// Asks for all of it at once.
+    /// Reads all of it in one query.
     pub async fn time(&self) -> Result<StoredTime, StoreError> {
         let clock = match self.backend() {
             DbBackend::Postgres => {
@@ -49,7 +49,7 @@ impl Store {
         };
         let counter = |name: &str| format!("(SELECT value FROM counters WHERE name = '{name}') AS {name}");
         let sql = format!("SELECT {clock}, {}, {}", counter(LAST_SEEN), counter(ACCEPTED));
-        // Who keeps the time cannot wait for a database that has gone.
+        // The timekeeper must not wait for a vanished database.
         let rows = tokio::time::timeout(limits::CONNECTION_WAIT, query(&self.read, &sql, vec![])).await;
         let rows = rows.map_err(|_| Fault::Silent(limits::CONNECTION_WAIT).into_error())??;
         let Some(row) = rows.first() else { return Ok(StoredTime::default()) };
@@ -68,7 +68,7 @@ impl Store {
         rows.first().map_or(Ok(None), |row| moment(row, "received_at"))
     }
 
-    /// Writes down that the time is agreed to be `now`. It never goes back by this.
+    /// Stores `now` as the last agreed time, unless a later one is stored.
     pub async fn save_last_seen(&self, now: Timestamp) -> Result<(), StoreError> {
         let sql = "INSERT INTO counters (name, value) VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET value = excluded.value \
                    WHERE counters.value < excluded.value";
@@ -76,7 +76,7 @@ impl Store {
         Ok(())
     }
 
-    /// Writes down that the time is `now`, whatever was thought before; all processes follow.
+    /// Stores `now` as the accepted time, even if it is earlier; all processes follow.
     pub async fn accept_time(&self, now: Timestamp) -> Result<(), StoreError> {
         let sql = "INSERT INTO counters (name, value) VALUES (?, ?), (?, ?) ON CONFLICT (name) DO UPDATE SET value = excluded.value";
         let values = vec![LAST_SEEN.into(), now.0.into(), ACCEPTED.into(), now.0.into()];

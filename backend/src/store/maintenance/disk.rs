@@ -1,22 +1,22 @@
-//! How much room the disk of the database has.
+//! The free space on the database's disk.
 
 use std::path::{Path, PathBuf};
 
 use crate::store::DatabaseUrl;
 
-/// The room of the file system in which the database lies.
+/// The space of the database's file system.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Space {
-    /// The folder of the database, or the nearest above it that exists.
+    /// The database's folder, or its nearest existing ancestor.
     pub folder: PathBuf,
     /// Bytes that this process may still write.
     pub free: u64,
-    /// Bytes in all.
+    /// Its size in bytes.
     pub total: u64,
 }
 
 impl DatabaseUrl {
-    /// The room for the database; nothing when that is on another server.
+    /// The space for the database; `None` for PostgreSQL, whose disk we cannot see.
     pub fn space(&self) -> Option<Result<Space, std::io::Error>> {
         let path = self.sqlite_path()?;
         let folder = path.ancestors().skip(1).find(|folder| folder.exists()).unwrap_or(Path::new("."));

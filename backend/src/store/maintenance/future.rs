@@ -1,7 +1,7 @@
-//! Stored times that lie too far ahead: written by a clock that was wrong. What is waited for until then would never come.
+//! Stored times too far in the future, written by a clock that was wrong: what waits for them would never happen.
 //!
-//! Each kind of time has the longest that it can lie ahead; beyond that it counts as over. This one list serves to find them, for
-//! whoever asks, and to repair them.
+//! Each kind of time has a limit for how far ahead it can be. This one list serves both to find the times beyond it,
+//! for operators, and to repair them.
 
 use std::time::Duration;
 
@@ -16,38 +16,38 @@ use crate::{
     },
 };
 
-/// The longest that times of the configuration lie ahead.
+/// How far ahead configurable times can be.
 #[derive(Clone, Copy, Debug)]
 pub struct Longest {
-    /// The lease of an item.
+    /// An item's lease.
     pub lease: Duration,
-    /// Until a record is delivered again.
+    /// The shortest time between two deliveries of a record.
     pub repeat: Duration,
-    /// Between two looks of the alerts.
+    /// The interval between evaluations of the alert rules.
     pub look: Duration,
-    /// Until an alert is told of again; none when it never is.
+    /// The time between reminders; `None` for no reminders.
     pub remind: Option<Duration>,
 }
 
-/// Times of one kind that lie too far ahead.
+/// Times of one kind that are too far ahead.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FutureTimes {
     /// Table and column.
     pub place: String,
-    /// What they are.
+    /// What they belong to, for people.
     pub what: &'static str,
-    /// How many.
+    /// The number of rows.
     pub count: u64,
-    /// The one that lies furthest ahead.
+    /// The latest of them.
     pub furthest: Timestamp,
 }
 
-/// Which of them are looked for.
+/// Which kinds of times to search.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Extent {
-    /// What something waits for: found by indexes, or in small tables.
+    /// Times that something waits for: in indexes or small tables.
     Waits,
-    /// Also when something happened: whole tables are read.
+    /// Also times at which something happened: reads whole tables.
     All,
 }
 
@@ -55,10 +55,10 @@ struct WaitKind {
     table: &'static str,
     column: &'static str,
     what: &'static str,
-    /// Which rows; SQL.
+    /// The SQL condition of the rows.
     rows: String,
     longest: Duration,
-    /// SQL; each parameter is the present time.
+    /// The SQL assignments; each parameter is the current time.
     repair: String,
 }
 
@@ -71,13 +71,13 @@ impl WaitKind {
         Self { repair: sql.to_owned(), ..self }
     }
 
-    /// From when on such a time lies too far ahead.
+    /// The limit: later times are too far ahead.
     fn end(&self, now: Timestamp) -> i64 {
         now.after(self.longest).after(limits::CLOCK_SLACK).0
     }
 }
 
-/// Rows that one statement repairs: short enough not to keep a writer waiting.
+/// Rows per statement: few enough not to delay writers.
 const STEP: u64 = limits::PRUNE_ROWS;
 
 fn waits(longest: &Longest) -> Vec<WaitKind> {
@@ -91,29 +91,23 @@ fn waits(longest: &Longest) -> Vec<WaitKind> {
     let at_destination = limits::LONGEST_AT_DESTINATION;
     let mut kinds = vec![
         WaitKind::new("turns", "until_at", limits::LONGEST_TURN, "TRUE", "turns"),
-        WaitKind::new("alert_turns", "due_at", longest.look, "TRUE", "the next look for alerts"),
-        WaitKind::new("alert_turns", "lease_until", limits::ALERT_TURN, "TRUE", "the turn to look for alerts"),
+        WaitKind::new("alert_turns", "due_at", longest.look, "TRUE", "the next evaluation of the alert rules"),
+        WaitKind::new("alert_turns", "lease_until", limits::ALERT_TURN, "TRUE", "the turn to evaluate the alert rules"),
         WaitKind::new(
             "alert_notices",
             "next_at",
             limits::NOTIFICATION_LONGEST_BACKOFF,
             "state = 'pending'",
-            "notices that wait",
+            "notifications that wait",
         ),
         WaitKind::new(
             "alert_notices",
             "lease_until",
             limits::NOTIFICATION_LEASE,
             "state = 'sending'",
-            "notices that are being sent",
+            "notifications being sent",
         ),
-        WaitKind::new(
-            "destinations",
-            "check_at",
-            at_destination,
-            "TRUE",
-            "the next look whether a paused destination works",
-        ),
+        WaitKind::new("destinations", "check_at", at_destination, "TRUE", "the next check of a paused destination"),
         WaitKind::new(
             "destinations",
             "refresh_lease_until",
@@ -123,15 +117,15 @@ fn waits(longest: &Longest) -> Vec<WaitKind> {
         ),
         WaitKind::new("destinations", "access_expires_at", at_destination, "TRUE", "access tokens")
             .repaired_by("access_token = NULL, access_expires_at = NULL"),
-        WaitKind::new("console_sessions", "expires_at", limits::CONSOLE_SESSION, "TRUE", "sessions of the console"),
-        // It is as long away as it was meant to be.
-        WaitKind::new("erasures", "requested_at", Duration::ZERO, "state = 'requested'", "erasures that wait")
+        WaitKind::new("console_sessions", "expires_at", limits::CONSOLE_SESSION, "TRUE", "console sessions"),
+        // The repair keeps the time between the request and the due time.
+        WaitKind::new("erasures", "requested_at", Duration::ZERO, "state = 'requested'", "waiting erasures")
             .repaired_by("due_at = due_at - requested_at + ?, requested_at = ?"),
         WaitKind::new("erasures", "check_at", last_check, done, "checks of erasures"),
-        WaitKind::new("sync_items", "due_at", retry, &pending, "records that wait for their delivery")
+        WaitKind::new("sync_items", "due_at", retry, &pending, "records that wait for delivery")
             .repaired_by("due_at = ?, changed_at = CASE WHEN changed_at > ? THEN ? ELSE changed_at END"),
-        // Twice, because another process may have another setting for a while.
-        WaitKind::new("sync_items", "lease_until", longest.lease * 2, &in_flight, "records that are being delivered"),
+        // Twice, because another process may run with another setting for a while.
+        WaitKind::new("sync_items", "lease_until", longest.lease * 2, &in_flight, "records being delivered"),
     ];
     if let Some(remind) = longest.remind {
         kinds.push(WaitKind::new("alerts", "remind_at", remind, "resolved_at IS NULL", "reminders of alerts"));
@@ -139,17 +133,18 @@ fn waits(longest: &Longest) -> Vec<WaitKind> {
     kinds
 }
 
-/// When something happened. It delays nothing by itself, but what is old would never go, and what is new would be old.
+/// Times at which something happened. They delay nothing, but retention would never delete such rows, and newer rows
+/// would look older.
 fn happened() -> Vec<WaitKind> {
     let records = ["users", "courses", "enrolments", "grades", "completions", "changes"];
-    let changes = records.map(|table| WaitKind::new(table, "changed_at", Duration::ZERO, "TRUE", "moments of changes"));
+    let changes = records.map(|table| WaitKind::new(table, "changed_at", Duration::ZERO, "TRUE", "times of changes"));
     let others = [
         ("events", "received_at", "events"),
         ("sync_items", "synced_at", "deliveries"),
-        ("sync_attempts", "started_at", "attempts to deliver"),
+        ("sync_attempts", "started_at", "delivery attempts"),
         ("destinations", "audited_at", "audits"),
         ("alerts", "raised_at", "alerts"),
-        ("alert_notices", "created_at", "notices"),
+        ("alert_notices", "created_at", "notifications"),
         ("tokens", "last_used_at", "uses of tokens"),
     ];
     let others = others.map(|(table, column, what)| WaitKind::new(table, column, Duration::ZERO, "TRUE", what));
@@ -165,7 +160,7 @@ fn kinds(longest: &Longest, extent: Extent) -> Vec<WaitKind> {
 }
 
 impl Store {
-    /// The stored times that lie further ahead of `now` than they can.
+    /// The stored times that are further ahead of `now` than they can be.
     pub async fn future_times(
         &self,
         now: Timestamp,
@@ -179,8 +174,8 @@ impl Store {
         Ok(found)
     }
 
-    /// Ends the waits that lie further ahead of `now` than they can, and puts what happened later than now to now. Returns what it
-    /// found.
+    /// Ends waits that are further ahead of `now` than they can be, and sets times of events after now to now. Returns
+    /// what it found.
     pub async fn repair_future_times(
         &self,
         now: Timestamp,
@@ -189,7 +184,7 @@ impl Store {
     ) -> Result<Vec<FutureTimes>, StoreError> {
         let mut repaired = Vec::new();
         for kind in kinds(longest, extent) {
-            // Read first: nearly always there are none, and writers need not be kept waiting.
+            // Read first: nearly always there are none, and a read does not delay writers.
             let Some(found) = self.future_of(&kind, now).await? else { continue };
             while self.repair_step(&kind, now).await? >= STEP {}
             repaired.push(found);
@@ -219,7 +214,7 @@ impl Store {
             "console_sessions" => "hash",
             _ => "id",
         };
-        // Who holds one of them writes a new time anyway; and nobody waits for another in a circle.
+        // Locked rows are skipped: their holder writes a new time anyway, and this avoids deadlocks.
         let lock = skip_locked(self.backend());
         let picked = key.trim_matches(['(', ')']);
         let sql = format!(

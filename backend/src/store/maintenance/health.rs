@@ -1,4 +1,4 @@
-//! Whether the database takes events, and keeps those that it took.
+//! Whether the database takes events, and still has those that it took.
 
 use crate::store::{
     StoreError,
@@ -6,12 +6,12 @@ use crate::store::{
     sql::{execute, query},
 };
 
-/// The place in the log of an event that is never committed: all others are greater.
+/// The id of a test event that is never committed; all real ids are greater.
 const TRIED: i64 = -1;
 
 impl Store {
-    /// Writes and commits as the ingest does, and leaves nothing behind. Thoroughly: an event as well, which some locks and rights
-    /// alone forbid.
+    /// Writes and commits like the ingest, and leaves nothing behind. `thoroughly` also inserts an event, which some
+    /// locks and missing privileges alone prevent.
     pub async fn try_write(&self, thoroughly: bool) -> Result<(), StoreError> {
         let (transaction, _) = self.begin_write(0).await?;
         if thoroughly {
@@ -23,7 +23,7 @@ impl Store {
         transaction.commit().await
     }
 
-    /// Whether a reader sees this event in the log.
+    /// Whether the reading pool sees this event in the log.
     pub async fn sees_event(&self, id: i64) -> Result<bool, StoreError> {
         Ok(!query(&self.read, "SELECT id FROM events WHERE id = ?", vec![id.into()]).await?.is_empty())
     }

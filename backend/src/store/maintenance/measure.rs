@@ -1,4 +1,4 @@
-//! What can be measured of the database itself.
+//! Measurements of the database itself.
 
 use sea_orm::DbBackend;
 
@@ -9,9 +9,9 @@ use crate::store::{StoreError, connection::connect::Store, connection::pool::Poo
 pub struct PoolUse {
     /// `read` or `write`.
     pub pool: &'static str,
-    /// Those that somebody works with.
+    /// Connections in use.
     pub used: u32,
-    /// Those that are open and free.
+    /// Open connections that are not in use.
     pub idle: u32,
 }
 
@@ -21,7 +21,7 @@ impl Store {
         [pool_use("read", &self.read), pool_use("write", &self.write)]
     }
 
-    /// Bytes of the database; of SQLite, those of its file.
+    /// The database's size in bytes; for SQLite, the size of its file.
     pub async fn size(&self) -> Result<u64, StoreError> {
         let sql = match self.backend() {
             DbBackend::Postgres => "SELECT pg_database_size(current_database()) AS bytes",

@@ -1,4 +1,4 @@
-//! What looks after the database itself: its health, its clock and times, its disk, turns of processes.
+//! Looking after the database itself: its health, its clock and times, its disk, and the turns of processes.
 
 pub(super) mod clock;
 pub(super) mod disk;

@@ -1,4 +1,4 @@
-//! Versions that lie ahead: no true state replaces such a record until then.
+//! Versions in the future: until then, no correct state replaces such a record.
 
 use sea_orm::Value;
 
@@ -13,7 +13,7 @@ use crate::{
     },
 };
 
-/// The tables with versions, and their columns of time and sequence.
+/// The tables with versions, and their columns for time and sequence.
 const TABLES: [(&str, &[(&str, &str)]); 6] = [
     ("users", &RECORD),
     ("courses", &RECORD),
@@ -23,17 +23,17 @@ const TABLES: [(&str, &[(&str, &str)]); 6] = [
     ("grade_items", &[RECORD[0]]),
 ];
 
-/// Those of a record: of its state, and of its presence.
+/// A record's columns: for its state, and for its presence.
 const RECORD: [(&str, &str); 2] = [("version_time", "version_sequence"), ("presence_time", "presence_sequence")];
 
-/// Rows of a site and table whose versions lie ahead.
+/// Rows of a site and table whose versions are in the future.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FutureVersions {
-    /// The name of the site.
+    /// The site's name.
     pub site: String,
-    /// The table.
+    /// The table's name.
     pub table: &'static str,
-    /// How many.
+    /// The number of rows.
     pub count: u64,
 }
 
@@ -42,13 +42,13 @@ fn is_ahead(columns: &[(&str, &str)]) -> String {
     format!("({})", ahead.join(" OR "))
 }
 
-/// The time of a version that lies ahead of now by more than `slack`, in seconds.
+/// The limit in Unix seconds: later versions are ahead of now by more than `slack`.
 fn end(now: Timestamp, slack: std::time::Duration) -> i64 {
     now.after(slack).0 / 1_000
 }
 
 impl Store {
-    /// The records whose versions lie further ahead than a batch may be. Reads whole tables.
+    /// The records whose versions are further ahead than a batch's may be. Reads whole tables.
     pub async fn future_versions(&self, now: Timestamp) -> Result<Vec<FutureVersions>, StoreError> {
         let end = end(now, limits::CLOCK_AHEAD);
         let mut found = Vec::new();
@@ -66,8 +66,8 @@ impl Store {
         Ok(found)
     }
 
-    /// Makes the versions of a site that lie ahead the lowest, so that whatever Moodle tells next of such a record replaces it. In
-    /// steps under the writers' lock; returns how many rows, by table.
+    /// Resets a site's future versions to the lowest, so that Moodle's next state of such a record replaces it. Works
+    /// in steps under the writers' lock; returns the number of rows by table.
     pub async fn repair_versions(&self, site_id: i64, now: Timestamp) -> Result<Vec<(&'static str, u64)>, StoreError> {
         let end = end(now, limits::CLOCK_SLACK);
         let mut repaired = Vec::new();
@@ -103,7 +103,7 @@ impl Store {
         rows.iter().map(|row| Ok(Id(row.try_get("", "moodle_id")?))).collect()
     }
 
-    /// One step: no event is under way meanwhile.
+    /// One step, under the writers' lock.
     async fn lower_versions(
         &self,
         table: &str,

@@ -1,8 +1,8 @@
-//! The event log and the log of attempts as people look through them: the newest first, by filters that have no index.
+//! The event log and the attempt log as people browse them: the newest first, with filters that have no index.
 //!
-//! A page looks through a stretch of the log at most ([`LOOK_BACK`]): ids are given out without gaps, so it is a range of the primary
-//! key. What a filter does not find there, the reader asks for further back. So no filter needs an index, which each arriving
-//! event would pay for, and none makes the database read the whole log.
+//! A page scans a bounded stretch of the log ([`LOOK_BACK`]): ids have no gaps, so the stretch is a range of the
+//! primary key. If a filter finds nothing there, the reader asks for the next page. So no filter needs an index, which
+//! every event would pay for, and none makes the database read the whole log.
 
 use sea_orm::{ColumnTrait, Condition, EntityTrait, QueryFilter, QueryOrder, QuerySelect, Value};
 
@@ -15,15 +15,15 @@ use crate::{
     },
 };
 
-/// Ids that a page looks through at most: some 50 ms of reading when nothing of it is found.
+/// The most ids that a page scans: some 50 ms when nothing matches.
 pub const LOOK_BACK: i64 = 25_000;
 
 /// One of the logs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Log {
-    /// What was received.
+    /// Received events.
     Events,
-    /// What was tried.
+    /// Attempts to deliver.
     Attempts,
 }
 
@@ -39,11 +39,11 @@ impl Log {
 /// Where a page of a log begins.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LogPlace {
-    /// With the newest.
+    /// At the newest entry.
     Newest,
-    /// With the newest before this id.
+    /// At the newest entry before this id.
     Before(i64),
-    /// With the oldest after this id; the page still shows the newest first.
+    /// At the oldest entry after this id; the page still shows the newest first.
     After(i64),
 }
 
@@ -51,30 +51,30 @@ pub enum LogPlace {
 pub struct LogPage<T> {
     /// The newest first.
     pub items: Vec<T>,
-    /// Older ones come before this id; none at the beginning of the log.
+    /// Older entries are before this id; `None` at the beginning of the log.
     pub older: Option<i64>,
-    /// Newer ones come after this id; none at the end of the log.
+    /// Newer entries are after this id; `None` at the end of the log.
     pub newer: Option<i64>,
     /// The newest id of the whole log; 0 when it is empty.
     pub newest: i64,
-    /// The page ends where it stopped looking, and not because it is full.
+    /// The page ends because the scan reached its bound, not because it is full.
     pub stopped: bool,
 }
 
-/// Which attempts are asked for; all conditions hold.
+/// Selects attempts; all conditions must hold.
 #[derive(Clone, Debug, Default)]
 pub struct AttemptFilter {
-    /// Of this site.
+    /// The site's row id.
     pub site_id: Option<i64>,
-    /// Of this kind of record.
+    /// The record's kind.
     pub kind: Option<Kind>,
-    /// With this outcome.
+    /// For example `failed`.
     pub outcome: Option<String>,
-    /// With this code of the destination.
+    /// The destination's code.
     pub code: Option<String>,
 }
 
-/// The ids that a page looks through, both included, and in which direction.
+/// The range of ids that a page scans, inclusive, and the direction.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Stretch {
     low: i64,
@@ -104,7 +104,7 @@ impl Stretch {
         }
     }
 
-    /// The page of what was found here, in the order of looking, with one more than `limit` if there is more.
+    /// Makes the page from the matches in scan order: up to `limit + 1`, where the extra one shows that there is more.
     fn page<T>(self, bounds: Bounds, mut items: Vec<T>, limit: u64, id: impl Fn(&T) -> i64) -> LogPage<T> {
         let limit = usize::try_from(limit).unwrap_or(usize::MAX);
         let full = items.len() > limit;
@@ -148,7 +148,7 @@ impl Store {
         Ok(stretch.page(bounds, items, limit, |event| event.id))
     }
 
-    /// A page of the log of attempts.
+    /// A page of the attempt log.
     pub async fn attempt_log(
         &self,
         filter: &AttemptFilter,
@@ -179,9 +179,9 @@ impl Store {
         Ok(stretch.page(bounds, items?, limit, |attempt| attempt.attempt.id))
     }
 
-    /// The newest id of a log that is not later than `moment`; the one before the first when all are later.
+    /// The newest id of a log that is not later than `moment`; the id before the first when all are later.
     ///
-    /// Moments are in the order of the ids, give or take what was under way at once, so halving finds it.
+    /// A binary search: times follow the order of ids, except among concurrent entries.
     pub async fn log_until(&self, log: Log, moment: Timestamp) -> Result<i64, StoreError> {
         let Some(bounds) = self.bounds(log).await? else { return Ok(0) };
         let (table, time) = log.table();
@@ -197,7 +197,8 @@ impl Store {
         Ok(low)
     }
 
-    /// When the newest event of a site reached us; none when there is none among the newest [`LOOK_BACK`] of all sites.
+    /// When the newest event of a site was received; `None` when it has none among the newest [`LOOK_BACK`] of all
+    /// sites.
     pub async fn last_event_of(&self, site: &str) -> Result<Option<Timestamp>, StoreError> {
         let Some(bounds) = self.bounds(Log::Events).await? else { return Ok(None) };
         let sql = "SELECT received_at FROM events WHERE id > ? AND site_id = (SELECT id FROM sites WHERE name = ?) \
@@ -208,7 +209,7 @@ impl Store {
 
     async fn bounds(&self, log: Log) -> Result<Option<Bounds>, StoreError> {
         let (table, _) = log.table();
-        // Two statements in one: SQLite reads the whole table for both in one list.
+        // Two subqueries: SQLite would read the whole table for min and max in one select list.
         let sql = format!("SELECT (SELECT min(id) FROM {table}) AS oldest, (SELECT max(id) FROM {table}) AS newest");
         let rows = query(&self.read, &sql, Vec::new()).await?;
         let Some(row) = rows.first() else { return Ok(None) };
@@ -251,7 +252,7 @@ mod tests {
     }
 
     #[test]
-    fn a_page_stops_looking_and_says_where_to_go_on() {
+    fn a_bounded_scan_says_where_to_continue() {
         assert_eq!(page(LogPlace::Newest, 20, 1_000, 3), (vec![], Some(81), None, true));
         assert_eq!(page(LogPlace::Before(81), 70, 1_000, 3), (vec![], None, Some(80), false));
         assert_eq!(page(LogPlace::After(20), 20, 1_000, 3), (vec![], Some(21), Some(40), true));

@@ -1,4 +1,4 @@
-//! Looking for people and through the logs, as somebody types it into the console.
+//! The console's searches: people, and the logs.
 
 pub(super) mod logs;
 pub(super) mod people;

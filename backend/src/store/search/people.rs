@@ -1,4 +1,4 @@
-//! Finding people by what somebody types: a name, an address, a number.
+//! Finding people by what an operator types: a name, an address, a number.
 
 use std::collections::{BTreeSet, HashMap};
 
@@ -16,24 +16,24 @@ use crate::{
     },
 };
 
-/// Characters of a value that are searched. The indexes hold no more, see the migration `console_search`.
+/// The searched prefix of a value, in characters. The indexes hold no more; see the migration `console_search`.
 const FOLDED_CHARACTERS: usize = 64;
 
-/// Words of a name that are tried as first and last name; nobody types more.
+/// The most words that are split into first and last name; nobody types more.
 const NAME_WORDS: usize = 5;
 
-/// The columns that are searched, each with an index of its own.
+/// The searched columns, each with an index of its own.
 const COLUMNS: [&str; 5] = ["lastname", "firstname", "username", "idnumber", "email"];
 
-/// Somebody who was found.
+/// A match.
 pub struct FoundPerson {
     /// The person, who may be deleted.
     pub person: StoredRecord<User>,
-    /// What was typed is the whole of a value, and not only its beginning.
+    /// A whole value was typed, not only its beginning.
     pub exact: bool,
 }
 
-/// People who were found.
+/// The matches so far.
 #[derive(Default)]
 struct Found {
     /// Whether the whole of a value was typed, by key.
@@ -48,7 +48,7 @@ impl Found {
     }
 }
 
-/// What a column is searched by: exactly the expression of its index.
+/// The expression to search a column by: exactly that of its index.
 fn folded(backend: DbBackend, column: &str) -> String {
     match backend {
         DbBackend::Postgres => format!("(lower(substr({column}, 1, {FOLDED_CHARACTERS}) COLLATE \"C\"))"),
@@ -56,17 +56,17 @@ fn folded(backend: DbBackend, column: &str) -> String {
     }
 }
 
-/// The same of what was typed: only ASCII is made lower case, because SQLite knows no more.
+/// Folds typed text in the same way: only ASCII is lowercased, because SQLite can do no more.
 fn fold(text: &str) -> String {
     text.chars().take(FOLDED_CHARACTERS).collect::<String>().to_ascii_lowercase()
 }
 
-/// The last text of those that begin with this one, in the order of bytes.
+/// The upper bound of the texts with this prefix, in byte order.
 fn last_with(prefix: &str) -> String {
     format!("{prefix}\u{10ffff}")
 }
 
-/// As typed, and as the name is most likely written, where that differs: folded, `özil` is not `Özil`.
+/// The text as typed, and as the name is most likely spelt: folding does not make `özil` equal to `Özil`.
 fn spellings(text: &str) -> BTreeSet<String> {
     let lower = text.to_lowercase();
     let mut begins = true;
@@ -81,7 +81,7 @@ fn spellings(text: &str) -> BTreeSet<String> {
     [text, &lower, &title, &text.to_uppercase()].map(fold).into()
 }
 
-/// What may be a first and a last name: every way to cut the words in two, in both orders, and what a comma says.
+/// Candidates for first and last name: every way to split the words in two, in both orders, or as a comma says.
 fn names(text: &str) -> Vec<(String, String)> {
     if let Some((last, first)) = text.split_once(',') {
         return vec![(first.trim().to_owned(), last.trim().to_owned())];
@@ -95,8 +95,8 @@ fn names(text: &str) -> Vec<(String, String)> {
 }
 
 impl Store {
-    /// People of all sites whose name, address, user name, id number, Moodle id or id at a destination is what was typed or begins with
-    /// it; at most `limit`, and whether there are more. Whole values come first.
+    /// People of all sites whose name, address, user name, id number, Moodle id or id at a destination equals or begins
+    /// with what was typed; at most `limit`, and whether there are more. Exact matches come first.
     pub async fn find_people(&self, typed: &str, limit: u64) -> Result<(Vec<FoundPerson>, bool), StoreError> {
         let typed = typed.trim();
         if typed.is_empty() || typed.contains('\0') {
@@ -179,7 +179,7 @@ impl Store {
     }
 }
 
-/// One more than the limit, to see whether there are more.
+/// One more than the limit: the extra row shows that there are more.
 fn rows(limit: u64) -> Value {
     i64::try_from(limit).unwrap_or(i64::MAX).saturating_add(1).into()
 }
@@ -189,7 +189,7 @@ mod tests {
     use super::{fold, names, spellings};
 
     #[test]
-    fn what_is_typed_is_tried_as_it_may_be_written() {
+    fn likely_spellings_are_searched() {
         assert_eq!(spellings("Ann O'Neil").into_iter().collect::<Vec<_>>(), ["ann o'neil"]);
         assert!(
             spellings("özil").contains("Özil")
@@ -201,7 +201,7 @@ mod tests {
     }
 
     #[test]
-    fn a_name_is_cut_in_two_in_every_way() {
+    fn a_name_is_split_in_every_way() {
         let of = |text| names(text).into_iter().map(|(first, last)| format!("{first}|{last}")).collect::<Vec<_>>();
         assert_eq!(of("ann"), Vec::<String>::new());
         assert_eq!(of("o'neil, ann"), ["ann|o'neil"]);

@@ -1,4 +1,4 @@
-//! Sync items of all records about one person or one course.
+//! The sync items of all records about one person or one course.
 
 use sea_orm::Value;
 
@@ -11,7 +11,7 @@ use crate::{
     store::{CourseFilter, Store, StoreError, UserFilter, sql::query},
 };
 
-/// What records are about.
+/// The subject of records.
 #[derive(Clone, Copy, Debug)]
 pub enum About {
     /// A person: the account, its enrolments, grades and completions.
@@ -28,7 +28,7 @@ impl About {
         }
     }
 
-    /// SQL for the records of one kind, and its parameters; nothing when there can be none.
+    /// SQL for the records of one kind, and its parameters; `None` when there can be no such records.
     fn condition(self, kind: Kind) -> Option<(&'static str, Vec<Value>)> {
         let (sql, id) = match (self, kind) {
             (Self::User(user), Kind::User) => return Some(("moodle_id = ?", vec![user.userid.0.into()])),
@@ -70,7 +70,7 @@ fn kinds() -> [Kind; 5] {
 }
 
 impl Store {
-    /// As [`Store::items`], of the records about one person or course alone.
+    /// Like [`Store::items`], but only for the records about one person or course.
     pub async fn items_about(
         &self,
         destination: &str,

@@ -9,25 +9,25 @@ use crate::{
     },
 };
 
-/// An item that this process delivers now.
+/// An item that this process has claimed for delivery.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Claimed {
-    /// Whose item it is.
+    /// The record.
     pub key: RecordKey,
-    /// How often a delivery was asked for until now.
+    /// Raised by every request for a delivery.
     pub revision: i64,
-    /// Since when something of it is undelivered.
+    /// The oldest undelivered change.
     pub changed_at: Timestamp,
-    /// The record's id at the destination, once it is known.
+    /// The record's id at the destination, once known.
     pub remote_id: Option<String>,
-    /// Of what was delivered last; none when that is not known.
+    /// Of what was last delivered; `None` when unknown.
     pub digest: Option<String>,
-    /// Tries since the last success. More than 0 means that something may have arrived there all the same.
+    /// Attempts since the last success. Above 0, something may have been delivered even so.
     pub attempts: u32,
 }
 
 impl Store {
-    /// The lanes in which an item is due, the most urgent first.
+    /// The lanes with due items, the most urgent first.
     pub async fn due_lanes(&self, destination: &str, now: Timestamp) -> Result<Vec<Lane>, StoreError> {
         let numbers = Lane::ALL.map(|lane| format!("({})", lane.number())).join(", ");
         let sql = format!(
@@ -39,8 +39,8 @@ impl Store {
         Ok(lanes.collect::<Result<Vec<_>, _>>()?.into_iter().flatten().collect())
     }
 
-    /// Takes up to `limit` due items of a lane into flight, until `until` or longer (see [`Store::extend_lease`]); no other worker
-    /// gets them meanwhile. `lease` is new for each call.
+    /// Claims up to `limit` due items of a lane until `until`, which [`Store::extend_lease`] can postpone; no other
+    /// worker gets them meanwhile. `lease` must be new for each call.
     pub async fn claim(
         &self,
         destination: &str,
@@ -86,21 +86,21 @@ impl Store {
         Ok(claimed)
     }
 
-    /// Keeps what is in flight under this lease until `until`; returns how many items that are.
+    /// Extends a lease until `until`; returns the number of items still in flight under it.
     pub async fn extend_lease(&self, destination: &str, lease: &str, until: Timestamp) -> Result<u64, StoreError> {
         let sql = "UPDATE sync_items SET lease_until = ? WHERE destination = ? AND state = 'in_flight' AND lease = ?";
         execute(&self.write, sql, vec![until.0.into(), destination.into(), lease.into()]).await
     }
 
-    /// Gives back what is still in flight under this lease, as if it had never been claimed; due at `due_at`.
+    /// Releases the items still in flight under a lease, as if they had never been claimed; due at `due_at`.
     pub async fn give_back(&self, destination: &str, lease: &str, due_at: Timestamp) -> Result<u64, StoreError> {
         let sql = "UPDATE sync_items SET state = 'pending', lease = NULL, lease_until = NULL, due_at = ? \
                    WHERE destination = ? AND state = 'in_flight' AND lease = ?";
         execute(&self.write, sql, vec![due_at.0.into(), destination.into(), lease.into()]).await
     }
 
-    /// Takes back the items whose worker has died: their leases have run out. What it did is not known, so they are delivered
-    /// again whatever was delivered last.
+    /// Takes back the items whose lease has expired because their worker died. What it did is unknown, so they are
+    /// delivered again, whatever their digest says.
     pub async fn take_back_expired(&self, destination: &str, now: Timestamp) -> Result<Vec<RecordKey>, StoreError> {
         let sql = "UPDATE sync_items SET state = 'pending', lease = NULL, lease_until = NULL, due_at = ?, digest = NULL, \
                    attempts = attempts + 1 WHERE destination = ? AND state = 'in_flight' AND lease_until < ? \
@@ -109,7 +109,7 @@ impl Store {
         rows.iter().map(key_of).collect()
     }
 
-    /// How many items wait for their turn, due or not.
+    /// The number of pending items, due or not.
     pub async fn waiting(&self, destination: &str) -> Result<u64, StoreError> {
         let sql = "SELECT count(*) AS count FROM sync_items WHERE destination = ? AND state = 'pending'";
         let rows = query(&self.read, sql, vec![destination.into()]).await?;

@@ -23,18 +23,18 @@ use crate::{
     },
 };
 
-/// SQL for the lane of a record that a destination does not have yet, by its column `kind`.
+/// SQL for the lane of a record that is new to a destination, from the column `kind`.
 pub(in crate::store) fn lane_of_new_sql() -> String {
     let when = |kind: Kind| format!(" WHEN '{kind}' THEN {}", Lane::of(kind, false).number());
     format!("CASE kind{} END", Kind::ALL.map(when).concat())
 }
 
 impl WriteTransaction {
-    /// Marks the items of changed records pending at every destination; makes those that are not there yet. A record that was
-    /// delivered just now waits until `repeat_ms` after that, so that many changes of it become one delivery.
+    /// Marks the items of changed records pending at every destination, and creates missing ones. A record that was
+    /// just delivered waits until `repeat_ms` after that, so that many changes become one delivery.
     ///
-    /// `new_grades` are those that were not there before, with their users and items: another grade of the same user in the same
-    /// item, deleted since, speaks for the same thing at a destination and is looked at again as well.
+    /// `new_grades` are grades that did not exist before, with their users and items: an earlier, deleted grade of the
+    /// same user and item stands for the same remote record and is reconsidered too.
     pub(crate) async fn mark_pending(
         &self,
         changes: &HashMap<(i64, Kind, Id), NewChange>,
@@ -63,7 +63,7 @@ impl WriteTransaction {
         keys.sort_unstable();
         for destination in &destinations {
             let rows = keys.iter().map(|(key, now)| pending(destination, *key, *now)).collect();
-            // One after the other, because the order of the keys is the order of the locks.
+            // One by one, because locks must be taken in the order of the keys.
             for group in bulk::groups(rows) {
                 Entity::insert_many(group)
                     .on_conflict(marking(repeat_ms))
@@ -95,9 +95,10 @@ fn pending(destination: &str, key: RecordKey, now: Timestamp) -> ActiveModel {
     }
 }
 
-/// What a change does to an item that is there already. In flight it stays: the worker sees by the revision that it is to go again.
+/// What a change does to an existing item. An item in flight stays so: the higher revision makes it pending when it is
+/// settled.
 fn marking(repeat_ms: i64) -> OnConflict {
-    // One that was delivered later than now was so by a clock that was wrong.
+    // A `synced_at` after now comes from a clock that was wrong.
     let due = format!(
         "CASE WHEN sync_items.synced_at > excluded.due_at THEN excluded.due_at + {repeat_ms} \
          WHEN sync_items.synced_at + {repeat_ms} > excluded.due_at THEN sync_items.synced_at + {repeat_ms} \

@@ -1,7 +1,7 @@
-//! Sync items: what became of each record at each destination.
+//! Sync items: the state of each record at each destination.
 //!
-//! Statements that lock several items do it in the order of [`RecordKey`], or skip what others hold, so that processes on one
-//! PostgreSQL never wait for each other in a circle.
+//! Statements that lock several items do so in the order of [`RecordKey`], or skip locked ones, so that processes on
+//! one PostgreSQL never deadlock.
 
 mod about;
 mod claim;

@@ -15,7 +15,7 @@ use crate::{
 };
 
 impl Store {
-    /// The records with these keys, as far as they exist.
+    /// The existing records with these keys.
     pub(crate) async fn records_by_key<T: RecordTable>(
         &self,
         keys: &[Key],
@@ -23,7 +23,7 @@ impl Store {
         load_records::<T>(&self.read, keys).await
     }
 
-    /// The grade items with these keys, as far as they exist.
+    /// The existing grade items with these keys.
     pub(crate) async fn grade_items_by_key(&self, keys: &[Key]) -> Result<HashMap<Key, GradeItem>, StoreError> {
         let items = load_grade_items(&self.read, keys).await?;
         Ok(items.into_iter().map(|(key, (item, _))| (key, item)).collect())
@@ -44,7 +44,7 @@ impl Store {
         Ok(found)
     }
 
-    /// All users with one of these e-mail addresses, spelt like this.
+    /// All users with one of these e-mail addresses, compared exactly.
     pub(crate) async fn users_by_email(&self, emails: &[String]) -> Result<Vec<StoredRecord<User>>, StoreError> {
         let mut found = Vec::new();
         for list in bulk::key_lists(emails) {

@@ -1,4 +1,4 @@
-//! Letting items go that waited for something, and asking for deliveries on purpose.
+//! Releasing parked items, and requesting deliveries on purpose.
 
 use std::collections::BTreeMap;
 
@@ -15,7 +15,7 @@ use crate::{
     },
 };
 
-/// Makes what waits for these records pending: they have arrived at the destination.
+/// Makes the items that wait for these records pending: the records have reached the destination.
 pub(super) async fn release_waiting(
     connection: &impl ConnectionTrait,
     destination: &str,
@@ -37,17 +37,17 @@ pub(super) async fn release_waiting(
     Ok(())
 }
 
-/// Whether what was delivered last is still believed to be at the destination.
+/// Whether the digest of the last delivery is still trusted.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Delivered {
-    /// If nothing differs from it, nothing is sent.
+    /// If nothing differs, nothing is sent.
     Trusted,
-    /// All is sent again.
+    /// Everything is sent again.
     Forgotten,
 }
 
-/// Makes items that fulfil a condition pending and due; skips what other transactions hold, unless `delivered` is to be forgotten.
-/// Returns them.
+/// Makes the items that match a condition pending and due; skips locked ones, unless the digest is to be forgotten.
+/// Returns their keys.
 async fn make_pending(
     connection: &impl ConnectionTrait,
     destination: &str,
@@ -60,7 +60,7 @@ async fn make_pending(
     let (forget, lock) = match (delivered, connection.get_database_backend()) {
         (Delivered::Forgotten, DbBackend::Postgres) => (", digest = NULL", "FOR UPDATE"),
         (Delivered::Forgotten, _) => (", digest = NULL", ""),
-        // Whoever holds an item that only has to be looked at again looks at it anyway.
+        // An item that only needs another look gets it from the transaction that holds it.
         (Delivered::Trusted, backend) => ("", skip_locked(backend)),
     };
     let limit = limit.map_or_else(String::new, |limit| format!("LIMIT {limit}"));
@@ -96,7 +96,8 @@ fn among(destination: &str, kind: Kind, site_id: i64, ids: Vec<Id>) -> (String, 
 }
 
 impl ItemFilter {
-    /// The filter of a retry: when it names no state, what failed is meant; of one record or one reason, whatever waits.
+    /// The filter for a retry: without a state it means failed items; for one record or one code, items in any waiting
+    /// state.
     #[must_use]
     pub fn for_retry(self) -> Self {
         let state = match (self.state, &self.code, self.record) {
@@ -107,8 +108,8 @@ impl ItemFilter {
     }
 }
 
-/// The same filter for each kind that it names, from that of `after` on: a statement that locks items of several kinds would lock
-/// them in another order than the ingest does.
+/// The same filter per kind, starting with that of `after`: a statement over several kinds would lock items in another
+/// order than the ingest does.
 fn by_kind(filter: &ItemFilter, after: Option<RecordKey>) -> impl Iterator<Item = ItemFilter> {
     let named = filter.kind.or(filter.record.map(|key| key.kind));
     let kinds = Kind::ALL.into_iter().filter(move |kind| after.is_none_or(|after| *kind >= after.kind));
@@ -133,8 +134,8 @@ pub(super) async fn demand(
 }
 
 impl Store {
-    /// Releases items that wait for what has arrived already; only these, or all. Needed when that arrived while they were being
-    /// settled. Returns how many.
+    /// Releases items that wait for a record that is already at the destination: only these, or all. Needed when that
+    /// record arrived while they were being settled. Returns how many.
     pub async fn release_in_vain(
         &self,
         destination: &str,
@@ -165,7 +166,7 @@ impl Store {
         Ok(released)
     }
 
-    /// Looks again at these records, as far as they were left out: something that came after them may need them.
+    /// Makes those of these records pending that were filtered out: a later record may need them.
     pub async fn reconsider(&self, destination: &str, keys: &[RecordKey], now: Timestamp) -> Result<(), StoreError> {
         for ((kind, site_id), ids) in by_kind_and_site(keys) {
             for list in bulk::key_lists(&ids) {
@@ -177,20 +178,20 @@ impl Store {
         Ok(())
     }
 
-    /// Asks for a delivery of these records whatever was delivered last; also of one that is in flight, when it has landed. Waits
-    /// for whoever holds them.
+    /// Requests a delivery of these records, whatever their digest says; items in flight are delivered again once they
+    /// are settled. Waits for locks.
     pub async fn demand(&self, destination: &str, keys: &[RecordKey], now: Timestamp) -> Result<(), StoreError> {
         demand(&self.write, destination, keys, now).await
     }
 
-    /// How many items the filter names.
+    /// The number of items that match.
     pub async fn count_items(&self, destination: &str, filter: &ItemFilter) -> Result<u64, StoreError> {
         let (condition, values) = filter.condition(destination);
         let sql = format!("SELECT count(*) AS count FROM sync_items WHERE {condition}");
         count(&self.read.patient(), &sql, values).await
     }
 
-    /// Tries again, now, what the filter names and is not synced or in flight. Returns how many items.
+    /// Retries matching items that are not synced or in flight, now. Returns how many.
     pub async fn retry(&self, destination: &str, filter: &ItemFilter, now: Timestamp) -> Result<u64, StoreError> {
         let mut count = 0;
         for filter in by_kind(filter, None) {
@@ -204,8 +205,8 @@ impl Store {
         Ok(count)
     }
 
-    /// Asks for a delivery of everything that the filter names, changed or not: one step of at most [`limits::RESYNC_ROWS`] items
-    /// after the key `after`. Returns the keys of the step; none at the end.
+    /// Requests a delivery of all matching items, changed or not: one step of at most [`limits::RESYNC_ROWS`] items
+    /// after the key `after`. Returns the step's keys; empty at the end.
     pub async fn resync(
         &self,
         destination: &str,

@@ -1,4 +1,4 @@
-//! Settling items after a try: each by its own outcome, all in one transaction.
+//! Settling claimed items: each by its own outcome, all in one transaction.
 
 use sea_orm::{
     ActiveValue::Set,
@@ -19,65 +19,65 @@ use crate::{
     },
 };
 
-/// What became of a claimed item.
+/// The outcome of a claimed item.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum SettledState {
-    /// The destination has what it should have of it.
+    /// The destination has what it should have.
     Synced {
-        /// The record's id there; none when it has none because it is left out.
+        /// The record's id there; `None` when the record is filtered out.
         remote_id: Option<String>,
-        /// Of what it has.
+        /// Of what was delivered.
         digest: Option<String>,
-        /// Another record that changes the decision when it arrives there.
+        /// Another record whose arrival there would change the decision.
         waits_for: Option<RecordKey>,
     },
     /// It waits for another record.
     Parked {
-        /// Which one.
+        /// The other record.
         waits_for: RecordKey,
     },
-    /// It is tried again then.
+    /// It will be retried.
     Pending {
-        /// When.
+        /// The time of the retry.
         due_at: Timestamp,
     },
-    /// A person is needed.
+    /// It needs a person.
     Failed,
 }
 
-/// A claimed item after its try.
+/// A claimed item with its outcome.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Settled {
     /// The item as it was claimed.
     pub item: Claimed,
-    /// What became of it.
+    /// The outcome.
     pub state: SettledState,
-    /// Why it is not synced, or why nothing was delivered: a stable code, and words.
+    /// Why it is not synced, or why nothing was delivered: a stable code, and a text.
     pub reason: Option<(String, String)>,
-    /// The try, when the destination was asked.
+    /// `Some` when the destination was called.
     pub attempt: Option<Attempt>,
 }
 
-/// One try to deliver an item.
+/// One attempt to deliver an item.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Attempt {
-    /// When it began.
+    /// Before the call.
     pub started_at: Timestamp,
     /// How long the destination took, in milliseconds.
     pub duration_ms: i64,
     /// `inserted`, `updated`, `removed`, `retry`, `failed` or `lost`.
     pub outcome: String,
-    /// What the destination answered: its code.
+    /// The code of the destination's answer.
     pub code: Option<String>,
-    /// What the destination answered: its words.
+    /// The message of the destination's answer.
     pub message: Option<String>,
 }
 
 impl Store {
-    /// Settles items that were claimed under `lease`. Those that are no longer under it are another worker's, which may have
-    /// delivered something newer before this delivery arrived: they are asked for once more.
+    /// Settles items that were claimed under `lease`. Items no longer under it belong to another worker, which may have
+    /// delivered something newer before this delivery arrived: they are delivered again.
     ///
-    /// An item that was asked for again since it was claimed is pending once more.
+    /// An item whose revision rose since the claim becomes pending again.
     pub async fn settle(
         &self,
         destination: &str,
@@ -93,7 +93,7 @@ impl Store {
             held += Entity::insert_many(group).on_conflict(settling()).exec_without_returning(&transaction).await?;
         }
         if held < settled.len() as u64 {
-            // Which of them is not worth finding out: it happens to processes that stood still. No row is locked that is not already.
+            // Not worth finding out which: this happens only to processes that stood still. Locks no further rows.
             let tried = settled.iter().filter(|settled| settled.attempt.is_some());
             let keys: Vec<RecordKey> = tried.map(|settled| settled.item.key).collect();
             demand(&transaction, destination, &keys, now).await?;
@@ -105,8 +105,8 @@ impl Store {
         let arrived: Vec<RecordKey> = settled.iter().filter(|settled| arrived(settled)).map(|s| s.item.key).collect();
         release_waiting(&transaction, destination, &arrived, now).await?;
         transaction.commit().await?;
-        // Two workers may settle at once an item that arrives and one that waits for it, and neither sees what the other has not
-        // committed. So both look again after their commit: whoever comes last sees the other.
+        // Two workers may settle at the same time an item that arrives and one that waits for it, and neither sees the
+        // other's uncommitted change. So both check again after their commit: the later one sees the other.
         release_waiting(&self.write, destination, &arrived, now).await?;
         let waiting = settled.iter().filter(|settled| waits(settled));
         let keys: Vec<RecordKey> = waiting.map(|settled| settled.item.key).collect();
@@ -116,7 +116,7 @@ impl Store {
         Ok(())
     }
 
-    /// Writes the attempts of items whose worker died.
+    /// Adds attempts for items whose worker died.
     pub async fn add_lost_attempts(
         &self,
         destination: &str,
@@ -126,7 +126,7 @@ impl Store {
         let rows: Vec<_> = keys
             .iter()
             .map(|key| {
-                let message = "The process that delivered it ended before it heard the answer.";
+                let message = "The process that delivered it died before the answer came.";
                 let attempt = Attempt {
                     started_at: now,
                     duration_ms: 0,
@@ -144,12 +144,12 @@ impl Store {
     }
 }
 
-/// Whether the record is at the destination for the first time, or under a new id.
+/// Whether the record reached the destination for the first time, or under a new id.
 fn arrived(settled: &Settled) -> bool {
     matches!(&settled.state, SettledState::Synced { remote_id: Some(id), .. } if settled.item.remote_id.as_ref() != Some(id))
 }
 
-/// Whether another record's arrival changes what becomes of it.
+/// Whether another record's arrival would change the decision.
 fn waits(settled: &Settled) -> bool {
     matches!(settled.state, SettledState::Parked { .. } | SettledState::Synced { waits_for: Some(_), .. })
 }
@@ -165,7 +165,7 @@ fn row(destination: &str, lease: &str, settled: &Settled, now: Timestamp, repeat
         kind: Set(item.key.kind.as_str().to_owned()),
         moodle_id: Set(item.key.moodle_id.0),
         revision: Set(item.revision),
-        // The row is there, so this is never written.
+        // Only for the insert's columns; an existing row keeps its own.
         changed_at: Set(now.0),
         due_at: Set(now.0),
         attempts: Set(attempts),
@@ -185,7 +185,8 @@ fn row(destination: &str, lease: &str, settled: &Settled, now: Timestamp, repeat
             row.remote_id = Set(remote_id.clone());
             row.digest = Set(digest.clone());
             row.synced_at = Set(Some(now.0));
-            // An earlier try may have arrived all the same; what speaks for the same thing asks for that.
+            // An earlier attempt may have been delivered even so, which matters to other records that stand for the
+            // same thing.
             if remote_id.is_some() || settled.attempt.is_some() {
                 row.attempts = Set(0);
             }
@@ -213,7 +214,7 @@ fn row(destination: &str, lease: &str, settled: &Settled, now: Timestamp, repeat
     row
 }
 
-/// Replaces all but the moment of the change, if the lease still holds.
+/// Replaces everything but the time of the change, if the lease still holds.
 fn settling() -> OnConflict {
     let unmoved = |then: &str, otherwise: &str| {
         Expr::cust(format!("CASE WHEN sync_items.revision = excluded.revision THEN {then} ELSE {otherwise} END"))
@@ -230,7 +231,7 @@ fn settling() -> OnConflict {
             Column::Reason,
         ])
         .value(Column::State, unmoved("excluded.state", "'pending'"))
-        // Something else may have been delivered for it since: see `Store::demand`.
+        // Something else may have been delivered since: see `Store::demand`.
         .value(Column::Digest, unmoved("excluded.digest", "NULL"))
         .value(Column::Lease, Expr::cust("NULL"))
         .value(Column::LeaseUntil, Expr::cust("NULL"))

@@ -1,5 +1,5 @@
-//! Grades that speak for the same thing: one user's in one item. Moodle has one at a time; after a deletion and a new grading
-//! there are two records, and a destination whose key is user and item has one.
+//! Sibling grades: those of one user in one item. Moodle has one at a time, but after a deletion and a new grade we
+//! have two records, and a destination keyed by user and item has one.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
@@ -21,7 +21,7 @@ use crate::{
 type Groups = HashMap<(i64, Id, Id), Vec<StoredRecord<Grade>>>;
 
 impl Store {
-    /// All grades of these users in these items: site, user, item.
+    /// All grades of these (site, user, item).
     pub async fn grade_groups(&self, wanted: &[(i64, Id, Id)]) -> Result<Groups, StoreError> {
         groups(&self.read, wanted).await
     }
@@ -46,7 +46,7 @@ async fn groups(connection: &impl ConnectionTrait, wanted: &[(i64, Id, Id)]) -> 
     Ok(groups)
 }
 
-/// The other grades of the same users in the same items.
+/// The siblings of these grades, which are given with user and item.
 pub(super) async fn grades_beside(
     connection: &impl ConnectionTrait,
     grades: &HashMap<Key, (Id, Id)>,

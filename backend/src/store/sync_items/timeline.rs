@@ -1,4 +1,4 @@
-//! What happened to one person's records, in the order of time.
+//! What happened to one person's records, in chronological order.
 
 use sea_orm::{ColumnTrait, Condition, EntityTrait, Order, QueryFilter, QueryOrder, QueryResult, QuerySelect, Value};
 
@@ -13,29 +13,29 @@ use crate::{
     },
 };
 
-/// A record about a person, without what it says.
+/// A record about a person, without its fields.
 #[derive(Clone, Debug)]
 pub struct PersonRecord {
-    /// Which one.
+    /// The record.
     pub key: RecordKey,
     /// The version of its state.
     pub version: Option<Version>,
-    /// Whether it is gone in Moodle.
+    /// Whether it is deleted in Moodle.
     pub deleted: bool,
-    /// When it changed last.
+    /// When it last changed, by the server's clock.
     pub changed_at: Timestamp,
 }
 
-/// A try, and where.
+/// An attempt with its destination.
 #[derive(Clone, Debug)]
 pub struct TimelineAttempt {
-    /// The destination.
+    /// The destination's name.
     pub destination: String,
-    /// The try.
+    /// The attempt.
     pub attempt: AttemptRow,
 }
 
-/// From which end a timeline is read.
+/// The direction in which a timeline is read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum TimelineOrder {
     /// Forward in time.
@@ -44,19 +44,19 @@ pub enum TimelineOrder {
     NewestFirst,
 }
 
-/// A place in the order of time: the moment, and what orders the things of one moment.
+/// A place in a timeline.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct TimelinePlace {
-    /// The moment.
+    /// The time.
     pub at: Timestamp,
-    /// Its place within the moment.
+    /// Orders entries with the same time.
     pub number: i64,
 }
 
-/// The columns of the tables of records that a timeline shows.
+/// The columns of record tables that a timeline shows.
 const COLUMNS: &str = "moodle_id, version_time, version_sequence, deleted, changed_at";
 
-/// SQL for a table of all records about a person, and its parameters.
+/// SQL for a common table expression of all records about a person, and its parameters.
 fn records_of(user: UserFilter) -> (String, Vec<Value>) {
     let of = |kind: &str, table: &str, column: &str| {
         format!(
@@ -74,14 +74,14 @@ fn records_of(user: UserFilter) -> (String, Vec<Value>) {
 }
 
 impl Store {
-    /// All records about a person: the account, its enrolments, grades and completions. A person has some hundreds.
+    /// All records about a person: the account, enrolments, grades and completions; some hundreds.
     pub async fn person_records(&self, user: UserFilter) -> Result<Vec<PersonRecord>, StoreError> {
         let (records, values) = records_of(user);
         let sql = format!("WITH {records} SELECT * FROM records ORDER BY kind, moodle_id");
         query(&self.read, &sql, values).await?.iter().map(record_of).collect()
     }
 
-    /// The events about a person beyond a place, in the order in which they were received or the other way round.
+    /// The events about a person beyond a place, by the time they were received.
     pub async fn person_events(
         &self,
         user: UserFilter,
@@ -111,7 +111,7 @@ impl Store {
         Ok(query.all(&self.read).await?.into_iter().map(StoredEvent::from).collect())
     }
 
-    /// The tries to deliver a person's records beyond a place, in the order in which they began or the other way round.
+    /// The attempts to deliver a person's records beyond a place, by the time they began.
     pub async fn person_attempts(
         &self,
         user: UserFilter,

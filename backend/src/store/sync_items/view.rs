@@ -1,4 +1,4 @@
-//! What operators see of sync items: counts, lists, attempts, and whether the sum is right.
+//! Queries for operators: counts and lists of sync items, attempts, and the conservation check.
 
 use std::collections::HashMap;
 
@@ -14,102 +14,102 @@ use crate::{
     },
 };
 
-/// How many items there are in a state.
+/// The items of one kind and state.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Counts {
-    /// The kind of record.
+    /// The records' kind.
     pub kind: Kind,
-    /// The state.
+    /// The items' state.
     pub state: ItemState,
-    /// How many.
+    /// The number of items.
     pub count: u64,
-    /// Since when the oldest of them is undelivered.
+    /// The oldest change among them.
     pub oldest: Timestamp,
 }
 
 /// Items that are parked or failed for the same reason.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Attention {
-    /// The state.
+    /// Parked or failed.
     pub state: ItemState,
-    /// The kind of record.
+    /// The records' kind.
     pub kind: Kind,
     /// The reason's code.
     pub code: String,
-    /// How many.
+    /// The number of items.
     pub count: u64,
-    /// The reason of one of them, in words.
+    /// The reason's text for one of them.
     pub example: String,
 }
 
-/// Which items are meant. What is not named is not asked.
+/// Selects items; all conditions must hold.
 #[derive(Clone, Debug, Default)]
 pub struct ItemFilter {
-    /// Of this site.
+    /// The site's row id.
     pub site_id: Option<i64>,
-    /// Of this kind.
+    /// The record's kind.
     pub kind: Option<Kind>,
-    /// In this state.
+    /// The item's state.
     pub state: Option<ItemState>,
-    /// With this reason's code.
+    /// The reason's code.
     pub code: Option<String>,
-    /// Of this record.
+    /// The item of this record only.
     pub record: Option<RecordKey>,
 }
 
-/// An item as it is stored.
+/// A stored item.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ItemRow {
-    /// Whose item.
+    /// The record.
     pub key: RecordKey,
-    /// Where it is on its way.
+    /// The item's state.
     pub state: ItemState,
-    /// Raised by whatever asked for a delivery.
+    /// Raised by every request for a delivery.
     pub revision: i64,
-    /// Since when something is undelivered, or was the last time.
+    /// The oldest undelivered change, or the last delivered one.
     pub changed_at: Timestamp,
-    /// When it is tried, if it is pending.
+    /// When a pending item is due.
     pub due_at: Timestamp,
-    /// Tries since the last success.
+    /// Attempts since the last success.
     pub attempts: u32,
-    /// The record's id at the destination.
+    /// The record's id at the destination, once known.
     pub remote_id: Option<String>,
-    /// Of what was delivered last; none when that is not known.
+    /// Of what was last delivered; `None` when unknown.
     pub digest: Option<String>,
     /// When it was last delivered, or found to need no delivery.
     pub synced_at: Option<Timestamp>,
-    /// What it waits for.
+    /// The record that it waits for.
     pub waits_for: Option<RecordKey>,
-    /// Why it is not synced, or why nothing was delivered: for programs.
+    /// Why it is not synced, or why nothing was delivered; for programs.
     pub code: Option<String>,
-    /// The same in words.
+    /// The same for people.
     pub reason: Option<String>,
 }
 
-/// A try as it is stored.
+/// A stored attempt.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AttemptRow {
     /// Its place in the log.
     pub id: i64,
-    /// Whose item.
+    /// The record.
     pub key: RecordKey,
-    /// The item's revision that was tried.
+    /// The revision that was delivered; 0 when lost.
     pub revision: i64,
-    /// When it began.
+    /// Before the call.
     pub started_at: Timestamp,
     /// How long the destination took, in milliseconds.
     pub duration_ms: i64,
     /// `inserted`, `updated`, `removed`, `retry`, `failed` or `lost`.
     pub outcome: String,
-    /// The destination's code.
+    /// The code of the destination's answer.
     pub code: Option<String>,
-    /// The destination's words.
+    /// The message of the destination's answer.
     pub message: Option<String>,
-    /// The record's id there.
+    /// The record's id at the destination.
     pub remote_id: Option<String>,
 }
 
-/// Records against items: they must agree.
+/// The result of the conservation check: each record must have exactly one item in exactly one state.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Conservation {
     /// Records of all kinds.
@@ -120,7 +120,8 @@ pub struct Conservation {
     pub without_item: u64,
     /// Items without a record.
     pub without_record: u64,
-    /// Items in a state that is none, or in flight without a lease, or parked without something to wait for.
+    /// Items in an unknown state, in flight without a lease, parked without a record to wait for, or failed without a
+    /// code.
     pub malformed: u64,
 }
 
@@ -153,7 +154,7 @@ impl ItemFilter {
             add("code = ?", code.as_str().into());
         }
         if let Some(state) = self.state {
-            // Literally, because the partial indexes are only used for what the statement itself says.
+            // A literal, because the partial indexes do not apply to parameters.
             sql += &format!(" AND state = '{state}'");
         }
         (sql, values)
@@ -164,7 +165,7 @@ pub(super) const ITEM_COLUMNS: &str = "site_id, kind, moodle_id, state, revision
                             waits_kind, waits_id, code, reason";
 
 impl Store {
-    /// How many items are in which state, and the oldest of each.
+    /// The number of items by kind and state, with the oldest change of each.
     pub async fn item_counts(&self, destination: &str) -> Result<Vec<Counts>, StoreError> {
         let sql = "SELECT kind, state, count(*) AS count, min(changed_at) AS oldest FROM sync_items \
                    WHERE destination = ? GROUP BY kind, state ORDER BY kind, state";
@@ -177,9 +178,9 @@ impl Store {
         rows.iter().map(counts).collect()
     }
 
-    /// For each site, since when its oldest record that is not synced is undelivered.
+    /// The oldest undelivered change of each site.
     pub async fn oldest_waiting(&self, destination: &str) -> Result<HashMap<i64, Timestamp>, StoreError> {
-        // Each by its own partial index, so that what is synced is not read.
+        // Each state by its own partial index, so that synced items are not read.
         let of = |condition: &str| {
             format!(
                 "SELECT site_id, min(changed_at) AS oldest FROM sync_items WHERE destination = ? AND {condition} GROUP BY site_id"
@@ -195,9 +196,9 @@ impl Store {
         rows.iter().map(|row| Ok((row.try_get("", "site_id")?, Timestamp(row.try_get("", "oldest")?)))).collect()
     }
 
-    /// What failed or waits for another record, by reason; what needs a person first.
+    /// Failed and parked items by reason; failed ones first.
     pub async fn attention(&self, destination: &str) -> Result<Vec<Attention>, StoreError> {
-        // The counts come from the index on the reasons alone, and one row of each group gives the words.
+        // The counts come from the index on reasons alone; one row of each group supplies the text.
         let sql = "WITH reasons AS (SELECT state, kind, code, count(*) AS count FROM sync_items \
                    WHERE destination = ? AND state IN ('parked', 'failed') GROUP BY state, kind, code) \
                    SELECT state, kind, code, count, (SELECT reason FROM sync_items item WHERE item.destination = ? \
@@ -220,7 +221,7 @@ impl Store {
         rows.iter().map(attention).collect()
     }
 
-    /// A page of items in the order of site, kind and id, after the key `after`.
+    /// A page of items after the key `after`, ordered by site, kind and id.
     pub async fn items(
         &self,
         destination: &str,
@@ -250,7 +251,7 @@ impl Store {
         Ok(self.items(destination, &filter, None, 1).await?.pop())
     }
 
-    /// The items of these records, as far as they exist.
+    /// The existing items of these records.
     pub async fn sync_items_of(&self, destination: &str, keys: &[RecordKey]) -> Result<Vec<ItemRow>, StoreError> {
         let mut items = Vec::new();
         for kind in Kind::ALL {
@@ -273,7 +274,7 @@ impl Store {
         Ok(items)
     }
 
-    /// The tries of one item, the newest first, before the place `before`.
+    /// The attempts of one item with ids below `before`, the newest first.
     pub async fn attempts(
         &self,
         destination: &str,
@@ -295,7 +296,7 @@ impl Store {
         query(&self.read, sql, values).await?.iter().map(attempt_of).collect()
     }
 
-    /// The keys of all records about one person: the account, its enrolments, grades and completions.
+    /// The keys of all records about one person: the account, enrolments, grades and completions.
     pub async fn records_of_user(&self, user: UserFilter) -> Result<Vec<RecordKey>, StoreError> {
         let mut keys = vec![RecordKey { kind: Kind::User, site_id: user.site_id, moodle_id: user.userid }];
         for (kind, table) in
@@ -309,7 +310,7 @@ impl Store {
         Ok(keys)
     }
 
-    /// The keys of all records that point to a course: enrolments, grades and completions.
+    /// The keys of all records that refer to a course: enrolments, grades and completions.
     pub async fn records_of_course(&self, course: CourseFilter) -> Result<Vec<RecordKey>, StoreError> {
         let mut keys = Vec::new();
         for (kind, sql) in [
@@ -330,7 +331,7 @@ impl Store {
 
     /// Counts records and items at one instant.
     pub async fn conservation(&self, destination: &str) -> Result<Conservation, StoreError> {
-        // One statement, so that both databases look at one moment.
+        // One statement, so that everything is counted in one snapshot.
         let sql = "SELECT (SELECT count(*) FROM changes) AS records, \
              (SELECT count(*) FROM sync_items WHERE destination = ?) AS items, \
              (SELECT count(*) FROM changes c WHERE NOT EXISTS (SELECT 1 FROM sync_items i WHERE i.destination = ? \
@@ -355,9 +356,9 @@ impl Store {
         })
     }
 
-    /// Forgets attempts that began before `before`: at most `limit`, the oldest. Returns how many.
+    /// Deletes attempts that began before `before`: at most `limit`, the oldest. Returns how many.
     pub async fn prune_attempts(&self, before: Timestamp, limit: u64) -> Result<u64, StoreError> {
-        // The oldest stand first, so that no index on the moment is needed.
+        // The oldest have the lowest ids, so no index on the time is needed.
         let sql = "DELETE FROM sync_attempts WHERE started_at < ? AND id IN (SELECT id FROM sync_attempts ORDER BY id LIMIT ?)";
         let limit = i64::try_from(limit).unwrap_or(i64::MAX);
         execute(&self.write, sql, vec![before.0.into(), limit.into()]).await

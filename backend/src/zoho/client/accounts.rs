@@ -1,4 +1,4 @@
-//! The accounts server: refresh tokens for grants, access tokens for refresh tokens.
+//! The accounts server: exchanges codes for refresh tokens, and refresh tokens for access tokens.
 
 use std::time::Duration;
 
@@ -13,13 +13,13 @@ use crate::{
     http::{Http, HttpAnswer},
 };
 
-/// How long the accounts server may take: well below the turn that a process has to fetch a token.
+/// The timeout of a request: well below the length of a process's turn to fetch a token.
 const ANSWER_TIME: Duration = Duration::from_secs(20);
 
-/// Zoho counts access tokens over ten minutes; when there were too many, asking earlier is in vain.
+/// Zoho limits access tokens per ten minutes; after too many, a request within that time is in vain.
 const DENIED: Duration = Duration::from_secs(10 * 60);
 
-/// What Zoho grants when it does not say for how long.
+/// The assumed life of an access token when Zoho does not state it.
 const USUAL_LIFE_SECONDS: u32 = 3_600;
 
 /// What the accounts server grants.
@@ -45,21 +45,21 @@ enum Reply {
     Denied { error: String },
 }
 
-/// What a code is worth.
+/// What a code was exchanged for.
 #[derive(Debug)]
 pub struct Granted {
-    /// Good until it is revoked.
+    /// Valid until it is revoked.
     pub refresh_token: SecretString,
-    /// The server of the organisation's API.
+    /// The base URL of the organisation's API.
     pub api_domain: String,
 }
 
-/// Exchanges the code that a person made in Zoho's API console. The refresh token in the configuration is not needed for that.
+/// Exchanges a code from Zoho's API console. Does not need the refresh token of the configuration.
 pub async fn exchange(config: &config::Zoho, http: Http, code: &str, now: Timestamp) -> Result<Granted, CallError> {
     let answer = Accounts::new(config, http).post("authorization_code", ("code", code)).await?;
     let grant = read(&answer, now)?;
     let refresh_token = grant.refresh_token.ok_or_else(|| CallError::Unauthorized {
-        reason: "Zoho gave no refresh token for this code; make the code under \"Generate Code\" of a self client"
+        reason: "Zoho gave no refresh token for this code; create the code under \"Generate Code\" of a self client"
             .to_owned(),
     })?;
     Ok(Granted { refresh_token: refresh_token.into(), api_domain: grant.api_domain })
@@ -84,7 +84,7 @@ impl Accounts {
         }
     }
 
-    /// A new access token.
+    /// Fetches a new access token.
     pub(super) async fn refresh(&self, now: Timestamp) -> Result<Grant, CallError> {
         let answer = self.post("refresh_token", ("refresh_token", self.refresh_token.expose_secret())).await?;
         read(&answer, now)
@@ -104,13 +104,13 @@ impl Accounts {
     }
 }
 
-/// An error comes with any HTTP status, 200 included.
+/// Reads an answer. Errors come with any HTTP status, including 200.
 fn read(answer: &HttpAnswer, now: Timestamp) -> Result<Grant, CallError> {
     match serde_json::from_slice(&answer.body) {
         Ok(Reply::Granted(grant)) => Ok(grant),
         Ok(Reply::Denied { error }) => Err(denied(&error, now)),
         Err(_) => Err(CallError::unreachable(format!(
-            "Zoho's accounts server did not answer as it should (HTTP {}); this passes, or zoho.accounts_url is not the address of one",
+            "Zoho's accounts server gave an unexpected answer (HTTP {}); either this is temporary, or zoho.accounts_url is wrong",
             answer.status
         ))),
     }
@@ -120,25 +120,25 @@ fn denied(error: &str, now: Timestamp) -> CallError {
     let unauthorized = |reason: &str| CallError::Unauthorized { reason: reason.to_owned() };
     match error {
         "invalid_code" | "invalid_grant" => unauthorized(
-            "Zoho does not accept the refresh token or the code: it was revoked, has expired, or belongs to another data centre. Make a new \
-             one with backend-sync zoho connect and put it into zoho.refresh_token",
+            "Zoho does not accept the refresh token or the code: it was revoked, has expired, or belongs to another data centre. Create a \
+             new one with backend-sync zoho connect and put it into zoho.refresh_token",
         ),
         "invalid_client" | "invalid_client_secret" | "unauthorized_client" => unauthorized(
-            "Zoho does not know the client: zoho.client_id or zoho.client_secret is wrong, or the client is of another data centre than \
-             zoho.accounts_url",
+            "Zoho does not know the client: zoho.client_id or zoho.client_secret is wrong, or the client belongs to another data centre \
+             than zoho.accounts_url",
         ),
-        // Also for a person who makes codes too often.
+        // Also the answer to creating codes too often.
         "Access Denied" | "access_denied" => CallError::Throttled {
-            reason: "Zoho gives no more access tokens for ten minutes, because there were too many; does another program use the same \
-                     refresh token?"
+            reason: "Zoho gives no access tokens for ten minutes, because there were too many requests; does another program use the \
+                     same refresh token?"
                 .to_owned(),
             until: Some(now.after(DENIED)),
         },
         "general_error" | "server_error" | "temporarily_unavailable" => {
-            CallError::unreachable("Zoho's accounts server has a problem of its own; this passes")
+            CallError::unreachable("Zoho's accounts server has a temporary problem of its own")
         }
         other => unauthorized(&format!(
-            "Zoho's accounts server refuses the credentials ({}); check the section [zoho], or make new ones with backend-sync zoho connect",
+            "Zoho's accounts server refuses the credentials ({}); check the section [zoho], or create new ones with backend-sync zoho connect",
             super::refusal::word(other)
         )),
     }

@@ -1,6 +1,6 @@
-//! From the bytes of an answer to what became of each record.
+//! Parsing Zoho's answers into one result per record.
 //!
-//! What counts is each entry: partial failures come with 200 in one place and with 207 in another.
+//! Each entry counts, not the HTTP status: partial failures come with 200 in one place and with 207 in another.
 
 use chrono::DateTime;
 use reqwest::header::DATE;
@@ -12,14 +12,14 @@ use super::{
 };
 use crate::{clock::Timestamp, http::HttpAnswer};
 
-/// The header with the credits that are left; it is there when less than half of them are.
+/// The header with the number of credits left; only sent when less than half are left.
 const CREDITS: &str = "x-api-credits-remaining";
 
-/// The scopes to ask for: what `zoho connect` shows, and what is named when one is missing.
+/// The scopes that we need: shown by `zoho connect`, and named when one is missing.
 pub const SCOPES: &str = "ZohoCRM.modules.ALL,ZohoCRM.settings.fields.READ,ZohoCRM.settings.fields.CREATE,\
 ZohoCRM.settings.modules.READ,ZohoCRM.settings.modules.CREATE,ZohoCRM.org.READ,ZohoCRM.coql.READ,ZohoCRM.bulk.ALL";
 
-/// What a call was for.
+/// The kind of a call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Purpose {
     Write,
@@ -31,13 +31,13 @@ pub(super) fn credits(answer: &HttpAnswer) -> Option<i64> {
     answer.headers.get(CREDITS)?.to_str().ok()?.trim().parse().ok()
 }
 
-/// When it was answered, by Zoho's clock.
+/// The time of the answer, by Zoho's clock.
 pub(super) fn date(answer: &HttpAnswer) -> Option<Timestamp> {
     let date = answer.headers.get(DATE)?.to_str().ok()?;
     DateTime::parse_from_rfc2822(date).ok().map(|date| Timestamp(date.timestamp_millis()))
 }
 
-/// The limit that the call met, for the limiter to know.
+/// The limit that the call hit, if any; for the limiter.
 pub(super) fn limit_reached(answer: &HttpAnswer) -> Option<CallError> {
     if !matches!(answer.status, 403 | 429) {
         return None;
@@ -46,7 +46,7 @@ pub(super) fn limit_reached(answer: &HttpAnswer) -> Option<CallError> {
     matches!(error, CallError::Throttled { .. } | CallError::CreditsExhausted).then_some(error)
 }
 
-/// Codes that are about the whole call even when they come in the place of an entry.
+/// Codes that concern the whole call even when they come as an entry.
 const ABOUT_THE_CALL: [&str; 6] = [
     "INVALID_TOKEN",
     "AUTHENTICATION_FAILURE",
@@ -56,7 +56,7 @@ const ABOUT_THE_CALL: [&str; 6] = [
     "TOO_MANY_REQUESTS",
 ];
 
-/// Whether Zoho did not take the access token.
+/// Whether Zoho rejected the access token.
 pub(super) fn is_token_refused(answer: &HttpAnswer) -> bool {
     let refused = || matches!(call_error(answer, json(answer).as_ref(), 0), Some(CallError::Unauthorized { .. }));
     answer.status == 401 && refused()
@@ -66,7 +66,7 @@ fn json(answer: &HttpAnswer) -> Option<Value> {
     serde_json::from_slice(&answer.body).ok()
 }
 
-/// The code of an answer that is about the whole call. `expected`: how many entries an answer about records would have.
+/// The code of an answer that concerns the whole call. `expected` is the number of entries of an answer about records.
 fn code_of_call(body: &Value, expected: usize) -> Option<&str> {
     if let Some(code) = body.get("code") {
         return code.as_str();
@@ -79,7 +79,7 @@ fn code_of_call(body: &Value, expected: usize) -> Option<&str> {
     (lone || (ABOUT_THE_CALL.contains(&code) && all())).then_some(code)
 }
 
-/// One entry per record sent.
+/// Reads one entry per record sent.
 pub(super) fn entries(
     answer: &HttpAnswer,
     list: &str,
@@ -102,7 +102,7 @@ fn read_entry(entry: &Value, purpose: Purpose) -> Option<RecordAnswer> {
     }
     let id = match entry.pointer("/details/id") {
         Some(Value::String(id)) if !id.is_empty() => id.clone(),
-        // Described as a number in places.
+        // Documented as a number in places.
         Some(Value::Number(id)) => id.to_string(),
         _ => return Some(RecordAnswer::Refused(Refusal::without_id())),
     };
@@ -116,7 +116,7 @@ fn read_entry(entry: &Value, purpose: Purpose) -> Option<RecordAnswer> {
     Some(RecordAnswer::Done { id, action, duplicate_field })
 }
 
-/// A page of records and whether there are more.
+/// Reads a page of records, and whether there are more.
 pub(super) fn records(answer: &HttpAnswer) -> Result<(Vec<Map<String, Value>>, bool), CallError> {
     if is_empty(answer) {
         return Ok((Vec::new(), false));
@@ -126,7 +126,7 @@ pub(super) fn records(answer: &HttpAnswer) -> Result<(Vec<Map<String, Value>>, b
     Ok((objects(body, "data", answer.status)?, more))
 }
 
-/// The objects of a list, which is empty when nothing came.
+/// Reads a list of objects; empty when the answer has no content.
 pub(super) fn list(answer: &HttpAnswer, name: &str) -> Result<Vec<Map<String, Value>>, CallError> {
     if is_empty(answer) {
         return Ok(Vec::new());
@@ -147,22 +147,23 @@ fn is_empty(answer: &HttpAnswer) -> bool {
     answer.status == 204 || (answer.status == 304 && answer.body.is_empty())
 }
 
-/// The JSON of an answer that is not an error of the whole call.
+/// The JSON of an answer, unless it is an error of the whole call.
 fn parse(answer: &HttpAnswer, expected: usize) -> Result<Value, CallError> {
     let body = json(answer);
     if let Some(error) = call_error(answer, body.as_ref(), expected) {
         return Err(error);
     }
     body.filter(Value::is_object).ok_or_else(|| match answer.status {
-        200..=299 => CallError::unknown(Some(answer.status), "the answer came incomplete"),
-        status => {
-            CallError::unknown(Some(status), format!("not Zoho but something in front of it answered (HTTP {status})"))
-        }
+        200..=299 => CallError::unknown(Some(answer.status), "the answer was incomplete"),
+        status => CallError::unknown(
+            Some(status),
+            format!("something in front of Zoho answered instead of it (HTTP {status})"),
+        ),
     })
 }
 
 fn unexpected(status: u16) -> CallError {
-    CallError::unknown(Some(status), format!("the answer (HTTP {status}) does not fit what was sent"))
+    CallError::unknown(Some(status), format!("the answer (HTTP {status}) does not match the request"))
 }
 
 /// The error of the whole call, if it is one.
@@ -193,26 +194,26 @@ fn call_error(answer: &HttpAnswer, body: Option<&Value>, expected: usize) -> Opt
     })
 }
 
-const TOKEN_REFUSED: &str = "Zoho does not accept a fresh access token. Check that zoho.api_url, if it is set, is of the same data \
+const TOKEN_REFUSED: &str = "Zoho does not accept a fresh access token. Check that zoho.api_url, if set, belongs to the same data \
     centre as zoho.accounts_url, and that the user whose credentials are used is active and may use the API";
 
 const SCOPE_MISSING: &str =
-    "the credentials lack a scope; make new ones with backend-sync zoho connect, with these scopes:";
+    "the credentials lack a scope; create new ones with backend-sync zoho connect, with these scopes:";
 
 const PERMISSION_MISSING: &str = "the Zoho user whose credentials are used lacks a permission; give that user's profile access to the \
     API and to the modules of the mapping";
 
 const MODULE_MISSING: &str =
-    "Zoho has no such module; create it with backend-sync zoho setup, or name another one in the mapping";
+    "Zoho does not have the module; create it with backend-sync zoho setup, or name another one in the mapping";
 
 const ADDRESS_WRONG: &str = "Zoho does not know the address of the call; check zoho.api_url, the names of the modules in the \
     mapping, and that the organisation has Zoho CRM";
 
-/// Both words are in use for both limits; what is left decides, when it is told.
+/// Zoho uses both codes for both limits; the number of credits left decides, if it is known.
 fn limit(code: &str, left: Option<i64>) -> CallError {
     let used_up = left.map_or(code == "LIMIT_EXCEEDED", |left| left <= 0);
     if used_up {
         return CallError::CreditsExhausted;
     }
-    CallError::Throttled { reason: "Zoho takes no more calls at a time just now".to_owned(), until: None }
+    CallError::Throttled { reason: "Zoho accepts no more concurrent calls at the moment".to_owned(), until: None }
 }

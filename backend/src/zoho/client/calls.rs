@@ -1,4 +1,4 @@
-//! The calls about records.
+//! Calls that read, search, write and delete records.
 
 use reqwest::Method;
 use serde::Serialize;
@@ -11,25 +11,25 @@ use super::{
     refusal::RecordAnswer,
 };
 
-/// Records of one call that writes. Zoho's number.
+/// The most records in one writing call; Zoho's limit.
 pub const RECORDS: usize = 100;
 
-/// Records that one credit pays for. Zoho's number.
+/// Records written per credit; Zoho's price.
 pub(super) const RECORDS_PER_CREDIT: u64 = 10;
 
-/// Characters of the parameter `ids`. Zoho's number.
+/// The most characters of the parameter `ids`; Zoho's limit.
 const IDS_CHARACTERS: usize = 1_024;
 
-/// Criteria of one search. Zoho's number.
+/// The most criteria of one search; Zoho's limit.
 const CRITERIA: usize = 10;
 
-/// Characters of the criteria of one search: a URL of 8 kB passes every gateway, also when each character is escaped.
+/// The most characters of a search's criteria: a URL of 8 kB passes every gateway, even if each character is escaped.
 const CRITERIA_CHARACTERS: usize = 2_000;
 
-/// Records of a page of a search. More than ten values of a unique field have, and what Zoho's description allows.
+/// Records per page of a search: more than ten values of a unique field match, and within Zoho's documented limit.
 const PAGE_RECORDS: usize = 100;
 
-/// Pages of a search, at most: as far as Zoho shows by page number.
+/// The most pages of a search that Zoho returns by page number.
 const PAGES: usize = 20;
 
 #[derive(Serialize)]
@@ -37,7 +37,7 @@ struct Write<'a> {
     data: &'a [Map<String, Value>],
     #[serde(skip_serializing_if = "<[&str]>::is_empty")]
     duplicate_check_fields: &'a [&'a str],
-    /// Always there: when it is left out, all workflows run.
+    /// Always sent: if it is missing, all workflows run.
     trigger: &'a [String],
 }
 
@@ -58,13 +58,14 @@ impl Write<'_> {
     }
 }
 
-/// Credits of a call that writes so many records.
+/// The credits for a call that writes `records` records.
 fn cost(records: usize) -> u32 {
     u32::try_from((records as u64).div_ceil(RECORDS_PER_CREDIT).max(1)).unwrap_or(u32::MAX)
 }
 
 impl Client {
-    /// Inserts or updates 1 to [`RECORDS`] records. The fields to check are tried in order. One entry for each record, in order.
+    /// Inserts or updates 1 to [`RECORDS`] records. Zoho matches by the check fields in order. Returns one entry per
+    /// record, in order.
     pub async fn upsert(
         &self,
         module: &str,
@@ -77,7 +78,7 @@ impl Client {
         answer::entries(&answer, "data", records.len(), Purpose::Write)
     }
 
-    /// Updates 1 to [`RECORDS`] records, each with its `id`. One entry for each record, in order.
+    /// Updates 1 to [`RECORDS`] records, each with its `id`. Returns one entry per record, in order.
     pub async fn update(
         &self,
         module: &str,
@@ -89,8 +90,8 @@ impl Client {
         answer::entries(&answer, "data", records.len(), Purpose::Write)
     }
 
-    /// Moves records to the recycle bin, without workflows. One entry for each id, in order. It may take several calls; deleting again
-    /// after an error finds some of them gone.
+    /// Moves records to the recycle bin, without workflows. Returns one entry per id, in order. It may take several
+    /// calls; a retry after an error finds some of them gone.
     pub async fn delete(&self, module: &str, ids: &[String]) -> Result<Vec<RecordAnswer>, CallError> {
         let mut entries = Vec::with_capacity(ids.len());
         for ids in chunks(ids) {
@@ -111,7 +112,7 @@ impl Client {
         Ok(entries)
     }
 
-    /// The records with these ids that there are, with these fields (up to 50) and `id`. Sees every write at once.
+    /// The existing records with these ids, with these fields (up to 50) and `id`. Sees every write at once.
     pub async fn get(
         &self,
         module: &str,
@@ -127,7 +128,8 @@ impl Client {
         Ok(records)
     }
 
-    /// The records whose field has one of the values, ignoring case, with these fields and that one. Lags behind writes.
+    /// The records whose field equals one of the values, ignoring case, with these fields and that one. Lags behind
+    /// writes.
     pub async fn search_equal(
         &self,
         module: &str,
@@ -156,7 +158,7 @@ impl Client {
                 }
             }
         }
-        // With several criteria, Zoho also finds values that merely contain one.
+        // With several criteria, Zoho also returns values that merely contain one.
         let wanted: Vec<String> = values.iter().map(|value| value.to_lowercase()).collect();
         found.retain(|record| {
             let value = record.get(field).and_then(Value::as_str);
@@ -166,7 +168,7 @@ impl Client {
     }
 }
 
-/// Ids in parts that fit into the parameter.
+/// Splits ids into parts that fit into the parameter.
 fn chunks(ids: &[String]) -> impl Iterator<Item = &[String]> {
     let mut rest = ids;
     std::iter::from_fn(move || {
@@ -182,7 +184,7 @@ fn chunks(ids: &[String]) -> impl Iterator<Item = &[String]> {
     })
 }
 
-/// The criteria of as many searches as are needed.
+/// The criteria, split over as many searches as needed.
 fn criteria(field: &str, values: &[String]) -> Vec<String> {
     let mut all: Vec<Vec<String>> = Vec::new();
     let mut characters = 0;
@@ -204,7 +206,7 @@ fn criteria(field: &str, values: &[String]) -> Vec<String> {
     all.into_iter().map(join).collect()
 }
 
-/// A value in the language of criteria, where commas and parentheses have a meaning.
+/// Escapes commas and parentheses, which have a meaning in criteria.
 fn escaped(value: &str) -> String {
     let mut text = String::with_capacity(value.len());
     for character in value.chars() {

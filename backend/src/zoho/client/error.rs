@@ -1,11 +1,11 @@
-//! What a call can come to, and what a person should do about it.
+//! How a call can fail, and what a person should do about it.
 
 use crate::clock::Timestamp;
 
-/// A call that failed as a whole. The message is for a person and holds no value of any record.
+/// A call that failed as a whole. The message is for people and holds no record's values.
 #[derive(Clone, Debug, thiserror::Error)]
 pub enum CallError {
-    /// Zoho does not take the credentials, after a fresh access token as well. Nothing was changed.
+    /// Zoho rejects the credentials, even with a fresh access token. Nothing was changed.
     #[error("{reason}")]
     Unauthorized {
         /// What is wrong and what to do.
@@ -16,42 +16,40 @@ pub enum CallError {
     Configuration {
         /// What is missing and where to add it.
         reason: String,
-        /// Zoho's word for it.
+        /// Zoho's code.
         code: String,
     },
-    /// Too many calls at a time, or too many access tokens. Nothing was changed.
+    /// Too many concurrent calls, or too many access tokens. Nothing was changed.
     #[error("{reason}")]
     Throttled {
-        /// What there was too much of.
+        /// Which limit was hit.
         reason: String,
-        /// Not before then, when that is known.
+        /// The earliest time to retry, if known.
         until: Option<Timestamp>,
     },
     /// The credits of the rolling 24 hours are used up. Nothing was changed.
-    #[error(
-        "Zoho's API credits of the last 24 hours are used up; they come back as the calls of a day ago are forgotten"
-    )]
+    #[error("Zoho's API credits of the last 24 hours are used up; each comes back 24 hours after its use")]
     CreditsExhausted,
     /// Nothing was sent: Zoho, or the database that holds the access token, could not be reached.
     #[error("{reason}")]
     Unreachable {
-        /// What was not reached, and why.
+        /// What could not be reached, and why.
         reason: String,
     },
-    /// Something was sent, and whether Zoho did it is unknown.
+    /// The request was sent, and it is unknown whether Zoho executed it.
     #[error("{reason}; whether Zoho did it is unknown")]
     Unknown {
-        /// The HTTP status, when there was an answer.
+        /// The HTTP status, if there was an answer.
         status: Option<u16>,
-        /// What came instead of an answer.
+        /// What came instead of a usable answer.
         reason: String,
     },
-    /// Zoho refused the whole request. Nothing was changed.
+    /// Zoho rejected the whole request. Nothing was changed.
     #[error("{reason}")]
     Invalid {
         /// What was wrong with it.
         reason: String,
-        /// Zoho's word for it.
+        /// Zoho's code.
         code: String,
     },
 }
@@ -65,7 +63,7 @@ impl CallError {
         Self::Unknown { status, reason: reason.into() }
     }
 
-    /// One word for logs.
+    /// One word for logs and metrics.
     pub fn kind(&self) -> &'static str {
         match self {
             Self::Unauthorized { .. } => "unauthorized",

@@ -1,9 +1,9 @@
-//! The REST API of Zoho CRM: tokens, calls, answers, credits.
+//! Zoho CRM's REST API: tokens, calls, answers, credits.
 //!
-//! - [`Client`]: the calls. Each takes its turn at the [`Limiter`], gets the access token that all processes share, and gives one
-//!   [`Entry`] for each record, or one [`CallError`] for all of them.
-//! - `accounts`, `token`, `seal`: how the access token is fetched, shared and kept.
-//! - `answer`, `refusal`: what Zoho's answers mean.
+//! - [`Client`]: the calls. Each waits for a permit of the [`Limiter`], gets the access token that all processes share, and returns
+//!   one [`RecordAnswer`] per record, or one [`CallError`] for all of them.
+//! - `accounts`, `token`, `seal`: fetching, sharing and encrypting the access token.
+//! - `answer`, `refusal`: the meaning of Zoho's answers.
 
 mod accounts;
 mod answer;
@@ -34,7 +34,7 @@ pub use self::{
     settings::{ModuleName, Organisation},
 };
 use self::{
-    limiter::{CallOutcome, Told},
+    limiter::{CallOutcome, CreditReport},
     token::AccessTokens,
 };
 pub use crate::delivery::Admission;
@@ -47,10 +47,10 @@ use crate::{
     telemetry::trace,
 };
 
-/// The name of this destination.
+/// This destination's name.
 pub const DESTINATION: &str = "zoho";
 
-/// Calls Zoho CRM. Cheap to clone; all clones share the access token and the limits.
+/// Calls Zoho CRM. Cheap to clone; clones share the access token and the limits.
 #[derive(Clone)]
 pub struct Client(Arc<Inner>);
 
@@ -60,23 +60,23 @@ struct Inner {
     tokens: AccessTokens,
     limiter: Limiter,
     calls: ZohoCalls,
-    /// Where Zoho's own pages are.
+    /// The base URL of Zoho's pages for people, if known.
     pages: Option<String>,
     clock: Clock,
 }
 
-/// A call before it is sent.
+/// A call to be sent.
 struct Call<'a> {
-    /// What it does, for metrics.
+    /// The label for metrics.
     operation: &'static str,
-    /// The module that it concerns; empty when it is none.
+    /// The module that it concerns; empty if none.
     module: &'a str,
     method: Method,
     /// Below `/crm/v8/`.
     path: String,
     query: Vec<(&'a str, String)>,
     body: Option<Vec<u8>>,
-    /// How many records it writes; none when it reads.
+    /// The number of records that it writes; 0 when it reads.
     writes: usize,
     credits: u32,
 }
@@ -88,12 +88,12 @@ impl<'a> Call<'a> {
 }
 
 impl Client {
-    /// A client whose calls nobody counts. Without a store, the access token is in memory alone.
+    /// A client without metrics. Without a store, the access token is only kept in memory.
     pub fn new(config: &config::Zoho, http: Http, store: Option<Store>, clock: Clock, nonces: NonceSource) -> Self {
         Self::counted(config, http, store, clock, nonces, ZohoCalls::default())
     }
 
-    /// A client whose calls are counted.
+    /// A client with metrics.
     pub fn counted(
         config: &config::Zoho,
         http: Http,
@@ -114,17 +114,17 @@ impl Client {
         }))
     }
 
-    /// What slows the calls.
+    /// The limits on calls.
     pub fn limiter(&self) -> &Limiter {
         &self.0.limiter
     }
 
-    /// The address of a record's page for people, if that is known.
+    /// The URL of a record's page for people, if known.
     pub fn page(&self, module: &str, id: &str) -> Option<String> {
         pages::page(self.0.pages.as_deref()?, module, id)
     }
 
-    /// Sends the call when it is its turn, with a new access token if Zoho does not take the one at hand.
+    /// Sends a call once it has a permit, with a new access token if Zoho rejects the current one.
     async fn send(&self, call: Call<'_>) -> Result<HttpAnswer, CallError> {
         let permit = self.0.limiter.permit(call.writes, call.credits).await;
         let started = Instant::now();
@@ -152,8 +152,8 @@ impl Client {
         result
     }
 
-    /// Looks at the credits that are left, when deliveries are held back by what may be old news; otherwise it does nothing. Without
-    /// it, nothing would show that some have come back.
+    /// Refreshes the number of credits left, if deliveries are held back by a possibly outdated one; otherwise does
+    /// nothing. Without this, nothing would show that some have come back.
     pub async fn look_at_credits(&self) -> Result<(), CallError> {
         if self.limiter().take_look(self.0.clock.now()) {
             self.org().await?;
@@ -172,7 +172,7 @@ impl Client {
                 return Ok(answer);
             }
             refusals += 1;
-            // The second token may be one that another process had fetched long ago; the third is new in any case.
+            // The second token may be one that another process fetched long ago; the third is certainly new.
             if refusals > 2 || (refusals == 2 && access.made_at >= began.0) {
                 return Ok(answer);
             }
@@ -182,7 +182,7 @@ impl Client {
 
     async fn send_once(&self, call: &Call<'_>, api_url: &str, token: &str) -> Result<HttpAnswer, CallError> {
         if api_url.is_empty() {
-            return Err(CallError::unreachable("Zoho did not name the server of its API; set zoho.api_url"));
+            return Err(CallError::unreachable("Zoho did not name its API server; set zoho.api_url"));
         }
         let http = &self.0.http;
         let url = format!("{api_url}/crm/v8/{}", call.path);
@@ -196,13 +196,13 @@ impl Client {
                 CallError::unreachable(format!("Zoho's API at {api_url} cannot be reached: {error}"))
             }
             HttpError::Interrupted(_) | HttpError::TooLarge => {
-                CallError::unknown(None, format!("Zoho's answer did not come: {error}"))
+                CallError::unknown(None, format!("no answer from Zoho: {error}"))
             }
         })
     }
 }
 
-/// How a call ended, in one word.
+/// A call's result, in one word for metrics.
 fn word(result: &Result<HttpAnswer, CallError>) -> &'static str {
     match result {
         Err(error) => error.kind(),
@@ -216,16 +216,18 @@ fn word(result: &Result<HttpAnswer, CallError>) -> &'static str {
     }
 }
 
-/// What the limiter learns from a call.
+/// A call's outcome for the limiter.
 fn outcome(result: &Result<HttpAnswer, CallError>) -> CallOutcome {
-    let Ok(answer) = result else { return CallOutcome { told: Told::Nothing, throttled: false, answered: false } };
+    let Ok(answer) = result else {
+        return CallOutcome { credits: CreditReport::Nothing, throttled: false, answered: false };
+    };
     let limit = answer::limit_reached(answer);
-    let told = match (&limit, answer::credits(answer)) {
-        (_, Some(left)) => Told::Left(left),
-        (Some(CallError::CreditsExhausted), None) => Told::UsedUp,
-        (None, None) if (200..300).contains(&answer.status) => Told::Plenty,
-        _ => Told::Nothing,
+    let credits = match (&limit, answer::credits(answer)) {
+        (_, Some(left)) => CreditReport::Left(left),
+        (Some(CallError::CreditsExhausted), None) => CreditReport::UsedUp,
+        (None, None) if (200..300).contains(&answer.status) => CreditReport::Plenty,
+        _ => CreditReport::Nothing,
     };
     let throttled = matches!(limit, Some(CallError::Throttled { .. }));
-    CallOutcome { told, throttled, answered: answer.status < 500 }
+    CallOutcome { credits, throttled, answered: answer.status < 500 }
 }

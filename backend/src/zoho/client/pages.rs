@@ -1,4 +1,4 @@
-//! Where Zoho's own pages for people are.
+//! The URLs of Zoho's pages for people.
 
 use reqwest::Url;
 
@@ -8,10 +8,10 @@ use crate::config;
 const DOMAINS: [&str; 8] =
     ["zoho.com", "zoho.eu", "zoho.in", "zoho.com.au", "zoho.jp", "zoho.sa", "zoho.com.cn", "zohocloud.ca"];
 
-/// Modules whose pages have the name of the module in their address; one that somebody made has a name of Zoho's choice there.
+/// Modules whose pages have the module's name in their URL. For custom modules, Zoho chooses another name.
 const MODULES: [&str; 5] = ["Contacts", "Products", "Leads", "Accounts", "Deals"];
 
-/// Where the pages of this configuration's data centre are; nothing for a sandbox or a simulator.
+/// The base URL of the pages in this configuration's data centre; `None` for a sandbox or simulator.
 pub(super) fn base(config: &config::Zoho) -> Option<String> {
     let host_of = |url: &str| Url::parse(url).ok().and_then(|url| url.host_str().map(str::to_owned));
     let accounts = host_of(&config.accounts_url)?;
@@ -21,7 +21,7 @@ pub(super) fn base(config: &config::Zoho) -> Option<String> {
     ordinary.then(|| format!("https://crm.{domain}/crm/tab"))
 }
 
-/// The page of a record.
+/// The URL of a record's page.
 pub(super) fn page(base: &str, module: &str, id: &str) -> Option<String> {
     let is_id = !id.is_empty() && id.bytes().all(|byte| byte.is_ascii_digit());
     (is_id && MODULES.contains(&module)).then(|| format!("{base}/{module}/{id}"))

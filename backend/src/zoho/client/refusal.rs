@@ -1,14 +1,14 @@
-//! What Zoho says of one record, in our words.
+//! Zoho's answer for one record, in our words.
 //!
-//! Zoho's own messages and details may repeat values, which may be personal. Only the names of fields, types, lengths and ids of
-//! records are taken over.
+//! Zoho's own messages and details may repeat values, which may be personal. We only use the names of fields, types,
+//! lengths and record ids.
 
 use serde_json::Value;
 
-/// What became of one record of a call.
+/// Zoho's answer for one record of a call.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum RecordAnswer {
-    /// Zoho did it.
+    /// Zoho executed it.
     Done {
         /// The record's id in Zoho.
         id: String,
@@ -17,77 +17,77 @@ pub enum RecordAnswer {
         /// The field by which an upsert found the record.
         duplicate_field: Option<String>,
     },
-    /// Zoho did not.
+    /// Zoho rejected it.
     Refused(Refusal),
 }
 
 /// What was done with a record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Action {
-    /// It was made.
+    /// It was created.
     Inserted,
-    /// It was there and was changed.
+    /// It existed and was changed.
     Updated,
     /// It is in the recycle bin.
     Deleted,
 }
 
-/// Why a record was refused.
+/// Why a record was rejected.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Refusal {
-    /// Zoho's word for it.
+    /// Zoho's code.
     pub code: String,
     /// What is wrong.
     pub message: String,
     /// What it means for the delivery.
     pub class: Class,
-    /// The field that it is about.
+    /// The API name of the field concerned.
     pub field: Option<String>,
-    /// The other record, when two would have the same value.
+    /// The id of the other record, for [`Class::Duplicate`].
     pub duplicate_id: Option<String>,
     /// What to do about it.
     pub advice: String,
 }
 
-/// What a refusal means for the delivery. In the order of precedence, when a record is refused for several reasons.
+/// What a refusal means for the delivery; in order of precedence, for records that are rejected for several reasons.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Class {
     /// Another record has the value of a unique field.
     Duplicate,
-    /// Something must be set otherwise in Zoho or in the mapping.
+    /// Zoho's settings or the mapping must change.
     Configuration,
-    /// Something must be otherwise in the record.
+    /// The record must change.
     Data,
-    /// The id does not exist any more.
+    /// The id no longer exists.
     Gone,
-    /// Locked by a person or a process in Zoho; later it works.
+    /// Locked by a person or a process in Zoho; a later retry works.
     Locked,
-    /// Passes by itself.
+    /// Temporary.
     Retry,
 }
 
-/// Characters of a name that is taken over from an answer; Zoho's own are shorter.
+/// The longest name that we use from an answer; Zoho's are shorter.
 const NAME_CHARACTERS: usize = 100;
 
-/// A code of Zoho's as a word that is fit to be shown, whatever came.
+/// Zoho's code, or a placeholder if it is unsafe to show.
 pub(super) fn word(code: &str) -> String {
     name(code).unwrap_or_else(|| "a code that cannot be shown".to_owned())
 }
 
-/// The name of a field, a path or a type: nothing that a value could pass for.
+/// The name of a field, path or type, if it cannot be a value.
 fn name(text: &str) -> Option<String> {
     let fits = |character: char| character.is_ascii_alphanumeric() || "_$.[]-".contains(character);
     (!text.is_empty() && text.len() <= NAME_CHARACTERS && text.chars().all(fits)).then(|| text.to_owned())
 }
 
-/// An id of a record in Zoho.
+/// The id of a record in Zoho.
 fn record_id(value: &Value) -> Option<String> {
     let id = value.as_str()?;
     (!id.is_empty() && id.len() <= 30 && id.bytes().all(|byte| byte.is_ascii_digit())).then(|| id.to_owned())
 }
 
 impl Refusal {
-    /// Reads an entry with an error.
+    /// Reads an error entry.
     pub(super) fn read(entry: &Value, deleting: bool) -> Self {
         let errors = entry.pointer("/details/errors").and_then(Value::as_array);
         if let Some(errors) = errors.filter(|errors| !errors.is_empty()) {
@@ -97,7 +97,7 @@ impl Refusal {
         let details = &entry["details"];
         let (place, of_record_id) = place(details);
         let class = match class(&code) {
-            // The record that is addressed, and not a record that it refers to.
+            // The addressed record itself is missing, not one that it refers to.
             Class::Data if code == "INVALID_DATA" && (deleting || of_record_id) => Class::Gone,
             class => class,
         };
@@ -115,7 +115,7 @@ impl Refusal {
         }
     }
 
-    /// One refusal of several: the most serious says what to do, and the message names all.
+    /// Merges several refusals: the most serious one says what to do, and the message lists all.
     fn merge(mut all: Vec<Self>) -> Self {
         all.sort_by_key(|refusal| refusal.class);
         let message = all.iter().map(|refusal| refusal.message.as_str()).collect::<Vec<_>>().join("; ");
@@ -124,7 +124,7 @@ impl Refusal {
         first
     }
 
-    /// Zoho says that it did it, and not which record it is. The same again is safe, and tells.
+    /// Zoho reports success without the record's id. A retry is safe and will return it.
     pub(super) fn without_id() -> Self {
         Self {
             code: "NO_ID".to_owned(),
@@ -132,16 +132,16 @@ impl Refusal {
             class: Class::Retry,
             field: None,
             duplicate_id: None,
-            advice: "Nothing: it is sent again".to_owned(),
+            advice: "No action needed: it will be retried".to_owned(),
         }
     }
 }
 
-/// The field that the details are about, and whether that is the id of the record itself.
+/// The field that the details concern, and whether it is the record's own id.
 fn place(details: &Value) -> (Option<String>, bool) {
     let api_name = details["api_name"].as_str().and_then(name);
     let expected = details.pointer("/expected_fields/0/api_name").and_then(Value::as_str).and_then(name);
-    // As in $.data[3].Contact.id, where the API name is that of the innermost.
+    // For example $.data[3].Contact.id, where `api_name` is the innermost name.
     let path = details["json_path"].as_str().and_then(name);
     let of_path = path.as_deref().and_then(|path| path.strip_prefix("$.data[")).and_then(|rest| {
         let field = rest.split_once("].")?.1.split(['.', '[']).next()?;
@@ -169,7 +169,7 @@ fn class(code: &str) -> Class {
         | "TOO_MANY_REQUESTS"
         | "ALREADY_MODIFIED"
         | "AMBIGUITY_DURING_PROCESSING" => Class::Retry,
-        // MANDATORY_NOT_FOUND, INVALID_DATA and their kin; an unknown code about one record is most likely of the kind.
+        // MANDATORY_NOT_FOUND, INVALID_DATA and the like; an unknown code for one record is most likely of this kind.
         _ => Class::Data,
     }
 }
@@ -180,25 +180,26 @@ fn words(code: &str, class: Class, details: &Value) -> (String, String) {
     match (code, class) {
         ("INVALID_DATA", Class::Data) => invalid_data(details),
         ("MANDATORY_NOT_FOUND" | "EXPECTED_FIELD_MISSING" | "DEPENDENT_FIELD_MISSING", _) => say(
-            "Zoho demands a value",
-            "Fill it in in Moodle, give the field a fallback in the mapping, or make it optional in Zoho",
+            "Zoho requires a value",
+            "Enter it in Moodle, give the field a fallback in the mapping, or make it optional in Zoho",
         ),
         ("DEPENDENT_MISMATCH", _) => say(
-            "the value does not go with the value of the field that it depends on in Zoho",
+            "the value does not match the value of the field that it depends on in Zoho",
             "Correct the dependency of the two fields in Zoho, or the mapping",
         ),
         ("RECORD_IN_BLUEPRINT", _) => say(
             "a blueprint in Zoho does not allow the change",
-            "Finish the blueprint's step of this record, or leave the field out of the mapping",
+            "Complete the blueprint's step for this record, or remove the field from the mapping",
         ),
-        ("ALREADY_MODIFIED", _) => say("somebody changed the record at the same time", "Nothing: it is tried again"),
-        ("NOT_APPROVED", _) => say(
-            "the record waits for an approval in Zoho",
-            "Approve or reject it in Zoho; it is tried again until then",
-        ),
+        ("ALREADY_MODIFIED", _) => {
+            say("somebody changed the record at the same time", "No action needed: it will be retried")
+        }
+        ("NOT_APPROVED", _) => {
+            say("the record waits for an approval in Zoho", "Approve or reject it in Zoho; it is retried until then")
+        }
         (_, Class::Duplicate) => say(
             "another record in Zoho has the same value",
-            "Open both records in Zoho, merge them or correct one, and deliver this again",
+            "Open both records in Zoho, merge them or correct one, then retry",
         ),
         ("NO_PERMISSION" | "AUTHORIZATION_FAILED", _) => say(
             "the Zoho user whose credentials are used may not write this record",
@@ -206,22 +207,22 @@ fn words(code: &str, class: Class, details: &Value) -> (String, String) {
         ),
         ("OAUTH_SCOPE_MISMATCH", _) => say(
             "the credentials lack a scope",
-            "Make new ones with backend-sync zoho connect, with all scopes that it names",
+            "Create new ones with backend-sync zoho connect, with all scopes that it names",
         ),
         (_, Class::Configuration) => say(
             "Zoho does not know the module",
-            "Run backend-sync zoho check; it shows what the mapping and Zoho disagree about",
+            "Run backend-sync zoho check; it shows where the mapping and Zoho differ",
         ),
         (_, Class::Gone) => {
-            say("Zoho has no record with this id any more", "Nothing: it is made again if it is still wanted")
+            say("Zoho no longer has a record with this id", "No action needed: it is created again if needed")
         }
         (_, Class::Locked) => {
-            say("the record is locked in Zoho", "Unlock it in Zoho if it stays so; it is tried again until then")
+            say("the record is locked in Zoho", "If it stays locked, unlock it in Zoho; it is retried until then")
         }
-        (_, Class::Retry) => say("Zoho could not do it just now", "Nothing: it is tried again"),
+        (_, Class::Retry) => say("Zoho has a temporary problem", "No action needed: it will be retried"),
         (_, Class::Data) => say(
-            "Zoho refuses the record",
-            "Look the code up in Zoho's API documentation, and correct the record or the mapping",
+            "Zoho rejects the record",
+            "Look up the code in Zoho's API documentation, and correct the record or the mapping",
         ),
     }
 }
@@ -230,9 +231,9 @@ fn invalid_data(details: &Value) -> (String, String) {
     let expected = details["expected_data_type"].as_str().and_then(name);
     let length = details["maximum_length"].as_u64();
     let what = match (expected, length) {
-        (_, Some(length)) => format!("the value is longer than the {length} that Zoho allows"),
-        (Some(expected), None) => format!("Zoho wants a value of type {expected}"),
-        (None, None) => "Zoho does not take the value".to_owned(),
+        (_, Some(length)) => format!("the value is longer than the {length} characters that Zoho allows"),
+        (Some(expected), None) => format!("Zoho expects a value of type {expected}"),
+        (None, None) => "Zoho does not accept the value".to_owned(),
     };
     (
         what,

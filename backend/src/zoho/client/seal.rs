@@ -1,4 +1,4 @@
-//! Sealing what the database keeps, with a key that only the holder of Zoho's credentials has.
+//! Encrypting what the database keeps, with a key derived from Zoho's credentials.
 
 use chacha20poly1305::{
     ChaCha20Poly1305, KeyInit, Nonce,
@@ -9,13 +9,13 @@ use sha2::{Digest, Sha256};
 
 use crate::config;
 
-/// Fills the bytes with randomness; `getrandom::fill`, except in tests.
+/// Fills the bytes with random data; `getrandom::fill`, except in tests.
 pub type NonceSource = fn(&mut [u8]) -> Result<(), getrandom::Error>;
 
-/// Keeps keys of different purposes, and of later forms of the sealed text, apart.
+/// Separates the keys of different purposes and of later formats.
 const LABEL: &[u8] = b"backend-sync zoho access token v1";
 
-/// Bytes of a nonce. Random ones of this length are safe for billions of texts under one key; we seal one an hour.
+/// Bytes of a nonce. Random nonces of this length are safe for billions of texts under one key; we encrypt one an hour.
 const NONCE_BYTES: usize = 12;
 
 pub(super) struct Seal {
@@ -26,7 +26,7 @@ pub(super) struct Seal {
 impl Seal {
     pub(super) fn new(config: &config::Zoho, random: NonceSource) -> Self {
         let mut hash = Sha256::new_with_prefix(LABEL);
-        // Each with its length, so that no two pairs of credentials give the same text.
+        // Length-prefixed, so that no two pairs of credentials hash alike.
         for part in [&config.client_secret, &config.refresh_token].map(|secret| secret.expose_secret().as_bytes()) {
             hash.update((part.len() as u64).to_be_bytes());
             hash.update(part);
@@ -35,7 +35,7 @@ impl Seal {
         Self { cipher: ChaCha20Poly1305::new(&key.into()), random }
     }
 
-    /// The sealed text in hexadecimal; nothing when there is no randomness.
+    /// Encrypts a text, to hexadecimal; `None` when there is no randomness.
     pub(super) fn close(&self, text: &[u8]) -> Option<String> {
         let mut nonce = [0; NONCE_BYTES];
         (self.random)(&mut nonce).ok()?;
@@ -44,7 +44,7 @@ impl Seal {
         Some(hex::encode(nonce) + &hex::encode(sealed))
     }
 
-    /// The text, if it was sealed under the same credentials.
+    /// Decrypts a text; `None` if it was encrypted with other credentials.
     pub(super) fn open(&self, sealed: &str) -> Option<Vec<u8>> {
         let bytes = hex::decode(sealed).ok()?;
         let (nonce, text) = bytes.split_at_checked(NONCE_BYTES)?;

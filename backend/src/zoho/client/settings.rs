@@ -1,4 +1,4 @@
-//! The calls about modules, fields and the organisation.
+//! Calls about modules, fields and the organisation.
 
 use reqwest::Method;
 use serde_json::{Map, Value};
@@ -11,26 +11,26 @@ use super::{
 };
 use crate::zoho::metadata;
 
-/// What an organisation is, as far as a person recognises it by that.
+/// What identifies an organisation to people.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Organisation {
     /// The company's name.
     pub name: String,
-    /// The edition, such as `enterprise`.
+    /// For example `enterprise`.
     pub edition: Option<String>,
 }
 
-/// A module, and the profiles that may use it.
+/// A module and the profiles that may use it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ModuleName {
-    /// The name in the API.
+    /// The module's API name.
     pub api_name: String,
-    /// The ids of the profiles.
+    /// The profiles' ids.
     pub profiles: Vec<String>,
 }
 
 impl Client {
-    /// The fields of a module; nothing when there is no such module.
+    /// The fields of a module; `None` when there is no such module.
     pub async fn fields(&self, module: &str) -> Result<Option<metadata::Module>, CallError> {
         let mut call = Call::read("fields", module, "settings/fields".to_owned());
         call.query = vec![("module", module.to_owned())];
@@ -40,10 +40,7 @@ impl Client {
         };
         let fields = fields.into_iter().map(|field| {
             let field: metadata::ModuleField = serde_json::from_value(Value::Object(field)).map_err(|error| {
-                CallError::unknown(
-                    None,
-                    format!("Zoho describes a field of {module} otherwise than it should: {error}"),
-                )
+                CallError::unknown(None, format!("Zoho describes a field of {module} in an unexpected way: {error}"))
             })?;
             Ok((field.api_name.clone(), field))
         });
@@ -89,14 +86,15 @@ impl Client {
         answer::entries(&answer, what, expected, Purpose::Create)
     }
 
-    /// The organisation. The cheapest call there is.
+    /// The organisation. This is the cheapest call.
     pub async fn org(&self) -> Result<Organisation, CallError> {
         let answer = self.send(Call::read("org", "", "org".to_owned())).await?;
         let list = answer::list(&answer, "org")?;
-        let org = list.first().ok_or_else(|| CallError::unknown(Some(answer.status), "Zoho names no organisation"))?;
+        let org =
+            list.first().ok_or_else(|| CallError::unknown(Some(answer.status), "Zoho returned no organisation"))?;
         let text = |value: Option<&Value>| value.and_then(Value::as_str).map(str::to_owned);
         Ok(Organisation {
-            name: text(org.get("company_name")).unwrap_or_else(|| "an organisation without a name".to_owned()),
+            name: text(org.get("company_name")).unwrap_or_else(|| "(no name)".to_owned()),
             edition: text(org.get("license_details").and_then(|details| details.get("paid_type"))),
         })
     }

@@ -1,4 +1,4 @@
-//! The access token: one for all workers and all processes, fetched by one of them at a time.
+//! The access token: shared by all workers and processes, and fetched by one of them at a time.
 
 use std::{
     sync::{
@@ -26,19 +26,19 @@ use crate::{
     store::{SealedToken, Store, StoreError},
 };
 
-/// A token is replaced that long before it ends: calls under way and clocks that differ need some minutes.
+/// How long before its expiry a token is replaced: running calls and differing clocks need some minutes.
 const EARLY_MS: i64 = 5 * 60 * 1_000;
 
-/// How long a process has the turn to fetch a token. Longer than the accounts server is given to answer.
+/// The length of a process's turn to fetch a token. Longer than the timeout of the accounts server.
 const TURN: Duration = Duration::from_secs(30);
 
-/// How often the others look whether the token is there.
+/// How often the other processes check for the new token.
 const LOOK_INTERVAL: Duration = Duration::from_millis(250);
 
-/// How often they look at most: until two turns went by in vain, and the database is of no help.
+/// The most checks: two whole turns.
 const LOOKS: usize = 240;
 
-/// An access token and where it is valid.
+/// An access token and the API server it is for.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Access {
     pub(super) token: String,
@@ -50,9 +50,9 @@ pub(super) struct Access {
 impl Access {
     fn usable(&self, now: Timestamp, refused: Option<&Access>) -> bool {
         let life = self.expires_at - self.made_at;
-        // A token with a short life is used for half of it, instead of being replaced at once.
+        // A short-lived token is used for half its life, instead of being replaced at once.
         let early = EARLY_MS.min(life / 2);
-        // One of a clock that was ahead ends sooner than it says.
+        // A token fetched by a clock that was ahead expires sooner than it says.
         let made = self.made_at <= now.after(limits::CLOCK_SLACK).0;
         made && self.expires_at - early > now.0 && refused.is_none_or(|refused| refused.token != self.token)
     }
@@ -66,7 +66,7 @@ pub(super) struct AccessTokens {
     clock: Clock,
     current: RwLock<Option<Arc<Access>>>,
     turn: Mutex<Turn>,
-    /// How many turns ended: who waited during one shares its outcome.
+    /// Counts the turns that ended: callers that waited during one share its outcome.
     turns: AtomicU64,
 }
 
@@ -97,7 +97,7 @@ impl AccessTokens {
         }
     }
 
-    /// An access token other than the one that Zoho refused.
+    /// An access token, other than the one that Zoho rejected.
     pub(super) async fn get(&self, refused: Option<&Access>) -> Result<Arc<Access>, CallError> {
         let seen = self.turns.load(Ordering::Acquire);
         if let Some(access) = self.remembered(refused) {
@@ -133,7 +133,7 @@ impl AccessTokens {
             }
             let now = self.clock.now();
             if store.begin_refresh(DESTINATION, now, now.after(TURN)).await.map_err(database)? {
-                // It may have come between the look and the turn.
+                // Another process may have stored it just before this turn.
                 let result = match self.shared(store, refused).await {
                     Ok(None) => self.fetch(turn).await,
                     Ok(Some(access)) => {
@@ -147,25 +147,25 @@ impl AccessTokens {
             }
             sleep(LOOK_INTERVAL).await;
         }
-        let reason = "another process is fetching an access token for Zoho and does not come to an end";
+        let reason = "another process is fetching an access token for Zoho and does not finish";
         Err(CallError::unreachable(reason))
     }
 
     async fn shared(&self, store: &Store, refused: Option<&Access>) -> Result<Option<Access>, CallError> {
         let Some(sealed) = store.access_token(DESTINATION).await.map_err(database)? else { return Ok(None) };
-        // What other credentials sealed does not open, and is replaced.
+        // A token encrypted with other credentials cannot be opened, and is replaced.
         let access = self.seal.open(&sealed.sealed).and_then(|text| serde_json::from_slice::<Access>(&text).ok());
         Ok(access.filter(|access| access.usable(self.clock.now(), refused)))
     }
 
-    /// Gives the turn back. The token is good even when the others do not get it.
+    /// Ends the turn and shares the token. If sharing fails, this process can still use it.
     async fn share(&self, store: &Store, access: Option<&Access>) {
         let sealed = access.and_then(|access| {
             let sealed = self.seal.close(&serde_json::to_vec(access).ok()?)?;
             Some(SealedToken { sealed, expires_at: Timestamp(access.expires_at) })
         });
         if let Err(error) = store.end_refresh(DESTINATION, sealed.as_ref()).await {
-            tracing::warn!(%error, "the new access token for Zoho is not shared with the other processes");
+            tracing::warn!(%error, "could not share the new access token for Zoho with the other processes");
         }
     }
 
@@ -185,7 +185,7 @@ impl AccessTokens {
             _ => None,
         };
         let Grant { access_token, api_domain, expires_in, .. } = result?;
-        tracing::debug!(expires_in, "a new access token for Zoho");
+        tracing::debug!(expires_in, "fetched an access token for Zoho");
         let life = i64::from(expires_in).saturating_mul(1_000);
         Ok(Access { token: access_token, api_domain, made_at: now.0, expires_at: now.0.saturating_add(life) })
     }

@@ -1,8 +1,9 @@
-//! People who are in Zoho already, imported by admissions: they are recognised by their e-mail address and adopted, not doubled.
+//! People who are already in Zoho, imported by admissions: they are recognised by their e-mail address and adopted, not
+//! duplicated.
 //!
-//! The address is searched for before a person is written for the first time, because an upsert that matches by it would take
-//! over a contact that belongs to somebody else. Zoho's search lags behind by seconds, so what we wrote ourselves is known from
-//! our own items.
+//! We search for the address before a person's first write, because an upsert that matches by it would take over a
+//! contact that belongs to somebody else. Zoho's search lags by seconds, so what we wrote ourselves is known from our
+//! own items.
 
 use std::{collections::HashMap, hash::Hash};
 
@@ -20,19 +21,19 @@ use crate::{
     zoho::mapping::Write,
 };
 
-/// What is known about who else has the address of a person.
+/// Who else has a person's address.
 enum Holder {
     /// Nobody.
     Nobody,
-    /// A record of another user, which is in Zoho.
+    /// Another user, who is in Zoho.
     Other(RecordKey),
-    /// Another user who is being delivered at this moment.
+    /// Another user, who is being delivered right now.
     InFlight,
 }
 
 impl Zoho {
-    /// Splits people who may be new into those found in Zoho, who are updated, and those who are not there. Settles those of whom a
-    /// person must decide.
+    /// Splits people who may be new into those found in Zoho, who are updated, and those who are new. Settles those
+    /// about whom a person must decide.
     pub(super) async fn adopt(
         &self,
         context: &DeliveryContext<'_>,
@@ -91,7 +92,7 @@ impl Zoho {
         Ok((existing, new))
     }
 
-    /// Who else has the addresses of these people, among all users that we know.
+    /// Who else has these people's addresses, among all users that we know.
     async fn holders(
         &self,
         context: &DeliveryContext<'_>,
@@ -100,7 +101,7 @@ impl Zoho {
         let email_of = |key: RecordKey| context.batch.user(key).and_then(|user| user.email.clone());
         let addresses: Vec<(RecordKey, String)> =
             jobs.iter().filter_map(|job| Some((job.item.key, email_of(job.item.key)?))).collect();
-        // Moodle writes addresses in lower case unless somebody insists.
+        // Moodle normally stores addresses in lower case.
         let spellings = addresses.iter().flat_map(|(_, email)| [email.clone(), email.to_lowercase()]);
         let users = self.store.users_by_email(&distinct(spellings)).await?;
         let users = users.into_iter().filter_map(|user| {
@@ -118,7 +119,7 @@ impl Zoho {
                 if row.remote_id.is_some() {
                     return (key, Holder::Other(row.key));
                 }
-                // Of several in one delivery, the first goes on.
+                // Of several in one delivery, the first one goes ahead.
                 let goes_first = !jobs.iter().any(|job| job.item.key == row.key) || row.key < key;
                 if row.state == ItemState::InFlight && goes_first {
                     holder = Holder::InFlight;
@@ -130,14 +131,14 @@ impl Zoho {
     }
 }
 
-/// What is to be done with a person, by the contacts that have the address.
+/// What to do with a person, given the contacts with the same address.
 enum AdoptionChoice {
     New,
-    /// A contact that has this person's key already.
+    /// A contact that already has this person's key; with its id.
     Ours(String),
-    /// The one contact without a key.
+    /// The only contact, which has no key; with its id.
     Adopt(String),
-    /// A person must decide.
+    /// An operator must decide; with the reason.
     Ask(String),
 }
 
@@ -155,34 +156,34 @@ fn choose(job: &Job, key: &str, contacts: &[Map<String, Value>]) -> AdoptionChoi
         (None, []) => AdoptionChoice::New,
         (None, [contact]) => id(contact).map_or(AdoptionChoice::New, AdoptionChoice::Adopt),
         (None, several) => AdoptionChoice::Ask(format!(
-            "{} contacts in Zoho have this e-mail address. Merge them there, or write {} into the field {key} of the right one; then try \
-             again.",
+            "{} contacts in Zoho have this e-mail address. Merge them there, or write {} into the field {key} of the right one; then \
+             retry.",
             several.len(),
             own.unwrap_or_default()
         )),
         (Some(contact), _) => AdoptionChoice::Ask(format!(
             "The contact {} in Zoho has this e-mail address and belongs to {}. If they are the same person, clear the field {key} there; \
-             otherwise correct one of the addresses. Then try again.",
+             otherwise correct one of the addresses. Then retry.",
             id(contact).unwrap_or_default(),
             key_of(contact).unwrap_or_default()
         )),
     }
 }
 
-/// The job that adopts a contact: what is written only at the creation is left out.
+/// The job that adopts a contact: fields that are only written at creation are left out.
 fn adopted(context: &DeliveryContext<'_>, job: Job, id: String) -> Option<Job> {
     let facts = context.batch.facts(job.item.key)?;
     let subject = context.batch.subject(job.item.key, &facts);
     let body = context.module.render(&subject, Write::Adopt, context.metadata);
-    // What can be rendered for a creation can be rendered with fewer fields.
+    // Cannot fail after the creation was rendered: it has fewer fields.
     let body = body.unwrap_or_else(|_| job.body.clone());
     Some(Job { remote_id: Some(id), body, outcome: "adopted", ..job })
 }
 
 fn same_address(context: &DeliveryContext<'_>, job: Job, other: RecordKey, timing: Timing) -> crate::store::Settled {
     let words = format!(
-        "{} has the same e-mail address and is in Zoho already. Correct one of the two in Moodle, or delete the account that is not used; \
-         then try again.",
+        "{} has the same e-mail address and is already in Zoho. Correct one of the two in Moodle, or delete the unused account; then \
+         retry.",
         context.batch.name(other)
     );
     outcome::failed(job.item, ("email_taken".to_owned(), words), Some(timing))
@@ -200,7 +201,7 @@ fn distinct(values: impl Iterator<Item = String>) -> Vec<String> {
     values.collect::<std::collections::BTreeSet<_>>().into_iter().collect()
 }
 
-/// Groups by a key.
+/// Groups values by key.
 fn grouped<K: Hash + Eq, V>(pairs: impl IntoIterator<Item = (K, V)>) -> HashMap<K, Vec<V>> {
     let mut groups: HashMap<K, Vec<V>> = HashMap::new();
     for (key, value) in pairs {

@@ -1,4 +1,4 @@
-//! The items of one delivery with all that is needed to decide about them, read in a few queries.
+//! The items of one delivery with everything needed to decide about them, read in a few queries.
 
 use std::collections::{HashMap, HashSet};
 
@@ -11,11 +11,11 @@ use crate::{
     zoho::mapping::{Mapping, StateRef, Subject},
 };
 
-/// A record's place within its kind: site and Moodle id.
+/// A record's key within its kind: site and Moodle id.
 type Place = (i64, Id);
 type Records<S> = HashMap<Place, StoredRecord<S>>;
 
-/// The items of one delivery, all of one kind, and what they are about.
+/// The records of one delivery, all of one kind, and the records that they refer to.
 pub(super) struct DeliveryBatch {
     pub(super) kind: Kind,
     users: Records<User>,
@@ -24,22 +24,22 @@ pub(super) struct DeliveryBatch {
     grades: Records<Grade>,
     completions: Records<crate::model::Completion>,
     grade_items: HashMap<Place, GradeItem>,
-    /// The grades of one user in one item, by site, user and item.
+    /// Sibling grades by site, user and item.
     siblings: HashMap<(i64, Id, Id), Vec<StoredRecord<Grade>>>,
     /// The sync items of the users, courses and sibling grades.
     related: HashMap<RecordKey, ItemRow>,
-    /// Users with an enrolment that is delivered; known when the mapping asks for it.
+    /// Users with an enrolment that is delivered; only read if the mapping's filter needs it.
     enrolled: HashSet<Place>,
     sites: HashMap<i64, String>,
-    /// The people of these items who are erased.
+    /// The erased people among those of these items.
     erased: HashMap<Place, ErasurePolicy>,
 }
 
-/// What is known of a record, whatever its kind.
+/// What is known about a record of any kind.
 pub(super) struct Facts<'a> {
     pub(super) state: StateRef<'a>,
     pub(super) deleted: bool,
-    /// From when the newest thing is that is known of it, in Unix seconds.
+    /// The time of its newest change in Moodle, in Unix seconds.
     pub(super) time: i64,
     pub(super) user: Option<RecordKey>,
     pub(super) course: Option<RecordKey>,
@@ -89,7 +89,7 @@ impl DeliveryBatch {
         self.grades = store.records_by_key::<grade::Entity>(places).await?;
         let groups: Vec<_> = self.grades.values().map(group_of).collect();
         self.siblings = store.grade_groups(&groups).await?;
-        // A winner may be a grade that is not among those claimed.
+        // The representative may be a grade that was not claimed.
         for grade in self.siblings.values().flatten() {
             let place = (grade.site_id, grade.record.state.gradeid);
             self.grades.entry(place).or_insert_with(|| copy(grade));
@@ -152,7 +152,7 @@ impl DeliveryBatch {
         Ok(())
     }
 
-    /// What is known of a record of this batch's kind.
+    /// The facts about a record of this batch's kind.
     pub(super) fn facts(&self, key: RecordKey) -> Option<Facts<'_>> {
         let place = (key.site_id, key.moodle_id);
         let of = |kind: Kind, id: Id| Some(RecordKey { kind, site_id: key.site_id, moodle_id: id });
@@ -189,20 +189,20 @@ impl DeliveryBatch {
         })
     }
 
-    /// The person whom a record is about.
+    /// The person that a record is about.
     fn person(&self, key: RecordKey) -> Option<Place> {
         let facts = self.facts(key)?;
         let user = if key.kind == Kind::User { Some(key) } else { facts.user };
         user.map(|user| (user.site_id, user.moodle_id))
     }
 
-    /// What is to be done about a record of a person who is erased; none when the person is not.
+    /// The erasure policy for a record's person; `None` when the person is not erased.
     pub(super) fn erased(&self, key: RecordKey, facts: &Facts<'_>) -> Option<ErasurePolicy> {
         let user = if key.kind == Kind::User { Some(key) } else { facts.user }?;
         self.erased.get(&(user.site_id, user.moodle_id)).copied()
     }
 
-    /// What a record is rendered from.
+    /// What to render a record from.
     pub(super) fn subject<'a>(&'a self, key: RecordKey, facts: &Facts<'a>) -> Subject<'a> {
         let place = |key: &RecordKey| (key.site_id, key.moodle_id);
         let (mut user, mut course) = (
@@ -229,7 +229,7 @@ impl DeliveryBatch {
         self.sites.get(&site_id).map_or("", String::as_str)
     }
 
-    /// As people know it: kind, site and Moodle id.
+    /// The record's name for people: kind, site and Moodle id.
     pub(super) fn name(&self, key: RecordKey) -> String {
         format!("{} {}:{}", key.kind, self.site(key.site_id), key.moodle_id)
     }
@@ -243,12 +243,12 @@ impl DeliveryBatch {
         self.related.get(&key)?.remote_id.as_deref()
     }
 
-    /// The course of a record, as far as it was read.
+    /// A course, if it was read.
     pub(super) fn course(&self, key: RecordKey) -> Option<&Course> {
         self.courses.get(&(key.site_id, key.moodle_id)).map(|course| &course.record.state)
     }
 
-    /// The user of this batch, if it is known as such.
+    /// A user, if it was read.
     pub(super) fn user(&self, key: RecordKey) -> Option<&User> {
         self.users.get(&(key.site_id, key.moodle_id)).map(|user| &user.record.state)
     }
@@ -257,8 +257,8 @@ impl DeliveryBatch {
         self.enrolled.contains(&(key.site_id, key.moodle_id))
     }
 
-    /// The record that speaks for what a record is about at the destination: of several grades of one user in one item, the one that
-    /// is there, or else the one deleted last.
+    /// The record that represents a remote record: of several sibling grades, the one that is not deleted, or else the
+    /// one deleted last.
     pub(super) fn speaker(&self, key: RecordKey) -> RecordKey {
         let group = self.group(key);
         let rank = |grade: &&StoredRecord<Grade>| {
@@ -268,8 +268,8 @@ impl DeliveryBatch {
         group.iter().max_by_key(rank).map_or(key, grade_key)
     }
 
-    /// What is known of the same thing at the destination under the other records that spoke for it: its id there, and whether a
-    /// try of theirs may have arrived.
+    /// What the siblings know about the shared remote record: its id, and whether an attempt of theirs may have been
+    /// delivered.
     pub(super) fn inherited(&self, key: RecordKey) -> (Option<String>, bool) {
         let others = self.group(key).iter().map(grade_key).filter(|other| *other != key);
         let rows: Vec<&ItemRow> = others.filter_map(|other| self.related.get(&other)).collect();

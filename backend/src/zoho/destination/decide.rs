@@ -1,4 +1,4 @@
-//! What is to be done about one item: a pure decision on what was read.
+//! What to do about one item: a pure function of what was read.
 
 use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
@@ -16,64 +16,64 @@ use crate::{
     },
 };
 
-/// What is to be done about an item.
+/// What to do about an item.
 #[derive(Debug)]
 pub(super) enum Decision {
-    /// Nothing, because it is not delivered.
+    /// Nothing: it is not delivered.
     LeftOut {
         reason: Reason,
-        /// Another record that changes this when it arrives in Zoho.
+        /// Another record whose arrival in Zoho would change this.
         waits_for: Option<RecordKey>,
     },
     /// Nothing: Zoho has it.
     Same,
-    /// To wait for another record.
+    /// Wait for another record.
     Park {
         waits_for: RecordKey,
         reason: Reason,
-        /// The other record was left out, and this one may change that.
-        wanted: bool,
+        /// The other record was filtered out, and this one may change that.
+        reconsider: bool,
     },
-    /// Another record speaks for the same thing now, and has to be delivered over what this one wrote.
+    /// Another record represents the same remote record now, and must be delivered over what this one wrote.
     HandOver { to: RecordKey },
-    /// A person is needed.
+    /// It needs a person.
     Fail { reason: Reason },
-    /// To write it: insert, adopt or update.
+    /// Insert, adopt or update it.
     Write(WriteTarget),
-    /// To say in Zoho that it is gone.
+    /// Mark it as gone in Zoho, or delete it there.
     Remove(WriteTarget),
-    /// To take what is there of an erased person.
+    /// Erase it in Zoho, because its person is erased.
     Erase(WriteTarget, Leaves),
 }
 
-/// Where and what is written.
+/// What is written, and where.
 #[derive(Debug)]
 pub(super) struct WriteTarget {
-    /// The record's id in Zoho, if it is known.
+    /// The record's id in Zoho, if known.
     pub(super) remote_id: Option<String>,
-    /// What the record's update holds, or its removal.
+    /// The fields of the update or removal.
     pub(super) body: Map<String, Value>,
     pub(super) digest: String,
 }
 
-/// What is left of a record that is erased.
+/// What remains of an erased record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Leaves {
-    /// The record, without what we wrote into it.
+    /// The record, without what we wrote.
     Record,
     /// Nothing.
     Nothing,
 }
 
-/// What is left by policy of a record of that kind. Enrolments, grades and completions are ours alone.
+/// What remains of a record under a policy. Enrolments, grades and completions are entirely ours, so they go.
 pub(super) fn leaves(policy: ErasurePolicy, kind: Kind) -> Leaves {
     if policy == ErasurePolicy::Anonymise && kind == Kind::User { Leaves::Record } else { Leaves::Nothing }
 }
 
-/// The code of items that the mapping leaves out.
+/// The code of items that the mapping's filter leaves out.
 const LEFT_OUT: &str = "left_out";
 
-/// What a record that is gone was found to be.
+/// Distinguishes the digest of a removal.
 const REMOVED: &str = "removed";
 
 pub(super) struct Decider<'a> {
@@ -87,7 +87,7 @@ impl<'a> Decider<'a> {
     pub(super) fn decide(&self, item: &Claimed) -> Decision {
         let key = item.key;
         let Some(facts) = self.batch.facts(key) else {
-            let words = "There is no such record; backend-sync sync audit tells more.";
+            let words = "There is no such record; see backend-sync sync audit.";
             return Decision::Fail { reason: ("no_record".to_owned(), words.to_owned()) };
         };
         let speaker = self.batch.speaker(key);
@@ -127,12 +127,12 @@ impl<'a> Decider<'a> {
         if item.remote_id.is_some() || item.attempts > 0 {
             return Decision::HandOver { to: speaker };
         }
-        let words = format!("{} speaks for the same in Zoho.", self.batch.name(speaker));
+        let words = format!("{} stands for the same record in Zoho.", self.batch.name(speaker));
         Decision::LeftOut { reason: ("replaced".to_owned(), words), waits_for: None }
     }
 
-    /// Whether the mapping's filter lets the record through; a decision when that cannot be told yet. What is in Zoho already goes on
-    /// being updated when its course or its person's enrolments are no longer among those chosen: it is not gone in Moodle.
+    /// Whether the record passes the mapping's filter, or a decision when that is unknown yet. What is already in Zoho
+    /// is still updated when its course, or its person's enrolments, no longer pass: it is not gone in Moodle.
     fn is_wanted(&self, key: RecordKey, facts: &Facts<'_>, known: bool) -> Result<bool, Decision> {
         let filter = self.mapping.filter();
         let chosen = match facts.state {
@@ -152,10 +152,10 @@ impl<'a> Decider<'a> {
         }
     }
 
-    /// What is to be done about a record that is gone, or is not delivered any more.
+    /// Decides about a record that is deleted, or no longer delivered.
     fn gone(&self, item: &Claimed, facts: &Facts<'_>, remote_id: Option<String>, tried: bool) -> Decision {
         let reason = match facts.deleted {
-            true => ("deleted".to_owned(), "It is deleted in Moodle.".to_owned()),
+            true => ("deleted".to_owned(), "It was deleted in Moodle.".to_owned()),
             false => (LEFT_OUT.to_owned(), "The mapping's filter leaves it out.".to_owned()),
         };
         let never_there = remote_id.is_none() && !(tried && self.may_be_there(facts));
@@ -175,7 +175,7 @@ impl<'a> Decider<'a> {
         }
     }
 
-    /// What is to be done about a record of an erased person.
+    /// Decides about a record of an erased person.
     fn erase(
         &self,
         item: &Claimed,
@@ -189,7 +189,7 @@ impl<'a> Decider<'a> {
             Decision::LeftOut { reason, waits_for: None }
         };
         if policy == ErasurePolicy::Keep {
-            return left_out("The person was erased here, and by the policy not in Zoho.");
+            return left_out("The person was erased here; the policy keeps the records in Zoho.");
         }
         if remote_id.is_none() && !(tried && self.may_be_there(facts)) {
             return left_out("The person was erased.");
@@ -206,7 +206,7 @@ impl<'a> Decider<'a> {
         }
     }
 
-    /// Whether a try can have arrived: not without what the record points to. That may have been in Zoho and be gone from there.
+    /// Whether an attempt can have been delivered: only if what the record refers to is or was in Zoho.
     fn may_be_there(&self, facts: &Facts<'_>) -> bool {
         let was_there =
             |related| self.batch.related(related).is_some_and(|row| row.remote_id.is_some() || row.synced_at.is_some());
@@ -219,7 +219,7 @@ impl<'a> Decider<'a> {
         user.into_iter().chain(course)
     }
 
-    /// The decision when a record that must be in Zoho first is not.
+    /// The decision if a record that must be in Zoho first is not there.
     fn missing(&self, related: RecordKey) -> Option<Decision> {
         let Some(row) = self.batch.related(related) else {
             return Some(self.park(related, "which Moodle has not reported yet", false));
@@ -229,11 +229,11 @@ impl<'a> Decider<'a> {
         }
         Some(match row.state {
             ItemState::Pending | ItemState::InFlight => self.park(related, "which is not in Zoho yet", false),
-            ItemState::Parked => self.park(related, "which waits itself", false),
+            ItemState::Parked => self.park(related, "which is waiting itself", false),
             ItemState::Failed => self.park(related, "which failed and needs a person", false),
-            // Left out. An enrolment is what makes the filter let a person through.
+            // The person was filtered out. This enrolment may change that.
             ItemState::Synced if self.batch.kind == Kind::Enrolment && self.mapping.filter().only_enrolled() => {
-                self.park(related, "which was left out until now", true)
+                self.park(related, "which was not delivered until now", true)
             }
             ItemState::Synced => {
                 let words = format!("It belongs to {}, which is not delivered.", self.batch.name(related));
@@ -242,9 +242,9 @@ impl<'a> Decider<'a> {
         })
     }
 
-    fn park(&self, waits_for: RecordKey, why: &str, wanted: bool) -> Decision {
+    fn park(&self, waits_for: RecordKey, why: &str, reconsider: bool) -> Decision {
         let words = format!("It waits for {}, {why}.", self.batch.name(waits_for));
-        Decision::Park { waits_for, reason: (format!("waits_for_{}", waits_for.kind), words), wanted }
+        Decision::Park { waits_for, reason: (format!("waits_for_{}", waits_for.kind), words), reconsider }
     }
 }
 
@@ -253,7 +253,7 @@ fn fail(error: &RenderError) -> Decision {
     Decision::Fail { reason: (code.to_owned(), format!("{error}. {}", error.advice())) }
 }
 
-/// Of what is written: the same digest, the same content.
+/// The digest of what is written: equal digests mean equal content.
 fn digest(module: &str, what: &str, body: &Map<String, Value>) -> String {
     let mut hash = Sha256::new();
     for part in [module, what] {
@@ -261,6 +261,6 @@ fn digest(module: &str, what: &str, body: &Map<String, Value>) -> String {
         hash.update([0]);
     }
     hash.update(serde_json::to_vec(body).unwrap_or_default());
-    // Half of it tells states apart well enough, and takes half the room in a table of millions.
+    // 128 bits distinguish states well enough, and take half the space in a table of millions.
     hex::encode(&hash.finalize()[..16])
 }

@@ -1,4 +1,4 @@
-//! A delivery: decides about each item, makes the calls, and settles each item by its own line of the answer.
+//! A delivery: decides about each item, makes the calls, and settles each item by its own entry in the answer.
 
 use std::collections::VecDeque;
 
@@ -20,7 +20,7 @@ use crate::{
     },
 };
 
-/// What is being delivered.
+/// The batch that is being delivered, and where.
 pub(super) struct DeliveryContext<'a> {
     pub(super) batch: &'a DeliveryBatch,
     pub(super) module: &'a ModuleMapping,
@@ -31,29 +31,29 @@ pub(super) struct DeliveryContext<'a> {
 #[derive(Clone)]
 pub(super) struct Job {
     pub(super) item: Claimed,
-    /// Its id in Zoho, if the call is to address it by that.
+    /// Its id in Zoho, if the call addresses it by id.
     pub(super) remote_id: Option<String>,
     pub(super) body: Map<String, Value>,
     pub(super) digest: String,
-    /// What the call does if all goes well: `inserted`, `updated`, `adopted`, `removed` or `erased`.
+    /// The attempt's outcome on success: `inserted`, `updated`, `adopted`, `removed` or `erased`.
     pub(super) outcome: &'static str,
-    /// The record is gone in Moodle.
+    /// The record is gone in Moodle, or no longer delivered.
     pub(super) removes: bool,
-    /// The record's person is erased.
+    /// What remains of it, if the record's person is erased.
     pub(super) leaves: Option<Leaves>,
 }
 
-/// A call that writes.
+/// The kind of a writing call.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum WriteCall {
-    /// By the key, and for people by the field that they are adopted by.
+    /// By the key and, for people, by the field that adopts them.
     Upsert,
     UpsertByKey,
     Update,
     Delete,
 }
 
-/// Calls that fail in a row before the rest is left for later: Zoho is ill, and not one record of the call.
+/// After this many failed calls in a row, Zoho has a problem, not one record: the rest is left for later.
 const FAILURES_IN_A_ROW: u32 = 3;
 
 impl Zoho {
@@ -111,7 +111,8 @@ impl Zoho {
             match (job.remote_id.is_some(), context.module.on_delete) {
                 (true, OnDelete::Delete) => deletes.push(job),
                 (true, _) => updates.push(job),
-                // A try whose outcome is not known may have made it. Writing it by its key tells, and leaves it as it should be.
+                // An attempt of unknown outcome may have created it. An upsert by key finds out, and leaves it as it
+                // should be.
                 (false, _) => inserts.push(job),
             }
         }
@@ -129,7 +130,7 @@ impl Zoho {
         Ok(())
     }
 
-    /// What points to records that are made again under another id has to be written again.
+    /// Requests new deliveries of what refers to records that are created again under another id.
     async fn reappear(&self, gone: &[Job], delivery: &mut Delivery) {
         for key in gone.iter().filter(|job| !job.removes).map(|job| job.item.key) {
             let (site_id, id) = (key.site_id, key.moodle_id);
@@ -139,13 +140,15 @@ impl Zoho {
                 _ => continue,
             };
             match dependants {
-                Ok(dependants) => delivery.demanded.extend(dependants.into_iter().filter(|other| *other != key)),
-                Err(error) => tracing::error!(%error, "could not find what points to a record that was made again"),
+                Ok(dependants) => delivery.redeliver.extend(dependants.into_iter().filter(|other| *other != key)),
+                Err(error) => {
+                    tracing::error!(%error, "could not find the records that refer to one that was created again")
+                }
             }
         }
     }
 
-    /// The bodies of records that may not be in Zoho yet. One that is gone in Moodle and cannot be made is left alone.
+    /// Renders records that may not be in Zoho yet. One that is gone in Moodle and cannot be rendered is left alone.
     fn render_new(&self, context: &DeliveryContext<'_>, jobs: Vec<Job>, delivery: &mut Delivery) -> Vec<Job> {
         let mut rendered = Vec::with_capacity(jobs.len());
         for mut job in jobs {
@@ -154,7 +157,7 @@ impl Zoho {
             match context.module.render(&subject, Write::Create, context.metadata) {
                 Ok(mut body) => {
                     if job.removes {
-                        // What marks it as gone is written over what it was.
+                        // The fields that mark it as gone take precedence.
                         body.extend(std::mem::take(&mut job.body));
                     } else {
                         job.outcome = "inserted";
@@ -162,7 +165,7 @@ impl Zoho {
                     rendered.push(Job { remote_id: None, body, ..job });
                 }
                 Err(_) if job.removes => {
-                    let reason = ("deleted".to_owned(), "It is deleted in Moodle.".to_owned());
+                    let reason = ("deleted".to_owned(), "It was deleted in Moodle.".to_owned());
                     delivery.settled.push(outcome::left_alone(job.item, Some(reason), None));
                 }
                 Err(error) => {
@@ -174,8 +177,8 @@ impl Zoho {
         rendered
     }
 
-    /// Makes the calls for these jobs. A call that fails as a whole because of one record is halved until that stands alone.
-    /// Returns the jobs whose records Zoho does not have any more, and those that are to be deleted next.
+    /// Makes the calls for these jobs. A call that may have failed because of one record is halved until that record is
+    /// alone. Returns the jobs whose records Zoho no longer has, and those that are to be deleted next.
     pub(super) async fn send(
         &self,
         call: WriteCall,
@@ -208,7 +211,8 @@ impl Zoho {
             }
             if part.len() > 1 && failures < FAILURES_IN_A_ROW && may_be_one_record(&error, &part) {
                 let rest = part.split_off(part.len() / 2);
-                // To the end, so that the other half of a bad part is next: it shows whether Zoho is ill or a record bad.
+                // At the end of the queue, so that another part is next: it shows whether Zoho or a record is the
+                // problem.
                 parts.extend([part, rest]);
                 continue;
             }
@@ -218,7 +222,7 @@ impl Zoho {
                     .extend(part.into_iter().map(|job| outcome::failed(job.item, reason.clone(), Some(timing))));
                 continue;
             }
-            // What a call of unknown outcome held is tried again; what no call held goes back as it was.
+            // Records of a call with unknown outcome are retried; those that were never sent are released.
             if let Some((reason, timing)) = unknown {
                 let rest = part.into_iter().chain(parts.into_iter().flatten());
                 delivery.settled.extend(rest.map(|job| self.retry(job, reason.clone(), timing)));
@@ -267,8 +271,8 @@ impl Zoho {
         }
     }
 
-    /// Settles one item by its line of the answer; gives it back when Zoho does not have the record any more, or when it is empty now
-    /// and to be deleted.
+    /// Settles one item by its entry in the answer; returns the job when Zoho no longer has the record, or when it is
+    /// blanked and to be deleted next.
     async fn settle(
         &self,
         call: WriteCall,
@@ -295,9 +299,9 @@ impl Zoho {
             class if outcome::passes(class) => self.retry(job, outcome::of_refusal(&refusal), timing),
             _ => match dangling(context, &job, &refusal) {
                 Some(related) => {
-                    delivery.demanded.push(related);
+                    delivery.redeliver.push(related);
                     let words =
-                        format!("Zoho does not have {} any more; it is made again.", context.batch.name(related));
+                        format!("Zoho no longer has {}; it is being created again.", context.batch.name(related));
                     self.retry(job, ("related_gone".to_owned(), words), timing)
                 }
                 None => outcome::failed(job.item, outcome::of_refusal(&refusal), Some(timing)),
@@ -329,7 +333,7 @@ impl Zoho {
         if call == WriteCall::Delete {
             return outcome::synced(job.item, None, None, "removed", timing);
         }
-        // It was written by its key to learn its id.
+        // It was upserted by its key to find its id.
         match self.client.delete(&context.module.module, &[id]).await {
             Ok(_) => outcome::synced(job.item, None, None, "removed", timing),
             Err(error) => self.retry(job, outcome::of_call(&error), timing),
@@ -352,26 +356,26 @@ fn settle_without_call(delivery: &mut Delivery, item: Claimed, decision: Decisio
         Decision::Same => outcome::left_alone(item, None, None),
         Decision::LeftOut { reason, waits_for } => outcome::left_alone(item, Some(reason), waits_for),
         Decision::HandOver { to } => {
-            delivery.demanded.push(to);
-            let words = "A newer grade of the same user in the same item speaks for it in Zoho.".to_owned();
+            delivery.redeliver.push(to);
+            let words = "A newer grade of the same user and item stands for it in Zoho.".to_owned();
             outcome::left_alone(item, Some(("replaced".to_owned(), words)), None)
         }
-        Decision::Park { waits_for, reason, wanted } => {
-            delivery.wanted.extend(wanted.then_some(waits_for));
+        Decision::Park { waits_for, reason, reconsider } => {
+            delivery.reconsider.extend(reconsider.then_some(waits_for));
             outcome::parked(item, waits_for, reason)
         }
         Decision::Fail { reason } => outcome::failed(item, reason, None),
-        // These are called for.
+        // These need a call.
         Decision::Write(_) | Decision::Remove(_) | Decision::Erase(..) => return,
     };
     delivery.settled.push(settled);
 }
 
-/// Whether a call that failed as a whole may succeed without one of its records.
+/// Whether a failed call may succeed without one of its records.
 fn may_be_one_record(error: &CallError, jobs: &[Job]) -> bool {
     match error {
         CallError::Invalid { .. } => true,
-        // The first time it is more likely that Zoho is ill; what fails again and again is looked at more closely.
+        // At first, a problem of Zoho is more likely; only repeated failures are narrowed down.
         CallError::Unknown { status: Some(status), .. } => {
             *status >= 500 && jobs.iter().any(|job| job.item.attempts >= 2)
         }
@@ -379,7 +383,7 @@ fn may_be_one_record(error: &CallError, jobs: &[Job]) -> bool {
     }
 }
 
-/// The record whose id in Zoho is of no use any more, if that is what the refusal is about.
+/// The referenced record whose id in Zoho is no longer valid, if that is what the refusal is about.
 fn dangling(context: &DeliveryContext<'_>, job: &Job, refusal: &Refusal) -> Option<RecordKey> {
     let field = refusal.field.as_deref().filter(|_| refusal.class == Class::Data)?;
     let related = context.module.rules.iter().find(|rule| rule.field == field)?.lookup()?;

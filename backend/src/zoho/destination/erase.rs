@@ -1,5 +1,5 @@
-//! Erasing people in Zoho: their records are emptied first and deleted afterwards, because what is deleted lies in the recycle bin for
-//! two months as it was.
+//! Erasing people in Zoho: their records are blanked before they are deleted, because deleted records stay unchanged in
+//! the recycle bin for two months.
 
 use super::{
     Zoho,
@@ -14,7 +14,7 @@ use crate::{
 };
 
 impl Zoho {
-    /// Empties records and deletes those of which nothing is to be left.
+    /// Blanks records, and deletes those of which nothing may remain.
     pub(super) async fn erase_all(
         &self,
         context: &DeliveryContext<'_>,
@@ -24,7 +24,7 @@ impl Zoho {
         let jobs = erasures
             .into_iter()
             .map(|(item, target, leaves)| Job { leaves: Some(leaves), ..job(item, target, "erased", true) });
-        // Of a try whose outcome is not known, writing by the key tells whether it arrived.
+        // After an attempt of unknown outcome, an upsert by key finds out whether it was delivered.
         let (known, unknown): (Vec<_>, Vec<_>) = jobs.partition(|job| job.remote_id.is_some());
         let mut emptied = self.send(WriteCall::Update, context, known, delivery).await?;
         emptied.extend(self.send(WriteCall::UpsertByKey, context, unknown, delivery).await?);
@@ -32,7 +32,7 @@ impl Zoho {
         Ok(())
     }
 
-    /// Settles a record that is erased; gives it back when it is empty now and to be deleted.
+    /// Settles an erased record; returns the job when the record is blanked and to be deleted next.
     pub(super) fn settle_erased(
         call: WriteCall,
         job: Job,
@@ -42,7 +42,7 @@ impl Zoho {
     ) -> Option<Job> {
         let (remote_id, digest) = match call {
             WriteCall::Delete => (None, None),
-            // What was only made by asking for it was not there.
+            // Inserted means that it did not exist before: delete it again.
             _ if job.leaves == Some(Leaves::Nothing) || action == Action::Inserted => {
                 return Some(Job { remote_id: Some(id), ..job });
             }

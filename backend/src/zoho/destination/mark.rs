@@ -1,4 +1,4 @@
-//! Why records failed, written into Zoho's tracking fields.
+//! Writing the reasons of failures into Zoho's tracking fields.
 
 use serde_json::{Map, Value};
 
@@ -6,7 +6,8 @@ use super::{Zoho, deliver::DeliveryContext};
 use crate::{delivery::Delivery, limits, store::SettledState};
 
 impl Zoho {
-    /// Writes into Zoho's tracking fields why records failed that are there already. If that fails too, the reason stays with us.
+    /// Writes the reasons of failures into the tracking fields of records that are already in Zoho. Best effort: we
+    /// keep the reasons too.
     pub(super) async fn mark_failures(&self, context: &DeliveryContext<'_>, delivery: &Delivery) {
         let Some(tracking) = self.mapping.tracking() else { return };
         let failed = delivery.settled.iter().filter(|settled| settled.state == SettledState::Failed);
@@ -19,7 +20,7 @@ impl Zoho {
             .collect();
         for marks in marks.chunks(limits::DELIVERY_RECORDS as usize) {
             if let Err(error) = self.client.update(&context.module.module, marks, &context.module.trigger).await {
-                tracing::warn!(%error, records = marks.len(), "could not write into Zoho why records failed");
+                tracing::warn!(%error, records = marks.len(), "could not write reasons of failures into Zoho");
                 return;
             }
         }

@@ -1,4 +1,4 @@
-//! Records on their way to Zoho: what is read, decided, written, and what Zoho's answers mean.
+//! The delivery to Zoho: reads records, decides, writes, and settles by Zoho's answers.
 
 mod adopt;
 mod batch;
@@ -38,7 +38,7 @@ use crate::{
     store::{Claimed, Store},
 };
 
-/// The modules of the mapping, with what they are like in Zoho; none for a module that is not there.
+/// The mapping's modules with their metadata; `None` for modules that Zoho does not have.
 pub type Modules = BTreeMap<String, Option<metadata::Module>>;
 
 /// Zoho CRM as a destination.
@@ -52,19 +52,19 @@ pub struct Zoho {
 }
 
 impl Zoho {
-    /// Delivers by this mapping.
+    /// A destination that delivers by this mapping.
     pub fn new(store: Store, client: Client, mapping: Mapping, clock: Clock, random: Random) -> Self {
         Self { store, client, mapping: Arc::new(mapping), modules: Mutex::new(None), clock, random }
     }
 
-    /// The address of a record's page in Zoho, if that is known.
+    /// The URL of a record's page in Zoho, if known.
     pub fn page(&self, kind: Kind, remote_id: &str) -> Option<String> {
         self.client.page(&self.mapping.module(kind)?.module, remote_id)
     }
 
-    /// What the modules of the mapping are like, read now and then. Trouble when the mapping does not fit them.
+    /// The metadata of the mapping's modules, cached for a while. An error when the mapping does not fit them.
     async fn modules(&self) -> Result<Arc<Modules>, Trouble> {
-        // One worker reads, the others wait for it.
+        // Under the lock: one worker reads, the others wait for it.
         let mut held = self.modules.lock().await;
         let now = self.clock.now();
         if let Some((modules, at)) = held.as_ref()
@@ -80,8 +80,8 @@ impl Zoho {
                 first.field.as_ref().map_or_else(|| first.module.clone(), |field| format!("{}.{field}", first.module));
             let more = if errors.len() > 1 { format!(" (and {} more)", errors.len() - 1) } else { String::new() };
             let reason = format!(
-                "The mapping and Zoho do not fit: {place}: {}. {}{more}. backend-sync zoho check shows all; what is missing, \
-                 backend-sync zoho setup creates.",
+                "The mapping does not fit Zoho: {place}: {}. {}{more}. backend-sync zoho check shows everything; backend-sync \
+                 zoho setup creates what is missing.",
                 first.problem, first.advice
             );
             return Err(Trouble::Pause { cause: "configuration", reason, check_at: None });
@@ -91,7 +91,7 @@ impl Zoho {
         Ok(modules)
     }
 
-    /// What a failed call means for all deliveries.
+    /// What a failed call means for the whole destination.
     fn trouble(&self, error: &CallError) -> Trouble {
         let reason = error.to_string();
         match error {
@@ -109,7 +109,7 @@ impl Zoho {
     }
 }
 
-/// Reads what the modules of the mapping are like.
+/// Reads the metadata of the mapping's modules.
 pub async fn read_modules(client: &Client, mapping: &Mapping) -> Result<Modules, CallError> {
     let mut modules = Modules::new();
     for (_, module) in mapping.modules() {
@@ -153,7 +153,7 @@ impl Destination for Zoho {
 
     async fn look(&self) {
         if let Err(error) = self.client.look_at_credits().await {
-            tracing::warn!(%error, "could not look how many API credits are left");
+            tracing::warn!(%error, "could not refresh the number of API credits left");
         }
     }
 

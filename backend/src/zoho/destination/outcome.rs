@@ -1,4 +1,4 @@
-//! What became of the items of a delivery.
+//! Building the outcomes of items.
 
 use crate::{
     clock::Timestamp,
@@ -7,10 +7,10 @@ use crate::{
     zoho::client::{CallError, Class, Refusal},
 };
 
-/// A stable code, and words.
+/// A stable code and a text.
 pub(super) type Reason = (String, String);
 
-/// When a call was made, and how long it took.
+/// The start and end of a call.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Timing {
     pub(super) started_at: Timestamp,
@@ -35,7 +35,7 @@ pub(super) fn parked(item: Claimed, waits_for: RecordKey, reason: Reason) -> Set
     Settled { item, state: SettledState::Parked { waits_for }, reason: Some(reason), attempt: None }
 }
 
-/// An item that Zoho took.
+/// An item that Zoho accepted.
 pub(super) fn synced(
     item: Claimed,
     remote_id: Option<String>,
@@ -47,21 +47,21 @@ pub(super) fn synced(
     Settled { item, state, reason: None, attempt: Some(timing.attempt(outcome, None, None)) }
 }
 
-/// An item that needs a person, found before or after Zoho was asked.
+/// An item that needs a person; with the timing if Zoho was called.
 pub(super) fn failed(item: Claimed, reason: Reason, timing: Option<Timing>) -> Settled {
     let (code, words) = reason.clone();
     let attempt = timing.map(|timing| timing.attempt("failed", Some(code), Some(words)));
     Settled { item, state: SettledState::Failed, reason: Some(reason), attempt }
 }
 
-/// An item that is tried again by itself.
+/// An item that will be retried.
 pub(super) fn retried(item: Claimed, reason: Reason, due_at: Timestamp, timing: Timing) -> Settled {
     let (code, words) = reason.clone();
     let attempt = Some(timing.attempt("retry", Some(code), Some(words)));
     Settled { item, state: SettledState::Pending { due_at }, reason: Some(reason), attempt }
 }
 
-/// Whether a refusal passes by itself.
+/// Whether a refusal is temporary.
 pub(super) fn passes(class: Class) -> bool {
     matches!(class, Class::Retry | Class::Locked)
 }

@@ -1,4 +1,4 @@
-//! A dry run: what a delivery would do, with the exact differences and its cost, and nothing sent.
+//! The dry run: what a delivery would do, with the exact differences and its cost, without sending anything.
 
 use std::collections::BTreeMap;
 
@@ -18,43 +18,43 @@ use crate::{
     },
 };
 
-/// What would be done about some items.
+/// What a delivery of some items would do.
 #[derive(Clone, Debug, Default)]
 pub struct Plan {
-    /// The items in the order asked for.
+    /// One entry per item.
     pub items: Vec<Planned>,
-    /// Calls that the delivery would make.
+    /// The calls that it would make.
     pub calls: u64,
-    /// API credits that they would cost.
+    /// The API credits that they would cost.
     pub credits: u64,
 }
 
-/// What would be done about one item.
+/// What a delivery of one item would do.
 #[derive(Clone, Debug)]
 pub struct Planned {
-    /// Whose item.
+    /// The record.
     pub key: RecordKey,
-    /// What.
+    /// What would happen to it.
     pub action: Action,
-    /// The record's id in Zoho, as far as it is known.
+    /// The record's id in Zoho, if known.
     pub remote_id: Option<String>,
-    /// Why nothing would be sent.
+    /// Why nothing would be sent, if so.
     pub reason: Option<String>,
     /// The fields that would change.
     pub differences: Vec<Difference>,
 }
 
-/// What would be done.
+/// What would happen to a record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, strum::IntoStaticStr)]
 #[strum(serialize_all = "snake_case")]
 pub enum Action {
-    /// A record would be made.
+    /// It would be created.
     Insert,
-    /// A record would be changed.
+    /// It would be changed.
     Update,
-    /// A record would be marked as gone, or deleted.
+    /// It would be marked as gone, deleted or erased.
     Remove,
-    /// Nothing: Zoho has it, or it is left out.
+    /// Nothing: Zoho has it, or it is not delivered.
     Nothing,
     /// It would wait for another record.
     Park,
@@ -63,7 +63,7 @@ pub enum Action {
 }
 
 impl Action {
-    /// The word for it.
+    /// The name in the API.
     pub fn as_str(self) -> &'static str {
         self.into()
     }
@@ -72,19 +72,19 @@ impl Action {
 /// A field that would change.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Difference {
-    /// Its API name.
+    /// The field's API name.
     pub field: String,
-    /// What Zoho has.
+    /// The value in Zoho.
     pub before: Value,
-    /// What it would have.
+    /// The value that would be written.
     pub after: Value,
 }
 
-/// Records whose writing costs one API credit.
+/// Records written per API credit.
 pub const RECORDS_PER_CREDIT: u64 = 10;
 
 impl Zoho {
-    /// What would be done about these items. Reads from Zoho what it has of them; changes nothing.
+    /// Plans the delivery of these items. Reads their records from Zoho; changes nothing.
     pub async fn plan(&self, items: Vec<ItemRow>) -> Result<Plan, Trouble> {
         let mut kinds: BTreeMap<Kind, Vec<ItemRow>> = BTreeMap::new();
         for item in items {
@@ -125,10 +125,11 @@ impl Zoho {
                     writes.push((plan.items.len(), target.remote_id.clone(), target.body));
                     Planned { remote_id: target.remote_id, ..planned(row, Action::Remove, None) }
                 }
-                Decision::Same => planned(row, Action::Nothing, Some("Zoho has it already.".to_owned())),
+                Decision::Same => planned(row, Action::Nothing, Some("Zoho already has it.".to_owned())),
                 Decision::LeftOut { reason, .. } => planned(row, Action::Nothing, Some(reason.1)),
                 Decision::HandOver { to } => {
-                    planned(row, Action::Nothing, Some(format!("{} speaks for the same in Zoho.", batch.name(to))))
+                    let reason = format!("{} stands for the same record in Zoho.", batch.name(to));
+                    planned(row, Action::Nothing, Some(reason))
                 }
                 Decision::Park { reason, .. } => planned(row, Action::Park, Some(reason.1)),
                 Decision::Fail { reason } => planned(row, Action::Fail, Some(reason.1)),
@@ -145,7 +146,7 @@ impl Zoho {
             plan.credits += u64::div_ceil(records, RECORDS_PER_CREDIT);
         }
         if inserts > 0 && kind == Kind::User && module.matches.is_some() {
-            // People are searched for by their addresses before they are written for the first time.
+            // People are searched for by their addresses before their first write.
             let searches = u64::div_ceil(inserts, RECORDS_PER_CREDIT);
             plan.calls += searches;
             plan.credits += searches;
@@ -211,7 +212,7 @@ async fn read(
 fn differences(before: Option<&Map<String, Value>>, after: Map<String, Value>) -> Vec<Difference> {
     let differs = |(field, after): (String, Value)| {
         let before = before.and_then(|before| before.get(&field)).cloned().unwrap_or_default();
-        // A lookup is written as its id, and read with the name of what it points to.
+        // A lookup is written as an id, but read with the name of its record too.
         let same = match (before.get("id"), after.get("id")) {
             (Some(before), Some(after)) => before == after,
             _ => equal(&before, &after),
@@ -221,7 +222,7 @@ fn differences(before: Option<&Map<String, Value>>, after: Map<String, Value>) -
     after.into_iter().filter_map(differs).collect()
 }
 
-/// Numbers are the same whatever their zeros, and date-times whatever their offset.
+/// Compares numbers regardless of zeros, and date-times regardless of offsets.
 fn equal(before: &Value, after: &Value) -> bool {
     let moments = (moment(before), moment(after));
     match (before.as_f64(), after.as_f64(), moments) {
@@ -261,7 +262,7 @@ mod tests {
     }
 
     #[test]
-    fn only_what_differs_is_told() {
+    fn only_differences_are_listed() {
         let before = map(json!({"Name": "a", "Grade": 82.50, "Contact": {"id": "1", "name": "Ann"}, "Phone": null,
             "Start": "2026-11-22T10:00:00+02:00"}));
         let after = map(json!({"Name": "b", "Grade": 82.5, "Contact": {"id": "1"}, "Phone": null, "City": "Ulm",

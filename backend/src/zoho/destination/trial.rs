@@ -1,4 +1,4 @@
-//! Another mapping, tried out: nothing is sent, and nothing of it is kept.
+//! Trying out another mapping, without sending or storing anything.
 
 use std::sync::Arc;
 
@@ -19,13 +19,13 @@ impl Zoho {
         &self.mapping
     }
 
-    /// What stands in the way of the mapping in use, by the metadata that Zoho has now: one call for each module.
+    /// The problems of the current mapping, by Zoho's current metadata: one call per module.
     pub async fn findings(&self) -> Result<Vec<MappingFinding>, Trouble> {
         let modules = self.read(&self.mapping).await?;
         Ok(check::check(&self.mapping, &modules))
     }
 
-    /// The same Zoho by another mapping, for a dry run, and what stands in its way: one call for each module.
+    /// The same destination with another mapping, for a dry run, and that mapping's problems: one call per module.
     pub async fn by(&self, mapping: Mapping) -> Result<(Self, Vec<MappingFinding>), Trouble> {
         let modules = self.read(&mapping).await?;
         let findings = check::check(&mapping, &modules);

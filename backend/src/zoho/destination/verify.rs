@@ -1,4 +1,4 @@
-//! Whether erased people are still empty in Zoho.
+//! Checking that erased people's data is still gone from Zoho.
 
 use std::collections::BTreeMap;
 
@@ -17,11 +17,12 @@ use crate::{
     },
 };
 
-/// Fields that one call reads. Zoho's number.
+/// The most fields in one reading call; Zoho's limit.
 const FIELDS: usize = 50;
 
 impl Zoho {
-    /// What Zoho still has of an erased person: fields of ours that hold something, records that should be gone. Without the values.
+    /// What Zoho still has about an erased person: our fields with values, and records that should be gone. Without the
+    /// values.
     pub async fn remains(
         &self,
         policy: ErasurePolicy,

@@ -1,4 +1,4 @@
-//! The mapping in words, for people who look at it.
+//! Describing the mapping to people.
 
 use super::{
     Constant, DeliveryFilter, Rule,
@@ -9,7 +9,7 @@ use super::{
 use crate::model::Kind;
 
 impl Rule {
-    /// Where the value comes from in the mapping of `kind`, as in `lastname, or else username`.
+    /// The value's source in the mapping of `kind`, for example `lastname, or else username`.
     pub(crate) fn source_in_words(&self, kind: Kind) -> String {
         let names =
             |paths: &[Path], between: &str| paths.iter().map(|path| path.name(kind)).collect::<Vec<_>>().join(between);
@@ -23,7 +23,7 @@ impl Rule {
         }
     }
 
-    /// What happens to the value on its way, as in `true becomes Suspended`; nothing when it goes as it is.
+    /// How the value is transformed, for example `true becomes Suspended`; `None` when it is unchanged.
     pub(crate) fn change_in_words(&self) -> Option<String> {
         let mut changes = match &self.transform {
             Transform::None => Vec::new(),
@@ -52,7 +52,7 @@ impl std::fmt::Display for Constant {
 }
 
 impl DeliveryFilter {
-    /// What is left out, in sentences; none when everything is delivered.
+    /// What the filter lets through, as sentences; empty when everything is delivered.
     pub(crate) fn in_words(&self) -> Vec<String> {
         let mut sentences = Vec::new();
         if !self.roles.is_empty() {
@@ -68,7 +68,7 @@ impl DeliveryFilter {
         match self.grades {
             Grades::All => {}
             Grades::Totals => sentences.push("Grades that are totals of a course or category.".to_owned()),
-            Grades::Items => sentences.push("Grades of single items, and no totals.".to_owned()),
+            Grades::Items => sentences.push("Grades of single items, not totals.".to_owned()),
         }
         sentences
     }

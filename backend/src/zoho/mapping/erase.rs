@@ -1,4 +1,4 @@
-//! What a record is in Zoho when its person was erased.
+//! Rendering the record of an erased person.
 
 use serde_json::{Map, Value};
 
@@ -10,20 +10,21 @@ use super::{
 };
 use crate::zoho::metadata::{Module, ModuleField};
 
-/// What stands in a text that Zoho does not let us clear.
+/// Replaces a text that Zoho does not let us clear.
 const ERASED: &str = "Erased";
 
-/// The same where an address is wanted: of a domain that can never exist.
+/// Replaces an e-mail address, with a domain that can never exist.
 const ERASED_ADDRESS: &str = "erased@erased.invalid";
 
-/// Whether a field holds what an erasure leaves in it.
+/// Whether a value is what an erasure leaves behind.
 pub(crate) fn is_erased(value: &Value) -> bool {
     value.as_str().is_some_and(|text| text.is_empty() || text == ERASED || text == ERASED_ADDRESS)
 }
 
 impl ModuleMapping {
-    /// What to write over the record of an erased person: all that the mapping ever writes is cleared, what is written only at the
-    /// creation too; then what is written when a record is gone. The key stays, so that the record is found again.
+    /// The fields to write over an erased person's record: everything that the mapping ever writes is cleared, even
+    /// what is only written at creation; then the fields that mark a record as gone. The key stays, so that the record
+    /// can be found again.
     pub fn render_erased(&self, subject: &Subject<'_>, metadata: &Module) -> Result<Map<String, Value>, RenderError> {
         let mut record = self.with_key(subject, metadata)?;
         for rule in self.rules.iter().filter(|rule| rule.owner != Owner::Zoho) {
@@ -43,7 +44,7 @@ impl ModuleMapping {
         Ok(record)
     }
 
-    /// Whether that is what is written into the field when a record is gone.
+    /// Whether the value is what we write into the field when a record is gone.
     pub(crate) fn writes_when_deleted(&self, field: &str, value: &Value) -> bool {
         let constants =
             self.deleted.iter().filter(|(name, _)| name == field).filter_map(|(_, constant)| constant.as_ref());
@@ -51,7 +52,7 @@ impl ModuleMapping {
     }
 }
 
-/// What is written over a field that cannot be cleared. None when it takes no text of ours: then a check finds it.
+/// Overwrites a field that cannot be cleared. `None` when it takes no text; then a check will find the value.
 fn placeholder(field: &ModuleField) -> Option<Value> {
     let text = if field.data_type == "email" { ERASED_ADDRESS } else { ERASED };
     fit(&Datum::Text(text.into()), AS_IT_IS, field).ok().flatten()

@@ -1,6 +1,6 @@
-//! Why a record cannot be written to Zoho as it is.
+//! Why a record cannot be rendered for Zoho.
 
-/// A value that Zoho would refuse. It names the field and the rule, and never the value.
+/// A value that Zoho would reject. The message names the field, never the value.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum RenderError {
     /// Zoho requires a value.
@@ -9,14 +9,14 @@ pub enum RenderError {
         /// The field's API name.
         field: String,
     },
-    /// Zoho requires a value, and the mapping gives none.
+    /// Zoho requires a value, and the mapping does not have the field.
     #[error("{field} is mandatory in Zoho, and the mapping does not fill it")]
     NotMapped {
         /// The field's API name.
         field: String,
     },
     /// The text is longer than the field, and may not be cut.
-    #[error("the text for {field} is longer than the {limit} characters that the field in Zoho takes")]
+    #[error("the text for {field} is longer than the {limit} characters that Zoho allows")]
     TooLong {
         /// The field's API name.
         field: String,
@@ -24,15 +24,15 @@ pub enum RenderError {
         limit: u32,
     },
     /// The number has more digits than the field.
-    #[error("the number for {field} has more than the {digits} digits that the field in Zoho takes")]
+    #[error("the number for {field} has more than the {digits} digits that Zoho allows")]
     TooLarge {
         /// The field's API name.
         field: String,
         /// The most digits.
         digits: u32,
     },
-    /// The value is none of the picklist's.
-    #[error("the value for {field} is none of those in its picklist in Zoho")]
+    /// The value is not in the picklist.
+    #[error("the value for {field} is not in its picklist in Zoho")]
     NotInPicklist {
         /// The field's API name.
         field: String,
@@ -55,8 +55,8 @@ pub enum RenderError {
         /// The field's API name.
         field: String,
     },
-    /// The value does not go into a field of this type.
-    #[error("the value for {field} does not go into a field of type {data_type}")]
+    /// The value does not fit a field of this type.
+    #[error("the value for {field} does not fit a field of type {data_type}")]
     WrongType {
         /// The field's API name.
         field: String,
@@ -78,7 +78,7 @@ pub enum RenderError {
 }
 
 impl RenderError {
-    /// The field that is in the way.
+    /// The API name of the field concerned.
     pub fn field(&self) -> &str {
         match self {
             Self::Mandatory { field }
@@ -95,7 +95,7 @@ impl RenderError {
         }
     }
 
-    /// Whether the mapping or Zoho's settings must change, and not the record in Moodle.
+    /// Whether the mapping or Zoho's settings must change, rather than the record in Moodle.
     pub fn is_configuration(&self) -> bool {
         matches!(
             self,
@@ -113,13 +113,13 @@ impl RenderError {
     pub fn advice(&self) -> String {
         match self {
             Self::Mandatory { field } => format!(
-                "Fill in the value in Moodle, or give {field} another source in the mapping file, as in from = [\"idnumber\", \"key\"]."
+                "Enter the value in Moodle, or give {field} another source in the mapping file, for example from = [\"idnumber\", \"key\"]."
             ),
             Self::NotMapped { field } => {
                 format!("Give {field} a source in the mapping file, or make it optional in Zoho.")
             }
             Self::TooLong { field, limit } => format!(
-                "Shorten it in Moodle to {limit} characters, or allow more for {field} in Zoho; for a text, too_long = \"cut\" in the mapping file cuts it."
+                "Shorten it in Moodle to {limit} characters, or allow more for {field} in Zoho; for text, too_long = \"cut\" in the mapping file cuts it."
             ),
             Self::TooLarge { field, digits } => {
                 format!("Correct the number in Moodle, or allow more than {digits} digits for {field} in Zoho.")
@@ -128,17 +128,17 @@ impl RenderError {
                 "Add the value to the picklist of {field} in Zoho, or translate it in the mapping file with map and otherwise."
             ),
             Self::NotANumber { field } => {
-                format!("Give {field} a source that is a number in the mapping file, or map to a text field in Zoho.")
+                format!("In the mapping file, give {field} a source that is a number, or map to a text field.")
             }
             Self::NotWhole { field } => {
-                format!("Add decimals = 0 to {field} in the mapping file, or map to a decimal field in Zoho.")
+                format!("In the mapping file, add decimals = 0 to {field}, or map to a decimal field.")
             }
             Self::NotAnEmail { .. } => "Correct the e-mail address in Moodle.".to_owned(),
             Self::WrongType { field, data_type } => format!(
-                "Give {field} a source in the mapping file that suits the type {data_type}, or map to another field; `zoho check` shows which differ."
+                "In the mapping file, give {field} a source that suits the type {data_type}, or map to another field; `zoho check` shows which differ."
             ),
             Self::NoSuchField { field } => {
-                format!("Create {field} in Zoho (`zoho setup` does it), or correct its name in the mapping file.")
+                format!("Create {field} in Zoho (`zoho setup` can do it), or correct its name in the mapping file.")
             }
             Self::ReadOnly { field } => {
                 format!(

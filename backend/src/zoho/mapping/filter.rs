@@ -1,8 +1,8 @@
-//! Which records are delivered at all.
+//! The filter: which records are delivered.
 
 use crate::model::{Course, Enrolment, GradeItem};
 
-/// The role that an enrolment is taken for when nobody told its roles.
+/// The role assumed for an enrolment with unknown roles.
 const ROLE_WHEN_UNKNOWN: &str = "student";
 
 /// Which records are delivered.
@@ -15,7 +15,7 @@ pub struct DeliveryFilter {
     pub(super) grades: Grades,
 }
 
-/// Which grades.
+/// Which grades are delivered.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) enum Grades {
     #[default]
@@ -25,7 +25,7 @@ pub(super) enum Grades {
 }
 
 impl DeliveryFilter {
-    /// Whether the course is one of those chosen.
+    /// Whether the course passes.
     pub fn wants_course(&self, course: &Course) -> bool {
         fn has(list: &[String], value: Option<&str>) -> bool {
             value.is_some_and(|value| list.iter().any(|each| each == value.trim()))
@@ -38,7 +38,7 @@ impl DeliveryFilter {
             || has(&self.categories, category_id.as_deref())
     }
 
-    /// Whether the person has one of the roles chosen. The course is another matter.
+    /// Whether the enrolment has one of the chosen roles. Does not judge its course.
     pub fn wants_enrolment(&self, enrolment: &Enrolment) -> bool {
         if self.roles.is_empty() {
             return true;
@@ -50,8 +50,8 @@ impl DeliveryFilter {
         }
     }
 
-    /// Whether grades for such an item are chosen. An item that has neither type nor name is a total; of one that is not known at all,
-    /// nothing can be said.
+    /// Whether grades for this item pass. An item without type and name counts as a total; an unknown item is neither
+    /// total nor item.
     pub fn wants_grade(&self, item: Option<&GradeItem>) -> bool {
         let is_total = item.map(|item| match item.itemtype.as_deref() {
             Some(itemtype) => matches!(itemtype, "course" | "category"),
@@ -64,12 +64,12 @@ impl DeliveryFilter {
         }
     }
 
-    /// Whether some courses are left out.
+    /// Whether the filter restricts courses.
     pub fn restricts_courses(&self) -> bool {
         !self.courses.is_empty() || !self.categories.is_empty()
     }
 
-    /// Whether people without an enrolment that is delivered are left out.
+    /// Whether people need an enrolment that is delivered.
     pub fn only_enrolled(&self) -> bool {
         self.only_enrolled
     }

@@ -1,4 +1,4 @@
-//! Makes a value what a field in Zoho takes, or says why it cannot be. Zoho would refuse the whole record.
+//! Converts a value to what a field in Zoho accepts, or says why not. Zoho would reject the whole record.
 
 use chrono::{DateTime, NaiveDate};
 use rust_decimal::Decimal as Number;
@@ -12,12 +12,12 @@ use super::{
 };
 use crate::zoho::metadata::ModuleField;
 
-/// Digits of a number when the metadata does not tell: those of a whole number, a long one, and one with a point.
+/// The most digits of numbers whose metadata does not say: integer, big integer, decimal.
 const INTEGER_DIGITS: u32 = 9;
 const BIGINT_DIGITS: u32 = 18;
 const DECIMAL_DIGITS: u32 = 16;
 
-/// The value as `field` takes it; none when nothing is left of it.
+/// The value as `field` accepts it; `None` when nothing is left of it.
 pub(super) fn fit(datum: &Datum<'_>, form: Form, field: &ModuleField) -> Result<Option<Value>, RenderError> {
     let name = || field.api_name.clone();
     let wrong_type = || RenderError::WrongType { field: name(), data_type: field.data_type.clone() };
@@ -40,7 +40,7 @@ pub(super) fn fit(datum: &Datum<'_>, form: Form, field: &ModuleField) -> Result<
     Ok(Some(value))
 }
 
-/// The value as a text, as the mapping wants it written.
+/// The value as text, in the mapping's form.
 fn written(datum: &Datum<'_>, form: Form) -> String {
     match (datum, form.decimals) {
         (Datum::Time(seconds), _) if form.date_only => date(*seconds),
@@ -59,7 +59,7 @@ fn fit_text(datum: &Datum<'_>, form: Form, field: &ModuleField) -> Result<Option
         return Err(RenderError::NotAnEmail { field: field.api_name.clone() });
     }
     if let Some(limit) = field.length {
-        // A telephone number or an address is wrong when it is cut; a number too.
+        // A truncated telephone number, address or number would be wrong.
         let may_cut = matches!(field.data_type.as_str(), "text" | "textarea") && matches!(datum, Datum::Text(_));
         if let Some((end, _)) = text.char_indices().nth(limit as usize) {
             if form.never_cut || !may_cut {
@@ -72,7 +72,7 @@ fn fit_text(datum: &Datum<'_>, form: Form, field: &ModuleField) -> Result<Option
     Ok((!text.is_empty()).then_some(Value::String(text)))
 }
 
-/// Only what no mail system takes is refused here; the rest is for Zoho to say.
+/// Rejects only what no mail system accepts; Zoho judges the rest.
 fn looks_like_email(text: &str) -> bool {
     text.split_once('@').is_some_and(|(name, domain)| {
         !name.is_empty() && !domain.is_empty() && !domain.contains('@') && !text.contains(char::is_whitespace)
@@ -105,7 +105,7 @@ fn decimal(datum: &Datum<'_>, form: Form, field: &ModuleField) -> Result<serde_j
     json_number(round(number, decimals), digits, field)
 }
 
-/// The digits of a whole number.
+/// The number of digits of a whole number.
 fn digits_of(number: Number) -> u32 {
     number.mantissa().unsigned_abs().checked_ilog10().map_or(1, |log| log + 1)
 }

@@ -1,8 +1,9 @@
-//! HTML as the text that a person would read.
+//! Converting HTML to the text that a person would read.
 
 use std::borrow::Cow;
 
-/// The text of `html`: without tags, comments, scripts and styles, with its character references resolved. Blocks become lines.
+/// The text of `html`, without tags, comments, scripts and styles, and with character references resolved. Blocks
+/// become lines.
 pub(super) fn plain(html: &str) -> Cow<'_, str> {
     if !html.contains(['<', '&']) {
         return Cow::Borrowed(html);
@@ -29,13 +30,13 @@ pub(super) fn plain(html: &str) -> Cow<'_, str> {
     Cow::Owned(tidy(&text))
 }
 
-/// A tag, a comment, or an element of which nothing is read.
+/// A tag, a comment, or an element that is skipped.
 struct Markup {
     length: usize,
     breaks_line: bool,
 }
 
-/// What begins at the `<` that `html` begins with. None when it is only a character, as in `a < b`.
+/// The markup at the start of `html`, which begins with `<`. `None` when that is only a character, as in `a < b`.
 fn markup(html: &str) -> Option<Markup> {
     if html.starts_with("<!--") {
         let length = html.find("-->").map_or(html.len(), |end| end + 3);
@@ -76,7 +77,7 @@ fn markup(html: &str) -> Option<Markup> {
     Some(Markup { length, breaks_line: BLOCKS.iter().any(|block| name.eq_ignore_ascii_case(block)) })
 }
 
-/// The length of a tag; a `>` within quotes does not end it.
+/// The length of a tag; a `>` in quotes does not end it.
 fn end_of_tag(html: &str) -> usize {
     let mut quote = None;
     for (at, byte) in html.bytes().enumerate() {
@@ -90,7 +91,7 @@ fn end_of_tag(html: &str) -> usize {
     html.len()
 }
 
-/// The length of an element's content with its closing tag.
+/// The length of an element's content including its closing tag.
 fn end_of_element(content: &str, name: &str) -> usize {
     let mut from = 0;
     while let Some(found) = content[from..].find("</") {
@@ -104,7 +105,7 @@ fn end_of_element(content: &str, name: &str) -> usize {
     content.len()
 }
 
-/// One space between words, no empty lines, nothing at the ends. A no-break space is what an editor writes for a space.
+/// One space between words, no empty lines, trimmed. Editors write a no-break space for a space.
 fn tidy(text: &str) -> String {
     let mut tidied = String::with_capacity(text.len());
     for line in text.lines() {
@@ -129,7 +130,7 @@ mod tests {
     use super::plain;
 
     #[test]
-    fn tags_go_and_references_are_resolved() {
+    fn tags_are_removed_and_references_resolved() {
         for (html, text) in [
             ("<p>Well done <b>Ann</b> 🎉 &amp; مرحبا</p><script>alert(1)</script>", "Well done Ann 🎉 & مرحبا"),
             ("Essay №1 <i>x</i>", "Essay №1 x"),
@@ -149,7 +150,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn any_text_is_read(html in "(<|>|/|!|-|&|;|\"|script|style|p|é|🎉| ){0,40}") {
+        fn any_text_is_converted(html in "(<|>|/|!|-|&|;|\"|script|style|p|é|🎉| ){0,40}") {
             prop_assert!(plain(&html).len() <= html.len());
         }
     }

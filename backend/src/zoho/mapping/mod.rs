@@ -1,7 +1,8 @@
-//! What goes where: the mapping file.
+//! The mapping file: what goes where.
 //!
-//! [`Mapping::parse`] reads it and finds everything that is wrong with it; names become functions there. [`ModuleMapping::render`]
-//! then makes of a record what Zoho takes, by the live metadata of the module, or says which field is in the way.
+//! [`Mapping::parse`] reads it, reports everything that is wrong with it, and resolves names to functions.
+//! [`ModuleMapping::render`] then converts a record to what Zoho accepts, by the module's live metadata, or says which
+//! field is the problem.
 
 mod describe;
 mod erase;
@@ -36,7 +37,7 @@ pub(crate) use wanted::{KEY_CHARACTERS, WantedField};
 
 use crate::model::{Completion, Course, Enrolment, Grade, GradeItem, Kind, User};
 
-/// Which data of Moodle goes where in Zoho.
+/// Which data from Moodle goes where in Zoho.
 pub struct Mapping {
     modules: BTreeMap<Kind, ModuleMapping>,
     filter: DeliveryFilter,
@@ -45,7 +46,7 @@ pub struct Mapping {
 }
 
 impl Mapping {
-    /// The mapping that applies unless a file is named, with all that can be written explained.
+    /// The mapping that applies unless a file is configured; it documents everything that a mapping can contain.
     pub const DEFAULT: &str = include_str!("default.toml");
 
     /// Reads a mapping file.
@@ -58,12 +59,12 @@ impl Mapping {
         &self.text
     }
 
-    /// Where records of that kind go; none when they are not delivered.
+    /// The module for records of that kind; `None` when they are not delivered.
     pub fn module(&self, kind: Kind) -> Option<&ModuleMapping> {
         self.modules.get(&kind)
     }
 
-    /// The kinds that are delivered, those that others point to first.
+    /// The kinds that are delivered, those that others refer to first.
     pub fn modules(&self) -> impl Iterator<Item = (Kind, &ModuleMapping)> {
         self.modules.iter().map(|(kind, module)| (*kind, module))
     }
@@ -73,7 +74,7 @@ impl Mapping {
         &self.filter
     }
 
-    /// The tracking fields; none when they are switched off.
+    /// The tracking fields; `None` when they are off.
     pub fn tracking(&self) -> Option<&Tracking> {
         self.tracking.as_ref()
     }
@@ -85,33 +86,33 @@ pub struct ModuleMapping {
     pub module: String,
     /// The API name of the unique field that holds the record's key.
     pub key: String,
-    /// The field by which a record that is in Zoho already is adopted.
+    /// The field by which an existing record in Zoho is adopted.
     pub matches: Option<String>,
     /// Which of Zoho's automations run.
     pub trigger: Vec<String>,
     /// What happens in Zoho when the record is gone in Moodle.
     pub on_delete: OnDelete,
-    /// What the module is called, when `zoho setup` may create it.
+    /// The module's labels, if `zoho setup` may create it.
     pub labels: Option<Labels>,
     pub(crate) rules: Vec<Rule>,
-    /// What is written when the record is gone; none clears the field.
+    /// What is written when the record is gone; `None` clears the field.
     pub(crate) deleted: Vec<(String, Option<Constant>)>,
 }
 
 /// What happens in Zoho when a record is gone in Moodle.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum OnDelete {
-    /// The fields for that are written.
+    /// The fields of the table `deleted` are written.
     Mark,
-    /// Moodle's fields are cleared, except the key and what Zoho requires; then the fields for that are written.
+    /// Moodle's fields are cleared, except the key and what Zoho requires; then as `Mark`.
     Blank,
-    /// The record goes to Zoho's recycle bin.
+    /// The record is moved to Zoho's recycle bin.
     Delete,
     /// Nothing.
     Keep,
 }
 
-/// What a module is called by people.
+/// A module's names for people.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Labels {
     /// One record.
@@ -120,22 +121,22 @@ pub struct Labels {
     pub plural: String,
 }
 
-/// What a record of one kind is rendered from.
+/// What a record is rendered from.
 #[derive(Clone, Copy)]
 pub struct Subject<'a> {
     /// The site's name.
     pub site: &'a str,
     /// The record's state.
     pub state: StateRef<'a>,
-    /// The grade's item.
+    /// A grade's item.
     pub item: Option<&'a GradeItem>,
     /// The person that it is about.
     pub user: Option<&'a User>,
     /// The course that it is about.
     pub course: Option<&'a Course>,
-    /// The id in Zoho of the person.
+    /// The person's id in Zoho.
     pub user_id: Option<&'a str>,
-    /// The id in Zoho of the course.
+    /// The course's id in Zoho.
     pub course_id: Option<&'a str>,
 }
 
@@ -154,14 +155,14 @@ pub enum StateRef<'a> {
     Completion(&'a Completion),
 }
 
-/// What a write is, as far as is known.
+/// The kind of a write.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Write {
     /// The record is not in Zoho yet.
     Create,
-    /// The record is in Zoho, but not by us.
+    /// The record is in Zoho, but we did not create it.
     Adopt,
-    /// The record is in Zoho by us.
+    /// We created the record in Zoho, or adopted it before.
     Update,
 }
 
@@ -170,7 +171,7 @@ fn key_value(site: &str, state: StateRef<'_>) -> String {
         StateRef::User(user) => format!("{site}:{}", user.userid),
         StateRef::Course(course) => format!("{site}:{}", course.courseid),
         StateRef::Enrolment(enrolment) => format!("{site}:{}", enrolment.enrollmentid),
-        // Moodle may delete a grade and make it anew, under another id; to people it is the same grade.
+        // Moodle may delete a grade and create it again under another id; to people it is the same grade.
         StateRef::Grade(grade) => format!("{site}:{}:{}", grade.userid, grade.itemid),
         StateRef::Completion(completion) => format!("{site}:{}", completion.completionid),
     }

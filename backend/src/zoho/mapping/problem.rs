@@ -1,15 +1,15 @@
-//! What is wrong with a mapping file: all of it, each with its line.
+//! The mistakes in a mapping file, each with its line.
 
 use std::{fmt, ops::Range};
 
-/// One thing that is wrong.
+/// One mistake.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Problem {
-    /// The line, from 1.
+    /// The line number, from 1.
     pub line: usize,
-    /// The table and the key, as in `[user.fields] Phone`.
+    /// The table and key, for example `[user.fields] Phone`.
     pub place: String,
-    /// What is wrong, and what would be right.
+    /// What is wrong, and what is allowed.
     pub reason: String,
 }
 
@@ -20,23 +20,23 @@ impl fmt::Display for Problem {
     }
 }
 
-/// The mapping file cannot be used.
+/// The mapping file is invalid.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct MappingError {
-    /// Everything that is wrong, by lines.
+    /// All mistakes, by line.
     pub problems: Vec<Problem>,
 }
 
 impl fmt::Display for MappingError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("the mapping file is wrong:")?;
+        f.write_str("the mapping file has mistakes:")?;
         self.problems.iter().try_for_each(|problem| write!(f, "\n  {problem}"))
     }
 }
 
 impl std::error::Error for MappingError {}
 
-/// Collects what is wrong while a file is read.
+/// Collects mistakes while a file is parsed.
 pub(super) struct Report<'t> {
     text: &'t str,
     problems: Vec<Problem>,
@@ -47,7 +47,7 @@ impl<'t> Report<'t> {
         Self { text, problems: Vec::new() }
     }
 
-    /// Notes what is wrong at a place in the text.
+    /// Adds a mistake at a place in the text.
     pub(super) fn add(&mut self, at: Range<usize>, place: impl Into<String>, reason: impl Into<String>) {
         let before = self.text.as_bytes().iter().take(at.start);
         let line = before.filter(|byte| **byte == b'\n').count() + 1;

@@ -1,4 +1,4 @@
-//! Reading the tables of a TOML file key by key, so that everything that is wrong is found with its line.
+//! Reading the tables of a TOML file key by key, so that every mistake is found with its line.
 
 use std::ops::Range;
 
@@ -10,17 +10,17 @@ use toml::{
 
 use super::{problem::Report, rule::Constant};
 
-/// A table that is being read. What nobody asked for is unknown.
+/// A table that is being read. Keys that are never read count as unknown.
 pub(super) struct MappingTable<'t> {
     entries: &'t DeTable<'t>,
-    /// As people would write it: `[user.fields]`, or `[user.fields] Phone` for what is within.
+    /// Its name in messages: `[user.fields]`, or `[user.fields] Phone` for a table within.
     pub(super) place: String,
-    /// Where it stands, for what is missing in it.
+    /// Its place in the text, to report what is missing in it.
     pub(super) span: Range<usize>,
     known: Vec<&'static str>,
 }
 
-/// A value with its place.
+/// A value with its key and place.
 #[derive(Clone, Copy)]
 pub(super) struct TableEntry<'t> {
     key: &'t str,
@@ -42,13 +42,13 @@ impl<'t> MappingTable<'t> {
         Self { entries, place, span, known: Vec::new() }
     }
 
-    /// A table within this one.
+    /// Reads a nested table.
     pub(super) fn table(&mut self, report: &mut Report<'_>, key: &'static str, place: String) -> Option<Self> {
         let entry = self.get(key)?;
         match entry.value() {
             DeValue::Table(entries) => Some(Self::new(entries, place, entry.span())),
             other => {
-                self.wrong(report, entry, &format!("must be a table, and is {}", article(other)));
+                self.wrong(report, entry, &format!("must be a table, not {}", article(other)));
                 None
             }
         }
@@ -62,12 +62,12 @@ impl<'t> MappingTable<'t> {
         Some(TableEntry { key: key.get_ref(), value })
     }
 
-    /// Says that something is wrong with the value of a key.
+    /// Reports a mistake in a key's value.
     pub(super) fn wrong(&self, report: &mut Report<'_>, entry: TableEntry<'_>, reason: &str) {
         report.add(entry.span(), self.place.clone(), format!("{} {reason}", entry.key));
     }
 
-    /// Says that something is wrong with the whole.
+    /// Reports a mistake in the table as a whole.
     pub(super) fn refuse(&self, report: &mut Report<'_>, reason: impl Into<String>) {
         report.add(self.span.clone(), self.place.clone(), reason);
     }
@@ -76,7 +76,7 @@ impl<'t> MappingTable<'t> {
         let entry = self.get(key)?;
         let text = entry.value().as_str();
         if text.is_none() {
-            self.wrong(report, entry, &format!("must be a text, and is {}", article(entry.value())));
+            self.wrong(report, entry, &format!("must be a text, not {}", article(entry.value())));
         }
         text
     }
@@ -85,7 +85,7 @@ impl<'t> MappingTable<'t> {
         let entry = self.get(key)?;
         let flag = entry.value().as_bool();
         if flag.is_none() {
-            self.wrong(report, entry, &format!("must be true or false, and is {}", article(entry.value())));
+            self.wrong(report, entry, &format!("must be true or false, not {}", article(entry.value())));
         }
         flag
     }
@@ -101,7 +101,7 @@ impl<'t> MappingTable<'t> {
         number
     }
 
-    /// One text or a list of them, each with its place.
+    /// Reads one text or a list of them, each with its place.
     pub(super) fn texts(&mut self, report: &mut Report<'_>, key: &'static str) -> Option<Vec<(&'t str, Range<usize>)>> {
         let entry = self.get(key)?;
         match entry.value() {
@@ -112,7 +112,7 @@ impl<'t> MappingTable<'t> {
                     match item.get_ref() {
                         DeValue::String(text) => texts.push((text.as_ref(), item.span())),
                         other => {
-                            let reason = format!("{} must hold texts, and holds {}", entry.key, article(other));
+                            let reason = format!("{} must hold texts, not {}", entry.key, article(other));
                             report.add(item.span(), self.place.clone(), reason);
                         }
                     }
@@ -120,13 +120,13 @@ impl<'t> MappingTable<'t> {
                 Some(texts)
             }
             other => {
-                self.wrong(report, entry, &format!("must be a text or a list of texts, and is {}", article(other)));
+                self.wrong(report, entry, &format!("must be a text or a list of texts, not {}", article(other)));
                 None
             }
         }
     }
 
-    /// One of a few words.
+    /// Reads one of a few words.
     pub(super) fn word<T: Copy>(
         &mut self,
         report: &mut Report<'_>,
@@ -142,7 +142,7 @@ impl<'t> MappingTable<'t> {
         found.map(|(_, value)| *value)
     }
 
-    /// The entries of a table whose keys are names, in the order of the file.
+    /// The entries of a table whose keys are names, in file order.
     pub(super) fn entries(&self) -> Vec<(&'t str, TableEntry<'t>, Range<usize>)> {
         let mut entries: Vec<_> = self
             .entries
@@ -153,7 +153,7 @@ impl<'t> MappingTable<'t> {
         entries
     }
 
-    /// Ends the reading: every key that nobody asked for is unknown.
+    /// Reports every key that was not read as unknown.
     pub(super) fn finish(self, report: &mut Report<'_>) {
         for (key, _, span) in self.entries() {
             if !self.known.contains(&key) {
@@ -164,7 +164,7 @@ impl<'t> MappingTable<'t> {
     }
 }
 
-/// A value that stands for itself.
+/// Reads a constant.
 pub(super) fn constant(value: &DeValue<'_>) -> Option<Constant> {
     match value {
         DeValue::String(text) => Some(Constant::Text(text.clone().into_owned())),
@@ -173,7 +173,7 @@ pub(super) fn constant(value: &DeValue<'_>) -> Option<Constant> {
     }
 }
 
-/// An exact number.
+/// Reads a number exactly.
 pub(super) fn number(value: &DeValue<'_>) -> Option<Number> {
     match value {
         DeValue::Integer(integer) => i64::from_str_radix(integer.as_str(), integer.radix()).ok().map(Number::from),
@@ -185,7 +185,7 @@ pub(super) fn number(value: &DeValue<'_>) -> Option<Number> {
     }
 }
 
-/// What a value is, in words.
+/// The type of a value, for messages.
 pub(super) fn article(value: &DeValue<'_>) -> &'static str {
     match value {
         DeValue::String(_) => "a text",

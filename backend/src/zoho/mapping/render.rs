@@ -1,4 +1,4 @@
-//! What a record is in Zoho.
+//! Rendering a record for Zoho.
 
 use serde_json::{Map, Value};
 
@@ -11,7 +11,7 @@ use super::{
 };
 use crate::zoho::metadata::{Module, ModuleField};
 
-/// How keys and constants are written: as they are, or not at all.
+/// The form of keys and constants: unchanged, or an error.
 pub(super) const AS_IT_IS: Form = Form { never_cut: true, decimals: None, date_only: false };
 
 impl ModuleMapping {
@@ -34,12 +34,12 @@ impl ModuleMapping {
         self.rules.iter().any(|rule| rule.owner != Owner::Zoho && rule.lookup() == Some(related))
     }
 
-    /// Whether rendering reads the fields of the person; of a user, these are the record's own.
+    /// Whether rendering reads the person's fields; for a user record, its own.
     pub fn reads_user(&self) -> bool {
         self.reads(|path| matches!(path, Path::User(_)))
     }
 
-    /// Whether rendering reads the fields of the course; of a course, these are the record's own.
+    /// Whether rendering reads the course's fields; for a course record, its own.
     pub fn reads_course(&self) -> bool {
         self.reads(|path| matches!(path, Path::Course(_)))
     }
@@ -48,7 +48,7 @@ impl ModuleMapping {
         self.rules.iter().any(|rule| rule.owner != Owner::Zoho && rule.paths().iter().any(wanted))
     }
 
-    /// The fields of the record as Zoho takes them, with the key and without the tracking fields.
+    /// The record's fields as Zoho accepts them, with the key and without the tracking fields.
     pub fn render(
         &self,
         subject: &Subject<'_>,
@@ -71,7 +71,7 @@ impl ModuleMapping {
                 Some(value) => _ = record.insert(rule.field.clone(), value),
                 None if field.read_only => return Err(RenderError::ReadOnly { field: rule.field.clone() }),
                 None if field.system_mandatory => return Err(RenderError::Mandatory { field: rule.field.clone() }),
-                // A box to tick is ticked or not: when Moodle does not say which, it stays.
+                // A checkbox cannot be cleared: without a value from Moodle it stays.
                 None if rule.clears() && !field.is_boolean() => _ = record.insert(rule.field.clone(), Value::Null),
                 None => {}
             }
@@ -84,7 +84,7 @@ impl ModuleMapping {
         Ok(record)
     }
 
-    /// What to write when the record is gone in Moodle; only the key when nothing is to be written.
+    /// The fields to write when the record is gone in Moodle; only the key when there is nothing to write.
     pub fn render_deleted(&self, subject: &Subject<'_>, metadata: &Module) -> Result<Map<String, Value>, RenderError> {
         let mut record = self.with_key(subject, metadata)?;
         if self.on_delete == OnDelete::Blank {
@@ -116,7 +116,7 @@ impl ModuleMapping {
     }
 }
 
-/// What a field holds when nothing is in it.
+/// The value of an empty field.
 pub(super) fn cleared(field: &ModuleField) -> Result<Value, RenderError> {
     if field.read_only {
         return Err(RenderError::ReadOnly { field: field.api_name.clone() });
@@ -129,7 +129,7 @@ pub(super) fn field<'a>(metadata: &'a Module, name: &str) -> Result<&'a ModuleFi
 }
 
 impl Constant {
-    /// Why the field would not take it.
+    /// Why the field would reject it, if so.
     pub(crate) fn refused_by(&self, field: &ModuleField) -> Option<RenderError> {
         fit(&self.datum(), AS_IT_IS, field).err()
     }

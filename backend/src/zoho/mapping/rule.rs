@@ -1,4 +1,4 @@
-//! How one field of Zoho gets its value.
+//! How a field in Zoho gets its value.
 
 use std::{borrow::Cow, collections::BTreeMap};
 
@@ -11,9 +11,9 @@ use super::{
 };
 use crate::model::Kind;
 
-/// A field of Zoho, and all that the mapping says about it.
+/// A field in Zoho, and everything that the mapping says about it.
 pub(crate) struct Rule {
-    /// Its API name.
+    /// The field's API name.
     pub(crate) field: String,
     pub(super) source: ValueSource,
     pub(super) transform: Transform,
@@ -23,7 +23,7 @@ pub(crate) struct Rule {
     pub(crate) hint: Hint,
 }
 
-/// Where the value comes from.
+/// The source of a value.
 pub(super) enum ValueSource {
     /// The first that is not empty.
     First(Vec<Path>),
@@ -31,11 +31,11 @@ pub(super) enum ValueSource {
     Join { parts: Vec<Path>, with: String },
     /// Always the same.
     Constant(Constant),
-    /// The id in Zoho of what the record belongs to.
+    /// The id in Zoho of the record's person or course.
     Lookup(Related),
 }
 
-/// What a lookup points to.
+/// The target of a lookup.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Related {
     User,
@@ -43,7 +43,7 @@ pub(crate) enum Related {
 }
 
 impl Related {
-    /// The kind of record that it points to.
+    /// The target's kind.
     pub(crate) fn kind(self) -> Kind {
         match self {
             Self::User => Kind::User,
@@ -60,7 +60,7 @@ pub(crate) enum Constant {
     Bool(bool),
 }
 
-/// What happens to the value on its way.
+/// A transformation of the value.
 pub(super) enum Transform {
     None,
     /// HTML becomes text.
@@ -73,7 +73,7 @@ pub(super) enum Transform {
     Bands(Vec<(Number, Constant)>),
 }
 
-/// Who decides about the field.
+/// Which side owns the field.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Owner {
     Moodle,
@@ -81,25 +81,25 @@ pub(crate) enum Owner {
     First,
 }
 
-/// What a value that Moodle does not have does in Zoho.
+/// What happens in Zoho when Moodle has no value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Null {
     Clear,
     Keep,
 }
 
-/// How the value is written.
+/// The form in which the value is written.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Form {
-    /// A text that is too long is an error and not cut.
+    /// A text that is too long is an error, instead of being cut.
     pub(super) never_cut: bool,
-    /// Digits after the point.
+    /// Decimal places to round to.
     pub(super) decimals: Option<u32>,
-    /// A time that goes into a text is written as a date.
+    /// In text fields, times are written as dates.
     pub(super) date_only: bool,
 }
 
-/// What `zoho setup` makes of the field.
+/// How `zoho setup` creates the field.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Hint {
     pub(crate) data_type: Option<FieldType>,
@@ -125,7 +125,7 @@ pub(crate) enum FieldType {
 }
 
 impl FieldType {
-    /// All, with the words of the mapping file.
+    /// All types with their names in the mapping file.
     pub(super) const WORDS: [(&str, Self); 12] = [
         ("text", Self::Text),
         ("textarea", Self::Textarea),
@@ -141,7 +141,7 @@ impl FieldType {
         ("lookup", Self::Lookup),
     ];
 
-    /// The word of Zoho's metadata.
+    /// The name in Zoho's metadata.
     pub(crate) fn zoho_name(self) -> &'static str {
         match self {
             Self::Decimal => "double",
@@ -150,7 +150,7 @@ impl FieldType {
     }
 }
 
-/// Digits after the point of a percentage, unless the mapping says otherwise.
+/// The default decimal places of percentages.
 const PERCENTAGE_DECIMALS: u32 = 2;
 
 impl Constant {
@@ -162,7 +162,7 @@ impl Constant {
         }
     }
 
-    /// As Zoho gives it back.
+    /// The value as Zoho returns it.
     pub(super) fn to_value(&self) -> serde_json::Value {
         match self {
             Self::Text(text) => text.as_str().into(),
@@ -182,7 +182,7 @@ impl Constant {
 }
 
 impl Rule {
-    /// The value for `subject`; none when Moodle has none.
+    /// The value for `subject`; `None` when Moodle has none.
     pub(super) fn value<'a>(&'a self, subject: &Subject<'a>) -> Option<Datum<'a>> {
         let datum = match &self.source {
             ValueSource::First(paths) => paths.iter().find_map(|path| path.read(subject)),
@@ -202,12 +202,12 @@ impl Rule {
         }
     }
 
-    /// What it points to.
+    /// The target, if it is a lookup.
     pub(crate) fn lookup(&self) -> Option<Related> {
         if let ValueSource::Lookup(related) = self.source { Some(related) } else { None }
     }
 
-    /// Whether the metadata should have room for any text: nothing may be cut.
+    /// Whether texts must not be cut, so that the field should be long enough for any text.
     pub(crate) fn never_cut(&self) -> bool {
         self.form.never_cut
     }
@@ -227,7 +227,7 @@ impl Rule {
         self.null == Null::Clear
     }
 
-    /// Sets what follows from the source.
+    /// Sets the defaults that follow from the source.
     pub(super) fn settle(mut self) -> Self {
         let is_percentage = self.paths().iter().any(|path| matches!(path, Path::Percentage));
         if is_percentage && self.form.decimals.is_none() {
@@ -236,7 +236,7 @@ impl Rule {
         self
     }
 
-    /// The shapes that the value can have; none for a lookup.
+    /// The shapes that the value can have; empty for a lookup.
     pub(crate) fn shapes(&self) -> Vec<Shape> {
         if let Some(constants) = self.constants() {
             return constants.iter().map(|constant| constant.shape()).collect();
@@ -248,7 +248,7 @@ impl Rule {
         }
     }
 
-    /// All values that it can have, when these are written in the mapping file.
+    /// All possible values, if they are written in the mapping file.
     pub(crate) fn constants(&self) -> Option<Vec<&Constant>> {
         match (&self.transform, &self.source) {
             (Transform::Map { words, otherwise }, _) => Some(words.values().chain(otherwise).collect()),
@@ -258,7 +258,7 @@ impl Rule {
         }
     }
 
-    /// All texts that it can have, when there are only a few.
+    /// All possible texts, if there are only a few.
     pub(crate) fn words(&self) -> Option<Vec<&str>> {
         if let Some(constants) = self.constants() {
             let text = |constant: &'_ &Constant| matches!(constant, Constant::Text(_));

@@ -1,4 +1,4 @@
-//! The values that a record can be made of: by name in the mapping file, by function when a record is rendered.
+//! The sources of values: named in the mapping file, resolved to functions for rendering.
 
 use std::borrow::Cow;
 
@@ -7,7 +7,7 @@ use rust_decimal::Decimal as Number;
 use super::{StateRef, Subject, key_value};
 use crate::model::{Completion, Course, Decimal, Enrolment, Grade, GradeItem, Id, Kind, Time, User};
 
-/// A value on its way to Zoho.
+/// A value to be written to Zoho.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum Datum<'a> {
     Text(Cow<'a, str>),
@@ -19,7 +19,7 @@ pub(super) enum Datum<'a> {
     Reference(&'a str),
 }
 
-/// Which [`Datum`] a source gives.
+/// The type of a source's [`Datum`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Shape {
     Text,
@@ -29,7 +29,7 @@ pub(crate) enum Shape {
     Time,
 }
 
-/// What a field of a state is as a value; none when it is missing, empty or, of a time, 0.
+/// Converts a state's field to a value; `None` when it is missing, empty or, for a time, 0.
 trait AsDatum {
     const SHAPE: Shape;
     fn datum(&self) -> Option<Datum<'_>>;
@@ -38,7 +38,7 @@ trait AsDatum {
 impl AsDatum for String {
     const SHAPE: Shape = Shape::Text;
     fn datum(&self) -> Option<Datum<'_>> {
-        // Zoho trims texts; what it would change must not look like a difference later.
+        // Zoho trims texts; without this, the trimmed value would look like a difference later.
         let text = self.trim();
         (!text.is_empty()).then_some(Datum::Text(Cow::Borrowed(text)))
     }
@@ -86,11 +86,11 @@ impl<T: AsDatum> AsDatum for Option<T> {
     }
 }
 
-/// A named value of a `T`.
+/// A named field of a `T`.
 pub(super) struct Accessor<T: 'static> {
     name: &'static str,
     shape: Shape,
-    /// All values that a computed text can have.
+    /// All possible values of a computed text.
     values: &'static [&'static str],
     get: for<'a> fn(&'a T) -> Option<Datum<'a>>,
 }
@@ -154,7 +154,8 @@ fn enrolment_roles(enrolment: &Enrolment) -> Option<Datum<'_>> {
     (!names.is_empty()).then(|| Datum::Text(Cow::Owned(names.join(", "))))
 }
 
-/// Whether an enrolment lets its person in. That its time is over is no event in Moodle, so the dates tell it and not this.
+/// Whether an enrolment is active. An end date that has passed is no event in Moodle, so it shows in the dates, not
+/// here.
 fn enrolment_status(enrolment: &Enrolment) -> Option<Datum<'_>> {
     let active = match (enrolment.status, enrolment.enabled) {
         (None, None) => return None,
@@ -171,7 +172,8 @@ fn item_name(item: &GradeItem) -> Option<Datum<'_>> {
     })
 }
 
-/// The grade between the item's lowest and highest, in percent and not rounded: bands are decided by the exact value, as in Moodle.
+/// The grade between the item's minimum and maximum in percent, unrounded: bands are decided by the exact value, as in
+/// Moodle.
 fn percentage<'a>(grade: &Grade, item: Option<&GradeItem>) -> Option<Datum<'a>> {
     let read = |decimal: &Decimal| decimal.as_str().parse::<Number>().ok();
     let item = item?;
@@ -182,7 +184,7 @@ fn percentage<'a>(grade: &Grade, item: Option<&GradeItem>) -> Option<Datum<'a>> 
     Some(Datum::Number(ratio))
 }
 
-/// A value by its name: of the record itself, or of what it belongs to.
+/// A resolved source: a field of the record itself, or of a related record.
 #[derive(Clone, Copy)]
 pub(super) enum Path {
     Key,
@@ -201,7 +203,7 @@ fn find<T>(table: &'static [Accessor<T>], name: &str) -> Option<&'static Accesso
 }
 
 impl Path {
-    /// What `name` means in the mapping of `kind`.
+    /// Resolves `name` in the mapping of `kind`.
     pub(super) fn resolve(kind: Kind, name: &str) -> Option<Self> {
         let has_person = matches!(kind, Kind::Enrolment | Kind::Grade | Kind::Completion);
         match (name.split_once('.'), kind) {
@@ -220,7 +222,7 @@ impl Path {
         }
     }
 
-    /// Its name in the mapping of `kind`, as [`Self::resolve`] takes it.
+    /// Its name in the mapping of `kind`; the inverse of [`Self::resolve`].
     pub(super) fn name(self, kind: Kind) -> String {
         let of = |other: Kind, name: &str| if kind == other { name.to_owned() } else { format!("{other}.{name}") };
         match self {
@@ -249,7 +251,7 @@ impl Path {
         }
     }
 
-    /// All values that it can have, when there are only a few.
+    /// All possible values, if there are only a few.
     pub(super) fn values(self) -> &'static [&'static str] {
         if let Self::Enrolment(accessor) = self { accessor.values } else { &[] }
     }

@@ -1,4 +1,4 @@
-//! How values are written as text, whatever field they go to.
+//! Formatting values as text.
 
 use std::borrow::Cow;
 
@@ -7,7 +7,7 @@ use rust_decimal::{Decimal as Number, RoundingStrategy};
 
 use super::source::Datum;
 
-/// The value as a text.
+/// The value as text.
 pub(super) fn text<'a>(datum: &'a Datum<'_>) -> Cow<'a, str> {
     match datum {
         Datum::Text(text) => Cow::Borrowed(text),
@@ -18,17 +18,17 @@ pub(super) fn text<'a>(datum: &'a Datum<'_>) -> Cow<'a, str> {
     }
 }
 
-/// The number with at most that many digits after the point, rounded as people do.
+/// Rounds to `decimals` places, half away from zero, as people do.
 pub(super) fn round(number: Number, decimals: u32) -> Number {
     number.round_dp_with_strategy(decimals, RoundingStrategy::MidpointAwayFromZero)
 }
 
-/// Unix seconds as Zoho's date-time.
+/// Unix seconds in Zoho's date-time format.
 pub(super) fn date_time(seconds: i64) -> String {
     DateTime::from_timestamp(seconds, 0).unwrap_or_default().format("%Y-%m-%dT%H:%M:%S+00:00").to_string()
 }
 
-/// Unix seconds as Zoho's date, in UTC.
+/// Unix seconds in Zoho's date format, in UTC.
 pub(super) fn date(seconds: i64) -> String {
     DateTime::from_timestamp(seconds, 0).unwrap_or_default().format("%Y-%m-%d").to_string()
 }

@@ -1,11 +1,11 @@
-//! The fields in Zoho that tell how the delivery went.
+//! The tracking fields in Zoho, which show how the delivery went.
 
 use serde_json::{Map, Value};
 
 use super::{rule::FieldType, text::date_time};
 use crate::clock::Timestamp;
 
-/// The most characters of the text that says why a delivery failed.
+/// The most characters of the reason for a failure.
 pub const ERROR_CHARACTERS: usize = 250;
 
 const SYNCED: &str = "Synced";
@@ -13,7 +13,7 @@ const FAILED: &str = "Failed";
 
 const ERASED: &str = "Erased";
 
-/// What the status can be.
+/// All values of the status field.
 pub(crate) const STATUSES: [&str; 3] = [SYNCED, FAILED, ERASED];
 
 /// The names of the tracking fields.
@@ -26,7 +26,7 @@ pub struct Tracking {
 }
 
 impl Tracking {
-    /// What is written with a record's data. `version_time` is from when the state is, in Unix seconds; 0 is unknown.
+    /// Written together with a record's data. `version_time` is the state's time in Unix seconds; 0 means unknown.
     pub fn success(&self, now: Timestamp, version_time: Option<i64>) -> Map<String, Value> {
         let event_time = version_time.filter(|time| *time != 0).map(|time| Value::String(date_time(time)));
         let mut fields = Map::new();
@@ -37,7 +37,7 @@ impl Tracking {
         fields
     }
 
-    /// What is written when the delivery failed and the record is in Zoho already.
+    /// Written when a delivery failed and the record is already in Zoho.
     pub fn failure(&self, error: &str) -> Map<String, Value> {
         let error: String = error.chars().take(ERROR_CHARACTERS).collect();
         let mut fields = Map::new();
@@ -46,7 +46,7 @@ impl Tracking {
         fields
     }
 
-    /// What is written when a person's data were erased.
+    /// Written when a person's data was erased.
     pub fn erased(&self, now: Timestamp) -> Map<String, Value> {
         let mut fields = self.success(now, None);
         fields.insert(self.status.clone(), Value::from(ERASED));

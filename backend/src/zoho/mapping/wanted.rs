@@ -1,14 +1,14 @@
-//! The fields that a mapping needs in Zoho, as `zoho check` expects and `zoho setup` creates them.
+//! The fields that a mapping needs in Zoho: `zoho check` expects them, and `zoho setup` creates them.
 
 use super::{Constant, FieldType, Mapping, ModuleMapping, Related, Rule, STATUSES, Shape};
 
-/// Characters of a text field when nothing else is said: as many as Zoho's have.
+/// The default length of text fields in characters, as in Zoho.
 const TEXT_CHARACTERS: u32 = 255;
 
-/// Characters of a key field: the longest site's name and two ids of 19 digits take 80.
+/// The length of a key field in characters: enough for the longest site name and two ids of 19 digits.
 pub(crate) const KEY_CHARACTERS: u32 = 80;
 
-/// The most values of a picklist, and the characters of one, that Zoho takes when it creates one.
+/// Zoho's limits for creating a picklist: the number of values, and the characters of a value.
 const PICKLIST_VALUES: usize = 10;
 const PICKLIST_CHARACTERS: usize = 25;
 
@@ -17,7 +17,7 @@ const PICKLIST_CHARACTERS: usize = 25;
 pub(crate) struct WantedField {
     pub(crate) name: String,
     pub(crate) data_type: FieldType,
-    /// Characters of a text.
+    /// Characters of a text field.
     pub(crate) length: Option<u32>,
     pub(crate) unique: bool,
     /// The values of a picklist.
@@ -33,7 +33,7 @@ impl WantedField {
 }
 
 impl Mapping {
-    /// The fields that the module of a kind must have, key and tracking fields included.
+    /// The fields that a module must have, including the key and tracking fields.
     pub(crate) fn wanted(&self, module: &ModuleMapping) -> Vec<WantedField> {
         let key = WantedField {
             length: Some(KEY_CHARACTERS),
@@ -76,7 +76,7 @@ impl Mapping {
     }
 }
 
-/// The texts that are known to go into the field: those of the rule, of its hint, and of what is written when the record is gone.
+/// The texts that are known to be written into the field: those of the rule, of its hint, and of the table `deleted`.
 fn values(module: &ModuleMapping, rule: &Rule) -> Vec<String> {
     let mut values = rule.hint.values.clone();
     let deleted = module.deleted.iter().filter(|(name, _)| *name == rule.field).filter_map(|(_, value)| value.as_ref());

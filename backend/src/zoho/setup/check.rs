@@ -1,4 +1,4 @@
-//! Whether a Zoho organisation has what the mapping needs.
+//! Checking that a Zoho organisation has what the mapping needs.
 
 use std::collections::BTreeMap;
 
@@ -9,33 +9,33 @@ use super::super::{
 };
 use crate::model::Kind;
 
-/// Something in Zoho or in the mapping that stands in the way.
+/// A mismatch between the mapping and Zoho.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct MappingFinding {
-    /// Whether records will fail.
+    /// Whether all records fail, or some may.
     pub severity: Severity,
     /// The module's API name.
     pub module: String,
-    /// The field's API name.
+    /// The field's API name; `None` when it concerns the module.
     pub field: Option<String>,
     /// What is wrong.
     pub problem: String,
     /// What to change, and where.
     pub advice: String,
-    /// Whether `zoho setup` mends it.
+    /// Whether `zoho setup` can fix it.
     pub setup_can_fix: bool,
 }
 
-/// How bad it is.
+/// The severity of a finding.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Severity {
-    /// No record of the module can be delivered as the mapping says.
+    /// No record of the module can be delivered as mapped.
     Error,
     /// Some records may fail.
     Warning,
 }
 
-/// Compares the mapping with the live metadata; a module that is missing there, or is none, does not exist.
+/// Compares the mapping with the live metadata. A module that is missing there, or `None`, does not exist.
 pub fn check(mapping: &Mapping, metadata: &BTreeMap<String, Option<Module>>) -> Vec<MappingFinding> {
     let mut findings = Vec::new();
     for (kind, module) in mapping.modules() {
@@ -74,18 +74,18 @@ impl Checker<'_> {
     fn no_module(&mut self) {
         let can_fix = self.module.labels.is_some();
         let advice = if can_fix {
-            "Run `zoho setup`, which creates it.".to_owned()
+            "Run `zoho setup` to create it.".to_owned()
         } else {
             let kind = self.kind;
             format!(
-                "Correct module in [{kind}] of the mapping file, or let the user of the connection see this module. To have it created, give [{kind}] the labels singular and plural."
+                "Correct module in [{kind}] of the mapping file, or give the connection's user access to the module. To have it created, add the labels singular and plural to [{kind}]."
             )
         };
-        self.add(Severity::Error, None, "The module does not exist, or cannot be seen.", advice);
+        self.add(Severity::Error, None, "The module does not exist, or is not visible.", advice);
         self.fixable(can_fix);
     }
 
-    /// Notes about the last finding that `zoho setup` mends it.
+    /// Sets whether `zoho setup` can fix the last finding.
     fn fixable(&mut self, can_fix: bool) {
         if let Some(finding) = self.findings.last_mut() {
             finding.setup_can_fix = can_fix;
@@ -122,7 +122,7 @@ impl Checker<'_> {
                     "Give it a source in [{}.fields] of the mapping file, or make it optional in Zoho.",
                     self.kind
                 );
-                self.error(field, "Zoho requires a value, and the mapping gives none.", advice);
+                self.error(field, "Zoho requires a value, but the mapping does not fill the field.", advice);
             }
         }
     }
@@ -130,10 +130,9 @@ impl Checker<'_> {
     fn no_field(&mut self, name: &str) {
         let can_fix = setup::label(name).is_some();
         let advice = if can_fix {
-            "Run `zoho setup`, which creates it, or correct the name in the mapping file: it is the API name."
-                .to_owned()
+            "Run `zoho setup` to create it, or correct the API name in the mapping file.".to_owned()
         } else {
-            "Create it in Zoho, or correct the name in the mapping file: it is the API name. `zoho setup` cannot create a field of this name.".to_owned()
+            "Create it in Zoho, or correct the API name in the mapping file. `zoho setup` cannot create a field with this name.".to_owned()
         };
         self.add(Severity::Error, Some(name), "The module has no such field.", advice);
         self.fixable(can_fix);
@@ -144,8 +143,8 @@ impl Checker<'_> {
         if field.data_type != "text" {
             self.error(
                 field,
-                format!("The key must be a text, and is of type {}.", field.data_type),
-                "Name another field as key, which `zoho setup` then creates.",
+                format!("The key must have the type text, not {}.", field.data_type),
+                "Name another field as the key; `zoho setup` then creates it.",
             );
         }
         if field.length.is_some_and(|length| length < KEY_CHARACTERS) {
@@ -154,8 +153,8 @@ impl Checker<'_> {
         if !field.unique {
             self.error(
                 field,
-                "The key is not unique, so there could be two records of one.",
-                "Tick \"Do not allow duplicate values\" in the properties of the field in Zoho.",
+                "The key is not unique, so records could be duplicated.",
+                "Tick \"Do not allow duplicate values\" in the field's properties in Zoho.",
             );
         }
     }
@@ -165,7 +164,7 @@ impl Checker<'_> {
             self.error(
                 field,
                 "The field cannot be written.",
-                "Remove it from the mapping file, or let the profile of the connection's user write it.",
+                "Remove it from the mapping file, or let the connection's user write it (profile and field settings).",
             );
         }
     }
@@ -183,7 +182,7 @@ impl Checker<'_> {
                 if let Some(points_to) = field.lookup.as_deref().filter(|points_to| *points_to != target) {
                     self.error(
                         field,
-                        format!("The lookup points to {points_to}, and not to {target}."),
+                        format!("The lookup points to {points_to} instead of {target}."),
                         format!("Map to a lookup field that points to {target}."),
                     );
                 }
@@ -191,8 +190,8 @@ impl Checker<'_> {
             (Some(_), data_type) => {
                 self.error(
                     field,
-                    format!("The field is of type {data_type}, and no lookup."),
-                    "Map to a lookup field; `zoho setup` creates one under a name that is free.",
+                    format!("The field must be a lookup, not of type {data_type}."),
+                    "Map to a lookup field; `zoho setup` creates one if the name is unused.",
                 );
             }
             (None, _) => self.value(rule, field),
@@ -231,13 +230,18 @@ impl Checker<'_> {
             && field.length.is_some_and(|length| length < LONGEST_TEXT)
         {
             let advice = "Make the field longer in Zoho, or let it be cut with too_long = \"cut\" in the mapping file.";
-            self.add(Severity::Warning, Some(&field.api_name), "Longer texts than the field takes will fail.", advice);
+            self.add(
+                Severity::Warning,
+                Some(&field.api_name),
+                "Texts that are longer than the field will fail.",
+                advice,
+            );
         }
     }
 
     fn picklist(&mut self, rule: &Rule, field: &ModuleField) {
         let Some(words) = rule.words() else {
-            let advice = "Make sure that it has all values that occur, or translate them in the mapping file with map and otherwise.";
+            let advice = "Make sure that it has all values that occur, or translate them with map and otherwise in the mapping file.";
             self.add(
                 Severity::Warning,
                 Some(&field.api_name),
@@ -253,7 +257,7 @@ impl Checker<'_> {
             self.error(
                 field,
                 problem,
-                "Add what is missing to the picklist in Zoho, or translate it in the mapping file with map.",
+                "Add what is missing to the picklist in Zoho, or translate it with map in the mapping file.",
             );
         }
     }
@@ -263,14 +267,14 @@ impl Checker<'_> {
         for (name, data_type) in tracking.fields_with_types() {
             let Some(field) = found.fields.get(name) else { continue };
             self.writable(field);
-            let advice = "Name another field in [tracking] of the mapping file, which `zoho setup` then creates; or correct this one in Zoho.";
+            let advice = "Name another field in [tracking] of the mapping file, which `zoho setup` then creates, or correct this one in Zoho.";
             let is_text = matches!(field.data_type.as_str(), "text" | "textarea");
             let fits = field.data_type == data_type.zoho_name() || is_text && data_type != FieldType::Datetime;
             if !fits {
                 self.error(
                     field,
                     format!(
-                        "A tracking field of type {} is needed, and this is of type {}.",
+                        "The tracking field must have the type {}, not {}.",
                         data_type.zoho_name(),
                         field.data_type
                     ),
@@ -289,7 +293,7 @@ impl Checker<'_> {
     }
 }
 
-/// Characters of the longest texts that Moodle's single-line fields hold.
+/// The longest text in Moodle's single-line fields, in characters.
 const LONGEST_TEXT: u32 = 255;
 
 #[cfg(test)]

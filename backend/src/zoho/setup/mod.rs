@@ -1,4 +1,4 @@
-//! What is to be created in Zoho so that the mapping can work there, and [`check`] whether it can.
+//! Creating what the mapping needs in Zoho, and [`check`]ing it.
 
 pub mod check;
 
@@ -11,34 +11,34 @@ use super::{
     metadata::Module,
 };
 
-/// Fields that one call creates at most.
+/// The most fields that one call creates; Zoho's limit.
 pub const FIELDS_PER_CALL: usize = 5;
 
-/// The longest label of a field.
+/// The longest field label in Zoho.
 const LABEL_CHARACTERS: usize = 25;
 
 /// The longest small text area; anything longer needs a large one.
 const SMALL_TEXTAREA: u32 = 2_000;
 
-/// Digits of numbers in fields that we create: the most that Zoho has for each type.
+/// Digits of the number fields that we create: Zoho's maximum for each type.
 const BIGINT_DIGITS: u32 = 18;
 const INTEGER_DIGITS: u32 = 9;
 const DECIMAL_DIGITS: u32 = 16;
 
-/// Digits after the point in fields that we create: those of Moodle's grades.
+/// Decimal places of the fields that we create: those of Moodle's grades.
 const DECIMAL_PLACES: u32 = 5;
 
-/// The field that a new module has by itself.
+/// The field that every new module has.
 const NAME: &str = "Name";
 
-/// One call.
+/// One call of the setup.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum SetupStep {
     /// `POST /settings/modules`.
     CreateModule {
         /// The module's API name.
         module: String,
-        /// What it is called.
+        /// Its names for people.
         labels: Labels,
     },
     /// `POST /settings/fields?module=`.
@@ -54,12 +54,12 @@ pub enum SetupStep {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NewField {
     label: String,
-    /// What the related list is called in the module that a lookup points to.
+    /// The name of the related list in a lookup's target module.
     related_list: Option<String>,
     wanted: WantedField,
 }
 
-/// What is missing and can be created, in an order that works: all modules, then their fields.
+/// The steps that create what is missing, in a working order: all modules, then their fields.
 pub fn plan(mapping: &Mapping, metadata: &BTreeMap<String, Option<Module>>) -> Vec<SetupStep> {
     let mut steps = Vec::new();
     let mut fields: Vec<(&str, NewField)> = Vec::new();
@@ -73,7 +73,7 @@ pub fn plan(mapping: &Mapping, metadata: &BTreeMap<String, Option<Module>>) -> V
                     steps.push(SetupStep::CreateModule { module: module.module.clone(), labels: labels.clone() });
                 }
             }
-            // A module of Zoho's own cannot be created; without it there is nowhere to create fields.
+            // A standard module cannot be created, nor fields in it while it is missing.
             (None, None) => continue,
         }
         for field in missing(mapping, module, found) {
@@ -92,7 +92,7 @@ pub fn plan(mapping: &Mapping, metadata: &BTreeMap<String, Option<Module>>) -> V
     steps
 }
 
-/// The fields that the module lacks and that can be created.
+/// The missing fields of a module that can be created.
 fn missing(mapping: &Mapping, module: &ModuleMapping, found: Option<&Module>) -> Vec<NewField> {
     let exists = |name: &str| match found {
         Some(found) => found.fields.contains_key(name),
@@ -106,7 +106,7 @@ fn missing(mapping: &Mapping, module: &ModuleMapping, found: Option<&Module>) ->
     new.collect()
 }
 
-/// The label from which Zoho makes that API name; none when no label gives it.
+/// The label from which Zoho derives that API name; `None` when there is none.
 pub(crate) fn label(api_name: &str) -> Option<String> {
     let fits = api_name.len() <= LABEL_CHARACTERS && !api_name.ends_with('_') && !api_name.contains("__");
     fits.then(|| api_name.replace('_', " "))
@@ -120,7 +120,8 @@ impl SetupStep {
         }
     }
 
-    /// The body of the call. `profiles` are the ids of the profiles that may use a new module; Zoho wants at least one.
+    /// The body of the call. `profiles` are the ids of the profiles that may use a new module; Zoho requires at least
+    /// one.
     pub fn request_body(&self, profiles: &[String]) -> Value {
         match self {
             Self::CreateModule { module, labels } => json!({ "modules": [{

@@ -8,7 +8,7 @@ use super::{
     SetupStep, label, plan,
 };
 
-/// Contacts and Products as Zoho brings them along, as far as the default mapping uses them.
+/// Zoho's standard modules Contacts and Products, with the fields that the default mapping uses.
 pub(crate) fn empty_organisation() -> BTreeMap<String, Option<Module>> {
     let text = |name: &str, length, system_mandatory| ModuleField {
         length: Some(length),
@@ -36,7 +36,7 @@ fn default() -> Mapping {
 }
 
 #[test]
-fn modules_come_before_the_fields_that_point_to_them_and_five_fields_go_at_a_time() {
+fn modules_come_before_their_fields_and_five_fields_are_created_at_once() {
     let steps = plan(&default(), &empty_organisation());
     let told: Vec<_> = steps
         .iter()
@@ -72,7 +72,7 @@ fn modules_come_before_the_fields_that_point_to_them_and_five_fields_go_at_a_tim
 }
 
 #[test]
-fn bodies_are_as_zoho_wants_them() {
+fn bodies_have_zohos_format() {
     let steps = plan(&default(), &empty_organisation());
     assert_eq!(
         steps[1].request_body(&["7".to_owned()]),
@@ -106,7 +106,7 @@ fn bodies_are_as_zoho_wants_them() {
     assert_eq!(status["pick_list_values"][1], json!({ "display_value": "Failed", "actual_value": "Failed" }));
 }
 
-/// What the organisation has when the steps are done.
+/// The organisation after the steps.
 pub(crate) fn after(
     steps: &[SetupStep],
     mut organisation: BTreeMap<String, Option<Module>>,
@@ -130,7 +130,7 @@ pub(crate) fn after(
                         lookup: field.wanted.lookup.clone(),
                         ..ModuleField::new(field.label.replace(' ', "_"), field.wanted.data_type.zoho_name())
                     };
-                    assert_eq!(module.fields.insert(made.api_name.clone(), made), None, "made twice");
+                    assert_eq!(module.fields.insert(made.api_name.clone(), made), None, "created twice");
                 }
             }
         }
@@ -139,13 +139,13 @@ pub(crate) fn after(
 }
 
 #[test]
-fn when_all_is_done_nothing_is_left_to_do() {
+fn after_the_setup_nothing_is_left_to_do() {
     let organisation = after(&plan(&default(), &empty_organisation()), empty_organisation());
     assert_eq!(plan(&default(), &organisation), []);
 }
 
 #[test]
-fn a_module_of_zoho_is_not_created() {
+fn a_standard_module_is_not_created() {
     let mut organisation = empty_organisation();
     organisation.insert("Contacts".to_owned(), None);
     assert!(plan(&default(), &organisation).iter().all(|step| step.module() != "Contacts"));
@@ -172,7 +172,7 @@ fn types_that_follow_from_sources_and_hints() {
 }
 
 #[test]
-fn labels_that_give_the_name_back() {
+fn labels_that_yield_the_name() {
     assert_eq!(label("Moodle_User_Key").as_deref(), Some("Moodle User Key"));
     for name in ["Two__Lines", "Ends_", "Abcdefghijklmnopqrstuvwxyz"] {
         assert_eq!(label(name), None, "{name}");

@@ -62,7 +62,7 @@ async fn a_test_says_whether_it_arrived(database: Database) {
     let well = json!({"items": [{"channel": "ops", "error": null}, {"channel": "admins", "error": null}]});
     assert_eq!(test("").await.json(), well);
     assert_eq!((receivers.webhook.posted().len(), receivers.smtp.mails().len()), (1, 1));
-    assert_eq!(receivers.smtp.mails()[0].header("Subject"), "Test: notices of Backend Sync arrive");
+    assert_eq!(receivers.smtp.mails()[0].header("Subject"), "Test: Backend Sync can send notifications here");
     assert_eq!(receivers.webhook.posted()[0].json()["event"], "test");
     receivers.smtp.refuse(true);
     let refused = test("?channel=admins").await.json();

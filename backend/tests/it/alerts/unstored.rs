@@ -151,7 +151,7 @@ async fn a_rule_that_cannot_be_judged(database: Database) {
     subjects.sort_by_key(Value::to_string);
     assert_eq!(subjects[..2], [json!("rule:ingest_rejecting"), json!("rule:site_silent")], "{subjects:?}");
     let message = receivers.last("look_failed")["message"].as_str().unwrap().to_owned();
-    assert!(message.contains("a table or the database itself is not there"), "{message}");
+    assert!(message.contains("a table or the database itself is missing"), "{message}");
     looks(&database, 3).await;
     receivers.hear("ingest_rejecting", &["raised"]).await;
     receivers.hear("look_failed", &["raised", "raised"]).await;

@@ -52,7 +52,7 @@ struct Sender {
 
 impl Bench {
     async fn new(database: &Database) -> Self {
-        let (store, _) = Store::open(&database.url.parse().unwrap(), NoDatabase::Make).await.unwrap();
+        let (store, _) = Store::open(&database.url.parse().unwrap(), NoDatabase::Create).await.unwrap();
         let clock = Clock::system();
         let counters = Counters { metrics: Metrics::new(clock.now()), activity: Tally::default() };
         let (writer, ingest) = Writer::new(store.clone(), 16, 8192, Duration::ZERO, Arc::default(), counters, clock);

@@ -22,7 +22,8 @@ on_postgres!(what_is_parked_while_its_user_arrives_is_released);
 
 /// Fails when something was released only by the round that comes each minute.
 fn assert_nothing_waited_in_vain(server: &Server) {
-    let rounds = server.log_messages().into_iter().filter(|line| line["message"] == "released what waited in vain");
+    let rounds =
+        server.log_messages().into_iter().filter(|line| line["message"] == "released items that waited in vain");
     assert_eq!(rounds.collect::<Vec<_>>(), Vec::<Value>::new());
 }
 
@@ -57,8 +58,8 @@ async fn what_comes_before_its_user_waits_and_is_released(database: Database) {
     assert_nothing_waited_in_vain(&server);
 }
 
-/// Two transactions do not see each other: the one that says that a person has arrived takes long to commit, and meanwhile an
-/// enrolment is parked because of that person. Not on SQLite, which has one transaction at a time.
+/// Two transactions do not see each other: the one that says that a person has arrived takes long to commit, and
+/// meanwhile an enrolment is parked because of that person. Not on SQLite, which has one transaction at a time.
 async fn what_is_parked_while_its_user_arrives_is_released(database: Database) {
     let zoho = ZohoSimulator::start_set_up().await;
     let mut server = start(&database, &zoho).await;

@@ -1,4 +1,5 @@
-//! The credits of the rolling 24 hours: full speed while they suffice for what waits, then spread over the day, then none.
+//! The credits of the rolling 24 hours: full speed while they suffice for what is pending, then spread over the day,
+//! then none.
 
 use std::{collections::VecDeque, time::Duration};
 
@@ -9,35 +10,35 @@ use crate::{
     zoho::client::calls::{RECORDS, RECORDS_PER_CREDIT},
 };
 
-/// The time over which Zoho counts.
+/// The window over which Zoho counts.
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
-/// How old the news of the credits may be when nothing is delivered because of it.
+/// The age at which the known number of credits is refreshed while it stops all deliveries.
 const LOOK_WHEN_STOPPED: Duration = Duration::from_secs(15 * 60);
 
-/// How old it may be when it was only a refusal, and no number: a number follows it soon.
+/// The same when it comes from a refusal without a number, which a refresh will supply.
 const LOOK_AFTER_REFUSAL: Duration = Duration::from_secs(60);
 
-/// How old it may be when deliveries are spread: a look costs a credit that a delivery could use.
+/// The same while deliveries are spread: a refresh costs a credit that a delivery could use.
 const LOOK_WHEN_SPREAD: Duration = Duration::from_secs(60 * 60);
 
-/// What an answer told of the credits.
+/// What an answer says about the credits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::zoho::client) enum Told {
-    /// So many are left.
+pub(in crate::zoho::client) enum CreditReport {
+    /// The number left.
     Left(i64),
     /// The call was refused because none are left.
     UsedUp,
-    /// More than half of them are left: then Zoho tells no number.
+    /// More than half are left: then Zoho sends no number.
     Plenty,
     /// Nothing.
     Nothing,
 }
 
-/// How long a permission to prepare a call counts as spent, until that call begins. Then it was not needed.
+/// How long an admission counts as spent if its call does not begin; after that it was not needed.
 const GRANT_TIME: Duration = Duration::from_secs(5);
 
-/// When what is left must last until, and what it was a day before.
+/// The time until which the credits must last, and the spare credits a day before that.
 #[derive(Clone, Copy)]
 struct Window {
     end: Timestamp,
@@ -46,21 +47,21 @@ struct Window {
 
 pub(super) struct Budget {
     reserve: i64,
-    told: Option<(i64, Timestamp)>,
-    /// Told by a refusal, and not by a number.
+    reported: Option<(i64, Timestamp)>,
+    /// Whether `reported` comes from a refusal without a number.
     refused: bool,
-    /// Number of the news.
+    /// Counts the updates of `reported`.
     news: u64,
-    /// Spent by calls that ended since, and did not tell what is left.
+    /// Spent since by calls whose answers said nothing about credits.
     spent: i64,
-    /// Of calls under way.
+    /// Credits of calls in progress.
     under_way: i64,
     window: Option<Window>,
-    /// Calls that were allowed and have not begun: when, and what each costs.
+    /// Calls that were admitted but have not begun: when, and their credits.
     granted: VecDeque<(Timestamp, i64)>,
-    /// How old the news may become, when something is held back.
+    /// The age at which `reported` is refreshed, while it holds something back.
     look_after: Option<Duration>,
-    /// When somebody last went to look, whether or not there was an answer.
+    /// The last refresh, answered or not.
     looked_at: Option<Timestamp>,
 }
 
@@ -68,7 +69,7 @@ impl Budget {
     pub(super) fn new(reserve: i64) -> Self {
         Self {
             reserve,
-            told: None,
+            reported: None,
             refused: false,
             news: 0,
             spent: 0,
@@ -81,10 +82,10 @@ impl Budget {
     }
 
     pub(super) fn left(&self) -> Option<(i64, Timestamp)> {
-        self.told.map(|(left, at)| ((left - self.spent).max(0), at))
+        self.reported.map(|(left, at)| ((left - self.spent).max(0), at))
     }
 
-    /// A call begins; gives the number of the news.
+    /// Notes that a call begins; returns the number of updates so far.
     pub(super) fn begin(&mut self, credits: i64) -> u64 {
         self.under_way += credits;
         self.granted.pop_front();
@@ -96,30 +97,31 @@ impl Budget {
         self.spent += credits;
     }
 
-    pub(super) fn end(&mut self, credits: i64, news: u64, told: Told, now: Timestamp) {
-        let left = match told {
-            Told::Nothing => return self.abandon(credits),
-            Told::Plenty => None,
-            Told::UsedUp => Some(0),
-            // Answers overtake each other: of two whose calls were under way together, the one with less left is the later.
-            Told::Left(left) => match self.told {
+    pub(super) fn end(&mut self, credits: i64, news: u64, report: CreditReport, now: Timestamp) {
+        let left = match report {
+            CreditReport::Nothing => return self.abandon(credits),
+            CreditReport::Plenty => None,
+            CreditReport::UsedUp => Some(0),
+            // Answers may overtake each other: of two concurrent calls, the answer with fewer credits left is the later
+            // one.
+            CreditReport::Left(left) => match self.reported {
                 Some((known, _)) if news != self.news => Some(left.min(known)),
                 _ => Some(left),
             },
         };
         self.under_way -= credits;
         self.spent = 0;
-        self.refused = told == Told::UsedUp;
-        self.told = left.map(|left| (left, now));
+        self.refused = report == CreditReport::UsedUp;
+        self.reported = left.map(|left| (left, now));
         self.news += 1;
     }
 
     pub(super) fn is_look_due(&self, now: Timestamp) -> bool {
-        let Some(((_, at), after)) = self.told.zip(self.look_after) else { return false };
+        let Some(((_, at), after)) = self.reported.zip(self.look_after) else { return false };
         now.is_past(self.looked_at.map_or(at, |looked| looked.max(at)), after)
     }
 
-    /// Takes the look that is due, if one is.
+    /// Whether a refresh is due; the caller then makes it.
     pub(super) fn take_look(&mut self, now: Timestamp) -> bool {
         let due = self.is_look_due(now);
         if due {
@@ -129,7 +131,7 @@ impl Budget {
     }
 
     pub(super) fn admit(&mut self, lane: Lane, waiting: u64, now: Timestamp) -> Admission {
-        let Some((told, at)) = self.told else {
+        let Some((reported, at)) = self.reported else {
             self.granted.clear();
             (self.window, self.look_after) = (None, None);
             return Admission::Go;
@@ -138,7 +140,7 @@ impl Budget {
             self.granted.pop_front();
         }
         let call = credits(waiting.min(RECORDS as u64)).max(1);
-        let left = told - self.spent - self.under_way;
+        let left = reported - self.spent - self.under_way;
         let admission = self.admit_few(left, at, call, lane, waiting, now);
         if admission == Admission::Go {
             self.granted.push_back((now, call));
@@ -158,32 +160,32 @@ impl Budget {
     fn admit_few(
         &mut self,
         untouched: i64,
-        told_at: Timestamp,
+        reported_at: Timestamp,
         call: i64,
         lane: Lane,
         waiting: u64,
         now: Timestamp,
     ) -> Admission {
         let left = untouched - self.granted.iter().map(|(_, credits)| credits).sum::<i64>();
-        let look_at = told_at.after(self.look_when_stopped()).max(now);
+        let look_at = reported_at.after(self.look_when_stopped()).max(now);
         let reserve = self.reserve;
         if left - call < reserve {
             let shown = left.max(0);
             let reason = format!(
-                "Zoho has {shown} API credits left, and {reserve} of them are reserved for others; they come back as the calls \
-                 of a day ago are forgotten"
+                "Zoho has {shown} API credits left, and {reserve} of them are reserved for others; each comes back 24 hours \
+                 after its use"
             );
             return Admission::Exhausted { reason, check_at: look_at };
         }
         if is_profile(lane) && left - call < reserve * 2 {
             let reason = format!(
-                "Zoho has {left} API credits left, {reserve} of them reserved for others; changes of profiles and courses wait, \
-                 so that enrolments and grades still go"
+                "Zoho has {left} API credits left, {reserve} of them reserved for others; changes to profiles and courses wait, \
+                 so that enrolments and grades are still delivered"
             );
             return Admission::Wait { until: look_at, reason, done_at: None };
         }
         let needed = credits(waiting);
-        // What was granted is part of what waits.
+        // Admitted calls are part of what is pending.
         if needed <= untouched - reserve {
             self.window = None;
             return Admission::Go;
@@ -191,7 +193,7 @@ impl Budget {
         self.spread(needed, left, now)
     }
 
-    /// Keeps what is left above a line that falls to the reserve within a day, when what is spent today comes back.
+    /// Keeps the credits above a line that falls to the reserve within a day, by when what is spent today comes back.
     fn spread(&mut self, needed: i64, left: i64, now: Timestamp) -> Admission {
         let spare = left - self.reserve;
         let window = self.window.filter(|window| window.end > now && window.spare >= spare);
@@ -201,8 +203,8 @@ impl Budget {
             return Admission::Go;
         }
         let reason = format!(
-            "Zoho has {left} API credits left, {} of them reserved for others, and what waits needs {needed}: deliveries are \
-             spread over the day in which credits come back",
+            "Zoho has {left} API credits left, {} of them reserved for others, and the pending records need {needed}: deliveries \
+             are spread over the day in which credits come back",
             self.reserve
         );
         Admission::Wait { until, reason, done_at: Some(now.after(share(needed, window.spare, DAY))) }
@@ -213,18 +215,18 @@ fn milliseconds(time: Duration) -> i64 {
     i64::try_from(time.as_millis()).unwrap_or(i64::MAX)
 }
 
-/// `time` x `part` / `whole`, without overflow.
+/// `time` × `part` / `whole`, without overflow.
 fn share(part: i64, whole: i64, time: Duration) -> Duration {
     let milliseconds = time.as_millis() * u128::from(part.unsigned_abs()) / u128::from(whole.unsigned_abs().max(1));
     Duration::from_millis(u64::try_from(milliseconds).unwrap_or(u64::MAX))
 }
 
-/// Credits for so many records.
+/// The credits for writing `records` records.
 fn credits(records: u64) -> i64 {
     i64::try_from(records.div_ceil(RECORDS_PER_CREDIT)).unwrap_or(i64::MAX)
 }
 
-/// Changes of what is in Zoho already: the least urgent.
+/// Changes to people and courses that are already in Zoho: the least urgent.
 fn is_profile(lane: Lane) -> bool {
     matches!(lane, Lane::Course | Lane::User)
 }

@@ -1,4 +1,4 @@
-//! How many calls at a time, and how many a day: what Zoho allows is found out, and something is left for others.
+//! Limits on concurrent calls and on credits per day: adapts to what Zoho allows, and leaves credits for others.
 
 mod budget;
 #[cfg(test)]
@@ -16,25 +16,25 @@ use tokio::{
 };
 
 use self::budget::Budget;
-pub(super) use self::budget::Told;
+pub(super) use self::budget::CreditReport;
 use crate::{clock::Timestamp, delivery::Admission, model::Lane};
 
-/// Calls at a time to begin with: what the smallest edition allows.
+/// The initial limit of concurrent calls: what the smallest edition allows.
 const FIRST_LIMIT: f64 = 5.0;
 
-/// Calls at a time, at most: what the largest edition allows.
+/// The upper limit of concurrent calls: what the largest edition allows.
 const MOST: f64 = 25.0;
 
-/// A call that writes more records than this is a wide one.
+/// A call that writes more records than this counts as wide.
 const WIDE_RECORDS: usize = 10;
 
-/// Wide calls at a time. Zoho's number, for all editions.
+/// The limit of concurrent wide calls; Zoho's, for all editions.
 const WIDE_CALLS: u32 = 10;
 
-/// How long no call begins after Zoho said that there were too many: those under way end meanwhile.
+/// The pause after Zoho reported too many calls, in which running calls end.
 const HOLD: Duration = Duration::from_millis(500);
 
-/// Lets calls begin, and tells the engine whether it is worth while to prepare one.
+/// Decides when calls may begin, and whether it is worth preparing one.
 pub struct Limiter {
     state: Mutex<LimiterState>,
     freed: Notify,
@@ -47,19 +47,19 @@ struct LimiterState {
     /// How often the limit was lowered. A call that began before the last time says nothing new.
     lowered: u64,
     hold_until: Option<Instant>,
-    /// How many calls began.
+    /// Counts the calls that have begun.
     begun: u64,
-    /// Which of them was the last to use up the limit.
+    /// The number of the last call that reached the limit.
     full_at: u64,
     budget: Budget,
 }
 
-/// What the answer to a call said about limits.
+/// What a call's answer says about limits.
 pub(super) struct CallOutcome {
-    pub(super) told: Told,
-    /// There were too many calls at a time.
+    pub(super) credits: CreditReport,
+    /// There were too many concurrent calls.
     pub(super) throttled: bool,
-    /// Zoho worked on it.
+    /// Zoho processed the call.
     pub(super) answered: bool,
 }
 
@@ -67,11 +67,11 @@ pub(super) struct CallOutcome {
 pub(super) struct Permit<'a> {
     limiter: &'a Limiter,
     wide: bool,
-    /// Its number among those that began.
+    /// Its number among the calls that have begun.
     number: u64,
     lowered: u64,
     credits: i64,
-    /// Which news of the credits there was when it began.
+    /// The number of updates about credits when it began.
     news: u64,
     end: Option<(CallOutcome, Timestamp)>,
 }
@@ -92,13 +92,14 @@ impl Limiter {
         Self { state: Mutex::new(state), freed: Notify::new() }
     }
 
-    /// Whether a call of this lane may be prepared now. `waiting_records`: how many wait in all, whatever their lane. A
-    /// [`Admission::Go`] counts as spent until the call begins, or for some seconds.
+    /// Whether a call for this lane may be prepared now. `waiting_records` is the number of pending records in all
+    /// lanes. An [`Admission::Go`] counts as spent until the call begins, or for some seconds.
     pub fn admit(&self, lane: Lane, waiting_records: u64, now: Timestamp) -> Admission {
         self.state().budget.admit(lane, waiting_records, now)
     }
 
-    /// Whether deliveries are held back by what may be old news, so that it is time for a cheap call that shows the credits.
+    /// Whether deliveries are held back by a possibly outdated number of credits, so that a cheap call to refresh it is
+    /// due.
     pub fn is_look_due(&self, now: Timestamp) -> bool {
         self.state().budget.is_look_due(now)
     }
@@ -107,12 +108,12 @@ impl Limiter {
         self.state().budget.take_look(now)
     }
 
-    /// The credits that are left, and when Zoho said so; nothing while more than half of them are.
+    /// The credits left as last reported, and when; `None` while more than half are left.
     pub fn credits(&self) -> Option<(i64, Timestamp)> {
         self.state().budget.left()
     }
 
-    /// Calls at a time that are allowed at present.
+    /// The current limit of concurrent calls.
     pub fn concurrency(&self) -> u32 {
         self.state().limit as u32
     }
@@ -125,7 +126,7 @@ impl Limiter {
     pub(super) async fn permit(&self, writes: usize, credits: u32) -> Permit<'_> {
         loop {
             let mut freed = pin!(self.freed.notified());
-            // From here on no release is missed.
+            // Registered before the check, so that no release is missed.
             freed.as_mut().enable();
             let hold_until = {
                 let mut state = self.state();
@@ -165,16 +166,16 @@ impl LimiterState {
             self.limit = (self.limit / 2.0).max(1.0);
             self.lowered += 1;
             self.hold_until = Some(Instant::now() + HOLD);
-            tracing::info!(calls = self.limit as u32, "Zoho takes fewer calls at a time");
+            tracing::info!(calls = self.limit as u32, "lowered the limit of concurrent calls to Zoho");
         } else if outcome.answered && !outcome.throttled && permit.number <= self.full_at {
-            // The limit was used up while it was under way. One more for every round of calls.
+            // The limit was reached while it was in progress: one more for every round of calls.
             self.limit = (self.limit + 1.0 / self.limit).min(MOST);
         }
     }
 }
 
 impl Permit<'_> {
-    /// The call is over.
+    /// Ends the call with its outcome.
     pub(super) fn end(mut self, outcome: CallOutcome, now: Timestamp) {
         self.end = Some((outcome, now));
     }
@@ -188,9 +189,9 @@ impl Drop for Permit<'_> {
         match self.end.take() {
             Some((outcome, now)) => {
                 state.adapt(self, &outcome);
-                state.budget.end(self.credits, self.news, outcome.told, now);
+                state.budget.end(self.credits, self.news, outcome.credits, now);
             }
-            // Given up in the middle: it may have been paid for.
+            // Abandoned half-way: it may have cost its credits.
             None => state.budget.abandon(self.credits),
         }
         drop(state);

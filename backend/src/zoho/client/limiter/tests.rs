@@ -1,30 +1,30 @@
 use std::time::Duration;
 
-use super::{CallOutcome, HOLD, Limiter, Told};
+use super::{CallOutcome, CreditReport, HOLD, Limiter};
 use crate::{clock::Timestamp, delivery::Admission, model::Lane};
 
 const HOUR: i64 = 60 * 60 * 1_000;
 const QUARTER: i64 = 15 * 60 * 1_000;
 
-fn outcome(told: Told) -> CallOutcome {
-    CallOutcome { told, throttled: false, answered: true }
+fn outcome(report: CreditReport) -> CallOutcome {
+    CallOutcome { credits: report, throttled: false, answered: true }
 }
 
 /// Makes a call that writes 100 records and tells what is left after it.
-async fn call(limiter: &Limiter, told: Told, now: Timestamp) {
-    limiter.permit(100, 10).await.end(outcome(told), now);
+async fn call(limiter: &Limiter, report: CreditReport, now: Timestamp) {
+    limiter.permit(100, 10).await.end(outcome(report), now);
 }
 
 async fn with_left(left: i64, reserve: u32) -> Limiter {
     let limiter = Limiter::new(reserve);
-    limiter.permit(0, 1).await.end(outcome(Told::Left(left)), Timestamp(0));
+    limiter.permit(0, 1).await.end(outcome(CreditReport::Left(left)), Timestamp(0));
     limiter
 }
 
 #[tokio::test]
 async fn full_speed_while_it_suffices() {
     let limiter = Limiter::new(100);
-    assert_eq!(limiter.admit(Lane::User, u64::MAX, Timestamp(0)), Admission::Go, "nothing is told: plenty is left");
+    assert_eq!(limiter.admit(Lane::User, u64::MAX, Timestamp(0)), Admission::Go, "no number: plenty is left");
     let limiter = with_left(500, 100).await;
     for _ in 0..3 {
         assert_eq!(limiter.admit(Lane::Grade, 4_000, Timestamp(0)), Admission::Go);
@@ -48,7 +48,7 @@ async fn the_reserve_is_kept() {
         let Admission::Exhausted { check_at, reason } = limiter.admit(Lane::NewUser, waiting, now) else {
             panic!("{left} left and {waiting} waiting")
         };
-        assert_eq!(check_at, now, "the news is an hour old");
+        assert_eq!(check_at, now, "the number is an hour old");
         assert!(reason.contains("100 of them are reserved"), "{reason}");
         assert!(limiter.is_look_due(now));
     }
@@ -59,18 +59,18 @@ async fn the_reserve_is_kept() {
 }
 
 #[tokio::test]
-async fn a_refusal_without_a_number_is_looked_into_soon() {
+async fn a_refusal_without_a_number_is_refreshed_soon() {
     let limiter = Limiter::new(100);
-    call(&limiter, Told::UsedUp, Timestamp(0)).await;
+    call(&limiter, CreditReport::UsedUp, Timestamp(0)).await;
     let exhausted = limiter.admit(Lane::Grade, 1, Timestamp(0));
     assert!(matches!(exhausted, Admission::Exhausted { check_at: Timestamp(60_000), .. }), "{exhausted:?}");
     assert!(!limiter.take_look(Timestamp(59_999)) && limiter.take_look(Timestamp(60_000)));
-    assert!(!limiter.take_look(Timestamp(60_001)), "one look at a time");
-    assert!(limiter.take_look(Timestamp(120_000)), "and another when that brought no answer");
+    assert!(!limiter.take_look(Timestamp(60_001)), "one refresh at a time");
+    assert!(limiter.take_look(Timestamp(120_000)), "and another one when that brought no answer");
 }
 
 #[tokio::test]
-async fn profiles_stop_first() {
+async fn profile_changes_stop_first() {
     let limiter = with_left(205, 100).await;
     for lane in Lane::ALL {
         let admission = limiter.admit(lane, 100, Timestamp(0));
@@ -84,7 +84,7 @@ async fn profiles_stop_first() {
 
 /// 500 left, 100 reserved, 10,000 waiting: the reserve is never touched, and a day spends what may be spent.
 #[tokio::test]
-async fn what_is_left_lasts_a_day() {
+async fn the_credits_last_a_day() {
     let limiter = with_left(500, 100).await;
     let (mut now, mut left, mut waiting) = (Timestamp(0), 500, 10_000);
     let end = Timestamp(24 * HOUR);
@@ -94,7 +94,7 @@ async fn what_is_left_lasts_a_day() {
             Admission::Go => {
                 (left, waiting) = (left - 10, waiting - 100);
                 assert!(left >= 100, "{left} left at {now:?}");
-                call(&limiter, Told::Left(left), now).await;
+                call(&limiter, CreditReport::Left(left), now).await;
             }
             Admission::Wait { until, done_at, .. } => {
                 assert!(until > now);
@@ -109,15 +109,15 @@ async fn what_is_left_lasts_a_day() {
     assert_eq!(promised, Some(Timestamp(24 * HOUR * 990 / 400)));
 
     // A day after, all of them have come back.
-    limiter.permit(0, 1).await.end(outcome(Told::Left(800)), now);
+    limiter.permit(0, 1).await.end(outcome(CreditReport::Left(800)), now);
     assert_eq!(limiter.admit(Lane::Grade, waiting, now), Admission::Go);
     assert_eq!(limiter.admit(Lane::Grade, waiting, now), Admission::Go, "and they suffice for full speed");
-    limiter.permit(0, 1).await.end(outcome(Told::Plenty), now);
+    limiter.permit(0, 1).await.end(outcome(CreditReport::Plenty), now);
     assert_eq!((limiter.admit(Lane::User, u64::MAX, now), limiter.credits()), (Admission::Go, None));
 }
 
 #[tokio::test]
-async fn a_small_call_brings_the_next_one_sooner_and_none_at_once() {
+async fn after_a_small_call_the_next_is_sooner_and_after_none_at_once() {
     let limiter = with_left(500, 100).await;
     let until = |now: i64| match limiter.admit(Lane::Grade, 10_000, Timestamp(now)) {
         Admission::Go => None,
@@ -127,7 +127,7 @@ async fn a_small_call_brings_the_next_one_sooner_and_none_at_once() {
     assert_eq!(until(0), None);
     // The delivery found nothing to send.
     assert_eq!(until(5_000), None);
-    limiter.permit(3, 1).await.end(outcome(Told::Left(499)), Timestamp(5_000));
+    limiter.permit(3, 1).await.end(outcome(CreditReport::Left(499)), Timestamp(5_000));
     assert_eq!(until(5_000), Some(Timestamp(24 * HOUR / 400)));
 }
 
@@ -139,31 +139,31 @@ async fn many_workers_at_once_do_not_touch_the_reserve() {
 }
 
 #[tokio::test]
-async fn calls_that_tell_nothing_are_counted() {
+async fn calls_whose_answers_say_nothing_are_counted() {
     let limiter = with_left(120, 100).await;
     let under_way = limiter.permit(100, 10).await;
     assert_eq!(limiter.admit(Lane::Grade, 100, Timestamp(0)), Admission::Go);
     let second = limiter.permit(100, 10).await;
     assert!(matches!(limiter.admit(Lane::Grade, 100, Timestamp(0)), Admission::Exhausted { .. }));
-    under_way.end(outcome(Told::Nothing), Timestamp(1));
+    under_way.end(outcome(CreditReport::Nothing), Timestamp(1));
     drop(second);
     assert_eq!(limiter.credits(), Some((100, Timestamp(0))));
     assert!(matches!(limiter.admit(Lane::Grade, 1, Timestamp(0)), Admission::Exhausted { .. }));
 }
 
 #[tokio::test]
-async fn an_answer_that_was_overtaken_raises_nothing() {
+async fn an_overtaken_answer_raises_nothing() {
     let limiter = with_left(500, 100).await;
     let (first, second) = (limiter.permit(100, 10).await, limiter.permit(100, 10).await);
-    second.end(outcome(Told::Left(480)), Timestamp(1));
-    first.end(outcome(Told::Left(490)), Timestamp(2));
+    second.end(outcome(CreditReport::Left(480)), Timestamp(1));
+    first.end(outcome(CreditReport::Left(490)), Timestamp(2));
     assert_eq!(limiter.credits(), Some((480, Timestamp(2))));
-    call(&limiter, Told::Left(600), Timestamp(3)).await;
+    call(&limiter, CreditReport::Left(600), Timestamp(3)).await;
     assert_eq!(limiter.credits(), Some((600, Timestamp(3))), "credits that came back are believed");
 }
 
 #[tokio::test]
-async fn a_look_is_due_when_spreading_goes_on_for_long() {
+async fn a_refresh_is_due_when_spreading_lasts_long() {
     let limiter = with_left(200, 100).await;
     for _ in 0..2 {
         limiter.admit(Lane::Grade, 100_000, Timestamp(0));
@@ -178,12 +178,12 @@ async fn round(limiter: &Limiter) {
         permits.push(limiter.permit(1, 1).await);
     }
     for permit in permits {
-        permit.end(outcome(Told::Plenty), Timestamp(0));
+        permit.end(outcome(CreditReport::Plenty), Timestamp(0));
     }
 }
 
 #[tokio::test(start_paused = true)]
-async fn calls_at_a_time_grow_one_by_one_and_are_halved() {
+async fn the_limit_grows_by_one_and_is_halved() {
     let limiter = Limiter::new(0);
     assert_eq!(limiter.concurrency(), 5);
     for _ in 0..200 {
@@ -191,20 +191,20 @@ async fn calls_at_a_time_grow_one_by_one_and_are_halved() {
     }
     assert_eq!(limiter.concurrency(), 25, "no more than Zoho allows anybody");
 
-    // All that were under way are refused together; that is one sign, not many.
+    // All concurrent calls are refused together; that lowers the limit once.
     let mut permits = Vec::new();
     for _ in 0..4 {
         permits.push(limiter.permit(1, 1).await);
     }
     for permit in permits {
-        permit.end(CallOutcome { told: Told::Nothing, throttled: true, answered: true }, Timestamp(0));
+        permit.end(CallOutcome { credits: CreditReport::Nothing, throttled: true, answered: true }, Timestamp(0));
     }
     assert_eq!(limiter.concurrency(), 12);
     let before = tokio::time::Instant::now();
     drop(limiter.permit(1, 1).await);
     assert!(before.elapsed() >= HOLD, "the next call waits a little");
     for _ in 0..10 {
-        let throttled = CallOutcome { told: Told::Nothing, throttled: true, answered: true };
+        let throttled = CallOutcome { credits: CreditReport::Nothing, throttled: true, answered: true };
         limiter.permit(1, 1).await.end(throttled, Timestamp(0));
     }
     assert_eq!(limiter.concurrency(), 1, "one is always possible");
@@ -214,7 +214,7 @@ async fn calls_at_a_time_grow_one_by_one_and_are_halved() {
 async fn a_few_calls_say_nothing_about_many() {
     let limiter = Limiter::new(0);
     for _ in 0..200 {
-        limiter.permit(1, 1).await.end(outcome(Told::Plenty), Timestamp(0));
+        limiter.permit(1, 1).await.end(outcome(CreditReport::Plenty), Timestamp(0));
     }
     assert_eq!(limiter.concurrency(), 5);
 }

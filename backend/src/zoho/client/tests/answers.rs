@@ -1,4 +1,4 @@
-//! What goes out, and what answers mean.
+//! The requests sent, and the meaning of answers.
 
 use serde_json::{Map, Value, json};
 
@@ -29,7 +29,7 @@ async fn upsert(stub: &Stub, reply: Reply, count: usize) -> Result<Vec<RecordAns
 }
 
 #[tokio::test]
-async fn an_upsert_as_zoho_wants_it() {
+async fn an_upsert_in_zohos_format() {
     let stub = Stub::start().await;
     let mut updated = success("2");
     updated["action"] = "update".into();
@@ -42,10 +42,10 @@ async fn an_upsert_as_zoho_wants_it() {
         duplicate_field: field.map(str::to_owned),
     };
     assert_eq!(entries, [done("1", Action::Inserted, None), done("2", Action::Updated, Some("Email"))]);
-    let asked = stub.asked().remove(0);
-    assert_eq!((asked.method.as_str(), asked.path.as_str()), ("POST", "/crm/v8/Contacts/upsert"));
+    let request = stub.requests().remove(0);
+    assert_eq!((request.method.as_str(), request.path.as_str()), ("POST", "/crm/v8/Contacts/upsert"));
     assert_eq!(
-        asked.json(),
+        request.json(),
         json!({"data": records(2), "duplicate_check_fields": ["Moodle_User_Key", "Email"], "trigger": []})
     );
 }
@@ -85,7 +85,7 @@ async fn an_answer_that_does_not_fit_leaves_the_outcome_unknown() {
 }
 
 #[tokio::test]
-async fn nobody_there_means_that_nothing_was_sent() {
+async fn no_connection_means_that_nothing_was_sent() {
     let stub = Stub::start().await;
     let mut config = super::config(&stub.url);
     config.api_url = Some("http://127.0.0.1:1".to_owned());
@@ -140,7 +140,7 @@ async fn the_scope_is_named() {
     let stub = Stub::start().await;
     let error = upsert(&stub, reply(401, failure("OAUTH_SCOPE_MISMATCH", json!({}))), 1).await.unwrap_err();
     assert!(error.to_string().contains("ZohoCRM.modules.ALL"), "{error}");
-    assert_eq!(stub.granted(), 1, "another token has no other scopes");
+    assert_eq!(stub.granted(), 1, "another token would have the same scopes");
 }
 
 #[test]
@@ -166,21 +166,21 @@ fn classes_of_refusals() {
 }
 
 #[test]
-fn names_are_taken_over_and_values_are_not() {
+fn names_are_used_and_values_are_not() {
     let details = json!({"api_name": "Email", "json_path": "$.data[3].Email", "expected_data_type": "email",
                          "value": "ann@example.org", "info": "Ann"});
     let wrong = refusal(failure("INVALID_DATA", details));
     assert_eq!((wrong.field.as_deref(), wrong.class), (Some("Email"), Class::Data));
-    assert_eq!(wrong.message, "Email: Zoho wants a value of type email (INVALID_DATA)");
+    assert_eq!(wrong.message, "Email: Zoho expects a value of type email (INVALID_DATA)");
     let long = refusal(failure("INVALID_DATA", json!({"api_name": "Phone", "maximum_length": 30})));
-    assert_eq!(long.message, "Phone: the value is longer than the 30 that Zoho allows (INVALID_DATA)");
+    assert_eq!(long.message, "Phone: the value is longer than the 30 characters that Zoho allows (INVALID_DATA)");
     let echo =
         refusal(failure("Ann Example!", json!({"api_name": "Ann <ann@example.org>", "json_path": "Ann Example"})));
     assert!(!format!("{echo:?}").contains("Ann"), "{echo:?}");
 }
 
 #[test]
-fn an_id_that_is_gone_is_told_from_a_lookup_that_is_wrong() {
+fn a_missing_id_differs_from_a_wrong_lookup() {
     let gone = refusal(failure("INVALID_DATA", json!({"api_name": "id", "json_path": "$.data[0].id"})));
     assert_eq!((gone.class, gone.field), (Class::Gone, None));
     let lookup = refusal(failure("INVALID_DATA", json!({"api_name": "id", "json_path": "$.data[0].Contact.id"})));
@@ -204,7 +204,7 @@ fn nested_errors_are_found() {
 }
 
 #[tokio::test]
-async fn a_success_without_an_id_is_sent_again() {
+async fn a_success_without_an_id_is_retried() {
     let stub = Stub::start().await;
     let nameless = json!({"code": "SUCCESS", "details": {}, "message": "done", "status": "success"});
     let entries = upsert(&stub, reply(200, json!({"data": [nameless]})), 1).await.unwrap();
@@ -212,7 +212,7 @@ async fn a_success_without_an_id_is_sent_again() {
 }
 
 #[tokio::test]
-async fn deleting_and_reading_go_in_parts() {
+async fn deleting_and_reading_are_split() {
     let stub = Stub::start().await;
     let client = stub.client(None);
     let ids: Vec<String> = (0..60).map(|id| format!("{id:019}")).collect();
@@ -229,13 +229,16 @@ async fn deleting_and_reading_go_in_parts() {
     stub.will(reply(200, json!({"data": [{"id": "1"}], "info": {"more_records": false}})));
     stub.will(Reply::Body(204, "", String::new()));
     assert_eq!(client.get("Contacts", &ids, &["Email", "Last_Name"]).await.unwrap().len(), 1);
-    let asked = stub.asked();
-    assert_eq!(asked.iter().map(|asked| asked.method.as_str()).collect::<Vec<_>>(), ["DELETE", "DELETE", "GET", "GET"]);
-    assert!(asked[2].query.contains(&("fields".to_owned(), "Email,Last_Name".to_owned())), "{asked:?}");
+    let requests = stub.requests();
+    assert_eq!(
+        requests.iter().map(|request| request.method.as_str()).collect::<Vec<_>>(),
+        ["DELETE", "DELETE", "GET", "GET"]
+    );
+    assert!(requests[2].query.contains(&("fields".to_owned(), "Email,Last_Name".to_owned())), "{requests:?}");
 }
 
 #[tokio::test]
-async fn a_search_reads_all_pages_and_keeps_what_was_asked_for() {
+async fn a_search_reads_all_pages_and_keeps_exact_matches() {
     let stub = Stub::start().await;
     let page = |emails: &[&str], more: bool| {
         let records: Vec<Value> = emails.iter().map(|email| json!({"id": "1", "Email": email})).collect();
@@ -249,13 +252,13 @@ async fn a_search_reads_all_pages_and_keeps_what_was_asked_for() {
         found.iter().map(|record| record["Email"].as_str().unwrap()).collect::<Vec<_>>(),
         ["Ann@Example.org", "bob@example.org"]
     );
-    let pages: Vec<_> = stub.asked().into_iter().map(|asked| asked.query).collect();
+    let pages: Vec<_> = stub.requests().into_iter().map(|request| request.query).collect();
     assert!(pages[0].contains(&("fields".to_owned(), "Moodle_User_Key,Email".to_owned())), "{pages:?}");
     assert!(pages[1].contains(&("page".to_owned(), "2".to_owned())), "{pages:?}");
 }
 
 #[tokio::test]
-async fn what_is_left_is_taken_from_every_answer() {
+async fn the_credits_are_read_from_every_answer() {
     let stub = Stub::start().await;
     let client = stub.client(None);
     let org = json!({"org": [{"company_name": "College"}]}).to_string();
@@ -267,7 +270,7 @@ async fn what_is_left_is_taken_from_every_answer() {
     assert_eq!(
         client.limiter().credits().map(|(left, _)| left),
         Some(411),
-        "a gateway says nothing, and it may have cost"
+        "a gateway says nothing, and the call may have cost a credit"
     );
     stub.will(reply(429, failure("LIMIT_EXCEEDED", json!({}))));
     let _ = client.org().await.unwrap_err();
@@ -277,7 +280,7 @@ async fn what_is_left_is_taken_from_every_answer() {
 }
 
 #[tokio::test]
-async fn secrets_are_in_no_debug_text() {
+async fn debug_texts_hold_no_secrets() {
     let config = super::config("http://localhost");
     let shown = format!("{config:?}");
     assert!(!shown.contains("\"secret\"") && !shown.contains("\"refresh\""), "{shown}");

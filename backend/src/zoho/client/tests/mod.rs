@@ -1,4 +1,4 @@
-//! The client against a small server that answers what a test wants.
+//! The client against a stub server with scripted answers, and against the simulator.
 
 mod answers;
 mod server;

@@ -1,4 +1,4 @@
-//! A server that answers what a test wants, and remembers what it was asked.
+//! A stub server with scripted answers that records its requests.
 
 use std::{
     collections::VecDeque,
@@ -36,7 +36,7 @@ pub(in super::super) fn config(url: &str) -> config::Zoho {
     }
 }
 
-/// What to answer: status, headers, body. Or nothing at all.
+/// A scripted answer: status, credits header and body; or no answer at all.
 pub(super) enum Reply {
     Body(u16, &'static str, String),
     Silence,
@@ -47,7 +47,7 @@ pub(super) fn reply(status: u16, body: Value) -> Reply {
 }
 
 #[derive(Clone, Debug)]
-pub(super) struct Asked {
+pub(super) struct RecordedRequest {
     pub(super) method: String,
     pub(super) path: String,
     pub(super) query: Vec<(String, String)>,
@@ -55,7 +55,7 @@ pub(super) struct Asked {
     pub(super) body: Vec<u8>,
 }
 
-impl Asked {
+impl RecordedRequest {
     pub(super) fn json(&self) -> Value {
         serde_json::from_slice(&self.body).unwrap()
     }
@@ -63,15 +63,15 @@ impl Asked {
 
 #[derive(Default)]
 pub(super) struct ServerState {
-    /// For the token server; without any, it grants.
+    /// Answers of the token server; when empty, it grants a token.
     pub(super) tokens: Mutex<VecDeque<Reply>>,
     pub(super) replies: Mutex<VecDeque<Reply>>,
-    pub(super) asked: Mutex<Vec<Asked>>,
+    pub(super) requests: Mutex<Vec<RecordedRequest>>,
     pub(super) granted: AtomicI64,
     pub(super) now: AtomicI64,
 }
 
-/// Ends with its test.
+/// The stub server; it stops when dropped.
 pub(super) struct Stub {
     pub(super) url: String,
     pub(super) state: Arc<ServerState>,
@@ -92,14 +92,14 @@ impl Endpoint for Answering {
     async fn call(&self, mut request: Request) -> Result<Response> {
         let body = request.take_body().into_vec().await.unwrap();
         let url = reqwest::Url::parse(&format!("http://localhost{}", request.uri())).unwrap();
-        let asked = Asked {
+        let request = RecordedRequest {
             method: request.method().to_string(),
             path: url.path().to_owned(),
             query: url.query_pairs().into_owned().collect(),
             authorization: request.header("authorization").unwrap_or_default().to_owned(),
             body,
         };
-        let reply = match asked.path.as_str() {
+        let reply = match request.path.as_str() {
             "/oauth/v2/token" => {
                 let scripted = self.0.tokens.lock().unwrap().pop_front();
                 scripted.unwrap_or_else(|| {
@@ -116,7 +116,7 @@ impl Endpoint for Answering {
                 .pop_front()
                 .unwrap_or_else(|| reply(200, json!({"org": [{"company_name": "College"}]}))),
         };
-        self.0.asked.lock().unwrap().push(asked);
+        self.0.requests.lock().unwrap().push(request);
         match reply {
             Reply::Body(status, credits, body) => {
                 let mut response = Response::builder().status(StatusCode::from_u16(status).unwrap());
@@ -164,11 +164,11 @@ impl Stub {
         self.state.now.fetch_add(milliseconds, Ordering::SeqCst);
     }
 
-    /// What was asked since the last time, without the token server.
-    pub(super) fn asked(&self) -> Vec<Asked> {
-        let mut asked = std::mem::take(&mut *self.state.asked.lock().unwrap());
-        asked.retain(|asked| asked.path != "/oauth/v2/token");
-        asked
+    /// The requests since the last call, without those to the token server.
+    pub(super) fn requests(&self) -> Vec<RecordedRequest> {
+        let mut requests = std::mem::take(&mut *self.state.requests.lock().unwrap());
+        requests.retain(|request| request.path != "/oauth/v2/token");
+        requests
     }
 
     pub(super) fn granted(&self) -> i64 {

@@ -1,4 +1,4 @@
-//! The client against the simulated organisation, with trouble of every kind.
+//! The client against the simulator, with faults of every kind.
 
 use std::{net::SocketAddr, time::Duration};
 
@@ -41,7 +41,7 @@ impl Simulated {
     fn client(&self) -> Client {
         let mut config = config(&self.url);
         config.refresh_token = "simulator".to_owned().into();
-        // Shorter than the simulator holds a call that times out.
+        // Shorter than the time for which the simulator holds a call that times out.
         let http = Http::with_call_time(Duration::from_secs(1)).unwrap();
         Client::new(&config, http, None, Clock::system(), getrandom::fill)
     }
@@ -85,7 +85,7 @@ fn ids(entries: &[RecordAnswer]) -> Vec<String> {
 }
 
 #[tokio::test]
-async fn records_come_and_go() {
+async fn records_are_created_changed_and_deleted() {
     let simulated = Simulated::start().await;
     let client = simulated.client();
     let made = upsert(&client, 60).await.unwrap();
@@ -147,7 +147,7 @@ async fn two_keys_that_hit_two_records() {
 }
 
 #[tokio::test]
-async fn every_fault_has_its_meaning() {
+async fn every_fault_maps_to_an_error() {
     let simulated = Simulated::start().await;
     let client = simulated.client();
     upsert(&client, 1).await.unwrap();
@@ -168,13 +168,13 @@ async fn every_fault_has_its_meaning() {
         assert_eq!(error.kind(), kind, "{fault}: {error}");
         assert_eq!(upsert(&client, 3).await.unwrap().len(), 3, "after {fault}");
     }
-    // One refused token is replaced without anybody noticing.
+    // One rejected token is replaced silently.
     simulated.fault("unauthorized").await;
     upsert(&client, 3).await.unwrap();
 }
 
 #[tokio::test]
-async fn after_a_time_out_the_outcome_is_unknown_and_a_repetition_is_safe() {
+async fn after_a_timeout_the_outcome_is_unknown_and_a_retry_is_safe() {
     let simulated = Simulated::start().await;
     let client = simulated.client();
     client.org().await.unwrap();
@@ -225,7 +225,7 @@ async fn too_many_access_tokens() {
 }
 
 #[tokio::test]
-async fn concurrency_is_found_out() {
+async fn the_limit_adapts_to_zohos() {
     let simulated = Simulated::start().await;
     simulated.tell("settings", json!({"concurrency": 3, "delay_ms": 20})).await;
     let client = simulated.client();
@@ -247,7 +247,7 @@ async fn concurrency_is_found_out() {
 }
 
 #[tokio::test]
-async fn credits_are_seen_as_soon_as_they_are_scarce() {
+async fn scarce_credits_are_noticed_at_once() {
     let simulated = Simulated::start().await;
     simulated.tell("settings", json!({"allowance": 1_000})).await;
     let client = simulated.client();
@@ -264,7 +264,7 @@ async fn credits_are_seen_as_soon_as_they_are_scarce() {
     assert!(matches!(exhausted, Admission::Exhausted { .. }), "{exhausted:?}");
     let calls = simulated.look("log").await["calls"].as_array().unwrap().len();
     client.look_at_credits().await.unwrap();
-    assert_eq!(simulated.look("log").await["calls"].as_array().unwrap().len(), calls, "the news is fresh");
+    assert_eq!(simulated.look("log").await["calls"].as_array().unwrap().len(), calls, "the number is fresh");
 }
 
 #[tokio::test]

@@ -22,17 +22,17 @@ fn error(text: &str) -> Reply {
 
 async fn store(folder: &tempfile::TempDir) -> Store {
     let url = format!("sqlite://{}", folder.path().join("test.sqlite").display());
-    let (store, _) = Store::open(&url.parse().unwrap(), NoDatabase::Doubt).await.unwrap();
+    let (store, _) = Store::open(&url.parse().unwrap(), NoDatabase::CreateUnlessLost).await.unwrap();
     store.add_destination(DESTINATION, Timestamp(0)).await.unwrap();
     store
 }
 
 fn used_tokens(stub: &Stub) -> Vec<String> {
-    stub.asked().into_iter().map(|asked| asked.authorization).collect()
+    stub.requests().into_iter().map(|request| request.authorization).collect()
 }
 
 #[tokio::test]
-async fn one_token_for_all_calls_and_a_new_one_before_it_ends() {
+async fn one_token_for_all_calls_and_a_new_one_before_it_expires() {
     let stub = Stub::start().await;
     let client = stub.client(None);
     for result in join_all((0..5).map(|_| client.org())).await {
@@ -59,7 +59,7 @@ async fn all_processes_share_it() {
     let sealed = store.access_token(DESTINATION).await.unwrap().unwrap();
     assert!(!sealed.sealed.contains("token-1") && !sealed.sealed.contains(&hex::encode("token-1")));
 
-    // Refused: one of them fetches a new one, and the other takes it.
+    // Rejected: one process fetches a new one, and the other uses it.
     used_tokens(&stub);
     stub.will(token_refused());
     clients[0].org().await.unwrap();
@@ -70,7 +70,7 @@ async fn all_processes_share_it() {
 }
 
 #[tokio::test]
-async fn what_other_credentials_sealed_is_replaced() {
+async fn a_token_encrypted_with_other_credentials_is_replaced() {
     let (stub, folder) = (Stub::start().await, tempfile::tempdir().unwrap());
     let store = store(&folder).await;
     let sealed = crate::store::SealedToken { sealed: "00".repeat(60), expires_at: Timestamp(i64::MAX) };
@@ -81,7 +81,7 @@ async fn what_other_credentials_sealed_is_replaced() {
 }
 
 #[tokio::test]
-async fn a_process_that_died_in_its_turn_is_waited_for_and_then_not() {
+async fn a_turn_of_a_dead_process_expires() {
     let (stub, folder) = (Stub::start().await, tempfile::tempdir().unwrap());
     let store = store(&folder).await;
     assert!(store.begin_refresh(DESTINATION, Timestamp(0), Timestamp(MINUTE)).await.unwrap());
@@ -97,7 +97,7 @@ async fn a_process_that_died_in_its_turn_is_waited_for_and_then_not() {
 }
 
 #[tokio::test]
-async fn a_token_that_is_refused_is_replaced_once() {
+async fn a_rejected_token_is_replaced_once() {
     let stub = Stub::start().await;
     let client = stub.client(None);
     stub.will(token_refused());
@@ -108,12 +108,12 @@ async fn a_token_that_is_refused_is_replaced_once() {
     }
     let error = client.org().await.unwrap_err();
     assert!(matches!(error, CallError::Unauthorized { .. }), "{error}");
-    assert_eq!((stub.granted(), stub.asked().len()), (3, 2));
+    assert_eq!((stub.granted(), stub.requests().len()), (3, 2));
     client.org().await.unwrap();
 }
 
 #[tokio::test]
-async fn an_error_comes_as_a_success() {
+async fn errors_come_with_status_200() {
     let stub = Stub::start().await;
     let client = stub.client(None);
     for code in ["invalid_code", "invalid_client", "invalid_client_secret", "something_new"] {
@@ -126,7 +126,7 @@ async fn an_error_comes_as_a_success() {
         let error = client.org().await.unwrap_err();
         assert!(matches!(error, CallError::Unreachable { .. }), "{error}");
     }
-    assert_eq!(stub.asked().len(), 0, "nothing went to the API");
+    assert_eq!(stub.requests().len(), 0, "nothing went to the API");
     client.org().await.unwrap();
 }
 
@@ -140,13 +140,13 @@ async fn after_too_many_tokens_ten_minutes_pass() {
         assert_eq!(until, Some(Timestamp(10 * MINUTE)));
         assert_eq!(stub.granted(), 0);
     }
-    assert_eq!(client.limiter().concurrency(), 5, "that says nothing about calls at a time");
+    assert_eq!(client.limiter().concurrency(), 5, "that says nothing about concurrent calls");
     stub.later(10 * MINUTE);
     client.org().await.unwrap();
 }
 
 #[tokio::test]
-async fn who_waits_shares_a_failure() {
+async fn waiting_calls_share_a_failure() {
     let stub = Stub::start().await;
     let client = stub.client(None);
     stub.will_grant(error("invalid_code"));
@@ -162,5 +162,5 @@ async fn the_configured_address_wins() {
     let http = crate::http::Http::new().unwrap();
     let client = crate::zoho::client::Client::new(&config, http, None, stub.clock(), getrandom::fill);
     client.org().await.unwrap();
-    assert_eq!((stub.asked().len(), other.asked().len()), (0, 1));
+    assert_eq!((stub.requests().len(), other.requests().len()), (0, 1));
 }

@@ -1,4 +1,4 @@
-//! The fields of one kind of record.
+//! Parsing the fields of one kind of record.
 
 use std::{collections::BTreeMap, ops::Range};
 
@@ -17,10 +17,10 @@ use super::{
 };
 use crate::model::Kind;
 
-/// The longest text that a field can be created for.
+/// The most characters of a text field that can be created.
 const TEXT_CHARACTERS: u32 = 50_000;
 
-/// Digits after the point that Zoho keeps.
+/// The most decimal places that Zoho stores.
 const MOST_DECIMALS: u32 = 9;
 
 const SOURCES: [&str; 4] = ["from", "join", "value", "lookup"];
@@ -34,7 +34,7 @@ pub(super) fn read(report: &mut Report<'_>, context: &KindContext<'_>, fields: &
                 rules.extend(rule(report, context, name, MappingTable::new(inner, place, span)));
             }
             other => {
-                let reason = format!("must be a table, as in {name} = {{ from = \"...\" }}, and is {}", article(other));
+                let reason = format!("must be a table such as {name} = {{ from = \"...\" }}, not {}", article(other));
                 report.add(span, place, reason);
             }
         }
@@ -72,11 +72,11 @@ fn source(report: &mut Report<'_>, context: &KindContext<'_>, table: &mut Mappin
     let with = table.text(report, "with");
     let given: Vec<_> = SOURCES.into_iter().filter(|key| table.get(key).is_some()).collect();
     if given.len() != 1 {
-        table.refuse(report, "needs one source, and only one: from, join, value or lookup");
+        table.refuse(report, "needs exactly one source: from, join, value or lookup");
         return None;
     }
     if with.is_some() && given != ["join"] {
-        table.refuse(report, "with goes only with join");
+        table.refuse(report, "with is only for join");
     }
     match *given.first()? {
         "from" => paths(report, kind, table, "from").map(ValueSource::First),
@@ -119,12 +119,12 @@ fn paths(report: &mut Report<'_>, kind: Kind, table: &mut MappingTable<'_>, key:
         let path = Path::resolve(kind, name);
         if path.is_none() {
             let reason =
-                format!("{key}: there is no \"{name}\" in the {kind}; `backend-sync zoho mapping` lists what there is");
+                format!("{key}: {kind} records have no \"{name}\"; `backend-sync zoho mapping` lists all sources");
             report.add(span, table.place.clone(), reason);
         }
         path
     };
-    // All of them first, so that each unknown name is reported.
+    // Resolve all of them, so that each unknown name is reported.
     let paths: Vec<_> = names.into_iter().map(resolve).collect();
     paths.into_iter().collect::<Option<Vec<_>>>().filter(|paths| !paths.is_empty())
 }
@@ -134,7 +134,7 @@ fn transform(report: &mut Report<'_>, table: &mut MappingTable<'_>) -> Transform
     let map = map(report, table);
     let bands = bands(report, table);
     if usize::from(plain) + usize::from(map.is_some()) + usize::from(bands.is_some()) > 1 {
-        table.refuse(report, "only one of plain, map and bands is possible");
+        table.refuse(report, "plain, map and bands exclude each other");
     }
     match (map, bands) {
         (Some(map), _) => map,
@@ -155,7 +155,7 @@ fn map(report: &mut Report<'_>, table: &mut MappingTable<'_>) -> Option<Transfor
     let place = table.place.clone();
     let Some(entries) = table.table(report, "map", place.clone()) else {
         if otherwise.is_some() {
-            table.refuse(report, "otherwise goes only with map");
+            table.refuse(report, "otherwise is only for map");
         }
         return None;
     };
@@ -180,14 +180,18 @@ fn bands(report: &mut Report<'_>, table: &mut MappingTable<'_>) -> Option<Vec<(N
         table.wrong(
             report,
             entry,
-            "must be a list, as in [{ from = 40, to = \"Pass\" }, { from = 0, to = \"Refer\" }]",
+            "must be a list such as [{ from = 40, to = \"Pass\" }, { from = 0, to = \"Refer\" }]",
         );
         return None;
     };
     let mut bands: Vec<(Number, Constant)> = Vec::new();
     for item in items.iter() {
         let DeValue::Table(inner) = item.get_ref() else {
-            report.add(item.span(), table.place.clone(), "bands: each must be as in { from = 40, to = \"Pass\" }");
+            report.add(
+                item.span(),
+                table.place.clone(),
+                "bands: each must be a table such as { from = 40, to = \"Pass\" }",
+            );
             continue;
         };
         let mut band = MappingTable::new(inner, format!("{} bands", table.place), item.span());
@@ -209,7 +213,7 @@ fn bands(report: &mut Report<'_>, table: &mut MappingTable<'_>) -> Option<Vec<(N
     Some(bands)
 }
 
-/// Whether what changes the value suits the value.
+/// Checks that the transformations suit the type of the source.
 fn check_shapes(report: &mut Report<'_>, table: &MappingTable<'_>, rule: &Rule, has_date: bool, has_decimals: bool) {
     let shapes: Vec<_> = rule.paths().iter().map(|path| path.shape()).collect();
     let are = |wanted: &[Shape]| !shapes.is_empty() && shapes.iter().all(|shape| wanted.contains(shape));
@@ -228,7 +232,7 @@ fn check_shapes(report: &mut Report<'_>, table: &MappingTable<'_>, rule: &Rule, 
         table.refuse(report, "decimals is for numbers");
     }
     if !rule.hint.values.is_empty() && rule.hint.data_type != Some(FieldType::Picklist) {
-        table.refuse(report, "values goes only with type = \"picklist\"");
+        table.refuse(report, "values is only for type = \"picklist\"");
     }
     if (rule.lookup().is_some()) != (rule.hint.data_type == Some(FieldType::Lookup)) && rule.hint.data_type.is_some() {
         table.refuse(report, "type \"lookup\" and lookup go together");

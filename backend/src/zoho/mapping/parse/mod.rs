@@ -1,4 +1,4 @@
-//! Reads the mapping file.
+//! Parsing the mapping file.
 
 mod fields;
 mod module;
@@ -13,7 +13,7 @@ use super::{
 };
 use crate::model::Kind;
 
-/// The longest API name that Zoho gives.
+/// The longest API name in Zoho.
 const NAME_CHARACTERS: usize = 50;
 
 pub(super) fn mapping(text: &str) -> Result<Mapping, MappingError> {
@@ -34,7 +34,7 @@ pub(super) fn mapping(text: &str) -> Result<Mapping, MappingError> {
         if let Some((other, _)) =
             modules.iter().find(|(_, other)| other.module == module.module && other.key == module.key)
         {
-            let reason = format!("[{other}] has the same module and the same key; records would overwrite each other");
+            let reason = format!("[{other}] has the same module and key; records would overwrite each other");
             report.add(span, format!("[{kind}]"), reason);
         }
         modules.insert(kind, module);
@@ -43,7 +43,7 @@ pub(super) fn mapping(text: &str) -> Result<Mapping, MappingError> {
     report.finish(Mapping { modules, filter, tracking, text: text.to_owned() })
 }
 
-/// What is around the table of a kind.
+/// What the parsing of a kind's table needs to know.
 struct KindContext<'a> {
     kind: Kind,
     /// The kinds that have a table.
@@ -51,7 +51,7 @@ struct KindContext<'a> {
     tracking: Option<&'a Tracking>,
 }
 
-/// The file as TOML. What stands around a mistake in the syntax may be read wrongly, so nothing more is said then.
+/// Parses the TOML. Around a syntax error other text may be misread, so only syntax errors are reported then.
 fn document(text: &str) -> Result<Spanned<DeTable<'_>>, MappingError> {
     let (document, errors) = DeTable::parse_recoverable(text);
     let mut report = Report::new(text);
@@ -108,7 +108,7 @@ fn read_tracking(report: &mut Report<'_>, table: Option<MappingTable<'_>>) -> Op
     enabled.then_some(tracking)
 }
 
-/// The name of a module or a field.
+/// Reads the API name of a module or field.
 fn name_of(report: &mut Report<'_>, table: &mut MappingTable<'_>, key: &'static str) -> Option<String> {
     let name = table.text(report, key)?;
     if is_name(name) {
@@ -120,8 +120,7 @@ fn name_of(report: &mut Report<'_>, table: &mut MappingTable<'_>, key: &'static 
     None
 }
 
-const NO_NAME: &str =
-    "is not an API name: those have letters, digits and _, begin with a letter, and have at most 50 characters";
+const NO_NAME: &str = "is not an API name: at most 50 letters, digits and _, beginning with a letter";
 
 fn is_name(text: &str) -> bool {
     text.starts_with(|c: char| c.is_ascii_alphabetic())
@@ -129,7 +128,7 @@ fn is_name(text: &str) -> bool {
         && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
 }
 
-/// Fields that we write for other purposes cannot be mapped.
+/// Refuses invalid names, and fields that we write for other purposes.
 fn check_names(report: &mut Report<'_>, context: &KindContext<'_>, key: Option<&str>, fields: &MappingTable<'_>) {
     for (name, _, span) in fields.entries() {
         let place = format!("{} {name}", fields.place);

@@ -1,4 +1,4 @@
-//! The table of one kind of record.
+//! Parsing the table of one kind of record.
 
 use toml::de::DeValue;
 
@@ -17,7 +17,7 @@ const LABEL_CHARACTERS: usize = 25;
 
 const TRIGGERS: [&str; 5] = ["workflow", "approval", "blueprint", "pathfinder", "orchestration"];
 
-/// Reads it. None means that problems were reported.
+/// Reads the table; `None` means that problems were reported.
 pub(super) fn read(
     report: &mut Report<'_>,
     context: &KindContext<'_>,
@@ -48,7 +48,7 @@ pub(super) fn read(
         && let Some(entry) = table.get("match")
         && !rules.iter().any(|rule| rule.field == *name && rule.owner != Owner::Zoho)
     {
-        table.wrong(report, entry, &format!("must name one of [{kind}.fields], and none that Zoho owns"));
+        table.wrong(report, entry, &format!("must name one of [{kind}.fields] that Zoho does not own"));
     }
     table.finish(report);
     Some(ModuleMapping { module: module?, key: key?, matches, trigger, on_delete, labels, rules, deleted })
@@ -91,7 +91,7 @@ fn triggers(report: &mut Report<'_>, table: &mut MappingTable<'_>) -> Vec<String
     let given = table.texts(report, "trigger");
     for (word, span) in given.iter().flatten() {
         if !TRIGGERS.contains(word) {
-            let reason = format!("trigger may hold {}, and nothing else", TRIGGERS.join(", "));
+            let reason = format!("trigger may only hold {}", TRIGGERS.join(", "));
             report.add(span.clone(), table.place.clone(), reason);
         }
     }
@@ -122,7 +122,7 @@ fn labels(report: &mut Report<'_>, table: &mut MappingTable<'_>) -> Option<Label
     }
 }
 
-/// Values to write when the record is gone: constants, or `{ clear = true }`.
+/// Reads the values to write when the record is gone: constants, or `{ clear = true }`.
 fn when_deleted(
     report: &mut Report<'_>,
     table: &MappingTable<'_>,

@@ -1,4 +1,4 @@
-//! What stands around the fields: filters and tracking.
+//! Filters and tracking fields.
 
 use serde_json::{Value, json};
 
@@ -25,7 +25,7 @@ fn roles() {
     let students = filter("roles = [\"student\"]");
     assert!(wants(&students, role("student", "student")) && wants(&students, role("learner", "student")));
     assert!(!wants(&students, role("editingteacher", "editingteacher")) && !wants(&students, json!([])));
-    // The original plugin tells no roles.
+    // The original plugin sends no roles.
     assert!(wants(&students, Value::Null));
     assert!(!wants(&filter("roles = \"editingteacher\""), Value::Null));
     assert!(wants(&filter("roles = []"), json!([])));

@@ -1,4 +1,4 @@
-//! The default mapping, on the examples in `openapi/`.
+//! The default mapping applied to the examples in `openapi/`.
 
 use serde_json::{Value, json};
 
@@ -98,7 +98,7 @@ fn number(text: &str) -> Value {
 }
 
 #[test]
-fn a_completion_when_its_table_is_taken_into_use() {
+fn a_completion_when_its_table_is_uncommented() {
     let marker = "# [completion]";
     let (before, after) = Mapping::DEFAULT.split_once(marker).unwrap();
     let after: String =
@@ -122,7 +122,7 @@ fn a_completion_when_its_table_is_taken_into_use() {
 }
 
 #[test]
-fn what_must_be_there_first_and_what_is_read() {
+fn prerequisites_and_what_is_read() {
     let mapping = Mapping::parse(Mapping::DEFAULT).unwrap();
     let told: Vec<_> = mapping
         .modules()

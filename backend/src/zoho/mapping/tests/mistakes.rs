@@ -1,15 +1,15 @@
-//! Whatever is wrong with a mapping file is found with its line and its reason.
+//! Every mistake in a mapping file is reported with its line and reason.
 
 use super::super::{Mapping, MappingError};
 
-/// A mapping that is right, up to line 7; what is added begins on line 8, within `[user.fields]`.
+/// A valid mapping of 7 lines; what is added begins on line 8, within `[user.fields]`.
 const BEGINNING: &str = "[filter]\n\n[user]\nmodule = \"Contacts\"\nkey = \"Moodle_User_Key\"\n\n[user.fields]\n";
 
 fn refused(text: &str) -> MappingError {
     Mapping::parse(text).err().unwrap_or_else(|| panic!("nothing is wrong with {text}"))
 }
 
-/// The one thing that is wrong with such a field of a user.
+/// The only mistake in this rule for a user's field.
 fn wrong(rule: &str) -> String {
     let error = refused(&format!("{BEGINNING}F = {rule}\n"));
     assert_eq!(error.problems.len(), 1, "{error}");
@@ -17,7 +17,7 @@ fn wrong(rule: &str) -> String {
 }
 
 #[test]
-fn the_default_is_right() {
+fn the_default_is_valid() {
     let mapping = Mapping::parse(Mapping::DEFAULT).unwrap();
     assert_eq!(mapping.modules().count(), 4);
     assert!(mapping.tracking().is_some() && !mapping.filter().restricts_courses());
@@ -26,21 +26,18 @@ fn the_default_is_right() {
 #[test]
 fn fields() {
     for (rule, expected) in [
-        ("\"firstname\"", "must be a table, as in F = { from = \"...\" }, and is a text"),
-        ("{}", "needs one source, and only one: from, join, value or lookup"),
-        ("{ from = \"city\", value = 1 }", "needs one source, and only one: from, join, value or lookup"),
-        (
-            "{ from = \"town\" }",
-            "from: there is no \"town\" in the user; `backend-sync zoho mapping` lists what there is",
-        ),
+        ("\"firstname\"", "must be a table such as F = { from = \"...\" }, not a text"),
+        ("{}", "needs exactly one source: from, join, value or lookup"),
+        ("{ from = \"city\", value = 1 }", "needs exactly one source: from, join, value or lookup"),
+        ("{ from = \"town\" }", "from: user records have no \"town\"; `backend-sync zoho mapping` lists all sources"),
         (
             "{ join = [\"city\", \"user.city\"] }",
-            "join: there is no \"user.city\" in the user; `backend-sync zoho mapping` lists what there is",
+            "join: user records have no \"user.city\"; `backend-sync zoho mapping` lists all sources",
         ),
         ("{ from = [] }", "from is empty"),
-        ("{ from = 7 }", "from must be a text or a list of texts, and is a number"),
-        ("{ from = [\"city\", 7] }", "from must hold texts, and holds a number"),
-        ("{ from = \"city\", with = \" \" }", "with goes only with join"),
+        ("{ from = 7 }", "from must be a text or a list of texts, not a number"),
+        ("{ from = [\"city\", 7] }", "from must hold texts, not a number"),
+        ("{ from = \"city\", with = \" \" }", "with is only for join"),
         ("{ value = [1] }", "value must be a text, a number, true or false"),
         ("{ value = inf }", "value must be a text, a number, true or false"),
         (
@@ -48,21 +45,21 @@ fn fields() {
             "lookup is for enrolments, grades and completions; a user belongs to no other record",
         ),
         ("{ lookup = \"item\" }", "lookup must be one of \"user\", \"course\""),
-        ("{ from = \"city\", plain = 1 }", "plain must be true or false, and is a number"),
+        ("{ from = \"city\", plain = 1 }", "plain must be true or false, not a number"),
         ("{ from = \"suspended\", plain = true }", "plain is for texts"),
-        ("{ from = \"city\", map = 1 }", "map must be a table, and is a number"),
+        ("{ from = \"city\", map = 1 }", "map must be a table, not a number"),
         ("{ from = \"city\", map = {} }", "map is empty"),
         ("{ from = \"city\", map = { a = [] } }", "map: \"a\" must become a text, a number, true or false"),
-        ("{ from = \"city\", otherwise = 1 }", "otherwise goes only with map"),
-        ("{ from = \"city\", map = { a = 1 }, plain = true }", "only one of plain, map and bands is possible"),
+        ("{ from = \"city\", otherwise = 1 }", "otherwise is only for map"),
+        ("{ from = \"city\", map = { a = 1 }, plain = true }", "plain, map and bands exclude each other"),
         ("{ value = 1, map = { a = 1 } }", "map is for from and join"),
         ("{ from = \"city\", bands = [{ from = 0, to = 1 }] }", "bands are for numbers"),
         (
             "{ from = \"userid\", bands = 7 }",
-            "bands must be a list, as in [{ from = 40, to = \"Pass\" }, { from = 0, to = \"Refer\" }]",
+            "bands must be a list such as [{ from = 40, to = \"Pass\" }, { from = 0, to = \"Refer\" }]",
         ),
         ("{ from = \"userid\", bands = [] }", "bands is empty"),
-        ("{ from = \"userid\", bands = [7] }", "bands: each must be as in { from = 40, to = \"Pass\" }"),
+        ("{ from = \"userid\", bands = [7] }", "bands: each must be a table such as { from = 40, to = \"Pass\" }"),
         ("{ from = \"city\", date = \"date\" }", "date is for times"),
         ("{ from = \"city\", decimals = 1 }", "decimals is for numbers"),
         ("{ from = \"userid\", decimals = 10 }", "decimals must be a whole number from 0 to 9"),
@@ -70,7 +67,7 @@ fn fields() {
         ("{ from = \"city\", null = \"drop\" }", "null must be one of \"clear\", \"keep\""),
         ("{ from = \"city\", too_long = true }", "too_long must be one of \"cut\", \"fail\""),
         ("{ from = \"city\", length = 0 }", "length must be a whole number from 1 to 50000"),
-        ("{ from = \"city\", values = [\"a\"] }", "values goes only with type = \"picklist\""),
+        ("{ from = \"city\", values = [\"a\"] }", "values is only for type = \"picklist\""),
         ("{ from = \"city\", type = \"lookup\" }", "type \"lookup\" and lookup go together"),
     ] {
         assert_eq!(wrong(rule), format!("line 8: [user.fields] F: {expected}"));
@@ -108,11 +105,11 @@ fn tables() {
         ),
         (
             format!("[user]\n{user}trigger = [\"workflow\", \"all\"]\n{fields}"),
-            "line 4: [user]: trigger may hold workflow, approval, blueprint, pathfinder, orchestration, and nothing else",
+            "line 4: [user]: trigger may only hold workflow, approval, blueprint, pathfinder, orchestration",
         ),
         (
             format!("[user]\n{user}match = \"Email\"\n{fields}"),
-            "line 4: [user]: match must name one of [user.fields], and none that Zoho owns",
+            "line 4: [user]: match must name one of [user.fields] that Zoho does not own",
         ),
         (format!("[user]\n{user}match = [\"City\", \"Email\"]\n{fields}"), "line 4: [user]: match must name one field"),
         (format!("[user]\n{user}singular = \"Person\"\n{fields}"), "line 1: [user]: singular and plural go together"),
@@ -143,7 +140,7 @@ fn tables() {
         ),
         (
             format!("[tracking]\nenabled = \"no\"\n[user]\n{user}{fields}"),
-            "line 2: [tracking]: enabled must be true or false, and is a text",
+            "line 2: [tracking]: enabled must be true or false, not a text",
         ),
         (
             "[grade]\nmodule = \"G\"\nkey = \"Key\"\n[grade.fields]\nContact = { lookup = \"user\" }\n".to_owned(),
@@ -151,13 +148,13 @@ fn tables() {
         ),
         (
             format!("[course]\n{user}[course.fields]\nN = {{ from = \"fullname\" }}\n[user]\n{user}{fields}"),
-            "line 1: [course]: [user] has the same module and the same key; records would overwrite each other",
+            "line 1: [course]: [user] has the same module and key; records would overwrite each other",
         ),
         (
             "[filter]\ngrades = \"some\"\n".to_owned(),
             "line 2: [filter]: grades must be one of \"all\", \"totals\", \"items\"",
         ),
-        ("user = 7\n".to_owned(), "line 1: user must be a table, and is a number"),
+        ("user = 7\n".to_owned(), "line 1: user must be a table, not a number"),
     ] {
         let error = refused(&text);
         assert_eq!(error.problems.iter().map(ToString::to_string).collect::<Vec<_>>(), [expected], "{text}");
@@ -172,7 +169,7 @@ fn tables() {
 }
 
 #[test]
-fn everything_is_said_at_once_and_by_lines() {
+fn all_mistakes_are_reported_at_once_by_line() {
     let text = format!(
         "{BEGINNING}A = {{ from = [\"x\", \"y\"], colour = 1 }}\nB = 7\n\n[grade]\nkey = \"K\"\nmodul = \"M\"\n[grade.fields]\n"
     );
@@ -180,12 +177,14 @@ fn everything_is_said_at_once_and_by_lines() {
     let lines: Vec<_> = error.problems.iter().map(|problem| problem.line).collect();
     assert_eq!(lines, [8, 8, 8, 9, 11, 13], "{error}");
     assert!(
-        error.to_string().starts_with("the mapping file is wrong:\n  line 8: [user.fields] A: from: there is no \"x\"")
+        error
+            .to_string()
+            .starts_with("the mapping file has mistakes:\n  line 8: [user.fields] A: from: user records have no \"x\"")
     );
 }
 
 #[test]
-fn mistakes_in_the_syntax_have_their_lines_too() {
+fn syntax_errors_have_lines_too() {
     let error = refused("[user\nmodule = \"M\"\n[user.fields]\nA = { from = \"city\" }\nA = 1\n");
     let lines: Vec<_> = error.problems.iter().map(|problem| problem.line).collect();
     assert_eq!(lines, [1, 5], "{error}");

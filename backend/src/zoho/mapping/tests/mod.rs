@@ -1,4 +1,4 @@
-//! What the mapping promises, by the payloads that both sides' tests read.
+//! The mapping on the payloads that the tests of both sides share.
 
 mod around;
 mod examples;
@@ -28,7 +28,7 @@ pub(crate) enum Owned {
 }
 
 impl Thing {
-    /// What an event says.
+    /// Parses an event's payload.
     pub(crate) fn read(event_type: &str, data: Value) -> Self {
         let Value::Object(data) = data else { panic!("an object is needed") };
         let mut item = None;
@@ -55,7 +55,7 @@ impl Thing {
         }
     }
 
-    /// It alone; nothing that it belongs to is known.
+    /// The record alone, without related records.
     pub(crate) fn subject(&self) -> Subject<'_> {
         let state = match &self.state {
             Owned::User(user) => StateRef::User(user),
@@ -69,7 +69,7 @@ impl Thing {
     }
 }
 
-/// An organisation that has what the mapping wants.
+/// The metadata of an organisation that has everything the mapping needs.
 pub(crate) fn metadata(mapping: &Mapping, kind: Kind) -> Module {
     let module = mapping.module(kind).unwrap();
     let field = |wanted: super::WantedField| ModuleField {
@@ -83,7 +83,7 @@ pub(crate) fn metadata(mapping: &Mapping, kind: Kind) -> Module {
     mapping.wanted(module).into_iter().map(field).collect()
 }
 
-/// A mapping of users that has these fields, and a module of fields of these types.
+/// A mapping of users with these fields, and a module with these fields.
 pub(crate) fn users(fields: &str, types: &[ModuleField]) -> (Mapping, Module) {
     let text = format!("[user]\nmodule = \"Contacts\"\nkey = \"Key\"\n[user.fields]\n{fields}\n");
     (Mapping::parse(&text).unwrap_or_else(|error| panic!("{error}")), module(types))

@@ -1,4 +1,4 @@
-//! What holds for every record and every field.
+//! Properties that hold for every record and field.
 
 use proptest::prelude::*;
 use serde_json::{Value, json};
@@ -12,7 +12,7 @@ use crate::{
     zoho::metadata::{Module, ModuleField},
 };
 
-/// Each kind of source and of change, into a field of each type.
+/// Every kind of source and transformation, to be tried with a field of each type.
 const SOURCES: [&str; 8] = [
     "from = \"city\"",
     "from = [\"idnumber\", \"city\"]",
@@ -38,7 +38,7 @@ fn anything() -> impl Strategy<Value = String> {
     ]
 }
 
-/// Whether Zoho would take the value as far as its length goes.
+/// Whether Zoho would accept the value's length.
 fn fits(value: &Value, field: &ModuleField) -> bool {
     let limit = field.length.unwrap_or(u32::MAX) as usize;
     match value {

@@ -1,4 +1,4 @@
-//! Each rule of a field, one at a time.
+//! Every option of a field's rule, one at a time.
 
 use serde_json::{Value, json};
 
@@ -12,7 +12,7 @@ fn text(name: &str, length: u32) -> ModuleField {
     ModuleField { length: Some(length), ..ModuleField::new(name, "text") }
 }
 
-/// What the field `F` becomes when it is mapped like that, from that user.
+/// The value of the field `F` with this rule, for this user.
 fn field(rule: &str, field: ModuleField, data: Value) -> Result<Option<Value>, RenderError> {
     let (mapping, module) = users(&format!("F = {{ {rule} }}"), &[field]);
     written(&mapping, &module, &user(data), Write::Create).map(|mut record| record.remove("F"))
@@ -27,7 +27,7 @@ fn written(
     mapping.module(thing.kind()).unwrap().render(&thing.subject(), write, metadata)
 }
 
-/// What the field `F` of a grade becomes.
+/// The value of the field `F` of a grade.
 fn grade(rule: &str, to: ModuleField, data: Value) -> Result<Option<Value>, RenderError> {
     let text = format!("[grade]\nmodule = \"Grades\"\nkey = \"Key\"\n[grade.fields]\nF = {{ {rule} }}\n");
     let mut data = object(data);
@@ -63,7 +63,7 @@ fn sources() {
 }
 
 #[test]
-fn words_for_others() {
+fn map_replaces_words() {
     let rule = "from = \"suspended\", map = { true = \"Off\", false = \"On\" }";
     assert_eq!(field(rule, text("F", 50), json!({ "suspended": "1" })), Ok(Some(json!("Off"))));
     assert_eq!(field(rule, text("F", 50), json!({})), Ok(Some(Value::Null)));
@@ -96,7 +96,7 @@ fn bands_by_percentage_are_decided_by_the_exact_value() {
 }
 
 #[test]
-fn numbers_are_exact_and_without_needless_zeros() {
+fn numbers_are_exact_and_without_trailing_zeros() {
     let double = || ModuleField { length: Some(16), ..ModuleField::new("F", "double") };
     let places = |decimal_place| ModuleField { decimal_place: Some(decimal_place), ..double() };
     let from = "from = \"finalgrade\"";
@@ -133,7 +133,7 @@ fn numbers_are_exact_and_without_needless_zeros() {
 }
 
 #[test]
-fn times_follow_the_field() {
+fn times_follow_the_fields_type() {
     let at = || json!({ "timecreated": "1795333607" });
     let from = "from = \"timecreated\"";
     for (to, rule, expected) in [
@@ -152,7 +152,7 @@ fn times_follow_the_field() {
 }
 
 #[test]
-fn feedback_loses_its_html() {
+fn plain_removes_html() {
     let html = json!({ "feedback": "<p>A &amp; B</p><p>C</p>" });
     let to = |data_type| ModuleField { length: Some(100), ..ModuleField::new("F", data_type) };
     assert_eq!(grade("from = \"feedback\", plain = true", to("textarea"), html.clone()), Ok(Some(json!("A & B\nC"))));
@@ -181,7 +181,7 @@ fn long_texts_are_cut_between_characters_or_refused() {
 }
 
 #[test]
-fn picklists_take_only_what_they_have() {
+fn picklists_accept_only_their_values() {
     let list = ModuleField { picklist: vec!["GB".to_owned()], ..ModuleField::new("F", "picklist") };
     assert_eq!(field("from = \"country\"", list.clone(), json!({ "country": "GB" })), Ok(Some(json!("GB"))));
     let error = field("from = \"country\"", list, json!({ "country": "NL" })).unwrap_err();
@@ -189,7 +189,7 @@ fn picklists_take_only_what_they_have() {
 }
 
 #[test]
-fn what_moodle_does_not_have_clears_or_stays() {
+fn missing_values_clear_or_stay() {
     let none = || json!({ "city": "" });
     assert_eq!(field("from = \"city\"", text("F", 9), none()), Ok(Some(Value::Null)));
     assert_eq!(field("from = \"city\", null = \"keep\"", text("F", 9), none()), Ok(None));
@@ -200,7 +200,7 @@ fn what_moodle_does_not_have_clears_or_stays() {
 }
 
 #[test]
-fn each_owner_has_its_time() {
+fn owners_decide_when_a_field_is_written() {
     let rules = "A = { from = \"city\" }\nB = { from = \"city\", owner = \"first\" }\nC = { from = \"city\", owner = \"zoho\" }";
     let (mapping, metadata) = users(rules, &[text("A", 9), text("B", 9), text("C", 9)]);
     let ely = user(json!({ "city": "Ely" }));
@@ -211,7 +211,7 @@ fn each_owner_has_its_time() {
 }
 
 #[test]
-fn a_mandatory_field_that_nothing_fills_is_found() {
+fn an_unmapped_mandatory_field_is_an_error() {
     let (mapping, metadata) =
         users("A = { from = \"city\" }", &[text("A", 9), ModuleField { system_mandatory: true, ..text("B", 9) }]);
     let ely = user(json!({ "city": "Ely" }));
@@ -221,7 +221,7 @@ fn a_mandatory_field_that_nothing_fills_is_found() {
 }
 
 #[test]
-fn a_field_that_is_not_there_or_cannot_be_written_is_named() {
+fn a_missing_or_read_only_field_is_an_error() {
     let error = field("from = \"city\"", text("G", 9), json!({})).unwrap_err();
     assert_eq!(error, RenderError::NoSuchField { field: "F".to_owned() });
     let error = field("from = \"city\"", ModuleField { read_only: true, ..text("F", 9) }, json!({})).unwrap_err();

@@ -14,7 +14,7 @@ fn default() -> Mapping {
     Mapping::parse(Mapping::DEFAULT).unwrap()
 }
 
-/// An organisation that is set up for the default mapping, but for one field.
+/// The findings in an organisation that is set up for the default mapping, except for one changed field.
 fn but(module: &str, name: &str, change: impl FnOnce(&mut ModuleField)) -> Vec<(Severity, String)> {
     let mut organisation = after(&setup::plan(&default(), &empty_organisation()), empty_organisation());
     let fields = &mut organisation.get_mut(module).unwrap().as_mut().unwrap().fields;
@@ -29,13 +29,13 @@ fn told(module: &str, name: &str, finding: MappingFinding) -> (Severity, String)
 }
 
 #[test]
-fn what_setup_makes_passes() {
+fn what_setup_creates_passes() {
     let organisation = after(&setup::plan(&default(), &empty_organisation()), empty_organisation());
     assert_eq!(check(&default(), &organisation), []);
 }
 
 #[test]
-fn what_is_missing_in_an_empty_organisation_setup_can_make() {
+fn setup_can_create_what_an_empty_organisation_lacks() {
     let findings = check(&default(), &empty_organisation());
     assert!(
         findings.iter().all(|finding| finding.setup_can_fix && finding.severity == Severity::Error),
@@ -48,19 +48,19 @@ fn what_is_missing_in_an_empty_organisation_setup_can_make() {
 }
 
 #[test]
-fn a_module_of_zoho_that_is_not_seen_is_for_a_person() {
+fn an_invisible_standard_module_needs_a_person() {
     let findings = check(&default(), &BTreeMap::new());
     let contacts = findings.iter().find(|finding| finding.module == "Contacts").unwrap();
     assert!(!contacts.setup_can_fix && contacts.advice.contains("[user]"), "{contacts:?}");
 }
 
 #[test]
-fn each_thing_that_may_differ() {
+fn every_possible_difference() {
     let error = |problem: &str| vec![(Severity::Error, problem.to_owned())];
     let (enrolments, contacts) = ("Moodle_Enrolments", "Contacts");
     assert_eq!(
         but(contacts, "Moodle_User_Key", |field| field.unique = false),
-        error("The key is not unique, so there could be two records of one.")
+        error("The key is not unique, so records could be duplicated.")
     );
     assert_eq!(
         but(contacts, "Moodle_User_Key", |field| field.length = Some(30)),
@@ -68,7 +68,7 @@ fn each_thing_that_may_differ() {
     );
     assert_eq!(
         but(contacts, "Moodle_User_Key", |field| field.data_type = "integer".to_owned()),
-        error("The key must be a text, and is of type integer.")
+        error("The key must have the type text, not integer.")
     );
     assert_eq!(but(contacts, "Phone", |field| field.read_only = true), error("The field cannot be written."));
     assert_eq!(
@@ -77,16 +77,16 @@ fn each_thing_that_may_differ() {
     );
     assert_eq!(
         but(contacts, "Department", |field| field.system_mandatory = true),
-        error("Zoho requires a value, and the mapping gives none.")
+        error("Zoho requires a value, but the mapping does not fill the field.")
     );
     assert_eq!(
         but(contacts, "Moodle_Status", |field| field.picklist.retain(|value| value != "Deleted")),
-        error("When a record is gone: the value for Moodle_Status is none of those in its picklist in Zoho.")
+        error("When a record is gone: the value for Moodle_Status is not in its picklist in Zoho.")
     );
     assert_eq!(
         but(contacts, "Moodle_Status", |field| field.picklist.retain(|value| value != "Active")),
         error(
-            "One of the values in the mapping file cannot be written: the value for Moodle_Status is none of those in its picklist in Zoho."
+            "One of the values in the mapping file cannot be written: the value for Moodle_Status is not in its picklist in Zoho."
         )
     );
     assert_eq!(
@@ -99,11 +99,11 @@ fn each_thing_that_may_differ() {
     );
     assert_eq!(
         but(enrolments, "Contact", |field| field.lookup = Some("Leads".to_owned())),
-        error("The lookup points to Leads, and not to Contacts.")
+        error("The lookup points to Leads instead of Contacts.")
     );
     assert_eq!(
         but(enrolments, "Contact", |field| field.data_type = "text".to_owned()),
-        error("The field is of type text, and no lookup.")
+        error("The field must be a lookup, not of type text.")
     );
     assert_eq!(
         but(enrolments, "Moodle_Sync_Error", |field| field.length = Some(100)),
@@ -111,7 +111,7 @@ fn each_thing_that_may_differ() {
     );
     assert_eq!(
         but(enrolments, "Moodle_Last_Sync", |field| field.data_type = "text".to_owned()),
-        error("A tracking field of type datetime is needed, and this is of type text.")
+        error("The tracking field must have the type datetime, not text.")
     );
     assert_eq!(
         but(enrolments, "Moodle_Sync_Status", |field| field.picklist.clear()),
@@ -121,7 +121,7 @@ fn each_thing_that_may_differ() {
 }
 
 #[test]
-fn what_may_not_be_cut_is_warned_of_and_what_zoho_owns_is_left_alone() {
+fn uncut_texts_are_a_warning_and_fields_that_zoho_owns_are_ignored() {
     let text = "[tracking]\nenabled = false\n[user]\nmodule = \"Contacts\"\nkey = \"Key\"\n[user.fields]\n\
         A = { from = \"city\", too_long = \"fail\" }\nB = { from = \"city\", owner = \"zoho\" }\n";
     let key = ModuleField { unique: true, ..ModuleField::new("Key", "text") };

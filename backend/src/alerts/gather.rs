@@ -1,4 +1,4 @@
-//! Reading what the rules judge. What cannot be read, or not in time, keeps no other rule from being judged.
+//! Reading the data that the rules judge. A read that fails or takes too long affects only its own rules.
 
 use std::{
     collections::{BTreeMap, HashMap, HashSet},
@@ -8,7 +8,7 @@ use std::{
 
 use super::{
     Alerts, Memory,
-    rules::{self, Blind, DestinationSeen, Hours, SiteSeen},
+    rules::{self, DestinationInput, Hours, SiteInput, UnreadableRules},
 };
 use crate::{
     activity::{ActivityKind, subject_site},
@@ -20,28 +20,28 @@ use crate::{
 
 const HOUR: Duration = Duration::from_secs(60 * 60);
 
-/// For how long it is remembered what was left of an allowance.
+/// How long credit samples are kept.
 const SAMPLES_TIME: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// The rules that judge a destination.
 const DESTINATION: &[Rule] =
     &[Rule::OldestChange, Rule::Parked, Rule::Failed, Rule::Paused, Rule::Credits, Rule::Conservation];
 
-/// What a look found, and what it could not find out.
+/// What an evaluation found, and what it could not read.
 #[derive(Default)]
-pub(super) struct Seen {
+pub(super) struct Evaluation {
     pub(super) findings: Vec<Observation>,
-    failed: Vec<Failed>,
+    failed: Vec<FailedRead>,
 }
 
-/// A reading that failed, and so could not be judged by these rules.
-struct Failed {
+/// A read that failed, and the rules that need it.
+struct FailedRead {
     rules: &'static [Rule],
     cause: Cause,
 }
 
-impl Seen {
-    /// What `reading` reads for these rules, if it can be read in time.
+impl Evaluation {
+    /// The result of `reading` for these rules, if it comes in time; a failure is noted.
     async fn read<T>(
         &mut self,
         rules: &'static [Rule],
@@ -52,42 +52,42 @@ impl Seen {
         let cause = match tokio::time::timeout(time, reading).await {
             Ok(Ok(read)) => return Some(read),
             Ok(Err(error)) => {
-                tracing::error!(%error, rules = names(), "could not look whether something is wrong");
+                tracing::error!(%error, rules = names(), "could not read the data of alert rules");
                 error.cause()
             }
             Err(_) => {
                 tracing::error!(
                     seconds = time.as_secs(),
                     rules = names(),
-                    "looking whether something is wrong took too long"
+                    "reading the data of alert rules took too long"
                 );
                 Cause::Deadline
             }
         };
-        self.failed.push(Failed { rules, cause });
+        self.failed.push(FailedRead { rules, cause });
         None
     }
 
-    /// The rules of which nobody knows what they would have found.
+    /// The rules that could not be evaluated.
     pub(super) fn not_judged(&self) -> Vec<Rule> {
         let mut rules: Vec<Rule> = self.failed.iter().flat_map(|failed| failed.rules).copied().collect();
         let found = self.findings.iter().any(|finding| finding.rule == Rule::LookFailed);
-        // It has not failed often enough here, but another process may have seen it before.
+        // It has not failed often enough here, but another process may have raised the alert.
         if !rules.is_empty() && !found {
             rules.push(Rule::LookFailed);
         }
         rules
     }
 
-    /// Counts the looks in a row, `before` this one too, at which a reading failed. Many are a finding.
+    /// Counts consecutive failures of each read, including those `before` this evaluation. Too many are a finding.
     pub(super) fn count_failed(&mut self, before: &mut HashMap<Rule, u32>) {
         let mut counted = HashMap::new();
-        for Failed { rules, cause } in &self.failed {
+        for FailedRead { rules, cause } in &self.failed {
             let Some(first) = rules.first().filter(|first| !counted.contains_key(*first)) else { continue };
-            let looks = before.get(first).map_or(1, |looks| looks.saturating_add(1));
-            counted.insert(*first, looks);
-            if looks >= UNJUDGED_CHECKS {
-                self.findings.push(rules::blind(&Blind { rules, cause: *cause, looks }));
+            let evaluations = before.get(first).map_or(1, |evaluations| evaluations.saturating_add(1));
+            counted.insert(*first, evaluations);
+            if evaluations >= UNJUDGED_CHECKS {
+                self.findings.push(rules::unreadable(&UnreadableRules { rules, cause: *cause, evaluations }));
             }
         }
         *before = counted;
@@ -95,54 +95,54 @@ impl Seen {
 }
 
 impl Alerts {
-    /// What is wrong now.
-    pub(super) async fn see(&self, now: Timestamp) -> Seen {
-        let (mut seen, limits) = (Seen::default(), &self.settings.rules);
-        let destinations = seen.read(DESTINATION, ALERT_READ_TIME, self.store.destinations()).await;
+    /// Reads everything and applies the rules.
+    pub(super) async fn gather(&self, now: Timestamp) -> Evaluation {
+        let (mut evaluation, limits) = (Evaluation::default(), &self.settings.rules);
+        let destinations = evaluation.read(DESTINATION, ALERT_READ_TIME, self.store.destinations()).await;
         for summary in destinations.unwrap_or_default() {
-            // Others are not delivered to any more.
+            // Destinations that are no longer configured are skipped.
             if let Some(&reserve) = self.destinations.get(&summary.name) {
-                let destination = self.see_destination(summary, reserve, &mut seen, now).await;
-                seen.findings.extend(rules::destination(&destination, limits, now));
+                let destination = self.gather_destination(summary, reserve, &mut evaluation, now).await;
+                evaluation.findings.extend(rules::destination(&destination, limits, now));
             }
         }
-        // Whoever has a token is a site.
+        // Only sites with a token are judged.
         const TOKENS: &[Rule] = &[Rule::TokenExpiring, Rule::SiteSilent, Rule::IngestRejecting];
-        if let Some(tokens) = seen.read(TOKENS, ALERT_READ_TIME, self.store.tokens_in_use()).await {
-            self.see_sites(&tokens, &mut seen, now).await;
-            seen.findings.extend(rules::tokens(&tokens, limits, now));
+        if let Some(tokens) = evaluation.read(TOKENS, ALERT_READ_TIME, self.store.tokens_in_use()).await {
+            self.gather_sites(&tokens, &mut evaluation, now).await;
+            evaluation.findings.extend(rules::tokens(&tokens, limits, now));
         }
         if let Some(space) = self.database.space() {
-            seen.findings.extend(rules::disk(&space, limits));
+            evaluation.findings.extend(rules::disk(&space, limits));
         }
-        seen.findings.extend(rules::clock(&self.clock.status()));
-        let channels = seen.read(&[Rule::ChannelFailing], ALERT_READ_TIME, self.channels()).await;
-        seen.findings.extend(channels.unwrap_or_default().iter().filter_map(rules::channel));
-        seen.count_failed(&mut self.memory().blind);
-        seen
+        evaluation.findings.extend(rules::clock(&self.clock.status()));
+        let channels = evaluation.read(&[Rule::ChannelFailing], ALERT_READ_TIME, self.channels()).await;
+        evaluation.findings.extend(channels.unwrap_or_default().iter().filter_map(rules::channel));
+        evaluation.count_failed(&mut self.memory().unreadable);
+        evaluation
     }
 
-    /// As far as it can be read: the rest looks as if all were well, and is not judged.
-    async fn see_destination(
+    /// Reads what it can of a destination. What cannot be read evaluations healthy, and its rules are not evaluated.
+    async fn gather_destination(
         &self,
         mut summary: DestinationSummary,
         reserve: i64,
-        seen: &mut Seen,
+        evaluation: &mut Evaluation,
         now: Timestamp,
-    ) -> DestinationSeen {
-        let audit = seen.read(&[Rule::Conservation], AUDIT_TIME, self.audit(&summary, now)).await;
+    ) -> DestinationInput {
+        let audit = evaluation.read(&[Rule::Conservation], AUDIT_TIME, self.audit(&summary, now)).await;
         summary.audit = audit.flatten().or(summary.audit);
-        let samples = seen.read(&[Rule::Credits], ALERT_READ_TIME, self.credit_samples(&summary, now)).await;
+        let samples = evaluation.read(&[Rule::Credits], ALERT_READ_TIME, self.credit_samples(&summary, now)).await;
         let undelivered = self.store.undelivered(&summary.name);
-        let undelivered = seen.read(&[Rule::OldestChange, Rule::Parked], ALERT_READ_TIME, undelivered).await;
-        let failed = seen.read(&[Rule::Failed], ALERT_READ_TIME, self.store.attention(&summary.name)).await;
+        let undelivered = evaluation.read(&[Rule::OldestChange, Rule::Parked], ALERT_READ_TIME, undelivered).await;
+        let failed = evaluation.read(&[Rule::Failed], ALERT_READ_TIME, self.store.attention(&summary.name)).await;
         let mut failed = failed.unwrap_or_default();
         failed.retain(|reason| reason.state == ItemState::Failed);
         let (samples, undelivered) = (samples.unwrap_or_default(), undelivered.unwrap_or_default());
-        DestinationSeen { summary, reserve, samples, undelivered, failed }
+        DestinationInput { summary, reserve, samples, undelivered, failed }
     }
 
-    /// What was left of the allowance within the last hour, now included.
+    /// The credits left over the last hour, including now.
     async fn credit_samples(
         &self,
         summary: &DestinationSummary,
@@ -153,7 +153,7 @@ impl Alerts {
         self.store.credit_samples(&summary.name, now.before(HOUR)).await
     }
 
-    /// Counts whether each record has its item, if that is due.
+    /// Checks that each record has its item, if that is due.
     async fn audit(
         &self,
         summary: &DestinationSummary,
@@ -161,7 +161,7 @@ impl Alerts {
     ) -> Result<Option<(Conservation, Timestamp)>, StoreError> {
         let name = &summary.name;
         let due = |memory: &Memory| memory.audits.get(name).is_none_or(|at| at.is_over(now, LONGEST_AT_DESTINATION));
-        // Another process may just have counted.
+        // Another process may have done it recently.
         let fresh = summary.audit.is_some_and(|(_, at)| !now.is_past(at, self.settings.audit()));
         if fresh || !due(&self.memory()) {
             return Ok(None);
@@ -174,12 +174,12 @@ impl Alerts {
         Ok(Some((found, now)))
     }
 
-    /// The sites that have a token.
-    async fn see_sites(&self, tokens: &[TokenSummary], seen: &mut Seen, now: Timestamp) {
+    /// Judges the sites that have a token.
+    async fn gather_sites(&self, tokens: &[TokenSummary], evaluation: &mut Evaluation, now: Timestamp) {
         let names: HashSet<&str> = tokens.iter().filter_map(|token| token.site.as_deref()).collect();
         let recent = self.store.activity(now.before(rules::REJECTED_TIME), later(now), 1);
-        let recent = seen.read(&[Rule::IngestRejecting], ALERT_READ_TIME, recent).await.unwrap_or_default();
-        let hours = seen.read(&[Rule::SiteSilent], ALERT_READ_TIME, self.rhythms(&names, now)).await;
+        let recent = evaluation.read(&[Rule::IngestRejecting], ALERT_READ_TIME, recent).await.unwrap_or_default();
+        let hours = evaluation.read(&[Rule::SiteSilent], ALERT_READ_TIME, self.rhythms(&names, now)).await;
         let mut hours = hours.unwrap_or_default();
         for name in names {
             let subject = subject_site(name);
@@ -191,12 +191,12 @@ impl Alerts {
                 rejected += if counted.name == rejected_name { counted.count } else { 0 };
             }
             let Rhythm { hours, silent_since } = hours.remove(&subject).unwrap_or_default();
-            let site = SiteSeen { name: name.to_owned(), hours, silent_since, rejected, events };
-            seen.findings.extend(rules::site(&site, &self.settings.rules, now));
+            let site = SiteInput { name: name.to_owned(), hours, silent_since, rejected, events };
+            evaluation.findings.extend(rules::site(&site, &self.settings.rules, now));
         }
     }
 
-    /// When sites send, by subject.
+    /// The activity of sites, by subject.
     async fn rhythms(&self, names: &HashSet<&str>, now: Timestamp) -> Result<HashMap<String, Rhythm>, StoreError> {
         let mut hours = self.hours(now.before(rules::LONGEST_SILENCE), later(now)).await?;
         let silent = |hours: &BTreeMap<String, Hours>| {
@@ -206,7 +206,7 @@ impl Alerts {
             };
             names.iter().filter(is_silent).count() > 0
         };
-        // The past is read only when it matters.
+        // The past is read only when a site may be silent.
         if self.settings.rules.silent_hours > 0 && silent(&hours) {
             for week in 1..=rules::WEEKS {
                 let end = now.before(rules::WEEK * week);
@@ -229,7 +229,7 @@ impl Alerts {
         Ok(rhythms)
     }
 
-    /// How many events came in each hour, by subject.
+    /// Events per hour, by subject.
     async fn hours(&self, since: Timestamp, until: Timestamp) -> Result<BTreeMap<String, Hours>, StoreError> {
         let mut hours: BTreeMap<String, Hours> = BTreeMap::new();
         for counted in self.store.activity(since, until, 60).await? {
@@ -238,20 +238,20 @@ impl Alerts {
         Ok(hours)
     }
 
-    /// What this process remembers between two looks.
+    /// What this process remembers between two evaluations.
     pub(super) fn memory(&self) -> std::sync::MutexGuard<'_, Memory> {
         self.memory.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// When a site sends, as the rules need it.
+/// A site's activity.
 #[derive(Default)]
 struct Rhythm {
     hours: Hours,
     silent_since: Option<Timestamp>,
 }
 
-/// The end of a time that includes this minute.
+/// The end of a time span that includes the current minute.
 fn later(now: Timestamp) -> Timestamp {
     now.after(Duration::from_secs(60))
 }
@@ -260,27 +260,27 @@ fn later(now: Timestamp) -> Timestamp {
 mod tests {
     use std::{collections::HashMap, time::Duration};
 
-    use super::Seen;
+    use super::Evaluation;
     use crate::{
         limits::UNJUDGED_CHECKS,
         model::Rule,
         store::{Cause, StoreError},
     };
 
-    async fn fails(seen: &mut Seen, rules: &'static [Rule]) {
+    async fn fails(evaluation: &mut Evaluation, rules: &'static [Rule]) {
         let error = StoreError::from(sea_orm::DbErr::RecordNotUpdated);
-        assert!(seen.read(rules, Duration::from_secs(60), async { Err::<(), _>(error) }).await.is_none());
+        assert!(evaluation.read(rules, Duration::from_secs(60), async { Err::<(), _>(error) }).await.is_none());
     }
 
     #[tokio::test(start_paused = true)]
     async fn what_fails_or_hangs_keeps_nothing_else_from_being_read() {
-        let mut seen = Seen::default();
-        fails(&mut seen, &[Rule::Failed]).await;
+        let mut evaluation = Evaluation::default();
+        fails(&mut evaluation, &[Rule::Failed]).await;
         let hangs = std::future::pending::<Result<(), StoreError>>();
-        assert!(seen.read(&[Rule::Credits], Duration::from_secs(10), hangs).await.is_none());
-        assert_eq!(seen.failed.last().map(|failed| failed.cause), Some(Cause::Deadline));
-        assert_eq!(seen.read(&[Rule::Paused], Duration::from_secs(10), async { Ok(7) }).await, Some(7));
-        let not_judged = seen.not_judged();
+        assert!(evaluation.read(&[Rule::Credits], Duration::from_secs(10), hangs).await.is_none());
+        assert_eq!(evaluation.failed.last().map(|failed| failed.cause), Some(Cause::Deadline));
+        assert_eq!(evaluation.read(&[Rule::Paused], Duration::from_secs(10), async { Ok(7) }).await, Some(7));
+        let not_judged = evaluation.not_judged();
         assert_eq!(not_judged, [Rule::Failed, Rule::Credits, Rule::LookFailed], "what was read is judged");
     }
 
@@ -288,23 +288,24 @@ mod tests {
     async fn only_looks_in_a_row_are_a_finding() {
         let mut before = HashMap::new();
         for _ in 1..UNJUDGED_CHECKS {
-            let mut seen = Seen::default();
-            fails(&mut seen, &[Rule::OldestChange, Rule::Parked]).await;
-            fails(&mut seen, &[Rule::OldestChange, Rule::Parked]).await;
-            seen.count_failed(&mut before);
-            assert!(seen.findings.is_empty() && seen.not_judged().contains(&Rule::LookFailed));
+            let mut evaluation = Evaluation::default();
+            fails(&mut evaluation, &[Rule::OldestChange, Rule::Parked]).await;
+            fails(&mut evaluation, &[Rule::OldestChange, Rule::Parked]).await;
+            evaluation.count_failed(&mut before);
+            assert!(evaluation.findings.is_empty() && evaluation.not_judged().contains(&Rule::LookFailed));
         }
-        let mut seen = Seen::default();
-        fails(&mut seen, &[Rule::OldestChange, Rule::Parked]).await;
-        seen.count_failed(&mut before);
-        let found: Vec<_> = seen.findings.iter().map(|finding| (finding.rule, finding.subject.as_str())).collect();
+        let mut evaluation = Evaluation::default();
+        fails(&mut evaluation, &[Rule::OldestChange, Rule::Parked]).await;
+        evaluation.count_failed(&mut before);
+        let found: Vec<_> =
+            evaluation.findings.iter().map(|finding| (finding.rule, finding.subject.as_str())).collect();
         assert_eq!(found, [(Rule::LookFailed, "rule:oldest_change")]);
-        let message = &seen.findings[0].message;
-        assert!(message.contains("oldest_change and parked") && message.contains("3 looks"), "{message}");
-        assert!(!seen.not_judged().contains(&Rule::LookFailed), "it was found");
-        // One that works ends the row.
-        let mut seen = Seen::default();
-        seen.count_failed(&mut before);
-        assert!(before.is_empty() && seen.not_judged().is_empty());
+        let message = &evaluation.findings[0].message;
+        assert!(message.contains("oldest_change and parked") && message.contains("3 times in a row"), "{message}");
+        assert!(!evaluation.not_judged().contains(&Rule::LookFailed), "it is a finding itself");
+        // A success ends the streak.
+        let mut evaluation = Evaluation::default();
+        evaluation.count_failed(&mut before);
+        assert!(before.is_empty() && evaluation.not_judged().is_empty());
     }
 }

@@ -1,4 +1,4 @@
-//! Notices on their way: claimed under a lease, settled once. What may have arrived is not sent again.
+//! Sending notifications: claimed under a lease, settled once. One that may have been delivered is not sent again.
 
 use sea_orm::{ConnectionTrait, DbBackend, QueryResult, Value};
 
@@ -13,84 +13,84 @@ use crate::{
     },
 };
 
-/// A notice to be sent now, by nobody else.
+/// A notification that this process has claimed for sending.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ClaimedNotice {
-    /// Its id; 0 when the database does not have it.
+pub struct ClaimedNotification {
+    /// Row id; 0 when the database does not have it.
     pub id: i64,
-    /// Unique, and the same at each try.
+    /// Unique, and the same for every attempt.
     pub reference: String,
-    /// Tries, this one included.
+    /// Attempts, including this one.
     pub attempts: u32,
-    /// What it tells.
+    /// What happened to the alert.
     pub event: NotificationEvent,
-    /// How bad it is.
+    /// The alert's, at that time.
     pub severity: Severity,
-    /// In words.
+    /// What is wrong and what to do.
     pub message: String,
-    /// When that happened of which it tells.
+    /// When the alert changed.
     pub created_at: Timestamp,
-    /// Of which alert; none of a test.
-    pub alert: Option<NoticedAlert>,
+    /// `None` for a test.
+    pub alert: Option<NotifiedAlert>,
 }
 
-/// What a notice says of its alert.
+/// What a notification says about its alert.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct NoticedAlert {
-    /// Its id; none while the database does not have it.
+pub struct NotifiedAlert {
+    /// Row id; `None` when the database does not have it.
     pub id: Option<i64>,
-    /// Unique.
+    /// Its unique reference.
     pub reference: String,
-    /// What found it.
+    /// The rule that raised it.
     pub rule: String,
-    /// With what something is wrong.
+    /// What it is about, for example `destination:zoho`.
     pub subject: String,
     /// What is wrong, for programs.
     pub code: String,
-    /// Since when.
+    /// The first finding.
     pub raised_at: Timestamp,
-    /// Since when it is well again, if it is.
+    /// `None` while it is open.
     pub resolved_at: Option<Timestamp>,
 }
 
-/// What became of a try to send.
+/// The outcome of an attempt to send a notification.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Sent {
-    /// It is there.
-    Arrived,
-    /// It is certainly not there; it is tried again at that time, or given up.
-    Refused {
-        /// Why, in words without secrets.
+pub enum SendOutcome {
+    /// The channel accepted it.
+    Delivered,
+    /// It was certainly not delivered.
+    Failed {
+        /// Why; without secrets.
         error: String,
-        /// When it is tried again.
+        /// When to retry; `None` when it is given up.
         retry_at: Option<Timestamp>,
     },
-    /// It may be there. It is not sent again.
+    /// It may have been delivered. It is not sent again.
     Unknown {
-        /// What happened, in words without secrets.
+        /// What happened; without secrets.
         error: String,
-        /// When its alert is told of again, if that is still wrong then.
+        /// When to send a reminder, if the alert is still open then.
         remind_at: Timestamp,
     },
 }
 
-/// How a channel fares.
+/// A channel's recent outcomes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ChannelState {
-    /// Its name.
+    /// As configured.
     pub name: String,
-    /// When a notice last arrived.
+    /// `None` before the first success.
     pub last_success_at: Option<Timestamp>,
-    /// When one last did not.
+    /// `None` before the first failure.
     pub last_failure_at: Option<Timestamp>,
-    /// Tries in a row that failed.
+    /// Consecutive failed attempts.
     pub failures: u32,
-    /// Why the last of them did.
+    /// Why the last of them failed.
     pub error: Option<String>,
 }
 
 impl Store {
-    /// How each channel fares that was ever used.
+    /// The recent outcomes of every channel that was ever used.
     pub async fn channel_states(&self) -> Result<Vec<ChannelState>, StoreError> {
         let sql = "SELECT name, last_success_at, last_failure_at, failures, error FROM alert_channels ORDER BY name";
         let state = |row: &QueryResult| {
@@ -105,19 +105,19 @@ impl Store {
         query(&self.read, sql, vec![]).await?.iter().map(state).collect()
     }
 
-    /// Takes the next notice to a channel, until `until`. The notices of one alert go in their order.
-    pub async fn claim_notice(
+    /// Claims the next notification for a channel, until `until`. Notifications about one alert keep their order.
+    pub async fn claim_notification(
         &self,
         channel: &str,
         now: Timestamp,
         until: Timestamp,
-    ) -> Result<Option<ClaimedNotice>, StoreError> {
+    ) -> Result<Option<ClaimedNotification>, StoreError> {
         let due = "SELECT n.id FROM alert_notices n WHERE n.channel = ? AND n.state = 'pending' AND n.next_at <= ? \
                    AND NOT EXISTS (SELECT 1 FROM alert_notices o WHERE o.channel = n.channel AND o.id < n.id \
                    AND o.alert_id = n.alert_id AND o.state IN ('pending', 'sending')) ORDER BY n.id LIMIT 1";
         let found = query(&self.read, due, vec![channel.into(), now.0.into()]).await?;
         let Some(id) = found.first().map(|row| row.try_get::<i64>("", "id")).transpose()? else { return Ok(None) };
-        // Whoever changes it first has it.
+        // The first process to change the state has it.
         let sql = "UPDATE alert_notices SET state = 'sending', attempts = attempts + 1, lease_until = ? \
                    WHERE id = ? AND state = 'pending'";
         if execute(&self.write, sql, vec![until.0.into(), id.into()]).await? == 0 {
@@ -126,15 +126,15 @@ impl Store {
         self.claimed(id).await
     }
 
-    /// Makes a notice of a test, claimed already.
-    pub async fn add_test_notice(
+    /// Adds a test notification, already claimed.
+    pub async fn add_test_notification(
         &self,
         channel: &str,
         reference: &str,
         message: &str,
         now: Timestamp,
         until: Timestamp,
-    ) -> Result<Option<ClaimedNotice>, StoreError> {
+    ) -> Result<Option<ClaimedNotification>, StoreError> {
         let sql = "INSERT INTO alert_notices (reference, channel, event, severity, message, state, attempts, next_at, \
                    lease_until, created_at) VALUES (?, ?, 'test', 'warning', ?, 'sending', 1, ?, ?, ?) RETURNING id";
         let values = vec![reference.into(), channel.into(), message.into(), now.0.into(), until.0.into(), now.0.into()];
@@ -145,21 +145,27 @@ impl Store {
         }
     }
 
-    async fn claimed(&self, id: i64) -> Result<Option<ClaimedNotice>, StoreError> {
+    async fn claimed(&self, id: i64) -> Result<Option<ClaimedNotification>, StoreError> {
         let sql = "SELECT n.id, n.reference, n.attempts, n.event, n.severity, n.message, n.created_at, n.alert_id, \
                    a.reference AS alert_reference, a.rule, a.subject, a.code, a.raised_at, a.resolved_at \
                    FROM alert_notices n LEFT JOIN alerts a ON a.id = n.alert_id WHERE n.id = ?";
         query(&self.read, sql, vec![id.into()]).await?.first().map(claimed_of).transpose()
     }
 
-    /// Writes down what became of a claimed notice, and how its channel fares. Nothing when somebody else did.
-    pub async fn settle_notice(&self, channel: &str, id: i64, sent: &Sent, now: Timestamp) -> Result<(), StoreError> {
+    /// Stores the outcome of a claimed notification, for its channel too. Does nothing if another process did it first.
+    pub async fn settle_notification(
+        &self,
+        channel: &str,
+        id: i64,
+        sent: &SendOutcome,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
         let transaction = self.begin_immediate().await?;
         let (state, next_at, error): (_, Option<i64>, _) = match sent {
-            Sent::Arrived => ("sent", None, None),
-            Sent::Refused { error, retry_at: Some(at) } => ("pending", Some(at.0), Some(error)),
-            Sent::Refused { error, retry_at: None } => ("failed", None, Some(error)),
-            Sent::Unknown { error, .. } => ("unknown", None, Some(error)),
+            SendOutcome::Delivered => ("sent", None, None),
+            SendOutcome::Failed { error, retry_at: Some(at) } => ("pending", Some(at.0), Some(error)),
+            SendOutcome::Failed { error, retry_at: None } => ("failed", None, Some(error)),
+            SendOutcome::Unknown { error, .. } => ("unknown", None, Some(error)),
         };
         let finished_at = next_at.is_none().then_some(now.0);
         let sql = "UPDATE alert_notices SET state = ?, next_at = coalesce(?, next_at), finished_at = ?, lease_until = NULL, \
@@ -168,8 +174,8 @@ impl Store {
             vec![state.into(), next_at.into(), finished_at.into(), error.cloned().into(), id.into()];
         if execute(&transaction, sql, values).await? > 0 {
             note_channel(&transaction, channel, error, now).await?;
-            if let Sent::Unknown { remind_at, .. } = sent {
-                // With another message, of another time, so that nothing is told twice and nothing is left untold.
+            if let SendOutcome::Unknown { remind_at, .. } = sent {
+                // A reminder is a new message with a new time: nothing is sent twice, and nothing goes unsaid.
                 let sooner = match transaction.get_database_backend() {
                     DbBackend::Postgres => "LEAST",
                     _ => "MIN",
@@ -185,8 +191,8 @@ impl Store {
         transaction.commit().await
     }
 
-    /// Takes the notices to a channel whose sender died, or stood still for as long, until `until`.
-    pub async fn claim_lost_notices(
+    /// Claims, until `until`, a channel's notifications whose sender let its lease expire.
+    pub async fn claim_lost_notifications(
         &self,
         channel: &str,
         now: Timestamp,
@@ -206,10 +212,11 @@ impl Store {
         Ok(claimed)
     }
 
-    /// Gives up notices that wait since before `before`: of channels that nobody has any more, too. Returns how many.
-    pub async fn give_up_notices(&self, before: Timestamp, now: Timestamp) -> Result<u64, StoreError> {
+    /// Gives up notifications created before `before`, including those for channels that are no longer configured.
+    /// Returns how many.
+    pub async fn give_up_notifications(&self, before: Timestamp, now: Timestamp) -> Result<u64, StoreError> {
         let sql = "UPDATE alert_notices SET state = 'failed', finished_at = ?, \
-                   error = coalesce(error, 'the channel is not configured any more') \
+                   error = coalesce(error, 'the channel is no longer configured') \
                    WHERE state = 'pending' AND created_at < ?";
         execute(&self.write, sql, vec![now.0.into(), before.0.into()]).await
     }
@@ -234,9 +241,9 @@ async fn note_channel(
     Ok(())
 }
 
-fn claimed_of(row: &QueryResult) -> Result<ClaimedNotice, StoreError> {
+fn claimed_of(row: &QueryResult) -> Result<ClaimedNotification, StoreError> {
     let alert = match row.try_get::<Option<i64>>("", "alert_id")? {
-        Some(id) => Some(NoticedAlert {
+        Some(id) => Some(NotifiedAlert {
             id: Some(id),
             reference: row.try_get("", "alert_reference")?,
             rule: row.try_get("", "rule")?,
@@ -247,7 +254,7 @@ fn claimed_of(row: &QueryResult) -> Result<ClaimedNotice, StoreError> {
         }),
         None => None,
     };
-    Ok(ClaimedNotice {
+    Ok(ClaimedNotification {
         id: row.try_get("", "id")?,
         reference: row.try_get("", "reference")?,
         attempts: number(row, "attempts")?,
