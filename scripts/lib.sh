@@ -184,6 +184,7 @@ free_port() {
 # More options of the server.
 postgres_options=()
 # For a server that holds nothing of worth and that nobody measures: it waits for no disk.
+# shellcheck disable=SC2034 # scripts/test uses it
 not_durable=(-c fsync=off -c synchronous_commit=off -c full_page_writes=off)
 
 # Starts the server, exports its address for the tests and stops it when the

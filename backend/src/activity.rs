@@ -1,7 +1,7 @@
 //! Counts what happens, by minute: for charts, and to know each site's usual rhythm.
 //!
 //! Counts stay in memory for up to [`limits::ACTIVITY_INTERVAL`], so that counting is cheap. A process that is killed
-//! loses that much of its counts, and nothing else: they never decide whether something is lost.
+//! loses at most that many counts; nothing depends on them for correctness.
 
 use std::{
     collections::BTreeMap,

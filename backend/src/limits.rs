@@ -257,15 +257,15 @@ pub const DRY_RUN_SHOWN: usize = 50;
 /// for the other rules together.
 pub const ALERT_TURN: Duration = Duration::from_secs(3 * 60);
 
-/// The time for reading for one rule, or for a few that read the same: usually some milliseconds. Then the other rules
-/// follow.
+/// Timeout for reading one rule's data, or data that several rules share: usually some milliseconds. Then the other
+/// rules follow.
 pub const ALERT_READ_TIME: Duration = Duration::from_secs(10);
 
 /// The time for an audit. On a large database it takes a minute.
 pub const AUDIT_TIME: Duration = Duration::from_secs(90);
 
-/// Consecutive checks in which a rule could not be judged, before that is an alert of its own: one or two happen when
-/// the database restarts.
+/// Consecutive checks a rule may fail before that raises an alert of its own: one or two fail when the database
+/// restarts.
 pub const UNJUDGED_CHECKS: u32 = 3;
 
 /// Resolved alerts kept in memory while the database accepts no writes.

@@ -13,7 +13,7 @@ use crate::{
 impl Alerts {
     /// Evaluates the rules at the configured interval, while this process holds the turn.
     pub(super) async fn watch(&self, mut stop: watch::Receiver<bool>) {
-        // Of this process, so that it takes back the turn that it could not end while the database was away.
+        // Identifies this process, so that it can reclaim a turn that it could not end while the database was away.
         let holder = self.reference();
         while !*stop.borrow() {
             let outcome = tokio::time::timeout(limits::ALERT_TURN, self.evaluate(&holder)).await;
@@ -21,7 +21,7 @@ impl Alerts {
                 Ok(Ok(())) => Ok(()),
                 Ok(Err(error)) => {
                     tracing::error!(%error, "could not evaluate the alert rules");
-                    // The database may take no writes: find out.
+                    // Find out whether the database takes writes.
                     self.health.try_write(&self.store).await;
                     Err(error.cause())
                 }

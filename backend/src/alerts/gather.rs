@@ -72,7 +72,7 @@ impl Evaluation {
     pub(super) fn not_judged(&self) -> Vec<Rule> {
         let mut rules: Vec<Rule> = self.failed.iter().flat_map(|failed| failed.rules).copied().collect();
         let found = self.findings.iter().any(|finding| finding.rule == Rule::LookFailed);
-        // It has not failed often enough here, but another process may have raised the alert.
+        // The read has not failed often enough in this process, but another one may have raised the alert.
         if !rules.is_empty() && !found {
             rules.push(Rule::LookFailed);
         }
@@ -122,7 +122,7 @@ impl Alerts {
         evaluation
     }
 
-    /// Reads what it can of a destination. What cannot be read evaluations healthy, and its rules are not evaluated.
+    /// Reads what it can of a destination. Data that cannot be read counts as healthy, and its rules are not evaluated.
     async fn gather_destination(
         &self,
         mut summary: DestinationSummary,

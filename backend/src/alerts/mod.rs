@@ -1,6 +1,6 @@
 //! Alerts: rules find what is wrong, channels are notified once, reminded, and notified when it is resolved.
 //!
-//! Of all processes on a database, one at a time holds the turn to evaluate the rules ([`look`]). It passes what they
+//! Of all processes on a database, one at a time holds the turn to evaluate the rules ([`evaluate`]). It passes what they
 //! find to [`crate::model::decide`], and stores the changed alerts and their notifications in one transaction. Every
 //! process sends notifications ([`send`]): it claims one, sends it, and stores the outcome.
 //!
@@ -8,7 +8,7 @@
 //! no answer came or the process died, is not: it becomes `unknown`, and after [`crate::limits::NOTIFICATION_UNKNOWN_TIME`] its alert is sent as
 //! a reminder. Programs (`format = "json"`) recognise a duplicate by its reference, so for them it is retried.
 //!
-//! **Each rule fails alone** ([`see`]). A rule whose data cannot be read is not evaluated: its alerts stay unchanged, and after
+//! **Each rule fails alone** ([`gather`]). A rule whose data cannot be read is not evaluated: its alerts stay unchanged, and after
 //! several failures in a row that is an alert of its own. **Alerts that the database cannot store** ([`unstored`]), above all that
 //! it takes no writes, are sent by each process from memory.
 

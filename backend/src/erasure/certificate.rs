@@ -174,7 +174,7 @@ impl Example for Certificate {
             lifted_at: None,
             rows: rows.map(|(table, rows)| RowsView { table: table.to_owned(), rows }).into(),
             remote: vec![RemoteView {
-                destination: "zoho".to_owned(),
+                destination: crate::zoho::NAME.to_owned(),
                 kind: "user".to_owned(),
                 record: "college:3".to_owned(),
                 remote_id: "5540000000000123456".to_owned(),

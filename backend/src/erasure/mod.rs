@@ -65,7 +65,7 @@ async fn follow(store: &Store, erasure: &Erasure, now: Timestamp) -> Result<(), 
         let wait = waited.clamp(limits::ERASURE_INTERVAL / 2, limits::ERASURE_CHECK_RETRY);
         return store.set_erasure_check(erasure.id, now.after(wait)).await;
     }
-    // Attempts made meanwhile left their texts.
+    // Attempts made in the meantime stored messages; remove those too.
     let mut again = false;
     while store.blank_step(erasure, now).await? > 0 {
         again = true;

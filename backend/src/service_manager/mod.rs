@@ -23,7 +23,7 @@ const READY_INTERVAL: Duration = Duration::from_millis(50);
 const STATUS_INTERVAL: Duration = Duration::from_secs(10);
 
 /// Heartbeats within the watchdog's time. Each of the two probes (of ourselves, of the database) may take as long as
-/// the rest between two heartbeats, and one still arrives in time.
+/// the interval between two heartbeats, and one still arrives in time.
 const HEARTBEATS: u32 = 4;
 
 /// The state of a process, as the service manager should see it.

@@ -10,3 +10,6 @@ pub mod destination;
 pub mod mapping;
 pub mod metadata;
 pub mod setup;
+
+/// The destination's name in the database, the API and the logs.
+pub const NAME: &str = "zoho";

@@ -22,9 +22,9 @@ use local_backend_sync\local\delivery\queue;
 
 /**
  * The full synchronisation: all existing records, then the deleted ones that the backend still holds. What the backend already
- * holds is not sent again, so repeating it finds what Moodle reports by no event.
+ * holds is not sent again, so repeating it finds changes for which Moodle fires no event.
  *
- * It adds no rows to the outbox. A cursor is all its progress, so a large site needs no more memory or disk than a small one.
+ * It adds no rows to the outbox. Its only state is a cursor, so a large site needs no more memory or disk than a small one.
  *
  * @package    local_backend_sync
  * @copyright  2026 The Backend Sync developers

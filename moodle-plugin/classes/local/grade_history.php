@@ -20,7 +20,7 @@ use local_backend_sync\local\delivery\change;
 use local_backend_sync\local\delivery\memory;
 
 /**
- * Finds changes of grades that Moodle reports by no event: a grade was hidden or shown, or only its feedback changed.
+ * Finds changes of grades for which Moodle fires no event: a grade was hidden or shown, or only its feedback changed.
  *
  * Moodle also writes each change to its grade history, unless the site has disabled that. Changes that an event has reported are
  * found again; the sender skips them, because the backend already holds their state.

@@ -41,7 +41,7 @@ class runner {
     const LOCK_LIFETIME = 900;
     /** @var string key in the memory: events sent, by hour since 1970 */
     const THROUGHPUT = 'throughput';
-    /** @var int hours to keep of these */
+    /** @var int how many hours of THROUGHPUT to keep */
     const THROUGHPUT_HOURS = 48;
     /** @var string key in the memory: the address of Moodle for which the backend and token were set */
     const SITE = 'home';

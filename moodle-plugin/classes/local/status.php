@@ -102,8 +102,8 @@ class status {
     }
 
     /**
-     * Whether the memory is about the backend and token in the settings. After a change it is about the old ones until the sender
-     * runs.
+     * Whether the stored state belongs to the configured backend and token. After a change it belongs to the old ones until the
+     * sender runs.
      *
      * @param database_memory $memory
      * @param config $config

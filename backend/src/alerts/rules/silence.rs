@@ -20,8 +20,8 @@ const LONGEST_HOURS: u64 = 48;
 
 const WEEK_HOURS: i64 = 7 * 24;
 
-/// Events that each of the weeks must have had. Fewer may be absent by chance: with ten expected, none at all happens
-/// once in twenty thousand times.
+/// Events that each of the weeks must have had. Fewer may be absent by chance: with ten expected, the chance of none
+/// at all is 1 in 20,000.
 const LEAST_EVENTS: u64 = 10;
 
 /// The hour since 1970 of a time.

@@ -44,7 +44,7 @@ fn no_rules() -> AlertRules {
 
 fn well() -> DestinationInput {
     let summary = DestinationSummary {
-        name: "zoho".to_owned(),
+        name: crate::zoho::NAME.to_owned(),
         pause: None,
         slow_reason: None,
         done_at: None,

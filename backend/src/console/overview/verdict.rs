@@ -148,7 +148,7 @@ mod tests {
     }
 
     fn summary() -> DestinationSummary {
-        let (name, pause, slow_reason, done_at) = ("zoho".to_owned(), None, None, None);
+        let (name, pause, slow_reason, done_at) = (crate::zoho::NAME.to_owned(), None, None, None);
         DestinationSummary { name, pause, slow_reason, done_at, credits: None, audit: None }
     }
 

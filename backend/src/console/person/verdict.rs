@@ -135,7 +135,7 @@ mod tests {
 
     fn zoho() -> DestinationSummary {
         DestinationSummary {
-            name: "zoho".to_owned(),
+            name: crate::zoho::NAME.to_owned(),
             pause: None,
             slow_reason: None,
             done_at: None,

@@ -24,7 +24,7 @@ pub struct ClaimedNotification {
     pub attempts: u32,
     /// What happened to the alert.
     pub event: NotificationEvent,
-    /// The alert's, at that time.
+    /// The alert's severity at that time.
     pub severity: Severity,
     /// What is wrong and what to do.
     pub message: String,

@@ -180,7 +180,7 @@ pub(in crate::store) fn sqlite_options(path: &Path, access: Access) -> SqliteCon
         .filename(path)
         .disable_statement_logging()
         .journal_mode(SqliteJournalMode::Wal)
-        // FULL: each commit is on disk before it is answered.
+        // FULL: each commit is on disk before the request is answered.
         .synchronous(SqliteSynchronous::Full)
         .busy_timeout(limits::LOCK_WAIT)
         .foreign_keys(true)

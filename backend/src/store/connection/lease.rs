@@ -150,8 +150,8 @@ impl Drop for Lease {
         match (self.link.take(), self.state == LeaseState::Sound && !self.in_transaction) {
             (Some(Link::Sqlite(mut connection)), true) => spawn(connection.return_to_pool()),
             (Some(Link::Postgres(mut connection)), true) => spawn_for(limits::PING_TIME, connection.return_to_pool()),
-            // It counts against the pool's size for as long as a statement hangs in the disk, so that hanging ones
-            // never pile up.
+            // It counts against the pool's size while its statement is stuck in disk I/O, so that stuck connections
+            // cannot pile up.
             (Some(Link::Sqlite(connection)), false) => spawn(connection.close()),
             (Some(Link::Postgres(connection)), false) => spawn_for(limits::PING_TIME, connection.close()),
             (None, _) => {}

@@ -60,7 +60,7 @@ async fn make_pending(
     let (forget, lock) = match (delivered, connection.get_database_backend()) {
         (Delivered::Forgotten, DbBackend::Postgres) => (", digest = NULL", "FOR UPDATE"),
         (Delivered::Forgotten, _) => (", digest = NULL", ""),
-        // An item that only needs another look gets it from the transaction that holds it.
+        // Skip locked items: the transaction that holds one looks at it again.
         (Delivered::Trusted, backend) => ("", skip_locked(backend)),
     };
     let limit = limit.map_or_else(String::new, |limit| format!("LIMIT {limit}"));

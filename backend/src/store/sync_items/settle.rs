@@ -93,7 +93,8 @@ impl Store {
             held += Entity::insert_many(group).on_conflict(settling()).exec_without_returning(&transaction).await?;
         }
         if held < settled.len() as u64 {
-            // Not worth finding out which: this happens only to processes that stood still. Locks no further rows.
+            // Redeliver all of them rather than find out which lost the lease: only a stalled process gets here. This
+            // locks no additional rows.
             let tried = settled.iter().filter(|settled| settled.attempt.is_some());
             let keys: Vec<RecordKey> = tried.map(|settled| settled.item.key).collect();
             demand(&transaction, destination, &keys, now).await?;
@@ -185,8 +186,8 @@ fn row(destination: &str, lease: &str, settled: &Settled, now: Timestamp, repeat
             row.remote_id = Set(remote_id.clone());
             row.digest = Set(digest.clone());
             row.synced_at = Set(Some(now.0));
-            // An earlier attempt may have been delivered even so, which matters to other records that stand for the
-            // same thing.
+            // An earlier attempt may have reached the destination anyway, which matters to other records that stand for
+            // the same thing.
             if remote_id.is_some() || settled.attempt.is_some() {
                 row.attempts = Set(0);
             }

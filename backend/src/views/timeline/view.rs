@@ -113,7 +113,7 @@ impl Example for Timeline {
                       invalid data in \
                       the field Phone.";
         let waiting = WaitingRecord {
-            destination: "zoho".to_owned(),
+            destination: crate::zoho::NAME.to_owned(),
             kind: item.kind,
             record: item.record.clone(),
             state: item.state,

@@ -47,9 +47,6 @@ use crate::{
     telemetry::trace,
 };
 
-/// This destination's name.
-pub const DESTINATION: &str = "zoho";
-
 /// Calls Zoho CRM. Cheap to clone; clones share the access token and the limits.
 #[derive(Clone)]
 pub struct Client(Arc<Inner>);

@@ -12,7 +12,6 @@ use serde::{Deserialize, Serialize};
 use tokio::{sync::Mutex, time::sleep};
 
 use super::{
-    DESTINATION,
     accounts::{Accounts, Grant},
     error::CallError,
     seal::{NonceSource, Seal},
@@ -24,6 +23,7 @@ use crate::{
     limits,
     metrics::ZohoCalls,
     store::{SealedToken, Store, StoreError},
+    zoho::NAME,
 };
 
 /// How long before its expiry a token is replaced: running calls and differing clocks need some minutes.
@@ -132,12 +132,12 @@ impl AccessTokens {
                 return Ok(access);
             }
             let now = self.clock.now();
-            if store.begin_refresh(DESTINATION, now, now.after(TURN)).await.map_err(database)? {
+            if store.begin_refresh(NAME, now, now.after(TURN)).await.map_err(database)? {
                 // Another process may have stored it just before this turn.
                 let result = match self.shared(store, refused).await {
                     Ok(None) => self.fetch(turn).await,
                     Ok(Some(access)) => {
-                        store.end_refresh(DESTINATION, None).await.map_err(database)?;
+                        store.end_refresh(NAME, None).await.map_err(database)?;
                         return Ok(access);
                     }
                     Err(error) => Err(error),
@@ -152,7 +152,7 @@ impl AccessTokens {
     }
 
     async fn shared(&self, store: &Store, refused: Option<&Access>) -> Result<Option<Access>, CallError> {
-        let Some(sealed) = store.access_token(DESTINATION).await.map_err(database)? else { return Ok(None) };
+        let Some(sealed) = store.access_token(NAME).await.map_err(database)? else { return Ok(None) };
         // A token encrypted with other credentials cannot be opened, and is replaced.
         let access = self.seal.open(&sealed.sealed).and_then(|text| serde_json::from_slice::<Access>(&text).ok());
         Ok(access.filter(|access| access.usable(self.clock.now(), refused)))
@@ -164,7 +164,7 @@ impl AccessTokens {
             let sealed = self.seal.close(&serde_json::to_vec(access).ok()?)?;
             Some(SealedToken { sealed, expires_at: Timestamp(access.expires_at) })
         });
-        if let Err(error) = store.end_refresh(DESTINATION, sealed.as_ref()).await {
+        if let Err(error) = store.end_refresh(NAME, sealed.as_ref()).await {
             tracing::warn!(%error, "could not share the new access token for Zoho with the other processes");
         }
     }

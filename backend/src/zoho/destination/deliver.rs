@@ -111,8 +111,7 @@ impl Zoho {
             match (job.remote_id.is_some(), context.module.on_delete) {
                 (true, OnDelete::Delete) => deletes.push(job),
                 (true, _) => updates.push(job),
-                // An attempt of unknown outcome may have created it. An upsert by key finds out, and leaves it as it
-                // should be.
+                // An attempt of unknown outcome may have created it. An upsert by key is right either way.
                 (false, _) => inserts.push(job),
             }
         }
@@ -211,8 +210,7 @@ impl Zoho {
             }
             if part.len() > 1 && failures < FAILURES_IN_A_ROW && may_be_one_record(&error, &part) {
                 let rest = part.split_off(part.len() / 2);
-                // At the end of the queue, so that another part is next: it shows whether Zoho or a record is the
-                // problem.
+                // Requeue both halves at the end: trying another part first shows whether Zoho or a record is the problem.
                 parts.extend([part, rest]);
                 continue;
             }

@@ -121,7 +121,7 @@ pub async fn read_modules(client: &Client, mapping: &Mapping) -> Result<Modules,
 }
 
 impl Destination for Zoho {
-    const NAME: &'static str = "zoho";
+    const NAME: &'static str = super::NAME;
 
     fn admit(&self, lane: Lane, waiting: u64, now: Timestamp) -> Admission {
         self.client.limiter().admit(lane, waiting, now)

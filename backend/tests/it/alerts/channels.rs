@@ -46,7 +46,7 @@ async fn notices_are_what_they_should_be(database: Database) {
     assert_eq!(mails[0].header("References"), mails[1].header("References"), "they stand together");
     let subjects: Vec<&str> = mails.iter().map(|mail| mail.header("Subject")).collect();
     let number = mails[0].header("Subject").split(' ').nth(2).unwrap();
-    assert_eq!(subjects, [format!("Alert: token {number} ends"), format!("Resolved: token {number} ends")]);
+    assert_eq!(subjects, [format!("Alert: token {number} expires"), format!("Resolved: token {number} expires")]);
     // One recipient does not exist; the other gets it all the same.
     assert_eq!((mails[0].from.as_str(), &mails[0].to[..]), ("sync@example.org", &["admin@example.org".to_owned()][..]));
 
@@ -124,7 +124,7 @@ async fn what_may_have_arrived_is_not_sent_again(database: Database) {
     looks(&database, 2).await;
     assert_eq!(webhook.posted().len(), 1, "it is not sent again");
     let channels = server.reader().read("/api/v1/alerts/channels").await;
-    assert!(channels["items"][0]["error"].as_str().unwrap().contains("ended"), "{channels}");
+    assert!(channels["items"][0]["error"].as_str().unwrap().contains("died"), "{channels}");
     // Soon it is told of anew, as what it is.
     let remind_in = "SELECT (remind_at - raised_at) / 1000 FROM alerts";
     assert!((600..700).contains(&database.count(remind_in).await), "{}", database.count(remind_in).await);

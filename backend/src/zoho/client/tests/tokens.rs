@@ -7,7 +7,7 @@ use super::server::{Reply, Stub, reply};
 use crate::{
     clock::Timestamp,
     store::{NoDatabase, Store},
-    zoho::client::{CallError, DESTINATION},
+    zoho::{NAME, client::CallError},
 };
 
 const MINUTE: i64 = 60 * 1_000;
@@ -23,7 +23,7 @@ fn error(text: &str) -> Reply {
 async fn store(folder: &tempfile::TempDir) -> Store {
     let url = format!("sqlite://{}", folder.path().join("test.sqlite").display());
     let (store, _) = Store::open(&url.parse().unwrap(), NoDatabase::CreateUnlessLost).await.unwrap();
-    store.add_destination(DESTINATION, Timestamp(0)).await.unwrap();
+    store.add_destination(NAME, Timestamp(0)).await.unwrap();
     store
 }
 
@@ -56,7 +56,7 @@ async fn all_processes_share_it() {
         result.unwrap();
     }
     assert_eq!(stub.granted(), 1);
-    let sealed = store.access_token(DESTINATION).await.unwrap().unwrap();
+    let sealed = store.access_token(NAME).await.unwrap().unwrap();
     assert!(!sealed.sealed.contains("token-1") && !sealed.sealed.contains(&hex::encode("token-1")));
 
     // Rejected: one process fetches a new one, and the other uses it.
@@ -74,17 +74,17 @@ async fn a_token_encrypted_with_other_credentials_is_replaced() {
     let (stub, folder) = (Stub::start().await, tempfile::tempdir().unwrap());
     let store = store(&folder).await;
     let sealed = crate::store::SealedToken { sealed: "00".repeat(60), expires_at: Timestamp(i64::MAX) };
-    store.end_refresh(DESTINATION, Some(&sealed)).await.unwrap();
+    store.end_refresh(NAME, Some(&sealed)).await.unwrap();
     stub.client(Some(store.clone())).org().await.unwrap();
     assert_eq!(stub.granted(), 1);
-    assert_ne!(store.access_token(DESTINATION).await.unwrap().unwrap(), sealed);
+    assert_ne!(store.access_token(NAME).await.unwrap().unwrap(), sealed);
 }
 
 #[tokio::test]
 async fn a_turn_of_a_dead_process_expires() {
     let (stub, folder) = (Stub::start().await, tempfile::tempdir().unwrap());
     let store = store(&folder).await;
-    assert!(store.begin_refresh(DESTINATION, Timestamp(0), Timestamp(MINUTE)).await.unwrap());
+    assert!(store.begin_refresh(NAME, Timestamp(0), Timestamp(MINUTE)).await.unwrap());
     let waiting = tokio::spawn({
         let client = stub.client(Some(store.clone()));
         async move { client.org().await }
