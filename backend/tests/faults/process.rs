@@ -33,10 +33,10 @@ pub(crate) fn kinds() -> Vec<Kind> {
         // Longer than every deadline of the server, and as long as a short pause.
         kind("stopped", Group::Stop, 15, 500..=9_000, |_| Box::new(Stopped)),
         kind("no file descriptors", Group::Descriptors, 20, 1_000..=6_000, |random| {
-            Box::new(Descriptors { missing: 2 + random.below(4) as usize, limit: 0, idle: None })
+            Box::new(Descriptors { missing: 2 + random.below(4) as usize, limit: u64::MAX, idle: None })
         }),
         kind("idle connections", Group::Descriptors, 20, 1_000..=6_000, |_| {
-            Box::new(Descriptors { missing: 0, limit: 0, idle: Some(Vec::new()) })
+            Box::new(Descriptors { missing: 0, limit: u64::MAX, idle: Some(Vec::new()) })
         }),
     ]
 }
@@ -120,14 +120,24 @@ fn open_files(pid: Pid) -> Result<usize, Failed> {
     Ok(files.count())
 }
 
+impl Descriptors {
+    /// Leaves room for no more files than are open now, unless for idle connections.
+    fn limit(&mut self, world: &World, open: usize) -> Result<(), Failed> {
+        let room = if self.idle.is_some() { ROOM_FOR_IDLE } else { 0 };
+        let limit = u64::try_from((open + room).saturating_sub(self.missing))?;
+        if limit < self.limit {
+            self.limit = limit;
+            world.server.limit(Limit::OpenFiles, limit)?;
+        }
+        Ok(())
+    }
+}
+
 impl Fault for Descriptors {
     fn begin<'a>(&'a mut self, world: &'a World) -> Doing<'a, ()> {
         Box::pin(async {
             let open = world.server.pid().and_then(|pid| open_files(pid).ok()).unwrap_or(40);
-            let room = if self.idle.is_some() { ROOM_FOR_IDLE } else { 0 };
-            self.limit = u64::try_from((open + room).saturating_sub(self.missing))?;
-            world.server.limit(Limit::OpenFiles, self.limit)?;
-            Ok(())
+            self.limit(world, open)
         })
     }
 
@@ -151,12 +161,13 @@ impl Fault for Descriptors {
             }
             let answer = probe::answers(world.server.address(), probe::HEALTH, Duration::from_secs(1)).await;
             let Some(open) = world.server.pid().and_then(|pid| open_files(pid).ok()) else { return Ok(None) };
+            if answer.is_ok() {
+                // Files that were open when it was limited are closed now.
+                self.limit(world, open)?;
+                return Ok(None);
+            }
             let full = u64::try_from(open)? >= self.limit;
-            Ok(answer
-                .is_err()
-                .then_some(full)
-                .filter(|full| *full)
-                .map(|_| format!("{open} of {} files open; a new connection is not answered", self.limit)))
+            Ok(full.then(|| format!("{open} of {} files open; a new connection is not answered", self.limit)))
         })
     }
 }
