@@ -151,13 +151,6 @@ impl App {
         self.address
     }
 
-    /// Serves until SIGTERM or SIGINT, then stops as [`Self::run_until`] does. A second signal ends the process at
-    /// once.
-    pub async fn run(self) -> Result<(), AppError> {
-        let stop = stop_signals()?;
-        self.run_until(stop.subscribe()).await
-    }
-
     /// Serves until `stop` becomes true, then stops accepting, drains the queue, answers requests in progress, and
     /// returns.
     pub async fn run_until(self, mut stop: watch::Receiver<bool>) -> Result<(), AppError> {

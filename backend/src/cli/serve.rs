@@ -9,7 +9,15 @@ use std::{
 use tempfile::NamedTempFile;
 
 use super::{CliError, make_token, open, print};
-use crate::{app::App, clock::Clock, config::Config, model::SiteName, secret::TokenKind, store::Store, telemetry};
+use crate::{
+    app::{self, App, AppError},
+    clock::Clock,
+    config::Config,
+    model::SiteName,
+    secret::TokenKind,
+    store::Store,
+    telemetry,
+};
 
 const FIRST_SITE: &str = "moodle";
 const FIRST_TOKEN: &str = "first";
@@ -18,6 +26,9 @@ pub(super) async fn run(config: Config, first_tokens: Option<PathBuf>, clock: Cl
     let telemetry = telemetry::start(&config.log, config.tracing.as_ref())?;
     let store = open(&config, &clock).await?;
     store.try_write(true).await.map_err(CliError::TakesNoEvents)?;
+    // Before anyone learns that it serves: from then on a signal stops it gracefully.
+    let stop = app::stop_signals().map_err(AppError::from)?;
+    let stopping = stop.subscribe();
     let app = App::bind(&config, store.clone(), clock.clone()).await?;
     welcome(&store, app.address(), first_tokens.as_deref(), &clock).await?;
     tracing::info!(address = %app.address(), database = %config.database_url, version = env!("CARGO_PKG_VERSION"), "serving");
@@ -26,7 +37,7 @@ pub(super) async fn run(config: Config, first_tokens: Option<PathBuf>, clock: Cl
             "no destination is configured: records are stored but not delivered; see the section [zoho] of backend-sync config"
         );
     }
-    let result = app.run().await;
+    let result = app.run_until(stopping).await;
     telemetry.end(config.shutdown.grace()).await;
     Ok(result?)
 }

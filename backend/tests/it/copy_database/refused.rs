@@ -23,7 +23,8 @@ async fn a_destination_that_is_not_empty(destination: Database) {
     fill(&source, 3).await;
     Server::start(&destination).await.stop().await;
     let error = not_copied(&source, &destination);
-    assert!(error.contains("not empty (table sites)") || error.contains("not empty (table tokens)"), "{error}");
+    // Which table, depends on what the server had written until it stopped.
+    assert!(error.contains("not empty (table "), "{error}");
     assert_eq!(destination.count("SELECT count(*) FROM users").await, 0);
     // It is left as it was.
     Server::start(&destination).await.stop().await;
