@@ -1,4 +1,5 @@
-//! Every limit of the backend, with its unit and its reason.
+//! The limits that people or other modules meet, each with its unit and its reason. A limit that a single module knows
+//! stands beside the code that it bounds, with its reason too.
 
 use std::time::Duration;
 

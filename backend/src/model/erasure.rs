@@ -1,25 +1,11 @@
 //! The words of an erasure: what happens at the destination, and its progress.
 
 use serde::Deserialize;
-use strum::VariantArray as _;
+use strum::{Display, EnumString, IntoStaticStr, VariantArray};
 
 /// What an erasure does at the destination.
-#[derive(
-    Clone,
-    Copy,
-    Debug,
-    PartialEq,
-    Eq,
-    Hash,
-    PartialOrd,
-    Ord,
-    Deserialize,
-    poem_openapi::Enum,
-    strum::Display,
-    strum::EnumString,
-    strum::IntoStaticStr,
-    strum::VariantArray,
-)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Deserialize)]
+#[derive(poem_openapi::Enum, Display, EnumString, IntoStaticStr, VariantArray)]
 #[oai(rename_all = "snake_case")]
 #[strum(serialize_all = "snake_case")]
 #[serde(rename_all = "snake_case")]
@@ -44,21 +30,8 @@ impl ErasurePolicy {
 }
 
 /// The progress of an erasure.
-#[derive(
-    Clone,
-    Copy,
-    Debug,
-    PartialEq,
-    Eq,
-    Hash,
-    PartialOrd,
-    Ord,
-    poem_openapi::Enum,
-    strum::Display,
-    strum::EnumString,
-    strum::IntoStaticStr,
-    strum::VariantArray,
-)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(poem_openapi::Enum, Display, EnumString, IntoStaticStr, VariantArray)]
 #[oai(rename_all = "snake_case")]
 #[strum(serialize_all = "snake_case")]
 pub enum ErasureState {

@@ -1,7 +1,7 @@
 //! What a site sends: types of events, their contents, and reading them.
 
 use serde_json::{Map, Value};
-use strum::VariantArray as _;
+use strum::{Display, EnumString, IntoStaticStr, VariantArray};
 use uuid::Uuid;
 
 use super::{
@@ -10,21 +10,8 @@ use super::{
 };
 
 /// The accepted event types.
-#[derive(
-    Clone,
-    Copy,
-    Debug,
-    PartialEq,
-    Eq,
-    Hash,
-    PartialOrd,
-    Ord,
-    poem_openapi::Enum,
-    strum::Display,
-    strum::EnumString,
-    strum::IntoStaticStr,
-    strum::VariantArray,
-)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(poem_openapi::Enum, Display, EnumString, IntoStaticStr, VariantArray)]
 #[oai(rename_all = "snake_case")]
 #[strum(serialize_all = "snake_case", parse_err_ty = UnknownEventType, parse_err_fn = unknown_event_type)]
 pub enum EventType {

@@ -1,4 +1,5 @@
-//! The vocabulary: events, records, versions and outcomes, and Moodle's number formats. No HTTP, no SQL, no clock.
+//! The vocabulary: events, records, versions and outcomes, and Moodle's number formats. Values only: derives say how they
+//! are written in JSON and in a column, but nothing here speaks HTTP or SQL, or reads a clock.
 
 mod alert;
 mod erasure;

@@ -14,20 +14,8 @@ use super::{Decimal, Field, FieldErrorCode, Fields, Id, Time};
 use crate::limits;
 
 /// The kinds of record.
-#[derive(
-    Clone,
-    Copy,
-    Debug,
-    PartialEq,
-    Eq,
-    Hash,
-    PartialOrd,
-    Ord,
-    poem_openapi::Enum,
-    strum::Display,
-    strum::EnumString,
-    strum::IntoStaticStr,
-)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(poem_openapi::Enum, strum::Display, strum::EnumString, strum::IntoStaticStr)]
 #[oai(rename_all = "snake_case")]
 #[strum(serialize_all = "snake_case", parse_err_ty = UnknownKind, parse_err_fn = unknown_kind)]
 pub enum Kind {

@@ -14,20 +14,8 @@ pub struct RecordKey {
 }
 
 /// The state of a record's delivery to a destination. Each record is in exactly one.
-#[derive(
-    Clone,
-    Copy,
-    Debug,
-    PartialEq,
-    Eq,
-    Hash,
-    PartialOrd,
-    Ord,
-    poem_openapi::Enum,
-    strum::Display,
-    strum::EnumString,
-    strum::IntoStaticStr,
-)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(poem_openapi::Enum, strum::Display, strum::EnumString, strum::IntoStaticStr)]
 #[oai(rename_all = "snake_case")]
 #[strum(serialize_all = "snake_case", parse_err_ty = UnknownItemState, parse_err_fn = unknown_item_state)]
 pub enum ItemState {

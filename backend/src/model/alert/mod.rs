@@ -5,26 +5,13 @@ mod tests;
 
 use std::time::Duration;
 
-use strum::VariantArray as _;
+use strum::{Display, EnumString, IntoStaticStr, VariantArray};
 
 use crate::clock::Timestamp;
 
 /// What an alert watches.
-#[derive(
-    Clone,
-    Copy,
-    Debug,
-    PartialEq,
-    Eq,
-    Hash,
-    PartialOrd,
-    Ord,
-    poem_openapi::Enum,
-    strum::Display,
-    strum::EnumString,
-    strum::IntoStaticStr,
-    strum::VariantArray,
-)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(poem_openapi::Enum, Display, EnumString, IntoStaticStr, VariantArray)]
 #[oai(rename = "AlertRule", rename_all = "snake_case")]
 #[strum(serialize_all = "snake_case")]
 pub enum Rule {
@@ -69,21 +56,8 @@ impl Rule {
 }
 
 /// How urgent it is.
-#[derive(
-    Clone,
-    Copy,
-    Debug,
-    PartialEq,
-    Eq,
-    Hash,
-    PartialOrd,
-    Ord,
-    poem_openapi::Enum,
-    strum::Display,
-    strum::EnumString,
-    strum::IntoStaticStr,
-    strum::VariantArray,
-)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(poem_openapi::Enum, Display, EnumString, IntoStaticStr, VariantArray)]
 #[oai(rename = "AlertSeverity", rename_all = "snake_case")]
 #[strum(serialize_all = "snake_case")]
 pub enum Severity {
@@ -104,21 +78,8 @@ impl Severity {
 }
 
 /// What a notification reports.
-#[derive(
-    Clone,
-    Copy,
-    Debug,
-    PartialEq,
-    Eq,
-    Hash,
-    PartialOrd,
-    Ord,
-    poem_openapi::Enum,
-    strum::Display,
-    strum::EnumString,
-    strum::IntoStaticStr,
-    strum::VariantArray,
-)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(poem_openapi::Enum, Display, EnumString, IntoStaticStr, VariantArray)]
 #[oai(rename = "NoticeEvent", rename_all = "snake_case")]
 #[strum(serialize_all = "snake_case")]
 pub enum NotificationEvent {

@@ -231,3 +231,34 @@ pub(super) async fn withdraw_reminders(connection: &impl ConnectionTrait, alert_
     execute(connection, sql, vec![alert_id.into()]).await?;
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use crate::{
+        clock::Timestamp,
+        limits,
+        store::{NoDatabase, Store},
+    };
+
+    #[tokio::test]
+    async fn a_turn_is_taken_back_by_its_holder_alone_until_its_lease_is_over() {
+        let folder = tempfile::tempdir().unwrap();
+        let url = format!("sqlite://{}", folder.path().join("test.sqlite").display());
+        let (store, _) = Store::open(&url.parse().unwrap(), NoDatabase::CreateUnlessLost).await.unwrap();
+        let now = Timestamp(1_795_335_000_000);
+        let until = now.after(limits::ALERT_TURN);
+        assert!(store.begin_alert_turn("a", now, until).await.unwrap());
+        // As after an evaluation that could not be stored: the turn was not ended.
+        assert!(store.begin_alert_turn("a", now, until).await.unwrap());
+        assert!(!store.begin_alert_turn("b", now, until).await.unwrap());
+        let next = now.after(Duration::from_secs(60));
+        store.end_alert_turn("a", next).await.unwrap().unwrap().commit().await.unwrap();
+        assert!(!store.begin_alert_turn("a", now, until).await.unwrap(), "it is not due");
+        assert!(store.begin_alert_turn("b", next, next.after(limits::ALERT_TURN)).await.unwrap());
+        let over = next.after(limits::ALERT_TURN);
+        assert!(store.begin_alert_turn("a", over, over.after(limits::ALERT_TURN)).await.unwrap());
+        assert!(store.end_alert_turn("b", over).await.unwrap().is_none(), "it was lost");
+    }
+}

@@ -4,7 +4,9 @@
 //! one PostgreSQL never deadlock.
 
 mod about;
+mod attempts;
 mod claim;
+mod conservation;
 mod mark;
 mod records;
 mod release;
@@ -14,10 +16,12 @@ mod timeline;
 mod view;
 
 pub use about::About;
+pub use attempts::AttemptRow;
 pub use claim::Claimed;
+pub use conservation::Conservation;
 pub use settle::{Attempt, Settled, SettledState};
 pub use timeline::{PersonRecord, TimelineAttempt, TimelineOrder, TimelinePlace};
-pub use view::{AttemptRow, Attention, Conservation, Counts, ItemFilter, ItemRow};
+pub use view::{Attention, Counts, ItemFilter, ItemRow};
 
 pub(super) use mark::lane_of_new_sql;
 pub(super) use timeline::timeline_attempt_of;

@@ -2,7 +2,7 @@
 
 use sea_orm::{ColumnTrait, Condition, EntityTrait, Order, QueryFilter, QueryOrder, QueryResult, QuerySelect, Value};
 
-use super::view::attempt_of;
+use super::attempts::attempt_of;
 use crate::{
     clock::Timestamp,
     model::{RecordKey, Version},

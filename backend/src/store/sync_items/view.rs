@@ -1,16 +1,16 @@
-//! Queries for operators: counts and lists of sync items, attempts, and the conservation check.
+//! Queries for operators: counts and lists of sync items.
 
 use std::collections::HashMap;
 
 use sea_orm::{QueryResult, Value};
-use serde::{Deserialize, Serialize};
 
 use crate::{
     clock::Timestamp,
     model::{Id, ItemState, Kind, RecordKey},
     store::{
-        CourseFilter, Store, StoreError, UserFilter,
-        sql::{execute, key_of, kind_of, query},
+        CourseFilter, Store, StoreError, UserFilter, bulk,
+        records::by_site,
+        sql::{key_of, kind_of, query},
     },
 };
 
@@ -84,52 +84,6 @@ pub struct ItemRow {
     pub code: Option<String>,
     /// The same for people.
     pub reason: Option<String>,
-}
-
-/// A stored attempt.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct AttemptRow {
-    /// Its place in the log.
-    pub id: i64,
-    /// The record.
-    pub key: RecordKey,
-    /// The revision that was delivered; 0 when lost.
-    pub revision: i64,
-    /// Before the call.
-    pub started_at: Timestamp,
-    /// How long the destination took, in milliseconds.
-    pub duration_ms: i64,
-    /// `inserted`, `updated`, `removed`, `retry`, `failed` or `lost`.
-    pub outcome: String,
-    /// The code of the destination's answer.
-    pub code: Option<String>,
-    /// The message of the destination's answer.
-    pub message: Option<String>,
-    /// The record's id at the destination.
-    pub remote_id: Option<String>,
-}
-
-/// The result of the conservation check: each record must have exactly one item in exactly one state.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Conservation {
-    /// Records of all kinds.
-    pub records: u64,
-    /// Items of the destination.
-    pub items: u64,
-    /// Records without an item.
-    pub without_item: u64,
-    /// Items without a record.
-    pub without_record: u64,
-    /// Items in an unknown state, in flight without a lease, parked without a record to wait for, or failed without a
-    /// code.
-    pub malformed: u64,
-}
-
-impl Conservation {
-    /// Whether each record has exactly one item in exactly one state.
-    pub fn holds(&self) -> bool {
-        self.records == self.items && self.without_item == 0 && self.without_record == 0 && self.malformed == 0
-    }
 }
 
 impl ItemFilter {
@@ -257,8 +211,8 @@ impl Store {
         for kind in Kind::ALL {
             let keys: Vec<_> =
                 keys.iter().filter(|key| key.kind == kind).map(|key| (key.site_id, key.moodle_id)).collect();
-            for (site_id, ids) in super::super::records::by_site(&keys) {
-                for list in super::super::bulk::key_lists(&ids) {
+            for (site_id, ids) in by_site(&keys) {
+                for list in bulk::key_lists(&ids) {
                     let places = vec!["?"; list.len()].join(", ");
                     let sql = format!(
                         "SELECT {ITEM_COLUMNS} FROM sync_items WHERE destination = ? AND site_id = ? AND kind = ? \
@@ -272,28 +226,6 @@ impl Store {
             }
         }
         Ok(items)
-    }
-
-    /// The attempts of one item with ids below `before`, the newest first.
-    pub async fn attempts(
-        &self,
-        destination: &str,
-        key: RecordKey,
-        before: Option<i64>,
-        limit: u64,
-    ) -> Result<Vec<AttemptRow>, StoreError> {
-        let sql = "SELECT id, site_id, kind, moodle_id, revision, started_at, duration_ms, outcome, code, message, remote_id \
-                   FROM sync_attempts WHERE site_id = ? AND kind = ? AND moodle_id = ? AND id < ? AND destination = ? \
-                   ORDER BY id DESC LIMIT ?";
-        let values = vec![
-            key.site_id.into(),
-            key.kind.as_str().into(),
-            key.moodle_id.0.into(),
-            before.unwrap_or(i64::MAX).into(),
-            destination.into(),
-            i64::try_from(limit).unwrap_or(i64::MAX).into(),
-        ];
-        query(&self.read, sql, values).await?.iter().map(attempt_of).collect()
     }
 
     /// The keys of all records about one person: the account, enrolments, grades and completions.
@@ -328,41 +260,6 @@ impl Store {
         }
         Ok(keys)
     }
-
-    /// Counts records and items at one instant.
-    pub async fn conservation(&self, destination: &str) -> Result<Conservation, StoreError> {
-        // One statement, so that everything is counted in one snapshot.
-        let sql = "SELECT (SELECT count(*) FROM changes) AS records, \
-             (SELECT count(*) FROM sync_items WHERE destination = ?) AS items, \
-             (SELECT count(*) FROM changes c WHERE NOT EXISTS (SELECT 1 FROM sync_items i WHERE i.destination = ? \
-              AND i.site_id = c.site_id AND i.kind = c.kind AND i.moodle_id = c.moodle_id)) AS without_item, \
-             (SELECT count(*) FROM sync_items i WHERE i.destination = ? AND NOT EXISTS (SELECT 1 FROM changes c \
-              WHERE c.site_id = i.site_id AND c.kind = i.kind AND c.moodle_id = i.moodle_id)) AS without_record, \
-             (SELECT count(*) FROM sync_items WHERE destination = ? AND (state NOT IN ('pending', 'in_flight', 'synced', \
-              'parked', 'failed') OR (state = 'in_flight') <> (lease IS NOT NULL) OR (state = 'parked' AND waits_id IS NULL) \
-              OR (state = 'failed' AND code IS NULL))) AS malformed";
-        let values = vec![Value::from(destination); 4];
-        let rows = query(&self.read.patient(), sql, values).await?;
-        let count = |name: &str| -> Result<u64, StoreError> {
-            let count = rows.first().map(|row| row.try_get::<i64>("", name)).transpose()?;
-            Ok(count.unwrap_or_default().unsigned_abs())
-        };
-        Ok(Conservation {
-            records: count("records")?,
-            items: count("items")?,
-            without_item: count("without_item")?,
-            without_record: count("without_record")?,
-            malformed: count("malformed")?,
-        })
-    }
-
-    /// Deletes attempts that began before `before`: at most `limit`, the oldest. Returns how many.
-    pub async fn prune_attempts(&self, before: Timestamp, limit: u64) -> Result<u64, StoreError> {
-        // The oldest have the lowest ids, so no index on the time is needed.
-        let sql = "DELETE FROM sync_attempts WHERE started_at < ? AND id IN (SELECT id FROM sync_attempts ORDER BY id LIMIT ?)";
-        let limit = i64::try_from(limit).unwrap_or(i64::MAX);
-        execute(&self.write, sql, vec![before.0.into(), limit.into()]).await
-    }
 }
 
 fn state_of(row: &QueryResult) -> Result<ItemState, StoreError> {
@@ -393,19 +290,5 @@ pub(super) fn item_of(row: &QueryResult) -> Result<ItemRow, StoreError> {
         waits_for,
         code: row.try_get("", "code")?,
         reason: row.try_get("", "reason")?,
-    })
-}
-
-pub(super) fn attempt_of(row: &QueryResult) -> Result<AttemptRow, StoreError> {
-    Ok(AttemptRow {
-        id: row.try_get("", "id")?,
-        key: key_of(row)?,
-        revision: row.try_get("", "revision")?,
-        started_at: Timestamp(row.try_get("", "started_at")?),
-        duration_ms: row.try_get("", "duration_ms")?,
-        outcome: row.try_get("", "outcome")?,
-        code: row.try_get("", "code")?,
-        message: row.try_get("", "message")?,
-        remote_id: row.try_get("", "remote_id")?,
     })
 }
