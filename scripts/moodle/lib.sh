@@ -151,7 +151,7 @@ no_phpunit() {
         say "this Moodle needs its own PHPUnit: run composer install in MOODLE_DIR"
     elif ! [ -f /usr/share/php/PHPUnit/Autoload.php ] || ! [ -f /usr/share/php/org/bovigo/vfs/autoload.php ]; then
         say "install Debian's packages phpunit and php-mikey179-vfsstream"
-    elif ! locale -a | grep -qi '^en_AU.utf-\?8$'; then
+    elif ! locale -a | grep -i '^en_AU.utf-\?8$' >/dev/null; then
         say "Moodle's tests need the locale en_AU.UTF-8: install Debian's package locales-all"
     fi
 }
