@@ -27,14 +27,14 @@ use crate::{
 
 /// Delivers records to one destination until it is stopped.
 pub struct Engine<D> {
-    pub(super) store: Store,
-    pub(super) destination: Arc<D>,
-    pub(super) settings: DeliverySettings,
-    pub(super) clock: Clock,
-    pub(super) random: Random,
+    store: Store,
+    destination: Arc<D>,
+    settings: DeliverySettings,
+    clock: Clock,
+    random: Random,
     /// Notified by the ingest after each commit.
-    pub(super) wake: Arc<Notify>,
-    pub(super) counters: Counters,
+    wake: Arc<Notify>,
+    counters: Counters,
     progress: Progress,
 }
 
