@@ -1,4 +1,4 @@
-//! What may happen to the server's process.
+//! Faults of the server's process.
 
 use std::{
     fs,
@@ -41,7 +41,7 @@ pub(crate) fn kinds() -> Vec<Kind> {
     ]
 }
 
-/// `kill -9`, once or each second.
+/// `kill -9`, once or every second.
 struct Kill {
     again: bool,
     killed: usize,
@@ -53,7 +53,7 @@ impl Kill {
         self.next = Some(Instant::now() + Duration::from_secs(1));
         let before = world.server.pid();
         world.server.kill().await?;
-        // There may be none just now.
+        // There may be none at the moment.
         self.killed += usize::from(before.is_some());
         Ok(())
     }
@@ -100,18 +100,18 @@ impl Fault for Stopped {
     }
 }
 
-/// Open files that the server may have besides, when idle connections take them.
+/// Further files that the server may open when idle connections use up the limit.
 const ROOM_FOR_IDLE: usize = 100;
 
-/// How long a connection may take.
+/// The time-out of a connection.
 const CONNECTS: Duration = Duration::from_millis(500);
 
 /// No file descriptors are left.
 struct Descriptors {
-    /// How many fewer than it has now it may have: those that are open stay so.
+    /// How far below the present number of open files the limit is set; open files stay open.
     missing: usize,
     limit: u64,
-    /// Connections that take them and say nothing.
+    /// Idle connections that use up the limit.
     idle: Option<Vec<TcpStream>>,
 }
 
@@ -121,7 +121,7 @@ fn open_files(pid: Pid) -> Result<usize, Failed> {
 }
 
 impl Descriptors {
-    /// Leaves room for no more files than are open now, unless for idle connections.
+    /// Allows no more files than are open now, or a few more to be used up by idle connections.
     fn limit(&mut self, world: &World, open: usize) -> Result<(), Failed> {
         let room = if self.idle.is_some() { ROOM_FOR_IDLE } else { 0 };
         let limit = u64::try_from((open + room).saturating_sub(self.missing))?;
@@ -150,7 +150,7 @@ impl Fault for Descriptors {
 
     fn seen<'a>(&'a mut self, world: &'a World) -> Doing<'a, Option<String>> {
         Box::pin(async {
-            // Those before a new start are gone.
+            // Connections from before a restart are gone.
             if let Some(idle) = self.idle.as_mut().filter(|idle| idle.len() < 10 * ROOM_FOR_IDLE) {
                 for _ in 0..2 * ROOM_FOR_IDLE {
                     // Refused while the server starts.
@@ -162,7 +162,7 @@ impl Fault for Descriptors {
             let answer = probe::answers(world.server.address(), probe::HEALTH, Duration::from_secs(1)).await;
             let Some(open) = world.server.pid().and_then(|pid| open_files(pid).ok()) else { return Ok(None) };
             if answer.is_ok() {
-                // Files that were open when it was limited are closed now.
+                // Files that were open when the limit was set are closed by now.
                 self.limit(world, open)?;
                 return Ok(None);
             }

@@ -1,4 +1,4 @@
-//! What of all that was noted is wrong.
+//! What the notes of a case show to be wrong.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -8,10 +8,10 @@ use std::{
 
 use crate::{book::Pages, case::Happened, readiness::Look, server::Exit, stored::Stored};
 
-/// How much sooner than the next event was stored readiness may be 200 again.
+/// How much earlier than the next stored event readiness may be 200 again.
 const SOONER: Duration = Duration::from_secs(2);
 
-/// Events that were answered 200 in this time, by requests that began in it.
+/// Events answered 200 in this period, by requests that started in it.
 pub(crate) fn acknowledged_between(pages: &Pages, from: Instant, to: Instant) -> usize {
     let within = |event: &&crate::book::Sent| {
         event.acknowledged.iter().any(|acknowledged| acknowledged.begun >= from && acknowledged.answered <= to)
@@ -47,7 +47,7 @@ pub(crate) fn panics(log: &[String]) -> Vec<String> {
     panics.into_iter().map(|line| format!("a panic: {line}")).collect()
 }
 
-/// Times in which no event could be stored for longer than `notice`, and readiness said 200 all the same.
+/// Periods longer than `notice` in which no event could be stored, and readiness still said 200.
 pub(crate) fn lies(pages: &Pages, stored: &Stored, looks: &[Look], notice: Duration) -> Vec<String> {
     let kept = pages.sent.iter().filter(|sent| stored.has(sent));
     let mut moments: Vec<Instant> = kept.flat_map(|sent| &sent.acknowledged).map(|at| at.answered).collect();

@@ -1,4 +1,4 @@
-//! What Prometheus is told, after real traffic and real deliveries.
+//! Metrics for Prometheus, after real traffic and real deliveries.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -23,7 +23,7 @@ on_both_databases!(
     activity_is_counted_and_forgotten,
 );
 
-/// Samples by name and labels, as in `name{a="b"}`.
+/// Samples by name and labels, for example `name{a="b"}`.
 struct Samples(BTreeMap<String, f64>);
 
 impl Samples {
@@ -43,7 +43,7 @@ impl Samples {
         *self.0.get(name).unwrap_or_else(|| panic!("no {name} in {:#?}", self.0))
     }
 
-    /// The sum of all samples of a name whose labels hold `part`.
+    /// The sum of all samples of this name whose labels contain `part`.
     fn sum(&self, name: &str, part: &str) -> f64 {
         let samples = self.0.iter().filter(|(key, _)| key.split('{').next() == Some(name) && key.contains(part));
         samples.map(|(_, value)| value).sum()
@@ -55,7 +55,7 @@ impl Samples {
     }
 }
 
-/// What belongs to two people in a course.
+/// The records of two people in a course.
 fn a_class() -> Vec<Value> {
     vec![
         at(1, "course_created", course(7, "Physics")),
@@ -127,11 +127,11 @@ async fn counts_are_what_was_sent(database: Database) {
 
 async fn deliveries_are_seen_to_their_end(database: Database) {
     let zoho = ZohoSimulator::start_set_up().await;
-    // Zoho says how much is left once half of it is used.
+    // Zoho sends the remaining credits once half of them are used.
     zoho.change(json!({"used": 50_001})).await;
     let server = start(&database, &zoho).await;
     server.site().apply(&a_class()).await;
-    // Of somebody who is not there: it waits.
+    // A record of an unknown user: it is parked.
     server.site().apply(&[at(8, "user_enrolled", enrolment(9, 99, 7))]).await;
     rest(&database).await;
 
@@ -178,7 +178,7 @@ async fn only_readers_see_them(database: Database) {
     server.anonymous().get("/metrics").await.problem(401, "unauthorized");
     server.site().get("/metrics").await.problem(401, "unauthorized");
     server.reader_with("bsa_unknown").get("/metrics").await.problem(401, "unauthorized");
-    // A site's token is none of an API consumer, also when it is sent like one.
+    // A site token is not an API token, even if sent as one.
     server.reader_with(&server.tokens().site).get("/metrics").await.problem(401, "unauthorized");
     let token = run_json(&database, &["token", "add", "prometheus", "--scope", "read", "--json"]);
     let prometheus = server.reader_with(token["token"].as_str().unwrap());
@@ -209,7 +209,7 @@ async fn paths_and_people_are_no_labels(database: Database) {
     reader.get("/api/v1/users/moodle:1/timeline").await;
     let text = reader.get("/metrics").await.text;
     for personal in ["annika", "benno", "example.com", "4711", "O'Neil", "Physics", "80.0"] {
-        // Not in the values: a number of bytes may hold anything by chance.
+        // Only labels: a number of bytes may contain anything by chance.
         let names = text.lines().map(|line| line.rsplit_once(' ').map_or(line, |(name, _)| name));
         let found: Vec<_> = names.filter(|name| name.contains(personal)).collect();
         assert!(found.is_empty(), "{personal}: {found:?}");
@@ -232,7 +232,6 @@ async fn a_database_that_is_away_shows_no_old_numbers(database: Database) {
     let server = start(&database, &zoho).await;
     server.site().apply(&a_class()).await;
     rest(&database).await;
-    // The table that a look at the sites needs: away as far as the metrics are concerned, while tokens can still be checked.
     let shown = async |expected: f64| {
         until("the metrics see whether the database answers", async || {
             let samples = Samples::read(&server).await;
@@ -241,6 +240,7 @@ async fn a_database_that_is_away_shows_no_old_numbers(database: Database) {
         .await
     };
     assert!(shown(1.0).await.sum("backend_sync_items", "") > 0.0);
+    // Only the metrics need this table: tokens can still be checked.
     database.execute("ALTER TABLE sync_items RENAME TO away").await;
     let away = shown(0.0).await;
     assert!(!away.0.keys().any(|name| name.starts_with("backend_sync_items")), "{:?}", away.0);
@@ -270,7 +270,7 @@ async fn activity_is_counted_and_forgotten(database: Database) {
         (database.count("SELECT count(*) FROM activity WHERE minute = 1").await == 0).then_some(())
     })
     .await;
-    // The end writes down all that was counted until then.
+    // Stopping writes all counts.
     server.stop().await;
     assert_eq!(counted("site:moodle", "= 'applied'").await, 7);
     assert_eq!(counted("site:moodle", "= 'rejected'").await, 2);

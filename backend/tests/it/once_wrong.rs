@@ -1,4 +1,4 @@
-//! What was wrong once: races, limits and corners of the contract.
+//! Regressions: races, limits and corners of the contract.
 
 use std::time::Instant;
 
@@ -25,7 +25,7 @@ on_both_databases!(
 );
 on_both_databases!(empty: two_servers_start_at_once_on_an_empty_database);
 
-/// PostgreSQL's text takes no NUL.
+/// PostgreSQL's text cannot contain NUL.
 async fn a_parameter_with_nul_is_no_fault_of_the_server(database: Database) {
     let server = Server::start(&database).await;
     for (path, parameter, code) in [
@@ -47,7 +47,7 @@ async fn two_servers_start_at_once_on_an_empty_database(database: Database) {
     for table in ["sites", "tokens WHERE scope = 'ingest'", "tokens WHERE scope = 'operate'"] {
         assert_eq!(database.count(&format!("SELECT count(*) FROM {table}")).await, 1, "{table}");
     }
-    // Both know the tokens, write, and see what the other wrote.
+    // Both know the tokens, write, and see each other's writes.
     for (id, server) in (1..).zip(&servers) {
         server.site().apply(&[user_event(id, "a")]).await;
     }
@@ -101,7 +101,7 @@ async fn a_revoked_token_is_refused_whatever_it_sends(database: Database) {
     assert_eq!(statuses, [401; 4]);
 }
 
-/// Both batches wait for the same transaction. The revoked one is left out of it; the other gets its own answers.
+/// Both batches wait for the same transaction. It leaves out the revoked one; the other one gets its own answers.
 async fn a_revoked_batch_does_not_shift_the_answers_of_others(database: Database) {
     let server = Server::start(&database).await;
     let added = run_json(&database, &["site", "add", "other", "--json"]);
@@ -117,7 +117,7 @@ async fn a_revoked_batch_does_not_shift_the_answers_of_others(database: Database
             site.post_batch(&events).await
         })
     };
-    // The first keeps the writer busy, so that the next two meet in the queue.
+    // The first batch keeps the writer busy, so that the next two meet in the queue.
     let first = send(&other, 2..3);
     server.queued(1).await;
     let refused = send(&revoked, 2..5);
@@ -158,7 +158,7 @@ async fn a_batch_is_an_object(database: Database) {
     answer.problem(422, "validation_failed");
 }
 
-/// Moodle's `grade_grades.timemodified` may be null. Then nothing says that the event is old.
+/// Moodle's `grade_grades.timemodified` may be null. Then nothing shows that the event is old.
 async fn an_event_without_a_time_is_not_older_than_all_others(database: Database) {
     let server = Server::start(&database).await;
     let site = server.site();

@@ -1,4 +1,4 @@
-//! The server stops in time and loses nothing; and when it cannot take more, it says so and when to come again.
+//! The server stops in time and loses nothing; when it is overloaded, it says so and when to retry.
 
 use std::time::{Duration, Instant};
 
@@ -25,7 +25,7 @@ on_both_databases!(
 
 const GRACE: [(&str, &str); 1] = [("BACKEND_SYNC_SHUTDOWN__GRACE_SECONDS", "2")];
 
-/// Whether a new caller is told, one way or the other, that the server is not ready.
+/// Whether a new client learns, in any way, that the server is not ready.
 async fn is_not_ready(api: &Api) -> bool {
     match api.try_send(api.request(reqwest::Method::GET, "/api/v1/health/ready")).await {
         Ok(answer) if answer.status == 200 => false,
@@ -63,7 +63,7 @@ async fn sigterm_under_load_loses_nothing(database: Database) {
     }
 }
 
-/// A request whose body never ends, and that the server has begun to read.
+/// A request whose body never ends, and which the server has started to read.
 async fn dawdle(server: &Server) -> RawConnection {
     let token = server.site_token();
     let head = format!(
@@ -122,12 +122,12 @@ async fn a_full_queue_sends_away(database: Database) {
     });
     server.queued(1).await;
 
-    // Half of a second large one has no room. The answer comes at once, and says when to come again.
+    // There is no room for half of a second large one. The answer comes at once, and says when to retry.
     let refused = site.post(BATCH, batch_of(4_000_000, 3)).await;
     refused.problem(503, "queue_full");
     assert!(refused.header("retry-after").unwrap().parse::<u64>().unwrap() >= 1);
     assert!(!waiting.is_finished(), "it still waits for the lock");
-    // Readers do not suffer.
+    // Readers are unaffected.
     assert_eq!(server.reader().read("/api/v1/users/moodle:1").await["username"], "before");
     assert_eq!(server.anonymous().get("/api/v1/health/ready").await.status, 200);
 
@@ -138,7 +138,7 @@ async fn a_full_queue_sends_away(database: Database) {
     server.stop().await;
 }
 
-/// The database is away for a moment: senders are told to come again, nothing answered is lost, the server goes on.
+/// The database is away for a moment: senders are asked to retry, nothing answered is lost, the server goes on.
 async fn a_database_that_goes_away_comes_back(database: Database) {
     let server = Server::start(&database).await;
     let (site, reader) = (server.site(), server.reader());
@@ -161,7 +161,7 @@ async fn a_database_that_goes_away_comes_back(database: Database) {
                 None
             })
             .await;
-            // After a lost connection the first try may have been stored without an answer.
+            // After a lost connection, the first attempt may have been stored without an answer.
             assert!(["applied", "duplicate"].contains(&taken.outcomes()[0].as_str()));
             assert_eq!(reader.read("/api/v1/users/moodle:1").await["username"], round.to_string());
         }

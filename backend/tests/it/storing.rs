@@ -28,7 +28,7 @@ impl Server {
         self.anonymous().get(READY).await
     }
 
-    /// Waits until readiness has this status and these words.
+    /// Waits until readiness has this status and this text.
     async fn until_ready_is(&self, status: u16, words: &str) {
         let what = format!("readiness is {status}: {words}");
         until(&what, async || {
@@ -38,14 +38,14 @@ impl Server {
         .await;
     }
 
-    /// A limit for the files that it writes, in bytes, as a disk has one.
+    /// Limits the size of its files, in bytes, as a full disk does.
     fn limit_files(&self, bytes: Option<u64>) {
         let limit = Rlimit { current: bytes, maximum: getrlimit(Resource::Fsize).maximum };
         prlimit(Some(Pid::from_raw(self.id().cast_signed()).unwrap()), Resource::Fsize, limit).unwrap();
     }
 }
 
-/// SQLite rolls back by itself when the disk is full. What was answered after that used to be stored by nobody.
+/// SQLite rolls back by itself when the disk is full. Events answered after that used to be lost.
 #[tokio::test]
 async fn a_full_disk_makes_no_200_a_lie() {
     let database = Database::sqlite();
@@ -58,7 +58,7 @@ async fn a_full_disk_makes_no_200_a_lie() {
         assert!(number < 2_000, "the limit never bit");
         number += 1;
         let id = new_uuid().to_string();
-        // Now a large one and now a small one, which may fit when the large one did not.
+        // Large and small ones in turn: a small one may fit when the large one did not.
         let name = "x".repeat(if number % 3 == 0 { 40_000 } else { 10 });
         let mut event = at(number, "user_created", user(number, "someone"));
         event["id"] = json!(id);
@@ -102,7 +102,7 @@ async fn a_file_that_is_not_the_one_that_was_opened_is_not_written_to() {
         server.ready().await.problem(503, "database_unavailable");
         std::fs::copy(&away, &file).unwrap();
         server.site().post_batch(&[user_event(3, "c")]).await.problem(503, "database_unavailable");
-        // The very file, and all is well again.
+        // With the original file back, all is well again.
         std::fs::rename(&away, &file).unwrap();
         server.until_ready_is(200, "ok").await;
         server.site().apply(&[user_event(4, "d")]).await;
@@ -115,7 +115,7 @@ async fn an_answered_event_that_is_gone_is_noticed(database: Database) {
     let server = Server::start(&database).await;
     server.site().apply(&[user_event(1, "a")]).await;
     assert_eq!(server.ready().await.status, 200);
-    // As after a restore, or by a standby that was behind.
+    // As after a restore, or a promotion of a standby that lagged.
     database.execute("DELETE FROM events").await;
     server.until_ready_is(503, "Synchronise everything").await;
     let lost = "an event that was answered 200 is missing from the database: press Synchronise everything in Moodle";
@@ -156,7 +156,7 @@ async fn another_database_in_its_place_is_not_taken_for_it() {
     let said = String::from_utf8_lossy(&output.stderr).into_owned();
     assert!(output.status.code() == Some(1) && said.contains("is not the database that was there before"), "{said}");
     std::fs::remove_file(&file).unwrap();
-    // A backup of it is itself.
+    // A backup counts as the same database.
     std::fs::copy(&away, &file).unwrap();
     assert!(without_leave(&database).args(["site", "list"]).status().unwrap().success());
 }
@@ -172,7 +172,7 @@ fn a_folder_that_is_not_there_may_be_a_disk_that_is_not_mounted() {
     assert!(command(&url).arg("migrate").status().unwrap().success(), "told to, it does");
 }
 
-/// The program that was not told to make a new database.
+/// The server without `--new-database`.
 fn without_leave(database: &Database) -> std::process::Command {
     let told = command(&database.url);
     let mut command = std::process::Command::new(told.get_program());
@@ -199,7 +199,7 @@ async fn a_database_that_takes_no_writes_is_not_ready(database: Database) {
                   AND pid <> pg_backend_pid()";
     database.execute(&read_only("on")).await;
     database.count(others).await;
-    // Nobody sends anything, and it is found out all the same.
+    // Nobody sends anything, and it is still noticed.
     server.until_ready_is(503, "read-only").await;
     let answer = server.site().post_batch(&[user_event(2, "b")]).await;
     answer.problem(503, "database_unavailable");
@@ -228,7 +228,7 @@ async fn a_lock_on_the_table_of_events_is_seen(database: Database) {
     let answer = server.ready().await;
     answer.problem(503, "database_unavailable");
     assert!(answer.text.contains("lock"), "{}", answer.text);
-    // As long as it lasts: a small write would do, and is not taken for a large one.
+    // It stays so as long as the lock is held, although a small test write would succeed.
     tokio::time::sleep(Duration::from_secs(4)).await;
     server.ready().await.problem(503, "database_unavailable");
     lock.rollback().await.unwrap();

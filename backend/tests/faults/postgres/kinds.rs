@@ -1,4 +1,4 @@
-//! The troubles of a PostgreSQL as faults of a case.
+//! PostgreSQL's incidents as faults of a case.
 
 use std::{
     ops::RangeInclusive,
@@ -14,19 +14,19 @@ use crate::{
     world::World,
 };
 
-/// How long it is tried to begin or end one: another one that keeps the server from answering may have to end first.
+/// The time-out to begin or end one: another fault that blocks the server may have to end first.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// Between two tries.
+/// The pause between two tries.
 const REST: Duration = Duration::from_millis(200);
 
-/// How long a look may take.
+/// The time-out of a check.
 const LOOK: Duration = Duration::from_secs(2);
 
 /// Longer than every deadline of the product.
 const LONG: u64 = 25;
 
-/// In a combination, in milliseconds.
+/// The duration in a combination, in milliseconds.
 const COMBINED: RangeInclusive<u64> = 1_000..=9_000;
 
 macro_rules! kind {
@@ -63,7 +63,7 @@ pub(crate) fn kinds() -> Vec<Kind> {
     ]
 }
 
-/// A trouble that lasts for a while.
+/// An incident that lasts for a while.
 struct Lasting {
     trouble: Trouble,
     kept: Kept,
@@ -121,14 +121,14 @@ impl Fault for Lasting {
     }
 }
 
-/// Tries once; nobody else has the cluster meanwhile. Returns how often the way was switched before.
+/// Tries once, with exclusive access to the cluster. Returns how often the route had been switched before.
 async fn begin(trouble: Trouble, world: &World) -> Result<(Kept, usize), Failed> {
     let mut cluster = world.cluster()?.lock().await;
     let kept = trouble.begin(&mut cluster).await?;
     Ok((kept, cluster.relay.switches()))
 }
 
-/// The same.
+/// Tries once, in the same way.
 async fn end(trouble: Trouble, world: &World) -> Result<usize, Failed> {
     let mut cluster = world.cluster()?.lock().await;
     let switches = cluster.relay.switches();

@@ -1,7 +1,7 @@
-//! PostgreSQL servers of the harness's own, and what may happen to them.
+//! The harness's own PostgreSQL servers, and their faults.
 //!
-//! Debian's package `postgresql` is all they need. Data lies on a disk, with fsync on; addresses are of loopback, or of a network
-//! namespace that the harness made.
+//! Debian's package `postgresql` is all they need. Data is on a disk, with fsync on; addresses are on loopback, or in a
+//! network namespace that the harness created.
 
 mod cluster;
 mod host;

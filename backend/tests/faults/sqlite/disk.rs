@@ -1,4 +1,4 @@
-//! No room: on the disk, and in what the process may write.
+//! No room: on the disk, or within the limit of the process.
 
 use std::time::{Duration, Instant};
 
@@ -25,7 +25,7 @@ pub(super) fn kinds() -> Vec<Kind> {
     ]
 }
 
-/// Bytes of a page. Some are left, so that it is now this and now that statement which fails.
+/// Bytes per page. A few pages stay free, so that different statements fail.
 const PAGE: u64 = 4_096;
 
 /// The file system has no room.
@@ -55,7 +55,7 @@ impl Fault for FullDisk {
     }
 }
 
-/// `ulimit -S -f`: no file may grow beyond the size that the write-ahead log has just now.
+/// `ulimit -S -f`: no file may grow beyond the present size of the write-ahead log.
 struct FileSizeLimit {
     free: u64,
     limit: u64,

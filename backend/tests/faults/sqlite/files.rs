@@ -1,4 +1,4 @@
-//! The files go away, or may not be written any more.
+//! The database's files disappear or become read-only.
 
 use std::{
     fs::{self, File, Permissions},
@@ -36,7 +36,7 @@ pub(super) fn kinds() -> Vec<Kind> {
     ]
 }
 
-/// How long something is tried again that other faults make impossible.
+/// How long to retry what other faults prevent.
 const PATIENCE: Duration = Duration::from_secs(15);
 
 #[derive(Clone, Copy)]
@@ -51,7 +51,7 @@ enum Way {
 
 struct Gone {
     way: Way,
-    /// What was deleted, kept by its open files: an operator would take it from there.
+    /// Deleted files, kept by open handles: an operator would recover them from there.
     kept: Vec<(&'static str, File)>,
     since: Option<Instant>,
 }
@@ -75,7 +75,7 @@ impl Fault for Gone {
                 Way::Moved => move_away(world)?,
                 Way::FolderMoved => fs::rename(world.data(), away(world))?,
                 Way::Replaced => {
-                    // A server that is started on it knows no token of ours.
+                    // A server started on it does not know our token.
                     world.book.excuse(401);
                     let other = make_another(world)?;
                     move_away(world)?;
@@ -97,7 +97,7 @@ impl Fault for Gone {
                 Way::Moved | Way::Replaced | Way::FolderMoved if self.since.is_none() => Ok(()),
                 Way::Moved | Way::Replaced => move_back(world),
                 Way::FolderMoved => {
-                    // One that was made meanwhile.
+                    // One that was created meanwhile.
                     if world.data().exists() {
                         fs::remove_dir_all(world.data())?;
                     }
@@ -129,7 +129,7 @@ impl Fault for Gone {
 
 impl Gone {
     fn put_back(&self, world: &World) -> Result<(), Failed> {
-        // The file that maps the log is made anew from it.
+        // The shared-memory file is rebuilt from the log.
         for suffix in self.kept.iter().map(|(suffix, _)| *suffix).chain(["-shm"]) {
             remove(world.database(suffix))?;
         }
@@ -143,14 +143,14 @@ impl Gone {
     }
 }
 
-/// Stops the server, changes something, and lets it start again.
+/// Stops the server, makes a change, and lets it restart.
 async fn restart_on(world: &World, mut change: impl FnMut() -> Result<(), Failed>) -> Result<(), Failed> {
     world.server.hold();
     let killed = world.server.kill().await;
     let deadline = Instant::now() + PATIENCE;
     let changed = loop {
         match change() {
-            // Such as a disk that is full just now.
+            // Such as a full disk.
             Err(_) if Instant::now() < deadline => tokio::time::sleep(Duration::from_millis(100)).await,
             changed => break changed,
         }

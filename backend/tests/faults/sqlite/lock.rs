@@ -12,7 +12,7 @@ use crate::{
 pub(super) fn kinds() -> Vec<Kind> {
     let lock = Kind {
         name: "locked",
-        // A file that is not there cannot be locked.
+        // A missing file cannot be locked.
         group: Group::Files,
         needs: &[],
         alone: Duration::from_secs(20),

@@ -1,4 +1,4 @@
-//! What goes wrong with the delivery.
+//! Alerts about the delivery, each with its real cause.
 
 use serde_json::json;
 
@@ -48,7 +48,7 @@ async fn records_that_zoho_refuses(database: Database) {
     bad["phone1"] = json!("<ask her mother>");
     server.site().apply(&[at(1, "user_created", bad.clone())]).await;
     receivers.are_told(&database, "failed", &["raised"]).await;
-    // Twice as many are worse, and that is told.
+    // Twice as many is worse, and notified again.
     bad["userid"] = json!("4");
     bad["email"] = json!("ben@example.com");
     server.site().apply(&[at(2, "user_created", bad)]).await;

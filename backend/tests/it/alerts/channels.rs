@@ -1,4 +1,4 @@
-//! Channels that fail, hang or die, and many processes: nothing is sent twice, and nothing is left untold.
+//! Channels that fail, hang or die, and several processes: every notification is sent exactly once.
 
 use std::collections::HashSet;
 
@@ -24,7 +24,7 @@ on_both_databases!(
     two_processes_tell_once,
 );
 
-/// Something that is wrong until the token is revoked.
+/// A problem that lasts until the token is revoked.
 fn make_trouble(database: &Database) {
     run_json(database, &["site", "rotate-token", SITE, "--expires", "1", "--json"]);
 }
@@ -47,7 +47,7 @@ async fn notices_are_what_they_should_be(database: Database) {
     let subjects: Vec<&str> = mails.iter().map(|mail| mail.header("Subject")).collect();
     let number = mails[0].header("Subject").split(' ').nth(2).unwrap();
     assert_eq!(subjects, [format!("Alert: token {number} expires"), format!("Resolved: token {number} expires")]);
-    // One recipient does not exist; the other gets it all the same.
+    // One recipient does not exist; the other one still gets the mail.
     assert_eq!((mails[0].from.as_str(), &mails[0].to[..]), ("sync@example.org", &["admin@example.org".to_owned()][..]));
 
     for posted in receivers.webhook.posted() {
@@ -73,7 +73,7 @@ async fn a_failing_webhook_is_told_of_by_mail(database: Database) {
     assert_eq!(channels["items"][1]["failing"], false, "{channels}");
     let rules: Vec<Value> = open(&server).await.into_iter().map(|alert| alert["rule"].clone()).collect();
     assert!(rules.contains(&json!("channel_failing")), "{rules:?}");
-    // It works again: what it was not told yet comes late, and once.
+    // It works again: what it missed arrives late, and once.
     receivers.webhook.answer(200);
     let before = receivers.webhook.posted().len();
     database.execute("UPDATE alert_notices SET next_at = 0 WHERE state = 'pending'").await;
@@ -97,7 +97,7 @@ fn summary(posted: &Posted) -> String {
     format!("{} {}", body["alert"]["rule"].as_str().unwrap(), body["event"].as_str().unwrap())
 }
 
-/// A server that dies while it sends a notice of this format, and another that begins where it ended.
+/// A server that dies while sending a notification of this format, and another one that continues.
 async fn die_while_sending(database: &Database, format: &str) -> (Webhook, Server) {
     let webhook = Webhook::start();
     let mut settings = quick();
@@ -112,7 +112,7 @@ async fn die_while_sending(database: &Database, format: &str) -> (Webhook, Serve
     let server = Server::start_with(database, &settings).await;
     looks(database, 2).await;
     assert_eq!(webhook.posted().len(), 1, "somebody else may still be sending it");
-    // The lease of the dead runs out.
+    // The dead server's lease expires.
     database.execute("UPDATE alert_notices SET lease_until = 0 WHERE state = 'sending'").await;
     (webhook, server)
 }
@@ -125,7 +125,7 @@ async fn what_may_have_arrived_is_not_sent_again(database: Database) {
     assert_eq!(webhook.posted().len(), 1, "it is not sent again");
     let channels = server.reader().read("/api/v1/alerts/channels").await;
     assert!(channels["items"][0]["error"].as_str().unwrap().contains("died"), "{channels}");
-    // Soon it is told of anew, as what it is.
+    // It is soon raised again, as a new alert.
     let remind_in = "SELECT (remind_at - raised_at) / 1000 FROM alerts";
     assert!((600..700).contains(&database.count(remind_in).await), "{}", database.count(remind_in).await);
     database.execute("UPDATE alerts SET remind_at = 0").await;
@@ -158,7 +158,7 @@ async fn two_processes_tell_once(database: Database) {
     receivers.are_told(&database, "token_expiring", &["raised"]).await;
     looks(&database, 4).await;
     receivers.are_told(&database, "token_expiring", &["raised"]).await;
-    // The one that may have looked last dies; the other goes on.
+    // The process that may have evaluated last dies; the other one goes on.
     first.kill();
     database.execute("UPDATE alert_turns SET lease_until = NULL").await;
     repair(&database).await;

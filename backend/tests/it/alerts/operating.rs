@@ -1,4 +1,4 @@
-//! Operators: acknowledging, trying channels, and who may.
+//! Operators: acknowledging alerts, testing channels, and who may do so.
 
 use serde_json::json;
 
@@ -28,7 +28,7 @@ async fn nobody_is_reminded_of_what_somebody_knows(database: Database) {
     let path = format!("/api/v1/alerts/{id}/acknowledge");
     let known = operator.send(operator.request(reqwest::Method::POST, &path)).await.json();
     assert_eq!(known["acknowledged_by"], "first", "the name of the token: {known}");
-    // Whoever was first stays.
+    // The first acknowledgement stays.
     let again = run(&database, &["alerts", "acknowledge", &id.to_string(), "--by", "ben"]);
     assert!(again.status.success(), "{again:?}");
     assert_eq!(open(&server).await[0]["acknowledged_by"], "first");
@@ -43,7 +43,7 @@ async fn nobody_is_reminded_of_what_somebody_knows(database: Database) {
     let listed = String::from_utf8(run(&database, &["alerts", "list"]).stdout).unwrap();
     assert!(listed.starts_with("No alerts are open."), "{listed}");
     assert_eq!(run(&database, &["alerts", "acknowledge", &id.to_string()]).status.code(), Some(1), "it is resolved");
-    // Forgotten in time.
+    // Old alerts are deleted in time.
     database.execute("UPDATE alerts SET resolved_at = 1").await;
     server.stop().await;
     let server = Server::start_with(&database, &receivers.settings()).await;

@@ -1,4 +1,4 @@
-//! What goes wrong with sites, tokens and the machine.
+//! Alerts about sites, tokens and the machine.
 
 use super::{Receivers, begin_alone, looks, now, open};
 use crate::support::{
@@ -18,7 +18,7 @@ on_both_databases!(
 
 const WEEK_MINUTES: i64 = 7 * 24 * 60;
 
-/// Counts events of the first site, so many minutes ago.
+/// Counts events of the first site, this many minutes ago.
 pub(super) async fn count(database: &Database, minutes_ago: i64, name: &str, count: i64) {
     let minute = now() / 60_000 - minutes_ago;
     let row = format!("({minute}, 'site:{SITE}', '{name}', {count})");
@@ -35,7 +35,7 @@ async fn a_site_that_is_silent(database: Database) {
     count(&database, 4 * WEEK_MINUTES + 70, "applied", 50).await;
     receivers.are_told(&database, "site_silent", &["raised"]).await;
     assert_eq!(open(&server).await[0]["subject"], format!("site:{SITE}"));
-    // It stays so though the past of it goes.
+    // The alert stays open although the site's history expires.
     database.execute(&format!("DELETE FROM activity WHERE minute < {}", now() / 60_000 - 2 * WEEK_MINUTES)).await;
     looks(&database, 4).await;
     receivers.are_told(&database, "site_silent", &["raised"]).await;
@@ -86,7 +86,7 @@ async fn a_token_that_has_ended_is_refused(database: Database) {
         let sequence = sequence.next().unwrap();
         sender.apart().post_batch(&[at(sequence, "user_created", user(3, "ann"))]).await
     };
-    // A slow machine needs more time to use them before their end.
+    // A slow machine needs more time to use them before they expire.
     let mut used = false;
     for seconds in [3, 30, 120] {
         let end = now() + seconds * 1_000;
@@ -97,7 +97,7 @@ async fn a_token_that_has_ended_is_refused(database: Database) {
         }
     }
     assert!(used, "they were refused before their end");
-    // The site is remembered, and refused all the same; when, the server's clock says, and not this one.
+    // The site is cached, and still refused; the server's clock decides when, not the test's.
     let refused = until("the site's end", async || Some(send().await).filter(|answer| answer.status != 200)).await;
     refused.problem(401, "unauthorized");
     let refused = async || Some(operator.get("/api/v1/alerts").await).filter(|answer| answer.status != 200);
@@ -121,7 +121,7 @@ async fn a_disk_that_fills(database: Database) {
     }
     receivers.are_told(&database, "disk", &["raised"]).await;
     server.stop().await;
-    // As good as more room: less is wanted.
+    // Lowering the threshold has the same effect as more free space.
     let server = Server::start_with(&database, &receivers.settings()).await;
     receivers.are_told(&database, "disk", &["raised", "resolved"]).await;
     server.stop().await;

@@ -1,4 +1,4 @@
-//! What the database cannot take is told all the same; what cannot be judged keeps nothing else from being told.
+//! A database that accepts no events still raises an alert; a rule that cannot be evaluated stops no other rule.
 
 use serde_json::{Value, json};
 
@@ -22,14 +22,14 @@ on_both_databases!(
     an_answered_event_that_is_gone,
 );
 
-/// What Prometheus reads of a metric.
+/// A metric's value, as Prometheus reads it.
 async fn metric(server: &Server, name: &str) -> String {
     let text = server.reader().get("/metrics").await.text;
     let line = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
     line.unwrap_or_else(|| panic!("no {name} in {text}")).to_owned()
 }
 
-/// Waits until the server has tried in vain to write, so many times more.
+/// Waits for this many more failed writes.
 async fn trials(server: &Server, more: usize) {
     let count = || server.log().matches("accepts no events").count();
     let before = count();
@@ -37,7 +37,7 @@ async fn trials(server: &Server, more: usize) {
 }
 
 impl Receivers {
-    /// Waits until both were told of these events of a rule; no more of them.
+    /// Waits until both received exactly these events of a rule.
     async fn hear(&self, rule: &str, events: &[&str]) {
         until(&format!("{rule} {events:?}"), async || {
             (self.posted(rule).len() >= events.len() && self.mailed(rule).len() >= events.len()).then_some(())
@@ -46,7 +46,7 @@ impl Receivers {
         assert_eq!((self.posted(rule), self.mailed(rule)), (strings(events), strings(events)), "{rule}");
     }
 
-    /// What the webhook was last told of a rule.
+    /// The webhook's last notification about a rule.
     fn last(&self, rule: &str) -> Value {
         let posted = self.webhook.posted().into_iter().rev().map(|posted| posted.json());
         posted.into_iter().find(|body| body["alert"]["rule"] == rule).unwrap()
@@ -77,7 +77,7 @@ async fn a_database_that_takes_no_writes(database: Database) {
     for words in [cause, advice, "Seen by process ", " on host "] {
         assert!(message.contains(words), "{words}: {message}");
     }
-    // Whoever asks this process sees it, too.
+    // The API of this process shows it too.
     let alert = open(&server).await.pop().unwrap();
     assert_eq!(
         (&alert["rule"], &alert["id"], &alert["code"]),
@@ -126,7 +126,7 @@ async fn a_database_that_takes_writes_again_in_time(database: Database) {
     server.stop().await;
 }
 
-/// As after a restore, or by a standby that was behind.
+/// As after a restore, or a promotion of a standby that lagged.
 async fn an_answered_event_that_is_gone(database: Database) {
     let (receivers, server) = begin_alone(&database).await;
     server.site().apply(&[user_event(1, "a")]).await;
@@ -143,7 +143,7 @@ async fn a_rule_that_cannot_be_judged(database: Database) {
     count(&database, 1, "rejected", 11).await;
     receivers.hear("ingest_rejecting", &["raised"]).await;
     database.execute("ALTER TABLE activity RENAME TO away").await;
-    // These rules cannot be judged any more. The others are.
+    // These rules can no longer be evaluated; the others can.
     run_json(&database, &["site", "rotate-token", SITE, "--expires", "1", "--json"]);
     receivers.hear("token_expiring", &["raised"]).await;
     receivers.hear("look_failed", &["raised", "raised"]).await;

@@ -1,4 +1,4 @@
-//! Who may not.
+//! Missing, wrong and revoked credentials.
 
 use std::time::Duration;
 
@@ -119,7 +119,7 @@ async fn a_revoked_site_token_is_refused_at_once(database: Database) {
     assert_takes(&old, 200).await;
     let rotated = run_json(&database, &["site", "rotate-token", SITE, "--json"]);
     let new = server.site_with(rotated["token"].as_str().unwrap());
-    // Both are valid, so that nothing is lost while the new one is pasted into Moodle.
+    // Both are valid, so that no event is lost until the new one is in Moodle.
     assert_takes(&new, 200).await;
     assert_takes(&old, 200).await;
     let stored = database.count("SELECT count(*) FROM events").await;
@@ -133,7 +133,7 @@ async fn a_revoked_site_token_is_refused_at_once(database: Database) {
     assert_eq!(database.count("SELECT count(*) FROM events").await, stored);
     assert_takes(&new, 200).await;
 
-    // Also in the middle of a storm: from some event on all are refused, and none of those is stored.
+    // The same under load: from some event on all are refused, and none of those is stored.
     let storm = tokio::spawn(async move {
         let (mut taken, mut refused) = (0, 0);
         for userid in 100..100_000 {

@@ -1,4 +1,4 @@
-//! Requests to the wrong place, in the wrong way, with bad parameters.
+//! Requests with wrong paths, methods or parameters.
 
 use reqwest::Method;
 
@@ -94,7 +94,7 @@ async fn every_bad_parameter_is_named(database: Database) {
         let answer = reader.get(&format!("/api/v1/{path}")).await;
         answer.problem(400, "invalid_parameter");
         let errors = answer.errors();
-        // What does not fit the schema is found by the framework, which knows no finer code.
+        // The framework finds what does not fit the schema, and knows no finer code.
         assert_eq!(errors, owned(&[(parameter, code.unwrap_or("wrong_type"))]), "{path}");
         assert_no_echo(&answer);
     }

@@ -57,7 +57,7 @@ async fn scripts_get_tokens_as_json(database: Database) {
         assert!(stderr(&output).contains(words), "{arguments:?}: {}", stderr(&output));
         assert_eq!(stdout(&output), "", "{arguments:?}");
     }
-    // A token of one site is not revoked in the name of another.
+    // A site cannot revoke another site's token.
     run_json(&database, &["site", "add", "other", "--json"]);
     let id = sites[0]["tokens"][0]["id"].to_string();
     assert_eq!(run(&database, &["site", "revoke-token", "other", &id]).status.code(), Some(1));
@@ -136,7 +136,7 @@ async fn last_use_is_written_down(database: Database) {
     }
     server.reader().list("/api/v1/users").await;
     server.stop().await;
-    // Not with each request, but at the end at the latest.
+    // Not with each request, but when the server stops at the latest.
     let used = last_use();
     assert!(used.as_str().is_some_and(|time| time.ends_with('Z')), "{used}");
     let tokens = run_json(&database, &["token", "list", "--json"]);

@@ -1,4 +1,4 @@
-//! The first page says how it is.
+//! The first page summarises the state.
 
 use serde_json::json;
 

@@ -1,4 +1,4 @@
-//! What is not copied, and what is said about it.
+//! Copies that are refused, and the messages.
 
 use super::{copied, copy, copy_half, fill, not_copied, text};
 use crate::support::{Database, Server, command, events::user_event, server::run};
@@ -9,7 +9,7 @@ async fn a_source_that_a_server_uses(destination: Database) {
     let source = Database::sqlite();
     let server = Server::start(&source).await;
     server.site().apply(&[user_event(1, "a")]).await;
-    // Also when nobody sends anything.
+    // Even if nobody sends anything.
     let error = not_copied(&source, &destination);
     assert!(error.contains("is in use: stop the server"), "{error}");
     server.site().apply(&[user_event(2, "b")]).await;
@@ -23,10 +23,10 @@ async fn a_destination_that_is_not_empty(destination: Database) {
     fill(&source, 3).await;
     Server::start(&destination).await.stop().await;
     let error = not_copied(&source, &destination);
-    // Which table, depends on what the server had written until it stopped.
+    // Which table it is depends on what the server had written when it stopped.
     assert!(error.contains("not empty (table "), "{error}");
     assert_eq!(destination.count("SELECT count(*) FROM users").await, 0);
-    // It is left as it was.
+    // The destination is unchanged.
     Server::start(&destination).await.stop().await;
 }
 
@@ -38,7 +38,7 @@ async fn another_source_than_the_one_begun_with(destination: Database) {
     fill(&other, 20).await;
     let error = not_copied(&other, &destination);
     assert!(error.contains("a part of another database") && error.contains("tokens"), "{error}");
-    // A server wrote to it meanwhile: it is another one, too.
+    // A server has written to it meanwhile, so it has diverged.
     let server = Server::start(&source).await;
     server.site().apply(&[user_event(21, "late")]).await;
     server.stop().await;

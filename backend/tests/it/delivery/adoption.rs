@@ -1,4 +1,5 @@
-//! One contact for one person: those who are in Zoho already, those who change their address, those whom a person moved.
+//! One contact per person: people who are already in Zoho, who change their address, or whose contact was changed by
+//! hand.
 
 use serde_json::{Map, Value, json};
 
@@ -23,7 +24,7 @@ async fn begin(database: &Database) -> (ZohoSimulator, Server) {
     (zoho, server)
 }
 
-/// Makes a contact as admissions do, and lets Zoho's search see it.
+/// Creates a contact as the admissions office does, and makes Zoho's search see it.
 async fn import(zoho: &ZohoSimulator, fields: Value) {
     zoho.make_by_hand("Contacts", fields).await;
     zoho.advance(60).await;
@@ -125,7 +126,7 @@ async fn a_contact_deleted_by_a_person_comes_back_with_all_that_points_to_it(dat
     let enrolment = with(&enrolments, "Moodle_Enrolment_Key", "moodle:5");
     assert_eq!(enrolment["Contact"]["id"], now[0]["id"], "the enrolment points to the new one");
 
-    // The same, but what changes is the record that points to it.
+    // The same, but the record that refers to it changes.
     zoho.make_by_hand("Contacts", json!({"id": now[0]["id"], "$delete": true})).await;
     let mut suspended = super::super::support::events::enrolment(5, 3, 2);
     suspended["status"] = json!("1");

@@ -1,4 +1,4 @@
-//! What arrives before what it needs, waits for it, says so, and is released by it.
+//! A record that arrives before its prerequisite is parked with the reason, and released by its arrival.
 
 use std::time::Duration;
 
@@ -20,7 +20,7 @@ on_both_databases!(
 );
 on_postgres!(what_is_parked_while_its_user_arrives_is_released);
 
-/// Fails when something was released only by the round that comes each minute.
+/// Fails if an item was released only by the check that runs every minute.
 fn assert_nothing_waited_in_vain(server: &Server) {
     let rounds =
         server.log_messages().into_iter().filter(|line| line["message"] == "released items that waited in vain");
@@ -58,8 +58,8 @@ async fn what_comes_before_its_user_waits_and_is_released(database: Database) {
     assert_nothing_waited_in_vain(&server);
 }
 
-/// Two transactions do not see each other: the one that says that a person has arrived takes long to commit, and
-/// meanwhile an enrolment is parked because of that person. Not on SQLite, which has one transaction at a time.
+/// Two transactions do not see each other: the one that stores a person commits slowly, and meanwhile an enrolment is
+/// parked because of that person. Not on SQLite, which runs one writing transaction at a time.
 async fn what_is_parked_while_its_user_arrives_is_released(database: Database) {
     let zoho = ZohoSimulator::start_set_up().await;
     let mut server = start(&database, &zoho).await;
@@ -85,7 +85,7 @@ async fn what_is_parked_while_its_user_arrives_is_released(database: Database) {
     until("the commit dawdles", async || (database.count(waiting).await == 1).then_some(())).await;
     site.apply(&[at(3, "user_enrolled", enrolment(5, 3, 2))]).await;
     until("it is parked", async || (item(&database, "enrolment", 5).await.0 == "parked").then_some(())).await;
-    // For the look that follows the parking: it is not to see the person. Were this too short, the test would see less.
+    // Gives the check after the parking time to miss the person. If this is too short, the test only proves less.
     tokio::time::sleep(Duration::from_millis(500)).await;
     commits.commit().await.unwrap();
     rest(&database).await;
@@ -106,14 +106,14 @@ async fn a_grade_given_anew_is_one_record(database: Database) {
     ])
     .await;
     rest(&database).await;
-    // Moodle deletes the grade and makes another one for the same user and item.
+    // Moodle deletes the grade and creates another one for the same user and item.
     site.apply(&[at(4, "grade_deleted", json!({"gradeid": 7, "userid": 3, "itemid": 4}))]).await;
     site.apply(&[at(5, "grade_updated", grade(9, 3, 4, 2, "55.00000"))]).await;
     rest(&database).await;
     let grades = zoho.records("Moodle_Grades").await;
     assert_eq!(grades.len(), 1);
     assert_eq!(grades[0]["Final_Grade"].as_f64(), Some(55.0), "{grades:?}");
-    // The old one's deletion arrives once more, late; and the new one is deleted at last.
+    // The old grade's deletion arrives again, late; finally the new one is deleted.
     site.apply(&[at(7, "grade_deleted", json!({"gradeid": 9, "userid": 3, "itemid": 4}))]).await;
     rest(&database).await;
     let grades = zoho.records("Moodle_Grades").await;
@@ -182,7 +182,7 @@ async fn only_who_is_enrolled_is_delivered(database: Database) {
     let contacts = zoho.records("Contacts").await;
     assert_eq!((contacts.len(), &contacts[0]["Moodle_User_Key"]), (1, &json!("moodle:3")), "the student alone");
     assert_eq!((zoho.records("Moodle_Enrolments").await.len(), zoho.records("Moodle_Grades").await.len()), (1, 1));
-    // No longer enrolled is not gone.
+    // A user who is no longer enrolled still exists.
     site.apply(&[at(7, "enrolment_deleted", json!({"enrollmentid": 5, "userid": 3, "courseid": 2}))]).await;
     let mut moved = user(3, "ann");
     moved["city"] = json!("Ulm");

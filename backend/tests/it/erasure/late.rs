@@ -1,4 +1,4 @@
-//! What arrives about an erased person later: nothing of it is kept, until that is lifted.
+//! Data about an erased person that arrives later is not stored, until the erasure is lifted.
 
 use serde_json::json;
 
@@ -30,7 +30,7 @@ async fn late_events_bring_nothing_back(database: Database) {
     let outcomes = server.site().send_batch(&late).await;
     assert!(outcomes[..7].iter().all(|outcome| outcome == "superseded"), "{outcomes:?}");
     assert_eq!(outcomes[7], "applied", "somebody else in the same batch");
-    // The same once more is known by its id; the original plugin sends none.
+    // A repetition is recognised by its id; the original plugin sends no id.
     assert_eq!(server.site().send_batch(&late[..1]).await, ["duplicate"]);
     assert_eq!(server.site().post_event("user_updated", &zelda("Zeldamark")).await.status, 200);
     rest(&database).await;

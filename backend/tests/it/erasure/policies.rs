@@ -1,4 +1,4 @@
-//! What happens in Zoho by each policy, and what the checks find there.
+//! Each erasure policy: what happens in Zoho, and what the checks find there.
 
 use serde_json::{Map, Value, json};
 
@@ -25,7 +25,7 @@ on_both_databases!(
 
 async fn an_anonymised_contact_stays_empty(database: Database) {
     let (zoho, server) = begin(&database).await;
-    // Admissions wrote something of their own into the contact.
+    // The admissions office has added data of its own to the contact.
     let contacts = zoho.records("Contacts").await;
     let id = with(&contacts, "Moodle_User_Key", "moodle:11")["id"].clone();
     update(&zoho, "Contacts", json!({"id": id, "Description": "pays by bank transfer"})).await;
@@ -43,7 +43,7 @@ async fn an_anonymised_contact_stays_empty(database: Database) {
     }
     for (module, left) in [("Moodle_Enrolments", 1), ("Moodle_Grades", 1)] {
         assert_eq!(zoho.records(module).await.len(), left, "of the bystander: {module}");
-        // What lies in the recycle bin was emptied before.
+        // The recycle bin was emptied before.
         let log = zoho.log().await;
         let calls: Vec<&str> = log
             .iter()
@@ -52,7 +52,7 @@ async fn an_anonymised_contact_stays_empty(database: Database) {
             .collect();
         assert_eq!(calls, ["PUT", "DELETE"], "{module}");
     }
-    // Delivering everything again changes nothing.
+    // A full resync changes nothing.
     zoho.empty_log().await;
     assert!(crate::support::server::run(&database, &["sync", "resync", "--yes", "--no-wait"]).status.success());
     rest(&database).await;
@@ -109,7 +109,7 @@ async fn what_is_entered_again_is_found(database: Database) {
         json!([{"place": "Contacts.First_Name", "count": 1}, {"place": "Contacts.Phone", "count": 1}])
     );
     assert!(!document.to_string().contains(MARKS[0]), "the place, and never the value");
-    // Whoever checks by the API is told the same; and when it is gone again, that too.
+    // A check by the API reports the same, and so it does after the contact is gone again.
     let path = format!("/api/v1/erasures/{id}/check");
     assert_eq!(server.reader().post(&path, "").await.json()["state"], "found");
     update(&zoho, "Contacts", json!({"id": contact, "First_Name": null, "Phone": null})).await;
@@ -152,7 +152,7 @@ async fn an_outage_is_waited_out(database: Database) {
     server.stop().await;
 }
 
-/// Changes a record as a person does in Zoho's pages.
+/// Changes a record as a person does on Zoho's pages.
 async fn update(zoho: &ZohoSimulator, module: &str, record: Value) {
     let record: Map<String, Value> = serde_json::from_value(record).unwrap();
     let entries = zoho.client().update(module, &[record], &[]).await.unwrap();

@@ -1,4 +1,4 @@
-//! Asking for erasures: who may, what is shown before, and what the certificate says.
+//! Requesting erasures: permissions, the preview, and the certificate.
 
 use serde_json::{Value, json};
 

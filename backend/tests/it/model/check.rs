@@ -1,4 +1,4 @@
-//! Waiting for the end, and what must be so then.
+//! Waiting for the end, and the checks of the final state.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -19,13 +19,13 @@ use crate::{
     support::{Database, ZohoSimulator, wait::PATIENCE},
 };
 
-/// After that, the servers are started anew: they may leave Zoho alone for minutes because of what happened.
+/// After this time, restart the servers: they may have backed off from Zoho for minutes.
 const RESTART_AFTER: Duration = Duration::from_secs(4);
 
-/// What is due later is due now: retries, checks of a pause, the turn to fetch a token that a dead process had.
+/// Makes due now what is due later: retries, checks of a pause, the turn to fetch a token that a dead process held.
 pub(super) async fn pass_time(database: &Database) {
     let due = match database.is_postgres() {
-        // Whoever holds an item keeps it.
+        // A leased item stays with its holder.
         true => {
             "UPDATE sync_items SET due_at = 0 WHERE ctid IN (SELECT ctid FROM sync_items WHERE state = 'pending' \
              FOR UPDATE SKIP LOCKED)"
@@ -38,7 +38,7 @@ pub(super) async fn pass_time(database: &Database) {
         .await;
 }
 
-/// Waits until nothing is pending or in flight, nor about to be.
+/// Waits until nothing is pending, in flight, or about to be.
 pub(super) async fn rest(database: &Database, cluster: &Cluster) {
     let (begin, mut restarted) = (Instant::now(), false);
     loop {
@@ -60,7 +60,7 @@ pub(super) async fn rest(database: &Database, cluster: &Cluster) {
     }
 }
 
-/// The records of a module by their keys; those without one apart.
+/// The records of a module by key, and those without a key.
 struct Found {
     by_key: BTreeMap<String, Map<String, Value>>,
     without: usize,
@@ -80,7 +80,7 @@ async fn found(zoho: &ZohoSimulator, module: &str, key: &str) -> Found {
     found
 }
 
-/// Zoho holds what it should, once, and nothing else.
+/// Zoho holds each expected record once, and nothing else.
 pub(super) async fn zoho_agrees(expected: &Expected, report: &Report, imported: usize, zoho: &ZohoSimulator) {
     let mut modules = BTreeMap::new();
     for (module, key) in super::chaos::KEYS {
@@ -102,7 +102,7 @@ pub(super) async fn zoho_agrees(expected: &Expected, report: &Report, imported: 
             None => wrong.push(format!("{module} {key} is missing")),
         }
     }
-    // Each contact of admissions became its user's, but for those of users who are gone or were never reported.
+    // Each contact from admissions became its user's, except for users who are deleted or were never reported.
     let is_adopted = |wanted: &&Wanted| wanted.of.0 == "user" && !wanted.deleted && is_imported(wanted.of.1);
     let adopted = expected.wanted.values().filter(is_adopted).count();
     if modules["Contacts"].without + adopted > imported {
@@ -143,7 +143,8 @@ fn same(there: &Value, value: &Value) -> bool {
     }
 }
 
-/// Each record has one item; parked are exactly those whose prerequisite is not there; only what needs a person failed; what is there is known by its id.
+/// Each record has one item; exactly those without their prerequisite are parked; only those that need a person failed;
+/// each synced item knows Zoho's id.
 pub(super) async fn items_agree(expected: &Expected, database: &Database, zoho: &ZohoSimulator) {
     let sql = "SELECT kind, moodle_id, state, code, remote_id, waits_kind, waits_id, COALESCE(reason, '') AS reason FROM sync_items";
     let rows = database.rows(sql).await;
@@ -186,7 +187,7 @@ pub(super) async fn items_agree(expected: &Expected, database: &Database, zoho: 
     assert!(wrong.is_empty(), "items are not as they should be: {wrong:#?}");
 }
 
-/// Looks into the logs of all processes, also of those that were killed.
+/// Checks the logs of all processes, including killed ones.
 pub(super) fn nobody_panicked(database: &Database) {
     for entry in std::fs::read_dir(database.folder.path()).unwrap() {
         let path = entry.unwrap().path();

@@ -1,4 +1,4 @@
-//! What Zoho must hold in the end: a plain fold of the events in the order of their versions, and the default mapping by hand.
+//! Zoho's expected final state: a plain fold of the events in version order, and the default mapping by hand.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -20,28 +20,28 @@ struct Folded {
     deleted: bool,
 }
 
-/// The user that needs a person.
+/// The user whose item must fail and wait for a person.
 pub(super) const REFUSED: Key = ("user", NAMESAKE);
 
-/// A record in Zoho, by its module and key.
+/// A record in Zoho: its module and key.
 pub(super) type Place = (&'static str, String);
 
-/// What a record in Zoho must be.
+/// The expected record in Zoho.
 pub(super) struct Wanted {
-    /// The record of Moodle that speaks for it.
+    /// The Moodle record it comes from.
     pub(super) of: Key,
-    /// It is gone in Moodle: then Zoho may never have had it.
+    /// Deleted in Moodle: Zoho may never have had it.
     pub(super) deleted: bool,
-    /// Null stands for a field without a value. Of what is deleted, only those that say so.
+    /// The expected fields; null for an empty one. For a deleted record, only its status fields.
     pub(super) fields: Vec<(&'static str, Value)>,
-    /// The records that its lookups name: field, module, key.
+    /// The targets of its lookups: field, module, key.
     pub(super) lookups: Vec<(&'static str, &'static str, String)>,
 }
 
-/// What must come of a history.
+/// The expected outcome of a history.
 pub(super) struct Expected {
     pub(super) wanted: BTreeMap<Place, Wanted>,
-    /// Records that wait for ever, with what they wait for.
+    /// Records that stay parked for ever, with what they wait for.
     pub(super) parked: BTreeMap<Key, BTreeSet<Key>>,
     pub(super) records: usize,
 }
@@ -69,7 +69,7 @@ impl Expected {
     pub(super) fn fold(events: &[Value]) -> Self {
         let mut records: BTreeMap<Key, Folded> = BTreeMap::new();
         let mut items: BTreeMap<i64, Map<String, Value>> = BTreeMap::new();
-        // Of the grades of one user in one item, the one that is there or else was deleted last.
+        // Of a user's grades in one item: the existing one, or else the one deleted last.
         let mut last_grades: BTreeMap<(i64, i64), i64> = BTreeMap::new();
         for event in events {
             let event_type = event["type"].as_str().unwrap();

@@ -1,4 +1,4 @@
-//! The tokens of the first start: in a file of the owner's, and never in a log that is kept.
+//! The tokens of the first start: in a file that only its owner can read, and never in a log that is kept.
 
 use std::{
     fs::{self, File},
@@ -17,7 +17,7 @@ use crate::support::{
 
 on_both_databases!(the_first_tokens_go_into_a_file, the_journal_gets_no_tokens);
 
-/// A server whose output goes into one file, as into the journal.
+/// A server with its output in one file, as in the journal.
 struct Service {
     child: Child,
     journal: PathBuf,

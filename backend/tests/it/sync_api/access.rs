@@ -1,4 +1,4 @@
-//! Who may operate, and names that do not exist.
+//! Who may operate, and unknown names.
 
 use serde_json::json;
 

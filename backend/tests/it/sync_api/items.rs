@@ -1,4 +1,4 @@
-//! Sync items: finding them, and trying them again.
+//! Sync items: finding and retrying them.
 
 use serde_json::{Value, json};
 
