@@ -96,12 +96,12 @@ async fn after_ten_years_nothing_goes_until_a_person_agrees(database: Database) 
     let server = Server::start(&database).await;
     let people: Vec<Value> = (1..=150).map(|id| at(id, "user_created", user(id, &format!("person{id}")))).collect();
     server.site().apply(&people).await;
-    until("the time is written down", async || (last_seen(&database).await >= now() - 60).then_some(())).await;
+    until("the time is stored", async || (last_seen(&database).await >= now() - 60).then_some(())).await;
     server.site().apply(&[at(200, "user_deleted", json!({"userid": 9}))]).await;
     server.stop().await;
     let server = Server::start(&database).await;
     let requested = "SELECT count(*) FROM erasures WHERE state = 'requested'";
-    until("the erasure is asked for", async || (database.count(requested).await == 1).then_some(())).await;
+    until("the erasure is requested", async || (database.count(requested).await == 1).then_some(())).await;
     server.stop().await;
 
     // By the present clock, all events are ten years old, and the erasure is due.
@@ -117,10 +117,10 @@ async fn after_ten_years_nothing_goes_until_a_person_agrees(database: Database) 
     assert_eq!(answer.status, 200, "{}", answer.text);
     let verified = "SELECT count(*) FROM erasures WHERE state = 'verified' AND requested_by = 'api'";
     until("it is done", async || (database.count(verified).await == 1).then_some(())).await;
-    assert_eq!(database.count(requested).await, 1, "the one that a clock says is due waits");
+    assert_eq!(database.count(requested).await, 1, "the erasure that only the wrong clock makes due waits");
     assert_eq!(database.count("SELECT count(*) FROM events").await, 151);
     assert_eq!(database.count("SELECT count(*) FROM turns WHERE name = 'retention'").await, 0);
-    assert!(last_seen(&database).await < now() - 9 * YEAR, "it is not agreed by serving");
+    assert!(last_seen(&database).await < now() - 9 * YEAR, "serving does not make it agreed");
     let clock = run_json(&database, &["clock", "--json"]);
     assert_eq!(clock["agreed"], json!(false), "{clock}");
     let doctor = run(&database, &["doctor"]);
@@ -137,7 +137,7 @@ async fn after_ten_years_nothing_goes_until_a_person_agrees(database: Database) 
     let server = Server::start(&database).await;
     assert_eq!(run_json(&database, &["clock", "--json"])["agreed"], json!(false));
     let refused = run(&database, &["clock", "accept"]);
-    assert!(!refused.status.success(), "nobody is there to ask");
+    assert!(!refused.status.success(), "there is nobody to confirm");
     let accepted = run(&database, &["clock", "accept", "--yes"]);
     assert!(accepted.status.success(), "{accepted:?}");
     until("the erasure is done", async || (database.count(requested).await == 0).then_some(())).await;
@@ -150,7 +150,7 @@ async fn after_ten_years_nothing_goes_until_a_person_agrees(database: Database) 
 
 async fn time_does_not_go_back_before_what_was_seen(database: Database) {
     let server = Server::start(&database).await;
-    until("the time is written down", async || (last_seen(&database).await >= now() - 60).then_some(())).await;
+    until("the time is stored", async || (last_seen(&database).await >= now() - 60).then_some(())).await;
     assert!(run(&database, &["token", "add", "short", "--scope", "read", "--expires", "1"]).status.success());
     server.stop().await;
     let end = (now() + HOUR) * 1_000;
@@ -163,7 +163,7 @@ async fn time_does_not_go_back_before_what_was_seen(database: Database) {
     let short = listed.as_array().unwrap().iter().find(|token| token["name"] == "short").unwrap();
     assert_eq!(Timestamp::from_rfc3339(short["expires_at"].as_str().unwrap()).unwrap().0, end);
     let shown = text(&run(&database, &["token", "list"]).stdout);
-    assert!(shown.contains("expired"), "the command line goes by the same time: {shown}");
+    assert!(shown.contains("expired"), "the command line uses the same time: {shown}");
     // Followers of the feed find new changes from their cursor.
     let since = Timestamp((time - 5) * 1_000).to_rfc3339();
     server.site().apply(&[user_event(1, "a")]).await;
@@ -211,7 +211,7 @@ async fn what_waits_for_2036_does_not(database: Database) {
     rest(&database).await;
     assert_eq!(database.count("SELECT count(*) FROM destinations WHERE pause IS NOT NULL").await, 0);
     let looked = format!("SELECT count(*) FROM alert_turns WHERE due_at < {decade} AND lease_until IS NULL");
-    until("alerts are looked for", async || (database.count(&looked).await == 1).then_some(())).await;
+    until("alerts are evaluated", async || (database.count(&looked).await == 1).then_some(())).await;
     until("erasures have their turn", async || {
         (database.count("SELECT count(*) FROM erasures WHERE state = 'verified'").await == 1).then_some(())
     })
@@ -223,7 +223,7 @@ async fn what_waits_for_2036_does_not(database: Database) {
     server.stop().await;
     assert!(run(&database, &["clock", "repair"]).status.success());
     let doctor = text(&run(&database, &["doctor"]).stdout);
-    assert!(doctor.contains("none lies in the future") && !doctor.contains("clock repair"), "{doctor}");
+    assert!(doctor.contains("none is in the future") && !doctor.contains("clock repair"), "{doctor}");
 }
 
 async fn versions_that_lie_ahead_are_repaired(database: Database) {

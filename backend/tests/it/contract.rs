@@ -37,7 +37,7 @@ async fn the_committed_document_is_the_programs() {
     let output = crate::support::server::run(&database, &["openapi"]);
     assert!(output.status.success());
     let made = String::from_utf8(output.stdout).unwrap();
-    assert!(made == committed_text(), "openapi/openapi.json differs from the program: run scripts/openapi");
+    assert!(made == committed_text(), "openapi/openapi.json differs from the code: run scripts/openapi");
     let file = database.file("openapi.json");
     let written = crate::support::server::run(&database, &["openapi", "--output", file.to_str().unwrap()]);
     assert!(written.status.success());
@@ -231,8 +231,8 @@ async fn the_documentation_needs_no_internet() {
         }
     }
     assert!(!markup.contains("@import") && !markup.contains("url(http"));
-    assert!(page.text.contains("SwaggerUIBundle"), "the program of the page is inside it");
-    assert!(page.text.contains("X-Moodle-Token"), "the document is inside the page");
+    assert!(page.text.contains("SwaggerUIBundle"), "the page contains its script");
+    assert!(page.text.contains("X-Moodle-Token"), "the page contains the document");
     server.stop().await;
 }
 

@@ -72,7 +72,7 @@ impl Demo {
     /// The rest of a line such as `Zoho's records   http://...`.
     fn place(&self, name: &str) -> String {
         let printed = self.printed();
-        let line = printed.lines().find(|line| line.trim_start().starts_with(name)).expect("the place is printed");
+        let line = printed.lines().find(|line| line.trim_start().starts_with(name)).expect("the address is printed");
         line.trim_start()[name.len()..].split_whitespace().next().unwrap().to_owned()
     }
 }

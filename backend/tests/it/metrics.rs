@@ -33,8 +33,8 @@ impl Samples {
         assert_eq!(answer.header("content-type"), Some("text/plain; version=0.0.4; charset=utf-8"));
         let samples = answer.text.lines().filter(|line| !line.starts_with('#'));
         let sample = |line: &str| {
-            let (name, value) = line.rsplit_once(' ').unwrap_or_else(|| panic!("no sample: {line}"));
-            (name.to_owned(), value.parse().unwrap_or_else(|_| panic!("no number: {line}")))
+            let (name, value) = line.rsplit_once(' ').unwrap_or_else(|| panic!("not a sample: {line}"));
+            (name.to_owned(), value.parse().unwrap_or_else(|_| panic!("not a number: {line}")))
         };
         Self(samples.map(sample).collect())
     }
@@ -113,7 +113,7 @@ async fn counts_are_what_was_sent(database: Database) {
         assert_eq!(after.of(&name), count, "{code}");
     }
     let committed = after.of("backend_sync_ingest_duration_seconds_count");
-    assert_eq!(committed, 4.0, "requests whose events came to the writer");
+    assert_eq!(committed, 4.0, "requests whose events reached the writer");
     assert_eq!(after.of("backend_sync_ingest_transaction_events_sum"), 12.0);
     assert_eq!(after.of("backend_sync_database_write_duration_seconds_count{operation=\"ingest\"}"), 4.0);
     assert_eq!(after.of("backend_sync_queue_jobs"), 0.0);
@@ -136,7 +136,7 @@ async fn deliveries_are_seen_to_their_end(database: Database) {
     rest(&database).await;
 
     let status = run_json(&database, &["sync", "status", "--json"]);
-    let items = until("the metrics say what sync status says", async || {
+    let items = until("the metrics agree with sync status", async || {
         let samples = Samples::read(&server).await;
         let same = ["pending", "in_flight", "synced", "parked", "failed"].iter().all(|state| {
             let sum = samples.sum("backend_sync_items", &format!("state=\"{state}\""));
@@ -266,7 +266,7 @@ async fn activity_is_counted_and_forgotten(database: Database) {
         );
         database.count(&sql).await
     };
-    until("what is older than two months is forgotten", async || {
+    until("counts older than two months are deleted", async || {
         (database.count("SELECT count(*) FROM activity WHERE minute = 1").await == 0).then_some(())
     })
     .await;

@@ -145,10 +145,10 @@ async fn the_feed_tells_of_all_grades_of_a_changed_item(database: Database) {
     raised["grademax"] = json!("20.00000");
     site.apply(&[at(3, "grade_updated", raised)]).await;
     let after = reader.read("/api/v1/grades/moodle:1").await;
-    assert_ne!(before["grademax"], after["grademax"], "readers see that grade 1 is out of 20 now");
+    assert_ne!(before["grademax"], after["grademax"], "readers see that grade 1 is now out of 20");
     let feed = reader.read("/api/v1/changes?after=2").await;
     let ids: Vec<&Value> = feed["items"].as_array().unwrap().iter().map(|item| &item["id"]).collect();
-    assert!(ids.contains(&&json!("moodle:1")), "a follower is not told: {ids:?}");
+    assert!(ids.contains(&&json!("moodle:1")), "a follower misses it: {ids:?}");
     assert_ne!(before["changed_at"], after["changed_at"]);
 }
 

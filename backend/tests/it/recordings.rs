@@ -136,7 +136,7 @@ async fn recorded_requests_become_records(database: Database) {
     assert_eq!(names, sent.values().map(|body| body["firstname"].as_str().map(str::to_owned)).collect::<Vec<_>>());
     let bodies = database.texts("SELECT data FROM events ORDER BY id").await;
     let sent: Vec<_> = recording().into_iter().map(|request| Some(request.body)).collect();
-    assert_eq!(bodies, sent, "the event log holds each body byte by byte");
+    assert_eq!(bodies, sent, "the event log contains each body byte by byte");
     server.stop().await;
 }
 
@@ -172,11 +172,11 @@ async fn the_log_tells_of_each_event_and_of_nobody(database: Database) {
         {
             // Shorter values also occur in other words.
             let value = body.get(name).and_then(Value::as_str).filter(|value| value.chars().count() > 3);
-            assert!(value.is_none_or(|value| !log.contains(value)), "the log holds a {name}: {value:?}");
+            assert!(value.is_none_or(|value| !log.contains(value)), "the log contains a {name}: {value:?}");
         }
     }
     for secret in [secret, "person99", &tokens.site, &tokens.api] {
-        assert!(!log.contains(secret), "the log holds {secret}");
+        assert!(!log.contains(secret), "the log contains {secret}");
     }
 }
 

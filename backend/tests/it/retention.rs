@@ -36,8 +36,10 @@ async fn old_events_go_and_records_stay(database: Database) {
     server.stop().await;
     grow_old(&database).await;
     let server = Server::start(&database).await;
-    until("what is old is gone", async || (database.count("SELECT count(*) FROM events").await == 100).then_some(()))
-        .await;
+    until("the old events are gone", async || {
+        (database.count("SELECT count(*) FROM events").await == 100).then_some(())
+    })
+    .await;
     assert_eq!(database.count("SELECT count(*) FROM users").await, 3_500);
     assert_eq!(database.count("SELECT count(*) FROM changes").await, 3_500);
     // Repeating an old event changes nothing: its id is forgotten, its version is not. New events are numbered on.

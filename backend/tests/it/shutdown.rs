@@ -48,7 +48,7 @@ async fn sigterm_under_load_loses_nothing(database: Database) {
         // An init system sends TERM, a person at a terminal INT.
         server.signal(if round == 0 { Signal::INT } else { Signal::TERM });
         while !is_not_ready(&anybody).await {
-            assert!(begin.elapsed() < SOON, "it says that it is ready while it stops");
+            assert!(begin.elapsed() < SOON, "it reports ready while it stops");
         }
         let status = server.wait(SOON).await.expect("it ends within the grace time of 10 seconds");
         assert_eq!(status.code(), Some(0), "{}", server.log());
@@ -133,7 +133,7 @@ async fn a_full_queue_sends_away(database: Database) {
 
     lock.rollback().await.unwrap();
     assert_eq!(waiting.await.unwrap().outcomes(), ["applied"]);
-    assert_eq!(site.post(BATCH, batch_of(4_000_000, 3)).await.outcomes(), ["applied"], "the room is free again");
+    assert_eq!(site.post(BATCH, batch_of(4_000_000, 3)).await.outcomes(), ["applied"], "there is room again");
     assert_eq!(database.count("SELECT count(*) FROM events").await, 3);
     server.stop().await;
 }
@@ -152,7 +152,7 @@ async fn a_database_that_goes_away_comes_back(database: Database) {
                 )
                 .await;
             let event = at(round, "user_updated", user(1, &round.to_string()));
-            let taken = until("it finds back to the database", async || {
+            let taken = until("it reconnects to the database", async || {
                 let answer = site.post_batch(std::slice::from_ref(&event)).await;
                 if answer.status == 200 {
                     return Some(answer);
@@ -170,7 +170,7 @@ async fn a_database_that_goes_away_comes_back(database: Database) {
         let answer = site.post_batch(&[at(2, "user_updated", user(1, "lost"))]).await;
         answer.problem(503, "database_unavailable");
         lock.rollback().await.unwrap();
-        assert_eq!(database.count("SELECT count(*) FROM events").await, 1, "what was refused is not stored");
+        assert_eq!(database.count("SELECT count(*) FROM events").await, 1, "a refused event is not stored");
         site.apply(&[at(3, "user_updated", user(1, "after"))]).await;
         assert_eq!(reader.read("/api/v1/users/moodle:1").await["username"], Value::from("after"));
     }

@@ -55,7 +55,7 @@ async fn a_full_disk_makes_no_200_a_lie() {
     server.limit_files(Some(log + 200 * 1024));
     let (mut answered, mut refused, mut number) = (Vec::new(), 0, 1_i64);
     while refused < 20 {
-        assert!(number < 2_000, "the limit never bit");
+        assert!(number < 2_000, "the limit was never reached");
         number += 1;
         let id = new_uuid().to_string();
         // Large and small ones in turn: a small one may fit when the large one did not.
@@ -78,7 +78,7 @@ async fn a_full_disk_makes_no_200_a_lie() {
     server.site().apply(&[user_event(5_000, "last")]).await;
     server.stop().await;
     let stored = database.count("SELECT count(*) FROM events").await;
-    assert_eq!(stored, i64::try_from(answered.len()).unwrap() + 2, "each that was answered, and no other");
+    assert_eq!(stored, i64::try_from(answered.len()).unwrap() + 2, "exactly the answered events");
     for table in ["users", "changes"] {
         assert_eq!(
             database.count(&format!("SELECT count(*) FROM {table}")).await,
@@ -139,7 +139,7 @@ async fn a_database_that_was_lost_is_not_begun_anew(database: Database) {
         assert!(output.status.code() == Some(1) && said.contains("--new-database"), "{arguments:?}: {said}");
     }
     assert!(database.is_postgres() || !database.file("test.sqlite").exists());
-    assert!(command(&database.url).arg("migrate").status().unwrap().success(), "told to, it does");
+    assert!(command(&database.url).arg("migrate").status().unwrap().success(), "with --new-database it starts");
     assert!(without_leave(&database).args(["site", "list"]).status().unwrap().success());
 }
 
@@ -169,7 +169,7 @@ fn a_folder_that_is_not_there_may_be_a_disk_that_is_not_mounted() {
     let said = String::from_utf8_lossy(&output.stderr).into_owned();
     assert!(output.status.code() == Some(1) && said.contains("--new-database"), "{said}");
     assert!(!database.file("disk").exists());
-    assert!(command(&url).arg("migrate").status().unwrap().success(), "told to, it does");
+    assert!(command(&url).arg("migrate").status().unwrap().success(), "with --new-database it starts");
 }
 
 /// The server without `--new-database`.

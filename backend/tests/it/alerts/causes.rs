@@ -26,7 +26,7 @@ async fn a_change_that_waits_because_zoho_is_down(database: Database) {
     zoho.add_faults(json!([{"match": {"every": 1}, "fault": "internal_error"}])).await;
     server.site().apply(&[at(1, "user_created", user(3, "ann"))]).await;
     looks(&database, 2).await;
-    assert_eq!(open(&server).await.len(), 0, "ten minutes are not over");
+    assert_eq!(open(&server).await.len(), 0, "the ten minutes have not passed");
     database.execute("UPDATE sync_items SET changed_at = changed_at - 660000").await;
     receivers.are_told(&database, "oldest_change", &["raised"]).await;
     let alert = open(&server).await.pop().unwrap();
@@ -99,7 +99,7 @@ async fn a_lost_item(database: Database) {
     receivers.are_told(&database, "conservation", &["raised"]).await;
     assert_eq!(open(&server).await[0]["severity"], "critical");
     let audit = database.texts("SELECT audit FROM destinations").await.pop().flatten().unwrap();
-    assert!(audit.contains("\"without_item\":1"), "what was counted is kept: {audit}");
+    assert!(audit.contains("\"without_item\":1"), "the counts are stored: {audit}");
     server.site().apply(&[at(3, "user_updated", user(3, "ann2"))]).await;
     receivers.are_told(&database, "conservation", &["raised", "resolved"]).await;
     server.stop().await;

@@ -43,7 +43,7 @@ async fn notices_are_what_they_should_be(database: Database) {
     let mails = receivers.smtp.mails();
     let ids: HashSet<&str> = mails.iter().map(|mail| mail.header("Message-ID")).collect();
     assert_eq!(ids.len(), 2, "{ids:?}");
-    assert_eq!(mails[0].header("References"), mails[1].header("References"), "they stand together");
+    assert_eq!(mails[0].header("References"), mails[1].header("References"), "one mail for both");
     let subjects: Vec<&str> = mails.iter().map(|mail| mail.header("Subject")).collect();
     let number = mails[0].header("Subject").split(' ').nth(2).unwrap();
     assert_eq!(subjects, [format!("Alert: token {number} expires"), format!("Resolved: token {number} expires")]);
@@ -64,7 +64,7 @@ async fn a_failing_webhook_is_told_of_by_mail(database: Database) {
     let (receivers, server) = begin_alone(&database).await;
     receivers.webhook.answer(500);
     make_trouble(&database);
-    until("the mail tells it", async || (receivers.mailed("channel_failing") == ["raised"]).then_some(())).await;
+    until("it arrives by mail", async || (receivers.mailed("channel_failing") == ["raised"]).then_some(())).await;
     assert_eq!(receivers.mailed("token_expiring"), ["raised"]);
     let channels = server.reader().read("/api/v1/alerts/channels").await;
     let ops = &channels["items"][0];
@@ -77,10 +77,10 @@ async fn a_failing_webhook_is_told_of_by_mail(database: Database) {
     receivers.webhook.answer(200);
     let before = receivers.webhook.posted().len();
     database.execute("UPDATE alert_notices SET next_at = 0 WHERE state = 'pending'").await;
-    until("the mail tells it", async || (receivers.mailed("channel_failing") == ["raised", "resolved"]).then_some(()))
+    until("it arrives by mail", async || (receivers.mailed("channel_failing") == ["raised", "resolved"]).then_some(()))
         .await;
     let taken: Vec<String> = receivers.webhook.posted().split_off(before).iter().map(summary).collect();
-    assert_eq!(taken, ["token_expiring raised"], "nothing about itself");
+    assert_eq!(taken, ["token_expiring raised"], "the channel does not report itself");
     let alert = server.reader().read("/api/v1/alerts?state=all").await;
     let id = alert["items"].as_array().unwrap().iter().find(|alert| alert["rule"] == "token_expiring").unwrap()["id"]
         .clone();
@@ -111,7 +111,7 @@ async fn die_while_sending(database: &Database, format: &str) -> (Webhook, Serve
     webhook.hang(false);
     let server = Server::start_with(database, &settings).await;
     looks(database, 2).await;
-    assert_eq!(webhook.posted().len(), 1, "somebody else may still be sending it");
+    assert_eq!(webhook.posted().len(), 1, "another process may still be sending it");
     // The dead server's lease expires.
     database.execute("UPDATE alert_notices SET lease_until = 0 WHERE state = 'sending'").await;
     (webhook, server)
@@ -133,7 +133,7 @@ async fn what_may_have_arrived_is_not_sent_again(database: Database) {
     let text = webhook.posted()[1].json()["text"].as_str().unwrap().to_owned();
     assert!(text.starts_with(":warning: *Reminder: token "), "{text}");
     repair(&database).await;
-    until("the end of it", async || (webhook.posted().len() == 3).then_some(())).await;
+    until("it is resolved", async || (webhook.posted().len() == 3).then_some(())).await;
     looks(&database, 2).await;
     assert_eq!(webhook.posted().len(), 3);
     server.stop().await;
@@ -143,7 +143,7 @@ async fn a_program_recognises_a_repetition(database: Database) {
     let (webhook, server) = die_while_sending(&database, "json").await;
     until("it is sent again", async || (webhook.posted().len() == 2).then_some(())).await;
     let posted = webhook.posted();
-    assert_eq!(posted[0].text, posted[1].text, "the same");
+    assert_eq!(posted[0].text, posted[1].text, "the same notification");
     assert_eq!(posted[0].headers["Idempotency-Key"], posted[1].headers["Idempotency-Key"]);
     looks(&database, 2).await;
     assert_eq!(webhook.posted().len(), 2);

@@ -108,7 +108,7 @@ async fn looks(database: &Database, count: usize) {
     for _ in 0..count {
         let due = "SELECT due_at FROM alert_turns";
         let before = database.count(due).await;
-        until("a look", async || (database.count(due).await > before).then_some(())).await;
+        until("an evaluation", async || (database.count(due).await > before).then_some(())).await;
     }
 }
 

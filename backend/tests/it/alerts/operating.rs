@@ -47,7 +47,7 @@ async fn nobody_is_reminded_of_what_somebody_knows(database: Database) {
     database.execute("UPDATE alerts SET resolved_at = 1").await;
     server.stop().await;
     let server = Server::start_with(&database, &receivers.settings()).await;
-    until("it is forgotten", async || (database.count("SELECT count(*) FROM alerts").await == 0).then_some(())).await;
+    until("it is deleted", async || (database.count("SELECT count(*) FROM alerts").await == 0).then_some(())).await;
     assert_eq!(database.count("SELECT count(*) FROM alert_notices").await, 0);
     server.stop().await;
 }
@@ -67,7 +67,7 @@ async fn a_test_says_whether_it_arrived(database: Database) {
     receivers.smtp.refuse(true);
     let refused = test("?channel=admins").await.json();
     assert_eq!(refused["items"][0]["error"], "the mail server answered 451", "{refused}");
-    assert_eq!(receivers.webhook.posted().len(), 1, "only the one that was asked for");
+    assert_eq!(receivers.webhook.posted().len(), 1, "only the requested channel");
     test("?channel=nobody").await.problem(400, "invalid_parameter");
 
     let settings = receivers.settings();
@@ -84,7 +84,7 @@ async fn a_test_says_whether_it_arrived(database: Database) {
     let output = run_with(&database, &quick(), &["alerts", "test"]);
     assert!(String::from_utf8(output.stderr).unwrap().contains("no channel is configured"));
     looks(&database, 2).await;
-    assert_eq!((receivers.webhook.posted().len(), receivers.smtp.mails().len()), (2, 2), "no test is repeated");
+    assert_eq!((receivers.webhook.posted().len(), receivers.smtp.mails().len()), (2, 2), "a test is not retried");
     server.stop().await;
 }
 

@@ -31,7 +31,7 @@ async fn a_site_that_is_silent(database: Database) {
         count(&database, week * WEEK_MINUTES + 70, "applied", 50).await;
     }
     looks(&database, 2).await;
-    assert_eq!(open(&server).await.len(), 0, "three weeks are no habit");
+    assert_eq!(open(&server).await.len(), 0, "three weeks are too short for a rhythm");
     count(&database, 4 * WEEK_MINUTES + 70, "applied", 50).await;
     receivers.are_told(&database, "site_silent", &["raised"]).await;
     assert_eq!(open(&server).await[0]["subject"], format!("site:{SITE}"));
@@ -96,12 +96,13 @@ async fn a_token_that_has_ended_is_refused(database: Database) {
             break;
         }
     }
-    assert!(used, "they were refused before their end");
+    assert!(used, "they were refused before they expired");
     // The site is cached, and still refused; the server's clock decides when, not the test's.
-    let refused = until("the site's end", async || Some(send().await).filter(|answer| answer.status != 200)).await;
+    let refused =
+        until("the site token expires", async || Some(send().await).filter(|answer| answer.status != 200)).await;
     refused.problem(401, "unauthorized");
     let refused = async || Some(operator.get("/api/v1/alerts").await).filter(|answer| answer.status != 200);
-    until("the reader's end", refused).await.problem(401, "unauthorized");
+    until("the API token expires", refused).await.problem(401, "unauthorized");
     server.site().apply(&[at(1, "user_created", user(5, "cy"))]).await;
     let listed = String::from_utf8(run(&database, &["token", "list"]).stdout).unwrap();
     assert!(listed.contains("brief") && listed.contains("  expired 20"), "{listed}");

@@ -33,7 +33,7 @@ async fn metric(server: &Server, name: &str) -> String {
 async fn trials(server: &Server, more: usize) {
     let count = || server.log().matches("accepts no events").count();
     let before = count();
-    until("a trial to write", async || (count() >= before + more).then_some(())).await;
+    until("a failed write", async || (count() >= before + more).then_some(())).await;
 }
 
 impl Receivers {
@@ -86,7 +86,7 @@ async fn a_database_that_takes_no_writes(database: Database) {
     );
     assert_eq!(metric(&server, "backend_sync_database_up").await, "0");
     let firing = "backend_sync_alerts_firing{rule=\"database\"}";
-    until("the metrics have it, too", async || (metric(&server, firing).await == "1").then_some(())).await;
+    until("the metrics show it too", async || (metric(&server, firing).await == "1").then_some(())).await;
     for path in ["/", "/alerts"] {
         let page = browser.get(path).await;
         assert!(page.status == 200 && page.html.contains(cause), "{path}: {}", page.html);
@@ -119,10 +119,10 @@ async fn a_database_that_takes_writes_again_in_time(database: Database) {
     let lock = database.hold_writers_lock().await;
     trials(&server, 2).await;
     assert_eq!(open(&server).await.len(), 0);
-    assert_eq!(metric(&server, "backend_sync_database_up").await, "0", "that is known at once");
+    assert_eq!(metric(&server, "backend_sync_database_up").await, "0", "it is known at once");
     lock.rollback().await.unwrap();
     looks(&database, 2).await;
-    assert_eq!(receivers.posted("database"), strings(&[]), "an hour is not over");
+    assert_eq!(receivers.posted("database"), strings(&[]), "the hour has not passed");
     server.stop().await;
 }
 
@@ -170,7 +170,7 @@ async fn alerts_that_cannot_be_stored(database: Database) {
     receivers.hear("look_failed", &["raised"]).await;
     let told = receivers.last("look_failed");
     assert_eq!((&told["alert"]["subject"], &told["alert"]["id"]), (&json!("alerts"), &Value::Null), "{told}");
-    assert_eq!(metric(&server, "backend_sync_database_up").await, "1", "it takes writes");
+    assert_eq!(metric(&server, "backend_sync_database_up").await, "1", "it accepts events");
     database.execute("ALTER TABLE away RENAME TO alert_turns").await;
     receivers.hear("look_failed", &["raised", "resolved"]).await;
     looks(&database, 2).await;

@@ -47,7 +47,7 @@ async fn one_bad_event_among_999_good_ones_fails_alone(database: Database) {
     let outcomes = answer.json()["outcomes"].as_array().unwrap().clone();
     assert_eq!(outcomes.len(), 1_000);
     for (place, (event, outcome)) in events.iter().zip(&outcomes).enumerate() {
-        assert_eq!(outcome["client_id"], event["id"], "outcome {place} is of another event");
+        assert_eq!(outcome["client_id"], event["id"], "outcome {place} belongs to another event");
         assert_eq!(outcome["outcome"], if place == 617 { "rejected" } else { "applied" });
     }
     let expected = [("/events/617/data/userid", "wrong_type"), ("/events/617/data/timecreated", "out_of_range")];

@@ -138,7 +138,7 @@ async fn a_revoked_site_token_is_refused_at_once(database: Database) {
         let (mut taken, mut refused) = (0, 0);
         for userid in 100..100_000 {
             match new.post_event("user_updated", &user(userid, "storm")).await.status {
-                200 => assert_eq!((refused, { taken += 1 }), (0, ()), "a revoked token was taken again"),
+                200 => assert_eq!((refused, { taken += 1 }), (0, ()), "a revoked token was accepted again"),
                 401 => refused += 1,
                 other => panic!("{other}"),
             }

@@ -37,7 +37,7 @@ async fn doctor_says_whether_all_is_well(database: Database) {
     assert_eq!(before.status.code(), Some(1), "{}", stdout(&before));
     let what = if database.is_postgres() { "run backend-sync migrate" } else { "does not exist yet" };
     assert!(stdout(&before).contains("FAILED") && stdout(&before).contains(what), "{}", stdout(&before));
-    assert!(!database.file("test.sqlite").exists(), "looking makes nothing");
+    assert!(!database.file("test.sqlite").exists(), "a check creates nothing");
 
     assert!(run(&database, &["migrate"]).status.success());
     let after = run(&database, &["doctor"]);

@@ -33,7 +33,7 @@ fn an_unknown_or_wrong_setting_is_named() {
     assert_refused(&database, "= 5", &[], "settings.toml");
     let secret = "mysql://ann:pa55word@host/db";
     assert_refused(&database, "", &[("BACKEND_SYNC_DATABASE_URL", secret)], "database_url");
-    assert!(!database.file("test.sqlite").exists(), "nothing is made with wrong settings");
+    assert!(!database.file("test.sqlite").exists(), "nothing is created with wrong settings");
     let output = command(&database.url).args(["migrate", "--config", "/nothing/here.toml"]).output().unwrap();
     assert!(output.status.code() == Some(1) && stderr(&output).contains("/nothing/here.toml"), "{output:?}");
 }

@@ -78,7 +78,7 @@ async fn the_first_start_shows_both_tokens_once(database: Database) {
 
     let server = Server::start(&database).await;
     assert_eq!(server.printed(), "", "the second start shows none");
-    assert_eq!(server.reader().list("/api/v1/users").await.len(), 1, "and the first ones are good");
+    assert_eq!(server.reader().list("/api/v1/users").await.len(), 1, "the first ones are still valid");
     assert!(!server.log().contains("bss_") && !server.log().contains("bsa_"));
     server.stop().await;
 }
@@ -105,7 +105,7 @@ async fn only_hashes_are_stored(database: Database) {
     }
     let hashes = database.texts("SELECT hash FROM tokens").await;
     for token in &tokens {
-        assert!(hashes.contains(&Some(hex::encode(Sha256::digest(token)))), "the hash of each is there");
+        assert!(hashes.contains(&Some(hex::encode(Sha256::digest(token)))), "each hash is stored");
     }
     let everything = if database.is_postgres() {
         let mut everything = String::new();
@@ -119,7 +119,7 @@ async fn only_hashes_are_stored(database: Database) {
         files.concat()
     };
     let contains = |needle: &str| everything.windows(needle.len()).any(|window| window == needle.as_bytes());
-    assert!(contains(hashes[0].as_deref().unwrap()), "what is searched is the whole database");
+    assert!(contains(hashes[0].as_deref().unwrap()), "the search covers the whole database");
     for token in &tokens {
         // Neither the token nor its random part.
         assert!(!contains(token) && !contains(&token[4..]), "a token is in the database");

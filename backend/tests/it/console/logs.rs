@@ -186,7 +186,7 @@ async fn open_live_pages_do_not_hold_up_the_end(database: Database) {
         streams.push(Stream::open(&server, &browser, path).await);
     }
     server.terminate();
-    let status = server.wait(SOON).await.expect("it ends before the time of grace is over");
+    let status = server.wait(SOON).await.expect("it ends within the grace time");
     assert!(status.success(), "{}", server.log());
     for stream in streams {
         assert_eq!(stream.end().await, "");

@@ -69,7 +69,7 @@ async fn a_failed_record_is_seen_and_retried(database: Database) {
     let page = act(&browser, "/attention/retry", &group).await;
     assert!(page.contains("Retrying 1 record now"), "{page}");
     rest(&database).await;
-    until("it is tried again", async || {
+    until("it is retried", async || {
         let now = database.count("SELECT count(*) FROM sync_attempts WHERE kind = 'user' AND moodle_id = 2").await;
         (now > tries).then_some(())
     })
@@ -271,7 +271,7 @@ async fn records_are_listed_page_by_page(database: Database) {
     for words in ["finalgrade", "85.00000", "grademax", "/people/moodle:1", "/records/course:moodle:7", "inserted"] {
         assert!(page.contains(words), "{words}: {page}");
     }
-    assert!(!page.contains("hx-get"), "at rest it is not asked again");
+    assert!(!page.contains("hx-get"), "a settled item is not polled");
     let page = act(&browser, "/records/grade:moodle:1/send", &[]).await;
     assert!(page.contains("Sending 1 record again"), "{page}");
     rest(&database).await;

@@ -63,12 +63,12 @@ async fn a_session_cannot_be_fixed_and_ends(database: Database) {
     let answer = browser.sign_in(server.api_token()).await;
     let set = answer.header("set-cookie").unwrap();
     assert!(set.contains("HttpOnly") && set.contains("SameSite=Lax") && set.contains("Path=/"), "{set}");
-    assert!(!set.contains("Secure"), "by plain http, browsers would not send it back: {set}");
+    assert!(!set.contains("Secure"), "over plain HTTP, browsers would not return it: {set}");
     assert_ne!(browser.cookie, planted);
     assert_eq!(browser.get("/").await.status, 200);
     let mut other = Browser::new(&server);
     other.cookie = planted;
-    assert_eq!(other.get("/").await.status, 303, "the planted one is worth nothing");
+    assert_eq!(other.get("/").await.status, 303, "the planted cookie is useless");
     // Over HTTPS, the cookie is restricted to HTTPS.
     let form = [("token", server.api_token())];
     let headers = [("sec-fetch-site", "same-origin"), ("x-forwarded-proto", "https")];
@@ -129,7 +129,7 @@ async fn no_secret_is_in_the_log(database: Database) {
         .await;
     let log = server.log();
     for secret in [&token, &site_token, &secret] {
-        assert!(!log.contains(secret.as_str()), "a secret in the log: {log}");
+        assert!(!log.contains(secret.as_str()), "the log contains a secret: {log}");
     }
     server.stop().await;
 }

@@ -32,7 +32,7 @@ async fn a_site_is_added_and_its_token_rotated(database: Database) {
     // Numbers 1 and 2 are those of the first start.
     let page = browser.get("/sites").await.html;
     assert!(page.contains("/sites/college/tokens/3/revoke") && page.contains("/sites/college/tokens/4/revoke"));
-    assert_eq!(browser.get("/sites/moodle/tokens/3/revoke").await.status, 404, "it is another site's");
+    assert_eq!(browser.get("/sites/moodle/tokens/3/revoke").await.status, 404, "it belongs to another site");
     assert_eq!(browser.post("/sites/moodle/tokens/3/revoke", &[]).await.status, 404);
     let asked = browser.get("/sites/college/tokens/3/revoke").await;
     assert!(asked.status == 200 && asked.html.contains("Revoke token 3?"));
@@ -48,7 +48,7 @@ async fn a_site_is_added_and_its_token_rotated(database: Database) {
     assert_eq!(server.site_with(&second).get("/api/v1/events/moodle/handshake").await.status, 200);
     assert_eq!(browser.post("/sites/nowhere/rotate", &[]).await.status, 404);
     for token in [&first, &second] {
-        assert!(!server.log().contains(token.as_str()), "a token is in the log");
+        assert!(!server.log().contains(token.as_str()), "the log contains a token");
     }
     server.stop().await;
 }

@@ -119,7 +119,7 @@ impl Bench {
             seen.insert(place, event_id);
         }
         let (left, right) = (records(&self.store, first.site.id).await, records(&self.store, second.site.id).await);
-        prop_assert_eq!(&left, &right, "the order of arrival made a difference");
+        prop_assert_eq!(&left, &right, "the result depends on the order of arrival");
         let told: Vec<_> = left.iter().map(stored::Seen::told).collect();
         prop_assert_eq!(told, history::fold(history), "the newest state did not win");
         let feed = self.store.changes(Some(second.site.id), PageRequest { after: None, limit: 500 }).await.unwrap();
@@ -127,7 +127,7 @@ impl Bench {
         feed.sort_unstable();
         let mut expected: Vec<_> = right.iter().map(stored::Seen::in_feed).collect();
         expected.sort_unstable();
-        prop_assert_eq!(feed, expected, "the change feed does not agree with the records");
+        prop_assert_eq!(feed, expected, "the change feed differs from the records");
         Ok(())
     }
 }
@@ -163,12 +163,12 @@ async fn without_an_id_the_record_decides(database: Database) {
     }
     assert_eq!(outcomes, ["applied", "applied", "applied", "unchanged"]);
     assert_eq!(reader.read("/api/v1/users/moodle:3").await["username"], "a");
-    assert_eq!(reader.list("/api/v1/events").await.len(), 4, "the log holds each, also those that changed nothing");
+    assert_eq!(reader.list("/api/v1/events").await.len(), 4, "the log contains every event, also those without effect");
 
     let mut old = user(3, "old");
     old["timemodified"] = json!(TIME - 1);
     let answer = site.post_event("user_updated", &old).await;
-    assert_eq!(answer.json()["outcome"], "superseded", "the state before is older by Moodle's clock");
+    assert_eq!(answer.json()["outcome"], "superseded", "the earlier state has an older version");
     assert_eq!(reader.read("/api/v1/users/moodle:3").await["username"], "a");
     server.stop().await;
 }

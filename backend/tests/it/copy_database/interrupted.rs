@@ -80,7 +80,7 @@ async fn killed_in_the_middle_of_a_step(destination: Database) {
     kill(copying);
     lock.rollback().await.unwrap();
     destination.execute("DROP TRIGGER dawdle ON events").await;
-    assert_eq!(destination.count("SELECT count(*) FROM events").await, whole_steps, "no half of a step");
+    assert_eq!(destination.count("SELECT count(*) FROM events").await, whole_steps, "no half-copied step");
 
     // An unfinished copy is not usable as a database.
     for command in [&["migrate"][..], &["serve", "--listen", "127.0.0.1:0"], &["site", "list"]] {
@@ -92,10 +92,10 @@ async fn killed_in_the_middle_of_a_step(destination: Database) {
     let (_, told) = copied(&source, &destination);
     assert!(told.contains("resuming an interrupted copy"), "{told}");
     assert_equal(&source, &destination).await;
-    assert_eq!(schema(&destination).await, schema_before, "nothing of the schema is missing");
+    assert_eq!(schema(&destination).await, schema_before, "the schema is complete");
     let left = "SELECT count(*) FROM pg_tables WHERE tablename = 'copy_progress'";
     assert_eq!(destination.count(left).await, 0);
-    assert!(not_copied(&source, &destination).contains("not empty"), "it is done once");
+    assert!(not_copied(&source, &destination).contains("not empty"), "it is done only once");
 }
 
 async fn killed_again_and_again(destination: Database) {

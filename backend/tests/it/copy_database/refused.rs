@@ -57,13 +57,13 @@ async fn a_source_of_another_version(destination: Database) {
     source.execute("DROP TABLE seaql_migrations").await;
     assert!(not_copied(&source, &destination).contains("backend-sync migrate"));
     let tables = "SELECT count(*) FROM pg_tables WHERE schemaname = current_schema()";
-    assert_eq!(destination.count(tables).await, 0, "nothing was made");
+    assert_eq!(destination.count(tables).await, 0, "nothing was created");
 }
 
 async fn what_is_no_move_up(destination: Database) {
     let source = Database::sqlite();
     assert!(not_copied(&source, &destination).contains("there is no database"));
-    assert!(!source.file("test.sqlite").exists(), "looking makes nothing");
+    assert!(!source.file("test.sqlite").exists(), "a check creates nothing");
     fill(&source, 1).await;
     let output = copy(&destination, &source);
     assert_eq!(output.status.code(), Some(1));

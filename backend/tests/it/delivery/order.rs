@@ -82,7 +82,7 @@ async fn what_is_parked_while_its_user_arrives_is_released(database: Database) {
     commits.execute_unprepared("SELECT pg_advisory_xact_lock(1)").await.unwrap();
     site.apply(&[at(2, "user_created", user(3, "ann"))]).await;
     let waiting = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted";
-    until("the commit dawdles", async || (database.count(waiting).await == 1).then_some(())).await;
+    until("the commit is slow", async || (database.count(waiting).await == 1).then_some(())).await;
     site.apply(&[at(3, "user_enrolled", enrolment(5, 3, 2))]).await;
     until("it is parked", async || (item(&database, "enrolment", 5).await.0 == "parked").then_some(())).await;
     // Gives the check after the parking time to miss the person. If this is too short, the test only proves less.
@@ -144,7 +144,7 @@ async fn a_deleted_record_is_marked(database: Database) {
     rest(&database).await;
     let contacts = zoho.records("Contacts").await;
     assert_eq!((contacts.len(), &contacts[0]["Moodle_Status"]), (1, &json!("Deleted")));
-    assert_eq!(contacts[0]["First_Name"], "Ann", "the rest stays");
+    assert_eq!(contacts[0]["First_Name"], "Ann", "the rest is unchanged");
     server.stop().await;
 }
 
@@ -180,7 +180,7 @@ async fn only_who_is_enrolled_is_delivered(database: Database) {
     .await;
     rest(&database).await;
     let contacts = zoho.records("Contacts").await;
-    assert_eq!((contacts.len(), &contacts[0]["Moodle_User_Key"]), (1, &json!("moodle:3")), "the student alone");
+    assert_eq!((contacts.len(), &contacts[0]["Moodle_User_Key"]), (1, &json!("moodle:3")), "only the student");
     assert_eq!((zoho.records("Moodle_Enrolments").await.len(), zoho.records("Moodle_Grades").await.len()), (1, 1));
     // A user who is no longer enrolled still exists.
     site.apply(&[at(7, "enrolment_deleted", json!({"enrollmentid": 5, "userid": 3, "courseid": 2}))]).await;

@@ -84,7 +84,7 @@ async fn processes_share_the_work_and_the_token(database: Database) {
     assert_eq!(shares.iter().sum::<i64>(), sent, "no record was delivered twice");
     assert_eq!(i64::try_from(zoho.records("Products").await.len()).unwrap(), sent);
     let outcomes = database.texts("SELECT outcome FROM sync_attempts").await;
-    assert!(outcomes.iter().all(|outcome| outcome.as_deref() == Some("inserted")), "none was done twice");
+    assert!(outcomes.iter().all(|outcome| outcome.as_deref() == Some("inserted")), "nothing was delivered twice");
     assert_eq!(i64::try_from(outcomes.len()).unwrap(), sent);
     let log = zoho.log().await;
     let tokens = log.iter().filter(|call| call["path"] == json!("/oauth/v2/token")).count();

@@ -57,10 +57,10 @@ async fn a_revoked_token_pauses_and_burns_nothing(database: Database) {
     tokio::time::sleep(Duration::from_secs(3)).await;
     assert_eq!(item(&database, "user", 4).await.0, "pending");
     let tries = "SELECT count(*) FROM sync_attempts WHERE moodle_id = 4";
-    assert_eq!(database.count(tries).await, 0, "no attempt is burnt");
+    assert_eq!(database.count(tries).await, 0, "no attempt is counted");
     let is_error = |message: &Value| message["level"] == "ERROR";
     server.logged(is_error).await;
-    assert_eq!(server.log_messages().iter().filter(|message| is_error(message)).count(), 1, "one message");
+    assert_eq!(server.log_messages().iter().filter(|message| is_error(message)).count(), 1, "one log message");
     // Once repaired in Zoho, delivery resumes by itself.
     zoho.change(json!({"revoked": false})).await;
     rest(&database).await;
@@ -109,7 +109,7 @@ async fn too_many_calls_at_once_slow_it_down(database: Database) {
     rest(&database).await;
     assert_eq!(zoho.records("Products").await.len(), 1_000);
     let failed = "SELECT count(*) FROM sync_attempts WHERE outcome <> 'inserted'";
-    assert_eq!(database.count(failed).await, 0, "being asked to wait is no attempt");
+    assert_eq!(database.count(failed).await, 0, "being asked to wait does not count as an attempt");
     server.stop().await;
 }
 

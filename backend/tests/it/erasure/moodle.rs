@@ -44,7 +44,7 @@ async fn a_deletion_that_was_a_mistake_does_not(database: Database) {
     // The account returns before the erasure is due.
     server.site().apply(&[at(101, "user_updated", zelda("Zeldamark"))]).await;
     database.execute("UPDATE erasures SET due_at = 0").await;
-    until("it is taken back", async || {
+    until("it is withdrawn", async || {
         (database.count("SELECT count(*) FROM erasures WHERE state = 'lifted'").await == 1).then_some(())
     })
     .await;

@@ -94,7 +94,7 @@ async fn nothing_is_found_afterwards(database: Database) {
     let certificate = erase(&database, &zoho).await;
 
     assert_nowhere(&database, &server, &zoho).await;
-    assert_eq!(bystander(&server, &zoho).await, before, "somebody else is untouched");
+    assert_eq!(bystander(&server, &zoho).await, before, "the bystander's data is unchanged");
     rest(&database).await;
     assert_conserved(&database);
     assert_eq!(certificate["state"], "verified", "{certificate}");

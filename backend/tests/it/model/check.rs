@@ -49,7 +49,7 @@ pub(super) async fn rest(database: &Database, cluster: &Cluster) {
             let sql = "SELECT kind || ' ' || moodle_id || ': ' || state || ', tries: ' || attempts || ', ' || COALESCE(reason, '') \
                        FROM sync_items WHERE state IN ('pending', 'in_flight')";
             let pause = database.texts("SELECT pause_reason FROM destinations").await;
-            panic!("it does not come to rest: {:#?}, paused: {pause:?}", database.texts(sql).await);
+            panic!("it does not settle: {:#?}, paused: {pause:?}", database.texts(sql).await);
         }
         if !restarted && begin.elapsed() > RESTART_AFTER {
             cluster.restart(database).await;
@@ -108,11 +108,15 @@ pub(super) async fn zoho_agrees(expected: &Expected, report: &Report, imported: 
     if modules["Contacts"].without + adopted > imported {
         wrong.push(format!("{} contacts of {imported} were not adopted", modules["Contacts"].without));
     }
-    assert!(wrong.is_empty(), "Zoho does not agree with the events: {wrong:#?}");
+    assert!(wrong.is_empty(), "Zoho differs from the events: {wrong:#?}");
     let recycled = zoho.state().await["recycled"].clone();
     for module in modules.keys() {
         let by_hand = report.deleted.get(*module).copied().unwrap_or_default();
-        assert_eq!(recycled[*module].as_u64(), Some(by_hand), "deleted from {module}, where only a person deletes");
+        assert_eq!(
+            recycled[*module].as_u64(),
+            Some(by_hand),
+            "deleted from {module}, where nothing but a person deletes"
+        );
     }
 }
 
@@ -184,7 +188,7 @@ pub(super) async fn items_agree(expected: &Expected, database: &Database, zoho: 
             wrong.push(format!("{kind} {id}: {state}, id {remote_id:?}, waits for {waits_for:?}: {reason}"));
         }
     }
-    assert!(wrong.is_empty(), "items are not as they should be: {wrong:#?}");
+    assert!(wrong.is_empty(), "wrong items: {wrong:#?}");
 }
 
 /// Checks the logs of all processes, including killed ones.

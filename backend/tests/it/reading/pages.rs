@@ -97,7 +97,7 @@ async fn pages_stay_whole_while_others_write(database: Database) {
         let ids: Vec<i64> = items.iter().map(|item| item["userid"].as_i64().unwrap()).collect();
         assert!(ids.is_sorted_by(|left, right| left < right), "an id came twice or out of order: {ids:?}");
         let even = items.iter().filter(|item| item["username"] == json!("even")).count();
-        assert_eq!(even, 100, "what was there all the time is in every list");
+        assert_eq!(even, 100, "records that existed throughout are in every list");
     }
     writer.await.unwrap();
     assert_eq!(pages(&reader, "/api/v1/users", 7).await.len(), 200);

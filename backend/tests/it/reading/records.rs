@@ -48,7 +48,7 @@ async fn what_is_deleted_stays_visible(database: Database) {
         expected["deleted"] = json!(true);
         let after = reader.list(&format!("/api/v1/{kind}")).await.remove(0);
         expected["changed_at"] = after["changed_at"].clone();
-        assert_eq!(after, expected, "a deleted thing shows its last state");
+        assert_eq!(after, expected, "a deleted record shows its last state");
         let id = after["id"].as_str().unwrap();
         assert_eq!(reader.read(&format!("/api/v1/{kind}/{id}")).await, after);
         assert_eq!(reader.list(&format!("/api/v1/{kind}?deleted=false")).await, Vec::<Value>::new());

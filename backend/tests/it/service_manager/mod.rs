@@ -74,7 +74,7 @@ impl Manager {
                 return (message, before);
             }
             before.push(message);
-            assert!(before.len() < 500, "no {text}: {before:?}");
+            assert!(before.len() < 500, "no message with {text}: {before:?}");
         }
     }
 

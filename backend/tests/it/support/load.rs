@@ -60,7 +60,7 @@ impl Load {
     pub(crate) async fn warm_up(&self) {
         let is_warm =
             || self.answered.load(Ordering::Relaxed) >= WARM || self.clients.iter().all(JoinHandle::is_finished);
-        until("the load is under way", async || is_warm().then_some(())).await;
+        until("the load is running", async || is_warm().then_some(())).await;
     }
 
     /// Waits until all clients have ended.
@@ -117,7 +117,7 @@ impl Sent {
     pub(crate) async fn assert_stored(&self, database: &Database, last_event: i64) -> (usize, i64) {
         let stored = stored(database, last_event).await;
         for (id, userid) in &self.answered {
-            assert_eq!(stored.get(id), Some(userid), "event {id} was answered 200 and is gone");
+            assert_eq!(stored.get(id), Some(userid), "event {id} was answered 200 and is missing");
         }
         let users: HashSet<i64> = stored.values().copied().collect();
         assert_eq!(users.len(), stored.len(), "an event was stored twice");

@@ -22,7 +22,7 @@ pub(crate) async fn until<T>(what: &str, mut look: impl AsyncFnMut() -> Option<T
             return found;
         }
         let waited = begun.elapsed();
-        assert!(waited < PATIENCE, "in vain: {what}");
+        assert!(waited < PATIENCE, "timed out waiting for: {what}");
         tokio::time::sleep((waited / 10).clamp(RESTS.0, RESTS.1)).await;
     }
 }

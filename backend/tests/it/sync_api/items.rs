@@ -106,7 +106,7 @@ async fn everything_is_delivered_again(database: Database) {
     assert_eq!(writes(&zoho.log().await).len(), 1);
     assert_eq!(instruct(&operator, &resync, json!({})).await, json!({"items": 4}));
     rest(&database).await;
-    assert_eq!(writes(&zoho.log().await).len(), 5, "one more for each kind");
+    assert_eq!(writes(&zoho.log().await).len(), 5, "one more per kind");
 
     let said = |arguments: &[&str]| String::from_utf8(run(&database, arguments).stdout).unwrap();
     let words = said(&["sync", "resync", "--kind", "user"]);

@@ -66,7 +66,7 @@ async fn the_plan_shows_the_difference_and_sends_nothing(database: Database) {
     act(&operator, &format!("{ZOHO}/resume")).await;
     rest(&database).await;
     let grades = zoho.records("Moodle_Grades").await;
-    assert_eq!(grades[0]["Final_Grade"].as_f64(), Some(90.0), "what was planned is what happens");
+    assert_eq!(grades[0]["Final_Grade"].as_f64(), Some(90.0), "the plan is what happens");
     server.stop().await;
 }
 
