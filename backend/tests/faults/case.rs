@@ -16,12 +16,12 @@ use crate::{
     fault::Need,
     plan::{Part, Plan},
     programs::Programs,
-    readiness::Look,
+    readiness::Poll,
     senders::{Senders, Site},
     stored::{self, Stored},
     support::{api::http_client, random::Random},
     verdict,
-    world::{Wishes, World},
+    world::{Requirements, World},
 };
 
 /// The time within which the server must store events again after the last fault.
@@ -40,7 +40,7 @@ const PATIENCE: Duration = Duration::from_secs(60);
 const LONGER: Duration = Duration::from_secs(20);
 
 /// The interval of checking for an effect.
-const LOOK: Duration = Duration::from_millis(100);
+const POLL: Duration = Duration::from_millis(100);
 
 /// A person deleted in Moodle, whose data is kept for 30 days.
 const LEAVER: i64 = 500;
@@ -74,16 +74,16 @@ pub(crate) struct Report {
 
 /// Runs a case. An error means that the harness failed, or the server did not even start.
 pub(crate) async fn run(programs: &Programs, mut plan: Plan) -> Result<Report, Failed> {
-    let wishes = Wishes {
+    let requirements = Requirements {
         database: plan.database,
         needs: plan.needs(),
         destination: plan.destination,
         address: Plan::address(),
     };
-    let world = World::start(programs, wishes).await?;
+    let world = World::start(programs, requirements).await?;
     let token = world.token().await?;
     let site = Arc::new(Site::new(format!("http://{}", world.server.address()), token, Arc::clone(&world.book)));
-    say_goodbye(&site).await?;
+    delete_person(&site).await?;
     if world.has(Need::Faketime) {
         // The search for deleted people runs at the start and every minute: the erasure is scheduled, and waits for its
         // day.
@@ -120,7 +120,7 @@ pub(crate) async fn run(programs: &Programs, mut plan: Plan) -> Result<Report, F
         report.problems.push(format!("not ready {} s after it stores again: {said}", NOTICE.as_secs()));
     }
     senders.end().await;
-    let looks = watcher.looks();
+    let polls = watcher.polls();
     stop(&world, plan.stop, &mut report).await;
 
     let pages = world.book.copy();
@@ -130,7 +130,7 @@ pub(crate) async fn run(programs: &Programs, mut plan: Plan) -> Result<Report, F
         Ok((stored, damage)) => {
             report.problems.extend(damage);
             report.problems.extend(stored.compare(&pages));
-            report.problems.extend(verdict::lies(&pages, &stored, &looks, NOTICE));
+            report.problems.extend(verdict::lies(&pages, &stored, &polls, NOTICE));
         }
         Err(error) => report.problems.push(format!("the database cannot be read: {error}")),
     }
@@ -143,7 +143,7 @@ pub(crate) async fn run(programs: &Programs, mut plan: Plan) -> Result<Report, F
             report.unseen.push(fault.name);
         }
     }
-    report.text = summary(&world, &pages, &happened, began, over, &report, &looks);
+    report.text = summary(&world, &pages, &happened, began, over, &report, &polls);
     // Without the output of its first start, which contains tokens.
     report.log = world.server.log();
     report.log.retain(|line| {
@@ -174,7 +174,7 @@ async fn until(time: Duration, mut so: impl FnMut() -> bool) -> Option<()> {
 }
 
 /// Deletes a person in Moodle; none of their data is due for deletion for a long time.
-async fn say_goodbye(site: &Site) -> Result<(), Failed> {
+async fn delete_person(site: &Site) -> Result<(), Failed> {
     let events = [site.event("user_updated", LEAVER), site.event("user_deleted", LEAVER)];
     let sent = until_sent(site, &events).await;
     sent.then_some(()).ok_or_else(|| "the first events were not taken".into())
@@ -207,7 +207,7 @@ async fn happen(world: &World, part: Part, seed: u64) -> Happened {
         if let Ok(found) = fault.seen(world).await {
             seen = found.or(seen);
         }
-        tokio::time::sleep(LOOK.min(part.lasts)).await;
+        tokio::time::sleep(POLL.min(part.lasts)).await;
     }
     let ending = Instant::now();
     errors.extend(fault.end(world).await.err().map(|error| error.to_string()));
@@ -234,7 +234,7 @@ fn summary(
     began: Instant,
     over: Instant,
     report: &Report,
-    looks: &[Look],
+    polls: &[Poll],
 ) -> String {
     let count = |from, to| verdict::acknowledged_between(pages, from, to);
     let (site_began, now) = (pages.requests.iter().map(|request| request.begun).min().unwrap_or(began), Instant::now());
@@ -244,7 +244,7 @@ fn summary(
         count(began, over),
         count(over, now)
     );
-    if let Some(unready) = looks.iter().find(|look| !look.ready && look.answered > began) {
+    if let Some(unready) = polls.iter().find(|poll| !poll.ready && poll.answered > began) {
         let _ =
             write!(text, "; readiness said {} after {:.1} s", unready.said, (unready.answered - began).as_secs_f32());
     }
@@ -254,7 +254,7 @@ fn summary(
     }
     let mut ends: BTreeMap<String, usize> = BTreeMap::new();
     for exit in world.server.exits() {
-        let message = exit.message.unwrap_or_else(|| "without a word".to_owned());
+        let message = exit.message.unwrap_or_else(|| "without a message".to_owned());
         *ends.entry(format!("({}) {message}", exit.status)).or_default() += 1;
     }
     for (end, count) in ends {

@@ -6,7 +6,7 @@ use backend_sync::clock::Clock;
 
 use crate::{
     Failed,
-    fault::{Doing, Fault, Group, Kind, Need},
+    fault::{Fault, Group, Kind, Need, StepFuture},
     world::World,
 };
 
@@ -49,18 +49,18 @@ fn set(world: &World, seconds: i64) -> Result<(), Failed> {
 }
 
 impl Fault for Wrong {
-    fn begin<'a>(&'a mut self, world: &'a World) -> Doing<'a, ()> {
+    fn begin<'a>(&'a mut self, world: &'a World) -> StepFuture<'a, ()> {
         Box::pin(async {
             set(world, self.seconds)?;
             if self.restart { world.server.kill().await } else { Ok(()) }
         })
     }
 
-    fn end<'a>(&'a mut self, world: &'a World) -> Doing<'a, ()> {
+    fn end<'a>(&'a mut self, world: &'a World) -> StepFuture<'a, ()> {
         Box::pin(async { set(world, 0) })
     }
 
-    fn seen<'a>(&'a mut self, world: &'a World) -> Doing<'a, Option<String>> {
+    fn seen<'a>(&'a mut self, world: &'a World) -> StepFuture<'a, Option<String>> {
         Box::pin(async {
             // The server's own time is steady, and no answer shows its machine's clock. So ask another program in the
             // same environment, and check that the server has loaded the same library.

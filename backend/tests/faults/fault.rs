@@ -11,19 +11,19 @@ use crate::{
 };
 
 /// One step of a fault.
-pub(crate) type Doing<'a, T> = BoxFuture<'a, Result<T, Failed>>;
+pub(crate) type StepFuture<'a, T> = BoxFuture<'a, Result<T, Failed>>;
 
 /// Something that breaks and is repaired later, perhaps while other faults last.
 pub(crate) trait Fault: Send {
     /// Breaks the world.
-    fn begin<'a>(&'a mut self, world: &'a World) -> Doing<'a, ()>;
+    fn begin<'a>(&'a mut self, world: &'a World) -> StepFuture<'a, ()>;
 
     /// Repairs it. Must work in whatever state the server is by then.
-    fn end<'a>(&'a mut self, world: &'a World) -> Doing<'a, ()>;
+    fn end<'a>(&'a mut self, world: &'a World) -> StepFuture<'a, ()>;
 
     /// Evidence of its effect, asked for repeatedly between [`Fault::begin`] and [`Fault::end`]. A combination with a
     /// fault that never showed an effect proves nothing and does not count.
-    fn seen<'a>(&'a mut self, world: &'a World) -> Doing<'a, Option<String>>;
+    fn seen<'a>(&'a mut self, world: &'a World) -> StepFuture<'a, Option<String>>;
 
     /// Whether no event can be stored while it lasts: then nothing may be answered 200.
     fn stores_nothing(&self) -> bool {

@@ -11,7 +11,7 @@ use tokio::{net::TcpStream, time::timeout};
 
 use crate::{
     Failed,
-    fault::{Doing, Fault, Group, Kind},
+    fault::{Fault, Group, Kind, StepFuture},
     server::Limit,
     world::World,
 };
@@ -60,15 +60,15 @@ impl Kill {
 }
 
 impl Fault for Kill {
-    fn begin<'a>(&'a mut self, world: &'a World) -> Doing<'a, ()> {
+    fn begin<'a>(&'a mut self, world: &'a World) -> StepFuture<'a, ()> {
         Box::pin(self.kill(world))
     }
 
-    fn end<'a>(&'a mut self, _: &'a World) -> Doing<'a, ()> {
+    fn end<'a>(&'a mut self, _: &'a World) -> StepFuture<'a, ()> {
         Box::pin(async { Ok(()) })
     }
 
-    fn seen<'a>(&'a mut self, world: &'a World) -> Doing<'a, Option<String>> {
+    fn seen<'a>(&'a mut self, world: &'a World) -> StepFuture<'a, Option<String>> {
         Box::pin(async {
             if self.again && self.next.is_some_and(|next| Instant::now() > next) {
                 self.kill(world).await?;
@@ -82,15 +82,15 @@ impl Fault for Kill {
 struct Stopped;
 
 impl Fault for Stopped {
-    fn begin<'a>(&'a mut self, world: &'a World) -> Doing<'a, ()> {
+    fn begin<'a>(&'a mut self, world: &'a World) -> StepFuture<'a, ()> {
         Box::pin(async { world.server.signal_if_there(Signal::STOP) })
     }
 
-    fn end<'a>(&'a mut self, world: &'a World) -> Doing<'a, ()> {
+    fn end<'a>(&'a mut self, world: &'a World) -> StepFuture<'a, ()> {
         Box::pin(async { world.server.signal_if_there(Signal::CONT) })
     }
 
-    fn seen<'a>(&'a mut self, world: &'a World) -> Doing<'a, Option<String>> {
+    fn seen<'a>(&'a mut self, world: &'a World) -> StepFuture<'a, Option<String>> {
         Box::pin(async {
             let Some(pid) = world.server.pid() else { return Ok(None) };
             let stat = fs::read_to_string(format!("/proc/{}/stat", pid.as_raw_nonzero())).unwrap_or_default();
@@ -134,21 +134,21 @@ impl Descriptors {
 }
 
 impl Fault for Descriptors {
-    fn begin<'a>(&'a mut self, world: &'a World) -> Doing<'a, ()> {
+    fn begin<'a>(&'a mut self, world: &'a World) -> StepFuture<'a, ()> {
         Box::pin(async {
             let open = world.server.pid().and_then(|pid| open_files(pid).ok()).unwrap_or(40);
             self.limit(world, open)
         })
     }
 
-    fn end<'a>(&'a mut self, world: &'a World) -> Doing<'a, ()> {
+    fn end<'a>(&'a mut self, world: &'a World) -> StepFuture<'a, ()> {
         Box::pin(async {
             self.idle = None;
             world.server.unlimit(Limit::OpenFiles)
         })
     }
 
-    fn seen<'a>(&'a mut self, world: &'a World) -> Doing<'a, Option<String>> {
+    fn seen<'a>(&'a mut self, world: &'a World) -> StepFuture<'a, Option<String>> {
         Box::pin(async {
             // Connections from before a restart are gone.
             if let Some(idle) = self.idle.as_mut().filter(|idle| idle.len() < 10 * ROOM_FOR_IDLE) {

@@ -240,9 +240,9 @@ fn tell(tally: &mut Tally, number: usize, left: usize, task: Task, plan: &str, r
         tally.passed += 1;
         return true;
     }
-    println!("no bite  {head}\n         {}", report.text);
+    println!("no effect  {head}\n         {}", report.text);
     if matches!(task, Task::Alone(..)) {
-        tally.failed.push(format!("{head_of_failed}\n             it was not seen to bite"));
+        tally.failed.push(format!("{head_of_failed}\n             it had no visible effect"));
         return true;
     }
     tally.uncounted += 1;
@@ -251,7 +251,7 @@ fn tell(tally: &mut Tally, number: usize, left: usize, task: Task, plan: &str, r
 
 fn summary(tally: &Tally, time: Duration) -> bool {
     println!(
-        "\n{} passed, {} failed, {} did not bite and do not count",
+        "\n{} passed, {} failed, {} had no visible effect and do not count",
         tally.passed,
         tally.failed.len(),
         tally.uncounted

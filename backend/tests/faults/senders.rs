@@ -149,7 +149,7 @@ impl Site {
             (Some("applied" | "unchanged" | "superseded" | "duplicate"), Some(place)) => {
                 self.book.acknowledge(event, Acknowledged { begun, answered: Instant::now(), place });
             }
-            _ => self.book.wrong(format!("an event that is right came to {outcome}")),
+            _ => self.book.wrong(format!("a valid event got the outcome {outcome}")),
         }
     }
 }

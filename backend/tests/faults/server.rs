@@ -23,7 +23,7 @@ use crate::{Failed, programs::unprivileged};
 const RESTART: Duration = Duration::from_millis(500);
 
 /// The interval of checking whether the process still exists.
-const LOOK: Duration = Duration::from_millis(20);
+const CHECK_INTERVAL: Duration = Duration::from_millis(20);
 
 /// The time-out for a requested stop. The server's own limit is `shutdown.hard_seconds`.
 const STOP_TIME: Duration = Duration::from_secs(45);
@@ -65,7 +65,7 @@ pub(crate) struct Settings {
 struct State {
     pid: Option<Pid>,
     /// Whether to restart it.
-    wanted: bool,
+    should_run: bool,
     /// Whether the harness causes its next end.
     ours: bool,
     starts: usize,
@@ -91,7 +91,7 @@ pub(crate) struct Server {
 impl Server {
     pub(crate) fn start(settings: Settings) -> Self {
         let environment = settings.environment.clone();
-        let state = Mutex::new(State { wanted: true, environment, ..State::default() });
+        let state = Mutex::new(State { should_run: true, environment, ..State::default() });
         let shared = Arc::new(Shared { settings, state, lines: Mutex::default() });
         let task = tokio::spawn(supervise(Arc::clone(&shared))).abort_handle();
         Self { shared, task }
@@ -129,11 +129,11 @@ impl Server {
 
     /// Prevents restarts until [`Server::release`].
     pub(crate) fn hold(&self) {
-        self.shared.state().wanted = false;
+        self.shared.state().should_run = false;
     }
 
     pub(crate) fn release(&self) {
-        self.shared.state().wanted = true;
+        self.shared.state().should_run = true;
     }
 
     /// Stops it for good: as an init system does, or with `kill -9`. Returns how long that took, and how it ended.
@@ -165,7 +165,7 @@ impl Server {
                 kill_process(pid, Signal::KILL)?;
                 return Err(format!("the server did not stop within {} s", STOP_TIME.as_secs()).into());
             }
-            tokio::time::sleep(LOOK).await;
+            tokio::time::sleep(CHECK_INTERVAL).await;
         }
         Ok(self.shared.state().last)
     }
@@ -237,7 +237,7 @@ impl Drop for Server {
     fn drop(&mut self) {
         self.task.abort();
         let mut state = self.shared.state();
-        state.wanted = false;
+        state.should_run = false;
         if let Some(pid) = state.pid.take() {
             // It may have ended already.
             let _ = kill_process(pid, Signal::KILL);
@@ -331,8 +331,8 @@ fn message(line: &str) -> String {
 
 async fn supervise(shared: Arc<Shared>) {
     loop {
-        while !shared.state().wanted {
-            tokio::time::sleep(LOOK).await;
+        while !shared.state().should_run {
+            tokio::time::sleep(CHECK_INTERVAL).await;
         }
         let start = {
             let mut state = shared.state();
@@ -350,11 +350,11 @@ async fn supervise(shared: Arc<Shared>) {
         let status = loop {
             match child.try_wait() {
                 Ok(Some(status)) => break status,
-                Ok(None) | Err(_) => tokio::time::sleep(LOOK).await,
+                Ok(None) | Err(_) => tokio::time::sleep(CHECK_INTERVAL).await,
             }
         };
         while !readers.iter().flatten().all(std::thread::JoinHandle::is_finished) {
-            tokio::time::sleep(LOOK).await;
+            tokio::time::sleep(CHECK_INTERVAL).await;
         }
         {
             let message = shared.last_message(start);

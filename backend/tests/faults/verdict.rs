@@ -6,7 +6,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use crate::{book::Pages, case::Happened, readiness::Look, server::Exit, stored::Stored};
+use crate::{book::Pages, case::Happened, readiness::Poll, server::Exit, stored::Stored};
 
 /// How much earlier than the next stored event readiness may be 200 again.
 const SOONER: Duration = Duration::from_secs(2);
@@ -35,7 +35,7 @@ pub(crate) fn exits(exits: &[Exit]) -> Vec<String> {
         if let Some(signal) = status.signal() {
             wrong.insert(format!("the process was ended by signal {signal}"));
         } else if message.is_none() {
-            wrong.insert(format!("the process ended ({status}) without a word"));
+            wrong.insert(format!("the process ended ({status}) without a message"));
         }
     }
     wrong.into_iter().collect()
@@ -48,7 +48,7 @@ pub(crate) fn panics(log: &[String]) -> Vec<String> {
 }
 
 /// Periods longer than `notice` in which no event could be stored, and readiness still said 200.
-pub(crate) fn lies(pages: &Pages, stored: &Stored, looks: &[Look], notice: Duration) -> Vec<String> {
+pub(crate) fn lies(pages: &Pages, stored: &Stored, polls: &[Poll], notice: Duration) -> Vec<String> {
     let kept = pages.sent.iter().filter(|sent| stored.has(sent));
     let mut moments: Vec<Instant> = kept.flat_map(|sent| &sent.acknowledged).map(|at| at.answered).collect();
     moments.extend(pages.requests.iter().map(|request| request.ended).max());
@@ -59,11 +59,11 @@ pub(crate) fn lies(pages: &Pages, stored: &Stored, looks: &[Look], notice: Durat
         if next - last <= notice {
             continue;
         }
-        let within = |look: &&Look| look.ready && look.asked > last + notice && look.answered + SOONER < next;
-        let count = looks.iter().filter(within).count();
+        let within = |poll: &&Poll| poll.ready && poll.asked > last + notice && poll.answered + SOONER < next;
+        let count = polls.iter().filter(within).count();
         if count > 0 {
             let time = (next - last).as_secs_f32();
-            lies.push(format!("readiness said 200 {count} times while nothing was stored for {time:.1} s"));
+            lies.push(format!("readiness was 200 {count} times while nothing was stored for {time:.1} s"));
         }
     }
     lies

@@ -55,7 +55,7 @@ impl DatabaseKind {
 }
 
 /// What a case needs of its world.
-pub(crate) struct Wishes {
+pub(crate) struct Requirements {
     pub(crate) database: DatabaseKind,
     pub(crate) needs: Vec<Need>,
     /// Whether records are delivered.
@@ -80,15 +80,16 @@ pub(crate) struct World {
 
 impl World {
     /// Prepares it and starts the server.
-    pub(crate) async fn start(programs: &Programs, wishes: Wishes) -> Result<Self, Failed> {
+    pub(crate) async fn start(programs: &Programs, requirements: Requirements) -> Result<Self, Failed> {
         // Not in /tmp, which may be in memory: then fsync would cost nothing and prove nothing.
         let home = tempfile::Builder::new().prefix("backend-sync-faults.").tempdir_in("/var/tmp")?;
         fs::set_permissions(home.path(), fs::Permissions::from_mode(0o755))?;
         let (disk, data) = (home.path().join("disk"), home.path().join(DATA));
         fs::create_dir(&disk)?;
-        let on_sqlite = wishes.database == DatabaseKind::Sqlite;
-        let disk = (on_sqlite && wishes.needs.contains(&Need::OwnDisk)).then(|| Mount::memory(&disk)).transpose()?;
-        let unprivileged = wishes.needs.contains(&Need::Unprivileged) && is_root();
+        let on_sqlite = requirements.database == DatabaseKind::Sqlite;
+        let disk =
+            (on_sqlite && requirements.needs.contains(&Need::OwnDisk)).then(|| Mount::memory(&disk)).transpose()?;
+        let unprivileged = requirements.needs.contains(&Need::Unprivileged) && is_root();
         for folder in [&data, &home.path().join("fiu")] {
             fs::create_dir_all(folder)?;
             fs::set_permissions(folder, fs::Permissions::from_mode(0o755))?;
@@ -96,8 +97,8 @@ impl World {
                 chown(folder, Some(NOBODY), Some(NOBODY))?;
             }
         }
-        let zoho = if wishes.destination { Some(ZohoSimulator::start_set_up().await) } else { None };
-        let cluster = if on_sqlite { None } else { Some(Self::start_cluster(programs, &wishes.needs).await?) };
+        let zoho = if requirements.destination { Some(ZohoSimulator::start_set_up().await) } else { None };
+        let cluster = if on_sqlite { None } else { Some(Self::start_cluster(programs, &requirements.needs).await?) };
         let sqlite = || format!("sqlite://{}", data.join(DATABASE).display());
         let url = cluster.as_ref().map_or_else(sqlite, Cluster::url);
         let mut environment = BTreeMap::new();
@@ -106,11 +107,11 @@ impl World {
         for (name, value) in zoho.iter().flat_map(ZohoSimulator::settings) {
             set(name, value);
         }
-        set("LD_PRELOAD", programs.preloaded(&wishes.needs));
-        if wishes.needs.contains(&Need::Fiu) {
+        set("LD_PRELOAD", programs.preloaded(&requirements.needs));
+        if requirements.needs.contains(&Need::Fiu) {
             set("FIU_CTRL_FIFO", home.path().join("fiu/control").display().to_string());
         }
-        if wishes.needs.contains(&Need::Faketime) {
+        if requirements.needs.contains(&Need::Faketime) {
             let file = home.path().join("clock");
             fs::write(&file, "+0")?;
             set("FAKETIME_TIMESTAMP_FILE", file.display().to_string());
@@ -120,10 +121,10 @@ impl World {
             }
         }
         let program = programs.server.clone();
-        let server = Server::start(Settings { program, address: wishes.address, environment, unprivileged });
-        let watcher = Watcher::start(wishes.address);
+        let server = Server::start(Settings { program, address: requirements.address, environment, unprivileged });
+        let watcher = Watcher::start(requirements.address);
         let cluster = cluster.map(Mutex::new);
-        Ok(Self { server, watcher, book: Arc::default(), zoho, disk, cluster, home, needs: wishes.needs })
+        Ok(Self { server, watcher, book: Arc::default(), zoho, disk, cluster, home, needs: requirements.needs })
     }
 
     async fn start_cluster(programs: &Programs, needs: &[Need]) -> Result<Cluster, Failed> {
@@ -161,14 +162,14 @@ impl World {
     }
 
     /// The observations since `moment`: refused requests, errors in the server's log, readiness.
-    pub(crate) fn trouble_since(&self, moment: Instant) -> Option<String> {
+    pub(crate) fn observed_since(&self, moment: Instant) -> Option<String> {
         let errors = self.server.log_since(moment, "\"level\":\"ERROR\"").len();
-        let looks = self.watcher.looks();
-        let unready = looks.iter().rev().find(|look| !look.ready && look.asked > moment);
+        let polls = self.watcher.polls();
+        let unready = polls.iter().rev().find(|poll| !poll.ready && poll.asked > moment);
         let seen = [
             self.book.refusals_since(moment),
             (errors > 0).then(|| format!("{errors} errors in the log")),
-            unready.map(|look| format!("readiness: {}", look.said)),
+            unready.map(|poll| format!("readiness: {}", poll.said)),
         ];
         let seen: Vec<String> = seen.into_iter().flatten().collect();
         (!seen.is_empty()).then(|| seen.join(", "))

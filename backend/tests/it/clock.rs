@@ -15,9 +15,9 @@ use crate::{
 on_both_databases!(
     a_batch_that_is_ahead_is_refused_as_a_whole,
     what_the_original_plugin_sends_is_of_now_at_the_latest,
-    after_ten_years_nothing_goes_until_a_person_agrees,
+    after_ten_years_nothing_is_deleted_until_a_person_agrees,
     time_does_not_go_back_before_what_was_seen,
-    what_waits_for_2036_does_not,
+    waits_until_2036_end,
     versions_that_lie_ahead_are_repaired,
 );
 
@@ -92,7 +92,7 @@ async fn last_seen(database: &Database) -> i64 {
     database.count(sql).await / 1_000
 }
 
-async fn after_ten_years_nothing_goes_until_a_person_agrees(database: Database) {
+async fn after_ten_years_nothing_is_deleted_until_a_person_agrees(database: Database) {
     let server = Server::start(&database).await;
     let people: Vec<Value> = (1..=150).map(|id| at(id, "user_created", user(id, &format!("person{id}")))).collect();
     server.site().apply(&people).await;
@@ -175,7 +175,7 @@ async fn time_does_not_go_back_before_what_was_seen(database: Database) {
     server.stop().await;
 }
 
-async fn what_waits_for_2036_does_not(database: Database) {
+async fn waits_until_2036_end(database: Database) {
     let zoho = ZohoSimulator::start_set_up().await;
     let server = delivery::start(&database, &zoho).await;
     server.site().apply(&[user_event(1, "ann"), at(2, "course_created", course(5, "c"))]).await;
@@ -210,8 +210,8 @@ async fn what_waits_for_2036_does_not(database: Database) {
     let server = delivery::start(&database, &zoho).await;
     rest(&database).await;
     assert_eq!(database.count("SELECT count(*) FROM destinations WHERE pause IS NOT NULL").await, 0);
-    let looked = format!("SELECT count(*) FROM alert_turns WHERE due_at < {decade} AND lease_until IS NULL");
-    until("alerts are evaluated", async || (database.count(&looked).await == 1).then_some(())).await;
+    let evaluated = format!("SELECT count(*) FROM alert_turns WHERE due_at < {decade} AND lease_until IS NULL");
+    until("alerts are evaluated", async || (database.count(&evaluated).await == 1).then_some(())).await;
     until("erasures have their turn", async || {
         (database.count("SELECT count(*) FROM erasures WHERE state = 'verified'").await == 1).then_some(())
     })

@@ -12,7 +12,7 @@ use crate::support::{
     server::{SITE, run_json},
 };
 
-on_both_databases!(the_examples_are_taken, the_examples_of_records_are_what_readers_get);
+on_both_databases!(the_examples_are_accepted, the_examples_of_records_are_what_readers_get);
 
 fn openapi_folder() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../openapi")
@@ -154,7 +154,7 @@ fn every_event_type_has_an_example() {
     assert_eq!(types.len(), EventType::ALL.len(), "the batch has an event of every type");
 }
 
-async fn the_examples_are_taken(database: Database) {
+async fn the_examples_are_accepted(database: Database) {
     let server = Server::start(&database).await;
     let site = server.site();
     let batch = example("batch")["events"].as_array().unwrap().clone();

@@ -91,7 +91,7 @@ fn numbers(printed: &str, words: &str) -> Vec<u64> {
 }
 
 #[tokio::test]
-async fn a_term_comes_to_rest_as_it_was_planned() {
+async fn a_term_ends_as_planned() {
     let (code, printed, left) = Demo::start(&["--exit"]).end().await;
     assert_eq!((code, left), (Some(0), 0), "{printed}");
     // Synced, pending, parked, failed; then Zoho's records: 247 people of Moodle, and five contacts who are not.

@@ -19,7 +19,7 @@ on_both_databases!(
     deliveries_are_seen_to_their_end,
     only_readers_see_them,
     paths_and_people_are_no_labels,
-    a_database_that_is_away_shows_no_old_numbers,
+    an_unavailable_database_shows_no_stale_numbers,
     activity_is_counted_and_forgotten,
 );
 
@@ -227,7 +227,7 @@ async fn paths_and_people_are_no_labels(database: Database) {
     server.stop().await;
 }
 
-async fn a_database_that_is_away_shows_no_old_numbers(database: Database) {
+async fn an_unavailable_database_shows_no_stale_numbers(database: Database) {
     let zoho = ZohoSimulator::start_set_up().await;
     let server = start(&database, &zoho).await;
     server.site().apply(&a_class()).await;

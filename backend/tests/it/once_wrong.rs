@@ -14,19 +14,19 @@ use crate::support::{
 };
 
 on_both_databases!(
-    a_parameter_with_nul_is_no_fault_of_the_server,
+    a_parameter_with_nul_is_a_bad_request,
     the_server_stops_in_time_though_the_database_hangs,
     a_request_is_answered_in_time_though_the_database_hangs,
     a_revoked_token_is_refused_whatever_it_sends,
     a_revoked_batch_does_not_shift_the_answers_of_others,
-    the_feed_tells_of_all_grades_of_a_changed_item,
+    the_feed_has_all_grades_of_a_changed_item,
     a_batch_is_an_object,
     an_event_without_a_time_is_not_older_than_all_others,
 );
 on_both_databases!(empty: two_servers_start_at_once_on_an_empty_database);
 
 /// PostgreSQL's text cannot contain NUL.
-async fn a_parameter_with_nul_is_no_fault_of_the_server(database: Database) {
+async fn a_parameter_with_nul_is_a_bad_request(database: Database) {
     let server = Server::start(&database).await;
     for (path, parameter, code) in [
         ("users?email=%00", "email", "invalid_character"),
@@ -132,7 +132,7 @@ async fn a_revoked_batch_does_not_shift_the_answers_of_others(database: Database
     server.stop().await;
 }
 
-async fn the_feed_tells_of_all_grades_of_a_changed_item(database: Database) {
+async fn the_feed_has_all_grades_of_a_changed_item(database: Database) {
     let server = Server::start(&database).await;
     let (site, reader) = (server.site(), server.reader());
     site.apply(&[
@@ -230,7 +230,7 @@ async fn the_duration_in_the_log_is_a_number() {
 }
 
 #[tokio::test]
-async fn an_event_that_is_no_object_is_invalid() {
+async fn an_event_that_is_not_an_object_is_invalid() {
     let database = Database::sqlite();
     let server = Server::start(&database).await;
     let answer = server.site().post_batch(&[json!(5)]).await;

@@ -18,7 +18,7 @@ use crate::support::{
 
 on_both_databases!(
     recorded_requests_become_records,
-    the_log_tells_of_each_event_and_of_nobody,
+    the_log_names_each_event_and_no_person,
     an_event_has_its_message_though_the_sender_went_away,
 );
 
@@ -140,7 +140,7 @@ async fn recorded_requests_become_records(database: Database) {
     server.stop().await;
 }
 
-async fn the_log_tells_of_each_event_and_of_nobody(database: Database) {
+async fn the_log_names_each_event_and_no_person(database: Database) {
     let mut server = Server::start(&database).await;
     let answers = replay(&server).await;
     // Refused events are logged too, and are just as personal.

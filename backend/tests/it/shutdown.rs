@@ -17,9 +17,9 @@ use crate::support::{
 
 on_both_databases!(
     sigterm_under_load_loses_nothing,
-    a_client_that_dawdles_does_not_hold_up_the_end,
+    a_slow_client_does_not_delay_the_stop,
     a_second_signal_ends_it_at_once,
-    a_full_queue_sends_away,
+    a_full_queue_refuses_requests,
     a_database_that_goes_away_comes_back,
 );
 
@@ -78,7 +78,7 @@ async fn dawdle(server: &Server) -> RawConnection {
     connection
 }
 
-async fn a_client_that_dawdles_does_not_hold_up_the_end(database: Database) {
+async fn a_slow_client_does_not_delay_the_stop(database: Database) {
     let mut server = Server::start_with(&database, &GRACE).await;
     server.site().apply(&[user_event(1, "a")]).await;
     let _dawdling = dawdle(&server).await;
@@ -111,7 +111,7 @@ fn batch_of(bytes: usize, userid: i64) -> String {
     json!({"events": [event]}).to_string()
 }
 
-async fn a_full_queue_sends_away(database: Database) {
+async fn a_full_queue_refuses_requests(database: Database) {
     let server = Server::start_with(&database, &[("BACKEND_SYNC_INGEST__QUEUE_KIB", "8192")]).await;
     let site = server.site();
     site.apply(&[user_event(1, "before")]).await;

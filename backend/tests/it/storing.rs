@@ -14,10 +14,10 @@ use crate::support::{
     wait::until,
 };
 
-on_both_databases!(an_answered_event_that_is_gone_is_noticed, a_database_that_was_lost_is_not_begun_anew);
+on_both_databases!(a_missing_answered_event_is_noticed, a_lost_database_is_not_recreated);
 on_postgres!(
-    tables_in_another_schema_are_not_begun_anew,
-    a_database_that_takes_no_writes_is_not_ready,
+    tables_in_another_schema_are_not_recreated,
+    a_database_that_accepts_no_events_is_not_ready,
     a_lock_on_the_table_of_events_is_seen,
 );
 
@@ -47,7 +47,7 @@ impl Server {
 
 /// SQLite rolls back by itself when the disk is full. Events answered after that used to be lost.
 #[tokio::test]
-async fn a_full_disk_makes_no_200_a_lie() {
+async fn a_full_disk_breaks_no_200() {
     let database = Database::sqlite();
     let server = Server::start(&database).await;
     server.site().apply(&[user_event(1, "first")]).await;
@@ -89,7 +89,7 @@ async fn a_full_disk_makes_no_200_a_lie() {
 }
 
 #[tokio::test]
-async fn a_file_that_is_not_the_one_that_was_opened_is_not_written_to() {
+async fn a_replaced_file_is_not_written_to() {
     for name in ["test.sqlite", "test.sqlite-wal"] {
         let database = Database::sqlite();
         let server = Server::start(&database).await;
@@ -111,7 +111,7 @@ async fn a_file_that_is_not_the_one_that_was_opened_is_not_written_to() {
     }
 }
 
-async fn an_answered_event_that_is_gone_is_noticed(database: Database) {
+async fn a_missing_answered_event_is_noticed(database: Database) {
     let server = Server::start(&database).await;
     server.site().apply(&[user_event(1, "a")]).await;
     assert_eq!(server.ready().await.status, 200);
@@ -123,7 +123,7 @@ async fn an_answered_event_that_is_gone_is_noticed(database: Database) {
     server.stop().await;
 }
 
-async fn a_database_that_was_lost_is_not_begun_anew(database: Database) {
+async fn a_lost_database_is_not_recreated(database: Database) {
     let server = Server::start(&database).await;
     server.site().apply(&[user_event(1, "a")]).await;
     server.stop().await;
@@ -144,7 +144,7 @@ async fn a_database_that_was_lost_is_not_begun_anew(database: Database) {
 }
 
 #[tokio::test]
-async fn another_database_in_its_place_is_not_taken_for_it() {
+async fn a_different_database_in_its_place_is_refused() {
     let (database, other) = (Database::sqlite(), Database::sqlite());
     for database in [&database, &other] {
         Server::start(database).await.stop().await;
@@ -162,7 +162,7 @@ async fn another_database_in_its_place_is_not_taken_for_it() {
 }
 
 #[test]
-fn a_folder_that_is_not_there_may_be_a_disk_that_is_not_mounted() {
+fn a_missing_folder_may_be_an_unmounted_disk() {
     let database = Database::sqlite();
     let url = format!("sqlite://{}", database.file("disk/backend-sync.sqlite").display());
     let output = without_leave(&database).args(["--database-url", &url, "migrate"]).output().unwrap();
@@ -180,7 +180,7 @@ fn without_leave(database: &Database) -> std::process::Command {
     command
 }
 
-async fn tables_in_another_schema_are_not_begun_anew(database: Database) {
+async fn tables_in_another_schema_are_not_recreated(database: Database) {
     Server::start(&database).await.stop().await;
     database.execute("CREATE SCHEMA other").await;
     let url = format!("{}?options=-csearch_path%3Dother", database.url);
@@ -190,7 +190,7 @@ async fn tables_in_another_schema_are_not_begun_anew(database: Database) {
     assert_eq!(database.count("SELECT count(*) FROM pg_tables WHERE schemaname = 'other'").await, 0);
 }
 
-async fn a_database_that_takes_no_writes_is_not_ready(database: Database) {
+async fn a_database_that_accepts_no_events_is_not_ready(database: Database) {
     let server = Server::start(&database).await;
     server.site().apply(&[user_event(1, "a")]).await;
     let name = database.texts("SELECT current_database()::text").await.remove(0).unwrap();

@@ -16,7 +16,7 @@ pub(crate) struct Kept {
 
 impl Kept {
     /// Compares the event log with the books.
-    pub(crate) async fn look(sql: &Sql, books: &[Pages]) -> Result<Self, Failed> {
+    pub(crate) async fn compare(sql: &Sql, books: &[Pages]) -> Result<Self, Failed> {
         let ids = "SELECT CAST(client_id AS text) FROM events WHERE client_id IS NOT NULL";
         let mut times = HashMap::<String, usize>::new();
         for id in sql.values::<String>(ids).await? {

@@ -76,9 +76,9 @@ impl Processes {
     /// The same until each is not ready.
     pub(crate) async fn unready(&self, moment: Instant, time: Duration) -> Vec<Option<Duration>> {
         let said = |process: &Process| {
-            let looks = process.watcher.looks();
+            let polls = process.watcher.polls();
             // A real 503: readiness must answer, not time out.
-            looks.iter().find(|look| look.said == "503" && look.asked > moment).map(|look| look.answered)
+            polls.iter().find(|poll| poll.said == "503" && poll.asked > moment).map(|poll| poll.answered)
         };
         self.each(time, moment, said).await
     }
@@ -101,8 +101,8 @@ impl Processes {
 
     /// How often any of them was ready, asked after `from` and answered before `to`.
     pub(crate) fn said_ready(&self, from: Instant, to: Instant) -> usize {
-        let looks = self.0.iter().flat_map(|process| process.watcher.looks());
-        looks.filter(|look| look.ready && look.asked > from && look.answered < to).count()
+        let polls = self.0.iter().flat_map(|process| process.watcher.polls());
+        polls.filter(|poll| poll.ready && poll.asked > from && poll.answered < to).count()
     }
 
     /// Requests answered 200 that started after `from` and ended before `to`.
@@ -149,10 +149,10 @@ fn answered(book: &Book) -> usize {
 }
 
 /// Waits until there is a result.
-pub(crate) async fn until<T>(what: &str, look: impl AsyncFn() -> Option<T>) -> Result<T, Failed> {
+pub(crate) async fn until<T>(what: &str, poll: impl AsyncFn() -> Option<T>) -> Result<T, Failed> {
     let deadline = Instant::now() + PATIENCE;
     loop {
-        if let Some(seen) = look().await {
+        if let Some(seen) = poll().await {
             return Ok(seen);
         }
         if Instant::now() > deadline {

@@ -5,12 +5,12 @@
 
 mod cluster;
 mod host;
+mod incident;
 mod kinds;
 mod programs;
 mod relay;
 mod server;
 mod sql;
-mod trouble;
 
 pub(crate) use cluster::{Cluster, Parts};
 pub(crate) use host::Host;

@@ -36,7 +36,7 @@ enum Gate {
 
 /// How new connections are treated.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Door {
+enum Listening {
     Open,
     /// Not accepted. They wait in the kernel's queue, as a SYN is repeated until it is answered.
     Silent,
@@ -61,7 +61,7 @@ struct Counts {
 /// A relay on loopback. Dropping it ends it and all its connections.
 pub(crate) struct Relay {
     address: SocketAddr,
-    door: watch::Sender<Door>,
+    listening: watch::Sender<Listening>,
     shared: Arc<Shared>,
     task: AbortHandle,
 }
@@ -83,9 +83,9 @@ impl Relay {
         let address = listener.local_addr()?;
         let state = Mutex::new(State { upstream, delay: Duration::ZERO, switches: 0, gates: Vec::new() });
         let shared = Arc::new(Shared { state, counts: Counts::default() });
-        let (door, seen) = watch::channel(Door::Open);
+        let (listening, seen) = watch::channel(Listening::Open);
         let task = tokio::spawn(accept(listener, seen, Arc::clone(&shared))).abort_handle();
-        Ok(Self { address, door, shared, task })
+        Ok(Self { address, listening, shared, task })
     }
 
     /// Where it listens.
@@ -95,14 +95,14 @@ impl Relay {
 
     /// The other end disappears silently: connections stay without traffic, new ones get no answer.
     pub(crate) fn vanish(&self) {
-        self.door.send_replace(Door::Silent);
+        self.listening.send_replace(Listening::Silent);
         self.set_gates(Gate::Held);
     }
 
     /// Held connections continue where they stopped, as after a partition.
     pub(crate) fn heal(&self) {
         self.set_gates(Gate::Open);
-        self.door.send_replace(Door::Open);
+        self.listening.send_replace(Listening::Open);
     }
 
     /// New connections go to `upstream`. Held ones stay held, as when an address moves away from a dead host; others
@@ -114,10 +114,10 @@ impl Relay {
         for gate in state.gates.iter().filter(|gate| *gate.borrow() == Gate::Open) {
             gate.send_replace(Gate::Cut);
         }
-        self.door.send_if_modified(|door| {
-            let silent = *door == Door::Silent;
+        self.listening.send_if_modified(|listening| {
+            let silent = *listening == Listening::Silent;
             if silent {
-                *door = Door::Open;
+                *listening = Listening::Open;
             }
             silent
         });
@@ -130,7 +130,7 @@ impl Relay {
 
     /// Resets all connections, and refuses new ones until [`Relay::heal`].
     pub(crate) async fn refuse(&self) -> Result<(), Failed> {
-        self.door.send_replace(Door::Shut);
+        self.listening.send_replace(Listening::Shut);
         self.set_gates(Gate::Cut);
         // Until the listener is gone.
         while TcpStream::connect(self.address).await.is_ok() {
@@ -179,30 +179,34 @@ impl Shared {
 }
 
 /// Accepts connections as long as the relay exists. The connections' tasks end with it.
-async fn accept(listener: TcpListener, mut door: watch::Receiver<Door>, shared: Arc<Shared>) -> io::Result<()> {
+async fn accept(
+    listener: TcpListener,
+    mut listening: watch::Receiver<Listening>,
+    shared: Arc<Shared>,
+) -> io::Result<()> {
     let address = listener.local_addr()?;
     let mut listener = Some(listener);
     let mut connections = JoinSet::new();
     loop {
-        let now = *door.borrow_and_update();
+        let now = *listening.borrow_and_update();
         match (now, &listener) {
-            (Door::Shut, _) => listener = None,
+            (Listening::Shut, _) => listener = None,
             (_, None) => listener = Some(TcpListener::bind(address).await?),
-            (Door::Open, Some(open)) => {
+            (Listening::Open, Some(open)) => {
                 tokio::select! {
                     accepted = open.accept() => {
                         let (client, _) = accepted?;
                         let (gate, upstream) = shared.enter();
                         connections.spawn(connection(client, upstream, gate, Arc::clone(&shared)));
                     }
-                    changed = door.changed() => if changed.is_err() { return Ok(()) },
+                    changed = listening.changed() => if changed.is_err() { return Ok(()) },
                 }
                 while connections.try_join_next().is_some() {}
                 continue;
             }
-            (Door::Silent, Some(_)) => {}
+            (Listening::Silent, Some(_)) => {}
         }
-        if now != Door::Open && door.changed().await.is_err() {
+        if now != Listening::Open && listening.changed().await.is_err() {
             return Ok(());
         }
     }
@@ -211,7 +215,7 @@ async fn accept(listener: TcpListener, mut door: watch::Receiver<Door>, shared: 
 async fn connection(client: TcpStream, upstream: SocketAddr, mut gate: watch::Receiver<Gate>, shared: Arc<Shared>) {
     let Ok(server) = TcpStream::connect(upstream).await else {
         shared.counts.cut.fetch_add(1, Ordering::Relaxed);
-        // To the client this looks as if nothing listened.
+        // To the client this polls as if nothing listened.
         let _ = client.set_zero_linger();
         return;
     };

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use crate::{
-    fault::{Doing, Fault, Group, Kind, Need},
+    fault::{Fault, Group, Kind, Need, StepFuture},
     server::Limit,
     world::{World, size},
 };
@@ -35,21 +35,21 @@ struct FullDisk {
 }
 
 impl Fault for FullDisk {
-    fn begin<'a>(&'a mut self, world: &'a World) -> Doing<'a, ()> {
+    fn begin<'a>(&'a mut self, world: &'a World) -> StepFuture<'a, ()> {
         Box::pin(async {
             self.since = Some(Instant::now());
             world.own_disk()?.fill(self.free)
         })
     }
 
-    fn end<'a>(&'a mut self, world: &'a World) -> Doing<'a, ()> {
+    fn end<'a>(&'a mut self, world: &'a World) -> StepFuture<'a, ()> {
         Box::pin(async { world.own_disk()?.make_room() })
     }
 
-    fn seen<'a>(&'a mut self, world: &'a World) -> Doing<'a, Option<String>> {
+    fn seen<'a>(&'a mut self, world: &'a World) -> StepFuture<'a, Option<String>> {
         Box::pin(async {
             let free = world.own_disk()?.free()?;
-            let refused = self.since.and_then(|since| world.trouble_since(since));
+            let refused = self.since.and_then(|since| world.observed_since(since));
             Ok(refused.filter(|_| free <= self.free).map(|refused| format!("statvfs: {free} bytes free; {refused}")))
         })
     }
@@ -63,7 +63,7 @@ struct FileSizeLimit {
 }
 
 impl Fault for FileSizeLimit {
-    fn begin<'a>(&'a mut self, world: &'a World) -> Doing<'a, ()> {
+    fn begin<'a>(&'a mut self, world: &'a World) -> StepFuture<'a, ()> {
         Box::pin(async {
             self.since = Some(Instant::now());
             self.limit = size(&world.database("-wal")).max(size(&world.database(""))) + self.free;
@@ -71,14 +71,14 @@ impl Fault for FileSizeLimit {
         })
     }
 
-    fn end<'a>(&'a mut self, world: &'a World) -> Doing<'a, ()> {
+    fn end<'a>(&'a mut self, world: &'a World) -> StepFuture<'a, ()> {
         Box::pin(async { world.server.unlimit(Limit::FileSize) })
     }
 
-    fn seen<'a>(&'a mut self, world: &'a World) -> Doing<'a, Option<String>> {
+    fn seen<'a>(&'a mut self, world: &'a World) -> StepFuture<'a, Option<String>> {
         Box::pin(async {
             let log = size(&world.database("-wal"));
-            let refused = self.since.and_then(|since| world.trouble_since(since));
+            let refused = self.since.and_then(|since| world.observed_since(since));
             let full = log.max(size(&world.database(""))) + 16 * PAGE > self.limit;
             Ok(refused
                 .filter(|_| full)

@@ -12,7 +12,7 @@ use std::{
 use super::SUFFIXES;
 use crate::{
     Failed,
-    fault::{Doing, Fault, Group, Kind, Need},
+    fault::{Fault, Group, Kind, Need, StepFuture},
     world::World,
 };
 
@@ -61,7 +61,7 @@ fn gone(way: Way) -> Box<dyn Fault> {
 }
 
 impl Fault for Gone {
-    fn begin<'a>(&'a mut self, world: &'a World) -> Doing<'a, ()> {
+    fn begin<'a>(&'a mut self, world: &'a World) -> StepFuture<'a, ()> {
         Box::pin(async {
             match self.way {
                 Way::Deleted(suffixes) => {
@@ -89,7 +89,7 @@ impl Fault for Gone {
         })
     }
 
-    fn end<'a>(&'a mut self, world: &'a World) -> Doing<'a, ()> {
+    fn end<'a>(&'a mut self, world: &'a World) -> StepFuture<'a, ()> {
         Box::pin(async {
             match self.way {
                 Way::Deleted(_) => restart_on(world, || self.put_back(world)).await,
@@ -109,7 +109,7 @@ impl Fault for Gone {
         })
     }
 
-    fn seen<'a>(&'a mut self, world: &'a World) -> Doing<'a, Option<String>> {
+    fn seen<'a>(&'a mut self, world: &'a World) -> StepFuture<'a, Option<String>> {
         Box::pin(async {
             let broken = match self.way {
                 Way::Deleted(suffixes) => format!("{} gone", suffixes.len()),
@@ -117,7 +117,7 @@ impl Fault for Gone {
                 Way::Replaced => "another file there".to_owned(),
                 Way::Permissions | Way::Mount => "started without the right to write".to_owned(),
             };
-            let refused = self.since.and_then(|since| world.trouble_since(since));
+            let refused = self.since.and_then(|since| world.observed_since(since));
             Ok(refused.map(|refused| format!("{broken}; {refused}")))
         })
     }

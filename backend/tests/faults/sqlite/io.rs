@@ -7,7 +7,7 @@ use std::{
 
 use crate::{
     Failed,
-    fault::{Doing, Fault, Group, Kind, Need},
+    fault::{Fault, Group, Kind, Need, StepFuture},
     programs::unprivileged,
     world::World,
 };
@@ -95,7 +95,7 @@ fn tell(world: &World, commands: &[String]) -> Result<bool, Failed> {
 }
 
 impl Fault for Calls {
-    fn begin<'a>(&'a mut self, world: &'a World) -> Doing<'a, ()> {
+    fn begin<'a>(&'a mut self, world: &'a World) -> StepFuture<'a, ()> {
         Box::pin(async {
             self.since = Some(Instant::now());
             // A process started meanwhile fails in the same way.
@@ -104,7 +104,7 @@ impl Fault for Calls {
         })
     }
 
-    fn end<'a>(&'a mut self, world: &'a World) -> Doing<'a, ()> {
+    fn end<'a>(&'a mut self, world: &'a World) -> StepFuture<'a, ()> {
         Box::pin(async {
             world.server.set_environment("FIU_ENABLE", None);
             let deadline = Instant::now() + PATIENCE;
@@ -118,13 +118,13 @@ impl Fault for Calls {
         })
     }
 
-    fn seen<'a>(&'a mut self, world: &'a World) -> Doing<'a, Option<String>> {
+    fn seen<'a>(&'a mut self, world: &'a World) -> StepFuture<'a, Option<String>> {
         Box::pin(async {
             // Such as: disk I/O error, database or disk is full.
             let Some(since) = self.since else { return Ok(None) };
             let errors = world.server.log_since(since, "error returned from database").len();
-            let trouble = world.trouble_since(since);
-            Ok(trouble.map(|trouble| format!("{errors} errors of SQLite's in the log; {trouble}")))
+            let observed = world.observed_since(since);
+            Ok(observed.map(|observed| format!("{errors} errors of SQLite's in the log; {observed}")))
         })
     }
 }

@@ -6,7 +6,7 @@ use hmac::{Hmac, KeyInit, Mac};
 use serde_json::{Value, json};
 use sha2::Sha256;
 
-use super::{Receivers, SECRET, begin_alone, looks, open, quick};
+use super::{Receivers, SECRET, begin_alone, evaluations, open, quick};
 use crate::{
     delivery::until,
     support::{
@@ -17,15 +17,15 @@ use crate::{
 };
 
 on_both_databases!(
-    notices_are_what_they_should_be,
-    a_failing_webhook_is_told_of_by_mail,
+    notifications_are_well_formed,
+    a_failing_webhook_is_reported_by_mail,
     what_may_have_arrived_is_not_sent_again,
     a_program_recognises_a_repetition,
-    two_processes_tell_once,
+    two_processes_notify_once,
 );
 
 /// A problem that lasts until the token is revoked.
-fn make_trouble(database: &Database) {
+fn expire_a_token_soon(database: &Database) {
     run_json(database, &["site", "rotate-token", SITE, "--expires", "1", "--json"]);
 }
 
@@ -33,12 +33,12 @@ async fn repair(database: &Database) {
     database.execute("UPDATE tokens SET revoked_at = 1 WHERE expires_at IS NOT NULL").await;
 }
 
-async fn notices_are_what_they_should_be(database: Database) {
+async fn notifications_are_well_formed(database: Database) {
     let (receivers, server) = begin_alone(&database).await;
-    make_trouble(&database);
-    receivers.are_told(&database, "token_expiring", &["raised"]).await;
+    expire_a_token_soon(&database);
+    receivers.receive(&database, "token_expiring", &["raised"]).await;
     repair(&database).await;
-    receivers.are_told(&database, "token_expiring", &["raised", "resolved"]).await;
+    receivers.receive(&database, "token_expiring", &["raised", "resolved"]).await;
 
     let mails = receivers.smtp.mails();
     let ids: HashSet<&str> = mails.iter().map(|mail| mail.header("Message-ID")).collect();
@@ -60,10 +60,10 @@ async fn notices_are_what_they_should_be(database: Database) {
     server.stop().await;
 }
 
-async fn a_failing_webhook_is_told_of_by_mail(database: Database) {
+async fn a_failing_webhook_is_reported_by_mail(database: Database) {
     let (receivers, server) = begin_alone(&database).await;
     receivers.webhook.answer(500);
-    make_trouble(&database);
+    expire_a_token_soon(&database);
     until("it arrives by mail", async || (receivers.mailed("channel_failing") == ["raised"]).then_some(())).await;
     assert_eq!(receivers.mailed("token_expiring"), ["raised"]);
     let channels = server.reader().read("/api/v1/alerts/channels").await;
@@ -105,12 +105,12 @@ async fn die_while_sending(database: &Database, format: &str) -> (Webhook, Serve
     settings.push(("BACKEND_SYNC_ALERTS__WEBHOOKS__OPS__FORMAT", format.to_owned()));
     let server = Server::start_with(database, &settings).await;
     webhook.hang(true);
-    make_trouble(database);
+    expire_a_token_soon(database);
     until("it is being sent", async || (webhook.posted().len() == 1).then_some(())).await;
     server.kill();
     webhook.hang(false);
     let server = Server::start_with(database, &settings).await;
-    looks(database, 2).await;
+    evaluations(database, 2).await;
     assert_eq!(webhook.posted().len(), 1, "another process may still be sending it");
     // The dead server's lease expires.
     database.execute("UPDATE alert_notices SET lease_until = 0 WHERE state = 'sending'").await;
@@ -121,7 +121,7 @@ async fn what_may_have_arrived_is_not_sent_again(database: Database) {
     let (webhook, server) = die_while_sending(&database, "slack").await;
     let unknown = "SELECT count(*) FROM alert_notices WHERE state = 'unknown'";
     until("it is given up", async || (database.count(unknown).await == 1).then_some(())).await;
-    looks(&database, 2).await;
+    evaluations(&database, 2).await;
     assert_eq!(webhook.posted().len(), 1, "it is not sent again");
     let channels = server.reader().read("/api/v1/alerts/channels").await;
     assert!(channels["items"][0]["error"].as_str().unwrap().contains("died"), "{channels}");
@@ -134,7 +134,7 @@ async fn what_may_have_arrived_is_not_sent_again(database: Database) {
     assert!(text.starts_with(":warning: *Reminder: token "), "{text}");
     repair(&database).await;
     until("it is resolved", async || (webhook.posted().len() == 3).then_some(())).await;
-    looks(&database, 2).await;
+    evaluations(&database, 2).await;
     assert_eq!(webhook.posted().len(), 3);
     server.stop().await;
 }
@@ -145,23 +145,23 @@ async fn a_program_recognises_a_repetition(database: Database) {
     let posted = webhook.posted();
     assert_eq!(posted[0].text, posted[1].text, "the same notification");
     assert_eq!(posted[0].headers["Idempotency-Key"], posted[1].headers["Idempotency-Key"]);
-    looks(&database, 2).await;
+    evaluations(&database, 2).await;
     assert_eq!(webhook.posted().len(), 2);
     server.stop().await;
 }
 
-async fn two_processes_tell_once(database: Database) {
+async fn two_processes_notify_once(database: Database) {
     let receivers = Receivers::start();
     let first = Server::start_with(&database, &receivers.settings()).await;
     let second = Server::start_with(&database, &receivers.settings()).await;
-    make_trouble(&database);
-    receivers.are_told(&database, "token_expiring", &["raised"]).await;
-    looks(&database, 4).await;
-    receivers.are_told(&database, "token_expiring", &["raised"]).await;
+    expire_a_token_soon(&database);
+    receivers.receive(&database, "token_expiring", &["raised"]).await;
+    evaluations(&database, 4).await;
+    receivers.receive(&database, "token_expiring", &["raised"]).await;
     // The process that may have evaluated last dies; the other one goes on.
     first.kill();
     database.execute("UPDATE alert_turns SET lease_until = NULL").await;
     repair(&database).await;
-    receivers.are_told(&database, "token_expiring", &["raised", "resolved"]).await;
+    receivers.receive(&database, "token_expiring", &["raised", "resolved"]).await;
     second.stop().await;
 }

@@ -65,15 +65,16 @@ impl Receivers {
     }
 
     /// Waits until both received these events of a rule; fails if either receives more during another evaluation.
-    async fn are_told(&self, database: &Database, rule: &str, events: &[&str]) {
+    async fn receive(&self, database: &Database, rule: &str, events: &[&str]) {
         until(&format!("{rule} {events:?}"), async || {
-            let told = [self.posted(rule), self.mailed(rule)];
-            let (most, all) = (told.iter().map(Vec::len).max(), told.iter().all(|told| told.len() >= events.len()));
-            assert!(most <= Some(events.len()), "{rule}: {told:?}");
+            let received = [self.posted(rule), self.mailed(rule)];
+            let (most, all) =
+                (received.iter().map(Vec::len).max(), received.iter().all(|received| received.len() >= events.len()));
+            assert!(most <= Some(events.len()), "{rule}: {received:?}");
             all.then_some(())
         })
         .await;
-        looks(database, 2).await;
+        evaluations(database, 2).await;
         assert_eq!((self.posted(rule), self.mailed(rule)), (strings(events), strings(events)), "{rule}");
     }
 
@@ -104,7 +105,7 @@ fn quick() -> Vec<Setting> {
 }
 
 /// Waits for this many evaluations.
-async fn looks(database: &Database, count: usize) {
+async fn evaluations(database: &Database, count: usize) {
     for _ in 0..count {
         let due = "SELECT due_at FROM alert_turns";
         let before = database.count(due).await;

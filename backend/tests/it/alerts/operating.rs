@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use super::{begin_alone, looks, open, quick};
+use super::{begin_alone, evaluations, open, quick};
 use crate::{
     delivery::until,
     support::{
@@ -11,18 +11,14 @@ use crate::{
     },
 };
 
-on_both_databases!(
-    nobody_is_reminded_of_what_somebody_knows,
-    a_test_says_whether_it_arrived,
-    only_operators_see_alerts
-);
+on_both_databases!(acknowledged_alerts_send_no_reminders, a_test_says_whether_it_arrived, only_operators_see_alerts);
 
-async fn nobody_is_reminded_of_what_somebody_knows(database: Database) {
+async fn acknowledged_alerts_send_no_reminders(database: Database) {
     let (receivers, server) = begin_alone(&database).await;
     run_json(&database, &["site", "rotate-token", SITE, "--expires", "1", "--json"]);
-    receivers.are_told(&database, "token_expiring", &["raised"]).await;
+    receivers.receive(&database, "token_expiring", &["raised"]).await;
     database.execute("UPDATE alerts SET remind_at = 0").await;
-    receivers.are_told(&database, "token_expiring", &["raised", "reminder"]).await;
+    receivers.receive(&database, "token_expiring", &["raised", "reminder"]).await;
     let operator = server.reader();
     let id = open(&server).await[0]["id"].clone();
     let path = format!("/api/v1/alerts/{id}/acknowledge");
@@ -33,10 +29,10 @@ async fn nobody_is_reminded_of_what_somebody_knows(database: Database) {
     assert!(again.status.success(), "{again:?}");
     assert_eq!(open(&server).await[0]["acknowledged_by"], "first");
     database.execute("UPDATE alerts SET remind_at = 0").await;
-    looks(&database, 3).await;
-    receivers.are_told(&database, "token_expiring", &["raised", "reminder"]).await;
+    evaluations(&database, 3).await;
+    receivers.receive(&database, "token_expiring", &["raised", "reminder"]).await;
     database.execute("UPDATE tokens SET revoked_at = 1 WHERE expires_at IS NOT NULL").await;
-    receivers.are_told(&database, "token_expiring", &["raised", "reminder", "resolved"]).await;
+    receivers.receive(&database, "token_expiring", &["raised", "reminder", "resolved"]).await;
     assert_eq!(open(&server).await.len(), 0);
     let all = operator.list("/api/v1/alerts?state=all&limit=1").await;
     assert_eq!((all.len(), &all[0]["acknowledged_by"]), (1, &json!("first")), "{all:?}");
@@ -83,7 +79,7 @@ async fn a_test_says_whether_it_arrived(database: Database) {
     assert!(output.status.success(), "{output:?}");
     let output = run_with(&database, &quick(), &["alerts", "test"]);
     assert!(String::from_utf8(output.stderr).unwrap().contains("no channel is configured"));
-    looks(&database, 2).await;
+    evaluations(&database, 2).await;
     assert_eq!((receivers.webhook.posted().len(), receivers.smtp.mails().len()), (2, 2), "a test is not retried");
     server.stop().await;
 }

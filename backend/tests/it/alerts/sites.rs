@@ -1,6 +1,6 @@
 //! Alerts about sites, tokens and the machine.
 
-use super::{Receivers, begin_alone, looks, now, open};
+use super::{Receivers, begin_alone, evaluations, now, open};
 use crate::support::{
     Database, Server,
     events::{at, user},
@@ -11,8 +11,8 @@ use crate::support::{
 on_both_databases!(
     a_site_that_is_silent,
     a_site_whose_events_are_rejected,
-    a_token_that_ends,
-    a_token_that_has_ended_is_refused,
+    an_expiring_token,
+    an_expired_token_is_refused,
     a_disk_that_fills,
 );
 
@@ -30,17 +30,17 @@ async fn a_site_that_is_silent(database: Database) {
     for week in 1..=3 {
         count(&database, week * WEEK_MINUTES + 70, "applied", 50).await;
     }
-    looks(&database, 2).await;
+    evaluations(&database, 2).await;
     assert_eq!(open(&server).await.len(), 0, "three weeks are too short for a rhythm");
     count(&database, 4 * WEEK_MINUTES + 70, "applied", 50).await;
-    receivers.are_told(&database, "site_silent", &["raised"]).await;
+    receivers.receive(&database, "site_silent", &["raised"]).await;
     assert_eq!(open(&server).await[0]["subject"], format!("site:{SITE}"));
     // The alert stays open although the site's history expires.
     database.execute(&format!("DELETE FROM activity WHERE minute < {}", now() / 60_000 - 2 * WEEK_MINUTES)).await;
-    looks(&database, 4).await;
-    receivers.are_told(&database, "site_silent", &["raised"]).await;
+    evaluations(&database, 4).await;
+    receivers.receive(&database, "site_silent", &["raised"]).await;
     count(&database, 0, "unchanged", 1).await;
-    receivers.are_told(&database, "site_silent", &["raised", "resolved"]).await;
+    receivers.receive(&database, "site_silent", &["raised", "resolved"]).await;
     server.stop().await;
 }
 
@@ -48,22 +48,22 @@ async fn a_site_whose_events_are_rejected(database: Database) {
     let (receivers, server) = begin_alone(&database).await;
     count(&database, 1, "applied", 500).await;
     count(&database, 2, "rejected", 5).await;
-    looks(&database, 2).await;
+    evaluations(&database, 2).await;
     assert_eq!(open(&server).await.len(), 0, "five of five hundred");
     count(&database, 1, "rejected", 6).await;
-    receivers.are_told(&database, "ingest_rejecting", &["raised"]).await;
+    receivers.receive(&database, "ingest_rejecting", &["raised"]).await;
     assert!(receivers.everything().contains("11 of 511 events"), "{}", receivers.everything());
     // Ten minutes later.
     database.execute("UPDATE activity SET minute = minute - 11").await;
-    receivers.are_told(&database, "ingest_rejecting", &["raised", "resolved"]).await;
+    receivers.receive(&database, "ingest_rejecting", &["raised", "resolved"]).await;
     server.stop().await;
 }
 
-async fn a_token_that_ends(database: Database) {
+async fn an_expiring_token(database: Database) {
     let (receivers, server) = begin_alone(&database).await;
     run_json(&database, &["site", "rotate-token", SITE, "--expires", "1", "--json"]);
     run_json(&database, &["token", "add", "in a month", "--scope", "read", "--expires", "30", "--json"]);
-    receivers.are_told(&database, "token_expiring", &["raised"]).await;
+    receivers.receive(&database, "token_expiring", &["raised"]).await;
     let alert = open(&server).await.pop().unwrap();
     assert_eq!(alert["code"], "token_ends", "{alert}");
     assert!(alert["message"].as_str().unwrap().contains("site rotate-token moodle"), "{alert}");
@@ -71,11 +71,11 @@ async fn a_token_that_ends(database: Database) {
     let ending = sites[0]["tokens"].as_array().unwrap().iter().find(|token| !token["expires_at"].is_null()).unwrap();
     assert_eq!(alert["subject"], format!("token:{}", ending["id"]));
     assert!(run(&database, &["site", "revoke-token", SITE, &ending["id"].to_string()]).status.success());
-    receivers.are_told(&database, "token_expiring", &["raised", "resolved"]).await;
+    receivers.receive(&database, "token_expiring", &["raised", "resolved"]).await;
     server.stop().await;
 }
 
-async fn a_token_that_has_ended_is_refused(database: Database) {
+async fn an_expired_token_is_refused(database: Database) {
     let server = Server::start(&database).await;
     let site = run_json(&database, &["site", "rotate-token", SITE, "--expires", "1", "--json"]);
     let api = run_json(&database, &["token", "add", "brief", "--scope", "operate", "--expires", "1", "--json"]);
@@ -115,15 +115,15 @@ async fn a_disk_that_fills(database: Database) {
     settings.push(("BACKEND_SYNC_ALERTS__RULES__DISK_FREE_PERCENT", "100".to_owned()));
     let server = Server::start_with(&database, &settings).await;
     if database.is_postgres() {
-        looks(&database, 2).await;
+        evaluations(&database, 2).await;
         assert_eq!(open(&server).await.len(), 0, "the database is on another machine");
         server.stop().await;
         return;
     }
-    receivers.are_told(&database, "disk", &["raised"]).await;
+    receivers.receive(&database, "disk", &["raised"]).await;
     server.stop().await;
     // Lowering the threshold has the same effect as more free space.
     let server = Server::start_with(&database, &receivers.settings()).await;
-    receivers.are_told(&database, "disk", &["raised", "resolved"]).await;
+    receivers.receive(&database, "disk", &["raised", "resolved"]).await;
     server.stop().await;
 }

@@ -12,7 +12,7 @@ use crate::support::{
 on_both_databases!(
     more_events_than_allowed_are_refused_whole,
     one_bad_event_among_999_good_ones_fails_alone,
-    what_only_the_database_refuses_fails_alone,
+    an_event_that_only_the_database_refuses_fails_alone,
 );
 
 fn users(count: i64) -> Vec<Value> {
@@ -61,7 +61,7 @@ async fn one_bad_event_among_999_good_ones_fails_alone(database: Database) {
     server.stop().await;
 }
 
-async fn what_only_the_database_refuses_fails_alone(database: Database) {
+async fn an_event_that_only_the_database_refuses_fails_alone(database: Database) {
     let server = Server::start(&database).await;
     let (site, reader) = (server.site(), server.reader());
     database.refuse_user("poison").await;

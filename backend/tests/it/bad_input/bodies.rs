@@ -13,17 +13,17 @@ use crate::support::{
 };
 
 on_both_databases!(
-    what_is_no_json_is_malformed,
+    invalid_json_is_malformed,
     json_of_another_shape_is_invalid,
     a_body_over_the_limit_is_too_large,
-    what_nests_too_deeply_is_malformed,
-    only_json_is_taken,
-    a_body_of_unknown_length_is_taken,
+    too_deep_nesting_is_malformed,
+    only_json_is_accepted,
+    a_body_of_unknown_length_is_accepted,
 );
 
 const SINGLE: &str = "/api/v1/events/moodle/user_created";
 
-async fn what_is_no_json_is_malformed(database: Database) {
+async fn invalid_json_is_malformed(database: Database) {
     let server = Server::start(&database).await;
     let site = server.site();
     let good = user_event(1, PRIVATE).to_string();
@@ -116,7 +116,7 @@ async fn a_body_over_the_limit_is_too_large(database: Database) {
     server.stop().await;
 }
 
-async fn what_nests_too_deeply_is_malformed(database: Database) {
+async fn too_deep_nesting_is_malformed(database: Database) {
     let server = Server::start(&database).await;
     let site = server.site();
     for (open, close, status, code) in [("[", "]", 422, "validation_failed"), ("{\"a\":", "}", 400, "malformed_json")] {
@@ -147,7 +147,7 @@ async fn what_nests_too_deeply_is_malformed(database: Database) {
     server.stop().await;
 }
 
-async fn only_json_is_taken(database: Database) {
+async fn only_json_is_accepted(database: Database) {
     let server = Server::start(&database).await;
     let site = server.site();
     let body = user(1, PRIVATE).to_string();
@@ -172,7 +172,7 @@ async fn only_json_is_taken(database: Database) {
     server.stop().await;
 }
 
-async fn a_body_of_unknown_length_is_taken(database: Database) {
+async fn a_body_of_unknown_length_is_accepted(database: Database) {
     let server = Server::start(&database).await;
     let token = &server.tokens().site;
     let head = format!(

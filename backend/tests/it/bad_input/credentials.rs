@@ -15,7 +15,7 @@ use crate::support::{
 };
 
 on_both_databases!(
-    nobody_sends_without_a_sites_token,
+    nobody_sends_without_a_site_token,
     nobody_reads_without_an_api_token,
     the_token_is_checked_before_the_body_is_read,
     a_revoked_site_token_is_refused_at_once,
@@ -26,7 +26,7 @@ const SENDING: [&str; 5] = ["user_created", "user_updated", "user_enrolled", "gr
 const READING: [&str; 8] =
     ["users", "courses", "enrolments", "grades", "completions", "events", "changes", "users/moodle:1"];
 
-async fn nobody_sends_without_a_sites_token(database: Database) {
+async fn nobody_sends_without_a_site_token(database: Database) {
     let server = Server::start(&database).await;
     let tokens = server.tokens().clone();
     let strangers = [

@@ -5,9 +5,9 @@ use reqwest::Method;
 use super::{PRIVATE, assert_no_echo, assert_well, owned};
 use crate::support::{Database, Server, api::BATCH, events::user};
 
-on_both_databases!(what_is_not_there_is_not_found, what_cannot_be_done_is_not_allowed, every_bad_parameter_is_named);
+on_both_databases!(a_missing_record_is_not_found, what_cannot_be_done_is_not_allowed, every_bad_parameter_is_named);
 
-async fn what_is_not_there_is_not_found(database: Database) {
+async fn a_missing_record_is_not_found(database: Database) {
     let server = Server::start(&database).await;
     let (site, reader) = (server.site(), server.reader());
     for path in [

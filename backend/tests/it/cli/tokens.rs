@@ -14,7 +14,7 @@ on_both_databases!(
     scripts_get_tokens_as_json,
     no_token_is_shown_when_there_are_some,
     only_hashes_are_stored,
-    last_use_is_written_down,
+    last_use_is_stored,
 );
 on_both_databases!(empty: the_first_start_shows_both_tokens_once);
 
@@ -46,11 +46,11 @@ async fn scripts_get_tokens_as_json(database: Database) {
         (&["site", "add", "college"][..], 1, "a site called college already exists"),
         (&["site", "add", "Not A Name"], 2, "a-z, 0-9 and -"),
         (&["site", "rotate-token", "nobody"], 1, "no site called nobody"),
-        (&["site", "revoke-token", "college", "99"], 1, "no token 99"),
+        (&["site", "revoke-token", "college", "99"], 1, "no site token 99"),
         (&["token", "add", "a reader for read", "--scope", "read"], 1, "already"),
         (&["token", "add", "x"], 2, "--scope"),
         (&["token", "add", "x", "--scope", "ingest"], 2, "operate"),
-        (&["token", "revoke", "99"], 1, "no token 99"),
+        (&["token", "revoke", "99"], 1, "no API token 99"),
     ] {
         let output = run(&database, arguments);
         assert_eq!(output.status.code(), Some(code), "{arguments:?}");
@@ -127,7 +127,7 @@ async fn only_hashes_are_stored(database: Database) {
     server.stop().await;
 }
 
-async fn last_use_is_written_down(database: Database) {
+async fn last_use_is_stored(database: Database) {
     let server = Server::start(&database).await;
     let last_use = || run_json(&database, &["site", "list", "--json"])[0]["tokens"][0]["last_used_at"].clone();
     assert_eq!(last_use(), Value::Null);

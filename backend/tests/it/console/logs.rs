@@ -17,7 +17,7 @@ on_both_databases!(
     an_export_has_all_rows,
     new_events_arrive_by_themselves,
     a_live_page_ends_with_its_session,
-    open_live_pages_do_not_hold_up_the_end,
+    open_live_pages_do_not_delay_the_stop,
     attempts_are_shown_with_what_zoho_answered,
 );
 
@@ -178,7 +178,7 @@ async fn a_live_page_ends_with_its_session(database: Database) {
     server.stop().await;
 }
 
-async fn open_live_pages_do_not_hold_up_the_end(database: Database) {
+async fn open_live_pages_do_not_delay_the_stop(database: Database) {
     let mut server = Server::start_with(&database, &[("BACKEND_SYNC_SHUTDOWN__GRACE_SECONDS", "60")]).await;
     let browser = Browser::signed_in(&server, server.api_token()).await;
     let mut streams = Vec::new();

@@ -21,8 +21,8 @@ async fn pages_need_a_sign_in(database: Database) {
     for page in PAGES {
         let answer = Browser::new(&server).get(page).await;
         assert_eq!(answer.status, 303, "{page}");
-        let wanted = format!("/sign-in?next={}", page.replace('/', "%2F"));
-        let expected = if page == "/" { "/sign-in" } else { &wanted };
+        let sign_in = format!("/sign-in?next={}", page.replace('/', "%2F"));
+        let expected = if page == "/" { "/sign-in" } else { &sign_in };
         assert_eq!(answer.header("location"), Some(expected));
         let mut forged = Browser::new(&server);
         forged.cookie = Some(format!("backend_sync_session=bsc_{}", "0".repeat(40)));

@@ -67,14 +67,14 @@ async fn api_tokens_open_and_close(database: Database) {
         assert_eq!(browser.post("/tokens", &[("name", name), ("scope", scope)]).await.status, 400, "{name} {scope}");
     }
     let asked = browser.get("/tokens/3/revoke").await.html;
-    assert!(!asked.contains("signs you out") && !asked.contains("No other token"), "{asked}");
+    assert!(!asked.contains("signs you out") && !asked.contains("No other API token"), "{asked}");
     assert_eq!(browser.post("/tokens/3/revoke", &[]).await.status, 303);
     assert_eq!(server.reader_with(&reader).get("/api/v1/events").await.status, 401);
     // A site token is not an API token.
     assert_eq!(browser.post("/tokens/1/revoke", &[]).await.status, 404);
     // Revoking one's own token warns first, and ends the session.
     let asked = browser.get("/tokens/2/revoke").await.html;
-    assert!(asked.contains("signs you out") && asked.contains("No other token has the scope"), "{asked}");
+    assert!(asked.contains("signs you out") && asked.contains("No other API token has the scope"), "{asked}");
     let done = browser.post("/tokens/2/revoke", &[]).await;
     assert_eq!((done.status, done.header("location")), (303, Some("/sign-in")));
     assert_eq!(browser.get("/sites").await.status, 303);

@@ -125,10 +125,10 @@ impl Happening {
 pub(super) type Key = (&'static str, i64);
 
 /// The expected record: its key, its newest state as sent or else only its references, and whether it is deleted.
-pub(super) type Told = (Key, BTreeMap<String, String>, bool);
+pub(super) type SentRecord = (Key, BTreeMap<String, String>, bool);
 
 /// The newest state of each record by key, computed without the product: a fold of the history in its order.
-pub(super) fn fold(history: &[Happening]) -> Vec<Told> {
+pub(super) fn fold(history: &[Happening]) -> Vec<SentRecord> {
     #[derive(Default)]
     struct Folded {
         state: Option<Map<String, Value>>,
@@ -152,11 +152,11 @@ pub(super) fn fold(history: &[Happening]) -> Vec<Told> {
         }
         record.state = Some(data);
     }
-    let told = records.into_iter().map(|(key, Folded { state, references, deleted })| {
+    let as_sent = records.into_iter().map(|(key, Folded { state, references, deleted })| {
         let mut fields = state.unwrap_or(references);
         let item = fields.get("itemid").and_then(Value::as_i64).and_then(|itemid| items.get(&itemid));
         fields.extend(item.cloned().unwrap_or_default());
         (key, super::stored::as_text(fields), deleted)
     });
-    told.collect()
+    as_sent.collect()
 }

@@ -120,8 +120,8 @@ impl Bench {
         }
         let (left, right) = (records(&self.store, first.site.id).await, records(&self.store, second.site.id).await);
         prop_assert_eq!(&left, &right, "the result depends on the order of arrival");
-        let told: Vec<_> = left.iter().map(stored::Seen::told).collect();
-        prop_assert_eq!(told, history::fold(history), "the newest state did not win");
+        let as_sent: Vec<_> = left.iter().map(stored::Seen::as_sent).collect();
+        prop_assert_eq!(as_sent, history::fold(history), "the newest state did not win");
         let feed = self.store.changes(Some(second.site.id), PageRequest { after: None, limit: 500 }).await.unwrap();
         let mut feed: Vec<_> = feed.items.into_iter().map(|c| (c.kind, c.moodle_id.0, c.deleted)).collect();
         feed.sort_unstable();

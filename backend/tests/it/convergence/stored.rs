@@ -9,7 +9,7 @@ use backend_sync::{
 use poem_openapi::types::ToJSON;
 use serde_json::{Map, Value};
 
-use super::history::Told;
+use super::history::SentRecord;
 
 /// A record without the time of its last change.
 #[derive(Clone, Debug, PartialEq)]
@@ -41,7 +41,7 @@ impl Seen {
     }
 
     /// The fields in the form that a sender would recognise.
-    pub(super) fn told(&self) -> Told {
+    pub(super) fn as_sent(&self) -> SentRecord {
         let key = match self.kind {
             Kind::User => "userid",
             Kind::Course => "courseid",
@@ -73,7 +73,7 @@ pub(super) async fn records(store: &Store, site_id: i64) -> Vec<Seen> {
     records.extend(seen(store.completions(&filter, page).await.unwrap()));
     let grades = store.grades(&filter, page).await.unwrap().items;
     records.extend(grades.into_iter().map(|grade| Seen::new(grade.grade, grade.item.and_then(|item| item.to_json()))));
-    records.sort_by_key(|record| record.told().0);
+    records.sort_by_key(|record| record.as_sent().0);
     records
 }
 

@@ -15,7 +15,7 @@ use crate::{
     },
 };
 
-on_postgres!(empty: the_server_goes_on_where_it_stopped, ids_are_not_given_out_twice);
+on_postgres!(empty: the_server_goes_on_where_it_stopped, ids_are_never_reused);
 
 const LISTS: [&str; 7] = [
     "/api/v1/users",
@@ -144,7 +144,7 @@ async fn the_server_goes_on_where_it_stopped(destination: Database) {
     server.stop().await;
 }
 
-async fn ids_are_not_given_out_twice(destination: Database) {
+async fn ids_are_never_reused(destination: Database) {
     let source = Database::sqlite();
     assert!(run(&source, &["site", "add", "first"]).status.success());
     // SQLite never reuses the id of a deleted row.

@@ -3,7 +3,7 @@
 use super::{copied, copy, copy_half, fill, not_copied, text};
 use crate::support::{Database, Server, command, events::user_event, server::run};
 
-on_postgres!(empty: a_source_that_a_server_uses, a_destination_that_is_not_empty, another_source_than_the_one_begun_with, a_source_of_another_version, what_is_no_move_up);
+on_postgres!(empty: a_source_that_a_server_uses, a_destination_that_is_not_empty, a_resume_from_a_different_source, a_source_of_another_version, what_is_no_move_up);
 
 async fn a_source_that_a_server_uses(destination: Database) {
     let source = Database::sqlite();
@@ -30,7 +30,7 @@ async fn a_destination_that_is_not_empty(destination: Database) {
     Server::start(&destination).await.stop().await;
 }
 
-async fn another_source_than_the_one_begun_with(destination: Database) {
+async fn a_resume_from_a_different_source(destination: Database) {
     let source = Database::sqlite();
     fill(&source, 20).await;
     copy_half(&source, &destination).await;

@@ -13,9 +13,9 @@ on_both_databases!(
     a_contact_of_admissions_is_adopted,
     a_changed_address_stays_the_same_contact,
     two_contacts_with_the_address_need_a_person,
-    a_contact_of_another_key_is_not_taken_over,
-    two_users_with_one_address_are_told_apart,
-    a_contact_deleted_by_a_person_comes_back_with_all_that_points_to_it,
+    a_contact_with_another_key_is_not_taken_over,
+    two_users_with_one_address_are_distinguished,
+    a_contact_deleted_by_hand_is_recreated_with_its_references,
 );
 
 async fn begin(database: &Database) -> (ZohoSimulator, Server) {
@@ -75,7 +75,7 @@ async fn two_contacts_with_the_address_need_a_person(database: Database) {
     server.stop().await;
 }
 
-async fn a_contact_of_another_key_is_not_taken_over(database: Database) {
+async fn a_contact_with_another_key_is_not_taken_over(database: Database) {
     let (zoho, server) = begin(&database).await;
     import(&zoho, json!({"Last_Name": "Oneil", "Email": "ann@example.com", "Moodle_User_Key": "other:9"})).await;
     server.site().apply(&[at(1, "user_created", user(3, "ann"))]).await;
@@ -88,7 +88,7 @@ async fn a_contact_of_another_key_is_not_taken_over(database: Database) {
     server.stop().await;
 }
 
-async fn two_users_with_one_address_are_told_apart(database: Database) {
+async fn two_users_with_one_address_are_distinguished(database: Database) {
     let (zoho, server) = begin(&database).await;
     let mut other = user(4, "ann2");
     other["email"] = json!("ann@example.com");
@@ -102,7 +102,7 @@ async fn two_users_with_one_address_are_told_apart(database: Database) {
     server.stop().await;
 }
 
-async fn a_contact_deleted_by_a_person_comes_back_with_all_that_points_to_it(database: Database) {
+async fn a_contact_deleted_by_hand_is_recreated_with_its_references(database: Database) {
     let (zoho, server) = begin(&database).await;
     let site = server.site();
     site.apply(&[

@@ -87,7 +87,7 @@ async fn old_attempts_are_forgotten(database: Database) {
 }
 
 #[tokio::test]
-async fn a_wrong_mapping_is_told_at_the_start_with_its_lines() {
+async fn a_wrong_mapping_is_reported_at_the_start_by_line() {
     let database = Database::sqlite();
     let mapping = database.file("mapping.toml");
     std::fs::write(

@@ -1,11 +1,11 @@
 //! Delivery of records to a simulated Zoho, by a real server process.
 
 mod adoption;
+mod failures;
 mod mapped;
 mod order;
 mod recorded;
 mod storms;
-mod trouble;
 
 use serde_json::{Map, Value, json};
 

@@ -13,17 +13,19 @@ use crate::support::{
 
 on_both_databases!(
     what_comes_before_its_user_waits_and_is_released,
-    a_grade_given_anew_is_one_record,
-    what_was_deleted_before_it_was_delivered_never_appears,
+    a_regraded_item_is_one_record,
+    a_record_deleted_before_its_delivery_never_appears,
     a_deleted_record_is_marked,
-    only_who_is_enrolled_is_delivered,
+    only_enrolled_people_are_delivered,
 );
 on_postgres!(what_is_parked_while_its_user_arrives_is_released);
 
 /// Fails if an item was released only by the check that runs every minute.
-fn assert_nothing_waited_in_vain(server: &Server) {
-    let rounds =
-        server.log_messages().into_iter().filter(|line| line["message"] == "released items that waited in vain");
+fn assert_no_release_was_missed(server: &Server) {
+    let rounds = server
+        .log_messages()
+        .into_iter()
+        .filter(|line| line["message"] == "released items that missed their prerequisite");
     assert_eq!(rounds.collect::<Vec<_>>(), Vec::<Value>::new());
 }
 
@@ -55,7 +57,7 @@ async fn what_comes_before_its_user_waits_and_is_released(database: Database) {
     assert_eq!(zoho.records("Moodle_Enrolments").await.len(), 1);
     assert_conserved(&database);
     server.end().await;
-    assert_nothing_waited_in_vain(&server);
+    assert_no_release_was_missed(&server);
 }
 
 /// Two transactions do not see each other: the one that stores a person commits slowly, and meanwhile an enrolment is
@@ -92,10 +94,10 @@ async fn what_is_parked_while_its_user_arrives_is_released(database: Database) {
     assert_eq!(item(&database, "enrolment", 5).await.0, "synced");
     assert_eq!(zoho.records("Moodle_Enrolments").await.len(), 1);
     server.end().await;
-    assert_nothing_waited_in_vain(&server);
+    assert_no_release_was_missed(&server);
 }
 
-async fn a_grade_given_anew_is_one_record(database: Database) {
+async fn a_regraded_item_is_one_record(database: Database) {
     let zoho = ZohoSimulator::start_set_up().await;
     let server = start(&database, &zoho).await;
     let site = server.site();
@@ -122,7 +124,7 @@ async fn a_grade_given_anew_is_one_record(database: Database) {
     server.stop().await;
 }
 
-async fn what_was_deleted_before_it_was_delivered_never_appears(database: Database) {
+async fn a_record_deleted_before_its_delivery_never_appears(database: Database) {
     let zoho = ZohoSimulator::start_set_up().await;
     let server = start(&database, &zoho).await;
     let site = server.site();
@@ -148,7 +150,7 @@ async fn a_deleted_record_is_marked(database: Database) {
     server.stop().await;
 }
 
-async fn only_who_is_enrolled_is_delivered(database: Database) {
+async fn only_enrolled_people_are_delivered(database: Database) {
     let zoho = ZohoSimulator::start_set_up().await;
     let mapping = database.file("mapping.toml");
     let default = backend_sync::zoho::mapping::Mapping::DEFAULT;

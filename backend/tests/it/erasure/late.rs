@@ -12,9 +12,9 @@ use crate::{
     },
 };
 
-on_both_databases!(late_events_bring_nothing_back, a_lifted_erasure_lets_the_person_be_known_again);
+on_both_databases!(late_events_restore_nothing, a_lifted_erasure_lets_the_person_be_known_again);
 
-async fn late_events_bring_nothing_back(database: Database) {
+async fn late_events_restore_nothing(database: Database) {
     let (zoho, server) = begin(&database).await;
     erase(&database, &zoho).await;
     let late = [

@@ -3,8 +3,8 @@
 mod late;
 mod moodle;
 mod policies;
+mod requests;
 mod search;
-mod told;
 
 use serde_json::{Value, json};
 

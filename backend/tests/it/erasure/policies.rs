@@ -19,7 +19,7 @@ on_both_databases!(
     by_delete_nothing_is_left,
     by_keep_zoho_is_not_touched,
     what_is_entered_again_is_found,
-    a_try_of_unknown_outcome_is_erased_too,
+    an_attempt_of_unknown_outcome_is_erased_too,
     an_outage_is_waited_out,
 );
 
@@ -117,7 +117,7 @@ async fn what_is_entered_again_is_found(database: Database) {
     server.stop().await;
 }
 
-async fn a_try_of_unknown_outcome_is_erased_too(database: Database) {
+async fn an_attempt_of_unknown_outcome_is_erased_too(database: Database) {
     let zoho = ZohoSimulator::start_set_up().await;
     zoho.add_faults(json!([{
         "match": {"operation": "upsert", "module": "Contacts"}, "fault": "timeout_after_commit", "delay_ms": 100,

@@ -10,7 +10,7 @@ use crate::{
     support::{Database, Server, ZohoSimulator, command, events::at},
 };
 
-on_both_databases!(nothing_is_found_afterwards, whoever_is_killed_in_between_is_followed_by_the_next);
+on_both_databases!(no_trace_remains, a_killed_erasure_is_finished_by_the_next_process);
 
 /// The `table.column` pairs that contain each marker.
 pub(super) async fn find_in_tables(database: &Database, mark: &str) -> Vec<String> {
@@ -22,15 +22,15 @@ pub(super) async fn find_in_tables(database: &Database, mark: &str) -> Vec<Strin
     };
     let columns: Vec<String> = database.texts(columns).await.into_iter().flatten().collect();
     assert!(columns.len() > 100, "all columns of all tables: {columns:?}");
-    let looks = columns.iter().map(|column| {
+    let queries = columns.iter().map(|column| {
         let (table, name) = column.split_once('.').unwrap();
         let text = format!("lower(CAST({table}.\"{name}\" AS text))");
         format!("SELECT '{column}' WHERE EXISTS (SELECT 1 FROM {table} WHERE {text} LIKE '%{}%')", mark.to_lowercase())
     });
     let mut found = Vec::new();
     // SQLite allows 500 parts in a compound statement.
-    for looks in looks.collect::<Vec<_>>().chunks(100) {
-        found.extend(database.texts(&looks.join(" UNION ALL ")).await.into_iter().flatten());
+    for queries in queries.collect::<Vec<_>>().chunks(100) {
+        found.extend(database.texts(&queries.join(" UNION ALL ")).await.into_iter().flatten());
     }
     found
 }
@@ -79,7 +79,7 @@ async fn bystander(server: &Server, zoho: &ZohoSimulator) -> Vec<Value> {
     known
 }
 
-async fn nothing_is_found_afterwards(database: Database) {
+async fn no_trace_remains(database: Database) {
     let (zoho, server) = begin(&database).await;
     for mark in MARKS {
         assert!(!find_in_tables(&database, mark).await.is_empty(), "{mark} is there before");
@@ -130,7 +130,7 @@ async fn nothing_is_found_afterwards(database: Database) {
     server.stop().await;
 }
 
-async fn whoever_is_killed_in_between_is_followed_by_the_next(database: Database) {
+async fn a_killed_erasure_is_finished_by_the_next_process(database: Database) {
     let (zoho, server) = begin(&database).await;
     // A long history, so that the erasure takes several steps.
     for round in 0..4 {

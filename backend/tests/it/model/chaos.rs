@@ -105,8 +105,8 @@ impl Chaos {
     pub(super) async fn run(mut self, stop: Arc<AtomicBool>) -> Report {
         let mut others = [(); 2].map(|()| Random::from_seed(self.random.next()));
         let [by_processes, by_person] = &mut others;
-        let processes = trouble_processes(&self.cluster, &self.database, by_processes, &stop);
-        let zoho = trouble_zoho(&self.zoho, &self.database, &mut self.random, &stop);
+        let processes = disturb_processes(&self.cluster, &self.database, by_processes, &stop);
+        let zoho = disturb_zoho(&self.zoho, &self.database, &mut self.random, &stop);
         let person = work_in_zoho(&self.zoho, by_person, &stop);
         let ((kills, stalls), faults, (touched, deleted)) = tokio::join!(processes, zoho, person);
         let report = Report { touched, deleted, faults, kills, stalls };
@@ -117,7 +117,7 @@ impl Chaos {
 }
 
 /// Returns the numbers of kills and stalls.
-async fn trouble_processes(
+async fn disturb_processes(
     cluster: &Cluster,
     database: &Database,
     random: &mut Random,
@@ -141,7 +141,7 @@ async fn trouble_processes(
 }
 
 /// Returns the number of faults.
-async fn trouble_zoho(zoho: &ZohoSimulator, database: &Database, random: &mut Random, stop: &AtomicBool) -> u32 {
+async fn disturb_zoho(zoho: &ZohoSimulator, database: &Database, random: &mut Random, stop: &AtomicBool) -> u32 {
     let mut faults = 0;
     let first_fault = random.below(FAULTS.len() as u64);
     while !stop.load(Ordering::Relaxed) {

@@ -11,7 +11,7 @@ use serde_json::{Map, Value};
 use super::{
     chaos::Report,
     cluster::Cluster,
-    expected::{Expected, Key, REFUSED, Wanted},
+    expected::{Expected, ExpectedRecord, Key, REFUSED},
     history::{FOREIGN_KEY, is_imported},
 };
 use crate::{
@@ -90,21 +90,22 @@ pub(super) async fn zoho_agrees(expected: &Expected, report: &Report, imported: 
     assert_eq!(foreign["Last_Name"], "Foreign", "{foreign:?}");
     let mut wrong = Vec::new();
     for (module, found) in &modules {
-        let unknown = found.by_key.keys().filter(|key| !expected.wanted.contains_key(&(*module, (*key).clone())));
+        let unknown = found.by_key.keys().filter(|key| !expected.in_zoho.contains_key(&(*module, (*key).clone())));
         wrong.extend(unknown.map(|key| format!("{module} {key} should not be there")));
     }
-    for ((module, key), wanted) in &expected.wanted {
+    for ((module, key), expected_record) in &expected.in_zoho {
         match modules[module].by_key.get(key) {
-            Some(record) => {
-                wrong.extend(differences(record, wanted, &modules).map(|what| format!("{module} {key}: {what}")))
-            }
-            None if wanted.deleted => {}
+            Some(record) => wrong
+                .extend(differences(record, expected_record, &modules).map(|what| format!("{module} {key}: {what}"))),
+            None if expected_record.deleted => {}
             None => wrong.push(format!("{module} {key} is missing")),
         }
     }
     // Each contact from admissions became its user's, except for users who are deleted or were never reported.
-    let is_adopted = |wanted: &&Wanted| wanted.of.0 == "user" && !wanted.deleted && is_imported(wanted.of.1);
-    let adopted = expected.wanted.values().filter(is_adopted).count();
+    let is_adopted = |expected_record: &&ExpectedRecord| {
+        expected_record.of.0 == "user" && !expected_record.deleted && is_imported(expected_record.of.1)
+    };
+    let adopted = expected.in_zoho.values().filter(is_adopted).count();
     if modules["Contacts"].without + adopted > imported {
         wrong.push(format!("{} contacts of {imported} were not adopted", modules["Contacts"].without));
     }
@@ -122,14 +123,14 @@ pub(super) async fn zoho_agrees(expected: &Expected, report: &Report, imported: 
 
 fn differences<'a>(
     record: &'a Map<String, Value>,
-    wanted: &'a Wanted,
+    expected_record: &'a ExpectedRecord,
     modules: &'a BTreeMap<&str, Found>,
 ) -> impl Iterator<Item = String> + 'a {
-    let fields = wanted.fields.iter().filter_map(|(name, value)| {
+    let fields = expected_record.fields.iter().filter_map(|(name, value)| {
         let there = record.get(*name).unwrap_or(&Value::Null);
         (!same(there, value)).then(|| format!("{name} is {there}, not {value}"))
     });
-    let lookups = wanted.lookups.iter().filter_map(|(name, module, key)| {
+    let lookups = expected_record.lookups.iter().filter_map(|(name, module, key)| {
         let there = record.get(*name).and_then(|lookup| lookup["id"].as_str());
         let should = modules[module].by_key.get(key).and_then(|other| other["id"].as_str());
         (there.is_none() || there != should).then(|| format!("{name} is {there:?}, not {should:?}"))
@@ -158,9 +159,11 @@ pub(super) async fn items_agree(expected: &Expected, database: &Database, zoho: 
         places.insert(module, found(zoho, module, key).await.by_key);
     }
     let mut ids: BTreeMap<(String, i64), String> = BTreeMap::new();
-    for ((module, key), wanted) in expected.wanted.iter().filter(|(_, wanted)| !wanted.deleted) {
+    for ((module, key), expected_record) in
+        expected.in_zoho.iter().filter(|(_, expected_record)| !expected_record.deleted)
+    {
         let id = places[module][key]["id"].as_str().unwrap().to_owned();
-        ids.insert((wanted.of.0.to_owned(), wanted.of.1), id);
+        ids.insert((expected_record.of.0.to_owned(), expected_record.of.1), id);
     }
     let mut wrong = Vec::new();
     for row in rows {

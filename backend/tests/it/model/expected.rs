@@ -27,7 +27,7 @@ pub(super) const REFUSED: Key = ("user", NAMESAKE);
 pub(super) type Place = (&'static str, String);
 
 /// The expected record in Zoho.
-pub(super) struct Wanted {
+pub(super) struct ExpectedRecord {
     /// The Moodle record it comes from.
     pub(super) of: Key,
     /// Deleted in Moodle: Zoho may never have had it.
@@ -40,7 +40,7 @@ pub(super) struct Wanted {
 
 /// The expected outcome of a history.
 pub(super) struct Expected {
-    pub(super) wanted: BTreeMap<Place, Wanted>,
+    pub(super) in_zoho: BTreeMap<Place, ExpectedRecord>,
     /// Records that stay parked for ever, with what they wait for.
     pub(super) parked: BTreeMap<Key, BTreeSet<Key>>,
     pub(super) records: usize,
@@ -48,7 +48,7 @@ pub(super) struct Expected {
 
 impl fmt::Display for Expected {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} records, {} in Zoho, {} parked", self.records, self.wanted.len(), self.parked.len())
+        write!(f, "{} records, {} in Zoho, {} parked", self.records, self.in_zoho.len(), self.parked.len())
     }
 }
 
@@ -94,7 +94,7 @@ impl Expected {
             }
             record.state = Some(data);
         }
-        let mut expected = Self { wanted: BTreeMap::new(), parked: BTreeMap::new(), records: records.len() };
+        let mut expected = Self { in_zoho: BTreeMap::new(), parked: BTreeMap::new(), records: records.len() };
         let known: BTreeSet<Key> = records.keys().copied().filter(|key| *key != REFUSED).collect();
         for ((kind, id), record) in &records {
             let data = record.state.as_ref().unwrap_or(&record.references);
@@ -105,8 +105,8 @@ impl Expected {
             if (*kind, *id) == REFUSED {
                 continue;
             }
-            let (place, wanted) = wanted(kind, *id, record.deleted, data, item);
-            let needs = wanted.lookups.iter().map(|(_, module, key)| {
+            let (place, expected_record) = expected_record(kind, *id, record.deleted, data, item);
+            let needs = expected_record.lookups.iter().map(|(_, module, key)| {
                 let kind = if *module == "Contacts" { "user" } else { "course" };
                 (kind, key.rsplit_once(':').unwrap().1.parse::<i64>().unwrap())
             });
@@ -115,20 +115,20 @@ impl Expected {
                 expected.parked.insert((kind, *id), missing);
                 continue;
             }
-            expected.wanted.insert(place, wanted);
+            expected.in_zoho.insert(place, expected_record);
         }
         expected
     }
 }
 
 /// The default mapping.
-fn wanted(
+fn expected_record(
     kind: &'static str,
     id: i64,
     deleted: bool,
     data: &Map<String, Value>,
     item: Option<&Map<String, Value>>,
-) -> (Place, Wanted) {
+) -> (Place, ExpectedRecord) {
     let key = format!("moodle:{id}");
     let of_user = || ("Contact", "Contacts", format!("moodle:{}", number(data, "userid")));
     let of_course = |data| ("Course", "Products", format!("moodle:{}", number(data, "courseid")));
@@ -182,9 +182,9 @@ fn wanted(
         }
     };
     if !deleted {
-        return (place, Wanted { of: (kind, id), deleted, fields, lookups });
+        return (place, ExpectedRecord { of: (kind, id), deleted, fields, lookups });
     }
     let marks = ["Moodle_Status", "Moodle_Visible", "Status", "Final_Grade", "Feedback", "Graded_At"];
     let fields = fields.into_iter().filter(|(name, _)| marks.contains(name)).collect();
-    (place, Wanted { of: (kind, id), deleted, fields, lookups: vec![] })
+    (place, ExpectedRecord { of: (kind, id), deleted, fields, lookups: vec![] })
 }

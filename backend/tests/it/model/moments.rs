@@ -11,13 +11,13 @@ use crate::support::{
 };
 
 on_both_databases!(what_changes_during_its_delivery_is_delivered_again, what_a_dead_process_delivered_is_not_trusted);
-on_postgres!(what_a_stalled_process_wrote_late_is_written_over);
+on_postgres!(a_late_write_of_a_stalled_process_is_overwritten);
 
 /// Longer than the lease and the takeover.
 const CALL_MS: u64 = 6_000;
 
-async fn until(what: &str, mut look: impl AsyncFnMut() -> bool) {
-    wait::until(what, async || look().await.then_some(())).await;
+async fn until(what: &str, mut check: impl AsyncFnMut() -> bool) {
+    wait::until(what, async || check().await.then_some(())).await;
 }
 
 async fn start(database: &Database, zoho: &ZohoSimulator) -> Server {
@@ -84,7 +84,7 @@ async fn what_a_dead_process_delivered_is_not_trusted(database: Database) {
     server.stop().await;
 }
 
-async fn what_a_stalled_process_wrote_late_is_written_over(database: Database) {
+async fn a_late_write_of_a_stalled_process_is_overwritten(database: Database) {
     let zoho = ZohoSimulator::start_set_up().await;
     let (slow, other) = (start(&database, &zoho).await, start(&database, &zoho).await);
     tell(&slow, 1, "first").await;

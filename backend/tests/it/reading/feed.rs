@@ -17,12 +17,12 @@ use crate::support::{
     random::Random,
 };
 
-on_both_databases!(the_feed_tells_what_changed, a_follower_misses_nothing, a_follower_of_two_servers_misses_nothing);
+on_both_databases!(the_feed_has_what_changed, a_follower_misses_nothing, a_follower_of_two_servers_misses_nothing);
 
 const WRITERS: u64 = 8;
 const ROUNDS: u64 = 40;
 
-async fn the_feed_tells_what_changed(database: Database) {
+async fn the_feed_has_what_changed(database: Database) {
     let server = Server::start(&database).await;
     let (site, reader) = (server.site(), server.reader());
     let empty = reader.read("/api/v1/changes").await;

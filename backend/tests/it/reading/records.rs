@@ -8,14 +8,14 @@ use crate::support::{
 };
 
 on_both_databases!(
-    what_is_deleted_stays_visible,
+    deleted_records_stay_visible,
     references_may_arrive_in_any_order,
     unknown_fields_are_kept,
     a_grade_carries_its_item,
     numbers_come_in_every_form
 );
 
-async fn what_is_deleted_stays_visible(database: Database) {
+async fn deleted_records_stay_visible(database: Database) {
     let server = Server::start(&database).await;
     let (site, reader) = (server.site(), server.reader());
     let things = [

@@ -20,11 +20,11 @@ use crate::support::{
 };
 
 on_both_databases!(
-    it_tells_when_it_is_ready_alive_and_stopping,
-    a_locked_database_is_no_reason_to_start_anew,
-    a_manager_that_does_not_read_holds_nothing_up,
+    it_reports_ready_alive_and_stopping,
+    a_locked_database_is_no_reason_to_restart,
+    a_manager_that_does_not_read_blocks_nothing,
 );
-on_postgres!(a_database_that_vanishes_is_given_up_and_found_again);
+on_postgres!(a_vanished_database_is_dropped_and_reconnected);
 
 /// The watchdog's time. The server sends several heartbeats within it; each of its checks has 2.5 seconds. Shorter than
 /// the tolerance for a writer that waits for its connection and then for the lock.
@@ -90,7 +90,7 @@ fn is_sign_of_life(message: &str) -> bool {
     message.lines().any(|line| line == "WATCHDOG=1")
 }
 
-async fn it_tells_when_it_is_ready_alive_and_stopping(database: Database) {
+async fn it_reports_ready_alive_and_stopping(database: Database) {
     let mut manager = Manager::new(&database);
     let server = manager.start(&database).await;
     assert_eq!(manager.next().await, "READY=1\n");
@@ -108,7 +108,7 @@ async fn it_tells_when_it_is_ready_alive_and_stopping(database: Database) {
     assert_eq!(manager.end(), Vec::<String>::new(), "that was the last one");
 }
 
-async fn a_locked_database_is_no_reason_to_start_anew(database: Database) {
+async fn a_locked_database_is_no_reason_to_restart(database: Database) {
     let mut manager = Manager::new(&database);
     let server = manager.start(&database).await;
     let lock = database.hold_writers_lock().await;
@@ -142,7 +142,7 @@ fn fill(path: &Path) {
     }
 }
 
-async fn a_manager_that_does_not_read_holds_nothing_up(database: Database) {
+async fn a_manager_that_does_not_read_blocks_nothing(database: Database) {
     let path = database.file("notify");
     let socket = UnixDatagram::bind(&path).unwrap();
     fill(&path);
@@ -167,7 +167,7 @@ async fn a_manager_that_does_not_read_holds_nothing_up(database: Database) {
 
 /// A connection that the other side has silently forgotten, as after a failover: TCP alone would wait for a quarter of
 /// an hour. The server drops it, refuses its sender, and connects again; it need not be restarted.
-async fn a_database_that_vanishes_is_given_up_and_found_again(database: Database) {
+async fn a_vanished_database_is_dropped_and_reconnected(database: Database) {
     let mut manager = Manager::new(&database);
     let proxy = Proxy::start(&database.url).await;
     let name = manager.name().to_owned();
@@ -187,7 +187,7 @@ async fn a_database_that_vanishes_is_given_up_and_found_again(database: Database
     proxy.freeze();
     lock.rollback().await.unwrap();
     waiting.await.unwrap().problem(503, "database_unavailable");
-    let (away, before) = manager.until("STATUS=The database takes no events").await;
+    let (away, before) = manager.until("STATUS=The database accepts no events").await;
     assert!(is_sign_of_life(&away) && before[1..].iter().all(|message| is_sign_of_life(message)), "{before:?}");
 
     proxy.thaw();

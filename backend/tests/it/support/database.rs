@@ -19,7 +19,7 @@ pub(crate) struct Database {
     /// For the server's output, and for SQLite's file.
     pub(crate) folder: TempDir,
     postgres: Option<PostgresDatabase>,
-    /// The output of the first server start on it.
+    /// The tokens that the first server start on it printed.
     pub(crate) tokens: OnceLock<Tokens>,
 }
 

@@ -169,15 +169,15 @@ impl Server {
     }
 
     /// Waits for the first log message with this text.
-    pub(crate) async fn logged(&self, wanted: impl Fn(&Value) -> bool) -> Value {
-        until("a message in the log", async || self.log_messages().into_iter().find(&wanted)).await
+    pub(crate) async fn logged(&self, matches: impl Fn(&Value) -> bool) -> Value {
+        until("a message in the log", async || self.log_messages().into_iter().find(&matches)).await
     }
 
     /// Waits until the events of this many requests are queued or being stored.
     pub(crate) async fn queued(&self, requests: usize) {
         let line = format!("\nbackend_sync_queue_jobs {requests}\n");
-        let look = async || self.reader().get("/metrics").await.text.contains(&line).then_some(());
-        until("the requests wait in the queue", look).await;
+        let check = async || self.reader().get("/metrics").await.text.contains(&line).then_some(());
+        until("the requests wait in the queue", check).await;
     }
 
     /// Its standard output so far.

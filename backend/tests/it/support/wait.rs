@@ -15,10 +15,10 @@ pub(crate) const SOON: Duration = Duration::from_secs(25);
 const RESTS: (Duration, Duration) = (Duration::from_millis(10), Duration::from_millis(250));
 
 /// Checks until there is a result.
-pub(crate) async fn until<T>(what: &str, mut look: impl AsyncFnMut() -> Option<T>) -> T {
+pub(crate) async fn until<T>(what: &str, mut check: impl AsyncFnMut() -> Option<T>) -> T {
     let begun = Instant::now();
     loop {
-        if let Some(found) = look().await {
+        if let Some(found) = check().await {
             return found;
         }
         let waited = begun.elapsed();

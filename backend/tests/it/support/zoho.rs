@@ -36,7 +36,7 @@ pub(crate) struct ZohoSimulator {
 impl ZohoSimulator {
     /// An empty organisation.
     pub(crate) fn start() -> Self {
-        let (tell_address, told) = std::sync::mpsc::channel();
+        let (tell_address, address) = std::sync::mpsc::channel();
         let (stop, stopped) = oneshot::channel();
         let serve = async move {
             let clock = Clock::system();
@@ -48,7 +48,7 @@ impl ZohoSimulator {
         let thread = std::thread::spawn(|| {
             tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(serve);
         });
-        Self { address: told.recv().unwrap(), http: http_client(), stop: Some(stop), thread: Some(thread) }
+        Self { address: address.recv().unwrap(), http: http_client(), stop: Some(stop), thread: Some(thread) }
     }
 
     /// An organisation with everything the default mapping needs, and an empty log.

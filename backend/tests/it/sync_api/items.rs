@@ -12,7 +12,7 @@ use crate::{
     },
 };
 
-on_both_databases!(items_are_found, what_failed_is_tried_again, everything_is_delivered_again);
+on_both_databases!(items_are_found, failed_items_are_retried, everything_is_delivered_again);
 
 fn records(items: &[Value]) -> Vec<String> {
     let name = |item: &Value| format!("{} {}", item["kind"].as_str().unwrap(), item["record"].as_str().unwrap());
@@ -60,7 +60,7 @@ async fn items_are_found(database: Database) {
     server.stop().await;
 }
 
-async fn what_failed_is_tried_again(database: Database) {
+async fn failed_items_are_retried(database: Database) {
     let (zoho, server) = begin(&database).await;
     let operator = server.reader();
     server.site().apply(&[a_bad_user(2), a_bad_user(3)]).await;

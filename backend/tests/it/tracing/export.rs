@@ -26,7 +26,7 @@ use crate::{
     support::{Database, Server, ZohoSimulator, api::BATCH, events::user_event, wait::SOON},
 };
 
-on_both_databases!(a_trace_goes_from_moodle_to_zoho, a_collector_that_is_away_disturbs_nobody);
+on_both_databases!(a_trace_goes_from_moodle_to_zoho, an_unavailable_collector_does_no_harm);
 
 /// The batches a collector received: the credential and the body of each.
 type Batches = Arc<Mutex<Vec<(String, Vec<u8>)>>>;
@@ -128,7 +128,7 @@ async fn a_trace_goes_from_moodle_to_zoho(database: Database) {
     }
 }
 
-async fn a_collector_that_is_away_disturbs_nobody(database: Database) {
+async fn an_unavailable_collector_does_no_harm(database: Database) {
     let settings = [
         // A port where nothing listens, and that the system never assigns.
         ("BACKEND_SYNC_TRACING__OTLP_ENDPOINT", "http://127.0.0.1:1"),

@@ -18,7 +18,7 @@ use crate::{
 on_both_databases!(
     a_request_has_one_id,
     every_answer_has_an_id,
-    an_id_that_is_none_is_replaced,
+    an_invalid_id_is_replaced,
     lines_have_the_id_at_every_level
 );
 
@@ -109,7 +109,7 @@ async fn every_answer_has_an_id(database: Database) {
     server.stop().await;
 }
 
-async fn an_id_that_is_none_is_replaced(database: Database) {
+async fn an_invalid_id_is_replaced(database: Database) {
     let server = Server::start(&database).await;
     let (anybody, token) = (server.anonymous(), server.tokens().site.clone());
     let long = "x".repeat(100);

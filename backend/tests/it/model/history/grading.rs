@@ -59,7 +59,7 @@ impl History {
     }
 
     /// Deletes a grade, and mostly grades again under a new id.
-    pub(super) fn give_grade_anew(&mut self, random: &mut Random) {
+    pub(super) fn grade_again(&mut self, random: &mut Random) {
         let Some(id) = pick(&self.grades, random) else { return };
         let data = &self.grades[&id].data;
         let (userid, itemid, courseid) = (id_of(data, "userid"), id_of(data, "itemid"), id_of(data, "courseid"));

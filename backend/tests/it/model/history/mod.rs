@@ -107,7 +107,7 @@ impl History {
             }
             67..84 => self.give_grade(random),
             84..94 => self.change_grade(random),
-            94..97 => self.give_grade_anew(random),
+            94..97 => self.grade_again(random),
             _ => self.change_item(random),
         }
     }

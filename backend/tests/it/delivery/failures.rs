@@ -13,11 +13,11 @@ use crate::support::{
 
 on_both_databases!(
     a_time_out_after_the_commit_makes_no_second_record,
-    a_revoked_token_pauses_and_burns_nothing,
+    a_revoked_token_pauses_and_costs_no_attempt,
     credits_are_never_overrun,
     too_many_calls_at_once_slow_it_down,
     an_outage_is_waited_out,
-    one_record_that_makes_zoho_ill_stands_alone_in_the_end,
+    a_record_that_breaks_zoho_is_isolated,
     a_refused_record_is_marked_in_zoho,
     the_owner_of_a_field_is_respected,
     a_missing_field_pauses_until_it_is_there,
@@ -40,7 +40,7 @@ async fn a_time_out_after_the_commit_makes_no_second_record(database: Database) 
     server.stop().await;
 }
 
-async fn a_revoked_token_pauses_and_burns_nothing(database: Database) {
+async fn a_revoked_token_pauses_and_costs_no_attempt(database: Database) {
     let zoho = ZohoSimulator::start_set_up().await;
     let server = start(&database, &zoho).await;
     server.site().apply(&[at(1, "user_created", user(3, "ann"))]).await;
@@ -132,7 +132,7 @@ async fn an_outage_is_waited_out(database: Database) {
     server.stop().await;
 }
 
-async fn one_record_that_makes_zoho_ill_stands_alone_in_the_end(database: Database) {
+async fn a_record_that_breaks_zoho_is_isolated(database: Database) {
     let zoho = ZohoSimulator::start_set_up().await;
     zoho.add_faults(
         json!([{"match": {"operation": "upsert", "every": 1, "key": "poison"}, "fault": "internal_error"}]),

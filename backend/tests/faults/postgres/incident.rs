@@ -28,7 +28,7 @@ const HOG: &str = "hog";
 
 /// What happens.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Trouble {
+pub(crate) enum Incident {
     /// `kill -9` of all processes.
     Killed,
     /// Restarted by an operator, which disconnects its clients.
@@ -73,7 +73,7 @@ pub(crate) enum Kept {
     Done(String),
 }
 
-impl Trouble {
+impl Incident {
     /// Whether no event can be stored while it lasts, unless something else ends it early.
     pub(crate) fn stores_nothing(self) -> bool {
         match self {
