@@ -136,7 +136,7 @@ wait_until() { # wait_until WHAT COMMAND...
     local what=$1 end=$((SECONDS + 180))
     shift
     until "$@"; do
-        [ $SECONDS -lt $end ] || die "in vain: $what"
+        [ $SECONDS -lt $end ] || die "timed out waiting for: $what"
         sleep 0.2
     done
 }

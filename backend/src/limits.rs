@@ -269,7 +269,7 @@ pub const AUDIT_TIME: Duration = Duration::from_secs(90);
 /// restarts.
 pub const UNJUDGED_CHECKS: u32 = 3;
 
-/// Resolved alerts kept in memory while the database accepts no writes.
+/// Resolved alerts kept in memory while the database accepts no events.
 pub const UNSTORED_ALERTS: usize = 100;
 
 /// An audit that took a second is repeated after this many seconds at the earliest, so that audits take a hundredth of

@@ -35,7 +35,7 @@ pub struct Timekeeper {
 impl From<&Config> for Longest {
     fn from(config: &Config) -> Self {
         let (sync, alerts) = (&config.sync, &config.alerts);
-        Self { lease: sync.lease(), repeat: sync.repeat(), look: alerts.interval(), remind: alerts.remind() }
+        Self { lease: sync.lease(), repeat: sync.repeat(), evaluation: alerts.interval(), remind: alerts.remind() }
     }
 }
 

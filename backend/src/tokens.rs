@@ -50,7 +50,7 @@ pub enum TokenError {
     Store(#[from] StoreError),
 }
 
-/// Adds a site and creates its first token. The token is returned and stored nowhere.
+/// Adds a site and creates its first site token. The token is returned and stored nowhere.
 pub async fn add_site(
     store: &Store,
     name: &SiteName,
@@ -63,8 +63,8 @@ pub async fn add_site(
     make(store, Scope::Ingest, Some(&site), None, lifetime, randomness).await
 }
 
-/// Creates another token for a site. The token is returned and stored nowhere. The old ones stay valid, so that nothing
-/// is lost until its Moodle uses the new one.
+/// Creates another site token. The token is returned and stored nowhere. The old ones stay valid, so that nothing is
+/// lost until its Moodle uses the new one.
 pub async fn rotate(
     store: &Store,
     site: &str,
@@ -75,7 +75,7 @@ pub async fn rotate(
     make(store, Scope::Ingest, Some(&site), None, lifetime, randomness).await
 }
 
-/// Creates a token for an API consumer. The token is returned and stored nowhere.
+/// Creates an API token. The token is returned and stored nowhere.
 pub async fn add_api_token(
     store: &Store,
     name: &str,
@@ -90,7 +90,7 @@ pub async fn add_api_token(
     make(store, scope, None, Some(name), lifetime, randomness).await
 }
 
-/// Revokes a token of a site, or of an API consumer: it is rejected from now on. Does nothing if it is revoked already.
+/// Revokes a site token or an API token: it is rejected from now on. Does nothing if it is revoked already.
 pub async fn revoke(store: &Store, site: Option<&str>, id: i64, now: Timestamp) -> Result<(), TokenError> {
     let site = match site {
         Some(name) => Some(find_site(store, name).await?),

@@ -2,7 +2,7 @@
 //!
 //! The same migrations run on SQLite and on PostgreSQL. Conventions:
 //! - a column `time…` holds Moodle's Unix seconds as Moodle gave them; a column `…_at` holds our own Unix milliseconds;
-//! - decimals are text, because SQLite has no exact numeric type and both databases must give back every digit;
+//! - decimals are text, because SQLite has no exact numeric type and both databases must return every digit;
 //! - JSON is text, because it must come back exactly as it was sent.
 
 pub use sea_orm_migration::MigratorTrait;

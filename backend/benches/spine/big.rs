@@ -1,14 +1,15 @@
-//! A big database, made with SQL in seconds: what a college has after some years.
+//! A big database, created with SQL in seconds: a college's data after some years.
 //!
-//! For what has to be measured on a full database and not on its filling. Everything adds up, as after real traffic: each record
-//! has its place in the change feed and its sync item in one state, and the counter stands at the last event.
+//! For what must be measured on a full database rather than while filling it. Everything adds up, as after real
+//! traffic: each record has its place in the change feed and its sync item in one state, and the counter is at the last
+//! event.
 
 use backend_sync::clock::Clock;
 use sea_orm::{ConnectionTrait, Database as Connector, TransactionTrait};
 
 use crate::{Failed, database::Database};
 
-/// How much of everything there is; all of it follows from the number of events.
+/// The number of rows of each kind, all derived from the number of events.
 #[derive(Clone, Copy)]
 pub(crate) struct Extent {
     pub(crate) events: u64,
@@ -16,14 +17,14 @@ pub(crate) struct Extent {
     pub(crate) courses: u64,
 }
 
-/// Of each user.
+/// Per user.
 const USER_ENROLMENTS: u64 = 3;
 const USER_GRADES: u64 = 5;
-/// Of each course.
+/// Per course.
 const COURSE_ITEMS: u64 = 10;
-/// Charts go back that far.
+/// The period of the longest chart, in minutes.
 const ACTIVITY_MINUTES: u64 = 7 * 24 * 60;
-/// The last event is as old as this, and each before it this much older.
+/// The age of the last event, and the distance between consecutive events.
 const EVENT_INTERVAL_MS: u64 = 10_000;
 
 impl Extent {
@@ -52,7 +53,7 @@ pub(crate) async fn fill(database: &Database, extent: Extent) -> Result<(), Fail
     database.settle().await
 }
 
-/// Inserts what `select` makes of the numbers `i` from 1 to `count`.
+/// Inserts the result of `select` for the numbers `i` from 1 to `count`.
 fn insert(table: &str, columns: &str, count: u64, select: &str) -> String {
     format!(
         "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < {count}) \
@@ -102,7 +103,7 @@ fn records(extent: Extent, now: i64) -> Vec<String> {
     let Extent { users, courses, .. } = extent;
     let items = courses * COURSE_ITEMS;
     let held = "deleted, version_time, version_sequence, presence_time, presence_sequence, changed_at";
-    // One in a hundred is gone.
+    // One in a hundred is deleted.
     let as_held = format!("i % 100 = 0, 1700000000 + i, i, 1700000000 + i, i, {now} - i * 1000");
     let record = |table: &str, columns: &str, count: u64, select: &str| {
         insert(table, &format!("site_id, moodle_id, {held}, {columns}"), count, &format!("1, i, {as_held}, {select}"))
@@ -174,7 +175,8 @@ fn delivery(extent: Extent, now: i64) -> Vec<String> {
         position += count;
     }
     statements.push(format!("INSERT INTO destinations (name, created_at) VALUES ('zoho', {now} - 86400000)"));
-    // Of a thousand, 5 failed, 20 are parked for a user who failed, and 20 are pending; a user or a course waits for nobody.
+    // Of a thousand, 5 failed, 20 are parked for a user who failed, and 20 are pending; users and courses never wait
+    // for others.
     let state = "CASE WHEN kind = 'completion' THEN 'synced' WHEN moodle_id % 1000 < 5 THEN 'failed' \
                  WHEN moodle_id % 1000 < 25 AND kind IN ('enrolment', 'grade') THEN 'parked' \
                  WHEN moodle_id % 1000 < 45 THEN 'pending' ELSE 'synced' END";

@@ -1,4 +1,5 @@
-//! What a change costs: this program and others side by side, in rounds that take turns, so that the machine's moods hit all alike.
+//! The cost of a change: this build and other ones side by side, in alternating rounds, so that changes of the machine
+//! affect all alike.
 
 use std::{path::PathBuf, time::Duration};
 
@@ -10,7 +11,7 @@ use crate::{
     report::{Table, number, ratio},
 };
 
-/// The load that is compared: single events, as the writer takes them.
+/// The compared load: single events through the writer.
 const ROW: ingest::Row = (Way::Writer, 64);
 
 pub(crate) async fn run(databases: &Databases, kind: Kind, others: &[PathBuf], quick: bool) -> Result<(), Failed> {

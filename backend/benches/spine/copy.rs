@@ -1,4 +1,4 @@
-//! How long the move from SQLite to PostgreSQL takes, and whether readers then see the same.
+//! The duration of the move from SQLite to PostgreSQL, and whether readers see the same afterwards.
 
 use std::{
     fs::File,
@@ -18,7 +18,7 @@ use crate::{
     server::{self, Server},
 };
 
-/// Lists that a reader compares from the first page to the last, with the name of their cursor's parameter.
+/// Lists to compare from the first page to the last, with the name of their cursor's parameter.
 const LISTS: [(&str, &str); 7] = [
     ("users", "cursor"),
     ("courses", "cursor"),
@@ -29,13 +29,13 @@ const LISTS: [(&str, &str); 7] = [
     ("changes", "after"),
 ];
 
-/// Between two looks at the memory of the copying process.
-const LOOK_INTERVAL: Duration = Duration::from_millis(20);
+/// The interval of sampling the copying process's memory.
+const SAMPLE_INTERVAL: Duration = Duration::from_millis(20);
 
 struct Copied {
     seconds: f64,
     peak_bytes: u64,
-    /// What it printed: the sums, and how long each stage took.
+    /// Its output: the sums, and the duration of each stage.
     printed: String,
     stages: String,
 }
@@ -58,7 +58,7 @@ pub(crate) async fn run(databases: &Databases, quick: bool) -> Result<(), Failed
     if lists != copied_lists {
         return Err("readers do not see the same on both databases".into());
     }
-    // Each record has its item there, too.
+    // Each record has its sync item in the copy too.
     server::run(&destination, &[], &["sync", "audit"])?;
     if next_event <= extent.events {
         return Err(format!("the event after {} got the number {next_event}", extent.events).into());
@@ -90,7 +90,7 @@ pub(crate) async fn run(databases: &Databases, quick: bool) -> Result<(), Failed
     databases.drop(destination).await
 }
 
-/// Of "copying: 5 of 5 rows, 1 rows/s (took 5.0 s)".
+/// The seconds in "copying: 5 of 5 rows, 1 rows/s (took 5.0 s)".
 fn stage(line: &str) -> Option<(&str, u64, f64)> {
     let (stage, rest) = line.split_once(": ")?;
     let (rows, rest) = rest.split_once(" of ")?;
@@ -112,7 +112,7 @@ async fn copy(source: &Database, destination: &Database) -> Result<Copied, Faile
         peak_bytes = server::peak_bytes_of(child.id())?.unwrap_or(peak_bytes);
         match child.try_wait()? {
             Some(status) => break status,
-            None => tokio::time::sleep(LOOK_INTERVAL).await,
+            None => tokio::time::sleep(SAMPLE_INTERVAL).await,
         }
     };
     let seconds = started.elapsed().as_secs_f64();
@@ -124,14 +124,14 @@ async fn copy(source: &Database, destination: &Database) -> Result<Copied, Faile
     Ok(Copied { seconds, peak_bytes, printed, stages })
 }
 
-/// What a reader gets of a list, pages and cursors.
+/// A list as a reader gets it: pages and cursors.
 #[derive(PartialEq, Eq)]
 struct List {
     rows: u64,
     digest: [u8; 32],
 }
 
-/// Reads all lists of a server on this database. On PostgreSQL sends one event then, and returns its number.
+/// Reads all lists of a server on this database. On PostgreSQL, then sends one event and returns its number.
 async fn read(database: &Database, site_token: &str, api_token: &str) -> Result<(Vec<List>, u64), Failed> {
     let server = Server::start_on(database, site_token.to_owned(), api_token.to_owned()).await?;
     let mut connection = Connection::open(server.address).await?;

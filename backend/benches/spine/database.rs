@@ -1,4 +1,4 @@
-//! Fresh databases for the server under test, and a look into them from outside.
+//! Fresh databases for the server under test, and queries that bypass it.
 
 use std::{
     cell::RefCell,
@@ -10,10 +10,10 @@ use sea_orm::{ConnectionTrait, Database as Connector, DatabaseConnection, Statem
 
 use crate::Failed;
 
-/// Names a superuser's connection to the PostgreSQL to be measured.
+/// The environment variable with a superuser's URL of the PostgreSQL server to measure.
 pub(crate) const POSTGRES_VARIABLE: &str = "TEST_POSTGRES_URL";
 
-/// What the name of a run's folder begins with; the number of its process follows.
+/// The prefix of a run's folder; the process id follows.
 const FOLDER: &str = "spine-";
 
 /// Which database.
@@ -24,7 +24,7 @@ pub(crate) enum Kind {
 }
 
 impl Kind {
-    /// Its word in the names of the tables.
+    /// The name in the tables' titles.
     pub(crate) fn slug(self) -> &'static str {
         match self {
             Self::Sqlite => "sqlite",
@@ -42,7 +42,7 @@ impl fmt::Display for Kind {
     }
 }
 
-/// Makes databases, and removes them at the end, also of a run that failed.
+/// Creates databases, and removes them at the end, even if the run failed.
 pub(crate) struct Databases {
     /// A folder on a real disk: where Cargo builds.
     folder: PathBuf,
@@ -50,12 +50,12 @@ pub(crate) struct Databases {
     made: RefCell<Vec<String>>,
 }
 
-/// A database that is empty at first.
+/// A database, empty at first.
 pub(crate) struct Database {
     pub(crate) url: String,
-    /// What runs on it, when that is not the program of this checkout.
+    /// The program to run on it, unless this checkout's.
     pub(crate) program: Option<PathBuf>,
-    /// For files that belong to it.
+    /// A folder for its files.
     pub(crate) folder: PathBuf,
 }
 
@@ -74,7 +74,7 @@ impl Databases {
         &self.folder
     }
 
-    /// The name of the database's version and what matters of its settings; none when there is no such database.
+    /// The database's version and relevant settings; `None` if there is no such database.
     pub(crate) async fn version(&self, kind: Kind) -> Result<Option<String>, Failed> {
         let (url, sql) = match (kind, &self.postgres) {
             (Kind::Sqlite, _) => {
@@ -109,7 +109,7 @@ impl Databases {
         Ok(Database { url, program: None, folder })
     }
 
-    /// Removes a database and its files. Its server must be gone.
+    /// Removes a database and its files. Its server must have ended.
     pub(crate) async fn drop(&self, database: Database) -> Result<(), Failed> {
         if let Some(name) = database.folder.file_name().filter(|_| !database.url.starts_with("sqlite")) {
             self.as_superuser(&format!("DROP DATABASE {}", name.display())).await?;
@@ -117,7 +117,7 @@ impl Databases {
         Ok(fs::remove_dir_all(&database.folder)?)
     }
 
-    /// Removes whatever is left.
+    /// Removes everything that is left.
     pub(crate) async fn remove(self) -> Result<(), Failed> {
         if self.postgres.is_some() {
             for name in self.made.take() {
@@ -136,13 +136,13 @@ impl Databases {
 }
 
 impl Database {
-    /// How many events the log holds.
+    /// The number of events in the log.
     pub(crate) async fn events(&self) -> Result<u64, Failed> {
         Ok(u64::try_from(self.number("SELECT count(*) AS value FROM events").await?)?)
     }
 
-    /// Brings PostgreSQL's statistics up to date, as its autovacuum does within a minute. Until then it reads all rows of a
-    /// site to find one, which is not what a database has to do that is older than a minute.
+    /// Updates PostgreSQL's statistics, as its autovacuum does within a minute. Until then it reads all rows of a site
+    /// to find one, which no database older than a minute has to do.
     pub(crate) async fn settle(&self) -> Result<(), Failed> {
         if self.url.starts_with("sqlite") {
             return Ok(());
@@ -153,34 +153,34 @@ impl Database {
         Ok(done.map(drop)?)
     }
 
-    /// How many sync items are pending or in flight.
+    /// The number of sync items that are pending or in flight.
     pub(crate) async fn undelivered(&self) -> Result<u64, Failed> {
         let sql = "SELECT (SELECT count(*) FROM sync_items WHERE destination = 'zoho' AND state = 'pending') \
                    + (SELECT count(*) FROM sync_items WHERE destination = 'zoho' AND state = 'in_flight') AS value";
         Ok(u64::try_from(self.number(sql).await?)?)
     }
 
-    /// From the first attempt to deliver a grade to the end of the last.
+    /// The time from the first attempt to deliver a grade to the end of the last one.
     pub(crate) async fn delivery_seconds(&self) -> Result<f64, Failed> {
         let sql =
             "SELECT max(started_at + duration_ms) - min(started_at) AS value FROM sync_attempts WHERE kind = 'grade'";
         Ok(self.number(sql).await? as f64 / 1_000.0)
     }
 
-    /// Begins to count statements; false where that is not possible.
+    /// Starts counting statements; false if that is not possible.
     pub(crate) async fn count_statements(&self) -> Result<bool, Failed> {
         if self.url.starts_with("sqlite") {
             return Ok(false);
         }
         let connection = Connector::connect(&self.url).await?;
-        // It has to be loaded when the server starts, as scripts/bench does.
+        // The extension must be loaded when the server starts, as scripts/bench does.
         let made = connection.execute_unprepared("CREATE EXTENSION IF NOT EXISTS pg_stat_statements").await;
         let begun = connection.execute_unprepared("SELECT pg_stat_statements_reset()").await;
         connection.close().await?;
         Ok(made.and(begun).is_ok())
     }
 
-    /// Statements since then.
+    /// The statements since then.
     pub(crate) async fn statements(&self) -> Result<i64, Failed> {
         self.number(
             "SELECT CAST(coalesce(sum(calls), 0) AS bigint) AS value FROM pg_stat_statements \
@@ -196,7 +196,7 @@ impl Database {
         number
     }
 
-    /// The bytes that it takes on disk, with its log.
+    /// Its size on disk in bytes, including its log.
     pub(crate) async fn bytes(&self) -> Result<u64, Failed> {
         if self.url.starts_with("sqlite") {
             let files = fs::read_dir(&self.folder)?.filter_map(Result::ok);

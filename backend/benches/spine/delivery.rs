@@ -1,4 +1,4 @@
-//! How many records a second reach Zoho, how soon one does, and what it costs.
+//! Records delivered to Zoho per second, the delay of a single one, and the cost.
 
 use std::time::{Duration, Instant};
 
@@ -13,19 +13,19 @@ use crate::{
     simulator::Simulator,
 };
 
-/// People, each with as many grades as make up the records of a round.
+/// People, each with enough grades to make up the records of a round.
 const USERS: u64 = 1_000;
 
-/// Events that are sent one by one to an idle server.
+/// Single events sent to an idle server.
 const SINGLES: usize = 200;
 
-/// Records a second that are to be reached with one process.
+/// The goal in records per second, with one process.
 const RATE_GOAL: f64 = 5_000.0;
 
-/// Milliseconds from the answer to Moodle until Zoho has it, for 95 of 100.
+/// The goal in milliseconds from the answer to Moodle until Zoho has the record, for the 95th percentile.
 const DELAY_GOAL: f64 = 250.0;
 
-/// How long deliveries may take before the bench gives up.
+/// The time-out for all deliveries.
 const PATIENCE: Duration = Duration::from_secs(300);
 
 struct Measured {
@@ -36,7 +36,7 @@ struct Measured {
     cpu_seconds: f64,
     simulator_cpu_seconds: f64,
     peak_bytes: u64,
-    /// Of single events to an idle server, sorted, in milliseconds.
+    /// The delays of single events to an idle server, sorted, in milliseconds.
     delays: Vec<f64>,
 }
 
@@ -62,7 +62,7 @@ pub(crate) async fn run(databases: &Databases, kind: Kind, quick: bool) -> Resul
         "p95 ms",
         "max ms",
     ]);
-    let mut goals = Table::new(["goal", "wanted", "measured", "reached"]);
+    let mut goals = Table::new(["goal", "target", "measured", "reached"]);
     for &processes in processes {
         let measured = measure(databases, kind, processes, records).await?;
         let rate = measured.records as f64 / measured.seconds;
@@ -82,9 +82,9 @@ pub(crate) async fn run(databases: &Databases, kind: Kind, quick: bool) -> Resul
             number(measured.delays.last().copied().unwrap_or(f64::NAN)),
         ]);
         if processes == 1 {
-            let mut goal = |name: &str, wanted: String, value: f64, reached: bool| {
+            let mut goal = |name: &str, target: String, value: f64, reached: bool| {
                 let reached = if reached { "yes" } else { "NO" };
-                goals.row([name.to_owned(), wanted, number(value), reached.to_owned()]);
+                goals.row([name.to_owned(), target, number(value), reached.to_owned()]);
             };
             goal("records/s", format!("≥ {}", grouped(RATE_GOAL as u64)), rate, rate >= RATE_GOAL);
             goal("from commit to Zoho's answer, p95, ms", format!("< {DELAY_GOAL}"), p95, p95 < DELAY_GOAL);
@@ -160,7 +160,7 @@ async fn measure(databases: &Databases, kind: Kind, processes: usize, records: u
     })
 }
 
-/// Seconds of CPU of all servers, and the most memory that one of them ever held.
+/// The CPU seconds of all servers, and the largest peak memory of one.
 fn usage(servers: &[Server]) -> Result<(f64, u64), Failed> {
     let mut sum = (0.0, 0);
     for server in servers {
@@ -198,7 +198,7 @@ fn grade(number: u64) -> Value {
     }})
 }
 
-/// Sends batches as a plugin does.
+/// Sends batches as the plugin does.
 struct Sender {
     connection: Connection,
     token: String,

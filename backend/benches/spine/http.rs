@@ -60,12 +60,12 @@ fn parse_head(head: &[u8]) -> Result<(u16, usize), Failed> {
     Ok((status, length))
 }
 
-/// The bytes of a GET request by a reader.
+/// The bytes of a GET request with an API token.
 pub(crate) fn get(path: &str, token: &str) -> Vec<u8> {
     format!("GET {path} HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {token}\r\n\r\n").into_bytes()
 }
 
-/// The head of a POST request by a site, for a body of `length` bytes.
+/// The head of a POST request with a site token, for a body of `length` bytes.
 pub(crate) fn post(path: &str, token: &str, length: usize) -> Vec<u8> {
     format!(
         "POST {path} HTTP/1.1\r\nHost: localhost\r\nX-Moodle-Token: {token}\r\n\

@@ -1,4 +1,4 @@
-//! How many events a second: one transaction each, the writer, and batch requests.
+//! Events per second: with one transaction each, through the writer, and in batch requests.
 
 use std::{path::Path, time::Duration};
 
@@ -16,13 +16,13 @@ use crate::{
 pub(crate) enum Way {
     /// Single events, each in its own transaction.
     Alone,
-    /// Single events, through the writer as it is.
+    /// Single events, through the unchanged writer.
     Writer,
     /// Batch requests.
     Batch,
 }
 
-/// A row of the table: a way of sending, and how many clients send.
+/// A row of the table: a way of sending, and the number of clients.
 pub(crate) type Row = (Way, usize);
 
 const ROWS: [Row; 9] = [
@@ -37,7 +37,7 @@ const ROWS: [Row; 9] = [
     (Way::Batch, 8),
 ];
 
-/// Most memory that the server may take.
+/// The goal for the server's peak memory.
 const MEMORY_GOAL: f64 = 100.0;
 
 pub(crate) async fn run(databases: &Databases, kind: Kind, quick: bool, only: &str) -> Result<(), Failed> {
@@ -72,8 +72,8 @@ pub(crate) async fn run(databases: &Databases, kind: Kind, quick: bool, only: &s
     Ok(())
 }
 
-/// Starts a server, this checkout's or another program, on a fresh database and loads it; all events must be in the database in the
-/// end.
+/// Starts a server, this checkout's or another program, on a fresh database and loads it; at the end all events must be
+/// in the database.
 pub(crate) async fn measure(
     databases: &Databases,
     kind: Kind,
@@ -103,7 +103,7 @@ pub(crate) async fn measure(
     Ok(measured)
 }
 
-/// The round whose rate is in the middle.
+/// The round with the median rate.
 struct Median {
     measured: Measured,
     slowest: f64,
@@ -172,9 +172,9 @@ fn print_goals(kind: Kind, medians: &[(Row, Median)]) {
     let wait = of((Way::Writer, 1), |m| m.percentile(50.0)) / of((Way::Alone, 1), |m| m.percentile(50.0));
     let peak = medians.iter().map(|(_, median)| median.measured.peak_bytes).max().unwrap_or(0);
     let best = [1, 4, 8].map(|clients| of((Way::Batch, clients), Measured::rate)).into_iter().fold(0.0, f64::max);
-    let mut table = Table::new(["goal", "wanted", "measured", "reached"]);
-    let mut goal = |name: &str, wanted: String, measured: String, reached: bool| {
-        table.row([name.to_owned(), wanted, measured, if reached { "yes" } else { "NO" }.to_owned()]);
+    let mut table = Table::new(["goal", "target", "measured", "reached"]);
+    let mut goal = |name: &str, target: String, measured: String, reached: bool| {
+        table.row([name.to_owned(), target, measured, if reached { "yes" } else { "NO" }.to_owned()]);
     };
     goal("(b) to (a), 64 clients", format!("≥ {factor}×"), ratio(batching), batching >= factor);
     if kind == Kind::Sqlite {

@@ -24,26 +24,26 @@ pub(crate) struct Load<'a> {
     sent: Arc<AtomicU64>,
 }
 
-/// How long to send.
+/// When to stop sending.
 #[derive(Clone, Copy)]
 pub(crate) enum Extent {
-    /// Until it has passed.
+    /// After this time.
     Time(Duration),
-    /// Until so many events are sent.
+    /// After this many events.
     Events(u64),
 }
 
-/// What was measured.
+/// The measurements.
 pub(crate) struct Measured {
     pub(crate) events: u64,
     pub(crate) seconds: f64,
-    /// Microseconds of each request.
+    /// The duration of each request, in microseconds.
     pub(crate) latency: Histogram<u64>,
-    /// Of the server.
+    /// CPU time of the server.
     pub(crate) cpu_seconds: f64,
-    /// Of the clients.
+    /// CPU time of the clients.
     pub(crate) client_cpu_seconds: f64,
-    /// Most memory that the server ever held.
+    /// The server's peak memory, in bytes.
     pub(crate) peak_bytes: u64,
 }
 
@@ -52,7 +52,7 @@ impl Measured {
         self.events as f64 / self.seconds
     }
 
-    /// The latency in milliseconds that so many per cent of the requests stayed below.
+    /// The latency in milliseconds below which this percentage of the requests stayed.
     pub(crate) fn percentile(&self, percent: f64) -> f64 {
         self.latency.value_at_percentile(percent) as f64 / 1_000.0
     }
@@ -62,7 +62,7 @@ impl Measured {
     }
 }
 
-/// What the clients of one measurement share.
+/// Shared by the clients of one measurement.
 struct Shared {
     sent: Arc<AtomicU64>,
     /// The number that no event may reach.
@@ -82,12 +82,12 @@ impl<'a> Load<'a> {
         Self { server, sent: Arc::default() }
     }
 
-    /// How many events were sent and answered 200.
+    /// The number of events sent and answered 200.
     pub(crate) fn sent(&self) -> u64 {
         self.sent.load(Relaxed)
     }
 
-    /// Lets `clients` send `requests`, each on its own connection, the next when the last is answered.
+    /// Makes `clients` send `requests`, each on its own connection, the next one after the answer to the last.
     pub(crate) async fn run(&self, requests: &Requests, clients: usize, extent: Extent) -> Result<Measured, Failed> {
         let end = match extent {
             Extent::Time(_) => u64::MAX,
@@ -134,7 +134,7 @@ async fn pause(tasks: &mut JoinSet<Result<(), String>>, time: Duration) -> Resul
     }
 }
 
-/// The state of the clocks when a measurement began.
+/// The clocks at the start of a measurement.
 struct Measuring {
     started: Instant,
     cpu_seconds: f64,
@@ -184,7 +184,7 @@ async fn client(mut connection: Connection, mut requests: Requests, shared: Arc<
     Ok(())
 }
 
-/// Of microseconds up to a minute, to three digits.
+/// A histogram of microseconds up to a minute, with three digits.
 pub(crate) fn histogram() -> Result<Histogram<u64>, Failed> {
     Ok(Histogram::new_with_max(60_000_000, 3)?)
 }

@@ -1,9 +1,11 @@
-//! What the backend can take: events in, pages out, records to Zoho, the console, on SQLite and on PostgreSQL; and the move from one to the other.
+//! What the backend can take: events in, pages out, records to Zoho, the console, on SQLite and on PostgreSQL; and the
+//! move from one to the other.
 //!
 //!     cargo bench -p backend-sync --bench spine -- [--quick] [--only NAME]
 //!
-//! It starts the real binary with its real settings on fresh databases and loads it over HTTP from this process. Clients
-//! and server share the machine, so the clients do as little as possible: one thread, raw connections, prebuilt bytes.
+//! It starts the real binary with its real settings on fresh databases and loads it over HTTP from this process.
+//! Clients and server share the machine, so the clients do as little as possible: one thread, raw connections, prebuilt
+//! bytes.
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a program whose output is for people")]
 
 mod big;
@@ -27,7 +29,7 @@ use clap::{CommandFactory, Parser};
 
 use database::{Databases, Kind};
 
-/// What may go wrong is shown to a person, and ends the run.
+/// An error, shown to a person; ends the run.
 type Failed = Box<dyn Error>;
 
 /// Measures ingest, reading and delivery, on SQLite and, when TEST_POSTGRES_URL names a superuser's connection, on
@@ -38,15 +40,15 @@ struct Arguments {
     /// Shorter: one round of two seconds per row, and sizes up to 10^5 events
     #[arg(long)]
     quick: bool,
-    /// Only what has NAME in its name, of: ingest-sqlite, ingest-postgres, delivery-sqlite,
-    /// delivery-postgres, pages-sqlite, pages-postgres, size-sqlite, size-postgres, copy-postgres
+    /// Only what has NAME in its name, of: ingest-sqlite, ingest-postgres, delivery-sqlite, delivery-postgres,
+    /// pages-sqlite, pages-postgres, size-sqlite, size-postgres, copy-postgres
     #[arg(long, value_name = "NAME", default_value = "", hide_default_value = true)]
     only: String,
     /// Of the ingest tables only the rows with TEXT in their name, as in "64 clients"; for profiling
     #[arg(long, value_name = "TEXT", default_value = "", hide_default_value = true)]
     row: String,
-    /// Only this: the ingest of this program and of FILE (an older or a changed backend-sync) side by side; may be given again.
-    /// With --only sqlite or --only postgres, on that database alone
+    /// Only this: the ingest of this program and of FILE (an older or a changed backend-sync) side by side; may be
+    /// given again. With --only sqlite or --only postgres, on that database alone
     #[arg(long, value_name = "FILE")]
     against: Vec<PathBuf>,
     /// Cargo passes this to every benchmark
@@ -58,7 +60,7 @@ struct Arguments {
 async fn main() -> ExitCode {
     let arguments = Arguments::parse();
     if !arguments.bench {
-        // `cargo test --benches` runs this too, without the flag, and wants nothing measured.
+        // `cargo test --benches` runs this too, without the flag, and must measure nothing.
         let _ = Arguments::command().print_help();
         return ExitCode::SUCCESS;
     }
@@ -85,9 +87,9 @@ async fn run(arguments: &Arguments, databases: &Databases) -> Result<(), Failed>
     let started = Instant::now();
     println!("# Benchmark\n\n{}\n", report::machine(databases)?);
     for kind in [Kind::Sqlite, Kind::Postgres] {
-        let wanted = |table: &str| format!("{table}-{}", kind.slug()).contains(&arguments.only);
-        let copies = kind == Kind::Postgres && wanted("copy");
-        if !copies && !["ingest", "delivery", "pages", "size"].into_iter().any(wanted) && !wanted("") {
+        let selected = |table: &str| format!("{table}-{}", kind.slug()).contains(&arguments.only);
+        let copies = kind == Kind::Postgres && selected("copy");
+        if !copies && !["ingest", "delivery", "pages", "size"].into_iter().any(selected) && !selected("") {
             continue;
         }
         let Some(version) = databases.version(kind).await? else {
@@ -99,16 +101,16 @@ async fn run(arguments: &Arguments, databases: &Databases) -> Result<(), Failed>
             compare::run(databases, kind, &arguments.against, arguments.quick).await?;
             continue;
         }
-        if wanted("ingest") {
+        if selected("ingest") {
             ingest::run(databases, kind, arguments.quick, &arguments.row).await?;
         }
-        if wanted("delivery") {
+        if selected("delivery") {
             delivery::run(databases, kind, arguments.quick).await?;
         }
-        if wanted("pages") {
+        if selected("pages") {
             pages::run(databases, kind, arguments.quick).await?;
         }
-        if wanted("size") {
+        if selected("size") {
             size::run(databases, kind, arguments.quick).await?;
         }
         if copies {

@@ -1,4 +1,4 @@
-//! How long the console's pages take, on a small database and on a big one.
+//! The duration of the console's pages, on a small database and on a big one.
 
 use std::time::Instant;
 
@@ -16,13 +16,13 @@ use crate::{
 
 const SIZES: [u64; 2] = [10_000, 1_000_000];
 
-/// How often each page is asked for.
+/// How often each page is requested.
 const READS: usize = 30;
 
-/// What a page may take at most, in milliseconds, on two cores.
+/// The goal for each page, in milliseconds, on two cores.
 const ENOUGH_MS: f64 = 300.0;
 
-/// Pages as a person opens them, those that read the most among them.
+/// Pages as people open them, including those that read the most.
 fn pages() -> [(&'static str, String); 16] {
     let own = |path: &str| path.replace("SITE", SITE);
     [
@@ -45,7 +45,7 @@ fn pages() -> [(&'static str, String); 16] {
     ]
 }
 
-/// The percentiles of each page's wait, in milliseconds, in the order of [`pages`].
+/// The percentiles of each page's duration, in milliseconds, in the order of [`pages`].
 type Waits = Vec<(f64, f64)>;
 
 pub(crate) async fn run(databases: &Databases, kind: Kind, quick: bool) -> Result<(), Failed> {
@@ -112,12 +112,12 @@ async fn read(server: &Server) -> Result<Waits, Failed> {
 /// Signs in as a browser does; returns its cookie.
 #[expect(clippy::disallowed_methods, reason = "a client that follows no redirects")]
 async fn sign_in(server: &Server) -> Result<String, Failed> {
-    // Any client wants one, also for plain HTTP; that another was first is no matter.
+    // Every client needs a provider, even for plain HTTP; if one is installed already, that one stays.
     let _ = rustls::crypto::ring::default_provider().install_default();
     let client = Client::builder().redirect(Policy::none()).build()?;
     let form = [("token", server.api_token.as_str())];
     let request = client.post(format!("http://{}/sign-in", server.address)).header("sec-fetch-site", "same-origin");
     let answer = request.form(&form).send().await?;
-    let cookie = answer.headers().get(header::SET_COOKIE).ok_or("the console does not let us in")?;
+    let cookie = answer.headers().get(header::SET_COOKIE).ok_or("the console refused the sign-in")?;
     Ok(cookie.to_str()?.split(';').next().unwrap_or_default().to_owned())
 }

@@ -56,7 +56,7 @@ impl Type {
 pub(crate) const PROBES: u64 = 10;
 const PROBE_EVENTS: u64 = 100;
 
-/// How a user's e-mail address looks.
+/// The format of a user's e-mail address.
 pub(crate) fn email(user: u64) -> String {
     format!("student{user}@example.com")
 }

@@ -10,7 +10,7 @@ use std::{
 
 use crate::{Failed, database::Databases};
 
-/// A Markdown table; its first column holds words, the others numbers.
+/// A Markdown table; its first column contains words, the others numbers.
 pub(crate) struct Table {
     rows: Vec<Vec<String>>,
 }
@@ -52,7 +52,7 @@ impl Table {
     }
 }
 
-/// A number with at most three digits that matter, and thousands apart: `12,345`, `123`, `12.3`, `1.23`.
+/// A number with at most three significant digits and thousands separators: `12,345`, `123`, `12.3`, `1.23`.
 pub(crate) fn number(value: f64) -> String {
     match value {
         v if v.is_nan() => "–".to_owned(),
@@ -62,7 +62,7 @@ pub(crate) fn number(value: f64) -> String {
     }
 }
 
-/// A count with its thousands apart.
+/// A count with thousands separators.
 pub(crate) fn grouped(value: u64) -> String {
     let digits = value.to_string();
     let mut text = String::new();
@@ -88,7 +88,7 @@ pub(crate) fn duration(duration: Duration) -> String {
     if seconds < 60 { format!("{seconds} s") } else { format!("{} min {} s", seconds / 60, seconds % 60) }
 }
 
-/// What the numbers were measured on.
+/// The machine that the numbers were measured on.
 pub(crate) fn machine(databases: &Databases) -> Result<String, Failed> {
     let information = fs::read_to_string("/proc/cpuinfo")?;
     let model = information.lines().find_map(|line| line.strip_prefix("model name")?.split_once(':'));
@@ -103,7 +103,7 @@ pub(crate) fn machine(databases: &Databases) -> Result<String, Failed> {
     ))
 }
 
-/// How long the disk takes to make 4 KiB durable: what each transaction waits for at least.
+/// The time the disk takes to make 4 KiB durable: the least that each transaction waits.
 fn sync_milliseconds(databases: &Databases) -> Result<f64, Failed> {
     let path = databases.folder().join("sync");
     let mut file = fs::File::create(&path)?;

@@ -1,4 +1,4 @@
-//! The real server as a child process, and what it costs.
+//! The real server as a child process, and its cost.
 
 use std::{
     fs::{self, File},
@@ -14,47 +14,47 @@ use crate::{Failed, database::Database};
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_backend-sync");
 
-/// The name of the site that sends.
+/// The name of the sending site.
 pub(crate) const SITE: &str = "college";
 
-/// How long the server may take to start, and to stop.
+/// The time-out for the server's start and stop.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// A running server. It ends with this value.
+/// A running server. Dropping it ends it.
 pub(crate) struct Server {
     child: Child,
     log: PathBuf,
     /// Where it listens.
     pub(crate) address: SocketAddr,
-    /// The token of the site.
+    /// The site token.
     pub(crate) site_token: String,
-    /// The token of a reader.
+    /// An API token with scope `read`.
     pub(crate) api_token: String,
 }
 
-/// What the server has used since it started.
+/// The resources that the server has used since it started.
 #[derive(Clone, Copy)]
 pub(crate) struct Usage {
-    /// Seconds of CPU, in the kernel too.
+    /// CPU seconds, including the kernel's.
     pub(crate) cpu_seconds: f64,
-    /// Most bytes of memory that it ever held.
+    /// The peak memory, in bytes.
     pub(crate) peak_bytes: u64,
 }
 
 impl Server {
-    /// Starts it with its default settings but for `settings`.
+    /// Starts it with its default settings except `settings`.
     pub(crate) async fn start(database: &Database, settings: &[(&str, &str)]) -> Result<Self, Failed> {
         let site_token = token(database, &["site", "add", SITE, "--json"])?;
         let api_token = token(database, &["token", "add", "bench", "--scope", "read", "--json"])?;
         Self::spawn(database, settings, "server.log", site_token, api_token).await
     }
 
-    /// Starts it on a database that has these tokens already.
+    /// Starts it on a database that already has these tokens.
     pub(crate) async fn start_on(database: &Database, site_token: String, api_token: String) -> Result<Self, Failed> {
         Self::spawn(database, &[], "server.log", site_token, api_token).await
     }
 
-    /// Another process on the same database.
+    /// Starts another process on the same database.
     pub(crate) async fn another(&self, database: &Database, settings: &[(&str, &str)]) -> Result<Self, Failed> {
         let name =
             format!("server-{}.log", self.child.id() + rustix::process::getpid().as_raw_nonzero().get().unsigned_abs());
@@ -95,7 +95,7 @@ impl Server {
         }
     }
 
-    /// Adds to an error what the server says about it.
+    /// Adds the server's output to an error.
     pub(crate) fn explain(&self, error: Failed) -> Failed {
         let state = fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap_or_default();
         let state = state.lines().find(|line| line.starts_with("State:")).unwrap_or("State: gone").to_owned();
@@ -111,7 +111,7 @@ impl Server {
         Ok(Usage { cpu_seconds: cpu_seconds(&fs::read_to_string(folder.join("stat"))?)?, peak_bytes })
     }
 
-    /// Stops it as an operator does; it must drain and end well.
+    /// Stops it as an operator does; it must drain and end without an error.
     pub(crate) async fn stop(mut self) -> Result<(), Failed> {
         let pid = rustix::process::Pid::from_child(&self.child);
         rustix::process::kill_process(pid, rustix::process::Signal::TERM)?;
@@ -125,7 +125,7 @@ impl Server {
         };
         match tokio::time::timeout(PATIENCE, ended).await?? {
             Some(status) if status.success() => Ok(()),
-            status => Err(format!("the server did not stop well: {status:?}").into()),
+            status => Err(format!("the server did not stop properly: {status:?}").into()),
         }
     }
 }
@@ -137,20 +137,20 @@ impl Drop for Server {
     }
 }
 
-/// The seconds of CPU in a process's `stat`.
+/// The CPU seconds in a process's `stat`.
 fn cpu_seconds(stat: &str) -> Result<f64, Failed> {
-    // The second field is the name of the program in brackets, which may hold spaces.
+    // The second field is the program's name in brackets, which may contain spaces.
     let (_, fields) = stat.rsplit_once(')').ok_or("a malformed /proc/…/stat")?;
     let ticks: Vec<u64> = fields.split_whitespace().skip(11).take(2).map(str::parse).collect::<Result<_, _>>()?;
     Ok(ticks.iter().sum::<u64>() as f64 / rustix::param::clock_ticks_per_second() as f64)
 }
 
-/// The seconds of CPU that another process has used.
+/// The CPU seconds that another process has used.
 pub(crate) fn cpu_seconds_of(process: u32) -> Result<f64, Failed> {
     cpu_seconds(&fs::read_to_string(format!("/proc/{process}/stat"))?)
 }
 
-/// The most bytes of memory that a process ever held; none when it has ended.
+/// The peak memory of a process, in bytes; `None` if it has ended.
 pub(crate) fn peak_bytes_of(process: u32) -> Result<Option<u64>, Failed> {
     let status = fs::read_to_string(format!("/proc/{process}/status"))?;
     let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
@@ -167,7 +167,7 @@ pub(crate) fn run(database: &Database, settings: &[(&str, &str)], arguments: &[&
     Err(format!("{arguments:?}: {}", String::from_utf8_lossy(&output.stderr)).into())
 }
 
-/// The seconds of CPU that this process has used.
+/// The CPU seconds that this process has used.
 pub(crate) fn own_cpu_seconds() -> Result<f64, Failed> {
     cpu_seconds(&fs::read_to_string("/proc/self/stat")?)
 }
@@ -181,7 +181,7 @@ pub(crate) fn command(database: &Database) -> Command {
         }
     }
     command.env("BACKEND_SYNC_DATABASE_URL", &database.url).stdin(Stdio::null());
-    // Older programs make a database without being told to, and refuse what they do not know.
+    // Older programs create a database without the flag, and refuse flags that they do not know.
     if knows_new_database(program) {
         command.arg("--new-database");
     }

@@ -11,10 +11,10 @@ use serde_json::Value;
 
 use crate::{Failed, http::Connection};
 
-/// Cargo tells a bench of its own package's programs alone; the simulator is built beside them (scripts/bench).
+/// Cargo tells a bench only about its own package's programs; the simulator is built beside them (scripts/bench).
 const BESIDE: &str = env!("CARGO_BIN_EXE_backend-sync");
 
-/// A running simulator. It ends with this value.
+/// A running simulator. Dropping it ends it.
 pub(crate) struct Simulator {
     child: Child,
     address: SocketAddr,
@@ -32,7 +32,7 @@ impl Simulator {
         Ok(Self { child, address })
     }
 
-    /// What a server that delivers to it finds in its environment.
+    /// The environment of a server that delivers to it.
     pub(crate) fn settings(&self) -> Vec<(&'static str, String)> {
         vec![
             ("BACKEND_SYNC_ZOHO__ACCOUNTS_URL", format!("http://{}", self.address)),
@@ -58,14 +58,14 @@ impl Drop for Simulator {
     }
 }
 
-/// The simulator's log of calls, read on.
+/// The simulator's log of calls, read incrementally.
 pub(crate) struct Calls {
     connection: Connection,
     last: u64,
 }
 
 impl Calls {
-    /// The calls since the last look.
+    /// The calls since the last read.
     pub(crate) async fn since_last(&mut self) -> Result<Vec<Value>, Failed> {
         let request = format!("GET /__sim/log?after={} HTTP/1.1\r\nHost: localhost\r\n\r\n", self.last);
         let answer: Value = serde_json::from_slice(self.connection.exchange(request.as_bytes()).await?)?;

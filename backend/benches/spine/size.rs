@@ -1,4 +1,4 @@
-//! Whether pages, the change feed and ingest keep their speed while the event log grows to a million.
+//! Whether pages, the change feed and ingest stay fast while the event log grows to a million.
 
 use std::time::Instant;
 
@@ -16,39 +16,39 @@ use crate::{
 
 const SIZES: [u64; 3] = [10_000, 100_000, 1_000_000];
 
-/// Rows of a page that is measured.
+/// Rows of a measured page.
 const PAGE: usize = 100;
-/// Rows of a page when only its cursor matters.
+/// Rows of a page that is read only for its cursor.
 const STRIDE: usize = 500;
-/// How often a reader asks for each page.
+/// How often a reader requests each page.
 const READS: usize = 200;
 const WARM_UP_READS: usize = 20;
 
 /// Clients that fill the database.
 const LOADERS: usize = 4;
-/// Events after which progress is shown.
+/// The number of events between two progress lines.
 const PROGRESS: u64 = 50_000;
 
-/// What is sent at each size, the same at each: clients, events of a request, events in all.
+/// The load at each size: clients, events per request, events in total.
 const INGEST: [(usize, u64, u64); 2] = [(64, 1, 20_000), (4, BATCH, 40_000)];
 
-/// What a reader asks, in turn.
+/// The reader's requests, in turn.
 struct Question {
     name: String,
     requests: Vec<Vec<u8>>,
 }
 
-/// The percentiles of a reader's wait, in milliseconds.
+/// The percentiles of a request's duration, in milliseconds.
 struct Wait {
     p50: f64,
     p95: f64,
 }
 
-/// What was measured at one size.
+/// The measurements at one size.
 struct Column {
     size: u64,
     bytes: u64,
-    /// Each question with the rows of its answer.
+    /// Each request with the number of rows in its answer.
     reads: Vec<(String, usize, Wait)>,
     ingest: Vec<Measured>,
 }
@@ -123,7 +123,7 @@ async fn measure(load: &Load<'_>, server: &Server, database: &Database) -> Resul
     Ok(Column { size, bytes, reads, ingest })
 }
 
-/// What a reader asks of a database with so many events.
+/// The reader's requests on a database with this many events.
 async fn questions(connection: &mut Connection, server: &Server, events: u64) -> Result<Vec<Question>, Failed> {
     let token = &server.api_token;
     let mut questions = Vec::new();
@@ -152,7 +152,7 @@ async fn questions(connection: &mut Connection, server: &Server, events: u64) ->
     Ok(questions)
 }
 
-/// Reads a list to its end; returns how many rows it has, and the cursors on the way.
+/// Reads a list to its end; returns the number of rows, and the cursors on the way.
 async fn walk(
     connection: &mut Connection,
     token: &str,
@@ -173,7 +173,7 @@ async fn walk(
     }
 }
 
-/// What matters of an answer.
+/// The relevant part of an answer.
 struct Page {
     rows: usize,
     next: Option<String>,

@@ -31,8 +31,10 @@ pub(super) fn read(organisation: &Organisation, call: &Call) -> Result<Answer, R
             let Some(id) = read_id(id) else { return Err(Refusal::bad("INVALID_DATA", "the id is not a number")) };
             Ok(match module.records.live(id) {
                 Some((record, fields)) => {
-                    let wanted = wanted_fields(call)?;
-                    Answer::ok(json!({ "data": [show(organisation, module, (id, record, fields), wanted.as_deref())] }))
+                    let requested = requested_fields(call)?;
+                    Answer::ok(
+                        json!({ "data": [show(organisation, module, (id, record, fields), requested.as_deref())] }),
+                    )
                 }
                 None => Answer::no_content(),
             })
@@ -44,8 +46,8 @@ pub(super) fn read(organisation: &Organisation, call: &Call) -> Result<Answer, R
 }
 
 fn by_ids(organisation: &Organisation, module: &Module, call: &Call) -> Result<Answer, Refusal> {
-    let wanted = wanted_fields(call)?;
-    if wanted.is_none() {
+    let requested = requested_fields(call)?;
+    if requested.is_none() {
         return Err(fields_missing());
     }
     let ids = call.ids();
@@ -54,13 +56,13 @@ fn by_ids(organisation: &Organisation, module: &Module, call: &Call) -> Result<A
     }
     let ids = ids.into_iter().filter_map(read_id);
     let found = ids.filter_map(|id| module.records.live(id).map(|(record, fields)| (id, record, fields.as_ref())));
-    let records = found.map(|found| show(organisation, module, found, wanted.as_deref())).collect();
+    let records = found.map(|found| show(organisation, module, found, requested.as_deref())).collect();
     Ok(page(records, &Paging { start: 0, per_page: IDS }, false))
 }
 
 fn list(organisation: &Organisation, module: &Module, call: &Call) -> Result<Answer, Refusal> {
-    let wanted = wanted_fields(call)?;
-    if wanted.is_none() {
+    let requested = requested_fields(call)?;
+    if requested.is_none() {
         return Err(fields_missing());
     }
     let paging = Paging::of(call)?;
@@ -76,7 +78,7 @@ fn list(organisation: &Organisation, module: &Module, call: &Call) -> Result<Ans
     }
     let more = all.len() > paging.start + paging.per_page;
     let shown = all.into_iter().skip(paging.start).take(paging.per_page);
-    let records = shown.map(|found| show(organisation, module, found, wanted.as_deref())).collect();
+    let records = shown.map(|found| show(organisation, module, found, requested.as_deref())).collect();
     Ok(page(records, &paging, more))
 }
 
@@ -111,7 +113,7 @@ fn deleted(module: &Module, call: &Call) -> Result<Answer, Refusal> {
 }
 
 /// The fields that the call names; `None` when it names none.
-pub(super) fn wanted_fields(call: &Call) -> Result<Option<Vec<&str>>, Refusal> {
+pub(super) fn requested_fields(call: &Call) -> Result<Option<Vec<&str>>, Refusal> {
     let Some(fields) = call.parameter("fields").filter(|fields| !fields.is_empty()) else { return Ok(None) };
     let fields: Vec<&str> = fields.split(',').map(str::trim).collect();
     match fields.len() > FIELDS {
@@ -177,12 +179,12 @@ pub(super) fn show(
     organisation: &Organisation,
     module: &Module,
     (id, record, fields): (u64, &Record, &Fields),
-    wanted: Option<&[&str]>,
+    requested: Option<&[&str]>,
 ) -> Value {
     let mut shown = Fields::new();
     shown.insert("id".to_owned(), id.to_string().into());
-    let names: Vec<&str> = match wanted {
-        Some(wanted) => wanted.to_vec(),
+    let names: Vec<&str> = match requested {
+        Some(requested) => requested.to_vec(),
         None => module.fields.keys().map(String::as_str).collect(),
     };
     for name in names {

@@ -7,7 +7,7 @@ use serde_json::Value;
 use super::{
     answer::{Answer, Refusal},
     call::Call,
-    read::{Paging, page, show, wanted_fields},
+    read::{Paging, page, requested_fields, show},
     records::{Fields, index_key},
     schema::{Kind, Module, Organisation},
 };
@@ -38,7 +38,7 @@ pub(super) fn search(organisation: &mut Organisation, call: &Call, seen: DateTim
     let module = organisation.modules.get_mut(name).ok_or_else(Refusal::invalid_module)?;
     let criteria = read_criteria(module, call)?;
     let paging = Paging::of(call)?;
-    let wanted = wanted_fields(call)?;
+    let requested = requested_fields(call)?;
     build_indexes(module, &criteria);
     let module = organisation.modules.get(name).ok_or_else(Refusal::invalid_module)?;
     let records = &module.records;
@@ -53,7 +53,8 @@ pub(super) fn search(organisation: &mut Organisation, call: &Call, seen: DateTim
     };
     let more = found.len() > paging.start + paging.per_page;
     let shown = found.into_iter().rev().skip(paging.start).take(paging.per_page);
-    let shown = shown.map(|(id, record, fields)| show(organisation, module, (id, record, fields), wanted.as_deref()));
+    let shown =
+        shown.map(|(id, record, fields)| show(organisation, module, (id, record, fields), requested.as_deref()));
     Ok(page(shown.collect(), &paging, more))
 }
 

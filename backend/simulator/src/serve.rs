@@ -52,7 +52,7 @@ async fn serve(shared: &Shared, mut call: Call, client: Option<SocketAddr>) -> R
             logged.status(answer.status);
             let told = match call.operation {
                 Operation::Token => None,
-                _ => shared.with(|state| state.credits_told(shared.clock.now())),
+                _ => shared.with(|state| state.reported_credits(shared.clock.now())),
             };
             answer.into_response(told)
         }

@@ -101,7 +101,7 @@ impl State {
     }
 
     /// The credits left, once half of them are used: only then does Zoho send the number.
-    pub(super) fn credits_told(&mut self, now: DateTime<Utc>) -> Option<u64> {
+    pub(super) fn reported_credits(&mut self, now: DateTime<Utc>) -> Option<u64> {
         let (used, allowance) = (self.credits.used(now), self.settings.allowance);
         (used * 2 >= allowance).then(|| allowance.saturating_sub(used))
     }

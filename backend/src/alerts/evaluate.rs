@@ -21,7 +21,7 @@ impl Alerts {
                 Ok(Ok(())) => Ok(()),
                 Ok(Err(error)) => {
                     tracing::error!(%error, "could not evaluate the alert rules");
-                    // Find out whether the database takes writes.
+                    // Find out whether the database accepts events.
                     self.health.try_write(&self.store).await;
                     Err(error.cause())
                 }
@@ -37,13 +37,13 @@ impl Alerts {
         }
     }
 
-    /// Counts consecutive failed evaluations, but only while the database takes writes: when it does not, that is an
+    /// Counts consecutive failed evaluations, but only while the database accepts events: when it does not, that is an
     /// alert of its own.
     fn note_evaluation(&self, result: Result<(), Cause>) {
-        let takes_writes = self.health.write_health().failing().is_none();
+        let accepts_events = self.health.write_health().failing().is_none();
         let mut memory = self.memory();
         memory.failed_evaluations = match result {
-            Err(fault) if takes_writes => {
+            Err(fault) if accepts_events => {
                 Some((memory.failed_evaluations.map_or(1, |(evaluations, _)| evaluations + 1), fault))
             }
             _ => None,

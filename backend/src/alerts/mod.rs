@@ -1,16 +1,17 @@
 //! Alerts: rules find what is wrong, channels are notified once, reminded, and notified when it is resolved.
 //!
-//! Of all processes on a database, one at a time holds the turn to evaluate the rules ([`evaluate`]). It passes what they
-//! find to [`crate::model::decide`], and stores the changed alerts and their notifications in one transaction. Every
-//! process sends notifications ([`send`]): it claims one, sends it, and stores the outcome.
+//! Of all processes on a database, one at a time holds the turn to evaluate the rules ([`evaluate`]). It passes what
+//! they find to [`crate::model::decide`], and stores the changed alerts and their notifications in one transaction.
+//! Every process sends notifications ([`send`]): it claims one, sends it, and stores the outcome.
 //!
-//! **Nothing is sent twice.** A notification that was certainly not delivered is retried. One that may have been delivered, because
-//! no answer came or the process died, is not: it becomes `unknown`, and after [`crate::limits::NOTIFICATION_UNKNOWN_TIME`] its alert is sent as
-//! a reminder. Programs (`format = "json"`) recognise a duplicate by its reference, so for them it is retried.
+//! **Nothing is sent twice.** A notification that was certainly not delivered is retried. One that may have been
+//! delivered, because no answer came or the process died, is not: it becomes `unknown`, and after
+//! [`crate::limits::NOTIFICATION_UNKNOWN_TIME`] its alert is sent as a reminder. Programs (`format = "json"`) recognise
+//! a duplicate by its reference, so for them it is retried.
 //!
-//! **Each rule fails alone** ([`gather`]). A rule whose data cannot be read is not evaluated: its alerts stay unchanged, and after
-//! several failures in a row that is an alert of its own. **Alerts that the database cannot store** ([`unstored`]), above all that
-//! it takes no writes, are sent by each process from memory.
+//! **Each rule fails alone** ([`gather`]). A rule whose data cannot be read is not evaluated: its alerts stay
+//! unchanged, and after several failures in a row that is an alert of its own. **Alerts that the database cannot
+//! store** ([`unstored`]), above all that it accepts no events, are sent by each process from memory.
 
 mod channel;
 mod evaluate;
@@ -79,7 +80,7 @@ struct Memory {
     /// Evaluations in a row in which a rule's data could not be read, keyed by the first of the rules that share the
     /// read.
     unreadable: HashMap<Rule, u32>,
-    /// Evaluations in a row that could not be started or stored although the database takes writes, and why.
+    /// Evaluations in a row that could not be started or stored although the database accepts events, and why.
     failed_evaluations: Option<(u32, Cause)>,
 }
 

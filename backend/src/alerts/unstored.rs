@@ -170,7 +170,7 @@ impl Alerts {
         self.unstored.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Watches whether the database takes alerts, and passes those that it does not take to the channels' senders,
+    /// Watches whether the database accepts alerts, and passes the others to the channels' senders,
     /// until `stop` becomes true.
     pub(super) async fn watch_writes(
         &self,

@@ -31,7 +31,7 @@ pub fn title(rule: &str, subject: &str) -> String {
         "disk" => "the database's disk is filling up".to_owned(),
         "ingest_rejecting" => format!("events of site {name} are being rejected"),
         "token_expiring" => format!("token {name} expires"),
-        "database" => "the database takes no writes".to_owned(),
+        "database" => "the database accepts no events".to_owned(),
         "look_failed" if subject == "alerts" => "alerts cannot be stored".to_owned(),
         "look_failed" => format!("rule {name} cannot be evaluated"),
         "channel_failing" => format!("notifications by {name} fail"),

@@ -41,7 +41,7 @@ enum AlertChoice {
 #[derive(Clone, Object)]
 #[oai(example)]
 pub(crate) struct Alert {
-    /// The alert's number; 0 while the database accepts no writes and the answering process holds the alert in memory
+    /// The alert's number; 0 while the database accepts no events and the answering process holds the alert in memory
     /// only.
     pub(crate) id: i64,
     /// The rule that raised it.

@@ -1,4 +1,4 @@
-//! Authentication by the tokens of sites and of API consumers.
+//! Authentication by site tokens and API tokens.
 
 use std::{
     collections::HashMap,
@@ -29,17 +29,17 @@ pub(super) struct Sender {
     expires_at: Option<Timestamp>,
 }
 
-/// A site's token, created by `backend-sync site add`.
+/// A site token, created by `backend-sync site add`.
 #[derive(SecurityScheme)]
 #[oai(rename = "SiteToken", ty = "api_key", key_in = "header", key_name = "X-Moodle-Token", checker = "check_site")]
 pub(super) struct SiteToken(pub(super) Arc<Sender>);
 
-/// An API consumer's token, created by `backend-sync token add`.
+/// An API token, created by `backend-sync token add`.
 #[derive(SecurityScheme)]
 #[oai(rename = "ApiToken", ty = "bearer", checker = "check_api")]
 pub(super) struct ApiToken(());
 
-/// An operator's token, created by `backend-sync token add NAME --scope operate`.
+/// An API token with the scope `operate`, created by `backend-sync token add NAME --scope operate`.
 #[derive(SecurityScheme)]
 #[oai(rename = "OperatorToken", ty = "bearer", checker = "check_operator")]
 pub(super) struct OperatorToken(pub(super) Operator);
@@ -50,8 +50,8 @@ pub(super) struct Operator {
     pub(super) name: String,
 }
 
-/// A cache of the sites' tokens, so that a busy site costs no read per request, and of when each token was last used,
-/// so that no request costs a write.
+/// A cache of the site tokens, so that a busy site costs no read per request, and of when each token was last used, so
+/// that no request costs a write.
 ///
 /// A cached token may have been revoked meanwhile. The writer notices where it matters: it checks the tokens of each
 /// batch in the transaction that stores it.
@@ -148,12 +148,12 @@ async fn check_operator(request: &Request, bearer: Bearer) -> poem::Result<Opera
     }
 }
 
-/// Accepts the tokens of API consumers, for routes outside the OpenAPI document.
+/// Accepts API tokens, for routes outside the OpenAPI document.
 pub(super) async fn check_reader(request: &Request) -> poem::Result<()> {
     check_api(request, Bearer::from_request(request)?).await
 }
 
-/// The token of an API consumer.
+/// An API token.
 async fn api_token(request: &Request, bearer: &Bearer) -> poem::Result<Token> {
     let context = context(request)?;
     let (hash, now) = (secret::hash(&bearer.token), context.clock.now());

@@ -46,8 +46,8 @@ pub(super) fn page() -> impl Endpoint {
         let context = context(&request)?;
         let (used, capacity) = context.ingest.room();
         context.metrics.ingest.queue(used, capacity);
-        let takes_writes = context.health.failing().is_none();
-        let witnessed = LocalState { takes_writes, alerts: context.alerts.only_in_memory() };
+        let accepts_events = context.health.failing().is_none();
+        let witnessed = LocalState { accepts_events, alerts: context.alerts.only_in_memory() };
         context.metrics.refresh(&context.store, &witnessed, context.clock.now()).await;
         let accepted = request.header(header::ACCEPT).unwrap_or_default();
         let (content_type, text) = if accepted.contains("application/openmetrics-text") {

@@ -65,7 +65,7 @@ pub struct Context {
     pub ingest: Ingest,
     /// Whether this process can store what it is sent.
     pub health: Health,
-    /// The sites' tokens, cached.
+    /// The site tokens, cached.
     pub tokens: SiteTokens,
     /// Zoho, if it is configured.
     pub zoho: Option<Arc<Zoho>>,
@@ -94,7 +94,7 @@ impl Context {
 
 #[derive(Tags)]
 enum Tag {
-    /// What a Moodle site sends. Authorize with the site's token in `X-Moodle-Token`.
+    /// What a Moodle site sends. Authorize with the site token in `X-Moodle-Token`.
     #[oai(rename = "Moodle events")]
     Moodle,
     /// The current records, for API consumers. Authorize with an API token as `Bearer`.

@@ -94,7 +94,7 @@ impl Code {
             Self::InvalidParameter => "A parameter is invalid; see errors.",
             Self::Unauthorized => "The token is missing or unknown, was revoked or has ended.",
             Self::Forbidden => {
-                "The token allows reading only. Make one that may operate: backend-sync token add NAME --scope operate."
+                "The API token only allows reading. Create one that may operate: backend-sync token add NAME --scope operate."
             }
             Self::NotFound => "There is nothing at this address.",
             Self::NotConfigured => {

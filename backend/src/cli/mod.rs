@@ -83,16 +83,17 @@ enum Command {
     Migrate,
     /// Move from SQLite to PostgreSQL: copy the whole database, and prove that the copy is equal
     ///
-    /// Stop the server first: no other process may have the SQLite file open. The file is only read, and kept. The PostgreSQL database
-    /// must exist and be empty; the command creates its tables. An interrupted copy continues when you run the same command again. At
-    /// the end the command compares every value of every row, and fails if they differ.
+    /// Stop the server first: no other process may have the SQLite file open. The file is only read, and kept. The
+    /// PostgreSQL database must exist and be empty; the command creates its tables. An interrupted copy continues when
+    /// you run the same command again. At the end the command compares every value of every row, and fails if they
+    /// differ.
     ///
     /// The password need not be in the URL: the environment variable PGPASSWORD and the file .pgpass are read.
     CopyDatabase(copy_database::CopyArguments),
-    /// Add Moodle sites and manage their tokens
+    /// Add Moodle sites and manage their site tokens
     #[command(subcommand)]
     Site(site::SiteCommand),
-    /// Manage the tokens of API consumers
+    /// Manage API tokens
     #[command(subcommand)]
     Token(token::TokenCommand),
     /// See and control the delivery of records
@@ -119,7 +120,8 @@ enum Command {
     },
     /// Try everything: the events of a college's Moodle, this backend and a simulated Zoho CRM, in one process
     ///
-    /// It needs nothing else and touches nothing else: it has its own database and configuration. It prints where to look.
+    /// It needs nothing else and touches nothing else: it has its own database and configuration. It prints where to
+    /// look.
     Demo(demo::DemoArguments),
     /// See the clocks and whether the time is agreed; confirm it, or repair times after a wrong clock
     Clock(clock::ClockArguments),
@@ -244,7 +246,8 @@ fn ask(what: &str) -> Result<String, CliError> {
     Ok(answer)
 }
 
-/// Opens the database, applies migrations, and sets the clock by it, because servers compare the times written here with theirs.
+/// Opens the database, applies migrations, and sets the clock by it, because servers compare the times written here
+/// with theirs.
 async fn open(config: &Config, clock: &Clock) -> Result<Store, CliError> {
     let (store, applied) = Store::open(&config.database_url, config.no_database).await?;
     if applied > 0 {

@@ -42,7 +42,8 @@ pub(super) async fn run(config: Config, first_tokens: Option<PathBuf>, clock: Cl
     Ok(result?)
 }
 
-/// On the first start, creates a site and an API token, and shows both tokens once: on standard output or in `file`.
+/// On the first start, creates a site with a site token, and an API token, and shows both once: on standard output or
+/// in `file`.
 async fn welcome(store: &Store, address: SocketAddr, file: Option<&Path>, clock: &Clock) -> Result<(), CliError> {
     if file.is_none() && output_is_the_journal() {
         if store.sites().await?.is_empty() {
@@ -64,7 +65,7 @@ async fn welcome(store: &Store, address: SocketAddr, file: Option<&Path>, clock:
         "\nThis is the first start. Save these two tokens; they are not shown again.\n\n\
          In Moodle, under Site administration > Plugins > Local plugins > Backend Sync:\n\
          \x20   Backend API URL   http://{address}\n\
-         \x20   API Token         {site_token}\n\n\
+         \x20   Site token        {site_token}\n\n\
          For API consumers and the console (Authorization: Bearer), for example at http://{address}/docs:\n\
          \x20   API token         {api_token}\n"
     );

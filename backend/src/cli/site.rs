@@ -14,7 +14,7 @@ use crate::{
 
 #[derive(Debug, Subcommand)]
 pub(super) enum SiteCommand {
-    /// Add a Moodle site and print its token, which is not shown again
+    /// Add a Moodle site and print its site token, which is not shown again
     Add {
         /// Name of the site: a-z, 0-9 and -. It is part of every record's id and cannot be changed later
         name: SiteName,
@@ -27,13 +27,13 @@ pub(super) enum SiteCommand {
         #[arg(long)]
         json: bool,
     },
-    /// List the sites and their tokens
+    /// List the sites and their site tokens
     List {
         /// Print JSON
         #[arg(long)]
         json: bool,
     },
-    /// Create another token for a site. The old ones stay valid until you revoke them, so that no event is lost
+    /// Create another site token. The old ones stay valid until you revoke them, so that no event is lost
     RotateToken {
         /// Name of the site
         name: String,
@@ -43,17 +43,18 @@ pub(super) enum SiteCommand {
         #[arg(long)]
         json: bool,
     },
-    /// Revoke a token of a site: it is no longer accepted
+    /// Revoke a site token: it is no longer accepted
     RevokeToken {
         /// Name of the site
         name: String,
-        /// Number of the token, as `site list` shows it
+        /// Number of the site token, as `site list` shows it
         token: i64,
     },
     /// Let the next state from Moodle win for records whose version lies in the future
     ///
-    /// After Moodle's clock was ahead, its records have versions that no real change replaces until that time. First set Moodle's clock
-    /// right and reset the plugin's version on its status page; then run this command and press Synchronise everything there.
+    /// After Moodle's clock was ahead, its records have versions that no real change replaces until that time. First
+    /// set Moodle's clock right and reset the plugin's version on its status page; then run this command and press
+    /// Synchronise everything there.
     RepairVersions {
         /// Name of the site
         name: String,
@@ -76,7 +77,7 @@ pub(super) async fn run(config: Config, command: SiteCommand, clock: &Clock) -> 
                 return Ok(());
             }
             print(format_args!(
-                "\nThe site's other tokens are still valid. When Moodle uses the new one, revoke them:\n\
+                "\nThe site's other site tokens are still valid. When Moodle uses the new one, revoke them:\n\
                  \x20   backend-sync site list\n\x20   backend-sync site revoke-token {name} NUMBER"
             ))
         }
@@ -96,7 +97,7 @@ fn show_token(site: &str, token: &str, json: bool) -> Result<(), CliError> {
     if json {
         return print(json!({"site": site, "token": token}));
     }
-    print(format_args!("Site {site}. Paste this token into its plugin; it is not shown again:\n{token}"))
+    print(format_args!("Site {site}. Paste this site token into its plugin; it is not shown again:\n{token}"))
 }
 
 fn with_hint(error: TokenError) -> CliError {
@@ -108,9 +109,9 @@ fn with_hint(error: TokenError) -> CliError {
 
 async fn revoke(store: &Store, name: &str, token: i64, clock: &Clock) -> Result<(), CliError> {
     match tokens::revoke(store, Some(name), token, clock.now()).await {
-        Ok(()) => print(format_args!("Token {token} of {name} is revoked and no longer accepted.")),
+        Ok(()) => print(format_args!("Site token {token} of {name} is revoked and no longer accepted.")),
         Err(TokenError::NoToken(_)) => {
-            Err(CliError::Usage(format!("{name} has no token {token}; see backend-sync site list")))
+            Err(CliError::Usage(format!("{name} has no site token {token}; see backend-sync site list")))
         }
         Err(error) => Err(with_hint(error)),
     }

@@ -13,7 +13,7 @@ use crate::{
 
 #[derive(Debug, Subcommand)]
 pub(super) enum TokenCommand {
-    /// Create a token for an API consumer and print it; it is not shown again
+    /// Create an API token and print it; it is not shown again
     Add {
         /// A unique name
         name: String,
@@ -26,15 +26,15 @@ pub(super) enum TokenCommand {
         #[arg(long)]
         json: bool,
     },
-    /// List the tokens of API consumers
+    /// List the API tokens
     List {
         /// Print JSON
         #[arg(long)]
         json: bool,
     },
-    /// Revoke a token: it is no longer accepted
+    /// Revoke an API token: it is no longer accepted
     Revoke {
-        /// Number of the token, as `token list` shows it
+        /// Number of the API token, as `token list` shows it
         token: i64,
     },
 }
@@ -81,12 +81,12 @@ pub(super) async fn run(config: Config, command: TokenCommand, clock: &Clock) ->
             })?;
             match json {
                 true => print(json!({"name": name, "scope": scope.as_str(), "token": token}))?,
-                false => print(format_args!("Token {name} ({}). It is not shown again:\n{token}", scope.as_str()))?,
+                false => print(format_args!("API token {name} ({}). It is not shown again:\n{token}", scope.as_str()))?,
             }
         }
         TokenCommand::List { json: true } => print(Value::Array(tokens.iter().map(to_json).collect()))?,
         TokenCommand::List { json: false } if tokens.is_empty() => {
-            print("No tokens yet. Create one: backend-sync token add NAME --scope read")?;
+            print("No API tokens yet. Create one: backend-sync token add NAME --scope read")?;
         }
         TokenCommand::List { json: false } => {
             for token in tokens {
@@ -99,11 +99,11 @@ pub(super) async fn run(config: Config, command: TokenCommand, clock: &Clock) ->
         TokenCommand::Revoke { token } => {
             tokens::revoke(&store, None, token, clock.now()).await.map_err(|error| match error {
                 TokenError::NoToken(_) => {
-                    CliError::Usage(format!("there is no token {token}; see backend-sync token list"))
+                    CliError::Usage(format!("there is no API token {token}; see backend-sync token list"))
                 }
                 error => error.into(),
             })?;
-            print(format_args!("Token {token} is revoked and no longer accepted."))?;
+            print(format_args!("API token {token} is revoked and no longer accepted."))?;
         }
     }
     store.close().await;

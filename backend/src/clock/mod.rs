@@ -150,7 +150,7 @@ mod tests {
     use super::Timestamp;
 
     #[test]
-    fn a_moment_far_ahead_holds_nothing_up() {
+    fn a_moment_far_ahead_delays_nothing() {
         let (now, minute) = (Timestamp(1_795_335_000_000), Duration::from_secs(60));
         let decade = now.after(minute * 60 * 24 * 3_650);
         assert!(!now.after(minute).is_over(now, minute) && now.is_over(now, minute) && decade.is_over(now, minute));

@@ -57,7 +57,7 @@ pub struct AlertRules {
     pub rejected_events: u32,
     /// Percentage of events that may be rejected.
     pub rejected_percent: u8,
-    /// Seconds for which the database may accept no writes.
+    /// Seconds for which the database may accept no events.
     pub database_seconds: u32,
     /// Days before a token's expiry to warn.
     pub token_days: u32,

@@ -18,7 +18,7 @@ pub(super) enum PageError {
     #[error("There is no such page, or what it showed no longer exists.")]
     NotFound,
     /// The token has no scope `operate`.
-    #[error("Your token is read only. To act, sign in with a token of scope \"operate\".")]
+    #[error("Your token is read only. To act, sign in with an API token of scope \"operate\".")]
     Forbidden,
     /// Another site's page requested an action.
     #[error("This action did not come from a page of this console, so nothing was done. Open the console and retry.")]

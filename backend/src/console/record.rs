@@ -266,7 +266,7 @@ pub(super) async fn send(
     let mut sent = 0;
     for destination in context.store.destinations().await? {
         if context.store.item(&destination.name, key).await?.is_some() {
-            context.store.demand(&destination.name, &[key], context.clock.now()).await?;
+            context.store.request_delivery(&destination.name, &[key], context.clock.now()).await?;
             sent += 1;
         }
     }

@@ -64,9 +64,9 @@ async fn find(request: &Request) -> Result<Option<ConsoleSession>, PageError> {
 
 /// Redirects to the sign-in, which leads back to the requested page.
 fn to_sign_in(request: &Request) -> Response {
-    let wanted = request.uri().path_and_query().map_or("/", |path| path.as_str());
-    let address = match request.method() == poem::http::Method::GET && wanted != "/" {
-        true => format!("/sign-in?{}", words::query(&[("next", wanted)])),
+    let requested = request.uri().path_and_query().map_or("/", |path| path.as_str());
+    let address = match request.method() == poem::http::Method::GET && requested != "/" {
+        true => format!("/sign-in?{}", words::query(&[("next", requested)])),
         false => "/sign-in".to_owned(),
     };
     // A fragment cannot show a whole page, so htmx is told to load it.

@@ -57,7 +57,7 @@ pub(super) async fn sign_in(
     let now = context.clock.now();
     let Some(token) = find(&context, token.trim()).await? else {
         let error = Some(
-            "This token is unknown, revoked or expired. API tokens begin with bsa_; a site's token (bss_) does not open the console.",
+            "This token is unknown, revoked or expired. API tokens begin with bsa_; a site token (bss_) does not open the console.",
         );
         let html = SignInPage { version: FINGERPRINT.as_str(), next, error }.render()?;
         let mut response = Html(html).into_response();

@@ -84,7 +84,7 @@ impl Subjects {
         self.courses.get(&key).and_then(name).unwrap_or_else(|| format!("course {}", key.1))
     }
 
-    /// What tells a record from the others of its person and course, as in `Grade: Essay 1`.
+    /// What distinguishes a record from the others of its person and course, as in `Grade: Essay 1`.
     pub(super) fn what(&self, key: RecordKey) -> String {
         let id = (key.site_id, key.moodle_id);
         match key.kind {

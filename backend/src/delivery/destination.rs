@@ -19,10 +19,10 @@ pub trait Destination: Send + Sync + 'static {
     fn deliver(&self, items: Vec<Claimed>) -> impl Future<Output = Delivery> + Send;
 
     /// Checks whether a paused destination works again. `None` means that it does.
-    fn check(&self) -> impl Future<Output = Option<Trouble>> + Send;
+    fn check(&self) -> impl Future<Output = Option<DestinationFailure>> + Send;
 
     /// Refreshes the number of credits left, if the known number is old and holds deliveries back.
-    fn look(&self) -> impl Future<Output = ()> + Send;
+    fn refresh_credits(&self) -> impl Future<Output = ()> + Send;
 
     /// The credits left as the destination last reported them, and when.
     fn credits(&self) -> Option<(i64, Timestamp)>;
@@ -61,12 +61,12 @@ pub struct Delivery {
     /// Records that were filtered out before and may qualify now.
     pub reconsider: Vec<RecordKey>,
     /// A failure that concerns more than these items.
-    pub trouble: Option<Trouble>,
+    pub failure: Option<DestinationFailure>,
 }
 
 /// A failure of the whole destination.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Trouble {
+pub enum DestinationFailure {
     /// A person must repair something: the destination is paused until it works again.
     Pause {
         /// `credentials`, `configuration` or `credits`.

@@ -10,7 +10,7 @@ use tokio::{
 use tracing::Instrument;
 
 use super::{
-    Admission, DeliverySettings, Destination, Trouble, backoff,
+    Admission, DeliverySettings, Destination, DestinationFailure, backoff,
     upkeep::Upkeep,
     worker::{Report, Worker},
 };
@@ -182,8 +182,8 @@ impl<D: Destination> Engine<D> {
         if slow.is_some() && state.running.is_empty() {
             let destination = Arc::clone(&self.destination);
             state.running.spawn(async move {
-                destination.look().await;
-                Report { trouble: None, answered: false }
+                destination.refresh_credits().await;
+                Report { failure: None, answered: false }
             });
         }
         self.note_credits(state, slow).await?;
@@ -226,20 +226,20 @@ impl<D: Destination> Engine<D> {
     async fn note_end(&self, state: &mut DispatcherState, report: Option<Report>) {
         // A worker's panic is in the log; its items come back when their lease expires.
         let Some(report) = report else { return };
-        match report.trouble {
+        match report.failure {
             None if report.answered => (state.outages, state.held_until) = (0, None),
             None => {}
-            Some(Trouble::Throttled) => {
+            Some(DestinationFailure::Throttled) => {
                 state.held_until = Some(Instant::now() + self.random.up_to(limits::THROTTLED_REST));
             }
-            Some(Trouble::Outage { reason }) => {
+            Some(DestinationFailure::Outage { reason }) => {
                 state.outages = state.outages.saturating_add(1);
                 let wait = backoff::wait(state.outages, limits::LONGEST_OPEN_CIRCUIT, &self.random);
                 state.held_until = Some(Instant::now() + wait);
                 let wait_ms = u64::try_from(wait.as_millis()).unwrap_or(u64::MAX);
                 tracing::warn!(destination = D::NAME, reason, wait_ms, "the destination does not take deliveries");
             }
-            Some(Trouble::Pause { cause, reason, check_at }) => {
+            Some(DestinationFailure::Pause { cause, reason, check_at }) => {
                 if let Err(error) = self.pause(cause, reason, check_at).await {
                     tracing::error!(%error, destination = D::NAME, "could not store that the destination is paused");
                 }
@@ -270,11 +270,11 @@ impl<D: Destination> Engine<D> {
                     tracing::info!(destination = D::NAME, cause = pause.cause, "▶ the delivery resumes");
                 }
             }
-            Some(Trouble::Pause { cause, reason, check_at }) => {
+            Some(DestinationFailure::Pause { cause, reason, check_at }) => {
                 self.pause(cause, reason, check_at).await?;
                 self.store.set_check(D::NAME, check_at.unwrap_or(next)).await?;
             }
-            Some(trouble) => tracing::warn!(destination = D::NAME, ?trouble, "could not check the destination"),
+            Some(failure) => tracing::warn!(destination = D::NAME, ?failure, "could not check the destination"),
         }
         Ok(Round::Busy)
     }

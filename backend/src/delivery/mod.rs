@@ -11,7 +11,7 @@ mod engine;
 mod upkeep;
 mod worker;
 
-pub use destination::{Admission, Delivery, Destination, Trouble};
+pub use destination::{Admission, Delivery, Destination, DestinationFailure};
 pub use engine::Engine;
 
 use std::time::Duration;

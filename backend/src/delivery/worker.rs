@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, sync::Arc, time::Instant};
 
-use super::{Delivery, DeliverySettings, Destination, Trouble};
+use super::{Delivery, DeliverySettings, Destination, DestinationFailure};
 use crate::{
     activity::{ActivityKind, subject_destination},
     clock::{Clock, Timestamp},
@@ -24,7 +24,7 @@ pub(super) struct Worker<D> {
 /// What a worker reports to the dispatcher.
 pub(super) struct Report {
     /// A failure that concerns more than its items.
-    pub(super) trouble: Option<Trouble>,
+    pub(super) failure: Option<DestinationFailure>,
     /// Whether the destination answered a call.
     pub(super) answered: bool,
 }
@@ -44,7 +44,7 @@ impl<D: Destination> Worker<D> {
         if let Some(kind) = kind {
             self.count(&delivery, count, kind);
         }
-        let Delivery { settled, redeliver, reconsider, trouble } = delivery;
+        let Delivery { settled, redeliver, reconsider, failure } = delivery;
         // Retry for as long as the lease may hold; after that, another worker has the items.
         let deadline = tokio::time::Instant::now() + self.settings.lease;
         while let Err(error) = self.save(&settled, &redeliver, &reconsider, count).await {
@@ -55,7 +55,7 @@ impl<D: Destination> Worker<D> {
             }
             tokio::time::sleep(limits::SYNC_ERROR_WAIT).await;
         }
-        Report { trouble, answered }
+        Report { failure, answered }
     }
 
     /// Renews the lease; returns when it is lost, because this process stood still for too long.
@@ -79,10 +79,10 @@ impl<D: Destination> Worker<D> {
             items = keys.len(),
             "lost a lease while delivering; the items are delivered again"
         );
-        if let Err(error) = self.store.demand(D::NAME, keys, self.clock.now()).await {
+        if let Err(error) = self.store.request_delivery(D::NAME, keys, self.clock.now()).await {
             tracing::error!(%error, destination = D::NAME, "could not mark the items of a lost lease");
         }
-        Report { trouble: None, answered: false }
+        Report { failure: None, answered: false }
     }
 
     async fn save(
@@ -94,14 +94,14 @@ impl<D: Destination> Worker<D> {
     ) -> Result<(), StoreError> {
         let (now, started) = (self.clock.now(), Instant::now());
         // Before settling: if the process dies in between, the items are delivered again, and so is this.
-        self.store.demand(D::NAME, redeliver, now).await?;
+        self.store.request_delivery(D::NAME, redeliver, now).await?;
         self.store.reconsider(D::NAME, reconsider, now).await?;
         let repeat_ms = i64::try_from(self.settings.repeat.as_millis()).unwrap_or(i64::MAX);
         let written = self.store.settle(D::NAME, &self.lease, settled, now, repeat_ms).await;
         self.counters.metrics.ingest.write("delivery", started.elapsed());
         written?;
         if settled.len() < count {
-            self.store.give_back(D::NAME, &self.lease, now).await?;
+            self.store.release_claimed(D::NAME, &self.lease, now).await?;
         }
         Ok(())
     }

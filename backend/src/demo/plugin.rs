@@ -41,7 +41,7 @@ impl Tally {
 }
 
 impl Plugin {
-    /// `backend` is its address, `token` a site's token.
+    /// `backend` is its address, `token` a site token.
     pub fn new(http: Http, backend: &str, token: String) -> Self {
         Self { http, url: format!("{backend}/api/v1/events/moodle/batch"), token }
     }

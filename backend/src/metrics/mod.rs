@@ -57,7 +57,7 @@ pub struct Families {
     /// Notifications about alerts.
     pub alert_notifications: AlertNotifications,
     state: StateMetrics,
-    last_look: LastRefresh,
+    last_refresh: LastRefresh,
     registry: Registry,
 }
 
@@ -82,7 +82,7 @@ impl Metrics {
             (AlertsFiring::new(registering), AlertNotifications::new(registering));
         let state = StateMetrics::new(registering);
         process::register(&mut registry, started_at);
-        let last_look = LastRefresh::default();
+        let last_refresh = LastRefresh::default();
         Self(Arc::new(Families {
             ingest,
             http,
@@ -91,7 +91,7 @@ impl Metrics {
             alerts_firing,
             alert_notifications,
             state,
-            last_look,
+            last_refresh,
             registry,
         }))
     }

@@ -16,7 +16,7 @@ use crate::{
 /// What this process knows but the database does not.
 pub struct LocalState {
     /// Whether the last write succeeded.
-    pub takes_writes: bool,
+    pub accepts_events: bool,
     /// Open alerts that exist only in memory.
     pub alerts: Vec<Alert>,
 }
@@ -29,12 +29,12 @@ impl Metrics {
     /// Reads the database, unless that was done recently: however many collectors ask, it takes only a small share of
     /// the database's time.
     pub async fn refresh(&self, store: &Store, witnessed: &LocalState, now: Timestamp) {
-        let mut last = self.last_look.0.lock().await;
+        let mut last = self.last_refresh.0.lock().await;
         let first = last.is_none();
         if let Some((at, took)) = *last
             && at.elapsed() < limits::METRICS_INTERVAL.max(took * limits::METRICS_SHARE)
         {
-            self.state.answers(witnessed.takes_writes);
+            self.state.answers(witnessed.accepts_events);
             return;
         }
         let started = Instant::now();
@@ -47,7 +47,7 @@ impl Metrics {
             // The next request retries, so that a database that is back shows at once.
             return;
         }
-        self.state.answers(witnessed.takes_writes);
+        self.state.answers(witnessed.accepts_events);
         *last = Some((Instant::now(), started.elapsed()));
     }
 

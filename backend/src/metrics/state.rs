@@ -118,9 +118,9 @@ impl StateMetrics {
         self.audit_age.clear();
     }
 
-    /// The database answers; that it takes writes does not follow.
-    pub(super) fn answers(&self, takes_writes: bool) {
-        self.up.set(i64::from(takes_writes));
+    /// The database answers; that it accepts events does not follow.
+    pub(super) fn answers(&self, accepts_events: bool) {
+        self.up.set(i64::from(accepts_events));
     }
 
     pub(super) fn size(&self, size: u64) {

@@ -169,7 +169,7 @@ mod tests {
     }
 
     #[test]
-    fn fields_that_are_not_taken_are_kept() {
+    fn fields_not_taken_are_kept() {
         let mut fields = fields(json!({"a": "1", "other": [1]}));
         assert_eq!(fields.required::<i64>("a"), Some(1));
         assert_eq!(Value::Object(fields.finish().unwrap().unwrap()), json!({"other": [1]}));

@@ -61,7 +61,7 @@ mod tests {
     }
 
     #[test]
-    fn a_manager_that_does_not_read_holds_nothing_up() {
+    fn a_manager_that_does_not_read_blocks_nothing() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("notify");
         let manager = UnixDatagram::bind(&path).unwrap();

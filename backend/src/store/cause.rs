@@ -14,9 +14,9 @@ pub enum Cause {
     DiskFull,
     /// Its disk cannot be read or written.
     Disk,
-    /// It takes no writes.
+    /// It is read-only.
     ReadOnly,
-    /// It takes no writes because it is a standby.
+    /// It is read-only because it is a standby.
     Standby,
     /// Something else holds a lock that we need.
     Locked,
@@ -129,7 +129,7 @@ impl Cause {
     /// What is wrong and what to do, for people.
     pub fn sentence(self) -> String {
         let (_, cause, advice) = self.in_words();
-        format!("The database takes no events: {cause}. {advice}")
+        format!("The database accepts no events: {cause}. {advice}")
     }
 }
 

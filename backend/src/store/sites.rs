@@ -96,7 +96,7 @@ pub struct TokenSummary {
     pub id: i64,
     /// What it allows: `ingest`, `read` or `operate`.
     pub scope: String,
-    /// The site's name, for a site's token.
+    /// The site's name, for a site token.
     pub site: Option<String>,
     /// The consumer's name, for an API token.
     pub name: Option<String>,
@@ -170,8 +170,8 @@ impl Store {
         Ok(rows.into_iter().map(|row| (row.id, row.name)).collect())
     }
 
-    /// Adds the first site with its token, and the first API token, unless any token exists. Returns whether it did; of
-    /// several processes that start at once, one does.
+    /// Adds the first site with its site token, and the first API token, unless any token exists. Returns whether it
+    /// did; of several processes that start at once, one does.
     pub async fn add_first(
         &self,
         site: &SiteName,
@@ -225,7 +225,7 @@ impl Store {
         }))
     }
 
-    /// All tokens of one site, or of API consumers; the oldest first.
+    /// All tokens of one site, or all API tokens; the oldest first.
     pub async fn tokens(&self, site: Option<&Site>) -> Result<Vec<TokenSummary>, StoreError> {
         let filter = match site {
             Some(site) => token::Column::SiteId.eq(site.id),

@@ -13,7 +13,7 @@ pub(crate) use destinations::{
     AttentionView, ConservationView, DestinationView, PauseView, StateCounts, operators_pause,
 };
 pub(crate) use items::{ItemWithAttempts, RecordName, SyncAttempt, SyncItem};
-pub(crate) use plan::{DifferenceView, PlanError, PlanView, PlannedItem, Subset, trouble_in_words};
+pub(crate) use plan::{DifferenceView, PlanError, PlanView, PlannedItem, Subset, failure_in_words};
 pub(crate) use record::{RecordView, Related, Renderer, VersionView};
 pub(crate) use timeline::{EntryType, PersonItems, Timeline, TimelineCursor, TimelineEntry, read_timeline};
 

@@ -10,7 +10,7 @@ use serde_json::Value;
 
 use super::Renderer;
 use crate::{
-    delivery::{Destination as _, Trouble},
+    delivery::{Destination as _, DestinationFailure},
     limits,
     model::{ItemState, Kind},
     store::{ItemFilter, Store, StoreError},
@@ -97,7 +97,7 @@ impl PlanView {
         let renderer = Renderer::new(store).await?;
         let mut view = Self::default();
         let mut kinds = Vec::new();
-        for kind in Kind::ALL.into_iter().filter(|kind| subset.kind.is_none_or(|wanted| wanted == *kind)) {
+        for kind in Kind::ALL.into_iter().filter(|kind| subset.kind.is_none_or(|only| only == *kind)) {
             let (kind, site_id, state) = (Some(kind), subset.site_id, subset.state);
             let filter = ItemFilter { kind, site_id, state, ..Default::default() };
             let pending = store.count_items(Zoho::NAME, &filter).await?;
@@ -110,7 +110,7 @@ impl PlanView {
             let share = left.div_ceil((kinds.len() - place) as u64);
             let rows = store.items(Zoho::NAME, filter, None, share).await?;
             left = left.saturating_sub(rows.len() as u64);
-            let plan = zoho.plan(rows).await.map_err(|trouble| PlanError::Unavailable(trouble_in_words(trouble)))?;
+            let plan = zoho.plan(rows).await.map_err(|failure| PlanError::Unavailable(failure_in_words(failure)))?;
             view.add(&renderer, plan, *pending);
         }
         Ok(view)
@@ -157,10 +157,10 @@ impl PlannedItem {
 }
 
 /// Why Zoho does not answer, and what to do.
-pub(crate) fn trouble_in_words(trouble: Trouble) -> String {
-    match trouble {
-        Trouble::Pause { reason, .. } | Trouble::Outage { reason } => reason,
-        Trouble::Throttled => "Zoho asks for fewer calls at a time. Retry in a minute.".to_owned(),
+pub(crate) fn failure_in_words(failure: DestinationFailure) -> String {
+    match failure {
+        DestinationFailure::Pause { reason, .. } | DestinationFailure::Outage { reason } => reason,
+        DestinationFailure::Throttled => "Zoho asks for fewer calls at a time. Retry in a minute.".to_owned(),
     }
 }
 

@@ -1,4 +1,4 @@
-//! The book: what was sent, and what was answered.
+//! The book: everything sent, and the answers.
 
 use std::{
     collections::BTreeMap,
@@ -8,34 +8,34 @@ use std::{
 
 use uuid::Uuid;
 
-/// An event that was answered 200 with an outcome.
+/// An event that was answered 200, with its outcome.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Acknowledged {
-    /// When its request began.
+    /// When its request started.
     pub(crate) begun: Instant,
     pub(crate) answered: Instant,
-    /// Its place in the log, as the answer says.
+    /// Its position in the log, from the answer.
     pub(crate) place: i64,
 }
 
-/// An event that was sent, once or more often.
+/// An event that was sent, once or repeatedly.
 #[derive(Clone, Debug)]
 pub(crate) struct Sent {
-    /// None in the way of the original plugin, which is sent only once.
+    /// `None` in the original plugin's format, which is sent only once.
     pub(crate) client_id: Option<Uuid>,
-    /// The user whom it is about.
+    /// The user it concerns.
     pub(crate) record: i64,
-    /// The number that its version has; none without a version of its own.
+    /// The number in its version; `None` without a version.
     pub(crate) sequence: Option<i64>,
     pub(crate) acknowledged: Vec<Acknowledged>,
 }
 
-/// A request and how it ended.
+/// A request and its result.
 #[derive(Clone, Debug)]
 pub(crate) struct Request {
     pub(crate) begun: Instant,
     pub(crate) ended: Instant,
-    /// None when there was no answer.
+    /// `None` without an answer.
     pub(crate) status: Option<u16>,
 }
 
@@ -45,11 +45,11 @@ pub(crate) struct Pages {
     pub(crate) requests: Vec<Request>,
     /// Answers that no fault excuses.
     pub(crate) wrong: Vec<String>,
-    /// A status that a fault explains.
+    /// A status that a running fault explains.
     excused: Option<u16>,
 }
 
-/// The book of all senders of a case.
+/// The book shared by all senders of a case.
 #[derive(Default)]
 pub(crate) struct Book(Mutex<Pages>);
 
@@ -58,7 +58,7 @@ impl Book {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Notes an event before it is sent; returns its number in the book.
+    /// Records an event before it is sent; returns its index in the book.
     pub(crate) fn note(&self, event: Sent) -> usize {
         let mut pages = self.pages();
         pages.sent.push(event);
@@ -73,7 +73,7 @@ impl Book {
         self.pages().requests.push(Request { begun, ended: Instant::now(), status });
     }
 
-    /// From now on an answer with this status is right.
+    /// From now on, an answer with this status is expected.
     pub(crate) fn excuse(&self, status: u16) {
         self.pages().excused = Some(status);
     }
@@ -86,24 +86,24 @@ impl Book {
         self.pages().wrong.push(what);
     }
 
-    /// All that is in it.
+    /// A copy of the book.
     pub(crate) fn copy(&self) -> Pages {
         self.pages().clone()
     }
 
-    /// Events that were answered 200.
+    /// The number of events answered 200.
     pub(crate) fn acknowledged(&self) -> usize {
         self.pages().sent.iter().filter(|event| !event.acknowledged.is_empty()).count()
     }
 
-    /// When the first request was answered 200 that began after `moment`.
+    /// When the first request that started after `moment` was answered 200.
     pub(crate) fn stored_after(&self, moment: Instant) -> Option<Instant> {
         let pages = self.pages();
         let good = pages.requests.iter().filter(|request| request.status == Some(200) && request.begun > moment);
         good.map(|request| request.ended).min()
     }
 
-    /// How the requests ended that ended since `moment` in anything but 200: "503" or "no answer", and how often.
+    /// Results other than 200 of requests that ended since `moment`: "503" or "no answer", and how often.
     pub(crate) fn failures_since(&self, moment: Instant) -> BTreeMap<String, usize> {
         let mut failures = BTreeMap::new();
         for request in self.pages().requests.iter().filter(|request| request.ended > moment) {
@@ -117,7 +117,7 @@ impl Book {
         failures
     }
 
-    /// The same in words, if there are any.
+    /// The same as text, if there are any.
     pub(crate) fn refusals_since(&self, moment: Instant) -> Option<String> {
         let failures = self.failures_since(moment);
         let text: Vec<String> = failures.into_iter().map(|(name, count)| format!("{count} × {name}")).collect();

@@ -1,4 +1,4 @@
-//! One case from its beginning to its verdict.
+//! Runs one case, from start to verdict.
 
 use std::{
     collections::BTreeMap,
@@ -16,41 +16,41 @@ use crate::{
     fault::Need,
     plan::{Part, Plan},
     programs::Programs,
-    readiness::Look,
+    readiness::Poll,
     senders::{Senders, Site},
     stored::{self, Stored},
     support::{api::http_client, random::Random},
     verdict,
-    world::{Wishes, World},
+    world::{Requirements, World},
 };
 
-/// How long the server may take until it stores events again after the last fault.
+/// The time within which the server must store events again after the last fault.
 const RECOVERY: Duration = Duration::from_secs(60);
 
-/// How long readiness may be behind: the server looks every few seconds, and a statement has a deadline.
+/// The delay readiness may have: the server checks every few seconds, and a statement has a deadline.
 pub(crate) const NOTICE: Duration = Duration::from_secs(15);
 
-/// Events that are answered before the first fault, and after the last one.
+/// Events answered before the first fault, and after the last one.
 const WARM: usize = 20;
 
-/// How long it may take to be under way, on a busy machine.
+/// The time to get that far, on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// How much longer than planned a fault lasts that was not seen to bite yet: a busy machine needs more time to fill a disk.
+/// The extra time for a fault that has shown no effect yet: a busy machine needs longer to fill a disk.
 const LONGER: Duration = Duration::from_secs(20);
 
-/// How often it is asked whether a fault is seen to bite.
-const LOOK: Duration = Duration::from_millis(100);
+/// The interval of checking for an effect.
+const POLL: Duration = Duration::from_millis(100);
 
-/// Somebody who was deleted in Moodle, and whose data is kept for 30 days.
+/// A person deleted in Moodle, whose data is kept for 30 days.
 const LEAVER: i64 = 500;
 
-/// What a fault did.
+/// The course of a fault.
 pub(crate) struct Happened {
     pub(crate) name: &'static str,
-    /// After it was there.
+    /// When it had begun.
     pub(crate) begun: Instant,
-    /// Before it was repaired.
+    /// When its repair started.
     pub(crate) ending: Instant,
     pub(crate) ended: Instant,
     /// Why it could not begin.
@@ -60,32 +60,33 @@ pub(crate) struct Happened {
     pub(crate) errors: Vec<String>,
 }
 
-/// How a case ended.
+/// The result of a case.
 #[derive(Default)]
 pub(crate) struct Report {
-    /// What is wrong with the product.
+    /// The product's failures.
     pub(crate) problems: Vec<String>,
-    /// Faults that were not seen to bite, so that the case does not count.
+    /// Faults without a visible effect: the case does not count.
     pub(crate) unseen: Vec<&'static str>,
     pub(crate) text: String,
     pub(crate) log: Vec<String>,
     pub(crate) recovered: Option<Duration>,
 }
 
-/// Runs a case. An error is one of the harness, or a server that did not even start.
+/// Runs a case. An error means that the harness failed, or the server did not even start.
 pub(crate) async fn run(programs: &Programs, mut plan: Plan) -> Result<Report, Failed> {
-    let wishes = Wishes {
+    let requirements = Requirements {
         database: plan.database,
         needs: plan.needs(),
         destination: plan.destination,
         address: Plan::address(),
     };
-    let world = World::start(programs, wishes).await?;
+    let world = World::start(programs, requirements).await?;
     let token = world.token().await?;
     let site = Arc::new(Site::new(format!("http://{}", world.server.address()), token, Arc::clone(&world.book)));
-    say_goodbye(&site).await?;
+    delete_person(&site).await?;
     if world.has(Need::Faketime) {
-        // Whoever was deleted is asked after at the start, and then each minute: now the erasure waits for its day.
+        // The search for deleted people runs at the start and every minute: the erasure is scheduled, and waits for its
+        // day.
         world.server.kill().await?;
     }
     let senders = Senders::start(&site, &mut plan.random);
@@ -119,7 +120,7 @@ pub(crate) async fn run(programs: &Programs, mut plan: Plan) -> Result<Report, F
         report.problems.push(format!("not ready {} s after it stores again: {said}", NOTICE.as_secs()));
     }
     senders.end().await;
-    let looks = watcher.looks();
+    let polls = watcher.polls();
     stop(&world, plan.stop, &mut report).await;
 
     let pages = world.book.copy();
@@ -129,7 +130,7 @@ pub(crate) async fn run(programs: &Programs, mut plan: Plan) -> Result<Report, F
         Ok((stored, damage)) => {
             report.problems.extend(damage);
             report.problems.extend(stored.compare(&pages));
-            report.problems.extend(verdict::lies(&pages, &stored, &looks, NOTICE));
+            report.problems.extend(verdict::lies(&pages, &stored, &polls, NOTICE));
         }
         Err(error) => report.problems.push(format!("the database cannot be read: {error}")),
     }
@@ -142,8 +143,8 @@ pub(crate) async fn run(programs: &Programs, mut plan: Plan) -> Result<Report, F
             report.unseen.push(fault.name);
         }
     }
-    report.text = summary(&world, &pages, &happened, began, over, &report, &looks);
-    // Not what it prints at its first start: tokens.
+    report.text = summary(&world, &pages, &happened, began, over, &report, &polls);
+    // Without the output of its first start, which contains tokens.
     report.log = world.server.log();
     report.log.retain(|line| {
         line.starts_with('{') && !line.contains("\"INFO\"") || line.contains("error") || line.contains("panic")
@@ -160,7 +161,7 @@ async fn said_of_readiness(site: &Site) -> String {
     }
 }
 
-/// Waits until something is so; `None` when it is not in time.
+/// Waits until a condition holds; `None` after the time-out.
 async fn until(time: Duration, mut so: impl FnMut() -> bool) -> Option<()> {
     let deadline = Instant::now() + time;
     while !so() {
@@ -172,8 +173,8 @@ async fn until(time: Duration, mut so: impl FnMut() -> bool) -> Option<()> {
     Some(())
 }
 
-/// Somebody is deleted in Moodle; nothing of theirs is due to go for a long time.
-async fn say_goodbye(site: &Site) -> Result<(), Failed> {
+/// Deletes a person in Moodle; none of their data is due for deletion for a long time.
+async fn delete_person(site: &Site) -> Result<(), Failed> {
     let events = [site.event("user_updated", LEAVER), site.event("user_deleted", LEAVER)];
     let sent = until_sent(site, &events).await;
     sent.then_some(()).ok_or_else(|| "the first events were not taken".into())
@@ -185,28 +186,28 @@ async fn until_sent(site: &Site, events: &[(usize, serde_json::Value)]) -> bool 
         if site.send_batch(&http, events).await {
             return true;
         }
-        // It prints its tokens before it takes requests.
+        // It prints its tokens before it accepts requests.
         tokio::time::sleep(Duration::from_millis(100)).await;
     }
     false
 }
 
-/// Lets one fault happen.
+/// Runs one fault.
 async fn happen(world: &World, part: Part, seed: u64) -> Happened {
     let mut fault = (part.kind.make)(&mut Random::from_seed(seed));
     tokio::time::sleep(part.start).await;
     let mut errors = Vec::new();
-    // A fault that could not be brought about, because of another one, proves nothing: the case does not count.
+    // A fault that another one prevented proves nothing: the case does not count.
     let begins = fault.begin(world).await;
     let begun = Instant::now();
     let mut seen = None;
     let lasts = |seen: &Option<String>| if seen.is_some() { part.lasts } else { part.lasts + LONGER };
     while begins.is_ok() && begun.elapsed() < lasts(&seen) {
-        // An error is no evidence: a process may just have ended. The last evidence has the most to tell.
+        // An error is no evidence: a process may just have ended. The latest evidence says the most.
         if let Ok(found) = fault.seen(world).await {
             seen = found.or(seen);
         }
-        tokio::time::sleep(LOOK.min(part.lasts)).await;
+        tokio::time::sleep(POLL.min(part.lasts)).await;
     }
     let ending = Instant::now();
     errors.extend(fault.end(world).await.err().map(|error| error.to_string()));
@@ -233,7 +234,7 @@ fn summary(
     began: Instant,
     over: Instant,
     report: &Report,
-    looks: &[Look],
+    polls: &[Poll],
 ) -> String {
     let count = |from, to| verdict::acknowledged_between(pages, from, to);
     let (site_began, now) = (pages.requests.iter().map(|request| request.begun).min().unwrap_or(began), Instant::now());
@@ -243,7 +244,7 @@ fn summary(
         count(began, over),
         count(over, now)
     );
-    if let Some(unready) = looks.iter().find(|look| !look.ready && look.answered > began) {
+    if let Some(unready) = polls.iter().find(|poll| !poll.ready && poll.answered > began) {
         let _ =
             write!(text, "; readiness said {} after {:.1} s", unready.said, (unready.answered - began).as_secs_f32());
     }
@@ -253,7 +254,7 @@ fn summary(
     }
     let mut ends: BTreeMap<String, usize> = BTreeMap::new();
     for exit in world.server.exits() {
-        let message = exit.message.unwrap_or_else(|| "without a word".to_owned());
+        let message = exit.message.unwrap_or_else(|| "without a message".to_owned());
         *ends.entry(format!("({}) {message}", exit.status)).or_default() += 1;
     }
     for (end, count) in ends {

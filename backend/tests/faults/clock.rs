@@ -1,4 +1,4 @@
-//! The clock is wrong for a while (libfaketime). Intervals go on as they are, as when somebody sets a clock.
+//! A wrong clock for a while (libfaketime). Intervals are unaffected, as when somebody sets a clock.
 
 use std::{fs, process::Command, time::Duration};
 
@@ -6,7 +6,7 @@ use backend_sync::clock::Clock;
 
 use crate::{
     Failed,
-    fault::{Doing, Fault, Group, Kind, Need},
+    fault::{Fault, Group, Kind, Need, StepFuture},
     world::World,
 };
 
@@ -42,28 +42,28 @@ fn wrong(seconds: i64, restart: bool) -> Box<dyn Fault> {
 }
 
 fn set(world: &World, seconds: i64) -> Result<(), Failed> {
-    // In one step: it is read all the time.
+    // Replaced in one step, because it is read all the time.
     let (file, new) = (world.file("clock"), world.file("clock.new"));
     fs::write(&new, format!("{seconds:+}"))?;
     Ok(fs::rename(new, file)?)
 }
 
 impl Fault for Wrong {
-    fn begin<'a>(&'a mut self, world: &'a World) -> Doing<'a, ()> {
+    fn begin<'a>(&'a mut self, world: &'a World) -> StepFuture<'a, ()> {
         Box::pin(async {
             set(world, self.seconds)?;
             if self.restart { world.server.kill().await } else { Ok(()) }
         })
     }
 
-    fn end<'a>(&'a mut self, world: &'a World) -> Doing<'a, ()> {
+    fn end<'a>(&'a mut self, world: &'a World) -> StepFuture<'a, ()> {
         Box::pin(async { set(world, 0) })
     }
 
-    fn seen<'a>(&'a mut self, world: &'a World) -> Doing<'a, Option<String>> {
+    fn seen<'a>(&'a mut self, world: &'a World) -> StepFuture<'a, Option<String>> {
         Box::pin(async {
-            // The server's own time is steady, and no answer tells what its machine's clock says. Another program with the same
-            // environment does, and the server has loaded the same library.
+            // The server's own time is steady, and no answer shows its machine's clock. So ask another program in the
+            // same environment, and check that the server has loaded the same library.
             let Some(pid) = world.server.pid() else { return Ok(None) };
             let loaded = fs::read_to_string(format!("/proc/{}/maps", pid.as_raw_nonzero())).unwrap_or_default();
             let mut environment = world.server.environment();

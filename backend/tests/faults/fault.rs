@@ -1,4 +1,4 @@
-//! What a fault is.
+//! The interface of a fault.
 
 use std::{ops::RangeInclusive, time::Duration};
 
@@ -10,28 +10,28 @@ use crate::{
     world::{DatabaseKind, World},
 };
 
-/// What a fault does in one of its steps.
-pub(crate) type Doing<'a, T> = BoxFuture<'a, Result<T, Failed>>;
+/// One step of a fault.
+pub(crate) type StepFuture<'a, T> = BoxFuture<'a, Result<T, Failed>>;
 
-/// Something that breaks, and is repaired later. It may last while others do.
+/// Something that breaks and is repaired later, perhaps while other faults last.
 pub(crate) trait Fault: Send {
     /// Breaks the world.
-    fn begin<'a>(&'a mut self, world: &'a World) -> Doing<'a, ()>;
+    fn begin<'a>(&'a mut self, world: &'a World) -> StepFuture<'a, ()>;
 
-    /// Repairs it. It must work in whatever state the server is by now.
-    fn end<'a>(&'a mut self, world: &'a World) -> Doing<'a, ()>;
+    /// Repairs it. Must work in whatever state the server is by then.
+    fn end<'a>(&'a mut self, world: &'a World) -> StepFuture<'a, ()>;
 
-    /// How it is seen to bite, asked again and again between [`Fault::begin`] and [`Fault::end`]. A combination in which one of its
-    /// faults was never seen proves nothing and does not count.
-    fn seen<'a>(&'a mut self, world: &'a World) -> Doing<'a, Option<String>>;
+    /// Evidence of its effect, asked for repeatedly between [`Fault::begin`] and [`Fault::end`]. A combination with a
+    /// fault that never showed an effect proves nothing and does not count.
+    fn seen<'a>(&'a mut self, world: &'a World) -> StepFuture<'a, Option<String>>;
 
-    /// Whether nothing that is sent while it lasts can be stored: then nothing may be answered 200.
+    /// Whether no event can be stored while it lasts: then nothing may be answered 200.
     fn stores_nothing(&self) -> bool {
         false
     }
 }
 
-/// What a world must be prepared with, before the server starts, so that a fault is possible.
+/// What a fault needs prepared in the world before the server starts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Need {
     /// SQLite's folder is a file system of its own; PostgreSQL's tables and its log are two.
@@ -42,11 +42,11 @@ pub(crate) enum Need {
     Fiu,
     /// The server's clock can be set (libfaketime).
     Faketime,
-    /// The server runs as a user who must ask for permission.
+    /// The server runs as a user with restricted permissions.
     Unprivileged,
 }
 
-/// Faults that meddle with the same thing are never combined.
+/// What a fault changes. Faults that change the same thing are never combined.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Group {
     Clock,
@@ -61,28 +61,28 @@ pub(crate) enum Group {
     Stop,
 }
 
-/// A kind of fault, of which each case makes one of its own.
+/// A kind of fault; each case creates its own.
 pub(crate) struct Kind {
     pub(crate) name: &'static str,
     pub(crate) group: Group,
     pub(crate) needs: &'static [Need],
-    /// How long it lasts when it is the only fault of a case.
+    /// Its duration as the only fault of a case.
     pub(crate) alone: Duration,
-    /// How many milliseconds it lasts in a combination.
+    /// Its duration in a combination, in milliseconds.
     pub(crate) combined: RangeInclusive<u64>,
     pub(crate) make: fn(&mut Random) -> Box<dyn Fault>,
 }
 
 impl Kind {
-    /// Whether this kind and another one cannot be in one case.
+    /// Whether this kind and another one cannot be in the same case.
     pub(crate) fn excludes(&self, other: &Self) -> bool {
-        // libfiu is told what to do through files.
+        // libfiu is controlled through files.
         let deaf = |one: &Self, other: &Self| one.group == Group::Descriptors && other.needs.contains(&Need::Fiu);
         self.group == other.group || deaf(self, other) || deaf(other, self)
     }
 }
 
-/// All that may happen to a server on this kind of database.
+/// All kinds of faults for this kind of database.
 pub(crate) fn kinds(database: DatabaseKind) -> Vec<Kind> {
     let mut kinds = match database {
         DatabaseKind::Sqlite => sqlite::kinds(),

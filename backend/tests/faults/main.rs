@@ -1,9 +1,11 @@
-//! Breaks the world around the real server, in many ways and combinations, and proves that what was answered 200 is stored.
+//! Breaks the world around the real server, in many ways and combinations, and proves that what was answered 200 is
+//! stored.
 //!
 //!     scripts/faults [--seed N] [--combinations N] [--only NAME] [--database sqlite|postgres] [--short]
 //!
-//! Each case starts the real binary on a new database. Senders note in a book what is answered 200, a watcher asks whether the server is
-//! ready, and faults begin and end meanwhile: nothing is mocked. Then the database itself is compared with the book.
+//! Each case starts the real binary on a new database. Senders record in a book what is answered 200, a watcher polls
+//! readiness, and faults begin and end meanwhile: nothing is mocked. Then the database itself is compared with the
+//! book.
 #![allow(
     clippy::print_stdout,
     clippy::print_stderr,
@@ -40,56 +42,58 @@ use clap::Parser;
 use failover::Scenario;
 use world::DatabaseKind;
 
-/// What may go wrong is shown to a person, and ends the case.
+/// An error of the harness: shown to a person, and ends the case.
 pub(crate) type Failed = Box<dyn Error + Send + Sync>;
 
-/// Starts the real server, breaks the world around it, and proves that what was answered 200 is stored exactly once, that the server works
-/// again by itself when the fault is over, and that readiness tells the truth. Without options: each fault alone, then 20 combinations.
+/// Starts the real server, breaks the world around it, and proves that everything answered 200 is stored exactly once,
+/// that the server recovers by itself when the fault is over, and that readiness tells the truth. By default: each
+/// fault alone, then 20 combinations.
 #[derive(Parser)]
 #[command(name = "scripts/faults")]
 struct Arguments {
-    /// The seed of the first case; the one after it has the next number
+    /// The seed of the first case; each further case increments it
     #[arg(long, value_name = "N")]
     seed: Option<u64>,
-    /// So many random combinations of faults, and nothing else
+    /// Only this many random combinations of faults
     #[arg(long, value_name = "N")]
     combinations: Option<usize>,
-    /// Only faults that have NAME in their name; in combinations, those with at least one
+    /// Only faults whose name contains NAME; in combinations, those with at least one
     #[arg(long, value_name = "NAME", default_value = "", hide_default_value = true)]
     only: String,
-    /// Only on this database
+    /// Only this database
     #[arg(long, value_enum)]
     database: Option<DatabaseKind>,
-    /// Each fault alone and for a short time: two minutes at most
+    /// Each fault alone and briefly: two minutes at most
     #[arg(long)]
     short: bool,
-    /// Cases at the same time [default: three times as many as the machine has processors, because most of them wait most of the time]
+    /// Cases in parallel [default: three times the number of processors, because most cases mostly wait]
     #[arg(long, value_name = "N")]
     jobs: Option<usize>,
-    /// Another binary of the server
+    /// The server binary to test
     #[arg(long, value_name = "FILE", default_value = env!("CARGO_BIN_EXE_backend-sync"), hide_default_value = true)]
     server: PathBuf,
-    /// Instead: three processes on a PostgreSQL with a standby, and a primary or a standby that goes; all scenarios, or this one
+    /// Instead: three processes on a PostgreSQL with a standby, and a primary or a standby that fails; all scenarios,
+    /// or this one
     #[arg(long, value_name = "SCENARIO", value_enum, num_args = 0..)]
     failover: Option<Vec<Scenario>>,
-    /// List the faults and do nothing
+    /// List the faults and exit
     #[arg(long)]
     list: bool,
     #[arg(long = "run", hide = true)]
     _run: bool,
-    /// scripts/faults passes this when the program has namespaces of its own
+    /// Passed by scripts/faults when the program has namespaces of its own
     #[arg(long, hide = true)]
     own_namespaces: bool,
 }
 
 fn main() -> ExitCode {
-    // `cargo test` runs this program too, with options for other programs, and wants nothing broken.
+    // `cargo test` runs this program too, with other options, and must break nothing.
     if !std::env::args().any(|argument| argument == "--run") {
         println!("scripts/faults runs this");
         return ExitCode::SUCCESS;
     }
     let arguments = Arguments::parse();
-    // Children end with the thread that started them, so that all must live as long as the program.
+    // Children end with the thread that started them, so each such thread must live as long as the program.
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => return failed(&error),

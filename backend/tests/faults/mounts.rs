@@ -1,4 +1,4 @@
-//! File systems of the harness's own, in memory. `scripts/faults` runs it in a namespace of its own, so that they end with it.
+//! The harness's own file systems, in memory. `scripts/faults` runs it in its own namespace, so that they end with it.
 
 use std::{
     ffi::CString,
@@ -10,7 +10,7 @@ use rustix::mount::{MountFlags, UnmountFlags, mount, mount_remount, unmount};
 
 use crate::Failed;
 
-/// Bytes of a file system in memory that has room. Only what is used takes memory.
+/// The size of an ample file system in memory, in bytes. Only the used part takes memory.
 const ROOM: u64 = 1 << 30;
 
 /// Whether this process may mount.
@@ -25,28 +25,28 @@ pub(crate) struct Mount {
     state: Mutex<State>,
 }
 
-/// What two faults may change at the same time.
+/// The state that two faults may change at the same time.
 struct State {
     size: u64,
     read_only: bool,
 }
 
 impl Mount {
-    /// One in memory, with room.
+    /// An ample one in memory.
     pub(crate) fn memory(place: &Path) -> Result<Self, Failed> {
         let options = CString::new(format!("size={ROOM}"))?;
         mount("backend-sync-faults", place, "tmpfs", MountFlags::empty(), options.as_c_str())?;
         Ok(Self { place: place.to_owned(), state: Mutex::new(State { size: ROOM, read_only: false }) })
     }
 
-    /// Leaves it `free` bytes and no more.
+    /// Leaves only `free` bytes.
     pub(crate) fn fill(&self, free: u64) -> Result<(), Failed> {
         let used = rustix::fs::statvfs(&self.place)?;
         let used = (used.f_blocks - used.f_bfree) * used.f_frsize;
         self.change(|state| state.size = (used + free).max(1))
     }
 
-    /// Gives it room again.
+    /// Makes it ample again.
     pub(crate) fn make_room(&self) -> Result<(), Failed> {
         self.change(|state| state.size = ROOM)
     }
@@ -57,7 +57,7 @@ impl Mount {
         Ok(state.f_bavail * state.f_frsize)
     }
 
-    /// Lets nothing be written. Fails while a file is open for writing.
+    /// Makes it read-only. Fails while a file is open for writing.
     pub(crate) fn set_read_only(&self, on: bool) -> Result<(), Failed> {
         self.change(|state| state.read_only = on)
     }
@@ -75,7 +75,7 @@ impl Mount {
 
 impl Drop for Mount {
     fn drop(&mut self) {
-        // Lazily: it goes when the last file is closed.
+        // Lazily: it disappears when the last file is closed.
         let _ = unmount(&self.place, UnmountFlags::DETACH);
     }
 }

@@ -1,4 +1,4 @@
-//! What happens in a case: made of a seed, so that it can be repeated.
+//! The course of a case, derived from a seed, so that it can be repeated.
 
 use std::{
     fmt,
@@ -17,26 +17,26 @@ use crate::{
 /// One fault of a case.
 pub(crate) struct Part {
     pub(crate) kind: Kind,
-    /// From the moment when all is well under way.
+    /// Measured from the moment when everything runs.
     pub(crate) start: Duration,
     pub(crate) lasts: Duration,
 }
 
-/// A case.
+/// The plan of a case.
 pub(crate) struct Plan {
     pub(crate) database: DatabaseKind,
     pub(crate) parts: Vec<Part>,
     pub(crate) destination: bool,
     /// How the server is stopped at the end.
     pub(crate) stop: Signal,
-    /// What happens beyond the plan: what is sent, and where a fault strikes.
+    /// For random choices outside the plan: the events sent, and where a fault strikes.
     pub(crate) random: Random,
 }
 
-/// How long a fault lasts in a short run, unless it needs longer to bite.
+/// The duration of a fault in a short run, unless it needs longer to take effect.
 const SHORT: Duration = Duration::from_millis(2_500);
 
-/// When the last fault of a combination begins, in milliseconds.
+/// The latest start of a combination's last fault, in milliseconds.
 const LAST_START: u64 = 3_000;
 
 impl Plan {
@@ -50,7 +50,8 @@ impl Plan {
         Self { database, parts: vec![part], destination, stop, random }
     }
 
-    /// Two or three of `kinds` at random times, beside each other or one after the other; at least one of those with `only` in its name.
+    /// Two or three of `kinds` at random times, overlapping or one after the other; at least one has `only` in its
+    /// name.
     pub(crate) fn combination(mut kinds: Vec<Kind>, database: DatabaseKind, seed: u64, only: &str) -> Self {
         let mut random = Random::from_seed(seed);
         let count = 2 + random.below(2);
@@ -74,12 +75,12 @@ impl Plan {
         (random.below(2) == 0, if random.below(2) == 0 { Signal::TERM } else { Signal::KILL })
     }
 
-    /// What its world must offer.
+    /// What its world must provide.
     pub(crate) fn needs(&self) -> Vec<Need> {
         self.parts.iter().flat_map(|part| part.kind.needs).copied().collect()
     }
 
-    /// An address of loopback that no other case of this machine has, so that a server that is started again finds it free.
+    /// A loopback address that no other case on this machine uses, so that a restarted server finds it free.
     pub(crate) fn address() -> SocketAddr {
         let [a, b, c, ..] = getrandom::u32().unwrap_or_default().to_le_bytes();
         SocketAddr::from((Ipv4Addr::new(127, a | 1, b, c.clamp(1, 254)), 8_001))

@@ -1,4 +1,4 @@
-//! What may happen to the server's process.
+//! Faults of the server's process.
 
 use std::{
     fs,
@@ -11,7 +11,7 @@ use tokio::{net::TcpStream, time::timeout};
 
 use crate::{
     Failed,
-    fault::{Doing, Fault, Group, Kind},
+    fault::{Fault, Group, Kind, StepFuture},
     server::Limit,
     world::World,
 };
@@ -41,7 +41,7 @@ pub(crate) fn kinds() -> Vec<Kind> {
     ]
 }
 
-/// `kill -9`, once or each second.
+/// `kill -9`, once or every second.
 struct Kill {
     again: bool,
     killed: usize,
@@ -53,22 +53,22 @@ impl Kill {
         self.next = Some(Instant::now() + Duration::from_secs(1));
         let before = world.server.pid();
         world.server.kill().await?;
-        // There may be none just now.
+        // There may be none at the moment.
         self.killed += usize::from(before.is_some());
         Ok(())
     }
 }
 
 impl Fault for Kill {
-    fn begin<'a>(&'a mut self, world: &'a World) -> Doing<'a, ()> {
+    fn begin<'a>(&'a mut self, world: &'a World) -> StepFuture<'a, ()> {
         Box::pin(self.kill(world))
     }
 
-    fn end<'a>(&'a mut self, _: &'a World) -> Doing<'a, ()> {
+    fn end<'a>(&'a mut self, _: &'a World) -> StepFuture<'a, ()> {
         Box::pin(async { Ok(()) })
     }
 
-    fn seen<'a>(&'a mut self, world: &'a World) -> Doing<'a, Option<String>> {
+    fn seen<'a>(&'a mut self, world: &'a World) -> StepFuture<'a, Option<String>> {
         Box::pin(async {
             if self.again && self.next.is_some_and(|next| Instant::now() > next) {
                 self.kill(world).await?;
@@ -82,15 +82,15 @@ impl Fault for Kill {
 struct Stopped;
 
 impl Fault for Stopped {
-    fn begin<'a>(&'a mut self, world: &'a World) -> Doing<'a, ()> {
+    fn begin<'a>(&'a mut self, world: &'a World) -> StepFuture<'a, ()> {
         Box::pin(async { world.server.signal_if_there(Signal::STOP) })
     }
 
-    fn end<'a>(&'a mut self, world: &'a World) -> Doing<'a, ()> {
+    fn end<'a>(&'a mut self, world: &'a World) -> StepFuture<'a, ()> {
         Box::pin(async { world.server.signal_if_there(Signal::CONT) })
     }
 
-    fn seen<'a>(&'a mut self, world: &'a World) -> Doing<'a, Option<String>> {
+    fn seen<'a>(&'a mut self, world: &'a World) -> StepFuture<'a, Option<String>> {
         Box::pin(async {
             let Some(pid) = world.server.pid() else { return Ok(None) };
             let stat = fs::read_to_string(format!("/proc/{}/stat", pid.as_raw_nonzero())).unwrap_or_default();
@@ -100,18 +100,18 @@ impl Fault for Stopped {
     }
 }
 
-/// Open files that the server may have besides, when idle connections take them.
+/// Further files that the server may open when idle connections use up the limit.
 const ROOM_FOR_IDLE: usize = 100;
 
-/// How long a connection may take.
+/// The time-out of a connection.
 const CONNECTS: Duration = Duration::from_millis(500);
 
 /// No file descriptors are left.
 struct Descriptors {
-    /// How many fewer than it has now it may have: those that are open stay so.
+    /// How far below the present number of open files the limit is set; open files stay open.
     missing: usize,
     limit: u64,
-    /// Connections that take them and say nothing.
+    /// Idle connections that use up the limit.
     idle: Option<Vec<TcpStream>>,
 }
 
@@ -121,7 +121,7 @@ fn open_files(pid: Pid) -> Result<usize, Failed> {
 }
 
 impl Descriptors {
-    /// Leaves room for no more files than are open now, unless for idle connections.
+    /// Allows no more files than are open now, or a few more to be used up by idle connections.
     fn limit(&mut self, world: &World, open: usize) -> Result<(), Failed> {
         let room = if self.idle.is_some() { ROOM_FOR_IDLE } else { 0 };
         let limit = u64::try_from((open + room).saturating_sub(self.missing))?;
@@ -134,23 +134,23 @@ impl Descriptors {
 }
 
 impl Fault for Descriptors {
-    fn begin<'a>(&'a mut self, world: &'a World) -> Doing<'a, ()> {
+    fn begin<'a>(&'a mut self, world: &'a World) -> StepFuture<'a, ()> {
         Box::pin(async {
             let open = world.server.pid().and_then(|pid| open_files(pid).ok()).unwrap_or(40);
             self.limit(world, open)
         })
     }
 
-    fn end<'a>(&'a mut self, world: &'a World) -> Doing<'a, ()> {
+    fn end<'a>(&'a mut self, world: &'a World) -> StepFuture<'a, ()> {
         Box::pin(async {
             self.idle = None;
             world.server.unlimit(Limit::OpenFiles)
         })
     }
 
-    fn seen<'a>(&'a mut self, world: &'a World) -> Doing<'a, Option<String>> {
+    fn seen<'a>(&'a mut self, world: &'a World) -> StepFuture<'a, Option<String>> {
         Box::pin(async {
-            // Those before a new start are gone.
+            // Connections from before a restart are gone.
             if let Some(idle) = self.idle.as_mut().filter(|idle| idle.len() < 10 * ROOM_FOR_IDLE) {
                 for _ in 0..2 * ROOM_FOR_IDLE {
                     // Refused while the server starts.
@@ -162,7 +162,7 @@ impl Fault for Descriptors {
             let answer = probe::answers(world.server.address(), probe::HEALTH, Duration::from_secs(1)).await;
             let Some(open) = world.server.pid().and_then(|pid| open_files(pid).ok()) else { return Ok(None) };
             if answer.is_ok() {
-                // Files that were open when it was limited are closed now.
+                // Files that were open when the limit was set are closed by now.
                 self.limit(world, open)?;
                 return Ok(None);
             }

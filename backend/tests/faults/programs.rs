@@ -1,4 +1,4 @@
-//! The programs and libraries that are needed, and what this machine allows.
+//! The programs and libraries needed, and what this machine allows.
 
 use std::{
     fs,
@@ -9,12 +9,12 @@ use std::{
 
 use crate::{Failed, fault::Need, mounts, postgres, world::DatabaseKind};
 
-/// Nobody: a user without any rights of its own.
+/// The user `nobody`, without rights of its own.
 pub(crate) const NOBODY: u32 = 65_534;
 
 /// What this machine offers.
 pub(crate) struct Programs {
-    /// The server's binary, where everybody may read it.
+    /// The server's binary, readable by everybody.
     pub(crate) server: PathBuf,
     fiu: Option<[PathBuf; 2]>,
     faketime: Option<PathBuf>,
@@ -23,7 +23,7 @@ pub(crate) struct Programs {
 }
 
 impl Programs {
-    /// Looks around. `folder` is for everybody.
+    /// Finds everything. `folder` must be readable by everybody.
     pub(crate) fn find(server: &Path, folder: &Path) -> Result<Self, Failed> {
         let copy = folder.join("backend-sync");
         fs::copy(server, &copy).map_err(|error| format!("{}: {error}", server.display()))?;
@@ -37,19 +37,19 @@ impl Programs {
         Ok(Self { server: copy, fiu, faketime, mounts: mounts::possible(folder), postgres })
     }
 
-    /// Why a fault that needs this is not possible here.
+    /// Why a fault with this need is not possible here.
     pub(crate) fn lacks(&self, need: Need) -> Option<&'static str> {
         let (there, why) = match need {
             Need::OwnDisk => (self.mounts, "nothing may be mounted here"),
             Need::Fiu => (self.fiu.is_some(), "libfiu is missing: Debian's package fiu-utils"),
             Need::Faketime => (self.faketime.is_some(), "libfaketime is missing: Debian's package faketime"),
-            // Who is not root is unprivileged already.
+            // A user other than root is already unprivileged.
             Need::Unprivileged | Need::Standby => (true, ""),
         };
         (!there).then_some(why)
     }
 
-    /// Why nothing can be tried on this kind of database here.
+    /// Why no case can run on this kind of database here.
     pub(crate) fn lacks_database(&self, database: DatabaseKind) -> Option<String> {
         (database == DatabaseKind::Postgres).then(|| self.postgres().err()).flatten().map(|why| why.to_string())
     }
@@ -59,7 +59,7 @@ impl Programs {
         self.postgres.as_ref().ok_or_else(|| "PostgreSQL 15 or later is missing: Debian's package postgresql".into())
     }
 
-    /// What is loaded into the server for these needs.
+    /// The libraries to preload into the server for these needs.
     pub(crate) fn preloaded(&self, needs: &[Need]) -> String {
         let fiu = self.fiu.iter().flatten().filter(|_| needs.contains(&Need::Fiu));
         let faketime = self.faketime.iter().filter(|_| needs.contains(&Need::Faketime));
@@ -72,12 +72,12 @@ fn works(program: &str) -> bool {
     Command::new(program).arg("-h").output().is_ok()
 }
 
-/// Whether the harness is root, so that permissions mean nothing to it.
+/// Whether the harness is root, whom permissions do not restrict.
 pub(crate) fn is_root() -> bool {
     rustix::process::geteuid().is_root()
 }
 
-/// For `setpriv`: as a user without rights, if the harness has any.
+/// Arguments of `setpriv`: as an unprivileged user, if the harness has any.
 pub(crate) fn unprivileged() -> Vec<String> {
     if !is_root() {
         return Vec::new();

@@ -1,4 +1,4 @@
-//! The watcher: asks all the time whether the server is ready.
+//! The watcher: polls readiness all the time.
 
 use std::{
     net::SocketAddr,
@@ -9,57 +9,57 @@ use std::{
 use backend_sync::probe::{self, ProbeError};
 use tokio::task::AbortHandle;
 
-/// The rest between two questions.
+/// The pause between two polls.
 const INTERVAL: Duration = Duration::from_millis(200);
 
-/// How long it waits for an answer.
+/// The time-out of an answer.
 const ANSWER_TIME: Duration = Duration::from_secs(5);
 
-/// One answer.
+/// The result of one poll.
 #[derive(Clone, Debug)]
-pub(crate) struct Look {
+pub(crate) struct Poll {
     pub(crate) asked: Instant,
     pub(crate) answered: Instant,
     pub(crate) ready: bool,
-    /// What else it said: "503", "no answer", …
+    /// The result as text: "503", "no answer", …
     pub(crate) said: String,
 }
 
-/// What was seen. Dropping it ends the watch.
+/// The results. Dropping it ends the watch.
 pub(crate) struct Watcher {
-    looks: Arc<Mutex<Vec<Look>>>,
+    polls: Arc<Mutex<Vec<Poll>>>,
     task: AbortHandle,
 }
 
 impl Watcher {
     pub(crate) fn start(address: SocketAddr) -> Self {
-        let looks = Arc::new(Mutex::new(Vec::new()));
-        let noted = Arc::clone(&looks);
+        let polls = Arc::new(Mutex::new(Vec::new()));
+        let noted = Arc::clone(&polls);
         let watch = async move {
             loop {
                 let asked = Instant::now();
-                // A connection of its own each time, as a load balancer's.
+                // A new connection each time, as a load balancer does.
                 let result = probe::answers(address, probe::READY, ANSWER_TIME).await;
                 let said = match &result {
                     Ok(()) => "200".to_owned(),
                     Err(ProbeError::Status(status)) => status.clone(),
                     Err(_) => "no answer".to_owned(),
                 };
-                let look = Look { asked, answered: Instant::now(), ready: result.is_ok(), said };
-                noted.lock().unwrap_or_else(PoisonError::into_inner).push(look);
+                let poll = Poll { asked, answered: Instant::now(), ready: result.is_ok(), said };
+                noted.lock().unwrap_or_else(PoisonError::into_inner).push(poll);
                 tokio::time::sleep(INTERVAL).await;
             }
         };
-        Self { looks, task: tokio::spawn(watch).abort_handle() }
+        Self { polls, task: tokio::spawn(watch).abort_handle() }
     }
 
-    pub(crate) fn looks(&self) -> Vec<Look> {
-        self.looks.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    pub(crate) fn polls(&self) -> Vec<Poll> {
+        self.polls.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// When it was first seen ready after `moment`.
+    /// When it was first ready after `moment`.
     pub(crate) fn ready_after(&self, moment: Instant) -> Option<Instant> {
-        self.looks().iter().find(|look| look.ready && look.asked > moment).map(|look| look.answered)
+        self.polls().iter().find(|poll| poll.ready && poll.asked > moment).map(|poll| poll.answered)
     }
 }
 

@@ -1,4 +1,4 @@
-//! Runs cases side by side and tells what came of them.
+//! Runs cases in parallel and reports the results.
 
 use std::{
     collections::VecDeque,
@@ -20,22 +20,22 @@ use crate::{
     world::DatabaseKind,
 };
 
-/// Combinations that follow the single faults when nothing else is said.
+/// The default number of combinations after the single faults.
 const COMBINATIONS: usize = 20;
 
-/// Combinations that may fail to count before the run gives up, for each that should.
+/// The combinations that may fail to count before the run gives up, per combination to run.
 const TRIES: usize = 3;
 
-/// The longest that a case may take.
+/// The longest time for a case.
 const CASE_TIME: Duration = Duration::from_secs(240);
 
-/// When a short run begins no more cases.
+/// When a short run stops starting cases.
 const SHORT_TIME: Duration = Duration::from_secs(100);
 
-/// Lines of a failed server's log that are shown.
+/// Lines shown of a failed server's log.
 const LINES: usize = 15;
 
-/// What is wanted.
+/// The options of a run.
 pub(crate) struct Options {
     seed: u64,
     combinations: usize,
@@ -82,7 +82,7 @@ impl From<Arguments> for Options {
     }
 }
 
-/// What a case is made of, so that it is made when its turn comes.
+/// Everything to create a case when its turn comes.
 #[derive(Clone, Copy)]
 enum Task {
     Alone(DatabaseKind, &'static str, u64),
@@ -97,11 +97,11 @@ struct Tally {
     recovered: Vec<Duration>,
 }
 
-/// Runs all that is wanted; whether all is well.
+/// Runs the requested cases; returns whether all passed.
 pub(crate) async fn run(options: Options) -> Result<bool, Failed> {
-    // libfaketime leaves files there, named after processes whose numbers come again.
+    // libfaketime leaves files there, named after process ids, which are reused.
     let _shared_memory = options.own_namespaces.then(|| Mount::memory(Path::new("/dev/shm"))).transpose()?;
-    // For everybody, because the server may run as somebody else.
+    // Readable by everybody, because the server may run as another user.
     let folder = tempfile::Builder::new().prefix("backend-sync-faults.").tempdir_in("/var/tmp")?;
     std::fs::set_permissions(folder.path(), std::os::unix::fs::PermissionsExt::from_mode(0o755))?;
     let programs = Arc::new(Programs::find(&options.server, folder.path())?);
@@ -176,7 +176,7 @@ fn tasks(options: &Options, programs: &Programs) -> VecDeque<Task> {
         }
     }
     if options.short {
-        // Should the time not be enough, it is not always the same ones that are left out.
+        // Shuffled, so that a run that is too short does not always leave out the same ones.
         let mut random = Random::from_seed(options.seed);
         for last in (1..tasks.len()).rev() {
             tasks.swap(last, usize::try_from(random.below(last as u64 + 1)).unwrap_or(last));
@@ -189,7 +189,7 @@ fn tasks(options: &Options, programs: &Programs) -> VecDeque<Task> {
     tasks
 }
 
-/// Runs one case; returns what it was, in words, and what came of it.
+/// Runs one case; returns its description and its result.
 async fn one(programs: &Programs, options: &Options, task: Task) -> (String, Result<Report, Failed>) {
     let plan = match task {
         Task::Alone(database, name, seed) => available(programs, database)
@@ -206,7 +206,7 @@ async fn one(programs: &Programs, options: &Options, task: Task) -> (String, Res
     (text, result.unwrap_or_else(|_| Err(format!("not done after {} s", CASE_TIME.as_secs()).into())))
 }
 
-/// Prints what came of a case; whether it counts.
+/// Prints the result of a case; returns whether it counts.
 fn tell(tally: &mut Tally, number: usize, left: usize, task: Task, plan: &str, result: Result<Report, Failed>) -> bool {
     let (how, seed) = match task {
         Task::Alone(_, _, seed) => ("alone", seed),
@@ -240,9 +240,9 @@ fn tell(tally: &mut Tally, number: usize, left: usize, task: Task, plan: &str, r
         tally.passed += 1;
         return true;
     }
-    println!("no bite  {head}\n         {}", report.text);
+    println!("no effect  {head}\n         {}", report.text);
     if matches!(task, Task::Alone(..)) {
-        tally.failed.push(format!("{head_of_failed}\n             it was not seen to bite"));
+        tally.failed.push(format!("{head_of_failed}\n             it had no visible effect"));
         return true;
     }
     tally.uncounted += 1;
@@ -251,7 +251,7 @@ fn tell(tally: &mut Tally, number: usize, left: usize, task: Task, plan: &str, r
 
 fn summary(tally: &Tally, time: Duration) -> bool {
     println!(
-        "\n{} passed, {} failed, {} did not bite and do not count",
+        "\n{} passed, {} failed, {} had no visible effect and do not count",
         tally.passed,
         tally.failed.len(),
         tally.uncounted

@@ -23,22 +23,22 @@ use crate::{
 
 const SENDERS: usize = 4;
 
-/// How long a sender waits for an answer: longer than every deadline of the server.
+/// The time-out of an answer: longer than every deadline of the server.
 pub(crate) const ANSWER_TIME: Duration = Duration::from_secs(20);
 
-/// Between two requests of a sender, in milliseconds: the load is steady, and leaves room for other cases at its side.
+/// The pause between two requests of a sender, in milliseconds: a steady load that leaves room for parallel cases.
 const PAUSE: u64 = 40;
 
-/// Before a sender tries again.
+/// The pause before a sender retries.
 const AGAIN: Duration = Duration::from_millis(100);
 
-/// Users who are changed again and again, by all senders at once. All others have one event.
+/// Users that all senders change again and again. All others have one event.
 const BUSY_USERS: u64 = 8;
 
-/// The first user who has one event only.
+/// The first user with only one event.
 const FIRST_USER: i64 = 1_000;
 
-/// What the senders of a case share.
+/// Shared by the senders of a case.
 pub(crate) struct Site {
     pub(crate) url: String,
     pub(crate) token: String,
@@ -49,7 +49,7 @@ pub(crate) struct Site {
     clock: Clock,
 }
 
-/// Senders at work.
+/// The running senders.
 pub(crate) struct Senders {
     site: Arc<Site>,
     tasks: JoinSet<()>,
@@ -80,7 +80,7 @@ impl Site {
         })
     }
 
-    /// A new event of a batch, noted; its number in the book, and what is sent.
+    /// Records a new event for a batch; returns its index in the book, and its data.
     pub(crate) fn event(&self, event_type: &str, record: i64) -> (usize, Value) {
         let sequence = self.last_sequence.fetch_add(1, Ordering::Relaxed) + 1;
         let (client_id, username) = (new_uuid(), format!("user{record}v{sequence}"));
@@ -94,7 +94,7 @@ impl Site {
         (self.book.note(sent), event)
     }
 
-    /// Sends a batch once; whether it was answered 200.
+    /// Sends a batch once; returns whether it was answered 200.
     pub(crate) async fn send_batch(&self, http: &reqwest::Client, events: &[(usize, Value)]) -> bool {
         let body = json!({ "events": events.iter().map(|(_, event)| event).collect::<Vec<_>>() });
         let begun = Instant::now();
@@ -130,10 +130,11 @@ impl Site {
         match status {
             200 => json,
             503 => None,
-            // Nothing is wrong with what is sent: whatever else it is, a plugin would put it aside or begin to halve it.
+            // The events are valid, so any other status is wrong: a plugin would set them aside or start to halve the
+            // batch.
             status => {
                 let code = json.and_then(|problem| problem["code"].as_str().map(str::to_owned)).unwrap_or_default();
-                // The server's clock is wrong, and it says so.
+                // The server's clock is wrong, and the answer says so.
                 if code != "clock_ahead" && !self.book.excuses(status) {
                     self.book.wrong(format!("an answer {status} {code}"));
                 }
@@ -148,7 +149,7 @@ impl Site {
             (Some("applied" | "unchanged" | "superseded" | "duplicate"), Some(place)) => {
                 self.book.acknowledge(event, Acknowledged { begun, answered: Instant::now(), place });
             }
-            _ => self.book.wrong(format!("an event that is right came to {outcome}")),
+            _ => self.book.wrong(format!("a valid event got the outcome {outcome}")),
         }
     }
 }
@@ -159,7 +160,7 @@ async fn answer(request: RequestBuilder) -> Result<(u16, String), reqwest::Error
 }
 
 impl Senders {
-    /// Begins.
+    /// Starts the senders.
     pub(crate) fn start(site: &Arc<Site>, random: &mut Random) -> Self {
         let mut tasks = JoinSet::new();
         for _ in 0..SENDERS {
@@ -186,7 +187,7 @@ async fn send(site: Arc<Site>, mut random: Random) {
             }
         } else {
             let events = batch(&site, &mut random);
-            // Some are given up, as when a Moodle is stopped: whether they are stored is open then.
+            // Some are given up, as when a Moodle is stopped: then it is unknown whether they were stored.
             while !site.send_batch(&http, &events).await && !site.stop.load(Ordering::Relaxed) && random.below(8) != 0 {
                 tokio::time::sleep(AGAIN).await;
             }

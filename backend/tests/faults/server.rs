@@ -1,4 +1,4 @@
-//! The server under test: a child process that is started again whenever it ends, as systemd would.
+//! The server under test: a child process that is restarted whenever it ends, as by systemd.
 
 use std::{
     collections::{BTreeMap, VecDeque},
@@ -19,44 +19,44 @@ use tokio::task::AbortHandle;
 
 use crate::{Failed, programs::unprivileged};
 
-/// Between an end and the next start.
+/// The pause between an end and the next start.
 const RESTART: Duration = Duration::from_millis(500);
 
-/// How often it is looked whether the process is still there.
-const LOOK: Duration = Duration::from_millis(20);
+/// The interval of checking whether the process still exists.
+const CHECK_INTERVAL: Duration = Duration::from_millis(20);
 
-/// How long it may take to stop when it is asked to. Its own limit is `shutdown.hard_seconds`.
+/// The time-out for a requested stop. The server's own limit is `shutdown.hard_seconds`.
 const STOP_TIME: Duration = Duration::from_secs(45);
 
-/// Open files that a process may have when it starts.
+/// The limit of open files at the start of a process.
 const FILES_AT_START: u64 = 64;
 
-/// Lines of its log that are kept.
+/// Lines kept of its log.
 const LINES: usize = 4_000;
 
-/// Everything but a line for each event.
+/// Everything except a line for each event.
 const LOG_LEVEL: &str = "info,poem=warn,sea_orm_migration=warn,sqlx=warn,backend_sync::ingest::queue=warn";
 
-/// An end that nobody here asked for.
+/// An end that the harness did not cause.
 #[derive(Clone, Debug)]
 pub(crate) struct Exit {
     pub(crate) status: ExitStatus,
-    /// What it said last.
+    /// Its last message.
     pub(crate) message: Option<String>,
 }
 
-/// What may be limited.
+/// The limits that can be set.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Limit {
     FileSize,
     OpenFiles,
 }
 
-/// How it is started.
+/// How to start it.
 pub(crate) struct Settings {
     pub(crate) program: PathBuf,
     pub(crate) address: SocketAddr,
-    /// Settings of the product and of what is preloaded.
+    /// Settings of the product and of the preloaded libraries.
     pub(crate) environment: BTreeMap<String, String>,
     pub(crate) unprivileged: bool,
 }
@@ -64,9 +64,9 @@ pub(crate) struct Settings {
 #[derive(Default)]
 struct State {
     pid: Option<Pid>,
-    /// Whether it is to be started again.
-    wanted: bool,
-    /// Whether its next end is the harness's doing.
+    /// Whether to restart it.
+    should_run: bool,
+    /// Whether the harness causes its next end.
     ours: bool,
     starts: usize,
     last: Option<ExitStatus>,
@@ -78,7 +78,7 @@ struct State {
 struct Shared {
     settings: Settings,
     state: Mutex<State>,
-    /// With the number of the start that they belong to.
+    /// Each with the number of its start.
     lines: Mutex<VecDeque<(usize, Instant, String)>>,
 }
 
@@ -91,7 +91,7 @@ pub(crate) struct Server {
 impl Server {
     pub(crate) fn start(settings: Settings) -> Self {
         let environment = settings.environment.clone();
-        let state = Mutex::new(State { wanted: true, environment, ..State::default() });
+        let state = Mutex::new(State { should_run: true, environment, ..State::default() });
         let shared = Arc::new(Shared { settings, state, lines: Mutex::default() });
         let task = tokio::spawn(supervise(Arc::clone(&shared))).abort_handle();
         Self { shared, task }
@@ -101,7 +101,7 @@ impl Server {
         self.shared.settings.address
     }
 
-    /// Its process, when there is one.
+    /// Its process, if it is running.
     pub(crate) fn pid(&self) -> Option<Pid> {
         self.shared.state().pid
     }
@@ -110,7 +110,7 @@ impl Server {
         self.shared.state().exits.clone()
     }
 
-    /// There is none between an end and the next start.
+    /// There is no process between an end and the next start.
     pub(crate) fn signal_if_there(&self, signal: Signal) -> Result<(), Failed> {
         match self.pid().map(|pid| kill_process(pid, signal)) {
             None | Some(Ok(()) | Err(Errno::SRCH)) => Ok(()),
@@ -122,18 +122,18 @@ impl Server {
         &self.shared.settings.program
     }
 
-    /// `kill -9`; it is started again, unless it is held.
+    /// `kill -9`; it is restarted, unless it is held.
     pub(crate) async fn kill(&self) -> Result<(), Failed> {
         self.end_with(Signal::KILL).await.map(drop)
     }
 
-    /// It is not started again until [`Server::release`].
+    /// Prevents restarts until [`Server::release`].
     pub(crate) fn hold(&self) {
-        self.shared.state().wanted = false;
+        self.shared.state().should_run = false;
     }
 
     pub(crate) fn release(&self) {
-        self.shared.state().wanted = true;
+        self.shared.state().should_run = true;
     }
 
     /// Stops it for good: as an init system does, or with `kill -9`. Returns how long that took, and how it ended.
@@ -149,7 +149,7 @@ impl Server {
             let mut state = self.shared.state();
             let Some(pid) = state.pid else { return Ok(None) };
             state.ours = true;
-            // One that is stopped would not see any other signal.
+            // A stopped process would not see any other signal.
             for signal in [signal, Signal::CONT] {
                 match kill_process(pid, signal) {
                     // It has just ended.
@@ -165,12 +165,12 @@ impl Server {
                 kill_process(pid, Signal::KILL)?;
                 return Err(format!("the server did not stop within {} s", STOP_TIME.as_secs()).into());
             }
-            tokio::time::sleep(LOOK).await;
+            tokio::time::sleep(CHECK_INTERVAL).await;
         }
         Ok(self.shared.state().last)
     }
 
-    /// Sets a soft limit of the process, and of those that follow.
+    /// Sets a soft limit for this process and later ones.
     pub(crate) fn limit(&self, limit: Limit, value: u64) -> Result<(), Failed> {
         self.shared.state().limits.push((limit, value));
         self.set_limit(limit, &value.to_string())
@@ -183,7 +183,7 @@ impl Server {
         hard.map_or(Ok(()), |hard| self.set_limit(limit, &hard))
     }
 
-    /// As the process's own user, who may, whatever the harness may.
+    /// As the process's own user, who may do so even if the harness may not.
     fn set_limit(&self, limit: Limit, value: &str) -> Result<(), Failed> {
         let Some(pid) = self.pid() else { return Ok(()) };
         let mut command = Command::new("setpriv");
@@ -192,14 +192,14 @@ impl Server {
         }
         command.args(["prlimit", "--pid", &pid.as_raw_nonzero().to_string(), &format!("{}={value}:", limit.option())]);
         let output = command.output()?;
-        // One that has just ended needs none.
+        // A process that has just ended needs no limit.
         if output.status.success() || self.pid() != Some(pid) {
             return Ok(());
         }
         Err(String::from_utf8_lossy(&output.stderr).into())
     }
 
-    /// What the processes that are started from now on find in their environment.
+    /// Sets the environment of processes started from now on.
     pub(crate) fn set_environment(&self, name: &str, value: Option<&str>) {
         let environment = &mut self.shared.state().environment;
         match value {
@@ -208,7 +208,7 @@ impl Server {
         };
     }
 
-    /// What it finds in its environment.
+    /// Its environment.
     pub(crate) fn environment(&self) -> BTreeMap<String, String> {
         self.shared.state().environment.clone()
     }
@@ -220,12 +220,12 @@ impl Server {
         found.map(|(_, _, line)| line.clone()).collect()
     }
 
-    /// All that is kept of its log.
+    /// The kept part of its log.
     pub(crate) fn log(&self) -> Vec<String> {
         self.shared.lines().iter().map(|(_, _, line)| line.clone()).collect()
     }
 
-    /// The first word of its output that begins like that.
+    /// The first word of its output with this prefix.
     pub(crate) fn printed_word(&self, prefix: &str) -> Option<String> {
         let lines = self.shared.lines();
         let mut words = lines.iter().flat_map(|(_, _, line)| line.split_whitespace());
@@ -237,16 +237,16 @@ impl Drop for Server {
     fn drop(&mut self) {
         self.task.abort();
         let mut state = self.shared.state();
-        state.wanted = false;
+        state.should_run = false;
         if let Some(pid) = state.pid.take() {
-            // Should it be gone already, that is as well.
+            // It may have ended already.
             let _ = kill_process(pid, Signal::KILL);
         }
     }
 }
 
 impl Limit {
-    /// With fewer files than it takes to start nobody runs a server.
+    /// Nobody runs a server with fewer files than it needs to start.
     fn at_start(self, value: u64) -> u64 {
         if self == Self::OpenFiles { value.max(FILES_AT_START) } else { value }
     }
@@ -259,7 +259,7 @@ impl Limit {
     }
 }
 
-/// As the kernel writes it: a number or "unlimited".
+/// In the kernel's format: a number or "unlimited".
 fn hard_limit(pid: Pid, limit: Limit) -> String {
     let name = match limit {
         Limit::FileSize => "Max file size",
@@ -300,10 +300,10 @@ impl Shared {
         if self.settings.unprivileged {
             command.args(unprivileged());
         }
-        // What is preloaded makes files that belong to the user, so not before it is one.
+        // Preloaded libraries create files that belong to the user, so only preload after the change of user.
         command.arg("env").args(environment.iter().map(|(name, value)| format!("{name}={value}")));
         command.arg(&self.settings.program).args(["serve", "--listen", &self.settings.address.to_string()]);
-        // No setting of the calling shell may change what is tested.
+        // Settings of the calling shell must not change what is tested.
         for (name, _) in std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("BACKEND_SYNC")) {
             command.env_remove(name);
         }
@@ -312,7 +312,7 @@ impl Shared {
         Ok(command.spawn()?)
     }
 
-    /// What the process said last: the message of its last error.
+    /// The process's last message: that of its last error.
     fn last_message(&self, start: usize) -> Option<String> {
         let lines = self.lines();
         let mut own = lines.iter().rev().filter(|(of, _, line)| *of == start && !line.is_empty());
@@ -322,7 +322,7 @@ impl Shared {
     }
 }
 
-/// What a line of the log says.
+/// The message in a line of the log.
 fn message(line: &str) -> String {
     let Ok(json) = serde_json::from_str::<Value>(line) else { return line.to_owned() };
     let error = json["error"].as_str().map(|error| format!(": {error}")).unwrap_or_default();
@@ -331,8 +331,8 @@ fn message(line: &str) -> String {
 
 async fn supervise(shared: Arc<Shared>) {
     loop {
-        while !shared.state().wanted {
-            tokio::time::sleep(LOOK).await;
+        while !shared.state().should_run {
+            tokio::time::sleep(CHECK_INTERVAL).await;
         }
         let start = {
             let mut state = shared.state();
@@ -350,11 +350,11 @@ async fn supervise(shared: Arc<Shared>) {
         let status = loop {
             match child.try_wait() {
                 Ok(Some(status)) => break status,
-                Ok(None) | Err(_) => tokio::time::sleep(LOOK).await,
+                Ok(None) | Err(_) => tokio::time::sleep(CHECK_INTERVAL).await,
             }
         };
         while !readers.iter().flatten().all(std::thread::JoinHandle::is_finished) {
-            tokio::time::sleep(LOOK).await;
+            tokio::time::sleep(CHECK_INTERVAL).await;
         }
         {
             let message = shared.last_message(start);
@@ -369,7 +369,7 @@ async fn supervise(shared: Arc<Shared>) {
     }
 }
 
-/// Keeps what it says, on a thread, because a pipe is read until its end.
+/// Stores its output, on a thread that reads the pipe to its end.
 fn read(
     shared: &Arc<Shared>,
     start: usize,

@@ -1,4 +1,4 @@
-//! What the database itself says, once the server has stopped, compared with the book: answered 200 is stored, exactly once.
+//! Compares the database, once the server has stopped, with the book: every event answered 200 is stored exactly once.
 
 use std::{
     collections::{BTreeMap, HashMap, HashSet},
@@ -16,7 +16,7 @@ use crate::{
     world::World,
 };
 
-/// Records that are named when many are wrong.
+/// Records listed when many are wrong.
 const NAMED: usize = 3;
 
 const DAY_MS: i64 = 24 * 60 * 60 * 1_000;
@@ -34,21 +34,21 @@ struct User {
     deleted: bool,
 }
 
-/// What is stored.
+/// The contents of the database.
 pub(crate) struct Stored {
     events: BTreeMap<i64, Event>,
     by_client_id: HashMap<Uuid, usize>,
-    /// How many events without an id of their own there are about a user.
+    /// Events without an id of their own, by user.
     singles: HashMap<i64, usize>,
     users: HashMap<i64, User>,
     changes: HashMap<i64, i64>,
     items: Option<HashSet<i64>>,
-    /// In how many days from now people are to be erased.
+    /// The days from now until people are due to be erased.
     erasures: Vec<i64>,
 }
 
 impl Stored {
-    /// Reads it from the database, past the product.
+    /// Reads them from the database, without the product.
     pub(crate) async fn read(world: &World) -> Result<(Self, Vec<String>), Failed> {
         let mut options = ConnectOptions::new(world.own_url().await);
         options.max_connections(1).sqlx_logging(false).acquire_timeout(Duration::from_secs(20));
@@ -98,7 +98,7 @@ impl Stored {
         Ok(stored)
     }
 
-    /// Whether an event is stored that was answered 200.
+    /// Whether an event answered 200 is stored.
     pub(crate) fn has(&self, sent: &Sent) -> bool {
         match sent.client_id {
             Some(client_id) => self.by_client_id.contains_key(&client_id),
@@ -106,7 +106,7 @@ impl Stored {
         }
     }
 
-    /// All that is wrong.
+    /// All failures.
     pub(crate) fn compare(&self, pages: &Pages) -> Vec<String> {
         let mut wrong: BTreeMap<&'static str, Vec<String>> = BTreeMap::new();
         let mut find = |what, record: i64| wrong.entry(what).or_default().push(record.to_string());
@@ -135,14 +135,14 @@ impl Stored {
             }
         }
         for (record, sequence) in newest {
-            // A deletion writes presence alone.
+            // A deletion writes presence only.
             let user = self.users.get(&record).filter(|user| !user.deleted);
             if user.is_some_and(|user| user.sequence != Some(sequence)) {
                 wrong.entry("records that are not as their newest event").or_default().push(record.to_string());
             }
         }
         let mut wrong: Vec<String> = wrong.into_iter().map(|(what, which)| name(what, &which)).collect();
-        // After 30 days. Somebody whom the server has not asked after yet has none.
+        // After 30 days. A person whom the server has not found yet has none.
         let due = self.erasures.iter().filter(|days| !(28..=31).contains(*days));
         wrong.extend(due.map(|days| format!("an erasure is due in {days} days")));
         wrong
@@ -168,7 +168,7 @@ impl Stored {
                 if sent.sequence.is_some() && user.sequence < sent.sequence && !user.deleted {
                     wrong.push("records older than what was answered 200");
                 }
-                // The name of the version that the record says it has.
+                // The event with the version that the record claims to have.
                 let name = match user.sequence {
                     Some(sequence) => format!("user{}v{sequence}", sent.record),
                     None => format!("user{}", sent.record),
@@ -205,7 +205,7 @@ fn get<T: TryGetable>(row: &QueryResult, column: usize) -> Result<T, Failed> {
     row.try_get_by_index(column).map_err(|error| format!("column {column}: {error:?}").into())
 }
 
-/// What SQLite itself finds wrong with its file.
+/// What SQLite's own check finds wrong with its file.
 async fn damage(database: &DatabaseConnection) -> Result<Vec<String>, Failed> {
     if database.get_database_backend() != sea_orm::DbBackend::Sqlite {
         return Ok(Vec::new());

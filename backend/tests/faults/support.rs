@@ -1,4 +1,4 @@
-//! What the integration tests have, too.
+//! Shared with the integration tests.
 
 #[path = "../it/support/api.rs"]
 #[allow(dead_code, reason = "one function is used here")]

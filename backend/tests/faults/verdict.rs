@@ -1,4 +1,4 @@
-//! What of all that was noted is wrong.
+//! What the notes of a case show to be wrong.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -6,12 +6,12 @@ use std::{
     time::{Duration, Instant},
 };
 
-use crate::{book::Pages, case::Happened, readiness::Look, server::Exit, stored::Stored};
+use crate::{book::Pages, case::Happened, readiness::Poll, server::Exit, stored::Stored};
 
-/// How much sooner than the next event was stored readiness may be 200 again.
+/// How much earlier than the next stored event readiness may be 200 again.
 const SOONER: Duration = Duration::from_secs(2);
 
-/// Events that were answered 200 in this time, by requests that began in it.
+/// Events answered 200 in this period, by requests that started in it.
 pub(crate) fn acknowledged_between(pages: &Pages, from: Instant, to: Instant) -> usize {
     let within = |event: &&crate::book::Sent| {
         event.acknowledged.iter().any(|acknowledged| acknowledged.begun >= from && acknowledged.answered <= to)
@@ -35,7 +35,7 @@ pub(crate) fn exits(exits: &[Exit]) -> Vec<String> {
         if let Some(signal) = status.signal() {
             wrong.insert(format!("the process was ended by signal {signal}"));
         } else if message.is_none() {
-            wrong.insert(format!("the process ended ({status}) without a word"));
+            wrong.insert(format!("the process ended ({status}) without a message"));
         }
     }
     wrong.into_iter().collect()
@@ -47,8 +47,8 @@ pub(crate) fn panics(log: &[String]) -> Vec<String> {
     panics.into_iter().map(|line| format!("a panic: {line}")).collect()
 }
 
-/// Times in which no event could be stored for longer than `notice`, and readiness said 200 all the same.
-pub(crate) fn lies(pages: &Pages, stored: &Stored, looks: &[Look], notice: Duration) -> Vec<String> {
+/// Periods longer than `notice` in which no event could be stored, and readiness still said 200.
+pub(crate) fn lies(pages: &Pages, stored: &Stored, polls: &[Poll], notice: Duration) -> Vec<String> {
     let kept = pages.sent.iter().filter(|sent| stored.has(sent));
     let mut moments: Vec<Instant> = kept.flat_map(|sent| &sent.acknowledged).map(|at| at.answered).collect();
     moments.extend(pages.requests.iter().map(|request| request.ended).max());
@@ -59,11 +59,11 @@ pub(crate) fn lies(pages: &Pages, stored: &Stored, looks: &[Look], notice: Durat
         if next - last <= notice {
             continue;
         }
-        let within = |look: &&Look| look.ready && look.asked > last + notice && look.answered + SOONER < next;
-        let count = looks.iter().filter(within).count();
+        let within = |poll: &&Poll| poll.ready && poll.asked > last + notice && poll.answered + SOONER < next;
+        let count = polls.iter().filter(within).count();
         if count > 0 {
             let time = (next - last).as_secs_f32();
-            lies.push(format!("readiness said 200 {count} times while nothing was stored for {time:.1} s"));
+            lies.push(format!("readiness was 200 {count} times while nothing was stored for {time:.1} s"));
         }
     }
     lies

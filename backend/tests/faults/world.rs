@@ -1,4 +1,4 @@
-//! The world of one case: a new database, a server on it, senders and a watcher, on loopback alone.
+//! The world of one case: a new database, a server on it, senders and a watcher, all on loopback.
 
 use std::{
     collections::BTreeMap,
@@ -26,7 +26,7 @@ use crate::{
     support::zoho::ZohoSimulator,
 };
 
-/// How long the first start may take on a busy machine.
+/// The time-out of the first start on a busy machine.
 const START_TIME: Duration = Duration::from_secs(60);
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -45,7 +45,7 @@ impl fmt::Display for DatabaseKind {
 }
 
 impl DatabaseKind {
-    /// As on the command line.
+    /// Named as on the command line.
     pub(crate) fn word(self) -> &'static str {
         match self {
             Self::Sqlite => "sqlite",
@@ -55,24 +55,24 @@ impl DatabaseKind {
 }
 
 /// What a case needs of its world.
-pub(crate) struct Wishes {
+pub(crate) struct Requirements {
     pub(crate) database: DatabaseKind,
     pub(crate) needs: Vec<Need>,
-    /// Whether what is stored is delivered.
+    /// Whether records are delivered.
     pub(crate) destination: bool,
     pub(crate) address: SocketAddr,
 }
 
-/// Everything of one case. Dropping it ends the server and removes all files.
+/// The world. Dropping it ends the server and removes all files.
 pub(crate) struct World {
-    // The server ends before what it stands on.
+    // Dropped first: the server ends before what it depends on.
     pub(crate) server: Server,
     pub(crate) watcher: Watcher,
     pub(crate) book: Arc<Book>,
     pub(crate) zoho: Option<ZohoSimulator>,
-    /// What SQLite's folder lies on, when that is a file system of its own.
+    /// The file system of SQLite's folder, if it has its own.
     pub(crate) disk: Option<Mount>,
-    /// PostgreSQL, when that is the database. A fault has it for itself while it begins or ends.
+    /// PostgreSQL, if that is the database. A fault has exclusive access while it begins or ends.
     cluster: Option<Mutex<Cluster>>,
     pub(crate) home: TempDir,
     needs: Vec<Need>,
@@ -80,15 +80,16 @@ pub(crate) struct World {
 
 impl World {
     /// Prepares it and starts the server.
-    pub(crate) async fn start(programs: &Programs, wishes: Wishes) -> Result<Self, Failed> {
-        // Not in /tmp: where that is memory, fsync would cost nothing and prove nothing.
+    pub(crate) async fn start(programs: &Programs, requirements: Requirements) -> Result<Self, Failed> {
+        // Not in /tmp, which may be in memory: then fsync would cost nothing and prove nothing.
         let home = tempfile::Builder::new().prefix("backend-sync-faults.").tempdir_in("/var/tmp")?;
         fs::set_permissions(home.path(), fs::Permissions::from_mode(0o755))?;
         let (disk, data) = (home.path().join("disk"), home.path().join(DATA));
         fs::create_dir(&disk)?;
-        let on_sqlite = wishes.database == DatabaseKind::Sqlite;
-        let disk = (on_sqlite && wishes.needs.contains(&Need::OwnDisk)).then(|| Mount::memory(&disk)).transpose()?;
-        let unprivileged = wishes.needs.contains(&Need::Unprivileged) && is_root();
+        let on_sqlite = requirements.database == DatabaseKind::Sqlite;
+        let disk =
+            (on_sqlite && requirements.needs.contains(&Need::OwnDisk)).then(|| Mount::memory(&disk)).transpose()?;
+        let unprivileged = requirements.needs.contains(&Need::Unprivileged) && is_root();
         for folder in [&data, &home.path().join("fiu")] {
             fs::create_dir_all(folder)?;
             fs::set_permissions(folder, fs::Permissions::from_mode(0o755))?;
@@ -96,8 +97,8 @@ impl World {
                 chown(folder, Some(NOBODY), Some(NOBODY))?;
             }
         }
-        let zoho = if wishes.destination { Some(ZohoSimulator::start_set_up().await) } else { None };
-        let cluster = if on_sqlite { None } else { Some(Self::start_cluster(programs, &wishes.needs).await?) };
+        let zoho = if requirements.destination { Some(ZohoSimulator::start_set_up().await) } else { None };
+        let cluster = if on_sqlite { None } else { Some(Self::start_cluster(programs, &requirements.needs).await?) };
         let sqlite = || format!("sqlite://{}", data.join(DATABASE).display());
         let url = cluster.as_ref().map_or_else(sqlite, Cluster::url);
         let mut environment = BTreeMap::new();
@@ -106,24 +107,24 @@ impl World {
         for (name, value) in zoho.iter().flat_map(ZohoSimulator::settings) {
             set(name, value);
         }
-        set("LD_PRELOAD", programs.preloaded(&wishes.needs));
-        if wishes.needs.contains(&Need::Fiu) {
+        set("LD_PRELOAD", programs.preloaded(&requirements.needs));
+        if requirements.needs.contains(&Need::Fiu) {
             set("FIU_CTRL_FIFO", home.path().join("fiu/control").display().to_string());
         }
-        if wishes.needs.contains(&Need::Faketime) {
+        if requirements.needs.contains(&Need::Faketime) {
             let file = home.path().join("clock");
             fs::write(&file, "+0")?;
             set("FAKETIME_TIMESTAMP_FILE", file.display().to_string());
-            // The file is read each time; intervals go on as they are; files keep their times.
+            // The file is read each time; intervals are unaffected; files keep their times.
             for name in ["FAKETIME_NO_CACHE", "DONT_FAKE_MONOTONIC", "NO_FAKE_STAT"] {
                 set(name, "1".to_owned());
             }
         }
         let program = programs.server.clone();
-        let server = Server::start(Settings { program, address: wishes.address, environment, unprivileged });
-        let watcher = Watcher::start(wishes.address);
+        let server = Server::start(Settings { program, address: requirements.address, environment, unprivileged });
+        let watcher = Watcher::start(requirements.address);
         let cluster = cluster.map(Mutex::new);
-        Ok(Self { server, watcher, book: Arc::default(), zoho, disk, cluster, home, needs: wishes.needs })
+        Ok(Self { server, watcher, book: Arc::default(), zoho, disk, cluster, home, needs: requirements.needs })
     }
 
     async fn start_cluster(programs: &Programs, needs: &[Need]) -> Result<Cluster, Failed> {
@@ -138,7 +139,7 @@ impl World {
         self.cluster.as_ref().ok_or_else(|| "the database is no PostgreSQL".into())
     }
 
-    /// The token of the site that the first start makes.
+    /// The token of the site that the first start creates.
     pub(crate) async fn token(&self) -> Result<String, Failed> {
         let deadline = Instant::now() + START_TIME;
         loop {
@@ -152,7 +153,7 @@ impl World {
         }
     }
 
-    /// Gives a file to the user that the server runs as.
+    /// Makes the server's user the owner of a file.
     pub(crate) fn give(&self, file: &Path) -> Result<(), Failed> {
         if self.has(Need::Unprivileged) && is_root() {
             chown(file, Some(NOBODY), Some(NOBODY))?;
@@ -160,15 +161,15 @@ impl World {
         Ok(())
     }
 
-    /// What could be seen since `moment`: refused requests, errors in the server's log, what readiness said.
-    pub(crate) fn trouble_since(&self, moment: Instant) -> Option<String> {
+    /// The observations since `moment`: refused requests, errors in the server's log, readiness.
+    pub(crate) fn observed_since(&self, moment: Instant) -> Option<String> {
         let errors = self.server.log_since(moment, "\"level\":\"ERROR\"").len();
-        let looks = self.watcher.looks();
-        let unready = looks.iter().rev().find(|look| !look.ready && look.asked > moment);
+        let polls = self.watcher.polls();
+        let unready = polls.iter().rev().find(|poll| !poll.ready && poll.asked > moment);
         let seen = [
             self.book.refusals_since(moment),
             (errors > 0).then(|| format!("{errors} errors in the log")),
-            unready.map(|look| format!("readiness: {}", look.said)),
+            unready.map(|poll| format!("readiness: {}", poll.said)),
         ];
         let seen: Vec<String> = seen.into_iter().flatten().collect();
         (!seen.is_empty()).then(|| seen.join(", "))
@@ -178,7 +179,7 @@ impl World {
         self.needs.contains(&need)
     }
 
-    /// A file or folder of the harness's, beside the database.
+    /// A file or folder of the harness, beside the database.
     pub(crate) fn file(&self, name: &str) -> PathBuf {
         self.home.path().join(name)
     }
@@ -188,12 +189,12 @@ impl World {
         self.file(DATA)
     }
 
-    /// SQLite's file, or one that stands beside it.
+    /// SQLite's file, or another one beside it.
     pub(crate) fn database(&self, suffix: &str) -> PathBuf {
         self.data().join(format!("{DATABASE}{suffix}"))
     }
 
-    /// What SQLite's folder lies on.
+    /// The file system of SQLite's folder.
     pub(crate) fn own_disk(&self) -> Result<&Mount, Failed> {
         self.disk.as_ref().ok_or_else(|| "SQLite's folder lies on no file system of its own".into())
     }
@@ -207,13 +208,13 @@ impl World {
     }
 }
 
-/// SQLite's folder, on a disk that may be one of its own.
+/// SQLite's folder, on a disk that may be its own.
 const DATA: &str = "disk/data";
 
 /// The name of SQLite's file.
 const DATABASE: &str = "backend-sync.sqlite";
 
-/// Bytes of a file.
+/// The size of a file, in bytes.
 pub(crate) fn size(file: &Path) -> u64 {
     fs::metadata(file).map_or(0, |metadata| metadata.len())
 }

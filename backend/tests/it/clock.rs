@@ -1,4 +1,4 @@
-//! A clock that is wrong: here by what the database says of the time, so that no test waits for one to step.
+//! A wrong clock. The tests change the times in the database, so that they need not wait for a clock to step.
 
 use backend_sync::clock::{Clock, Timestamp};
 use serde_json::{Value, json};
@@ -15,9 +15,9 @@ use crate::{
 on_both_databases!(
     a_batch_that_is_ahead_is_refused_as_a_whole,
     what_the_original_plugin_sends_is_of_now_at_the_latest,
-    after_ten_years_nothing_goes_until_a_person_agrees,
+    after_ten_years_nothing_is_deleted_until_a_person_agrees,
     time_does_not_go_back_before_what_was_seen,
-    what_waits_for_2036_does_not,
+    waits_until_2036_end,
     versions_that_lie_ahead_are_repaired,
 );
 
@@ -35,7 +35,7 @@ fn text(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes).into_owned()
 }
 
-/// What the server says that the time is.
+/// The server's time, from its answers.
 async fn time_of(server: &Server) -> i64 {
     server.site().read("/api/v1/events/moodle/handshake").await["time"].as_i64().unwrap()
 }
@@ -51,9 +51,9 @@ async fn a_batch_that_is_ahead_is_refused_as_a_whole(database: Database) {
     let endless = server.site().post_batch(&[event("user_created", YEAR_9999, 1, user(2, "ahead"))]).await;
     endless.problem(409, "clock_ahead");
     assert_eq!(database.count("SELECT count(*) FROM events").await, 0);
-    // A clock that is a little ahead is nobody's fault.
+    // A clock that is slightly ahead is tolerated.
     assert_eq!(server.site().send_batch(&[user_event(1, "now"), ahead(9 * 60)]).await, ["applied", "applied"]);
-    // Whoever has no valid token is told nothing of clocks.
+    // Without a valid token, the answer says nothing about clocks.
     let token = server.site_token().to_owned();
     assert!(run(&database, &["site", "revoke-token", SITE, "1"]).status.success());
     assert_eq!(server.site_with(&token).post_batch(&[ahead(2 * HOUR)]).await.status, 401);
@@ -81,7 +81,7 @@ async fn what_the_original_plugin_sends_is_of_now_at_the_latest(database: Databa
     server.stop().await;
 }
 
-/// As if the clock had jumped by that much since the time was last agreed.
+/// Changes the database as if the clock had jumped by this much since the time was last agreed.
 async fn jump(database: &Database, seconds: i64) {
     let last_seen = (now() - seconds) * 1_000;
     database.execute(&format!("UPDATE counters SET value = {last_seen} WHERE name = 'last_seen'")).await;
@@ -92,19 +92,19 @@ async fn last_seen(database: &Database) -> i64 {
     database.count(sql).await / 1_000
 }
 
-async fn after_ten_years_nothing_goes_until_a_person_agrees(database: Database) {
+async fn after_ten_years_nothing_is_deleted_until_a_person_agrees(database: Database) {
     let server = Server::start(&database).await;
     let people: Vec<Value> = (1..=150).map(|id| at(id, "user_created", user(id, &format!("person{id}")))).collect();
     server.site().apply(&people).await;
-    until("the time is written down", async || (last_seen(&database).await >= now() - 60).then_some(())).await;
+    until("the time is stored", async || (last_seen(&database).await >= now() - 60).then_some(())).await;
     server.site().apply(&[at(200, "user_deleted", json!({"userid": 9}))]).await;
     server.stop().await;
     let server = Server::start(&database).await;
     let requested = "SELECT count(*) FROM erasures WHERE state = 'requested'";
-    until("the erasure is asked for", async || (database.count(requested).await == 1).then_some(())).await;
+    until("the erasure is requested", async || (database.count(requested).await == 1).then_some(())).await;
     server.stop().await;
 
-    // By the clock that we have now, all events are ten years old, and the erasure is due.
+    // By the present clock, all events are ten years old, and the erasure is due.
     database.execute(&format!("UPDATE events SET received_at = received_at - {}", 10 * YEAR * 1_000)).await;
     database
         .execute("UPDATE erasures SET due_at = due_at - 10 * requested_at / 20, requested_at = requested_at / 2")
@@ -112,15 +112,15 @@ async fn after_ten_years_nothing_goes_until_a_person_agrees(database: Database) 
     database.execute("DELETE FROM turns").await;
     jump(&database, 10 * YEAR).await;
     let server = Server::start(&database).await;
-    // What somebody asks for is done meanwhile: then the other one had its turn as well.
+    // A requested erasure runs meanwhile, which proves that the other one had its turn.
     let answer = server.reader().post("/api/v1/erasures", json!({"site": SITE, "user": 12}).to_string()).await;
     assert_eq!(answer.status, 200, "{}", answer.text);
     let verified = "SELECT count(*) FROM erasures WHERE state = 'verified' AND requested_by = 'api'";
     until("it is done", async || (database.count(verified).await == 1).then_some(())).await;
-    assert_eq!(database.count(requested).await, 1, "the one that a clock says is due waits");
+    assert_eq!(database.count(requested).await, 1, "the erasure that only the wrong clock makes due waits");
     assert_eq!(database.count("SELECT count(*) FROM events").await, 151);
     assert_eq!(database.count("SELECT count(*) FROM turns WHERE name = 'retention'").await, 0);
-    assert!(last_seen(&database).await < now() - 9 * YEAR, "it is not agreed by serving");
+    assert!(last_seen(&database).await < now() - 9 * YEAR, "serving does not make it agreed");
     let clock = run_json(&database, &["clock", "--json"]);
     assert_eq!(clock["agreed"], json!(false), "{clock}");
     let doctor = run(&database, &["doctor"]);
@@ -131,13 +131,13 @@ async fn after_ten_years_nothing_goes_until_a_person_agrees(database: Database) 
     });
     assert_eq!(alert.await["code"], "time_not_agreed");
 
-    // Nor by starting again, though there are new events now.
+    // A restart does not help either, although there are new events.
     server.site().apply(&[at(300, "user_created", user(300, "new"))]).await;
     server.stop().await;
     let server = Server::start(&database).await;
     assert_eq!(run_json(&database, &["clock", "--json"])["agreed"], json!(false));
     let refused = run(&database, &["clock", "accept"]);
-    assert!(!refused.status.success(), "nobody is there to ask");
+    assert!(!refused.status.success(), "there is nobody to confirm");
     let accepted = run(&database, &["clock", "accept", "--yes"]);
     assert!(accepted.status.success(), "{accepted:?}");
     until("the erasure is done", async || (database.count(requested).await == 0).then_some(())).await;
@@ -150,7 +150,7 @@ async fn after_ten_years_nothing_goes_until_a_person_agrees(database: Database) 
 
 async fn time_does_not_go_back_before_what_was_seen(database: Database) {
     let server = Server::start(&database).await;
-    until("the time is written down", async || (last_seen(&database).await >= now() - 60).then_some(())).await;
+    until("the time is stored", async || (last_seen(&database).await >= now() - 60).then_some(())).await;
     assert!(run(&database, &["token", "add", "short", "--scope", "read", "--expires", "1"]).status.success());
     server.stop().await;
     let end = (now() + HOUR) * 1_000;
@@ -163,8 +163,8 @@ async fn time_does_not_go_back_before_what_was_seen(database: Database) {
     let short = listed.as_array().unwrap().iter().find(|token| token["name"] == "short").unwrap();
     assert_eq!(Timestamp::from_rfc3339(short["expires_at"].as_str().unwrap()).unwrap().0, end);
     let shown = text(&run(&database, &["token", "list"]).stdout);
-    assert!(shown.contains("expired"), "the command line goes by the same time: {shown}");
-    // What changes is found by who has read until then.
+    assert!(shown.contains("expired"), "the command line uses the same time: {shown}");
+    // Followers of the feed find new changes from their cursor.
     let since = Timestamp((time - 5) * 1_000).to_rfc3339();
     server.site().apply(&[user_event(1, "a")]).await;
     assert_eq!(server.reader().list(&format!("/api/v1/users?changed_since={since}")).await.len(), 1);
@@ -175,7 +175,7 @@ async fn time_does_not_go_back_before_what_was_seen(database: Database) {
     server.stop().await;
 }
 
-async fn what_waits_for_2036_does_not(database: Database) {
+async fn waits_until_2036_end(database: Database) {
     let zoho = ZohoSimulator::start_set_up().await;
     let server = delivery::start(&database, &zoho).await;
     server.site().apply(&[user_event(1, "ann"), at(2, "course_created", course(5, "c"))]).await;
@@ -210,20 +210,20 @@ async fn what_waits_for_2036_does_not(database: Database) {
     let server = delivery::start(&database, &zoho).await;
     rest(&database).await;
     assert_eq!(database.count("SELECT count(*) FROM destinations WHERE pause IS NOT NULL").await, 0);
-    let looked = format!("SELECT count(*) FROM alert_turns WHERE due_at < {decade} AND lease_until IS NULL");
-    until("alerts are looked for", async || (database.count(&looked).await == 1).then_some(())).await;
+    let evaluated = format!("SELECT count(*) FROM alert_turns WHERE due_at < {decade} AND lease_until IS NULL");
+    until("alerts are evaluated", async || (database.count(&evaluated).await == 1).then_some(())).await;
     until("erasures have their turn", async || {
         (database.count("SELECT count(*) FROM erasures WHERE state = 'verified'").await == 1).then_some(())
     })
     .await;
-    // What was delivered in 2036 goes again when it changes.
+    // What was delivered in 2036 is delivered again when it changes.
     database.execute(&format!("UPDATE sync_items SET synced_at = {decade}")).await;
     server.site().apply(&[at(10, "user_updated", user(1, "bea"))]).await;
     rest(&database).await;
     server.stop().await;
     assert!(run(&database, &["clock", "repair"]).status.success());
     let doctor = text(&run(&database, &["doctor"]).stdout);
-    assert!(doctor.contains("none lies in the future") && !doctor.contains("clock repair"), "{doctor}");
+    assert!(doctor.contains("none is in the future") && !doctor.contains("clock repair"), "{doctor}");
 }
 
 async fn versions_that_lie_ahead_are_repaired(database: Database) {

@@ -1,4 +1,5 @@
-//! The contract: the committed document is the program's, its examples are taken by the server, and it tells the truth.
+//! The contract: the committed document matches the code, the server accepts its examples, and its descriptions are
+//! true.
 
 use std::{collections::HashSet, path::PathBuf};
 
@@ -11,7 +12,7 @@ use crate::support::{
     server::{SITE, run_json},
 };
 
-on_both_databases!(the_examples_are_taken, the_examples_of_records_are_what_readers_get);
+on_both_databases!(the_examples_are_accepted, the_examples_of_records_are_what_readers_get);
 
 fn openapi_folder() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../openapi")
@@ -36,14 +37,14 @@ async fn the_committed_document_is_the_programs() {
     let output = crate::support::server::run(&database, &["openapi"]);
     assert!(output.status.success());
     let made = String::from_utf8(output.stdout).unwrap();
-    assert!(made == committed_text(), "openapi/openapi.json differs from the program: run scripts/openapi");
+    assert!(made == committed_text(), "openapi/openapi.json differs from the code: run scripts/openapi");
     let file = database.file("openapi.json");
     let written = crate::support::server::run(&database, &["openapi", "--output", file.to_str().unwrap()]);
     assert!(written.status.success());
     assert_eq!(std::fs::read_to_string(file).unwrap(), made);
 }
 
-/// All operations of the document.
+/// All operations in the document.
 fn operations(document: &Value) -> Vec<(String, Value)> {
     let paths = document["paths"].as_object().unwrap().iter();
     let operations = paths.flat_map(|(path, methods)| {
@@ -106,7 +107,7 @@ fn every_operation_says_what_it_is_and_how_it_fails() {
         };
         assert_eq!(operation["security"], security, "{name}");
     }
-    // With these the documentation page offers *Authorize*.
+    // Swagger UI offers *Authorize* because of these.
     let schemes = &document["components"]["securitySchemes"];
     assert_eq!(
         (&schemes["SiteToken"]["in"], &schemes["SiteToken"]["name"]),
@@ -153,7 +154,7 @@ fn every_event_type_has_an_example() {
     assert_eq!(types.len(), EventType::ALL.len(), "the batch has an event of every type");
 }
 
-async fn the_examples_are_taken(database: Database) {
+async fn the_examples_are_accepted(database: Database) {
     let server = Server::start(&database).await;
     let site = server.site();
     let batch = example("batch")["events"].as_array().unwrap().clone();
@@ -161,7 +162,7 @@ async fn the_examples_are_taken(database: Database) {
     assert_eq!(outcomes, vec!["applied"; batch.len()]);
     assert_eq!(site.send_batch(&batch).await, vec!["duplicate"; batch.len()]);
 
-    // Alone: the guide's four at their own paths, all in a batch.
+    // Single events: the guide's four at their own paths; in a batch: all.
     let server_two = run_json(&database, &["site", "add", "alone", "--json"]);
     let alone = server.site_with(server_two["token"].as_str().unwrap());
     for event_type in ["user_created", "user_updated", "user_enrolled", "grade_updated"] {
@@ -176,7 +177,7 @@ async fn the_examples_are_taken(database: Database) {
     server.stop().await;
 }
 
-/// What the document shows for reading is what its own requests lead to.
+/// The document's example answers are what its example requests lead to.
 async fn the_examples_of_records_are_what_readers_get(database: Database) {
     let server = Server::start(&database).await;
     let college = run_json(&database, &["site", "add", "college", "--json"]);
@@ -195,7 +196,7 @@ async fn the_examples_of_records_are_what_readers_get(database: Database) {
         site.apply(&[event(event_type, version.0, version.1, example(event_type))]).await;
         let id = expected["id"].as_str().unwrap();
         let mut read = server.reader().read(&format!("/api/v1/{kind}/{id}")).await;
-        // The moment is the server's.
+        // The time is the server's.
         read["changed_at"] = expected["changed_at"].clone();
         assert_eq!(read, *expected, "{schema}");
     }
@@ -215,7 +216,7 @@ async fn the_documentation_needs_no_internet() {
     assert_eq!(page.status, 200);
     assert!(page.header("content-type").unwrap().starts_with("text/html"));
     assert!(page.text.starts_with("<!DOCTYPE html>") && page.text.contains("Backend Sync API"));
-    // Outside of scripts and styles: what the page itself loads or links to.
+    // Outside scripts and styles: what the page itself loads or links to.
     let mut markup = page.text.clone();
     for tag in ["script", "style"] {
         while let Some(begin) = markup.find(&format!("<{tag}>")) {
@@ -230,8 +231,8 @@ async fn the_documentation_needs_no_internet() {
         }
     }
     assert!(!markup.contains("@import") && !markup.contains("url(http"));
-    assert!(page.text.contains("SwaggerUIBundle"), "the program of the page is inside it");
-    assert!(page.text.contains("X-Moodle-Token"), "the document is inside the page");
+    assert!(page.text.contains("SwaggerUIBundle"), "the page contains its script");
+    assert!(page.text.contains("X-Moodle-Token"), "the page contains the document");
     server.stop().await;
 }
 

@@ -1,4 +1,4 @@
-//! `backend-sync demo`, as somebody runs it who sees it for the first time.
+//! `backend-sync demo`, as a first-time user runs it.
 
 use std::{
     fs::File,
@@ -13,19 +13,19 @@ use tempfile::TempDir;
 
 use crate::support::{self, api::http_client};
 
-/// How long a demo may take on a slow machine.
+/// The most time that a demo may take on a slow machine.
 const PATIENCE: Duration = Duration::from_secs(900);
 
-/// A demo with free ports, and what it printed.
+/// A demo on free ports, and its output.
 struct Demo {
     child: Child,
     printed: PathBuf,
-    /// Its temporary folder is made in here.
+    /// The parent of its temporary folder.
     folder: TempDir,
 }
 
 fn command(folder: &Path) -> Command {
-    // A demo does not look at settings that may be those of a real server.
+    // A demo ignores settings, which may be those of a real server.
     let mut command = support::command("postgres://nobody@127.0.0.1:1/nothing");
     command.args(["demo", "--listen", "127.0.0.1:0", "--simulator-listen", "127.0.0.1:0", "--pace", "0"]);
     command.env("TMPDIR", folder);
@@ -46,7 +46,7 @@ impl Demo {
         std::fs::read_to_string(&self.printed).unwrap()
     }
 
-    /// Waits until it has printed this.
+    /// Waits for this text in its output.
     async fn wait_for(&mut self, text: &str) {
         let deadline = Instant::now() + PATIENCE;
         while !self.printed().contains(text) {
@@ -56,7 +56,7 @@ impl Demo {
         }
     }
 
-    /// Waits for its end: the exit code, and what is left in its folder besides what it printed.
+    /// Waits for its end; returns the exit code, and what is left in its folder besides its output.
     async fn end(mut self) -> (Option<i32>, String, usize) {
         let deadline = Instant::now() + PATIENCE;
         let status = loop {
@@ -69,10 +69,10 @@ impl Demo {
         (status.code(), self.printed(), std::fs::read_dir(self.folder.path()).unwrap().count() - 1)
     }
 
-    /// The rest of the line of `Zoho's records   http://...` and the like.
+    /// The rest of a line such as `Zoho's records   http://...`.
     fn place(&self, name: &str) -> String {
         let printed = self.printed();
-        let line = printed.lines().find(|line| line.trim_start().starts_with(name)).expect("the place is printed");
+        let line = printed.lines().find(|line| line.trim_start().starts_with(name)).expect("the address is printed");
         line.trim_start()[name.len()..].split_whitespace().next().unwrap().to_owned()
     }
 }
@@ -84,24 +84,24 @@ impl Drop for Demo {
     }
 }
 
-/// The numbers of a line that begins with these words.
+/// The numbers in the line that starts with these words.
 fn numbers(printed: &str, words: &str) -> Vec<u64> {
     let line = printed.lines().find(|line| line.starts_with(words)).unwrap_or_else(|| panic!("no {words}: {printed}"));
     line.split(|c: char| !c.is_ascii_digit()).filter_map(|number| number.parse().ok()).collect()
 }
 
 #[tokio::test]
-async fn a_term_comes_to_rest_as_it_was_planned() {
+async fn a_term_ends_as_planned() {
     let (code, printed, left) = Demo::start(&["--exit"]).end().await;
     assert_eq!((code, left), (Some(0), 0), "{printed}");
-    // Synced, pending, parked, failed; then what Zoho holds: 247 people of Moodle and five contacts who are not.
+    // Synced, pending, parked, failed; then Zoho's records: 247 people of Moodle, and five contacts who are not.
     let rest = numbers(&printed, "at rest");
     let [synced, pending, parked, failed, contacts, courses, enrolments, grades] = rest[..] else {
         panic!("{printed}")
     };
     assert_eq!((pending, failed, contacts, courses), (0, 1, 252, 12), "{printed}");
-    // Of the student who failed, everything waits; of the others, what there is of 978 enrolments and 4,564 grades is in Zoho,
-    // unless it was gone before it was sent.
+    // Everything of the failed student waits; of the others' 978 enrolments and 4,564 grades, Zoho has all but those
+    // that were deleted before they were sent.
     assert_eq!((synced, parked), (6_456, 24), "{printed}");
     assert!((900..=974).contains(&enrolments) && (4_300..=4_544).contains(&grades), "{printed}");
     assert!(printed.contains("6481 records = 6456 synced + 0 pending + 24 parked + 1 failed"), "{printed}");
@@ -125,7 +125,7 @@ async fn what_is_repaired_goes_on_and_ctrl_c_leaves_nothing_behind() {
         .collect::<std::collections::HashSet<_>>();
     assert_eq!((contacts.len(), keys.len()), (252, 247));
 
-    // As the demo says: the second contact goes, and the student is retried.
+    // As the demo suggests: delete the second contact, and retry the student.
     let printed = demo.printed();
     let body = printed.split("curl -d '").nth(1).unwrap().split('\'').next().unwrap().to_owned();
     let deletion = http.post(zoho.replace("state", "records/Contacts")).body(body).send().await.unwrap();
@@ -133,7 +133,7 @@ async fn what_is_repaired_goes_on_and_ctrl_c_leaves_nothing_behind() {
     let retry = printed.lines().find(|line| line.trim_end().ends_with("/retry")).unwrap().trim().to_owned();
     let answer = http.post(retry).bearer_auth(demo.place("API token")).send().await.unwrap();
     assert!(answer.status().is_success());
-    // All are synced, none pending, parked or failed, and there is one contact less.
+    // All are synced, nothing is pending, parked or failed, and there is one contact less.
     demo.wait_for("|    6481        0       0       0 |       251").await;
 
     kill_process(Pid::from_child(&demo.child), Signal::INT).unwrap();

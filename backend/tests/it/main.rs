@@ -1,7 +1,7 @@
-//! The behaviour of the whole backend, asked of a really started server, on SQLite and on PostgreSQL.
+//! The behaviour of the whole backend: a real server process, on SQLite and on PostgreSQL.
 //!
-//! SQLite lies in a temporary folder. PostgreSQL is the server that `TEST_POSTGRES_URL` names (the URL of a
-//! superuser); each test makes a database of its own there and drops it. Without the variable those tests fail;
+//! SQLite's file is in a temporary folder. PostgreSQL is the server that `TEST_POSTGRES_URL` names (the URL of a
+//! superuser); each test creates its own database there and drops it. Without the variable those tests fail;
 //! `cargo test -- --skip postgres` leaves them out.
 
 #![allow(

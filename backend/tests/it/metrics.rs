@@ -1,4 +1,4 @@
-//! What Prometheus is told, after real traffic and real deliveries.
+//! Metrics for Prometheus, after real traffic and real deliveries.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -19,11 +19,11 @@ on_both_databases!(
     deliveries_are_seen_to_their_end,
     only_readers_see_them,
     paths_and_people_are_no_labels,
-    a_database_that_is_away_shows_no_old_numbers,
+    an_unavailable_database_shows_no_stale_numbers,
     activity_is_counted_and_forgotten,
 );
 
-/// Samples by name and labels, as in `name{a="b"}`.
+/// Samples by name and labels, for example `name{a="b"}`.
 struct Samples(BTreeMap<String, f64>);
 
 impl Samples {
@@ -33,8 +33,8 @@ impl Samples {
         assert_eq!(answer.header("content-type"), Some("text/plain; version=0.0.4; charset=utf-8"));
         let samples = answer.text.lines().filter(|line| !line.starts_with('#'));
         let sample = |line: &str| {
-            let (name, value) = line.rsplit_once(' ').unwrap_or_else(|| panic!("no sample: {line}"));
-            (name.to_owned(), value.parse().unwrap_or_else(|_| panic!("no number: {line}")))
+            let (name, value) = line.rsplit_once(' ').unwrap_or_else(|| panic!("not a sample: {line}"));
+            (name.to_owned(), value.parse().unwrap_or_else(|_| panic!("not a number: {line}")))
         };
         Self(samples.map(sample).collect())
     }
@@ -43,7 +43,7 @@ impl Samples {
         *self.0.get(name).unwrap_or_else(|| panic!("no {name} in {:#?}", self.0))
     }
 
-    /// The sum of all samples of a name whose labels hold `part`.
+    /// The sum of all samples of this name whose labels contain `part`.
     fn sum(&self, name: &str, part: &str) -> f64 {
         let samples = self.0.iter().filter(|(key, _)| key.split('{').next() == Some(name) && key.contains(part));
         samples.map(|(_, value)| value).sum()
@@ -55,7 +55,7 @@ impl Samples {
     }
 }
 
-/// What belongs to two people in a course.
+/// The records of two people in a course.
 fn a_class() -> Vec<Value> {
     vec![
         at(1, "course_created", course(7, "Physics")),
@@ -113,7 +113,7 @@ async fn counts_are_what_was_sent(database: Database) {
         assert_eq!(after.of(&name), count, "{code}");
     }
     let committed = after.of("backend_sync_ingest_duration_seconds_count");
-    assert_eq!(committed, 4.0, "requests whose events came to the writer");
+    assert_eq!(committed, 4.0, "requests whose events reached the writer");
     assert_eq!(after.of("backend_sync_ingest_transaction_events_sum"), 12.0);
     assert_eq!(after.of("backend_sync_database_write_duration_seconds_count{operation=\"ingest\"}"), 4.0);
     assert_eq!(after.of("backend_sync_queue_jobs"), 0.0);
@@ -127,16 +127,16 @@ async fn counts_are_what_was_sent(database: Database) {
 
 async fn deliveries_are_seen_to_their_end(database: Database) {
     let zoho = ZohoSimulator::start_set_up().await;
-    // Zoho says how much is left once half of it is used.
+    // Zoho sends the remaining credits once half of them are used.
     zoho.change(json!({"used": 50_001})).await;
     let server = start(&database, &zoho).await;
     server.site().apply(&a_class()).await;
-    // Of somebody who is not there: it waits.
+    // A record of an unknown user: it is parked.
     server.site().apply(&[at(8, "user_enrolled", enrolment(9, 99, 7))]).await;
     rest(&database).await;
 
     let status = run_json(&database, &["sync", "status", "--json"]);
-    let items = until("the metrics say what sync status says", async || {
+    let items = until("the metrics agree with sync status", async || {
         let samples = Samples::read(&server).await;
         let same = ["pending", "in_flight", "synced", "parked", "failed"].iter().all(|state| {
             let sum = samples.sum("backend_sync_items", &format!("state=\"{state}\""));
@@ -178,7 +178,7 @@ async fn only_readers_see_them(database: Database) {
     server.anonymous().get("/metrics").await.problem(401, "unauthorized");
     server.site().get("/metrics").await.problem(401, "unauthorized");
     server.reader_with("bsa_unknown").get("/metrics").await.problem(401, "unauthorized");
-    // A site's token is none of an API consumer, also when it is sent like one.
+    // A site token is not an API token, even if sent as one.
     server.reader_with(&server.tokens().site).get("/metrics").await.problem(401, "unauthorized");
     let token = run_json(&database, &["token", "add", "prometheus", "--scope", "read", "--json"]);
     let prometheus = server.reader_with(token["token"].as_str().unwrap());
@@ -209,7 +209,7 @@ async fn paths_and_people_are_no_labels(database: Database) {
     reader.get("/api/v1/users/moodle:1/timeline").await;
     let text = reader.get("/metrics").await.text;
     for personal in ["annika", "benno", "example.com", "4711", "O'Neil", "Physics", "80.0"] {
-        // Not in the values: a number of bytes may hold anything by chance.
+        // Only labels: a number of bytes may contain anything by chance.
         let names = text.lines().map(|line| line.rsplit_once(' ').map_or(line, |(name, _)| name));
         let found: Vec<_> = names.filter(|name| name.contains(personal)).collect();
         assert!(found.is_empty(), "{personal}: {found:?}");
@@ -227,12 +227,11 @@ async fn paths_and_people_are_no_labels(database: Database) {
     server.stop().await;
 }
 
-async fn a_database_that_is_away_shows_no_old_numbers(database: Database) {
+async fn an_unavailable_database_shows_no_stale_numbers(database: Database) {
     let zoho = ZohoSimulator::start_set_up().await;
     let server = start(&database, &zoho).await;
     server.site().apply(&a_class()).await;
     rest(&database).await;
-    // The table that a look at the sites needs: away as far as the metrics are concerned, while tokens can still be checked.
     let shown = async |expected: f64| {
         until("the metrics see whether the database answers", async || {
             let samples = Samples::read(&server).await;
@@ -241,6 +240,7 @@ async fn a_database_that_is_away_shows_no_old_numbers(database: Database) {
         .await
     };
     assert!(shown(1.0).await.sum("backend_sync_items", "") > 0.0);
+    // Only the metrics need this table: tokens can still be checked.
     database.execute("ALTER TABLE sync_items RENAME TO away").await;
     let away = shown(0.0).await;
     assert!(!away.0.keys().any(|name| name.starts_with("backend_sync_items")), "{:?}", away.0);
@@ -266,11 +266,11 @@ async fn activity_is_counted_and_forgotten(database: Database) {
         );
         database.count(&sql).await
     };
-    until("what is older than two months is forgotten", async || {
+    until("counts older than two months are deleted", async || {
         (database.count("SELECT count(*) FROM activity WHERE minute = 1").await == 0).then_some(())
     })
     .await;
-    // The end writes down all that was counted until then.
+    // Stopping writes all counts.
     server.stop().await;
     assert_eq!(counted("site:moodle", "= 'applied'").await, 7);
     assert_eq!(counted("site:moodle", "= 'rejected'").await, 2);

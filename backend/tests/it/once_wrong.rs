@@ -1,4 +1,4 @@
-//! What was wrong once: races, limits and corners of the contract.
+//! Regressions: races, limits and corners of the contract.
 
 use std::time::Instant;
 
@@ -14,19 +14,19 @@ use crate::support::{
 };
 
 on_both_databases!(
-    a_parameter_with_nul_is_no_fault_of_the_server,
+    a_parameter_with_nul_is_a_bad_request,
     the_server_stops_in_time_though_the_database_hangs,
     a_request_is_answered_in_time_though_the_database_hangs,
     a_revoked_token_is_refused_whatever_it_sends,
     a_revoked_batch_does_not_shift_the_answers_of_others,
-    the_feed_tells_of_all_grades_of_a_changed_item,
+    the_feed_has_all_grades_of_a_changed_item,
     a_batch_is_an_object,
     an_event_without_a_time_is_not_older_than_all_others,
 );
 on_both_databases!(empty: two_servers_start_at_once_on_an_empty_database);
 
-/// PostgreSQL's text takes no NUL.
-async fn a_parameter_with_nul_is_no_fault_of_the_server(database: Database) {
+/// PostgreSQL's text cannot contain NUL.
+async fn a_parameter_with_nul_is_a_bad_request(database: Database) {
     let server = Server::start(&database).await;
     for (path, parameter, code) in [
         ("users?email=%00", "email", "invalid_character"),
@@ -47,7 +47,7 @@ async fn two_servers_start_at_once_on_an_empty_database(database: Database) {
     for table in ["sites", "tokens WHERE scope = 'ingest'", "tokens WHERE scope = 'operate'"] {
         assert_eq!(database.count(&format!("SELECT count(*) FROM {table}")).await, 1, "{table}");
     }
-    // Both know the tokens, write, and see what the other wrote.
+    // Both know the tokens, write, and see each other's writes.
     for (id, server) in (1..).zip(&servers) {
         server.site().apply(&[user_event(id, "a")]).await;
     }
@@ -101,7 +101,7 @@ async fn a_revoked_token_is_refused_whatever_it_sends(database: Database) {
     assert_eq!(statuses, [401; 4]);
 }
 
-/// Both batches wait for the same transaction. The revoked one is left out of it; the other gets its own answers.
+/// Both batches wait for the same transaction. It leaves out the revoked one; the other one gets its own answers.
 async fn a_revoked_batch_does_not_shift_the_answers_of_others(database: Database) {
     let server = Server::start(&database).await;
     let added = run_json(&database, &["site", "add", "other", "--json"]);
@@ -117,7 +117,7 @@ async fn a_revoked_batch_does_not_shift_the_answers_of_others(database: Database
             site.post_batch(&events).await
         })
     };
-    // The first keeps the writer busy, so that the next two meet in the queue.
+    // The first batch keeps the writer busy, so that the next two meet in the queue.
     let first = send(&other, 2..3);
     server.queued(1).await;
     let refused = send(&revoked, 2..5);
@@ -132,7 +132,7 @@ async fn a_revoked_batch_does_not_shift_the_answers_of_others(database: Database
     server.stop().await;
 }
 
-async fn the_feed_tells_of_all_grades_of_a_changed_item(database: Database) {
+async fn the_feed_has_all_grades_of_a_changed_item(database: Database) {
     let server = Server::start(&database).await;
     let (site, reader) = (server.site(), server.reader());
     site.apply(&[
@@ -145,10 +145,10 @@ async fn the_feed_tells_of_all_grades_of_a_changed_item(database: Database) {
     raised["grademax"] = json!("20.00000");
     site.apply(&[at(3, "grade_updated", raised)]).await;
     let after = reader.read("/api/v1/grades/moodle:1").await;
-    assert_ne!(before["grademax"], after["grademax"], "readers see that grade 1 is out of 20 now");
+    assert_ne!(before["grademax"], after["grademax"], "readers see that grade 1 is now out of 20");
     let feed = reader.read("/api/v1/changes?after=2").await;
     let ids: Vec<&Value> = feed["items"].as_array().unwrap().iter().map(|item| &item["id"]).collect();
-    assert!(ids.contains(&&json!("moodle:1")), "a follower is not told: {ids:?}");
+    assert!(ids.contains(&&json!("moodle:1")), "a follower misses it: {ids:?}");
     assert_ne!(before["changed_at"], after["changed_at"]);
 }
 
@@ -158,7 +158,7 @@ async fn a_batch_is_an_object(database: Database) {
     answer.problem(422, "validation_failed");
 }
 
-/// Moodle's `grade_grades.timemodified` may be null. Then nothing says that the event is old.
+/// Moodle's `grade_grades.timemodified` may be null. Then nothing shows that the event is old.
 async fn an_event_without_a_time_is_not_older_than_all_others(database: Database) {
     let server = Server::start(&database).await;
     let site = server.site();
@@ -230,7 +230,7 @@ async fn the_duration_in_the_log_is_a_number() {
 }
 
 #[tokio::test]
-async fn an_event_that_is_no_object_is_invalid() {
+async fn an_event_that_is_not_an_object_is_invalid() {
     let database = Database::sqlite();
     let server = Server::start(&database).await;
     let answer = server.site().post_batch(&[json!(5)]).await;

@@ -1,6 +1,6 @@
-//! The main job on real input: what the original plugin sent from a real Moodle goes in, records come out.
+//! The main job on real input: events that the original plugin sent from a real Moodle become records.
 //!
-//! What to expect is worked out here from the recording alone: the last body of each id wins.
+//! The expectation is computed from the recording alone: the last body of each id wins.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -18,7 +18,7 @@ use crate::support::{
 
 on_both_databases!(
     recorded_requests_become_records,
-    the_log_tells_of_each_event_and_of_nobody,
+    the_log_names_each_event_and_no_person,
     an_event_has_its_message_though_the_sender_went_away,
 );
 
@@ -49,14 +49,14 @@ pub(crate) async fn replay(server: &Server) -> Vec<Value> {
     answers
 }
 
-/// The last body of each id, of the events about one kind of record.
+/// The last body of each id, for one kind of record.
 pub(crate) fn last_bodies(event_types: &[&str], key: &str) -> BTreeMap<i64, Map<String, Value>> {
     let about = recording().into_iter().filter(|request| event_types.contains(&request.event_type.as_str()));
     let bodies = about.map(|request| serde_json::from_str::<Map<String, Value>>(&request.body).unwrap());
     bodies.map(|body| (body[key].as_str().unwrap().parse().unwrap(), body)).collect()
 }
 
-/// The fields that Moodle holds as integers, and that our readers get as numbers.
+/// Fields that Moodle stores as integers and our API returns as numbers.
 const INTEGERS: [&str; 12] = [
     "userid",
     "enrollmentid",
@@ -79,7 +79,7 @@ fn as_read(name: &str, sent: &Value) -> Value {
     }
 }
 
-/// Compares what readers get with the last bodies: every field that was sent, and null for every field that was not.
+/// Compares records with the last bodies: every field sent, and null for every other field.
 fn assert_same(items: &[Value], expected: &BTreeMap<i64, Map<String, Value>>, key: &str) {
     let ids: Vec<i64> = items.iter().map(|item| item[key].as_i64().unwrap()).collect();
     assert_eq!(ids, expected.keys().copied().collect::<Vec<_>>());
@@ -113,7 +113,7 @@ async fn recorded_requests_become_records(database: Database) {
     assert_same(&enrolments, &last_bodies(&["user_enrolled"], "enrollmentid"), "enrollmentid");
     let grades = reader.list("/api/v1/grades").await;
     assert_same(&grades, &last_bodies(&["grade_updated"], "gradeid"), "gradeid");
-    // The plugin says of courses which there are, in its enrolments, and nothing else.
+    // The original plugin mentions courses only in its enrolments.
     for (record, course_known) in enrolments.iter().map(|e| (e, true)).chain(grades.iter().map(|g| (g, false))) {
         assert_eq!((&record["user_known"], &record["course_known"]), (&json!(true), &json!(course_known)), "{record}");
     }
@@ -125,7 +125,7 @@ async fn recorded_requests_become_records(database: Database) {
     }
     assert_eq!(reader.list("/api/v1/completions").await.len(), 0);
 
-    // The same, past the API: what the tables hold.
+    // The same in the tables, without the API.
     let finalgrades = database.texts("SELECT finalgrade FROM grades ORDER BY moodle_id").await;
     let sent = last_bodies(&["grade_updated"], "gradeid");
     let sent: Vec<Option<String>> = sent.values().map(|body| body["finalgrade"].as_str().map(str::to_owned)).collect();
@@ -136,14 +136,14 @@ async fn recorded_requests_become_records(database: Database) {
     assert_eq!(names, sent.values().map(|body| body["firstname"].as_str().map(str::to_owned)).collect::<Vec<_>>());
     let bodies = database.texts("SELECT data FROM events ORDER BY id").await;
     let sent: Vec<_> = recording().into_iter().map(|request| Some(request.body)).collect();
-    assert_eq!(bodies, sent, "the event log holds each body byte by byte");
+    assert_eq!(bodies, sent, "the event log contains each body byte by byte");
     server.stop().await;
 }
 
-async fn the_log_tells_of_each_event_and_of_nobody(database: Database) {
+async fn the_log_names_each_event_and_no_person(database: Database) {
     let mut server = Server::start(&database).await;
     let answers = replay(&server).await;
-    // Refused ones are logged too, and are as personal.
+    // Refused events are logged too, and are just as personal.
     let secret = "Confidential Person";
     let refused = server.site().post_event("user_created", &json!({"userid": secret, "firstname": [secret]})).await;
     refused.problem(422, "validation_failed");
@@ -170,13 +170,13 @@ async fn the_log_tells_of_each_event_and_of_nobody(database: Database) {
         let body: Map<String, Value> = serde_json::from_str(&request.body).unwrap();
         for name in ["username", "firstname", "lastname", "email", "idnumber", "phone1", "city", "feedback", "itemname"]
         {
-            // Shorter ones stand in other words too.
+            // Shorter values also occur in other words.
             let value = body.get(name).and_then(Value::as_str).filter(|value| value.chars().count() > 3);
-            assert!(value.is_none_or(|value| !log.contains(value)), "the log holds a {name}: {value:?}");
+            assert!(value.is_none_or(|value| !log.contains(value)), "the log contains a {name}: {value:?}");
         }
     }
     for secret in [secret, "person99", &tokens.site, &tokens.api] {
-        assert!(!log.contains(secret), "the log holds {secret}");
+        assert!(!log.contains(secret), "the log contains {secret}");
     }
 }
 
@@ -195,10 +195,10 @@ async fn an_event_has_its_message_though_the_sender_went_away(database: Database
         .await;
     server.queued(1).await;
     drop(connection);
-    // For the server to notice. Were this too short, the sender would go away later.
+    // Time for the server to notice. If it is too short, the sender only disconnects later.
     tokio::time::sleep(Duration::from_millis(500)).await;
     lock.rollback().await.unwrap();
-    // What comes after it in the queue is answered after it is stored.
+    // Later events in the queue are answered after it is stored.
     server.site().apply(&[user_event(3, "a")]).await;
     assert_eq!(database.count("SELECT count(*) FROM events").await, 3, "it was stored all the same");
     server.end().await;

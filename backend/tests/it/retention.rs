@@ -1,4 +1,4 @@
-//! What is old goes, in steps; records stay.
+//! Old events are deleted, in steps; records stay.
 
 use crate::{
     delivery::until,
@@ -10,7 +10,7 @@ use crate::{
 
 on_both_databases!(old_events_go_and_records_stay, zero_days_are_for_ever);
 
-/// So many people, each in an event of its own.
+/// Stores this many people, each by its own event.
 async fn people(server: &Server, count: i64) {
     for first in (1..=count).step_by(1_000) {
         let last = count.min(first + 999);
@@ -20,7 +20,7 @@ async fn people(server: &Server, count: i64) {
     }
 }
 
-/// Makes all events but the last hundred two years old, and lets the next server have its turn at once.
+/// Makes all events but the last hundred two years old, and the next server's turn due at once.
 async fn grow_old(database: &Database) {
     let two_years = 2 * 365 * 24 * 60 * 60 * 1_000_i64;
     let sql = format!(
@@ -36,11 +36,13 @@ async fn old_events_go_and_records_stay(database: Database) {
     server.stop().await;
     grow_old(&database).await;
     let server = Server::start(&database).await;
-    until("what is old is gone", async || (database.count("SELECT count(*) FROM events").await == 100).then_some(()))
-        .await;
+    until("the old events are gone", async || {
+        (database.count("SELECT count(*) FROM events").await == 100).then_some(())
+    })
+    .await;
     assert_eq!(database.count("SELECT count(*) FROM users").await, 3_500);
     assert_eq!(database.count("SELECT count(*) FROM changes").await, 3_500);
-    // What is sent again changes nothing: its id is forgotten, its version is not. What is new goes on.
+    // Repeating an old event changes nothing: its id is forgotten, its version is not. New events are numbered on.
     let again = at(1, "user_created", user(1, "older"));
     assert_eq!(
         server.site().send_batch(&[at(9_999, "user_updated", user(1, "newer")), again]).await,

@@ -1,4 +1,4 @@
-//! The server stops in time and loses nothing; and when it cannot take more, it says so and when to come again.
+//! The server stops in time and loses nothing; when it is overloaded, it says so and when to retry.
 
 use std::time::{Duration, Instant};
 
@@ -17,15 +17,15 @@ use crate::support::{
 
 on_both_databases!(
     sigterm_under_load_loses_nothing,
-    a_client_that_dawdles_does_not_hold_up_the_end,
+    a_slow_client_does_not_delay_the_stop,
     a_second_signal_ends_it_at_once,
-    a_full_queue_sends_away,
+    a_full_queue_refuses_requests,
     a_database_that_goes_away_comes_back,
 );
 
 const GRACE: [(&str, &str); 1] = [("BACKEND_SYNC_SHUTDOWN__GRACE_SECONDS", "2")];
 
-/// Whether a new caller is told, one way or the other, that the server is not ready.
+/// Whether a new client learns, in any way, that the server is not ready.
 async fn is_not_ready(api: &Api) -> bool {
     match api.try_send(api.request(reqwest::Method::GET, "/api/v1/health/ready")).await {
         Ok(answer) if answer.status == 200 => false,
@@ -48,7 +48,7 @@ async fn sigterm_under_load_loses_nothing(database: Database) {
         // An init system sends TERM, a person at a terminal INT.
         server.signal(if round == 0 { Signal::INT } else { Signal::TERM });
         while !is_not_ready(&anybody).await {
-            assert!(begin.elapsed() < SOON, "it says that it is ready while it stops");
+            assert!(begin.elapsed() < SOON, "it reports ready while it stops");
         }
         let status = server.wait(SOON).await.expect("it ends within the grace time of 10 seconds");
         assert_eq!(status.code(), Some(0), "{}", server.log());
@@ -63,7 +63,7 @@ async fn sigterm_under_load_loses_nothing(database: Database) {
     }
 }
 
-/// A request whose body never ends, and that the server has begun to read.
+/// A request whose body never ends, and which the server has started to read.
 async fn dawdle(server: &Server) -> RawConnection {
     let token = server.site_token();
     let head = format!(
@@ -78,7 +78,7 @@ async fn dawdle(server: &Server) -> RawConnection {
     connection
 }
 
-async fn a_client_that_dawdles_does_not_hold_up_the_end(database: Database) {
+async fn a_slow_client_does_not_delay_the_stop(database: Database) {
     let mut server = Server::start_with(&database, &GRACE).await;
     server.site().apply(&[user_event(1, "a")]).await;
     let _dawdling = dawdle(&server).await;
@@ -111,7 +111,7 @@ fn batch_of(bytes: usize, userid: i64) -> String {
     json!({"events": [event]}).to_string()
 }
 
-async fn a_full_queue_sends_away(database: Database) {
+async fn a_full_queue_refuses_requests(database: Database) {
     let server = Server::start_with(&database, &[("BACKEND_SYNC_INGEST__QUEUE_KIB", "8192")]).await;
     let site = server.site();
     site.apply(&[user_event(1, "before")]).await;
@@ -122,23 +122,23 @@ async fn a_full_queue_sends_away(database: Database) {
     });
     server.queued(1).await;
 
-    // Half of a second large one has no room. The answer comes at once, and says when to come again.
+    // There is no room for half of a second large one. The answer comes at once, and says when to retry.
     let refused = site.post(BATCH, batch_of(4_000_000, 3)).await;
     refused.problem(503, "queue_full");
     assert!(refused.header("retry-after").unwrap().parse::<u64>().unwrap() >= 1);
     assert!(!waiting.is_finished(), "it still waits for the lock");
-    // Readers do not suffer.
+    // Readers are unaffected.
     assert_eq!(server.reader().read("/api/v1/users/moodle:1").await["username"], "before");
     assert_eq!(server.anonymous().get("/api/v1/health/ready").await.status, 200);
 
     lock.rollback().await.unwrap();
     assert_eq!(waiting.await.unwrap().outcomes(), ["applied"]);
-    assert_eq!(site.post(BATCH, batch_of(4_000_000, 3)).await.outcomes(), ["applied"], "the room is free again");
+    assert_eq!(site.post(BATCH, batch_of(4_000_000, 3)).await.outcomes(), ["applied"], "there is room again");
     assert_eq!(database.count("SELECT count(*) FROM events").await, 3);
     server.stop().await;
 }
 
-/// The database is away for a moment: senders are told to come again, nothing answered is lost, the server goes on.
+/// The database is away for a moment: senders are asked to retry, nothing answered is lost, the server goes on.
 async fn a_database_that_goes_away_comes_back(database: Database) {
     let server = Server::start(&database).await;
     let (site, reader) = (server.site(), server.reader());
@@ -152,7 +152,7 @@ async fn a_database_that_goes_away_comes_back(database: Database) {
                 )
                 .await;
             let event = at(round, "user_updated", user(1, &round.to_string()));
-            let taken = until("it finds back to the database", async || {
+            let taken = until("it reconnects to the database", async || {
                 let answer = site.post_batch(std::slice::from_ref(&event)).await;
                 if answer.status == 200 {
                     return Some(answer);
@@ -161,7 +161,7 @@ async fn a_database_that_goes_away_comes_back(database: Database) {
                 None
             })
             .await;
-            // After a lost connection the first try may have been stored without an answer.
+            // After a lost connection, the first attempt may have been stored without an answer.
             assert!(["applied", "duplicate"].contains(&taken.outcomes()[0].as_str()));
             assert_eq!(reader.read("/api/v1/users/moodle:1").await["username"], round.to_string());
         }
@@ -170,7 +170,7 @@ async fn a_database_that_goes_away_comes_back(database: Database) {
         let answer = site.post_batch(&[at(2, "user_updated", user(1, "lost"))]).await;
         answer.problem(503, "database_unavailable");
         lock.rollback().await.unwrap();
-        assert_eq!(database.count("SELECT count(*) FROM events").await, 1, "what was refused is not stored");
+        assert_eq!(database.count("SELECT count(*) FROM events").await, 1, "a refused event is not stored");
         site.apply(&[at(3, "user_updated", user(1, "after"))]).await;
         assert_eq!(reader.read("/api/v1/users/moodle:1").await["username"], Value::from("after"));
     }

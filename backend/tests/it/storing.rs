@@ -14,10 +14,10 @@ use crate::support::{
     wait::until,
 };
 
-on_both_databases!(an_answered_event_that_is_gone_is_noticed, a_database_that_was_lost_is_not_begun_anew);
+on_both_databases!(a_missing_answered_event_is_noticed, a_lost_database_is_not_recreated);
 on_postgres!(
-    tables_in_another_schema_are_not_begun_anew,
-    a_database_that_takes_no_writes_is_not_ready,
+    tables_in_another_schema_are_not_recreated,
+    a_database_that_accepts_no_events_is_not_ready,
     a_lock_on_the_table_of_events_is_seen,
 );
 
@@ -28,7 +28,7 @@ impl Server {
         self.anonymous().get(READY).await
     }
 
-    /// Waits until readiness has this status and these words.
+    /// Waits until readiness has this status and this text.
     async fn until_ready_is(&self, status: u16, words: &str) {
         let what = format!("readiness is {status}: {words}");
         until(&what, async || {
@@ -38,16 +38,16 @@ impl Server {
         .await;
     }
 
-    /// A limit for the files that it writes, in bytes, as a disk has one.
+    /// Limits the size of its files, in bytes, as a full disk does.
     fn limit_files(&self, bytes: Option<u64>) {
         let limit = Rlimit { current: bytes, maximum: getrlimit(Resource::Fsize).maximum };
         prlimit(Some(Pid::from_raw(self.id().cast_signed()).unwrap()), Resource::Fsize, limit).unwrap();
     }
 }
 
-/// SQLite rolls back by itself when the disk is full. What was answered after that used to be stored by nobody.
+/// SQLite rolls back by itself when the disk is full. Events answered after that used to be lost.
 #[tokio::test]
-async fn a_full_disk_makes_no_200_a_lie() {
+async fn a_full_disk_breaks_no_200() {
     let database = Database::sqlite();
     let server = Server::start(&database).await;
     server.site().apply(&[user_event(1, "first")]).await;
@@ -55,10 +55,10 @@ async fn a_full_disk_makes_no_200_a_lie() {
     server.limit_files(Some(log + 200 * 1024));
     let (mut answered, mut refused, mut number) = (Vec::new(), 0, 1_i64);
     while refused < 20 {
-        assert!(number < 2_000, "the limit never bit");
+        assert!(number < 2_000, "the limit was never reached");
         number += 1;
         let id = new_uuid().to_string();
-        // Now a large one and now a small one, which may fit when the large one did not.
+        // Large and small ones in turn: a small one may fit when the large one did not.
         let name = "x".repeat(if number % 3 == 0 { 40_000 } else { 10 });
         let mut event = at(number, "user_created", user(number, "someone"));
         event["id"] = json!(id);
@@ -78,7 +78,7 @@ async fn a_full_disk_makes_no_200_a_lie() {
     server.site().apply(&[user_event(5_000, "last")]).await;
     server.stop().await;
     let stored = database.count("SELECT count(*) FROM events").await;
-    assert_eq!(stored, i64::try_from(answered.len()).unwrap() + 2, "each that was answered, and no other");
+    assert_eq!(stored, i64::try_from(answered.len()).unwrap() + 2, "exactly the answered events");
     for table in ["users", "changes"] {
         assert_eq!(
             database.count(&format!("SELECT count(*) FROM {table}")).await,
@@ -89,7 +89,7 @@ async fn a_full_disk_makes_no_200_a_lie() {
 }
 
 #[tokio::test]
-async fn a_file_that_is_not_the_one_that_was_opened_is_not_written_to() {
+async fn a_replaced_file_is_not_written_to() {
     for name in ["test.sqlite", "test.sqlite-wal"] {
         let database = Database::sqlite();
         let server = Server::start(&database).await;
@@ -102,7 +102,7 @@ async fn a_file_that_is_not_the_one_that_was_opened_is_not_written_to() {
         server.ready().await.problem(503, "database_unavailable");
         std::fs::copy(&away, &file).unwrap();
         server.site().post_batch(&[user_event(3, "c")]).await.problem(503, "database_unavailable");
-        // The very file, and all is well again.
+        // With the original file back, all is well again.
         std::fs::rename(&away, &file).unwrap();
         server.until_ready_is(200, "ok").await;
         server.site().apply(&[user_event(4, "d")]).await;
@@ -111,11 +111,11 @@ async fn a_file_that_is_not_the_one_that_was_opened_is_not_written_to() {
     }
 }
 
-async fn an_answered_event_that_is_gone_is_noticed(database: Database) {
+async fn a_missing_answered_event_is_noticed(database: Database) {
     let server = Server::start(&database).await;
     server.site().apply(&[user_event(1, "a")]).await;
     assert_eq!(server.ready().await.status, 200);
-    // As after a restore, or by a standby that was behind.
+    // As after a restore, or a promotion of a standby that lagged.
     database.execute("DELETE FROM events").await;
     server.until_ready_is(503, "Synchronise everything").await;
     let lost = "an event that was answered 200 is missing from the database: press Synchronise everything in Moodle";
@@ -123,7 +123,7 @@ async fn an_answered_event_that_is_gone_is_noticed(database: Database) {
     server.stop().await;
 }
 
-async fn a_database_that_was_lost_is_not_begun_anew(database: Database) {
+async fn a_lost_database_is_not_recreated(database: Database) {
     let server = Server::start(&database).await;
     server.site().apply(&[user_event(1, "a")]).await;
     server.stop().await;
@@ -139,12 +139,12 @@ async fn a_database_that_was_lost_is_not_begun_anew(database: Database) {
         assert!(output.status.code() == Some(1) && said.contains("--new-database"), "{arguments:?}: {said}");
     }
     assert!(database.is_postgres() || !database.file("test.sqlite").exists());
-    assert!(command(&database.url).arg("migrate").status().unwrap().success(), "told to, it does");
+    assert!(command(&database.url).arg("migrate").status().unwrap().success(), "with --new-database it starts");
     assert!(without_leave(&database).args(["site", "list"]).status().unwrap().success());
 }
 
 #[tokio::test]
-async fn another_database_in_its_place_is_not_taken_for_it() {
+async fn a_different_database_in_its_place_is_refused() {
     let (database, other) = (Database::sqlite(), Database::sqlite());
     for database in [&database, &other] {
         Server::start(database).await.stop().await;
@@ -156,23 +156,23 @@ async fn another_database_in_its_place_is_not_taken_for_it() {
     let said = String::from_utf8_lossy(&output.stderr).into_owned();
     assert!(output.status.code() == Some(1) && said.contains("is not the database that was there before"), "{said}");
     std::fs::remove_file(&file).unwrap();
-    // A backup of it is itself.
+    // A backup counts as the same database.
     std::fs::copy(&away, &file).unwrap();
     assert!(without_leave(&database).args(["site", "list"]).status().unwrap().success());
 }
 
 #[test]
-fn a_folder_that_is_not_there_may_be_a_disk_that_is_not_mounted() {
+fn a_missing_folder_may_be_an_unmounted_disk() {
     let database = Database::sqlite();
     let url = format!("sqlite://{}", database.file("disk/backend-sync.sqlite").display());
     let output = without_leave(&database).args(["--database-url", &url, "migrate"]).output().unwrap();
     let said = String::from_utf8_lossy(&output.stderr).into_owned();
     assert!(output.status.code() == Some(1) && said.contains("--new-database"), "{said}");
     assert!(!database.file("disk").exists());
-    assert!(command(&url).arg("migrate").status().unwrap().success(), "told to, it does");
+    assert!(command(&url).arg("migrate").status().unwrap().success(), "with --new-database it starts");
 }
 
-/// The program that was not told to make a new database.
+/// The server without `--new-database`.
 fn without_leave(database: &Database) -> std::process::Command {
     let told = command(&database.url);
     let mut command = std::process::Command::new(told.get_program());
@@ -180,7 +180,7 @@ fn without_leave(database: &Database) -> std::process::Command {
     command
 }
 
-async fn tables_in_another_schema_are_not_begun_anew(database: Database) {
+async fn tables_in_another_schema_are_not_recreated(database: Database) {
     Server::start(&database).await.stop().await;
     database.execute("CREATE SCHEMA other").await;
     let url = format!("{}?options=-csearch_path%3Dother", database.url);
@@ -190,7 +190,7 @@ async fn tables_in_another_schema_are_not_begun_anew(database: Database) {
     assert_eq!(database.count("SELECT count(*) FROM pg_tables WHERE schemaname = 'other'").await, 0);
 }
 
-async fn a_database_that_takes_no_writes_is_not_ready(database: Database) {
+async fn a_database_that_accepts_no_events_is_not_ready(database: Database) {
     let server = Server::start(&database).await;
     server.site().apply(&[user_event(1, "a")]).await;
     let name = database.texts("SELECT current_database()::text").await.remove(0).unwrap();
@@ -199,7 +199,7 @@ async fn a_database_that_takes_no_writes_is_not_ready(database: Database) {
                   AND pid <> pg_backend_pid()";
     database.execute(&read_only("on")).await;
     database.count(others).await;
-    // Nobody sends anything, and it is found out all the same.
+    // Nobody sends anything, and it is still noticed.
     server.until_ready_is(503, "read-only").await;
     let answer = server.site().post_batch(&[user_event(2, "b")]).await;
     answer.problem(503, "database_unavailable");
@@ -228,7 +228,7 @@ async fn a_lock_on_the_table_of_events_is_seen(database: Database) {
     let answer = server.ready().await;
     answer.problem(503, "database_unavailable");
     assert!(answer.text.contains("lock"), "{}", answer.text);
-    // As long as it lasts: a small write would do, and is not taken for a large one.
+    // It stays so as long as the lock is held, although a small test write would succeed.
     tokio::time::sleep(Duration::from_secs(4)).await;
     server.ready().await.problem(503, "database_unavailable");
     lock.rollback().await.unwrap();

@@ -17,7 +17,7 @@
 namespace local_backend_sync\admin;
 
 /**
- * Setting: the site's token. The page can set and remove it, but never shows it.
+ * Setting: the site token. The page can set and remove it, but never shows it.
  *
  * @package    local_backend_sync
  * @copyright  2026 The Backend Sync developers

@@ -75,7 +75,7 @@ class config {
     }
 
     /**
-     * The site's token.
+     * The site token.
      *
      * @return string empty if not set
      */

@@ -337,7 +337,7 @@ final class runner_test extends \advanced_testcase {
         $this->assertSame('local_backend_sync', $messages[0]->component);
         $this->assertSame('waiting', $messages[0]->eventtype);
         $this->assertStringStartsWith('1 change is waiting to be sent', $messages[0]->fullmessage);
-        $this->assertStringContainsString('API token', $messages[0]->fullmessage);
+        $this->assertStringContainsString('site token', $messages[0]->fullmessage);
         $this->assertStringNotContainsString('{$a', $messages[0]->fullmessage . $messages[0]->subject);
         $this->assertStringNotContainsString('site-token', $messages[0]->fullmessage);
         $this->assertCount(0, $alerts());

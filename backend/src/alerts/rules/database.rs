@@ -1,4 +1,4 @@
-//! The database takes no writes, or cannot be read.
+//! The database accepts no events, or cannot be read.
 
 use std::time::{Duration, Instant};
 
@@ -20,7 +20,7 @@ pub(in crate::alerts) struct UnreadableRules<'a> {
     pub(in crate::alerts) evaluations: u32,
 }
 
-/// Whether the database has taken no writes for too long. `place` names the process that saw it.
+/// Whether the database has accepted no events for too long. `place` names the process that saw it.
 pub(in crate::alerts) fn database(
     health: &WriteHealth,
     rules: &AlertRules,
@@ -30,7 +30,7 @@ pub(in crate::alerts) fn database(
     let (why, time) = health.failing_for(limit(rules.database_seconds, 1)?, now)?;
     let (code, cause, advice) = why.in_words();
     let message = format!(
-        "The database has taken no writes for {}: {cause}. Until it does, events are answered 503 and nothing is delivered. \
+        "The database has accepted no events for {}: {cause}. Until it does, events are answered 503 and nothing is delivered. \
          {advice} Seen by {place}.",
         span(time)
     );
@@ -54,7 +54,7 @@ pub(in crate::alerts) fn unreadable(unreadable: &UnreadableRules<'_>) -> Observa
     warning("rule_not_judged", message).of(Rule::LookFailed, &format!("rule:{first}"))
 }
 
-/// Alerts cannot be stored, though the database takes other writes.
+/// Alerts cannot be stored, though the database accepts events.
 pub(in crate::alerts) fn not_stored(evaluations: u32, why: Cause, place: &str) -> Observation {
     let (_, cause, advice) = why.in_words();
     let message = format!(
@@ -94,7 +94,7 @@ mod tests {
     };
 
     #[test]
-    fn a_database_that_takes_no_writes_for_a_minute() {
+    fn a_database_that_accepts_no_events_for_a_minute() {
         let mut rules = Config::load(&Overrides::default(), std::iter::empty()).unwrap().alerts.rules;
         let (start, mut health) = (Instant::now(), WriteHealth::default());
         assert_eq!(database(&health, &rules, "here", start), None);

@@ -303,7 +303,7 @@ fn token_ends(token: &TokenSummary, end: Timestamp, now: Timestamp) -> Observati
     let number = token.id;
     let (whose, advice) = match &token.site {
         Some(site) => (
-            format!("Token {number} of site {site}"),
+            format!("Site token {number} of {site}"),
             format!(
                 "Create another with backend-sync site rotate-token {site}, paste it into Moodle, and revoke this one."
             ),

@@ -137,11 +137,11 @@ fn ended_early(ended: Result<Result<(), AppError>, tokio::task::JoinError>, fold
     }
 }
 
-/// Binds the simulator to the wanted address, else to the default one, else to a free port.
-async fn listen(simulator: &Simulator, wanted: Option<SocketAddr>) -> Result<Running, CliError> {
-    let address = wanted.unwrap_or(SIMULATOR);
+/// Binds the simulator to the requested address, else to the default one, else to a free port.
+async fn listen(simulator: &Simulator, requested: Option<SocketAddr>) -> Result<Running, CliError> {
+    let address = requested.unwrap_or(SIMULATOR);
     let running = match simulator.clone().bind(address).await {
-        Err(error) if wanted.is_none() && error.kind() == std::io::ErrorKind::AddrInUse => {
+        Err(error) if requested.is_none() && error.kind() == std::io::ErrorKind::AddrInUse => {
             simulator.clone().bind(SocketAddr::new(address.ip(), 0)).await
         }
         running => running,
@@ -150,9 +150,9 @@ async fn listen(simulator: &Simulator, wanted: Option<SocketAddr>) -> Result<Run
 }
 
 /// The same for the backend.
-async fn bind(config: &Config, wanted: Option<SocketAddr>, store: &Store, clock: &Clock) -> Result<App, CliError> {
+async fn bind(config: &Config, requested: Option<SocketAddr>, store: &Store, clock: &Clock) -> Result<App, CliError> {
     match App::bind(config, store.clone(), clock.clone()).await {
-        Err(AppError::Listen { error, .. }) if wanted.is_none() && error.kind() == std::io::ErrorKind::AddrInUse => {
+        Err(AppError::Listen { error, .. }) if requested.is_none() && error.kind() == std::io::ErrorKind::AddrInUse => {
             let config = Config { listen: SocketAddr::new(config.listen.ip(), 0), ..config.clone() };
             Ok(App::bind(&config, store.clone(), clock.clone()).await?)
         }
@@ -167,7 +167,7 @@ fn configure(folder: &Folder, zoho_url: &str, listen: Option<SocketAddr>) -> Res
     Ok(Config::load(&overrides, std::iter::empty())?)
 }
 
-/// Creates the site's token and an API token.
+/// Creates a site token and an API token.
 async fn add_tokens(store: &Store, clock: &Clock) -> Result<(String, String), CliError> {
     let (site_token, site_hash) = make_token(TokenKind::Site)?;
     let (api_token, api_hash) = make_token(TokenKind::Api)?;

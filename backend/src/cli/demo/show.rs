@@ -38,7 +38,7 @@ pub(super) fn places(places: &Places<'_>) -> Result<(), CliError> {
     let pace = if *pace == 0 { "as fast as possible".to_owned() } else { format!("in about {pace} seconds") };
     print(format_args!(
         "The demo: the events of a college's Moodle, this backend, and a simulated Zoho CRM, in one process.\n\n\
-         \x20 Swagger UI       {backend}/docs   (press Authorize and paste the token)\n\
+         \x20 Swagger UI       {backend}/docs   (press Authorize and paste the API token)\n\
          \x20 API token        {token}\n\
          \x20 Zoho's records   {zoho}/__sim/state\n\
          \x20 calls to Zoho    {zoho}/__sim/log\n\

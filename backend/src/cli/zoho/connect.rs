@@ -83,9 +83,9 @@ pub(super) async fn run(arguments: ConnectArguments, clock: &Clock) -> Result<()
     let accounts_url = accounts_url(&arguments)?;
     explain(&accounts_url)?;
     let secret = std::env::var(SECRET_VARIABLE).ok();
-    let client_id = given_or_asked(arguments.client_id, "Client ID")?;
-    let client_secret = given_or_asked(secret, "Client Secret")?;
-    let code = given_or_asked(arguments.code, "Code")?;
+    let client_id = given_or_prompted(arguments.client_id, "Client ID")?;
+    let client_secret = given_or_prompted(secret, "Client Secret")?;
+    let code = given_or_prompted(arguments.code, "Code")?;
     let mut config = config::Zoho {
         accounts_url,
         api_url: arguments.api_url,
@@ -145,7 +145,7 @@ fn explain(accounts_url: &str) -> Result<(), CliError> {
 }
 
 /// Asks for a missing value, so that secrets need not get into the shell's history.
-fn given_or_asked(given: Option<String>, what: &str) -> Result<String, CliError> {
+fn given_or_prompted(given: Option<String>, what: &str) -> Result<String, CliError> {
     let answer = match given {
         Some(given) => given,
         None => ask(what)?,

@@ -11,13 +11,13 @@ const DAY: i64 = 24 * HOUR;
 const DECADE: i64 = 3_650 * DAY;
 
 /// A judge and its monotonic clock.
-struct Looks {
+struct Checks {
     judge: Judge,
     at: Duration,
     last_seen: Option<Timestamp>,
 }
 
-impl Looks {
+impl Checks {
     /// Starts with an agreed time.
     fn begin() -> Self {
         Self::after(NOW)
@@ -30,12 +30,12 @@ impl Looks {
     }
 
     /// Checks for `time`, while the machine's clock is `ahead` and other sources are as far ahead as given.
-    fn look(&mut self, time: Duration, ahead: i64, others: &[(ClockSource, i64)]) -> ClockVerdict {
+    fn check(&mut self, time: Duration, ahead: i64, others: &[(ClockSource, i64)]) -> ClockVerdict {
         let others = others.iter().map(|(source, ahead)| (*source, NOW.0 + ahead)).collect();
-        self.look_at(time, &ClockReadings { followed: Some(NOW.0 + ahead), machine: NOW.0 + ahead, others })
+        self.check_at(time, &ClockReadings { followed: Some(NOW.0 + ahead), machine: NOW.0 + ahead, others })
     }
 
-    fn look_at(&mut self, time: Duration, readings: &ClockReadings) -> ClockVerdict {
+    fn check_at(&mut self, time: Duration, readings: &ClockReadings) -> ClockVerdict {
         let end = self.at + time;
         loop {
             self.at += limits::CLOCK_INTERVAL;
@@ -57,115 +57,115 @@ const MINUTE: Duration = Duration::from_secs(60);
 
 #[test]
 fn ten_years_for_eight_seconds_change_nothing() {
-    let mut looks = Looks::begin();
+    let mut checks = Checks::begin();
     // Even if Moodle runs on the same machine.
     for others in [&[][..], &[(ClockSource::Moodle(1), DECADE)]] {
-        let during = looks.look(EIGHT_SECONDS, DECADE, others);
+        let during = checks.check(EIGHT_SECONDS, DECADE, others);
         assert_eq!((ahead(during), during.disagreement), (0, Some(Disagreement::Step { ahead_ms: DECADE })));
-        let after = looks.look(EIGHT_SECONDS, 0, &[]);
+        let after = checks.check(EIGHT_SECONDS, 0, &[]);
         assert_eq!((ahead(after), after.disagreement), (0, None));
     }
 }
 
 #[test]
 fn an_hour_ahead_is_accepted_when_it_lasts_and_an_hour_back_is_not() {
-    let mut looks = Looks::begin();
-    assert_eq!(ahead(looks.look(limits::CLOCK_STEP_ALONE - MINUTE, HOUR, &[])), 0);
-    let verdict = looks.look(MINUTE * 2, HOUR, &[]);
+    let mut checks = Checks::begin();
+    assert_eq!(ahead(checks.check(limits::CLOCK_STEP_ALONE - MINUTE, HOUR, &[])), 0);
+    let verdict = checks.check(MINUTE * 2, HOUR, &[]);
     assert_eq!((ahead(verdict), verdict.disagreement, verdict.step_ms), (HOUR, None, Some(HOUR)));
-    let verdict = looks.look(MINUTE * 60 * 24, 0, &[]);
+    let verdict = checks.check(MINUTE * 60 * 24, 0, &[]);
     assert_eq!((ahead(verdict), verdict.disagreement), (HOUR, Some(Disagreement::Step { ahead_ms: -HOUR })));
     // Moodle shows that it was never that late.
-    let verdict = looks.look(MINUTE * 2, 0, &[(ClockSource::Moodle(1), -30_000)]);
+    let verdict = checks.check(MINUTE * 2, 0, &[(ClockSource::Moodle(1), -30_000)]);
     assert_eq!((ahead(verdict), verdict.disagreement, verdict.step_ms), (0, None, Some(-HOUR)));
 }
 
 #[test]
 fn a_source_that_contradicts_counts() {
-    let mut looks = Looks::begin();
-    let verdict = looks.look(MINUTE * 60, HOUR, &[(ClockSource::Moodle(1), 0)]);
+    let mut checks = Checks::begin();
+    let verdict = checks.check(MINUTE * 60, HOUR, &[(ClockSource::Moodle(1), 0)]);
     assert_eq!((ahead(verdict), verdict.disagreement), (0, Some(Disagreement::Step { ahead_ms: HOUR })));
-    let verdict = looks.look(MINUTE * 60, HOUR, &[(ClockSource::Moodle(1), HOUR), (ClockSource::Zoho, 2 * HOUR)]);
+    let verdict = checks.check(MINUTE * 60, HOUR, &[(ClockSource::Moodle(1), HOUR), (ClockSource::Zoho, 2 * HOUR)]);
     assert_eq!(ahead(verdict), 0, "Zoho contradicts it");
-    let verdict = looks.look(MINUTE * 2, HOUR, &[(ClockSource::Moodle(1), HOUR), (ClockSource::Zoho, HOUR)]);
+    let verdict = checks.check(MINUTE * 2, HOUR, &[(ClockSource::Moodle(1), HOUR), (ClockSource::Zoho, HOUR)]);
     assert_eq!((ahead(verdict), verdict.step_ms), (HOUR, Some(HOUR)));
 }
 
 #[test]
 fn small_differences_are_followed_and_time_never_goes_back() {
-    let mut looks = Looks::begin();
-    assert_eq!(ahead(looks.look(EIGHT_SECONDS, 1_500, &[])), 1_500);
-    let slower = looks.look(Duration::from_secs(1), 0, &[]);
+    let mut checks = Checks::begin();
+    assert_eq!(ahead(checks.check(EIGHT_SECONDS, 1_500, &[])), 1_500);
+    let slower = checks.check(Duration::from_secs(1), 0, &[]);
     assert_eq!(
         (ahead(slower), slower.disagreement, slower.step_ms),
         (1_000, None, None),
         "slower by a tenth of five seconds"
     );
-    let right = looks.look(MINUTE, 0, &[]);
+    let right = checks.check(MINUTE, 0, &[]);
     assert_eq!((ahead(right), right.step_ms), (0, None));
     // Moodle's readings are too imprecise for half a minute.
-    let forward = looks.look(limits::CLOCK_STEP_ALONE * 2, 30_000, &[(ClockSource::Moodle(1), -20_000)]);
+    let forward = checks.check(limits::CLOCK_STEP_ALONE * 2, 30_000, &[(ClockSource::Moodle(1), -20_000)]);
     assert_eq!((ahead(forward), forward.disagreement), (30_000, None));
 }
 
 #[test]
 fn a_time_far_ahead_needs_another_source_for_a_while() {
-    let mut looks = Looks::after(Timestamp(NOW.0 - DECADE));
+    let mut checks = Checks::after(Timestamp(NOW.0 - DECADE));
     let far = Some(Disagreement::Far { last_seen: Timestamp(NOW.0 - DECADE) });
-    let alone = looks.look(MINUTE * 60 * 24 * 7, 0, &[(ClockSource::Moodle(1), -DECADE)]);
+    let alone = checks.check(MINUTE * 60 * 24 * 7, 0, &[(ClockSource::Moodle(1), -DECADE)]);
     assert_eq!((ahead(alone), alone.disagreement), (0, far), "it is used, but not agreed");
     let moodle = &[(ClockSource::Moodle(1), -5_000)];
-    assert_eq!(looks.look(limits::CLOCK_FAR_AGREED - MINUTE, 0, moodle).disagreement, far);
-    assert_eq!(looks.look(MINUTE, 0, &[]).disagreement, far);
-    assert_eq!(looks.look(limits::CLOCK_FAR_AGREED - MINUTE, 0, moodle).disagreement, far, "the wait starts over");
-    assert_eq!(looks.look(MINUTE * 20, 0, &[moodle[0], (ClockSource::Zoho, -DECADE)]).disagreement, far);
-    assert_eq!(looks.look(MINUTE * 20, 0, moodle).disagreement, None);
-    assert_eq!(looks.look(MINUTE, 0, &[]).disagreement, None);
+    assert_eq!(checks.check(limits::CLOCK_FAR_AGREED - MINUTE, 0, moodle).disagreement, far);
+    assert_eq!(checks.check(MINUTE, 0, &[]).disagreement, far);
+    assert_eq!(checks.check(limits::CLOCK_FAR_AGREED - MINUTE, 0, moodle).disagreement, far, "the wait starts over");
+    assert_eq!(checks.check(MINUTE * 20, 0, &[moodle[0], (ClockSource::Zoho, -DECADE)]).disagreement, far);
+    assert_eq!(checks.check(MINUTE * 20, 0, moodle).disagreement, None);
+    assert_eq!(checks.check(MINUTE, 0, &[]).disagreement, None);
 }
 
 #[test]
 fn a_step_of_years_that_moodle_believes_too_is_not_agreed_at_once() {
-    let mut looks = Looks::begin();
+    let mut checks = Checks::begin();
     let moodle = &[(ClockSource::Moodle(1), DECADE)];
-    let stepped = looks.look(MINUTE * 2, DECADE, moodle);
+    let stepped = checks.check(MINUTE * 2, DECADE, moodle);
     assert_eq!((ahead(stepped), stepped.step_ms), (DECADE, Some(DECADE)));
     assert!(matches!(stepped.disagreement, Some(Disagreement::Far { .. })), "{stepped:?}");
-    let back = looks.look(MINUTE * 2, 0, &[(ClockSource::Moodle(1), 0)]);
+    let back = checks.check(MINUTE * 2, 0, &[(ClockSource::Moodle(1), 0)]);
     assert_eq!((ahead(back), back.disagreement), (0, None));
 }
 
 #[test]
 fn a_person_or_another_process_decides() {
-    let mut looks = Looks::begin();
+    let mut checks = Checks::begin();
     let readings = ClockReadings { followed: Some(NOW.0 + DECADE), machine: NOW.0 + DECADE, others: vec![] };
-    assert_eq!(ahead(looks.look_at(MINUTE * 60, &readings)), 0);
-    looks.judge.accept(looks.at, &readings);
-    let verdict = looks.look_at(MINUTE, &readings);
+    assert_eq!(ahead(checks.check_at(MINUTE * 60, &readings)), 0);
+    checks.judge.accept(checks.at, &readings);
+    let verdict = checks.check_at(MINUTE, &readings);
     assert_eq!((ahead(verdict), verdict.disagreement), (DECADE, None));
 
-    let mut looks = Looks::after(Timestamp(NOW.0 - 3 * DAY));
-    assert!(looks.look(MINUTE, 0, &[]).disagreement.is_some());
-    looks.last_seen = Some(NOW);
-    assert_eq!(looks.look(MINUTE, 0, &[]).disagreement, None);
+    let mut checks = Checks::after(Timestamp(NOW.0 - 3 * DAY));
+    assert!(checks.check(MINUTE, 0, &[]).disagreement.is_some());
+    checks.last_seen = Some(NOW);
+    assert_eq!(checks.check(MINUTE, 0, &[]).disagreement, None);
 }
 
 #[test]
 fn the_databases_clock_is_followed_and_the_machines_is_watched() {
-    let mut looks = Looks::begin();
+    let mut checks = Checks::begin();
     let differ = |machine, others| ClockReadings { followed: Some(NOW.0), machine: NOW.0 + machine, others };
-    let verdict = looks.look_at(MINUTE, &differ(HOUR, vec![]));
+    let verdict = checks.check_at(MINUTE, &differ(HOUR, vec![]));
     assert_eq!((ahead(verdict), verdict.disagreement), (0, Some(Disagreement::Differ { ahead_ms: HOUR })));
-    assert_eq!(looks.look_at(MINUTE, &differ(HOUR, vec![(ClockSource::Moodle(1), NOW.0)])).disagreement, None);
+    assert_eq!(checks.check_at(MINUTE, &differ(HOUR, vec![(ClockSource::Moodle(1), NOW.0)])).disagreement, None);
     // When a database on another machine steps, it is not accepted against this machine's clock, but soon with it.
     let stepped = |machine| ClockReadings {
         followed: Some(NOW.0 + HOUR),
         machine: NOW.0 + machine,
         others: vec![(ClockSource::Machine, NOW.0 + machine)],
     };
-    assert_eq!(ahead(looks.look_at(MINUTE * 60, &stepped(0))), 0);
-    assert_eq!(ahead(looks.look_at(MINUTE * 2, &stepped(HOUR))), HOUR);
+    assert_eq!(ahead(checks.check_at(MINUTE * 60, &stepped(0))), 0);
+    assert_eq!(ahead(checks.check_at(MINUTE * 2, &stepped(HOUR))), HOUR);
     // A database that does not answer changes nothing.
-    let away = looks.look_at(MINUTE * 60, &ClockReadings { followed: None, machine: NOW.0, others: vec![] });
+    let away = checks.check_at(MINUTE * 60, &ClockReadings { followed: None, machine: NOW.0, others: vec![] });
     assert_eq!((ahead(away), away.disagreement), (HOUR, None));
 }
 

@@ -8,7 +8,7 @@ use crate::{
     limits,
     model::Kind,
     store::Store,
-    views::{DifferenceView, PlanError, PlanView, PlannedItem, Subset, trouble_in_words},
+    views::{DifferenceView, PlanError, PlanView, PlannedItem, Subset, failure_in_words},
     zoho::{
         destination::Zoho,
         mapping::{Mapping, Problem},
@@ -24,7 +24,7 @@ pub(super) enum Trial {
     /// The text is not a mapping: the problems, by line.
     Invalid(Vec<Problem>),
     /// Zoho did not answer: why, and what to do.
-    Trouble(String),
+    Unavailable(String),
     /// The mapping is valid; the plan is missing if it does not fit Zoho yet.
     Checked { same: bool, checked: CheckResult, plan: Option<TrialPlan> },
 }
@@ -66,7 +66,7 @@ impl Trial {
         };
         let (changed, findings) = match zoho.by(mapping).await {
             Ok(found) => found,
-            Err(trouble) => return Ok(Self::Trouble(trouble_in_words(trouble))),
+            Err(failure) => return Ok(Self::Unavailable(failure_in_words(failure))),
         };
         let same = text == zoho.mapping().text();
         let fits = findings.iter().all(|finding| finding.severity != Severity::Error);
@@ -77,7 +77,7 @@ impl Trial {
         let subset = Subset { kind, site_id: None, state: None, limit: limits::DRY_RUN_RECORDS };
         match PlanView::make(&changed, store, subset).await {
             Ok(plan) => Ok(Self::Checked { same, checked, plan: Some(TrialPlan::new(plan)) }),
-            Err(PlanError::Unavailable(reason)) => Ok(Self::Trouble(reason)),
+            Err(PlanError::Unavailable(reason)) => Ok(Self::Unavailable(reason)),
             Err(PlanError::Store(error)) => Err(error.into()),
         }
     }

@@ -1,9 +1,9 @@
 //! The mapping and its findings, for the template.
 
 use crate::{
-    delivery::Trouble,
+    delivery::DestinationFailure,
     model::Kind,
-    views::trouble_in_words,
+    views::failure_in_words,
     zoho::{
         mapping::{Mapping, ModuleMapping, OnDelete, Owner, Rule},
         setup::check::{MappingFinding, Severity},
@@ -48,16 +48,16 @@ pub(super) struct FieldView {
 /// The result of comparing the mapping with Zoho.
 pub(super) enum CheckResult {
     /// Zoho did not answer: why, and what to do.
-    Trouble(String),
+    Unavailable(String),
     /// Mismatches; empty if the mapping fits.
     Findings(Vec<MappingFinding>),
 }
 
 impl CheckResult {
-    pub(super) fn new(found: Result<Vec<MappingFinding>, Trouble>) -> Self {
+    pub(super) fn new(found: Result<Vec<MappingFinding>, DestinationFailure>) -> Self {
         match found {
             Ok(findings) => Self::Findings(findings),
-            Err(trouble) => Self::Trouble(trouble_in_words(trouble)),
+            Err(failure) => Self::Unavailable(failure_in_words(failure)),
         }
     }
 }

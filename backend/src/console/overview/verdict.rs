@@ -93,7 +93,7 @@ impl OverviewVerdict {
         }
     }
 
-    /// A database that takes no writes is bad on its own: all other findings may be stale.
+    /// A database that accepts no events is bad on its own: all other findings may be stale.
     pub(super) fn add_write_health(&mut self, health: &WriteHealth) {
         let Some(failing) = health.failing() else { return };
         let (cause, advice) = {
@@ -101,7 +101,7 @@ impl OverviewVerdict {
             (cause, advice)
         };
         let sentence =
-            format!("The database takes no writes: {cause}. Until it does, events are answered 503. {advice}");
+            format!("The database accepts no events: {cause}. Until it does, events are answered 503. {advice}");
         self.worsen(Colour::Bad, sentence, Some("/alerts"));
     }
 
@@ -138,7 +138,7 @@ mod tests {
     };
 
     #[test]
-    fn a_database_without_writes_is_bad() {
+    fn a_database_that_accepts_no_events_is_bad() {
         let (mut verdict, mut health) = (OverviewVerdict::new(), WriteHealth::default());
         verdict.add_write_health(&health);
         assert_eq!(verdict.colour, Colour::Good);

@@ -226,7 +226,7 @@ pub(super) async fn send(
         let rows = store.sync_items_of(&destination.name, &keys).await?;
         let rows = rows.into_iter().filter(|row| all || is_to_retry(row.state));
         let keys: Vec<RecordKey> = rows.map(|row| row.key).collect();
-        store.demand(&destination.name, &keys, context.clock.now()).await?;
+        store.request_delivery(&destination.name, &keys, context.clock.now()).await?;
         tracing::info!(
             token = who.0.token_id,
             destination = destination.name,

@@ -70,7 +70,9 @@ impl From<TokenError> for PageError {
             TokenError::Store(error) => Self::Store(error),
             TokenError::NoSite(_) | TokenError::NoToken(_) => Self::NotFound,
             TokenError::SiteExists(name) => Self::Bad(format!("The site {name} already exists; choose another name.")),
-            TokenError::NameTaken(name) => Self::Bad(format!("The token {name} already exists; choose another name.")),
+            TokenError::NameTaken(name) => {
+                Self::Bad(format!("The API token {name} already exists; choose another name."))
+            }
             TokenError::Randomness(_) => Self::Internal,
         }
     }
@@ -131,10 +133,10 @@ pub(in crate::console) async fn add_api_token(
 ) -> Result<Html<String>, PageError> {
     let name = form.name.trim();
     if name.is_empty() || name.chars().count() > NAME_CHARACTERS || name.contains(char::is_control) {
-        return Err(PageError::Bad(format!("A token's name has 1 to {NAME_CHARACTERS} characters on one line.")));
+        return Err(PageError::Bad(format!("An API token's name has 1 to {NAME_CHARACTERS} characters on one line.")));
     }
     let scope = [Scope::Read, Scope::Operate].into_iter().find(|scope| scope.as_str() == form.scope);
-    let scope = scope.ok_or_else(|| PageError::Bad("A token's scope is read or operate.".to_owned()))?;
+    let scope = scope.ok_or_else(|| PageError::Bad("An API token's scope is read or operate.".to_owned()))?;
     let token = tokens::add_api_token(
         &context.store,
         name,

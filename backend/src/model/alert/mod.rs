@@ -37,7 +37,7 @@ pub enum Rule {
     TokenExpiring,
     /// A channel's notifications do not arrive.
     ChannelFailing,
-    /// The database accepts no writes.
+    /// The database accepts no events.
     Database,
     /// A rule cannot be checked.
     LookFailed,

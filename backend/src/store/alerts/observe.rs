@@ -79,7 +79,7 @@ impl Store {
         query(&self.read, sql, vec![destination.into(), since.0.into()]).await?.iter().map(sample).collect()
     }
 
-    /// All tokens of sites and API consumers that are not revoked; expired ones included.
+    /// All site tokens and API tokens that are not revoked; expired ones included.
     pub async fn tokens_in_use(&self) -> Result<Vec<TokenSummary>, StoreError> {
         let mut tokens = self.tokens(None).await?;
         for site in self.sites().await? {

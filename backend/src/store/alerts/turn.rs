@@ -243,7 +243,7 @@ mod tests {
     };
 
     #[tokio::test]
-    async fn a_turn_is_taken_back_by_its_holder_alone_until_its_lease_is_over() {
+    async fn a_turn_is_reclaimed_only_by_its_holder_until_its_lease_expires() {
         let folder = tempfile::tempdir().unwrap();
         let url = format!("sqlite://{}", folder.path().join("test.sqlite").display());
         let (store, _) = Store::open(&url.parse().unwrap(), NoDatabase::CreateUnlessLost).await.unwrap();

@@ -1,8 +1,8 @@
 //! Pools of connections in which every wait has a deadline, and no connection is reused after a failure.
 //!
 //! This layer lies between sqlx's pools and sea-orm's queries, for three reasons. A vanished host answers nothing, and
-//! neither library has a deadline for statements. SQLite rolls back on its own when a disk is full or fails, and what
-//! then looks like a transaction is none: later statements would be stored one by one, or never. And a pool that tests
+//! neither library has a deadline for statements. SQLite rolls back on its own when a disk is full or fails; after
+//! that there is no transaction any more, and later statements would be stored one by one, or never. And a pool that tests
 //! returned connections waits forever for a vanished host.
 
 use std::{

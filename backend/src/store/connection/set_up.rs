@@ -32,8 +32,8 @@ pub(in crate::store) const COPY_PROGRESS: &str = "copy_progress";
 /// The suffix of the marker file beside a SQLite file, which says that there was a database.
 const MADE: &str = "-made";
 
-const MADE_TEXT: &str = "Backend Sync made its database here. When this file is there and the database is not, the database was lost, \
-                         and nothing is begun anew unless --new-database says so.\n";
+const MADE_TEXT: &str = "Backend Sync created its database here. If this file exists and the database does not, the database was lost, \
+                         and no new one is created unless --new-database says so.\n";
 
 /// Precedes the database's number in the marker file.
 const MARK: &str = "Its number: ";

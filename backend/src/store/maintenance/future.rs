@@ -24,7 +24,7 @@ pub struct Longest {
     /// The shortest time between two deliveries of a record.
     pub repeat: Duration,
     /// The interval between evaluations of the alert rules.
-    pub look: Duration,
+    pub evaluation: Duration,
     /// The time between reminders; `None` for no reminders.
     pub remind: Option<Duration>,
 }
@@ -91,7 +91,7 @@ fn waits(longest: &Longest) -> Vec<WaitKind> {
     let at_destination = limits::LONGEST_AT_DESTINATION;
     let mut kinds = vec![
         WaitKind::new("turns", "until_at", limits::LONGEST_TURN, "TRUE", "turns"),
-        WaitKind::new("alert_turns", "due_at", longest.look, "TRUE", "the next evaluation of the alert rules"),
+        WaitKind::new("alert_turns", "due_at", longest.evaluation, "TRUE", "the next evaluation of the alert rules"),
         WaitKind::new("alert_turns", "lease_until", limits::ALERT_TURN, "TRUE", "the turn to evaluate the alert rules"),
         WaitKind::new(
             "alert_notices",

@@ -1,4 +1,4 @@
-//! Whether the database takes events, and still has those that it took.
+//! Whether the database accepts events, and still has those that it accepted.
 
 use crate::store::{
     StoreError,

@@ -84,9 +84,9 @@ impl Store {
         if filter.site_id.is_some_and(|site_id| site_id != about.site_id()) {
             return Ok(items);
         }
-        let wanted = |kind: &Kind| filter.kind.is_none_or(|wanted| wanted == *kind);
+        let selected = |kind: &Kind| filter.kind.is_none_or(|only| only == *kind);
         let to_come = |kind: &Kind| after.is_none_or(|after| kind.as_str() >= after.kind.as_str());
-        for kind in kinds().into_iter().filter(wanted).filter(to_come) {
+        for kind in kinds().into_iter().filter(selected).filter(to_come) {
             let Some((of_about, more)) = about.condition(kind) else { continue };
             let filter = ItemFilter { site_id: Some(about.site_id()), kind: Some(kind), ..filter.clone() };
             let (mut condition, mut values) = filter.condition(destination);

@@ -93,7 +93,7 @@ impl Store {
     }
 
     /// Releases the items still in flight under a lease, as if they had never been claimed; due at `due_at`.
-    pub async fn give_back(&self, destination: &str, lease: &str, due_at: Timestamp) -> Result<u64, StoreError> {
+    pub async fn release_claimed(&self, destination: &str, lease: &str, due_at: Timestamp) -> Result<u64, StoreError> {
         let sql = "UPDATE sync_items SET state = 'pending', lease = NULL, lease_until = NULL, due_at = ? \
                    WHERE destination = ? AND state = 'in_flight' AND lease = ?";
         execute(&self.write, sql, vec![due_at.0.into(), destination.into(), lease.into()]).await
@@ -101,7 +101,7 @@ impl Store {
 
     /// Takes back the items whose lease has expired because their worker died. What it did is unknown, so they are
     /// delivered again, whatever their digest says.
-    pub async fn take_back_expired(&self, destination: &str, now: Timestamp) -> Result<Vec<RecordKey>, StoreError> {
+    pub async fn reclaim_expired(&self, destination: &str, now: Timestamp) -> Result<Vec<RecordKey>, StoreError> {
         let sql = "UPDATE sync_items SET state = 'pending', lease = NULL, lease_until = NULL, due_at = ?, digest = NULL, \
                    attempts = attempts + 1 WHERE destination = ? AND state = 'in_flight' AND lease_until < ? \
                    RETURNING site_id, kind, moodle_id";

@@ -117,8 +117,8 @@ fn by_kind(filter: &ItemFilter, after: Option<RecordKey>) -> impl Iterator<Item 
     kinds.map(|kind| ItemFilter { kind: Some(kind), ..filter.clone() })
 }
 
-/// See [`Store::demand`].
-pub(super) async fn demand(
+/// See [`Store::request_delivery`].
+pub(super) async fn request_delivery(
     connection: &impl ConnectionTrait,
     destination: &str,
     keys: &[RecordKey],
@@ -136,19 +136,19 @@ pub(super) async fn demand(
 impl Store {
     /// Releases items that wait for a record that is already at the destination: only these, or all. Needed when that
     /// record arrived while they were being settled. Returns how many.
-    pub async fn release_in_vain(
+    pub async fn release_missed(
         &self,
         destination: &str,
         only: Option<&[RecordKey]>,
         now: Timestamp,
     ) -> Result<u64, StoreError> {
-        let in_vain = " AND waits_id IS NOT NULL AND state IN ('parked', 'synced') AND EXISTS (SELECT 1 FROM sync_items other \
+        let missed = " AND waits_id IS NOT NULL AND state IN ('parked', 'synced') AND EXISTS (SELECT 1 FROM sync_items other \
                       WHERE other.destination = sync_items.destination AND other.site_id = sync_items.site_id \
                       AND other.kind = sync_items.waits_kind AND other.moodle_id = sync_items.waits_id \
                       AND other.remote_id IS NOT NULL)";
         let mut released = 0;
         let Some(only) = only else {
-            let (condition, values) = ("destination = ?".to_owned() + in_vain, vec![destination.into()]);
+            let (condition, values) = ("destination = ?".to_owned() + missed, vec![destination.into()]);
             let keys =
                 make_pending(&self.write.patient(), destination, &condition, values, Delivered::Trusted, now, None)
                     .await?;
@@ -157,7 +157,7 @@ impl Store {
         for ((kind, site_id), ids) in by_kind_and_site(only) {
             for list in bulk::key_lists(&ids) {
                 let (condition, values) = among(destination, kind, site_id, list);
-                let condition = condition + in_vain;
+                let condition = condition + missed;
                 let keys =
                     make_pending(&self.write, destination, &condition, values, Delivered::Trusted, now, None).await?;
                 released += keys.len() as u64;
@@ -180,8 +180,13 @@ impl Store {
 
     /// Requests a delivery of these records, whatever their digest says; items in flight are delivered again once they
     /// are settled. Waits for locks.
-    pub async fn demand(&self, destination: &str, keys: &[RecordKey], now: Timestamp) -> Result<(), StoreError> {
-        demand(&self.write, destination, keys, now).await
+    pub async fn request_delivery(
+        &self,
+        destination: &str,
+        keys: &[RecordKey],
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        request_delivery(&self.write, destination, keys, now).await
     }
 
     /// The number of items that match.

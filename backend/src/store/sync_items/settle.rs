@@ -6,7 +6,7 @@ use sea_orm::{
     sea_query::{Expr, OnConflict},
 };
 
-use super::release::{demand, release_waiting};
+use super::release::{release_waiting, request_delivery};
 use crate::{
     clock::Timestamp,
     model::{ItemState, Lane, RecordKey},
@@ -97,7 +97,7 @@ impl Store {
             // locks no additional rows.
             let tried = settled.iter().filter(|settled| settled.attempt.is_some());
             let keys: Vec<RecordKey> = tried.map(|settled| settled.item.key).collect();
-            demand(&transaction, destination, &keys, now).await?;
+            request_delivery(&transaction, destination, &keys, now).await?;
         }
         let attempts: Vec<_> = settled.iter().filter_map(|settled| attempt_of(destination, settled)).collect();
         for group in bulk::groups(attempts) {
@@ -112,7 +112,7 @@ impl Store {
         let waiting = settled.iter().filter(|settled| waits(settled));
         let keys: Vec<RecordKey> = waiting.map(|settled| settled.item.key).collect();
         if !keys.is_empty() {
-            self.release_in_vain(destination, Some(&keys), now).await?;
+            self.release_missed(destination, Some(&keys), now).await?;
         }
         Ok(())
     }
@@ -232,7 +232,7 @@ fn settling() -> OnConflict {
             Column::Reason,
         ])
         .value(Column::State, unmoved("excluded.state", "'pending'"))
-        // Something else may have been delivered since: see `Store::demand`.
+        // Something else may have been delivered since: see `Store::request_delivery`.
         .value(Column::Digest, unmoved("excluded.digest", "NULL"))
         .value(Column::Lease, Expr::cust("NULL"))
         .value(Column::LeaseUntil, Expr::cust("NULL"))

@@ -22,14 +22,14 @@ type Groups = HashMap<(i64, Id, Id), Vec<StoredRecord<Grade>>>;
 
 impl Store {
     /// All grades of these (site, user, item).
-    pub async fn grade_groups(&self, wanted: &[(i64, Id, Id)]) -> Result<Groups, StoreError> {
-        groups(&self.read, wanted).await
+    pub async fn grade_groups(&self, keys: &[(i64, Id, Id)]) -> Result<Groups, StoreError> {
+        groups(&self.read, keys).await
     }
 }
 
-async fn groups(connection: &impl ConnectionTrait, wanted: &[(i64, Id, Id)]) -> Result<Groups, StoreError> {
+async fn groups(connection: &impl ConnectionTrait, keys: &[(i64, Id, Id)]) -> Result<Groups, StoreError> {
     let mut by_site: BTreeMap<i64, BTreeSet<(Id, Id)>> = BTreeMap::new();
-    for (site_id, userid, itemid) in wanted {
+    for (site_id, userid, itemid) in keys {
         by_site.entry(*site_id).or_default().insert((*itemid, *userid));
     }
     let mut groups = Groups::new();
@@ -51,8 +51,8 @@ pub(super) async fn grades_beside(
     connection: &impl ConnectionTrait,
     grades: &HashMap<Key, (Id, Id)>,
 ) -> Result<Vec<RecordKey>, StoreError> {
-    let wanted: Vec<_> = grades.iter().map(|((site_id, _), (userid, itemid))| (*site_id, *userid, *itemid)).collect();
-    let found = groups(connection, &wanted).await?.into_values().flatten();
+    let keys: Vec<_> = grades.iter().map(|((site_id, _), (userid, itemid))| (*site_id, *userid, *itemid)).collect();
+    let found = groups(connection, &keys).await?.into_values().flatten();
     let others = found.filter(|grade| !grades.contains_key(&(grade.site_id, grade.record.state.gradeid)));
     Ok(others
         .map(|grade| RecordKey { kind: Kind::Grade, site_id: grade.site_id, moodle_id: grade.record.state.gradeid })

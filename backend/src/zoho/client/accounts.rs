@@ -16,7 +16,7 @@ use crate::{
 /// The timeout of a request: well below the length of a process's turn to fetch a token.
 const ANSWER_TIME: Duration = Duration::from_secs(20);
 
-/// Zoho limits access tokens per ten minutes; after too many, a request within that time is in vain.
+/// Zoho limits access tokens per ten minutes; after too many, every request within that time fails.
 const DENIED: Duration = Duration::from_secs(10 * 60);
 
 /// The assumed life of an access token when Zoho does not state it.

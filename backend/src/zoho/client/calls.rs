@@ -159,10 +159,10 @@ impl Client {
             }
         }
         // With several criteria, Zoho also returns values that merely contain one.
-        let wanted: Vec<String> = values.iter().map(|value| value.to_lowercase()).collect();
+        let requested: Vec<String> = values.iter().map(|value| value.to_lowercase()).collect();
         found.retain(|record| {
             let value = record.get(field).and_then(Value::as_str);
-            value.is_some_and(|value| wanted.contains(&value.to_lowercase()))
+            value.is_some_and(|value| requested.contains(&value.to_lowercase()))
         });
         Ok(found)
     }

@@ -151,8 +151,8 @@ impl Client {
 
     /// Refreshes the number of credits left, if deliveries are held back by a possibly outdated one; otherwise does
     /// nothing. Without this, nothing would show that some have come back.
-    pub async fn look_at_credits(&self) -> Result<(), CallError> {
-        if self.limiter().take_look(self.0.clock.now()) {
+    pub async fn refresh_credits(&self) -> Result<(), CallError> {
+        if self.limiter().take_refresh(self.0.clock.now()) {
             self.org().await?;
         }
         Ok(())

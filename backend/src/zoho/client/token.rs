@@ -33,10 +33,10 @@ const EARLY_MS: i64 = 5 * 60 * 1_000;
 const TURN: Duration = Duration::from_secs(30);
 
 /// How often the other processes check for the new token.
-const LOOK_INTERVAL: Duration = Duration::from_millis(250);
+const POLL_INTERVAL: Duration = Duration::from_millis(250);
 
 /// The most checks: two whole turns.
-const LOOKS: usize = 240;
+const POLLS: usize = 240;
 
 /// An access token and the API server it is for.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -127,7 +127,7 @@ impl AccessTokens {
 
     async fn shared_or_new(&self, turn: &mut Turn, refused: Option<&Access>) -> Result<Access, CallError> {
         let Some(store) = &self.store else { return self.fetch(turn).await };
-        for _ in 0..LOOKS {
+        for _ in 0..POLLS {
             if let Some(access) = self.shared(store, refused).await? {
                 return Ok(access);
             }
@@ -145,7 +145,7 @@ impl AccessTokens {
                 self.share(store, result.as_ref().ok()).await;
                 return result;
             }
-            sleep(LOOK_INTERVAL).await;
+            sleep(POLL_INTERVAL).await;
         }
         let reason = "another process is fetching an access token for Zoho and does not finish";
         Err(CallError::unreachable(reason))

@@ -15,7 +15,7 @@ use super::{
     outcome::{self, Timing},
 };
 use crate::{
-    delivery::{Delivery, Destination, Trouble},
+    delivery::{Delivery, Destination, DestinationFailure},
     model::{ItemState, Kind, RecordKey},
     store::ItemRow,
     zoho::mapping::Write,
@@ -39,7 +39,7 @@ impl Zoho {
         context: &DeliveryContext<'_>,
         jobs: Vec<Job>,
         delivery: &mut Delivery,
-    ) -> Result<(Vec<Job>, Vec<Job>), Trouble> {
+    ) -> Result<(Vec<Job>, Vec<Job>), DestinationFailure> {
         let Some(field) = context.module.matches.as_deref().filter(|_| context.batch.kind == Kind::User) else {
             return Ok((Vec::new(), jobs));
         };
@@ -50,11 +50,13 @@ impl Zoho {
         let started_at = self.clock.now();
         let holders = match self.holders(context, &jobs).await {
             Ok(holders) => holders,
-            Err(error) => return Err(Trouble::Outage { reason: format!("the records could not be read: {error}") }),
+            Err(error) => {
+                return Err(DestinationFailure::Outage { reason: format!("the records could not be read: {error}") });
+            }
         };
         let key = context.module.key.as_str();
         let found = self.client.search_equal(&context.module.module, field, &emails, &["id", field, key]).await;
-        let found = found.map_err(|error| self.trouble(&error))?;
+        let found = found.map_err(|error| self.failure(&error))?;
         let timing = Timing { started_at, ended_at: self.clock.now() };
         let found = grouped(found.into_iter().filter_map(|contact| Some((lower(contact.get(field)?)?, contact))));
         let (mut existing, mut new) = (Vec::new(), Vec::new());

@@ -99,11 +99,11 @@ impl<'a> Decider<'a> {
         if let Some(policy) = self.batch.erased(key, &facts) {
             return self.erase(item, &facts, policy, remote_id, tried || item.attempts > 0);
         }
-        let wanted = match self.is_wanted(key, &facts, remote_id.is_some()) {
-            Ok(wanted) => wanted && !facts.deleted,
+        let delivered = match self.passes_filter(key, &facts, remote_id.is_some()) {
+            Ok(passes) => passes && !facts.deleted,
             Err(decision) => return decision,
         };
-        if !wanted {
+        if !delivered {
             return self.gone(item, &facts, remote_id, tried || item.attempts > 0);
         }
         for related in self.needed(&facts) {
@@ -133,7 +133,7 @@ impl<'a> Decider<'a> {
 
     /// Whether the record passes the mapping's filter, or a decision when that is unknown yet. What is already in Zoho
     /// is still updated when its course, or its person's enrolments, no longer pass: it is not gone in Moodle.
-    fn is_wanted(&self, key: RecordKey, facts: &Facts<'_>, known: bool) -> Result<bool, Decision> {
+    fn passes_filter(&self, key: RecordKey, facts: &Facts<'_>, known: bool) -> Result<bool, Decision> {
         let filter = self.mapping.filter();
         let chosen = match facts.state {
             StateRef::User(_) => return Ok(known || !filter.only_enrolled() || self.batch.is_enrolled(key)),

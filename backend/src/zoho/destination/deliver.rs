@@ -10,7 +10,7 @@ use super::{
     outcome::{self, Timing},
 };
 use crate::{
-    delivery::{Delivery, Destination, Trouble, backoff},
+    delivery::{Delivery, Destination, DestinationFailure, backoff},
     model::{Kind, RecordKey},
     store::{Claimed, CourseFilter, UserFilter},
     zoho::{
@@ -57,7 +57,7 @@ pub(super) enum WriteCall {
 const FAILURES_IN_A_ROW: u32 = 3;
 
 impl Zoho {
-    pub(super) async fn try_deliver(&self, items: Vec<Claimed>) -> Result<Delivery, Trouble> {
+    pub(super) async fn try_deliver(&self, items: Vec<Claimed>) -> Result<Delivery, DestinationFailure> {
         let mut delivery = Delivery::default();
         let kind = items.first().map_or(Kind::User, |item| item.key.kind);
         let Some(module) = self.mapping.module(kind) else {
@@ -69,11 +69,13 @@ impl Zoho {
         let modules = self.modules().await?;
         let Some(Some(metadata)) = modules.get(&module.module) else {
             let reason = format!("Zoho has no module {}; run backend-sync zoho setup.", module.module);
-            return Err(Trouble::Pause { cause: "configuration", reason, check_at: None });
+            return Err(DestinationFailure::Pause { cause: "configuration", reason, check_at: None });
         };
         let batch = match DeliveryBatch::load(&self.store, &self.mapping, Self::NAME, &items).await {
             Ok(batch) => batch,
-            Err(error) => return Err(Trouble::Outage { reason: format!("the records could not be read: {error}") }),
+            Err(error) => {
+                return Err(DestinationFailure::Outage { reason: format!("the records could not be read: {error}") });
+            }
         };
         let context = DeliveryContext { batch: &batch, module, metadata };
         let decider = Decider { mapping: &self.mapping, batch: &batch, metadata, module };
@@ -86,9 +88,9 @@ impl Zoho {
                 decision => settle_without_call(&mut delivery, item, decision),
             }
         }
-        delivery.trouble = match self.erase_all(&context, erasures, &mut delivery).await {
+        delivery.failure = match self.erase_all(&context, erasures, &mut delivery).await {
             Ok(()) => self.write_all(&context, writes, removals, &mut delivery).await.err(),
-            Err(trouble) => Some(trouble),
+            Err(failure) => Some(failure),
         };
         self.mark_failures(&context, &delivery).await;
         Ok(delivery)
@@ -100,7 +102,7 @@ impl Zoho {
         writes: Vec<(Claimed, WriteTarget)>,
         removals: Vec<(Claimed, WriteTarget)>,
         delivery: &mut Delivery,
-    ) -> Result<(), Trouble> {
+    ) -> Result<(), DestinationFailure> {
         let (mut updates, mut inserts, mut deletes) = (Vec::new(), Vec::new(), Vec::new());
         for (item, target) in writes {
             let job = job(item, target, "updated", false);
@@ -184,7 +186,7 @@ impl Zoho {
         context: &DeliveryContext<'_>,
         jobs: Vec<Job>,
         delivery: &mut Delivery,
-    ) -> Result<Vec<Job>, Trouble> {
+    ) -> Result<Vec<Job>, DestinationFailure> {
         let (mut parts, mut gone, mut failures, mut unknown) = (VecDeque::from([jobs]), Vec::new(), 0, None);
         while let Some(mut part) = parts.pop_front() {
             if part.is_empty() {
@@ -210,7 +212,8 @@ impl Zoho {
             }
             if part.len() > 1 && failures < FAILURES_IN_A_ROW && may_be_one_record(&error, &part) {
                 let rest = part.split_off(part.len() / 2);
-                // Requeue both halves at the end: trying another part first shows whether Zoho or a record is the problem.
+                // Requeue both halves at the end: trying another part first shows whether Zoho or a record is the
+                // problem.
                 parts.extend([part, rest]);
                 continue;
             }
@@ -225,7 +228,7 @@ impl Zoho {
                 let rest = part.into_iter().chain(parts.into_iter().flatten());
                 delivery.settled.extend(rest.map(|job| self.retry(job, reason.clone(), timing)));
             }
-            return Err(self.trouble(&error));
+            return Err(self.failure(&error));
         }
         Ok(gone)
     }

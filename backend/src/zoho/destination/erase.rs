@@ -8,7 +8,7 @@ use super::{
     outcome::{self, Timing},
 };
 use crate::{
-    delivery::{Delivery, Trouble},
+    delivery::{Delivery, DestinationFailure},
     store::Claimed,
     zoho::client::Action,
 };
@@ -20,7 +20,7 @@ impl Zoho {
         context: &DeliveryContext<'_>,
         erasures: Vec<(Claimed, WriteTarget, Leaves)>,
         delivery: &mut Delivery,
-    ) -> Result<(), Trouble> {
+    ) -> Result<(), DestinationFailure> {
         let jobs = erasures
             .into_iter()
             .map(|(item, target, leaves)| Job { leaves: Some(leaves), ..job(item, target, "erased", true) });

@@ -31,7 +31,7 @@ use super::{
 };
 use crate::{
     clock::{Clock, Timestamp},
-    delivery::{Admission, Delivery, Destination, Trouble},
+    delivery::{Admission, Delivery, Destination, DestinationFailure},
     limits,
     model::{Kind, Lane},
     random::Random,
@@ -63,7 +63,7 @@ impl Zoho {
     }
 
     /// The metadata of the mapping's modules, cached for a while. An error when the mapping does not fit them.
-    async fn modules(&self) -> Result<Arc<Modules>, Trouble> {
+    async fn modules(&self) -> Result<Arc<Modules>, DestinationFailure> {
         // Under the lock: one worker reads, the others wait for it.
         let mut held = self.modules.lock().await;
         let now = self.clock.now();
@@ -72,7 +72,7 @@ impl Zoho {
         {
             return Ok(Arc::clone(modules));
         }
-        let modules = read_modules(&self.client, &self.mapping).await.map_err(|error| self.trouble(&error))?;
+        let modules = read_modules(&self.client, &self.mapping).await.map_err(|error| self.failure(&error))?;
         let findings = check::check(&self.mapping, &modules);
         let errors: Vec<_> = findings.iter().filter(|finding| finding.severity == Severity::Error).collect();
         if let Some(first) = errors.first() {
@@ -84,7 +84,7 @@ impl Zoho {
                  zoho setup creates what is missing.",
                 first.problem, first.advice
             );
-            return Err(Trouble::Pause { cause: "configuration", reason, check_at: None });
+            return Err(DestinationFailure::Pause { cause: "configuration", reason, check_at: None });
         }
         let modules = Arc::new(modules);
         *held = Some((Arc::clone(&modules), now));
@@ -92,18 +92,22 @@ impl Zoho {
     }
 
     /// What a failed call means for the whole destination.
-    fn trouble(&self, error: &CallError) -> Trouble {
+    fn failure(&self, error: &CallError) -> DestinationFailure {
         let reason = error.to_string();
         match error {
-            CallError::Unauthorized { .. } => Trouble::Pause { cause: "credentials", reason, check_at: None },
-            CallError::Configuration { .. } => Trouble::Pause { cause: "configuration", reason, check_at: None },
+            CallError::Unauthorized { .. } => {
+                DestinationFailure::Pause { cause: "credentials", reason, check_at: None }
+            }
+            CallError::Configuration { .. } => {
+                DestinationFailure::Pause { cause: "configuration", reason, check_at: None }
+            }
             CallError::CreditsExhausted => {
                 let check_at = Some(self.clock.now().after(limits::CREDITS_CHECK));
-                Trouble::Pause { cause: "credits", reason, check_at }
+                DestinationFailure::Pause { cause: "credits", reason, check_at }
             }
-            CallError::Throttled { .. } => Trouble::Throttled,
+            CallError::Throttled { .. } => DestinationFailure::Throttled,
             CallError::Unreachable { .. } | CallError::Unknown { .. } | CallError::Invalid { .. } => {
-                Trouble::Outage { reason }
+                DestinationFailure::Outage { reason }
             }
         }
     }
@@ -130,29 +134,29 @@ impl Destination for Zoho {
     async fn deliver(&self, items: Vec<Claimed>) -> Delivery {
         match self.try_deliver(items).await {
             Ok(delivery) => delivery,
-            Err(trouble) => Delivery { trouble: Some(trouble), ..Delivery::default() },
+            Err(failure) => Delivery { failure: Some(failure), ..Delivery::default() },
         }
     }
 
-    async fn check(&self) -> Option<Trouble> {
+    async fn check(&self) -> Option<DestinationFailure> {
         *self.modules.lock().await = None;
         match self.client.org().await {
             Ok(_) => {}
-            Err(error) => return Some(self.trouble(&error)),
+            Err(error) => return Some(self.failure(&error)),
         }
-        if let Err(trouble) = self.modules().await {
-            return Some(trouble);
+        if let Err(failure) = self.modules().await {
+            return Some(failure);
         }
         match self.client.limiter().admit(Lane::NewUser, 0, self.clock.now()) {
             Admission::Exhausted { reason, check_at } => {
-                Some(Trouble::Pause { cause: "credits", reason, check_at: Some(check_at) })
+                Some(DestinationFailure::Pause { cause: "credits", reason, check_at: Some(check_at) })
             }
             _ => None,
         }
     }
 
-    async fn look(&self) {
-        if let Err(error) = self.client.look_at_credits().await {
+    async fn refresh_credits(&self) {
+        if let Err(error) = self.client.refresh_credits().await {
             tracing::warn!(%error, "could not refresh the number of API credits left");
         }
     }

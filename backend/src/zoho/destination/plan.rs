@@ -7,7 +7,7 @@ use serde_json::{Map, Value};
 use super::{Decider, Decision, DeliveryBatch, Zoho, decide::WriteTarget};
 use crate::{
     clock::Timestamp,
-    delivery::{Destination, Trouble},
+    delivery::{Destination, DestinationFailure},
     limits,
     model::{Kind, RecordKey},
     store::{Claimed, ItemRow},
@@ -85,7 +85,7 @@ pub const RECORDS_PER_CREDIT: u64 = 10;
 
 impl Zoho {
     /// Plans the delivery of these items. Reads their records from Zoho; changes nothing.
-    pub async fn plan(&self, items: Vec<ItemRow>) -> Result<Plan, Trouble> {
+    pub async fn plan(&self, items: Vec<ItemRow>) -> Result<Plan, DestinationFailure> {
         let mut kinds: BTreeMap<Kind, Vec<ItemRow>> = BTreeMap::new();
         for item in items {
             kinds.entry(item.key.kind).or_default().push(item);
@@ -99,7 +99,7 @@ impl Zoho {
         Ok(plan)
     }
 
-    async fn plan_kind(&self, kind: Kind, rows: &[ItemRow], plan: &mut Plan) -> Result<(), Trouble> {
+    async fn plan_kind(&self, kind: Kind, rows: &[ItemRow], plan: &mut Plan) -> Result<(), DestinationFailure> {
         let modules = self.modules().await?;
         let module = self.mapping.module(kind);
         let metadata = module.and_then(|module| modules.get(&module.module)).and_then(Option::as_ref);
@@ -110,8 +110,9 @@ impl Zoho {
         };
         let items: Vec<Claimed> = rows.iter().map(claimed).collect();
         let batch = DeliveryBatch::load(&self.store, &self.mapping, Self::NAME, &items).await;
-        let batch =
-            batch.map_err(|error| Trouble::Outage { reason: format!("the records could not be read: {error}") })?;
+        let batch = batch.map_err(|error| DestinationFailure::Outage {
+            reason: format!("the records could not be read: {error}"),
+        })?;
         let decider = Decider { mapping: &self.mapping, batch: &batch, metadata, module };
         let (mut writes, mut inserts, mut updates) = (Vec::new(), 0, 0);
         for (row, item) in rows.iter().zip(&items) {
@@ -177,12 +178,12 @@ impl Zoho {
         module: &ModuleMapping,
         writes: Vec<(usize, Option<String>, Map<String, Value>)>,
         plan: &mut Plan,
-    ) -> Result<(), Trouble> {
+    ) -> Result<(), DestinationFailure> {
         let ids: Vec<String> = writes.iter().filter_map(|(_, id, _)| id.clone()).collect();
         let fields: std::collections::BTreeSet<&str> =
             writes.iter().flat_map(|(_, _, body)| body.keys().map(String::as_str)).collect();
         let fields: Vec<&str> = fields.into_iter().collect();
-        let held = read(&self.client, &module.module, &ids, &fields).await.map_err(|error| self.trouble(&error))?;
+        let held = read(&self.client, &module.module, &ids, &fields).await.map_err(|error| self.failure(&error))?;
         for (place, id, body) in writes {
             let before = id.as_ref().and_then(|id| held.get(id));
             let Some(entry) = plan.items.get_mut(place) else { continue };

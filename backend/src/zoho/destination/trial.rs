@@ -6,7 +6,7 @@ use tokio::sync::Mutex;
 
 use super::{Modules, Zoho, read_modules};
 use crate::{
-    delivery::Trouble,
+    delivery::DestinationFailure,
     zoho::{
         mapping::Mapping,
         setup::check::{self, MappingFinding},
@@ -20,13 +20,13 @@ impl Zoho {
     }
 
     /// The problems of the current mapping, by Zoho's current metadata: one call per module.
-    pub async fn findings(&self) -> Result<Vec<MappingFinding>, Trouble> {
+    pub async fn findings(&self) -> Result<Vec<MappingFinding>, DestinationFailure> {
         let modules = self.read(&self.mapping).await?;
         Ok(check::check(&self.mapping, &modules))
     }
 
     /// The same destination with another mapping, for a dry run, and that mapping's problems: one call per module.
-    pub async fn by(&self, mapping: Mapping) -> Result<(Self, Vec<MappingFinding>), Trouble> {
+    pub async fn by(&self, mapping: Mapping) -> Result<(Self, Vec<MappingFinding>), DestinationFailure> {
         let modules = self.read(&mapping).await?;
         let findings = check::check(&mapping, &modules);
         let known = Mutex::new(Some((Arc::new(modules), self.clock.now())));
@@ -35,7 +35,7 @@ impl Zoho {
         Ok((Self { store, client, mapping: Arc::new(mapping), modules: known, clock, random }, findings))
     }
 
-    async fn read(&self, mapping: &Mapping) -> Result<Modules, Trouble> {
-        read_modules(&self.client, mapping).await.map_err(|error| self.trouble(&error))
+    async fn read(&self, mapping: &Mapping) -> Result<Modules, DestinationFailure> {
+        read_modules(&self.client, mapping).await.map_err(|error| self.failure(&error))
     }
 }

@@ -43,10 +43,10 @@ impl DeliveryFilter {
         if self.roles.is_empty() {
             return true;
         }
-        let wanted = |role: &str| self.roles.iter().any(|each| each == role);
+        let is_selected = |role: &str| self.roles.iter().any(|each| each == role);
         match &enrolment.roles {
-            Some(roles) => roles.0.iter().any(|role| wanted(&role.shortname) || wanted(&role.archetype)),
-            None => wanted(ROLE_WHEN_UNKNOWN),
+            Some(roles) => roles.0.iter().any(|role| is_selected(&role.shortname) || is_selected(&role.archetype)),
+            None => is_selected(ROLE_WHEN_UNKNOWN),
         }
     }
 

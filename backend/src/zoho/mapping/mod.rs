@@ -7,6 +7,7 @@
 mod describe;
 mod erase;
 mod error;
+mod expected;
 mod filter;
 mod fit;
 mod html;
@@ -18,7 +19,6 @@ mod rule;
 mod source;
 mod text;
 mod tracking;
-mod wanted;
 
 #[cfg(test)]
 mod tests;
@@ -27,13 +27,13 @@ use std::collections::BTreeMap;
 
 pub(crate) use erase::is_erased;
 pub use error::RenderError;
+pub(crate) use expected::{ExpectedField, KEY_CHARACTERS};
 pub use filter::DeliveryFilter;
 pub use problem::{MappingError, Problem};
 pub(crate) use rule::{Constant, FieldType, Owner, Related, Rule};
 pub(crate) use source::Shape;
 pub(crate) use tracking::STATUSES;
 pub use tracking::{ERROR_CHARACTERS, Tracking};
-pub(crate) use wanted::{KEY_CHARACTERS, WantedField};
 
 use crate::model::{Completion, Course, Enrolment, Grade, GradeItem, Kind, User};
 

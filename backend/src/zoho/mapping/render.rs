@@ -44,8 +44,8 @@ impl ModuleMapping {
         self.reads(|path| matches!(path, Path::Course(_)))
     }
 
-    fn reads(&self, wanted: fn(&Path) -> bool) -> bool {
-        self.rules.iter().any(|rule| rule.owner != Owner::Zoho && rule.paths().iter().any(wanted))
+    fn reads(&self, condition: fn(&Path) -> bool) -> bool {
+        self.rules.iter().any(|rule| rule.owner != Owner::Zoho && rule.paths().iter().any(condition))
     }
 
     /// The record's fields as Zoho accepts them, with the key and without the tracking fields.

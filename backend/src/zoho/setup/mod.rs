@@ -7,7 +7,7 @@ use std::{collections::BTreeMap, fmt};
 use serde_json::{Map, Value, json};
 
 use super::{
-    mapping::{FieldType, Labels, Mapping, ModuleMapping, WantedField},
+    mapping::{ExpectedField, FieldType, Labels, Mapping, ModuleMapping},
     metadata::Module,
 };
 
@@ -56,7 +56,7 @@ pub struct NewField {
     label: String,
     /// The name of the related list in a lookup's target module.
     related_list: Option<String>,
-    wanted: WantedField,
+    expected: ExpectedField,
 }
 
 /// The steps that create what is missing, in a working order: all modules, then their fields.
@@ -77,7 +77,8 @@ pub fn plan(mapping: &Mapping, metadata: &BTreeMap<String, Option<Module>>) -> V
             (None, None) => continue,
         }
         for field in missing(mapping, module, found) {
-            if !fields.iter().any(|(name, other)| *name == module.module && other.wanted.name == field.wanted.name) {
+            if !fields.iter().any(|(name, other)| *name == module.module && other.expected.name == field.expected.name)
+            {
                 fields.push((&module.module, field));
             }
         }
@@ -99,9 +100,9 @@ fn missing(mapping: &Mapping, module: &ModuleMapping, found: Option<&Module>) ->
         None => name == NAME,
     };
     let related_list = module.labels.as_ref().map(|labels| labels.plural.clone());
-    let new = mapping.wanted(module).into_iter().filter(|wanted| !exists(&wanted.name));
-    let new = new.filter_map(|wanted| {
-        Some(NewField { label: label(&wanted.name)?, related_list: related_list.clone(), wanted })
+    let new = mapping.expected(module).into_iter().filter(|expected| !exists(&expected.name));
+    let new = new.filter_map(|expected| {
+        Some(NewField { label: label(&expected.name)?, related_list: related_list.clone(), expected })
     });
     new.collect()
 }
@@ -140,13 +141,13 @@ impl SetupStep {
 
 impl NewField {
     fn body(&self) -> Value {
-        let Self { label, related_list, wanted } = self;
+        let Self { label, related_list, expected } = self;
         let mut body = Map::new();
         body.insert("field_label".to_owned(), json!(label));
-        body.insert("data_type".to_owned(), json!(wanted.data_type.zoho_name()));
+        body.insert("data_type".to_owned(), json!(expected.data_type.zoho_name()));
         let mut set = |key: &str, value: Value| _ = body.insert(key.to_owned(), value);
-        match wanted.data_type {
-            FieldType::Text => set("length", json!(wanted.length)),
+        match expected.data_type {
+            FieldType::Text => set("length", json!(expected.length)),
             FieldType::Integer => set("length", json!(INTEGER_DIGITS)),
             FieldType::Bigint => set("length", json!(BIGINT_DIGITS)),
             FieldType::Decimal => {
@@ -154,15 +155,15 @@ impl NewField {
                 set("decimal_place", json!(DECIMAL_PLACES));
             }
             FieldType::Textarea => {
-                let large = wanted.length.is_none_or(|length| length > SMALL_TEXTAREA);
+                let large = expected.length.is_none_or(|length| length > SMALL_TEXTAREA);
                 set("textarea", json!({ "type": if large { "large" } else { "small" } }));
             }
             FieldType::Picklist => {
                 let value = |value: &String| json!({ "display_value": value, "actual_value": value });
-                set("pick_list_values", wanted.values.iter().map(value).collect());
+                set("pick_list_values", expected.values.iter().map(value).collect());
             }
             FieldType::Lookup => {
-                let mut lookup = json!({ "module": { "api_name": wanted.lookup } });
+                let mut lookup = json!({ "module": { "api_name": expected.lookup } });
                 if let Some(related_list) = related_list {
                     lookup["display_label"] = json!(related_list);
                 }
@@ -170,7 +171,7 @@ impl NewField {
             }
             FieldType::Email | FieldType::Phone | FieldType::Boolean | FieldType::Date | FieldType::Datetime => {}
         }
-        if wanted.unique {
+        if expected.unique {
             set("unique", json!({ "case_sensitive": false }));
         }
         Value::Object(body)
@@ -196,18 +197,18 @@ impl fmt::Display for SetupStep {
 
 impl fmt::Display for NewField {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let wanted = &self.wanted;
-        write!(f, "{} ({}", wanted.name, wanted.data_type.zoho_name())?;
-        if let Some(length) = wanted.length {
+        let expected = &self.expected;
+        write!(f, "{} ({}", expected.name, expected.data_type.zoho_name())?;
+        if let Some(length) = expected.length {
             write!(f, ", {length} characters")?;
         }
-        if wanted.unique {
+        if expected.unique {
             f.write_str(", unique")?;
         }
-        if !wanted.values.is_empty() {
-            write!(f, ": {}", wanted.values.join(", "))?;
+        if !expected.values.is_empty() {
+            write!(f, ": {}", expected.values.join(", "))?;
         }
-        if let Some(module) = &wanted.lookup {
+        if let Some(module) = &expected.lookup {
             write!(f, " to {module}")?;
         }
         f.write_str(")")

@@ -38,7 +38,7 @@ fn default() -> Mapping {
 #[test]
 fn modules_come_before_their_fields_and_five_fields_are_created_at_once() {
     let steps = plan(&default(), &empty_organisation());
-    let told: Vec<_> = steps
+    let listed: Vec<_> = steps
         .iter()
         .map(|step| match step {
             SetupStep::CreateModule { module, .. } => (module.as_str(), 0),
@@ -46,7 +46,7 @@ fn modules_come_before_their_fields_and_five_fields_are_created_at_once() {
         })
         .collect();
     assert_eq!(
-        told,
+        listed,
         [
             ("Moodle_Enrolments", 0),
             ("Moodle_Grades", 0),
@@ -126,9 +126,9 @@ pub(crate) fn after(
                     let made = ModuleField {
                         length: body.get("length").and_then(|length| length.as_u64()).map(|length| length as u32),
                         unique: body.get("unique").is_some(),
-                        picklist: field.wanted.values.clone(),
-                        lookup: field.wanted.lookup.clone(),
-                        ..ModuleField::new(field.label.replace(' ', "_"), field.wanted.data_type.zoho_name())
+                        picklist: field.expected.values.clone(),
+                        lookup: field.expected.lookup.clone(),
+                        ..ModuleField::new(field.label.replace(' ', "_"), field.expected.data_type.zoho_name())
                     };
                     assert_eq!(module.fields.insert(made.api_name.clone(), made), None, "created twice");
                 }

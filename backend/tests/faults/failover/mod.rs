@@ -1,5 +1,6 @@
-//! The failover: two PostgreSQLs in synchronous replication and three processes of the product. What was answered 200 is on the
-//! standby too, whatever happens to the primary, and all processes work again soon after the standby was promoted.
+//! The failover: two PostgreSQL servers in synchronous replication and three processes of the product. Events answered
+//! 200 are on the standby too, whatever happens to the primary, and all processes work again soon after the standby was
+//! promoted.
 
 mod kept;
 mod processes;
@@ -18,13 +19,13 @@ use crate::{
     postgres::{Cluster, Host, Parts, Programs},
 };
 
-/// How soon all processes must store events again after the standby was promoted. A wish that is printed.
-const WANTED: Duration = Duration::from_secs(15);
+/// The goal for all processes to store events again after the promotion; only reported.
+const GOAL: Duration = Duration::from_secs(15);
 
-/// When it is a failure, on however busy a machine.
+/// Beyond this time it is a failure, on any machine.
 const TOO_LATE: Duration = Duration::from_secs(60);
 
-/// How soon each process must say that it is not ready. Longer than every deadline of the product.
+/// The time within which each process must report that it is not ready. Longer than every deadline of the product.
 const UNREADY: Duration = Duration::from_secs(45);
 
 /// How long a primary or a standby is away: longer than every deadline of the product.
@@ -35,22 +36,23 @@ const AWAY: Duration = Duration::from_secs(25);
 pub(crate) enum Scenario {
     /// `kill -9` of the primary.
     Killed,
-    /// Nothing is heard of the primary any more, and it stays so.
+    /// The primary falls silent for good.
     Vanished,
     /// The same with a host of its own, whose cable is pulled and whose address moves.
     HostVanished,
-    /// The standby dies: every commit waits for it. Then it comes back.
+    /// The standby dies, so that every commit waits for it; then it returns.
     StandbyAway,
-    /// The same, and the role has a `statement_timeout`: PostgreSQL then calls a commit done that was not replicated.
+    /// The same, with a `statement_timeout` on the role: PostgreSQL then reports a commit as done that was not
+    /// replicated.
     StatementTimeout,
     /// The same, by an operator's `pg_cancel_backend`.
     CommitCancelled,
 }
 
-/// What was found.
+/// The failures found.
 struct Findings(Vec<String>);
 
-/// Plays these scenarios, all when none are named, and prints what is seen; whether all is well.
+/// Runs these scenarios (all if none is named) and prints the observations; returns whether all passed.
 pub(crate) async fn run(program: &Path, scenarios: &[Scenario]) -> Result<bool, Failed> {
     let scenarios = if scenarios.is_empty() { Scenario::value_variants() } else { scenarios };
     let programs = Programs::find()?;
@@ -105,7 +107,7 @@ impl Findings {
         }
     }
 
-    /// Prints the time that each process took, and notes those that took too long.
+    /// Prints the time that each process took, and records those that took too long.
     fn times(&mut self, what: &str, times: &[Option<Duration>], most: Duration) {
         let word = |time: &Option<Duration>| {
             time.map_or_else(
@@ -129,10 +131,11 @@ impl Findings {
             _ => cluster.vanish()?,
         }
         let all_unready = self.become_unready(processes, "the primary", gone).await;
-        // Long enough to see that they go on saying so; what vanishes, until every deadline of the product has passed.
+        // Long enough to see that they stay not ready; for a silent primary, until every deadline of the product has
+        // passed.
         let away = if scenario == Scenario::Killed { Duration::from_secs(5) } else { AWAY };
         tokio::time::sleep(away.saturating_sub(gone.elapsed())).await;
-        // The old primary lives on if it only vanished; nobody hears of it any more.
+        // A silent primary lives on, cut off.
         let _old = cluster.promote().await?;
         let promoted = Instant::now();
         println!(
@@ -146,7 +149,7 @@ impl Findings {
         Ok(())
     }
 
-    /// Returns when all had said so.
+    /// Returns when all had reported it.
     async fn become_unready(&mut self, processes: &Processes, who: &str, gone: Instant) -> Instant {
         let unready = processes.unready(gone, UNREADY).await;
         self.times(&format!("each said 503 to readiness after {who} was gone"), &unready, UNREADY);
@@ -156,12 +159,12 @@ impl Findings {
     async fn work_again(&mut self, processes: &Processes, since: Instant) {
         let again = processes.store_again(since, TOO_LATE).await;
         self.times("each answered a new request 200 after that", &again, TOO_LATE);
-        if again.iter().any(|time| time.is_some_and(|time| time > WANTED)) {
-            println!("    slower than the {} s that are wanted", WANTED.as_secs());
+        if again.iter().any(|time| time.is_some_and(|time| time > GOAL)) {
+            println!("    slower than the goal of {} s", GOAL.as_secs());
         }
         let ready = processes.ready_again(since, TOO_LATE).await;
         self.times("each was ready after that", &ready, TOO_LATE);
-        // Some more that must be there in the end.
+        // A few more events, which must be stored at the end.
         tokio::time::sleep(Duration::from_secs(2)).await;
     }
 
@@ -177,7 +180,7 @@ impl Findings {
         cluster.standby.as_mut().ok_or("no standby")?.start().await?;
         cluster.standby_follows().await?;
         self.work_again(processes, Instant::now()).await;
-        // Does the standby have all? The primary is asked for nothing any more.
+        // The standby must have everything. The primary is not asked any more.
         cluster.primary.kill()?;
         drop(cluster.promote().await?);
         self.work_again(processes, Instant::now()).await;
@@ -214,18 +217,18 @@ impl Findings {
     async fn books(&mut self, cluster: &Cluster, processes: Processes) -> Result<(), Failed> {
         let (books, wrong) = processes.end().await?;
         self.0.extend(wrong);
-        let kept = Kept::look(&cluster.sql(), &books).await?;
+        let kept = Kept::compare(&cluster.sql(), &books).await?;
         println!("    {} of {} acknowledged events lost, {} stored twice", kept.lost, kept.acknowledged, kept.doubled);
-        self.wrong_if(kept.lost > 0, format!("{} events were answered 200 and are gone", kept.lost));
+        self.wrong_if(kept.lost > 0, format!("{} events were answered 200 and are missing", kept.lost));
         self.wrong_if(kept.doubled > 0, format!("{} events are stored twice", kept.doubled));
         Ok(())
     }
 }
 
-/// What was on its way when something happened is answered by then.
+/// By then, requests in flight during the fault are answered.
 const SETTLED: Duration = Duration::from_millis(500);
 
-/// Ends the waiting of the product's commits for the standby, as an operator may who sees hanging sessions.
+/// Cancels the commits waiting for the standby, as an operator may do who sees hanging sessions.
 const CANCEL: &str =
     "SELECT count(pg_cancel_backend(pid)) FROM pg_stat_activity WHERE usename = 'sync' AND wait_event = 'SyncRep'";
 

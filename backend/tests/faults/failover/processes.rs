@@ -1,4 +1,4 @@
-//! Several processes of the product on one database, each with senders of its own and a watcher.
+//! Several processes of the product on one database, each with its own senders and watcher.
 
 use std::{
     collections::BTreeMap,
@@ -19,16 +19,16 @@ use crate::{
     support::random::Random,
 };
 
-/// How many. With four senders each.
+/// The number of processes, each with four senders.
 const PROCESSES: usize = 3;
 
-/// Requests that are answered by each before anything happens.
+/// Requests answered by each before anything happens.
 const WARM: usize = 25;
 
-/// How long a start, or the way to that many answers, may take on a busy machine.
+/// The time-out for a start, and for that many answers, on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(120);
 
-/// One process and those who talk to it.
+/// A process with its senders and watcher.
 pub(crate) struct Process {
     pub(crate) server: Server,
     pub(crate) watcher: Watcher,
@@ -36,11 +36,11 @@ pub(crate) struct Process {
     senders: Senders,
 }
 
-/// All of them.
+/// All processes.
 pub(crate) struct Processes(pub(crate) Vec<Process>);
 
 impl Processes {
-    /// Starts them on the database at `url` and lets events in. Returns when each has answered some.
+    /// Starts them on the database at `url`, and the senders. Returns when each has answered some requests.
     pub(crate) async fn start(program: &Path, url: &str) -> Result<Self, Failed> {
         let first = start_server(program, url)?;
         let token = until("the first start prints a token", async || first.printed_word("bss_")).await?;
@@ -63,22 +63,22 @@ impl Processes {
         Ok(processes)
     }
 
-    /// The seconds after `moment` until each answers 200 to a request that begins after it; waits `time` at most.
+    /// The seconds from `moment` until each answers 200 to a request that starts after it; waits for `time` at most.
     pub(crate) async fn store_again(&self, moment: Instant, time: Duration) -> Vec<Option<Duration>> {
         self.each(time, moment, |process| process.book.stored_after(moment)).await
     }
 
-    /// The same until each says that it is ready.
+    /// The same until each is ready.
     pub(crate) async fn ready_again(&self, moment: Instant, time: Duration) -> Vec<Option<Duration>> {
         self.each(time, moment, |process| process.watcher.ready_after(moment)).await
     }
 
-    /// The same until each says that it is not ready.
+    /// The same until each is not ready.
     pub(crate) async fn unready(&self, moment: Instant, time: Duration) -> Vec<Option<Duration>> {
         let said = |process: &Process| {
-            let looks = process.watcher.looks();
-            // A real answer: whoever asks for readiness must be told, and not left waiting.
-            looks.iter().find(|look| look.said == "503" && look.asked > moment).map(|look| look.answered)
+            let polls = process.watcher.polls();
+            // A real 503: readiness must answer, not time out.
+            polls.iter().find(|poll| poll.said == "503" && poll.asked > moment).map(|poll| poll.answered)
         };
         self.each(time, moment, said).await
     }
@@ -99,19 +99,19 @@ impl Processes {
         }
     }
 
-    /// How often any of them said that it is ready, asked after `from` and answered before `to`.
+    /// How often any of them was ready, asked after `from` and answered before `to`.
     pub(crate) fn said_ready(&self, from: Instant, to: Instant) -> usize {
-        let looks = self.0.iter().flat_map(|process| process.watcher.looks());
-        looks.filter(|look| look.ready && look.asked > from && look.answered < to).count()
+        let polls = self.0.iter().flat_map(|process| process.watcher.polls());
+        polls.filter(|poll| poll.ready && poll.asked > from && poll.answered < to).count()
     }
 
-    /// Requests answered 200 that began after `from` and ended before `to`.
+    /// Requests answered 200 that started after `from` and ended before `to`.
     pub(crate) fn stored_between(&self, from: Instant, to: Instant) -> usize {
         let requests = self.0.iter().flat_map(|process| process.book.copy().requests);
         requests.filter(|request| request.status == Some(200) && request.begun > from && request.ended < to).count()
     }
 
-    /// How requests failed since then, of all.
+    /// How requests to all processes failed since then.
     pub(crate) fn failures_since(&self, moment: Instant) -> String {
         let mut failures = BTreeMap::<String, usize>::new();
         for (name, count) in self.0.iter().flat_map(|process| process.book.failures_since(moment)) {
@@ -121,7 +121,7 @@ impl Processes {
         if words.is_empty() { "none".to_owned() } else { words.join(", ") }
     }
 
-    /// Lets the senders come to an end and stops the processes. Returns the books, and what is wrong.
+    /// Stops the senders, then the processes. Returns the books and the failures.
     pub(crate) async fn end(self) -> Result<(Vec<Pages>, Vec<String>), Failed> {
         let (mut books, mut wrong) = (Vec::new(), Vec::new());
         for process in self.0 {
@@ -148,11 +148,11 @@ fn answered(book: &Book) -> usize {
     book.copy().requests.iter().filter(|request| request.status == Some(200)).count()
 }
 
-/// Waits until there is something.
-pub(crate) async fn until<T>(what: &str, look: impl AsyncFn() -> Option<T>) -> Result<T, Failed> {
+/// Waits until there is a result.
+pub(crate) async fn until<T>(what: &str, poll: impl AsyncFn() -> Option<T>) -> Result<T, Failed> {
     let deadline = Instant::now() + PATIENCE;
     loop {
-        if let Some(seen) = look().await {
+        if let Some(seen) = poll().await {
             return Ok(seen);
         }
         if Instant::now() > deadline {

@@ -1,4 +1,4 @@
-//! A PostgreSQL, perhaps with a standby, and the product's way to it.
+//! A PostgreSQL server, perhaps with a standby, and the product's route to it.
 
 use std::{
     net::SocketAddr,
@@ -18,10 +18,10 @@ use super::{
 };
 use crate::{Failed, mounts::Mount};
 
-/// How long a standby may take to follow.
+/// The time-out for a standby to catch up.
 const PATIENCE: Duration = Duration::from_secs(120);
 
-/// The names of the two servers, which take turns in being the primary.
+/// The names of the two servers, which alternate as the primary.
 const NAMES: [&str; 2] = ["one", "two"];
 
 /// What it has besides a primary.
@@ -29,28 +29,28 @@ const NAMES: [&str; 2] = ["one", "two"];
 pub(crate) struct Parts {
     /// A standby to which each commit is replicated before it succeeds.
     pub(crate) standby: bool,
-    /// The write-ahead log on a disk of its own, and the product's tables on another.
+    /// The write-ahead log on its own disk, and the product's tables on another.
     pub(crate) own_disks: bool,
-    /// The primary on a host of its own, which the product reaches by that host's address and not through the relay.
+    /// The primary on its own host; the product uses that host's address instead of the relay.
     pub(crate) host: Option<Host>,
 }
 
-/// Disks that can be filled. They go after the server.
+/// Disks that can be filled. Dropped after the server.
 pub(crate) struct Disks {
     pub(crate) wal: Mount,
     pub(crate) tables: Mount,
     folder: TempDir,
 }
 
-/// Servers and the way to them.
+/// The servers and the route to them.
 pub(crate) struct Cluster {
     pub(crate) relay: Relay,
     pub(crate) primary: Server,
     pub(crate) standby: Option<Server>,
     pub(crate) disks: Option<Disks>,
-    /// Where the first primary runs, if not here.
+    /// The host of the first primary; `None` for this machine.
     host: Option<Host>,
-    /// What the product connects to, whichever server answers there.
+    /// The address that the product connects to, whichever server answers there.
     way_in: SocketAddr,
 }
 
@@ -77,14 +77,14 @@ impl Cluster {
         Ok(cluster)
     }
 
-    /// Makes the product's tables, so that it need not be told that a new database is wanted.
+    /// Creates the product's tables, so that it starts without `--new-database`.
     pub(crate) fn set_up(&self, program: &Path) -> Result<(), Failed> {
         let mut migrate = Command::new(program);
         migrate.args(["migrate", "--new-database"]).env("BACKEND_SYNC_DATABASE_URL", self.own_url());
         run(&mut migrate).map(drop)
     }
 
-    /// Gives the primary a standby, and lets each commit wait for it.
+    /// Gives the primary a standby, and makes each commit wait for it.
     pub(crate) async fn add_standby(&mut self) -> Result<(), Failed> {
         let name = NAMES.into_iter().find(|name| *name != self.primary.name()).unwrap_or(NAMES[1]);
         self.standby = Some(Server::standby_of(&self.primary, name).await?);
@@ -111,13 +111,13 @@ impl Cluster {
         Ok(())
     }
 
-    /// Nothing is heard of the primary any more.
+    /// Silences the primary.
     pub(crate) fn vanish(&self) -> Result<(), Failed> {
         self.relay.vanish();
         self.host.as_ref().map_or(Ok(()), Host::vanish)
     }
 
-    /// The standby becomes the primary and the way leads to it. Returns the old primary as it is.
+    /// Promotes the standby and switches the route to it. Returns the old primary, unchanged.
     pub(crate) async fn promote(&mut self) -> Result<Server, Failed> {
         let standby = self.standby.take().ok_or("there is no standby to promote")?;
         standby.promote().await?;
@@ -130,12 +130,12 @@ impl Cluster {
         Ok(std::mem::replace(&mut self.primary, standby))
     }
 
-    /// The standby, if it has one just now.
+    /// The standby, if it has one at the moment.
     pub(crate) fn standby(&self) -> Result<&Server, Failed> {
         self.standby.as_ref().ok_or_else(|| "there is no standby".into())
     }
 
-    /// Starts the primary if it does not run, as an operator does, and waits until it takes connections.
+    /// Starts the primary if it is not running, as an operator does, and waits until it accepts connections.
     pub(crate) async fn revive(&mut self) -> Result<(), Failed> {
         if self.primary.is_running() && self.primary.sql().execute("SELECT 1").await.is_ok() {
             return Ok(());
@@ -144,22 +144,22 @@ impl Cluster {
         self.primary.start().await
     }
 
-    /// The superuser in the product's database, past the relay.
+    /// The superuser in the product's database, without the relay.
     pub(crate) fn sql(&self) -> Sql {
         self.primary.sql_in(PRODUCT)
     }
 
-    /// What the product is told.
+    /// The URL that the product is configured with.
     pub(crate) fn url(&self) -> String {
         self.primary.product_url(self.way_in)
     }
 
-    /// The product's role and database, past the relay.
+    /// The product's role and database, without the relay.
     pub(crate) fn own_url(&self) -> String {
         self.primary.product_url(self.primary.address())
     }
 
-    /// The product's role, by the product's way.
+    /// The product's role, by the product's route.
     pub(crate) fn as_product(&self) -> Sql {
         Sql::new(self.url())
     }

@@ -1,26 +1,26 @@
-//! A host of its own: a network namespace on a pair of virtual interfaces, whose cable can be pulled.
+//! A simulated host: a network namespace on a pair of virtual interfaces, whose cable can be pulled.
 
 use std::{net::Ipv4Addr, process::Command};
 
 use super::programs::run;
 use crate::{Failed, programs::is_root};
 
-/// A network that is meant for documentation (RFC 5737), so that hardly anybody has it. Each host takes four addresses of it.
+/// A documentation network (RFC 5737), which hardly any machine uses. Each host takes four of its addresses.
 const NETWORK: [u8; 3] = [203, 0, 113];
 
-/// The hardware address of the host, so that it need not be asked for when it is not there.
+/// The host's hardware address, fixed so that no ARP is needed while it is away.
 const HARDWARE: &str = "02:00:00:00:00:02";
 
 /// Dropping it removes it.
 pub(crate) struct Host {
-    /// Of the namespace and, with a letter, of the interfaces.
+    /// The name of the namespace and, with a letter appended, of the interfaces.
     name: String,
     first: u8,
     moved: bool,
 }
 
 impl Host {
-    /// A new one; in words why not, where that is not possible.
+    /// Creates one; the error says why that is not possible here.
     pub(crate) fn create() -> Result<Result<Self, &'static str>, Failed> {
         if !is_root() {
             return Ok(Err("only root may make network namespaces"));
@@ -38,7 +38,7 @@ impl Host {
         let (here, there) = (host.near(), host.address());
         ip(&format!("netns add {name}"))?;
         ip(&format!("link add {name}a type veth peer name {name}b address {HARDWARE} netns {name}"))?;
-        // Whatever becomes of the interfaces, nothing for it ever leaves this machine.
+        // Whatever happens to the interfaces, packets for it never leave this machine.
         ip(&format!("route add blackhole {}/30 metric 4000", host.number(0)))?;
         ip(&format!("address add {here}/30 dev {name}a"))?;
         ip(&format!("link set {name}a up"))?;
@@ -49,7 +49,7 @@ impl Host {
         Ok(Ok(host))
     }
 
-    /// For `ip netns exec`.
+    /// Its namespace, for `ip netns exec`.
     pub(crate) fn namespace(&self) -> &str {
         &self.name
     }
@@ -59,12 +59,12 @@ impl Host {
         self.number(2)
     }
 
-    /// Nothing reaches it any more and nothing comes from it.
+    /// Pulls the cable: no packet reaches it or leaves it.
     pub(crate) fn vanish(&self) -> Result<(), Failed> {
         ip(&format!("-n {0} link set {0}b down", self.name))
     }
 
-    /// Its address moves to this machine, as a cluster manager does with an address that serves.
+    /// Moves its address to this machine, as a cluster manager does with a virtual IP.
     pub(crate) fn take_over_address(&mut self) -> Result<(), Failed> {
         ip(&format!("address add {}/32 dev lo", self.address()))?;
         self.moved = true;
@@ -83,7 +83,7 @@ impl Host {
 
 impl Drop for Host {
     fn drop(&mut self) {
-        // As much as is there.
+        // Removes whatever exists.
         if self.moved {
             let _ = ip(&format!("address del {}/32 dev lo", self.address()));
         }

@@ -1,4 +1,4 @@
-//! The troubles of a PostgreSQL as faults of a case.
+//! PostgreSQL's incidents as faults of a case.
 
 use std::{
     ops::RangeInclusive,
@@ -7,37 +7,37 @@ use std::{
 
 use tokio::time::{sleep, timeout};
 
-use super::trouble::{Kept, Trouble};
+use super::incident::{Incident, Kept};
 use crate::{
     Failed,
-    fault::{Doing, Fault, Group, Kind, Need},
+    fault::{Fault, Group, Kind, Need, StepFuture},
     world::World,
 };
 
-/// How long it is tried to begin or end one: another one that keeps the server from answering may have to end first.
+/// The time-out to begin or end one: another fault that blocks the server may have to end first.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// Between two tries.
+/// The pause between two tries.
 const REST: Duration = Duration::from_millis(200);
 
-/// How long a look may take.
-const LOOK: Duration = Duration::from_secs(2);
+/// The time-out of a check.
+const CHECK_TIME: Duration = Duration::from_secs(2);
 
 /// Longer than every deadline of the product.
 const LONG: u64 = 25;
 
-/// In a combination, in milliseconds.
+/// The duration in a combination, in milliseconds.
 const COMBINED: RangeInclusive<u64> = 1_000..=9_000;
 
 macro_rules! kind {
-    ($name:literal, $trouble:ident, $group:ident, $alone:expr, $combined:expr, $needs:expr) => {
+    ($name:literal, $incident:ident, $group:ident, $alone:expr, $combined:expr, $needs:expr) => {
         Kind {
             name: $name,
             group: Group::$group,
             needs: $needs,
             alone: Duration::from_secs($alone),
             combined: $combined,
-            make: |_| Box::new(Lasting::of(Trouble::$trouble)),
+            make: |_| Box::new(Lasting::of(Incident::$incident)),
         }
     };
 }
@@ -63,9 +63,9 @@ pub(crate) fn kinds() -> Vec<Kind> {
     ]
 }
 
-/// A trouble that lasts for a while.
+/// An incident that lasts for a while.
 struct Lasting {
-    trouble: Trouble,
+    incident: Incident,
     kept: Kept,
     switches: usize,
     /// Whether nothing else ended it.
@@ -73,17 +73,17 @@ struct Lasting {
 }
 
 impl Lasting {
-    fn of(trouble: Trouble) -> Self {
-        Self { trouble, kept: Kept::Nothing, switches: 0, whole: false }
+    fn of(incident: Incident) -> Self {
+        Self { incident, kept: Kept::Nothing, switches: 0, whole: false }
     }
 }
 
 impl Fault for Lasting {
-    fn begin<'a>(&'a mut self, world: &'a World) -> Doing<'a, ()> {
+    fn begin<'a>(&'a mut self, world: &'a World) -> StepFuture<'a, ()> {
         Box::pin(async {
             let deadline = Instant::now() + PATIENCE;
             loop {
-                let begun = begin(self.trouble, world).await;
+                let begun = begin(self.incident, world).await;
                 if begun.is_ok() || Instant::now() > deadline {
                     (self.kept, self.switches) = begun?;
                     return Ok(());
@@ -93,13 +93,13 @@ impl Fault for Lasting {
         })
     }
 
-    fn end<'a>(&'a mut self, world: &'a World) -> Doing<'a, ()> {
+    fn end<'a>(&'a mut self, world: &'a World) -> StepFuture<'a, ()> {
         Box::pin(async {
             let kept = std::mem::replace(&mut self.kept, Kept::Nothing);
             self.whole = kept.let_go().await;
             let deadline = Instant::now() + PATIENCE;
             loop {
-                let ended = end(self.trouble, world).await;
+                let ended = end(self.incident, world).await;
                 if ended.is_ok() || Instant::now() > deadline {
                     self.whole &= ended? == self.switches;
                     return Ok(());
@@ -109,29 +109,29 @@ impl Fault for Lasting {
         })
     }
 
-    fn seen<'a>(&'a mut self, world: &'a World) -> Doing<'a, Option<String>> {
+    fn seen<'a>(&'a mut self, world: &'a World) -> StepFuture<'a, Option<String>> {
         Box::pin(async {
             let cluster = world.cluster()?.lock().await;
-            timeout(LOOK, self.trouble.seen(&self.kept, &cluster)).await?
+            timeout(CHECK_TIME, self.incident.seen(&self.kept, &cluster)).await?
         })
     }
 
     fn stores_nothing(&self) -> bool {
-        self.whole && self.trouble.stores_nothing()
+        self.whole && self.incident.stores_nothing()
     }
 }
 
-/// Tries once; nobody else has the cluster meanwhile. Returns how often the way was switched before.
-async fn begin(trouble: Trouble, world: &World) -> Result<(Kept, usize), Failed> {
+/// Tries once, with exclusive access to the cluster. Returns how often the route had been switched before.
+async fn begin(incident: Incident, world: &World) -> Result<(Kept, usize), Failed> {
     let mut cluster = world.cluster()?.lock().await;
-    let kept = trouble.begin(&mut cluster).await?;
+    let kept = incident.begin(&mut cluster).await?;
     Ok((kept, cluster.relay.switches()))
 }
 
-/// The same.
-async fn end(trouble: Trouble, world: &World) -> Result<usize, Failed> {
+/// Tries once, in the same way.
+async fn end(incident: Incident, world: &World) -> Result<usize, Failed> {
     let mut cluster = world.cluster()?.lock().await;
     let switches = cluster.relay.switches();
-    trouble.end(&mut cluster).await?;
+    incident.end(&mut cluster).await?;
     Ok(switches)
 }

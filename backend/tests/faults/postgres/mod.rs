@@ -1,16 +1,16 @@
-//! PostgreSQL servers of the harness's own, and what may happen to them.
+//! The harness's own PostgreSQL servers, and their faults.
 //!
-//! Debian's package `postgresql` is all they need. Data lies on a disk, with fsync on; addresses are of loopback, or of a network
-//! namespace that the harness made.
+//! Debian's package `postgresql` is all they need. Data is on a disk, with fsync on; addresses are on loopback, or in a
+//! network namespace that the harness created.
 
 mod cluster;
 mod host;
+mod incident;
 mod kinds;
 mod programs;
 mod relay;
 mod server;
 mod sql;
-mod trouble;
 
 pub(crate) use cluster::{Cluster, Parts};
 pub(crate) use host::Host;

@@ -1,4 +1,4 @@
-//! PostgreSQL's programs, from Debian's package alone.
+//! PostgreSQL's programs, from Debian's package.
 
 use std::{
     fs,
@@ -9,17 +9,17 @@ use std::{
 
 use crate::{Failed, programs::is_root};
 
-/// The oldest version that the backend knows.
+/// The oldest version that the backend supports.
 const OLDEST: u32 = 15;
 
 /// Debian's user for PostgreSQL, which refuses to run as root.
 const USER: &str = "postgres";
 
-/// Where the programs are and as whom they run.
+/// Where the programs are, and the user that runs them.
 #[derive(Clone)]
 pub(crate) struct Programs {
     folder: PathBuf,
-    /// Set for root alone.
+    /// Only set for root.
     user: Option<(u32, u32)>,
 }
 
@@ -38,14 +38,14 @@ impl Programs {
         Ok(Self { folder, user })
     }
 
-    /// A program, run as the user that may run it.
+    /// A program, run as the right user.
     pub(crate) fn command(&self, program: &str) -> Command {
         self.command_within(program, &[])
     }
 
-    /// A program behind others, such as `ip netns exec NAME`.
+    /// A program with a prefix, such as `ip netns exec NAME`.
     pub(crate) fn command_within(&self, program: &str, before: &[&str]) -> Command {
-        // It ends with this process, however that ends. Nothing may be started from a thread that ends earlier.
+        // It ends with this process, however that ends. Never start one from a thread that ends earlier.
         let mut words: Vec<String> = before.iter().map(|&word| word.to_owned()).collect();
         words.extend(["setpriv", "--pdeathsig", "QUIT"].map(str::to_owned));
         if let Some((user, group)) = self.user {
@@ -57,14 +57,14 @@ impl Programs {
         command
     }
 
-    /// Gives a file or folder to the user that the programs run as.
+    /// Makes the programs' user the owner of a file or folder.
     pub(crate) fn give(&self, path: &Path) -> Result<(), Failed> {
         let Some((user, group)) = self.user else { return Ok(()) };
         Ok(chown(path, Some(user), Some(group))?)
     }
 }
 
-/// Runs a command to its end; an error has what it printed.
+/// Runs a command to its end; an error contains its output.
 pub(crate) fn run(command: &mut Command) -> Result<String, Failed> {
     let output = command.output().map_err(|error| format!("{command:?}: {error}"))?;
     if output.status.success() {

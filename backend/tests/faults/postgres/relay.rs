@@ -1,6 +1,6 @@
-//! The product's way to a database: a TCP relay that can be switched to another server, and can fail as networks do.
+//! The product's route to a database: a TCP relay that can be switched to another server, and can fail as networks do.
 //!
-//! sqlx knows one host, so a failover needs something like it: a HAProxy, or an address that moves.
+//! sqlx connects to one host, so a failover needs something like it: a HAProxy, or an address that moves.
 
 use std::{
     io,
@@ -21,14 +21,14 @@ use tokio::{
 
 use crate::Failed;
 
-/// Bytes that are relayed at once.
+/// The size of the relay's buffer, in bytes.
 const CHUNK: usize = 16 * 1024;
 
-/// How connections that are there are treated.
+/// How existing connections are treated.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Gate {
     Open,
-    /// Nothing goes through in either direction, no byte, no end, no reset.
+    /// Nothing passes in either direction: no byte, no end, no reset.
     Held,
     /// Reset at both ends.
     Cut,
@@ -36,11 +36,11 @@ enum Gate {
 
 /// How new connections are treated.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Door {
+enum Listening {
     Open,
-    /// Nobody answers. They wait in the kernel's queue, as a SYN is repeated until somebody answers.
+    /// Not accepted. They wait in the kernel's queue, as a SYN is repeated until it is answered.
     Silent,
-    /// Nobody listens.
+    /// Refused: nothing listens.
     Shut,
 }
 
@@ -61,7 +61,7 @@ struct Counts {
 /// A relay on loopback. Dropping it ends it and all its connections.
 pub(crate) struct Relay {
     address: SocketAddr,
-    door: watch::Sender<Door>,
+    listening: watch::Sender<Listening>,
     shared: Arc<Shared>,
     task: AbortHandle,
 }
@@ -83,9 +83,9 @@ impl Relay {
         let address = listener.local_addr()?;
         let state = Mutex::new(State { upstream, delay: Duration::ZERO, switches: 0, gates: Vec::new() });
         let shared = Arc::new(Shared { state, counts: Counts::default() });
-        let (door, seen) = watch::channel(Door::Open);
+        let (listening, seen) = watch::channel(Listening::Open);
         let task = tokio::spawn(accept(listener, seen, Arc::clone(&shared))).abort_handle();
-        Ok(Self { address, door, shared, task })
+        Ok(Self { address, listening, shared, task })
     }
 
     /// Where it listens.
@@ -93,19 +93,19 @@ impl Relay {
         self.address
     }
 
-    /// The other end disappears without a word: connections stay and are silent, new ones get no answer.
+    /// The other end disappears silently: connections stay without traffic, new ones get no answer.
     pub(crate) fn vanish(&self) {
-        self.door.send_replace(Door::Silent);
+        self.listening.send_replace(Listening::Silent);
         self.set_gates(Gate::Held);
     }
 
-    /// What was held goes on where it stopped, as after a partition.
+    /// Held connections continue where they stopped, as after a partition.
     pub(crate) fn heal(&self) {
         self.set_gates(Gate::Open);
-        self.door.send_replace(Door::Open);
+        self.listening.send_replace(Listening::Open);
     }
 
-    /// New connections go to `upstream`. Those that are held stay so, as with an address that moves away from a dead host; others
+    /// New connections go to `upstream`. Held ones stay held, as when an address moves away from a dead host; others
     /// are reset, as HAProxy does (`on-marked-down shutdown-sessions`).
     pub(crate) fn switch(&self, upstream: SocketAddr) {
         let mut state = self.shared.state();
@@ -114,10 +114,10 @@ impl Relay {
         for gate in state.gates.iter().filter(|gate| *gate.borrow() == Gate::Open) {
             gate.send_replace(Gate::Cut);
         }
-        self.door.send_if_modified(|door| {
-            let silent = *door == Door::Silent;
+        self.listening.send_if_modified(|listening| {
+            let silent = *listening == Listening::Silent;
             if silent {
-                *door = Door::Open;
+                *listening = Listening::Open;
             }
             silent
         });
@@ -128,9 +128,9 @@ impl Relay {
         self.shared.state().switches
     }
 
-    /// All connections are reset, and nobody listens until [`Relay::heal`].
+    /// Resets all connections, and refuses new ones until [`Relay::heal`].
     pub(crate) async fn refuse(&self) -> Result<(), Failed> {
-        self.door.send_replace(Door::Shut);
+        self.listening.send_replace(Listening::Shut);
         self.set_gates(Gate::Cut);
         // Until the listener is gone.
         while TcpStream::connect(self.address).await.is_ok() {
@@ -139,12 +139,12 @@ impl Relay {
         Ok(())
     }
 
-    /// Each piece takes so long in each direction.
+    /// Delays each chunk by this time in each direction.
     pub(crate) fn slow_down(&self, delay: Duration) {
         self.shared.state().delay = delay;
     }
 
-    /// Pieces that were kept back, that were late, and connections that were cut.
+    /// The number of chunks held back, chunks delayed, and connections cut.
     pub(crate) fn counted(&self) -> [u64; 3] {
         let Counts { held, delayed, cut } = &self.shared.counts;
         [held, delayed, cut].map(|count| count.load(Ordering::Relaxed))
@@ -168,7 +168,7 @@ impl Shared {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The gate of a new connection, and its way.
+    /// A new connection's gate and upstream.
     fn enter(&self) -> (watch::Receiver<Gate>, SocketAddr) {
         let mut state = self.state();
         state.gates.retain(|gate| !gate.is_closed());
@@ -178,31 +178,35 @@ impl Shared {
     }
 }
 
-/// Takes connections for as long as the relay is there. The tasks of the connections end with it.
-async fn accept(listener: TcpListener, mut door: watch::Receiver<Door>, shared: Arc<Shared>) -> io::Result<()> {
+/// Accepts connections as long as the relay exists. The connections' tasks end with it.
+async fn accept(
+    listener: TcpListener,
+    mut listening: watch::Receiver<Listening>,
+    shared: Arc<Shared>,
+) -> io::Result<()> {
     let address = listener.local_addr()?;
     let mut listener = Some(listener);
     let mut connections = JoinSet::new();
     loop {
-        let now = *door.borrow_and_update();
+        let now = *listening.borrow_and_update();
         match (now, &listener) {
-            (Door::Shut, _) => listener = None,
+            (Listening::Shut, _) => listener = None,
             (_, None) => listener = Some(TcpListener::bind(address).await?),
-            (Door::Open, Some(open)) => {
+            (Listening::Open, Some(open)) => {
                 tokio::select! {
                     accepted = open.accept() => {
                         let (client, _) = accepted?;
                         let (gate, upstream) = shared.enter();
                         connections.spawn(connection(client, upstream, gate, Arc::clone(&shared)));
                     }
-                    changed = door.changed() => if changed.is_err() { return Ok(()) },
+                    changed = listening.changed() => if changed.is_err() { return Ok(()) },
                 }
                 while connections.try_join_next().is_some() {}
                 continue;
             }
-            (Door::Silent, Some(_)) => {}
+            (Listening::Silent, Some(_)) => {}
         }
-        if now != Door::Open && door.changed().await.is_err() {
+        if now != Listening::Open && listening.changed().await.is_err() {
             return Ok(());
         }
     }
@@ -211,7 +215,7 @@ async fn accept(listener: TcpListener, mut door: watch::Receiver<Door>, shared: 
 async fn connection(client: TcpStream, upstream: SocketAddr, mut gate: watch::Receiver<Gate>, shared: Arc<Shared>) {
     let Ok(server) = TcpStream::connect(upstream).await else {
         shared.counts.cut.fetch_add(1, Ordering::Relaxed);
-        // To the client it is as if nobody listened.
+        // To the client this polls as if nothing listened.
         let _ = client.set_zero_linger();
         return;
     };
@@ -237,7 +241,7 @@ async fn connection(client: TcpStream, upstream: SocketAddr, mut gate: watch::Re
     }
 }
 
-/// One direction, to its end.
+/// Relays one direction to its end.
 async fn pump(
     mut from: tcp::ReadHalf<'_>,
     mut to: tcp::WriteHalf<'_>,
@@ -247,7 +251,7 @@ async fn pump(
     let mut chunk = vec![0; CHUNK];
     loop {
         let count = from.read(&mut chunk).await;
-        // Looked at after the reading: what arrived in the meantime, an end or a reset too, is kept back.
+        // Checked after reading: whatever arrived in the meantime, including an end or a reset, is held back.
         if *gate.borrow() == Gate::Held {
             shared.counts.held.fetch_add(1, Ordering::Relaxed);
         }
@@ -259,7 +263,7 @@ async fn pump(
         if !delay.is_zero() {
             shared.counts.delayed.fetch_add(1, Ordering::Relaxed);
             tokio::time::sleep(delay).await;
-            // It may have vanished meanwhile.
+            // It may have been silenced meanwhile.
             if gate.wait_for(|gate| *gate == Gate::Open).await.is_err() {
                 return Ok(());
             }

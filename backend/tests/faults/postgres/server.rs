@@ -1,4 +1,4 @@
-//! One PostgreSQL server of the harness's own: a folder, a port, a process.
+//! One PostgreSQL server of the harness: a folder, a port, a process.
 
 use std::{
     fs::{self, File, OpenOptions},
@@ -17,34 +17,34 @@ use super::{
 };
 use crate::Failed;
 
-/// How long it may take to start or stop, on a slow machine.
+/// The time-out for starting or stopping, on a slow machine.
 const PATIENCE: Duration = Duration::from_secs(120);
 
-/// How often it is asked meanwhile.
+/// The interval of checks meanwhile.
 const REST: Duration = Duration::from_millis(50);
 
-/// The harness's own user, and the role and the database of the product.
+/// The harness's user, and the product's role and database.
 const SUPERUSER: &str = "postgres";
 pub(crate) const PRODUCT: &str = "sync";
 
-/// How a server is asked to stop.
+/// The ways to stop a server.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Stop {
-    /// When its clients have gone.
+    /// Waits for its clients.
     #[expect(dead_code, reason = "waits for ever while the product is connected")]
     Smart,
-    /// Clients are thrown out.
+    /// Disconnects its clients.
     Fast,
     /// Without a checkpoint: the next start recovers.
     Immediate,
 }
 
-/// Where the parts of a server lie that a disk of their own may hold.
+/// Where the parts of a server are that may be on a disk of their own.
 #[derive(Clone, Default)]
 pub(crate) struct Place {
-    /// Of the write-ahead log.
+    /// The folder of the write-ahead log.
     pub(crate) wal: Option<PathBuf>,
-    /// The network namespace, and its address as seen from outside.
+    /// The network namespace, and its address from outside.
     pub(crate) namespace: Option<(String, Ipv4Addr)>,
 }
 
@@ -60,7 +60,7 @@ pub(crate) struct Server {
 }
 
 impl Server {
-    /// A new empty server that runs, with the product's role and database.
+    /// A new, empty, running server with the product's role and database.
     pub(crate) async fn create(programs: &Programs, name: &'static str, place: Place) -> Result<Self, Failed> {
         let mut bytes = [0; 16];
         getrandom::fill(&mut bytes)?;
@@ -73,7 +73,7 @@ impl Server {
         Ok(server)
     }
 
-    /// A hot standby of `primary`, which sends it its log from now on.
+    /// A hot standby of `primary`, with streaming replication.
     pub(crate) async fn standby_of(primary: &Self, name: &'static str) -> Result<Self, Failed> {
         let mut standby = Self::prepare(&primary.programs, name, Place::default(), primary.password.clone())?;
         let source = primary.address();
@@ -88,7 +88,7 @@ impl Server {
 
     /// Its folder and its port.
     fn prepare(programs: &Programs, name: &'static str, place: Place, password: String) -> Result<Self, Failed> {
-        // Not in /tmp: where that is memory, fsync would cost nothing and prove nothing.
+        // Not in /tmp, which may be in memory: then fsync would cost nothing and prove nothing.
         let folder = tempfile::Builder::new().prefix("backend-sync-faults-postgres.").tempdir_in("/var/tmp")?;
         programs.give(folder.path())?;
         let port = free_port()?;
@@ -100,14 +100,15 @@ impl Server {
         fs::write(&password, &self.password)?;
         self.programs.give(&password)?;
         let mut initdb = self.programs.command("initdb");
-        // A password, because any user of this machine can connect; as it is, because hashing it takes a debug build a second. Small segments let a small disk hold the log.
+        // With a password, because any user of this machine can connect; in plain text, because hashing takes a debug
+        // build a second. Small segments let a small disk hold the log.
         initdb.args(["--username", SUPERUSER, "--auth=password", "--encoding=UTF8", "--locale=C"]);
         initdb.args(["--no-sync", "--wal-segsize=1"]).arg("--pwfile").arg(&password).arg("--pgdata").arg(self.data());
         if let Some(wal) = &self.place.wal {
             initdb.arg("--waldir").arg(wal);
         }
         run(initdb.current_dir(self.folder.path()))?;
-        // Those that reach it over a network of the harness's.
+        // Connections over a network of the harness.
         let access = "host all all samenet password\nhost replication all samenet password\n";
         let file = self.data().join("pg_hba.conf");
         let mut rules = fs::read_to_string(&file)?;
@@ -115,7 +116,7 @@ impl Server {
         Ok(fs::write(&file, rules)?)
     }
 
-    /// Starts it and waits until it takes connections.
+    /// Starts it and waits until it accepts connections.
     pub(crate) async fn start(&mut self) -> Result<(), Failed> {
         self.spawn()?;
         let deadline = Instant::now() + PATIENCE;
@@ -128,7 +129,7 @@ impl Server {
         Ok(())
     }
 
-    /// Starts it and waits for nothing.
+    /// Starts it without waiting.
     pub(crate) fn spawn(&mut self) -> Result<(), Failed> {
         let log = OpenOptions::new().create(true).append(true).open(self.log_file())?;
         let within: Vec<&str> = match &self.place.namespace {
@@ -168,11 +169,11 @@ impl Server {
         Ok(())
     }
 
-    /// `kill -9` of all its processes at one instant, as a machine without power.
+    /// `kill -9` of all its processes at once, like a power failure.
     pub(crate) fn kill(&mut self) -> Result<(), Failed> {
         let Some(mut process) = self.process.take() else { return Ok(()) };
         let postmaster = Pid::from_child(&process);
-        // Stopped first, so that it starts none that is missed.
+        // Stopped first, so that it starts no process that is missed.
         if kill_process(postmaster, Signal::STOP).is_ok() {
             let children = children_of(process.id())?;
             process.kill()?;
@@ -180,7 +181,7 @@ impl Server {
                 // One may have ended by itself.
                 let _ = kill_process(*child, Signal::KILL);
             }
-            // A zombie is gone: nobody asks for what became of it, where the harness is the first process of a namespace.
+            // A zombie counts as gone: where the harness is the first process of a namespace, nothing reaps it.
             let gone = |child: &Pid| stat(child.as_raw_nonzero().get()).is_none_or(|(state, _)| state == "Z");
             let deadline = Instant::now() + PATIENCE;
             while !children.iter().all(gone) && Instant::now() < deadline {
@@ -191,7 +192,7 @@ impl Server {
         Ok(())
     }
 
-    /// Whether its process is there.
+    /// Whether its process exists.
     pub(crate) fn is_running(&mut self) -> bool {
         self.process.as_mut().is_some_and(|process| matches!(process.try_wait(), Ok(None)))
     }
@@ -210,7 +211,7 @@ impl Server {
         SocketAddr::new(IpAddr::V4(ip), self.port)
     }
 
-    /// The superuser, past any relay, in the database that initdb made.
+    /// The superuser in the database that initdb created, without any relay.
     pub(crate) fn sql(&self) -> Sql {
         self.sql_in(SUPERUSER)
     }
@@ -220,17 +221,17 @@ impl Server {
         Sql::new(format!("postgres://{SUPERUSER}:{}@{}/{database}", self.password, self.address()))
     }
 
-    /// The product's URL of its database by this way in.
+    /// The product's URL of its database through this address.
     pub(crate) fn product_url(&self, way_in: SocketAddr) -> String {
         format!("postgres://{PRODUCT}:{}@{way_in}/{PRODUCT}", self.password)
     }
 
-    /// A URL of another role that has the product's password.
+    /// A URL of another role with the product's password.
     pub(crate) fn url_of(&self, role: &str) -> String {
         format!("postgres://{role}:{}@{}/{SUPERUSER}", self.password, self.address())
     }
 
-    /// The name that a primary knows its standby by.
+    /// The name by which a primary knows its standby.
     pub(crate) fn name(&self) -> &'static str {
         self.name
     }
@@ -239,7 +240,7 @@ impl Server {
         &self.password
     }
 
-    /// What it wrote to its log so far.
+    /// Its log so far.
     pub(crate) fn log(&self) -> String {
         fs::read(self.log_file()).map(|log| String::from_utf8_lossy(&log).into_owned()).unwrap_or_default()
     }
@@ -255,12 +256,12 @@ impl Server {
 
 impl Drop for Server {
     fn drop(&mut self) {
-        // Nothing is left to be told.
+        // A destructor has nobody to report to.
         let _ = self.kill();
     }
 }
 
-/// Durability as Debian has it (fsync is on by default); the rest keeps a server small.
+/// Durability as in Debian (fsync is on by default); the rest keeps a server small.
 const SETTINGS: [&str; 8] = [
     "fsync=on",
     "unix_socket_directories=",
@@ -269,11 +270,11 @@ const SETTINGS: [&str; 8] = [
     "max_wal_size=32MB",
     "min_wal_size=4MB",
     "wal_keep_size=64MB",
-    // A standby notices soon that its primary is there again.
+    // A standby soon notices that its primary is back.
     "wal_retrieve_retry_interval=500ms",
 ];
 
-/// The processes whose parent it is.
+/// Its child processes.
 fn children_of(process: u32) -> Result<Vec<Pid>, Failed> {
     let names = fs::read_dir("/proc")?.filter_map(Result::ok).map(|entry| entry.file_name());
     let ids = names.filter_map(|name| name.to_str()?.parse::<i32>().ok());
@@ -281,15 +282,15 @@ fn children_of(process: u32) -> Result<Vec<Pid>, Failed> {
     Ok(children.filter_map(Pid::from_raw).collect())
 }
 
-/// The state of a process, and its parent; `None` when there is no such process.
+/// A process's state and parent; `None` if there is no such process.
 fn stat(process: i32) -> Option<(String, u32)> {
     let stat = fs::read_to_string(format!("/proc/{process}/stat")).ok()?;
-    // The name in brackets may hold spaces.
+    // The name in brackets may contain spaces.
     let mut fields = stat.rsplit_once(')')?.1.split_whitespace();
     Some((fields.next()?.to_owned(), fields.next()?.parse().ok()?))
 }
 
-/// Below 32768, where the kernel takes ports for outgoing connections from: a server that is restarted finds its port free.
+/// Below 32768, where the kernel's ports for outgoing connections start: a restarted server finds its port free.
 fn free_port() -> Result<u16, Failed> {
     for _ in 0..1_000 {
         let port = 20_000 + u16::try_from(getrandom::u32()? % 10_000)?;

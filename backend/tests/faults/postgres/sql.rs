@@ -1,4 +1,4 @@
-//! SQL beside the product, past the relay.
+//! SQL that bypasses the product and the relay.
 
 use std::time::Duration;
 
@@ -7,13 +7,13 @@ use tokio::time::timeout;
 
 use crate::Failed;
 
-/// How long a statement may take. A server under a fault may not answer at all.
+/// The time-out of a statement. A server under a fault may not answer at all.
 const ANSWER_TIME: Duration = Duration::from_secs(60);
 
-/// Connects for each statement: it must not matter what the server has been through since the last one.
+/// Connects for each statement, so that it does not matter what happened to the server since the last one.
 pub(crate) struct Sql {
     url: String,
-    /// A server that refuses a connection for now is asked again for so long.
+    /// How long to retry a server that refuses connections for now.
     patience: Duration,
 }
 
@@ -22,12 +22,12 @@ impl Sql {
         Self { url, patience: Duration::from_secs(10) }
     }
 
-    /// Takes no for an answer.
+    /// Does not retry a refused connection.
     pub(crate) fn impatient(self) -> Self {
         Self { patience: Duration::from_millis(500), ..self }
     }
 
-    /// A connection to keep.
+    /// A connection to keep open.
     pub(crate) async fn connect(&self) -> Result<DatabaseConnection, Failed> {
         let mut options = ConnectOptions::new(self.url.clone());
         options.max_connections(1).acquire_timeout(self.patience).sqlx_logging(false);
@@ -41,7 +41,7 @@ impl Sql {
         done?.map(drop).map_err(|error| format!("{sql}: {error}").into())
     }
 
-    /// The first column of the one row of a query.
+    /// The first column of a query's only row.
     pub(crate) async fn value<T: TryGetable>(&self, sql: &str) -> Result<T, Failed> {
         self.values(sql).await?.pop().ok_or_else(|| format!("{sql}: no row").into())
     }
@@ -57,7 +57,7 @@ impl Sql {
     }
 }
 
-/// Politely if the server still listens, and in any case.
+/// Properly if the server still listens, otherwise just dropped.
 async fn close(connection: DatabaseConnection) {
     let _ = timeout(Duration::from_secs(1), connection.close()).await;
 }

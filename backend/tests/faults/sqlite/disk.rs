@@ -1,9 +1,9 @@
-//! No room: on the disk, and in what the process may write.
+//! No room: on the disk, or within the limit of the process.
 
 use std::time::{Duration, Instant};
 
 use crate::{
-    fault::{Doing, Fault, Group, Kind, Need},
+    fault::{Fault, Group, Kind, Need, StepFuture},
     server::Limit,
     world::{World, size},
 };
@@ -25,7 +25,7 @@ pub(super) fn kinds() -> Vec<Kind> {
     ]
 }
 
-/// Bytes of a page. Some are left, so that it is now this and now that statement which fails.
+/// Bytes per page. A few pages stay free, so that different statements fail.
 const PAGE: u64 = 4_096;
 
 /// The file system has no room.
@@ -35,27 +35,27 @@ struct FullDisk {
 }
 
 impl Fault for FullDisk {
-    fn begin<'a>(&'a mut self, world: &'a World) -> Doing<'a, ()> {
+    fn begin<'a>(&'a mut self, world: &'a World) -> StepFuture<'a, ()> {
         Box::pin(async {
             self.since = Some(Instant::now());
             world.own_disk()?.fill(self.free)
         })
     }
 
-    fn end<'a>(&'a mut self, world: &'a World) -> Doing<'a, ()> {
+    fn end<'a>(&'a mut self, world: &'a World) -> StepFuture<'a, ()> {
         Box::pin(async { world.own_disk()?.make_room() })
     }
 
-    fn seen<'a>(&'a mut self, world: &'a World) -> Doing<'a, Option<String>> {
+    fn seen<'a>(&'a mut self, world: &'a World) -> StepFuture<'a, Option<String>> {
         Box::pin(async {
             let free = world.own_disk()?.free()?;
-            let refused = self.since.and_then(|since| world.trouble_since(since));
+            let refused = self.since.and_then(|since| world.observed_since(since));
             Ok(refused.filter(|_| free <= self.free).map(|refused| format!("statvfs: {free} bytes free; {refused}")))
         })
     }
 }
 
-/// `ulimit -S -f`: no file may grow beyond the size that the write-ahead log has just now.
+/// `ulimit -S -f`: no file may grow beyond the present size of the write-ahead log.
 struct FileSizeLimit {
     free: u64,
     limit: u64,
@@ -63,7 +63,7 @@ struct FileSizeLimit {
 }
 
 impl Fault for FileSizeLimit {
-    fn begin<'a>(&'a mut self, world: &'a World) -> Doing<'a, ()> {
+    fn begin<'a>(&'a mut self, world: &'a World) -> StepFuture<'a, ()> {
         Box::pin(async {
             self.since = Some(Instant::now());
             self.limit = size(&world.database("-wal")).max(size(&world.database(""))) + self.free;
@@ -71,14 +71,14 @@ impl Fault for FileSizeLimit {
         })
     }
 
-    fn end<'a>(&'a mut self, world: &'a World) -> Doing<'a, ()> {
+    fn end<'a>(&'a mut self, world: &'a World) -> StepFuture<'a, ()> {
         Box::pin(async { world.server.unlimit(Limit::FileSize) })
     }
 
-    fn seen<'a>(&'a mut self, world: &'a World) -> Doing<'a, Option<String>> {
+    fn seen<'a>(&'a mut self, world: &'a World) -> StepFuture<'a, Option<String>> {
         Box::pin(async {
             let log = size(&world.database("-wal"));
-            let refused = self.since.and_then(|since| world.trouble_since(since));
+            let refused = self.since.and_then(|since| world.observed_since(since));
             let full = log.max(size(&world.database(""))) + 16 * PAGE > self.limit;
             Ok(refused
                 .filter(|_| full)

@@ -1,4 +1,4 @@
-//! The files go away, or may not be written any more.
+//! The database's files disappear or become read-only.
 
 use std::{
     fs::{self, File, Permissions},
@@ -12,7 +12,7 @@ use std::{
 use super::SUFFIXES;
 use crate::{
     Failed,
-    fault::{Doing, Fault, Group, Kind, Need},
+    fault::{Fault, Group, Kind, Need, StepFuture},
     world::World,
 };
 
@@ -36,7 +36,7 @@ pub(super) fn kinds() -> Vec<Kind> {
     ]
 }
 
-/// How long something is tried again that other faults make impossible.
+/// How long to retry what other faults prevent.
 const PATIENCE: Duration = Duration::from_secs(15);
 
 #[derive(Clone, Copy)]
@@ -51,7 +51,7 @@ enum Way {
 
 struct Gone {
     way: Way,
-    /// What was deleted, kept by its open files: an operator would take it from there.
+    /// Deleted files, kept by open handles: an operator would recover them from there.
     kept: Vec<(&'static str, File)>,
     since: Option<Instant>,
 }
@@ -61,7 +61,7 @@ fn gone(way: Way) -> Box<dyn Fault> {
 }
 
 impl Fault for Gone {
-    fn begin<'a>(&'a mut self, world: &'a World) -> Doing<'a, ()> {
+    fn begin<'a>(&'a mut self, world: &'a World) -> StepFuture<'a, ()> {
         Box::pin(async {
             match self.way {
                 Way::Deleted(suffixes) => {
@@ -75,7 +75,7 @@ impl Fault for Gone {
                 Way::Moved => move_away(world)?,
                 Way::FolderMoved => fs::rename(world.data(), away(world))?,
                 Way::Replaced => {
-                    // A server that is started on it knows no token of ours.
+                    // A server started on it does not know our token.
                     world.book.excuse(401);
                     let other = make_another(world)?;
                     move_away(world)?;
@@ -89,7 +89,7 @@ impl Fault for Gone {
         })
     }
 
-    fn end<'a>(&'a mut self, world: &'a World) -> Doing<'a, ()> {
+    fn end<'a>(&'a mut self, world: &'a World) -> StepFuture<'a, ()> {
         Box::pin(async {
             match self.way {
                 Way::Deleted(_) => restart_on(world, || self.put_back(world)).await,
@@ -97,7 +97,7 @@ impl Fault for Gone {
                 Way::Moved | Way::Replaced | Way::FolderMoved if self.since.is_none() => Ok(()),
                 Way::Moved | Way::Replaced => move_back(world),
                 Way::FolderMoved => {
-                    // One that was made meanwhile.
+                    // One that was created meanwhile.
                     if world.data().exists() {
                         fs::remove_dir_all(world.data())?;
                     }
@@ -109,7 +109,7 @@ impl Fault for Gone {
         })
     }
 
-    fn seen<'a>(&'a mut self, world: &'a World) -> Doing<'a, Option<String>> {
+    fn seen<'a>(&'a mut self, world: &'a World) -> StepFuture<'a, Option<String>> {
         Box::pin(async {
             let broken = match self.way {
                 Way::Deleted(suffixes) => format!("{} gone", suffixes.len()),
@@ -117,7 +117,7 @@ impl Fault for Gone {
                 Way::Replaced => "another file there".to_owned(),
                 Way::Permissions | Way::Mount => "started without the right to write".to_owned(),
             };
-            let refused = self.since.and_then(|since| world.trouble_since(since));
+            let refused = self.since.and_then(|since| world.observed_since(since));
             Ok(refused.map(|refused| format!("{broken}; {refused}")))
         })
     }
@@ -129,7 +129,7 @@ impl Fault for Gone {
 
 impl Gone {
     fn put_back(&self, world: &World) -> Result<(), Failed> {
-        // The file that maps the log is made anew from it.
+        // The shared-memory file is rebuilt from the log.
         for suffix in self.kept.iter().map(|(suffix, _)| *suffix).chain(["-shm"]) {
             remove(world.database(suffix))?;
         }
@@ -143,14 +143,14 @@ impl Gone {
     }
 }
 
-/// Stops the server, changes something, and lets it start again.
+/// Stops the server, makes a change, and lets it restart.
 async fn restart_on(world: &World, mut change: impl FnMut() -> Result<(), Failed>) -> Result<(), Failed> {
     world.server.hold();
     let killed = world.server.kill().await;
     let deadline = Instant::now() + PATIENCE;
     let changed = loop {
         match change() {
-            // Such as a disk that is full just now.
+            // Such as a full disk.
             Err(_) if Instant::now() < deadline => tokio::time::sleep(Duration::from_millis(100)).await,
             changed => break changed,
         }

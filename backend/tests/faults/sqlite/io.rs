@@ -7,7 +7,7 @@ use std::{
 
 use crate::{
     Failed,
-    fault::{Doing, Fault, Group, Kind, Need},
+    fault::{Fault, Group, Kind, Need, StepFuture},
     programs::unprivileged,
     world::World,
 };
@@ -39,7 +39,7 @@ const EIO: i32 = rustix::io::Errno::IO.raw_os_error();
 const ENOSPC: i32 = rustix::io::Errno::NOSPC.raw_os_error();
 const EROFS: i32 = rustix::io::Errno::ROFS.raw_os_error();
 
-/// Calls that fail. SQLite alone makes these: what goes over the network is sent and received.
+/// Calls to fail. Only SQLite makes these; the network uses send and recv.
 struct Calls {
     points: &'static [&'static str],
     errno: i32,
@@ -54,7 +54,7 @@ fn calls(points: &'static [&'static str], errno: i32, probability: f64) -> Box<d
 impl Calls {
     fn enabling(&self) -> Vec<String> {
         let Self { errno, probability, .. } = self;
-        // Of all variants of a call, such as pwrite64 and pwritev.
+        // All variants of a call, such as pwrite64 and pwritev.
         self.points
             .iter()
             .map(|point| format!("enable_random name={point},probability={probability},failinfo={errno}"))
@@ -69,10 +69,10 @@ impl Calls {
 /// The exit status of `timeout`.
 const TIMED_OUT: i32 = 124;
 
-/// How long it is tried to tell the server that its disk works again.
+/// How long to retry telling the server's libfiu that the disk works again.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// Tells the server's libfiu, if there is a server. Returns whether that is done.
+/// Controls the libfiu of the server, if it is running. Returns whether that succeeded.
 fn tell(world: &World, commands: &[String]) -> Result<bool, Failed> {
     let Some(pid) = world.server.pid() else { return Ok(true) };
     let mut control = Command::new("setpriv");
@@ -84,7 +84,7 @@ fn tell(world: &World, commands: &[String]) -> Result<bool, Failed> {
         control.args(["-c", command]);
     }
     let output = control.arg(pid.as_raw_nonzero().to_string()).output()?;
-    // One that has just ended or just begun needs not hear it; one that is stopped hears nothing.
+    // A process that has just ended or just started need not be told; a stopped one does not react.
     if output.status.success() || world.server.pid() != Some(pid) {
         return Ok(true);
     }
@@ -95,16 +95,16 @@ fn tell(world: &World, commands: &[String]) -> Result<bool, Failed> {
 }
 
 impl Fault for Calls {
-    fn begin<'a>(&'a mut self, world: &'a World) -> Doing<'a, ()> {
+    fn begin<'a>(&'a mut self, world: &'a World) -> StepFuture<'a, ()> {
         Box::pin(async {
             self.since = Some(Instant::now());
-            // One that is started meanwhile finds the same.
+            // A process started meanwhile fails in the same way.
             world.server.set_environment("FIU_ENABLE", Some(&self.enabling().join("\n")));
             tell(world, &self.enabling()).map(drop)
         })
     }
 
-    fn end<'a>(&'a mut self, world: &'a World) -> Doing<'a, ()> {
+    fn end<'a>(&'a mut self, world: &'a World) -> StepFuture<'a, ()> {
         Box::pin(async {
             world.server.set_environment("FIU_ENABLE", None);
             let deadline = Instant::now() + PATIENCE;
@@ -118,13 +118,13 @@ impl Fault for Calls {
         })
     }
 
-    fn seen<'a>(&'a mut self, world: &'a World) -> Doing<'a, Option<String>> {
+    fn seen<'a>(&'a mut self, world: &'a World) -> StepFuture<'a, Option<String>> {
         Box::pin(async {
             // Such as: disk I/O error, database or disk is full.
             let Some(since) = self.since else { return Ok(None) };
             let errors = world.server.log_since(since, "error returned from database").len();
-            let trouble = world.trouble_since(since);
-            Ok(trouble.map(|trouble| format!("{errors} errors of SQLite's in the log; {trouble}")))
+            let observed = world.observed_since(since);
+            Ok(observed.map(|observed| format!("{errors} errors of SQLite's in the log; {observed}")))
         })
     }
 }

@@ -5,14 +5,14 @@ use std::time::{Duration, Instant};
 use sea_orm::{ConnectOptions, ConnectionTrait, Database, DatabaseConnection};
 
 use crate::{
-    fault::{Doing, Fault, Group, Kind},
+    fault::{Fault, Group, Kind, StepFuture},
     world::World,
 };
 
 pub(super) fn kinds() -> Vec<Kind> {
     let lock = Kind {
         name: "locked",
-        // A file that is not there cannot be locked.
+        // A missing file cannot be locked.
         group: Group::Files,
         needs: &[],
         alone: Duration::from_secs(20),
@@ -34,7 +34,7 @@ struct Lock {
 }
 
 impl Fault for Lock {
-    fn begin<'a>(&'a mut self, world: &'a World) -> Doing<'a, ()> {
+    fn begin<'a>(&'a mut self, world: &'a World) -> StepFuture<'a, ()> {
         Box::pin(async {
             let mut options = ConnectOptions::new(world.own_url().await);
             options.max_connections(1).min_connections(1).sqlx_logging(false);
@@ -47,7 +47,7 @@ impl Fault for Lock {
         })
     }
 
-    fn end<'a>(&'a mut self, _: &'a World) -> Doing<'a, ()> {
+    fn end<'a>(&'a mut self, _: &'a World) -> StepFuture<'a, ()> {
         Box::pin(async {
             let Some(connection) = self.held.take() else { return Ok(()) };
             connection.execute_unprepared("ROLLBACK").await?;
@@ -55,7 +55,7 @@ impl Fault for Lock {
         })
     }
 
-    fn seen<'a>(&'a mut self, world: &'a World) -> Doing<'a, Option<String>> {
-        Box::pin(async { Ok(self.since.and_then(|since| world.trouble_since(since))) })
+    fn seen<'a>(&'a mut self, world: &'a World) -> StepFuture<'a, Option<String>> {
+        Box::pin(async { Ok(self.since.and_then(|since| world.observed_since(since))) })
     }
 }

@@ -1,4 +1,4 @@
-//! What may happen to a SQLite database: its disk, its files, its locks.
+//! Faults of a SQLite database: its disk, its files, its locks.
 
 mod disk;
 mod files;
@@ -11,5 +11,5 @@ pub(crate) fn kinds() -> Vec<Kind> {
     [disk::kinds(), io::kinds(), files::kinds(), lock::kinds()].into_iter().flatten().collect()
 }
 
-/// The files of a database.
+/// The suffixes of a database's files.
 pub(crate) const SUFFIXES: [&str; 3] = ["", "-wal", "-shm"];

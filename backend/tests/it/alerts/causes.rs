@@ -1,8 +1,8 @@
-//! What goes wrong with the delivery.
+//! Alerts about the delivery, each with its real cause.
 
 use serde_json::json;
 
-use super::{begin, looks, open};
+use super::{begin, evaluations, open};
 use crate::{
     delivery::{item, rest, until},
     support::{
@@ -25,10 +25,10 @@ async fn a_change_that_waits_because_zoho_is_down(database: Database) {
     let (receivers, zoho, server) = begin(&database, &[]).await;
     zoho.add_faults(json!([{"match": {"every": 1}, "fault": "internal_error"}])).await;
     server.site().apply(&[at(1, "user_created", user(3, "ann"))]).await;
-    looks(&database, 2).await;
-    assert_eq!(open(&server).await.len(), 0, "ten minutes are not over");
+    evaluations(&database, 2).await;
+    assert_eq!(open(&server).await.len(), 0, "the ten minutes have not passed");
     database.execute("UPDATE sync_items SET changed_at = changed_at - 660000").await;
-    receivers.are_told(&database, "oldest_change", &["raised"]).await;
+    receivers.receive(&database, "oldest_change", &["raised"]).await;
     let alert = open(&server).await.pop().unwrap();
     assert_eq!((&alert["code"], &alert["severity"]), (&json!("change_waiting"), &json!("warning")), "{alert}");
     zoho.clear_faults().await;
@@ -37,7 +37,7 @@ async fn a_change_that_waits_because_zoho_is_down(database: Database) {
         (item(&database, "user", 3).await.0 == "synced").then_some(())
     })
     .await;
-    receivers.are_told(&database, "oldest_change", &["raised", "resolved"]).await;
+    receivers.receive(&database, "oldest_change", &["raised", "resolved"]).await;
     assert_eq!(open(&server).await.len(), 0);
     server.stop().await;
 }
@@ -47,14 +47,14 @@ async fn records_that_zoho_refuses(database: Database) {
     let mut bad = user(3, "ann");
     bad["phone1"] = json!("<ask her mother>");
     server.site().apply(&[at(1, "user_created", bad.clone())]).await;
-    receivers.are_told(&database, "failed", &["raised"]).await;
-    // Twice as many are worse, and that is told.
+    receivers.receive(&database, "failed", &["raised"]).await;
+    // Twice as many is worse, and notified again.
     bad["userid"] = json!("4");
     bad["email"] = json!("ben@example.com");
     server.site().apply(&[at(2, "user_created", bad)]).await;
-    receivers.are_told(&database, "failed", &["raised", "worsened"]).await;
+    receivers.receive(&database, "failed", &["raised", "worsened"]).await;
     server.site().apply(&[at(3, "user_updated", user(3, "ann")), at(4, "user_updated", user(4, "ben"))]).await;
-    receivers.are_told(&database, "failed", &["raised", "worsened", "resolved"]).await;
+    receivers.receive(&database, "failed", &["raised", "worsened", "resolved"]).await;
     let (text, log) = (receivers.everything(), server.log());
     for personal in ["ann@", "Ann", "O'Neil", "ben@", "mother"] {
         assert!(!text.contains(personal), "{personal} in a notice: {text}");
@@ -68,12 +68,12 @@ async fn a_revoked_token(database: Database) {
     let (receivers, zoho, server) = begin(&database, &[]).await;
     zoho.change(json!({"revoked": true})).await;
     server.site().apply(&[at(1, "user_created", user(3, "ann"))]).await;
-    receivers.are_told(&database, "paused", &["raised"]).await;
+    receivers.receive(&database, "paused", &["raised"]).await;
     let alert = open(&server).await.pop().unwrap();
     assert_eq!((&alert["code"], &alert["severity"]), (&json!("paused_credentials"), &json!("critical")), "{alert}");
     assert!(alert["message"].as_str().unwrap().contains("zoho connect"), "{alert}");
     zoho.change(json!({"revoked": false})).await;
-    receivers.are_told(&database, "paused", &["raised", "resolved"]).await;
+    receivers.receive(&database, "paused", &["raised", "resolved"]).await;
     rest(&database).await;
     server.stop().await;
 }
@@ -82,12 +82,12 @@ async fn few_credits(database: Database) {
     let (receivers, zoho, server) = begin(&database, &[("BACKEND_SYNC_ZOHO__RESERVE_CREDITS", "100")]).await;
     zoho.change(json!({"allowance": 10_000, "used": 9_500})).await;
     server.site().apply(&[at(1, "course_created", course(1, "first"))]).await;
-    receivers.are_told(&database, "credits", &["raised"]).await;
+    receivers.receive(&database, "credits", &["raised"]).await;
     let alert = open(&server).await.pop().unwrap();
     assert_eq!(alert["code"], "credits_low", "{alert}");
     zoho.change(json!({"used": 0})).await;
     server.site().apply(&[at(2, "course_created", course(2, "second"))]).await;
-    receivers.are_told(&database, "credits", &["raised", "resolved"]).await;
+    receivers.receive(&database, "credits", &["raised", "resolved"]).await;
     server.stop().await;
 }
 
@@ -96,12 +96,12 @@ async fn a_lost_item(database: Database) {
     server.site().apply(&[at(1, "user_created", user(3, "ann")), at(2, "user_created", user(4, "ben"))]).await;
     rest(&database).await;
     database.execute("DELETE FROM sync_items WHERE moodle_id = 3").await;
-    receivers.are_told(&database, "conservation", &["raised"]).await;
+    receivers.receive(&database, "conservation", &["raised"]).await;
     assert_eq!(open(&server).await[0]["severity"], "critical");
     let audit = database.texts("SELECT audit FROM destinations").await.pop().flatten().unwrap();
-    assert!(audit.contains("\"without_item\":1"), "what was counted is kept: {audit}");
+    assert!(audit.contains("\"without_item\":1"), "the counts are stored: {audit}");
     server.site().apply(&[at(3, "user_updated", user(3, "ann2"))]).await;
-    receivers.are_told(&database, "conservation", &["raised", "resolved"]).await;
+    receivers.receive(&database, "conservation", &["raised", "resolved"]).await;
     server.stop().await;
 }
 
@@ -113,8 +113,8 @@ async fn an_enrolment_without_its_person(database: Database) {
         .await;
     until("it is parked", async || (item(&database, "enrolment", 1).await.0 == "parked").then_some(())).await;
     database.execute("UPDATE sync_items SET changed_at = changed_at - 90000000 WHERE state = 'parked'").await;
-    receivers.are_told(&database, "parked", &["raised"]).await;
+    receivers.receive(&database, "parked", &["raised"]).await;
     server.site().apply(&[at(3, "user_created", user(3, "ann"))]).await;
-    receivers.are_told(&database, "parked", &["raised", "resolved"]).await;
+    receivers.receive(&database, "parked", &["raised", "resolved"]).await;
     server.stop().await;
 }

@@ -1,4 +1,4 @@
-//! Channels that fail, hang or die, and many processes: nothing is sent twice, and nothing is left untold.
+//! Channels that fail, hang or die, and several processes: every notification is sent exactly once.
 
 use std::collections::HashSet;
 
@@ -6,7 +6,7 @@ use hmac::{Hmac, KeyInit, Mac};
 use serde_json::{Value, json};
 use sha2::Sha256;
 
-use super::{Receivers, SECRET, begin_alone, looks, open, quick};
+use super::{Receivers, SECRET, begin_alone, evaluations, open, quick};
 use crate::{
     delivery::until,
     support::{
@@ -17,15 +17,15 @@ use crate::{
 };
 
 on_both_databases!(
-    notices_are_what_they_should_be,
-    a_failing_webhook_is_told_of_by_mail,
+    notifications_are_well_formed,
+    a_failing_webhook_is_reported_by_mail,
     what_may_have_arrived_is_not_sent_again,
     a_program_recognises_a_repetition,
-    two_processes_tell_once,
+    two_processes_notify_once,
 );
 
-/// Something that is wrong until the token is revoked.
-fn make_trouble(database: &Database) {
+/// A problem that lasts until the token is revoked.
+fn expire_a_token_soon(database: &Database) {
     run_json(database, &["site", "rotate-token", SITE, "--expires", "1", "--json"]);
 }
 
@@ -33,21 +33,21 @@ async fn repair(database: &Database) {
     database.execute("UPDATE tokens SET revoked_at = 1 WHERE expires_at IS NOT NULL").await;
 }
 
-async fn notices_are_what_they_should_be(database: Database) {
+async fn notifications_are_well_formed(database: Database) {
     let (receivers, server) = begin_alone(&database).await;
-    make_trouble(&database);
-    receivers.are_told(&database, "token_expiring", &["raised"]).await;
+    expire_a_token_soon(&database);
+    receivers.receive(&database, "token_expiring", &["raised"]).await;
     repair(&database).await;
-    receivers.are_told(&database, "token_expiring", &["raised", "resolved"]).await;
+    receivers.receive(&database, "token_expiring", &["raised", "resolved"]).await;
 
     let mails = receivers.smtp.mails();
     let ids: HashSet<&str> = mails.iter().map(|mail| mail.header("Message-ID")).collect();
     assert_eq!(ids.len(), 2, "{ids:?}");
-    assert_eq!(mails[0].header("References"), mails[1].header("References"), "they stand together");
+    assert_eq!(mails[0].header("References"), mails[1].header("References"), "one mail for both");
     let subjects: Vec<&str> = mails.iter().map(|mail| mail.header("Subject")).collect();
     let number = mails[0].header("Subject").split(' ').nth(2).unwrap();
     assert_eq!(subjects, [format!("Alert: token {number} expires"), format!("Resolved: token {number} expires")]);
-    // One recipient does not exist; the other gets it all the same.
+    // One recipient does not exist; the other one still gets the mail.
     assert_eq!((mails[0].from.as_str(), &mails[0].to[..]), ("sync@example.org", &["admin@example.org".to_owned()][..]));
 
     for posted in receivers.webhook.posted() {
@@ -60,11 +60,11 @@ async fn notices_are_what_they_should_be(database: Database) {
     server.stop().await;
 }
 
-async fn a_failing_webhook_is_told_of_by_mail(database: Database) {
+async fn a_failing_webhook_is_reported_by_mail(database: Database) {
     let (receivers, server) = begin_alone(&database).await;
     receivers.webhook.answer(500);
-    make_trouble(&database);
-    until("the mail tells it", async || (receivers.mailed("channel_failing") == ["raised"]).then_some(())).await;
+    expire_a_token_soon(&database);
+    until("it arrives by mail", async || (receivers.mailed("channel_failing") == ["raised"]).then_some(())).await;
     assert_eq!(receivers.mailed("token_expiring"), ["raised"]);
     let channels = server.reader().read("/api/v1/alerts/channels").await;
     let ops = &channels["items"][0];
@@ -73,14 +73,14 @@ async fn a_failing_webhook_is_told_of_by_mail(database: Database) {
     assert_eq!(channels["items"][1]["failing"], false, "{channels}");
     let rules: Vec<Value> = open(&server).await.into_iter().map(|alert| alert["rule"].clone()).collect();
     assert!(rules.contains(&json!("channel_failing")), "{rules:?}");
-    // It works again: what it was not told yet comes late, and once.
+    // It works again: what it missed arrives late, and once.
     receivers.webhook.answer(200);
     let before = receivers.webhook.posted().len();
     database.execute("UPDATE alert_notices SET next_at = 0 WHERE state = 'pending'").await;
-    until("the mail tells it", async || (receivers.mailed("channel_failing") == ["raised", "resolved"]).then_some(()))
+    until("it arrives by mail", async || (receivers.mailed("channel_failing") == ["raised", "resolved"]).then_some(()))
         .await;
     let taken: Vec<String> = receivers.webhook.posted().split_off(before).iter().map(summary).collect();
-    assert_eq!(taken, ["token_expiring raised"], "nothing about itself");
+    assert_eq!(taken, ["token_expiring raised"], "the channel does not report itself");
     let alert = server.reader().read("/api/v1/alerts?state=all").await;
     let id = alert["items"].as_array().unwrap().iter().find(|alert| alert["rule"] == "token_expiring").unwrap()["id"]
         .clone();
@@ -97,7 +97,7 @@ fn summary(posted: &Posted) -> String {
     format!("{} {}", body["alert"]["rule"].as_str().unwrap(), body["event"].as_str().unwrap())
 }
 
-/// A server that dies while it sends a notice of this format, and another that begins where it ended.
+/// A server that dies while sending a notification of this format, and another one that continues.
 async fn die_while_sending(database: &Database, format: &str) -> (Webhook, Server) {
     let webhook = Webhook::start();
     let mut settings = quick();
@@ -105,14 +105,14 @@ async fn die_while_sending(database: &Database, format: &str) -> (Webhook, Serve
     settings.push(("BACKEND_SYNC_ALERTS__WEBHOOKS__OPS__FORMAT", format.to_owned()));
     let server = Server::start_with(database, &settings).await;
     webhook.hang(true);
-    make_trouble(database);
+    expire_a_token_soon(database);
     until("it is being sent", async || (webhook.posted().len() == 1).then_some(())).await;
     server.kill();
     webhook.hang(false);
     let server = Server::start_with(database, &settings).await;
-    looks(database, 2).await;
-    assert_eq!(webhook.posted().len(), 1, "somebody else may still be sending it");
-    // The lease of the dead runs out.
+    evaluations(database, 2).await;
+    assert_eq!(webhook.posted().len(), 1, "another process may still be sending it");
+    // The dead server's lease expires.
     database.execute("UPDATE alert_notices SET lease_until = 0 WHERE state = 'sending'").await;
     (webhook, server)
 }
@@ -121,11 +121,11 @@ async fn what_may_have_arrived_is_not_sent_again(database: Database) {
     let (webhook, server) = die_while_sending(&database, "slack").await;
     let unknown = "SELECT count(*) FROM alert_notices WHERE state = 'unknown'";
     until("it is given up", async || (database.count(unknown).await == 1).then_some(())).await;
-    looks(&database, 2).await;
+    evaluations(&database, 2).await;
     assert_eq!(webhook.posted().len(), 1, "it is not sent again");
     let channels = server.reader().read("/api/v1/alerts/channels").await;
     assert!(channels["items"][0]["error"].as_str().unwrap().contains("died"), "{channels}");
-    // Soon it is told of anew, as what it is.
+    // It is soon raised again, as a new alert.
     let remind_in = "SELECT (remind_at - raised_at) / 1000 FROM alerts";
     assert!((600..700).contains(&database.count(remind_in).await), "{}", database.count(remind_in).await);
     database.execute("UPDATE alerts SET remind_at = 0").await;
@@ -133,8 +133,8 @@ async fn what_may_have_arrived_is_not_sent_again(database: Database) {
     let text = webhook.posted()[1].json()["text"].as_str().unwrap().to_owned();
     assert!(text.starts_with(":warning: *Reminder: token "), "{text}");
     repair(&database).await;
-    until("the end of it", async || (webhook.posted().len() == 3).then_some(())).await;
-    looks(&database, 2).await;
+    until("it is resolved", async || (webhook.posted().len() == 3).then_some(())).await;
+    evaluations(&database, 2).await;
     assert_eq!(webhook.posted().len(), 3);
     server.stop().await;
 }
@@ -143,25 +143,25 @@ async fn a_program_recognises_a_repetition(database: Database) {
     let (webhook, server) = die_while_sending(&database, "json").await;
     until("it is sent again", async || (webhook.posted().len() == 2).then_some(())).await;
     let posted = webhook.posted();
-    assert_eq!(posted[0].text, posted[1].text, "the same");
+    assert_eq!(posted[0].text, posted[1].text, "the same notification");
     assert_eq!(posted[0].headers["Idempotency-Key"], posted[1].headers["Idempotency-Key"]);
-    looks(&database, 2).await;
+    evaluations(&database, 2).await;
     assert_eq!(webhook.posted().len(), 2);
     server.stop().await;
 }
 
-async fn two_processes_tell_once(database: Database) {
+async fn two_processes_notify_once(database: Database) {
     let receivers = Receivers::start();
     let first = Server::start_with(&database, &receivers.settings()).await;
     let second = Server::start_with(&database, &receivers.settings()).await;
-    make_trouble(&database);
-    receivers.are_told(&database, "token_expiring", &["raised"]).await;
-    looks(&database, 4).await;
-    receivers.are_told(&database, "token_expiring", &["raised"]).await;
-    // The one that may have looked last dies; the other goes on.
+    expire_a_token_soon(&database);
+    receivers.receive(&database, "token_expiring", &["raised"]).await;
+    evaluations(&database, 4).await;
+    receivers.receive(&database, "token_expiring", &["raised"]).await;
+    // The process that may have evaluated last dies; the other one goes on.
     first.kill();
     database.execute("UPDATE alert_turns SET lease_until = NULL").await;
     repair(&database).await;
-    receivers.are_told(&database, "token_expiring", &["raised", "resolved"]).await;
+    receivers.receive(&database, "token_expiring", &["raised", "resolved"]).await;
     second.stop().await;
 }

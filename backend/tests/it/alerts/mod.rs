@@ -1,4 +1,4 @@
-//! Alerts, each raised by its real cause, told by a real mail server and a real webhook, once, and resolved.
+//! Alerts: each is raised by its real cause, sent once by a real mail server and a real webhook, and resolved.
 
 mod causes;
 mod channels;
@@ -13,7 +13,7 @@ use crate::{
     support::{Database, Server, ZohoSimulator, smtp::SmtpServer, webhook::Webhook},
 };
 
-/// Where notices arrive.
+/// The receivers of notifications.
 struct Receivers {
     smtp: SmtpServer,
     webhook: Webhook,
@@ -28,7 +28,7 @@ impl Receivers {
         Self { smtp: SmtpServer::start(), webhook: Webhook::start() }
     }
 
-    /// What a server that tells them finds in its environment. It looks each second.
+    /// The environment of a server that sends to the receivers and evaluates its rules every second.
     fn settings(&self) -> Vec<Setting> {
         let mut settings = quick();
         settings.extend([
@@ -43,14 +43,14 @@ impl Receivers {
         settings
     }
 
-    /// What the webhook was told of a rule, in its order.
+    /// The webhook's notifications about a rule, in order.
     fn posted(&self, rule: &str) -> Vec<String> {
         let posted = self.webhook.posted().iter().map(super::support::webhook::Posted::json).collect::<Vec<_>>();
         let of_rule = posted.iter().filter(|body| body["alert"]["rule"] == rule);
         of_rule.map(|body| body["event"].as_str().unwrap().to_owned()).collect()
     }
 
-    /// What the mails told of a rule, in their order.
+    /// The mails about a rule, in order.
     fn mailed(&self, rule: &str) -> Vec<String> {
         let line = format!("\nRule: {rule}\n");
         let mails = self.smtp.mails().into_iter().filter(|mail| mail.text.contains(&line));
@@ -64,20 +64,21 @@ impl Receivers {
         mails.map(|mail| event(mail.header("Subject")).to_owned()).collect()
     }
 
-    /// Waits until both were told of these events of a rule, and fails if either is told more within another look.
-    async fn are_told(&self, database: &Database, rule: &str, events: &[&str]) {
+    /// Waits until both received these events of a rule; fails if either receives more during another evaluation.
+    async fn receive(&self, database: &Database, rule: &str, events: &[&str]) {
         until(&format!("{rule} {events:?}"), async || {
-            let told = [self.posted(rule), self.mailed(rule)];
-            let (most, all) = (told.iter().map(Vec::len).max(), told.iter().all(|told| told.len() >= events.len()));
-            assert!(most <= Some(events.len()), "{rule}: {told:?}");
+            let received = [self.posted(rule), self.mailed(rule)];
+            let (most, all) =
+                (received.iter().map(Vec::len).max(), received.iter().all(|received| received.len() >= events.len()));
+            assert!(most <= Some(events.len()), "{rule}: {received:?}");
             all.then_some(())
         })
         .await;
-        looks(database, 2).await;
+        evaluations(database, 2).await;
         assert_eq!((self.posted(rule), self.mailed(rule)), (strings(events), strings(events)), "{rule}");
     }
 
-    /// All that left the house.
+    /// Everything sent to the receivers.
     fn everything(&self) -> String {
         let mails = self.smtp.mails().into_iter().map(|mail| mail.text);
         mails.chain(self.webhook.posted().into_iter().map(|posted| posted.text)).collect()
@@ -88,7 +89,7 @@ fn strings(events: &[&str]) -> Vec<String> {
     events.iter().map(|event| (*event).to_owned()).collect()
 }
 
-/// Looks each second, and at no disk: that of the test's machine may be full.
+/// Evaluates every second; without the rule about the disk, because the test machine's may be full.
 fn quick() -> Vec<Setting> {
     [
         ("BACKEND_SYNC_ALERTS__INTERVAL_SECONDS", "1"),
@@ -103,16 +104,16 @@ fn quick() -> Vec<Setting> {
     .to_vec()
 }
 
-/// Waits until the server has looked so many times.
-async fn looks(database: &Database, count: usize) {
+/// Waits for this many evaluations.
+async fn evaluations(database: &Database, count: usize) {
     for _ in 0..count {
         let due = "SELECT due_at FROM alert_turns";
         let before = database.count(due).await;
-        until("a look", async || (database.count(due).await > before).then_some(())).await;
+        until("an evaluation", async || (database.count(due).await > before).then_some(())).await;
     }
 }
 
-/// A server that delivers to the simulator and tells the receivers.
+/// A server that delivers to the simulator and sends to the receivers.
 async fn begin(database: &Database, more: &[(&'static str, &str)]) -> (Receivers, ZohoSimulator, Server) {
     let (receivers, zoho) = (Receivers::start(), ZohoSimulator::start_set_up().await);
     let mut settings = receivers.settings();
@@ -122,12 +123,12 @@ async fn begin(database: &Database, more: &[(&'static str, &str)]) -> (Receivers
     (receivers, zoho, server)
 }
 
-/// A server without a destination that tells the receivers.
+/// A server without a destination that sends to the receivers.
 async fn begin_alone(database: &Database) -> (Receivers, Server) {
     begin_with(database, &[]).await
 }
 
-/// The same with settings from the environment.
+/// The same, with settings from the environment.
 async fn begin_with(database: &Database, more: &[(&'static str, &str)]) -> (Receivers, Server) {
     let receivers = Receivers::start();
     let mut settings = receivers.settings();
@@ -136,12 +137,12 @@ async fn begin_with(database: &Database, more: &[(&'static str, &str)]) -> (Rece
     (receivers, server)
 }
 
-/// The open alerts, as the API shows them.
+/// The open alerts from the API.
 async fn open(server: &Server) -> Vec<Value> {
     server.reader().list("/api/v1/alerts").await
 }
 
-/// This minute, and milliseconds, by the machine's clock.
+/// Unix milliseconds, by the machine's clock.
 fn now() -> i64 {
     backend_sync::clock::Clock::system().now().0
 }

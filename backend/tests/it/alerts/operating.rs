@@ -1,8 +1,8 @@
-//! Operators: acknowledging, trying channels, and who may.
+//! Operators: acknowledging alerts, testing channels, and who may do so.
 
 use serde_json::json;
 
-use super::{begin_alone, looks, open, quick};
+use super::{begin_alone, evaluations, open, quick};
 use crate::{
     delivery::until,
     support::{
@@ -11,43 +11,39 @@ use crate::{
     },
 };
 
-on_both_databases!(
-    nobody_is_reminded_of_what_somebody_knows,
-    a_test_says_whether_it_arrived,
-    only_operators_see_alerts
-);
+on_both_databases!(acknowledged_alerts_send_no_reminders, a_test_says_whether_it_arrived, only_operators_see_alerts);
 
-async fn nobody_is_reminded_of_what_somebody_knows(database: Database) {
+async fn acknowledged_alerts_send_no_reminders(database: Database) {
     let (receivers, server) = begin_alone(&database).await;
     run_json(&database, &["site", "rotate-token", SITE, "--expires", "1", "--json"]);
-    receivers.are_told(&database, "token_expiring", &["raised"]).await;
+    receivers.receive(&database, "token_expiring", &["raised"]).await;
     database.execute("UPDATE alerts SET remind_at = 0").await;
-    receivers.are_told(&database, "token_expiring", &["raised", "reminder"]).await;
+    receivers.receive(&database, "token_expiring", &["raised", "reminder"]).await;
     let operator = server.reader();
     let id = open(&server).await[0]["id"].clone();
     let path = format!("/api/v1/alerts/{id}/acknowledge");
     let known = operator.send(operator.request(reqwest::Method::POST, &path)).await.json();
     assert_eq!(known["acknowledged_by"], "first", "the name of the token: {known}");
-    // Whoever was first stays.
+    // The first acknowledgement stays.
     let again = run(&database, &["alerts", "acknowledge", &id.to_string(), "--by", "ben"]);
     assert!(again.status.success(), "{again:?}");
     assert_eq!(open(&server).await[0]["acknowledged_by"], "first");
     database.execute("UPDATE alerts SET remind_at = 0").await;
-    looks(&database, 3).await;
-    receivers.are_told(&database, "token_expiring", &["raised", "reminder"]).await;
+    evaluations(&database, 3).await;
+    receivers.receive(&database, "token_expiring", &["raised", "reminder"]).await;
     database.execute("UPDATE tokens SET revoked_at = 1 WHERE expires_at IS NOT NULL").await;
-    receivers.are_told(&database, "token_expiring", &["raised", "reminder", "resolved"]).await;
+    receivers.receive(&database, "token_expiring", &["raised", "reminder", "resolved"]).await;
     assert_eq!(open(&server).await.len(), 0);
     let all = operator.list("/api/v1/alerts?state=all&limit=1").await;
     assert_eq!((all.len(), &all[0]["acknowledged_by"]), (1, &json!("first")), "{all:?}");
     let listed = String::from_utf8(run(&database, &["alerts", "list"]).stdout).unwrap();
     assert!(listed.starts_with("No alerts are open."), "{listed}");
     assert_eq!(run(&database, &["alerts", "acknowledge", &id.to_string()]).status.code(), Some(1), "it is resolved");
-    // Forgotten in time.
+    // Old alerts are deleted in time.
     database.execute("UPDATE alerts SET resolved_at = 1").await;
     server.stop().await;
     let server = Server::start_with(&database, &receivers.settings()).await;
-    until("it is forgotten", async || (database.count("SELECT count(*) FROM alerts").await == 0).then_some(())).await;
+    until("it is deleted", async || (database.count("SELECT count(*) FROM alerts").await == 0).then_some(())).await;
     assert_eq!(database.count("SELECT count(*) FROM alert_notices").await, 0);
     server.stop().await;
 }
@@ -67,7 +63,7 @@ async fn a_test_says_whether_it_arrived(database: Database) {
     receivers.smtp.refuse(true);
     let refused = test("?channel=admins").await.json();
     assert_eq!(refused["items"][0]["error"], "the mail server answered 451", "{refused}");
-    assert_eq!(receivers.webhook.posted().len(), 1, "only the one that was asked for");
+    assert_eq!(receivers.webhook.posted().len(), 1, "only the requested channel");
     test("?channel=nobody").await.problem(400, "invalid_parameter");
 
     let settings = receivers.settings();
@@ -83,8 +79,8 @@ async fn a_test_says_whether_it_arrived(database: Database) {
     assert!(output.status.success(), "{output:?}");
     let output = run_with(&database, &quick(), &["alerts", "test"]);
     assert!(String::from_utf8(output.stderr).unwrap().contains("no channel is configured"));
-    looks(&database, 2).await;
-    assert_eq!((receivers.webhook.posted().len(), receivers.smtp.mails().len()), (2, 2), "no test is repeated");
+    evaluations(&database, 2).await;
+    assert_eq!((receivers.webhook.posted().len(), receivers.smtp.mails().len()), (2, 2), "a test is not retried");
     server.stop().await;
 }
 

@@ -1,8 +1,8 @@
-//! What the database cannot take is told all the same; what cannot be judged keeps nothing else from being told.
+//! A database that accepts no events still raises an alert; a rule that cannot be evaluated stops no other rule.
 
 use serde_json::{Value, json};
 
-use super::{Receivers, begin_alone, begin_with, looks, open, strings};
+use super::{Receivers, begin_alone, begin_with, evaluations, open, strings};
 use crate::{
     alerts::sites::count,
     delivery::until,
@@ -15,29 +15,29 @@ use crate::{
 };
 
 on_both_databases!(
-    a_database_that_takes_no_writes,
-    a_database_that_takes_writes_again_in_time,
+    a_database_that_accepts_no_events,
+    a_database_that_recovers_in_time,
     a_rule_that_cannot_be_judged,
     alerts_that_cannot_be_stored,
-    an_answered_event_that_is_gone,
+    an_answered_event_that_is_missing,
 );
 
-/// What Prometheus reads of a metric.
+/// A metric's value, as Prometheus reads it.
 async fn metric(server: &Server, name: &str) -> String {
     let text = server.reader().get("/metrics").await.text;
     let line = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
     line.unwrap_or_else(|| panic!("no {name} in {text}")).to_owned()
 }
 
-/// Waits until the server has tried in vain to write, so many times more.
+/// Waits for this many more failed writes.
 async fn trials(server: &Server, more: usize) {
     let count = || server.log().matches("accepts no events").count();
     let before = count();
-    until("a trial to write", async || (count() >= before + more).then_some(())).await;
+    until("a failed write", async || (count() >= before + more).then_some(())).await;
 }
 
 impl Receivers {
-    /// Waits until both were told of these events of a rule; no more of them.
+    /// Waits until both received exactly these events of a rule.
     async fn hear(&self, rule: &str, events: &[&str]) {
         until(&format!("{rule} {events:?}"), async || {
             (self.posted(rule).len() >= events.len() && self.mailed(rule).len() >= events.len()).then_some(())
@@ -46,17 +46,17 @@ impl Receivers {
         assert_eq!((self.posted(rule), self.mailed(rule)), (strings(events), strings(events)), "{rule}");
     }
 
-    /// What the webhook was last told of a rule.
+    /// The webhook's last notification about a rule.
     fn last(&self, rule: &str) -> Value {
         let posted = self.webhook.posted().into_iter().rev().map(|posted| posted.json());
         posted.into_iter().find(|body| body["alert"]["rule"] == rule).unwrap()
     }
 }
 
-async fn a_database_that_takes_no_writes(database: Database) {
+async fn a_database_that_accepts_no_events(database: Database) {
     let (receivers, server) = begin_with(&database, &[("BACKEND_SYNC_ALERTS__RULES__DATABASE_SECONDS", "1")]).await;
     let browser = Browser::signed_in(&server, server.api_token()).await;
-    looks(&database, 1).await;
+    evaluations(&database, 1).await;
     assert_eq!(metric(&server, "backend_sync_database_up").await, "1");
     // PostgreSQL becomes read-only, and SQLite's lock is held by another process.
     let lock = match database.is_postgres() {
@@ -71,13 +71,17 @@ async fn a_database_that_takes_no_writes(database: Database) {
         false => ("database_locked", "something else holds a lock on it", "another program"),
     };
     receivers.hear("database", &["raised"]).await;
-    let told = receivers.last("database");
-    assert_eq!((&told["alert"]["code"], &told["severity"]), (&json!(code), &json!("critical")), "{told}");
-    let message = told["message"].as_str().unwrap();
+    let notification = receivers.last("database");
+    assert_eq!(
+        (&notification["alert"]["code"], &notification["severity"]),
+        (&json!(code), &json!("critical")),
+        "{notification}"
+    );
+    let message = notification["message"].as_str().unwrap();
     for words in [cause, advice, "Seen by process ", " on host "] {
         assert!(message.contains(words), "{words}: {message}");
     }
-    // Whoever asks this process sees it, too.
+    // The API of this process shows it too.
     let alert = open(&server).await.pop().unwrap();
     assert_eq!(
         (&alert["rule"], &alert["id"], &alert["code"]),
@@ -86,7 +90,7 @@ async fn a_database_that_takes_no_writes(database: Database) {
     );
     assert_eq!(metric(&server, "backend_sync_database_up").await, "0");
     let firing = "backend_sync_alerts_firing{rule=\"database\"}";
-    until("the metrics have it, too", async || (metric(&server, firing).await == "1").then_some(())).await;
+    until("the metrics show it too", async || (metric(&server, firing).await == "1").then_some(())).await;
     for path in ["/", "/alerts"] {
         let page = browser.get(path).await;
         assert!(page.status == 200 && page.html.contains(cause), "{path}: {}", page.html);
@@ -105,7 +109,7 @@ async fn a_database_that_takes_no_writes(database: Database) {
         (!stored.is_empty()).then_some(stored)
     };
     assert_eq!(until("it is in the history", stored).await.len(), 1);
-    looks(&database, 2).await;
+    evaluations(&database, 2).await;
     receivers.hear("database", &["raised", "resolved"]).await;
     assert_eq!(open(&server).await.len(), 0);
     assert_eq!(metric(&server, "backend_sync_database_up").await, "1");
@@ -114,27 +118,27 @@ async fn a_database_that_takes_no_writes(database: Database) {
     server.stop().await;
 }
 
-async fn a_database_that_takes_writes_again_in_time(database: Database) {
+async fn a_database_that_recovers_in_time(database: Database) {
     let (receivers, server) = begin_with(&database, &[("BACKEND_SYNC_ALERTS__RULES__DATABASE_SECONDS", "3600")]).await;
     let lock = database.hold_writers_lock().await;
     trials(&server, 2).await;
     assert_eq!(open(&server).await.len(), 0);
-    assert_eq!(metric(&server, "backend_sync_database_up").await, "0", "that is known at once");
+    assert_eq!(metric(&server, "backend_sync_database_up").await, "0", "it is known at once");
     lock.rollback().await.unwrap();
-    looks(&database, 2).await;
-    assert_eq!(receivers.posted("database"), strings(&[]), "an hour is not over");
+    evaluations(&database, 2).await;
+    assert_eq!(receivers.posted("database"), strings(&[]), "the hour has not passed");
     server.stop().await;
 }
 
-/// As after a restore, or by a standby that was behind.
-async fn an_answered_event_that_is_gone(database: Database) {
+/// As after a restore, or a promotion of a standby that lagged.
+async fn an_answered_event_that_is_missing(database: Database) {
     let (receivers, server) = begin_alone(&database).await;
     server.site().apply(&[user_event(1, "a")]).await;
     database.execute("DELETE FROM events").await;
     receivers.hear("database", &["raised"]).await;
-    let told = receivers.last("database");
-    assert_eq!(told["alert"]["code"], json!("acknowledged_event_lost"), "{told}");
-    assert!(told["message"].as_str().unwrap().contains("Synchronise everything"), "{told}");
+    let notification = receivers.last("database");
+    assert_eq!(notification["alert"]["code"], json!("acknowledged_event_lost"), "{notification}");
+    assert!(notification["message"].as_str().unwrap().contains("Synchronise everything"), "{notification}");
     server.stop().await;
 }
 
@@ -143,7 +147,7 @@ async fn a_rule_that_cannot_be_judged(database: Database) {
     count(&database, 1, "rejected", 11).await;
     receivers.hear("ingest_rejecting", &["raised"]).await;
     database.execute("ALTER TABLE activity RENAME TO away").await;
-    // These rules cannot be judged any more. The others are.
+    // These rules can no longer be evaluated; the others can.
     run_json(&database, &["site", "rotate-token", SITE, "--expires", "1", "--json"]);
     receivers.hear("token_expiring", &["raised"]).await;
     receivers.hear("look_failed", &["raised", "raised"]).await;
@@ -152,7 +156,7 @@ async fn a_rule_that_cannot_be_judged(database: Database) {
     assert_eq!(subjects[..2], [json!("rule:ingest_rejecting"), json!("rule:site_silent")], "{subjects:?}");
     let message = receivers.last("look_failed")["message"].as_str().unwrap().to_owned();
     assert!(message.contains("a table or the database itself is missing"), "{message}");
-    looks(&database, 3).await;
+    evaluations(&database, 3).await;
     receivers.hear("ingest_rejecting", &["raised"]).await;
     receivers.hear("look_failed", &["raised", "raised"]).await;
     database.execute("ALTER TABLE away RENAME TO activity").await;
@@ -165,15 +169,19 @@ async fn a_rule_that_cannot_be_judged(database: Database) {
 
 async fn alerts_that_cannot_be_stored(database: Database) {
     let (receivers, server) = begin_alone(&database).await;
-    looks(&database, 1).await;
+    evaluations(&database, 1).await;
     database.execute("ALTER TABLE alert_turns RENAME TO away").await;
     receivers.hear("look_failed", &["raised"]).await;
-    let told = receivers.last("look_failed");
-    assert_eq!((&told["alert"]["subject"], &told["alert"]["id"]), (&json!("alerts"), &Value::Null), "{told}");
-    assert_eq!(metric(&server, "backend_sync_database_up").await, "1", "it takes writes");
+    let notification = receivers.last("look_failed");
+    assert_eq!(
+        (&notification["alert"]["subject"], &notification["alert"]["id"]),
+        (&json!("alerts"), &Value::Null),
+        "{notification}"
+    );
+    assert_eq!(metric(&server, "backend_sync_database_up").await, "1", "it accepts events");
     database.execute("ALTER TABLE away RENAME TO alert_turns").await;
     receivers.hear("look_failed", &["raised", "resolved"]).await;
-    looks(&database, 2).await;
+    evaluations(&database, 2).await;
     receivers.hear("look_failed", &["raised", "resolved"]).await;
     assert_eq!(open(&server).await.len(), 0);
     server.stop().await;

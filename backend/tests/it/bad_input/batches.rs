@@ -1,4 +1,4 @@
-//! Batches of which not everything is good: one bad event never blocks the others.
+//! Batches with some bad events: a bad event never blocks the others.
 
 use serde_json::{Value, json};
 
@@ -12,7 +12,7 @@ use crate::support::{
 on_both_databases!(
     more_events_than_allowed_are_refused_whole,
     one_bad_event_among_999_good_ones_fails_alone,
-    what_only_the_database_refuses_fails_alone,
+    an_event_that_only_the_database_refuses_fails_alone,
 );
 
 fn users(count: i64) -> Vec<Value> {
@@ -47,21 +47,21 @@ async fn one_bad_event_among_999_good_ones_fails_alone(database: Database) {
     let outcomes = answer.json()["outcomes"].as_array().unwrap().clone();
     assert_eq!(outcomes.len(), 1_000);
     for (place, (event, outcome)) in events.iter().zip(&outcomes).enumerate() {
-        assert_eq!(outcome["client_id"], event["id"], "outcome {place} is of another event");
+        assert_eq!(outcome["client_id"], event["id"], "outcome {place} belongs to another event");
         assert_eq!(outcome["outcome"], if place == 617 { "rejected" } else { "applied" });
     }
     let expected = [("/events/617/data/userid", "wrong_type"), ("/events/617/data/timecreated", "out_of_range")];
     assert_eq!(errors(&outcomes[617]), owned(&expected));
     assert_eq!(database.count("SELECT count(*) FROM users").await, 999);
     assert_eq!(database.count("SELECT count(*) FROM events").await, 999);
-    // The ids lead to the events.
+    // The returned ids identify the events.
     let event = server.reader().read(&format!("/api/v1/events/{}", outcomes[999]["id"])).await;
     assert_eq!((&event["client_id"], &event["record"]), (&events[999]["id"], &json!("moodle:1000")));
     assert_well(&server).await;
     server.stop().await;
 }
 
-async fn what_only_the_database_refuses_fails_alone(database: Database) {
+async fn an_event_that_only_the_database_refuses_fails_alone(database: Database) {
     let server = Server::start(&database).await;
     let (site, reader) = (server.site(), server.reader());
     database.refuse_user("poison").await;
@@ -83,7 +83,7 @@ async fn what_only_the_database_refuses_fails_alone(database: Database) {
     let answer = site.post_event("user_created", &events[7]["data"]).await;
     answer.problem(422, "event_not_storable");
     assert!(!answer.text.contains("poison"), "{}", answer.text);
-    // Requests of others that share its transaction do not suffer.
+    // Other requests in the same transaction are unaffected.
     let others = (0..40_i64).map(|number| {
         let (site, poison) = (site.clone(), number % 4 == 0);
         let event =
@@ -93,7 +93,7 @@ async fn what_only_the_database_refuses_fails_alone(database: Database) {
     for (poison, outcomes) in futures_util::future::join_all(others).await {
         assert_eq!(outcomes, [if poison { "rejected" } else { "applied" }]);
     }
-    // The same id may come again: what was rejected is not in the log.
+    // The id may be sent again: a rejected event is not in the log.
     let mut healed = events[7].clone();
     healed["data"]["username"] = json!("healed");
     site.apply(&[healed]).await;

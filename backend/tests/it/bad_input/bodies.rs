@@ -1,4 +1,4 @@
-//! Bodies that are no events at all.
+//! Bodies that are not events at all.
 
 use futures_util::stream;
 use serde_json::{Value, json};
@@ -13,17 +13,17 @@ use crate::support::{
 };
 
 on_both_databases!(
-    what_is_no_json_is_malformed,
+    invalid_json_is_malformed,
     json_of_another_shape_is_invalid,
     a_body_over_the_limit_is_too_large,
-    what_nests_too_deeply_is_malformed,
-    only_json_is_taken,
-    a_body_of_unknown_length_is_taken,
+    too_deep_nesting_is_malformed,
+    only_json_is_accepted,
+    a_body_of_unknown_length_is_accepted,
 );
 
 const SINGLE: &str = "/api/v1/events/moodle/user_created";
 
-async fn what_is_no_json_is_malformed(database: Database) {
+async fn invalid_json_is_malformed(database: Database) {
     let server = Server::start(&database).await;
     let site = server.site();
     let good = user_event(1, PRIVATE).to_string();
@@ -92,17 +92,17 @@ async fn a_body_over_the_limit_is_too_large(database: Database) {
         let answer = site.post(SINGLE, body.clone()).await;
         answer.problem(413, "payload_too_large");
         assert_no_echo(&answer);
-        // The same without a length said in advance.
+        // The same, without a declared length.
         let pieces: Vec<_> = body.into_bytes().chunks(64 * 1024).map(<[u8]>::to_vec).collect();
         let pieces = stream::iter(pieces.into_iter().map(Ok::<_, std::io::Error>));
         let apart = site.apart();
         let request = apart.post_request(SINGLE, reqwest::Body::wrap_stream(pieces));
-        // The server may close before all is sent; when an answer arrives, it is the right one.
+        // The server may close the connection early; if an answer arrives, it is the right one.
         if let Ok(answer) = apart.try_send(request).await {
             answer.problem(413, "payload_too_large");
         }
     }
-    // Exactly as large as allowed, of texts that are each as long as allowed.
+    // Exactly the maximum size, made of texts of exactly the maximum length.
     let text = "a".repeat(1024 * 1024);
     let mut data = json!({"userid": 1, "firstname": text, "lastname": text, "city": text, "department": text});
     let spaces = limit - data.to_string().len() - "\"pad\":\"\",".len();
@@ -116,17 +116,17 @@ async fn a_body_over_the_limit_is_too_large(database: Database) {
     server.stop().await;
 }
 
-async fn what_nests_too_deeply_is_malformed(database: Database) {
+async fn too_deep_nesting_is_malformed(database: Database) {
     let server = Server::start(&database).await;
     let site = server.site();
     for (open, close, status, code) in [("[", "]", 422, "validation_failed"), ("{\"a\":", "}", 400, "malformed_json")] {
         let deep = format!("{}1{}", open.repeat(100_000), close.repeat(100_000));
-        // A list is the wrong thing whatever is in it.
+        // A list is wrong whatever it contains.
         site.post(SINGLE, deep.clone()).await.problem(status, code);
         site.post(SINGLE, open.repeat(100_000)).await.problem(status, code);
         let inside = format!("{{\"userid\": 1, \"firstname\": {deep}}}");
         site.post(SINGLE, inside.clone()).await.problem(400, "malformed_json");
-        // In a batch it spoils one event alone.
+        // In a batch, only that event is rejected.
         let mut bad = user_event(1, "deep");
         bad["data"] = Value::from("DATA");
         let bad = bad.to_string().replace("\"DATA\"", &inside);
@@ -138,7 +138,7 @@ async fn what_nests_too_deeply_is_malformed(database: Database) {
         assert_eq!(errors(rejected), owned(&[("/events/1/data", "wrong_type")]));
         database.execute("DELETE FROM users").await;
     }
-    // As deep as JSON of people ever gets.
+    // Deeper than any real JSON.
     let fine = format!("{{\"userid\": 4, \"other\": {}{}}}", "[".repeat(100), "]".repeat(100));
     assert_eq!(site.post(SINGLE, fine).await.status, 200);
     let read = server.reader().read(&format!("/api/v1/users/{SITE}:4")).await;
@@ -147,7 +147,7 @@ async fn what_nests_too_deeply_is_malformed(database: Database) {
     server.stop().await;
 }
 
-async fn only_json_is_taken(database: Database) {
+async fn only_json_is_accepted(database: Database) {
     let server = Server::start(&database).await;
     let site = server.site();
     let body = user(1, PRIVATE).to_string();
@@ -172,7 +172,7 @@ async fn only_json_is_taken(database: Database) {
     server.stop().await;
 }
 
-async fn a_body_of_unknown_length_is_taken(database: Database) {
+async fn a_body_of_unknown_length_is_accepted(database: Database) {
     let server = Server::start(&database).await;
     let token = &server.tokens().site;
     let head = format!(
@@ -183,12 +183,12 @@ async fn a_body_of_unknown_length_is_taken(database: Database) {
     connection.write(format!("{head}8\r\n{{\"userid\r\n5\r\n\": 7}}\r\n0\r\n\r\n")).await;
     let answer = connection.read().await;
     assert!(answer.starts_with("HTTP/1.1 200 ") && answer.contains("\"applied\""), "{answer}");
-    // A chunk that lies about its size: the connection is of no more use, the server is.
+    // A wrong chunk size: the connection becomes unusable, the server does not.
     let mut connection = RawConnection::open(server.address).await;
     connection.write(format!("{head}zz\r\n{{\"userid\": 8}}\r\n0\r\n\r\n")).await;
     let answer = connection.read().await;
     assert!(answer.is_empty() || answer.starts_with("HTTP/1.1 400 "), "{answer}");
-    // A client that goes away in the middle.
+    // A client that disconnects half-way.
     let mut connection = RawConnection::open(server.address).await;
     connection.write(format!("{head}8\r\n{{\"user")).await;
     drop(connection);

@@ -1,4 +1,4 @@
-//! Who may not.
+//! Missing, wrong and revoked credentials.
 
 use std::time::Duration;
 
@@ -15,7 +15,7 @@ use crate::support::{
 };
 
 on_both_databases!(
-    nobody_sends_without_a_sites_token,
+    nobody_sends_without_a_site_token,
     nobody_reads_without_an_api_token,
     the_token_is_checked_before_the_body_is_read,
     a_revoked_site_token_is_refused_at_once,
@@ -26,7 +26,7 @@ const SENDING: [&str; 5] = ["user_created", "user_updated", "user_enrolled", "gr
 const READING: [&str; 8] =
     ["users", "courses", "enrolments", "grades", "completions", "events", "changes", "users/moodle:1"];
 
-async fn nobody_sends_without_a_sites_token(database: Database) {
+async fn nobody_sends_without_a_site_token(database: Database) {
     let server = Server::start(&database).await;
     let tokens = server.tokens().clone();
     let strangers = [
@@ -119,7 +119,7 @@ async fn a_revoked_site_token_is_refused_at_once(database: Database) {
     assert_takes(&old, 200).await;
     let rotated = run_json(&database, &["site", "rotate-token", SITE, "--json"]);
     let new = server.site_with(rotated["token"].as_str().unwrap());
-    // Both are valid, so that nothing is lost while the new one is pasted into Moodle.
+    // Both are valid, so that no event is lost until the new one is in Moodle.
     assert_takes(&new, 200).await;
     assert_takes(&old, 200).await;
     let stored = database.count("SELECT count(*) FROM events").await;
@@ -133,12 +133,12 @@ async fn a_revoked_site_token_is_refused_at_once(database: Database) {
     assert_eq!(database.count("SELECT count(*) FROM events").await, stored);
     assert_takes(&new, 200).await;
 
-    // Also in the middle of a storm: from some event on all are refused, and none of those is stored.
+    // The same under load: from some event on all are refused, and none of those is stored.
     let storm = tokio::spawn(async move {
         let (mut taken, mut refused) = (0, 0);
         for userid in 100..100_000 {
             match new.post_event("user_updated", &user(userid, "storm")).await.status {
-                200 => assert_eq!((refused, { taken += 1 }), (0, ()), "a revoked token was taken again"),
+                200 => assert_eq!((refused, { taken += 1 }), (0, ()), "a revoked token was accepted again"),
                 401 => refused += 1,
                 other => panic!("{other}"),
             }

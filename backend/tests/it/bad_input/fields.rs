@@ -1,4 +1,4 @@
-//! Events with bad fields: all of them are named, by JSON pointer.
+//! Events with bad fields: the answer names each of them by JSON pointer.
 
 use serde_json::{Value, json};
 
@@ -12,10 +12,10 @@ use crate::support::{
 
 on_both_databases!(every_bad_field_is_named, every_bad_field_of_the_envelope_is_named, characters_that_cannot_be);
 
-/// Where, and why.
+/// The field's JSON pointer, and the error.
 type Errors = Vec<(String, String)>;
 
-/// Bad data of each type with the errors that it must get: wrong types, missing fields, numbers out of range.
+/// Bad data of each type with the expected errors: wrong types, missing fields, numbers out of range.
 fn bad_data() -> Vec<(&'static str, Value, Errors)> {
     let long = "x".repeat(1024 * 1024 + 1);
     let role = json!({"shortname": "student", "archetype": "student"});
@@ -101,7 +101,7 @@ async fn every_bad_field_is_named(database: Database) {
         assert_eq!(found, expected, "{event_type}");
         batch.push((at(1, event_type, data), expected));
     }
-    // The same in a batch, where the pointers begin at the request.
+    // The same in a batch, where pointers start at the request.
     for (place, (event, expected)) in batch.into_iter().enumerate() {
         let mut events = vec![user_event(1, "good"); place];
         events.iter_mut().for_each(|event| event["id"] = json!(new_uuid()));
@@ -117,7 +117,7 @@ async fn every_bad_field_is_named(database: Database) {
         let below = |(pointer, code): (String, String)| (format!("/events/{place}/data{pointer}"), code);
         assert_eq!(found, expected.into_iter().map(below).collect::<Vec<_>>());
     }
-    // No bad one left a trace.
+    // No bad event left a trace.
     assert_eq!(database.count("SELECT count(*) FROM users").await, 1);
     assert_eq!(database.count("SELECT count(*) FROM enrolments").await, 0);
     assert_eq!(database.count("SELECT count(*) FROM grades").await, 0);
@@ -183,14 +183,14 @@ async fn characters_that_cannot_be(database: Database) {
     assert_eq!(answer.outcomes(), ["applied", "rejected", "applied"]);
     let rejected = errors(&answer.json()["outcomes"][1]);
     assert_eq!(rejected[0], ("/events/1/data/username".to_owned(), "invalid_character".to_owned()));
-    // In a field that we only keep it does no harm, and comes back.
+    // An unknown field is only stored, so there it does no harm, and is returned unchanged.
     let mut kept = user(3, "kept");
     kept["note\u{0}"] = json!("a\u{0}b");
     assert_eq!(site.post_event("user_created", &kept).await.status, 200);
     let read = server.reader().read("/api/v1/users/moodle:3").await;
     assert_eq!(read["extra"]["note\u{0}"], "a\u{0}b");
 
-    // Half of a surrogate pair is no character.
+    // Half of a surrogate pair is not a character.
     for half in ["\\ud800", "\\udfff", "\\ud83cx", "\\udf93\\ud83c"] {
         for data in [
             format!("{{\"userid\": 4, \"username\": \"{PRIVATE}{half}\"}}"),
@@ -211,7 +211,7 @@ async fn characters_that_cannot_be(database: Database) {
             assert_ne!(answer.outcomes()[1], "rejected");
         }
     }
-    // A whole pair is one.
+    // A complete pair is one.
     let whole = r#"{"userid": 5, "username": "\ud83c\udf93"}"#;
     assert_eq!(site.post(single, whole).await.status, 200);
     assert_eq!(server.reader().read("/api/v1/users/moodle:5").await["username"], "🎓");

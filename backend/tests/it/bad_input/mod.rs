@@ -1,5 +1,5 @@
-//! Bad input of every kind: each has its status and its problem document, nothing that was sent is repeated, and the
-//! server goes on, correct.
+//! Bad input of every kind: each has its status and its problem document, no answer repeats what was sent, and the
+//! server keeps working.
 
 mod batches;
 mod bodies;
@@ -9,10 +9,10 @@ mod requests;
 
 use crate::support::{Answer, Server, events::user, random::new_uuid, server::SITE};
 
-/// Stands in bad values: no answer may repeat it.
+/// A marker in bad values, which no answer may repeat.
 const PRIVATE: &str = "Private-4711";
 
-/// Fails when the answer repeats what was sent.
+/// Fails if the answer repeats what was sent.
 fn assert_no_echo(answer: &Answer) {
     assert!(!answer.text.contains(PRIVATE), "the answer repeats what was sent: {}", answer.text);
     for (name, value) in &answer.headers {
@@ -20,7 +20,7 @@ fn assert_no_echo(answer: &Answer) {
     }
 }
 
-/// The server still takes an event and shows it, and nothing went wrong inside it.
+/// Fails unless the server still stores and shows an event, and logged no internal error.
 async fn assert_well(server: &Server) {
     let name = new_uuid().simple().to_string();
     let answer = server.site().post_event("user_updated", &user(987_654, &name)).await;

@@ -1,13 +1,13 @@
-//! Requests to the wrong place, in the wrong way, with bad parameters.
+//! Requests with wrong paths, methods or parameters.
 
 use reqwest::Method;
 
 use super::{PRIVATE, assert_no_echo, assert_well, owned};
 use crate::support::{Database, Server, api::BATCH, events::user};
 
-on_both_databases!(what_is_not_there_is_not_found, what_cannot_be_done_is_not_allowed, every_bad_parameter_is_named);
+on_both_databases!(a_missing_record_is_not_found, what_cannot_be_done_is_not_allowed, every_bad_parameter_is_named);
 
-async fn what_is_not_there_is_not_found(database: Database) {
+async fn a_missing_record_is_not_found(database: Database) {
     let server = Server::start(&database).await;
     let (site, reader) = (server.site(), server.reader());
     for path in [
@@ -94,7 +94,7 @@ async fn every_bad_parameter_is_named(database: Database) {
         let answer = reader.get(&format!("/api/v1/{path}")).await;
         answer.problem(400, "invalid_parameter");
         let errors = answer.errors();
-        // What does not fit the schema is found by the framework, which knows no finer code.
+        // The framework finds what does not fit the schema, and knows no finer code.
         assert_eq!(errors, owned(&[(parameter, code.unwrap_or("wrong_type"))]), "{path}");
         assert_no_echo(&answer);
     }

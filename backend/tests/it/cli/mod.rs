@@ -1,4 +1,4 @@
-//! The command line, as an operator and a script use it.
+//! The command line, as operators and scripts use it.
 
 mod settings;
 mod tokens;
@@ -24,7 +24,7 @@ async fn migrate_makes_the_tables(database: Database) {
     assert_eq!(database.count("SELECT count(*) FROM events").await, 0);
     let second = run(&database, &["migrate"]);
     assert_eq!((second.status.code(), stdout(&second).trim()), (Some(0), "The database is up to date."));
-    // The server on what migrate made, and migrate beside the server.
+    // The server runs on the migrated database, and `migrate` beside the server.
     let server = Server::start(&database).await;
     server.site().apply(&[user_event(1, "a")]).await;
     assert_eq!(run(&database, &["migrate"]).status.code(), Some(0));
@@ -37,7 +37,7 @@ async fn doctor_says_whether_all_is_well(database: Database) {
     assert_eq!(before.status.code(), Some(1), "{}", stdout(&before));
     let what = if database.is_postgres() { "run backend-sync migrate" } else { "does not exist yet" };
     assert!(stdout(&before).contains("FAILED") && stdout(&before).contains(what), "{}", stdout(&before));
-    assert!(!database.file("test.sqlite").exists(), "looking makes nothing");
+    assert!(!database.file("test.sqlite").exists(), "a check creates nothing");
 
     assert!(run(&database, &["migrate"]).status.success());
     let after = run(&database, &["doctor"]);

@@ -1,9 +1,10 @@
-//! Settings: the embedded default, a file over it, the environment over that, flags over all; mistakes are named.
+//! Settings: flags override the environment, which overrides the file, which overrides the embedded default. Mistakes
+//! are named.
 
 use super::{stderr, stdout};
 use crate::support::{Database, Server, command, server::run};
 
-/// A command with settings that are wrong: it fails and its message names `key`.
+/// Runs a command with wrong settings: it must fail with a message that names `key`.
 fn assert_refused(database: &Database, file: &str, environment: &[(&str, &str)], key: &str) {
     let path = database.file("settings.toml");
     std::fs::write(&path, file).unwrap();
@@ -32,7 +33,7 @@ fn an_unknown_or_wrong_setting_is_named() {
     assert_refused(&database, "= 5", &[], "settings.toml");
     let secret = "mysql://ann:pa55word@host/db";
     assert_refused(&database, "", &[("BACKEND_SYNC_DATABASE_URL", secret)], "database_url");
-    assert!(!database.file("test.sqlite").exists(), "nothing is made with wrong settings");
+    assert!(!database.file("test.sqlite").exists(), "nothing is created with wrong settings");
     let output = command(&database.url).args(["migrate", "--config", "/nothing/here.toml"]).output().unwrap();
     assert!(output.status.code() == Some(1) && stderr(&output).contains("/nothing/here.toml"), "{output:?}");
 }
@@ -48,7 +49,7 @@ fn the_printed_default_is_a_file_to_start_from() {
     }
     let path = database.file("settings.toml");
     std::fs::write(&path, &text).unwrap();
-    // The environment names the file, and the database over what the file says.
+    // The environment names the file, and overrides the file's database.
     let output = command(&database.url).arg("migrate").env("BACKEND_SYNC_CONFIG", &path).output().unwrap();
     assert!(output.status.success(), "{output:?}");
     assert!(database.file("test.sqlite").exists());
@@ -80,7 +81,7 @@ async fn the_log_is_for_people_or_for_programs() {
     let server = Server::start_with(&database, &[("BACKEND_SYNC_LOG__LEVEL", "backend_sync=debug")]).await;
     assert!(server.log_messages().iter().all(|message| message["level"].is_string()));
     server.stop().await;
-    // Text, and to standard error alone. A port that is taken ends it with a message.
+    // Text, on standard error only. A port in use ends it with a message.
     let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let address = taken.local_addr().unwrap().to_string();
     let output = command(&database.url).args(["serve", "--listen", &address]).output().unwrap();

@@ -14,7 +14,7 @@ on_both_databases!(
     scripts_get_tokens_as_json,
     no_token_is_shown_when_there_are_some,
     only_hashes_are_stored,
-    last_use_is_written_down,
+    last_use_is_stored,
 );
 on_both_databases!(empty: the_first_start_shows_both_tokens_once);
 
@@ -46,18 +46,18 @@ async fn scripts_get_tokens_as_json(database: Database) {
         (&["site", "add", "college"][..], 1, "a site called college already exists"),
         (&["site", "add", "Not A Name"], 2, "a-z, 0-9 and -"),
         (&["site", "rotate-token", "nobody"], 1, "no site called nobody"),
-        (&["site", "revoke-token", "college", "99"], 1, "no token 99"),
+        (&["site", "revoke-token", "college", "99"], 1, "no site token 99"),
         (&["token", "add", "a reader for read", "--scope", "read"], 1, "already"),
         (&["token", "add", "x"], 2, "--scope"),
         (&["token", "add", "x", "--scope", "ingest"], 2, "operate"),
-        (&["token", "revoke", "99"], 1, "no token 99"),
+        (&["token", "revoke", "99"], 1, "no API token 99"),
     ] {
         let output = run(&database, arguments);
         assert_eq!(output.status.code(), Some(code), "{arguments:?}");
         assert!(stderr(&output).contains(words), "{arguments:?}: {}", stderr(&output));
         assert_eq!(stdout(&output), "", "{arguments:?}");
     }
-    // A token of one site is not revoked in the name of another.
+    // A site cannot revoke another site's token.
     run_json(&database, &["site", "add", "other", "--json"]);
     let id = sites[0]["tokens"][0]["id"].to_string();
     assert_eq!(run(&database, &["site", "revoke-token", "other", &id]).status.code(), Some(1));
@@ -78,7 +78,7 @@ async fn the_first_start_shows_both_tokens_once(database: Database) {
 
     let server = Server::start(&database).await;
     assert_eq!(server.printed(), "", "the second start shows none");
-    assert_eq!(server.reader().list("/api/v1/users").await.len(), 1, "and the first ones are good");
+    assert_eq!(server.reader().list("/api/v1/users").await.len(), 1, "the first ones are still valid");
     assert!(!server.log().contains("bss_") && !server.log().contains("bsa_"));
     server.stop().await;
 }
@@ -105,7 +105,7 @@ async fn only_hashes_are_stored(database: Database) {
     }
     let hashes = database.texts("SELECT hash FROM tokens").await;
     for token in &tokens {
-        assert!(hashes.contains(&Some(hex::encode(Sha256::digest(token)))), "the hash of each is there");
+        assert!(hashes.contains(&Some(hex::encode(Sha256::digest(token)))), "each hash is stored");
     }
     let everything = if database.is_postgres() {
         let mut everything = String::new();
@@ -119,7 +119,7 @@ async fn only_hashes_are_stored(database: Database) {
         files.concat()
     };
     let contains = |needle: &str| everything.windows(needle.len()).any(|window| window == needle.as_bytes());
-    assert!(contains(hashes[0].as_deref().unwrap()), "what is searched is the whole database");
+    assert!(contains(hashes[0].as_deref().unwrap()), "the search covers the whole database");
     for token in &tokens {
         // Neither the token nor its random part.
         assert!(!contains(token) && !contains(&token[4..]), "a token is in the database");
@@ -127,7 +127,7 @@ async fn only_hashes_are_stored(database: Database) {
     server.stop().await;
 }
 
-async fn last_use_is_written_down(database: Database) {
+async fn last_use_is_stored(database: Database) {
     let server = Server::start(&database).await;
     let last_use = || run_json(&database, &["site", "list", "--json"])[0]["tokens"][0]["last_used_at"].clone();
     assert_eq!(last_use(), Value::Null);
@@ -136,7 +136,7 @@ async fn last_use_is_written_down(database: Database) {
     }
     server.reader().list("/api/v1/users").await;
     server.stop().await;
-    // Not with each request, but at the end at the latest.
+    // Not with each request, but when the server stops at the latest.
     let used = last_use();
     assert!(used.as_str().is_some_and(|time| time.ends_with('Z')), "{used}");
     let tokens = run_json(&database, &["token", "list", "--json"]);

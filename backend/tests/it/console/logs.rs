@@ -1,4 +1,4 @@
-//! The event log and the attempts: pages, filters, what is new, and the export.
+//! The event log and the attempts: pages, filters, live updates, and the export.
 
 use reqwest::Response;
 use serde_json::{Value, json};
@@ -17,11 +17,11 @@ on_both_databases!(
     an_export_has_all_rows,
     new_events_arrive_by_themselves,
     a_live_page_ends_with_its_session,
-    open_live_pages_do_not_hold_up_the_end,
+    open_live_pages_do_not_delay_the_stop,
     attempts_are_shown_with_what_zoho_answered,
 );
 
-/// So many users, one event each, and a course.
+/// Stores this many users, one event each, and a course.
 async fn send_users(server: &Server, count: i64) {
     let mut events: Vec<Value> = (1..=count).map(|id| at(1, "user_created", user(id, &format!("user{id}")))).collect();
     events.push(at(2, "course_created", course(7, "Maths")));
@@ -34,13 +34,13 @@ async fn begin(database: &Database) -> (Server, Browser) {
     (server, browser)
 }
 
-/// The ids of the events of a page, in its order.
+/// The ids of the events on a page, in order.
 fn ids(html: &str) -> Vec<i64> {
     let links = html.split("<a href=\"/events/").skip(1);
     links.filter_map(|rest| rest.split_once('"')?.0.parse().ok()).collect()
 }
 
-/// The address of the link whose text begins so.
+/// The address of the link whose text starts with this.
 fn link(html: &str, text: &str) -> Option<String> {
     let (before, _) = html.split_once(&format!(">{text}"))?;
     let (_, address) = before.rsplit_once("href=\"")?;
@@ -117,7 +117,7 @@ async fn an_export_has_all_rows(database: Database) {
     server.stop().await;
 }
 
-/// What a live page is sent.
+/// A live page's stream.
 struct Stream {
     response: Response,
     text: String,
@@ -133,7 +133,7 @@ impl Stream {
         Self { response, text: String::new() }
     }
 
-    /// Reads until it was sent this.
+    /// Reads until the stream contains this.
     async fn wait_for(&mut self, text: &str) {
         while !self.text.contains(text) {
             let chunk = self.response.chunk().await.unwrap().expect("the stream goes on");
@@ -141,7 +141,7 @@ impl Stream {
         }
     }
 
-    /// Reads to its end.
+    /// Reads to the end.
     async fn end(mut self) -> String {
         while let Some(chunk) = self.response.chunk().await.unwrap() {
             self.text.push_str(std::str::from_utf8(&chunk).unwrap());
@@ -155,7 +155,7 @@ async fn new_events_arrive_by_themselves(database: Database) {
     send_users(&server, 2).await;
     let mut all = Stream::open(&server, &browser, "/events/live?after=3").await;
     let mut courses = Stream::open(&server, &browser, "/events/live?after=3&type=course_created").await;
-    // One that was away catches up.
+    // A client that was disconnected catches up.
     let mut late = Stream::open(&server, &browser, "/events/live?after=1").await;
     late.wait_for("<a href=\"/events/2\">").await;
     assert!(late.text.contains("id: 3\n") && !late.text.contains("<a href=\"/events/1\">"), "{}", late.text);
@@ -178,7 +178,7 @@ async fn a_live_page_ends_with_its_session(database: Database) {
     server.stop().await;
 }
 
-async fn open_live_pages_do_not_hold_up_the_end(database: Database) {
+async fn open_live_pages_do_not_delay_the_stop(database: Database) {
     let mut server = Server::start_with(&database, &[("BACKEND_SYNC_SHUTDOWN__GRACE_SECONDS", "60")]).await;
     let browser = Browser::signed_in(&server, server.api_token()).await;
     let mut streams = Vec::new();
@@ -186,7 +186,7 @@ async fn open_live_pages_do_not_hold_up_the_end(database: Database) {
         streams.push(Stream::open(&server, &browser, path).await);
     }
     server.terminate();
-    let status = server.wait(SOON).await.expect("it ends before the time of grace is over");
+    let status = server.wait(SOON).await.expect("it ends within the grace time");
     assert!(status.success(), "{}", server.log());
     for stream in streams {
         assert_eq!(stream.end().await, "");

@@ -1,4 +1,4 @@
-//! The mapping: in words, compared with Zoho, and a changed one tried out without a trace.
+//! The mapping: described, compared with Zoho, and a changed one tried without side effects.
 
 use backend_sync::zoho::mapping::Mapping;
 use serde_json::json;

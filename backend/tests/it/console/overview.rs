@@ -1,4 +1,4 @@
-//! The first page says how it is.
+//! The first page summarises the state.
 
 use serde_json::json;
 
@@ -27,7 +27,7 @@ async fn it_says_how_it_is(database: Database) {
     let browser = Browser::signed_in(&server, server.api_token()).await;
     server.site().apply(&[at(1, "user_created", user(3, "ann"))]).await;
     rest(&database).await;
-    until("what was counted is written down", async || {
+    until("the counts are stored", async || {
         let page = browser.get("/").await;
         page.html.contains("All is well").then_some(())
     })

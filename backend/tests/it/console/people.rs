@@ -22,14 +22,14 @@ on_both_databases!(
     only_operators_act_and_from_here_alone,
 );
 
-/// The HTML of a page that is there.
+/// The HTML of a page, which must exist.
 async fn see(browser: &Browser, path: &str) -> String {
     let answer = browser.get(path).await;
     assert_eq!(answer.status, 200, "{path}: {}", answer.html);
     answer.html
 }
 
-/// Sends a form, and opens the page that it leads to.
+/// Submits a form, and follows the redirect.
 async fn act(browser: &Browser, path: &str, form: &[(&str, &str)]) -> String {
     let answer = browser.post(path, form).await;
     assert_eq!(answer.status, 303, "{path}: {}", answer.html);
@@ -47,7 +47,7 @@ async fn a_failed_record_is_seen_and_retried(database: Database) {
     let page = see(&browser, "/attention").await;
     assert!(page.contains("Nothing here needs you"), "{page}");
 
-    // Zoho refuses one person, and the enrolment of somebody whom nobody knows waits.
+    // Zoho refuses one person, and the enrolment of an unknown user waits.
     server.site().apply(&[a_bad_user(2), at(1, "enrolment_updated", enrolment(2, 9, 7))]).await;
     rest(&database).await;
     let (state, code) = item(&database, "user", 2).await;
@@ -62,14 +62,14 @@ async fn a_failed_record_is_seen_and_retried(database: Database) {
     let (failed, parked) = (page.find("failed</span>").unwrap(), page.find("parked</span>").unwrap());
     assert!(failed < parked, "what needs a person comes first");
 
-    // Nothing was corrected, so it fails again, by a try of its own.
+    // Nothing was corrected, so the new attempt fails too.
     let tries = database.count("SELECT count(*) FROM sync_attempts WHERE kind = 'user' AND moodle_id = 2").await;
     let mut group = GROUP;
     group[3].1 = &code;
     let page = act(&browser, "/attention/retry", &group).await;
     assert!(page.contains("Retrying 1 record now"), "{page}");
     rest(&database).await;
-    until("it is tried again", async || {
+    until("it is retried", async || {
         let now = database.count("SELECT count(*) FROM sync_attempts WHERE kind = 'user' AND moodle_id = 2").await;
         (now > tries).then_some(())
     })
@@ -181,7 +181,7 @@ async fn a_person_says_why_a_grade_is_not_there(database: Database) {
     {
         assert!(page.contains(words), "{words}: {page}");
     }
-    // Moodle corrects it; everything goes, newest first in what happened.
+    // Moodle corrects it; everything is delivered. The history shows the newest first.
     server.site().apply(&[at(9, "user_updated", user(1, "ann"))]).await;
     rest(&database).await;
     let page = see(&browser, "/people/moodle:1").await;
@@ -197,7 +197,7 @@ async fn a_person_says_why_a_grade_is_not_there(database: Database) {
     assert!(!zoho.log().await.is_empty(), "it was sent, changed or not");
     assert_eq!(browser.post("/people/moodle:1/send", &[("what", "x")]).await.status, 400);
 
-    // Many events: page by page, nothing twice.
+    // Many events, in pages without repetition.
     let events: Vec<_> =
         (10..80).map(|version| at(version, "grade_updated", grade(1, 1, 1, 7, &format!("{version}.0")))).collect();
     server.site().apply(&events).await;
@@ -271,7 +271,7 @@ async fn records_are_listed_page_by_page(database: Database) {
     for words in ["finalgrade", "85.00000", "grademax", "/people/moodle:1", "/records/course:moodle:7", "inserted"] {
         assert!(page.contains(words), "{words}: {page}");
     }
-    assert!(!page.contains("hx-get"), "at rest it is not asked again");
+    assert!(!page.contains("hx-get"), "a settled item is not polled");
     let page = act(&browser, "/records/grade:moodle:1/send", &[]).await;
     assert!(page.contains("Sending 1 record again"), "{page}");
     rest(&database).await;

@@ -1,4 +1,4 @@
-//! Who gets in, what another site's page can make a browser do, and what the log tells.
+//! Access, cross-site requests, and what the log reveals.
 
 use super::PAGES;
 use crate::support::{
@@ -21,8 +21,8 @@ async fn pages_need_a_sign_in(database: Database) {
     for page in PAGES {
         let answer = Browser::new(&server).get(page).await;
         assert_eq!(answer.status, 303, "{page}");
-        let wanted = format!("/sign-in?next={}", page.replace('/', "%2F"));
-        let expected = if page == "/" { "/sign-in" } else { &wanted };
+        let sign_in = format!("/sign-in?next={}", page.replace('/', "%2F"));
+        let expected = if page == "/" { "/sign-in" } else { &sign_in };
         assert_eq!(answer.header("location"), Some(expected));
         let mut forged = Browser::new(&server);
         forged.cookie = Some(format!("backend_sync_session=bsc_{}", "0".repeat(40)));
@@ -43,7 +43,7 @@ async fn only_api_tokens_open_it(database: Database) {
     let looker = Browser::signed_in(&server, looker["token"].as_str().unwrap()).await;
     let page = looker.get("/").await;
     assert!(page.status == 200 && page.html.contains("looker (read only)"), "{}", page.html);
-    // The token has ended, and then it is revoked: so is what it opened.
+    // An expired token ends its sessions, and so does a revoked one.
     let end = |at: &str| format!("UPDATE tokens SET expires_at = {at} WHERE id = 3");
     database.execute(&end("1")).await;
     assert_eq!(looker.get("/").await.status, 303);
@@ -56,25 +56,25 @@ async fn only_api_tokens_open_it(database: Database) {
 
 async fn a_session_cannot_be_fixed_and_ends(database: Database) {
     let server = Server::start(&database).await;
-    // Somebody else has put a cookie of theirs into the browser, before its user signs in.
+    // An attacker has planted a cookie in the browser before its user signs in.
     let planted = Browser::signed_in(&server, server.api_token()).await.cookie;
     let mut browser = Browser::new(&server);
     browser.cookie.clone_from(&planted);
     let answer = browser.sign_in(server.api_token()).await;
     let set = answer.header("set-cookie").unwrap();
     assert!(set.contains("HttpOnly") && set.contains("SameSite=Lax") && set.contains("Path=/"), "{set}");
-    assert!(!set.contains("Secure"), "by plain http, browsers would not send it back: {set}");
+    assert!(!set.contains("Secure"), "over plain HTTP, browsers would not return it: {set}");
     assert_ne!(browser.cookie, planted);
     assert_eq!(browser.get("/").await.status, 200);
     let mut other = Browser::new(&server);
     other.cookie = planted;
-    assert_eq!(other.get("/").await.status, 303, "the planted one is worth nothing");
-    // By https, the cookie stays there.
+    assert_eq!(other.get("/").await.status, 303, "the planted cookie is useless");
+    // Over HTTPS, the cookie is restricted to HTTPS.
     let form = [("token", server.api_token())];
     let headers = [("sec-fetch-site", "same-origin"), ("x-forwarded-proto", "https")];
     let answer = Browser::new(&server).post_from("/sign-in", &form, &headers).await;
     assert!(answer.header("set-cookie").unwrap().contains("Secure"));
-    // Signing out ends it for whoever has copied the cookie.
+    // Signing out also ends the session for copies of the cookie.
     let mut copy = Browser::new(&server);
     copy.cookie.clone_from(&browser.cookie);
     assert_eq!(browser.post("/sign-out", &[]).await.status, 303);
@@ -101,9 +101,9 @@ async fn other_sites_pages_can_do_nothing(database: Database) {
         }
     }
     assert_eq!(browser.get("/").await.status, 200, "still signed in");
-    // A browser that is too old to say more than the origin.
+    // A browser too old to send more than the origin.
     assert_eq!(browser.post_from("/sign-out", &[], &[("origin", &own)]).await.status, 303);
-    // Where a sign-in leads to is a page of ours.
+    // A sign-in redirects only to pages of the console.
     let form = [("token", server.api_token()), ("next", "//evil.example/")];
     assert_eq!(browser.post("/sign-in", &form).await.header("location"), Some("/"));
     server.stop().await;
@@ -129,7 +129,7 @@ async fn no_secret_is_in_the_log(database: Database) {
         .await;
     let log = server.log();
     for secret in [&token, &site_token, &secret] {
-        assert!(!log.contains(secret.as_str()), "a secret in the log: {log}");
+        assert!(!log.contains(secret.as_str()), "the log contains a secret: {log}");
     }
     server.stop().await;
 }
@@ -148,7 +148,7 @@ async fn every_answer_is_protected(database: Database) {
     }
     let missing = browser.get("/no-such-page").await;
     assert!(missing.status == 404 && missing.html.contains("no such page"), "{}", missing.html);
-    // A program that is no browser gets the API's errors.
+    // A program that is not a browser gets the API's errors.
     server.reader().get("/no-such-page").await.problem(404, "not_found");
     let large = "x".repeat(300 * 1024);
     assert_eq!(browser.post("/sign-out", &[("large", &large)]).await.status, 413);

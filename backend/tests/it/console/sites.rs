@@ -4,7 +4,7 @@ use crate::support::{Database, Server, browser::Browser, events::user_event, ser
 
 on_both_databases!(a_site_is_added_and_its_token_rotated, api_tokens_open_and_close, who_may_only_read_may_not_act);
 
-/// The token that stands in a page, once.
+/// The token that a page shows, once.
 fn token(html: &str, prefix: &str) -> String {
     let found: Vec<&str> = html.match_indices(prefix).map(|(at, _)| &html[at..at + prefix.len() + 40]).collect();
     assert_eq!(found.len(), 1, "{html}");
@@ -29,10 +29,10 @@ async fn a_site_is_added_and_its_token_rotated(database: Database) {
     for token in [&first, &second] {
         server.site_with(token).send_batch(&[user_event(1, "ann")]).await;
     }
-    // Number 1 and 2 are those of the first start.
+    // Numbers 1 and 2 are those of the first start.
     let page = browser.get("/sites").await.html;
     assert!(page.contains("/sites/college/tokens/3/revoke") && page.contains("/sites/college/tokens/4/revoke"));
-    assert_eq!(browser.get("/sites/moodle/tokens/3/revoke").await.status, 404, "it is another site's");
+    assert_eq!(browser.get("/sites/moodle/tokens/3/revoke").await.status, 404, "it belongs to another site");
     assert_eq!(browser.post("/sites/moodle/tokens/3/revoke", &[]).await.status, 404);
     let asked = browser.get("/sites/college/tokens/3/revoke").await;
     assert!(asked.status == 200 && asked.html.contains("Revoke token 3?"));
@@ -48,7 +48,7 @@ async fn a_site_is_added_and_its_token_rotated(database: Database) {
     assert_eq!(server.site_with(&second).get("/api/v1/events/moodle/handshake").await.status, 200);
     assert_eq!(browser.post("/sites/nowhere/rotate", &[]).await.status, 404);
     for token in [&first, &second] {
-        assert!(!server.log().contains(token.as_str()), "a token is in the log");
+        assert!(!server.log().contains(token.as_str()), "the log contains a token");
     }
     server.stop().await;
 }
@@ -67,14 +67,14 @@ async fn api_tokens_open_and_close(database: Database) {
         assert_eq!(browser.post("/tokens", &[("name", name), ("scope", scope)]).await.status, 400, "{name} {scope}");
     }
     let asked = browser.get("/tokens/3/revoke").await.html;
-    assert!(!asked.contains("signs you out") && !asked.contains("No other token"), "{asked}");
+    assert!(!asked.contains("signs you out") && !asked.contains("No other API token"), "{asked}");
     assert_eq!(browser.post("/tokens/3/revoke", &[]).await.status, 303);
     assert_eq!(server.reader_with(&reader).get("/api/v1/events").await.status, 401);
-    // A site's token is none of these.
+    // A site token is not an API token.
     assert_eq!(browser.post("/tokens/1/revoke", &[]).await.status, 404);
-    // The own one goes not without a warning, and with it the session.
+    // Revoking one's own token warns first, and ends the session.
     let asked = browser.get("/tokens/2/revoke").await.html;
-    assert!(asked.contains("signs you out") && asked.contains("No other token has the scope"), "{asked}");
+    assert!(asked.contains("signs you out") && asked.contains("No other API token has the scope"), "{asked}");
     let done = browser.post("/tokens/2/revoke", &[]).await;
     assert_eq!((done.status, done.header("location")), (303, Some("/sign-in")));
     assert_eq!(browser.get("/sites").await.status, 303);

@@ -1,4 +1,4 @@
-//! Random histories of a site, the orders in which they may arrive, and what must come of them.
+//! Random histories of a site, their orders of arrival, and the expected records.
 
 use std::collections::BTreeMap;
 
@@ -11,25 +11,25 @@ use proptest::{
 use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
-/// Something that happened in Moodle. Its place in the history is its version.
+/// Something that happened in Moodle. Its index in the history is its version.
 #[derive(Clone, Debug)]
 pub(super) struct Happening {
     event_type: EventType,
-    /// Which record: few, so that they collide.
+    /// The record's id. Few values, so that they collide.
     id: i64,
-    /// What it belongs to.
+    /// The user or course it refers to.
     other: i64,
-    /// What it says: few, so that states repeat.
+    /// Its content. Few values, so that states repeat.
     variant: i64,
-    /// A state that says itself that the thing is gone.
+    /// The state itself says that the record is deleted.
     says_deleted: bool,
 }
 
-/// The order, the repetitions and the batches in which a history arrives.
+/// The order, repetitions and batches in which a history arrives.
 #[derive(Clone, Debug)]
 pub(super) struct Arrivals {
     pub(super) batches: Vec<Vec<usize>>,
-    /// All batches at once, so that the writer puts several into one transaction.
+    /// Sends all batches at once, so that the writer combines several in one transaction.
     pub(super) at_once: bool,
 }
 
@@ -41,7 +41,7 @@ pub(super) fn history() -> impl Strategy<Value = Vec<Happening>> {
     vec(happening, 1..40)
 }
 
-/// An arrival of `count` happenings: each at least once.
+/// An arrival of `count` events, each at least once.
 pub(super) fn arrivals(count: usize) -> impl Strategy<Value = Arrivals> {
     let repeated = vec(any::<Index>(), 0..=count).prop_map(move |indices| {
         let places = indices.into_iter().map(|index| index.index(count));
@@ -59,7 +59,7 @@ pub(super) fn arrivals(count: usize) -> impl Strategy<Value = Arrivals> {
 }
 
 impl Happening {
-    /// The record that it is about.
+    /// The record's kind and id.
     fn key(&self) -> Key {
         let name = match self.event_type.kind().as_str() {
             "user" => "userid",
@@ -75,7 +75,7 @@ impl Happening {
         self.event_type.as_str().ends_with("_deleted")
     }
 
-    /// The data as a plugin sends it.
+    /// The data as the plugin sends it.
     fn data(&self) -> Map<String, Value> {
         let Self { id, other, variant, .. } = self;
         let text = format!("state {variant}");
@@ -108,7 +108,7 @@ impl Happening {
         data.as_object().unwrap().clone()
     }
 
-    /// The event, the `place`-th of its history. Three share each second.
+    /// The event at index `place` of its history. Three share each second.
     pub(super) fn event(&self, place: usize) -> Event {
         let (data, number) = (self.data(), i64::try_from(place).unwrap());
         Event {
@@ -121,14 +121,14 @@ impl Happening {
     }
 }
 
-/// A record by the name and the value of its key.
+/// A record's key: its name and value.
 pub(super) type Key = (&'static str, i64);
 
-/// What a record must be: its key, its newest state as sent or else only its references, and whether it is gone.
-pub(super) type Told = (Key, BTreeMap<String, String>, bool);
+/// The expected record: its key, its newest state as sent or else only its references, and whether it is deleted.
+pub(super) type SentRecord = (Key, BTreeMap<String, String>, bool);
 
-/// The newest state of each record by its key, worked out without the product: the history is folded in its order.
-pub(super) fn fold(history: &[Happening]) -> Vec<Told> {
+/// The newest state of each record by key, computed without the product: a fold of the history in its order.
+pub(super) fn fold(history: &[Happening]) -> Vec<SentRecord> {
     #[derive(Default)]
     struct Folded {
         state: Option<Map<String, Value>>,
@@ -152,11 +152,11 @@ pub(super) fn fold(history: &[Happening]) -> Vec<Told> {
         }
         record.state = Some(data);
     }
-    let told = records.into_iter().map(|(key, Folded { state, references, deleted })| {
+    let as_sent = records.into_iter().map(|(key, Folded { state, references, deleted })| {
         let mut fields = state.unwrap_or(references);
         let item = fields.get("itemid").and_then(Value::as_i64).and_then(|itemid| items.get(&itemid));
         fields.extend(item.cloned().unwrap_or_default());
         (key, super::stored::as_text(fields), deleted)
     });
-    told.collect()
+    as_sent.collect()
 }

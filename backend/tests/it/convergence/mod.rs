@@ -1,8 +1,8 @@
-//! Promise 3: the newest state wins, whatever the order and however often messages arrive.
+//! Promise 3: the newest state wins, in any order of arrival and with any repetition.
 //!
-//! Random events go through the real writer into the real database twice: to one site in the order of their versions,
-//! to another site shuffled, with repetitions, in random batches. Both must end in the same records, and these must be
-//! what a plain fold says. Each case has two sites of its own, so that one database serves all.
+//! Random events go through the real writer into the real database twice: to one site in version order, to another site
+//! shuffled, repeated and in random batches. Both must end with the same records, and these must equal a plain fold.
+//! Each case has two sites of its own, so that one database serves all cases.
 
 mod history;
 mod stored;
@@ -39,7 +39,7 @@ on_both_databases!(every_order_of_arrival_ends_in_the_same_records, without_an_i
 const SQLITE_CASES: u32 = 200;
 const POSTGRES_CASES: u32 = 60;
 
-/// A store with a writer, and a site to send as.
+/// A store with a writer, and a site to send events as.
 struct Bench {
     store: Store,
     ingest: Ingest,
@@ -78,7 +78,7 @@ impl Bench {
         Sender { site: Arc::new(site), token: token.id }
     }
 
-    /// Sends batches of places in `history`; `at_once` without waiting for the answers in between.
+    /// Sends batches of indexes into `history`; with `at_once`, without waiting for answers in between.
     async fn send(
         &self,
         sender: &Sender,
@@ -119,15 +119,15 @@ impl Bench {
             seen.insert(place, event_id);
         }
         let (left, right) = (records(&self.store, first.site.id).await, records(&self.store, second.site.id).await);
-        prop_assert_eq!(&left, &right, "the order of arrival made a difference");
-        let told: Vec<_> = left.iter().map(stored::Seen::told).collect();
-        prop_assert_eq!(told, history::fold(history), "the newest state did not win");
+        prop_assert_eq!(&left, &right, "the result depends on the order of arrival");
+        let as_sent: Vec<_> = left.iter().map(stored::Seen::as_sent).collect();
+        prop_assert_eq!(as_sent, history::fold(history), "the newest state did not win");
         let feed = self.store.changes(Some(second.site.id), PageRequest { after: None, limit: 500 }).await.unwrap();
         let mut feed: Vec<_> = feed.items.into_iter().map(|c| (c.kind, c.moodle_id.0, c.deleted)).collect();
         feed.sort_unstable();
         let mut expected: Vec<_> = right.iter().map(stored::Seen::in_feed).collect();
         expected.sort_unstable();
-        prop_assert_eq!(feed, expected, "the change feed does not agree with the records");
+        prop_assert_eq!(feed, expected, "the change feed differs from the records");
         Ok(())
     }
 }
@@ -141,7 +141,7 @@ async fn every_order_of_arrival_ends_in_the_same_records(database: Database) {
         (Just(history), arrivals(count))
     });
     let handle = tokio::runtime::Handle::current();
-    // Proptest calls back and cannot wait, so it gets a thread of its own.
+    // Proptest's callback cannot await, so it runs on its own thread.
     let checking = tokio::task::spawn_blocking(move || {
         let check = |(history, arrivals): (Vec<Happening>, Arrivals)| handle.block_on(bench.check(&history, &arrivals));
         let result = TestRunner::new(config).run(&strategy, check);
@@ -151,7 +151,7 @@ async fn every_order_of_arrival_ends_in_the_same_records(database: Database) {
     checking.await.unwrap().unwrap_or_else(|error| panic!("{error}"));
 }
 
-/// The original plugin sends no id: A, B, A within one second are three states, and a repetition is none.
+/// The original plugin sends no id: A, B, A within one second are three states, and a repetition changes nothing.
 async fn without_an_id_the_record_decides(database: Database) {
     let server = Server::start(&database).await;
     let (site, reader) = (server.site(), server.reader());
@@ -163,12 +163,12 @@ async fn without_an_id_the_record_decides(database: Database) {
     }
     assert_eq!(outcomes, ["applied", "applied", "applied", "unchanged"]);
     assert_eq!(reader.read("/api/v1/users/moodle:3").await["username"], "a");
-    assert_eq!(reader.list("/api/v1/events").await.len(), 4, "the log holds each, also those that changed nothing");
+    assert_eq!(reader.list("/api/v1/events").await.len(), 4, "the log contains every event, also those without effect");
 
     let mut old = user(3, "old");
     old["timemodified"] = json!(TIME - 1);
     let answer = site.post_event("user_updated", &old).await;
-    assert_eq!(answer.json()["outcome"], "superseded", "the state before is older by Moodle's clock");
+    assert_eq!(answer.json()["outcome"], "superseded", "the earlier state has an older version");
     assert_eq!(reader.read("/api/v1/users/moodle:3").await["username"], "a");
     server.stop().await;
 }

@@ -1,4 +1,4 @@
-//! What the store holds of a site, in a form that can be compared and shown.
+//! A site's stored records, in a form that can be compared and shown.
 
 use std::collections::BTreeMap;
 
@@ -9,14 +9,14 @@ use backend_sync::{
 use poem_openapi::types::ToJSON;
 use serde_json::{Map, Value};
 
-use super::history::Told;
+use super::history::SentRecord;
 
-/// A record without the time of its change.
+/// A record without the time of its last change.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Seen {
     kind: Kind,
     moodle_id: i64,
-    /// The fields that are not null, its grade item's and the unknown ones among them.
+    /// All non-null fields, including the grade item's and unknown ones.
     fields: BTreeMap<String, String>,
     deleted: bool,
     version: Option<Version>,
@@ -35,13 +35,13 @@ impl Seen {
         Self { kind, moodle_id, fields: as_text(fields), deleted, version, presence }
     }
 
-    /// What the change feed must say of it.
+    /// The expected entry in the change feed.
     pub(super) fn in_feed(&self) -> (String, i64, bool) {
         (self.kind.to_string(), self.moodle_id, self.deleted)
     }
 
-    /// What a sender would recognise of it.
-    pub(super) fn told(&self) -> Told {
+    /// The fields in the form that a sender would recognise.
+    pub(super) fn as_sent(&self) -> SentRecord {
         let key = match self.kind {
             Kind::User => "userid",
             Kind::Course => "courseid",
@@ -53,7 +53,7 @@ impl Seen {
     }
 }
 
-/// The fields that are not null, in a form in which `"1"` and `1`, and `"0"` and `false`, are the same.
+/// All non-null fields, in a form in which `"1"` equals `1`, and `"0"` equals `false`.
 pub(super) fn as_text(fields: Map<String, Value>) -> BTreeMap<String, String> {
     let text = |value: Value| match value {
         Value::String(text) => text,
@@ -63,7 +63,7 @@ pub(super) fn as_text(fields: Map<String, Value>) -> BTreeMap<String, String> {
     fields.into_iter().filter(|(_, value)| !value.is_null()).map(|(name, value)| (name, text(value))).collect()
 }
 
-/// All records of a site by the name of their key and their id.
+/// All records of a site by key name and id.
 pub(super) async fn records(store: &Store, site_id: i64) -> Vec<Seen> {
     let filter = RecordFilter { site_id: Some(site_id), ..Default::default() };
     let page = PageRequest { after: None, limit: 500 };
@@ -73,7 +73,7 @@ pub(super) async fn records(store: &Store, site_id: i64) -> Vec<Seen> {
     records.extend(seen(store.completions(&filter, page).await.unwrap()));
     let grades = store.grades(&filter, page).await.unwrap().items;
     records.extend(grades.into_iter().map(|grade| Seen::new(grade.grade, grade.item.and_then(|item| item.to_json()))));
-    records.sort_by_key(|record| record.told().0);
+    records.sort_by_key(|record| record.as_sent().0);
     records
 }
 

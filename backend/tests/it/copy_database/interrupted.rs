@@ -1,4 +1,4 @@
-//! A copy that is killed goes on.
+//! A killed copy can be resumed.
 
 use std::{
     process::{Child, Stdio},
@@ -17,10 +17,10 @@ on_postgres!(empty: killed_in_the_middle_of_a_step, killed_again_and_again);
 
 const USERS: i64 = 3_000;
 
-/// Those of one event after another in each step.
+/// The rows in each step, those of consecutive events.
 const STEP: u32 = 100;
 
-/// At this event PostgreSQL waits for a lock that the test holds, so that the copy is in the middle of a step for that long.
+/// At this event PostgreSQL waits for a lock held by the test, so that the copy stays in the middle of a step.
 const STOP_AT: i64 = 1_450;
 
 async fn stop_at_an_event(destination: &Database) {
@@ -42,7 +42,7 @@ fn kill(mut child: Child) {
     child.wait().unwrap();
 }
 
-/// Past the command's own comparison.
+/// Compares independently of the command's own comparison.
 async fn assert_equal(source: &Database, destination: &Database) {
     for sql in [
         "SELECT CAST(id AS text) || data || outcome FROM events ORDER BY id",
@@ -54,7 +54,7 @@ async fn assert_equal(source: &Database, destination: &Database) {
     }
 }
 
-/// All indexes and constraints, with what they say.
+/// All indexes and constraints with their definitions.
 async fn schema(database: &Database) -> Vec<Option<String>> {
     let sql = "SELECT indexname || ': ' || indexdef FROM pg_indexes WHERE schemaname = current_schema() \
                UNION ALL SELECT conrelid::regclass || '.' || conname || ': ' || pg_get_constraintdef(oid) FROM pg_constraint \
@@ -80,9 +80,9 @@ async fn killed_in_the_middle_of_a_step(destination: Database) {
     kill(copying);
     lock.rollback().await.unwrap();
     destination.execute("DROP TRIGGER dawdle ON events").await;
-    assert_eq!(destination.count("SELECT count(*) FROM events").await, whole_steps, "no half of a step");
+    assert_eq!(destination.count("SELECT count(*) FROM events").await, whole_steps, "no half-copied step");
 
-    // It is no database to work with yet.
+    // An unfinished copy is not usable as a database.
     for command in [&["migrate"][..], &["serve", "--listen", "127.0.0.1:0"], &["site", "list"]] {
         let refused = run(&destination, command);
         assert_eq!(refused.status.code(), Some(1), "{command:?}: {refused:?}");
@@ -92,10 +92,10 @@ async fn killed_in_the_middle_of_a_step(destination: Database) {
     let (_, told) = copied(&source, &destination);
     assert!(told.contains("resuming an interrupted copy"), "{told}");
     assert_equal(&source, &destination).await;
-    assert_eq!(schema(&destination).await, schema_before, "nothing of the schema is missing");
+    assert_eq!(schema(&destination).await, schema_before, "the schema is complete");
     let left = "SELECT count(*) FROM pg_tables WHERE tablename = 'copy_progress'";
     assert_eq!(destination.count(left).await, 0);
-    assert!(not_copied(&source, &destination).contains("not empty"), "it is done once");
+    assert!(not_copied(&source, &destination).contains("not empty"), "it is done only once");
 }
 
 async fn killed_again_and_again(destination: Database) {
@@ -107,7 +107,7 @@ async fn killed_again_and_again(destination: Database) {
         tokio::time::sleep(Duration::from_millis(random.below(1_500))).await;
         kill(copying);
     }
-    // It may have been finished in the meantime.
+    // The copy may have finished in the meantime.
     let begun = "SELECT count(*) FROM pg_tables WHERE tablename = 'copy_progress'";
     let sites = "SELECT count(*) FROM pg_tables WHERE tablename = 'sites'";
     let finished = destination.count(begun).await == 0

@@ -20,7 +20,7 @@ fn copy(source: &Database, destination: &Database) -> Output {
     copy_command(source, destination, 1_000).output().unwrap()
 }
 
-/// A copy that succeeds; returns what it printed.
+/// Runs a copy that must succeed; returns its output.
 fn copied(source: &Database, destination: &Database) -> (String, String) {
     let output = copy(source, destination);
     let (out, error) = (text(&output.stdout), text(&output.stderr));
@@ -28,7 +28,7 @@ fn copied(source: &Database, destination: &Database) -> (String, String) {
     (out, error)
 }
 
-/// A copy that fails; returns what it said about that.
+/// Runs a copy that must fail; returns its error message.
 fn not_copied(source: &Database, destination: &Database) -> String {
     let output = copy(source, destination);
     assert_eq!(output.status.code(), Some(1), "{output:?}");
@@ -39,7 +39,7 @@ fn text(bytes: &[u8]) -> String {
     String::from_utf8(bytes.to_vec()).unwrap()
 }
 
-/// Stores so many users, each by one event.
+/// Stores this many users, each by one event.
 async fn fill(source: &Database, users: i64) {
     let server = Server::start(source).await;
     let events: Vec<_> = (1..=users).map(|id| user_event(id, &format!("user{id}"))).collect();
@@ -49,7 +49,7 @@ async fn fill(source: &Database, users: i64) {
     server.stop().await;
 }
 
-/// Lets a copy end half-way: everything but the users, who are copied last, is there.
+/// Stops a copy half-way: everything is there but the users, which are copied last.
 async fn copy_half(source: &Database, destination: &Database) {
     assert!(run(destination, &["migrate"]).status.success());
     destination.refuse_user("user2").await;

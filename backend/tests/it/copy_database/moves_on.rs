@@ -1,4 +1,4 @@
-//! After the copy the server goes on, on PostgreSQL, where it stopped on SQLite.
+//! After the copy, the server continues on PostgreSQL where it stopped on SQLite.
 
 use std::collections::BTreeMap;
 
@@ -15,7 +15,7 @@ use crate::{
     },
 };
 
-on_postgres!(empty: the_server_goes_on_where_it_stopped, ids_are_not_given_out_twice);
+on_postgres!(empty: the_server_goes_on_where_it_stopped, ids_are_never_reused);
 
 const LISTS: [&str; 7] = [
     "/api/v1/users",
@@ -27,7 +27,7 @@ const LISTS: [&str; 7] = [
     "/api/v1/destinations/zoho/items",
 ];
 
-/// Everything that a reader can read, page by page.
+/// Everything that the reading API returns, page by page.
 async fn everything(reader: &Api) -> BTreeMap<String, Vec<Value>> {
     let mut all = BTreeMap::new();
     for list in LISTS {
@@ -52,7 +52,7 @@ async fn changes(reader: &Api, after: &str) -> Vec<Value> {
     }
 }
 
-/// One of each kind, with what texts may hold.
+/// A record of each kind, with unusual characters in its texts.
 fn strange_events() -> Vec<Value> {
     let mut strange = user(9_001, "strange");
     strange["firstname"] = json!("Zoë 🎓\tTab\nLine\rReturn");
@@ -76,7 +76,7 @@ fn strange_events() -> Vec<Value> {
     ]
 }
 
-/// The keys of the contacts in Zoho, sorted.
+/// The keys of Zoho's contacts, sorted.
 async fn contacts(zoho: &ZohoSimulator) -> Vec<String> {
     let contacts = zoho.records("Contacts").await;
     let mut keys: Vec<_> =
@@ -95,7 +95,7 @@ async fn the_server_goes_on_where_it_stopped(destination: Database) {
     rest(&source).await;
     let delivered = contacts(&zoho).await;
     assert!(run(&source, &["sync", "pause"]).status.success());
-    // Waiting when the server stops: a new person, and a delivered one who changed.
+    // Pending when the server stops: a new person, and a delivered one who changed.
     let mut renamed = user(9_001, "strange");
     renamed["firstname"] = json!("Renamed");
     let waiting = [at(5, "user_created", user(9_003, "waiting")), at(5, "user_updated", renamed)];
@@ -117,7 +117,7 @@ async fn the_server_goes_on_where_it_stopped(destination: Database) {
     assert_eq!(everything(&server.reader()).await, before);
     assert_eq!(changes(&server.reader(), &cursor).await, before["changes"][2..]);
 
-    // What is new is counted on, and what was received before is known.
+    // New events continue the numbering, and earlier ones are known as duplicates.
     server.site().apply(&[at(9, "user_created", user(9_004, "new"))]).await;
     let log = server.reader().list("/api/v1/events").await;
     assert_eq!(log.last().unwrap()["id"], json!(last_event + 1));
@@ -128,7 +128,7 @@ async fn the_server_goes_on_where_it_stopped(destination: Database) {
 
     tokens_go_on(&server, &destination, &looker, &other_site).await;
 
-    // What waited is delivered, and nobody twice.
+    // Pending items are delivered, and nobody twice.
     zoho.empty_log().await;
     assert!(run(&destination, &["sync", "resume"]).status.success());
     rest(&destination).await;
@@ -144,10 +144,10 @@ async fn the_server_goes_on_where_it_stopped(destination: Database) {
     server.stop().await;
 }
 
-async fn ids_are_not_given_out_twice(destination: Database) {
+async fn ids_are_never_reused(destination: Database) {
     let source = Database::sqlite();
     assert!(run(&source, &["site", "add", "first"]).status.success());
-    // SQLite remembers the id of a row that is gone.
+    // SQLite never reuses the id of a deleted row.
     source.execute("INSERT INTO sites (id, name, created_at) VALUES (40, 'gone', 0)").await;
     source.execute("DELETE FROM sites WHERE id = 40").await;
     copied(&source, &destination);
@@ -155,7 +155,7 @@ async fn ids_are_not_given_out_twice(destination: Database) {
     assert_eq!(destination.count("SELECT id FROM sites WHERE name = 'second'").await, 41);
 }
 
-/// Those from before are valid, and new ones and new sites can be made.
+/// Existing tokens stay valid, and new tokens and sites can be created.
 async fn tokens_go_on(server: &Server, destination: &Database, looker: &Value, other_site: &Value) {
     let looker = server.reader_with(looker["token"].as_str().unwrap());
     assert_eq!(looker.get("/api/v1/users").await.status, 200);

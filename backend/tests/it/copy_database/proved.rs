@@ -1,4 +1,4 @@
-//! A copy that is not equal is found out.
+//! The command detects a copy that differs.
 
 use super::{copied, copy, copy_half, fill, text};
 use crate::support::{Database, server::run};
@@ -9,7 +9,7 @@ async fn a_changed_cell_is_found(destination: Database) {
     let source = Database::sqlite();
     fill(&source, 20).await;
     copy_half(&source, &destination).await;
-    // What something else might do to rows that are copied already, and how to undo it.
+    // Changes that something else might make to copied rows, and how to undo them.
     let changes = [
         ("events", "SET received_at = received_at + 1 WHERE id = 7", "SET received_at = received_at - 1 WHERE id = 7"),
         ("events", "SET data = data || ' ' WHERE id = 7", "SET data = rtrim(data) WHERE id = 7"),

@@ -1,15 +1,15 @@
-//! What is not copied, and what is said about it.
+//! Copies that are refused, and the messages.
 
 use super::{copied, copy, copy_half, fill, not_copied, text};
 use crate::support::{Database, Server, command, events::user_event, server::run};
 
-on_postgres!(empty: a_source_that_a_server_uses, a_destination_that_is_not_empty, another_source_than_the_one_begun_with, a_source_of_another_version, what_is_no_move_up);
+on_postgres!(empty: a_source_that_a_server_uses, a_destination_that_is_not_empty, a_resume_from_a_different_source, a_source_of_another_version, what_is_no_move_up);
 
 async fn a_source_that_a_server_uses(destination: Database) {
     let source = Database::sqlite();
     let server = Server::start(&source).await;
     server.site().apply(&[user_event(1, "a")]).await;
-    // Also when nobody sends anything.
+    // Even if nobody sends anything.
     let error = not_copied(&source, &destination);
     assert!(error.contains("is in use: stop the server"), "{error}");
     server.site().apply(&[user_event(2, "b")]).await;
@@ -23,14 +23,14 @@ async fn a_destination_that_is_not_empty(destination: Database) {
     fill(&source, 3).await;
     Server::start(&destination).await.stop().await;
     let error = not_copied(&source, &destination);
-    // Which table, depends on what the server had written until it stopped.
+    // Which table it is depends on what the server had written when it stopped.
     assert!(error.contains("not empty (table "), "{error}");
     assert_eq!(destination.count("SELECT count(*) FROM users").await, 0);
-    // It is left as it was.
+    // The destination is unchanged.
     Server::start(&destination).await.stop().await;
 }
 
-async fn another_source_than_the_one_begun_with(destination: Database) {
+async fn a_resume_from_a_different_source(destination: Database) {
     let source = Database::sqlite();
     fill(&source, 20).await;
     copy_half(&source, &destination).await;
@@ -38,7 +38,7 @@ async fn another_source_than_the_one_begun_with(destination: Database) {
     fill(&other, 20).await;
     let error = not_copied(&other, &destination);
     assert!(error.contains("a part of another database") && error.contains("tokens"), "{error}");
-    // A server wrote to it meanwhile: it is another one, too.
+    // A server has written to it meanwhile, so it has diverged.
     let server = Server::start(&source).await;
     server.site().apply(&[user_event(21, "late")]).await;
     server.stop().await;
@@ -57,13 +57,13 @@ async fn a_source_of_another_version(destination: Database) {
     source.execute("DROP TABLE seaql_migrations").await;
     assert!(not_copied(&source, &destination).contains("backend-sync migrate"));
     let tables = "SELECT count(*) FROM pg_tables WHERE schemaname = current_schema()";
-    assert_eq!(destination.count(tables).await, 0, "nothing was made");
+    assert_eq!(destination.count(tables).await, 0, "nothing was created");
 }
 
 async fn what_is_no_move_up(destination: Database) {
     let source = Database::sqlite();
     assert!(not_copied(&source, &destination).contains("there is no database"));
-    assert!(!source.file("test.sqlite").exists(), "looking makes nothing");
+    assert!(!source.file("test.sqlite").exists(), "a check creates nothing");
     fill(&source, 1).await;
     let output = copy(&destination, &source);
     assert_eq!(output.status.code(), Some(1));

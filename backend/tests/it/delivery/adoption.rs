@@ -1,4 +1,5 @@
-//! One contact for one person: those who are in Zoho already, those who change their address, those whom a person moved.
+//! One contact per person: people who are already in Zoho, who change their address, or whose contact was changed by
+//! hand.
 
 use serde_json::{Map, Value, json};
 
@@ -12,9 +13,9 @@ on_both_databases!(
     a_contact_of_admissions_is_adopted,
     a_changed_address_stays_the_same_contact,
     two_contacts_with_the_address_need_a_person,
-    a_contact_of_another_key_is_not_taken_over,
-    two_users_with_one_address_are_told_apart,
-    a_contact_deleted_by_a_person_comes_back_with_all_that_points_to_it,
+    a_contact_with_another_key_is_not_taken_over,
+    two_users_with_one_address_are_distinguished,
+    a_contact_deleted_by_hand_is_recreated_with_its_references,
 );
 
 async fn begin(database: &Database) -> (ZohoSimulator, Server) {
@@ -23,7 +24,7 @@ async fn begin(database: &Database) -> (ZohoSimulator, Server) {
     (zoho, server)
 }
 
-/// Makes a contact as admissions do, and lets Zoho's search see it.
+/// Creates a contact as the admissions office does, and makes Zoho's search see it.
 async fn import(zoho: &ZohoSimulator, fields: Value) {
     zoho.make_by_hand("Contacts", fields).await;
     zoho.advance(60).await;
@@ -69,12 +70,12 @@ async fn two_contacts_with_the_address_need_a_person(database: Database) {
     assert_eq!(item(&database, "user", 3).await, ("failed".to_owned(), Some("email_taken".to_owned())));
     let reason = reason(&database, "user", 3).await;
     assert!(reason.starts_with("2 contacts") && reason.contains("Merge") && !reason.contains("ann@"), "{reason}");
-    assert_eq!(item(&database, "user", 4).await.0, "synced", "one bad record does not hold the others up");
+    assert_eq!(item(&database, "user", 4).await.0, "synced", "one bad record does not block the others");
     assert_eq!(contacts(&zoho).await.len(), 3);
     server.stop().await;
 }
 
-async fn a_contact_of_another_key_is_not_taken_over(database: Database) {
+async fn a_contact_with_another_key_is_not_taken_over(database: Database) {
     let (zoho, server) = begin(&database).await;
     import(&zoho, json!({"Last_Name": "Oneil", "Email": "ann@example.com", "Moodle_User_Key": "other:9"})).await;
     server.site().apply(&[at(1, "user_created", user(3, "ann"))]).await;
@@ -87,7 +88,7 @@ async fn a_contact_of_another_key_is_not_taken_over(database: Database) {
     server.stop().await;
 }
 
-async fn two_users_with_one_address_are_told_apart(database: Database) {
+async fn two_users_with_one_address_are_distinguished(database: Database) {
     let (zoho, server) = begin(&database).await;
     let mut other = user(4, "ann2");
     other["email"] = json!("ann@example.com");
@@ -101,7 +102,7 @@ async fn two_users_with_one_address_are_told_apart(database: Database) {
     server.stop().await;
 }
 
-async fn a_contact_deleted_by_a_person_comes_back_with_all_that_points_to_it(database: Database) {
+async fn a_contact_deleted_by_hand_is_recreated_with_its_references(database: Database) {
     let (zoho, server) = begin(&database).await;
     let site = server.site();
     site.apply(&[
@@ -125,7 +126,7 @@ async fn a_contact_deleted_by_a_person_comes_back_with_all_that_points_to_it(dat
     let enrolment = with(&enrolments, "Moodle_Enrolment_Key", "moodle:5");
     assert_eq!(enrolment["Contact"]["id"], now[0]["id"], "the enrolment points to the new one");
 
-    // The same, but what changes is the record that points to it.
+    // The same, but the record that refers to it changes.
     zoho.make_by_hand("Contacts", json!({"id": now[0]["id"], "$delete": true})).await;
     let mut suspended = super::super::support::events::enrolment(5, 3, 2);
     suspended["status"] = json!("1");

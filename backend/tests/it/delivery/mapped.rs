@@ -1,4 +1,4 @@
-//! What the mapping file decides.
+//! Behaviour that the mapping file configures.
 
 use backend_sync::{clock::Clock, store::Store, zoho::mapping::Mapping};
 use serde_json::json;
@@ -16,10 +16,10 @@ on_both_databases!(
     old_attempts_are_forgotten,
 );
 
-/// A server whose users are treated like that when they are gone.
+/// A server with this policy for deleted users.
 async fn start_on_delete(database: &Database, zoho: &ZohoSimulator, on_delete: &str) -> Server {
     let text = Mapping::DEFAULT.replacen("on_delete = \"mark\"", &format!("on_delete = \"{on_delete}\""), 1);
-    // With these, the fields that say so have nothing to say.
+    // With these policies, the status fields are not needed.
     let text = match on_delete {
         "blank" => text,
         _ => text.replacen("[user.deleted]\nMoodle_Status = \"Deleted\"\n", "", 1),
@@ -43,7 +43,7 @@ async fn a_record_that_is_gone_is_deleted(database: Database) {
     create_and_delete(&server, &database).await;
     assert_eq!(zoho.records("Contacts").await.len(), 0);
     assert_eq!(zoho.state().await["recycled"]["Contacts"], 1);
-    // It comes back: Moodle had deleted it by mistake.
+    // The user returns: Moodle had deleted it by mistake.
     server.site().apply(&[at(3, "user_updated", user(3, "ann"))]).await;
     rest(&database).await;
     assert_eq!(zoho.records("Contacts").await.len(), 1);
@@ -87,7 +87,7 @@ async fn old_attempts_are_forgotten(database: Database) {
 }
 
 #[tokio::test]
-async fn a_wrong_mapping_is_told_at_the_start_with_its_lines() {
+async fn a_wrong_mapping_is_reported_at_the_start_by_line() {
     let database = Database::sqlite();
     let mapping = database.file("mapping.toml");
     std::fs::write(

@@ -1,18 +1,18 @@
-//! Records on their way to Zoho: what becomes of them in a simulated organisation, with a really started server.
+//! Delivery of records to a simulated Zoho, by a real server process.
 
 mod adoption;
+mod failures;
 mod mapped;
 mod order;
 mod recorded;
 mod storms;
-mod trouble;
 
 use serde_json::{Map, Value, json};
 
 pub(super) use crate::support::wait::until;
 use crate::support::{Database, Server, ZohoSimulator, server::run_json};
 
-/// A server that delivers to the simulator, with nothing that makes a test wait.
+/// A server that delivers to the simulator, without waiting times that would slow a test.
 pub(super) async fn start(database: &Database, zoho: &ZohoSimulator) -> Server {
     start_with(database, zoho, &[]).await
 }
@@ -27,18 +27,18 @@ pub(super) async fn start_with(database: &Database, zoho: &ZohoSimulator, more: 
     Server::start_with(database, &settings).await
 }
 
-/// Counts what is pending or in flight, or about to be: what was settled while that arrived for which it waits is released a moment
-/// later.
+/// Counts items that are pending, in flight, or about to be: an item whose prerequisite arrived while it was being
+/// settled is released a moment later.
 pub(super) const BUSY: &str = "SELECT count(*) FROM sync_items i WHERE state IN ('pending', 'in_flight') OR state IN ('parked', 'synced') \
     AND waits_id IS NOT NULL AND EXISTS (SELECT 1 FROM sync_items w WHERE w.destination = i.destination AND w.site_id = i.site_id \
     AND w.kind = i.waits_kind AND w.moodle_id = i.waits_id AND w.state = 'synced' AND w.remote_id IS NOT NULL)";
 
-/// Waits until nothing is pending or in flight, nor about to be.
+/// Waits until nothing is pending, in flight, or about to be.
 pub(super) async fn rest(database: &Database) {
     until("nothing is pending or in flight", async || (database.count(BUSY).await == 0).then_some(())).await;
 }
 
-/// State and code of an item.
+/// An item's state and code.
 pub(super) async fn item(database: &Database, kind: &str, id: i64) -> (String, Option<String>) {
     let sql = format!("SELECT state, code FROM sync_items WHERE kind = '{kind}' AND moodle_id = {id}");
     let rows = database.rows(&sql).await;
@@ -57,14 +57,14 @@ pub(super) fn assert_conserved(database: &Database) {
     assert_eq!(audit["holds"], json!(true), "{audit}");
 }
 
-/// The one record with this value in a field.
+/// The only record with this value in a field.
 pub(super) fn with<'a>(records: &'a [Map<String, Value>], field: &str, value: &str) -> &'a Map<String, Value> {
     let found: Vec<_> = records.iter().filter(|record| record.get(field) == Some(&json!(value))).collect();
     assert_eq!(found.len(), 1, "records whose {field} is {value}: {found:?}");
     found[0]
 }
 
-/// The calls that write, by operation and module.
+/// The writing calls, by operation and module.
 pub(super) fn writes(log: &[Value]) -> Vec<(String, String)> {
     let text = |call: &Value, name: &str| call[name].as_str().unwrap_or_default().to_owned();
     let writes = log.iter().filter(|call| ["POST", "PUT", "DELETE"].contains(&call["method"].as_str().unwrap()));

@@ -1,4 +1,4 @@
-//! What arrives before what it needs, waits for it, says so, and is released by it.
+//! A record that arrives before its prerequisite is parked with the reason, and released by its arrival.
 
 use std::time::Duration;
 
@@ -13,17 +13,19 @@ use crate::support::{
 
 on_both_databases!(
     what_comes_before_its_user_waits_and_is_released,
-    a_grade_given_anew_is_one_record,
-    what_was_deleted_before_it_was_delivered_never_appears,
+    a_regraded_item_is_one_record,
+    a_record_deleted_before_its_delivery_never_appears,
     a_deleted_record_is_marked,
-    only_who_is_enrolled_is_delivered,
+    only_enrolled_people_are_delivered,
 );
 on_postgres!(what_is_parked_while_its_user_arrives_is_released);
 
-/// Fails when something was released only by the round that comes each minute.
-fn assert_nothing_waited_in_vain(server: &Server) {
-    let rounds =
-        server.log_messages().into_iter().filter(|line| line["message"] == "released items that waited in vain");
+/// Fails if an item was released only by the check that runs every minute.
+fn assert_no_release_was_missed(server: &Server) {
+    let rounds = server
+        .log_messages()
+        .into_iter()
+        .filter(|line| line["message"] == "released items that missed their prerequisite");
     assert_eq!(rounds.collect::<Vec<_>>(), Vec::<Value>::new());
 }
 
@@ -55,11 +57,11 @@ async fn what_comes_before_its_user_waits_and_is_released(database: Database) {
     assert_eq!(zoho.records("Moodle_Enrolments").await.len(), 1);
     assert_conserved(&database);
     server.end().await;
-    assert_nothing_waited_in_vain(&server);
+    assert_no_release_was_missed(&server);
 }
 
-/// Two transactions do not see each other: the one that says that a person has arrived takes long to commit, and
-/// meanwhile an enrolment is parked because of that person. Not on SQLite, which has one transaction at a time.
+/// Two transactions do not see each other: the one that stores a person commits slowly, and meanwhile an enrolment is
+/// parked because of that person. Not on SQLite, which runs one writing transaction at a time.
 async fn what_is_parked_while_its_user_arrives_is_released(database: Database) {
     let zoho = ZohoSimulator::start_set_up().await;
     let mut server = start(&database, &zoho).await;
@@ -82,20 +84,20 @@ async fn what_is_parked_while_its_user_arrives_is_released(database: Database) {
     commits.execute_unprepared("SELECT pg_advisory_xact_lock(1)").await.unwrap();
     site.apply(&[at(2, "user_created", user(3, "ann"))]).await;
     let waiting = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted";
-    until("the commit dawdles", async || (database.count(waiting).await == 1).then_some(())).await;
+    until("the commit is slow", async || (database.count(waiting).await == 1).then_some(())).await;
     site.apply(&[at(3, "user_enrolled", enrolment(5, 3, 2))]).await;
     until("it is parked", async || (item(&database, "enrolment", 5).await.0 == "parked").then_some(())).await;
-    // For the look that follows the parking: it is not to see the person. Were this too short, the test would see less.
+    // Gives the check after the parking time to miss the person. If this is too short, the test only proves less.
     tokio::time::sleep(Duration::from_millis(500)).await;
     commits.commit().await.unwrap();
     rest(&database).await;
     assert_eq!(item(&database, "enrolment", 5).await.0, "synced");
     assert_eq!(zoho.records("Moodle_Enrolments").await.len(), 1);
     server.end().await;
-    assert_nothing_waited_in_vain(&server);
+    assert_no_release_was_missed(&server);
 }
 
-async fn a_grade_given_anew_is_one_record(database: Database) {
+async fn a_regraded_item_is_one_record(database: Database) {
     let zoho = ZohoSimulator::start_set_up().await;
     let server = start(&database, &zoho).await;
     let site = server.site();
@@ -106,14 +108,14 @@ async fn a_grade_given_anew_is_one_record(database: Database) {
     ])
     .await;
     rest(&database).await;
-    // Moodle deletes the grade and makes another one for the same user and item.
+    // Moodle deletes the grade and creates another one for the same user and item.
     site.apply(&[at(4, "grade_deleted", json!({"gradeid": 7, "userid": 3, "itemid": 4}))]).await;
     site.apply(&[at(5, "grade_updated", grade(9, 3, 4, 2, "55.00000"))]).await;
     rest(&database).await;
     let grades = zoho.records("Moodle_Grades").await;
     assert_eq!(grades.len(), 1);
     assert_eq!(grades[0]["Final_Grade"].as_f64(), Some(55.0), "{grades:?}");
-    // The old one's deletion arrives once more, late; and the new one is deleted at last.
+    // The old grade's deletion arrives again, late; finally the new one is deleted.
     site.apply(&[at(7, "grade_deleted", json!({"gradeid": 9, "userid": 3, "itemid": 4}))]).await;
     rest(&database).await;
     let grades = zoho.records("Moodle_Grades").await;
@@ -122,7 +124,7 @@ async fn a_grade_given_anew_is_one_record(database: Database) {
     server.stop().await;
 }
 
-async fn what_was_deleted_before_it_was_delivered_never_appears(database: Database) {
+async fn a_record_deleted_before_its_delivery_never_appears(database: Database) {
     let zoho = ZohoSimulator::start_set_up().await;
     let server = start(&database, &zoho).await;
     let site = server.site();
@@ -144,11 +146,11 @@ async fn a_deleted_record_is_marked(database: Database) {
     rest(&database).await;
     let contacts = zoho.records("Contacts").await;
     assert_eq!((contacts.len(), &contacts[0]["Moodle_Status"]), (1, &json!("Deleted")));
-    assert_eq!(contacts[0]["First_Name"], "Ann", "the rest stays");
+    assert_eq!(contacts[0]["First_Name"], "Ann", "the rest is unchanged");
     server.stop().await;
 }
 
-async fn only_who_is_enrolled_is_delivered(database: Database) {
+async fn only_enrolled_people_are_delivered(database: Database) {
     let zoho = ZohoSimulator::start_set_up().await;
     let mapping = database.file("mapping.toml");
     let default = backend_sync::zoho::mapping::Mapping::DEFAULT;
@@ -180,9 +182,9 @@ async fn only_who_is_enrolled_is_delivered(database: Database) {
     .await;
     rest(&database).await;
     let contacts = zoho.records("Contacts").await;
-    assert_eq!((contacts.len(), &contacts[0]["Moodle_User_Key"]), (1, &json!("moodle:3")), "the student alone");
+    assert_eq!((contacts.len(), &contacts[0]["Moodle_User_Key"]), (1, &json!("moodle:3")), "only the student");
     assert_eq!((zoho.records("Moodle_Enrolments").await.len(), zoho.records("Moodle_Grades").await.len()), (1, 1));
-    // No longer enrolled is not gone.
+    // A user who is no longer enrolled still exists.
     site.apply(&[at(7, "enrolment_deleted", json!({"enrollmentid": 5, "userid": 3, "courseid": 2}))]).await;
     let mut moved = user(3, "ann");
     moved["city"] = json!("Ulm");

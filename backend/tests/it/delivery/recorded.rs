@@ -1,4 +1,4 @@
-//! What a real Moodle sent ends as the right records in Zoho.
+//! Events recorded from a real Moodle become the right records in Zoho.
 
 use std::collections::BTreeMap;
 
@@ -50,7 +50,7 @@ async fn recorded_requests_end_in_zoho(database: Database) {
         let record = with(&delivered, "Moodle_Grade_Key", &key);
         let contact = with(&contacts, "Moodle_User_Key", &format!("{SITE}:{}", text(grade, "userid")));
         assert_eq!(record["Contact"]["id"], contact["id"]);
-        // Zoho's field has two decimals, as people want to see.
+        // Zoho's field has two decimals.
         let number = |value: Option<&Value>| match value {
             Some(Value::String(text)) => text.parse::<f64>().ok().map(|number| (number * 100.0).round() as i64),
             Some(Value::Number(number)) => number.as_f64().map(|number| (number * 100.0).round() as i64),
@@ -70,7 +70,7 @@ fn text(body: &Map<String, Value>, name: &str) -> String {
     body[name].as_str().unwrap().to_owned()
 }
 
-/// Compares texts as Zoho keeps them: trimmed, and nothing for an empty one.
+/// Compares texts as Zoho stores them: trimmed, and null if empty.
 fn assert_fields(record: &Map<String, Value>, body: &Map<String, Value>, names: &[(&str, &str)]) {
     for (field, name) in names {
         let sent = body.get(*name).and_then(Value::as_str).map(str::trim).filter(|text| !text.is_empty());

@@ -1,4 +1,4 @@
-//! Many changes of few records are few calls.
+//! Many changes of few records cause few calls.
 
 use serde_json::{Value, json};
 
@@ -16,7 +16,7 @@ const EVENTS: i64 = 50_000;
 
 async fn a_storm_of_gradings_is_few_calls(database: Database) {
     let zoho = ZohoSimulator::start_set_up().await;
-    // As it is by default: what was delivered just now waits a little.
+    // The default: a record delivered a moment ago waits a little.
     let server = start_with(&database, &zoho, &[("BACKEND_SYNC_SYNC__REPEAT_SECONDS", "5")]).await;
     let site = server.site();
     let mut setting = vec![at(1, "course_created", course(2, "bio"))];
@@ -56,7 +56,7 @@ async fn a_storm_of_gradings_is_few_calls(database: Database) {
     eprintln!(
         "{EVENTS} events on {GRADES} grades: {calls} calls with {states} states; 5 is the least for one state of rest"
     );
-    // Without coalescing it would be a state for each event. A slow machine takes longer to send them, and has more rests.
+    // Without coalescing, each event would be a delivery. A slow machine sends for longer, so it has more pauses.
     let rests = started.elapsed().as_secs() / 5 + 2;
     assert!(states <= rests * GRADES.unsigned_abs(), "{states} states in {rests} rests");
     server.stop().await;
@@ -66,7 +66,7 @@ async fn processes_share_the_work_and_the_token(database: Database) {
     let zoho = ZohoSimulator::start_set_up().await;
     zoho.change(json!({"delay_ms": 20})).await;
     let servers = [start(&database, &zoho).await, start(&database, &zoho).await, start(&database, &zoho).await];
-    // Chance may give one of them all of a batch, and on a busy machine of several.
+    // By chance one process may deliver a whole batch, and on a busy machine several.
     let (mut sent, mut shares) = (0, Vec::new());
     until("each process delivers something", async || {
         for server in &servers {
@@ -84,7 +84,7 @@ async fn processes_share_the_work_and_the_token(database: Database) {
     assert_eq!(shares.iter().sum::<i64>(), sent, "no record was delivered twice");
     assert_eq!(i64::try_from(zoho.records("Products").await.len()).unwrap(), sent);
     let outcomes = database.texts("SELECT outcome FROM sync_attempts").await;
-    assert!(outcomes.iter().all(|outcome| outcome.as_deref() == Some("inserted")), "none was done twice");
+    assert!(outcomes.iter().all(|outcome| outcome.as_deref() == Some("inserted")), "nothing was delivered twice");
     assert_eq!(i64::try_from(outcomes.len()).unwrap(), sent);
     let log = zoho.log().await;
     let tokens = log.iter().filter(|call| call["path"] == json!("/oauth/v2/token")).count();
@@ -94,7 +94,7 @@ async fn processes_share_the_work_and_the_token(database: Database) {
     }
 }
 
-/// How many records this process has delivered.
+/// The number of records this process has delivered.
 async fn delivered(server: &Server) -> i64 {
     let metrics = server.reader().get("/metrics").await.text;
     let counts = metrics

@@ -1,4 +1,4 @@
-//! What arrives about an erased person later: nothing of it is kept, until that is lifted.
+//! Data about an erased person that arrives later is not stored, until the erasure is lifted.
 
 use serde_json::json;
 
@@ -12,9 +12,9 @@ use crate::{
     },
 };
 
-on_both_databases!(late_events_bring_nothing_back, a_lifted_erasure_lets_the_person_be_known_again);
+on_both_databases!(late_events_restore_nothing, a_lifted_erasure_lets_the_person_be_known_again);
 
-async fn late_events_bring_nothing_back(database: Database) {
+async fn late_events_restore_nothing(database: Database) {
     let (zoho, server) = begin(&database).await;
     erase(&database, &zoho).await;
     let late = [
@@ -29,13 +29,13 @@ async fn late_events_bring_nothing_back(database: Database) {
     ];
     let outcomes = server.site().send_batch(&late).await;
     assert!(outcomes[..7].iter().all(|outcome| outcome == "superseded"), "{outcomes:?}");
-    assert_eq!(outcomes[7], "applied", "somebody else in the same batch");
-    // The same once more is known by its id; the original plugin sends none.
+    assert_eq!(outcomes[7], "applied", "another person in the same batch");
+    // A repetition is recognised by its id; the original plugin sends no id.
     assert_eq!(server.site().send_batch(&late[..1]).await, ["duplicate"]);
     assert_eq!(server.site().post_event("user_updated", &zelda("Zeldamark")).await.status, 200);
     rest(&database).await;
     assert_nowhere(&database, &server, &zoho).await;
-    assert_eq!(server.reader().get("/api/v1/grades/moodle:39").await.status, 404, "no record is made");
+    assert_eq!(server.reader().get("/api/v1/grades/moodle:39").await.status, 404, "no record is created");
     assert_conserved(&database);
     server.stop().await;
 }
@@ -53,7 +53,7 @@ async fn a_lifted_erasure_lets_the_person_be_known_again(database: Database) {
         (&contact["Moodle_Username"], &contact["Moodle_Sync_Status"]),
         (&json!("zelda-again"), &json!("Synced"))
     );
-    assert_eq!(server.reader().read("/api/v1/users/moodle:11").await["city"], json!(null), "what was erased stays so");
+    assert_eq!(server.reader().read("/api/v1/users/moodle:11").await["city"], json!(null), "erased data stays erased");
     let list = run_json(&database, &["erasures", "list", "--json"]);
     assert_eq!(list[0]["state"], "lifted", "{list}");
     assert_conserved(&database);

@@ -1,10 +1,10 @@
-//! Erasing a person: afterwards nothing of them is found, in any table, in the files below, in the log, in the simulated Zoho.
+//! Erasing a person: no trace remains in any table, in the database's files, in the log, or in the simulated Zoho.
 
 mod late;
 mod moodle;
 mod policies;
+mod requests;
 mod search;
-mod told;
 
 use serde_json::{Value, json};
 
@@ -20,10 +20,10 @@ use crate::{
 /// The person who is erased.
 pub(crate) const ZELDA: i64 = 11;
 
-/// Somebody else.
+/// Another person.
 const BYSTANDER: i64 = 12;
 
-/// What tells the person from all others: each stands in a field of its own.
+/// Markers that identify the person, each in its own field.
 pub(crate) const MARKS: [&str; 12] = [
     "Zeldamark",
     "Quillmark",
@@ -72,14 +72,14 @@ pub(crate) fn story() -> Vec<Value> {
         at(11, "grade_updated", with_feedback(grade(33, BYSTANDER, 41, 5, "55.5"), "for the bystander")),
         at(12, "course_completed", completion(51, ZELDA, 5)),
         at(13, "course_completed", completion(52, BYSTANDER, 5)),
-        // Waits for a course that nobody has reported.
+        // Parked: nobody has reported its course.
         at(14, "user_enrolled", enrolment(24, ZELDA, 99)),
-        // Needs a person: Zoho has no room for so many digits.
+        // Failed: Zoho does not accept so many digits.
         at(15, "grade_updated", with_feedback(grade(34, ZELDA, 43, 5, "12345678901234567890.5"), "feedbackmark too")),
     ]
 }
 
-/// A server, a simulator, and the story delivered.
+/// A server and a simulator, with the story delivered.
 pub(crate) async fn begin(database: &Database) -> (ZohoSimulator, Server) {
     begin_with(database, &[]).await
 }
@@ -92,7 +92,7 @@ async fn begin_with(database: &Database, settings: &[(&str, &str)]) -> (ZohoSimu
     (zoho, server)
 }
 
-/// Erases the person by the command, and waits until it was looked for once.
+/// Erases the person by command, and waits for the first check.
 pub(crate) async fn erase(database: &Database, zoho: &ZohoSimulator) -> Value {
     erase_with(database, zoho, &[]).await
 }
@@ -107,7 +107,7 @@ async fn erase_with(database: &Database, zoho: &ZohoSimulator, more: &[(&str, &s
     checked(database, id, 1).await
 }
 
-/// The certificate, once it was looked for so many times.
+/// The certificate, after this many checks.
 pub(crate) async fn checked(database: &Database, id: i64, times: usize) -> Value {
     until("the erasure is done and checked", async || {
         let certificate = run_json(database, &["erasures", "show", &id.to_string(), "--json"]);

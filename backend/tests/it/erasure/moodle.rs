@@ -1,4 +1,4 @@
-//! Who is deleted in Moodle is erased here, when the days of grace have passed.
+//! A person deleted in Moodle is erased here after the days of grace.
 
 use serde_json::{Value, json};
 
@@ -21,7 +21,7 @@ fn deletion(version: i64) -> Value {
 async fn a_deletion_in_moodle_erases(database: Database) {
     let (zoho, server) = begin_with(&database, &[("BACKEND_SYNC_ERASURE__GRACE_DAYS", "0")]).await;
     server.site().apply(&[deletion(100)]).await;
-    // People are looked for each minute, and at the start.
+    // The search for deleted people runs at the start and every minute.
     server.stop().await;
     let server = crate::delivery::start_with(&database, &zoho, &[("BACKEND_SYNC_ERASURE__GRACE_DAYS", "0")]).await;
     let certificate = checked(&database, 1, 1).await;
@@ -41,16 +41,16 @@ async fn a_deletion_that_was_a_mistake_does_not(database: Database) {
         until("the request", async || run_json(&database, &["erasures", "list", "--json"]).get(0).cloned()).await;
     assert_eq!((&request["state"], &request["begun_at"]), (&json!("requested"), &Value::Null), "{request}");
     assert!(request["due_at"].as_str().unwrap()[..10] > request["requested_at"].as_str().unwrap()[..10], "{request}");
-    // The account is back before it is due.
+    // The account returns before the erasure is due.
     server.site().apply(&[at(101, "user_updated", zelda("Zeldamark"))]).await;
     database.execute("UPDATE erasures SET due_at = 0").await;
-    until("it is taken back", async || {
+    until("it is withdrawn", async || {
         (database.count("SELECT count(*) FROM erasures WHERE state = 'lifted'").await == 1).then_some(())
     })
     .await;
     rest(&database).await;
     assert_eq!(server.reader().read("/api/v1/users/moodle:11").await["firstname"], "Zeldamark");
-    // Deleted once more, it is asked for once more; an operator may say no.
+    // Deleted again, the person is scheduled again; an operator may cancel.
     server.site().apply(&[deletion(102)]).await;
     server.stop().await;
     let server = crate::delivery::start_with(&database, &zoho, &[]).await;
@@ -69,7 +69,7 @@ async fn when_it_is_switched_off(database: Database) {
     server.site().apply(&[deletion(100)]).await;
     server.stop().await;
     let server = crate::delivery::start_with(&database, &zoho, &off).await;
-    // An erasure that was asked for goes through the same rounds, so that these have had their turn.
+    // A requested erasure is handled in the same rounds, which proves that the others had their turn.
     let answer = server.reader().post("/api/v1/erasures", json!({"site": "moodle", "user": 12}).to_string()).await;
     checked(&database, answer.json()["id"].as_i64().unwrap(), 1).await;
     assert_eq!(database.count("SELECT count(*) FROM erasures").await, 1);

@@ -1,4 +1,4 @@
-//! What happens in Zoho by each policy, and what the checks find there.
+//! Each erasure policy: what happens in Zoho, and what the checks find there.
 
 use serde_json::{Map, Value, json};
 
@@ -19,13 +19,13 @@ on_both_databases!(
     by_delete_nothing_is_left,
     by_keep_zoho_is_not_touched,
     what_is_entered_again_is_found,
-    a_try_of_unknown_outcome_is_erased_too,
+    an_attempt_of_unknown_outcome_is_erased_too,
     an_outage_is_waited_out,
 );
 
 async fn an_anonymised_contact_stays_empty(database: Database) {
     let (zoho, server) = begin(&database).await;
-    // Admissions wrote something of their own into the contact.
+    // The admissions office has added data of its own to the contact.
     let contacts = zoho.records("Contacts").await;
     let id = with(&contacts, "Moodle_User_Key", "moodle:11")["id"].clone();
     update(&zoho, "Contacts", json!({"id": id, "Description": "pays by bank transfer"})).await;
@@ -37,13 +37,13 @@ async fn an_anonymised_contact_stays_empty(database: Database) {
     assert_eq!(contact["Last_Name"], "Erased", "Zoho requires one");
     assert_eq!(contact["Moodle_Sync_Status"], "Erased");
     assert_eq!(contact["Moodle_Status"], "Deleted");
-    assert_eq!(contact["Description"], "pays by bank transfer", "what is not ours stays");
+    assert_eq!(contact["Description"], "pays by bank transfer", "data of others stays");
     for field in ["First_Name", "Email", "Phone", "Mailing_City", "Moodle_Username", "Moodle_ID_Number"] {
         assert!(contact.get(field).is_none_or(Value::is_null), "{field}: {contact:?}");
     }
     for (module, left) in [("Moodle_Enrolments", 1), ("Moodle_Grades", 1)] {
-        assert_eq!(zoho.records(module).await.len(), left, "of the bystander: {module}");
-        // What lies in the recycle bin was emptied before.
+        assert_eq!(zoho.records(module).await.len(), left, "the bystander's record: {module}");
+        // The recycle bin was emptied before.
         let log = zoho.log().await;
         let calls: Vec<&str> = log
             .iter()
@@ -52,7 +52,7 @@ async fn an_anonymised_contact_stays_empty(database: Database) {
             .collect();
         assert_eq!(calls, ["PUT", "DELETE"], "{module}");
     }
-    // Delivering everything again changes nothing.
+    // A full resync changes nothing.
     zoho.empty_log().await;
     assert!(crate::support::server::run(&database, &["sync", "resync", "--yes", "--no-wait"]).status.success());
     rest(&database).await;
@@ -72,7 +72,7 @@ async fn by_delete_nothing_is_left(database: Database) {
     );
     assert_nowhere(&database, &server, &zoho).await;
     for module in ["Contacts", "Moodle_Enrolments", "Moodle_Grades"] {
-        assert_eq!(zoho.records(module).await.len(), 1, "of the bystander: {module}");
+        assert_eq!(zoho.records(module).await.len(), 1, "the bystander's record: {module}");
     }
     assert_conserved(&database);
     server.stop().await;
@@ -108,8 +108,8 @@ async fn what_is_entered_again_is_found(database: Database) {
         findings,
         json!([{"place": "Contacts.First_Name", "count": 1}, {"place": "Contacts.Phone", "count": 1}])
     );
-    assert!(!document.to_string().contains(MARKS[0]), "the place, and never the value");
-    // Whoever checks by the API is told the same; and when it is gone again, that too.
+    assert!(!document.to_string().contains(MARKS[0]), "the field, and never the value");
+    // A check by the API reports the same, and so it does after the contact is gone again.
     let path = format!("/api/v1/erasures/{id}/check");
     assert_eq!(server.reader().post(&path, "").await.json()["state"], "found");
     update(&zoho, "Contacts", json!({"id": contact, "First_Name": null, "Phone": null})).await;
@@ -117,7 +117,7 @@ async fn what_is_entered_again_is_found(database: Database) {
     server.stop().await;
 }
 
-async fn a_try_of_unknown_outcome_is_erased_too(database: Database) {
+async fn an_attempt_of_unknown_outcome_is_erased_too(database: Database) {
     let zoho = ZohoSimulator::start_set_up().await;
     zoho.add_faults(json!([{
         "match": {"operation": "upsert", "module": "Contacts"}, "fault": "timeout_after_commit", "delay_ms": 100,
@@ -125,12 +125,14 @@ async fn a_try_of_unknown_outcome_is_erased_too(database: Database) {
     .await;
     let server = start(&database, &zoho).await;
     server.site().apply(&[at(1, "user_created", zelda("Zeldamark"))]).await;
-    until("the contact is in Zoho, and nobody knows", async || {
+    until("the contact is in Zoho, but not recorded here", async || {
         (!zoho.records("Contacts").await.is_empty()).then_some(())
     })
     .await;
-    until("a try has failed", async || (database.count("SELECT count(*) FROM sync_attempts").await > 0).then_some(()))
-        .await;
+    until("an attempt has failed", async || {
+        (database.count("SELECT count(*) FROM sync_attempts").await > 0).then_some(())
+    })
+    .await;
     zoho.clear_faults().await;
     let certificate = erase(&database, &zoho).await;
     assert_eq!(certificate["state"], "verified", "{certificate}");
@@ -152,7 +154,7 @@ async fn an_outage_is_waited_out(database: Database) {
     server.stop().await;
 }
 
-/// Changes a record as a person does in Zoho's pages.
+/// Changes a record as a person does on Zoho's pages.
 async fn update(zoho: &ZohoSimulator, module: &str, record: Value) {
     let record: Map<String, Value> = serde_json::from_value(record).unwrap();
     let entries = zoho.client().update(module, &[record], &[]).await.unwrap();

@@ -1,4 +1,4 @@
-//! Looking for the person everywhere.
+//! Searching everywhere for traces of the person.
 
 use std::{process::Stdio, time::Duration};
 
@@ -10,9 +10,9 @@ use crate::{
     support::{Database, Server, ZohoSimulator, command, events::at},
 };
 
-on_both_databases!(nothing_is_found_afterwards, whoever_is_killed_in_between_is_followed_by_the_next);
+on_both_databases!(no_trace_remains, a_killed_erasure_is_finished_by_the_next_process);
 
-/// Where each mark is found in the database: `table.column`.
+/// The `table.column` pairs that contain each marker.
 pub(super) async fn find_in_tables(database: &Database, mark: &str) -> Vec<String> {
     let columns = match database.is_postgres() {
         true => "SELECT table_name || '.' || column_name FROM information_schema.columns WHERE table_schema = 'public'",
@@ -22,20 +22,20 @@ pub(super) async fn find_in_tables(database: &Database, mark: &str) -> Vec<Strin
     };
     let columns: Vec<String> = database.texts(columns).await.into_iter().flatten().collect();
     assert!(columns.len() > 100, "all columns of all tables: {columns:?}");
-    let looks = columns.iter().map(|column| {
+    let queries = columns.iter().map(|column| {
         let (table, name) = column.split_once('.').unwrap();
         let text = format!("lower(CAST({table}.\"{name}\" AS text))");
         format!("SELECT '{column}' WHERE EXISTS (SELECT 1 FROM {table} WHERE {text} LIKE '%{}%')", mark.to_lowercase())
     });
     let mut found = Vec::new();
-    // SQLite takes 500 parts of a compound statement.
-    for looks in looks.collect::<Vec<_>>().chunks(100) {
-        found.extend(database.texts(&looks.join(" UNION ALL ")).await.into_iter().flatten());
+    // SQLite allows 500 parts in a compound statement.
+    for queries in queries.collect::<Vec<_>>().chunks(100) {
+        found.extend(database.texts(&queries.join(" UNION ALL ")).await.into_iter().flatten());
     }
     found
 }
 
-/// Fails when anything of the person is in a table, in SQLite's files, in the server's log, or in Zoho.
+/// Fails if any table, SQLite's files, the server's log, or Zoho contains a trace of the person.
 pub(super) async fn assert_nowhere(database: &Database, server: &Server, zoho: &ZohoSimulator) {
     assert_not_in_tables(database).await;
     for mark in MARKS {
@@ -48,7 +48,7 @@ pub(super) async fn assert_nowhere(database: &Database, server: &Server, zoho: &
     }
 }
 
-/// In which of SQLite's files a mark is found.
+/// The SQLite files that contain a marker.
 fn find_in_files(database: &Database, mark: &str) -> Vec<&'static str> {
     let holds = |file: &&str| {
         let bytes = std::fs::read(database.file(file)).unwrap_or_default();
@@ -63,7 +63,7 @@ pub(super) async fn assert_not_in_tables(database: &Database) {
     }
 }
 
-/// What is known of the bystander, here and in Zoho.
+/// The bystander's data, here and in Zoho.
 async fn bystander(server: &Server, zoho: &ZohoSimulator) -> Vec<Value> {
     let mut known = Vec::new();
     for path in ["users/moodle:12", "enrolments/moodle:23", "grades/moodle:33", "completions/moodle:52"] {
@@ -79,7 +79,7 @@ async fn bystander(server: &Server, zoho: &ZohoSimulator) -> Vec<Value> {
     known
 }
 
-async fn nothing_is_found_afterwards(database: Database) {
+async fn no_trace_remains(database: Database) {
     let (zoho, server) = begin(&database).await;
     for mark in MARKS {
         assert!(!find_in_tables(&database, mark).await.is_empty(), "{mark} is there before");
@@ -94,7 +94,7 @@ async fn nothing_is_found_afterwards(database: Database) {
     let certificate = erase(&database, &zoho).await;
 
     assert_nowhere(&database, &server, &zoho).await;
-    assert_eq!(bystander(&server, &zoho).await, before, "somebody else is untouched");
+    assert_eq!(bystander(&server, &zoho).await, before, "the bystander's data is unchanged");
     rest(&database).await;
     assert_conserved(&database);
     assert_eq!(certificate["state"], "verified", "{certificate}");
@@ -115,7 +115,7 @@ async fn nothing_is_found_afterwards(database: Database) {
         1 + 2 + 2,
         "contact, enrolments, grades: {certificate}"
     );
-    // The records are there as deleted ones, and stand at the end of the feed.
+    // The records remain as deleted ones, at the end of the feed.
     let api = server.reader();
     for path in ["users/moodle:11", "enrolments/moodle:24", "grades/moodle:31", "completions/moodle:51"] {
         assert_eq!(api.read(&format!("/api/v1/{path}")).await["deleted"], true, "{path}");
@@ -124,15 +124,15 @@ async fn nothing_is_found_afterwards(database: Database) {
     assert_eq!(feed.len(), last, "no record came or went");
     let end = &feed[feed.len() - 8..];
     assert!(end.iter().all(|change| change["deleted"] == true), "{end:?}");
-    // What happened is still in the log, without what it said.
+    // The events are still in the log, without their content.
     let events = api.list(&format!("/api/v1/events?user=moodle:{ZELDA}")).await;
     assert!(events.len() == 9 && events.iter().all(|event| event["data"] == json!({})), "{events:?}");
     server.stop().await;
 }
 
-async fn whoever_is_killed_in_between_is_followed_by_the_next(database: Database) {
+async fn a_killed_erasure_is_finished_by_the_next_process(database: Database) {
     let (zoho, server) = begin(&database).await;
-    // A long history, so that there is an in-between.
+    // A long history, so that the erasure takes several steps.
     for round in 0..4 {
         let again = |number: i64| {
             let version = 100 + round * 1_000 + number;
@@ -160,7 +160,7 @@ async fn whoever_is_killed_in_between_is_followed_by_the_next(database: Database
     }
     eprintln!("killed {kills} times in between");
     if database.count("SELECT count(*) FROM erasures").await == 0 {
-        // On a slow machine no process came so far: then the state after the first commit is made by hand.
+        // On a slow machine no process got this far: create the state after the first commit by hand.
         database.execute(
             "INSERT INTO erasures (site_id, moodle_id, state, policy, requested_by, requested_at, due_at, begun_at, erased, checks) \
              VALUES (1, 11, 'erasing', 'anonymise', 'cli', 0, 0, 0, '{\"rows\":{},\"remote\":[]}', '[]')").await;

@@ -1,4 +1,4 @@
-//! What goes wrong meanwhile: in Zoho, on the way there, with the processes, and by the hand of a person.
+//! What goes wrong: in Zoho, on the network, in the processes, and by manual changes.
 
 use std::{
     collections::BTreeMap,
@@ -19,7 +19,7 @@ use super::{
 };
 use crate::support::{Database, ZohoSimulator, random::Random};
 
-/// All that the simulator can do wrong.
+/// The simulator's faults.
 const FAULTS: [&str; 17] = [
     "unauthorized",
     "too_many_requests",
@@ -42,11 +42,11 @@ const FAULTS: [&str; 17] = [
 
 const OPERATIONS: [&str; 7] = ["token", "update", "upsert", "upsert", "search", "settings", "org"];
 
-/// The longest that a call is held: well below what is left of a lease when its process dies, because Zoho goes on with a call whose
-/// caller is dead.
+/// The longest time to hold a call: well below the rest of a lease when its process dies, because Zoho completes a call
+/// whose caller is dead.
 const DELAY_MS: u64 = 800;
 
-/// The modules, each with its key and a field that a person changes.
+/// The modules, each with its key and a field to change by hand.
 const MODULES: [(&str, &str, &str); 4] = [
     ("Contacts", "Moodle_User_Key", "First_Name"),
     ("Products", "Moodle_Course_Key", "Product_Code"),
@@ -54,7 +54,7 @@ const MODULES: [(&str, &str, &str); 4] = [
     ("Moodle_Grades", "Moodle_Grade_Key", "Item"),
 ];
 
-/// The modules with their keys.
+/// The modules and their keys.
 pub(super) const KEYS: [(&str, &str); 4] = {
     let [(a, b, _), (c, d, _), (e, f, _), (g, h, _)] = MODULES;
     [(a, b), (c, d), (e, f), (g, h)]
@@ -67,11 +67,11 @@ pub(super) struct Chaos {
     database: Arc<Database>,
 }
 
-/// What was done.
+/// The damage done.
 pub(super) struct Report {
-    /// Module and key of what a person changed or deleted in Zoho.
+    /// Module and key of records changed or deleted by hand in Zoho.
     pub(super) touched: Vec<(String, String)>,
-    /// How many records a person deleted, by module.
+    /// Records deleted by hand, by module.
     pub(super) deleted: BTreeMap<String, u64>,
     faults: u32,
     kills: u32,
@@ -101,12 +101,12 @@ impl Chaos {
         Self { random, cluster: Arc::clone(cluster), zoho: Arc::clone(zoho), database: Arc::clone(database) }
     }
 
-    /// Until `stop`; then all works again.
+    /// Runs until `stop`; then everything works again.
     pub(super) async fn run(mut self, stop: Arc<AtomicBool>) -> Report {
         let mut others = [(); 2].map(|()| Random::from_seed(self.random.next()));
         let [by_processes, by_person] = &mut others;
-        let processes = trouble_processes(&self.cluster, &self.database, by_processes, &stop);
-        let zoho = trouble_zoho(&self.zoho, &self.database, &mut self.random, &stop);
+        let processes = disturb_processes(&self.cluster, &self.database, by_processes, &stop);
+        let zoho = disturb_zoho(&self.zoho, &self.database, &mut self.random, &stop);
         let person = work_in_zoho(&self.zoho, by_person, &stop);
         let ((kills, stalls), faults, (touched, deleted)) = tokio::join!(processes, zoho, person);
         let report = Report { touched, deleted, faults, kills, stalls };
@@ -117,7 +117,7 @@ impl Chaos {
 }
 
 /// Returns the numbers of kills and stalls.
-async fn trouble_processes(
+async fn disturb_processes(
     cluster: &Cluster,
     database: &Database,
     random: &mut Random,
@@ -140,14 +140,14 @@ async fn trouble_processes(
     }
 }
 
-/// Returns how many faults there were.
-async fn trouble_zoho(zoho: &ZohoSimulator, database: &Database, random: &mut Random, stop: &AtomicBool) -> u32 {
+/// Returns the number of faults.
+async fn disturb_zoho(zoho: &ZohoSimulator, database: &Database, random: &mut Random, stop: &AtomicBool) -> u32 {
     let mut faults = 0;
     let first_fault = random.below(FAULTS.len() as u64);
     while !stop.load(Ordering::Relaxed) {
         match random.below(20) {
             0..10 => {
-                // In turn, so that few seeds have all of them.
+                // In turn, so that a few seeds cover all of them.
                 let place = (first_fault + u64::from(faults)) % FAULTS.len() as u64;
                 zoho.add_faults(json!([fault(FAULTS[place as usize], random)])).await;
                 faults += 1;
@@ -158,7 +158,7 @@ async fn trouble_zoho(zoho: &ZohoSimulator, database: &Database, random: &mut Ra
                 tokio::time::sleep(Duration::from_millis(random.below(1_000))).await;
                 zoho.change(json!({"revoked": false})).await;
             }
-            // Longer than Zoho counts new access tokens; some come to their end.
+            // Longer than the window in which Zoho counts new access tokens; some expire.
             12 => zoho.advance(700).await,
             _ => pass_time(database).await,
         }
@@ -178,7 +178,7 @@ fn fault(name: &str, random: &mut Random) -> Value {
     json!({"match": matching, "fault": name, "delay_ms": random.below(DELAY_MS)})
 }
 
-/// A person changes records or throws them away; contacts more often than others. Returns which, and how many are gone by module.
+/// Changes or deletes records by hand, contacts more often than others. Returns which, and the deletions by module.
 async fn work_in_zoho(
     zoho: &ZohoSimulator,
     random: &mut Random,

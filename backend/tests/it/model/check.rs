@@ -1,4 +1,4 @@
-//! Waiting for the end, and what must be so then.
+//! Waiting for the end, and the checks of the final state.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -11,7 +11,7 @@ use serde_json::{Map, Value};
 use super::{
     chaos::Report,
     cluster::Cluster,
-    expected::{Expected, Key, REFUSED, Wanted},
+    expected::{Expected, ExpectedRecord, Key, REFUSED},
     history::{FOREIGN_KEY, is_imported},
 };
 use crate::{
@@ -19,13 +19,13 @@ use crate::{
     support::{Database, ZohoSimulator, wait::PATIENCE},
 };
 
-/// After that, the servers are started anew: they may leave Zoho alone for minutes because of what happened.
+/// After this time, restart the servers: they may have backed off from Zoho for minutes.
 const RESTART_AFTER: Duration = Duration::from_secs(4);
 
-/// What is due later is due now: retries, checks of a pause, the turn to fetch a token that a dead process had.
+/// Makes due now what is due later: retries, checks of a pause, the turn to fetch a token that a dead process held.
 pub(super) async fn pass_time(database: &Database) {
     let due = match database.is_postgres() {
-        // Whoever holds an item keeps it.
+        // A leased item stays with its holder.
         true => {
             "UPDATE sync_items SET due_at = 0 WHERE ctid IN (SELECT ctid FROM sync_items WHERE state = 'pending' \
              FOR UPDATE SKIP LOCKED)"
@@ -38,7 +38,7 @@ pub(super) async fn pass_time(database: &Database) {
         .await;
 }
 
-/// Waits until nothing is pending or in flight, nor about to be.
+/// Waits until nothing is pending, in flight, or about to be.
 pub(super) async fn rest(database: &Database, cluster: &Cluster) {
     let (begin, mut restarted) = (Instant::now(), false);
     loop {
@@ -49,7 +49,7 @@ pub(super) async fn rest(database: &Database, cluster: &Cluster) {
             let sql = "SELECT kind || ' ' || moodle_id || ': ' || state || ', tries: ' || attempts || ', ' || COALESCE(reason, '') \
                        FROM sync_items WHERE state IN ('pending', 'in_flight')";
             let pause = database.texts("SELECT pause_reason FROM destinations").await;
-            panic!("it does not come to rest: {:#?}, paused: {pause:?}", database.texts(sql).await);
+            panic!("it does not settle: {:#?}, paused: {pause:?}", database.texts(sql).await);
         }
         if !restarted && begin.elapsed() > RESTART_AFTER {
             cluster.restart(database).await;
@@ -60,7 +60,7 @@ pub(super) async fn rest(database: &Database, cluster: &Cluster) {
     }
 }
 
-/// The records of a module by their keys; those without one apart.
+/// The records of a module by key, and those without a key.
 struct Found {
     by_key: BTreeMap<String, Map<String, Value>>,
     without: usize,
@@ -80,7 +80,7 @@ async fn found(zoho: &ZohoSimulator, module: &str, key: &str) -> Found {
     found
 }
 
-/// Zoho holds what it should, once, and nothing else.
+/// Zoho holds each expected record once, and nothing else.
 pub(super) async fn zoho_agrees(expected: &Expected, report: &Report, imported: usize, zoho: &ZohoSimulator) {
     let mut modules = BTreeMap::new();
     for (module, key) in super::chaos::KEYS {
@@ -90,42 +90,47 @@ pub(super) async fn zoho_agrees(expected: &Expected, report: &Report, imported: 
     assert_eq!(foreign["Last_Name"], "Foreign", "{foreign:?}");
     let mut wrong = Vec::new();
     for (module, found) in &modules {
-        let unknown = found.by_key.keys().filter(|key| !expected.wanted.contains_key(&(*module, (*key).clone())));
+        let unknown = found.by_key.keys().filter(|key| !expected.in_zoho.contains_key(&(*module, (*key).clone())));
         wrong.extend(unknown.map(|key| format!("{module} {key} should not be there")));
     }
-    for ((module, key), wanted) in &expected.wanted {
+    for ((module, key), expected_record) in &expected.in_zoho {
         match modules[module].by_key.get(key) {
-            Some(record) => {
-                wrong.extend(differences(record, wanted, &modules).map(|what| format!("{module} {key}: {what}")))
-            }
-            None if wanted.deleted => {}
+            Some(record) => wrong
+                .extend(differences(record, expected_record, &modules).map(|what| format!("{module} {key}: {what}"))),
+            None if expected_record.deleted => {}
             None => wrong.push(format!("{module} {key} is missing")),
         }
     }
-    // Each contact of admissions became its user's, but for those of users who are gone or were never reported.
-    let is_adopted = |wanted: &&Wanted| wanted.of.0 == "user" && !wanted.deleted && is_imported(wanted.of.1);
-    let adopted = expected.wanted.values().filter(is_adopted).count();
+    // Each contact from admissions became its user's, except for users who are deleted or were never reported.
+    let is_adopted = |expected_record: &&ExpectedRecord| {
+        expected_record.of.0 == "user" && !expected_record.deleted && is_imported(expected_record.of.1)
+    };
+    let adopted = expected.in_zoho.values().filter(is_adopted).count();
     if modules["Contacts"].without + adopted > imported {
         wrong.push(format!("{} contacts of {imported} were not adopted", modules["Contacts"].without));
     }
-    assert!(wrong.is_empty(), "Zoho does not agree with the events: {wrong:#?}");
+    assert!(wrong.is_empty(), "Zoho differs from the events: {wrong:#?}");
     let recycled = zoho.state().await["recycled"].clone();
     for module in modules.keys() {
         let by_hand = report.deleted.get(*module).copied().unwrap_or_default();
-        assert_eq!(recycled[*module].as_u64(), Some(by_hand), "deleted from {module}, where only a person deletes");
+        assert_eq!(
+            recycled[*module].as_u64(),
+            Some(by_hand),
+            "deleted from {module}, where nothing but a person deletes"
+        );
     }
 }
 
 fn differences<'a>(
     record: &'a Map<String, Value>,
-    wanted: &'a Wanted,
+    expected_record: &'a ExpectedRecord,
     modules: &'a BTreeMap<&str, Found>,
 ) -> impl Iterator<Item = String> + 'a {
-    let fields = wanted.fields.iter().filter_map(|(name, value)| {
+    let fields = expected_record.fields.iter().filter_map(|(name, value)| {
         let there = record.get(*name).unwrap_or(&Value::Null);
         (!same(there, value)).then(|| format!("{name} is {there}, not {value}"))
     });
-    let lookups = wanted.lookups.iter().filter_map(|(name, module, key)| {
+    let lookups = expected_record.lookups.iter().filter_map(|(name, module, key)| {
         let there = record.get(*name).and_then(|lookup| lookup["id"].as_str());
         let should = modules[module].by_key.get(key).and_then(|other| other["id"].as_str());
         (there.is_none() || there != should).then(|| format!("{name} is {there:?}, not {should:?}"))
@@ -143,7 +148,8 @@ fn same(there: &Value, value: &Value) -> bool {
     }
 }
 
-/// Each record has one item; parked are exactly those whose prerequisite is not there; only what needs a person failed; what is there is known by its id.
+/// Each record has one item; exactly those without their prerequisite are parked; only those that need a person failed;
+/// each synced item knows Zoho's id.
 pub(super) async fn items_agree(expected: &Expected, database: &Database, zoho: &ZohoSimulator) {
     let sql = "SELECT kind, moodle_id, state, code, remote_id, waits_kind, waits_id, COALESCE(reason, '') AS reason FROM sync_items";
     let rows = database.rows(sql).await;
@@ -153,9 +159,11 @@ pub(super) async fn items_agree(expected: &Expected, database: &Database, zoho: 
         places.insert(module, found(zoho, module, key).await.by_key);
     }
     let mut ids: BTreeMap<(String, i64), String> = BTreeMap::new();
-    for ((module, key), wanted) in expected.wanted.iter().filter(|(_, wanted)| !wanted.deleted) {
+    for ((module, key), expected_record) in
+        expected.in_zoho.iter().filter(|(_, expected_record)| !expected_record.deleted)
+    {
         let id = places[module][key]["id"].as_str().unwrap().to_owned();
-        ids.insert((wanted.of.0.to_owned(), wanted.of.1), id);
+        ids.insert((expected_record.of.0.to_owned(), expected_record.of.1), id);
     }
     let mut wrong = Vec::new();
     for row in rows {
@@ -183,10 +191,10 @@ pub(super) async fn items_agree(expected: &Expected, database: &Database, zoho: 
             wrong.push(format!("{kind} {id}: {state}, id {remote_id:?}, waits for {waits_for:?}: {reason}"));
         }
     }
-    assert!(wrong.is_empty(), "items are not as they should be: {wrong:#?}");
+    assert!(wrong.is_empty(), "wrong items: {wrong:#?}");
 }
 
-/// Looks into the logs of all processes, also of those that were killed.
+/// Checks the logs of all processes, including killed ones.
 pub(super) fn nobody_panicked(database: &Database) {
     for entry in std::fs::read_dir(database.folder.path()).unwrap() {
         let path = entry.unwrap().path();

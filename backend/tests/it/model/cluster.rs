@@ -1,4 +1,4 @@
-//! The servers: one on SQLite, three that share a PostgreSQL; killed, stalled, started again.
+//! The servers: one on SQLite, three that share a PostgreSQL; killed, stalled, restarted.
 
 use std::{
     sync::{Mutex, PoisonError},
@@ -10,7 +10,7 @@ use rustix::process::Signal;
 use super::SETTINGS;
 use crate::support::{Api, Database, Server, ZohoSimulator};
 
-/// Servers with places that are empty while one is started again.
+/// The servers; a slot is empty while its server restarts.
 pub(super) struct Cluster {
     places: Mutex<Vec<Option<Server>>>,
     settings: Vec<(&'static str, String)>,
@@ -22,7 +22,7 @@ impl Cluster {
         settings.extend(SETTINGS.iter().chain(more).map(|(name, value)| (*name, (*value).to_owned())));
         let count = if database.is_postgres() { 3 } else { 1 };
         let cluster = Self { places: Mutex::new((0..count).map(|_| None).collect()), settings };
-        // The first one alone, because it makes the tables and the tokens.
+        // The first one alone, because it creates the tables and the tokens.
         for place in 0..count {
             cluster.fill(place, database).await;
         }
@@ -43,7 +43,7 @@ impl Cluster {
         self.with(|places| places[place] = Some(server));
     }
 
-    /// As the plugin of the site, to that server, if it is there just now.
+    /// The site's plugin as a client of that server, if it is running.
     pub(super) fn site(&self, place: usize) -> Option<Api> {
         self.with(|places| places[place].as_ref().map(Server::site))
     }
@@ -56,7 +56,7 @@ impl Cluster {
         self.fill(place, database).await;
     }
 
-    /// The process stands still for a while and then goes on, as on a machine that is overloaded or moved.
+    /// Stalls the process for a while, as on an overloaded or migrated machine.
     pub(super) async fn stall(&self, place: usize, time: Duration) {
         let signal = |signal| self.with(|places| places[place].as_ref().map(|server| server.signal(signal)));
         signal(Signal::STOP);
@@ -64,7 +64,7 @@ impl Cluster {
         signal(Signal::CONT);
     }
 
-    /// Starts each anew, after a proper stop.
+    /// Stops each properly and restarts it.
     pub(super) async fn restart(&self, database: &Database) {
         for place in 0..self.size() {
             let server = self.with(|places| places[place].take());

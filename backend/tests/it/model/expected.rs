@@ -1,4 +1,4 @@
-//! What Zoho must hold in the end: a plain fold of the events in the order of their versions, and the default mapping by hand.
+//! Zoho's expected final state: a plain fold of the events in version order, and the default mapping by hand.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -20,35 +20,35 @@ struct Folded {
     deleted: bool,
 }
 
-/// The user that needs a person.
+/// The user whose item must fail and wait for a person.
 pub(super) const REFUSED: Key = ("user", NAMESAKE);
 
-/// A record in Zoho, by its module and key.
+/// A record in Zoho: its module and key.
 pub(super) type Place = (&'static str, String);
 
-/// What a record in Zoho must be.
-pub(super) struct Wanted {
-    /// The record of Moodle that speaks for it.
+/// The expected record in Zoho.
+pub(super) struct ExpectedRecord {
+    /// The Moodle record it comes from.
     pub(super) of: Key,
-    /// It is gone in Moodle: then Zoho may never have had it.
+    /// Deleted in Moodle: Zoho may never have had it.
     pub(super) deleted: bool,
-    /// Null stands for a field without a value. Of what is deleted, only those that say so.
+    /// The expected fields; null for an empty one. For a deleted record, only its status fields.
     pub(super) fields: Vec<(&'static str, Value)>,
-    /// The records that its lookups name: field, module, key.
+    /// The targets of its lookups: field, module, key.
     pub(super) lookups: Vec<(&'static str, &'static str, String)>,
 }
 
-/// What must come of a history.
+/// The expected outcome of a history.
 pub(super) struct Expected {
-    pub(super) wanted: BTreeMap<Place, Wanted>,
-    /// Records that wait for ever, with what they wait for.
+    pub(super) in_zoho: BTreeMap<Place, ExpectedRecord>,
+    /// Records that stay parked for ever, with what they wait for.
     pub(super) parked: BTreeMap<Key, BTreeSet<Key>>,
     pub(super) records: usize,
 }
 
 impl fmt::Display for Expected {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} records, {} in Zoho, {} parked", self.records, self.wanted.len(), self.parked.len())
+        write!(f, "{} records, {} in Zoho, {} parked", self.records, self.in_zoho.len(), self.parked.len())
     }
 }
 
@@ -69,7 +69,7 @@ impl Expected {
     pub(super) fn fold(events: &[Value]) -> Self {
         let mut records: BTreeMap<Key, Folded> = BTreeMap::new();
         let mut items: BTreeMap<i64, Map<String, Value>> = BTreeMap::new();
-        // Of the grades of one user in one item, the one that is there or else was deleted last.
+        // Of a user's grades in one item: the existing one, or else the one deleted last.
         let mut last_grades: BTreeMap<(i64, i64), i64> = BTreeMap::new();
         for event in events {
             let event_type = event["type"].as_str().unwrap();
@@ -94,7 +94,7 @@ impl Expected {
             }
             record.state = Some(data);
         }
-        let mut expected = Self { wanted: BTreeMap::new(), parked: BTreeMap::new(), records: records.len() };
+        let mut expected = Self { in_zoho: BTreeMap::new(), parked: BTreeMap::new(), records: records.len() };
         let known: BTreeSet<Key> = records.keys().copied().filter(|key| *key != REFUSED).collect();
         for ((kind, id), record) in &records {
             let data = record.state.as_ref().unwrap_or(&record.references);
@@ -105,8 +105,8 @@ impl Expected {
             if (*kind, *id) == REFUSED {
                 continue;
             }
-            let (place, wanted) = wanted(kind, *id, record.deleted, data, item);
-            let needs = wanted.lookups.iter().map(|(_, module, key)| {
+            let (place, expected_record) = expected_record(kind, *id, record.deleted, data, item);
+            let needs = expected_record.lookups.iter().map(|(_, module, key)| {
                 let kind = if *module == "Contacts" { "user" } else { "course" };
                 (kind, key.rsplit_once(':').unwrap().1.parse::<i64>().unwrap())
             });
@@ -115,20 +115,20 @@ impl Expected {
                 expected.parked.insert((kind, *id), missing);
                 continue;
             }
-            expected.wanted.insert(place, wanted);
+            expected.in_zoho.insert(place, expected_record);
         }
         expected
     }
 }
 
 /// The default mapping.
-fn wanted(
+fn expected_record(
     kind: &'static str,
     id: i64,
     deleted: bool,
     data: &Map<String, Value>,
     item: Option<&Map<String, Value>>,
-) -> (Place, Wanted) {
+) -> (Place, ExpectedRecord) {
     let key = format!("moodle:{id}");
     let of_user = || ("Contact", "Contacts", format!("moodle:{}", number(data, "userid")));
     let of_course = |data| ("Course", "Products", format!("moodle:{}", number(data, "courseid")));
@@ -182,9 +182,9 @@ fn wanted(
         }
     };
     if !deleted {
-        return (place, Wanted { of: (kind, id), deleted, fields, lookups });
+        return (place, ExpectedRecord { of: (kind, id), deleted, fields, lookups });
     }
     let marks = ["Moodle_Status", "Moodle_Visible", "Status", "Final_Grade", "Feedback", "Graded_At"];
     let fields = fields.into_iter().filter(|(name, _)| marks.contains(name)).collect();
-    (place, Wanted { of: (kind, id), deleted, fields, lookups: vec![] })
+    (place, ExpectedRecord { of: (kind, id), deleted, fields, lookups: vec![] })
 }

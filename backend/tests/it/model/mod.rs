@@ -1,8 +1,9 @@
-//! The whole delivery against a model: random histories of a small site, random faults of every kind, kills, stalls and a person who
-//! works in Zoho meanwhile. In the end Zoho holds what a plain fold of the events says, exactly once, and all is at rest.
+//! The whole delivery against a model: random histories of a small site, random faults of every kind, kills, stalls and
+//! manual changes in Zoho. In the end Zoho holds exactly what a plain fold of the events says, once, and nothing moves.
 //!
-//! `IT_MODEL_SEEDS=100` runs so many seeds on each database; `IT_SEED=…` runs one. A seed repeats what was done, not when: threads and
-//! processes run as they like.
+//! `IT_MODEL_SEEDS=100` runs this many seeds on each database; `IT_SEED=…` runs one. A seed repeats the actions, not
+//! their timing,
+//! which depends on threads and processes.
 
 mod chaos;
 mod check;
@@ -31,20 +32,20 @@ on_both_databases!(zoho_ends_as_the_events_say, zoho_ends_as_other_events_say,);
 
 const SEEDS_VARIABLE: &str = "IT_MODEL_SEEDS";
 
-/// Tests on each database, which share the seeds, so that these run side by side.
+/// Tests per database, which share the seeds so that they run in parallel.
 const TESTS: u64 = 2;
 
-/// How often conservation is checked.
+/// The interval of the conservation check.
 const CHECK_INTERVAL: Duration = Duration::from_millis(25);
 
-/// How long nothing must happen in the end: several of the engine's rounds.
+/// How long nothing may change at the end: several of the engine's rounds.
 const REST: Duration = Duration::from_millis(1_200);
 
-/// How the servers work: what is usual takes minutes.
+/// The servers' settings; the defaults would take minutes.
 pub(crate) const SETTINGS: [(&str, &str); 2] =
     [("BACKEND_SYNC_SYNC__LEASE_SECONDS", "2"), ("BACKEND_SYNC_SYNC__CHECK_SECONDS", "1")];
 
-/// Says which seed failed.
+/// Reports the seed of a failure.
 struct Announced<'a> {
     seed: u64,
     database: &'a str,
@@ -66,7 +67,7 @@ async fn zoho_ends_as_other_events_say(database: Database) {
     share(1, database).await;
 }
 
-/// Runs the seeds of one of the tests.
+/// Runs one test's share of the seeds.
 async fn share(test: u64, first: Database) {
     let number = |name| std::env::var(name).ok().and_then(|number| number.parse::<u64>().ok());
     let seeds: Vec<u64> = match number("IT_SEED") {
@@ -98,7 +99,7 @@ async fn run(seed: u64, database: Database) {
         zoho.make_by_hand("Contacts", contact.clone()).await;
     }
     zoho.make_by_hand("Contacts", History::foreign()).await;
-    // Zoho's search lags behind: these have been there for long.
+    // Zoho's search lags; these contacts are older than the lag.
     zoho.advance(3_000).await;
     let repeat = random.below(2).to_string();
     let workers = ["1", "4", "16"][usize::try_from(random.below(3)).unwrap()];
@@ -109,7 +110,7 @@ async fn run(seed: u64, database: Database) {
     let over = Arc::new(AtomicBool::new(false));
     let conservation = tokio::spawn(watch_conservation(store.clone(), Arc::clone(&over)));
 
-    // Calls that take a while, so that records change while they are delivered.
+    // Slow calls, so that records change while they are being delivered.
     let call_ms = [20, 100, 250][usize::try_from(random.below(3)).unwrap()];
     zoho.change(json!({"delay_ms": call_ms})).await;
     let chaos = Chaos::new(&mut random, &cluster, &zoho, &database);
@@ -137,7 +138,7 @@ async fn run(seed: u64, database: Database) {
     cluster.stop().await;
     store.close().await;
     check::nobody_panicked(&database);
-    // Not by a macro, whose output only a failed test shows: scripts/test counts the seeds.
+    // Not by a print macro, whose output only a failed test shows: scripts/test counts the seeds.
     let mut error = std::io::stderr();
     let _ = writeln!(
         error,
@@ -145,11 +146,11 @@ async fn run(seed: u64, database: Database) {
     );
 }
 
-/// Returns how often it was checked.
+/// Returns the number of checks.
 async fn watch_conservation(store: Store, over: Arc<AtomicBool>) -> u64 {
     let mut checks = 0;
     while !over.load(Ordering::Relaxed) {
-        // A process that is stalled in the middle of a transaction may keep SQLite's readers out for a while.
+        // A process stalled in the middle of a transaction may lock SQLite's readers out for a while.
         let conservation = store.conservation("zoho").await.unwrap();
         assert!(conservation.holds(), "{conservation:?}");
         checks += 1;

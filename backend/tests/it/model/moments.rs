@@ -1,4 +1,4 @@
-//! Moments that random tests seldom hit, one by one: a record changes, a process dies or stands still while a call is under way.
+//! Moments that random tests seldom hit, one by one: a record changes, or a process dies or stalls, during a call.
 
 use rustix::process::Signal;
 use serde_json::json;
@@ -11,13 +11,13 @@ use crate::support::{
 };
 
 on_both_databases!(what_changes_during_its_delivery_is_delivered_again, what_a_dead_process_delivered_is_not_trusted);
-on_postgres!(what_a_stalled_process_wrote_late_is_written_over);
+on_postgres!(a_late_write_of_a_stalled_process_is_overwritten);
 
-/// Longer than the lease and what taking over takes.
+/// Longer than the lease and the takeover.
 const CALL_MS: u64 = 6_000;
 
-async fn until(what: &str, mut look: impl AsyncFnMut() -> bool) {
-    wait::until(what, async || look().await.then_some(())).await;
+async fn until(what: &str, mut check: impl AsyncFnMut() -> bool) {
+    wait::until(what, async || check().await.then_some(())).await;
 }
 
 async fn start(database: &Database, zoho: &ZohoSimulator) -> Server {
@@ -27,7 +27,7 @@ async fn start(database: &Database, zoho: &ZohoSimulator) -> Server {
     Server::start_with(database, &settings).await
 }
 
-/// The state of the only user, the `version`-th.
+/// The only user's state number `version`.
 async fn tell(server: &Server, version: i64, city: &str) {
     let mut person = user(3, "ann");
     person["city"] = json!(city);
@@ -47,7 +47,7 @@ async fn until_synced(database: &Database) {
     until("the item is synced", async || database.count(synced).await == 1).await;
 }
 
-/// Lets the next update go wrong, and tells a state that meets it.
+/// Makes the next update fail, and sends a state that triggers it.
 async fn meet(zoho: &ZohoSimulator, fault: &str, delay_ms: u64, server: &Server, city: &str) {
     let rule = json!({"match": {"operation": "update", "nth": 1}, "fault": fault, "delay_ms": delay_ms});
     zoho.add_faults(json!([rule])).await;
@@ -77,14 +77,14 @@ async fn what_a_dead_process_delivered_is_not_trusted(database: Database) {
     until_zoho_has(&zoho, "second").await;
     server.kill();
     let server = start(&database, &zoho).await;
-    // As it was when it was delivered last, as far as anybody heard.
+    // Back to the state that was last delivered as far as any process knows.
     tell(&server, 3, "first").await;
     until_zoho_has(&zoho, "first").await;
     until_synced(&database).await;
     server.stop().await;
 }
 
-async fn what_a_stalled_process_wrote_late_is_written_over(database: Database) {
+async fn a_late_write_of_a_stalled_process_is_overwritten(database: Database) {
     let zoho = ZohoSimulator::start_set_up().await;
     let (slow, other) = (start(&database, &zoho).await, start(&database, &zoho).await);
     tell(&slow, 1, "first").await;
@@ -95,7 +95,7 @@ async fn what_a_stalled_process_wrote_late_is_written_over(database: Database) {
     other.signal(Signal::CONT);
     tell(&other, 3, "third").await;
     until_zoho_has(&zoho, "third").await;
-    // The late call comes through.
+    // The late call arrives.
     until_zoho_has(&zoho, "second").await;
     slow.signal(Signal::CONT);
     until_zoho_has(&zoho, "third").await;

@@ -1,4 +1,4 @@
-//! The site: sends its events until they are taken.
+//! The site: sends its events until they are answered 200.
 
 use std::{sync::Arc, time::Duration};
 
@@ -7,13 +7,13 @@ use serde_json::{Value, json};
 use super::cluster::Cluster;
 use crate::support::{api::BATCH, random::Random};
 
-/// Batches under way at once.
+/// Batches sent concurrently.
 const SENDERS: usize = 3;
 
-/// How long a sender waits for an answer; the same events again do no harm.
+/// The sender's time-out; sending the same events again does no harm.
 const ANSWER_TIME: Duration = Duration::from_secs(2);
 
-/// Sends all batches, in about their order. Each ends with a 200 of some server.
+/// Sends all batches, roughly in order. Each ends with a 200 from some server.
 pub(super) async fn send_all(cluster: &Arc<Cluster>, batches: Vec<Vec<Value>>, random: &mut Random) {
     let mut senders = vec![Vec::new(); SENDERS];
     for (number, batch) in batches.into_iter().filter(|batch| !batch.is_empty()).enumerate() {
@@ -37,7 +37,7 @@ async fn send(cluster: Arc<Cluster>, batches: Vec<(Vec<Value>, Duration)>, mut r
     }
 }
 
-/// Whether the batch was taken.
+/// Whether the batch was answered 200.
 async fn send_one(cluster: &Cluster, batch: &[Value], random: &mut Random) -> bool {
     let place = random.below(cluster.size() as u64) as usize;
     let Some(site) = cluster.site(place) else { return false };

@@ -1,4 +1,4 @@
-//! The change feed: a follower misses nothing, however many write meanwhile.
+//! The change feed: a follower misses nothing, however many processes write.
 
 use std::{
     collections::HashMap,
@@ -17,12 +17,12 @@ use crate::support::{
     random::Random,
 };
 
-on_both_databases!(the_feed_tells_what_changed, a_follower_misses_nothing, a_follower_of_two_servers_misses_nothing);
+on_both_databases!(the_feed_has_what_changed, a_follower_misses_nothing, a_follower_of_two_servers_misses_nothing);
 
 const WRITERS: u64 = 8;
 const ROUNDS: u64 = 40;
 
-async fn the_feed_tells_what_changed(database: Database) {
+async fn the_feed_has_what_changed(database: Database) {
     let server = Server::start(&database).await;
     let (site, reader) = (server.site(), server.reader());
     let empty = reader.read("/api/v1/changes").await;
@@ -52,7 +52,7 @@ async fn the_feed_tells_what_changed(database: Database) {
     assert_eq!(page["items"].as_array().unwrap()[..], items[1..3]);
     assert_eq!((&page["next_cursor"], &page["more"]), (&json!("3"), &json!(true)));
 
-    // What changes nothing is no change, and a record stands at its newest change alone.
+    // An event without effect is no change, and a record appears at its newest change only.
     assert_eq!(site.send_batch(&[at(2, "user_updated", user(1, "a"))]).await, ["unchanged"]);
     assert_eq!(site.send_batch(&[at(0, "user_updated", user(1, "old"))]).await, ["superseded"]);
     assert_eq!(reader.read("/api/v1/changes?after=5").await["items"], json!([]));
@@ -64,7 +64,7 @@ async fn the_feed_tells_what_changed(database: Database) {
     server.stop().await;
 }
 
-/// Writes states of records that the other writers write too, and says which events changed them.
+/// Writes states of records that other writers write too; returns the events that changed them.
 async fn write(api: Api, number: u64, seed: u64) -> Vec<(String, i64)> {
     let mut random = Random::from_seed(seed);
     let mut applied = Vec::new();
@@ -83,7 +83,7 @@ async fn write(api: Api, number: u64, seed: u64) -> Vec<(String, i64)> {
             })
             .collect();
         let mut answer = api.post_batch(&events).await;
-        // Two servers on one SQLite file may wait too long for each other; then nothing was stored.
+        // Two servers on one SQLite file may time out waiting for each other; then nothing was stored.
         while answer.status == 503 {
             answer = api.post_batch(&events).await;
         }
@@ -100,7 +100,7 @@ async fn write(api: Api, number: u64, seed: u64) -> Vec<(String, i64)> {
     applied
 }
 
-/// Follows the feed until the writers are done and it is quiet: of each record the last change that it saw.
+/// Follows the feed until the writers are done and it is quiet; returns the last change seen of each record.
 async fn follow(api: Api, done: Arc<AtomicBool>, limit: u64) -> HashMap<String, (i64, Value)> {
     let (mut seen, mut after) = (HashMap::new(), String::new());
     loop {
@@ -160,7 +160,7 @@ async fn a_follower_misses_nothing(database: Database) {
     server.stop().await;
 }
 
-/// SQLite has one server; there this is what happens when somebody starts a second one by mistake.
+/// SQLite is for one server; this is somebody starting a second one by mistake.
 async fn a_follower_of_two_servers_misses_nothing(database: Database) {
     let servers = [Server::start(&database).await, Server::start(&database).await];
     follow_writers(&servers).await;

@@ -1,4 +1,4 @@
-//! Filters: each finds what it should and nothing else.
+//! Filters: each finds exactly what it should.
 
 use serde_json::Value;
 
@@ -10,7 +10,7 @@ use crate::support::{
 
 on_both_databases!(records_are_found_by_what_they_are, users_are_found_by_email, changes_are_found_by_time);
 
-/// The ids of a filtered list, which must be the same page by page.
+/// The ids of a filtered list, which must be the same in pages.
 async fn ids(reader: &Api, path: &str) -> Vec<String> {
     let id = |item: &Value| item["id"].to_string().trim_matches('"').to_owned();
     let whole: Vec<String> = reader.list(&format!("/api/v1/{path}")).await.iter().map(id).collect();
@@ -130,13 +130,13 @@ async fn changes_are_found_by_time(database: Database) {
     }
     let since = changed_at[1].as_str().unwrap();
     assert_eq!(ids(&reader, &format!("users?changed_since={since}")).await, ["moodle:2", "moodle:3"]);
-    // The same moment by another clock.
+    // The same moment in another time zone.
     let hour: u32 = since[11..13].parse().unwrap();
-    // On the same day, whatever time it is.
+    // On the same day, at any time.
     let (hour, offset) = if hour < 12 { (hour + 2, "%2B02:00") } else { (hour - 2, "-02:00") };
     let elsewhere = format!("{}{hour:02}{}{offset}", &since[..11], &since[13..since.len() - 1]);
     assert_eq!(ids(&reader, &format!("users?changed_since={elsewhere}")).await, ["moodle:2", "moodle:3"]);
-    // What changes moves; what stays the same does not.
+    // A changed record moves; an unchanged one does not.
     site.apply(&[at(2, "user_updated", user(1, "new"))]).await;
     assert_eq!(site.send_batch(&[at(2, "user_updated", user(2, "u"))]).await, ["unchanged"]);
     let last = changed_at[2].as_str().unwrap();

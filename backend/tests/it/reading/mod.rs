@@ -1,4 +1,4 @@
-//! What readers get.
+//! The reading API.
 
 mod feed;
 mod filters;

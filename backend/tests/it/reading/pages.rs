@@ -1,4 +1,4 @@
-//! Pages: a stable order, no gaps, no repetitions, even while others write.
+//! Pages: a stable order without gaps or repetitions, even during writes.
 
 use serde_json::{Value, json};
 
@@ -13,7 +13,7 @@ on_both_databases!(pages_have_neither_gaps_nor_repetitions, pages_stay_whole_whi
 fn events(offset: i64) -> Vec<Value> {
     (1..=7)
         .flat_map(|number| {
-            // Ids whose order as text is not their order as numbers.
+            // Ids whose order as text differs from their order as numbers.
             let id = offset + number * number * number;
             [
                 at(1, "user_created", user(id, "u")),
@@ -45,7 +45,7 @@ async fn pages(reader: &Api, path: &str, limit: usize) -> Vec<Value> {
 async fn pages_have_neither_gaps_nor_repetitions(database: Database) {
     let server = Server::start(&database).await;
     let other = run_json(&database, &["site", "add", "another", "--json"]);
-    // The second site's events first: the order is that of sites and ids, not that of arrival.
+    // The second site's events first: the order is by site and id, not by arrival.
     server.site_with(other["token"].as_str().unwrap()).apply(&events(0)).await;
     let mut shuffled = events(2);
     shuffled.reverse();
@@ -73,7 +73,7 @@ async fn pages_have_neither_gaps_nor_repetitions(database: Database) {
     for limit in [1, 9, 10, 70] {
         assert_eq!(pages(&reader, "/api/v1/events", limit).await, log);
     }
-    // The log is in the order of arrival and holds what was sent.
+    // The log is in order of arrival and holds the events as sent.
     let sent: Vec<_> = events(0).iter().map(|event| event["data"].clone()).collect();
     assert_eq!(log[..35].iter().map(|event| event["data"].clone()).collect::<Vec<_>>(), sent);
     assert_eq!(reader.read("/api/v1/events/1").await, log[0]);
@@ -97,7 +97,7 @@ async fn pages_stay_whole_while_others_write(database: Database) {
         let ids: Vec<i64> = items.iter().map(|item| item["userid"].as_i64().unwrap()).collect();
         assert!(ids.is_sorted_by(|left, right| left < right), "an id came twice or out of order: {ids:?}");
         let even = items.iter().filter(|item| item["username"] == json!("even")).count();
-        assert_eq!(even, 100, "what was there all the time is in every list");
+        assert_eq!(even, 100, "records that existed throughout are in every list");
     }
     writer.await.unwrap();
     assert_eq!(pages(&reader, "/api/v1/users", 7).await.len(), 200);

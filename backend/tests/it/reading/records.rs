@@ -1,4 +1,4 @@
-//! Records as they stand: deleted ones, ones whose user nobody knows yet, fields that nobody knows yet.
+//! Records: deleted ones, ones of unknown users, and unknown fields.
 
 use serde_json::{Value, json};
 
@@ -8,14 +8,14 @@ use crate::support::{
 };
 
 on_both_databases!(
-    what_is_deleted_stays_visible,
+    deleted_records_stay_visible,
     references_may_arrive_in_any_order,
     unknown_fields_are_kept,
     a_grade_carries_its_item,
     numbers_come_in_every_form
 );
 
-async fn what_is_deleted_stays_visible(database: Database) {
+async fn deleted_records_stay_visible(database: Database) {
     let server = Server::start(&database).await;
     let (site, reader) = (server.site(), server.reader());
     let things = [
@@ -48,16 +48,16 @@ async fn what_is_deleted_stays_visible(database: Database) {
         expected["deleted"] = json!(true);
         let after = reader.list(&format!("/api/v1/{kind}")).await.remove(0);
         expected["changed_at"] = after["changed_at"].clone();
-        assert_eq!(after, expected, "a deleted thing shows its last state");
+        assert_eq!(after, expected, "a deleted record shows its last state");
         let id = after["id"].as_str().unwrap();
         assert_eq!(reader.read(&format!("/api/v1/{kind}/{id}")).await, after);
         assert_eq!(reader.list(&format!("/api/v1/{kind}?deleted=false")).await, Vec::<Value>::new());
-        // What comes back in Moodle comes back here.
+        // A record restored in Moodle is restored here.
         let back = site.send_batch(&[at(5, created, before_data(kind))]).await;
         assert_eq!(back, ["applied"]);
         assert_eq!(reader.read(&format!("/api/v1/{kind}/{id}")).await["deleted"], false);
     }
-    // A deletion of something never heard of: only its references are known.
+    // The deletion of an unknown record: only its references are known.
     site.apply(&[at(1, "grade_deleted", json!({"gradeid": 50, "userid": 51, "itemid": 52}))]).await;
     let grade = reader.read("/api/v1/grades/moodle:50").await;
     assert_eq!((&grade["deleted"], &grade["version"], &grade["userid"]), (&json!(true), &Value::Null, &json!(51)));
@@ -93,7 +93,7 @@ async fn references_may_arrive_in_any_order(database: Database) {
     };
     known(false, false).await;
     reader.get("/api/v1/users/moodle:5").await.problem(404, "not_found");
-    // One with the same number on another site is somebody else.
+    // The same number on another site is another person.
     let other = crate::support::server::run_json(&database, &["site", "add", "other", "--json"]);
     server.site_with(other["token"].as_str().unwrap()).apply(&[at(1, "user_created", user(5, "x"))]).await;
     known(false, false).await;
@@ -119,7 +119,7 @@ async fn unknown_fields_are_kept(database: Database) {
     }
     let event = reader.read("/api/v1/events/1").await;
     assert_eq!(event["data"], serde_json::from_str::<Value>(&body).unwrap());
-    // They belong to the state: a newer state brings its own, or none.
+    // Unknown fields belong to the state: a newer state replaces them.
     assert_eq!(site.post("/api/v1/events/moodle/user_updated", body).await.json()["outcome"], "unchanged");
     let newer = json!({"userid": 1, "timemodified": TIME + 1});
     assert_eq!(site.post_event("user_updated", &newer).await.json()["outcome"], "applied");
@@ -149,7 +149,7 @@ async fn a_grade_carries_its_item(database: Database) {
     for (name, value) in expected.as_object().unwrap() {
         assert_eq!(grade[name], *value, "{name}");
     }
-    // The same grade out of another maximum is another grade.
+    // The same grade with another maximum is a different grade.
     let mut raised = json!({"gradeid": 1, "userid": 2, "itemid": 3, "grademax": "20.00000"});
     raised["finalgrade"] = json!("3.00000");
     site.apply(&[at(2, "grade_updated", raised)]).await;

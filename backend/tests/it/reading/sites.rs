@@ -1,4 +1,4 @@
-//! Two sites have the same Moodle ids for different things.
+//! Two sites use the same Moodle ids for different records.
 
 use serde_json::json;
 
@@ -24,7 +24,7 @@ async fn two_sites_do_not_mix(database: Database) {
         at(1, "grade_updated", grade(3, 3, 3, 3, "1.00000")),
     ];
     first.apply(&events).await;
-    // The same ids of events too: they are unique within a site alone.
+    // The same event ids too: they are unique within a site only.
     let mut others = events.clone();
     others[0]["data"]["username"] = json!("second");
     others[2]["data"]["finalgrade"] = json!("2.00000");
@@ -42,7 +42,7 @@ async fn two_sites_do_not_mix(database: Database) {
         let changes = reader.read(&format!("/api/v1/changes?site={site}")).await;
         assert_eq!(changes["items"].as_array().map(Vec::len), Some(3));
     }
-    // A deletion is of one site's.
+    // A deletion concerns one site only.
     second.apply(&[at(2, "user_deleted", json!({"userid": 3}))]).await;
     assert_eq!(reader.read("/api/v1/users/moodle:3").await["deleted"], false);
     assert_eq!(reader.read("/api/v1/users/other:3").await["deleted"], true);

@@ -1,4 +1,4 @@
-//! Under systemd: it is told when the server is ready, whether it is well, and when it stops; its journal never gets a token.
+//! Under systemd: the server reports ready, healthy and stopping, and never writes a token to the journal.
 
 mod secrets;
 
@@ -20,17 +20,17 @@ use crate::support::{
 };
 
 on_both_databases!(
-    it_tells_when_it_is_ready_alive_and_stopping,
-    a_locked_database_is_no_reason_to_start_anew,
-    a_manager_that_does_not_read_holds_nothing_up,
+    it_reports_ready_alive_and_stopping,
+    a_locked_database_is_no_reason_to_restart,
+    a_manager_that_does_not_read_blocks_nothing,
 );
-on_postgres!(a_database_that_vanishes_is_given_up_and_found_again);
+on_postgres!(a_vanished_database_is_dropped_and_reconnected);
 
-/// The watchdog's time. The server gives several signs of life within; each of its questions has 2.5 seconds for an answer. No longer
-/// than a writer that waits for its connection and then for the lock is borne.
+/// The watchdog's time. The server sends several heartbeats within it; each of its checks has 2.5 seconds. Shorter than
+/// the tolerance for a writer that waits for its connection and then for the lock.
 const WATCHDOG: (&str, &str) = ("WATCHDOG_USEC", "10000000");
 
-/// What systemd is to the server.
+/// Plays systemd for the server.
 struct Manager {
     path: PathBuf,
     messages: UnboundedReceiver<String>,
@@ -38,14 +38,14 @@ struct Manager {
 }
 
 impl Manager {
-    /// Reads all the time, as systemd does, on a thread of its own: the kernel keeps only a few messages.
+    /// Reads all the time, as systemd does, on its own thread: the kernel queues only a few messages.
     fn new(database: &Database) -> Self {
         let path = database.file("notify");
         let socket = UnixDatagram::bind(&path).unwrap();
         let (sender, messages) = unbounded_channel();
         let reader = std::thread::spawn(move || {
             let mut buffer = [0; 4096];
-            // An empty one comes from `end`.
+            // `end` sends an empty one.
             while let Some(length) = Some(socket.recv(&mut buffer).unwrap()).filter(|length| *length > 0) {
                 let _ = sender.send(String::from_utf8(buffer[..length].to_vec()).unwrap());
             }
@@ -65,7 +65,7 @@ impl Manager {
         tokio::time::timeout(PATIENCE, self.messages.recv()).await.expect("a message").unwrap()
     }
 
-    /// The first message with `text`, and those before it.
+    /// The first message that contains `text`, and those before it.
     async fn until(&mut self, text: &str) -> (String, Vec<String>) {
         let mut before = Vec::new();
         loop {
@@ -74,11 +74,11 @@ impl Manager {
                 return (message, before);
             }
             before.push(message);
-            assert!(before.len() < 500, "no {text}: {before:?}");
+            assert!(before.len() < 500, "no message with {text}: {before:?}");
         }
     }
 
-    /// What was told and not looked at yet.
+    /// The messages not consumed yet.
     fn end(mut self) -> Vec<String> {
         UnixDatagram::unbound().unwrap().send_to(&[], &self.path).unwrap();
         self.reader.join().unwrap();
@@ -90,7 +90,7 @@ fn is_sign_of_life(message: &str) -> bool {
     message.lines().any(|line| line == "WATCHDOG=1")
 }
 
-async fn it_tells_when_it_is_ready_alive_and_stopping(database: Database) {
+async fn it_reports_ready_alive_and_stopping(database: Database) {
     let mut manager = Manager::new(&database);
     let server = manager.start(&database).await;
     assert_eq!(manager.next().await, "READY=1\n");
@@ -108,11 +108,12 @@ async fn it_tells_when_it_is_ready_alive_and_stopping(database: Database) {
     assert_eq!(manager.end(), Vec::<String>::new(), "that was the last one");
 }
 
-async fn a_locked_database_is_no_reason_to_start_anew(database: Database) {
+async fn a_locked_database_is_no_reason_to_restart(database: Database) {
     let mut manager = Manager::new(&database);
     let server = manager.start(&database).await;
     let lock = database.hold_writers_lock().await;
-    // Each waits for the lock as long as the writer does; together longer than a writer that stands still is borne.
+    // Each waits for the lock as long as the writer does; together they exceed the tolerance for a writer that makes no
+    // progress.
     for round in 0..3 {
         let answer = server.site().post_batch(&[user_event(round + 1, "a")]).await;
         answer.problem(503, "database_unavailable");
@@ -124,11 +125,11 @@ async fn a_locked_database_is_no_reason_to_start_anew(database: Database) {
     assert!(before.len() > 4 && before[1..].iter().all(|message| is_sign_of_life(message)), "{before:?}");
 }
 
-/// Fills the queue of a socket that nobody reads, however long it is.
+/// Fills the queue of a socket that nobody reads, whatever its length.
 fn fill(path: &Path) {
     let mut sent = 0;
     loop {
-        // Each sender can fill only so much of it.
+        // Each sender can fill only a part of it.
         let sender = UnixDatagram::unbound().unwrap();
         sender.set_nonblocking(true).unwrap();
         let before = sent;
@@ -141,14 +142,14 @@ fn fill(path: &Path) {
     }
 }
 
-async fn a_manager_that_does_not_read_holds_nothing_up(database: Database) {
+async fn a_manager_that_does_not_read_blocks_nothing(database: Database) {
     let path = database.file("notify");
     let socket = UnixDatagram::bind(&path).unwrap();
     fill(&path);
     let settings = [("NOTIFY_SOCKET", path.to_str().unwrap()), WATCHDOG];
     let mut server = Server::start_with(&database, &settings).await;
     server.site().apply(&[user_event(1, "a")]).await;
-    // It reads again, and is told what it has missed.
+    // It reads again, and receives what it has missed.
     let (mut buffer, mut told) = ([0; 4096], Vec::new());
     socket.set_read_timeout(Some(PATIENCE)).unwrap();
     while told.len() < 2 {
@@ -164,9 +165,9 @@ async fn a_manager_that_does_not_read_holds_nothing_up(database: Database) {
     assert!((1..=2).contains(&dropped.count()), "once for each time: {}", server.log());
 }
 
-/// A connection of which the other side knows nothing any more, as after a fail-over, and no word of it: TCP alone would wait for a
-/// quarter of an hour. It is given up, its sender told, and a new one found; there is no reason to start anew.
-async fn a_database_that_vanishes_is_given_up_and_found_again(database: Database) {
+/// A connection that the other side has silently forgotten, as after a failover: TCP alone would wait for a quarter of
+/// an hour. The server drops it, refuses its sender, and connects again; it need not be restarted.
+async fn a_vanished_database_is_dropped_and_reconnected(database: Database) {
     let mut manager = Manager::new(&database);
     let proxy = Proxy::start(&database.url).await;
     let name = manager.name().to_owned();
@@ -186,12 +187,12 @@ async fn a_database_that_vanishes_is_given_up_and_found_again(database: Database
     proxy.freeze();
     lock.rollback().await.unwrap();
     waiting.await.unwrap().problem(503, "database_unavailable");
-    let (away, before) = manager.until("STATUS=The database takes no events").await;
+    let (away, before) = manager.until("STATUS=The database accepts no events").await;
     assert!(is_sign_of_life(&away) && before[1..].iter().all(|message| is_sign_of_life(message)), "{before:?}");
 
     proxy.thaw();
     manager.until("STATUS=Serving").await;
-    // What was sent is either stored already, though nobody heard of it, or now.
+    // The event was either stored without an answer, or is stored now.
     assert_eq!(server.site().post(BATCH, body).await.status, 200);
     assert_eq!(server.reader().read("/api/v1/users/moodle:1").await["username"], "after");
     assert_eq!(server.anonymous().get("/api/v1/health/ready").await.status, 200);

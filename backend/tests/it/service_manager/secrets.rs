@@ -1,4 +1,4 @@
-//! The tokens of the first start: in a file of the owner's, and never in a log that is kept.
+//! The tokens of the first start: in a file that only its owner can read, and never in a log that is kept.
 
 use std::{
     fs::{self, File},
@@ -17,7 +17,7 @@ use crate::support::{
 
 on_both_databases!(the_first_tokens_go_into_a_file, the_journal_gets_no_tokens);
 
-/// A server whose output goes into one file, as into the journal.
+/// A server with its output in one file, as in the journal.
 struct Service {
     child: Child,
     journal: PathBuf,
@@ -64,7 +64,7 @@ async fn the_first_tokens_go_into_a_file(database: Database) {
     let option = ["--first-tokens", path.to_str().unwrap()];
     let journal = Service::start(&database, &option).started().await;
     assert!(!journal.contains("bss_") && !journal.contains("bsa_"), "{journal}");
-    assert!(journal.contains(option[1]), "it says where they are: {journal}");
+    assert!(journal.contains(option[1]), "the journal says where they are: {journal}");
     let tokens = Tokens::find(&fs::read_to_string(&path).unwrap()).unwrap();
     assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
     assert_ne!(tokens.site, tokens.api);
@@ -75,14 +75,14 @@ async fn the_first_tokens_go_into_a_file(database: Database) {
     let before: Vec<_> = files().filter(|name| !name.to_string_lossy().contains("sqlite")).collect();
     Service::start(&database, &option).started().await;
     let after: Vec<_> = files().filter(|name| !name.to_string_lossy().contains("sqlite")).collect();
-    assert_eq!(before, after, "the second start makes no tokens and leaves no files");
+    assert_eq!(before, after, "the second start creates no tokens and leaves no files");
 }
 
 async fn the_journal_gets_no_tokens(database: Database) {
     let journal = Service::start(&database, &[]).started().await;
     assert!(!journal.contains("bss_") && !journal.contains("bsa_"), "{journal}");
-    assert!(journal.contains("backend-sync site add"), "it says what to do: {journal}");
-    assert_eq!(run_json(&database, &["token", "list", "--json"]), json!([]), "none are made that nobody knows");
+    assert!(journal.contains("backend-sync site add"), "the journal says what to do: {journal}");
+    assert_eq!(run_json(&database, &["token", "list", "--json"]), json!([]), "no unknown tokens are created");
     assert_eq!(run_json(&database, &["site", "list", "--json"]), json!([]));
 
     run_json(&database, &["site", "add", "college", "--json"]);

@@ -1,4 +1,4 @@
-//! Asking the server over HTTP.
+//! An HTTP client for the server.
 
 use std::{net::SocketAddr, sync::Once};
 
@@ -16,7 +16,7 @@ pub(super) enum Credential {
     Bearer(String),
 }
 
-/// The API as somebody sees it.
+/// The API with some credentials.
 #[derive(Clone)]
 pub(crate) struct Api {
     http: reqwest::Client,
@@ -24,7 +24,7 @@ pub(crate) struct Api {
     credential: Credential,
 }
 
-/// What the server answered.
+/// The server's answer.
 pub(crate) struct Answer {
     pub(crate) status: u16,
     pub(crate) headers: HeaderMap,
@@ -34,7 +34,7 @@ pub(crate) struct Answer {
 #[expect(clippy::disallowed_methods, reason = "the one HTTP client of the tests")]
 pub(crate) fn http_client() -> reqwest::Client {
     static CRYPTOGRAPHY: Once = Once::new();
-    // The product's reqwest knows TLS, so that this one wants it too, though it never uses it.
+    // The product enables TLS in reqwest, so this client must configure it too, without ever using it.
     CRYPTOGRAPHY.call_once(|| rustls::crypto::ring::default_provider().install_default().unwrap());
     reqwest::Client::builder().tls_certs_only([]).no_proxy().timeout(PATIENCE).build().unwrap()
 }
@@ -44,7 +44,7 @@ impl Api {
         Self { http, address, credential }
     }
 
-    /// The same over connections of its own: for requests after which the server may close theirs.
+    /// The same with its own connections, for requests after which the server may close them.
     pub(crate) fn apart(&self) -> Self {
         Self { http: http_client(), ..self.clone() }
     }
@@ -72,7 +72,7 @@ impl Api {
         self.send(self.request(Method::GET, path)).await
     }
 
-    /// The JSON of a page that is there.
+    /// The JSON of a page, which must exist.
     pub(crate) async fn read(&self, path: &str) -> Value {
         let answer = self.get(path).await;
         assert_eq!(answer.status, 200, "{path}: {}", answer.text);
@@ -101,7 +101,7 @@ impl Api {
         self.send(self.post_request(path, body)).await
     }
 
-    /// One event as the original plugin sends it: no id, one path per type.
+    /// Sends one event as the original plugin does: no id, one path per type.
     pub(crate) async fn post_event(&self, event_type: &str, data: &Value) -> Answer {
         self.post(&format!("/api/v1/events/moodle/{event_type}"), data.to_string()).await
     }
@@ -110,14 +110,14 @@ impl Api {
         self.post(BATCH, json!({ "events": events }).to_string()).await
     }
 
-    /// The outcomes of a batch that is taken.
+    /// Sends a batch that must be accepted; returns its outcomes.
     pub(crate) async fn send_batch(&self, events: &[Value]) -> Vec<String> {
         let answer = self.post_batch(events).await;
         assert_eq!(answer.status, 200, "{}", answer.text);
         answer.outcomes()
     }
 
-    /// A batch whose events are all applied.
+    /// Sends a batch whose events must all be applied.
     pub(crate) async fn apply(&self, events: &[Value]) {
         let outcomes = self.send_batch(events).await;
         assert!(outcomes.iter().all(|outcome| outcome == "applied"), "{outcomes:?}");
@@ -126,20 +126,20 @@ impl Api {
 
 impl Answer {
     pub(crate) fn json(&self) -> Value {
-        serde_json::from_str(&self.text).unwrap_or_else(|_| panic!("no JSON: {}", self.text))
+        serde_json::from_str(&self.text).unwrap_or_else(|_| panic!("not JSON: {}", self.text))
     }
 
     pub(crate) fn header(&self, name: &str) -> Option<&str> {
         self.headers.get(name).map(|value| value.to_str().unwrap())
     }
 
-    /// The words of `outcomes`.
+    /// The `outcome` of each of `outcomes`.
     pub(crate) fn outcomes(&self) -> Vec<String> {
         let outcomes = self.json()["outcomes"].as_array().unwrap().clone();
         outcomes.iter().map(|outcome| outcome["outcome"].as_str().unwrap().to_owned()).collect()
     }
 
-    /// Fails unless it is a whole problem document with this status and code; returns that.
+    /// Fails unless the answer is a complete problem document with this status and code; returns it.
     pub(crate) fn problem(&self, status: u16, code: &str) -> Value {
         assert_eq!(self.status, status, "{}", self.text);
         assert_eq!(self.header("content-type"), Some("application/problem+json"), "{}", self.text);
@@ -160,13 +160,13 @@ impl Answer {
         problem
     }
 
-    /// The `errors` of a problem document: where, and why.
+    /// The `errors` of a problem document: pointer and message.
     pub(crate) fn errors(&self) -> Vec<(String, String)> {
         errors(&self.json())
     }
 }
 
-/// The `errors` of a problem document or of an outcome: where, and why.
+/// The `errors` of a problem document or an outcome: pointer and message.
 pub(crate) fn errors(document: &Value) -> Vec<(String, String)> {
     let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
     let error = |error: &Value| {

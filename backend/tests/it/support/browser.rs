@@ -1,4 +1,4 @@
-//! What a browser sends to the console, without the browser.
+//! Requests to the console as a browser sends them, without a browser.
 
 use std::net::SocketAddr;
 
@@ -6,14 +6,14 @@ use reqwest::{Client, RequestBuilder, Response, header::HeaderMap, redirect::Pol
 
 use super::{Server, wait::PATIENCE};
 
-/// Keeps one cookie, follows no redirects, and says where its requests come from as browsers do.
+/// Keeps one cookie, follows no redirects, and sends its origin as browsers do.
 pub(crate) struct Browser {
     http: Client,
     address: SocketAddr,
     pub(crate) cookie: Option<String>,
 }
 
-/// An answer, read to its end.
+/// A complete answer.
 pub(crate) struct Seen {
     pub(crate) status: u16,
     pub(crate) headers: HeaderMap,
@@ -48,12 +48,12 @@ impl Browser {
         self.send(request.header("sec-fetch-site", "same-origin")).await
     }
 
-    /// A form of one of our pages.
+    /// Submits a form of the console.
     pub(crate) async fn post(&self, path: &str, form: &[(&str, &str)]) -> Seen {
         self.post_from(path, form, &[("sec-fetch-site", "same-origin")]).await
     }
 
-    /// A form that comes from wherever these headers say.
+    /// Submits a form from the origin that these headers state.
     pub(crate) async fn post_from(&self, path: &str, form: &[(&str, &str)], headers: &[(&str, &str)]) -> Seen {
         let mut request = self.http.post(format!("http://{}{path}", self.address)).form(form);
         for (name, value) in headers {

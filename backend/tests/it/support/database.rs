@@ -1,4 +1,4 @@
-//! A database for one test, on either engine, and SQL beside the server.
+//! A database for one test, on either engine, and SQL that bypasses the server.
 
 use std::{path::PathBuf, sync::OnceLock};
 
@@ -13,20 +13,20 @@ use super::{command, random::new_uuid, server::Tokens};
 
 const POSTGRES_VARIABLE: &str = "TEST_POSTGRES_URL";
 
-/// New when it is made, gone when it is dropped.
+/// Created for the test, and removed when dropped.
 pub(crate) struct Database {
     pub(crate) url: String,
     /// For the server's output, and for SQLite's file.
     pub(crate) folder: TempDir,
     postgres: Option<PostgresDatabase>,
-    /// Of the first start of a server on it.
+    /// The tokens that the first server start on it printed.
     pub(crate) tokens: OnceLock<Tokens>,
 }
 
 struct PostgresDatabase {
     server_url: String,
     name: String,
-    /// PostgreSQL starts a process for each connection, and tests look often.
+    /// PostgreSQL starts a process for each connection, and tests query often.
     connection: OnceCell<DatabaseConnection>,
 }
 
@@ -37,9 +37,10 @@ impl Database {
         Self { url, folder, postgres: None, tokens: OnceLock::new() }
     }
 
-    /// With all tables, and nothing in them.
+    /// With all tables, all empty.
     pub(crate) async fn postgres() -> Self {
-        /// Stays until the server goes. Copying it takes a tenth of the time of the migrations.
+        /// A template, kept for the life of the PostgreSQL server. Copying it takes a tenth of the time of the
+        /// migrations.
         static TEMPLATE: OnceCell<String> = OnceCell::const_new();
         let server_url = postgres_url();
         let template = TEMPLATE.get_or_init(|| migrated(&server_url)).await;
@@ -63,12 +64,12 @@ impl Database {
         self.postgres.is_some()
     }
 
-    /// A file beside the database that is not there yet.
+    /// A path beside the database where no file exists yet.
     pub(crate) fn file(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)
     }
 
-    /// A connection beside the server's.
+    /// A connection of the test's own.
     pub(crate) async fn connect(&self) -> DatabaseConnection {
         connect(&self.url).await
     }
@@ -79,7 +80,7 @@ impl Database {
 
     pub(crate) async fn rows(&self, sql: &str) -> Vec<QueryResult> {
         let Some(postgres) = &self.postgres else {
-            // Not kept: the file's log stays until its last connection is closed.
+            // Not cached: SQLite's write-ahead log stays until its last connection is closed.
             let connection = self.connect().await;
             let rows = query(&connection, sql).await;
             connection.close().await.unwrap();
@@ -88,17 +89,17 @@ impl Database {
         query(postgres.connection.get_or_init(|| self.connect()).await, sql).await
     }
 
-    /// The rows of a query with one column of text.
+    /// The rows of a query with one text column.
     pub(crate) async fn texts(&self, sql: &str) -> Vec<Option<String>> {
         self.rows(sql).await.iter().map(|row| row.try_get_by_index(0).unwrap()).collect()
     }
 
-    /// The answer of a query with one number.
+    /// The result of a query for one number.
     pub(crate) async fn count(&self, sql: &str) -> i64 {
         self.rows(sql).await.first().unwrap().try_get_by_index(0).unwrap()
     }
 
-    /// Holds the lock that every transaction of the server's writer needs, until the transaction is dropped.
+    /// Takes the lock that every transaction of the server's writer needs, until the transaction is dropped.
     pub(crate) async fn hold_writers_lock(&self) -> DatabaseTransaction {
         let options = TransactionOptions {
             sqlite_transaction_mode: Some(SqliteTransactionMode::Immediate),
@@ -111,7 +112,7 @@ impl Database {
         transaction
     }
 
-    /// Makes a PostgreSQL database take no writes, or take them again, and ends all sessions that do not know of it yet.
+    /// Makes a PostgreSQL database read-only or writable, and ends all sessions that do not know of it yet.
     pub(crate) async fn set_read_only(&self, read_only: bool) {
         let PostgresDatabase { server_url, name, .. } = self.postgres.as_ref().unwrap();
         let value = if read_only { "on" } else { "off" };
@@ -120,7 +121,7 @@ impl Database {
         execute_at(server_url, &format!("{end} '{name}'")).await;
     }
 
-    /// Makes the database itself refuse each user of this name, as nothing before it does.
+    /// Makes the database itself refuse users of this name, as no validation does.
     pub(crate) async fn refuse_user(&self, username: &str) {
         if self.is_postgres() {
             self.execute(&format!(
@@ -147,7 +148,7 @@ impl Database {
 impl Drop for Database {
     fn drop(&mut self) {
         let Some(PostgresDatabase { server_url, name, .. }) = self.postgres.take() else { return };
-        // A thread with a runtime of its own, because a destructor cannot wait for the test's.
+        // On its own thread and runtime, because a destructor cannot wait for the test's.
         let dropping = std::thread::spawn(move || {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
             runtime.block_on(execute_at(&server_url, &format!("DROP DATABASE IF EXISTS {name} WITH (FORCE)")));
@@ -167,7 +168,7 @@ async fn connect(url: &str) -> DatabaseConnection {
     sea_orm::Database::connect(options).await.unwrap()
 }
 
-/// The server for the tests whose names have `postgres` in them.
+/// The server for tests with `postgres` in their names.
 fn postgres_url() -> String {
     std::env::var(POSTGRES_VARIABLE).unwrap_or_else(|_| {
         panic!("{POSTGRES_VARIABLE} names no PostgreSQL (scripts/test starts one); to test SQLite alone: -- --skip postgres")
@@ -179,7 +180,7 @@ fn url_of(server_url: &str, name: &str) -> String {
     format!("{server}/{name}")
 }
 
-/// Makes a database with all tables; returns its name.
+/// Creates a database with all tables; returns its name.
 async fn migrated(server_url: &str) -> String {
     let name = format!("it_template_{}", new_uuid().simple());
     execute_at(server_url, &format!("CREATE DATABASE {name}")).await;

@@ -1,18 +1,18 @@
-//! Events as a plugin sends them.
+//! Events as the plugin sends them.
 
 use serde_json::{Value, json};
 
 use super::random::new_uuid;
 
-/// A moment by Moodle's clock, to count from.
+/// The base of Moodle's times in tests, in Unix seconds.
 pub(crate) const TIME: i64 = 1_795_333_607;
 
-/// An event of a batch, with an id of its own.
+/// An event for a batch, with a new id.
 pub(crate) fn event(event_type: &str, time: i64, sequence: i64, data: Value) -> Value {
     json!({"id": new_uuid(), "type": event_type, "time": time, "sequence": sequence, "data": data})
 }
 
-/// An event of a batch whose version is `version`.
+/// An event for a batch with this version.
 pub(crate) fn at(version: i64, event_type: &str, data: Value) -> Value {
     event(event_type, TIME + version, version, data)
 }
@@ -45,7 +45,7 @@ pub(crate) fn completion(id: i64, userid: i64, courseid: i64) -> Value {
     json!({"completionid": id.to_string(), "userid": userid, "courseid": courseid, "timecompleted": TIME})
 }
 
-/// One user event of a batch, applied when nothing newer is there.
+/// A user event for a batch, applied unless something newer is stored.
 pub(crate) fn user_event(userid: i64, username: &str) -> Value {
     at(1, "user_created", user(userid, username))
 }

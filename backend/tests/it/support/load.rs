@@ -1,4 +1,4 @@
-//! Many clients that send without pause, and what they were told.
+//! Many clients that send without pause, and the answers they got.
 
 use std::{
     collections::{HashMap, HashSet},
@@ -22,26 +22,26 @@ use super::{
 
 const CLIENTS: usize = 64;
 
-/// Requests that are answered before the load counts as under way.
+/// Requests answered before the load counts as running.
 const WARM: u64 = 64;
 
-/// A load under way.
+/// A running load.
 pub(crate) struct Load {
     clients: Vec<JoinHandle<Sent>>,
     answered: Arc<AtomicU64>,
 }
 
-/// Numbers the users of all loads on one database: each event is about a user of its own.
+/// Numbers the users of all loads on one database: each event concerns a user of its own.
 pub(crate) type LastUser = Arc<AtomicI64>;
 
-/// What clients sent and what they were told.
+/// What the clients sent, and the answers.
 #[derive(Default)]
 pub(crate) struct Sent {
-    /// The events answered 200: place in the log, and user.
+    /// The events answered 200: position in the log, and user.
     answered: Vec<(i64, i64)>,
     /// The users of each request, answered or not.
     requests: Vec<Vec<i64>>,
-    /// The first answer that was not 200: it ended the client.
+    /// The first answer other than 200: it ended the client.
     pub(crate) refused: Vec<Answer>,
 }
 
@@ -56,11 +56,11 @@ impl Load {
         Self { clients: clients.collect(), answered }
     }
 
-    /// Waits until it is well under way.
+    /// Waits until it is running.
     pub(crate) async fn warm_up(&self) {
         let is_warm =
             || self.answered.load(Ordering::Relaxed) >= WARM || self.clients.iter().all(JoinHandle::is_finished);
-        until("the load is under way", async || is_warm().then_some(())).await;
+        until("the load is running", async || is_warm().then_some(())).await;
     }
 
     /// Waits until all clients have ended.
@@ -95,7 +95,7 @@ async fn send(api: Api, mut random: Random, last_user: LastUser, answered: Arc<A
             let events: Vec<Value> = users.iter().map(event).collect();
             api.post_request(BATCH, json!({ "events": events }).to_string())
         };
-        // Without an answer nobody knows what became of the request.
+        // Without an answer, the outcome of the request is unknown.
         let Ok(answer) = api.try_send(request).await else { return sent };
         if answer.status != 200 {
             sent.refused.push(answer);
@@ -112,12 +112,12 @@ async fn send(api: Api, mut random: Random, last_user: LastUser, answered: Arc<A
 }
 
 impl Sent {
-    /// Fails unless every event answered 200 is stored, and no request is stored by half. `last_event` is the end of the log
-    /// before the load. Returns how many were answered, and the end of the log now.
+    /// Fails unless every event answered 200 is stored, and no request is half stored. `last_event` is the end of the
+    /// log before the load. Returns the number of answered events, and the current end of the log.
     pub(crate) async fn assert_stored(&self, database: &Database, last_event: i64) -> (usize, i64) {
         let stored = stored(database, last_event).await;
         for (id, userid) in &self.answered {
-            assert_eq!(stored.get(id), Some(userid), "event {id} was answered 200 and is gone");
+            assert_eq!(stored.get(id), Some(userid), "event {id} was answered 200 and is missing");
         }
         let users: HashSet<i64> = stored.values().copied().collect();
         assert_eq!(users.len(), stored.len(), "an event was stored twice");
@@ -129,7 +129,7 @@ impl Sent {
     }
 }
 
-/// The events after `last_event`: place in the log and user, each with the record and the change that belong to it.
+/// The events after `last_event`: position in the log and user, each with its record and change.
 async fn stored(database: &Database, last_event: i64) -> HashMap<i64, i64> {
     let sql = format!(
         "SELECT e.id, e.moodle_id, u.username, c.position FROM events e \

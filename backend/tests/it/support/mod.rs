@@ -1,4 +1,4 @@
-//! What the tests share.
+//! Shared by the tests.
 
 pub(crate) mod api;
 pub(crate) mod browser;
@@ -34,8 +34,9 @@ macro_rules! tests_on {
     };
 }
 
-/// Makes two tests of each `async fn name(database: Database)`: `name::sqlite` and `name::postgres`. With `empty:`, PostgreSQL's
-/// database has no tables yet; without, it has them, which saves each test the migrations. SQLite's file never exists yet.
+/// Makes two tests of each `async fn name(database: Database)`: `name::sqlite` and `name::postgres`. With `empty:`,
+/// PostgreSQL's database has no tables yet; otherwise it has them, which saves each test the migrations. SQLite's file
+/// never exists yet.
 macro_rules! on_both_databases {
     (empty: $($name:ident),+ $(,)?) => {$(
         tests_on!($name: sqlite = crate::support::Database::sqlite(), postgres = crate::support::Database::empty_postgres().await);

@@ -1,4 +1,4 @@
-//! Stands between the server and PostgreSQL, and can fall silent without closing anything, as a network does.
+//! A proxy between the server and PostgreSQL that can fall silent without closing anything, as networks do.
 
 use std::sync::Arc;
 
@@ -9,7 +9,7 @@ use tokio::{
 };
 
 pub(crate) struct Proxy {
-    /// The database by way of it.
+    /// The database's URL through the proxy.
     pub(crate) url: String,
     frozen: watch::Sender<bool>,
     freeze: Arc<Notify>,
@@ -31,13 +31,13 @@ impl Proxy {
         Self { url, frozen, freeze }
     }
 
-    /// From now on nothing gets through, on old and new connections.
+    /// From now on nothing passes, on old and new connections.
     pub(crate) fn freeze(&self) {
         self.frozen.send_replace(true);
         self.freeze.notify_waiters();
     }
 
-    /// From now on new connections work. The old ones stay silent.
+    /// From now on new connections work. Old ones stay silent.
     pub(crate) fn thaw(&self) {
         self.frozen.send_replace(false);
     }
@@ -52,6 +52,6 @@ async fn connection(mut client: TcpStream, target: String, frozen: bool, freeze:
             () = stopped => {}
         }
     }
-    // Held open, and silent. When the server's process ends, that is noticed, as by a network that works again.
+    // Held open and silent. The end of the server's process is noticed, as on a network that works again.
     while client.read(&mut [0; 1024]).await.is_ok_and(|count| count > 0) {}
 }

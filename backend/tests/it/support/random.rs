@@ -1,15 +1,15 @@
-//! Randomness that can be repeated: a test prints the seed that it began with.
+//! Repeatable randomness: each test prints its seed.
 
 use uuid::Uuid;
 
-/// The environment variable that repeats a run.
+/// The environment variable with the seed to repeat.
 const SEED_VARIABLE: &str = "IT_SEED";
 
 /// SplitMix64.
 pub(crate) struct Random(u64);
 
 impl Random {
-    /// From `IT_SEED` or from the system; `what` says in the output whose seed it is.
+    /// The seed is from `IT_SEED` or the system; the output names it with `what`.
     pub(crate) fn announced(what: &str) -> Self {
         let seed = std::env::var(SEED_VARIABLE).ok().and_then(|seed| seed.parse().ok());
         let seed = seed.unwrap_or_else(|| getrandom::u64().unwrap());
@@ -35,7 +35,7 @@ impl Random {
     }
 }
 
-/// A new id of an event, and of anything else that must not be there twice.
+/// A new id, for events and everything else that must be unique.
 pub(crate) fn new_uuid() -> Uuid {
     let mut bytes = [0; 16];
     getrandom::fill(&mut bytes).unwrap();

@@ -1,4 +1,4 @@
-//! HTTP by hand, for what a proper client never sends.
+//! Raw HTTP, for what a proper client never sends.
 
 use std::net::SocketAddr;
 
@@ -9,7 +9,7 @@ use tokio::{
 
 use super::wait::PATIENCE;
 
-/// A connection whose bytes are up to the test.
+/// A connection with full control over its bytes.
 pub(crate) struct RawConnection(TcpStream);
 
 impl RawConnection {
@@ -21,7 +21,7 @@ impl RawConnection {
         self.0.write_all(bytes.as_ref()).await.unwrap();
     }
 
-    /// The next answer; what there is of it when the server closes.
+    /// The next answer, or the part that arrived before the server closed.
     pub(crate) async fn read(&mut self) -> String {
         let (mut received, mut buffer) = (String::new(), [0; 16 * 1024]);
         while !is_whole(&received) {
@@ -35,7 +35,7 @@ impl RawConnection {
     }
 }
 
-/// Whether all is there that its head promises.
+/// Whether the body is as long as the head says.
 fn is_whole(answer: &str) -> bool {
     let Some((head, body)) = answer.split_once("\r\n\r\n") else { return false };
     let head = head.to_ascii_lowercase();

@@ -1,4 +1,4 @@
-//! The binary, really started.
+//! The real server process.
 
 use std::{
     ffi::OsStr,
@@ -19,7 +19,7 @@ use super::{
     wait::{PATIENCE, until},
 };
 
-/// What the first start on an empty database printed.
+/// The tokens that the first start on an empty database printed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Tokens {
     pub(crate) site: String,
@@ -27,14 +27,14 @@ pub(crate) struct Tokens {
 }
 
 impl Tokens {
-    /// Finds them in what a first start prints.
+    /// Finds them in the output of a first start.
     pub(crate) fn find(printed: &str) -> Option<Self> {
         let token = |prefix| printed.split_whitespace().find(|word| word.starts_with(prefix)).map(str::to_owned);
         Some(Self { site: token("bss_")?, api: token("bsa_")? })
     }
 }
 
-/// A server that answers. Dropping it kills it.
+/// A running server. Dropping it kills it.
 pub(crate) struct Server {
     child: Child,
     pub(crate) address: SocketAddr,
@@ -44,10 +44,10 @@ pub(crate) struct Server {
     http: reqwest::Client,
 }
 
-/// The name of the site that the first start makes.
+/// The name of the site that the first start creates.
 pub(crate) const SITE: &str = "moodle";
 
-/// The binary on this database, with no settings from the environment of the tests.
+/// The binary on this database, without settings from the tests' environment.
 pub(crate) fn command(database_url: &str) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_backend-sync"));
     for (name, _) in std::env::vars_os() {
@@ -55,7 +55,7 @@ pub(crate) fn command(database_url: &str) -> Command {
             command.env_remove(name);
         }
     }
-    // Each test has a database of its own, which is empty in the beginning.
+    // Each test's database is new and empty.
     command.env("BACKEND_SYNC_DATABASE_URL", database_url).arg("--new-database").stdin(Stdio::null());
     command
 }
@@ -71,7 +71,7 @@ pub(crate) fn run_with<V: AsRef<OsStr>>(database: &Database, settings: &[(&str, 
     command(&database.url).envs(settings).args(arguments).output().unwrap()
 }
 
-/// Runs a subcommand that succeeds and prints JSON.
+/// Runs a subcommand that must succeed and print JSON.
 pub(crate) fn run_json(database: &Database, arguments: &[&str]) -> Value {
     let output = run(database, arguments);
     assert!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
@@ -83,13 +83,13 @@ impl Server {
         Self::start_with::<&str>(database, &[]).await
     }
 
-    /// With settings from the environment.
+    /// Starts with settings from the environment.
     pub(crate) async fn start_with<V: AsRef<OsStr>>(database: &Database, settings: &[(&str, V)]) -> Self {
         let [server] = Self::serving(database, [Starting::spawn(database, settings)]).await;
         server
     }
 
-    /// Several at the same moment.
+    /// Starts several at the same moment.
     pub(crate) async fn start_together<const COUNT: usize>(database: &Database) -> [Self; COUNT] {
         Self::serving(database, std::array::from_fn(|_| Starting::spawn::<&str>(database, &[]))).await
     }
@@ -116,37 +116,37 @@ impl Server {
         Api::new(self.http.clone(), self.address, credential)
     }
 
-    /// The token of the first site.
+    /// The first site's token.
     pub(crate) fn site_token(&self) -> &str {
         &self.tokens.site
     }
 
-    /// The API token that the first start made.
+    /// The API token that the first start created.
     pub(crate) fn api_token(&self) -> &str {
         &self.tokens.api
     }
 
-    /// As the plugin of the first site.
+    /// The API with the first site's token.
     pub(crate) fn site(&self) -> Api {
         self.site_with(&self.tokens.site)
     }
 
-    /// As a plugin with this token.
+    /// The API with this site token.
     pub(crate) fn site_with(&self, token: &str) -> Api {
         self.api(Credential::Site(token.to_owned()))
     }
 
-    /// As an API consumer.
+    /// The API with the first API token.
     pub(crate) fn reader(&self) -> Api {
         self.reader_with(&self.tokens.api)
     }
 
-    /// As an API consumer with this token.
+    /// The API with this API token.
     pub(crate) fn reader_with(&self, token: &str) -> Api {
         self.api(Credential::Bearer(token.to_owned()))
     }
 
-    /// As anybody.
+    /// The API without credentials.
     pub(crate) fn anonymous(&self) -> Api {
         self.api(Credential::None)
     }
@@ -155,32 +155,32 @@ impl Server {
         &self.tokens
     }
 
-    /// All that it wrote to standard error so far.
+    /// Its standard error so far.
     pub(crate) fn log(&self) -> String {
         std::fs::read_to_string(&self.log).unwrap()
     }
 
-    /// The messages of the log so far, each as the object that the JSON format writes. A thread of the server's own writes them, so
-    /// the last ones may come later, and the very last may be half there.
+    /// The log messages so far, as the objects of the JSON format. A separate thread of the server writes them, so the
+    /// last ones may come later, and the very last may be incomplete.
     pub(crate) fn log_messages(&self) -> Vec<Value> {
         let log = self.log();
         let whole = log.rfind('\n').map_or("", |end| &log[..end]);
-        whole.lines().map(|line| serde_json::from_str(line).unwrap_or_else(|_| panic!("no JSON: {line}"))).collect()
+        whole.lines().map(|line| serde_json::from_str(line).unwrap_or_else(|_| panic!("not JSON: {line}"))).collect()
     }
 
-    /// Waits for the first message of the log that is this one.
-    pub(crate) async fn logged(&self, wanted: impl Fn(&Value) -> bool) -> Value {
-        until("a message in the log", async || self.log_messages().into_iter().find(&wanted)).await
+    /// Waits for the first log message with this text.
+    pub(crate) async fn logged(&self, matches: impl Fn(&Value) -> bool) -> Value {
+        until("a message in the log", async || self.log_messages().into_iter().find(&matches)).await
     }
 
-    /// Waits until the events of so many requests wait to be stored, or are being stored.
+    /// Waits until the events of this many requests are queued or being stored.
     pub(crate) async fn queued(&self, requests: usize) {
         let line = format!("\nbackend_sync_queue_jobs {requests}\n");
-        let look = async || self.reader().get("/metrics").await.text.contains(&line).then_some(());
-        until("the requests wait in the queue", look).await;
+        let check = async || self.reader().get("/metrics").await.text.contains(&line).then_some(());
+        until("the requests wait in the queue", check).await;
     }
 
-    /// All that it wrote to standard output so far.
+    /// Its standard output so far.
     pub(crate) fn printed(&self) -> String {
         std::fs::read_to_string(&self.printed).unwrap()
     }
@@ -204,7 +204,7 @@ impl Server {
         self.child.wait().unwrap();
     }
 
-    /// Waits for its end; `None` when it still runs after `time`.
+    /// Waits for its end; `None` if it still runs after `time`.
     pub(crate) async fn wait(&mut self, time: Duration) -> Option<ExitStatus> {
         let deadline = Instant::now() + time;
         while Instant::now() < deadline {
@@ -216,12 +216,12 @@ impl Server {
         None
     }
 
-    /// Asks it to stop and waits until it did.
+    /// Asks it to stop, and waits for its end.
     pub(crate) async fn stop(mut self) {
         self.end().await;
     }
 
-    /// Asks it to stop and waits until it did. Then its log is whole.
+    /// Asks it to stop, and waits for its end. Then its log is complete.
     pub(crate) async fn end(&mut self) {
         self.terminate();
         let status = self.wait(PATIENCE).await.expect("the server stops");
@@ -248,7 +248,7 @@ impl Starting {
     fn spawn<V: AsRef<OsStr>>(database: &Database, settings: &[(&str, V)]) -> Self {
         let name = new_uuid().simple().to_string();
         let (log, printed) = (database.file(&format!("{name}.log")), database.file(&format!("{name}.out")));
-        // Into files: nothing has to read them while the server runs.
+        // Into files, which nothing has to read while the server runs.
         let child = command(&database.url)
             .args(["serve", "--listen", "127.0.0.1:0"])
             .env("BACKEND_SYNC_LOG__FORMAT", "json")
@@ -260,7 +260,7 @@ impl Starting {
         Self { child: Some(child), log, printed, address: None }
     }
 
-    /// Waits for the message `serving` and takes the address from it.
+    /// Waits for the message `serving`, and reads the address from it.
     async fn wait(&mut self) {
         let deadline = Instant::now() + PATIENCE;
         loop {

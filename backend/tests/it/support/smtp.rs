@@ -1,4 +1,4 @@
-//! A mail server that takes everything, or nothing, on a thread of its own.
+//! A mail server that accepts everything or nothing, on its own thread.
 
 use std::sync::{
     Arc, Mutex,
@@ -12,12 +12,12 @@ use tokio::{
 
 use super::thread::Thread;
 
-/// A mail as it arrived.
+/// A received mail.
 #[derive(Clone, Debug)]
 pub(crate) struct Mail {
     pub(crate) from: String,
     pub(crate) to: Vec<String>,
-    /// Headers unfolded, lines joined that the encoding broke.
+    /// Headers unfolded, and soft line breaks removed.
     pub(crate) text: String,
 }
 
@@ -45,7 +45,7 @@ impl SmtpServer {
             loop {
                 let (connection, _) = listener.accept().await.unwrap();
                 let (into, refusing) = (Arc::clone(&into), Arc::clone(&refusing));
-                // A client that breaks off ends its own connection.
+                // A client that disconnects ends only its own connection.
                 tokio::spawn(async move { _ = converse(connection, &into, &refusing).await });
             }
         });
@@ -56,7 +56,7 @@ impl SmtpServer {
         self.mails.lock().unwrap().clone()
     }
 
-    /// Refuses every mail from now on, or takes them again.
+    /// From now on refuses every mail, or accepts them again.
     pub(crate) fn refuse(&self, refuses: bool) {
         self.refuses.store(refuses, Ordering::SeqCst);
     }

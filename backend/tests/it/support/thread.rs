@@ -1,4 +1,4 @@
-//! A server of a test, on a thread of its own, so that a test that waits for a command does not hold it up.
+//! A test server on its own thread, so that a test that blocks on a command does not stop it.
 
 use std::{net::TcpListener, thread::JoinHandle};
 
@@ -11,7 +11,7 @@ pub(crate) struct Thread {
 }
 
 impl Thread {
-    /// Runs `serve` on a free port; returns that.
+    /// Runs `serve` on a free port; returns the port.
     pub(crate) fn start<F>(serve: F) -> (Self, u16)
     where
         F: AsyncFnOnce(tokio::net::TcpListener) + Send + 'static,

@@ -1,4 +1,4 @@
-//! What takes notices by HTTP, on a thread of its own.
+//! A webhook that receives notifications, on its own thread.
 
 use std::sync::{
     Arc, Mutex,
@@ -14,7 +14,7 @@ use serde_json::Value;
 
 use super::thread::Thread;
 
-/// A request as it arrived.
+/// A received request.
 #[derive(Clone, Debug)]
 pub(crate) struct Posted {
     pub(crate) headers: HeaderMap,
@@ -30,7 +30,7 @@ impl Posted {
 #[derive(Clone, Default)]
 struct State {
     posted: Arc<Mutex<Vec<Posted>>>,
-    /// 200 when it is 0.
+    /// The status to answer with; 0 means 200.
     status: Arc<AtomicU16>,
     hangs: Arc<AtomicBool>,
 }
@@ -58,7 +58,7 @@ impl Webhook {
         format!("http://127.0.0.1:{}/{path}", self.port)
     }
 
-    /// All requests, those that it refused included.
+    /// All requests, including refused ones.
     pub(crate) fn posted(&self) -> Vec<Posted> {
         self.state.posted.lock().unwrap().clone()
     }
@@ -68,7 +68,7 @@ impl Webhook {
         self.state.status.store(status, Ordering::SeqCst);
     }
 
-    /// Does not answer at all from now on, or does again.
+    /// From now on does not answer at all, or answers again.
     pub(crate) fn hang(&self, hangs: bool) {
         self.state.hangs.store(hangs, Ordering::SeqCst);
     }

@@ -1,4 +1,4 @@
-//! A simulated Zoho CRM that listens, on a thread of its own, so that a test that waits for a command does not hold it up.
+//! A listening Zoho simulator on its own thread, so that a test that blocks on a command does not stop it.
 
 #![allow(dead_code, reason = "it offers what the simulator offers; each test uses what it needs")]
 
@@ -22,7 +22,7 @@ use zoho_simulator::Simulator;
 
 use super::api::http_client;
 
-/// The refresh token that a simulator takes, and what goes with it.
+/// The simulator's refresh token and client.
 const CREDENTIAL: &str = "simulator";
 
 /// A simulator. Dropping it stops it.
@@ -36,22 +36,22 @@ pub(crate) struct ZohoSimulator {
 impl ZohoSimulator {
     /// An empty organisation.
     pub(crate) fn start() -> Self {
-        let (tell_address, told) = std::sync::mpsc::channel();
+        let (tell_address, address) = std::sync::mpsc::channel();
         let (stop, stopped) = oneshot::channel();
         let serve = async move {
             let clock = Clock::system();
             let running = Simulator::new(move || clock.now().to_utc()).bind(([127, 0, 0, 1], 0).into()).await.unwrap();
             tell_address.send(running.address()).unwrap();
-            // A sender that is gone stops it as well.
+            // A dropped sender stops it as well.
             running.run_until(async { _ = stopped.await }).await.unwrap();
         };
         let thread = std::thread::spawn(|| {
             tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(serve);
         });
-        Self { address: told.recv().unwrap(), http: http_client(), stop: Some(stop), thread: Some(thread) }
+        Self { address: address.recv().unwrap(), http: http_client(), stop: Some(stop), thread: Some(thread) }
     }
 
-    /// An organisation that has what the default mapping needs, and an empty log.
+    /// An organisation with everything the default mapping needs, and an empty log.
     pub(crate) async fn start_set_up() -> Self {
         let simulator = Self::start();
         simulator.set_up(&Mapping::parse(Mapping::DEFAULT).unwrap()).await;
@@ -76,7 +76,7 @@ impl ZohoSimulator {
         self.send(Method::DELETE, "log", None).await;
     }
 
-    /// The product's own client to it.
+    /// The product's own client, connected to it.
     pub(crate) fn client(&self) -> Client {
         let settings = config::Zoho {
             accounts_url: self.url(),
@@ -94,7 +94,7 @@ impl ZohoSimulator {
         format!("http://{}", self.address)
     }
 
-    /// What a server that delivers to it finds in its environment.
+    /// The environment of a server that delivers to it.
     pub(crate) fn settings(&self) -> Vec<(&'static str, String)> {
         let credential = |name| (name, CREDENTIAL.to_owned());
         vec![
@@ -105,7 +105,7 @@ impl ZohoSimulator {
         ]
     }
 
-    /// All that it holds: `modules` and `recycled`.
+    /// Everything it holds: `modules` and `recycled`.
     pub(crate) async fn state(&self) -> Value {
         self.send(Method::GET, "state", None).await
     }
@@ -125,12 +125,12 @@ impl ZohoSimulator {
         self.send(Method::DELETE, "log", None).await;
     }
 
-    /// Adds faults, as the simulator's module `fault` describes them.
+    /// Adds faults; the simulator's module `fault` describes them.
     pub(crate) async fn add_faults(&self, rules: Value) {
         self.send(Method::POST, "faults", Some(rules)).await;
     }
 
-    /// The faults, and how often each has struck.
+    /// The faults, and how often each has happened.
     pub(crate) async fn faults(&self) -> Value {
         self.send(Method::GET, "faults", None).await
     }
@@ -139,22 +139,22 @@ impl ZohoSimulator {
         self.send(Method::DELETE, "faults", None).await;
     }
 
-    /// Changes settings, as the simulator's module `settings` names them.
+    /// Changes settings, named as in the simulator's module `settings`.
     pub(crate) async fn change(&self, settings: Value) {
         self.send(Method::POST, "settings", Some(settings)).await;
     }
 
-    /// Its settings as they are, and how many credits are used.
+    /// Its current settings, and the number of credits used.
     pub(crate) async fn settings_now(&self) -> Value {
         self.send(Method::GET, "settings", None).await
     }
 
-    /// Lets its clock go on by that much.
+    /// Moves its clock forward by this much.
     pub(crate) async fn advance(&self, seconds: i64) {
         self.send(Method::POST, "clock", Some(json!({ "advance_seconds": seconds }))).await;
     }
 
-    /// Makes a record as a person does in Zoho's pages.
+    /// Creates a record as a person does on Zoho's pages.
     pub(crate) async fn make_by_hand(&self, module: &str, fields: Value) -> Value {
         self.send(Method::POST, &format!("records/{module}"), Some(fields)).await
     }

@@ -1,4 +1,4 @@
-//! Who may operate, and names that do not exist.
+//! Who may operate, and unknown names.
 
 use serde_json::json;
 
@@ -107,7 +107,7 @@ async fn without_a_destination(database: Database) {
     operator.get(ZOHO).await.problem(404, "not_found");
     let timeline = operator.read("/api/v1/users/moodle:1/timeline").await;
     assert_eq!(timeline["waiting"], json!([]));
-    assert_eq!(timeline["entries"].as_array().unwrap().len(), 6, "an event and a record of each: {timeline}");
+    assert_eq!(timeline["entries"].as_array().unwrap().len(), 6, "an event and a record for each: {timeline}");
     server.stop().await;
     let status = run(&database, &["sync", "status"]);
     let words = String::from_utf8(status.stdout).unwrap();

@@ -1,4 +1,4 @@
-//! The sum: what is counted adds up, and what does not is found.
+//! Conservation: the counts add up, and a difference is found.
 
 use serde_json::{Value, json};
 
@@ -34,7 +34,7 @@ async fn counts_add_up(database: Database) {
     assert!(zoho["undelivered_since"].is_string(), "{zoho}");
     assert_eq!(server.reader().read("/api/v1/destinations").await["items"][0]["records"], expected);
 
-    // The command says the same, of a configuration without Zoho.
+    // The command reports the same, with a configuration without Zoho.
     let status = run_json(&database, &["sync", "status", "--json"]);
     assert_eq!((&status["records"], &status["configured"]), (&expected, &json!(false)));
     let words = String::from_utf8(run(&database, &["sync", "status"]).stdout).unwrap();

@@ -1,4 +1,4 @@
-//! Sync items: finding them, and trying them again.
+//! Sync items: finding and retrying them.
 
 use serde_json::{Value, json};
 
@@ -12,7 +12,7 @@ use crate::{
     },
 };
 
-on_both_databases!(items_are_found, what_failed_is_tried_again, everything_is_delivered_again);
+on_both_databases!(items_are_found, failed_items_are_retried, everything_is_delivered_again);
 
 fn records(items: &[Value]) -> Vec<String> {
     let name = |item: &Value| format!("{} {}", item["kind"].as_str().unwrap(), item["record"].as_str().unwrap());
@@ -60,7 +60,7 @@ async fn items_are_found(database: Database) {
     server.stop().await;
 }
 
-async fn what_failed_is_tried_again(database: Database) {
+async fn failed_items_are_retried(database: Database) {
     let (zoho, server) = begin(&database).await;
     let operator = server.reader();
     server.site().apply(&[a_bad_user(2), a_bad_user(3)]).await;
@@ -106,7 +106,7 @@ async fn everything_is_delivered_again(database: Database) {
     assert_eq!(writes(&zoho.log().await).len(), 1);
     assert_eq!(instruct(&operator, &resync, json!({})).await, json!({"items": 4}));
     rest(&database).await;
-    assert_eq!(writes(&zoho.log().await).len(), 5, "one more for each kind");
+    assert_eq!(writes(&zoho.log().await).len(), 5, "one more per kind");
 
     let said = |arguments: &[&str]| String::from_utf8(run(&database, arguments).stdout).unwrap();
     let words = said(&["sync", "resync", "--kind", "user"]);

@@ -1,4 +1,4 @@
-//! Operating the delivery, by command and by API, against a simulated Zoho.
+//! Operating the delivery by command and by API, against a simulated Zoho.
 
 mod access;
 mod audit;
@@ -26,7 +26,7 @@ pub(crate) fn a_learner() -> Vec<Value> {
     ]
 }
 
-/// A user whom Zoho refuses: the telephone number is none.
+/// A user that Zoho refuses: the telephone number is invalid.
 pub(crate) fn a_bad_user(userid: i64) -> Value {
     let mut user = user(userid, &format!("bad{userid}"));
     user["phone1"] = json!("<ask her mother>");
@@ -40,14 +40,14 @@ pub(crate) async fn begin(database: &Database) -> (ZohoSimulator, Server) {
     (zoho, server)
 }
 
-/// Acts without a body.
+/// Posts an action without a body.
 async fn act(operator: &Api, path: &str) -> Value {
     let answer = operator.send(operator.request(reqwest::Method::POST, path)).await;
     assert_eq!(answer.status, 200, "{path}: {}", answer.text);
     answer.json()
 }
 
-/// Acts as the body says.
+/// Posts an action with this body.
 async fn instruct(operator: &Api, path: &str, body: Value) -> Value {
     let answer = operator.post(path, body.to_string()).await;
     assert_eq!(answer.status, 200, "{path}: {}", answer.text);

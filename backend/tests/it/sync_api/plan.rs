@@ -1,4 +1,4 @@
-//! The dry run: the exact difference, its cost, and nothing sent.
+//! The dry run: the exact difference and its cost, and nothing is sent.
 
 use serde_json::{Value, json};
 
@@ -44,11 +44,11 @@ async fn the_plan_shows_the_difference_and_sends_nothing(database: Database) {
     let insert = action(&plan, "user", "moodle:2");
     assert_eq!((&insert["action"], &insert["remote_id"]), (&json!("insert"), &Value::Null));
     assert!(action(&plan, "grade", "moodle:2")["reason"].as_str().unwrap().contains("user moodle:9"), "{plan}");
-    // Two calls that write, and one that looks for a contact with the same address.
+    // Two writing calls, and one that searches for a contact with the same address.
     assert_eq!((&plan["calls"], &plan["credits"]), (&json!(3), &json!(3)));
     assert_eq!((&plan["estimated_calls"], &plan["estimated_credits"]), (&json!(3), &json!(3)));
 
-    // The command, in a process of its own.
+    // The command, in its own process.
     let output = run_with(&database, &zoho.settings(), &["sync", "plan"]);
     let words = String::from_utf8(output.stdout).unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
@@ -66,7 +66,7 @@ async fn the_plan_shows_the_difference_and_sends_nothing(database: Database) {
     act(&operator, &format!("{ZOHO}/resume")).await;
     rest(&database).await;
     let grades = zoho.records("Moodle_Grades").await;
-    assert_eq!(grades[0]["Final_Grade"].as_f64(), Some(90.0), "what was planned is what happens");
+    assert_eq!(grades[0]["Final_Grade"].as_f64(), Some(90.0), "the plan is what happens");
     server.stop().await;
 }
 
@@ -75,7 +75,7 @@ async fn without_zoho_there_is_no_plan(database: Database) {
     server.site().apply(&a_learner()).await;
     rest(&database).await;
     server.stop().await;
-    // The same database, a configuration that does not deliver.
+    // The same database, with a configuration that does not deliver.
     let server = Server::start(&database).await;
     server.reader().get(&format!("{ZOHO}/plan")).await.problem(409, "not_configured");
     assert_eq!(server.reader().read(ZOHO).await["configured"], false);

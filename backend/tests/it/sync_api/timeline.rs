@@ -1,4 +1,4 @@
-//! A learner's timeline: from what Moodle reported to Zoho's id, and why something is not there.
+//! A learner's timeline: from Moodle's event to Zoho's id, and why something is missing.
 
 use serde_json::{Value, json};
 

@@ -1,4 +1,4 @@
-//! Traces arrive at a collector, or are lost without a trace of trouble.
+//! Traces reach a collector, or are lost without harm.
 
 use std::{
     net::SocketAddr,
@@ -26,9 +26,9 @@ use crate::{
     support::{Database, Server, ZohoSimulator, api::BATCH, events::user_event, wait::SOON},
 };
 
-on_both_databases!(a_trace_goes_from_moodle_to_zoho, a_collector_that_is_away_disturbs_nobody);
+on_both_databases!(a_trace_goes_from_moodle_to_zoho, an_unavailable_collector_does_no_harm);
 
-/// What a collector was sent: the credential and the body of each batch.
+/// The batches a collector received: the credential and the body of each.
 type Batches = Arc<Mutex<Vec<(String, Vec<u8>)>>>;
 
 #[handler]
@@ -47,7 +47,7 @@ async fn collector() -> (SocketAddr, Batches) {
     (address, batches)
 }
 
-/// The spans, and the name of the service that all of them have.
+/// The spans, and their common service name.
 fn spans(batches: &Batches, service: &str) -> Vec<Span> {
     let mut spans = Vec::new();
     for (credential, body) in batches.lock().unwrap().iter() {
@@ -106,7 +106,8 @@ async fn a_trace_goes_from_moodle_to_zoho(database: Database) {
         assert_eq!((&span.trace_id, &span.parent_span_id), (&trace, &request.span_id));
         assert_eq!(attribute(&span.attributes, "events"), "2");
     }
-    // Whatever the delivery did in how many goes: it was for this transaction, and each call to Zoho belongs to one.
+    // However many batches the delivery took: it refers to this transaction, and each call to Zoho belongs to a
+    // delivery.
     let deliveries = named(&spans, "delivery");
     let linked =
         |span: &&&Span| span.links.iter().any(|link| link.span_id == transaction.span_id && link.trace_id == trace);
@@ -114,7 +115,7 @@ async fn a_trace_goes_from_moodle_to_zoho(database: Database) {
     assert!(deliveries.iter().all(|span| span.trace_id != trace && span.parent_span_id.is_empty()));
     let calls = named(&spans, "Zoho POST");
     assert!(calls.iter().any(|call| deliveries.iter().any(|span| span.span_id == call.parent_span_id)), "{spans:?}");
-    // The log knows the delivery by the same id.
+    // The log identifies the delivery by the same id.
     let id = attribute(&deliveries[0].attributes, "delivery");
     assert!(level.iter().any(|line| line["message"] == "📤 Delivered" && line["delivery"] == id.as_str()), "{level:?}");
     assert_eq!(named(&spans, "GET /api/v1/users/*").len(), 1);
@@ -127,11 +128,11 @@ async fn a_trace_goes_from_moodle_to_zoho(database: Database) {
     }
 }
 
-async fn a_collector_that_is_away_disturbs_nobody(database: Database) {
+async fn an_unavailable_collector_does_no_harm(database: Database) {
     let settings = [
-        // A port at which nothing listens, and that nobody is given by chance.
+        // A port where nothing listens, and that the system never assigns.
         ("BACKEND_SYNC_TRACING__OTLP_ENDPOINT", "http://127.0.0.1:1"),
-        // A batch is sent as soon as there is something, so that there are many.
+        // Each batch is sent as soon as there is something, so that there are many.
         ("OTEL_BSP_SCHEDULE_DELAY", "10"),
     ];
     let mut server = Server::start_with(&database, &settings).await;

@@ -1,4 +1,4 @@
-//! What belongs together can be found together: by the id of a request, and in traces.
+//! Request ids and traces connect what belongs together.
 
 mod export;
 
@@ -18,13 +18,13 @@ use crate::{
 on_both_databases!(
     a_request_has_one_id,
     every_answer_has_an_id,
-    an_id_that_is_none_is_replaced,
+    an_invalid_id_is_replaced,
     lines_have_the_id_at_every_level
 );
 
 const HEADER: &str = "x-request-id";
 
-/// Asks with an id of the sender.
+/// Sends a request with an id chosen by the sender.
 async fn send_as(api: &Api, id: &str, method: Method, path: &str, body: Option<String>) -> Answer {
     let mut request = api.request(method, path).header(HEADER, id);
     if let Some(body) = body {
@@ -33,7 +33,7 @@ async fn send_as(api: &Api, id: &str, method: Method, path: &str, body: Option<S
     api.send(request).await
 }
 
-/// The lines of the log that belong to a request, when there are so many; a thread of the server's own writes them.
+/// The log lines of a request, once there are this many; a separate thread of the server writes them.
 async fn lines_of<const N: usize>(server: &Server, id: &str) -> [Value; N] {
     let lines = || server.log_messages().into_iter().filter(|line| line["request_id"] == id).collect::<Vec<_>>();
     until(&format!("the lines of {id}"), async || <[Value; N]>::try_from(lines()).ok()).await
@@ -109,7 +109,7 @@ async fn every_answer_has_an_id(database: Database) {
     server.stop().await;
 }
 
-async fn an_id_that_is_none_is_replaced(database: Database) {
+async fn an_invalid_id_is_replaced(database: Database) {
     let server = Server::start(&database).await;
     let (anybody, token) = (server.anonymous(), server.tokens().site.clone());
     let long = "x".repeat(100);
@@ -128,7 +128,7 @@ async fn an_id_that_is_none_is_replaced(database: Database) {
 }
 
 async fn lines_have_the_id_at_every_level(database: Database) {
-    // The test waits for one line of this level.
+    // The test waits for a line of this level.
     let level = [("BACKEND_SYNC_LOG__LEVEL", "warn,backend_sync::cli::serve=info")];
     let server = Server::start_with(&database, &level).await;
     let refused = server.site().post_event("user_created", &serde_json::json!({})).await;

@@ -54,7 +54,7 @@ class client {
      *
      * @param http $http
      * @param string $url the backend's URL, without a trailing slash
-     * @param string $token the site's token
+     * @param string $token the site token
      */
     public function __construct(http $http, string $url, string $token) {
         $this->http = $http;

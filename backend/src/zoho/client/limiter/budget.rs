@@ -14,13 +14,13 @@ use crate::{
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// The age at which the known number of credits is refreshed while it stops all deliveries.
-const LOOK_WHEN_STOPPED: Duration = Duration::from_secs(15 * 60);
+const REFRESH_WHEN_STOPPED: Duration = Duration::from_secs(15 * 60);
 
 /// The same when it comes from a refusal without a number, which a refresh will supply.
-const LOOK_AFTER_REFUSAL: Duration = Duration::from_secs(60);
+const REFRESH_AFTER_REFUSAL: Duration = Duration::from_secs(60);
 
 /// The same while deliveries are spread: a refresh costs a credit that a delivery could use.
-const LOOK_WHEN_SPREAD: Duration = Duration::from_secs(60 * 60);
+const REFRESH_WHEN_SPREAD: Duration = Duration::from_secs(60 * 60);
 
 /// What an answer says about the credits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -60,9 +60,9 @@ pub(super) struct Budget {
     /// Calls that were admitted but have not begun: when, and their credits.
     granted: VecDeque<(Timestamp, i64)>,
     /// The age at which `reported` is refreshed, while it holds something back.
-    look_after: Option<Duration>,
+    refresh_after: Option<Duration>,
     /// The last refresh, answered or not.
-    looked_at: Option<Timestamp>,
+    refreshed_at: Option<Timestamp>,
 }
 
 impl Budget {
@@ -76,8 +76,8 @@ impl Budget {
             under_way: 0,
             window: None,
             granted: VecDeque::new(),
-            look_after: None,
-            looked_at: None,
+            refresh_after: None,
+            refreshed_at: None,
         }
     }
 
@@ -116,16 +116,16 @@ impl Budget {
         self.news += 1;
     }
 
-    pub(super) fn is_look_due(&self, now: Timestamp) -> bool {
-        let Some(((_, at), after)) = self.reported.zip(self.look_after) else { return false };
-        now.is_past(self.looked_at.map_or(at, |looked| looked.max(at)), after)
+    pub(super) fn is_refresh_due(&self, now: Timestamp) -> bool {
+        let Some(((_, at), after)) = self.reported.zip(self.refresh_after) else { return false };
+        now.is_past(self.refreshed_at.map_or(at, |refreshed| refreshed.max(at)), after)
     }
 
     /// Whether a refresh is due; the caller then makes it.
-    pub(super) fn take_look(&mut self, now: Timestamp) -> bool {
-        let due = self.is_look_due(now);
+    pub(super) fn take_refresh(&mut self, now: Timestamp) -> bool {
+        let due = self.is_refresh_due(now);
         if due {
-            self.looked_at = Some(now);
+            self.refreshed_at = Some(now);
         }
         due
     }
@@ -133,7 +133,7 @@ impl Budget {
     pub(super) fn admit(&mut self, lane: Lane, waiting: u64, now: Timestamp) -> Admission {
         let Some((reported, at)) = self.reported else {
             self.granted.clear();
-            (self.window, self.look_after) = (None, None);
+            (self.window, self.refresh_after) = (None, None);
             return Admission::Go;
         };
         while self.granted.front().is_some_and(|(granted, _)| now.is_past(*granted, GRANT_TIME)) {
@@ -145,16 +145,16 @@ impl Budget {
         if admission == Admission::Go {
             self.granted.push_back((now, call));
         }
-        self.look_after = match &admission {
+        self.refresh_after = match &admission {
             Admission::Go => None,
-            Admission::Wait { done_at: Some(_), .. } => Some(LOOK_WHEN_SPREAD),
-            Admission::Wait { done_at: None, .. } | Admission::Exhausted { .. } => Some(self.look_when_stopped()),
+            Admission::Wait { done_at: Some(_), .. } => Some(REFRESH_WHEN_SPREAD),
+            Admission::Wait { done_at: None, .. } | Admission::Exhausted { .. } => Some(self.refresh_when_stopped()),
         };
         admission
     }
 
-    fn look_when_stopped(&self) -> Duration {
-        if self.refused { LOOK_AFTER_REFUSAL } else { LOOK_WHEN_STOPPED }
+    fn refresh_when_stopped(&self) -> Duration {
+        if self.refused { REFRESH_AFTER_REFUSAL } else { REFRESH_WHEN_STOPPED }
     }
 
     fn admit_few(
@@ -167,7 +167,7 @@ impl Budget {
         now: Timestamp,
     ) -> Admission {
         let left = untouched - self.granted.iter().map(|(_, credits)| credits).sum::<i64>();
-        let look_at = reported_at.after(self.look_when_stopped()).max(now);
+        let refresh_at = reported_at.after(self.refresh_when_stopped()).max(now);
         let reserve = self.reserve;
         if left - call < reserve {
             let shown = left.max(0);
@@ -175,14 +175,14 @@ impl Budget {
                 "Zoho has {shown} API credits left, and {reserve} of them are reserved for others; each comes back 24 hours \
                  after its use"
             );
-            return Admission::Exhausted { reason, check_at: look_at };
+            return Admission::Exhausted { reason, check_at: refresh_at };
         }
         if is_profile(lane) && left - call < reserve * 2 {
             let reason = format!(
                 "Zoho has {left} API credits left, {reserve} of them reserved for others; changes to profiles and courses wait, \
                  so that enrolments and grades are still delivered"
             );
-            return Admission::Wait { until: look_at, reason, done_at: None };
+            return Admission::Wait { until: refresh_at, reason, done_at: None };
         }
         let needed = credits(waiting);
         // Admitted calls are part of what is pending.

@@ -100,12 +100,12 @@ impl Limiter {
 
     /// Whether deliveries are held back by a possibly outdated number of credits, so that a cheap call to refresh it is
     /// due.
-    pub fn is_look_due(&self, now: Timestamp) -> bool {
-        self.state().budget.is_look_due(now)
+    pub fn is_refresh_due(&self, now: Timestamp) -> bool {
+        self.state().budget.is_refresh_due(now)
     }
 
-    pub(super) fn take_look(&self, now: Timestamp) -> bool {
-        self.state().budget.take_look(now)
+    pub(super) fn take_refresh(&self, now: Timestamp) -> bool {
+        self.state().budget.take_refresh(now)
     }
 
     /// The credits left as last reported, and when; `None` while more than half are left.

@@ -50,12 +50,12 @@ async fn the_reserve_is_kept() {
         };
         assert_eq!(check_at, now, "the number is an hour old");
         assert!(reason.contains("100 of them are reserved"), "{reason}");
-        assert!(limiter.is_look_due(now));
+        assert!(limiter.is_refresh_due(now));
     }
     let limiter = with_left(100, 100).await;
     let exhausted = limiter.admit(Lane::Grade, 1, Timestamp(1_000));
     assert!(matches!(exhausted, Admission::Exhausted { check_at: Timestamp(QUARTER), .. }), "{exhausted:?}");
-    assert!(!limiter.is_look_due(Timestamp(QUARTER - 1)) && limiter.is_look_due(Timestamp(QUARTER)));
+    assert!(!limiter.is_refresh_due(Timestamp(QUARTER - 1)) && limiter.is_refresh_due(Timestamp(QUARTER)));
 }
 
 #[tokio::test]
@@ -64,9 +64,9 @@ async fn a_refusal_without_a_number_is_refreshed_soon() {
     call(&limiter, CreditReport::UsedUp, Timestamp(0)).await;
     let exhausted = limiter.admit(Lane::Grade, 1, Timestamp(0));
     assert!(matches!(exhausted, Admission::Exhausted { check_at: Timestamp(60_000), .. }), "{exhausted:?}");
-    assert!(!limiter.take_look(Timestamp(59_999)) && limiter.take_look(Timestamp(60_000)));
-    assert!(!limiter.take_look(Timestamp(60_001)), "one refresh at a time");
-    assert!(limiter.take_look(Timestamp(120_000)), "and another one when that brought no answer");
+    assert!(!limiter.take_refresh(Timestamp(59_999)) && limiter.take_refresh(Timestamp(60_000)));
+    assert!(!limiter.take_refresh(Timestamp(60_001)), "one refresh at a time");
+    assert!(limiter.take_refresh(Timestamp(120_000)), "and another one when that brought no answer");
 }
 
 #[tokio::test]
@@ -168,7 +168,7 @@ async fn a_refresh_is_due_when_spreading_lasts_long() {
     for _ in 0..2 {
         limiter.admit(Lane::Grade, 100_000, Timestamp(0));
     }
-    assert!(!limiter.is_look_due(Timestamp(HOUR - 1)) && limiter.is_look_due(Timestamp(HOUR)));
+    assert!(!limiter.is_refresh_due(Timestamp(HOUR - 1)) && limiter.is_refresh_due(Timestamp(HOUR)));
 }
 
 /// Ends a round of as many calls as are allowed.

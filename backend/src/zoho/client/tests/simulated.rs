@@ -56,13 +56,13 @@ impl Simulated {
         self.tell("faults", json!([{"match": {"operation": "upsert", "times": 1}, "fault": fault}])).await;
     }
 
-    async fn look(&self, place: &str) -> Value {
+    async fn inspect(&self, place: &str) -> Value {
         let request = self.http.request(Method::GET, &format!("{}/__sim/{place}", self.url));
         serde_json::from_slice(&self.http.send(request).await.unwrap().body).unwrap()
     }
 
     async fn contacts(&self) -> usize {
-        self.look("state").await["modules"]["Contacts"].as_array().unwrap().len()
+        self.inspect("state").await["modules"]["Contacts"].as_array().unwrap().len()
     }
 }
 
@@ -255,16 +255,16 @@ async fn scarce_credits_are_noticed_at_once() {
     assert_eq!(client.limiter().credits(), None);
     simulated.tell("settings", json!({"used": 700})).await;
     upsert(&client, 100).await.unwrap();
-    let left = 1_000 - simulated.look("settings").await["used"].as_i64().unwrap();
+    let left = 1_000 - simulated.inspect("settings").await["used"].as_i64().unwrap();
     assert_eq!(client.limiter().credits().map(|(left, _)| left), Some(left));
     simulated.tell("settings", json!({"used": 1_000})).await;
     let error = upsert(&client, 1).await.unwrap_err();
     assert!(matches!(error, CallError::CreditsExhausted), "{error}");
     let exhausted = client.limiter().admit(Lane::Grade, 1, Clock::system().now());
     assert!(matches!(exhausted, Admission::Exhausted { .. }), "{exhausted:?}");
-    let calls = simulated.look("log").await["calls"].as_array().unwrap().len();
-    client.look_at_credits().await.unwrap();
-    assert_eq!(simulated.look("log").await["calls"].as_array().unwrap().len(), calls, "the number is fresh");
+    let calls = simulated.inspect("log").await["calls"].as_array().unwrap().len();
+    client.refresh_credits().await.unwrap();
+    assert_eq!(simulated.inspect("log").await["calls"].as_array().unwrap().len(), calls, "the number is fresh");
 }
 
 #[tokio::test]

@@ -216,7 +216,7 @@ fn bands(report: &mut Report<'_>, table: &mut MappingTable<'_>) -> Option<Vec<(N
 /// Checks that the transformations suit the type of the source.
 fn check_shapes(report: &mut Report<'_>, table: &MappingTable<'_>, rule: &Rule, has_date: bool, has_decimals: bool) {
     let shapes: Vec<_> = rule.paths().iter().map(|path| path.shape()).collect();
-    let are = |wanted: &[Shape]| !shapes.is_empty() && shapes.iter().all(|shape| wanted.contains(shape));
+    let are = |allowed: &[Shape]| !shapes.is_empty() && shapes.iter().all(|shape| allowed.contains(shape));
     let joins = matches!(rule.source, ValueSource::Join { .. });
     let numbers = are(&[Shape::Integer, Shape::Decimal]) && !joins;
     match rule.transform {

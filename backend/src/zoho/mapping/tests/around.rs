@@ -71,8 +71,8 @@ fn totals_and_items() {
         (item(None, Some("Essay")), false),
         (item(None, Some(" ")), true),
     ] {
-        let wanted = [&all, &totals, &items].map(|filter| filter.wants_grade(Some(&item)));
-        assert_eq!(wanted, [true, is_total, !is_total]);
+        let passes = [&all, &totals, &items].map(|filter| filter.wants_grade(Some(&item)));
+        assert_eq!(passes, [true, is_total, !is_total]);
     }
     assert_eq!([&all, &totals, &items].map(|filter| filter.wants_grade(None)), [true, false, false]);
 }

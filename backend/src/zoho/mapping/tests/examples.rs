@@ -124,14 +124,14 @@ fn a_completion_when_its_table_is_uncommented() {
 #[test]
 fn prerequisites_and_what_is_read() {
     let mapping = Mapping::parse(Mapping::DEFAULT).unwrap();
-    let told: Vec<_> = mapping
+    let listed: Vec<_> = mapping
         .modules()
         .map(|(kind, module)| {
             (kind.as_str(), module.needs_user(), module.needs_course(), module.reads_user(), module.reads_course())
         })
         .collect();
     assert_eq!(
-        told,
+        listed,
         [
             ("user", false, false, true, false),
             ("course", false, false, false, true),

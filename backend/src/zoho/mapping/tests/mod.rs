@@ -72,15 +72,15 @@ impl Thing {
 /// The metadata of an organisation that has everything the mapping needs.
 pub(crate) fn metadata(mapping: &Mapping, kind: Kind) -> Module {
     let module = mapping.module(kind).unwrap();
-    let field = |wanted: super::WantedField| ModuleField {
-        length: wanted.length,
-        unique: wanted.unique,
-        picklist: wanted.values,
-        lookup: wanted.lookup,
-        system_mandatory: matches!(wanted.name.as_str(), "Last_Name" | "Product_Name" | "Name"),
-        ..ModuleField::new(wanted.name, wanted.data_type.zoho_name())
+    let field = |expected: super::ExpectedField| ModuleField {
+        length: expected.length,
+        unique: expected.unique,
+        picklist: expected.values,
+        lookup: expected.lookup,
+        system_mandatory: matches!(expected.name.as_str(), "Last_Name" | "Product_Name" | "Name"),
+        ..ModuleField::new(expected.name, expected.data_type.zoho_name())
     };
-    mapping.wanted(module).into_iter().map(field).collect()
+    mapping.expected(module).into_iter().map(field).collect()
 }
 
 /// A mapping of users with these fields, and a module with these fields.

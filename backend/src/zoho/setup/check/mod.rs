@@ -94,9 +94,9 @@ impl Checker<'_> {
 
     fn fields(&mut self, found: &Module) {
         let (mapping, module) = (self.mapping, self.module);
-        for wanted in mapping.wanted(module) {
-            if !found.fields.contains_key(&wanted.name) {
-                self.no_field(&wanted.name);
+        for expected in mapping.expected(module) {
+            if !found.fields.contains_key(&expected.name) {
+                self.no_field(&expected.name);
             }
         }
         if let Some(key) = found.fields.get(&module.key) {
@@ -210,7 +210,7 @@ impl Checker<'_> {
             return;
         }
         let shapes = rule.shapes();
-        let are = |wanted: &[Shape]| shapes.iter().all(|shape| wanted.contains(shape));
+        let are = |allowed: &[Shape]| shapes.iter().all(|shape| allowed.contains(shape));
         let fits = match field.data_type.as_str() {
             "text" | "textarea" | "picklist" | "multiselectpicklist" => true,
             "email" | "phone" | "website" => are(&[Shape::Text]),

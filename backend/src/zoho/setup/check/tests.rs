@@ -19,10 +19,10 @@ fn but(module: &str, name: &str, change: impl FnOnce(&mut ModuleField)) -> Vec<(
     let mut organisation = after(&setup::plan(&default(), &empty_organisation()), empty_organisation());
     let fields = &mut organisation.get_mut(module).unwrap().as_mut().unwrap().fields;
     change(fields.entry(name.to_owned()).or_insert_with(|| ModuleField::new(name, "text")));
-    check(&default(), &organisation).into_iter().map(|finding| told(module, name, finding)).collect()
+    check(&default(), &organisation).into_iter().map(|finding| described(module, name, finding)).collect()
 }
 
-fn told(module: &str, name: &str, finding: MappingFinding) -> (Severity, String) {
+fn described(module: &str, name: &str, finding: MappingFinding) -> (Severity, String) {
     assert_eq!((finding.module.as_str(), finding.field.as_deref()), (module, Some(name)));
     assert!(!finding.advice.is_empty() && !finding.setup_can_fix);
     (finding.severity, finding.problem)

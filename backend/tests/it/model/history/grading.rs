@@ -1,4 +1,4 @@
-//! What teachers do.
+//! Actions of teachers.
 
 use serde_json::{Value, json};
 
@@ -9,7 +9,7 @@ use crate::support::{
 };
 
 impl History {
-    /// A grade in an item where the user has none.
+    /// Grades a user in an item without a grade.
     pub(super) fn give_grade(&mut self, random: &mut Random) {
         let Some((userid, courseid)) = pick(&self.users, random).zip(pick(&self.courses, random)) else { return };
         let itemid = courseid * 10 + random.below(ITEMS as u64) as i64;
@@ -27,7 +27,7 @@ impl History {
         self.tell_grade(id);
     }
 
-    /// A grade travels with its item as that is now.
+    /// A grade is sent with the current state of its item.
     pub(super) fn tell_grade(&mut self, id: i64) {
         let data = &mut self.grades.get_mut(&id).unwrap().data;
         let (name, max) = &self.items[&id_of(data, "itemid")];
@@ -58,8 +58,8 @@ impl History {
         self.emit("grade_deleted", data);
     }
 
-    /// Deleted, and mostly given again under a new id.
-    pub(super) fn give_grade_anew(&mut self, random: &mut Random) {
+    /// Deletes a grade, and mostly grades again under a new id.
+    pub(super) fn grade_again(&mut self, random: &mut Random) {
         let Some(id) = pick(&self.grades, random) else { return };
         let data = &self.grades[&id].data;
         let (userid, itemid, courseid) = (id_of(data, "userid"), id_of(data, "itemid"), id_of(data, "courseid"));

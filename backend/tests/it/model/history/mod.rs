@@ -11,22 +11,23 @@ use crate::support::{
     random::Random,
 };
 
-/// Things that happen, besides what follows of them.
+/// The number of random actions, not counting what follows from them.
 const STEPS: u64 = 320;
 const USERS: usize = 24;
 const COURSES: usize = 5;
-/// Grade items of a course.
+/// Grade items per course.
 const ITEMS: i64 = 3;
-/// Events of one batch, at most.
+/// The most events in a batch.
 const BATCH: u64 = 14;
 
-/// The user whose address belongs to a contact of another key: a person must decide, and what points to the user waits.
+/// The user whose address belongs to a contact with another key: a person must decide, and records that refer to the
+/// user wait.
 pub(super) const NAMESAKE: i64 = 4;
 
-/// The key of that contact.
+/// That contact's key.
 pub(super) const FOREIGN_KEY: &str = "other:9";
 
-/// A thing in Moodle, or what was last known of it.
+/// A record in Moodle, or its last known state.
 struct Thing {
     data: Map<String, Value>,
     live: bool,
@@ -34,16 +35,16 @@ struct Thing {
 
 type Things = BTreeMap<i64, Thing>;
 
-/// All that happened, and how the site is now.
+/// The events so far, and the site's current state.
 pub(super) struct History {
     events: Vec<Value>,
     users: Things,
     courses: Things,
     enrolments: Things,
     grades: Things,
-    /// Name and highest grade of each grade item.
+    /// Name and maximum grade of each grade item.
     items: BTreeMap<i64, (String, String)>,
-    /// The user of this id, and each so-manieth, is never reported.
+    /// Users whose id is a multiple of this are never reported.
     unreported_user: i64,
     unreported_course: i64,
     words: u64,
@@ -58,7 +59,7 @@ fn object(data: Value) -> Map<String, Value> {
     serde_json::from_value(data).unwrap()
 }
 
-/// One of those that are there; often one of the last, so that some change while they are delivered.
+/// One of the existing records; often a recent one, so that some change while they are being delivered.
 fn pick(things: &Things, random: &mut Random) -> Option<i64> {
     let live: Vec<i64> = things.iter().rev().filter(|(_, thing)| thing.live).map(|(id, _)| *id).collect();
     let among = if random.below(2) == 0 { live.len().min(3) } else { live.len() };
@@ -106,7 +107,7 @@ impl History {
             }
             67..84 => self.give_grade(random),
             84..94 => self.change_grade(random),
-            94..97 => self.give_grade_anew(random),
+            94..97 => self.grade_again(random),
             _ => self.change_item(random),
         }
     }
@@ -150,11 +151,11 @@ impl History {
             1 => data.insert("idnumber".to_owned(), json!(word)),
             2 => data.remove("idnumber"),
             3 => data.insert("suspended".to_owned(), json!(random.below(2) == 0)),
-            // An address is nobody's but one's own, ever; who was imported keeps it.
+            // No address is ever used by two people; people from the import keep theirs.
             4 if !is_imported(id) && id != NAMESAKE => {
                 data.insert("email".to_owned(), json!(format!("{word}@example.com")))
             }
-            // The same again.
+            // An update without a change.
             5 => None,
             _ => data.insert("city".to_owned(), json!(word)),
         };
@@ -162,7 +163,7 @@ impl History {
         self.emit("user_updated", data);
     }
 
-    /// With all that belongs to the user, as Moodle does it.
+    /// Deletes the user and everything that belongs to it, as Moodle does.
     fn delete_user(&mut self, random: &mut Random) {
         let Some(id) = pick(&self.users, random).filter(|id| *id != NAMESAKE) else { return };
         self.delete_dependants("userid", id);
@@ -241,7 +242,7 @@ impl History {
             data.insert("roles".to_owned(), json!([{"shortname": role, "archetype": "student"}]));
         }
         let data = data.clone();
-        // Often suspended and at once active again: what was delivered before is to be delivered once more.
+        // Often suspended and reactivated at once: the earlier state is to be delivered again.
         for status in ["1", "0"].into_iter().take(1 + random.below(3) as usize) {
             let mut data = data.clone();
             data.insert("status".to_owned(), json!(status));
@@ -257,12 +258,12 @@ impl History {
         self.emit("enrolment_deleted", data);
     }
 
-    /// All events in the order of their versions.
+    /// All events in version order.
     pub(super) fn events(&self) -> &[Value] {
         &self.events
     }
 
-    /// Contacts that admissions made before the site was connected.
+    /// Contacts that the admissions office created before the site was connected.
     pub(super) fn imported(&self) -> Vec<Value> {
         let ids = self.users.keys().filter(|id| is_imported(**id));
         let contact = |id: &i64| json!({"Last_Name": "Imported", "Email": format!("person{id}@example.com")});
@@ -274,7 +275,7 @@ impl History {
         json!({"Last_Name": "Foreign", "Email": format!("person{NAMESAKE}@example.com"), "Moodle_User_Key": FOREIGN_KEY})
     }
 
-    /// Batches in which the events arrive: later than they happened, some much later, some twice.
+    /// The batches in which the events arrive: late, some very late, some twice.
     pub(super) fn arrivals(&self, random: &mut Random) -> Vec<Vec<Value>> {
         let count = self.events.len() as u64;
         let mut places = Vec::new();
@@ -305,7 +306,7 @@ impl History {
         batches
     }
 
-    /// Changes once more what a person changed in Zoho, as far as it is still there in Moodle. Returns the events.
+    /// Changes again in Moodle what was changed by hand in Zoho, if it still exists. Returns the events.
     pub(super) fn touch(&mut self, touched: &[(String, String)]) -> Vec<Value> {
         let before = self.events.len();
         for (module, key) in touched {
@@ -340,7 +341,7 @@ impl History {
     }
 }
 
-/// Whether admissions made a contact for the user before.
+/// Whether the admissions office created a contact for the user.
 pub(super) fn is_imported(userid: i64) -> bool {
     userid % 8 == 3
 }

@@ -1,4 +1,4 @@
-//! Asking for erasures: who may, what is shown before, and what the certificate says.
+//! Requesting erasures: permissions, the preview, and the certificate.
 
 use serde_json::{Value, json};
 
@@ -45,7 +45,7 @@ async fn the_command_asks_first(database: Database) {
     let dry = run(&database, &[&person[..], &["--dry-run"]].concat());
     let shown = String::from_utf8(dry.stdout).unwrap();
     assert!(dry.status.success() && shown.contains("9 rows of events") && shown.contains("anonymise"), "{shown}");
-    assert!(!run(&database, &person).status.success(), "nobody is there to answer, and nothing says --yes");
+    assert!(!run(&database, &person).status.success(), "there is nobody to answer, and no --yes");
     for nobody in [
         ["erase", "--yes", "--site", "moodle", "--user", "99"],
         ["erase", "--yes", "--site", "nowhere", "--user", "11"],

@@ -1,4 +1,4 @@
-//! What Zoho may answer, and what becomes of it.
+//! Zoho's failures, and what follows from each.
 
 use std::time::Duration;
 
@@ -13,11 +13,11 @@ use crate::support::{
 
 on_both_databases!(
     a_time_out_after_the_commit_makes_no_second_record,
-    a_revoked_token_pauses_and_burns_nothing,
+    a_revoked_token_pauses_and_costs_no_attempt,
     credits_are_never_overrun,
     too_many_calls_at_once_slow_it_down,
     an_outage_is_waited_out,
-    one_record_that_makes_zoho_ill_stands_alone_in_the_end,
+    a_record_that_breaks_zoho_is_isolated,
     a_refused_record_is_marked_in_zoho,
     the_owner_of_a_field_is_respected,
     a_missing_field_pauses_until_it_is_there,
@@ -40,7 +40,7 @@ async fn a_time_out_after_the_commit_makes_no_second_record(database: Database) 
     server.stop().await;
 }
 
-async fn a_revoked_token_pauses_and_burns_nothing(database: Database) {
+async fn a_revoked_token_pauses_and_costs_no_attempt(database: Database) {
     let zoho = ZohoSimulator::start_set_up().await;
     let server = start(&database, &zoho).await;
     server.site().apply(&[at(1, "user_created", user(3, "ann"))]).await;
@@ -57,11 +57,11 @@ async fn a_revoked_token_pauses_and_burns_nothing(database: Database) {
     tokio::time::sleep(Duration::from_secs(3)).await;
     assert_eq!(item(&database, "user", 4).await.0, "pending");
     let tries = "SELECT count(*) FROM sync_attempts WHERE moodle_id = 4";
-    assert_eq!(database.count(tries).await, 0, "no attempt is burnt");
+    assert_eq!(database.count(tries).await, 0, "no attempt is counted");
     let is_error = |message: &Value| message["level"] == "ERROR";
     server.logged(is_error).await;
-    assert_eq!(server.log_messages().iter().filter(|message| is_error(message)).count(), 1, "one message");
-    // Repaired in Zoho, it goes on by itself.
+    assert_eq!(server.log_messages().iter().filter(|message| is_error(message)).count(), 1, "one log message");
+    // Once repaired in Zoho, delivery resumes by itself.
     zoho.change(json!({"revoked": false})).await;
     rest(&database).await;
     assert_eq!(zoho.records("Contacts").await.len(), 2);
@@ -73,7 +73,7 @@ async fn credits_are_never_overrun(database: Database) {
     let zoho = ZohoSimulator::start_set_up().await;
     zoho.change(json!({"allowance": 10_000, "used": 9_500})).await;
     let server = start_with(&database, &zoho, &[("BACKEND_SYNC_ZOHO__RESERVE_CREDITS", "100")]).await;
-    // One call tells how much is left; then 10,000 wait.
+    // One call learns how much is left; then 10,000 items wait.
     server.site().apply(&[at(1, "course_created", course(1, "first"))]).await;
     rest(&database).await;
     assert!(run(&database, &["sync", "pause"]).status.success());
@@ -93,7 +93,7 @@ async fn credits_are_never_overrun(database: Database) {
     tokio::time::sleep(Duration::from_secs(3)).await;
     let settings = zoho.settings_now().await;
     let left = settings["allowance"].as_i64().unwrap() - settings["used"].as_i64().unwrap();
-    // A thousand credits are needed, so hardly anything goes in three seconds.
+    // They need a thousand credits, so hardly anything is delivered in three seconds.
     assert!(left > 400, "{left} credits are left");
     assert_conserved(&database);
     server.stop().await;
@@ -109,7 +109,7 @@ async fn too_many_calls_at_once_slow_it_down(database: Database) {
     rest(&database).await;
     assert_eq!(zoho.records("Products").await.len(), 1_000);
     let failed = "SELECT count(*) FROM sync_attempts WHERE outcome <> 'inserted'";
-    assert_eq!(database.count(failed).await, 0, "being asked to wait is no attempt");
+    assert_eq!(database.count(failed).await, 0, "being asked to wait does not count as an attempt");
     server.stop().await;
 }
 
@@ -132,7 +132,7 @@ async fn an_outage_is_waited_out(database: Database) {
     server.stop().await;
 }
 
-async fn one_record_that_makes_zoho_ill_stands_alone_in_the_end(database: Database) {
+async fn a_record_that_breaks_zoho_is_isolated(database: Database) {
     let zoho = ZohoSimulator::start_set_up().await;
     zoho.add_faults(
         json!([{"match": {"operation": "upsert", "every": 1, "key": "poison"}, "fault": "internal_error"}]),
@@ -143,7 +143,7 @@ async fn one_record_that_makes_zoho_ill_stands_alone_in_the_end(database: Databa
     let events: Vec<Value> = (1..=40).map(|id| at(id, "course_created", course(id, &name(id)))).collect();
     server.site().apply(&events).await;
     until("all others are there", async || (zoho.records("Products").await.len() == 39).then_some(())).await;
-    // Tried again and again, it is under way at times; between the tries it waits, and says why.
+    // It is retried again and again: in flight at times, pending with the reason in between.
     until("it waits", async || (item(&database, "course", 7).await.0 == "pending").then_some(())).await;
     assert!(reason(&database, "course", 7).await.contains("Zoho"), "it says why");
     zoho.clear_faults().await;
@@ -174,7 +174,7 @@ async fn a_refused_record_is_marked_in_zoho(database: Database) {
     assert_eq!((&contact["Moodle_Sync_Status"], &contact["Email"]), (&json!("Failed"), &json!("ann@example.com")));
     assert!(contact["Moodle_Sync_Error"].as_str().unwrap().contains("Email"));
     assert_conserved(&database);
-    // Corrected in Moodle, it goes by itself.
+    // Once corrected in Moodle, it is delivered by itself.
     server.site().apply(&[at(4, "user_updated", user(3, "ann"))]).await;
     rest(&database).await;
     let contacts = zoho.records("Contacts").await;

@@ -1,4 +1,4 @@
-//! What may happen to a PostgreSQL: how it begins, how it ends, how it is seen.
+//! Incidents of a PostgreSQL server: how each begins, ends, and shows.
 
 use std::time::{Duration, Instant};
 
@@ -11,74 +11,75 @@ use super::{
 };
 use crate::Failed;
 
-/// How late each piece is when the way is slow: a transaction of some round trips takes a second.
+/// The delay of each chunk on a slow route: a transaction of a few round trips takes a second.
 const DELAY: Duration = Duration::from_millis(100);
 
-/// Until all sessions have read a changed setting.
+/// The time until all sessions have read a changed setting.
 const RELOAD: Duration = Duration::from_secs(1);
 
 /// No long wait for a lock: another fault may have to end first, and cannot meanwhile.
 const BRIEFLY: &str = "SET lock_timeout = '2s'";
 
-/// How long it may take to get all connections.
+/// The time-out for taking all connections.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// The role that takes all connections. Not a superuser: some are kept for those.
+/// The role that takes all connections. Not a superuser: some connections are reserved for those.
 const HOG: &str = "hog";
 
-/// Something that happens.
+/// What happens.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Trouble {
+pub(crate) enum Incident {
     /// `kill -9` of all processes.
     Killed,
-    /// Restarted by an operator; clients are thrown out.
+    /// Restarted by an operator, which disconnects its clients.
     RestartedFast,
     /// The same without a checkpoint, so that it recovers.
     RestartedImmediately,
     /// The primary is killed, the standby promoted. Needs a standby.
     Promoted,
-    /// The way swallows everything.
+    /// The route drops everything silently.
     Vanished,
     /// Connections are reset and new ones refused: a proxy without a server.
     Refused,
-    /// Each piece is late.
+    /// Each chunk is delayed.
     Slow,
-    /// `default_transaction_read_only`, as an operator sets it for maintenance, or a hosting service when the disk is nearly full.
+    /// `default_transaction_read_only`, which an operator sets for maintenance, or a hosting service when the disk is
+    /// nearly full.
     ReadOnly,
-    /// The way leads to the standby. Needs a standby.
+    /// The route leads to the standby. Needs a standby.
     OnStandby,
     /// No room for the tables. Needs disks of its own.
     TablesFull,
     /// No room for the write-ahead log, which ends the server. Needs disks of its own.
     WalFull,
-    /// Somebody else has all connections.
+    /// Another role holds all connections.
     NoConnections,
     /// Row security without a policy, forced on the owner too.
     RowSecurity,
-    /// Somebody holds a lock on the table of events.
+    /// Another session holds a lock on the table of events.
     Locked,
     /// An operator ends all sessions of the product.
     Terminated,
 }
 
-/// What must last for as long as it does.
+/// What must be kept while it lasts.
 pub(crate) enum Kept {
     Nothing,
     Connections(Vec<DatabaseConnection>),
     Lock(DatabaseTransaction),
-    /// How many sessions were ended, or what was counted before.
+    /// The number of sessions ended, or a count from before it began.
     Number(u64),
-    /// What was seen when it was done.
+    /// Evidence from the moment it began.
     Done(String),
 }
 
-impl Trouble {
+impl Incident {
     /// Whether no event can be stored while it lasts, unless something else ends it early.
     pub(crate) fn stores_nothing(self) -> bool {
         match self {
             Self::Killed | Self::Vanished | Self::Refused | Self::ReadOnly => true,
             Self::OnStandby | Self::NoConnections | Self::RowSecurity | Self::Locked => true,
-            // Over as soon as it was done, or not complete: there may be room within the files.
+            // These are over at once, or not complete: existing files may have room.
             Self::RestartedFast | Self::RestartedImmediately | Self::Promoted | Self::Terminated => false,
             Self::Slow | Self::TablesFull | Self::WalFull => false,
         }
@@ -127,7 +128,7 @@ impl Trouble {
         Ok(Kept::Nothing)
     }
 
-    /// What shows, past the product, that it has taken hold; `None` when nothing does (yet).
+    /// Evidence from outside the product that it has taken effect; `None` without any (yet).
     pub(crate) async fn seen(self, kept: &Kept, cluster: &Cluster) -> Result<Option<String>, Failed> {
         let refusal = |result: Result<i32, Failed>| result.err().map(|error| error.to_string());
         let [held, late, _] = cluster.relay.counted();
@@ -145,7 +146,7 @@ impl Trouble {
                 let read_only = cluster.as_product().value::<String>("SHOW transaction_read_only").await?;
                 (read_only == "on").then(|| "transactions are read-only".to_owned())
             }
-            // Each server of these is new, so its log has no older ones.
+            // Each of these servers is new, so its log has no older messages.
             (Self::TablesFull | Self::WalFull, _) => {
                 cluster.primary.log().lines().rev().find(|line| line.contains("No space left")).map(str::to_owned)
             }
@@ -164,11 +165,11 @@ impl Trouble {
         })
     }
 
-    /// Ends it. The product must then work again by itself.
+    /// Ends it. The product must then recover by itself.
     pub(crate) async fn end(self, cluster: &mut Cluster) -> Result<(), Failed> {
         match self {
             Self::Killed => cluster.revive().await?,
-            // A new standby takes the place of the old one.
+            // A new standby replaces the old one.
             Self::Promoted if cluster.standby.is_none() => cluster.add_standby().await?,
             Self::RestartedFast | Self::RestartedImmediately | Self::Promoted | Self::Terminated => {}
             Self::Vanished | Self::Refused => cluster.relay.heal(),
@@ -184,7 +185,7 @@ impl Trouble {
                 let alter = "ALTER TABLE events DISABLE ROW LEVEL SECURITY, NO FORCE ROW LEVEL SECURITY";
                 cluster.sql().execute(&format!("{BRIEFLY}; {alter}")).await?;
             }
-            // What was kept ends them.
+            // Dropping what was kept ends them.
             Self::NoConnections | Self::Locked => {}
         }
         Ok(())
@@ -192,7 +193,7 @@ impl Trouble {
 }
 
 impl Kept {
-    /// Lets it go; whether it lasted until now.
+    /// Releases it; returns whether it lasted until now.
     pub(crate) async fn let_go(self) -> bool {
         match self {
             Self::Nothing | Self::Number(_) | Self::Done(_) => true,
@@ -231,11 +232,11 @@ const UP_SINCE: &str = "SELECT CAST(pg_postmaster_start_time() AS text)";
 const WAITING_FOR_LOCKS: &str =
     "SELECT count(*) FROM pg_locks WHERE NOT granted AND relation = CAST('events' AS regclass)";
 
-/// Whether that role has all connections that are not kept for superusers.
+/// Whether that role has all connections except the reserved ones.
 const ALL_TAKEN: &str = "SELECT count(*) >= CAST(current_setting('max_connections') AS integer) \
     - CAST(current_setting('superuser_reserved_connections') AS integer) FROM pg_stat_activity WHERE usename = 'hog'";
 
-/// Sets a setting of the whole server; sessions that exist follow with their next statement.
+/// Changes a setting of the whole server; existing sessions follow with their next statement.
 async fn set(sql: &Sql, name: &str, value: Option<&str>) -> Result<(), Failed> {
     // ALTER SYSTEM works in a read-only transaction too.
     let reset = || format!("ALTER SYSTEM RESET {name}");
@@ -245,13 +246,13 @@ async fn set(sql: &Sql, name: &str, value: Option<&str>) -> Result<(), Failed> {
     Ok(())
 }
 
-/// Ends the product's sessions; returns how many.
+/// Ends the product's sessions; returns their number.
 async fn terminate(sql: &Sql) -> Result<u64, Failed> {
     let ended = format!("SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE usename = '{PRODUCT}'");
     Ok(u64::try_from(sql.value::<i64>(&ended).await?)?)
 }
 
-/// Takes every connection that is not kept for superusers, those of the product too.
+/// Takes every connection that is not reserved for superusers, including the product's.
 async fn take_all_connections(cluster: &Cluster) -> Result<Vec<DatabaseConnection>, Failed> {
     let sql = cluster.primary.sql();
     let there: bool = sql.value(&format!("SELECT count(*) > 0 FROM pg_roles WHERE rolname = '{HOG}'")).await?;
@@ -260,8 +261,8 @@ async fn take_all_connections(cluster: &Cluster) -> Result<Vec<DatabaseConnectio
     }
     let hog = Sql::new(cluster.primary.url_of(HOG)).impatient();
     let mut taken = Vec::new();
-    // The product comes back for its own as fast as it can: until there is none left for it. Not to get one in time, on a busy machine,
-    // does not show that.
+    // The product reconnects as fast as it can, so continue until none is left for it. A time-out on a busy machine is
+    // not yet evidence of that.
     let deadline = Instant::now() + PATIENCE;
     while Instant::now() < deadline {
         while let Ok(connection) = hog.connect().await {

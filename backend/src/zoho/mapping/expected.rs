@@ -14,7 +14,7 @@ const PICKLIST_CHARACTERS: usize = 25;
 
 /// A field that the mapping needs.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct WantedField {
+pub(crate) struct ExpectedField {
     pub(crate) name: String,
     pub(crate) data_type: FieldType,
     /// Characters of a text field.
@@ -26,7 +26,7 @@ pub(crate) struct WantedField {
     pub(crate) lookup: Option<String>,
 }
 
-impl WantedField {
+impl ExpectedField {
     fn new(name: &str, data_type: FieldType) -> Self {
         Self { name: name.to_owned(), data_type, length: None, unique: false, values: Vec::new(), lookup: None }
     }
@@ -34,39 +34,39 @@ impl WantedField {
 
 impl Mapping {
     /// The fields that a module must have, including the key and tracking fields.
-    pub(crate) fn wanted(&self, module: &ModuleMapping) -> Vec<WantedField> {
-        let key = WantedField {
+    pub(crate) fn expected(&self, module: &ModuleMapping) -> Vec<ExpectedField> {
+        let key = ExpectedField {
             length: Some(KEY_CHARACTERS),
             unique: true,
-            ..WantedField::new(&module.key, FieldType::Text)
+            ..ExpectedField::new(&module.key, FieldType::Text)
         };
-        let mut wanted = vec![key];
-        wanted.extend(module.rules.iter().map(|rule| self.wanted_for(module, rule)));
+        let mut expected = vec![key];
+        expected.extend(module.rules.iter().map(|rule| self.expected_for(module, rule)));
         for (name, value) in &module.deleted {
-            if !wanted.iter().any(|field| field.name == *name) {
+            if !expected.iter().any(|field| field.name == *name) {
                 let data_type = value.as_ref().map_or(FieldType::Text, |value| suits(&[value.shape()]));
                 let length = (data_type == FieldType::Text).then_some(TEXT_CHARACTERS);
-                wanted.push(WantedField { length, ..WantedField::new(name, data_type) });
+                expected.push(ExpectedField { length, ..ExpectedField::new(name, data_type) });
             }
         }
         for (name, data_type) in self.tracking.iter().flat_map(|tracking| tracking.fields_with_types()) {
             let values =
                 if data_type == FieldType::Picklist { STATUSES.map(str::to_owned).to_vec() } else { Vec::new() };
             let length = (data_type == FieldType::Text).then_some(TEXT_CHARACTERS);
-            wanted.push(WantedField { values, length, ..WantedField::new(name, data_type) });
+            expected.push(ExpectedField { values, length, ..ExpectedField::new(name, data_type) });
         }
-        wanted
+        expected
     }
 
-    fn wanted_for(&self, module: &ModuleMapping, rule: &Rule) -> WantedField {
+    fn expected_for(&self, module: &ModuleMapping, rule: &Rule) -> ExpectedField {
         let values = values(module, rule);
         let data_type = rule.hint.data_type.unwrap_or_else(|| derive(rule, &values));
         let target = rule.lookup().and_then(|related| self.target(related));
-        WantedField {
+        ExpectedField {
             length: rule.hint.length.or((data_type == FieldType::Text).then_some(TEXT_CHARACTERS)),
             values: if data_type == FieldType::Picklist { values } else { Vec::new() },
             lookup: target.map(str::to_owned),
-            ..WantedField::new(&rule.field, data_type)
+            ..ExpectedField::new(&rule.field, data_type)
         }
     }
 
@@ -105,7 +105,7 @@ fn derive(rule: &Rule, values: &[String]) -> FieldType {
 }
 
 fn suits(shapes: &[Shape]) -> FieldType {
-    let are = |wanted: &[Shape]| !shapes.is_empty() && shapes.iter().all(|shape| wanted.contains(shape));
+    let are = |allowed: &[Shape]| !shapes.is_empty() && shapes.iter().all(|shape| allowed.contains(shape));
     if are(&[Shape::Integer]) {
         FieldType::Bigint
     } else if are(&[Shape::Integer, Shape::Decimal]) {
