@@ -158,9 +158,11 @@ impl App {
         let reports = service_manager::report(address, Arc::clone(&context), stop.clone());
         let watch = HealthMonitor { store: context.store.clone(), health: context.health.clone() };
         let watch = tokio::spawn(watch.run(stop.clone()));
+        let grades = tokio::spawn(writer.touch_grades(stop.clone()));
         let writer = tokio::spawn(writer.run());
         let delivery = delivery.map(|engine| tokio::spawn(engine.run(stop.clone())));
-        let mut upkeep = vec![tokio::spawn(keeper.run(stop.clone())), tokio::spawn(retention.run(stop.clone()))];
+        let mut upkeep =
+            vec![grades, tokio::spawn(keeper.run(stop.clone())), tokio::spawn(retention.run(stop.clone()))];
         upkeep.extend(timekeeper.map(|timekeeper| tokio::spawn(timekeeper.run(stop.clone()))));
         let last_used = save_last_used(Arc::clone(&context), stop.clone());
         let activity = save_activity(Arc::clone(&context), stop.clone());

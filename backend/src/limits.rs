@@ -133,8 +133,15 @@ pub const CHANGE_ORDER_SLACK_MS: i64 = 60_000;
 /// Changes that a reader with `changed_since` scans before it scans the whole table instead.
 pub const FEW_CHANGES: u64 = 10_000;
 
-/// Items that one step of a resync marks: few enough that deliveries continue meanwhile.
-pub const RESYNC_ROWS: usize = 1_000;
+/// Sync items of one step of what may concern very many (a retry, a resync, a course that arrives): few enough that
+/// ingest and deliveries continue meanwhile.
+pub const STEP_ITEMS: u32 = 1_000;
+
+/// Grades that one transaction touches because their item changed: some tens of milliseconds under the writers' lock.
+pub const STEP_GRADES: usize = 1_000;
+
+/// The interval at which a process looks for changed items whose grades another process left untouched.
+pub const ITEM_CHANGES_INTERVAL: Duration = Duration::from_secs(60);
 
 /// Records of one delivery: as many as Zoho takes in one call.
 pub const DELIVERY_RECORDS: u32 = 100;
@@ -152,9 +159,12 @@ pub const LONGEST_OPEN_CIRCUIT: Duration = Duration::from_secs(60);
 /// The longest rest after a destination reported too many calls at once.
 pub const THROTTLED_REST: Duration = Duration::from_secs(2);
 
-/// The interval at which waiting items are counted, to see whether the API credits last for them. Shorter than a call;
-/// counting a hundred thousand takes some milliseconds.
+/// The interval at which pending items are counted, to see whether the API credits last for them. Shorter than a call.
 pub const WAITING_COUNT_INTERVAL: Duration = Duration::from_millis(100);
+
+/// How many times as long as a count of pending items took the next one waits: counting millions must not keep the
+/// database busy.
+pub const WAITING_COUNT_SHARE: u32 = 20;
 
 /// The longest interval between two searches for items of dead workers.
 pub const LEASE_CHECK_INTERVAL: Duration = Duration::from_secs(5);

@@ -22,6 +22,7 @@ mod m20261122_000008_alerts;
 mod m20261122_000009_erasures;
 mod m20261122_000010_console_sessions;
 mod m20261122_000011_console_search;
+mod m20261127_000012_steps;
 
 /// Applies the migrations in their order.
 #[derive(Debug)]
@@ -41,6 +42,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261122_000009_erasures::Migration),
             Box::new(m20261122_000010_console_sessions::Migration),
             Box::new(m20261122_000011_console_search::Migration),
+            Box::new(m20261127_000012_steps::Migration),
         ]
     }
 }

@@ -9,6 +9,7 @@
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a program whose output is for people")]
 
 mod big;
+mod commands;
 mod compare;
 mod copy;
 mod database;
@@ -41,7 +42,7 @@ struct Arguments {
     #[arg(long)]
     quick: bool,
     /// Only what has NAME in its name, of: ingest-sqlite, ingest-postgres, delivery-sqlite, delivery-postgres,
-    /// pages-sqlite, pages-postgres, size-sqlite, size-postgres, copy-postgres
+    /// pages-sqlite, pages-postgres, size-sqlite, size-postgres, commands-sqlite, commands-postgres, copy-postgres
     #[arg(long, value_name = "NAME", default_value = "", hide_default_value = true)]
     only: String,
     /// Of the ingest tables only the rows with TEXT in their name, as in "64 clients"; for profiling
@@ -89,7 +90,7 @@ async fn run(arguments: &Arguments, databases: &Databases) -> Result<(), Failed>
     for kind in [Kind::Sqlite, Kind::Postgres] {
         let selected = |table: &str| format!("{table}-{}", kind.slug()).contains(&arguments.only);
         let copies = kind == Kind::Postgres && selected("copy");
-        if !copies && !["ingest", "delivery", "pages", "size"].into_iter().any(selected) && !selected("") {
+        if !copies && !["ingest", "delivery", "pages", "size", "commands"].into_iter().any(selected) && !selected("") {
             continue;
         }
         let Some(version) = databases.version(kind).await? else {
@@ -112,6 +113,9 @@ async fn run(arguments: &Arguments, databases: &Databases) -> Result<(), Failed>
         }
         if selected("size") {
             size::run(databases, kind, arguments.quick).await?;
+        }
+        if selected("commands") {
+            commands::run(databases, kind, arguments.quick).await?;
         }
         if copies {
             copy::run(databases, arguments.quick).await?;

@@ -216,9 +216,12 @@ impl<D: Destination> Engine<D> {
 
     /// The number of pending items in all lanes; counted at intervals, and only if the destination reports credits.
     async fn waiting(&self, state: &mut DispatcherState) -> Result<u64, StoreError> {
-        let is_old = state.waiting.1.is_none_or(|at| at.elapsed() >= limits::WAITING_COUNT_INTERVAL);
-        if is_old && self.destination.credits().is_some() {
-            state.waiting = (self.store.waiting(D::NAME).await?, Some(Instant::now()));
+        let is_due = state.waiting.1.is_none_or(|due| Instant::now() >= due);
+        if is_due && self.destination.credits().is_some() {
+            let started = Instant::now();
+            let waiting = self.store.waiting(D::NAME).await?;
+            let rest = (started.elapsed() * limits::WAITING_COUNT_SHARE).max(limits::WAITING_COUNT_INTERVAL);
+            state.waiting = (waiting, Some(Instant::now() + rest));
         }
         Ok(state.waiting.0)
     }

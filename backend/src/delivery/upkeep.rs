@@ -34,15 +34,18 @@ impl Upkeep {
         let is_due = |at: Option<Instant>, interval| at.is_none_or(|at| at.elapsed() >= interval);
         if is_due(self.leases_at, lease_interval) {
             self.leases_at = Some(Instant::now());
-            let lost = store.reclaim_expired(D::NAME, now).await?;
-            if !lost.is_empty() {
+            loop {
+                let lost = store.reclaim_expired(D::NAME, now).await?;
+                if lost.is_empty() {
+                    break;
+                }
                 tracing::warn!(destination = D::NAME, items = lost.len(), "took over items whose lease had expired");
                 store.add_lost_attempts(D::NAME, &lost, now).await?;
             }
         }
         if is_due(self.parked_at, limits::PARKED_CHECK_INTERVAL) {
             self.parked_at = Some(Instant::now());
-            let released = store.release_missed(D::NAME, None, now).await?;
+            let released = store.release_missed(D::NAME, now).await?;
             if released > 0 {
                 tracing::info!(
                     destination = D::NAME,

@@ -16,13 +16,14 @@ use crate::{
 
 /// Stores `arrivals` in order and commits. When it fails, nothing is stored, unless the commit itself failed.
 ///
-/// Leaves out arrivals whose token has been revoked meanwhile: their places hold `None`.
+/// Leaves out arrivals whose token has been revoked meanwhile: their places hold `None`. Also returns whether grades
+/// are left for [`Store::touch_next_grades`].
 pub(super) async fn store_arrivals(
     store: &Store,
     arrivals: &[&Arrival],
     tokens: &[i64],
     repeat_ms: i64,
-) -> Result<Vec<Option<Written>>, StoreError> {
+) -> Result<(Vec<Option<Written>>, bool), StoreError> {
     let (transaction, first_id) = store.begin_write(arrivals.len()).await?;
     let distinct: Vec<i64> = tokens.iter().copied().collect::<BTreeSet<_>>().into_iter().collect();
     let valid = transaction.valid_tokens(&distinct).await?;
@@ -72,16 +73,15 @@ pub(super) async fn store_arrivals(
     let changed_items: Vec<Key> = records.items.changed.iter().copied().collect();
     let new_grades = records.grades.new_references(|grade| (grade.userid, grade.itemid));
     try_join(transaction.insert_events(rows), records.save(&transaction)).await?;
-    if let Some(last) = arrivals.last().filter(|_| !changed_items.is_empty()) {
-        transaction.touch_grades(&changed_items, last.received_at, &mut changes).await?;
-    }
+    let mut grades_left = false;
     if let Some(last) = arrivals.last() {
+        grades_left = transaction.touch_grades_of(&changed_items, last.received_at, &mut changes).await?;
         transaction.add_changes(&mentioned, Kind::Course, last.received_at, &mut changes).await?;
     }
     transaction.mark_pending(&changes, &new_grades, repeat_ms).await?;
     transaction.save_changes(changes).await?;
     transaction.commit().await?;
-    Ok(written)
+    Ok((written, grades_left))
 }
 
 /// The people that the events are about.

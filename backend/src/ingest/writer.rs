@@ -9,7 +9,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use tokio::sync::{Notify, mpsc};
+use tokio::sync::{Notify, mpsc, watch};
 use tracing::Span;
 
 use super::{
@@ -20,6 +20,7 @@ use super::{
 use crate::{
     clock::Clock,
     health::Health,
+    limits,
     metrics::Counters,
     model::{EventType, Outcome, RecordKey},
     store::{Store, StoreError},
@@ -33,6 +34,7 @@ pub struct Writer {
     transaction_events: usize,
     repeat_ms: i64,
     committed: Arc<Notify>,
+    grades_left: Arc<Notify>,
     health: Health,
     counters: Counters,
     clock: Clock,
@@ -53,13 +55,40 @@ impl Writer {
     ) -> (Self, Ingest) {
         let (ingest, jobs) = Ingest::new(queue_kib, counters.metrics.clone(), clock.clone());
         let repeat_ms = i64::try_from(repeat.as_millis()).unwrap_or(i64::MAX);
-        let health = Health::default();
-        (Self { store, jobs, transaction_events, repeat_ms, committed, health, counters, clock }, ingest)
+        let (health, grades_left) = (Health::default(), Arc::default());
+        (Self { store, jobs, transaction_events, repeat_ms, committed, grades_left, health, counters, clock }, ingest)
     }
 
     /// The health that the writer updates.
     pub fn health(&self) -> Health {
         self.health.clone()
+    }
+
+    /// Touches the grades that the writer leaves when an item changed, and those that another process left: see
+    /// [`Store::touch_next_grades`]. Runs until `stop` becomes true.
+    pub fn touch_grades(&self, mut stop: watch::Receiver<bool>) -> impl Future<Output = ()> + Send + 'static {
+        let (store, repeat_ms, clock) = (self.store.clone(), self.repeat_ms, self.clock.clone());
+        let (grades_left, committed) = (Arc::clone(&self.grades_left), Arc::clone(&self.committed));
+        async move {
+            while !*stop.borrow() {
+                let wait = match store.touch_next_grades(clock.now(), repeat_ms).await {
+                    Ok(true) => {
+                        committed.notify_one();
+                        continue;
+                    }
+                    Ok(false) => limits::ITEM_CHANGES_INTERVAL,
+                    Err(error) => {
+                        tracing::warn!(%error, "could not touch the grades of a changed item; trying again");
+                        limits::SYNC_ERROR_WAIT
+                    }
+                };
+                tokio::select! {
+                    () = grades_left.notified() => {}
+                    () = tokio::time::sleep(wait) => {}
+                    _ = stop.changed() => {}
+                }
+            }
+        }
     }
 
     /// Runs until all clones of the [`Ingest`] are dropped and the queue is empty.
@@ -170,7 +199,12 @@ impl Writer {
 
     /// Stores arrivals in one transaction.
     async fn store(&self, arrivals: &[&Arrival], tokens: &[i64]) -> Result<Vec<Option<Written>>, StoreError> {
-        self.health.writer.during(store_arrivals(&self.store, arrivals, tokens, self.repeat_ms)).await
+        let stored = self.health.writer.during(store_arrivals(&self.store, arrivals, tokens, self.repeat_ms));
+        let (written, grades_left) = stored.await?;
+        if grades_left {
+            self.grades_left.notify_one();
+        }
+        Ok(written)
     }
 }
 

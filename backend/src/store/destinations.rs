@@ -2,7 +2,7 @@
 
 use sea_orm::{
     ActiveValue::Set,
-    ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, Statement,
+    ColumnTrait, EntityTrait, QueryFilter,
     sea_query::{Condition, Expr, ExprTrait, OnConflict},
 };
 
@@ -53,17 +53,33 @@ pub struct SealedToken {
 }
 
 impl Store {
-    /// Adds the destination, with a pending sync item for each existing record; returns whether it is new. From then
-    /// on, every transaction that changes a record marks its item.
+    /// Adds the destination, with a pending sync item for each existing record; returns whether it is new. Continues
+    /// where a process was interrupted that began this.
     pub async fn add_destination(&self, name: &str, now: Timestamp) -> Result<bool, StoreError> {
-        if self.destination(name).await?.is_some() {
+        let known = destination::Entity::find_by_id(name).one(&self.read).await?;
+        if known.is_some_and(|row| row.complete) {
             return Ok(false);
         }
-        // Under the writers' lock, so that no record is changed between the two statements.
-        let (transaction, _) = self.patient().begin_write(0).await?;
-        let added = transaction.add_destination(name, now).await?;
+        // Under the writers' lock: every later transaction that changes a record marks its item here, and no earlier one
+        // is still open.
+        let (transaction, _) = self.begin_write(0).await?;
+        let row = destination::ActiveModel {
+            name: Set(name.to_owned()),
+            created_at: Set(now.0),
+            complete: Set(false),
+            ..Default::default()
+        };
+        let on_conflict = OnConflict::column(Column::Name).do_nothing().to_owned();
+        let insert = destination::Entity::insert(row).on_conflict(on_conflict);
+        let added = insert.exec_without_returning(transaction.connection()).await?;
         transaction.commit().await?;
-        Ok(added)
+        self.add_items(name, now).await?;
+        destination::Entity::update_many()
+            .col_expr(Column::Complete, Expr::value(true))
+            .filter(Column::Name.eq(name))
+            .exec(&self.write)
+            .await?;
+        Ok(added > 0)
     }
 
     /// The destination, if it was ever configured.
@@ -215,36 +231,6 @@ impl Store {
 
 /// The cause of a pause that only a person ends.
 pub const OPERATOR: &str = "operator";
-
-impl super::WriteTransaction {
-    /// See [`Store::add_destination`].
-    async fn add_destination(&self, name: &str, now: Timestamp) -> Result<bool, StoreError> {
-        let row = destination::ActiveModel { name: Set(name.to_owned()), created_at: Set(now.0), ..Default::default() };
-        let added = destination::Entity::insert(row)
-            .on_conflict(OnConflict::column(Column::Name).do_nothing().to_owned())
-            .exec_without_returning(self.connection())
-            .await?;
-        if added == 0 {
-            return Ok(false);
-        }
-        let connection = self.connection();
-        let placeholders = match connection.get_database_backend() {
-            sea_orm::DbBackend::Postgres => ["$1", "$2"],
-            _ => ["?1", "?2"],
-        };
-        let [name_at, now_at] = placeholders;
-        let sql = format!(
-            "INSERT INTO sync_items \
-             (destination, site_id, kind, moodle_id, state, lane, revision, changed_at, due_at, attempts) \
-             SELECT {name_at}, site_id, kind, moodle_id, 'pending', {}, 1, changed_at, {now_at}, 0 FROM changes",
-            super::sync_items::lane_of_new_sql()
-        );
-        let statement =
-            Statement::from_sql_and_values(connection.get_database_backend(), sql, [name.into(), now.0.into()]);
-        connection.execute_raw(statement).await?;
-        Ok(true)
-    }
-}
 
 impl From<destination::Model> for DestinationSummary {
     fn from(row: destination::Model) -> Self {

@@ -12,6 +12,7 @@ mod entity;
 mod erasure;
 mod error;
 mod fault;
+mod item_changes;
 mod maintenance;
 mod page;
 mod read;

@@ -16,7 +16,7 @@ use super::{
     connection::transaction::Transaction,
     entity::{
         change, counter, event, grade_item,
-        records::{RecordTable, StoredRecord, grade},
+        records::{RecordTable, StoredRecord},
         token,
     },
     fault::Fault,
@@ -203,34 +203,6 @@ impl WriteTransaction {
     pub(crate) async fn save_grade_items(&self, items: Vec<(Key, GradeItem, Version)>) -> Result<(), StoreError> {
         let row = |((site_id, itemid), item, version)| grade_item::row(site_id, itemid, item, version);
         self.upsert::<grade_item::Entity>(items.into_iter().map(row).collect(), &[]).await
-    }
-
-    /// Marks all grades of these items as changed, except those already in `changes`.
-    pub(crate) async fn touch_grades(
-        &self,
-        items: &[Key],
-        now: Timestamp,
-        changes: &mut HashMap<(i64, Kind, Id), NewChange>,
-    ) -> Result<(), StoreError> {
-        let mut others = Vec::new();
-        for (site_id, itemid) in items {
-            let of_item = grade::Column::SiteId.eq(*site_id).and(grade::Column::Itemid.eq(*itemid));
-            let grades: Vec<(i64, bool)> = grade::Entity::find()
-                .select_only()
-                .columns([grade::Column::MoodleId, grade::Column::Deleted])
-                .filter(of_item.clone())
-                .into_tuple()
-                .all(&self.transaction)
-                .await?;
-            grade::Entity::update_many()
-                .col_expr(grade::Column::ChangedAt, Expr::value(now.0))
-                .filter(of_item)
-                .exec(&self.transaction)
-                .await?;
-            let key = |moodle_id| (*site_id, Kind::Grade, Id(moodle_id));
-            others.extend(grades.into_iter().map(|(moodle_id, deleted)| (key(moodle_id), deleted)));
-        }
-        self.append_changes(others, now, changes).await
     }
 
     /// Adds changes of records that no event is about, except those already in `changes`.

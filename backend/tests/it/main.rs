@@ -35,6 +35,7 @@ mod recordings;
 mod retention;
 mod service_manager;
 mod shutdown;
+mod steps;
 mod storing;
 mod sync_api;
 mod tracing;

@@ -60,11 +60,6 @@ impl Store {
         Ok(Self { read, write, url: Arc::new(url.clone()), open: Arc::new(Mutex::new(Some(open))) })
     }
 
-    /// The same database, with a long deadline for statements that read whole tables.
-    pub(in crate::store) fn patient(&self) -> Self {
-        Self { read: self.read.patient(), write: self.write.patient(), ..self.clone() }
-    }
-
     /// Begins a writing transaction.
     pub(in crate::store) async fn begin_immediate(&self) -> Result<Transaction, StoreError> {
         self.write.begin().await

@@ -21,6 +21,8 @@ pub(crate) struct Model {
     pub(crate) refresh_lease_until: Option<i64>,
     pub(crate) audit: Option<String>,
     pub(crate) audited_at: Option<i64>,
+    /// Whether each record that existed before it has an item.
+    pub(crate) complete: bool,
 }
 
 #[derive(Clone, Copy, Debug, EnumIter, DeriveRelation)]

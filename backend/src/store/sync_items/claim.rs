@@ -1,11 +1,13 @@
 //! Claiming items for delivery, under leases.
 
+use super::lock::{self, Items, KEY};
 use crate::{
     clock::Timestamp,
+    limits,
     model::{Lane, RecordKey},
     store::{
         Store, StoreError,
-        sql::{execute, key_of, query, skip_locked},
+        sql::{count, execute, key_of, query},
     },
 };
 
@@ -25,6 +27,9 @@ pub struct Claimed {
     /// Attempts since the last success. Above 0, something may have been delivered even so.
     pub attempts: u32,
 }
+
+/// The condition of the items in flight under a lease.
+const UNDER_LEASE: &str = "destination = ? AND state = 'in_flight' AND lease = ?";
 
 impl Store {
     /// The lanes with due items, the most urgent first.
@@ -50,17 +55,10 @@ impl Store {
         now: Timestamp,
         until: Timestamp,
     ) -> Result<Vec<Claimed>, StoreError> {
-        let sql = format!(
-            "WITH picked AS MATERIALIZED (SELECT site_id, kind, moodle_id FROM sync_items \
-             WHERE destination = ? AND state = 'pending' AND lane = ? AND due_at <= ? ORDER BY due_at LIMIT ? {}) \
-             UPDATE sync_items SET state = 'in_flight', lease = ?, lease_until = ? FROM picked \
-             WHERE sync_items.destination = ? AND sync_items.site_id = picked.site_id AND sync_items.kind = picked.kind \
-             AND sync_items.moodle_id = picked.moodle_id \
-             RETURNING sync_items.site_id AS site_id, sync_items.kind AS kind, sync_items.moodle_id AS moodle_id, \
-             sync_items.revision AS revision, sync_items.changed_at AS changed_at, sync_items.remote_id AS remote_id, sync_items.digest AS digest, \
-             sync_items.attempts AS attempts",
-            skip_locked(self.backend())
-        );
+        let due = "destination = ? AND state = 'pending' AND lane = ? AND due_at <= ? ORDER BY due_at LIMIT ?";
+        let columns = ["site_id", "kind", "moodle_id", "revision", "changed_at", "remote_id", "digest", "attempts"];
+        let set = "state = 'in_flight', lease = ?, lease_until = ?";
+        let sql = lock::update(self.backend(), Items::Free(due), set, &columns);
         let values = vec![
             destination.into(),
             lane.number().into(),
@@ -68,7 +66,6 @@ impl Store {
             i64::from(limit).into(),
             lease.into(),
             until.0.into(),
-            destination.into(),
         ];
         let mut claimed = Vec::new();
         for row in query(&self.write, &sql, values).await? {
@@ -88,32 +85,32 @@ impl Store {
 
     /// Extends a lease until `until`; returns the number of items still in flight under it.
     pub async fn extend_lease(&self, destination: &str, lease: &str, until: Timestamp) -> Result<u64, StoreError> {
-        let sql = "UPDATE sync_items SET lease_until = ? WHERE destination = ? AND state = 'in_flight' AND lease = ?";
-        execute(&self.write, sql, vec![until.0.into(), destination.into(), lease.into()]).await
+        let sql = lock::update(self.backend(), Items::All(UNDER_LEASE), "lease_until = ?", &[]);
+        execute(&self.write, &sql, vec![destination.into(), lease.into(), until.0.into()]).await
     }
 
     /// Releases the items still in flight under a lease, as if they had never been claimed; due at `due_at`.
     pub async fn release_claimed(&self, destination: &str, lease: &str, due_at: Timestamp) -> Result<u64, StoreError> {
-        let sql = "UPDATE sync_items SET state = 'pending', lease = NULL, lease_until = NULL, due_at = ? \
-                   WHERE destination = ? AND state = 'in_flight' AND lease = ?";
-        execute(&self.write, sql, vec![due_at.0.into(), destination.into(), lease.into()]).await
+        let set = "state = 'pending', lease = NULL, lease_until = NULL, due_at = ?";
+        let sql = lock::update(self.backend(), Items::All(UNDER_LEASE), set, &[]);
+        execute(&self.write, &sql, vec![destination.into(), lease.into(), due_at.0.into()]).await
     }
 
-    /// Takes back the items whose lease has expired because their worker died. What it did is unknown, so they are
-    /// delivered again, whatever their digest says.
+    /// Takes back items whose lease has expired because their worker died: at most [`limits::STEP_ITEMS`], and none
+    /// that another process is changing right now. What the worker did is unknown, so they are delivered again,
+    /// whatever their digest says.
     pub async fn reclaim_expired(&self, destination: &str, now: Timestamp) -> Result<Vec<RecordKey>, StoreError> {
-        let sql = "UPDATE sync_items SET state = 'pending', lease = NULL, lease_until = NULL, due_at = ?, digest = NULL, \
-                   attempts = attempts + 1 WHERE destination = ? AND state = 'in_flight' AND lease_until < ? \
-                   RETURNING site_id, kind, moodle_id";
-        let rows = query(&self.write, sql, vec![now.0.into(), destination.into(), now.0.into()]).await?;
-        rows.iter().map(key_of).collect()
+        let expired = "destination = ? AND state = 'in_flight' AND lease_until < ? LIMIT ?";
+        let set = "state = 'pending', lease = NULL, lease_until = NULL, due_at = ?, digest = NULL, \
+                   attempts = attempts + 1";
+        let sql = lock::update(self.backend(), Items::Free(expired), set, &KEY);
+        let values = vec![destination.into(), now.0.into(), i64::from(limits::STEP_ITEMS).into(), now.0.into()];
+        query(&self.write, &sql, values).await?.iter().map(key_of).collect()
     }
 
     /// The number of pending items, due or not.
     pub async fn waiting(&self, destination: &str) -> Result<u64, StoreError> {
         let sql = "SELECT count(*) AS count FROM sync_items WHERE destination = ? AND state = 'pending'";
-        let rows = query(&self.read, sql, vec![destination.into()]).await?;
-        let count = rows.first().map(|row| row.try_get::<i64>("", "count")).transpose()?;
-        Ok(count.unwrap_or_default().unsigned_abs())
+        count(&self.read, sql, vec![destination.into()]).await
     }
 }

@@ -4,29 +4,59 @@ use std::collections::HashMap;
 
 use sea_orm::{
     ActiveValue::Set,
-    EntityTrait, QuerySelect,
+    EntityTrait, QuerySelect, Value,
     sea_query::{Expr, OnConflict},
 };
 
 use crate::{
     clock::Timestamp,
+    limits,
     model::{Id, ItemState, Kind, Lane, RecordKey},
     store::{
-        StoreError, WriteTransaction, bulk,
+        Store, StoreError, WriteTransaction, bulk,
         entity::{
             destination,
             sync_item::{ActiveModel, Column, Entity},
         },
         records::Key,
-        sync_items::siblings::grades_beside,
+        sql::{execute, key_of, query},
+        sync_items::{lock, siblings::grades_beside},
         write::NewChange,
     },
 };
 
 /// SQL for the lane of a record that is new to a destination, from the column `kind`.
-pub(in crate::store) fn lane_of_new_sql() -> String {
+fn lane_of_new_sql() -> String {
     let when = |kind: Kind| format!(" WHEN '{kind}' THEN {}", Lane::of(kind, false).number());
     format!("CASE kind{} END", Kind::ALL.map(when).concat())
+}
+
+impl Store {
+    /// Adds the missing items of a destination, in steps.
+    pub(in crate::store) async fn add_items(&self, destination: &str, now: Timestamp) -> Result<(), StoreError> {
+        let mut after = None;
+        loop {
+            let (condition, mut values) = match after {
+                None => ("TRUE", vec![]),
+                Some(RecordKey { site_id, kind, moodle_id }) => (
+                    "(site_id, kind, moodle_id) > (?, ?, ?)",
+                    vec![Value::from(site_id), kind.as_str().into(), moodle_id.0.into()],
+                ),
+            };
+            let step = format!("FROM changes WHERE {condition} ORDER BY site_id, kind, moodle_id LIMIT ?");
+            values.push(i64::from(limits::STEP_ITEMS).into());
+            let keys = format!("SELECT site_id, kind, moodle_id {step}");
+            let Some(last) = query(&self.read, &keys, values.clone()).await?.pop() else { return Ok(()) };
+            let sql = format!(
+                "INSERT INTO sync_items \
+                 (destination, site_id, kind, moodle_id, state, lane, revision, changed_at, due_at, attempts) \
+                 SELECT ?, site_id, kind, moodle_id, 'pending', {}, 1, changed_at, ?, 0 {step} ON CONFLICT DO NOTHING",
+                lane_of_new_sql()
+            );
+            execute(&self.write, &sql, [vec![destination.into(), now.0.into()], values].concat()).await?;
+            after = Some(key_of(&last)?);
+        }
+    }
 }
 
 impl WriteTransaction {
@@ -41,7 +71,7 @@ impl WriteTransaction {
         new_grades: &HashMap<Key, (Id, Id)>,
         repeat_ms: i64,
     ) -> Result<(), StoreError> {
-        let destinations: Vec<String> = destination::Entity::find()
+        let mut destinations: Vec<String> = destination::Entity::find()
             .select_only()
             .column(destination::Column::Name)
             .into_tuple()
@@ -60,10 +90,11 @@ impl WriteTransaction {
             let siblings = grades_beside(self.connection(), new_grades).await?;
             keys.extend(siblings.into_iter().filter(|key| !is_among(changes, key)).map(|key| (key, now)));
         }
-        keys.sort_unstable();
+        destinations.sort_unstable();
+        keys.sort_unstable_by_key(|(key, _)| lock::order(key));
         for destination in &destinations {
             let rows = keys.iter().map(|(key, now)| pending(destination, *key, *now)).collect();
-            // One by one, because locks must be taken in the order of the keys.
+            // One after the other: the locks are taken in this order.
             for group in bulk::groups(rows) {
                 Entity::insert_many(group)
                     .on_conflict(marking(repeat_ms))

@@ -1,12 +1,13 @@
 //! Sync items: the state of each record at each destination.
 //!
-//! Statements that lock several items do so in the order of [`RecordKey`], or skip locked ones, so that processes on
-//! one PostgreSQL never deadlock.
+//! Statements that lock several items do so in one order, that of `lock`, so that processes on one PostgreSQL never
+//! deadlock. Whatever may concern very many items goes in steps: a step reads keys without a lock and then changes these.
 
 mod about;
 mod attempts;
 mod claim;
 mod conservation;
+mod lock;
 mod mark;
 mod records;
 mod release;
@@ -23,5 +24,4 @@ pub use settle::{Attempt, Settled, SettledState};
 pub use timeline::{PersonRecord, TimelineAttempt, TimelineOrder, TimelinePlace};
 pub use view::{Attention, Counts, ItemFilter, ItemRow};
 
-pub(super) use mark::lane_of_new_sql;
 pub(super) use timeline::timeline_attempt_of;

@@ -1,41 +1,25 @@
 //! Releasing parked items, and requesting deliveries on purpose.
+//!
+//! One person's command, or one course that arrives, may concern hundreds of thousands of items. So each goes in steps:
+//! a read finds the next keys without a lock, then short statements change these, if they are still to be changed.
 
 use std::collections::BTreeMap;
 
-use sea_orm::{ConnectionTrait, DbBackend, Value};
+use sea_orm::{ConnectionTrait, Value};
 
-use super::ItemFilter;
+use super::{
+    ItemFilter,
+    lock::{self, Items},
+};
 use crate::{
     clock::Timestamp,
     limits,
-    model::{Id, ItemState, Kind, RecordKey},
+    model::{Id, ItemState, RecordKey},
     store::{
         Store, StoreError, bulk,
-        sql::{count, key_of, query, skip_locked},
+        sql::{count, execute, key_of, query},
     },
 };
-
-/// Makes the items that wait for these records pending: the records have reached the destination.
-pub(super) async fn release_waiting(
-    connection: &impl ConnectionTrait,
-    destination: &str,
-    arrived: &[RecordKey],
-    now: Timestamp,
-) -> Result<(), StoreError> {
-    for ((kind, site_id), ids) in by_kind_and_site(arrived) {
-        for list in bulk::key_lists(&ids) {
-            let places = vec!["?"; list.len()].join(", ");
-            let condition = format!(
-                "destination = ? AND site_id = ? AND waits_kind = ? AND waits_id IN ({places}) AND waits_id IS NOT NULL \
-                 AND state IN ('parked', 'synced')"
-            );
-            let mut values: Vec<Value> = vec![destination.into(), site_id.into(), kind.as_str().into()];
-            values.extend(list.into_iter().map(|id| Value::from(id.0)));
-            make_pending(connection, destination, &condition, values, Delivered::Trusted, now, None).await?;
-        }
-    }
-    Ok(())
-}
 
 /// Whether the digest of the last delivery is still trusted.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -46,51 +30,57 @@ enum Delivered {
     Forgotten,
 }
 
-/// Makes the items that match a condition pending and due; skips locked ones, unless the digest is to be forgotten.
-/// Returns their keys.
+/// The condition of items whose decision the arrival of another record would change.
+const WAITING: &str = "waits_id IS NOT NULL AND state IN ('parked', 'synced')";
+
+/// Makes those of these items that meet `condition` pending and due; returns how many.
 async fn make_pending(
     connection: &impl ConnectionTrait,
     destination: &str,
+    keys: &[RecordKey],
     condition: &str,
-    mut values: Vec<Value>,
     delivered: Delivered,
     now: Timestamp,
-    limit: Option<usize>,
-) -> Result<Vec<RecordKey>, StoreError> {
-    let (forget, lock) = match (delivered, connection.get_database_backend()) {
-        (Delivered::Forgotten, DbBackend::Postgres) => (", digest = NULL", "FOR UPDATE"),
-        (Delivered::Forgotten, _) => (", digest = NULL", ""),
-        // Skip locked items: the transaction that holds one looks at it again.
-        (Delivered::Trusted, backend) => ("", skip_locked(backend)),
-    };
-    let limit = limit.map_or_else(String::new, |limit| format!("LIMIT {limit}"));
-    let sql = format!(
-        "WITH picked AS MATERIALIZED (SELECT site_id, kind, moodle_id FROM sync_items WHERE {condition} \
-         ORDER BY site_id, kind, moodle_id {limit} {lock}) \
-         UPDATE sync_items SET revision = revision + 1{forget}, due_at = ?, waits_kind = NULL, waits_id = NULL, \
-         changed_at = CASE sync_items.state WHEN 'synced' THEN ? ELSE changed_at END, \
-         state = CASE sync_items.state WHEN 'in_flight' THEN 'in_flight' ELSE 'pending' END FROM picked \
-         WHERE sync_items.destination = ? AND sync_items.site_id = picked.site_id AND sync_items.kind = picked.kind \
-         AND sync_items.moodle_id = picked.moodle_id \
-         RETURNING sync_items.site_id AS site_id, sync_items.kind AS kind, sync_items.moodle_id AS moodle_id"
+) -> Result<u64, StoreError> {
+    let forget = if delivered == Delivered::Forgotten { ", digest = NULL" } else { "" };
+    let set = format!(
+        "revision = revision + 1{forget}, due_at = ?, waits_kind = NULL, waits_id = NULL, \
+         changed_at = CASE state WHEN 'synced' THEN ? ELSE changed_at END, \
+         state = CASE state WHEN 'in_flight' THEN 'in_flight' ELSE 'pending' END"
     );
-    values.extend([Value::from(now.0), Value::from(now.0), Value::from(destination)]);
-    query(connection, &sql, values).await?.iter().map(key_of).collect()
+    let mut changed = 0;
+    for ((site_id, kind), ids) in by_site_and_kind(keys) {
+        for list in bulk::key_lists(&ids) {
+            let (among, mut values) = among(destination, site_id, kind, "kind", "moodle_id", list);
+            let condition = format!("{among} AND {condition}");
+            let sql = lock::update(connection.get_database_backend(), Items::All(&condition), &set, &[]);
+            values.extend([Value::from(now.0), Value::from(now.0)]);
+            changed += execute(connection, &sql, values).await?;
+        }
+    }
+    Ok(changed)
 }
 
-fn by_kind_and_site(keys: &[RecordKey]) -> BTreeMap<(Kind, i64), Vec<Id>> {
-    let mut ids: BTreeMap<(Kind, i64), Vec<Id>> = BTreeMap::new();
+fn by_site_and_kind(keys: &[RecordKey]) -> BTreeMap<(i64, &'static str), Vec<Id>> {
+    let mut ids: BTreeMap<(i64, &'static str), Vec<Id>> = BTreeMap::new();
     for key in keys {
-        ids.entry((key.kind, key.site_id)).or_default().push(key.moodle_id);
+        ids.entry((key.site_id, key.kind.as_str())).or_default().push(key.moodle_id);
     }
     ids
 }
 
-/// SQL for the items of records of one kind and site, and its parameters.
-fn among(destination: &str, kind: Kind, site_id: i64, ids: Vec<Id>) -> (String, Vec<Value>) {
+/// SQL for the items of one site with this kind and these ids in the named columns, and its parameters.
+fn among(
+    destination: &str,
+    site_id: i64,
+    kind: &str,
+    kind_column: &str,
+    id_column: &str,
+    ids: Vec<Id>,
+) -> (String, Vec<Value>) {
     let places = vec!["?"; ids.len()].join(", ");
-    let condition = format!("destination = ? AND site_id = ? AND kind = ? AND moodle_id IN ({places})");
-    let mut values: Vec<Value> = vec![destination.into(), site_id.into(), kind.as_str().into()];
+    let condition = format!("destination = ? AND site_id = ? AND {kind_column} = ? AND {id_column} IN ({places})");
+    let mut values: Vec<Value> = vec![destination.into(), site_id.into(), kind.into()];
     values.extend(ids.into_iter().map(|id| Value::from(id.0)));
     (condition, values)
 }
@@ -108,15 +98,6 @@ impl ItemFilter {
     }
 }
 
-/// The same filter per kind, starting with that of `after`: a statement over several kinds would lock items in another
-/// order than the ingest does.
-fn by_kind(filter: &ItemFilter, after: Option<RecordKey>) -> impl Iterator<Item = ItemFilter> {
-    let named = filter.kind.or(filter.record.map(|key| key.kind));
-    let kinds = Kind::ALL.into_iter().filter(move |kind| after.is_none_or(|after| *kind >= after.kind));
-    let kinds = kinds.filter(move |kind| named.is_none_or(|named| named == *kind));
-    kinds.map(|kind| ItemFilter { kind: Some(kind), ..filter.clone() })
-}
-
 /// See [`Store::request_delivery`].
 pub(super) async fn request_delivery(
     connection: &impl ConnectionTrait,
@@ -124,62 +105,80 @@ pub(super) async fn request_delivery(
     keys: &[RecordKey],
     now: Timestamp,
 ) -> Result<(), StoreError> {
-    for ((kind, site_id), ids) in by_kind_and_site(keys) {
-        for list in bulk::key_lists(&ids) {
-            let (condition, values) = among(destination, kind, site_id, list);
-            make_pending(connection, destination, &condition, values, Delivered::Forgotten, now, None).await?;
-        }
-    }
+    make_pending(connection, destination, keys, "TRUE", Delivered::Forgotten, now).await?;
     Ok(())
 }
 
 impl Store {
-    /// Releases items that wait for a record that is already at the destination: only these, or all. Needed when that
-    /// record arrived while they were being settled. Returns how many.
-    pub async fn release_missed(
+    /// Makes the items that wait for these records pending: the records have reached the destination. Returns how many.
+    pub(super) async fn release_waiting(
         &self,
         destination: &str,
-        only: Option<&[RecordKey]>,
+        arrived: &[RecordKey],
         now: Timestamp,
     ) -> Result<u64, StoreError> {
-        let missed = " AND waits_id IS NOT NULL AND state IN ('parked', 'synced') AND EXISTS (SELECT 1 FROM sync_items other \
-                      WHERE other.destination = sync_items.destination AND other.site_id = sync_items.site_id \
-                      AND other.kind = sync_items.waits_kind AND other.moodle_id = sync_items.waits_id \
-                      AND other.remote_id IS NOT NULL)";
         let mut released = 0;
-        let Some(only) = only else {
-            let (condition, values) = ("destination = ?".to_owned() + missed, vec![destination.into()]);
-            let keys =
-                make_pending(&self.write.patient(), destination, &condition, values, Delivered::Trusted, now, None)
-                    .await?;
-            return Ok(keys.len() as u64);
-        };
-        for ((kind, site_id), ids) in by_kind_and_site(only) {
+        for ((site_id, kind), ids) in by_site_and_kind(arrived) {
             for list in bulk::key_lists(&ids) {
-                let (condition, values) = among(destination, kind, site_id, list);
-                let condition = condition + missed;
-                let keys =
-                    make_pending(&self.write, destination, &condition, values, Delivered::Trusted, now, None).await?;
-                released += keys.len() as u64;
+                let (condition, mut values) = among(destination, site_id, kind, "waits_kind", "waits_id", list);
+                let sql =
+                    format!("SELECT site_id, kind, moodle_id FROM sync_items WHERE {condition} AND {WAITING} LIMIT ?");
+                values.push(i64::from(limits::STEP_ITEMS).into());
+                loop {
+                    let rows = query(&self.read, &sql, values.clone()).await?;
+                    let keys: Vec<RecordKey> = rows.iter().map(key_of).collect::<Result<_, _>>()?;
+                    released += make_pending(&self.write, destination, &keys, WAITING, Delivered::Trusted, now).await?;
+                    // What was released waits no more, so the next step finds the rest.
+                    if keys.len() < limits::STEP_ITEMS as usize {
+                        break;
+                    }
+                }
             }
         }
         Ok(released)
     }
 
-    /// Makes those of these records pending that were filtered out: a later record may need them.
-    pub async fn reconsider(&self, destination: &str, keys: &[RecordKey], now: Timestamp) -> Result<(), StoreError> {
-        for ((kind, site_id), ids) in by_kind_and_site(keys) {
+    /// Those of these records that have reached the destination.
+    pub(super) async fn arrived(&self, destination: &str, keys: &[RecordKey]) -> Result<Vec<RecordKey>, StoreError> {
+        let mut arrived = Vec::new();
+        for ((site_id, kind), ids) in by_site_and_kind(keys) {
             for list in bulk::key_lists(&ids) {
-                let (condition, values) = among(destination, kind, site_id, list);
-                let condition = condition + " AND state = 'synced' AND remote_id IS NULL";
-                make_pending(&self.write, destination, &condition, values, Delivered::Trusted, now, None).await?;
+                let (condition, values) = among(destination, site_id, kind, "kind", "moodle_id", list);
+                let sql = format!(
+                    "SELECT site_id, kind, moodle_id FROM sync_items WHERE {condition} AND remote_id IS NOT NULL"
+                );
+                for row in query(&self.read, &sql, values).await? {
+                    arrived.push(key_of(&row)?);
+                }
             }
         }
+        Ok(arrived)
+    }
+
+    /// Releases all items that wait for a record that has reached the destination: a process may have died between
+    /// settling that record and releasing them. Returns how many.
+    pub async fn release_missed(&self, destination: &str, now: Timestamp) -> Result<u64, StoreError> {
+        let sql = format!(
+            "SELECT DISTINCT site_id, waits_kind AS kind, waits_id AS moodle_id FROM sync_items \
+             WHERE destination = ? AND {WAITING} AND EXISTS (SELECT 1 FROM sync_items other \
+             WHERE other.destination = sync_items.destination AND other.site_id = sync_items.site_id \
+             AND other.kind = sync_items.waits_kind AND other.moodle_id = sync_items.waits_id \
+             AND other.remote_id IS NOT NULL)"
+        );
+        let rows = query(&self.read.patient(), &sql, vec![destination.into()]).await?;
+        let arrived: Vec<RecordKey> = rows.iter().map(key_of).collect::<Result<_, _>>()?;
+        self.release_waiting(destination, &arrived, now).await
+    }
+
+    /// Makes those of these records pending that were filtered out: a later record may need them.
+    pub async fn reconsider(&self, destination: &str, keys: &[RecordKey], now: Timestamp) -> Result<(), StoreError> {
+        let filtered = "state = 'synced' AND remote_id IS NULL";
+        make_pending(&self.write, destination, keys, filtered, Delivered::Trusted, now).await?;
         Ok(())
     }
 
     /// Requests a delivery of these records, whatever their digest says; items in flight are delivered again once they
-    /// are settled. Waits for locks.
+    /// are settled.
     pub async fn request_delivery(
         &self,
         destination: &str,
@@ -198,19 +197,24 @@ impl Store {
 
     /// Retries matching items that are not synced or in flight, now. Returns how many.
     pub async fn retry(&self, destination: &str, filter: &ItemFilter, now: Timestamp) -> Result<u64, StoreError> {
-        let mut count = 0;
-        for filter in by_kind(filter, None) {
-            let (condition, values) = filter.condition(destination);
-            let condition = format!("{condition} AND state IN ('failed', 'parked', 'pending')");
-            let keys =
-                make_pending(&self.write.patient(), destination, &condition, values, Delivered::Forgotten, now, None)
-                    .await?;
-            count += keys.len() as u64;
+        // Pending items first, because those that are retried become pending.
+        let states = [ItemState::Pending, ItemState::Parked, ItemState::Failed];
+        let mut retried = 0;
+        for state in states.into_iter().filter(|state| filter.state.is_none_or(|only| only == *state)) {
+            let filter = ItemFilter { state: Some(state), ..filter.clone() };
+            let mut after = None;
+            loop {
+                let keys = self.next_items(destination, &filter, after).await?;
+                let Some(last) = keys.last() else { break };
+                after = Some(*last);
+                let waiting = "state IN ('failed', 'parked', 'pending')";
+                retried += make_pending(&self.write, destination, &keys, waiting, Delivered::Forgotten, now).await?;
+            }
         }
-        Ok(count)
+        Ok(retried)
     }
 
-    /// Requests a delivery of all matching items, changed or not: one step of at most [`limits::RESYNC_ROWS`] items
+    /// Requests a delivery of all matching items, changed or not: one step of at most [`limits::STEP_ITEMS`] items
     /// after the key `after`. Returns the step's keys; empty at the end.
     pub async fn resync(
         &self,
@@ -219,21 +223,27 @@ impl Store {
         after: Option<RecordKey>,
         now: Timestamp,
     ) -> Result<Vec<RecordKey>, StoreError> {
-        for filter in by_kind(filter, after) {
-            let (mut condition, mut values) = filter.condition(destination);
-            if let Some(after) = after.filter(|after| filter.kind == Some(after.kind)) {
-                condition += " AND (site_id, moodle_id) > (?, ?)";
-                values.extend([Value::from(after.site_id), Value::from(after.moodle_id.0)]);
-            }
-            let limit = Some(limits::RESYNC_ROWS);
-            let mut keys =
-                make_pending(&self.write.patient(), destination, &condition, values, Delivered::Forgotten, now, limit)
-                    .await?;
-            if !keys.is_empty() {
-                keys.sort_unstable();
-                return Ok(keys);
-            }
+        let keys = self.next_items(destination, filter, after).await?;
+        self.request_delivery(destination, &keys, now).await?;
+        Ok(keys)
+    }
+
+    /// The keys of the next [`limits::STEP_ITEMS`] matching items after `after`, in the order of the primary key.
+    async fn next_items(
+        &self,
+        destination: &str,
+        filter: &ItemFilter,
+        after: Option<RecordKey>,
+    ) -> Result<Vec<RecordKey>, StoreError> {
+        let (mut condition, mut values) = filter.condition(destination);
+        if let Some(RecordKey { site_id, kind, moodle_id }) = after {
+            condition += " AND (site_id, kind, moodle_id) > (?, ?, ?)";
+            values.extend([site_id.into(), kind.as_str().into(), Value::from(moodle_id.0)]);
         }
-        Ok(Vec::new())
+        let sql = format!(
+            "SELECT site_id, kind, moodle_id FROM sync_items WHERE {condition} ORDER BY site_id, kind, moodle_id LIMIT ?"
+        );
+        values.push(i64::from(limits::STEP_ITEMS).into());
+        query(&self.read.patient(), &sql, values).await?.iter().map(key_of).collect()
     }
 }

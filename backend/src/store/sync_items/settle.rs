@@ -6,7 +6,7 @@ use sea_orm::{
     sea_query::{Expr, OnConflict},
 };
 
-use super::release::{release_waiting, request_delivery};
+use super::{lock, release::request_delivery};
 use crate::{
     clock::Timestamp,
     model::{ItemState, Lane, RecordKey},
@@ -87,7 +87,9 @@ impl Store {
         repeat_ms: i64,
     ) -> Result<(), StoreError> {
         let transaction = self.begin_immediate().await?;
-        let rows = settled.iter().map(|settled| row(destination, lease, settled, now, repeat_ms)).collect();
+        let mut in_order: Vec<&Settled> = settled.iter().collect();
+        in_order.sort_unstable_by_key(|settled| lock::order(&settled.item.key));
+        let rows = in_order.iter().map(|settled| row(destination, lease, settled, now, repeat_ms)).collect();
         let mut held = 0;
         for group in bulk::groups(rows) {
             held += Entity::insert_many(group).on_conflict(settling()).exec_without_returning(&transaction).await?;
@@ -103,17 +105,13 @@ impl Store {
         for group in bulk::groups(attempts) {
             sync_attempt::Entity::insert_many(group).exec_without_returning(&transaction).await?;
         }
-        let arrived: Vec<RecordKey> = settled.iter().filter(|settled| arrived(settled)).map(|s| s.item.key).collect();
-        release_waiting(&transaction, destination, &arrived, now).await?;
         transaction.commit().await?;
         // Two workers may settle at the same time an item that arrives and one that waits for it, and neither sees the
-        // other's uncommitted change. So both check again after their commit: the later one sees the other.
-        release_waiting(&self.write, destination, &arrived, now).await?;
-        let waiting = settled.iter().filter(|settled| waits(settled));
-        let keys: Vec<RecordKey> = waiting.map(|settled| settled.item.key).collect();
-        if !keys.is_empty() {
-            self.release_missed(destination, Some(&keys), now).await?;
-        }
+        // other's uncommitted change. So both look after their commit: the later one sees the other.
+        let waits_for: Vec<RecordKey> = settled.iter().filter_map(waits_for).collect();
+        let mut arrived = self.arrived(destination, &waits_for).await?;
+        arrived.extend(settled.iter().filter(|settled| arrives(settled)).map(|settled| settled.item.key));
+        self.release_waiting(destination, &arrived, now).await?;
         Ok(())
     }
 
@@ -146,13 +144,17 @@ impl Store {
 }
 
 /// Whether the record reached the destination for the first time, or under a new id.
-fn arrived(settled: &Settled) -> bool {
+fn arrives(settled: &Settled) -> bool {
     matches!(&settled.state, SettledState::Synced { remote_id: Some(id), .. } if settled.item.remote_id.as_ref() != Some(id))
 }
 
-/// Whether another record's arrival would change the decision.
-fn waits(settled: &Settled) -> bool {
-    matches!(settled.state, SettledState::Parked { .. } | SettledState::Synced { waits_for: Some(_), .. })
+/// The other record whose arrival would change the decision.
+fn waits_for(settled: &Settled) -> Option<RecordKey> {
+    match &settled.state {
+        SettledState::Parked { waits_for } => Some(*waits_for),
+        SettledState::Synced { waits_for, .. } => *waits_for,
+        SettledState::Pending { .. } | SettledState::Failed => None,
+    }
 }
 
 fn row(destination: &str, lease: &str, settled: &Settled, now: Timestamp, repeat_ms: i64) -> ActiveModel {

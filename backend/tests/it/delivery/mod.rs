@@ -1,7 +1,9 @@
 //! Delivery of records to a simulated Zoho, by a real server process.
 
 mod adoption;
+mod contention;
 mod failures;
+mod locks;
 mod mapped;
 mod order;
 mod recorded;
