@@ -2,10 +2,6 @@
 
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
-use poem::{
-    Server,
-    listener::{Acceptor, Listener, TcpAcceptor, TcpListener},
-};
 use tokio::{
     signal::unix::{SignalKind, signal},
     sync::{Notify, watch},
@@ -20,6 +16,7 @@ use crate::{
     config::{self, Config},
     console,
     delivery::{DeliverySettings, Destination, Engine},
+    descriptors,
     erasure::{self, Keeper},
     health::HealthMonitor,
     http::{Http, HttpError},
@@ -28,6 +25,7 @@ use crate::{
     metrics::{Counters, Metrics, ZohoCalls},
     random::Random,
     retention::{Ages, Retention},
+    server::{Patience, Server},
     service_manager,
     store::{Longest, Store, StoreError},
     timekeeper::Timekeeper,
@@ -38,7 +36,7 @@ use crate::{
     },
 };
 
-/// Why the server could not start or continue.
+/// Why the server could not start.
 #[derive(Debug, thiserror::Error)]
 pub enum AppError {
     /// The database failed.
@@ -78,8 +76,7 @@ pub enum AppError {
 
 /// A server that listens but does not answer yet.
 pub struct App {
-    acceptor: TcpAcceptor,
-    address: SocketAddr,
+    server: Server,
     context: Arc<Context>,
     writer: Writer,
     delivery: Option<Engine<Zoho>>,
@@ -93,9 +90,9 @@ impl App {
     /// Starts to listen. The store's migrations must have been applied.
     pub async fn bind(config: &Config, store: Store, clock: Clock) -> Result<Self, AppError> {
         let listen = |error| AppError::Listen { address: config.listen, error };
-        let acceptor = TcpListener::bind(config.listen).into_acceptor().await.map_err(listen)?;
+        let connections = descriptors::for_clients(config.zoho.as_ref().map_or(0, |_| config.sync.workers));
+        let server = Server::bind(config.listen, connections, Patience::default()).await.map_err(listen)?;
         let timekeeper = Timekeeper::begin(store.clone(), clock.clone(), Longest::from(config)).await?;
-        let address = acceptor.local_addr().first().and_then(|address| address.as_socket_addr().copied());
         let (transaction_events, queue_kib) = (config.ingest.transaction_events.into(), config.ingest.queue_kib);
         let committed = Arc::new(Notify::new());
         let repeat = config.sync.repeat();
@@ -141,21 +138,20 @@ impl App {
         let context =
             Context { store, ingest, health, tokens, zoho, activity, metrics, alerts, due, policy, clock, random };
         let context = Arc::new(context);
-        let address = address.unwrap_or(config.listen);
         let grace = config.shutdown.grace();
-        Ok(Self { acceptor, address, context, writer, delivery, keeper, retention, timekeeper, grace })
+        Ok(Self { server, context, writer, delivery, keeper, retention, timekeeper, grace })
     }
 
     /// The actual address, also when the configured port is 0.
     pub fn address(&self) -> SocketAddr {
-        self.address
+        self.server.address()
     }
 
     /// Serves until `stop` becomes true, then stops accepting, drains the queue, answers requests in progress, and
     /// returns.
-    pub async fn run_until(self, mut stop: watch::Receiver<bool>) -> Result<(), AppError> {
-        let Self { acceptor, address, context, writer, delivery, keeper, retention, timekeeper, grace } = self;
-        let reports = service_manager::report(address, Arc::clone(&context), stop.clone());
+    pub async fn run_until(self, mut stop: watch::Receiver<bool>) {
+        let Self { server, context, writer, delivery, keeper, retention, timekeeper, grace } = self;
+        let reports = service_manager::report(server.address(), Arc::clone(&context), stop.clone());
         let watch = HealthMonitor { store: context.store.clone(), health: context.health.clone() };
         let watch = tokio::spawn(watch.run(stop.clone()));
         let grades = tokio::spawn(writer.touch_grades(stop.clone()));
@@ -178,10 +174,7 @@ impl App {
             draining.ingest.drain();
         };
         let store = context.store.clone();
-        Server::new_with_acceptor(acceptor)
-            .idle_timeout(limits::CONNECTION_IDLE_TIME)
-            .run_with_graceful_shutdown(api::endpoint(context, pages), stopping, Some(grace))
-            .await?;
+        server.run(api::endpoint(context, pages), stopping, grace).await;
         // All connections are closed, and with them the entrances to the queue: the writer ends once it is empty.
         let _ = tokio::join!(last_used, activity, reports, watch);
         for task in upkeep {
@@ -206,7 +199,6 @@ impl App {
             tracing::warn!("the database connections did not close in time");
         }
         tracing::info!("stopped");
-        Ok(())
     }
 }
 

@@ -24,7 +24,8 @@
 //! - [`config`]: the settings, from the embedded default, a file, the environment and flags.
 //! - [`store`]: the database, and the only place with SQL.
 //! - [`model`]: the vocabulary: events, records, versions, outcomes.
-//! - [`clock`], [`limits`], [`http`], [`random`], [`secret`], [`probe`]: used by all of them.
+//! - [`server`]: the connections of clients.
+//! - [`clock`], [`descriptors`], [`limits`], [`http`], [`random`], [`secret`], [`probe`]: used by all of them.
 
 #![forbid(unsafe_code)]
 
@@ -41,6 +42,7 @@ pub mod config;
 pub mod console;
 pub mod delivery;
 pub mod demo;
+pub mod descriptors;
 pub mod erasure;
 pub mod health;
 pub mod http;
@@ -52,6 +54,7 @@ pub mod probe;
 pub mod random;
 pub mod retention;
 pub mod secret;
+pub mod server;
 pub mod service_manager;
 pub mod store;
 pub mod telemetry;

@@ -20,11 +20,58 @@ pub const TEXT_BYTES: usize = 1024 * 1024;
 /// Roles of one enrolment. A person has one or two in a course; a hundred is a mistake.
 pub const ROLES: usize = 100;
 
-/// The time a client may take to send its body: a slow one must not hold memory for ever.
+/// The time a client may take to send its body, and the longest it may take altogether.
 pub const BODY_READ_TIME: Duration = Duration::from_secs(30);
 
-/// The time after which a silent connection is closed.
+/// The time a client may take to send its body before its rate counts: longer than a lost packet takes to be sent again.
+pub const BODY_GRACE: Duration = Duration::from_secs(10);
+
+/// Bytes per second that a client must send of its body after that, on average: a modem's. Who is slower only holds a
+/// connection and room in the queue.
+pub const BODY_RATE: usize = 8 * 1024;
+
+/// Connections of clients that one process serves at a time. A proxy has one per request in progress, a live page one;
+/// a thousand more would only wait, and each may hold [`CONNECTION_BUFFER`] twice.
+pub const CONNECTIONS: u32 = 1_000;
+
+/// File descriptors that a process needs besides its clients' connections: its database's files and connections,
+/// timers, signals, the log, calls to Zoho and to alert channels. Without deliveries some 30 are open.
+pub const OWN_DESCRIPTORS: u32 = 48;
+
+/// File descriptors without which a process does not start: its own, and some for clients.
+pub const LEAST_DESCRIPTORS: u32 = 64;
+
+/// Bytes of a client's connection that are read ahead, and the largest head of a request. Browsers and proxies send at
+/// most some 8 KiB.
+pub const CONNECTION_BUFFER: usize = 64 * 1024;
+
+/// The time in which a new connection must have sent the head of a request, or a used one the rest of one.
+pub const HEAD_TIME: Duration = Duration::from_secs(20);
+
+/// The time after which a connection without a request is closed. Proxies keep theirs for 60 seconds; they should close
+/// first, or a request may just miss the end.
 pub const CONNECTION_IDLE_TIME: Duration = Duration::from_secs(75);
+
+/// The time for which a client may take nothing of an answer that waits for it.
+pub const UNREAD_TIME: Duration = Duration::from_secs(30);
+
+/// The interval at which a connection's times are checked: they end that much later at most.
+pub const CONNECTION_CHECK: Duration = Duration::from_secs(5);
+
+/// The shortest and the longest rest after the operating system refused a connection.
+pub const ACCEPT_RESTS: (Duration, Duration) = (Duration::from_millis(50), Duration::from_secs(1));
+
+/// The time without another refusal after which the trouble with connections counts as over: one line in the log says
+/// that it began, one that it is over.
+pub const ACCEPT_QUIET: Duration = Duration::from_secs(10);
+
+/// Bytes of log lines that wait to be written. Enough for ten seconds of busy ingest; with more, lines are left out and
+/// counted, because nothing waits for the log.
+pub const LOG_BYTES: usize = 4 * 1024 * 1024;
+
+/// Refused requests without a valid token that are logged in a minute: enough to see that something is misconfigured,
+/// and who floods the server does not flood the log.
+pub const LOGGED_STRANGERS: u32 = 60;
 
 /// Bytes of a token as sent. Ours have 47; a longer one cannot be ours and is not worth hashing.
 pub const TOKEN_BYTES: usize = 200;
@@ -192,8 +239,11 @@ pub const ACTIVITY_INTERVAL: Duration = Duration::from_secs(10);
 /// The time for which a person stays signed in to the console: a working day.
 pub const CONSOLE_SESSION: Duration = Duration::from_secs(12 * 60 * 60);
 
-/// Bytes of a form that the console accepts: the largest holds a mapping file, which has some 20 kB.
+/// Bytes of a form of a person who is signed in to the console: the largest holds a mapping file, which has some 20 kB.
 pub const CONSOLE_FORM_BYTES: usize = 256 * 1024;
+
+/// Bytes of the form to sign in, which strangers may send: a token, and the address to go to.
+pub const SIGN_IN_FORM_BYTES: usize = 16 * 1024;
 
 /// The time for which PostgreSQL lets a transaction idle: our statements follow each other within a second. When a
 /// connection dies silently, this releases its locks, and other processes continue.

@@ -17,7 +17,7 @@ use super::{
 };
 use crate::{
     clock::Timestamp,
-    limits, secret,
+    limits, secret, server,
     store::{Scope, Site, Store, StoreError, Token},
 };
 
@@ -132,7 +132,9 @@ async fn sender(context: &Context, token: &str) -> Result<Arc<Sender>, Problem> 
 }
 
 async fn check_site(request: &Request, key: ApiKey) -> poem::Result<Arc<Sender>> {
-    Ok(sender(context(request)?, &key.key).await?)
+    let sender = sender(context(request)?, &key.key).await?;
+    server::make_known(request);
+    Ok(sender)
 }
 
 async fn check_api(request: &Request, bearer: Bearer) -> poem::Result<()> {
@@ -161,6 +163,7 @@ async fn api_token(request: &Request, bearer: &Bearer) -> poem::Result<Token> {
     match token {
         Some(token) if token.scope != Scope::Ingest && secret::same_hash(&token.hash, &hash) => {
             context.tokens.used(token.id, now);
+            server::make_known(request);
             Ok(token)
         }
         _ => Err(Problem::new(Code::Unauthorized).into()),

@@ -228,10 +228,11 @@ impl Operations {
         body: JsonText<BatchRequest>,
     ) -> Result<Answer<BatchOutcome>, Failure<SendBatch>> {
         let sender = token.0;
+        let (text, room) = body.read(&context.ingest, Some(sender.site.id)).await?;
         let mut outcomes = Vec::new();
         let mut events = Vec::new();
         let mut rejected: BTreeMap<Option<EventType>, u64> = BTreeMap::new();
-        let texts = match split(&body.text) {
+        let texts = match split(&text) {
             Ok(texts) => texts,
             Err(problem) => return Err(reject(&context, &sender, problem).await.into()),
         };
@@ -256,7 +257,7 @@ impl Operations {
             context.tokens.check(&sender, &context.store, context.clock.now()).await?;
         } else {
             let (places, events): (Vec<usize>, Vec<Event>) = events.into_iter().unzip();
-            let settled = store(&context, &sender, body.room, events).await?;
+            let settled = store(&context, &sender, room, events).await?;
             for (place, settled) in places.into_iter().zip(settled) {
                 if let (Ok(written), Some(outcome)) = (settled, outcomes.get_mut(place)) {
                     *outcome = EventOutcome::stored(outcome.idempotency_key, written);

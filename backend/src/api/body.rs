@@ -12,23 +12,39 @@ use poem_openapi::{
     types::Type,
 };
 use serde_json::{Map, Value};
-use tokio::io::{AsyncRead, AsyncReadExt};
 
-use super::{
-    auth::context,
-    problem::{Code, Problem},
-};
+use super::problem::{Code, Problem};
 use crate::{
-    ingest::Room,
+    ingest::{Ingest, Room},
     limits,
     model::{FieldError, FieldErrorCode, Fields},
+    server::{BodyReader, ReadError},
 };
 
-/// A JSON text with the schema of `T`, and the room it takes in the ingest queue.
+/// A JSON text with the schema of `T`, of which nothing has been read yet.
 pub(super) struct JsonText<T> {
-    pub(super) text: String,
-    pub(super) room: Room,
+    reader: BodyReader,
+    /// What the sender says.
+    length: Option<usize>,
     schema: PhantomData<T>,
+}
+
+impl<T> JsonText<T> {
+    /// Reads it; it takes room in the ingest queue as it arrives, of the share of this site, or of operators.
+    pub(super) async fn read(mut self, ingest: &Ingest, site: Option<i64>) -> Result<(String, Room), Problem> {
+        match read_bounded(&mut self.reader, self.length, ingest, site).await {
+            Ok((bytes, room)) => match String::from_utf8(bytes) {
+                Ok(text) => Ok((text, room)),
+                Err(_) => Err(Problem::new(Code::MalformedJson)),
+            },
+            Err(problem) => {
+                if problem.code != Code::RequestTimeout {
+                    self.reader.discard().await;
+                }
+                Err(problem)
+            }
+        }
+    }
 }
 
 impl<T: Type> Payload for JsonText<T> {
@@ -52,49 +68,38 @@ impl<T: Type> ParsePayload for JsonText<T> {
 
     async fn from_request(request: &Request, body: &mut RequestBody) -> poem::Result<Self> {
         let length = request.headers().get("content-length").and_then(|length| length.to_str().ok()?.parse().ok());
-        // Without a length, reserve for the largest body.
-        let room = context(request)?.ingest.reserve(length.unwrap_or(limits::BODY_BYTES)).map_err(Problem::from);
-        let mut reader = body.take()?.into_async_read();
-        let read = async {
-            if length.is_some_and(|length| length > limits::BODY_BYTES) {
-                return Err(BodyError(Problem::new(Code::PayloadTooLarge)));
-            }
-            let room = room.map_err(BodyError)?;
-            let bytes = read_bounded(&mut reader, length).await?;
-            let text = String::from_utf8(bytes).map_err(|_| BodyError(Problem::new(Code::MalformedJson)))?;
-            Ok(Self { text, room, schema: PhantomData })
-        };
-        match tokio::time::timeout(limits::BODY_READ_TIME, read).await {
-            Ok(Ok(text)) => Ok(text),
-            Ok(Err(BodyError(problem))) => {
-                discard(reader).await;
-                Err(problem.into())
-            }
-            Err(_) => Err(Problem::new(Code::RequestTimeout).into()),
-        }
+        Ok(Self { reader: BodyReader::new(request, body.take()?), length, schema: PhantomData })
     }
 }
-
-/// Why a body was not accepted.
-struct BodyError(Problem);
 
 /// Reads a body to its end, up to the limit.
-async fn read_bounded(reader: impl AsyncRead + Unpin, length: Option<usize>) -> Result<Vec<u8>, BodyError> {
-    let mut bytes = Vec::with_capacity(length.unwrap_or_default().min(limits::BODY_BYTES));
-    let limit = limits::BODY_BYTES as u64 + 1;
-    let read = reader.take(limit).read_to_end(&mut bytes).await;
-    match read {
-        Ok(_) if bytes.len() > limits::BODY_BYTES => Err(BodyError(Problem::new(Code::PayloadTooLarge))),
-        Ok(_) => Ok(bytes),
-        Err(_) => Err(BodyError(Problem::new(Code::MalformedJson))),
+async fn read_bounded(
+    reader: &mut BodyReader,
+    length: Option<usize>,
+    ingest: &Ingest,
+    site: Option<i64>,
+) -> Result<(Vec<u8>, Room), Problem> {
+    if length.is_some_and(|length| length > limits::BODY_BYTES) {
+        return Err(Problem::new(Code::PayloadTooLarge));
     }
-}
-
-/// Reads the rest of a refused body, up to a limit: many clients only look at the answer once they have sent
-/// everything.
-async fn discard(reader: impl AsyncRead + Unpin) {
-    let mut reader = reader.take(limits::DISCARDED_BODY_BYTES as u64);
-    let _ = tokio::time::timeout(limits::BODY_READ_TIME, tokio::io::copy(&mut reader, &mut tokio::io::sink())).await;
+    let mut room = ingest.enter(site)?;
+    // Better now than after half of it was sent.
+    room.could_fit(length.unwrap_or_default())?;
+    let mut bytes = Vec::new();
+    loop {
+        match reader.next().await {
+            Ok(Some(piece)) if bytes.len() + piece.len() > limits::BODY_BYTES => {
+                return Err(Problem::new(Code::PayloadTooLarge));
+            }
+            Ok(Some(piece)) => {
+                room.fit(bytes.len() + piece.len())?;
+                bytes.extend_from_slice(&piece);
+            }
+            Ok(None) => return Ok((bytes, room)),
+            Err(ReadError::TooSlow) => return Err(Problem::new(Code::RequestTimeout)),
+            Err(ReadError::Broken(_)) => return Err(Problem::new(Code::MalformedJson)),
+        }
+    }
 }
 
 impl_apirequest_for_payload!(JsonText<T>, T: Type);

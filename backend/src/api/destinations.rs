@@ -109,8 +109,9 @@ impl Operations {
         name: Path<String>,
         body: JsonText<PauseRequest>,
     ) -> Result<Answer<DestinationView>, Failure<OperatorCommand>> {
+        let (text, _room) = body.read(&context.ingest, None).await?;
         find(&context, &name).await?;
-        let reason = read_fields(&body.text, |fields| fields.optional::<String>("reason"))?;
+        let reason = read_fields(&text, |fields| fields.optional::<String>("reason"))?;
         let pause = operators_pause(reason, context.clock.now());
         if context.store.pause_destination(&name, &pause).await? {
             tracing::info!(destination = name.0, "⏸ an operator paused the delivery");

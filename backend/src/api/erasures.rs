@@ -74,7 +74,8 @@ impl Operations {
         context: Data<&Arc<Context>>,
         body: JsonText<Request>,
     ) -> Result<Answer<Certificate>, Failure<OperatorCommand>> {
-        let (site, userid) = read_fields(&body.text, |fields| {
+        let (text, _room) = body.read(&context.ingest, None).await?;
+        let (site, userid) = read_fields(&text, |fields| {
             let (site, user) = (fields.required::<String>("site"), fields.required::<Id>("user"));
             Some((site?, user?))
         })?;

@@ -29,6 +29,7 @@ mod related;
 mod request_id;
 mod retry;
 mod schema;
+mod strangers;
 mod timeline;
 mod users;
 
@@ -38,6 +39,7 @@ use poem::{Endpoint, EndpointExt, IntoEndpoint, PathPattern, Route, middleware::
 use poem_openapi::{LicenseObject, OpenApiService, Tags};
 
 pub use auth::SiteTokens;
+use strangers::Strangers;
 
 use tokio::sync::Notify;
 
@@ -153,6 +155,7 @@ fn matched_pattern(pattern: Option<&PathPattern>) -> Option<&Arc<str>> {
 pub fn endpoint(context: Arc<Context>, pages: impl Endpoint + 'static) -> impl Endpoint {
     let (service, measured) = (service(), context.metrics.clone());
     let (clock, random) = (context.clock.clone(), context.random.clone());
+    let strangers = Arc::<Strangers>::default();
     metrics::prepare(&measured);
     Route::new()
         .at("/docs", docs::swagger_ui(&service.swagger_ui_html(), &service.spec()))
@@ -165,5 +168,8 @@ pub fn endpoint(context: Arc<Context>, pages: impl Endpoint + 'static) -> impl E
         .with(CatchPanic::new().with_handler(problem::panicked))
         .around(problem::as_documents)
         .around(move |endpoint, request| metrics::observe(measured.clone(), endpoint, request))
-        .around(move |endpoint, request| request_id::identified(endpoint, request, clock.clone(), random.clone()))
+        .around(move |endpoint, request| {
+            let (clock, random, strangers) = (clock.clone(), random.clone(), Arc::clone(&strangers));
+            request_id::identified(endpoint, request, clock, random, strangers)
+        })
 }

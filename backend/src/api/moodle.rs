@@ -51,7 +51,8 @@ fn read(sender: &Sender, event_type: EventType, text: &str) -> Result<Change, Pr
 }
 
 async fn receive<T>(context: &Context, sender: &Sender, event_type: EventType, body: JsonText<T>) -> Received {
-    let change = match read(sender, event_type, &body.text) {
+    let (text, room) = body.read(&context.ingest, Some(sender.site.id)).await?;
+    let change = match read(sender, event_type, &text) {
         Ok(change) => change,
         Err(problem) => {
             let problem = reject(context, sender, problem).await;
@@ -66,8 +67,8 @@ async fn receive<T>(context: &Context, sender: &Sender, event_type: EventType, b
     let (time, now) = (change.time().0, context.clock.now());
     let is_ahead = time.saturating_mul(1_000) > now.after(limits::CLOCK_SLACK).0;
     let version = Version { time: if is_ahead { now.0 / 1_000 } else { time }, sequence: None };
-    let event = Event { idempotency_key: None, event_type, version, data: body.text.into(), change };
-    match store(context, sender, body.room, vec![event]).await?.pop() {
+    let event = Event { idempotency_key: None, event_type, version, data: text.into(), change };
+    match store(context, sender, room, vec![event]).await?.pop() {
         Some(Ok(Written { event_id, outcome })) => Ok(Answer(Stored { id: event_id, outcome })),
         Some(Err(_)) => Err(Problem::new(Code::EventNotStorable).into()),
         None => Err(Problem::new(Code::InternalError).into()),

@@ -1,6 +1,6 @@
 //! The id of a request: in the answer, in problem documents, and in every log line about it.
 
-use std::time::Instant;
+use std::{sync::Arc, time::Instant};
 
 use poem::{
     Endpoint, Error, IntoResponse, PathPattern, Request, Response,
@@ -9,8 +9,8 @@ use poem::{
 use tracing::Instrument;
 use uuid::{Builder, Uuid};
 
-use super::{matched_pattern, problem};
-use crate::{clock::Clock, random::Random, telemetry::trace};
+use super::{matched_pattern, problem, strangers::Strangers};
+use crate::{clock::Clock, random::Random, server, telemetry::trace};
 
 const HEADER: HeaderName = HeaderName::from_static("x-request-id");
 
@@ -23,8 +23,9 @@ pub(super) async fn identified<E: Endpoint>(
     request: Request,
     clock: Clock,
     random: Random,
+    strangers: Arc<Strangers>,
 ) -> poem::Result<Response> {
-    let started = Instant::now();
+    let (started, is_known) = (Instant::now(), server::knowing(&request));
     let id = of_sender(request.headers()).unwrap_or_else(|| new(&clock, &random).to_string());
     let method = name(request.method());
     let span = trace::request(&id, request.headers());
@@ -38,7 +39,10 @@ pub(super) async fn identified<E: Endpoint>(
     if status >= 400 || trace::is_recorded(&span) {
         let route = route(&response);
         trace::answered(&span, method, route.as_deref(), status);
-        span.in_scope(|| log_failure(method, route.as_deref(), status, started));
+        let is_logged = !(400..500).contains(&status) || is_known() || strangers.may_log(started);
+        if is_logged {
+            span.in_scope(|| log_failure(method, route.as_deref(), status, started));
+        }
     }
     Ok(response)
 }
@@ -95,6 +99,8 @@ fn log_failure(method: &str, route: Option<&str>, status: u16, started: Instant)
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use poem::{
         Endpoint, EndpointExt, Request,
         endpoint::make_sync,
@@ -132,7 +138,9 @@ mod tests {
         let endpoint = make_sync(|_| -> &'static str { panic!("on purpose") })
             .with(CatchPanic::new().with_handler(problem::panicked))
             .around(problem::as_documents)
-            .around(|endpoint, request| identified(endpoint, request, Clock::system(), Random::system()));
+            .around(|endpoint, request| {
+                identified(endpoint, request, Clock::system(), Random::system(), Arc::default())
+            });
         let response = endpoint.call(Request::builder().header(HEADER, "mine").finish()).await.unwrap();
         assert_eq!((response.status().as_u16(), &response.headers()[HEADER]), (500, &HeaderValue::from_static("mine")));
         let problem: Value = serde_json::from_slice(&response.into_body().into_bytes().await.unwrap()).unwrap();

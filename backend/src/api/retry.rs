@@ -121,8 +121,9 @@ impl Operations {
         name: Path<String>,
         body: JsonText<RetryRequest>,
     ) -> Result<Answer<MadePending>, Failure<OperatorCommand>> {
+        let (text, _room) = body.read(&context.ingest, None).await?;
         destinations::find(&context, &name).await?;
-        let (kind, site, state, code) = read_fields(&body.text, |fields| {
+        let (kind, site, state, code) = read_fields(&text, |fields| {
             let kind = fields.optional("kind");
             let (site, state) = (fields.optional("site"), fields.optional::<RetryState>("state"));
             Some((kind?, site?, state?.map(|state| state.0), fields.optional("code")?))
@@ -148,8 +149,9 @@ impl Operations {
         name: Path<String>,
         body: JsonText<ResyncRequest>,
     ) -> Result<Answer<MadePending>, Failure<OperatorCommand>> {
+        let (text, _room) = body.read(&context.ingest, None).await?;
         destinations::find(&context, &name).await?;
-        let (kind, site) = read_fields(&body.text, |fields| {
+        let (kind, site) = read_fields(&text, |fields| {
             let kind = fields.optional("kind");
             Some((kind?, fields.optional("site")?))
         })?;

@@ -33,6 +33,7 @@ use crate::{
     clock::{Clock, Timestamp},
     config::{Config, ConfigError, FILE_VARIABLE, Overrides},
     demo::DemoError,
+    descriptors::{self, TooFewDescriptors},
     probe::ProbeError,
     secret::{self, TokenKind},
     store::{Store, StoreError, TokenSummary, copy::CopyError},
@@ -164,6 +165,8 @@ enum CliError {
     Output(std::io::Error),
     #[error("cannot read from standard input: {0}")]
     Input(std::io::Error),
+    #[error(transparent)]
+    Descriptors(#[from] TooFewDescriptors),
     #[error("the runtime did not start: {0}")]
     Runtime(std::io::Error),
     #[error("{0}")]
@@ -224,6 +227,8 @@ fn run(settings: SettingsArguments, command: Command) -> Result<(), CliError> {
 }
 
 fn wait_for(work: impl Future<Output = Result<(), CliError>>) -> Result<(), CliError> {
+    // First, because tokio panics without.
+    descriptors::raise()?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(CliError::Runtime)?;
     runtime.block_on(async {
         // A file at its size limit (`ulimit -f`) should fail the write, like a full disk, and not kill the process.

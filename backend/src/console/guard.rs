@@ -1,13 +1,15 @@
-//! Rules for every page: security headers, no cross-site actions, errors as pages.
+//! Rules for every page: security headers, no action from another site or a stranger, errors as pages.
 
 use poem::{
-    Endpoint, IntoResponse, Request, Response,
-    error::ReadBodyError,
+    Endpoint, Error, IntoResponse, Request, Response,
     http::{HeaderName, HeaderValue, Method, header},
 };
 
-use super::error::PageError;
-use crate::limits;
+use super::{error::PageError, session};
+use crate::{limits, server::BodyReader};
+
+/// Where strangers send a form.
+const SIGN_IN: &str = "/sign-in";
 
 const HEADERS: [(HeaderName, &str); 6] = [
     (
@@ -27,7 +29,7 @@ pub(super) async fn protect<E: Endpoint>(endpoint: E, mut request: Request) -> p
     let browser = is_browser(&request);
     let result = match check(&mut request).await {
         Ok(()) => endpoint.call(request).await.map(IntoResponse::into_response),
-        Err(error) => Err(error.into()),
+        Err(error) => Err(error),
     };
     let mut response = match result {
         Ok(response) => response,
@@ -51,21 +53,41 @@ fn is_browser(request: &Request) -> bool {
     accept.contains("text/html") || request.headers().contains_key("hx-request")
 }
 
-/// An action must come from one of our pages, and its form must arrive in time and within the size limit.
-async fn check(request: &mut Request) -> Result<(), PageError> {
+/// An action must come from one of our pages, by somebody who is signed in, unless it is to sign in. Only then is its
+/// form read: strangers send a small one.
+async fn check(request: &mut Request) -> poem::Result<()> {
     if [Method::GET, Method::HEAD].contains(request.method()) {
         return Ok(());
     }
     if !is_same_origin(request) {
-        return Err(PageError::CrossSite);
+        return Err(PageError::CrossSite.into());
     }
-    let form = request.take_body().into_bytes_limit(limits::CONSOLE_FORM_BYTES);
-    match tokio::time::timeout(limits::BODY_READ_TIME, form).await {
-        Ok(Ok(form)) => request.set_body(form),
-        Ok(Err(ReadBodyError::PayloadTooLarge)) => return Err(PageError::TooLarge),
-        Ok(Err(_)) | Err(_) => return Err(PageError::Bad("The form did not arrive completely.".to_owned())),
-    }
+    let limit = match request.uri().path() {
+        SIGN_IN => limits::SIGN_IN_FORM_BYTES,
+        _ if session::find(request).await?.is_some() => limits::CONSOLE_FORM_BYTES,
+        _ => {
+            // Its form was not read, so the browser needs another connection.
+            let response = session::to_sign_in(request).with_header(header::CONNECTION, "close").into_response();
+            return Err(Error::from_response(response));
+        }
+    };
+    let form = read_form(request, limit).await?;
+    request.set_body(form);
     Ok(())
+}
+
+/// Reads a form, bounded in size and time.
+async fn read_form(request: &mut Request, limit: usize) -> Result<Vec<u8>, PageError> {
+    let body = request.take_body();
+    let (mut reader, mut form) = (BodyReader::new(request, body), Vec::new());
+    let incomplete = |_| PageError::Bad("The form did not arrive completely.".to_owned());
+    while let Some(piece) = reader.next().await.map_err(incomplete)? {
+        if form.len() + piece.len() > limit {
+            return Err(PageError::TooLarge);
+        }
+        form.extend_from_slice(&piece);
+    }
+    Ok(form)
 }
 
 /// Browsers say where a request comes from, and no page can change these headers.

@@ -11,7 +11,7 @@ use poem::{
 use super::{error::PageError, words};
 use crate::{
     api::Context,
-    limits, secret,
+    limits, secret, server,
     store::{ConsoleSession, Scope},
 };
 
@@ -46,7 +46,8 @@ pub(super) fn context(request: &Request) -> Result<&Arc<Context>, PageError> {
     request.data::<Arc<Context>>().ok_or(PageError::NotFound)
 }
 
-async fn find(request: &Request) -> Result<Option<ConsoleSession>, PageError> {
+/// The session of the browser's cookie.
+pub(super) async fn find(request: &Request) -> Result<Option<ConsoleSession>, PageError> {
     let Some(cookie) = request.cookie().get(COOKIE) else { return Ok(None) };
     if cookie.value_str().len() > limits::TOKEN_BYTES {
         return Ok(None);
@@ -58,12 +59,13 @@ async fn find(request: &Request) -> Result<Option<ConsoleSession>, PageError> {
     if let Some(session) = &session {
         // Working in the console counts as using the token.
         context.tokens.used(session.token_id, context.clock.now());
+        server::make_known(request);
     }
     Ok(session)
 }
 
 /// Redirects to the sign-in, which leads back to the requested page.
-fn to_sign_in(request: &Request) -> Response {
+pub(super) fn to_sign_in(request: &Request) -> Response {
     let requested = request.uri().path_and_query().map_or("/", |path| path.as_str());
     let address = match request.method() == poem::http::Method::GET && requested != "/" {
         true => format!("/sign-in?{}", words::query(&[("next", requested)])),

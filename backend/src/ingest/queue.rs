@@ -8,35 +8,20 @@ use std::{
     time::Instant,
 };
 
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot};
 use tracing::{Instrument, Span};
 
-use super::{Arrival, Written};
+use super::{
+    Arrival, IngestError, Written,
+    room::{Budget, Room},
+};
 use crate::{
     clock::Clock,
-    limits,
     metrics::{Metrics, Waiting},
     model::{Event, EventType},
     store::{Site, StoreError},
     telemetry::trace,
 };
-
-/// Why events were not stored. All but `Revoked` may be retried.
-#[derive(Debug, thiserror::Error)]
-pub enum IngestError {
-    /// The queue's memory is used up.
-    #[error("the ingest queue is full")]
-    QueueFull,
-    /// The server is shutting down.
-    #[error("the server is shutting down")]
-    Draining,
-    /// The database could not store them.
-    #[error(transparent)]
-    Unavailable(Arc<StoreError>),
-    /// The token was revoked while the events waited.
-    #[error("the token was revoked")]
-    Revoked,
-}
 
 /// The result of one event of a request: stored, or rejected by the database.
 pub(super) type EventResult = Result<Written, Arc<StoreError>>;
@@ -55,15 +40,11 @@ pub(super) struct Job {
     _waiting: Waiting,
 }
 
-/// Room in the queue, reserved before a body is read, so that waiting bodies cannot fill the memory.
-pub struct Room(#[expect(dead_code, reason = "held for its drop")] OwnedSemaphorePermit);
-
 /// The entrance to the queue. Cheap to clone.
 #[derive(Clone)]
 pub struct Ingest {
     jobs: mpsc::UnboundedSender<Job>,
-    room: Arc<Semaphore>,
-    room_kib: u32,
+    budget: Arc<Budget>,
     draining: Arc<AtomicBool>,
     metrics: Metrics,
     clock: Clock,
@@ -72,21 +53,17 @@ pub struct Ingest {
 impl Ingest {
     /// An entrance whose queue holds bodies of at most `room_kib` KiB, and the receiver for the writer.
     pub(super) fn new(room_kib: u32, metrics: Metrics, clock: Clock) -> (Self, mpsc::UnboundedReceiver<Job>) {
-        // Unbounded, because the semaphore bounds the memory of the jobs.
+        // Unbounded, because the budget bounds the memory of the jobs.
         let (jobs, receiver) = mpsc::unbounded_channel();
-        let room = Arc::new(Semaphore::new(room_kib as usize));
-        (Self { jobs, room, room_kib, draining: Arc::default(), metrics, clock }, receiver)
+        (Self { jobs, budget: Budget::new(room_kib), draining: Arc::default(), metrics, clock }, receiver)
     }
 
-    /// Reserves room for a body of `bytes`; fails at once if there is none.
-    pub fn reserve(&self, bytes: usize) -> Result<Room, IngestError> {
-        if self.is_draining() {
-            return Err(IngestError::Draining);
+    /// Room for a body of a site, or of an operator; it grows as the body arrives. Fails at once if there is none.
+    pub fn enter(&self, site: Option<i64>) -> Result<Room, IngestError> {
+        match self.is_draining() {
+            true => Err(IngestError::Draining),
+            false => self.budget.enter(site),
         }
-        // A parsed event takes a few times the bytes of its text; the constant covers the rest of a job.
-        let kib = u32::try_from(bytes / 1024).unwrap_or(u32::MAX).saturating_add(limits::QUEUE_JOB_KIB);
-        let permit = Arc::clone(&self.room).try_acquire_many_owned(kib.min(self.room_kib));
-        permit.map(Room).map_err(|_| IngestError::QueueFull)
     }
 
     /// Stores the events of one request. Returns once they are durable, with one result per event, in order.
@@ -125,9 +102,8 @@ impl Ingest {
 
     /// The queue's reserved bytes, and its capacity in bytes.
     pub fn room(&self) -> (u64, u64) {
-        let free = u64::try_from(self.room.available_permits()).unwrap_or(u64::MAX);
-        let all = u64::from(self.room_kib);
-        (all.saturating_sub(free) * 1_024, all * 1_024)
+        let (taken, all) = self.budget.state();
+        (u64::from(taken) * 1_024, u64::from(all) * 1_024)
     }
 
     /// Accepts no new events from now on; those in the queue are still stored.

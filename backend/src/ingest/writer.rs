@@ -13,8 +13,8 @@ use tokio::sync::{Notify, mpsc, watch};
 use tracing::Span;
 
 use super::{
-    Arrival, Ingest, Written,
-    queue::{EventResult, IngestError, Job},
+    Arrival, Ingest, IngestError, Written,
+    queue::{EventResult, Job},
     transaction::store_arrivals,
 };
 use crate::{

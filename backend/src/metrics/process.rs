@@ -9,7 +9,7 @@ use prometheus_client::{
     registry::{Registry, Unit},
 };
 
-use crate::clock::Timestamp;
+use crate::{clock::Timestamp, descriptors, telemetry::lost_lines};
 
 /// Linux reports CPU time in hundredths of a second, whatever its internal tick is.
 const TICKS_PER_SECOND: f64 = 100.0;
@@ -36,15 +36,16 @@ impl Collector for Process {
         if let Some(open) = fs::read_dir("/proc/self/fd").ok().map(Iterator::count) {
             gauge("process_open_fds", "Open file descriptors.", None, open as f64)?;
         }
-        if let Some(limit) = open_files_limit() {
-            gauge("process_max_fds", "Maximum number of open file descriptors.", None, limit)?;
+        if let Some(limit) = descriptors::soft_limit() {
+            gauge("process_max_fds", "Maximum number of open file descriptors.", None, limit as f64)?;
         }
         if let Some(seconds) = cpu_seconds() {
             let (help, counter) = ("User and system CPU time spent.", ConstCounter::new(seconds));
             let unit = Some(&Unit::Seconds);
             counter.encode(encoder.encode_descriptor("process_cpu", help, unit, MetricType::Counter)?)?;
         }
-        Ok(())
+        let (help, counter) = ("Log lines left out because nothing read the log.", ConstCounter::new(lost_lines()));
+        counter.encode(encoder.encode_descriptor("backend_sync_log_lines_lost", help, None, MetricType::Counter)?)
     }
 }
 
@@ -52,12 +53,6 @@ fn resident_bytes() -> Option<f64> {
     let status = fs::read_to_string("/proc/self/status").ok()?;
     let kib = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?.trim().strip_suffix(" kB")?;
     Some(kib.parse::<f64>().ok()? * 1_024.0)
-}
-
-fn open_files_limit() -> Option<f64> {
-    let limits = fs::read_to_string("/proc/self/limits").ok()?;
-    let soft = limits.lines().find_map(|line| line.strip_prefix("Max open files"))?;
-    soft.split_whitespace().next()?.parse().ok()
 }
 
 fn cpu_seconds() -> Option<f64> {

@@ -12,6 +12,7 @@ mod buffer;
 pub(crate) mod cause;
 mod export;
 mod json;
+mod lines;
 mod text;
 pub(crate) mod trace;
 
@@ -26,7 +27,8 @@ use tracing_subscriber::{
     util::SubscriberInitExt,
 };
 
-use self::export::TraceExport;
+pub use self::lines::lost as lost_lines;
+use self::{export::TraceExport, lines::Lines};
 use crate::{
     config::{LogConfig, LogFormat, Tracing},
     store,
@@ -74,8 +76,7 @@ pub fn start_to(
     // Spans that are only for traces stay out of the log, whatever its level.
     let filter = EnvFilter::builder().parse(&log.level)?.add_directive(format!("{}=off", trace::TARGET).parse()?);
     let export = tracing.map(TraceExport::start).transpose()?;
-    // Not lossy: a log line per event is a promise.
-    let (writer, guard) = tracing_appender::non_blocking::NonBlockingBuilder::default().lossy(false).finish(to);
+    let (writer, guard) = Lines::new(to);
     let lines = fmt::layer().with_writer(writer).with_ansi(colours);
     let lines = match log.format {
         LogFormat::Text => lines.fmt_fields(text::TextFields).with_filter(filter).boxed(),

@@ -30,6 +30,7 @@ mod erasure;
 mod metrics;
 mod model;
 mod once_wrong;
+mod peers;
 mod reading;
 mod recordings;
 mod retention;

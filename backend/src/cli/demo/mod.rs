@@ -103,13 +103,13 @@ pub(super) async fn run(arguments: DemoArguments, clock: Clock) -> Result<(), Cl
         biased;
         _ = stopped.wait_for(|stop| *stop) => Ok(()),
         result = play(&story, arguments.exit) => result,
-        ended = &mut server => return Err(ended_early(ended, &folder)),
+        _ = &mut server => {
+            return Err(CliError::Usage(format!("the backend ended; {} may say why", folder.log().display())));
+        }
     };
     print("\nStopping.")?;
     stop.send_replace(true);
-    if let Ok(ended) = server.await {
-        ended?;
-    }
+    let _ = server.await;
     // The simulator outlives the backend, which may need it until it has stopped.
     let _ = end_zoho.send(());
     let _ = zoho.await;
@@ -128,13 +128,6 @@ async fn play(story: &Story, exit: bool) -> Result<(), CliError> {
     story.repair().await?;
     print("\nBackend and Zoho keep running for you to look around; each change prints a line. Ctrl-C ends them.\n")?;
     story.watch().await
-}
-
-fn ended_early(ended: Result<Result<(), AppError>, tokio::task::JoinError>, folder: &Folder) -> CliError {
-    match ended {
-        Ok(Err(error)) => error.into(),
-        _ => CliError::Usage(format!("the backend ended; {} may say why", folder.log().display())),
-    }
 }
 
 /// Binds the simulator to the requested address, else to the default one, else to a free port.

@@ -88,7 +88,7 @@ impl Bench {
     ) -> Vec<(usize, i64, Outcome)> {
         let submit = |batch: &Vec<usize>| {
             let events = batch.iter().map(|place| history[*place].event(*place)).collect();
-            let (room, batch) = (self.ingest.reserve(1).unwrap(), batch.clone());
+            let (room, batch) = (self.ingest.enter(Some(sender.site.id)).unwrap(), batch.clone());
             async move {
                 let settled = self.ingest.submit(room, &sender.site, sender.token, events).await.unwrap();
                 let written = settled.into_iter().map(Result::unwrap);

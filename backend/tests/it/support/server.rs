@@ -3,9 +3,14 @@
 use std::{
     ffi::OsStr,
     fs::File,
+    io::{PipeReader, Read, Write},
     net::SocketAddr,
     path::PathBuf,
     process::{Child, Command, ExitStatus, Output, Stdio},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
     time::{Duration, Instant},
 };
 
@@ -87,6 +92,23 @@ impl Server {
     pub(crate) async fn start_with<V: AsRef<OsStr>>(database: &Database, settings: &[(&str, V)]) -> Self {
         let [server] = Self::serving(database, [Starting::spawn(database, settings)]).await;
         server
+    }
+
+    /// With so many file descriptors.
+    pub(crate) async fn start_with_files(database: &Database, files: u32) -> Self {
+        let [server] = Self::serving(database, [Starting::by(database, limited(&database.url, files))]).await;
+        server
+    }
+
+    /// With a pipe as its standard error, which a valve may close.
+    pub(crate) async fn start_piped(database: &Database) -> (Self, Valve) {
+        let mut starting = Starting::default();
+        let (reader, writer) = std::io::pipe().unwrap();
+        starting.prepare(database);
+        let valve = Valve::open(reader, File::create(&starting.log).unwrap());
+        starting.start(command(&database.url), writer.into());
+        let [server] = Self::serving(database, [starting]).await;
+        (server, valve)
     }
 
     /// Starts several at the same moment.
@@ -236,7 +258,51 @@ impl Drop for Server {
     }
 }
 
+/// The binary as `command` makes it, with so many file descriptors.
+pub(crate) fn limited(database_url: &str, files: u32) -> Command {
+    let binary = command(database_url);
+    let mut limited = Command::new("sh");
+    limited.args(["-c", "ulimit -n \"$0\" && exec \"$@\"", &files.to_string()]);
+    limited.arg(binary.get_program()).args(binary.get_args()).stdin(Stdio::null());
+    for (name, value) in binary.get_envs() {
+        match value {
+            Some(value) => limited.env(name, value),
+            None => limited.env_remove(name),
+        };
+    }
+    limited
+}
+
+/// Writes what a server logs into its file, while it is open.
+pub(crate) struct Valve(Arc<AtomicBool>);
+
+impl Valve {
+    fn open(mut from: PipeReader, mut to: File) -> Self {
+        let open = Arc::new(AtomicBool::new(true));
+        let is_open = Arc::clone(&open);
+        // It ends with the server.
+        std::thread::spawn(move || {
+            let mut buffer = vec![0; 16 * 1024];
+            loop {
+                while !is_open.load(Ordering::Relaxed) {
+                    std::thread::sleep(Duration::from_millis(10));
+                }
+                match from.read(&mut buffer) {
+                    Ok(count) if count > 0 => to.write_all(&buffer[..count]).unwrap(),
+                    _ => return,
+                }
+            }
+        });
+        Self(open)
+    }
+
+    pub(crate) fn turn(&self, open: bool) {
+        self.0.store(open, Ordering::Relaxed);
+    }
+}
+
 /// A server that may not serve yet. Dropping it kills it.
+#[derive(Default)]
 struct Starting {
     child: Option<Child>,
     log: PathBuf,
@@ -246,18 +312,33 @@ struct Starting {
 
 impl Starting {
     fn spawn<V: AsRef<OsStr>>(database: &Database, settings: &[(&str, V)]) -> Self {
-        let name = new_uuid().simple().to_string();
-        let (log, printed) = (database.file(&format!("{name}.log")), database.file(&format!("{name}.out")));
+        let mut command = command(&database.url);
+        command.envs(settings.iter().map(|(name, value)| (name, value)));
+        Self::by(database, command)
+    }
+
+    /// By this command, with its arguments and settings still to come.
+    fn by(database: &Database, command: Command) -> Self {
+        let mut starting = Self::default();
+        starting.prepare(database);
         // Into files, which nothing has to read while the server runs.
-        let child = command(&database.url)
-            .args(["serve", "--listen", "127.0.0.1:0"])
-            .env("BACKEND_SYNC_LOG__FORMAT", "json")
-            .envs(settings.iter().map(|(name, value)| (name, value)))
-            .stdout(File::create(&printed).unwrap())
-            .stderr(File::create(&log).unwrap())
-            .spawn()
-            .unwrap();
-        Self { child: Some(child), log, printed, address: None }
+        let log = File::create(&starting.log).unwrap();
+        starting.start(command, log.into());
+        starting
+    }
+
+    fn prepare(&mut self, database: &Database) {
+        let name = new_uuid().simple().to_string();
+        self.log = database.file(&format!("{name}.log"));
+        self.printed = database.file(&format!("{name}.out"));
+    }
+
+    fn start(&mut self, mut command: Command, log: Stdio) {
+        if !command.get_envs().any(|(name, _)| name == "BACKEND_SYNC_LOG__FORMAT") {
+            command.env("BACKEND_SYNC_LOG__FORMAT", "json");
+        }
+        command.args(["serve", "--listen", "127.0.0.1:0"]);
+        self.child = Some(command.stdout(File::create(&self.printed).unwrap()).stderr(log).spawn().unwrap());
     }
 
     /// Waits for the message `serving`, and reads the address from it.
