@@ -29,7 +29,7 @@ use crate::{
     random::Random,
     retention::{Ages, Retention},
     service_manager,
-    store::{Longest, Store, StoreError},
+    store::{Longest, Readers, Store, StoreError},
     timekeeper::Timekeeper,
     zoho::{
         client::Client,
@@ -120,7 +120,7 @@ impl App {
             }
             None => None,
         };
-        let (tokens, Counters { metrics, activity }) = (SiteTokens::default(), counters);
+        let (tokens, Counters { metrics, activity }) = (Arc::new(SiteTokens::default()), counters);
         let random = Random::system();
         let health = writer.health();
         let alerts =
@@ -156,7 +156,7 @@ impl App {
     pub async fn run_until(self, mut stop: watch::Receiver<bool>) -> Result<(), AppError> {
         let Self { acceptor, address, context, writer, delivery, keeper, retention, timekeeper, grace } = self;
         let reports = service_manager::report(address, Arc::clone(&context), stop.clone());
-        let watch = HealthMonitor { store: context.store.clone(), health: context.health.clone() };
+        let watch = HealthMonitor { store: context.store.for_readers(Readers::Health), health: context.health.clone() };
         let watch = tokio::spawn(watch.run(stop.clone()));
         let grades = tokio::spawn(writer.touch_grades(stop.clone()));
         let writer = tokio::spawn(writer.run());
@@ -168,7 +168,7 @@ impl App {
         let activity = save_activity(Arc::clone(&context), stop.clone());
         let alerts = tokio::spawn(Arc::clone(&context.alerts).run(stop.clone()));
         let draining = Arc::clone(&context);
-        let pages = console::endpoint(stop.clone());
+        let pages = console::endpoint(context.for_readers(Readers::Console), stop.clone());
         let stopping = async move {
             let _ = stop.changed().await;
             tracing::info!(
@@ -178,9 +178,12 @@ impl App {
             draining.ingest.drain();
         };
         let store = context.store.clone();
+        let endpoint = api::endpoint(context.for_readers(Readers::Api), pages);
+        // The writer waits for the last entrance to its queue to close.
+        drop(context);
         Server::new_with_acceptor(acceptor)
             .idle_timeout(limits::CONNECTION_IDLE_TIME)
-            .run_with_graceful_shutdown(api::endpoint(context, pages), stopping, Some(grace))
+            .run_with_graceful_shutdown(endpoint, stopping, Some(grace))
             .await?;
         // All connections are closed, and with them the entrances to the queue: the writer ends once it is empty.
         let _ = tokio::join!(last_used, activity, reports, watch);
