@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, HashMap};
 
 use sea_orm::{
-    ColumnTrait, ColumnType, ConnectionTrait, EntityName, EntityTrait, IdenStatic, Iterable, QueryFilter, Value,
+    ColumnTrait, ColumnType, ConnectionTrait, EntityTrait, QueryFilter, Value,
 };
 
 use super::{

@@ -8,11 +8,12 @@ use super::{
     Decider, Decision, DeliveryBatch, Zoho,
     decide::{Leaves, WriteTarget},
     outcome::{self, Timing},
+    unreadable,
 };
 use crate::{
     delivery::{Delivery, Destination, DestinationFailure, backoff},
     model::{Kind, RecordKey},
-    store::{Claimed, CourseFilter, StoreError, UserFilter},
+    store::{Claimed, CourseFilter, UserFilter},
     zoho::{
         client::{Action, CallError, Class, RecordAnswer, Refusal},
         mapping::{ModuleMapping, OnDelete, Related, Write},
@@ -57,28 +58,7 @@ pub(super) enum WriteCall {
 const FAILURES_IN_A_ROW: u32 = 3;
 
 impl Zoho {
-    /// Delivers the items in parts that fit into memory, until the destination fails.
-    pub(super) async fn try_deliver(&self, items: Vec<Claimed>) -> Result<Delivery, DestinationFailure> {
-        let mut delivery = Delivery::default();
-        let kind = items.first().map_or(Kind::User, |item| item.key.kind);
-        let parts = self.store.in_parts(kind, items).await.map_err(unreadable)?;
-        for part in parts {
-            let Delivery { settled, redeliver, reconsider, failure } = match self.deliver_part(part).await {
-                Ok(delivered) => delivered,
-                Err(failure) => Delivery { failure: Some(failure), ..Delivery::default() },
-            };
-            delivery.settled.extend(settled);
-            delivery.redeliver.extend(redeliver);
-            delivery.reconsider.extend(reconsider);
-            delivery.failure = failure;
-            if delivery.failure.is_some() {
-                break;
-            }
-        }
-        Ok(delivery)
-    }
-
-    async fn deliver_part(&self, items: Vec<Claimed>) -> Result<Delivery, DestinationFailure> {
+    pub(super) async fn deliver_part(&self, items: Vec<Claimed>) -> Result<Delivery, DestinationFailure> {
         let mut delivery = Delivery::default();
         let kind = items.first().map_or(Kind::User, |item| item.key.kind);
         let Some(module) = self.mapping.module(kind) else {
@@ -361,11 +341,6 @@ impl Zoho {
         let due_at = backoff::retry_at(self.clock.now(), job.item.attempts.saturating_add(1), &self.random);
         outcome::retried(job.item, reason, due_at, timing)
     }
-}
-
-/// What it means when the records of a delivery cannot be read.
-pub(super) fn unreadable(error: StoreError) -> DestinationFailure {
-    DestinationFailure::Outage { reason: format!("the records could not be read: {error}") }
 }
 
 pub(super) fn job(item: Claimed, target: WriteTarget, outcome: &'static str, removes: bool) -> Job {

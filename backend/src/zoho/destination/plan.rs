@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map, Value};
 
-use super::{Decider, Decision, DeliveryBatch, Zoho, decide::WriteTarget, deliver::unreadable};
+use super::{Decider, Decision, DeliveryBatch, Zoho, decide::WriteTarget, unreadable};
 use crate::{
     clock::Timestamp,
     delivery::{Destination, DestinationFailure},
@@ -104,7 +104,13 @@ impl Zoho {
         Ok(plan)
     }
 
-    async fn plan_part(&self, kind: Kind, rows: &[ItemRow], items: &[Claimed], plan: &mut Plan) -> Result<(), DestinationFailure> {
+    async fn plan_part(
+        &self,
+        kind: Kind,
+        rows: &[ItemRow],
+        items: &[Claimed],
+        plan: &mut Plan,
+    ) -> Result<(), DestinationFailure> {
         let modules = self.modules().await?;
         let module = self.mapping.module(kind);
         let metadata = module.and_then(|module| modules.get(&module.module)).and_then(Option::as_ref);
