@@ -27,7 +27,7 @@ use crate::{
     retention::{Ages, Retention},
     server::{Patience, Server},
     service_manager,
-    store::{Longest, Store, StoreError},
+    store::{Longest, Readers, Store, StoreError},
     timekeeper::Timekeeper,
     zoho::{
         client::Client,
@@ -117,7 +117,7 @@ impl App {
             }
             None => None,
         };
-        let (tokens, Counters { metrics, activity }) = (SiteTokens::default(), counters);
+        let (tokens, Counters { metrics, activity }) = (Arc::new(SiteTokens::default()), counters);
         let random = Random::system();
         let health = writer.health();
         let alerts =
@@ -152,7 +152,7 @@ impl App {
     pub async fn run_until(self, mut stop: watch::Receiver<bool>) {
         let Self { server, context, writer, delivery, keeper, retention, timekeeper, grace } = self;
         let reports = service_manager::report(server.address(), Arc::clone(&context), stop.clone());
-        let watch = HealthMonitor { store: context.store.clone(), health: context.health.clone() };
+        let watch = HealthMonitor { store: context.store.for_readers(Readers::Health), health: context.health.clone() };
         let watch = tokio::spawn(watch.run(stop.clone()));
         let grades = tokio::spawn(writer.touch_grades(stop.clone()));
         let writer = tokio::spawn(writer.run());
@@ -164,7 +164,7 @@ impl App {
         let activity = save_activity(Arc::clone(&context), stop.clone());
         let alerts = tokio::spawn(Arc::clone(&context.alerts).run(stop.clone()));
         let draining = Arc::clone(&context);
-        let pages = console::endpoint(stop.clone());
+        let pages = console::endpoint(context.for_readers(Readers::Console), stop.clone());
         let stopping = async move {
             let _ = stop.changed().await;
             tracing::info!(
@@ -174,7 +174,10 @@ impl App {
             draining.ingest.drain();
         };
         let store = context.store.clone();
-        server.run(api::endpoint(context, pages), stopping, grace).await;
+        let endpoint = api::endpoint(context.for_readers(Readers::Api), pages);
+        // The writer waits for the last entrance to its queue to close.
+        drop(context);
+        server.run(endpoint, stopping, grace).await;
         // All connections are closed, and with them the entrances to the queue: the writer ends once it is empty.
         let _ = tokio::join!(last_used, activity, reports, watch);
         for task in upkeep {

@@ -87,6 +87,14 @@ pub const PAGE_ROWS_DEFAULT: u32 = 100;
 /// The most rows of a page: some 500 kB of JSON.
 pub const PAGE_ROWS_MAX: u32 = 500;
 
+/// Bytes of stored text that one read takes into memory: a page of a list, a step of an export, a part of a delivery; at
+/// least one row. Five hundred rows of the usual size have a quarter of it. Several reads happen at once, and each page
+/// is in memory three times: as rows, as values and as the answer's text.
+pub const READ_BYTES: u64 = 2 * 1024 * 1024;
+
+/// Rows that one page looks through for what a filter without an index wants: some 50 ms when nothing matches.
+pub const LOOK_ROWS: i64 = 25_000;
+
 /// Rows of one SQL statement. A power of two: see `store::bulk`.
 pub const STATEMENT_ROWS: usize = 256;
 
@@ -145,14 +153,23 @@ pub const ACKNOWLEDGED_TIME: Duration = Duration::from_secs(60 * 60);
 /// The time for which a process is not ready after it lost an event. It works, but monitoring should notice.
 pub const LOST_TIME: Duration = Duration::from_secs(60);
 
-/// Connections for readers to SQLite; reads are short, and more gain nothing on two cores.
-pub const SQLITE_READERS: u32 = 4;
+/// Connections that readiness and the health monitor may use at once. Nobody else gets them, so that a busy process
+/// does not look like a broken one.
+pub const HEALTH_READERS: u32 = 1;
+
+/// Connections that the delivery, the alerts and all other work of our own may use at once: an audit takes one for a
+/// minute.
+pub const WORK_READERS: u32 = 3;
+
+/// Connections that the console may use at once: pages are short, and few people look at it.
+pub const CONSOLE_READERS: u32 = 2;
+
+/// Connections that the API's readers may use at once; more gain nothing on two cores. With the classes above, a
+/// process has nine connections for reading; PostgreSQL's default allows 100 in all.
+pub const API_READERS: u32 = 3;
 
 /// Seconds for a client to wait when the queue is full or the server drains.
 pub const RETRY_AFTER_SECONDS: u64 = 2;
-
-/// Connections of one process to PostgreSQL for reading. PostgreSQL's default allows 100 in all.
-pub const POSTGRES_READERS: u32 = 8;
 
 /// Connections of one process to PostgreSQL for writing: the writer's, and one for rare writes.
 pub const POSTGRES_WRITERS: u32 = 2;

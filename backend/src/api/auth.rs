@@ -113,7 +113,7 @@ async fn sender(context: &Context, token: &str) -> Result<Arc<Sender>, Problem> 
     let sender = match context.tokens.remembered(&hash) {
         Some(sender) => sender,
         None => {
-            let found = context.store.token(&hash, now).await?;
+            let found = context.own_store().token(&hash, now).await?;
             let sender = found.and_then(|token| {
                 let site = Arc::new(token.site?);
                 Some(Arc::new(Sender { site, token_id: token.id, hash: token.hash, expires_at: token.expires_at }))

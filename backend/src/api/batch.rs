@@ -254,7 +254,7 @@ impl Operations {
             return Err(reject(&context, &sender, problem).await.into());
         }
         if events.is_empty() {
-            context.tokens.check(&sender, &context.store, context.clock.now()).await?;
+            context.tokens.check(&sender, &context.own_store(), context.clock.now()).await?;
         } else {
             let (places, events): (Vec<usize>, Vec<Event>) = events.into_iter().unzip();
             let settled = store(&context, &sender, room, events).await?;

@@ -42,11 +42,12 @@ pub(super) struct ChangeView {
 /// A page of the change feed.
 #[derive(Object)]
 pub(super) struct Changes {
-    /// The changed records, ordered by their latest change.
+    /// The changed records, ordered by their latest change. May hold fewer than the limit, even none, while `more` is
+    /// true: when a filter matches few of very many.
     pub(super) items: Vec<ChangeView>,
-    /// Send it as `after` to continue; when `items` is empty, keep it and ask again later.
+    /// Send it as `after` to continue; when `more` is false, keep it and ask again later.
     pub(super) next_cursor: String,
-    /// Whether more changes are already available.
+    /// Whether more changes may already be available.
     pub(super) more: bool,
 }
 
@@ -74,7 +75,7 @@ impl Operations {
         let selection = parameters.check::<i64>(store).await?;
         let Page { items, next } = store.changes(selection.site_id, selection.page).await?;
         let renderer = Renderer::new(store).await?;
-        let last = items.last().map(|change| change.position).or(selection.page.after).unwrap_or(0);
+        let last = next.or(items.last().map(|change| change.position)).or(selection.page.after).unwrap_or(0);
         let show = |change: StoredChange| {
             let id = renderer.id(change.site_id, change.moodle_id);
             ChangeView {

@@ -20,7 +20,7 @@ use super::{
 use crate::{
     limits,
     model::{FieldErrorCode, Id, ItemState, Kind, RecordId, RecordKey},
-    store::{ItemFilter, ItemRow, Page, Store, StoreError, UserFilter},
+    store::{ItemFilter, ItemRow, Page, PageRequest, Store, StoreError, UserFilter},
     views::{ItemWithAttempts, Renderer, SyncItem},
 };
 
@@ -152,12 +152,15 @@ impl Operations {
         let after: Option<ItemPosition> = cursor.0.map(|cursor| cursor.parse().map_err(wrong_cursor)).transpose()?;
         let after = after.map(|position| position.0);
         let limit = limit.0.map_or(limits::PAGE_ROWS_DEFAULT, |limit| limit.0).into();
-        let rows = match user {
-            Some((site_id, userid)) => of_user(store, &name, &filter, UserFilter { site_id, userid }, after).await?,
-            None => store.items(&name, &filter, after, limit + 1).await?,
+        let Page { items, next } = match user {
+            Some((site_id, userid)) => {
+                let rows = of_user(store, &name, &filter, UserFilter { site_id, userid }, after).await?;
+                Page::cut(rows, limit, |row| row.key)
+            }
+            None => store.items(&name, &filter, PageRequest { after, limit }).await?,
         };
         let renderer = Renderer::new(store).await?;
-        let page = Page::cut(rows, limit, |row| ItemPosition(row.key));
+        let page = Page { items, next: next.map(ItemPosition) };
         Ok(list(page, |row| SyncItem::new(&renderer, &row)))
     }
 

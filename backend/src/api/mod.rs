@@ -52,14 +52,15 @@ use crate::{
     metrics::{Counters, Metrics},
     model::ErasurePolicy,
     random::Random,
-    store::Store,
+    store::{Readers, Store},
     zoho::destination::Zoho,
 };
 
 /// Version of the API contract, `major.minor`: a new major breaks senders or readers, a new minor adds.
 pub const CONTRACT_VERSION: &str = "1.0";
 
-/// What the operations need.
+/// What the operations need. Clones share everything.
+#[derive(Clone)]
 pub struct Context {
     /// The database.
     pub store: Store,
@@ -68,7 +69,7 @@ pub struct Context {
     /// Whether this process can store what it is sent.
     pub health: Health,
     /// The site tokens, cached.
-    pub tokens: SiteTokens,
+    pub tokens: Arc<SiteTokens>,
     /// Zoho, if it is configured.
     pub zoho: Option<Arc<Zoho>>,
     /// Activity counts, for charts.
@@ -88,6 +89,16 @@ pub struct Context {
 }
 
 impl Context {
+    /// The same, reading as this class of readers.
+    pub fn for_readers(&self, readers: Readers) -> Arc<Self> {
+        Arc::new(Self { store: self.store.for_readers(readers), ..self.clone() })
+    }
+
+    /// The database for what must not wait for API consumers: the senders' authentication, metrics.
+    fn own_store(&self) -> Store {
+        self.store.for_readers(Readers::Work)
+    }
+
     /// Metrics and activity together.
     fn counters(&self) -> Counters {
         Counters { metrics: self.metrics.clone(), activity: self.activity.clone() }

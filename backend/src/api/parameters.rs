@@ -20,7 +20,8 @@ use crate::{
 /// One page of a list.
 #[derive(Object)]
 pub(super) struct List<T: Type + ParseFromJSON + ToJSON> {
-    /// The page's items, in a stable order.
+    /// The page's items, in a stable order. A page may hold fewer items than the limit, even none, while `next_cursor`
+    /// is set: when items are long, or when a filter matches few of very many.
     pub(super) items: Vec<T>,
     /// Send it as `cursor` to get the next page; null on the last page.
     #[oai(nullable)]

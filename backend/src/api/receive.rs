@@ -41,5 +41,5 @@ pub(super) fn count_rejected(context: &Context, sender: &Sender, event_type: Opt
 
 /// The answer to events that never reach the writer: `problem`, unless the token has been revoked meanwhile.
 pub(super) async fn reject(context: &Context, sender: &Sender, problem: Problem) -> Problem {
-    context.tokens.check(sender, &context.store, context.clock.now()).await.err().unwrap_or(problem)
+    context.tokens.check(sender, &context.own_store(), context.clock.now()).await.err().unwrap_or(problem)
 }

@@ -90,6 +90,7 @@ impl<'a> ShownAttempt<'a> {
 impl LogView for Attempts {
     type Filter = AttemptFilter;
     type Row = TimelineAttempt;
+    type Exported = TimelineAttempt;
     const ADDRESS: &'static str = ADDRESS;
     const LOG: Log = Log::Attempts;
     const COLUMNS: &'static [&'static str] = &[
@@ -115,6 +116,15 @@ impl LogView for Attempts {
     }
 
     async fn page(
+        store: &Store,
+        filter: &AttemptFilter,
+        place: LogPlace,
+        limit: u64,
+    ) -> Result<LogPage<TimelineAttempt>, StoreError> {
+        store.attempt_log(filter, place, limit).await
+    }
+
+    async fn export_page(
         store: &Store,
         filter: &AttemptFilter,
         place: LogPlace,

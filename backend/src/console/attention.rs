@@ -22,7 +22,7 @@ use super::{
 use crate::{
     api::Context,
     model::{ItemState, Kind},
-    store::{Attention, DestinationSummary, ItemFilter, ItemRow, OPERATOR},
+    store::{Attention, DestinationSummary, ItemFilter, ItemRow, OPERATOR, PageRequest},
     views::{Renderer, operators_pause},
 };
 
@@ -100,7 +100,8 @@ async fn read_destination(context: &Context, summary: DestinationSummary) -> Res
         let Attention { state, kind, ref code, .. } = attention;
         let filter =
             ItemFilter { state: Some(state), kind: Some(kind), code: Some(code.clone()), ..Default::default() };
-        let rows = context.store.items(&summary.name, &filter, None, EXAMPLES).await?;
+        let first = PageRequest { after: None, limit: EXAMPLES };
+        let rows = context.store.items(&summary.name, &filter, first).await?.items;
         found.push((attention, rows));
     }
     // Failed before parked, then the largest group first.

@@ -20,7 +20,7 @@ use crate::{
     api::Context,
     clock::Timestamp,
     model::{EventType, Outcome},
-    store::{EventFilter, Log, LogPage, LogPlace, Store, StoreError, StoredEvent},
+    store::{EventFilter, EventHead, Log, LogPage, LogPlace, Store, StoreError, StoredEvent},
     views::Renderer,
 };
 
@@ -75,7 +75,7 @@ struct EventPage<'a> {
 }
 
 impl<'a> EventRow<'a> {
-    fn new(event: &'a StoredEvent, renderer: &Renderer, now: Timestamp) -> Self {
+    fn new<D>(event: &'a StoredEvent<D>, renderer: &Renderer, now: Timestamp) -> Self {
         Self {
             id: event.id,
             at: Moment::new(event.received_at, now),
@@ -95,7 +95,8 @@ impl<'a> EventRow<'a> {
 
 impl LogView for Events {
     type Filter = EventFilter;
-    type Row = StoredEvent;
+    type Row = EventHead;
+    type Exported = StoredEvent;
     const ADDRESS: &'static str = ADDRESS;
     const LOG: Log = Log::Events;
     const COLUMNS: &'static [&'static str] = &[
@@ -128,22 +129,31 @@ impl LogView for Events {
         filter: &EventFilter,
         place: LogPlace,
         limit: u64,
-    ) -> Result<LogPage<StoredEvent>, StoreError> {
+    ) -> Result<LogPage<EventHead>, StoreError> {
         store.event_log(filter, place, limit).await
     }
 
-    fn id(event: &StoredEvent) -> i64 {
+    async fn export_page(
+        store: &Store,
+        filter: &EventFilter,
+        place: LogPlace,
+        limit: u64,
+    ) -> Result<LogPage<StoredEvent>, StoreError> {
+        store.event_log_with_data(filter, place, limit).await
+    }
+
+    fn id(event: &EventHead) -> i64 {
         event.id
     }
 
-    fn matches(filter: &EventFilter, event: &StoredEvent) -> bool {
+    fn matches(filter: &EventFilter, event: &EventHead) -> bool {
         filter.site_id.is_none_or(|site_id| event.site_id == site_id)
             && filter.user.is_none_or(|user| event.site_id == user.site_id && event.userid == Some(user.userid))
             && filter.event_type.is_none_or(|event_type| event.event_type == event_type.as_str())
             && filter.outcome.is_none_or(|outcome| event.outcome == outcome.as_str())
     }
 
-    fn html(events: &[StoredEvent], renderer: &Renderer, now: Timestamp) -> Result<String, askama::Error> {
+    fn html(events: &[EventHead], renderer: &Renderer, now: Timestamp) -> Result<String, askama::Error> {
         EventRows { rows: events.iter().map(|event| EventRow::new(event, renderer, now)).collect() }.render()
     }
 

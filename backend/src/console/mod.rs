@@ -33,8 +33,10 @@ use std::sync::Arc;
 use poem::{Endpoint, EndpointExt, Route, get, middleware::CookieJarManager, post};
 use tokio::sync::watch;
 
-/// All pages. Live streams end when `stop` becomes true.
-pub fn endpoint(stop: watch::Receiver<bool>) -> impl Endpoint {
+use crate::api::Context;
+
+/// All pages, which read with this context. Live streams end when `stop` becomes true.
+pub fn endpoint(context: Arc<Context>, stop: watch::Receiver<bool>) -> impl Endpoint {
     let assets = Route::new().at("/:name", get(assets::asset));
     Route::new()
         .nest("/assets", assets)
@@ -77,4 +79,5 @@ pub fn endpoint(stop: watch::Receiver<bool>) -> impl Endpoint {
         .data(Arc::<log::Feed<attempts::Attempts>>::default())
         .around(guard::protect)
         .with(CookieJarManager::new())
+        .data(context)
 }

@@ -131,13 +131,18 @@ pub(super) async fn page(
     let of_site = |id: Id| format!("{}:{id}", site.name);
     let person = person.map(|person| (format!("/people/{}", of_site(person.1)), subjects.person_name(person)));
     let course = course.map(|course| (lines::address(Kind::Course, &of_site(course.1)), subjects.course_name(course)));
-    let event = |event: crate::store::StoredEvent| RecordEvent {
-        id: event.id,
-        at: Moment::new(event.received_at, moment),
-        event_type: event.event_type,
-        outcome: event.outcome,
-        sent: pairs(&event.data),
-    };
+    let mut shown = Vec::new();
+    for head in events {
+        // One by one: each may have megabytes, of which the page shows little.
+        let sent = store.event(head.id).await?.map(|event| pairs(&event.data)).unwrap_or_default();
+        shown.push(RecordEvent {
+            id: head.id,
+            at: Moment::new(head.received_at, moment),
+            event_type: head.event_type,
+            outcome: head.outcome,
+            sent,
+        });
+    }
     let deleted = stored.as_ref().is_some_and(|stored| stored.deleted);
     let (changed, data) = stored.map(|stored| (stored.changed, stored.data)).unzip();
     let data = data.unwrap_or_default();
@@ -152,7 +157,7 @@ pub(super) async fn page(
         changed,
         data,
         attempts,
-        events: events.into_iter().map(event).collect(),
+        events: shown,
         id,
     };
     Ok(Html(page.render()?))

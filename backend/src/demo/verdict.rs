@@ -12,9 +12,6 @@ use crate::{
     zoho::{destination::Zoho, mapping::Mapping},
 };
 
-/// Items read per query.
-const PAGE: u64 = 1_000;
-
 /// The number of sync items in each state, and of records in each module of Zoho.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Snapshot {
@@ -80,7 +77,7 @@ pub async fn judge(
     term: &Term,
 ) -> Result<DemoVerdict, StoreError> {
     let conservation = store.conservation(Zoho::NAME).await?;
-    let items = all_items(store).await?;
+    let items = store.first_items(Zoho::NAME, &ItemFilter::default(), u64::MAX).await?;
     let mut problems = Vec::new();
     if !conservation.holds() {
         problems.push(format!("records and sync items do not match: {conservation:?}"));
@@ -100,18 +97,6 @@ pub async fn judge(
         }
     }
     Ok(DemoVerdict { conservation, groups: groups(&items), problems })
-}
-
-async fn all_items(store: &Store) -> Result<Vec<ItemRow>, StoreError> {
-    let mut items: Vec<ItemRow> = Vec::new();
-    loop {
-        let after = items.last().map(|item| item.key);
-        let page = store.items(Zoho::NAME, &ItemFilter::default(), after, PAGE).await?;
-        if page.is_empty() {
-            return Ok(items);
-        }
-        items.extend(page);
-    }
 }
 
 /// What is wrong with an item, unless the story plans it: one student fails, and that student's records wait.

@@ -19,7 +19,7 @@ pub use writes::{WriteFailure, WriteHealth};
 
 use crate::{
     limits,
-    store::{Cause, Store, StoreError},
+    store::{Cause, Readers, Store, StoreError},
 };
 
 /// A process's knowledge of its own health. Cheap to clone.
@@ -158,6 +158,7 @@ impl Health {
 
     /// What is wrong: what is known, and what the database shows now.
     pub async fn check(&self, store: &Store) -> Option<HealthProblem> {
+        let store = &store.for_readers(Readers::Health);
         let asked = async {
             match store.missing_migrations().await? {
                 0 => {}

@@ -2,6 +2,7 @@
 
 mod activity;
 mod alerts;
+mod bounded;
 mod bulk;
 mod cause;
 mod connection;
@@ -11,6 +12,7 @@ mod destinations;
 mod entity;
 mod erasure;
 mod error;
+mod events;
 mod fault;
 mod item_changes;
 mod maintenance;
@@ -30,6 +32,7 @@ pub use alerts::{
 };
 pub use cause::Cause;
 pub use connection::connect::Store;
+pub use connection::seats::Readers;
 pub use connection::set_up::NoDatabase;
 pub use connection::url::{DatabaseUrl, InvalidDatabaseUrl};
 pub use connection::warnings::listener as postgres_warnings;
@@ -38,14 +41,15 @@ pub use destinations::{DestinationSummary, OPERATOR, Pause, SealedToken};
 pub use entity::records::StoredRecord;
 pub use erasure::{BY_MOODLE, Erased, Erasure, ErasureCheck, ErasureRemainder, ErasureRequest, RemoteRecord};
 pub use error::StoreError;
+pub use events::{DataBytes, EventHead, StoredEvent};
 pub use maintenance::clock::StoredTime;
 pub use maintenance::disk::Space;
 pub use maintenance::future::{Extent, FutureTimes, Longest};
 pub use maintenance::measure::PoolUse;
 pub use maintenance::versions::FutureVersions;
 pub use page::{CourseFilter, EventFilter, Page, PageRequest, Position, RecordFilter, UserFilter};
-pub use read::{GradeWithItem, StoredChange, StoredEvent};
-pub use search::logs::{AttemptFilter, LOOK_BACK, Log, LogPage, LogPlace};
+pub use read::{GradeWithItem, StoredChange};
+pub use search::logs::{AttemptFilter, Log, LogPage, LogPlace};
 pub use search::people::FoundPerson;
 pub use sites::{NewToken, Scope, Site, SiteSummary, Token, TokenSummary};
 pub use sync_items::{

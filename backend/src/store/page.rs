@@ -2,6 +2,7 @@
 
 use std::{fmt, str::FromStr};
 
+use super::bounded::fitting;
 use crate::{
     clock::Timestamp,
     model::{EventType, Id, Outcome},
@@ -96,7 +97,7 @@ pub struct PageRequest<P> {
 
 /// One page.
 pub struct Page<T, P> {
-    /// At most `limit` rows.
+    /// At most `limit` rows, and fewer when they are long or hard to find.
     pub items: Vec<T>,
     /// The cursor of the next page; `None` on the last page.
     pub next: Option<P>,
@@ -104,11 +105,23 @@ pub struct Page<T, P> {
 
 impl<T, P> Page<T, P> {
     /// Makes a page from up to `limit + 1` rows; the extra row shows that there is a next page.
-    pub(crate) fn cut(mut items: Vec<T>, limit: u64, position: impl Fn(&T) -> P) -> Self {
-        let limit = usize::try_from(limit).unwrap_or(usize::MAX);
+    pub(crate) fn cut(items: Vec<T>, limit: u64, position: impl Fn(&T) -> P) -> Self {
+        Self::fit(items, limit, |_| 0, position, None)
+    }
+
+    /// The same for rows that have so many bytes: the page ends where they no longer fit into one read. If it does not
+    /// end before, the next one begins where the search `stopped`.
+    pub(super) fn fit(
+        mut items: Vec<T>,
+        limit: u64,
+        bytes: impl Fn(&T) -> u64,
+        position: impl Fn(&T) -> P,
+        stopped: Option<P>,
+    ) -> Self {
+        let limit = usize::try_from(limit).unwrap_or(usize::MAX).min(fitting(items.iter().map(bytes)));
         let more = items.len() > limit;
         items.truncate(limit);
-        let next = items.last().filter(|_| more).map(position);
+        let next = if more { items.last().map(position) } else { stopped };
         Self { items, next }
     }
 }

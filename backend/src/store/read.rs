@@ -1,26 +1,24 @@
-//! Queries for readers: pages of records, one record, the event log and the change feed.
+//! Queries for readers: pages of records, one record, and the change feed.
 
 use std::collections::HashSet;
 
-use sea_orm::{
-    ColumnTrait, Condition, EntityTrait, QueryFilter, QueryOrder, QuerySelect, QueryTrait,
-    sea_query::{Expr, ExprTrait},
-};
-use uuid::Uuid;
+use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryOrder, QueryResult, QuerySelect};
 
 use super::{
-    CourseFilter, EventFilter, Page, PageRequest, Position, RecordFilter, StoreError, UserFilter, bulk,
+    Page, PageRequest, Position, RecordFilter, StoreError,
+    bounded::{Conditions, Search},
+    bulk,
     connection::connect::Store,
     entity::{
-        change, event, grade_item,
+        change,
         records::{RecordTable, StoredRecord, completion, course, enrolment, grade, user},
     },
-    records::{Key, by_site, load_grade_items},
+    records::{Key, by_site, bytes_of, load_grade_items, load_records},
 };
 use crate::{
     clock::Timestamp,
     limits,
-    model::{Completion, Course, Enrolment, Grade, GradeItem, Id, RecordKey, State, User, Version},
+    model::{Completion, Course, Enrolment, Grade, GradeItem, Id, State, User},
 };
 
 /// A grade with its grade item.
@@ -29,33 +27,6 @@ pub struct GradeWithItem {
     pub grade: StoredRecord<Grade>,
     /// `None` when only the grade's deletion has arrived.
     pub item: Option<GradeItem>,
-}
-
-/// An event in the log. Types and outcomes stay text: a newer version may have written others.
-#[derive(Clone)]
-pub struct StoredEvent {
-    /// Its place in the log.
-    pub id: i64,
-    /// The site's row id.
-    pub site_id: i64,
-    /// The sender's id of the event.
-    pub idempotency_key: Option<Uuid>,
-    /// For example `user_updated`.
-    pub event_type: String,
-    /// The record's kind.
-    pub kind: String,
-    /// The record's Moodle id.
-    pub moodle_id: Id,
-    /// The user that it is about, if any.
-    pub userid: Option<Id>,
-    /// When it happened in Moodle.
-    pub version: Version,
-    /// When this server received it.
-    pub received_at: Timestamp,
-    /// For example `applied`.
-    pub outcome: String,
-    /// The sender's JSON, byte for byte.
-    pub data: String,
 }
 
 /// The newest change of one record.
@@ -83,11 +54,11 @@ impl Store {
         filter: &RecordFilter,
         page: PageRequest<Position>,
     ) -> Result<RecordPage<User>, StoreError> {
-        let mut condition = Condition::all();
+        let mut wanted = Conditions::default();
         if let Some(email) = &filter.email {
-            condition = condition.add(user::Column::Email.eq(email.as_str()));
+            wanted.add("email = ?", [email.as_str().into()]);
         }
-        self.page::<user::Entity>(filter, condition, page).await
+        self.page::<user::Entity>(filter, wanted, page).await
     }
 
     /// A page of courses.
@@ -96,7 +67,7 @@ impl Store {
         filter: &RecordFilter,
         page: PageRequest<Position>,
     ) -> Result<RecordPage<Course>, StoreError> {
-        self.page::<course::Entity>(filter, Condition::all(), page).await
+        self.page::<course::Entity>(filter, Conditions::default(), page).await
     }
 
     /// A page of enrolments.
@@ -105,11 +76,7 @@ impl Store {
         filter: &RecordFilter,
         page: PageRequest<Position>,
     ) -> Result<RecordPage<Enrolment>, StoreError> {
-        use enrolment::Column;
-        let condition = Condition::all()
-            .add_option(filter.user.map(|user| of_user(Column::SiteId, Column::Userid, user)))
-            .add_option(filter.course.map(|course| in_course(Column::SiteId, Column::Courseid, course)));
-        self.page::<enrolment::Entity>(filter, condition, page).await
+        self.page::<enrolment::Entity>(filter, of_user_in_course(filter), page).await
     }
 
     /// A page of completions.
@@ -118,11 +85,7 @@ impl Store {
         filter: &RecordFilter,
         page: PageRequest<Position>,
     ) -> Result<RecordPage<Completion>, StoreError> {
-        use completion::Column;
-        let condition = Condition::all()
-            .add_option(filter.user.map(|user| of_user(Column::SiteId, Column::Userid, user)))
-            .add_option(filter.course.map(|course| in_course(Column::SiteId, Column::Courseid, course)));
-        self.page::<completion::Entity>(filter, condition, page).await
+        self.page::<completion::Entity>(filter, of_user_in_course(filter), page).await
     }
 
     /// A page of grades with their items.
@@ -131,18 +94,14 @@ impl Store {
         filter: &RecordFilter,
         page: PageRequest<Position>,
     ) -> Result<Page<GradeWithItem, Position>, StoreError> {
-        use grade::Column;
-        let mut condition =
-            Condition::all().add_option(filter.user.map(|user| of_user(Column::SiteId, Column::Userid, user)));
+        let mut wanted = of_user(filter);
         if let Some(course) = filter.course {
-            let items = grade_item::Entity::find()
-                .select_only()
-                .column(grade_item::Column::MoodleId)
-                .filter(in_course(grade_item::Column::SiteId, grade_item::Column::Courseid, course))
-                .into_query();
-            condition = condition.add(Column::SiteId.eq(course.site_id)).add(Column::Itemid.in_subquery(items));
+            wanted.add(
+                "site_id = ? AND itemid IN (SELECT moodle_id FROM grade_items WHERE site_id = ? AND courseid = ?)",
+                [course.site_id.into(), course.site_id.into(), course.courseid.0.into()],
+            );
         }
-        let Page { items, next } = self.page::<grade::Entity>(filter, condition, page).await?;
+        let Page { items, next } = self.page::<grade::Entity>(filter, wanted, page).await?;
         Ok(Page { items: self.with_items(items).await?, next })
     }
 
@@ -192,42 +151,57 @@ impl Store {
         Ok(existing)
     }
 
+    /// A page of records. `wanted` is what an index finds.
     async fn page<T: RecordTable>(
         &self,
         filter: &RecordFilter,
-        condition: Condition,
+        wanted: Conditions,
         page: PageRequest<Position>,
     ) -> Result<RecordPage<T::State>, StoreError> {
-        let mut query = T::find().filter(condition);
+        let search = self.search::<T>(filter, wanted, page.after).await?;
+        let found = search.run(&self.read, page.limit).await?;
+        let heads = found.rows.iter().map(Head::of).collect::<Result<Vec<_>, _>>()?;
+        let stopped = found.stopped.as_ref().map(position_of).transpose()?;
+        let Page { items, next } = Page::fit(heads, page.limit, |head| head.bytes, |head| head.at, stopped);
+        let keys: Vec<Key> = items.iter().map(|head| (head.at.site_id, Id(head.at.moodle_id))).collect();
+        let mut records = load_records::<T>(&self.read, &keys).await?;
+        Ok(Page { items: keys.iter().filter_map(|key| records.remove(key)).collect(), next })
+    }
+
+    /// The search for a page of records: their keys, with the bytes of their texts.
+    async fn search<T: RecordTable>(
+        &self,
+        filter: &RecordFilter,
+        wanted: Conditions,
+        after: Option<Position>,
+    ) -> Result<Search, StoreError> {
+        let (mut range, mut tests, mut is_found) = (wanted.clone(), Conditions::default(), !wanted.is_empty());
         if let Some(site_id) = filter.site_id {
-            query = query.filter(T::SITE_ID.eq(site_id));
+            range.add("site_id = ?", [site_id.into()]);
+        }
+        if let Some(after) = after {
+            range.add("(site_id, moodle_id) > (?, ?)", [after.site_id.into(), after.moodle_id.into()]);
         }
         if let Some(deleted) = filter.deleted {
-            query = query.filter(T::DELETED.eq(deleted));
+            // A literal, because a partial index does not apply to a parameter.
+            tests.add(if deleted { "deleted" } else { "NOT deleted" }, []);
         }
         if let Some(since) = filter.changed_since {
-            query = query.filter(T::CHANGED_AT.gte(since.0));
+            tests.add("changed_at >= ?", [since.0.into()]);
             if let Some(last_before) = self.last_change_before(since).await? {
-                let changed = change::Entity::find()
-                    .select_only()
-                    .columns([change::Column::SiteId, change::Column::MoodleId])
-                    .filter(change::Column::Kind.eq(T::State::KIND.as_str()))
-                    .filter(change::Column::Position.gt(last_before))
-                    .into_query();
-                query = query.filter(key::<T>().in_subquery(changed));
+                range.add(
+                    "(site_id, moodle_id) IN (SELECT site_id, moodle_id FROM changes WHERE kind = ? AND position > ?)",
+                    [T::State::KIND.as_str().into(), last_before.into()],
+                );
+                is_found = true;
             }
         }
-        if let Some(after) = page.after {
-            query =
-                query.filter(key::<T>().gt(Expr::tuple([Expr::value(after.site_id), Expr::value(after.moodle_id)])));
+        if is_found {
+            range.extend(std::mem::take(&mut tests));
         }
-        let query = query.order_by_asc(T::SITE_ID).order_by_asc(T::MOODLE_ID).limit(page.limit + 1);
-        let items: Vec<_> = query.all(&self.read).await?.into_iter().map(T::from_row).collect();
-        let position = |stored: &StoredRecord<T::State>| Position {
-            site_id: stored.site_id,
-            moodle_id: stored.record.state.moodle_id().0,
-        };
-        Ok(Page::cut(items, page.limit, position))
+        let columns = format!("site_id, moodle_id, deleted, changed_at, {} AS bytes", bytes_of::<T>());
+        let table = T::default().table_name().to_owned();
+        Ok(Search { table, table_values: Vec::new(), columns, key: &KEY, range, tests })
     }
 
     /// An event such that every change at `since` or later has a higher id; `None` when there are too many changes
@@ -244,50 +218,6 @@ impl Store {
         })
     }
 
-    /// A page of the event log, in commit order.
-    pub async fn events(
-        &self,
-        filter: &EventFilter,
-        page: PageRequest<i64>,
-    ) -> Result<Page<StoredEvent, i64>, StoreError> {
-        use event::Column;
-        let condition =
-            Condition::all().add(filter.condition()).add_option(page.after.map(|after| Column::Id.gt(after)));
-        let query = event::Entity::find().filter(condition).order_by_asc(Column::Id).limit(page.limit + 1);
-        let items: Vec<_> = query.all(&self.read).await?.into_iter().map(StoredEvent::from).collect();
-        Ok(Page::cut(items, page.limit, |event| event.id))
-    }
-
-    /// One event.
-    pub async fn event(&self, id: i64) -> Result<Option<StoredEvent>, StoreError> {
-        Ok(event::Entity::find_by_id(id).one(&self.read).await?.map(StoredEvent::from))
-    }
-
-    /// The events about one record with ids below `before`, the newest first. Uses the index by person, or by no person
-    /// for courses.
-    pub async fn record_events(
-        &self,
-        key: RecordKey,
-        userid: Option<Id>,
-        before: Option<i64>,
-        limit: u64,
-    ) -> Result<Vec<StoredEvent>, StoreError> {
-        use event::Column;
-        let person = match userid {
-            Some(userid) => Column::Userid.eq(userid),
-            None => Column::Userid.is_null(),
-        };
-        let query = event::Entity::find()
-            .filter(Column::SiteId.eq(key.site_id))
-            .filter(person)
-            .filter(Column::Kind.eq(key.kind.as_str()))
-            .filter(Column::MoodleId.eq(key.moodle_id))
-            .filter(Column::Id.lt(before.unwrap_or(i64::MAX)))
-            .order_by_desc(Column::Id)
-            .limit(limit);
-        Ok(query.all(&self.read).await?.into_iter().map(StoredEvent::from).collect())
-    }
-
     /// The records that changed after the event `page.after`, in the commit order of their newest changes.
     ///
     /// A record is in the feed once, at its newest change. Ids are assigned under the writers' lock, so a later commit
@@ -297,68 +227,64 @@ impl Store {
         site_id: Option<i64>,
         page: PageRequest<i64>,
     ) -> Result<Page<StoredChange, i64>, StoreError> {
-        use change::Column;
-        let condition = Condition::all()
-            .add_option(site_id.map(|site_id| Column::SiteId.eq(site_id)))
-            .add_option(page.after.map(|after| Column::Position.gt(after)));
-        let query = change::Entity::find().filter(condition).order_by_asc(Column::Position).limit(page.limit + 1);
-        let items: Vec<_> = query.all(&self.read).await?.into_iter().map(StoredChange::from).collect();
-        Ok(Page::cut(items, page.limit, |change| change.position))
-    }
-}
-
-impl EventFilter {
-    /// The filter as a condition.
-    pub(super) fn condition(&self) -> Condition {
-        use event::Column;
-        Condition::all()
-            .add_option(self.site_id.map(|site_id| Column::SiteId.eq(site_id)))
-            .add_option(self.user.map(|user| of_user(Column::SiteId, Column::Userid, user)))
-            .add_option(self.event_type.map(|event_type| Column::EventType.eq(event_type.as_str())))
-            .add_option(self.outcome.map(|outcome| Column::Outcome.eq(outcome.as_str())))
-    }
-}
-
-/// The primary key of a table of records, as a tuple to compare.
-fn key<T: RecordTable>() -> Expr {
-    Expr::tuple([Expr::col(T::SITE_ID.as_column_ref()), Expr::col(T::MOODLE_ID.as_column_ref())])
-}
-
-fn of_user<C: ColumnTrait>(site: C, user: C, filter: UserFilter) -> Condition {
-    Condition::all().add(site.eq(filter.site_id)).add(user.eq(filter.userid))
-}
-
-fn in_course<C: ColumnTrait>(site: C, course: C, filter: CourseFilter) -> Condition {
-    Condition::all().add(site.eq(filter.site_id)).add(course.eq(filter.courseid))
-}
-
-impl From<event::Model> for StoredEvent {
-    fn from(row: event::Model) -> Self {
-        Self {
-            id: row.id,
-            site_id: row.site_id,
-            idempotency_key: row.idempotency_key,
-            event_type: row.event_type,
-            kind: row.kind,
-            moodle_id: Id(row.moodle_id),
-            userid: row.userid.map(Id),
-            version: Version { time: row.version_time, sequence: row.version_sequence },
-            received_at: Timestamp(row.received_at),
-            outcome: row.outcome,
-            data: row.data,
+        let (mut range, mut tests) = (Conditions::default(), Conditions::default());
+        range.add("position > ?", [page.after.unwrap_or(0).into()]);
+        if let Some(site_id) = site_id {
+            tests.add("site_id = ?", [site_id.into()]);
         }
+        let columns = "site_id, kind, moodle_id, position, deleted, changed_at".to_owned();
+        let table = "changes".to_owned();
+        let search = Search { table, table_values: Vec::new(), columns, key: &["position"], range, tests };
+        let found = search.run(&self.read, page.limit).await?;
+        let changes = found.rows.iter().map(change_of).collect::<Result<Vec<_>, _>>()?;
+        let stopped = found.stopped.map(|last| last.try_get("", "position")).transpose()?;
+        Ok(Page::fit(changes, page.limit, |_| 0, |change| change.position, stopped))
     }
 }
 
-impl From<change::Model> for StoredChange {
-    fn from(row: change::Model) -> Self {
-        Self {
-            position: row.position,
-            site_id: row.site_id,
-            kind: row.kind,
-            moodle_id: Id(row.moodle_id),
-            deleted: row.deleted,
-            changed_at: Timestamp(row.changed_at),
-        }
+/// The primary key of the tables of records.
+const KEY: [&str; 2] = ["site_id", "moodle_id"];
+
+/// A record's place, and the bytes of its texts.
+struct Head {
+    at: Position,
+    bytes: u64,
+}
+
+impl Head {
+    fn of(row: &QueryResult) -> Result<Self, StoreError> {
+        let bytes: i64 = row.try_get("", "bytes")?;
+        Ok(Self { at: position_of(row)?, bytes: bytes.unsigned_abs() })
     }
+}
+
+fn position_of(row: &QueryResult) -> Result<Position, StoreError> {
+    Ok(Position { site_id: row.try_get("", "site_id")?, moodle_id: row.try_get("", "moodle_id")? })
+}
+
+fn of_user(filter: &RecordFilter) -> Conditions {
+    let mut wanted = Conditions::default();
+    if let Some(user) = filter.user {
+        wanted.add("site_id = ? AND userid = ?", [user.site_id.into(), user.userid.0.into()]);
+    }
+    wanted
+}
+
+fn of_user_in_course(filter: &RecordFilter) -> Conditions {
+    let mut wanted = of_user(filter);
+    if let Some(course) = filter.course {
+        wanted.add("site_id = ? AND courseid = ?", [course.site_id.into(), course.courseid.0.into()]);
+    }
+    wanted
+}
+
+fn change_of(row: &QueryResult) -> Result<StoredChange, StoreError> {
+    Ok(StoredChange {
+        position: row.try_get("", "position")?,
+        site_id: row.try_get("", "site_id")?,
+        kind: row.try_get("", "kind")?,
+        moodle_id: Id(row.try_get("", "moodle_id")?),
+        deleted: row.try_get("", "deleted")?,
+        changed_at: Timestamp(row.try_get("", "changed_at")?),
+    })
 }

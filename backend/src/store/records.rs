@@ -2,16 +2,21 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter};
+use sea_orm::{
+    ColumnTrait, ColumnType, ConnectionTrait, EntityTrait, QueryFilter, Value,
+};
 
 use super::{
-    StoreError, bulk,
+    StoreError,
+    bounded::places,
+    bulk,
     entity::{
         grade_item,
         records::{RecordTable, StoredRecord},
     },
+    sql::query,
 };
-use crate::model::{GradeItem, Id, State, Version};
+use crate::model::{GradeItem, Id, Kind, State, Version};
 
 /// A record's key within its kind: the site's row id and the Moodle id.
 pub(crate) type Key = (i64, Id);
@@ -41,6 +46,48 @@ pub(super) async fn load_records<T: RecordTable>(
         }
     }
     Ok(records)
+}
+
+/// SQL for the bytes of a record's texts. Neither database reads a text for its length.
+pub(super) fn bytes_of<T: RecordTable>() -> String {
+    let mut bytes = lengths::<T::Column>();
+    if T::State::KIND == Kind::Grade {
+        // A grade is read with its item.
+        let of_item = lengths::<grade_item::Column>();
+        bytes += &format!(
+            " + COALESCE((SELECT {of_item} FROM grade_items i WHERE i.site_id = grades.site_id AND i.moodle_id = grades.itemid), 0)"
+        );
+    }
+    format!("CAST({bytes} AS bigint)")
+}
+
+fn lengths<C: ColumnTrait>() -> String {
+    let is_text = |column: &C| matches!(column.def().get_column_type(), ColumnType::Text | ColumnType::String(_));
+    let length = |column: C| format!("COALESCE(octet_length({}), 0)", column.as_str());
+    C::iter().filter(is_text).map(length).collect::<Vec<_>>().join(" + ")
+}
+
+/// The bytes of the texts of the existing records with these keys.
+pub(super) async fn load_bytes<T: RecordTable>(
+    connection: &impl ConnectionTrait,
+    keys: &[Key],
+) -> Result<HashMap<Key, u64>, StoreError> {
+    let (table, bytes) = (T::default().table_name().to_owned(), bytes_of::<T>());
+    let mut found = HashMap::new();
+    for (site_id, ids) in by_site(keys) {
+        for list in bulk::key_lists(&ids) {
+            let sql = format!(
+                "SELECT moodle_id, {bytes} AS bytes FROM {table} WHERE site_id = ? AND moodle_id IN ({})",
+                places(list.len())
+            );
+            let values = std::iter::once(site_id).chain(list.into_iter().map(|id| id.0)).map(Value::from);
+            for row in query(connection, &sql, values.collect()).await? {
+                let bytes: i64 = row.try_get("", "bytes")?;
+                found.insert((site_id, Id(row.try_get("", "moodle_id")?)), bytes.unsigned_abs());
+            }
+        }
+    }
+    Ok(found)
 }
 
 /// The existing grade items with these keys, with their versions.

@@ -108,7 +108,7 @@ impl PlanView {
         let mut left = subset.limit;
         for (place, (filter, pending)) in kinds.iter().enumerate() {
             let share = left.div_ceil((kinds.len() - place) as u64);
-            let rows = store.items(Zoho::NAME, filter, None, share).await?;
+            let rows = store.first_items(Zoho::NAME, filter, share).await?;
             left = left.saturating_sub(rows.len() as u64);
             let plan = zoho.plan(rows).await.map_err(|failure| PlanError::Unavailable(failure_in_words(failure)))?;
             view.add(&renderer, plan, *pending);

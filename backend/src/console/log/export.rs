@@ -59,7 +59,7 @@ impl<L: LogView> LogExport<L> {
             writer.write_record(L::COLUMNS)?;
             self.begun = true;
         }
-        let page = L::page(&self.store, &self.filter, place, limits::EXPORT_STEP).await.map_err(|error| {
+        let page = L::export_page(&self.store, &self.filter, place, limits::EXPORT_STEP).await.map_err(|error| {
             tracing::error!(%error, "an export was aborted: the database failed");
             io::Error::other(error)
         })?;

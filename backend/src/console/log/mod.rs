@@ -15,7 +15,7 @@ use crate::{
     clock::Timestamp,
     limits,
     model::{RecordId, SiteName},
-    store::{LOOK_BACK, Log, LogPage, LogPlace, Site, Store, StoreError, UserFilter},
+    store::{Log, LogPage, LogPlace, Site, Store, StoreError, UserFilter},
     views::Renderer,
 };
 
@@ -24,6 +24,8 @@ pub(super) trait LogView: Sized + Send + Sync + 'static {
     type Filter: Clone + Default + Send + Sync + 'static;
     /// An entry of the log.
     type Row: Clone + Send + Sync + 'static;
+    /// An entry as it is exported, which may have more than a row shows.
+    type Exported: Send;
     /// The page's address.
     const ADDRESS: &'static str;
     const LOG: Log;
@@ -38,13 +40,20 @@ pub(super) trait LogView: Sized + Send + Sync + 'static {
         place: LogPlace,
         limit: u64,
     ) -> impl Future<Output = Result<LogPage<Self::Row>, StoreError>> + Send;
+    /// A page to export.
+    fn export_page(
+        store: &Store,
+        filter: &Self::Filter,
+        place: LogPlace,
+        limit: u64,
+    ) -> impl Future<Output = Result<LogPage<Self::Exported>, StoreError>> + Send;
     fn id(row: &Self::Row) -> i64;
     /// Whether an entry matches, by the same rules as [`Self::page`].
     fn matches(filter: &Self::Filter, row: &Self::Row) -> bool;
     /// The table rows of these entries.
     fn html(rows: &[Self::Row], renderer: &Renderer, now: Timestamp) -> Result<String, askama::Error>;
     /// The export's cells, in the order of [`Self::COLUMNS`].
-    fn cells(row: &Self::Row, renderer: &Renderer) -> Vec<String>;
+    fn cells(entry: &Self::Exported, renderer: &Renderer) -> Vec<String>;
 }
 
 /// The query string of a log's address.
@@ -184,7 +193,7 @@ impl LogLinks {
         Self {
             newer: page.newer.filter(|_| !at_newest).map(|id| at("after", id)),
             older: page.older.map(|id| at("before", id)),
-            searched: page.stopped.then(|| words::number(LOOK_BACK)),
+            searched: page.stopped.then(|| words::number(limits::LOOK_ROWS)),
             export: query.address(&format!("{}.csv", L::ADDRESS), &query.place_pairs()),
             export_rows: words::number(limits::EXPORT_ROWS as i128),
             live: live.then(stream),

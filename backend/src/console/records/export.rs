@@ -15,7 +15,7 @@ use crate::{
     console::{error::PageError, log::without_formula, session::SignedIn},
     limits,
     model::RecordKey,
-    store::{ItemRow, StoreError},
+    store::{ItemRow, Page, StoreError},
     views::Renderer,
 };
 
@@ -44,8 +44,14 @@ pub(in crate::console) async fn download(
     let mut header = csv::Writer::from_writer(Vec::new());
     header.write_record(COLUMNS).map_err(|_| PageError::Internal)?;
     let first = header.into_inner().map_err(|_| PageError::Internal)?;
-    let export =
-        RecordsExport { context: Arc::clone(&context), filter, renderer, after: None, left: limits::EXPORT_ROWS };
+    let export = RecordsExport {
+        context: Arc::clone(&context),
+        filter,
+        renderer,
+        after: None,
+        is_done: false,
+        left: limits::EXPORT_ROWS,
+    };
     let chunks = stream::try_unfold((export, VecDeque::from([first])), |(mut export, mut ready)| async move {
         if ready.is_empty() {
             ready.extend(export.step().await.map_err(std::io::Error::other)?);
@@ -63,6 +69,7 @@ struct RecordsExport {
     filter: RecordsFilter,
     renderer: Renderer,
     after: Option<RecordKey>,
+    is_done: bool,
     /// Rows left under the limit.
     left: usize,
 }
@@ -71,12 +78,11 @@ impl RecordsExport {
     /// The next chunk; none at the end.
     async fn step(&mut self) -> Result<Option<Vec<u8>>, StoreError> {
         let limit = limits::EXPORT_STEP.min(self.left as u64);
-        if limit == 0 {
+        if self.is_done || limit == 0 {
             return Ok(None);
         }
-        let rows = self.filter.rows(&self.context.store, self.after, limit).await?;
-        let Some(last) = rows.last() else { return Ok(None) };
-        self.after = Some(last.key);
+        let Page { items: rows, next } = self.filter.rows(&self.context.store, self.after, limit).await?;
+        (self.is_done, self.after) = (next.is_none(), next);
         self.left -= rows.len();
         let mut writer = csv::Writer::from_writer(Vec::new());
         for row in &rows {

@@ -6,7 +6,7 @@ use crate::{
     api::Context,
     console::{error::PageError, lines, words},
     model::{Id, Kind, RecordKey},
-    store::{About, CourseFilter, ItemFilter, ItemRow, Store, StoreError, UserFilter},
+    store::{About, CourseFilter, ItemFilter, ItemRow, Page, PageRequest, Store, StoreError, UserFilter},
 };
 
 /// The query string. A form sends an empty text for a filter that is not set.
@@ -116,10 +116,13 @@ impl RecordsFilter {
         store: &Store,
         after: Option<RecordKey>,
         limit: u64,
-    ) -> Result<Vec<ItemRow>, StoreError> {
+    ) -> Result<Page<ItemRow, RecordKey>, StoreError> {
         match self.about {
-            Some(about) => store.items_about(&self.destination, &self.filter, about, after, limit).await,
-            None => store.items(&self.destination, &self.filter, after, limit).await,
+            Some(about) => {
+                let rows = store.items_about(&self.destination, &self.filter, about, after, limit + 1).await?;
+                Ok(Page::cut(rows, limit, |row| row.key))
+            }
+            None => store.items(&self.destination, &self.filter, PageRequest { after, limit }).await,
         }
     }
 }

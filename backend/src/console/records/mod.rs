@@ -48,6 +48,8 @@ struct RecordsPage {
     lines: Vec<Line>,
     first: String,
     next: Option<String>,
+    /// How many records were searched, if the page ends because the search stopped.
+    searched: Option<String>,
     export: String,
     export_rows: String,
 }
@@ -71,10 +73,10 @@ pub(super) async fn page(
         Err(PageError::Bad(problem)) => (None, Some(problem)),
         Err(error) => return Err(error),
     };
-    let (mut lines, mut next) = (Vec::new(), None);
+    let (mut lines, mut next, mut searched) = (Vec::new(), None, None);
     if let Some(filter) = &filter {
-        let found = filter.rows(store, filter.after, limits::CONSOLE_ROWS + 1).await?;
-        let Page { items: rows, next: after } = Page::cut(found, limits::CONSOLE_ROWS, |row| row.key);
+        let Page { items: rows, next: after } = filter.rows(store, filter.after, limits::CONSOLE_ROWS).await?;
+        searched = (after.is_some() && (rows.len() as u64) < limits::CONSOLE_ROWS).then(|| number(limits::LOOK_ROWS));
         next = after.map(|after| query.address("/records", Some(&filter::cursor(after))));
         let keys: Vec<_> = rows.iter().map(|row| row.key).collect();
         let subjects = Subjects::read(store, &keys).await?;
@@ -97,6 +99,7 @@ pub(super) async fn page(
         lines,
         first: query.address("/records", None),
         next,
+        searched,
         export: query.address("/records.csv", None),
         export_rows: number(limits::EXPORT_ROWS),
         query,

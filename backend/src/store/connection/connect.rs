@@ -16,7 +16,13 @@ use sea_orm::{
     },
 };
 
-use super::{file::File, lease::Lease, pool::Pool, transaction::Transaction};
+use super::{
+    file::File,
+    lease::Lease,
+    pool::Pool,
+    seats::{Readers, Seats},
+    transaction::Transaction,
+};
 use crate::{
     limits,
     store::{DatabaseUrl, StoreError},
@@ -29,6 +35,7 @@ pub struct Store {
     /// A single connection on SQLite, which allows one writer at a time.
     pub(in crate::store) write: Pool,
     pub(in crate::store) url: Arc<DatabaseUrl>,
+    seats: Seats,
     /// Kept open so that SQLite's write-ahead log stays the same file.
     open: Arc<Mutex<Option<Lease>>>,
 }
@@ -42,8 +49,20 @@ impl Store {
         // Separate pools, so that readers never keep the writer waiting for a connection.
         let (read, write) = (postgres_options(url, Access::Read)?, postgres_options(url, Access::Write)?);
         let write = Pool::postgres(write, limits::POSTGRES_WRITERS, limits::STATEMENT_TIME).await?;
-        let read = Pool::postgres(read, limits::POSTGRES_READERS, limits::READ_TIME).await?;
-        Ok(Self { read, write, url: Arc::new(url.clone()), open: Arc::default() })
+        let read = Pool::postgres(read, Seats::ALL, limits::READ_TIME).await?;
+        Ok(Self::new(read, write, url))
+    }
+
+    fn new(read: Pool, write: Pool, url: &DatabaseUrl) -> Self {
+        let seats = Seats::new();
+        let read = read.seated(seats.of(Readers::Work));
+        Self { read, write, url: Arc::new(url.clone()), seats, open: Arc::default() }
+    }
+
+    /// The same database for this class of readers. A new store is for our own work.
+    #[must_use]
+    pub fn for_readers(&self, readers: Readers) -> Self {
+        Self { read: self.read.seated(self.seats.of(readers)), ..self.clone() }
     }
 
     async fn connect_sqlite(url: &DatabaseUrl, path: &Path) -> Result<Self, StoreError> {
@@ -51,13 +70,12 @@ impl Store {
         let file = Arc::new(File::new(path).map_err(cannot)?);
         let write = connect_to_new(path, &file).await?;
         let options = sqlite_options(path, Access::Read);
-        let readers = limits::SQLITE_READERS + 1;
-        let read = Pool::sqlite(options, readers, Arc::clone(&file), limits::READ_TIME).await?;
+        let read = Pool::sqlite(options, Seats::ALL + 1, Arc::clone(&file), limits::READ_TIME).await?;
         let mut open = read.acquire().await?;
         // A first read makes the connection hold the file, and with it the log.
         open.execute_unprepared("SELECT count(*) FROM sqlite_master").await?;
         file.is_open().map_err(cannot)?;
-        Ok(Self { read, write, url: Arc::new(url.clone()), open: Arc::new(Mutex::new(Some(open))) })
+        Ok(Self { open: Arc::new(Mutex::new(Some(open))), ..Self::new(read, write, url) })
     }
 
     /// Begins a writing transaction.

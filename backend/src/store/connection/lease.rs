@@ -14,8 +14,9 @@ use sea_orm::{
     },
 };
 use sea_query_sqlx::SqlxValues;
+use tokio::time::timeout;
 
-use super::file::File;
+use super::{file::File, seats::Seat};
 use crate::{
     limits,
     store::fault::{Fault, is_of_the_data},
@@ -32,6 +33,8 @@ pub(in crate::store) struct Lease {
     /// The end of the transaction's time.
     deadline: Option<Instant>,
     kind: PoolKind,
+    /// Free again once the connection has returned.
+    seat: Option<Seat>,
 }
 
 /// The pool that a connection belongs to.
@@ -70,8 +73,8 @@ pub(in crate::store) enum Link {
 }
 
 impl Lease {
-    pub(in crate::store) fn new(link: Link, kind: PoolKind, time: Duration) -> Self {
-        Self { link: Some(link), state: LeaseState::Sound, in_transaction: false, time, deadline: None, kind }
+    pub(in crate::store) fn new(link: Link, kind: PoolKind, time: Duration, seat: Option<Seat>) -> Self {
+        Self { link: Some(link), state: LeaseState::Sound, in_transaction: false, time, deadline: None, kind, seat }
     }
 
     /// Begins a transaction, which must end by `deadline`.
@@ -147,29 +150,31 @@ impl Drop for Lease {
             // The caller gave up waiting for the statement.
             suspicion.begin();
         }
+        let seat = self.seat.take();
         match (self.link.take(), self.state == LeaseState::Sound && !self.in_transaction) {
-            (Some(Link::Sqlite(mut connection)), true) => spawn(connection.return_to_pool()),
-            (Some(Link::Postgres(mut connection)), true) => spawn_for(limits::PING_TIME, connection.return_to_pool()),
+            (Some(Link::Sqlite(mut connection)), true) => spawn(seat, connection.return_to_pool()),
+            (Some(Link::Postgres(mut connection)), true) => {
+                spawn(seat, timeout(limits::PING_TIME, connection.return_to_pool()))
+            }
             // It counts against the pool's size while its statement is stuck in disk I/O, so that stuck connections
             // cannot pile up.
-            (Some(Link::Sqlite(connection)), false) => spawn(connection.close()),
-            (Some(Link::Postgres(connection)), false) => spawn_for(limits::PING_TIME, connection.close()),
+            (Some(Link::Sqlite(connection)), false) => spawn(seat, connection.close()),
+            (Some(Link::Postgres(connection)), false) => spawn(seat, timeout(limits::PING_TIME, connection.close())),
             (None, _) => {}
         }
     }
 }
 
-fn spawn(work: impl Future<Output: Send + 'static> + Send + 'static) {
-    tokio::spawn(work);
-}
-
-/// Dropping the future on timeout closes the connection too.
-fn spawn_for(time: Duration, work: impl Future<Output: Send + 'static> + Send + 'static) {
-    tokio::spawn(tokio::time::timeout(time, work));
+/// A timeout drops the future, which closes the connection too.
+fn spawn(seat: Option<Seat>, work: impl Future<Output: Send + 'static> + Send + 'static) {
+    tokio::spawn(async move {
+        work.await;
+        drop(seat);
+    });
 }
 
 async fn within<T>(time: Duration, work: impl Future<Output = Result<T, DbErr>>) -> Result<T, DbErr> {
-    tokio::time::timeout(time, work).await.unwrap_or_else(|_| Err(Fault::Silent(time).into_error()))
+    timeout(time, work).await.unwrap_or_else(|_| Err(Fault::Silent(time).into_error()))
 }
 
 impl Link {

@@ -17,10 +17,12 @@ use sea_orm::{
         self, Connection as _, PgPool, pool::PoolOptions, postgres::PgConnectOptions, sqlite::SqliteConnectOptions,
     },
 };
+use tokio::sync::Semaphore;
 
 use super::{
     file::File,
     lease::{Lease, Link, PoolKind, Suspicion, connection_error},
+    seats,
     transaction::Transaction,
 };
 use crate::{
@@ -34,6 +36,8 @@ pub(in crate::store) struct Pool {
     kind: PoolKind,
     /// The longest time for a statement.
     time: Duration,
+    /// The seats that limit how many connections are used at once; without, only the pool's size does.
+    seats: Option<Arc<Semaphore>>,
 }
 
 impl Pool {
@@ -54,7 +58,7 @@ impl Pool {
             .connect_with(options)
             .await
             .map_err(connection_error)?;
-        Ok(Self { kind: PoolKind::Sqlite(pool, file), time })
+        Ok(Self { kind: PoolKind::Sqlite(pool, file), time, seats: None })
     }
 
     /// A pool for PostgreSQL.
@@ -76,12 +80,17 @@ impl Pool {
             .connect_with(options)
             .await
             .map_err(connection_error)?;
-        Ok(Self { kind: PoolKind::Postgres(pool, suspicion), time })
+        Ok(Self { kind: PoolKind::Postgres(pool, suspicion), time, seats: None })
     }
 
     /// The same pool, with a long deadline for statements that read whole tables.
     pub(in crate::store) fn patient(&self) -> Self {
         Self { time: limits::LONG_STATEMENT, ..self.clone() }
+    }
+
+    /// The same pool, of which no more connections are used at once than there are seats.
+    pub(in crate::store) fn seated(&self, seats: Arc<Semaphore>) -> Self {
+        Self { seats: Some(seats), ..self.clone() }
     }
 
     /// Begins a writing transaction. On SQLite it waits for other writers here: a deferred transaction that reads and
@@ -128,6 +137,10 @@ impl Pool {
 
     /// One connection; it returns to the pool when dropped.
     pub(in crate::store) async fn acquire(&self) -> Result<Lease, DbErr> {
+        let seat = match &self.seats {
+            Some(seats) => Some(seats::take(Arc::clone(seats)).await?),
+            None => None,
+        };
         let link = match &self.kind {
             PoolKind::Sqlite(pool, file) => {
                 file.check().map_err(Fault::into_error)?;
@@ -141,7 +154,7 @@ impl Pool {
                 Link::Postgres(connection.map_err(connection_error)?)
             }
         };
-        Ok(Lease::new(link, self.kind.clone(), self.time))
+        Ok(Lease::new(link, self.kind.clone(), self.time, seat))
     }
 }
 

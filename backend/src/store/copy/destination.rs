@@ -24,6 +24,9 @@ use crate::store::{DatabaseUrl, Store, connection::set_up::COPY_PROGRESS};
 /// The key of the advisory lock that a copy holds: any number that no other lock uses.
 const COPY_LOCK: i64 = 7_263_002;
 
+/// Bytes after which a step ends, however few rows it has: so much is copied again after a failure.
+const STEP_BYTES: usize = 64 * 1024 * 1024;
+
 /// Bytes sent at once: enough that the overhead does not matter.
 const SEND_BYTES: usize = 256 * 1024;
 
@@ -179,7 +182,7 @@ impl CopyDestination {
         if differing.is_empty() { Ok(places) } else { Err(CopyError::OtherSource(differing)) }
     }
 
-    /// Writes the next `limit` rows and the table's progress, in one transaction. Returns the number of rows.
+    /// Writes the next rows, up to `limit` or [`STEP_BYTES`], and the table's progress, in one transaction. Returns the number of rows.
     pub(super) async fn copy(
         &mut self,
         table: &SourceTable,
@@ -191,13 +194,15 @@ impl CopyDestination {
         let mut transaction = self.connection.begin().await.map_err(failed)?;
         let statement = format!("COPY {} ({}) FROM STDIN", quoted(&table.name), list(&table.columns));
         let mut copy = transaction.copy_in_raw(&statement).await.map_err(failed)?;
-        let (mut text, mut last, mut count) = (Vec::with_capacity(SEND_BYTES), None, 0);
+        let (mut text, mut sent, mut last, mut count) = (Vec::with_capacity(SEND_BYTES), 0, None, 0);
         while count < u64::from(limit)
+            && sent < STEP_BYTES
             && let Some(row) = rows.try_next().await?
         {
             table.write_line(&row, types, &mut text)?;
             if text.len() >= SEND_BYTES {
                 copy.send(text.as_slice()).await.map_err(failed)?;
+                sent += text.len();
                 text.clear();
             }
             last = Some(row);

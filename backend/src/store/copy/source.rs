@@ -23,6 +23,9 @@ const MIGRATIONS: &str = "seaql_migrations";
 /// SQLite's result code for a database that another process has open.
 const BUSY: u32 = 5;
 
+/// Rows that SQLite reads ahead. A row may have megabytes.
+const ROWS_AHEAD: usize = 8;
+
 /// The source, locked.
 pub(super) struct CopySource {
     connection: SqliteConnection,
@@ -61,6 +64,7 @@ impl CopySource {
         let options = SqliteConnectOptions::new()
             .filename(path)
             .create_if_missing(false)
+            .row_buffer_size(ROWS_AHEAD)
             .busy_timeout(limits::LOCK_WAIT)
             .locking_mode(SqliteLockingMode::Exclusive)
             .journal_mode(SqliteJournalMode::Wal);

@@ -24,8 +24,6 @@ pub(crate) trait RecordTable: EntityTrait<Model: Send + Sync> {
 
     const SITE_ID: Self::Column;
     const MOODLE_ID: Self::Column;
-    const DELETED: Self::Column;
-    const CHANGED_AT: Self::Column;
 
     /// The state's columns that are not references: an erasure blanks them.
     const FIELDS: &'static [&'static str];
@@ -79,8 +77,6 @@ macro_rules! record_table {
 
                 const SITE_ID: Column = Column::SiteId;
                 const MOODLE_ID: Column = Column::MoodleId;
-                const DELETED: Column = Column::Deleted;
-                const CHANGED_AT: Column = Column::ChangedAt;
                 const FIELDS: &'static [&'static str] = &[$(stringify!($field)),*];
                 const INDEXED: &'static [Column] = &[$(Column::$column),*];
 

@@ -1,22 +1,21 @@
-//! The event log and the attempt log as people browse them: the newest first, with filters that have no index.
+//! The event log and the attempt log, with filters that have no index: as people browse them, the newest first, and as
+//! the API lists events, in commit order.
 //!
-//! A page scans a bounded stretch of the log ([`LOOK_BACK`]): ids have no gaps, so the stretch is a range of the
+//! A page scans a bounded stretch of the log ([`limits::LOOK_ROWS`]): ids have no gaps, so the stretch is a range of the
 //! primary key. If a filter finds nothing there, the reader asks for the next page. So no filter needs an index, which
 //! every event would pay for, and none makes the database read the whole log.
 
-use sea_orm::{ColumnTrait, Condition, EntityTrait, QueryFilter, QueryOrder, QuerySelect, Value};
+use sea_orm::Value;
 
 use crate::{
     clock::Timestamp,
+    limits,
     model::Kind,
     store::{
-        EventFilter, Store, StoreError, StoredEvent, TimelineAttempt, entity::event, sql::query,
-        sync_items::timeline_attempt_of,
+        EventFilter, EventHead, Page, PageRequest, Store, StoreError, StoredEvent, TimelineAttempt, bounded::fitting,
+        sql::query, sync_items::timeline_attempt_of,
     },
 };
-
-/// The most ids that a page scans: some 50 ms when nothing matches.
-pub const LOOK_BACK: i64 = 25_000;
 
 /// One of the logs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -105,8 +104,16 @@ impl Stretch {
     }
 
     /// Makes the page from the matches in scan order: up to `limit + 1`, where the extra one shows that there is more.
-    fn page<T>(self, bounds: Bounds, mut items: Vec<T>, limit: u64, id: impl Fn(&T) -> i64) -> LogPage<T> {
-        let limit = usize::try_from(limit).unwrap_or(usize::MAX);
+    /// It ends before if their bytes no longer fit into one read.
+    fn page<T>(
+        self,
+        bounds: Bounds,
+        mut items: Vec<T>,
+        limit: u64,
+        id: impl Fn(&T) -> i64,
+        bytes: impl Fn(&T) -> u64,
+    ) -> LogPage<T> {
+        let limit = usize::try_from(limit).unwrap_or(usize::MAX).min(fitting(items.iter().map(bytes)));
         let full = items.len() > limit;
         items.truncate(limit);
         let last = items.last().filter(|_| full).map(&id);
@@ -124,28 +131,65 @@ impl Stretch {
     }
 }
 
+impl EventFilter {
+    /// How many ids a page scans. The events about one person have an index, and those of no filter match at once.
+    fn look_back(&self) -> i64 {
+        let Self { site_id, user, event_type, outcome } = self;
+        let by_test = site_id.is_some() || event_type.is_some() || outcome.is_some();
+        if user.is_none() && by_test { limits::LOOK_ROWS } else { i64::MAX }
+    }
+}
+
 impl Store {
-    /// A page of the event log.
+    /// A page of the event log, in commit order.
+    pub async fn events(
+        &self,
+        filter: &EventFilter,
+        page: PageRequest<i64>,
+    ) -> Result<Page<StoredEvent, i64>, StoreError> {
+        let Some(bounds) = self.bounds(Log::Events).await? else { return Ok(Page { items: Vec::new(), next: None }) };
+        let stretch = Stretch::new(bounds, LogPlace::After(page.after.unwrap_or(0)), filter.look_back());
+        let heads = self.heads(filter, stretch, page.limit).await?;
+        let stopped = (stretch.high < bounds.newest).then_some(stretch.high);
+        let Page { items, next } = Page::fit(heads, page.limit, |head| head.data.0, |head| head.id, stopped);
+        Ok(Page { items: self.with_data(items).await?, next })
+    }
+
+    /// The matching events of a stretch, in its order: up to one more than `limit`.
+    async fn heads(&self, filter: &EventFilter, stretch: Stretch, limit: u64) -> Result<Vec<EventHead>, StoreError> {
+        let mut conditions = filter.conditions();
+        conditions.add("id >= ?", [stretch.low.into()]);
+        conditions.add("id <= ?", [stretch.high.into()]);
+        let order = if stretch.newest_first { "id DESC" } else { "id" };
+        self.heads_where(conditions, order, limit.saturating_add(1)).await
+    }
+
+    /// A page of the event log, without the events' data.
     pub async fn event_log(
         &self,
         filter: &EventFilter,
         place: LogPlace,
         limit: u64,
-    ) -> Result<LogPage<StoredEvent>, StoreError> {
-        use event::Column;
+    ) -> Result<LogPage<EventHead>, StoreError> {
         let Some(bounds) = self.bounds(Log::Events).await? else { return Ok(LogPage::empty()) };
-        // The events about one person have an index.
-        let look_back = if filter.user.is_some() { i64::MAX } else { LOOK_BACK };
-        let stretch = Stretch::new(bounds, place, look_back);
-        let condition =
-            Condition::all().add(filter.condition()).add(Column::Id.gte(stretch.low)).add(Column::Id.lte(stretch.high));
-        let query = event::Entity::find().filter(condition).limit(limit + 1);
-        let query = match stretch.newest_first {
-            true => query.order_by_desc(Column::Id),
-            false => query.order_by_asc(Column::Id),
-        };
-        let items: Vec<_> = query.all(&self.read).await?.into_iter().map(StoredEvent::from).collect();
-        Ok(stretch.page(bounds, items, limit, |event| event.id))
+        let stretch = Stretch::new(bounds, place, filter.look_back());
+        let heads = self.heads(filter, stretch, limit).await?;
+        Ok(stretch.page(bounds, heads, limit, |event| event.id, |_| 0))
+    }
+
+    /// A page of the event log with the events' data, which ends where they no longer fit into one read.
+    pub async fn event_log_with_data(
+        &self,
+        filter: &EventFilter,
+        place: LogPlace,
+        limit: u64,
+    ) -> Result<LogPage<StoredEvent>, StoreError> {
+        let Some(bounds) = self.bounds(Log::Events).await? else { return Ok(LogPage::empty()) };
+        let stretch = Stretch::new(bounds, place, filter.look_back());
+        let heads = self.heads(filter, stretch, limit).await?;
+        let page = stretch.page(bounds, heads, limit, |event| event.id, |event| event.data.0);
+        let LogPage { items, older, newer, newest, stopped } = page;
+        Ok(LogPage { items: self.with_data(items).await?, older, newer, newest, stopped })
     }
 
     /// A page of the attempt log.
@@ -156,7 +200,7 @@ impl Store {
         limit: u64,
     ) -> Result<LogPage<TimelineAttempt>, StoreError> {
         let Some(bounds) = self.bounds(Log::Attempts).await? else { return Ok(LogPage::empty()) };
-        let stretch = Stretch::new(bounds, place, LOOK_BACK);
+        let stretch = Stretch::new(bounds, place, limits::LOOK_ROWS);
         let (mut sql, mut values) = (
             "SELECT * FROM sync_attempts WHERE id >= ? AND id <= ?".to_owned(),
             vec![stretch.low.into(), stretch.high.into()],
@@ -176,7 +220,7 @@ impl Store {
         values.push(i64::try_from(limit + 1).unwrap_or(i64::MAX).into());
         let rows = query(&self.read, &sql, values).await?;
         let items: Result<Vec<_>, _> = rows.iter().map(timeline_attempt_of).collect();
-        Ok(stretch.page(bounds, items?, limit, |attempt| attempt.attempt.id))
+        Ok(stretch.page(bounds, items?, limit, |attempt| attempt.attempt.id, |_| 0))
     }
 
     /// The newest id of a log that is not later than `moment`; the id before the first when all are later.
@@ -197,13 +241,13 @@ impl Store {
         Ok(low)
     }
 
-    /// When the newest event of a site was received; `None` when it has none among the newest [`LOOK_BACK`] of all
+    /// When the newest event of a site was received; `None` when it has none among the newest [`limits::LOOK_ROWS`] of all
     /// sites.
     pub async fn last_event_of(&self, site: &str) -> Result<Option<Timestamp>, StoreError> {
         let Some(bounds) = self.bounds(Log::Events).await? else { return Ok(None) };
         let sql = "SELECT received_at FROM events WHERE id > ? AND site_id = (SELECT id FROM sites WHERE name = ?) \
                    ORDER BY id DESC LIMIT 1";
-        let rows = query(&self.read, sql, vec![(bounds.newest - LOOK_BACK).into(), site.into()]).await?;
+        let rows = query(&self.read, sql, vec![(bounds.newest - limits::LOOK_ROWS).into(), site.into()]).await?;
         Ok(rows.first().map(|row| row.try_get("", "received_at")).transpose()?.map(Timestamp))
     }
 
@@ -239,7 +283,7 @@ mod tests {
             true => matching.rev().take(limit + 1).collect(),
             false => matching.take(limit + 1).collect(),
         };
-        let page = stretch.page(BOUNDS, found, limit as u64, |id| *id);
+        let page = stretch.page(BOUNDS, found, limit as u64, |id| *id, |_| 0);
         (page.items, page.older, page.newer, page.stopped)
     }
 

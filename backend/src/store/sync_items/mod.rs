@@ -7,6 +7,7 @@ mod about;
 mod attempts;
 mod claim;
 mod conservation;
+mod list;
 mod lock;
 mod mark;
 mod records;

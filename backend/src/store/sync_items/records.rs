@@ -5,16 +5,31 @@ use std::collections::HashMap;
 use sea_orm::{ColumnTrait, EntityTrait, QueryFilter};
 
 use crate::{
-    model::{Enrolment, GradeItem, User},
+    model::{Enrolment, GradeItem, Kind, User},
     store::{
-        Store, StoreError, StoredRecord, bulk,
-        entity::records::{RecordTable, enrolment, user},
-        records::Key,
-        records::{by_site, load_grade_items, load_records},
+        Claimed, Store, StoreError, StoredRecord,
+        bounded::parts,
+        bulk,
+        entity::records::{RecordTable, completion, course, enrolment, grade, user},
+        records::{Key, by_site, load_bytes, load_grade_items, load_records},
     },
 };
 
 impl Store {
+    /// Splits claimed items of one kind into parts, each with no more records than one read takes into memory.
+    pub(crate) async fn in_parts(&self, kind: Kind, items: Vec<Claimed>) -> Result<Vec<Vec<Claimed>>, StoreError> {
+        let key = |item: &Claimed| (item.key.site_id, item.key.moodle_id);
+        let keys: Vec<Key> = items.iter().map(key).collect();
+        let bytes = match kind {
+            Kind::User => load_bytes::<user::Entity>(&self.read, &keys).await?,
+            Kind::Course => load_bytes::<course::Entity>(&self.read, &keys).await?,
+            Kind::Enrolment => load_bytes::<enrolment::Entity>(&self.read, &keys).await?,
+            Kind::Grade => load_bytes::<grade::Entity>(&self.read, &keys).await?,
+            Kind::Completion => load_bytes::<completion::Entity>(&self.read, &keys).await?,
+        };
+        Ok(parts(items, |item| bytes.get(&key(item)).copied().unwrap_or_default()))
+    }
+
     /// The existing records with these keys.
     pub(crate) async fn records_by_key<T: RecordTable>(
         &self,

@@ -1,14 +1,14 @@
 //! What happened to one person's records, in chronological order.
 
-use sea_orm::{ColumnTrait, Condition, EntityTrait, Order, QueryFilter, QueryOrder, QueryResult, QuerySelect, Value};
+use sea_orm::{QueryResult, Value};
 
 use super::attempts::attempt_of;
 use crate::{
     clock::Timestamp,
     model::{RecordKey, Version},
     store::{
-        AttemptRow, Store, StoreError, StoredEvent, UserFilter,
-        entity::event,
+        AttemptRow, EventHead, Store, StoreError, UserFilter,
+        bounded::Conditions,
         sql::{key_of, query},
     },
 };
@@ -88,27 +88,16 @@ impl Store {
         beyond: TimelinePlace,
         order: TimelineOrder,
         limit: u64,
-    ) -> Result<Vec<StoredEvent>, StoreError> {
-        use event::Column;
-        let same_moment = Condition::all().add(Column::ReceivedAt.eq(beyond.at.0));
-        let (later, direction) = match order {
-            TimelineOrder::OldestFirst => {
-                let same_moment = same_moment.add(Column::Id.gt(beyond.number));
-                (Condition::any().add(Column::ReceivedAt.gt(beyond.at.0)).add(same_moment), Order::Asc)
-            }
-            TimelineOrder::NewestFirst => {
-                let same_moment = same_moment.add(Column::Id.lt(beyond.number));
-                (Condition::any().add(Column::ReceivedAt.lt(beyond.at.0)).add(same_moment), Order::Desc)
-            }
+    ) -> Result<Vec<EventHead>, StoreError> {
+        let (sign, order) = match order {
+            TimelineOrder::OldestFirst => (">", "received_at, id"),
+            TimelineOrder::NewestFirst => ("<", "received_at DESC, id DESC"),
         };
-        let query = event::Entity::find()
-            .filter(Column::SiteId.eq(user.site_id))
-            .filter(Column::Userid.eq(user.userid))
-            .filter(later)
-            .order_by(Column::ReceivedAt, direction.clone())
-            .order_by(Column::Id, direction)
-            .limit(limit);
-        Ok(query.all(&self.read).await?.into_iter().map(StoredEvent::from).collect())
+        let mut conditions = Conditions::default();
+        conditions.add("site_id = ?", [user.site_id.into()]);
+        conditions.add("userid = ?", [user.userid.0.into()]);
+        conditions.add(format!("(received_at, id) {sign} (?, ?)"), [beyond.at.0.into(), beyond.number.into()]);
+        self.heads_where(conditions, order, limit).await
     }
 
     /// The attempts to deliver a person's records beyond a place, by the time they began.

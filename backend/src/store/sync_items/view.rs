@@ -8,7 +8,7 @@ use crate::{
     clock::Timestamp,
     model::{Id, ItemState, Kind, RecordKey},
     store::{
-        CourseFilter, Store, StoreError, UserFilter, bulk,
+        CourseFilter, PageRequest, Store, StoreError, UserFilter, bulk,
         records::by_site,
         sql::{key_of, kind_of, query},
     },
@@ -175,34 +175,10 @@ impl Store {
         rows.iter().map(attention).collect()
     }
 
-    /// A page of items after the key `after`, ordered by site, kind and id.
-    pub async fn items(
-        &self,
-        destination: &str,
-        filter: &ItemFilter,
-        after: Option<RecordKey>,
-        limit: u64,
-    ) -> Result<Vec<ItemRow>, StoreError> {
-        let (mut condition, mut values) = filter.condition(destination);
-        if let Some(after) = after {
-            condition += " AND (site_id, kind, moodle_id) > (?, ?, ?)";
-            values.extend([
-                Value::from(after.site_id),
-                Value::from(after.kind.as_str()),
-                Value::from(after.moodle_id.0),
-            ]);
-        }
-        values.push(i64::try_from(limit).unwrap_or(i64::MAX).into());
-        let sql = format!(
-            "SELECT {ITEM_COLUMNS} FROM sync_items WHERE {condition} ORDER BY site_id, kind, moodle_id LIMIT ?"
-        );
-        query(&self.read, &sql, values).await?.iter().map(item_of).collect()
-    }
-
     /// The item of one record.
     pub async fn item(&self, destination: &str, key: RecordKey) -> Result<Option<ItemRow>, StoreError> {
         let filter = ItemFilter { record: Some(key), ..Default::default() };
-        Ok(self.items(destination, &filter, None, 1).await?.pop())
+        Ok(self.items(destination, &filter, PageRequest { after: None, limit: 1 }).await?.items.pop())
     }
 
     /// The existing items of these records.

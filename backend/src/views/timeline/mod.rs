@@ -11,8 +11,8 @@ use crate::{
     clock::Timestamp,
     model::{ItemState, Kind, RecordKey},
     store::{
-        DestinationSummary, ItemRow, Page, PersonRecord, Store, StoreError, StoredEvent, TimelineAttempt,
-        TimelineOrder, TimelinePlace, UserFilter,
+        DestinationSummary, EventHead, ItemRow, Page, PersonRecord, Store, StoreError, TimelineAttempt, TimelineOrder,
+        TimelinePlace, UserFilter,
     },
 };
 
@@ -181,7 +181,7 @@ fn blank(renderer: &Renderer, entry: EntryType, key: RecordKey, at: Timestamp, t
     }
 }
 
-fn of_event(renderer: &Renderer, event: StoredEvent) -> Option<(TimelineCursor, TimelineEntry)> {
+fn of_event(renderer: &Renderer, event: EventHead) -> Option<(TimelineCursor, TimelineEntry)> {
     // A newer version may have written kinds that this one does not know.
     let key = RecordKey { kind: event.kind.parse().ok()?, site_id: event.site_id, moodle_id: event.moodle_id };
     let did = match event.outcome.as_str() {
@@ -192,7 +192,7 @@ fn of_event(renderer: &Renderer, event: StoredEvent) -> Option<(TimelineCursor, 
     };
     let text = format!("Moodle reported {}; {did}.", event.event_type);
     let mut entry = blank(renderer, EntryType::Event, key, event.received_at, text);
-    let StoredEvent { id, event_type, outcome, version, .. } = event;
+    let EventHead { id, event_type, outcome, version, .. } = event;
     entry.event = Some(TimelineEvent { id, event_type, outcome, version: version.into() });
     Some((TimelineCursor { at: event.received_at, sort: EntryType::Event as i64, number: id }, entry))
 }

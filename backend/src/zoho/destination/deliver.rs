@@ -8,6 +8,7 @@ use super::{
     Decider, Decision, DeliveryBatch, Zoho,
     decide::{Leaves, WriteTarget},
     outcome::{self, Timing},
+    unreadable,
 };
 use crate::{
     delivery::{Delivery, Destination, DestinationFailure, backoff},
@@ -57,7 +58,7 @@ pub(super) enum WriteCall {
 const FAILURES_IN_A_ROW: u32 = 3;
 
 impl Zoho {
-    pub(super) async fn try_deliver(&self, items: Vec<Claimed>) -> Result<Delivery, DestinationFailure> {
+    pub(super) async fn deliver_part(&self, items: Vec<Claimed>) -> Result<Delivery, DestinationFailure> {
         let mut delivery = Delivery::default();
         let kind = items.first().map_or(Kind::User, |item| item.key.kind);
         let Some(module) = self.mapping.module(kind) else {
@@ -71,12 +72,7 @@ impl Zoho {
             let reason = format!("Zoho has no module {}; run backend-sync zoho setup.", module.module);
             return Err(DestinationFailure::Pause { cause: "configuration", reason, check_at: None });
         };
-        let batch = match DeliveryBatch::load(&self.store, &self.mapping, Self::NAME, &items).await {
-            Ok(batch) => batch,
-            Err(error) => {
-                return Err(DestinationFailure::Outage { reason: format!("the records could not be read: {error}") });
-            }
-        };
+        let batch = DeliveryBatch::load(&self.store, &self.mapping, Self::NAME, &items).await.map_err(unreadable)?;
         let context = DeliveryContext { batch: &batch, module, metadata };
         let decider = Decider { mapping: &self.mapping, batch: &batch, metadata, module };
         let (mut writes, mut removals, mut erasures) = (Vec::new(), Vec::new(), Vec::new());

@@ -35,7 +35,7 @@ use crate::{
     limits,
     model::{Kind, Lane},
     random::Random,
-    store::{Claimed, Store},
+    store::{Claimed, Store, StoreError},
 };
 
 /// The mapping's modules with their metadata; `None` for modules that Zoho does not have.
@@ -124,6 +124,11 @@ pub async fn read_modules(client: &Client, mapping: &Mapping) -> Result<Modules,
     Ok(modules)
 }
 
+/// What it means for the destination that records cannot be read.
+fn unreadable(error: StoreError) -> DestinationFailure {
+    DestinationFailure::Outage { reason: format!("the records could not be read: {error}") }
+}
+
 impl Destination for Zoho {
     const NAME: &'static str = super::NAME;
 
@@ -131,11 +136,28 @@ impl Destination for Zoho {
         self.client.limiter().admit(lane, waiting, now)
     }
 
+    /// In parts that fit into memory, until the destination fails.
     async fn deliver(&self, items: Vec<Claimed>) -> Delivery {
-        match self.try_deliver(items).await {
-            Ok(delivery) => delivery,
-            Err(failure) => Delivery { failure: Some(failure), ..Delivery::default() },
+        let kind = items.first().map_or(Kind::User, |item| item.key.kind);
+        let mut all = Delivery::default();
+        let parts = match self.store.in_parts(kind, items).await {
+            Ok(parts) => parts,
+            Err(error) => return Delivery { failure: Some(unreadable(error)), ..all },
+        };
+        for part in parts {
+            let Delivery { settled, redeliver, reconsider, failure } = match self.deliver_part(part).await {
+                Ok(delivered) => delivered,
+                Err(failure) => Delivery { failure: Some(failure), ..Delivery::default() },
+            };
+            all.settled.extend(settled);
+            all.redeliver.extend(redeliver);
+            all.reconsider.extend(reconsider);
+            all.failure = failure;
+            if all.failure.is_some() {
+                break;
+            }
         }
+        all
     }
 
     async fn check(&self) -> Option<DestinationFailure> {

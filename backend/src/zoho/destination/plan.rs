@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map, Value};
 
-use super::{Decider, Decision, DeliveryBatch, Zoho, decide::WriteTarget};
+use super::{Decider, Decision, DeliveryBatch, Zoho, decide::WriteTarget, unreadable};
 use crate::{
     clock::Timestamp,
     delivery::{Destination, DestinationFailure},
@@ -93,13 +93,24 @@ impl Zoho {
         let mut plan = Plan::default();
         for (kind, rows) in kinds {
             for rows in rows.chunks(limits::DELIVERY_RECORDS as usize) {
-                self.plan_kind(kind, rows, &mut plan).await?;
+                let mut rest = rows;
+                for part in self.store.in_parts(kind, rows.iter().map(claimed).collect()).await.map_err(unreadable)? {
+                    let (rows, later) = rest.split_at(part.len());
+                    self.plan_part(kind, rows, &part, &mut plan).await?;
+                    rest = later;
+                }
             }
         }
         Ok(plan)
     }
 
-    async fn plan_kind(&self, kind: Kind, rows: &[ItemRow], plan: &mut Plan) -> Result<(), DestinationFailure> {
+    async fn plan_part(
+        &self,
+        kind: Kind,
+        rows: &[ItemRow],
+        items: &[Claimed],
+        plan: &mut Plan,
+    ) -> Result<(), DestinationFailure> {
         let modules = self.modules().await?;
         let module = self.mapping.module(kind);
         let metadata = module.and_then(|module| modules.get(&module.module)).and_then(Option::as_ref);
@@ -108,14 +119,10 @@ impl Zoho {
             plan.items.extend(rows.iter().map(|row| planned(row, Action::Nothing, reason.clone())));
             return Ok(());
         };
-        let items: Vec<Claimed> = rows.iter().map(claimed).collect();
-        let batch = DeliveryBatch::load(&self.store, &self.mapping, Self::NAME, &items).await;
-        let batch = batch.map_err(|error| DestinationFailure::Outage {
-            reason: format!("the records could not be read: {error}"),
-        })?;
+        let batch = DeliveryBatch::load(&self.store, &self.mapping, Self::NAME, items).await.map_err(unreadable)?;
         let decider = Decider { mapping: &self.mapping, batch: &batch, metadata, module };
         let (mut writes, mut inserts, mut updates) = (Vec::new(), 0, 0);
-        for (row, item) in rows.iter().zip(&items) {
+        for (row, item) in rows.iter().zip(items) {
             let entry = match decider.decide(item) {
                 Decision::Write(target) => {
                     let (action, body) = self.body(&batch, module, metadata, item, &target);

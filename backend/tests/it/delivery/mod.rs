@@ -6,6 +6,7 @@ mod failures;
 mod locks;
 mod mapped;
 mod order;
+mod parts;
 mod recorded;
 mod storms;
 

@@ -1,5 +1,7 @@
 //! The reading API.
 
+mod bounded;
+mod fair;
 mod feed;
 mod filters;
 mod pages;
