@@ -2,9 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use sea_orm::{
-    ColumnTrait, ColumnType, ConnectionTrait, EntityTrait, QueryFilter, Value,
-};
+use sea_orm::{ColumnTrait, ColumnType, ConnectionTrait, EntityTrait, QueryFilter, Value};
 
 use super::{
     StoreError,
