@@ -13,6 +13,7 @@ mod erasure;
 mod error;
 mod fault;
 mod item_changes;
+mod lookup;
 mod maintenance;
 mod page;
 mod read;

@@ -9,12 +9,13 @@ use sea_orm::{
 use uuid::Uuid;
 
 use super::{
-    CourseFilter, EventFilter, Page, PageRequest, Position, RecordFilter, StoreError, UserFilter, bulk,
+    CourseFilter, EventFilter, Page, PageRequest, Position, RecordFilter, StoreError, UserFilter,
     connection::connect::Store,
     entity::{
         change, event, grade_item,
         records::{RecordTable, StoredRecord, completion, course, enrolment, grade, user},
     },
+    lookup,
     records::{Key, by_site, load_grade_items},
 };
 use crate::{
@@ -177,16 +178,9 @@ impl Store {
     pub(crate) async fn existing<T: RecordTable>(&self, keys: &[Key]) -> Result<HashSet<Key>, StoreError> {
         let mut existing = HashSet::new();
         for (site_id, ids) in by_site(keys) {
-            for list in bulk::key_lists(&ids) {
-                let rows: Vec<i64> = T::find()
-                    .select_only()
-                    .column(T::MOODLE_ID)
-                    .filter(T::SITE_ID.eq(site_id))
-                    .filter(T::MOODLE_ID.is_in(list))
-                    .into_tuple()
-                    .all(&self.read)
-                    .await?;
-                existing.extend(rows.into_iter().map(|id| (site_id, Id(id))));
+            let site = (T::SITE_ID, site_id);
+            for row in lookup::columns::<T>(&self.read, &[T::MOODLE_ID], site, T::MOODLE_ID, &ids).await? {
+                existing.insert((site_id, Id(row.try_get_by_index(0)?)));
             }
         }
         Ok(existing)

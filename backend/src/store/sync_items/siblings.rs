@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use sea_orm::{
-    ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter,
+    ColumnTrait, ConnectionTrait, DbBackend, EntityTrait, Iterable, QueryFilter,
     sea_query::{Expr, ExprTrait},
 };
 
@@ -13,6 +13,7 @@ use crate::{
     store::{
         Store, StoreError, StoredRecord, bulk,
         entity::records::{RecordTable, grade},
+        lookup::{self, Wanted},
         records::Key,
     },
 };
@@ -34,16 +35,29 @@ async fn groups(connection: &impl ConnectionTrait, keys: &[(i64, Id, Id)]) -> Re
     }
     let mut groups = Groups::new();
     for (site_id, pairs) in by_site {
+        if connection.get_database_backend() == DbBackend::Postgres {
+            let (items, users): (Vec<Id>, Vec<Id>) = pairs.into_iter().unzip();
+            let wanted =
+                [Wanted::new(grade::Column::Itemid, items.iter()), Wanted::new(grade::Column::Userid, users.iter())];
+            let site = (grade::Column::SiteId, site_id);
+            let statement = lookup::statement::<grade::Entity>(grade::Column::iter(), site, &wanted);
+            add(&mut groups, site_id, grade::Entity::find().from_raw_sql(statement).all(connection).await?);
+            continue;
+        }
         for list in bulk::key_lists(&pairs.into_iter().collect::<Vec<_>>()) {
             let pairs = list.into_iter().map(|(itemid, userid)| (itemid.0, userid.0));
             let pair = Expr::tuple([Expr::col(grade::Column::Itemid), Expr::col(grade::Column::Userid)]);
             let query = grade::Entity::find().filter(grade::Column::SiteId.eq(site_id)).filter(pair.in_tuples(pairs));
-            for row in query.all(connection).await? {
-                groups.entry((site_id, row.userid, row.itemid)).or_default().push(grade::Entity::from_row(row));
-            }
+            add(&mut groups, site_id, query.all(connection).await?);
         }
     }
     Ok(groups)
+}
+
+fn add(groups: &mut Groups, site_id: i64, rows: Vec<grade::Model>) {
+    for row in rows {
+        groups.entry((site_id, row.userid, row.itemid)).or_default().push(grade::Entity::from_row(row));
+    }
 }
 
 /// The siblings of these grades, which are given with user and item.
