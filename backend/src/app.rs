@@ -26,7 +26,7 @@ use crate::{
     random::Random,
     retention::{Ages, Retention},
     server::{Patience, Server},
-    service_manager,
+    service_manager, statistics,
     store::{Longest, Readers, Store, StoreError},
     timekeeper::Timekeeper,
     zoho::{
@@ -159,6 +159,7 @@ impl App {
         let delivery = delivery.map(|engine| tokio::spawn(engine.run(stop.clone())));
         let mut upkeep =
             vec![grades, tokio::spawn(keeper.run(stop.clone())), tokio::spawn(retention.run(stop.clone()))];
+        upkeep.push(tokio::spawn(statistics::run(context.store.clone(), stop.clone())));
         upkeep.extend(timekeeper.map(|timekeeper| tokio::spawn(timekeeper.run(stop.clone()))));
         let last_used = save_last_used(Arc::clone(&context), stop.clone());
         let activity = save_activity(Arc::clone(&context), stop.clone());
@@ -212,7 +213,14 @@ pub fn zoho(settings: &config::Zoho, store: &Store, clock: &Clock) -> Result<Zoh
 
 fn counted_zoho(settings: &config::Zoho, store: &Store, clock: &Clock, calls: ZohoCalls) -> Result<Zoho, AppError> {
     let mapping = read_mapping(settings)?;
-    let client = Client::counted(settings, Http::new()?, Some(store.clone()), clock.clone(), getrandom::fill, calls);
+    let client = Client::counted(
+        settings,
+        Http::new(&settings.authorities)?,
+        Some(store.clone()),
+        clock.clone(),
+        getrandom::fill,
+        calls,
+    );
     Ok(Zoho::new(store.clone(), client, mapping, clock.clone(), Random::system()))
 }
 

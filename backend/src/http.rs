@@ -3,7 +3,9 @@
 use std::{sync::Arc, time::Duration};
 
 use bytes::{Bytes, BytesMut};
-use reqwest::{Client, Response, redirect::Policy};
+use reqwest::{Certificate, Client, Response, redirect::Policy};
+
+use crate::{authorities::Authorities, secret::hidden};
 
 /// How long connecting may take, TLS included: longer than any usable connection takes.
 const CONNECT_TIME: Duration = Duration::from_secs(10);
@@ -52,17 +54,20 @@ pub enum HttpError {
 }
 
 impl Http {
-    /// A client with the usual timeouts.
-    pub fn new() -> Result<Self, HttpError> {
-        Self::with_call_time(CALL_TIME)
+    /// A client with the usual timeouts, which trusts these authorities besides the public ones.
+    pub fn new(authorities: &Authorities) -> Result<Self, HttpError> {
+        Self::with_call_time(CALL_TIME, authorities)
     }
 
     /// A client whose calls take at most `time`.
     #[expect(clippy::disallowed_methods, reason = "the one place that makes an HTTP client")]
-    pub fn with_call_time(time: Duration) -> Result<Self, HttpError> {
+    pub fn with_call_time(time: Duration, authorities: &Authorities) -> Result<Self, HttpError> {
         // The process has one cryptography provider; other code may have installed the same one already.
         let _ = rustls::crypto::ring::default_provider().install_default();
+        let unusable = |error: reqwest::Error| HttpError::Client(reason(&error));
+        let own = authorities.pem().map(Certificate::from_pem_bundle).transpose().map_err(unusable)?;
         let client = Client::builder()
+            .tls_certs_merge(own.unwrap_or_default())
             .user_agent(concat!("backend-sync/", env!("CARGO_PKG_VERSION")))
             .connect_timeout(CONNECT_TIME)
             .timeout(time)
@@ -70,7 +75,7 @@ impl Http {
             // Following a redirect would carry records and tokens to a server that no one configured.
             .redirect(Policy::none())
             .build()
-            .map_err(|error| HttpError::Client(reason(&error)))?;
+            .map_err(unusable)?;
         Ok(Self(client))
     }
 
@@ -120,7 +125,7 @@ fn reason(error: &reqwest::Error) -> Arc<str> {
     }
     match std::ptr::addr_eq(cause, error) {
         true => "the request is invalid".into(),
-        false => cause.to_string().into(),
+        false => hidden(cause).into(),
     }
 }
 
@@ -134,7 +139,7 @@ mod tests {
         net::TcpListener,
     };
 
-    use super::{Http, HttpError};
+    use super::{Authorities, Http, HttpError};
 
     /// Answers the next connection with these bytes, or keeps it open without an answer.
     async fn serve(answer: Option<&'static str>) -> String {
@@ -153,7 +158,7 @@ mod tests {
     }
 
     async fn get(url: &str, time: Duration) -> Result<super::HttpAnswer, HttpError> {
-        let http = Http::with_call_time(time).unwrap();
+        let http = Http::with_call_time(time, &Authorities::default()).unwrap();
         http.send(http.request(Method::GET, url)).await
     }
 

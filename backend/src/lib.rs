@@ -17,6 +17,7 @@
 //! - [`metrics`]: the metrics for Prometheus.
 //! - [`timekeeper`]: keeps the server's clock right.
 //! - [`retention`]: deletes old data.
+//! - [`statistics`]: keeps PostgreSQL's statistics in step with tables that grow.
 //! - [`health`]: whether events can be stored, and whether writer and delivery make progress.
 //! - [`activity`]: counts what happens, by minute.
 //! - [`tokens`]: sites and tokens as people manage them.
@@ -25,7 +26,8 @@
 //! - [`store`]: the database, and the only place with SQL.
 //! - [`model`]: the vocabulary: events, records, versions, outcomes.
 //! - [`server`]: the connections of clients.
-//! - [`clock`], [`descriptors`], [`limits`], [`http`], [`random`], [`secret`], [`probe`]: used by all of them.
+//! - [`clock`], [`descriptors`], [`limits`], [`http`], [`authorities`], [`random`], [`secret`], [`probe`]: used by all of
+//!   them.
 
 #![forbid(unsafe_code)]
 
@@ -36,6 +38,7 @@ pub mod activity;
 pub mod alerts;
 pub mod api;
 pub mod app;
+pub mod authorities;
 pub mod cli;
 pub mod clock;
 pub mod config;
@@ -56,6 +59,7 @@ pub mod retention;
 pub mod secret;
 pub mod server;
 pub mod service_manager;
+pub mod statistics;
 pub mod store;
 pub mod telemetry;
 pub mod timekeeper;

@@ -240,6 +240,9 @@ pub const PARKED_CHECK_INTERVAL: Duration = Duration::from_secs(60);
 /// The interval at which old rows are deleted.
 pub const PRUNE_INTERVAL: Duration = Duration::from_secs(10 * 60);
 
+/// The interval at which PostgreSQL's tables are looked at for growth: a first backfill writes some thousand rows in it.
+pub const STATISTICS_INTERVAL: Duration = Duration::from_secs(2);
+
 /// Old rows deleted in one step: few enough not to keep a writer waiting.
 pub const PRUNE_ROWS: u64 = 1_000;
 

@@ -1,4 +1,6 @@
-//! Tokens: creating, hashing and comparing them.
+//! Tokens: creating, hashing and comparing them. And secrets of others that we hold, which no text may show.
+
+use std::sync::{PoisonError, RwLock};
 
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
@@ -47,9 +49,44 @@ pub fn same_hash(left: &str, right: &str) -> bool {
     left.as_bytes().ct_eq(right.as_bytes()).into()
 }
 
+/// The secrets that this process was told, as they may appear in the texts of others.
+static HELD: RwLock<Vec<String>> = RwLock::new(Vec::new());
+
+/// Characters of the shortest secret that is hidden: a shorter one would be found in ordinary words.
+const SHORTEST_HIDDEN: usize = 4;
+
+/// Remembers a secret, so that [`hidden`] hides it.
+pub fn hold(secret: &str) {
+    if secret.chars().count() < SHORTEST_HIDDEN {
+        return;
+    }
+    let mut held = HELD.write().unwrap_or_else(PoisonError::into_inner);
+    if !held.iter().any(|known| known == secret) {
+        held.push(secret.to_owned());
+        // One may be a part of another: the longer one must go first.
+        held.sort_by_key(|known| std::cmp::Reverse(known.len()));
+    }
+}
+
+/// A text of others, such as a driver's error, without the secrets that this process holds.
+pub fn hidden(text: impl std::fmt::Display) -> String {
+    let held = HELD.read().unwrap_or_else(PoisonError::into_inner);
+    held.iter().fold(text.to_string(), |text, secret| {
+        if text.contains(secret.as_str()) { text.replace(secret.as_str(), "…") } else { text }
+    })
+}
+
 #[cfg(test)]
 mod tests {
-    use super::{TokenKind, hash, new_token, same_hash};
+    use super::{TokenKind, hash, hidden, hold, new_token, same_hash};
+
+    #[test]
+    fn a_secret_is_hidden_in_the_texts_of_others() {
+        for secret in ["s3cr3t-long", "s3cr3t-long-and-more", "of"] {
+            hold(secret);
+        }
+        assert_eq!(hidden("no s3cr3t-long-and-more, no s3cr3t-long of it"), "no …, no … of it");
+    }
 
     #[test]
     fn tokens_show_what_they_are() {

@@ -153,6 +153,20 @@ impl Database {
         Ok(done.map(drop)?)
     }
 
+    /// Lets PostgreSQL collect no statistics of the tables that exist.
+    pub(crate) async fn without_autovacuum(&self) -> Result<(), Failed> {
+        let connection = Connector::connect(&self.url).await?;
+        let done = connection
+            .execute_unprepared(
+                "DO $$ DECLARE t regclass; BEGIN FOR t IN SELECT oid FROM pg_class WHERE relkind = 'r' \
+                 AND relnamespace = 'public'::regnamespace LOOP \
+                 EXECUTE format('ALTER TABLE %s SET (autovacuum_enabled = off)', t); END LOOP; END $$",
+            )
+            .await;
+        connection.close().await?;
+        Ok(done.map(drop)?)
+    }
+
     /// The number of sync items that are pending or in flight.
     pub(crate) async fn undelivered(&self) -> Result<u64, Failed> {
         let sql = "SELECT (SELECT count(*) FROM sync_items WHERE destination = 'zoho' AND state = 'pending') \

@@ -8,6 +8,7 @@
 //! bytes.
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a program whose output is for people")]
 
+mod backfill;
 mod big;
 mod commands;
 mod compare;
@@ -42,7 +43,8 @@ struct Arguments {
     #[arg(long)]
     quick: bool,
     /// Only what has NAME in its name, of: ingest-sqlite, ingest-postgres, delivery-sqlite, delivery-postgres,
-    /// pages-sqlite, pages-postgres, size-sqlite, size-postgres, commands-sqlite, commands-postgres, copy-postgres
+    /// pages-sqlite, pages-postgres, size-sqlite, size-postgres, commands-sqlite, commands-postgres, copy-postgres,
+    /// backfill-postgres (also of the programs that --against names)
     #[arg(long, value_name = "NAME", default_value = "", hide_default_value = true)]
     only: String,
     /// Of the ingest tables only the rows with TEXT in their name, as in "64 clients"; for profiling
@@ -90,7 +92,12 @@ async fn run(arguments: &Arguments, databases: &Databases) -> Result<(), Failed>
     for kind in [Kind::Sqlite, Kind::Postgres] {
         let selected = |table: &str| format!("{table}-{}", kind.slug()).contains(&arguments.only);
         let copies = kind == Kind::Postgres && selected("copy");
-        if !copies && !["ingest", "delivery", "pages", "size", "commands"].into_iter().any(selected) && !selected("") {
+        let backfills = kind == Kind::Postgres && selected("backfill");
+        if !backfills
+            && !copies
+            && !["ingest", "delivery", "pages", "size", "commands"].into_iter().any(selected)
+            && !selected("")
+        {
             continue;
         }
         let Some(version) = databases.version(kind).await? else {
@@ -98,6 +105,12 @@ async fn run(arguments: &Arguments, databases: &Databases) -> Result<(), Failed>
             continue;
         };
         println!("## {kind}\n\n{version}\n");
+        if backfills && (arguments.against.is_empty() || !arguments.only.is_empty()) {
+            backfill::run(databases, &arguments.against, arguments.quick).await?;
+            if !selected("ingest") {
+                continue;
+            }
+        }
         if !arguments.against.is_empty() {
             compare::run(databases, kind, &arguments.against, arguments.quick).await?;
             continue;

@@ -113,9 +113,9 @@ impl Alerts {
         random: Random,
     ) -> Result<Self, HttpError> {
         let settings = config.alerts.clone();
-        let http = Http::with_call_time(limits::NOTIFICATION_TIME)?;
+        let http = Http::with_call_time(limits::NOTIFICATION_TIME, &settings.authorities)?;
         let webhooks = settings.webhooks.iter().map(|(name, webhook)| Channel::webhook(name, webhook, &http));
-        let emails = settings.email.iter().map(|(name, email)| Channel::email(name, email));
+        let emails = settings.email.iter().map(|(name, email)| Channel::email(name, email, &settings.authorities));
         let channels: Vec<Channel> = webhooks.chain(emails).collect();
         for channel in &channels {
             metrics.alert_notifications.begin(&channel.name);

@@ -51,7 +51,10 @@ async fn database(config: &Config) -> Vec<(&'static str, Check)> {
     }
     let (store, name, seconds) = match connect(url).await {
         Ok(found) => found,
-        Err(error) => return vec![("database", Err(format!("{url}: {error}")))],
+        Err(error) => {
+            let (_, _, advice) = error.cause().in_words();
+            return vec![("database", Err(format!("{url}: {error}. {advice}")))];
+        }
     };
     let migrations = match store.missing_migrations().await {
         Ok(0) => Ok("all applied".to_owned()),

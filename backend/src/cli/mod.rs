@@ -215,7 +215,7 @@ fn run(settings: SettingsArguments, command: Command) -> Result<(), CliError> {
         Command::Serve { first_tokens, .. } => wait_for(serve::run(load()?, first_tokens, clock)),
         Command::Clock(arguments) => wait_for(clock::run(load()?, arguments, &clock)),
         Command::Migrate => wait_for(migrate::run(load()?)),
-        Command::CopyDatabase(arguments) => wait_for(copy_database::run(arguments)),
+        Command::CopyDatabase(arguments) => wait_for(copy_database::run(load()?, arguments)),
         Command::Site(command) => wait_for(site::run(load()?, command, &clock)),
         Command::Token(command) => wait_for(token::run(load()?, command, &clock)),
         Command::Sync(command) => wait_for(sync::run(load()?, command, &clock)),

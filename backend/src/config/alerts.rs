@@ -6,6 +6,7 @@ use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Deserializer};
 
 use super::{ConfigError, is_safe};
+use crate::authorities::Authorities;
 
 /// What is watched, and who is notified.
 #[derive(Clone, Debug, Deserialize)]
@@ -27,6 +28,9 @@ pub struct Alerts {
     /// By name.
     #[serde(default)]
     pub email: BTreeMap<String, Email>,
+    /// Whom connections trust besides the public authorities.
+    #[serde(skip)]
+    pub authorities: Authorities,
 }
 
 /// The limits above which something is wrong. 0 turns a rule off.

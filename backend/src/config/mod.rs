@@ -10,10 +10,13 @@ mod tests;
 use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
 use config::{Environment, File, FileFormat};
+use secrecy::ExposeSecret;
 use serde::Deserialize;
 
 use crate::{
+    authorities::{Authorities, AuthoritiesError},
     model::ErasurePolicy,
+    secret,
     store::{DatabaseUrl, NoDatabase},
 };
 
@@ -39,6 +42,12 @@ pub struct Config {
     pub listen: SocketAddr,
     /// The database.
     pub database_url: DatabaseUrl,
+    /// A file of certificates of authorities that all connections trust besides the public ones.
+    #[serde(default)]
+    pub certificate_authorities: Option<PathBuf>,
+    /// What that file holds.
+    #[serde(skip)]
+    pub authorities: Authorities,
     /// What to do if the database does not exist. Set by a flag only: a setting would be left on and forgotten.
     #[serde(skip)]
     pub no_database: NoDatabase,
@@ -211,6 +220,14 @@ pub enum ConfigError {
     /// A file is missing or malformed, a key is unknown, or a value has the wrong type.
     #[error("the configuration is wrong: {0}")]
     Invalid(#[from] config::ConfigError),
+    /// The file of certificates cannot be used.
+    #[error("the configuration is wrong: certificate_authorities: {}: {error}", path.display())]
+    Authorities {
+        /// The file.
+        path: PathBuf,
+        /// Why not.
+        error: AuthoritiesError,
+    },
     /// A number is outside its range.
     #[error("the configuration is wrong: {key} must be {range}")]
     OutOfRange {
@@ -246,7 +263,37 @@ impl Config {
         if overrides.new_database {
             config.no_database = NoDatabase::Create;
         }
-        config.check()
+        config.hold_secrets();
+        config.trust()?.check()
+    }
+
+    /// Reads the certificates of own authorities, and hands them to all that connects.
+    fn trust(mut self) -> Result<Self, ConfigError> {
+        let Some(path) = self.certificate_authorities.clone().filter(|path| !path.as_os_str().is_empty()) else {
+            return Ok(self);
+        };
+        let authorities = Authorities::read(&path).map_err(|error| ConfigError::Authorities { path, error })?;
+        self.database_url = self.database_url.trusting(&authorities);
+        self.alerts.authorities = authorities.clone();
+        if let Some(zoho) = &mut self.zoho {
+            zoho.authorities = authorities.clone();
+        }
+        if let Some(tracing) = &mut self.tracing {
+            tracing.authorities = authorities.clone();
+        }
+        self.authorities = authorities;
+        Ok(self)
+    }
+
+    /// Lets no text of others show the secrets in these settings; the database's URL has done so itself.
+    fn hold_secrets(&self) {
+        let zoho = self.zoho.iter().flat_map(|zoho| [&zoho.client_secret, &zoho.refresh_token]);
+        let tracing = self.tracing.iter().flat_map(|tracing| tracing.headers.values());
+        let webhooks = self.alerts.webhooks.values().flat_map(|webhook| [Some(&webhook.url), webhook.secret.as_ref()]);
+        let mail = self.alerts.email.values().map(|email| email.password.as_ref());
+        for secret in zoho.chain(tracing).chain(webhooks.chain(mail).flatten()) {
+            secret::hold(secret.expose_secret());
+        }
     }
 
     fn check(self) -> Result<Self, ConfigError> {

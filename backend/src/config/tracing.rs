@@ -6,6 +6,7 @@ use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 
 use super::{ConfigError, is_safe};
+use crate::authorities::Authorities;
 
 /// Where traces are sent.
 #[derive(Clone, Debug, Deserialize)]
@@ -21,6 +22,9 @@ pub struct Tracing {
     /// HTTP headers sent with each batch, such as a credential.
     #[serde(default)]
     pub headers: BTreeMap<String, SecretString>,
+    /// Whom connections trust besides the public authorities.
+    #[serde(skip)]
+    pub authorities: Authorities,
 }
 
 impl Tracing {

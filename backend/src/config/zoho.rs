@@ -6,6 +6,7 @@ use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 
 use super::{ConfigError, is_safe};
+use crate::authorities::Authorities;
 
 /// Zoho CRM as a destination.
 #[derive(Clone, Debug, Deserialize)]
@@ -29,6 +30,9 @@ pub struct Zoho {
     /// API credits left for other users of the organisation.
     #[serde(default = "Zoho::default_reserve")]
     pub reserve_credits: u32,
+    /// Whom connections trust besides the public authorities.
+    #[serde(skip)]
+    pub authorities: Authorities,
 }
 
 impl Zoho {

@@ -171,7 +171,11 @@ impl Health {
         match tokio::time::timeout(limits::READINESS_TIME, asked).await {
             Ok(Ok(problem)) => problem,
             Ok(Err(error)) => Some(HealthProblem::Database(StoreError::cause(&error))),
-            Err(_) => Some(self.problem().unwrap_or(HealthProblem::Database(Cause::Deadline))),
+            // Waiting for a connection takes longer than our caller has patience: the reason is known all the same.
+            Err(_) => Some(
+                self.problem()
+                    .unwrap_or_else(|| HealthProblem::Database(store.connection_failure().unwrap_or(Cause::Deadline))),
+            ),
         }
     }
 

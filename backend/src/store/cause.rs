@@ -30,6 +30,12 @@ pub enum Cause {
     Missing,
     /// It has no connection left for us.
     Connections,
+    /// It cannot hold every text.
+    Encoding,
+    /// There is no encrypted connection to it that can be trusted.
+    Encryption,
+    /// A pooler came in between after the start.
+    Pooler,
     /// It cannot be reached.
     Unreachable,
     /// No connection became free in time.
@@ -46,7 +52,9 @@ impl Cause {
             Some(Fault::Silent(_)) => return Self::Deadline,
             Some(Fault::FileGone(_)) => return Self::Replaced,
             Some(Fault::Hidden) => return Self::Forbidden,
-            Some(Fault::Broken) | None => {}
+            Some(Fault::Encoding { .. }) => return Self::Encoding,
+            Some(Fault::Pooler) => return Self::Pooler,
+            Some(Fault::Broken | Fault::NotDurable(_)) | None => {}
         }
         match error {
             DbErr::ConnectionAcquire(ConnAcquireErr::Timeout) => Self::NoConnection,
@@ -105,7 +113,25 @@ impl Cause {
             Self::Connections => (
                 "database_connections",
                 "it has no connection left",
-                "See what holds them (pg_stat_activity), and raise max_connections if all are needed.",
+                "See what holds them (pg_stat_activity), and raise max_connections, or the limit of the role or the database, if \
+                 all are needed.",
+            ),
+            Self::Encoding => (
+                "database_encoding",
+                "its encoding cannot hold every name",
+                "Create a database with the encoding UTF8; the log has the command.",
+            ),
+            Self::Encryption => (
+                "database_encryption",
+                "there is no encrypted connection to it that can be trusted",
+                "Give the server a certificate for the host name in database_url, and name its authority in \
+                 certificate_authorities; or say in database_url how much is wanted: ?sslmode=require (encrypted, whoever \
+                 answers) or ?sslmode=disable.",
+            ),
+            Self::Pooler => (
+                "database_pooler",
+                "a connection pooler now stands in between",
+                "Restart Backend Sync, which then adapts to it.",
             ),
             Self::Unreachable => (
                 "database_unreachable",
@@ -142,9 +168,10 @@ fn cause_of(error: &sqlx::Error) -> Cause {
                 None => code.parse().map_or(Cause::Other, |code| of_sqlite(code, error.message())),
             }
         }
-        sqlx::Error::Io(_) | sqlx::Error::Tls(_) | sqlx::Error::Protocol(_) | sqlx::Error::WorkerCrashed => {
-            Cause::Unreachable
-        }
+        sqlx::Error::Tls(_) => Cause::Encryption,
+        // A handshake that fails, as with a certificate of an unknown authority.
+        sqlx::Error::Io(error) if error.get_ref().is_some_and(|error| error.is::<rustls::Error>()) => Cause::Encryption,
+        sqlx::Error::Io(_) | sqlx::Error::Protocol(_) | sqlx::Error::WorkerCrashed => Cause::Unreachable,
         sqlx::Error::PoolTimedOut => Cause::NoConnection,
         _ => Cause::Other,
     }

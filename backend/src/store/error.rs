@@ -3,15 +3,16 @@
 use sea_orm::DbErr;
 
 use super::{cause::Cause, fault::is_of_the_data};
+use crate::secret::hidden;
 
 /// A failed call of the store.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
     /// The database cannot be reached, is busy, full or broken: the same call may succeed later.
-    #[error("the database is not available: {0}")]
+    #[error("the database is not available: {}", hidden(.0))]
     Unavailable(#[source] DbErr),
     /// The database rejected these rows: the same call will fail again.
-    #[error("the database refused the data: {0}")]
+    #[error("the database refused the data: {}", hidden(.0))]
     Refused(#[source] DbErr),
 }
 

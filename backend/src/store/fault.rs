@@ -16,6 +16,25 @@ pub(super) enum Fault {
     /// A row that always exists is not visible.
     #[error("the event counter is missing, or hidden by row security")]
     Hidden,
+    /// The database cannot hold every text.
+    #[error(
+        "the database's encoding is {encoding}, which cannot hold every name: Backend Sync needs UTF8. Create another \
+         database, and name it in database_url: {create}"
+    )]
+    Encoding {
+        /// What it is.
+        encoding: String,
+        /// The command that creates another one.
+        create: String,
+    },
+    /// A pooler came in between after the start.
+    #[error("the connection now goes through a pooler, which it did not at the start")]
+    Pooler,
+    /// `synchronous_commit` has this value although we set another one.
+    #[error(
+        "synchronous_commit is {0} although it was set to on: something between here and PostgreSQL drops settings"
+    )]
+    NotDurable(String),
     /// An earlier statement on this connection failed.
     #[error("an earlier statement on this connection failed")]
     Broken,

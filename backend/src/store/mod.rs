@@ -15,6 +15,7 @@ mod error;
 mod events;
 mod fault;
 mod item_changes;
+mod lookup;
 mod maintenance;
 mod page;
 mod read;

@@ -7,12 +7,12 @@ use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryOrder, QueryResult, Qu
 use super::{
     Page, PageRequest, Position, RecordFilter, StoreError,
     bounded::{Conditions, Search},
-    bulk,
     connection::connect::Store,
     entity::{
         change,
         records::{RecordTable, StoredRecord, completion, course, enrolment, grade, user},
     },
+    lookup,
     records::{Key, by_site, bytes_of, load_grade_items, load_records},
 };
 use crate::{
@@ -136,16 +136,9 @@ impl Store {
     pub(crate) async fn existing<T: RecordTable>(&self, keys: &[Key]) -> Result<HashSet<Key>, StoreError> {
         let mut existing = HashSet::new();
         for (site_id, ids) in by_site(keys) {
-            for list in bulk::key_lists(&ids) {
-                let rows: Vec<i64> = T::find()
-                    .select_only()
-                    .column(T::MOODLE_ID)
-                    .filter(T::SITE_ID.eq(site_id))
-                    .filter(T::MOODLE_ID.is_in(list))
-                    .into_tuple()
-                    .all(&self.read)
-                    .await?;
-                existing.extend(rows.into_iter().map(|id| (site_id, Id(id))));
+            let site = (T::SITE_ID, site_id);
+            for row in lookup::columns::<T>(&self.read, &[T::MOODLE_ID], site, T::MOODLE_ID, &ids).await? {
+                existing.insert((site_id, Id(row.try_get_by_index(0)?)));
             }
         }
         Ok(existing)

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use sea_orm::{ColumnTrait, ColumnType, ConnectionTrait, EntityTrait, QueryFilter, Value};
+use sea_orm::{ColumnTrait, ColumnType, ConnectionTrait, Value};
 
 use super::{
     StoreError,
@@ -12,6 +12,7 @@ use super::{
         grade_item,
         records::{RecordTable, StoredRecord},
     },
+    lookup,
     sql::query,
 };
 use crate::model::{GradeItem, Id, Kind, State, Version};
@@ -35,12 +36,9 @@ pub(super) async fn load_records<T: RecordTable>(
 ) -> Result<HashMap<Key, StoredRecord<T::State>>, StoreError> {
     let mut records = HashMap::new();
     for (site_id, ids) in by_site(keys) {
-        for list in bulk::key_lists(&ids) {
-            let query = T::find().filter(T::SITE_ID.eq(site_id)).filter(T::MOODLE_ID.is_in(list));
-            for row in query.all(connection).await? {
-                let stored = T::from_row(row);
-                records.insert((site_id, stored.record.state.moodle_id()), stored);
-            }
+        for row in lookup::rows::<T>(connection, (T::SITE_ID, site_id), T::MOODLE_ID, &ids).await? {
+            let stored = T::from_row(row);
+            records.insert((site_id, stored.record.state.moodle_id()), stored);
         }
     }
     Ok(records)
@@ -95,14 +93,10 @@ pub(super) async fn load_grade_items(
 ) -> Result<HashMap<Key, (GradeItem, Version)>, StoreError> {
     let mut items = HashMap::new();
     for (site_id, ids) in by_site(keys) {
-        for list in bulk::key_lists(&ids) {
-            let query = grade_item::Entity::find()
-                .filter(grade_item::Column::SiteId.eq(site_id))
-                .filter(grade_item::Column::MoodleId.is_in(list));
-            for row in query.all(connection).await? {
-                let (key, version) = ((site_id, Id(row.moodle_id)), row.version());
-                items.insert(key, (row.into(), version));
-            }
+        let site = (grade_item::Column::SiteId, site_id);
+        for row in lookup::rows::<grade_item::Entity>(connection, site, grade_item::Column::MoodleId, &ids).await? {
+            let (key, version) = ((site_id, Id(row.moodle_id)), row.version());
+            items.insert(key, (row.into(), version));
         }
     }
     Ok(items)

@@ -20,6 +20,7 @@ use super::{
         token,
     },
     fault::Fault,
+    lookup,
     records::{Key, load_grade_items, load_records},
 };
 use crate::{
@@ -136,18 +137,12 @@ impl WriteTransaction {
     ) -> Result<HashMap<(i64, Uuid), i64>, StoreError> {
         let mut known = HashMap::new();
         for (site_id, idempotency_keys) in idempotency_keys {
-            for list in bulk::key_lists(idempotency_keys) {
-                let rows: Vec<(Option<Uuid>, i64)> = event::Entity::find()
-                    .select_only()
-                    .columns([event::Column::IdempotencyKey, event::Column::Id])
-                    .filter(event::Column::SiteId.eq(*site_id))
-                    .filter(event::Column::IdempotencyKey.is_in(list))
-                    .into_tuple()
-                    .all(&self.transaction)
-                    .await?;
-                known.extend(
-                    rows.into_iter().filter_map(|(idempotency_key, id)| Some(((*site_id, idempotency_key?), id))),
-                );
+            let (column, site) = (event::Column::IdempotencyKey, (event::Column::SiteId, *site_id));
+            let columns = [column, event::Column::Id];
+            let rows =
+                lookup::columns::<event::Entity>(&self.transaction, &columns, site, column, idempotency_keys).await?;
+            for row in rows {
+                known.insert((*site_id, row.try_get_by_index(0)?), row.try_get_by_index(1)?);
             }
         }
         Ok(known)

@@ -34,7 +34,7 @@ impl TraceExport {
     /// Must be called within a runtime.
     pub(super) fn start(settings: &Tracing) -> Result<Self, TelemetryError> {
         let failed = |error: &dyn std::error::Error| TelemetryError::Export(error.to_string());
-        let http = Http::with_call_time(CALL_TIME).map_err(|error| failed(&error))?;
+        let http = Http::with_call_time(CALL_TIME, &settings.authorities).map_err(|error| failed(&error))?;
         let runtime = Handle::try_current().map_err(|error| failed(&error))?;
         let headers = settings.headers.iter().map(|(name, value)| (name.clone(), value.expose_secret().to_owned()));
         let exporter = SpanExporter::builder()

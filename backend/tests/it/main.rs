@@ -31,6 +31,7 @@ mod metrics;
 mod model;
 mod once_wrong;
 mod peers;
+mod postgres;
 mod reading;
 mod recordings;
 mod retention;

@@ -9,7 +9,7 @@ use lettre::{
     transport::smtp::{
         Error as SmtpError,
         authentication::{Credentials, DEFAULT_MECHANISMS},
-        client::{AsyncSmtpConnection, TlsParameters},
+        client::{AsyncSmtpConnection, Certificate, TlsParameters},
         commands::{Data, Mail, Rcpt},
         extension::ClientId,
     },
@@ -18,12 +18,15 @@ use secrecy::ExposeSecret;
 
 use super::{RenderedNotification, SendFailure};
 use crate::{
+    authorities::Authorities,
     config::{self, EmailTls},
     limits,
+    secret::hidden,
 };
 
 pub(super) struct Email {
     settings: config::Email,
+    authorities: Authorities,
 }
 
 /// How far the SMTP dialogue got.
@@ -35,8 +38,8 @@ enum SmtpStep {
 }
 
 impl Email {
-    pub(super) fn new(settings: config::Email) -> Self {
-        Self { settings }
+    pub(super) fn new(settings: config::Email, authorities: Authorities) -> Self {
+        Self { settings, authorities }
     }
 
     pub(super) async fn send(&self, rendered: &RenderedNotification<'_>) -> Result<(), SendFailure> {
@@ -89,7 +92,13 @@ impl Email {
 
     async fn connect(&self) -> Result<AsyncSmtpConnection, SmtpFailure> {
         let config::Email { host, port, tls, username, password, .. } = &self.settings;
-        let parameters = || TlsParameters::new(host.clone());
+        let parameters = || {
+            let mut builder = TlsParameters::builder(host.clone());
+            if let Some(pem) = self.authorities.pem() {
+                builder = builder.add_root_certificate(Certificate::from_pem(pem)?);
+            }
+            builder.build()
+        };
         let implicit = if *tls == EmailTls::Required { Some(parameters()?) } else { None };
         let (name, server) = (ClientId::default(), (host.as_str(), port.unwrap_or(tls.port())));
         let timeout = Some(limits::NOTIFICATION_TIME);
@@ -164,7 +173,7 @@ fn innermost(error: &SmtpError) -> String {
     while let Some(inner) = cause.source() {
         cause = inner;
     }
-    cause.to_string()
+    hidden(cause)
 }
 
 #[cfg(test)]
@@ -172,6 +181,7 @@ mod tests {
     use super::Email;
     use crate::{
         alerts::channel::RenderedNotification,
+        authorities::Authorities,
         clock::Timestamp,
         config::{self, EmailTls},
         model::{NotificationEvent, Severity},
@@ -180,7 +190,7 @@ mod tests {
 
     #[test]
     fn every_attempt_sends_the_same_mail() {
-        let email = Email::new(config::Email {
+        let settings = config::Email {
             host: "localhost".to_owned(),
             port: None,
             tls: EmailTls::None,
@@ -188,7 +198,8 @@ mod tests {
             password: None,
             from: "Backend Sync <sync@example.org>".to_owned(),
             to: vec!["a@example.org".to_owned(), "b@example.org".to_owned()],
-        });
+        };
+        let email = Email::new(settings, Authorities::default());
         let notification = ClaimedNotification {
             id: 1,
             reference: "cd".to_owned(),

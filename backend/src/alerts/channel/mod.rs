@@ -5,6 +5,7 @@ mod webhook;
 
 use super::words::{heading, title, when};
 use crate::{
+    authorities::Authorities,
     config,
     http::Http,
     model::{NotificationEvent, Severity},
@@ -39,8 +40,9 @@ impl Channel {
         Self { name: name.to_owned(), way: Transport::Webhook(Webhook::new(webhook.clone(), http.clone())) }
     }
 
-    pub(super) fn email(name: &str, email: &config::Email) -> Self {
-        Self { name: name.to_owned(), way: Transport::Email(Box::new(Email::new(email.clone()))) }
+    pub(super) fn email(name: &str, email: &config::Email, authorities: &Authorities) -> Self {
+        let email = Email::new(email.clone(), authorities.clone());
+        Self { name: name.to_owned(), way: Transport::Email(Box::new(email)) }
     }
 
     /// `slack`, `teams`, `json` or `email`.

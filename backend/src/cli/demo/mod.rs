@@ -66,7 +66,7 @@ pub(super) async fn run(arguments: DemoArguments, clock: Clock) -> Result<(), Cl
     let log = telemetry::start_to(&config.log, config.tracing.as_ref(), log, false)?;
     let store = open(&config, &clock).await?;
     let section = config.zoho.as_ref().ok_or_else(|| CliError::Usage("the demo has no [zoho]".to_owned()))?;
-    let http = Http::new().map_err(AppError::from)?;
+    let http = Http::new(&config.authorities).map_err(AppError::from)?;
     let organisation = SimulatedOrganisation::new(http.clone(), &zoho_url);
     let term = Term::generate(arguments.seed, clock.now().0 / 1_000);
     let contacts = organisation.import(&term.imported).await?;

@@ -13,6 +13,7 @@ use secrecy::{ExposeSecret, SecretString};
 use super::client;
 use crate::{
     app::AppError,
+    authorities::Authorities,
     cli::{CliError, ask, print},
     clock::Clock,
     config,
@@ -76,7 +77,7 @@ impl DataCentre {
     }
 }
 
-pub(super) async fn run(arguments: ConnectArguments, clock: &Clock) -> Result<(), CliError> {
+pub(super) async fn run(arguments: ConnectArguments, authorities: Authorities, clock: &Clock) -> Result<(), CliError> {
     if let Some(file) = &arguments.write {
         refuse_second_section(file)?;
     }
@@ -94,8 +95,9 @@ pub(super) async fn run(arguments: ConnectArguments, clock: &Clock) -> Result<()
         refresh_token: SecretString::from(String::new()),
         mapping: None,
         reserve_credits: 0,
+        authorities,
     };
-    let http = Http::new().map_err(AppError::from)?;
+    let http = Http::new(&config.authorities).map_err(AppError::from)?;
     let granted = exchange(&config, http, &code, clock.now()).await?;
     config.refresh_token = granted.refresh_token;
     // The code works only once, so the token is shown before anything else can fail.
@@ -200,7 +202,7 @@ mod tests {
     use secrecy::ExposeSecret;
 
     use super::{refuse_second_section, section, write};
-    use crate::config;
+    use crate::{authorities::Authorities, config};
 
     fn config() -> config::Zoho {
         config::Zoho {
@@ -211,6 +213,7 @@ mod tests {
             refresh_token: "1000.b".to_owned().into(),
             mapping: None,
             reserve_credits: 0,
+            authorities: Authorities::default(),
         }
     }
 

@@ -43,7 +43,11 @@ pub(super) async fn run(
     clock: &Clock,
 ) -> Result<(), CliError> {
     match command {
-        ZohoCommand::Connect(arguments) => connect::run(arguments, clock).await,
+        ZohoCommand::Connect(arguments) => {
+            // Without a usable configuration too: this command makes one.
+            let authorities = load().map(|config| config.authorities).unwrap_or_default();
+            connect::run(arguments, authorities, clock).await
+        }
         ZohoCommand::Check => check::run(&section(load()?)?, clock).await,
         ZohoCommand::Setup { yes } => setup::run(&section(load()?)?, yes, clock).await,
         ZohoCommand::Mapping { check: None } => print(Mapping::DEFAULT.trim_end()),
@@ -61,7 +65,13 @@ fn section(config: Config) -> Result<config::Zoho, CliError> {
 
 /// A client for one command. It needs no database, so it works before the first start of the server.
 pub(super) fn client(config: &config::Zoho, clock: &Clock) -> Result<Client, CliError> {
-    Ok(Client::new(config, Http::new().map_err(AppError::from)?, None, clock.clone(), getrandom::fill))
+    Ok(Client::new(
+        config,
+        Http::new(&config.authorities).map_err(AppError::from)?,
+        None,
+        clock.clone(),
+        getrandom::fill,
+    ))
 }
 
 fn check_mapping(path: &std::path::Path) -> Result<(), CliError> {

@@ -8,24 +8,24 @@ use std::{
 };
 
 use sea_orm::{
-    ConnectionTrait, DbBackend, DbErr, RuntimeErr, Statement,
+    ConnectionTrait, DbBackend, DbErr, Statement,
     sqlx::{
         ConnectOptions,
-        postgres::PgConnectOptions,
         sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous},
     },
 };
 
 use super::{
     file::File,
-    lease::Lease,
+    lease::{Lease, connection_error},
     pool::Pool,
+    postgres::{manager::PostgresPool, server::Server, settings::Access},
     seats::{Readers, Seats},
     transaction::Transaction,
 };
 use crate::{
     limits,
-    store::{DatabaseUrl, StoreError},
+    store::{Cause, DatabaseUrl, StoreError},
 };
 
 /// The database. Cheap to clone.
@@ -47,9 +47,9 @@ impl Store {
             return Self::connect_sqlite(url, &path).await;
         }
         // Separate pools, so that readers never keep the writer waiting for a connection.
-        let (read, write) = (postgres_options(url, Access::Read)?, postgres_options(url, Access::Write)?);
-        let write = Pool::postgres(write, limits::POSTGRES_WRITERS, limits::STATEMENT_TIME).await?;
-        let read = Pool::postgres(read, Seats::ALL, limits::READ_TIME).await?;
+        let server = Server::find(url).await.map_err(connection_error)?;
+        let write = Pool::postgres(&server, Access::Write, limits::POSTGRES_WRITERS, limits::STATEMENT_TIME).await?;
+        let read = Pool::postgres(&server, Access::Read, Seats::ALL, limits::READ_TIME).await?;
         Ok(Self::new(read, write, url))
     }
 
@@ -81,6 +81,12 @@ impl Store {
     /// Begins a writing transaction.
     pub(in crate::store) async fn begin_immediate(&self) -> Result<Transaction, StoreError> {
         self.write.begin().await
+    }
+
+    /// Why the last attempt to connect failed, if none succeeded since.
+    pub fn connection_failure(&self) -> Option<Cause> {
+        let failure = |pool: &Pool| pool.as_postgres().and_then(PostgresPool::failure);
+        failure(&self.write).or_else(|| failure(&self.read)).map(|error| Cause::of(&error))
     }
 
     /// Whether the database answers.
@@ -123,12 +129,6 @@ pub(in crate::store) fn unavailable(what: impl Into<String>) -> StoreError {
     StoreError::Unavailable(DbErr::Custom(what.into()))
 }
 
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(in crate::store) enum Access {
-    Read,
-    Write,
-}
-
 /// Creates the file of a SQLite database and its folder. It will hold personal data, so only its owner may access it;
 /// SQLite gives the files beside it the same mode.
 pub(in crate::store) fn create_file(file: &Path) -> Result<(), StoreError> {
@@ -139,30 +139,6 @@ pub(in crate::store) fn create_file(file: &Path) -> Result<(), StoreError> {
     let mut options = std::fs::OpenOptions::new();
     options.write(true).create(true).truncate(false).mode(0o600).open(file).map_err(cannot)?;
     Ok(())
-}
-
-pub(in crate::store) fn postgres_options(url: &DatabaseUrl, access: Access) -> Result<PgConnectOptions, StoreError> {
-    let options: PgConnectOptions =
-        url.0.parse().map_err(|error| DbErr::Conn(RuntimeErr::SqlxError(Arc::new(error))))?;
-    let milliseconds = |time: Duration| time.as_millis().to_string();
-    let seconds = |time: Duration| time.as_secs().to_string();
-    let options = options.disable_statement_logging().statement_cache_capacity(limits::CACHED_STATEMENTS).options([
-        // An answered event must be on disk, whatever the server's default is.
-        ("synchronous_commit", "on".to_owned()),
-        ("lock_timeout", milliseconds(limits::LOCK_WAIT)),
-        ("idle_in_transaction_session_timeout", milliseconds(limits::IDLE_TRANSACTION)),
-        // If this process vanishes or gives up, the server must release its locks.
-        ("tcp_keepalives_idle", seconds(limits::KEEP_ALIVE)),
-        ("tcp_keepalives_interval", seconds(limits::KEEP_ALIVE)),
-        ("tcp_keepalives_count", "3".to_owned()),
-        ("tcp_user_timeout", milliseconds(limits::KEEP_ALIVE * 4)),
-        ("client_connection_check_interval", milliseconds(limits::KEEP_ALIVE)),
-    ]);
-    Ok(match access {
-        Access::Read => options.options([("statement_timeout", milliseconds(limits::LONG_STATEMENT))]),
-        // Writers have deadlines on our side, which differ.
-        Access::Write => options.options([("statement_timeout", "0")]),
-    })
 }
 
 /// Connects to a SQLite file that may be new. Switching a new file to WAL fails at once, whatever the timeout, while

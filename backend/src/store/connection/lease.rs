@@ -1,26 +1,24 @@
 //! One connection while it is in use.
 
 use std::{
-    sync::{Arc, Mutex, PoisonError},
+    sync::Arc,
     time::{Duration, Instant},
 };
 
 use sea_orm::{
     ConnAcquireErr, DbErr, ExecResult, QueryResult, RuntimeErr, Statement,
     sea_query::Values,
-    sqlx::{
-        self, AssertSqlSafe, Executor, PgPool, Postgres, Sqlite, SqlitePool,
-        pool::{PoolConnection, PoolConnectionMetadata},
-    },
+    sqlx::{self, AssertSqlSafe, Executor, Sqlite, SqlitePool, pool::PoolConnection},
 };
 use sea_query_sqlx::SqlxValues;
 use tokio::time::timeout;
 
-use super::{file::File, seats::Seat};
-use crate::{
-    limits,
-    store::fault::{Fault, is_of_the_data},
+use super::{
+    file::File,
+    postgres::manager::{Manager, PostgresPool},
+    seats::Seat,
 };
+use crate::store::fault::{Fault, is_of_the_data};
 
 /// A connection in use. When dropped, it returns to its pool if it is sound, and is closed otherwise.
 pub(in crate::store) struct Lease {
@@ -41,22 +39,7 @@ pub(in crate::store) struct Lease {
 #[derive(Clone)]
 pub(in crate::store) enum PoolKind {
     Sqlite(SqlitePool, Arc<File>),
-    Postgres(PgPool, Suspicion),
-}
-
-/// When a connection of the pool last hung: all connections that were open then are suspect.
-#[derive(Clone, Debug, Default)]
-pub(in crate::store) struct Suspicion(Arc<Mutex<Option<Instant>>>);
-
-impl Suspicion {
-    pub(in crate::store) fn begin(&self) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
-    }
-
-    pub(in crate::store) fn concerns(&self, connection: &PoolConnectionMetadata) -> bool {
-        let since = *self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        since.is_some_and(|since| connection.age >= since.elapsed())
-    }
+    Postgres(PostgresPool),
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -69,7 +52,7 @@ enum LeaseState {
 
 pub(in crate::store) enum Link {
     Sqlite(PoolConnection<Sqlite>),
-    Postgres(PoolConnection<Postgres>),
+    Postgres(bb8::PooledConnection<'static, Manager>),
 }
 
 impl Lease {
@@ -84,10 +67,12 @@ impl Lease {
         Ok(())
     }
 
-    /// Commits the transaction.
+    /// Commits the transaction, if it is in one.
     pub(in crate::store) async fn commit(&mut self) -> Result<(), DbErr> {
-        self.execute_unprepared("COMMIT").await?;
-        self.in_transaction = false;
+        if self.in_transaction {
+            self.execute_unprepared("COMMIT").await?;
+            self.in_transaction = false;
+        }
         Ok(())
     }
 
@@ -131,14 +116,14 @@ impl Lease {
     fn judge<T>(&mut self, result: Result<T, DbErr>) -> Result<T, DbErr> {
         let result = result.and_then(|value| match &self.kind {
             PoolKind::Sqlite(_, file) => file.check().map(|()| value).map_err(Fault::into_error),
-            PoolKind::Postgres(..) => Ok(value),
+            PoolKind::Postgres(_) => Ok(value),
         });
         let is_sound = result.as_ref().map_or_else(|error| !self.in_transaction && is_of_the_data(error), |_| true);
         self.state = if is_sound { LeaseState::Sound } else { LeaseState::Broken };
-        if let (Err(error), PoolKind::Postgres(_, suspicion)) = (&result, &self.kind)
+        if let (Err(error), PoolKind::Postgres(pool)) = (&result, &self.kind)
             && Fault::of(error).is_some_and(|fault| matches!(fault, Fault::Silent(_)))
         {
-            suspicion.begin();
+            pool.suspect();
         }
         result
     }
@@ -146,26 +131,22 @@ impl Lease {
 
 impl Drop for Lease {
     fn drop(&mut self) {
-        if let (LeaseState::Busy, PoolKind::Postgres(_, suspicion)) = (self.state, &self.kind) {
+        if let (LeaseState::Busy, PoolKind::Postgres(pool)) = (self.state, &self.kind) {
             // The caller gave up waiting for the statement.
-            suspicion.begin();
+            pool.suspect();
         }
         let seat = self.seat.take();
         match (self.link.take(), self.state == LeaseState::Sound && !self.in_transaction) {
             (Some(Link::Sqlite(mut connection)), true) => spawn(seat, connection.return_to_pool()),
-            (Some(Link::Postgres(mut connection)), true) => {
-                spawn(seat, timeout(limits::PING_TIME, connection.return_to_pool()))
-            }
+            (Some(Link::Postgres(mut connection)), is_sound) => connection.is_broken = !is_sound,
             // It counts against the pool's size while its statement is stuck in disk I/O, so that stuck connections
             // cannot pile up.
             (Some(Link::Sqlite(connection)), false) => spawn(seat, connection.close()),
-            (Some(Link::Postgres(connection)), false) => spawn(seat, timeout(limits::PING_TIME, connection.close())),
             (None, _) => {}
         }
     }
 }
 
-/// A timeout drops the future, which closes the connection too.
 fn spawn(seat: Option<Seat>, work: impl Future<Output: Send + 'static> + Send + 'static) {
     tokio::spawn(async move {
         work.await;
@@ -183,7 +164,8 @@ impl Link {
         let result = match self {
             Self::Sqlite(connection) => sqlx::query_with(sql, values).execute(&mut **connection).await.map(Into::into),
             Self::Postgres(connection) => {
-                sqlx::query_with(sql, values).execute(&mut **connection).await.map(Into::into)
+                let query = sqlx::query_with(sql, values).persistent(connection.keeps_statements);
+                query.execute(&mut ***connection).await.map(Into::into)
             }
         };
         result.map_err(execution_error)
@@ -193,7 +175,7 @@ impl Link {
         let sql = AssertSqlSafe(sql.to_owned());
         let result = match self {
             Self::Sqlite(connection) => connection.execute(sql).await.map(Into::into),
-            Self::Postgres(connection) => connection.execute(sql).await.map(Into::into),
+            Self::Postgres(connection) => (&mut ***connection).execute(sql).await.map(Into::into),
         };
         result.map_err(execution_error)
     }
@@ -205,7 +187,8 @@ impl Link {
                 sqlx::query_with(sql, values).fetch_optional(&mut **connection).await.map(|row| row.map(Into::into))
             }
             Self::Postgres(connection) => {
-                sqlx::query_with(sql, values).fetch_optional(&mut **connection).await.map(|row| row.map(Into::into))
+                let query = sqlx::query_with(sql, values).persistent(connection.keeps_statements);
+                query.fetch_optional(&mut ***connection).await.map(|row| row.map(Into::into))
             }
         };
         row.map_err(query_error)
@@ -219,7 +202,8 @@ impl Link {
                 rows.map(|rows| rows.into_iter().map(Into::into).collect())
             }
             Self::Postgres(connection) => {
-                let rows = sqlx::query_with(sql, values).fetch_all(&mut **connection).await;
+                let query = sqlx::query_with(sql, values).persistent(connection.keeps_statements);
+                let rows = query.fetch_all(&mut ***connection).await;
                 rows.map(|rows| rows.into_iter().map(Into::into).collect())
             }
         };

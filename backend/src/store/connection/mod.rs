@@ -4,6 +4,7 @@ pub(super) mod connect;
 pub(super) mod file;
 pub(super) mod lease;
 pub(super) mod pool;
+pub(super) mod postgres;
 pub(super) mod seats;
 pub(super) mod set_up;
 pub(super) mod transaction;

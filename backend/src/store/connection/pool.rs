@@ -13,15 +13,14 @@ use std::{
 use sea_orm::{
     ConnectionTrait, DbBackend, DbErr, ExecResult, QueryResult, Statement,
     prelude::async_trait::async_trait,
-    sqlx::{
-        self, Connection as _, PgPool, pool::PoolOptions, postgres::PgConnectOptions, sqlite::SqliteConnectOptions,
-    },
+    sqlx::{pool::PoolOptions, sqlite::SqliteConnectOptions},
 };
 use tokio::sync::Semaphore;
 
 use super::{
     file::File,
-    lease::{Lease, Link, PoolKind, Suspicion, connection_error},
+    lease::{Lease, Link, PoolKind, connection_error},
+    postgres::{manager::PostgresPool, server::Server, settings::Access},
     seats,
     transaction::Transaction,
 };
@@ -63,24 +62,13 @@ impl Pool {
 
     /// A pool for PostgreSQL.
     pub(in crate::store) async fn postgres(
-        options: PgConnectOptions,
+        server: &Server,
+        access: Access,
         connections: u32,
         time: Duration,
     ) -> Result<Self, DbErr> {
-        let suspicion = Suspicion::default();
-        let shared = suspicion.clone();
-        let pool = PoolOptions::new()
-            .max_connections(connections)
-            .acquire_timeout(limits::CONNECTION_WAIT)
-            .test_before_acquire(false)
-            .before_acquire(move |connection, meta| {
-                let suspect = shared.concerns(&meta);
-                Box::pin(async move { Ok(!suspect && is_alive(connection).await) })
-            })
-            .connect_with(options)
-            .await
-            .map_err(connection_error)?;
-        Ok(Self { kind: PoolKind::Postgres(pool, suspicion), time, seats: None })
+        let pool = PostgresPool::open(server, access, connections).await?;
+        Ok(Self { kind: PoolKind::Postgres(pool), time, seats: None })
     }
 
     /// The same pool, with a long deadline for statements that read whole tables.
@@ -96,34 +84,57 @@ impl Pool {
     /// Begins a writing transaction. On SQLite it waits for other writers here: a deferred transaction that reads and
     /// then writes fails at once when another process wrote in between.
     pub(in crate::store) async fn begin(&self) -> Result<Transaction, StoreError> {
-        let deadline = Instant::now() + self.time.max(limits::TRANSACTION_TIME);
         let mut lease = self.acquire().await?;
-        // SQLite fails here if a transaction is already open: we use no savepoints, so none can be mistaken for a
-        // transaction.
-        lease.begin(if self.backend() == DbBackend::Sqlite { "BEGIN IMMEDIATE" } else { "BEGIN" }, deadline).await?;
-        Ok(Transaction::new(self.backend(), lease))
+        let begin = self.begin_sql();
+        lease.begin(&begin, self.deadline()).await?;
+        Ok(Transaction::new(self.backend(), begin, lease))
+    }
+
+    /// SQLite fails here if a transaction is already open: we use no savepoints, so none can be mistaken for a
+    /// transaction.
+    fn begin_sql(&self) -> String {
+        match &self.kind {
+            PoolKind::Sqlite(..) => "BEGIN IMMEDIATE".to_owned(),
+            PoolKind::Postgres(pool) => pool.begin_sql(),
+        }
+    }
+
+    fn deadline(&self) -> Instant {
+        Instant::now() + self.time.max(limits::TRANSACTION_TIME)
+    }
+
+    /// A connection for one statement. Through a pooler it is in a transaction, which must be committed.
+    async fn acquire_for_one(&self) -> Result<Lease, DbErr> {
+        let mut lease = self.acquire().await?;
+        if let PoolKind::Postgres(pool) = &self.kind
+            && pool.server().is_pooled()
+        {
+            lease.begin(&pool.begin_sql(), self.deadline()).await?;
+        }
+        Ok(lease)
     }
 
     /// Closes all connections; on SQLite this also folds the write-ahead log into the file.
     pub(in crate::store) async fn close(&self) {
         match &self.kind {
             PoolKind::Sqlite(pool, _) => pool.close().await,
-            PoolKind::Postgres(pool, _) => pool.close().await,
+            // They are closed when the pool is dropped.
+            PoolKind::Postgres(_) => {}
         }
     }
 
     /// Open connections, and how many of them are idle.
-    pub(in crate::store) fn size(&self) -> (u32, usize) {
+    pub(in crate::store) fn size(&self) -> (u32, u32) {
         match &self.kind {
-            PoolKind::Sqlite(pool, _) => (pool.size(), pool.num_idle()),
-            PoolKind::Postgres(pool, _) => (pool.size(), pool.num_idle()),
+            PoolKind::Sqlite(pool, _) => (pool.size(), u32::try_from(pool.num_idle()).unwrap_or(u32::MAX)),
+            PoolKind::Postgres(pool) => pool.size(),
         }
     }
 
-    /// sqlx's own pool, for what needs PostgreSQL's protocol.
-    pub(in crate::store) fn as_postgres(&self) -> Option<&PgPool> {
+    /// PostgreSQL's pool, for what needs its protocol.
+    pub(in crate::store) fn as_postgres(&self) -> Option<&PostgresPool> {
         match &self.kind {
-            PoolKind::Postgres(pool, _) => Some(pool),
+            PoolKind::Postgres(pool) => Some(pool),
             PoolKind::Sqlite(..) => None,
         }
     }
@@ -146,21 +157,10 @@ impl Pool {
                 file.check().map_err(Fault::into_error)?;
                 Link::Sqlite(pool.acquire().await.map_err(connection_error)?)
             }
-            PoolKind::Postgres(pool, suspicion) => {
-                let connection = pool.acquire().await;
-                if matches!(connection, Err(sqlx::Error::PoolTimedOut)) {
-                    suspicion.begin();
-                }
-                Link::Postgres(connection.map_err(connection_error)?)
-            }
+            PoolKind::Postgres(pool) => Link::Postgres(pool.acquire().await?),
         };
         Ok(Lease::new(link, self.kind.clone(), self.time, seat))
     }
-}
-
-/// Whether an idle connection still answers: PostgreSQL may have been restarted.
-async fn is_alive(connection: &mut sqlx::PgConnection) -> bool {
-    matches!(tokio::time::timeout(limits::PING_TIME, connection.ping()).await, Ok(Ok(())))
 }
 
 #[async_trait]
@@ -170,18 +170,28 @@ impl ConnectionTrait for Pool {
     }
 
     async fn execute_raw(&self, statement: Statement) -> Result<ExecResult, DbErr> {
-        self.acquire().await?.execute(statement).await
+        let mut lease = self.acquire_for_one().await?;
+        let result = lease.execute(statement).await?;
+        lease.commit().await?;
+        Ok(result)
     }
 
+    /// Never in a transaction: some commands allow none.
     async fn execute_unprepared(&self, sql: &str) -> Result<ExecResult, DbErr> {
         self.acquire().await?.execute_unprepared(sql).await
     }
 
     async fn query_one_raw(&self, statement: Statement) -> Result<Option<QueryResult>, DbErr> {
-        self.acquire().await?.one(statement).await
+        let mut lease = self.acquire_for_one().await?;
+        let row = lease.one(statement).await?;
+        lease.commit().await?;
+        Ok(row)
     }
 
     async fn query_all_raw(&self, statement: Statement) -> Result<Vec<QueryResult>, DbErr> {
-        self.acquire().await?.all(statement).await
+        let mut lease = self.acquire_for_one().await?;
+        let rows = lease.all(statement).await?;
+        lease.commit().await?;
+        Ok(rows)
     }
 }

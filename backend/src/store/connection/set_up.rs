@@ -4,14 +4,16 @@ use std::{io::Write, os::unix::fs::OpenOptionsExt, path::Path};
 
 use backend_sync_migration::{Migrator, MigratorTrait};
 use sea_orm::{
-    ConnectionTrait, DatabaseConnection, DbBackend, DbErr, SqliteTransactionMode, SqlxPostgresConnector,
-    SqlxSqliteConnector, TransactionOptions, TransactionTrait,
-    sqlx::{postgres::PgPoolOptions, sqlite::SqlitePoolOptions},
+    ConnectionTrait, DatabaseConnection, DbBackend, SqliteTransactionMode, SqlxPostgresConnector, SqlxSqliteConnector,
+    TransactionOptions, TransactionTrait,
+    sqlx::{AssertSqlSafe, Executor, postgres::PgPoolOptions, sqlite::SqlitePoolOptions},
 };
 
 use super::{
-    connect::{Access, Store, create_file, postgres_options, sqlite_options, unavailable},
+    connect::{Store, create_file, sqlite_options, unavailable},
     file::beside,
+    lease::connection_error,
+    postgres::{server::Server, settings::Access},
     transaction::Transaction,
 };
 use crate::{
@@ -227,15 +229,22 @@ fn lost(what: &str) -> StoreError {
 /// Applies missing migrations: all or none, and one process at a time. Uses a separate connection, because sea-orm
 /// needs one of its own kind, which must not be reused after a failure.
 async fn migrate(url: &DatabaseUrl, store: &Store) -> Result<(), StoreError> {
-    let connection = connection_of_sea_orm(url).await?;
+    let server = store.write.as_postgres().map(|pool| pool.server());
+    let connection = connection_of_sea_orm(url, server).await?;
     let work = async {
         let sqlite_transaction_mode = Some(SqliteTransactionMode::Immediate);
         let options = TransactionOptions { sqlite_transaction_mode, ..Default::default() };
         let transaction = connection.begin_with_options(options).await?;
+        if let Some(server) = server {
+            prepare(&transaction, server).await?;
+        }
         lock_set_up(&transaction).await?;
         // Another process may have been first.
         if store.missing_migrations().await? > 0 {
             Migrator::up(&transaction, None).await?;
+        }
+        if server.is_some_and(Server::is_pooled) {
+            transaction.execute_unprepared(FORGET).await?;
         }
         Ok(transaction.commit().await?)
     };
@@ -246,21 +255,36 @@ async fn migrate(url: &DatabaseUrl, store: &Store) -> Result<(), StoreError> {
     done
 }
 
-async fn connection_of_sea_orm(url: &DatabaseUrl) -> Result<DatabaseConnection, StoreError> {
-    let failed = |error| DbErr::Conn(sea_orm::RuntimeErr::SqlxError(std::sync::Arc::new(error)));
+/// Removes the prepared statements of the session. Through a pooler, it may hold some of another client, whose names
+/// sea-orm would give again.
+const FORGET: &str = "DEALLOCATE ALL";
+
+/// Sets in sea-orm's transaction what is set in ours.
+async fn prepare(transaction: &impl ConnectionTrait, server: &Server) -> Result<(), StoreError> {
+    let settings = server.settings(Access::Write).for_transaction();
+    transaction.execute_unprepared(&format!("SET TRANSACTION ISOLATION LEVEL READ COMMITTED; {settings}")).await?;
+    if server.is_pooled() {
+        transaction.execute_unprepared(FORGET).await?;
+    }
+    Ok(())
+}
+
+async fn connection_of_sea_orm(url: &DatabaseUrl, server: Option<&Server>) -> Result<DatabaseConnection, StoreError> {
     let wait = limits::CONNECTION_WAIT;
-    Ok(match url.sqlite_path() {
-        Some(path) => {
-            let pool = SqlitePoolOptions::new().max_connections(1).acquire_timeout(wait);
-            let pool = pool.connect_with(sqlite_options(&path, Access::Write)).await.map_err(failed)?;
-            SqlxSqliteConnector::from_sqlx_sqlite_pool(pool)
-        }
-        None => {
-            let pool = PgPoolOptions::new().max_connections(1).acquire_timeout(wait);
-            let pool = pool.connect_with(postgres_options(url, Access::Write)?).await.map_err(failed)?;
-            SqlxPostgresConnector::from_sqlx_postgres_pool(pool)
-        }
-    })
+    if let Some(server) = server {
+        // Through a pooler it is lost again, and each transaction sets it.
+        let session = server.settings(Access::Write).for_session();
+        let pool = PgPoolOptions::new().max_connections(1).acquire_timeout(wait);
+        let pool = pool.after_connect(move |connection, _| {
+            let set = AssertSqlSafe(session.clone());
+            Box::pin(async move { connection.execute(set).await.map(drop) })
+        });
+        let pool = pool.connect_with(server.plain_options()).await.map_err(connection_error)?;
+        return Ok(SqlxPostgresConnector::from_sqlx_postgres_pool(pool));
+    }
+    let options = sqlite_options(&url.sqlite_path().unwrap_or_default(), Access::Write);
+    let pool = SqlitePoolOptions::new().max_connections(1).acquire_timeout(wait);
+    Ok(SqlxSqliteConnector::from_sqlx_sqlite_pool(pool.connect_with(options).await.map_err(connection_error)?))
 }
 
 async fn lock_set_up(transaction: &impl ConnectionTrait) -> Result<(), StoreError> {

@@ -13,6 +13,8 @@ use crate::store::StoreError;
 /// After a failed statement no other one is executed, because on SQLite it might be stored on its own.
 pub(in crate::store) struct Transaction {
     backend: DbBackend,
+    /// The statements that began it.
+    begin: String,
     /// Statements may be issued concurrently; they are executed one by one.
     lease: tokio::sync::Mutex<Lease>,
 }
@@ -22,8 +24,8 @@ pub(in crate::store) struct Transaction {
 const COMMIT_NOTHING: &str = "SELECT pg_logical_emit_message(true, 'backend-sync', '')";
 
 impl Transaction {
-    pub(in crate::store) fn new(backend: DbBackend, lease: Lease) -> Self {
-        Self { backend, lease: tokio::sync::Mutex::new(lease) }
+    pub(in crate::store) fn new(backend: DbBackend, begin: String, lease: Lease) -> Self {
+        Self { backend, begin, lease: tokio::sync::Mutex::new(lease) }
     }
 
     /// Commits it. After an error it is unknown whether it was committed.
@@ -35,7 +37,7 @@ impl Transaction {
         // standby has both.
         while seen != warnings() && self.backend == DbBackend::Postgres {
             seen = warnings();
-            lease.execute_unprepared(COMMIT_NOTHING).await?;
+            lease.execute_unprepared(&format!("{}; {COMMIT_NOTHING}; COMMIT", self.begin)).await?;
         }
         Ok(())
     }

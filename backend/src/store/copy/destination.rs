@@ -10,7 +10,10 @@ use backend_sync_migration::{Migrator, MigratorTrait};
 use futures_util::{Stream, TryStreamExt};
 use sea_orm::{
     ConnectionTrait, DbBackend, DbErr, Statement,
-    sqlx::{self, AssertSqlSafe, Connection, Error, PgConnection, Postgres, pool::PoolConnection, sqlite::SqliteRow},
+    sqlx::{
+        self, AssertSqlSafe, Connection, Error, Executor, PgConnection, Postgres, Transaction, postgres::PgArguments,
+        query::Query, sqlite::SqliteRow,
+    },
 };
 
 use super::{
@@ -19,7 +22,16 @@ use super::{
     source::{RowKey, SourceTable, list, quoted},
     sum::Sum,
 };
-use crate::store::{DatabaseUrl, Store, connection::set_up::COPY_PROGRESS};
+use crate::{
+    secret::hidden,
+    store::{
+        DatabaseUrl, Store,
+        connection::{
+            postgres::{server::Server, settings::Access},
+            set_up::COPY_PROGRESS,
+        },
+    },
+};
 
 /// The key of the advisory lock that a copy holds: any number that no other lock uses.
 const COPY_LOCK: i64 = 7_263_002;
@@ -40,10 +52,18 @@ const REMOVABLE: &str = "SELECT 'DROP INDEX ' || indexrelid::regclass, pg_get_in
     format('ALTER TABLE %s ADD CONSTRAINT %I %s', conrelid::regclass, conname, pg_get_constraintdef(oid)) \
     FROM pg_constraint WHERE conrelid = $1::regclass AND contype = 'f'";
 
+/// Takes the lock until the transaction ends, which stays open for hours.
+const LOCK: &str = "SELECT set_config('idle_in_transaction_session_timeout', '0', true), pg_advisory_xact_lock(";
+
 /// The destination, locked against other copies.
+///
+/// All is done in transactions that begin as our others do: through a pooler, nothing else of a session stays.
 pub(super) struct CopyDestination {
     store: Store,
-    connection: PoolConnection<Postgres>,
+    server: Server,
+    connection: PgConnection,
+    /// Its transaction holds the lock.
+    guard: PgConnection,
 }
 
 /// How far a table has been copied.
@@ -57,28 +77,37 @@ impl CopyDestination {
     /// Connects and takes the lock, waiting a few seconds for a process that may just have been killed.
     pub(super) async fn open(url: &DatabaseUrl) -> Result<Self, CopyError> {
         let store = Store::connect(url).await?;
-        let pool = store.write.as_postgres().ok_or(CopyError::Kinds)?;
-        let mut connection = pool.acquire().await.map_err(CopyError::Destination)?;
-        let lock = sqlx::query("SELECT pg_advisory_lock($1)").bind(COPY_LOCK).execute(&mut *connection).await;
-        lock.map_err(|error| match &error {
+        let failed = CopyError::Destination;
+        let server = store.write.as_postgres().ok_or(CopyError::Kinds)?.server().clone();
+        let connection = server.connect(Access::Write).await.map_err(failed)?;
+        let mut guard = server.connect(Access::Write).await.map_err(failed)?;
+        let sql = format!("{}; {LOCK}{COPY_LOCK})", server.begin_sql(Access::Write));
+        guard.execute(AssertSqlSafe(sql)).await.map_err(|error| match &error {
             Error::Database(database) if database.code().as_deref() == Some(LOCK_NOT_AVAILABLE) => {
                 CopyError::DestinationBusy
             }
             _ => CopyError::Destination(error),
         })?;
-        Ok(Self { store, connection })
+        Ok(Self { store, server, connection, guard })
     }
 
     /// Closes the connections, which releases the lock.
     pub(super) async fn close(self) {
-        drop(self.connection);
+        for connection in [self.connection, self.guard] {
+            // What was not committed is rolled back, however the connection ends.
+            let _ = connection.close().await;
+        }
         self.store.close().await;
+    }
+
+    async fn transaction(&mut self) -> Result<Transaction<'_, Postgres>, CopyError> {
+        self.server.begin(&mut self.connection, Access::Write).await.map_err(CopyError::Destination)
     }
 
     /// Whether it holds an unfinished copy.
     pub(super) async fn is_begun(&mut self) -> Result<bool, CopyError> {
-        let begun = sqlx::query_scalar("SELECT to_regclass($1) IS NOT NULL").bind(COPY_PROGRESS);
-        let begun = begun.fetch_one(&mut *self.connection).await.map_err(CopyError::Destination)?;
+        let begun = sqlx::query_scalar("SELECT to_regclass($1) IS NOT NULL").persistent(false).bind(COPY_PROGRESS);
+        let begun = begun.fetch_one(&mut *self.transaction().await?).await.map_err(CopyError::Destination)?;
         if begun && self.store.missing_migrations().await? > 0 {
             return Err(CopyError::OtherVersion);
         }
@@ -89,10 +118,12 @@ impl CopyDestination {
     pub(super) async fn prepare(&mut self, tables: &[SourceTable]) -> Result<(), CopyError> {
         self.store.migrate().await?;
         let fresh = fresh_counts(tables).await?;
+        let mut transaction = self.transaction().await?;
         for (table, fresh) in tables.iter().zip(fresh) {
             let sql = format!("SELECT count(*) FROM {}", quoted(&table.name));
             let count: i64 = sqlx::query_scalar(AssertSqlSafe(sql))
-                .fetch_one(&mut *self.connection)
+                .persistent(false)
+                .fetch_one(&mut *transaction)
                 .await
                 .map_err(CopyError::Destination)?;
             if count > fresh {
@@ -107,8 +138,9 @@ impl CopyDestination {
         let sql = "SELECT column_name::text, data_type::text FROM information_schema.columns \
                    WHERE table_schema = current_schema() AND table_name = $1";
         let columns: Vec<(String, String)> = sqlx::query_as(sql)
+            .persistent(false)
             .bind(&table.name)
-            .fetch_all(&mut *self.connection)
+            .fetch_all(&mut *self.transaction().await?)
             .await
             .map_err(CopyError::Destination)?;
         let columns: BTreeMap<String, String> = columns.into_iter().collect();
@@ -128,7 +160,7 @@ impl CopyDestination {
     /// because creating them at the end takes half the time; the statements that recreate them are stored with the
     /// rest.
     pub(super) async fn begin(&mut self, sums: &[(SourceTable, Sum)]) -> Result<(), CopyError> {
-        let mut transaction = self.connection.begin().await.map_err(CopyError::Destination)?;
+        let mut transaction = self.transaction().await?;
         let mut statements: Vec<String> =
             sums.iter().rev().map(|(table, _)| format!("DELETE FROM {}", quoted(&table.name))).collect();
         statements.push(format!(
@@ -138,6 +170,7 @@ impl CopyDestination {
         run(&mut transaction, statements).await?;
         for (table, sum) in sums {
             let removable: Vec<(String, String)> = sqlx::query_as(REMOVABLE)
+                .persistent(false)
                 .bind(quoted(&table.name))
                 .fetch_all(&mut *transaction)
                 .await
@@ -145,7 +178,7 @@ impl CopyDestination {
             let (remove, restore): (Vec<_>, Vec<_>) = removable.into_iter().unzip();
             run(&mut transaction, remove).await?;
             let sql = format!("INSERT INTO {COPY_PROGRESS} (name, rows, checksum, afterwards) VALUES ($1, $2, $3, $4)");
-            sqlx::query(AssertSqlSafe(sql))
+            unprepared(sql)
                 .bind(&table.name)
                 .bind(i64::try_from(sum.rows).unwrap_or(i64::MAX))
                 .bind(sum.checksum())
@@ -161,7 +194,8 @@ impl CopyDestination {
     pub(super) async fn places(&mut self, sums: &[(SourceTable, Sum)]) -> Result<Vec<CopyProgress>, CopyError> {
         let sql = format!("SELECT name, rows, checksum, copied, after FROM {COPY_PROGRESS} ORDER BY name");
         let rows: Vec<(String, i64, String, i64, Option<String>)> = sqlx::query_as(AssertSqlSafe(sql))
-            .fetch_all(&mut *self.connection)
+            .persistent(false)
+            .fetch_all(&mut *self.transaction().await?)
             .await
             .map_err(CopyError::Destination)?;
         let mut begun: BTreeMap<_, _> = rows.into_iter().map(|row| (row.0.clone(), row)).collect();
@@ -191,7 +225,7 @@ impl CopyDestination {
         limit: u32,
     ) -> Result<u64, CopyError> {
         let failed = CopyError::Destination;
-        let mut transaction = self.connection.begin().await.map_err(failed)?;
+        let mut transaction = self.transaction().await?;
         let statement = format!("COPY {} ({}) FROM STDIN", quoted(&table.name), list(&table.columns));
         let mut copy = transaction.copy_in_raw(&statement).await.map_err(failed)?;
         let (mut text, mut sent, mut last, mut count) = (Vec::with_capacity(SEND_BYTES), 0, None, 0);
@@ -214,7 +248,7 @@ impl CopyDestination {
             let after = serde_json::to_string(&table.key_of(&last)?)
                 .map_err(|_| CopyError::table(&table.name, "a key cannot be stored"))?;
             let sql = format!("UPDATE {COPY_PROGRESS} SET copied = copied + $1, after = $2 WHERE name = $3");
-            let update = sqlx::query(AssertSqlSafe(sql)).bind(i64::try_from(count).unwrap_or(i64::MAX));
+            let update = unprepared(sql).bind(i64::try_from(count).unwrap_or(i64::MAX));
             update.bind(after).bind(&table.name).execute(&mut *transaction).await.map_err(failed)?;
         }
         transaction.commit().await.map_err(failed)?;
@@ -224,16 +258,17 @@ impl CopyDestination {
     /// Completes a table whose rows are all there: recreates its indexes and foreign keys, unless that is done already,
     /// and sets its sequences so that PostgreSQL's ids continue where SQLite's stopped.
     pub(super) async fn complete(&mut self, table: &SourceTable, highest_id: Option<i64>) -> Result<(), CopyError> {
-        let mut transaction = self.connection.begin().await.map_err(CopyError::Destination)?;
+        let mut transaction = self.transaction().await?;
         let sql = format!("SELECT afterwards FROM {COPY_PROGRESS} WHERE name = $1");
         let afterwards: Vec<String> = sqlx::query_scalar(AssertSqlSafe(sql))
+            .persistent(false)
             .bind(&table.name)
             .fetch_one(&mut *transaction)
             .await
             .map_err(CopyError::Destination)?;
         run(&mut transaction, afterwards).await?;
         let sql = format!("UPDATE {COPY_PROGRESS} SET afterwards = '{{}}' WHERE name = $1");
-        let done = sqlx::query(AssertSqlSafe(sql)).bind(&table.name).execute(&mut *transaction).await;
+        let done = unprepared(sql).bind(&table.name).execute(&mut *transaction).await;
         done.map_err(CopyError::Destination)?;
         set_sequences(&mut transaction, table, highest_id).await?;
         transaction.commit().await.map_err(CopyError::Destination)
@@ -242,7 +277,8 @@ impl CopyDestination {
     /// Reads a table back, counting and summing its rows.
     pub(super) async fn sum(&mut self, table: &SourceTable, mut advance: impl FnMut(u64)) -> Result<Sum, CopyError> {
         let statement = format!("COPY {} ({}) TO STDOUT", quoted(&table.name), list(&table.columns));
-        let mut lines = self.connection.copy_out_raw(&statement).await.map_err(CopyError::Destination)?;
+        let mut transaction = self.transaction().await?;
+        let mut lines = transaction.copy_out_raw(&statement).await.map_err(CopyError::Destination)?;
         let mut sum = Sum::default();
         // PostgreSQL sends one message per row.
         while let Some(line) = lines.try_next().await.map_err(CopyError::Destination)? {
@@ -255,15 +291,25 @@ impl CopyDestination {
     /// Collects the statistics that a new database lacks, and removes the mark of an unfinished copy.
     pub(super) async fn finish(&mut self, tables: &[SourceTable]) -> Result<(), CopyError> {
         let names = tables.iter().map(|table| quoted(&table.name)).collect::<Vec<_>>().join(", ");
-        run(&mut self.connection, vec![format!("VACUUM (ANALYZE) {names}"), format!("DROP TABLE {COPY_PROGRESS}")])
-            .await
+        let mut transaction = self.transaction().await?;
+        run(&mut transaction, vec![format!("ANALYZE {names}"), format!("DROP TABLE {COPY_PROGRESS}")]).await?;
+        transaction.commit().await.map_err(CopyError::Destination)?;
+        // It allows no transaction, so a pooler's settings may end it. Autovacuum does the same later.
+        if let Err(error) = self.connection.execute(AssertSqlSafe(format!("VACUUM {names}"))).await {
+            tracing::info!(error = hidden(error), "the new tables were not vacuumed");
+        }
+        Ok(())
     }
 }
 
+/// A statement that does not stay prepared, because through a pooler the next one may meet another session.
+fn unprepared<'q>(sql: String) -> Query<'q, Postgres, PgArguments> {
+    sqlx::query(AssertSqlSafe(sql)).persistent(false)
+}
+
 async fn run(connection: &mut PgConnection, statements: Vec<String>) -> Result<(), CopyError> {
-    for statement in statements {
-        let done = sqlx::query(AssertSqlSafe(statement)).persistent(false).execute(&mut *connection).await;
-        done.map_err(CopyError::Destination)?;
+    for sql in statements {
+        unprepared(sql).execute(&mut *connection).await.map_err(CopyError::Destination)?;
     }
     Ok(())
 }
@@ -276,6 +322,7 @@ async fn set_sequences(
     let counted = "SELECT column_name::text FROM information_schema.columns WHERE table_schema = current_schema() \
                    AND table_name = $1 AND pg_get_serial_sequence(quote_ident($1), column_name) IS NOT NULL";
     let columns: Vec<String> = sqlx::query_scalar(counted)
+        .persistent(false)
         .bind(&table.name)
         .fetch_all(&mut *connection)
         .await
@@ -286,7 +333,7 @@ async fn set_sequences(
             "SELECT setval(pg_get_serial_sequence($1, $2), greatest(max({id}), $3)) FROM {rows} \
              HAVING greatest(max({id}), $3) > 0"
         );
-        let query = sqlx::query(AssertSqlSafe(sql)).bind(&rows).bind(&column).bind(highest_id);
+        let query = unprepared(sql).bind(&rows).bind(&column).bind(highest_id);
         query.execute(&mut *connection).await.map_err(CopyError::Destination)?;
     }
     Ok(())

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use sea_orm::sqlx;
 
-use crate::store::StoreError;
+use crate::{secret::hidden, store::StoreError};
 
 /// Why a copy cannot start or continue.
 #[derive(Debug, thiserror::Error)]
@@ -52,10 +52,10 @@ pub enum CopyError {
         why: String,
     },
     /// Reading the source failed.
-    #[error("reading the source: {0}")]
+    #[error("reading the source: {}", hidden(.0))]
     Source(#[source] sqlx::Error),
     /// The destination failed.
-    #[error("the destination: {0}")]
+    #[error("the destination: {}", hidden(.0))]
     Destination(#[source] sqlx::Error),
     /// Opening or setting up either database failed.
     #[error(transparent)]

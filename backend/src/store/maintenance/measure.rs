@@ -35,6 +35,5 @@ impl Store {
 
 fn pool_use(pool: &'static str, connections: &Pool) -> PoolUse {
     let (open, idle) = connections.size();
-    let idle = u32::try_from(idle).unwrap_or(u32::MAX);
     PoolUse { pool, used: open.saturating_sub(idle), idle }
 }

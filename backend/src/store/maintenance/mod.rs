@@ -5,5 +5,6 @@ pub(super) mod disk;
 pub(super) mod future;
 pub(super) mod health;
 pub(super) mod measure;
+pub(super) mod statistics;
 pub(super) mod turns;
 pub(super) mod versions;

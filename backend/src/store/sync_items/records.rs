@@ -11,6 +11,7 @@ use crate::{
         bounded::parts,
         bulk,
         entity::records::{RecordTable, completion, course, enrolment, grade, user},
+        lookup,
         records::{Key, by_site, load_bytes, load_grade_items, load_records},
     },
 };
@@ -48,13 +49,9 @@ impl Store {
     pub(crate) async fn enrolments_of(&self, users: &[Key]) -> Result<Vec<StoredRecord<Enrolment>>, StoreError> {
         let mut found = Vec::new();
         for (site_id, ids) in by_site(users) {
-            for list in bulk::key_lists(&ids) {
-                let query = enrolment::Entity::find()
-                    .filter(enrolment::Column::SiteId.eq(site_id))
-                    .filter(enrolment::Column::Userid.is_in(list))
-                    .filter(enrolment::Column::Deleted.eq(false));
-                found.extend(query.all(&self.read).await?.into_iter().map(enrolment::Entity::from_row));
-            }
+            let site = (enrolment::Column::SiteId, site_id);
+            let rows = lookup::rows::<enrolment::Entity>(&self.read, site, enrolment::Column::Userid, &ids).await?;
+            found.extend(rows.into_iter().filter(|row| !row.deleted).map(enrolment::Entity::from_row));
         }
         Ok(found)
     }

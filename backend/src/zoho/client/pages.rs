@@ -30,7 +30,7 @@ pub(super) fn page(base: &str, module: &str, id: &str) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::{base, page};
-    use crate::config;
+    use crate::{authorities::Authorities, config};
 
     fn at(accounts_url: &str, api_url: Option<&str>) -> Option<String> {
         base(&config::Zoho {
@@ -41,6 +41,7 @@ mod tests {
             refresh_token: "token".to_owned().into(),
             mapping: None,
             reserve_credits: 0,
+            authorities: Authorities::default(),
         })
     }
 

@@ -21,7 +21,7 @@ fn copy(source: &Database, destination: &Database) -> Output {
 }
 
 /// Runs a copy that must succeed; returns its output.
-fn copied(source: &Database, destination: &Database) -> (String, String) {
+pub(crate) fn copied(source: &Database, destination: &Database) -> (String, String) {
     let output = copy(source, destination);
     let (out, error) = (text(&output.stdout), text(&output.stderr));
     assert!(output.status.success(), "{out}{error}");
@@ -29,7 +29,7 @@ fn copied(source: &Database, destination: &Database) -> (String, String) {
 }
 
 /// Runs a copy that must fail; returns its error message.
-fn not_copied(source: &Database, destination: &Database) -> String {
+pub(crate) fn not_copied(source: &Database, destination: &Database) -> String {
     let output = copy(source, destination);
     assert_eq!(output.status.code(), Some(1), "{output:?}");
     text(&output.stderr)
@@ -40,7 +40,7 @@ fn text(bytes: &[u8]) -> String {
 }
 
 /// Stores this many users, each by one event.
-async fn fill(source: &Database, users: i64) {
+pub(crate) async fn fill(source: &Database, users: i64) {
     let server = Server::start(source).await;
     let events: Vec<_> = (1..=users).map(|id| user_event(id, &format!("user{id}"))).collect();
     for batch in events.chunks(1_000) {

@@ -5,6 +5,7 @@ pub(crate) mod browser;
 pub(crate) mod database;
 pub(crate) mod events;
 pub(crate) mod load;
+pub(crate) mod pooler;
 pub(crate) mod proxy;
 pub(crate) mod random;
 pub(crate) mod raw;

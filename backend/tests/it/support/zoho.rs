@@ -5,6 +5,7 @@
 use std::{net::SocketAddr, thread::JoinHandle};
 
 use backend_sync::{
+    authorities::Authorities,
     clock::Clock,
     config,
     http::Http,
@@ -86,8 +87,9 @@ impl ZohoSimulator {
             refresh_token: CREDENTIAL.to_owned().into(),
             mapping: None,
             reserve_credits: 0,
+            authorities: Authorities::default(),
         };
-        Client::new(&settings, Http::new().unwrap(), None, Clock::system(), getrandom::fill)
+        Client::new(&settings, Http::new(&Authorities::default()).unwrap(), None, Clock::system(), getrandom::fill)
     }
 
     pub(crate) fn url(&self) -> String {

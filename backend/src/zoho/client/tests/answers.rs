@@ -89,7 +89,7 @@ async fn no_connection_means_that_nothing_was_sent() {
     let stub = Stub::start().await;
     let mut config = super::config(&stub.url);
     config.api_url = Some("http://127.0.0.1:1".to_owned());
-    let http = crate::http::Http::new().unwrap();
+    let http = crate::http::Http::new(&crate::authorities::Authorities::default()).unwrap();
     let client = crate::zoho::client::Client::new(&config, http, None, stub.clock(), getrandom::fill);
     let error = client.upsert("Contacts", &records(1), &[], &[]).await.unwrap_err();
     assert!(matches!(error, CallError::Unreachable { .. }), "{error}");

@@ -18,6 +18,7 @@ use serde_json::{Value, json};
 
 use super::super::Client;
 use crate::{
+    authorities::Authorities,
     clock::{Clock, Timestamp},
     config,
     http::Http,
@@ -33,6 +34,7 @@ pub(in super::super) fn config(url: &str) -> config::Zoho {
         refresh_token: "refresh".to_owned().into(),
         mapping: None,
         reserve_credits: 100,
+        authorities: Authorities::default(),
     }
 }
 
@@ -148,7 +150,7 @@ impl Stub {
     }
 
     pub(super) fn client(&self, store: Option<Store>) -> Client {
-        let http = Http::with_call_time(Duration::from_secs(2)).unwrap();
+        let http = Http::with_call_time(Duration::from_secs(2), &Authorities::default()).unwrap();
         Client::new(&config(&self.url), http, store, self.clock(), getrandom::fill)
     }
 

@@ -9,6 +9,7 @@ use zoho_simulator::Simulator;
 
 use super::config;
 use crate::{
+    authorities::Authorities,
     clock::Clock,
     delivery::Admission,
     http::Http,
@@ -35,14 +36,14 @@ impl Simulated {
         let running = Simulator::new(move || clock.now().to_utc()).bind(listen).await.unwrap();
         let url = format!("http://{}", running.address());
         let task = tokio::spawn(async move { running.run_until(std::future::pending()).await.unwrap() });
-        Self { url, task, http: Http::with_call_time(Duration::from_secs(30)).unwrap() }
+        Self { url, task, http: Http::with_call_time(Duration::from_secs(30), &Authorities::default()).unwrap() }
     }
 
     fn client(&self) -> Client {
         let mut config = config(&self.url);
         config.refresh_token = "simulator".to_owned().into();
         // Shorter than the time for which the simulator holds a call that times out.
-        let http = Http::with_call_time(Duration::from_secs(1)).unwrap();
+        let http = Http::with_call_time(Duration::from_secs(1), &Authorities::default()).unwrap();
         Client::new(&config, http, None, Clock::system(), getrandom::fill)
     }
 

@@ -159,7 +159,7 @@ async fn the_configured_address_wins() {
     let (stub, other) = (Stub::start().await, Stub::start().await);
     let mut config = super::config(&stub.url);
     config.api_url = Some(format!("{}/", other.url));
-    let http = crate::http::Http::new().unwrap();
+    let http = crate::http::Http::new(&crate::authorities::Authorities::default()).unwrap();
     let client = crate::zoho::client::Client::new(&config, http, None, stub.clock(), getrandom::fill);
     client.org().await.unwrap();
     assert_eq!((stub.requests().len(), other.requests().len()), (0, 1));
