@@ -21,6 +21,7 @@ on_both_databases!(
     a_refused_record_is_marked_in_zoho,
     the_owner_of_a_field_is_respected,
     a_missing_field_pauses_until_it_is_there,
+    an_attempt_of_a_killed_process_is_kept,
 );
 
 async fn a_time_out_after_the_commit_makes_no_second_record(database: Database) {
@@ -227,5 +228,25 @@ async fn a_missing_field_pauses_until_it_is_there(database: Database) {
         .await;
     rest(&database).await;
     assert_eq!(zoho.records("Contacts").await.len(), 1);
+    server.stop().await;
+}
+
+/// What a killed process did is unknown, and its attempt says so.
+async fn an_attempt_of_a_killed_process_is_kept(database: Database) {
+    let zoho = ZohoSimulator::start_set_up().await;
+    zoho.change(json!({"delay_ms": 60_000})).await;
+    let lease = [("BACKEND_SYNC_SYNC__LEASE_SECONDS", "2")];
+    let server = start_with(&database, &zoho, &lease).await;
+    server.site().apply(&[at(1, "user_created", user(3, "ann"))]).await;
+    let in_flight = "SELECT count(*) FROM sync_items WHERE state = 'in_flight'";
+    until("it is being delivered", async || (database.count(in_flight).await == 1).then_some(())).await;
+    server.kill();
+    zoho.change(json!({"delay_ms": 0})).await;
+    let server = start_with(&database, &zoho, &lease).await;
+    rest(&database).await;
+    let tries = database.texts("SELECT outcome || ' ' || COALESCE(code, '') FROM sync_attempts ORDER BY id").await;
+    let tries: Vec<&str> = tries.iter().flatten().map(String::as_str).collect();
+    assert_eq!(tries.first(), Some(&"lost worker_lost"), "{tries:?}");
+    assert_eq!(item(&database, "user", 3).await.0, "synced");
     server.stop().await;
 }

@@ -115,6 +115,8 @@ async fn a_regraded_item_is_one_record(database: Database) {
     let grades = zoho.records("Moodle_Grades").await;
     assert_eq!(grades.len(), 1);
     assert_eq!(grades[0]["Final_Grade"].as_f64(), Some(55.0), "{grades:?}");
+    let replaced = ("synced".to_owned(), Some("replaced".to_owned()));
+    assert_eq!(item(&database, "grade", 7).await, replaced, "the new grade stands for it");
     // The old grade's deletion arrives again, late; finally the new one is deleted.
     site.apply(&[at(7, "grade_deleted", json!({"gradeid": 9, "userid": 3, "itemid": 4}))]).await;
     rest(&database).await;
