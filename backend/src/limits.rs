@@ -58,21 +58,6 @@ pub const UNREAD_TIME: Duration = Duration::from_secs(30);
 /// The interval at which a connection's times are checked: they end that much later at most.
 pub const CONNECTION_CHECK: Duration = Duration::from_secs(5);
 
-/// The shortest and the longest rest after the operating system refused a connection.
-pub const ACCEPT_RESTS: (Duration, Duration) = (Duration::from_millis(50), Duration::from_secs(1));
-
-/// The time without another refusal after which the trouble with connections counts as over: one line in the log says
-/// that it began, one that it is over.
-pub const ACCEPT_QUIET: Duration = Duration::from_secs(10);
-
-/// Bytes of log lines that wait to be written. Enough for ten seconds of busy ingest; with more, lines are left out and
-/// counted, because nothing waits for the log.
-pub const LOG_BYTES: usize = 4 * 1024 * 1024;
-
-/// Refused requests without a valid token that are logged in a minute: enough to see that something is misconfigured,
-/// and who floods the server does not flood the log.
-pub const LOGGED_STRANGERS: u32 = 60;
-
 /// Bytes of a token as sent. Ours have 47; a longer one cannot be ours and is not worth hashing.
 pub const TOKEN_BYTES: usize = 200;
 

@@ -33,6 +33,13 @@ use self::{
 };
 use crate::limits;
 
+/// The shortest and the longest rest after the operating system refused a connection.
+const ACCEPT_RESTS: (Duration, Duration) = (Duration::from_millis(50), Duration::from_secs(1));
+
+/// The time without another refusal after which the trouble with connections counts as over: one line in the log says
+/// that it began, one that it is over.
+const ACCEPT_QUIET: Duration = Duration::from_secs(10);
+
 /// Notes that a request had a valid token.
 pub fn make_known(request: &Request) {
     if let Some(peer) = request.data::<Arc<Peer>>() {
@@ -99,7 +106,7 @@ impl Server {
         loop {
             let (stream, remote) = self.accept().await;
             let (limit, crowded) = (self.connections, &mut self.crowded);
-            if let Some(lasted) = crowded.is_away(limits::ACCEPT_QUIET) {
+            if let Some(lasted) = crowded.is_away(ACCEPT_QUIET) {
                 tracing::info!(seconds = lasted.as_secs(), "there is room for connections again");
             }
             let place = door.enter(|| {
@@ -122,11 +129,11 @@ impl Server {
 
     /// The next connection. When the operating system has none to give, waits and tries again.
     async fn accept(&mut self) -> (TcpStream, SocketAddr) {
-        let (mut rest, longest) = limits::ACCEPT_RESTS;
+        let (mut rest, longest) = ACCEPT_RESTS;
         loop {
             match self.listener.accept().await {
                 Ok(accepted) => {
-                    if let Some(lasted) = self.refused.is_away(limits::ACCEPT_QUIET) {
+                    if let Some(lasted) = self.refused.is_away(ACCEPT_QUIET) {
                         tracing::info!(seconds = lasted.as_secs(), "connections are accepted again");
                     }
                     return accepted;

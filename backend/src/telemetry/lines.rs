@@ -1,5 +1,5 @@
-//! The way of log lines to their reader. Nothing waits for him: while he does not read, lines are kept up to a limit of
-//! bytes, then left out and counted. When he reads again, one line tells how many he missed.
+//! The way of log lines to where they are read. Nothing waits for that: while nobody reads, lines are kept up to a limit
+//! of bytes, then left out and counted. When somebody reads again, one line tells how many are missing.
 
 use std::{
     io::{self, Write},
@@ -12,13 +12,15 @@ use std::{
 use tracing_appender::non_blocking::{NonBlocking, NonBlockingBuilder, WorkerGuard};
 use tracing_subscriber::fmt::MakeWriter;
 
-use crate::limits;
+/// Bytes of log lines that wait to be written: some forty thousand, so that a reader may pause for several seconds of
+/// busy ingest. With more, lines are left out and counted, because nothing waits for the log.
+const LOG_BYTES: usize = 16 * 1024 * 1024;
 
 /// What a waiting line takes besides its text: its place in the queue, and what the allocator adds.
 const LINE_COST: usize = 128;
 
 /// More lines than the limit of bytes admits, so that only the latter counts; and the message that ends the writer.
-const LINES: usize = limits::LOG_BYTES / LINE_COST + 8;
+const LINES: usize = LOG_BYTES / LINE_COST + 8;
 
 /// Lines of this process that nobody could read. There is one log.
 static LOST: AtomicU64 = AtomicU64::new(0);
@@ -48,7 +50,7 @@ impl Lines {
 impl Write for Lines {
     fn write(&mut self, line: &[u8]) -> io::Result<usize> {
         let cost = line.len() + LINE_COST;
-        if self.waiting.fetch_add(cost, Ordering::Relaxed) + cost > limits::LOG_BYTES {
+        if self.waiting.fetch_add(cost, Ordering::Relaxed) + cost > LOG_BYTES {
             self.waiting.fetch_sub(cost, Ordering::Relaxed);
             LOST.fetch_add(1, Ordering::Relaxed);
             return Ok(line.len());
@@ -83,7 +85,7 @@ impl<W: Write> Write for Output<W> {
         let waiting = self.waiting.fetch_sub(line.len() + LINE_COST, Ordering::Relaxed);
         if written.is_err() {
             LOST.fetch_add(1, Ordering::Relaxed);
-        } else if lost() > self.told && waiting < limits::LOG_BYTES / 2 {
+        } else if lost() > self.told && waiting < LOG_BYTES / 2 {
             // Once there is room for this line and those that follow.
             let lines = lost() - self.told;
             self.told += lines;
@@ -104,8 +106,7 @@ mod tests {
         sync::mpsc,
     };
 
-    use super::{LINE_COST, Lines, lost};
-    use crate::limits;
+    use super::{LINE_COST, LOG_BYTES, Lines, lost};
 
     /// Takes nothing until it is told to.
     struct Stuck(mpsc::Receiver<()>, mpsc::Sender<usize>);
@@ -128,7 +129,7 @@ mod tests {
         let (mut lines, _guard) = Lines::new(Stuck(stuck, written));
         let before = lost();
         let line = [b'x'; 1024];
-        let fitting = limits::LOG_BYTES / (line.len() + LINE_COST);
+        let fitting = LOG_BYTES / (line.len() + LINE_COST);
         for _ in 0..2 * fitting {
             lines.write_all(&line).unwrap();
         }
