@@ -245,6 +245,7 @@ zoho_pid=
 start_zoho() { # start_zoho PROGRAM FOLDER; the program is backend-sync, the folder for the simulator's output
     heading "Starting a simulated Zoho CRM"
     # pdeathsig: it stops even when the calling script is killed outright.
+    : >"$2/zoho.out"
     setpriv --pdeathsig KILL "${1%/*}/zoho-simulator" --listen 127.0.0.1:0 >"$2/zoho.out" 2>&1 &
     zoho_pid=$!
     until ZOHO_URL=$(sed -n 's/^zoho-simulator listening on //p' "$2/zoho.out") && [ -n "$ZOHO_URL" ]; do
