@@ -15,7 +15,8 @@ impl Store {
     /// Not for use in a transaction. Writers continue meanwhile on PostgreSQL, and wait a moment on SQLite.
     pub async fn scrub(&self) -> Result<bool, StoreError> {
         if self.backend() == DbBackend::Postgres {
-            self.write.patient().execute_unprepared(&format!("VACUUM {TABLES}")).await?;
+            // It takes long, and there are few connections for writing.
+            self.read.patient().execute_unprepared(&format!("VACUUM {TABLES}")).await?;
             return Ok(true);
         }
         let rows = super::query(&self.write.patient(), "PRAGMA wal_checkpoint(TRUNCATE)", vec![]).await?;
