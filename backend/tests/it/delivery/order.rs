@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use sea_orm::{ConnectionTrait, TransactionTrait};
+use sea_orm::{ConnectionTrait, DatabaseTransaction, TransactionTrait};
 use serde_json::{Value, json};
 
 use super::{assert_conserved, item, reason, rest, start, start_with, until, with};
@@ -18,7 +18,7 @@ on_both_databases!(
     a_deleted_record_is_marked,
     only_enrolled_people_are_delivered,
 );
-on_postgres!(what_is_parked_while_its_user_arrives_is_released);
+on_postgres!(what_is_parked_while_its_user_arrives_is_released, what_is_parked_after_its_user_arrived_is_released);
 
 /// Fails if an item was released only by the check that runs every minute.
 fn assert_no_release_was_missed(server: &Server) {
@@ -68,23 +68,9 @@ async fn what_is_parked_while_its_user_arrives_is_released(database: Database) {
     let site = server.site();
     site.apply(&[at(1, "course_created", course(2, "bio"))]).await;
     rest(&database).await;
-    database
-        .execute(
-            "CREATE FUNCTION dawdle() RETURNS trigger LANGUAGE plpgsql SET lock_timeout = 0 AS \
-             'BEGIN PERFORM pg_advisory_xact_lock(1); RETURN NULL; END'",
-        )
-        .await;
-    database
-        .execute(
-            "CREATE CONSTRAINT TRIGGER dawdle AFTER UPDATE ON sync_items DEFERRABLE INITIALLY DEFERRED FOR EACH ROW \
-             WHEN (NEW.kind = 'user' AND NEW.state = 'synced') EXECUTE FUNCTION dawdle()",
-        )
-        .await;
-    let commits = database.connect().await.begin().await.unwrap();
-    commits.execute_unprepared("SELECT pg_advisory_xact_lock(1)").await.unwrap();
+    let commits = hold_commits(&database, "user", "synced").await;
     site.apply(&[at(2, "user_created", user(3, "ann"))]).await;
-    let waiting = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted";
-    until("the commit is slow", async || (database.count(waiting).await == 1).then_some(())).await;
+    until_a_commit_is_held(&database).await;
     site.apply(&[at(3, "user_enrolled", enrolment(5, 3, 2))]).await;
     until("it is parked", async || (item(&database, "enrolment", 5).await.0 == "parked").then_some(())).await;
     // Gives the check after the parking time to miss the person. If this is too short, the test only proves less.
@@ -95,6 +81,54 @@ async fn what_is_parked_while_its_user_arrives_is_released(database: Database) {
     assert_eq!(zoho.records("Moodle_Enrolments").await.len(), 1);
     server.end().await;
     assert_no_release_was_missed(&server);
+}
+
+/// The other way round: the one that parks the enrolment commits slowly, and meanwhile the person arrives.
+async fn what_is_parked_after_its_user_arrived_is_released(database: Database) {
+    let zoho = ZohoSimulator::start_set_up().await;
+    let mut server = start(&database, &zoho).await;
+    let site = server.site();
+    site.apply(&[at(1, "course_created", course(2, "bio"))]).await;
+    rest(&database).await;
+    let commits = hold_commits(&database, "enrolment", "parked").await;
+    site.apply(&[at(2, "user_enrolled", enrolment(5, 3, 2))]).await;
+    until_a_commit_is_held(&database).await;
+    site.apply(&[at(3, "user_created", user(3, "ann"))]).await;
+    until("the person is there", async || {
+        let arrived = "SELECT count(*) FROM sync_items WHERE kind = 'user' AND state = 'synced'";
+        (database.count(arrived).await == 1).then_some(())
+    })
+    .await;
+    // Gives the release after the arrival the time to miss the enrolment. If this is too short, the test only proves less.
+    tokio::time::sleep(Duration::from_millis(500)).await;
+    commits.commit().await.unwrap();
+    rest(&database).await;
+    assert_eq!(item(&database, "enrolment", 5).await.0, "synced");
+    server.end().await;
+    assert_no_release_was_missed(&server);
+}
+
+/// Makes transactions wait before they commit an item of this kind in this state, until the returned one ends.
+async fn hold_commits(database: &Database, kind: &str, state: &str) -> DatabaseTransaction {
+    database
+        .execute(
+            "CREATE FUNCTION dawdle() RETURNS trigger LANGUAGE plpgsql SET lock_timeout = 0 AS \
+             'BEGIN PERFORM pg_advisory_xact_lock(1); RETURN NULL; END'",
+        )
+        .await;
+    let trigger = format!(
+        "CREATE CONSTRAINT TRIGGER dawdle AFTER UPDATE ON sync_items DEFERRABLE INITIALLY DEFERRED FOR EACH ROW \
+         WHEN (NEW.kind = '{kind}' AND NEW.state = '{state}') EXECUTE FUNCTION dawdle()"
+    );
+    database.execute(&trigger).await;
+    let commits = database.connect().await.begin().await.unwrap();
+    commits.execute_unprepared("SELECT pg_advisory_xact_lock(1)").await.unwrap();
+    commits
+}
+
+async fn until_a_commit_is_held(database: &Database) {
+    let waiting = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted";
+    until("the commit is slow", async || (database.count(waiting).await == 1).then_some(())).await;
 }
 
 async fn a_regraded_item_is_one_record(database: Database) {
