@@ -86,6 +86,10 @@ pub const STATEMENT_ROWS: usize = 256;
 /// The time to wait for a database connection before the request is answered 503.
 pub const CONNECTION_WAIT: Duration = Duration::from_secs(5);
 
+/// The time for the first connection of a starting process to PostgreSQL to answer: a busy machine may need more than a
+/// request can wait.
+pub const START_WAIT: Duration = Duration::from_secs(20);
+
 /// The time a writer waits for another process's lock before its senders are answered 503.
 pub const LOCK_WAIT: Duration = Duration::from_secs(5);
 

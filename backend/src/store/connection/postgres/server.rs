@@ -61,8 +61,9 @@ impl Server {
         let deadline = tokio::time::Instant::now() + limits::CONNECTION_WAIT;
         loop {
             let rest = deadline.saturating_duration_since(tokio::time::Instant::now());
-            let silent = || sqlx::Error::config(Fault::Silent(limits::CONNECTION_WAIT));
-            let found = tokio::time::timeout(rest, Self::look(&options, url)).await.unwrap_or_else(|_| Err(silent()));
+            // Patient with a slow answer: this is not a request, and giving up would end the process.
+            let found = tokio::time::timeout(limits::START_WAIT, Self::look(&options, url)).await;
+            let found = found.unwrap_or_else(|_| Err(sqlx::Error::config(Fault::Silent(limits::START_WAIT))));
             match found {
                 Err(error) if may_pass(&error) && rest > START_REST => tokio::time::sleep(START_REST).await,
                 found => return found,
