@@ -86,10 +86,6 @@ pub const STATEMENT_ROWS: usize = 256;
 /// The time to wait for a database connection before the request is answered 503.
 pub const CONNECTION_WAIT: Duration = Duration::from_secs(5);
 
-/// The time for the first connection of a starting process to PostgreSQL to answer: a busy machine may need more than a
-/// request can wait.
-pub const START_WAIT: Duration = Duration::from_secs(20);
-
 /// The time a writer waits for another process's lock before its senders are answered 503.
 pub const LOCK_WAIT: Duration = Duration::from_secs(5);
 
@@ -190,12 +186,6 @@ pub const FEW_CHANGES: u64 = 10_000;
 /// ingest and deliveries continue meanwhile.
 pub const STEP_ITEMS: u32 = 1_000;
 
-/// Grades that one transaction touches because their item changed: some tens of milliseconds under the writers' lock.
-pub const STEP_GRADES: usize = 1_000;
-
-/// The interval at which a process looks for changed items whose grades another process left untouched.
-pub const ITEM_CHANGES_INTERVAL: Duration = Duration::from_secs(60);
-
 /// Records of one delivery: as many as Zoho takes in one call.
 pub const DELIVERY_RECORDS: u32 = 100;
 
@@ -211,13 +201,6 @@ pub const LONGEST_OPEN_CIRCUIT: Duration = Duration::from_secs(60);
 
 /// The longest rest after a destination reported too many calls at once.
 pub const THROTTLED_REST: Duration = Duration::from_secs(2);
-
-/// The interval at which pending items are counted, to see whether the API credits last for them. Shorter than a call.
-pub const WAITING_COUNT_INTERVAL: Duration = Duration::from_millis(100);
-
-/// How many times as long as a count of pending items took the next one waits: counting millions must not keep the
-/// database busy.
-pub const WAITING_COUNT_SHARE: u32 = 20;
 
 /// The longest interval between two searches for items of dead workers.
 pub const LEASE_CHECK_INTERVAL: Duration = Duration::from_secs(5);

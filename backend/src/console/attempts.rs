@@ -130,7 +130,7 @@ impl LogView for Attempts {
         place: LogPlace,
         limit: u64,
     ) -> Result<LogPage<TimelineAttempt>, StoreError> {
-        store.attempt_log(filter, place, limit).await
+        Self::page(store, filter, place, limit).await
     }
 
     fn id(attempt: &TimelineAttempt) -> i64 {

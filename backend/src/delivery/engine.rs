@@ -25,6 +25,13 @@ use crate::{
     telemetry::trace,
 };
 
+/// The interval at which pending items are counted, to see whether the API credits last for them. Shorter than a call.
+const WAITING_COUNT_INTERVAL: Duration = Duration::from_millis(100);
+
+/// How many times as long as a count of pending items took the next one waits: counting millions must not keep the
+/// database busy.
+const WAITING_COUNT_SHARE: u32 = 20;
+
 /// Delivers records to one destination until it is stopped.
 pub struct Engine<D> {
     store: Store,
@@ -220,7 +227,7 @@ impl<D: Destination> Engine<D> {
         if is_due && self.destination.credits().is_some() {
             let started = Instant::now();
             let waiting = self.store.waiting(D::NAME).await?;
-            let rest = (started.elapsed() * limits::WAITING_COUNT_SHARE).max(limits::WAITING_COUNT_INTERVAL);
+            let rest = (started.elapsed() * WAITING_COUNT_SHARE).max(WAITING_COUNT_INTERVAL);
             state.waiting = (waiting, Some(Instant::now() + rest));
         }
         Ok(state.waiting.0)

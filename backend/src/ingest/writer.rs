@@ -27,6 +27,9 @@ use crate::{
     telemetry::{cause, trace},
 };
 
+/// The interval at which a process looks for changed items whose grades another process left untouched.
+const ITEM_CHANGES_INTERVAL: Duration = Duration::from_secs(60);
+
 /// The only task of this process that stores events.
 pub struct Writer {
     store: Store,
@@ -76,7 +79,7 @@ impl Writer {
                         committed.notify_one();
                         continue;
                     }
-                    Ok(false) => limits::ITEM_CHANGES_INTERVAL,
+                    Ok(false) => ITEM_CHANGES_INTERVAL,
                     Err(error) => {
                         tracing::warn!(%error, "could not touch the grades of a changed item; trying again");
                         limits::SYNC_ERROR_WAIT

@@ -14,12 +14,14 @@ use super::{
 };
 use crate::{
     clock::Timestamp,
-    limits,
     model::{Id, Kind},
 };
 
 /// The changes of one transaction, by record.
 type Changes = HashMap<(i64, Kind, Id), NewChange>;
+
+/// Grades that one transaction touches because their item changed: some tens of milliseconds under the writers' lock.
+const STEP_GRADES: usize = 1_000;
 
 /// The last touched grade of an item: its person and id. `None` before the first.
 type Place = Option<(i64, i64)>;
@@ -55,7 +57,7 @@ impl Store {
         let (userid, moodle_id): (Option<i64>, Option<i64>) =
             (row.try_get("", "userid")?, row.try_get("", "moodle_id")?);
         let mut changes = Changes::new();
-        transaction.touch_grades(item, userid.zip(moodle_id), limits::STEP_GRADES, now, &mut changes).await?;
+        transaction.touch_grades(item, userid.zip(moodle_id), STEP_GRADES, now, &mut changes).await?;
         transaction.mark_pending(&changes, &HashMap::new(), repeat_ms).await?;
         transaction.save_changes(changes).await?;
         transaction.commit().await?;
@@ -65,14 +67,14 @@ impl Store {
 
 impl WriteTransaction {
     /// Marks the grades of these items as changed, except those already in `changes`: at most
-    /// [`limits::STEP_GRADES`]. Returns whether some are left for [`Store::touch_next_grades`].
+    /// [`STEP_GRADES`]. Returns whether some are left for [`Store::touch_next_grades`].
     pub(crate) async fn touch_grades_of(
         &self,
         items: &[Key],
         now: Timestamp,
         changes: &mut Changes,
     ) -> Result<bool, StoreError> {
-        let (mut left, mut unfinished) = (limits::STEP_GRADES, false);
+        let (mut left, mut unfinished) = (STEP_GRADES, false);
         for item in items {
             let touched = self.touch_grades(*item, None, left, now, changes).await?;
             unfinished |= touched == left;

@@ -33,6 +33,10 @@ const FACTS: &str = "SELECT current_setting('backend_sync.direct', true), curren
 /// The pause between two attempts to reach a server that starts.
 const START_REST: Duration = Duration::from_millis(200);
 
+/// The time for the first connection of a starting process to PostgreSQL to answer: a busy machine may need more than a
+/// request can wait.
+const START_WAIT: Duration = Duration::from_secs(20);
+
 /// How a server is reached.
 #[derive(Clone)]
 pub(in crate::store) struct Server {
@@ -62,8 +66,8 @@ impl Server {
         loop {
             let rest = deadline.saturating_duration_since(tokio::time::Instant::now());
             // Patient with a slow answer: this is not a request, and giving up would end the process.
-            let found = tokio::time::timeout(limits::START_WAIT, Self::look(&options, url)).await;
-            let found = found.unwrap_or_else(|_| Err(sqlx::Error::config(Fault::Silent(limits::START_WAIT))));
+            let found = tokio::time::timeout(START_WAIT, Self::look(&options, url)).await;
+            let found = found.unwrap_or_else(|_| Err(sqlx::Error::config(Fault::Silent(START_WAIT))));
             match found {
                 Err(error) if may_pass(&error) && rest > START_REST => tokio::time::sleep(START_REST).await,
                 found => return found,
