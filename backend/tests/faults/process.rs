@@ -1,6 +1,7 @@
 //! Faults of the server's process.
 
 use std::{
+    collections::BTreeSet,
     fs,
     time::{Duration, Instant},
 };
@@ -33,10 +34,10 @@ pub(crate) fn kinds() -> Vec<Kind> {
         // Longer than every deadline of the server, and as long as a short pause.
         kind("stopped", Group::Stop, 15, 500..=9_000, |_| Box::new(Stopped)),
         kind("no file descriptors", Group::Descriptors, 20, 1_000..=6_000, |random| {
-            Box::new(Descriptors { missing: 2 + random.below(4) as usize, limit: u64::MAX, idle: None })
+            Box::new(Descriptors { missing: 2 + random.below(4) as usize, limit: u64::MAX, limited: None, idle: None })
         }),
         kind("idle connections", Group::Descriptors, 20, 1_000..=6_000, |_| {
-            Box::new(Descriptors { missing: 0, limit: u64::MAX, idle: Some(Vec::new()) })
+            Box::new(Descriptors { missing: 0, limit: u64::MAX, limited: None, idle: Some(Vec::new()) })
         }),
     ]
 }
@@ -106,27 +107,35 @@ const ROOM_FOR_IDLE: usize = 100;
 /// The time-out of a connection.
 const CONNECTS: Duration = Duration::from_millis(500);
 
-/// No file descriptors are left.
+/// No file descriptors are left. The limit is one of their numbers, not of how many there are: a file gets the lowest
+/// free number, and none if that is not below the limit.
 struct Descriptors {
-    /// How far below the present number of open files the limit is set; open files stay open.
+    /// How far below the lowest free number the limit is set; open files stay open.
     missing: usize,
     limit: u64,
+    /// The process that has this limit: another one sets its own at its start.
+    limited: Option<Pid>,
     /// Idle connections that use up the limit.
     idle: Option<Vec<TcpStream>>,
 }
 
-fn open_files(pid: Pid) -> Result<usize, Failed> {
-    let files = fs::read_dir(format!("/proc/{}/fd", pid.as_raw_nonzero()))?;
-    Ok(files.count())
+/// The numbers that no open file has, lowest first, without end.
+fn free_numbers(pid: Pid) -> Result<impl Iterator<Item = usize>, Failed> {
+    let mut open = BTreeSet::new();
+    for file in fs::read_dir(format!("/proc/{}/fd", pid.as_raw_nonzero()))? {
+        open.extend(file?.file_name().to_str().and_then(|name| name.parse().ok()));
+    }
+    Ok((0..).filter(move |number| !open.contains(number)))
 }
 
 impl Descriptors {
-    /// Allows no more files than are open now, or a few more to be used up by idle connections.
-    fn limit(&mut self, world: &World, open: usize) -> Result<(), Failed> {
+    /// Leaves no free number below the limit, or a few to be used up by idle connections.
+    fn limit(&mut self, world: &World, pid: Pid) -> Result<(), Failed> {
         let room = if self.idle.is_some() { ROOM_FOR_IDLE } else { 0 };
-        let limit = u64::try_from((open + room).saturating_sub(self.missing))?;
-        if limit < self.limit {
-            self.limit = limit;
+        let free = free_numbers(pid)?.nth(room).ok_or("numbers end")?;
+        let limit = u64::try_from(free.saturating_sub(self.missing))?;
+        if limit < self.limit || self.limited != Some(pid) {
+            (self.limit, self.limited) = (limit, Some(pid));
             world.server.limit(Limit::OpenFiles, limit)?;
         }
         Ok(())
@@ -136,8 +145,8 @@ impl Descriptors {
 impl Fault for Descriptors {
     fn begin<'a>(&'a mut self, world: &'a World) -> StepFuture<'a, ()> {
         Box::pin(async {
-            let open = world.server.pid().and_then(|pid| open_files(pid).ok()).unwrap_or(40);
-            self.limit(world, open)
+            // Without a process, the first look for its effect sets the limit.
+            world.server.pid().map_or(Ok(()), |pid| self.limit(world, pid))
         })
     }
 
@@ -160,14 +169,15 @@ impl Fault for Descriptors {
                 }
             }
             let answer = probe::answers(world.server.address(), probe::HEALTH, Duration::from_secs(1)).await;
-            let Some(open) = world.server.pid().and_then(|pid| open_files(pid).ok()) else { return Ok(None) };
+            let Some(pid) = world.server.pid() else { return Ok(None) };
             if answer.is_ok() {
                 // Files that were open when the limit was set are closed by now.
-                self.limit(world, open)?;
+                self.limit(world, pid)?;
                 return Ok(None);
             }
-            let full = u64::try_from(open)? >= self.limit;
-            Ok(full.then(|| format!("{open} of {} files open; a new connection is not answered", self.limit)))
+            let lowest = free_numbers(pid)?.next().ok_or("numbers end")?;
+            let full = u64::try_from(lowest)? >= self.limit;
+            Ok(full.then(|| format!("no free descriptor below {}; a new connection is not answered", self.limit)))
         })
     }
 }
