@@ -3,6 +3,8 @@
 use poem::{Response, http::StatusCode};
 use serde_json::{Map, Value, json};
 
+use super::rules::Rule;
+
 /// The header with the number of credits left.
 pub(super) const CREDITS_HEADER: &str = "X-API-CREDITS-REMAINING";
 
@@ -15,6 +17,8 @@ const GATEWAY_PAGE: &str =
 pub(super) struct Answer {
     pub(super) status: StatusCode,
     pub(super) body: Body,
+    /// The rules that it is due to.
+    pub(super) rules: Vec<Rule>,
 }
 
 #[derive(Debug)]
@@ -28,7 +32,7 @@ pub(super) enum Body {
 
 impl Answer {
     pub(super) fn json(status: StatusCode, body: Value) -> Self {
-        Self { status, body: Body::Json(body) }
+        Self { status, body: Body::Json(body), rules: Vec::new() }
     }
 
     pub(super) fn ok(body: Value) -> Self {
@@ -36,11 +40,11 @@ impl Answer {
     }
 
     pub(super) fn no_content() -> Self {
-        Self { status: StatusCode::NO_CONTENT, body: Body::Empty }
+        Self { status: StatusCode::NO_CONTENT, body: Body::Empty, rules: Vec::new() }
     }
 
     pub(super) fn gateway(status: StatusCode) -> Self {
-        Self { status, body: Body::Html }
+        Self { status, body: Body::Html, rules: Vec::new() }
     }
 
     /// Cuts the body in the middle.
@@ -52,7 +56,12 @@ impl Answer {
         };
         let middle = text.floor_char_boundary(text.len() / 2);
         text.truncate(middle);
-        Self { status: self.status, body: Body::Text(text) }
+        Self { body: Body::Text(text), ..self }
+    }
+
+    /// The same answer, due to these rules.
+    pub(super) fn due_to(self, rules: Vec<Rule>) -> Self {
+        Self { rules, ..self }
     }
 
     pub(super) fn into_response(self, credits_left: Option<u64>) -> Response {
@@ -72,6 +81,8 @@ impl Answer {
 /// An error in Zoho's format, for a whole call or one record.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Refusal {
+    /// The rule that was broken; faults break none.
+    pub(super) rule: Option<Rule>,
     pub(super) status: StatusCode,
     pub(super) code: &'static str,
     pub(super) message: &'static str,
@@ -79,12 +90,10 @@ pub(super) struct Refusal {
 }
 
 impl Refusal {
-    pub(super) fn new(status: StatusCode, code: &'static str, message: &'static str) -> Self {
-        Self { status, code, message, details: Map::new() }
-    }
-
-    pub(super) fn bad(code: &'static str, message: &'static str) -> Self {
-        Self::new(StatusCode::BAD_REQUEST, code, message)
+    /// The refusal of a call or a record that breaks this rule.
+    pub(super) fn of(rule: Rule) -> Self {
+        let (status, code, message) = rule.refusal();
+        Self { rule: Some(rule), status, code, message, details: Map::new() }
     }
 
     /// Adds a detail.
@@ -100,7 +109,7 @@ impl Refusal {
 
     /// The answer to a writing call, or to one about settings.
     pub(super) fn flat(self) -> Answer {
-        Answer::json(self.status, self.entry())
+        Answer::json(self.status, self.entry()).due_to(self.rule.into_iter().collect())
     }
 
     /// The answer to a call that reads records: according to Zoho's documentation, the error is a list there, with its
@@ -112,51 +121,21 @@ impl Refusal {
             StatusCode::FORBIDDEN | StatusCode::NOT_FOUND | StatusCode::INTERNAL_SERVER_ERROR => {}
             _ => return self.flat(),
         }
-        Answer::json(self.status, json!({ "data": [entry] }))
-    }
-
-    pub(super) fn invalid_token() -> Self {
-        Self::new(StatusCode::UNAUTHORIZED, "INVALID_TOKEN", "invalid oauth token")
-    }
-
-    pub(super) fn scope_mismatch() -> Self {
-        let message = "invalid oauth scope to access this URL";
-        Self::new(StatusCode::UNAUTHORIZED, "OAUTH_SCOPE_MISMATCH", message)
+        Answer::json(self.status, json!({ "data": [entry] })).due_to(self.rule.into_iter().collect())
     }
 
     pub(super) fn no_permission() -> Self {
-        Self::new(StatusCode::FORBIDDEN, "NO_PERMISSION", "permission denied")
-            .detail("permissions", json!(["Crm_Implied_Api_Access"]))
-    }
-
-    pub(super) fn limit_exceeded() -> Self {
-        let message = "the credits of the last 24 hours are used up";
-        Self::new(StatusCode::TOO_MANY_REQUESTS, "LIMIT_EXCEEDED", message)
-    }
-
-    pub(super) fn too_many_requests() -> Self {
-        let message = "too many requests at the same time";
-        Self::new(StatusCode::TOO_MANY_REQUESTS, "TOO_MANY_REQUESTS", message)
+        let (code, message) = ("NO_PERMISSION", "permission denied");
+        let refusal = Self { rule: None, status: StatusCode::FORBIDDEN, code, message, details: Map::new() };
+        refusal.detail("permissions", json!(["Crm_Implied_Api_Access"]))
     }
 
     pub(super) fn internal_error() -> Self {
-        Self::new(StatusCode::INTERNAL_SERVER_ERROR, "INTERNAL_ERROR", "internal error")
+        let (status, code, message) = (StatusCode::INTERNAL_SERVER_ERROR, "INTERNAL_ERROR", "internal error");
+        Self { rule: None, status, code, message, details: Map::new() }
     }
 
     pub(super) fn invalid_module() -> Self {
-        Self::bad("INVALID_MODULE", "the module name given seems to be invalid").detail("resource_path_index", 0)
-    }
-
-    pub(super) fn invalid_url() -> Self {
-        let message = "please check if the URL is correct";
-        Self::new(StatusCode::NOT_FOUND, "INVALID_URL_PATTERN", message)
-    }
-
-    pub(super) fn invalid_method() -> Self {
-        Self::bad("INVALID_REQUEST_METHOD", "the http request method type is not a valid one")
-    }
-
-    pub(super) fn record_locked() -> Self {
-        Self::bad("RECORD_LOCKED", "the record is locked")
+        Self::of(Rule::ModuleExists).detail("resource_path_index", 0)
     }
 }

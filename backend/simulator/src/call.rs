@@ -4,7 +4,7 @@ use poem::http::{HeaderMap, Method, Uri, header};
 use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 
-use super::{answer::Refusal, records::Fields};
+use super::{answer::Refusal, records::Fields, rules::Rule};
 
 /// The kind of a call, as named in fault rules and the log.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
@@ -17,6 +17,7 @@ pub(super) enum Operation {
     Delete,
     Get,
     Search,
+    Coql,
     Settings,
     Org,
 }
@@ -31,6 +32,7 @@ impl Operation {
             Self::Delete => "delete",
             Self::Get => "get",
             Self::Search => "search",
+            Self::Coql => "coql",
             Self::Settings => "settings",
             Self::Org => "org",
         }
@@ -50,6 +52,7 @@ pub(super) enum Target {
     List,
     GetOne(String),
     Search,
+    Coql,
     Deleted,
     Fields,
     CreateFields,
@@ -59,6 +62,25 @@ pub(super) enum Target {
     Org,
     UnknownUrl,
     WrongMethod,
+}
+
+impl Target {
+    /// Its path in Zoho's description of its API; calls of the accounts server and wrong ones are not in there.
+    pub(super) fn path(&self) -> Option<&'static str> {
+        Some(match self {
+            Self::Token | Self::UnknownUrl | Self::WrongMethod => return None,
+            Self::Insert | Self::UpdateMany | Self::DeleteMany | Self::List => "/crm/v8/{module}",
+            Self::UpdateOne(_) | Self::DeleteOne(_) | Self::GetOne(_) => "/crm/v8/{module}/{recordID}",
+            Self::Upsert => "/crm/v8/{module}/upsert",
+            Self::Search => "/crm/v8/{module}/search",
+            Self::Coql => "/crm/v8/coql",
+            Self::Deleted => "/crm/v8/{module}/deleted",
+            Self::Fields | Self::CreateFields => "/crm/v8/settings/fields",
+            Self::Modules | Self::CreateModules => "/crm/v8/settings/modules",
+            Self::Module(_) => "/crm/v8/settings/modules/{moduleIdentifier}",
+            Self::Org => "/crm/v8/org",
+        })
+    }
 }
 
 /// A call.
@@ -202,7 +224,7 @@ pub(super) fn pairs(text: &str) -> Vec<(String, String)> {
 
 fn read_body(body: &[u8]) -> Result<WriteBody, Refusal> {
     serde_json::from_slice(body).map_err(|error| {
-        let refusal = Refusal::bad("INVALID_DATA", "body");
+        let refusal = Refusal::of(Rule::BodyFits);
         // JSON of the wrong shape, or not JSON at all.
         match error.classify() {
             serde_json::error::Category::Data => refusal
@@ -226,6 +248,8 @@ fn route(method: &Method, path: &str) -> (Target, Operation, Option<String>) {
     let (target, operation) = match (method.as_str(), parts.as_slice()) {
         ("GET", ["org"]) => (T::Org, O::Org),
         (_, ["org"]) => (T::WrongMethod, O::Org),
+        ("POST", ["coql"]) => (T::Coql, O::Coql),
+        (_, ["coql"]) => (T::WrongMethod, O::Coql),
         ("GET", ["settings", "fields"]) => (T::Fields, O::Settings),
         ("POST", ["settings", "fields"]) => (T::CreateFields, O::Settings),
         ("GET", ["settings", "modules"]) => (T::Modules, O::Settings),
@@ -248,7 +272,7 @@ fn route(method: &Method, path: &str) -> (Target, Operation, Option<String>) {
         _ => (T::UnknownUrl, O::Get),
     };
     let module = match operation {
-        O::Org | O::Settings => None,
+        O::Org | O::Settings | O::Coql => None,
         _ => parts.first().map(|module| (*module).to_owned()),
     };
     (target, operation, module)

@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 
 use super::{
     answer::Refusal,
+    rules::Rule,
     schema::{Field, Kind, Organisation, USER_ID, read_id},
     time::{read_zoho_time, zoho_time},
 };
@@ -109,7 +110,7 @@ fn expected(kind: &Kind) -> &'static str {
 }
 
 fn invalid(field: &Field, record: usize) -> Refusal {
-    Refusal::bad("INVALID_DATA", "invalid data")
+    Refusal::of(Rule::ValuesFit)
         .detail("api_name", field.api_name.as_str())
         .detail("json_path", json_path(record, &field.api_name))
 }
@@ -121,9 +122,7 @@ fn not_in_list(field: &Field, record: usize) -> Refusal {
 
 fn unknown_id(field: &Field, record: usize) -> Refusal {
     let json_path = format!("{}.id", json_path(record, &field.api_name));
-    Refusal::bad("INVALID_DATA", "the id given seems to be invalid")
-        .detail("api_name", field.api_name.as_str())
-        .detail("json_path", json_path)
+    Refusal::of(Rule::LookupExists).detail("api_name", field.api_name.as_str()).detail("json_path", json_path)
 }
 
 fn short_enough(field: &Field, length: usize, record: usize) -> Result<(), Refusal> {

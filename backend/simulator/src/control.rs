@@ -8,10 +8,11 @@ use super::{
     Shared,
     answer::{Answer, Body},
     call::pairs,
-    fault::Rule,
+    fault::FaultRule,
     log,
     read::show,
     records::Fields,
+    rules::Rule,
     settings::Change,
     state::State,
     time::{read_rfc3339, to_rfc3339},
@@ -32,9 +33,10 @@ pub(super) fn answer(shared: &Shared, method: &Method, uri: &Uri, body: &[u8]) -
         ("GET", "settings") => Ok(shared.with(|state| settings(state, shared.clock.now()))),
         ("POST", "settings") => change_settings(shared, body),
         ("GET", "faults") => Ok(shared.with(|state| faults(state))),
-        ("POST", "faults") => parsed::<Vec<Rule>>(body)
+        ("POST", "faults") => parsed::<Vec<FaultRule>>(body)
             .map(|rules| Answer::ok(json!({ "ids": shared.with(|state| state.faults.add(rules)) }))),
         ("DELETE", "faults") => Ok(done(shared, |state| state.faults.clear())),
+        ("GET", "rules") => Ok(shared.with(|state| rules(&state.log))),
         ("GET", "clock") => Ok(clock(shared)),
         ("POST", "clock") => set_clock(shared, body),
         ("POST", "reset") => Ok(done(shared, State::reset)),
@@ -85,7 +87,7 @@ fn calls(shared: &Shared, uri: &Uri) -> Answer {
     let calls = shared.with(|state| state.log.after(after));
     // A long log is serialized directly, without a tree of values.
     let text = serde_json::to_string(&Calls { calls }).unwrap_or_default();
-    Answer { status: StatusCode::OK, body: Body::Text(text) }
+    Answer { status: StatusCode::OK, body: Body::Text(text), rules: Vec::new() }
 }
 
 fn settings(state: &mut State, now: DateTime<Utc>) -> Answer {
@@ -114,6 +116,16 @@ fn faults(state: &State) -> Answer {
     let counts = state.faults.counts().into_iter();
     let counts = counts.map(|(id, fault, struck)| json!({ "id": id, "fault": fault, "struck": struck }));
     Answer::ok(json!({ "faults": counts.collect::<Vec<_>>() }))
+}
+
+/// The table of rules, each with the number of calls in the log that met it.
+fn rules(log: &log::Log) -> Answer {
+    let shown = Rule::ALL.iter().map(|rule| {
+        let row = rule.row();
+        let code = row.refusal.map(|(_, code, _)| code);
+        json!({ "rule": rule, "says": row.says, "source": row.source, "code": code, "met": log.met(*rule) })
+    });
+    Answer::ok(json!({ "rules": shown.collect::<Vec<_>>() }))
 }
 
 fn clock(shared: &Shared) -> Answer {

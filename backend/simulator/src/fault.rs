@@ -81,7 +81,7 @@ pub(super) struct Match {
 /// A rule as a test sends it.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Rule {
+pub(super) struct FaultRule {
     #[serde(default, rename = "match")]
     matching: Match,
     fault: Fault,
@@ -126,7 +126,7 @@ impl RecordFault {
 
 struct ActiveRule {
     id: u64,
-    rule: Rule,
+    rule: FaultRule,
     seen: u64,
     fired: u64,
     random: u64,
@@ -141,7 +141,7 @@ pub(super) struct Faults {
 
 impl Faults {
     /// Adds rules after the existing ones; returns their numbers.
-    pub(super) fn add(&mut self, rules: Vec<Rule>) -> Vec<u64> {
+    pub(super) fn add(&mut self, rules: Vec<FaultRule>) -> Vec<u64> {
         let first = self.last + 1;
         for rule in rules {
             self.last += 1;

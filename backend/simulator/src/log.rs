@@ -1,8 +1,10 @@
 //! The log of calls, for tests to read.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 
 use serde::Serialize;
+
+use super::rules::Rule;
 
 /// The most calls in the log: enough for a benchmark. The oldest are dropped first.
 const CALLS: usize = 100_000;
@@ -30,6 +32,9 @@ pub(super) struct Entry {
     /// `None` when no answer was sent.
     pub(super) status: Option<u16>,
     pub(super) credits: u64,
+    /// The rules that the answer is due to.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(super) rules: Vec<Rule>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) fault: Option<&'static str>,
 }
@@ -40,6 +45,7 @@ pub(super) struct Log {
     calls: VecDeque<Entry>,
     keys: usize,
     last: u64,
+    met: BTreeMap<Rule, u64>,
 }
 
 impl Log {
@@ -48,6 +54,7 @@ impl Log {
         self.last += 1;
         entry.n = self.last;
         self.keys += entry.keys.len();
+        entry.rules.iter().for_each(|rule| *self.met.entry(*rule).or_default() += 1);
         self.calls.push_back(entry);
         while self.calls.len() > CALLS || self.keys > KEYS {
             let Some(oldest) = self.calls.pop_front() else { return };
@@ -60,8 +67,14 @@ impl Log {
         self.calls.range(start..).cloned().collect()
     }
 
+    /// The number of calls whose answer is due to this rule.
+    pub(super) fn met(&self, rule: Rule) -> u64 {
+        self.met.get(&rule).copied().unwrap_or_default()
+    }
+
     pub(super) fn clear(&mut self) {
         self.calls.clear();
+        self.met.clear();
         self.keys = 0;
     }
 }
@@ -82,6 +95,7 @@ mod tests {
             keys: vec![String::new(); keys],
             status: None,
             credits: 0,
+            rules: Vec::new(),
             fault: None,
         }
     }

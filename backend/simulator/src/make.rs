@@ -8,6 +8,7 @@ use super::{
     answer::{Answer, Refusal},
     call::Call,
     metadata::{PROFILE_ID, named_module},
+    rules::Rule,
     schema::{Field, Kind, Module, Organisation, Unique},
     standard,
 };
@@ -50,7 +51,10 @@ struct DisplayField {
 pub(super) fn create_module(organisation: &mut Organisation, call: &Call) -> Result<Answer, Refusal> {
     let body = serde_json::from_slice::<NewModules>(&call.raw);
     let NewModules { modules: [new] } = body.map_err(|_| invalid("modules", "$.modules", "jsonarray"))?;
-    let refused = |refusal: Refusal| Answer::json(StatusCode::BAD_REQUEST, json!({ "modules": [refusal.entry()] }));
+    let refused = |refusal: Refusal| {
+        let answer = Answer::json(StatusCode::BAD_REQUEST, json!({ "modules": [refusal.entry()] }));
+        answer.due_to(refusal.rule.into_iter().collect())
+    };
     Ok(match make_module(organisation, new) {
         Ok(id) => {
             Answer::json(StatusCode::CREATED, created("modules", vec![success(id, "module created successfully")]))
@@ -146,16 +150,17 @@ pub(super) fn create_fields(organisation: &mut Organisation, call: &Call) -> Res
     let new = body.map_err(|_| invalid("fields", "$.fields", "jsonarray"))?.fields;
     if new.is_empty() || new.len() > NEW_FIELDS {
         let due_to = json!([{ "api_name": "fields", "json_path": "$.fields" }]);
-        let refusal = Refusal::bad("LIMIT_EXCEEDED", "too many fields in one call").detail("limit", NEW_FIELDS);
+        let refusal = Refusal::of(Rule::NewFieldsPerCall).detail("limit", NEW_FIELDS);
         return Err(refusal.detail("limit_due_to", due_to));
     }
     let (mut entries, all) = (Vec::new(), new.len());
-    let mut failed = 0;
+    let (mut failed, mut rules) = (0, Vec::new());
     for (place, new) in new.into_iter().enumerate() {
         entries.push(match make_field(organisation, &module, new, place) {
             Ok(id) => success(id, "field created"),
             Err(refusal) => {
                 failed += 1;
+                rules.extend(refusal.rule);
                 refusal.entry()
             }
         });
@@ -165,7 +170,7 @@ pub(super) fn create_fields(organisation: &mut Organisation, call: &Call) -> Res
         failed if failed == all => StatusCode::BAD_REQUEST,
         _ => StatusCode::MULTI_STATUS,
     };
-    Ok(Answer::json(status, created("fields", entries)))
+    Ok(Answer::json(status, created("fields", entries)).due_to(rules))
 }
 
 fn make_field(organisation: &mut Organisation, module: &str, new: NewField, place: usize) -> Result<u64, Refusal> {
@@ -271,19 +276,19 @@ fn created(what: &str, entries: Vec<Value>) -> Value {
 }
 
 fn missing(name: &str, path: &str) -> Refusal {
-    Refusal::bad("MANDATORY_NOT_FOUND", "required field not found").detail("api_name", name).detail("json_path", path)
+    Refusal::of(Rule::SettingsAreComplete).detail("api_name", name).detail("json_path", path)
 }
 
 fn invalid(name: &str, path: &str, expected: &str) -> Refusal {
-    let refusal = Refusal::bad("INVALID_DATA", "invalid data").detail("api_name", name).detail("json_path", path);
+    let refusal = Refusal::of(Rule::SettingsFit).detail("api_name", name).detail("json_path", path);
     refusal.detail("expected_data_type", expected)
 }
 
 fn too_long(name: &str, path: &str, most: usize) -> Refusal {
-    let refusal = Refusal::bad("INVALID_DATA", "invalid data").detail("api_name", name).detail("json_path", path);
+    let refusal = Refusal::of(Rule::SettingsFit).detail("api_name", name).detail("json_path", path);
     refusal.detail("maximum_length", most)
 }
 
 fn duplicate(name: &str, path: &str) -> Refusal {
-    Refusal::bad("DUPLICATE_DATA", "duplicate data").detail("api_name", name).detail("json_path", path)
+    Refusal::of(Rule::NamesAreFree).detail("api_name", name).detail("json_path", path)
 }

@@ -6,6 +6,7 @@ use super::{
     answer::{Answer, Refusal},
     call::{Call, Target},
     make,
+    rules::Rule,
     schema::{Field, Kind, Module, Organisation},
     settings::Settings,
 };
@@ -43,12 +44,11 @@ pub(super) fn settings(organisation: &mut Organisation, settings: &Settings, cal
 
 pub(super) fn named_module(organisation: &Organisation, call: &Call) -> Result<String, Refusal> {
     let Some(name) = call.parameter("module") else {
-        let message = "one of the expected parameters is missing";
-        return Err(Refusal::bad("REQUIRED_PARAM_MISSING", message).detail("param_name", "module"));
+        return Err(Refusal::of(Rule::ParameterIsThere).detail("param_name", "module"));
     };
     match organisation.modules.contains_key(name) {
         true => Ok(name.to_owned()),
-        false => Err(Refusal::bad("INVALID_MODULE", "the module name given seems to be invalid")),
+        false => Err(Refusal::of(Rule::ModuleExists)),
     }
 }
 

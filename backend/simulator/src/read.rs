@@ -6,15 +6,16 @@ use super::{
     answer::{Answer, Refusal},
     call::{Call, Target},
     records::{Fields, Record},
+    rules::Rule,
     schema::{Kind, Module, Organisation, USER_ID, USER_NAME, read_id},
     time::zoho_time,
 };
 
-/// Records per page; the maximum in Zoho's documentation of answers.
-pub(super) const PAGE: usize = 100;
+/// Records per page; Zoho's limit.
+pub(super) const PAGE: usize = 200;
 
-/// The most ids in one call.
-const IDS: usize = 100;
+/// The most characters of all ids in one call; Zoho's limit.
+const IDS: usize = 1_024;
 
 /// The most fields in one call; Zoho's limit.
 const FIELDS: usize = 50;
@@ -28,7 +29,7 @@ pub(super) fn read(organisation: &Organisation, call: &Call) -> Result<Answer, R
     let module = organisation.modules.get(name).ok_or_else(Refusal::invalid_module)?;
     match &call.target {
         Target::GetOne(id) => {
-            let Some(id) = read_id(id) else { return Err(Refusal::bad("INVALID_DATA", "the id is not a number")) };
+            let Some(id) = read_id(id) else { return Err(Refusal::of(Rule::RecordExists)) };
             Ok(match module.records.live(id) {
                 Some((record, fields)) => {
                     let requested = requested_fields(call)?;
@@ -50,14 +51,13 @@ fn by_ids(organisation: &Organisation, module: &Module, call: &Call) -> Result<A
     if requested.is_none() {
         return Err(fields_missing());
     }
-    let ids = call.ids();
-    if ids.len() > IDS {
-        return Err(Refusal::bad("LIMIT_EXCEEDED", "too many ids"));
+    if call.parameter("ids").is_some_and(|ids| ids.len() > IDS) {
+        return Err(Refusal::of(Rule::IdsPerCall));
     }
-    let ids = ids.into_iter().filter_map(read_id);
+    let ids = call.ids().into_iter().filter_map(read_id);
     let found = ids.filter_map(|id| module.records.live(id).map(|(record, fields)| (id, record, fields.as_ref())));
     let records = found.map(|found| show(organisation, module, found, requested.as_deref())).collect();
-    Ok(page(records, &Paging { start: 0, per_page: IDS }, false))
+    Ok(page(records, &Paging { start: 0, per_page: PAGE }, false))
 }
 
 fn list(organisation: &Organisation, module: &Module, call: &Call) -> Result<Answer, Refusal> {
@@ -117,13 +117,13 @@ pub(super) fn requested_fields(call: &Call) -> Result<Option<Vec<&str>>, Refusal
     let Some(fields) = call.parameter("fields").filter(|fields| !fields.is_empty()) else { return Ok(None) };
     let fields: Vec<&str> = fields.split(',').map(str::trim).collect();
     match fields.len() > FIELDS {
-        true => Err(Refusal::bad("LIMIT_EXCEEDED", "too many fields")),
+        true => Err(Refusal::of(Rule::FieldsPerCall)),
         false => Ok(Some(fields)),
     }
 }
 
 fn fields_missing() -> Refusal {
-    Refusal::bad("REQUIRED_PARAM_MISSING", "one of the expected parameters is missing").detail("param_name", "fields")
+    Refusal::of(Rule::ParameterIsThere).detail("param_name", "fields")
 }
 
 /// The requested part of a list.
@@ -140,16 +140,16 @@ impl Paging {
                 .parse()
                 .ok()
                 .filter(|number| *number > 0)
-                .ok_or_else(|| Refusal::bad("INVALID_DATA", "invalid parameter").detail("param_name", name)),
+                .ok_or_else(|| Refusal::of(Rule::ParameterFits).detail("param_name", name)),
         };
         let per_page = number("per_page", PAGE)?.min(PAGE);
         if let Some(token) = call.parameter("page_token") {
-            let start = token.parse().map_err(|_| Refusal::bad("INVALID_DATA", "invalid page token"))?;
+            let start = token.parse().map_err(|_| Refusal::of(Rule::ParameterFits))?;
             return Ok(Self { start, per_page });
         }
         let start = number("page", 1)?.saturating_sub(1).saturating_mul(per_page);
         match start >= REACHED_BY_PAGE {
-            true => Err(Refusal::bad("DISCRETE_PAGINATION_LIMIT_EXCEEDED", "use page_token to go on")),
+            true => Err(Refusal::of(Rule::PagesByToken)),
             false => Ok(Self { start, per_page }),
         }
     }

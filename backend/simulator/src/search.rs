@@ -9,6 +9,7 @@ use super::{
     call::Call,
     read::{Paging, page, requested_fields, show},
     records::{Fields, index_key},
+    rules::Rule,
     schema::{Kind, Module, Organisation},
 };
 use chrono::{DateTime, Utc};
@@ -60,11 +61,11 @@ pub(super) fn search(organisation: &mut Organisation, call: &Call, seen: DateTim
 
 fn read_criteria(module: &Module, call: &Call) -> Result<Criteria, Refusal> {
     if let Some(text) = call.parameter("criteria") {
-        let invalid = || Refusal::bad("INVALID_DATA", "invalid criteria").detail("param_name", "criteria");
+        let invalid = || Refusal::of(Rule::CriteriaAreValid).detail("param_name", "criteria");
         let mut reader = Reader { rest: text.trim(), conditions: 0 };
         let criteria = reader.sequence(0).filter(|_| reader.rest.is_empty()).ok_or_else(invalid)?;
         return match reader.conditions > CONDITIONS {
-            true => Err(Refusal::bad("LIMIT_EXCEEDED", "too many criteria")),
+            true => Err(Refusal::of(Rule::CriteriaAreFew)),
             false if !criteria.names_known_fields(module) => Err(invalid()),
             false => Ok(criteria),
         };
@@ -79,7 +80,7 @@ fn read_criteria(module: &Module, call: &Call) -> Result<Criteria, Refusal> {
             return Ok(Criteria::Any(fields.map(|field| condition(&field.api_name)).collect()));
         }
     }
-    Err(Refusal::bad("REQUIRED_PARAM_MISSING", "one of the expected parameters is missing"))
+    Err(Refusal::of(Rule::ParameterIsThere))
 }
 
 fn build_indexes(module: &mut Module, criteria: &Criteria) {

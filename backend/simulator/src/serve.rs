@@ -11,6 +11,7 @@ use super::{
     control,
     fault::{Fault, InjectedFault},
     log,
+    rules::Rule,
     state::{Admission, State, token_refused},
     time::to_rfc3339,
     tokens::TokenRefusal,
@@ -49,7 +50,7 @@ async fn serve(shared: &Shared, mut call: Call, client: Option<SocketAddr>) -> R
     };
     match outcome {
         Outcome::Answered(answer) => {
-            logged.status(answer.status);
+            logged.answered(&answer);
             let told = match call.operation {
                 Operation::Token => None,
                 _ => shared.with(|state| state.reported_credits(shared.clock.now())),
@@ -77,6 +78,7 @@ fn log_entry(shared: &Shared, call: &Call, fired: Option<&InjectedFault>) -> log
         keys: call.keys(),
         status: None,
         credits: 0,
+        rules: Vec::new(),
         fault: fired.map(|fired| fired.fault.name()),
     }
 }
@@ -88,9 +90,12 @@ struct Logged<'a> {
 }
 
 impl Logged<'_> {
-    fn status(&mut self, status: StatusCode) {
+    fn answered(&mut self, answer: &Answer) {
         if let Some(entry) = &mut self.entry {
-            entry.status = Some(status.as_u16());
+            entry.status = Some(answer.status.as_u16());
+            entry.rules.clone_from(&answer.rules);
+            entry.rules.sort_unstable();
+            entry.rules.dedup();
         }
     }
 
@@ -163,7 +168,7 @@ async fn token(shared: &Shared, call: &Call, fired: Option<&InjectedFault>) -> O
     let form = std::str::from_utf8(&call.raw).map(pairs).unwrap_or_default();
     let grant = |state: &mut State| match call.target {
         super::call::Target::Token => state.token(call, &form, shared.clock.now()),
-        _ => Refusal::invalid_method().flat(),
+        _ => Refusal::of(Rule::MethodFits).flat(),
     };
     let Some(fired) = fired else { return Outcome::Answered(shared.with(grant)) };
     Outcome::Answered(match fired.fault {
@@ -199,11 +204,11 @@ enum Instead {
 
 fn instead(fault: Fault) -> Option<Instead> {
     Some(match fault {
-        Fault::Unauthorized => Instead::Refusal(Refusal::invalid_token()),
-        Fault::ScopeMismatch => Instead::Refusal(Refusal::scope_mismatch()),
+        Fault::Unauthorized => Instead::Refusal(Refusal::of(Rule::TokenIsKnown)),
+        Fault::ScopeMismatch => Instead::Refusal(Refusal::of(Rule::ScopesCoverCall)),
         Fault::NoPermission => Instead::Refusal(Refusal::no_permission()),
-        Fault::TooManyRequests => Instead::Refusal(Refusal::too_many_requests()),
-        Fault::LimitExceeded => Instead::Refusal(Refusal::limit_exceeded()),
+        Fault::TooManyRequests => Instead::Refusal(Refusal::of(Rule::CallsAtOnce)),
+        Fault::LimitExceeded => Instead::Refusal(Refusal::of(Rule::CreditsLast)),
         Fault::InternalError => Instead::Refusal(Refusal::internal_error()),
         Fault::InvalidModule => Instead::Refusal(Refusal::invalid_module()),
         Fault::BadGatewayHtml => Instead::Page(StatusCode::BAD_GATEWAY),

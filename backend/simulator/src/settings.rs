@@ -2,6 +2,18 @@
 
 use serde::{Deserialize, Serialize};
 
+/// The scopes that Backend Sync asks for; a self client is granted what it asked for.
+const SCOPES: [&str; 8] = [
+    "ZohoCRM.modules.ALL",
+    "ZohoCRM.settings.fields.READ",
+    "ZohoCRM.settings.fields.CREATE",
+    "ZohoCRM.settings.modules.READ",
+    "ZohoCRM.settings.modules.CREATE",
+    "ZohoCRM.org.READ",
+    "ZohoCRM.coql.READ",
+    "ZohoCRM.bulk.ALL",
+];
+
 /// The settings, as `/__sim/settings` shows them.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub(super) struct Settings {
@@ -11,14 +23,16 @@ pub(super) struct Settings {
     pub(super) concurrency: usize,
     /// How far the search lags behind writes.
     pub(super) lag_seconds: u64,
+    /// The most rows of a COQL query: 200 by Zoho's description, 2,000 by its pages.
+    pub(super) coql_rows: usize,
     /// The least duration of each API call.
     pub(super) delay_ms: u64,
     /// The status of a partially successful answer: 200 or 207.
     pub(super) partial_status: u16,
     /// Whether the refresh token is revoked.
     pub(super) revoked: bool,
-    /// Scopes that the tokens lack.
-    pub(super) removed_scopes: Vec<String>,
+    /// The scopes of the tokens.
+    pub(super) scopes: Vec<String>,
     /// The value of `license_details.paid_type`.
     pub(super) edition: String,
     /// The number of paid users.
@@ -31,10 +45,11 @@ impl Default for Settings {
             allowance: 100_000,
             concurrency: 10,
             lag_seconds: 10,
+            coql_rows: 200,
             delay_ms: 0,
             partial_status: 207,
             revoked: false,
-            removed_scopes: Vec::new(),
+            scopes: SCOPES.map(str::to_owned).to_vec(),
             edition: "enterprise".to_owned(),
             users: 10,
         }
@@ -50,10 +65,11 @@ pub(super) struct Change {
     pub(super) used: Option<u64>,
     concurrency: Option<usize>,
     lag_seconds: Option<u64>,
+    coql_rows: Option<usize>,
     delay_ms: Option<u64>,
     partial_status: Option<u16>,
     pub(super) revoked: Option<bool>,
-    removed_scopes: Option<Vec<String>>,
+    scopes: Option<Vec<String>>,
     edition: Option<String>,
     users: Option<u64>,
 }
@@ -72,10 +88,11 @@ impl Settings {
         set(&mut self.allowance, change.allowance);
         set(&mut self.concurrency, change.concurrency);
         set(&mut self.lag_seconds, change.lag_seconds);
+        set(&mut self.coql_rows, change.coql_rows);
         set(&mut self.delay_ms, change.delay_ms);
         set(&mut self.partial_status, change.partial_status);
         set(&mut self.revoked, change.revoked);
-        set(&mut self.removed_scopes, change.removed_scopes);
+        set(&mut self.scopes, change.scopes);
         set(&mut self.edition, change.edition);
         set(&mut self.users, change.users);
         Ok(())

@@ -6,15 +6,17 @@ use serde_json::{Value, json};
 use super::{
     answer::{Answer, Refusal},
     call::{Call, Operation, Target, WriteBody},
+    coql,
     credits::{self, Credits},
     fault::{Faults, InjectedFault},
     log::Log,
     metadata, read,
+    rules::Rule,
     schema::{Ids, Organisation},
-    search,
+    scopes, search,
     settings::Settings,
     standard,
-    tokens::{LIFE, REFRESH_TOKEN, SCOPES, TokenRefusal, Tokens},
+    tokens::{LIFE, REFRESH_TOKEN, TokenRefusal, Tokens},
     write::{self, Writing},
 };
 use chrono::{DateTime, TimeDelta, Utc};
@@ -72,21 +74,25 @@ impl State {
     pub(super) fn admit(&mut self, call: &Call, now: DateTime<Utc>) -> Result<Admission, Refusal> {
         let token = call.authorization.as_deref().and_then(|header| header.strip_prefix("Zoho-oauthtoken "));
         if !token.is_some_and(|token| self.tokens.knows(token, now)) {
-            return Err(Refusal::invalid_token());
+            return Err(Refusal::of(Rule::TokenIsKnown));
         }
-        if let Some(scope) = needed_scope(call)
-            && self.settings.removed_scopes.iter().any(|removed| removed == scope)
-        {
-            return Err(Refusal::scope_mismatch());
+        let of_query = (call.target == Target::Coql).then(|| coql::module(call)).flatten();
+        let module = of_query.as_deref().or(call.module.as_deref()).unwrap_or_default();
+        if !scopes::cover(&self.settings.scopes, call, module) {
+            return Err(Refusal::of(Rule::ScopesCoverCall));
         }
         let writes = call.operation != Operation::Delete && call.writes() > 0;
-        let credits = if writes { credits::of_write(call.writes()) } else { 1 };
+        let credits = match call.target {
+            Target::Coql => coql::credits(call),
+            _ if writes => credits::of_write(call.writes()),
+            _ => 1,
+        };
         if self.credits.used(now) + credits > self.settings.allowance {
-            return Err(Refusal::limit_exceeded());
+            return Err(Refusal::of(Rule::CreditsLast));
         }
         let large = call.writes() > SMALL_WRITE;
         if self.running >= self.settings.concurrency || (large && self.running_large >= LARGE_WRITES) {
-            return Err(Refusal::too_many_requests());
+            return Err(Refusal::of(Rule::CallsAtOnce));
         }
         self.credits.spend(now, credits);
         self.running += 1;
@@ -117,9 +123,10 @@ impl State {
         let (fault, partial) = (fired.and_then(InjectedFault::records), self.partial_status(fired));
         let writing = Writing { now, forget: self.seen(now), partial_status: partial, fault: fault.as_ref() };
         match call.target {
-            Target::UnknownUrl | Target::Token => Err(Refusal::invalid_url()),
-            Target::WrongMethod => Err(Refusal::invalid_method()),
+            Target::UnknownUrl | Target::Token => Err(Refusal::of(Rule::UrlIsKnown)),
+            Target::WrongMethod => Err(Refusal::of(Rule::MethodFits)),
             Target::Search => search::search(&mut self.organisation, call, writing.forget),
+            Target::Coql => coql::answer(&mut self.organisation, &self.settings, call, writing.forget),
             Target::List | Target::GetOne(_) | Target::Deleted => read::read(&self.organisation, call),
             Target::Fields
             | Target::CreateFields
@@ -175,12 +182,9 @@ impl State {
     }
 
     fn granted(&self, token: &str, by_code: bool, host: &str) -> Value {
-        let removed = &self.settings.removed_scopes;
-        let scopes: Vec<&str> =
-            SCOPES.into_iter().filter(|scope| !removed.iter().any(|removed| removed == scope)).collect();
         let mut body = json!({
             "access_token": token,
-            "scope": scopes.join(" "),
+            "scope": self.settings.scopes.join(" "),
             "api_domain": format!("http://{host}"),
             "token_type": "Bearer",
             "expires_in": LIFE.num_seconds(),
@@ -201,18 +205,5 @@ pub(super) fn token_refused(refusal: TokenRefusal) -> Answer {
             "error_description": "You have made too many requests continuously. Please try again after some time.",
             "status": "failure",
         }),
-    })
-}
-
-/// The scope that a call needs.
-fn needed_scope(call: &Call) -> Option<&'static str> {
-    Some(match call.target {
-        Target::UnknownUrl | Target::WrongMethod | Target::Token => return None,
-        Target::Fields => "ZohoCRM.settings.fields.READ",
-        Target::CreateFields => "ZohoCRM.settings.fields.CREATE",
-        Target::Modules | Target::Module(_) => "ZohoCRM.settings.modules.READ",
-        Target::CreateModules => "ZohoCRM.settings.modules.CREATE",
-        Target::Org => "ZohoCRM.org.READ",
-        _ => "ZohoCRM.modules.ALL",
     })
 }

@@ -22,18 +22,6 @@ const NEW: usize = 10;
 /// See [`NEW`].
 const NEW_WINDOW: TimeDelta = TimeDelta::minutes(10);
 
-/// The scopes that a self client is granted.
-pub(super) const SCOPES: [&str; 8] = [
-    "ZohoCRM.modules.ALL",
-    "ZohoCRM.settings.fields.READ",
-    "ZohoCRM.settings.fields.CREATE",
-    "ZohoCRM.settings.modules.READ",
-    "ZohoCRM.settings.modules.CREATE",
-    "ZohoCRM.org.READ",
-    "ZohoCRM.coql.READ",
-    "ZohoCRM.bulk.ALL",
-];
-
 /// Why the accounts server grants no token.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum TokenRefusal {

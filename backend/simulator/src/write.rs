@@ -9,6 +9,7 @@ use super::{
     check::{self, json_path},
     fault::RecordFault,
     records::Fields,
+    rules::Rule,
     schema::{Field, Module, Organisation, USER_ID, USER_NAME, read_id},
     time::{read_rfc3339, zoho_time},
 };
@@ -34,6 +35,8 @@ pub(super) struct Written {
     action: Option<&'static str>,
     duplicate_field: Option<String>,
     message: &'static str,
+    /// The rule that it is due to.
+    rule: Option<Rule>,
 }
 
 /// Executes a writing call.
@@ -53,7 +56,7 @@ pub(super) fn write(
         module.records.index(field);
     }
     if body.data.is_empty() || body.data.len() > RECORDS {
-        let refusal = Refusal::bad("INVALID_DATA", "the number of records is not allowed");
+        let refusal = Refusal::of(Rule::RecordsPerCall);
         let path = "$.data";
         return Err(refusal.detail("api_name", "data").detail("json_path", path).detail("maximum_length", RECORDS));
     }
@@ -64,7 +67,7 @@ pub(super) fn write(
         }
         let fault = writing.fault.filter(|fault| fault.hits(place, |key| has_value(&fields, key)));
         let result = match (fault, &call.target) {
-            (Some(_), _) => Err(Refusal::record_locked()),
+            (Some(_), _) => Err(Refusal::of(Rule::NotLocked)),
             (None, Target::Insert) => insert(organisation, name, fields, place, writing.now),
             (None, Target::Upsert) => upsert(organisation, name, fields, place, &checks, writing),
             (None, _) => not_modified(organisation, name, &fields, call)
@@ -82,18 +85,25 @@ struct Lines {
     lines: Vec<Value>,
     failed: usize,
     worst: Option<StatusCode>,
+    rules: Vec<Rule>,
 }
 
 impl Lines {
     fn add(&mut self, organisation: &Organisation, module: &str, result: Result<Written, Refusal>) {
-        self.lines.push(match result {
-            Ok(written) => line(organisation, module, &written),
-            Err(refusal) => {
-                self.failed += 1;
-                self.worst = Some(refusal.status);
-                refusal.entry()
+        match result {
+            Ok(written) => {
+                self.lines.push(line(organisation, module, &written));
+                self.rules.extend(written.rule);
             }
-        });
+            Err(refusal) => self.refused(refusal),
+        }
+    }
+
+    fn refused(&mut self, refusal: Refusal) {
+        self.failed += 1;
+        self.worst = Some(refusal.status);
+        self.rules.extend(refusal.rule);
+        self.lines.push(refusal.entry());
     }
 
     /// The answer: success, partial success (207 or 200), or failure, with its own status for one record and 202 for
@@ -105,7 +115,7 @@ impl Lines {
             (failed, all, _) if failed == all => StatusCode::ACCEPTED,
             _ => partial,
         };
-        Answer::json(status, json!({ "data": self.lines }))
+        Answer::json(status, json!({ "data": self.lines })).due_to(self.rules)
     }
 }
 
@@ -133,29 +143,30 @@ const DELETED: &str = "record deleted";
 fn delete_all(module: &mut Module, call: &Call, writing: &Writing<'_>) -> Result<Answer, Refusal> {
     let ids = call.ids();
     if ids.is_empty() {
-        return Err(Refusal::bad("REQUIRED_PARAM_MISSING", "one of the expected parameters is missing")
-            .detail("param_name", "ids"));
+        return Err(Refusal::of(Rule::ParameterIsThere).detail("param_name", "ids"));
     }
     if ids.len() > RECORDS {
-        return Err(Refusal::bad("INVALID_DATA", "too many ids").detail("maximum_length", RECORDS));
+        return Err(Refusal::of(Rule::RecordsPerCall).detail("maximum_length", RECORDS));
     }
-    let (mut lines, mut failed) = (Vec::new(), 0);
+    let mut lines = Lines::default();
     for (place, id) in ids.iter().enumerate() {
         let fault = writing.fault.filter(|fault| fault.hits(place, |key| key == *id));
         let deleted =
             fault.is_none() && read_id(id).is_some_and(|id| module.records.delete(id, writing.now, writing.forget));
-        failed += usize::from(!deleted);
-        lines.push(match (deleted, fault) {
-            (true, _) => json!({ "code": "SUCCESS", "details": { "id": id }, "message": DELETED, "status": "success" }),
-            (false, Some(_)) => Refusal::record_locked().entry(),
+        match (deleted, fault) {
+            (true, _) => lines.lines.push(deleted_line(id)),
+            (false, Some(_)) => lines.refused(Refusal::of(Rule::NotLocked)),
             (false, None) => {
-                let refusal = Refusal::bad("INVALID_DATA", "the id given seems to be invalid");
-                refusal.detail("id", *id).detail("resource_path_index", 0).entry()
+                let refusal = Refusal::of(Rule::RecordExists);
+                lines.refused(refusal.detail("id", *id).detail("resource_path_index", 0));
             }
-        });
+        }
     }
-    let worst = (failed > 0).then_some(StatusCode::BAD_REQUEST);
-    Ok(Lines { lines, failed, worst }.answer(StatusCode::OK, writing.partial_status))
+    Ok(lines.answer(StatusCode::OK, writing.partial_status))
+}
+
+fn deleted_line(id: &str) -> Value {
+    json!({ "code": "SUCCESS", "details": { "id": id }, "message": DELETED, "status": "success" })
 }
 
 fn unique_fields(module: &Module) -> Vec<String> {
@@ -169,7 +180,7 @@ fn read_checks(module: &Module, call: &Call, body: &WriteBody) -> Result<Vec<Str
         _ if call.target != Target::Upsert => Ok(Vec::new()),
         Some(named) if !named.is_empty() => {
             if let Some(place) = named.iter().position(|name| !defaults.contains(name)) {
-                return Err(Refusal::bad("INVALID_DATA", "the field cannot be used to check for duplicates")
+                return Err(Refusal::of(Rule::ChecksAreUnique)
                     .detail("api_name", "duplicate_check_fields")
                     .detail("json_path", format!("$.duplicate_check_fields[{place}]")));
             }
@@ -195,7 +206,7 @@ pub(super) fn insert(
     let id = organisation.ids.next();
     let module = organisation.modules.get_mut(name).ok_or_else(Refusal::invalid_module)?;
     module.records.insert(id, kept, now);
-    Ok(Written { id, action: None, duplicate_field: None, message: "record added" })
+    Ok(Written { id, action: None, duplicate_field: None, message: "record added", rule: None })
 }
 
 /// Updates the record with the `id` among the fields.
@@ -207,13 +218,13 @@ pub(super) fn update(
     writing: &Writing<'_>,
 ) -> Result<Written, Refusal> {
     let Some(id) = fields.remove("id") else {
-        let refusal = Refusal::bad("MANDATORY_NOT_FOUND", "required field not found");
+        let refusal = Refusal::of(Rule::IdIsGiven);
         return Err(refusal.detail("api_name", "id").detail("json_path", json_path(place, "id")));
     };
     let module = organisation.modules.get(name).ok_or_else(Refusal::invalid_module)?;
     let found = id.as_str().and_then(read_id).and_then(|id| Some((id, module.records.live(id)?.1)));
     let Some((id, before)) = found else {
-        let refusal = Refusal::bad("INVALID_DATA", "the id given seems to be invalid");
+        let refusal = Refusal::of(Rule::RecordExists);
         return Err(refusal.detail("api_name", "id").detail("json_path", json_path(place, "id")));
     };
     mandatory(module, &fields, false, place)?;
@@ -228,7 +239,7 @@ pub(super) fn update(
     unique(module, &after, Some((id, before)), place)?;
     let module = organisation.modules.get_mut(name).ok_or_else(Refusal::invalid_module)?;
     module.records.replace(id, after, writing.now, writing.forget);
-    Ok(Written { id, action: None, duplicate_field: None, message: "record updated" })
+    Ok(Written { id, action: None, duplicate_field: None, message: "record updated", rule: None })
 }
 
 fn upsert(
@@ -241,8 +252,11 @@ fn upsert(
 ) -> Result<Written, Refusal> {
     let module = organisation.modules.get(name).ok_or_else(Refusal::invalid_module)?;
     let named = fields.get("id").is_some_and(|id| !id.is_null());
-    let hit = if named { None } else { checks.iter().find_map(|field| Some((field, holder(module, field, &fields)?))) };
-    let (written, action) = match hit {
+    // Those that are named come first.
+    let unnamed = unique_fields(module).into_iter().filter(|field| !checks.contains(field));
+    let mut candidates = checks.iter().cloned().chain(unnamed).filter(|_| !named);
+    let hit = candidates.find_map(|field| holder(module, &field, &fields).map(|id| (field, id)));
+    let (written, action) = match &hit {
         Some((_, id)) => {
             fields.insert("id".to_owned(), id.to_string().into());
             (update(organisation, name, fields, place, writing)?, "update")
@@ -250,8 +264,10 @@ fn upsert(
         None if named => (update(organisation, name, fields, place, writing)?, "update"),
         None => (insert(organisation, name, fields, place, writing.now)?, "insert"),
     };
-    let duplicate_field = hit.map(|(field, _)| field.clone());
-    Ok(Written { action: Some(action), duplicate_field, ..written })
+    let duplicate_field = hit.map(|(field, _)| field);
+    let unnamed = duplicate_field.as_ref().is_some_and(|field| !checks.contains(field));
+    let rule = unnamed.then_some(Rule::UpsertLooksAtAllUnique);
+    Ok(Written { action: Some(action), duplicate_field, rule, ..written })
 }
 
 /// The oldest record with the same value in this field.
@@ -298,7 +314,7 @@ fn mandatory(module: &Module, fields: &Fields, new: bool, place: usize) -> Resul
         Some(value) => value.is_null() || value.as_str() == Some(""),
     };
     module.fields.values().filter(|field| field.mandatory).find(lacks).map_or(Ok(()), |field| {
-        Err(Refusal::bad("MANDATORY_NOT_FOUND", "required field not found")
+        Err(Refusal::of(Rule::MandatoryFields)
             .detail("api_name", field.api_name.as_str())
             .detail("json_path", json_path(place, &field.api_name)))
     })
@@ -319,7 +335,7 @@ fn unique(module: &Module, fields: &Fields, own: Option<(u64, &Fields)>, place: 
     }
     if clashes.len() > 1 {
         let errors: Vec<Value> = clashes.iter().map(Refusal::entry).collect();
-        return Err(Refusal::bad("MULTIPLE_OR_MULTI_ERRORS", "several errors").detail("errors", errors));
+        return Err(Refusal::of(Rule::SeveralDuplicates).detail("errors", errors));
     }
     clashes.pop().map_or(Ok(()), Err)
 }
@@ -330,7 +346,7 @@ fn duplicate(module: &Module, field: &Field, other: u64, place: usize) -> Refusa
         "module": { "api_name": module.api_name, "id": module.id.to_string() },
         "id": other.to_string(),
     });
-    Refusal::bad("DUPLICATE_DATA", "duplicate data")
+    Refusal::of(Rule::UniqueFields)
         .detail("api_name", field.api_name.as_str())
         .detail("json_path", json_path(place, &field.api_name))
         .detail("duplicate_record", record)
@@ -345,9 +361,7 @@ fn not_modified(organisation: &Organisation, name: &str, fields: &Fields, call: 
     let record = id.and_then(|id| organisation.modules.get(name)?.records.get(id));
     // Zoho's times have no milliseconds.
     match record {
-        Some(record) if record.modified().timestamp() > since.timestamp() => {
-            Err(Refusal::new(StatusCode::PRECONDITION_FAILED, "ALREADY_MODIFIED", "the record has been modified"))
-        }
+        Some(record) if record.modified().timestamp() > since.timestamp() => Err(Refusal::of(Rule::NotModifiedSince)),
         _ => Ok(()),
     }
 }
@@ -363,8 +377,10 @@ pub(super) fn by_hand(organisation: &mut Organisation, name: &str, fields: Field
     let result = match id {
         Some(id) if fields.get("$delete") == Some(&Value::Bool(true)) => {
             let deleted = read_id(&id).filter(|id| module.records.delete(*id, writing.now, writing.forget));
-            let missing = Refusal::bad("INVALID_DATA", "the id given seems to be invalid");
-            deleted.map(|id| Written { id, action: None, duplicate_field: None, message: DELETED }).ok_or(missing)
+            let missing = Refusal::of(Rule::RecordExists);
+            deleted
+                .map(|id| Written { id, action: None, duplicate_field: None, message: DELETED, rule: None })
+                .ok_or(missing)
         }
         Some(_) => update(organisation, name, fields, 0, writing),
         None => insert(organisation, name, fields, 0, writing.now),

@@ -71,7 +71,7 @@ async fn revoking_the_refresh_token_ends_all_access_tokens() {
 async fn the_checks_come_in_zohos_order() {
     let mut client = Client::new().await;
     let token = std::mem::take(&mut client.token);
-    client.set(json!({ "allowance": 1, "used": 1, "concurrency": 0, "removed_scopes": ["ZohoCRM.modules.ALL"] })).await;
+    client.set(json!({ "allowance": 1, "used": 1, "concurrency": 0, "scopes": ["ZohoCRM.org.READ"] })).await;
     let wrong = async |client: &Client, code: &str| {
         let seen = client.post("/crm/v8/Nope/upsert", json!({ "data": 5 })).await;
         assert_eq!(seen.body["code"], code);
@@ -79,7 +79,7 @@ async fn the_checks_come_in_zohos_order() {
     wrong(&client, "INVALID_TOKEN").await;
     client.token = token;
     wrong(&client, "OAUTH_SCOPE_MISMATCH").await;
-    client.set(json!({ "removed_scopes": [] })).await;
+    client.set(json!({ "scopes": ["ZohoCRM.modules.ALL"] })).await;
     wrong(&client, "LIMIT_EXCEEDED").await;
     client.set(json!({ "allowance": 1_000 })).await;
     wrong(&client, "TOO_MANY_REQUESTS").await;
@@ -102,7 +102,7 @@ async fn the_checks_come_in_zohos_order() {
 #[tokio::test]
 async fn only_calls_that_need_a_missing_scope_fail() {
     let client = Client::new().await;
-    client.set(json!({ "removed_scopes": ["ZohoCRM.settings.fields.READ"] })).await;
+    client.set(json!({ "scopes": ["ZohoCRM.modules.ALL", "ZohoCRM.settings.modules.READ"] })).await;
     assert_eq!(client.get("/crm/v8/settings/fields?module=Contacts").await.code(0), "OAUTH_SCOPE_MISMATCH");
     assert_eq!(client.get("/crm/v8/settings/modules").await.status, 200);
     assert_eq!(client.upsert(people(1)).await.status, 200);

@@ -15,6 +15,7 @@ async fn ids_found(client: &Client, query: &str) -> Vec<String> {
 #[tokio::test]
 async fn the_search_sees_the_past() {
     let client = Client::new().await;
+    client.allow_search().await;
     let id = client.insert(json!([{ "Last_Name": "Ada", "Email": "old@b.org" }])).await.id(0);
     let (old, new) = ("criteria=(Email:equals:OLD@b.org)", "email=new@b.org");
     assert!(ids_found(&client, old).await.is_empty(), "not yet");
@@ -34,6 +35,7 @@ async fn the_search_sees_the_past() {
 #[tokio::test]
 async fn without_lag_the_search_sees_every_write() {
     let client = Client::new().await;
+    client.allow_search().await;
     client.set(json!({ "lag_seconds": 0 })).await;
     let one = json!({ "Last_Name": "Ada", "Email": "a@b.org", "Mailing_City": "Bern" });
     let seen = client.insert(json!([one, { "Last_Name": "Bo", "Email": "b@b.org" }])).await;

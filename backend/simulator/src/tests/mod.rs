@@ -1,16 +1,18 @@
 //! Tests of the simulator's API, in process.
 
 mod connections;
+mod coql;
 mod faults;
 mod limits;
 mod lookups;
 mod metadata;
+mod rules;
 mod writes;
 
 use chrono::Utc;
 use poem::{
     Endpoint, IntoResponse, Request,
-    http::{Method, StatusCode, header},
+    http::{HeaderName, Method, StatusCode, header},
 };
 use serde_json::{Value, json};
 
@@ -67,9 +69,14 @@ impl Client {
     }
 
     async fn send(&self, method: Method, uri: &str, body: String, authorization: Option<&str>) -> Seen {
+        let headers: Vec<_> = authorization.map(|value| (header::AUTHORIZATION, value)).into_iter().collect();
+        self.send_with(method, uri, body, &headers).await
+    }
+
+    async fn send_with(&self, method: Method, uri: &str, body: String, headers: &[(HeaderName, &str)]) -> Seen {
         let mut request = Request::builder().method(method).uri_str(uri).header(header::HOST, "sim.example:4020");
-        if let Some(authorization) = authorization {
-            request = request.header(header::AUTHORIZATION, authorization);
+        for (name, value) in headers {
+            request = request.header(name, *value);
         }
         let response = self.simulator.endpoint().call(request.body(body)).await.expect("an answer").into_response();
         let (status, left) = (response.status().as_u16(), response.headers().get(CREDITS_HEADER).cloned());
@@ -100,10 +107,21 @@ impl Client {
         self.call(Method::PUT, &format!("/crm/v8/Contacts/{id}"), json!({ "data": [fields] })).await
     }
 
+    async fn update_unless_modified(&self, id: &str, since: &str, fields: Value) -> Seen {
+        let token = format!("Zoho-oauthtoken {}", self.token);
+        let headers = [(header::AUTHORIZATION, token.as_str()), (header::IF_UNMODIFIED_SINCE, since)];
+        let (uri, body) = (format!("/crm/v8/Contacts/{id}"), json!({ "data": [fields] }).to_string());
+        self.send_with(Method::PUT, &uri, body, &headers).await
+    }
+
     /// An upsert of contacts by key, then by e-mail.
     async fn upsert(&self, data: Value) -> Seen {
         let checks = ["Moodle_User_Key", "Email"];
         self.post("/crm/v8/Contacts/upsert", json!({ "data": data, "duplicate_check_fields": checks })).await
+    }
+
+    async fn query(&self, query: &str) -> Seen {
+        self.post("/crm/v8/coql", json!({ "select_query": query })).await
     }
 
     /// A contact's fields, by GET.
@@ -113,6 +131,11 @@ impl Client {
 
     async fn contacts(&self) -> Vec<Value> {
         self.get("/__sim/state").await.body["modules"]["Contacts"].as_array().expect("contacts").clone()
+    }
+
+    /// Grants the scope that a search needs beside the module's.
+    async fn allow_search(&self) {
+        self.set(json!({ "scopes": ["ZohoCRM.modules.ALL", "ZohoSearch.securesearch.READ"] })).await;
     }
 
     async fn set(&self, settings: Value) {

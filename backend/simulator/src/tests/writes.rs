@@ -194,13 +194,8 @@ async fn bodies_that_are_wrong_as_a_whole() {
 async fn if_unmodified_since_prevents_an_overwrite() {
     let client = Client::new().await;
     let id = client.upsert(people(1)).await.id(0);
-    let token = format!("Zoho-oauthtoken {}", client.token);
-    let update = async |since: &str| {
-        let request = poem::Request::builder().method(Method::PUT).uri_str(format!("/crm/v8/Contacts/{id}"));
-        let request = request.header("Authorization", &token).header("If-Unmodified-Since", since);
-        let body = json!({ "data": [{ "First_Name": "A" }] }).to_string();
-        poem::Endpoint::get_response(&client.simulator.endpoint(), request.body(body)).await.status().as_u16()
-    };
+    let update =
+        async |since: &str| client.update_unless_modified(&id, since, json!({ "First_Name": "A" })).await.status;
     assert_eq!(update("2020-01-01T00:00:00+00:00").await, 412);
     assert_eq!(update("2099-01-01T00:00:00+00:00").await, 200);
 }
