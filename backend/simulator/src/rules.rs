@@ -107,9 +107,12 @@ rules! {
     NotLocked: Report "nobody else is writing the record" => 400 "RECORD_LOCKED" "the record is locked";
 
     // The search.
-    CriteriaAreValid: Page "criteria are well-formed and name fields of the module"
-        => 400 "INVALID_DATA" "invalid criteria";
-    CriteriaAreFew: Page "a search has at most 10 criteria" => 400 "LIMIT_EXCEEDED" "too many criteria";
+    SearchForSomething: File "a search has criteria, an address, a phone number or a word"
+        => 400 "EXPECTED_PARAM_MISSING" "one of the expected parameters is missing";
+    CriteriaAreValid: File "criteria are well-formed and name fields of the module"
+        => 400 "INVALID_QUERY" "Invalid query formed";
+    CriteriaAreFew: Page "a search has at most 10 criteria"
+        => 400 "CRITERIA_LIMIT_EXCEEDED" "no of criterium that can be given exceed the limit 15";
 
     // COQL.
     CoqlSyntax: File "a query is select … from … where … [order by …] [limit …]; quotes in texts are doubled"
@@ -119,10 +122,14 @@ rules! {
     CoqlCriteria: Page "a query has at most 25 criteria" => 400 "LIMIT_EXCEEDED" "too many criteria";
     CoqlValues: Page "an in has at most 50 values" => 400 "LIMIT_EXCEEDED" "too many values";
     CoqlRows: File "a call returns 1 to 200 rows, of the first 100,000" => 400 "LIMIT_EXCEEDED" "the limit is not allowed";
+    CoqlModuleExists: File "a query is of a module that exists"
+        => 400 "INVALID_QUERY" "the module given seems to be invalid";
     CoqlFieldExists: File "a query names fields of the module" => 400 "INVALID_QUERY" "column given seems to be invalid";
     CoqlNoTextarea: Page "criteria name no multi-line fields" => 400 "INVALID_QUERY" "column given seems to be invalid";
 
     // Settings.
+    ModuleIsSupported: File "settings of one module are of one that exists"
+        => 400 "NOT_SUPPORTED" "the module is not supported in api";
     NewFieldsPerCall: File "a call creates at most 5 fields" => 400 "LIMIT_EXCEEDED" "too many fields in one call";
     SettingsAreComplete: File "new modules and fields have what is mandatory"
         => 400 "MANDATORY_NOT_FOUND" "required field not found";

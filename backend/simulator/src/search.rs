@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::{
     answer::{Answer, Refusal},
@@ -61,7 +61,10 @@ pub(super) fn search(organisation: &mut Organisation, call: &Call, seen: DateTim
 
 fn read_criteria(module: &Module, call: &Call) -> Result<Criteria, Refusal> {
     if let Some(text) = call.parameter("criteria") {
-        let invalid = || Refusal::of(Rule::CriteriaAreValid).detail("param_name", "criteria");
+        let invalid = || {
+            let refusal = Refusal::of(Rule::CriteriaAreValid).detail("api_name", "criteria");
+            refusal.detail("reason", "the criteria cannot be read, or name an unknown field")
+        };
         let mut reader = Reader { rest: text.trim(), conditions: 0 };
         let criteria = reader.sequence(0).filter(|_| reader.rest.is_empty()).ok_or_else(invalid)?;
         return match reader.conditions > CONDITIONS {
@@ -80,7 +83,7 @@ fn read_criteria(module: &Module, call: &Call) -> Result<Criteria, Refusal> {
             return Ok(Criteria::Any(fields.map(|field| condition(&field.api_name)).collect()));
         }
     }
-    Err(Refusal::of(Rule::ParameterIsThere))
+    Err(Refusal::of(Rule::SearchForSomething).detail("param_names", json!(["criteria", "email", "phone", "word"])))
 }
 
 fn build_indexes(module: &mut Module, criteria: &Criteria) {

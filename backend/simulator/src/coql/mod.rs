@@ -60,7 +60,7 @@ pub(super) fn answer(
     if query.rows == 0 || query.rows > settings.coql_rows || query.offset + query.rows > REACHED_BY_OFFSET {
         return Err(Refusal::of(Rule::CoqlRows).detail("limit", settings.coql_rows.to_string()));
     }
-    let no_module = || Refusal::of(Rule::ModuleExists).detail("resource_path_index", 0);
+    let no_module = || Refusal::of(Rule::CoqlModuleExists).detail("module", query.module.as_str());
     let module = organisation.modules.get_mut(&query.module).ok_or_else(no_module)?;
     let columns = query.columns.iter().chain(query.order.iter().map(|(field, _)| field));
     columns.map(String::as_str).try_for_each(|name| known(module, name).map(drop))?;

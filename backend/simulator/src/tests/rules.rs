@@ -34,18 +34,21 @@ async fn meet(rule: Rule, client: &mut Client) {
         | Rule::UpsertLooksAtAllUnique
         | Rule::NotModifiedSince
         | Rule::NotLocked => meet_a_write(rule, client).await,
-        Rule::CriteriaAreValid | Rule::CriteriaAreFew => meet_a_search(rule, client).await,
+        Rule::SearchForSomething | Rule::CriteriaAreValid | Rule::CriteriaAreFew => meet_a_search(rule, client).await,
         Rule::CoqlSyntax
         | Rule::CoqlPairs
         | Rule::CoqlColumns
         | Rule::CoqlCriteria
         | Rule::CoqlValues
         | Rule::CoqlRows
+        | Rule::CoqlModuleExists
         | Rule::CoqlFieldExists
         | Rule::CoqlNoTextarea => meet_a_query(rule, client).await,
-        Rule::NewFieldsPerCall | Rule::SettingsAreComplete | Rule::SettingsFit | Rule::NamesAreFree => {
-            meet_settings(rule, client).await;
-        }
+        Rule::ModuleIsSupported
+        | Rule::NewFieldsPerCall
+        | Rule::SettingsAreComplete
+        | Rule::SettingsFit
+        | Rule::NamesAreFree => meet_settings(rule, client).await,
     }
 }
 
@@ -107,9 +110,13 @@ async fn meet_a_write(rule: Rule, client: &Client) {
 
 async fn meet_a_search(rule: Rule, client: &Client) {
     let many = ["(Title:equals:Dr)"; 11].join("or");
-    let criteria = if rule == Rule::CriteriaAreFew { many.as_str() } else { "(Nothing:equals:1)" };
+    let query = match rule {
+        Rule::SearchForSomething => "page=1",
+        Rule::CriteriaAreValid => "criteria=(Nothing:equals:1)",
+        _ => &format!("criteria=({many})"),
+    };
     client.allow_search().await;
-    client.get(&format!("/crm/v8/Contacts/search?criteria=({criteria})")).await;
+    client.get(&format!("/crm/v8/Contacts/search?{query}")).await;
 }
 
 async fn meet_a_query(rule: Rule, client: &Client) {
@@ -122,6 +129,7 @@ async fn meet_a_query(rule: Rule, client: &Client) {
             Rule::CoqlCriteria => format!("select id from Contacts where {nested}"),
             Rule::CoqlValues => format!("select id from Contacts where id in ({columns})"),
             Rule::CoqlRows => "select id from Contacts where id = 1 limit 201".to_owned(),
+            Rule::CoqlModuleExists => "select id from Nothing where id = 1".to_owned(),
             Rule::CoqlFieldExists => "select Nothing from Contacts where id = 1".to_owned(),
             Rule::CoqlNoTextarea => "select id from Contacts where Description = 'a'".to_owned(),
             _ => "select id from Contacts".to_owned(),
@@ -132,6 +140,10 @@ async fn meet_a_query(rule: Rule, client: &Client) {
 async fn meet_settings(rule: Rule, client: &Client) {
     let field = |label: &str| json!({ "field_label": label, "data_type": "text" });
     let fields = match rule {
+        Rule::ModuleIsSupported => {
+            client.get("/crm/v8/settings/modules/Nothing").await;
+            return;
+        }
         Rule::NewFieldsPerCall => vec![field("A"), field("B"), field("C"), field("D"), field("E"), field("F")],
         Rule::SettingsAreComplete => vec![json!({ "field_label": "A" })],
         Rule::SettingsFit => vec![json!({ "field_label": "A", "data_type": "text", "length": 256 })],
