@@ -182,6 +182,10 @@ fn call_error(answer: &HttpAnswer, body: Option<&Value>, expected: usize) -> Opt
         "OAUTH_SCOPE_MISMATCH" => configuration(format!("{SCOPE_MISSING} {SCOPES}")),
         "NO_PERMISSION" | "AUTHORIZATION_FAILED" => configuration(PERMISSION_MISSING.to_owned()),
         "INVALID_MODULE" => configuration(MODULE_MISSING.to_owned()),
+        // The same of COQL.
+        "INVALID_QUERY" if body.is_some_and(|body| body.pointer("/details/module").is_some()) => {
+            configuration(MODULE_MISSING.to_owned())
+        }
         "INVALID_URL_PATTERN" | "INVALID_REQUEST_METHOD" => configuration(ADDRESS_WRONG.to_owned()),
         "LIMIT_EXCEEDED" | "TOO_MANY_REQUESTS" if status == 429 || status == 403 => limit(code, credits(answer)),
         _ if status >= 500 => {
