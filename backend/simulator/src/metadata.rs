@@ -28,8 +28,7 @@ pub(super) fn settings(organisation: &mut Organisation, settings: &Settings, cal
         Target::Module(name) => {
             let found =
                 organisation.modules.values().find(|module| module.api_name == *name || module.id.to_string() == *name);
-            let missing = || Refusal::of(Rule::ModuleIsSupported).detail("resource_path_index", 2);
-            let module = found.ok_or_else(missing)?;
+            let module = found.ok_or_else(Refusal::invalid_module)?;
             Ok(Answer::ok(json!({ "modules": [show_module(module)] })))
         }
         Target::CreateModules => make::create_module(organisation, call),

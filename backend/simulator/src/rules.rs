@@ -128,8 +128,6 @@ rules! {
     CoqlNoTextarea: Page "criteria name no multi-line fields" => 400 "INVALID_QUERY" "column given seems to be invalid";
 
     // Settings.
-    ModuleIsSupported: File "settings of one module are of one that exists"
-        => 400 "NOT_SUPPORTED" "the module is not supported in api";
     NewFieldsPerCall: File "a call creates at most 5 fields" => 400 "LIMIT_EXCEEDED" "too many fields in one call";
     SettingsAreComplete: File "new modules and fields have what is mandatory"
         => 400 "MANDATORY_NOT_FOUND" "required field not found";

@@ -44,11 +44,9 @@ async fn meet(rule: Rule, client: &mut Client) {
         | Rule::CoqlModuleExists
         | Rule::CoqlFieldExists
         | Rule::CoqlNoTextarea => meet_a_query(rule, client).await,
-        Rule::ModuleIsSupported
-        | Rule::NewFieldsPerCall
-        | Rule::SettingsAreComplete
-        | Rule::SettingsFit
-        | Rule::NamesAreFree => meet_settings(rule, client).await,
+        Rule::NewFieldsPerCall | Rule::SettingsAreComplete | Rule::SettingsFit | Rule::NamesAreFree => {
+            meet_settings(rule, client).await;
+        }
     }
 }
 
@@ -140,10 +138,6 @@ async fn meet_a_query(rule: Rule, client: &Client) {
 async fn meet_settings(rule: Rule, client: &Client) {
     let field = |label: &str| json!({ "field_label": label, "data_type": "text" });
     let fields = match rule {
-        Rule::ModuleIsSupported => {
-            client.get("/crm/v8/settings/modules/Nothing").await;
-            return;
-        }
         Rule::NewFieldsPerCall => vec![field("A"), field("B"), field("C"), field("D"), field("E"), field("F")],
         Rule::SettingsAreComplete => vec![json!({ "field_label": "A" })],
         Rule::SettingsFit => vec![json!({ "field_label": "A", "data_type": "text", "length": 256 })],
