@@ -20,6 +20,12 @@ from werkzeug.datastructures import Headers, ImmutableMultiDict
 # What Zoho's documentation and its own clients have, but not its description.
 DOCUMENTED = {("deleteRecords", "wf_trigger")}
 
+# Paths of Zoho's description whose parameters have other names below.
+MISNAMED = {
+    "/crm/v8/{module}/{recordID}/__timeline": "/crm/v8/{module}/{recordId}/__timeline",
+    "/crm/v8/{module}/actions/count": "/crm/v8/{moduleApiName}/actions/count",
+}
+
 # The most characters of a message: it may quote a whole record.
 MESSAGE = 300
 
@@ -73,8 +79,8 @@ class Judge:
         with open(contract, encoding="utf-8") as file:
             # Letters, marks and numbers of any script, for which Python has this only.
             document = json.loads(re.sub(r"\\\\p\{[LMN]\}", r"\\\\w", file.read()), object_hook=with_required)
+        document["paths"] = {MISNAMED.get(path, path): item for path, item in document["paths"].items()}
         self.host = document["servers"][0]["url"]
-        # Not checked itself: two of its parameters have other names than in their paths.
         config = Config(spec_validator_cls=None, extra_format_validators={"int64": is_int64})
         self.api = OpenAPI.from_dict(document, config=config)
         self.finder = APICallPathFinder(self.api.spec)
