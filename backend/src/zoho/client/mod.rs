@@ -8,6 +8,7 @@
 mod accounts;
 mod answer;
 mod calls;
+mod coql;
 mod error;
 mod limiter;
 mod pages;
