@@ -30,6 +30,7 @@ mod fault;
 mod log;
 mod make;
 mod metadata;
+mod pattern;
 mod read;
 mod records;
 mod rules;

@@ -9,7 +9,7 @@ use super::{
     call::Call,
     metadata::{PROFILE_ID, named_module},
     rules::Rule,
-    schema::{Field, Kind, Module, Organisation, Unique},
+    schema::{Choice, Field, Kind, Module, Organisation, Unique},
     standard,
 };
 
@@ -130,7 +130,8 @@ enum NewUnique {
 
 #[derive(Deserialize)]
 struct NewValue {
-    actual_value: String,
+    display_value: String,
+    actual_value: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -217,8 +218,11 @@ fn make_field(organisation: &mut Organisation, module: &str, new: NewField, plac
 fn read_kind(organisation: &Organisation, new: &NewField, place: usize) -> Result<Kind, Refusal> {
     let path = |name: &str| format!("$.fields[{place}].{name}");
     let values = || {
-        let values: Vec<String> =
-            new.pick_list_values.iter().flatten().map(|value| value.actual_value.clone()).collect();
+        let choice = |value: &NewValue| Choice {
+            display: value.display_value.clone(),
+            actual: value.actual_value.clone().unwrap_or_else(|| value.display_value.clone()),
+        };
+        let values: Vec<Choice> = new.pick_list_values.iter().flatten().map(choice).collect();
         match values.is_empty() {
             true => Err(missing("pick_list_values", &path("pick_list_values"))),
             false => Ok(values),

@@ -5,9 +5,10 @@ use serde_json::{Value, json};
 use super::{
     answer::{Answer, Refusal},
     call::{Call, Target},
+    check,
     make,
     rules::Rule,
-    schema::{Field, Kind, Module, Organisation},
+    schema::{Choice, Field, Kind, Module, Organisation},
     settings::Settings,
 };
 
@@ -90,13 +91,13 @@ fn show_field(organisation: &Organisation, field: &Field) -> Value {
         }
         _ => json!({}),
     };
-    let values: &[String] = match &field.kind {
+    let values: &[Choice] = match &field.kind {
         Kind::Picklist(values) | Kind::Multiselect(values) => values,
         _ => &[],
     };
     let values = values.iter().zip(1_u64..).map(|(value, number)| {
         json!({
-            "display_value": value, "actual_value": value, "reference_value": value,
+            "display_value": value.display, "actual_value": value.actual, "reference_value": value.actual,
             "sequence_number": number, "id": (field.id + number * 1_000_000).to_string(), "type": "used",
         })
     });
@@ -109,7 +110,7 @@ fn show_field(organisation: &Organisation, field: &Field) -> Value {
         "field_read_only": field.read_only, "custom_field": field.custom, "visible": true,
         "unique": field.unique.map_or(json!({}), |unique| json!({ "case_sensitive": unique.case_sensitive })),
         "pick_list_values": values, "lookup": lookup,
-        "decimal_place": matches!(field.kind, Kind::Double | Kind::Currency).then_some(2),
+        "decimal_place": matches!(field.kind, Kind::Double | Kind::Currency).then_some(check::DECIMALS),
     });
     let rest = json!({
         "operation_type": { "web_update": writable, "api_create": writable, "web_create": writable, "api_update": writable },

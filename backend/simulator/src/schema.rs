@@ -33,6 +33,21 @@ pub(super) fn read_id(text: &str) -> Option<u64> {
     text.bytes().all(|byte| byte.is_ascii_digit()).then(|| text.parse().ok()).flatten()
 }
 
+/// A value of a list.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Choice {
+    /// What people see, and clients write.
+    pub(super) display: String,
+    /// What is stored.
+    pub(super) actual: String,
+}
+
+/// Values that are stored as people see them.
+pub(super) fn choices(values: &[&str]) -> Vec<Choice> {
+    let choice = |value: &&str| Choice { display: (*value).to_owned(), actual: (*value).to_owned() };
+    values.iter().map(choice).collect()
+}
+
 /// The type of a field.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Kind {
@@ -48,8 +63,8 @@ pub(super) enum Kind {
     Boolean,
     Date,
     DateTime,
-    Picklist(Vec<String>),
-    Multiselect(Vec<String>),
+    Picklist(Vec<Choice>),
+    Multiselect(Vec<Choice>),
     Lookup(String),
     Owner,
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::{
     records::Records,
-    schema::{Field, Ids, Kind, Module, Organisation},
+    schema::{Field, Ids, Kind, Module, Organisation, choices},
 };
 
 /// The length of the largest text area in standard modules.
@@ -123,7 +123,7 @@ fn phones(names: &[&'static str]) -> impl Iterator<Item = Standard> {
 }
 
 fn picklist(name: &'static str, values: &[&str]) -> Standard {
-    Standard::new(name, Kind::Picklist(values.iter().map(|value| (*value).to_owned()).collect()))
+    Standard::new(name, Kind::Picklist(choices(values)))
 }
 
 fn description() -> Standard {
