@@ -19,6 +19,8 @@
 
 #![forbid(unsafe_code)]
 
+mod about;
+mod administrator;
 mod answer;
 mod call;
 mod check;
@@ -26,10 +28,14 @@ mod connection;
 mod control;
 mod coql;
 mod credits;
+mod editions;
 mod fault;
+mod layouts;
 mod log;
 mod make;
+mod make_module;
 mod metadata;
+mod people;
 mod read;
 mod records;
 mod rules;
