@@ -25,7 +25,7 @@ pub(super) fn layouts(
     let name = named_module(organisation, call)?;
     let module = organisation.modules.get(&name).ok_or_else(Refusal::invalid_module)?;
     if id.is_some_and(|id| id != (module.id + LAYOUT).to_string()) {
-        return Err(Refusal::of(Rule::RecordExists).detail("resource_path_index", 2));
+        return Err(Refusal::of(Rule::SettingExists));
     }
     Ok(Answer::ok(json!({ "layouts": [layout(organisation, settings, module)] })))
 }
@@ -78,7 +78,14 @@ fn section(organisation: &Organisation, module: &Module) -> Value {
 /// A field on a layout: there, and only there, is said whether the layout demands a value.
 fn placed(organisation: &Organisation, field: &Field, place: u32) -> Value {
     let mut shown = show_field(organisation, field);
+    if let Some(shown) = shown.as_object_mut() {
+        shown.remove("email_parser");
+    }
     shown["required"] = field.mandatory.into();
     shown["sequence_number"] = place.into();
+    // Which values of other picklists a value allows: all.
+    for value in shown["pick_list_values"].as_array_mut().into_iter().flatten() {
+        value["maps"] = json!([]);
+    }
     shown
 }

@@ -45,13 +45,14 @@ pub(super) fn create_module(
     settings: &Settings,
     call: &Call,
 ) -> Result<Answer, Refusal> {
-    let body = serde_json::from_slice::<NewModules>(&call.raw);
-    let NewModules { modules: [new] } = body.map_err(|_| invalid("modules", "$.modules", "jsonarray"))?;
     let most = settings.edition.new_modules();
     if organisation.modules.values().filter(|module| module.custom).count() >= most {
         return Err(Refusal::of(Rule::EditionHasModules).detail("limit", most));
     }
-    let (status, entry, rule) = match make_module(organisation, settings, new) {
+    let new = serde_json::from_slice::<NewModules>(&call.raw);
+    let new = new.map_err(|_| invalid("modules", "$.modules", "jsonarray"));
+    let made = new.and_then(|NewModules { modules: [new] }| make_module(organisation, settings, new));
+    let (status, entry, rule) = match made {
         Ok(id) => (StatusCode::CREATED, success(id, "module created successfully"), Some(Rule::NewModulesCostCredits)),
         Err(refusal) => (StatusCode::BAD_REQUEST, refusal.entry(), refusal.rule),
     };

@@ -27,7 +27,7 @@ pub(super) fn settings(organisation: &mut Organisation, settings: &Settings, cal
         Target::Module(name) => {
             let found =
                 organisation.modules.values().find(|module| module.api_name == *name || module.id.to_string() == *name);
-            let module = found.ok_or_else(Refusal::invalid_module)?;
+            let module = found.ok_or_else(|| Refusal::of(Rule::SettingExists))?;
             Ok(list_modules(organisation, settings, [module]))
         }
         Target::CreateModules => make_module::create_module(organisation, settings, call),

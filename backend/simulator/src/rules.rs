@@ -145,6 +145,8 @@ rules! {
     NewPicklistsAreSmall: File "a new picklist has at most 10 values of at most 25 characters"
         => 400 "INVALID_DATA" "invalid data";
     NewFieldsTogether: File "of fields that are created together, all are created or none";
+    SettingExists: File "a call for one module or one layout names one that exists"
+        => 400 "NOT_SUPPORTED" "not supported";
     UnusedFieldsAreLeftOut: Page "fields on no layout are listed only with type=all or type=unused";
     ProfilesComeInPages: File "profiles are listed in pages: has_more_profiles, more_records";
     ProfilePermits: Page "the user's profile may use the module" => 403 "NO_PERMISSION" "permission denied";

@@ -22,7 +22,8 @@ async fn a_module_has_a_layout_with_its_used_fields() {
     let id = layouts[0]["id"].as_str().expect("an id");
     let one = client.get(&format!("/crm/v8/settings/layouts/{id}?module=Contacts")).await;
     assert_eq!(one.body, seen.body);
-    assert_eq!(client.get("/crm/v8/settings/layouts/1?module=Contacts").await.code(0), "INVALID_DATA");
+    assert_eq!(client.get("/crm/v8/settings/layouts/1?module=Contacts").await.code(0), "NOT_SUPPORTED");
+    assert_eq!(client.get("/crm/v8/settings/fields/1?module=Contacts").await.code(0), "INVALID_DATA");
     assert_eq!(client.get("/crm/v8/settings/layouts?module=Nope").await.code(0), "INVALID_MODULE");
     assert_eq!(client.get("/crm/v8/settings/layouts").await.code(0), "REQUIRED_PARAM_MISSING");
 }

@@ -54,6 +54,7 @@ async fn meet(rule: Rule, client: &mut Client) {
         Rule::EditionHasModules
         | Rule::NewModulesCostCredits
         | Rule::ModuleLabelsArePlain
+        | Rule::SettingExists
         | Rule::UnusedFieldsAreLeftOut
         | Rule::ProfilesComeInPages
         | Rule::ProfilePermits
@@ -185,6 +186,7 @@ async fn meet_an_organisation(rule: Rule, client: &Client) {
         }
         Rule::NewModulesCostCredits => client.make_module(module("A")).await,
         Rule::ModuleLabelsArePlain => client.make_module(module("Moodle A")).await,
+        Rule::SettingExists => client.get("/crm/v8/settings/modules/Nope").await,
         Rule::UnusedFieldsAreLeftOut => {
             client.post("/__sim/fields/Contacts/Title", json!({ "unused": true })).await;
             client.get("/crm/v8/settings/fields?module=Contacts").await
