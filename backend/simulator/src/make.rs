@@ -82,6 +82,7 @@ pub(super) fn create_fields(
     call: &Call,
 ) -> Result<Answer, Refusal> {
     let module = named_module(organisation, call)?;
+    organisation.profiles.permit_customizing()?;
     let body = serde_json::from_slice::<NewFields>(&call.raw);
     let new = body.map_err(|_| invalid("fields", "$.fields", "jsonarray"))?.fields;
     if new.is_empty() || new.len() > NEW_FIELDS {

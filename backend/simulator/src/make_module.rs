@@ -45,6 +45,7 @@ pub(super) fn create_module(
     settings: &Settings,
     call: &Call,
 ) -> Result<Answer, Refusal> {
+    organisation.profiles.permit_customizing()?;
     let most = settings.edition.new_modules();
     if organisation.modules.values().filter(|module| module.custom).count() >= most {
         return Err(Refusal::of(Rule::EditionHasModules).detail("limit", most));
@@ -79,9 +80,15 @@ fn make_module(organisation: &mut Organisation, settings: &Settings, new: NewMod
     if !is_api_name(&api_name) || (api_name.contains('_') && !settings.api_name_underscores) {
         return Err(invalid("api_name", &path("api_name"), "text"));
     }
-    let taken = |module: &Module| module.api_name == api_name || module.plural == plural || module.singular == singular;
-    if organisation.modules.values().any(taken) {
-        return Err(duplicate("api_name", &path("api_name")));
+    let taken = |name: fn(&Module) -> &str, new: &str| organisation.modules.values().any(|module| name(module) == new);
+    for (name, taken) in [
+        ("api_name", taken(|module| &module.api_name, &api_name)),
+        ("plural_label", taken(|module| &module.plural, &plural)),
+        ("singular_label", taken(|module| &module.singular, &singular)),
+    ] {
+        if taken {
+            return Err(duplicate(name, &path(name)));
+        }
     }
     let label = new.display_field.and_then(|field| field.field_label).unwrap_or_else(|| format!("{singular} Name"));
     let module = standard::custom_module(&mut organisation.ids, &singular, &plural, &api_name, &label);

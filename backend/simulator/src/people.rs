@@ -16,6 +16,9 @@ use super::{
 const ADMINISTRATOR: &str = "5200000000000000098";
 const STANDARD: &str = "5200000000000000097";
 
+/// The permission to create modules and fields.
+const CUSTOMIZE: &str = "Crm_Implied_Customize_Zoho_CRM";
+
 /// The id of the only role.
 const ROLE: &str = "5200000000000000096";
 
@@ -45,6 +48,8 @@ pub(super) struct Profile {
     custom: bool,
     /// The modules that it may not use.
     pub(super) without: Vec<String>,
+    /// Whether it may create modules and fields.
+    customizes: bool,
 }
 
 impl Profile {
@@ -71,6 +76,7 @@ impl Default for Profiles {
             name: name.to_owned(),
             custom: false,
             without: Vec::new(),
+            customizes: true,
         };
         Self {
             all: vec![profile(ADMINISTRATOR, "Administrator"), profile(STANDARD, "Standard")],
@@ -87,6 +93,9 @@ pub(super) struct NewProfile {
     /// The modules that it may not use.
     #[serde(default)]
     without: Vec<String>,
+    /// Whether it may create modules and fields.
+    #[serde(default)]
+    customizes: bool,
     /// Whether the connection's user gets it.
     #[serde(default)]
     mine: bool,
@@ -99,7 +108,8 @@ impl Profiles {
         if new.mine {
             self.of_user.clone_from(&id);
         }
-        self.all.push(Profile { id: id.clone(), name: new.name, custom: true, without: new.without });
+        let NewProfile { name, without, customizes, .. } = new;
+        self.all.push(Profile { id: id.clone(), name, custom: true, without, customizes });
         id
     }
 
@@ -124,9 +134,22 @@ impl Profiles {
         self.all.iter().take(WITH_A_FIELD)
     }
 
+    /// The profile of the connection's user.
+    fn of_user(&self) -> Option<&Profile> {
+        self.all.iter().find(|profile| profile.id == self.of_user)
+    }
+
     /// Whether the connection's user may use a module.
     pub(super) fn let_user(&self, module: &str) -> bool {
-        self.all.iter().filter(|profile| profile.id == self.of_user).all(|profile| profile.may_use(module))
+        self.of_user().is_some_and(|profile| profile.may_use(module))
+    }
+
+    /// Refuses to create modules and fields if the profile of the connection's user may not.
+    pub(super) fn permit_customizing(&self) -> Result<(), Refusal> {
+        match self.of_user().is_some_and(|profile| profile.customizes) {
+            true => Ok(()),
+            false => Err(Refusal::of(Rule::ProfilePermits).detail("permissions", json!([CUSTOMIZE]))),
+        }
     }
 }
 
@@ -212,8 +235,7 @@ pub(super) fn user(organisation: &Organisation, id: &str) -> Answer {
 }
 
 fn show_user(organisation: &Organisation) -> Value {
-    let profiles = &organisation.profiles;
-    let profile = profiles.all.iter().find(|profile| profile.id == profiles.of_user).map(Profile::named);
+    let profile = organisation.profiles.of_user().map(Profile::named);
     let (first, last) = USER_NAME.split_once(' ').unwrap_or_default();
     json!({
         "id": USER_ID, "full_name": USER_NAME, "first_name": first, "last_name": last,

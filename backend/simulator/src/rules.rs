@@ -149,7 +149,7 @@ rules! {
         => 400 "NOT_SUPPORTED" "not supported";
     UnusedFieldsAreLeftOut: Page "fields on no layout are listed only with type=all or type=unused";
     ProfilesComeInPages: File "profiles are listed in pages: has_more_profiles, more_records";
-    ProfilePermits: Page "the user's profile may use the module" => 403 "NO_PERMISSION" "permission denied";
+    ProfilePermits: Page "the user's profile may use the module, and create modules and fields" => 403 "NO_PERMISSION" "permission denied";
     RestrictedFields: Page "a search names no field that the organisation's privacy settings restrict"
         => 400 "INVALID_QUERY" "the field in restricted in GDPR";
 }

@@ -73,6 +73,19 @@ async fn a_profile_without_permission_for_a_module_is_refused() {
 }
 
 #[tokio::test]
+async fn a_profile_that_does_not_customize_creates_nothing() {
+    let client = with_scopes().await;
+    client.post("/__sim/profiles", json!({ "name": "Clerk", "mine": true })).await;
+    let module = json!({ "singular_label": "A", "plural_label": "As", "api_name": "As", "profiles": [] });
+    let field = json!([{ "field_label": "A", "data_type": "text" }]);
+    for seen in [client.make_module(module).await, client.make_fields("Contacts", field).await] {
+        assert_eq!((seen.status, seen.code(0)), (403, "NO_PERMISSION"));
+        assert_eq!(seen.body["details"]["permissions"], json!(["Crm_Implied_Customize_Zoho_CRM"]));
+    }
+    assert_eq!(client.insert(people(1)).await.code(0), "SUCCESS");
+}
+
+#[tokio::test]
 async fn a_new_module_is_for_the_profiles_that_were_named() {
     let client = with_scopes().await;
     let standard = json!([{ "id": "5200000000000000097" }]);
