@@ -116,7 +116,8 @@ fn invalid(field: &Field, record: usize) -> Refusal {
 
 fn not_in_list(field: &Field, record: usize) -> Refusal {
     let (Kind::Picklist(values) | Kind::Multiselect(values)) = &field.kind else { return invalid(field, record) };
-    invalid(field, record).detail("expected_data_type", "picklist").detail("supported_values", values.clone())
+    let supported: Vec<&str> = values.iter().map(|value| value.display.as_str()).collect();
+    invalid(field, record).detail("expected_data_type", "picklist").detail("supported_values", supported)
 }
 
 fn unknown_id(field: &Field, record: usize) -> Refusal {

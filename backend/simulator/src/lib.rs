@@ -1,24 +1,28 @@
 //! A Zoho CRM in memory: for tests, for the demo, and for trying things out.
 //!
 //! It imitates Zoho's API v8 for clients that write records: the accounts server and its limits; insert, update,
-//! upsert, delete, get, list, search (which lags), deleted records; reading and creating modules and fields; the
-//! organisation; Zoho's checks in Zoho's order; credits and concurrency. It starts as an empty organisation with the
-//! modules Leads, Accounts, Contacts and Products. Under `/__sim/`, tests can move its clock, inject faults by rule,
-//! and read its records and its log of calls.
+//! upsert, delete, get, list, search (which lags), deleted records; reading and creating modules and fields; profiles,
+//! layouts, users and the organisation; Zoho's checks in Zoho's order; credits and concurrency. It starts as an empty
+//! organisation with the modules Leads, Accounts, Contacts and Products. Under `/__sim/`, tests can move its clock,
+//! inject faults by rule, act as an administrator, and read its records and its log of calls.
 //!
-//! It does not imitate: workflows, layouts, territories, more than one profile or user, merging, converting, cloning,
-//! sub-forms, attachments, COQL, bulk calls, composite calls, external ids (`X-EXTERNAL`), search by word, rounding of
+//! It does not imitate: workflows, a second layout or user, territories, merging, converting, cloning, sub-forms,
+//! attachments, COQL, bulk calls, composite calls, external ids (`X-EXTERNAL`), search by word, rounding of
 //! decimals, expiry of page tokens, and emptying the recycle bin. The picklists of standard modules are shorter than
 //! Zoho's.
 //!
 //! Assumptions where Zoho's documentation says nothing: an answer without any success is 400 for one record and 202 for
 //! several; if several records match a duplicate check field that is not unique, the oldest is updated; only unique
 //! fields, and those that Zoho checks itself, can be duplicate check fields; a lookup to a deleted record reads as
-//! null; API names of modules may have single underscores, although Zoho's documentation mentions only letters and
-//! digits.
+//! null; API names of modules may have single underscores, as Zoho's pages say, although its description has only
+//! letters and digits; a list has at most ten profiles; a call that creates a module costs its credits also when it is
+//! refused; the refusals of an edition that is too small are LIMIT_EXCEEDED; a field on no layout is still written and
+//! read.
 
 #![forbid(unsafe_code)]
 
+mod about;
+mod administrator;
 mod answer;
 mod call;
 mod check;
@@ -26,11 +30,15 @@ mod connection;
 mod control;
 mod coql;
 mod credits;
+mod editions;
 mod fault;
+mod layouts;
 mod log;
 mod make;
+mod make_module;
 mod metadata;
 mod pattern;
+mod people;
 mod read;
 mod records;
 mod rules;

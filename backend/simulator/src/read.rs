@@ -188,7 +188,7 @@ pub(super) fn show(
         None => module.fields.keys().map(String::as_str).collect(),
     };
     for name in names {
-        let Some(field) = module.fields.get(name) else { continue };
+        let Some(field) = module.fields.get(name).filter(|field| !field.administered.hidden) else { continue };
         let value = match (name, &field.kind) {
             ("Created_Time", _) => zoho_time(record.created).into(),
             ("Modified_Time", _) => zoho_time(record.modified()).into(),

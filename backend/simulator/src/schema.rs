@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::records::Records;
+use super::{administrator::Administered, people::Profiles, records::Records};
 
 /// The first id; Zoho's have 19 digits.
 const FIRST_ID: u64 = 5_200_000_000_000_000_001;
@@ -149,6 +149,7 @@ pub(super) struct Field {
     pub(super) read_only: bool,
     pub(super) unique: Option<Unique>,
     pub(super) custom: bool,
+    pub(super) administered: Administered,
 }
 
 /// A module with its records.
@@ -179,4 +180,5 @@ impl Module {
 pub(super) struct Organisation {
     pub(super) modules: BTreeMap<String, Module>,
     pub(super) ids: Ids,
+    pub(super) profiles: Profiles,
 }

@@ -66,7 +66,10 @@ fn read_criteria(module: &Module, call: &Call) -> Result<Criteria, Refusal> {
         let criteria = reader.sequence(0).filter(|_| reader.rest.is_empty()).ok_or_else(invalid)?;
         return match reader.conditions > CONDITIONS {
             true => Err(Refusal::of(Rule::CriteriaAreFew)),
-            false if !criteria.names_known_fields(module) => Err(invalid()),
+            false if !criteria.all_fields(&|field| module.fields.contains_key(field)) => Err(invalid()),
+            false if !criteria.all_fields(&|field| !restricted(module, field)) => {
+                Err(Refusal::of(Rule::RestrictedFields))
+            }
             false => Ok(criteria),
         };
     }
@@ -81,6 +84,11 @@ fn read_criteria(module: &Module, call: &Call) -> Result<Criteria, Refusal> {
         }
     }
     Err(Refusal::of(Rule::ParameterIsThere))
+}
+
+/// Whether the organisation's privacy settings restrict a field.
+fn restricted(module: &Module, field: &str) -> bool {
+    module.fields.get(field).is_some_and(|field| field.administered.restricted)
 }
 
 fn build_indexes(module: &mut Module, criteria: &Criteria) {
@@ -109,10 +117,10 @@ fn candidates(module: &Module, criteria: &Criteria) -> Option<BTreeSet<u64>> {
 }
 
 impl Criteria {
-    fn names_known_fields(&self, module: &Module) -> bool {
+    fn all_fields(&self, fits: &impl Fn(&str) -> bool) -> bool {
         match self {
-            Self::Condition { field, .. } => module.fields.contains_key(field),
-            Self::All(parts) | Self::Any(parts) => parts.iter().all(|part| part.names_known_fields(module)),
+            Self::Condition { field, .. } => fits(field),
+            Self::All(parts) | Self::Any(parts) => parts.iter().all(|part| part.all_fields(fits)),
         }
     }
 

@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 
 use super::{
+    administrator::Administered,
+    people::Profiles,
     records::Records,
     schema::{Field, Ids, Kind, Module, Organisation, choices},
 };
@@ -13,7 +15,7 @@ const LARGE_TEXTAREA: u32 = 32_000;
 /// An organisation with Zoho's standard modules and no records. Ids continue from an earlier one, so that none is
 /// reused.
 pub(super) fn organisation(ids: Ids) -> Organisation {
-    let mut organisation = Organisation { modules: BTreeMap::new(), ids };
+    let mut organisation = Organisation { modules: BTreeMap::new(), ids, profiles: Profiles::default() };
     let modules = [
         ("Leads", "Lead", "Last_Name", "Email", leads()),
         ("Accounts", "Account", "Account_Name", "Account_Name", accounts()),
@@ -83,6 +85,7 @@ fn add(module: &mut Module, ids: &mut Ids, standard: Standard) {
         read_only: standard.read_only,
         unique: None,
         custom: false,
+        administered: Administered::default(),
     };
     module.fields.insert(field.api_name.clone(), field);
 }

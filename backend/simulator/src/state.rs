@@ -10,7 +10,7 @@ use super::{
     credits::{self, Credits},
     fault::{Faults, InjectedFault},
     log::Log,
-    metadata, read,
+    metadata, people, read,
     rules::Rule,
     schema::{Ids, Organisation},
     scopes, search,
@@ -84,6 +84,7 @@ impl State {
         let writes = call.operation != Operation::Delete && call.writes() > 0;
         let credits = match call.target {
             Target::Coql => coql::credits(call),
+            Target::CreateModules => credits::NEW_MODULE,
             _ if writes => credits::of_write(call.writes()),
             _ => 1,
         };
@@ -91,7 +92,7 @@ impl State {
             return Err(Refusal::of(Rule::CreditsLast));
         }
         let large = call.writes() > SMALL_WRITE;
-        if self.running >= self.settings.concurrency || (large && self.running_large >= LARGE_WRITES) {
+        if self.running >= self.settings.concurrency() || (large && self.running_large >= LARGE_WRITES) {
             return Err(Refusal::of(Rule::CallsAtOnce));
         }
         self.credits.spend(now, credits);
@@ -122,9 +123,11 @@ impl State {
     ) -> Result<Answer, Refusal> {
         let (fault, partial) = (fired.and_then(InjectedFault::records), self.partial_status(fired));
         let writing = Writing { now, forget: self.seen(now), partial_status: partial, fault: fault.as_ref() };
-        match call.target {
+        people::permit(&self.organisation, call)?;
+        match &call.target {
             Target::UnknownUrl | Target::Token => Err(Refusal::of(Rule::UrlIsKnown)),
             Target::WrongMethod => Err(Refusal::of(Rule::MethodFits)),
+            Target::About(about) => about.answer(&self.organisation, &self.settings, call),
             Target::Search => search::search(&mut self.organisation, call, writing.forget),
             Target::Coql => coql::answer(&mut self.organisation, &self.settings, call, writing.forget),
             Target::List | Target::GetOne(_) | Target::Deleted => read::read(&self.organisation, call),
