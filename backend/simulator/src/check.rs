@@ -11,9 +11,6 @@ use super::{
     time::{read_zoho_time, zoho_time},
 };
 
-/// The decimals of every field; what Zoho gives new ones.
-pub(super) const DECIMALS: usize = 2;
-
 /// The path of a value in the body, for errors.
 pub(super) fn json_path(record: usize, field: &str) -> String {
     format!("$.data[{record}].{field}")
@@ -53,7 +50,7 @@ pub(super) fn value(organisation: &Organisation, field: &Field, value: Value, re
             let mantissa = number.split(['e', 'E']).next().unwrap_or_default();
             let digits = mantissa.bytes().filter(u8::is_ascii_digit).count();
             short_enough(field, digits, record)?;
-            return Ok(rounded(&number, DECIMALS));
+            return Ok(rounded(&number, field.decimals as usize));
         }
         Kind::Boolean if value.is_boolean() => {}
         Kind::Boolean => return Err(wrong_type()),
@@ -70,7 +67,7 @@ pub(super) fn value(organisation: &Organisation, field: &Field, value: Value, re
         Kind::Picklist(values) => {
             let text = text()?;
             let listed = values.iter().find(|value| value.display == text);
-            return listed.map(|value| value.display.as_str().into()).ok_or_else(|| not_in_list(field, record));
+            return listed.map(|value| value.actual.as_str().into()).ok_or_else(|| not_in_list(field, record));
         }
         Kind::Multiselect(values) => {
             let chosen = value.as_array().ok_or_else(wrong_type)?;

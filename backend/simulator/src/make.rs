@@ -10,9 +10,12 @@ use super::{
     call::Call,
     metadata::named_module,
     rules::Rule,
-    schema::{Choice, Field, Kind, Module, Organisation, Unique},
+    schema::{Choice, DECIMALS, Field, Kind, Module, Organisation, Unique},
     settings::{FieldErrors, Settings},
 };
+
+/// The most decimals of a number; Zoho's limit.
+const MOST_DECIMALS: u32 = 9;
 
 /// The most fields that one call creates; Zoho's limit.
 const NEW_FIELDS: usize = 5;
@@ -37,6 +40,7 @@ struct NewField {
     field_label: Option<String>,
     data_type: Option<String>,
     length: Option<u32>,
+    decimal_place: Option<u32>,
     unique: Option<NewUnique>,
     pick_list_values: Option<Vec<NewValue>>,
     lookup: Option<NewLookup>,
@@ -152,6 +156,10 @@ fn make_field(
         _ => kind.length(),
     };
     let length = new.length.unwrap_or(default);
+    let decimals = new.decimal_place.unwrap_or(DECIMALS);
+    if decimals > MOST_DECIMALS {
+        return Err(too_long("decimal_place", &path("decimal_place"), MOST_DECIMALS as usize));
+    }
     if length == 0 || length > kind.greatest_length() {
         return Err(too_long("length", &path("length"), kind.greatest_length() as usize));
     }
@@ -176,6 +184,7 @@ fn make_field(
         label,
         kind,
         length,
+        decimals,
         mandatory: false,
         read_only: false,
         unique,

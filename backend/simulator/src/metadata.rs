@@ -5,7 +5,6 @@ use serde_json::{Value, json};
 use super::{
     answer::{Answer, Refusal},
     call::{Call, Target},
-    check,
     editions::Edition,
     make, make_module,
     rules::Rule,
@@ -173,7 +172,7 @@ pub(super) fn show_field(organisation: &Organisation, field: &Field) -> Value {
         "field_read_only": field.read_only, "custom_field": field.custom, "visible": visible,
         "unique": field.unique.map_or(json!({}), |unique| json!({ "case_sensitive": unique.case_sensitive })),
         "pick_list_values": values, "lookup": lookup,
-        "decimal_place": matches!(field.kind, Kind::Double | Kind::Currency).then_some(check::DECIMALS),
+        "decimal_place": matches!(field.kind, Kind::Double | Kind::Currency).then_some(field.decimals),
     });
     let rest = json!({
         "operation_type": { "web_update": writable, "api_create": writable, "web_create": writable, "api_update": writable },

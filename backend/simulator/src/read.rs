@@ -7,7 +7,7 @@ use super::{
     call::{Call, Target},
     records::{Fields, Record},
     rules::Rule,
-    schema::{Kind, Module, Organisation, USER_ID, USER_NAME, read_id},
+    schema::{Choice, Kind, Module, Organisation, USER_ID, USER_NAME, read_id},
     time::zoho_time,
 };
 
@@ -195,12 +195,19 @@ pub(super) fn show(
             ("Full_Name", _) => full_name(fields),
             (_, Kind::Owner) => json!({ "name": USER_NAME, "id": USER_ID }),
             (_, Kind::Boolean) => fields.get(name).cloned().unwrap_or(Value::Bool(false)),
+            (_, Kind::Picklist(values)) => fields.get(name).map_or(Value::Null, |actual| displayed(values, actual)),
             (_, Kind::Lookup(target)) => fields.get(name).map_or(Value::Null, |to| lookup(organisation, target, to)),
             _ => fields.get(name).cloned().unwrap_or(Value::Null),
         };
         shown.insert(name.to_owned(), value);
     }
     Value::Object(shown)
+}
+
+/// What people see of a stored value.
+fn displayed(values: &[Choice], actual: &Value) -> Value {
+    let value = values.iter().find(|value| Some(value.actual.as_str()) == actual.as_str());
+    value.map_or_else(|| actual.clone(), |value| value.display.as_str().into())
 }
 
 fn full_name(fields: &Fields) -> Value {

@@ -33,6 +33,9 @@ pub(super) fn read_id(text: &str) -> Option<u64> {
     text.bytes().all(|byte| byte.is_ascii_digit()).then(|| text.parse().ok()).flatten()
 }
 
+/// The decimals of numbers, unless a new field says otherwise.
+pub(super) const DECIMALS: u32 = 2;
+
 /// A value of a list.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Choice {
@@ -145,6 +148,8 @@ pub(super) struct Field {
     pub(super) label: String,
     pub(super) kind: Kind,
     pub(super) length: u32,
+    /// The decimals that a number keeps.
+    pub(super) decimals: u32,
     pub(super) mandatory: bool,
     pub(super) read_only: bool,
     pub(super) unique: Option<Unique>,

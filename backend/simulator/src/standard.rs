@@ -6,7 +6,7 @@ use super::{
     administrator::Administered,
     people::Profiles,
     records::Records,
-    schema::{Field, Ids, Kind, Module, Organisation, choices},
+    schema::{DECIMALS, Field, Ids, Kind, Module, Organisation, choices},
 };
 
 /// The length of the largest text area in standard modules.
@@ -81,6 +81,7 @@ fn add(module: &mut Module, ids: &mut Ids, standard: Standard) {
         label: standard.name.replace('_', " "),
         kind: standard.kind,
         length: standard.length,
+        decimals: DECIMALS,
         mandatory: standard.mandatory,
         read_only: standard.read_only,
         unique: None,

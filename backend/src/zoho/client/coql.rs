@@ -8,6 +8,9 @@ use super::{Call, Client, answer, error::CallError};
 /// The most values of one `in`. Zoho's older limit; its newest documentation says 100.
 const VALUES: usize = 50;
 
+/// The values that [`Client::find_equal`] finds with one call, for one credit.
+pub const FOUND_PER_CALL: u64 = VALUES as u64;
+
 /// Rows of one call: the smaller of the two limits in Zoho's documentation, and all that one credit pays.
 const ROWS: usize = 200;
 

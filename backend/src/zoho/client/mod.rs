@@ -28,6 +28,7 @@ pub use self::{
     accounts::{Granted, exchange},
     answer::SCOPES,
     calls::RECORDS,
+    coql::FOUND_PER_CALL,
     error::CallError,
     limiter::Limiter,
     refusal::{Action, Class, RecordAnswer, Refusal},
