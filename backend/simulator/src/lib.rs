@@ -1,14 +1,13 @@
 //! A Zoho CRM in memory: for tests, for the demo, and for trying things out.
 //!
 //! It imitates Zoho's API v8 for clients that write records: the accounts server and its limits; insert, update,
-//! upsert, delete, get, list, search (which lags), deleted records; reading and creating modules and fields; profiles,
+//! upsert, delete, get, list, search and COQL (which lag), deleted records; reading and creating modules and fields; profiles,
 //! layouts, users and the organisation; Zoho's checks in Zoho's order; credits and concurrency. It starts as an empty
 //! organisation with the modules Leads, Accounts, Contacts and Products. Under `/__sim/`, tests can move its clock,
 //! inject faults by rule, act as an administrator, and read its records and its log of calls.
 //!
 //! It does not imitate: workflows, a second layout or user, territories, merging, converting, cloning, sub-forms,
-//! attachments, COQL, bulk calls, composite calls, external ids (`X-EXTERNAL`), search by word, rounding of
-//! decimals, expiry of page tokens, and emptying the recycle bin. The picklists of standard modules are shorter than
+//! attachments, bulk calls, composite calls, external ids (`X-EXTERNAL`), search by word, expiry of page tokens, and emptying the recycle bin. The picklists of standard modules are shorter than
 //! Zoho's.
 //!
 //! Assumptions where Zoho's documentation says nothing: an answer without any success is 400 for one record and 202 for
