@@ -28,6 +28,7 @@ pub(super) enum Body {
     /// JSON that is already serialized.
     Text(String),
     Html,
+    Zip(Vec<u8>),
 }
 
 impl Answer {
@@ -49,10 +50,14 @@ impl Answer {
 
     /// Cuts the body in the middle.
     pub(super) fn truncated(self) -> Self {
+        if let Body::Zip(mut file) = self.body {
+            file.truncate(file.len() / 2);
+            return Self { body: Body::Zip(file), ..self };
+        }
         let mut text = match self.body {
             Body::Json(value) => value.to_string(),
             Body::Text(text) => text,
-            Body::Empty | Body::Html => String::new(),
+            Body::Empty | Body::Html | Body::Zip(_) => String::new(),
         };
         let middle = text.floor_char_boundary(text.len() / 2);
         text.truncate(middle);
@@ -74,6 +79,7 @@ impl Answer {
             Body::Json(value) => builder.content_type("application/json;charset=UTF-8").body(value.to_string()),
             Body::Text(text) => builder.content_type("application/json;charset=UTF-8").body(text),
             Body::Html => builder.content_type("text/html").body(GATEWAY_PAGE),
+            Body::Zip(file) => builder.content_type("application/zip").body(file),
         }
     }
 }

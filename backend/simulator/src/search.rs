@@ -1,14 +1,14 @@
 //! The search: criteria, and records as of some time ago.
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, sync::Arc};
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::{
     answer::{Answer, Refusal},
     call::Call,
     read::{Paging, page, requested_fields, show},
-    records::{Fields, index_key},
+    records::{Fields, Record, index_key},
     rules::Rule,
     schema::{Kind, Module, Organisation},
 };
@@ -42,21 +42,45 @@ pub(super) fn search(organisation: &mut Organisation, call: &Call, seen: DateTim
     let requested = requested_fields(call)?;
     build_indexes(module, &criteria);
     let module = organisation.modules.get(name).ok_or_else(Refusal::invalid_module)?;
-    let records = &module.records;
-    let fits = |fields: &Fields| criteria.fits(fields);
-    let found: Vec<_> = match candidates(module, &criteria) {
-        Some(ids) => {
-            let past = ids.into_iter().filter_map(|id| records.get(id).map(|record| (id, record)));
-            let past = past.filter_map(|(id, record)| Some((id, record, record.fields_at(seen)?)));
-            past.filter(|(_, _, fields)| fits(fields)).collect()
-        }
-        None => records.all_at(seen).filter(|(_, _, fields)| fits(fields)).collect(),
-    };
+    let found = matching(module, &criteria, seen);
     let more = found.len() > paging.start + paging.per_page;
     let shown = found.into_iter().rev().skip(paging.start).take(paging.per_page);
     let shown =
         shown.map(|(id, record, fields)| show(organisation, module, (id, record, fields), requested.as_deref()));
     Ok(page(shown.collect(), &paging, more))
+}
+
+/// Answers with the number of records that a search would find; of all records without criteria.
+pub(super) fn count(organisation: &mut Organisation, call: &Call, seen: DateTime<Utc>) -> Result<Answer, Refusal> {
+    let name = call.module.as_deref().unwrap_or_default();
+    let module = organisation.modules.get_mut(name).ok_or_else(Refusal::invalid_module)?;
+    let restricted = ["criteria", "email", "phone"].iter().any(|name| call.parameter(name).is_some());
+    let count = match restricted {
+        true => {
+            let criteria = read_criteria(module, call)?;
+            build_indexes(module, &criteria);
+            matching(module, &criteria, seen).len()
+        }
+        false => module.records.all_at(seen).count(),
+    };
+    Ok(Answer::ok(json!({ "count": count })))
+}
+
+/// The records that fit the criteria, as of `seen`. Needs the indexes.
+fn matching<'a>(
+    module: &'a Module,
+    criteria: &Criteria,
+    seen: DateTime<Utc>,
+) -> Vec<(u64, &'a Record, &'a Arc<Fields>)> {
+    let records = &module.records;
+    match candidates(module, criteria) {
+        Some(ids) => {
+            let past = ids.into_iter().filter_map(|id| records.get(id).map(|record| (id, record)));
+            let past = past.filter_map(|(id, record)| Some((id, record, record.fields_at(seen)?)));
+            past.filter(|(_, _, fields)| criteria.fits(fields)).collect()
+        }
+        None => records.all_at(seen).filter(|(_, _, fields)| criteria.fits(fields)).collect(),
+    }
 }
 
 fn read_criteria(module: &Module, call: &Call) -> Result<Criteria, Refusal> {

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::{
+    policies::Policies,
     records::Records,
     schema::{Field, Ids, Kind, Module, Organisation},
 };
@@ -13,7 +14,7 @@ const LARGE_TEXTAREA: u32 = 32_000;
 /// An organisation with Zoho's standard modules and no records. Ids continue from an earlier one, so that none is
 /// reused.
 pub(super) fn organisation(ids: Ids) -> Organisation {
-    let mut organisation = Organisation { modules: BTreeMap::new(), ids };
+    let mut organisation = Organisation { modules: BTreeMap::new(), ids, policies: Policies::default() };
     let modules = [
         ("Leads", "Lead", "Last_Name", "Email", leads()),
         ("Accounts", "Account", "Account_Name", "Account_Name", accounts()),

@@ -3,7 +3,7 @@
 use poem::http::Method;
 use serde_json::{Value, json};
 
-use super::{Client, people};
+use super::{Client, bulk, deleted, people, refusals};
 use crate::rules::Rule;
 
 /// Makes a call that meets this rule. The compiler asks for a case for each new one.
@@ -43,6 +43,29 @@ async fn meet(rule: Rule, client: &mut Client) {
         | Rule::CoqlRows
         | Rule::CoqlFieldExists
         | Rule::CoqlNoTextarea => meet_a_query(rule, client).await,
+        Rule::NotInApproval
+        | Rule::NotInBlueprint
+        | Rule::NotConverted
+        | Rule::ValidationRules
+        | Rule::RoomForRecords
+        | Rule::DuplicatePreferences => refusals::meet(rule, client).await,
+        Rule::RecordsPerPage
+        | Rule::PermanentIsNameless
+        | Rule::BinIsForSixtyDays
+        | Rule::BinHasRecord
+        | Rule::BinIdsPerCall
+        | Rule::TimelineHasRecord => deleted::meet(rule, client).await,
+        Rule::BulkBody
+        | Rule::BulkModule
+        | Rule::BulkFields
+        | Rule::BulkCriteria
+        | Rule::BulkCriteriaFields
+        | Rule::BulkComparators
+        | Rule::BulkCosts
+        | Rule::BulkRows
+        | Rule::BulkJobExists
+        | Rule::BulkJobCompleted
+        | Rule::BulkDownloads => bulk::meet(rule, client).await,
         Rule::NewFieldsPerCall | Rule::SettingsAreComplete | Rule::SettingsFit | Rule::NamesAreFree => {
             meet_settings(rule, client).await;
         }
