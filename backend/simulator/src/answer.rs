@@ -118,6 +118,12 @@ impl Refusal {
         Answer::json(self.status, self.entry()).due_to(self.rule.into_iter().collect())
     }
 
+    /// The answer of the one call whose errors have no details when the token is refused.
+    pub(super) fn without_details(self) -> Answer {
+        let entry = json!({ "code": self.code, "message": self.message, "status": "error" });
+        Answer::json(self.status, entry).due_to(self.rule.into_iter().collect())
+    }
+
     /// The answer to a call that reads records: according to Zoho's documentation, the error is a list there, with its
     /// own details.
     pub(super) fn of_read(self) -> Answer {

@@ -23,6 +23,9 @@ use super::{
 /// The credits that a job costs; Zoho's.
 pub(super) const CREDITS: u64 = 50;
 
+/// The last page: more records than anyone has.
+const PAGES: usize = 500;
+
 /// The most criteria of a query; Zoho's limit.
 const CRITERIA: usize = 25;
 
@@ -124,10 +127,11 @@ impl Jobs {
         most: usize,
         now: DateTime<Utc>,
     ) -> Result<Answer, Refusal> {
-        let wrong = || Refusal::of(Rule::BulkBody);
-        let new: NewJob = serde_json::from_slice(&call.raw).map_err(|_| wrong())?;
-        let query = new.query;
-        let page = Some(query.page.unwrap_or(1)).filter(|page| *page > 0).ok_or_else(wrong)?;
+        let NewJob { query, .. } = serde_json::from_slice(&call.raw).map_err(|_| Refusal::of(Rule::BulkBody))?;
+        let page = query.page.unwrap_or(1);
+        if !(1..=PAGES).contains(&page) {
+            return Err(Refusal::of(Rule::BulkPages).detail("max_limit", PAGES));
+        }
         let unknown = || Refusal::of(Rule::BulkModule).detail("api_name", query.module.api_name.as_str());
         let module = organisation.modules.get(&query.module.api_name).ok_or_else(unknown)?;
         let job = run(organisation, module, &query, (page, most), now)?;

@@ -189,7 +189,7 @@ impl Call {
 
     /// Whether errors are lists, as for calls that read records.
     pub(super) fn errors_are_lists(&self) -> bool {
-        matches!(self.target, Target::List | Target::GetOne(_) | Target::Search)
+        matches!(self.target, Target::List | Target::GetOne(_))
     }
 
     /// The ids in the URL.

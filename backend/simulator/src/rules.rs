@@ -129,8 +129,9 @@ rules! {
         => 400 "INVALID_DATA" "the id given seems to be invalid";
 
     // Bulk read.
-    BulkBody: File "the body is a query of the documented shape, page 1 or later"
-        => 400 "INVALID_REQUEST" "the request is invalid";
+    BulkBody: File "the body is a query of the documented shape"
+        => 400 "REQUEST_BODY_NOT_READABLE" "the request body cannot be read";
+    BulkPages: File "pages begin with 1" => 400 "PAGE_RANGE_EXCEEDED" "the page is out of range";
     BulkModule: File "the module exists" => 400 "MODULE_NOT_AVAILABLE" "the module is not available";
     BulkFields: File "fields are the module's" => 400 "FIELD_NOT_AVAILABLE" "the field is not available";
     BulkCriteria: File "a query has at most 25 criteria" => 400 "CRITERIA_LIMIT_EXCEEDED" "too many criteria";
@@ -147,9 +148,13 @@ rules! {
         => 429 "TOO_MANY_REQUESTS" "too many downloads in a minute";
 
     // The search.
-    CriteriaAreValid: Page "criteria are well-formed and name fields of the module"
-        => 400 "INVALID_DATA" "invalid criteria";
-    CriteriaAreFew: Page "a search has at most 10 criteria" => 400 "LIMIT_EXCEEDED" "too many criteria";
+    SearchIsForSomething: File "a search has criteria, email, phone or word"
+        => 400 "EXPECTED_PARAM_MISSING" "one of the expected parameters is missing";
+    CriteriaAreValid: File "criteria are well-formed and name fields of the module"
+        => 400 "INVALID_QUERY" "Invalid query formed";
+    CriteriaValuesFit: File "values in criteria have their field's type" => 400 "INVALID_QUERY" "Invalid query formed";
+    CriteriaAreFew: Page "a search has at most 10 criteria (15 by the message of the error)"
+        => 400 "CRITERIA_LIMIT_EXCEEDED" "no of criterium that can be given exceed the limit 15";
 
     // COQL.
     CoqlSyntax: File "a query is select … from … where … [order by …] [limit …]; quotes in texts are doubled"

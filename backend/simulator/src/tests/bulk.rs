@@ -17,7 +17,8 @@ pub(super) async fn meet(rule: Rule, client: &Client) {
     let criterion = |field: &str, comparator: &str| json!({ "field": { "api_name": field }, "comparator": comparator, "value": "a" });
     let filtered = |group: Value| json!({ "criteria": { "group_operator": "or", "group": group } });
     let started = client.start(match rule {
-        Rule::BulkBody => json!({ "page": 0 }),
+        Rule::BulkBody => json!({ "page": "1" }),
+        Rule::BulkPages => json!({ "page": 0 }),
         Rule::BulkModule => json!({ "module": { "api_name": "Nothing" } }),
         Rule::BulkFields => json!({ "fields": ["Nothing"] }),
         Rule::BulkCriteria => filtered(vec![criterion("Title", "equal"); 26].into()),

@@ -34,7 +34,9 @@ async fn meet(rule: Rule, client: &mut Client) {
         | Rule::UpsertLooksAtAllUnique
         | Rule::NotModifiedSince
         | Rule::NotLocked => meet_a_write(rule, client).await,
-        Rule::CriteriaAreValid | Rule::CriteriaAreFew => meet_a_search(rule, client).await,
+        Rule::SearchIsForSomething | Rule::CriteriaAreValid | Rule::CriteriaValuesFit | Rule::CriteriaAreFew => {
+            meet_a_search(rule, client).await
+        }
         Rule::CoqlSyntax
         | Rule::CoqlPairs
         | Rule::CoqlColumns
@@ -56,6 +58,7 @@ async fn meet(rule: Rule, client: &mut Client) {
         | Rule::BinIdsPerCall
         | Rule::TimelineHasRecord => deleted::meet(rule, client).await,
         Rule::BulkBody
+        | Rule::BulkPages
         | Rule::BulkModule
         | Rule::BulkFields
         | Rule::BulkCriteria
@@ -130,8 +133,16 @@ async fn meet_a_write(rule: Rule, client: &Client) {
 
 async fn meet_a_search(rule: Rule, client: &Client) {
     let many = ["(Title:equals:Dr)"; 11].join("or");
-    let criteria = if rule == Rule::CriteriaAreFew { many.as_str() } else { "(Nothing:equals:1)" };
+    let criteria = match rule {
+        Rule::CriteriaAreFew => many.as_str(),
+        Rule::CriteriaValuesFit => "(Date_of_Birth:equals:yesterday)",
+        _ => "(Nothing:equals:1)",
+    };
     client.allow_search().await;
+    if rule == Rule::SearchIsForSomething {
+        client.get("/crm/v8/Contacts/search").await;
+        return;
+    }
     client.get(&format!("/crm/v8/Contacts/search?criteria=({criteria})")).await;
 }
 
