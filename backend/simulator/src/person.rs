@@ -72,7 +72,7 @@ impl Merge {
         }
         let module = organisation.modules.get_mut(&self.module).ok_or("the module is gone")?;
         for (id, other) in merged {
-            module.records.purge(id, when.now, Gone::Purged);
+            module.records.purge(id, when.now, when.forget, Gone::Purged);
             let before = fields.clone();
             let related = Related { module: self.module.clone(), id, name: name_of(module, &other) };
             for (name, value) in other {

@@ -81,6 +81,9 @@ impl Record {
 
     /// Its last fields, even if it is in the recycle bin.
     pub(super) fn last_fields(&self) -> Option<&Arc<Fields>> {
+        if self.gone.is_some() {
+            return None;
+        }
         self.versions.iter().rev().find_map(|version| version.fields.as_ref())
     }
 }
@@ -205,11 +208,11 @@ impl Records {
         true
     }
 
-    /// Deletes a record permanently: nothing of it remains but its id.
-    pub(super) fn purge(&mut self, id: u64, now: DateTime<Utc>, gone: Gone) {
+    /// Deletes a record permanently: nothing of it remains but its id, once the search no longer lags.
+    pub(super) fn purge(&mut self, id: u64, now: DateTime<Utc>, forget: DateTime<Utc>, gone: Gone) {
         let Some(record) = self.by_id.get_mut(&id) else { return };
         self.bin.remove(&(record.modified(), id));
-        record.versions = VecDeque::from([Version { from: now, fields: None }]);
+        change(record, None, now, forget);
         record.history.clear();
         record.gone = Some(gone);
     }
@@ -218,7 +221,7 @@ impl Records {
     pub(super) fn expire(&mut self, now: DateTime<Utc>) {
         while self.bin.first().is_some_and(|(deleted, _)| *deleted + IN_BIN <= now) {
             let Some((deleted, id)) = self.bin.pop_first() else { return };
-            self.purge(id, deleted + IN_BIN, Gone::Expired);
+            self.purge(id, deleted + IN_BIN, now, Gone::Expired);
         }
     }
 

@@ -2,7 +2,6 @@
 
 use std::cmp::Reverse;
 
-use chrono::{DateTime, Utc};
 use poem::http::StatusCode;
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -95,7 +94,7 @@ pub(super) fn deleted(module: &Module, call: &Call) -> Result<Answer, Refusal> {
 }
 
 fn deleted_line(module: &Module, id: u64, record: &Record) -> Value {
-    let recycled = record.last_fields().filter(|_| record.gone().is_none());
+    let recycled = record.last_fields();
     let (kind, by) = if recycled.is_some() { ("recycle", user()) } else { ("permanent", Value::Null) };
     json!({
         "id": id.to_string(),
@@ -111,17 +110,17 @@ fn deleted_line(module: &Module, id: u64, record: &Record) -> Value {
 pub(super) fn answer(organisation: &mut Organisation, call: &Call, writing: &Writing<'_>) -> Result<Answer, Refusal> {
     match &call.target {
         Target::BinCount => Ok(Answer::ok(json!({ "count": items(organisation).len() }))),
-        Target::BinEmpty => Ok(empty(organisation, writing.now)),
+        Target::BinEmpty => Ok(empty(organisation, writing)),
         Target::BinOne(id) => one(organisation, id),
         Target::BinPurgeOne(id) => {
             let item = found(organisation, read_id(id)).ok_or_else(|| missing(id))?;
-            Ok(lines(vec![Ok(purge(organisation, &item, writing.now))]))
+            Ok(lines(vec![Ok(purge(organisation, &item, writing))]))
         }
         Target::BinRestoreOne(id) => {
             let item = found(organisation, read_id(id)).ok_or_else(|| missing(id))?;
             restore(organisation, &item, writing).map(|line| lines(vec![Ok(line)]))
         }
-        Target::BinPurge => purge_many(organisation, call, writing.now),
+        Target::BinPurge => purge_many(organisation, call, writing),
         Target::BinRestore => restore_many(organisation, call, writing),
         _ => list(organisation, call),
     }
@@ -225,17 +224,17 @@ fn lines(lines: Vec<Line>) -> Answer {
     Answer::json(status, json!({ "recycle_bin": shown.collect::<Vec<_>>() })).due_to(refused)
 }
 
-fn purge(organisation: &mut Organisation, (name, id): &Item, now: DateTime<Utc>) -> Value {
+fn purge(organisation: &mut Organisation, (name, id): &Item, writing: &Writing<'_>) -> Value {
     if let Some(module) = organisation.modules.get_mut(name) {
-        module.records.purge(*id, now, Gone::Purged);
+        module.records.purge(*id, writing.now, writing.forget, Gone::Purged);
     }
     success("record deleted permanently", json!({ "id": id.to_string() }))
 }
 
-fn empty(organisation: &mut Organisation, now: DateTime<Utc>) -> Answer {
+fn empty(organisation: &mut Organisation, writing: &Writing<'_>) -> Answer {
     let all = items(organisation);
     for item in &all {
-        purge(organisation, item, now);
+        purge(organisation, item, writing);
     }
     match all.len() > AT_ONCE {
         true => Answer::json(StatusCode::ACCEPTED, scheduled("the recycle bin is being emptied")),
@@ -244,12 +243,12 @@ fn empty(organisation: &mut Organisation, now: DateTime<Utc>) -> Answer {
 }
 
 /// Purges by ids, or by filters: the latter is what Zoho's description has, and Zoho does it later.
-fn purge_many(organisation: &mut Organisation, call: &Call, now: DateTime<Utc>) -> Result<Answer, Refusal> {
+fn purge_many(organisation: &mut Organisation, call: &Call, writing: &Writing<'_>) -> Result<Answer, Refusal> {
     if call.parameter("ids").is_none() {
         let missing = || Refusal::of(Rule::ParameterIsThere).detail("param_name", "filters");
         let filter = Filter::of(call.parameter("filters"))?.ok_or_else(missing)?;
         for item in filter.all(organisation) {
-            purge(organisation, &item, now);
+            purge(organisation, &item, writing);
         }
         return Ok(lines(vec![Ok(scheduled("the records are being deleted"))]));
     }
@@ -258,7 +257,7 @@ fn purge_many(organisation: &mut Organisation, call: &Call, now: DateTime<Utc>) 
         return Err(Refusal::of(Rule::BinIdsPerCall).detail("param_name", "ids").detail("limit", IDS));
     }
     let purged = ids.into_iter().map(|id| match found(organisation, read_id(id)) {
-        Some(item) => Ok(purge(organisation, &item, now)),
+        Some(item) => Ok(purge(organisation, &item, writing)),
         None => Err((id.to_owned(), missing(id))),
     });
     Ok(lines(purged.collect()))

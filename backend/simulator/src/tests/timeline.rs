@@ -75,6 +75,7 @@ async fn a_merge_leaves_one_contact_to_which_lookups_lead() {
     assert_eq!(made.status, 201, "{}", made.text);
     let friend = client.insert(json!([{ "Last_Name": "Kim", "Friend": { "id": merged[1] } }])).await.id(0);
 
+    client.advance(11).await;
     client.person("merge", json!({ "module": "Contacts", "survivor": survivor, "merged": merged })).await;
     let kept = client.contact(&survivor).await;
     let values = ["Last_Name", "Phone", "Email", "Moodle_User_Key"].map(|field| kept[field].clone());
@@ -83,6 +84,10 @@ async fn a_merge_leaves_one_contact_to_which_lookups_lead() {
     for id in &merged {
         assert_eq!(client.get(&format!("/crm/v8/Contacts/{id}")).await.status, 204);
     }
+    let query = "select id from Contacts where Last_Name = 'Zoe'";
+    assert_eq!(client.query(query).await.body["data"][0]["id"], json!(merged[1]), "COQL lags");
+    client.advance(11).await;
+    assert_eq!(client.query(query).await.status, 204);
     let events = timeline(&client, &survivor, "").await;
     assert_eq!(actions(&events)[..2], [("find_and_merge_duplicate", "findandmerge"); 2]);
     assert_eq!(events[1]["related_record"]["id"], json!(merged[0]));
