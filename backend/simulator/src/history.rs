@@ -82,8 +82,9 @@ pub(super) struct Event {
     pub(super) time: DateTime<Utc>,
     pub(super) action: Action,
     pub(super) source: Source,
-    pub(super) changes: Vec<Change>,
-    pub(super) related: Option<Related>,
+    pub(super) changes: Box<[Change]>,
+    /// Boxed, because most events have none, and there are many events.
+    pub(super) related: Option<Box<Related>>,
 }
 
 /// The events of a record, the oldest first.
@@ -95,6 +96,11 @@ pub(super) struct History {
 impl History {
     pub(super) fn add(&mut self, time: DateTime<Utc>, action: Action, source: Source, changes: Vec<Change>) {
         let n = self.events.back().map_or(1, |last| last.n + 1);
+        if self.events.is_empty() {
+            // Most records have one event for long.
+            self.events.reserve_exact(1);
+        }
+        let changes = changes.into_boxed_slice();
         self.events.push_back(Event { n, time, action, source, changes, related: None });
         if self.events.len() > EVENTS {
             self.events.pop_front();
@@ -104,7 +110,7 @@ impl History {
     /// Says which other record the last event concerns.
     pub(super) fn relate(&mut self, related: Related) {
         if let Some(last) = self.events.back_mut() {
-            last.related = Some(related);
+            last.related = Some(Box::new(related));
         }
     }
 

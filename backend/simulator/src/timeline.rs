@@ -69,7 +69,7 @@ fn shown(module: &Module, id: u64, record: &Record, event: &Event) -> Value {
         "source": event.source.name(),
         "extension": null,
         "done_by": { "name": USER_NAME, "id": USER_ID },
-        "related_record": event.related.as_ref().map(related),
+        "related_record": event.related.as_deref().map(related),
         "automation_details": null,
         "record": {
             "name": name,
