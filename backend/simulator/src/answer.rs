@@ -3,7 +3,7 @@
 use poem::{Response, http::StatusCode};
 use serde_json::{Map, Value, json};
 
-use super::rules::Rule;
+use super::{rules::Rule, settings::ErrorDetails};
 
 /// The header with the number of credits left.
 pub(super) const CREDITS_HEADER: &str = "X-API-CREDITS-REMAINING";
@@ -64,6 +64,27 @@ impl Answer {
         Self { body: Body::Text(text), ..self }
     }
 
+    /// The same answer, with other details about ids and modules that do not exist.
+    pub(super) fn with_details(mut self, details: ErrorDetails) -> Self {
+        let details = match details {
+            ErrorDetails::Usual => return self,
+            ErrorDetails::ApiName => json!({ "api_name": "id" }),
+            ErrorDetails::PathIndex => json!({ "resource_path_index": 0 }),
+            ErrorDetails::Empty => json!({}),
+        };
+        let rules = [Rule::RecordExists, Rule::ModuleExists];
+        let is_meant = |entry: &Value| {
+            rules
+                .iter()
+                .map(|rule| rule.refusal())
+                .any(|(_, code, says)| entry["code"] == code && entry["message"] == says)
+        };
+        if let Body::Json(body) = &mut self.body {
+            set_details(body, &details, &is_meant);
+        }
+        self
+    }
+
     /// The same answer, due to these rules.
     pub(super) fn due_to(self, rules: Vec<Rule>) -> Self {
         Self { rules, ..self }
@@ -81,6 +102,18 @@ impl Answer {
             Body::Html => builder.content_type("text/html").body(GATEWAY_PAGE),
             Body::Zip(file) => builder.content_type("application/zip").body(file),
         }
+    }
+}
+
+/// Sets the details of the errors in an answer: of the answer itself, or of the entries of its list.
+fn set_details(value: &mut Value, details: &Value, is_meant: &impl Fn(&Value) -> bool) {
+    if is_meant(value) {
+        value["details"] = details.clone();
+        return;
+    }
+    let lists = value.as_object_mut().into_iter().flat_map(Map::values_mut).filter_map(Value::as_array_mut);
+    for entry in lists.flatten().filter(|entry| is_meant(entry)) {
+        entry["details"] = details.clone();
     }
 }
 

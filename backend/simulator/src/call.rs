@@ -4,7 +4,7 @@ use poem::http::{HeaderMap, Method, Uri, header};
 use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 
-use super::{answer::Refusal, records::Fields, rules::Rule};
+use super::{about::About, answer::Refusal, records::Fields, rules::Rule};
 
 /// The kind of a call, as named in fault rules and the log.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
@@ -74,6 +74,7 @@ pub(super) enum Target {
     Modules,
     Module(String),
     CreateModules,
+    About(About),
     Org,
     UnknownUrl,
     WrongMethod,
@@ -104,6 +105,7 @@ impl Target {
             Self::Fields | Self::CreateFields => "/crm/v8/settings/fields",
             Self::Modules | Self::CreateModules => "/crm/v8/settings/modules",
             Self::Module(_) => "/crm/v8/settings/modules/{moduleIdentifier}",
+            Self::About(about) => about.path(),
             Self::Org => "/crm/v8/org",
         })
     }
@@ -192,6 +194,12 @@ impl Call {
         matches!(self.target, Target::List | Target::GetOne(_))
     }
 
+    /// Whether it writes or deletes records.
+    pub(super) fn changes_records(&self) -> bool {
+        use Operation as O;
+        matches!(self.operation, O::Insert | O::Update | O::Upsert | O::Delete)
+    }
+
     /// The ids in the URL.
     pub(super) fn ids(&self) -> Vec<&str> {
         match &self.target {
@@ -278,6 +286,10 @@ fn route(method: &Method, path: &str) -> (Target, Operation, Option<String>) {
     }
     let Some(rest) = path.strip_prefix(API) else { return (T::UnknownUrl, O::Get, None) };
     let parts: Vec<&str> = rest.split('/').collect();
+    if let Some(about) = About::of(&parts) {
+        let target = if *method == Method::GET { T::About(about) } else { T::WrongMethod };
+        return (target, O::Settings, None);
+    }
     let (target, operation) = match (method.as_str(), parts.as_slice()) {
         ("GET", ["org"]) => (T::Org, O::Org),
         (_, ["org"]) => (T::WrongMethod, O::Org),

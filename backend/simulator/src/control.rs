@@ -5,12 +5,13 @@ use serde::{Deserialize, de::DeserializeOwned};
 use serde_json::{Map, Value, json};
 
 use super::{
-    Shared,
+    Shared, administrator,
     answer::{Answer, Body},
     call::pairs,
     fault::FaultRule,
     history::Source,
     log,
+    people::NewProfile,
     person::{Conversion, Holding, Merge, When},
     policies::Policies,
     read::show,
@@ -18,6 +19,7 @@ use super::{
     rules::Rule,
     schema::Organisation,
     settings::Change,
+    standard,
     state::State,
     time::{read_rfc3339, to_rfc3339},
     write::{self, Writing},
@@ -56,6 +58,15 @@ pub(super) fn answer(shared: &Shared, method: &Method, uri: &Uri, body: &[u8]) -
         }
         ("POST", "hold") => parsed(body).and_then(|hold: Holding| person(shared, |all, _| hold.perform(all))),
         ("POST", "reset") => Ok(done(shared, State::reset)),
+        ("POST", "profiles") => parsed::<NewProfile>(body).map(|profile| new_profile(shared, profile)),
+        ("POST", place) if place.starts_with("fields/") => parsed(body).and_then(|change| {
+            let place = place.trim_start_matches("fields/");
+            administer(shared, |state| administrator::change_field(&mut state.organisation, place, &change))
+        }),
+        ("DELETE", place) if place.starts_with("fields/") => {
+            let place = place.trim_start_matches("fields/");
+            administer(shared, |state| administrator::delete_field(&mut state.organisation, place))
+        }
         ("POST", place) if place.starts_with("records/") => {
             let module = place.trim_start_matches("records/");
             parsed::<Fields>(body).map(|fields| by_hand(shared, module, fields))
@@ -116,8 +127,11 @@ fn change_settings(shared: &Shared, body: &[u8]) -> Result<Answer, String> {
     let change: Change = parsed(body)?;
     let now = shared.clock.now();
     shared.with(|state| {
-        let (used, revoked) = (change.used, change.revoked);
+        let (used, revoked, before) = (change.used, change.revoked, state.settings.organisation);
         state.settings.apply(change)?;
+        if state.settings.organisation != before {
+            state.organisation = standard::organisation(std::mem::take(&mut state.organisation.ids));
+        }
         if let Some(used) = used {
             state.credits.set_used(now, used);
         }
@@ -126,6 +140,18 @@ fn change_settings(shared: &Shared, body: &[u8]) -> Result<Answer, String> {
         }
         Ok(settings(state, now))
     })
+}
+
+fn administer(shared: &Shared, work: impl FnOnce(&mut State) -> Result<(), String>) -> Result<Answer, String> {
+    shared.with(work).map(|()| Answer::no_content())
+}
+
+fn new_profile(shared: &Shared, profile: NewProfile) -> Answer {
+    let id = shared.with(|state| {
+        let organisation = &mut state.organisation;
+        organisation.profiles.add(&mut organisation.ids, profile)
+    });
+    Answer::ok(json!({ "id": id }))
 }
 
 fn faults(state: &State) -> Answer {

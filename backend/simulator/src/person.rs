@@ -9,7 +9,7 @@ use super::{
     history::{Action, Related, Source, changes},
     read::name_of,
     records::{Fields, Gone, Hold},
-    schema::{Kind, Module, Organisation, id_of},
+    schema::{Kind, Module, Organisation, id_in},
 };
 
 /// The most records that are merged into one; Zoho's limit.
@@ -55,7 +55,7 @@ pub(super) struct When {
 /// A record that exists.
 fn existing(organisation: &Organisation, module: &str, id: &Value) -> Result<(u64, Fields), String> {
     let records = &organisation.modules.get(module).ok_or_else(|| format!("there is no module {module}"))?.records;
-    let found = id_of(id).and_then(|id| records.live(id).map(|(_, fields)| (id, fields.as_ref().clone())));
+    let found = id_in(id).and_then(|id| records.live(id).map(|(_, fields)| (id, fields.as_ref().clone())));
     found.ok_or_else(|| format!("{module} has no record {id}"))
 }
 
@@ -112,7 +112,7 @@ fn api_name(field: &super::schema::Field) -> String {
 
 /// The fields with their lookups moved, if any leads to one of those records.
 fn moved(fields: &Fields, lookups: &[String], from: &[u64], to: u64) -> Option<Fields> {
-    let of = |name: &&String| fields.get(*name).and_then(|value| id_of(&value["id"]));
+    let of = |name: &&String| fields.get(*name).and_then(|value| id_in(&value["id"]));
     let old: Vec<&String> = lookups.iter().filter(|name| of(name).is_some_and(|id| from.contains(&id))).collect();
     let mut fields = (!old.is_empty()).then(|| fields.clone())?;
     for name in old {

@@ -10,7 +10,7 @@ use super::{
     records::{Fields, Record},
     recycle_bin,
     rules::Rule,
-    schema::{Kind, Module, Organisation, USER_ID, USER_NAME, read_id},
+    schema::{Choice, Kind, Module, Organisation, USER_ID, USER_NAME, read_id},
     time::zoho_time,
     timeline,
 };
@@ -168,19 +168,26 @@ pub(super) fn show(
         None => module.fields.keys().map(String::as_str).collect(),
     };
     for name in names {
-        let Some(field) = module.fields.get(name) else { continue };
+        let Some(field) = module.fields.get(name).filter(|field| !field.administered.hidden) else { continue };
         let value = match (name, &field.kind) {
             ("Created_Time", _) => zoho_time(record.created).into(),
             ("Modified_Time", _) => zoho_time(record.modified()).into(),
             ("Full_Name", _) => full_name(fields),
             (_, Kind::Owner) => json!({ "name": USER_NAME, "id": USER_ID }),
             (_, Kind::Boolean) => fields.get(name).cloned().unwrap_or(Value::Bool(false)),
+            (_, Kind::Picklist(values)) => fields.get(name).map_or(Value::Null, |actual| displayed(values, actual)),
             (_, Kind::Lookup(target)) => fields.get(name).map_or(Value::Null, |to| lookup(organisation, target, to)),
             _ => fields.get(name).cloned().unwrap_or(Value::Null),
         };
         shown.insert(name.to_owned(), value);
     }
     Value::Object(shown)
+}
+
+/// What people see of a stored value.
+fn displayed(values: &[Choice], actual: &Value) -> Value {
+    let value = values.iter().find(|value| Some(value.actual.as_str()) == actual.as_str());
+    value.map_or_else(|| actual.clone(), |value| value.display.as_str().into())
 }
 
 fn full_name(fields: &Fields) -> Value {

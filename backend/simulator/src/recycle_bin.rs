@@ -12,7 +12,7 @@ use super::{
     read::{PAGE, name_of},
     records::{Gone, Record},
     rules::Rule,
-    schema::{Module, Organisation, USER_ID, USER_NAME, id_of, read_id},
+    schema::{Module, Organisation, USER_ID, USER_NAME, id_in, read_id},
     time::{read_rfc3339, zoho_time},
     write::{Writing, unique, unique_fields},
 };
@@ -300,7 +300,7 @@ fn restore_many(organisation: &mut Organisation, call: &Call, writing: &Writing<
         .into_iter()
         .map(|value| {
             let id = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
-            let item = found(organisation, id_of(&value)).ok_or_else(|| missing(&id));
+            let item = found(organisation, id_in(&value)).ok_or_else(|| missing(&id));
             item.and_then(|item| restore(organisation, &item, writing)).map_err(|refusal| (id, refusal))
         })
         .collect();

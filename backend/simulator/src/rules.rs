@@ -148,7 +148,7 @@ rules! {
         => 429 "TOO_MANY_REQUESTS" "too many downloads in a minute";
 
     // The search.
-    SearchIsForSomething: File "a search has criteria, email, phone or word"
+    SearchIsGiven: File "a search has criteria, email, phone or word"
         => 400 "EXPECTED_PARAM_MISSING" "one of the expected parameters is missing";
     CriteriaAreValid: File "criteria are well-formed and name fields of the module"
         => 400 "INVALID_QUERY" "Invalid query formed";
@@ -174,4 +174,27 @@ rules! {
     SettingsFit: File "labels, types and lengths of new modules and fields are allowed"
         => 400 "INVALID_DATA" "invalid data";
     NamesAreFree: File "no other module or field has this name" => 400 "DUPLICATE_DATA" "duplicate data";
+
+    // Editions, and what administrators do.
+    EditionHasModules: Page "modules are created by API from the Enterprise edition on, up to 200, or 500 in Ultimate"
+        => 400 "LIMIT_EXCEEDED" "too many custom modules";
+    NewModulesCostCredits: Page "a call that creates a module costs 500 credits";
+    ModuleLabelsArePlain: File "labels of modules have letters and digits; by the pages, also blanks"
+        => 400 "INVALID_DATA" "invalid data";
+    EditionHasFields: Page "a module has at most 0, 10, 150, 310 custom fields, by edition"
+        => 400 "LIMIT_EXCEEDED" "too many custom fields";
+    FewUniqueFields: Page "a module has at most 2 unique fields, in all editions"
+        => 400 "LIMIT_EXCEEDED" "too many unique fields";
+    LookupsHaveLabels: Page "a new lookup has a display_label, for the related list"
+        => 400 "MANDATORY_NOT_FOUND" "required field not found";
+    NewPicklistsAreSmall: File "a new picklist has at most 10 values of at most 25 characters"
+        => 400 "INVALID_DATA" "invalid data";
+    NewFieldsTogether: File "of fields that are created together, all are created or none";
+    SettingExists: File "a call for one module or one layout names one that exists"
+        => 400 "NOT_SUPPORTED" "not supported";
+    UnusedFieldsAreLeftOut: Page "fields on no layout are listed only with type=all or type=unused";
+    ProfilesComeInPages: File "profiles are listed in pages: has_more_profiles, more_records";
+    ProfilePermits: Page "the user's profile may use the module, and create modules and fields" => 403 "NO_PERMISSION" "permission denied";
+    RestrictedFields: Page "a search names no field that the organisation's privacy settings restrict"
+        => 400 "INVALID_QUERY" "the field in restricted in GDPR";
 }

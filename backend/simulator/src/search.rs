@@ -94,7 +94,10 @@ fn read_criteria(module: &Module, call: &Call) -> Result<Criteria, Refusal> {
             return Err(Refusal::of(Rule::CriteriaAreFew));
         }
         criteria.check(module)?;
-        return Ok(criteria);
+        return match criteria.names(&|field| restricted(module, field)) {
+            true => Err(Refusal::of(Rule::RestrictedFields)),
+            false => Ok(criteria),
+        };
     }
     for (parameter, kind) in [("email", Kind::Email), ("phone", Kind::Phone)] {
         if let Some(value) = call.parameter(parameter) {
@@ -106,7 +109,7 @@ fn read_criteria(module: &Module, call: &Call) -> Result<Criteria, Refusal> {
             return Ok(Criteria::Any(fields.map(|field| condition(&field.api_name)).collect()));
         }
     }
-    Err(Refusal::of(Rule::SearchIsForSomething).detail("param_names", json!(["criteria", "email", "phone", "word"])))
+    Err(Refusal::of(Rule::SearchIsGiven).detail("param_names", json!(["criteria", "email", "phone", "word"])))
 }
 
 fn invalid(rule: Rule, field: &str) -> Refusal {
@@ -115,6 +118,11 @@ fn invalid(rule: Rule, field: &str) -> Refusal {
         _ => "there is no such field or comparator",
     };
     Refusal::of(rule).detail("api_name", field).detail("reason", reason)
+}
+
+/// Whether the organisation's privacy settings restrict a field.
+fn restricted(module: &Module, field: &str) -> bool {
+    module.fields.get(field).is_some_and(|field| field.administered.restricted)
 }
 
 fn build_indexes(module: &mut Module, criteria: &Criteria) {
@@ -160,6 +168,14 @@ impl Criteria {
                     }
                 }
             }
+        }
+    }
+
+    /// Whether it names a field like this.
+    fn names(&self, like: &impl Fn(&str) -> bool) -> bool {
+        match self {
+            Self::Condition { field, .. } => like(field),
+            Self::All(parts) | Self::Any(parts) => parts.iter().any(|part| part.names(like)),
         }
     }
 

@@ -50,6 +50,8 @@ async fn serve(shared: &Shared, mut call: Call, client: Option<SocketAddr>) -> R
     };
     match outcome {
         Outcome::Answered(answer) => {
+            let details = shared.with(|state| state.settings.error_details);
+            let answer = if call.changes_records() { answer.with_details(details) } else { answer };
             logged.answered(&answer);
             let told = match call.operation {
                 Operation::Token => None,

@@ -11,7 +11,7 @@ use super::{
     credits::{self, Credits},
     fault::{Faults, InjectedFault},
     log::Log,
-    metadata, read, recycle_bin,
+    metadata, people, read, recycle_bin,
     rules::Rule,
     schema::{Ids, Organisation},
     scopes, search,
@@ -89,6 +89,7 @@ impl State {
         let credits = match call.target {
             Target::Coql => coql::credits(call),
             Target::BulkStart => bulk::CREDITS,
+            Target::CreateModules => credits::NEW_MODULE,
             _ if writes => credits::of_write(call.writes()),
             _ => 1,
         };
@@ -96,7 +97,7 @@ impl State {
             return Err(Refusal::of(Rule::CreditsLast));
         }
         let large = call.writes() > SMALL_WRITE;
-        if self.running >= self.settings.concurrency || (large && self.running_large >= LARGE_WRITES) {
+        if self.running >= self.settings.concurrency() || (large && self.running_large >= LARGE_WRITES) {
             return Err(Refusal::of(Rule::CallsAtOnce));
         }
         self.credits.spend(now, credits);
@@ -127,10 +128,12 @@ impl State {
     ) -> Result<Answer, Refusal> {
         let (fault, partial) = (fired.and_then(InjectedFault::records), self.partial_status(fired));
         let writing = Writing { now, forget: self.seen(now), partial_status: partial, fault: fault.as_ref() };
+        people::permit(&self.organisation, call)?;
         self.organisation.expire(now);
-        match call.target {
+        match &call.target {
             Target::UnknownUrl | Target::Token => Err(Refusal::of(Rule::UrlIsKnown)),
             Target::WrongMethod => Err(Refusal::of(Rule::MethodFits)),
+            Target::About(about) => about.answer(&self.organisation, &self.settings, call),
             Target::Search => search::search(&mut self.organisation, call, writing.forget),
             Target::Coql => coql::answer(&mut self.organisation, &self.settings, call, writing.forget),
             Target::Count => search::count(&mut self.organisation, call, writing.forget),

@@ -11,7 +11,7 @@ use super::{
     policies,
     records::Fields,
     rules::Rule,
-    schema::{Field, Module, Organisation, USER_ID, USER_NAME, id_of, read_id},
+    schema::{Field, Module, Organisation, USER_ID, USER_NAME, id_in, read_id},
     time::{read_rfc3339, zoho_time},
 };
 use chrono::{DateTime, Utc};
@@ -225,7 +225,7 @@ pub(super) fn update(
     };
     let module = organisation.modules.get(name).ok_or_else(Refusal::invalid_module)?;
     let live = |id| module.records.live(id).map(|(record, before)| (id, record, before));
-    let Some((id, record, before)) = id_of(&id).and_then(live) else {
+    let Some((id, record, before)) = id_in(&id).and_then(live) else {
         let refusal = Refusal::of(Rule::RecordExists);
         return Err(refusal.detail("api_name", "id").detail("json_path", json_path(place, "id")));
     };
@@ -366,8 +366,7 @@ pub(super) fn duplicate(module: &Module, field: &Field, other: u64, place: usize
 fn not_modified(organisation: &Organisation, name: &str, fields: &Fields, call: &Call) -> Result<(), Refusal> {
     let since = call.unmodified_since.as_deref().and_then(read_rfc3339);
     let (Some(since), Target::UpdateOne(_)) = (since, &call.target) else { return Ok(()) };
-    let id = fields.get("id").and_then(id_of);
-    let record = id.and_then(|id| organisation.modules.get(name)?.records.get(id));
+    let record = fields.get("id").and_then(id_in).and_then(|id| organisation.modules.get(name)?.records.get(id));
     // Zoho's times have no milliseconds.
     match record {
         Some(record) if record.modified().timestamp() > since.timestamp() => Err(Refusal::of(Rule::NotModifiedSince)),

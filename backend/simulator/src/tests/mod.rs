@@ -4,10 +4,13 @@ mod bulk;
 mod connections;
 mod coql;
 mod deleted;
+mod editions;
 mod faults;
+mod layouts;
 mod limits;
 mod lookups;
 mod metadata;
+mod people;
 mod refusals;
 mod rules;
 mod timeline;
@@ -70,6 +73,16 @@ impl Client {
 
     async fn make_fields(&self, module: &str, fields: Value) -> Seen {
         self.post(&format!("/crm/v8/settings/fields?module={module}"), json!({ "fields": fields })).await
+    }
+
+    async fn make_module(&self, module: Value) -> Seen {
+        self.post("/crm/v8/settings/modules", json!({ "modules": [module] })).await
+    }
+
+    /// The fields of a module that a call for its settings lists; `more` are further parameters.
+    async fn fields(&self, module: &str, more: &str) -> Vec<Value> {
+        let seen = self.get(&format!("/crm/v8/settings/fields?module={module}{more}")).await;
+        seen.body["fields"].as_array().expect("fields").clone()
     }
 
     async fn send(&self, method: Method, uri: &str, body: String, authorization: Option<&str>) -> Seen {

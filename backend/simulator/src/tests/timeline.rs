@@ -69,8 +69,8 @@ async fn a_merge_leaves_one_contact_to_which_lookups_lead() {
     ]);
     let seen = client.insert(people).await;
     let (survivor, merged) = (seen.id(0), [seen.id(1), seen.id(2)]);
-    let field =
-        json!([{ "field_label": "Friend", "data_type": "lookup", "lookup": { "module": { "api_name": "Contacts" } } }]);
+    let lookup = json!({ "module": { "api_name": "Contacts" }, "display_label": "Friends" });
+    let field = json!([{ "field_label": "Friend", "data_type": "lookup", "lookup": lookup }]);
     let made = client.make_fields("Contacts", field).await;
     assert_eq!(made.status, 201, "{}", made.text);
     let friend = client.insert(json!([{ "Last_Name": "Kim", "Friend": { "id": merged[1] } }])).await.id(0);

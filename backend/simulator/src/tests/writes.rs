@@ -148,6 +148,7 @@ async fn a_unique_value_belongs_to_one_record() {
 #[tokio::test]
 async fn two_unique_fields_that_hit_two_records() {
     let client = Client::new().await;
+    client.set(json!({ "unique_fields": 3 })).await;
     let fields = ["Card", "Badge"].map(|label| json!({ "field_label": label, "data_type": "text", "unique": true }));
     client.make_fields("Contacts", json!(fields)).await;
     let one = client.insert(json!([{ "Last_Name": "1", "Card": "c1" }])).await.id(0);
