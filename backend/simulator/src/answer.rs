@@ -28,6 +28,7 @@ pub(super) enum Body {
     /// JSON that is already serialized.
     Text(String),
     Html,
+    Zip(Vec<u8>),
 }
 
 impl Answer {
@@ -49,10 +50,14 @@ impl Answer {
 
     /// Cuts the body in the middle.
     pub(super) fn truncated(self) -> Self {
+        if let Body::Zip(mut file) = self.body {
+            file.truncate(file.len() / 2);
+            return Self { body: Body::Zip(file), ..self };
+        }
         let mut text = match self.body {
             Body::Json(value) => value.to_string(),
             Body::Text(text) => text,
-            Body::Empty | Body::Html => String::new(),
+            Body::Empty | Body::Html | Body::Zip(_) => String::new(),
         };
         let middle = text.floor_char_boundary(text.len() / 2);
         text.truncate(middle);
@@ -95,6 +100,7 @@ impl Answer {
             Body::Json(value) => builder.content_type("application/json;charset=UTF-8").body(value.to_string()),
             Body::Text(text) => builder.content_type("application/json;charset=UTF-8").body(text),
             Body::Html => builder.content_type("text/html").body(GATEWAY_PAGE),
+            Body::Zip(file) => builder.content_type("application/zip").body(file),
         }
     }
 }
@@ -143,6 +149,12 @@ impl Refusal {
     /// The answer to a writing call, or to one about settings.
     pub(super) fn flat(self) -> Answer {
         Answer::json(self.status, self.entry()).due_to(self.rule.into_iter().collect())
+    }
+
+    /// The answer of the one call whose errors have no details when the token is refused.
+    pub(super) fn without_details(self) -> Answer {
+        let entry = json!({ "code": self.code, "message": self.message, "status": "error" });
+        Answer::json(self.status, entry).due_to(self.rule.into_iter().collect())
     }
 
     /// The answer to a call that reads records: according to Zoho's documentation, the error is a list there, with its

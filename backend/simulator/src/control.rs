@@ -9,11 +9,15 @@ use super::{
     answer::{Answer, Body},
     call::pairs,
     fault::FaultRule,
+    history::Source,
     log,
     people::NewProfile,
+    person::{Conversion, Holding, Merge, When},
+    policies::Policies,
     read::show,
     records::Fields,
     rules::Rule,
+    schema::Organisation,
     settings::Change,
     standard,
     state::State,
@@ -29,7 +33,10 @@ pub(super) const PREFIX: &str = "/__sim/";
 pub(super) fn answer(shared: &Shared, method: &Method, uri: &Uri, body: &[u8]) -> Answer {
     let place = uri.path().strip_prefix(PREFIX).unwrap_or_default();
     let result = match (method.as_str(), place) {
-        ("GET", "state") => Ok(shared.with(|state| Answer::ok(all_records(state)))),
+        ("GET", "state") => Ok(shared.with(|state| {
+            state.organisation.expire(shared.clock.now());
+            Answer::ok(all_records(state))
+        })),
         ("GET", "log") => Ok(calls(shared, uri)),
         ("DELETE", "log") => Ok(done(shared, |state| state.log.clear())),
         ("GET", "settings") => Ok(shared.with(|state| settings(state, shared.clock.now()))),
@@ -41,6 +48,15 @@ pub(super) fn answer(shared: &Shared, method: &Method, uri: &Uri, body: &[u8]) -
         ("GET", "rules") => Ok(shared.with(|state| rules(&state.log))),
         ("GET", "clock") => Ok(clock(shared)),
         ("POST", "clock") => set_clock(shared, body),
+        ("GET", "policies") => Ok(shared.with(|state| Answer::ok(json!(state.organisation.policies)))),
+        ("POST", "policies") => {
+            parsed(body).map(|policies: Policies| done(shared, |state| state.organisation.set_policies(policies)))
+        }
+        ("POST", "merge") => parsed(body).and_then(|merge: Merge| person(shared, |all, when| merge.perform(all, when))),
+        ("POST", "convert") => {
+            parsed(body).and_then(|lead: Conversion| person(shared, |all, when| lead.perform(all, when)))
+        }
+        ("POST", "hold") => parsed(body).and_then(|hold: Holding| person(shared, |all, _| hold.perform(all))),
         ("POST", "reset") => Ok(done(shared, State::reset)),
         ("POST", "profiles") => parsed::<NewProfile>(body).map(|profile| new_profile(shared, profile)),
         ("POST", place) if place.starts_with("fields/") => parsed(body).and_then(|change| {
@@ -172,11 +188,31 @@ fn set_clock(shared: &Shared, body: &[u8]) -> Result<Answer, String> {
     Ok(clock(shared))
 }
 
+/// What a person does on Zoho's pages.
+fn person(
+    shared: &Shared,
+    work: impl FnOnce(&mut Organisation, When) -> Result<Value, String>,
+) -> Result<Answer, String> {
+    let now = shared.clock.now();
+    shared.with(|state| {
+        let when = When { now, forget: state.seen(now) };
+        work(&mut state.organisation, when).map(Answer::ok)
+    })
+}
+
 fn by_hand(shared: &Shared, module: &str, fields: Fields) -> Answer {
     let now = shared.clock.now();
     shared.with(|state| {
         let forget = state.seen(now);
         let writing = Writing { now, forget, partial_status: StatusCode::OK, fault: None };
-        write::by_hand(&mut state.organisation, module, fields, &writing)
+        let source = |organisation: &mut Organisation, source| {
+            if let Some(module) = organisation.modules.get_mut(module) {
+                module.records.source = source;
+            }
+        };
+        source(&mut state.organisation, Source::Pages);
+        let answer = write::by_hand(&mut state.organisation, module, fields, &writing);
+        source(&mut state.organisation, Source::Api);
+        answer
     })
 }

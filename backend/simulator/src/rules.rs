@@ -106,10 +106,55 @@ rules! {
     NotModifiedSince: Page "If-Unmodified-Since holds" => 412 "ALREADY_MODIFIED" "the record has been modified";
     NotLocked: Report "nobody else is writing the record" => 400 "RECORD_LOCKED" "the record is locked";
 
+    // What refuses a record.
+    NotInApproval: File "a record that waits for an approval is not changed"
+        => 400 "NOT_APPROVED" "the record is not approved";
+    NotInBlueprint: File "a record in a blueprint is not changed beside it"
+        => 400 "RECORD_IN_BLUEPRINT" "the record is in a blueprint";
+    NotConverted: Page "a converted lead is not changed" => 400 "INVALID_DATA" "the id given seems to be invalid";
+    ValidationRules: Page "the organisation's validation rules hold" => 400 "INVALID_DATA" "invalid data";
+    RoomForRecords: Report "there is room: what lies in the recycle bin counts"
+        => 400 "MAX_RECORDS_LIMIT_REACHED" "the limit of records is reached";
+    DuplicatePreferences: Page "by the Duplicate Check Preferences, no other module, and no converted lead, has the value"
+        => 400 "DUPLICATE_DATA" "duplicate data";
+
+    // Deleted records, the recycle bin and timelines.
+    RecordsPerPage: File "a page has at most 200 records" => 400 "INVALID_DATA" "invalid parameter";
+    PermanentIsNameless: File "of what is deleted permanently, neither the name nor by whom is told";
+    BinIsForSixtyDays: Page "what is deleted lies in the recycle bin for 60 days";
+    BinHasRecord: File "only what lies in the recycle bin is purged or restored"
+        => 400 "INVALID_DATA" "the id given seems to be invalid";
+    BinIdsPerCall: Page "a call purges at most 100 records" => 400 "LIMIT_EXCEEDED" "too many ids";
+    TimelineHasRecord: File "a timeline is that of a record, deleted or not, but not of a purged one"
+        => 400 "INVALID_DATA" "the id given seems to be invalid";
+
+    // Bulk read.
+    BulkBody: File "the body is a query of the documented shape"
+        => 400 "REQUEST_BODY_NOT_READABLE" "the request body cannot be read";
+    BulkPages: File "pages begin with 1" => 400 "PAGE_RANGE_EXCEEDED" "the page is out of range";
+    BulkModule: File "the module exists" => 400 "MODULE_NOT_AVAILABLE" "the module is not available";
+    BulkFields: File "fields are the module's" => 400 "FIELD_NOT_AVAILABLE" "the field is not available";
+    BulkCriteria: File "a query has at most 25 criteria" => 400 "CRITERIA_LIMIT_EXCEEDED" "too many criteria";
+    BulkCriteriaFields: File "criteria name fields of the module"
+        => 400 "FIELD_IN_CRITERIA_NOT_AVAILABLE" "the field is not available";
+    BulkComparators: File "comparators are equal, not_equal, contains, not_contains, starts_with, ends_with"
+        => 400 "FIELD_COMPARATOR_IN_CRITERIA_NOT_SUPPORTED" "the comparator is not supported";
+    BulkCosts: Page "a job costs 50 credits";
+    BulkRows: Page "a job has at most 200,000 rows: the next page is another job";
+    BulkJobExists: File "the job exists" => 404 "RESOURCE_NOT_FOUND" "the resource is not found";
+    BulkJobCompleted: File "only a completed job has a result"
+        => 404 "RESOURCE_NOT_FOUND" "the resource is not found";
+    BulkDownloads: Page "at most 10 results are downloaded a minute"
+        => 429 "TOO_MANY_REQUESTS" "too many downloads in a minute";
+
     // The search.
-    CriteriaAreValid: Page "criteria are well-formed and name fields of the module"
-        => 400 "INVALID_DATA" "invalid criteria";
-    CriteriaAreFew: Page "a search has at most 10 criteria" => 400 "LIMIT_EXCEEDED" "too many criteria";
+    SearchIsGiven: File "a search has criteria, email, phone or word"
+        => 400 "EXPECTED_PARAM_MISSING" "one of the expected parameters is missing";
+    CriteriaAreValid: File "criteria are well-formed and name fields of the module"
+        => 400 "INVALID_QUERY" "Invalid query formed";
+    CriteriaValuesFit: File "values in criteria have their field's type" => 400 "INVALID_QUERY" "Invalid query formed";
+    CriteriaAreFew: Page "a search has at most 10 criteria (15 by the message of the error)"
+        => 400 "CRITERIA_LIMIT_EXCEEDED" "no of criterium that can be given exceed the limit 15";
 
     // COQL.
     CoqlSyntax: File "a query is select … from … where … [order by …] [limit …]; quotes in texts are doubled"

@@ -2,7 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use super::{administrator::Administered, people::Profiles, records::Records};
+use chrono::{DateTime, Utc};
+use serde_json::Value;
+
+use super::{administrator::Administered, people::Profiles, policies::Policies, records::Records};
 
 /// The first id; Zoho's have 19 digits.
 const FIRST_ID: u64 = 5_200_000_000_000_000_001;
@@ -31,6 +34,15 @@ impl Ids {
 /// Parses an id: digits only.
 pub(super) fn read_id(text: &str) -> Option<u64> {
     text.bytes().all(|byte| byte.is_ascii_digit()).then(|| text.parse().ok()).flatten()
+}
+
+/// The id in a body, where Zoho takes texts and numbers.
+pub(super) fn id_in(value: &Value) -> Option<u64> {
+    match value {
+        Value::String(text) => read_id(text),
+        Value::Number(number) => read_id(&number.to_string()),
+        _ => None,
+    }
 }
 
 /// The decimals of numbers, unless a new field says otherwise.
@@ -186,4 +198,12 @@ pub(super) struct Organisation {
     pub(super) modules: BTreeMap<String, Module>,
     pub(super) ids: Ids,
     pub(super) profiles: Profiles,
+    pub(super) policies: Policies,
+}
+
+impl Organisation {
+    /// Empties the recycle bin of what has been there too long.
+    pub(super) fn expire(&mut self, now: DateTime<Utc>) {
+        self.modules.values_mut().for_each(|module| module.records.expire(now));
+    }
 }

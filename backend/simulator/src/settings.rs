@@ -27,6 +27,8 @@ pub(super) struct Settings {
     pub(super) lag_seconds: u64,
     /// The most rows of a COQL query: 200 by Zoho's description, 2,000 by its pages.
     pub(super) coql_rows: usize,
+    /// The most rows of a bulk read job.
+    pub(super) bulk_rows: usize,
     /// The least duration of each API call.
     pub(super) delay_ms: u64,
     /// The status of a partially successful answer: 200 or 207.
@@ -97,6 +99,7 @@ impl Default for Settings {
             concurrency: None,
             lag_seconds: 10,
             coql_rows: 200,
+            bulk_rows: 200_000,
             delay_ms: 0,
             partial_status: 207,
             revoked: false,
@@ -124,6 +127,7 @@ pub(super) struct Change {
     concurrency: Option<usize>,
     lag_seconds: Option<u64>,
     coql_rows: Option<usize>,
+    bulk_rows: Option<usize>,
     delay_ms: Option<u64>,
     partial_status: Option<u16>,
     pub(super) revoked: Option<bool>,
@@ -154,6 +158,7 @@ impl Settings {
         self.concurrency = change.concurrency.or(self.concurrency);
         set(&mut self.lag_seconds, change.lag_seconds);
         set(&mut self.coql_rows, change.coql_rows);
+        set(&mut self.bulk_rows, change.bulk_rows);
         set(&mut self.delay_ms, change.delay_ms);
         set(&mut self.partial_status, change.partial_status);
         set(&mut self.revoked, change.revoked);

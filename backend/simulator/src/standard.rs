@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use super::{
     administrator::Administered,
     people::Profiles,
+    policies::Policies,
     records::Records,
     schema::{DECIMALS, Field, Ids, Kind, Module, Organisation, choices},
 };
@@ -15,7 +16,8 @@ const LARGE_TEXTAREA: u32 = 32_000;
 /// An organisation with Zoho's standard modules and no records. Ids continue from an earlier one, so that none is
 /// reused.
 pub(super) fn organisation(ids: Ids) -> Organisation {
-    let mut organisation = Organisation { modules: BTreeMap::new(), ids, profiles: Profiles::default() };
+    let (profiles, policies) = (Profiles::default(), Policies::default());
+    let mut organisation = Organisation { modules: BTreeMap::new(), ids, profiles, policies };
     let modules = [
         ("Leads", "Lead", "Last_Name", "Email", leads()),
         ("Accounts", "Account", "Account_Name", "Account_Name", accounts()),

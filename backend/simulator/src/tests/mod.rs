@@ -1,7 +1,9 @@
 //! Tests of the simulator's API, in process.
 
+mod bulk;
 mod connections;
 mod coql;
+mod deleted;
 mod editions;
 mod faults;
 mod layouts;
@@ -9,7 +11,9 @@ mod limits;
 mod lookups;
 mod metadata;
 mod people;
+mod refusals;
 mod rules;
+mod timeline;
 mod writes;
 
 use chrono::Utc;
@@ -149,6 +153,22 @@ impl Client {
     /// Grants the scope that a search needs beside the module's.
     async fn allow_search(&self) {
         self.set(json!({ "scopes": ["ZohoCRM.modules.ALL", "ZohoSearch.securesearch.READ"] })).await;
+    }
+
+    /// Grants the scopes of the recycle bin.
+    async fn allow_recycle_bin(&self) {
+        self.set(json!({ "scopes": ["ZohoCRM.modules.ALL", "ZohoCRM.settings.recycle_bin.ALL"] })).await;
+    }
+
+    /// Does what a person does on Zoho's pages.
+    async fn person(&self, what: &str, body: Value) -> Value {
+        let seen = self.post(&format!("/__sim/{what}"), body).await;
+        assert!(matches!(seen.status, 200 | 204), "{}", seen.text);
+        seen.body
+    }
+
+    async fn delete(&self, uri: &str) -> Seen {
+        self.call(Method::DELETE, uri, Value::Null).await
     }
 
     async fn set(&self, settings: Value) {

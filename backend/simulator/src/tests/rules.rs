@@ -3,7 +3,7 @@
 use poem::http::Method;
 use serde_json::{Value, json};
 
-use super::{Client, people};
+use super::{Client, bulk, deleted, people, refusals};
 use crate::rules::Rule;
 
 /// Makes a call that meets this rule. The compiler asks for a case for each new one.
@@ -34,7 +34,9 @@ async fn meet(rule: Rule, client: &mut Client) {
         | Rule::UpsertLooksAtAllUnique
         | Rule::NotModifiedSince
         | Rule::NotLocked => meet_a_write(rule, client).await,
-        Rule::CriteriaAreValid | Rule::CriteriaAreFew => meet_a_search(rule, client).await,
+        Rule::SearchIsGiven | Rule::CriteriaAreValid | Rule::CriteriaValuesFit | Rule::CriteriaAreFew => {
+            meet_a_search(rule, client).await
+        }
         Rule::CoqlSyntax
         | Rule::CoqlPairs
         | Rule::CoqlColumns
@@ -43,6 +45,30 @@ async fn meet(rule: Rule, client: &mut Client) {
         | Rule::CoqlRows
         | Rule::CoqlFieldExists
         | Rule::CoqlNoTextarea => meet_a_query(rule, client).await,
+        Rule::NotInApproval
+        | Rule::NotInBlueprint
+        | Rule::NotConverted
+        | Rule::ValidationRules
+        | Rule::RoomForRecords
+        | Rule::DuplicatePreferences => refusals::meet(rule, client).await,
+        Rule::RecordsPerPage
+        | Rule::PermanentIsNameless
+        | Rule::BinIsForSixtyDays
+        | Rule::BinHasRecord
+        | Rule::BinIdsPerCall
+        | Rule::TimelineHasRecord => deleted::meet(rule, client).await,
+        Rule::BulkBody
+        | Rule::BulkPages
+        | Rule::BulkModule
+        | Rule::BulkFields
+        | Rule::BulkCriteria
+        | Rule::BulkCriteriaFields
+        | Rule::BulkComparators
+        | Rule::BulkCosts
+        | Rule::BulkRows
+        | Rule::BulkJobExists
+        | Rule::BulkJobCompleted
+        | Rule::BulkDownloads => bulk::meet(rule, client).await,
         Rule::NewFieldsPerCall | Rule::SettingsAreComplete | Rule::SettingsFit | Rule::NamesAreFree => {
             meet_settings(rule, client).await;
         }
@@ -120,8 +146,16 @@ async fn meet_a_write(rule: Rule, client: &Client) {
 
 async fn meet_a_search(rule: Rule, client: &Client) {
     let many = ["(Title:equals:Dr)"; 11].join("or");
-    let criteria = if rule == Rule::CriteriaAreFew { many.as_str() } else { "(Nothing:equals:1)" };
+    let criteria = match rule {
+        Rule::CriteriaAreFew => many.as_str(),
+        Rule::CriteriaValuesFit => "(Date_of_Birth:equals:yesterday)",
+        _ => "(Nothing:equals:1)",
+    };
     client.allow_search().await;
+    if rule == Rule::SearchIsGiven {
+        client.get("/crm/v8/Contacts/search").await;
+        return;
+    }
     client.get(&format!("/crm/v8/Contacts/search?criteria=({criteria})")).await;
 }
 
