@@ -60,6 +60,7 @@ pub(super) enum Target {
     Module(String),
     CreateModules,
     Org,
+    Users,
     UnknownUrl,
     WrongMethod,
 }
@@ -79,6 +80,7 @@ impl Target {
             Self::Modules | Self::CreateModules => "/crm/v8/settings/modules",
             Self::Module(_) => "/crm/v8/settings/modules/{moduleIdentifier}",
             Self::Org => "/crm/v8/org",
+            Self::Users => "/crm/v8/users",
         })
     }
 }
@@ -93,6 +95,8 @@ pub(super) struct Call {
     pub(super) query: Vec<(String, String)>,
     pub(super) authorization: Option<String>,
     pub(super) host: String,
+    pub(super) content_type: String,
+    pub(super) modified_since: Option<String>,
     pub(super) unmodified_since: Option<String>,
     pub(super) body: Result<WriteBody, Refusal>,
     /// The raw body, for calls that are not about records.
@@ -140,6 +144,8 @@ impl Call {
             query: pairs(uri.query().unwrap_or_default()),
             authorization: text(header::AUTHORIZATION),
             host: text(header::HOST).unwrap_or_else(|| "localhost".to_owned()),
+            content_type: text(header::CONTENT_TYPE).unwrap_or_default(),
+            modified_since: text(header::IF_MODIFIED_SINCE),
             unmodified_since: text(header::IF_UNMODIFIED_SINCE),
             method,
             path,
@@ -160,7 +166,7 @@ impl Call {
 
     /// Whether errors are lists, as for calls that read records.
     pub(super) fn errors_are_lists(&self) -> bool {
-        matches!(self.target, Target::List | Target::GetOne(_) | Target::Search)
+        matches!(self.target, Target::List | Target::GetOne(_))
     }
 
     /// The ids in the URL.
@@ -247,7 +253,8 @@ fn route(method: &Method, path: &str) -> (Target, Operation, Option<String>) {
     let parts: Vec<&str> = rest.split('/').collect();
     let (target, operation) = match (method.as_str(), parts.as_slice()) {
         ("GET", ["org"]) => (T::Org, O::Org),
-        (_, ["org"]) => (T::WrongMethod, O::Org),
+        ("GET", ["users"]) => (T::Users, O::Org),
+        (_, ["org" | "users"]) => (T::WrongMethod, O::Org),
         ("POST", ["coql"]) => (T::Coql, O::Coql),
         (_, ["coql"]) => (T::WrongMethod, O::Coql),
         ("GET", ["settings", "fields"]) => (T::Fields, O::Settings),

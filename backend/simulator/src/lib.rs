@@ -27,6 +27,7 @@ mod control;
 mod coql;
 mod credits;
 mod fault;
+mod form;
 mod log;
 mod make;
 mod metadata;

@@ -9,7 +9,7 @@ use super::{
     call::Call,
     metadata::{PROFILE_ID, named_module},
     rules::Rule,
-    schema::{Field, Kind, Module, Organisation, Unique},
+    schema::{Field, Kind, Module, Organisation, Unique, id_in, read_id},
     standard,
 };
 
@@ -39,7 +39,7 @@ struct NewModule {
 
 #[derive(Deserialize)]
 struct Id {
-    id: String,
+    id: Value,
 }
 
 #[derive(Deserialize)]
@@ -78,7 +78,11 @@ fn make_module(organisation: &mut Organisation, new: NewModule) -> Result<u64, R
         }
     }
     let profiles = new.profiles.filter(|profiles| !profiles.is_empty());
-    if profiles.ok_or_else(|| missing("profiles", &path("profiles")))?.iter().any(|profile| profile.id != PROFILE_ID) {
+    if profiles
+        .ok_or_else(|| missing("profiles", &path("profiles")))?
+        .iter()
+        .any(|profile| id_in(&profile.id) != read_id(PROFILE_ID))
+    {
         return Err(invalid("id", "$.modules[0].profiles[0].id", "profile"));
     }
     let api_name = required(new.api_name, "api_name")?;
@@ -123,9 +127,26 @@ struct NewTextarea {
 enum NewUnique {
     Plain(bool),
     Said {
+        /// Zoho's SDKs have another name for it, and a text.
         #[serde(alias = "casesensitive")]
-        case_sensitive: bool,
+        case_sensitive: Flag,
     },
+}
+
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Flag {
+    Plain(bool),
+    Text(String),
+}
+
+impl Flag {
+    fn is_set(&self) -> bool {
+        match self {
+            Self::Plain(set) => *set,
+            Self::Text(text) => text == "true",
+        }
+    }
 }
 
 #[derive(Deserialize)]
@@ -197,7 +218,7 @@ fn make_field(organisation: &mut Organisation, module: &str, new: NewField, plac
     let unique = match new.unique {
         None | Some(NewUnique::Plain(false)) => None,
         Some(NewUnique::Plain(true)) => Some(Unique { case_sensitive: false }),
-        Some(NewUnique::Said { case_sensitive }) => Some(Unique { case_sensitive }),
+        Some(NewUnique::Said { case_sensitive }) => Some(Unique { case_sensitive: case_sensitive.is_set() }),
     };
     let can_be_unique = matches!(kind, Kind::Text | Kind::Email | Kind::Phone | Kind::Integer | Kind::Bigint);
     if unique.is_some() && !can_be_unique {

@@ -7,12 +7,18 @@ use super::{
     call::{Call, Target},
     make,
     rules::Rule,
-    schema::{Field, Kind, Module, Organisation},
+    schema::{Field, Kind, Module, Organisation, USER_ID, USER_NAME},
     settings::Settings,
 };
 
 /// The organisation's id.
 const ORGANISATION_ID: &str = "5200000000000000099";
+
+/// The address of the organisation and of its only user.
+const EMAIL: &str = "admin@simulator.example";
+
+/// The only role's id.
+const ROLE_ID: &str = "5200000000000000097";
 
 /// The only profile's id.
 pub(super) const PROFILE_ID: &str = "5200000000000000098";
@@ -21,6 +27,7 @@ pub(super) const PROFILE_ID: &str = "5200000000000000098";
 pub(super) fn settings(organisation: &mut Organisation, settings: &Settings, call: &Call) -> Result<Answer, Refusal> {
     match &call.target {
         Target::Org => Ok(Answer::ok(org(settings))),
+        Target::Users => Ok(Answer::ok(users())),
         Target::Modules => {
             let modules: Vec<Value> = organisation.modules.values().map(show_module).collect();
             Ok(Answer::ok(json!({ "modules": modules })))
@@ -130,10 +137,22 @@ fn show_field(organisation: &Organisation, field: &Field) -> Value {
     shown
 }
 
+/// The only user, of whatever type the call asks for.
+fn users() -> Value {
+    json!({
+        "users": [{
+            "id": USER_ID, "full_name": USER_NAME, "first_name": "Simulated", "last_name": "Administrator",
+            "email": EMAIL, "status": "active", "confirm": true, "created_time": "2026-01-01T00:00:00+00:00",
+            "profile": { "name": "Administrator", "id": PROFILE_ID }, "role": { "name": "CEO", "id": ROLE_ID },
+        }],
+        "info": { "per_page": 200, "count": 1, "page": 1, "more_records": false },
+    })
+}
+
 fn org(settings: &Settings) -> Value {
     json!({ "org": [{
         "id": ORGANISATION_ID, "zgid": ORGANISATION_ID, "company_name": "Simulated organisation", "type": "developer",
-        "domain_name": "simulator", "primary_email": "admin@simulator.example", "time_zone": "Etc/UTC",
+        "domain_name": "simulator", "primary_email": EMAIL, "time_zone": "Etc/UTC",
         "iso_code": "EUR", "currency": "Euro - EUR", "currency_symbol": "€", "currency_locale": "en_GB",
         "country_code": "GB", "created_time": "2026-01-01T00:00:00+00:00", "deletable_org_account": true,
         "privacy_settings": false, "hipaa_compliance_enabled": false, "gapps_enabled": false,

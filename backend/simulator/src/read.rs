@@ -8,7 +8,7 @@ use super::{
     records::{Fields, Record},
     rules::Rule,
     schema::{Kind, Module, Organisation, USER_ID, USER_NAME, read_id},
-    time::zoho_time,
+    time::{read_rfc3339, zoho_time},
 };
 
 /// Records per page; Zoho's limit.
@@ -85,9 +85,11 @@ fn list(organisation: &Organisation, module: &Module, call: &Call) -> Result<Ans
 fn deleted(module: &Module, call: &Call) -> Result<Answer, Refusal> {
     let paging = Paging::of(call)?;
     let user = json!({ "name": USER_NAME, "id": USER_ID });
+    let since = call.modified_since.as_deref().and_then(read_rfc3339);
     let mut shown: Vec<Value> = module
         .records
         .deleted()
+        .filter(|(_, record)| since.is_none_or(|since| record.modified() > since))
         .skip(paging.start)
         .take(paging.per_page + 1)
         .map(|(id, record)| {

@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use serde_json::Value;
+
 use super::records::Records;
 
 /// The first id; Zoho's have 19 digits.
@@ -31,6 +33,11 @@ impl Ids {
 /// Parses an id: digits only.
 pub(super) fn read_id(text: &str) -> Option<u64> {
     text.bytes().all(|byte| byte.is_ascii_digit()).then(|| text.parse().ok()).flatten()
+}
+
+/// The id in a body: a text, or a number, as Zoho's SDK for Python sends it.
+pub(super) fn id_in(value: &Value) -> Option<u64> {
+    value.as_u64().or_else(|| value.as_str().and_then(read_id))
 }
 
 /// The type of a field.

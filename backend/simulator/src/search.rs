@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::{
     answer::{Answer, Refusal},
@@ -80,7 +80,7 @@ fn read_criteria(module: &Module, call: &Call) -> Result<Criteria, Refusal> {
             return Ok(Criteria::Any(fields.map(|field| condition(&field.api_name)).collect()));
         }
     }
-    Err(Refusal::of(Rule::ParameterIsThere))
+    Err(Refusal::of(Rule::SearchIsGiven).detail("param_names", json!(["criteria", "email", "phone", "word"])))
 }
 
 fn build_indexes(module: &mut Module, criteria: &Criteria) {

@@ -133,7 +133,8 @@ impl State {
             | Target::Modules
             | Target::Module(_)
             | Target::CreateModules
-            | Target::Org => metadata::settings(&mut self.organisation, &self.settings, call),
+            | Target::Org
+            | Target::Users => metadata::settings(&mut self.organisation, &self.settings, call),
             _ => write::write(&mut self.organisation, call, body, &writing),
         }
     }

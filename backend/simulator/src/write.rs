@@ -10,7 +10,7 @@ use super::{
     fault::RecordFault,
     records::Fields,
     rules::Rule,
-    schema::{Field, Module, Organisation, USER_ID, USER_NAME, read_id},
+    schema::{Field, Module, Organisation, USER_ID, USER_NAME, id_in, read_id},
     time::{read_rfc3339, zoho_time},
 };
 use chrono::{DateTime, Utc};
@@ -222,7 +222,7 @@ pub(super) fn update(
         return Err(refusal.detail("api_name", "id").detail("json_path", json_path(place, "id")));
     };
     let module = organisation.modules.get(name).ok_or_else(Refusal::invalid_module)?;
-    let found = id.as_str().and_then(read_id).and_then(|id| Some((id, module.records.live(id)?.1)));
+    let found = id_in(&id).and_then(|id| Some((id, module.records.live(id)?.1)));
     let Some((id, before)) = found else {
         let refusal = Refusal::of(Rule::RecordExists);
         return Err(refusal.detail("api_name", "id").detail("json_path", json_path(place, "id")));
@@ -357,7 +357,7 @@ fn duplicate(module: &Module, field: &Field, other: u64, place: usize) -> Refusa
 fn not_modified(organisation: &Organisation, name: &str, fields: &Fields, call: &Call) -> Result<(), Refusal> {
     let since = call.unmodified_since.as_deref().and_then(read_rfc3339);
     let (Some(since), Target::UpdateOne(_)) = (since, &call.target) else { return Ok(()) };
-    let id = fields.get("id").and_then(Value::as_str).and_then(read_id);
+    let id = fields.get("id").and_then(id_in);
     let record = id.and_then(|id| organisation.modules.get(name)?.records.get(id));
     // Zoho's times have no milliseconds.
     match record {

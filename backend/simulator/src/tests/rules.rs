@@ -34,7 +34,7 @@ async fn meet(rule: Rule, client: &mut Client) {
         | Rule::UpsertLooksAtAllUnique
         | Rule::NotModifiedSince
         | Rule::NotLocked => meet_a_write(rule, client).await,
-        Rule::CriteriaAreValid | Rule::CriteriaAreFew => meet_a_search(rule, client).await,
+        Rule::SearchIsGiven | Rule::CriteriaAreValid | Rule::CriteriaAreFew => meet_a_search(rule, client).await,
         Rule::CoqlSyntax
         | Rule::CoqlPairs
         | Rule::CoqlColumns
@@ -107,9 +107,13 @@ async fn meet_a_write(rule: Rule, client: &Client) {
 
 async fn meet_a_search(rule: Rule, client: &Client) {
     let many = ["(Title:equals:Dr)"; 11].join("or");
-    let criteria = if rule == Rule::CriteriaAreFew { many.as_str() } else { "(Nothing:equals:1)" };
+    let query = match rule {
+        Rule::CriteriaAreFew => &format!("?criteria=({many})"),
+        Rule::CriteriaAreValid => "?criteria=(Nothing:equals:1)",
+        _ => "",
+    };
     client.allow_search().await;
-    client.get(&format!("/crm/v8/Contacts/search?criteria=({criteria})")).await;
+    client.get(&format!("/crm/v8/Contacts/search{query}")).await;
 }
 
 async fn meet_a_query(rule: Rule, client: &Client) {
