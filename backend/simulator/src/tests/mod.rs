@@ -7,6 +7,7 @@ mod limits;
 mod lookups;
 mod metadata;
 mod rules;
+mod sdks;
 mod writes;
 
 use chrono::Utc;
