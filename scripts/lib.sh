@@ -240,9 +240,9 @@ stop_postgres() {
 
 zoho_pid=
 
-# Starts one that has what the default mapping needs, and lets backends that are
-# started later deliver to it. Sets ZOHO_URL. The script stops it when it ends.
-start_zoho() { # start_zoho PROGRAM FOLDER; the program is backend-sync, the folder for the simulator's output
+# Starts an empty one, and lets backends that are started later deliver to it. Sets
+# ZOHO_URL. The script stops it when it ends.
+start_empty_zoho() { # start_empty_zoho PROGRAM FOLDER; the program is backend-sync, the folder for the simulator's output
     heading "Starting a simulated Zoho CRM"
     # pdeathsig: it stops even when the calling script is killed outright.
     : >"$2/zoho.out"
@@ -256,6 +256,11 @@ start_zoho() { # start_zoho PROGRAM FOLDER; the program is backend-sync, the fol
     export BACKEND_SYNC_ZOHO__CLIENT_ID=test BACKEND_SYNC_ZOHO__CLIENT_SECRET=test BACKEND_SYNC_ZOHO__REFRESH_TOKEN=simulator
     # What a killed backend had in flight is taken over soon.
     export BACKEND_SYNC_SYNC__LEASE_SECONDS=3
+}
+
+# The same with what the default mapping needs.
+start_zoho() { # start_zoho PROGRAM FOLDER
+    start_empty_zoho "$@"
     "$1" zoho setup --yes
 }
 

@@ -176,7 +176,8 @@ impl Refusal {
     }
 
     pub(super) fn internal_error() -> Self {
-        let (status, code, message) = (StatusCode::INTERNAL_SERVER_ERROR, "INTERNAL_ERROR", "internal error");
+        let (status, code, message) =
+            (StatusCode::INTERNAL_SERVER_ERROR, "INTERNAL_ERROR", "internal server error occurred");
         Self { rule: None, status, code, message, details: Map::new() }
     }
 

@@ -7,7 +7,7 @@ use super::{
     answer::Refusal,
     pattern,
     rules::Rule,
-    schema::{Field, Kind, Organisation, USER_ID, read_id},
+    schema::{Field, Kind, Organisation, USER_ID, id_in, read_id},
     time::{read_zoho_time, zoho_time},
 };
 
@@ -76,20 +76,18 @@ pub(super) fn value(organisation: &Organisation, field: &Field, value: Value, re
             }
         }
         Kind::Lookup(target) => {
-            let id = value.as_object().and_then(|lookup| lookup.get("id")).and_then(Value::as_str);
-            let id = id.ok_or_else(wrong_type)?;
+            let id = value.get("id").ok_or_else(wrong_type)?;
             let module = organisation.modules.get(target);
-            let found = read_id(id).and_then(|id| module.and_then(|module| module.records.live(id)));
-            return match found {
-                Some(_) => Ok(json!({ "id": id })),
+            return match id_in(id).filter(|id| module.is_some_and(|module| module.records.live(*id).is_some())) {
+                Some(id) => Ok(json!({ "id": id.to_string() })),
                 None => Err(unknown_id(field, record)),
             };
         }
         Kind::Owner => {
-            let id = value.as_object().and_then(|owner| owner.get("id")).and_then(Value::as_str);
-            return match id.ok_or_else(wrong_type)? {
-                USER_ID => Ok(json!({ "id": USER_ID })),
-                _ => Err(unknown_id(field, record)),
+            let id = value.get("id").ok_or_else(wrong_type)?;
+            return match id_in(id) == read_id(USER_ID) {
+                true => Ok(json!({ "id": USER_ID })),
+                false => Err(unknown_id(field, record)),
             };
         }
     }

@@ -36,6 +36,7 @@ mod coql;
 mod credits;
 mod editions;
 mod fault;
+mod form;
 mod history;
 mod layouts;
 mod log;

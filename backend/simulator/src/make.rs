@@ -58,9 +58,26 @@ struct NewTextarea {
 enum NewUnique {
     Plain(bool),
     Said {
+        /// Zoho's SDKs have another name for it, and a text.
         #[serde(alias = "casesensitive")]
-        case_sensitive: bool,
+        case_sensitive: Flag,
     },
+}
+
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Flag {
+    Plain(bool),
+    Text(String),
+}
+
+impl Flag {
+    fn is_set(&self) -> bool {
+        match self {
+            Self::Plain(set) => *set,
+            Self::Text(text) => text == "true",
+        }
+    }
 }
 
 #[derive(Deserialize)]
@@ -166,7 +183,7 @@ fn make_field(
     let unique = match new.unique {
         None | Some(NewUnique::Plain(false)) => None,
         Some(NewUnique::Plain(true)) => Some(Unique { case_sensitive: false }),
-        Some(NewUnique::Said { case_sensitive }) => Some(Unique { case_sensitive }),
+        Some(NewUnique::Said { case_sensitive }) => Some(Unique { case_sensitive: case_sensitive.is_set() }),
     };
     let can_be_unique = matches!(kind, Kind::Text | Kind::Email | Kind::Phone | Kind::Integer | Kind::Bigint);
     if unique.is_some() && !can_be_unique {

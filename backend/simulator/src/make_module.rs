@@ -4,13 +4,14 @@ use std::collections::BTreeSet;
 
 use poem::http::StatusCode;
 use serde::Deserialize;
+use serde_json::Value;
 
 use super::{
     answer::{Answer, Refusal},
     call::Call,
     make::{LABEL, duplicate, invalid, is_api_name, list, missing, success, too_long},
     rules::Rule,
-    schema::{Module, Organisation},
+    schema::{Module, Organisation, id_in},
     settings::Settings,
     standard,
 };
@@ -31,7 +32,7 @@ struct NewModule {
 
 #[derive(Deserialize)]
 struct Id {
-    id: String,
+    id: Value,
 }
 
 #[derive(Deserialize)]
@@ -100,7 +101,7 @@ fn make_module(organisation: &mut Organisation, settings: &Settings, new: NewMod
 
 /// The profiles that may use a new module: at least one, and none twice.
 fn read_profiles(organisation: &Organisation, profiles: Option<Vec<Id>>) -> Result<Vec<String>, Refusal> {
-    let ids: Vec<String> = profiles.into_iter().flatten().map(|profile| profile.id).collect();
+    let ids: Vec<String> = profiles.into_iter().flatten().map(|profile| id_in(&profile.id).unwrap_or_default().to_string()).collect();
     if ids.is_empty() {
         return Err(missing("profiles", "$.modules[0].profiles"));
     }

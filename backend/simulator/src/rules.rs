@@ -60,7 +60,8 @@ macro_rules! rules {
 impl Rule {
     /// Status, code and message of its refusal; those of an internal error if it has none.
     pub(super) fn refusal(self) -> (StatusCode, &'static str, &'static str) {
-        let (status, code, message) = self.row().refusal.unwrap_or((500, "INTERNAL_ERROR", "internal error"));
+        let (status, code, message) =
+            self.row().refusal.unwrap_or((500, "INTERNAL_ERROR", "internal server error occurred"));
         (StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR), code, message)
     }
 }
@@ -75,12 +76,12 @@ rules! {
         => 429 "LIMIT_EXCEEDED" "the credits of the last 24 hours are used up";
     CallsAtOnce: Page "no more calls run at once than the edition allows, and no more than 10 that write over 10 records"
         => 429 "TOO_MANY_REQUESTS" "too many requests at the same time";
-    UrlIsKnown: File "the path is one of the API's" => 404 "INVALID_URL_PATTERN" "please check if the URL is correct";
+    UrlIsKnown: File "the path is one of the API's" => 404 "INVALID_URL_PATTERN" "please check if the URL trying to access is a correct one";
     MethodFits: File "the path takes this method"
         => 400 "INVALID_REQUEST_METHOD" "the http request method type is not a valid one";
     ModuleExists: File "the module exists" => 400 "INVALID_MODULE" "the module name given seems to be invalid";
     ParameterIsThere: File "mandatory parameters are there"
-        => 400 "REQUIRED_PARAM_MISSING" "one of the expected parameters is missing";
+        => 400 "REQUIRED_PARAM_MISSING" "one of the expected parameter is missing";
     ParameterFits: File "parameters have their type" => 400 "INVALID_DATA" "invalid parameter";
     BodyFits: File "the body is JSON of the documented shape" => 400 "INVALID_DATA" "body";
     RecordsPerCall: Page "a call writes 1 to 100 records" => 400 "INVALID_DATA" "the number of records is not allowed";

@@ -7,10 +7,10 @@ use poem::{Body, IntoResponse, Request, Response, http::StatusCode};
 use super::{
     Shared,
     answer::{Answer, Refusal},
-    call::{Call, Operation, Target, pairs},
+    call::{Call, Operation, Target},
     control,
     fault::{Fault, InjectedFault},
-    log,
+    form, log,
     rules::Rule,
     state::{Admission, State, token_refused},
     time::to_rfc3339,
@@ -171,7 +171,7 @@ async fn api(shared: &Shared, call: &mut Call, fired: Option<&InjectedFault>, lo
 
 /// A call to the accounts server.
 async fn token(shared: &Shared, call: &Call, fired: Option<&InjectedFault>) -> Outcome {
-    let form = std::str::from_utf8(&call.raw).map(pairs).unwrap_or_default();
+    let form = form::read(&call.content_type, &String::from_utf8_lossy(&call.raw));
     let grant = |state: &mut State| match call.target {
         Target::Token => state.token(call, &form, shared.clock.now()),
         _ => Refusal::of(Rule::MethodFits).flat(),

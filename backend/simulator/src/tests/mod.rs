@@ -13,6 +13,7 @@ mod metadata;
 mod people;
 mod refusals;
 mod rules;
+mod sdks;
 mod timeline;
 mod writes;
 
