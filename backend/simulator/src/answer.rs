@@ -3,7 +3,7 @@
 use poem::{Response, http::StatusCode};
 use serde_json::{Map, Value, json};
 
-use super::rules::Rule;
+use super::{rules::Rule, settings::ErrorDetails};
 
 /// The header with the number of credits left.
 pub(super) const CREDITS_HEADER: &str = "X-API-CREDITS-REMAINING";
@@ -28,6 +28,7 @@ pub(super) enum Body {
     /// JSON that is already serialized.
     Text(String),
     Html,
+    Zip(Vec<u8>),
 }
 
 impl Answer {
@@ -49,14 +50,39 @@ impl Answer {
 
     /// Cuts the body in the middle.
     pub(super) fn truncated(self) -> Self {
+        if let Body::Zip(mut file) = self.body {
+            file.truncate(file.len() / 2);
+            return Self { body: Body::Zip(file), ..self };
+        }
         let mut text = match self.body {
             Body::Json(value) => value.to_string(),
             Body::Text(text) => text,
-            Body::Empty | Body::Html => String::new(),
+            Body::Empty | Body::Html | Body::Zip(_) => String::new(),
         };
         let middle = text.floor_char_boundary(text.len() / 2);
         text.truncate(middle);
         Self { body: Body::Text(text), ..self }
+    }
+
+    /// The same answer, with other details about ids and modules that do not exist.
+    pub(super) fn with_details(mut self, details: ErrorDetails) -> Self {
+        let details = match details {
+            ErrorDetails::Usual => return self,
+            ErrorDetails::ApiName => json!({ "api_name": "id" }),
+            ErrorDetails::PathIndex => json!({ "resource_path_index": 0 }),
+            ErrorDetails::Empty => json!({}),
+        };
+        let rules = [Rule::RecordExists, Rule::ModuleExists];
+        let is_meant = |entry: &Value| {
+            rules
+                .iter()
+                .map(|rule| rule.refusal())
+                .any(|(_, code, says)| entry["code"] == code && entry["message"] == says)
+        };
+        if let Body::Json(body) = &mut self.body {
+            set_details(body, &details, &is_meant);
+        }
+        self
     }
 
     /// The same answer, due to these rules.
@@ -74,7 +100,20 @@ impl Answer {
             Body::Json(value) => builder.content_type("application/json;charset=UTF-8").body(value.to_string()),
             Body::Text(text) => builder.content_type("application/json;charset=UTF-8").body(text),
             Body::Html => builder.content_type("text/html").body(GATEWAY_PAGE),
+            Body::Zip(file) => builder.content_type("application/zip").body(file),
         }
+    }
+}
+
+/// Sets the details of the errors in an answer: of the answer itself, or of the entries of its list.
+fn set_details(value: &mut Value, details: &Value, is_meant: &impl Fn(&Value) -> bool) {
+    if is_meant(value) {
+        value["details"] = details.clone();
+        return;
+    }
+    let lists = value.as_object_mut().into_iter().flat_map(Map::values_mut).filter_map(Value::as_array_mut);
+    for entry in lists.flatten().filter(|entry| is_meant(entry)) {
+        entry["details"] = details.clone();
     }
 }
 
@@ -112,6 +151,12 @@ impl Refusal {
         Answer::json(self.status, self.entry()).due_to(self.rule.into_iter().collect())
     }
 
+    /// The answer of the one call whose errors have no details when the token is refused.
+    pub(super) fn without_details(self) -> Answer {
+        let entry = json!({ "code": self.code, "message": self.message, "status": "error" });
+        Answer::json(self.status, entry).due_to(self.rule.into_iter().collect())
+    }
+
     /// The answer to a call that reads records: according to Zoho's documentation, the error is a list there, with its
     /// own details.
     pub(super) fn of_read(self) -> Answer {
@@ -131,7 +176,8 @@ impl Refusal {
     }
 
     pub(super) fn internal_error() -> Self {
-        let (status, code, message) = (StatusCode::INTERNAL_SERVER_ERROR, "INTERNAL_ERROR", "internal error");
+        let (status, code, message) =
+            (StatusCode::INTERNAL_SERVER_ERROR, "INTERNAL_ERROR", "internal server error occurred");
         Self { rule: None, status, code, message, details: Map::new() }
     }
 

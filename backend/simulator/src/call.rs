@@ -4,7 +4,7 @@ use poem::http::{HeaderMap, Method, Uri, header};
 use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 
-use super::{answer::Refusal, records::Fields, rules::Rule};
+use super::{about::About, answer::Refusal, records::Fields, rules::Rule};
 
 /// The kind of a call, as named in fault rules and the log.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
@@ -20,6 +20,7 @@ pub(super) enum Operation {
     Coql,
     Settings,
     Org,
+    Bulk,
 }
 
 impl Operation {
@@ -35,6 +36,7 @@ impl Operation {
             Self::Coql => "coql",
             Self::Settings => "settings",
             Self::Org => "org",
+            Self::Bulk => "bulk",
         }
     }
 }
@@ -54,11 +56,25 @@ pub(super) enum Target {
     Search,
     Coql,
     Deleted,
+    Timeline(String),
+    Count,
+    BinList,
+    BinPurge,
+    BinRestore,
+    BinCount,
+    BinEmpty,
+    BinOne(String),
+    BinPurgeOne(String),
+    BinRestoreOne(String),
+    BulkStart,
+    BulkJob(String),
+    BulkResult(String),
     Fields,
     CreateFields,
     Modules,
     Module(String),
     CreateModules,
+    About(About),
     Org,
     UnknownUrl,
     WrongMethod,
@@ -75,9 +91,21 @@ impl Target {
             Self::Search => "/crm/v8/{module}/search",
             Self::Coql => "/crm/v8/coql",
             Self::Deleted => "/crm/v8/{module}/deleted",
+            Self::Timeline(_) => "/crm/v8/{module}/{recordId}/__timeline",
+            Self::Count => "/crm/v8/{moduleApiName}/actions/count",
+            Self::BinList | Self::BinPurge => "/crm/v8/settings/recycle_bin",
+            Self::BinRestore => "/crm/v8/settings/recycle_bin/actions/restore",
+            Self::BinCount => "/crm/v8/settings/recycle_bin/actions/count",
+            Self::BinEmpty => "/crm/v8/settings/recycle_bin/actions/empty",
+            Self::BinOne(_) | Self::BinPurgeOne(_) => "/crm/v8/settings/recycle_bin/{recordId}",
+            Self::BinRestoreOne(_) => "/crm/v8/settings/recycle_bin/{recordId}/actions/restore",
+            Self::BulkStart => "/crm/bulk/v8/read",
+            Self::BulkJob(_) => "/crm/bulk/v8/read/{jobId}",
+            Self::BulkResult(_) => "/crm/bulk/v8/read/{jobId}/result",
             Self::Fields | Self::CreateFields => "/crm/v8/settings/fields",
             Self::Modules | Self::CreateModules => "/crm/v8/settings/modules",
             Self::Module(_) => "/crm/v8/settings/modules/{moduleIdentifier}",
+            Self::About(about) => about.path(),
             Self::Org => "/crm/v8/org",
         })
     }
@@ -93,7 +121,9 @@ pub(super) struct Call {
     pub(super) query: Vec<(String, String)>,
     pub(super) authorization: Option<String>,
     pub(super) host: String,
+    pub(super) content_type: String,
     pub(super) unmodified_since: Option<String>,
+    pub(super) modified_since: Option<String>,
     pub(super) body: Result<WriteBody, Refusal>,
     /// The raw body, for calls that are not about records.
     pub(super) raw: Vec<u8>,
@@ -120,8 +150,9 @@ fn known_triggers<'de, D: Deserializer<'de>>(deserializer: D) -> Result<(), D::E
     }
 }
 
-/// The path of the simulated API version.
+/// The paths of the simulated API version.
 const API: &str = "/crm/v8/";
+const BULK: &str = "/crm/bulk/v8/";
 
 impl Call {
     pub(super) fn read(method: Method, uri: &Uri, headers: &HeaderMap, body: Vec<u8>) -> Self {
@@ -140,7 +171,9 @@ impl Call {
             query: pairs(uri.query().unwrap_or_default()),
             authorization: text(header::AUTHORIZATION),
             host: text(header::HOST).unwrap_or_else(|| "localhost".to_owned()),
+            content_type: text(header::CONTENT_TYPE).unwrap_or_default(),
             unmodified_since: text(header::IF_UNMODIFIED_SINCE),
+            modified_since: text(header::IF_MODIFIED_SINCE),
             method,
             path,
             body,
@@ -163,10 +196,17 @@ impl Call {
         matches!(self.target, Target::List | Target::GetOne(_))
     }
 
+    /// Whether it writes or deletes records.
+    pub(super) fn changes_records(&self) -> bool {
+        use Operation as O;
+        matches!(self.operation, O::Insert | O::Update | O::Upsert | O::Delete)
+    }
+
     /// The ids in the URL.
     pub(super) fn ids(&self) -> Vec<&str> {
         match &self.target {
-            Target::UpdateOne(id) | Target::DeleteOne(id) | Target::GetOne(id) => vec![id],
+            Target::UpdateOne(id) | Target::DeleteOne(id) | Target::GetOne(id) | Target::Timeline(id) => vec![id],
+            Target::BinOne(id) | Target::BinPurgeOne(id) | Target::BinRestoreOne(id) => vec![id],
             _ => self.parameter("ids").map(|ids| ids.split(',').map(str::trim).collect()).unwrap_or_default(),
         }
     }
@@ -243,8 +283,15 @@ fn route(method: &Method, path: &str) -> (Target, Operation, Option<String>) {
         let target = if *method == Method::POST { T::Token } else { T::WrongMethod };
         return (target, O::Token, None);
     }
+    if let Some(rest) = path.strip_prefix(BULK) {
+        return (bulk_read(method, rest), O::Bulk, None);
+    }
     let Some(rest) = path.strip_prefix(API) else { return (T::UnknownUrl, O::Get, None) };
     let parts: Vec<&str> = rest.split('/').collect();
+    if let Some(about) = About::of(&parts) {
+        let target = if *method == Method::GET { T::About(about) } else { T::WrongMethod };
+        return (target, O::Settings, None);
+    }
     let (target, operation) = match (method.as_str(), parts.as_slice()) {
         ("GET", ["org"]) => (T::Org, O::Org),
         (_, ["org"]) => (T::WrongMethod, O::Org),
@@ -256,10 +303,14 @@ fn route(method: &Method, path: &str) -> (Target, Operation, Option<String>) {
         ("POST", ["settings", "modules"]) => (T::CreateModules, O::Settings),
         ("GET", ["settings", "modules", module]) => (T::Module((*module).to_owned()), O::Settings),
         (_, ["settings", "fields" | "modules", ..]) => (T::WrongMethod, O::Settings),
+        (_, ["settings", "recycle_bin", rest @ ..]) => (recycle_bin(method, rest), O::Settings),
         (_, ["settings", ..]) => (T::UnknownUrl, O::Settings),
         ("POST", [_, "upsert"]) => (T::Upsert, O::Upsert),
         ("GET", [_, "search"]) => (T::Search, O::Search),
         ("GET", [_, "deleted"]) => (T::Deleted, O::Get),
+        ("GET", [_, "actions", "count"]) => (T::Count, O::Search),
+        ("GET", [_, id, "__timeline"]) => (T::Timeline((*id).to_owned()), O::Get),
+        (_, [_, "actions", "count"] | [_, _, "__timeline"]) => (T::WrongMethod, O::Get),
         (_, [_, "upsert" | "search" | "deleted"]) => (T::WrongMethod, O::Get),
         ("POST", [_]) => (T::Insert, O::Insert),
         ("PUT", [_]) => (T::UpdateMany, O::Update),
@@ -276,4 +327,32 @@ fn route(method: &Method, path: &str) -> (Target, Operation, Option<String>) {
         _ => parts.first().map(|module| (*module).to_owned()),
     };
     (target, operation, module)
+}
+
+fn recycle_bin(method: &Method, rest: &[&str]) -> Target {
+    use Target as T;
+    match (method.as_str(), rest) {
+        ("GET", []) => T::BinList,
+        ("DELETE", []) => T::BinPurge,
+        ("POST", ["actions", "restore"]) => T::BinRestore,
+        ("GET", ["actions", "count"]) => T::BinCount,
+        ("POST", ["actions", "empty"]) => T::BinEmpty,
+        ("POST", [id, "actions", "restore"]) => T::BinRestoreOne((*id).to_owned()),
+        ("GET", [id]) => T::BinOne((*id).to_owned()),
+        ("DELETE", [id]) => T::BinPurgeOne((*id).to_owned()),
+        (_, [] | [_] | ["actions", "restore" | "count" | "empty"] | [_, "actions", "restore"]) => T::WrongMethod,
+        _ => T::UnknownUrl,
+    }
+}
+
+fn bulk_read(method: &Method, rest: &str) -> Target {
+    use Target as T;
+    let parts: Vec<&str> = rest.split('/').collect();
+    match (method.as_str(), parts.as_slice()) {
+        ("POST", ["read"]) => T::BulkStart,
+        ("GET", ["read", id]) => T::BulkJob((*id).to_owned()),
+        ("GET", ["read", id, "result"]) => T::BulkResult((*id).to_owned()),
+        (_, ["read"] | ["read", _] | ["read", _, "result"]) => T::WrongMethod,
+        _ => T::UnknownUrl,
+    }
 }

@@ -5,8 +5,9 @@ use serde_json::{Value, json};
 
 use super::{
     answer::Refusal,
+    pattern,
     rules::Rule,
-    schema::{Field, Kind, Organisation, USER_ID, read_id},
+    schema::{Field, Kind, Organisation, USER_ID, id_in, read_id},
     time::{read_zoho_time, zoho_time},
 };
 
@@ -28,12 +29,7 @@ pub(super) fn value(organisation: &Organisation, field: &Field, value: Value, re
         Kind::Email | Kind::Phone | Kind::Website => {
             let text = text()?;
             short_enough(field, text.chars().count(), record)?;
-            let well_formed = match field.kind {
-                Kind::Email => is_email(text),
-                Kind::Phone => is_phone(text),
-                _ => !text.contains(char::is_whitespace) && text.contains('.'),
-            };
-            if !well_formed {
+            if !pattern::fits(&field.kind, text) {
                 return Err(wrong_type());
             }
         }
@@ -54,6 +50,7 @@ pub(super) fn value(organisation: &Organisation, field: &Field, value: Value, re
             let mantissa = number.split(['e', 'E']).next().unwrap_or_default();
             let digits = mantissa.bytes().filter(u8::is_ascii_digit).count();
             short_enough(field, digits, record)?;
+            return Ok(rounded(&number, field.decimals as usize));
         }
         Kind::Boolean if value.is_boolean() => {}
         Kind::Boolean => return Err(wrong_type()),
@@ -69,31 +66,28 @@ pub(super) fn value(organisation: &Organisation, field: &Field, value: Value, re
         }
         Kind::Picklist(values) => {
             let text = text()?;
-            if !values.iter().any(|value| value == text) {
-                return Err(not_in_list(field, record));
-            }
+            let listed = values.iter().find(|value| value.display == text);
+            return listed.map(|value| value.actual.as_str().into()).ok_or_else(|| not_in_list(field, record));
         }
         Kind::Multiselect(values) => {
             let chosen = value.as_array().ok_or_else(wrong_type)?;
-            if !chosen.iter().all(|chosen| values.iter().any(|value| Some(value.as_str()) == chosen.as_str())) {
+            if !chosen.iter().all(|chosen| values.iter().any(|value| Some(value.display.as_str()) == chosen.as_str())) {
                 return Err(not_in_list(field, record));
             }
         }
         Kind::Lookup(target) => {
-            let id = value.as_object().and_then(|lookup| lookup.get("id")).and_then(Value::as_str);
-            let id = id.ok_or_else(wrong_type)?;
+            let id = value.get("id").ok_or_else(wrong_type)?;
             let module = organisation.modules.get(target);
-            let found = read_id(id).and_then(|id| module.and_then(|module| module.records.live(id)));
-            return match found {
-                Some(_) => Ok(json!({ "id": id })),
+            return match id_in(id).filter(|id| module.is_some_and(|module| module.records.live(*id).is_some())) {
+                Some(id) => Ok(json!({ "id": id.to_string() })),
                 None => Err(unknown_id(field, record)),
             };
         }
         Kind::Owner => {
-            let id = value.as_object().and_then(|owner| owner.get("id")).and_then(Value::as_str);
-            return match id.ok_or_else(wrong_type)? {
-                USER_ID => Ok(json!({ "id": USER_ID })),
-                _ => Err(unknown_id(field, record)),
+            let id = value.get("id").ok_or_else(wrong_type)?;
+            return match id_in(id) == read_id(USER_ID) {
+                true => Ok(json!({ "id": USER_ID })),
+                false => Err(unknown_id(field, record)),
             };
         }
     }
@@ -117,7 +111,8 @@ fn invalid(field: &Field, record: usize) -> Refusal {
 
 fn not_in_list(field: &Field, record: usize) -> Refusal {
     let (Kind::Picklist(values) | Kind::Multiselect(values)) = &field.kind else { return invalid(field, record) };
-    invalid(field, record).detail("expected_data_type", "picklist").detail("supported_values", values.clone())
+    let supported: Vec<&str> = values.iter().map(|value| value.display.as_str()).collect();
+    invalid(field, record).detail("expected_data_type", "picklist").detail("supported_values", supported)
 }
 
 fn unknown_id(field: &Field, record: usize) -> Refusal {
@@ -132,23 +127,12 @@ fn short_enough(field: &Field, length: usize, record: usize) -> Result<(), Refus
     Ok(())
 }
 
-fn is_email(text: &str) -> bool {
-    let Some((local, domain)) = text.rsplit_once('@') else { return false };
-    let Some((_, last)) = domain.rsplit_once('.') else { return false };
-    let local_ok = |character: char| character.is_alphanumeric() || "!#$%&'*+-/=?^_`{|}~.".contains(character);
-    let label_ok = |label: &str| {
-        !label.is_empty()
-            && label.chars().all(|character| character.is_alphanumeric() || matches!(character, '-' | '_'))
-    };
-    !local.is_empty()
-        && local.chars().all(local_ok)
-        && domain.split('.').all(label_ok)
-        && (2..=22).contains(&last.chars().count())
-        && last.chars().all(char::is_alphabetic)
-}
-
-fn is_phone(text: &str) -> bool {
-    let rest = text.strip_prefix('+').unwrap_or(text);
-    rest.chars().all(|character| character.is_ascii_alphanumeric() || "() .-,;#".contains(character))
-        && rest.contains(|character: char| character.is_ascii_alphanumeric())
+/// A number with at most so many decimals: Zoho rounds what it stores.
+fn rounded(number: &str, decimals: usize) -> Value {
+    match number.parse::<f64>() {
+        Ok(parsed) if number.split_once('.').is_some_and(|(_, after)| after.len() > decimals) => {
+            format!("{parsed:.decimals$}").parse::<f64>().map_or(Value::Null, Value::from)
+        }
+        _ => number.parse::<serde_json::Number>().map_or(Value::Null, Value::Number),
+    }
 }

@@ -5,15 +5,21 @@ use serde::{Deserialize, de::DeserializeOwned};
 use serde_json::{Map, Value, json};
 
 use super::{
-    Shared,
+    Shared, administrator,
     answer::{Answer, Body},
     call::pairs,
     fault::FaultRule,
+    history::Source,
     log,
+    people::NewProfile,
+    person::{Conversion, Holding, Merge, When},
+    policies::Policies,
     read::show,
     records::Fields,
     rules::Rule,
+    schema::Organisation,
     settings::Change,
+    standard,
     state::State,
     time::{read_rfc3339, to_rfc3339},
     write::{self, Writing},
@@ -27,7 +33,10 @@ pub(super) const PREFIX: &str = "/__sim/";
 pub(super) fn answer(shared: &Shared, method: &Method, uri: &Uri, body: &[u8]) -> Answer {
     let place = uri.path().strip_prefix(PREFIX).unwrap_or_default();
     let result = match (method.as_str(), place) {
-        ("GET", "state") => Ok(shared.with(|state| Answer::ok(all_records(state)))),
+        ("GET", "state") => Ok(shared.with(|state| {
+            state.organisation.expire(shared.clock.now());
+            Answer::ok(all_records(state))
+        })),
         ("GET", "log") => Ok(calls(shared, uri)),
         ("DELETE", "log") => Ok(done(shared, |state| state.log.clear())),
         ("GET", "settings") => Ok(shared.with(|state| settings(state, shared.clock.now()))),
@@ -39,7 +48,25 @@ pub(super) fn answer(shared: &Shared, method: &Method, uri: &Uri, body: &[u8]) -
         ("GET", "rules") => Ok(shared.with(|state| rules(&state.log))),
         ("GET", "clock") => Ok(clock(shared)),
         ("POST", "clock") => set_clock(shared, body),
+        ("GET", "policies") => Ok(shared.with(|state| Answer::ok(json!(state.organisation.policies)))),
+        ("POST", "policies") => {
+            parsed(body).map(|policies: Policies| done(shared, |state| state.organisation.set_policies(policies)))
+        }
+        ("POST", "merge") => parsed(body).and_then(|merge: Merge| person(shared, |all, when| merge.perform(all, when))),
+        ("POST", "convert") => {
+            parsed(body).and_then(|lead: Conversion| person(shared, |all, when| lead.perform(all, when)))
+        }
+        ("POST", "hold") => parsed(body).and_then(|hold: Holding| person(shared, |all, _| hold.perform(all))),
         ("POST", "reset") => Ok(done(shared, State::reset)),
+        ("POST", "profiles") => parsed::<NewProfile>(body).map(|profile| new_profile(shared, profile)),
+        ("POST", place) if place.starts_with("fields/") => parsed(body).and_then(|change| {
+            let place = place.trim_start_matches("fields/");
+            administer(shared, |state| administrator::change_field(&mut state.organisation, place, &change))
+        }),
+        ("DELETE", place) if place.starts_with("fields/") => {
+            let place = place.trim_start_matches("fields/");
+            administer(shared, |state| administrator::delete_field(&mut state.organisation, place))
+        }
         ("POST", place) if place.starts_with("records/") => {
             let module = place.trim_start_matches("records/");
             parsed::<Fields>(body).map(|fields| by_hand(shared, module, fields))
@@ -100,8 +127,11 @@ fn change_settings(shared: &Shared, body: &[u8]) -> Result<Answer, String> {
     let change: Change = parsed(body)?;
     let now = shared.clock.now();
     shared.with(|state| {
-        let (used, revoked) = (change.used, change.revoked);
+        let (used, revoked, before) = (change.used, change.revoked, state.settings.organisation);
         state.settings.apply(change)?;
+        if state.settings.organisation != before {
+            state.organisation = standard::organisation(std::mem::take(&mut state.organisation.ids));
+        }
         if let Some(used) = used {
             state.credits.set_used(now, used);
         }
@@ -110,6 +140,18 @@ fn change_settings(shared: &Shared, body: &[u8]) -> Result<Answer, String> {
         }
         Ok(settings(state, now))
     })
+}
+
+fn administer(shared: &Shared, work: impl FnOnce(&mut State) -> Result<(), String>) -> Result<Answer, String> {
+    shared.with(work).map(|()| Answer::no_content())
+}
+
+fn new_profile(shared: &Shared, profile: NewProfile) -> Answer {
+    let id = shared.with(|state| {
+        let organisation = &mut state.organisation;
+        organisation.profiles.add(&mut organisation.ids, profile)
+    });
+    Answer::ok(json!({ "id": id }))
 }
 
 fn faults(state: &State) -> Answer {
@@ -146,11 +188,31 @@ fn set_clock(shared: &Shared, body: &[u8]) -> Result<Answer, String> {
     Ok(clock(shared))
 }
 
+/// What a person does on Zoho's pages.
+fn person(
+    shared: &Shared,
+    work: impl FnOnce(&mut Organisation, When) -> Result<Value, String>,
+) -> Result<Answer, String> {
+    let now = shared.clock.now();
+    shared.with(|state| {
+        let when = When { now, forget: state.seen(now) };
+        work(&mut state.organisation, when).map(Answer::ok)
+    })
+}
+
 fn by_hand(shared: &Shared, module: &str, fields: Fields) -> Answer {
     let now = shared.clock.now();
     shared.with(|state| {
         let forget = state.seen(now);
         let writing = Writing { now, forget, partial_status: StatusCode::OK, fault: None };
-        write::by_hand(&mut state.organisation, module, fields, &writing)
+        let source = |organisation: &mut Organisation, source| {
+            if let Some(module) = organisation.modules.get_mut(module) {
+                module.records.source = source;
+            }
+        };
+        source(&mut state.organisation, Source::Pages);
+        let answer = write::by_hand(&mut state.organisation, module, fields, &writing);
+        source(&mut state.organisation, Source::Api);
+        answer
     })
 }

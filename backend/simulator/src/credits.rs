@@ -15,6 +15,9 @@ const GRAIN: TimeDelta = TimeDelta::seconds(1);
 /// Records written per credit.
 const RECORDS_PER_CREDIT: u64 = 10;
 
+/// The credits for a call that creates a module.
+pub(super) const NEW_MODULE: u64 = 500;
+
 /// The credits for a call that writes this many records.
 pub(super) fn of_write(records: usize) -> u64 {
     (records as u64).div_ceil(RECORDS_PER_CREDIT).max(1)

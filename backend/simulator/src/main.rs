@@ -17,6 +17,8 @@ use zoho_simulator::Simulator;
 /// `simulator`, with any client id and secret; the grant code of a self client is `simulator` too.
 ///
 /// To inspect it: GET /__sim/state (all records), GET /__sim/log (all calls). To inject faults: POST /__sim/faults. To
+/// act as an administrator: POST /__sim/fields/{module}/{field}, POST /__sim/profiles, and POST /__sim/policies, which
+/// refuse records. To act as a person: POST /__sim/records/{module}, /__sim/merge, /__sim/convert and /__sim/hold. To
 /// move its clock: POST /__sim/clock. To start over: POST /__sim/reset.
 #[derive(Parser)]
 #[command(name = "zoho-simulator", version)]

@@ -1,14 +1,18 @@
 //! Reading records: by id, as lists, and deleted ones.
 
+use std::sync::Arc;
+
 use serde_json::{Value, json};
 
 use super::{
     answer::{Answer, Refusal},
     call::{Call, Target},
     records::{Fields, Record},
+    recycle_bin,
     rules::Rule,
-    schema::{Kind, Module, Organisation, USER_ID, USER_NAME, read_id},
+    schema::{Choice, Kind, Module, Organisation, USER_ID, USER_NAME, read_id},
     time::zoho_time,
+    timeline,
 };
 
 /// Records per page; Zoho's limit.
@@ -40,7 +44,8 @@ pub(super) fn read(organisation: &Organisation, call: &Call) -> Result<Answer, R
                 None => Answer::no_content(),
             })
         }
-        Target::Deleted => deleted(module, call),
+        Target::Deleted => recycle_bin::deleted(module, call),
+        Target::Timeline(id) => timeline::of_record(module, id, call),
         _ if call.parameter("ids").is_some() => by_ids(organisation, module, call),
         _ => list(organisation, module, call),
     }
@@ -67,7 +72,7 @@ fn list(organisation: &Organisation, module: &Module, call: &Call) -> Result<Ans
     }
     let paging = Paging::of(call)?;
     let mut all: Vec<(u64, &Record, &Fields)> =
-        module.records.all_live().map(|(id, record, fields)| (id, record, fields.as_ref())).collect();
+        unconverted(module).map(|(id, record, fields)| (id, record, fields.as_ref())).collect();
     match call.parameter("sort_by") {
         Some("Modified_Time") => all.sort_by_key(|(_, record, _)| record.modified()),
         Some("Created_Time") => all.sort_by_key(|(_, record, _)| record.created),
@@ -82,34 +87,9 @@ fn list(organisation: &Organisation, module: &Module, call: &Call) -> Result<Ans
     Ok(page(records, &paging, more))
 }
 
-fn deleted(module: &Module, call: &Call) -> Result<Answer, Refusal> {
-    let paging = Paging::of(call)?;
-    let user = json!({ "name": USER_NAME, "id": USER_ID });
-    let mut shown: Vec<Value> = module
-        .records
-        .deleted()
-        .skip(paging.start)
-        .take(paging.per_page + 1)
-        .map(|(id, record)| {
-            let name = record.last_fields().and_then(|fields| fields.get(naming_field(module)));
-            json!({
-                "id": id.to_string(),
-                "display_name": name,
-                "type": "recycle",
-                "deleted_time": zoho_time(record.modified()),
-                "deleted_by": user,
-                "created_by": user,
-            })
-        })
-        .collect();
-    let more = shown.len() > paging.per_page;
-    shown.truncate(paging.per_page);
-    if shown.is_empty() {
-        return Ok(Answer::no_content());
-    }
-    let (page, count) = (paging.start / paging.per_page + 1, shown.len());
-    let info = json!({ "per_page": paging.per_page, "count": count, "page": page, "more_records": more });
-    Ok(Answer::ok(json!({ "data": shown, "info": info })))
+/// The records that a person sees in the module: converted leads are not among them.
+pub(super) fn unconverted(module: &Module) -> impl DoubleEndedIterator<Item = (u64, &Record, &Arc<Fields>)> {
+    module.records.all_live().filter(|(_, record, _)| !record.is_converted())
 }
 
 /// The fields that the call names; `None` when it names none.
@@ -188,19 +168,26 @@ pub(super) fn show(
         None => module.fields.keys().map(String::as_str).collect(),
     };
     for name in names {
-        let Some(field) = module.fields.get(name) else { continue };
+        let Some(field) = module.fields.get(name).filter(|field| !field.administered.hidden) else { continue };
         let value = match (name, &field.kind) {
             ("Created_Time", _) => zoho_time(record.created).into(),
             ("Modified_Time", _) => zoho_time(record.modified()).into(),
             ("Full_Name", _) => full_name(fields),
             (_, Kind::Owner) => json!({ "name": USER_NAME, "id": USER_ID }),
             (_, Kind::Boolean) => fields.get(name).cloned().unwrap_or(Value::Bool(false)),
+            (_, Kind::Picklist(values)) => fields.get(name).map_or(Value::Null, |actual| displayed(values, actual)),
             (_, Kind::Lookup(target)) => fields.get(name).map_or(Value::Null, |to| lookup(organisation, target, to)),
             _ => fields.get(name).cloned().unwrap_or(Value::Null),
         };
         shown.insert(name.to_owned(), value);
     }
     Value::Object(shown)
+}
+
+/// What people see of a stored value.
+fn displayed(values: &[Choice], actual: &Value) -> Value {
+    let value = values.iter().find(|value| Some(value.actual.as_str()) == actual.as_str());
+    value.map_or_else(|| actual.clone(), |value| value.display.as_str().into())
 }
 
 fn full_name(fields: &Fields) -> Value {
@@ -214,17 +201,13 @@ fn lookup(organisation: &Organisation, target: &str, value: &Value) -> Value {
     let module = organisation.modules.get(target);
     let found = module.zip(read_id(id)).and_then(|(module, id)| Some((module, module.records.live(id)?.1)));
     let Some((module, fields)) = found else { return Value::Null };
-    let name = match module.display_field.as_str() {
-        "Full_Name" => full_name(fields),
-        field => fields.get(field).cloned().unwrap_or(Value::Null),
-    };
-    json!({ "name": name, "id": id })
+    json!({ "name": name_of(module, fields), "id": id })
 }
 
-/// The stored field that names a record.
-fn naming_field(module: &Module) -> &str {
+/// The name of a record.
+pub(super) fn name_of(module: &Module, fields: &Fields) -> Value {
     match module.display_field.as_str() {
-        "Full_Name" => "Last_Name",
-        field => field,
+        "Full_Name" => full_name(fields),
+        field => fields.get(field).cloned().unwrap_or(Value::Null),
     }
 }

@@ -5,9 +5,14 @@ use std::{
     sync::Arc,
 };
 
+use serde::Deserialize;
 use serde_json::{Map, Value};
 
-use chrono::{DateTime, Utc};
+use super::history::{Action, History, Source, changes};
+use chrono::{DateTime, TimeDelta, Utc};
+
+/// How long deleted records lie in the recycle bin; Zoho's.
+const IN_BIN: TimeDelta = TimeDelta::days(60);
 
 /// A record's non-null fields by API name.
 pub(super) type Fields = Map<String, Value>;
@@ -16,6 +21,31 @@ pub(super) type Fields = Map<String, Value>;
 pub(super) struct Record {
     pub(super) created: DateTime<Utc>,
     versions: VecDeque<Version>,
+    pub(super) history: History,
+    /// What keeps the API from changing it.
+    pub(super) hold: Option<Hold>,
+    /// `None`: it can be had back.
+    gone: Option<Gone>,
+}
+
+/// A state in which the API cannot change a record.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum Hold {
+    Approval,
+    Blueprint,
+    /// A lead that became a contact.
+    #[serde(skip)]
+    Converted,
+}
+
+/// How a record was deleted permanently.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Gone {
+    /// Somebody purged it from the recycle bin, or merged it into another.
+    Purged,
+    /// Its days in the recycle bin were over.
+    Expired,
 }
 
 struct Version {
@@ -40,8 +70,20 @@ impl Record {
         self.versions.back().map_or(self.created, |version| version.from)
     }
 
-    /// Its last fields, even if it is deleted.
+    /// How it was deleted permanently, if it was.
+    pub(super) fn gone(&self) -> Option<Gone> {
+        self.gone
+    }
+
+    pub(super) fn is_converted(&self) -> bool {
+        self.hold == Some(Hold::Converted)
+    }
+
+    /// Its last fields, even if it is in the recycle bin.
     pub(super) fn last_fields(&self) -> Option<&Arc<Fields>> {
+        if self.gone.is_some() {
+            return None;
+        }
         self.versions.iter().rev().find_map(|version| version.fields.as_ref())
     }
 }
@@ -55,7 +97,10 @@ type Index = HashMap<String, BTreeSet<u64>>;
 pub(super) struct Records {
     by_id: BTreeMap<u64, Record>,
     indexes: HashMap<String, Index>,
-    recycled: usize,
+    /// What lies in the recycle bin, by the time of deletion.
+    bin: BTreeSet<(DateTime<Utc>, u64)>,
+    /// Where changes come from at the moment.
+    pub(super) source: Source,
 }
 
 impl Records {
@@ -75,7 +120,7 @@ impl Records {
         self.by_id.iter().filter_map(move |(id, record)| record.fields_at(time).map(|fields| (*id, record, fields)))
     }
 
-    /// The records in the recycle bin, the newest id first.
+    /// The deleted records, the newest id first.
     pub(super) fn deleted(&self) -> impl Iterator<Item = (u64, &Record)> {
         self.by_id.iter().rev().filter(|(_, record)| record.fields().is_none()).map(|(id, record)| (*id, record))
     }
@@ -84,8 +129,27 @@ impl Records {
         self.by_id.get(&id)
     }
 
+    pub(super) fn get_mut(&mut self, id: u64) -> Option<&mut Record> {
+        self.by_id.get_mut(&id)
+    }
+
+    /// The number of records in the recycle bin.
     pub(super) fn recycled(&self) -> usize {
-        self.recycled
+        self.bin.len()
+    }
+
+    /// The number of records that take room: those in the recycle bin, too.
+    pub(super) fn stored(&self) -> usize {
+        self.all_live().count() + self.bin.len()
+    }
+
+    /// What lies in the recycle bin, with the time of deletion.
+    pub(super) fn in_bin(&self) -> impl Iterator<Item = (DateTime<Utc>, u64, &Record)> {
+        self.bin.iter().filter_map(|(time, id)| self.by_id.get(id).map(|record| (*time, *id, record)))
+    }
+
+    pub(super) fn is_in_bin(&self, id: u64) -> bool {
+        self.by_id.get(&id).is_some_and(|record| self.bin.contains(&(record.modified(), id)))
     }
 
     pub(super) fn insert(&mut self, id: u64, fields: Fields, now: DateTime<Utc>) {
@@ -93,11 +157,23 @@ impl Records {
             add_to_index(index, fields.get(name), id);
         }
         let version = Version { from: now, fields: Some(Arc::new(fields)) };
-        self.by_id.insert(id, Record { created: now, versions: VecDeque::from([version]) });
+        let mut history = History::default();
+        history.add(now, Action::Added, self.source, Vec::new());
+        let versions = VecDeque::from([version]);
+        self.by_id.insert(id, Record { created: now, versions, history, hold: None, gone: None });
     }
 
     /// Replaces a record's fields; versions before `forget` are no longer needed.
     pub(super) fn replace(&mut self, id: u64, fields: Fields, now: DateTime<Utc>, forget: DateTime<Utc>) {
+        let changes = self.live(id).map(|(_, before)| changes(before, &fields)).unwrap_or_default();
+        self.overwrite(id, fields, now, forget);
+        if let Some(record) = self.by_id.get_mut(&id).filter(|_| !changes.is_empty()) {
+            record.history.add(now, Action::Updated, self.source, changes);
+        }
+    }
+
+    /// Replaces a record's fields without a word in its timeline.
+    pub(super) fn overwrite(&mut self, id: u64, fields: Fields, now: DateTime<Utc>, forget: DateTime<Utc>) {
         let Some(record) = self.by_id.get_mut(&id) else { return };
         for (name, index) in &mut self.indexes {
             let before = record.fields().and_then(|fields| fields.get(name));
@@ -116,8 +192,37 @@ impl Records {
         }
         // Its last fields stay, so that the list of deleted records can name it.
         change(record, None, now, forget);
-        self.recycled += 1;
+        record.history.add(now, Action::Deleted, self.source, Vec::new());
+        self.bin.insert((now, id));
         true
+    }
+
+    /// Takes a record out of the recycle bin. Returns whether there was one.
+    pub(super) fn restore(&mut self, id: u64, now: DateTime<Utc>, forget: DateTime<Utc>) -> bool {
+        let Some(record) = self.by_id.get_mut(&id) else { return false };
+        let (true, Some(fields)) = (self.bin.remove(&(record.modified(), id)), record.last_fields().cloned()) else {
+            return false;
+        };
+        change(record, Some(fields), now, forget);
+        record.history.add(now, Action::Restored, self.source, Vec::new());
+        true
+    }
+
+    /// Deletes a record permanently: nothing of it remains but its id, once the search no longer lags.
+    pub(super) fn purge(&mut self, id: u64, now: DateTime<Utc>, forget: DateTime<Utc>, gone: Gone) {
+        let Some(record) = self.by_id.get_mut(&id) else { return };
+        self.bin.remove(&(record.modified(), id));
+        change(record, None, now, forget);
+        record.history.clear();
+        record.gone = Some(gone);
+    }
+
+    /// Deletes permanently what has been in the recycle bin too long.
+    pub(super) fn expire(&mut self, now: DateTime<Utc>) {
+        while self.bin.first().is_some_and(|(deleted, _)| *deleted + IN_BIN <= now) {
+            let Some((deleted, id)) = self.bin.pop_first() else { return };
+            self.purge(id, deleted + IN_BIN, now, Gone::Expired);
+        }
     }
 
     /// Builds the index of this field, which [`Self::candidates`] needs.

@@ -60,7 +60,8 @@ macro_rules! rules {
 impl Rule {
     /// Status, code and message of its refusal; those of an internal error if it has none.
     pub(super) fn refusal(self) -> (StatusCode, &'static str, &'static str) {
-        let (status, code, message) = self.row().refusal.unwrap_or((500, "INTERNAL_ERROR", "internal error"));
+        let (status, code, message) =
+            self.row().refusal.unwrap_or((500, "INTERNAL_ERROR", "internal server error occurred"));
         (StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR), code, message)
     }
 }
@@ -75,12 +76,12 @@ rules! {
         => 429 "LIMIT_EXCEEDED" "the credits of the last 24 hours are used up";
     CallsAtOnce: Page "no more calls run at once than the edition allows, and no more than 10 that write over 10 records"
         => 429 "TOO_MANY_REQUESTS" "too many requests at the same time";
-    UrlIsKnown: File "the path is one of the API's" => 404 "INVALID_URL_PATTERN" "please check if the URL is correct";
+    UrlIsKnown: File "the path is one of the API's" => 404 "INVALID_URL_PATTERN" "please check if the URL trying to access is a correct one";
     MethodFits: File "the path takes this method"
         => 400 "INVALID_REQUEST_METHOD" "the http request method type is not a valid one";
     ModuleExists: File "the module exists" => 400 "INVALID_MODULE" "the module name given seems to be invalid";
     ParameterIsThere: File "mandatory parameters are there"
-        => 400 "REQUIRED_PARAM_MISSING" "one of the expected parameters is missing";
+        => 400 "REQUIRED_PARAM_MISSING" "one of the expected parameter is missing";
     ParameterFits: File "parameters have their type" => 400 "INVALID_DATA" "invalid parameter";
     BodyFits: File "the body is JSON of the documented shape" => 400 "INVALID_DATA" "body";
     RecordsPerCall: Page "a call writes 1 to 100 records" => 400 "INVALID_DATA" "the number of records is not allowed";
@@ -106,12 +107,54 @@ rules! {
     NotModifiedSince: Page "If-Unmodified-Since holds" => 412 "ALREADY_MODIFIED" "the record has been modified";
     NotLocked: Report "nobody else is writing the record" => 400 "RECORD_LOCKED" "the record is locked";
 
+    // What refuses a record.
+    NotInApproval: File "a record that waits for an approval is not changed"
+        => 400 "NOT_APPROVED" "the record is not approved";
+    NotInBlueprint: File "a record in a blueprint is not changed beside it"
+        => 400 "RECORD_IN_BLUEPRINT" "the record is in a blueprint";
+    NotConverted: Page "a converted lead is not changed" => 400 "INVALID_DATA" "the id given seems to be invalid";
+    ValidationRules: Page "the organisation's validation rules hold" => 400 "INVALID_DATA" "invalid data";
+    RoomForRecords: Report "there is room: what lies in the recycle bin counts"
+        => 400 "MAX_RECORDS_LIMIT_REACHED" "the limit of records is reached";
+    DuplicatePreferences: Page "by the Duplicate Check Preferences, no other module, and no converted lead, has the value"
+        => 400 "DUPLICATE_DATA" "duplicate data";
+
+    // Deleted records, the recycle bin and timelines.
+    RecordsPerPage: File "a page has at most 200 records" => 400 "INVALID_DATA" "invalid parameter";
+    PermanentIsNameless: File "of what is deleted permanently, neither the name nor by whom is told";
+    BinIsForSixtyDays: Page "what is deleted lies in the recycle bin for 60 days";
+    BinHasRecord: File "only what lies in the recycle bin is purged or restored"
+        => 400 "INVALID_DATA" "the id given seems to be invalid";
+    BinIdsPerCall: Page "a call purges at most 100 records" => 400 "LIMIT_EXCEEDED" "too many ids";
+    TimelineHasRecord: File "a timeline is that of a record, deleted or not, but not of a purged one"
+        => 400 "INVALID_DATA" "the id given seems to be invalid";
+
+    // Bulk read.
+    BulkBody: File "the body is a query of the documented shape"
+        => 400 "REQUEST_BODY_NOT_READABLE" "the request body cannot be read";
+    BulkPages: File "pages begin with 1" => 400 "PAGE_RANGE_EXCEEDED" "the page is out of range";
+    BulkModule: File "the module exists" => 400 "MODULE_NOT_AVAILABLE" "the module is not available";
+    BulkFields: File "fields are the module's" => 400 "FIELD_NOT_AVAILABLE" "the field is not available";
+    BulkCriteria: File "a query has at most 25 criteria" => 400 "CRITERIA_LIMIT_EXCEEDED" "too many criteria";
+    BulkCriteriaFields: File "criteria name fields of the module"
+        => 400 "FIELD_IN_CRITERIA_NOT_AVAILABLE" "the field is not available";
+    BulkComparators: File "comparators are equal, not_equal, contains, not_contains, starts_with, ends_with"
+        => 400 "FIELD_COMPARATOR_IN_CRITERIA_NOT_SUPPORTED" "the comparator is not supported";
+    BulkCosts: Page "a job costs 50 credits";
+    BulkRows: Page "a job has at most 200,000 rows: the next page is another job";
+    BulkJobExists: File "the job exists" => 404 "RESOURCE_NOT_FOUND" "the resource is not found";
+    BulkJobCompleted: File "only a completed job has a result"
+        => 404 "RESOURCE_NOT_FOUND" "the resource is not found";
+    BulkDownloads: Page "at most 10 results are downloaded a minute"
+        => 429 "TOO_MANY_REQUESTS" "too many downloads in a minute";
+
     // The search.
-    SearchForSomething: File "a search has criteria, an address, a phone number or a word"
+    SearchIsGiven: File "a search has criteria, email, phone or word"
         => 400 "EXPECTED_PARAM_MISSING" "one of the expected parameters is missing";
     CriteriaAreValid: File "criteria are well-formed and name fields of the module"
         => 400 "INVALID_QUERY" "Invalid query formed";
-    CriteriaAreFew: Page "a search has at most 10 criteria"
+    CriteriaValuesFit: File "values in criteria have their field's type" => 400 "INVALID_QUERY" "Invalid query formed";
+    CriteriaAreFew: Page "a search has at most 10 criteria (15 by the message of the error)"
         => 400 "CRITERIA_LIMIT_EXCEEDED" "no of criterium that can be given exceed the limit 15";
 
     // COQL.
@@ -134,4 +177,27 @@ rules! {
     SettingsFit: File "labels, types and lengths of new modules and fields are allowed"
         => 400 "INVALID_DATA" "invalid data";
     NamesAreFree: File "no other module or field has this name" => 400 "DUPLICATE_DATA" "duplicate data";
+
+    // Editions, and what administrators do.
+    EditionHasModules: Page "modules are created by API from the Enterprise edition on, up to 200, or 500 in Ultimate"
+        => 400 "LIMIT_EXCEEDED" "too many custom modules";
+    NewModulesCostCredits: Page "a call that creates a module costs 500 credits";
+    ModuleLabelsArePlain: File "labels of modules have letters and digits; by the pages, also blanks"
+        => 400 "INVALID_DATA" "invalid data";
+    EditionHasFields: Page "a module has at most 0, 10, 150, 310 custom fields, by edition"
+        => 400 "LIMIT_EXCEEDED" "too many custom fields";
+    FewUniqueFields: Page "a module has at most 2 unique fields, in all editions"
+        => 400 "LIMIT_EXCEEDED" "too many unique fields";
+    LookupsHaveLabels: Page "a new lookup has a display_label, for the related list"
+        => 400 "MANDATORY_NOT_FOUND" "required field not found";
+    NewPicklistsAreSmall: File "a new picklist has at most 10 values of at most 25 characters"
+        => 400 "INVALID_DATA" "invalid data";
+    NewFieldsTogether: File "of fields that are created together, all are created or none";
+    SettingExists: File "a call for one module or one layout names one that exists"
+        => 400 "NOT_SUPPORTED" "not supported";
+    UnusedFieldsAreLeftOut: Page "fields on no layout are listed only with type=all or type=unused";
+    ProfilesComeInPages: File "profiles are listed in pages: has_more_profiles, more_records";
+    ProfilePermits: Page "the user's profile may use the module, and create modules and fields" => 403 "NO_PERMISSION" "permission denied";
+    RestrictedFields: Page "a search names no field that the organisation's privacy settings restrict"
+        => 400 "INVALID_QUERY" "the field in restricted in GDPR";
 }

@@ -2,7 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use super::records::Records;
+use chrono::{DateTime, Utc};
+use serde_json::Value;
+
+use super::{administrator::Administered, people::Profiles, policies::Policies, records::Records};
 
 /// The first id; Zoho's have 19 digits.
 const FIRST_ID: u64 = 5_200_000_000_000_000_001;
@@ -33,6 +36,33 @@ pub(super) fn read_id(text: &str) -> Option<u64> {
     text.bytes().all(|byte| byte.is_ascii_digit()).then(|| text.parse().ok()).flatten()
 }
 
+/// The id in a body, where Zoho takes texts and numbers.
+pub(super) fn id_in(value: &Value) -> Option<u64> {
+    match value {
+        Value::String(text) => read_id(text),
+        Value::Number(number) => read_id(&number.to_string()),
+        _ => None,
+    }
+}
+
+/// The decimals of numbers, unless a new field says otherwise.
+pub(super) const DECIMALS: u32 = 2;
+
+/// A value of a list.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Choice {
+    /// What people see, and clients write.
+    pub(super) display: String,
+    /// What is stored.
+    pub(super) actual: String,
+}
+
+/// Values that are stored as people see them.
+pub(super) fn choices(values: &[&str]) -> Vec<Choice> {
+    let choice = |value: &&str| Choice { display: (*value).to_owned(), actual: (*value).to_owned() };
+    values.iter().map(choice).collect()
+}
+
 /// The type of a field.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Kind {
@@ -48,8 +78,8 @@ pub(super) enum Kind {
     Boolean,
     Date,
     DateTime,
-    Picklist(Vec<String>),
-    Multiselect(Vec<String>),
+    Picklist(Vec<Choice>),
+    Multiselect(Vec<Choice>),
     Lookup(String),
     Owner,
 }
@@ -130,10 +160,13 @@ pub(super) struct Field {
     pub(super) label: String,
     pub(super) kind: Kind,
     pub(super) length: u32,
+    /// The decimals that a number keeps.
+    pub(super) decimals: u32,
     pub(super) mandatory: bool,
     pub(super) read_only: bool,
     pub(super) unique: Option<Unique>,
     pub(super) custom: bool,
+    pub(super) administered: Administered,
 }
 
 /// A module with its records.
@@ -164,4 +197,13 @@ impl Module {
 pub(super) struct Organisation {
     pub(super) modules: BTreeMap<String, Module>,
     pub(super) ids: Ids,
+    pub(super) profiles: Profiles,
+    pub(super) policies: Policies,
+}
+
+impl Organisation {
+    /// Empties the recycle bin of what has been there too long.
+    pub(super) fn expire(&mut self, now: DateTime<Utc>) {
+        self.modules.values_mut().for_each(|module| module.records.expire(now));
+    }
 }

@@ -1,6 +1,6 @@
 //! The search: criteria, and records as of some time ago.
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, sync::Arc};
 
 use serde_json::{Value, json};
 
@@ -8,11 +8,12 @@ use super::{
     answer::{Answer, Refusal},
     call::Call,
     read::{Paging, page, requested_fields, show},
-    records::{Fields, index_key},
+    records::{Fields, Record, index_key},
     rules::Rule,
-    schema::{Kind, Module, Organisation},
+    schema::{Kind, Module, Organisation, read_id},
+    time::read_rfc3339,
 };
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, NaiveDate, Utc};
 
 /// The most conditions of one search; Zoho's limit.
 const CONDITIONS: usize = 10;
@@ -42,16 +43,7 @@ pub(super) fn search(organisation: &mut Organisation, call: &Call, seen: DateTim
     let requested = requested_fields(call)?;
     build_indexes(module, &criteria);
     let module = organisation.modules.get(name).ok_or_else(Refusal::invalid_module)?;
-    let records = &module.records;
-    let fits = |fields: &Fields| criteria.fits(fields);
-    let found: Vec<_> = match candidates(module, &criteria) {
-        Some(ids) => {
-            let past = ids.into_iter().filter_map(|id| records.get(id).map(|record| (id, record)));
-            let past = past.filter_map(|(id, record)| Some((id, record, record.fields_at(seen)?)));
-            past.filter(|(_, _, fields)| fits(fields)).collect()
-        }
-        None => records.all_at(seen).filter(|(_, _, fields)| fits(fields)).collect(),
-    };
+    let found = matching(module, &criteria, seen);
     let more = found.len() > paging.start + paging.per_page;
     let shown = found.into_iter().rev().skip(paging.start).take(paging.per_page);
     let shown =
@@ -59,17 +51,51 @@ pub(super) fn search(organisation: &mut Organisation, call: &Call, seen: DateTim
     Ok(page(shown.collect(), &paging, more))
 }
 
+/// Answers with the number of records that a search would find; of all records without criteria.
+pub(super) fn count(organisation: &mut Organisation, call: &Call, seen: DateTime<Utc>) -> Result<Answer, Refusal> {
+    let name = call.module.as_deref().unwrap_or_default();
+    let module = organisation.modules.get_mut(name).ok_or_else(Refusal::invalid_module)?;
+    let restricted = ["criteria", "email", "phone"].iter().any(|name| call.parameter(name).is_some());
+    let count = match restricted {
+        true => {
+            let criteria = read_criteria(module, call)?;
+            build_indexes(module, &criteria);
+            matching(module, &criteria, seen).len()
+        }
+        false => module.records.all_at(seen).filter(|(_, record, _)| !record.is_converted()).count(),
+    };
+    Ok(Answer::ok(json!({ "count": count })))
+}
+
+/// The records that fit the criteria, as of `seen`. Needs the indexes.
+fn matching<'a>(
+    module: &'a Module,
+    criteria: &Criteria,
+    seen: DateTime<Utc>,
+) -> Vec<(u64, &'a Record, &'a Arc<Fields>)> {
+    let records = &module.records;
+    let fits = |record: &Record, fields: &Fields| !record.is_converted() && criteria.fits(fields);
+    match candidates(module, criteria) {
+        Some(ids) => {
+            let past = ids.into_iter().filter_map(|id| records.get(id).map(|record| (id, record)));
+            let past = past.filter_map(|(id, record)| Some((id, record, record.fields_at(seen)?)));
+            past.filter(|(_, record, fields)| fits(record, fields)).collect()
+        }
+        None => records.all_at(seen).filter(|(_, record, fields)| fits(record, fields)).collect(),
+    }
+}
+
 fn read_criteria(module: &Module, call: &Call) -> Result<Criteria, Refusal> {
     if let Some(text) = call.parameter("criteria") {
-        let invalid = || {
-            let refusal = Refusal::of(Rule::CriteriaAreValid).detail("api_name", "criteria");
-            refusal.detail("reason", "the criteria cannot be read, or name an unknown field")
-        };
         let mut reader = Reader { rest: text.trim(), conditions: 0 };
-        let criteria = reader.sequence(0).filter(|_| reader.rest.is_empty()).ok_or_else(invalid)?;
-        return match reader.conditions > CONDITIONS {
-            true => Err(Refusal::of(Rule::CriteriaAreFew)),
-            false if !criteria.names_known_fields(module) => Err(invalid()),
+        let criteria = reader.sequence(0).filter(|_| reader.rest.is_empty());
+        let criteria = criteria.ok_or_else(|| invalid(Rule::CriteriaAreValid, "criteria"))?;
+        if reader.conditions > CONDITIONS {
+            return Err(Refusal::of(Rule::CriteriaAreFew));
+        }
+        criteria.check(module)?;
+        return match criteria.names(&|field| restricted(module, field)) {
+            true => Err(Refusal::of(Rule::RestrictedFields)),
             false => Ok(criteria),
         };
     }
@@ -83,7 +109,20 @@ fn read_criteria(module: &Module, call: &Call) -> Result<Criteria, Refusal> {
             return Ok(Criteria::Any(fields.map(|field| condition(&field.api_name)).collect()));
         }
     }
-    Err(Refusal::of(Rule::SearchForSomething).detail("param_names", json!(["criteria", "email", "phone", "word"])))
+    Err(Refusal::of(Rule::SearchIsGiven).detail("param_names", json!(["criteria", "email", "phone", "word"])))
+}
+
+fn invalid(rule: Rule, field: &str) -> Refusal {
+    let reason = match rule {
+        Rule::CriteriaValuesFit => "the value is not of the field's type",
+        _ => "there is no such field or comparator",
+    };
+    Refusal::of(rule).detail("api_name", field).detail("reason", reason)
+}
+
+/// Whether the organisation's privacy settings restrict a field.
+fn restricted(module: &Module, field: &str) -> bool {
+    module.fields.get(field).is_some_and(|field| field.administered.restricted)
 }
 
 fn build_indexes(module: &mut Module, criteria: &Criteria) {
@@ -112,10 +151,31 @@ fn candidates(module: &Module, criteria: &Criteria) -> Option<BTreeSet<u64>> {
 }
 
 impl Criteria {
-    fn names_known_fields(&self, module: &Module) -> bool {
+    /// Checks that it names fields of the module and values of their types.
+    fn check(&self, module: &Module) -> Result<(), Refusal> {
         match self {
-            Self::Condition { field, .. } => module.fields.contains_key(field),
-            Self::All(parts) | Self::Any(parts) => parts.iter().all(|part| part.names_known_fields(module)),
+            Self::All(parts) | Self::Any(parts) => parts.iter().try_for_each(|part| part.check(module)),
+            Self::Condition { field: name, test } => {
+                let field = module.fields.get(name).ok_or_else(|| invalid(Rule::CriteriaAreValid, name))?;
+                let values = match test {
+                    Test::Equals(values) => values.as_slice(),
+                    Test::StartsWith(start) => std::slice::from_ref(start),
+                };
+                match values.iter().all(|value| has_type(value, &field.kind)) {
+                    true => Ok(()),
+                    false => {
+                        Err(invalid(Rule::CriteriaValuesFit, name).detail("expected_data_type", field.kind.name()))
+                    }
+                }
+            }
+        }
+    }
+
+    /// Whether it names a field like this.
+    fn names(&self, like: &impl Fn(&str) -> bool) -> bool {
+        match self {
+            Self::Condition { field, .. } => like(field),
+            Self::All(parts) | Self::Any(parts) => parts.iter().any(|part| part.names(like)),
         }
     }
 
@@ -128,6 +188,19 @@ impl Criteria {
                 Test::StartsWith(start) => value.starts_with(start.as_str()),
             }),
         }
+    }
+}
+
+/// Whether a value in criteria is one of this type.
+fn has_type(value: &str, kind: &Kind) -> bool {
+    match kind {
+        Kind::Integer | Kind::Bigint => value.parse::<i64>().is_ok(),
+        Kind::Double | Kind::Currency => value.parse::<f64>().is_ok(),
+        Kind::Boolean => matches!(value, "true" | "false"),
+        Kind::Date => NaiveDate::parse_from_str(value, "%Y-%m-%d").is_ok(),
+        Kind::DateTime => read_rfc3339(value).is_some(),
+        Kind::Lookup(_) | Kind::Owner => read_id(value).is_some(),
+        _ => !value.is_empty(),
     }
 }
 

@@ -7,10 +7,10 @@ use poem::{Body, IntoResponse, Request, Response, http::StatusCode};
 use super::{
     Shared,
     answer::{Answer, Refusal},
-    call::{Call, Operation, pairs},
+    call::{Call, Operation, Target},
     control,
     fault::{Fault, InjectedFault},
-    log,
+    form, log,
     rules::Rule,
     state::{Admission, State, token_refused},
     time::to_rfc3339,
@@ -50,6 +50,8 @@ async fn serve(shared: &Shared, mut call: Call, client: Option<SocketAddr>) -> R
     };
     match outcome {
         Outcome::Answered(answer) => {
+            let details = shared.with(|state| state.settings.error_details);
+            let answer = if call.changes_records() { answer.with_details(details) } else { answer };
             logged.answered(&answer);
             let told = match call.operation {
                 Operation::Token => None,
@@ -117,7 +119,11 @@ impl Drop for Logged<'_> {
 /// A call to the API.
 async fn api(shared: &Shared, call: &mut Call, fired: Option<&InjectedFault>, logged: &mut Logged<'_>) -> Outcome {
     let refusal_of = |refusal: Refusal, call: &Call| {
-        Outcome::Answered(if call.errors_are_lists() { refusal.of_read() } else { refusal.flat() })
+        Outcome::Answered(match call.target {
+            _ if call.errors_are_lists() => refusal.of_read(),
+            Target::Deleted if refusal.status == StatusCode::UNAUTHORIZED => refusal.without_details(),
+            _ => refusal.flat(),
+        })
     };
     if let Some(outcome) = fired.and_then(|fired| instead(fired.fault)) {
         return match outcome {
@@ -165,9 +171,9 @@ async fn api(shared: &Shared, call: &mut Call, fired: Option<&InjectedFault>, lo
 
 /// A call to the accounts server.
 async fn token(shared: &Shared, call: &Call, fired: Option<&InjectedFault>) -> Outcome {
-    let form = std::str::from_utf8(&call.raw).map(pairs).unwrap_or_default();
+    let form = form::read(&call.content_type, &String::from_utf8_lossy(&call.raw));
     let grant = |state: &mut State| match call.target {
-        super::call::Target::Token => state.token(call, &form, shared.clock.now()),
+        Target::Token => state.token(call, &form, shared.clock.now()),
         _ => Refusal::of(Rule::MethodFits).flat(),
     };
     let Some(fired) = fired else { return Outcome::Answered(shared.with(grant)) };

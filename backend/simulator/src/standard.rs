@@ -3,8 +3,11 @@
 use std::collections::BTreeMap;
 
 use super::{
+    administrator::Administered,
+    people::Profiles,
+    policies::Policies,
     records::Records,
-    schema::{Field, Ids, Kind, Module, Organisation},
+    schema::{DECIMALS, Field, Ids, Kind, Module, Organisation, choices},
 };
 
 /// The length of the largest text area in standard modules.
@@ -13,7 +16,8 @@ const LARGE_TEXTAREA: u32 = 32_000;
 /// An organisation with Zoho's standard modules and no records. Ids continue from an earlier one, so that none is
 /// reused.
 pub(super) fn organisation(ids: Ids) -> Organisation {
-    let mut organisation = Organisation { modules: BTreeMap::new(), ids };
+    let (profiles, policies) = (Profiles::default(), Policies::default());
+    let mut organisation = Organisation { modules: BTreeMap::new(), ids, profiles, policies };
     let modules = [
         ("Leads", "Lead", "Last_Name", "Email", leads()),
         ("Accounts", "Account", "Account_Name", "Account_Name", accounts()),
@@ -79,10 +83,12 @@ fn add(module: &mut Module, ids: &mut Ids, standard: Standard) {
         label: standard.name.replace('_', " "),
         kind: standard.kind,
         length: standard.length,
+        decimals: DECIMALS,
         mandatory: standard.mandatory,
         read_only: standard.read_only,
         unique: None,
         custom: false,
+        administered: Administered::default(),
     };
     module.fields.insert(field.api_name.clone(), field);
 }
@@ -123,7 +129,7 @@ fn phones(names: &[&'static str]) -> impl Iterator<Item = Standard> {
 }
 
 fn picklist(name: &'static str, values: &[&str]) -> Standard {
-    Standard::new(name, Kind::Picklist(values.iter().map(|value| (*value).to_owned()).collect()))
+    Standard::new(name, Kind::Picklist(choices(values)))
 }
 
 fn description() -> Standard {

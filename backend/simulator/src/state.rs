@@ -5,12 +5,13 @@ use serde_json::{Value, json};
 
 use super::{
     answer::{Answer, Refusal},
+    bulk::{self, Jobs},
     call::{Call, Operation, Target, WriteBody},
     coql,
     credits::{self, Credits},
     fault::{Faults, InjectedFault},
     log::Log,
-    metadata, read,
+    metadata, people, read, recycle_bin,
     rules::Rule,
     schema::{Ids, Organisation},
     scopes, search,
@@ -35,6 +36,7 @@ pub(super) struct State {
     pub(super) credits: Credits,
     pub(super) faults: Faults,
     pub(super) log: Log,
+    bulk: Jobs,
     running: usize,
     running_large: usize,
 }
@@ -55,12 +57,13 @@ impl State {
             credits: Credits::default(),
             faults: Faults::default(),
             log: Log::default(),
+            bulk: Jobs::default(),
             running: 0,
             running_large: 0,
         }
     }
 
-    /// Resets the organisation, settings, credits, faults and the log. Tokens and running calls stay.
+    /// Resets the organisation, settings, credits, faults, bulk jobs and the log. Tokens and running calls stay.
     pub(super) fn reset(&mut self) {
         let ids = std::mem::take(&mut self.organisation.ids);
         self.organisation = standard::organisation(ids);
@@ -68,6 +71,7 @@ impl State {
         self.credits = Credits::default();
         self.faults.clear();
         self.log.clear();
+        self.bulk = Jobs::default();
     }
 
     /// Checks token, scope, credits and concurrency.
@@ -84,6 +88,8 @@ impl State {
         let writes = call.operation != Operation::Delete && call.writes() > 0;
         let credits = match call.target {
             Target::Coql => coql::credits(call),
+            Target::BulkStart => bulk::CREDITS,
+            Target::CreateModules => credits::NEW_MODULE,
             _ if writes => credits::of_write(call.writes()),
             _ => 1,
         };
@@ -91,7 +97,7 @@ impl State {
             return Err(Refusal::of(Rule::CreditsLast));
         }
         let large = call.writes() > SMALL_WRITE;
-        if self.running >= self.settings.concurrency || (large && self.running_large >= LARGE_WRITES) {
+        if self.running >= self.settings.concurrency() || (large && self.running_large >= LARGE_WRITES) {
             return Err(Refusal::of(Rule::CallsAtOnce));
         }
         self.credits.spend(now, credits);
@@ -122,12 +128,29 @@ impl State {
     ) -> Result<Answer, Refusal> {
         let (fault, partial) = (fired.and_then(InjectedFault::records), self.partial_status(fired));
         let writing = Writing { now, forget: self.seen(now), partial_status: partial, fault: fault.as_ref() };
-        match call.target {
+        people::permit(&self.organisation, call)?;
+        self.organisation.expire(now);
+        match &call.target {
             Target::UnknownUrl | Target::Token => Err(Refusal::of(Rule::UrlIsKnown)),
             Target::WrongMethod => Err(Refusal::of(Rule::MethodFits)),
+            Target::About(about) => about.answer(&self.organisation, &self.settings, call),
             Target::Search => search::search(&mut self.organisation, call, writing.forget),
             Target::Coql => coql::answer(&mut self.organisation, &self.settings, call, writing.forget),
-            Target::List | Target::GetOne(_) | Target::Deleted => read::read(&self.organisation, call),
+            Target::Count => search::count(&mut self.organisation, call, writing.forget),
+            Target::List | Target::GetOne(_) | Target::Deleted | Target::Timeline(_) => {
+                read::read(&self.organisation, call)
+            }
+            Target::BinList
+            | Target::BinPurge
+            | Target::BinRestore
+            | Target::BinCount
+            | Target::BinEmpty
+            | Target::BinOne(_)
+            | Target::BinPurgeOne(_)
+            | Target::BinRestoreOne(_) => recycle_bin::answer(&mut self.organisation, call, &writing),
+            Target::BulkStart | Target::BulkJob(_) | Target::BulkResult(_) => {
+                self.bulk.answer(&mut self.organisation, call, self.settings.bulk_rows, now)
+            }
             Target::Fields
             | Target::CreateFields
             | Target::Modules

@@ -44,8 +44,10 @@ pub(super) fn zoho_time(time: DateTime<Utc>) -> String {
     time.format("%Y-%m-%dT%H:%M:%S+00:00").to_string()
 }
 
-/// Parses Zoho's format only. Times are stored in the organisation's time zone, UTC.
+/// Parses Zoho's format only; UTC may be `Z`, as Zoho's SDKs for JavaScript write it. Times are stored in the
+/// organisation's time zone, UTC.
 pub(super) fn read_zoho_time(text: &str) -> Option<DateTime<Utc>> {
+    let text = &text.replace('Z', "+00:00");
     let shape = b"dddd-dd-ddTdd:dd:ddsdd:dd";
     let fits = text.len() == shape.len()
         && text.bytes().zip(shape).all(|(byte, expected)| match expected {

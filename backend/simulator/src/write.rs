@@ -8,9 +8,10 @@ use super::{
     call::{Call, Target, WriteBody, has_value},
     check::{self, json_path},
     fault::RecordFault,
+    policies,
     records::Fields,
     rules::Rule,
-    schema::{Field, Module, Organisation, USER_ID, USER_NAME, read_id},
+    schema::{Field, Module, Organisation, USER_ID, USER_NAME, id_in, read_id},
     time::{read_rfc3339, zoho_time},
 };
 use chrono::{DateTime, Utc};
@@ -169,7 +170,7 @@ fn deleted_line(id: &str) -> Value {
     json!({ "code": "SUCCESS", "details": { "id": id }, "message": DELETED, "status": "success" })
 }
 
-fn unique_fields(module: &Module) -> Vec<String> {
+pub(super) fn unique_fields(module: &Module) -> Vec<String> {
     module.fields.values().filter(|field| field.unique.is_some()).map(|field| field.api_name.clone()).collect()
 }
 
@@ -202,6 +203,7 @@ pub(super) fn insert(
     mandatory(module, &fields, true, place)?;
     let changes = checked(organisation, module, fields, place)?;
     let kept: Fields = changes.into_iter().filter(|(_, value)| !value.is_null()).collect();
+    policies::admit_new(organisation, module, &kept, place)?;
     unique(module, &kept, None, place)?;
     let id = organisation.ids.next();
     let module = organisation.modules.get_mut(name).ok_or_else(Refusal::invalid_module)?;
@@ -222,8 +224,8 @@ pub(super) fn update(
         return Err(refusal.detail("api_name", "id").detail("json_path", json_path(place, "id")));
     };
     let module = organisation.modules.get(name).ok_or_else(Refusal::invalid_module)?;
-    let found = id.as_str().and_then(read_id).and_then(|id| Some((id, module.records.live(id)?.1)));
-    let Some((id, before)) = found else {
+    let live = |id| module.records.live(id).map(|(record, before)| (id, record, before));
+    let Some((id, record, before)) = id_in(&id).and_then(live) else {
         let refusal = Refusal::of(Rule::RecordExists);
         return Err(refusal.detail("api_name", "id").detail("json_path", json_path(place, "id")));
     };
@@ -236,6 +238,7 @@ pub(super) fn update(
             value => after.insert(field, value),
         };
     }
+    policies::admit_change(organisation, module, record, &after, place)?;
     unique(module, &after, Some((id, before)), place)?;
     let module = organisation.modules.get_mut(name).ok_or_else(Refusal::invalid_module)?;
     module.records.replace(id, after, writing.now, writing.forget);
@@ -321,7 +324,12 @@ fn mandatory(module: &Module, fields: &Fields, new: bool, place: usize) -> Resul
 }
 
 /// Checks unique fields: no other record may have the same value. Several conflicts are reported together, nested.
-fn unique(module: &Module, fields: &Fields, own: Option<(u64, &Fields)>, place: usize) -> Result<(), Refusal> {
+pub(super) fn unique(
+    module: &Module,
+    fields: &Fields,
+    own: Option<(u64, &Fields)>,
+    place: usize,
+) -> Result<(), Refusal> {
     let mut clashes = Vec::new();
     for field in module.fields.values().filter(|field| field.unique.is_some()) {
         let Some(value) = fields.get(&field.api_name) else { continue };
@@ -340,7 +348,8 @@ fn unique(module: &Module, fields: &Fields, own: Option<(u64, &Fields)>, place: 
     clashes.pop().map_or(Ok(()), Err)
 }
 
-fn duplicate(module: &Module, field: &Field, other: u64, place: usize) -> Refusal {
+/// The error about another record, of this module, that has the same value as our field.
+pub(super) fn duplicate(module: &Module, field: &Field, other: u64, place: usize) -> Refusal {
     let record = json!({
         "Owner": { "name": USER_NAME, "id": USER_ID },
         "module": { "api_name": module.api_name, "id": module.id.to_string() },
@@ -357,8 +366,7 @@ fn duplicate(module: &Module, field: &Field, other: u64, place: usize) -> Refusa
 fn not_modified(organisation: &Organisation, name: &str, fields: &Fields, call: &Call) -> Result<(), Refusal> {
     let since = call.unmodified_since.as_deref().and_then(read_rfc3339);
     let (Some(since), Target::UpdateOne(_)) = (since, &call.target) else { return Ok(()) };
-    let id = fields.get("id").and_then(Value::as_str).and_then(read_id);
-    let record = id.and_then(|id| organisation.modules.get(name)?.records.get(id));
+    let record = fields.get("id").and_then(id_in).and_then(|id| organisation.modules.get(name)?.records.get(id));
     // Zoho's times have no milliseconds.
     match record {
         Some(record) if record.modified().timestamp() > since.timestamp() => Err(Refusal::of(Rule::NotModifiedSince)),

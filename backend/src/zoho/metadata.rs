@@ -48,8 +48,10 @@ pub struct ModuleField {
     pub read_only: bool,
     /// No two records may have the same value.
     pub unique: bool,
-    /// A picklist's values, as stored in records.
-    pub picklist: Vec<String>,
+    /// A picklist's values.
+    pub picklist: Vec<Choice>,
+    /// On no layout: an administrator took it off. Nobody sees it, and its name is taken.
+    pub unused: bool,
     /// The module that a lookup points to.
     pub lookup: Option<String>,
 }
@@ -68,12 +70,40 @@ impl ModuleField {
             read_only: false,
             unique: false,
             picklist: Vec::new(),
+            unused: false,
             lookup: None,
         }
     }
 
+    /// The value of the picklist that this text stands for.
+    pub(crate) fn choice(&self, text: &str) -> Option<&Choice> {
+        self.picklist.iter().find(|choice| choice.display == text || choice.actual == text)
+    }
+
     pub(crate) fn is_boolean(&self) -> bool {
         self.data_type == "boolean"
+    }
+}
+
+/// A value of a picklist.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Choice {
+    /// What people see, and what we write.
+    pub display: String,
+    /// What Zoho stores. Some answers have it instead.
+    pub actual: String,
+}
+
+impl From<String> for Choice {
+    /// A value that is stored as people see it.
+    fn from(value: String) -> Self {
+        Self { display: value.clone(), actual: value }
+    }
+}
+
+impl From<PicklistValue> for Choice {
+    fn from(value: PicklistValue) -> Self {
+        Self { actual: value.actual_value.unwrap_or_else(|| value.display_value.clone()), display: value.display_value }
     }
 }
 
@@ -92,12 +122,16 @@ struct FieldAnswer {
     /// `{}` for a field that is not unique, `{"case_sensitive": …}` for one that is.
     unique: Option<BTreeMap<String, serde::de::IgnoredAny>>,
     pick_list_values: Option<Vec<PicklistValue>>,
+    /// `used` or `unused`.
+    #[serde(rename = "type")]
+    usage: Option<String>,
     lookup: Option<Lookup>,
 }
 
 #[derive(Deserialize)]
 struct PicklistValue {
-    actual_value: String,
+    display_value: String,
+    actual_value: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -121,7 +155,8 @@ impl From<FieldAnswer> for ModuleField {
             system_mandatory: answer.system_mandatory == Some(true),
             read_only: answer.read_only == Some(true) || answer.field_read_only == Some(true),
             unique: answer.unique.is_some_and(|unique| !unique.is_empty()),
-            picklist: answer.pick_list_values.into_iter().flatten().map(|value| value.actual_value).collect(),
+            picklist: answer.pick_list_values.into_iter().flatten().map(Choice::from).collect(),
+            unused: answer.usage.as_deref() == Some("unused"),
             lookup: answer.lookup.and_then(|lookup| lookup.module).map(|module| module.api_name),
         }
     }
@@ -144,7 +179,7 @@ mod tests {
               "read_only": false, "field_read_only": false, "unique": {}, "pick_list_values": [], "lookup": {}, "decimal_place": null },
             { "api_name": "Key", "field_label": "Key", "data_type": "text", "length": 255, "unique": { "case_sensitive": false } },
             { "api_name": "Rating", "field_label": "Rating", "data_type": "picklist", "field_read_only": true,
-              "pick_list_values": [{ "display_value": "Good", "actual_value": "good" }] },
+              "type": "unused", "pick_list_values": [{ "display_value": "Good", "actual_value": "good" }] },
             { "api_name": "Contact", "field_label": "Contact", "data_type": "lookup",
               "lookup": { "module": { "api_name": "Contacts", "id": "1" } } },
             { "api_name": "Owner", "field_label": "Owner", "data_type": "ownerlookup", "system_mandatory": true },
@@ -154,7 +189,9 @@ mod tests {
         assert_eq!(module.fields["Last_Name"].length, Some(80));
         assert!(module.fields["Key"].unique && !module.fields["Last_Name"].unique);
         assert!(module.fields["Rating"].read_only);
-        assert_eq!(module.fields["Rating"].picklist, ["good"]);
+        let choice = module.fields["Rating"].choice("good").expect("a choice");
+        assert_eq!((choice, choice.display.as_str()), (module.fields["Rating"].choice("Good").unwrap(), "Good"));
+        assert!(module.fields["Rating"].unused && !module.fields["Key"].unused);
         assert_eq!(module.fields["Contact"].lookup.as_deref(), Some("Contacts"));
         assert_eq!(module.fields["Last_Name"].lookup, None);
     }

@@ -123,7 +123,7 @@ struct Descriptors {
 fn free_numbers(pid: Pid) -> Result<impl Iterator<Item = usize>, Failed> {
     let mut open = BTreeSet::new();
     for file in fs::read_dir(format!("/proc/{}/fd", pid.as_raw_nonzero()))? {
-        open.extend(file?.file_name().to_str().and_then(|name| name.parse().ok()));
+        open.extend(file?.file_name().to_str().and_then(|name| name.parse::<usize>().ok()));
     }
     Ok((0..).filter(move |number| !open.contains(number)))
 }

@@ -109,6 +109,16 @@ async fn only_calls_that_need_a_missing_scope_fail() {
 }
 
 #[tokio::test]
+async fn a_search_needs_a_scope_of_its_own() {
+    let client = Client::new().await;
+    client.upsert(people(1)).await;
+    let search = "/crm/v8/Contacts/search?criteria=(Last_Name:equals:P0)";
+    assert_eq!(client.get(search).await.code(0), "OAUTH_SCOPE_MISMATCH");
+    client.allow_search().await;
+    assert_eq!(client.get(search).await.status, 204);
+}
+
+#[tokio::test]
 async fn credits_are_used_by_tens_and_come_back_after_a_day() {
     let client = Client::new().await;
     client.set(json!({ "allowance": 20, "used": 0 })).await;

@@ -4,11 +4,6 @@ use serde_json::{Value, json};
 
 use super::Client;
 
-async fn fields(client: &Client, module: &str) -> Vec<Value> {
-    let seen = client.get(&format!("/crm/v8/settings/fields?module={module}")).await;
-    seen.body["fields"].as_array().expect("fields").clone()
-}
-
 async fn profile(client: &Client) -> Value {
     let seen = client.get("/crm/v8/settings/modules/Contacts").await;
     json!([{ "id": seen.body["modules"][0]["profiles"][0]["id"] }])
@@ -17,7 +12,7 @@ async fn profile(client: &Client) -> Value {
 #[tokio::test]
 async fn standard_modules_have_their_fields() {
     let client = Client::new().await;
-    let contacts = fields(&client, "Contacts").await;
+    let contacts = client.fields("Contacts", "").await;
     let field = |name: &str| contacts.iter().find(|field| field["api_name"] == name).expect(name);
     assert_eq!(
         (&field("Last_Name")["system_mandatory"], &field("First_Name")["system_mandatory"]),
@@ -31,7 +26,7 @@ async fn standard_modules_have_their_fields() {
         (&json!({ "case_sensitive": true }), &json!({}))
     );
     assert_eq!(field("Account_Name")["lookup"]["module"]["api_name"], "Accounts");
-    let products = fields(&client, "Products").await;
+    let products = client.fields("Products", "").await;
     assert!(products.iter().any(|field| field["api_name"] == "Product_Name" && field["system_mandatory"] == true));
     assert_eq!(client.get("/crm/v8/settings/fields?module=Nope").await.code(0), "INVALID_MODULE");
     assert_eq!(client.get("/crm/v8/org").await.body["org"][0]["license_details"]["paid_type"], "enterprise");
@@ -40,17 +35,16 @@ async fn standard_modules_have_their_fields() {
 #[tokio::test]
 async fn a_module_is_created_and_used() {
     let client = Client::new().await;
-    let new = json!({ "modules": [{ "singular_label": "Moodle Grade", "plural_label": "Moodle Grades", "api_name": "Moodle_Grades", "profiles": profile(&client).await }] });
+    let new = json!({ "modules": [{ "singular_label": "MoodleGrade", "plural_label": "MoodleGrades", "api_name": "Moodle_Grades", "profiles": profile(&client).await }] });
     let seen = client.post("/crm/v8/settings/modules", new.clone()).await;
     assert_eq!((seen.status, &seen.body["modules"][0]["code"]), (201, &json!("SUCCESS")));
     let again = client.post("/crm/v8/settings/modules", new).await;
     assert_eq!((again.status, &again.body["modules"][0]["code"]), (400, &json!("DUPLICATE_DATA")));
-    let lookup =
-        json!({ "field_label": "Contact", "data_type": "lookup", "lookup": { "module": { "api_name": "Contacts" } } });
+    let lookup = json!({ "field_label": "Contact", "data_type": "lookup", "lookup": { "module": { "api_name": "Contacts" }, "display_label": "Grades" } });
     let key = json!({ "field_label": "Moodle Grade Key", "data_type": "text", "length": 100, "unique": { "casesensitive": false } });
     let band = json!({ "field_label": "Band", "data_type": "picklist", "pick_list_values": [{ "display_value": "Pass", "actual_value": "Pass" }] });
     assert_eq!(client.make_fields("Moodle_Grades", json!([lookup, key, band])).await.status, 201);
-    let made = fields(&client, "Moodle_Grades").await;
+    let made = client.fields("Moodle_Grades", "").await;
     let field = |name: &str| made.iter().find(|field| field["api_name"] == name).expect(name);
     assert_eq!(field("Name")["system_mandatory"], true);
     assert_eq!(

@@ -1,12 +1,20 @@
 //! Tests of the simulator's API, in process.
 
+mod bulk;
 mod connections;
 mod coql;
+mod deleted;
+mod editions;
 mod faults;
+mod layouts;
 mod limits;
 mod lookups;
 mod metadata;
+mod people;
+mod refusals;
 mod rules;
+mod sdks;
+mod timeline;
 mod writes;
 
 use chrono::Utc;
@@ -66,6 +74,16 @@ impl Client {
 
     async fn make_fields(&self, module: &str, fields: Value) -> Seen {
         self.post(&format!("/crm/v8/settings/fields?module={module}"), json!({ "fields": fields })).await
+    }
+
+    async fn make_module(&self, module: Value) -> Seen {
+        self.post("/crm/v8/settings/modules", json!({ "modules": [module] })).await
+    }
+
+    /// The fields of a module that a call for its settings lists; `more` are further parameters.
+    async fn fields(&self, module: &str, more: &str) -> Vec<Value> {
+        let seen = self.get(&format!("/crm/v8/settings/fields?module={module}{more}")).await;
+        seen.body["fields"].as_array().expect("fields").clone()
     }
 
     async fn send(&self, method: Method, uri: &str, body: String, authorization: Option<&str>) -> Seen {
@@ -136,6 +154,22 @@ impl Client {
     /// Grants the scope that a search needs beside the module's.
     async fn allow_search(&self) {
         self.set(json!({ "scopes": ["ZohoCRM.modules.ALL", "ZohoSearch.securesearch.READ"] })).await;
+    }
+
+    /// Grants the scopes of the recycle bin.
+    async fn allow_recycle_bin(&self) {
+        self.set(json!({ "scopes": ["ZohoCRM.modules.ALL", "ZohoCRM.settings.recycle_bin.ALL"] })).await;
+    }
+
+    /// Does what a person does on Zoho's pages.
+    async fn person(&self, what: &str, body: Value) -> Value {
+        let seen = self.post(&format!("/__sim/{what}"), body).await;
+        assert!(matches!(seen.status, 200 | 204), "{}", seen.text);
+        seen.body
+    }
+
+    async fn delete(&self, uri: &str) -> Seen {
+        self.call(Method::DELETE, uri, Value::Null).await
     }
 
     async fn set(&self, settings: Value) {

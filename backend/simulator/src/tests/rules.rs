@@ -3,7 +3,7 @@
 use poem::http::Method;
 use serde_json::{Value, json};
 
-use super::{Client, people};
+use super::{Client, bulk, deleted, people, refusals};
 use crate::rules::Rule;
 
 /// Makes a call that meets this rule. The compiler asks for a case for each new one.
@@ -34,7 +34,9 @@ async fn meet(rule: Rule, client: &mut Client) {
         | Rule::UpsertLooksAtAllUnique
         | Rule::NotModifiedSince
         | Rule::NotLocked => meet_a_write(rule, client).await,
-        Rule::SearchForSomething | Rule::CriteriaAreValid | Rule::CriteriaAreFew => meet_a_search(rule, client).await,
+        Rule::SearchIsGiven | Rule::CriteriaAreValid | Rule::CriteriaValuesFit | Rule::CriteriaAreFew => {
+            meet_a_search(rule, client).await
+        }
         Rule::CoqlSyntax
         | Rule::CoqlPairs
         | Rule::CoqlColumns
@@ -44,9 +46,46 @@ async fn meet(rule: Rule, client: &mut Client) {
         | Rule::CoqlModuleExists
         | Rule::CoqlFieldExists
         | Rule::CoqlNoTextarea => meet_a_query(rule, client).await,
+        Rule::NotInApproval
+        | Rule::NotInBlueprint
+        | Rule::NotConverted
+        | Rule::ValidationRules
+        | Rule::RoomForRecords
+        | Rule::DuplicatePreferences => refusals::meet(rule, client).await,
+        Rule::RecordsPerPage
+        | Rule::PermanentIsNameless
+        | Rule::BinIsForSixtyDays
+        | Rule::BinHasRecord
+        | Rule::BinIdsPerCall
+        | Rule::TimelineHasRecord => deleted::meet(rule, client).await,
+        Rule::BulkBody
+        | Rule::BulkPages
+        | Rule::BulkModule
+        | Rule::BulkFields
+        | Rule::BulkCriteria
+        | Rule::BulkCriteriaFields
+        | Rule::BulkComparators
+        | Rule::BulkCosts
+        | Rule::BulkRows
+        | Rule::BulkJobExists
+        | Rule::BulkJobCompleted
+        | Rule::BulkDownloads => bulk::meet(rule, client).await,
         Rule::NewFieldsPerCall | Rule::SettingsAreComplete | Rule::SettingsFit | Rule::NamesAreFree => {
             meet_settings(rule, client).await;
         }
+        Rule::EditionHasFields
+        | Rule::FewUniqueFields
+        | Rule::LookupsHaveLabels
+        | Rule::NewPicklistsAreSmall
+        | Rule::NewFieldsTogether => meet_new_fields(rule, client).await,
+        Rule::EditionHasModules
+        | Rule::NewModulesCostCredits
+        | Rule::ModuleLabelsArePlain
+        | Rule::SettingExists
+        | Rule::UnusedFieldsAreLeftOut
+        | Rule::ProfilesComeInPages
+        | Rule::ProfilePermits
+        | Rule::RestrictedFields => meet_an_organisation(rule, client).await,
     }
 }
 
@@ -108,13 +147,17 @@ async fn meet_a_write(rule: Rule, client: &Client) {
 
 async fn meet_a_search(rule: Rule, client: &Client) {
     let many = ["(Title:equals:Dr)"; 11].join("or");
-    let query = match rule {
-        Rule::SearchForSomething => "page=1",
-        Rule::CriteriaAreValid => "criteria=(Nothing:equals:1)",
-        _ => &format!("criteria=({many})"),
+    let criteria = match rule {
+        Rule::CriteriaAreFew => many.as_str(),
+        Rule::CriteriaValuesFit => "(Date_of_Birth:equals:yesterday)",
+        _ => "(Nothing:equals:1)",
     };
     client.allow_search().await;
-    client.get(&format!("/crm/v8/Contacts/search?{query}")).await;
+    if rule == Rule::SearchIsGiven {
+        client.get("/crm/v8/Contacts/search").await;
+        return;
+    }
+    client.get(&format!("/crm/v8/Contacts/search?criteria=({criteria})")).await;
 }
 
 async fn meet_a_query(rule: Rule, client: &Client) {
@@ -144,6 +187,61 @@ async fn meet_settings(rule: Rule, client: &Client) {
         _ => vec![field("Moodle User Key")],
     };
     client.make_fields("Contacts", fields.into()).await;
+}
+
+async fn meet_new_fields(rule: Rule, client: &Client) {
+    let field = |label: &str| json!({ "field_label": label, "data_type": "text" });
+    let unique = |label: &str| json!({ "field_label": label, "data_type": "text", "unique": true });
+    let many: Vec<Value> = (0..11).map(|n| json!({ "display_value": "A", "actual_value": format!("A{n}") })).collect();
+    if rule == Rule::EditionHasFields {
+        client.set(json!({ "edition": "free" })).await;
+    }
+    let fields = match rule {
+        Rule::EditionHasFields => json!([field("A")]),
+        Rule::FewUniqueFields => json!([unique("A"), unique("B")]),
+        Rule::LookupsHaveLabels => {
+            json!([{ "field_label": "A", "data_type": "lookup", "lookup": { "module": { "api_name": "Leads" } } }])
+        }
+        Rule::NewPicklistsAreSmall => {
+            json!([{ "field_label": "A", "data_type": "picklist", "pick_list_values": many }])
+        }
+        _ => json!([field("A"), field("A")]),
+    };
+    client.make_fields("Contacts", fields).await;
+}
+
+async fn meet_an_organisation(rule: Rule, client: &Client) {
+    let module = |label: &str| {
+        let profiles = json!([{ "id": "5200000000000000098" }]);
+        json!({ "singular_label": label, "plural_label": format!("{label}s"), "api_name": "As", "profiles": profiles })
+    };
+    match rule {
+        Rule::EditionHasModules => {
+            client.set(json!({ "edition": "professional" })).await;
+            client.make_module(module("A")).await
+        }
+        Rule::NewModulesCostCredits => client.make_module(module("A")).await,
+        Rule::ModuleLabelsArePlain => client.make_module(module("Moodle A")).await,
+        Rule::SettingExists => client.get("/crm/v8/settings/modules/Nope").await,
+        Rule::UnusedFieldsAreLeftOut => {
+            client.post("/__sim/fields/Contacts/Title", json!({ "unused": true })).await;
+            client.get("/crm/v8/settings/fields?module=Contacts").await
+        }
+        Rule::ProfilesComeInPages => {
+            client.set(json!({ "profiles_per_page": 1 })).await;
+            client.get("/crm/v8/settings/modules").await
+        }
+        Rule::ProfilePermits => {
+            let profile = json!({ "name": "Clerk", "without": ["Contacts"], "mine": true });
+            client.post("/__sim/profiles", profile).await;
+            client.insert(people(1)).await
+        }
+        _ => {
+            client.post("/__sim/fields/Contacts/Title", json!({ "restricted": true })).await;
+            client.allow_search().await;
+            client.get("/crm/v8/Contacts/search?criteria=(Title:equals:Dr)").await
+        }
+    };
 }
 
 #[tokio::test]

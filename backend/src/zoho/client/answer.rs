@@ -93,6 +93,24 @@ pub(super) fn entries(
     entries.iter().map(|entry| read_entry(entry, purpose).ok_or_else(|| unexpected(answer.status))).collect()
 }
 
+/// The refusals of new fields by their place in the call; `None` unless each of them names one. Zoho answers a list of
+/// as many errors as there are, or a single one.
+pub(super) fn refused_by_place(answer: &HttpAnswer, list: &str, expected: usize) -> Option<Vec<(usize, Refusal)>> {
+    if answer.status != 400 {
+        return None;
+    }
+    let body = json(answer)?;
+    let entries = body.get(list).and_then(Value::as_array).map_or(std::slice::from_ref(&body), Vec::as_slice);
+    let place_of = |entry: &Value| {
+        let path = entry.pointer("/details/json_path")?.as_str()?;
+        let number = path.strip_prefix("$.")?.strip_prefix(list)?.strip_prefix('[')?.split(']').next()?;
+        number.parse().ok().filter(|place| *place < expected)
+    };
+    let placed: Option<Vec<_>> =
+        entries.iter().map(|entry| Some((place_of(entry)?, Refusal::read(entry, false)))).collect();
+    placed.filter(|placed| !placed.is_empty())
+}
+
 fn read_entry(entry: &Value, purpose: Purpose) -> Option<RecordAnswer> {
     let deleting = purpose == Purpose::Delete;
     match entry.get("status").and_then(Value::as_str)? {

@@ -1,4 +1,4 @@
-//! Calls that read, search, write and delete records.
+//! Calls that read, write and delete records.
 
 use reqwest::Method;
 use serde::Serialize;
@@ -19,18 +19,6 @@ pub(super) const RECORDS_PER_CREDIT: u64 = 10;
 
 /// The most characters of the parameter `ids`; Zoho's limit.
 const IDS_CHARACTERS: usize = 1_024;
-
-/// The most criteria of one search; Zoho's limit.
-const CRITERIA: usize = 10;
-
-/// The most characters of a search's criteria: a URL of 8 kB passes every gateway, even if each character is escaped.
-const CRITERIA_CHARACTERS: usize = 2_000;
-
-/// Records per page of a search: more than ten values of a unique field match, and within Zoho's documented limit.
-const PAGE_RECORDS: usize = 100;
-
-/// The most pages of a search that Zoho returns by page number.
-const PAGES: usize = 20;
 
 #[derive(Serialize)]
 struct Write<'a> {
@@ -127,45 +115,6 @@ impl Client {
         }
         Ok(records)
     }
-
-    /// The records whose field equals one of the values, ignoring case, with these fields and that one. Lags behind
-    /// writes.
-    pub async fn search_equal(
-        &self,
-        module: &str,
-        field: &str,
-        values: &[String],
-        fields: &[&str],
-    ) -> Result<Vec<Map<String, Value>>, CallError> {
-        let mut shown = fields.to_vec();
-        if !shown.contains(&field) {
-            shown.push(field);
-        }
-        let mut found = Vec::new();
-        for criteria in criteria(field, values) {
-            for page in 1..=PAGES {
-                let mut call = Call::read("search", module, format!("{module}/search"));
-                call.query = vec![
-                    ("criteria", criteria.clone()),
-                    ("fields", shown.join(",")),
-                    ("page", page.to_string()),
-                    ("per_page", PAGE_RECORDS.to_string()),
-                ];
-                let (records, more) = answer::records(&self.send(call).await?)?;
-                found.extend(records);
-                if !more {
-                    break;
-                }
-            }
-        }
-        // With several criteria, Zoho also returns values that merely contain one.
-        let requested: Vec<String> = values.iter().map(|value| value.to_lowercase()).collect();
-        found.retain(|record| {
-            let value = record.get(field).and_then(Value::as_str);
-            value.is_some_and(|value| requested.contains(&value.to_lowercase()))
-        });
-        Ok(found)
-    }
 }
 
 /// Splits ids into parts that fit into the parameter.
@@ -184,43 +133,9 @@ fn chunks(ids: &[String]) -> impl Iterator<Item = &[String]> {
     })
 }
 
-/// The criteria, split over as many searches as needed.
-fn criteria(field: &str, values: &[String]) -> Vec<String> {
-    let mut all: Vec<Vec<String>> = Vec::new();
-    let mut characters = 0;
-    for value in values {
-        let one = format!("({field}:equals:{})", escaped(value));
-        characters += one.len();
-        match all.last_mut() {
-            Some(last) if last.len() < CRITERIA && characters <= CRITERIA_CHARACTERS => last.push(one),
-            _ => {
-                characters = one.len();
-                all.push(vec![one]);
-            }
-        }
-    }
-    let join = |part: Vec<String>| match part.len() {
-        1 => part.concat(),
-        _ => format!("({})", part.join("or")),
-    };
-    all.into_iter().map(join).collect()
-}
-
-/// Escapes commas and parentheses, which have a meaning in criteria.
-fn escaped(value: &str) -> String {
-    let mut text = String::with_capacity(value.len());
-    for character in value.chars() {
-        if matches!(character, ',' | '(' | ')' | '\\') {
-            text.push('\\');
-        }
-        text.push(character);
-    }
-    text
-}
-
 #[cfg(test)]
 mod tests {
-    use super::{IDS_CHARACTERS, chunks, cost, criteria};
+    use super::{IDS_CHARACTERS, chunks, cost};
 
     #[test]
     fn ids_fit_into_the_parameter() {
@@ -232,18 +147,6 @@ mod tests {
         assert_eq!(chunks(&[]).count(), 0);
         let short: Vec<String> = (0..150).map(|_| "1".to_owned()).collect();
         assert_eq!(chunks(&short).map(<[String]>::len).collect::<Vec<_>>(), [100, 50], "and no more than 100 records");
-    }
-
-    #[test]
-    fn criteria_are_escaped_and_split() {
-        let values = ["a,b".to_owned(), r"(c)\".to_owned()];
-        assert_eq!(criteria("F", &values), [r"((F:equals:a\,b)or(F:equals:\(c\)\\))"]);
-        assert_eq!(criteria("F", &values[..1]), [r"(F:equals:a\,b)"]);
-        let many: Vec<String> = (0..23).map(|n| n.to_string()).collect();
-        let split: Vec<usize> = criteria("F", &many).iter().map(|part| part.matches("equals").count()).collect();
-        assert_eq!(split, [10, 10, 3]);
-        let long = ["x".repeat(1_500), "y".repeat(1_500)];
-        assert_eq!(criteria("F", &long).len(), 2);
     }
 
     #[test]

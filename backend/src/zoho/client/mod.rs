@@ -8,6 +8,7 @@
 mod accounts;
 mod answer;
 mod calls;
+mod coql;
 mod error;
 mod limiter;
 mod pages;
@@ -27,6 +28,7 @@ pub use self::{
     accounts::{Granted, exchange},
     answer::SCOPES,
     calls::RECORDS,
+    coql::FOUND_PER_CALL,
     error::CallError,
     limiter::Limiter,
     refusal::{Action, Class, RecordAnswer, Refusal},

@@ -1,7 +1,7 @@
 //! Calls about modules, fields and the organisation.
 
 use reqwest::Method;
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 
 use super::{
     Call, Client,
@@ -9,7 +9,10 @@ use super::{
     error::CallError,
     refusal::RecordAnswer,
 };
-use crate::zoho::metadata;
+use crate::{http::HttpAnswer, zoho::metadata};
+
+/// The credits for creating a module; inferred, Zoho's documentation does not say.
+const MODULE_CREDITS: u32 = 500;
 
 /// What identifies an organisation to people.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -33,7 +36,8 @@ impl Client {
     /// The fields of a module; `None` when there is no such module.
     pub async fn fields(&self, module: &str) -> Result<Option<metadata::Module>, CallError> {
         let mut call = Call::read("fields", module, "settings/fields".to_owned());
-        call.query = vec![("module", module.to_owned())];
+        // Without the type, those that are on no layout are left out, and their names look free.
+        call.query = vec![("module", module.to_owned()), ("type", "all".to_owned())];
         let fields = match answer::list(&self.send(call).await?, "fields") {
             Err(CallError::Configuration { code, .. }) if code == "INVALID_MODULE" => return Ok(None),
             fields => fields?,
@@ -56,12 +60,34 @@ impl Client {
 
     /// Creates the module that the body describes.
     pub async fn create_module(&self, body: Value) -> Result<Vec<RecordAnswer>, CallError> {
-        self.create("modules", Vec::new(), &body).await
+        let answer = self.create("modules", Vec::new(), &body, MODULE_CREDITS).await?;
+        answer::entries(&answer, "modules", 1, Purpose::Create)
     }
 
-    /// Creates the fields that the body describes, at most five.
+    /// Creates the fields that the body describes, at most five. Zoho creates all of them or none, so those that it
+    /// refuses are left out of a second call. Returns one entry per field, in order.
     pub async fn create_fields(&self, module: &str, body: Value) -> Result<Vec<RecordAnswer>, CallError> {
-        self.create("fields", vec![("module", module.to_owned())], &body).await
+        let fields = body.get("fields").and_then(Value::as_array).cloned().unwrap_or_default();
+        let mut entries: Vec<Option<RecordAnswer>> = vec![None; fields.len()];
+        loop {
+            let open: Vec<usize> = (0..fields.len()).filter(|place| entries[*place].is_none()).collect();
+            if open.is_empty() {
+                return Ok(entries.into_iter().flatten().collect());
+            }
+            let body = json!({ "fields": open.iter().map(|place| &fields[*place]).collect::<Vec<_>>() });
+            let answer = self.create("fields", vec![("module", module.to_owned())], &body, 1).await?;
+            match answer::refused_by_place(&answer, "fields", open.len()) {
+                Some(refused) => {
+                    refused.into_iter().for_each(|(place, refusal)| {
+                        entries[open[place]] = Some(RecordAnswer::Refused(refusal));
+                    });
+                }
+                None => {
+                    let created = answer::entries(&answer, "fields", open.len(), Purpose::Create)?;
+                    open.into_iter().zip(created).for_each(|(place, entry)| entries[place] = Some(entry));
+                }
+            }
+        }
     }
 
     async fn create(
@@ -69,21 +95,19 @@ impl Client {
         what: &str,
         query: Vec<(&str, String)>,
         body: &Value,
-    ) -> Result<Vec<RecordAnswer>, CallError> {
-        let expected = body.get(what).and_then(Value::as_array).map_or(0, Vec::len);
-        let answer = self
-            .send(Call {
-                operation: "create",
-                module: "",
-                method: Method::POST,
-                path: format!("settings/{what}"),
-                query,
-                body: Some(body.to_string().into_bytes()),
-                writes: 1,
-                credits: 1,
-            })
-            .await?;
-        answer::entries(&answer, what, expected, Purpose::Create)
+        credits: u32,
+    ) -> Result<HttpAnswer, CallError> {
+        self.send(Call {
+            operation: "create",
+            module: "",
+            method: Method::POST,
+            path: format!("settings/{what}"),
+            query,
+            body: Some(body.to_string().into_bytes()),
+            writes: 1,
+            credits,
+        })
+        .await
     }
 
     /// The organisation. This is the cheapest call.

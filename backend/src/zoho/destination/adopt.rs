@@ -55,7 +55,7 @@ impl Zoho {
             }
         };
         let key = context.module.key.as_str();
-        let found = self.client.search_equal(&context.module.module, field, &emails, &["id", field, key]).await;
+        let found = self.client.find_equal(&context.module.module, field, &emails, &["id", field, key]).await;
         let found = found.map_err(|error| self.failure(&error))?;
         let timing = Timing { started_at, ended_at: self.clock.now() };
         let found = grouped(found.into_iter().filter_map(|contact| Some((lower(contact.get(field)?)?, contact))));

@@ -12,7 +12,7 @@ use crate::{
     model::{Kind, RecordKey},
     store::{Claimed, ItemRow},
     zoho::{
-        client::Client,
+        client::{Client, FOUND_PER_CALL},
         mapping::{ModuleMapping, Write},
         metadata::Module,
     },
@@ -155,11 +155,11 @@ impl Zoho {
         }
         if inserts > 0 && kind == Kind::User && module.matches.is_some() {
             // People are searched for by their addresses before their first write.
-            let searches = u64::div_ceil(inserts, RECORDS_PER_CREDIT);
+            let searches = u64::div_ceil(inserts, FOUND_PER_CALL);
             plan.calls += searches;
             plan.credits += searches;
         }
-        self.compare(module, writes, plan).await
+        self.compare(module, metadata, writes, plan).await
     }
 
     fn body(
@@ -183,6 +183,7 @@ impl Zoho {
     async fn compare(
         &self,
         module: &ModuleMapping,
+        metadata: &Module,
         writes: Vec<(usize, Option<String>, Map<String, Value>)>,
         plan: &mut Plan,
     ) -> Result<(), DestinationFailure> {
@@ -197,7 +198,7 @@ impl Zoho {
             if id.is_some() && before.is_none() {
                 entry.action = if entry.action == Action::Remove { Action::Nothing } else { Action::Insert };
             }
-            entry.differences = differences(before, body);
+            entry.differences = differences(before, body, metadata);
         }
         Ok(())
     }
@@ -217,13 +218,13 @@ async fn read(
     Ok(records.into_iter().filter_map(with_id).collect())
 }
 
-fn differences(before: Option<&Map<String, Value>>, after: Map<String, Value>) -> Vec<Difference> {
+fn differences(before: Option<&Map<String, Value>>, after: Map<String, Value>, metadata: &Module) -> Vec<Difference> {
     let differs = |(field, after): (String, Value)| {
         let before = before.and_then(|before| before.get(&field)).cloned().unwrap_or_default();
         // A lookup is written as an id, but read with the name of its record too.
         let same = match (before.get("id"), after.get("id")) {
             (Some(before), Some(after)) => before == after,
-            _ => equal(&before, &after),
+            _ => equal(&before, &after) || same_choice(metadata, &field, &before, &after),
         };
         (!same).then_some(Difference { field, before, after })
     };
@@ -238,6 +239,12 @@ fn equal(before: &Value, after: &Value) -> bool {
         (_, _, (Some(before), Some(after))) => before == after,
         _ => before == after,
     }
+}
+
+/// Whether both are the same value of a picklist, as people see it and as it is stored.
+fn same_choice(metadata: &Module, field: &str, before: &Value, after: &Value) -> bool {
+    let choice = |value: &Value| metadata.fields.get(field)?.choice(value.as_str()?);
+    choice(before).is_some_and(|before| Some(before) == choice(after))
 }
 
 fn moment(value: &Value) -> Option<Timestamp> {
@@ -264,6 +271,7 @@ mod tests {
     use serde_json::{Map, Value, json};
 
     use super::differences;
+    use crate::zoho::metadata::{Choice, Module, ModuleField};
 
     fn map(value: Value) -> Map<String, Value> {
         value.as_object().cloned().unwrap()
@@ -272,11 +280,15 @@ mod tests {
     #[test]
     fn only_differences_are_listed() {
         let before = map(json!({"Name": "a", "Grade": 82.50, "Contact": {"id": "1", "name": "Ann"}, "Phone": null,
-            "Start": "2026-11-22T10:00:00+02:00"}));
+            "Start": "2026-11-22T10:00:00+02:00", "Status": "active"}));
         let after = map(json!({"Name": "b", "Grade": 82.5, "Contact": {"id": "1"}, "Phone": null, "City": "Ulm",
-            "Start": "2026-11-22T08:00:00+00:00"}));
-        let found: Vec<_> =
-            differences(Some(&before), after).into_iter().map(|d| (d.field, d.before, d.after)).collect();
+            "Start": "2026-11-22T08:00:00+00:00", "Status": "Active"}));
+        let mut status = ModuleField::new("Status", "picklist");
+        status.picklist = vec![Choice { display: "Active".to_owned(), actual: "active".to_owned() }];
+        let found: Vec<_> = differences(Some(&before), after, &Module::from_iter([status]))
+            .into_iter()
+            .map(|d| (d.field, d.before, d.after))
+            .collect();
         let expected = [("City".to_owned(), Value::Null, json!("Ulm")), ("Name".to_owned(), json!("a"), json!("b"))];
         assert_eq!(found, expected);
     }

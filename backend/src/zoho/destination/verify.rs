@@ -36,7 +36,7 @@ impl Zoho {
             ids.dedup();
             if kind == Kind::User {
                 let key = module.key.as_str();
-                let found = self.client.search_equal(&module.module, key, &[user_key.to_owned()], &["id"]).await?;
+                let found = self.client.find_equal(&module.module, key, &[user_key.to_owned()], &["id"]).await?;
                 let other = found.iter().filter_map(|record| record.get("id")?.as_str()).map(str::to_owned);
                 ids.extend(other.filter(|id| !ids.contains(id)).collect::<Vec<_>>());
             }

@@ -148,10 +148,8 @@ fn as_date_time(datum: &Datum<'_>) -> Option<String> {
 
 fn listed(datum: &Datum<'_>, form: Form, field: &ModuleField) -> Result<String, RenderError> {
     let text = written(datum, form);
-    if field.picklist.contains(&text) {
-        return Ok(text);
-    }
-    Err(RenderError::NotInPicklist { field: field.api_name.clone() })
+    let choice = field.choice(&text).map(|choice| choice.display.clone());
+    choice.ok_or_else(|| RenderError::NotInPicklist { field: field.api_name.clone() })
 }
 
 fn reference<'a>(datum: &'a Datum<'_>) -> Option<&'a str> {

@@ -54,8 +54,8 @@ pub enum SetupStep {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NewField {
     label: String,
-    /// The name of the related list in a lookup's target module.
-    related_list: Option<String>,
+    /// The name of the related list in a lookup's target module. Zoho requires one.
+    related_list: String,
     expected: ExpectedField,
 }
 
@@ -99,7 +99,7 @@ fn missing(mapping: &Mapping, module: &ModuleMapping, found: Option<&Module>) ->
         Some(found) => found.fields.contains_key(name),
         None => name == NAME,
     };
-    let related_list = module.labels.as_ref().map(|labels| labels.plural.clone());
+    let related_list = module.labels.as_ref().map_or_else(|| module.module.replace('_', " "), |l| l.plural.clone());
     let new = mapping.expected(module).into_iter().filter(|expected| !exists(&expected.name));
     let new = new.filter_map(|expected| {
         Some(NewField { label: label(&expected.name)?, related_list: related_list.clone(), expected })
@@ -163,11 +163,8 @@ impl NewField {
                 set("pick_list_values", expected.values.iter().map(value).collect());
             }
             FieldType::Lookup => {
-                let mut lookup = json!({ "module": { "api_name": expected.lookup } });
-                if let Some(related_list) = related_list {
-                    lookup["display_label"] = json!(related_list);
-                }
-                set("lookup", lookup);
+                let target = json!({ "api_name": expected.lookup });
+                set("lookup", json!({ "module": target, "display_label": related_list }));
             }
             FieldType::Email | FieldType::Phone | FieldType::Boolean | FieldType::Date | FieldType::Datetime => {}
         }

@@ -68,7 +68,7 @@ fn modules_come_before_their_fields_and_five_fields_are_created_at_once() {
          Moodle_ID_Number (text, 255 characters); Moodle_Status (picklist: Active, Suspended, Deleted); \
          Moodle_Sync_Status (picklist: Synced, Failed, Erased)"
     );
-    assert_eq!(steps[0].to_string(), "create the module Moodle_Enrolments, called \"Moodle Enrolments\"");
+    assert_eq!(steps[0].to_string(), "create the module Moodle_Enrolments, called \"MoodleEnrolments\"");
 }
 
 #[test]
@@ -77,7 +77,7 @@ fn bodies_have_zohos_format() {
     assert_eq!(
         steps[1].request_body(&["7".to_owned()]),
         json!({ "modules": [{
-            "api_name": "Moodle_Grades", "singular_label": "Moodle Grade", "plural_label": "Moodle Grades", "profiles": [{ "id": "7" }],
+            "api_name": "Moodle_Grades", "singular_label": "MoodleGrade", "plural_label": "MoodleGrades", "profiles": [{ "id": "7" }],
             "display_field": { "field_label": "Name", "data_type": "text" },
         }] })
     );
@@ -91,7 +91,7 @@ fn bodies_have_zohos_format() {
     assert_eq!(
         field("Contact"),
         json!({ "field_label": "Contact", "data_type": "lookup",
-            "lookup": { "module": { "api_name": "Contacts" }, "display_label": "Moodle Grades" } })
+            "lookup": { "module": { "api_name": "Contacts" }, "display_label": "MoodleGrades" } })
     );
     assert_eq!(
         field("Final Grade"),
@@ -126,7 +126,7 @@ pub(crate) fn after(
                     let made = ModuleField {
                         length: body.get("length").and_then(|length| length.as_u64()).map(|length| length as u32),
                         unique: body.get("unique").is_some(),
-                        picklist: field.expected.values.clone(),
+                        picklist: field.expected.values.iter().cloned().map(Choice::from).collect(),
                         lookup: field.expected.lookup.clone(),
                         ..ModuleField::new(field.label.replace(' ', "_"), field.expected.data_type.zoho_name())
                     };

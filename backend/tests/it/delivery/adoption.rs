@@ -1,6 +1,7 @@
 //! One contact per person: people who are already in Zoho, who change their address, or whose contact was changed by
 //! hand.
 
+use backend_sync::zoho::client::SCOPES;
 use serde_json::{Map, Value, json};
 
 use super::{item, reason, rest, start, with};
@@ -10,6 +11,7 @@ use crate::support::{
 };
 
 on_both_databases!(
+    the_scopes_that_are_asked_for_are_enough,
     a_contact_of_admissions_is_adopted,
     a_changed_address_stays_the_same_contact,
     two_contacts_with_the_address_need_a_person,
@@ -32,6 +34,21 @@ async fn import(zoho: &ZohoSimulator, fields: Value) {
 
 async fn contacts(zoho: &ZohoSimulator) -> Vec<Map<String, Value>> {
     zoho.records("Contacts").await
+}
+
+/// A search needs a scope more than the rest, and without one new people would never be delivered.
+async fn the_scopes_that_are_asked_for_are_enough(database: Database) {
+    let (zoho, server) = begin(&database).await;
+    zoho.change(json!({ "scopes": SCOPES.split(',').collect::<Vec<_>>() })).await;
+    import(&zoho, json!({"Last_Name": "Oneil", "Email": "ann@example.com"})).await;
+    server.site().apply(&[at(1, "user_created", user(3, "ann")), at(2, "user_created", user(4, "ben"))]).await;
+    rest(&database).await;
+    for person in [3, 4] {
+        assert_eq!(item(&database, "user", person).await, ("synced".to_owned(), None));
+    }
+    assert_eq!(contacts(&zoho).await.len(), 2);
+    assert!(zoho.log().await.iter().all(|call| call["status"].as_u64() < Some(300)), "{:?}", zoho.log().await);
+    server.stop().await;
 }
 
 async fn a_contact_of_admissions_is_adopted(database: Database) {

@@ -238,23 +238,22 @@ async fn deleting_and_reading_are_split() {
 }
 
 #[tokio::test]
-async fn a_search_reads_all_pages_and_keeps_exact_matches() {
+async fn a_query_goes_on_after_the_last_id() {
     let stub = Stub::start().await;
-    let page = |emails: &[&str], more: bool| {
-        let records: Vec<Value> = emails.iter().map(|email| json!({"id": "1", "Email": email})).collect();
-        reply(200, json!({"data": records, "info": {"more_records": more}}))
+    let page = |id: &str, email: &str, more: bool| {
+        reply(200, json!({"data": [{"id": id, "Email": email}], "info": {"count": 1, "more_records": more}}))
     };
-    stub.will(page(&["Ann@Example.org"], true));
-    stub.will(page(&["bob@example.org", "not-bob@example.org"], false));
+    stub.will(page("7", "Ann@Example.org", true));
+    stub.will(page("9", "bob@example.org", false));
     let values = ["ann@example.org".to_owned(), "bob@example.org".to_owned()];
-    let found = stub.client(None).search_equal("Contacts", "Email", &values, &["Moodle_User_Key"]).await.unwrap();
+    let found = stub.client(None).find_equal("Contacts", "Email", &values, &["Moodle_User_Key"]).await.unwrap();
     assert_eq!(
         found.iter().map(|record| record["Email"].as_str().unwrap()).collect::<Vec<_>>(),
         ["Ann@Example.org", "bob@example.org"]
     );
-    let pages: Vec<_> = stub.requests().into_iter().map(|request| request.query).collect();
-    assert!(pages[0].contains(&("fields".to_owned(), "Moodle_User_Key,Email".to_owned())), "{pages:?}");
-    assert!(pages[1].contains(&("page".to_owned(), "2".to_owned())), "{pages:?}");
+    let queries: Vec<_> = stub.requests().iter().map(|request| request.json()["select_query"].to_string()).collect();
+    assert!(queries[0].contains("select id, Email, Moodle_User_Key from Contacts"), "{queries:?}");
+    assert!(queries[1].contains("id > '7'"), "{queries:?}");
 }
 
 #[tokio::test]

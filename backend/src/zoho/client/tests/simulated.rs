@@ -108,7 +108,7 @@ async fn records_are_created_changed_and_deleted() {
 
     simulated.tell("clock", json!({"advance_seconds": 60})).await;
     let values: Vec<String> = (0..12).map(|number| format!("A{number}@example.org")).collect();
-    assert_eq!(client.search_equal("Contacts", "Email", &values, &["Last_Name"]).await.unwrap().len(), 12);
+    assert_eq!(client.find_equal("Contacts", "Email", &values, &["Last_Name"]).await.unwrap().len(), 12);
 
     let deleted = client.delete("Contacts", &ids).await.unwrap();
     assert!(

@@ -182,7 +182,7 @@ fn long_texts_are_cut_between_characters_or_refused() {
 
 #[test]
 fn picklists_accept_only_their_values() {
-    let list = ModuleField { picklist: vec!["GB".to_owned()], ..ModuleField::new("F", "picklist") };
+    let list = ModuleField { picklist: vec!["GB".to_owned().into()], ..ModuleField::new("F", "picklist") };
     assert_eq!(field("from = \"country\"", list.clone(), json!({ "country": "GB" })), Ok(Some(json!("GB"))));
     let error = field("from = \"country\"", list, json!({ "country": "NL" })).unwrap_err();
     assert_eq!(error, RenderError::NotInPicklist { field: "F".to_owned() });

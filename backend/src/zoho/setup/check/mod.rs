@@ -95,8 +95,13 @@ impl Checker<'_> {
     fn fields(&mut self, found: &Module) {
         let (mapping, module) = (self.mapping, self.module);
         for expected in mapping.expected(module) {
-            if !found.fields.contains_key(&expected.name) {
-                self.no_field(&expected.name);
+            match found.fields.get(&expected.name) {
+                None => self.no_field(&expected.name),
+                Some(field) if field.unused => {
+                    let advice = "Drag it from the list of unused fields onto the module's layout in Zoho.";
+                    self.error(field, "The field is on no layout, so nobody sees it.", advice);
+                }
+                Some(_) => {}
             }
         }
         if let Some(key) = found.fields.get(&module.key) {
@@ -250,8 +255,7 @@ impl Checker<'_> {
             );
             return;
         };
-        let missing: Vec<_> =
-            words.into_iter().filter(|word| !field.picklist.iter().any(|value| value == word)).collect();
+        let missing: Vec<_> = words.into_iter().filter(|word| field.choice(word).is_none()).collect();
         if !missing.is_empty() {
             let problem = format!("The picklist lacks {}.", missing.join(", "));
             self.error(
@@ -284,9 +288,7 @@ impl Checker<'_> {
                 && field.length.is_some_and(|length| (length as usize) < ERROR_CHARACTERS)
             {
                 self.error(field, format!("The field needs {ERROR_CHARACTERS} characters."), advice);
-            } else if field.data_type == "picklist"
-                && !STATUSES.iter().all(|status| field.picklist.iter().any(|value| value == status))
-            {
+            } else if field.data_type == "picklist" && !STATUSES.iter().all(|status| field.choice(status).is_some()) {
                 self.error(field, format!("The picklist must have {}.", STATUSES.join(", ")), advice);
             }
         }

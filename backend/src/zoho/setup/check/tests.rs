@@ -80,17 +80,17 @@ fn every_possible_difference() {
         error("Zoho requires a value, but the mapping does not fill the field.")
     );
     assert_eq!(
-        but(contacts, "Moodle_Status", |field| field.picklist.retain(|value| value != "Deleted")),
+        but(contacts, "Moodle_Status", |field| field.picklist.retain(|choice| choice.display != "Deleted")),
         error("When a record is gone: the value for Moodle_Status is not in its picklist in Zoho.")
     );
     assert_eq!(
-        but(contacts, "Moodle_Status", |field| field.picklist.retain(|value| value != "Active")),
+        but(contacts, "Moodle_Status", |field| field.picklist.retain(|choice| choice.display != "Active")),
         error(
             "One of the values in the mapping file cannot be written: the value for Moodle_Status is not in its picklist in Zoho."
         )
     );
     assert_eq!(
-        but(enrolments, "Status", |field| field.picklist.retain(|value| value != "Active")),
+        but(enrolments, "Status", |field| field.picklist.retain(|choice| choice.display != "Active")),
         error("The picklist lacks Active.")
     );
     assert_eq!(
