@@ -204,6 +204,9 @@ fn call_error(answer: &HttpAnswer, body: Option<&Value>, expected: usize) -> Opt
         "INVALID_QUERY" if body.is_some_and(|body| body.pointer("/details/module").is_some()) => {
             configuration(MODULE_MISSING.to_owned())
         }
+        "INVALID_QUERY" if body.is_some_and(|body| body.pointer("/details/column_name").is_some()) => {
+            configuration(FIELD_MISSING.to_owned())
+        }
         "INVALID_URL_PATTERN" | "INVALID_REQUEST_METHOD" => configuration(ADDRESS_WRONG.to_owned()),
         "LIMIT_EXCEEDED" | "TOO_MANY_REQUESTS" if status == 429 || status == 403 => limit(code, credits(answer)),
         _ if status >= 500 => {
@@ -227,6 +230,9 @@ const PERMISSION_MISSING: &str = "the Zoho user whose credentials are used lacks
 
 const MODULE_MISSING: &str =
     "Zoho does not have the module; create it with backend-sync zoho setup, or name another one in the mapping";
+
+const FIELD_MISSING: &str = "Zoho cannot search by a field of the mapping: it does not exist, has several lines, or is restricted by the \
+    organisation's privacy settings; compare with backend-sync zoho check";
 
 const ADDRESS_WRONG: &str = "Zoho does not know the address of the call; check zoho.api_url, the names of the modules in the \
     mapping, and that the organisation has Zoho CRM";

@@ -143,6 +143,35 @@ async fn the_scope_is_named() {
     assert_eq!(stub.granted(), 1, "another token would have the same scopes");
 }
 
+#[tokio::test]
+async fn a_query_that_names_what_is_not_there_is_a_matter_of_configuration() {
+    let stub = Stub::start().await;
+    for details in [json!({"module": "Contacts"}), json!({"column_name": "Email"})] {
+        stub.will(reply(400, failure("INVALID_QUERY", details)));
+        let error = stub.client(None).find_equal("Contacts", "Email", &["a@b.org".to_owned()], &[]).await.unwrap_err();
+        assert_eq!(error.kind(), "configuration", "{error}");
+    }
+}
+
+#[tokio::test]
+async fn fields_that_are_refused_are_left_out_of_a_second_call() {
+    let refusal = failure("DUPLICATE_DATA", json!({"api_name": "field_label", "json_path": "$.fields[1].field_label"}));
+    for refused in [json!({"fields": [refusal]}), refusal.clone()] {
+        let stub = Stub::start().await;
+        stub.will(reply(400, refused));
+        stub.will(reply(201, json!({"fields": [success("1"), success("3")]})));
+        let fields = json!({"fields": [{"field_label": "A"}, {"field_label": "B"}, {"field_label": "C"}]});
+        let entries = stub.client(None).create_fields("Contacts", fields).await.unwrap();
+        let [RecordAnswer::Done { id: first, .. }, RecordAnswer::Refused(refusal), RecordAnswer::Done { id: last, .. }] =
+            entries.as_slice()
+        else {
+            panic!("{entries:?}")
+        };
+        assert_eq!((first.as_str(), refusal.class, last.as_str()), ("1", Class::Duplicate, "3"));
+        assert_eq!(stub.requests()[1].json(), json!({"fields": [{"field_label": "A"}, {"field_label": "C"}]}));
+    }
+}
+
 #[test]
 fn classes_of_refusals() {
     for (code, class) in [
