@@ -9,7 +9,7 @@ import { sdk, signIn, simulator, step, succeeded } from './sdk.mjs';
 import { columns, kinds, lines } from './course.mjs';
 
 const contacts = new sdk.Record.RecordOperations('Contacts');
-const courses = new sdk.Record.RecordOperations('Sdk_Courses');
+const courses = new sdk.Record.RecordOperations('Lessons');
 const modules = new sdk.Modules.ModulesOperations();
 const fields = new sdk.Fields.FieldsOperations();
 const ids = {};
@@ -48,7 +48,7 @@ await step('a refresh token becomes an access token', async () => {
 await step('the organisation', async () => {
     const [org] = list(await new sdk.Org.OrgOperations().getOrganization(), 200, 'Org', 'getOrg', 'ResponseWrapper');
     assert.equal(org.getCompanyName(), 'Simulated organisation');
-    assert.equal(org.getType().getValue(), 'developer');
+    assert.equal(org.getType().getValue(), 'production');
     assert.equal(org.getLicenseDetails().getPaidType(), 'enterprise');
 });
 
@@ -62,7 +62,7 @@ async function fieldsOf(module) {
 
 async function newFields(...all) {
     const body = await fill(new sdk.Fields.BodyWrapper(), { Fields: all });
-    return fields.createField(body, await parameters([sdk.Fields.CreateFieldParam.MODULE, 'Sdk_Courses']));
+    return fields.createField(body, await parameters([sdk.Fields.CreateFieldParam.MODULE, 'Lessons']));
 }
 
 async function newModule(values) {
@@ -71,7 +71,7 @@ async function newModule(values) {
     return modules.createCustomModules(await fill(new sdk.Modules.BodyWrapper(), { Modules: [made] }));
 }
 
-const labels = { SingularLabel: 'Sdk Course', PluralLabel: 'Sdk Courses', APIName: 'Sdk_Courses' };
+const labels = { SingularLabel: 'Lesson', PluralLabel: 'Lessons', APIName: 'Lessons' };
 
 await step('all modules', async () => {
     const all = list(await modules.getModules(), 200, 'Modules', 'getModules', 'ResponseWrapper');
@@ -87,9 +87,9 @@ await step('a module is made', async () => {
     const entries = list(await newModule(labels), 201, 'Modules', 'getModules', 'SuccessResponse');
     ids.module = succeeded(entries[0], 'Modules', 'module created successfully').get('id');
     const [module] = list(await modules.getModule(ids.module), 200, 'Modules', 'getModules', 'ResponseWrapper');
-    assert.equal(module.getAPIName(), 'Sdk_Courses');
+    assert.equal(module.getAPIName(), 'Lessons');
     assert.equal(module.getGeneratedType().getValue(), 'custom');
-    const byName = await modules.getModuleByAPIName('Sdk_Courses');
+    const byName = await modules.getModuleByAPIName('Lessons');
     assert.equal(list(byName, 200, 'Modules', 'getModules', 'ResponseWrapper')[0].getId(), ids.module);
 });
 
@@ -122,7 +122,7 @@ await step('fields are refused: taken, of no type, of a wrong type, too many', a
 });
 
 await step('the fields of a module', async () => {
-    const found = await fieldsOf('Sdk_Courses');
+    const found = await fieldsOf('Lessons');
     for (const [name, kind] of Object.entries(kinds)) {
         assert.equal(found[name].getDataType(), kind, name);
         assert.equal(found[name].getCustomField(), true, name);
@@ -241,7 +241,7 @@ await step('a search by criteria, by address, without a hit', async () => {
 });
 
 await step('COQL', async () => {
-    const query = "select Name, Seats, Teacher from Sdk_Courses where Course_Key = 'KEY-2' limit 10";
+    const query = "select Name, Seats, Teacher from Lessons where Course_Key = 'KEY-2' limit 10";
     const body = await fill(new sdk.Coql.BodyWrapper(), { SelectQuery: query });
     const wrapper = object(await new sdk.Coql.CoqlOperations().getRecords(body), 200, 'Coql', 'ResponseWrapper');
     const [course] = wrapper.getData();
@@ -249,7 +249,7 @@ await step('COQL', async () => {
     assert.equal(course.getName(), 'Chemistry');
     assert.equal(course.getKeyValue('Seats'), 12);
     assert.equal(wrapper.getInfo().getMoreRecords(), false);
-    body.setSelectQuery('select Name from Sdk_Courses where Nothing = 1');
+    body.setSelectQuery('select Name from Lessons where Nothing = 1');
     const wrong = await new sdk.Coql.CoqlOperations().getRecords(body);
     refused(object(wrong, 400, 'Coql', 'APIException'), 'Coql', 'INVALID_QUERY', { column_name: 'Nothing' });
 });

@@ -24,7 +24,7 @@ FieldsOperations, GetFields, CreateField = load(
     API + ".fields.fields_operations", "FieldsOperations", "GetFieldsParam", "CreateFieldParam"
 )
 
-contacts, courses = RecordOperations("Contacts"), RecordOperations("Sdk_Courses")
+contacts, courses = RecordOperations("Contacts"), RecordOperations("Lessons")
 modules, fields = ModulesOperations(), FieldsOperations()
 ids = {}
 
@@ -72,7 +72,7 @@ def _():
     OrgOperations, = load(API + ".org", "OrgOperations")
     org = entries(OrgOperations().get_organization(), 200, "org", "get_org", "ResponseWrapper")[0]
     equal(org.get_company_name(), "Simulated organisation")
-    equal(org.get_type().get_value(), "developer")
+    equal(org.get_type().get_value(), "production")
     equal(org.get_license_details().get_paid_type(), "enterprise")
 
 
@@ -87,7 +87,7 @@ def fields_of(module):
 
 def new_fields(*every):
     body = new("fields", "BodyWrapper", fields=list(every))
-    return fields.create_field(body, parameters((CreateField.module, "Sdk_Courses")))
+    return fields.create_field(body, parameters((CreateField.module, "Lessons")))
 
 
 def new_module(**values):
@@ -96,7 +96,7 @@ def new_module(**values):
     return modules.create_custom_modules(new("modules", "BodyWrapper", modules=[made]))
 
 
-LABELS = {"singular_label": "Sdk Course", "plural_label": "Sdk Courses", "api_name": "Sdk_Courses"}
+LABELS = {"singular_label": "Lesson", "plural_label": "Lessons", "api_name": "Lessons"}
 
 
 @step("all modules")
@@ -115,9 +115,9 @@ def _():
     made = entries(new_module(**LABELS), 201, "modules", "get_modules")[0]
     ids["module"] = succeeded(made, "modules", "module created successfully")["id"]
     module = entries(modules.get_module(ids["module"]), 200, "modules", "get_modules", "ResponseWrapper")[0]
-    equal(module.get_api_name(), "Sdk_Courses")
+    equal(module.get_api_name(), "Lessons")
     equal(module.get_generated_type().get_value(), "custom")
-    by_name = modules.get_module_by_api_name("Sdk_Courses")
+    by_name = modules.get_module_by_api_name("Lessons")
     equal(entries(by_name, 200, "modules", "get_modules", "ResponseWrapper")[0].get_id(), ids["module"])
 
 
@@ -154,7 +154,7 @@ def _():
 
 @step("the fields of a module")
 def _():
-    found = fields_of("Sdk_Courses")
+    found = fields_of("Lessons")
     for name, kind in KINDS.items():
         equal(found[name].get_data_type(), kind, name)
         equal(found[name].get_custom_field(), True, name)
@@ -293,14 +293,14 @@ def _():
 @step("COQL")
 def _():
     CoqlOperations, = load(API + ".coql", "CoqlOperations")
-    query = "select Name, Seats, Teacher from Sdk_Courses where Course_Key = 'KEY-2' limit 10"
+    query = "select Name, Seats, Teacher from Lessons where Course_Key = 'KEY-2' limit 10"
     body = new("coql", "BodyWrapper", select_query=query)
     wrapper = parsed(CoqlOperations().get_records(body), 200, "coql", "ResponseWrapper")
     course = wrapper.get_data()[0]
     equal(course.get_id(), ids["courses"][1])
     equal((course.get_name(), course.get_key_value("Seats")), ("Chemistry", 12))
     equal(wrapper.get_info().get_more_records(), False)
-    body.set_select_query("select Name from Sdk_Courses where Nothing = 1")
+    body.set_select_query("select Name from Lessons where Nothing = 1")
     wrong = parsed(CoqlOperations().get_records(body), 400, "coql", "APIException")
     refused(wrong, "coql", "INVALID_QUERY", column_name="Nothing")
 

@@ -5,7 +5,7 @@ import assert from 'node:assert/strict';
 import { client, control, list, object, parameters, record, records, refused } from './sdk.mjs';
 import { sdk, signIn, step, succeeded, withFault } from './sdk.mjs';
 
-const courses = new sdk.Record.RecordOperations('Sdk_Courses');
+const courses = new sdk.Record.RecordOperations('Lessons');
 const written = (response, status) => list(response, status, 'Record', 'getData', 'SuccessResponse');
 const refusals = (response, status) => list(response, status, 'Record', 'getData', 'APIExceptionResponse');
 
@@ -38,7 +38,7 @@ await step('data is a duplicate', async () => {
     refused(entry, 'Record', 'DUPLICATE_DATA', { api_name: 'Course_Key', id: first.getDetails().get('id') });
     const other = entry.getDetails().get('duplicate_record');
     assert.equal(other.getId(), BigInt(first.getDetails().get('id')));
-    assert.equal(other.getModule().getAPIName(), 'Sdk_Courses');
+    assert.equal(other.getModule().getAPIName(), 'Lessons');
 });
 
 await step('several errors of one record', async () => {

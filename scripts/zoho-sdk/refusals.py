@@ -4,7 +4,7 @@ from sdk import API, CLIENT, Choice, control, entries, equal, load, parameters, 
 from sdk import refused, rejected, sign_in, step, succeeded, with_fault
 
 RecordOperations, Search = load(API + ".record.record_operations", "RecordOperations", "SearchRecordsParam")
-courses = RecordOperations("Sdk_Courses")
+courses = RecordOperations("Lessons")
 
 
 def written(response, status):
@@ -40,7 +40,7 @@ def _():
     entry = written(insert({"Name": "Art again", "Course_Key": "art"}), 400)[0]
     refused(entry, "record", "DUPLICATE_DATA", api_name="Course_Key", id=first)
     other = entry.get_details()["duplicate_record"]
-    equal((other.get_id(), other.get_module().get_api_name()), (int(first), "Sdk_Courses"))
+    equal((other.get_id(), other.get_module().get_api_name()), (int(first), "Lessons"))
 
 
 @step("several errors of one record")

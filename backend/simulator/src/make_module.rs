@@ -101,7 +101,8 @@ fn make_module(organisation: &mut Organisation, settings: &Settings, new: NewMod
 
 /// The profiles that may use a new module: at least one, and none twice.
 fn read_profiles(organisation: &Organisation, profiles: Option<Vec<Id>>) -> Result<Vec<String>, Refusal> {
-    let ids: Vec<String> = profiles.into_iter().flatten().map(|profile| id_in(&profile.id).unwrap_or_default().to_string()).collect();
+    let ids: Vec<String> =
+        profiles.into_iter().flatten().map(|profile| id_in(&profile.id).unwrap_or_default().to_string()).collect();
     if ids.is_empty() {
         return Err(missing("profiles", "$.modules[0].profiles"));
     }

@@ -150,7 +150,7 @@ rules! {
 
     // The search.
     SearchIsGiven: File "a search has criteria, email, phone or word"
-        => 400 "EXPECTED_PARAM_MISSING" "one of the expected parameters is missing";
+        => 400 "EXPECTED_PARAM_MISSING" "one of the expected parameter is missing";
     CriteriaAreValid: File "criteria are well-formed and name fields of the module"
         => 400 "INVALID_QUERY" "Invalid query formed";
     CriteriaValuesFit: File "values in criteria have their field's type" => 400 "INVALID_QUERY" "Invalid query formed";
