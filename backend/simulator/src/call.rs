@@ -137,6 +137,20 @@ pub(super) struct WriteBody {
     pub(super) duplicate_check_fields: Option<Vec<String>>,
     #[serde(default, rename = "trigger", deserialize_with = "known_triggers")]
     _trigger: (),
+    #[serde(default)]
+    skip_feature_execution: Vec<Feature>,
+}
+
+#[derive(Deserialize)]
+struct Feature {
+    name: String,
+}
+
+impl WriteBody {
+    /// Whether cadences run: whatever `trigger` says, unless they are skipped by name.
+    pub(super) fn runs_cadences(&self) -> bool {
+        !self.skip_feature_execution.iter().any(|feature| feature.name == "cadences")
+    }
 }
 
 /// The allowed values of `trigger`.

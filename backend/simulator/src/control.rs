@@ -8,6 +8,7 @@ use super::{
     Shared, administrator,
     answer::{Answer, Body},
     call::pairs,
+    countries,
     fault::FaultRule,
     history::Source,
     log,
@@ -132,6 +133,7 @@ fn change_settings(shared: &Shared, body: &[u8]) -> Result<Answer, String> {
         if state.settings.organisation != before {
             state.organisation = standard::organisation(std::mem::take(&mut state.organisation.ids));
         }
+        countries::list(&mut state.organisation, state.settings.country_lists);
         if let Some(used) = used {
             state.credits.set_used(now, used);
         }

@@ -33,6 +33,7 @@ mod check;
 mod connection;
 mod control;
 mod coql;
+mod countries;
 mod credits;
 mod editions;
 mod fault;

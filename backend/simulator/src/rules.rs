@@ -104,6 +104,7 @@ rules! {
     ChecksAreUnique: Page "duplicate_check_fields are unique fields, or those that Zoho checks itself"
         => 400 "INVALID_DATA" "the field cannot be used to check for duplicates";
     UpsertLooksAtAllUnique: Page "an upsert looks at every unique field, named in duplicate_check_fields or not";
+    CadencesRun: Page "cadences run unless skip_feature_execution names them, also with an empty trigger";
     NotModifiedSince: Page "If-Unmodified-Since holds" => 412 "ALREADY_MODIFIED" "the record has been modified";
     NotLocked: Report "nobody else is writing the record" => 400 "RECORD_LOCKED" "the record is locked";
 

@@ -50,6 +50,8 @@ pub(super) struct Settings {
     /// Whether API names of modules may have underscores: not by Zoho's description, but by its pages, and the standard
     /// modules have some.
     pub(super) api_name_underscores: bool,
+    /// Whether countries are lists of names, as in new organisations, or texts.
+    pub(super) country_lists: bool,
     /// How new fields are refused.
     pub(super) field_errors: FieldErrors,
     /// The most profiles in a list.
@@ -110,6 +112,7 @@ impl Default for Settings {
             unique_fields: 2,
             label_blanks: false,
             api_name_underscores: true,
+            country_lists: false,
             field_errors: FieldErrors::Listed,
             profiles_per_page: 10,
             error_details: ErrorDetails::Usual,
@@ -138,6 +141,7 @@ pub(super) struct Change {
     unique_fields: Option<usize>,
     label_blanks: Option<bool>,
     api_name_underscores: Option<bool>,
+    country_lists: Option<bool>,
     field_errors: Option<FieldErrors>,
     profiles_per_page: Option<usize>,
     error_details: Option<ErrorDetails>,
@@ -169,6 +173,7 @@ impl Settings {
         set(&mut self.unique_fields, change.unique_fields);
         set(&mut self.label_blanks, change.label_blanks);
         set(&mut self.api_name_underscores, change.api_name_underscores);
+        set(&mut self.country_lists, change.country_lists);
         set(&mut self.field_errors, change.field_errors);
         set(&mut self.profiles_per_page, change.profiles_per_page);
         set(&mut self.error_details, change.error_details);

@@ -62,6 +62,7 @@ pub(super) fn write(
         return Err(refusal.detail("api_name", "data").detail("json_path", path).detail("maximum_length", RECORDS));
     }
     let mut lines = Lines::default();
+    lines.rules.extend(body.runs_cadences().then_some(Rule::CadencesRun));
     for (place, mut fields) in body.data.into_iter().enumerate() {
         if let Target::UpdateOne(id) = &call.target {
             fields.insert("id".to_owned(), id.as_str().into());

@@ -77,3 +77,28 @@ async fn wrong_modules_and_fields_are_refused() {
         seen.body["fields"].as_array().unwrap().iter().map(|line| line["code"].as_str().unwrap()).collect();
     assert_eq!((seen.status, codes), (400, vec!["INVALID_DATA", "INVALID_DATA", "DUPLICATE_DATA", "INVALID_DATA"]));
 }
+
+#[tokio::test]
+async fn countries_are_lists_of_names_in_new_organisations() {
+    let client = Client::new().await;
+    let person = |country: &str| json!([{ "Last_Name": "Ada", "Mailing_Country": country }]);
+    assert_eq!(client.insert(person("DE")).await.code(0), "SUCCESS");
+    client.set(json!({ "country_lists": true })).await;
+    assert_eq!(client.insert(person("DE")).await.code(0), "INVALID_DATA");
+    assert_eq!(client.insert(person("Germany")).await.code(0), "SUCCESS");
+}
+
+#[tokio::test]
+async fn a_list_is_written_as_people_see_it_and_numbers_are_rounded() {
+    let client = Client::new().await;
+    let band = json!({ "field_label": "Band", "data_type": "picklist",
+        "pick_list_values": [{ "display_value": "Very good", "actual_value": "A" }] });
+    let points = json!({ "field_label": "Points", "data_type": "double", "decimal_place": 3 });
+    assert_eq!(client.make_fields("Contacts", json!([band, points])).await.status, 201);
+    assert_eq!(client.insert(json!([{ "Last_Name": "Ada", "Band": "A" }])).await.code(0), "INVALID_DATA");
+    let id = client.insert(json!([{ "Last_Name": "Ada", "Band": "Very good", "Points": 66.66666 }])).await.id(0);
+    let contact = client.contact(&id).await;
+    assert_eq!((&contact["Band"], &contact["Points"]), (&json!("Very good"), &json!(66.667)));
+    client.advance(11).await;
+    assert_eq!(client.query("select Points from Contacts where Band = 'A'").await.body["data"][0]["id"], id);
+}

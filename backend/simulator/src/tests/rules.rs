@@ -32,6 +32,7 @@ async fn meet(rule: Rule, client: &mut Client) {
         | Rule::SeveralDuplicates
         | Rule::ChecksAreUnique
         | Rule::UpsertLooksAtAllUnique
+        | Rule::CadencesRun
         | Rule::NotModifiedSince
         | Rule::NotLocked => meet_a_write(rule, client).await,
         Rule::SearchIsGiven | Rule::CriteriaAreValid | Rule::CriteriaValuesFit | Rule::CriteriaAreFew => {
@@ -135,6 +136,7 @@ async fn meet_a_write(rule: Rule, client: &Client) {
         Rule::UpsertLooksAtAllUnique => {
             client.upsert(json!([{ "Last_Name": "Eve", "Moodle_User_Key": "s:1", "Badge": "7" }])).await
         }
+        Rule::CadencesRun => client.insert(people(1)).await,
         Rule::NotModifiedSince => {
             client.update_unless_modified(&inserted, "2000-01-01T00:00:00+00:00", json!({ "Title": "Dr" })).await
         }

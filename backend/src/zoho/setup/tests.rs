@@ -126,7 +126,7 @@ pub(crate) fn after(
                     let made = ModuleField {
                         length: body.get("length").and_then(|length| length.as_u64()).map(|length| length as u32),
                         unique: body.get("unique").is_some(),
-                        picklist: field.expected.values.iter().cloned().map(Choice::from).collect(),
+                        picklist: field.expected.values.iter().cloned().map(Into::into).collect(),
                         lookup: field.expected.lookup.clone(),
                         ..ModuleField::new(field.label.replace(' ', "_"), field.expected.data_type.zoho_name())
                     };

@@ -75,7 +75,7 @@ pub(crate) fn metadata(mapping: &Mapping, kind: Kind) -> Module {
     let field = |expected: super::ExpectedField| ModuleField {
         length: expected.length,
         unique: expected.unique,
-        picklist: expected.values.into_iter().map(Choice::from).collect(),
+        picklist: expected.values.into_iter().map(Into::into).collect(),
         lookup: expected.lookup,
         system_mandatory: matches!(expected.name.as_str(), "Last_Name" | "Product_Name" | "Name"),
         ..ModuleField::new(expected.name, expected.data_type.zoho_name())
