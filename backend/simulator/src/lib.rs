@@ -1,26 +1,26 @@
 //! A Zoho CRM in memory: for tests, for the demo, and for trying things out.
 //!
 //! It imitates Zoho's API v8 for clients that write records: the accounts server and its limits; insert, update,
-//! upsert, delete, get, list, count, search and COQL (which lag), deleted records, the recycle bin, timelines, bulk read;
-//! reading and creating modules and fields; profiles, layouts, users and the organisation; Zoho's checks in Zoho's
-//! order; credits and concurrency. It starts as an empty organisation with the modules Leads, Accounts, Contacts and
-//! Products. Under `/__sim/`, tests can move its clock, inject faults by rule, act as an administrator or as a person on
-//! Zoho's pages (write, merge, convert, hold in an approval or a blueprint), set policies that refuse records, and read
-//! its records and its log of calls.
+//! upsert, delete, get, list, count, search and COQL (which lag), deleted records, the recycle bin, timelines, bulk
+//! read; reading and creating modules and fields; profiles, layouts, users and the organisation; Zoho's checks in
+//! Zoho's order; credits and concurrency. It starts as an empty organisation with the modules Leads, Accounts, Contacts
+//! and Products. Under `/__sim/`, tests can move its clock, inject faults by rule, act as an administrator or as a
+//! person on Zoho's pages (write, merge, convert, hold in an approval or a blueprint), set policies that refuse
+//! records, and read its records and its log of calls.
 //!
 //! It does not imitate: workflows, a second layout or user, territories, cloning, sub-forms, attachments, bulk write,
-//! composite calls, external ids (`X-EXTERNAL`), search by word, and expiry of page tokens. The
-//! picklists of standard modules are shorter than Zoho's.
+//! composite calls, external ids (`X-EXTERNAL`), search by word, and expiry of page tokens. The picklists of standard
+//! modules are shorter than Zoho's.
 //!
 //! Assumptions where Zoho's documentation says nothing: an answer without any success is 400 for one record and 202 for
 //! several; if several records match a duplicate check field that is not unique, the oldest is updated; only unique
 //! fields, and those that Zoho checks itself, can be duplicate check fields; a lookup to a deleted record reads as
 //! null; a merged record cannot be had back; a record in the recycle bin still has a timeline; a permanent deletion is
 //! listed with its own time; a record is not restored beside one that has taken its unique value; a bulk job reads the
-//! records of the moment in which it starts; API names of modules may have single underscores, as Zoho's pages say, although its description has only
-//! letters and digits; a list has at most ten profiles; a call that creates a module costs its credits also when it is
-//! refused; the refusals of an edition that is too small are LIMIT_EXCEEDED; a field on no layout is still written and
-//! read.
+//! records of the moment in which it starts; API names of modules may have single underscores, as Zoho's pages say,
+//! although its description has only letters and digits; a list has at most ten profiles; a call that creates a module
+//! costs its credits also when it is refused; the refusals of an edition that is too small are LIMIT_EXCEEDED; a field
+//! on no layout is still written and read.
 
 #![forbid(unsafe_code)]
 

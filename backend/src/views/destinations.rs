@@ -86,7 +86,8 @@ pub(crate) struct Credits {
     pub(crate) told_at: String,
 }
 
-/// Records compared with sync items at one moment: each record should have exactly one item, in exactly one state.
+/// The last audit. It compares records with sync items at one moment: each record should have exactly one item, in
+/// exactly one state. `backend-sync sync audit` makes a new one.
 #[derive(Debug, Object)]
 #[oai(rename = "Conservation")]
 pub(crate) struct ConservationView {
@@ -102,6 +103,8 @@ pub(crate) struct ConservationView {
     pub(crate) without_record: u64,
     /// Items in an impossible state.
     pub(crate) malformed: u64,
+    /// When the audit was made (RFC 3339).
+    pub(crate) audited_at: String,
 }
 
 /// Records that are parked or failed for the same reason.
@@ -153,8 +156,9 @@ pub(crate) struct DestinationView {
     /// The API credits left; null until the destination reports them.
     #[oai(nullable)]
     pub(crate) credits: Option<Credits>,
-    /// Whether records and sync items match.
-    pub(crate) conservation: ConservationView,
+    /// Whether records and sync items match; null until the first audit, a minute after the start.
+    #[oai(nullable)]
+    pub(crate) conservation: Option<ConservationView>,
 }
 
 impl DestinationView {
@@ -162,18 +166,11 @@ impl DestinationView {
     pub(crate) async fn read(store: &Store, name: &str, configured: bool) -> Result<Option<Self>, StoreError> {
         let Some(summary) = store.destination(name).await? else { return Ok(None) };
         let counts = store.item_counts(name).await?;
-        let conservation = store.conservation(name).await?;
         let attention = store.attention(name).await?;
-        Ok(Some(Self::new(summary, configured, &counts, attention, conservation)))
+        Ok(Some(Self::new(summary, configured, &counts, attention)))
     }
 
-    fn new(
-        summary: DestinationSummary,
-        configured: bool,
-        counts: &[Counts],
-        attention: Vec<Attention>,
-        conservation: Conservation,
-    ) -> Self {
+    fn new(summary: DestinationSummary, configured: bool, counts: &[Counts], attention: Vec<Attention>) -> Self {
         let mut records = StateCounts::default();
         let mut kinds: BTreeMap<Kind, StateCounts> =
             Kind::ALL.into_iter().map(|kind| (kind, StateCounts::default())).collect();
@@ -193,7 +190,7 @@ impl DestinationView {
             pause: summary.pause.map(PauseView::from),
             slow,
             credits: summary.credits.map(|(left, at)| Credits { left, told_at: rfc3339(at) }),
-            conservation: conservation.into(),
+            conservation: summary.audit.map(ConservationView::from),
         }
     }
 }
@@ -205,23 +202,25 @@ impl From<Pause> for PauseView {
     }
 }
 
-impl From<Conservation> for ConservationView {
-    fn from(found: Conservation) -> Self {
+impl From<(Conservation, Timestamp)> for ConservationView {
+    fn from((found, at): (Conservation, Timestamp)) -> Self {
         let Conservation { records, items, without_item, without_record, malformed } = found;
-        Self { holds: found.holds(), records, items, without_item, without_record, malformed }
+        let (holds, audited_at) = (found.holds(), rfc3339(at));
+        Self { holds, records, items, without_item, without_record, malformed, audited_at }
     }
 }
 
 impl Example for DestinationView {
     fn example() -> Self {
         let at = |seconds: i64| Timestamp(1_795_335_000_000 + 1_000 * seconds);
+        let conservation = Conservation { records: 421, items: 421, without_item: 0, without_record: 0, malformed: 0 };
         let summary = DestinationSummary {
             name: Zoho::NAME.to_owned(),
             pause: None,
             slow_reason: Some("500 credits are left for 2,000 records.".to_owned()),
             done_at: Some(at(3_600)),
             credits: Some((1_500, at(0))),
-            audit: None,
+            audit: Some((conservation, at(-120))),
         };
         let count = |kind, state, count| Counts { kind, state, count, oldest: at(-60) };
         let counts = [
@@ -229,7 +228,6 @@ impl Example for DestinationView {
             count(Kind::Grade, ItemState::Pending, 20),
             count(Kind::Grade, ItemState::Failed, 1),
         ];
-        let conservation = Conservation { records: 421, items: 421, without_item: 0, without_record: 0, malformed: 0 };
         let attention = Attention {
             state: ItemState::Failed,
             kind: Kind::Grade,
@@ -237,7 +235,7 @@ impl Example for DestinationView {
             count: 1,
             example: "the value for Final_Grade is not a number. Correct it in Moodle.".to_owned(),
         };
-        Self::new(summary, true, &counts, vec![attention], conservation)
+        Self::new(summary, true, &counts, vec![attention])
     }
 }
 

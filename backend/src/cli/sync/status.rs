@@ -60,9 +60,13 @@ fn print_status(found: &DestinationView) -> Result<(), CliError> {
     if found.records.failed > 0 {
         print("Failed records need a person. After fixing the cause: backend-sync sync retry")?;
     }
-    match found.conservation.holds {
-        true => print("The sum is right: each record has one sync item, in one state."),
-        false => print("THE SUM IS WRONG: see backend-sync sync audit."),
+    match &found.conservation {
+        Some(audit) if audit.holds => print(format_args!(
+            "The sum is right: each record has one sync item, in one state (audit of {}).",
+            audit.audited_at
+        )),
+        Some(audit) => print(format_args!("THE SUM IS WRONG (audit of {}): see backend-sync sync audit.", audit.audited_at)),
+        None => print("Not audited yet: backend-sync sync audit does it now."),
     }
 }
 

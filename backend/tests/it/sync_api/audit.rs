@@ -27,12 +27,17 @@ async fn counts_add_up(database: Database) {
         let sum: u64 = kinds.iter().map(|kind| kind[state].as_u64().unwrap()).sum();
         assert_eq!(sum, expected[state].as_u64().unwrap(), "{state}");
     }
-    let conservation =
-        json!({"holds": true, "records": 6, "items": 6, "without_item": 0, "without_record": 0, "malformed": 0});
-    assert_eq!(zoho["conservation"], conservation);
     assert_eq!((&zoho["configured"], &zoho["pause"]), (&json!(true), &Value::Null));
     assert!(zoho["undelivered_since"].is_string(), "{zoho}");
     assert_eq!(server.reader().read("/api/v1/destinations").await["items"][0]["records"], expected);
+
+    // An audit reads every record, so the API shows the last one.
+    run(&database, &["sync", "audit"]);
+    let mut conservation = server.reader().read(ZOHO).await["conservation"].clone();
+    assert!(conservation["audited_at"].take().is_string(), "{conservation}");
+    let expected_audit = json!({"holds": true, "records": 6, "items": 6, "without_item": 0, "without_record": 0,
+        "malformed": 0, "audited_at": null});
+    assert_eq!(conservation, expected_audit);
 
     // The command reports the same, with a configuration without Zoho.
     let status = run_json(&database, &["sync", "status", "--json"]);
