@@ -218,12 +218,13 @@ async fn audit(store: &Store, json: bool, clock: &Clock) -> Result<(), CliError>
         return print(if json { "null" } else { "There is no destination, so there is nothing to check." });
     }
     let found = store.conservation(Zoho::NAME).await?;
-    store.save_audit(Zoho::NAME, &found, clock.now()).await?;
-    let found = ConservationView::from(found);
+    let now = clock.now();
+    store.save_audit(Zoho::NAME, &found, now).await?;
+    let found = ConservationView::from((found, now));
     if json {
         print(found.to_json_string())?;
     }
-    let ConservationView { holds, records, items, without_item, without_record, malformed } = found;
+    let ConservationView { holds, records, items, without_item, without_record, malformed, .. } = found;
     if holds {
         return match json {
             true => Ok(()),

@@ -65,7 +65,9 @@ fn print_status(found: &DestinationView) -> Result<(), CliError> {
             "The sum is right: each record has one sync item, in one state (audit of {}).",
             audit.audited_at
         )),
-        Some(audit) => print(format_args!("THE SUM IS WRONG (audit of {}): see backend-sync sync audit.", audit.audited_at)),
+        Some(audit) => {
+            print(format_args!("THE SUM IS WRONG (audit of {}): see backend-sync sync audit.", audit.audited_at))
+        }
         None => print("Not audited yet: backend-sync sync audit does it now."),
     }
 }
