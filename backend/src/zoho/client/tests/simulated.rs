@@ -86,6 +86,14 @@ fn ids(entries: &[RecordAnswer]) -> Vec<String> {
 }
 
 #[tokio::test]
+async fn fields_on_no_layout_are_read_too() {
+    let simulated = Simulated::start().await;
+    simulated.tell("fields/Contacts/Phone", json!({"unused": true})).await;
+    let contacts = simulated.client().fields("Contacts").await.unwrap().unwrap();
+    assert!(contacts.fields["Phone"].unused && !contacts.fields["Email"].unused);
+}
+
+#[tokio::test]
 async fn records_are_created_changed_and_deleted() {
     let simulated = Simulated::start().await;
     let client = simulated.client();

@@ -72,6 +72,10 @@ fn every_possible_difference() {
     );
     assert_eq!(but(contacts, "Phone", |field| field.read_only = true), error("The field cannot be written."));
     assert_eq!(
+        but(contacts, "Moodle_Username", |field| field.unused = true),
+        error("The field is on no layout, so nobody sees it.")
+    );
+    assert_eq!(
         but(contacts, "Email", |field| field.data_type = "double".to_owned()),
         error("The source does not suit a field of type double.")
     );
