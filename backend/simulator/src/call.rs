@@ -4,7 +4,13 @@ use poem::http::{HeaderMap, Method, Uri, header};
 use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 
-use super::{about::About, answer::Refusal, records::Fields, rules::Rule};
+use super::{
+    about::About,
+    answer::Refusal,
+    coql::{self, Query},
+    records::Fields,
+    rules::Rule,
+};
 
 /// The kind of a call, as named in fault rules and the log.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
@@ -125,6 +131,8 @@ pub(super) struct Call {
     pub(super) unmodified_since: Option<String>,
     pub(super) modified_since: Option<String>,
     pub(super) body: Result<WriteBody, Refusal>,
+    /// The query of COQL.
+    pub(super) coql: Result<Option<Query>, Refusal>,
     /// The raw body, for calls that are not about records.
     pub(super) raw: Vec<u8>,
 }
@@ -178,6 +186,7 @@ impl Call {
             true => (Vec::new(), read_body(&body)),
             false => (body, Ok(WriteBody::default())),
         };
+        let coql = if target == Target::Coql { coql::read(&raw).map(Some) } else { Ok(None) };
         Self {
             target,
             operation,
@@ -191,8 +200,19 @@ impl Call {
             method,
             path,
             body,
+            coql,
             raw,
         }
+    }
+
+    /// The query of COQL, if it could be read.
+    pub(super) fn query_of_coql(&self) -> Option<&Query> {
+        self.coql.as_ref().ok()?.as_ref()
+    }
+
+    /// The module that it concerns: that of its path, or of its query.
+    pub(super) fn concerns(&self) -> Option<&str> {
+        self.module.as_deref().or_else(|| self.query_of_coql().map(|query| query.module.as_str()))
     }
 
     /// A query parameter.

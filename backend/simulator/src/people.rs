@@ -6,7 +6,6 @@ use serde_json::{Value, json};
 use super::{
     answer::{Answer, Refusal},
     call::{Call, Operation},
-    coql,
     read::Paging,
     rules::Rule,
     schema::{Ids, Organisation, USER_ID, USER_NAME},
@@ -155,9 +154,7 @@ impl Profiles {
 
 /// Refuses a call to a module that the profile of the connection's user may not use.
 pub(super) fn permit(organisation: &Organisation, call: &Call) -> Result<(), Refusal> {
-    let queried = (call.operation == Operation::Coql).then(|| coql::module(call)).flatten();
-    let name = call.module.as_deref().or(queried.as_deref());
-    let Some(module) = name.and_then(|name| organisation.modules.get(name)) else { return Ok(()) };
+    let Some(module) = call.concerns().and_then(|name| organisation.modules.get(name)) else { return Ok(()) };
     if organisation.profiles.let_user(&module.api_name) {
         return Ok(());
     }

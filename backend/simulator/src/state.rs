@@ -80,9 +80,7 @@ impl State {
         if !token.is_some_and(|token| self.tokens.knows(token, now)) {
             return Err(Refusal::of(Rule::TokenIsKnown));
         }
-        let of_query = (call.target == Target::Coql).then(|| coql::module(call)).flatten();
-        let module = of_query.as_deref().or(call.module.as_deref()).unwrap_or_default();
-        if !scopes::cover(&self.settings.scopes, call, module) {
+        if !scopes::cover(&self.settings.scopes, call, call.concerns().unwrap_or_default()) {
             return Err(Refusal::of(Rule::ScopesCoverCall));
         }
         let writes = call.operation != Operation::Delete && call.writes() > 0;

@@ -8,7 +8,8 @@ use chrono::{DateTime, Utc};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use self::parse::{Condition, Query, Test};
+pub(super) use self::parse::Query;
+use self::parse::{Condition, Test};
 use super::{
     answer::{Answer, Refusal},
     call::Call,
@@ -32,20 +33,15 @@ struct Body {
     select_query: String,
 }
 
-/// The query of a call.
-fn read(call: &Call) -> Result<Query, Refusal> {
-    let body = serde_json::from_slice::<Body>(&call.raw).map_err(|_| Refusal::of(Rule::BodyFits))?;
+/// Reads the body of a call.
+pub(super) fn read(body: &[u8]) -> Result<Query, Refusal> {
+    let body = serde_json::from_slice::<Body>(body).map_err(|_| Refusal::of(Rule::BodyFits))?;
     parse::query(&body.select_query)
 }
 
-/// The module that a call asks for.
-pub(super) fn module(call: &Call) -> Option<String> {
-    read(call).ok().map(|query| query.module)
-}
-
-/// The credits of a call.
+/// The credits of a call; one if its query cannot be read.
 pub(super) fn credits(call: &Call) -> u64 {
-    let rows = read(call).map_or(0, |query| query.rows);
+    let rows = call.query_of_coql().map_or(0, |query| query.rows);
     1 + ROWS_OF_CREDITS.iter().filter(|most| rows > **most).count() as u64
 }
 
@@ -56,8 +52,9 @@ pub(super) fn answer(
     call: &Call,
     seen: DateTime<Utc>,
 ) -> Result<Answer, Refusal> {
-    let query = read(call)?;
-    if query.rows == 0 || query.rows > settings.coql_rows || query.offset + query.rows > REACHED_BY_OFFSET {
+    let query = call.coql.as_ref().map_err(Clone::clone)?.as_ref().ok_or_else(|| Refusal::of(Rule::BodyFits))?;
+    let last = query.offset.saturating_add(query.rows);
+    if query.rows == 0 || query.rows > settings.coql_rows || last > REACHED_BY_OFFSET {
         return Err(Refusal::of(Rule::CoqlRows).detail("limit", settings.coql_rows.to_string()));
     }
     let no_module = || Refusal::of(Rule::CoqlModuleExists).detail("module", query.module.as_str());
@@ -67,8 +64,8 @@ pub(super) fn answer(
     check(module, &query.condition)?;
     index(module, &query.condition);
     let module = organisation.modules.get(&query.module).ok_or_else(no_module)?;
-    let found = found(module, &query, seen);
-    let more = found.len() > query.offset + query.rows;
+    let found = found(module, query, seen);
+    let more = found.len() > last;
     let columns: Vec<&str> = query.columns.iter().map(String::as_str).filter(|name| *name != "id").collect();
     let shown = found.into_iter().skip(query.offset).take(query.rows);
     let shown: Vec<Value> = shown.map(|row| row_of(organisation, module, row, &columns)).collect();

@@ -15,9 +15,9 @@ const DEPTH: usize = 30;
 
 /// A query.
 #[derive(Debug, PartialEq)]
-pub(super) struct Query {
+pub(crate) struct Query {
     pub(super) columns: Vec<String>,
-    pub(super) module: String,
+    pub(crate) module: String,
     pub(super) condition: Condition,
     /// The field to sort by, and whether the greatest comes first.
     pub(super) order: Option<(String, bool)>,
@@ -26,14 +26,14 @@ pub(super) struct Query {
 }
 
 #[derive(Debug, PartialEq)]
-pub(super) enum Condition {
+pub(crate) enum Condition {
     All(Vec<Condition>),
     Any(Vec<Condition>),
     One { field: String, test: Test },
 }
 
 #[derive(Debug, PartialEq)]
-pub(super) enum Test {
+pub(crate) enum Test {
     /// One of the values, or none of them.
     In {
         values: Vec<String>,

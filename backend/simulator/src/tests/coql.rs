@@ -59,6 +59,13 @@ async fn compares_by_type_and_shows_lookups_as_ids() {
 }
 
 #[tokio::test]
+async fn a_page_beyond_all_numbers_is_refused() {
+    let client = Client::new().await;
+    let query = format!("select id from Contacts where id > 0 limit {}, 1", usize::MAX);
+    assert_eq!(client.query(&query).await.code(0), "LIMIT_EXCEEDED");
+}
+
+#[tokio::test]
 async fn costs_more_for_more_rows() {
     let client = Client::new().await;
     client.set(json!({ "coql_rows": 2_000 })).await;
