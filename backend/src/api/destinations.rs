@@ -15,7 +15,8 @@ use super::{
 };
 use crate::{
     delivery::Destination as _,
-    views::{DestinationView, operators_pause},
+    model::{Field, FieldErrorCode},
+    views::{Accepted, DestinationView, accept, operators_pause},
     zoho::destination::Zoho,
 };
 
@@ -40,6 +41,27 @@ struct PauseRequest {
 impl Example for PauseRequest {
     fn example() -> Self {
         Self { reason: Some("The Zoho organisation is being reorganised until Monday.".to_owned()) }
+    }
+}
+
+/// What an operator accepts.
+#[derive(Object)]
+#[oai(example)]
+struct AcceptRequest {
+    /// `organisation`: the destination is another organisation now, and everything is delivered to it from the
+    /// beginning. `records`: records there with this server's keys are its own, and are updated.
+    what: Accepted,
+}
+
+impl Example for AcceptRequest {
+    fn example() -> Self {
+        Self { what: Accepted::Records }
+    }
+}
+
+impl Field for Accepted {
+    fn parse(value: serde_json::Value) -> Result<Self, FieldErrorCode> {
+        String::parse(value)?.parse().map_err(|_| FieldErrorCode::UnknownValue)
     }
 }
 
@@ -121,7 +143,7 @@ impl Operations {
 
     /// Resume the delivery
     ///
-    /// Ends a pause, whatever its cause. If the cause remains, the delivery pauses again at its next attempt.
+    /// Ends a pause and all holds, whatever their cause. If the cause remains, the delivery pauses again at its next attempt.
     #[oai(path = "/:name/resume", method = "post", operation_id = "resume_destination")]
     async fn resume(
         &self,
@@ -131,9 +153,29 @@ impl Operations {
         name: Path<String>,
     ) -> Result<Answer<DestinationView>, Failure<OperatorAction>> {
         find(&context, &name).await?;
-        if context.store.resume_destination(&name, None).await? {
+        if context.store.resume(&name).await? {
             tracing::info!(destination = name.0, "▶ an operator resumed the delivery");
         }
+        context.due.notify_one();
+        Ok(destination_answer(&context, &name).await?)
+    }
+    /// Accept what the delivery asks about
+    ///
+    /// Answers the question of a pause with the cause `organisation` or a hold with the cause `other_writer`, and
+    /// resumes.
+    #[oai(path = "/:name/accept", method = "post", operation_id = "accept_destination")]
+    async fn accept(
+        &self,
+        _token: OperatorToken,
+        context: Data<&Arc<Context>>,
+        /// The destination's name, such as `zoho`.
+        name: Path<String>,
+        body: JsonText<AcceptRequest>,
+    ) -> Result<Answer<DestinationView>, Failure<OperatorCommand>> {
+        let (text, _room) = body.read(&context.ingest, None).await?;
+        find(&context, &name).await?;
+        let what = read_fields(&text, |fields| fields.required::<Accepted>("what"))?;
+        accept(&context.store, &name, what, context.clock.now()).await?;
         context.due.notify_one();
         Ok(destination_answer(&context, &name).await?)
     }

@@ -69,6 +69,23 @@ fn words(code: &str) -> Option<(String, &'static str)> {
             "Decide whether they are the same person. The reason names the other record: merge the contacts in Zoho, correct an address \
              in Moodle, or delete the unused account. Then retry.",
         ),
+        "lead" => (
+            "They are leads in Zoho, not contacts yet",
+            "Convert each lead in Zoho into a contact, or delete it. Then retry: the contact is recognised by its address.",
+        ),
+        "not_searchable" => (
+            "Zoho refuses to look for a value",
+            "Correct the value in Moodle, such as a mistyped e-mail address: the change delivers the record again.",
+        ),
+        "remote_taken" => (
+            "Another record here writes the same record in Zoho",
+            "Decide whether they are the same. The reason names the other one: delete one of the two in Moodle, or correct what makes \
+             them look alike. Then retry.",
+        ),
+        "wrong_record" => (
+            "Zoho wrote another record than the one that was meant",
+            "Look at both records in Zoho: the reason names the one that was written. Then retry.",
+        ),
         // Zoho's answers about one record.
         "DUPLICATE_DATA" => (
             "Another record in Zoho has the same value in a unique field",
@@ -119,7 +136,7 @@ mod tests {
     use crate::model::ItemState;
 
     /// Codes of our own, and those of Zoho's for which its client has words of their own.
-    const KNOWN: [&str; 19] = [
+    const KNOWN: [&str; 23] = [
         "waits_for_user",
         "waits_for_course",
         "mapping",
@@ -127,6 +144,10 @@ mod tests {
         "not_mapped",
         "no_record",
         "email_taken",
+        "lead",
+        "not_searchable",
+        "remote_taken",
+        "wrong_record",
         "invalid",
         "DUPLICATE_DATA",
         "INVALID_DATA",

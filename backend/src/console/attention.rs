@@ -21,9 +21,10 @@ use super::{
 };
 use crate::{
     api::Context,
+    clock::Timestamp,
     model::{ItemState, Kind},
-    store::{Attention, DestinationSummary, ItemFilter, ItemRow, OPERATOR, PageRequest},
-    views::{Renderer, operators_pause},
+    store::{Attention, DestinationSummary, Hold, ItemFilter, ItemRow, OPERATOR, PageRequest},
+    views::{HoldView, ORGANISATION, OTHER_WRITER, Renderer, accept, operators_pause},
 };
 
 const PATH: &str = "/attention";
@@ -46,6 +47,7 @@ struct DestinationAttention {
     name: String,
     display: String,
     pause: Option<Paused>,
+    holds: Vec<Held>,
     slow: Option<String>,
     groups: Vec<Group>,
 }
@@ -56,6 +58,19 @@ struct Paused {
     reason: String,
     since: Moment,
     check: Option<Moment>,
+    /// The credentials are for another organisation.
+    elsewhere: bool,
+}
+
+/// Records of one kind that are held.
+struct Held {
+    /// As in `new grade records`.
+    records: String,
+    reason: String,
+    since: Moment,
+    check: Option<Moment>,
+    /// Records in Zoho have our keys, and a person may say that they are ours.
+    may_take_over: bool,
 }
 
 /// Records in one state for one reason.
@@ -72,6 +87,18 @@ struct Group {
     lines: Vec<Line>,
     more: bool,
     list: String,
+}
+
+impl Held {
+    fn new(hold: Hold, now: Timestamp) -> Self {
+        Self {
+            records: HoldView::records(&hold),
+            may_take_over: hold.cause == OTHER_WRITER,
+            since: Moment::new(hold.since, now),
+            check: hold.check_at.map(|at| Moment::new(at, now)),
+            reason: hold.reason,
+        }
+    }
 }
 
 #[derive(Deserialize)]
@@ -135,6 +162,7 @@ async fn read_destination(context: &Context, summary: DestinationSummary) -> Res
     let groups = found.into_iter().map(group).collect();
     let pause = summary.pause.map(|pause| Paused {
         by_operator: pause.cause == OPERATOR,
+        elsewhere: pause.cause == ORGANISATION,
         cause: pause.cause,
         reason: pause.reason,
         since: Moment::new(pause.since, now),
@@ -144,6 +172,7 @@ async fn read_destination(context: &Context, summary: DestinationSummary) -> Res
         display: display(&summary.name),
         name: summary.name,
         pause,
+        holds: summary.holds.into_iter().map(|hold| Held::new(hold, now)).collect(),
         slow: summary.slow_reason,
         groups,
     })
@@ -205,9 +234,29 @@ pub(super) async fn resume_delivery(
     Form(PauseForm { destination, .. }): Form<PauseForm>,
 ) -> Result<Response, PageError> {
     let destination = lines::destination(&context, &destination).await?.name;
-    if context.store.resume_destination(&destination, None).await? {
+    if context.store.resume(&destination).await? {
         tracing::info!(token = who.0.token_id, destination, "▶ an operator resumed the delivery");
     }
+    context.due.notify_one();
+    Ok(Done::Resumed.then(PATH))
+}
+
+#[derive(Deserialize)]
+pub(super) struct AcceptForm {
+    destination: String,
+    what: String,
+}
+
+#[handler]
+pub(super) async fn accept_question(
+    who: Operator,
+    context: Data<&Arc<Context>>,
+    Form(AcceptForm { destination, what }): Form<AcceptForm>,
+) -> Result<Response, PageError> {
+    let destination = lines::destination(&context, &destination).await?.name;
+    let what = what.parse().map_err(|_| PageError::Bad("There is no such question.".to_owned()))?;
+    accept(&context.store, &destination, what, context.clock.now()).await?;
+    tracing::info!(token = who.0.token_id, destination, "▶ an operator answered what the delivery asked");
     context.due.notify_one();
     Ok(Done::Resumed.then(PATH))
 }

@@ -22,8 +22,12 @@ impl StateTag {
     /// Synced with no record at the destination: nothing is left to do, but people read "synced" as "it is there".
     pub(super) const LEFT_OUT: Self = Self { word: "left out", class: "" };
 
+    /// Another record writes the one at the destination.
+    const LINKED: Self = Self { word: "linked", class: "good" };
+
     pub(super) fn of(row: &ItemRow) -> Self {
         match row.state {
+            ItemState::Synced if row.linked => Self::LINKED,
             ItemState::Synced if row.remote_id.is_none() => Self::LEFT_OUT,
             state => Self::of_state(state),
         }

@@ -62,6 +62,7 @@ pub fn endpoint(context: Arc<Context>, stop: watch::Receiver<bool>) -> impl Endp
         .at("/attention/retry", post(attention::retry_group))
         .at("/attention/pause", post(attention::pause_delivery))
         .at("/attention/resume", post(attention::resume_delivery))
+        .at("/attention/accept", post(attention::accept_question))
         .at("/alerts", get(alerts::page))
         .at("/alerts/test", post(alerts::test))
         .at("/alerts/:id", get(alerts::one))

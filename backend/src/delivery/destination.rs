@@ -2,7 +2,7 @@
 
 use crate::{
     clock::Timestamp,
-    model::{Lane, RecordKey},
+    model::{Kind, Lane, RecordKey, Records},
     store::{Claimed, Settled},
 };
 
@@ -64,17 +64,31 @@ pub struct Delivery {
     pub failure: Option<DestinationFailure>,
 }
 
-/// A failure of the whole destination.
+/// A failure of more than the items of one delivery.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum DestinationFailure {
     /// A person must repair something: the destination is paused until it works again.
     Pause {
-        /// `credentials`, `configuration` or `credits`.
+        /// `credentials`, `organisation` or `credits`.
         cause: &'static str,
         /// What is wrong and what to do.
         reason: String,
         /// When to check again; `None` for the usual interval.
         check_at: Option<Timestamp>,
+    },
+    /// A person must repair something that concerns the records of one kind: these are held, and the others are
+    /// delivered.
+    Hold {
+        /// The records' kind.
+        kind: Kind,
+        /// Which of them.
+        records: Records,
+        /// `configuration`, `permission`, `room` or `other_writer`.
+        cause: &'static str,
+        /// What is wrong and what to do.
+        reason: String,
+        /// Whether it may end by itself: then one record is tried from time to time.
+        may_end: bool,
     },
     /// It does not answer, or with a server error: the circuit breaker opens.
     Outage {

@@ -19,9 +19,9 @@ use crate::{
     health::Progress,
     limits,
     metrics::Counters,
-    model::{Lane, RecordKey},
+    model::{Lane, RecordKey, Records},
     random::Random,
-    store::{Pause, Store, StoreError},
+    store::{Hold, Pause, Store, StoreError},
     telemetry::trace,
 };
 
@@ -59,6 +59,14 @@ struct DispatcherState {
     /// What was last stored about credits and slowness.
     saved_credits: Option<SavedCredits>,
     upkeep: Upkeep,
+}
+
+/// What to claim.
+struct Claim {
+    lane: Lane,
+    records: Records,
+    /// The hold that one item is to try.
+    trial: Option<Hold>,
 }
 
 /// What operators see about a destination's credits.
@@ -141,7 +149,8 @@ impl<D: Destination> Engine<D> {
         let now = self.clock.now();
         state.upkeep.run::<D>(&self.store, self.settings.lease, now).await?;
         let summary = self.store.destination(D::NAME).await?;
-        if let Some(pause) = summary.and_then(|summary| summary.pause) {
+        let (pause, holds) = summary.map(|summary| (summary.pause, summary.holds)).unwrap_or_default();
+        if let Some(pause) = pause {
             return self.check_paused(&pause, now).await;
         }
         // Half-open circuit breaker: after a failure, a single delivery finds out whether the destination works.
@@ -153,11 +162,43 @@ impl<D: Destination> Engine<D> {
         if let Some(held) = held.filter(|held| !held.is_zero()) {
             return Ok(Round::Idle(held));
         }
-        self.begin_delivery(state, now).await
+        if self.begin_trial(state, &holds, now).await? {
+            return Ok(Round::Busy);
+        }
+        self.begin_delivery(state, &holds, now).await
+    }
+
+    /// Starts a worker for one of the held records, if one is to be tried now. Only the call that failed shows whether
+    /// it works again.
+    async fn begin_trial(
+        &self,
+        state: &mut DispatcherState,
+        holds: &[Hold],
+        now: Timestamp,
+    ) -> Result<bool, StoreError> {
+        for hold in holds.iter().filter(|hold| hold.check_at.is_some_and(|at| at <= now)) {
+            if !self.store.begin_trial(D::NAME, hold, now, now.after(self.settings.check)).await? {
+                continue;
+            }
+            for lane in Lane::ALL.into_iter().filter(|lane| lane.kind() == hold.kind) {
+                if self.claim(state, Claim { lane, records: hold.records, trial: Some(hold.clone()) }, now).await? {
+                    return Ok(true);
+                }
+            }
+            if !self.store.holds_anything(D::NAME, hold).await? {
+                self.store.end_hold(D::NAME, hold.kind, hold.records).await?;
+            }
+        }
+        Ok(false)
     }
 
     /// Claims items of the most urgent lane that may go, and starts a worker for them.
-    async fn begin_delivery(&self, state: &mut DispatcherState, now: Timestamp) -> Result<Round, StoreError> {
+    async fn begin_delivery(
+        &self,
+        state: &mut DispatcherState,
+        holds: &[Hold],
+        now: Timestamp,
+    ) -> Result<Round, StoreError> {
         let mut lanes = self.store.due_lanes(D::NAME, now).await?;
         if (state.claims + 1).is_multiple_of(FAIR_SHARE) {
             lanes.reverse();
@@ -168,6 +209,7 @@ impl<D: Destination> Engine<D> {
         }
         let mut slow = None;
         for lane in lanes {
+            let Some(records) = Hold::allowed(holds, lane.kind()) else { continue };
             let waiting = self.waiting(state).await?;
             match self.destination.admit(lane, waiting, now) {
                 Admission::Go => {}
@@ -181,7 +223,7 @@ impl<D: Destination> Engine<D> {
                     return Ok(Round::Busy);
                 }
             }
-            if self.claim(state, lane, now).await? {
+            if self.claim(state, Claim { lane, records, trial: None }, now).await? {
                 self.note_credits(state, slow).await?;
                 return Ok(Round::Busy);
             }
@@ -190,7 +232,7 @@ impl<D: Destination> Engine<D> {
             let destination = Arc::clone(&self.destination);
             state.running.spawn(async move {
                 destination.refresh_credits().await;
-                Report { failure: None, answered: false }
+                Report::default()
             });
         }
         self.note_credits(state, slow).await?;
@@ -198,10 +240,12 @@ impl<D: Destination> Engine<D> {
     }
 
     /// Claims items of a lane and starts a worker. False if there was nothing to claim.
-    async fn claim(&self, state: &mut DispatcherState, lane: Lane, now: Timestamp) -> Result<bool, StoreError> {
+    async fn claim(&self, state: &mut DispatcherState, claim: Claim, now: Timestamp) -> Result<bool, StoreError> {
+        let Claim { lane, records, trial } = claim;
+        let limit = if trial.is_some() { 1 } else { limits::DELIVERY_RECORDS };
         let lease = format!("{:016x}", self.random.number());
         let until = now.after(self.settings.lease);
-        let items = self.store.claim(D::NAME, lane, limits::DELIVERY_RECORDS, &lease, now, until).await?;
+        let items = self.store.claim(D::NAME, (lane, records), limit, &lease, now, until).await?;
         if items.is_empty() {
             return Ok(false);
         }
@@ -216,6 +260,7 @@ impl<D: Destination> Engine<D> {
             counters: self.counters.clone(),
             clock: self.clock.clone(),
             lease,
+            trial,
         };
         state.running.spawn(worker.run(items).instrument(span));
         Ok(true)
@@ -236,9 +281,25 @@ impl<D: Destination> Engine<D> {
     async fn note_end(&self, state: &mut DispatcherState, report: Option<Report>) {
         // A worker's panic is in the log; its items come back when their lease expires.
         let Some(report) = report else { return };
+        if report.answered && report.failure.is_none() {
+            (state.outages, state.held_until) = (0, None);
+        }
+        if let Some(hold) = &report.trial
+            && report.failure.is_none()
+            && let Err(error) = self.end_trial(hold, report.answered).await
+        {
+            tracing::error!(%error, destination = D::NAME, "could not store that records are delivered again");
+        }
         match report.failure {
-            None if report.answered => (state.outages, state.held_until) = (0, None),
             None => {}
+            Some(DestinationFailure::Hold { kind, records, cause, reason, may_end }) => {
+                let since = self.clock.now();
+                let check_at = may_end.then(|| since.after(self.settings.check));
+                let hold = Hold { kind, records, cause: cause.to_owned(), reason, since, check_at };
+                if let Err(error) = self.hold(hold).await {
+                    tracing::error!(%error, destination = D::NAME, "could not store that records are held");
+                }
+            }
             Some(DestinationFailure::Throttled) => {
                 state.held_until = Some(Instant::now() + self.random.up_to(limits::THROTTLED_REST));
             }
@@ -255,6 +316,40 @@ impl<D: Destination> Engine<D> {
                 }
             }
         }
+    }
+
+    async fn hold(&self, hold: Hold) -> Result<(), StoreError> {
+        if self.store.hold(D::NAME, &hold).await? {
+            let Hold { kind, records, cause, reason, .. } = hold;
+            let (kind, records) = (kind.as_str(), records.as_str());
+            tracing::error!(
+                destination = D::NAME,
+                kind,
+                records,
+                cause,
+                reason,
+                "⏸ some records are held; nothing is lost"
+            );
+        }
+        Ok(())
+    }
+
+    /// Ends a hold if the destination took one of its records, or refused it for a reason of its own. If no call was
+    /// made, the next record is tried at once.
+    async fn end_trial(&self, hold: &Hold, answered: bool) -> Result<(), StoreError> {
+        if !answered {
+            self.store.set_trial(D::NAME, hold, self.clock.now()).await?;
+        } else if self.store.end_hold(D::NAME, hold.kind, hold.records).await? {
+            let (kind, records) = (hold.kind.as_str(), hold.records.as_str());
+            tracing::info!(
+                destination = D::NAME,
+                kind,
+                records,
+                cause = hold.cause,
+                "▶ held records are delivered again"
+            );
+        }
+        Ok(())
     }
 
     async fn pause(&self, cause: &str, reason: String, check_at: Option<Timestamp>) -> Result<(), StoreError> {

@@ -9,7 +9,7 @@ use crate::{
     limits,
     metrics::{Counters, DeliveryOutcome},
     model::{Kind, RecordKey},
-    store::{Claimed, Settled, SettledState, Store, StoreError},
+    store::{Claimed, Hold, Settled, SettledState, Store, StoreError},
 };
 
 pub(super) struct Worker<D> {
@@ -19,14 +19,19 @@ pub(super) struct Worker<D> {
     pub(super) counters: Counters,
     pub(super) clock: Clock,
     pub(super) lease: String,
+    /// The hold that its item is to try.
+    pub(super) trial: Option<Hold>,
 }
 
 /// What a worker reports to the dispatcher.
+#[derive(Default)]
 pub(super) struct Report {
     /// A failure that concerns more than its items.
     pub(super) failure: Option<DestinationFailure>,
     /// Whether the destination answered a call.
     pub(super) answered: bool,
+    /// The hold that its item was to try.
+    pub(super) trial: Option<Hold>,
 }
 
 impl<D: Destination> Worker<D> {
@@ -55,7 +60,7 @@ impl<D: Destination> Worker<D> {
             }
             tokio::time::sleep(limits::SYNC_ERROR_WAIT).await;
         }
-        Report { failure, answered }
+        Report { failure, answered, trial: self.trial }
     }
 
     /// Renews the lease; returns when it is lost, because this process stood still for too long.
@@ -82,7 +87,7 @@ impl<D: Destination> Worker<D> {
         if let Err(error) = self.store.request_delivery(D::NAME, keys, self.clock.now()).await {
             tracing::error!(%error, destination = D::NAME, "could not mark the items of a lost lease");
         }
-        Report { failure: None, answered: false }
+        Report::default()
     }
 
     async fn save(

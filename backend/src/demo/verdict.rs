@@ -149,6 +149,7 @@ mod tests {
             due_at: Timestamp(0),
             attempts: 0,
             remote_id: None,
+            linked: false,
             digest: None,
             synced_at: None,
             waits_for,

@@ -11,7 +11,7 @@ use super::family::{FloatGauge, Registering};
 use crate::{
     clock::Timestamp,
     model::{ItemState, Kind},
-    store::{Counts, DestinationSummary, PoolUse},
+    store::{Counts, DestinationSummary, Hold, PoolUse},
 };
 
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
@@ -44,13 +44,21 @@ struct StateLabels {
 }
 
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct HoldLabels {
+    destination: String,
+    kind: &'static str,
+    records: &'static str,
+    cause: String,
+}
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
 struct CauseLabels {
     destination: String,
     cause: &'static str,
 }
 
 /// The causes of pauses.
-const CAUSES: [&str; 4] = ["operator", "credentials", "configuration", "credits"];
+const CAUSES: [&str; 5] = ["operator", "credentials", "configuration", "organisation", "credits"];
 
 /// States in which a change is not at the destination yet.
 const UNDELIVERED: [ItemState; 4] = [ItemState::Pending, ItemState::InFlight, ItemState::Parked, ItemState::Failed];
@@ -67,6 +75,7 @@ pub(super) struct StateMetrics {
     oldest: Family<StateLabels, FloatGauge>,
     credits: Family<DestinationLabels, Gauge>,
     paused: Family<CauseLabels, Gauge>,
+    held: Family<HoldLabels, Gauge>,
     conservation: Family<DestinationLabels, Gauge>,
     audit_age: Family<DestinationLabels, FloatGauge>,
 }
@@ -81,6 +90,7 @@ impl StateMetrics {
             oldest: Family::default(),
             credits: Family::default(),
             paused: Family::default(),
+            held: Family::default(),
             conservation: Family::default(),
             audit_age: Family::default(),
         };
@@ -98,6 +108,7 @@ impl StateMetrics {
         registry.add_seconds("oldest_change", "How long the oldest change in this state has waited", &new.oldest);
         registry.add("credits_left", "API credits left, as last reported by the destination", &new.credits);
         registry.add("paused", "Whether the destination is paused for this cause", &new.paused);
+        registry.add("held", "Whether records of this kind are held for this cause", &new.held);
         registry.add(
             "conservation_ok",
             "Whether the last audit found every record in exactly one state",
@@ -114,6 +125,7 @@ impl StateMetrics {
         self.oldest.clear();
         self.credits.clear();
         self.paused.clear();
+        self.held.clear();
         self.conservation.clear();
         self.audit_age.clear();
     }
@@ -153,6 +165,11 @@ impl StateMetrics {
             let paused = found.pause.as_ref().is_some_and(|pause| pause.cause == cause);
             let labels = CauseLabels { destination: found.name.clone(), cause };
             self.paused.get_or_create(&labels).set(i64::from(paused));
+        }
+        for Hold { kind, records, cause, .. } in &found.holds {
+            let (destination, cause) = (found.name.clone(), cause.clone());
+            let labels = HoldLabels { destination, kind: kind.as_str(), records: records.as_str(), cause };
+            self.held.get_or_create(&labels).set(1);
         }
         let labels = DestinationLabels { destination: found.name.clone() };
         match found.credits {

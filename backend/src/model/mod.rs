@@ -22,5 +22,5 @@ pub use outcome::Outcome;
 pub use record::{Applied, Incoming, Record};
 pub use site::{RecordId, SiteName};
 pub use state::{Completion, Course, Enrolment, Grade, GradeItem, Kind, Role, Roles, State, UnknownKind, User};
-pub use sync_item::{ItemState, Lane, RecordKey, UnknownItemState};
+pub use sync_item::{ItemState, Lane, RecordKey, Records, UnknownItemState, UnknownRecords};
 pub use version::Version;

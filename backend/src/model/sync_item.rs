@@ -50,6 +50,45 @@ fn unknown_item_state(_: &str) -> UnknownItemState {
     UnknownItemState
 }
 
+/// Which records of a kind something concerns, by whether the destination has them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(poem_openapi::Enum, strum::Display, strum::EnumString, strum::IntoStaticStr)]
+#[oai(rename_all = "snake_case")]
+#[strum(serialize_all = "snake_case", parse_err_ty = UnknownRecords, parse_err_fn = unknown_records)]
+pub enum Records {
+    /// All.
+    All,
+    /// Those that the destination does not have yet.
+    New,
+    /// Those that it has.
+    Known,
+}
+
+impl Records {
+    /// Whether a record is among them. `known`: whether the destination has it.
+    pub fn includes(self, known: bool) -> bool {
+        match self {
+            Self::All => true,
+            Self::New => !known,
+            Self::Known => known,
+        }
+    }
+
+    /// The word used in the database and the API.
+    pub fn as_str(self) -> &'static str {
+        self.into()
+    }
+}
+
+/// The word does not say which records.
+#[derive(Debug, thiserror::Error)]
+#[error("records are all, new or known")]
+pub struct UnknownRecords;
+
+fn unknown_records(_: &str) -> UnknownRecords {
+    UnknownRecords
+}
+
 /// The order in which items are delivered: first what others wait for, then results, last changes of profiles.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Lane {

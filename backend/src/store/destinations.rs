@@ -7,7 +7,7 @@ use sea_orm::{
 };
 
 use super::{
-    Conservation, StoreError,
+    Conservation, Hold, StoreError,
     connection::connect::Store,
     entity::destination::{self, Column},
 };
@@ -20,6 +20,8 @@ pub struct DestinationSummary {
     pub name: String,
     /// `None` while records are delivered.
     pub pause: Option<Pause>,
+    /// Kinds of records that are held, while others are delivered; the oldest first.
+    pub holds: Vec<Hold>,
     /// Why deliveries are slowed down, as a sentence.
     pub slow_reason: Option<String>,
     /// When it is expected to have caught up.
@@ -33,7 +35,7 @@ pub struct DestinationSummary {
 /// A pause of a whole destination.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Pause {
-    /// What paused it: `operator`, `credentials`, `configuration` or `credits`.
+    /// What paused it: `operator`, `credentials`, `configuration`, `organisation` or `credits`.
     pub cause: String,
     /// What is wrong and what to do.
     pub reason: String,
@@ -84,14 +86,20 @@ impl Store {
 
     /// The destination, if it was ever configured.
     pub async fn destination(&self, name: &str) -> Result<Option<DestinationSummary>, StoreError> {
-        let row = destination::Entity::find_by_id(name).one(&self.read).await?;
-        Ok(row.map(DestinationSummary::from))
+        match destination::Entity::find_by_id(name).one(&self.read).await? {
+            Some(row) => Ok(Some(DestinationSummary { holds: self.holds(name).await?, ..row.into() })),
+            None => Ok(None),
+        }
     }
 
     /// All destinations.
     pub async fn destinations(&self) -> Result<Vec<DestinationSummary>, StoreError> {
-        let rows = destination::Entity::find().all(&self.read).await?;
-        Ok(rows.into_iter().map(DestinationSummary::from).collect())
+        let mut destinations = Vec::new();
+        for row in destination::Entity::find().all(&self.read).await? {
+            let holds = self.holds(&row.name).await?;
+            destinations.push(DestinationSummary { holds, ..row.into() });
+        }
+        Ok(destinations)
     }
 
     /// Pauses the destination, unless it is paused already by `operator` or for the same cause; returns whether this
@@ -134,6 +142,12 @@ impl Store {
             .exec(&self.write)
             .await?;
         Ok(())
+    }
+
+    /// Ends a pause and all holds, whatever their cause. Returns whether there was one.
+    pub async fn resume(&self, name: &str) -> Result<bool, StoreError> {
+        let held = self.end_holds(name).await? > 0;
+        Ok(self.resume_destination(name, None).await? || held)
     }
 
     /// Ends a pause with this cause, or with any if `cause` is `None`. Returns whether there was one.
@@ -180,6 +194,46 @@ impl Store {
             .exec(&self.write)
             .await?;
         Ok(())
+    }
+
+    /// The id of the organisation that the remote ids are from; `current` if that is not known yet.
+    pub async fn organisation(&self, name: &str, current: &str) -> Result<String, StoreError> {
+        destination::Entity::update_many()
+            .col_expr(Column::Organisation, Expr::value(current))
+            .filter(Column::Name.eq(name))
+            .filter(Column::Organisation.is_null())
+            .exec(&self.write)
+            .await?;
+        let row = destination::Entity::find_by_id(name).one(&self.read).await?;
+        Ok(row.and_then(|row| row.organisation).unwrap_or_else(|| current.to_owned()))
+    }
+
+    /// Whether records at the destination with our keys are ours, although this database did not write them.
+    pub async fn takes_over(&self, name: &str) -> Result<bool, StoreError> {
+        Ok(destination::Entity::find_by_id(name).one(&self.read).await?.is_some_and(|row| row.takes_over))
+    }
+
+    /// Takes over records at the destination with our keys from now on.
+    pub async fn take_over(&self, name: &str) -> Result<(), StoreError> {
+        destination::Entity::update_many()
+            .col_expr(Column::TakesOver, Expr::value(true))
+            .filter(Column::Name.eq(name))
+            .exec(&self.write)
+            .await?;
+        Ok(())
+    }
+
+    /// Believes nothing to be at the destination any more, because it is another organisation now. In steps; what was
+    /// interrupted begins again.
+    pub async fn leave_organisation(&self, name: &str, now: Timestamp) -> Result<u64, StoreError> {
+        let forgotten = self.forget_remote(name, now).await?;
+        destination::Entity::update_many()
+            .col_expr(Column::Organisation, Expr::value(Option::<String>::None))
+            .col_expr(Column::TakesOver, Expr::value(false))
+            .filter(Column::Name.eq(name))
+            .exec(&self.write)
+            .await?;
+        Ok(forgotten)
     }
 
     /// Stores an audit's result. An audit reads every record, so pages and metrics show the last result.
@@ -243,6 +297,7 @@ impl From<destination::Model> for DestinationSummary {
         Self {
             name: row.name,
             pause,
+            holds: Vec::new(),
             slow_reason: row.slow_reason,
             done_at: row.done_at.map(Timestamp),
             credits: row.credits.zip(row.credits_at.map(Timestamp)),

@@ -8,8 +8,8 @@ use super::rfc3339;
 use crate::{
     clock::Timestamp,
     delivery::Destination as _,
-    model::{ItemState, Kind},
-    store::{Attention, Conservation, Counts, DestinationSummary, OPERATOR, Pause, Store, StoreError},
+    model::{ItemState, Kind, Records},
+    store::{Attention, Conservation, Counts, DestinationSummary, Hold, OPERATOR, Pause, Store, StoreError},
     zoho::destination::Zoho,
 };
 
@@ -56,7 +56,7 @@ pub(crate) struct KindCounts {
 #[derive(Debug, Object)]
 #[oai(rename = "Pause")]
 pub(crate) struct PauseView {
-    /// The cause: `operator`, `credentials`, `configuration` or `credits`.
+    /// The cause: `operator`, `credentials`, `configuration`, `organisation` or `credits`.
     pub(crate) cause: String,
     /// What is wrong and what to do.
     pub(crate) reason: String,
@@ -65,6 +65,44 @@ pub(crate) struct PauseView {
     /// When the cause is next checked (RFC 3339); null when only a person can end the pause.
     #[oai(nullable)]
     pub(crate) check_at: Option<String>,
+}
+
+/// Records of one kind that are held, while all others are delivered.
+#[derive(Debug, Object)]
+#[oai(rename = "Hold")]
+pub(crate) struct HoldView {
+    /// The kind of record.
+    pub(crate) kind: Kind,
+    /// Which of them.
+    pub(crate) records: Records,
+    /// The cause: `configuration`, `permission`, `room` (the destination takes no more records) or `other_writer`
+    /// (records there have our keys, but we did not write them).
+    pub(crate) cause: String,
+    /// What is wrong and what to do.
+    pub(crate) reason: String,
+    /// When it began (RFC 3339).
+    pub(crate) since: String,
+    /// When one of the records is next tried (RFC 3339); null when only a person can end it.
+    #[oai(nullable)]
+    pub(crate) check_at: Option<String>,
+}
+
+impl HoldView {
+    /// Which records, in words.
+    pub(crate) fn records(hold: &Hold) -> String {
+        match hold.records {
+            Records::All => format!("{} records", hold.kind),
+            Records::New => format!("new {} records", hold.kind),
+            Records::Known => format!("changes of {} records", hold.kind),
+        }
+    }
+}
+
+impl From<Hold> for HoldView {
+    fn from(hold: Hold) -> Self {
+        let Hold { kind, records, cause, reason, since, check_at } = hold;
+        Self { kind, records, cause, reason, since: rfc3339(since), check_at: check_at.map(rfc3339) }
+    }
 }
 
 /// Why delivery is slower than usual.
@@ -150,6 +188,8 @@ pub(crate) struct DestinationView {
     /// Why nothing is delivered; null unless paused.
     #[oai(nullable)]
     pub(crate) pause: Option<PauseView>,
+    /// Kinds of records that are held, while all others are delivered.
+    pub(crate) holds: Vec<HoldView>,
     /// Why delivery is slow; null if it is not.
     #[oai(nullable)]
     pub(crate) slow: Option<Slowness>,
@@ -188,6 +228,7 @@ impl DestinationView {
             attention: attention.into_iter().map(AttentionView::from).collect(),
             undelivered_since: undelivered.map(|counts| counts.oldest).min().map(rfc3339),
             pause: summary.pause.map(PauseView::from),
+            holds: summary.holds.into_iter().map(HoldView::from).collect(),
             slow,
             credits: summary.credits.map(|(left, at)| Credits { left, told_at: rfc3339(at) }),
             conservation: summary.audit.map(ConservationView::from),
@@ -217,6 +258,14 @@ impl Example for DestinationView {
         let summary = DestinationSummary {
             name: Zoho::NAME.to_owned(),
             pause: None,
+            holds: vec![Hold {
+                kind: Kind::Grade,
+                records: Records::New,
+                cause: "room".to_owned(),
+                reason: "Moodle_Grades: the organisation has room for no more records.".to_owned(),
+                since: at(-600),
+                check_at: Some(at(30)),
+            }],
             slow_reason: Some("500 credits are left for 2,000 records.".to_owned()),
             done_at: Some(at(3_600)),
             credits: Some((1_500, at(0))),
@@ -237,6 +286,39 @@ impl Example for DestinationView {
         };
         Self::new(summary, true, &counts, vec![attention])
     }
+}
+
+/// The cause of a pause because Zoho is another organisation than before.
+pub(crate) const ORGANISATION: &str = "organisation";
+
+/// The cause of a hold because records at the destination have our keys, but we did not write them.
+pub(crate) const OTHER_WRITER: &str = "other_writer";
+
+/// What a person accepts about a destination.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+#[derive(poem_openapi::Enum, strum::EnumString, strum::IntoStaticStr)]
+#[oai(rename_all = "snake_case")]
+#[strum(serialize_all = "snake_case")]
+pub(crate) enum Accepted {
+    /// It is another organisation now: nothing is there yet, and everything is delivered from the beginning.
+    Organisation,
+    /// Records there with this database's keys are ours: they are updated.
+    Records,
+}
+
+/// Carries out what a person accepts, and resumes the delivery. Returns how many records are delivered anew.
+pub(crate) async fn accept(store: &Store, name: &str, what: Accepted, now: Timestamp) -> Result<u64, StoreError> {
+    let anew = match what {
+        Accepted::Organisation => store.leave_organisation(name, now).await?,
+        Accepted::Records => {
+            store.take_over(name).await?;
+            0
+        }
+    };
+    store.resume(name).await?;
+    let what: &str = what.into();
+    tracing::info!(destination = name, what, anew, "an operator accepted what the delivery asked about");
+    Ok(anew)
 }
 
 /// The reason shown when an operator gives none.

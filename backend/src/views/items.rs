@@ -51,6 +51,8 @@ pub(crate) struct SyncItem {
     /// The record's id at the destination.
     #[oai(nullable)]
     pub(crate) remote_id: Option<String>,
+    /// Whether another record writes the one with that id, and this one only stands for it.
+    pub(crate) linked: bool,
 }
 
 /// One attempt to deliver a sync item.
@@ -102,6 +104,7 @@ impl SyncItem {
             due_at: Some(row.due_at).filter(|_| row.state == ItemState::Pending).map(rfc3339),
             synced_at: row.synced_at.map(rfc3339),
             remote_id: row.remote_id.clone(),
+            linked: row.linked,
         }
     }
 }
@@ -137,6 +140,7 @@ impl Example for SyncItem {
             due_at: None,
             synced_at: None,
             remote_id: None,
+            linked: false,
         }
     }
 }

@@ -10,7 +10,8 @@ mod record;
 mod timeline;
 
 pub(crate) use destinations::{
-    AttentionView, ConservationView, DestinationView, PauseView, StateCounts, operators_pause,
+    Accepted, AttentionView, ConservationView, DestinationView, HoldView, ORGANISATION, OTHER_WRITER, PauseView,
+    StateCounts, accept, operators_pause,
 };
 pub(crate) use items::{ItemWithAttempts, RecordName, SyncAttempt, SyncItem};
 pub(crate) use plan::{DifferenceView, PlanError, PlanView, PlannedItem, Subset, failure_in_words};

@@ -159,7 +159,9 @@ impl PlannedItem {
 /// Why Zoho does not answer, and what to do.
 pub(crate) fn failure_in_words(failure: DestinationFailure) -> String {
     match failure {
-        DestinationFailure::Pause { reason, .. } | DestinationFailure::Outage { reason } => reason,
+        DestinationFailure::Pause { reason, .. }
+        | DestinationFailure::Hold { reason, .. }
+        | DestinationFailure::Outage { reason } => reason,
         DestinationFailure::Throttled => "Zoho asks for fewer calls at a time. Retry in a minute.".to_owned(),
     }
 }

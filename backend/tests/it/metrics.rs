@@ -168,8 +168,8 @@ async fn deliveries_are_seen_to_their_end(database: Database) {
     let counted = Samples::read(&server).await;
     let token = counted.of("backend_sync_zoho_calls_total{operation=\"token\",module=\"\",result=\"ok\"}");
     assert_eq!(counted.sum("backend_sync_zoho_calls_total", "") - token, calls as f64);
-    assert!(counted.of("backend_sync_zoho_calls_total{operation=\"upsert\",module=\"Contacts\",result=\"ok\"}") >= 1.0);
-    assert!(counted.of("backend_sync_zoho_call_records_sum{operation=\"upsert\"}") >= 5.0);
+    assert!(counted.of("backend_sync_zoho_calls_total{operation=\"insert\",module=\"Contacts\",result=\"ok\"}") >= 1.0);
+    assert!(counted.of("backend_sync_zoho_call_records_sum{operation=\"insert\"}") >= 5.0);
     server.stop().await;
 }
 

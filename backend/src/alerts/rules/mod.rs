@@ -21,7 +21,7 @@ use crate::{
     clock::Timestamp,
     config::AlertRules,
     model::{Observation, Rule, Severity},
-    store::{Attention, CreditSample, DestinationSummary, OPERATOR, Pause, Space, TokenSummary, Undelivered},
+    store::{Attention, CreditSample, DestinationSummary, Hold, OPERATOR, Space, TokenSummary, Undelivered},
 };
 
 /// The window in which rejected events are counted: long enough for several batches of a sender.
@@ -75,7 +75,7 @@ pub(super) fn destination(input: &DestinationInput, rules: &AlertRules, now: Tim
         (Rule::OldestChange, oldest_change(input, rules, now)),
         (Rule::Parked, parked(input, rules, now)),
         (Rule::Failed, failed(input, rules)),
-        (Rule::Paused, input.summary.pause.as_ref().and_then(|pause| paused(&input.summary.name, pause, rules, now))),
+        (Rule::Paused, paused(&input.summary, rules, now)),
         (Rule::Credits, credits(input, rules, now)),
         (Rule::Conservation, conservation(input)),
     ];
@@ -164,7 +164,20 @@ fn failed(input: &DestinationInput, rules: &AlertRules) -> Option<Violation> {
     })
 }
 
-fn paused(name: &str, pause: &Pause, rules: &AlertRules, now: Timestamp) -> Option<Violation> {
+fn held(name: &str, holds: &[Hold]) -> Option<Violation> {
+    let first = holds.first()?;
+    let reasons: Vec<&str> = holds.iter().map(|hold| hold.reason.as_str()).collect();
+    let message = format!(
+        "Some records have not been delivered to {name} since {}; the others are, and nothing is lost. {}",
+        when(first.since),
+        reasons.join(" ")
+    );
+    Some(critical("records_held", message))
+}
+
+fn paused(summary: &DestinationSummary, rules: &AlertRules, now: Timestamp) -> Option<Violation> {
+    let name = &summary.name;
+    let Some(pause) = &summary.pause else { return held(name, &summary.holds) };
     let since = when(pause.since);
     if pause.cause == OPERATOR {
         let long = now.since(pause.since) > limit(rules.paused_hours, 60 * 60)?;
@@ -177,6 +190,7 @@ fn paused(name: &str, pause: &Pause, rules: &AlertRules, now: Timestamp) -> Opti
     Some(match pause.cause.as_str() {
         "credentials" => critical("paused_credentials", message),
         "configuration" => critical("paused_configuration", message),
+        "organisation" => critical("paused_organisation", message),
         _ => warning("paused_credits", message),
     })
 }

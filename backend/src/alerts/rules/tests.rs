@@ -44,6 +44,7 @@ fn no_rules() -> AlertRules {
 
 fn well() -> DestinationInput {
     let summary = DestinationSummary {
+        holds: Vec::new(),
         name: crate::zoho::NAME.to_owned(),
         pause: None,
         slow_reason: None,

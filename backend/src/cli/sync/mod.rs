@@ -16,7 +16,7 @@ use crate::{
     delivery::Destination as _,
     model::{ItemState, Kind, RecordId, RecordKey},
     store::{ItemFilter, Store},
-    views::{ConservationView, ItemWithAttempts, PauseView, operators_pause},
+    views::{Accepted, ConservationView, ItemWithAttempts, PauseView, accept, operators_pause},
     zoho::destination::Zoho,
 };
 
@@ -40,8 +40,14 @@ pub(super) enum SyncCommand {
         #[arg(long, value_name = "TEXT")]
         reason: Option<String>,
     },
-    /// End a pause, whatever its cause
+    /// End a pause and all holds, whatever their cause
     Resume,
+    /// Answer what the delivery asks about, and resume: that Zoho is another organisation now (organisation), or that records there
+    /// with this database's keys are its own (records)
+    Accept {
+        /// What is accepted
+        what: Accepted,
+    },
     /// Check that each record has exactly one sync item in exactly one state; fails otherwise
     Audit {
         /// Print JSON
@@ -125,6 +131,7 @@ pub(super) async fn run(config: Config, command: SyncCommand, clock: &Clock) -> 
         SyncCommand::Resync(arguments) => resync::run(&config, &store, arguments, clock).await,
         SyncCommand::Pause { reason } => pause(&config, &store, reason, clock).await,
         SyncCommand::Resume => resume(&config, &store).await,
+        SyncCommand::Accept { what } => accept_for_zoho(&config, &store, what, clock).await,
         SyncCommand::Audit { json } => audit(&store, json, clock).await,
         SyncCommand::Show { record, json } => print_item(&config, &store, &record, json).await,
     };
@@ -198,9 +205,21 @@ async fn pause(config: &Config, store: &Store, reason: Option<String>, clock: &C
 
 async fn resume(config: &Config, store: &Store) -> Result<(), CliError> {
     need_destination(config, store).await?;
-    match store.resume_destination(Zoho::NAME, None).await? {
+    match store.resume(Zoho::NAME).await? {
         true => print("Delivery is running again."),
         false => print("It was not paused."),
+    }
+}
+
+async fn accept_for_zoho(config: &Config, store: &Store, what: Accepted, clock: &Clock) -> Result<(), CliError> {
+    need_destination(config, store).await?;
+    let anew = accept(store, Zoho::NAME, what, clock.now()).await?;
+    match what {
+        Accepted::Organisation => print(format_args!(
+            "{} are delivered anew to the organisation of the credentials.",
+            counted(anew, "record")
+        )),
+        Accepted::Records => print("Records in Zoho with this database's keys are updated from now on."),
     }
 }
 

@@ -41,6 +41,12 @@ fn print_status(found: &DestinationView) -> Result<(), CliError> {
     if let Some(pause) = &found.pause {
         print(pause_lines(pause))?;
     }
+    for hold in &found.holds {
+        print(format_args!(
+            "HELD since {} ({} {}, {}): {}",
+            hold.since, hold.records, hold.kind, hold.cause, hold.reason
+        ))?;
+    }
     if let Some(slow) = &found.slow {
         let done = slow.done_at.as_ref().map(|time| format!(" It should catch up by {time}."));
         print(format_args!("SLOW: {}{}", slow.reason, done.unwrap_or_default()))?;

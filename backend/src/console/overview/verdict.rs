@@ -10,6 +10,7 @@ use crate::{
     health::WriteHealth,
     model::{ItemState, Rule, Severity},
     store::{Alert, Counts, DestinationSummary, OPERATOR},
+    views::HoldView,
 };
 
 /// How bad it is, from best to worst.
@@ -60,6 +61,10 @@ impl OverviewVerdict {
         if let Some(pause) = &summary.pause {
             let colour = if pause.cause == OPERATOR { Colour::Warn } else { Colour::Bad };
             self.worsen(colour, format!("Nothing is delivered to {name}: {}", pause.reason), Some("/attention"));
+        }
+        if let Some(hold) = summary.holds.first() {
+            let sentence = format!("No {} are delivered to {name}: {}", HoldView::records(hold), hold.reason);
+            self.worsen(Colour::Bad, sentence, Some("/attention"));
         }
         if let Some((audit, _)) = &summary.audit
             && !audit.holds()
@@ -149,7 +154,7 @@ mod tests {
 
     fn summary() -> DestinationSummary {
         let (name, pause, slow_reason, done_at) = (crate::zoho::NAME.to_owned(), None, None, None);
-        DestinationSummary { name, pause, slow_reason, done_at, credits: None, audit: None }
+        DestinationSummary { name, pause, holds: Vec::new(), slow_reason, done_at, credits: None, audit: None }
     }
 
     fn seen(summary: &DestinationSummary, counts: &[(ItemState, u64, i64)]) -> OverviewVerdict {

@@ -3,7 +3,8 @@
 use crate::{
     console::{lines::display, words::number},
     model::{ItemState, Kind},
-    store::{DestinationSummary, ItemRow},
+    store::{DestinationSummary, Hold, ItemRow},
+    views::HoldView,
 };
 
 /// The answer.
@@ -85,6 +86,14 @@ fn why_waiting(
         let wait = of(waiting, total, "waits", "wait");
         return format!("{wait} because delivery to {name} is paused: {}", pause.reason);
     }
+    let held = |row: &ItemRow| {
+        let is_of = |hold: &&Hold| hold.kind == row.key.kind && hold.records.includes(row.remote_id.is_some());
+        (row.state == ItemState::Pending).then(|| destination.holds.iter().find(is_of)).flatten()
+    };
+    if let Some(hold) = rows.iter().find_map(|(row, _)| held(row)) {
+        let wait = of(waiting, total, "waits", "wait");
+        return format!("{wait}: no {} are delivered to {name}. {}", HoldView::records(hold), hold.reason);
+    }
     let again = first(rows, |row| row.state == ItemState::Pending && row.attempts > 0);
     if let Some((_, Some(why))) = again {
         return format!("{} for {name}. {why}", of(waiting, total, "waits", "wait"));
@@ -125,6 +134,7 @@ mod tests {
             due_at: Timestamp(0),
             attempts: 0,
             remote_id: (state == ItemState::Synced).then(|| "42".to_owned()),
+            linked: false,
             digest: None,
             synced_at: None,
             waits_for: None,
@@ -137,6 +147,7 @@ mod tests {
         DestinationSummary {
             name: crate::zoho::NAME.to_owned(),
             pause: None,
+            holds: Vec::new(),
             slow_reason: None,
             done_at: None,
             credits: None,

@@ -23,6 +23,10 @@ pub(crate) struct Model {
     pub(crate) audited_at: Option<i64>,
     /// Whether each record that existed before it has an item.
     pub(crate) complete: bool,
+    /// The id of the organisation that the remote ids are from.
+    pub(crate) organisation: Option<String>,
+    /// Whether records there with our keys are ours, although this database did not write them.
+    pub(crate) takes_over: bool,
 }
 
 #[derive(Clone, Copy, Debug, EnumIter, DeriveRelation)]

@@ -22,6 +22,8 @@ pub(crate) struct Model {
     pub(crate) lease: Option<String>,
     pub(crate) lease_until: Option<i64>,
     pub(crate) remote_id: Option<String>,
+    /// It stands for a remote record that another item writes.
+    pub(crate) linked: bool,
     pub(crate) digest: Option<String>,
     pub(crate) synced_at: Option<i64>,
     pub(crate) waits_kind: Option<String>,

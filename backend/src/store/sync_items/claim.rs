@@ -4,9 +4,10 @@ use super::lock::{self, Items, KEY};
 use crate::{
     clock::Timestamp,
     limits,
-    model::{Lane, RecordKey},
+    model::{Lane, RecordKey, Records},
     store::{
         Store, StoreError,
+        holds::known,
         sql::{count, execute, key_of, query},
     },
 };
@@ -22,6 +23,8 @@ pub struct Claimed {
     pub changed_at: Timestamp,
     /// The record's id at the destination, once known.
     pub remote_id: Option<String>,
+    /// Another item writes the record with that id; this one only stands for it.
+    pub linked: bool,
     /// Of what was last delivered; `None` when unknown.
     pub digest: Option<String>,
     /// Attempts since the last success. Above 0, something may have been delivered even so.
@@ -49,16 +52,20 @@ impl Store {
     pub async fn claim(
         &self,
         destination: &str,
-        lane: Lane,
+        (lane, records): (Lane, Records),
         limit: u32,
         lease: &str,
         now: Timestamp,
         until: Timestamp,
     ) -> Result<Vec<Claimed>, StoreError> {
-        let due = "destination = ? AND state = 'pending' AND lane = ? AND due_at <= ? ORDER BY due_at LIMIT ?";
-        let columns = ["site_id", "kind", "moodle_id", "revision", "changed_at", "remote_id", "digest", "attempts"];
+        let due = format!(
+            "destination = ? AND state = 'pending' AND lane = ? AND due_at <= ? {} ORDER BY due_at LIMIT ?",
+            known(records)
+        );
+        let columns =
+            ["site_id", "kind", "moodle_id", "revision", "changed_at", "remote_id", "linked", "digest", "attempts"];
         let set = "state = 'in_flight', lease = ?, lease_until = ?";
-        let sql = lock::update(self.backend(), Items::Free(due), set, &columns);
+        let sql = lock::update(self.backend(), Items::Free(&due), set, &columns);
         let values = vec![
             destination.into(),
             lane.number().into(),
@@ -75,6 +82,7 @@ impl Store {
                 revision: row.try_get("", "revision")?,
                 changed_at: Timestamp(row.try_get("", "changed_at")?),
                 remote_id: row.try_get("", "remote_id")?,
+                linked: row.try_get("", "linked")?,
                 digest: row.try_get("", "digest")?,
                 attempts: attempts.unsigned_abs(),
             });

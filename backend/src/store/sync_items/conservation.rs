@@ -16,8 +16,8 @@ pub struct Conservation {
     pub without_item: u64,
     /// Items without a record.
     pub without_record: u64,
-    /// Items in an unknown state, in flight without a lease, parked without a record to wait for, or failed without a
-    /// code.
+    /// Items in an unknown state, in flight without a lease, parked without a record to wait for, failed without a
+    /// code, or linked to a remote record that no item writes.
     pub malformed: u64,
 }
 
@@ -40,7 +40,9 @@ impl Store {
               WHERE c.site_id = i.site_id AND c.kind = i.kind AND c.moodle_id = i.moodle_id)) AS without_record, \
              (SELECT count(*) FROM sync_items WHERE destination = ? AND (state NOT IN ('pending', 'in_flight', 'synced', \
               'parked', 'failed') OR (state = 'in_flight') <> (lease IS NOT NULL) OR (state = 'parked' AND waits_id IS NULL) \
-              OR (state = 'failed' AND code IS NULL))) AS malformed";
+              OR (state = 'failed' AND code IS NULL) OR (linked AND NOT EXISTS (SELECT 1 FROM \
+              sync_items writer WHERE writer.destination = sync_items.destination AND writer.remote_id = \
+              sync_items.remote_id AND writer.remote_id IS NOT NULL AND NOT writer.linked)))) AS malformed";
         let values = vec![Value::from(destination); 4];
         let rows = query(&self.read.patient(), sql, values).await?;
         let count = |name: &str| -> Result<u64, StoreError> {

@@ -4,9 +4,15 @@
 //! the order of their primary key, or skips those that others hold. A plain `UPDATE` locks rows in the order in which
 //! its plan happens to find them; these get them from a subquery that locks first.
 
-use sea_orm::DbBackend;
+use sea_orm::{ConnectionTrait, DbBackend, Value};
 
-use crate::{model::RecordKey, store::sql::skip_locked};
+use crate::{
+    model::RecordKey,
+    store::{
+        StoreError, bulk,
+        sql::{query, skip_locked},
+    },
+};
 
 /// The columns that [`key_of`](crate::store::sql::key_of) reads.
 pub(super) const KEY: [&str; 3] = ["site_id", "kind", "moodle_id"];
@@ -37,6 +43,33 @@ pub(super) fn update(backend: DbBackend, items: Items<'_>, set: &str, columns: &
          AND sync_items.site_id = picked.site_id AND sync_items.kind = picked.kind \
          AND sync_items.moodle_id = picked.moodle_id{returning}"
     )
+}
+
+/// Locks the items of these records, in order, for a transaction that changes them in several statements.
+pub(super) async fn hold(
+    transaction: &impl ConnectionTrait,
+    destination: &str,
+    mut keys: Vec<RecordKey>,
+) -> Result<(), StoreError> {
+    if transaction.get_database_backend() != DbBackend::Postgres {
+        // One writer at a time.
+        return Ok(());
+    }
+    keys.sort_unstable_by_key(order);
+    keys.dedup();
+    for list in bulk::key_lists(&keys) {
+        let places = vec!["(?, ?, ?)"; list.len()].join(", ");
+        let sql = format!(
+            "SELECT 1 FROM sync_items WHERE destination = ? AND (site_id, kind, moodle_id) IN ({places}) \
+             ORDER BY destination, site_id, kind, moodle_id FOR UPDATE"
+        );
+        let mut values: Vec<Value> = vec![destination.into()];
+        for RecordKey { kind, site_id, moodle_id } in list {
+            values.extend([site_id.into(), kind.as_str().into(), Value::from(moodle_id.0)]);
+        }
+        query(transaction, &sql, values).await?;
+    }
+    Ok(())
 }
 
 /// The place of an item among those of its destination in the order of the primary key.

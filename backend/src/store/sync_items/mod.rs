@@ -16,6 +16,7 @@ mod settle;
 mod siblings;
 mod timeline;
 mod view;
+mod writers;
 
 pub use about::About;
 pub use attempts::AttemptRow;

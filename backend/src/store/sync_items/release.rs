@@ -61,7 +61,7 @@ async fn make_pending(
     Ok(changed)
 }
 
-fn by_site_and_kind(keys: &[RecordKey]) -> BTreeMap<(i64, &'static str), Vec<Id>> {
+pub(super) fn by_site_and_kind(keys: &[RecordKey]) -> BTreeMap<(i64, &'static str), Vec<Id>> {
     let mut ids: BTreeMap<(i64, &'static str), Vec<Id>> = BTreeMap::new();
     for key in keys {
         ids.entry((key.site_id, key.kind.as_str())).or_default().push(key.moodle_id);
@@ -70,7 +70,7 @@ fn by_site_and_kind(keys: &[RecordKey]) -> BTreeMap<(i64, &'static str), Vec<Id>
 }
 
 /// SQL for the items of one site with this kind and these ids in the named columns, and its parameters.
-fn among(
+pub(super) fn among(
     destination: &str,
     site_id: i64,
     kind: &str,
@@ -229,7 +229,7 @@ impl Store {
     }
 
     /// The keys of the next [`limits::STEP_ITEMS`] matching items after `after`, in the order of the primary key.
-    async fn next_items(
+    pub(super) async fn next_items(
         &self,
         destination: &str,
         filter: &ItemFilter,

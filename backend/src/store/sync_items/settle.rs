@@ -6,7 +6,7 @@ use sea_orm::{
     sea_query::{Expr, OnConflict},
 };
 
-use super::{lock, release::request_delivery};
+use super::{lock, release::request_delivery, writers};
 use crate::{
     clock::Timestamp,
     model::{ItemState, Lane, RecordKey},
@@ -28,6 +28,8 @@ pub enum SettledState {
         remote_id: Option<String>,
         /// Of what was delivered.
         digest: Option<String>,
+        /// Another item writes the record with that id; this one only stands for it.
+        linked: bool,
         /// Another record whose arrival there would change the decision.
         waits_for: Option<RecordKey>,
     },
@@ -54,6 +56,8 @@ pub struct Settled {
     pub state: SettledState,
     /// Why it is not synced, or why nothing was delivered: a stable code, and a text.
     pub reason: Option<(String, String)>,
+    /// Items that hand the remote record over to this one, and are linked to it from now on.
+    pub takes_over_from: Vec<RecordKey>,
     /// `Some` when the destination was called.
     pub attempt: Option<Attempt>,
 }
@@ -87,6 +91,7 @@ impl Store {
         repeat_ms: i64,
     ) -> Result<(), StoreError> {
         let transaction = self.begin_immediate().await?;
+        let settled = &writers::one_each(&transaction, destination, settled).await?;
         let mut in_order: Vec<&Settled> = settled.iter().collect();
         in_order.sort_unstable_by_key(|settled| lock::order(&settled.item.key));
         let rows = in_order.iter().map(|settled| row(destination, lease, settled, now, repeat_ms)).collect();
@@ -112,7 +117,7 @@ impl Store {
         let mut arrived = self.arrived(destination, &waits_for).await?;
         arrived.extend(settled.iter().filter(|settled| arrives(settled)).map(|settled| settled.item.key));
         self.release_waiting(destination, &arrived, now).await?;
-        Ok(())
+        self.release_linked(destination, settled, now).await
     }
 
     /// Adds attempts for items whose worker died.
@@ -175,6 +180,7 @@ fn row(destination: &str, lease: &str, settled: &Settled, now: Timestamp, repeat
         lease: Set(Some(lease.to_owned())),
         lease_until: Set(None),
         remote_id: Set(item.remote_id.clone()),
+        linked: Set(item.linked),
         digest: Set(item.digest.clone()),
         synced_at: Set(None),
         waits_kind: Set(None),
@@ -184,8 +190,9 @@ fn row(destination: &str, lease: &str, settled: &Settled, now: Timestamp, repeat
         ..Default::default()
     };
     let (name, waits_for) = match state {
-        SettledState::Synced { remote_id, digest, waits_for } => {
+        SettledState::Synced { remote_id, digest, linked, waits_for } => {
             row.remote_id = Set(remote_id.clone());
+            row.linked = Set(*linked);
             row.digest = Set(digest.clone());
             row.synced_at = Set(Some(now.0));
             // An earlier attempt may have reached the destination anyway, which matters to other records that stand for
@@ -234,6 +241,8 @@ fn settling() -> OnConflict {
             Column::Reason,
         ])
         .value(Column::State, unmoved("excluded.state", "'pending'"))
+        // Another item may have taken the remote record over meanwhile.
+        .value(Column::Linked, unmoved("excluded.linked", "(excluded.linked OR sync_items.linked)"))
         // Something else may have been delivered since: see `Store::request_delivery`.
         .value(Column::Digest, unmoved("excluded.digest", "NULL"))
         .value(Column::Lease, Expr::cust("NULL"))

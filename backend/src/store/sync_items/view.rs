@@ -74,6 +74,8 @@ pub struct ItemRow {
     pub attempts: u32,
     /// The record's id at the destination, once known.
     pub remote_id: Option<String>,
+    /// Another item writes the record with that id; this one only stands for it.
+    pub linked: bool,
     /// Of what was last delivered; `None` when unknown.
     pub digest: Option<String>,
     /// When it was last delivered, or found to need no delivery.
@@ -115,7 +117,7 @@ impl ItemFilter {
     }
 }
 
-pub(super) const ITEM_COLUMNS: &str = "site_id, kind, moodle_id, state, revision, changed_at, due_at, attempts, remote_id, digest, synced_at, \
+pub(super) const ITEM_COLUMNS: &str = "site_id, kind, moodle_id, state, revision, changed_at, due_at, attempts, remote_id, linked, digest, synced_at, \
                             waits_kind, waits_id, code, reason";
 
 impl Store {
@@ -261,6 +263,7 @@ pub(super) fn item_of(row: &QueryResult) -> Result<ItemRow, StoreError> {
         due_at: Timestamp(row.try_get("", "due_at")?),
         attempts: attempts.unsigned_abs(),
         remote_id: row.try_get("", "remote_id")?,
+        linked: row.try_get("", "linked")?,
         digest: row.try_get("", "digest")?,
         synced_at: synced_at.map(Timestamp),
         waits_for,

@@ -8,7 +8,7 @@ use serde_json::{Map, Value};
 
 use super::{
     error::CallError,
-    refusal::{Action, RecordAnswer, Refusal, word},
+    refusal::{Action, MAX_RECORDS, RecordAnswer, Refusal, permissions, word},
 };
 use crate::{clock::Timestamp, http::HttpAnswer};
 
@@ -22,9 +22,16 @@ ZohoCRM.settings.modules.READ,ZohoCRM.settings.modules.CREATE,ZohoCRM.org.READ,Z
 /// The kind of a call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Purpose {
-    Write,
+    Update,
     Delete,
     Create,
+}
+
+impl Purpose {
+    /// Whether the call names existing records by their ids.
+    pub(super) fn by_id(self) -> bool {
+        self != Self::Create
+    }
 }
 
 pub(super) fn credits(answer: &HttpAnswer) -> Option<i64> {
@@ -107,15 +114,14 @@ pub(super) fn refused_by_place(answer: &HttpAnswer, list: &str, expected: usize)
         number.parse().ok().filter(|place| *place < expected)
     };
     let placed: Option<Vec<_>> =
-        entries.iter().map(|entry| Some((place_of(entry)?, Refusal::read(entry, false)))).collect();
+        entries.iter().map(|entry| Some((place_of(entry)?, Refusal::read(entry, Purpose::Create)))).collect();
     placed.filter(|placed| !placed.is_empty())
 }
 
 fn read_entry(entry: &Value, purpose: Purpose) -> Option<RecordAnswer> {
-    let deleting = purpose == Purpose::Delete;
     match entry.get("status").and_then(Value::as_str)? {
         "success" => {}
-        "error" => return Some(RecordAnswer::Refused(Refusal::read(entry, deleting))),
+        "error" => return Some(RecordAnswer::Refused(Refusal::read(entry, purpose))),
         _ => return None,
     }
     let id = match entry.pointer("/details/id") {
@@ -124,14 +130,12 @@ fn read_entry(entry: &Value, purpose: Purpose) -> Option<RecordAnswer> {
         Some(Value::Number(id)) => id.to_string(),
         _ => return Some(RecordAnswer::Refused(Refusal::without_id())),
     };
-    let action = match entry.get("action").and_then(Value::as_str) {
-        _ if deleting => Action::Deleted,
-        Some("insert") => Action::Inserted,
-        None if purpose == Purpose::Create => Action::Inserted,
-        _ => Action::Updated,
+    let action = match purpose {
+        Purpose::Create => Action::Inserted,
+        Purpose::Update => Action::Updated,
+        Purpose::Delete => Action::Deleted,
     };
-    let duplicate_field = entry.get("duplicate_field").and_then(Value::as_str).map(str::to_owned);
-    Some(RecordAnswer::Done { id, action, duplicate_field })
+    Some(RecordAnswer::Done { id, action })
 }
 
 /// Reads a page of records, and whether there are more.
@@ -198,7 +202,11 @@ fn call_error(answer: &HttpAnswer, body: Option<&Value>, expected: usize) -> Opt
     Some(match code {
         "INVALID_TOKEN" | "AUTHENTICATION_FAILURE" => CallError::Unauthorized { reason: TOKEN_REFUSED.to_owned() },
         "OAUTH_SCOPE_MISMATCH" => configuration(format!("{SCOPE_MISSING} {SCOPES}")),
-        "NO_PERMISSION" | "AUTHORIZATION_FAILED" => configuration(PERMISSION_MISSING.to_owned()),
+        "NO_PERMISSION" | "AUTHORIZATION_FAILED" => {
+            let missing = body.map(|body| permissions(&body["details"])).unwrap_or_default();
+            configuration(format!("{PERMISSION_MISSING}{missing}"))
+        }
+        MAX_RECORDS => configuration(ROOM_MISSING.to_owned()),
         "INVALID_MODULE" => configuration(MODULE_MISSING.to_owned()),
         // The same of COQL.
         "INVALID_QUERY" if body.is_some_and(|body| body.pointer("/details/module").is_some()) => {
@@ -227,6 +235,9 @@ const SCOPE_MISSING: &str =
 
 const PERMISSION_MISSING: &str = "the Zoho user whose credentials are used lacks a permission; give that user's profile access to the \
     API and to the modules of the mapping";
+
+const ROOM_MISSING: &str = "the organisation has room for no more records; delete what is not needed and empty the recycle bin in Zoho, \
+    or buy more room";
 
 const MODULE_MISSING: &str =
     "Zoho does not have the module; create it with backend-sync zoho setup, or name another one in the mapping";

@@ -23,8 +23,6 @@ const IDS_CHARACTERS: usize = 1_024;
 #[derive(Serialize)]
 struct Write<'a> {
     data: &'a [Map<String, Value>],
-    #[serde(skip_serializing_if = "<[&str]>::is_empty")]
-    duplicate_check_fields: &'a [&'a str],
     /// Always sent: if it is missing, all workflows run.
     trigger: &'a [String],
 }
@@ -52,18 +50,17 @@ fn cost(records: usize) -> u32 {
 }
 
 impl Client {
-    /// Inserts or updates 1 to [`RECORDS`] records. Zoho matches by the check fields in order. Returns one entry per
-    /// record, in order.
-    pub async fn upsert(
+    /// Inserts 1 to [`RECORDS`] records. A record with the value of a unique field that another one has is refused:
+    /// nothing that exists is changed. Returns one entry per record, in order.
+    pub async fn insert(
         &self,
         module: &str,
         records: &[Map<String, Value>],
-        duplicate_check_fields: &[&str],
         trigger: &[String],
     ) -> Result<Vec<RecordAnswer>, CallError> {
-        let write = Write { data: records, duplicate_check_fields, trigger };
-        let answer = self.send(write.call("upsert", module, Method::POST, format!("{module}/upsert"))?).await?;
-        answer::entries(&answer, "data", records.len(), Purpose::Write)
+        let write = Write { data: records, trigger };
+        let answer = self.send(write.call("insert", module, Method::POST, module.to_owned())?).await?;
+        answer::entries(&answer, "data", records.len(), Purpose::Create)
     }
 
     /// Updates 1 to [`RECORDS`] records, each with its `id`. Returns one entry per record, in order.
@@ -73,9 +70,9 @@ impl Client {
         records: &[Map<String, Value>],
         trigger: &[String],
     ) -> Result<Vec<RecordAnswer>, CallError> {
-        let write = Write { data: records, duplicate_check_fields: &[], trigger };
+        let write = Write { data: records, trigger };
         let answer = self.send(write.call("update", module, Method::PUT, module.to_owned())?).await?;
-        answer::entries(&answer, "data", records.len(), Purpose::Write)
+        answer::entries(&answer, "data", records.len(), Purpose::Update)
     }
 
     /// Moves records to the recycle bin, without workflows. Returns one entry per id, in order. It may take several

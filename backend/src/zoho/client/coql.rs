@@ -14,34 +14,62 @@ pub const FOUND_PER_CALL: u64 = VALUES as u64;
 /// Rows of one call: the smaller of the two limits in Zoho's documentation, and all that one credit pays.
 const ROWS: usize = 200;
 
+/// What was found, and the values that Zoho refuses to look for.
+#[derive(Debug, Default)]
+pub struct Found {
+    /// The records.
+    pub records: Vec<Map<String, Value>>,
+    /// Values for which Zoho refuses the query. The others were looked for.
+    pub refused: Vec<String>,
+}
+
 impl Client {
     /// The records whose field equals one of the values, ignoring case, with these fields, that one and `id`. Lags
-    /// behind writes.
+    /// behind writes. A query that Zoho refuses is halved until the value that is the reason is alone.
     pub async fn find_equal(
         &self,
         module: &str,
         field: &str,
         values: &[String],
         fields: &[&str],
-    ) -> Result<Vec<Map<String, Value>>, CallError> {
+    ) -> Result<Found, CallError> {
         let mut columns = vec!["id", field];
         columns.extend(fields.iter().filter(|name| !["id", field].contains(name)));
-        let mut found = Vec::new();
+        let mut found = Found::default();
         // How a backslash is written is not documented. No address and no key has one.
         let values: Vec<&str> = values.iter().map(String::as_str).filter(|value| !value.contains('\\')).collect();
-        for values in values.chunks(VALUES) {
-            let mut last = None;
-            loop {
-                let query = query(module, &columns, field, values, last.as_deref());
-                let (records, more) = answer::records(&self.send(call(module, &query)).await?)?;
-                last = records.last().and_then(|record| record.get("id")?.as_str()).map(str::to_owned);
-                found.extend(records);
-                if !more || last.is_none() {
-                    break;
+        let mut parts: Vec<&[&str]> = values.chunks(VALUES).collect();
+        while let Some(part) = parts.pop() {
+            match self.find_all(module, field, part, &columns).await {
+                Ok(records) => found.records.extend(records),
+                Err(CallError::Invalid { .. }) if part.len() > 1 => {
+                    let (one, other) = part.split_at(part.len() / 2);
+                    parts.extend([one, other]);
                 }
+                Err(CallError::Invalid { .. }) => found.refused.extend(part.iter().map(|value| (*value).to_owned())),
+                Err(error) => return Err(error),
             }
         }
         Ok(found)
+    }
+
+    async fn find_all(
+        &self,
+        module: &str,
+        field: &str,
+        values: &[&str],
+        columns: &[&str],
+    ) -> Result<Vec<Map<String, Value>>, CallError> {
+        let (mut found, mut last) = (Vec::new(), None);
+        loop {
+            let query = query(module, columns, field, values, last.as_deref());
+            let (records, more) = answer::records(&self.send(call(module, &query)).await?)?;
+            last = records.last().and_then(|record| record.get("id")?.as_str()).map(str::to_owned);
+            found.extend(records);
+            if !more || last.is_none() {
+                return Ok(found);
+            }
+        }
     }
 }
 

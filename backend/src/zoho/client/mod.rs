@@ -17,6 +17,7 @@ mod seal;
 mod settings;
 #[cfg(test)]
 mod tests;
+mod timeline;
 mod token;
 
 use std::{sync::Arc, time::Instant};
@@ -28,10 +29,10 @@ pub use self::{
     accounts::{Granted, exchange},
     answer::SCOPES,
     calls::RECORDS,
-    coql::FOUND_PER_CALL,
+    coql::{FOUND_PER_CALL, Found},
     error::CallError,
     limiter::Limiter,
-    refusal::{Action, Class, RecordAnswer, Refusal},
+    refusal::{Action, Class, Duplicate, RecordAnswer, Refusal},
     seal::NonceSource,
     settings::{ModuleName, Organisation},
 };

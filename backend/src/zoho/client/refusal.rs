@@ -5,6 +5,8 @@
 
 use serde_json::Value;
 
+use super::answer::Purpose;
+
 /// Zoho's answer for one record of a call.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum RecordAnswer {
@@ -14,8 +16,6 @@ pub enum RecordAnswer {
         id: String,
         /// What was done.
         action: Action,
-        /// The field by which an upsert found the record.
-        duplicate_field: Option<String>,
     },
     /// Zoho rejected it.
     Refused(Refusal),
@@ -43,10 +43,20 @@ pub struct Refusal {
     pub class: Class,
     /// The API name of the field concerned.
     pub field: Option<String>,
-    /// The id of the other record, for [`Class::Duplicate`].
-    pub duplicate_id: Option<String>,
+    /// The other records that have the value of a unique field, for [`Class::Duplicate`].
+    pub duplicates: Vec<Duplicate>,
     /// What to do about it.
     pub advice: String,
+}
+
+/// Another record with the same value in a unique field. It need not be of the same module: by an organisation's
+/// preferences, it may be a lead.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Duplicate {
+    /// The field.
+    pub field: Option<String>,
+    /// The other record's id.
+    pub id: String,
 }
 
 /// What a refusal means for the delivery; in order of precedence, for records that are rejected for several reasons.
@@ -56,6 +66,8 @@ pub enum Class {
     Duplicate,
     /// Zoho's settings or the mapping must change.
     Configuration,
+    /// The organisation has room for no more records.
+    Full,
     /// The record must change.
     Data,
     /// The id no longer exists.
@@ -64,6 +76,16 @@ pub enum Class {
     Locked,
     /// Temporary.
     Retry,
+}
+
+/// Zoho's code when the edition's number of records, or its storage, is used up.
+pub(super) const MAX_RECORDS: &str = "MAX_RECORDS_LIMIT_REACHED";
+
+impl Class {
+    /// Whether the reason concerns other records of the module too.
+    pub fn concerns_others(self) -> bool {
+        matches!(self, Self::Configuration | Self::Full)
+    }
 }
 
 /// The longest name that we use from an answer; Zoho's are shorter.
@@ -88,27 +110,30 @@ fn record_id(value: &Value) -> Option<String> {
 
 impl Refusal {
     /// Reads an error entry.
-    pub(super) fn read(entry: &Value, deleting: bool) -> Self {
+    pub(super) fn read(entry: &Value, purpose: Purpose) -> Self {
         let errors = entry.pointer("/details/errors").and_then(Value::as_array);
         if let Some(errors) = errors.filter(|errors| !errors.is_empty()) {
-            return Self::merge(errors.iter().map(|error| Self::read(error, deleting)).collect());
+            return Self::merge(errors.iter().map(|error| Self::read(error, purpose)).collect());
         }
         let code = word(entry["code"].as_str().unwrap_or_default());
         let details = &entry["details"];
         let (place, of_record_id) = place(details);
         let class = match class(&code) {
-            // The addressed record itself is missing, not one that it refers to.
-            Class::Data if code == "INVALID_DATA" && (deleting || of_record_id) => Class::Gone,
+            // The addressed record itself is missing, not one that it refers to. Some answers don't say what is invalid.
+            Class::Data if code == "INVALID_DATA" && (of_record_id || purpose.by_id() && says_nothing(details)) => {
+                Class::Gone
+            }
             class => class,
         };
         let field = if class == Class::Gone { None } else { place };
         let about = field.as_deref().map(|field| format!("{field}: ")).unwrap_or_default();
         let (what, advice) = words(&code, class, details);
         let duplicate = details.pointer("/duplicate_record/id").or_else(|| details.get("id"));
+        let duplicate = duplicate.filter(|_| class == Class::Duplicate).and_then(record_id);
         Self {
             message: format!("{about}{what} ({code})"),
             advice,
-            duplicate_id: duplicate.filter(|_| class == Class::Duplicate).and_then(record_id),
+            duplicates: duplicate.map(|id| Duplicate { field: field.clone(), id }).into_iter().collect(),
             code,
             class,
             field,
@@ -119,9 +144,8 @@ impl Refusal {
     fn merge(mut all: Vec<Self>) -> Self {
         all.sort_by_key(|refusal| refusal.class);
         let message = all.iter().map(|refusal| refusal.message.as_str()).collect::<Vec<_>>().join("; ");
-        let mut first = all.swap_remove(0);
-        first.message = message;
-        first
+        let duplicates = all.iter_mut().flat_map(|refusal| std::mem::take(&mut refusal.duplicates)).collect();
+        Self { message, duplicates, ..all.swap_remove(0) }
     }
 
     /// Zoho reports success without the record's id. A retry is safe and will return it.
@@ -131,10 +155,16 @@ impl Refusal {
             message: "Zoho did not say which record it wrote (NO_ID)".to_owned(),
             class: Class::Retry,
             field: None,
-            duplicate_id: None,
+            duplicates: Vec::new(),
             advice: "No action needed: it will be retried".to_owned(),
         }
     }
+}
+
+/// Whether the details name neither a field nor what was expected of its value.
+fn says_nothing(details: &Value) -> bool {
+    let telling = ["api_name", "json_path", "expected_data_type", "maximum_length", "expected_fields"];
+    telling.iter().all(|name| details.get(*name).is_none())
 }
 
 /// The field that the details concern, and whether it is the record's own id.
@@ -155,6 +185,7 @@ fn place(details: &Value) -> (Option<String>, bool) {
 fn class(code: &str) -> Class {
     match code {
         "DUPLICATE_DATA" => Class::Duplicate,
+        MAX_RECORDS => Class::Full,
         "INVALID_MODULE"
         | "INVALID_URL_PATTERN"
         | "INVALID_REQUEST_METHOD"
@@ -201,13 +232,17 @@ fn words(code: &str, class: Class, details: &Value) -> (String, String) {
             "another record in Zoho has the same value",
             "Open both records in Zoho, merge them or correct one, then retry",
         ),
-        ("NO_PERMISSION" | "AUTHORIZATION_FAILED", _) => say(
-            "the Zoho user whose credentials are used may not write this record",
-            "Give that user's profile and role the permission in Zoho",
+        ("NO_PERMISSION" | "AUTHORIZATION_FAILED", _) => (
+            format!("the Zoho user whose credentials are used may not write this record{}", permissions(details)),
+            "Give that user's profile and role the permission in Zoho".to_owned(),
         ),
         ("OAUTH_SCOPE_MISMATCH", _) => say(
             "the credentials lack a scope",
             "Create new ones with backend-sync zoho connect, with all scopes that it names",
+        ),
+        (_, Class::Full) => say(
+            "the organisation has room for no more records",
+            "Delete what is not needed and empty the recycle bin in Zoho, or buy more room; it is tried again by itself",
         ),
         (_, Class::Configuration) => say(
             "Zoho does not know the module",
@@ -225,6 +260,13 @@ fn words(code: &str, class: Class, details: &Value) -> (String, String) {
             "Look up the code in Zoho's API documentation, and correct the record or the mapping",
         ),
     }
+}
+
+/// The permissions that the answer says are missing, such as `Crm_Implied_Create_Contacts`, in parentheses.
+pub(super) fn permissions(details: &Value) -> String {
+    let missing = details["permissions"].as_array().into_iter().flatten();
+    let missing: Vec<String> = missing.filter_map(Value::as_str).filter_map(name).collect();
+    if missing.is_empty() { String::new() } else { format!(" (missing: {})", missing.join(", ")) }
 }
 
 fn invalid_data(details: &Value) -> (String, String) {

@@ -17,6 +17,8 @@ const MODULE_CREDITS: u32 = 500;
 /// What identifies an organisation to people.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Organisation {
+    /// Its id in Zoho. A sandbox has another one.
+    pub id: String,
     /// The company's name.
     pub name: String,
     /// For example `enterprise`.
@@ -117,7 +119,11 @@ impl Client {
         let org =
             list.first().ok_or_else(|| CallError::unknown(Some(answer.status), "Zoho returned no organisation"))?;
         let text = |value: Option<&Value>| value.and_then(Value::as_str).map(str::to_owned);
+        let id = org.get("id").and_then(Value::as_str).filter(|id| !id.is_empty());
+        let id =
+            id.ok_or_else(|| CallError::unknown(Some(answer.status), "Zoho returned an organisation without an id"))?;
         Ok(Organisation {
+            id: id.to_owned(),
             name: text(org.get("company_name")).unwrap_or_else(|| "(no name)".to_owned()),
             edition: text(org.get("license_details").and_then(|details| details.get("paid_type"))),
         })

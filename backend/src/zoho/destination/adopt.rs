@@ -1,18 +1,17 @@
 //! People who are already in Zoho, imported by admissions: they are recognised by their e-mail address and adopted, not
 //! duplicated.
 //!
-//! We search for the address before a person's first write, because an upsert that matches by it would take over a
-//! contact that belongs to somebody else. Zoho's search lags by seconds, so what we wrote ourselves is known from our
-//! own items.
+//! We look for the address before a person's first write. Zoho's search lags by seconds, so what we wrote ourselves is
+//! known from our own items.
 
 use std::{collections::HashMap, hash::Hash};
-
-use serde_json::{Map, Value};
 
 use super::{
     Zoho,
     deliver::{DeliveryContext, Job},
+    find::AdoptionChoice,
     outcome::{self, Timing},
+    unreadable,
 };
 use crate::{
     delivery::{Delivery, Destination, DestinationFailure},
@@ -31,6 +30,16 @@ enum Holder {
     InFlight,
 }
 
+/// People, by what is known about them.
+pub(super) struct Adoption {
+    /// Those found in Zoho, who are updated.
+    pub(super) existing: Vec<Job>,
+    /// Those who are new.
+    pub(super) new: Vec<Job>,
+    /// Somebody else seems to write under our keys.
+    pub(super) failure: Option<DestinationFailure>,
+}
+
 impl Zoho {
     /// Splits people who may be new into those found in Zoho, who are updated, and those who are new. Settles those
     /// about whom a person must decide.
@@ -39,32 +48,16 @@ impl Zoho {
         context: &DeliveryContext<'_>,
         jobs: Vec<Job>,
         delivery: &mut Delivery,
-    ) -> Result<(Vec<Job>, Vec<Job>), DestinationFailure> {
-        let Some(field) = context.module.matches.as_deref().filter(|_| context.batch.kind == Kind::User) else {
-            return Ok((Vec::new(), jobs));
-        };
-        let emails = distinct(jobs.iter().filter_map(|job| address(job, field)));
-        if emails.is_empty() {
-            return Ok((Vec::new(), jobs));
+    ) -> Result<Adoption, DestinationFailure> {
+        if context.module.matches.is_empty() || context.batch.kind != Kind::User || jobs.is_empty() {
+            return Ok(Adoption { existing: Vec::new(), new: jobs, failure: None });
         }
         let started_at = self.clock.now();
-        let holders = match self.holders(context, &jobs).await {
-            Ok(holders) => holders,
-            Err(error) => {
-                return Err(DestinationFailure::Outage { reason: format!("the records could not be read: {error}") });
-            }
-        };
-        let key = context.module.key.as_str();
-        let found = self.client.find_equal(&context.module.module, field, &emails, &["id", field, key]).await;
-        let found = found.map_err(|error| self.failure(&error))?;
+        let holders = self.holders(context, &jobs).await.map_err(unreadable)?;
+        let found = self.contacts(context, &jobs).await?;
         let timing = Timing { started_at, ended_at: self.clock.now() };
-        let found = grouped(found.into_iter().filter_map(|contact| Some((lower(contact.get(field)?)?, contact))));
-        let (mut existing, mut new) = (Vec::new(), Vec::new());
+        let (mut existing, mut new, mut failure) = (Vec::new(), Vec::new(), None);
         for job in jobs {
-            let Some(email) = job.body.get(field).and_then(lower) else {
-                new.push(job);
-                continue;
-            };
             match holders.get(&job.item.key).unwrap_or(&Holder::Nobody) {
                 Holder::Nobody => {}
                 Holder::Other(other) => {
@@ -73,25 +66,24 @@ impl Zoho {
                 }
                 Holder::InFlight => {
                     let words = "Another user with the same e-mail address is being delivered; this one follows.";
-                    delivery.settled.push(self.retry(
-                        job,
-                        ("same_email_in_flight".to_owned(), words.to_owned()),
-                        timing,
-                    ));
+                    let reason = ("same_email_in_flight".to_owned(), words.to_owned());
+                    delivery.settled.push(self.retry(job, reason, timing));
                     continue;
                 }
             }
-            match choose(&job, key, found.get(&email).map_or(&[], Vec::as_slice)) {
+            match found.choose(context.module, &job) {
                 AdoptionChoice::New => new.push(job),
-                AdoptionChoice::Ours(id) => existing.push(Job { remote_id: Some(id), ..job }),
+                AdoptionChoice::Ours(id) if self.is_ours(&job, &id).await.map_err(unreadable)? => {
+                    existing.push(Job { remote_id: Some(id), ..job });
+                }
+                AdoptionChoice::Ours(id) => failure = Some(self.other_writer(context, &id)),
                 AdoptionChoice::Adopt(id) => existing.extend(adopted(context, job, id)),
-                AdoptionChoice::Ask(words) => {
-                    let reason = ("email_taken".to_owned(), words);
-                    delivery.settled.push(outcome::failed(job.item, reason, Some(timing)));
+                AdoptionChoice::Ask(code, words) => {
+                    delivery.settled.push(outcome::failed(job.item, (code.to_owned(), words), Some(timing)));
                 }
             }
         }
-        Ok((existing, new))
+        Ok(Adoption { existing, new, failure })
     }
 
     /// Who else has these people's addresses, among all users that we know.
@@ -133,45 +125,6 @@ impl Zoho {
     }
 }
 
-/// What to do with a person, given the contacts with the same address.
-enum AdoptionChoice {
-    New,
-    /// A contact that already has this person's key; with its id.
-    Ours(String),
-    /// The only contact, which has no key; with its id.
-    Adopt(String),
-    /// An operator must decide; with the reason.
-    Ask(String),
-}
-
-fn choose(job: &Job, key: &str, contacts: &[Map<String, Value>]) -> AdoptionChoice {
-    let id = |contact: &Map<String, Value>| contact.get("id").and_then(Value::as_str).map(str::to_owned);
-    let key_of = |contact: &Map<String, Value>| {
-        contact.get(key).and_then(Value::as_str).filter(|key| !key.is_empty()).map(str::to_owned)
-    };
-    let own = job.body.get(key).and_then(Value::as_str);
-    if let Some(id) = contacts.iter().find(|contact| key_of(contact).as_deref() == own).and_then(id) {
-        return AdoptionChoice::Ours(id);
-    }
-    let (taken, free): (Vec<_>, Vec<_>) = contacts.iter().partition(|contact| key_of(contact).is_some());
-    match (taken.first(), free.as_slice()) {
-        (None, []) => AdoptionChoice::New,
-        (None, [contact]) => id(contact).map_or(AdoptionChoice::New, AdoptionChoice::Adopt),
-        (None, several) => AdoptionChoice::Ask(format!(
-            "{} contacts in Zoho have this e-mail address. Merge them there, or write {} into the field {key} of the right one; then \
-             retry.",
-            several.len(),
-            own.unwrap_or_default()
-        )),
-        (Some(contact), _) => AdoptionChoice::Ask(format!(
-            "The contact {} in Zoho has this e-mail address and belongs to {}. If they are the same person, clear the field {key} there; \
-             otherwise correct one of the addresses. Then retry.",
-            id(contact).unwrap_or_default(),
-            key_of(contact).unwrap_or_default()
-        )),
-    }
-}
-
 /// The job that adopts a contact: fields that are only written at creation are left out.
 fn adopted(context: &DeliveryContext<'_>, job: Job, id: String) -> Option<Job> {
     let facts = context.batch.facts(job.item.key)?;
@@ -191,20 +144,12 @@ fn same_address(context: &DeliveryContext<'_>, job: Job, other: RecordKey, timin
     outcome::failed(job.item, ("email_taken".to_owned(), words), Some(timing))
 }
 
-fn address(job: &Job, field: &str) -> Option<String> {
-    job.body.get(field).and_then(Value::as_str).map(str::to_owned)
-}
-
-fn lower(value: &Value) -> Option<String> {
-    value.as_str().map(str::to_lowercase)
-}
-
-fn distinct(values: impl Iterator<Item = String>) -> Vec<String> {
+pub(super) fn distinct(values: impl Iterator<Item = String>) -> Vec<String> {
     values.collect::<std::collections::BTreeSet<_>>().into_iter().collect()
 }
 
 /// Groups values by key.
-fn grouped<K: Hash + Eq, V>(pairs: impl IntoIterator<Item = (K, V)>) -> HashMap<K, Vec<V>> {
+pub(super) fn grouped<K: Hash + Eq, V>(pairs: impl IntoIterator<Item = (K, V)>) -> HashMap<K, Vec<V>> {
     let mut groups: HashMap<K, Vec<V>> = HashMap::new();
     for (key, value) in pairs {
         groups.entry(key).or_default().push(value);

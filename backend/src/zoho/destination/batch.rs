@@ -271,10 +271,15 @@ impl DeliveryBatch {
     /// What the siblings know about the shared remote record: its id, and whether an attempt of theirs may have been
     /// delivered.
     pub(super) fn inherited(&self, key: RecordKey) -> (Option<String>, bool) {
-        let others = self.group(key).iter().map(grade_key).filter(|other| *other != key);
+        let others = self.siblings(key).into_iter();
         let rows: Vec<&ItemRow> = others.filter_map(|other| self.related.get(&other)).collect();
         let id = rows.iter().find_map(|row| row.remote_id.clone());
         (id, rows.iter().any(|row| row.attempts > 0 || row.state == ItemState::InFlight))
+    }
+
+    /// The other records that stand for the same remote record.
+    pub(super) fn siblings(&self, key: RecordKey) -> Vec<RecordKey> {
+        self.group(key).iter().map(grade_key).filter(|other| *other != key).collect()
     }
 
     fn group(&self, key: RecordKey) -> &[StoredRecord<Grade>] {

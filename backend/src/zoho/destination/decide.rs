@@ -54,6 +54,8 @@ pub(super) struct WriteTarget {
     /// The fields of the update or removal.
     pub(super) body: Map<String, Value>,
     pub(super) digest: String,
+    /// An earlier attempt, whose answer is unknown, may have created it.
+    pub(super) tried: bool,
 }
 
 /// What remains of an erased record.
@@ -94,17 +96,22 @@ impl<'a> Decider<'a> {
         if speaker != key {
             return self.replaced(item, speaker);
         }
-        let (inherited, tried) = self.batch.inherited(key);
+        if item.linked && key.kind != Kind::Grade {
+            let words = "Its record in Zoho was merged into another one, which another record here writes.";
+            return Decision::LeftOut { reason: ("linked".to_owned(), words.to_owned()), waits_for: None };
+        }
+        let (inherited, sibling_tried) = self.batch.inherited(key);
         let remote_id = item.remote_id.clone().or(inherited);
+        let tried = sibling_tried || item.attempts > 0;
         if let Some(policy) = self.batch.erased(key, &facts) {
-            return self.erase(item, &facts, policy, remote_id, tried || item.attempts > 0);
+            return self.erase(item, &facts, policy, remote_id, tried);
         }
         let delivered = match self.passes_filter(key, &facts, remote_id.is_some()) {
             Ok(passes) => passes && !facts.deleted,
             Err(decision) => return decision,
         };
         if !delivered {
-            return self.gone(item, &facts, remote_id, tried || item.attempts > 0);
+            return self.gone(item, &facts, remote_id, tried);
         }
         for related in self.needed(&facts) {
             if let Some(decision) = self.missing(related) {
@@ -118,13 +125,13 @@ impl<'a> Decider<'a> {
                 if remote_id.is_some() && remote_id == item.remote_id && item.digest.as_ref() == Some(&digest) {
                     return Decision::Same;
                 }
-                Decision::Write(WriteTarget { remote_id, body, digest })
+                Decision::Write(WriteTarget { remote_id, body, digest, tried })
             }
         }
     }
 
     fn replaced(&self, item: &Claimed, speaker: RecordKey) -> Decision {
-        if item.remote_id.is_some() || item.attempts > 0 {
+        if (item.remote_id.is_some() && !item.linked) || item.attempts > 0 {
             return Decision::HandOver { to: speaker };
         }
         let words = format!("{} stands for the same record in Zoho.", self.batch.name(speaker));
@@ -170,7 +177,7 @@ impl<'a> Decider<'a> {
                 if remote_id == item.remote_id && item.digest.as_ref() == Some(&digest) {
                     return Decision::Same;
                 }
-                Decision::Remove(WriteTarget { remote_id, body, digest })
+                Decision::Remove(WriteTarget { remote_id, body, digest, tried })
             }
         }
     }
@@ -201,7 +208,7 @@ impl<'a> Decider<'a> {
                 if remote_id.is_some() && remote_id == item.remote_id && item.digest.as_ref() == Some(&digest) {
                     return Decision::Same;
                 }
-                Decision::Erase(WriteTarget { remote_id, body, digest }, leaves(policy, item.key.kind))
+                Decision::Erase(WriteTarget { remote_id, body, digest, tried }, leaves(policy, item.key.kind))
             }
         }
     }

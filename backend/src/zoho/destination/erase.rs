@@ -4,8 +4,9 @@
 use super::{
     Zoho,
     decide::{Leaves, WriteTarget},
-    deliver::{DeliveryContext, Job, WriteCall, job},
+    deliver::{DeliveryContext, Job, job},
     outcome::{self, Timing},
+    send::WriteCall,
 };
 use crate::{
     delivery::{Delivery, DestinationFailure},
@@ -24,10 +25,10 @@ impl Zoho {
         let jobs = erasures
             .into_iter()
             .map(|(item, target, leaves)| Job { leaves: Some(leaves), ..job(item, target, "erased", true) });
-        // After an attempt of unknown outcome, an upsert by key finds out whether it was delivered.
+        // After an attempt of unknown outcome, an insert finds out whether it was delivered.
         let (known, unknown): (Vec<_>, Vec<_>) = jobs.partition(|job| job.remote_id.is_some());
-        let mut emptied = self.send(WriteCall::Update, context, known, delivery).await?;
-        emptied.extend(self.send(WriteCall::UpsertByKey, context, unknown, delivery).await?);
+        let mut emptied = self.send(WriteCall::Update, context, known, delivery).await?.gone;
+        emptied.extend(self.insert(context, unknown, delivery).await?);
         self.send(WriteCall::Delete, context, emptied, delivery).await?;
         Ok(())
     }

@@ -5,9 +5,14 @@ mod batch;
 mod decide;
 mod deliver;
 mod erase;
+mod find;
+mod hold;
+mod insert;
 mod mark;
+mod merged;
 mod outcome;
 mod plan;
+mod send;
 mod trial;
 mod verify;
 
@@ -25,15 +30,15 @@ pub use self::{
 };
 use super::{
     client::{CallError, Client},
-    mapping::Mapping,
+    mapping::{Mapping, ModuleMapping},
     metadata,
-    setup::check::{self, Severity},
+    setup::check::{self, MappingFinding, Severity},
 };
 use crate::{
     clock::{Clock, Timestamp},
     delivery::{Admission, Delivery, Destination, DestinationFailure},
     limits,
-    model::{Kind, Lane},
+    model::{Kind, Lane, Records},
     random::Random,
     store::{Claimed, Store, StoreError},
 };
@@ -46,7 +51,10 @@ pub struct Zoho {
     store: Store,
     client: Client,
     mapping: Arc<Mapping>,
-    modules: Mutex<Option<(Arc<Modules>, Timestamp)>>,
+    /// The metadata of modules that the mapping fits, and when it was read.
+    modules: Mutex<BTreeMap<String, (Arc<metadata::Module>, Timestamp)>>,
+    /// When Zoho was last seen to be the organisation that the records are in.
+    organisation_at: Mutex<Option<Timestamp>>,
     clock: Clock,
     random: Random,
 }
@@ -54,7 +62,8 @@ pub struct Zoho {
 impl Zoho {
     /// A destination that delivers by this mapping.
     pub fn new(store: Store, client: Client, mapping: Mapping, clock: Clock, random: Random) -> Self {
-        Self { store, client, mapping: Arc::new(mapping), modules: Mutex::new(None), clock, random }
+        let (modules, organisation_at) = (Mutex::new(BTreeMap::new()), Mutex::new(None));
+        Self { store, client, mapping: Arc::new(mapping), modules, organisation_at, clock, random }
     }
 
     /// The URL of a record's page in Zoho, if known.
@@ -62,33 +71,66 @@ impl Zoho {
         self.client.page(&self.mapping.module(kind)?.module, remote_id)
     }
 
-    /// The metadata of the mapping's modules, cached for a while. An error when the mapping does not fit them.
-    async fn modules(&self) -> Result<Arc<Modules>, DestinationFailure> {
+    /// The metadata of a kind's module, cached for a while. An error when the mapping does not fit it.
+    async fn metadata(&self, kind: Kind, module: &ModuleMapping) -> Result<Arc<metadata::Module>, DestinationFailure> {
         // Under the lock: one worker reads, the others wait for it.
         let mut held = self.modules.lock().await;
         let now = self.clock.now();
-        if let Some((modules, at)) = held.as_ref()
+        if let Some((metadata, at)) = held.get(&module.module)
             && !now.is_past(*at, limits::METADATA_TIME)
         {
-            return Ok(Arc::clone(modules));
+            return Ok(Arc::clone(metadata));
         }
-        let modules = read_modules(&self.client, &self.mapping).await.map_err(|error| self.failure(&error))?;
-        let findings = check::check(&self.mapping, &modules);
-        let errors: Vec<_> = findings.iter().filter(|finding| finding.severity == Severity::Error).collect();
-        if let Some(first) = errors.first() {
-            let place =
-                first.field.as_ref().map_or_else(|| first.module.clone(), |field| format!("{}.{field}", first.module));
-            let more = if errors.len() > 1 { format!(" (and {} more)", errors.len() - 1) } else { String::new() };
-            let reason = format!(
-                "The mapping does not fit Zoho: {place}: {}. {}{more}. backend-sync zoho check shows everything; backend-sync \
-                 zoho setup creates what is missing.",
-                first.problem, first.advice
-            );
-            return Err(DestinationFailure::Pause { cause: "configuration", reason, check_at: None });
+        let name = &module.module;
+        let found = self.client.fields(name).await.map_err(|error| match &error {
+            CallError::Configuration { reason, code } => {
+                hold::of_code(kind, Records::All, code, format!("{name}: {reason}."))
+            }
+            error => self.failure(error),
+        })?;
+        let findings = check::check_module(&self.mapping, kind, module, found.as_ref());
+        let errors = findings.iter().filter(|finding| finding.severity == Severity::Error);
+        match (found, errors.clone().next()) {
+            (Some(found), None) => {
+                let metadata = Arc::new(found);
+                held.insert(name.clone(), (Arc::clone(&metadata), now));
+                Ok(metadata)
+            }
+            (_, first) => {
+                let reason = first
+                    .map_or_else(|| format!("Zoho has no module {name}."), |first| does_not_fit(first, errors.count()));
+                Err(DestinationFailure::Hold {
+                    kind,
+                    records: Records::All,
+                    cause: "configuration",
+                    reason,
+                    may_end: true,
+                })
+            }
         }
-        let modules = Arc::new(modules);
-        *held = Some((Arc::clone(&modules), now));
-        Ok(modules)
+    }
+
+    /// Fails if Zoho is another organisation than the one that the records were delivered to: what is synced here is
+    /// not there.
+    async fn same_organisation(&self) -> Result<(), DestinationFailure> {
+        let mut seen = self.organisation_at.lock().await;
+        let now = self.clock.now();
+        if seen.is_some_and(|at| !now.is_past(at, limits::METADATA_TIME)) {
+            return Ok(());
+        }
+        let organisation = self.client.org().await.map_err(|error| self.failure(&error))?;
+        let known = self.store.organisation(Self::NAME, &organisation.id).await.map_err(unreadable)?;
+        if known == organisation.id {
+            *seen = Some(now);
+            return Ok(());
+        }
+        let reason = format!(
+            "The credentials are for another organisation in Zoho ({}, {}) than the one that the records were delivered to ({known}). \
+             Nothing was sent. If it is the wrong one, correct the section [zoho] of the configuration. If everything is to be \
+             delivered to this one from the beginning: backend-sync sync accept organisation.",
+            organisation.name, organisation.id
+        );
+        Err(DestinationFailure::Pause { cause: "organisation", reason, check_at: None })
     }
 
     /// What a failed call means for the whole destination.
@@ -111,6 +153,17 @@ impl Zoho {
             }
         }
     }
+}
+
+/// What is wrong with a module that the mapping does not fit.
+fn does_not_fit(first: &MappingFinding, errors: usize) -> String {
+    let place = first.field.as_ref().map_or_else(|| first.module.clone(), |field| format!("{}.{field}", first.module));
+    let more = if errors > 1 { format!(" (and {} more)", errors - 1) } else { String::new() };
+    format!(
+        "The mapping does not fit Zoho: {place}: {}. {}{more}. backend-sync zoho check shows everything; backend-sync zoho setup \
+         creates what is missing.",
+        first.problem, first.advice
+    )
 }
 
 /// Reads the metadata of the mapping's modules.
@@ -161,12 +214,9 @@ impl Destination for Zoho {
     }
 
     async fn check(&self) -> Option<DestinationFailure> {
-        *self.modules.lock().await = None;
-        match self.client.org().await {
-            Ok(_) => {}
-            Err(error) => return Some(self.failure(&error)),
-        }
-        if let Err(failure) = self.modules().await {
+        self.modules.lock().await.clear();
+        *self.organisation_at.lock().await = None;
+        if let Err(failure) = self.same_organisation().await {
             return Some(failure);
         }
         match self.client.limiter().admit(Lane::NewUser, 0, self.clock.now()) {

@@ -111,14 +111,12 @@ impl Zoho {
         items: &[Claimed],
         plan: &mut Plan,
     ) -> Result<(), DestinationFailure> {
-        let modules = self.modules().await?;
-        let module = self.mapping.module(kind);
-        let metadata = module.and_then(|module| modules.get(&module.module)).and_then(Option::as_ref);
-        let Some((module, metadata)) = module.zip(metadata) else {
+        let Some(module) = self.mapping.module(kind) else {
             let reason = Some(format!("The mapping has no table for {kind} records."));
             plan.items.extend(rows.iter().map(|row| planned(row, Action::Nothing, reason.clone())));
             return Ok(());
         };
+        let metadata = &*self.metadata(kind, module).await?;
         let batch = DeliveryBatch::load(&self.store, &self.mapping, Self::NAME, items).await.map_err(unreadable)?;
         let decider = Decider { mapping: &self.mapping, batch: &batch, metadata, module };
         let (mut writes, mut inserts, mut updates) = (Vec::new(), 0, 0);
@@ -153,9 +151,10 @@ impl Zoho {
             plan.calls += u64::from(records > 0);
             plan.credits += u64::div_ceil(records, RECORDS_PER_CREDIT);
         }
-        if inserts > 0 && kind == Kind::User && module.matches.is_some() {
+        if inserts > 0 && kind == Kind::User && !module.matches.is_empty() {
             // People are searched for by their addresses before their first write.
-            let searches = u64::div_ceil(inserts, FOUND_PER_CALL);
+            let fields = module.matches.len() as u64 + u64::from(module.match_leads);
+            let searches = fields * u64::div_ceil(inserts, FOUND_PER_CALL);
             plan.calls += searches;
             plan.credits += searches;
         }
@@ -257,6 +256,7 @@ fn claimed(row: &ItemRow) -> Claimed {
         revision: row.revision,
         changed_at: row.changed_at,
         remote_id: row.remote_id.clone(),
+        linked: row.linked,
         digest: row.digest.clone(),
         attempts: row.attempts,
     }

@@ -29,10 +29,15 @@ impl Zoho {
     pub async fn by(&self, mapping: Mapping) -> Result<(Self, Vec<MappingFinding>), DestinationFailure> {
         let modules = self.read(&mapping).await?;
         let findings = check::check(&mapping, &modules);
-        let known = Mutex::new(Some((Arc::new(modules), self.clock.now())));
+        let now = self.clock.now();
+        let known = modules.into_iter().filter_map(|(name, module)| Some((name, (Arc::new(module?), now)))).collect();
+        let (known, organisation_at) = (Mutex::new(known), Mutex::new(None));
         let Self { store, client, clock, random, .. } = self;
         let (store, client, clock, random) = (store.clone(), client.clone(), clock.clone(), random.clone());
-        Ok((Self { store, client, mapping: Arc::new(mapping), modules: known, clock, random }, findings))
+        Ok((
+            Self { store, client, mapping: Arc::new(mapping), modules: known, organisation_at, clock, random },
+            findings,
+        ))
     }
 
     async fn read(&self, mapping: &Mapping) -> Result<Modules, DestinationFailure> {

@@ -37,7 +37,7 @@ impl Zoho {
             if kind == Kind::User {
                 let key = module.key.as_str();
                 let found = self.client.find_equal(&module.module, key, &[user_key.to_owned()], &["id"]).await?;
-                let other = found.iter().filter_map(|record| record.get("id")?.as_str()).map(str::to_owned);
+                let other = found.records.iter().filter_map(|record| record.get("id")?.as_str()).map(str::to_owned);
                 ids.extend(other.filter(|id| !ids.contains(id)).collect::<Vec<_>>());
             }
             for place in self.module_remains(module, leaves(policy, kind), &ids).await? {

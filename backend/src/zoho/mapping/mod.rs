@@ -86,8 +86,10 @@ pub struct ModuleMapping {
     pub module: String,
     /// The API name of the unique field that holds the record's key.
     pub key: String,
-    /// The field by which an existing record in Zoho is adopted.
-    pub matches: Option<String>,
+    /// The fields by which an existing record in Zoho is recognised.
+    pub matches: Vec<MatchField>,
+    /// Whether people are looked for among the leads too.
+    pub match_leads: bool,
     /// Which of Zoho's automations run.
     pub trigger: Vec<String>,
     /// What happens in Zoho when the record is gone in Moodle.
@@ -97,6 +99,15 @@ pub struct ModuleMapping {
     pub(crate) rules: Vec<Rule>,
     /// What is written when the record is gone; `None` clears the field.
     pub(crate) deleted: Vec<(String, Option<Constant>)>,
+}
+
+/// A field by which an existing record in Zoho is recognised.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MatchField {
+    /// The field in Zoho.
+    pub field: String,
+    /// The field that the mapping fills with the value that it must have: itself, or the first of them.
+    pub value_of: String,
 }
 
 /// What happens in Zoho when a record is gone in Moodle.

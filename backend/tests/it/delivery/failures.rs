@@ -27,7 +27,7 @@ on_both_databases!(
 async fn a_time_out_after_the_commit_makes_no_second_record(database: Database) {
     let zoho = ZohoSimulator::start_set_up().await;
     zoho.add_faults(json!([{
-        "match": {"operation": "upsert", "module": "Contacts", "nth": 1}, "fault": "timeout_after_commit", "delay_ms": 300,
+        "match": {"operation": "insert", "module": "Contacts", "nth": 1}, "fault": "timeout_after_commit", "delay_ms": 300,
     }]))
     .await;
     let server = start(&database, &zoho).await;
@@ -120,7 +120,7 @@ async fn an_outage_is_waited_out(database: Database) {
     let faults =
         ["bad_gateway_html", "internal_error", "truncated_json", "service_unavailable_html", "connection_reset"];
     for (id, fault) in (1..).zip(faults) {
-        zoho.add_faults(json!([{"match": {"operation": "upsert", "nth": 1}, "fault": fault}])).await;
+        zoho.add_faults(json!([{"match": {"operation": "insert", "nth": 1}, "fault": fault}])).await;
         server.site().apply(&[at(id, "course_created", course(id, fault))]).await;
         rest(&database).await;
         let sql = format!("SELECT outcome FROM sync_attempts WHERE moodle_id = {id} ORDER BY id");
@@ -136,7 +136,7 @@ async fn an_outage_is_waited_out(database: Database) {
 async fn a_record_that_breaks_zoho_is_isolated(database: Database) {
     let zoho = ZohoSimulator::start_set_up().await;
     zoho.add_faults(
-        json!([{"match": {"operation": "upsert", "every": 1, "key": "poison"}, "fault": "internal_error"}]),
+        json!([{"match": {"operation": "insert", "every": 1, "key": "poison"}, "fault": "internal_error"}]),
     )
     .await;
     let server = start(&database, &zoho).await;

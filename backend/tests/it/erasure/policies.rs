@@ -120,7 +120,7 @@ async fn what_is_entered_again_is_found(database: Database) {
 async fn an_attempt_of_unknown_outcome_is_erased_too(database: Database) {
     let zoho = ZohoSimulator::start_set_up().await;
     zoho.add_faults(json!([{
-        "match": {"operation": "upsert", "module": "Contacts"}, "fault": "timeout_after_commit", "delay_ms": 100,
+        "match": {"operation": "insert", "module": "Contacts"}, "fault": "timeout_after_commit", "delay_ms": 100,
     }]))
     .await;
     let server = start(&database, &zoho).await;

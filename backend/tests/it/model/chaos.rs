@@ -40,7 +40,7 @@ const FAULTS: [&str; 17] = [
     "connection_reset",
 ];
 
-const OPERATIONS: [&str; 7] = ["token", "update", "upsert", "upsert", "coql", "settings", "org"];
+const OPERATIONS: [&str; 7] = ["token", "update", "insert", "insert", "coql", "settings", "org"];
 
 /// The longest time to hold a call: well below the rest of a lease when its process dies, because Zoho completes a call
 /// whose caller is dead.

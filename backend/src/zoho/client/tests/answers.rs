@@ -3,7 +3,7 @@
 use serde_json::{Map, Value, json};
 
 use super::server::{Reply, Stub, reply};
-use crate::zoho::client::{Action, CallError, Class, RecordAnswer, Refusal};
+use crate::zoho::client::{Action, CallError, Class, Duplicate, RecordAnswer, Refusal, answer::Purpose};
 
 fn records(count: usize) -> Vec<Map<String, Value>> {
     let record = |number| json!({"Last_Name": format!("Name {number}")}).as_object().unwrap().clone();
@@ -11,8 +11,7 @@ fn records(count: usize) -> Vec<Map<String, Value>> {
 }
 
 fn success(id: &str) -> Value {
-    json!({"code": "SUCCESS", "details": {"id": id}, "message": "record added", "status": "success", "action": "insert",
-           "duplicate_field": null})
+    json!({"code": "SUCCESS", "details": {"id": id}, "message": "record added", "status": "success", "action": null})
 }
 
 fn failure(code: &str, details: Value) -> Value {
@@ -20,34 +19,23 @@ fn failure(code: &str, details: Value) -> Value {
 }
 
 fn refusal(entry: Value) -> Refusal {
-    Refusal::read(&entry, false)
+    Refusal::read(&entry, Purpose::Update)
 }
 
-async fn upsert(stub: &Stub, reply: Reply, count: usize) -> Result<Vec<RecordAnswer>, CallError> {
+async fn insert(stub: &Stub, reply: Reply, count: usize) -> Result<Vec<RecordAnswer>, CallError> {
     stub.will(reply);
-    stub.client(None).upsert("Contacts", &records(count), &["Moodle_User_Key", "Email"], &[]).await
+    stub.client(None).insert("Contacts", &records(count), &[]).await
 }
 
 #[tokio::test]
-async fn an_upsert_in_zohos_format() {
+async fn an_insert_in_zohos_format() {
     let stub = Stub::start().await;
-    let mut updated = success("2");
-    updated["action"] = "update".into();
-    updated["duplicate_field"] = "Email".into();
-    let answer = reply(200, json!({"data": [success("1"), updated]}));
-    let entries = upsert(&stub, answer, 2).await.unwrap();
-    let done = |id: &str, action, field: Option<&str>| RecordAnswer::Done {
-        id: id.to_owned(),
-        action,
-        duplicate_field: field.map(str::to_owned),
-    };
-    assert_eq!(entries, [done("1", Action::Inserted, None), done("2", Action::Updated, Some("Email"))]);
+    let entries = insert(&stub, reply(200, json!({"data": [success("1"), success("2")]})), 2).await.unwrap();
+    let done = |id: &str| RecordAnswer::Done { id: id.to_owned(), action: Action::Inserted };
+    assert_eq!(entries, [done("1"), done("2")]);
     let request = stub.requests().remove(0);
-    assert_eq!((request.method.as_str(), request.path.as_str()), ("POST", "/crm/v8/Contacts/upsert"));
-    assert_eq!(
-        request.json(),
-        json!({"data": records(2), "duplicate_check_fields": ["Moodle_User_Key", "Email"], "trigger": []})
-    );
+    assert_eq!((request.method.as_str(), request.path.as_str()), ("POST", "/crm/v8/Contacts"));
+    assert_eq!(request.json(), json!({"data": records(2), "trigger": []}));
 }
 
 #[tokio::test]
@@ -55,7 +43,7 @@ async fn each_entry_counts_and_never_the_status() {
     let stub = Stub::start().await;
     for status in [200, 201, 202, 207, 400, 412, 500] {
         let body = json!({"data": [success("1"), failure("RECORD_LOCKED", json!({}))]});
-        let entries = upsert(&stub, reply(status, body), 2).await.unwrap();
+        let entries = insert(&stub, reply(status, body), 2).await.unwrap();
         assert!(matches!(&entries[0], RecordAnswer::Done { id, .. } if id == "1"), "{status}");
         assert!(matches!(&entries[1], RecordAnswer::Refused(refusal) if refusal.class == Class::Locked), "{status}");
     }
@@ -78,7 +66,7 @@ async fn an_answer_that_does_not_fit_leaves_the_outcome_unknown() {
         Reply::Silence,
     ];
     for reply in replies {
-        let error = upsert(&stub, reply, 2).await.unwrap_err();
+        let error = insert(&stub, reply, 2).await.unwrap_err();
         assert!(matches!(error, CallError::Unknown { .. }), "{error}");
         assert!(error.to_string().contains("is unknown"), "{error}");
     }
@@ -91,7 +79,7 @@ async fn no_connection_means_that_nothing_was_sent() {
     config.api_url = Some("http://127.0.0.1:1".to_owned());
     let http = crate::http::Http::new(&crate::authorities::Authorities::default()).unwrap();
     let client = crate::zoho::client::Client::new(&config, http, None, stub.clock(), getrandom::fill);
-    let error = client.upsert("Contacts", &records(1), &[], &[]).await.unwrap_err();
+    let error = client.insert("Contacts", &records(1), &[]).await.unwrap_err();
     assert!(matches!(error, CallError::Unreachable { .. }), "{error}");
 }
 
@@ -111,10 +99,10 @@ async fn errors_of_the_whole_call() {
         (400, "", "INVALID_DATA"),
     ] {
         let flat = failure(code, json!({})).to_string();
-        let flat = upsert(&stub, Reply::Body(status, credits, flat), 2).await.unwrap_err();
+        let flat = insert(&stub, Reply::Body(status, credits, flat), 2).await.unwrap_err();
         // Some come as a list with one entry, whatever was sent.
         let listed = json!({"data": [failure(code, json!({}))]}).to_string();
-        let listed = upsert(&stub, Reply::Body(status, credits, listed), 2).await.unwrap_err();
+        let listed = insert(&stub, Reply::Body(status, credits, listed), 2).await.unwrap_err();
         assert_eq!(flat.kind(), listed.kind(), "{code}");
         assert!(!flat.to_string().contains("Ann"), "{flat}");
         kinds.push(flat.kind());
@@ -131,14 +119,14 @@ async fn errors_of_the_whole_call() {
         "invalid",
     ];
     assert_eq!(kinds, expected);
-    let bare = upsert(&stub, Reply::Body(429, "", "slow down".to_owned()), 2).await.unwrap_err();
+    let bare = insert(&stub, Reply::Body(429, "", "slow down".to_owned()), 2).await.unwrap_err();
     assert_eq!(bare.kind(), "throttled");
 }
 
 #[tokio::test]
 async fn the_scope_is_named() {
     let stub = Stub::start().await;
-    let error = upsert(&stub, reply(401, failure("OAUTH_SCOPE_MISMATCH", json!({}))), 1).await.unwrap_err();
+    let error = insert(&stub, reply(401, failure("OAUTH_SCOPE_MISMATCH", json!({}))), 1).await.unwrap_err();
     assert!(error.to_string().contains("ZohoCRM.modules.ALL"), "{error}");
     assert_eq!(stub.granted(), 1, "another token would have the same scopes");
 }
@@ -214,7 +202,12 @@ fn a_missing_id_differs_from_a_wrong_lookup() {
     assert_eq!((gone.class, gone.field), (Class::Gone, None));
     let lookup = refusal(failure("INVALID_DATA", json!({"api_name": "id", "json_path": "$.data[0].Contact.id"})));
     assert_eq!((lookup.class, lookup.field.as_deref()), (Class::Data, Some("Contact")));
-    let deleted = Refusal::read(&failure("INVALID_DATA", json!({"id": "12"})), true);
+    for vague in [json!({}), json!({"resource_path_index": 0})] {
+        assert_eq!(refusal(failure("INVALID_DATA", vague.clone())).class, Class::Gone, "{vague}");
+        let new = Refusal::read(&failure("INVALID_DATA", vague), Purpose::Create);
+        assert_eq!(new.class, Class::Data, "a new record cannot be gone");
+    }
+    let deleted = Refusal::read(&failure("INVALID_DATA", json!({"id": "12"})), Purpose::Delete);
     assert_eq!(deleted.class, Class::Gone);
 }
 
@@ -228,7 +221,8 @@ fn nested_errors_are_found() {
     );
     let refusal = refusal(nested);
     assert_eq!((refusal.class, refusal.code.as_str()), (Class::Duplicate, "DUPLICATE_DATA"));
-    assert_eq!(refusal.duplicate_id.as_deref(), Some("4400000000012345678"));
+    let duplicate = Duplicate { field: Some("Email".to_owned()), id: "4400000000012345678".to_owned() };
+    assert_eq!(refusal.duplicates, [duplicate]);
     assert!(refusal.message.contains("Last_Name") && refusal.message.contains("Email"), "{}", refusal.message);
 }
 
@@ -236,7 +230,7 @@ fn nested_errors_are_found() {
 async fn a_success_without_an_id_is_retried() {
     let stub = Stub::start().await;
     let nameless = json!({"code": "SUCCESS", "details": {}, "message": "done", "status": "success"});
-    let entries = upsert(&stub, reply(200, json!({"data": [nameless]})), 1).await.unwrap();
+    let entries = insert(&stub, reply(200, json!({"data": [nameless]})), 1).await.unwrap();
     assert!(matches!(&entries[0], RecordAnswer::Refused(refusal) if refusal.class == Class::Retry), "{entries:?}");
 }
 
@@ -277,7 +271,7 @@ async fn a_query_goes_on_after_the_last_id() {
     let values = ["ann@example.org".to_owned(), "bob@example.org".to_owned()];
     let found = stub.client(None).find_equal("Contacts", "Email", &values, &["Moodle_User_Key"]).await.unwrap();
     assert_eq!(
-        found.iter().map(|record| record["Email"].as_str().unwrap()).collect::<Vec<_>>(),
+        found.records.iter().map(|record| record["Email"].as_str().unwrap()).collect::<Vec<_>>(),
         ["Ann@Example.org", "bob@example.org"]
     );
     let queries: Vec<_> = stub.requests().iter().map(|request| request.json()["select_query"].to_string()).collect();

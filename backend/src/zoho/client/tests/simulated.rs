@@ -54,7 +54,7 @@ impl Simulated {
     }
 
     async fn fault(&self, fault: &str) {
-        self.tell("faults", json!([{"match": {"operation": "upsert", "times": 1}, "fault": fault}])).await;
+        self.tell("faults", json!([{"match": {"operation": "insert", "times": 1}, "fault": fault}])).await;
     }
 
     async fn inspect(&self, place: &str) -> Value {
@@ -72,9 +72,9 @@ fn contact(number: usize) -> Map<String, Value> {
     fields.as_object().unwrap().clone()
 }
 
-async fn upsert(client: &Client, count: usize) -> Result<Vec<RecordAnswer>, CallError> {
+async fn insert(client: &Client, count: usize) -> Result<Vec<RecordAnswer>, CallError> {
     let records: Vec<_> = (0..count).map(contact).collect();
-    client.upsert("Contacts", &records, &["Email"], &[]).await
+    client.insert("Contacts", &records, &[]).await
 }
 
 fn ids(entries: &[RecordAnswer]) -> Vec<String> {
@@ -97,12 +97,9 @@ async fn fields_on_no_layout_are_read_too() {
 async fn records_are_created_changed_and_deleted() {
     let simulated = Simulated::start().await;
     let client = simulated.client();
-    let made = upsert(&client, 60).await.unwrap();
+    let made = insert(&client, 60).await.unwrap();
     assert!(made.iter().all(|entry| matches!(entry, RecordAnswer::Done { action: Action::Inserted, .. })), "{made:?}");
     let ids = ids(&made);
-    let again = upsert(&client, 60).await.unwrap();
-    assert!(again.iter().all(|entry| matches!(entry, RecordAnswer::Done { action: Action::Updated, duplicate_field: Some(field), .. } if field == "Email")));
-
     let mut change = Map::from_iter([("id".to_owned(), json!(ids[0])), ("Last_Name".to_owned(), json!("New"))]);
     let mut gone = change.clone();
     gone.insert("id".to_owned(), json!("4400000099999999999"));
@@ -116,7 +113,7 @@ async fn records_are_created_changed_and_deleted() {
 
     simulated.tell("clock", json!({"advance_seconds": 60})).await;
     let values: Vec<String> = (0..12).map(|number| format!("A{number}@example.org")).collect();
-    assert_eq!(client.find_equal("Contacts", "Email", &values, &["Last_Name"]).await.unwrap().len(), 12);
+    assert_eq!(client.find_equal("Contacts", "Email", &values, &["Last_Name"]).await.unwrap().records.len(), 12);
 
     let deleted = client.delete("Contacts", &ids).await.unwrap();
     assert!(
@@ -142,15 +139,20 @@ async fn two_keys_that_hit_two_records() {
         fields
     };
     let two = [with_key(0, "a"), with_key(1, "b")];
-    let ids = ids(&client.upsert("Contacts", &two, &["Key"], &[]).await.unwrap());
+    let ids = ids(&client.insert("Contacts", &two, &[]).await.unwrap());
     let mut clash = with_key(0, "b");
     clash.insert("id".to_owned(), json!(ids[0]));
     let entries = client.update("Contacts", &[clash], &[]).await.unwrap();
     let RecordAnswer::Refused(refusal) = &entries[0] else { panic!("{entries:?}") };
-    assert_eq!((refusal.class, refusal.duplicate_id.as_ref()), (Class::Duplicate, Some(&ids[1])), "{refusal:?}");
+    let other = refusal.duplicates.first().map(|other| (other.field.as_deref(), &other.id));
+    assert_eq!((refusal.class, other), (Class::Duplicate, Some((Some("Key"), &ids[1]))), "{refusal:?}");
+    // The same of a new record: nothing that exists is changed, and the answer says what is in the way.
+    let entries = client.insert("Contacts", &[with_key(2, "b")], &[]).await.unwrap();
+    let RecordAnswer::Refused(refusal) = &entries[0] else { panic!("{entries:?}") };
+    assert_eq!(refusal.duplicates.first().map(|other| &other.id), Some(&ids[1]), "{refusal:?}");
 
     let wrong = json!({"Last_Name": "x", "Email": "not an address"});
-    let entries = client.upsert("Contacts", &[wrong.as_object().unwrap().clone()], &["Email"], &[]).await.unwrap();
+    let entries = client.insert("Contacts", &[wrong.as_object().unwrap().clone()], &[]).await.unwrap();
     let RecordAnswer::Refused(refusal) = &entries[0] else { panic!("{entries:?}") };
     assert_eq!((refusal.class, refusal.field.as_deref()), (Class::Data, Some("Email")), "{refusal:?}");
 }
@@ -159,7 +161,7 @@ async fn two_keys_that_hit_two_records() {
 async fn every_fault_maps_to_an_error() {
     let simulated = Simulated::start().await;
     let client = simulated.client();
-    upsert(&client, 1).await.unwrap();
+    insert(&client, 1).await.unwrap();
     for (fault, kind) in [
         ("internal_error", "unknown"),
         ("bad_gateway_html", "unknown"),
@@ -173,13 +175,13 @@ async fn every_fault_maps_to_an_error() {
         ("limit_exceeded", "credits_exhausted"),
     ] {
         simulated.fault(fault).await;
-        let error = upsert(&client, 3).await.unwrap_err();
+        let error = insert(&client, 3).await.unwrap_err();
         assert_eq!(error.kind(), kind, "{fault}: {error}");
-        assert_eq!(upsert(&client, 3).await.unwrap().len(), 3, "after {fault}");
+        assert_eq!(insert(&client, 3).await.unwrap().len(), 3, "after {fault}");
     }
     // One rejected token is replaced silently.
     simulated.fault("unauthorized").await;
-    upsert(&client, 3).await.unwrap();
+    insert(&client, 3).await.unwrap();
 }
 
 #[tokio::test]
@@ -189,11 +191,11 @@ async fn after_a_timeout_the_outcome_is_unknown_and_a_retry_is_safe() {
     client.org().await.unwrap();
     for (fault, there) in [("timeout_before_commit", 0), ("timeout_after_commit", 5)] {
         simulated.fault(fault).await;
-        let error = upsert(&client, 5).await.unwrap_err();
+        let error = insert(&client, 5).await.unwrap_err();
         assert!(matches!(error, CallError::Unknown { status: None, .. }), "{error}");
         assert_eq!(simulated.contacts().await, there, "{fault}");
     }
-    assert_eq!(upsert(&client, 5).await.unwrap().len(), 5);
+    assert_eq!(insert(&client, 5).await.unwrap().len(), 5);
     assert_eq!(simulated.contacts().await, 5);
 }
 
@@ -203,7 +205,7 @@ async fn partial_success_with_either_status() {
     let client = simulated.client();
     for fault in ["partial_200", "partial_207", "record_locked"] {
         simulated.fault(fault).await;
-        let entries = upsert(&client, 4).await.unwrap();
+        let entries = insert(&client, 4).await.unwrap();
         let locked =
             |entry: &&RecordAnswer| matches!(entry, RecordAnswer::Refused(refusal) if refusal.class == Class::Locked);
         let expected = if fault == "record_locked" { 4 } else { 2 };
@@ -215,12 +217,12 @@ async fn partial_success_with_either_status() {
 async fn a_revoked_refresh_token_and_one_that_works_again() {
     let simulated = Simulated::start().await;
     let client = simulated.client();
-    upsert(&client, 1).await.unwrap();
+    insert(&client, 1).await.unwrap();
     simulated.tell("settings", json!({"revoked": true})).await;
-    let error = upsert(&client, 1).await.unwrap_err();
+    let error = insert(&client, 1).await.unwrap_err();
     assert!(matches!(&error, CallError::Unauthorized { reason } if reason.contains("zoho connect")), "{error}");
     simulated.tell("settings", json!({"revoked": false})).await;
-    upsert(&client, 1).await.unwrap();
+    insert(&client, 1).await.unwrap();
 }
 
 #[tokio::test]
@@ -243,7 +245,7 @@ async fn the_limit_adapts_to_zohos() {
         let client = client.clone();
         async move {
             let mut refused = 0;
-            while let Err(error) = client.upsert("Contacts", &[contact(number)], &["Email"], &[]).await {
+            while let Err(error) = client.insert("Contacts", &[contact(number)], &[]).await {
                 assert!(matches!(error, CallError::Throttled { .. }), "{error}");
                 refused += 1;
             }
@@ -260,14 +262,14 @@ async fn scarce_credits_are_noticed_at_once() {
     let simulated = Simulated::start().await;
     simulated.tell("settings", json!({"allowance": 1_000})).await;
     let client = simulated.client();
-    upsert(&client, 100).await.unwrap();
+    insert(&client, 100).await.unwrap();
     assert_eq!(client.limiter().credits(), None);
     simulated.tell("settings", json!({"used": 700})).await;
-    upsert(&client, 100).await.unwrap();
+    insert(&client, 100).await.unwrap();
     let left = 1_000 - simulated.inspect("settings").await["used"].as_i64().unwrap();
     assert_eq!(client.limiter().credits().map(|(left, _)| left), Some(left));
     simulated.tell("settings", json!({"used": 1_000})).await;
-    let error = upsert(&client, 1).await.unwrap_err();
+    let error = insert(&client, 1).await.unwrap_err();
     assert!(matches!(error, CallError::CreditsExhausted), "{error}");
     let exhausted = client.limiter().admit(Lane::Grade, 1, Clock::system().now());
     assert!(matches!(exhausted, Admission::Exhausted { .. }), "{exhausted:?}");

@@ -4,7 +4,7 @@ use toml::de::DeValue;
 
 use super::{
     super::{
-        Constant, Labels, ModuleMapping, OnDelete, Owner,
+        Constant, Labels, MatchField, ModuleMapping, OnDelete, Owner,
         problem::Report,
         reader::{MappingTable, constant},
     },
@@ -26,7 +26,11 @@ pub(super) fn read(
     let kind = context.kind;
     let module = required_name(report, &mut table, "module");
     let key = key(report, context, &mut table);
-    let matches = if kind == Kind::User { name_to_match(report, &mut table) } else { None };
+    let (mut names, mut match_leads) = (Vec::new(), false);
+    if kind == Kind::User {
+        names = names_to_match(report, &mut table);
+        match_leads = table.flag(report, "match_leads").unwrap_or(false);
+    }
     let trigger = triggers(report, &mut table);
     let labels = labels(report, &mut table);
     let words =
@@ -44,14 +48,26 @@ pub(super) fn read(
         check_names(report, context, key.as_deref(), &fields);
         deleted = when_deleted(report, &fields, on_delete);
     }
-    if let Some(name) = &matches
-        && let Some(entry) = table.get("match")
-        && !rules.iter().any(|rule| rule.field == *name && rule.owner != Owner::Zoho)
+    let filled = |name: &String| rules.iter().any(|rule| rule.field == *name && rule.owner != Owner::Zoho);
+    if let Some(entry) = table.get("match")
+        && names.first().is_some_and(|first| !filled(first))
     {
-        table.wrong(report, entry, &format!("must name one of [{kind}.fields] that Zoho does not own"));
+        table.wrong(report, entry, &format!("must begin with one of [{kind}.fields] that Zoho does not own"));
     }
+    if match_leads
+        && names.is_empty()
+        && let Some(entry) = table.get("match_leads")
+    {
+        table.wrong(report, entry, "needs match: it names what leads are compared by");
+    }
+    let matches = names.iter().zip(names.first().into_iter().cycle());
+    let matches = matches.map(|(name, first)| {
+        let value_of = if filled(name) { name } else { first };
+        MatchField { field: name.clone(), value_of: value_of.clone() }
+    });
+    let matches = matches.collect();
     table.finish(report);
-    Some(ModuleMapping { module: module?, key: key?, matches, trigger, on_delete, labels, rules, deleted })
+    Some(ModuleMapping { module: module?, key: key?, matches, match_leads, trigger, on_delete, labels, rules, deleted })
 }
 
 fn key(report: &mut Report<'_>, context: &KindContext<'_>, table: &mut MappingTable<'_>) -> Option<String> {
@@ -71,20 +87,18 @@ fn required_name(report: &mut Report<'_>, table: &mut MappingTable<'_>, key: &'s
     name_of(report, table, key)
 }
 
-fn name_to_match(report: &mut Report<'_>, table: &mut MappingTable<'_>) -> Option<String> {
-    let names = table.texts(report, "match")?;
-    match names.as_slice() {
-        [] => None,
-        [(name, _)] if is_name(name) => Some((*name).to_owned()),
-        [(_, span)] => {
-            report.add(span.clone(), table.place.clone(), format!("match {NO_NAME}"));
-            None
-        }
-        [_, (_, span), ..] => {
-            report.add(span.clone(), table.place.clone(), "match must name one field");
-            None
-        }
+/// The most fields to match by: each costs a call for 50 people.
+const MATCHES: usize = 3;
+
+fn names_to_match(report: &mut Report<'_>, table: &mut MappingTable<'_>) -> Vec<String> {
+    let names = table.texts(report, "match").unwrap_or_default();
+    for (_, span) in names.iter().filter(|(name, _)| !is_name(name)) {
+        report.add(span.clone(), table.place.clone(), format!("match {NO_NAME}"));
     }
+    if let Some((_, span)) = names.get(MATCHES) {
+        report.add(span.clone(), table.place.clone(), format!("match must name at most {MATCHES} fields"));
+    }
+    owned(Some(names))
 }
 
 fn triggers(report: &mut Report<'_>, table: &mut MappingTable<'_>) -> Vec<String> {

@@ -37,13 +37,24 @@ pub enum Severity {
 
 /// Compares the mapping with the live metadata. A module that is missing there, or `None`, does not exist.
 pub fn check(mapping: &Mapping, metadata: &BTreeMap<String, Option<Module>>) -> Vec<MappingFinding> {
+    let of = |(kind, module): (Kind, &ModuleMapping)| {
+        check_module(mapping, kind, module, metadata.get(&module.module).and_then(Option::as_ref))
+    };
+    mapping.modules().flat_map(of).collect()
+}
+
+/// Compares one kind's part of the mapping with its module; `None` when that does not exist.
+pub fn check_module(
+    mapping: &Mapping,
+    kind: Kind,
+    module: &ModuleMapping,
+    found: Option<&Module>,
+) -> Vec<MappingFinding> {
     let mut findings = Vec::new();
-    for (kind, module) in mapping.modules() {
-        let mut checker = Checker { mapping, kind, module, findings: &mut findings };
-        match metadata.get(&module.module).and_then(Option::as_ref) {
-            Some(found) => checker.fields(found),
-            None => checker.no_module(),
-        }
+    let mut checker = Checker { mapping, kind, module, findings: &mut findings };
+    match found {
+        Some(found) => checker.fields(found),
+        None => checker.no_module(),
     }
     findings
 }
@@ -102,6 +113,13 @@ impl Checker<'_> {
                     self.error(field, "The field is on no layout, so nobody sees it.", advice);
                 }
                 Some(_) => {}
+            }
+        }
+        for field in module.matches.iter().filter(|field| !found.fields.contains_key(&field.field)) {
+            let is_expected = module.rules.iter().any(|rule| rule.field == field.field);
+            if !is_expected {
+                let advice = "Correct match in [user] of the mapping file, or create the field in Zoho.";
+                self.add(Severity::Error, Some(&field.field), "The module has no such field.", advice);
             }
         }
         if let Some(key) = found.fields.get(&module.key) {

@@ -1,0 +1,186 @@
+//! One item writes a remote record; others that stand for it are linked to it, and write nothing.
+
+use std::collections::HashMap;
+
+use sea_orm::{ConnectionTrait, Value};
+
+use super::{
+    ItemFilter, lock,
+    release::{among, by_site_and_kind},
+    settle::{Settled, SettledState},
+};
+use crate::{
+    clock::Timestamp,
+    model::{Kind, Lane, RecordKey},
+    store::{
+        Store, StoreError, bulk,
+        sql::{execute, key_of, query},
+    },
+};
+
+/// The remote record that an item writes from now on, if it did not before.
+fn new_writer(settled: &Settled) -> Option<&str> {
+    match &settled.state {
+        SettledState::Synced { remote_id: Some(id), linked: false, .. }
+            if settled.item.linked || settled.item.remote_id.as_ref() != Some(id) =>
+        {
+            Some(id)
+        }
+        _ => None,
+    }
+}
+
+/// The remote record that an item wrote and no longer writes, unless it only links itself to it.
+fn given_up(settled: &Settled) -> Option<&str> {
+    let before = settled.item.remote_id.as_deref().filter(|_| !settled.item.linked)?;
+    match &settled.state {
+        SettledState::Synced { remote_id, .. } if remote_id.as_deref() != Some(before) => Some(before),
+        _ => None,
+    }
+}
+
+/// The same, except that an item fails whose remote record another item writes and does not hand over. The database
+/// would refuse to store both.
+pub(super) async fn one_each(
+    transaction: &impl ConnectionTrait,
+    destination: &str,
+    settled: &[Settled],
+) -> Result<Vec<Settled>, StoreError> {
+    let mut settled = settled.to_vec();
+    let ids: Vec<String> = settled.iter().filter_map(new_writer).map(str::to_owned).collect();
+    if ids.is_empty() {
+        return Ok(settled);
+    }
+    let givers: Vec<RecordKey> = settled.iter().flat_map(|settled| settled.takes_over_from.iter().copied()).collect();
+    if !givers.is_empty() {
+        let all = settled.iter().map(|settled| settled.item.key).chain(givers.iter().copied()).collect();
+        lock::hold(transaction, destination, all).await?;
+    }
+    let mut writers = writers(transaction, destination, &ids).await?;
+    let mut linked = Vec::new();
+    for settled in &mut settled {
+        let Some(id) = new_writer(settled).map(str::to_owned) else { continue };
+        match writers.insert(id.clone(), settled.item.key) {
+            Some(other) if settled.takes_over_from.contains(&other) => linked.push(other),
+            Some(other) if other != settled.item.key => {
+                fail(settled, &id, other);
+                writers.insert(id, other);
+            }
+            _ => {}
+        }
+    }
+    link(transaction, destination, &linked).await?;
+    Ok(settled)
+}
+
+/// The code of items whose remote record another item writes.
+const TAKEN: &str = "remote_taken";
+
+fn fail(settled: &mut Settled, id: &str, other: RecordKey) {
+    let words = format!(
+        "The record {id} at the destination belongs to {} {} already. If both are the same, delete one of them in Moodle; otherwise \
+         correct what makes them look alike. Then retry.",
+        other.kind, other.moodle_id
+    );
+    settled.state = SettledState::Failed;
+    settled.reason = Some((TAKEN.to_owned(), words));
+}
+
+/// The items that write these remote records.
+async fn writers(
+    connection: &impl ConnectionTrait,
+    destination: &str,
+    ids: &[String],
+) -> Result<HashMap<String, RecordKey>, StoreError> {
+    let mut writers = HashMap::new();
+    for list in bulk::key_lists(ids) {
+        let places = vec!["?"; list.len()].join(", ");
+        let sql = format!(
+            "SELECT remote_id, site_id, kind, moodle_id FROM sync_items WHERE destination = ? AND NOT linked \
+             AND remote_id IS NOT NULL AND remote_id IN ({places})"
+        );
+        let mut values: Vec<Value> = vec![destination.into()];
+        values.extend(list.into_iter().map(Value::from));
+        for row in query(connection, &sql, values).await? {
+            writers.insert(row.try_get("", "remote_id")?, key_of(&row)?);
+        }
+    }
+    Ok(writers)
+}
+
+/// Links items to the remote records that they wrote. They are locked already. The revision tells a worker that is
+/// delivering one of them.
+async fn link(transaction: &impl ConnectionTrait, destination: &str, keys: &[RecordKey]) -> Result<(), StoreError> {
+    for RecordKey { kind, site_id, moodle_id } in keys {
+        let sql = "UPDATE sync_items SET linked = TRUE, digest = NULL, revision = revision + 1 WHERE destination = ? AND site_id = ? \
+                   AND kind = ? AND moodle_id = ?";
+        let values = vec![destination.into(), (*site_id).into(), kind.as_str().into(), Value::from(moodle_id.0)];
+        execute(transaction, sql, values).await?;
+    }
+    Ok(())
+}
+
+impl Store {
+    /// Judges again what is linked to remote records that are no longer written: each gets a record of its own, or is
+    /// linked again.
+    pub(super) async fn release_linked(
+        &self,
+        destination: &str,
+        settled: &[Settled],
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        let ids: Vec<String> = settled.iter().filter_map(given_up).map(str::to_owned).collect();
+        for list in bulk::key_lists(&ids) {
+            let places = vec!["?"; list.len()].join(", ");
+            let condition = format!("destination = ? AND linked AND remote_id IN ({places})");
+            let set = "linked = FALSE, remote_id = NULL, digest = NULL, revision = revision + 1, due_at = ?, \
+                       state = CASE state WHEN 'in_flight' THEN 'in_flight' ELSE 'pending' END";
+            let sql = lock::update(self.backend(), lock::Items::All(&condition), set, &[]);
+            let mut values: Vec<Value> = vec![destination.into()];
+            values.extend(list.into_iter().map(Value::from));
+            values.push(now.0.into());
+            execute(&self.write, &sql, values).await?;
+        }
+        Ok(())
+    }
+
+    /// The item that writes a remote record.
+    pub async fn writer_of(&self, destination: &str, remote_id: &str) -> Result<Option<RecordKey>, StoreError> {
+        Ok(writers(&self.read, destination, &[remote_id.to_owned()]).await?.remove(remote_id))
+    }
+
+    /// Forgets all remote ids of a destination, in steps: everything is delivered as if it had never been there.
+    /// Returns how many were forgotten.
+    pub(in crate::store) async fn forget_remote(&self, destination: &str, now: Timestamp) -> Result<u64, StoreError> {
+        let set = "remote_id = NULL, linked = FALSE, digest = NULL, attempts = 0, revision = revision + 1, due_at = ?, \
+                   changed_at = CASE state WHEN 'synced' THEN ? ELSE changed_at END, \
+                   lane = CASE kind WHEN 'user' THEN ? WHEN 'course' THEN ? ELSE lane END, \
+                   state = CASE state WHEN 'in_flight' THEN 'in_flight' ELSE 'pending' END";
+        let (mut forgotten, mut after) = (0, None);
+        loop {
+            let keys = self.next_items(destination, &ItemFilter::default(), after).await?;
+            let Some(last) = keys.last() else { return Ok(forgotten) };
+            after = Some(*last);
+            for ((site_id, kind), ids) in by_site_and_kind(&keys) {
+                for list in bulk::key_lists(&ids) {
+                    let (among, mut values) = among(destination, site_id, kind, "kind", "moodle_id", list);
+                    let condition = format!("{among} AND remote_id IS NOT NULL");
+                    let sql = lock::update(self.backend(), lock::Items::All(&condition), set, &[]);
+                    let lanes = [Kind::User, Kind::Course].map(|kind| Value::from(Lane::of(kind, false).number()));
+                    values.extend([Value::from(now.0), Value::from(now.0)].into_iter().chain(lanes));
+                    forgotten += execute(&self.write, &sql, values).await?;
+                }
+            }
+        }
+    }
+
+    /// Whether an attempt to deliver this record has written that remote record before.
+    pub async fn wrote(&self, destination: &str, key: RecordKey, remote_id: &str) -> Result<bool, StoreError> {
+        let sql = "SELECT 1 FROM sync_attempts WHERE destination = ? AND site_id = ? AND kind = ? AND moodle_id = ? \
+                   AND remote_id = ? LIMIT 1";
+        let RecordKey { kind, site_id, moodle_id } = key;
+        let values =
+            vec![destination.into(), site_id.into(), kind.as_str().into(), moodle_id.0.into(), remote_id.into()];
+        Ok(!query(&self.read, sql, values).await?.is_empty())
+    }
+}

@@ -1,0 +1,169 @@
+//! Finding people in Zoho by what the mapping says: their addresses, their ID numbers; among the contacts, and among the
+//! leads.
+
+use std::collections::{HashMap, HashSet};
+
+use serde_json::{Map, Value};
+
+use super::{
+    Zoho,
+    adopt::{distinct, grouped},
+    deliver::{DeliveryContext, Job},
+};
+use crate::{
+    delivery::DestinationFailure,
+    model::Records,
+    zoho::mapping::{MatchField, ModuleMapping},
+};
+
+/// The module of people who are not contacts yet.
+const LEADS: &str = "Leads";
+
+/// The records found by one field.
+struct FoundBy {
+    field: MatchField,
+    /// By the field's value in lower case.
+    records: HashMap<String, Vec<Map<String, Value>>>,
+    /// Values that Zoho refuses to look for.
+    refused: HashSet<String>,
+}
+
+impl FoundBy {
+    /// The records for a person, and whether Zoho refused to look for them.
+    fn of(&self, job: &Job) -> (&[Map<String, Value>], bool) {
+        let Some(value) = job.body.get(&self.field.value_of) else { return (&[], false) };
+        let refused = value.as_str().is_some_and(|value| self.refused.contains(value));
+        (lower(value).and_then(|value| self.records.get(&value)).map_or(&[], Vec::as_slice), refused)
+    }
+}
+
+/// What was found about some people.
+pub(super) struct FoundPeople {
+    contacts: Vec<FoundBy>,
+    leads: Vec<FoundBy>,
+}
+
+/// What to do with a person.
+pub(super) enum AdoptionChoice {
+    New,
+    /// A contact that already has this person's key; with its id.
+    Ours(String),
+    /// The only contact, which has no key; with its id.
+    Adopt(String),
+    /// An operator must decide; with the code and the reason.
+    Ask(&'static str, String),
+}
+
+impl Zoho {
+    /// Looks for people by the fields of the mapping.
+    pub(super) async fn contacts(
+        &self,
+        context: &DeliveryContext<'_>,
+        jobs: &[Job],
+    ) -> Result<FoundPeople, DestinationFailure> {
+        let ModuleMapping { module, key, matches, match_leads, .. } = context.module;
+        let mut found = FoundPeople { contacts: Vec::new(), leads: Vec::new() };
+        for field in matches {
+            found.contacts.extend(self.found_by(context, module, field, &["id", key], jobs).await?);
+        }
+        if let Some(field) = matches.first().filter(|_| *match_leads) {
+            found.leads.extend(self.found_by(context, LEADS, field, &["id"], jobs).await?);
+        }
+        Ok(found)
+    }
+
+    async fn found_by(
+        &self,
+        context: &DeliveryContext<'_>,
+        module: &str,
+        field: &MatchField,
+        columns: &[&str],
+        jobs: &[Job],
+    ) -> Result<Option<FoundBy>, DestinationFailure> {
+        let value_of = |job: &Job| job.body.get(&field.value_of).and_then(Value::as_str).map(str::to_owned);
+        let values = distinct(jobs.iter().filter_map(value_of));
+        if values.is_empty() {
+            return Ok(None);
+        }
+        let found = self.client.find_equal(module, &field.field, &values, columns).await;
+        let found = found.map_err(|error| self.failure_of(context, Records::New, &error))?;
+        let by_value = found.records.into_iter().filter_map(|record| Some((lower(record.get(&field.field)?)?, record)));
+        Ok(Some(FoundBy {
+            field: field.clone(),
+            records: grouped(by_value),
+            refused: found.refused.into_iter().collect(),
+        }))
+    }
+}
+
+impl FoundPeople {
+    /// The contacts found for a person.
+    pub(super) fn contacts(&self, job: &Job) -> Vec<&Map<String, Value>> {
+        let mut ids = HashSet::new();
+        let all = self.contacts.iter().flat_map(|found| found.of(job).0);
+        all.filter(|contact| ids.insert(contact.get("id"))).collect()
+    }
+
+    /// What to do with a person.
+    pub(super) fn choose(&self, module: &ModuleMapping, job: &Job) -> AdoptionChoice {
+        if let Some(found) = self.contacts.iter().chain(&self.leads).find(|found| found.of(job).1) {
+            return AdoptionChoice::Ask(
+                "not_searchable",
+                format!(
+                    "Zoho refuses to look for this value of {}. Correct it in Moodle; then retry.",
+                    found.field.value_of
+                ),
+            );
+        }
+        let contacts = self.contacts(job);
+        match choose(job, &module.key, &contacts) {
+            AdoptionChoice::New => match self.leads.iter().find_map(|found| found.of(job).0.first()).and_then(id) {
+                Some(lead) => AdoptionChoice::Ask(
+                    "lead",
+                    format!(
+                        "The lead {lead} in Zoho has this e-mail address. Convert it in Zoho into a contact, or delete it; then retry."
+                    ),
+                ),
+                None => AdoptionChoice::New,
+            },
+            choice => choice,
+        }
+    }
+}
+
+fn choose(job: &Job, key: &str, contacts: &[&Map<String, Value>]) -> AdoptionChoice {
+    let key_of = |contact: &Map<String, Value>| {
+        contact.get(key).and_then(Value::as_str).filter(|key| !key.is_empty()).map(str::to_owned)
+    };
+    let own = job.body.get(key).and_then(Value::as_str);
+    if let Some(id) = contacts.iter().find(|contact| key_of(contact).as_deref() == own).and_then(|contact| id(contact))
+    {
+        return AdoptionChoice::Ours(id);
+    }
+    let (taken, free): (Vec<_>, Vec<_>) = contacts.iter().copied().partition(|contact| key_of(contact).is_some());
+    let ask = |words| AdoptionChoice::Ask("email_taken", words);
+    match (taken.first(), free.as_slice()) {
+        (None, []) => AdoptionChoice::New,
+        (None, [contact]) => id(contact).map_or(AdoptionChoice::New, AdoptionChoice::Adopt),
+        (None, several) => ask(format!(
+            "{} contacts in Zoho have this e-mail address. Merge them there, or write {} into the field {key} of the right one; then \
+             retry.",
+            several.len(),
+            own.unwrap_or_default()
+        )),
+        (Some(contact), _) => ask(format!(
+            "The contact {} in Zoho has this e-mail address and belongs to {}. If they are the same person, clear the field {key} there; \
+             otherwise correct one of the addresses. Then retry.",
+            id(contact).unwrap_or_default(),
+            key_of(contact).unwrap_or_default()
+        )),
+    }
+}
+
+fn id(record: &Map<String, Value>) -> Option<String> {
+    record.get("id").and_then(Value::as_str).map(str::to_owned)
+}
+
+fn lower(value: &Value) -> Option<String> {
+    value.as_str().map(str::to_lowercase)
+}

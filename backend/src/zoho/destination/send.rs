@@ -1,0 +1,260 @@
+//! The writing calls: makes them, and settles each record by its own entry in the answer.
+
+use std::collections::VecDeque;
+
+use serde_json::{Map, Value};
+
+use super::{
+    Zoho,
+    deliver::{DeliveryContext, Job},
+    hold,
+    outcome::{self, Reason, Timing},
+};
+use crate::{
+    delivery::{Delivery, DestinationFailure, backoff},
+    model::{RecordKey, Records},
+    store::Settled,
+    zoho::{
+        client::{CallError, Class, RecordAnswer, Refusal},
+        mapping::{ModuleMapping, OnDelete, Related},
+    },
+};
+
+/// The kind of a writing call.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum WriteCall {
+    Insert,
+    Update,
+    Delete,
+}
+
+impl WriteCall {
+    /// The records that it concerns.
+    pub(super) fn records(self) -> Records {
+        match self {
+            Self::Insert => Records::New,
+            Self::Update | Self::Delete => Records::Known,
+        }
+    }
+}
+
+/// What calls leave to do.
+#[derive(Default)]
+pub(super) struct Unsettled {
+    /// Jobs whose records Zoho no longer has, and those that are blanked and to be deleted next.
+    pub(super) gone: Vec<Job>,
+    /// New records that another record is in the way of.
+    pub(super) duplicates: Vec<(Job, Refusal, Timing)>,
+}
+
+/// After this many failed calls in a row, Zoho has a problem, not one record: the rest is left for later.
+const FAILURES_IN_A_ROW: u32 = 3;
+
+impl Zoho {
+    /// Makes the calls for these jobs. A call that may have failed because of one record is halved until that record is
+    /// alone. Returns what is left to do.
+    pub(super) async fn send(
+        &self,
+        call: WriteCall,
+        context: &DeliveryContext<'_>,
+        jobs: Vec<Job>,
+        delivery: &mut Delivery,
+    ) -> Result<Unsettled, DestinationFailure> {
+        let (mut parts, mut rest, mut failures, mut unknown) = (VecDeque::from([jobs]), Unsettled::default(), 0, None);
+        while let Some(mut part) = parts.pop_front() {
+            if part.is_empty() {
+                continue;
+            }
+            let started_at = self.clock.now();
+            let answer = self.call(call, context, &part).await;
+            let timing = Timing { started_at, ended_at: self.clock.now() };
+            let error = match answer {
+                Ok(entries) => {
+                    failures = 0;
+                    let held = hold::of_entries(context, call, &part, &entries);
+                    let alone = part.len() == 1;
+                    for (job, entry) in part.into_iter().zip(entries) {
+                        match entry {
+                            RecordAnswer::Refused(refusal) if held.is_some() && refusal.class.concerns_others() => {
+                                // The others are released. A lone one makes room for another to be tried.
+                                if alone {
+                                    delivery.settled.push(self.retry(job, outcome::of_refusal(&refusal), timing));
+                                }
+                            }
+                            entry => self.settle(call, context, job, entry, timing, (&mut rest, delivery)).await,
+                        }
+                    }
+                    let Some(failure) = held else { continue };
+                    self.settle_unknown(unknown, parts.into_iter().flatten(), delivery);
+                    return Err(failure);
+                }
+                Err(error) => error,
+            };
+            failures += 1;
+            let reason = outcome::of_call(&error);
+            if matches!(error, CallError::Unknown { .. }) {
+                unknown = Some((reason.clone(), timing));
+            }
+            if part.len() > 1 && failures < FAILURES_IN_A_ROW && may_be_one_record(&error, &part) {
+                let rest = part.split_off(part.len() / 2);
+                // Requeue both halves at the end: trying another part first shows whether Zoho or a record is the
+                // problem.
+                parts.extend([part, rest]);
+                continue;
+            }
+            if matches!(error, CallError::Invalid { .. }) && part.len() == 1 {
+                delivery
+                    .settled
+                    .extend(part.into_iter().map(|job| outcome::failed(job.item, reason.clone(), Some(timing))));
+                continue;
+            }
+            self.settle_unknown(unknown, part.into_iter().chain(parts.into_iter().flatten()), delivery);
+            return Err(self.failure_of(context, call.records(), &error));
+        }
+        Ok(rest)
+    }
+
+    /// Records of a call with unknown outcome are retried; those that were never sent are released.
+    fn settle_unknown(
+        &self,
+        unknown: Option<(Reason, Timing)>,
+        jobs: impl Iterator<Item = Job>,
+        delivery: &mut Delivery,
+    ) {
+        if let Some((reason, timing)) = unknown {
+            delivery.settled.extend(jobs.map(|job| self.retry(job, reason.clone(), timing)));
+        }
+    }
+
+    async fn call(
+        &self,
+        call: WriteCall,
+        context: &DeliveryContext<'_>,
+        jobs: &[Job],
+    ) -> Result<Vec<RecordAnswer>, CallError> {
+        let ModuleMapping { module, trigger, .. } = context.module;
+        let ids = || jobs.iter().filter_map(|job| job.remote_id.clone()).collect::<Vec<_>>();
+        if call == WriteCall::Delete {
+            return self.client.delete(module, &ids()).await;
+        }
+        let now = self.clock.now();
+        let bodies: Vec<Map<String, Value>> = jobs
+            .iter()
+            .map(|job| {
+                let mut body = job.body.clone();
+                if let Some(tracking) = self.mapping.tracking() {
+                    let time = context.batch.facts(job.item.key).map(|facts| facts.time);
+                    body.extend(match job.leaves {
+                        Some(_) => tracking.erased(now),
+                        None => tracking.success(now, time),
+                    });
+                }
+                if let Some(id) = &job.remote_id {
+                    body.insert("id".to_owned(), Value::from(id.as_str()));
+                }
+                body
+            })
+            .collect();
+        match call {
+            WriteCall::Insert => self.client.insert(module, &bodies, trigger).await,
+            _ => self.client.update(module, &bodies, trigger).await,
+        }
+    }
+
+    /// Settles one item by its entry in the answer, unless something is left to do.
+    async fn settle(
+        &self,
+        call: WriteCall,
+        context: &DeliveryContext<'_>,
+        job: Job,
+        entry: RecordAnswer,
+        timing: Timing,
+        (rest, delivery): (&mut Unsettled, &mut Delivery),
+    ) {
+        let refusal = match entry {
+            RecordAnswer::Done { id, .. } if job.remote_id.as_ref().is_some_and(|meant| *meant != id) => {
+                let words = format!("Zoho says that it wrote the record {id} instead. Look at both records there.");
+                delivery.settled.push(outcome::failed(job.item, ("wrong_record".to_owned(), words), Some(timing)));
+                return;
+            }
+            RecordAnswer::Done { id, action } if job.leaves.is_some() => {
+                rest.gone.extend(Self::settle_erased(call, job, (id, action), timing, delivery));
+                return;
+            }
+            RecordAnswer::Done { id, .. } => {
+                delivery.settled.push(self.done(call, context, job, id, timing).await);
+                return;
+            }
+            RecordAnswer::Refused(refusal) => refusal,
+        };
+        let settled = match refusal.class {
+            Class::Gone if job.removes => outcome::synced(job.item, None, None, job.outcome, timing),
+            Class::Gone if call == WriteCall::Update => return rest.gone.push(job),
+            Class::Gone => self.retry(job, outcome::of_refusal(&refusal), timing),
+            Class::Duplicate if call == WriteCall::Insert => return rest.duplicates.push((job, refusal, timing)),
+            class if outcome::passes(class) => self.retry(job, outcome::of_refusal(&refusal), timing),
+            _ => match dangling(context, &job, &refusal) {
+                Some(related) => {
+                    delivery.redeliver.push(related);
+                    let words =
+                        format!("Zoho no longer has {}; it is being created again.", context.batch.name(related));
+                    self.retry(job, ("related_gone".to_owned(), words), timing)
+                }
+                None => outcome::failed(job.item, outcome::of_refusal(&refusal), Some(timing)),
+            },
+        };
+        delivery.settled.push(settled);
+    }
+
+    async fn done(
+        &self,
+        call: WriteCall,
+        context: &DeliveryContext<'_>,
+        job: Job,
+        id: String,
+        timing: Timing,
+    ) -> Settled {
+        if !job.removes {
+            return outcome::synced(job.item, Some(id), Some(job.digest), job.outcome, timing);
+        }
+        if context.module.on_delete != OnDelete::Delete {
+            return outcome::synced(job.item, Some(id), Some(job.digest), "removed", timing);
+        }
+        if call == WriteCall::Delete {
+            return outcome::synced(job.item, None, None, "removed", timing);
+        }
+        // It was inserted, or found by its key, because an earlier attempt may have created it.
+        match self.client.delete(&context.module.module, &[id]).await {
+            Ok(_) => outcome::synced(job.item, None, None, "removed", timing),
+            Err(error) => self.retry(job, outcome::of_call(&error), timing),
+        }
+    }
+
+    pub(super) fn retry(&self, job: Job, reason: (String, String), timing: Timing) -> Settled {
+        let due_at = backoff::retry_at(self.clock.now(), job.item.attempts.saturating_add(1), &self.random);
+        outcome::retried(job.item, reason, due_at, timing)
+    }
+}
+
+/// Whether a failed call may succeed without one of its records.
+fn may_be_one_record(error: &CallError, jobs: &[Job]) -> bool {
+    match error {
+        CallError::Invalid { .. } => true,
+        // At first, a problem of Zoho is more likely; only repeated failures are narrowed down.
+        CallError::Unknown { status: Some(status), .. } => {
+            *status >= 500 && jobs.iter().any(|job| job.item.attempts >= 2)
+        }
+        _ => false,
+    }
+}
+
+/// The referenced record whose id in Zoho is no longer valid, if that is what the refusal is about.
+fn dangling(context: &DeliveryContext<'_>, job: &Job, refusal: &Refusal) -> Option<RecordKey> {
+    let field = refusal.field.as_deref().filter(|_| refusal.class == Class::Data)?;
+    let related = context.module.rules.iter().find(|rule| rule.field == field)?.lookup()?;
+    let facts = context.batch.facts(job.item.key)?;
+    match related {
+        Related::User => facts.user,
+        Related::Course => facts.course,
+    }
+}
