@@ -91,7 +91,7 @@ impl Store {
         repeat_ms: i64,
     ) -> Result<(), StoreError> {
         let transaction = self.begin_immediate().await?;
-        let settled = &writers::one_each(&transaction, destination, settled).await?;
+        let settled = &writers::one_each(&transaction, (destination, lease), settled).await?;
         let mut in_order: Vec<&Settled> = settled.iter().collect();
         in_order.sort_unstable_by_key(|settled| lock::order(&settled.item.key));
         let rows = in_order.iter().map(|settled| row(destination, lease, settled, now, repeat_ms)).collect();
@@ -106,6 +106,7 @@ impl Store {
             let keys: Vec<RecordKey> = tried.map(|settled| settled.item.key).collect();
             request_delivery(&transaction, destination, &keys, now).await?;
         }
+        writers::release_linked(&transaction, destination, settled, now).await?;
         let attempts: Vec<_> = settled.iter().filter_map(|settled| attempt_of(destination, settled)).collect();
         for group in bulk::groups(attempts) {
             sync_attempt::Entity::insert_many(group).exec_without_returning(&transaction).await?;
@@ -117,7 +118,7 @@ impl Store {
         let mut arrived = self.arrived(destination, &waits_for).await?;
         arrived.extend(settled.iter().filter(|settled| arrives(settled)).map(|settled| settled.item.key));
         self.release_waiting(destination, &arrived, now).await?;
-        self.release_linked(destination, settled, now).await
+        Ok(())
     }
 
     /// Adds attempts for items whose worker died.

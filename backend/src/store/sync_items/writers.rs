@@ -43,25 +43,29 @@ fn given_up(settled: &Settled) -> Option<&str> {
 /// would refuse to store both.
 pub(super) async fn one_each(
     transaction: &impl ConnectionTrait,
-    destination: &str,
+    (destination, lease): (&str, &str),
     settled: &[Settled],
 ) -> Result<Vec<Settled>, StoreError> {
     let mut settled = settled.to_vec();
     let ids: Vec<String> = settled.iter().filter_map(new_writer).map(str::to_owned).collect();
-    if ids.is_empty() {
+    let given_up: Vec<String> = settled.iter().filter_map(given_up).map(str::to_owned).collect();
+    if ids.is_empty() && given_up.is_empty() {
         return Ok(settled);
     }
-    let givers: Vec<RecordKey> = settled.iter().flat_map(|settled| settled.takes_over_from.iter().copied()).collect();
-    if !givers.is_empty() {
-        let all = settled.iter().map(|settled| settled.item.key).chain(givers.iter().copied()).collect();
+    let linked = holders(transaction, destination, &given_up, true).await?;
+    let mut others: Vec<RecordKey> = linked.into_iter().map(|(_, key)| key).collect();
+    others.extend(settled.iter().flat_map(|settled| settled.takes_over_from.iter().copied()));
+    if !others.is_empty() {
+        let all = settled.iter().map(|settled| settled.item.key).chain(others).collect();
         lock::hold(transaction, destination, all).await?;
     }
-    let mut writers = writers(transaction, destination, &ids).await?;
-    let mut linked = Vec::new();
+    let mut writers: HashMap<_, _> = holders(transaction, destination, &ids, false).await?.into_iter().collect();
     for settled in &mut settled {
         let Some(id) = new_writer(settled).map(str::to_owned) else { continue };
         match writers.insert(id.clone(), settled.item.key) {
-            Some(other) if settled.takes_over_from.contains(&other) => linked.push(other),
+            Some(other) if settled.takes_over_from.contains(&other) => {
+                link(transaction, (destination, lease), other, settled.item.key).await?;
+            }
             Some(other) if other != settled.item.key => {
                 fail(settled, &id, other);
                 writers.insert(id, other);
@@ -69,7 +73,6 @@ pub(super) async fn one_each(
             _ => {}
         }
     }
-    link(transaction, destination, &linked).await?;
     Ok(settled)
 }
 
@@ -86,67 +89,83 @@ fn fail(settled: &mut Settled, id: &str, other: RecordKey) {
     settled.reason = Some((TAKEN.to_owned(), words));
 }
 
-/// The items that write these remote records.
-async fn writers(
+/// The items that write these remote records, or those that are linked to them, with the records' ids.
+async fn holders(
     connection: &impl ConnectionTrait,
     destination: &str,
     ids: &[String],
-) -> Result<HashMap<String, RecordKey>, StoreError> {
-    let mut writers = HashMap::new();
+    linked: bool,
+) -> Result<Vec<(String, RecordKey)>, StoreError> {
+    let mut holders = Vec::new();
+    let which = if linked { "linked" } else { "NOT linked AND remote_id IS NOT NULL" };
     for list in bulk::key_lists(ids) {
         let places = vec!["?"; list.len()].join(", ");
         let sql = format!(
-            "SELECT remote_id, site_id, kind, moodle_id FROM sync_items WHERE destination = ? AND NOT linked \
-             AND remote_id IS NOT NULL AND remote_id IN ({places})"
+            "SELECT remote_id, site_id, kind, moodle_id FROM sync_items WHERE destination = ? AND {which} \
+             AND remote_id IN ({places})"
         );
         let mut values: Vec<Value> = vec![destination.into()];
         values.extend(list.into_iter().map(Value::from));
         for row in query(connection, &sql, values).await? {
-            writers.insert(row.try_get("", "remote_id")?, key_of(&row)?);
+            holders.push((row.try_get("", "remote_id")?, key_of(&row)?));
         }
     }
-    Ok(writers)
+    Ok(holders)
 }
 
-/// Links items to the remote records that they wrote. They are locked already. The revision tells a worker that is
-/// delivering one of them.
-async fn link(transaction: &impl ConnectionTrait, destination: &str, keys: &[RecordKey]) -> Result<(), StoreError> {
-    for RecordKey { kind, site_id, moodle_id } in keys {
-        let sql = "UPDATE sync_items SET linked = TRUE, digest = NULL, revision = revision + 1 WHERE destination = ? AND site_id = ? \
-                   AND kind = ? AND moodle_id = ?";
-        let values = vec![destination.into(), (*site_id).into(), kind.as_str().into(), Value::from(moodle_id.0)];
-        execute(transaction, sql, values).await?;
+/// Links an item to the remote record that it wrote, if the one that takes over still holds its lease. Both are locked.
+/// The revision tells a worker that is delivering the first one.
+async fn link(
+    transaction: &impl ConnectionTrait,
+    (destination, lease): (&str, &str),
+    item: RecordKey,
+    writer: RecordKey,
+) -> Result<(), StoreError> {
+    let sql = "UPDATE sync_items SET linked = TRUE, digest = NULL, revision = revision + 1 WHERE destination = ? \
+               AND site_id = ? AND kind = ? AND moodle_id = ? AND EXISTS (SELECT 1 FROM sync_items writer \
+               WHERE writer.destination = ? AND writer.site_id = ? AND writer.kind = ? AND writer.moodle_id = ? \
+               AND writer.lease = ?)";
+    let place = |key: RecordKey| -> [Value; 4] {
+        [destination.into(), key.site_id.into(), key.kind.as_str().into(), key.moodle_id.0.into()]
+    };
+    let values = place(item).into_iter().chain(place(writer)).chain([lease.into()]).collect();
+    execute(transaction, sql, values).await?;
+    Ok(())
+}
+
+/// What an item gets that is no longer linked: it is judged again, and gets a record of its own or is linked again.
+const UNLINKED: &str = "linked = FALSE, remote_id = NULL, digest = NULL, revision = revision + 1, due_at = ?, \
+                        state = CASE state WHEN 'in_flight' THEN 'in_flight' ELSE 'pending' END";
+
+/// Judges again what is linked to remote records that are no longer written. [`one_each`] has locked it.
+pub(super) async fn release_linked(
+    transaction: &impl ConnectionTrait,
+    destination: &str,
+    settled: &[Settled],
+    now: Timestamp,
+) -> Result<(), StoreError> {
+    let ids: Vec<String> = settled.iter().filter_map(given_up).map(str::to_owned).collect();
+    for list in bulk::key_lists(&ids) {
+        let places = vec!["?"; list.len()].join(", ");
+        let condition = format!(
+            "destination = ? AND linked AND remote_id IN ({places}) AND NOT EXISTS (SELECT 1 FROM sync_items writer \
+             WHERE writer.destination = sync_items.destination AND writer.remote_id = sync_items.remote_id \
+             AND writer.remote_id IS NOT NULL AND NOT writer.linked)"
+        );
+        let sql = lock::update(transaction.get_database_backend(), lock::Items::All(&condition), UNLINKED, &[]);
+        let mut values: Vec<Value> = vec![destination.into()];
+        values.extend(list.into_iter().map(Value::from));
+        values.push(now.0.into());
+        execute(transaction, &sql, values).await?;
     }
     Ok(())
 }
 
 impl Store {
-    /// Judges again what is linked to remote records that are no longer written: each gets a record of its own, or is
-    /// linked again.
-    pub(super) async fn release_linked(
-        &self,
-        destination: &str,
-        settled: &[Settled],
-        now: Timestamp,
-    ) -> Result<(), StoreError> {
-        let ids: Vec<String> = settled.iter().filter_map(given_up).map(str::to_owned).collect();
-        for list in bulk::key_lists(&ids) {
-            let places = vec!["?"; list.len()].join(", ");
-            let condition = format!("destination = ? AND linked AND remote_id IN ({places})");
-            let set = "linked = FALSE, remote_id = NULL, digest = NULL, revision = revision + 1, due_at = ?, \
-                       state = CASE state WHEN 'in_flight' THEN 'in_flight' ELSE 'pending' END";
-            let sql = lock::update(self.backend(), lock::Items::All(&condition), set, &[]);
-            let mut values: Vec<Value> = vec![destination.into()];
-            values.extend(list.into_iter().map(Value::from));
-            values.push(now.0.into());
-            execute(&self.write, &sql, values).await?;
-        }
-        Ok(())
-    }
-
     /// The item that writes a remote record.
     pub async fn writer_of(&self, destination: &str, remote_id: &str) -> Result<Option<RecordKey>, StoreError> {
-        Ok(writers(&self.read, destination, &[remote_id.to_owned()]).await?.remove(remote_id))
+        let writers = holders(&self.read, destination, &[remote_id.to_owned()], false).await?;
+        Ok(writers.into_iter().next().map(|(_, key)| key))
     }
 
     /// Forgets all remote ids of a destination, in steps: everything is delivered as if it had never been there.
@@ -156,7 +175,10 @@ impl Store {
                    changed_at = CASE state WHEN 'synced' THEN ? ELSE changed_at END, \
                    lane = CASE kind WHEN 'user' THEN ? WHEN 'course' THEN ? ELSE lane END, \
                    state = CASE state WHEN 'in_flight' THEN 'in_flight' ELSE 'pending' END";
-        let (mut forgotten, mut after) = (0, None);
+        // Those that are linked first: each has a writer at any moment.
+        let linked = lock::update(self.backend(), lock::Items::All("destination = ? AND linked"), UNLINKED, &[]);
+        let mut forgotten = execute(&self.write, &linked, vec![destination.into(), now.0.into()]).await?;
+        let mut after = None;
         loop {
             let keys = self.next_items(destination, &ItemFilter::default(), after).await?;
             let Some(last) = keys.last() else { return Ok(forgotten) };

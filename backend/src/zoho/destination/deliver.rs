@@ -177,8 +177,8 @@ fn settle_without_call(delivery: &mut Delivery, item: Claimed, decision: Decisio
         Decision::HandOver { to } => {
             delivery.redeliver.push(to);
             let words = "A newer grade of the same user and item stands for it in Zoho.".to_owned();
-            let id = item.remote_id.clone();
-            outcome::linked(item, id, ("replaced".to_owned(), words), None)
+            // It stays the writer until the newer one takes over.
+            outcome::left_alone(item, Some(("replaced".to_owned(), words)), None)
         }
         Decision::Park { waits_for, reason, reconsider } => {
             delivery.reconsider.extend(reconsider.then_some(waits_for));

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use super::{assert_conserved, item, reason, rest, start, start_with, until, with, writes};
+use super::{assert_conserved, held, item, reason, rest, start, start_with, until, with, writes};
 use crate::support::{
     Database, ZohoSimulator,
     events::{at, course, user},
@@ -20,7 +20,7 @@ on_both_databases!(
     a_record_that_breaks_zoho_is_isolated,
     a_refused_record_is_marked_in_zoho,
     the_owner_of_a_field_is_respected,
-    a_missing_field_pauses_until_it_is_there,
+    a_missing_field_holds_the_module_until_it_is_there,
     an_attempt_of_a_killed_process_is_kept,
 );
 
@@ -212,17 +212,13 @@ async fn the_owner_of_a_field_is_respected(database: Database) {
     server.stop().await;
 }
 
-async fn a_missing_field_pauses_until_it_is_there(database: Database) {
+async fn a_missing_field_holds_the_module_until_it_is_there(database: Database) {
     let zoho = ZohoSimulator::start();
     let server = start(&database, &zoho).await;
     server.site().apply(&[at(1, "user_created", user(3, "ann"))]).await;
-    let pause = until("the pause", async || {
-        let status = run_json(&database, &["sync", "status", "--json"]);
-        Some(status["pause"].clone()).filter(|pause| !pause.is_null())
-    })
-    .await;
-    assert_eq!(pause["cause"], "configuration", "{pause}");
-    assert!(pause["reason"].as_str().unwrap().contains("zoho setup"), "{pause}");
+    let hold = held(&database).await;
+    assert_eq!((&hold["kind"], &hold["cause"]), (&json!("user"), &json!("configuration")), "{hold}");
+    assert!(hold["reason"].as_str().unwrap().contains("zoho setup"), "{hold}");
     assert_eq!(writes(&zoho.log().await), []);
     zoho.set_up(&backend_sync::zoho::mapping::Mapping::parse(backend_sync::zoho::mapping::Mapping::DEFAULT).unwrap())
         .await;

@@ -68,10 +68,11 @@ fn settled(moodle_id: i64) -> Settled {
         revision: 1,
         changed_at: Timestamp(0),
         remote_id: None,
+        linked: false,
         digest: None,
         attempts: 0,
     };
-    Settled { item, state: SettledState::Failed, reason: None, attempt: None }
+    Settled { item, state: SettledState::Failed, reason: None, takes_over_from: Vec::new(), attempt: None }
 }
 
 type Statement = fn(Store) -> Pin<Box<dyn Future<Output = Result<(), StoreError>> + Send>>;

@@ -3,9 +3,12 @@
 mod adoption;
 mod contention;
 mod failures;
+mod holds;
 mod locks;
 mod mapped;
 mod order;
+mod organisations;
+mod others;
 mod parts;
 mod recorded;
 mod storms;
@@ -52,6 +55,15 @@ pub(super) async fn item(database: &Database, kind: &str, id: i64) -> (String, O
 async fn reason(database: &Database, kind: &str, id: i64) -> String {
     let sql = format!("SELECT reason FROM sync_items WHERE kind = '{kind}' AND moodle_id = {id}");
     database.texts(&sql).await.pop().flatten().unwrap_or_default()
+}
+
+/// Waits for a hold, and returns the first.
+async fn held(database: &Database) -> Value {
+    until("a hold", async || {
+        let status = run_json(database, &["sync", "status", "--json"]);
+        status["holds"].as_array().and_then(|holds| holds.first().cloned())
+    })
+    .await
 }
 
 /// Fails unless each record has exactly one item.

@@ -161,6 +161,21 @@ impl ZohoSimulator {
         self.send(Method::POST, &format!("records/{module}"), Some(fields)).await
     }
 
+    /// Changes a field, named as `Module/Field`, as an administrator does.
+    pub(crate) async fn change_field(&self, field: &str, change: Value) {
+        self.send(Method::POST, &format!("fields/{field}"), Some(change)).await;
+    }
+
+    /// Puts the organisation's policies into force.
+    pub(crate) async fn set_policies(&self, policies: Value) {
+        self.send(Method::POST, "policies", Some(policies)).await;
+    }
+
+    /// Merges or converts records as a person does on Zoho's pages: `merge` or `convert`.
+    pub(crate) async fn act(&self, action: &str, what: Value) -> Value {
+        self.send(Method::POST, action, Some(what)).await
+    }
+
     async fn send(&self, method: Method, place: &str, body: Option<Value>) -> Value {
         let mut request = self.http.request(method, format!("{}/__sim/{place}", self.url()));
         if let Some(body) = body {

@@ -19,7 +19,7 @@ fn failure(code: &str, details: Value) -> Value {
 }
 
 fn refusal(entry: Value) -> Refusal {
-    Refusal::read(&entry, Purpose::Update)
+    Refusal::read(&entry, Purpose::Create)
 }
 
 async fn insert(stub: &Stub, reply: Reply, count: usize) -> Result<Vec<RecordAnswer>, CallError> {
@@ -203,9 +203,9 @@ fn a_missing_id_differs_from_a_wrong_lookup() {
     let lookup = refusal(failure("INVALID_DATA", json!({"api_name": "id", "json_path": "$.data[0].Contact.id"})));
     assert_eq!((lookup.class, lookup.field.as_deref()), (Class::Data, Some("Contact")));
     for vague in [json!({}), json!({"resource_path_index": 0})] {
-        assert_eq!(refusal(failure("INVALID_DATA", vague.clone())).class, Class::Gone, "{vague}");
-        let new = Refusal::read(&failure("INVALID_DATA", vague), Purpose::Create);
-        assert_eq!(new.class, Class::Data, "a new record cannot be gone");
+        let refused = failure("INVALID_DATA", vague);
+        assert_eq!(Refusal::read(&refused, Purpose::Update).class, Class::Gone, "{refused}");
+        assert_eq!(refusal(refused).class, Class::Data, "a new record cannot be gone");
     }
     let deleted = Refusal::read(&failure("INVALID_DATA", json!({"id": "12"})), Purpose::Delete);
     assert_eq!(deleted.class, Class::Gone);
@@ -261,6 +261,22 @@ async fn deleting_and_reading_are_split() {
 }
 
 #[tokio::test]
+async fn a_value_that_zoho_refuses_does_not_hide_the_others() {
+    let stub = Stub::start().await;
+    let refused = || reply(400, json!({"code": "INVALID_QUERY", "details": {}, "message": "invalid query", "status": "error"}));
+    let found = |email: &str| {
+        reply(200, json!({"data": [{"id": "1", "Email": email}], "info": {"count": 1, "more_records": false}}))
+    };
+    // Three values, then the later half, then its halves.
+    for reply in [refused(), refused(), refused(), found("c@example.org"), found("a@example.org")] {
+        stub.will(reply);
+    }
+    let values = ["a@example.org", "b@example.org", "c@example.org"].map(str::to_owned);
+    let found = stub.client(None).find_equal("Contacts", "Email", &values, &[]).await.unwrap();
+    assert_eq!((found.records.len(), found.refused.len(), stub.requests().len()), (2, 1, 5), "{found:?}");
+}
+
+#[tokio::test]
 async fn a_query_goes_on_after_the_last_id() {
     let stub = Stub::start().await;
     let page = |id: &str, email: &str, more: bool| {
@@ -283,7 +299,7 @@ async fn a_query_goes_on_after_the_last_id() {
 async fn the_credits_are_read_from_every_answer() {
     let stub = Stub::start().await;
     let client = stub.client(None);
-    let org = json!({"org": [{"company_name": "College"}]}).to_string();
+    let org = json!({"org": [{"id": "1", "company_name": "College"}]}).to_string();
     stub.will(Reply::Body(200, "412", org.clone()));
     client.org().await.unwrap();
     assert_eq!(client.limiter().credits().map(|(left, _)| left), Some(412));

@@ -116,7 +116,7 @@ impl Endpoint for Answering {
                 .lock()
                 .unwrap()
                 .pop_front()
-                .unwrap_or_else(|| reply(200, json!({"org": [{"company_name": "College"}]}))),
+                .unwrap_or_else(|| reply(200, json!({"org": [{"id": "1", "company_name": "College"}]}))),
         };
         self.0.requests.lock().unwrap().push(request);
         match reply {

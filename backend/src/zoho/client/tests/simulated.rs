@@ -188,14 +188,22 @@ async fn every_fault_maps_to_an_error() {
 async fn after_a_timeout_the_outcome_is_unknown_and_a_retry_is_safe() {
     let simulated = Simulated::start().await;
     let client = simulated.client();
-    client.org().await.unwrap();
+    let key = json!({"fields": [{"field_label": "Key", "data_type": "text", "length": 80, "unique": {"case_sensitive": false}}]});
+    client.create_fields("Contacts", key).await.unwrap();
+    let with_key = |number: usize| {
+        Map::from_iter([("Key".to_owned(), json!(number.to_string()))].into_iter().chain(contact(number)))
+    };
+    let records: Vec<_> = (0..5).map(with_key).collect();
     for (fault, there) in [("timeout_before_commit", 0), ("timeout_after_commit", 5)] {
         simulated.fault(fault).await;
-        let error = insert(&client, 5).await.unwrap_err();
+        let error = client.insert("Contacts", &records, &[]).await.unwrap_err();
         assert!(matches!(error, CallError::Unknown { status: None, .. }), "{error}");
         assert_eq!(simulated.contacts().await, there, "{fault}");
     }
-    assert_eq!(insert(&client, 5).await.unwrap().len(), 5);
+    let entries = client.insert("Contacts", &records, &[]).await.unwrap();
+    let exists =
+        |entry: &RecordAnswer| matches!(entry, RecordAnswer::Refused(refusal) if !refusal.duplicates.is_empty());
+    assert!(entries.iter().all(exists), "{entries:?}");
     assert_eq!(simulated.contacts().await, 5);
 }
 

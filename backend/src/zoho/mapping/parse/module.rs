@@ -49,8 +49,8 @@ pub(super) fn read(
         deleted = when_deleted(report, &fields, on_delete);
     }
     let filled = |name: &String| rules.iter().any(|rule| rule.field == *name && rule.owner != Owner::Zoho);
-    if let Some(entry) = table.get("match")
-        && names.first().is_some_and(|first| !filled(first))
+    if names.first().is_some_and(|first| !filled(first))
+        && let Some(entry) = table.get("match")
     {
         table.wrong(report, entry, &format!("must begin with one of [{kind}.fields] that Zoho does not own"));
     }

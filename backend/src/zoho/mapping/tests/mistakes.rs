@@ -109,9 +109,16 @@ fn tables() {
         ),
         (
             format!("[user]\n{user}match = \"Email\"\n{fields}"),
-            "line 4: [user]: match must name one of [user.fields] that Zoho does not own",
+            "line 4: [user]: match must begin with one of [user.fields] that Zoho does not own",
         ),
-        (format!("[user]\n{user}match = [\"City\", \"Email\"]\n{fields}"), "line 4: [user]: match must name one field"),
+        (
+            format!("[user]\n{user}match = [\"City\", \"A\", \"B\", \"C\"]\n{fields}"),
+            "line 4: [user]: match must name at most 3 fields",
+        ),
+        (
+            format!("[user]\n{user}match_leads = true\n{fields}"),
+            "line 4: [user]: match_leads needs match: it names what leads are compared by",
+        ),
         (format!("[user]\n{user}singular = \"Person\"\n{fields}"), "line 1: [user]: singular and plural go together"),
         (
             format!("[user]\n{user}singular = \"Person\"\nplural = \"All-people\"\n{fields}"),
