@@ -173,7 +173,7 @@ impl Store {
     pub(in crate::store) async fn forget_remote(&self, destination: &str, now: Timestamp) -> Result<u64, StoreError> {
         let set = "remote_id = NULL, linked = FALSE, digest = NULL, attempts = 0, revision = revision + 1, due_at = ?, \
                    changed_at = CASE state WHEN 'synced' THEN ? ELSE changed_at END, \
-                   lane = CASE kind WHEN 'user' THEN ? WHEN 'course' THEN ? ELSE lane END, \
+                   lane = CASE sync_items.kind WHEN 'user' THEN ? WHEN 'course' THEN ? ELSE lane END, \
                    state = CASE state WHEN 'in_flight' THEN 'in_flight' ELSE 'pending' END";
         // Those that are linked first: each has a writer at any moment.
         let linked = lock::update(self.backend(), lock::Items::All("destination = ? AND linked"), UNLINKED, &[]);

@@ -73,7 +73,8 @@ async fn a_lead_in_the_way_is_named(database: Database) {
 async fn people_are_looked_for_among_the_leads(database: Database) {
     let zoho = ZohoSimulator::start_set_up().await;
     let lead = json!({"Last_Name": "Oneil", "Company": "X", "Email": "ann@example.com"});
-    let lead = zoho.make_by_hand("Leads", lead).await["id"].clone();
+    zoho.make_by_hand("Leads", lead).await;
+    let lead = zoho.records("Leads").await[0]["id"].clone();
     zoho.advance(60).await;
     let server = start_matching(&database, &zoho, "match = \"Email\"\nmatch_leads = true").await;
     server.site().apply(&[at(1, "user_created", user(3, "ann")), at(2, "user_created", user(4, "ben"))]).await;
@@ -172,8 +173,8 @@ async fn a_contact_merged_into_one_of_admissions_goes_on_there(database: Databas
     let zoho = ZohoSimulator::start_set_up().await;
     let server = start(&database, &zoho).await;
     let ben = merged(&database, &zoho, &server).await;
-    let office =
-        zoho.make_by_hand("Contacts", json!({"Last_Name": "Office", "Email": "else@example.com"})).await["id"].clone();
+    zoho.make_by_hand("Contacts", json!({"Last_Name": "Office", "Email": "else@example.com"})).await;
+    let office = with(&zoho.records("Contacts").await, "Last_Name", "Office")["id"].clone();
     zoho.act("merge", json!({"module": "Contacts", "survivor": office, "merged": [ben]})).await;
     let mut changed = user(4, "ben");
     changed["city"] = json!("Ulm");

@@ -263,7 +263,8 @@ async fn deleting_and_reading_are_split() {
 #[tokio::test]
 async fn a_value_that_zoho_refuses_does_not_hide_the_others() {
     let stub = Stub::start().await;
-    let refused = || reply(400, json!({"code": "INVALID_QUERY", "details": {}, "message": "invalid query", "status": "error"}));
+    let refused =
+        || reply(400, json!({"code": "INVALID_QUERY", "details": {}, "message": "invalid query", "status": "error"}));
     let found = |email: &str| {
         reply(200, json!({"data": [{"id": "1", "Email": email}], "info": {"count": 1, "more_records": false}}))
     };
