@@ -147,6 +147,7 @@ fn in_words(policy: ErasurePolicy) -> &'static str {
             "the contact stays without the fields we wrote; other records are emptied and deleted."
         }
         ErasurePolicy::Delete => "all records are emptied and deleted.",
+        ErasurePolicy::Purge => "all records are emptied, deleted, and removed from the recycle bin.",
         ErasurePolicy::Keep => "nothing is changed; erase the records in Zoho yourself.",
     }
 }
@@ -237,6 +238,12 @@ async fn print_certificate(store: &Store, id: i64, json: bool) -> Result<(), Cli
         let found =
             if found.is_empty() { "nothing was found".to_owned() } else { format!("FOUND {}", found.join(", ")) };
         print(format_args!("    searched at {}: {found}", check.at))?;
+        for shown in &check.still_shown {
+            print(format_args!(
+                "        by this policy, Zoho still shows earlier values: {} ({})",
+                shown.place, shown.count
+            ))?;
+        }
     }
     print(format_args!("    SHA-256 of the JSON certificate: {sha256}"))?;
     if !erasure.state.is_done() && erasure.local_at.is_some() {

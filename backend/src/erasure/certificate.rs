@@ -92,6 +92,8 @@ pub struct CheckView {
     pub at: String,
     /// What was found; empty when nothing remains.
     pub findings: Vec<FindingView>,
+    /// Where Zoho still shows earlier values, because the policy leaves the record or its copy in the recycle bin.
+    pub still_shown: Vec<FindingView>,
 }
 
 /// Data that should be gone: its place, never its value.
@@ -150,7 +152,11 @@ impl Certificate {
 impl CheckView {
     fn new(check: &ErasureCheck) -> Self {
         let finding = |finding: &ErasureRemainder| FindingView { place: finding.place.clone(), count: finding.count };
-        Self { at: Timestamp(check.at).to_rfc3339(), findings: check.findings.iter().map(finding).collect() }
+        Self {
+            at: Timestamp(check.at).to_rfc3339(),
+            findings: check.findings.iter().map(finding).collect(),
+            still_shown: check.still_shown.iter().map(finding).collect(),
+        }
     }
 }
 
@@ -179,7 +185,11 @@ impl Example for Certificate {
                 record: "college:3".to_owned(),
                 remote_id: "5540000000000123456".to_owned(),
             }],
-            checks: vec![CheckView { at: at(6), findings: Vec::new() }],
+            checks: vec![CheckView {
+                at: at(6),
+                findings: Vec::new(),
+                still_shown: vec![FindingView { place: "Contacts (timeline)".to_owned(), count: 1 }],
+            }],
             sha256: String::new(),
         };
         certificate.sha256 = certificate.digest();

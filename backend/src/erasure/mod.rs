@@ -80,13 +80,26 @@ async fn follow(store: &Store, erasure: &Erasure, now: Timestamp) -> Result<(), 
 
 /// Checks for data that should be gone, here and in Zoho, and stores the result.
 pub async fn check(store: &Store, zoho: Option<&Zoho>, erasure: &Erasure, clock: &Clock) -> Result<(), CheckError> {
-    let mut findings = store.remains_of(erasure.user).await?;
+    let (mut findings, mut still_shown) = (store.remains_of(erasure.user).await?, Vec::new());
     if erasure.policy != ErasurePolicy::Keep && !erasure.erased.remote.is_empty() {
         let zoho = zoho.ok_or(CheckError::NotConfigured)?;
         let sites = store.site_names().await?;
         let site = sites.get(&erasure.user.site_id).map_or("", String::as_str);
         let key = user_key(site, erasure.user.userid);
-        findings.extend(zoho.remains(erasure.policy, &key, &erasure.erased.remote).await?);
+        let remote = &erasure.erased.remote;
+        findings.extend(zoho.remains(erasure.policy, &key, remote).await?);
+        if erasure.policy == ErasurePolicy::Purge {
+            match zoho.purge(remote).await {
+                // What is left is found below, so that somebody is told.
+                Err(error @ CallError::Configuration { .. }) => {
+                    tracing::error!(erasure = erasure.id, %error, "could not empty Zoho's recycle bin of an erased person");
+                }
+                purged => purged?,
+            }
+            findings.extend(zoho.earlier_values(remote).await?);
+        } else {
+            still_shown = zoho.earlier_values(remote).await?;
+        }
     }
     let now = clock.now();
     if !findings.is_empty() {
@@ -100,7 +113,7 @@ pub async fn check(store: &Store, zoho: Option<&Zoho>, erasure: &Erasure, clock:
     let mut kept = erasure.clone();
     kept.checks.drain(..kept.checks.len().saturating_sub(CHECKS_KEPT - 1));
     let next = next_check(erasure, now, findings.is_empty());
-    store.save_erasure_check(&kept, &ErasureCheck { at: now.0, findings }, next).await?;
+    store.save_erasure_check(&kept, &ErasureCheck { at: now.0, findings, still_shown }, next).await?;
     Ok(())
 }
 

@@ -12,6 +12,9 @@ use strum::{Display, EnumString, IntoStaticStr, VariantArray};
 pub enum ErasurePolicy {
     /// All records, including the contact, are emptied and moved to the recycle bin.
     Delete,
+    /// As `delete`, and then they are removed from the recycle bin, where deleted records show earlier values for two
+    /// months.
+    Purge,
     /// The contact stays but loses what we wrote into it. Enrolments, grades and completions, which are ours alone, are
     /// emptied and moved to the recycle bin.
     Anonymise,

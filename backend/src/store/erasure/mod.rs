@@ -89,6 +89,9 @@ pub struct ErasureCheck {
     pub at: i64,
     /// What was found; empty when nothing remains.
     pub findings: Vec<ErasureRemainder>,
+    /// Where earlier values can still be read, because the policy leaves them there.
+    #[serde(default)]
+    pub still_shown: Vec<ErasureRemainder>,
 }
 
 /// Data that should be gone: its place, never its value.

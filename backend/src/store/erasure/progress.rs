@@ -150,9 +150,11 @@ pub(super) async fn remote_records(
     table: &str,
 ) -> Result<Vec<RemoteRecord>, StoreError> {
     let (rows, values) = rows_of(user, table);
+    // What is linked to another one's record has none of its own.
+    let not_linked = if table == "sync_items" { "AND NOT t.linked" } else { "AND t.outcome <> 'linked'" };
     let sql = format!(
         "SELECT DISTINCT t.destination AS destination, t.kind AS kind, t.moodle_id AS moodle_id, t.remote_id AS remote_id \
-         FROM {rows} WHERE t.remote_id IS NOT NULL"
+         FROM {rows} WHERE t.remote_id IS NOT NULL {not_linked}"
     );
     let record = |row: &QueryResult| {
         Ok(RemoteRecord {

@@ -97,6 +97,24 @@ impl Client {
         Ok(entries)
     }
 
+    /// Removes a record from the recycle bin, for good. One that does not lie there is left alone.
+    pub async fn purge(&self, id: &str) -> Result<(), CallError> {
+        let call = Call {
+            operation: "purge",
+            module: "",
+            method: Method::DELETE,
+            path: format!("settings/recycle_bin/{id}"),
+            query: Vec::new(),
+            body: None,
+            writes: 1,
+            credits: 1,
+        };
+        match answer::list(&self.send(call).await?, "recycle_bin") {
+            Err(CallError::Invalid { .. }) => Ok(()),
+            purged => purged.map(|_| ()),
+        }
+    }
+
     /// The existing records with these ids, with these fields (up to 50) and `id`. Sees every write at once.
     pub async fn get(
         &self,

@@ -20,6 +20,9 @@ use crate::{
 /// The most fields in one reading call; Zoho's limit.
 const FIELDS: usize = 50;
 
+/// The most timelines of one module that one check reads: each costs a call and a credit.
+const TIMELINES: usize = 20;
+
 impl Zoho {
     /// What Zoho still has about an erased person: our fields with values, and records that should be gone. Without the
     /// values.
@@ -45,6 +48,30 @@ impl Zoho {
             }
         }
         Ok(findings.into_iter().map(|(place, count)| ErasureRemainder { place, count }).collect())
+    }
+
+    /// Removes an erased person's deleted records from the recycle bin.
+    pub async fn purge(&self, records: &[RemoteRecord]) -> Result<(), CallError> {
+        for record in records.iter().filter(|record| record.kind != Kind::Course.as_str()) {
+            self.client.purge(&record.remote_id).await?;
+        }
+        Ok(())
+    }
+
+    /// Where Zoho's timelines still show earlier values of an erased person's records. Of many records of one kind it
+    /// looks at a few: all were treated alike.
+    pub async fn earlier_values(&self, records: &[RemoteRecord]) -> Result<Vec<ErasureRemainder>, CallError> {
+        let mut found = Vec::new();
+        for (kind, module) in self.mapping.modules().filter(|(kind, _)| *kind != Kind::Course) {
+            let of_kind = records.iter().filter(|record| record.kind == kind.as_str());
+            let mut count = 0;
+            for record in of_kind.take(TIMELINES) {
+                count += u64::from(self.client.shows_earlier_values(&module.module, &record.remote_id).await?);
+            }
+            let place = format!("{} (timeline)", module.module);
+            found.extend((count > 0).then_some(ErasureRemainder { place, count }));
+        }
+        Ok(found)
     }
 
     async fn module_remains(

@@ -1,5 +1,6 @@
 //! Each erasure policy: what happens in Zoho, and what the checks find there.
 
+use backend_sync::zoho::client::SCOPES;
 use serde_json::{Map, Value, json};
 
 use super::{
@@ -17,6 +18,8 @@ use crate::{
 on_both_databases!(
     an_anonymised_contact_stays_empty,
     by_delete_nothing_is_left,
+    by_purge_no_timeline_is_left,
+    without_the_scope_what_is_left_is_found,
     by_keep_zoho_is_not_touched,
     what_is_entered_again_is_found,
     an_attempt_of_unknown_outcome_is_erased_too,
@@ -70,11 +73,46 @@ async fn by_delete_nothing_is_left(database: Database) {
         (&json!("delete"), &json!("verified")),
         "{certificate}"
     );
+    let shown = ["Contacts (timeline)", "Moodle_Enrolments (timeline)", "Moodle_Grades (timeline)"];
+    assert_eq!(places(&certificate, "still_shown"), shown, "the certificate tells the truth");
     assert_nowhere(&database, &server, &zoho).await;
     for module in ["Contacts", "Moodle_Enrolments", "Moodle_Grades"] {
         assert_eq!(zoho.records(module).await.len(), 1, "the bystander's record: {module}");
     }
     assert_conserved(&database);
+    server.stop().await;
+}
+
+/// The places of one kind in the last check of a certificate.
+fn places(certificate: &Value, kind: &str) -> Vec<String> {
+    let check = certificate["checks"].as_array().unwrap().last().unwrap();
+    let place = |found: &Value| found["place"].as_str().unwrap().to_owned();
+    check[kind].as_array().unwrap().iter().map(place).collect()
+}
+
+const PURGE: [(&str, &str); 1] = [("BACKEND_SYNC_ERASURE__ZOHO", "purge")];
+
+async fn by_purge_no_timeline_is_left(database: Database) {
+    let (zoho, server) = begin_with(&database, &PURGE).await;
+    let scopes = format!("{SCOPES},ZohoCRM.settings.recycle_bin.DELETE");
+    zoho.change(json!({ "scopes": scopes.split(',').collect::<Vec<_>>() })).await;
+    let certificate = erase_with(&database, &zoho, &PURGE).await;
+    assert_eq!(certificate["state"], "verified", "{certificate}");
+    assert_eq!((places(&certificate, "findings"), places(&certificate, "still_shown")), (vec![], vec![]));
+    let state = zoho.state().await;
+    assert_eq!(
+        (&state["recycled"]["Contacts"], state["modules"]["Contacts"].as_array().unwrap().len()),
+        (&json!(0), 1)
+    );
+    assert_nowhere(&database, &server, &zoho).await;
+    server.stop().await;
+}
+
+async fn without_the_scope_what_is_left_is_found(database: Database) {
+    let (zoho, server) = begin_with(&database, &PURGE).await;
+    let certificate = erase_with(&database, &zoho, &PURGE).await;
+    assert_eq!(certificate["state"], "found", "{certificate}");
+    assert!(places(&certificate, "findings").contains(&"Contacts (timeline)".to_owned()), "{certificate}");
     server.stop().await;
 }
 
