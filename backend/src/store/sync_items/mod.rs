@@ -13,6 +13,7 @@ mod mark;
 mod records;
 mod release;
 mod settle;
+mod settled;
 mod siblings;
 mod timeline;
 mod view;
@@ -22,7 +23,7 @@ pub use about::About;
 pub use attempts::AttemptRow;
 pub use claim::Claimed;
 pub use conservation::Conservation;
-pub use settle::{Attempt, Settled, SettledState};
+pub use settled::{Attempt, Settled, SettledState};
 pub use timeline::{PersonRecord, TimelineAttempt, TimelineOrder, TimelinePlace};
 pub use view::{Attention, Counts, ItemFilter, ItemRow};
 

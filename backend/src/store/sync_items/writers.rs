@@ -7,7 +7,7 @@ use sea_orm::{ConnectionTrait, Value};
 use super::{
     ItemFilter, lock,
     release::{among, by_site_and_kind},
-    settle::{Settled, SettledState},
+    settled::{Settled, SettledState},
 };
 use crate::{
     clock::Timestamp,

@@ -8,7 +8,7 @@ use serde_json::{Map, Value};
 
 use super::{
     error::CallError,
-    refusal::{Action, MAX_RECORDS, RecordAnswer, Refusal, permissions, word},
+    refusal::{Action, MAX_RECORDS, Purpose, RecordAnswer, Refusal, permissions, word},
 };
 use crate::{clock::Timestamp, http::HttpAnswer};
 
@@ -18,21 +18,6 @@ const CREDITS: &str = "x-api-credits-remaining";
 /// The scopes that we need: shown by `zoho connect`, and named when one is missing.
 pub const SCOPES: &str = "ZohoCRM.modules.ALL,ZohoCRM.settings.fields.READ,ZohoCRM.settings.fields.CREATE,\
 ZohoCRM.settings.modules.READ,ZohoCRM.settings.modules.CREATE,ZohoCRM.org.READ,ZohoCRM.coql.READ,ZohoCRM.bulk.ALL";
-
-/// The kind of a call.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Purpose {
-    Update,
-    Delete,
-    Create,
-}
-
-impl Purpose {
-    /// Whether the call names existing records by their ids.
-    pub(super) fn by_id(self) -> bool {
-        self != Self::Create
-    }
-}
 
 pub(super) fn credits(answer: &HttpAnswer) -> Option<i64> {
     answer.headers.get(CREDITS)?.to_str().ok()?.trim().parse().ok()

@@ -5,10 +5,9 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 
 use super::{
-    Call, Client,
-    answer::{self, Purpose},
+    Call, Client, answer,
     error::CallError,
-    refusal::RecordAnswer,
+    refusal::{Purpose, RecordAnswer},
 };
 
 /// The most records in one writing call; Zoho's limit.

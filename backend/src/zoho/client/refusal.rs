@@ -5,7 +5,20 @@
 
 use serde_json::Value;
 
-use super::answer::Purpose;
+/// The kind of a call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Purpose {
+    Update,
+    Delete,
+    Create,
+}
+
+impl Purpose {
+    /// Whether the call names existing records by their ids.
+    pub(super) fn by_id(self) -> bool {
+        self != Self::Create
+    }
+}
 
 /// Zoho's answer for one record of a call.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -4,10 +4,9 @@ use reqwest::Method;
 use serde_json::{Map, Value, json};
 
 use super::{
-    Call, Client,
-    answer::{self, Purpose},
+    Call, Client, answer,
     error::CallError,
-    refusal::RecordAnswer,
+    refusal::{Purpose, RecordAnswer},
 };
 use crate::{http::HttpAnswer, zoho::metadata};
 

@@ -4,12 +4,12 @@
 //! We look for the address before a person's first write. Zoho's search lags by seconds, so what we wrote ourselves is
 //! known from our own items.
 
-use std::{collections::HashMap, hash::Hash};
+use std::collections::HashMap;
 
 use super::{
     Zoho,
-    deliver::{DeliveryContext, Job},
-    find::AdoptionChoice,
+    find::{AdoptionChoice, distinct, grouped},
+    job::{DeliveryContext, Job},
     outcome::{self, Timing},
     unreadable,
 };
@@ -142,17 +142,4 @@ fn same_address(context: &DeliveryContext<'_>, job: Job, other: RecordKey, timin
         context.batch.name(other)
     );
     outcome::failed(job.item, ("email_taken".to_owned(), words), Some(timing))
-}
-
-pub(super) fn distinct(values: impl Iterator<Item = String>) -> Vec<String> {
-    values.collect::<std::collections::BTreeSet<_>>().into_iter().collect()
-}
-
-/// Groups values by key.
-pub(super) fn grouped<K: Hash + Eq, V>(pairs: impl IntoIterator<Item = (K, V)>) -> HashMap<K, Vec<V>> {
-    let mut groups: HashMap<K, Vec<V>> = HashMap::new();
-    for (key, value) in pairs {
-        groups.entry(key).or_default().push(value);
-    }
-    groups
 }

@@ -1,49 +1,18 @@
 //! A delivery: decides about each item, makes the calls, and settles each item by its own entry in the answer.
 
-use serde_json::{Map, Value};
-
 use super::{
     Decider, Decision, DeliveryBatch, Zoho,
     adopt::Adoption,
-    decide::{Leaves, WriteTarget},
-    outcome,
-    send::WriteCall,
-    unreadable,
+    decide::WriteTarget,
+    job::{DeliveryContext, Job, WriteCall, job},
+    outcome, unreadable,
 };
 use crate::{
     delivery::{Delivery, Destination, DestinationFailure},
     model::Kind,
     store::{Claimed, CourseFilter, UserFilter},
-    zoho::{
-        mapping::{ModuleMapping, OnDelete, Write},
-        metadata::Module,
-    },
+    zoho::mapping::{OnDelete, Write},
 };
-
-/// The batch that is being delivered, and where.
-pub(super) struct DeliveryContext<'a> {
-    pub(super) batch: &'a DeliveryBatch,
-    pub(super) module: &'a ModuleMapping,
-    pub(super) metadata: &'a Module,
-}
-
-/// One record of a call.
-#[derive(Clone)]
-pub(super) struct Job {
-    pub(super) item: Claimed,
-    /// Its id in Zoho, if the call addresses it by id.
-    pub(super) remote_id: Option<String>,
-    pub(super) body: Map<String, Value>,
-    pub(super) digest: String,
-    /// The attempt's outcome on success: `inserted`, `updated`, `adopted`, `removed` or `erased`.
-    pub(super) outcome: &'static str,
-    /// The record is gone in Moodle, or no longer delivered.
-    pub(super) removes: bool,
-    /// What remains of it, if the record's person is erased.
-    pub(super) leaves: Option<Leaves>,
-    /// An earlier attempt, whose answer is unknown, may have created it.
-    pub(super) tried: bool,
-}
 
 impl Zoho {
     pub(super) async fn deliver_part(&self, items: Vec<Claimed>) -> Result<Delivery, DestinationFailure> {
@@ -163,11 +132,6 @@ impl Zoho {
         }
         rendered
     }
-}
-
-pub(super) fn job(item: Claimed, target: WriteTarget, outcome: &'static str, removes: bool) -> Job {
-    let WriteTarget { remote_id, body, digest, tried } = target;
-    Job { item, remote_id, body, digest, outcome, removes, leaves: None, tried }
 }
 
 fn settle_without_call(delivery: &mut Delivery, item: Claimed, decision: Decision) {

@@ -4,9 +4,8 @@
 use super::{
     Zoho,
     decide::{Leaves, WriteTarget},
-    deliver::{DeliveryContext, Job, job},
+    job::{DeliveryContext, Job, WriteCall, job},
     outcome::{self, Timing},
-    send::WriteCall,
 };
 use crate::{
     delivery::{Delivery, DestinationFailure},

@@ -1,14 +1,16 @@
 //! Finding people in Zoho by what the mapping says: their addresses, their ID numbers; among the contacts, and among the
 //! leads.
 
-use std::collections::{HashMap, HashSet};
+use std::{
+    collections::{HashMap, HashSet},
+    hash::Hash,
+};
 
 use serde_json::{Map, Value};
 
 use super::{
     Zoho,
-    adopt::{distinct, grouped},
-    deliver::{DeliveryContext, Job},
+    job::{DeliveryContext, Job},
 };
 use crate::{
     delivery::DestinationFailure,
@@ -166,4 +168,17 @@ fn id(record: &Map<String, Value>) -> Option<String> {
 
 fn lower(value: &Value) -> Option<String> {
     value.as_str().map(str::to_lowercase)
+}
+
+pub(super) fn distinct(values: impl Iterator<Item = String>) -> Vec<String> {
+    values.collect::<std::collections::BTreeSet<_>>().into_iter().collect()
+}
+
+/// Groups values by key.
+pub(super) fn grouped<K: Hash + Eq, V>(pairs: impl IntoIterator<Item = (K, V)>) -> HashMap<K, Vec<V>> {
+    let mut groups: HashMap<K, Vec<V>> = HashMap::new();
+    for (key, value) in pairs {
+        groups.entry(key).or_default().push(value);
+    }
+    groups
 }

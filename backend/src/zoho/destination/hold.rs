@@ -2,8 +2,7 @@
 
 use super::{
     Zoho,
-    deliver::{DeliveryContext, Job},
-    send::WriteCall,
+    job::{DeliveryContext, Job, WriteCall},
 };
 use crate::{
     delivery::DestinationFailure,

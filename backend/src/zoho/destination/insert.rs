@@ -7,9 +7,8 @@ use serde_json::{Map, Value};
 
 use super::{
     Zoho,
-    deliver::{DeliveryContext, Job},
+    job::{DeliveryContext, Job, WriteCall},
     outcome::{self, Timing},
-    send::WriteCall,
     unreadable,
 };
 use crate::{

@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value};
 
-use super::{Zoho, deliver::DeliveryContext};
+use super::{Zoho, job::DeliveryContext};
 use crate::{delivery::Delivery, limits, store::SettledState};
 
 impl Zoho {

@@ -8,8 +8,8 @@ use serde_json::Value;
 
 use super::{
     Zoho,
-    adopt::distinct,
-    deliver::{DeliveryContext, Job},
+    find::distinct,
+    job::{DeliveryContext, Job},
     outcome::{self, Timing},
     unreadable,
 };

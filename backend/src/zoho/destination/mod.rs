@@ -8,6 +8,7 @@ mod erase;
 mod find;
 mod hold;
 mod insert;
+mod job;
 mod mark;
 mod merged;
 mod outcome;

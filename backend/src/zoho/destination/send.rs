@@ -5,38 +5,19 @@ use std::collections::VecDeque;
 use serde_json::{Map, Value};
 
 use super::{
-    Zoho,
-    deliver::{DeliveryContext, Job},
-    hold,
+    Zoho, hold,
+    job::{DeliveryContext, Job, WriteCall},
     outcome::{self, Reason, Timing},
 };
 use crate::{
     delivery::{Delivery, DestinationFailure, backoff},
-    model::{RecordKey, Records},
+    model::RecordKey,
     store::Settled,
     zoho::{
         client::{CallError, Class, RecordAnswer, Refusal},
         mapping::{ModuleMapping, OnDelete, Related},
     },
 };
-
-/// The kind of a writing call.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum WriteCall {
-    Insert,
-    Update,
-    Delete,
-}
-
-impl WriteCall {
-    /// The records that it concerns.
-    pub(super) fn records(self) -> Records {
-        match self {
-            Self::Insert => Records::New,
-            Self::Update | Self::Delete => Records::Known,
-        }
-    }
-}
 
 /// What calls leave to do.
 #[derive(Default)]

@@ -18,6 +18,7 @@ on_both_databases!(
     a_contact_with_another_key_is_not_taken_over,
     two_users_with_one_address_are_distinguished,
     a_contact_deleted_by_hand_is_recreated_with_its_references,
+    a_contact_that_is_gone_is_recognised_in_any_words,
 );
 
 async fn begin(database: &Database) -> (ZohoSimulator, Server) {
@@ -153,5 +154,23 @@ async fn a_contact_deleted_by_hand_is_recreated_with_its_references(database: Da
     let enrolments = zoho.records("Moodle_Enrolments").await;
     assert_eq!((now.len(), &enrolments[0]["Contact"]["id"]), (1, &now[0]["id"]));
     assert_eq!(enrolments[0]["Status"], "Suspended");
+    server.stop().await;
+}
+
+async fn a_contact_that_is_gone_is_recognised_in_any_words(database: Database) {
+    let (zoho, server) = begin(&database).await;
+    server.site().apply(&[at(1, "user_created", user(3, "ann"))]).await;
+    rest(&database).await;
+    for (round, details) in ["usual", "api_name", "path_index", "empty"].into_iter().enumerate() {
+        zoho.change(json!({ "error_details": details })).await;
+        let old = contacts(&zoho).await[0]["id"].clone();
+        zoho.make_by_hand("Contacts", json!({"id": old, "$delete": true})).await;
+        let mut changed = user(3, "ann");
+        changed["city"] = json!(details);
+        server.site().apply(&[at(2 + round as i64, "user_updated", changed)]).await;
+        rest(&database).await;
+        let now = contacts(&zoho).await;
+        assert_eq!((now.len(), &now[0]["Mailing_City"]), (1, &json!(details)), "{details}");
+    }
     server.stop().await;
 }

@@ -3,7 +3,7 @@
 use serde_json::{Map, Value, json};
 
 use super::server::{Reply, Stub, reply};
-use crate::zoho::client::{Action, CallError, Class, Duplicate, RecordAnswer, Refusal, answer::Purpose};
+use crate::zoho::client::{Action, CallError, Class, Duplicate, RecordAnswer, Refusal, refusal::Purpose};
 
 fn records(count: usize) -> Vec<Map<String, Value>> {
     let record = |number| json!({"Last_Name": format!("Name {number}")}).as_object().unwrap().clone();

@@ -1,0 +1,61 @@
+//! What a delivery makes of claimed items.
+
+use crate::{clock::Timestamp, model::RecordKey, store::Claimed};
+
+/// The outcome of a claimed item.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum SettledState {
+    /// The destination has what it should have.
+    Synced {
+        /// The record's id there; `None` when the record is filtered out.
+        remote_id: Option<String>,
+        /// Of what was delivered.
+        digest: Option<String>,
+        /// Another item writes the record with that id; this one only stands for it.
+        linked: bool,
+        /// Another record whose arrival there would change the decision.
+        waits_for: Option<RecordKey>,
+    },
+    /// It waits for another record.
+    Parked {
+        /// The other record.
+        waits_for: RecordKey,
+    },
+    /// It will be retried.
+    Pending {
+        /// The time of the retry.
+        due_at: Timestamp,
+    },
+    /// It needs a person.
+    Failed,
+}
+
+/// A claimed item with its outcome.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Settled {
+    /// The item as it was claimed.
+    pub item: Claimed,
+    /// The outcome.
+    pub state: SettledState,
+    /// Why it is not synced, or why nothing was delivered: a stable code, and a text.
+    pub reason: Option<(String, String)>,
+    /// Items that hand the remote record over to this one, and are linked to it from now on.
+    pub takes_over_from: Vec<RecordKey>,
+    /// `Some` when the destination was called.
+    pub attempt: Option<Attempt>,
+}
+
+/// One attempt to deliver an item.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Attempt {
+    /// Before the call.
+    pub started_at: Timestamp,
+    /// How long the destination took, in milliseconds.
+    pub duration_ms: i64,
+    /// `inserted`, `updated`, `removed`, `retry`, `failed` or `lost`.
+    pub outcome: String,
+    /// The code of the destination's answer.
+    pub code: Option<String>,
+    /// The message of the destination's answer.
+    pub message: Option<String>,
+}
