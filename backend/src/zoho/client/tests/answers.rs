@@ -3,7 +3,7 @@
 use serde_json::{Map, Value, json};
 
 use super::server::{Reply, Stub, reply};
-use crate::zoho::client::{Action, CallError, Class, RecordAnswer, Refusal};
+use crate::zoho::client::{Action, CallError, Class, Creation, RecordAnswer, Refusal};
 
 fn records(count: usize) -> Vec<Map<String, Value>> {
     let record = |number| json!({"Last_Name": format!("Name {number}")}).as_object().unwrap().clone();
@@ -162,12 +162,10 @@ async fn fields_that_are_refused_are_left_out_of_a_second_call() {
         stub.will(reply(201, json!({"fields": [success("1"), success("3")]})));
         let fields = json!({"fields": [{"field_label": "A"}, {"field_label": "B"}, {"field_label": "C"}]});
         let entries = stub.client(None).create_fields("Contacts", fields).await.unwrap();
-        let [RecordAnswer::Done { id: first, .. }, RecordAnswer::Refused(refusal), RecordAnswer::Done { id: last, .. }] =
-            entries.as_slice()
-        else {
+        let [Creation::Done, Creation::Refused(refusal), Creation::Done] = entries.as_slice() else {
             panic!("{entries:?}")
         };
-        assert_eq!((first.as_str(), refusal.class, last.as_str()), ("1", Class::Duplicate, "3"));
+        assert_eq!(refusal.to_string(), "DUPLICATE_DATA at $.fields[1].field_label: \"Ann Example is not good\"");
         assert_eq!(stub.requests()[1].json(), json!({"fields": [{"field_label": "A"}, {"field_label": "C"}]}));
     }
 }
