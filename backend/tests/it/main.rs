@@ -41,3 +41,4 @@ mod steps;
 mod storing;
 mod sync_api;
 mod tracing;
+mod zoho_setup;
