@@ -186,7 +186,7 @@ impl Rehearsal<'_> {
             match self.client.write_sample(name, body).await {
                 Ok(RecordAnswer::Done { id, .. }) => return Some(id),
                 Ok(RecordAnswer::Refused(refusal)) => match refusal.duplicate_id.clone().filter(|_| !last) {
-                    Some(other) if self.is_ours(stage, &other, &mark).await => {
+                    Some(other) if self.is_ours((name, key), &other, &mark).await => {
                         self.delete_left(stage, &[other], &mark).await;
                     }
                     _ => {
@@ -211,18 +211,19 @@ impl Rehearsal<'_> {
     }
 
     /// Whether the record with this id is one of a rehearsal: only its own key says so.
-    async fn is_ours(&self, stage: &Stage<'_>, id: &str, mark: &str) -> bool {
-        let (name, key) = (&stage.table.module, stage.table.key.as_str());
-        let found = self.client.get(name, &[id.to_owned()], &[key]).await.unwrap_or_default();
+    async fn is_ours(&self, (module, key): (&str, &str), id: &str, mark: &str) -> bool {
+        let found = self.client.get(module, &[id.to_owned()], &[key]).await.unwrap_or_default();
         found.first().is_some_and(|record| record.get(key).and_then(Value::as_str) == Some(mark))
     }
 
     /// Deletes what an earlier rehearsal left behind. Found by COQL, which lags: only what has our key still.
     async fn delete_left(&mut self, stage: &Stage<'_>, ids: &[String], mark: &str) {
+        let (name, key) = (&stage.table.module, &stage.table.key);
         for id in ids {
-            if self.is_ours(stage, id, mark).await {
-                _ = self.client.delete(&stage.table.module, std::slice::from_ref(id)).await;
-                self.tell(Weight::Note, &stage.table.module, "A record that an earlier check left behind was deleted.");
+            if self.is_ours((name, key), id, mark).await
+                && self.client.delete(name, std::slice::from_ref(id)).await.is_ok_and(|entries| all_done(&entries))
+            {
+                self.tell(Weight::Note, name, "A record that an earlier check left behind was deleted.");
             }
         }
     }
@@ -307,23 +308,30 @@ impl Rehearsal<'_> {
         }
     }
 
-    /// Deletes what was made, the records that refer to others first.
-    async fn clean_up(&mut self) {
+    /// Finds the records of which it is unknown whether they were made.
+    async fn find_unsure(&mut self) {
         for (module, key, mark) in std::mem::take(&mut self.unsure) {
             let found =
-                self.client.find_equal(&module, &key, std::slice::from_ref(&mark), &[]).await.map(|found| ids(&found));
-            match found {
-                Ok(found) if !found.is_empty() => {
-                    let made = |id| Made { kind: Kind::User, module: module.clone(), id, body: Map::new() };
-                    self.made.extend(found.into_iter().map(made));
-                }
-                _ => self.tell(
-                    Weight::Bad,
-                    module,
-                    format!("A made-up record may have been left behind: delete the one whose {key} begins with \"{SITE}\", or run the check again."),
-                ),
+                self.client.find_equal(&module, &key, std::slice::from_ref(&mark), &[]).await.unwrap_or_default();
+            let mut ours = Vec::new();
+            for id in ids(&found) {
+                ours.extend(self.is_ours((&module, &key), &id, &mark).await.then_some(id));
             }
+            if ours.is_empty() {
+                let text = format!(
+                    "A made-up record may have been left behind: delete the one whose {key} begins with \"{SITE}\", or run the check again."
+                );
+                self.tell(Weight::Bad, module.as_str(), text);
+            }
+            // The kind no longer matters: they are only deleted.
+            let made = |id| Made { kind: Kind::User, module: module.clone(), id, body: Map::new() };
+            self.made.extend(ours.into_iter().map(made));
         }
+    }
+
+    /// Deletes what was made, the records that refer to others first.
+    async fn clean_up(&mut self) {
+        self.find_unsure().await;
         while let Some(made) = self.made.pop() {
             let id = [made.id.clone()];
             let refused = match self.client.delete(&made.module, &id).await {
@@ -344,6 +352,10 @@ impl Rehearsal<'_> {
             }
         }
     }
+}
+
+fn all_done(entries: &[RecordAnswer]) -> bool {
+    entries.iter().all(|entry| matches!(entry, RecordAnswer::Done { .. }))
 }
 
 fn ids(records: &[Map<String, Value>]) -> Vec<String> {

@@ -29,6 +29,31 @@ async fn upsert(stub: &Stub, reply: Reply, count: usize) -> Result<Vec<RecordAns
 }
 
 #[tokio::test]
+async fn the_edition_is_that_on_trial() {
+    let stub = Stub::start().await;
+    for (licence, edition) in [
+        (json!({"paid_type": "standard", "trial_type": null}), Some("standard")),
+        (json!({"paid_type": "free", "trial_type": "enterprise"}), Some("enterprise")),
+        (json!({"paid_type": "professional", "trial_type": "enterprise"}), Some("professional")),
+        (json!({}), None),
+    ] {
+        stub.will(reply(200, json!({"org": [{"company_name": "College", "license_details": licence}]})));
+        assert_eq!(stub.client(None).org().await.unwrap().edition.as_deref(), edition, "{licence}");
+    }
+}
+
+#[tokio::test]
+async fn the_missing_permission_is_named() {
+    let stub = Stub::start().await;
+    let details = json!({"permissions": ["Crm_Implied_Edit_Contacts"], "module": {"api_name": "Contacts", "id": "1"}});
+    for answer in [json!({"data": [failure("NO_PERMISSION", details.clone())]}), failure("NO_PERMISSION", details)] {
+        stub.will(reply(403, answer));
+        let error = stub.client(None).get("Contacts", &["1".to_owned()], &["id"]).await.unwrap_err();
+        assert!(error.to_string().contains("Crm_Implied_Edit_Contacts for Contacts"), "{error}");
+    }
+}
+
+#[tokio::test]
 async fn an_upsert_in_zohos_format() {
     let stub = Stub::start().await;
     let mut updated = success("2");
