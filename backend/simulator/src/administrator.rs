@@ -15,6 +15,10 @@ pub(super) struct Administered {
     pub(super) hidden: bool,
     /// The organisation's privacy settings restrict it.
     pub(super) restricted: bool,
+    /// People write it, programs do not, as `operation_type` says.
+    pub(super) not_by_api: bool,
+    /// The API's values are ignored, although the field's metadata says nothing of it.
+    pub(super) ignored: bool,
 }
 
 /// A change of a field: what is left out stays.
@@ -29,6 +33,8 @@ pub(super) struct FieldChange {
     unused: Option<bool>,
     hidden: Option<bool>,
     restricted: Option<bool>,
+    not_by_api: Option<bool>,
+    ignored: Option<bool>,
 }
 
 #[derive(Deserialize)]
@@ -60,6 +66,8 @@ pub(super) fn change_field(organisation: &mut Organisation, place: &str, change:
     field.read_only = change.read_only.unwrap_or(field.read_only);
     administered.unused = change.unused.unwrap_or(administered.unused);
     administered.restricted = change.restricted.unwrap_or(administered.restricted);
+    administered.not_by_api = change.not_by_api.unwrap_or(administered.not_by_api);
+    administered.ignored = change.ignored.unwrap_or(administered.ignored);
     Ok(())
 }
 

@@ -20,7 +20,8 @@
 //! records of the moment in which it starts; API names of modules may have single underscores, as Zoho's pages say,
 //! although its description has only letters and digits; a list has at most ten profiles; a call that creates a module
 //! costs its credits also when it is refused; the refusals of an edition that is too small are LIMIT_EXCEEDED; a field
-//! on no layout is still written and read.
+//! on no layout is still written and read; what a program writes to a field that it may not write is ignored, without an
+//! error; an approval process or a blueprint takes a new record as soon as it is written.
 
 #![forbid(unsafe_code)]
 

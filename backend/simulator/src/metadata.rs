@@ -154,6 +154,7 @@ pub(super) fn show_field(organisation: &Organisation, field: &Field) -> Value {
     });
     let values: Vec<Value> = values.collect();
     let (writable, visible) = (!field.read_only, !field.administered.hidden);
+    let by_api = writable && !field.administered.not_by_api;
     let permission = match (writable, visible) {
         (_, false) => "hidden",
         (false, true) => "read_only",
@@ -175,7 +176,7 @@ pub(super) fn show_field(organisation: &Organisation, field: &Field) -> Value {
         "decimal_place": matches!(field.kind, Kind::Double | Kind::Currency).then_some(field.decimals),
     });
     let rest = json!({
-        "operation_type": { "web_update": writable, "api_create": writable, "web_create": writable, "api_update": writable },
+        "operation_type": { "web_update": writable, "api_create": by_api, "web_create": writable, "api_update": by_api },
         "view_type": { "view": visible, "edit": writable, "quick_create": false, "create": writable },
         "profiles": profiles,
         "private": field.administered.restricted.then(|| json!({ "restricted": true, "type": "High", "export": false })),

@@ -47,6 +47,8 @@ pub(super) struct Profile {
     custom: bool,
     /// The modules that it may not use.
     pub(super) without: Vec<String>,
+    /// What it may do with no module's records: `Create`, `Edit`, `Delete` or `View`.
+    cannot: Vec<String>,
     /// Whether it may create modules and fields.
     customizes: bool,
 }
@@ -75,6 +77,7 @@ impl Default for Profiles {
             name: name.to_owned(),
             custom: false,
             without: Vec::new(),
+            cannot: Vec::new(),
             customizes: true,
         };
         Self {
@@ -92,6 +95,9 @@ pub(super) struct NewProfile {
     /// The modules that it may not use.
     #[serde(default)]
     without: Vec<String>,
+    /// What it may do with no module's records: `Create`, `Edit`, `Delete` or `View`.
+    #[serde(default)]
+    cannot: Vec<String>,
     /// Whether it may create modules and fields.
     #[serde(default)]
     customizes: bool,
@@ -107,8 +113,8 @@ impl Profiles {
         if new.mine {
             self.of_user.clone_from(&id);
         }
-        let NewProfile { name, without, customizes, .. } = new;
-        self.all.push(Profile { id: id.clone(), name, custom: true, without, customizes });
+        let NewProfile { name, without, cannot, customizes, .. } = new;
+        self.all.push(Profile { id: id.clone(), name, custom: true, without, cannot, customizes });
         id
     }
 
@@ -155,7 +161,8 @@ impl Profiles {
 /// Refuses a call to a module that the profile of the connection's user may not use.
 pub(super) fn permit(organisation: &Organisation, call: &Call) -> Result<(), Refusal> {
     let Some(module) = call.concerns().and_then(|name| organisation.modules.get(name)) else { return Ok(()) };
-    if organisation.profiles.let_user(&module.api_name) {
+    let forbidden = |profile: &Profile| profile.cannot.iter().any(|cannot| cannot == verb(call.operation));
+    if organisation.profiles.let_user(&module.api_name) && !organisation.profiles.of_user().is_some_and(forbidden) {
         return Ok(());
     }
     let permission = format!("Crm_Implied_{}_{}", verb(call.operation), module.api_name);

@@ -162,7 +162,7 @@ fn add(organisation: &mut Organisation, name: &str, fields: Fields, when: When) 
     let id = organisation.ids.next();
     let module: &mut Module = organisation.modules.get_mut(name).ok_or_else(|| format!("there is no module {name}"))?;
     module.records.source = Source::Conversion;
-    module.records.insert(id, fields, when.now);
+    module.records.insert(id, fields, when.now, None);
     module.records.source = Source::Api;
     Ok(id)
 }

@@ -23,6 +23,15 @@ pub(super) struct Policies {
     most_records: BTreeMap<String, usize>,
     validation_rules: Vec<ValidationRule>,
     duplicate_checks: Vec<DuplicateCheck>,
+    /// The modules whose new records wait for an approval, or are in a blueprint.
+    held: BTreeMap<String, Hold>,
+}
+
+impl Policies {
+    /// What holds a new record of this module.
+    pub(super) fn hold(&self, module: &str) -> Option<Hold> {
+        self.held.get(module).copied()
+    }
 }
 
 /// Refuses records with this value.

@@ -5,7 +5,7 @@ use std::{
     sync::Arc,
 };
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::history::{Action, History, Source, changes};
@@ -29,7 +29,7 @@ pub(super) struct Record {
 }
 
 /// A state in which the API cannot change a record.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(super) enum Hold {
     Approval,
@@ -152,7 +152,7 @@ impl Records {
         self.by_id.get(&id).is_some_and(|record| self.bin.contains(&(record.modified(), id)))
     }
 
-    pub(super) fn insert(&mut self, id: u64, fields: Fields, now: DateTime<Utc>) {
+    pub(super) fn insert(&mut self, id: u64, fields: Fields, now: DateTime<Utc>, hold: Option<Hold>) {
         for (name, index) in &mut self.indexes {
             add_to_index(index, fields.get(name), id);
         }
@@ -160,7 +160,7 @@ impl Records {
         let mut history = History::default();
         history.add(now, Action::Added, self.source, Vec::new());
         let versions = VecDeque::from([version]);
-        self.by_id.insert(id, Record { created: now, versions, history, hold: None, gone: None });
+        self.by_id.insert(id, Record { created: now, versions, history, hold, gone: None });
     }
 
     /// Replaces a record's fields; versions before `forget` are no longer needed.

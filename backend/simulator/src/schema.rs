@@ -169,6 +169,13 @@ pub(super) struct Field {
     pub(super) administered: Administered,
 }
 
+impl Field {
+    /// Whether the API's values are stored.
+    pub(super) fn is_written_by_api(&self) -> bool {
+        !self.read_only && !self.administered.not_by_api && !self.administered.ignored
+    }
+}
+
 /// A module with its records.
 pub(super) struct Module {
     pub(super) id: u64,

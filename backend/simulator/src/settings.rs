@@ -5,12 +5,15 @@ use serde::{Deserialize, Serialize};
 use super::editions::Edition;
 
 /// The scopes that Backend Sync asks for; a self client is granted what it asked for.
-const SCOPES: [&str; 8] = [
+const SCOPES: [&str; 11] = [
     "ZohoCRM.modules.ALL",
     "ZohoCRM.settings.fields.READ",
     "ZohoCRM.settings.fields.CREATE",
     "ZohoCRM.settings.modules.READ",
     "ZohoCRM.settings.modules.CREATE",
+    "ZohoCRM.settings.layouts.READ",
+    "ZohoCRM.settings.profiles.READ",
+    "ZohoCRM.users.READ",
     "ZohoCRM.org.READ",
     "ZohoCRM.coql.READ",
     "ZohoCRM.bulk.ALL",

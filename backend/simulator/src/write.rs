@@ -206,9 +206,9 @@ pub(super) fn insert(
     let kept: Fields = changes.into_iter().filter(|(_, value)| !value.is_null()).collect();
     policies::admit_new(organisation, module, &kept, place)?;
     unique(module, &kept, None, place)?;
-    let id = organisation.ids.next();
+    let (id, hold) = (organisation.ids.next(), organisation.policies.hold(name));
     let module = organisation.modules.get_mut(name).ok_or_else(Refusal::invalid_module)?;
-    module.records.insert(id, kept, now);
+    module.records.insert(id, kept, now, hold);
     Ok(Written { id, action: None, duplicate_field: None, message: "record added", rule: None })
 }
 
@@ -291,7 +291,7 @@ fn holders<'a>(module: &'a Module, field: &'a Field, value: &'a Value) -> impl I
     })
 }
 
-/// The writable fields with the values to store. Unknown fields are ignored, as in Zoho.
+/// The writable fields with the values to store. All others are ignored, without an error, as in Zoho.
 fn checked(
     organisation: &Organisation,
     module: &Module,
@@ -301,7 +301,7 @@ fn checked(
     let mut changes = Vec::with_capacity(fields.len());
     for (name, value) in fields {
         match module.fields.get(&name) {
-            Some(field) if !field.read_only => {
+            Some(field) if field.is_written_by_api() => {
                 let value = check::value(organisation, field, value, place)?;
                 changes.push((name, value));
             }

@@ -56,7 +56,11 @@ impl Operations {
         };
         let limit = limit.0.map_or(limits::PAGE_ROWS_DEFAULT, |limit| limit.0).into();
         let state = Some(ItemState::Pending);
-        match PlanView::make(zoho, &context.store, Subset { kind: kind.0, site_id, state, limit }).await {
+        let plan = match PlanView::make(zoho, &context.store, Subset { kind: kind.0, site_id, state, limit }).await {
+            Ok(plan) => plan.with_room(zoho).await,
+            Err(error) => Err(error),
+        };
+        match plan {
             Ok(plan) => Ok(Answer(plan)),
             Err(PlanError::Store(error)) => Err(error.into()),
             Err(PlanError::Unavailable(reason)) => {

@@ -178,13 +178,18 @@ fn days(days: u16) -> Duration {
 
 /// Whether secrets may be sent to `url`: by HTTPS, or to this machine.
 pub fn is_safe(url: &str) -> bool {
-    let Ok(url) = reqwest::Url::parse(url) else { return false };
-    let here = matches!(url.host_str(), Some("localhost" | "127.0.0.1" | "[::1]"));
-    match url.scheme() {
-        "https" => url.host_str().is_some(),
-        "http" => here,
+    let Ok(parsed) = reqwest::Url::parse(url) else { return false };
+    match parsed.scheme() {
+        "https" => parsed.host_str().is_some(),
+        "http" => is_this_machine(url),
         _ => false,
     }
+}
+
+/// Whether the URL is one of this machine's own addresses.
+pub fn is_this_machine(url: &str) -> bool {
+    let url = reqwest::Url::parse(url).ok();
+    url.is_some_and(|url| matches!(url.host_str(), Some("localhost" | "127.0.0.1" | "[::1]")))
 }
 
 /// How the server stops.

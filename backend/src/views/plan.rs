@@ -14,7 +14,10 @@ use crate::{
     limits,
     model::{ItemState, Kind},
     store::{ItemFilter, Store, StoreError},
-    zoho::destination::{Action, Difference, Plan, Planned, RECORDS_PER_CREDIT, Zoho},
+    zoho::{
+        destination::{Action, Difference, Plan, Planned, RECORDS_PER_CREDIT, Zoho},
+        setup::{ModuleRoom, Room},
+    },
 };
 
 /// A field that would change.
@@ -48,6 +51,41 @@ pub(crate) struct PlannedItem {
     pub(crate) differences: Vec<DifferenceView>,
 }
 
+/// A module's records: those that it has, and those that come.
+#[derive(Object)]
+pub(crate) struct ModuleRoomView {
+    /// The module's API name.
+    pub(crate) module: String,
+    /// Its records now, without its recycle bin; null if they cannot be counted.
+    #[oai(nullable)]
+    pub(crate) held: Option<u64>,
+    /// Records that are not in it yet, and would be created.
+    pub(crate) coming: u64,
+}
+
+/// Whether the records that come have room at the destination.
+#[derive(Default, Object)]
+#[oai(rename = "Room")]
+pub(crate) struct RoomView {
+    /// The modules of the mapping.
+    pub(crate) modules: Vec<ModuleRoomView>,
+    /// About how many records of all modules the organisation's edition allows; null if unknown.
+    #[oai(nullable)]
+    pub(crate) limit: Option<u64>,
+    /// What is wrong and what to do, if there is not enough room.
+    #[oai(nullable)]
+    pub(crate) warning: Option<String>,
+}
+
+impl From<Room> for RoomView {
+    fn from(room: Room) -> Self {
+        let warning = room.warning();
+        let modules = room.modules.into_iter();
+        let modules = modules.map(|(module, ModuleRoom { held, coming })| ModuleRoomView { module, held, coming });
+        Self { modules: modules.collect(), limit: room.limit, warning }
+    }
+}
+
 /// What a delivery would do, and its cost. Nothing was sent.
 #[derive(Default, Object)]
 #[oai(rename = "Plan", example)]
@@ -66,6 +104,8 @@ pub(crate) struct PlanView {
     pub(crate) estimated_calls: u64,
     /// Estimated API credits for all pending records, extrapolated from those examined.
     pub(crate) estimated_credits: u64,
+    /// Whether there is room for what would be created.
+    pub(crate) room: RoomView,
     /// What would be done with each examined record.
     pub(crate) items: Vec<PlannedItem>,
 }
@@ -110,10 +150,18 @@ impl PlanView {
             let share = left.div_ceil((kinds.len() - place) as u64);
             let rows = store.first_items(Zoho::NAME, filter, share).await?;
             left = left.saturating_sub(rows.len() as u64);
-            let plan = zoho.plan(rows).await.map_err(|failure| PlanError::Unavailable(failure_in_words(failure)))?;
+            let plan = zoho.plan(rows).await.map_err(unavailable)?;
             view.add(&renderer, plan, *pending);
         }
         Ok(view)
+    }
+
+    /// Adds whether there is room for what would be created: a call for each module.
+    pub(crate) async fn with_room(mut self, zoho: &Zoho) -> Result<Self, PlanError> {
+        if self.pending > 0 {
+            self.room = zoho.room().await.map_err(unavailable)?.into();
+        }
+        Ok(self)
     }
 
     /// Adds the plan of one kind, of which `pending` items are pending in total.
@@ -156,6 +204,10 @@ impl PlannedItem {
     }
 }
 
+fn unavailable(failure: DestinationFailure) -> PlanError {
+    PlanError::Unavailable(failure_in_words(failure))
+}
+
 /// Why Zoho does not answer, and what to do.
 pub(crate) fn failure_in_words(failure: DestinationFailure) -> String {
     match failure {
@@ -190,6 +242,11 @@ impl Example for PlanView {
             credits: 1,
             estimated_calls: 1,
             estimated_credits: 4,
+            room: RoomView {
+                modules: vec![ModuleRoomView { module: "Moodle_Grades".to_owned(), held: Some(1_200), coming: 0 }],
+                limit: Some(100_000),
+                warning: None,
+            },
             items: vec![item],
         }
     }

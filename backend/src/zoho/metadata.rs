@@ -1,6 +1,6 @@
 //! The metadata of modules and fields, as `GET /settings/fields` returns it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Deserializer};
 
@@ -21,10 +21,35 @@ impl FromIterator<ModuleField> for Module {
 impl Module {
     /// The fields that are required to create a record, except the owner, which Zoho sets.
     pub fn mandatory(&self) -> impl Iterator<Item = &ModuleField> {
-        self.fields
-            .values()
-            .filter(|field| field.system_mandatory && !field.read_only && field.data_type != "ownerlookup")
+        self.fields.values().filter(|field| {
+            let required = field.system_mandatory || field.demand == Demand::EveryLayout;
+            required && !field.read_only && field.data_type != "ownerlookup"
+        })
     }
+
+    /// Takes over in which fields the layouts demand a value: one set for each.
+    pub fn demand(&mut self, layouts: &[BTreeSet<String>]) {
+        for field in self.fields.values_mut() {
+            let demanding = layouts.iter().filter(|layout| layout.contains(&field.api_name)).count();
+            field.demand = match demanding {
+                0 => Demand::None,
+                all if all == layouts.len() => Demand::EveryLayout,
+                _ => Demand::SomeLayouts,
+            };
+        }
+    }
+}
+
+/// Which layouts demand a value. The metadata of fields does not say so; only a call for layouts does.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Demand {
+    /// None, or the layouts have not been read.
+    #[default]
+    None,
+    /// Some of them.
+    SomeLayouts,
+    /// All of them: no record is created without a value.
+    EveryLayout,
 }
 
 /// A field of a module.
@@ -54,6 +79,16 @@ pub struct ModuleField {
     pub unused: bool,
     /// The module that a lookup points to.
     pub lookup: Option<String>,
+    /// Somebody created it, so it counts towards the edition's custom fields.
+    pub custom: bool,
+    /// The profile of the connection's user does not see it.
+    pub hidden: bool,
+    /// The API may write it in new records.
+    pub api_create: bool,
+    /// The API may change it.
+    pub api_update: bool,
+    /// Which layouts demand a value.
+    pub demand: Demand,
 }
 
 impl ModuleField {
@@ -72,6 +107,11 @@ impl ModuleField {
             picklist: Vec::new(),
             unused: false,
             lookup: None,
+            custom: false,
+            hidden: false,
+            api_create: true,
+            api_update: true,
+            demand: Demand::None,
         }
     }
 
@@ -126,6 +166,15 @@ struct FieldAnswer {
     #[serde(rename = "type")]
     usage: Option<String>,
     lookup: Option<Lookup>,
+    custom_field: Option<bool>,
+    visible: Option<bool>,
+    operation_type: Option<Operations>,
+}
+
+#[derive(Deserialize)]
+struct Operations {
+    api_create: Option<bool>,
+    api_update: Option<bool>,
 }
 
 #[derive(Deserialize)]
@@ -158,6 +207,11 @@ impl From<FieldAnswer> for ModuleField {
             picklist: answer.pick_list_values.into_iter().flatten().map(Choice::from).collect(),
             unused: answer.usage.as_deref() == Some("unused"),
             lookup: answer.lookup.and_then(|lookup| lookup.module).map(|module| module.api_name),
+            custom: answer.custom_field == Some(true),
+            hidden: answer.visible == Some(false),
+            api_create: answer.operation_type.as_ref().and_then(|allowed| allowed.api_create) != Some(false),
+            api_update: answer.operation_type.as_ref().and_then(|allowed| allowed.api_update) != Some(false),
+            demand: Demand::None,
         }
     }
 }
@@ -170,14 +224,15 @@ fn by_name<'de, D: Deserializer<'de>>(deserializer: D) -> Result<BTreeMap<String
 mod tests {
     use serde_json::json;
 
-    use super::Module;
+    use super::{Demand, Module, ModuleField};
 
     #[test]
     fn zohos_answer_is_parsed() {
         let answer = json!({ "fields": [
             { "api_name": "Last_Name", "field_label": "Last Name", "data_type": "text", "length": 80, "system_mandatory": true,
               "read_only": false, "field_read_only": false, "unique": {}, "pick_list_values": [], "lookup": {}, "decimal_place": null },
-            { "api_name": "Key", "field_label": "Key", "data_type": "text", "length": 255, "unique": { "case_sensitive": false } },
+            { "api_name": "Key", "field_label": "Key", "data_type": "text", "length": 255, "unique": { "case_sensitive": false },
+              "custom_field": true, "visible": false, "operation_type": { "api_create": true, "api_update": false } },
             { "api_name": "Rating", "field_label": "Rating", "data_type": "picklist", "field_read_only": true,
               "type": "unused", "pick_list_values": [{ "display_value": "Good", "actual_value": "good" }] },
             { "api_name": "Contact", "field_label": "Contact", "data_type": "lookup",
@@ -194,5 +249,20 @@ mod tests {
         assert!(module.fields["Rating"].unused && !module.fields["Key"].unused);
         assert_eq!(module.fields["Contact"].lookup.as_deref(), Some("Contacts"));
         assert_eq!(module.fields["Last_Name"].lookup, None);
+        let (key, name) = (&module.fields["Key"], &module.fields["Last_Name"]);
+        assert!(key.custom && key.hidden && key.api_create && !key.api_update);
+        assert!(!name.custom && !name.hidden && name.api_create && name.api_update);
+    }
+
+    #[test]
+    fn what_each_layout_demands_is_mandatory() {
+        let fields = ["A", "B", "C"].map(|name| ModuleField::new(name, "text"));
+        let mut module = Module::from_iter(fields);
+        let layout = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect();
+        module.demand(&[layout(&["A", "B"]), layout(&["A"])]);
+        assert_eq!(module.mandatory().map(|field| field.api_name.as_str()).collect::<Vec<_>>(), ["A"]);
+        assert_eq!((module.fields["B"].demand, module.fields["C"].demand), (Demand::SomeLayouts, Demand::None));
+        module.demand(&[]);
+        assert_eq!(module.mandatory().count(), 0);
     }
 }

@@ -42,3 +42,4 @@ mod storing;
 mod sync_api;
 mod tracing;
 mod upgrade;
+mod zoho_setup;

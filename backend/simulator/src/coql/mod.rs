@@ -65,6 +65,10 @@ pub(super) fn answer(
     index(module, &query.condition);
     let module = organisation.modules.get(&query.module).ok_or_else(no_module)?;
     let found = found(module, query, seen);
+    if query.columns.is_empty() {
+        let counted = json!([{ "COUNT(id)": found.len() }]);
+        return Ok(Answer::ok(json!({ "info": { "count": 1, "more_records": false }, "data": counted })));
+    }
     let more = found.len() > last;
     let columns: Vec<&str> = query.columns.iter().map(String::as_str).filter(|name| *name != "id").collect();
     let shown = found.into_iter().skip(query.offset).take(query.rows);

@@ -1,4 +1,5 @@
-//! The part of COQL that is understood: `select … from … where … [order by …] [limit [offset,] rows]`.
+//! The part of COQL that is understood: `select … from … where … [order by …] [limit [offset,] rows]`, and `COUNT(id)`
+//! in place of columns.
 
 use crate::{answer::Refusal, rules::Rule};
 
@@ -16,6 +17,7 @@ const DEPTH: usize = 30;
 /// A query.
 #[derive(Debug, PartialEq)]
 pub(crate) struct Query {
+    /// None if the records are only counted.
     pub(super) columns: Vec<String>,
     pub(crate) module: String,
     pub(super) condition: Condition,
@@ -163,8 +165,14 @@ impl Reader<'_> {
         }
     }
 
+    /// The columns; none for `COUNT(id)`.
     fn columns(&mut self) -> Result<Vec<String>, Refusal> {
         let mut columns = vec![self.name()?];
+        if columns.first().is_some_and(|name| name.eq_ignore_ascii_case("count")) && self.takes("(") {
+            self.expect("id")?;
+            self.expect(")")?;
+            return Ok(Vec::new());
+        }
         while self.takes(",") {
             columns.push(self.name()?);
         }

@@ -89,3 +89,20 @@ async fn needs_the_scope_of_the_query_and_of_the_module() {
         assert_eq!(client.query(query).await.status, status, "{scopes}");
     }
 }
+
+#[tokio::test]
+async fn records_are_counted() {
+    let client = Client::new().await;
+    client.insert(people(3)).await;
+    let count = async |condition: &str| {
+        let seen = client.query(&format!("select COUNT(id) from Contacts where {condition}")).await;
+        seen.body["data"][0]["COUNT(id)"].clone()
+    };
+    assert_eq!(count("id is not null").await, 0, "it lags behind writes");
+    client.advance(11).await;
+    assert_eq!((count("id is not null").await, count("Last_Name = 'P1'").await), (json!(3), json!(1)));
+    assert_eq!(
+        client.query("select COUNT(Last_Name) from Contacts where id is not null").await.code(0),
+        "SYNTAX_ERROR"
+    );
+}

@@ -174,3 +174,26 @@ async fn a_restricted_field_is_not_searched() {
     assert_eq!(client.get(search).await.code(0), "INVALID_QUERY");
     assert_eq!(field(&client, "Title").await["private"]["restricted"], true);
 }
+
+#[tokio::test]
+async fn a_profile_may_lack_single_permissions() {
+    let client = with_scopes().await;
+    let id = client.insert(people(1)).await.id(0);
+    client.post("/__sim/profiles", json!({ "name": "Clerk", "cannot": ["Delete"], "mine": true })).await;
+    let seen = client.delete(&format!("/crm/v8/Contacts?ids={id}")).await;
+    assert_eq!((seen.status, seen.code(0)), (403, "NO_PERMISSION"));
+    assert_eq!(seen.body["details"]["permissions"], json!(["Crm_Implied_Delete_Contacts"]));
+    assert_eq!(client.update(&id, json!({ "Title": "Dr" })).await.status, 200);
+}
+
+#[tokio::test]
+async fn what_programs_may_not_write_is_ignored() {
+    let client = with_scopes().await;
+    administer(&client, "Title", json!({ "not_by_api": true })).await;
+    administer(&client, "Department", json!({ "ignored": true })).await;
+    let id = client.insert(json!([{ "Last_Name": "Ada", "Title": "Dr", "Department": "Maths" }])).await.id(0);
+    let contact = client.contact(&id).await;
+    assert_eq!((&contact["Title"], &contact["Department"]), (&Value::Null, &Value::Null));
+    assert_eq!(field(&client, "Title").await["operation_type"]["api_create"], false);
+    assert_eq!(field(&client, "Department").await["operation_type"]["api_create"], true);
+}

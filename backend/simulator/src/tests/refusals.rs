@@ -120,3 +120,12 @@ async fn ids_are_texts_or_numbers() {
     assert_eq!(client.upsert(json!([{ "id": number, "Title": "Dr" }])).await.id(0), id);
     assert_eq!(client.contact(&id).await["Title"], "Dr");
 }
+
+#[tokio::test]
+async fn an_approval_process_holds_new_records() {
+    let client = Client::new().await;
+    client.person("policies", json!({ "held": { "Contacts": "approval" } })).await;
+    let id = client.insert(people(1)).await.id(0);
+    assert_eq!(client.update(&id, json!({ "Title": "Dr" })).await.code(0), "NOT_APPROVED");
+    assert_eq!(client.contact(&id).await["Last_Name"], "P0");
+}

@@ -68,6 +68,7 @@ async fn what_was_deleted_since() {
 #[tokio::test]
 async fn the_user_of_a_token() {
     let client = Client::new().await;
+    client.set(json!({ "scopes": ["ZohoCRM.org.READ"] })).await;
     assert_eq!(client.get("/crm/v8/users?type=CurrentUser").await.code(0), "OAUTH_SCOPE_MISMATCH");
     client.set(json!({ "scopes": ["ZohoCRM.users.READ"] })).await;
     let seen = client.get("/crm/v8/users?type=CurrentUser").await;

@@ -39,10 +39,12 @@ pub(super) async fn run(
     let filter = arguments.scope.filter(store).await?;
     let (kind, site_id, state) = (filter.kind, filter.site_id, Some(ItemState::Pending));
     let subset = Subset { kind, site_id, state, limit: arguments.limit.into() };
-    let plan = PlanView::make(&zoho, store, subset).await.map_err(|error| match error {
+    let failed = |error| match error {
         PlanError::Store(error) => error.into(),
         PlanError::Unavailable(reason) => CliError::Delivery(reason),
-    })?;
+    };
+    let plan = PlanView::make(&zoho, store, subset).await.map_err(failed)?;
+    let plan = plan.with_room(&zoho).await.map_err(failed)?;
     if arguments.json {
         return print(plan.to_json_string());
     }
@@ -67,6 +69,14 @@ fn print_plan(plan: PlanView) -> Result<(), CliError> {
             counted(plan.estimated_calls, "call"),
             counted(plan.estimated_credits, "API credit")
         ))?;
+    }
+    for module in &plan.room.modules {
+        let held =
+            module.held.map_or_else(|| "an unknown number of records".to_owned(), |held| counted(held, "record"));
+        print(format_args!("{}: {held} in Zoho, {} come.", module.module, module.coming))?;
+    }
+    if let Some(warning) = &plan.room.warning {
+        print(format_args!("Not enough room. {warning}"))?;
     }
     print("Nothing was sent.")
 }

@@ -7,10 +7,14 @@ use crate::{
     clock::Clock,
     config,
     zoho::{
-        client::{CallError, Client},
-        destination::Modules,
-        mapping::Mapping,
-        setup::check::{MappingFinding, Severity, check},
+        client::{Attempt, CallError, Client},
+        destination::read_modules,
+        mapping::{Mapping, ModuleMapping},
+        rehearsal::{Weight, rehearse},
+        setup::{
+            Survey,
+            check::{MappingFinding, Severity, check},
+        },
     },
 };
 
@@ -35,7 +39,7 @@ impl CheckLines {
     }
 }
 
-pub(super) async fn run(config: &config::Zoho, clock: &Clock) -> Result<(), CliError> {
+pub(super) async fn run(config: &config::Zoho, deep: bool, clock: &Clock) -> Result<(), CliError> {
     let mut lines = CheckLines::default();
     let client = client(config, clock)?;
     let mapping = match read_mapping(config) {
@@ -52,7 +56,14 @@ pub(super) async fn run(config: &config::Zoho, clock: &Clock) -> Result<(), CliE
     };
     let connected = connection(&mut lines, &client).await?;
     if let Some(mapping) = mapping.filter(|_| connected) {
-        modules(&mut lines, &client, &mapping).await?;
+        let survey = match read_modules(&client, &mapping).await {
+            Ok(modules) => Survey::read(&client, &mapping, modules).await,
+            Err(error) => Err(error),
+        };
+        match survey {
+            Ok(survey) => organisation(&mut lines, &client, &mapping, &survey, deep.then_some(clock)).await?,
+            Err(error) => lines.failed("fields", lacking(&error, "read fields", "ZohoCRM.settings.fields.READ"))?,
+        }
     }
     if lines.failed == 0 { Ok(()) } else { Err(CliError::Unhealthy(lines.failed)) }
 }
@@ -65,19 +76,18 @@ async fn connection(lines: &mut CheckLines, client: &Client) -> Result<bool, Cli
             let edition = org.edition.map(|edition| format!(", edition {edition}")).unwrap_or_default();
             lines.ok("organisation", format_args!("{}{edition}", org.name))?;
         }
-        Err(error @ CallError::Configuration { .. }) => lines.failed("scopes", error)?,
+        Err(error @ CallError::Configuration { .. }) => {
+            lines.failed("organisation", lacking(&error, "look at the organisation", "ZohoCRM.org.READ"))?;
+            return Ok(false);
+        }
         Err(error) => {
             lines.failed("credentials", error)?;
             return Ok(false);
         }
     }
-    // Only creating something would show whether the scopes for it are there.
-    match client.modules().await {
-        Ok(_) => lines.ok("scopes", "modules and fields can be read")?,
-        Err(error) => {
-            lines.failed("scopes", error)?;
-            return Ok(false);
-        }
+    if let Err(error) = client.modules().await {
+        lines.failed("modules", lacking(&error, "list the modules", "ZohoCRM.settings.modules.READ"))?;
+        return Ok(false);
     }
     if let Some((left, _)) = client.limiter().credits() {
         lines.print("note", "credits", format_args!("{left} API credits left, less than half of the allowance"))?;
@@ -85,33 +95,30 @@ async fn connection(lines: &mut CheckLines, client: &Client) -> Result<bool, Cli
     Ok(true)
 }
 
-async fn modules(lines: &mut CheckLines, client: &Client, mapping: &Mapping) -> Result<(), CliError> {
-    let mut found = Modules::new();
-    for (_, module) in mapping.modules() {
-        if found.contains_key(&module.module) {
-            continue;
-        }
-        match client.fields(&module.module).await {
-            Ok(fields) => _ = found.insert(module.module.clone(), fields),
-            Err(error) => {
-                lines.failed(&module.module, error)?;
-                return Ok(());
-            }
-        }
+/// Compares the mapping with the organisation, tries the delivery's calls, and rehearses it if asked to.
+async fn organisation(
+    lines: &mut CheckLines,
+    client: &Client,
+    mapping: &Mapping,
+    survey: &Survey,
+    deep: Option<&Clock>,
+) -> Result<(), CliError> {
+    if survey.user_is_a_person() == Some(true) {
+        let text = "the connection's user seems to be a person: when that person leaves, the delivery ends. Better connect as a user of \
+                    its own, named after what it does, such as Moodle Sync";
+        lines.print("note", "connection", text)?;
     }
-    let findings = check(mapping, &found);
-    for (name, fields) in &found {
-        let of_module = |finding: &&MappingFinding| finding.module == *name;
-        let Some(fields) = fields.as_ref().filter(|_| !findings.iter().any(|finding| of_module(&finding))) else {
-            continue;
-        };
-        // Reading records takes its own permission and scope.
-        match client.get(name, &["1".to_owned()], &["id"]).await {
-            Ok(_) | Err(CallError::Invalid { .. }) => {
-                lines
-                    .ok(name, format_args!("has all fields that the mapping needs ({} in all)", fields.fields.len()))?;
-            }
-            Err(error) => lines.failed(name, error)?,
+    for unknown in &survey.unknown {
+        lines.print("note", "unknown", unknown)?;
+    }
+    let findings = check(mapping, &survey.modules);
+    for (name, module) in &survey.modules {
+        let Some(module) = module else { continue };
+        let tables: Vec<_> = mapping.modules().map(|(_, table)| table).filter(|table| table.module == *name).collect();
+        let works = attempts(lines, client, name, &tables).await?;
+        let fits = !findings.iter().any(|finding| finding.module == *name && finding.severity == Severity::Error);
+        if works && fits {
+            lines.ok(name, format_args!("has all fields that the mapping needs ({} in all)", module.fields.len()))?;
         }
     }
     for finding in &findings {
@@ -120,7 +127,73 @@ async fn modules(lines: &mut CheckLines, client: &Client, mapping: &Mapping) -> 
     if findings.iter().any(|finding| finding.setup_can_fix) {
         print("\nbackend-sync zoho setup creates what is missing.")?;
     }
-    Ok(())
+    match deep {
+        Some(_) if lines.failed > 0 => {
+            print("\nNo made-up records were written: the check without --deep must be content first.")
+        }
+        Some(clock) => deeply(lines, client, mapping, survey, clock).await,
+        None => Ok(()),
+    }
+}
+
+/// Tries each kind of call that the delivery makes to the module; true if all work.
+async fn attempts(
+    lines: &mut CheckLines,
+    client: &Client,
+    module: &str,
+    tables: &[&ModuleMapping],
+) -> Result<bool, CliError> {
+    let before = lines.failed;
+    for attempt in Attempt::ALL {
+        if let Err(error) = client.attempt(module, attempt).await {
+            let what = format!("{} records", attempt.verb());
+            let scope = format!("ZohoCRM.modules.{module}.{}", attempt.scope());
+            lines.failed(module, lacking(&error, &what, &scope))?;
+        }
+    }
+    let fields = tables
+        .iter()
+        .flat_map(|table| std::iter::once(&table.key).chain(table.matches.iter().map(|field| &field.field)));
+    for field in fields {
+        // A missing field is a finding of its own.
+        match client.find_equal(module, field, &["backend sync check".to_owned()], &[]).await {
+            Ok(_) => {}
+            Err(CallError::Configuration { code, .. }) if code == "INVALID_QUERY" => {
+                let text = "Zoho cannot search by the field: it is not there, has several lines, or is restricted by privacy settings.";
+                lines.failed(&format!("{module}.{field}"), text)?;
+            }
+            Err(error) => lines.failed(module, lacking(&error, "search records by COQL", "ZohoCRM.coql.READ"))?,
+        }
+    }
+    Ok(lines.failed == before)
+}
+
+/// What the credentials or the user may not do.
+fn lacking(error: &CallError, what: &str, scope: &str) -> String {
+    match error {
+        CallError::Configuration { code, .. } if code == "OAUTH_SCOPE_MISMATCH" => format!(
+            "cannot {what}: the credentials lack the scope {scope}. Create new ones with backend-sync zoho connect, which names all scopes"
+        ),
+        error => format!("cannot {what}: {error}"),
+    }
+}
+
+async fn deeply(
+    lines: &mut CheckLines,
+    client: &Client,
+    mapping: &Mapping,
+    survey: &Survey,
+    clock: &Clock,
+) -> Result<(), CliError> {
+    print("\nA made-up record in each module is written, read back, changed, found and deleted:")?;
+    for finding in rehearse(client, mapping, &survey.modules, clock, tokio::time::sleep).await {
+        match finding.weight {
+            Weight::Good => lines.ok(&finding.place, finding.text)?,
+            Weight::Note => lines.print("note", &finding.place, finding.text)?,
+            Weight::Bad => lines.failed(&finding.place, finding.text)?,
+        }
+    }
+    print("What was deleted lies in Zoho's recycle bin for 60 days.")
 }
 
 fn print_finding(lines: &mut CheckLines, finding: &MappingFinding) -> Result<(), CliError> {

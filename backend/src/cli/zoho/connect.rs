@@ -1,13 +1,13 @@
 //! `backend-sync zoho connect`: from Zoho's API console to the section `[zoho]`.
 
 use std::{
-    fs::{OpenOptions, Permissions},
-    io::Write,
+    fs::{File, OpenOptions},
+    io::{ErrorKind, Read, Write},
     os::unix::fs::{OpenOptionsExt, PermissionsExt},
     path::{Path, PathBuf},
 };
 
-use clap::ValueEnum;
+use clap::builder::PossibleValuesParser;
 use secrecy::{ExposeSecret, SecretString};
 
 use super::client;
@@ -18,8 +18,11 @@ use crate::{
     clock::Clock,
     config,
     http::Http,
-    zoho::client::{SCOPES, exchange},
+    zoho::client::{DATA_CENTRES, DataCentre, SCOPES, exchange},
 };
+
+/// The mode of a new file with secrets.
+const MODE: u32 = 0o600;
 
 /// The environment variable, which the configuration reads as well.
 const SECRET_VARIABLE: &str = "BACKEND_SYNC_ZOHO__CLIENT_SECRET";
@@ -27,8 +30,8 @@ const SECRET_VARIABLE: &str = "BACKEND_SYNC_ZOHO__CLIENT_SECRET";
 #[derive(Debug, clap::Args)]
 pub(in crate::cli) struct ConnectArguments {
     /// The organisation's data centre: the end of the address at which you use Zoho CRM [default: com]
-    #[arg(long, value_name = "DC", conflicts_with = "accounts_url")]
-    data_centre: Option<DataCentre>,
+    #[arg(long, value_name = "DC", conflicts_with = "accounts_url", value_parser = data_centres())]
+    data_centre: Option<String>,
     /// The accounts server, instead of a data centre
     #[arg(long, value_name = "URL")]
     accounts_url: Option<String>,
@@ -42,45 +45,15 @@ pub(in crate::cli) struct ConnectArguments {
     /// The code that the API console generated
     #[arg(long, value_name = "CODE")]
     code: Option<String>,
-    /// Add the section to this file instead of printing it, and make the file readable only by its owner
+    /// Add the section to this file instead of printing it. A new file is readable only by its owner; an existing one
+    /// keeps owner and mode
     #[arg(long, value_name = "FILE")]
     write: Option<PathBuf>,
 }
 
-/// Zoho's data centres, by their top-level domain.
-#[derive(Clone, Copy, Debug, ValueEnum)]
-enum DataCentre {
-    Com,
-    Eu,
-    In,
-    #[value(name = "com.au")]
-    ComAu,
-    Jp,
-    Sa,
-    #[value(name = "com.cn")]
-    ComCn,
-    Ca,
-}
-
-impl DataCentre {
-    fn accounts_url(self) -> &'static str {
-        match self {
-            Self::Com => "https://accounts.zoho.com",
-            Self::Eu => "https://accounts.zoho.eu",
-            Self::In => "https://accounts.zoho.in",
-            Self::ComAu => "https://accounts.zoho.com.au",
-            Self::Jp => "https://accounts.zoho.jp",
-            Self::Sa => "https://accounts.zoho.sa",
-            Self::ComCn => "https://accounts.zoho.com.cn",
-            Self::Ca => "https://accounts.zohocloud.ca",
-        }
-    }
-}
-
 pub(super) async fn run(arguments: ConnectArguments, authorities: Authorities, clock: &Clock) -> Result<(), CliError> {
-    if let Some(file) = &arguments.write {
-        refuse_second_section(file)?;
-    }
+    // Before the code is spent, which works only once.
+    let output = arguments.write.as_deref().map(SectionFile::open).transpose()?;
     let accounts_url = accounts_url(&arguments)?;
     explain(&accounts_url)?;
     let secret = std::env::var(SECRET_VARIABLE).ok();
@@ -100,7 +73,15 @@ pub(super) async fn run(arguments: ConnectArguments, authorities: Authorities, c
     let http = Http::new(&config.authorities).map_err(AppError::from)?;
     let granted = exchange(&config, http, &code, clock.now()).await?;
     config.refresh_token = granted.refresh_token;
-    // The code works only once, so the token is shown before anything else can fail.
+    // The code works only once, so the token is kept before anything else can fail.
+    let kept = match output {
+        Some(output) => output.write(&section(&config)),
+        None => Ok(()),
+    };
+    if arguments.write.is_none() || kept.is_err() {
+        print(format_args!("Add this to the configuration file. It contains secrets.\n\n{}", section(&config)))?;
+    }
+    kept?;
     let organisation = client(&config, clock)?.org().await;
     let api = config.api_url.as_deref().unwrap_or(&granted.api_domain);
     match &organisation {
@@ -109,24 +90,22 @@ pub(super) async fn run(arguments: ConnectArguments, authorities: Authorities, c
             print(format_args!("\nZoho granted a refresh token, but the first call to {api} failed: {error}."))?
         }
     }
-    match &arguments.write {
-        Some(file) => write(file, &section(&config))?,
-        None => {
-            print(format_args!("Add this to the configuration file. It contains secrets.\n\n{}", section(&config)))?
-        }
-    }
     organisation?;
     print("Next: backend-sync zoho check --config FILE")
 }
 
+fn data_centres() -> PossibleValuesParser {
+    DATA_CENTRES.iter().map(|centre| centre.name).into()
+}
+
 fn accounts_url(arguments: &ConnectArguments) -> Result<String, CliError> {
-    let url = match (&arguments.accounts_url, arguments.data_centre) {
-        (Some(url), _) => url.trim_end_matches('/'),
-        (None, data_centre) => data_centre.unwrap_or(DataCentre::Com).accounts_url(),
-    };
-    let urls = [Some(url), arguments.api_url.as_deref()];
-    match urls.into_iter().flatten().all(config::is_safe) {
-        true => Ok(url.to_owned()),
+    let [default, ..] = &DATA_CENTRES;
+    let centre = arguments.data_centre.as_deref().and_then(DataCentre::named).unwrap_or(default);
+    let given = arguments.accounts_url.as_ref().map(|url| url.trim_end_matches('/').to_owned());
+    let url = given.unwrap_or_else(|| centre.accounts_url());
+    let safe = [Some(url.as_str()), arguments.api_url.as_deref()].into_iter().flatten().all(config::is_safe);
+    match safe {
+        true => Ok(url),
         false => Err(CliError::Usage("an address of Zoho must begin with https://".to_owned())),
     }
 }
@@ -170,38 +149,69 @@ fn section(config: &config::Zoho) -> String {
     lines + &format!("refresh_token = {}\n", text(config.refresh_token.expose_secret()))
 }
 
-/// Refuses a file that has the section already, before the code is spent.
-fn refuse_second_section(file: &Path) -> Result<(), CliError> {
-    let text = match std::fs::read_to_string(file) {
-        Ok(text) => text,
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(()),
-        Err(error) => return Err(CliError::Write { path: file.to_owned(), error }),
-    };
-    let path = file.display();
-    match text.parse::<toml::Table>() {
-        Ok(table) if table.contains_key("zoho") => Err(CliError::Usage(format!(
-            "{path} already has a section [zoho]; remove it first, or leave out --write and enter the new values by hand"
-        ))),
-        Ok(_) => Ok(()),
-        Err(_) => Err(CliError::Usage(format!("{path} is not a TOML file"))),
+/// The file that gets the section, open for writing.
+struct SectionFile {
+    path: PathBuf,
+    file: File,
+    /// Its length before; `None` if we created it.
+    length: Option<u64>,
+}
+
+impl SectionFile {
+    /// Opens the file, or creates it with its final mode. Refuses one that has the section already.
+    fn open(path: &Path) -> Result<Self, CliError> {
+        let failed = |error| CliError::Write { path: path.to_owned(), error };
+        let mut options = OpenOptions::new();
+        options.read(true).append(true).mode(MODE);
+        let (mut file, is_new) = match options.clone().create_new(true).open(path) {
+            Ok(file) => (file, true),
+            Err(error) if error.kind() == ErrorKind::AlreadyExists => (options.open(path).map_err(failed)?, false),
+            Err(error) => return Err(failed(error)),
+        };
+        let mut text = String::new();
+        let length = file.read_to_string(&mut text).map_err(failed)?;
+        let shown = path.display();
+        match text.parse::<toml::Table>() {
+            Ok(table) if table.contains_key("zoho") => Err(CliError::Usage(format!(
+                "{shown} already has a section [zoho]; remove it first, or leave out --write and enter the new values by hand"
+            ))),
+            Ok(_) => Ok(Self { path: path.to_owned(), file, length: (!is_new).then_some(length as u64) }),
+            Err(_) => Err(CliError::Usage(format!("{shown} is not a TOML file"))),
+        }
+    }
+
+    fn write(mut self, section: &str) -> Result<(), CliError> {
+        let gap = if self.length.is_some_and(|length| length > 0) { "\n" } else { "" };
+        let written = self.file.write_all(format!("{gap}{section}").as_bytes()).and_then(|()| self.file.sync_all());
+        let mode = self.file.metadata().map(|metadata| metadata.permissions().mode());
+        let path = self.path.clone();
+        let mode = written.and(mode).map_err(|error| CliError::Write { path: path.clone(), error })?;
+        // Not to be removed by `drop`.
+        self.length = Some(1);
+        print(format_args!("\nWrote the section [zoho] to {}.", path.display()))?;
+        if mode & 0o007 != 0 {
+            print("It contains secrets, and everybody on this machine can use the file: chmod o= takes that away.")?;
+        }
+        Ok(())
     }
 }
 
-fn write(file: &Path, section: &str) -> Result<(), CliError> {
-    let failed = |error| CliError::Write { path: file.to_owned(), error };
-    let mut output = OpenOptions::new().append(true).create(true).mode(0o600).open(file).map_err(failed)?;
-    // Before writing secrets to it.
-    output.set_permissions(Permissions::from_mode(0o600)).map_err(failed)?;
-    let gap = if output.metadata().map_err(failed)?.len() > 0 { "\n" } else { "" };
-    output.write_all(format!("{gap}{section}").as_bytes()).and_then(|()| output.sync_all()).map_err(failed)?;
-    print(format_args!("Wrote the section [zoho] to {}. Only its owner can read the file now.", file.display()))
+impl Drop for SectionFile {
+    /// Removes a file that we created and did not need.
+    fn drop(&mut self) {
+        if self.length.is_none() && self.file.metadata().is_ok_and(|metadata| metadata.len() == 0) {
+            _ = std::fs::remove_file(&self.path);
+        }
+    }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::os::unix::fs::PermissionsExt;
+
     use secrecy::ExposeSecret;
 
-    use super::{refuse_second_section, section, write};
+    use super::{SectionFile, section};
     use crate::{authorities::Authorities, config};
 
     fn config() -> config::Zoho {
@@ -217,14 +227,17 @@ mod tests {
         }
     }
 
+    fn mode(file: &std::path::Path) -> u32 {
+        std::fs::metadata(file).unwrap().permissions().mode() & 0o777
+    }
+
     #[test]
-    fn what_is_written_is_read_again() {
-        use std::os::unix::fs::PermissionsExt;
+    fn what_is_written_is_read_again_and_the_file_keeps_its_mode() {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("backend-sync.toml");
         std::fs::write(&file, "listen = \"127.0.0.1:1\"").unwrap();
-        refuse_second_section(&file).unwrap();
-        write(&file, &section(&config())).unwrap();
+        std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o640)).unwrap();
+        SectionFile::open(&file).unwrap().write(&section(&config())).unwrap();
         let overrides = config::Overrides { file: Some(file.clone()), ..Default::default() };
         let read = config::Config::load(&overrides, std::iter::empty()).unwrap();
         let zoho = read.zoho.unwrap();
@@ -233,8 +246,36 @@ mod tests {
             (zoho.client_secret.expose_secret().to_owned(), zoho.refresh_token.expose_secret().to_owned())
         };
         assert_eq!(secrets(&zoho), secrets(&config()));
-        assert_eq!(std::fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o600);
-        assert!(refuse_second_section(&file).is_err());
-        refuse_second_section(&folder.path().join("none.toml")).unwrap();
+        assert_eq!(mode(&file), 0o640, "a group that may read it still may");
+        assert!(SectionFile::open(&file).is_err(), "a second section");
+    }
+
+    #[test]
+    fn a_new_file_is_private_from_the_beginning_and_goes_if_it_is_not_needed() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("new.toml");
+        let output = SectionFile::open(&file).unwrap();
+        assert_eq!(mode(&file), 0o600);
+        drop(output);
+        assert!(!file.exists(), "the code was refused");
+        SectionFile::open(&file).unwrap().write("[zoho]\n").unwrap();
+        assert_eq!(std::fs::read_to_string(&file).unwrap(), "[zoho]\n");
+        assert!(SectionFile::open(&folder.path().join("none/new.toml")).is_err());
+    }
+
+    #[test]
+    fn every_data_centre_can_be_named() {
+        use clap::Parser;
+        #[derive(Parser)]
+        struct Line {
+            #[command(flatten)]
+            connect: super::ConnectArguments,
+        }
+        for (name, url) in [("uk", "https://accounts.zoho.uk"), ("ca", "https://accounts.zohocloud.ca")] {
+            let line = Line::parse_from(["connect", "--data-centre", name]);
+            assert_eq!(super::accounts_url(&line.connect).unwrap(), url);
+        }
+        assert_eq!(super::accounts_url(&Line::parse_from(["connect"]).connect).unwrap(), "https://accounts.zoho.com");
+        assert!(Line::try_parse_from(["connect", "--data-centre", "mars"]).is_err());
     }
 }

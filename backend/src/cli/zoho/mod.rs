@@ -21,8 +21,12 @@ use crate::{
 pub(super) enum ZohoCommand {
     /// Get credentials for Zoho CRM, step by step, and print the section [zoho] of the configuration
     Connect(connect::ConnectArguments),
-    /// Check credentials, scopes, modules, and each field of the mapping against the organisation
-    Check,
+    /// Check credentials, scopes, permissions, modules, and each field of the mapping against the organisation
+    Check {
+        /// Also write a made-up record to each module, read it back, change, find and delete it, and compare each field
+        #[arg(long)]
+        deep: bool,
+    },
     /// Show the modules and fields that Zoho lacks for the mapping, and create them
     Setup {
         /// Do not ask for confirmation
@@ -48,15 +52,18 @@ pub(super) async fn run(
             let authorities = load().map(|config| config.authorities).unwrap_or_default();
             connect::run(arguments, authorities, clock).await
         }
-        ZohoCommand::Check => check::run(&section(load()?)?, clock).await,
-        ZohoCommand::Setup { yes } => setup::run(&section(load()?)?, yes, clock).await,
+        ZohoCommand::Check { deep } => check::run(&section(&load()?)?, deep, clock).await,
+        ZohoCommand::Setup { yes } => {
+            let config = load()?;
+            setup::run(&config, &section(&config)?, yes, clock).await
+        }
         ZohoCommand::Mapping { check: None } => print(Mapping::DEFAULT.trim_end()),
         ZohoCommand::Mapping { check: Some(file) } => check_mapping(&file),
     }
 }
 
-fn section(config: Config) -> Result<config::Zoho, CliError> {
-    config.zoho.ok_or_else(|| {
+fn section(config: &Config) -> Result<config::Zoho, CliError> {
+    config.zoho.clone().ok_or_else(|| {
         CliError::Usage(
             "the configuration has no section [zoho]; backend-sync zoho connect helps to fill it in".to_owned(),
         )

@@ -4,6 +4,7 @@
 //! deadlock. Whatever may concern very many items goes in steps: a step reads keys without a lock and then changes these.
 
 mod about;
+mod absent;
 mod attempts;
 mod claim;
 mod conservation;

@@ -8,7 +8,7 @@ use serde_json::{Map, Value};
 
 use super::{
     error::CallError,
-    refusal::{Action, MAX_RECORDS, Purpose, RecordAnswer, Refusal, permissions, word},
+    refusal::{Action, MAX_RECORDS, Purpose, RecordAnswer, Refusal, word},
 };
 use crate::{clock::Timestamp, http::HttpAnswer};
 
@@ -17,7 +17,8 @@ const CREDITS: &str = "x-api-credits-remaining";
 
 /// The scopes that we need: shown by `zoho connect`, and named when one is missing.
 pub const SCOPES: &str = "ZohoCRM.modules.ALL,ZohoCRM.settings.fields.READ,ZohoCRM.settings.fields.CREATE,\
-ZohoCRM.settings.modules.READ,ZohoCRM.settings.modules.CREATE,ZohoCRM.org.READ,ZohoCRM.coql.READ,ZohoCRM.bulk.ALL";
+ZohoCRM.settings.modules.READ,ZohoCRM.settings.modules.CREATE,ZohoCRM.settings.layouts.READ,ZohoCRM.settings.profiles.READ,\
+ZohoCRM.users.READ,ZohoCRM.org.READ,ZohoCRM.coql.READ,ZohoCRM.bulk.ALL";
 
 pub(super) fn credits(answer: &HttpAnswer) -> Option<i64> {
     answer.headers.get(CREDITS)?.to_str().ok()?.trim().parse().ok()
@@ -85,24 +86,6 @@ pub(super) fn entries(
     entries.iter().map(|entry| read_entry(entry, purpose).ok_or_else(|| unexpected(answer.status))).collect()
 }
 
-/// The refusals of new fields by their place in the call; `None` unless each of them names one. Zoho answers a list of
-/// as many errors as there are, or a single one.
-pub(super) fn refused_by_place(answer: &HttpAnswer, list: &str, expected: usize) -> Option<Vec<(usize, Refusal)>> {
-    if answer.status != 400 {
-        return None;
-    }
-    let body = json(answer)?;
-    let entries = body.get(list).and_then(Value::as_array).map_or(std::slice::from_ref(&body), Vec::as_slice);
-    let place_of = |entry: &Value| {
-        let path = entry.pointer("/details/json_path")?.as_str()?;
-        let number = path.strip_prefix("$.")?.strip_prefix(list)?.strip_prefix('[')?.split(']').next()?;
-        number.parse().ok().filter(|place| *place < expected)
-    };
-    let placed: Option<Vec<_>> =
-        entries.iter().map(|entry| Some((place_of(entry)?, Refusal::read(entry, Purpose::Create)))).collect();
-    placed.filter(|placed| !placed.is_empty())
-}
-
 fn read_entry(entry: &Value, purpose: Purpose) -> Option<RecordAnswer> {
     match entry.get("status").and_then(Value::as_str)? {
         "success" => {}
@@ -125,12 +108,17 @@ fn read_entry(entry: &Value, purpose: Purpose) -> Option<RecordAnswer> {
 
 /// Reads a page of records, and whether there are more.
 pub(super) fn records(answer: &HttpAnswer) -> Result<(Vec<Map<String, Value>>, bool), CallError> {
+    page(answer, "data")
+}
+
+/// Reads a page of a list of objects, and whether there are more.
+pub(super) fn page(answer: &HttpAnswer, name: &str) -> Result<(Vec<Map<String, Value>>, bool), CallError> {
     if is_empty(answer) {
         return Ok((Vec::new(), false));
     }
     let body = parse(answer, 0)?;
     let more = body.pointer("/info/more_records").and_then(Value::as_bool).unwrap_or(false);
-    Ok((objects(body, "data", answer.status)?, more))
+    Ok((objects(body, name, answer.status)?, more))
 }
 
 /// Reads a list of objects; empty when the answer has no content.
@@ -187,10 +175,7 @@ fn call_error(answer: &HttpAnswer, body: Option<&Value>, expected: usize) -> Opt
     Some(match code {
         "INVALID_TOKEN" | "AUTHENTICATION_FAILURE" => CallError::Unauthorized { reason: TOKEN_REFUSED.to_owned() },
         "OAUTH_SCOPE_MISMATCH" => configuration(format!("{SCOPE_MISSING} {SCOPES}")),
-        "NO_PERMISSION" | "AUTHORIZATION_FAILED" => {
-            let missing = body.map(|body| permissions(&body["details"])).unwrap_or_default();
-            configuration(format!("{PERMISSION_MISSING}{missing}"))
-        }
+        "NO_PERMISSION" | "AUTHORIZATION_FAILED" => configuration(permission_missing(body)),
         MAX_RECORDS => configuration(ROOM_MISSING.to_owned()),
         "INVALID_MODULE" => configuration(MODULE_MISSING.to_owned()),
         // The same of COQL.
@@ -210,6 +195,20 @@ fn call_error(answer: &HttpAnswer, body: Option<&Value>, expected: usize) -> Opt
             code: word(code),
         },
     })
+}
+
+/// Names the permission and the module, if Zoho does.
+fn permission_missing(body: Option<&Value>) -> String {
+    let details = body.and_then(|body| body.get("details").or_else(|| body.pointer("/data/0/details")));
+    let named = |name: &Value| name.as_str().map(word);
+    let permissions = details.and_then(|details| details.get("permissions")?.as_array()).into_iter().flatten();
+    let permissions: Vec<String> = permissions.filter_map(named).collect();
+    let module = details.and_then(|details| named(details.pointer("/module/api_name")?));
+    let of = module.map(|module| format!(" for {module}")).unwrap_or_default();
+    match permissions.is_empty() {
+        true => PERMISSION_MISSING.to_owned(),
+        false => format!("{PERMISSION_MISSING} (Zoho names {}{of})", permissions.join(", ")),
+    }
 }
 
 const TOKEN_REFUSED: &str = "Zoho does not accept a fresh access token. Check that zoho.api_url, if set, belongs to the same data \

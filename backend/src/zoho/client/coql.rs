@@ -71,6 +71,17 @@ impl Client {
             }
         }
     }
+
+    /// The number of records of a module, without the recycle bin. Lags behind writes.
+    pub async fn count(&self, module: &str) -> Result<u64, CallError> {
+        let query = format!("select COUNT(id) from {module} where id is not null");
+        let answer = self.send(call(module, &query)).await?;
+        let rows = answer::list(&answer, "data")?;
+        let Some(row) = rows.first() else { return Ok(0) };
+        let number = |value: &Value| value.as_u64().or_else(|| value.as_str()?.parse().ok());
+        let count = row.iter().find(|(name, _)| name.to_ascii_uppercase().starts_with("COUNT")).map(|(_, value)| value);
+        count.and_then(number).ok_or_else(|| CallError::unknown(Some(answer.status), "the answer holds no count"))
+    }
 }
 
 fn call<'a>(module: &'a str, query: &str) -> Call<'a> {

@@ -59,7 +59,7 @@ impl CallError {
         Self::Unreachable { reason: reason.into() }
     }
 
-    pub(super) fn unknown(status: Option<u16>, reason: impl Into<String>) -> Self {
+    pub(crate) fn unknown(status: Option<u16>, reason: impl Into<String>) -> Self {
         Self::Unknown { status, reason: reason.into() }
     }
 

@@ -8,11 +8,14 @@
 mod accounts;
 mod answer;
 mod calls;
+mod centres;
 mod coql;
+mod creation;
 mod error;
 mod limiter;
 mod pages;
 mod refusal;
+mod samples;
 mod seal;
 mod settings;
 #[cfg(test)]
@@ -29,12 +32,15 @@ pub use self::{
     accounts::{Granted, exchange},
     answer::SCOPES,
     calls::RECORDS,
+    centres::{DATA_CENTRES, DataCentre},
     coql::{FOUND_PER_CALL, Found},
+    creation::{Creation, MODULE_CREDITS, SettingsRefusal},
     error::CallError,
     limiter::Limiter,
     refusal::{Action, Class, Duplicate, RecordAnswer, Refusal},
+    samples::Attempt,
     seal::NonceSource,
-    settings::{ModuleName, Organisation},
+    settings::{ModuleName, Organisation, Profiles, User},
 };
 use self::{
     limiter::{CallOutcome, CreditReport},
@@ -50,6 +56,9 @@ use crate::{
     telemetry::trace,
 };
 
+const FOREIGN_SERVER: &str = "the accounts server named an API server that is not Zoho's, so the access token was not sent there; \
+    check zoho.accounts_url, or name the API server in zoho.api_url";
+
 /// Calls Zoho CRM. Cheap to clone; clones share the access token and the limits.
 #[derive(Clone)]
 pub struct Client(Arc<Inner>);
@@ -57,6 +66,7 @@ pub struct Client(Arc<Inner>);
 struct Inner {
     http: Http,
     api_url: Option<String>,
+    accounts_url: String,
     tokens: AccessTokens,
     limiter: Limiter,
     calls: ZohoCalls,
@@ -106,7 +116,8 @@ impl Client {
         Self(Arc::new(Inner {
             tokens: AccessTokens::new(config, http.clone(), store, clock.clone(), nonces, calls.clone()),
             limiter: Limiter::new(config.reserve_credits),
-            pages: pages::base(config),
+            pages: centres::pages(config),
+            accounts_url: config.accounts_url.clone(),
             api_url: api_url.filter(|url| !url.is_empty()),
             http,
             calls,
@@ -166,8 +177,7 @@ impl Client {
         let mut access = self.0.tokens.get(None).await?;
         let mut refusals = 0;
         loop {
-            let api_url = self.0.api_url.as_deref().unwrap_or(access.api_domain.as_str());
-            let answer = self.send_once(call, api_url, &access.token).await?;
+            let answer = self.send_once(call, self.api_url(&access)?, &access.token).await?;
             if !answer::is_token_refused(&answer) {
                 return Ok(answer);
             }
@@ -180,10 +190,19 @@ impl Client {
         }
     }
 
-    async fn send_once(&self, call: &Call<'_>, api_url: &str, token: &str) -> Result<HttpAnswer, CallError> {
-        if api_url.is_empty() {
-            return Err(CallError::unreachable("Zoho did not name its API server; set zoho.api_url"));
+    /// The API server: the configured one, or the one that came with the access token if it is Zoho's.
+    fn api_url<'a>(&'a self, access: &'a token::Access) -> Result<&'a str, CallError> {
+        match (&self.0.api_url, access.api_domain.as_str()) {
+            (Some(url), _) => Ok(url),
+            (None, "") => Err(CallError::unreachable("Zoho did not name its API server; set zoho.api_url")),
+            (None, domain) if centres::is_api_server(domain, &self.0.accounts_url) => Ok(domain.trim_end_matches('/')),
+            (None, _) => {
+                Err(CallError::Configuration { reason: FOREIGN_SERVER.to_owned(), code: "API_DOMAIN".to_owned() })
+            }
         }
+    }
+
+    async fn send_once(&self, call: &Call<'_>, api_url: &str, token: &str) -> Result<HttpAnswer, CallError> {
         let http = &self.0.http;
         let url = format!("{api_url}/crm/v8/{}", call.path);
         let mut request = http.request(call.method.clone(), &url).query(&call.query);

@@ -1,25 +1,7 @@
 //! The URLs of Zoho's pages for people.
 
-use reqwest::Url;
-
-use crate::config;
-
-/// The domains of Zoho's data centres.
-const DOMAINS: [&str; 8] =
-    ["zoho.com", "zoho.eu", "zoho.in", "zoho.com.au", "zoho.jp", "zoho.sa", "zoho.com.cn", "zohocloud.ca"];
-
 /// Modules whose pages have the module's name in their URL. For custom modules, Zoho chooses another name.
 const MODULES: [&str; 5] = ["Contacts", "Products", "Leads", "Accounts", "Deals"];
-
-/// The base URL of the pages in this configuration's data centre; `None` for a sandbox or simulator.
-pub(super) fn base(config: &config::Zoho) -> Option<String> {
-    let host_of = |url: &str| Url::parse(url).ok().and_then(|url| url.host_str().map(str::to_owned));
-    let accounts = host_of(&config.accounts_url)?;
-    let domain = accounts.strip_prefix("accounts.").filter(|domain| DOMAINS.contains(domain))?;
-    let api = config.api_url.as_deref().filter(|url| !url.is_empty());
-    let ordinary = api.is_none_or(|url| host_of(url).is_some_and(|host| host.starts_with("www.zohoapis.")));
-    ordinary.then(|| format!("https://crm.{domain}/crm/tab"))
-}
 
 /// The URL of a record's page.
 pub(super) fn page(base: &str, module: &str, id: &str) -> Option<String> {
@@ -29,11 +11,11 @@ pub(super) fn page(base: &str, module: &str, id: &str) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
-    use super::{base, page};
+    use super::{super::centres, page};
     use crate::{authorities::Authorities, config};
 
     fn at(accounts_url: &str, api_url: Option<&str>) -> Option<String> {
-        base(&config::Zoho {
+        centres::pages(&config::Zoho {
             accounts_url: accounts_url.to_owned(),
             api_url: api_url.map(str::to_owned),
             client_id: "id".to_owned(),
@@ -47,6 +29,7 @@ mod tests {
 
     #[test]
     fn the_pages_are_in_the_data_centre_of_the_accounts() {
+        assert_eq!(at("https://accounts.zoho.uk", None).as_deref(), Some("https://crm.zoho.uk/crm/tab"));
         assert_eq!(at("https://accounts.zoho.eu", None).as_deref(), Some("https://crm.zoho.eu/crm/tab"));
         assert_eq!(at("https://accounts.zohocloud.ca/", Some("")).as_deref(), Some("https://crm.zohocloud.ca/crm/tab"));
         assert!(at("https://accounts.zoho.com", Some("https://www.zohoapis.com")).is_some());

@@ -1,17 +1,17 @@
 //! Calls about modules, fields and the organisation.
 
-use reqwest::Method;
-use serde_json::{Map, Value, json};
+use std::collections::BTreeSet;
 
-use super::{
-    Call, Client, answer,
-    error::CallError,
-    refusal::{Purpose, RecordAnswer},
-};
-use crate::{http::HttpAnswer, zoho::metadata};
+use serde_json::{Map, Value};
 
-/// The credits for creating a module; inferred, Zoho's documentation does not say.
-const MODULE_CREDITS: u32 = 500;
+use super::{Call, Client, answer, error::CallError};
+use crate::zoho::metadata;
+
+/// All states of modules: the names of those that nobody sees are taken, too.
+const STATES: &str = "visible,user_hidden,system_hidden,scheduled_for_deletion";
+
+/// The most pages of profiles: Zoho allows 203 profiles.
+const PAGES_OF_PROFILES: u32 = 203;
 
 /// What identifies an organisation to people.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -20,8 +20,22 @@ pub struct Organisation {
     pub id: String,
     /// The company's name.
     pub name: String,
-    /// For example `enterprise`.
+    /// For example `enterprise`. During a trial, the edition on trial.
     pub edition: Option<String>,
+}
+
+/// All profiles of an organisation, by id.
+pub type Profiles = Vec<String>;
+
+/// The user whose credentials are used.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct User {
+    /// The user's id.
+    pub id: String,
+    /// The id of the user's profile.
+    pub profile: Option<String>,
+    /// Name and address, to judge whether it is a person. Never shown.
+    pub names: String,
 }
 
 /// A module and the profiles that may use it.
@@ -29,8 +43,16 @@ pub struct Organisation {
 pub struct ModuleName {
     /// The module's API name.
     pub api_name: String,
-    /// The profiles' ids.
+    /// Its labels, for people.
+    pub labels: [String; 2],
+    /// `visible`, `user_hidden`, `system_hidden` or `scheduled_for_deletion`.
+    pub status: String,
+    /// Whether somebody made it.
+    pub custom: bool,
+    /// The profiles' ids; only the first page of them.
     pub profiles: Vec<String>,
+    /// Whether there are more.
+    pub more_profiles: bool,
 }
 
 impl Client {
@@ -52,63 +74,55 @@ impl Client {
         Ok(Some(metadata::Module { fields: fields.collect::<Result<_, CallError>>()? }))
     }
 
-    /// All modules.
+    /// All modules, also those that nobody sees.
     pub async fn modules(&self) -> Result<Vec<ModuleName>, CallError> {
-        let modules =
-            answer::list(&self.send(Call::read("modules", "", "settings/modules".to_owned())).await?, "modules")?;
+        let mut call = Call::read("modules", "", "settings/modules".to_owned());
+        call.query = vec![("status", STATES.to_owned())];
+        let modules = answer::list(&self.send(call).await?, "modules")?;
         Ok(modules.iter().filter_map(module_name).collect())
     }
 
-    /// Creates the module that the body describes.
-    pub async fn create_module(&self, body: Value) -> Result<Vec<RecordAnswer>, CallError> {
-        let answer = self.create("modules", Vec::new(), &body, MODULE_CREDITS).await?;
-        answer::entries(&answer, "modules", 1, Purpose::Create)
+    /// For each active layout of a module, the fields in which it demands a value. Only layouts say so.
+    pub async fn demands(&self, module: &str) -> Result<Vec<BTreeSet<String>>, CallError> {
+        let mut call = Call::read("layouts", module, "settings/layouts".to_owned());
+        call.query = vec![("module", module.to_owned())];
+        let layouts = answer::list(&self.send(call).await?, "layouts")?;
+        let active = layouts.iter().filter(|layout| layout.get("status").and_then(Value::as_str) != Some("inactive"));
+        Ok(active.map(demanded).collect())
     }
 
-    /// Creates the fields that the body describes, at most five. Zoho creates all of them or none, so those that it
-    /// refuses are left out of a second call. Returns one entry per field, in order.
-    pub async fn create_fields(&self, module: &str, body: Value) -> Result<Vec<RecordAnswer>, CallError> {
-        let fields = body.get("fields").and_then(Value::as_array).cloned().unwrap_or_default();
-        let mut entries: Vec<Option<RecordAnswer>> = vec![None; fields.len()];
-        loop {
-            let open: Vec<usize> = (0..fields.len()).filter(|place| entries[*place].is_none()).collect();
-            if open.is_empty() {
-                return Ok(entries.into_iter().flatten().collect());
+    /// All profiles, from all pages.
+    pub async fn profiles(&self) -> Result<Profiles, CallError> {
+        let mut ids = Profiles::new();
+        for page in 1..=PAGES_OF_PROFILES {
+            let mut call = Call::read("profiles", "", "settings/profiles".to_owned());
+            if page > 1 {
+                call.query = vec![("page", page.to_string())];
             }
-            let body = json!({ "fields": open.iter().map(|place| &fields[*place]).collect::<Vec<_>>() });
-            let answer = self.create("fields", vec![("module", module.to_owned())], &body, 1).await?;
-            match answer::refused_by_place(&answer, "fields", open.len()) {
-                Some(refused) => {
-                    refused.into_iter().for_each(|(place, refusal)| {
-                        entries[open[place]] = Some(RecordAnswer::Refused(refusal));
-                    });
-                }
-                None => {
-                    let created = answer::entries(&answer, "fields", open.len(), Purpose::Create)?;
-                    open.into_iter().zip(created).for_each(|(place, entry)| entries[place] = Some(entry));
-                }
+            let (profiles, more) = answer::page(&self.send(call).await?, "profiles")?;
+            let found: Vec<String> = profiles.iter().filter_map(|profile| text(profile.get("id"))).collect();
+            // An answer that ignores the number of the page repeats the first.
+            let new = found.iter().any(|id| !ids.contains(id));
+            ids.extend(found);
+            if !new || !more {
+                break;
             }
         }
+        ids.sort_unstable();
+        ids.dedup();
+        Ok(ids)
     }
 
-    async fn create(
-        &self,
-        what: &str,
-        query: Vec<(&str, String)>,
-        body: &Value,
-        credits: u32,
-    ) -> Result<HttpAnswer, CallError> {
-        self.send(Call {
-            operation: "create",
-            module: "",
-            method: Method::POST,
-            path: format!("settings/{what}"),
-            query,
-            body: Some(body.to_string().into_bytes()),
-            writes: 1,
-            credits,
-        })
-        .await
+    /// The user whose credentials are used.
+    pub async fn current_user(&self) -> Result<Option<User>, CallError> {
+        let mut call = Call::read("users", "", "users".to_owned());
+        call.query = vec![("type", "CurrentUser".to_owned())];
+        let users = answer::list(&self.send(call).await?, "users")?;
+        Ok(users.first().and_then(|user| {
+            let names = ["full_name", "email"].map(|name| text(user.get(name)).unwrap_or_default());
+            let profile = user.get("profile").and_then(|profile| text(profile.get("id")));
+            Some(User { id: text(user.get("id"))?, profile, names: names.join(" ") })
+        }))
     }
 
     /// The organisation. This is the cheapest call.
@@ -117,23 +131,42 @@ impl Client {
         let list = answer::list(&answer, "org")?;
         let org =
             list.first().ok_or_else(|| CallError::unknown(Some(answer.status), "Zoho returned no organisation"))?;
-        let text = |value: Option<&Value>| value.and_then(Value::as_str).map(str::to_owned);
         let id = org.get("id").and_then(Value::as_str).filter(|id| !id.is_empty());
         let id =
             id.ok_or_else(|| CallError::unknown(Some(answer.status), "Zoho returned an organisation without an id"))?;
+        let details = org.get("license_details");
+        let of_licence = |name: &str| text(details.and_then(|details| details.get(name)));
+        let paid = of_licence("paid_type");
+        let trial = of_licence("trial_type").filter(|_| paid.as_deref().is_none_or(|paid| paid == "free"));
         Ok(Organisation {
             id: id.to_owned(),
             name: text(org.get("company_name")).unwrap_or_else(|| "(no name)".to_owned()),
-            edition: text(org.get("license_details").and_then(|details| details.get("paid_type"))),
+            edition: trial.or(paid),
         })
     }
 }
 
+fn text(value: Option<&Value>) -> Option<String> {
+    value.and_then(Value::as_str).map(str::to_owned)
+}
+
 fn module_name(module: &Map<String, Value>) -> Option<ModuleName> {
     let profiles = module.get("profiles").and_then(Value::as_array);
-    let id = |profile: &Value| profile.get("id").and_then(Value::as_str).map(str::to_owned);
+    let label = |name: &str| text(module.get(name)).unwrap_or_default();
     Some(ModuleName {
-        api_name: module.get("api_name")?.as_str()?.to_owned(),
-        profiles: profiles.into_iter().flatten().filter_map(id).collect(),
+        api_name: text(module.get("api_name"))?,
+        labels: [label("singular_label"), label("plural_label")],
+        status: text(module.get("status")).unwrap_or_else(|| "visible".to_owned()),
+        custom: module.get("generated_type").and_then(Value::as_str) == Some("custom"),
+        profiles: profiles.into_iter().flatten().filter_map(|profile| text(profile.get("id"))).collect(),
+        more_profiles: module.get("has_more_profiles").and_then(Value::as_bool) == Some(true),
     })
+}
+
+/// The fields in which a layout demands a value.
+fn demanded(layout: &Map<String, Value>) -> BTreeSet<String> {
+    let list = |value: Option<&Value>| value.and_then(Value::as_array).cloned().unwrap_or_default();
+    let fields = list(layout.get("sections")).into_iter().flat_map(|section| list(section.get("fields")));
+    let demands = |field: &Value| field.get("required").and_then(Value::as_bool) == Some(true);
+    fields.filter(demands).filter_map(|field| text(field.get("api_name"))).collect()
 }

@@ -6,17 +6,20 @@ use serde_json::{Map, Value};
 
 use super::{Decider, Decision, DeliveryBatch, Zoho, decide::WriteTarget, unreadable};
 use crate::{
-    clock::Timestamp,
     delivery::{Destination, DestinationFailure},
     limits,
     model::{Kind, RecordKey},
     store::{Claimed, ItemRow},
     zoho::{
         client::{Client, FOUND_PER_CALL},
+        difference::differences,
         mapping::{ModuleMapping, Write},
         metadata::Module,
+        setup::Room,
     },
 };
+
+pub use crate::zoho::difference::Difference;
 
 /// What a delivery of some items would do.
 #[derive(Clone, Debug, Default)]
@@ -69,21 +72,16 @@ impl Action {
     }
 }
 
-/// A field that would change.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Difference {
-    /// The field's API name.
-    pub field: String,
-    /// The value in Zoho.
-    pub before: Value,
-    /// The value that would be written.
-    pub after: Value,
-}
-
 /// Records written per API credit.
 pub const RECORDS_PER_CREDIT: u64 = 10;
 
 impl Zoho {
+    /// How many records there are in each module of the mapping, how many come, and how many have room.
+    pub async fn room(&self) -> Result<Room, DestinationFailure> {
+        let absent = self.store.absent(Self::NAME).await.map_err(unreadable)?;
+        Room::read(&self.client, &self.mapping, &absent).await.map_err(|error| self.failure(&error))
+    }
+
     /// Plans the delivery of these items. Reads their records from Zoho; changes nothing.
     pub async fn plan(&self, items: Vec<ItemRow>) -> Result<Plan, DestinationFailure> {
         let mut kinds: BTreeMap<Kind, Vec<ItemRow>> = BTreeMap::new();
@@ -217,39 +215,6 @@ async fn read(
     Ok(records.into_iter().filter_map(with_id).collect())
 }
 
-fn differences(before: Option<&Map<String, Value>>, after: Map<String, Value>, metadata: &Module) -> Vec<Difference> {
-    let differs = |(field, after): (String, Value)| {
-        let before = before.and_then(|before| before.get(&field)).cloned().unwrap_or_default();
-        // A lookup is written as an id, but read with the name of its record too.
-        let same = match (before.get("id"), after.get("id")) {
-            (Some(before), Some(after)) => before == after,
-            _ => equal(&before, &after) || same_choice(metadata, &field, &before, &after),
-        };
-        (!same).then_some(Difference { field, before, after })
-    };
-    after.into_iter().filter_map(differs).collect()
-}
-
-/// Compares numbers regardless of zeros, and date-times regardless of offsets.
-fn equal(before: &Value, after: &Value) -> bool {
-    let moments = (moment(before), moment(after));
-    match (before.as_f64(), after.as_f64(), moments) {
-        (Some(before), Some(after), _) => (before - after).abs() < f64::EPSILON,
-        (_, _, (Some(before), Some(after))) => before == after,
-        _ => before == after,
-    }
-}
-
-/// Whether both are the same value of a picklist, as people see it and as it is stored.
-fn same_choice(metadata: &Module, field: &str, before: &Value, after: &Value) -> bool {
-    let choice = |value: &Value| metadata.fields.get(field)?.choice(value.as_str()?);
-    choice(before).is_some_and(|before| Some(before) == choice(after))
-}
-
-fn moment(value: &Value) -> Option<Timestamp> {
-    Timestamp::from_rfc3339(value.as_str()?)
-}
-
 fn claimed(row: &ItemRow) -> Claimed {
     Claimed {
         key: row.key,
@@ -264,32 +229,4 @@ fn claimed(row: &ItemRow) -> Claimed {
 
 fn planned(row: &ItemRow, action: Action, reason: Option<String>) -> Planned {
     Planned { key: row.key, action, remote_id: row.remote_id.clone(), reason, differences: Vec::new() }
-}
-
-#[cfg(test)]
-mod tests {
-    use serde_json::{Map, Value, json};
-
-    use super::differences;
-    use crate::zoho::metadata::{Choice, Module, ModuleField};
-
-    fn map(value: Value) -> Map<String, Value> {
-        value.as_object().cloned().unwrap()
-    }
-
-    #[test]
-    fn only_differences_are_listed() {
-        let before = map(json!({"Name": "a", "Grade": 82.50, "Contact": {"id": "1", "name": "Ann"}, "Phone": null,
-            "Start": "2026-11-22T10:00:00+02:00", "Status": "active"}));
-        let after = map(json!({"Name": "b", "Grade": 82.5, "Contact": {"id": "1"}, "Phone": null, "City": "Ulm",
-            "Start": "2026-11-22T08:00:00+00:00", "Status": "Active"}));
-        let mut status = ModuleField::new("Status", "picklist");
-        status.picklist = vec![Choice { display: "Active".to_owned(), actual: "active".to_owned() }];
-        let found: Vec<_> = differences(Some(&before), after, &Module::from_iter([status]))
-            .into_iter()
-            .map(|d| (d.field, d.before, d.after))
-            .collect();
-        let expected = [("City".to_owned(), Value::Null, json!("Ulm")), ("Name".to_owned(), json!("a"), json!("b"))];
-        assert_eq!(found, expected);
-    }
 }

@@ -1,11 +1,21 @@
-//! Creating what the mapping needs in Zoho, and [`check`]ing it.
+//! Creating what the mapping needs in Zoho, and [`check`]ing it. A [`Survey`] of the organisation comes first:
+//! [`obstacles`] says from it what cannot be created, before anything is written.
 
 pub mod check;
+mod edition;
+mod obstacles;
+mod room;
+mod survey;
 
 use std::{collections::BTreeMap, fmt};
 
 use serde_json::{Map, Value, json};
 
+pub use self::{
+    obstacles::{Obstacle, obstacles},
+    room::{ModuleRoom, Room},
+    survey::Survey,
+};
 use super::{
     mapping::{ExpectedField, FieldType, Labels, Mapping, ModuleMapping},
     metadata::Module,
@@ -28,8 +38,11 @@ const DECIMAL_DIGITS: u32 = 16;
 /// Decimal places of the fields that we create: those of Moodle's grades.
 const DECIMAL_PLACES: u32 = 5;
 
-/// The field that every new module has.
+/// The field that names the records of a new module.
 const NAME: &str = "Name";
+
+/// The fields that every new module has.
+const OF_NEW_MODULES: [&str; 2] = [NAME, "Owner"];
 
 /// One call of the setup.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -97,7 +110,7 @@ pub fn plan(mapping: &Mapping, metadata: &BTreeMap<String, Option<Module>>) -> V
 fn missing(mapping: &Mapping, module: &ModuleMapping, found: Option<&Module>) -> Vec<NewField> {
     let exists = |name: &str| match found {
         Some(found) => found.fields.contains_key(name),
-        None => name == NAME,
+        None => OF_NEW_MODULES.contains(&name),
     };
     let related_list = module.labels.as_ref().map_or_else(|| module.module.replace('_', " "), |l| l.plural.clone());
     let new = mapping.expected(module).into_iter().filter(|expected| !exists(&expected.name));
@@ -119,6 +132,31 @@ impl SetupStep {
         match self {
             Self::CreateModule { module, .. } | Self::CreateFields { module, .. } => module,
         }
+    }
+
+    /// The API name and the labels of the module that it creates.
+    fn new_module(&self) -> Option<(&str, &Labels)> {
+        match self {
+            Self::CreateModule { module, labels } => Some((module, labels)),
+            Self::CreateFields { .. } => None,
+        }
+    }
+
+    /// The fields that it creates.
+    fn fields(&self) -> &[NewField] {
+        match self {
+            Self::CreateModule { .. } => &[],
+            Self::CreateFields { fields, .. } => fields,
+        }
+    }
+
+    /// The same with labels of letters and digits only: Zoho's pages allow blanks in those of modules, its description
+    /// of the API does not. `None` if it is the same.
+    pub fn narrow(&self) -> Option<Self> {
+        let Self::CreateModule { module, labels } = self else { return None };
+        let narrow = |label: &str| label.chars().filter(char::is_ascii_alphanumeric).collect::<String>();
+        let narrow = Labels { singular: narrow(&labels.singular), plural: narrow(&labels.plural) };
+        (narrow != *labels).then(|| Self::CreateModule { module: module.clone(), labels: narrow })
     }
 
     /// The body of the call. `profiles` are the ids of the profiles that may use a new module; Zoho requires at least

@@ -178,3 +178,19 @@ fn labels_that_yield_the_name() {
         assert_eq!(label(name), None, "{name}");
     }
 }
+
+#[test]
+fn every_new_module_has_an_owner() {
+    let text = Mapping::DEFAULT.replace("Role = {", "Owner = { value = \"1\", owner = \"first\" }\nRole = {");
+    let steps = plan(&Mapping::parse(&text).unwrap(), &empty_organisation());
+    assert!(steps.iter().all(|step| step.fields().iter().all(|field| field.expected.name != "Owner")), "{steps:?}");
+}
+
+#[test]
+fn labels_can_be_plainer() {
+    let text = Mapping::DEFAULT.replace("plural = \"MoodleGrades\"", "plural = \"Moodle Grades\"");
+    let steps = plan(&Mapping::parse(&text).unwrap(), &empty_organisation());
+    assert_eq!(steps[0].narrow(), None, "it is plain");
+    let narrow = steps[1].narrow().unwrap();
+    assert_eq!(narrow.request_body(&[])["modules"][0]["plural_label"], "MoodleGrades");
+}

@@ -10,7 +10,7 @@ use backend_sync::{
     config,
     http::Http,
     zoho::{
-        client::{Client, RecordAnswer},
+        client::{Client, Creation},
         destination::read_modules,
         mapping::Mapping,
         setup::{self, SetupStep},
@@ -68,11 +68,11 @@ impl ZohoSimulator {
         for step in steps {
             let body = step.request_body(profiles);
             let entries = match &step {
-                SetupStep::CreateModule { .. } => client.create_module(body).await,
+                SetupStep::CreateModule { .. } => client.create_module(body).await.map(|entry| vec![entry]),
                 SetupStep::CreateFields { module, .. } => client.create_fields(module, body).await,
             };
             let entries = entries.unwrap_or_else(|error| panic!("{step}: {error}"));
-            assert!(entries.iter().all(|entry| matches!(entry, RecordAnswer::Done { .. })), "{step}: {entries:?}");
+            assert!(entries.iter().all(|entry| *entry == Creation::Done), "{step}: {entries:?}");
         }
         self.send(Method::DELETE, "log", None).await;
     }
@@ -154,6 +154,26 @@ impl ZohoSimulator {
     /// Moves its clock forward by this much.
     pub(crate) async fn advance(&self, seconds: i64) {
         self.send(Method::POST, "clock", Some(json!({ "advance_seconds": seconds }))).await;
+    }
+
+    /// Does what an administrator does in Zoho's settings: `fields/Contacts/Title`, `profiles`, `policies`.
+    pub(crate) async fn administer(&self, place: &str, change: Value) {
+        self.send(Method::POST, place, Some(change)).await;
+    }
+
+    /// Creates fields as an administrator does, by the API but not by the product.
+    pub(crate) async fn make_fields(&self, module: &str, fields: Value) {
+        let made = self.client().create_fields(module, json!({ "fields": fields })).await.unwrap();
+        assert!(made.iter().all(|entry| *entry == Creation::Done), "{made:?}");
+    }
+
+    /// Creates a module as an administrator does, by the API but not by the product.
+    pub(crate) async fn make_module(&self, mut module: Value) {
+        let client = self.client();
+        let profiles = client.profiles().await.unwrap().into_iter();
+        module["profiles"] = profiles.map(|id| json!({ "id": id })).collect();
+        let made = client.create_module(json!({ "modules": [module] })).await.unwrap();
+        assert_eq!(made, Creation::Done);
     }
 
     /// Creates a record as a person does on Zoho's pages.

@@ -3,7 +3,7 @@
 use serde_json::{Map, Value, json};
 
 use super::server::{Reply, Stub, reply};
-use crate::zoho::client::{Action, CallError, Class, Duplicate, RecordAnswer, Refusal, refusal::Purpose};
+use crate::zoho::client::{Action, CallError, Class, Creation, Duplicate, RecordAnswer, Refusal, refusal::Purpose};
 
 fn records(count: usize) -> Vec<Map<String, Value>> {
     let record = |number| json!({"Last_Name": format!("Name {number}")}).as_object().unwrap().clone();
@@ -25,6 +25,31 @@ fn refusal(entry: Value) -> Refusal {
 async fn insert(stub: &Stub, reply: Reply, count: usize) -> Result<Vec<RecordAnswer>, CallError> {
     stub.will(reply);
     stub.client(None).insert("Contacts", &records(count), &[]).await
+}
+
+#[tokio::test]
+async fn the_edition_is_that_on_trial() {
+    let stub = Stub::start().await;
+    for (licence, edition) in [
+        (json!({"paid_type": "standard", "trial_type": null}), Some("standard")),
+        (json!({"paid_type": "free", "trial_type": "enterprise"}), Some("enterprise")),
+        (json!({"paid_type": "professional", "trial_type": "enterprise"}), Some("professional")),
+        (json!({}), None),
+    ] {
+        stub.will(reply(200, json!({"org": [{"id": "1", "company_name": "College", "license_details": licence}]})));
+        assert_eq!(stub.client(None).org().await.unwrap().edition.as_deref(), edition, "{licence}");
+    }
+}
+
+#[tokio::test]
+async fn the_missing_permission_is_named() {
+    let stub = Stub::start().await;
+    let details = json!({"permissions": ["Crm_Implied_Edit_Contacts"], "module": {"api_name": "Contacts", "id": "1"}});
+    for answer in [json!({"data": [failure("NO_PERMISSION", details.clone())]}), failure("NO_PERMISSION", details)] {
+        stub.will(reply(403, answer));
+        let error = stub.client(None).get("Contacts", &["1".to_owned()], &["id"]).await.unwrap_err();
+        assert!(error.to_string().contains("Crm_Implied_Edit_Contacts for Contacts"), "{error}");
+    }
 }
 
 #[tokio::test]
@@ -150,12 +175,10 @@ async fn fields_that_are_refused_are_left_out_of_a_second_call() {
         stub.will(reply(201, json!({"fields": [success("1"), success("3")]})));
         let fields = json!({"fields": [{"field_label": "A"}, {"field_label": "B"}, {"field_label": "C"}]});
         let entries = stub.client(None).create_fields("Contacts", fields).await.unwrap();
-        let [RecordAnswer::Done { id: first, .. }, RecordAnswer::Refused(refusal), RecordAnswer::Done { id: last, .. }] =
-            entries.as_slice()
-        else {
+        let [Creation::Done, Creation::Refused(refusal), Creation::Done] = entries.as_slice() else {
             panic!("{entries:?}")
         };
-        assert_eq!((first.as_str(), refusal.class, last.as_str()), ("1", Class::Duplicate, "3"));
+        assert_eq!(refusal.to_string(), "DUPLICATE_DATA at $.fields[1].field_label: \"Ann Example is not good\"");
         assert_eq!(stub.requests()[1].json(), json!({"fields": [{"field_label": "A"}, {"field_label": "C"}]}));
     }
 }

@@ -14,7 +14,7 @@ use crate::{
     delivery::Admission,
     http::Http,
     model::Lane,
-    zoho::client::{Action, CallError, Class, Client, RecordAnswer},
+    zoho::client::{Action, CallError, Class, Client, Creation, RecordAnswer},
 };
 
 struct Simulated {
@@ -296,9 +296,16 @@ async fn modules_and_fields() {
     assert!(!contacts.profiles.is_empty());
     let field = json!({"fields": [{"field_label": "Moodle User Key", "data_type": "text", "length": 100, "unique": {"case_sensitive": false}}]});
     let made = client.create_fields("Contacts", field.clone()).await.unwrap();
-    assert!(matches!(made[..], [RecordAnswer::Done { action: Action::Inserted, .. }]), "{made:?}");
+    assert_eq!(made, [Creation::Done]);
     let fields = client.fields("Contacts").await.unwrap().unwrap();
     assert!(fields.fields["Moodle_User_Key"].unique);
     let again = client.create_fields("Contacts", field).await.unwrap();
-    assert!(matches!(&again[..], [RecordAnswer::Refused(_)]), "{again:?}");
+    let [Creation::Refused(refusal)] = &again[..] else { panic!("{again:?}") };
+    assert!(refusal.to_string().starts_with("DUPLICATE_DATA at $.fields[0].field_label: "), "{refusal}");
+    let people = client.profiles().await.unwrap();
+    assert_eq!(people.len(), 2, "of all pages, each once");
+    assert!(client.current_user().await.unwrap().is_some_and(|user| people.contains(&user.profile.unwrap())));
+    simulated.tell("fields/Contacts/Title", json!({"mandatory": true})).await;
+    let demands = client.demands("Contacts").await.unwrap();
+    assert!(demands.len() == 1 && demands[0].contains("Title") && !demands[0].contains("Email"), "{demands:?}");
 }

@@ -155,6 +155,26 @@ async fn waiting_calls_share_a_failure() {
 }
 
 #[tokio::test]
+async fn a_server_that_is_not_zohos_gets_no_token() {
+    let stub = Stub::start().await;
+    let foreign = |domain: &str| {
+        reply(200, json!({"access_token": "secret", "expires_in": 3600, "api_domain": domain, "token_type": "Bearer"}))
+    };
+    for domain in ["http://www.zohoapis.eu", "https://www.zohoapis.eu.evil.example", "http://10.1.2.3:80", "ftp://x"] {
+        let client = stub.client(None);
+        stub.will_grant(foreign(domain));
+        let error = client.org().await.unwrap_err();
+        assert_eq!(error.kind(), "configuration", "{domain}: {error}");
+        assert!(error.to_string().contains("not Zoho's"), "{error}");
+    }
+    // The stub is on this machine, as a simulator may be. Were the accounts server elsewhere, it could not name it.
+    let client = stub.client(None);
+    stub.will_grant(foreign(&format!("{}/", stub.url)));
+    client.org().await.unwrap();
+    assert_eq!(stub.requests().len(), 1);
+}
+
+#[tokio::test]
 async fn the_configured_address_wins() {
     let (stub, other) = (Stub::start().await, Stub::start().await);
     let mut config = super::config(&stub.url);

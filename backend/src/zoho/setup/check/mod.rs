@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::super::{
     mapping::{ERROR_CHARACTERS, FieldType, KEY_CHARACTERS, Mapping, ModuleMapping, Owner, Rule, STATUSES, Shape},
-    metadata::{Module, ModuleField},
+    metadata::{Demand, Module, ModuleField},
     setup,
 };
 use crate::model::Kind;
@@ -138,15 +138,39 @@ impl Checker<'_> {
             }
         }
         self.tracking(found);
-        for field in found.mandatory() {
-            let filled = |rule: &Rule| rule.field == field.api_name && rule.owner != Owner::Zoho;
-            if field.api_name != module.key && !module.rules.iter().any(filled) {
-                let advice = format!(
-                    "Give it a source in [{}.fields] of the mapping file, or make it optional in Zoho.",
-                    self.kind
-                );
-                self.error(field, "Zoho requires a value, but the mapping does not fill the field.", advice);
-            }
+        self.required(found);
+        self.other_unique(found);
+    }
+
+    /// The fields without which Zoho, or a layout, creates no record.
+    fn required(&mut self, found: &Module) {
+        let (mapping, module) = (self.mapping, self.module);
+        let is_filled = |field: &ModuleField| {
+            let by_rule = module.rules.iter().any(|rule| rule.field == field.api_name && rule.owner != Owner::Zoho);
+            by_rule
+                || field.api_name == module.key
+                || mapping.tracking().is_some_and(|t| t.fields().any(|name| name == field.api_name))
+        };
+        let advice =
+            format!("Give it a source in [{}.fields] of the mapping file, or make it optional in Zoho.", self.kind);
+        for field in found.mandatory().filter(|field| !is_filled(field)) {
+            self.error(field, "Zoho requires a value, but the mapping does not fill the field.", advice.as_str());
+        }
+        for field in found.fields.values().filter(|field| field.demand == Demand::SomeLayouts && !is_filled(field)) {
+            let problem =
+                "Some layouts demand a value, but the mapping does not fill the field; their records will fail.";
+            self.add(Severity::Warning, Some(&field.api_name), problem, advice.as_str());
+        }
+    }
+
+    /// Unique fields beside the key: two people with one value there, such as a telephone number, cannot both be delivered.
+    fn other_unique(&mut self, found: &Module) {
+        let written = self.module.rules.iter().filter(|rule| rule.owner != Owner::Zoho);
+        let unique = written.filter_map(|rule| found.fields.get(&rule.field)).filter(|field| field.unique);
+        for field in unique.filter(|field| field.api_name != self.module.key).collect::<Vec<_>>() {
+            let problem = "The field is unique beside the key: of two records with the same value, Zoho refuses one.";
+            let advice = "Untick \"Do not allow duplicate values\" in its properties in Zoho, unless no two records ever have the same value.";
+            self.add(Severity::Warning, Some(&field.api_name), problem, advice);
         }
     }
 
@@ -162,7 +186,7 @@ impl Checker<'_> {
     }
 
     fn key(&mut self, field: &ModuleField) {
-        self.writable(field);
+        self.writable(field, true);
         if field.data_type != "text" {
             self.error(
                 field,
@@ -182,21 +206,25 @@ impl Checker<'_> {
         }
     }
 
-    fn writable(&mut self, field: &ModuleField) {
-        if field.read_only {
-            self.error(
-                field,
-                "The field cannot be written.",
-                "Remove it from the mapping file, or let the connection's user write it (profile and field settings).",
-            );
-        }
+    /// Whether it can be written in new records, and in others if it is to be `changed`.
+    fn writable(&mut self, field: &ModuleField, changed: bool) {
+        let problem = match field {
+            _ if field.read_only => "The field cannot be written.",
+            _ if field.hidden => "The connection's user does not see the field.",
+            _ if !field.api_create => "The field cannot be written by API when a record is created.",
+            _ if changed && !field.api_update => "The field cannot be changed by API.",
+            _ => return,
+        };
+        let advice =
+            "Remove it from the mapping file, or let the connection's user write it (profile and field settings).";
+        self.error(field, problem, advice);
     }
 
     fn rule(&mut self, rule: &Rule, field: &ModuleField) {
         if rule.owner == Owner::Zoho {
             return;
         }
-        self.writable(field);
+        self.writable(field, rule.owner == Owner::Moodle);
         if field.read_only {
             return;
         }
@@ -288,7 +316,7 @@ impl Checker<'_> {
         let Some(tracking) = self.mapping.tracking() else { return };
         for (name, data_type) in tracking.fields_with_types() {
             let Some(field) = found.fields.get(name) else { continue };
-            self.writable(field);
+            self.writable(field, true);
             let advice = "Name another field in [tracking] of the mapping file, which `zoho setup` then creates, or correct this one in Zoho.";
             let is_text = matches!(field.data_type.as_str(), "text" | "textarea");
             let fits = field.data_type == data_type.zoho_name() || is_text && data_type != FieldType::Datetime;

@@ -3,7 +3,7 @@ use std::collections::BTreeMap;
 use super::{MappingFinding, Severity, check};
 use crate::zoho::{
     mapping::Mapping,
-    metadata::{Module, ModuleField},
+    metadata::{Demand, Module, ModuleField},
     setup::{
         self,
         tests::{after, empty_organisation},
@@ -57,6 +57,7 @@ fn an_invisible_standard_module_needs_a_person() {
 #[test]
 fn every_possible_difference() {
     let error = |problem: &str| vec![(Severity::Error, problem.to_owned())];
+    let warning = |problem: &str| vec![(Severity::Warning, problem.to_owned())];
     let (enrolments, contacts) = ("Moodle_Enrolments", "Contacts");
     assert_eq!(
         but(contacts, "Moodle_User_Key", |field| field.unique = false),
@@ -71,6 +72,28 @@ fn every_possible_difference() {
         error("The key must have the type text, not integer.")
     );
     assert_eq!(but(contacts, "Phone", |field| field.read_only = true), error("The field cannot be written."));
+    assert_eq!(
+        but(contacts, "Phone", |field| field.hidden = true),
+        error("The connection's user does not see the field.")
+    );
+    assert_eq!(
+        but(contacts, "Phone", |field| field.api_create = false),
+        error("The field cannot be written by API when a record is created.")
+    );
+    assert_eq!(but(contacts, "Phone", |field| field.api_update = false), error("The field cannot be changed by API."));
+    assert_eq!(
+        but(contacts, "Phone", |field| field.unique = true),
+        warning("The field is unique beside the key: of two records with the same value, Zoho refuses one.")
+    );
+    assert_eq!(
+        but(contacts, "Department", |field| field.demand = Demand::EveryLayout),
+        error("Zoho requires a value, but the mapping does not fill the field.")
+    );
+    assert_eq!(
+        but(contacts, "Department", |field| field.demand = Demand::SomeLayouts),
+        warning("Some layouts demand a value, but the mapping does not fill the field; their records will fail.")
+    );
+    assert_eq!(but(contacts, "Moodle_Sync_Status", |field| field.demand = Demand::EveryLayout), []);
     assert_eq!(
         but(contacts, "Moodle_Username", |field| field.unused = true),
         error("The field is on no layout, so nobody sees it.")
