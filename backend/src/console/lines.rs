@@ -4,7 +4,7 @@ use crate::{
     api::Context,
     clock::Timestamp,
     delivery::Destination as _,
-    model::{ItemState, Kind, RecordId, RecordKey},
+    model::{ItemState, Kind, RecordId, RecordKey, Remark},
     store::{DestinationSummary, ItemRow, Site},
     views::Renderer,
     zoho::destination::Zoho,
@@ -22,9 +22,13 @@ impl StateTag {
     /// Synced with no record at the destination: nothing is left to do, but people read "synced" as "it is there".
     pub(super) const LEFT_OUT: Self = Self { word: "left out", class: "" };
 
+    /// Synced, but for optional values that do not fit.
+    const WITH_REMARKS: Self = Self { word: "synced with remarks", class: "good" };
+
     pub(super) fn of(row: &ItemRow) -> Self {
         match row.state {
             ItemState::Synced if row.remote_id.is_none() => Self::LEFT_OUT,
+            ItemState::Synced if !row.remarks.is_empty() => Self::WITH_REMARKS,
             state => Self::of_state(state),
         }
     }
@@ -84,7 +88,7 @@ impl Line {
             label: subjects.label(row.key),
             deleted: subjects.is_deleted(row.key),
             tag: StateTag::of(row),
-            reason: row.reason.clone().unwrap_or_default(),
+            reason: row.reason.clone().unwrap_or_else(|| in_words(&row.remarks)),
             remote: Remote::of(context, destination, row),
             changed: Moment::new(row.changed_at, now),
         }
@@ -94,6 +98,11 @@ impl Line {
     pub(super) fn address(&self) -> String {
         address(self.kind, &self.record)
     }
+}
+
+/// Remarks in one line.
+pub(super) fn in_words(remarks: &[Remark]) -> String {
+    remarks.iter().map(|remark| format!("{}: {}", remark.field, remark.message)).collect::<Vec<_>>().join(" ")
 }
 
 /// The address of a record's page. Kinds and site names contain nothing that needs escaping.

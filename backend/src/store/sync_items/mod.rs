@@ -11,6 +11,7 @@ mod list;
 mod lock;
 mod mark;
 mod records;
+mod remarks;
 mod release;
 mod settle;
 mod siblings;

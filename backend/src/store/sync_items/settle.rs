@@ -6,10 +6,10 @@ use sea_orm::{
     sea_query::{Expr, OnConflict},
 };
 
-use super::{lock, release::request_delivery};
+use super::{lock, release::request_delivery, remarks};
 use crate::{
     clock::Timestamp,
-    model::{ItemState, Lane, RecordKey},
+    model::{ItemState, Lane, RecordKey, Remark},
     store::{
         Claimed, Store, StoreError, bulk,
         entity::{
@@ -54,6 +54,8 @@ pub struct Settled {
     pub state: SettledState,
     /// Why it is not synced, or why nothing was delivered: a stable code, and a text.
     pub reason: Option<(String, String)>,
+    /// What was left out of what the destination has.
+    pub remarks: Vec<Remark>,
     /// `Some` when the destination was called.
     pub attempt: Option<Attempt>,
 }
@@ -181,6 +183,7 @@ fn row(destination: &str, lease: &str, settled: &Settled, now: Timestamp, repeat
         waits_id: Set(None),
         code: Set(code),
         reason: Set(words),
+        remarks: Set(remarks::write(&settled.remarks)),
         ..Default::default()
     };
     let (name, waits_for) = match state {
@@ -232,6 +235,7 @@ fn settling() -> OnConflict {
             Column::WaitsId,
             Column::Code,
             Column::Reason,
+            Column::Remarks,
         ])
         .value(Column::State, unmoved("excluded.state", "'pending'"))
         // Something else may have been delivered since: see `Store::request_delivery`.

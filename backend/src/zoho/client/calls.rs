@@ -26,7 +26,33 @@ struct Write<'a> {
     #[serde(skip_serializing_if = "<[&str]>::is_empty")]
     duplicate_check_fields: &'a [&'a str],
     /// Always sent: if it is missing, all workflows run.
-    trigger: &'a [String],
+    trigger: Vec<&'a str>,
+    /// Cadences run whatever `trigger` says, unless they are skipped by name.
+    #[serde(skip_serializing_if = "<[Feature]>::is_empty")]
+    skip_feature_execution: &'static [Feature],
+}
+
+/// An automation that is not one of Zoho's triggers.
+#[derive(Serialize)]
+struct Feature {
+    name: &'static str,
+}
+
+/// The word in a trigger of the mapping for the automation that Zoho's triggers do not have.
+pub const CADENCES: &str = "cadences";
+
+const NO_CADENCES: [Feature; 1] = [Feature { name: CADENCES }];
+
+impl<'a> Write<'a> {
+    fn new(data: &'a [Map<String, Value>], duplicate_check_fields: &'a [&'a str], trigger: &'a [String]) -> Self {
+        let run = trigger.iter().any(|word| word == CADENCES);
+        Self {
+            data,
+            duplicate_check_fields,
+            trigger: trigger.iter().map(String::as_str).filter(|word| *word != CADENCES).collect(),
+            skip_feature_execution: if run { &[] } else { &NO_CADENCES },
+        }
+    }
 }
 
 impl Write<'_> {
@@ -61,7 +87,7 @@ impl Client {
         duplicate_check_fields: &[&str],
         trigger: &[String],
     ) -> Result<Vec<RecordAnswer>, CallError> {
-        let write = Write { data: records, duplicate_check_fields, trigger };
+        let write = Write::new(records, duplicate_check_fields, trigger);
         let answer = self.send(write.call("upsert", module, Method::POST, format!("{module}/upsert"))?).await?;
         answer::entries(&answer, "data", records.len(), Purpose::Write)
     }
@@ -73,7 +99,7 @@ impl Client {
         records: &[Map<String, Value>],
         trigger: &[String],
     ) -> Result<Vec<RecordAnswer>, CallError> {
-        let write = Write { data: records, duplicate_check_fields: &[], trigger };
+        let write = Write::new(records, &[], trigger);
         let answer = self.send(write.call("update", module, Method::PUT, module.to_owned())?).await?;
         answer::entries(&answer, "data", records.len(), Purpose::Write)
     }

@@ -27,7 +27,7 @@ use tracing::Instrument;
 pub use self::{
     accounts::{Granted, exchange},
     answer::SCOPES,
-    calls::RECORDS,
+    calls::{CADENCES, RECORDS},
     coql::FOUND_PER_CALL,
     error::CallError,
     limiter::Limiter,

@@ -8,10 +8,10 @@ use super::{
     outcome::Reason,
 };
 use crate::{
-    model::{ErasurePolicy, ItemState, Kind, RecordKey},
+    model::{ErasurePolicy, ItemState, Kind, RecordKey, Remark},
     store::Claimed,
     zoho::{
-        mapping::{Mapping, ModuleMapping, OnDelete, RenderError, StateRef, Write},
+        mapping::{Mapping, ModuleMapping, OnDelete, RenderError, Rendered, StateRef, Write},
         metadata::Module,
     },
 };
@@ -25,8 +25,8 @@ pub(super) enum Decision {
         /// Another record whose arrival in Zoho would change this.
         waits_for: Option<RecordKey>,
     },
-    /// Nothing: Zoho has it.
-    Same,
+    /// Nothing: Zoho has it, with these remarks and those of its last answer.
+    Same(Vec<Remark>),
     /// Wait for another record.
     Park {
         waits_for: RecordKey,
@@ -54,6 +54,8 @@ pub(super) struct WriteTarget {
     /// The fields of the update or removal.
     pub(super) body: Map<String, Value>,
     pub(super) digest: String,
+    /// What was left out of the fields.
+    pub(super) remarks: Vec<Remark>,
 }
 
 /// What remains of an erased record.
@@ -113,12 +115,12 @@ impl<'a> Decider<'a> {
         }
         match self.module.render(&self.batch.subject(key, &facts), Write::Update, self.metadata) {
             Err(error) => fail(&error),
-            Ok(body) => {
+            Ok(Rendered { fields: body, remarks }) => {
                 let digest = digest(&self.module.module, "written", &body);
                 if remote_id.is_some() && remote_id == item.remote_id && item.digest.as_ref() == Some(&digest) {
-                    return Decision::Same;
+                    return Decision::Same(remarks);
                 }
-                Decision::Write(WriteTarget { remote_id, body, digest })
+                Decision::Write(WriteTarget { remote_id, body, digest, remarks })
             }
         }
     }
@@ -168,9 +170,9 @@ impl<'a> Decider<'a> {
             Ok(body) => {
                 let digest = digest(&self.module.module, REMOVED, &body);
                 if remote_id == item.remote_id && item.digest.as_ref() == Some(&digest) {
-                    return Decision::Same;
+                    return Decision::Same(Vec::new());
                 }
-                Decision::Remove(WriteTarget { remote_id, body, digest })
+                Decision::Remove(WriteTarget { remote_id, body, digest, remarks: Vec::new() })
             }
         }
     }
@@ -199,9 +201,9 @@ impl<'a> Decider<'a> {
             Ok(body) => {
                 let digest = digest(&self.module.module, "erased", &body);
                 if remote_id.is_some() && remote_id == item.remote_id && item.digest.as_ref() == Some(&digest) {
-                    return Decision::Same;
+                    return Decision::Same(Vec::new());
                 }
-                Decision::Erase(WriteTarget { remote_id, body, digest }, leaves(policy, item.key.kind))
+                Decision::Erase(WriteTarget { remote_id, body, digest, remarks: Vec::new() }, leaves(policy, item.key.kind))
             }
         }
     }

@@ -8,15 +8,15 @@ use super::{
     Decider, Decision, DeliveryBatch, Zoho,
     decide::{Leaves, WriteTarget},
     outcome::{self, Timing},
-    unreadable,
+    remarks, unreadable,
 };
 use crate::{
     delivery::{Delivery, Destination, DestinationFailure, backoff},
-    model::{Kind, RecordKey},
-    store::{Claimed, CourseFilter, UserFilter},
+    model::{Kind, RecordKey, Remark},
+    store::{Claimed, CourseFilter, Settled, UserFilter},
     zoho::{
         client::{Action, CallError, Class, RecordAnswer, Refusal},
-        mapping::{ModuleMapping, OnDelete, Related, Write},
+        mapping::{ModuleMapping, OnDelete, Related, Rendered, Write},
         metadata::Module,
     },
 };
@@ -36,6 +36,8 @@ pub(super) struct Job {
     pub(super) remote_id: Option<String>,
     pub(super) body: Map<String, Value>,
     pub(super) digest: String,
+    /// What was left out of the body.
+    pub(super) remarks: Vec<Remark>,
     /// The attempt's outcome on success: `inserted`, `updated`, `adopted`, `removed` or `erased`.
     pub(super) outcome: &'static str,
     /// The record is gone in Moodle, or no longer delivered.
@@ -64,7 +66,7 @@ impl Zoho {
         let Some(module) = self.mapping.module(kind) else {
             let reason = ("not_mapped".to_owned(), format!("The mapping has no table for {kind} records."));
             delivery.settled =
-                items.into_iter().map(|item| outcome::left_alone(item, Some(reason.clone()), None)).collect();
+                items.into_iter().map(|item| outcome::left_alone(item, reason.clone(), None)).collect();
             return Ok(delivery);
         };
         let modules = self.modules().await?;
@@ -152,18 +154,18 @@ impl Zoho {
             let Some(facts) = context.batch.facts(job.item.key) else { continue };
             let subject = context.batch.subject(job.item.key, &facts);
             match context.module.render(&subject, Write::Create, context.metadata) {
-                Ok(mut body) => {
+                Ok(Rendered { fields: mut body, remarks }) => {
                     if job.removes {
                         // The fields that mark it as gone take precedence.
                         body.extend(std::mem::take(&mut job.body));
                     } else {
                         job.outcome = "inserted";
                     }
-                    rendered.push(Job { remote_id: None, body, ..job });
+                    rendered.push(Job { remote_id: None, body, remarks, ..job });
                 }
                 Err(_) if job.removes => {
                     let reason = ("deleted".to_owned(), "It was deleted in Moodle.".to_owned());
-                    delivery.settled.push(outcome::left_alone(job.item, Some(reason), None));
+                    delivery.settled.push(outcome::left_alone(job.item, reason, None));
                 }
                 Err(error) => {
                     let reason = ("invalid_value".to_owned(), format!("{error}. {}", error.advice()));
@@ -194,9 +196,15 @@ impl Zoho {
             let error = match answer {
                 Ok(entries) => {
                     failures = 0;
-                    for (job, entry) in part.into_iter().zip(entries) {
-                        gone.extend(self.settle(call, context, job, entry, timing, delivery).await);
+                    let mut again = Vec::new();
+                    for (mut job, entry) in part.into_iter().zip(entries) {
+                        if remarks::leave_out(context, &mut job, &entry) {
+                            again.push(job);
+                        } else {
+                            gone.extend(self.settle(call, context, job, entry, timing, delivery).await);
+                        }
                     }
+                    parts.push_back(again);
                     continue;
                 }
                 Err(error) => error,
@@ -316,13 +324,14 @@ impl Zoho {
         id: String,
         action: Action,
         timing: Timing,
-    ) -> crate::store::Settled {
+    ) -> Settled {
         if !job.removes {
             let outcome = match (job.outcome, action) {
                 ("inserted", Action::Updated) => "updated",
                 (outcome, _) => outcome,
             };
-            return outcome::synced(job.item, Some(id), Some(job.digest), outcome, timing);
+            let synced = outcome::synced(job.item, Some(id), Some(job.digest), outcome, timing);
+            return Settled { remarks: job.remarks, ..synced };
         }
         if context.module.on_delete != OnDelete::Delete {
             return outcome::synced(job.item, Some(id), Some(job.digest), "removed", timing);
@@ -337,25 +346,25 @@ impl Zoho {
         }
     }
 
-    pub(super) fn retry(&self, job: Job, reason: (String, String), timing: Timing) -> crate::store::Settled {
+    pub(super) fn retry(&self, job: Job, reason: (String, String), timing: Timing) -> Settled {
         let due_at = backoff::retry_at(self.clock.now(), job.item.attempts.saturating_add(1), &self.random);
         outcome::retried(job.item, reason, due_at, timing)
     }
 }
 
 pub(super) fn job(item: Claimed, target: WriteTarget, outcome: &'static str, removes: bool) -> Job {
-    let WriteTarget { remote_id, body, digest } = target;
-    Job { item, remote_id, body, digest, outcome, removes, leaves: None }
+    let WriteTarget { remote_id, body, digest, remarks } = target;
+    Job { item, remote_id, body, digest, remarks, outcome, removes, leaves: None }
 }
 
 fn settle_without_call(delivery: &mut Delivery, item: Claimed, decision: Decision) {
     let settled = match decision {
-        Decision::Same => outcome::left_alone(item, None, None),
-        Decision::LeftOut { reason, waits_for } => outcome::left_alone(item, Some(reason), waits_for),
+        Decision::Same(remarks) => outcome::same(item, remarks),
+        Decision::LeftOut { reason, waits_for } => outcome::left_alone(item, reason, waits_for),
         Decision::HandOver { to } => {
             delivery.redeliver.push(to);
             let words = "A newer grade of the same user and item stands for it in Zoho.".to_owned();
-            outcome::left_alone(item, Some(("replaced".to_owned(), words)), None)
+            outcome::left_alone(item, ("replaced".to_owned(), words), None)
         }
         Decision::Park { waits_for, reason, reconsider } => {
             delivery.reconsider.extend(reconsider.then_some(waits_for));

@@ -8,6 +8,7 @@ mod erase;
 mod mark;
 mod outcome;
 mod plan;
+mod remarks;
 mod trial;
 mod verify;
 

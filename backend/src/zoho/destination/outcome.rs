@@ -2,7 +2,7 @@
 
 use crate::{
     clock::Timestamp,
-    model::RecordKey,
+    model::{RecordKey, Remark},
     store::{Attempt, Claimed, Settled, SettledState},
     zoho::client::{CallError, Class, Refusal},
 };
@@ -24,15 +24,30 @@ impl Timing {
     }
 }
 
-/// An item for which nothing had to be done in Zoho.
-pub(super) fn left_alone(item: Claimed, reason: Option<Reason>, waits_for: Option<RecordKey>) -> Settled {
-    let state = SettledState::Synced { remote_id: item.remote_id.clone(), digest: item.digest.clone(), waits_for };
-    Settled { item, state, reason, attempt: None }
+/// The code of remarks about values that only Zoho knew to be wrong.
+pub(super) const REFUSED_BY_ZOHO: &str = "refused_by_zoho";
+
+/// An item that Zoho has already. The rendered remarks are of now; what Zoho refused when it was sent still holds.
+pub(super) fn same(item: Claimed, rendered: Vec<Remark>) -> Settled {
+    let refused = item.remarks.iter().filter(|remark| remark.code == REFUSED_BY_ZOHO).cloned();
+    let remarks = rendered.into_iter().chain(refused).collect();
+    let state = SettledState::Synced { remote_id: item.remote_id.clone(), digest: item.digest.clone(), waits_for: None };
+    Settled { item, state, reason: None, remarks, attempt: None }
+}
+
+/// An item that is not delivered.
+pub(super) fn left_alone(item: Claimed, reason: Reason, waits_for: Option<RecordKey>) -> Settled {
+    // What was refused of it is forgotten, so it must be sent again before it counts as delivered.
+    let digest = item.digest.clone().filter(|_| item.remarks.is_empty());
+    let state = SettledState::Synced { remote_id: item.remote_id.clone(), digest, waits_for };
+    Settled { item, state, reason: Some(reason), remarks: Vec::new(), attempt: None }
 }
 
 /// An item that waits for another record.
 pub(super) fn parked(item: Claimed, waits_for: RecordKey, reason: Reason) -> Settled {
-    Settled { item, state: SettledState::Parked { waits_for }, reason: Some(reason), attempt: None }
+    // What Zoho has stays as it is, with its remarks.
+    let remarks = item.remarks.clone();
+    Settled { item, state: SettledState::Parked { waits_for }, reason: Some(reason), remarks, attempt: None }
 }
 
 /// An item that Zoho accepted.
@@ -44,21 +59,21 @@ pub(super) fn synced(
     timing: Timing,
 ) -> Settled {
     let state = SettledState::Synced { remote_id, digest, waits_for: None };
-    Settled { item, state, reason: None, attempt: Some(timing.attempt(outcome, None, None)) }
+    Settled { item, state, reason: None, remarks: Vec::new(), attempt: Some(timing.attempt(outcome, None, None)) }
 }
 
 /// An item that needs a person; with the timing if Zoho was called.
 pub(super) fn failed(item: Claimed, reason: Reason, timing: Option<Timing>) -> Settled {
     let (code, words) = reason.clone();
     let attempt = timing.map(|timing| timing.attempt("failed", Some(code), Some(words)));
-    Settled { item, state: SettledState::Failed, reason: Some(reason), attempt }
+    Settled { item, state: SettledState::Failed, reason: Some(reason), remarks: Vec::new(), attempt }
 }
 
 /// An item that will be retried.
 pub(super) fn retried(item: Claimed, reason: Reason, due_at: Timestamp, timing: Timing) -> Settled {
     let (code, words) = reason.clone();
     let attempt = Some(timing.attempt("retry", Some(code), Some(words)));
-    Settled { item, state: SettledState::Pending { due_at }, reason: Some(reason), attempt }
+    Settled { item, state: SettledState::Pending { due_at }, reason: Some(reason), remarks: Vec::new(), attempt }
 }
 
 /// Whether a refusal is temporary.

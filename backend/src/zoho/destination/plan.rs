@@ -133,7 +133,7 @@ impl Zoho {
                     writes.push((plan.items.len(), target.remote_id.clone(), target.body));
                     Planned { remote_id: target.remote_id, ..planned(row, Action::Remove, None) }
                 }
-                Decision::Same => planned(row, Action::Nothing, Some("Zoho already has it.".to_owned())),
+                Decision::Same(_) => planned(row, Action::Nothing, Some("Zoho already has it.".to_owned())),
                 Decision::LeftOut { reason, .. } => planned(row, Action::Nothing, Some(reason.1)),
                 Decision::HandOver { to } => {
                     let reason = format!("{} stands for the same record in Zoho.", batch.name(to));
@@ -176,7 +176,7 @@ impl Zoho {
         let created = batch
             .facts(item.key)
             .map(|facts| module.render(&batch.subject(item.key, &facts), Write::Create, metadata).unwrap_or_default());
-        (Action::Insert, created.unwrap_or_default())
+        (Action::Insert, created.unwrap_or_default().fields)
     }
 
     /// Fills in the differences to what Zoho has.
@@ -259,6 +259,7 @@ fn claimed(row: &ItemRow) -> Claimed {
         remote_id: row.remote_id.clone(),
         digest: row.digest.clone(),
         attempts: row.attempts,
+        remarks: row.remarks.clone(),
     }
 }
 

@@ -4,7 +4,9 @@
 //! [`ModuleMapping::render`] then converts a record to what Zoho accepts, by the module's live metadata, or says which
 //! field is the problem.
 
+mod country;
 mod describe;
+mod email;
 mod erase;
 mod error;
 mod expected;
@@ -12,6 +14,7 @@ mod filter;
 mod fit;
 mod html;
 mod parse;
+mod phone;
 mod problem;
 mod reader;
 mod render;
@@ -30,6 +33,7 @@ pub use error::RenderError;
 pub(crate) use expected::{ExpectedField, KEY_CHARACTERS};
 pub use filter::DeliveryFilter;
 pub use problem::{MappingError, Problem};
+pub use render::Rendered;
 pub(crate) use rule::{Constant, FieldType, Owner, Related, Rule};
 pub(crate) use source::Shape;
 pub(crate) use tracking::STATUSES;

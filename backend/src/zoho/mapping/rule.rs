@@ -97,6 +97,8 @@ pub(super) struct Form {
     pub(super) decimals: Option<u32>,
     /// In text fields, times are written as dates.
     pub(super) date_only: bool,
+    /// The text is the code of a country, as Moodle has it.
+    pub(super) country: bool,
 }
 
 /// How `zoho setup` creates the field.
@@ -233,6 +235,8 @@ impl Rule {
         if is_percentage && self.form.decimals.is_none() {
             self.form.decimals = Some(PERCENTAGE_DECIMALS);
         }
+        self.form.country = matches!((&self.source, &self.transform), (ValueSource::First(paths), Transform::None)
+            if paths.iter().all(|path| path.is_country()));
         self
     }
 
