@@ -61,7 +61,8 @@ impl Store {
         until: Timestamp,
     ) -> Result<Vec<Claimed>, StoreError> {
         let due = "destination = ? AND state = 'pending' AND lane = ? AND due_at <= ? ORDER BY due_at LIMIT ?";
-        let columns = ["site_id", "kind", "moodle_id", "revision", "changed_at", "remote_id", "digest", "attempts", "remarks"];
+        let columns =
+            ["site_id", "kind", "moodle_id", "revision", "changed_at", "remote_id", "digest", "attempts", "remarks"];
         let set = "state = 'in_flight', lease = ?, lease_until = ?";
         let sql = lock::update(self.backend(), Items::Free(due), set, &columns);
         let values = vec![

@@ -114,8 +114,8 @@ impl PersonItems {
         for ((destination, rows, awaited), sort) in self.destinations.iter().zip(FIRST_ITEM_SORT..) {
             for row in rows {
                 let at = row.synced_at.filter(|_| row.state == ItemState::Synced).unwrap_or(row.changed_at);
-                let text = why_not_there(renderer, destination, row, awaited)
-                    .unwrap_or_else(|| has_it(destination, row));
+                let text =
+                    why_not_there(renderer, destination, row, awaited).unwrap_or_else(|| has_it(destination, row));
                 let mut entry = blank(renderer, EntryType::Item, row.key, at, text);
                 entry.destination = Some(destination.name.clone());
                 entry.item = Some(SyncItem::new(renderer, row));

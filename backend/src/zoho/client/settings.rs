@@ -21,6 +21,8 @@ pub struct Organisation {
     pub name: String,
     /// For example `enterprise`.
     pub edition: Option<String>,
+    /// For example `Europe/Berlin`.
+    pub time_zone: Option<String>,
 }
 
 /// A module and the profiles that may use it.
@@ -119,6 +121,7 @@ impl Client {
         let text = |value: Option<&Value>| value.and_then(Value::as_str).map(str::to_owned);
         Ok(Organisation {
             name: text(org.get("company_name")).unwrap_or_else(|| "(no name)".to_owned()),
+            time_zone: text(org.get("time_zone")),
             edition: text(org.get("license_details").and_then(|details| details.get("paid_type"))),
         })
     }

@@ -203,7 +203,10 @@ impl<'a> Decider<'a> {
                 if remote_id.is_some() && remote_id == item.remote_id && item.digest.as_ref() == Some(&digest) {
                     return Decision::Same(Vec::new());
                 }
-                Decision::Erase(WriteTarget { remote_id, body, digest, remarks: Vec::new() }, leaves(policy, item.key.kind))
+                Decision::Erase(
+                    WriteTarget { remote_id, body, digest, remarks: Vec::new() },
+                    leaves(policy, item.key.kind),
+                )
             }
         }
     }

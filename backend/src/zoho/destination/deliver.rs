@@ -8,7 +8,7 @@ use super::{
     Decider, Decision, DeliveryBatch, Zoho,
     decide::{Leaves, WriteTarget},
     outcome::{self, Timing},
-    remarks, unreadable,
+    unreadable,
 };
 use crate::{
     delivery::{Delivery, Destination, DestinationFailure, backoff},
@@ -65,16 +65,17 @@ impl Zoho {
         let kind = items.first().map_or(Kind::User, |item| item.key.kind);
         let Some(module) = self.mapping.module(kind) else {
             let reason = ("not_mapped".to_owned(), format!("The mapping has no table for {kind} records."));
-            delivery.settled =
-                items.into_iter().map(|item| outcome::left_alone(item, reason.clone(), None)).collect();
+            delivery.settled = items.into_iter().map(|item| outcome::left_alone(item, reason.clone(), None)).collect();
             return Ok(delivery);
         };
         let modules = self.modules().await?;
-        let Some(Some(metadata)) = modules.get(&module.module) else {
+        let Some(Some(metadata)) = modules.by_name.get(&module.module) else {
             let reason = format!("Zoho has no module {}; run backend-sync zoho setup.", module.module);
             return Err(DestinationFailure::Pause { cause: "configuration", reason, check_at: None });
         };
-        let batch = DeliveryBatch::load(&self.store, &self.mapping, Self::NAME, &items).await.map_err(unreadable)?;
+        let batch = DeliveryBatch::load(&self.store, &self.mapping, modules.time_zone, Self::NAME, &items)
+            .await
+            .map_err(unreadable)?;
         let context = DeliveryContext { batch: &batch, module, metadata };
         let decider = Decider { mapping: &self.mapping, batch: &batch, metadata, module };
         let (mut writes, mut removals, mut erasures) = (Vec::new(), Vec::new(), Vec::new());
@@ -198,7 +199,7 @@ impl Zoho {
                     failures = 0;
                     let mut again = Vec::new();
                     for (mut job, entry) in part.into_iter().zip(entries) {
-                        if remarks::leave_out(context, &mut job, &entry) {
+                        if Self::leave_out(context, &mut job, &entry) {
                             again.push(job);
                         } else {
                             gone.extend(self.settle(call, context, job, entry, timing, delivery).await);

@@ -9,11 +9,13 @@ mod mark;
 mod outcome;
 mod plan;
 mod remarks;
+mod time_zone;
 mod trial;
 mod verify;
 
 use std::{collections::BTreeMap, sync::Arc};
 
+use chrono_tz::Tz;
 use tokio::sync::Mutex;
 
 use self::{
@@ -42,12 +44,19 @@ use crate::{
 /// The mapping's modules with their metadata; `None` for modules that Zoho does not have.
 pub type Modules = BTreeMap<String, Option<metadata::Module>>;
 
+/// What is known about the organisation.
+struct Known {
+    by_name: Modules,
+    /// Of dates.
+    time_zone: Tz,
+}
+
 /// Zoho CRM as a destination.
 pub struct Zoho {
     store: Store,
     client: Client,
     mapping: Arc<Mapping>,
-    modules: Mutex<Option<(Arc<Modules>, Timestamp)>>,
+    modules: Mutex<Option<(Arc<Known>, Timestamp)>>,
     clock: Clock,
     random: Random,
 }
@@ -64,7 +73,7 @@ impl Zoho {
     }
 
     /// The metadata of the mapping's modules, cached for a while. An error when the mapping does not fit them.
-    async fn modules(&self) -> Result<Arc<Modules>, DestinationFailure> {
+    async fn modules(&self) -> Result<Arc<Known>, DestinationFailure> {
         // Under the lock: one worker reads, the others wait for it.
         let mut held = self.modules.lock().await;
         let now = self.clock.now();
@@ -87,7 +96,8 @@ impl Zoho {
             );
             return Err(DestinationFailure::Pause { cause: "configuration", reason, check_at: None });
         }
-        let modules = Arc::new(modules);
+        let time_zone = self.read_time_zone(&modules).await?;
+        let modules = Arc::new(Known { by_name: modules, time_zone });
         *held = Some((Arc::clone(&modules), now));
         Ok(modules)
     }

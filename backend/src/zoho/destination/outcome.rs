@@ -31,7 +31,8 @@ pub(super) const REFUSED_BY_ZOHO: &str = "refused_by_zoho";
 pub(super) fn same(item: Claimed, rendered: Vec<Remark>) -> Settled {
     let refused = item.remarks.iter().filter(|remark| remark.code == REFUSED_BY_ZOHO).cloned();
     let remarks = rendered.into_iter().chain(refused).collect();
-    let state = SettledState::Synced { remote_id: item.remote_id.clone(), digest: item.digest.clone(), waits_for: None };
+    let state =
+        SettledState::Synced { remote_id: item.remote_id.clone(), digest: item.digest.clone(), waits_for: None };
     Settled { item, state, reason: None, remarks, attempt: None }
 }
 

@@ -113,13 +113,15 @@ impl Zoho {
     ) -> Result<(), DestinationFailure> {
         let modules = self.modules().await?;
         let module = self.mapping.module(kind);
-        let metadata = module.and_then(|module| modules.get(&module.module)).and_then(Option::as_ref);
+        let metadata = module.and_then(|module| modules.by_name.get(&module.module)).and_then(Option::as_ref);
         let Some((module, metadata)) = module.zip(metadata) else {
             let reason = Some(format!("The mapping has no table for {kind} records."));
             plan.items.extend(rows.iter().map(|row| planned(row, Action::Nothing, reason.clone())));
             return Ok(());
         };
-        let batch = DeliveryBatch::load(&self.store, &self.mapping, Self::NAME, items).await.map_err(unreadable)?;
+        let batch = DeliveryBatch::load(&self.store, &self.mapping, modules.time_zone, Self::NAME, items)
+            .await
+            .map_err(unreadable)?;
         let decider = Decider { mapping: &self.mapping, batch: &batch, metadata, module };
         let (mut writes, mut inserts, mut updates) = (Vec::new(), 0, 0);
         for (row, item) in rows.iter().zip(items) {

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use tokio::sync::Mutex;
 
-use super::{Modules, Zoho, read_modules};
+use super::{Known, Modules, Zoho, read_modules};
 use crate::{
     delivery::DestinationFailure,
     zoho::{
@@ -29,10 +29,12 @@ impl Zoho {
     pub async fn by(&self, mapping: Mapping) -> Result<(Self, Vec<MappingFinding>), DestinationFailure> {
         let modules = self.read(&mapping).await?;
         let findings = check::check(&mapping, &modules);
-        let known = Mutex::new(Some((Arc::new(modules), self.clock.now())));
         let Self { store, client, clock, random, .. } = self;
         let (store, client, clock, random) = (store.clone(), client.clone(), clock.clone(), random.clone());
-        Ok((Self { store, client, mapping: Arc::new(mapping), modules: known, clock, random }, findings))
+        let other = Self { store, client, mapping: Arc::new(mapping), modules: Mutex::default(), clock, random };
+        let time_zone = other.read_time_zone(&modules).await?;
+        *other.modules.lock().await = Some((Arc::new(Known { by_name: modules, time_zone }), self.clock.now()));
+        Ok((other, findings))
     }
 
     async fn read(&self, mapping: &Mapping) -> Result<Modules, DestinationFailure> {

@@ -2,26 +2,72 @@
 
 use crate::zoho::metadata::{Choice, ModuleField};
 
-/// The names of each country by its code.
-const COUNTRIES: &str = include_str!("countries.txt");
+/// Names in use that differ from ISO's in more than case, accents, punctuation and the order of words. XK is not in ISO
+/// 3166, but in Moodle.
+const ALSO: [(&str, &[&str]); 44] = [
+    ("AE", &["UAE"]),
+    ("BN", &["Brunei"]),
+    ("BO", &["Bolivia"]),
+    ("BQ", &["Caribbean Netherlands", "Bonaire", "Bonaire, Saint Eustatius and Saba"]),
+    ("CC", &["Cocos Islands"]),
+    ("CD", &["DR Congo", "Congo (Kinshasa)"]),
+    ("CG", &["Republic of the Congo", "Congo (Brazzaville)"]),
+    ("CI", &["Ivory Coast"]),
+    ("CV", &["Cape Verde"]),
+    ("CZ", &["Czech Republic"]),
+    ("FK", &["Falkland Islands"]),
+    ("FM", &["Micronesia"]),
+    ("GB", &["United Kingdom", "Great Britain", "UK"]),
+    ("HM", &["Heard and McDonald Islands"]),
+    ("IR", &["Iran"]),
+    ("KP", &["North Korea"]),
+    ("KR", &["South Korea", "Korea"]),
+    ("LA", &["Laos"]),
+    ("LY", &["Libyan Arab Jamahiriya"]),
+    ("MD", &["Moldova"]),
+    ("MF", &["Saint Martin"]),
+    ("MK", &["Macedonia", "Macedonia, the former Yugoslav Republic of"]),
+    ("MM", &["Burma", "Myanmar (Burma)"]),
+    ("MO", &["Macau"]),
+    ("NL", &["Netherlands", "Holland"]),
+    ("PN", &["Pitcairn Islands"]),
+    ("PS", &["Palestine", "Palestinian Territory", "Palestinian Territory, Occupied", "Palestinian Territories"]),
+    ("RU", &["Russia"]),
+    ("SH", &["Saint Helena"]),
+    ("SX", &["Sint Maarten"]),
+    ("SY", &["Syria"]),
+    ("SZ", &["Swaziland"]),
+    ("TF", &["French Southern and Antarctic Lands"]),
+    ("TL", &["East Timor"]),
+    ("TR", &["Turkey"]),
+    ("TW", &["Taiwan"]),
+    ("TZ", &["Tanzania"]),
+    ("UM", &["US Outlying Islands"]),
+    ("US", &["United States", "USA", "US"]),
+    ("VA", &["Vatican City", "Vatican City State", "Holy See (Vatican City State)"]),
+    ("VE", &["Venezuela"]),
+    ("VI", &["US Virgin Islands", "United States Virgin Islands"]),
+    ("VN", &["Vietnam"]),
+    ("XK", &["Kosovo"]),
+];
 
 /// Words that lists place and spell in many ways: "Isle of Man", "The Gambia", "Trinidad & Tobago".
 const IGNORED: [&str; 3] = ["and", "of", "the"];
 
 /// The value of the field's list that stands for the country with this code.
 pub(super) fn choice<'f>(code: &str, field: &'f ModuleField) -> Option<&'f Choice> {
-    let names: Vec<Vec<String>> = names(code)?.map(normal).collect();
-    // The names are in the order of preference.
-    let named = |name: &Vec<String>| {
-        field.picklist.iter().find(|choice| normal(&choice.display) == *name || normal(&choice.actual) == *name)
+    let named = |name: &str| {
+        let name = normal(name);
+        field.picklist.iter().find(|choice| normal(&choice.display) == name || normal(&choice.actual) == name)
     };
-    names.iter().find_map(named)
+    names(&code.to_ascii_uppercase()).find_map(named)
 }
 
-fn names(code: &str) -> Option<impl Iterator<Item = &'static str>> {
-    let lines = COUNTRIES.lines().filter(|line| !line.starts_with('#'));
-    let (_, names) = lines.filter_map(|line| line.split_once('\t')).find(|(known, _)| known.eq_ignore_ascii_case(code))?;
-    Some(names.split('\t'))
+/// The names of a country, ISO's first.
+fn names(code: &str) -> impl Iterator<Item = &'static str> {
+    let iso = rust_iso3166::from_alpha2(code).map(|country| country.name);
+    let also = ALSO.iter().find(|(known, _)| *known == code).map(|(_, names)| *names).unwrap_or_default();
+    iso.into_iter().chain(also.iter().copied())
 }
 
 /// A name's words in alphabetical order, without case, accents and punctuation: "Korea, Republic of" is "Republic of
@@ -53,7 +99,7 @@ fn normal(name: &str) -> Vec<String> {
 mod tests {
     use std::collections::BTreeMap;
 
-    use super::{COUNTRIES, choice, names, normal};
+    use super::{ALSO, choice, names, normal};
     use crate::zoho::metadata::{Choice, ModuleField};
 
     fn list(names: &[&str]) -> ModuleField {
@@ -98,14 +144,13 @@ mod tests {
     #[test]
     fn no_name_means_two_countries() {
         let mut known: BTreeMap<Vec<String>, &str> = BTreeMap::new();
-        let codes: Vec<&str> = COUNTRIES.lines().filter(|line| !line.starts_with('#')).map(|line| &line[..2]).collect();
-        assert_eq!(codes.len(), 250, "249 countries of ISO 3166-1 and Kosovo");
-        for code in codes {
-            for name in names(code).expect("names") {
+        for code in ALSO.iter().map(|(code, _)| *code).chain(rust_iso3166::ALL_ALPHA2.iter().copied()) {
+            for name in names(code) {
                 let form = normal(name);
                 assert!(!form.is_empty(), "{code}");
                 assert_eq!(*known.entry(form).or_insert(code), code, "{name}");
             }
         }
+        assert!(known.len() > 290, "{}", known.len());
     }
 }

@@ -10,8 +10,9 @@ pub(super) fn is_accepted(text: &str) -> bool {
     let Some((name, domain)) = text.split_once('@') else { return false };
     let Some((labels, last)) = domain.rsplit_once('.') else { return false };
     let begins = name.starts_with(|c| is_word(c) || "+-_".contains(c));
-    let is_label =
-        |label: &str| label.starts_with(is_word) && label.ends_with(is_word) && label.chars().all(|c| is_word(c) || "-_".contains(c));
+    let is_label = |label: &str| {
+        label.starts_with(is_word) && label.ends_with(is_word) && label.chars().all(|c| is_word(c) || "-_".contains(c))
+    };
     begins
         && name.chars().all(|c| is_word(c) || "!#$%&'*+-/=?^_`{|}~.".contains(c))
         && DOMAIN.contains(&domain.chars().count())
@@ -37,8 +38,19 @@ mod tests {
             assert!(is_accepted(good), "{good}");
         }
         for bad in [
-            "root@localhost", ".ann@b.org", "ann@b", "ann@b..org", "ann b@c.org", "ann@-b.org", "@b.org", "a@b.c", "a@b@c.org",
-            "ann@b.org.", "ann@1.2.3.4", "", "ann",
+            "root@localhost",
+            ".ann@b.org",
+            "ann@b",
+            "ann@b..org",
+            "ann b@c.org",
+            "ann@-b.org",
+            "@b.org",
+            "a@b.c",
+            "a@b@c.org",
+            "ann@b.org.",
+            "ann@1.2.3.4",
+            "",
+            "ann",
         ] {
             assert!(!is_accepted(bad), "{bad}");
         }

@@ -45,7 +45,7 @@ pub(super) fn fit(datum: &Datum<'_>, form: Form, field: &ModuleField) -> Result<
         "bigint" => Value::Number(whole(datum, form, field, BIGINT_DIGITS)?),
         "double" | "currency" | "percent" => Value::Number(decimal(datum, form, field)?),
         "boolean" => Value::Bool(boolean(datum).ok_or_else(wrong_type)?),
-        "date" => Value::String(as_date(datum).ok_or_else(wrong_type)?),
+        "date" => Value::String(as_date(datum, form).ok_or_else(wrong_type)?),
         "datetime" => Value::String(as_date_time(datum).ok_or_else(wrong_type)?),
         "picklist" => Value::String(listed(datum, form, field)?),
         "multiselectpicklist" => all_listed(datum, form, field)?,
@@ -58,7 +58,7 @@ pub(super) fn fit(datum: &Datum<'_>, form: Form, field: &ModuleField) -> Result<
 /// The value as text, in the mapping's form.
 fn written(datum: &Datum<'_>, form: Form) -> String {
     match (datum, form.decimals) {
-        (Datum::Time(seconds), _) if form.date_only => date(*seconds),
+        (Datum::Time(seconds), _) if form.date_only => date(*seconds, form.time_zone),
         (Datum::Number(number), Some(decimals)) => round(*number, decimals).normalize().to_string(),
         _ => text(datum).into_owned(),
     }
@@ -145,9 +145,9 @@ fn boolean(datum: &Datum<'_>) -> Option<bool> {
     }
 }
 
-fn as_date(datum: &Datum<'_>) -> Option<String> {
+fn as_date(datum: &Datum<'_>, form: Form) -> Option<String> {
     match datum {
-        Datum::Time(seconds) => Some(date(*seconds)),
+        Datum::Time(seconds) => Some(date(*seconds, form.time_zone)),
         Datum::Text(text) => {
             text.parse::<NaiveDate>().ok().map(|_| text.clone().into_owned()).filter(|text| text.len() == 10)
         }

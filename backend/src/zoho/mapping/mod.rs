@@ -28,6 +28,8 @@ mod tests;
 
 use std::collections::BTreeMap;
 
+use chrono_tz::Tz;
+
 pub(crate) use erase::is_erased;
 pub use error::RenderError;
 pub(crate) use expected::{ExpectedField, KEY_CHARACTERS};
@@ -46,6 +48,7 @@ pub struct Mapping {
     modules: BTreeMap<Kind, ModuleMapping>,
     filter: DeliveryFilter,
     tracking: Option<Tracking>,
+    time_zone: Option<Tz>,
     text: String,
 }
 
@@ -76,6 +79,11 @@ impl Mapping {
     /// Which records are delivered.
     pub fn filter(&self) -> &DeliveryFilter {
         &self.filter
+    }
+
+    /// The time zone of dates; `None` for the organisation's.
+    pub fn time_zone(&self) -> Option<Tz> {
+        self.time_zone
     }
 
     /// The tracking fields; `None` when they are off.
@@ -142,6 +150,8 @@ pub struct Subject<'a> {
     pub user_id: Option<&'a str>,
     /// The course's id in Zoho.
     pub course_id: Option<&'a str>,
+    /// The time zone of dates.
+    pub time_zone: Tz,
 }
 
 /// The state of a record of any kind.

@@ -203,14 +203,27 @@ mod tests {
     #[test]
     fn what_is_no_number_is_left_out() {
         // A number that is only half of one would be worse than none.
-        for typed in ["n/a", "-", "", "?", "+", "12", "030 oder 0177: fragen!", "030/0177", "1234567@college.example", "\u{660}\u{661}\u{662}\u{663}/1"] {
+        for typed in [
+            "n/a",
+            "-",
+            "",
+            "?",
+            "+",
+            "12",
+            "030 oder 0177: fragen!",
+            "030/0177",
+            "1234567@college.example",
+            "\u{660}\u{661}\u{662}\u{663}/1",
+        ] {
             assert_eq!(clean(typed), None, "{typed}");
         }
     }
 
     #[test]
     fn separators_are_single() {
-        for good in ["030", "+ 49 30", "030. 12", "030-12(34)56", "(030) 12", "(030)-12", "12345,67", "123;45#", "call me"] {
+        for good in
+            ["030", "+ 49 30", "030. 12", "030-12(34)56", "(030) 12", "(030)-12", "12345,67", "123;45#", "call me"]
+        {
             assert!(is_accepted(good), "{good}");
         }
         for bad in ["030  1", "-030", ".5", "(030).12", "(030", "030/12", "(-3)", "030 ", "", "+", "#"] {

@@ -1,5 +1,6 @@
 //! Rendering a record for Zoho.
 
+use chrono_tz::Tz;
 use serde_json::{Map, Value};
 
 use super::{
@@ -7,7 +8,7 @@ use super::{
     fit::{Fitted, fit},
     key_value,
     rule::Form,
-    source::{Datum, Path},
+    source::{Datum, Path, Shape},
 };
 use crate::{
     model::Remark,
@@ -15,7 +16,8 @@ use crate::{
 };
 
 /// The form of keys and constants: unchanged, or an error.
-pub(super) const AS_IT_IS: Form = Form { never_cut: true, decimals: None, date_only: false, country: false };
+pub(super) const AS_IT_IS: Form =
+    Form { never_cut: true, decimals: None, date_only: false, country: false, time_zone: Tz::UTC };
 
 /// A record as Zoho accepts it.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -60,6 +62,13 @@ impl ModuleMapping {
         self.rules.iter().any(|rule| rule.owner != Owner::Zoho && rule.paths().iter().any(condition))
     }
 
+    /// Whether any time is written as a date, which depends on the time zone.
+    pub fn writes_dates(&self, metadata: &Module) -> bool {
+        self.rules.iter().filter(|rule| rule.owner != Owner::Zoho && rule.shapes().contains(&Shape::Time)).any(|rule| {
+            rule.is_date() || metadata.fields.get(&rule.field).is_some_and(|field| field.data_type == "date")
+        })
+    }
+
     /// The record's fields as Zoho accepts them, with the key and without the tracking fields. An optional value that
     /// does not fit is left out, so that Zoho keeps what it has, with a remark.
     pub fn render(&self, subject: &Subject<'_>, write: Write, metadata: &Module) -> Result<Rendered, RenderError> {
@@ -72,7 +81,8 @@ impl ModuleMapping {
                 Owner::First | Owner::Moodle => {}
             }
             let field = field(metadata, &rule.field)?;
-            let fitted = rule.value(subject).map_or(Ok(Fitted::default()), |datum| fit(&datum, rule.form, field));
+            let form = Form { time_zone: subject.time_zone, ..rule.form };
+            let fitted = rule.value(subject).map_or(Ok(Fitted::default()), |datum| fit(&datum, form, field));
             let fitted = match fitted {
                 Err(error) if rule.may_be_left_out(field, &error) => {
                     remarks.push(error.remark());

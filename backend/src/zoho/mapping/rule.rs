@@ -2,6 +2,7 @@
 
 use std::{borrow::Cow, collections::BTreeMap};
 
+use chrono_tz::Tz;
 use rust_decimal::Decimal as Number;
 
 use super::{
@@ -99,6 +100,8 @@ pub(super) struct Form {
     pub(super) date_only: bool,
     /// The text is the code of a country, as Moodle has it.
     pub(super) country: bool,
+    /// Of dates.
+    pub(super) time_zone: Tz,
 }
 
 /// How `zoho setup` creates the field.
