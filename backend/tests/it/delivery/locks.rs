@@ -70,8 +70,9 @@ fn settled(moodle_id: i64) -> Settled {
         remote_id: None,
         digest: None,
         attempts: 0,
+        remarks: Vec::new(),
     };
-    Settled { item, state: SettledState::Failed, reason: None, attempt: None }
+    Settled { item, state: SettledState::Failed, reason: None, remarks: Vec::new(), attempt: None }
 }
 
 type Statement = fn(Store) -> Pin<Box<dyn Future<Output = Result<(), StoreError>> + Send>>;

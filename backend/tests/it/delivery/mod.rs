@@ -8,6 +8,7 @@ mod mapped;
 mod order;
 mod parts;
 mod recorded;
+mod remarks;
 mod storms;
 
 use serde_json::{Map, Value, json};

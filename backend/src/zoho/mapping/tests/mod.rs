@@ -4,6 +4,7 @@ mod around;
 mod examples;
 mod mistakes;
 mod properties;
+mod remarks;
 mod rules;
 
 use chrono_tz::Tz;
