@@ -9,7 +9,7 @@ const LAST_LABEL: std::ops::RangeInclusive<usize> = 2..=22;
 pub(super) fn is_accepted(text: &str) -> bool {
     let Some((name, domain)) = text.split_once('@') else { return false };
     let Some((labels, last)) = domain.rsplit_once('.') else { return false };
-    let begins = name.starts_with(|c| is_word(c) || "+-_".contains(c));
+    let begins = name.starts_with(|c: char| is_word(c) || "+-_".contains(c));
     let is_label = |label: &str| {
         label.starts_with(is_word) && label.ends_with(is_word) && label.chars().all(|c| is_word(c) || "-_".contains(c))
     };

@@ -209,7 +209,6 @@ mod tests {
             "",
             "?",
             "+",
-            "12",
             "030 oder 0177: fragen!",
             "030/0177",
             "1234567@college.example",

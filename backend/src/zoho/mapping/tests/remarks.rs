@@ -93,7 +93,7 @@ fn lists_get_what_people_see() {
     let mut field = picklist("multiselectpicklist", &["Manual", "E-mail"]);
     field.picklist[0].actual = "manual".to_owned();
     let rule = "F = { from = \"idnumber\" }";
-    let of = |text: &str| left_out(rule, &[field.clone()], json!({ "idnumber": text }));
+    let of = |text: &str| left_out(rule, std::slice::from_ref(&field), json!({ "idnumber": text }));
     assert_eq!(of("manual").0["F"], json!(["Manual"]));
     assert_eq!(of("manual, E-mail").0["F"], json!(["Manual", "E-mail"]));
     assert_eq!(of("manual, ldap"), (Map::new(), vec!["F not_in_picklist".to_owned()]));
