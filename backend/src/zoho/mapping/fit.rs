@@ -76,7 +76,7 @@ fn fit_text(datum: &Datum<'_>, form: Form, field: &ModuleField) -> Result<Fitted
             return Err(RenderError::NotAnEmail { field: field.api_name.clone() });
         }
         "phone" if !text.is_empty() => {
-            let cleaned = phone::clean(&text);
+            let cleaned = phone::clean(&text, field.length);
             let cleaned = cleaned.ok_or_else(|| RenderError::NotAPhone { field: field.api_name.clone() })?;
             (text, shortened) = (cleaned.number, cleaned.shortened);
         }

@@ -21,10 +21,10 @@ const COMPLETE: usize = 7;
 /// The most digits of an international number.
 const DIGITS_IN_THE_WORLD: usize = 15;
 
-/// The text as Zoho accepts it, or else the first number in it; `None` when there is none.
-pub(super) fn clean(text: &str) -> Option<Phone> {
+/// The text if Zoho accepts it in a field of this length, or else the first number in it; `None` when there is none.
+pub(super) fn clean(text: &str, length: Option<u32>) -> Option<Phone> {
     let text = tidy(text);
-    if is_accepted(&text) {
+    if is_accepted(&text) && length.is_none_or(|length| text.len() <= length as usize) {
         return Some(Phone { number: text, shortened: false });
     }
     let other_digits = |c: char| c.is_numeric() && !c.is_ascii_digit();
@@ -195,8 +195,10 @@ mod tests {
             ("030 123456 (abends)!", "030 123456", true),
             ("+49 30 123456 / Durchwahl 7", "+49 30 123456", true),
             ("030 1234567/8", "030 1234567", true),
+            ("030 1234567 oder 0177 76543210", "030 1234567 oder 0177 76543210", false),
+            ("030 1234567 oder 0177 765432100", "030 1234567", true),
         ] {
-            assert_eq!(clean(typed), Some(Phone { number: number.to_owned(), shortened }), "{typed}");
+            assert_eq!(clean(typed, Some(30)), Some(Phone { number: number.to_owned(), shortened }), "{typed}");
         }
     }
 
@@ -214,7 +216,7 @@ mod tests {
             "1234567@college.example",
             "\u{660}\u{661}\u{662}\u{663}/1",
         ] {
-            assert_eq!(clean(typed), None, "{typed}");
+            assert_eq!(clean(typed, None), None, "{typed}");
         }
     }
 

@@ -222,6 +222,11 @@ impl Rule {
         self.form.date_only
     }
 
+    /// Whether the value is the code of a country.
+    pub(crate) fn is_country(&self) -> bool {
+        self.form.country
+    }
+
     /// Whether a number is rounded to a whole one.
     pub(crate) fn is_whole(&self) -> bool {
         self.form.decimals == Some(0)

@@ -243,7 +243,9 @@ async fn dates_are_those_of_the_time_zone(database: Database) {
         zoho.set_up(&Mapping::parse(&text).unwrap()).await;
         database.execute("UPDATE sync_items SET state = 'pending', remote_id = NULL, digest = NULL").await;
         let server = start_by(&database, &zoho, &text).await;
-        server.site().apply(&std::mem::take(&mut events)).await;
+        if !events.is_empty() {
+            server.site().apply(&std::mem::take(&mut events)).await;
+        }
         if let Some(expected) = expected {
             rest(&database).await;
             assert_eq!(zoho.records("Moodle_Enrolments").await[0]["Start"], expected, "{organisation} {ours}");

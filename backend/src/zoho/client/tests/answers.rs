@@ -46,7 +46,8 @@ async fn an_upsert_in_zohos_format() {
     assert_eq!((request.method.as_str(), request.path.as_str()), ("POST", "/crm/v8/Contacts/upsert"));
     assert_eq!(
         request.json(),
-        json!({"data": records(2), "duplicate_check_fields": ["Moodle_User_Key", "Email"], "trigger": []})
+        json!({"data": records(2), "duplicate_check_fields": ["Moodle_User_Key", "Email"], "trigger": [],
+            "skip_feature_execution": [{"name": "cadences"}]})
     );
 }
 

@@ -70,7 +70,7 @@ fn of_two_telephone_numbers_the_first_is_written() {
     let phone = [ModuleField::new("F", "phone")];
     let typed = |number: &str| left_out("F = { from = \"phone1\" }", &phone, json!({ "phone1": number }));
     assert_eq!(typed("0123/45678"), (Map::from_iter([("F".to_owned(), json!("0123 45678"))]), vec![]));
-    let (fields, remarks) = typed("030 1234567 oder 0177 7654321");
+    let (fields, remarks) = typed("030 1234567 / 0177 7654321");
     assert_eq!((&fields["F"], remarks), (&json!("030 1234567"), vec!["F shortened".to_owned()]));
 }
 
