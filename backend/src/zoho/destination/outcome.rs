@@ -91,3 +91,45 @@ pub(super) fn of_refusal(refusal: &Refusal) -> Reason {
 pub(super) fn of_call(error: &CallError) -> Reason {
     (error.kind().to_owned(), error.to_string())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{REFUSED_BY_ZOHO, left_alone, parked, same};
+    use crate::{
+        clock::Timestamp,
+        model::{Id, Kind, RecordKey, Remark},
+        store::{Claimed, Settled, SettledState},
+    };
+
+    fn remark(code: &str) -> Remark {
+        Remark { field: "Phone".to_owned(), code: code.to_owned(), message: String::new() }
+    }
+
+    fn item(remarks: &[Remark]) -> Claimed {
+        Claimed {
+            key: RecordKey { kind: Kind::User, site_id: 1, moodle_id: Id(3) },
+            revision: 1,
+            changed_at: Timestamp(0),
+            remote_id: Some("1".to_owned()),
+            digest: Some("d".to_owned()),
+            attempts: 0,
+            remarks: remarks.to_vec(),
+        }
+    }
+
+    #[test]
+    fn remarks_last_as_long_as_what_zoho_has() {
+        let (refused, old, new) = (remark(REFUSED_BY_ZOHO), remark("too_long"), remark("not_a_phone"));
+        let before = item(&[old, refused.clone()]);
+        let same = same(before.clone(), vec![new.clone()]);
+        assert_eq!(same.remarks, [new, refused], "what is rendered now, and what was refused then");
+        assert_eq!(parked(before.clone(), before.key, Default::default()).remarks, before.remarks);
+        let digest = |settled: Settled| match settled.state {
+            SettledState::Synced { digest, .. } => digest,
+            _ => None,
+        };
+        let left_out = left_alone(before, Default::default(), None);
+        assert_eq!((left_out.remarks.len(), digest(left_out)), (0, None), "without remarks it must be sent again");
+        assert_eq!(digest(left_alone(item(&[]), Default::default(), None)), Some("d".to_owned()));
+    }
+}

@@ -1,5 +1,7 @@
 //! Values that do not fit: a record is synced without them, with remarks.
 
+use std::collections::BTreeSet;
+
 use backend_sync::zoho::mapping::Mapping;
 use serde_json::{Map, Value, json};
 
@@ -160,6 +162,24 @@ async fn countries_have_the_names_of_the_list(database: Database) {
     server.site().apply(&[typed(2, &[("country", "AQ")])]).await;
     rest(&database).await;
     assert_eq!(remarks(&server).await, ["Mailing_Country not_in_picklist"]);
+    // Each country of the list is that of one code.
+    let of = |(id, code): (i64, &&str)| {
+        let mut person = user(id, &format!("from{code}"));
+        person["country"] = json!(code);
+        at(1, "user_created", person)
+    };
+    let all: Vec<Value> = (10..).zip(rust_iso3166::ALL_ALPHA2).map(of).collect();
+    server.site().apply(&all).await;
+    rest(&database).await;
+    let contacts = zoho.records("Contacts").await;
+    let names: BTreeSet<&str> =
+        contacts.iter().filter_map(|contact| contact.get("Mailing_Country")?.as_str()).collect();
+    let fields = zoho.client().fields("Contacts").await.unwrap().unwrap().fields;
+    let listed: BTreeSet<&str> =
+        fields["Mailing_Country"].picklist.iter().map(|choice| choice.display.as_str()).collect();
+    assert_eq!(names, listed);
+    let left_out = "SELECT count(*) FROM sync_items WHERE moodle_id >= 10 AND state = 'synced' AND remarks IS NOT NULL";
+    assert_eq!(database.count(left_out).await, i64::try_from(all.len() - listed.len()).unwrap());
     server.stop().await;
 }
 
