@@ -9,7 +9,7 @@ use crate::{
     clock::Timestamp,
     delivery::{Destination, DestinationFailure},
     limits,
-    model::{Kind, RecordKey},
+    model::{Kind, RecordKey, Remark},
     store::{Claimed, ItemRow},
     zoho::{
         client::{Client, FOUND_PER_CALL},
@@ -42,6 +42,8 @@ pub struct Planned {
     pub reason: Option<String>,
     /// The fields that would change.
     pub differences: Vec<Difference>,
+    /// What would be left out of it, because it does not fit.
+    pub remarks: Vec<Remark>,
 }
 
 /// What would happen to a record.
@@ -129,7 +131,7 @@ impl Zoho {
                 Decision::Write(target) => {
                     let (action, body) = self.body(&batch, module, metadata, item, &target);
                     writes.push((plan.items.len(), target.remote_id.clone(), body));
-                    Planned { remote_id: target.remote_id, ..planned(row, action, None) }
+                    Planned { remote_id: target.remote_id, remarks: target.remarks, ..planned(row, action, None) }
                 }
                 Decision::Remove(target) | Decision::Erase(target, _) => {
                     writes.push((plan.items.len(), target.remote_id.clone(), target.body));
@@ -266,7 +268,14 @@ fn claimed(row: &ItemRow) -> Claimed {
 }
 
 fn planned(row: &ItemRow, action: Action, reason: Option<String>) -> Planned {
-    Planned { key: row.key, action, remote_id: row.remote_id.clone(), reason, differences: Vec::new() }
+    Planned {
+        key: row.key,
+        action,
+        remote_id: row.remote_id.clone(),
+        reason,
+        differences: Vec::new(),
+        remarks: Vec::new(),
+    }
 }
 
 #[cfg(test)]

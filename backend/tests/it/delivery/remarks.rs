@@ -10,7 +10,7 @@ use crate::support::{
     Database, Server, ZohoSimulator,
     browser::Browser,
     events::{at, course, enrolment, user},
-    server::{run, run_json},
+    server::{run, run_json, run_with},
 };
 
 on_both_databases!(
@@ -63,7 +63,13 @@ async fn an_unfit_value_does_not_cost_the_person(database: Database) {
     let zoho = ZohoSimulator::start_set_up().await;
     let server = start(&database, &zoho).await;
     let unfit = [("email", "root@localhost"), ("phone1", "n/a (ask her)"), ("city", "Ely")];
+    assert!(run(&database, &["sync", "pause"]).status.success());
     server.site().apply(&[typed(1, &unfit), at(2, "user_created", user(4, "ben"))]).await;
+    // A plan says it before anything is sent.
+    let plan = run_with(&database, &zoho.settings(), &["sync", "plan"]);
+    let plan = String::from_utf8(plan.stdout).unwrap();
+    assert!(plan.contains("Phone: The value was left out") && !plan.contains("ask her"), "{plan}");
+    assert!(run(&database, &["sync", "resume"]).status.success());
     rest(&database).await;
     assert_eq!(item(&database, "user", 3).await, ("synced".to_owned(), None));
     let found = contact(&zoho).await;
