@@ -23,6 +23,7 @@ mod m20261122_000009_erasures;
 mod m20261122_000010_console_sessions;
 mod m20261122_000011_console_search;
 mod m20261127_000012_steps;
+mod m20261127_000013_remarks;
 mod m20261127_000014_writers;
 
 /// Applies the migrations in their order.
@@ -44,6 +45,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261122_000010_console_sessions::Migration),
             Box::new(m20261122_000011_console_search::Migration),
             Box::new(m20261127_000012_steps::Migration),
+            Box::new(m20261127_000013_remarks::Migration),
             Box::new(m20261127_000014_writers::Migration),
         ]
     }

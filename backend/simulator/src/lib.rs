@@ -83,6 +83,7 @@ use poem::{
     listener::{Acceptor, Listener, TcpListener},
 };
 
+pub use self::pattern::accepts;
 use self::{
     connection::{Connections, Cutting},
     state::State,

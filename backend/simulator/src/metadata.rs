@@ -203,7 +203,7 @@ fn org(settings: &Settings) -> Value {
     };
     json!({ "org": [{
         "id": id, "zgid": id, "company_name": "Simulated organisation", "type": settings.organisation,
-        "domain_name": "simulator", "primary_email": "admin@simulator.example", "time_zone": "Etc/UTC",
+        "domain_name": "simulator", "primary_email": "admin@simulator.example", "time_zone": settings.time_zone,
         "iso_code": "EUR", "currency": "Euro - EUR", "currency_symbol": "€", "currency_locale": "en_GB",
         "country_code": "GB", "created_time": "2026-01-01T00:00:00+00:00", "deletable_org_account": true,
         "privacy_settings": false, "hipaa_compliance_enabled": false, "gapps_enabled": false,

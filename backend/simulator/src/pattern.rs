@@ -31,6 +31,11 @@ pub(super) fn fits(kind: &Kind, text: &str) -> bool {
     pattern.as_ref().is_some_and(|pattern| pattern.is_match(text).unwrap_or(false))
 }
 
+/// Whether a field of the type `email`, `phone` or `website` accepts the text; for tests of what a client sends.
+pub fn accepts(data_type: &str, text: &str) -> bool {
+    [Kind::Email, Kind::Phone, Kind::Website].iter().any(|kind| kind.name() == data_type && fits(kind, text))
+}
+
 #[cfg(test)]
 mod tests {
     use super::{Kind, fits};

@@ -55,6 +55,8 @@ pub(super) struct Settings {
     pub(super) api_name_underscores: bool,
     /// Whether countries are lists of names, as in new organisations, or texts.
     pub(super) country_lists: bool,
+    /// The organisation's time zone.
+    pub(super) time_zone: String,
     /// How new fields are refused.
     pub(super) field_errors: FieldErrors,
     /// The most profiles in a list.
@@ -116,6 +118,7 @@ impl Default for Settings {
             label_blanks: false,
             api_name_underscores: true,
             country_lists: false,
+            time_zone: "Etc/UTC".to_owned(),
             field_errors: FieldErrors::Listed,
             profiles_per_page: 10,
             error_details: ErrorDetails::Usual,
@@ -145,6 +148,7 @@ pub(super) struct Change {
     label_blanks: Option<bool>,
     api_name_underscores: Option<bool>,
     country_lists: Option<bool>,
+    time_zone: Option<String>,
     field_errors: Option<FieldErrors>,
     profiles_per_page: Option<usize>,
     error_details: Option<ErrorDetails>,
@@ -177,6 +181,7 @@ impl Settings {
         set(&mut self.label_blanks, change.label_blanks);
         set(&mut self.api_name_underscores, change.api_name_underscores);
         set(&mut self.country_lists, change.country_lists);
+        set(&mut self.time_zone, change.time_zone);
         set(&mut self.field_errors, change.field_errors);
         set(&mut self.profiles_per_page, change.profiles_per_page);
         set(&mut self.error_details, change.error_details);

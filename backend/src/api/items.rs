@@ -87,6 +87,7 @@ async fn of_user(
             && filter.state.is_none_or(|state| row.state == state)
             && filter.code.as_ref().is_none_or(|code| row.code.as_ref() == Some(code))
             && filter.record.is_none_or(|key| row.key == key)
+            && (!filter.remarks || row.state == ItemState::Synced && !row.remarks.is_empty())
             && after.is_none_or(|after| order(row.key) > order(after))
     });
     rows.sort_unstable_by_key(|row| order(row.key));
@@ -115,6 +116,8 @@ impl Operations {
         site: Query<Option<String>>,
         /// Only with this reason code.
         code: Query<Option<String>>,
+        /// Only synced records with remarks.
+        remarks: Query<Option<bool>>,
         /// Only this record, together with `kind`: `<site>:<Moodle id>`, or the Moodle id together with `site`.
         record: Query<Option<String>>,
         /// Only records about this user: `<site>:<Moodle id>`, or the Moodle id together with `site`.
@@ -144,7 +147,8 @@ impl Operations {
             Some(name) => Some(site_id(store, "site", name).await?),
             None => None,
         };
-        let filter = ItemFilter { site_id, kind: kind.0, state: state.0, code: code.0, record };
+        let remarks = remarks.0.unwrap_or_default();
+        let filter = ItemFilter { site_id, kind: kind.0, state: state.0, code: code.0, record, remarks };
         let wrong_cursor = |()| {
             let detail = "Send the next_cursor of the previous answer, unchanged.";
             Problem::parameter("cursor", FieldErrorCode::UnknownValue, detail)

@@ -129,7 +129,7 @@ impl Operations {
             Some((kind?, site?, state?.map(|state| state.0), fields.optional("code")?))
         })?;
         let site_id = site_of_body(&context.store, site).await?;
-        let filter = ItemFilter { site_id, kind, state, code, record: None }.for_retry();
+        let filter = ItemFilter { site_id, kind, state, code, ..Default::default() }.for_retry();
         let items = context.store.retry(&name, &filter, context.clock.now()).await?;
         tracing::info!(destination = name.0, items, "an operator requested a retry of items");
         context.due.notify_one();

@@ -4,7 +4,7 @@ use crate::{
     api::Context,
     clock::Timestamp,
     delivery::Destination as _,
-    model::{ItemState, Kind, RecordId, RecordKey},
+    model::{ItemState, Kind, RecordId, RecordKey, Remark},
     store::{DestinationSummary, ItemRow, Site},
     views::Renderer,
     zoho::destination::Zoho,
@@ -24,11 +24,14 @@ impl StateTag {
 
     /// Another record writes the one at the destination.
     const LINKED: Self = Self { word: "linked", class: "good" };
+    /// Synced, but for optional values that do not fit.
+    const WITH_REMARKS: Self = Self { word: "synced with remarks", class: "good" };
 
     pub(super) fn of(row: &ItemRow) -> Self {
         match row.state {
             ItemState::Synced if row.linked => Self::LINKED,
             ItemState::Synced if row.remote_id.is_none() => Self::LEFT_OUT,
+            ItemState::Synced if !row.remarks.is_empty() => Self::WITH_REMARKS,
             state => Self::of_state(state),
         }
     }
@@ -88,7 +91,7 @@ impl Line {
             label: subjects.label(row.key),
             deleted: subjects.is_deleted(row.key),
             tag: StateTag::of(row),
-            reason: row.reason.clone().unwrap_or_default(),
+            reason: row.reason.clone().unwrap_or_else(|| in_words(&row.remarks)),
             remote: Remote::of(context, destination, row),
             changed: Moment::new(row.changed_at, now),
         }
@@ -98,6 +101,11 @@ impl Line {
     pub(super) fn address(&self) -> String {
         address(self.kind, &self.record)
     }
+}
+
+/// Remarks in one line.
+pub(super) fn in_words(remarks: &[Remark]) -> String {
+    remarks.iter().map(|remark| format!("{}: {}", remark.field, remark.message)).collect::<Vec<_>>().join(" ")
 }
 
 /// The address of a record's page. Kinds and site names contain nothing that needs escaping.

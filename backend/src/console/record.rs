@@ -23,7 +23,7 @@ use super::{
 };
 use crate::{
     api::Context,
-    model::{Id, ItemState, Kind, RecordKey, State},
+    model::{Id, ItemState, Kind, RecordKey, Remark, State},
     store::{AttemptRow, RecordTable, Site, StoredRecord, completion, course, enrolment, user},
     views::{PersonItems, Renderer},
 };
@@ -63,6 +63,7 @@ struct DestinationState {
     tag: StateTag,
     why: Option<String>,
     code: Option<String>,
+    remarks: Vec<Remark>,
     waits_for: Option<(String, String)>,
     remote: Option<Remote>,
     /// Attempts since the last success.
@@ -192,6 +193,7 @@ async fn state_part(context: &Context, key: RecordKey, id: String) -> Result<Sta
                 tag: StateTag::of(row),
                 why,
                 code: row.code.clone(),
+                remarks: row.remarks.clone(),
                 waits_for,
                 remote: Remote::of(context, &destination.name, row),
                 attempts: row.attempts,

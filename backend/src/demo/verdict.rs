@@ -155,6 +155,7 @@ mod tests {
             waits_for,
             code: None,
             reason: waits_for.map(|key| format!("It waits for {}.", key.moodle_id)),
+            remarks: Vec::new(),
         }
     }
 

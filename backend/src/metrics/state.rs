@@ -38,6 +38,12 @@ struct ItemLabels {
 }
 
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct KindLabels {
+    destination: String,
+    kind: &'static str,
+}
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
 struct StateLabels {
     destination: String,
     state: &'static str,
@@ -72,6 +78,7 @@ pub(super) struct StateMetrics {
     size: Gauge,
     connections: Family<PoolLabels, Gauge>,
     items: Family<ItemLabels, Gauge>,
+    remarks: Family<KindLabels, Gauge>,
     oldest: Family<StateLabels, FloatGauge>,
     credits: Family<DestinationLabels, Gauge>,
     paused: Family<CauseLabels, Gauge>,
@@ -87,6 +94,7 @@ impl StateMetrics {
             size: Gauge::default(),
             connections: Family::default(),
             items: Family::default(),
+            remarks: Family::default(),
             oldest: Family::default(),
             credits: Family::default(),
             paused: Family::default(),
@@ -105,6 +113,7 @@ impl StateMetrics {
         registry.add_bytes("database_size", "Size of the database; for SQLite, without its write-ahead log", &new.size);
         registry.add("database_connections", "Connections of this process to the database", &new.connections);
         registry.add("items", "Sync items, by destination, kind and state", &new.items);
+        registry.add("items_with_remarks", "Synced items of which an optional value was left out", &new.remarks);
         registry.add_seconds("oldest_change", "How long the oldest change in this state has waited", &new.oldest);
         registry.add("credits_left", "API credits left, as last reported by the destination", &new.credits);
         registry.add("paused", "Whether the destination is paused for this cause", &new.paused);
@@ -122,6 +131,7 @@ impl StateMetrics {
     pub(super) fn unreachable(&self) {
         self.up.set(0);
         self.items.clear();
+        self.remarks.clear();
         self.oldest.clear();
         self.credits.clear();
         self.paused.clear();
@@ -155,6 +165,9 @@ impl StateMetrics {
                 let labels = ItemLabels { destination: found.name.clone(), kind, state };
                 self.items.get_or_create(&labels).set(whole(counted.map_or(0, |counts| counts.count)));
             }
+            let synced = counts.iter().find(|counts| (counts.kind, counts.state) == (kind, ItemState::Synced));
+            let labels = KindLabels { destination: found.name.clone(), kind: kind.as_str() };
+            self.remarks.get_or_create(&labels).set(whole(synced.map_or(0, |counts| counts.with_remarks)));
         }
         for state in UNDELIVERED {
             let oldest = counts.iter().filter(|counts| counts.state == state).map(|counts| counts.oldest).min();

@@ -16,7 +16,7 @@ use crate::{
 /// Records by state. Each record is in exactly one.
 #[derive(Clone, Copy, Debug, Default, Object)]
 pub(crate) struct StateCounts {
-    /// The sum of the others.
+    /// The sum of all states.
     pub(crate) total: u64,
     /// Waiting for their turn.
     pub(crate) pending: u64,
@@ -24,6 +24,8 @@ pub(crate) struct StateCounts {
     pub(crate) in_flight: u64,
     /// Delivered: the destination is up to date.
     pub(crate) synced: u64,
+    /// Those of `synced` of which an optional value was left out, because it does not fit; their remarks say which.
+    pub(crate) with_remarks: u64,
     /// Waiting for another record.
     pub(crate) parked: u64,
     /// Failed for good; they need a person.
@@ -31,15 +33,18 @@ pub(crate) struct StateCounts {
 }
 
 impl StateCounts {
-    pub(crate) fn add(&mut self, state: ItemState, count: u64) {
-        self.total += count;
-        *match state {
+    pub(crate) fn add(&mut self, counts: &Counts) {
+        self.total += counts.count;
+        *match counts.state {
             ItemState::Pending => &mut self.pending,
             ItemState::InFlight => &mut self.in_flight,
             ItemState::Synced => &mut self.synced,
             ItemState::Parked => &mut self.parked,
             ItemState::Failed => &mut self.failed,
-        } += count;
+        } += counts.count;
+        if counts.state == ItemState::Synced {
+            self.with_remarks += counts.with_remarks;
+        }
     }
 }
 
@@ -214,9 +219,9 @@ impl DestinationView {
         let mut records = StateCounts::default();
         let mut kinds: BTreeMap<Kind, StateCounts> =
             Kind::ALL.into_iter().map(|kind| (kind, StateCounts::default())).collect();
-        for Counts { kind, state, count, .. } in counts {
-            records.add(*state, *count);
-            kinds.entry(*kind).or_default().add(*state, *count);
+        for counts in counts {
+            records.add(counts);
+            kinds.entry(counts.kind).or_default().add(counts);
         }
         let undelivered = counts.iter().filter(|counts| counts.state != ItemState::Synced);
         let slow = summary.slow_reason.map(|reason| Slowness { reason, done_at: summary.done_at.map(rfc3339) });
@@ -271,9 +276,9 @@ impl Example for DestinationView {
             credits: Some((1_500, at(0))),
             audit: Some((conservation, at(-120))),
         };
-        let count = |kind, state, count| Counts { kind, state, count, oldest: at(-60) };
+        let count = |kind, state, count| Counts { kind, state, count, with_remarks: 0, oldest: at(-60) };
         let counts = [
-            count(Kind::User, ItemState::Synced, 400),
+            Counts { with_remarks: 3, ..count(Kind::User, ItemState::Synced, 400) },
             count(Kind::Grade, ItemState::Pending, 20),
             count(Kind::Grade, ItemState::Failed, 1),
         ];

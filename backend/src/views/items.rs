@@ -6,7 +6,7 @@ use super::{Renderer, rfc3339};
 use crate::{
     clock::Timestamp,
     limits,
-    model::{Id, ItemState, Kind, RecordKey},
+    model::{Id, ItemState, Kind, RecordKey, Remark},
     store::{AttemptRow, ItemRow, Store, StoreError},
 };
 
@@ -35,6 +35,8 @@ pub(crate) struct SyncItem {
     /// The same, for people.
     #[oai(nullable)]
     pub(crate) reason: Option<String>,
+    /// What was left out at the last delivery because it does not fit its field at the destination; the rest is there.
+    pub(crate) remarks: Vec<Remark>,
     /// The record that it waits for.
     #[oai(nullable)]
     pub(crate) waits_for: Option<RecordName>,
@@ -98,6 +100,7 @@ impl SyncItem {
             state: row.state,
             code: row.code.clone(),
             reason: row.reason.clone(),
+            remarks: row.remarks.clone(),
             waits_for: row.waits_for.map(|key| RecordName { kind: key.kind, record: id(key) }),
             attempts: row.attempts,
             changed_at: rfc3339(row.changed_at),
@@ -134,6 +137,7 @@ impl Example for SyncItem {
             state: ItemState::Parked,
             code: Some("waits_for_user".to_owned()),
             reason: Some("It waits for user college:3, which Moodle has not reported yet.".to_owned()),
+            remarks: Vec::new(),
             waits_for: Some(RecordName { kind: Kind::User, record: "college:3".to_owned() }),
             attempts: 0,
             changed_at: rfc3339(Timestamp(1_795_335_000_000)),

@@ -12,7 +12,7 @@ use super::Renderer;
 use crate::{
     delivery::{Destination as _, DestinationFailure},
     limits,
-    model::{ItemState, Kind},
+    model::{ItemState, Kind, Remark},
     store::{ItemFilter, Store, StoreError},
     zoho::{
         destination::{Action, Difference, Plan, Planned, RECORDS_PER_CREDIT, Zoho},
@@ -49,6 +49,8 @@ pub(crate) struct PlannedItem {
     pub(crate) reason: Option<String>,
     /// The fields that would change.
     pub(crate) differences: Vec<DifferenceView>,
+    /// What would be left out, because it does not fit.
+    pub(crate) remarks: Vec<Remark>,
 }
 
 /// A module's records: those that it has, and those that come.
@@ -190,7 +192,7 @@ impl PlanView {
 
 impl PlannedItem {
     fn new(renderer: &Renderer, planned: Planned) -> Self {
-        let Planned { key, action, remote_id, reason, differences } = planned;
+        let Planned { key, action, remote_id, reason, differences, remarks } = planned;
         let view =
             |Difference { field, before, after }| DifferenceView { field, before: Any(before), after: Any(after) };
         Self {
@@ -200,6 +202,7 @@ impl PlannedItem {
             remote_id,
             reason,
             differences: differences.into_iter().map(view).collect(),
+            remarks,
         }
     }
 }
@@ -232,6 +235,7 @@ impl Example for PlanView {
             remote_id: Some("5540000000000123456".to_owned()),
             reason: None,
             differences: vec![difference],
+            remarks: Vec::new(),
         };
         let actions = BTreeMap::from([("update".to_owned(), 1)]);
         Self {

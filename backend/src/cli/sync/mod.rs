@@ -1,6 +1,7 @@
 //! `backend-sync sync …`
 
 mod plan;
+mod remarks;
 mod resync;
 mod status;
 
@@ -30,6 +31,8 @@ pub(super) enum SyncCommand {
     },
     /// Show what would be delivered for pending records: exact differences and cost. Nothing is sent
     Plan(plan::PlanArguments),
+    /// Show the records that were synced with remarks: what was left out of them, and why
+    Remarks(remarks::RemarksArguments),
     /// Retry records at once; failed ones by default
     Retry(RetryArguments),
     /// Deliver records again, changed or not, and watch the progress
@@ -127,6 +130,7 @@ pub(super) async fn run(config: Config, command: SyncCommand, clock: &Clock) -> 
     let result = match command {
         SyncCommand::Status { json } => status::run(&config, &store, json).await,
         SyncCommand::Plan(arguments) => plan::run(&config, &store, arguments, clock).await,
+        SyncCommand::Remarks(arguments) => remarks::run(&config, &store, arguments).await,
         SyncCommand::Retry(arguments) => retry(&config, &store, arguments, clock).await,
         SyncCommand::Resync(arguments) => resync::run(&config, &store, arguments, clock).await,
         SyncCommand::Pause { reason } => pause(&config, &store, reason, clock).await,
@@ -285,6 +289,9 @@ async fn print_item(config: &Config, store: &Store, record: &RecordArgument, jso
         if let Some(value) = value {
             print(format_args!("    {name:<18} {value}"))?;
         }
+    }
+    for remark in item.remarks {
+        print(format_args!("    {:<18} {}: {} ({})", "remark", remark.field, remark.message, remark.code))?;
     }
     print(if tries.is_empty() { "No attempts are stored." } else { "Attempts, newest first:" })?;
     for attempt in tries {

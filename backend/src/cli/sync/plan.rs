@@ -92,5 +92,8 @@ fn show_item(item: &PlannedItem) -> Result<(), CliError> {
             before => print(format_args!("    {}: {before} -> {after}", difference.field))?,
         }
     }
+    for remark in &item.remarks {
+        print(format_args!("    {}: {}", remark.field, remark.message))?;
+    }
     Ok(())
 }

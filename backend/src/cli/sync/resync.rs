@@ -29,6 +29,9 @@ const CHECKS_WITHOUT_PROGRESS: u32 = 60;
 pub(in crate::cli) struct ResyncArguments {
     #[command(flatten)]
     scope: Scope,
+    /// Only records that were synced with remarks, for example after Zoho was made to accept the values
+    #[arg(long)]
+    remarks: bool,
     /// Do not ask for confirmation
     #[arg(long)]
     yes: bool,
@@ -44,7 +47,7 @@ pub(super) async fn run(
     clock: &Clock,
 ) -> Result<(), CliError> {
     need_destination(config, store).await?;
-    let filter = arguments.scope.filter(store).await?;
+    let filter = ItemFilter { remarks: arguments.remarks, ..arguments.scope.filter(store).await? };
     let total = store.count_items(Zoho::NAME, &filter).await?;
     if total == 0 {
         return print("No records match.");
@@ -59,7 +62,7 @@ pub(super) async fn run(
     if arguments.no_wait {
         return Ok(());
     }
-    follow(store, &filter).await
+    follow(store, &ItemFilter { remarks: false, ..filter }).await
 }
 
 async fn mark(store: &Store, filter: &ItemFilter, total: u64, clock: &Clock) -> Result<u64, CliError> {

@@ -4,7 +4,7 @@ use poem_openapi::types::ToJSON;
 
 use super::{how_to_begin, pause_lines};
 use crate::{
-    cli::{CliError, print},
+    cli::{CliError, counted, print},
     config::Config,
     delivery::Destination as _,
     store::Store,
@@ -63,6 +63,12 @@ fn print_status(found: &DestinationView) -> Result<(), CliError> {
             if *count > 1 { "Example: " } else { "" }
         ))?;
     }
+    if found.records.with_remarks > 0 {
+        print(format_args!(
+            "{} synced with remarks: an optional value does not fit and was left out. See backend-sync sync remarks.",
+            counted(found.records.with_remarks, "record")
+        ))?;
+    }
     if found.records.failed > 0 {
         print("Failed records need a person. After fixing the cause: backend-sync sync retry")?;
     }
@@ -79,6 +85,6 @@ fn print_status(found: &DestinationView) -> Result<(), CliError> {
 }
 
 fn row(name: &str, counts: &StateCounts) -> String {
-    let StateCounts { total, pending, in_flight, synced, parked, failed } = counts;
+    let StateCounts { total, pending, in_flight, synced, parked, failed, .. } = counts;
     format!("{name:<12} {total:>9} {synced:>9} {pending:>9} {in_flight:>9} {parked:>9} {failed:>9}")
 }

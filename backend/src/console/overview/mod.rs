@@ -126,7 +126,7 @@ impl DestinationCard {
     fn new(summary: DestinationSummary, counts: &[Counts], now: Timestamp) -> Self {
         let mut all = StateCounts::default();
         for counts in counts {
-            all.add(counts.state, counts.count);
+            all.add(counts);
         }
         let moment = |time| Moment::new(time, now);
         Self {

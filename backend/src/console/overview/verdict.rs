@@ -163,6 +163,7 @@ mod tests {
             kind: Kind::User,
             state: *state,
             count: *count,
+            with_remarks: 0,
             oldest: Timestamp(now.0 - age * 1_000),
         };
         let mut verdict = OverviewVerdict::new();

@@ -140,6 +140,7 @@ mod tests {
             waits_for: None,
             code: None,
             reason: Some("Phone: too long.".to_owned()),
+            remarks: Vec::new(),
         }
     }
 

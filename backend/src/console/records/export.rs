@@ -12,14 +12,14 @@ use poem::{
 use super::filter::{RecordsFilter, RecordsQuery};
 use crate::{
     api::Context,
-    console::{error::PageError, log::without_formula, session::SignedIn},
+    console::{error::PageError, lines::in_words, log::without_formula, session::SignedIn},
     limits,
     model::RecordKey,
     store::{ItemRow, Page, StoreError},
     views::Renderer,
 };
 
-const COLUMNS: [&str; 10] = [
+const COLUMNS: [&str; 11] = [
     "kind",
     "record",
     "state",
@@ -30,6 +30,7 @@ const COLUMNS: [&str; 10] = [
     "attempts",
     "undelivered_since",
     "synced_at",
+    "remarks",
 ];
 
 #[handler]
@@ -106,6 +107,7 @@ impl RecordsExport {
             row.attempts.to_string(),
             row.changed_at.to_rfc3339(),
             row.synced_at.map(|moment| moment.to_rfc3339()).unwrap_or_default(),
+            without_formula(&in_words(&row.remarks)),
         ]
     }
 }

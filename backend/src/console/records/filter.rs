@@ -19,6 +19,8 @@ pub(super) struct RecordsQuery {
     pub(super) code: Option<String>,
     pub(super) user: Option<String>,
     pub(super) course: Option<String>,
+    /// `yes` for synced records with remarks.
+    pub(super) remarks: Option<String>,
     /// The cursor of the page, see [`cursor`].
     after: Option<String>,
 }
@@ -46,6 +48,7 @@ impl RecordsQuery {
             ("code", &self.code),
             ("user", &self.user),
             ("course", &self.course),
+            ("remarks", &self.remarks),
         ];
         let set = filters.into_iter().filter_map(|(name, value)| Some((name, non_empty(value.as_ref())?)));
         let pairs: Vec<(&str, &str)> = set.chain(after.map(|after| ("after", after))).collect();
@@ -57,6 +60,10 @@ impl RecordsQuery {
 
     pub(super) fn code(&self) -> &str {
         non_empty(self.code.as_ref()).unwrap_or_default()
+    }
+
+    pub(super) fn has_remarks(&self) -> bool {
+        non_empty(self.remarks.as_ref()).is_some()
     }
 
     pub(super) fn user(&self) -> &str {
@@ -87,6 +94,7 @@ impl RecordsFilter {
         if let Some(state) = non_empty(query.state.as_ref()) {
             filter.state = Some(state.parse().map_err(|_| bad("There is no such state."))?);
         }
+        filter.remarks = non_empty(query.remarks.as_ref()).is_some();
         if let Some(code) = non_empty(query.code.as_ref()) {
             filter.code = Some(code.to_owned()).filter(|code| !code.contains('\0'));
         }

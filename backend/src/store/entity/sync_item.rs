@@ -30,6 +30,8 @@ pub(crate) struct Model {
     pub(crate) waits_id: Option<i64>,
     pub(crate) code: Option<String>,
     pub(crate) reason: Option<String>,
+    /// JSON; null when nothing was left out.
+    pub(crate) remarks: Option<String>,
 }
 
 #[derive(Clone, Copy, Debug, EnumIter, DeriveRelation)]

@@ -103,7 +103,7 @@ impl WriteTransaction {
         self.save_changes(changes).await?;
         // A reason may quote the data, and a digest is derived from it.
         let sql = format!(
-            "UPDATE sync_items SET digest = NULL, code = NULL, reason = NULL WHERE kind = '{kind}' AND {among}"
+            "UPDATE sync_items SET digest = NULL, code = NULL, reason = NULL, remarks = NULL WHERE kind = '{kind}' AND {among}"
         );
         execute(self.connection(), &sql, keys).await?;
         Ok((table, ids.len() as u64))

@@ -1,10 +1,13 @@
 //! Claiming items for delivery, under leases.
 
-use super::lock::{self, Items, KEY};
+use super::{
+    lock::{self, Items, KEY},
+    remarks,
+};
 use crate::{
     clock::Timestamp,
     limits,
-    model::{Lane, RecordKey, Records},
+    model::{Lane, RecordKey, Records, Remark},
     store::{
         Store, StoreError,
         holds::known,
@@ -29,6 +32,8 @@ pub struct Claimed {
     pub digest: Option<String>,
     /// Attempts since the last success. Above 0, something may have been delivered even so.
     pub attempts: u32,
+    /// What was left out of it at the last delivery.
+    pub remarks: Vec<Remark>,
 }
 
 /// The condition of the items in flight under a lease.
@@ -62,8 +67,18 @@ impl Store {
             "destination = ? AND state = 'pending' AND lane = ? AND due_at <= ? {} ORDER BY due_at LIMIT ?",
             known(records)
         );
-        let columns =
-            ["site_id", "kind", "moodle_id", "revision", "changed_at", "remote_id", "linked", "digest", "attempts"];
+        let columns = [
+            "site_id",
+            "kind",
+            "moodle_id",
+            "revision",
+            "changed_at",
+            "remote_id",
+            "linked",
+            "digest",
+            "attempts",
+            "remarks",
+        ];
         let set = "state = 'in_flight', lease = ?, lease_until = ?";
         let sql = lock::update(self.backend(), Items::Free(&due), set, &columns);
         let values = vec![
@@ -85,6 +100,7 @@ impl Store {
                 linked: row.try_get("", "linked")?,
                 digest: row.try_get("", "digest")?,
                 attempts: attempts.unsigned_abs(),
+                remarks: remarks::read(&row)?,
             });
         }
         claimed.sort_unstable_by_key(|item| item.key);

@@ -4,6 +4,7 @@ use sea_orm::{QueryResult, Value};
 
 use super::{
     ItemFilter, ItemRow,
+    remarks::SYNCED_WITH,
     view::{ITEM_COLUMNS, item_of},
 };
 use crate::{
@@ -115,7 +116,7 @@ impl Part<'_> {
             range.add("kind = ?", [kind.as_str().into()]);
         }
         self.begin(after, &mut range)?;
-        let ItemFilter { state, code, record, .. } = self.filter;
+        let ItemFilter { state, code, record, remarks, .. } = self.filter;
         if let Some(key) = record {
             range.add("moodle_id = ?", [key.moodle_id.0.into()]);
         }
@@ -129,6 +130,9 @@ impl Part<'_> {
             let is_found = by_index && self.kind.is_some() || self.is_few || record.is_some();
             let conditions = if is_found { &mut range } else { &mut tests };
             conditions.add("code = ?", [code.as_str().into()]);
+        }
+        if *remarks {
+            range.add(SYNCED_WITH, []);
         }
         Some(Search {
             table,

@@ -13,6 +13,7 @@ mod lock;
 mod mark;
 mod records;
 mod release;
+mod remarks;
 mod settle;
 mod settled;
 mod siblings;

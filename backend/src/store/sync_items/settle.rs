@@ -9,6 +9,7 @@ use sea_orm::{
 use super::{
     lock,
     release::request_delivery,
+    remarks,
     settled::{Attempt, Settled, SettledState},
     writers,
 };
@@ -135,6 +136,7 @@ fn row(destination: &str, lease: &str, settled: &Settled, now: Timestamp, repeat
         waits_id: Set(None),
         code: Set(code),
         reason: Set(words),
+        remarks: Set(remarks::write(&settled.remarks)),
         ..Default::default()
     };
     let (name, waits_for) = match state {
@@ -187,6 +189,7 @@ fn settling() -> OnConflict {
             Column::WaitsId,
             Column::Code,
             Column::Reason,
+            Column::Remarks,
         ])
         .value(Column::State, unmoved("excluded.state", "'pending'"))
         // Another item may have taken the remote record over meanwhile.

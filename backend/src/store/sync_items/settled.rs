@@ -1,6 +1,10 @@
 //! What a delivery makes of claimed items.
 
-use crate::{clock::Timestamp, model::RecordKey, store::Claimed};
+use crate::{
+    clock::Timestamp,
+    model::{RecordKey, Remark},
+    store::Claimed,
+};
 
 /// The outcome of a claimed item.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -39,6 +43,8 @@ pub struct Settled {
     pub state: SettledState,
     /// Why it is not synced, or why nothing was delivered: a stable code, and a text.
     pub reason: Option<(String, String)>,
+    /// What was left out of what the destination has.
+    pub remarks: Vec<Remark>,
     /// Items that hand the remote record over to this one, and are linked to it from now on.
     pub takes_over_from: Vec<RecordKey>,
     /// `Some` when the destination was called.

@@ -4,9 +4,10 @@ use std::collections::HashMap;
 
 use sea_orm::{QueryResult, Value};
 
+use super::remarks;
 use crate::{
     clock::Timestamp,
-    model::{Id, ItemState, Kind, RecordKey},
+    model::{Id, ItemState, Kind, RecordKey, Remark},
     store::{
         CourseFilter, PageRequest, Store, StoreError, UserFilter, bulk,
         records::by_site,
@@ -23,6 +24,8 @@ pub struct Counts {
     pub state: ItemState,
     /// The number of items.
     pub count: u64,
+    /// How many of them have remarks.
+    pub with_remarks: u64,
     /// The oldest change among them.
     pub oldest: Timestamp,
 }
@@ -55,6 +58,8 @@ pub struct ItemFilter {
     pub code: Option<String>,
     /// The item of this record only.
     pub record: Option<RecordKey>,
+    /// Only synced items with remarks.
+    pub remarks: bool,
 }
 
 /// A stored item.
@@ -86,6 +91,8 @@ pub struct ItemRow {
     pub code: Option<String>,
     /// The same for people.
     pub reason: Option<String>,
+    /// What was left out of what was last delivered.
+    pub remarks: Vec<Remark>,
 }
 
 impl ItemFilter {
@@ -113,23 +120,33 @@ impl ItemFilter {
             // A literal, because the partial indexes do not apply to parameters.
             sql += &format!(" AND state = '{state}'");
         }
+        if self.remarks {
+            sql += " AND ";
+            sql += remarks::SYNCED_WITH;
+        }
         (sql, values)
     }
 }
 
 pub(super) const ITEM_COLUMNS: &str = "site_id, kind, moodle_id, state, revision, changed_at, due_at, attempts, remote_id, linked, digest, synced_at, \
-                            waits_kind, waits_id, code, reason";
+                            waits_kind, waits_id, code, reason, remarks";
 
 impl Store {
     /// The number of items by kind and state, with the oldest change of each.
     pub async fn item_counts(&self, destination: &str) -> Result<Vec<Counts>, StoreError> {
-        let sql = "SELECT kind, state, count(*) AS count, min(changed_at) AS oldest FROM sync_items \
+        let sql = "SELECT kind, state, count(*) AS count, count(remarks) AS remarks, min(changed_at) AS oldest FROM sync_items \
                    WHERE destination = ? GROUP BY kind, state ORDER BY kind, state";
         let rows = query(&self.read.patient(), sql, vec![destination.into()]).await?;
         let counts = |row: &QueryResult| {
             let (kind, count): (String, i64) = (row.try_get("", "kind")?, row.try_get("", "count")?);
-            let oldest = Timestamp(row.try_get("", "oldest")?);
-            Ok(Counts { kind: kind_of(&kind)?, state: state_of(row)?, count: count.unsigned_abs(), oldest })
+            let remarks: i64 = row.try_get("", "remarks")?;
+            Ok(Counts {
+                kind: kind_of(&kind)?,
+                state: state_of(row)?,
+                count: count.unsigned_abs(),
+                with_remarks: remarks.unsigned_abs(),
+                oldest: Timestamp(row.try_get("", "oldest")?),
+            })
         };
         rows.iter().map(counts).collect()
     }
@@ -269,5 +286,6 @@ pub(super) fn item_of(row: &QueryResult) -> Result<ItemRow, StoreError> {
         waits_for,
         code: row.try_get("", "code")?,
         reason: row.try_get("", "reason")?,
+        remarks: remarks::read(row)?,
     })
 }

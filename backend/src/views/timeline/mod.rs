@@ -114,8 +114,8 @@ impl PersonItems {
         for ((destination, rows, awaited), sort) in self.destinations.iter().zip(FIRST_ITEM_SORT..) {
             for row in rows {
                 let at = row.synced_at.filter(|_| row.state == ItemState::Synced).unwrap_or(row.changed_at);
-                let text = why_not_there(renderer, destination, row, awaited)
-                    .unwrap_or_else(|| format!("{} has it.", destination.name));
+                let text =
+                    why_not_there(renderer, destination, row, awaited).unwrap_or_else(|| has_it(destination, row));
                 let mut entry = blank(renderer, EntryType::Item, row.key, at, text);
                 entry.destination = Some(destination.name.clone());
                 entry.item = Some(SyncItem::new(renderer, row));
@@ -162,6 +162,14 @@ fn why_not_there(
             paused(format!("{}{of_other}", reason.unwrap_or("It waits for another record.")))
         }
     })
+}
+
+fn has_it(destination: &DestinationSummary, row: &ItemRow) -> String {
+    let fields: Vec<&str> = row.remarks.iter().map(|remark| remark.field.as_str()).collect();
+    match fields.as_slice() {
+        [] => format!("{} has it.", destination.name),
+        fields => format!("{} has it, but for what does not fit: {}.", destination.name, fields.join(", ")),
+    }
 }
 
 fn blank(renderer: &Renderer, entry: EntryType, key: RecordKey, at: Timestamp, text: String) -> TimelineEntry {

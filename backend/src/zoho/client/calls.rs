@@ -23,7 +23,32 @@ const IDS_CHARACTERS: usize = 1_024;
 struct Write<'a> {
     data: &'a [Map<String, Value>],
     /// Always sent: if it is missing, all workflows run.
-    trigger: &'a [String],
+    trigger: Vec<&'a str>,
+    /// Cadences run whatever `trigger` says, unless they are skipped by name.
+    #[serde(skip_serializing_if = "<[Feature]>::is_empty")]
+    skip_feature_execution: &'static [Feature],
+}
+
+/// An automation that is not one of Zoho's triggers.
+#[derive(Serialize)]
+struct Feature {
+    name: &'static str,
+}
+
+/// The word in a trigger of the mapping for the automation that Zoho's triggers do not have.
+pub const CADENCES: &str = "cadences";
+
+const NO_CADENCES: [Feature; 1] = [Feature { name: CADENCES }];
+
+impl<'a> Write<'a> {
+    fn new(data: &'a [Map<String, Value>], trigger: &'a [String]) -> Self {
+        let run = trigger.iter().any(|word| word == CADENCES);
+        Self {
+            data,
+            trigger: trigger.iter().map(String::as_str).filter(|word| *word != CADENCES).collect(),
+            skip_feature_execution: if run { &[] } else { &NO_CADENCES },
+        }
+    }
 }
 
 impl Write<'_> {
@@ -57,7 +82,7 @@ impl Client {
         records: &[Map<String, Value>],
         trigger: &[String],
     ) -> Result<Vec<RecordAnswer>, CallError> {
-        let write = Write { data: records, trigger };
+        let write = Write::new(records, trigger);
         let answer = self.send(write.call("insert", module, Method::POST, module.to_owned())?).await?;
         answer::entries(&answer, "data", records.len(), Purpose::Create)
     }
@@ -69,7 +94,7 @@ impl Client {
         records: &[Map<String, Value>],
         trigger: &[String],
     ) -> Result<Vec<RecordAnswer>, CallError> {
-        let write = Write { data: records, trigger };
+        let write = Write::new(records, trigger);
         let answer = self.send(write.call("update", module, Method::PUT, module.to_owned())?).await?;
         answer::entries(&answer, "data", records.len(), Purpose::Update)
     }

@@ -31,7 +31,7 @@ use tracing::Instrument;
 pub use self::{
     accounts::{Granted, exchange},
     answer::SCOPES,
-    calls::RECORDS,
+    calls::{CADENCES, RECORDS},
     centres::{DATA_CENTRES, DataCentre},
     coql::{FOUND_PER_CALL, Found},
     creation::{Creation, MODULE_CREDITS, SettingsRefusal},

@@ -22,6 +22,8 @@ pub struct Organisation {
     pub name: String,
     /// For example `enterprise`. During a trial, the edition on trial.
     pub edition: Option<String>,
+    /// For example `Europe/Berlin`.
+    pub time_zone: Option<String>,
 }
 
 /// All profiles of an organisation, by id.
@@ -141,6 +143,7 @@ impl Client {
         Ok(Organisation {
             id: id.to_owned(),
             name: text(org.get("company_name")).unwrap_or_else(|| "(no name)".to_owned()),
+            time_zone: text(org.get("time_zone")),
             edition: trial.or(paid),
         })
     }

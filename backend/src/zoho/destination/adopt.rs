@@ -17,7 +17,7 @@ use crate::{
     delivery::{Delivery, Destination, DestinationFailure},
     model::{ItemState, Kind, RecordKey},
     store::ItemRow,
-    zoho::mapping::Write,
+    zoho::mapping::{Rendered, Write},
 };
 
 /// Who else has a person's address.
@@ -129,10 +129,11 @@ impl Zoho {
 fn adopted(context: &DeliveryContext<'_>, job: Job, id: String) -> Option<Job> {
     let facts = context.batch.facts(job.item.key)?;
     let subject = context.batch.subject(job.item.key, &facts);
-    let body = context.module.render(&subject, Write::Adopt, context.metadata);
     // Cannot fail after the creation was rendered: it has fewer fields.
-    let body = body.unwrap_or_else(|_| job.body.clone());
-    Some(Job { remote_id: Some(id), body, outcome: "adopted", ..job })
+    let rendered = context.module.render(&subject, Write::Adopt, context.metadata);
+    let Rendered { fields: body, remarks } =
+        rendered.unwrap_or_else(|_| Rendered { fields: job.body.clone(), remarks: job.remarks.clone() });
+    Some(Job { remote_id: Some(id), body, remarks, outcome: "adopted", ..job })
 }
 
 fn same_address(context: &DeliveryContext<'_>, job: Job, other: RecordKey, timing: Timing) -> crate::store::Settled {

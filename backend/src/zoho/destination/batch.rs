@@ -2,6 +2,8 @@
 
 use std::collections::{HashMap, HashSet};
 
+use chrono_tz::Tz;
+
 use crate::{
     model::{
         Course, Enrolment, ErasurePolicy, Grade, GradeItem, Id, ItemState, Kind, Record, RecordKey, State, User,
@@ -33,6 +35,7 @@ pub(super) struct DeliveryBatch {
     sites: HashMap<i64, String>,
     /// The erased people among those of these items.
     erased: HashMap<Place, ErasurePolicy>,
+    time_zone: Tz,
 }
 
 /// What is known about a record of any kind.
@@ -50,6 +53,7 @@ impl DeliveryBatch {
     pub(super) async fn load(
         store: &Store,
         mapping: &Mapping,
+        time_zone: Tz,
         destination: &str,
         items: &[Claimed],
     ) -> Result<Self, StoreError> {
@@ -68,6 +72,7 @@ impl DeliveryBatch {
             enrolled: HashSet::new(),
             sites: store.site_names().await?,
             erased: HashMap::new(),
+            time_zone,
         };
         match kind {
             Kind::User => batch.users = store.records_by_key::<user::Entity>(&places).await?,
@@ -222,6 +227,7 @@ impl DeliveryBatch {
             course,
             user_id: facts.user.and_then(|key| self.remote_id(key)),
             course_id: facts.course.and_then(|key| self.remote_id(key)),
+            time_zone: self.time_zone,
         }
     }
 

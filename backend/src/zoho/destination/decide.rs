@@ -8,10 +8,10 @@ use super::{
     outcome::Reason,
 };
 use crate::{
-    model::{ErasurePolicy, ItemState, Kind, RecordKey},
+    model::{ErasurePolicy, ItemState, Kind, RecordKey, Remark},
     store::Claimed,
     zoho::{
-        mapping::{Mapping, ModuleMapping, OnDelete, RenderError, StateRef, Write},
+        mapping::{Mapping, ModuleMapping, OnDelete, RenderError, Rendered, StateRef, Write},
         metadata::Module,
     },
 };
@@ -25,8 +25,8 @@ pub(super) enum Decision {
         /// Another record whose arrival in Zoho would change this.
         waits_for: Option<RecordKey>,
     },
-    /// Nothing: Zoho has it.
-    Same,
+    /// Nothing: Zoho has it, with these remarks and those of its last answer.
+    Same(Vec<Remark>),
     /// Wait for another record.
     Park {
         waits_for: RecordKey,
@@ -56,6 +56,8 @@ pub(super) struct WriteTarget {
     pub(super) digest: String,
     /// An earlier attempt, whose answer is unknown, may have created it.
     pub(super) tried: bool,
+    /// What was left out of the fields.
+    pub(super) remarks: Vec<Remark>,
 }
 
 /// What remains of an erased record.
@@ -120,12 +122,12 @@ impl<'a> Decider<'a> {
         }
         match self.module.render(&self.batch.subject(key, &facts), Write::Update, self.metadata) {
             Err(error) => fail(&error),
-            Ok(body) => {
+            Ok(Rendered { fields: body, remarks }) => {
                 let digest = digest(&self.module.module, "written", &body);
                 if remote_id.is_some() && remote_id == item.remote_id && item.digest.as_ref() == Some(&digest) {
-                    return Decision::Same;
+                    return Decision::Same(remarks);
                 }
-                Decision::Write(WriteTarget { remote_id, body, digest, tried })
+                Decision::Write(WriteTarget { remote_id, body, digest, tried, remarks })
             }
         }
     }
@@ -175,9 +177,9 @@ impl<'a> Decider<'a> {
             Ok(body) => {
                 let digest = digest(&self.module.module, REMOVED, &body);
                 if remote_id == item.remote_id && item.digest.as_ref() == Some(&digest) {
-                    return Decision::Same;
+                    return Decision::Same(Vec::new());
                 }
-                Decision::Remove(WriteTarget { remote_id, body, digest, tried })
+                Decision::Remove(WriteTarget { remote_id, body, digest, tried, remarks: Vec::new() })
             }
         }
     }
@@ -206,9 +208,12 @@ impl<'a> Decider<'a> {
             Ok(body) => {
                 let digest = digest(&self.module.module, "erased", &body);
                 if remote_id.is_some() && remote_id == item.remote_id && item.digest.as_ref() == Some(&digest) {
-                    return Decision::Same;
+                    return Decision::Same(Vec::new());
                 }
-                Decision::Erase(WriteTarget { remote_id, body, digest, tried }, leaves(policy, item.key.kind))
+                Decision::Erase(
+                    WriteTarget { remote_id, body, digest, tried, remarks: Vec::new() },
+                    leaves(policy, item.key.kind),
+                )
             }
         }
     }

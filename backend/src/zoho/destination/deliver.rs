@@ -11,7 +11,7 @@ use crate::{
     delivery::{Delivery, Destination, DestinationFailure},
     model::Kind,
     store::{Claimed, CourseFilter, UserFilter},
-    zoho::mapping::{OnDelete, Write},
+    zoho::mapping::{OnDelete, Rendered, Write},
 };
 
 impl Zoho {
@@ -20,13 +20,13 @@ impl Zoho {
         let kind = items.first().map_or(Kind::User, |item| item.key.kind);
         let Some(module) = self.mapping.module(kind) else {
             let reason = ("not_mapped".to_owned(), format!("The mapping has no table for {kind} records."));
-            delivery.settled =
-                items.into_iter().map(|item| outcome::left_alone(item, Some(reason.clone()), None)).collect();
+            delivery.settled = items.into_iter().map(|item| outcome::left_alone(item, reason.clone(), None)).collect();
             return Ok(delivery);
         };
-        self.same_organisation().await?;
         let metadata = &*self.metadata(kind, module).await?;
-        let batch = DeliveryBatch::load(&self.store, &self.mapping, Self::NAME, &items).await.map_err(unreadable)?;
+        let time_zone = self.time_zone(kind, module, metadata).await?;
+        let batch =
+            DeliveryBatch::load(&self.store, &self.mapping, time_zone, Self::NAME, &items).await.map_err(unreadable)?;
         let context = DeliveryContext { batch: &batch, module, metadata };
         let decider = Decider { mapping: &self.mapping, batch: &batch, metadata, module };
         let (mut writes, mut removals, mut erasures) = (Vec::new(), Vec::new(), Vec::new());
@@ -111,18 +111,18 @@ impl Zoho {
             let Some(facts) = context.batch.facts(job.item.key) else { continue };
             let subject = context.batch.subject(job.item.key, &facts);
             match context.module.render(&subject, Write::Create, context.metadata) {
-                Ok(mut body) => {
+                Ok(Rendered { fields: mut body, remarks }) => {
                     if job.removes {
                         // The fields that mark it as gone take precedence.
                         body.extend(std::mem::take(&mut job.body));
                     } else {
                         job.outcome = "inserted";
                     }
-                    rendered.push(Job { remote_id: None, body, ..job });
+                    rendered.push(Job { remote_id: None, body, remarks, ..job });
                 }
                 Err(_) if job.removes => {
                     let reason = ("deleted".to_owned(), "It was deleted in Moodle.".to_owned());
-                    delivery.settled.push(outcome::left_alone(job.item, Some(reason), None));
+                    delivery.settled.push(outcome::left_alone(job.item, reason, None));
                 }
                 Err(error) => {
                     let reason = ("invalid_value".to_owned(), format!("{error}. {}", error.advice()));
@@ -136,13 +136,13 @@ impl Zoho {
 
 fn settle_without_call(delivery: &mut Delivery, item: Claimed, decision: Decision) {
     let settled = match decision {
-        Decision::Same => outcome::left_alone(item, None, None),
-        Decision::LeftOut { reason, waits_for } => outcome::left_alone(item, Some(reason), waits_for),
+        Decision::Same(remarks) => outcome::same(item, remarks),
+        Decision::LeftOut { reason, waits_for } => outcome::left_alone(item, reason, waits_for),
         Decision::HandOver { to } => {
             delivery.redeliver.push(to);
             let words = "A newer grade of the same user and item stands for it in Zoho.".to_owned();
             // It stays the writer until the newer one takes over.
-            outcome::left_alone(item, Some(("replaced".to_owned(), words)), None)
+            outcome::left_alone(item, ("replaced".to_owned(), words), None)
         }
         Decision::Park { waits_for, reason, reconsider } => {
             delivery.reconsider.extend(reconsider.then_some(waits_for));

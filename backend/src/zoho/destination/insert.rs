@@ -17,7 +17,7 @@ use crate::{
     store::StoreError,
     zoho::{
         client::{Duplicate, Refusal},
-        mapping::Write,
+        mapping::{Rendered, Write},
     },
 };
 
@@ -133,10 +133,11 @@ fn again(context: &DeliveryContext<'_>, job: Job, id: String) -> Option<Job> {
         return Some(Job { remote_id: Some(id), ..job });
     }
     let facts = context.batch.facts(job.item.key)?;
-    let body = context.module.render(&context.batch.subject(job.item.key, &facts), Write::Update, context.metadata);
+    let rendered = context.module.render(&context.batch.subject(job.item.key, &facts), Write::Update, context.metadata);
     // Cannot fail after the creation was rendered: it has fewer fields.
-    let body = body.unwrap_or_else(|_| job.body.clone());
-    Some(Job { remote_id: Some(id), body, outcome: "updated", ..job })
+    let Rendered { fields: body, remarks } =
+        rendered.unwrap_or_else(|_| Rendered { fields: job.body.clone(), remarks: job.remarks.clone() });
+    Some(Job { remote_id: Some(id), body, remarks, outcome: "updated", ..job })
 }
 
 /// What is in the way, and what a person can do.

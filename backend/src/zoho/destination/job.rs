@@ -7,7 +7,7 @@ use super::{
     decide::{Leaves, WriteTarget},
 };
 use crate::{
-    model::Records,
+    model::{Records, Remark},
     store::Claimed,
     zoho::{mapping::ModuleMapping, metadata::Module},
 };
@@ -27,6 +27,8 @@ pub(super) struct Job {
     pub(super) remote_id: Option<String>,
     pub(super) body: Map<String, Value>,
     pub(super) digest: String,
+    /// What was left out of the body.
+    pub(super) remarks: Vec<Remark>,
     /// The attempt's outcome on success: `inserted`, `updated`, `adopted`, `removed` or `erased`.
     pub(super) outcome: &'static str,
     /// The record is gone in Moodle, or no longer delivered.
@@ -38,8 +40,8 @@ pub(super) struct Job {
 }
 
 pub(super) fn job(item: Claimed, target: WriteTarget, outcome: &'static str, removes: bool) -> Job {
-    let WriteTarget { remote_id, body, digest, tried } = target;
-    Job { item, remote_id, body, digest, outcome, removes, leaves: None, tried }
+    let WriteTarget { remote_id, body, digest, tried, remarks } = target;
+    Job { item, remote_id, body, digest, remarks, outcome, removes, leaves: None, tried }
 }
 
 /// The kind of a writing call.

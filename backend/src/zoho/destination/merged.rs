@@ -56,7 +56,7 @@ impl Zoho {
                     let timing = Timing { started_at, ended_at: self.clock.now() };
                     let words = format!("Its contact was merged in Zoho into that of {}.", context.batch.name(other));
                     let reason = ("merged".to_owned(), words);
-                    delivery.settled.push(outcome::linked(job.item, Some(survivor), reason, Some(timing)));
+                    delivery.settled.push(outcome::linked(job.item, survivor, reason, timing));
                 }
                 _ => rest.merged.push(Job { remote_id: Some(survivor), outcome: "adopted", ..job }),
             }

@@ -13,7 +13,9 @@ mod mark;
 mod merged;
 mod outcome;
 mod plan;
+mod remarks;
 mod send;
+mod time_zone;
 mod trial;
 mod verify;
 
@@ -47,6 +49,12 @@ use crate::{
 /// The mapping's modules with their metadata; `None` for modules that Zoho does not have.
 pub type Modules = BTreeMap<String, Option<metadata::Module>>;
 
+/// What was seen of the organisation.
+struct SeenOrganisation {
+    at: Timestamp,
+    time_zone: Option<String>,
+}
+
 /// Zoho CRM as a destination.
 pub struct Zoho {
     store: Store,
@@ -54,8 +62,8 @@ pub struct Zoho {
     mapping: Arc<Mapping>,
     /// The metadata of modules that the mapping fits, and when it was read.
     modules: Mutex<BTreeMap<String, (Arc<metadata::Module>, Timestamp)>>,
-    /// When Zoho was last seen to be the organisation that the records are in.
-    organisation_at: Mutex<Option<Timestamp>>,
+    /// What was last seen of the organisation that the records are in.
+    organisation: Mutex<Option<SeenOrganisation>>,
     clock: Clock,
     random: Random,
 }
@@ -63,8 +71,8 @@ pub struct Zoho {
 impl Zoho {
     /// A destination that delivers by this mapping.
     pub fn new(store: Store, client: Client, mapping: Mapping, clock: Clock, random: Random) -> Self {
-        let (modules, organisation_at) = (Mutex::new(BTreeMap::new()), Mutex::new(None));
-        Self { store, client, mapping: Arc::new(mapping), modules, organisation_at, clock, random }
+        let (modules, organisation) = (Mutex::new(BTreeMap::new()), Mutex::new(None));
+        Self { store, client, mapping: Arc::new(mapping), modules, organisation, clock, random }
     }
 
     /// The URL of a record's page in Zoho, if known.
@@ -113,17 +121,21 @@ impl Zoho {
 
     /// Fails if Zoho is another organisation than the one that the records were delivered to: what is synced here is
     /// not there.
-    async fn same_organisation(&self) -> Result<(), DestinationFailure> {
-        let mut seen = self.organisation_at.lock().await;
+    /// Returns its time zone, by name.
+    async fn same_organisation(&self) -> Result<Option<String>, DestinationFailure> {
+        let mut seen = self.organisation.lock().await;
         let now = self.clock.now();
-        if seen.is_some_and(|at| !now.is_past(at, limits::METADATA_TIME)) {
-            return Ok(());
+        if let Some(seen) = seen.as_ref()
+            && !now.is_past(seen.at, limits::METADATA_TIME)
+        {
+            return Ok(seen.time_zone.clone());
         }
         let organisation = self.client.org().await.map_err(|error| self.failure(&error))?;
         let known = self.store.organisation(Self::NAME, &organisation.id).await.map_err(unreadable)?;
         if known == organisation.id {
-            *seen = Some(now);
-            return Ok(());
+            let time_zone = organisation.time_zone;
+            *seen = Some(SeenOrganisation { at: now, time_zone: time_zone.clone() });
+            return Ok(time_zone);
         }
         let reason = format!(
             "The credentials are for another organisation in Zoho ({}, {}) than the one that the records were delivered to ({known}). \
@@ -216,7 +228,7 @@ impl Destination for Zoho {
 
     async fn check(&self) -> Option<DestinationFailure> {
         self.modules.lock().await.clear();
-        *self.organisation_at.lock().await = None;
+        *self.organisation.lock().await = None;
         if let Err(failure) = self.same_organisation().await {
             return Some(failure);
         }

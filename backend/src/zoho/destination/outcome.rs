@@ -2,7 +2,7 @@
 
 use crate::{
     clock::Timestamp,
-    model::RecordKey,
+    model::{RecordKey, Remark},
     store::{Attempt, Claimed, Settled, SettledState},
     zoho::client::{CallError, Class, Refusal},
 };
@@ -24,25 +24,43 @@ impl Timing {
     }
 }
 
-/// An item for which nothing had to be done in Zoho.
-pub(super) fn left_alone(item: Claimed, reason: Option<Reason>, waits_for: Option<RecordKey>) -> Settled {
+/// The code of remarks about values that only Zoho knew to be wrong.
+pub(super) const REFUSED_BY_ZOHO: &str = "refused_by_zoho";
+
+/// A settled item without remarks.
+fn settled(item: Claimed, state: SettledState, reason: Option<Reason>, attempt: Option<Attempt>) -> Settled {
+    Settled { item, state, reason, remarks: Vec::new(), takes_over_from: Vec::new(), attempt }
+}
+
+/// An item that Zoho has already. The rendered remarks are of now; what Zoho refused when it was sent still holds.
+pub(super) fn same(item: Claimed, rendered: Vec<Remark>) -> Settled {
+    let refused = item.remarks.iter().filter(|remark| remark.code == REFUSED_BY_ZOHO).cloned();
+    let remarks = rendered.into_iter().chain(refused).collect();
     let (remote_id, digest, linked) = (item.remote_id.clone(), item.digest.clone(), item.linked);
-    let state = SettledState::Synced { remote_id, digest, linked, waits_for };
-    Settled { item, state, reason, takes_over_from: Vec::new(), attempt: None }
+    let state = SettledState::Synced { remote_id, digest, linked, waits_for: None };
+    Settled { remarks, ..settled(item, state, None, None) }
+}
+
+/// An item that is not delivered.
+pub(super) fn left_alone(item: Claimed, reason: Reason, waits_for: Option<RecordKey>) -> Settled {
+    // What was refused of it is forgotten, so it must be sent again before it counts as delivered.
+    let digest = item.digest.clone().filter(|_| item.remarks.is_empty());
+    let state = SettledState::Synced { remote_id: item.remote_id.clone(), digest, linked: item.linked, waits_for };
+    settled(item, state, Some(reason), None)
 }
 
 /// An item that stands for a remote record which another one writes.
-pub(super) fn linked(item: Claimed, remote_id: Option<String>, reason: Reason, timing: Option<Timing>) -> Settled {
-    let linked = remote_id.is_some();
-    let state = SettledState::Synced { remote_id, digest: None, linked, waits_for: None };
-    let attempt = timing.map(|timing| timing.attempt("linked", Some(reason.0.clone()), Some(reason.1.clone())));
-    Settled { item, state, reason: Some(reason), takes_over_from: Vec::new(), attempt }
+pub(super) fn linked(item: Claimed, remote_id: String, reason: Reason, timing: Timing) -> Settled {
+    let state = SettledState::Synced { remote_id: Some(remote_id), digest: None, linked: true, waits_for: None };
+    let attempt = timing.attempt("linked", Some(reason.0.clone()), Some(reason.1.clone()));
+    settled(item, state, Some(reason), Some(attempt))
 }
 
 /// An item that waits for another record.
 pub(super) fn parked(item: Claimed, waits_for: RecordKey, reason: Reason) -> Settled {
-    let state = SettledState::Parked { waits_for };
-    Settled { item, state, reason: Some(reason), takes_over_from: Vec::new(), attempt: None }
+    // What Zoho has stays as it is, with its remarks.
+    let remarks = item.remarks.clone();
+    Settled { remarks, ..settled(item, SettledState::Parked { waits_for }, Some(reason), None) }
 }
 
 /// An item that Zoho accepted.
@@ -54,23 +72,21 @@ pub(super) fn synced(
     timing: Timing,
 ) -> Settled {
     let state = SettledState::Synced { remote_id, digest, linked: false, waits_for: None };
-    let attempt = Some(timing.attempt(outcome, None, None));
-    Settled { item, state, reason: None, takes_over_from: Vec::new(), attempt }
+    settled(item, state, None, Some(timing.attempt(outcome, None, None)))
 }
 
 /// An item that needs a person; with the timing if Zoho was called.
 pub(super) fn failed(item: Claimed, reason: Reason, timing: Option<Timing>) -> Settled {
     let (code, words) = reason.clone();
     let attempt = timing.map(|timing| timing.attempt("failed", Some(code), Some(words)));
-    Settled { item, state: SettledState::Failed, reason: Some(reason), takes_over_from: Vec::new(), attempt }
+    settled(item, SettledState::Failed, Some(reason), attempt)
 }
 
 /// An item that will be retried.
 pub(super) fn retried(item: Claimed, reason: Reason, due_at: Timestamp, timing: Timing) -> Settled {
     let (code, words) = reason.clone();
     let attempt = Some(timing.attempt("retry", Some(code), Some(words)));
-    let state = SettledState::Pending { due_at };
-    Settled { item, state, reason: Some(reason), takes_over_from: Vec::new(), attempt }
+    settled(item, SettledState::Pending { due_at }, Some(reason), attempt)
 }
 
 /// Whether a refusal is temporary.
@@ -90,4 +106,46 @@ pub(super) fn of_refusal(refusal: &Refusal) -> Reason {
 
 pub(super) fn of_call(error: &CallError) -> Reason {
     (error.kind().to_owned(), error.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{REFUSED_BY_ZOHO, left_alone, parked, same};
+    use crate::{
+        clock::Timestamp,
+        model::{Id, Kind, RecordKey, Remark},
+        store::{Claimed, Settled, SettledState},
+    };
+
+    fn remark(code: &str) -> Remark {
+        Remark { field: "Phone".to_owned(), code: code.to_owned(), message: String::new() }
+    }
+
+    fn item(remarks: &[Remark]) -> Claimed {
+        Claimed {
+            key: RecordKey { kind: Kind::User, site_id: 1, moodle_id: Id(3) },
+            revision: 1,
+            changed_at: Timestamp(0),
+            remote_id: Some("1".to_owned()),
+            digest: Some("d".to_owned()),
+            attempts: 0,
+            remarks: remarks.to_vec(),
+        }
+    }
+
+    #[test]
+    fn remarks_last_as_long_as_what_zoho_has() {
+        let (refused, old, new) = (remark(REFUSED_BY_ZOHO), remark("too_long"), remark("not_a_phone"));
+        let before = item(&[old, refused.clone()]);
+        let same = same(before.clone(), vec![new.clone()]);
+        assert_eq!(same.remarks, [new, refused], "what is rendered now, and what was refused then");
+        assert_eq!(parked(before.clone(), before.key, Default::default()).remarks, before.remarks);
+        let digest = |settled: Settled| match settled.state {
+            SettledState::Synced { digest, .. } => digest,
+            _ => None,
+        };
+        let left_out = left_alone(before, Default::default(), None);
+        assert_eq!((left_out.remarks.len(), digest(left_out)), (0, None), "without remarks it must be sent again");
+        assert_eq!(digest(left_alone(item(&[]), Default::default(), None)), Some("d".to_owned()));
+    }
 }

@@ -8,7 +8,7 @@ use super::{Decider, Decision, DeliveryBatch, Zoho, decide::WriteTarget, unreada
 use crate::{
     delivery::{Destination, DestinationFailure},
     limits,
-    model::{Kind, RecordKey},
+    model::{Kind, RecordKey, Remark},
     store::{Claimed, ItemRow},
     zoho::{
         client::{Client, FOUND_PER_CALL},
@@ -45,6 +45,8 @@ pub struct Planned {
     pub reason: Option<String>,
     /// The fields that would change.
     pub differences: Vec<Difference>,
+    /// What would be left out of it, because it does not fit.
+    pub remarks: Vec<Remark>,
 }
 
 /// What would happen to a record.
@@ -115,7 +117,9 @@ impl Zoho {
             return Ok(());
         };
         let metadata = &*self.metadata(kind, module).await?;
-        let batch = DeliveryBatch::load(&self.store, &self.mapping, Self::NAME, items).await.map_err(unreadable)?;
+        let time_zone = self.time_zone(kind, module, metadata).await?;
+        let batch =
+            DeliveryBatch::load(&self.store, &self.mapping, time_zone, Self::NAME, items).await.map_err(unreadable)?;
         let decider = Decider { mapping: &self.mapping, batch: &batch, metadata, module };
         let (mut writes, mut inserts, mut updates) = (Vec::new(), 0, 0);
         for (row, item) in rows.iter().zip(items) {
@@ -123,13 +127,13 @@ impl Zoho {
                 Decision::Write(target) => {
                     let (action, body) = self.body(&batch, module, metadata, item, &target);
                     writes.push((plan.items.len(), target.remote_id.clone(), body));
-                    Planned { remote_id: target.remote_id, ..planned(row, action, None) }
+                    Planned { remote_id: target.remote_id, remarks: target.remarks, ..planned(row, action, None) }
                 }
                 Decision::Remove(target) | Decision::Erase(target, _) => {
                     writes.push((plan.items.len(), target.remote_id.clone(), target.body));
                     Planned { remote_id: target.remote_id, ..planned(row, Action::Remove, None) }
                 }
-                Decision::Same => planned(row, Action::Nothing, Some("Zoho already has it.".to_owned())),
+                Decision::Same(_) => planned(row, Action::Nothing, Some("Zoho already has it.".to_owned())),
                 Decision::LeftOut { reason, .. } => planned(row, Action::Nothing, Some(reason.1)),
                 Decision::HandOver { to } => {
                     let reason = format!("{} stands for the same record in Zoho.", batch.name(to));
@@ -173,7 +177,7 @@ impl Zoho {
         let created = batch
             .facts(item.key)
             .map(|facts| module.render(&batch.subject(item.key, &facts), Write::Create, metadata).unwrap_or_default());
-        (Action::Insert, created.unwrap_or_default())
+        (Action::Insert, created.unwrap_or_default().fields)
     }
 
     /// Fills in the differences to what Zoho has.
@@ -224,9 +228,17 @@ fn claimed(row: &ItemRow) -> Claimed {
         linked: row.linked,
         digest: row.digest.clone(),
         attempts: row.attempts,
+        remarks: row.remarks.clone(),
     }
 }
 
 fn planned(row: &ItemRow, action: Action, reason: Option<String>) -> Planned {
-    Planned { key: row.key, action, remote_id: row.remote_id.clone(), reason, differences: Vec::new() }
+    Planned {
+        key: row.key,
+        action,
+        remote_id: row.remote_id.clone(),
+        reason,
+        differences: Vec::new(),
+        remarks: Vec::new(),
+    }
 }

@@ -8,6 +8,7 @@ use super::{
     Zoho, hold,
     job::{DeliveryContext, Job, WriteCall},
     outcome::{self, Reason, Timing},
+    remarks,
 };
 use crate::{
     delivery::{Delivery, DestinationFailure, backoff},
@@ -54,7 +55,8 @@ impl Zoho {
                     failures = 0;
                     let held = hold::of_entries(context, call, &part, &entries);
                     let alone = part.len() == 1;
-                    for (job, entry) in part.into_iter().zip(entries) {
+                    let mut again = Vec::new();
+                    for (mut job, entry) in part.into_iter().zip(entries) {
                         match entry {
                             RecordAnswer::Refused(refusal) if held.is_some() && refusal.class.concerns_others() => {
                                 // The others are released. A lone one makes room for another to be tried.
@@ -62,9 +64,11 @@ impl Zoho {
                                     delivery.settled.push(self.retry(job, outcome::of_refusal(&refusal), timing));
                                 }
                             }
+                            entry if remarks::leave_out(context, &mut job, &entry) => again.push(job),
                             entry => self.settle(call, context, job, entry, timing, (&mut rest, delivery)).await,
                         }
                     }
+                    parts.push_back(again);
                     let Some(failure) = held else { continue };
                     self.settle_unknown(unknown, parts.into_iter().flatten(), delivery);
                     return Err(failure);
@@ -196,7 +200,8 @@ impl Zoho {
         timing: Timing,
     ) -> Settled {
         if !job.removes {
-            return outcome::synced(job.item, Some(id), Some(job.digest), job.outcome, timing);
+            let synced = outcome::synced(job.item, Some(id), Some(job.digest), job.outcome, timing);
+            return Settled { remarks: job.remarks, ..synced };
         }
         if context.module.on_delete != OnDelete::Delete {
             return outcome::synced(job.item, Some(id), Some(job.digest), "removed", timing);

@@ -31,13 +31,10 @@ impl Zoho {
         let findings = check::check(&mapping, &modules);
         let now = self.clock.now();
         let known = modules.into_iter().filter_map(|(name, module)| Some((name, (Arc::new(module?), now)))).collect();
-        let (known, organisation_at) = (Mutex::new(known), Mutex::new(None));
+        let (known, organisation) = (Mutex::new(known), Mutex::new(None));
         let Self { store, client, clock, random, .. } = self;
         let (store, client, clock, random) = (store.clone(), client.clone(), clock.clone(), random.clone());
-        Ok((
-            Self { store, client, mapping: Arc::new(mapping), modules: known, organisation_at, clock, random },
-            findings,
-        ))
+        Ok((Self { store, client, mapping: Arc::new(mapping), modules: known, organisation, clock, random }, findings))
     }
 
     async fn read(&self, mapping: &Mapping) -> Result<Modules, DestinationFailure> {

@@ -37,7 +37,7 @@ impl ModuleMapping {
         }
         for (name, constant) in &self.deleted {
             let Some(constant) = constant else { continue };
-            if let Some(value) = fit(&constant.datum(), AS_IT_IS, field(metadata, name)?)? {
+            if let Some(value) = fit(&constant.datum(), AS_IT_IS, field(metadata, name)?)?.value {
                 record.insert(name.clone(), value);
             }
         }
@@ -55,5 +55,5 @@ impl ModuleMapping {
 /// Overwrites a field that cannot be cleared. `None` when it takes no text; then a check will find the value.
 fn placeholder(field: &ModuleField) -> Option<Value> {
     let text = if field.data_type == "email" { ERASED_ADDRESS } else { ERASED };
-    fit(&Datum::Text(text.into()), AS_IT_IS, field).ok().flatten()
+    fit(&Datum::Text(text.into()), AS_IT_IS, field).ok()?.value
 }

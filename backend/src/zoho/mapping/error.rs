@@ -1,5 +1,7 @@
 //! Why a record cannot be rendered for Zoho.
 
+use crate::model::Remark;
+
 /// A value that Zoho would reject. The message names the field, never the value.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum RenderError {
@@ -50,8 +52,14 @@ pub enum RenderError {
         field: String,
     },
     /// The field takes e-mail addresses.
-    #[error("the value for {field} is not an e-mail address")]
+    #[error("the value for {field} is not an e-mail address that Zoho accepts")]
     NotAnEmail {
+        /// The field's API name.
+        field: String,
+    },
+    /// The field takes telephone numbers.
+    #[error("the value for {field} is not a telephone number that Zoho accepts")]
+    NotAPhone {
         /// The field's API name.
         field: String,
     },
@@ -89,10 +97,40 @@ impl RenderError {
             | Self::NotANumber { field }
             | Self::NotWhole { field }
             | Self::NotAnEmail { field }
+            | Self::NotAPhone { field }
             | Self::WrongType { field, .. }
             | Self::NoSuchField { field }
             | Self::ReadOnly { field } => field,
         }
+    }
+
+    /// What it is called in a remark.
+    fn code(&self) -> &'static str {
+        match self {
+            Self::Mandatory { .. } => "mandatory",
+            Self::NotMapped { .. } => "not_mapped",
+            Self::TooLong { .. } => "too_long",
+            Self::TooLarge { .. } => "too_large",
+            Self::NotInPicklist { .. } => "not_in_picklist",
+            Self::NotANumber { .. } => "not_a_number",
+            Self::NotWhole { .. } => "not_whole",
+            Self::NotAnEmail { .. } => "not_an_email",
+            Self::NotAPhone { .. } => "not_a_phone",
+            Self::WrongType { .. } => "wrong_type",
+            Self::NoSuchField { .. } => "no_such_field",
+            Self::ReadOnly { .. } => "read_only",
+        }
+    }
+
+    /// The remark of a record whose value was left out because of this.
+    pub(super) fn remark(&self) -> Remark {
+        let message = format!("The value was left out: {self}. {}", self.advice());
+        Remark { field: self.field().to_owned(), code: self.code().to_owned(), message }
+    }
+
+    /// Whether the whole rule can never work, whatever the value.
+    pub(super) fn is_of_rule(&self) -> bool {
+        matches!(self, Self::NoSuchField { .. } | Self::ReadOnly { .. })
     }
 
     /// Whether the mapping or Zoho's settings must change, rather than the record in Moodle.
@@ -134,6 +172,7 @@ impl RenderError {
                 format!("In the mapping file, add decimals = 0 to {field}, or map to a decimal field.")
             }
             Self::NotAnEmail { .. } => "Correct the e-mail address in Moodle.".to_owned(),
+            Self::NotAPhone { .. } => "Correct the telephone number in Moodle.".to_owned(),
             Self::WrongType { field, data_type } => format!(
                 "In the mapping file, give {field} a source that suits the type {data_type}, or map to another field; `zoho check` shows which differ."
             ),

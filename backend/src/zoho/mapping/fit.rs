@@ -5,7 +5,7 @@ use rust_decimal::Decimal as Number;
 use serde_json::{Value, json};
 
 use super::{
-    RenderError,
+    RenderError, country, email, phone,
     rule::Form,
     source::Datum,
     text::{date, date_time, round, text},
@@ -17,8 +17,23 @@ const INTEGER_DIGITS: u32 = 9;
 const BIGINT_DIGITS: u32 = 18;
 const DECIMAL_DIGITS: u32 = 16;
 
-/// The value as `field` accepts it; `None` when nothing is left of it.
-pub(super) fn fit(datum: &Datum<'_>, form: Form, field: &ModuleField) -> Result<Option<Value>, RenderError> {
+/// A value as its field accepts it.
+#[derive(Debug, Default)]
+pub(super) struct Fitted {
+    /// `None` when nothing is left of it.
+    pub(super) value: Option<Value>,
+    /// A part that may matter was left out.
+    pub(super) shortened: bool,
+}
+
+impl From<Value> for Fitted {
+    fn from(value: Value) -> Self {
+        Self { value: Some(value), shortened: false }
+    }
+}
+
+/// The value as `field` accepts it.
+pub(super) fn fit(datum: &Datum<'_>, form: Form, field: &ModuleField) -> Result<Fitted, RenderError> {
     let name = || field.api_name.clone();
     let wrong_type = || RenderError::WrongType { field: name(), data_type: field.data_type.clone() };
     if field.read_only {
@@ -30,33 +45,42 @@ pub(super) fn fit(datum: &Datum<'_>, form: Form, field: &ModuleField) -> Result<
         "bigint" => Value::Number(whole(datum, form, field, BIGINT_DIGITS)?),
         "double" | "currency" | "percent" => Value::Number(decimal(datum, form, field)?),
         "boolean" => Value::Bool(boolean(datum).ok_or_else(wrong_type)?),
-        "date" => Value::String(as_date(datum).ok_or_else(wrong_type)?),
+        "date" => Value::String(as_date(datum, form).ok_or_else(wrong_type)?),
         "datetime" => Value::String(as_date_time(datum).ok_or_else(wrong_type)?),
         "picklist" => Value::String(listed(datum, form, field)?),
-        "multiselectpicklist" => Value::Array(vec![Value::String(listed(datum, form, field)?)]),
+        "multiselectpicklist" => all_listed(datum, form, field)?,
         "lookup" | "ownerlookup" | "userlookup" => json!({ "id": reference(datum).ok_or_else(wrong_type)? }),
         _ => return Err(wrong_type()),
     };
-    Ok(Some(value))
+    Ok(value.into())
 }
 
 /// The value as text, in the mapping's form.
 fn written(datum: &Datum<'_>, form: Form) -> String {
     match (datum, form.decimals) {
-        (Datum::Time(seconds), _) if form.date_only => date(*seconds),
+        (Datum::Time(seconds), _) if form.date_only => date(*seconds, form.time_zone),
         (Datum::Number(number), Some(decimals)) => round(*number, decimals).normalize().to_string(),
         _ => text(datum).into_owned(),
     }
 }
 
-fn fit_text(datum: &Datum<'_>, form: Form, field: &ModuleField) -> Result<Option<Value>, RenderError> {
+fn fit_text(datum: &Datum<'_>, form: Form, field: &ModuleField) -> Result<Fitted, RenderError> {
     let mut text = written(datum, form);
     let one_line = field.data_type != "textarea";
     if one_line && text.contains(['\n', '\r']) {
         text = text.split_whitespace().collect::<Vec<_>>().join(" ");
     }
-    if field.data_type == "email" && !looks_like_email(&text) {
-        return Err(RenderError::NotAnEmail { field: field.api_name.clone() });
+    let mut shortened = false;
+    match field.data_type.as_str() {
+        "email" if !email::is_accepted(&text) => {
+            return Err(RenderError::NotAnEmail { field: field.api_name.clone() });
+        }
+        "phone" if !text.is_empty() => {
+            let cleaned = phone::clean(&text, field.length);
+            let cleaned = cleaned.ok_or_else(|| RenderError::NotAPhone { field: field.api_name.clone() })?;
+            (text, shortened) = (cleaned.number, cleaned.shortened);
+        }
+        _ => {}
     }
     if let Some(limit) = field.length {
         // A truncated telephone number, address or number would be wrong.
@@ -69,14 +93,7 @@ fn fit_text(datum: &Datum<'_>, form: Form, field: &ModuleField) -> Result<Option
             text.truncate(text.trim_end().len());
         }
     }
-    Ok((!text.is_empty()).then_some(Value::String(text)))
-}
-
-/// Rejects only what no mail system accepts; Zoho judges the rest.
-fn looks_like_email(text: &str) -> bool {
-    text.split_once('@').is_some_and(|(name, domain)| {
-        !name.is_empty() && !domain.is_empty() && !domain.contains('@') && !text.contains(char::is_whitespace)
-    })
+    Ok(Fitted { value: (!text.is_empty()).then_some(Value::String(text)), shortened })
 }
 
 fn number(datum: &Datum<'_>, field: &ModuleField) -> Result<Number, RenderError> {
@@ -128,9 +145,9 @@ fn boolean(datum: &Datum<'_>) -> Option<bool> {
     }
 }
 
-fn as_date(datum: &Datum<'_>) -> Option<String> {
+fn as_date(datum: &Datum<'_>, form: Form) -> Option<String> {
     match datum {
-        Datum::Time(seconds) => Some(date(*seconds)),
+        Datum::Time(seconds) => Some(date(*seconds, form.time_zone)),
         Datum::Text(text) => {
             text.parse::<NaiveDate>().ok().map(|_| text.clone().into_owned()).filter(|text| text.len() == 10)
         }
@@ -147,8 +164,22 @@ fn as_date_time(datum: &Datum<'_>) -> Option<String> {
 }
 
 fn listed(datum: &Datum<'_>, form: Form, field: &ModuleField) -> Result<String, RenderError> {
+    choice(&written(datum, form), form, field)
+}
+
+/// One value of the list, or several with commas between.
+fn all_listed(datum: &Datum<'_>, form: Form, field: &ModuleField) -> Result<Value, RenderError> {
     let text = written(datum, form);
-    let choice = field.choice(&text).map(|choice| choice.display.clone());
+    let all = match choice(&text, form, field) {
+        Ok(one) => vec![one],
+        Err(_) => text.split(',').map(|part| choice(part.trim(), form, field)).collect::<Result<_, _>>()?,
+    };
+    Ok(all.into())
+}
+
+fn choice(text: &str, form: Form, field: &ModuleField) -> Result<String, RenderError> {
+    let country = || form.country.then(|| country::choice(text, field)).flatten();
+    let choice = field.choice(text).or_else(country).map(|choice| choice.display.clone());
     choice.ok_or_else(|| RenderError::NotInPicklist { field: field.api_name.clone() })
 }
 

@@ -4,7 +4,9 @@
 //! [`ModuleMapping::render`] then converts a record to what Zoho accepts, by the module's live metadata, or says which
 //! field is the problem.
 
+mod country;
 mod describe;
+mod email;
 mod erase;
 mod error;
 mod expected;
@@ -12,6 +14,7 @@ mod filter;
 mod fit;
 mod html;
 mod parse;
+mod phone;
 mod problem;
 mod reader;
 mod render;
@@ -25,11 +28,14 @@ mod tests;
 
 use std::collections::BTreeMap;
 
+use chrono_tz::Tz;
+
 pub(crate) use erase::is_erased;
 pub use error::RenderError;
 pub(crate) use expected::{ExpectedField, KEY_CHARACTERS};
 pub use filter::DeliveryFilter;
 pub use problem::{MappingError, Problem};
+pub use render::Rendered;
 pub(crate) use rule::{Constant, FieldType, Owner, Related, Rule};
 pub(crate) use source::Shape;
 pub(crate) use tracking::STATUSES;
@@ -42,6 +48,7 @@ pub struct Mapping {
     modules: BTreeMap<Kind, ModuleMapping>,
     filter: DeliveryFilter,
     tracking: Option<Tracking>,
+    time_zone: Option<Tz>,
     text: String,
 }
 
@@ -72,6 +79,11 @@ impl Mapping {
     /// Which records are delivered.
     pub fn filter(&self) -> &DeliveryFilter {
         &self.filter
+    }
+
+    /// The time zone of dates; `None` for the organisation's.
+    pub fn time_zone(&self) -> Option<Tz> {
+        self.time_zone
     }
 
     /// The tracking fields; `None` when they are off.
@@ -149,6 +161,8 @@ pub struct Subject<'a> {
     pub user_id: Option<&'a str>,
     /// The course's id in Zoho.
     pub course_id: Option<&'a str>,
+    /// The time zone of dates.
+    pub time_zone: Tz,
 }
 
 /// The state of a record of any kind.

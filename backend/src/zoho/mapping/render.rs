@@ -1,18 +1,32 @@
 //! Rendering a record for Zoho.
 
+use chrono_tz::Tz;
 use serde_json::{Map, Value};
 
 use super::{
-    Constant, ModuleMapping, OnDelete, Owner, Related, RenderError, StateRef, Subject, Write,
-    fit::fit,
+    Constant, ModuleMapping, OnDelete, Owner, Related, RenderError, Rule, StateRef, Subject, Write,
+    fit::{Fitted, fit},
     key_value,
     rule::Form,
-    source::{Datum, Path},
+    source::{Datum, Path, Shape},
 };
-use crate::zoho::metadata::{Module, ModuleField};
+use crate::{
+    model::Remark,
+    zoho::metadata::{Module, ModuleField},
+};
 
 /// The form of keys and constants: unchanged, or an error.
-pub(super) const AS_IT_IS: Form = Form { never_cut: true, decimals: None, date_only: false };
+pub(super) const AS_IT_IS: Form =
+    Form { never_cut: true, decimals: None, date_only: false, country: false, time_zone: Tz::UTC };
+
+/// A record as Zoho accepts it.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Rendered {
+    /// The fields to write.
+    pub fields: Map<String, Value>,
+    /// What was left out of them.
+    pub remarks: Vec<Remark>,
+}
 
 impl ModuleMapping {
     /// The value of the key field.
@@ -48,14 +62,18 @@ impl ModuleMapping {
         self.rules.iter().any(|rule| rule.owner != Owner::Zoho && rule.paths().iter().any(condition))
     }
 
-    /// The record's fields as Zoho accepts them, with the key and without the tracking fields.
-    pub fn render(
-        &self,
-        subject: &Subject<'_>,
-        write: Write,
-        metadata: &Module,
-    ) -> Result<Map<String, Value>, RenderError> {
+    /// Whether any time is written as a date, which depends on the time zone.
+    pub fn writes_dates(&self, metadata: &Module) -> bool {
+        self.rules.iter().filter(|rule| rule.owner != Owner::Zoho && rule.shapes().contains(&Shape::Time)).any(|rule| {
+            rule.is_date() || metadata.fields.get(&rule.field).is_some_and(|field| field.data_type == "date")
+        })
+    }
+
+    /// The record's fields as Zoho accepts them, with the key and without the tracking fields. An optional value that
+    /// does not fit is left out, so that Zoho keeps what it has, with a remark.
+    pub fn render(&self, subject: &Subject<'_>, write: Write, metadata: &Module) -> Result<Rendered, RenderError> {
         let mut record = self.with_key(subject, metadata)?;
+        let mut remarks = Vec::new();
         for rule in &self.rules {
             match rule.owner {
                 Owner::Zoho => continue,
@@ -63,11 +81,17 @@ impl ModuleMapping {
                 Owner::First | Owner::Moodle => {}
             }
             let field = field(metadata, &rule.field)?;
-            let value = match rule.value(subject) {
-                Some(datum) => fit(&datum, rule.form, field)?,
-                None => None,
+            let form = Form { time_zone: subject.time_zone, ..rule.form };
+            let fitted = rule.value(subject).map_or(Ok(Fitted::default()), |datum| fit(&datum, form, field));
+            let fitted = match fitted {
+                Err(error) if rule.may_be_left_out(field, &error) => {
+                    remarks.push(error.remark());
+                    continue;
+                }
+                fitted => fitted?,
             };
-            match value {
+            remarks.extend(fitted.shortened.then(|| shortened(field)));
+            match fitted.value {
                 Some(value) => _ = record.insert(rule.field.clone(), value),
                 None if field.read_only => return Err(RenderError::ReadOnly { field: rule.field.clone() }),
                 None if field.system_mandatory => return Err(RenderError::Mandatory { field: rule.field.clone() }),
@@ -81,7 +105,7 @@ impl ModuleMapping {
         {
             return Err(RenderError::NotMapped { field: field.api_name.clone() });
         }
-        Ok(record)
+        Ok(Rendered { fields: record, remarks })
     }
 
     /// The fields to write when the record is gone in Moodle; only the key when there is nothing to write.
@@ -99,7 +123,7 @@ impl ModuleMapping {
             for (name, constant) in &self.deleted {
                 let field = field(metadata, name)?;
                 let value = match constant {
-                    Some(constant) => fit(&constant.datum(), AS_IT_IS, field)?.unwrap_or_default(),
+                    Some(constant) => fit(&constant.datum(), AS_IT_IS, field)?.value.unwrap_or_default(),
                     None if field.system_mandatory => return Err(RenderError::Mandatory { field: name.clone() }),
                     None => cleared(field)?,
                 };
@@ -111,9 +135,33 @@ impl ModuleMapping {
 
     pub(super) fn with_key(&self, subject: &Subject<'_>, metadata: &Module) -> Result<Map<String, Value>, RenderError> {
         let key = Datum::Text(key_value(subject.site, subject.state).into());
-        let value = fit(&key, AS_IT_IS, field(metadata, &self.key)?)?;
-        Ok(Map::from_iter([(self.key.clone(), value.unwrap_or_default())]))
+        let fitted = fit(&key, AS_IT_IS, field(metadata, &self.key)?)?;
+        Ok(Map::from_iter([(self.key.clone(), fitted.value.unwrap_or_default())]))
     }
+}
+
+impl Rule {
+    /// Whether a record is delivered without this field's value, which does not fit because of `error`: not if Zoho or
+    /// the mapping file insists on it.
+    fn may_be_left_out(&self, field: &ModuleField, error: &RenderError) -> bool {
+        let as_told = matches!(error, RenderError::TooLong { .. }) && self.form.never_cut;
+        self.is_optional(field) && !as_told && !error.is_of_rule()
+    }
+
+    /// Whether a record can do without this field. A lookup says whose it is.
+    pub(crate) fn is_optional(&self, field: &ModuleField) -> bool {
+        !field.system_mandatory && self.lookup().is_none()
+    }
+}
+
+/// The remark about a telephone number to which more belonged.
+fn shortened(field: &ModuleField) -> Remark {
+    let message = format!(
+        "Of the value for {}, only the first telephone number was written. Zoho does not accept the rest; enter one number \
+         in Moodle.",
+        field.api_name
+    );
+    Remark { field: field.api_name.clone(), code: "shortened".to_owned(), message }
 }
 
 /// The value of an empty field.

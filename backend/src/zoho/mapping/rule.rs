@@ -2,6 +2,7 @@
 
 use std::{borrow::Cow, collections::BTreeMap};
 
+use chrono_tz::Tz;
 use rust_decimal::Decimal as Number;
 
 use super::{
@@ -97,6 +98,10 @@ pub(super) struct Form {
     pub(super) decimals: Option<u32>,
     /// In text fields, times are written as dates.
     pub(super) date_only: bool,
+    /// The text is the code of a country, as Moodle has it.
+    pub(super) country: bool,
+    /// Of dates.
+    pub(super) time_zone: Tz,
 }
 
 /// How `zoho setup` creates the field.
@@ -217,6 +222,11 @@ impl Rule {
         self.form.date_only
     }
 
+    /// Whether the value is the code of a country.
+    pub(crate) fn is_country(&self) -> bool {
+        self.form.country
+    }
+
     /// Whether a number is rounded to a whole one.
     pub(crate) fn is_whole(&self) -> bool {
         self.form.decimals == Some(0)
@@ -233,6 +243,8 @@ impl Rule {
         if is_percentage && self.form.decimals.is_none() {
             self.form.decimals = Some(PERCENTAGE_DECIMALS);
         }
+        self.form.country = matches!((&self.source, &self.transform), (ValueSource::First(paths), Transform::None)
+            if paths.iter().all(|path| path.is_country()));
         self
     }
 

@@ -238,6 +238,11 @@ impl Path {
         }
     }
 
+    /// Whether it is a person's country.
+    pub(super) fn is_country(self) -> bool {
+        matches!(self, Self::User(accessor) if accessor.name == "country")
+    }
+
     pub(super) fn shape(self) -> Shape {
         match self {
             Self::Key | Self::Site => Shape::Text,

@@ -2,7 +2,8 @@
 
 use std::borrow::Cow;
 
-use chrono::DateTime;
+use chrono::{DateTime, Offset, TimeZone};
+use chrono_tz::Tz;
 use rust_decimal::{Decimal as Number, RoundingStrategy};
 
 use super::source::Datum;
@@ -28,7 +29,9 @@ pub(super) fn date_time(seconds: i64) -> String {
     DateTime::from_timestamp(seconds, 0).unwrap_or_default().format("%Y-%m-%dT%H:%M:%S+00:00").to_string()
 }
 
-/// Unix seconds in Zoho's date format, in UTC.
-pub(super) fn date(seconds: i64) -> String {
-    DateTime::from_timestamp(seconds, 0).unwrap_or_default().format("%Y-%m-%d").to_string()
+/// Unix seconds in Zoho's date format.
+pub(super) fn date(seconds: i64, time_zone: Tz) -> String {
+    let utc = DateTime::from_timestamp(seconds, 0).unwrap_or_default().naive_utc();
+    let there = utc.checked_add_offset(time_zone.offset_from_utc_datetime(&utc).fix());
+    there.unwrap_or(utc).format("%Y-%m-%d").to_string()
 }

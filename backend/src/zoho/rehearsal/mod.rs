@@ -9,6 +9,7 @@ mod sample;
 
 use std::{collections::BTreeMap, time::Duration};
 
+use chrono_tz::Tz;
 use serde_json::{Map, Value};
 
 use self::sample::{SITE, Sample};
@@ -57,7 +58,7 @@ pub async fn rehearse<W: Future<Output = ()>>(
     clock: &Clock,
     pause: impl Fn(Duration) -> W,
 ) -> Vec<Finding> {
-    let sample = Sample::new();
+    let sample = Sample::new(mapping.time_zone().unwrap_or(Tz::UTC));
     let mut rehearsal =
         Rehearsal { client, mapping, clock, made: Vec::new(), unsure: Vec::new(), findings: Vec::new() };
     let stages = mapping.modules().filter_map(|(kind, table)| {
@@ -127,7 +128,12 @@ impl Rehearsal<'_> {
         let rendered = stage.table.render(&subject, Write::Create, stage.metadata);
         let changed = stage.table.render(&subject, Write::Update, stage.metadata);
         let (mut body, mut changed) = match (rendered, changed) {
-            (Ok(body), Ok(changed)) => (body, changed),
+            (Ok(new), Ok(changed)) => {
+                for remark in new.remarks {
+                    self.tell(Weight::Bad, format!("{name}.{}", remark.field), format!("Left out: {}", remark.message));
+                }
+                (new.fields, changed.fields)
+            }
             (Err(error), _) | (_, Err(error)) => {
                 self.tell(Weight::Bad, name, format!("A made-up record does not fit: {error}. {}", error.advice()));
                 return;

@@ -1,5 +1,7 @@
 //! A made-up college: one person in one course, with a grade.
 
+use chrono_tz::Tz;
+
 use crate::{
     model::{Completion, Course, Decimal, Enrolment, Grade, GradeItem, Id, Kind, Role, Roles, Time, User},
     zoho::mapping::{StateRef, Subject},
@@ -23,11 +25,13 @@ pub(super) struct Sample {
     grade: Grade,
     item: GradeItem,
     completion: Completion,
+    time_zone: Tz,
 }
 
 impl Sample {
-    pub(super) fn new() -> Self {
+    pub(super) fn new(time_zone: Tz) -> Self {
         Self {
+            time_zone,
             user: user(),
             course: course(),
             enrolment: enrolment(),
@@ -52,7 +56,8 @@ impl Sample {
             Kind::Completion => StateRef::Completion(&self.completion),
         };
         let item = (kind == Kind::Grade).then_some(&self.item);
-        Subject { site: SITE, state, item, user: Some(&self.user), course: Some(&self.course), user_id, course_id }
+        let (user, course, time_zone) = (Some(&self.user), Some(&self.course), self.time_zone);
+        Subject { site: SITE, state, item, user, course, user_id, course_id, time_zone }
     }
 }
 

@@ -10,6 +10,7 @@ use crate::{
         events::{at, course, enrolment, user},
         server::run,
     },
+    sync_api::{REFUSED, refuse_bad_users},
 };
 
 on_both_databases!(
@@ -43,9 +44,10 @@ async fn a_change_that_waits_because_zoho_is_down(database: Database) {
 }
 
 async fn records_that_zoho_refuses(database: Database) {
-    let (receivers, _zoho, server) = begin(&database, &[("BACKEND_SYNC_ALERTS__RULES__FAILED_MANY", "2")]).await;
+    let (receivers, zoho, server) = begin(&database, &[("BACKEND_SYNC_ALERTS__RULES__FAILED_MANY", "2")]).await;
+    refuse_bad_users(&zoho).await;
     let mut bad = user(3, "ann");
-    bad["phone1"] = json!("<ask her mother>");
+    bad["lastname"] = json!(REFUSED);
     server.site().apply(&[at(1, "user_created", bad.clone())]).await;
     receivers.receive(&database, "failed", &["raised"]).await;
     // Twice as many is worse, and notified again.

@@ -3,12 +3,15 @@
 use reqwest::Response;
 use serde_json::{Value, json};
 
-use crate::support::{
-    Database, Server, ZohoSimulator,
-    api::http_client,
-    browser::Browser,
-    events::{at, course, user},
-    wait::SOON,
+use crate::{
+    support::{
+        Database, Server, ZohoSimulator,
+        api::http_client,
+        browser::Browser,
+        events::{at, course, user},
+        wait::SOON,
+    },
+    sync_api::{a_bad_user, refuse_bad_users},
 };
 
 on_both_databases!(
@@ -197,9 +200,8 @@ async fn attempts_are_shown_with_what_zoho_answered(database: Database) {
     let zoho = ZohoSimulator::start_set_up().await;
     let server = crate::delivery::start(&database, &zoho).await;
     let browser = Browser::signed_in(&server, server.api_token()).await;
-    let mut bad = user(2, "bad");
-    bad["phone1"] = json!("<ask her mother>");
-    server.site().send_batch(&[at(1, "user_created", user(1, "ann")), at(1, "user_created", bad)]).await;
+    refuse_bad_users(&zoho).await;
+    server.site().send_batch(&[at(1, "user_created", user(1, "ann")), a_bad_user(2)]).await;
     let html = crate::delivery::until("two attempts", async || {
         let html = browser.get("/attempts").await.html;
         (html.matches("<td data-label=\"Outcome\">").count() == 2).then_some(html)

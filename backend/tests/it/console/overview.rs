@@ -1,7 +1,5 @@
 //! The first page summarises the state.
 
-use serde_json::json;
-
 use crate::{
     delivery::{rest, start, until},
     support::{
@@ -10,6 +8,7 @@ use crate::{
         events::{at, user},
         server::run,
     },
+    sync_api::{a_bad_user, refuse_bad_users},
 };
 
 on_both_databases!(it_says_how_it_is, it_says_when_nothing_is_there_yet);
@@ -32,9 +31,8 @@ async fn it_says_how_it_is(database: Database) {
         page.html.contains("All is well").then_some(())
     })
     .await;
-    let mut broken = user(4, "ben");
-    broken["email"] = json!("not an address");
-    server.site().apply(&[at(2, "user_created", broken)]).await;
+    refuse_bad_users(&zoho).await;
+    server.site().apply(&[a_bad_user(4)]).await;
     rest(&database).await;
     let page = browser.get("/").await.html;
     assert!(page.contains("1 record needs a person"), "{page}");

@@ -163,17 +163,18 @@ async fn a_refused_record_is_marked_in_zoho(database: Database) {
     let server = start(&database, &zoho).await;
     server.site().apply(&[at(1, "user_created", user(3, "ann")), at(2, "user_created", user(4, "ben"))]).await;
     rest(&database).await;
+    zoho.refuse("Contacts", "Last_Name", "Broken").await;
     let mut broken = user(3, "ann");
-    broken["email"] = json!("not an address");
+    broken["lastname"] = json!("Broken");
     server.site().apply(&[at(3, "user_updated", broken)]).await;
     rest(&database).await;
     assert_eq!(item(&database, "user", 3).await.0, "failed");
     let words = reason(&database, "user", 3).await;
-    assert!(words.contains("Email") && !words.contains("not an address"), "{words}");
+    assert!(words.contains("Last_Name") && !words.contains("Broken"), "{words}");
     let contacts = zoho.records("Contacts").await;
     let contact = with(&contacts, "Moodle_User_Key", "moodle:3");
-    assert_eq!((&contact["Moodle_Sync_Status"], &contact["Email"]), (&json!("Failed"), &json!("ann@example.com")));
-    assert!(contact["Moodle_Sync_Error"].as_str().unwrap().contains("Email"));
+    assert_eq!((&contact["Moodle_Sync_Status"], &contact["Last_Name"]), (&json!("Failed"), &json!("O'Neil")));
+    assert!(contact["Moodle_Sync_Error"].as_str().unwrap().contains("Last_Name"));
     assert_conserved(&database);
     // Once corrected in Moodle, it is delivered by itself.
     server.site().apply(&[at(4, "user_updated", user(3, "ann"))]).await;

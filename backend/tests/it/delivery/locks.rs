@@ -71,8 +71,16 @@ fn settled(moodle_id: i64) -> Settled {
         linked: false,
         digest: None,
         attempts: 0,
+        remarks: Vec::new(),
     };
-    Settled { item, state: SettledState::Failed, reason: None, takes_over_from: Vec::new(), attempt: None }
+    Settled {
+        item,
+        state: SettledState::Failed,
+        reason: None,
+        remarks: Vec::new(),
+        takes_over_from: Vec::new(),
+        attempt: None,
+    }
 }
 
 type Statement = fn(Store) -> Pin<Box<dyn Future<Output = Result<(), StoreError>> + Send>>;

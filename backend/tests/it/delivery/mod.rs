@@ -11,6 +11,7 @@ mod organisations;
 mod others;
 mod parts;
 mod recorded;
+mod remarks;
 mod storms;
 
 use serde_json::{Map, Value, json};

@@ -87,6 +87,9 @@ async fn no_trace_remains(database: Database) {
     }
     assert_eq!(item(&database, "enrolment", 24).await.0, "parked");
     assert_eq!(item(&database, "grade", 34).await.0, "failed");
+    // Zoho accepts no telephone number like hers.
+    let with_remarks = "SELECT count(*) FROM sync_items WHERE remarks IS NOT NULL";
+    assert_eq!(database.count(with_remarks).await, 1);
     let before = bystander(&server, &zoho).await;
     assert_eq!(before.len(), 4 + 4 + 3);
     let last = server.reader().read("/api/v1/changes?limit=500").await["items"].as_array().unwrap().len();
@@ -94,6 +97,7 @@ async fn no_trace_remains(database: Database) {
     let certificate = erase(&database, &zoho).await;
 
     assert_nowhere(&database, &server, &zoho).await;
+    assert_eq!(database.count(with_remarks).await, 0);
     assert_eq!(bystander(&server, &zoho).await, before, "the bystander's data is unchanged");
     rest(&database).await;
     assert_conserved(&database);

@@ -151,6 +151,17 @@ impl ZohoSimulator {
         self.send(Method::GET, "settings", None).await
     }
 
+    /// Refuses records of a module with this value in this field, by a validation rule of the organisation.
+    pub(crate) async fn refuse(&self, module: &str, field: &str, value: &str) {
+        let rule = json!({ "module": module, "field": field, "value": value });
+        self.send(Method::POST, "policies", Some(json!({ "validation_rules": [rule] }))).await;
+    }
+
+    /// Changes a field as an administrator does.
+    pub(crate) async fn change_field(&self, module: &str, field: &str, change: Value) {
+        self.send(Method::POST, &format!("fields/{module}/{field}"), Some(change)).await;
+    }
+
     /// Moves its clock forward by this much.
     pub(crate) async fn advance(&self, seconds: i64) {
         self.send(Method::POST, "clock", Some(json!({ "advance_seconds": seconds }))).await;

@@ -20,7 +20,8 @@ async fn counts_add_up(database: Database) {
     server.site().apply(&[a_bad_user(2), at(2, "grade_updated", grade(2, 3, 1, 7, "10.00000"))]).await;
     rest(&database).await;
     let zoho = server.reader().read(ZOHO).await;
-    let expected = json!({"total": 6, "pending": 0, "in_flight": 0, "synced": 4, "parked": 1, "failed": 1});
+    let expected = json!({"total": 6, "pending": 0, "in_flight": 0, "synced": 4, "with_remarks": 0, "parked": 1,
+        "failed": 1});
     assert_eq!(zoho["records"], expected);
     for state in ["total", "pending", "in_flight", "synced", "parked", "failed"] {
         let kinds = zoho["kinds"].as_array().unwrap();

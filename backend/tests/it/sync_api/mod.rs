@@ -26,16 +26,24 @@ pub(crate) fn a_learner() -> Vec<Value> {
     ]
 }
 
-/// A user that Zoho refuses: the telephone number is invalid.
+/// The last name of people whom Zoho refuses.
+pub(crate) const REFUSED: &str = "<ask her mother>";
+
+/// A user whom Zoho refuses once [`refuse_bad_users`] is called: the name, which it requires, is invalid.
 pub(crate) fn a_bad_user(userid: i64) -> Value {
     let mut user = user(userid, &format!("bad{userid}"));
-    user["phone1"] = json!("<ask her mother>");
+    user["lastname"] = json!(REFUSED);
     at(1, "user_created", user)
+}
+
+pub(crate) async fn refuse_bad_users(zoho: &ZohoSimulator) {
+    zoho.refuse("Contacts", "Last_Name", REFUSED).await;
 }
 
 /// A server that delivers, and the simulator.
 pub(crate) async fn begin(database: &Database) -> (ZohoSimulator, Server) {
     let zoho = ZohoSimulator::start_set_up().await;
+    refuse_bad_users(&zoho).await;
     let server = crate::delivery::start(database, &zoho).await;
     (zoho, server)
 }

@@ -87,6 +87,6 @@ async fn a_parked_grade_says_why(database: Database) {
     rest(&database).await;
     let (count, reason) = reasons().await;
     assert_eq!(count, 3);
-    assert!(reason.contains("user moodle:1 is failed: ") && reason.contains("Phone"), "{reason}");
+    assert!(reason.contains("user moodle:1 is failed: ") && reason.contains("Last_Name"), "{reason}");
     server.stop().await;
 }

@@ -60,7 +60,10 @@ async fn an_insert_in_zohos_format() {
     assert_eq!(entries, [done("1"), done("2")]);
     let request = stub.requests().remove(0);
     assert_eq!((request.method.as_str(), request.path.as_str()), ("POST", "/crm/v8/Contacts"));
-    assert_eq!(request.json(), json!({"data": records(2), "trigger": []}));
+    assert_eq!(
+        request.json(),
+        json!({"data": records(2), "trigger": [], "skip_feature_execution": [{"name": "cadences"}]})
+    );
 }
 
 #[tokio::test]

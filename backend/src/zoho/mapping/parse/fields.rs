@@ -52,6 +52,7 @@ fn rule(report: &mut Report<'_>, context: &KindContext<'_>, name: &str, mut tabl
         never_cut: table.word(report, "too_long", &[("cut", false), ("fail", true)]).unwrap_or(false),
         decimals: table.number(report, "decimals", 0..MOST_DECIMALS + 1),
         date_only: table.word(report, "date", &[("datetime", false), ("date", true)]).unwrap_or(false),
+        ..Form::default()
     };
     let hint = Hint {
         data_type: table.word(report, "type", &FieldType::WORDS),

@@ -5,6 +5,7 @@ mod module;
 
 use std::collections::BTreeMap;
 
+use chrono_tz::Tz;
 use toml::{Spanned, de::DeTable};
 
 use super::{
@@ -39,8 +40,9 @@ pub(super) fn mapping(text: &str) -> Result<Mapping, MappingError> {
         }
         modules.insert(kind, module);
     }
+    let time_zone = read_time_zone(&mut report, &mut root);
     root.finish(&mut report);
-    report.finish(Mapping { modules, filter, tracking, text: text.to_owned() })
+    report.finish(Mapping { modules, filter, tracking, time_zone, text: text.to_owned() })
 }
 
 /// What the parsing of a kind's table needs to know.
@@ -77,6 +79,16 @@ fn read_filter(report: &mut Report<'_>, mut table: MappingTable<'_>) -> Delivery
     };
     table.finish(report);
     filter
+}
+
+fn read_time_zone(report: &mut Report<'_>, root: &mut MappingTable<'_>) -> Option<Tz> {
+    let time_zone = root.text(report, "time_zone")?.parse().ok();
+    if time_zone.is_none()
+        && let Some(entry) = root.get("time_zone")
+    {
+        root.wrong(report, entry, "is no time zone; write one such as \"Europe/Berlin\"");
+    }
+    time_zone
 }
 
 fn read_tracking(report: &mut Report<'_>, table: Option<MappingTable<'_>>) -> Option<Tracking> {

@@ -10,12 +10,12 @@ use super::{
     },
     KindContext, NO_NAME, check_names, fields, is_name, name_of, owned,
 };
-use crate::model::Kind;
+use crate::{model::Kind, zoho::client::CADENCES};
 
 /// The longest label of a module.
 const LABEL_CHARACTERS: usize = 25;
 
-const TRIGGERS: [&str; 5] = ["workflow", "approval", "blueprint", "pathfinder", "orchestration"];
+const TRIGGERS: [&str; 6] = ["workflow", "approval", "blueprint", "pathfinder", "orchestration", CADENCES];
 
 /// Reads the table; `None` means that problems were reported.
 pub(super) fn read(

@@ -15,7 +15,7 @@ fn example(event_type: &str) -> Thing {
 fn render(thing: &Thing, subject: &Subject<'_>) -> Value {
     let mapping = Mapping::parse(Mapping::DEFAULT).unwrap();
     let module = mapping.module(thing.kind()).unwrap();
-    Value::Object(module.render(subject, Write::Create, &metadata(&mapping, thing.kind())).unwrap())
+    Value::Object(module.render(subject, Write::Create, &metadata(&mapping, thing.kind())).unwrap().fields)
 }
 
 fn deleted(event_type: &str) -> Value {
@@ -109,7 +109,7 @@ fn a_completion_when_its_table_is_uncommented() {
     let module = mapping.module(completion.kind()).unwrap();
     let metadata = metadata(&mapping, completion.kind());
     assert_eq!(
-        Value::Object(module.render(&subject, Write::Create, &metadata).unwrap()),
+        Value::Object(module.render(&subject, Write::Create, &metadata).unwrap().fields),
         json!({
             "Moodle_Completion_Key": "college:1", "Name": "college:1", "Contact": { "id": "17" }, "Course": { "id": "18" },
             "Completed_At": "2026-11-22T07:51:40+00:00",

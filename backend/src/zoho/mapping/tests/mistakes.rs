@@ -105,7 +105,7 @@ fn tables() {
         ),
         (
             format!("[user]\n{user}trigger = [\"workflow\", \"all\"]\n{fields}"),
-            "line 4: [user]: trigger may only hold workflow, approval, blueprint, pathfinder, orchestration",
+            "line 4: [user]: trigger may only hold workflow, approval, blueprint, pathfinder, orchestration, cadences",
         ),
         (
             format!("[user]\n{user}match = \"Email\"\n{fields}"),

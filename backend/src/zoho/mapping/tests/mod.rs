@@ -4,8 +4,10 @@ mod around;
 mod examples;
 mod mistakes;
 mod properties;
+mod remarks;
 mod rules;
 
+use chrono_tz::Tz;
 use serde_json::{Map, Value, json};
 
 use super::{Mapping, StateRef, Subject};
@@ -65,7 +67,16 @@ impl Thing {
             Owned::Completion(completion) => StateRef::Completion(completion),
         };
         let item = self.item.as_ref();
-        Subject { site: "college", state, item, user: None, course: None, user_id: None, course_id: None }
+        Subject {
+            site: "college",
+            state,
+            item,
+            user: None,
+            course: None,
+            user_id: None,
+            course_id: None,
+            time_zone: Tz::UTC,
+        }
     }
 }
 

@@ -4,11 +4,11 @@ use proptest::prelude::*;
 use serde_json::{Value, json};
 
 use super::{
-    super::{Mapping, Subject, Write},
+    super::{Mapping, Rendered, Subject, Write},
     Thing, metadata, user, users,
 };
 use crate::{
-    model::Kind,
+    model::{Kind, Remark},
     zoho::metadata::{Module, ModuleField},
 };
 
@@ -35,6 +35,17 @@ fn anything() -> impl Strategy<Value = String> {
         "-?[0-9]{1,26}(\\.[0-9]{1,9})?",
         "[a-z]{0,9}@[a-z]{0,9}",
         "(<p>|</p>|&amp;|&#0;|&#x1F389;|<script>|\\n| |é|🎉){0,20}",
+    ]
+}
+
+/// What may stand in a field for a telephone number.
+fn typed_phone() -> impl Strategy<Value = String> {
+    prop_oneof![
+        "[^\\x00]{0,20}",
+        "[0-9 ()+./,;x-]{0,24}",
+        "\\+?[0-9]{1,4}( |-|/|\\.)?(\\(0\\))?[0-9]{1,4}[ /-]{1,3}[0-9]{3,8}( oder | / |, |;)?[0-9+]{0,12}",
+        "(12|34|\\(5\\)| |-|\\.|\\(|\\)){0,8}",
+        "(\\+|0|1|a| |-|\\.|\\(|\\)|,|;|#|/|\u{a0}|\u{2013}|\u{661}){0,16}",
     ]
 }
 
@@ -69,6 +80,7 @@ proptest! {
             "timecreated": timecreated,
         }));
         if let Ok(record) = mapping.module(Kind::User).unwrap().render(&person.subject(), Write::Create, &module) {
+            let record = record.fields;
             prop_assert!(record.get("F").is_none_or(|value| fits(value, &field)), "{record:?}");
         }
     }
@@ -92,7 +104,7 @@ proptest! {
         }));
         let subject = Subject { user_id: Some("1"), ..grade.subject() };
         if let Ok(record) = mapping.module(Kind::Grade).unwrap().render(&subject, Write::Update, &module) {
-            for (name, value) in &record {
+            for (name, value) in &record.fields {
                 prop_assert!(fits(value, &module.fields[name]), "{name}: {value}");
             }
         }
@@ -105,5 +117,35 @@ proptest! {
             let lines = text.lines().count() + 1;
             prop_assert!(error.problems.iter().all(|problem| (1..=lines).contains(&problem.line)), "{error}");
         }
+    }
+}
+
+proptest! {
+    // The rules of telephone numbers have many corners.
+    #![proptest_config(ProptestConfig::with_cases(5_000))]
+
+    #[test]
+    fn zoho_accepts_every_phone_and_address_that_is_sent(
+        phone in typed_phone(),
+        email in "[a-zA-Z0-9.@_+ é-]{0,20}|[a-z.]{1,8}@[a-z.-]{1,12}",
+    ) {
+        let types = [ModuleField { length: Some(30), ..ModuleField::new("P", "phone") }, ModuleField::new("E", "email")];
+        let (mapping, module) = users("P = { from = \"phone1\" }\nE = { from = \"email\" }", &types);
+        let person = user(json!({ "phone1": phone, "email": email }));
+        let Rendered { fields, remarks } =
+            mapping.module(Kind::User).unwrap().render(&person.subject(), Write::Create, &module).unwrap();
+        for (name, data_type) in [("P", "phone"), ("E", "email")] {
+            if let Some(sent) = fields.get(name).and_then(Value::as_str) {
+                prop_assert!(zoho_simulator::accepts(data_type, sent), "{sent:?} of {phone:?} {email:?}");
+            }
+            let value = [("P", &phone), ("E", &email)].into_iter().find(|(field, _)| *field == name).unwrap().1;
+            let missing = !fields.contains_key(name);
+            prop_assert!(!missing || remarks.iter().any(|remark| remark.field == name), "{name} is left out silently");
+            // What Zoho takes as it is, is sent as it is.
+            let as_it_is = value.trim().is_ascii() && value.len() <= 30 && zoho_simulator::accepts(data_type, value.trim());
+            prop_assert!(!as_it_is || fields.get(name) == Some(&json!(value.trim())), "{value:?} became {fields:?}");
+        }
+        let quoted = |remark: &Remark| phone.trim().len() > 6 && remark.message.contains(phone.trim());
+        prop_assert!(!remarks.iter().any(quoted), "{remarks:?}");
     }
 }

@@ -24,7 +24,12 @@ fn written(
     thing: &Thing,
     write: Write,
 ) -> Result<serde_json::Map<String, Value>, RenderError> {
-    mapping.module(thing.kind()).unwrap().render(&thing.subject(), write, metadata)
+    mapping.module(thing.kind()).unwrap().render(&thing.subject(), write, metadata).map(|rendered| rendered.fields)
+}
+
+/// Why a record is refused whose mandatory field `F` has this rule.
+fn refusal(rule: &str, to: ModuleField, data: Value) -> RenderError {
+    field(rule, ModuleField { system_mandatory: true, ..to }, data).unwrap_err()
 }
 
 /// The value of the field `F` of a grade.
@@ -123,11 +128,12 @@ fn numbers_are_exact_and_without_trailing_zeros() {
     {
         assert_eq!(grade("from = \"percentage\"", double(), without), Ok(Some(Value::Null)));
     }
-    let error = grade(from, ModuleField::new("F", "integer"), json!({ "finalgrade": "66.5" })).unwrap_err();
+    let integer = || ModuleField { system_mandatory: true, ..ModuleField::new("F", "integer") };
+    let error = grade(from, integer(), json!({ "finalgrade": "66.5" })).unwrap_err();
     assert_eq!(error, RenderError::NotWhole { field: "F".to_owned() });
-    let error = grade(from, ModuleField::new("F", "integer"), json!({ "finalgrade": "1234567890" })).unwrap_err();
+    let error = grade(from, integer(), json!({ "finalgrade": "1234567890" })).unwrap_err();
     assert_eq!(error, RenderError::TooLarge { field: "F".to_owned(), digits: 9 });
-    let error = field("from = \"idnumber\"", double(), json!({ "idnumber": "S-1" })).unwrap_err();
+    let error = refusal("from = \"idnumber\"", double(), json!({ "idnumber": "S-1" }));
     assert_eq!(error, RenderError::NotANumber { field: "F".to_owned() });
     assert_eq!(json_text(field("from = \"idnumber\"", double(), json!({ "idnumber": "0017.50" }))), "17.5");
 }
@@ -145,9 +151,8 @@ fn times_follow_the_fields_type() {
         assert_eq!(field(rule, to, at()), Ok(Some(expected)));
     }
     assert_eq!(field(from, ModuleField::new("F", "datetime"), json!({ "timecreated": "0" })), Ok(Some(Value::Null)));
-    assert!(field(from, ModuleField::new("F", "boolean"), at()).unwrap_err().is_configuration());
-    let date =
-        field("from = \"idnumber\"", ModuleField::new("F", "date"), json!({ "idnumber": "2026-02-30" })).unwrap_err();
+    assert!(refusal(from, ModuleField::new("F", "boolean"), at()).is_configuration());
+    let date = refusal("from = \"idnumber\"", ModuleField::new("F", "date"), json!({ "idnumber": "2026-02-30" }));
     assert_eq!(date, RenderError::WrongType { field: "F".to_owned(), data_type: "date".to_owned() });
 }
 
@@ -174,9 +179,9 @@ fn long_texts_are_cut_between_characters_or_refused() {
     assert_eq!(error, RenderError::TooLong { field: "F".to_owned(), limit: 4 });
     assert!(!error.is_configuration() && error.field() == "F");
     let email = ModuleField { length: Some(5), ..ModuleField::new("F", "email") };
-    let error = field("from = \"email\"", email.clone(), json!({ "email": "ann@example.com" })).unwrap_err();
+    let error = refusal("from = \"email\"", email.clone(), json!({ "email": "ann@example.com" }));
     assert_eq!(error, RenderError::TooLong { field: "F".to_owned(), limit: 5 });
-    let error = field("from = \"email\"", email, json!({ "email": "secret" })).unwrap_err();
+    let error = refusal("from = \"email\"", email, json!({ "email": "secret" }));
     assert!(!error.to_string().contains("secret") && !error.advice().contains("secret"));
 }
 
@@ -184,7 +189,7 @@ fn long_texts_are_cut_between_characters_or_refused() {
 fn picklists_accept_only_their_values() {
     let list = ModuleField { picklist: vec!["GB".to_owned().into()], ..ModuleField::new("F", "picklist") };
     assert_eq!(field("from = \"country\"", list.clone(), json!({ "country": "GB" })), Ok(Some(json!("GB"))));
-    let error = field("from = \"country\"", list, json!({ "country": "NL" })).unwrap_err();
+    let error = refusal("from = \"country\"", list, json!({ "country": "NL" }));
     assert_eq!(error, RenderError::NotInPicklist { field: "F".to_owned() });
 }
 

@@ -293,12 +293,14 @@ impl Checker<'_> {
     fn picklist(&mut self, rule: &Rule, field: &ModuleField) {
         let Some(words) = rule.words() else {
             let advice = "Make sure that it has all values that occur, or translate them with map and otherwise in the mapping file.";
-            self.add(
-                Severity::Warning,
-                Some(&field.api_name),
-                "Values that are not in the picklist will fail.",
-                advice,
-            );
+            let problem = match field.system_mandatory {
+                true => "Records whose value is not in the picklist will fail.",
+                false => "Values that are not in the picklist are left out.",
+            };
+            // Countries are found by their names.
+            if !rule.is_country() {
+                self.add(Severity::Warning, Some(&field.api_name), problem, advice);
+            }
             return;
         };
         let missing: Vec<_> = words.into_iter().filter(|word| field.choice(word).is_none()).collect();

@@ -122,7 +122,7 @@ fn every_possible_difference() {
     );
     assert_eq!(
         but(enrolments, "Role", |field| field.data_type = "picklist".to_owned()),
-        [(Severity::Warning, "Values that are not in the picklist will fail.".to_owned())]
+        [(Severity::Warning, "Values that are not in the picklist are left out.".to_owned())]
     );
     assert_eq!(
         but(enrolments, "Contact", |field| field.lookup = Some("Leads".to_owned())),
