@@ -183,7 +183,11 @@ async fn state_part(context: &Context, key: RecordKey, id: String) -> Result<Sta
     let mut moving = false;
     for (destination, rows) in items.by_destination(&renderer) {
         for (row, why) in rows {
-            moving |= matches!(row.state, ItemState::Pending | ItemState::InFlight) && destination.pause.is_none();
+            let hold = destination.hold_of(row);
+            moving |= matches!(row.state, ItemState::Pending | ItemState::InFlight)
+                && destination.pause.is_none()
+                && hold.is_none();
+            let why = hold.map(|hold| hold.reason.clone()).or(why);
             let waits_for = row.waits_for.map(|other| {
                 let id = renderer.id(other.site_id, other.moodle_id);
                 (lines::address(other.kind, &id), format!("{} {id}", other.kind))

@@ -7,11 +7,11 @@ use sea_orm::{
 };
 
 use super::{
-    Conservation, Hold, StoreError,
+    Conservation, Hold, ItemRow, StoreError,
     connection::connect::Store,
     entity::destination::{self, Column},
 };
-use crate::clock::Timestamp;
+use crate::{clock::Timestamp, model::ItemState};
 
 /// A destination as operators see it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -30,6 +30,14 @@ pub struct DestinationSummary {
     pub credits: Option<(i64, Timestamp)>,
     /// The result of the last audit, and when.
     pub audit: Option<(Conservation, Timestamp)>,
+}
+
+impl DestinationSummary {
+    /// The hold that keeps this item from being delivered.
+    pub fn hold_of(&self, row: &ItemRow) -> Option<&Hold> {
+        let is_of = |hold: &&Hold| hold.kind == row.key.kind && hold.records.includes(row.remote_id.is_some());
+        (row.state == ItemState::Pending).then(|| self.holds.iter().find(is_of)).flatten()
+    }
 }
 
 /// A pause of a whole destination.

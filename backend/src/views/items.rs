@@ -87,6 +87,9 @@ pub(crate) struct SyncAttempt {
 pub(crate) struct ItemWithAttempts {
     #[oai(flatten)]
     pub(crate) item: SyncItem,
+    /// Why it is not delivered although it is pending: the reason of a hold.
+    #[oai(nullable)]
+    pub(crate) held: Option<String>,
     /// The latest attempts, the newest first, at most 100. Old attempts are deleted after some time.
     pub(crate) tries: Vec<SyncAttempt>,
 }
@@ -125,7 +128,9 @@ impl ItemWithAttempts {
         let Some(row) = store.item(destination, key).await? else { return Ok(None) };
         let attempts = store.attempts(destination, key, None, limits::PAGE_ROWS_DEFAULT.into()).await?;
         let item = SyncItem::new(&Renderer::new(store).await?, &row);
-        Ok(Some(Self { item, tries: attempts.into_iter().map(SyncAttempt::from).collect() }))
+        let summary = store.destination(destination).await?;
+        let held = summary.and_then(|summary| summary.hold_of(&row).map(|hold| hold.reason.clone()));
+        Ok(Some(Self { item, held, tries: attempts.into_iter().map(SyncAttempt::from).collect() }))
     }
 }
 
@@ -170,6 +175,6 @@ impl Example for ItemWithAttempts {
             attempts: 1,
             ..SyncItem::example()
         };
-        Self { item, tries: vec![attempt.into()] }
+        Self { item, held: None, tries: vec![attempt.into()] }
     }
 }

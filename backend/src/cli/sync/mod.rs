@@ -271,12 +271,14 @@ async fn print_item(config: &Config, store: &Store, record: &RecordArgument, jso
     need_destination(config, store).await?;
     let found = ItemWithAttempts::read(store, Zoho::NAME, record.key(store).await?).await?;
     let RecordArgument { kind, id } = record;
-    let ItemWithAttempts { item, tries } = found.ok_or_else(|| CliError::Usage(format!("there is no {kind} {id}")))?;
+    let found = found.ok_or_else(|| CliError::Usage(format!("there is no {kind} {id}")))?;
     if json {
-        return print(ItemWithAttempts { item, tries }.to_json_string());
+        return print(found.to_json_string());
     }
+    let ItemWithAttempts { item, held, tries } = found;
     print(format_args!("{} {}: {}", item.kind, item.record, item.state))?;
     let lines = [
+        ("held", held),
         ("reason", item.reason.clone()),
         ("code", item.code.clone()),
         ("waits for", item.waits_for.map(|other| format!("{}:{}", other.kind, other.record))),

@@ -3,7 +3,7 @@
 use crate::{
     console::{lines::display, words::number},
     model::{ItemState, Kind},
-    store::{DestinationSummary, Hold, ItemRow},
+    store::{DestinationSummary, ItemRow},
     views::HoldView,
 };
 
@@ -86,11 +86,7 @@ fn why_waiting(
         let wait = of(waiting, total, "waits", "wait");
         return format!("{wait} because delivery to {name} is paused: {}", pause.reason);
     }
-    let held = |row: &ItemRow| {
-        let is_of = |hold: &&Hold| hold.kind == row.key.kind && hold.records.includes(row.remote_id.is_some());
-        (row.state == ItemState::Pending).then(|| destination.holds.iter().find(is_of)).flatten()
-    };
-    if let Some(hold) = rows.iter().find_map(|(row, _)| held(row)) {
+    if let Some(hold) = rows.iter().find_map(|(row, _)| destination.hold_of(row)) {
         let wait = of(waiting, total, "waits", "wait");
         return format!("{wait}: no {} are delivered to {name}. {}", HoldView::records(hold), hold.reason);
     }

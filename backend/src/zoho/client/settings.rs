@@ -67,13 +67,7 @@ impl Client {
             Err(CallError::Configuration { code, .. }) if code == "INVALID_MODULE" => return Ok(None),
             fields => fields?,
         };
-        let fields = fields.into_iter().map(|field| {
-            let field: metadata::ModuleField = serde_json::from_value(Value::Object(field)).map_err(|error| {
-                CallError::unknown(None, format!("Zoho describes a field of {module} in an unexpected way: {error}"))
-            })?;
-            Ok((field.api_name.clone(), field))
-        });
-        Ok(Some(metadata::Module { fields: fields.collect::<Result<_, CallError>>()? }))
+        Ok(Some(fields.into_iter().filter_map(|field| field_of(module, field)).collect()))
     }
 
     /// All modules, also those that nobody sees.
@@ -151,6 +145,17 @@ impl Client {
 
 fn text(value: Option<&Value>) -> Option<String> {
     value.and_then(Value::as_str).map(str::to_owned)
+}
+
+/// A field. One that Zoho describes in an unexpected way is of an unknown type, so that it stops nothing unless the
+/// mapping uses it.
+fn field_of(module: &str, field: Map<String, Value>) -> Option<metadata::ModuleField> {
+    let name = text(field.get("api_name"))?;
+    let read = serde_json::from_value(Value::Object(field));
+    Some(read.unwrap_or_else(|error| {
+        tracing::warn!(%error, module, field = name, "Zoho describes a field in an unexpected way");
+        metadata::ModuleField::new(name, "unknown")
+    }))
 }
 
 fn module_name(module: &Map<String, Value>) -> Option<ModuleName> {

@@ -127,6 +127,7 @@ mod tests {
             revision: 1,
             changed_at: Timestamp(0),
             remote_id: Some("1".to_owned()),
+            linked: false,
             digest: Some("d".to_owned()),
             attempts: 0,
             remarks: remarks.to_vec(),

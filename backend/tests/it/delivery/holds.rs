@@ -71,7 +71,7 @@ async fn a_missing_permission_holds_one_module(database: Database) {
 
 async fn a_key_that_is_no_longer_unique_holds_the_module(database: Database) {
     let zoho = ZohoSimulator::start_set_up().await;
-    zoho.change_field("Contacts/Moodle_User_Key", json!({"unique": null})).await;
+    zoho.change_field("Contacts", "Moodle_User_Key", json!({"unique": null})).await;
     let server = start(&database, &zoho).await;
     server.site().apply(&[at(1, "user_created", user(3, "ann")), at(2, "course_created", course(2, "bio"))]).await;
     let hold = held(&database).await;
@@ -79,7 +79,7 @@ async fn a_key_that_is_no_longer_unique_holds_the_module(database: Database) {
     assert!(hold["reason"].as_str().unwrap().contains("not unique"), "{hold}");
     is_synced(&database, "course", 2).await;
     assert_eq!(zoho.records("Contacts").await.len(), 0);
-    zoho.change_field("Contacts/Moodle_User_Key", json!({"unique": {"case_sensitive": false}})).await;
+    zoho.change_field("Contacts", "Moodle_User_Key", json!({"unique": {"case_sensitive": false}})).await;
     is_synced(&database, "user", 3).await;
     server.stop().await;
 }

@@ -8,7 +8,7 @@ use crate::support::{
     Database, Server, ZohoSimulator,
     browser::Browser,
     events::{at, course, enrolment, user},
-    server::run,
+    server::{run, run_json},
     wait::until,
 };
 
@@ -31,7 +31,7 @@ async fn start_matching(database: &Database, zoho: &ZohoSimulator, matching: &st
 
 async fn siblings_with_one_phone_stay_two_people(database: Database) {
     let zoho = ZohoSimulator::start_set_up().await;
-    zoho.change_field("Contacts/Phone", json!({"unique": {"case_sensitive": false}})).await;
+    zoho.change_field("Contacts", "Phone", json!({"unique": {"case_sensitive": false}})).await;
     let server = start(&database, &zoho).await;
     let with_phone = |id: i64, name: &str| {
         let mut sibling = user(id, name);
@@ -124,6 +124,8 @@ async fn records_with_our_keys_that_we_did_not_write_are_asked_about(database: D
     until("courses go on", async || (item(&database, "course", 2).await.0 == "synced").then_some(())).await;
     let contacts = zoho.records("Contacts").await;
     assert_eq!((contacts.len(), &contacts[0]["Last_Name"]), (1, &json!("Other")), "it is left as it is");
+    let shown = run_json(&database, &["sync", "show", "user:moodle:3", "--json"]);
+    assert!(shown["held"].as_str().unwrap().contains("sync accept records"), "{shown}");
     let page = Browser::signed_in(&server, server.api_token()).await.get("/attention").await.html;
     assert!(page.contains("Take them over"), "{page}");
     assert!(run(&database, &["sync", "accept", "records"]).status.success());

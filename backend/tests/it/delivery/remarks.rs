@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use backend_sync::zoho::mapping::Mapping;
 use serde_json::{Map, Value, json};
 
-use super::{assert_conserved, item, rest, start, start_with, until, with, writes};
+use super::{assert_conserved, held, item, rest, start, start_with, with, writes};
 use crate::support::{
     Database, Server, ZohoSimulator,
     browser::Browser,
@@ -276,12 +276,8 @@ async fn dates_are_those_of_the_time_zone(database: Database) {
     zoho.empty_log().await;
     let server = start_by(&database, &zoho, &default).await;
     assert!(run(&database, &["sync", "resync", "--yes", "--no-wait"]).status.success());
-    let pause = until("the pause", async || {
-        let status = run_json(&database, &["sync", "status", "--json"]);
-        Some(status["pause"].clone()).filter(|pause| !pause.is_null())
-    })
-    .await;
-    assert!(pause["reason"].as_str().unwrap().contains("time_zone = "), "{pause}");
+    let hold = held(&database).await;
+    assert!(hold["reason"].as_str().unwrap().contains("time_zone = "), "{hold}");
     assert_eq!(writes(&zoho.log().await), []);
     server.stop().await;
 }

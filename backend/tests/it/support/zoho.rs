@@ -192,11 +192,6 @@ impl ZohoSimulator {
         self.send(Method::POST, &format!("records/{module}"), Some(fields)).await
     }
 
-    /// Changes a field, named as `Module/Field`, as an administrator does.
-    pub(crate) async fn change_field(&self, field: &str, change: Value) {
-        self.send(Method::POST, &format!("fields/{field}"), Some(change)).await;
-    }
-
     /// Puts the organisation's policies into force.
     pub(crate) async fn set_policies(&self, policies: Value) {
         self.send(Method::POST, "policies", Some(policies)).await;

@@ -287,6 +287,17 @@ async fn deleting_and_reading_are_split() {
 }
 
 #[tokio::test]
+async fn a_field_that_cannot_be_read_does_not_hide_the_others() {
+    let stub = Stub::start().await;
+    let odd = json!({"api_name": "Odd", "data_type": "text", "length": "many"});
+    stub.will(reply(200, json!({"fields": [odd, {"api_name": "Email", "data_type": "email"}, {"no": "name"}]})));
+    let module = stub.client(None).fields("Contacts").await.unwrap().unwrap();
+    let types: Vec<_> =
+        module.fields.values().map(|field| (field.api_name.as_str(), field.data_type.as_str())).collect();
+    assert_eq!(types, [("Email", "email"), ("Odd", "unknown")]);
+}
+
+#[tokio::test]
 async fn a_value_that_zoho_refuses_does_not_hide_the_others() {
     let stub = Stub::start().await;
     let refused =
