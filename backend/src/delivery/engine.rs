@@ -34,10 +34,10 @@ const WAITING_COUNT_SHARE: u32 = 20;
 
 /// Delivers records to one destination until it is stopped.
 pub struct Engine<D> {
-    store: Store,
+    pub(super) store: Store,
     destination: Arc<D>,
-    settings: DeliverySettings,
-    clock: Clock,
+    pub(super) settings: DeliverySettings,
+    pub(super) clock: Clock,
     random: Random,
     /// Notified by the ingest after each commit.
     wake: Arc<Notify>,
@@ -46,7 +46,7 @@ pub struct Engine<D> {
 }
 
 /// The dispatcher's state between two rounds.
-struct DispatcherState {
+pub(super) struct DispatcherState {
     running: JoinSet<Report>,
     /// No delivery begins before this: the circuit breaker is open.
     held_until: Option<Instant>,
@@ -62,11 +62,11 @@ struct DispatcherState {
 }
 
 /// What to claim.
-struct Claim {
-    lane: Lane,
-    records: Records,
+pub(super) struct Claim {
+    pub(super) lane: Lane,
+    pub(super) records: Records,
     /// The hold that one item is to try.
-    trial: Option<Hold>,
+    pub(super) trial: Option<Hold>,
 }
 
 /// What operators see about a destination's credits.
@@ -168,30 +168,6 @@ impl<D: Destination> Engine<D> {
         self.begin_delivery(state, &holds, now).await
     }
 
-    /// Starts a worker for one of the held records, if one is to be tried now. Only the call that failed shows whether
-    /// it works again.
-    async fn begin_trial(
-        &self,
-        state: &mut DispatcherState,
-        holds: &[Hold],
-        now: Timestamp,
-    ) -> Result<bool, StoreError> {
-        for hold in holds.iter().filter(|hold| hold.check_at.is_some_and(|at| at <= now)) {
-            if !self.store.begin_trial(D::NAME, hold, now, now.after(self.settings.check)).await? {
-                continue;
-            }
-            for lane in Lane::ALL.into_iter().filter(|lane| lane.kind() == hold.kind) {
-                if self.claim(state, Claim { lane, records: hold.records, trial: Some(hold.clone()) }, now).await? {
-                    return Ok(true);
-                }
-            }
-            if !self.store.holds_anything(D::NAME, hold).await? {
-                self.store.end_hold(D::NAME, hold.kind, hold.records).await?;
-            }
-        }
-        Ok(false)
-    }
-
     /// Claims items of the most urgent lane that may go, and starts a worker for them.
     async fn begin_delivery(
         &self,
@@ -240,7 +216,7 @@ impl<D: Destination> Engine<D> {
     }
 
     /// Claims items of a lane and starts a worker. False if there was nothing to claim.
-    async fn claim(&self, state: &mut DispatcherState, claim: Claim, now: Timestamp) -> Result<bool, StoreError> {
+    pub(super) async fn claim(&self, state: &mut DispatcherState, claim: Claim, now: Timestamp) -> Result<bool, StoreError> {
         let Claim { lane, records, trial } = claim;
         let limit = if trial.is_some() { 1 } else { limits::DELIVERY_RECORDS };
         let lease = format!("{:016x}", self.random.number());
@@ -316,40 +292,6 @@ impl<D: Destination> Engine<D> {
                 }
             }
         }
-    }
-
-    async fn hold(&self, hold: Hold) -> Result<(), StoreError> {
-        if self.store.hold(D::NAME, &hold).await? {
-            let Hold { kind, records, cause, reason, .. } = hold;
-            let (kind, records) = (kind.as_str(), records.as_str());
-            tracing::error!(
-                destination = D::NAME,
-                kind,
-                records,
-                cause,
-                reason,
-                "⏸ some records are held; nothing is lost"
-            );
-        }
-        Ok(())
-    }
-
-    /// Ends a hold if the destination took one of its records, or refused it for a reason of its own. If no call was
-    /// made, the next record is tried at once.
-    async fn end_trial(&self, hold: &Hold, answered: bool) -> Result<(), StoreError> {
-        if !answered {
-            self.store.set_trial(D::NAME, hold, self.clock.now()).await?;
-        } else if self.store.end_hold(D::NAME, hold.kind, hold.records).await? {
-            let (kind, records) = (hold.kind.as_str(), hold.records.as_str());
-            tracing::info!(
-                destination = D::NAME,
-                kind,
-                records,
-                cause = hold.cause,
-                "▶ held records are delivered again"
-            );
-        }
-        Ok(())
     }
 
     async fn pause(&self, cause: &str, reason: String, check_at: Option<Timestamp>) -> Result<(), StoreError> {

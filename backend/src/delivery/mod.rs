@@ -8,6 +8,7 @@
 pub mod backoff;
 mod destination;
 mod engine;
+mod holds;
 mod upkeep;
 mod worker;
 
