@@ -25,6 +25,7 @@ mod m20261122_000011_console_search;
 mod m20261127_000012_steps;
 mod m20261127_000013_remarks;
 mod m20261127_000014_writers;
+mod m20261127_000016_derived;
 
 /// Applies the migrations in their order.
 #[derive(Debug)]
@@ -47,6 +48,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261127_000012_steps::Migration),
             Box::new(m20261127_000013_remarks::Migration),
             Box::new(m20261127_000014_writers::Migration),
+            Box::new(m20261127_000016_derived::Migration),
         ]
     }
 }

@@ -3,7 +3,7 @@
 use crate::{
     clock::Timestamp,
     model::{Kind, Lane, RecordKey, Records},
-    store::{Claimed, Settled},
+    store::{Claimed, Reading, Settled},
 };
 
 /// A system that records are delivered to.
@@ -60,6 +60,8 @@ pub struct Delivery {
     pub redeliver: Vec<RecordKey>,
     /// Records that were filtered out before and may qualify now.
     pub reconsider: Vec<RecordKey>,
+    /// What the deliveries of other records read of these.
+    pub readings: Vec<Reading>,
     /// A failure that concerns more than these items.
     pub failure: Option<DestinationFailure>,
 }

@@ -126,6 +126,7 @@ impl<D: Destination> Engine<D> {
             }
             let wait = match self.progress.during(self.round(&mut state)).await {
                 Ok(Round::Busy) => continue,
+                Ok(Round::Idle(_)) if state.upkeep.readers_left => continue,
                 Ok(Round::Idle(time)) => time,
                 Err(error) => {
                     self.counters.metrics.ingest.database_error("delivery");
@@ -216,7 +217,12 @@ impl<D: Destination> Engine<D> {
     }
 
     /// Claims items of a lane and starts a worker. False if there was nothing to claim.
-    pub(super) async fn claim(&self, state: &mut DispatcherState, claim: Claim, now: Timestamp) -> Result<bool, StoreError> {
+    pub(super) async fn claim(
+        &self,
+        state: &mut DispatcherState,
+        claim: Claim,
+        now: Timestamp,
+    ) -> Result<bool, StoreError> {
         let Claim { lane, records, trial } = claim;
         let limit = if trial.is_some() { 1 } else { limits::DELIVERY_RECORDS };
         let lease = format!("{:016x}", self.random.number());
@@ -257,6 +263,7 @@ impl<D: Destination> Engine<D> {
     async fn note_end(&self, state: &mut DispatcherState, report: Option<Report>) {
         // A worker's panic is in the log; its items come back when their lease expires.
         let Some(report) = report else { return };
+        state.upkeep.readers_left |= report.readers_left;
         if report.answered && report.failure.is_none() {
             (state.outages, state.held_until) = (0, None);
         }

@@ -1,4 +1,5 @@
-//! Maintenance beside the deliveries: items with expired leases, and parked items whose reason is gone.
+//! Maintenance beside the deliveries: items with expired leases, parked items whose reason is gone, and items that read
+//! what has changed.
 
 use tokio::time::Instant;
 
@@ -15,12 +16,15 @@ use crate::{
 pub(super) struct Upkeep {
     leases_at: Option<Instant>,
     parked_at: Option<Instant>,
+    readers_at: Option<Instant>,
+    /// Whether items are left that read what has changed.
+    pub(super) readers_left: bool,
 }
 
 impl Upkeep {
-    /// Both tasks are due at once, because a process may just have died.
+    /// All tasks are due at once, because a process may just have died.
     pub(super) fn new() -> Self {
-        Self { leases_at: None, parked_at: None }
+        Self { leases_at: None, parked_at: None, readers_at: None, readers_left: false }
     }
 
     pub(super) async fn run<D: Destination>(
@@ -53,6 +57,12 @@ impl Upkeep {
                     "released items that missed their prerequisite"
                 );
             }
+        }
+        // One step per round, so that deliveries begin meanwhile. Other processes look at intervals, in case that the one
+        // which noted the change has died.
+        if self.readers_left || is_due(self.readers_at, limits::PARKED_CHECK_INTERVAL) {
+            self.readers_at = Some(Instant::now());
+            self.readers_left = store.judge_readers(D::NAME, now).await?;
         }
         Ok(())
     }

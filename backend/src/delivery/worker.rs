@@ -32,6 +32,8 @@ pub(super) struct Report {
     pub(super) answered: bool,
     /// The hold that its item was to try.
     pub(super) trial: Option<Hold>,
+    /// Whether what other records read of its items changed.
+    pub(super) readers_left: bool,
 }
 
 impl<D: Destination> Worker<D> {
@@ -49,18 +51,21 @@ impl<D: Destination> Worker<D> {
         if let Some(kind) = kind {
             self.count(&delivery, count, kind);
         }
-        let Delivery { settled, redeliver, reconsider, failure } = delivery;
         // Retry for as long as the lease may hold; after that, another worker has the items.
         let deadline = tokio::time::Instant::now() + self.settings.lease;
-        while let Err(error) = self.save(&settled, &redeliver, &reconsider, count).await {
+        let readers_left = loop {
+            let error = match self.save(&delivery, count).await {
+                Ok(changed) => break changed,
+                Err(error) => error,
+            };
             self.counters.metrics.ingest.database_error("delivery");
             tracing::error!(%error, destination = D::NAME, items = count, "could not settle delivered items");
             if tokio::time::Instant::now() >= deadline {
-                break;
+                break false;
             }
             tokio::time::sleep(limits::SYNC_ERROR_WAIT).await;
-        }
-        Report { failure, answered, trial: self.trial }
+        };
+        Report { failure: delivery.failure, answered, trial: self.trial, readers_left }
     }
 
     /// Renews the lease; returns when it is lost, because this process stood still for too long.
@@ -90,25 +95,21 @@ impl<D: Destination> Worker<D> {
         Report::default()
     }
 
-    async fn save(
-        &self,
-        settled: &[Settled],
-        redeliver: &[RecordKey],
-        reconsider: &[RecordKey],
-        count: usize,
-    ) -> Result<(), StoreError> {
+    /// Returns whether what other records read of these items changed.
+    async fn save(&self, delivery: &Delivery, count: usize) -> Result<bool, StoreError> {
+        let Delivery { settled, redeliver, reconsider, readings, .. } = delivery;
         let (now, started) = (self.clock.now(), Instant::now());
         // Before settling: if the process dies in between, the items are delivered again, and so is this.
         self.store.request_delivery(D::NAME, redeliver, now).await?;
         self.store.reconsider(D::NAME, reconsider, now).await?;
         let repeat_ms = i64::try_from(self.settings.repeat.as_millis()).unwrap_or(i64::MAX);
-        let written = self.store.settle(D::NAME, &self.lease, settled, now, repeat_ms).await;
+        let written = self.store.settle(D::NAME, &self.lease, settled, readings, now, repeat_ms).await;
         self.counters.metrics.ingest.write("delivery", started.elapsed());
-        written?;
+        let changed = written?;
         if settled.len() < count {
             self.store.release_claimed(D::NAME, &self.lease, now).await?;
         }
-        Ok(())
+        Ok(changed)
     }
 
     fn log(&self, delivery: &Delivery, count: usize, kind: Option<Kind>, started: Timestamp) {

@@ -11,7 +11,7 @@ use serde_json::Value;
 
 use crate::support::{
     Database, Server,
-    events::{at, grade},
+    events::{at, enrolment, grade},
     wait::until,
 };
 
@@ -21,6 +21,7 @@ on_both_databases!(
     a_retry_takes_each_item_once,
     an_arrival_releases_all_that_wait,
     a_new_destination_gets_every_record,
+    a_change_judges_all_its_readers,
 );
 
 /// More than two steps.
@@ -158,5 +159,46 @@ async fn a_new_destination_gets_every_record(database: Database) {
     database.execute("DELETE FROM sync_items").await;
     assert!(!store.add_destination(DESTINATION, Timestamp(5)).await.unwrap());
     assert_eq!(database.count("SELECT count(*) FROM sync_items").await, 0, "it is complete");
+    store.close().await;
+}
+
+/// The changes noted and not yet done.
+const NOTED: &str = "SELECT count(*) FROM edge_changes";
+
+async fn a_change_judges_all_its_readers(database: Database) {
+    let server = Server::start(&database).await;
+    for first in (1..=MANY).step_by(1_000) {
+        let enrolments = first..=MANY.min(first + 999);
+        let events: Vec<Value> = enrolments.map(|id| at(1, "user_enrolled", enrolment(id, 10_000 - id, 2))).collect();
+        server.site().apply(&events).await;
+    }
+    server.site().apply(&[at(1, "user_enrolled", enrolment(MANY + 1, 3, 8))]).await;
+    server.stop().await;
+    let store = Store::connect(&database.url.parse().unwrap()).await.unwrap();
+    store.add_destination(DESTINATION, Timestamp(0)).await.unwrap();
+    database.execute("UPDATE sync_items SET state = 'synced', digest = 'd'").await;
+    database.execute("UPDATE sync_items SET state = 'in_flight', lease = 'x' WHERE moodle_id = 5").await;
+    let note = format!(
+        "INSERT INTO edge_changes (destination, site_id, kind, moodle_id, reader, noted_by) \
+         SELECT '{DESTINATION}', id, 'course', 2, 'enrolment', 'first' FROM sites WHERE name = 'moodle'"
+    );
+    database.execute(&note).await;
+    assert!(store.judge_readers(DESTINATION, Timestamp(5)).await.unwrap());
+    let step = database.count("SELECT count(*) FROM sync_items WHERE revision = 2").await;
+    assert!((1..MANY).contains(&step), "a step is short: {step}");
+    // They are delivered, and then it changes again.
+    database.execute("UPDATE sync_items SET state = 'synced' WHERE state = 'pending'").await;
+    database.execute("UPDATE edge_changes SET noted_by = 'second', after_id = NULL").await;
+    while store.judge_readers(DESTINATION, Timestamp(5)).await.unwrap() {}
+    assert_eq!(database.count(NOTED).await, 0);
+    assert_eq!(database.count("SELECT count(*) FROM sync_items WHERE state = 'pending'").await, MANY - 1);
+    assert_eq!(
+        database.count("SELECT count(*) FROM sync_items WHERE revision = 3").await,
+        step,
+        "they are judged twice"
+    );
+    let others = "SELECT count(*) FROM sync_items WHERE state = 'synced' AND revision = 1";
+    assert_eq!(database.count(others).await, 1, "the enrolment in another course");
+    assert_eq!(database.count("SELECT count(*) FROM sync_items WHERE digest IS NULL").await, 0, "digests are trusted");
     store.close().await;
 }

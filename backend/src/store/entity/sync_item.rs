@@ -32,6 +32,8 @@ pub(crate) struct Model {
     pub(crate) reason: Option<String>,
     /// JSON; null when nothing was left out.
     pub(crate) remarks: Option<String>,
+    /// Of what the mapping reads of it for other records.
+    pub(crate) read_digest: Option<String>,
 }
 
 #[derive(Clone, Copy, Debug, EnumIter, DeriveRelation)]

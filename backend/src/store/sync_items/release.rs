@@ -23,7 +23,7 @@ use crate::{
 
 /// Whether the digest of the last delivery is still trusted.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Delivered {
+pub(super) enum Delivered {
     /// If nothing differs, nothing is sent.
     Trusted,
     /// Everything is sent again.
@@ -34,7 +34,7 @@ enum Delivered {
 const WAITING: &str = "waits_id IS NOT NULL AND state IN ('parked', 'synced')";
 
 /// Makes those of these items that meet `condition` pending and due; returns how many.
-async fn make_pending(
+pub(super) async fn make_pending(
     connection: &impl ConnectionTrait,
     destination: &str,
     keys: &[RecordKey],

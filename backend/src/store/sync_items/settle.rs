@@ -7,6 +7,7 @@ use sea_orm::{
 };
 
 use super::{
+    edges::{self, Reading},
     lock,
     release::request_delivery,
     remarks,
@@ -30,19 +31,30 @@ impl Store {
     /// delivered something newer before this delivery arrived: they are delivered again.
     ///
     /// An item whose revision rose since the claim becomes pending again.
+    ///
+    /// `readings` are what other records' deliveries read of these. Returns whether any of it changed, so that
+    /// [`Store::judge_readers`] has something to do.
     pub async fn settle(
         &self,
         destination: &str,
         lease: &str,
         settled: &[Settled],
+        readings: &[Reading],
         now: Timestamp,
         repeat_ms: i64,
-    ) -> Result<(), StoreError> {
+    ) -> Result<bool, StoreError> {
         let transaction = self.begin_immediate().await?;
         let settled = &writers::one_each(&transaction, (destination, lease), settled).await?;
         let mut in_order: Vec<&Settled> = settled.iter().collect();
         in_order.sort_unstable_by_key(|settled| lock::order(&settled.item.key));
-        let rows = in_order.iter().map(|settled| row(destination, lease, settled, now, repeat_ms)).collect();
+        let changed = edges::note_changes(&transaction, (destination, lease), settled, readings).await?;
+        let rows = in_order
+            .iter()
+            .map(|settled| ActiveModel {
+                read_digest: Set(edges::digest_of(readings, settled.item.key)),
+                ..row(destination, lease, settled, now, repeat_ms)
+            })
+            .collect();
         let mut held = 0;
         for group in bulk::groups(rows) {
             held += Entity::insert_many(group).on_conflict(settling()).exec_without_returning(&transaction).await?;
@@ -66,7 +78,7 @@ impl Store {
         let mut arrived = self.arrived(destination, &waits_for).await?;
         arrived.extend(settled.iter().filter(|settled| arrives(settled)).map(|settled| settled.item.key));
         self.release_waiting(destination, &arrived, now).await?;
-        Ok(())
+        Ok(changed)
     }
 
     /// Adds attempts for items whose worker died.
@@ -198,6 +210,7 @@ fn settling() -> OnConflict {
         .value(Column::Digest, unmoved("excluded.digest", "NULL"))
         .value(Column::Lease, Expr::cust("NULL"))
         .value(Column::LeaseUntil, Expr::cust("NULL"))
+        .value(Column::ReadDigest, Expr::cust("COALESCE(excluded.read_digest, sync_items.read_digest)"))
         .value(Column::SyncedAt, Expr::cust("COALESCE(excluded.synced_at, sync_items.synced_at)"))
         .action_and_where(Expr::cust("sync_items.lease = excluded.lease"))
         .to_owned()

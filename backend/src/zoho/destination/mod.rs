@@ -13,6 +13,7 @@ mod mark;
 mod merged;
 mod outcome;
 mod plan;
+mod readings;
 mod remarks;
 mod send;
 mod time_zone;
@@ -211,13 +212,15 @@ impl Destination for Zoho {
             Err(error) => return Delivery { failure: Some(unreadable(error)), ..all },
         };
         for part in parts {
-            let Delivery { settled, redeliver, reconsider, failure } = match self.deliver_part(part).await {
+            let Delivery { settled, redeliver, reconsider, readings, failure } = match self.deliver_and_read(part).await
+            {
                 Ok(delivered) => delivered,
                 Err(failure) => Delivery { failure: Some(failure), ..Delivery::default() },
             };
             all.settled.extend(settled);
             all.redeliver.extend(redeliver);
             all.reconsider.extend(reconsider);
+            all.readings.extend(readings);
             all.failure = failure;
             if all.failure.is_some() {
                 break;

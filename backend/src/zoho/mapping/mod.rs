@@ -6,6 +6,7 @@
 
 mod country;
 mod describe;
+mod edges;
 mod email;
 mod erase;
 mod error;

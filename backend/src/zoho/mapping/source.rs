@@ -261,6 +261,15 @@ impl Path {
         if let Self::Enrolment(accessor) = self { accessor.values } else { &[] }
     }
 
+    /// The value of a person or course by itself.
+    pub(super) fn read_from(self, state: StateRef<'_>) -> Option<Datum<'_>> {
+        match (self, state) {
+            (Self::User(accessor), StateRef::User(user)) => (accessor.get)(user),
+            (Self::Course(accessor), StateRef::Course(course)) => (accessor.get)(course),
+            _ => None,
+        }
+    }
+
     pub(super) fn read<'a>(self, subject: &Subject<'a>) -> Option<Datum<'a>> {
         match (self, subject.state) {
             (Self::Key, state) => Some(Datum::Text(Cow::Owned(key_value(subject.site, state)))),

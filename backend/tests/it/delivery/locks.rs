@@ -94,7 +94,9 @@ const STATEMENTS: [(&str, &str, Statement); 6] = [
         Box::pin(async move { store.release_claimed(DESTINATION, LEASE, Timestamp(20)).await.map(drop) })
     }),
     ("settle", "in_flight", |store| {
-        Box::pin(async move { store.settle(DESTINATION, LEASE, &[settled(2), settled(1)], Timestamp(20), 0).await })
+        Box::pin(async move {
+            store.settle(DESTINATION, LEASE, &[settled(2), settled(1)], &[], Timestamp(20), 0).await.map(drop)
+        })
     }),
     ("request_delivery", "synced", |store| {
         Box::pin(async move { store.request_delivery(DESTINATION, &[key(2), key(1)], Timestamp(20)).await })

@@ -2,6 +2,7 @@
 
 mod adoption;
 mod contention;
+mod derived;
 mod failures;
 mod holds;
 mod locks;
@@ -35,10 +36,11 @@ pub(super) async fn start_with(database: &Database, zoho: &ZohoSimulator, more: 
 }
 
 /// Counts items that are pending, in flight, or about to be: an item whose prerequisite arrived while it was being
-/// settled is released a moment later.
-pub(super) const BUSY: &str = "SELECT count(*) FROM sync_items i WHERE state IN ('pending', 'in_flight') OR state IN ('parked', 'synced') \
+/// settled is released a moment later, and what reads of a changed record is judged again in steps.
+pub(super) const BUSY: &str = "SELECT count(*) FROM (SELECT 1 FROM sync_items i WHERE state IN ('pending', 'in_flight') OR state IN ('parked', 'synced') \
     AND waits_id IS NOT NULL AND EXISTS (SELECT 1 FROM sync_items w WHERE w.destination = i.destination AND w.site_id = i.site_id \
-    AND w.kind = i.waits_kind AND w.moodle_id = i.waits_id AND w.state = 'synced' AND w.remote_id IS NOT NULL)";
+    AND w.kind = i.waits_kind AND w.moodle_id = i.waits_id AND w.state = 'synced' AND w.remote_id IS NOT NULL) \
+    UNION ALL SELECT 1 FROM edge_changes) busy";
 
 /// Waits until nothing is pending, in flight, or about to be.
 pub(super) async fn rest(database: &Database) {

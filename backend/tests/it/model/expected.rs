@@ -105,7 +105,9 @@ impl Expected {
             if (*kind, *id) == REFUSED {
                 continue;
             }
-            let (place, expected_record) = expected_record(kind, *id, record.deleted, data, item);
+            let course = data.get("courseid").and_then(|_| records.get(&("course", number(data, "courseid"))));
+            let about = (item, course.and_then(|course| course.state.as_ref()));
+            let (place, expected_record) = expected_record(kind, *id, record.deleted, data, about);
             let needs = expected_record.lookups.iter().map(|(_, module, key)| {
                 let kind = if *module == "Contacts" { "user" } else { "course" };
                 (kind, key.rsplit_once(':').unwrap().1.parse::<i64>().unwrap())
@@ -127,7 +129,7 @@ fn expected_record(
     id: i64,
     deleted: bool,
     data: &Map<String, Value>,
-    item: Option<&Map<String, Value>>,
+    (item, course): (Option<&Map<String, Value>>, Option<&Map<String, Value>>),
 ) -> (Place, ExpectedRecord) {
     let key = format!("moodle:{id}");
     let of_user = || ("Contact", "Contacts", format!("moodle:{}", number(data, "userid")));
@@ -160,7 +162,10 @@ fn expected_record(
         "enrolment" => {
             let status = if data.get("status") == Some(&json!("1")) { "Suspended" } else { "Active" };
             let role = data.get("roles").map_or(Value::Null, |roles| roles[0]["shortname"].clone());
-            let fields = vec![("Role", role), ("Status", json!(if deleted { "Ended" } else { status }))];
+            // The course's, however often it is renamed.
+            let name = course.map_or(Value::Null, |course| text(course, "fullname"));
+            let fields =
+                vec![("Name", name), ("Role", role), ("Status", json!(if deleted { "Ended" } else { status }))];
             (("Moodle_Enrolments", key), fields, vec![of_user(), of_course(data)])
         }
         _ => {
