@@ -39,12 +39,12 @@ pub(crate) struct PlannedItem {
     pub(crate) kind: Kind,
     /// `<site>:<Moodle id>`.
     pub(crate) record: String,
-    /// `insert`, `update`, `remove`, `nothing`, `park` or `fail`.
+    /// `insert`, `adopt` (a contact that is in Zoho already), `update`, `remove`, `nothing`, `park` or `fail`.
     pub(crate) action: String,
     /// The record's id at the destination, if known.
     #[oai(nullable)]
     pub(crate) remote_id: Option<String>,
-    /// Why nothing would be sent.
+    /// Why nothing would be sent, or why it would need a person.
     #[oai(nullable)]
     pub(crate) reason: Option<String>,
     /// The fields that would change.
@@ -171,18 +171,20 @@ impl PlanView {
         let planned = plan.items.len() as u64;
         let count = |action| plan.items.iter().filter(|item| item.action == action).count() as u64;
         let inserts = count(Action::Insert);
+        let adoptions = count(Action::Adopt);
         let updates = count(Action::Update) + count(Action::Remove);
         let all = |some: u64| some.saturating_mul(pending.max(planned)).div_ceil(planned.max(1));
         let calls = |records: u64| records.div_ceil(limits::DELIVERY_RECORDS.into());
         let credits = |records: u64| records.div_ceil(RECORDS_PER_CREDIT);
         // All calls beyond the writes are searches, whose number grows with the records.
-        let searches = plan.calls.saturating_sub(calls(inserts) + calls(updates));
+        let searches = plan.calls.saturating_sub(calls(inserts) + calls(adoptions) + calls(updates));
         self.pending += pending;
         self.planned += planned;
         self.calls += plan.calls;
         self.credits += plan.credits;
-        self.estimated_calls += calls(all(inserts)) + calls(all(updates)) + all(searches);
-        self.estimated_credits += credits(all(inserts)) + credits(all(updates)) + all(searches);
+        let writes = [inserts, adoptions, updates].map(all);
+        self.estimated_calls += writes.map(calls).iter().sum::<u64>() + all(searches);
+        self.estimated_credits += writes.map(credits).iter().sum::<u64>() + all(searches);
         for item in &plan.items {
             *self.actions.entry(item.action.as_str().to_owned()).or_default() += 1;
         }

@@ -122,6 +122,7 @@ impl TrialItem {
 fn verb(action: &str) -> &'static str {
     match action {
         "insert" => "would be created",
+        "adopt" => "would take over a contact that is in Zoho already",
         "update" => "would be updated",
         "remove" => "would be marked as deleted, or deleted",
         "park" => "would wait for another record",

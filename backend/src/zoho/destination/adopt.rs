@@ -136,7 +136,12 @@ fn adopted(context: &DeliveryContext<'_>, job: Job, id: String) -> Option<Job> {
     Some(Job { remote_id: Some(id), body, remarks, outcome: "adopted", ..job })
 }
 
-fn same_address(context: &DeliveryContext<'_>, job: Job, other: RecordKey, timing: Timing) -> crate::store::Settled {
+pub(super) fn same_address(
+    context: &DeliveryContext<'_>,
+    job: Job,
+    other: RecordKey,
+    timing: Timing,
+) -> crate::store::Settled {
     let words = format!(
         "{} has the same e-mail address and is already in Zoho. Correct one of the two in Moodle, or delete the unused account; then \
          retry.",

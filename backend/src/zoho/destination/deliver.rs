@@ -105,7 +105,12 @@ impl Zoho {
     }
 
     /// Renders records that may not be in Zoho yet. One that is gone in Moodle and cannot be rendered is left alone.
-    fn render_new(&self, context: &DeliveryContext<'_>, jobs: Vec<Job>, delivery: &mut Delivery) -> Vec<Job> {
+    pub(super) fn render_new(
+        &self,
+        context: &DeliveryContext<'_>,
+        jobs: Vec<Job>,
+        delivery: &mut Delivery,
+    ) -> Vec<Job> {
         let mut rendered = Vec::with_capacity(jobs.len());
         for mut job in jobs {
             let Some(facts) = context.batch.facts(job.item.key) else { continue };

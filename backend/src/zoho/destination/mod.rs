@@ -6,6 +6,7 @@ mod decide;
 mod deliver;
 mod erase;
 mod find;
+mod forecast;
 mod hold;
 mod insert;
 mod job;

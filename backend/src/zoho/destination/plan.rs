@@ -1,22 +1,14 @@
 //! The dry run: what a delivery would do, with the exact differences and its cost, without sending anything.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
-use serde_json::{Map, Value};
-
-use super::{Decider, Decision, DeliveryBatch, Zoho, decide::WriteTarget, unreadable};
+use super::{Zoho, unreadable};
 use crate::{
     delivery::{Destination, DestinationFailure},
     limits,
     model::{Kind, RecordKey, Remark},
     store::{Claimed, ItemRow},
-    zoho::{
-        client::{Client, FOUND_PER_CALL},
-        difference::differences,
-        mapping::{ModuleMapping, Write},
-        metadata::Module,
-        setup::Room,
-    },
+    zoho::setup::Room,
 };
 
 pub use crate::zoho::difference::Difference;
@@ -41,7 +33,7 @@ pub struct Planned {
     pub action: Action,
     /// The record's id in Zoho, if known.
     pub remote_id: Option<String>,
-    /// Why nothing would be sent, if so.
+    /// Why nothing would be sent, or why it would need a person, if so.
     pub reason: Option<String>,
     /// The fields that would change.
     pub differences: Vec<Difference>,
@@ -55,6 +47,8 @@ pub struct Planned {
 pub enum Action {
     /// It would be created.
     Insert,
+    /// A contact that is in Zoho already would be taken over and changed.
+    Adopt,
     /// It would be changed.
     Update,
     /// It would be marked as gone, deleted or erased.
@@ -90,133 +84,19 @@ impl Zoho {
         for item in items {
             kinds.entry(item.key.kind).or_default().push(item);
         }
-        let mut plan = Plan::default();
+        let (mut plan, mut addresses) = (Plan::default(), HashMap::new());
         for (kind, rows) in kinds {
             for rows in rows.chunks(limits::DELIVERY_RECORDS as usize) {
                 let mut rest = rows;
                 for part in self.store.in_parts(kind, rows.iter().map(claimed).collect()).await.map_err(unreadable)? {
                     let (rows, later) = rest.split_at(part.len());
-                    self.plan_part(kind, rows, &part, &mut plan).await?;
+                    self.plan_part(kind, (rows, part), &mut addresses, &mut plan).await?;
                     rest = later;
                 }
             }
         }
         Ok(plan)
     }
-
-    async fn plan_part(
-        &self,
-        kind: Kind,
-        rows: &[ItemRow],
-        items: &[Claimed],
-        plan: &mut Plan,
-    ) -> Result<(), DestinationFailure> {
-        let Some(module) = self.mapping.module(kind) else {
-            let reason = Some(format!("The mapping has no table for {kind} records."));
-            plan.items.extend(rows.iter().map(|row| planned(row, Action::Nothing, reason.clone())));
-            return Ok(());
-        };
-        let metadata = &*self.metadata(kind, module).await?;
-        let time_zone = self.time_zone(kind, module, metadata).await?;
-        let batch =
-            DeliveryBatch::load(&self.store, &self.mapping, time_zone, Self::NAME, items).await.map_err(unreadable)?;
-        let decider = Decider { mapping: &self.mapping, batch: &batch, metadata, module };
-        let (mut writes, mut inserts, mut updates) = (Vec::new(), 0, 0);
-        for (row, item) in rows.iter().zip(items) {
-            let entry = match decider.decide(item) {
-                Decision::Write(target) => {
-                    let (action, body) = self.body(&batch, module, metadata, item, &target);
-                    writes.push((plan.items.len(), target.remote_id.clone(), body));
-                    Planned { remote_id: target.remote_id, remarks: target.remarks, ..planned(row, action, None) }
-                }
-                Decision::Remove(target) | Decision::Erase(target, _) => {
-                    writes.push((plan.items.len(), target.remote_id.clone(), target.body));
-                    Planned { remote_id: target.remote_id, ..planned(row, Action::Remove, None) }
-                }
-                Decision::Same(_) => planned(row, Action::Nothing, Some("Zoho already has it.".to_owned())),
-                Decision::LeftOut { reason, .. } => planned(row, Action::Nothing, Some(reason.1)),
-                Decision::HandOver { to } => {
-                    let reason = format!("{} stands for the same record in Zoho.", batch.name(to));
-                    planned(row, Action::Nothing, Some(reason))
-                }
-                Decision::Park { reason, .. } => planned(row, Action::Park, Some(reason.1)),
-                Decision::Fail { reason } => planned(row, Action::Fail, Some(reason.1)),
-            };
-            match entry.action {
-                Action::Insert => inserts += 1,
-                Action::Update | Action::Remove => updates += 1,
-                _ => {}
-            }
-            plan.items.push(entry);
-        }
-        for records in [inserts, updates] {
-            plan.calls += u64::from(records > 0);
-            plan.credits += u64::div_ceil(records, RECORDS_PER_CREDIT);
-        }
-        if inserts > 0 && kind == Kind::User && !module.matches.is_empty() {
-            // People are searched for by their addresses before their first write.
-            let fields = module.matches.len() as u64 + u64::from(module.match_leads);
-            let searches = fields * u64::div_ceil(inserts, FOUND_PER_CALL);
-            plan.calls += searches;
-            plan.credits += searches;
-        }
-        self.compare(module, metadata, writes, plan).await
-    }
-
-    fn body(
-        &self,
-        batch: &DeliveryBatch,
-        module: &ModuleMapping,
-        metadata: &Module,
-        item: &Claimed,
-        target: &WriteTarget,
-    ) -> (Action, Map<String, Value>) {
-        if target.remote_id.is_some() {
-            return (Action::Update, target.body.clone());
-        }
-        let created = batch
-            .facts(item.key)
-            .map(|facts| module.render(&batch.subject(item.key, &facts), Write::Create, metadata).unwrap_or_default());
-        (Action::Insert, created.unwrap_or_default().fields)
-    }
-
-    /// Fills in the differences to what Zoho has.
-    async fn compare(
-        &self,
-        module: &ModuleMapping,
-        metadata: &Module,
-        writes: Vec<(usize, Option<String>, Map<String, Value>)>,
-        plan: &mut Plan,
-    ) -> Result<(), DestinationFailure> {
-        let ids: Vec<String> = writes.iter().filter_map(|(_, id, _)| id.clone()).collect();
-        let fields: std::collections::BTreeSet<&str> =
-            writes.iter().flat_map(|(_, _, body)| body.keys().map(String::as_str)).collect();
-        let fields: Vec<&str> = fields.into_iter().collect();
-        let held = read(&self.client, &module.module, &ids, &fields).await.map_err(|error| self.failure(&error))?;
-        for (place, id, body) in writes {
-            let before = id.as_ref().and_then(|id| held.get(id));
-            let Some(entry) = plan.items.get_mut(place) else { continue };
-            if id.is_some() && before.is_none() {
-                entry.action = if entry.action == Action::Remove { Action::Nothing } else { Action::Insert };
-            }
-            entry.differences = differences(before, body, metadata);
-        }
-        Ok(())
-    }
-}
-
-async fn read(
-    client: &Client,
-    module: &str,
-    ids: &[String],
-    fields: &[&str],
-) -> Result<BTreeMap<String, Map<String, Value>>, super::CallError> {
-    if ids.is_empty() {
-        return Ok(BTreeMap::new());
-    }
-    let records = client.get(module, ids, fields).await?;
-    let with_id = |record: Map<String, Value>| Some((record.get("id")?.as_str()?.to_owned(), record));
-    Ok(records.into_iter().filter_map(with_id).collect())
 }
 
 fn claimed(row: &ItemRow) -> Claimed {
@@ -232,7 +112,7 @@ fn claimed(row: &ItemRow) -> Claimed {
     }
 }
 
-fn planned(row: &ItemRow, action: Action, reason: Option<String>) -> Planned {
+pub(super) fn planned(row: &ItemRow, action: Action, reason: Option<String>) -> Planned {
     Planned {
         key: row.key,
         action,

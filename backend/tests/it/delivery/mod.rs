@@ -11,6 +11,7 @@ mod order;
 mod organisations;
 mod others;
 mod parts;
+mod planned;
 mod recorded;
 mod remarks;
 mod storms;
