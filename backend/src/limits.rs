@@ -209,6 +209,9 @@ pub const LEASE_CHECK_INTERVAL: Duration = Duration::from_secs(5);
 /// statements leaves any.
 pub const PARKED_CHECK_INTERVAL: Duration = Duration::from_secs(60);
 
+/// The interval at which records are looked for that change by the clock: the latest that an enrolment ends in Zoho.
+pub const MOMENT_CHECK_INTERVAL: Duration = Duration::from_secs(5);
+
 /// The interval at which old rows are deleted.
 pub const PRUNE_INTERVAL: Duration = Duration::from_secs(10 * 60);
 

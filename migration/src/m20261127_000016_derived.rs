@@ -1,7 +1,7 @@
 //! Values of one record that are written with another one: which were read, and changes of them whose readers are still
-//! to be judged again.
+//! to be judged again; and when a value changes by the clock.
 
-use sea_orm_migration::{prelude::*, schema::*};
+use sea_orm_migration::{prelude::*, schema::*, sea_orm::ConnectionTrait};
 
 use crate::{Expectation, create_keyed_table, expect};
 
@@ -9,7 +9,12 @@ use crate::{Expectation, create_keyed_table, expect};
 pub(crate) struct Migration;
 
 /// See `m20261122_000005_statistics`.
-const EXPECTATIONS: [Expectation; 1] = [("edge_changes", "edge_changes", "10 10 10 10 2 1")];
+const EXPECTATIONS: [Expectation; 2] =
+    [("edge_changes", "edge_changes", "10 10 10 10 2 1"), ("sync_items", "sync_items_moments", "100000 100000 50")];
+
+/// Few items have a moment before them. Those that are pending read the clock anyway.
+const MOMENTS: &str = "CREATE INDEX sync_items_moments ON sync_items (destination, judge_at) \
+     WHERE judge_at IS NOT NULL AND state <> 'pending'";
 
 #[async_trait::async_trait]
 impl MigrationTrait for Migration {
@@ -36,10 +41,16 @@ impl MigrationTrait for Migration {
             .foreign_key(ForeignKey::create().from("edge_changes", "site_id").to("sites", "id"))
             .to_owned();
         create_keyed_table(manager, edge_changes).await?;
+        // When what is written of it changes by itself.
+        let judge_at = Table::alter().table("sync_items").add_column(big_integer_null("judge_at")).to_owned();
+        manager.alter_table(judge_at).await?;
+        manager.get_connection().execute_unprepared(MOMENTS).await?;
         expect(manager, &EXPECTATIONS).await
     }
 
     async fn down(&self, manager: &SchemaManager) -> Result<(), DbErr> {
+        manager.get_connection().execute_unprepared("DROP INDEX sync_items_moments").await?;
+        manager.alter_table(Table::alter().table("sync_items").drop_column("judge_at").to_owned()).await?;
         manager.drop_table(Table::drop().table("edge_changes").to_owned()).await?;
         manager.alter_table(Table::alter().table("sync_items").drop_column("read_digest").to_owned()).await
     }

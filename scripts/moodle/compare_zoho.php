@@ -61,6 +61,9 @@ $kinds = ['users' => $contacts, 'courses' => $products, 'enrolments' => by_key($
     'grades' => by_key($state, 'Moodle_Grades', 'Moodle_Grade_Key')];
 $key = ['users' => fn($i) => "college:{$i['userid']}", 'courses' => fn($i) => "college:{$i['courseid']}",
     'enrolments' => fn($i) => "college:{$i['enrollmentid']}", 'grades' => fn($i) => "college:{$i['userid']}:{$i['itemid']}"];
+// By the clock, as in the mapping.
+$status = fn($i) => $i['status'] !== 0 || !$i['enabled'] ? 'Suspended' : ($i['timeend'] && $i['timeend'] <= time() ? 'Ended'
+    : ($i['timestart'] > time() ? 'Not started' : 'Active'));
 $expected = [
     'users' => fn($i) => ['Last_Name' => text($i['lastname']) ?? text($i['username']), 'First_Name' => text($i['firstname']),
         'Email' => text($i['email']), 'Moodle_Username' => text($i['username']),
@@ -68,7 +71,7 @@ $expected = [
     'courses' => fn($i) => ['Product_Name' => text($i['fullname']), 'Product_Code' => text($i['shortname']),
         'Moodle_Visible' => $i['visible'], 'Moodle_Sync_Status' => 'Synced'],
     'enrolments' => fn($i) => ['Contact' => $contact($i['userid']), 'Course' => $product($i['courseid']),
-        'Status' => $i['status'] === 0 && $i['enabled'] ? 'Active' : 'Suspended', 'Moodle_Sync_Status' => 'Synced'],
+        'Status' => $status($i), 'Moodle_Sync_Status' => 'Synced'],
     'grades' => fn($i) => ['Contact' => $contact($i['userid']), 'Course' => $product($i['item']['courseid'] ?? $i['courseid']),
         'Final_Grade' => number($i['finalgrade']), 'Grade_Max' => number($i['grademax']), 'Moodle_Sync_Status' => 'Synced'],
 ];

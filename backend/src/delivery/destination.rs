@@ -3,7 +3,7 @@
 use crate::{
     clock::Timestamp,
     model::{Kind, Lane, RecordKey, Records},
-    store::{Claimed, Reading, Settled},
+    store::{Claimed, Edges, Settled},
 };
 
 /// A system that records are delivered to.
@@ -60,8 +60,8 @@ pub struct Delivery {
     pub redeliver: Vec<RecordKey>,
     /// Records that were filtered out before and may qualify now.
     pub reconsider: Vec<RecordKey>,
-    /// What the deliveries of other records read of these.
-    pub readings: Vec<Reading>,
+    /// What judges records again.
+    pub edges: Edges,
     /// A failure that concerns more than these items.
     pub failure: Option<DestinationFailure>,
 }

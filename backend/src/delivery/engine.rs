@@ -126,7 +126,7 @@ impl<D: Destination> Engine<D> {
             }
             let wait = match self.progress.during(self.round(&mut state)).await {
                 Ok(Round::Busy) => continue,
-                Ok(Round::Idle(_)) if state.upkeep.readers_left => continue,
+                Ok(Round::Idle(_)) if state.upkeep.has_more() => continue,
                 Ok(Round::Idle(time)) => time,
                 Err(error) => {
                     self.counters.metrics.ingest.database_error("delivery");

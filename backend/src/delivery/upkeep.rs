@@ -1,5 +1,5 @@
 //! Maintenance beside the deliveries: items with expired leases, parked items whose reason is gone, and items that read
-//! what has changed.
+//! what has changed, or the clock.
 
 use tokio::time::Instant;
 
@@ -19,12 +19,27 @@ pub(super) struct Upkeep {
     readers_at: Option<Instant>,
     /// Whether items are left that read what has changed.
     pub(super) readers_left: bool,
+    moments_at: Option<Instant>,
+    /// Whether items are left whose moment has come.
+    moments_left: bool,
 }
 
 impl Upkeep {
     /// All tasks are due at once, because a process may just have died.
     pub(super) fn new() -> Self {
-        Self { leases_at: None, parked_at: None, readers_at: None, readers_left: false }
+        Self {
+            leases_at: None,
+            parked_at: None,
+            readers_at: None,
+            readers_left: false,
+            moments_at: None,
+            moments_left: false,
+        }
+    }
+
+    /// Whether the next step is to follow at once.
+    pub(super) fn has_more(&self) -> bool {
+        self.readers_left || self.moments_left
     }
 
     pub(super) async fn run<D: Destination>(
@@ -63,6 +78,10 @@ impl Upkeep {
         if self.readers_left || is_due(self.readers_at, limits::PARKED_CHECK_INTERVAL) {
             self.readers_at = Some(Instant::now());
             self.readers_left = store.judge_readers(D::NAME, now).await?;
+        }
+        if self.moments_left || is_due(self.moments_at, limits::MOMENT_CHECK_INTERVAL) {
+            self.moments_at = Some(Instant::now());
+            self.moments_left = store.judge_due(D::NAME, now).await?;
         }
         Ok(())
     }

@@ -97,13 +97,13 @@ impl<D: Destination> Worker<D> {
 
     /// Returns whether what other records read of these items changed.
     async fn save(&self, delivery: &Delivery, count: usize) -> Result<bool, StoreError> {
-        let Delivery { settled, redeliver, reconsider, readings, .. } = delivery;
+        let Delivery { settled, redeliver, reconsider, edges, .. } = delivery;
         let (now, started) = (self.clock.now(), Instant::now());
         // Before settling: if the process dies in between, the items are delivered again, and so is this.
         self.store.request_delivery(D::NAME, redeliver, now).await?;
         self.store.reconsider(D::NAME, reconsider, now).await?;
         let repeat_ms = i64::try_from(self.settings.repeat.as_millis()).unwrap_or(i64::MAX);
-        let written = self.store.settle(D::NAME, &self.lease, settled, readings, now, repeat_ms).await;
+        let written = self.store.settle(D::NAME, &self.lease, settled, edges, now, repeat_ms).await;
         self.counters.metrics.ingest.write("delivery", started.elapsed());
         let changed = written?;
         if settled.len() < count {

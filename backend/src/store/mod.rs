@@ -56,8 +56,8 @@ pub use search::logs::{AttemptFilter, Log, LogPage, LogPlace};
 pub use search::people::FoundPerson;
 pub use sites::{NewToken, Scope, Site, SiteSummary, Token, TokenSummary};
 pub use sync_items::{
-    About, Attempt, AttemptRow, Attention, Claimed, Conservation, Counts, ItemFilter, ItemRow, PersonRecord, Reader,
-    Reading, Settled, SettledState, TimelineAttempt, TimelineOrder, TimelinePlace,
+    About, Attempt, AttemptRow, Attention, Claimed, Conservation, Counts, Edges, ItemFilter, ItemRow, PersonRecord,
+    Reader, Reading, Settled, SettledState, TimelineAttempt, TimelineOrder, TimelinePlace,
 };
 pub use write::{NewChange, NewEvent, WriteTransaction};
 

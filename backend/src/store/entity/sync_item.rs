@@ -34,6 +34,8 @@ pub(crate) struct Model {
     pub(crate) remarks: Option<String>,
     /// Of what the mapping reads of it for other records.
     pub(crate) read_digest: Option<String>,
+    /// When what is written of it changes by itself.
+    pub(crate) judge_at: Option<i64>,
 }
 
 #[derive(Clone, Copy, Debug, EnumIter, DeriveRelation)]

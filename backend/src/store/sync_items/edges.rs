@@ -23,6 +23,15 @@ use crate::{
     },
 };
 
+/// What judges records again although no event is about them.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Edges {
+    /// What other records read of these.
+    pub readings: Vec<Reading>,
+    /// When what is written of these changes by itself.
+    pub moments: Vec<(RecordKey, Timestamp)>,
+}
+
 /// What the deliveries of other records read of one record.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Reading {
@@ -71,9 +80,20 @@ impl EdgeChange {
     }
 }
 
-/// The digest of what is read of a record, if anything is.
-pub(super) fn digest_of(readings: &[Reading], key: RecordKey) -> Option<String> {
-    readings.iter().find(|reading| reading.key == key).map(|reading| reading.digest.clone())
+impl Edges {
+    /// Adds those of other records.
+    pub fn extend(&mut self, other: Self) {
+        self.readings.extend(other.readings);
+        self.moments.extend(other.moments);
+    }
+
+    pub(super) fn digest_of(&self, key: RecordKey) -> Option<String> {
+        self.readings.iter().find(|reading| reading.key == key).map(|reading| reading.digest.clone())
+    }
+
+    pub(super) fn moment_of(&self, key: RecordKey) -> Option<Timestamp> {
+        self.moments.iter().find(|(of, _)| *of == key).map(|(_, moment)| *moment)
+    }
 }
 
 /// Notes which of these readings differ from those of the last delivery, before the new ones are stored. An item that is
@@ -224,5 +244,19 @@ impl Store {
         values.extend([key.moodle_id.0.into(), reader.as_str().into(), noted_by.as_str().into()]);
         execute(&self.write, &sql, values).await?;
         Ok(())
+    }
+
+    /// Makes the next items pending whose moment has come: one step. Returns whether some may be left.
+    pub async fn judge_due(&self, destination: &str, now: Timestamp) -> Result<bool, StoreError> {
+        let due = "judge_at <= ? AND state <> 'pending'";
+        let sql = format!(
+            "SELECT site_id, kind, moodle_id FROM sync_items WHERE destination = ? AND {due} ORDER BY judge_at LIMIT ?"
+        );
+        let values = vec![destination.into(), now.0.into(), i64::from(limits::STEP_ITEMS).into()];
+        let rows = query(&self.read, &sql, values).await?;
+        let keys: Vec<RecordKey> = rows.iter().map(key_of).collect::<Result<_, _>>()?;
+        let due = due.replace('?', &now.0.to_string());
+        make_pending(&self.write, destination, &keys, &due, Delivered::Trusted, now).await?;
+        Ok(keys.len() >= limits::STEP_ITEMS as usize)
     }
 }

@@ -26,7 +26,7 @@ pub use about::About;
 pub use attempts::AttemptRow;
 pub use claim::Claimed;
 pub use conservation::Conservation;
-pub use edges::{Reader, Reading};
+pub use edges::{Edges, Reader, Reading};
 pub use settled::{Attempt, Settled, SettledState};
 pub use timeline::{PersonRecord, TimelineAttempt, TimelineOrder, TimelinePlace};
 pub use view::{Attention, Counts, ItemFilter, ItemRow};

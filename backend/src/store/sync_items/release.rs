@@ -44,7 +44,7 @@ pub(super) async fn make_pending(
 ) -> Result<u64, StoreError> {
     let forget = if delivered == Delivered::Forgotten { ", digest = NULL" } else { "" };
     let set = format!(
-        "revision = revision + 1{forget}, due_at = ?, waits_kind = NULL, waits_id = NULL, \
+        "revision = revision + 1{forget}, due_at = ?, waits_kind = NULL, waits_id = NULL, judge_at = NULL, \
          changed_at = CASE state WHEN 'synced' THEN ? ELSE changed_at END, \
          state = CASE state WHEN 'in_flight' THEN 'in_flight' ELSE 'pending' END"
     );

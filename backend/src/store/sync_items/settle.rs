@@ -7,7 +7,7 @@ use sea_orm::{
 };
 
 use super::{
-    edges::{self, Reading},
+    edges::{self, Edges},
     lock,
     release::request_delivery,
     remarks,
@@ -32,14 +32,14 @@ impl Store {
     ///
     /// An item whose revision rose since the claim becomes pending again.
     ///
-    /// `readings` are what other records' deliveries read of these. Returns whether any of it changed, so that
-    /// [`Store::judge_readers`] has something to do.
+    /// Returns whether anything changed that other records' deliveries read of these, so that [`Store::judge_readers`]
+    /// has something to do.
     pub async fn settle(
         &self,
         destination: &str,
         lease: &str,
         settled: &[Settled],
-        readings: &[Reading],
+        edges: &Edges,
         now: Timestamp,
         repeat_ms: i64,
     ) -> Result<bool, StoreError> {
@@ -47,11 +47,12 @@ impl Store {
         let settled = &writers::one_each(&transaction, (destination, lease), settled).await?;
         let mut in_order: Vec<&Settled> = settled.iter().collect();
         in_order.sort_unstable_by_key(|settled| lock::order(&settled.item.key));
-        let changed = edges::note_changes(&transaction, (destination, lease), settled, readings).await?;
+        let changed = edges::note_changes(&transaction, (destination, lease), settled, &edges.readings).await?;
         let rows = in_order
             .iter()
             .map(|settled| ActiveModel {
-                read_digest: Set(edges::digest_of(readings, settled.item.key)),
+                read_digest: Set(edges.digest_of(settled.item.key)),
+                judge_at: Set(edges.moment_of(settled.item.key).map(|at| at.0)),
                 ..row(destination, lease, settled, now, repeat_ms)
             })
             .collect();
@@ -202,6 +203,7 @@ fn settling() -> OnConflict {
             Column::Code,
             Column::Reason,
             Column::Remarks,
+            Column::JudgeAt,
         ])
         .value(Column::State, unmoved("excluded.state", "'pending'"))
         // Another item may have taken the remote record over meanwhile.

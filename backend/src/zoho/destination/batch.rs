@@ -5,6 +5,7 @@ use std::collections::{HashMap, HashSet};
 use chrono_tz::Tz;
 
 use crate::{
+    clock::Timestamp,
     model::{
         Course, Enrolment, ErasurePolicy, Grade, GradeItem, Id, ItemState, Kind, Record, RecordKey, State, User,
         Version,
@@ -36,6 +37,7 @@ pub(super) struct DeliveryBatch {
     /// The erased people among those of these items.
     erased: HashMap<Place, ErasurePolicy>,
     time_zone: Tz,
+    now: Timestamp,
 }
 
 /// What is known about a record of any kind.
@@ -53,7 +55,7 @@ impl DeliveryBatch {
     pub(super) async fn load(
         store: &Store,
         mapping: &Mapping,
-        time_zone: Tz,
+        (time_zone, now): (Tz, Timestamp),
         destination: &str,
         items: &[Claimed],
     ) -> Result<Self, StoreError> {
@@ -73,6 +75,7 @@ impl DeliveryBatch {
             sites: store.site_names().await?,
             erased: HashMap::new(),
             time_zone,
+            now,
         };
         match kind {
             Kind::User => batch.users = store.records_by_key::<user::Entity>(&places).await?,
@@ -228,6 +231,7 @@ impl DeliveryBatch {
             user_id: facts.user.and_then(|key| self.remote_id(key)),
             course_id: facts.course.and_then(|key| self.remote_id(key)),
             time_zone: self.time_zone,
+            now: self.now.0.div_euclid(1_000),
         }
     }
 

@@ -5,7 +5,7 @@ use super::{
     adopt::Adoption,
     decide::WriteTarget,
     job::{DeliveryContext, Job, WriteCall, job},
-    outcome, unreadable,
+    outcome, readings, unreadable,
 };
 use crate::{
     delivery::{Delivery, Destination, DestinationFailure},
@@ -25,8 +25,10 @@ impl Zoho {
         };
         let metadata = &*self.metadata(kind, module).await?;
         let time_zone = self.time_zone(kind, module, metadata).await?;
+        let moment = (time_zone, self.clock.now());
         let batch =
-            DeliveryBatch::load(&self.store, &self.mapping, time_zone, Self::NAME, &items).await.map_err(unreadable)?;
+            DeliveryBatch::load(&self.store, &self.mapping, moment, Self::NAME, &items).await.map_err(unreadable)?;
+        delivery.edges.moments = readings::moments(&batch, module, &items);
         let context = DeliveryContext { batch: &batch, module, metadata };
         let decider = Decider { mapping: &self.mapping, batch: &batch, metadata, module };
         let (mut writes, mut removals, mut erasures) = (Vec::new(), Vec::new(), Vec::new());

@@ -51,8 +51,9 @@ impl Zoho {
         };
         let metadata = &*self.metadata(kind, module).await?;
         let time_zone = self.time_zone(kind, module, metadata).await?;
+        let moment = (time_zone, self.clock.now());
         let batch =
-            DeliveryBatch::load(&self.store, &self.mapping, time_zone, Self::NAME, &items).await.map_err(unreadable)?;
+            DeliveryBatch::load(&self.store, &self.mapping, moment, Self::NAME, &items).await.map_err(unreadable)?;
         let context = DeliveryContext { batch: &batch, module, metadata };
         let decider = Decider { mapping: &self.mapping, batch: &batch, metadata, module };
         let (mut forecast, mut writes) = (Forecast::new(), Writes::default());

@@ -213,15 +213,14 @@ impl Destination for Zoho {
             Err(error) => return Delivery { failure: Some(unreadable(error)), ..all },
         };
         for part in parts {
-            let Delivery { settled, redeliver, reconsider, readings, failure } = match self.deliver_and_read(part).await
-            {
+            let Delivery { settled, redeliver, reconsider, edges, failure } = match self.deliver_and_read(part).await {
                 Ok(delivered) => delivered,
                 Err(failure) => Delivery { failure: Some(failure), ..Delivery::default() },
             };
             all.settled.extend(settled);
             all.redeliver.extend(redeliver);
             all.reconsider.extend(reconsider);
-            all.readings.extend(readings);
+            all.edges.extend(edges);
             all.failure = failure;
             if all.failure.is_some() {
                 break;

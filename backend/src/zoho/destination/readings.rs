@@ -1,11 +1,13 @@
-//! What the deliveries of other records read of people and courses, so that a change is noticed.
+//! What the deliveries of other records read of people and courses, and what a delivery reads of the clock, so that a
+//! change is noticed.
 
-use super::{Zoho, unreadable};
+use super::{DeliveryBatch, Zoho, unreadable};
 use crate::{
+    clock::Timestamp,
     delivery::{Delivery, DestinationFailure},
     model::{Id, Kind, RecordKey, State},
     store::{Claimed, Reader, Reading, RecordTable, StoreError, StoredRecord, course, user},
-    zoho::mapping::StateRef,
+    zoho::mapping::{ModuleMapping, StateRef},
 };
 
 impl Zoho {
@@ -13,7 +15,9 @@ impl Zoho {
     pub(super) async fn deliver_and_read(&self, items: Vec<Claimed>) -> Result<Delivery, DestinationFailure> {
         let keys: Vec<RecordKey> = items.iter().map(|item| item.key).collect();
         let readings = self.readings(&keys).await.map_err(unreadable)?;
-        Ok(Delivery { readings, ..self.deliver_part(items).await? })
+        let mut delivery = self.deliver_part(items).await?;
+        delivery.edges.readings = readings;
+        Ok(delivery)
     }
 
     async fn readings(&self, keys: &[RecordKey]) -> Result<Vec<Reading>, StoreError> {
@@ -54,4 +58,14 @@ impl Zoho {
             })
             .collect()
     }
+}
+
+/// When what is written of these items changes by itself next.
+pub(super) fn moments(batch: &DeliveryBatch, module: &ModuleMapping, items: &[Claimed]) -> Vec<(RecordKey, Timestamp)> {
+    let moment = |item: &Claimed| {
+        let facts = batch.facts(item.key).filter(|facts| !facts.deleted)?;
+        let seconds = module.next_moment(&batch.subject(item.key, &facts))?;
+        Some((item.key, Timestamp(seconds.saturating_mul(1_000))))
+    };
+    items.iter().filter_map(moment).collect()
 }

@@ -1,8 +1,12 @@
-//! What the mapping reads of a person or course for other records.
+//! What the mapping reads of a person or course for other records, and of the clock.
 
 use sha2::{Digest, Sha256};
 
-use super::{Mapping, ModuleMapping, Owner, StateRef, source::Path, text::text};
+use super::{
+    Mapping, ModuleMapping, Owner, StateRef, Subject,
+    source::{Path, next_status},
+    text::text,
+};
 use crate::model::Kind;
 
 impl Mapping {
@@ -33,6 +37,14 @@ impl Mapping {
 }
 
 impl ModuleMapping {
+    /// The next moment, in Unix seconds, at which a value changes by itself.
+    pub(crate) fn next_moment(&self, subject: &Subject<'_>) -> Option<i64> {
+        let StateRef::Enrolment(enrolment) = subject.state else { return None };
+        let mut rules = self.rules.iter().filter(|rule| rule.owner == Owner::Moodle);
+        let reads = rules.any(|rule| rule.paths().iter().any(|path| matches!(path, Path::Status)));
+        next_status(enrolment, subject.now).filter(|_| reads)
+    }
+
     /// The sources in a record of another kind whose values are kept up to date.
     fn paths_to(&self, of: Kind) -> impl Iterator<Item = Path> {
         let rules = self.rules.iter().filter(|rule| rule.owner == Owner::Moodle);

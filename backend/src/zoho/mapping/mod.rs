@@ -164,6 +164,8 @@ pub struct Subject<'a> {
     pub course_id: Option<&'a str>,
     /// The time zone of dates.
     pub time_zone: Tz,
+    /// The moment, in Unix seconds.
+    pub now: i64,
 }
 
 /// The state of a record of any kind.

@@ -90,8 +90,6 @@ impl<T: AsDatum> AsDatum for Option<T> {
 pub(super) struct Accessor<T: 'static> {
     name: &'static str,
     shape: Shape,
-    /// All possible values of a computed text.
-    values: &'static [&'static str],
     get: for<'a> fn(&'a T) -> Option<Datum<'a>>,
 }
 
@@ -100,15 +98,14 @@ const fn shape_of<T, D: AsDatum>(_: fn(&T) -> &D) -> Shape {
 }
 
 macro_rules! accessors {
-    ($table:ident: $type:ident { $($field:ident)* } $($name:literal = $get:ident, $values:expr;)*) => {
+    ($table:ident: $type:ident { $($field:ident)* } $($name:literal = $get:ident;)*) => {
         static $table: &[Accessor<$type>] = &[
             $(Accessor {
                 name: stringify!($field),
                 shape: shape_of(|state: &$type| &state.$field),
-                values: &[],
                 get: |state| state.$field.datum(),
             },)*
-            $(Accessor { name: $name, shape: Shape::Text, values: $values, get: $get },)*
+            $(Accessor { name: $name, shape: Shape::Text, get: $get },)*
         ];
     };
 }
@@ -116,7 +113,7 @@ macro_rules! accessors {
 accessors! { USER: User {
     userid username firstname lastname email idnumber phone1 phone2 institution department city country lang timezone auth
     confirmed suspended timecreated timemodified
-} "name" = user_name, &[]; }
+} "name" = user_name; }
 
 accessors! { COURSE: Course {
     courseid fullname shortname idnumber categoryid categoryname format visible startdate enddate timecreated timemodified
@@ -124,7 +121,7 @@ accessors! { COURSE: Course {
 
 accessors! { ENROLMENT: Enrolment {
     enrollmentid userid courseid enrol enabled timestart timeend timecreated timemodified
-} "roles" = enrolment_roles, &[]; "status" = enrolment_status, &[ACTIVE, SUSPENDED]; }
+} "roles" = enrolment_roles; }
 
 accessors! { GRADE: Grade {
     gradeid userid itemid finalgrade gradetext feedback grader hidden timecreated timemodified
@@ -134,10 +131,15 @@ accessors! { COMPLETION: Completion { completionid userid courseid timecompleted
 
 accessors! { ITEM: GradeItem {
     courseid itemname itemtype itemmodule iteminstance itemidnumber gradetype grademin grademax gradepass scaleid scale
-} "name" = item_name, &[]; }
+} "name" = item_name; }
 
 const ACTIVE: &str = "Active";
 const SUSPENDED: &str = "Suspended";
+const NOT_STARTED: &str = "Not started";
+const ENDED: &str = "Ended";
+
+/// What an enrolment can be.
+const STATUSES: &[&str] = &[ACTIVE, SUSPENDED, NOT_STARTED, ENDED];
 
 fn user_name(user: &User) -> Option<Datum<'_>> {
     let part =
@@ -154,14 +156,31 @@ fn enrolment_roles(enrolment: &Enrolment) -> Option<Datum<'_>> {
     (!names.is_empty()).then(|| Datum::Text(Cow::Owned(names.join(", "))))
 }
 
-/// Whether an enrolment is active. An end date that has passed is no event in Moodle, so it shows in the dates, not
-/// here.
-fn enrolment_status(enrolment: &Enrolment) -> Option<Datum<'_>> {
-    let active = match (enrolment.status, enrolment.enabled) {
+/// What an enrolment is at a moment, in Unix seconds.
+fn enrolment_status(enrolment: &Enrolment, now: i64) -> Option<&'static str> {
+    let not_suspended = match (enrolment.status, enrolment.enabled) {
         (None, None) => return None,
         (status, enabled) => status.unwrap_or(0) == 0 && enabled.unwrap_or(true),
     };
-    Some(Datum::Text(Cow::Borrowed(if active { ACTIVE } else { SUSPENDED })))
+    Some(match (moment(enrolment.timestart), moment(enrolment.timeend)) {
+        _ if !not_suspended => SUSPENDED,
+        (_, Some(end)) if end <= now => ENDED,
+        (Some(start), _) if start > now => NOT_STARTED,
+        _ => ACTIVE,
+    })
+}
+
+/// The next moment after `now` at which [`enrolment_status`] changes by itself: no event of Moodle says so.
+pub(super) fn next_status(enrolment: &Enrolment, now: i64) -> Option<i64> {
+    let status = enrolment_status(enrolment, now)?;
+    let boundaries = [moment(enrolment.timestart), moment(enrolment.timeend)].into_iter().flatten();
+    let later = boundaries.filter(|moment| *moment > now).min()?;
+    (enrolment_status(enrolment, later) != Some(status)).then_some(later)
+}
+
+/// A time that is given: 0 stands for none.
+fn moment(time: Option<Time>) -> Option<i64> {
+    time.map(|time| time.0).filter(|time| *time != 0)
 }
 
 fn item_name(item: &GradeItem) -> Option<Datum<'_>> {
@@ -190,6 +209,8 @@ pub(super) enum Path {
     Key,
     Site,
     Percentage,
+    /// Of an enrolment, by the clock.
+    Status,
     User(&'static Accessor<User>),
     Course(&'static Accessor<Course>),
     Enrolment(&'static Accessor<Enrolment>),
@@ -216,6 +237,7 @@ impl Path {
             (None, Kind::Grade) if name == "percentage" => Some(Self::Percentage),
             (None, Kind::User) => find(USER, name).map(Self::User),
             (None, Kind::Course) => find(COURSE, name).map(Self::Course),
+            (None, Kind::Enrolment) if name == "status" => Some(Self::Status),
             (None, Kind::Enrolment) => find(ENROLMENT, name).map(Self::Enrolment),
             (None, Kind::Grade) => find(GRADE, name).map(Self::Grade),
             (None, Kind::Completion) => find(COMPLETION, name).map(Self::Completion),
@@ -229,6 +251,7 @@ impl Path {
             Self::Key => "key".to_owned(),
             Self::Site => "site".to_owned(),
             Self::Percentage => "percentage".to_owned(),
+            Self::Status => "status".to_owned(),
             Self::User(accessor) => of(Kind::User, accessor.name),
             Self::Course(accessor) => of(Kind::Course, accessor.name),
             Self::Enrolment(accessor) => accessor.name.to_owned(),
@@ -245,7 +268,7 @@ impl Path {
 
     pub(super) fn shape(self) -> Shape {
         match self {
-            Self::Key | Self::Site => Shape::Text,
+            Self::Key | Self::Site | Self::Status => Shape::Text,
             Self::Percentage => Shape::Decimal,
             Self::User(accessor) => accessor.shape,
             Self::Course(accessor) => accessor.shape,
@@ -258,7 +281,7 @@ impl Path {
 
     /// All possible values, if there are only a few.
     pub(super) fn values(self) -> &'static [&'static str] {
-        if let Self::Enrolment(accessor) = self { accessor.values } else { &[] }
+        if matches!(self, Self::Status) { STATUSES } else { &[] }
     }
 
     /// The value of a person or course by itself.
@@ -275,6 +298,9 @@ impl Path {
             (Self::Key, state) => Some(Datum::Text(Cow::Owned(key_value(subject.site, state)))),
             (Self::Site, _) => Some(Datum::Text(Cow::Borrowed(subject.site))),
             (Self::Percentage, StateRef::Grade(grade)) => percentage(grade, subject.item),
+            (Self::Status, StateRef::Enrolment(enrolment)) => {
+                enrolment_status(enrolment, subject.now).map(|status| Datum::Text(Cow::Borrowed(status)))
+            }
             (Self::User(accessor), StateRef::User(user)) => (accessor.get)(user),
             (Self::User(accessor), _) => subject.user.and_then(accessor.get),
             (Self::Course(accessor), StateRef::Course(course)) => (accessor.get)(course),
@@ -285,5 +311,45 @@ impl Path {
             (Self::Item(accessor), _) => subject.item.and_then(accessor.get),
             _ => None,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{ACTIVE, ENDED, NOT_STARTED, SUSPENDED, enrolment_status, next_status};
+    use crate::model::{Enrolment, Id, Time};
+
+    fn between(status: i64, start: i64, end: i64) -> Enrolment {
+        let (timestart, timeend) = (Some(Time(start)), Some(Time(end)));
+        Enrolment { status: Some(status), timestart, timeend, ..Enrolment::unknown(Id(1), Id(2), Id(3)) }
+    }
+
+    #[test]
+    fn an_enrolment_begins_and_ends_by_the_clock() {
+        let enrolment = between(0, 100, 200);
+        for (now, status, next) in [
+            (99, NOT_STARTED, Some(100)),
+            (100, ACTIVE, Some(200)),
+            (199, ACTIVE, Some(200)),
+            (200, ENDED, None),
+            (300, ENDED, None),
+        ] {
+            assert_eq!(enrolment_status(&enrolment, now), Some(status), "at {now}");
+            assert_eq!(next_status(&enrolment, now), next, "at {now}");
+        }
+        let for_ever = between(0, 0, 0);
+        assert_eq!((enrolment_status(&for_ever, 5), next_status(&for_ever, 5)), (Some(ACTIVE), None));
+    }
+
+    #[test]
+    fn what_the_clock_does_not_change_has_no_moment() {
+        let suspended = between(1, 100, 200);
+        assert_eq!((enrolment_status(&suspended, 50), next_status(&suspended, 50)), (Some(SUSPENDED), None));
+        // It ends before it begins: it has ended.
+        let reversed = between(0, 200, 100);
+        assert_eq!((enrolment_status(&reversed, 150), next_status(&reversed, 150)), (Some(ENDED), None));
+        assert_eq!(next_status(&reversed, 50), Some(100));
+        let unknown = Enrolment { status: None, ..between(0, 100, 200) };
+        assert_eq!((enrolment_status(&unknown, 50), next_status(&unknown, 50)), (None, None));
     }
 }

@@ -57,7 +57,7 @@ impl Sample {
         };
         let item = (kind == Kind::Grade).then_some(&self.item);
         let (user, course, time_zone) = (Some(&self.user), Some(&self.course), self.time_zone);
-        Subject { site: SITE, state, item, user, course, user_id, course_id, time_zone }
+        Subject { site: SITE, state, item, user, course, user_id, course_id, time_zone, now: LESSON.0 }
     }
 }
 

@@ -3,7 +3,7 @@
 use backend_sync::zoho::mapping::Mapping;
 use serde_json::{Value, json};
 
-use super::{assert_conserved, item, rest, start, start_with, with};
+use super::{assert_conserved, item, rest, start, start_with, until, with};
 use crate::support::{
     Database, Server, ZohoSimulator,
     events::{at, course, enrolment, grade, user},
@@ -15,6 +15,8 @@ on_both_databases!(
     a_renamed_person_renames_what_has_the_name,
     the_grades_of_all_items_follow_their_course,
     a_course_that_enters_the_filter_brings_its_enrolments,
+    an_enrolment_begins_and_ends_by_the_clock,
+    a_status_that_is_not_written_waits_for_no_moment,
 );
 
 /// A server with the default mapping, changed by these replacements.
@@ -176,5 +178,79 @@ async fn a_course_that_enters_the_filter_brings_its_enrolments(database: Databas
     rest(&database).await;
     assert_eq!(values(&zoho, "Moodle_Enrolments", "Name").await, ["Biology"]);
     assert_conserved(&database);
+    server.stop().await;
+}
+
+/// An enrolment from one moment to another one, in Unix seconds.
+fn between(id: i64, start: i64, end: i64) -> Value {
+    let mut enrolment = enrolment(id, 3, 2);
+    (enrolment["timestart"], enrolment["timeend"]) = (json!(start), json!(end));
+    enrolment
+}
+
+/// Long past, and long to come, in Unix seconds.
+const PAST: i64 = 1_000_000_000;
+const NEXT: i64 = 9_000_000_000;
+const LAST: i64 = 9_100_000_000;
+
+/// When a record's value changes by itself.
+async fn moment(database: &Database, id: i64) -> Option<i64> {
+    let sql = format!("SELECT CAST(judge_at AS TEXT) FROM sync_items WHERE kind = 'enrolment' AND moodle_id = {id}");
+    database.texts(&sql).await.pop().flatten().map(|moment| moment.parse().unwrap())
+}
+
+async fn an_enrolment_begins_and_ends_by_the_clock(database: Database) {
+    let zoho = ZohoSimulator::start_set_up().await;
+    let server = start(&database, &zoho).await;
+    server
+        .site()
+        .apply(&[
+            at(1, "user_created", user(3, "ann")),
+            at(1, "course_created", named(2, "Biology")),
+            at(2, "user_enrolled", between(5, NEXT, LAST)),
+            at(2, "user_enrolled", between(6, PAST, PAST + 1)),
+            at(2, "user_enrolled", between(7, 0, 0)),
+        ])
+        .await;
+    rest(&database).await;
+    let status = async |id: i64| {
+        let enrolments = zoho.records("Moodle_Enrolments").await;
+        with(&enrolments, "Moodle_Enrolment_Key", &format!("moodle:{id}"))["Status"].as_str().unwrap().to_owned()
+    };
+    assert_eq!(
+        (status(5).await, status(6).await, status(7).await),
+        ("Not started".into(), "Ended".into(), "Active".into())
+    );
+    let moments = (moment(&database, 5).await, moment(&database, 6).await, moment(&database, 7).await);
+    assert_eq!(moments, (Some(NEXT * 1_000), None, None));
+
+    let untouched = revision(&database, "enrolment", 7).await;
+    // As if the clock went on: each moment comes once, and the record waits for the next one.
+    for (start, end, expected, next) in [(PAST, LAST, "Active", Some(LAST * 1_000)), (PAST, PAST + 1, "Ended", None)] {
+        let dates = format!("UPDATE enrolments SET timestart = {start}, timeend = {end} WHERE moodle_id = 5");
+        database.execute(&dates).await;
+        database.execute("UPDATE sync_items SET judge_at = 1 WHERE kind = 'enrolment' AND moodle_id = 5").await;
+        until("it is judged again", async || (status(5).await == expected).then_some(())).await;
+        rest(&database).await;
+        assert_eq!(moment(&database, 5).await, next);
+    }
+    assert_eq!(revision(&database, "enrolment", 7).await, untouched, "it has no dates");
+    assert_conserved(&database);
+    server.stop().await;
+}
+
+async fn a_status_that_is_not_written_waits_for_no_moment(database: Database) {
+    let zoho = ZohoSimulator::start_set_up().await;
+    let server = start_mapped(&database, &zoho, &[("Status = { from = \"status\" }\n", "")]).await;
+    server
+        .site()
+        .apply(&[
+            at(1, "user_created", user(3, "ann")),
+            at(1, "course_created", named(2, "Biology")),
+            at(2, "user_enrolled", between(5, NEXT, LAST)),
+        ])
+        .await;
+    rest(&database).await;
+    assert_eq!((item(&database, "enrolment", 5).await.0, moment(&database, 5).await), ("synced".to_owned(), None));
     server.stop().await;
 }

@@ -5,7 +5,7 @@ use std::pin::Pin;
 use backend_sync::{
     clock::Timestamp,
     model::{Id, ItemState, Kind, Lane, RecordKey},
-    store::{Claimed, ItemFilter, Settled, SettledState, Store, StoreError},
+    store::{Claimed, Edges, ItemFilter, Settled, SettledState, Store, StoreError},
 };
 use sea_orm::{ConnectionTrait, DatabaseTransaction, TransactionTrait};
 use serde_json::json;
@@ -95,7 +95,10 @@ const STATEMENTS: [(&str, &str, Statement); 6] = [
     }),
     ("settle", "in_flight", |store| {
         Box::pin(async move {
-            store.settle(DESTINATION, LEASE, &[settled(2), settled(1)], &[], Timestamp(20), 0).await.map(drop)
+            store
+                .settle(DESTINATION, LEASE, &[settled(2), settled(1)], &Edges::default(), Timestamp(20), 0)
+                .await
+                .map(drop)
         })
     }),
     ("request_delivery", "synced", |store| {

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use backend_sync::clock::Clock;
 use serde_json::{Map, Value, json};
 
 use super::{rest, start, with};
@@ -40,7 +41,10 @@ async fn recorded_requests_end_in_zoho(database: Database) {
         let contact = with(&contacts, "Moodle_User_Key", &format!("{SITE}:{}", text(enrolment, "userid")));
         let product = with(&products, "Moodle_Course_Key", &format!("{SITE}:{}", text(enrolment, "courseid")));
         assert_eq!((&record["Contact"]["id"], &record["Course"]["id"]), (&contact["id"], &product["id"]));
-        assert_eq!(record["Status"], if enrolment["status"] == json!("0") { "Active" } else { "Suspended" });
+        let end: i64 = text(enrolment, "timeend").parse().unwrap();
+        let ended = end != 0 && end <= Clock::system().now().0 / 1_000;
+        let active = if ended { "Ended" } else { "Active" };
+        assert_eq!(record["Status"], if enrolment["status"] == json!("0") { active } else { "Suspended" });
     }
     let grades = last_bodies(&["grade_updated"], "gradeid");
     let delivered = zoho.records("Moodle_Grades").await;

@@ -76,6 +76,8 @@ impl Thing {
             user_id: None,
             course_id: None,
             time_zone: Tz::UTC,
+            // In the term of the examples.
+            now: 1_796_000_000,
         }
     }
 }
