@@ -8,27 +8,31 @@ use std::collections::HashMap;
 
 use super::{
     Zoho,
-    find::{AdoptionChoice, distinct, grouped},
+    find::{AdoptionChoice, FoundPeople, distinct, grouped},
     job::{DeliveryContext, Job},
     outcome::{self, Timing},
-    unreadable,
+    unreadable, user_key,
 };
 use crate::{
     delivery::{Delivery, Destination, DestinationFailure},
-    model::{ItemState, Kind, RecordKey},
-    store::ItemRow,
+    model::{ItemState, Kind, RecordKey, Records},
+    store::{ItemRow, Settled, StoreError},
     zoho::mapping::{Rendered, Write},
 };
 
 /// Who else has a person's address.
 enum Holder {
-    /// Nobody.
+    /// Nobody who is in Zoho.
     Nobody,
     /// Another user, who is in Zoho.
     Other(RecordKey),
     /// Another user, who is being delivered right now.
     InFlight,
 }
+
+/// Deleted users, by the ids of their contacts in Zoho. Whoever has the same address is the same person with a new
+/// account, and takes the contact over.
+type Gone = HashMap<String, RecordKey>;
 
 /// People, by what is known about them.
 pub(super) struct Adoption {
@@ -53,8 +57,9 @@ impl Zoho {
             return Ok(Adoption { existing: Vec::new(), new: jobs, failure: None });
         }
         let started_at = self.clock.now();
-        let holders = self.holders(context, &jobs).await.map_err(unreadable)?;
-        let found = self.contacts(context, &jobs).await?;
+        let (holders, mut gone) = self.holders(context, &jobs).await.map_err(unreadable)?;
+        let mut found = self.contacts(context, &jobs).await?;
+        self.confirm(context, &jobs, &mut found, &mut gone).await?;
         let timing = Timing { started_at, ended_at: self.clock.now() };
         let (mut existing, mut new, mut failure) = (Vec::new(), Vec::new(), None);
         for job in jobs {
@@ -71,13 +76,22 @@ impl Zoho {
                     continue;
                 }
             }
-            match found.choose(context.module, &job) {
+            let handed_over = |id: &String| gone.get(id).copied().into_iter().collect();
+            match found.choose(context.module, &job, &keys_of(context, &gone)) {
                 AdoptionChoice::New => new.push(job),
                 AdoptionChoice::Ours(id) if self.is_ours(&job, &id).await.map_err(unreadable)? => {
-                    existing.push(Job { remote_id: Some(id), ..job });
+                    existing.push(Job { takes_over_from: handed_over(&id), remote_id: Some(id), ..job });
                 }
                 AdoptionChoice::Ours(id) => failure = Some(self.other_writer(context, &id)),
-                AdoptionChoice::Adopt(id) => existing.extend(adopted(context, job, id)),
+                AdoptionChoice::Adopt(id) => {
+                    let job = Job { takes_over_from: handed_over(&id), ..job };
+                    existing.extend(adopted(context, job, id));
+                }
+                AdoptionChoice::Taken(id, words) => {
+                    let blocked_by = self.store.writer_of(Self::NAME, &id).await.map_err(unreadable)?;
+                    let failed = outcome::failed(job.item, ("email_taken".to_owned(), words), Some(timing));
+                    delivery.settled.push(Settled { blocked_by, ..failed });
+                }
                 AdoptionChoice::Ask(code, words) => {
                     delivery.settled.push(outcome::failed(job.item, (code.to_owned(), words), Some(timing)));
                 }
@@ -86,12 +100,43 @@ impl Zoho {
         Ok(Adoption { existing, new, failure })
     }
 
-    /// Who else has these people's addresses, among all users that we know.
+    /// Reads the contacts by id that are about to be taken for another person's, and those of deleted users: Zoho's
+    /// search lags by seconds. Adds the deleted users whom only their contact shows: those who are erased here.
+    async fn confirm(
+        &self,
+        context: &DeliveryContext<'_>,
+        jobs: &[Job],
+        found: &mut FoundPeople,
+        gone: &mut Gone,
+    ) -> Result<(), DestinationFailure> {
+        let module = context.module;
+        let mut ids = found.taken(module, jobs);
+        for id in ids.iter().filter(|id| !gone.contains_key(*id)).cloned().collect::<Vec<_>>() {
+            let writer = self.store.writer_of(Self::NAME, &id).await.map_err(unreadable)?;
+            if let Some(writer) = writer
+                && self.store.is_gone(Self::NAME, writer).await.map_err(unreadable)?
+            {
+                gone.insert(id, writer);
+            }
+        }
+        ids.extend(gone.keys().cloned());
+        if ids.is_empty() {
+            return Ok(());
+        }
+        let ids = distinct(ids.into_iter());
+        let mut fields = vec![module.key.as_str()];
+        fields.extend(module.matches.iter().map(|field| field.field.as_str()));
+        let records = self.client.get(&module.module, &ids, &fields).await;
+        found.replace(&ids, &records.map_err(|error| self.failure_of(context, Records::New, &error))?);
+        Ok(())
+    }
+
+    /// Who else has these people's addresses, among all users that we know; and those of them who are deleted.
     async fn holders(
         &self,
         context: &DeliveryContext<'_>,
         jobs: &[Job],
-    ) -> Result<HashMap<RecordKey, Holder>, crate::store::StoreError> {
+    ) -> Result<(HashMap<RecordKey, Holder>, Gone), StoreError> {
         let email_of = |key: RecordKey| context.batch.user(key).and_then(|user| user.email.clone());
         let addresses: Vec<(RecordKey, String)> =
             jobs.iter().filter_map(|job| Some((job.item.key, email_of(job.item.key)?))).collect();
@@ -100,29 +145,49 @@ impl Zoho {
         let users = self.store.users_by_email(&distinct(spellings)).await?;
         let users = users.into_iter().filter_map(|user| {
             let key = RecordKey { kind: Kind::User, site_id: user.site_id, moodle_id: user.record.state.userid };
-            Some((user.record.state.email?.to_lowercase(), key))
+            Some((user.record.state.email?.to_lowercase(), (key, user.record.deleted)))
         });
         let users = grouped(users);
-        let others: Vec<RecordKey> = users.values().filter(|users| users.len() > 1).flatten().copied().collect();
-        let rows = self.store.sync_items_of(Self::NAME, &others).await?;
+        let several = users.values().filter(|users| users.len() > 1).flatten();
+        let rows = self.store.sync_items_of(Self::NAME, &several.map(|(key, _)| *key).collect::<Vec<_>>()).await?;
         let rows: HashMap<RecordKey, ItemRow> = rows.into_iter().map(|row| (row.key, row)).collect();
-        let holder = |(key, email): (RecordKey, String)| {
-            let others = users.get(&email.to_lowercase()).into_iter().flatten().filter(|other| **other != key);
+        let mut gone = Gone::new();
+        let mut holder = |(key, email): (RecordKey, String)| {
+            let others = users.get(&email.to_lowercase()).into_iter().flatten().filter(|(other, _)| *other != key);
             let mut holder = Holder::Nobody;
-            for row in others.filter_map(|other| rows.get(other)) {
-                if row.remote_id.is_some() {
-                    return (key, Holder::Other(row.key));
-                }
-                // Of several in one delivery, the first one goes ahead.
-                let goes_first = !jobs.iter().any(|job| job.item.key == row.key) || row.key < key;
-                if row.state == ItemState::InFlight && goes_first {
-                    holder = Holder::InFlight;
+            for (row, deleted) in others.filter_map(|(other, deleted)| Some((rows.get(other)?, *deleted))) {
+                match &row.remote_id {
+                    // What becomes of its contact is not known before it is settled.
+                    _ if deleted && is_unsettled(row) => holder = Holder::InFlight,
+                    Some(id) if deleted && !row.linked => _ = gone.insert(id.clone(), row.key),
+                    _ if deleted => {}
+                    Some(_) => return (key, Holder::Other(row.key)),
+                    None => {
+                        // Of several in one delivery, the first one goes ahead.
+                        let goes_first = !jobs.iter().any(|job| job.item.key == row.key) || row.key < key;
+                        if row.state == ItemState::InFlight && goes_first {
+                            holder = Holder::InFlight;
+                        }
+                    }
                 }
             }
             (key, holder)
         };
-        Ok(addresses.into_iter().map(holder).collect())
+        let holders = addresses.into_iter().map(&mut holder).collect();
+        Ok((holders, gone))
     }
+}
+
+/// Whether it is being delivered, or an attempt of unknown outcome may have created a contact.
+fn is_unsettled(row: &ItemRow) -> bool {
+    let may_be_there = row.remote_id.is_none() && row.attempts > 0 && row.state == ItemState::Pending;
+    row.state == ItemState::InFlight || may_be_there
+}
+
+/// The keys of deleted users in Zoho, by the ids of their contacts.
+fn keys_of(context: &DeliveryContext<'_>, gone: &Gone) -> HashMap<String, String> {
+    let key = |(id, key): (&String, &RecordKey)| (id.clone(), user_key(context.batch.site(key.site_id), key.moodle_id));
+    gone.iter().map(key).collect()
 }
 
 /// The job that adopts a contact: fields that are only written at creation are left out.
@@ -136,11 +201,12 @@ fn adopted(context: &DeliveryContext<'_>, job: Job, id: String) -> Option<Job> {
     Some(Job { remote_id: Some(id), body, remarks, outcome: "adopted", ..job })
 }
 
-fn same_address(context: &DeliveryContext<'_>, job: Job, other: RecordKey, timing: Timing) -> crate::store::Settled {
+fn same_address(context: &DeliveryContext<'_>, job: Job, other: RecordKey, timing: Timing) -> Settled {
     let words = format!(
-        "{} has the same e-mail address and is already in Zoho. Correct one of the two in Moodle, or delete the unused account; then \
-         retry.",
+        "{} has the same e-mail address and is already in Zoho. Correct one of the two in Moodle, or delete the unused account: then \
+         this one is delivered by itself.",
         context.batch.name(other)
     );
-    outcome::failed(job.item, ("email_taken".to_owned(), words), Some(timing))
+    let failed = outcome::failed(job.item, ("email_taken".to_owned(), words), Some(timing));
+    Settled { blocked_by: Some(other), ..failed }
 }

@@ -44,7 +44,7 @@ impl Zoho {
         };
         self.mark_failures(&context, &delivery).await;
         for settled in &mut delivery.settled {
-            settled.takes_over_from = batch.siblings(settled.item.key);
+            settled.takes_over_from.extend(batch.siblings(settled.item.key));
         }
         Ok(delivery)
     }
@@ -81,7 +81,7 @@ impl Zoho {
         let vanished = self.send(WriteCall::Update, context, found, delivery).await?.gone;
         new.extend(self.render_new(context, vanished, delivery));
         new.extend(removed);
-        self.insert(context, new, delivery).await?;
+        deletes.extend(self.insert(context, new, delivery).await?);
         self.send(WriteCall::Delete, context, deletes, delivery).await?;
         failure.map_or(Ok(()), Err)
     }

@@ -33,7 +33,7 @@ enum Obstacle {
 
 impl Zoho {
     /// Inserts records. Those that exist already, because the answer to an earlier attempt was lost, are updated
-    /// instead. Returns those that are blanked and to be deleted next.
+    /// instead. Returns those that are to be deleted next.
     pub(super) async fn insert(
         &self,
         context: &DeliveryContext<'_>,
@@ -41,21 +41,21 @@ impl Zoho {
         delivery: &mut Delivery,
     ) -> Result<Vec<Job>, DestinationFailure> {
         let rest = self.send(WriteCall::Insert, context, jobs, delivery).await?;
-        let mut blanked = rest.gone;
+        let mut to_delete = rest.gone;
         let (existing, failure) = self.existing(context, rest.duplicates, delivery).await?;
         let timings: HashMap<_, _> = existing.iter().map(|(job, timing)| (job.item.key, *timing)).collect();
         let existing = existing.into_iter().map(|(job, _)| job).collect();
         let gone = self.send(WriteCall::Update, context, existing, delivery).await?.gone;
         for job in gone {
-            match timings.get(&job.item.key).filter(|_| job.leaves.is_none()) {
+            match timings.get(&job.item.key).filter(|_| !job.removes) {
                 Some(timing) => {
                     let words = "The record vanished from Zoho while it was being delivered.".to_owned();
                     delivery.settled.push(self.retry(job, ("vanished".to_owned(), words), *timing));
                 }
-                None => blanked.push(job),
+                None => to_delete.push(job),
             }
         }
-        failure.map_or(Ok(blanked), Err)
+        failure.map_or(Ok(to_delete), Err)
     }
 
     /// Of new records that something is in the way of, those that exist already and are ours. Settles the others, unless

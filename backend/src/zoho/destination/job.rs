@@ -7,7 +7,7 @@ use super::{
     decide::{Leaves, WriteTarget},
 };
 use crate::{
-    model::{Records, Remark},
+    model::{RecordKey, Records, Remark},
     store::Claimed,
     zoho::{mapping::ModuleMapping, metadata::Module},
 };
@@ -37,11 +37,13 @@ pub(super) struct Job {
     pub(super) leaves: Option<Leaves>,
     /// An earlier attempt, whose answer is unknown, may have created it.
     pub(super) tried: bool,
+    /// Deleted people who hand their contact over to this person.
+    pub(super) takes_over_from: Vec<RecordKey>,
 }
 
 pub(super) fn job(item: Claimed, target: WriteTarget, outcome: &'static str, removes: bool) -> Job {
     let WriteTarget { remote_id, body, digest, tried, remarks } = target;
-    Job { item, remote_id, body, digest, remarks, outcome, removes, leaves: None, tried }
+    Job { item, remote_id, body, digest, remarks, outcome, removes, leaves: None, tried, takes_over_from: Vec::new() }
 }
 
 /// The kind of a writing call.

@@ -29,7 +29,7 @@ pub(super) const REFUSED_BY_ZOHO: &str = "refused_by_zoho";
 
 /// A settled item without remarks.
 fn settled(item: Claimed, state: SettledState, reason: Option<Reason>, attempt: Option<Attempt>) -> Settled {
-    Settled { item, state, reason, remarks: Vec::new(), takes_over_from: Vec::new(), attempt }
+    Settled { item, state, reason, remarks: Vec::new(), takes_over_from: Vec::new(), blocked_by: None, attempt }
 }
 
 /// An item that Zoho has already. The rendered remarks are of now; what Zoho refused when it was sent still holds.

@@ -1,6 +1,7 @@
 //! Delivery of records to a simulated Zoho, by a real server process.
 
 mod adoption;
+mod again;
 mod contention;
 mod failures;
 mod holds;
