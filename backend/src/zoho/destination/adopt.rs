@@ -17,7 +17,7 @@ use crate::{
     delivery::{Delivery, Destination, DestinationFailure},
     model::{ItemState, Kind, RecordKey, Records},
     store::{ItemRow, Settled, StoreError},
-    zoho::mapping::{Rendered, Write},
+    zoho::mapping::{Adopt, Rendered, Write},
 };
 
 /// Who else has a person's address.
@@ -79,14 +79,21 @@ impl Zoho {
             let handed_over = |id: &String| gone.get(id).copied().into_iter().collect();
             match found.choose(context.module, &job, &keys_of(context, &gone)) {
                 AdoptionChoice::New => new.push(job),
-                AdoptionChoice::Ours(id) if self.is_ours(&job, &id).await.map_err(unreadable)? => {
-                    existing.push(Job { takes_over_from: handed_over(&id), remote_id: Some(id), ..job });
+                AdoptionChoice::Ours(id) => {
+                    let job = Job { takes_over_from: handed_over(&id), ..job };
+                    if self.was_asked_about(&job, &id).await.map_err(unreadable)? {
+                        existing.extend(adopted(context, job, id));
+                    } else if self.is_ours(&job, &id).await.map_err(unreadable)? {
+                        existing.push(Job { remote_id: Some(id), ..job });
+                    } else {
+                        failure = Some(self.other_writer(context, &id));
+                    }
                 }
-                AdoptionChoice::Ours(id) => failure = Some(self.other_writer(context, &id)),
-                AdoptionChoice::Adopt(id) => {
+                AdoptionChoice::Adopt(id) if adopts(context, &job) => {
                     let job = Job { takes_over_from: handed_over(&id), ..job };
                     existing.extend(adopted(context, job, id));
                 }
+                AdoptionChoice::Adopt(id) => delivery.settled.push(ask(context, job, &id, timing)),
                 AdoptionChoice::Taken(id, words) => {
                     let blocked_by = self.store.writer_of(Self::NAME, &id).await.map_err(unreadable)?;
                     let failed = outcome::failed(job.item, ("email_taken".to_owned(), words), Some(timing));
@@ -100,8 +107,8 @@ impl Zoho {
         Ok(Adoption { existing, new, failure })
     }
 
-    /// Reads the contacts by id that are about to be taken for another person's, and those of deleted users: Zoho's
-    /// search lags by seconds. Adds the deleted users whom only their contact shows: those who are erased here.
+    /// Reads the contacts by id that are about to be taken for another person's or asked about, and those of deleted
+    /// users: Zoho's search lags by seconds. Adds the deleted users whom only their contact shows: those who are erased here.
     async fn confirm(
         &self,
         context: &DeliveryContext<'_>,
@@ -110,7 +117,7 @@ impl Zoho {
         gone: &mut Gone,
     ) -> Result<(), DestinationFailure> {
         let module = context.module;
-        let mut ids = found.taken(module, jobs);
+        let mut ids = found.doubtful(module, jobs, |job| adopts(context, job));
         for id in ids.iter().filter(|id| !gone.contains_key(*id)).cloned().collect::<Vec<_>>() {
             let writer = self.store.writer_of(Self::NAME, &id).await.map_err(unreadable)?;
             if let Some(writer) = writer
@@ -129,6 +136,13 @@ impl Zoho {
         let records = self.client.get(&module.module, &ids, &fields).await;
         found.replace(&ids, &records.map_err(|error| self.failure_of(context, Records::New, &error))?);
         Ok(())
+    }
+
+    /// Whether a person was asked whether this contact may be adopted, and so has answered by writing the key into it.
+    async fn was_asked_about(&self, job: &Job, id: &str) -> Result<bool, StoreError> {
+        let rows = self.store.sync_items_of(Self::NAME, &[job.item.key]).await?;
+        let names = |row: &ItemRow| row.reason.as_ref().is_some_and(|reason| reason.contains(id));
+        Ok(rows.iter().any(|row| row.code.as_deref() == Some(ASKS) && names(row)))
     }
 
     /// Who else has these people's addresses, among all users that we know; and those of them who are deleted.
@@ -182,6 +196,28 @@ impl Zoho {
 fn is_unsettled(row: &ItemRow) -> bool {
     let may_be_there = row.remote_id.is_none() && row.attempts > 0 && row.state == ItemState::Pending;
     row.state == ItemState::InFlight || may_be_there
+}
+
+/// The code of people whose contact is only adopted if a person approves.
+const ASKS: &str = "adoption_asks";
+
+/// Whether this person's contact is adopted without asking.
+fn adopts(context: &DeliveryContext<'_>, job: &Job) -> bool {
+    context.batch.user(job.item.key).is_some_and(|user| context.module.adopts(user))
+}
+
+fn ask(context: &DeliveryContext<'_>, job: Job, id: &str, timing: Timing) -> Settled {
+    let (name, key) = (context.batch.name(job.item.key), &context.module.key);
+    let why = match context.module.adopt {
+        Adopt::Never => "the mapping never adopts a contact without asking",
+        _ => "the account registered itself, which anybody can do with this address",
+    };
+    let own = user_key(context.batch.site(job.item.key.site_id), job.item.key.moodle_id);
+    let words = format!(
+        "The contact {id} in Zoho has the e-mail address of {name}, and {why}. If it is the same person, write {own} into the field {key} \
+         there, then retry: the contact is adopted. Otherwise correct one of the addresses, then retry."
+    );
+    outcome::failed(job.item, (ASKS.to_owned(), words), Some(timing))
 }
 
 /// The keys of deleted users in Zoho, by the ids of their contacts.

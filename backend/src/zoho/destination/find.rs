@@ -108,15 +108,21 @@ impl FoundPeople {
         all.filter(|contact| ids.insert(contact.get("id"))).collect()
     }
 
-    /// The ids of contacts that were found for a person and have another one's key.
-    pub(super) fn taken(&self, module: &ModuleMapping, jobs: &[Job]) -> Vec<String> {
-        let of = |job| {
-            let own = own_key(job, &module.key);
-            let others =
-                move |contact: &&Map<String, Value>| key_of(contact, &module.key).is_some_and(|key| Some(key) != own);
-            self.contacts(job).into_iter().filter(others).filter_map(id).collect::<Vec<_>>()
-        };
-        jobs.iter().flat_map(of).collect()
+    /// The ids of contacts that were found for a person and have another one's key, or none although that person may not
+    /// adopt them.
+    pub(super) fn doubtful(&self, module: &ModuleMapping, jobs: &[Job], adopts: impl Fn(&Job) -> bool) -> Vec<String> {
+        let mut ids = Vec::new();
+        for job in jobs {
+            let (own, adopts) = (own_key(job, &module.key), adopts(job));
+            for contact in self.contacts(job) {
+                let is_doubtful = match key_of(contact, &module.key) {
+                    Some(key) => Some(key) != own,
+                    None => !adopts,
+                };
+                ids.extend(id(contact).filter(|_| is_doubtful));
+            }
+        }
+        ids
     }
 
     /// Replaces contacts by what was read about them by id.
