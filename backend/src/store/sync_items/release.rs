@@ -135,8 +135,8 @@ impl Store {
         let people = settled.iter().filter(|settled| settled.item.key.kind == Kind::User);
         let delivered = people.filter(|settled| matches!(settled.state, SettledState::Synced { .. }));
         let mut others: Vec<RecordKey> = delivered.map(|settled| settled.item.key).collect();
-        for Settled { blocked_by, attempt, .. } in settled {
-            let Some((other, attempt)) = blocked_by.zip(attempt.as_ref()) else { continue };
+        for settled in settled {
+            let Some((other, attempt)) = settled.blocked_by().zip(settled.attempt.as_ref()) else { continue };
             let rows = self.sync_items_of(destination, &[other]).await?;
             let since = |row: &ItemRow| row.synced_at.is_some_and(|at| at >= attempt.started_at);
             others.extend(rows.iter().filter(|row| since(row)).map(|row| row.key));

@@ -163,7 +163,7 @@ fn row(destination: &str, lease: &str, settled: &Settled, now: Timestamp, repeat
         SettledState::Failed => {
             row.digest = Set(None);
             row.attempts = Set(tried);
-            (ItemState::Failed, settled.blocked_by)
+            (ItemState::Failed, settled.blocked_by())
         }
     };
     let known = row.remote_id.as_ref().is_some();

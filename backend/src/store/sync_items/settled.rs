@@ -53,6 +53,13 @@ pub struct Settled {
     pub attempt: Option<Attempt>,
 }
 
+impl Settled {
+    /// The person who is in its way, if of the same site: an item refers to nobody of another one.
+    pub(super) fn blocked_by(&self) -> Option<RecordKey> {
+        self.blocked_by.filter(|other| other.site_id == self.item.key.site_id)
+    }
+}
+
 /// One attempt to deliver an item.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Attempt {

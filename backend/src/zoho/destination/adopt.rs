@@ -8,31 +8,19 @@ use std::collections::HashMap;
 
 use super::{
     Zoho,
-    find::{AdoptionChoice, FoundPeople, distinct, grouped},
+    find::{AdoptionChoice, FoundPeople, distinct},
+    holders::{Gone, Holder},
     job::{DeliveryContext, Job},
     outcome::{self, Timing},
+    same_address::{self, is_by_address, without_address},
     unreadable, user_key,
 };
 use crate::{
     delivery::{Delivery, Destination, DestinationFailure},
-    model::{ItemState, Kind, RecordKey, Records},
+    model::{Kind, RecordKey, Records},
     store::{ItemRow, Settled, StoreError},
     zoho::mapping::{Adopt, Rendered, Write},
 };
-
-/// Who else has a person's address.
-enum Holder {
-    /// Nobody who is in Zoho.
-    Nobody,
-    /// Another user, who is in Zoho.
-    Other(RecordKey),
-    /// Another user, who is being delivered right now.
-    InFlight,
-}
-
-/// Deleted users, by the ids of their contacts in Zoho. Whoever has the same address is the same person with a new
-/// account, and takes the contact over.
-type Gone = HashMap<String, RecordKey>;
 
 /// People, by what is known about them.
 pub(super) struct Adoption {
@@ -66,7 +54,10 @@ impl Zoho {
             match holders.get(&job.item.key).unwrap_or(&Holder::Nobody) {
                 Holder::Nobody => {}
                 Holder::Other(other) => {
-                    delivery.settled.push(same_address(context, job, *other, timing));
+                    match without_address(context, job) {
+                        Ok(job) => new.push(job),
+                        Err(job) => delivery.settled.push(same_address::failed(context, job, *other, timing)),
+                    }
                     continue;
                 }
                 Holder::InFlight => {
@@ -95,9 +86,15 @@ impl Zoho {
                 }
                 AdoptionChoice::Adopt(id) => delivery.settled.push(ask(context, job, &id, timing)),
                 AdoptionChoice::Taken(id, words) => {
-                    let blocked_by = self.store.writer_of(Self::NAME, &id).await.map_err(unreadable)?;
-                    let failed = outcome::failed(job.item, ("email_taken".to_owned(), words), Some(timing));
-                    delivery.settled.push(Settled { blocked_by, ..failed });
+                    let by_address = is_by_address(context, &found, &job, &id);
+                    match if by_address { without_address(context, job) } else { Err(job) } {
+                        Ok(job) => new.push(job),
+                        Err(job) => {
+                            let blocked_by = self.store.writer_of(Self::NAME, &id).await.map_err(unreadable)?;
+                            let failed = outcome::failed(job.item, ("email_taken".to_owned(), words), Some(timing));
+                            delivery.settled.push(Settled { blocked_by, ..failed });
+                        }
+                    }
                 }
                 AdoptionChoice::Ask(code, words) => {
                     delivery.settled.push(outcome::failed(job.item, (code.to_owned(), words), Some(timing)));
@@ -144,58 +141,6 @@ impl Zoho {
         let names = |row: &ItemRow| row.reason.as_ref().is_some_and(|reason| reason.contains(id));
         Ok(rows.iter().any(|row| row.code.as_deref() == Some(ASKS) && names(row)))
     }
-
-    /// Who else has these people's addresses, among all users that we know; and those of them who are deleted.
-    async fn holders(
-        &self,
-        context: &DeliveryContext<'_>,
-        jobs: &[Job],
-    ) -> Result<(HashMap<RecordKey, Holder>, Gone), StoreError> {
-        let email_of = |key: RecordKey| context.batch.user(key).and_then(|user| user.email.clone());
-        let addresses: Vec<(RecordKey, String)> =
-            jobs.iter().filter_map(|job| Some((job.item.key, email_of(job.item.key)?))).collect();
-        // Moodle normally stores addresses in lower case.
-        let spellings = addresses.iter().flat_map(|(_, email)| [email.clone(), email.to_lowercase()]);
-        let users = self.store.users_by_email(&distinct(spellings)).await?;
-        let users = users.into_iter().filter_map(|user| {
-            let key = RecordKey { kind: Kind::User, site_id: user.site_id, moodle_id: user.record.state.userid };
-            Some((user.record.state.email?.to_lowercase(), (key, user.record.deleted)))
-        });
-        let users = grouped(users);
-        let several = users.values().filter(|users| users.len() > 1).flatten();
-        let rows = self.store.sync_items_of(Self::NAME, &several.map(|(key, _)| *key).collect::<Vec<_>>()).await?;
-        let rows: HashMap<RecordKey, ItemRow> = rows.into_iter().map(|row| (row.key, row)).collect();
-        let mut gone = Gone::new();
-        let mut holder = |(key, email): (RecordKey, String)| {
-            let others = users.get(&email.to_lowercase()).into_iter().flatten().filter(|(other, _)| *other != key);
-            let mut holder = Holder::Nobody;
-            for (row, deleted) in others.filter_map(|(other, deleted)| Some((rows.get(other)?, *deleted))) {
-                match &row.remote_id {
-                    // What becomes of its contact is not known before it is settled.
-                    _ if deleted && is_unsettled(row) => holder = Holder::InFlight,
-                    Some(id) if deleted && !row.linked => _ = gone.insert(id.clone(), row.key),
-                    _ if deleted => {}
-                    Some(_) => return (key, Holder::Other(row.key)),
-                    None => {
-                        // Of several in one delivery, the first one goes ahead.
-                        let goes_first = !jobs.iter().any(|job| job.item.key == row.key) || row.key < key;
-                        if row.state == ItemState::InFlight && goes_first {
-                            holder = Holder::InFlight;
-                        }
-                    }
-                }
-            }
-            (key, holder)
-        };
-        let holders = addresses.into_iter().map(&mut holder).collect();
-        Ok((holders, gone))
-    }
-}
-
-/// Whether it is being delivered, or an attempt of unknown outcome may have created a contact.
-fn is_unsettled(row: &ItemRow) -> bool {
-    let may_be_there = row.remote_id.is_none() && row.attempts > 0 && row.state == ItemState::Pending;
-    row.state == ItemState::InFlight || may_be_there
 }
 
 /// The code of people whose contact is only adopted if a person approves.
@@ -235,14 +180,4 @@ fn adopted(context: &DeliveryContext<'_>, job: Job, id: String) -> Option<Job> {
     let Rendered { fields: body, remarks } =
         rendered.unwrap_or_else(|_| Rendered { fields: job.body.clone(), remarks: job.remarks.clone() });
     Some(Job { remote_id: Some(id), body, remarks, outcome: "adopted", ..job })
-}
-
-fn same_address(context: &DeliveryContext<'_>, job: Job, other: RecordKey, timing: Timing) -> Settled {
-    let words = format!(
-        "{} has the same e-mail address and is already in Zoho. Correct one of the two in Moodle, or delete the unused account: then \
-         this one is delivered by itself.",
-        context.batch.name(other)
-    );
-    let failed = outcome::failed(job.item, ("email_taken".to_owned(), words), Some(timing));
-    Settled { blocked_by: Some(other), ..failed }
 }

@@ -70,6 +70,7 @@ impl Zoho {
                 (false, _) => inserts.push(job),
             }
         }
+        let updates = self.without_shared_addresses(context, updates).await?;
         let gone = self.send(WriteCall::Update, context, updates, delivery).await?.gone;
         let gone = self.without_merged(context, gone, delivery).await?;
         self.reappear(&gone.vanished, delivery).await;

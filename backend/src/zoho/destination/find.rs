@@ -125,6 +125,17 @@ impl FoundPeople {
         ids
     }
 
+    /// The fields by which a contact was found for a person.
+    pub(super) fn fields(&self, job: &Job, contact: &str) -> impl Iterator<Item = &str> {
+        let by = move |found: &&FoundBy| found.of(job).0.iter().any(|each| id(each).as_deref() == Some(contact));
+        self.contacts.iter().filter(by).map(|found| found.field.value_of.as_str())
+    }
+
+    /// Whether a contact was found that is not the person's own.
+    pub(super) fn has_another(&self, job: &Job) -> bool {
+        self.contacts(job).into_iter().any(|contact| id(contact) != job.remote_id)
+    }
+
     /// Replaces contacts by what was read about them by id.
     pub(super) fn replace(&mut self, ids: &[String], records: &[Map<String, Value>]) {
         for FoundBy { field, records: found, .. } in &mut self.contacts {

@@ -8,8 +8,8 @@ use serde_json::{Map, Value};
 use super::{
     Zoho,
     job::{DeliveryContext, Job, WriteCall},
-    outcome::{self, Timing},
-    unreadable,
+    outcome::{self, SAME_ADDRESS, Timing},
+    same_address, unreadable,
 };
 use crate::{
     delivery::{Delivery, Destination, DestinationFailure},
@@ -137,7 +137,12 @@ fn again(context: &DeliveryContext<'_>, job: Job, id: String) -> Option<Job> {
     // Cannot fail after the creation was rendered: it has fewer fields.
     let Rendered { fields: body, remarks } =
         rendered.unwrap_or_else(|_| Rendered { fields: job.body.clone(), remarks: job.remarks.clone() });
-    Some(Job { remote_id: Some(id), body, remarks, outcome: "updated", ..job })
+    let is_without = job.remarks.iter().any(|remark| remark.code == SAME_ADDRESS);
+    let mut job = Job { remote_id: Some(id), body, remarks, outcome: "updated", ..job };
+    if is_without {
+        same_address::leave_out(context, &mut job);
+    }
+    Some(job)
 }
 
 /// What is in the way, and what a person can do.

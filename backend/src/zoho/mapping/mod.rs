@@ -106,6 +106,8 @@ pub struct ModuleMapping {
     pub adopt: Adopt,
     /// The login methods of accounts that people make themselves.
     pub self_registration: Vec<String>,
+    /// What becomes of a second person with one address.
+    pub same_address: SameAddress,
     /// Which of Zoho's automations run.
     pub trigger: Vec<String>,
     /// What happens in Zoho when the record is gone in Moodle.
@@ -126,6 +128,16 @@ pub struct MatchField {
     pub value_of: String,
 }
 
+/// What becomes of a second person with an address that another one has in Zoho.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum SameAddress {
+    /// Somebody must decide.
+    #[default]
+    Fail,
+    /// A contact of their own, without the address.
+    Without,
+}
+
 /// Whether a contact that is already in Zoho is adopted without asking.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Adopt {
@@ -139,6 +151,12 @@ pub enum Adopt {
 }
 
 impl ModuleMapping {
+    /// The rules that write a person's e-mail address.
+    pub(crate) fn address_rules(&self) -> impl Iterator<Item = &Rule> {
+        let is_address = |path: &source::Path| path.name(Kind::User) == "email";
+        self.rules.iter().filter(move |rule| rule.owner != Owner::Zoho && rule.paths().iter().any(is_address))
+    }
+
     /// Whether this person's contact is adopted without asking.
     pub fn adopts(&self, user: &User) -> bool {
         let registered_itself = || user.auth.as_ref().is_some_and(|auth| self.self_registration.contains(auth));

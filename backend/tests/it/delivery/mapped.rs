@@ -3,7 +3,7 @@
 use backend_sync::{clock::Clock, store::Store, zoho::mapping::Mapping};
 use serde_json::json;
 
-use super::{item, rest, start, start_with, until};
+use super::{item, rest, start, start_by, until};
 use crate::support::{
     Database, Server, ZohoSimulator, command,
     events::{at, user},
@@ -25,9 +25,7 @@ pub(super) async fn start_on_delete(database: &Database, zoho: &ZohoSimulator, o
         "blank" => text,
         _ => text.replacen("[user.deleted]\nMoodle_Status = \"Deleted\"\n", "", 1),
     };
-    let mapping = database.file("mapping.toml");
-    std::fs::write(&mapping, text).unwrap();
-    start_with(database, zoho, &[("BACKEND_SYNC_ZOHO__MAPPING", mapping.to_str().unwrap())]).await
+    start_by(database, zoho, &text).await
 }
 
 async fn create_and_delete(server: &Server, database: &Database) {
@@ -61,7 +59,7 @@ async fn a_refused_deletion_is_not_taken_for_done(database: Database) {
     ]))
     .await;
     server.site().apply(&[at(1, "user_created", user(3, "ann"))]).await;
-    until("it is on its way", async || (item(&database, "user", 3).await.0 == "in_flight").then_some(())).await;
+    until("the insert", async || (zoho.faults().await["faults"][0]["struck"] == 1).then_some(())).await;
     server.site().apply(&[at(2, "user_deleted", json!({"userid": 3}))]).await;
     rest(&database).await;
     let (contacts, log) = (zoho.records("Contacts").await, zoho.log().await);

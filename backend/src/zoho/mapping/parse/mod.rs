@@ -10,8 +10,7 @@ use toml::{Spanned, de::DeTable};
 
 use super::{
     DeliveryFilter, Mapping, MappingError, ModuleMapping, Tracking, filter::Grades, problem::Report,
-    reader::MappingTable,
-    source::Path,
+    reader::MappingTable, source::Path,
 };
 use crate::model::Kind;
 
@@ -90,9 +89,11 @@ fn read_filter(report: &mut Report<'_>, mut table: MappingTable<'_>) -> Delivery
 /// Reads the keys of people who are not synchronised.
 fn excluded_users(report: &mut Report<'_>, table: &mut MappingTable<'_>) -> Vec<String> {
     let keys = table.texts(report, "exclude_users");
-    let is_key = |key: &str| key.trim().rsplit_once(':').is_some_and(|(site, id)| !site.is_empty() && id.parse::<i64>().is_ok());
+    let is_key =
+        |key: &str| key.trim().rsplit_once(':').is_some_and(|(site, id)| !site.is_empty() && id.parse::<i64>().is_ok());
     for (_, span) in keys.iter().flatten().filter(|(key, _)| !is_key(key)) {
-        let reason = "exclude_users must hold the keys of people: the site's name and their id in Moodle, such as \"college:3\"";
+        let reason =
+            "exclude_users must hold the keys of people: the site's name and their id in Moodle, such as \"college:3\"";
         report.add(span.clone(), table.place.clone(), reason);
     }
     owned(keys)

@@ -4,7 +4,7 @@ use toml::de::DeValue;
 
 use super::{
     super::{
-        Adopt, Constant, Labels, MatchField, ModuleMapping, OnDelete, Owner,
+        Adopt, Constant, Labels, MatchField, ModuleMapping, OnDelete, Owner, SameAddress,
         problem::Report,
         reader::{MappingTable, constant},
     },
@@ -31,10 +31,12 @@ pub(super) fn read(
         names = names_to_match(report, &mut table);
         match_leads = table.flag(report, "match_leads").unwrap_or(false);
     }
-    let (mut adopt, mut self_registration) = (Adopt::default(), Vec::new());
+    let (mut adopt, mut self_registration, mut same_address) = (Adopt::default(), Vec::new(), SameAddress::default());
     if kind == Kind::User {
         let words = [("always", Adopt::Always), ("trusted", Adopt::Trusted), ("never", Adopt::Never)];
         adopt = table.word(report, "adopt", &words).unwrap_or_default();
+        let words = [("fail", SameAddress::Fail), ("without", SameAddress::Without)];
+        same_address = table.word(report, "same_address", &words).unwrap_or_default();
         let methods = table.texts(report, "self_registration");
         self_registration = methods.map_or_else(|| vec!["email".to_owned()], |methods| owned(Some(methods)));
     }
@@ -81,6 +83,7 @@ pub(super) fn read(
         match_leads,
         adopt,
         self_registration,
+        same_address,
         trigger,
         on_delete,
         labels,
