@@ -65,14 +65,14 @@ pub(super) async fn one_each(
     for settled in &mut settled {
         let Some(id) = new_writer(settled).map(str::to_owned) else { continue };
         match writers.insert(id.clone(), settled.item.key) {
-            Some(other) if settled.takes_over_from.contains(&other) && other.kind == Kind::User => {
-                if !give_up(transaction, (destination, lease), other, settled.item.key, now).await? {
+            Some(other) if settled.takes_over_from.contains(&other) => {
+                let writer = settled.item.key;
+                if other.kind != Kind::User {
+                    link(transaction, (destination, lease), other, writer).await?;
+                } else if !give_up(transaction, (destination, lease), other, writer, now).await? {
                     wait(settled, now);
                     writers.insert(id, other);
                 }
-            }
-            Some(other) if settled.takes_over_from.contains(&other) => {
-                link(transaction, (destination, lease), other, settled.item.key).await?;
             }
             Some(other) if other != settled.item.key => {
                 fail(settled, &id, other);
