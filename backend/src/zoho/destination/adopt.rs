@@ -12,7 +12,7 @@ use super::{
     holders::{Gone, Holder},
     job::{DeliveryContext, Job},
     outcome::{self, Timing},
-    same_address::{self, is_by_address, without_address},
+    same_address::{self, goes_without, is_by_address, without_address},
     unreadable, user_key,
 };
 use crate::{
@@ -53,11 +53,12 @@ impl Zoho {
         for job in jobs {
             match holders.get(&job.item.key).unwrap_or(&Holder::Nobody) {
                 Holder::Nobody => {}
+                Holder::Other(_) if goes_without(context) => {
+                    new.push(without_address(context, job));
+                    continue;
+                }
                 Holder::Other(other) => {
-                    match without_address(context, job) {
-                        Ok(job) => new.push(job),
-                        Err(job) => delivery.settled.push(same_address::failed(context, job, *other, timing)),
-                    }
+                    delivery.settled.push(same_address::failed(context, job, *other, timing));
                     continue;
                 }
                 Holder::InFlight => {
@@ -85,16 +86,13 @@ impl Zoho {
                     existing.extend(adopted(context, job, id));
                 }
                 AdoptionChoice::Adopt(id) => delivery.settled.push(ask(context, job, &id, timing)),
+                AdoptionChoice::Taken(id, _) if goes_without(context) && is_by_address(context, &found, &job, &id) => {
+                    new.push(without_address(context, job));
+                }
                 AdoptionChoice::Taken(id, words) => {
-                    let by_address = is_by_address(context, &found, &job, &id);
-                    match if by_address { without_address(context, job) } else { Err(job) } {
-                        Ok(job) => new.push(job),
-                        Err(job) => {
-                            let blocked_by = self.store.writer_of(Self::NAME, &id).await.map_err(unreadable)?;
-                            let failed = outcome::failed(job.item, ("email_taken".to_owned(), words), Some(timing));
-                            delivery.settled.push(Settled { blocked_by, ..failed });
-                        }
-                    }
+                    let blocked_by = self.store.writer_of(Self::NAME, &id).await.map_err(unreadable)?;
+                    let failed = outcome::failed(job.item, ("email_taken".to_owned(), words), Some(timing));
+                    delivery.settled.push(Settled { blocked_by, ..failed });
                 }
                 AdoptionChoice::Ask(code, words) => {
                     delivery.settled.push(outcome::failed(job.item, (code.to_owned(), words), Some(timing)));

@@ -41,17 +41,18 @@ impl Zoho {
     }
 }
 
-/// The job that gives a person whose address another one has a contact without it, if the mapping wants that and Zoho does
-/// not require the address.
-pub(super) fn without_address(context: &DeliveryContext<'_>, job: Job) -> Result<Job, Job> {
+/// Whether a person whose address another one has gets a contact without it: if the mapping wants that, and Zoho does not
+/// require the address.
+pub(super) fn goes_without(context: &DeliveryContext<'_>) -> bool {
     let required = |field: &str| context.metadata.fields.get(field).is_none_or(|field| field.system_mandatory);
     let is_required = context.module.address_rules().any(|rule| required(&rule.field));
-    if context.module.same_address == SameAddress::Fail || is_required {
-        return Err(job);
-    }
-    let mut job = job;
+    context.module.same_address == SameAddress::Without && !is_required
+}
+
+/// The job without the address.
+pub(super) fn without_address(context: &DeliveryContext<'_>, mut job: Job) -> Job {
     leave_out(context, &mut job);
-    Ok(job)
+    job
 }
 
 /// Whether a contact was found by nothing but the person's address.
