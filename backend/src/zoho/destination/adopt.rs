@@ -17,7 +17,6 @@ use crate::{
     delivery::{Delivery, Destination, DestinationFailure},
     model::{ItemState, Kind, RecordKey},
     store::ItemRow,
-    zoho::mapping::{Rendered, Write},
 };
 
 /// Who else has a person's address.
@@ -77,7 +76,7 @@ impl Zoho {
                     existing.push(Job { remote_id: Some(id), ..job });
                 }
                 AdoptionChoice::Ours(id) => failure = Some(self.other_writer(context, &id)),
-                AdoptionChoice::Adopt(id) => existing.extend(adopted(context, job, id)),
+                AdoptionChoice::Adopt(id) => existing.extend(job.of_existing(context, id, "adopted")),
                 AdoptionChoice::Ask(code, words) => {
                     delivery.settled.push(outcome::failed(job.item, (code.to_owned(), words), Some(timing)));
                 }
@@ -123,17 +122,6 @@ impl Zoho {
         };
         Ok(addresses.into_iter().map(holder).collect())
     }
-}
-
-/// The job that adopts a contact: fields that are only written at creation are left out.
-fn adopted(context: &DeliveryContext<'_>, job: Job, id: String) -> Option<Job> {
-    let facts = context.batch.facts(job.item.key)?;
-    let subject = context.batch.subject(job.item.key, &facts);
-    // Cannot fail after the creation was rendered: it has fewer fields.
-    let rendered = context.module.render(&subject, Write::Adopt, context.metadata);
-    let Rendered { fields: body, remarks } =
-        rendered.unwrap_or_else(|_| Rendered { fields: job.body.clone(), remarks: job.remarks.clone() });
-    Some(Job { remote_id: Some(id), body, remarks, outcome: "adopted", ..job })
 }
 
 fn same_address(context: &DeliveryContext<'_>, job: Job, other: RecordKey, timing: Timing) -> crate::store::Settled {

@@ -15,10 +15,7 @@ use crate::{
     delivery::{Delivery, Destination, DestinationFailure},
     model::Records,
     store::StoreError,
-    zoho::{
-        client::{Duplicate, Refusal},
-        mapping::{Rendered, Write},
-    },
+    zoho::client::{Duplicate, Refusal},
 };
 
 /// What is known about a record that is in the way of a new one.
@@ -80,7 +77,7 @@ impl Zoho {
         let (mut existing, mut failure) = (Vec::new(), None);
         for (job, refusal, timing) in duplicates {
             match self.obstacle(context, &job, &refusal, &held).await.map_err(unreadable)? {
-                Obstacle::Ours(id) => existing.extend(again(context, job, id).map(|job| (job, timing))),
+                Obstacle::Ours(id) => existing.extend(job.of_existing(context, id, "updated").map(|job| (job, timing))),
                 Obstacle::Unknown(id) => failure = Some(self.other_writer(context, &id)),
                 Obstacle::Anothers(words) => {
                     delivery.settled.push(outcome::failed(job.item, (refusal.code, words), Some(timing)));
@@ -125,19 +122,6 @@ impl Zoho {
         let (kind, cause) = (context.batch.kind, "other_writer");
         DestinationFailure::Hold { kind, records: Records::New, cause, reason, may_end: false }
     }
-}
-
-/// The job that updates a record which an earlier attempt created.
-fn again(context: &DeliveryContext<'_>, job: Job, id: String) -> Option<Job> {
-    if job.removes {
-        return Some(Job { remote_id: Some(id), ..job });
-    }
-    let facts = context.batch.facts(job.item.key)?;
-    let rendered = context.module.render(&context.batch.subject(job.item.key, &facts), Write::Update, context.metadata);
-    // Cannot fail after the creation was rendered: it has fewer fields.
-    let Rendered { fields: body, remarks } =
-        rendered.unwrap_or_else(|_| Rendered { fields: job.body.clone(), remarks: job.remarks.clone() });
-    Some(Job { remote_id: Some(id), body, remarks, outcome: "updated", ..job })
 }
 
 /// What is in the way, and what a person can do.
