@@ -8,6 +8,7 @@ mod absent;
 mod attempts;
 mod claim;
 mod conservation;
+mod counts;
 mod list;
 mod lock;
 mod mark;
@@ -25,8 +26,9 @@ pub use about::About;
 pub use attempts::AttemptRow;
 pub use claim::Claimed;
 pub use conservation::Conservation;
+pub use counts::{Attention, Counts};
 pub use settled::{Attempt, Settled, SettledState};
 pub use timeline::{PersonRecord, TimelineAttempt, TimelineOrder, TimelinePlace};
-pub use view::{Attention, Counts, ItemFilter, ItemRow};
+pub use view::{ItemFilter, ItemRow};
 
 pub(super) use timeline::timeline_attempt_of;

@@ -19,7 +19,7 @@ use crate::{
     delivery::{Delivery, Destination, DestinationFailure},
     model::{Kind, RecordKey, Records},
     store::{ItemRow, Settled, StoreError},
-    zoho::mapping::{Adopt, Rendered, Write},
+    zoho::mapping::Adopt,
 };
 
 /// People, by what is known about them.
@@ -74,7 +74,7 @@ impl Zoho {
                 AdoptionChoice::Ours(id) => {
                     let job = Job { takes_over_from: handed_over(&id), ..job };
                     if self.was_asked_about(&job, &id).await.map_err(unreadable)? {
-                        existing.extend(adopted(context, job, id));
+                        existing.extend(job.of_existing(context, id, "adopted"));
                     } else if self.is_ours(&job, &id).await.map_err(unreadable)? {
                         existing.push(Job { remote_id: Some(id), ..job });
                     } else {
@@ -83,7 +83,7 @@ impl Zoho {
                 }
                 AdoptionChoice::Adopt(id) if adopts(context, &job) => {
                     let job = Job { takes_over_from: handed_over(&id), ..job };
-                    existing.extend(adopted(context, job, id));
+                    existing.extend(job.of_existing(context, id, "adopted"));
                 }
                 AdoptionChoice::Adopt(id) => delivery.settled.push(ask(context, job, &id, timing)),
                 AdoptionChoice::Taken(id, _) if goes_without(context) && is_by_address(context, &found, &job, &id) => {
@@ -167,15 +167,4 @@ fn ask(context: &DeliveryContext<'_>, job: Job, id: &str, timing: Timing) -> Set
 fn keys_of(context: &DeliveryContext<'_>, gone: &Gone) -> HashMap<String, String> {
     let key = |(id, key): (&String, &RecordKey)| (id.clone(), user_key(context.batch.site(key.site_id), key.moodle_id));
     gone.iter().map(key).collect()
-}
-
-/// The job that adopts a contact: fields that are only written at creation are left out.
-fn adopted(context: &DeliveryContext<'_>, job: Job, id: String) -> Option<Job> {
-    let facts = context.batch.facts(job.item.key)?;
-    let subject = context.batch.subject(job.item.key, &facts);
-    // Cannot fail after the creation was rendered: it has fewer fields.
-    let rendered = context.module.render(&subject, Write::Adopt, context.metadata);
-    let Rendered { fields: body, remarks } =
-        rendered.unwrap_or_else(|_| Rendered { fields: job.body.clone(), remarks: job.remarks.clone() });
-    Some(Job { remote_id: Some(id), body, remarks, outcome: "adopted", ..job })
 }

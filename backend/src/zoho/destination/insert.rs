@@ -15,10 +15,7 @@ use crate::{
     delivery::{Delivery, Destination, DestinationFailure},
     model::Records,
     store::StoreError,
-    zoho::{
-        client::{Duplicate, Refusal},
-        mapping::{Rendered, Write},
-    },
+    zoho::client::{Duplicate, Refusal},
 };
 
 /// What is known about a record that is in the way of a new one.
@@ -129,16 +126,8 @@ impl Zoho {
 
 /// The job that updates a record which an earlier attempt created.
 fn again(context: &DeliveryContext<'_>, job: Job, id: String) -> Option<Job> {
-    if job.removes {
-        return Some(Job { remote_id: Some(id), ..job });
-    }
-    let facts = context.batch.facts(job.item.key)?;
-    let rendered = context.module.render(&context.batch.subject(job.item.key, &facts), Write::Update, context.metadata);
-    // Cannot fail after the creation was rendered: it has fewer fields.
-    let Rendered { fields: body, remarks } =
-        rendered.unwrap_or_else(|_| Rendered { fields: job.body.clone(), remarks: job.remarks.clone() });
     let is_without = job.remarks.iter().any(|remark| remark.code == SAME_ADDRESS);
-    let mut job = Job { remote_id: Some(id), body, remarks, outcome: "updated", ..job };
+    let mut job = job.of_existing(context, id, "updated")?;
     if is_without {
         same_address::leave_out(context, &mut job);
     }
