@@ -398,5 +398,8 @@ pub const LONGEST_TURN: Duration = PRUNE_INTERVAL;
 /// The longest wait for anything at a destination, and the longest life of an access token, which is usually an hour.
 pub const LONGEST_AT_DESTINATION: Duration = Duration::from_secs(24 * 60 * 60);
 
+/// After this time, somebody tries again to take over the contact of a deleted person who is just being delivered.
+pub const TAKE_OVER_RETRY: Duration = Duration::from_secs(2);
+
 /// The longest backoff before an item is retried; see `delivery::backoff`.
 pub const LONGEST_BACKOFF: Duration = Duration::from_secs(10 * 60);

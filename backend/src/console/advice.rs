@@ -69,6 +69,11 @@ fn words(code: &str) -> Option<(String, &'static str)> {
             "Decide whether they are the same person. The reason names the other record: merge the contacts in Zoho, correct an address \
              in Moodle, or delete the unused account. Then retry.",
         ),
+        "adoption_asks" => (
+            "A person must say whether a contact in Zoho may be adopted",
+            "The reason names the contact. If it is the same person, write the key that the reason gives into the contact's key field in \
+             Zoho, then retry. Otherwise correct one of the addresses.",
+        ),
         "lead" => (
             "They are leads in Zoho, not contacts yet",
             "Convert each lead in Zoho into a contact, or delete it. Then retry: the contact is recognised by its address.",
@@ -136,7 +141,7 @@ mod tests {
     use crate::model::ItemState;
 
     /// Codes of our own, and those of Zoho's for which its client has words of their own.
-    const KNOWN: [&str; 23] = [
+    const KNOWN: [&str; 24] = [
         "waits_for_user",
         "waits_for_course",
         "mapping",
@@ -144,6 +149,7 @@ mod tests {
         "not_mapped",
         "no_record",
         "email_taken",
+        "adoption_asks",
         "lead",
         "not_searchable",
         "remote_taken",

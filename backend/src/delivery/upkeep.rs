@@ -62,6 +62,9 @@ impl Upkeep {
                 store.add_lost_attempts(D::NAME, &lost, now).await?;
             }
         }
+        if self.parked_at.is_none() {
+            store.release_all_blocked(D::NAME, now).await?;
+        }
         if is_due(self.parked_at, limits::PARKED_CHECK_INTERVAL) {
             self.parked_at = Some(Instant::now());
             let released = store.release_missed(D::NAME, now).await?;

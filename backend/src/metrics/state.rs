@@ -11,7 +11,7 @@ use super::family::{FloatGauge, Registering};
 use crate::{
     clock::Timestamp,
     model::{ItemState, Kind},
-    store::{Counts, DestinationSummary, Hold, PoolUse},
+    store::{Counts, DestinationSummary, PoolUse},
 };
 
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
@@ -53,8 +53,6 @@ struct StateLabels {
 struct HoldLabels {
     destination: String,
     kind: &'static str,
-    records: &'static str,
-    cause: String,
 }
 
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
@@ -117,7 +115,7 @@ impl StateMetrics {
         registry.add_seconds("oldest_change", "How long the oldest change in this state has waited", &new.oldest);
         registry.add("credits_left", "API credits left, as last reported by the destination", &new.credits);
         registry.add("paused", "Whether the destination is paused for this cause", &new.paused);
-        registry.add("held", "Whether records of this kind are held for this cause", &new.held);
+        registry.add("held", "Whether records of this kind, or the new ones among them, are held", &new.held);
         registry.add(
             "conservation_ok",
             "Whether the last audit found every record in exactly one state",
@@ -179,10 +177,10 @@ impl StateMetrics {
             let labels = CauseLabels { destination: found.name.clone(), cause };
             self.paused.get_or_create(&labels).set(i64::from(paused));
         }
-        for Hold { kind, records, cause, .. } in &found.holds {
-            let (destination, cause) = (found.name.clone(), cause.clone());
-            let labels = HoldLabels { destination, kind: kind.as_str(), records: records.as_str(), cause };
-            self.held.get_or_create(&labels).set(1);
+        for kind in Kind::ALL {
+            let held = found.holds.iter().any(|hold| hold.kind == kind);
+            let labels = HoldLabels { destination: found.name.clone(), kind: kind.as_str() };
+            self.held.get_or_create(&labels).set(i64::from(held));
         }
         let labels = DestinationLabels { destination: found.name.clone() };
         match found.credits {

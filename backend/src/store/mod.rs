@@ -20,6 +20,7 @@ mod lookup;
 mod maintenance;
 mod page;
 mod read;
+mod recent;
 mod records;
 mod search;
 mod sites;

@@ -25,7 +25,7 @@ use super::{
 };
 use crate::{
     limits,
-    store::{Cause, DatabaseUrl, StoreError},
+    store::{Attention, Cause, Counts, DatabaseUrl, StoreError, recent::Recent},
 };
 
 /// The database. Cheap to clone.
@@ -36,6 +36,8 @@ pub struct Store {
     pub(in crate::store) write: Pool,
     pub(in crate::store) url: Arc<DatabaseUrl>,
     seats: Seats,
+    pub(in crate::store) counts: Recent<Vec<Counts>>,
+    pub(in crate::store) attention: Recent<Vec<Attention>>,
     /// Kept open so that SQLite's write-ahead log stays the same file.
     open: Arc<Mutex<Option<Lease>>>,
 }
@@ -56,7 +58,8 @@ impl Store {
     fn new(read: Pool, write: Pool, url: &DatabaseUrl) -> Self {
         let seats = Seats::new();
         let read = read.seated(seats.of(Readers::Work));
-        Self { read, write, url: Arc::new(url.clone()), seats, open: Arc::default() }
+        let (counts, attention) = (Recent::default(), Recent::default());
+        Self { read, write, url: Arc::new(url.clone()), seats, counts, attention, open: Arc::default() }
     }
 
     /// The same database for this class of readers. A new store is for our own work.

@@ -150,8 +150,15 @@ pub(super) async fn remote_records(
     table: &str,
 ) -> Result<Vec<RemoteRecord>, StoreError> {
     let (rows, values) = rows_of(user, table);
-    // What is linked to another one's record has none of its own.
-    let not_linked = if table == "sync_items" { "AND NOT t.linked" } else { "AND t.outcome <> 'linked'" };
+    // What is linked to another one's record has none of its own, nor has a person whose new account took it over.
+    let not_linked = match table {
+        "sync_items" => "AND NOT t.linked",
+        _ => {
+            "AND t.outcome <> 'linked' AND NOT EXISTS (SELECT 1 FROM sync_items w WHERE w.destination = t.destination \
+             AND w.remote_id = t.remote_id AND NOT w.linked AND t.kind = 'user' AND w.kind = 'user' \
+             AND (w.site_id <> t.site_id OR w.moodle_id <> t.moodle_id))"
+        }
+    };
     let sql = format!(
         "SELECT DISTINCT t.destination AS destination, t.kind AS kind, t.moodle_id AS moodle_id, t.remote_id AS remote_id \
          FROM {rows} WHERE t.remote_id IS NOT NULL {not_linked}"

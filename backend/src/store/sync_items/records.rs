@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use sea_orm::{ColumnTrait, EntityTrait, QueryFilter};
 
 use crate::{
-    model::{Enrolment, GradeItem, Kind, User},
+    model::{Enrolment, GradeItem, ItemState, Kind, RecordKey, User},
     store::{
         Claimed, Store, StoreError, StoredRecord,
         bounded::parts,
@@ -56,7 +56,15 @@ impl Store {
         Ok(found)
     }
 
-    /// All users with one of these e-mail addresses, compared exactly.
+    /// Whether this user is deleted in Moodle, and the destination knows it: an erasure is not to lose its record.
+    pub(crate) async fn is_gone(&self, destination: &str, key: RecordKey) -> Result<bool, StoreError> {
+        let users = self.records_by_key::<user::Entity>(&[(key.site_id, key.moodle_id)]).await?;
+        let is_deleted = key.kind == Kind::User && users.values().any(|user| user.record.deleted);
+        let rows = self.sync_items_of(destination, &[key]).await?;
+        Ok(is_deleted && rows.iter().any(|row| row.state == ItemState::Synced))
+    }
+
+    /// All users with one of these e-mail addresses, compared exactly; the deleted ones, too.
     pub(crate) async fn users_by_email(&self, emails: &[String]) -> Result<Vec<StoredRecord<User>>, StoreError> {
         let mut found = Vec::new();
         for list in bulk::key_lists(emails) {

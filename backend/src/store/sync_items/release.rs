@@ -8,13 +8,14 @@ use std::collections::BTreeMap;
 use sea_orm::{ConnectionTrait, Value};
 
 use super::{
-    ItemFilter,
+    ItemFilter, ItemRow,
     lock::{self, Items},
+    settled::{Settled, SettledState},
 };
 use crate::{
     clock::Timestamp,
     limits,
-    model::{Id, ItemState, RecordKey},
+    model::{Id, ItemState, Kind, RecordKey},
     store::{
         Store, StoreError, bulk,
         sql::{count, execute, key_of, query},
@@ -32,6 +33,9 @@ pub(super) enum Delivered {
 
 /// The condition of items whose decision the arrival of another record would change.
 const WAITING: &str = "waits_id IS NOT NULL AND state IN ('parked', 'synced')";
+
+/// The condition of items that failed because another person is in their way.
+const BLOCKED: &str = "waits_id IS NOT NULL AND state = 'failed'";
 
 /// Makes those of these items that meet `condition` pending and due; returns how many.
 pub(super) async fn make_pending(
@@ -117,17 +121,66 @@ impl Store {
         arrived: &[RecordKey],
         now: Timestamp,
     ) -> Result<u64, StoreError> {
+        self.release_those(destination, (arrived, WAITING), now).await
+    }
+
+    /// Makes the items pending that failed because one of these people was in their way, and those of these that failed
+    /// because of somebody who was delivered meanwhile, and may be deleted now, or have another address.
+    pub(super) async fn release_blocked(
+        &self,
+        destination: &str,
+        settled: &[Settled],
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        let people = settled.iter().filter(|settled| settled.item.key.kind == Kind::User);
+        let delivered = people.filter(|settled| matches!(settled.state, SettledState::Synced { .. }));
+        let mut others: Vec<RecordKey> = delivered.map(|settled| settled.item.key).collect();
+        for settled in settled {
+            let Some((other, attempt)) = settled.blocked_by().zip(settled.attempt.as_ref()) else { continue };
+            let rows = self.sync_items_of(destination, &[other]).await?;
+            let since = |row: &ItemRow| row.synced_at.is_some_and(|at| at >= attempt.started_at);
+            others.extend(rows.iter().filter(|row| since(row)).map(|row| row.key));
+        }
+        self.release_those(destination, (&others, BLOCKED), now).await?;
+        Ok(())
+    }
+
+    /// Makes all items pending that failed because somebody was in their way: a process may have died between settling
+    /// that person and releasing them.
+    pub async fn release_all_blocked(&self, destination: &str, now: Timestamp) -> Result<u64, StoreError> {
+        let sql =
+            format!("SELECT site_id, kind, moodle_id FROM sync_items WHERE destination = ? AND {BLOCKED} LIMIT ?");
         let mut released = 0;
-        for ((site_id, kind), ids) in by_site_and_kind(arrived) {
+        loop {
+            let values = vec![destination.into(), i64::from(limits::STEP_ITEMS).into()];
+            let rows = query(&self.read, &sql, values).await?;
+            let keys: Vec<RecordKey> = rows.iter().map(key_of).collect::<Result<_, _>>()?;
+            released += make_pending(&self.write, destination, &keys, BLOCKED, Delivered::Trusted, now).await?;
+            // What was released waits no more, so the next step finds the rest.
+            if keys.len() < limits::STEP_ITEMS as usize {
+                return Ok(released);
+            }
+        }
+    }
+
+    /// Makes the items pending that wait for one of these records, and meet a condition that this ends.
+    async fn release_those(
+        &self,
+        destination: &str,
+        (others, waiting): (&[RecordKey], &str),
+        now: Timestamp,
+    ) -> Result<u64, StoreError> {
+        let mut released = 0;
+        for ((site_id, kind), ids) in by_site_and_kind(others) {
             for list in bulk::key_lists(&ids) {
                 let (condition, mut values) = among(destination, site_id, kind, "waits_kind", "waits_id", list);
                 let sql =
-                    format!("SELECT site_id, kind, moodle_id FROM sync_items WHERE {condition} AND {WAITING} LIMIT ?");
+                    format!("SELECT site_id, kind, moodle_id FROM sync_items WHERE {condition} AND {waiting} LIMIT ?");
                 values.push(i64::from(limits::STEP_ITEMS).into());
                 loop {
                     let rows = query(&self.read, &sql, values.clone()).await?;
                     let keys: Vec<RecordKey> = rows.iter().map(key_of).collect::<Result<_, _>>()?;
-                    released += make_pending(&self.write, destination, &keys, WAITING, Delivered::Trusted, now).await?;
+                    released += make_pending(&self.write, destination, &keys, waiting, Delivered::Trusted, now).await?;
                     // What was released waits no more, so the next step finds the rest.
                     if keys.len() < limits::STEP_ITEMS as usize {
                         break;

@@ -44,7 +44,7 @@ impl Store {
         repeat_ms: i64,
     ) -> Result<bool, StoreError> {
         let transaction = self.begin_immediate().await?;
-        let settled = &writers::one_each(&transaction, (destination, lease), settled).await?;
+        let settled = &writers::one_each(&transaction, (destination, lease), settled, now).await?;
         let mut in_order: Vec<&Settled> = settled.iter().collect();
         in_order.sort_unstable_by_key(|settled| lock::order(&settled.item.key));
         let changed = edges::note_changes(&transaction, (destination, lease), settled, &edges.readings).await?;
@@ -79,6 +79,7 @@ impl Store {
         let mut arrived = self.arrived(destination, &waits_for).await?;
         arrived.extend(settled.iter().filter(|settled| arrives(settled)).map(|settled| settled.item.key));
         self.release_waiting(destination, &arrived, now).await?;
+        self.release_blocked(destination, settled, now).await?;
         Ok(changed)
     }
 
@@ -176,7 +177,7 @@ fn row(destination: &str, lease: &str, settled: &Settled, now: Timestamp, repeat
         SettledState::Failed => {
             row.digest = Set(None);
             row.attempts = Set(tried);
-            (ItemState::Failed, None)
+            (ItemState::Failed, settled.blocked_by())
         }
     };
     let known = row.remote_id.as_ref().is_some();

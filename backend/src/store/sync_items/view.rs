@@ -4,6 +4,7 @@ use std::collections::HashMap;
 
 use sea_orm::{QueryResult, Value};
 
+use super::counts::{Attention, Counts};
 use super::remarks;
 use crate::{
     clock::Timestamp,
@@ -14,36 +15,6 @@ use crate::{
         sql::{key_of, kind_of, query},
     },
 };
-
-/// The items of one kind and state.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Counts {
-    /// The records' kind.
-    pub kind: Kind,
-    /// The items' state.
-    pub state: ItemState,
-    /// The number of items.
-    pub count: u64,
-    /// How many of them have remarks.
-    pub with_remarks: u64,
-    /// The oldest change among them.
-    pub oldest: Timestamp,
-}
-
-/// Items that are parked or failed for the same reason.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Attention {
-    /// Parked or failed.
-    pub state: ItemState,
-    /// The records' kind.
-    pub kind: Kind,
-    /// The reason's code.
-    pub code: String,
-    /// The number of items.
-    pub count: u64,
-    /// The reason's text for one of them.
-    pub example: String,
-}
 
 /// Selects items; all conditions must hold.
 #[derive(Clone, Debug, Default)]
@@ -132,8 +103,13 @@ pub(super) const ITEM_COLUMNS: &str = "site_id, kind, moodle_id, state, revision
                             waits_kind, waits_id, code, reason, remarks";
 
 impl Store {
-    /// The number of items by kind and state, with the oldest change of each.
+    /// The number of items by kind and state, with the oldest change of each; a moment old where there are very many.
     pub async fn item_counts(&self, destination: &str) -> Result<Vec<Counts>, StoreError> {
+        let (store, name) = (self.clone(), destination.to_owned());
+        self.counts.get(destination, async move { store.count_by_state(&name).await }).await
+    }
+
+    async fn count_by_state(&self, destination: &str) -> Result<Vec<Counts>, StoreError> {
         let sql = "SELECT kind, state, count(*) AS count, count(remarks) AS remarks, min(changed_at) AS oldest FROM sync_items \
                    WHERE destination = ? GROUP BY kind, state ORDER BY kind, state";
         let rows = query(&self.read.patient(), sql, vec![destination.into()]).await?;
@@ -169,8 +145,13 @@ impl Store {
         rows.iter().map(|row| Ok((row.try_get("", "site_id")?, Timestamp(row.try_get("", "oldest")?)))).collect()
     }
 
-    /// Failed and parked items by reason; failed ones first.
+    /// Failed and parked items by reason; failed ones first. A moment old where there are very many.
     pub async fn attention(&self, destination: &str) -> Result<Vec<Attention>, StoreError> {
+        let (store, name) = (self.clone(), destination.to_owned());
+        self.attention.get(destination, async move { store.count_by_reason(&name).await }).await
+    }
+
+    async fn count_by_reason(&self, destination: &str) -> Result<Vec<Attention>, StoreError> {
         // The counts come from the index on reasons alone; one row of each group supplies the text.
         let sql = "WITH reasons AS (SELECT state, kind, code, count(*) AS count FROM sync_items \
                    WHERE destination = ? AND state IN ('parked', 'failed') GROUP BY state, kind, code) \

@@ -11,6 +11,7 @@ use super::{
 };
 use crate::{
     clock::Timestamp,
+    limits,
     model::{Kind, Lane, RecordKey},
     store::{
         Store, StoreError, bulk,
@@ -45,6 +46,7 @@ pub(super) async fn one_each(
     transaction: &impl ConnectionTrait,
     (destination, lease): (&str, &str),
     settled: &[Settled],
+    now: Timestamp,
 ) -> Result<Vec<Settled>, StoreError> {
     let mut settled = settled.to_vec();
     let ids: Vec<String> = settled.iter().filter_map(new_writer).map(str::to_owned).collect();
@@ -64,7 +66,13 @@ pub(super) async fn one_each(
         let Some(id) = new_writer(settled).map(str::to_owned) else { continue };
         match writers.insert(id.clone(), settled.item.key) {
             Some(other) if settled.takes_over_from.contains(&other) => {
-                link(transaction, (destination, lease), other, settled.item.key).await?;
+                let writer = settled.item.key;
+                if other.kind != Kind::User {
+                    link(transaction, (destination, lease), other, writer).await?;
+                } else if !give_up(transaction, (destination, lease), other, writer, now).await? {
+                    wait(settled, now);
+                    writers.insert(id, other);
+                }
             }
             Some(other) if other != settled.item.key => {
                 fail(settled, &id, other);
@@ -113,6 +121,14 @@ async fn holders(
     Ok(holders)
 }
 
+/// SQL for an item that is still held under a lease.
+const HOLDS_LEASE: &str = "SELECT 1 FROM sync_items writer WHERE writer.destination = ? AND writer.site_id = ? \
+                           AND writer.kind = ? AND writer.moodle_id = ? AND writer.lease = ?";
+
+fn place(destination: &str, key: RecordKey) -> [Value; 4] {
+    [destination.into(), key.site_id.into(), key.kind.as_str().into(), key.moodle_id.0.into()]
+}
+
 /// Links an item to the remote record that it wrote, if the one that takes over still holds its lease. Both are locked.
 /// The revision tells a worker that is delivering the first one.
 async fn link(
@@ -121,16 +137,41 @@ async fn link(
     item: RecordKey,
     writer: RecordKey,
 ) -> Result<(), StoreError> {
-    let sql = "UPDATE sync_items SET linked = TRUE, digest = NULL, revision = revision + 1 WHERE destination = ? \
-               AND site_id = ? AND kind = ? AND moodle_id = ? AND EXISTS (SELECT 1 FROM sync_items writer \
-               WHERE writer.destination = ? AND writer.site_id = ? AND writer.kind = ? AND writer.moodle_id = ? \
-               AND writer.lease = ?)";
-    let place = |key: RecordKey| -> [Value; 4] {
-        [destination.into(), key.site_id.into(), key.kind.as_str().into(), key.moodle_id.0.into()]
-    };
-    let values = place(item).into_iter().chain(place(writer)).chain([lease.into()]).collect();
-    execute(transaction, sql, values).await?;
+    let sql = format!(
+        "UPDATE sync_items SET linked = TRUE, digest = NULL, revision = revision + 1 WHERE destination = ? \
+         AND site_id = ? AND kind = ? AND moodle_id = ? AND EXISTS ({HOLDS_LEASE})"
+    );
+    let values = place(destination, item).into_iter().chain(place(destination, writer)).chain([lease.into()]).collect();
+    execute(transaction, &sql, values).await?;
     Ok(())
+}
+
+/// Takes a deleted person's remote record away, if the one who takes over still holds its lease: an erasure of that
+/// person no longer concerns the record, and if the person returns, it needs another one. Both are locked. Not while the
+/// deleted person is being delivered, which would overwrite what was just written.
+async fn give_up(
+    transaction: &impl ConnectionTrait,
+    (destination, lease): (&str, &str),
+    item: RecordKey,
+    writer: RecordKey,
+    now: Timestamp,
+) -> Result<bool, StoreError> {
+    let sql = format!(
+        "UPDATE sync_items SET {UNLINKED}, attempts = 0 WHERE destination = ? AND site_id = ? AND kind = ? \
+         AND moodle_id = ? AND state <> 'in_flight' AND EXISTS ({HOLDS_LEASE})"
+    );
+    let values = [now.0.into()].into_iter().chain(place(destination, item)).chain(place(destination, writer));
+    Ok(execute(transaction, &sql, values.chain([lease.into()]).collect()).await? > 0)
+}
+
+/// The item follows when the other one is settled.
+fn wait(settled: &mut Settled, now: Timestamp) {
+    settled.state = SettledState::Pending { due_at: now.after(limits::TAKE_OVER_RETRY) };
+    let words = "A deleted user with the same e-mail address is being delivered; this one follows.";
+    settled.reason = Some(("same_email_in_flight".to_owned(), words.to_owned()));
+    if let Some(attempt) = &mut settled.attempt {
+        "retry".clone_into(&mut attempt.outcome);
+    }
 }
 
 /// What an item gets that is no longer linked: it is judged again, and gets a record of its own or is linked again.

@@ -4,9 +4,6 @@ use serde_json::{Map, Value};
 
 use super::{Call, Client, answer, error::CallError};
 
-/// Events on one page; Zoho's limit. What we look for is among the newest.
-const PAGE: usize = 200;
-
 /// The name of the event on the record that remains after a merge.
 const MERGED: &str = "find_and_merge_duplicate";
 
@@ -22,12 +19,12 @@ impl Client {
     }
 
     async fn timeline(&self, module: &str, id: &str) -> Result<Vec<Map<String, Value>>, CallError> {
-        let mut call = Call::read("timeline", module, format!("{module}/{id}/__timeline"));
-        call.query = vec![("per_page", PAGE.to_string())];
+        // Without a number of events per page: Zoho's pages and its description allow different ones.
+        let call = Call::read("timeline", module, format!("{module}/{id}/__timeline"));
         answer::list(&self.send(call).await?, "__timeline")
     }
 
-    /// Whether somebody merged the record `vanished` into the record `id`. Looks at its newest 200 events.
+    /// Whether somebody merged the record `vanished` into the record `id`. Looks at its newest events, some 200.
     pub async fn was_merged_into(&self, module: &str, id: &str, vanished: &str) -> Result<bool, CallError> {
         let events = self.timeline(module, id).await?;
         Ok(events.iter().any(|event| {

@@ -128,7 +128,8 @@ impl DeliveryBatch {
         for group in self.siblings.values().filter(|group| group.len() > 1) {
             keys.extend(group.iter().map(grade_key));
         }
-        if mapping.module(self.kind).is_some_and(|module| module.reads_user()) {
+        let reads_user = mapping.module(self.kind).is_some_and(|module| module.reads_user());
+        if reads_user || mapping.filter().reads_people() {
             self.users = store.records_by_key::<user::Entity>(&users.into_iter().collect::<Vec<_>>()).await?;
         }
         if mapping.filter().restricts_courses() || mapping.module(self.kind).is_some_and(|module| module.reads_course())

@@ -9,7 +9,7 @@ use super::{
 };
 use crate::{
     model::{ErasurePolicy, ItemState, Kind, RecordKey, Remark},
-    store::Claimed,
+    store::{Claimed, ItemRow},
     zoho::{
         mapping::{Mapping, ModuleMapping, OnDelete, RenderError, Rendered, StateRef, Write},
         metadata::Module,
@@ -77,6 +77,12 @@ pub(super) fn leaves(policy: ErasurePolicy, kind: Kind) -> Leaves {
 /// The code of items that the mapping's filter leaves out.
 const LEFT_OUT: &str = "left_out";
 
+/// The code of people whom an operator excludes, and of their records.
+const EXCLUDED: &str = "excluded";
+
+/// The code of people who have not confirmed their account.
+const UNCONFIRMED: &str = "unconfirmed";
+
 /// Distinguishes the digest of a removal.
 const REMOVED: &str = "removed";
 
@@ -108,6 +114,9 @@ impl<'a> Decider<'a> {
         if let Some(policy) = self.batch.erased(key, &facts) {
             return self.erase(item, &facts, policy, remote_id, tried);
         }
+        if let Some(decision) = self.not_synchronised(key, &facts) {
+            return decision;
+        }
         let delivered = match self.passes_filter(key, &facts, remote_id.is_some()) {
             Ok(passes) => passes && !facts.deleted,
             Err(decision) => return decision,
@@ -138,6 +147,36 @@ impl<'a> Decider<'a> {
         }
         let words = format!("{} stands for the same record in Zoho.", self.batch.name(speaker));
         Decision::LeftOut { reason: ("replaced".to_owned(), words), waits_for: None }
+    }
+
+    /// The decision about people of whom nothing is delivered, and their records. What is in Zoho already stays.
+    fn not_synchronised(&self, key: RecordKey, facts: &Facts<'_>) -> Option<Decision> {
+        let left_out = |code: &str, words: String, waits_for| {
+            Some(Decision::LeftOut { reason: (code.to_owned(), words), waits_for })
+        };
+        let person = if key.kind == Kind::User { Some(key) } else { facts.user };
+        if let Some(person) = person
+            && self.mapping.filter().excludes(
+                self.batch.site(person.site_id),
+                person.moodle_id,
+                &self.batch.subject(key, facts),
+            )
+        {
+            if person == key {
+                return left_out(EXCLUDED, "The mapping excludes this person.".to_owned(), None);
+            }
+            let words = format!("It belongs to {}, whom the mapping excludes.", self.batch.name(person));
+            // Only the first arrival of a person tells what waits.
+            let is_there = self.batch.related(person).is_some_and(|row| row.remote_id.is_some());
+            return left_out(EXCLUDED, words, (!is_there).then_some(person));
+        }
+        match facts.state {
+            StateRef::User(user) if user.confirmed == Some(false) && !facts.deleted => {
+                let words = "The account is not confirmed yet; it is delivered when it is.";
+                left_out(UNCONFIRMED, words.to_owned(), None)
+            }
+            _ => None,
+        }
     }
 
     /// Whether the record passes the mapping's filter, or a decision when that is unknown yet. What is already in Zoho
@@ -244,7 +283,7 @@ impl<'a> Decider<'a> {
             ItemState::Parked => self.park(related, "which is waiting itself", false),
             ItemState::Failed => self.park(related, "which failed and needs a person", false),
             // The person was filtered out. This enrolment may change that.
-            ItemState::Synced if self.batch.kind == Kind::Enrolment && self.mapping.filter().only_enrolled() => {
+            ItemState::Synced if self.batch.kind == Kind::Enrolment && self.may_be_chosen(row) => {
                 self.park(related, "which was not delivered until now", true)
             }
             ItemState::Synced => {
@@ -252,6 +291,12 @@ impl<'a> Decider<'a> {
                 Decision::LeftOut { reason: (LEFT_OUT.to_owned(), words), waits_for: Some(related) }
             }
         })
+    }
+
+    /// Whether an enrolment may change that a person is not delivered.
+    fn may_be_chosen(&self, person: &ItemRow) -> bool {
+        let for_another_reason = matches!(person.code.as_deref(), Some(EXCLUDED | UNCONFIRMED));
+        self.mapping.filter().only_enrolled() && !for_another_reason
     }
 
     fn park(&self, waits_for: RecordKey, why: &str, reconsider: bool) -> Decision {

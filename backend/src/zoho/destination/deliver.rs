@@ -46,7 +46,7 @@ impl Zoho {
         };
         self.mark_failures(&context, &delivery).await;
         for settled in &mut delivery.settled {
-            settled.takes_over_from = batch.siblings(settled.item.key);
+            settled.takes_over_from.extend(batch.siblings(settled.item.key));
         }
         Ok(delivery)
     }
@@ -72,6 +72,7 @@ impl Zoho {
                 (false, _) => inserts.push(job),
             }
         }
+        let updates = self.without_shared_addresses(context, updates).await?;
         let gone = self.send(WriteCall::Update, context, updates, delivery).await?.gone;
         let gone = self.without_merged(context, gone, delivery).await?;
         self.reappear(&gone.vanished, delivery).await;
@@ -83,7 +84,7 @@ impl Zoho {
         let vanished = self.send(WriteCall::Update, context, found, delivery).await?.gone;
         new.extend(self.render_new(context, vanished, delivery));
         new.extend(removed);
-        self.insert(context, new, delivery).await?;
+        deletes.extend(self.insert(context, new, delivery).await?);
         self.send(WriteCall::Delete, context, deletes, delivery).await?;
         failure.map_or(Ok(()), Err)
     }

@@ -52,6 +52,8 @@ pub(super) enum AdoptionChoice {
     Ours(String),
     /// The only contact, which has no key; with its id.
     Adopt(String),
+    /// A contact has another one's key; with its id and the reason.
+    Taken(String, String),
     /// An operator must decide; with the code and the reason.
     Ask(&'static str, String),
 }
@@ -106,8 +108,49 @@ impl FoundPeople {
         all.filter(|contact| ids.insert(contact.get("id"))).collect()
     }
 
-    /// What to do with a person.
-    pub(super) fn choose(&self, module: &ModuleMapping, job: &Job) -> AdoptionChoice {
+    /// The ids of contacts that were found for a person and have another one's key, or none although that person may not
+    /// adopt them.
+    pub(super) fn doubtful(&self, module: &ModuleMapping, jobs: &[Job], adopts: impl Fn(&Job) -> bool) -> Vec<String> {
+        let mut ids = Vec::new();
+        for job in jobs {
+            let (own, adopts) = (own_key(job, &module.key), adopts(job));
+            for contact in self.contacts(job) {
+                let is_doubtful = match key_of(contact, &module.key) {
+                    Some(key) => Some(key) != own,
+                    None => !adopts,
+                };
+                ids.extend(id(contact).filter(|_| is_doubtful));
+            }
+        }
+        ids
+    }
+
+    /// The fields by which a contact was found for a person.
+    pub(super) fn fields(&self, job: &Job, contact: &str) -> impl Iterator<Item = &str> {
+        let by = move |found: &&FoundBy| found.of(job).0.iter().any(|each| id(each).as_deref() == Some(contact));
+        self.contacts.iter().filter(by).map(|found| found.field.value_of.as_str())
+    }
+
+    /// Whether a contact was found that is not the person's own.
+    pub(super) fn has_another(&self, job: &Job) -> bool {
+        self.contacts(job).into_iter().any(|contact| id(contact) != job.remote_id)
+    }
+
+    /// Replaces contacts by what was read about them by id.
+    pub(super) fn replace(&mut self, ids: &[String], records: &[Map<String, Value>]) {
+        for FoundBy { field, records: found, .. } in &mut self.contacts {
+            for contacts in found.values_mut() {
+                contacts.retain(|contact| id(contact).is_none_or(|id| !ids.contains(&id)));
+            }
+            for record in records {
+                let Some(value) = record.get(&field.field).and_then(lower) else { continue };
+                found.entry(value).or_default().push(record.clone());
+            }
+        }
+    }
+
+    /// What to do with a person. `gone` are the keys of deleted users, by the ids of the contacts that they hand over.
+    pub(super) fn choose(&self, module: &ModuleMapping, job: &Job, gone: &HashMap<String, String>) -> AdoptionChoice {
         if let Some(found) = self.contacts.iter().chain(&self.leads).find(|found| found.of(job).1) {
             return AdoptionChoice::Ask(
                 "not_searchable",
@@ -118,7 +161,7 @@ impl FoundPeople {
             );
         }
         let contacts = self.contacts(job);
-        match choose(job, &module.key, &contacts) {
+        match choose(job, &module.key, &contacts, gone) {
             AdoptionChoice::New => match self.leads.iter().find_map(|found| found.of(job).0.first()).and_then(id) {
                 Some(lead) => AdoptionChoice::Ask(
                     "lead",
@@ -133,16 +176,25 @@ impl FoundPeople {
     }
 }
 
-fn choose(job: &Job, key: &str, contacts: &[&Map<String, Value>]) -> AdoptionChoice {
-    let key_of = |contact: &Map<String, Value>| {
-        contact.get(key).and_then(Value::as_str).filter(|key| !key.is_empty()).map(str::to_owned)
-    };
-    let own = job.body.get(key).and_then(Value::as_str);
-    if let Some(id) = contacts.iter().find(|contact| key_of(contact).as_deref() == own).and_then(|contact| id(contact))
-    {
+fn own_key<'a>(job: &'a Job, key: &str) -> Option<&'a str> {
+    job.body.get(key).and_then(Value::as_str)
+}
+
+fn key_of<'a>(contact: &'a Map<String, Value>, key: &str) -> Option<&'a str> {
+    contact.get(key).and_then(Value::as_str).filter(|key| !key.is_empty())
+}
+
+fn choose(job: &Job, key: &str, contacts: &[&Map<String, Value>], gone: &HashMap<String, String>) -> AdoptionChoice {
+    let own = own_key(job, key);
+    if let Some(id) = contacts.iter().find(|contact| key_of(contact, key) == own).and_then(|contact| id(contact)) {
         return AdoptionChoice::Ours(id);
     }
-    let (taken, free): (Vec<_>, Vec<_>) = contacts.iter().copied().partition(|contact| key_of(contact).is_some());
+    let is_handed_over = |contact: &Map<String, Value>| {
+        let old = id(contact).and_then(|id| gone.get(&id));
+        old.is_some_and(|old| key_of(contact, key) == Some(old))
+    };
+    let is_taken = |contact: &&Map<String, Value>| key_of(contact, key).is_some() && !is_handed_over(contact);
+    let (taken, free): (Vec<_>, Vec<_>) = contacts.iter().copied().partition(is_taken);
     let ask = |words| AdoptionChoice::Ask("email_taken", words);
     match (taken.first(), free.as_slice()) {
         (None, []) => AdoptionChoice::New,
@@ -153,12 +205,14 @@ fn choose(job: &Job, key: &str, contacts: &[&Map<String, Value>]) -> AdoptionCho
             several.len(),
             own.unwrap_or_default()
         )),
-        (Some(contact), _) => ask(format!(
-            "The contact {} in Zoho has this e-mail address and belongs to {}. If they are the same person, clear the field {key} there; \
-             otherwise correct one of the addresses. Then retry.",
-            id(contact).unwrap_or_default(),
-            key_of(contact).unwrap_or_default()
-        )),
+        (Some(contact), _) => {
+            let (id, owner) = (id(contact).unwrap_or_default(), key_of(contact, key).unwrap_or_default());
+            let words = format!(
+                "The contact {id} in Zoho has this e-mail address and belongs to {owner}. If they are the same person, clear the field \
+                 {key} there; otherwise correct one of the addresses. Then retry."
+            );
+            AdoptionChoice::Taken(id, words)
+        }
     }
 }
 

@@ -7,10 +7,11 @@ use serde_json::{Map, Value};
 
 use super::{
     Decider, Decision, DeliveryBatch, Zoho,
-    adopt::{Adoption, same_address},
+    adopt::Adoption,
     job::{DeliveryContext, Job, job},
     outcome::Timing,
     plan::{Action, Plan, Planned, RECORDS_PER_CREDIT, planned},
+    same_address::{self, goes_without, without_address},
     unreadable,
 };
 use crate::{
@@ -127,9 +128,10 @@ impl Zoho {
             let first = address.map(|address| *addresses.entry(address).or_insert(job.item.key));
             match first.filter(|first| *first != job.item.key) {
                 // When its turn comes, the other one is in Zoho.
+                Some(_) if goes_without(context) => show(context, forecast, &without_address(context, job), None),
                 Some(first) => {
                     let timing = Timing { started_at: now, ended_at: now };
-                    scratch.settled.push(same_address(context, job, first, timing));
+                    scratch.settled.push(same_address::failed(context, job, first, timing));
                 }
                 None if job.remote_id.is_some() => adopted.push(job),
                 None => show(context, forecast, &job, None),

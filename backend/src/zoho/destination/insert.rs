@@ -8,17 +8,14 @@ use serde_json::{Map, Value};
 use super::{
     Zoho,
     job::{DeliveryContext, Job, WriteCall},
-    outcome::{self, Timing},
-    unreadable,
+    outcome::{self, SAME_ADDRESS, Timing},
+    same_address, unreadable,
 };
 use crate::{
     delivery::{Delivery, Destination, DestinationFailure},
     model::Records,
     store::StoreError,
-    zoho::{
-        client::{Duplicate, Refusal},
-        mapping::{Rendered, Write},
-    },
+    zoho::client::{Duplicate, Refusal},
 };
 
 /// What is known about a record that is in the way of a new one.
@@ -33,7 +30,7 @@ enum Obstacle {
 
 impl Zoho {
     /// Inserts records. Those that exist already, because the answer to an earlier attempt was lost, are updated
-    /// instead. Returns those that are blanked and to be deleted next.
+    /// instead. Returns those that are to be deleted next.
     pub(super) async fn insert(
         &self,
         context: &DeliveryContext<'_>,
@@ -41,21 +38,21 @@ impl Zoho {
         delivery: &mut Delivery,
     ) -> Result<Vec<Job>, DestinationFailure> {
         let rest = self.send(WriteCall::Insert, context, jobs, delivery).await?;
-        let mut blanked = rest.gone;
+        let mut to_delete = rest.gone;
         let (existing, failure) = self.existing(context, rest.duplicates, delivery).await?;
         let timings: HashMap<_, _> = existing.iter().map(|(job, timing)| (job.item.key, *timing)).collect();
         let existing = existing.into_iter().map(|(job, _)| job).collect();
         let gone = self.send(WriteCall::Update, context, existing, delivery).await?.gone;
         for job in gone {
-            match timings.get(&job.item.key).filter(|_| job.leaves.is_none()) {
+            match timings.get(&job.item.key).filter(|_| !job.removes) {
                 Some(timing) => {
                     let words = "The record vanished from Zoho while it was being delivered.".to_owned();
                     delivery.settled.push(self.retry(job, ("vanished".to_owned(), words), *timing));
                 }
-                None => blanked.push(job),
+                None => to_delete.push(job),
             }
         }
-        failure.map_or(Ok(blanked), Err)
+        failure.map_or(Ok(to_delete), Err)
     }
 
     /// Of new records that something is in the way of, those that exist already and are ours. Settles the others, unless
@@ -129,15 +126,12 @@ impl Zoho {
 
 /// The job that updates a record which an earlier attempt created.
 fn again(context: &DeliveryContext<'_>, job: Job, id: String) -> Option<Job> {
-    if job.removes {
-        return Some(Job { remote_id: Some(id), ..job });
+    let is_without = job.remarks.iter().any(|remark| remark.code == SAME_ADDRESS);
+    let mut job = job.of_existing(context, id, "updated")?;
+    if is_without {
+        same_address::leave_out(context, &mut job);
     }
-    let facts = context.batch.facts(job.item.key)?;
-    let rendered = context.module.render(&context.batch.subject(job.item.key, &facts), Write::Update, context.metadata);
-    // Cannot fail after the creation was rendered: it has fewer fields.
-    let Rendered { fields: body, remarks } =
-        rendered.unwrap_or_else(|_| Rendered { fields: job.body.clone(), remarks: job.remarks.clone() });
-    Some(Job { remote_id: Some(id), body, remarks, outcome: "updated", ..job })
+    Some(job)
 }
 
 /// What is in the way, and what a person can do.

@@ -7,9 +7,12 @@ use super::{
     decide::{Leaves, WriteTarget},
 };
 use crate::{
-    model::{Records, Remark},
+    model::{RecordKey, Records, Remark},
     store::Claimed,
-    zoho::{mapping::ModuleMapping, metadata::Module},
+    zoho::{
+        mapping::{ModuleMapping, Rendered, Write},
+        metadata::Module,
+    },
 };
 
 /// The batch that is being delivered, and where.
@@ -37,11 +40,30 @@ pub(super) struct Job {
     pub(super) leaves: Option<Leaves>,
     /// An earlier attempt, whose answer is unknown, may have created it.
     pub(super) tried: bool,
+    /// Deleted people who hand their contact over to this person.
+    pub(super) takes_over_from: Vec<RecordKey>,
+}
+
+impl Job {
+    /// The same for a record that is in Zoho already, under this id: fields that are only written at creation are left
+    /// out.
+    pub(super) fn of_existing(self, context: &DeliveryContext<'_>, id: String, outcome: &'static str) -> Option<Self> {
+        if self.removes {
+            return Some(Self { remote_id: Some(id), ..self });
+        }
+        let facts = context.batch.facts(self.item.key)?;
+        let rendered =
+            context.module.render(&context.batch.subject(self.item.key, &facts), Write::Update, context.metadata);
+        // Cannot fail after the creation was rendered: it has fewer fields.
+        let Rendered { fields: body, remarks } =
+            rendered.unwrap_or_else(|_| Rendered { fields: self.body.clone(), remarks: self.remarks.clone() });
+        Some(Self { remote_id: Some(id), body, remarks, outcome, ..self })
+    }
 }
 
 pub(super) fn job(item: Claimed, target: WriteTarget, outcome: &'static str, removes: bool) -> Job {
     let WriteTarget { remote_id, body, digest, tried, remarks } = target;
-    Job { item, remote_id, body, digest, remarks, outcome, removes, leaves: None, tried }
+    Job { item, remote_id, body, digest, remarks, outcome, removes, leaves: None, tried, takes_over_from: Vec::new() }
 }
 
 /// The kind of a writing call.

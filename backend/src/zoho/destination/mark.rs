@@ -3,15 +3,21 @@
 use serde_json::{Map, Value};
 
 use super::{Zoho, job::DeliveryContext};
-use crate::{delivery::Delivery, limits, store::SettledState};
+use crate::{
+    delivery::Delivery,
+    limits,
+    store::SettledState,
+    zoho::client::{RecordAnswer, Refusal},
+};
 
 impl Zoho {
-    /// Writes the reasons of failures into the tracking fields of records that are already in Zoho. Best effort: we
-    /// keep the reasons too.
+    /// Writes the reasons of failures into the tracking fields of records that are already in Zoho, unless another item
+    /// writes them. Best effort: we keep the reasons too.
     pub(super) async fn mark_failures(&self, context: &DeliveryContext<'_>, delivery: &Delivery) {
         let Some(tracking) = self.mapping.tracking() else { return };
         let failed = delivery.settled.iter().filter(|settled| settled.state == SettledState::Failed);
         let marks: Vec<Map<String, Value>> = failed
+            .filter(|settled| !settled.item.linked)
             .filter_map(|settled| {
                 let mut mark = tracking.failure(settled.reason.as_ref().map_or("", |(_, words)| words));
                 mark.insert("id".to_owned(), Value::from(settled.item.remote_id.as_deref()?));
@@ -19,10 +25,24 @@ impl Zoho {
             })
             .collect();
         for marks in marks.chunks(limits::DELIVERY_RECORDS as usize) {
-            if let Err(error) = self.client.update(&context.module.module, marks, &context.module.trigger).await {
-                tracing::warn!(%error, records = marks.len(), "could not write reasons of failures into Zoho");
-                return;
+            let refusals = match self.client.update(&context.module.module, marks, &context.module.trigger).await {
+                Ok(entries) => entries.into_iter().filter_map(refusal).collect::<Vec<_>>(),
+                Err(error) => {
+                    tracing::warn!(%error, records = marks.len(), "could not write reasons of failures into Zoho");
+                    return;
+                }
+            };
+            if let Some(first) = refusals.first() {
+                let (code, records) = (&first.code, refusals.len());
+                tracing::warn!(code, records, "Zoho refused reasons of failures");
             }
         }
+    }
+}
+
+fn refusal(entry: RecordAnswer) -> Option<Refusal> {
+    match entry {
+        RecordAnswer::Refused(refusal) => Some(refusal),
+        RecordAnswer::Done { .. } => None,
     }
 }

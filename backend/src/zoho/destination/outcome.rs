@@ -27,15 +27,18 @@ impl Timing {
 /// The code of remarks about values that only Zoho knew to be wrong.
 pub(super) const REFUSED_BY_ZOHO: &str = "refused_by_zoho";
 
+/// The code of remarks about an address that another person has.
+pub(super) const SAME_ADDRESS: &str = "same_address";
+
 /// A settled item without remarks.
 fn settled(item: Claimed, state: SettledState, reason: Option<Reason>, attempt: Option<Attempt>) -> Settled {
-    Settled { item, state, reason, remarks: Vec::new(), takes_over_from: Vec::new(), attempt }
+    Settled { item, state, reason, remarks: Vec::new(), takes_over_from: Vec::new(), blocked_by: None, attempt }
 }
 
-/// An item that Zoho has already. The rendered remarks are of now; what Zoho refused when it was sent still holds.
+/// An item that Zoho has already. The rendered remarks are of now; what was found out when it was sent still holds.
 pub(super) fn same(item: Claimed, rendered: Vec<Remark>) -> Settled {
-    let refused = item.remarks.iter().filter(|remark| remark.code == REFUSED_BY_ZOHO).cloned();
-    let remarks = rendered.into_iter().chain(refused).collect();
+    let found_out = |remark: &&Remark| [REFUSED_BY_ZOHO, SAME_ADDRESS].contains(&remark.code.as_str());
+    let remarks = rendered.into_iter().chain(item.remarks.iter().filter(found_out).cloned()).collect();
     let (remote_id, digest, linked) = (item.remote_id.clone(), item.digest.clone(), item.linked);
     let state = SettledState::Synced { remote_id, digest, linked, waits_for: None };
     Settled { remarks, ..settled(item, state, None, None) }

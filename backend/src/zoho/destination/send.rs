@@ -23,7 +23,7 @@ use crate::{
 /// What calls leave to do.
 #[derive(Default)]
 pub(super) struct Unsettled {
-    /// Jobs whose records Zoho no longer has, and those that are blanked and to be deleted next.
+    /// Jobs whose records Zoho no longer has, and those whose records are to be deleted next.
     pub(super) gone: Vec<Job>,
     /// New records that another record is in the way of.
     pub(super) duplicates: Vec<(Job, Refusal, Timing)>,
@@ -65,7 +65,7 @@ impl Zoho {
                                 }
                             }
                             entry if remarks::leave_out(context, &mut job, &entry) => again.push(job),
-                            entry => self.settle(call, context, job, entry, timing, (&mut rest, delivery)).await,
+                            entry => self.settle(call, context, job, entry, timing, (&mut rest, delivery)),
                         }
                     }
                     parts.push_back(again);
@@ -147,7 +147,7 @@ impl Zoho {
     }
 
     /// Settles one item by its entry in the answer, unless something is left to do.
-    async fn settle(
+    fn settle(
         &self,
         call: WriteCall,
         context: &DeliveryContext<'_>,
@@ -167,7 +167,7 @@ impl Zoho {
                 return;
             }
             RecordAnswer::Done { id, .. } => {
-                delivery.settled.push(self.done(call, context, job, id, timing).await);
+                rest.gone.extend(Self::done(call, context, job, id, timing, delivery));
                 return;
             }
             RecordAnswer::Refused(refusal) => refusal,
@@ -191,29 +191,29 @@ impl Zoho {
         delivery.settled.push(settled);
     }
 
-    async fn done(
-        &self,
+    /// Settles a record that Zoho wrote; returns the job when the record is to be deleted next: it was inserted, or found
+    /// by its key, because an earlier attempt may have created it.
+    fn done(
         call: WriteCall,
         context: &DeliveryContext<'_>,
         job: Job,
         id: String,
         timing: Timing,
-    ) -> Settled {
-        if !job.removes {
-            let synced = outcome::synced(job.item, Some(id), Some(job.digest), job.outcome, timing);
-            return Settled { remarks: job.remarks, ..synced };
-        }
-        if context.module.on_delete != OnDelete::Delete {
-            return outcome::synced(job.item, Some(id), Some(job.digest), "removed", timing);
-        }
-        if call == WriteCall::Delete {
-            return outcome::synced(job.item, None, None, "removed", timing);
-        }
-        // It was inserted, or found by its key, because an earlier attempt may have created it.
-        match self.client.delete(&context.module.module, &[id]).await {
-            Ok(_) => outcome::synced(job.item, None, None, "removed", timing),
-            Err(error) => self.retry(job, outcome::of_call(&error), timing),
-        }
+        delivery: &mut Delivery,
+    ) -> Option<Job> {
+        let deletes = context.module.on_delete == OnDelete::Delete;
+        let settled = match (job.removes, call) {
+            (false, _) => {
+                let Job { item, digest, outcome, remarks, takes_over_from, .. } = job;
+                let synced = outcome::synced(item, Some(id), Some(digest), outcome, timing);
+                Settled { remarks, takes_over_from, ..synced }
+            }
+            (true, WriteCall::Delete) => outcome::synced(job.item, None, None, "removed", timing),
+            (true, _) if deletes => return Some(Job { remote_id: Some(id), ..job }),
+            (true, _) => outcome::synced(job.item, Some(id), Some(job.digest), "removed", timing),
+        };
+        delivery.settled.push(settled);
+        None
     }
 
     pub(super) fn retry(&self, job: Job, reason: (String, String), timing: Timing) -> Settled {

@@ -13,7 +13,7 @@ use crate::{
     store::{ErasureRemainder, RemoteRecord},
     zoho::{
         client::CallError,
-        mapping::{ModuleMapping, Owner, is_erased},
+        mapping::{ModuleMapping, Owner, is_erased, key_of_user},
     },
 };
 
@@ -113,5 +113,5 @@ fn is_empty(record: &Map<String, Value>, field: &str) -> bool {
 
 /// The key of a person's record in Zoho.
 pub fn user_key(site: &str, userid: Id) -> String {
-    format!("{site}:{userid}")
+    key_of_user(site, userid)
 }

@@ -65,6 +65,12 @@ impl DeliveryFilter {
         if self.only_enrolled {
             sentences.push("People with an enrolment that is delivered.".to_owned());
         }
+        if !self.excluded_users.is_empty() {
+            sentences.push(format!("Not these people: {}.", self.excluded_users.join(", ")));
+        }
+        for (name, values) in &self.excluded_values {
+            sentences.push(format!("Nobody whose {name} is {}.", values.join(" or ")));
+        }
         match self.grades {
             Grades::All => {}
             Grades::Totals => sentences.push("Grades that are totals of a course or category.".to_owned()),

@@ -1,6 +1,7 @@
 //! The filter: which records are delivered.
 
-use crate::model::{Course, Enrolment, GradeItem};
+use super::{Subject, key_of_user, source::Path, text::text};
+use crate::model::{Course, Enrolment, GradeItem, Id, Kind};
 
 /// The role assumed for an enrolment with unknown roles.
 const ROLE_WHEN_UNKNOWN: &str = "student";
@@ -13,6 +14,10 @@ pub struct DeliveryFilter {
     pub(super) categories: Vec<String>,
     pub(super) only_enrolled: bool,
     pub(super) grades: Grades,
+    /// The keys of people who are not synchronised.
+    pub(super) excluded_users: Vec<String>,
+    /// Values of people's fields; who has one of them is not synchronised.
+    pub(super) excluded_values: Vec<(String, Vec<String>)>,
 }
 
 /// Which grades are delivered.
@@ -62,6 +67,22 @@ impl DeliveryFilter {
             Grades::Totals => is_total == Some(true),
             Grades::Items => is_total == Some(false),
         }
+    }
+
+    /// Whether an operator excludes this person. `subject` is the person or a record of theirs.
+    pub fn excludes(&self, site: &str, userid: Id, subject: &Subject<'_>) -> bool {
+        let has = |name: &str, values: &[String]| {
+            let Some(path) = Path::resolve(Kind::User, name) else { return false };
+            path.read(subject).is_some_and(|datum| values.contains(&text(&datum).trim().to_lowercase()))
+        };
+        let key = || key_of_user(site, userid);
+        (!self.excluded_users.is_empty() && self.excluded_users.contains(&key()))
+            || self.excluded_values.iter().any(|(name, values)| has(name, values))
+    }
+
+    /// Whether people are excluded by their fields, so that these must be read.
+    pub fn reads_people(&self) -> bool {
+        !self.excluded_values.is_empty()
     }
 
     /// Whether the filter restricts courses.

@@ -42,7 +42,7 @@ pub(crate) use source::Shape;
 pub(crate) use tracking::STATUSES;
 pub use tracking::{ERROR_CHARACTERS, Tracking};
 
-use crate::model::{Completion, Course, Enrolment, Grade, GradeItem, Kind, User};
+use crate::model::{Completion, Course, Enrolment, Grade, GradeItem, Id, Kind, User};
 
 /// Which data from Moodle goes where in Zoho.
 pub struct Mapping {
@@ -103,6 +103,12 @@ pub struct ModuleMapping {
     pub matches: Vec<MatchField>,
     /// Whether people are looked for among the leads too.
     pub match_leads: bool,
+    /// Whose contacts are adopted without asking.
+    pub adopt: Adopt,
+    /// The login methods of accounts that people make themselves.
+    pub self_registration: Vec<String>,
+    /// What becomes of a second person with one address.
+    pub same_address: SameAddress,
     /// Which of Zoho's automations run.
     pub trigger: Vec<String>,
     /// What happens in Zoho when the record is gone in Moodle.
@@ -121,6 +127,46 @@ pub struct MatchField {
     pub field: String,
     /// The field that the mapping fills with the value that it must have: itself, or the first of them.
     pub value_of: String,
+}
+
+/// What becomes of a second person with an address that another one has in Zoho.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum SameAddress {
+    /// Somebody must decide.
+    #[default]
+    Fail,
+    /// A contact of their own, without the address.
+    Without,
+}
+
+/// Whether a contact that is already in Zoho is adopted without asking.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Adopt {
+    /// By everybody with its address.
+    Always,
+    /// Unless somebody registered the account himself: anybody can do so with a stranger's address.
+    #[default]
+    Trusted,
+    /// By nobody.
+    Never,
+}
+
+impl ModuleMapping {
+    /// The rules that write a person's e-mail address.
+    pub(crate) fn address_rules(&self) -> impl Iterator<Item = &Rule> {
+        let is_address = |path: &source::Path| path.name(Kind::User) == "email";
+        self.rules.iter().filter(move |rule| rule.owner != Owner::Zoho && rule.paths().iter().any(is_address))
+    }
+
+    /// Whether this person's contact is adopted without asking.
+    pub fn adopts(&self, user: &User) -> bool {
+        let registered_itself = || user.auth.as_ref().is_some_and(|auth| self.self_registration.contains(auth));
+        match self.adopt {
+            Adopt::Always => true,
+            Adopt::Trusted => !registered_itself(),
+            Adopt::Never => false,
+        }
+    }
 }
 
 /// What happens in Zoho when a record is gone in Moodle.
@@ -196,11 +242,16 @@ pub enum Write {
 
 fn key_value(site: &str, state: StateRef<'_>) -> String {
     match state {
-        StateRef::User(user) => format!("{site}:{}", user.userid),
+        StateRef::User(user) => key_of_user(site, user.userid),
         StateRef::Course(course) => format!("{site}:{}", course.courseid),
         StateRef::Enrolment(enrolment) => format!("{site}:{}", enrolment.enrollmentid),
         // Moodle may delete a grade and create it again under another id; to people it is the same grade.
         StateRef::Grade(grade) => format!("{site}:{}:{}", grade.userid, grade.itemid),
         StateRef::Completion(completion) => format!("{site}:{}", completion.completionid),
     }
+}
+
+/// The key of a person.
+pub(crate) fn key_of_user(site: &str, userid: Id) -> String {
+    format!("{site}:{userid}")
 }

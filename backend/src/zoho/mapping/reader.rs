@@ -104,6 +104,15 @@ impl<'t> MappingTable<'t> {
     /// Reads one text or a list of them, each with its place.
     pub(super) fn texts(&mut self, report: &mut Report<'_>, key: &'static str) -> Option<Vec<(&'t str, Range<usize>)>> {
         let entry = self.get(key)?;
+        self.texts_of(report, entry)
+    }
+
+    /// Reads an entry's text or list of texts, each with its place.
+    pub(super) fn texts_of(
+        &self,
+        report: &mut Report<'_>,
+        entry: TableEntry<'t>,
+    ) -> Option<Vec<(&'t str, Range<usize>)>> {
         match entry.value() {
             DeValue::String(text) => Some(vec![(text, entry.span())]),
             DeValue::Array(items) => {

@@ -19,6 +19,7 @@ on_both_databases!(
     an_outage_is_waited_out,
     a_record_that_breaks_zoho_is_isolated,
     a_refused_record_is_marked_in_zoho,
+    a_refused_mark_is_reported,
     the_owner_of_a_field_is_respected,
     a_missing_field_holds_the_module_until_it_is_there,
     an_attempt_of_a_killed_process_is_kept,
@@ -182,6 +183,24 @@ async fn a_refused_record_is_marked_in_zoho(database: Database) {
     let contacts = zoho.records("Contacts").await;
     let contact = with(&contacts, "Moodle_User_Key", "moodle:3");
     assert_eq!((&contact["Moodle_Sync_Status"], contact.get("Moodle_Sync_Error")), (&json!("Synced"), None));
+    server.stop().await;
+}
+
+async fn a_refused_mark_is_reported(database: Database) {
+    let zoho = ZohoSimulator::start_set_up().await;
+    let server = start(&database, &zoho).await;
+    server.site().apply(&[at(1, "user_created", user(3, "ann"))]).await;
+    rest(&database).await;
+    let rule = |field: &str, value: &str| json!({"module": "Contacts", "field": field, "value": value});
+    let rules = [rule("Last_Name", "Broken"), rule("Moodle_Sync_Status", "Failed")];
+    zoho.set_policies(json!({ "validation_rules": rules })).await;
+    let mut broken = user(3, "ann");
+    broken["lastname"] = json!("Broken");
+    server.site().apply(&[at(2, "user_updated", broken)]).await;
+    rest(&database).await;
+    assert_eq!(item(&database, "user", 3).await.0, "failed");
+    let refused = |message: &Value| message.to_string().contains("Zoho refused reasons of failures");
+    server.logged(refused).await;
     server.stop().await;
 }
 

@@ -79,6 +79,7 @@ fn settled(moodle_id: i64) -> Settled {
         reason: None,
         remarks: Vec::new(),
         takes_over_from: Vec::new(),
+        blocked_by: None,
         attempt: None,
     }
 }

@@ -3,7 +3,7 @@
 use backend_sync::{clock::Clock, store::Store, zoho::mapping::Mapping};
 use serde_json::json;
 
-use super::{item, rest, start, start_with};
+use super::{item, rest, start, start_by, until};
 use crate::support::{
     Database, Server, ZohoSimulator, command,
     events::{at, user},
@@ -11,22 +11,21 @@ use crate::support::{
 
 on_both_databases!(
     a_record_that_is_gone_is_deleted,
+    a_refused_deletion_is_not_taken_for_done,
     a_record_that_is_gone_is_blanked,
     a_record_that_is_gone_is_kept,
     old_attempts_are_forgotten,
 );
 
 /// A server with this policy for deleted users.
-async fn start_on_delete(database: &Database, zoho: &ZohoSimulator, on_delete: &str) -> Server {
+pub(super) async fn start_on_delete(database: &Database, zoho: &ZohoSimulator, on_delete: &str) -> Server {
     let text = Mapping::DEFAULT.replacen("on_delete = \"mark\"", &format!("on_delete = \"{on_delete}\""), 1);
     // With these policies, the status fields are not needed.
     let text = match on_delete {
         "blank" => text,
         _ => text.replacen("[user.deleted]\nMoodle_Status = \"Deleted\"\n", "", 1),
     };
-    let mapping = database.file("mapping.toml");
-    std::fs::write(&mapping, text).unwrap();
-    start_with(database, zoho, &[("BACKEND_SYNC_ZOHO__MAPPING", mapping.to_str().unwrap())]).await
+    start_by(database, zoho, &text).await
 }
 
 async fn create_and_delete(server: &Server, database: &Database) {
@@ -47,6 +46,26 @@ async fn a_record_that_is_gone_is_deleted(database: Database) {
     server.site().apply(&[at(3, "user_updated", user(3, "ann"))]).await;
     rest(&database).await;
     assert_eq!(zoho.records("Contacts").await.len(), 1);
+    server.stop().await;
+}
+
+/// Whether the record was there is only found out by inserting it again, and then Zoho refuses to delete it.
+async fn a_refused_deletion_is_not_taken_for_done(database: Database) {
+    let zoho = ZohoSimulator::start_set_up().await;
+    let server = start_on_delete(&database, &zoho, "delete").await;
+    zoho.add_faults(json!([
+        {"match": {"operation": "insert", "module": "Contacts", "nth": 1}, "fault": "timeout_after_commit", "delay_ms": 1_500},
+        {"match": {"operation": "delete", "module": "Contacts", "nth": 1}, "fault": "record_locked"},
+    ]))
+    .await;
+    server.site().apply(&[at(1, "user_created", user(3, "ann"))]).await;
+    until("the insert", async || (zoho.faults().await["faults"][0]["struck"] == 1).then_some(())).await;
+    server.site().apply(&[at(2, "user_deleted", json!({"userid": 3}))]).await;
+    rest(&database).await;
+    let (contacts, log) = (zoho.records("Contacts").await, zoho.log().await);
+    assert_eq!(item(&database, "user", 3).await, ("synced".to_owned(), None), "{log:?}");
+    assert_eq!((contacts.len(), &zoho.state().await["recycled"]["Contacts"]), (0, &json!(1)), "{contacts:?} {log:?}");
+    assert_eq!(log.iter().filter(|call| call["method"] == "DELETE").count(), 2, "one was refused: {log:?}");
     server.stop().await;
 }
 

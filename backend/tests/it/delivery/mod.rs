@@ -1,6 +1,7 @@
 //! Delivery of records to a simulated Zoho, by a real server process.
 
 mod adoption;
+mod again;
 mod contention;
 mod derived;
 mod failures;
@@ -11,6 +12,7 @@ mod order;
 mod organisations;
 mod others;
 mod parts;
+mod people;
 mod planned;
 mod recorded;
 mod remarks;
@@ -34,6 +36,13 @@ pub(super) async fn start_with(database: &Database, zoho: &ZohoSimulator, more: 
     settings.extend(more.iter().map(|(name, value)| (*name, (*value).to_owned())));
     let settings: Vec<(&str, &str)> = settings.iter().map(|(name, value)| (*name, value.as_str())).collect();
     Server::start_with(database, &settings).await
+}
+
+/// The same with this mapping.
+async fn start_by(database: &Database, zoho: &ZohoSimulator, mapping: &str) -> Server {
+    let file = database.file("mapping.toml");
+    std::fs::write(&file, mapping).unwrap();
+    start_with(database, zoho, &[("BACKEND_SYNC_ZOHO__MAPPING", file.to_str().unwrap())]).await
 }
 
 /// Counts items that are pending, in flight, or about to be: an item whose prerequisite arrived while it was being

@@ -3,7 +3,7 @@
 use backend_sync::zoho::mapping::Mapping;
 use serde_json::{Value, json};
 
-use super::{assert_conserved, held, item, reason, rest, start, start_with, with};
+use super::{assert_conserved, held, item, reason, rest, start, start_by, with};
 use crate::support::{
     Database, Server, ZohoSimulator,
     browser::Browser,
@@ -24,9 +24,7 @@ on_both_databases!(
 
 /// A server with this in place of the mapping's `match`.
 async fn start_matching(database: &Database, zoho: &ZohoSimulator, matching: &str) -> Server {
-    let mapping = database.file("mapping.toml");
-    std::fs::write(&mapping, Mapping::DEFAULT.replacen("match = \"Email\"", matching, 1)).unwrap();
-    start_with(database, zoho, &[("BACKEND_SYNC_ZOHO__MAPPING", mapping.to_str().unwrap())]).await
+    start_by(database, zoho, &Mapping::DEFAULT.replacen("match = \"Email\"", matching, 1)).await
 }
 
 async fn siblings_with_one_phone_stay_two_people(database: Database) {

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use backend_sync::zoho::mapping::Mapping;
 use serde_json::{Map, Value, json};
 
-use super::{assert_conserved, held, item, rest, start, start_with, with, writes};
+use super::{assert_conserved, held, item, rest, start, start_by, with, writes};
 use crate::support::{
     Database, Server, ZohoSimulator,
     browser::Browser,
@@ -24,13 +24,6 @@ on_both_databases!(
 );
 
 const ITEMS: &str = "/api/v1/destinations/zoho/items";
-
-/// A server that delivers by this mapping.
-async fn start_by(database: &Database, zoho: &ZohoSimulator, text: &str) -> Server {
-    let mapping = database.file("mapping.toml");
-    std::fs::write(&mapping, text).unwrap();
-    start_with(database, zoho, &[("BACKEND_SYNC_ZOHO__MAPPING", mapping.to_str().unwrap())]).await
-}
 
 fn typed(version: i64, changes: &[(&str, &str)]) -> Value {
     let mut person = user(3, "ann");
@@ -278,6 +271,6 @@ async fn dates_are_those_of_the_time_zone(database: Database) {
     assert!(run(&database, &["sync", "resync", "--yes", "--no-wait"]).status.success());
     let hold = held(&database).await;
     assert!(hold["reason"].as_str().unwrap().contains("time_zone = "), "{hold}");
-    assert_eq!(writes(&zoho.log().await), []);
+    assert!(writes(&zoho.log().await).iter().all(|(_, module)| module != "Moodle_Enrolments"));
     server.stop().await;
 }

@@ -10,7 +10,7 @@ use toml::{Spanned, de::DeTable};
 
 use super::{
     DeliveryFilter, Mapping, MappingError, ModuleMapping, Tracking, filter::Grades, problem::Report,
-    reader::MappingTable,
+    reader::MappingTable, source::Path,
 };
 use crate::model::Kind;
 
@@ -76,9 +76,40 @@ fn read_filter(report: &mut Report<'_>, mut table: MappingTable<'_>) -> Delivery
         grades: table
             .word(report, "grades", &[("all", Grades::All), ("totals", Grades::Totals), ("items", Grades::Items)])
             .unwrap_or_default(),
+        excluded_users: excluded_users(report, &mut table),
+        excluded_values: table
+            .table(report, "exclude", "[filter] exclude".to_owned())
+            .map(|fields| excluded_values(report, &fields))
+            .unwrap_or_default(),
     };
     table.finish(report);
     filter
+}
+
+/// Reads the keys of people who are not synchronised.
+fn excluded_users(report: &mut Report<'_>, table: &mut MappingTable<'_>) -> Vec<String> {
+    let keys = table.texts(report, "exclude_users");
+    let is_key =
+        |key: &str| key.trim().rsplit_once(':').is_some_and(|(site, id)| !site.is_empty() && id.parse::<i64>().is_ok());
+    for (_, span) in keys.iter().flatten().filter(|(key, _)| !is_key(key)) {
+        let reason =
+            "exclude_users must hold the keys of people: the site's name and their id in Moodle, such as \"college:3\"";
+        report.add(span.clone(), table.place.clone(), reason);
+    }
+    owned(keys)
+}
+
+/// Reads the values of people's fields that exclude them.
+fn excluded_values(report: &mut Report<'_>, fields: &MappingTable<'_>) -> Vec<(String, Vec<String>)> {
+    let mut excluded = Vec::new();
+    for (name, entry, span) in fields.entries() {
+        if !matches!(Path::resolve(Kind::User, name), Some(Path::User(_))) {
+            report.add(span, fields.place.clone(), format!("{name} is no field of people in Moodle"));
+        }
+        let values = owned(fields.texts_of(report, entry)).iter().map(|value| value.to_lowercase()).collect();
+        excluded.push((name.to_owned(), values));
+    }
+    excluded
 }
 
 fn read_time_zone(report: &mut Report<'_>, root: &mut MappingTable<'_>) -> Option<Tz> {

@@ -4,7 +4,7 @@ use toml::de::DeValue;
 
 use super::{
     super::{
-        Constant, Labels, MatchField, ModuleMapping, OnDelete, Owner,
+        Adopt, Constant, Labels, MatchField, ModuleMapping, OnDelete, Owner, SameAddress,
         problem::Report,
         reader::{MappingTable, constant},
     },
@@ -30,6 +30,15 @@ pub(super) fn read(
     if kind == Kind::User {
         names = names_to_match(report, &mut table);
         match_leads = table.flag(report, "match_leads").unwrap_or(false);
+    }
+    let (mut adopt, mut self_registration, mut same_address) = (Adopt::default(), Vec::new(), SameAddress::default());
+    if kind == Kind::User {
+        let words = [("always", Adopt::Always), ("trusted", Adopt::Trusted), ("never", Adopt::Never)];
+        adopt = table.word(report, "adopt", &words).unwrap_or_default();
+        let words = [("fail", SameAddress::Fail), ("without", SameAddress::Without)];
+        same_address = table.word(report, "same_address", &words).unwrap_or_default();
+        let methods = table.texts(report, "self_registration");
+        self_registration = methods.map_or_else(|| vec!["email".to_owned()], |methods| owned(Some(methods)));
     }
     let trigger = triggers(report, &mut table);
     let labels = labels(report, &mut table);
@@ -67,7 +76,20 @@ pub(super) fn read(
     });
     let matches = matches.collect();
     table.finish(report);
-    Some(ModuleMapping { module: module?, key: key?, matches, match_leads, trigger, on_delete, labels, rules, deleted })
+    Some(ModuleMapping {
+        module: module?,
+        key: key?,
+        matches,
+        match_leads,
+        adopt,
+        self_registration,
+        same_address,
+        trigger,
+        on_delete,
+        labels,
+        rules,
+        deleted,
+    })
 }
 
 fn key(report: &mut Report<'_>, context: &KindContext<'_>, table: &mut MappingTable<'_>) -> Option<String> {

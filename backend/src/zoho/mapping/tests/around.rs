@@ -4,9 +4,12 @@ use serde_json::{Value, json};
 
 use super::{
     super::{DeliveryFilter, Mapping},
-    Owned, Thing,
+    Owned, Thing, user,
 };
-use crate::{clock::Timestamp, model::GradeItem};
+use crate::{
+    clock::Timestamp,
+    model::{GradeItem, Id, Kind},
+};
 
 fn filter(text: &str) -> DeliveryFilter {
     Mapping::parse(&format!("[filter]\n{text}\n")).unwrap().filter().clone()
@@ -53,6 +56,42 @@ fn courses_and_categories() {
     }
     assert!(wants(&filter("")) && !filter("").restricts_courses());
     assert!(filter("users = \"enrolled\"").only_enrolled() && !filter("users = \"all\"").only_enrolled());
+}
+
+#[test]
+fn excluded_people() {
+    let excludes = |text: &str, data: Value| {
+        let person = user(data);
+        filter(text).excludes("college", Id(3), &person.subject())
+    };
+    let by_key = "exclude_users = [\"college:3\"]";
+    assert!(excludes(by_key, json!({})) && !excludes("exclude_users = [\"college:4\", \"other:3\"]", json!({})));
+    let by_value = "exclude = { department = [\"Staff\", \"Board\"], suspended = \"true\" }";
+    for data in [json!({"department": "staff"}), json!({"department": " Board "}), json!({"suspended": true})] {
+        assert!(excludes(by_value, data.clone()), "{data}");
+    }
+    for data in [json!({}), json!({"department": "Staff office"}), json!({"institution": "Staff", "suspended": false})]
+    {
+        assert!(!excludes(by_value, data.clone()), "{data}");
+    }
+    assert!(filter(by_value).reads_people() && !filter(by_key).reads_people());
+    assert!(!excludes("", json!({"department": "Staff"})));
+}
+
+#[test]
+fn whose_contacts_are_adopted() {
+    let adopts = |setting: &str, data: Value| {
+        let text = format!(
+            "[user]\nmodule = \"Contacts\"\nkey = \"Key\"\n{setting}\n[user.fields]\nF = {{ from = \"city\" }}\n"
+        );
+        let Owned::User(user) = user(data).state else { panic!("a user is needed") };
+        Mapping::parse(&text).unwrap().module(Kind::User).unwrap().adopts(&user)
+    };
+    let (registered, made) = (json!({"auth": "email"}), json!({"auth": "manual"}));
+    assert!(!adopts("", registered.clone()) && adopts("", made.clone()) && adopts("", json!({})));
+    assert!(adopts("adopt = \"always\"", registered.clone()) && !adopts("adopt = \"never\"", json!({})));
+    let others = "self_registration = [\"manual\"]";
+    assert!(adopts(others, registered) && !adopts(others, made));
 }
 
 #[test]

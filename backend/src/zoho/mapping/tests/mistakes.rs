@@ -161,6 +161,14 @@ fn tables() {
             "[filter]\ngrades = \"some\"\n".to_owned(),
             "line 2: [filter]: grades must be one of \"all\", \"totals\", \"items\"",
         ),
+        (
+            "[filter]\nexclude_users = [\"college:3\", \"ann\"]\n".to_owned(),
+            "line 2: [filter]: exclude_users must hold the keys of people: the site's name and their id in Moodle, such as \"college:3\"",
+        ),
+        (
+            "[filter]\nexclude = { haircolour = \"red\" }\n".to_owned(),
+            "line 2: [filter] exclude: haircolour is no field of people in Moodle",
+        ),
         ("user = 7\n".to_owned(), "line 1: user must be a table, not a number"),
     ] {
         let error = refused(&text);

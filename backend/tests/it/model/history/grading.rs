@@ -23,7 +23,7 @@ impl History {
         let id = self.grades.len() as i64 + 1;
         let data = object(grade(id, userid, itemid, courseid, &points(random)));
         self.items.entry(itemid).or_insert_with(|| (format!("Item {itemid}"), "100.00000".to_owned()));
-        self.grades.insert(id, Thing { data, live: true });
+        self.grades.insert(id, Thing::new(data));
         self.tell_grade(id);
     }
 

@@ -14,6 +14,8 @@ use crate::support::{
 /// The number of random actions, not counting what follows from them.
 const STEPS: u64 = 320;
 const USERS: usize = 24;
+/// Of these, accounts that are made again with the address of a deleted one.
+const MADE_AGAIN: usize = 4;
 const COURSES: usize = 5;
 /// Grade items per course.
 const ITEMS: i64 = 3;
@@ -31,6 +33,14 @@ pub(super) const FOREIGN_KEY: &str = "other:9";
 struct Thing {
     data: Map<String, Value>,
     live: bool,
+    /// Another account has its address now, so it never returns.
+    replaced: bool,
+}
+
+impl Thing {
+    fn new(data: Map<String, Value>) -> Self {
+        Self { data, live: true, replaced: false }
+    }
 }
 
 type Things = BTreeMap<i64, Thing>;
@@ -132,13 +142,13 @@ impl History {
     }
 
     fn add_user(&mut self) {
-        if self.users.len() >= USERS {
+        if self.users.len() >= USERS - MADE_AGAIN {
             return;
         }
         let id = self.users.len() as i64 + 1;
         let mut data = object(user(id, &format!("person{id}")));
         data.insert("city".to_owned(), json!(self.word()));
-        self.users.insert(id, Thing { data: data.clone(), live: true });
+        self.users.insert(id, Thing::new(data.clone()));
         self.emit("user_created", data);
     }
 
@@ -169,10 +179,30 @@ impl History {
         self.delete_dependants("userid", id);
         self.users.get_mut(&id).unwrap().live = false;
         self.emit("user_deleted", object(json!({"userid": id})));
+        if random.below(2) == 0 {
+            self.make_again(id);
+        }
+    }
+
+    /// Makes a deleted user's account again: another user with the same address, who takes the contact over.
+    fn make_again(&mut self, deleted: i64) {
+        let id = self.users.len() as i64 + 1;
+        if self.users.len() >= USERS || is_imported(id) {
+            return;
+        }
+        let city = self.word();
+        let old = self.users.get_mut(&deleted).unwrap();
+        old.replaced = true;
+        let mut data = object(user(id, &format!("person{id}")));
+        data.insert("email".to_owned(), old.data["email"].clone());
+        data.insert("city".to_owned(), json!(city));
+        self.users.insert(id, Thing::new(data.clone()));
+        self.emit("user_created", data);
     }
 
     fn bring_user_back(&mut self, random: &mut Random) {
-        let gone: Vec<i64> = self.users.iter().filter(|(_, user)| !user.live).map(|(id, _)| *id).collect();
+        let gone: Vec<i64> =
+            self.users.iter().filter(|(_, user)| !user.live && !user.replaced).map(|(id, _)| *id).collect();
         if gone.is_empty() {
             return;
         }
@@ -188,7 +218,7 @@ impl History {
         }
         let id = self.courses.len() as i64 + 1;
         let data = object(course(id, &format!("course{id}")));
-        self.courses.insert(id, Thing { data: data.clone(), live: true });
+        self.courses.insert(id, Thing::new(data.clone()));
         self.emit("course_created", data);
     }
 
@@ -230,7 +260,7 @@ impl History {
         let id = self.enrolments.len() as i64 + 1;
         let mut data = object(enrolment(id, userid, courseid));
         data.insert("roles".to_owned(), json!([{"shortname": "student", "archetype": "student"}]));
-        self.enrolments.insert(id, Thing { data: data.clone(), live: true });
+        self.enrolments.insert(id, Thing::new(data.clone()));
         self.emit("user_enrolled", data);
     }
 
