@@ -123,13 +123,16 @@ impl Expected {
     }
 }
 
+/// The grade item and the course that a record reads.
+type Around<'a> = (Option<&'a Map<String, Value>>, Option<&'a Map<String, Value>>);
+
 /// The default mapping.
 fn expected_record(
     kind: &'static str,
     id: i64,
     deleted: bool,
     data: &Map<String, Value>,
-    (item, course): (Option<&Map<String, Value>>, Option<&Map<String, Value>>),
+    (item, course): Around<'_>,
 ) -> (Place, ExpectedRecord) {
     let key = format!("moodle:{id}");
     let of_user = || ("Contact", "Contacts", format!("moodle:{}", number(data, "userid")));
