@@ -86,12 +86,16 @@ impl Zoho {
                     existing.extend(job.of_existing(context, id, "adopted"));
                 }
                 AdoptionChoice::Adopt(id) => delivery.settled.push(ask(context, job, &id, timing)),
-                AdoptionChoice::Taken(id, _) if goes_without(context) && is_by_address(context, &found, &job, &id) => {
+                AdoptionChoice::Taken { id, .. }
+                    if goes_without(context) && is_by_address(context, &found, &job, &id) =>
+                {
                     new.push(without_address(context, job));
                 }
-                AdoptionChoice::Taken(id, words) => {
-                    let blocked_by = self.store.writer_of(Self::NAME, &id).await.map_err(unreadable)?;
-                    let failed = outcome::failed(job.item, ("email_taken".to_owned(), words), Some(timing));
+                AdoptionChoice::Taken { id, owner, reason } => {
+                    // Without a writer, an attempt of unknown outcome may have created it for the owner of its key.
+                    let writer = self.store.writer_of(Self::NAME, &id).await.map_err(unreadable)?;
+                    let blocked_by = writer.or_else(|| context.batch.user_of_key(&owner));
+                    let failed = outcome::failed(job.item, ("email_taken".to_owned(), reason), Some(timing));
                     delivery.settled.push(Settled { blocked_by, ..failed });
                 }
                 AdoptionChoice::Ask(code, words) => {

@@ -236,6 +236,13 @@ impl DeliveryBatch {
         }
     }
 
+    /// The user of one of our sites whose key in Zoho this is.
+    pub(super) fn user_of_key(&self, key: &str) -> Option<RecordKey> {
+        let (site, id) = key.rsplit_once(':')?;
+        let site_id = self.sites.iter().find(|(_, name)| *name == site).map(|(id, _)| *id)?;
+        Some(RecordKey { kind: Kind::User, site_id, moodle_id: Id(id.parse().ok()?) })
+    }
+
     pub(super) fn site(&self, site_id: i64) -> &str {
         self.sites.get(&site_id).map_or("", String::as_str)
     }

@@ -52,8 +52,13 @@ pub(super) enum AdoptionChoice {
     Ours(String),
     /// The only contact, which has no key; with its id.
     Adopt(String),
-    /// A contact has another one's key; with its id and the reason.
-    Taken(String, String),
+    /// A contact has another one's key.
+    Taken {
+        id: String,
+        /// The other one's key.
+        owner: String,
+        reason: String,
+    },
     /// An operator must decide; with the code and the reason.
     Ask(&'static str, String),
 }
@@ -207,11 +212,11 @@ fn choose(job: &Job, key: &str, contacts: &[&Map<String, Value>], gone: &HashMap
         )),
         (Some(contact), _) => {
             let (id, owner) = (id(contact).unwrap_or_default(), key_of(contact, key).unwrap_or_default());
-            let words = format!(
+            let reason = format!(
                 "The contact {id} in Zoho has this e-mail address and belongs to {owner}. If they are the same person, clear the field \
                  {key} there; otherwise correct one of the addresses. Then retry."
             );
-            AdoptionChoice::Taken(id, words)
+            AdoptionChoice::Taken { id, owner: owner.to_owned(), reason }
         }
     }
 }
