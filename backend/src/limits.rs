@@ -209,9 +209,6 @@ pub const LEASE_CHECK_INTERVAL: Duration = Duration::from_secs(5);
 /// statements leaves any.
 pub const PARKED_CHECK_INTERVAL: Duration = Duration::from_secs(60);
 
-/// The interval at which records are looked for that change by the clock: the latest that an enrolment ends in Zoho.
-pub const MOMENT_CHECK_INTERVAL: Duration = Duration::from_secs(5);
-
 /// The interval at which old rows are deleted.
 pub const PRUNE_INTERVAL: Duration = Duration::from_secs(10 * 60);
 
@@ -397,9 +394,6 @@ pub const LONGEST_TURN: Duration = PRUNE_INTERVAL;
 
 /// The longest wait for anything at a destination, and the longest life of an access token, which is usually an hour.
 pub const LONGEST_AT_DESTINATION: Duration = Duration::from_secs(24 * 60 * 60);
-
-/// After this time, somebody tries again to take over the contact of a deleted person who is just being delivered.
-pub const TAKE_OVER_RETRY: Duration = Duration::from_secs(2);
 
 /// The longest backoff before an item is retried; see `delivery::backoff`.
 pub const LONGEST_BACKOFF: Duration = Duration::from_secs(10 * 60);

@@ -242,6 +242,7 @@ impl<D: Destination> Engine<D> {
             counters: self.counters.clone(),
             clock: self.clock.clone(),
             lease,
+            lease_until: until,
             trial,
         };
         state.running.spawn(worker.run(items).instrument(span));

@@ -12,6 +12,9 @@ use crate::{
     store::{Store, StoreError},
 };
 
+/// The interval at which records are looked for that change by the clock: the latest that an enrolment ends in Zoho.
+const MOMENT_CHECK_INTERVAL: Duration = Duration::from_secs(5);
+
 /// When each task last ran.
 pub(super) struct Upkeep {
     leases_at: Option<Instant>,
@@ -82,7 +85,7 @@ impl Upkeep {
             self.readers_at = Some(Instant::now());
             self.readers_left = store.judge_readers(D::NAME, now).await?;
         }
-        if self.moments_left || is_due(self.moments_at, limits::MOMENT_CHECK_INTERVAL) {
+        if self.moments_left || is_due(self.moments_at, MOMENT_CHECK_INTERVAL) {
             self.moments_at = Some(Instant::now());
             self.moments_left = store.judge_due(D::NAME, now).await?;
         }

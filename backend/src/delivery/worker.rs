@@ -1,6 +1,15 @@
 //! A worker: delivers the items of one claim, renews their lease meanwhile, and settles them.
 
-use std::{collections::BTreeMap, sync::Arc, time::Instant};
+use std::{
+    collections::BTreeMap,
+    future::poll_fn,
+    sync::{
+        Arc,
+        atomic::{AtomicI64, Ordering},
+    },
+    task::Poll,
+    time::Instant,
+};
 
 use super::{Delivery, DeliverySettings, Destination, DestinationFailure};
 use crate::{
@@ -19,6 +28,8 @@ pub(super) struct Worker<D> {
     pub(super) counters: Counters,
     pub(super) clock: Clock,
     pub(super) lease: String,
+    /// Until when the items were claimed.
+    pub(super) lease_until: Timestamp,
     /// The hold that its item is to try.
     pub(super) trial: Option<Hold>,
 }
@@ -42,9 +53,13 @@ impl<D: Destination> Worker<D> {
         let keys: Vec<RecordKey> = items.iter().map(|item| item.key).collect();
         let started = self.clock.now();
         self.counters.metrics.delivery.claimed(D::NAME, count);
+        let until = AtomicI64::new(self.lease_until.0);
+        // In this order: a process that stood still makes no further call before it has looked at the lease.
         let delivery = tokio::select! {
+            biased;
+            () = self.lease_ran_out(&until) => return self.give_up_lease(&keys).await,
+            () = self.keep_lease(&until) => return self.give_up_lease(&keys).await,
             delivery = self.destination.deliver(items) => delivery,
-            () = self.keep_lease() => return self.give_up_lease(&keys).await,
         };
         let answered = delivery.settled.iter().any(|settled| settled.attempt.is_some());
         self.log(&delivery, count, kind, started);
@@ -68,20 +83,27 @@ impl<D: Destination> Worker<D> {
         Report { failure: delivery.failure, answered, trial: self.trial, readers_left }
     }
 
-    /// Renews the lease; returns when it is lost, because this process stood still for too long.
-    async fn keep_lease(&self) {
+    /// Looks at the clock whenever the delivery is about to go on; returns when the lease has run out, because this
+    /// process stood still, or could not renew it.
+    async fn lease_ran_out(&self, until: &AtomicI64) {
+        let is_over = || self.clock.now().0 > until.load(Ordering::Relaxed);
+        poll_fn(|_| if is_over() { Poll::Ready(()) } else { Poll::Pending }).await;
+    }
+
+    /// Renews the lease; returns when another worker has the items.
+    async fn keep_lease(&self, lease_until: &AtomicI64) {
         loop {
             tokio::time::sleep(self.settings.lease / 3).await;
             let until = self.clock.now().after(self.settings.lease);
             match self.store.extend_lease(D::NAME, &self.lease, until).await {
                 Ok(0) => return,
-                Ok(_) => {}
+                Ok(_) => lease_until.store(until.0, Ordering::Relaxed),
                 Err(error) => tracing::warn!(%error, destination = D::NAME, "could not renew a lease"),
             }
         }
     }
 
-    /// Another worker has the items. What this one has sent may arrive after what that one sends, so they must be
+    /// Another worker has the items, or may have them. What this one has sent may arrive after what that one sends, so they must be
     /// delivered again.
     async fn give_up_lease(&self, keys: &[RecordKey]) -> Report {
         tracing::warn!(

@@ -58,7 +58,8 @@ pub use search::people::FoundPerson;
 pub use sites::{NewToken, Scope, Site, SiteSummary, Token, TokenSummary};
 pub use sync_items::{
     About, Attempt, AttemptRow, Attention, Claimed, Conservation, Counts, Edges, ItemFilter, ItemRow, PersonRecord,
-    Reader, Reading, Settled, SettledState, TimelineAttempt, TimelineOrder, TimelinePlace,
+    Reader, Reading, Reservation, Reserved, Settled, SettledState, TimelineAttempt, TimelineOrder, TimelinePlace,
+    taken,
 };
 pub use write::{NewChange, NewEvent, WriteTransaction};
 

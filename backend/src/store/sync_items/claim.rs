@@ -20,6 +20,8 @@ use crate::{
 pub struct Claimed {
     /// The record.
     pub key: RecordKey,
+    /// The lease under which it was claimed.
+    pub lease: String,
     /// Raised by every request for a delivery.
     pub revision: i64,
     /// The oldest undelivered change.
@@ -37,7 +39,7 @@ pub struct Claimed {
 }
 
 /// The condition of the items in flight under a lease.
-const UNDER_LEASE: &str = "destination = ? AND state = 'in_flight' AND lease = ?";
+pub(super) const UNDER_LEASE: &str = "destination = ? AND state = 'in_flight' AND lease = ?";
 
 impl Store {
     /// The lanes with due items, the most urgent first.
@@ -94,6 +96,7 @@ impl Store {
             let attempts: i32 = row.try_get("", "attempts")?;
             claimed.push(Claimed {
                 key: key_of(&row)?,
+                lease: lease.to_owned(),
                 revision: row.try_get("", "revision")?,
                 changed_at: Timestamp(row.try_get("", "changed_at")?),
                 remote_id: row.try_get("", "remote_id")?,

@@ -32,5 +32,6 @@ pub use edges::{Edges, Reader, Reading};
 pub use settled::{Attempt, Settled, SettledState};
 pub use timeline::{PersonRecord, TimelineAttempt, TimelineOrder, TimelinePlace};
 pub use view::{ItemFilter, ItemRow};
+pub use writers::{Reservation, Reserved, taken};
 
 pub(super) use timeline::timeline_attempt_of;

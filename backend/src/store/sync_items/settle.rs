@@ -44,7 +44,7 @@ impl Store {
         repeat_ms: i64,
     ) -> Result<bool, StoreError> {
         let transaction = self.begin_immediate().await?;
-        let settled = &writers::one_each(&transaction, (destination, lease), settled, now).await?;
+        let settled = &writers::one_each(&transaction, destination, settled).await?;
         let mut in_order: Vec<&Settled> = settled.iter().collect();
         in_order.sort_unstable_by_key(|settled| lock::order(&settled.item.key));
         let changed = edges::note_changes(&transaction, (destination, lease), settled, &edges.readings).await?;
@@ -111,9 +111,10 @@ impl Store {
     }
 }
 
-/// Whether the record reached the destination for the first time, or under a new id.
-fn arrives(settled: &Settled) -> bool {
-    matches!(&settled.state, SettledState::Synced { remote_id: Some(id), .. } if settled.item.remote_id.as_ref() != Some(id))
+/// Whether the record reached the destination for the first time, or under a new id; perhaps by an earlier attempt.
+fn arrives(Settled { item, state, .. }: &Settled) -> bool {
+    let is_new = |id| item.remote_id.as_ref() != Some(id) || item.attempts > 0;
+    matches!(state, SettledState::Synced { remote_id: Some(id), .. } if is_new(id))
 }
 
 /// The other record whose arrival would change the decision.
@@ -193,12 +194,14 @@ fn settling() -> OnConflict {
     let unmoved = |then: &str, otherwise: &str| {
         Expr::cust(format!("CASE WHEN sync_items.revision = excluded.revision THEN {then} ELSE {otherwise} END"))
     };
+    let if_synced = |then: &str, otherwise: &str| {
+        Expr::cust(format!("CASE WHEN excluded.state = 'synced' THEN {then} ELSE {otherwise} END"))
+    };
     OnConflict::columns([Column::Destination, Column::SiteId, Column::Kind, Column::MoodleId])
         .update_columns([
             Column::Lane,
             Column::DueAt,
             Column::Attempts,
-            Column::RemoteId,
             Column::WaitsKind,
             Column::WaitsId,
             Column::Code,
@@ -207,8 +210,16 @@ fn settling() -> OnConflict {
             Column::JudgeAt,
         ])
         .value(Column::State, unmoved("excluded.state", "'pending'"))
+        // Only an end says where the record is; until then, what the delivery reserved stays reserved.
+        .value(Column::RemoteId, if_synced("excluded.remote_id", "sync_items.remote_id"))
         // Another item may have taken the remote record over meanwhile.
-        .value(Column::Linked, unmoved("excluded.linked", "(excluded.linked OR sync_items.linked)"))
+        .value(
+            Column::Linked,
+            if_synced(
+                "(excluded.linked OR (sync_items.linked AND sync_items.revision <> excluded.revision))",
+                "sync_items.linked",
+            ),
+        )
         // Something else may have been delivered since: see `Store::request_delivery`.
         .value(Column::Digest, unmoved("excluded.digest", "NULL"))
         .value(Column::Lease, Expr::cust("NULL"))

@@ -45,8 +45,6 @@ pub struct Settled {
     pub reason: Option<(String, String)>,
     /// What was left out of what the destination has.
     pub remarks: Vec<Remark>,
-    /// Items that hand the remote record over to this one, and are linked to it from now on; deleted people give it up.
-    pub takes_over_from: Vec<RecordKey>,
     /// Of a failed item: the person who is in its way, whose next delivery may change that.
     pub blocked_by: Option<RecordKey>,
     /// `Some` when the destination was called.

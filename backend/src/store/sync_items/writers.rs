@@ -1,20 +1,24 @@
 //! One item writes a remote record; others that stand for it are linked to it, and write nothing.
+//!
+//! An item reserves a remote record before it writes it for the first time: once it is written, it is too late to find
+//! out that another item writes it, too.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use sea_orm::{ConnectionTrait, Value};
 
 use super::{
-    ItemFilter, lock,
+    ItemFilter,
+    claim::UNDER_LEASE,
+    lock::{self, KEY},
     release::{among, by_site_and_kind},
     settled::{Settled, SettledState},
 };
 use crate::{
     clock::Timestamp,
-    limits,
     model::{Kind, Lane, RecordKey},
     store::{
-        Store, StoreError, bulk,
+        Claimed, Store, StoreError, bulk,
         sql::{execute, key_of, query},
     },
 };
@@ -40,45 +44,27 @@ fn given_up(settled: &Settled) -> Option<&str> {
     }
 }
 
-/// The same, except that an item fails whose remote record another item writes and does not hand over. The database
-/// would refuse to store both.
+/// The same, except that an item fails whose remote record another item writes. The database would refuse to store both.
 pub(super) async fn one_each(
     transaction: &impl ConnectionTrait,
-    (destination, lease): (&str, &str),
+    destination: &str,
     settled: &[Settled],
-    now: Timestamp,
 ) -> Result<Vec<Settled>, StoreError> {
     let mut settled = settled.to_vec();
     let ids: Vec<String> = settled.iter().filter_map(new_writer).map(str::to_owned).collect();
     let given_up: Vec<String> = settled.iter().filter_map(given_up).map(str::to_owned).collect();
-    if ids.is_empty() && given_up.is_empty() {
-        return Ok(settled);
-    }
-    let linked = holders(transaction, destination, &given_up, true).await?;
-    let mut others: Vec<RecordKey> = linked.into_iter().map(|(_, key)| key).collect();
-    others.extend(settled.iter().flat_map(|settled| settled.takes_over_from.iter().copied()));
-    if !others.is_empty() {
-        let all = settled.iter().map(|settled| settled.item.key).chain(others).collect();
+    if !given_up.is_empty() {
+        let linked = holders(transaction, destination, &given_up, true).await?.into_iter().map(|(_, key)| key);
+        let all = settled.iter().map(|settled| settled.item.key).chain(linked).collect();
         lock::hold(transaction, destination, all).await?;
     }
     let mut writers: HashMap<_, _> = holders(transaction, destination, &ids, false).await?.into_iter().collect();
     for settled in &mut settled {
         let Some(id) = new_writer(settled).map(str::to_owned) else { continue };
-        match writers.insert(id.clone(), settled.item.key) {
-            Some(other) if settled.takes_over_from.contains(&other) => {
-                let writer = settled.item.key;
-                if other.kind != Kind::User {
-                    link(transaction, (destination, lease), other, writer).await?;
-                } else if !give_up(transaction, (destination, lease), other, writer, now).await? {
-                    wait(settled, now);
-                    writers.insert(id, other);
-                }
-            }
-            Some(other) if other != settled.item.key => {
-                fail(settled, &id, other);
-                writers.insert(id, other);
-            }
-            _ => {}
+        let writer = *writers.entry(id.clone()).or_insert(settled.item.key);
+        if writer != settled.item.key {
+            settled.state = SettledState::Failed;
+            settled.reason = Some(taken(&id, writer));
         }
     }
     Ok(settled)
@@ -87,14 +73,15 @@ pub(super) async fn one_each(
 /// The code of items whose remote record another item writes.
 const TAKEN: &str = "remote_taken";
 
-fn fail(settled: &mut Settled, id: &str, other: RecordKey) {
+/// The reason of an item whose remote record another item writes: a stable code, and a text.
+#[must_use]
+pub fn taken(remote_id: &str, by: RecordKey) -> (String, String) {
     let words = format!(
-        "The record {id} at the destination belongs to {} {} already. If both are the same, delete one of them in Moodle; otherwise \
-         correct what makes them look alike. Then retry.",
-        other.kind, other.moodle_id
+        "The record {remote_id} at the destination belongs to {} {} already. If both are the same, delete one of them in Moodle; \
+         otherwise correct what makes them look alike. Then retry.",
+        by.kind, by.moodle_id
     );
-    settled.state = SettledState::Failed;
-    settled.reason = Some((TAKEN.to_owned(), words));
+    (TAKEN.to_owned(), words)
 }
 
 /// The items that write these remote records, or those that are linked to them, with the records' ids.
@@ -121,57 +108,85 @@ async fn holders(
     Ok(holders)
 }
 
-/// SQL for an item that is still held under a lease.
-const HOLDS_LEASE: &str = "SELECT 1 FROM sync_items writer WHERE writer.destination = ? AND writer.site_id = ? \
-                           AND writer.kind = ? AND writer.moodle_id = ? AND writer.lease = ?";
+/// A remote record that an item is about to write for the first time.
+#[derive(Clone, Debug)]
+pub struct Reservation {
+    /// The item, as it was claimed.
+    pub item: Claimed,
+    /// The remote record's id.
+    pub remote_id: String,
+    /// Items that hand the remote record over to this one, and are linked to it from now on; deleted people give it up.
+    pub takes_over_from: Vec<RecordKey>,
+}
+
+/// What became of a reservation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reserved {
+    /// The item is the remote record's writer from now on.
+    Writer,
+    /// Another item is, and does not hand it over.
+    Taken(RecordKey),
+    /// The deleted person who would give it up is just being delivered, and would overwrite what is written now.
+    InFlight,
+    /// The item's lease is lost: another worker has it.
+    Lost,
+}
+
+/// SQL for one item, and its parameters.
+const PLACE: &str = "destination = ? AND site_id = ? AND kind = ? AND moodle_id = ?";
 
 fn place(destination: &str, key: RecordKey) -> [Value; 4] {
     [destination.into(), key.site_id.into(), key.kind.as_str().into(), key.moodle_id.0.into()]
 }
 
-/// Links an item to the remote record that it wrote, if the one that takes over still holds its lease. Both are locked.
-/// The revision tells a worker that is delivering the first one.
-async fn link(
+/// Links an item to the remote record that it wrote. It is locked. The revision tells a worker that is delivering it.
+async fn link(transaction: &impl ConnectionTrait, destination: &str, item: RecordKey) -> Result<(), StoreError> {
+    let sql = format!("UPDATE sync_items SET linked = TRUE, digest = NULL, revision = revision + 1 WHERE {PLACE}");
+    execute(transaction, &sql, place(destination, item).into()).await?;
+    Ok(())
+}
+
+/// Takes a deleted person's remote record away: an erasure of that person no longer concerns the record, and if the
+/// person returns, it needs another one. It is locked. Not while the deleted person is being delivered.
+async fn give_up(
     transaction: &impl ConnectionTrait,
-    (destination, lease): (&str, &str),
+    destination: &str,
     item: RecordKey,
-    writer: RecordKey,
+    now: Timestamp,
+) -> Result<bool, StoreError> {
+    let sql = format!("UPDATE sync_items SET {UNLINKED}, attempts = 0 WHERE {PLACE} AND state <> 'in_flight'");
+    let values = [Value::from(now.0)].into_iter().chain(place(destination, item)).collect();
+    Ok(execute(transaction, &sql, values).await? > 0)
+}
+
+/// Stores that an item writes a remote record. It is locked. Until the delivery ends well, an attempt of unknown outcome
+/// counts: what waits for the item is released then, whoever ends it.
+async fn write_from_now_on(
+    transaction: &impl ConnectionTrait,
+    destination: &str,
+    Reservation { item, remote_id, .. }: &Reservation,
 ) -> Result<(), StoreError> {
-    let sql = format!(
-        "UPDATE sync_items SET linked = TRUE, digest = NULL, revision = revision + 1 WHERE destination = ? \
-         AND site_id = ? AND kind = ? AND moodle_id = ? AND EXISTS ({HOLDS_LEASE})"
-    );
-    let values = place(destination, item).into_iter().chain(place(destination, writer)).chain([lease.into()]).collect();
+    let sql = format!("UPDATE sync_items SET remote_id = ?, linked = FALSE, attempts = attempts + 1 WHERE {PLACE}");
+    let values = [Value::from(remote_id.as_str())].into_iter().chain(place(destination, item.key)).collect();
     execute(transaction, &sql, values).await?;
     Ok(())
 }
 
-/// Takes a deleted person's remote record away, if the one who takes over still holds its lease: an erasure of that
-/// person no longer concerns the record, and if the person returns, it needs another one. Both are locked. Not while the
-/// deleted person is being delivered, which would overwrite what was just written.
-async fn give_up(
+/// The items that are still held under the leases under which they were claimed.
+async fn under_lease(
     transaction: &impl ConnectionTrait,
-    (destination, lease): (&str, &str),
-    item: RecordKey,
-    writer: RecordKey,
-    now: Timestamp,
-) -> Result<bool, StoreError> {
-    let sql = format!(
-        "UPDATE sync_items SET {UNLINKED}, attempts = 0 WHERE destination = ? AND site_id = ? AND kind = ? \
-         AND moodle_id = ? AND state <> 'in_flight' AND EXISTS ({HOLDS_LEASE})"
-    );
-    let values = [now.0.into()].into_iter().chain(place(destination, item)).chain(place(destination, writer));
-    Ok(execute(transaction, &sql, values.chain([lease.into()]).collect()).await? > 0)
-}
-
-/// The item follows when the other one is settled.
-fn wait(settled: &mut Settled, now: Timestamp) {
-    settled.state = SettledState::Pending { due_at: now.after(limits::TAKE_OVER_RETRY) };
-    let words = "A deleted user with the same e-mail address is being delivered; this one follows.";
-    settled.reason = Some(("same_email_in_flight".to_owned(), words.to_owned()));
-    if let Some(attempt) = &mut settled.attempt {
-        "retry".clone_into(&mut attempt.outcome);
+    destination: &str,
+    reservations: &[Reservation],
+) -> Result<HashSet<RecordKey>, StoreError> {
+    let leases: HashSet<&str> = reservations.iter().map(|reservation| reservation.item.lease.as_str()).collect();
+    let sql = format!("SELECT {} FROM sync_items WHERE {UNDER_LEASE}", KEY.join(", "));
+    let mut held = HashSet::new();
+    for lease in leases {
+        for row in query(transaction, &sql, vec![destination.into(), lease.into()]).await? {
+            held.insert(key_of(&row)?);
+        }
     }
+    Ok(held)
 }
 
 /// What an item gets that is no longer linked: it is judged again, and gets a record of its own or is linked again.
@@ -203,10 +218,52 @@ pub(super) async fn release_linked(
 }
 
 impl Store {
-    /// The item that writes a remote record.
-    pub async fn writer_of(&self, destination: &str, remote_id: &str) -> Result<Option<RecordKey>, StoreError> {
-        let writers = holders(&self.read, destination, &[remote_id.to_owned()], false).await?;
-        Ok(writers.into_iter().next().map(|(_, key)| key))
+    /// Reserves remote records for items that are about to write them for the first time, all in one transaction.
+    /// Returns what became of each.
+    pub async fn reserve(
+        &self,
+        destination: &str,
+        reservations: &[Reservation],
+        now: Timestamp,
+    ) -> Result<Vec<Reserved>, StoreError> {
+        let transaction = self.begin_immediate().await?;
+        let items = || reservations.iter().map(|reservation| reservation.item.key);
+        let givers = reservations.iter().flat_map(|reservation| reservation.takes_over_from.iter().copied());
+        lock::hold(&transaction, destination, items().chain(givers).collect()).await?;
+        let held = under_lease(&transaction, destination, reservations).await?;
+        let ids: Vec<String> = reservations.iter().map(|reservation| reservation.remote_id.clone()).collect();
+        let mut writers: HashMap<_, _> = holders(&transaction, destination, &ids, false).await?.into_iter().collect();
+        let mut all = Vec::with_capacity(reservations.len());
+        for reservation in reservations {
+            let Reservation { item, remote_id, takes_over_from } = reservation;
+            let reserved = match writers.get(remote_id).copied().filter(|writer| *writer != item.key) {
+                _ if !held.contains(&item.key) => Reserved::Lost,
+                None => Reserved::Writer,
+                Some(other) if !takes_over_from.contains(&other) => Reserved::Taken(other),
+                Some(other) if other.kind != Kind::User => {
+                    link(&transaction, destination, other).await?;
+                    Reserved::Writer
+                }
+                Some(other) if give_up(&transaction, destination, other, now).await? => Reserved::Writer,
+                Some(_) => Reserved::InFlight,
+            };
+            if reserved == Reserved::Writer {
+                writers.insert(remote_id.clone(), item.key);
+                write_from_now_on(&transaction, destination, reservation).await?;
+            }
+            all.push(reserved);
+        }
+        transaction.commit().await?;
+        Ok(all)
+    }
+
+    /// The items that write these remote records, by the records' ids.
+    pub async fn writers_of(
+        &self,
+        destination: &str,
+        remote_ids: &[String],
+    ) -> Result<HashMap<String, RecordKey>, StoreError> {
+        Ok(holders(&self.read, destination, remote_ids, false).await?.into_iter().collect())
     }
 
     /// Forgets all remote ids of a destination, in steps: everything is delivered as if it had never been there.

@@ -47,7 +47,7 @@ impl Zoho {
         let started_at = self.clock.now();
         let (holders, mut gone) = self.holders(context, &jobs).await.map_err(unreadable)?;
         let mut found = self.contacts(context, &jobs).await?;
-        self.confirm(context, &jobs, &mut found, &mut gone).await?;
+        let writers = self.confirm(context, &jobs, &mut found, &mut gone).await?;
         let timing = Timing { started_at, ended_at: self.clock.now() };
         let (mut existing, mut new, mut failure) = (Vec::new(), Vec::new(), None);
         for job in jobs {
@@ -93,8 +93,7 @@ impl Zoho {
                 }
                 AdoptionChoice::Taken { id, owner, reason } => {
                     // Without a writer, an attempt of unknown outcome may have created it for the owner of its key.
-                    let writer = self.store.writer_of(Self::NAME, &id).await.map_err(unreadable)?;
-                    let blocked_by = writer.or_else(|| context.batch.user_of_key(&owner));
+                    let blocked_by = writers.get(&id).copied().or_else(|| context.batch.user_of_key(&owner));
                     let failed = outcome::failed(job.item, ("email_taken".to_owned(), reason), Some(timing));
                     delivery.settled.push(Settled { blocked_by, ..failed });
                 }
@@ -107,34 +106,34 @@ impl Zoho {
     }
 
     /// Reads the contacts by id that are about to be taken for another person's or asked about, and those of deleted
-    /// users: Zoho's search lags by seconds. Adds the deleted users whom only their contact shows: those who are erased here.
+    /// users: Zoho's search lags by seconds. Adds the deleted users whom only their contact shows: those who are erased
+    /// here. Returns the items that write the contacts of others.
     async fn confirm(
         &self,
         context: &DeliveryContext<'_>,
         jobs: &[Job],
         found: &mut FoundPeople,
         gone: &mut Gone,
-    ) -> Result<(), DestinationFailure> {
+    ) -> Result<HashMap<String, RecordKey>, DestinationFailure> {
         let module = context.module;
         let mut ids = found.doubtful(module, jobs, |job| adopts(context, job));
-        for id in ids.iter().filter(|id| !gone.contains_key(*id)).cloned().collect::<Vec<_>>() {
-            let writer = self.store.writer_of(Self::NAME, &id).await.map_err(unreadable)?;
-            if let Some(writer) = writer
-                && self.store.is_gone(Self::NAME, writer).await.map_err(unreadable)?
-            {
+        let writers = self.store.writers_of(Self::NAME, &ids).await.map_err(unreadable)?;
+        let unknown = writers.iter().filter(|(id, _)| !gone.contains_key(*id)).map(|(id, key)| (id.clone(), *key));
+        for (id, writer) in unknown.collect::<Vec<_>>() {
+            if self.store.is_gone(Self::NAME, writer).await.map_err(unreadable)? {
                 gone.insert(id, writer);
             }
         }
         ids.extend(gone.keys().cloned());
         if ids.is_empty() {
-            return Ok(());
+            return Ok(writers);
         }
         let ids = distinct(ids.into_iter());
         let mut fields = vec![module.key.as_str()];
         fields.extend(module.matches.iter().map(|field| field.field.as_str()));
         let records = self.client.get(&module.module, &ids, &fields).await;
         found.replace(&ids, &records.map_err(|error| self.failure_of(context, Records::New, &error))?);
-        Ok(())
+        Ok(writers)
     }
 
     /// Whether a person was asked whether this contact may be adopted, and so has answered by writing the key into it.

@@ -20,6 +20,7 @@ impl Zoho {
         let kind = items.first().map_or(Kind::User, |item| item.key.kind);
         let Some(module) = self.mapping.module(kind) else {
             let reason = ("not_mapped".to_owned(), format!("The mapping has no table for {kind} records."));
+            delivery.edges.readings = self.readings_of(kind, &items).await.map_err(unreadable)?;
             delivery.settled = items.into_iter().map(|item| outcome::left_alone(item, reason.clone(), None)).collect();
             return Ok(delivery);
         };
@@ -28,6 +29,7 @@ impl Zoho {
         let moment = (time_zone, self.clock.now());
         let batch =
             DeliveryBatch::load(&self.store, &self.mapping, moment, Self::NAME, &items).await.map_err(unreadable)?;
+        delivery.edges.readings = self.readings(&batch, &items);
         delivery.edges.moments = readings::moments(&batch, module, &items);
         let context = DeliveryContext { batch: &batch, module, metadata };
         let decider = Decider { mapping: &self.mapping, batch: &batch, metadata, module };
@@ -45,9 +47,6 @@ impl Zoho {
             Err(failure) => Some(failure),
         };
         self.mark_failures(&context, &delivery).await;
-        for settled in &mut delivery.settled {
-            settled.takes_over_from.extend(batch.siblings(settled.item.key));
-        }
         Ok(delivery)
     }
 

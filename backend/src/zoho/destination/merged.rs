@@ -51,7 +51,9 @@ impl Zoho {
                 rest.vanished.push(job);
                 continue;
             };
-            match self.store.writer_of(Self::NAME, &survivor).await.map_err(unreadable)? {
+            let writers =
+                self.store.writers_of(Self::NAME, std::slice::from_ref(&survivor)).await.map_err(unreadable)?;
+            match writers.get(&survivor).copied() {
                 Some(other) if other != job.item.key => {
                     let timing = Timing { started_at, ended_at: self.clock.now() };
                     let words = format!("Its contact was merged in Zoho into that of {}.", context.batch.name(other));

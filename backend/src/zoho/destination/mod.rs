@@ -17,6 +17,7 @@ mod outcome;
 mod plan;
 mod readings;
 mod remarks;
+mod reserve;
 mod same_address;
 mod send;
 mod time_zone;
@@ -215,7 +216,7 @@ impl Destination for Zoho {
             Err(error) => return Delivery { failure: Some(unreadable(error)), ..all },
         };
         for part in parts {
-            let Delivery { settled, redeliver, reconsider, edges, failure } = match self.deliver_and_read(part).await {
+            let Delivery { settled, redeliver, reconsider, edges, failure } = match self.deliver_part(part).await {
                 Ok(delivered) => delivered,
                 Err(failure) => Delivery { failure: Some(failure), ..Delivery::default() },
             };

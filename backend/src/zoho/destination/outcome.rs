@@ -32,7 +32,7 @@ pub(super) const SAME_ADDRESS: &str = "same_address";
 
 /// A settled item without remarks.
 fn settled(item: Claimed, state: SettledState, reason: Option<Reason>, attempt: Option<Attempt>) -> Settled {
-    Settled { item, state, reason, remarks: Vec::new(), takes_over_from: Vec::new(), blocked_by: None, attempt }
+    Settled { item, state, reason, remarks: Vec::new(), blocked_by: None, attempt }
 }
 
 /// An item that Zoho has already. The rendered remarks are of now; what was found out when it was sent still holds.
@@ -127,6 +127,7 @@ mod tests {
     fn item(remarks: &[Remark]) -> Claimed {
         Claimed {
             key: RecordKey { kind: Kind::User, site_id: 1, moodle_id: Id(3) },
+            lease: String::new(),
             revision: 1,
             changed_at: Timestamp(0),
             remote_id: Some("1".to_owned()),

@@ -102,6 +102,8 @@ impl Zoho {
 fn claimed(row: &ItemRow) -> Claimed {
     Claimed {
         key: row.key,
+        // Nothing is written under it.
+        lease: String::new(),
         revision: row.revision,
         changed_at: row.changed_at,
         remote_id: row.remote_id.clone(),

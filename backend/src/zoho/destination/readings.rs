@@ -1,50 +1,50 @@
 //! What the deliveries of other records read of people and courses, and what a delivery reads of the clock, so that a
 //! change is noticed.
 
-use super::{DeliveryBatch, Zoho, unreadable};
+use super::{DeliveryBatch, Zoho};
 use crate::{
     clock::Timestamp,
-    delivery::{Delivery, DestinationFailure},
-    model::{Id, Kind, RecordKey, State},
-    store::{Claimed, Reader, Reading, RecordTable, StoreError, StoredRecord, course, user},
+    model::{Id, Kind, RecordKey},
+    store::{Claimed, Reader, Reading, StoreError, course, user},
     zoho::mapping::{ModuleMapping, StateRef},
 };
 
 impl Zoho {
-    /// Delivers these items, and says what others read of them.
-    pub(super) async fn deliver_and_read(&self, items: Vec<Claimed>) -> Result<Delivery, DestinationFailure> {
-        let keys: Vec<RecordKey> = items.iter().map(|item| item.key).collect();
-        let readings = self.readings(&keys).await.map_err(unreadable)?;
-        let mut delivery = self.deliver_part(items).await?;
-        delivery.edges.readings = readings;
-        Ok(delivery)
+    /// What others read of these items' records, which were read for the delivery.
+    pub(super) fn readings(&self, batch: &DeliveryBatch, items: &[Claimed]) -> Vec<Reading> {
+        let of_item = |item: &Claimed| Some((item.key, batch.facts(item.key)?.state));
+        self.read_by_others(batch.kind, items.iter().filter_map(of_item))
     }
 
-    async fn readings(&self, keys: &[RecordKey]) -> Result<Vec<Reading>, StoreError> {
-        match keys.first().map(|key| key.kind) {
-            Some(Kind::User) => self.read_by_others::<user::Entity>(keys, |user| StateRef::User(user)).await,
-            Some(Kind::Course) => self.read_by_others::<course::Entity>(keys, |course| StateRef::Course(course)).await,
-            _ => Ok(Vec::new()),
+    /// The same of records that are not delivered themselves.
+    pub(super) async fn readings_of(&self, kind: Kind, items: &[Claimed]) -> Result<Vec<Reading>, StoreError> {
+        let places: Vec<(i64, Id)> = items.iter().map(|item| (item.key.site_id, item.key.moodle_id)).collect();
+        let key = |(site_id, moodle_id): &(i64, Id)| RecordKey { kind, site_id: *site_id, moodle_id: *moodle_id };
+        Ok(match kind {
+            Kind::User => {
+                let users = self.store.records_by_key::<user::Entity>(&places).await?;
+                let states = users.iter().map(|(place, user)| (key(place), StateRef::User(&user.record.state)));
+                self.read_by_others(kind, states)
+            }
+            Kind::Course => {
+                let courses = self.store.records_by_key::<course::Entity>(&places).await?;
+                let states = courses.iter().map(|(place, course)| (key(place), StateRef::Course(&course.record.state)));
+                self.read_by_others(kind, states)
+            }
+            _ => Vec::new(),
+        })
+    }
+
+    fn read_by_others<'a>(&self, kind: Kind, states: impl Iterator<Item = (RecordKey, StateRef<'a>)>) -> Vec<Reading> {
+        if !matches!(kind, Kind::User | Kind::Course) {
+            return Vec::new();
         }
-    }
-
-    async fn read_by_others<T: RecordTable>(
-        &self,
-        keys: &[RecordKey],
-        state: fn(&T::State) -> StateRef<'_>,
-    ) -> Result<Vec<Reading>, StoreError> {
-        let readers = self.readers(T::State::KIND);
+        let readers = self.readers(kind);
         if readers.is_empty() {
-            return Ok(Vec::new());
+            return Vec::new();
         }
-        let places: Vec<(i64, Id)> = keys.iter().map(|key| (key.site_id, key.moodle_id)).collect();
-        let records = self.store.records_by_key::<T>(&places).await?;
-        let reading = |((site_id, moodle_id), stored): ((i64, Id), StoredRecord<T::State>)| Reading {
-            key: RecordKey { kind: T::State::KIND, site_id, moodle_id },
-            digest: self.mapping.digest_read(state(&stored.record.state)),
-            readers: readers.clone(),
-        };
-        Ok(records.into_iter().map(reading).collect())
+        let reading = |(key, state)| Reading { key, digest: self.mapping.digest_read(state), readers: readers.clone() };
+        states.map(reading).collect()
     }
 
     fn readers(&self, of: Kind) -> Vec<Reader> {

@@ -42,6 +42,7 @@ impl Zoho {
         jobs: Vec<Job>,
         delivery: &mut Delivery,
     ) -> Result<Unsettled, DestinationFailure> {
+        let jobs = if call == WriteCall::Update { self.reserved(context, jobs, delivery).await? } else { jobs };
         let (mut parts, mut rest, mut failures, mut unknown) = (VecDeque::from([jobs]), Unsettled::default(), 0, None);
         while let Some(mut part) = parts.pop_front() {
             if part.is_empty() {
@@ -204,9 +205,8 @@ impl Zoho {
         let deletes = context.module.on_delete == OnDelete::Delete;
         let settled = match (job.removes, call) {
             (false, _) => {
-                let Job { item, digest, outcome, remarks, takes_over_from, .. } = job;
-                let synced = outcome::synced(item, Some(id), Some(digest), outcome, timing);
-                Settled { remarks, takes_over_from, ..synced }
+                let Job { item, digest, outcome, remarks, .. } = job;
+                Settled { remarks, ..outcome::synced(item, Some(id), Some(digest), outcome, timing) }
             }
             (true, WriteCall::Delete) => outcome::synced(job.item, None, None, "removed", timing),
             (true, _) if deletes => return Some(Job { remote_id: Some(id), ..job }),

@@ -234,9 +234,7 @@ pub enum StateRef<'a> {
 pub enum Write {
     /// The record is not in Zoho yet.
     Create,
-    /// The record is in Zoho, but we did not create it.
-    Adopt,
-    /// We created the record in Zoho, or adopted it before.
+    /// The record is in Zoho: we created it, or adopt it.
     Update,
 }
 

@@ -16,6 +16,7 @@ mod people;
 mod planned;
 mod recorded;
 mod remarks;
+mod reservations;
 mod storms;
 
 use serde_json::{Map, Value, json};

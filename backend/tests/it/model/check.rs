@@ -81,7 +81,13 @@ async fn found(zoho: &ZohoSimulator, module: &str, key: &str) -> Found {
 }
 
 /// Zoho holds each expected record once, and nothing else.
-pub(super) async fn zoho_agrees(expected: &Expected, report: &Report, imported: usize, zoho: &ZohoSimulator) {
+pub(super) async fn zoho_agrees(
+    expected: &Expected,
+    report: &Report,
+    imported: usize,
+    zoho: &ZohoSimulator,
+    database: &Database,
+) {
     let mut modules = BTreeMap::new();
     for (module, key) in super::chaos::KEYS {
         modules.insert(module, found(zoho, module, key).await);
@@ -109,7 +115,9 @@ pub(super) async fn zoho_agrees(expected: &Expected, report: &Report, imported: 
     if modules["Contacts"].without + adopted > imported {
         wrong.push(format!("{} contacts of {imported} were not adopted", modules["Contacts"].without));
     }
-    assert!(wrong.is_empty(), "Zoho differs from the events: {wrong:#?}");
+    if !wrong.is_empty() {
+        panic!("Zoho differs from the events: {wrong:#?}; people and courses: {:#?}", last_attempts(database).await);
+    }
     let recycled = zoho.state().await["recycled"].clone();
     for module in modules.keys() {
         let by_hand = report.deleted.get(*module).copied().unwrap_or_default();
@@ -119,6 +127,18 @@ pub(super) async fn zoho_agrees(expected: &Expected, report: &Report, imported: 
             "deleted from {module}, where nothing but a person deletes"
         );
     }
+}
+
+/// What became of people and courses, for finding out why they differ.
+async fn last_attempts(database: &Database) -> Vec<String> {
+    let items = "SELECT i.kind || ' ' || i.moodle_id || ' ' || i.state || ' ' || COALESCE(i.code, '') || ' ' \
+                 || COALESCE(i.remote_id, '') FROM sync_items i WHERE i.kind IN ('user', 'course') ORDER BY i.kind, i.moodle_id";
+    let attempts = "SELECT a.kind || ' ' || a.moodle_id || ' revision ' || a.revision || ' at ' || a.started_at || ' ' || a.outcome \
+                    || ' ' || COALESCE(a.code, '') || ' ' || COALESCE(a.remote_id, '') FROM sync_attempts a \
+                    WHERE a.kind IN ('user', 'course') ORDER BY a.kind, a.moodle_id, a.id";
+    let mut found = database.texts(items).await;
+    found.extend(database.texts(attempts).await);
+    found.into_iter().flatten().collect()
 }
 
 fn differences<'a>(

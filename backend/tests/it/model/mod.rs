@@ -125,7 +125,7 @@ async fn run(seed: u64, database: Database) {
     check::rest(&database, &cluster).await;
 
     let expected = Expected::fold(history.events());
-    check::zoho_agrees(&expected, &report, imported.len(), &zoho).await;
+    check::zoho_agrees(&expected, &report, imported.len(), &zoho, &database).await;
     check::items_agree(&expected, &database, &zoho).await;
     let log = zoho.log().await;
     let (calls, struck) = (log.len(), log.iter().filter(|call| !call["fault"].is_null()).count());
