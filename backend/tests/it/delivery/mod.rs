@@ -11,6 +11,7 @@ mod mapped;
 mod order;
 mod organisations;
 mod others;
+mod outages;
 mod parts;
 mod people;
 mod planned;
