@@ -8,7 +8,7 @@ use super::{
     outcome::Reason,
 };
 use crate::{
-    model::{ErasurePolicy, ItemState, Kind, RecordKey, Remark},
+    model::{Effect, ErasurePolicy, ItemState, Kind, RecordKey, Remark},
     store::{Claimed, ItemRow},
     zoho::{
         mapping::{Mapping, ModuleMapping, OnDelete, RenderError, Rendered, StateRef, Write},
@@ -295,7 +295,9 @@ impl<'a> Decider<'a> {
 
     /// Whether an enrolment may change that a person is not delivered.
     fn may_be_chosen(&self, person: &ItemRow) -> bool {
-        let for_another_reason = matches!(person.code.as_deref(), Some(EXCLUDED | UNCONFIRMED));
+        let excepted = Effect::Adoption.excepted_code();
+        let for_another_reason =
+            person.code.as_deref().is_some_and(|code| [EXCLUDED, UNCONFIRMED, &excepted].contains(&code));
         self.mapping.filter().only_enrolled() && !for_another_reason
     }
 

@@ -1,8 +1,8 @@
 //! The dry run: what a delivery would do, with the exact differences and its cost, without sending anything.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 
-use super::{Zoho, unreadable};
+use super::{Zoho, forecast::Foreseen, unreadable};
 use crate::{
     delivery::{Destination, DestinationFailure},
     limits,
@@ -57,6 +57,8 @@ pub enum Action {
     Nothing,
     /// It would wait for another record.
     Park,
+    /// It would wait for a person's decision, because unusually many such things happen.
+    Brake,
     /// It would need a person.
     Fail,
 }
@@ -84,13 +86,13 @@ impl Zoho {
         for item in items {
             kinds.entry(item.key.kind).or_default().push(item);
         }
-        let (mut plan, mut addresses) = (Plan::default(), HashMap::new());
+        let (mut plan, mut foreseen) = (Plan::default(), Foreseen::new(self.brake, self.clock.now()));
         for (kind, rows) in kinds {
             for rows in rows.chunks(limits::DELIVERY_RECORDS as usize) {
                 let mut rest = rows;
                 for part in self.store.in_parts(kind, rows.iter().map(claimed).collect()).await.map_err(unreadable)? {
                     let (rows, later) = rest.split_at(part.len());
-                    self.plan_part(kind, (rows, part), &mut addresses, &mut plan).await?;
+                    self.plan_part(kind, (rows, part), &mut foreseen, &mut plan).await?;
                     rest = later;
                 }
             }

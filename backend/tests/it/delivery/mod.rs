@@ -2,6 +2,7 @@
 
 mod adoption;
 mod again;
+mod brake;
 mod contention;
 mod derived;
 mod failures;
