@@ -91,7 +91,7 @@ async fn a_flood_of_deletions_waits_for_a_person(database: Database) {
     // Results and unenrolments are ordinary, however many.
     flood.push(at(2, "grade_updated", grade(1, 150, 1, 7, "85.00000")));
     flood
-        .extend((101..131).map(|id| at(2, "user_unenrolled", json!({"enrolmentid": id, "userid": id, "courseid": 7}))));
+        .extend((101..131).map(|id| at(2, "enrolment_deleted", enrolment(id, id, 7))));
     server.site().apply(&flood).await;
     rest(&database).await;
     assert_eq!((marked(&zoho).await, coded(&database, "failed", "braked_deletion").await), (10, 190));
@@ -321,9 +321,10 @@ async fn what_a_person_decided_is_not_asked_again(database: Database) {
 
 async fn what_the_mapping_deletes_waits(database: Database) {
     let zoho = ZohoSimulator::start_set_up().await;
-    let begin = Mapping::DEFAULT.find("[enrolment]").unwrap();
-    let (before, table) = Mapping::DEFAULT.split_at(begin);
-    let mapping = format!("{before}{}", table.replacen("on_delete = \"mark\"", "on_delete = \"delete\"", 1));
+    let (before, table) = Mapping::DEFAULT.split_once("\n[enrolment]\n").unwrap();
+    let table = table.replacen("on_delete = \"mark\"", "on_delete = \"delete\"", 1);
+    let table = table.replacen("[enrolment.deleted]\nStatus = \"Ended\"\n", "", 1);
+    let mapping = format!("{before}\n[enrolment]\n{table}");
     let file = database.file("mapping.toml");
     std::fs::write(&file, &mapping).unwrap();
     let mut settings = ordinary("2").to_vec();
@@ -336,7 +337,7 @@ async fn what_the_mapping_deletes_waits(database: Database) {
     rest(&database).await;
     assert_eq!(zoho.records("Moodle_Enrolments").await.len(), 5);
     let gone: Vec<Value> =
-        (1..6).map(|id| at(2, "user_unenrolled", json!({"enrolmentid": id, "userid": id, "courseid": 7}))).collect();
+        (1..6).map(|id| at(2, "enrolment_deleted", enrolment(id, id, 7))).collect();
     server.site().apply(&gone).await;
     rest(&database).await;
     assert_eq!(zoho.records("Moodle_Enrolments").await.len(), 3);
