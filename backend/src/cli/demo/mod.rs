@@ -18,9 +18,10 @@ use crate::{
     config::{Config, Overrides},
     demo::{organisation::SimulatedOrganisation, plugin::Plugin, term::Term},
     http::Http,
-    model::SiteName,
+    limits,
+    model::{Effect, SiteName},
     secret::TokenKind,
-    store::Store,
+    store::{BrakeDecision, Store},
     telemetry,
 };
 

@@ -6,7 +6,9 @@ use super::{
     brake,
     decide::WriteTarget,
     job::{DeliveryContext, Job, WriteCall, job},
-    outcome, readings, unreadable,
+    outcome, readings,
+    send::Unsettled,
+    unreadable,
 };
 use crate::{
     delivery::{Delivery, Destination, DestinationFailure},
@@ -75,7 +77,9 @@ impl Zoho {
             }
         }
         let updates = self.without_shared_addresses(context, updates).await?;
-        let gone = self.send(WriteCall::Update, context, updates, delivery).await?.gone;
+        let Unsettled { gone, perhaps_elsewhere, .. } =
+            self.send(WriteCall::Update, context, updates, delivery).await?;
+        inserts.extend(perhaps_elsewhere);
         let gone = self.without_merged(context, gone, delivery).await?;
         self.reappear(&gone.vanished, delivery).await;
         inserts.extend(gone.vanished);
@@ -86,8 +90,11 @@ impl Zoho {
         let found = self.braked(context, found, brake::adoption, |job| job.item, delivery).await?;
         let vanished = self.send(WriteCall::Update, context, found, delivery).await?.gone;
         new.extend(self.render_new(context, vanished, delivery));
-        new.extend(removed);
+        new.extend(self.perhaps_inserted(context, removed, delivery).await?);
         deletes.extend(self.insert(context, new, delivery).await?);
+        let elsewhere = self.send(WriteCall::Delete, context, deletes, delivery).await?.perhaps_elsewhere;
+        let elsewhere = self.render_new(context, elsewhere, delivery);
+        let deletes = self.insert(context, elsewhere, delivery).await?;
         self.send(WriteCall::Delete, context, deletes, delivery).await?;
         failure.map_or(Ok(()), Err)
     }

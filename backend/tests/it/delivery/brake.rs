@@ -90,8 +90,7 @@ async fn a_flood_of_deletions_waits_for_a_person(database: Database) {
     let mut flood: Vec<Value> = (1..201).map(|id| at(2, "user_deleted", json!({ "userid": id }))).collect();
     // Results and unenrolments are ordinary, however many.
     flood.push(at(2, "grade_updated", grade(1, 150, 1, 7, "85.00000")));
-    flood
-        .extend((101..131).map(|id| at(2, "enrolment_deleted", enrolment(id, id, 7))));
+    flood.extend((101..131).map(|id| at(2, "enrolment_deleted", enrolment(id, id, 7))));
     server.site().apply(&flood).await;
     rest(&database).await;
     assert_eq!((marked(&zoho).await, coded(&database, "failed", "braked_deletion").await), (10, 190));
@@ -336,8 +335,7 @@ async fn what_the_mapping_deletes_waits(database: Database) {
     server.site().apply(&events).await;
     rest(&database).await;
     assert_eq!(zoho.records("Moodle_Enrolments").await.len(), 5);
-    let gone: Vec<Value> =
-        (1..6).map(|id| at(2, "enrolment_deleted", enrolment(id, id, 7))).collect();
+    let gone: Vec<Value> = (1..6).map(|id| at(2, "enrolment_deleted", enrolment(id, id, 7))).collect();
     server.site().apply(&gone).await;
     rest(&database).await;
     assert_eq!(zoho.records("Moodle_Enrolments").await.len(), 3);
