@@ -11,12 +11,11 @@ use super::{
     brake,
     job::{DeliveryContext, Job, job},
     outcome::Timing,
-    plan::{Action, Plan, Planned, RECORDS_PER_CREDIT, planned},
+    plan::{Action, Foreseen, Plan, Planned, RECORDS_PER_CREDIT, planned},
     same_address::{self, goes_without, without_address},
     unreadable,
 };
 use crate::{
-    clock::Timestamp,
     delivery::{Delivery, Destination, DestinationFailure},
     model::{Kind, RecordKey},
     store::{BrakeForecast, BrakeLimits, BrakeVerdict, Claimed, IntendedEffect, ItemRow, Settled, SettledState},
@@ -25,22 +24,6 @@ use crate::{
 
 /// Records of one module in Zoho, by id.
 type Held = BTreeMap<String, Map<String, Value>>;
-
-/// New people of this plan, by address.
-type Addresses = HashMap<String, RecordKey>;
-
-/// What one part of a plan foresees for the next.
-pub(super) struct Foreseen {
-    addresses: Addresses,
-    brake: BrakeForecast,
-}
-
-impl Foreseen {
-    /// Nothing yet.
-    pub(super) fn new(brake: BrakeLimits, now: Timestamp) -> Self {
-        Self { addresses: Addresses::new(), brake: BrakeForecast::new(brake, now) }
-    }
-}
 
 /// What is left to find out about items after the decision.
 #[derive(Default)]

@@ -1,13 +1,13 @@
 //! The dry run: what a delivery would do, with the exact differences and its cost, without sending anything.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
-use super::{Zoho, forecast::Foreseen, unreadable};
+use super::{Zoho, unreadable};
 use crate::{
     delivery::{Destination, DestinationFailure},
     limits,
     model::{Kind, RecordKey, Remark},
-    store::{Claimed, ItemRow},
+    store::{BrakeForecast, Claimed, ItemRow},
     zoho::setup::Room,
 };
 
@@ -70,6 +70,13 @@ impl Action {
     }
 }
 
+/// What one part of a plan foresees for the next.
+pub(super) struct Foreseen {
+    /// New people of this plan, by address.
+    pub(super) addresses: HashMap<String, RecordKey>,
+    pub(super) brake: BrakeForecast,
+}
+
 /// Records written per API credit.
 pub const RECORDS_PER_CREDIT: u64 = 10;
 
@@ -86,7 +93,10 @@ impl Zoho {
         for item in items {
             kinds.entry(item.key.kind).or_default().push(item);
         }
-        let (mut plan, mut foreseen) = (Plan::default(), Foreseen::new(self.brake, self.clock.now()));
+        let (mut plan, mut foreseen) = (
+            Plan::default(),
+            Foreseen { addresses: HashMap::new(), brake: BrakeForecast::new(self.brake, self.clock.now()) },
+        );
         for (kind, rows) in kinds {
             for rows in rows.chunks(limits::DELIVERY_RECORDS as usize) {
                 let mut rest = rows;

@@ -2,10 +2,12 @@
 
 use serde_json::{Map, Value, json};
 
-use super::{assert_conserved, item, reason, rest, start_by, start_with, until};
+mod deciding;
+mod erasing;
+
+use super::{assert_conserved, item, reason, rest, start_with, until};
 use crate::support::{
     Database, Server, ZohoSimulator,
-    browser::Browser,
     events::{at, course, enrolment, grade, user},
     server::{run, run_json},
 };
@@ -22,11 +24,7 @@ on_both_databases!(
     adoptions_wait_as_they_were_planned,
     what_a_person_decided_is_not_asked_again,
     what_the_mapping_deletes_waits,
-    erasures_wait_and_say_so,
-    an_erasure_that_somebody_asks_for_counts,
     the_brake_can_be_off,
-    decisions_are_checked,
-    the_page_shows_what_waits_and_decides,
 );
 
 /// Few are ordinary, whatever the number of people.
@@ -347,73 +345,6 @@ async fn what_the_mapping_deletes_waits(database: Database) {
     server.stop().await;
 }
 
-/// The erasures, by person.
-fn erasures(database: &Database) -> std::collections::BTreeMap<String, Value> {
-    let all = run_json(database, &["erasures", "list", "--json"]);
-    all.as_array().unwrap().iter().map(|one| (one["user"].as_str().unwrap().to_owned(), one.clone())).collect()
-}
-
-async fn erasures_wait_and_say_so(database: Database) {
-    let zoho = ZohoSimulator::start_set_up().await;
-    let server = with_people(&database, &zoho, "2", 1..6).await;
-    delete(&server, &database, 1..6).await;
-    server.stop().await;
-    // The search for deleted people runs at the start and every minute.
-    let server = start_with(&database, &zoho, &ordinary("2")).await;
-    let begun = "SELECT count(*) FROM erasures WHERE begun_at IS NOT NULL";
-    until("two erasures", async || (database.count(begun).await == 2).then_some(())).await;
-    until("all requests", async || (erasures(&database).len() == 5).then_some(())).await;
-    let waits = |one: &Value| one["waits"].as_str().map(str::to_owned);
-    let follow: Vec<String> = erasures(&database).values().filter_map(waits).collect();
-    assert_eq!(follow.len(), 3, "they follow their deletions, which wait");
-    assert!(follow.iter().all(|words| words.contains("decides about this one first")), "{follow:?}");
-    assert_eq!(brake(&database, &ordinary("2"), "erasure")["waiting"], 0);
-    // Now only the number of erasures keeps them.
-    decide(&database, &["approve", "--site", "moodle", "--effect", "deletion"]);
-    until("they wait for a person", async || {
-        (brake(&database, &ordinary("2"), "erasure")["waiting"] == 3).then_some(())
-    })
-    .await;
-    rest(&database).await;
-    for one in erasures(&database).values().filter(|one| one["begun_at"].is_null()) {
-        assert!(waits(one).unwrap().contains("Unusually many people are being erased"), "{one}");
-        assert_eq!(
-            (&one["state"], &one["local_at"], &one["remote_at"]),
-            (&json!("requested"), &Value::Null, &Value::Null)
-        );
-    }
-    assert_eq!(database.count("SELECT count(*) FROM users WHERE username IS NOT NULL").await, 3, "nothing is erased");
-    decide(&database, &["refuse", "--site", "moodle", "--effect", "erasure", "--number", "1"]);
-    assert_eq!(database.count("SELECT count(*) FROM erasures WHERE state = 'lifted'").await, 1);
-    decide(&database, &["approve", "--site", "moodle", "--effect", "erasure"]);
-    let verified = "SELECT count(*) FROM erasures WHERE state = 'verified'";
-    until("the others are erased", async || (database.count(verified).await == 4).then_some(())).await;
-    assert!(erasures(&database).values().all(|one| waits(one).is_none()));
-    assert_eq!(brake(&database, &ordinary("2"), "erasure")["done"], 2, "what was approved is not counted");
-    assert_conserved(&database);
-    server.stop().await;
-}
-
-async fn an_erasure_that_somebody_asks_for_counts(database: Database) {
-    let zoho = ZohoSimulator::start_set_up().await;
-    let server = with_people(&database, &zoho, "1", 1..4).await;
-    let erase = |id: &str| {
-        let arguments = ["erase", "--site", "moodle", "--user", id, "--yes", "--no-wait"];
-        let output = crate::support::server::run_with(&database, &ordinary("1"), &arguments);
-        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-        String::from_utf8(output.stdout).unwrap()
-    };
-    assert!(!erase("1").contains("WAITS"));
-    let words = erase("2");
-    assert!(words.contains("WAITS") && words.contains("sync brake --site moodle"), "{words}");
-    decide(&database, &["approve", "--site", "moodle", "--effect", "erasure", "--number", "2", "--for", "1"]);
-    let words = erase("3");
-    assert!(!words.contains("WAITS"), "approved ahead: {words}");
-    let verified = "SELECT count(*) FROM erasures WHERE state = 'verified'";
-    until("all are erased", async || (database.count(verified).await == 3).then_some(())).await;
-    server.stop().await;
-}
-
 async fn the_brake_can_be_off(database: Database) {
     let zoho = ZohoSimulator::start_set_up().await;
     let server = with_people(&database, &zoho, "1", 1..5).await;
@@ -426,74 +357,5 @@ async fn the_brake_can_be_off(database: Database) {
     assert!(run(&database, &["sync", "retry"]).status.success());
     rest(&database).await;
     assert_eq!((marked(&zoho).await, coded(&database, "failed", "braked_deletion").await), (4, 0));
-    server.stop().await;
-}
-
-async fn decisions_are_checked(database: Database) {
-    let zoho = ZohoSimulator::start_set_up().await;
-    let server = start_by(&database, &zoho, Mapping::DEFAULT).await;
-    let operator = server.reader();
-    for (body, field) in [
-        (json!({}), "/site"),
-        (json!({"site": "nowhere"}), "/site"),
-        (json!({"site": "moodle", "effect": "explosion"}), "/effect"),
-        (json!({"site": "moodle", "record": "user:other:3"}), "/record"),
-        (json!({"site": "moodle", "number": 0}), "/number"),
-        (json!({"site": "moodle", "until": "2027-01-01T00:00:00Z"}), "/number"),
-        (json!({"site": "moodle", "number": 5, "until": "2020-01-01T00:00:00Z"}), "/until"),
-        (json!({"site": "moodle", "number": 5, "until": "2999-01-01T00:00:00Z"}), "/until"),
-    ] {
-        let answer = operator.post("/api/v1/brake/approve", body.to_string()).await;
-        assert_eq!((answer.status, answer.errors()[0].0.as_str()), (422, field), "{body}: {}", answer.text);
-    }
-    let looker = run_json(&database, &["token", "add", "looker", "--scope", "read", "--json"]);
-    let looker = server.reader_with(looker["token"].as_str().unwrap());
-    for path in ["approve", "refuse", "withdraw"] {
-        let answer = looker.post(&format!("/api/v1/brake/{path}"), json!({"site": "moodle"}).to_string()).await;
-        assert_eq!(answer.status, 403, "{path}");
-    }
-    assert_eq!(looker.get("/api/v1/brake").await.status, 403);
-    assert_eq!(operator.read("/api/v1/brake?site=moodle").await["minimum"], 50);
-    for wrong in [&["--number", "5", "--until", "soon"][..], &["--for", "3"]] {
-        let all: Vec<&str> =
-            ["sync", "brake", "approve", "--site", "moodle"].into_iter().chain(wrong.iter().copied()).collect();
-        assert!(!run(&database, &all).status.success(), "{wrong:?}");
-    }
-    server.stop().await;
-}
-
-async fn the_page_shows_what_waits_and_decides(database: Database) {
-    let zoho = ZohoSimulator::start_set_up().await;
-    let server = with_people(&database, &zoho, "2", 1..31).await;
-    delete(&server, &database, 1..31).await;
-    let browser = Browser::signed_in(&server, server.api_token()).await;
-    let page = browser.get("/brake").await.html;
-    assert!(page.contains("28 deletions of people wait for a decision") && page.contains("and 8 more"), "{page}");
-    assert!(page.contains("action=\"/brake/approve\"") && page.contains("/records/user:moodle:"), "{page}");
-    let attention = browser.get("/attention").await.html;
-    assert!(attention.contains("Unusually many people were deleted in Moodle"), "{attention}");
-    let looker = run_json(&database, &["token", "add", "looker", "--scope", "read", "--json"]);
-    let looker = Browser::signed_in(&server, looker["token"].as_str().unwrap()).await;
-    assert!(!looker.get("/brake").await.html.contains("action=\"/brake/"));
-    let of = |number: &'static str| [("site", "moodle"), ("effect", "deletion"), ("number", number)];
-    let refused = browser.post("/brake/refuse", &of("1")).await;
-    assert_eq!((refused.status, refused.header("location")), (303, Some("/brake?done=refused-1")));
-    rest(&database).await;
-    let page = browser.get("/brake?done=refused-1").await.html;
-    assert!(page.contains("Refused: 1 that waited.") && page.contains("Exceptions: Deletions of people"), "{page}");
-    let taken_back = browser.post("/brake/withdraw", &[("site", "moodle"), ("effect", "deletion")]).await;
-    assert_eq!(taken_back.header("location"), Some("/brake?done=withdrawn-1"));
-    rest(&database).await;
-    let approved = browser.post("/brake/approve", &of("28")).await;
-    assert_eq!(approved.header("location"), Some("/brake?done=approved-28-0"));
-    rest(&database).await;
-    assert_eq!(marked(&zoho).await, 30);
-    let mut ahead = of("40").to_vec();
-    ahead.push(("hours", "24"));
-    assert_eq!(browser.post("/brake/approve", &ahead).await.header("location"), Some("/brake?done=approved-0-40"));
-    assert!(browser.get("/brake").await.html.contains("approved 40 more deletions of people of moodle"));
-    for wrong in [[("site", "nowhere"), ("effect", "deletion")], [("site", "moodle"), ("effect", "all")]] {
-        assert_eq!(browser.post("/brake/approve", &wrong).await.status, 400);
-    }
     server.stop().await;
 }
