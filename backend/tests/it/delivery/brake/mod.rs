@@ -9,7 +9,7 @@ use super::{assert_conserved, item, reason, rest, start_with, until};
 use crate::support::{
     Database, Server, ZohoSimulator,
     events::{at, course, enrolment, grade, user},
-    server::{run, run_json},
+    server::{run, run_json, run_with},
 };
 
 use backend_sync::zoho::mapping::Mapping;
@@ -64,7 +64,7 @@ async fn coded(database: &Database, state: &str, code: &str) -> i64 {
 
 /// What `sync brake` says about an effect at the site.
 fn brake(database: &Database, settings: &[(&str, &str)], effect: &str) -> Value {
-    let output = crate::support::server::run_with(database, settings, &["sync", "brake", "--json"]);
+    let output = run_with(database, settings, &["sync", "brake", "--json"]);
     let found: Value = serde_json::from_slice(&output.stdout).unwrap();
     let effects = found["sites"][0]["effects"].as_array().unwrap();
     effects.iter().find(|found| found["effect"] == effect).unwrap().clone()
@@ -357,5 +357,11 @@ async fn the_brake_can_be_off(database: Database) {
     assert!(run(&database, &["sync", "retry"]).status.success());
     rest(&database).await;
     assert_eq!((marked(&zoho).await, coded(&database, "failed", "braked_deletion").await), (4, 0));
+    for (setting, wrong) in [("PERCENT", "101"), ("WINDOW_MINUTES", "10081"), ("MINIMUM", "-1")] {
+        let variable = format!("BACKEND_SYNC_BRAKE__{setting}");
+        let output = run_with(&database, &[(variable.as_str(), wrong)], &["sync", "brake"]);
+        let words = String::from_utf8(output.stderr).unwrap();
+        assert!(!output.status.success() && words.contains(&setting.to_lowercase()), "{setting}: {words}");
+    }
     server.stop().await;
 }
