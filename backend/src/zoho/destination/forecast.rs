@@ -18,7 +18,7 @@ use super::{
 use crate::{
     delivery::{Delivery, Destination, DestinationFailure},
     model::{Kind, RecordKey},
-    store::{BrakeForecast, BrakeLimits, BrakeVerdict, Claimed, IntendedEffect, ItemRow, Settled, SettledState},
+    store::{BrakeVerdict, Claimed, IntendedEffect, ItemRow, Settled, SettledState},
     zoho::{client::FOUND_PER_CALL, difference::differences},
 };
 
