@@ -103,7 +103,12 @@ async fn run(seed: u64, database: Database) {
     zoho.advance(3_000).await;
     let repeat = random.below(2).to_string();
     let workers = ["1", "4", "16"][usize::try_from(random.below(3)).unwrap()];
-    let settings = [("BACKEND_SYNC_SYNC__REPEAT_SECONDS", repeat.as_str()), ("BACKEND_SYNC_SYNC__WORKERS", workers)];
+    // A history removes more records in a minute than a person would let pass without a question.
+    let settings = [
+        ("BACKEND_SYNC_SYNC__REPEAT_SECONDS", repeat.as_str()),
+        ("BACKEND_SYNC_SYNC__WORKERS", workers),
+        ("BACKEND_SYNC_BRAKE__WINDOW_MINUTES", "0"),
+    ];
     let database = Arc::new(database);
     let cluster = Arc::new(Cluster::start(&database, &zoho, &settings).await);
     let store = Store::connect(&database.url.parse().unwrap()).await.unwrap();
