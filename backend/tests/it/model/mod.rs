@@ -127,8 +127,12 @@ async fn play(random: &mut Random, database: Database, mapping: Option<&str>) ->
     let repeat = random.below(2).to_string();
     let workers = ["1", "4", "16"][usize::try_from(random.below(3)).unwrap()];
     let file = database.file("mapping.toml");
-    let mut settings =
-        vec![("BACKEND_SYNC_SYNC__REPEAT_SECONDS", repeat.as_str()), ("BACKEND_SYNC_SYNC__WORKERS", workers)];
+    // A history removes more records in a minute than a person would let pass without a question.
+    let mut settings = vec![
+        ("BACKEND_SYNC_SYNC__REPEAT_SECONDS", repeat.as_str()),
+        ("BACKEND_SYNC_SYNC__WORKERS", workers),
+        ("BACKEND_SYNC_BRAKE__WINDOW_MINUTES", "0"),
+    ];
     if let Some(text) = mapping {
         std::fs::write(&file, text).unwrap();
         settings.push(("BACKEND_SYNC_ZOHO__MAPPING", file.to_str().unwrap()));
