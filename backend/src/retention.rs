@@ -1,4 +1,4 @@
-//! Deletes old events, attempts and counts: in small steps, in one process at a time, with or without a destination.
+//! Deletes old events, attempts, counts and replaced values: in small steps, in one process at a time, with or without a destination.
 //!
 //! Records do not depend on the event log: they hold the current state, and its version keeps older events from coming
 //! back. Deleting an event only loses its idempotency key: the same event sent again is no longer `duplicate`, but
@@ -23,6 +23,8 @@ pub struct Ages {
     pub attempts: Option<Duration>,
     /// Activity counts.
     pub activity: Option<Duration>,
+    /// The values that adoptions replaced.
+    pub replaced: Option<Duration>,
 }
 
 /// The task that deletes what is old.
@@ -41,6 +43,7 @@ enum OldRows {
     Events,
     Attempts,
     Activity,
+    Replaced,
 }
 
 impl Retention {
@@ -72,8 +75,14 @@ impl Retention {
         if !self.store.take_turn("retention", now, now.after(limits::PRUNE_INTERVAL / 2)).await? {
             return Ok(());
         }
-        let Ages { events, attempts, activity } = self.ages;
-        for (old, age) in [(OldRows::Events, events), (OldRows::Attempts, attempts), (OldRows::Activity, activity)] {
+        let Ages { events, attempts, activity, replaced } = self.ages;
+        let ages = [
+            (OldRows::Events, events),
+            (OldRows::Attempts, attempts),
+            (OldRows::Activity, activity),
+            (OldRows::Replaced, replaced),
+        ];
+        for (old, age) in ages {
             let Some(age) = age else { continue };
             self.prune(old, now.before(age)).await?;
         }
@@ -87,6 +96,7 @@ impl Retention {
                 OldRows::Events => self.store.prune_events(before, limit).await?,
                 OldRows::Attempts => self.store.prune_attempts(before, limit).await?,
                 OldRows::Activity => self.store.prune_activity(before, limit).await?,
+                OldRows::Replaced => self.store.prune_replaced(before, limit).await?,
             };
             if pruned < limit || !self.clock.is_agreed() {
                 return Ok(());

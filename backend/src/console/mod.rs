@@ -4,6 +4,7 @@
 //! One file per page. A page takes [`session::SignedIn`], an action [`session::Operator`]; a handler that takes neither is
 //! open to everyone.
 
+mod adoptions;
 mod advice;
 mod alerts;
 mod assets;
@@ -26,6 +27,7 @@ mod session;
 mod sign_in;
 mod sites;
 mod subjects;
+mod take_over;
 mod words;
 
 use std::sync::Arc;
@@ -63,6 +65,8 @@ pub fn endpoint(context: Arc<Context>, stop: watch::Receiver<bool>) -> impl Endp
         .at("/attention/pause", post(attention::pause_delivery))
         .at("/attention/resume", post(attention::resume_delivery))
         .at("/attention/accept", post(attention::accept_question))
+        .at("/adoptions", get(adoptions::page).post(adoptions::decide))
+        .at("/adoptions/:number", get(adoptions::one))
         .at("/alerts", get(alerts::page))
         .at("/alerts/test", post(alerts::test))
         .at("/alerts/:id", get(alerts::one))
@@ -75,6 +79,7 @@ pub fn endpoint(context: Arc<Context>, stop: watch::Receiver<bool>) -> impl Endp
         .at("/records/:id", get(record::page))
         .at("/records/:id/state", get(record::state_now))
         .at("/records/:id/send", post(record::send))
+        .at("/records/:id/take-over", post(take_over::take_over))
         .data(Arc::new(log::Live::new(stop)))
         .data(Arc::<log::Feed<events::Events>>::default())
         .data(Arc::<log::Feed<attempts::Attempts>>::default())

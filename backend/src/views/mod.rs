@@ -3,12 +3,14 @@
 //! The types have the shape of the API's JSON. The command line prints the same fields; the console renders them as
 //! pages.
 
+mod adoptions;
 mod destinations;
 mod items;
 mod plan;
 mod record;
 mod timeline;
 
+pub(crate) use adoptions::{AdoptionPreview, AdoptionView, TakeOverView, account};
 pub(crate) use destinations::{
     Accepted, AttentionView, ConservationView, DestinationView, HoldView, ORGANISATION, OTHER_WRITER, PauseView,
     StateCounts, accept, operators_pause,

@@ -1,5 +1,6 @@
 //! `backend-sync sync …`
 
+mod adoptions;
 mod plan;
 mod remarks;
 mod resync;
@@ -51,6 +52,11 @@ pub(super) enum SyncCommand {
         /// What is accepted
         what: Accepted,
     },
+    /// Contacts in Zoho that accounts ask for, were adopted by, or must not have: list, show, approve, refuse, undo
+    #[command(subcommand)]
+    Adoptions(adoptions::AdoptionsCommand),
+    /// Move a contact in Zoho to another account of the same person. Shows first what would change
+    TakeOver(adoptions::TakeOverArguments),
     /// Check that each record has exactly one sync item in exactly one state; fails otherwise
     Audit {
         /// Print JSON
@@ -136,6 +142,8 @@ pub(super) async fn run(config: Config, command: SyncCommand, clock: &Clock) -> 
         SyncCommand::Pause { reason } => pause(&config, &store, reason, clock).await,
         SyncCommand::Resume => resume(&config, &store).await,
         SyncCommand::Accept { what } => accept_for_zoho(&config, &store, what, clock).await,
+        SyncCommand::Adoptions(command) => adoptions::run(&config, &store, command, clock).await,
+        SyncCommand::TakeOver(arguments) => adoptions::take_over(&config, &store, arguments, clock).await,
         SyncCommand::Audit { json } => audit(&store, json, clock).await,
         SyncCommand::Show { record, json } => print_item(&config, &store, &record, json).await,
     };

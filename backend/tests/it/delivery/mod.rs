@@ -6,6 +6,7 @@ mod contention;
 mod derived;
 mod failures;
 mod holds;
+mod inbox;
 mod locks;
 mod mapped;
 mod order;
@@ -18,6 +19,7 @@ mod recorded;
 mod remarks;
 mod reservations;
 mod storms;
+mod take_over;
 
 use serde_json::{Map, Value, json};
 
