@@ -165,8 +165,7 @@ async fn give_up(
     Ok(execute(transaction, &sql, values).await? > 0)
 }
 
-/// Stores that an item writes a remote record. It is locked. Until the delivery ends well, an attempt of unknown outcome
-/// counts: what waits for the item is released then, whoever ends it.
+/// Stores that an item writes a remote record. It is locked. See [`Claimed::reserve`].
 async fn write_from_now_on(
     transaction: &impl ConnectionTrait,
     destination: &str,

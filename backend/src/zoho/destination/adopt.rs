@@ -128,6 +128,27 @@ impl Zoho {
         Ok(Adoption { existing, new, questions, failure })
     }
 
+    /// Of people who are gone, those whom an attempt of unknown outcome may have inserted. The others are left alone: an
+    /// attempt would have adopted the contact that has their address.
+    pub(super) async fn perhaps_inserted(
+        &self,
+        context: &DeliveryContext<'_>,
+        removed: Vec<Job>,
+        delivery: &mut Delivery,
+    ) -> Result<Vec<Job>, DestinationFailure> {
+        if context.module.matches.is_empty() || context.batch.kind != Kind::User || removed.is_empty() {
+            return Ok(removed);
+        }
+        let found = self.contacts(context, &removed).await?;
+        let (never, perhaps): (Vec<Job>, Vec<Job>) = removed.into_iter().partition(|job| {
+            matches!(found.choose(context.module, job, &HashMap::new(), |_| None), AdoptionChoice::Adopt(_))
+                && adopts(context, job)
+        });
+        let reason = || ("deleted".to_owned(), "It was deleted in Moodle.".to_owned());
+        delivery.settled.extend(never.into_iter().map(|job| outcome::left_alone(job.item, reason(), None)));
+        Ok(perhaps)
+    }
+
     /// Reads the contacts by id that are about to be taken for another person's or asked about, and those of deleted
     /// users: Zoho's search lags by seconds. Adds the deleted users whom only their contact shows: those who are erased
     /// here. Returns the items that write the contacts of others.

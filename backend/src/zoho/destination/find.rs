@@ -223,12 +223,16 @@ fn choose(
         let old = id(contact).and_then(|id| gone.get(&id));
         old.is_some_and(|old| key_of(contact, key) == Some(old))
     };
-    let is_taken = |contact: &&Map<String, Value>| key_of(contact, key).is_some() && !is_handed_over(contact);
-    let (taken, free): (Vec<_>, Vec<_>) = contacts.iter().copied().partition(is_taken);
-    match (taken.first(), free.as_slice()) {
-        (None, []) => AdoptionChoice::New,
-        (None, [contact]) => id(contact).map_or(AdoptionChoice::New, AdoptionChoice::Adopt),
-        (None, several) => AdoptionChoice::Several {
+    let (handed_over, others): (Vec<_>, Vec<_>) =
+        contacts.iter().copied().partition(|contact: &&Map<String, Value>| is_handed_over(contact));
+    let (taken, free): (Vec<_>, Vec<_>) = others.into_iter().partition(|contact| key_of(contact, key).is_some());
+    // Somebody's account may have been deleted and made again several times.
+    let newest = handed_over.into_iter().filter_map(id).max_by_key(|id| (id.len(), id.clone()));
+    match (taken.first(), newest, free.as_slice()) {
+        (None, Some(id), _) => AdoptionChoice::Adopt(id),
+        (None, None, []) => AdoptionChoice::New,
+        (None, None, [contact]) => id(contact).map_or(AdoptionChoice::New, AdoptionChoice::Adopt),
+        (None, None, several) => AdoptionChoice::Several {
             ids: several.iter().filter_map(|contact| id(contact)).collect(),
             reason: format!(
                 "{} contacts in Zoho have this e-mail address. Choose one in the console under Adoptions, or by backend-sync sync \
@@ -237,7 +241,7 @@ fn choose(
                 own.unwrap_or_default()
             ),
         },
-        (Some(contact), _) => {
+        (Some(contact), ..) => {
             let (id, owner) = (id(contact).unwrap_or_default(), key_of(contact, key).unwrap_or_default());
             let reason = format!(
                 "The contact {id} in Zoho has this e-mail address and belongs to {owner}. If they are the same person, clear the field \

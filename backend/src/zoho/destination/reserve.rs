@@ -40,7 +40,7 @@ impl Zoho {
         let timing = Timing { started_at, ended_at: self.clock.now() };
         for ((job, reserved), reservation) in first.into_iter().zip(reserved).zip(reservations) {
             match reserved {
-                Reserved::Writer => ready.push(job),
+                Reserved::Writer => ready.push(Job { item: job.item.reserve(reservation.remote_id), ..job }),
                 Reserved::Taken(other) => {
                     let reason = taken(&reservation.remote_id, other);
                     delivery.settled.push(outcome::failed(job.item, reason, Some(timing)));

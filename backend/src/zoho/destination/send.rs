@@ -25,6 +25,9 @@ use crate::{
 pub(super) struct Unsettled {
     /// Jobs whose records Zoho no longer has, and those whose records are to be deleted next.
     pub(super) gone: Vec<Job>,
+    /// Removals whose records Zoho no longer has, after an attempt of unknown outcome, which may have created them again
+    /// under other ids.
+    pub(super) perhaps_elsewhere: Vec<Job>,
     /// New records that another record is in the way of.
     pub(super) duplicates: Vec<(Job, Refusal, Timing)>,
 }
@@ -174,6 +177,9 @@ impl Zoho {
             RecordAnswer::Refused(refusal) => refusal,
         };
         let settled = match refusal.class {
+            Class::Gone if job.removes && may_be_elsewhere(call, &job) => {
+                return rest.perhaps_elsewhere.push(Job { remote_id: None, ..job });
+            }
             Class::Gone if job.removes => outcome::synced(job.item, None, None, job.outcome, timing),
             Class::Gone if call == WriteCall::Update => return rest.gone.push(job),
             Class::Gone => self.retry(job, outcome::of_refusal(&refusal), timing),
@@ -220,6 +226,12 @@ impl Zoho {
         let due_at = backoff::retry_at(self.clock.now(), job.item.attempts.saturating_add(1), &self.random);
         outcome::retried(job.item, reason, due_at, timing)
     }
+}
+
+/// Whether an earlier attempt, whose answer is unknown, may have created a record again that Zoho no longer has.
+fn may_be_elsewhere(call: WriteCall, job: &Job) -> bool {
+    let was_blanked = call == WriteCall::Delete && job.leaves.is_some();
+    job.tried && job.remote_id == job.item.remote_id && !was_blanked
 }
 
 /// Whether a failed call may succeed without one of its records.
