@@ -206,7 +206,7 @@ impl Operations {
         let (text, _room) = body.read(&context.ingest, None).await?;
         destinations::find(&context, &name).await?;
         let (decision, Numbers(numbers)) = read_fields(&text, |fields| {
-            let (decision, numbers) = 
+            let (decision, numbers) =
                 (fields.required::<AdoptionDecision>("decision"), fields.required::<Numbers>("numbers"));
             Some((decision?, numbers?))
         })?;
@@ -240,9 +240,8 @@ impl Operations {
         to: Query<String>,
     ) -> Result<Answer<TakeOverView>, Failure<OperatorDecision>> {
         destinations::find(&context, &name).await?;
-        let unknown = |name: &str| {
-            Problem::parameter(name, FieldErrorCode::UnknownValue, "There is no account with this id.")
-        };
+        let unknown =
+            |name: &str| Problem::parameter(name, FieldErrorCode::UnknownValue, "There is no account with this id.");
         let (from, to) = accounts(&context.store, (from.as_str(), to.as_str()), unknown).await?;
         let refused = |refusal: TakeOverRefusal| Problem::with_detail(Code::NotPossible, refusal.to_string());
         let contact = context.store.may_move_contact(&name, from, to).await?.map_err(refused)?;

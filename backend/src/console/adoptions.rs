@@ -71,7 +71,12 @@ struct AdoptionLine {
 enum Preview {
     /// Zoho did not answer: why.
     Unavailable(String),
-    Read { undo: bool, changes: Vec<(String, String, String)>, kept: Vec<String>, note: Option<String> },
+    Read {
+        undo: bool,
+        changes: Vec<(String, String, String)>,
+        kept: Vec<String>,
+        note: Option<String>,
+    },
 }
 
 #[derive(Deserialize)]
@@ -82,8 +87,7 @@ pub(super) struct AdoptionsQuery {
 
 /// Field, before and after, as people see them.
 pub(super) fn shown(changes: Vec<DifferenceView>) -> Vec<(String, String, String)> {
-    let text =
-        |change: DifferenceView| (change.field, value_text(&change.before.0), value_text(&change.after.0));
+    let text = |change: DifferenceView| (change.field, value_text(&change.before.0), value_text(&change.after.0));
     changes.into_iter().map(text).collect()
 }
 

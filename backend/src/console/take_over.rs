@@ -76,5 +76,6 @@ pub(super) async fn take_over(
     };
     let frame = Frame::new("Take over a contact", "/records", &SignedIn(who.0));
     let TakeOverView { from, to, remote_id, changes, note } = view;
-    Ok(Html(TakeOverPage { frame, id, from, to, contact: remote_id, changes: shown(changes), note }.render()?).into_response())
+    Ok(Html(TakeOverPage { frame, id, from, to, contact: remote_id, changes: shown(changes), note }.render()?)
+        .into_response())
 }

@@ -158,7 +158,11 @@ pub(crate) async fn account(store: &Store, text: &str) -> Result<Option<RecordKe
 }
 
 fn difference() -> DifferenceView {
-    DifferenceView { field: "Last_Name".to_owned(), before: Any(Value::from("Oneil")), after: Any(Value::from("O'Neil")) }
+    DifferenceView {
+        field: "Last_Name".to_owned(),
+        before: Any(Value::from("Oneil")),
+        after: Any(Value::from("O'Neil")),
+    }
 }
 
 impl Example for AdoptionView {

@@ -229,5 +229,7 @@ pub(super) async fn take_over(
         return print("Nothing was changed.");
     }
     let contact = store.move_contact(Zoho::NAME, old, new, clock.now()).await?.map_err(refused)?;
-    print(format_args!("The next delivery writes the contact {contact}. The same in the other direction takes it back."))
+    print(format_args!(
+        "The next delivery writes the contact {contact}. The same in the other direction takes it back."
+    ))
 }

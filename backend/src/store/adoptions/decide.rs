@@ -43,7 +43,9 @@ pub enum AdoptionRefusal {
     #[error("it was not adopted, so there is nothing to undo")]
     NotAdopted,
     /// Another item writes the contact now.
-    #[error("the account does not write this contact any more: another account took it over, or it vanished from the destination")]
+    #[error(
+        "the account does not write this contact any more: another account took it over, or it vanished from the destination"
+    )]
     NotItsWriter,
     /// The person is erased.
     #[error("the person is being erased, or was: what the erasure leaves of the contact stays")]

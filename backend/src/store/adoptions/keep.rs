@@ -46,13 +46,7 @@ impl Store {
 }
 
 fn place(destination: &str, account: RecordKey, contact: &str, now: Timestamp) -> Vec<Value> {
-    vec![
-        destination.into(),
-        account.site_id.into(),
-        account.moodle_id.0.into(),
-        contact.into(),
-        now.0.into(),
-    ]
+    vec![destination.into(), account.site_id.into(), account.moodle_id.0.into(), contact.into(), now.0.into()]
 }
 
 /// Whether a person said that this account must not have the contact. The account's item is locked.

@@ -7,11 +7,11 @@ use std::collections::HashMap;
 
 use sea_orm::{DbErr, QueryResult, Value};
 
+pub(super) use self::keep::{adopt, is_declined};
 pub use self::{
     decide::{AdoptionDecision, AdoptionRefusal},
     keep::Adopted,
 };
-pub(super) use self::keep::{adopt, is_declined};
 use super::{
     Store, StoreError, bulk,
     sql::{key_of_user, query},
@@ -136,8 +136,11 @@ impl Store {
             let mut values: Vec<Value> = vec![destination.into()];
             values.extend(list.iter().flat_map(|key| [Value::from(key.site_id), key.moodle_id.0.into()]));
             for row in query(&self.read, &sql, values).await? {
-                let standing =
-                    Standing { id: row.try_get("", "id")?, state: state_of(&row)?, decided_by: row.try_get("", "decided_by")? };
+                let standing = Standing {
+                    id: row.try_get("", "id")?,
+                    state: state_of(&row)?,
+                    decided_by: row.try_get("", "decided_by")?,
+                };
                 standings.insert((account_of(&row)?, row.try_get("", "remote_id")?), standing);
             }
         }

@@ -3,8 +3,7 @@
 use sea_orm::{ConnectionTrait, Value};
 
 use super::{
-    ItemRow,
-    lock,
+    ItemRow, lock,
     view::{ITEM_COLUMNS, item_of},
     writers::{PLACE, place},
 };
@@ -24,7 +23,9 @@ pub enum TakeOverRefusal {
     #[error("name two accounts")]
     Same,
     /// They are of two sites.
-    #[error("the accounts are of two sites; a contact has the key of one: move it in the CRM, by its key field, and retry both")]
+    #[error(
+        "the accounts are of two sites; a contact has the key of one: move it in the CRM, by its key field, and retry both"
+    )]
     OtherSite,
     /// One is not known.
     #[error("there is no such account, or it is not delivered")]
@@ -91,13 +92,8 @@ impl Store {
         // The newest decision stands.
         let sql = "UPDATE adoptions SET state = 'adopted', changed_at = ? WHERE destination = ? AND site_id = ? \
                    AND moodle_id = ? AND remote_id = ?";
-        let values: Vec<Value> = vec![
-            now.0.into(),
-            destination.into(),
-            to.site_id.into(),
-            to.moodle_id.0.into(),
-            remote_id.as_str().into(),
-        ];
+        let values: Vec<Value> =
+            vec![now.0.into(), destination.into(), to.site_id.into(), to.moodle_id.0.into(), remote_id.as_str().into()];
         execute(&transaction, sql, values).await?;
         transaction.commit().await?;
         Ok(Ok(remote_id))
@@ -122,7 +118,8 @@ async fn may_take_over(
     };
     let both = [from.site_id, from.moodle_id.0, to.moodle_id.0].map(Value::from).to_vec();
     let of_both = "WHERE site_id = ? AND moodle_id IN (?, ?)";
-    let erased = format!("SELECT count(*) AS count FROM erasures {of_both} AND begun_at IS NOT NULL AND lifted_at IS NULL");
+    let erased =
+        format!("SELECT count(*) AS count FROM erasures {of_both} AND begun_at IS NOT NULL AND lifted_at IS NULL");
     if count(connection, &erased, both.clone()).await? > 0 {
         return Ok(Err(TakeOverRefusal::Erased));
     }

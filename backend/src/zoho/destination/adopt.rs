@@ -8,11 +8,11 @@ use std::collections::HashMap;
 
 use super::{
     Zoho,
+    decide::UNDONE,
     find::{AdoptionChoice, FoundPeople, distinct},
     holders::{Gone, Holder},
     job::{DeliveryContext, Job},
     outcome::{self, Timing},
-    decide::UNDONE,
     same_address::{self, goes_without, is_by_address, without_address},
     undo, unreadable, user_key,
 };

@@ -7,8 +7,8 @@ use chrono_tz::Tz;
 use crate::{
     clock::Timestamp,
     model::{
-        AdoptionState, Course, Enrolment, ErasurePolicy, Grade, GradeItem, Id, ItemState, Kind, Record, RecordKey, State, User,
-        Version,
+        AdoptionState, Course, Enrolment, ErasurePolicy, Grade, GradeItem, Id, ItemState, Kind, Record, RecordKey,
+        State, User, Version,
     },
     store::{Claimed, ItemRow, Standing, Store, StoreError, StoredRecord, completion, course, enrolment, grade, user},
     zoho::mapping::{Mapping, StateRef, Subject},

@@ -60,7 +60,10 @@ pub(super) enum AdoptionChoice {
         reason: String,
     },
     /// A person must decide between contacts; with their ids and the reason.
-    Several { ids: Vec<String>, reason: String },
+    Several {
+        ids: Vec<String>,
+        reason: String,
+    },
     /// A person said that it must not be this contact, and there is no other one; with its id.
     Declined(String),
     /// An operator must decide; with the code and the reason.
@@ -183,15 +186,17 @@ impl FoundPeople {
         let declined = declined.first().copied().and_then(id);
         match (choose(job, &module.key, &contacts, gone, is_approved), declined) {
             (AdoptionChoice::New, Some(id)) => AdoptionChoice::Declined(id),
-            (AdoptionChoice::New, None) => match self.leads.iter().find_map(|found| found.of(job).0.first()).and_then(id) {
-                Some(lead) => AdoptionChoice::Ask(
-                    "lead",
-                    format!(
-                        "The lead {lead} in Zoho has this e-mail address. Convert it in Zoho into a contact, or delete it; then retry."
+            (AdoptionChoice::New, None) => {
+                match self.leads.iter().find_map(|found| found.of(job).0.first()).and_then(id) {
+                    Some(lead) => AdoptionChoice::Ask(
+                        "lead",
+                        format!(
+                            "The lead {lead} in Zoho has this e-mail address. Convert it in Zoho into a contact, or delete it; then retry."
+                        ),
                     ),
-                ),
-                None => AdoptionChoice::New,
-            },
+                    None => AdoptionChoice::New,
+                }
+            }
             (choice, _) => choice,
         }
     }

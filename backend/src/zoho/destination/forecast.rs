@@ -256,7 +256,9 @@ fn address(context: &DeliveryContext<'_>, key: RecordKey) -> Option<String> {
 fn add_cost(plan: &mut Plan, items: &[Planned], searches: u64) {
     let count = |of: &[Action]| items.iter().filter(|item| of.contains(&item.action)).count() as u64;
     // What is adopted is known only after the others are written.
-    for records in [count(&[Action::Insert]), count(&[Action::Adopt]), count(&[Action::Update, Action::Remove, Action::Undo])] {
+    for records in
+        [count(&[Action::Insert]), count(&[Action::Adopt]), count(&[Action::Update, Action::Remove, Action::Undo])]
+    {
         plan.calls += u64::from(records > 0);
         plan.credits += u64::div_ceil(records, RECORDS_PER_CREDIT);
     }

@@ -87,7 +87,9 @@ impl Zoho {
             let timing = Timing { started_at, ended_at: self.clock.now() };
             let refused = match answer {
                 Ok(entries) => entries.into_iter().find_map(|entry| match entry {
-                    RecordAnswer::Refused(refusal) if refusal.class != Class::Gone => Some(outcome::of_refusal(&refusal)),
+                    RecordAnswer::Refused(refusal) if refusal.class != Class::Gone => {
+                        Some(outcome::of_refusal(&refusal))
+                    }
                     _ => None,
                 }),
                 Err(error @ CallError::Invalid { .. }) => Some(outcome::of_call(&error)),
@@ -195,7 +197,8 @@ mod tests {
 
     #[test]
     fn what_people_changed_stays() {
-        let value = |field: &str, before: Value, after: Option<Value>| ReplacedValue { field: field.to_owned(), before, after };
+        let value =
+            |field: &str, before: Value, after: Option<Value>| ReplacedValue { field: field.to_owned(), before, after };
         let replaced = vec![
             value("Name", json!("Oneil"), Some(json!("O'Neil"))),
             value("Phone", json!("0123"), Some(json!("0456"))),
@@ -209,8 +212,11 @@ mod tests {
         let ours = map(json!({"Name": "O'Neil", "Phone": "0456", "City": "Kiel", "Country": "AT", "Mail": "a@b.c"}));
         let (restored, kept) = compare(&Module::from_iter([]), replaced, &held, &ours);
         let restored: Vec<_> = restored.into_iter().map(|value| (value.field, value.after)).collect();
-        let expected =
-            [("Name".to_owned(), json!("Oneil")), ("City".to_owned(), Value::Null), ("Country".to_owned(), json!("DE"))];
+        let expected = [
+            ("Name".to_owned(), json!("Oneil")),
+            ("City".to_owned(), Value::Null),
+            ("Country".to_owned(), json!("DE")),
+        ];
         assert_eq!((restored.as_slice(), kept.as_slice()), (expected.as_slice(), ["Phone".to_owned()].as_slice()));
     }
 }

@@ -88,7 +88,9 @@ async fn who_may_only_read_may_not_act(database: Database) {
     let page = looker.get("/sites").await;
     assert!(page.status == 200 && !page.html.contains("<form method=\"post\" action=\"/sites"), "{}", page.html);
     let actions = ["/sites", "/tokens", "/sites/moodle/rotate", "/sites/moodle/tokens/1/revoke", "/tokens/2/revoke"];
-    for path in actions.into_iter().chain(["/mapping/check", "/mapping/try", "/adoptions", "/records/user:moodle:3/take-over"]) {
+    for path in
+        actions.into_iter().chain(["/mapping/check", "/mapping/try", "/adoptions", "/records/user:moodle:3/take-over"])
+    {
         let form = [("name", "x"), ("scope", "read"), ("mapping", "")];
         assert_eq!(looker.post(path, &form).await.status, 403, "{path}");
         let operator = Browser::signed_in(&server, server.api_token()).await;

@@ -200,7 +200,7 @@ async fn an_adoption_is_undone_except_for_what_people_changed(database: Database
     let value = |field: &str| now.get(field).cloned().unwrap_or_default();
     assert_eq!((value("Last_Name"), value("Mailing_City")), (json!("Oneil"), json!("Bonn")));
     assert_eq!((value("Phone"), value("First_Name")), (json!("0123"), json!("Anna")), "what people changed stays");
-    assert_eq!((value("Moodle_User_Key"), value("Sync_Status")), (Value::Null, Value::Null));
+    assert_eq!((value("Moodle_User_Key"), value("Moodle_Sync_Status")), (Value::Null, Value::Null));
     // Its search shows the old key for a while; a change in Moodle does not bring the contact back.
     let mut moved = user(3, "ann");
     moved["city"] = json!("Ulm");
@@ -256,7 +256,7 @@ async fn what_is_replaced_is_kept_before_it_is_written(database: Database) {
     let zoho = ZohoSimulator::start_set_up().await;
     let id = import(&zoho, "Oneil").await;
     zoho.add_faults(json!([{
-        "match": {"operation": "update", "module": "Contacts"}, "fault": "timeout_after_commit", "delay_ms": 60_000, "times": 1,
+        "match": {"operation": "update", "module": "Contacts", "nth": 1}, "fault": "timeout_after_commit", "delay_ms": 60_000,
     }]))
     .await;
     let lease = [("BACKEND_SYNC_SYNC__LEASE_SECONDS", "2")];
@@ -308,7 +308,8 @@ async fn an_erasure_and_retention_forget_replaced_values(database: Database) {
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     assert_eq!(database.count(kept).await, 0);
     let certificate: Value = serde_json::from_slice(&output.stdout).unwrap();
-    assert_eq!(certificate["erased"]["rows"]["adoptions"], 1, "{certificate}");
+    let rows = certificate["rows"].as_array().unwrap();
+    assert!(rows.iter().any(|rows| rows["table"] == "adoptions" && rows["rows"] == 1), "{certificate}");
     rest(&database).await;
     server.stop().await;
 

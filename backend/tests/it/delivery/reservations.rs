@@ -112,8 +112,12 @@ async fn what_is_reserved_outlives_its_worker(database: Database) {
     let until = Timestamp(3_000);
     let claimed = store.claim(DESTINATION, (lane, Records::All), 1, "stalled", Timestamp(2_000), until).await.unwrap();
     database.execute("UPDATE sync_items SET lease = 'another' WHERE moodle_id = 1").await;
-    let stalled =
-        Reservation { item: claimed[0].clone(), remote_id: "contact".to_owned(), takes_over_from: vec![giver], adopted: None };
+    let stalled = Reservation {
+        item: claimed[0].clone(),
+        remote_id: "contact".to_owned(),
+        takes_over_from: vec![giver],
+        adopted: None,
+    };
     assert_eq!(store.reserve(DESTINATION, &[stalled], until).await.unwrap(), [Reserved::Lost]);
     assert_eq!(row(&database, "user", 1).await, "in_flight -");
     store.close().await;

@@ -112,7 +112,6 @@ async fn what_cannot_be_taken_over_is_refused(database: Database) {
     database.execute(in_flight).await;
     let answer = api.post(TAKE_OVER, json!({"from": "moodle:3", "to": "moodle:4"}).to_string()).await;
     assert!(answer.status == 409 && answer.text.contains("in a moment"), "{}", answer.text);
-    assert_eq!(zoho.records("Contacts").await.len(), 3);
     server.stop().await;
 }
 
