@@ -36,7 +36,7 @@ pub struct Restoration {
     pub kept: Vec<String>,
     /// Whether the values before the adoption are known.
     pub knows_values: bool,
-    /// Whether the contact no longer has our key, or is gone: then nothing is written.
+    /// Whether the contact still has our key; else nothing is written.
     pub is_ours: bool,
 }
 

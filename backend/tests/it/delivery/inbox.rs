@@ -226,7 +226,7 @@ async fn an_undone_adoption_leaves_no_enrolment_behind(database: Database) {
     decide(&api, "undo", &number).await;
     rest(&database).await;
     let enrolments = zoho.records("Moodle_Enrolments").await;
-    assert_eq!((enrolments.len(), &enrolments[0]["Status"]), (1, &json!("Deleted")), "it would show at a stranger");
+    assert_eq!((enrolments.len(), &enrolments[0]["Status"]), (1, &json!("Ended")), "it would show at a stranger");
     decide(&api, "approve", &number).await;
     rest(&database).await;
     assert_eq!(zoho.records("Moodle_Enrolments").await[0]["Status"], "Active");

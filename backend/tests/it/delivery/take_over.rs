@@ -87,7 +87,7 @@ async fn a_contact_goes_to_the_other_account_and_back(database: Database) {
 }
 
 async fn what_cannot_be_taken_over_is_refused(database: Database) {
-    let (zoho, server) = two_accounts(&database).await;
+    let (_zoho, server) = two_accounts(&database).await;
     let api = server.reader();
     assert!(run(&database, &["site", "add", "second"]).status.success());
     server.site().apply(&[at(6, "user_created", user(8, "ben")), at(7, "user_created", user(9, "cay"))]).await;
