@@ -81,6 +81,11 @@ fn words(code: &str) -> Option<(String, &'static str)> {
             "A contact in Zoho holds more than can be kept when it is adopted",
             "Shorten the contact's longest fields in Zoho, then retry.",
         ),
+        "search_failed" => (
+            "Zoho fails to look for people",
+            "Nobody need do anything: it is tried again at growing intervals, and everything else is delivered. If it lasts while others \
+             are found, look at the address.",
+        ),
         "lead" => (
             "They are leads in Zoho, not contacts yet",
             "Convert each lead in Zoho into a contact, or delete it. Then retry: the contact is recognised by its address.",
@@ -148,7 +153,7 @@ mod tests {
     use crate::model::ItemState;
 
     /// Codes of our own, and those of Zoho's for which its client has words of their own.
-    const KNOWN: [&str; 26] = [
+    const KNOWN: [&str; 27] = [
         "waits_for_user",
         "waits_for_course",
         "mapping",
@@ -159,6 +164,7 @@ mod tests {
         "adoption_asks",
         "adoption_refused",
         "adoption_too_large",
+        "search_failed",
         "lead",
         "not_searchable",
         "remote_taken",

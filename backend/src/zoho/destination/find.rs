@@ -21,6 +21,9 @@ use crate::{
 /// The module of people who are not contacts yet.
 const LEADS: &str = "Leads";
 
+/// What fails when people cannot be found, in words.
+const SEARCH: &str = "people cannot be looked for";
+
 /// The records found by one field.
 struct FoundBy {
     field: MatchField,
@@ -28,14 +31,20 @@ struct FoundBy {
     records: HashMap<String, Vec<Map<String, Value>>>,
     /// Values that Zoho refuses to look for.
     refused: HashSet<String>,
+    /// Values that Zoho fails to look for.
+    failed: HashSet<String>,
 }
 
 impl FoundBy {
-    /// The records for a person, and whether Zoho refused to look for them.
-    fn of(&self, job: &Job) -> (&[Map<String, Value>], bool) {
-        let Some(value) = job.body.get(&self.field.value_of) else { return (&[], false) };
-        let refused = value.as_str().is_some_and(|value| self.refused.contains(value));
-        (lower(value).and_then(|value| self.records.get(&value)).map_or(&[], Vec::as_slice), refused)
+    /// The records for a person.
+    fn of(&self, job: &Job) -> &[Map<String, Value>] {
+        let records = job.body.get(&self.field.value_of).and_then(lower).and_then(|value| self.records.get(&value));
+        records.map_or(&[], Vec::as_slice)
+    }
+
+    /// Whether a person's value is one of these.
+    fn has(&self, values: &HashSet<String>, job: &Job) -> bool {
+        job.body.get(&self.field.value_of).and_then(Value::as_str).is_some_and(|value| values.contains(value))
     }
 }
 
@@ -66,6 +75,8 @@ pub(super) enum AdoptionChoice {
     },
     /// A person said that it must not be this contact, and there is no other one; with its id.
     Declined(String),
+    /// Zoho failed to look for this person.
+    Later,
     /// An operator must decide; with the code and the reason.
     Ask(&'static str, String),
 }
@@ -102,12 +113,13 @@ impl Zoho {
             return Ok(None);
         }
         let found = self.client.find_equal(module, &field.field, &values, columns).await;
-        let found = found.map_err(|error| self.failure_of(context, Records::New, &error))?;
+        let found = found.map_err(|error| self.failure_of(context, Records::New, SEARCH, &error))?;
         let by_value = found.records.into_iter().filter_map(|record| Some((lower(record.get(&field.field)?)?, record)));
         Ok(Some(FoundBy {
             field: field.clone(),
             records: grouped(by_value),
             refused: found.refused.into_iter().collect(),
+            failed: found.failed.into_iter().collect(),
         }))
     }
 }
@@ -116,7 +128,7 @@ impl FoundPeople {
     /// The contacts found for a person.
     pub(super) fn contacts(&self, job: &Job) -> Vec<&Map<String, Value>> {
         let mut ids = HashSet::new();
-        let all = self.contacts.iter().flat_map(|found| found.of(job).0);
+        let all = self.contacts.iter().flat_map(|found| found.of(job));
         all.filter(|contact| ids.insert(contact.get("id"))).collect()
     }
 
@@ -139,7 +151,7 @@ impl FoundPeople {
 
     /// The fields by which a contact was found for a person.
     pub(super) fn fields(&self, job: &Job, contact: &str) -> impl Iterator<Item = &str> {
-        let by = move |found: &&FoundBy| found.of(job).0.iter().any(|each| id(each).as_deref() == Some(contact));
+        let by = move |found: &&FoundBy| found.of(job).iter().any(|each| id(each).as_deref() == Some(contact));
         self.contacts.iter().filter(by).map(|found| found.field.value_of.as_str())
     }
 
@@ -170,7 +182,11 @@ impl FoundPeople {
         gone: &HashMap<String, String>,
         decided: impl Fn(&str) -> Option<AdoptionState>,
     ) -> AdoptionChoice {
-        if let Some(found) = self.contacts.iter().chain(&self.leads).find(|found| found.of(job).1) {
+        let all = || self.contacts.iter().chain(&self.leads);
+        if all().any(|found| found.has(&found.failed, job)) {
+            return AdoptionChoice::Later;
+        }
+        if let Some(found) = all().find(|found| found.has(&found.refused, job)) {
             return AdoptionChoice::Ask(
                 "not_searchable",
                 format!(
@@ -187,7 +203,7 @@ impl FoundPeople {
         match (choose(job, &module.key, &contacts, gone, is_approved), declined) {
             (AdoptionChoice::New, Some(id)) => AdoptionChoice::Declined(id),
             (AdoptionChoice::New, None) => {
-                match self.leads.iter().find_map(|found| found.of(job).0.first()).and_then(id) {
+                match self.leads.iter().find_map(|found| found.of(job).first()).and_then(id) {
                     Some(lead) => AdoptionChoice::Ask(
                         "lead",
                         format!(

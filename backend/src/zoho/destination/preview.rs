@@ -48,7 +48,8 @@ impl Zoho {
         let fields: Vec<&str> = body.keys().map(String::as_str).collect();
         let context = DeliveryContext { batch: &batch, module, metadata };
         let held = self.client.get(&module.module, &[contact.to_owned()], &fields).await;
-        let held = held.map_err(|error| self.failure_of(&context, Records::Known, &error))?;
+        let held =
+            held.map_err(|error| self.failure_of(&context, Records::Known, "contacts cannot be read", &error))?;
         Ok(match held.first() {
             Some(held) => ContactPlan { differences: differences(Some(held), body, metadata), note: None },
             None => note("Zoho no longer has this contact."),

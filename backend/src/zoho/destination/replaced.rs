@@ -37,7 +37,9 @@ impl Zoho {
             let fields: BTreeSet<&str> = context.module.rules.iter().map(|rule| rule.field.as_str()).collect();
             let fields: Vec<&str> = fields.into_iter().collect();
             let records = self.client.get(&context.module.module, &ids, &fields).await;
-            for record in records.map_err(|error| self.failure_of(context, Records::New, &error))? {
+            let records =
+                records.map_err(|error| self.failure_of(context, Records::New, "contacts cannot be read", &error))?;
+            for record in records {
                 held.extend(record.get("id").and_then(Value::as_str).map(str::to_owned).map(|id| (id, record)));
             }
         }

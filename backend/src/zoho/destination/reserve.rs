@@ -2,7 +2,8 @@
 //! stand for those of deleted ones.
 
 use super::{
-    Zoho, adopt,
+    Zoho,
+    adopt::{self, SAME_EMAIL_IN_FLIGHT},
     job::{DeliveryContext, Job},
     outcome::{self, Timing},
     unreadable,
@@ -47,7 +48,7 @@ impl Zoho {
                 }
                 Reserved::InFlight => {
                     let words = "A deleted user with the same e-mail address is being delivered; this one follows.";
-                    let reason = ("same_email_in_flight".to_owned(), words.to_owned());
+                    let reason = (SAME_EMAIL_IN_FLIGHT.to_owned(), words.to_owned());
                     delivery.settled.push(self.retry(job, reason, timing));
                 }
                 Reserved::Refused => {

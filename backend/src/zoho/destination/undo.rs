@@ -58,7 +58,7 @@ impl Zoho {
         fields.sort_unstable();
         fields.dedup();
         let held = self.client.get(&context.module.module, &ids, &fields).await;
-        let held = held.map_err(|error| self.failure_of(context, Records::Known, &error))?;
+        let held = held.map_err(|error| self.failure_of(context, Records::Known, "contacts cannot be read", &error))?;
         let id = |record: &Map<String, Value>| Some(record.get("id")?.as_str()?.to_owned());
         let held: HashMap<String, Map<String, Value>> =
             held.into_iter().filter_map(|record| Some((id(&record)?, record))).collect();
@@ -93,7 +93,9 @@ impl Zoho {
                     _ => None,
                 }),
                 Err(error @ CallError::Invalid { .. }) => Some(outcome::of_call(&error)),
-                Err(error) => return Err(self.failure_of(context, Records::Known, &error)),
+                Err(error) => {
+                    return Err(self.failure_of(context, Records::Known, "adoptions cannot be undone", &error));
+                }
             };
             match refused {
                 Some(reason) => delivery.settled.push(outcome::failed(item, reason, Some(timing))),

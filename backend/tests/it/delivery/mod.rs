@@ -12,6 +12,7 @@ mod mapped;
 mod order;
 mod organisations;
 mod others;
+mod outages;
 mod parts;
 mod people;
 mod planned;
