@@ -134,7 +134,8 @@ impl App {
             clock: clock.clone(),
         };
         let (events, activity_age) = (config.retention.events(), config.retention.activity());
-        let ages = Ages { events, attempts: Some(config.sync.attempts()), activity: activity_age };
+        let (attempts, replaced) = (Some(config.sync.attempts()), config.retention.replaced());
+        let ages = Ages { events, attempts, activity: activity_age, replaced };
         let retention = Retention { store: store.clone(), ages, clock: clock.clone() };
         let (due, brake) = (committed, config.brake.limits());
         let context = Context {

@@ -1,4 +1,4 @@
-//! Deletes old events, attempts and counts: in small steps, in one process at a time, with or without a destination.
+//! Deletes old events, attempts, counts and replaced values: in small steps, in one process at a time, with or without a destination.
 //!
 //! Records do not depend on the event log: they hold the current state, and its version keeps older events from coming
 //! back. Deleting an event only loses its idempotency key: the same event sent again is no longer `duplicate`, but
@@ -23,6 +23,8 @@ pub struct Ages {
     pub attempts: Option<Duration>,
     /// Activity counts.
     pub activity: Option<Duration>,
+    /// The values that adoptions replaced.
+    pub replaced: Option<Duration>,
 }
 
 /// The task that deletes what is old.
@@ -43,6 +45,7 @@ enum OldRows {
     Activity,
     /// What the brake counted.
     Brake,
+    Replaced,
 }
 
 impl Retention {
@@ -74,14 +77,15 @@ impl Retention {
         if !self.store.take_turn("retention", now, now.after(limits::PRUNE_INTERVAL / 2)).await? {
             return Ok(());
         }
-        let Ages { events, attempts, activity } = self.ages;
-        let brake = Some(limits::BRAKE_LONGEST_APPROVAL);
-        for (old, age) in [
+        let Ages { events, attempts, activity, replaced } = self.ages;
+        let ages = [
             (OldRows::Events, events),
             (OldRows::Attempts, attempts),
             (OldRows::Activity, activity),
-            (OldRows::Brake, brake),
-        ] {
+            (OldRows::Brake, Some(limits::BRAKE_LONGEST_APPROVAL)),
+            (OldRows::Replaced, replaced),
+        ];
+        for (old, age) in ages {
             let Some(age) = age else { continue };
             self.prune(old, now.before(age)).await?;
         }
@@ -96,6 +100,7 @@ impl Retention {
                 OldRows::Attempts => self.store.prune_attempts(before, limit).await?,
                 OldRows::Activity => self.store.prune_activity(before, limit).await?,
                 OldRows::Brake => self.store.prune_brake(before, limit).await?,
+                OldRows::Replaced => self.store.prune_replaced(before, limit).await?,
             };
             if pruned < limit || !self.clock.is_agreed() {
                 return Ok(());

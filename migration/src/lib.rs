@@ -27,6 +27,7 @@ mod m20261127_000013_remarks;
 mod m20261127_000014_writers;
 mod m20261127_000016_derived;
 mod m20261127_000017_brake;
+mod m20261127_000018_adoptions;
 
 /// Applies the migrations in their order.
 #[derive(Debug)]
@@ -51,6 +52,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261127_000014_writers::Migration),
             Box::new(m20261127_000016_derived::Migration),
             Box::new(m20261127_000017_brake::Migration),
+            Box::new(m20261127_000018_adoptions::Migration),
         ]
     }
 }

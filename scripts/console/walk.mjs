@@ -167,6 +167,13 @@ async function mapping() {
     say('the mapping is compared with Zoho, and a changed one is tried');
 }
 
+async function adoptions() {
+    await go('/adoptions');
+    await shows('Waiting for an answer');
+    await browser.look(page, 'adoptions');
+    say('the inbox of adoptions is there');
+}
+
 async function signOut() {
     await page.getByRole('button', { name: 'Sign out' }).click();
     await page.waitForURL(`${CONSOLE_URL}/sign-in`);
@@ -176,7 +183,8 @@ async function signOut() {
 }
 
 const steps = [
-    signIn, overview, whyIsAGradeParked, findAPerson, acknowledgeAnAlert, approveAhead, retryWhatFailed, logs, tokens, mapping, signOut,
+    signIn, overview, whyIsAGradeParked, findAPerson, acknowledgeAnAlert, approveAhead, retryWhatFailed, logs, tokens, mapping,
+    adoptions, signOut,
 ];
 try {
     for (const step of steps) await step();

@@ -23,7 +23,7 @@ const READS: usize = 30;
 const ENOUGH_MS: f64 = 300.0;
 
 /// Pages as people open them, including those that read the most.
-fn pages() -> [(&'static str, String); 17] {
+fn pages() -> [(&'static str, String); 18] {
     let own = |path: &str| path.replace("SITE", SITE);
     [
         ("Overview", own("/")),
@@ -42,6 +42,7 @@ fn pages() -> [(&'static str, String); 17] {
         ("Events, nothing found", own("/events?type=course_deleted")),
         ("Attempts", own("/attempts")),
         ("Sites and tokens", own("/sites")),
+        ("Adoptions", own("/adoptions")),
         ("Mapping", own("/mapping")),
     ]
 }

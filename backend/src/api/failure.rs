@@ -86,6 +86,14 @@ impl Statuses for OperatorCommand {
     const STATUSES: &'static [u16] = &[400, 401, 403, 404, 408, 413, 415, 422, 500, 503];
 }
 
+/// An operator's decision, which may not be possible in the present state.
+pub(super) struct OperatorDecision;
+
+impl Statuses for OperatorDecision {
+    const STATUSES: &'static [u16] = &[400, 401, 403, 404, 408, 409, 413, 415, 422, 500, 503];
+    const CONFLICT: Code = Code::NotPossible;
+}
+
 /// An operator's question that the destination has to answer.
 pub(super) struct DestinationQuery;
 
@@ -151,6 +159,10 @@ fn description(status: u16, conflict: Code) -> &'static str {
         409 if conflict == Code::ClockAhead => {
             "The newest event is more than ten minutes ahead of the server's clock: one of the two clocks is wrong. \
              Nothing was stored; correct the clock and send the same again (`clock_ahead`)."
+        }
+        409 if conflict == Code::NotPossible => {
+            "It is not possible in the present state, or this server does not deliver to that destination; the detail \
+             says why (`not_possible`, `not_configured`)."
         }
         409 => "This server does not deliver to that destination (`not_configured`).",
         408 => "The body did not arrive in time (`request_timeout`).",

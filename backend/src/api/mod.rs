@@ -1,5 +1,6 @@
 //! The HTTP API: the operations under `/api/v1`, their types and errors, and the OpenAPI document made from them.
 
+mod adoptions;
 mod alerts;
 mod answer;
 mod auth;
@@ -134,7 +135,7 @@ type Operations = (
     (users::Operations, courses::Operations, enrolments::Operations),
     (grades::Operations, completions::Operations),
     (events::Operations, changes::Operations, health::Operations),
-    (destinations::Operations, items::Operations, retry::Operations, brake::Operations),
+    (destinations::Operations, items::Operations, retry::Operations, brake::Operations, adoptions::Operations),
     (plan::Operations, timeline::Operations, erasures::Operations, alerts::Operations),
 );
 
@@ -144,7 +145,7 @@ fn service() -> OpenApiService<Operations, ()> {
         (users::Operations, courses::Operations, enrolments::Operations),
         (grades::Operations, completions::Operations),
         (events::Operations, changes::Operations, health::Operations),
-        (destinations::Operations, items::Operations, retry::Operations, brake::Operations),
+        (destinations::Operations, items::Operations, retry::Operations, brake::Operations, adoptions::Operations),
         (plan::Operations, timeline::Operations, erasures::Operations, alerts::Operations),
     );
     OpenApiService::new(operations, "Backend Sync", env!("CARGO_PKG_VERSION"))

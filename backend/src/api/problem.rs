@@ -39,6 +39,8 @@ pub(super) enum Code {
     MethodNotAllowed,
     /// This server does not deliver to that destination.
     NotConfigured,
+    /// It is not possible in the present state; the detail says why.
+    NotPossible,
     /// The sender's clock is ahead of the server's, or the server's is behind. Nothing of the batch was stored; the
     /// detail says how far they are apart.
     ClockAhead,
@@ -73,7 +75,7 @@ impl Code {
             Self::Unauthorized => StatusCode::UNAUTHORIZED,
             Self::Forbidden => StatusCode::FORBIDDEN,
             Self::NotFound => StatusCode::NOT_FOUND,
-            Self::NotConfigured | Self::ClockAhead => StatusCode::CONFLICT,
+            Self::NotConfigured | Self::NotPossible | Self::ClockAhead => StatusCode::CONFLICT,
             Self::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
             Self::RequestTimeout => StatusCode::REQUEST_TIMEOUT,
             Self::PayloadTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
@@ -100,6 +102,7 @@ impl Code {
             Self::NotConfigured => {
                 "This server does not deliver to that destination: its section of the configuration is missing."
             }
+            Self::NotPossible => "It is not possible in the present state.",
             Self::ClockAhead => {
                 "The sender's clock is ahead of this server's. Nothing was stored. Set the clock that is wrong, and \
                  send again."

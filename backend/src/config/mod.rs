@@ -145,6 +145,7 @@ impl Sync {
 pub struct Retention {
     events_days: u16,
     activity_days: u16,
+    replaced_days: u16,
 }
 
 impl Retention {
@@ -156,6 +157,11 @@ impl Retention {
     /// How long activity counts are kept; none means for ever.
     pub fn activity(&self) -> Option<Duration> {
         (self.activity_days > 0).then(|| days(self.activity_days))
+    }
+
+    /// How long the values are kept that adoptions replaced; none means for ever.
+    pub fn replaced(&self) -> Option<Duration> {
+        (self.replaced_days > 0).then(|| days(self.replaced_days))
     }
 }
 

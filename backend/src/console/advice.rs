@@ -67,12 +67,19 @@ fn words(code: &str) -> Option<(String, &'static str)> {
         "email_taken" => (
             "Somebody else has the same e-mail address",
             "Decide whether they are the same person. The reason names the other record: merge the contacts in Zoho, correct an address \
-             in Moodle, or delete the unused account. Then retry.",
+             in Moodle, or take the contact over from an unused account. Then retry. Several contacts: choose under Adoptions.",
         ),
         "adoption_asks" => (
             "A person must say whether a contact in Zoho may be adopted",
-            "The reason names the contact. If it is the same person, write the key that the reason gives into the contact's key field in \
-             Zoho, then retry. Otherwise correct one of the addresses.",
+            "Look at the contact under Adoptions, field by field, and adopt or refuse it there. Or correct one of the addresses.",
+        ),
+        "adoption_refused" => (
+            "A person refused to adopt the contact with this address",
+            "Correct one of the addresses, then retry; or approve it after all, under Adoptions.",
+        ),
+        "adoption_too_large" => (
+            "A contact in Zoho holds more than can be kept when it is adopted",
+            "Shorten the contact's longest fields in Zoho, then retry.",
         ),
         "search_failed" => (
             "Zoho fails to look for people",
@@ -160,7 +167,7 @@ mod tests {
     use crate::model::ItemState;
 
     /// Codes of our own, and those of Zoho's for which its client has words of their own.
-    const KNOWN: [&str; 28] = [
+    const KNOWN: [&str; 30] = [
         "waits_for_user",
         "waits_for_course",
         "mapping",
@@ -169,6 +176,8 @@ mod tests {
         "no_record",
         "email_taken",
         "adoption_asks",
+        "adoption_refused",
+        "adoption_too_large",
         "search_failed",
         "braked_adoption",
         "braked_deletion",

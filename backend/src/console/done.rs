@@ -29,6 +29,10 @@ pub(super) enum Done {
     Acknowledged,
     /// Channels that took a test notification, and channels that did not.
     Tested(u64, u64),
+    /// This many adoptions were decided.
+    Decided(u64),
+    /// A contact moved to another account.
+    TakenOver,
 }
 
 impl Done {
@@ -43,6 +47,8 @@ impl Done {
             Self::Withdrawn(count) => format!("withdrawn-{count}"),
             Self::Acknowledged => "acknowledged".to_owned(),
             Self::Tested(arrived, failed) => format!("tested-{arrived}-{failed}"),
+            Self::Decided(count) => format!("decided-{count}"),
+            Self::TakenOver => "taken".to_owned(),
         }
     }
 
@@ -56,11 +62,13 @@ impl Done {
                 let (done, ahead) = counts.split_once('-')?;
                 Self::Approved(done.parse().ok()?, ahead.parse().ok()?)
             }
+            Some(("decided", count)) => Self::Decided(count.parse().ok()?),
             Some(("tested", counts)) => {
                 let (arrived, failed) = counts.split_once('-')?;
                 Self::Tested(arrived.parse().ok()?, failed.parse().ok()?)
             }
             None if word == "acknowledged" => Self::Acknowledged,
+            None if word == "taken" => Self::TakenOver,
             None if word == "paused" => Self::Paused,
             None if word == "resumed" => Self::Resumed,
             _ => return None,
@@ -73,6 +81,11 @@ impl Done {
             Self::Sent(0) => "There was nothing to send.".to_owned(),
             Self::Retried(count) => format!("Retrying {} now.", counted(count, "record")),
             Self::Sent(count) => format!("Sending {} again now.", counted(count, "record")),
+            Self::Decided(0) => "Nothing was chosen, so nothing was decided.".to_owned(),
+            Self::Decided(count) => {
+                format!("{} decided. The next delivery carries it out.", counted(count, "adoption"))
+            }
+            Self::TakenOver => "The next delivery writes the contact of the other account.".to_owned(),
             Self::Paused => "Delivery is paused. New records are still received, and wait.".to_owned(),
             Self::Resumed => "Delivery is running again.".to_owned(),
             Self::Approved(done, 0) => format!("Approved: {} that waited.", number(done)),
@@ -113,9 +126,9 @@ mod tests {
     #[test]
     fn only_known_words_become_messages() {
         let brake = [Done::Approved(3, 0), Done::Approved(0, 200), Done::Refused(2), Done::Withdrawn(1)];
-        let others =
-            [Done::Retried(1), Done::Sent(2_000), Done::Paused, Done::Resumed, Done::Acknowledged, Done::Tested(1, 0)];
-        for done in brake.into_iter().chain(others) {
+        let counts = [Done::Retried(1), Done::Sent(2_000), Done::Tested(1, 0), Done::Decided(2)];
+        let words = [Done::Paused, Done::Resumed, Done::Acknowledged, Done::TakenOver];
+        for done in brake.into_iter().chain(counts).chain(words) {
             assert_eq!(Done::message(Some(&done.word())), Some(done.sentence()));
         }
         for other in ["retried-<b>", "sent", "you have won", ""] {

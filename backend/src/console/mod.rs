@@ -4,6 +4,7 @@
 //! One file per page. A page takes [`session::SignedIn`], an action [`session::Operator`]; a handler that takes neither is
 //! open to everyone.
 
+mod adoptions;
 mod advice;
 mod alerts;
 mod assets;
@@ -27,6 +28,7 @@ mod session;
 mod sign_in;
 mod sites;
 mod subjects;
+mod take_over;
 mod words;
 
 use std::sync::Arc;
@@ -68,6 +70,8 @@ pub fn endpoint(context: Arc<Context>, stop: watch::Receiver<bool>) -> impl Endp
         .at("/brake/approve", post(brake::approve))
         .at("/brake/refuse", post(brake::refuse))
         .at("/brake/withdraw", post(brake::withdraw))
+        .at("/adoptions", get(adoptions::page).post(adoptions::decide))
+        .at("/adoptions/:number", get(adoptions::one))
         .at("/alerts", get(alerts::page))
         .at("/alerts/test", post(alerts::test))
         .at("/alerts/:id", get(alerts::one))
@@ -80,6 +84,7 @@ pub fn endpoint(context: Arc<Context>, stop: watch::Receiver<bool>) -> impl Endp
         .at("/records/:id", get(record::page))
         .at("/records/:id/state", get(record::state_now))
         .at("/records/:id/send", post(record::send))
+        .at("/records/:id/take-over", post(take_over::take_over))
         .data(Arc::new(log::Live::new(stop)))
         .data(Arc::<log::Feed<events::Events>>::default())
         .data(Arc::<log::Feed<attempts::Attempts>>::default())

@@ -1,6 +1,7 @@
 //! The vocabulary: events, records, versions and outcomes, and Moodle's number formats. Values only: derives say how they
 //! are written in JSON and in a column, but nothing here speaks HTTP or SQL, or reads a clock.
 
+mod adoption;
 mod alert;
 mod brake;
 mod erasure;
@@ -15,6 +16,7 @@ mod state;
 mod sync_item;
 mod version;
 
+pub use adoption::{AdoptionState, ReplacedValue};
 pub use alert::{AlertChange, AlertPolicy, NotificationEvent, Observation, OpenAlert, Rule, Severity, decide};
 pub use brake::Effect;
 pub use erasure::{ErasurePolicy, ErasureState};

@@ -1,6 +1,7 @@
 //! The only place with SQL. To the callers, SQLite and PostgreSQL behave the same.
 
 mod activity;
+mod adoptions;
 mod alerts;
 mod bounded;
 mod brake;
@@ -30,6 +31,7 @@ mod sync_items;
 mod write;
 
 pub use activity::Activity;
+pub use adoptions::{Adopted, Adoption, AdoptionDecision, AdoptionFilter, AdoptionRefusal, Standing};
 pub use alerts::{
     Alert, AlertTurn, Announcement, ChannelState, ClaimedNotification, CreditSample, EndedAlert, Notification,
     NotifiedAlert, SendOutcome, Undelivered,
@@ -63,8 +65,8 @@ pub use search::people::FoundPerson;
 pub use sites::{NewToken, Scope, Site, SiteSummary, Token, TokenSummary};
 pub use sync_items::{
     About, Attempt, AttemptRow, Attention, Claimed, Conservation, Counts, Edges, ItemFilter, ItemRow, PersonRecord,
-    Reader, Reading, Reservation, Reserved, Settled, SettledState, TimelineAttempt, TimelineOrder, TimelinePlace,
-    taken,
+    Reader, Reading, Reservation, Reserved, Settled, SettledState, TakeOverRefusal, TimelineAttempt, TimelineOrder,
+    TimelinePlace, taken,
 };
 pub use write::{NewChange, NewEvent, WriteTransaction};
 

@@ -3,6 +3,7 @@
 //! The types have the shape of the API's JSON. The command line prints the same fields; the console renders them as
 //! pages.
 
+mod adoptions;
 mod brake;
 mod destinations;
 mod items;
@@ -10,6 +11,7 @@ mod plan;
 mod record;
 mod timeline;
 
+pub(crate) use adoptions::{AdoptionPreview, AdoptionView, TakeOverView, account};
 pub(crate) use brake::{
     BrakeView, BrakedRecordView, InvalidApproval, approve_effects, check_approval, refuse_effects, withdraw_exceptions,
 };

@@ -32,6 +32,12 @@ pub(crate) struct DifferenceView {
     pub(crate) after: Any<Value>,
 }
 
+impl From<Difference> for DifferenceView {
+    fn from(Difference { field, before, after }: Difference) -> Self {
+        Self { field, before: Any(before), after: Any(after) }
+    }
+}
+
 /// What would be done with one record.
 #[derive(Object)]
 pub(crate) struct PlannedItem {
@@ -39,8 +45,8 @@ pub(crate) struct PlannedItem {
     pub(crate) kind: Kind,
     /// `<site>:<Moodle id>`.
     pub(crate) record: String,
-    /// `insert`, `adopt` (a contact that is in Zoho already), `update`, `remove`, `nothing`, `park`, `brake` (it
-    /// would wait for a person's decision, because unusually many such things happen) or `fail`.
+    /// `insert`, `adopt` (a contact that is in Zoho already), `update`, `remove`, `undo` (of an adoption), `nothing`,
+    /// `park`, `brake` (it would wait for a person's decision, because unusually many such things happen) or `fail`.
     pub(crate) action: String,
     /// The record's id at the destination, if known.
     #[oai(nullable)]
@@ -173,7 +179,7 @@ impl PlanView {
         let count = |action| plan.items.iter().filter(|item| item.action == action).count() as u64;
         let inserts = count(Action::Insert);
         let adoptions = count(Action::Adopt);
-        let updates = count(Action::Update) + count(Action::Remove);
+        let updates = count(Action::Update) + count(Action::Remove) + count(Action::Undo);
         let all = |some: u64| some.saturating_mul(pending.max(planned)).div_ceil(planned.max(1));
         let calls = |records: u64| records.div_ceil(limits::DELIVERY_RECORDS.into());
         let credits = |records: u64| records.div_ceil(RECORDS_PER_CREDIT);
@@ -196,21 +202,19 @@ impl PlanView {
 impl PlannedItem {
     fn new(renderer: &Renderer, planned: Planned) -> Self {
         let Planned { key, action, remote_id, reason, differences, remarks } = planned;
-        let view =
-            |Difference { field, before, after }| DifferenceView { field, before: Any(before), after: Any(after) };
         Self {
             kind: key.kind,
             record: renderer.id(key.site_id, key.moodle_id),
             action: action.as_str().to_owned(),
             remote_id,
             reason,
-            differences: differences.into_iter().map(view).collect(),
+            differences: differences.into_iter().map(DifferenceView::from).collect(),
             remarks,
         }
     }
 }
 
-fn unavailable(failure: DestinationFailure) -> PlanError {
+pub(super) fn unavailable(failure: DestinationFailure) -> PlanError {
     PlanError::Unavailable(failure_in_words(failure))
 }
 

@@ -24,14 +24,18 @@ pub(crate) fn differences(
 ) -> Vec<Difference> {
     let differs = |(field, after): (String, Value)| {
         let before = before.and_then(|before| before.get(&field)).cloned().unwrap_or_default();
-        // A lookup is written as an id, but read with the name of its record too.
-        let same = match (before.get("id"), after.get("id")) {
-            (Some(before), Some(after)) => before == after,
-            _ => equal(&before, &after) || same_choice(metadata, &field, &before, &after),
-        };
-        (!same).then_some(Difference { field, before, after })
+        (!same(metadata, &field, &before, &after)).then_some(Difference { field, before, after })
     };
     after.into_iter().filter_map(differs).collect()
+}
+
+/// Whether both are the same value of a field, by what Zoho makes of them.
+pub(crate) fn same(metadata: &Module, field: &str, before: &Value, after: &Value) -> bool {
+    // A lookup is written as an id, but read with the name of its record too.
+    match (before.get("id"), after.get("id")) {
+        (Some(before), Some(after)) => before == after,
+        _ => equal(before, after) || same_choice(metadata, field, before, after),
+    }
 }
 
 /// Compares numbers regardless of zeros, and date-times regardless of offsets.

@@ -1,5 +1,6 @@
 //! `backend-sync sync …`
 
+mod adoptions;
 mod brake;
 mod plan;
 mod remarks;
@@ -54,6 +55,11 @@ pub(super) enum SyncCommand {
     },
     /// Show what cannot be undone and was done lately, and what waits for a person because it was unusually many; decide about it
     Brake(brake::BrakeArguments),
+    /// Contacts in Zoho that accounts ask for, were adopted by, or must not have: list, show, approve, refuse, undo
+    #[command(subcommand)]
+    Adoptions(adoptions::AdoptionsCommand),
+    /// Move a contact in Zoho to another account of the same person. Shows first what would change
+    TakeOver(adoptions::TakeOverArguments),
     /// Check that each record has exactly one sync item in exactly one state; fails otherwise
     Audit {
         /// Print JSON
@@ -140,6 +146,8 @@ pub(super) async fn run(config: Config, command: SyncCommand, clock: &Clock) -> 
         SyncCommand::Resume => resume(&config, &store).await,
         SyncCommand::Accept { what } => accept_for_zoho(&config, &store, what, clock).await,
         SyncCommand::Brake(arguments) => brake::run(&config, &store, arguments, clock).await,
+        SyncCommand::Adoptions(command) => adoptions::run(&config, &store, command, clock).await,
+        SyncCommand::TakeOver(arguments) => adoptions::take_over(&config, &store, arguments, clock).await,
         SyncCommand::Audit { json } => audit(&store, json, clock).await,
         SyncCommand::Show { record, json } => print_item(&config, &store, &record, json).await,
     };

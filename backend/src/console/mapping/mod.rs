@@ -12,6 +12,7 @@ use poem::{
 };
 use serde::Deserialize;
 
+pub(super) use self::trial::value_text;
 use self::{
     trial::Trial,
     view::{CheckResult, MappingView},

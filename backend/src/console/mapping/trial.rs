@@ -125,6 +125,7 @@ fn verb(action: &str) -> &'static str {
         "adopt" => "would take over a contact that is in Zoho already",
         "update" => "would be updated",
         "remove" => "would be marked as deleted, or deleted",
+        "undo" => "would give a contact its values back",
         "park" => "would wait for another record",
         "fail" => "would fail and need a person",
         _ => "would not change",
@@ -132,7 +133,7 @@ fn verb(action: &str) -> &'static str {
 }
 
 /// A value of a field, as text.
-fn value_text(value: &Value) -> String {
+pub(in crate::console) fn value_text(value: &Value) -> String {
     let text = match value {
         Value::Null => "empty".to_owned(),
         Value::String(text) if text.is_empty() => "empty".to_owned(),

@@ -62,6 +62,7 @@ impl WriteTransaction {
             self.blank_records::<completion::Entity>(erasure, now).await?,
             ("events".to_owned(), self.blank_events(erasure.user).await?),
             ("sync_attempts".to_owned(), self.blank_attempts(erasure.user).await?),
+            ("adoptions".to_owned(), self.blank_adoptions(erasure.user).await?),
         ];
         let mut erased = self.erased_of(erasure.id).await?;
         if erased.rows.is_empty() {
@@ -118,6 +119,11 @@ impl WriteTransaction {
         execute(self.connection(), sql, values).await
     }
 
+    async fn blank_adoptions(&self, user: UserFilter) -> Result<u64, StoreError> {
+        let sql = format!("UPDATE adoptions SET replaced = NULL WHERE {REPLACED}");
+        execute(self.connection(), &sql, person(user)).await
+    }
+
     async fn blank_attempts(&self, user: UserFilter) -> Result<u64, StoreError> {
         let (rows, mut values) = super::progress::rows_of(user, "sync_attempts");
         let sql = format!(
@@ -129,7 +135,10 @@ impl WriteTransaction {
     }
 }
 
-/// The parameters of [`unblanked`].
+/// SQL for the person's adoptions whose replaced values are kept. A person adopts few contacts.
+pub(super) const REPLACED: &str = "site_id = ? AND moodle_id = ? AND replaced IS NOT NULL";
+
+/// The parameters of [`unblanked`] and [`REPLACED`].
 pub(super) fn person(user: UserFilter) -> Vec<Value> {
     vec![user.site_id.into(), user.userid.0.into()]
 }

@@ -5,7 +5,7 @@ use sea_orm::Value;
 
 use super::{
     ErasureRemainder, NO_DATA,
-    blank::{person, unblanked},
+    blank::{REPLACED, person, unblanked},
     progress::{remote_records, rows_of},
 };
 use crate::store::{
@@ -29,6 +29,7 @@ impl Store {
             of("completions", unblanked::<completion::Entity>(), person(user)),
             of("events", "FROM events WHERE site_id = ? AND userid = ? AND data <> ?".to_owned(), event_values),
             of("sync_attempts", format!("FROM {attempts} WHERE t.message IS NOT NULL"), attempt_values),
+            of("adoptions", format!("FROM adoptions WHERE {REPLACED}"), person(user)),
         ];
         let mut remains = Vec::new();
         for (place, sql, values) in tables {

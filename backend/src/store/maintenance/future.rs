@@ -149,6 +149,7 @@ fn happened() -> Vec<WaitKind> {
     let others = [
         ("events", "received_at", "events"),
         ("sync_attempts", "started_at", "delivery attempts"),
+        ("adoptions", "changed_at", "adoptions"),
         ("destinations", "audited_at", "audits"),
         ("alerts", "raised_at", "alerts"),
         ("alert_notices", "created_at", "notifications"),

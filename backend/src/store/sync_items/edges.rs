@@ -30,6 +30,8 @@ pub struct Edges {
     pub readings: Vec<Reading>,
     /// When what is written of these changes by itself.
     pub moments: Vec<(RecordKey, Timestamp)>,
+    /// People who have no contact from now on, or another one: all that refers to them is judged again.
+    pub moved: Vec<RecordKey>,
 }
 
 /// What the deliveries of other records read of one record.
@@ -85,6 +87,7 @@ impl Edges {
     pub fn extend(&mut self, other: Self) {
         self.readings.extend(other.readings);
         self.moments.extend(other.moments);
+        self.moved.extend(other.moved);
     }
 
     pub(super) fn digest_of(&self, key: RecordKey) -> Option<String> {
@@ -123,6 +126,23 @@ pub(super) async fn note_changes(
             note(transaction, (destination, lease), reading.key, reader.kind).await?;
             noted = true;
         }
+    }
+    Ok(noted)
+}
+
+/// Notes that all that refers to these people is to be judged again. Returns whether there is anybody.
+pub(super) async fn note_moved(
+    transaction: &impl ConnectionTrait,
+    (destination, lease): (&str, &str),
+    settled: &[Settled],
+    moved: &[RecordKey],
+) -> Result<bool, StoreError> {
+    let mut noted = false;
+    for key in moved.iter().filter(|key| settled.iter().any(|settled| settled.item.key == **key)) {
+        for reader in [Kind::Enrolment, Kind::Grade, Kind::Completion] {
+            note(transaction, (destination, lease), *key, reader).await?;
+        }
+        noted = true;
     }
     Ok(noted)
 }

@@ -46,7 +46,7 @@ pub(super) fn update(backend: DbBackend, items: Items<'_>, set: &str, columns: &
 }
 
 /// Locks the items of these records, in order, for a transaction that changes them in several statements.
-pub(super) async fn hold(
+pub(in crate::store) async fn hold(
     transaction: &impl ConnectionTrait,
     destination: &str,
     mut keys: Vec<RecordKey>,

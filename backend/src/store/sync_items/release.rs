@@ -106,7 +106,7 @@ impl ItemFilter {
 }
 
 /// See [`Store::request_delivery`].
-pub(super) async fn request_delivery(
+pub(in crate::store) async fn request_delivery(
     connection: &impl ConnectionTrait,
     destination: &str,
     keys: &[RecordKey],

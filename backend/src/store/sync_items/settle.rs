@@ -50,6 +50,7 @@ impl Store {
         let mut in_order: Vec<&Settled> = settled.iter().collect();
         in_order.sort_unstable_by_key(|settled| lock::order(&settled.item.key));
         let changed = edges::note_changes(&transaction, (destination, lease), settled, &edges.readings).await?;
+        let changed = edges::note_moved(&transaction, (destination, lease), settled, &edges.moved).await? || changed;
         let rows = in_order
             .iter()
             .map(|settled| ActiveModel {

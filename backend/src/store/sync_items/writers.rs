@@ -18,7 +18,9 @@ use crate::{
     clock::Timestamp,
     model::{Kind, Lane, RecordKey},
     store::{
-        Claimed, Store, StoreError, bulk,
+        Adopted, Claimed, Store, StoreError,
+        adoptions::{adopt, is_declined},
+        bulk,
         sql::{execute, key_of, query},
     },
 };
@@ -117,6 +119,8 @@ pub struct Reservation {
     pub remote_id: String,
     /// Items that hand the remote record over to this one, and are linked to it from now on; deleted people give it up.
     pub takes_over_from: Vec<RecordKey>,
+    /// If it is a contact that is adopted.
+    pub adopted: Option<Adopted>,
 }
 
 /// What became of a reservation.
@@ -128,14 +132,16 @@ pub enum Reserved {
     Taken(RecordKey),
     /// The deleted person who would give it up is just being delivered, and would overwrite what is written now.
     InFlight,
+    /// A person has refused the adoption meanwhile.
+    Refused,
     /// The item's lease is lost: another worker has it.
     Lost,
 }
 
 /// SQL for one item, and its parameters.
-const PLACE: &str = "destination = ? AND site_id = ? AND kind = ? AND moodle_id = ?";
+pub(super) const PLACE: &str = "destination = ? AND site_id = ? AND kind = ? AND moodle_id = ?";
 
-fn place(destination: &str, key: RecordKey) -> [Value; 4] {
+pub(super) fn place(destination: &str, key: RecordKey) -> [Value; 4] {
     [destination.into(), key.site_id.into(), key.kind.as_str().into(), key.moodle_id.0.into()]
 }
 
@@ -234,11 +240,14 @@ impl Store {
         let mut writers: HashMap<_, _> = holders(&transaction, destination, &ids, false).await?.into_iter().collect();
         let mut all = Vec::with_capacity(reservations.len());
         for reservation in reservations {
-            let Reservation { item, remote_id, takes_over_from } = reservation;
+            let Reservation { item, remote_id, takes_over_from, adopted } = reservation;
             let reserved = match writers.get(remote_id).copied().filter(|writer| *writer != item.key) {
                 _ if !held.contains(&item.key) => Reserved::Lost,
-                None => Reserved::Writer,
                 Some(other) if !takes_over_from.contains(&other) => Reserved::Taken(other),
+                _ if adopted.is_some() && is_declined(&transaction, destination, item.key, remote_id).await? => {
+                    Reserved::Refused
+                }
+                None => Reserved::Writer,
                 Some(other) if other.kind != Kind::User => {
                     link(&transaction, destination, other).await?;
                     Reserved::Writer
@@ -249,6 +258,9 @@ impl Store {
             if reserved == Reserved::Writer {
                 writers.insert(remote_id.clone(), item.key);
                 write_from_now_on(&transaction, destination, reservation).await?;
+                if let Some(adopted) = adopted {
+                    adopt(&transaction, destination, (item.key, remote_id), adopted, now).await?;
+                }
             }
             all.push(reserved);
         }

@@ -8,26 +8,30 @@ use std::collections::HashMap;
 
 use super::{
     Zoho,
+    decide::UNDONE,
     find::{AdoptionChoice, FoundPeople, distinct},
     holders::{Gone, Holder},
     job::{DeliveryContext, Job},
     outcome::{self, Timing},
     same_address::{self, goes_without, is_by_address, without_address},
-    unreadable, user_key,
+    undo, unreadable, user_key,
 };
 use crate::{
     delivery::{Delivery, Destination, DestinationFailure},
-    model::{Kind, RecordKey, Records},
-    store::{ItemRow, Settled, StoreError},
+    model::{AdoptionState, Kind, RecordKey, Records},
+    store::Settled,
     zoho::mapping::Adopt,
 };
 
 /// People, by what is known about them.
+#[derive(Default)]
 pub(super) struct Adoption {
     /// Those found in Zoho, who are updated.
     pub(super) existing: Vec<Job>,
     /// Those who are new.
     pub(super) new: Vec<Job>,
+    /// Accounts with the contacts about which a person is asked.
+    pub(super) questions: Vec<(RecordKey, String)>,
     /// Somebody else seems to write under our keys.
     pub(super) failure: Option<DestinationFailure>,
 }
@@ -42,7 +46,7 @@ impl Zoho {
         delivery: &mut Delivery,
     ) -> Result<Adoption, DestinationFailure> {
         if context.module.matches.is_empty() || context.batch.kind != Kind::User || jobs.is_empty() {
-            return Ok(Adoption { existing: Vec::new(), new: jobs, failure: None });
+            return Ok(Adoption { new: jobs, ..Adoption::default() });
         }
         let started_at = self.clock.now();
         let (holders, mut gone) = self.holders(context, &jobs).await.map_err(unreadable)?;
@@ -56,7 +60,7 @@ impl Zoho {
         };
         let writers = self.confirm(context, &jobs, &mut found, &mut gone).await?;
         let timing = Timing { started_at, ended_at: self.clock.now() };
-        let (mut existing, mut new, mut failure) = (Vec::new(), Vec::new(), None);
+        let (mut existing, mut new, mut questions, mut failure) = (Vec::new(), Vec::new(), Vec::new(), None);
         for job in jobs {
             match holders.get(&job.item.key).unwrap_or(&Holder::Nobody) {
                 Holder::Nobody => {}
@@ -75,12 +79,15 @@ impl Zoho {
                     continue;
                 }
             }
+            let job_key = job.item.key;
             let handed_over = |id: &String| gone.get(id).copied().into_iter().collect();
-            match found.choose(context.module, &job, &keys_of(context, &gone)) {
+            let decided = |id: &str| context.batch.standing(job_key, id).map(|standing| standing.state);
+            match found.choose(context.module, &job, &keys_of(context, &gone), decided) {
                 AdoptionChoice::New => new.push(job),
                 AdoptionChoice::Ours(id) => {
+                    let was_asked = matches!(decided(&id), Some(AdoptionState::Waiting | AdoptionState::Approved));
                     let job = Job { takes_over_from: handed_over(&id), ..job };
-                    if self.was_asked_about(&job, &id).await.map_err(unreadable)? {
+                    if was_asked {
                         existing.extend(Job { decided: true, ..job }.of_existing(context, id, "adopted"));
                     } else if self.is_ours(&job, &id).await.map_err(unreadable)? {
                         existing.push(Job { remote_id: Some(id), ..job });
@@ -88,11 +95,26 @@ impl Zoho {
                         failure = Some(self.other_writer(context, &id));
                     }
                 }
-                AdoptionChoice::Adopt(id) if adopts(context, &job) => {
-                    let job = Job { takes_over_from: handed_over(&id), ..job };
+                AdoptionChoice::Adopt(id) if adopts(context, &job) || decided(&id) == Some(AdoptionState::Approved) => {
+                    // What was removed when an earlier adoption was undone is written again.
+                    delivery.edges.moved.extend(decided(&id).map(|_| job_key));
+                    let decided = decided(&id) == Some(AdoptionState::Approved);
+                    let job = Job { takes_over_from: handed_over(&id), decided, ..job };
                     existing.extend(job.of_existing(context, id, "adopted"));
                 }
-                AdoptionChoice::Adopt(id) => delivery.settled.push(ask(context, job, &id, timing)),
+                AdoptionChoice::Adopt(id) => {
+                    delivery.settled.push(ask(context, job, &id, timing));
+                    questions.push((job_key, id));
+                }
+                AdoptionChoice::Several { ids, reason } => {
+                    questions.extend(ids.into_iter().map(|id| (job_key, id)));
+                    delivery.settled.push(outcome::failed(job.item, ("email_taken".to_owned(), reason), Some(timing)));
+                }
+                AdoptionChoice::Declined(id) if goes_without(context) && is_by_address(context, &found, &job, &id) => {
+                    delivery.edges.moved.push(job_key);
+                    new.push(without_address(context, job));
+                }
+                AdoptionChoice::Declined(id) => delivery.settled.push(declined(context, job, &id, timing)),
                 AdoptionChoice::Taken { id, .. }
                     if goes_without(context) && is_by_address(context, &found, &job, &id) =>
                 {
@@ -101,6 +123,8 @@ impl Zoho {
                 AdoptionChoice::Taken { id, owner, reason } => {
                     // Without a writer, an attempt of unknown outcome may have created it for the owner of its key.
                     let blocked_by = writers.get(&id).copied().or_else(|| context.batch.user_of_key(&owner));
+                    // A key of nobody here: a person may say that the contact is this account's.
+                    questions.extend(blocked_by.is_none().then_some((job_key, id)));
                     let failed = outcome::failed(job.item, ("email_taken".to_owned(), reason), Some(timing));
                     delivery.settled.push(Settled { blocked_by, ..failed });
                 }
@@ -113,7 +137,7 @@ impl Zoho {
                 }
             }
         }
-        Ok(Adoption { existing, new, failure })
+        Ok(Adoption { existing, new, questions, failure })
     }
 
     /// When Zoho fails to look for people, they are tried again later: one of them may be the reason.
@@ -139,7 +163,7 @@ impl Zoho {
         let never_sent = self.store.never_sent(Self::NAME, &keys, &NOT_SENT).await.map_err(unreadable)?;
         let found = self.contacts(context, &removed).await?;
         let would_be_adopted = |job: &Job| {
-            let choice = found.choose(context.module, job, &HashMap::new());
+            let choice = found.choose(context.module, job, &HashMap::new(), |_| None);
             adopts(context, job) && matches!(choice, AdoptionChoice::Adopt(_))
         };
         let (never, perhaps): (Vec<Job>, Vec<Job>) =
@@ -182,13 +206,6 @@ impl Zoho {
         );
         Ok(writers)
     }
-
-    /// Whether a person was asked whether this contact may be adopted, and so has answered by writing the key into it.
-    async fn was_asked_about(&self, job: &Job, id: &str) -> Result<bool, StoreError> {
-        let rows = self.store.sync_items_of(Self::NAME, &[job.item.key]).await?;
-        let names = |row: &ItemRow| row.reason.as_ref().is_some_and(|reason| reason.contains(id));
-        Ok(rows.iter().any(|row| row.code.as_deref() == Some(ASKS) && names(row)))
-    }
 }
 
 /// The code of people whom Zoho fails to look for.
@@ -203,6 +220,9 @@ pub(super) const SAME_EMAIL_IN_FLIGHT: &str = "same_email_in_flight";
 /// The code of people whose contact is only adopted if a person approves.
 const ASKS: &str = "adoption_asks";
 
+/// The code of people who must not have the contact with their address.
+pub(super) const REFUSED: &str = "adoption_refused";
+
 /// Whether this person's contact is adopted without asking.
 fn adopts(context: &DeliveryContext<'_>, job: &Job) -> bool {
     context.batch.user(job.item.key).is_some_and(|user| context.module.adopts(user))
@@ -216,10 +236,29 @@ fn ask(context: &DeliveryContext<'_>, job: Job, id: &str, timing: Timing) -> Set
     };
     let own = user_key(context.batch.site(job.item.key.site_id), job.item.key.moodle_id);
     let words = format!(
-        "The contact {id} in Zoho has the e-mail address of {name}, and {why}. If it is the same person, write {own} into the field {key} \
-         there, then retry: the contact is adopted. Otherwise correct one of the addresses, then retry."
+        "The contact {id} in Zoho has the e-mail address of {name}, and {why}. If it is the same person, approve the adoption: in the \
+         console under Adoptions, by backend-sync sync adoptions, or write {own} into the field {key} there, then retry. Otherwise \
+         refuse it, or correct one of the addresses, then retry."
     );
     outcome::failed(job.item, (ASKS.to_owned(), words), Some(timing))
+}
+
+/// The end of an account that must not have the contact with its address: a failure, until its adoption was undone,
+/// after which it is left out.
+fn declined(context: &DeliveryContext<'_>, job: Job, id: &str, timing: Timing) -> Settled {
+    let key = job.item.key;
+    if let Some(words) = undo::words(context, key, id) {
+        return outcome::left_alone(job.item, (UNDONE.to_owned(), words), None);
+    }
+    let standing = context.batch.standing(key, id);
+    let by = standing.and_then(|standing| standing.decided_by.as_deref()).unwrap_or("Somebody");
+    let words = format!(
+        "{by} refused to adopt the contact {id} in Zoho, which has this e-mail address. Correct one of the addresses, then retry; or \
+         approve it after all: backend-sync sync adoptions approve {}. same_address = \"without\" in the mapping file gives this \
+         account a contact of its own without the address.",
+        standing.map_or(0, |standing| standing.id)
+    );
+    outcome::failed(job.item, (REFUSED.to_owned(), words), Some(timing))
 }
 
 /// The keys of deleted users in Zoho, by the ids of their contacts.

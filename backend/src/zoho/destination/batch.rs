@@ -7,10 +7,10 @@ use chrono_tz::Tz;
 use crate::{
     clock::Timestamp,
     model::{
-        Course, Enrolment, ErasurePolicy, Grade, GradeItem, Id, ItemState, Kind, Record, RecordKey, State, User,
-        Version,
+        AdoptionState, Course, Enrolment, ErasurePolicy, Grade, GradeItem, Id, ItemState, Kind, Record, RecordKey,
+        State, User, Version,
     },
-    store::{Claimed, ItemRow, Store, StoreError, StoredRecord, completion, course, enrolment, grade, user},
+    store::{Claimed, ItemRow, Standing, Store, StoreError, StoredRecord, completion, course, enrolment, grade, user},
     zoho::mapping::{Mapping, StateRef, Subject},
 };
 
@@ -34,6 +34,8 @@ pub(super) struct DeliveryBatch {
     /// Users with an enrolment that is delivered; only read if the mapping's filter needs it.
     enrolled: HashSet<Place>,
     sites: HashMap<i64, String>,
+    /// What was decided about the people of these items and contacts.
+    standings: HashMap<(RecordKey, String), Standing>,
     /// The erased people among those of these items.
     erased: HashMap<Place, ErasurePolicy>,
     time_zone: Tz,
@@ -73,12 +75,17 @@ impl DeliveryBatch {
             related: HashMap::new(),
             enrolled: HashSet::new(),
             sites: store.site_names().await?,
+            standings: HashMap::new(),
             erased: HashMap::new(),
             time_zone,
             now,
         };
         match kind {
-            Kind::User => batch.users = store.records_by_key::<user::Entity>(&places).await?,
+            Kind::User => {
+                batch.users = store.records_by_key::<user::Entity>(&places).await?;
+                let keys: Vec<RecordKey> = items.iter().map(|item| item.key).collect();
+                batch.standings = store.standings(destination, &keys).await?;
+            }
             Kind::Course => batch.courses = store.records_by_key::<course::Entity>(&places).await?,
             Kind::Enrolment => batch.enrolments = store.records_by_key::<enrolment::Entity>(&places).await?,
             Kind::Grade => batch.load_grades(store, &places).await?,
@@ -209,6 +216,16 @@ impl DeliveryBatch {
     pub(super) fn erased(&self, key: RecordKey, facts: &Facts<'_>) -> Option<ErasurePolicy> {
         let user = if key.kind == Kind::User { Some(key) } else { facts.user }?;
         self.erased.get(&(user.site_id, user.moodle_id)).copied()
+    }
+
+    /// What was decided about an account and a contact.
+    pub(super) fn standing(&self, key: RecordKey, contact: &str) -> Option<&Standing> {
+        self.standings.get(&(key, contact.to_owned()))
+    }
+
+    /// Whether the adoption of this contact was undone.
+    pub(super) fn is_undone(&self, key: RecordKey, contact: &str) -> bool {
+        self.standing(key, contact).is_some_and(|standing| standing.state == AdoptionState::Undone)
     }
 
     /// What to render a record from.

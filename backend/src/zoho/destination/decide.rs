@@ -42,6 +42,8 @@ pub(super) enum Decision {
     Write(WriteTarget),
     /// Mark it as gone in Zoho, or delete it there.
     Remove(WriteTarget),
+    /// Give the contact its values back, and have none: a person undid its adoption.
+    Undo,
     /// Erase it in Zoho, because its person is erased.
     Erase(WriteTarget, Leaves),
 }
@@ -83,6 +85,9 @@ const EXCLUDED: &str = "excluded";
 /// The code of people who have not confirmed their account.
 const UNCONFIRMED: &str = "unconfirmed";
 
+/// The code of people whose adoption was undone.
+pub(super) const UNDONE: &str = "adoption_undone";
+
 /// Distinguishes the digest of a removal.
 const REMOVED: &str = "removed";
 
@@ -105,7 +110,7 @@ impl<'a> Decider<'a> {
             return self.replaced(item, speaker);
         }
         if item.linked && key.kind != Kind::Grade {
-            let words = "Its record in Zoho was merged into another one, which another record here writes.";
+            let words = "Its record in Zoho is another one's too, which writes it: both are one there.";
             return Decision::LeftOut { reason: ("linked".to_owned(), words.to_owned()), waits_for: None };
         }
         let (inherited, sibling_tried) = self.batch.inherited(key);
@@ -114,11 +119,14 @@ impl<'a> Decider<'a> {
         if let Some(policy) = self.batch.erased(key, &facts) {
             return self.erase(item, &facts, policy, remote_id, tried);
         }
+        if item.remote_id.as_ref().is_some_and(|contact| self.batch.is_undone(key, contact)) {
+            return Decision::Undo;
+        }
         if let Some(decision) = self.not_synchronised(key, &facts) {
             return decision;
         }
         let delivered = match self.passes_filter(key, &facts, remote_id.is_some()) {
-            Ok(passes) => passes && !facts.deleted,
+            Ok(passes) => passes && !facts.deleted && !(remote_id.is_some() && self.lost_its_contact(&facts)),
             Err(decision) => return decision,
         };
         if !delivered {
@@ -139,6 +147,12 @@ impl<'a> Decider<'a> {
                 Decision::Write(WriteTarget { remote_id, body, digest, tried, remarks })
             }
         }
+    }
+
+    /// Whether its person has no contact any more, because the adoption was undone: it would show at a stranger.
+    fn lost_its_contact(&self, facts: &Facts<'_>) -> bool {
+        let person = facts.user.and_then(|user| self.batch.related(user));
+        person.is_some_and(|row| row.remote_id.is_none() && row.code.as_deref() == Some(UNDONE))
     }
 
     fn replaced(&self, item: &Claimed, speaker: RecordKey) -> Decision {
@@ -204,6 +218,9 @@ impl<'a> Decider<'a> {
     fn gone(&self, item: &Claimed, facts: &Facts<'_>, remote_id: Option<String>, tried: bool) -> Decision {
         let reason = match facts.deleted {
             true => ("deleted".to_owned(), "It was deleted in Moodle.".to_owned()),
+            false if self.lost_its_contact(facts) => {
+                (UNDONE.to_owned(), "The adoption of its person's contact was undone.".to_owned())
+            }
             false => (LEFT_OUT.to_owned(), "The mapping's filter leaves it out.".to_owned()),
         };
         let never_there = remote_id.is_none() && !(tried && self.may_be_there(facts));

@@ -36,18 +36,23 @@ impl Zoho {
         delivery.edges.moments = readings::moments(&batch, module, &items);
         let context = DeliveryContext { batch: &batch, module, metadata };
         let decider = Decider { mapping: &self.mapping, batch: &batch, metadata, module };
-        let (mut writes, mut removals, mut erasures) = (Vec::new(), Vec::new(), Vec::new());
+        let (mut writes, mut removals, mut erasures, mut undoes) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
         for item in items {
             match decider.decide(&item) {
                 Decision::Write(target) => writes.push((item, target)),
                 Decision::Remove(target) => removals.push((item, target)),
                 Decision::Erase(target, leaves) => erasures.push((item, target, leaves)),
+                Decision::Undo => undoes.push(item),
                 decision => settle_without_call(&mut delivery, item, decision),
             }
         }
         let effect = |(item, target): &(Claimed, WriteTarget)| brake::removal(&context, item, target);
         let removals = self.braked(&context, removals, effect, |(item, _)| item, &mut delivery).await?;
-        delivery.failure = match self.erase_all(&context, erasures, &mut delivery).await {
+        let removed = match self.erase_all(&context, erasures, &mut delivery).await {
+            Ok(()) => self.undo_all(&context, undoes, &mut delivery).await,
+            failed => failed,
+        };
+        delivery.failure = match removed {
             Ok(()) => self.write_all(&context, writes, removals, &mut delivery).await.err(),
             Err(failure) => Some(failure),
         };
@@ -85,7 +90,9 @@ impl Zoho {
         inserts.extend(gone.vanished);
         let (removed, inserts): (Vec<_>, Vec<_>) =
             self.render_new(context, inserts, delivery).into_iter().partition(|job| job.removes);
-        let Adoption { existing: mut found, mut new, failure } = self.adopt(context, inserts, delivery).await?;
+        let Adoption { existing: mut found, mut new, questions, failure } =
+            self.adopt(context, inserts, delivery).await?;
+        self.store.ask_for(Self::NAME, &questions, self.clock.now()).await.map_err(unreadable)?;
         found.extend(gone.merged);
         let found = self.braked(context, found, brake::adoption, |job| job.item, delivery).await?;
         let vanished = self.send(WriteCall::Update, context, found, delivery).await?.gone;
@@ -168,7 +175,7 @@ fn settle_without_call(delivery: &mut Delivery, item: Claimed, decision: Decisio
         }
         Decision::Fail { reason } => outcome::failed(item, reason, None),
         // These need a call.
-        Decision::Write(_) | Decision::Remove(_) | Decision::Erase(..) => return,
+        Decision::Write(_) | Decision::Remove(_) | Decision::Erase(..) | Decision::Undo => return,
     };
     delivery.settled.push(settled);
 }

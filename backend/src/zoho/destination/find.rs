@@ -14,7 +14,7 @@ use super::{
 };
 use crate::{
     delivery::DestinationFailure,
-    model::Records,
+    model::{AdoptionState, Records},
     zoho::mapping::{MatchField, ModuleMapping},
 };
 
@@ -68,6 +68,13 @@ pub(super) enum AdoptionChoice {
         owner: String,
         reason: String,
     },
+    /// A person must decide between contacts; with their ids and the reason.
+    Several {
+        ids: Vec<String>,
+        reason: String,
+    },
+    /// A person said that it must not be this contact, and there is no other one; with its id.
+    Declined(String),
     /// Zoho failed to look for this person.
     Later,
     /// An operator must decide; with the code and the reason.
@@ -166,8 +173,15 @@ impl FoundPeople {
         }
     }
 
-    /// What to do with a person. `gone` are the keys of deleted users, by the ids of the contacts that they hand over.
-    pub(super) fn choose(&self, module: &ModuleMapping, job: &Job, gone: &HashMap<String, String>) -> AdoptionChoice {
+    /// What to do with a person. `gone` are the keys of deleted users, by the ids of the contacts that they hand over;
+    /// `decided` is what a person decided about a contact.
+    pub(super) fn choose(
+        &self,
+        module: &ModuleMapping,
+        job: &Job,
+        gone: &HashMap<String, String>,
+        decided: impl Fn(&str) -> Option<AdoptionState>,
+    ) -> AdoptionChoice {
         let all = || self.contacts.iter().chain(&self.leads);
         if all().any(|found| found.has(&found.failed, job)) {
             return AdoptionChoice::Later;
@@ -181,18 +195,25 @@ impl FoundPeople {
                 ),
             );
         }
-        let contacts = self.contacts(job);
-        match choose(job, &module.key, &contacts, gone) {
-            AdoptionChoice::New => match self.leads.iter().find_map(|found| found.of(job).first()).and_then(id) {
-                Some(lead) => AdoptionChoice::Ask(
-                    "lead",
-                    format!(
-                        "The lead {lead} in Zoho has this e-mail address. Convert it in Zoho into a contact, or delete it; then retry."
+        let state = |contact: &Map<String, Value>| id(contact).and_then(|id| decided(&id));
+        let is_declined = |contact: &&Map<String, Value>| state(contact).is_some_and(AdoptionState::is_declined);
+        let (declined, contacts): (Vec<_>, Vec<_>) = self.contacts(job).into_iter().partition(is_declined);
+        let is_approved = |contact: &Map<String, Value>| state(contact) == Some(AdoptionState::Approved);
+        let declined = declined.first().copied().and_then(id);
+        match (choose(job, &module.key, &contacts, gone, is_approved), declined) {
+            (AdoptionChoice::New, Some(id)) => AdoptionChoice::Declined(id),
+            (AdoptionChoice::New, None) => {
+                match self.leads.iter().find_map(|found| found.of(job).first()).and_then(id) {
+                    Some(lead) => AdoptionChoice::Ask(
+                        "lead",
+                        format!(
+                            "The lead {lead} in Zoho has this e-mail address. Convert it in Zoho into a contact, or delete it; then retry."
+                        ),
                     ),
-                ),
-                None => AdoptionChoice::New,
-            },
-            choice => choice,
+                    None => AdoptionChoice::New,
+                }
+            }
+            (choice, _) => choice,
         }
     }
 }
@@ -205,10 +226,19 @@ fn key_of<'a>(contact: &'a Map<String, Value>, key: &str) -> Option<&'a str> {
     contact.get(key).and_then(Value::as_str).filter(|key| !key.is_empty())
 }
 
-fn choose(job: &Job, key: &str, contacts: &[&Map<String, Value>], gone: &HashMap<String, String>) -> AdoptionChoice {
+fn choose(
+    job: &Job,
+    key: &str,
+    contacts: &[&Map<String, Value>],
+    gone: &HashMap<String, String>,
+    is_approved: impl Fn(&Map<String, Value>) -> bool,
+) -> AdoptionChoice {
     let own = own_key(job, key);
     if let Some(id) = contacts.iter().find(|contact| key_of(contact, key) == own).and_then(|contact| id(contact)) {
         return AdoptionChoice::Ours(id);
+    }
+    if let Some(id) = contacts.iter().find(|contact| is_approved(contact)).and_then(|contact| id(contact)) {
+        return AdoptionChoice::Adopt(id);
     }
     let is_handed_over = |contact: &Map<String, Value>| {
         let old = id(contact).and_then(|id| gone.get(&id));
@@ -217,19 +247,21 @@ fn choose(job: &Job, key: &str, contacts: &[&Map<String, Value>], gone: &HashMap
     let (handed_over, others): (Vec<_>, Vec<_>) =
         contacts.iter().copied().partition(|contact: &&Map<String, Value>| is_handed_over(contact));
     let (taken, free): (Vec<_>, Vec<_>) = others.into_iter().partition(|contact| key_of(contact, key).is_some());
-    let ask = |words| AdoptionChoice::Ask("email_taken", words);
     // Somebody's account may have been deleted and made again several times.
     let newest = handed_over.into_iter().filter_map(id).max_by_key(|id| (id.len(), id.clone()));
     match (taken.first(), newest, free.as_slice()) {
         (None, Some(id), _) => AdoptionChoice::Adopt(id),
         (None, None, []) => AdoptionChoice::New,
         (None, None, [contact]) => id(contact).map_or(AdoptionChoice::New, AdoptionChoice::Adopt),
-        (None, None, several) => ask(format!(
-            "{} contacts in Zoho have this e-mail address. Merge them there, or write {} into the field {key} of the right one; then \
-             retry.",
-            several.len(),
-            own.unwrap_or_default()
-        )),
+        (None, None, several) => AdoptionChoice::Several {
+            ids: several.iter().filter_map(|contact| id(contact)).collect(),
+            reason: format!(
+                "{} contacts in Zoho have this e-mail address. Choose one in the console under Adoptions, or by backend-sync sync \
+                 adoptions; or merge them in Zoho, or write {} into the field {key} of the right one, then retry.",
+                several.len(),
+                own.unwrap_or_default()
+            ),
+        },
         (Some(contact), ..) => {
             let (id, owner) = (id(contact).unwrap_or_default(), key_of(contact, key).unwrap_or_default());
             let reason = format!(

@@ -55,22 +55,41 @@ impl Zoho {
             DeliveryBatch::load(&self.store, &self.mapping, moment, Self::NAME, &items).await.map_err(unreadable)?;
         let context = DeliveryContext { batch: &batch, module, metadata };
         let decider = Decider { mapping: &self.mapping, batch: &batch, metadata, module };
-        let (mut forecast, mut writes, mut removals) = (Forecast::new(), Writes::default(), Vec::new());
+        let (mut forecast, mut writes) = (Forecast::new(), Writes::default());
+        let (mut removals, mut undoes) = (Vec::new(), Vec::new());
         for (row, item) in rows.iter().zip(items) {
             let decision = decider.decide(&item);
             if let Decision::Remove(target) = &decision {
                 removals.extend(brake::removal(&context, &item, target));
             }
+            undoes.extend(matches!(decision, Decision::Undo).then(|| item.clone()));
             forecast.insert(row.key, decided(&batch, row, item, decision, &mut writes));
         }
         let held = self.foresee_brake(&context, &removals, foreseen, &mut forecast).await?;
         writes.known.retain(|job| !held.contains(&job.item.key));
+        self.foresee_undoes(&context, &undoes, &mut forecast).await?;
         let new = self.foresee_known(&context, writes, foreseen, &mut forecast).await?;
         let searched = self.foresee_new(&context, new, foreseen, &mut forecast).await?;
         let items: Vec<Planned> = rows.iter().filter_map(|row| forecast.remove(&row.key)).collect();
         let fields = module.matches.len() as u64 + u64::from(module.match_leads);
         add_cost(plan, &items, fields * u64::div_ceil(searched, FOUND_PER_CALL));
         plan.items.extend(items);
+        Ok(())
+    }
+
+    /// Says what contacts get back.
+    async fn foresee_undoes(
+        &self,
+        context: &DeliveryContext<'_>,
+        items: &[Claimed],
+        forecast: &mut Forecast,
+    ) -> Result<(), DestinationFailure> {
+        let restorations = self.restorations(context, items).await?;
+        for (item, restoration) in items.iter().zip(restorations) {
+            if let Some(entry) = forecast.get_mut(&item.key) {
+                entry.differences = restoration.restored;
+            }
+        }
         Ok(())
     }
 
@@ -115,7 +134,7 @@ impl Zoho {
         let rendered = self.render_new(context, jobs, &mut scratch);
         let keys: Vec<RecordKey> = rendered.iter().map(|job| job.item.key).collect();
         let searches = context.batch.kind == Kind::User && !context.module.matches.is_empty();
-        let Adoption { existing, new, failure } = self.adopt(context, rendered, &mut scratch).await?;
+        let Adoption { existing, new, failure, .. } = self.adopt(context, rendered, &mut scratch).await?;
         if let Some(DestinationFailure::Hold { reason, .. }) = failure {
             // Somebody else seems to write under the keys of some; the others are overwritten below.
             for key in &keys {
@@ -217,6 +236,7 @@ fn decided(batch: &DeliveryBatch, row: &ItemRow, item: Claimed, decision: Decisi
             writes.known.extend(target.remote_id.is_some().then(|| job(item, target, "removed", true)));
             entry
         }
+        Decision::Undo => Planned { remote_id: row.remote_id.clone(), ..planned(row, Action::Undo, None) },
         Decision::Same(_) => planned(row, Action::Nothing, Some("Zoho already has it.".to_owned())),
         Decision::LeftOut { reason, .. } => planned(row, Action::Nothing, Some(reason.1)),
         Decision::HandOver { to } => {
@@ -265,7 +285,9 @@ fn address(context: &DeliveryContext<'_>, key: RecordKey) -> Option<String> {
 fn add_cost(plan: &mut Plan, items: &[Planned], searches: u64) {
     let count = |of: &[Action]| items.iter().filter(|item| of.contains(&item.action)).count() as u64;
     // What is adopted is known only after the others are written.
-    for records in [count(&[Action::Insert]), count(&[Action::Adopt]), count(&[Action::Update, Action::Remove])] {
+    for records in
+        [count(&[Action::Insert]), count(&[Action::Adopt]), count(&[Action::Update, Action::Remove, Action::Undo])]
+    {
         plan.calls += u64::from(records > 0);
         plan.credits += u64::div_ceil(records, RECORDS_PER_CREDIT);
     }

@@ -48,6 +48,7 @@ impl Zoho {
         let several = users.values().filter(|users| users.len() > 1).flatten();
         let rows = self.store.sync_items_of(Self::NAME, &several.map(|(key, _)| *key).collect::<Vec<_>>()).await?;
         let rows: HashMap<RecordKey, ItemRow> = rows.into_iter().map(|row| (row.key, row)).collect();
+        let contact_of = |key| jobs.iter().find(|job| job.item.key == key).and_then(|job| job.item.remote_id.as_ref());
         let mut gone = Gone::new();
         let mut holder = |(key, email): (RecordKey, String)| {
             let others = users.get(&email.to_lowercase()).into_iter().flatten().filter(|(other, _)| *other != key);
@@ -58,6 +59,8 @@ impl Zoho {
                     _ if deleted && is_unsettled(row) => holder = Holder::InFlight,
                     Some(id) if deleted && !row.linked => _ = gone.insert(id.clone(), row.key),
                     _ if deleted => {}
+                    // It stands for this one's own contact, which is gone.
+                    Some(id) if row.linked && contact_of(key) == Some(id) => {}
                     Some(_) => return (key, Holder::Other(row.key)),
                     None => {
                         // Of several in one delivery, the first one goes ahead.

@@ -16,13 +16,16 @@ mod mark;
 mod merged;
 mod outcome;
 mod plan;
+mod preview;
 mod readings;
 mod remarks;
+mod replaced;
 mod reserve;
 mod same_address;
 mod send;
 mod time_zone;
 mod trial;
+mod undo;
 mod verify;
 
 use std::{collections::BTreeMap, sync::Arc};
@@ -35,6 +38,8 @@ use self::{
 };
 pub use self::{
     plan::{Action, Difference, Plan, Planned, RECORDS_PER_CREDIT},
+    preview::ContactPlan,
+    undo::Restoration,
     verify::user_key,
 };
 use super::{

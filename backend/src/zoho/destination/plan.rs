@@ -53,6 +53,8 @@ pub enum Action {
     Update,
     /// It would be marked as gone, deleted or erased.
     Remove,
+    /// The adoption of its contact would be undone.
+    Undo,
     /// Nothing: Zoho has it, or it is not delivered.
     Nothing,
     /// It would wait for another record.
@@ -113,7 +115,7 @@ impl Zoho {
     }
 }
 
-fn claimed(row: &ItemRow) -> Claimed {
+pub(super) fn claimed(row: &ItemRow) -> Claimed {
     Claimed {
         key: row.key,
         // Nothing is written under it.

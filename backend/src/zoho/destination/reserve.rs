@@ -3,7 +3,7 @@
 
 use super::{
     Zoho,
-    adopt::SAME_EMAIL_IN_FLIGHT,
+    adopt::{self, SAME_EMAIL_IN_FLIGHT},
     job::{DeliveryContext, Job},
     outcome::{self, Timing},
     unreadable,
@@ -22,19 +22,19 @@ impl Zoho {
         jobs: Vec<Job>,
         delivery: &mut Delivery,
     ) -> Result<Vec<Job>, DestinationFailure> {
-        let (mut ready, mut first, mut reservations) = (Vec::new(), Vec::new(), Vec::new());
-        for job in jobs {
-            let is_new = |id: &String| job.item.linked || job.item.remote_id.as_ref() != Some(id);
-            let Some(remote_id) = job.remote_id.clone().filter(is_new) else {
-                ready.push(job);
-                continue;
-            };
-            let givers = job.takes_over_from.iter().copied().chain(context.batch.siblings(job.item.key));
-            reservations.push(Reservation { item: job.item.clone(), remote_id, takes_over_from: givers.collect() });
-            first.push(job);
-        }
-        if first.is_empty() {
+        let is_new = |job: &Job, id: &String| job.item.linked || job.item.remote_id.as_ref() != Some(id);
+        let (new, mut ready): (Vec<Job>, Vec<Job>) =
+            jobs.into_iter().partition(|job| job.remote_id.as_ref().is_some_and(|id| is_new(job, id)));
+        if new.is_empty() {
             return Ok(ready);
+        }
+        let (mut first, mut reservations) = (Vec::new(), Vec::new());
+        for (job, adopted) in self.with_replaced(context, new, delivery).await? {
+            let Some(remote_id) = job.remote_id.clone() else { continue };
+            let givers = job.takes_over_from.iter().copied().chain(context.batch.siblings(job.item.key));
+            let takes_over_from = givers.collect();
+            reservations.push(Reservation { item: job.item.clone(), remote_id, takes_over_from, adopted });
+            first.push(job);
         }
         let started_at = self.clock.now();
         let reserved = self.store.reserve(Self::NAME, &reservations, started_at).await.map_err(unreadable)?;
@@ -49,6 +49,11 @@ impl Zoho {
                 Reserved::InFlight => {
                     let words = "A deleted user with the same e-mail address is being delivered; this one follows.";
                     let reason = (SAME_EMAIL_IN_FLIGHT.to_owned(), words.to_owned());
+                    delivery.settled.push(self.retry(job, reason, timing));
+                }
+                Reserved::Refused => {
+                    let words = "A person refused the adoption meanwhile; it is judged again.";
+                    let reason = (adopt::REFUSED.to_owned(), words.to_owned());
                     delivery.settled.push(self.retry(job, reason, timing));
                 }
                 Reserved::Lost => {}

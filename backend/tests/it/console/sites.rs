@@ -91,6 +91,8 @@ async fn who_may_only_read_may_not_act(database: Database) {
     for path in actions.into_iter().chain([
         "/mapping/check",
         "/mapping/try",
+        "/adoptions",
+        "/records/user:moodle:3/take-over",
         "/brake/approve",
         "/brake/refuse",
         "/brake/withdraw",

@@ -100,6 +100,7 @@ const STATEMENTS: [(&str, &str, Statement); 7] = [
             item: settled(moodle_id).item,
             remote_id: format!("record {moodle_id}"),
             takes_over_from: Vec::new(),
+            adopted: None,
         };
         let both = [reservation(2), reservation(1)];
         Box::pin(async move { store.reserve(DESTINATION, &both, Timestamp(20)).await.map(drop) })

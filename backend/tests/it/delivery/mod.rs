@@ -7,6 +7,7 @@ mod contention;
 mod derived;
 mod failures;
 mod holds;
+mod inbox;
 mod locks;
 mod mapped;
 mod order;
@@ -20,6 +21,7 @@ mod recorded;
 mod remarks;
 mod reservations;
 mod storms;
+mod take_over;
 mod unknown;
 
 use serde_json::{Map, Value, json};

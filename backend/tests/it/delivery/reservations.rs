@@ -45,6 +45,7 @@ async fn reserve(store: &Store, wanted: &[(RecordKey, &str, &[RecordKey])]) -> V
         item: claimed.iter().find(|item| item.key == *key).unwrap().clone(),
         remote_id: (*remote_id).to_owned(),
         takes_over_from: givers.to_vec(),
+        adopted: None,
     };
     store.reserve(DESTINATION, &wanted.iter().map(reservation).collect::<Vec<_>>(), Timestamp(5)).await.unwrap()
 }
@@ -111,8 +112,12 @@ async fn what_is_reserved_outlives_its_worker(database: Database) {
     let until = Timestamp(3_000);
     let claimed = store.claim(DESTINATION, (lane, Records::All), 1, "stalled", Timestamp(2_000), until).await.unwrap();
     database.execute("UPDATE sync_items SET lease = 'another' WHERE moodle_id = 1").await;
-    let stalled =
-        Reservation { item: claimed[0].clone(), remote_id: "contact".to_owned(), takes_over_from: vec![giver] };
+    let stalled = Reservation {
+        item: claimed[0].clone(),
+        remote_id: "contact".to_owned(),
+        takes_over_from: vec![giver],
+        adopted: None,
+    };
     assert_eq!(store.reserve(DESTINATION, &[stalled], until).await.unwrap(), [Reserved::Lost]);
     assert_eq!(row(&database, "user", 1).await, "in_flight -");
     store.close().await;
