@@ -50,6 +50,9 @@ class observer {
     public static function course(base $event): void {
         $kind = $event->crud === 'd' ? fanout::CONTENTS : change::COURSE;
         self::enqueue($kind, change::COURSE, $event, ['courseid' => $event->objectid]);
+        if (isset($event->other['updatedfields']['showgrades'])) {
+            self::enqueue(fanout::GRADES, change::GRADE, $event, ['courseid' => $event->objectid]);
+        }
     }
 
     /**
@@ -110,12 +113,12 @@ class observer {
     }
 
     /**
-     * A grade item changed, for example its name, its maximum or whether it is hidden.
+     * A grade item was created, changed or deleted, for example its name, its maximum or whether it is hidden.
      *
      * @param base $event
      */
     public static function item(base $event): void {
-        self::enqueue(fanout::ITEM, change::GRADE, $event);
+        self::enqueue(fanout::ITEM, change::GRADE, $event, ['event' => 'updated']);
     }
 
     /**

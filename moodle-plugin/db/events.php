@@ -37,7 +37,7 @@ $callbacks = [
     'method' => ['enrol_instance_updated'],
     'role' => ['role_assigned', 'role_unassigned'],
     'grade' => ['user_graded', 'grade_deleted'],
-    'item' => ['grade_item_updated'],
+    'item' => ['grade_item_created', 'grade_item_updated', 'grade_item_deleted'],
     'scale' => ['scale_updated'],
     'completion' => ['course_completed'],
 ];

@@ -35,8 +35,10 @@ class fanout {
     const ROLES = 'roles';
     /** @var string an enrolment method of a course changed (objectid: enrol) */
     const METHOD = 'method';
-    /** @var string a grade item changed (objectid: grade item), and with it the meaning of its grades */
+    /** @var string a grade item changed (objectid: grade item, courseid), and with it the meaning of its grades and of all totals */
     const ITEM = 'item';
+    /** @var string what students of a course see of their grades changed (courseid) */
+    const GRADES = 'grades';
     /** @var string a scale changed (objectid: scale) */
     const SCALE = 'scale';
     /** @var string a course category changed (objectid: category) */
@@ -52,7 +54,8 @@ class fanout {
         ],
         self::ROLES => [change::ENROLMENT => 'e.courseid = o.courseid AND t.userid = o.userid'],
         self::METHOD => [change::ENROLMENT => 'e.id = o.objectid'],
-        self::ITEM => [change::GRADE => 'i.id = o.objectid'],
+        self::ITEM => [change::GRADE => 'i.courseid = o.courseid AND (i.id = o.objectid OR ' . grade_visibility::TOTAL_ITEMS . ')'],
+        self::GRADES => [change::GRADE => 'i.courseid = o.courseid'],
         self::SCALE => [change::GRADE => 'i.scaleid = o.objectid'],
         self::CATEGORY => [change::COURSE => 't.category = o.objectid'],
     ];
@@ -82,19 +85,20 @@ class fanout {
         global $DB;
         $causes = [];
         foreach ($rows as $row) {
-            $causes[$row->kind][] = $row->id;
+            // The newest of the same rows is enough.
+            $causes[$row->kind]["$row->objectid $row->userid $row->courseid $row->event"] = $row->id;
         }
+        $transaction = $DB->start_delegated_transaction();
         foreach ($causes as $cause => $ids) {
-            $transaction = $DB->start_delegated_transaction();
             [$in, $params] = $DB->get_in_or_equal($ids);
             foreach (self::selections($cause) as [$columns, $tables]) {
                 $DB->execute("
                     INSERT INTO {" . outbox::TABLE . "} (kind, objectid, userid, courseid, itemid, event, timecreated, timedue)
                     SELECT DISTINCT $columns, o.timecreated, 0 FROM $tables AND o.id $in", $params);
             }
-            $DB->delete_records_list(outbox::TABLE, 'id', $ids);
-            $transaction->allow_commit();
         }
+        $DB->delete_records_list(outbox::TABLE, 'id', array_keys($rows));
+        $transaction->allow_commit();
     }
 
     /**
@@ -107,7 +111,8 @@ class fanout {
         $selections = [];
         foreach (self::EXISTING[$cause] as $kind => $join) {
             [$columns, $from, $where] = records::TABLES[$kind];
-            $selections[] = ["'$kind', $columns, 'updated'", "$from JOIN {" . outbox::TABLE . "} o ON $join WHERE $where"];
+            $selections[] = ["'$kind', $columns, 'updated'", "$from JOIN {" . outbox::TABLE . "} o ON $join WHERE $where AND "
+                . outbox::not_waiting($kind, 't.id')];
         }
         if (isset(self::OWNERS[$cause])) {
             [$kind, $join] = self::OWNERS[$cause];

@@ -159,33 +159,47 @@ class records implements source {
             SELECT g.id AS recordid, g.userid, g.itemid, g.finalgrade, g.feedback, g.usermodified AS grader,
                    g.hidden AS gradehidden, g.timecreated, g.timemodified, i.courseid, i.itemname, i.itemtype, i.itemmodule,
                    i.iteminstance, i.idnumber AS itemidnumber, i.gradetype, i.grademin, i.grademax, i.gradepass, i.scaleid,
-                   i.hidden AS itemhidden,
+                   i.hidden AS itemhidden, g.rawgrademin, g.rawgrademax, c.showgrades, COALESCE(own.path, parent.path) AS categorypath,
+                   CASE WHEN i.calculation IS NULL THEN 0 ELSE 1 END AS iscalculated,
+                   CASE WHEN " . grade_visibility::TOTAL_ITEMS . " THEN 1 ELSE 0 END AS istotal,
                    s.scale
               FROM {grade_grades} g
               JOIN {grade_items} i ON i.id = g.itemid
+              JOIN {course} c ON c.id = i.courseid
+         LEFT JOIN {grade_categories} parent ON parent.id = i.categoryid
+         LEFT JOIN {grade_categories} own ON own.id = i.iteminstance AND i.itemtype IN ('category', 'course')
          LEFT JOIN {scale} s ON s.id = i.scaleid
              WHERE g.id", $ids);
+        $seen = (new grade_visibility($this->now))->of($states);
         foreach ($states as $id => $state) {
-            $states[$id] = $this->hiding($state) + ['gradetext' => $this->grade_text($state)] + $state;
+            $state = $this->seen($state, $seen[$id]) + $state;
+            $states[$id] = ['gradetext' => $this->grade_text($state)] + $state;
         }
         return $states;
     }
 
     /**
-     * Whether a grade is hidden now, by itself or by its item. Moodle stores 0, 1, or the time until which it is hidden.
+     * Replaces what students do not see, unless hidden grades are sent.
      *
      * @param array $state
-     * @return array hidden, withheld, until
+     * @param array $seen see grade_visibility::of()
+     * @return array hidden, withheld, until, and perhaps finalgrade, grademin and grademax
      */
-    private function hiding(array $state): array {
-        $values = array_filter([(int)$state['gradehidden'], (int)$state['itemhidden']], function ($value) {
-            return $value === 1 || $value > $this->now;
-        });
+    private function seen(array $state, array $seen): array {
+        $isreal = ($seen['finalgrade'] === null) === ($state['finalgrade'] === null)
+            && (float)$seen['finalgrade'] === (float)$state['finalgrade'];
+        if ($this->sendhidden) {
+            return ['hidden' => !$seen['shown'] || !$isreal, 'withheld' => false, 'until' => $seen['until']] + $seen['bounds'];
+        }
+        $isblank = !$isreal && $seen['finalgrade'] === null && (string)$state['feedback'] === '';
         return [
-            'hidden' => (bool)$values,
-            'withheld' => $values && !$this->sendhidden,
+            'hidden' => !$seen['shown'] || $isblank,
+            'withheld' => !$seen['shown'] || $isblank,
             // Moodle reports no event at that time, so the sender must schedule it.
-            'until' => $values && !in_array(1, $values, true) ? max($values) : 0,
+            'until' => $seen['until'],
+            'finalgrade' => $seen['finalgrade'],
+            'grademin' => $seen['grademin'],
+            'grademax' => $seen['grademax'],
         ];
     }
 

@@ -146,6 +146,7 @@ class runner {
         $this->sender = new sender(new ledger(), $records, $client, $this->memory, new clock(), $options);
         if ($batches === null && !$health->is_failing() && $this->config->sends(change::GRADE)) {
             grade_history::enqueue_changes($this->memory);
+            grade_settings::enqueue_changes($this->memory, $this->config->sends_hidden());
         }
         $report = $this->loop(time() + $seconds, $batches, $progress, $options->kinds);
         $this->log_outage($report);
