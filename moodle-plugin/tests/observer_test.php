@@ -298,7 +298,7 @@ final class observer_test extends \advanced_testcase {
     public function test_all_observers(): void {
         $observers = [];
         require(__DIR__ . '/../db/events.php');
-        $this->assertCount(21, $observers);
+        $this->assertCount(23, $observers);
         foreach ($observers as $observer) {
             $this->assertTrue(class_exists($observer['eventname']), $observer['eventname']);
             $this->assertTrue(is_callable($observer['callback']), $observer['callback']);

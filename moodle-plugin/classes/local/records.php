@@ -159,13 +159,14 @@ class records implements source {
             SELECT g.id AS recordid, g.userid, g.itemid, g.finalgrade, g.feedback, g.usermodified AS grader,
                    g.hidden AS gradehidden, g.timecreated, g.timemodified, i.courseid, i.itemname, i.itemtype, i.itemmodule,
                    i.iteminstance, i.idnumber AS itemidnumber, i.gradetype, i.grademin, i.grademax, i.gradepass, i.scaleid,
-                   i.hidden AS itemhidden, g.rawgrademin, g.rawgrademax, c.showgrades, COALESCE(own.path, parent.path) AS categorypath,
+                   i.hidden AS itemhidden, g.rawgrademin, g.rawgrademax, COALESCE(c.showgrades, 1) AS showgrades,
+                   COALESCE(own.path, parent.path) AS categorypath,
                    CASE WHEN i.calculation IS NULL THEN 0 ELSE 1 END AS iscalculated,
                    CASE WHEN " . grade_visibility::TOTAL_ITEMS . " THEN 1 ELSE 0 END AS istotal,
                    s.scale
               FROM {grade_grades} g
               JOIN {grade_items} i ON i.id = g.itemid
-              JOIN {course} c ON c.id = i.courseid
+         LEFT JOIN {course} c ON c.id = i.courseid
          LEFT JOIN {grade_categories} parent ON parent.id = i.categoryid
          LEFT JOIN {grade_categories} own ON own.id = i.iteminstance AND i.itemtype IN ('category', 'course')
          LEFT JOIN {scale} s ON s.id = i.scaleid
