@@ -76,6 +76,37 @@ class records implements source {
     }
 
     /**
+     * The sizes of records that may be long: grades, because of their feedback and their scales.
+     *
+     * @param string $kind
+     * @param int[] $ids
+     * @return int[] characters by id
+     */
+    public function sizes(string $kind, array $ids): array {
+        global $DB;
+        if ($kind !== change::GRADE) {
+            return [];
+        }
+        $feedback = $DB->sql_length('g.feedback');
+        $scale = $DB->sql_length('s.scale');
+        return primary::read(function () use ($ids, $feedback, $scale, $DB) {
+            $sizes = [];
+            foreach (array_chunk($ids, rows::LIST_SIZE) as $chunk) {
+                [$in, $params] = $DB->get_in_or_equal($chunk);
+                $sizes += $DB->get_records_sql_menu("
+                    SELECT g.id, COALESCE($feedback, 0) + COALESCE($scale, 0)
+                      FROM {grade_grades} g
+                      JOIN {grade_items} i ON i.id = g.itemid
+                 LEFT JOIN {scale} s ON s.id = i.scaleid
+                     WHERE g.id $in", $params);
+            }
+            return array_map(function ($size) {
+                return min((int)$size, payload::TEXT_BYTES);
+            }, $sizes);
+        });
+    }
+
+    /**
      * Reads users. Moodle keeps the rows of deleted users, so it skips them; it withholds the guest, who is not a person.
      *
      * @param int[] $ids
@@ -155,8 +186,10 @@ class records implements source {
      * @return array[]
      */
     private function grade(array $ids): array {
+        global $DB;
+        $feedback = $DB->sql_substr('g.feedback', 1, payload::TEXT_BYTES + 1);
         $states = $this->read("
-            SELECT g.id AS recordid, g.userid, g.itemid, g.finalgrade, g.feedback, g.usermodified AS grader,
+            SELECT g.id AS recordid, g.userid, g.itemid, g.finalgrade, $feedback AS feedback, g.usermodified AS grader,
                    g.hidden AS gradehidden, g.timecreated, g.timemodified, i.courseid, i.itemname, i.itemtype, i.itemmodule,
                    i.iteminstance, i.idnumber AS itemidnumber, i.gradetype, i.grademin, i.grademax, i.gradepass, i.scaleid,
                    i.hidden AS itemhidden, g.rawgrademin, g.rawgrademax, COALESCE(c.showgrades, 1) AS showgrades,

@@ -50,6 +50,8 @@ class failure extends \Exception {
     const NETWORK = 'network';
     /** @var string the answer is a redirect */
     const REDIRECT = 'redirect';
+    /** @var string something between Moodle and the backend, such as a firewall, refuses the request */
+    const INTERCEPTED = 'intercepted';
     /** @var string the backend does not accept the token */
     const UNAUTHORIZED = 'unauthorized';
     /** @var string no backend at this URL */
@@ -73,6 +75,8 @@ class failure extends \Exception {
     public $status;
     /** @var int|null seconds from the Retry-After header */
     public $retryafter;
+    /** @var bool the backend itself says so, in a problem document */
+    public $isown = false;
 
     /**
      * Constructor.

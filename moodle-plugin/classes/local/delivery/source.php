@@ -33,4 +33,13 @@ interface source {
      *     withheld (bool): must not leave the site now; until (int): when it may, Unix seconds, 0 if unknown
      */
     public function states(string $kind, array $ids): array;
+
+    /**
+     * The sizes of records that may be long. The number of queries must not depend on the number of records.
+     *
+     * @param string $kind one of change::KINDS
+     * @param int[] $ids
+     * @return int[] characters by id; absent if short
+     */
+    public function sizes(string $kind, array $ids): array;
 }
