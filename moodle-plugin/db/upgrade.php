@@ -42,5 +42,14 @@ function xmldb_local_backend_sync_upgrade($oldversion) {
         upgrade_plugin_savepoint(true, 2026112200, 'local', 'backend_sync');
     }
 
+    if ($oldversion < 2026112601) {
+        $field = new xmldb_field('refused', XMLDB_TYPE_CHAR, '32', null, null, null, null, 'hash');
+        $table = new xmldb_table('local_backend_sync_sent');
+        if (!$dbman->field_exists($table, $field)) {
+            $dbman->add_field($table, $field);
+        }
+        upgrade_plugin_savepoint(true, 2026112601, 'local', 'backend_sync');
+    }
+
     return true;
 }

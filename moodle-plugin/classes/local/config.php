@@ -146,6 +146,15 @@ class config {
     }
 
     /**
+     * The language of names that hold several.
+     *
+     * @return string language code; empty for the site's default language
+     */
+    public function language(): string {
+        return trim($this->settings->language ?? '');
+    }
+
+    /**
      * Whether changes are sent right after the page.
      *
      * @return bool
