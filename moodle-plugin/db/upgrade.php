@@ -22,6 +22,8 @@
  * @license    http://www.gnu.org/copyleft/gpl.html GNU GPL v3 or later
  */
 
+use local_backend_sync\local\secret;
+
 /**
  * Upgrades the plugin from an older version.
  *
@@ -48,6 +50,9 @@ function xmldb_local_backend_sync_upgrade($oldversion) {
         if (!$dbman->field_exists($table, $field)) {
             $dbman->add_field($table, $field);
         }
+        // The token was stored in clear, and admin/cli/cfg.php left it in Moodle's logs.
+        secret::seal_stored();
+        secret::clean_logs();
         upgrade_plugin_savepoint(true, 2026112601, 'local', 'backend_sync');
     }
 

@@ -66,4 +66,15 @@ class findings {
         $memory->set(self::STATE, $counts);
         return count($changes);
     }
+
+    /**
+     * Names what was found.
+     *
+     * @param string $name kind and cause, as in STATE
+     * @return string
+     */
+    public static function words(string $name): string {
+        [$kind, $cause] = explode('_', $name);
+        return get_string('kind_' . $kind, 'local_backend_sync') . ': ' . get_string('found_' . $cause, 'local_backend_sync');
+    }
 }

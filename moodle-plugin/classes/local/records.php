@@ -142,13 +142,15 @@ class records implements source {
         if (!$ids) {
             return [];
         }
-        [$in, $params] = $DB->get_in_or_equal($ids, SQL_PARAMS_NAMED);
-        return array_flip($DB->get_fieldset_select(
-            'backup_controllers',
-            'itemid',
-            "type = :type AND operation = :operation AND status < :finished AND itemid $in",
-            $params + ['type' => 'course', 'operation' => 'restore', 'finished' => self::RESTORE_ENDED]
-        ));
+        [$in, $params] = $DB->get_in_or_equal($ids);
+        // Moodle makes the course and, within the same page, what controls its restore; only later does that get a type. What
+        // restores into an older course is none of our business.
+        return array_flip($DB->get_fieldset_sql("
+            SELECT c.id
+              FROM {course} c
+              JOIN {backup_controllers} b ON b.itemid = c.id AND b.type IN ('', 'course')
+             WHERE c.id $in AND b.operation = 'restore' AND b.status < " . self::RESTORE_ENDED . "
+               AND b.timecreated BETWEEN c.timecreated AND c.timecreated + " . MINSECS, $params));
     }
 
     /**
