@@ -362,7 +362,8 @@ final class observer_test extends \advanced_testcase {
             $event = ['courseid' => $course->id, 'context' => \context_course::instance($course->id)];
             \core\event\course_completion_updated::create($event)->trigger();
         }));
-        $page = $this->getDataGenerator()->create_module('page', ['course' => $course->id, 'completion' => 2, 'completionview' => 1]);
+        $columns = ['course' => $course->id, 'completion' => 2, 'completionview' => 1];
+        $page = $this->getDataGenerator()->create_module('page', $columns);
         $rows = site::enqueued(function () use ($page, $course) {
             $cm = get_coursemodule_from_id('page', $page->cmid);
             \core\event\course_module_updated::create_from_cm($cm)->trigger();

@@ -138,10 +138,8 @@ class secret {
             // Moodle writes JSON or, as it did once, PHP's own format.
             $isjson = json_decode($row->other, true);
             $other = $isjson ?? unserialize($row->other, ['allowed_classes' => false]);
-            if (!is_array($other) || ($other['name'] ?? '') !== self::SETTING || ($other['plugin'] ?? '') !== 'local_backend_sync') {
-                continue;
-            }
-            $clean = self::mask($other) + $other;
+            $isours = is_array($other) && [$other['plugin'] ?? '', $other['name'] ?? ''] === ['local_backend_sync', self::SETTING];
+            $clean = $isours ? self::mask($other) + $other : $other;
             if ($clean != $other) {
                 $text = $isjson ? json_encode($clean) : serialize($clean);
                 $DB->set_field('logstore_standard_log', 'other', $text, ['id' => $row->id]);

@@ -207,6 +207,35 @@ final class comparison_test extends \advanced_testcase {
     }
 
     /**
+     * The sender compares when there is nothing else to do, and sends what it finds in the same run.
+     */
+    public function test_in_the_sender(): void {
+        global $DB;
+        $handshake = json_encode($this->backend->handshake());
+        \curl::mock_response($handshake);
+        runner::run(5);
+        $DB->set_field('user_enrolments', 'status', ENROL_USER_SUSPENDED, ['id' => $this->site->enrolment]);
+        $memory = new database_memory();
+        $memory->set(comparison::STATE, ['started' => 0] + $memory->get(comparison::STATE));
+        $this->assertSame(0, runner::run(5)->sent);
+        \curl::mock_response(json_encode(['outcomes' => [['outcome' => 'applied', 'errors' => []]]]));
+        $this->assertSame(1, runner::run(5)->sent);
+        $this->assertSame(['enrolment_changed' => 1], status::read()->found ? $this->counts() : []);
+        $status = status::read();
+        $this->assertSame(1, status_text::data($status, verdict::of($status))['found']->enrolment_changed['count']);
+        $lines = implode("\n", status_text::lines($status, verdict::of($status)));
+        $this->assertStringContainsString('Enrolment: changed, 1,', $lines);
+        // A page that sends at its end does not compare.
+        $DB->set_field('user_enrolments', 'status', ENROL_USER_ACTIVE, ['id' => $this->site->enrolment]);
+        $memory->reload();
+        $state = ['started' => 0] + $memory->get(comparison::STATE);
+        $memory->set(comparison::STATE, $state);
+        runner::run(5, false, 1);
+        $memory->reload();
+        $this->assertSame($state, $memory->get(comparison::STATE));
+    }
+
+    /**
      * What Moodle reports is no finding, whether its row arrives before the next run or waits to be expanded.
      */
     public function test_reported_changes_are_no_findings(): void {

@@ -108,8 +108,19 @@ final class ledger_test extends \advanced_testcase {
         $this->assertSame([$hash, event::DELETED, ''], $this->known([1, 2, 3]));
         $this->ledger->confirm([$events[2]]);
         $this->assertSame([''], $this->known([3]));
+        // The digest of what was refused stays until something is accepted.
+        $this->ledger->reject($events[2], 'code', '');
+        $events[0]->hash = null;
+        $this->ledger->confirm([$events[0]]);
+        $this->ledger->reject($this->events([3])[0], 'code', '');
+        $this->assertSame(event::REFUSED . $hash, $this->known([3])[0]);
+        $this->ledger->confirm($this->events([3]));
+        $this->assertSame($hash, $this->known([3])[0]);
+        $this->ledger->invalidate($this->events([3]));
+        $this->assertSame('', $this->known([3])[0]);
+        // Another backend never had what was deleted.
         $this->ledger->invalidate_all();
-        $this->assertSame(['', '', ''], $this->known([1, 2, 3]));
+        $this->assertSame(['', null, ''], $this->known([1, 2, 3]));
         $this->ledger->invalidate([]);
         $this->ledger->confirm([]);
         $this->assertSame([], $this->ledger->known([]));

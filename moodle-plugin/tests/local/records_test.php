@@ -169,7 +169,8 @@ final class records_test extends \advanced_testcase {
         check_dir_exists($folder);
         file_put_contents("$folder/langconfig.php", '<?php $string["thislanguage"] = "Deutsch"; $string["decsep"] = ",";');
         get_string_manager()->reset_caches(true);
-        $name = '<span lang="en" class="multilang">Law & order</span><span lang="de" class="multilang">Recht & Ordnung</span> 1 < 2';
+        $name = '<span lang="en" class="multilang">Law & order</span>'
+            . '<span lang="de" class="multilang">Recht & Ordnung</span> 1 < 2';
         $category = $this->getDataGenerator()->create_category(['name' => $name]);
         $site = site::course_with_student(['fullname' => $name, 'category' => $category->id]);
         $scale = $this->getDataGenerator()->create_scale(['scale' => "Bad, $name"]);
@@ -298,7 +299,8 @@ final class records_test extends \advanced_testcase {
         $user = $this->getDataGenerator()->create_user();
         $item = site::item(SITEID);
         $item->update_final_grade($user->id, 80, 'test');
-        $state = $this->state(change::GRADE, $DB->get_field('grade_grades', 'id', ['itemid' => $item->id, 'userid' => $user->id]), true);
+        $id = $DB->get_field('grade_grades', 'id', ['itemid' => $item->id, 'userid' => $user->id]);
+        $state = $this->state(change::GRADE, $id, true);
         $this->assertSame([true, records::FRONT_PAGE, 0], [$state['withheld'], $state['reason'], $state['until']]);
     }
 

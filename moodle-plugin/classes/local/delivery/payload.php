@@ -49,8 +49,8 @@ class payload {
             'timemodified' => 'time',
         ],
         change::ENROLMENT => [
-            'roles' => 'roles', 'enrol' => 'text', 'enabled' => 'bool', 'status' => 'int', 'timestart' => 'time', 'timeend' => 'time',
-            'timecreated' => 'time', 'timemodified' => 'time',
+            'roles' => 'roles', 'enrol' => 'text', 'enabled' => 'bool', 'status' => 'int', 'timestart' => 'time',
+            'timeend' => 'time', 'timecreated' => 'time', 'timemodified' => 'time',
         ],
         change::GRADE => [
             'finalgrade' => 'decimal', 'gradetext' => 'text', 'feedback' => 'text', 'grader' => 'int', 'hidden' => 'bool',

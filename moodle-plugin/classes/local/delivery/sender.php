@@ -154,8 +154,8 @@ class sender {
     }
 
     /**
-     * Forgets what the backend holds if it is another one than before, or knows this Moodle as another site. A new token of the same
-     * site changes nothing, and neither does a mistyped one, which gets no handshake.
+     * Forgets what the backend holds if it is another one than before, or knows this Moodle as another site. A new token of the
+     * same site changes nothing, and neither does a mistyped one, which gets no handshake.
      *
      * @param array $handshake made with the present backend and token
      */

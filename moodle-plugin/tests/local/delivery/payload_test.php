@@ -229,7 +229,8 @@ final class payload_test extends \basic_testcase {
             foreach (['C', 'de_DE.UTF-8'] as $name) {
                 ini_set('serialize_precision', $digits);
                 setlocale(LC_NUMERIC, $name);
-                $texts[] = event::encode(payload::state($this->change(change::GRADE), ['finalgrade' => 82.1, 'grademax' => 1e2], []));
+                $row = ['finalgrade' => 82.1, 'grademax' => 1e2];
+                $texts[] = event::encode(payload::state($this->change(change::GRADE), $row, []));
             }
         }
         ini_set('serialize_precision', $precision);
