@@ -27,6 +27,7 @@ define('CLI_SCRIPT', true);
 require(__DIR__ . '/../../../config.php');
 require_once($CFG->libdir . '/clilib.php');
 
+use local_backend_sync\local\command;
 use local_backend_sync\local\reasons;
 use local_backend_sync\local\runner;
 use local_backend_sync\local\status;
@@ -38,7 +39,7 @@ use local_backend_sync\local\version_reset;
     ['s' => 'seconds', 'q' => 'quiet', 'h' => 'help']
 );
 if ($unknown || $options['help']) {
-    cli_writeln(get_string('cli_send_help', 'local_backend_sync'));
+    cli_writeln(get_string('cli_send_help', 'local_backend_sync', command::line('send')));
     exit($unknown ? 2 : 0);
 }
 

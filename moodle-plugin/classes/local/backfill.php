@@ -232,12 +232,11 @@ class backfill implements queue {
      */
     private function gone(string $kind, int $after, int $limit): array {
         global $DB;
-        [, $from, $where] = records::TABLES[$kind];
+        $isgone = ledger::is_gone('s', $kind);
         return $DB->get_records_sql("
             SELECT s.id AS cursorid, s.kind, s.objectid, s.userid, s.courseid, s.itemid
               FROM {" . ledger::SENT . "} s
-             WHERE s.kind = ? AND s.id > ? AND (s.hash IS NULL OR s.hash <> 'deleted')
-               AND NOT EXISTS (SELECT 1 FROM $from WHERE t.id = s.objectid AND $where)
+             WHERE s.kind = ? AND s.id > ? AND (s.hash IS NULL OR s.hash <> 'deleted') AND $isgone
           ORDER BY s.id", [$kind, $after], 0, $limit);
     }
 

@@ -38,8 +38,19 @@ class records implements source {
         change::COMPLETION => ['t.id, t.userid, t.course, 0', '{course_completions} t', 't.timecompleted IS NOT NULL'],
     ];
 
+    /** @var string reason to withhold: the guest account */
+    const GUEST = 'user';
+    /** @var string reason to withhold: an account whose email address is not confirmed */
+    const UNCONFIRMED = 'unconfirmed';
+    /** @var string reason to withhold: a grade of an activity on the front page, which is no course that is sent */
+    const FRONT_PAGE = 'frontpage';
+    /** @var int backup::STATUS_FINISHED_ERR: from this status on, Moodle's restore has ended */
+    const RESTORE_ENDED = 900;
+
     /** @var bool hidden grades are sent */
     private $sendhidden;
+    /** @var names */
+    private $names;
     /** @var int time of the read, Unix seconds */
     private $now;
 
@@ -47,13 +58,15 @@ class records implements source {
      * Constructor.
      *
      * @param bool $sendhidden
+     * @param names|null $names null for the language of the settings
      */
-    public function __construct(bool $sendhidden) {
+    public function __construct(bool $sendhidden, ?names $names = null) {
         global $CFG;
         // For constants.
         require_once($CFG->libdir . '/enrollib.php');
         require_once($CFG->libdir . '/grade/constants.php');
         $this->sendhidden = $sendhidden;
+        $this->names = $names ?? new names((new config())->language());
         $this->now = time();
     }
 
@@ -107,7 +120,8 @@ class records implements source {
     }
 
     /**
-     * Reads users. Moodle keeps the rows of deleted users, so it skips them; it withholds the guest, who is not a person.
+     * Reads users. Moodle keeps the rows of deleted users, so it skips them; it withholds the guest, who is not a person, and
+     * accounts whose owner has not confirmed the email address: anybody may sign up with anybody's.
      *
      * @param int[] $ids
      * @return array[]
@@ -117,13 +131,15 @@ class records implements source {
         $columns = implode(', ', array_keys(payload::FIELDS[change::USER]));
         $states = $this->read("SELECT id AS recordid, $columns FROM {user} WHERE deleted = 0 AND id", $ids);
         foreach ($states as $id => $state) {
-            $states[$id] = ['userid' => $id, 'withheld' => $id == $CFG->siteguest] + $state;
+            $reason = $id == $CFG->siteguest ? self::GUEST : ($state['confirmed'] ? null : self::UNCONFIRMED);
+            $states[$id] = ['userid' => $id, 'withheld' => $reason !== null, 'reason' => $reason] + $state;
         }
         return $states;
     }
 
     /**
-     * Reads courses. It withholds the front page, which Moodle stores as a course.
+     * Reads courses. It withholds the front page, which Moodle stores as a course. A course that Moodle is still copying or
+     * restoring has a preliminary name and is not reported until it is complete.
      *
      * @param int[] $ids
      * @return array[]
@@ -135,10 +151,37 @@ class records implements source {
               FROM {course} c
          LEFT JOIN {course_categories} cc ON cc.id = c.category
              WHERE c.id", $ids);
+        $unfinished = $this->courses_in_progress(array_keys($states));
         foreach ($states as $id => $state) {
+            foreach (['fullname', 'shortname', 'categoryname'] as $name) {
+                $states[$id][$name] = $this->names->resolve($state[$name]);
+            }
             $states[$id]['withheld'] = $id == SITEID;
+            $states[$id]['unfinished'] = isset($unfinished[$id]);
         }
         return $states;
+    }
+
+    /**
+     * Which of these courses a copy or a restore is still writing.
+     *
+     * @param int[] $ids
+     * @return array by id
+     */
+    private function courses_in_progress(array $ids): array {
+        global $DB;
+        if (!$ids) {
+            return [];
+        }
+        [$in, $params] = $DB->get_in_or_equal($ids);
+        // Moodle makes the course and, within the same page, what controls its restore; only later does that get a type. What
+        // restores into an older course is none of our business.
+        return array_flip($DB->get_fieldset_sql("
+            SELECT c.id
+              FROM {course} c
+              JOIN {backup_controllers} b ON b.itemid = c.id AND b.type IN ('', 'course')
+             WHERE c.id $in AND b.operation = 'restore' AND b.status < " . self::RESTORE_ENDED . "
+               AND b.timecreated BETWEEN c.timecreated AND c.timecreated + " . MINSECS, $params));
     }
 
     /**
@@ -192,7 +235,7 @@ class records implements source {
             SELECT g.id AS recordid, g.userid, g.itemid, g.finalgrade, $feedback AS feedback, g.usermodified AS grader,
                    g.hidden AS gradehidden, g.timecreated, g.timemodified, i.courseid, i.itemname, i.itemtype, i.itemmodule,
                    i.iteminstance, i.idnumber AS itemidnumber, i.gradetype, i.grademin, i.grademax, i.gradepass, i.scaleid,
-                   i.hidden AS itemhidden, g.rawgrademin, g.rawgrademax, COALESCE(c.showgrades, 1) AS showgrades,
+                   i.hidden AS itemhidden, own.fullname AS gradecategory, g.rawgrademin, g.rawgrademax, COALESCE(c.showgrades, 1) AS showgrades,
                    COALESCE(own.path, parent.path) AS categorypath,
                    CASE WHEN i.calculation IS NULL THEN 0 ELSE 1 END AS iscalculated,
                    CASE WHEN " . grade_visibility::TOTAL_ITEMS . " THEN 1 ELSE 0 END AS istotal,
@@ -207,7 +250,14 @@ class records implements source {
         $seen = (new grade_visibility($this->now))->of($states);
         foreach ($states as $id => $state) {
             $state = $this->seen($state, $seen[$id]) + $state;
+            // A category's total usually has no name of its own.
+            $iscategory = $state['itemtype'] === 'category' && (string)$state['itemname'] === '';
+            $state['itemname'] = $this->names->resolve($iscategory ? $state['gradecategory'] : $state['itemname']);
             $states[$id] = ['gradetext' => $this->grade_text($state)] + $state;
+            $states[$id]['scale'] = $this->names->resolve($state['scale']);
+            if ($state['courseid'] == SITEID) {
+                $states[$id] = ['withheld' => true, 'reason' => self::FRONT_PAGE, 'until' => 0] + $states[$id];
+            }
         }
         return $states;
     }
@@ -249,7 +299,7 @@ class records implements source {
         }
         $entries = explode(',', $state['scale']);
         $entry = max(1, min(count($entries), (int)round((float)$state['finalgrade'])));
-        return trim($entries[$entry - 1]);
+        return $this->names->resolve(trim($entries[$entry - 1]));
     }
 
     /**

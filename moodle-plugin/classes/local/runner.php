@@ -148,7 +148,16 @@ class runner {
             grade_history::enqueue_changes($this->memory);
             grade_settings::enqueue_changes($this->memory, $this->config->sends_hidden());
         }
-        $report = $this->loop(time() + $seconds, $batches, $progress, $options->kinds);
+        $deadline = time() + $seconds;
+        if ($batches === null && !$health->is_failing()) {
+            unreported::enqueue_changes($this->memory, new differences($this->memory, $records, $options), $options->kinds);
+        }
+        $report = $this->loop($deadline, $batches, $progress, $options->kinds);
+        // The full synchronisation finds the same and more.
+        $maycompare = $batches === null && $report->empty && !$report->failure && !$this->backfill->is_running();
+        if ($maycompare && time() < $deadline && (new comparison($this->memory, $records, $options))->run()) {
+            $report = $this->loop($deadline, $batches, $progress, $options->kinds);
+        }
         $this->log_outage($report);
         return $report;
     }

@@ -20,6 +20,7 @@ use local_backend_sync\local\alert;
 use local_backend_sync\local\outbox;
 use local_backend_sync\local\reasons;
 use local_backend_sync\local\runner;
+use local_backend_sync\local\secret;
 
 /**
  * Sends waiting changes every minute.
@@ -45,6 +46,7 @@ class send extends \core\task\scheduled_task {
      * Sends waiting changes, keeps the outbox small during an outage, and alerts administrators when needed.
      */
     public function execute() {
+        secret::seal_stored();
         $report = runner::run(self::SECONDS);
         if (!$report) {
             mtrace('Another process is sending.');

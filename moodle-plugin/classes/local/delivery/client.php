@@ -72,6 +72,16 @@ class client {
     }
 
     /**
+     * Identifies the backend and what it calls this site, whatever the token.
+     *
+     * @param string $site name of the site in a handshake
+     * @return string
+     */
+    public function identity(string $site): string {
+        return hash('sha256', preg_replace('~^https?://~i', '', $this->url) . "\n" . $site);
+    }
+
+    /**
      * Asks the backend which site the token belongs to, and what it accepts.
      *
      * @return array FIELDS, as in the contract

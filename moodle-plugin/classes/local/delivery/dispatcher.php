@@ -146,7 +146,7 @@ class dispatcher {
             $outcomes = $this->request($events);
         } catch (rejection $rejection) {
             if (count($events) === 1) {
-                $this->reject($queue, $events[0]->change, $rejection->reason, $rejection->detail);
+                $this->reject($queue, $events[0], $rejection->reason, $rejection->detail);
             } else {
                 $this->send_halves($queue, $events);
             }
@@ -235,7 +235,7 @@ class dispatcher {
             $this->report->requests++;
             $outcomes = $this->client->send([$event]);
         } catch (rejection $rejection) {
-            $this->reject($queue, $event->change, $rejection->reason, $rejection->detail);
+            $this->reject($queue, $event, $rejection->reason, $rejection->detail);
             return;
         } catch (failure $again) {
             if ($again->reason !== $failure->reason) {
@@ -244,7 +244,7 @@ class dispatcher {
             $this->intercepted++;
             $detail = trim(($again->status ? "HTTP $again->status" : '') . ' ' . $again->detail);
             $this->store->postpone([$event->change], $this->clock->now() + self::INTERCEPTED_WAIT);
-            $this->reject($queue, $event->change, self::INTERCEPTED, $detail);
+            $this->reject($queue, $event, self::INTERCEPTED, $detail);
             return;
         }
         $this->settle($queue, [$event], $outcomes);
@@ -278,7 +278,7 @@ class dispatcher {
                 $event->hash = $outcomes[$i]->is_duplicate() ? null : $event->hash;
                 $accepted[] = $event;
             } else {
-                $this->reject($queue, $event->change, $outcomes[$i]->code, $outcomes[$i]->detail);
+                $this->reject($queue, $event, $outcomes[$i]->code, $outcomes[$i]->detail);
             }
         }
         if ($accepted) {
@@ -294,13 +294,13 @@ class dispatcher {
      * Moves a rejected change out of the queue.
      *
      * @param queue $queue
-     * @param change $change
+     * @param event $event
      * @param string $code
      * @param string $detail
      */
-    public function reject(queue $queue, change $change, string $code, string $detail): void {
-        $this->store->reject($change, $code, $detail);
-        $queue->done([$change]);
+    public function reject(queue $queue, event $event, string $code, string $detail): void {
+        $this->store->reject($event, $code, $detail);
+        $queue->done([$event->change]);
         $this->report->rejected++;
     }
 }

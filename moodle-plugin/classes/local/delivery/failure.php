@@ -28,6 +28,8 @@ namespace local_backend_sync\local\delivery;
 class failure extends \Exception {
     /** @var string the URL or the token is not set */
     const NOT_CONFIGURED = 'notconfigured';
+    /** @var string the stored token cannot be decrypted: Moodle's key for that is another one, or gone */
+    const TOKEN_UNREADABLE = 'tokenunreadable';
     /** @var string the URL is malformed */
     const INVALID_URL = 'invalidurl';
     /** @var string http to another machine, which is not allowed */

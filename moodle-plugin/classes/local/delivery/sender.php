@@ -31,6 +31,9 @@ class sender {
     /** @var string code of the rejection of a change with which a run ended twice, the second time although it was alone */
     const FATAL = 'fatal';
 
+    /** @var string key in the memory: which backend and site the ledger is about */
+    const BACKEND = 'backend';
+
     /** @var store */
     private $store;
     /** @var source */
@@ -127,7 +130,9 @@ class sender {
             $inflight->begin($portion);
             $first = reset($portion);
             if ($inflight->is_culprit($first)) {
-                $this->dispatcher->reject($queue, $first, self::FATAL, '');
+                $event = new event($first, null);
+                $event->hash = null; // Its state is what must not be read again.
+                $this->dispatcher->reject($queue, $event, self::FATAL, '');
             } else {
                 $this->deliver_portion($queue, $portion, $inflight);
             }
@@ -177,7 +182,8 @@ class sender {
     }
 
     /**
-     * After a change of backend or token, what the backend holds is unknown, and the old backend's backoff no longer applies.
+     * After a change of backend or token, the old backoff and handshake no longer apply. Only the next handshake tells whether it
+     * is another backend or site, see recognise().
      */
     private function check_target(): void {
         $target = ['target' => $this->client->target()];
@@ -185,12 +191,28 @@ class sender {
         if ($last === $target) {
             return;
         }
-        if ($last) {
-            $this->store->invalidate_all();
+        if ($last && !$this->memory->get(self::BACKEND)) {
+            // An earlier version of this plugin did not note which backend that was.
+            $this->memory->set(self::BACKEND, ['identity' => '']);
         }
         $this->memory->set(clocks::HANDSHAKE, null);
         $this->health->retry_now();
         $this->memory->set('target', $target);
+    }
+
+    /**
+     * Forgets what the backend holds if it is another one than before, or knows this Moodle as another site. A new token of the
+     * same site changes nothing, and neither does a mistyped one, which gets no handshake.
+     *
+     * @param array $handshake made with the present backend and token
+     */
+    private function recognise(array $handshake): void {
+        $backend = ['identity' => $this->client->identity($handshake['site'])];
+        $last = $this->memory->get(self::BACKEND);
+        if ($last && $last !== $backend) {
+            $this->store->invalidate_all();
+        }
+        $this->memory->set(self::BACKEND, $backend);
     }
 
     /**
@@ -275,6 +297,9 @@ class sender {
         if (!in_array($change->kind, $this->options->kinds, true)) {
             return null;
         }
+        if ($known === null && !empty($state['unfinished'])) {
+            return null; // Moodle is still making it.
+        }
         $data = null;
         if ($state && !$change->deleted && empty($state['withheld'])) {
             $data = payload::state($change, $state, $this->options->excluded[$change->kind] ?? []);
@@ -282,8 +307,20 @@ class sender {
             return null; // Withheld, and never sent before.
         }
         $event = new event($change, $data);
-        $isnews = $change->force || $known !== $event->hash;
+        $isnews = $change->force || $known !== $event->hash && !$this->is_refused($change, $event, $known);
         return $isnews && in_array($event->type, $types, true) ? $event : null;
+    }
+
+    /**
+     * Whether the backend has refused exactly this state, and nothing has changed since. It is sent again when somebody retries it.
+     *
+     * @param change $change
+     * @param event $event
+     * @param string|null $known what the backend holds, see store::known()
+     * @return bool
+     */
+    private function is_refused(change $change, event $event, ?string $known): bool {
+        return !$change->rowids && $known === event::REFUSED . $event->hash;
     }
 
     /**
@@ -298,6 +335,7 @@ class sender {
         if (!$handshake || $age < 0 || $age > self::HANDSHAKE_AGE || $this->health->is_failing()) {
             $handshake = clocks::handshake($this->client, $this->memory, $this->clock);
         }
+        $this->recognise($handshake);
         return $handshake;
     }
 }

@@ -165,6 +165,7 @@ final class model_test extends \basic_testcase {
     private function other_target(): void {
         $this->happened('other target');
         $this->world->token = 'token ' . mt_rand();
+        $this->world->backend->handshake['site'] = 'site ' . mt_rand();
         $this->world->backend->records = [];
         $this->world->backend->ids = [];
         // The sender must first have invalidated what the old backend holds.
