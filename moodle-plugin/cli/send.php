@@ -57,14 +57,14 @@ if ($options['reset-versions']) {
     }
 }
 \core_php_time_limit::raise();
-$report = runner::run((int)$options['seconds'], true, null, function ($report) use ($options) {
+$report = runner::run_long((int)$options['seconds'], function ($report) use ($options) {
     if (!$options['quiet']) {
         cli_writeln("Sent: {$report->sent}, unchanged: {$report->unchanged}, rejected: {$report->rejected}, "
             . "requests: {$report->requests}");
     }
 });
 if (!$report) {
-    cli_problem(get_string('busy', 'local_backend_sync'));
+    cli_problem(runner::busy());
     exit(3);
 }
 if ($report->failure) {

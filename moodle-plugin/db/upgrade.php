@@ -22,6 +22,7 @@
  * @license    http://www.gnu.org/copyleft/gpl.html GNU GPL v3 or later
  */
 
+use local_backend_sync\local\delivery\payload;
 use local_backend_sync\local\secret;
 
 /**
@@ -54,6 +55,17 @@ function xmldb_local_backend_sync_upgrade($oldversion) {
         secret::seal_stored();
         secret::clean_logs();
         upgrade_plugin_savepoint(true, 2026112601, 'local', 'backend_sync');
+    }
+
+    if ($oldversion < 2026112602) {
+        // The settings stored the fields that are sent, so a new field was off everywhere.
+        foreach (payload::FIELDS as $kind => $fields) {
+            $chosen = get_config('local_backend_sync', 'fields_' . $kind);
+            $leftout = $chosen === false ? [] : array_diff(array_keys($fields), explode(',', $chosen));
+            set_config('leftout_' . $kind, implode(',', $leftout), 'local_backend_sync');
+            unset_config('fields_' . $kind, 'local_backend_sync');
+        }
+        upgrade_plugin_savepoint(true, 2026112602, 'local', 'backend_sync');
     }
 
     return true;

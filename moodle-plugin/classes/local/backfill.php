@@ -91,7 +91,8 @@ class backfill implements queue {
         } else {
             $this->set_status($request['status']);
         }
-        $this->memory->set(self::REQUEST, null);
+        // Not one that was made meanwhile.
+        $this->memory->forget(self::REQUEST);
     }
 
     /**
@@ -165,6 +166,10 @@ class backfill implements queue {
         while ($this->is_running()) {
             $state = $this->state();
             if (!$state['steps']) {
+                $this->memory->reload();
+                if ($this->memory->get(self::REQUEST)) {
+                    break; // A pause that comes at the last moment counts: the administrator has been told so.
+                }
                 $this->memory->set(self::STATE, ['status' => self::FINISHED, 'finished' => time()] + $state);
                 break;
             }

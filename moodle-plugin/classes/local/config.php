@@ -232,10 +232,13 @@ class config {
         $options = new options();
         $options->kinds = array_values(array_filter(change::KINDS, [$this, 'sends']));
         foreach (payload::FIELDS as $kind => $fields) {
+            $names = array_keys($fields);
+            // What is left out is stored, so that a field which a later version adds is sent.
+            $excluded = array_intersect($names, explode(',', $this->settings->{'leftout_' . $kind} ?? ''));
+            // An early version stored what is sent. config.php may still force that.
             $chosen = $this->settings->{'fields_' . $kind} ?? null;
-            if ($chosen !== null) {
-                $options->excluded[$kind] = array_values(array_diff(array_keys($fields), explode(',', $chosen)));
-            }
+            $unchosen = $chosen === null ? [] : array_diff($names, explode(',', $chosen));
+            $options->excluded[$kind] = array_values(array_intersect($names, array_merge($excluded, $unchosen)));
         }
         return $options;
     }

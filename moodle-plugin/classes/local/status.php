@@ -74,6 +74,17 @@ class status {
      * @return self
      */
     public static function read(): self {
+        return primary::read(function () {
+            return self::read_primary();
+        });
+    }
+
+    /**
+     * Takes a snapshot of the primary database.
+     *
+     * @return self
+     */
+    private static function read_primary(): self {
         global $DB;
         $memory = new database_memory();
         $now = time();

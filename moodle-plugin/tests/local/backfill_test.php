@@ -216,6 +216,39 @@ final class backfill_test extends \advanced_testcase {
     }
 
     /**
+     * A pause at the last moment counts: it is not lost because all is done.
+     */
+    public function test_pause_at_the_end(): void {
+        $backfill = $this->backfill(backfill::RUNNING, true);
+        while (count($backfill->state()['steps']) > 1) {
+            $backfill->done($backfill->next(1000));
+        }
+        // On another page.
+        backfill::request(new database_memory(), backfill::PAUSED);
+        $this->assertSame([], $backfill->next(1000));
+        $this->assertSame(backfill::RUNNING, $backfill->state()['status']);
+        $backfill->apply_request(change::KINDS);
+        $this->assertSame(backfill::PAUSED, $backfill->state()['status']);
+        $this->assertSame([], $this->backfill(backfill::RUNNING)->next(1000));
+        $this->assertSame(backfill::FINISHED, $this->backfill()->state()['status']);
+    }
+
+    /**
+     * A request that is made while the one before is applied is not lost, and the nightly task replaces none.
+     */
+    public function test_request_meanwhile(): void {
+        $memory = new database_memory();
+        backfill::request($memory, backfill::RUNNING, true);
+        $this->assertNotNull($memory->get(backfill::REQUEST));
+        backfill::request(new database_memory(), backfill::PAUSED);
+        (new backfill($memory))->apply_request(change::KINDS);
+        $this->assertSame(backfill::PAUSED, (new database_memory())->get(backfill::REQUEST)['status']);
+        $this->expectOutputRegex('/request comes first/');
+        (new \local_backend_sync\task\reconcile())->execute();
+        $this->assertSame(backfill::PAUSED, (new database_memory())->get(backfill::REQUEST)['status']);
+    }
+
+    /**
      * A process killed at any step repeats one batch at most, and skips none.
      */
     public function test_killed(): void {

@@ -216,6 +216,24 @@ final class config_test extends \advanced_testcase {
     }
 
     /**
+     * What is left out is stored, so that a new field is sent. What an early version stored is turned into that.
+     */
+    public function test_fields_left_out(): void {
+        $config = $this->config(['leftout_user' => 'firstname,nonsense', 'leftout_completion' => '']);
+        $this->assertSame(['firstname'], $config->options()->excluded[change::USER]);
+        $this->assertSame([], $config->options()->excluded[change::COMPLETION]);
+        $setting = new \local_backend_sync\admin\setting_fields(change::COURSE);
+        $this->assertNull($setting->get_setting());
+        $this->assertSame('', $setting->write_setting($setting->get_defaultsetting()));
+        $this->assertSame('', get_config('local_backend_sync', 'leftout_course'));
+        $data = array_fill_keys(array_keys(payload::FIELDS[change::COURSE]), '1');
+        $this->assertSame('', $setting->write_setting(['format' => '0'] + array_diff_key($data, ['idnumber' => 1])));
+        $this->assertSame('idnumber,format', get_config('local_backend_sync', 'leftout_course'));
+        $this->assertArrayHasKey('fullname', $setting->get_setting());
+        $this->assertArrayNotHasKey('format', $setting->get_setting());
+    }
+
+    /**
      * Each field has a label, for the settings and the privacy declaration.
      */
     public function test_fields_have_names(): void {

@@ -187,6 +187,63 @@ final class runner_test extends \advanced_testcase {
     }
 
     /**
+     * Where Moodle stores locks as rows, a killed process keeps others out for a run and its last requests, and they say how long.
+     * No run is longer, so that no other process takes its lock for abandoned.
+     */
+    public function test_lock_as_row(): void {
+        global $CFG, $DB;
+        $CFG->lock_factory = '\\core\\lock\\db_record_lock_factory';
+        $lifetimes = [];
+        $expires = function () use ($DB, &$lifetimes) {
+            $lifetimes[] = $DB->get_field('lock_db', 'expires', ['resourcekey' => 'local_backend_sync_sender']) - time();
+        };
+        runner::run(1, true, null, $expires);
+        runner::run_long(0, $expires);
+        runner::run(3600, true, null, $expires);
+        set_config('timeout', 100, 'local_backend_sync');
+        runner::run(50, true, null, $expires);
+        foreach ([181, 181, 240, 510] as $i => $lifetime) {
+            $this->assertEqualsWithDelta($lifetime, $lifetimes[$i], 3);
+        }
+        $this->assertSame(get_string('busy', 'local_backend_sync'), runner::busy());
+        runner::with_lock(50, function () {
+            $this->assertNull(runner::run(5));
+            $this->assertMatchesRegularExpression('/its lock ends in 8 mins/', runner::busy());
+        });
+    }
+
+    /**
+     * A long run is many short ones, between which others may have the lock.
+     */
+    public function test_run_long(): void {
+        $this->answer([$this->handshake()]);
+        $report = runner::run_long(3600, function () {
+            return null;
+        });
+        $this->assertTrue($report->empty);
+        $this->assertFalse($report->istimeup);
+        backfill::request(new database_memory(), backfill::RUNNING, true);
+        $report = runner::run(0);
+        $this->assertTrue($report->istimeup);
+        $runs = 0;
+        $this->answer([$this->outcomes(2)]);
+        runner::run_long(10, function () use (&$runs) {
+            $runs++;
+        });
+        $this->assertGreaterThan(0, $runs);
+    }
+
+    /**
+     * The log names the backend as it was.
+     */
+    public function test_log_names_the_backend(): void {
+        $failure = new failure(failure::REFUSED);
+        $event = delivery_failed::create_from_failure($failure, 'https://old.college.example');
+        $this->assertStringContainsString('https://old.college.example', $event->get_description());
+        $this->assertStringNotContainsString(self::NOBODY, $event->get_description());
+    }
+
+    /**
      * The lock is released even after an exception.
      */
     public function test_lock_is_released(): void {
@@ -236,7 +293,7 @@ final class runner_test extends \advanced_testcase {
      * The events in Moodle's log describe what happened.
      */
     public function test_log_descriptions(): void {
-        $event = delivery_failed::create_from_failure(new failure(failure::UNAUTHORIZED, 'No.', 401));
+        $event = delivery_failed::create_from_failure(new failure(failure::UNAUTHORIZED, 'No.', 401), self::NOBODY);
         $this->assertStringContainsString('401', $event->get_description());
         $this->assertStringContainsString('No.', $event->get_description());
         $events = [$event, delivery_recovered::create_now()];
@@ -322,7 +379,7 @@ final class runner_test extends \advanced_testcase {
         site::clear();
         $sink = $this->redirectMessages();
         $alerts = function () use ($sink) {
-            alert::check();
+            (new \local_backend_sync\task\watch())->execute();
             $messages = $sink->get_messages();
             $sink->clear();
             return $messages;
@@ -352,7 +409,14 @@ final class runner_test extends \advanced_testcase {
         outbox::add(change::USER, get_admin()->id, 'updated');
         $DB->set_field(outbox::TABLE, 'timecreated', time() - 3600);
         $this->assertCount(2, $alerts());
+        // Cron has not run for long: the changes are about to be sent.
+        $memory = new database_memory();
+        $memory->set(alert::STATE, null);
+        $memory->set(alert::CHECKED, ['time' => time() - HOURSECS]);
+        $this->assertCount(0, $alerts());
+        $this->assertCount(2, $alerts());
         $sink->close();
+        $this->assertNotEmpty((new \local_backend_sync\task\watch())->get_name());
     }
 
     /**
