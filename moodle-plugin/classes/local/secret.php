@@ -51,8 +51,8 @@ class secret {
     }
 
     /**
-     * Whether this process may encrypt. The first one that does makes the key's file, which only its own user can read then: as
-     * root, it would lock the web server out.
+     * Whether this process may encrypt. The first one that does makes the key's file, which only its own user can read then: a
+     * script that runs as root or as somebody else would lock the web server out.
      *
      * @return bool
      */
@@ -61,7 +61,11 @@ class secret {
         if (!class_exists(encryption::class)) {
             return false;
         }
-        return encryption::key_exists() || !function_exists('posix_geteuid') || posix_geteuid() === fileowner($CFG->dataroot);
+        if (!CLI_SCRIPT || PHPUNIT_TEST || $CFG->ostype === 'WINDOWS' || encryption::key_exists()) {
+            return true;
+        }
+        $uid = function_exists('posix_geteuid') ? posix_geteuid() : 0;
+        return $uid !== 0 && $uid === fileowner($CFG->dataroot);
     }
 
     /**

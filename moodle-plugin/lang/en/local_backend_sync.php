@@ -138,7 +138,7 @@ Options:
 Exit status: 0 done; 1 the token is set in config.php; 2 wrong usage, or no token.';
 $string['cli_settoken_prompt'] = 'Site token (not shown): ';
 $string['cli_settoken_removed'] = 'The site token is removed.';
-$string['cli_settoken_unsealed'] = 'It is stored unencrypted, because this user may not make Moodle\'s key for that. The scheduled task encrypts it.';
+$string['cli_settoken_unsealed'] = 'It is stored unencrypted, because this user may not make Moodle\'s key for that. "Test connection" on the settings page encrypts it.';
 $string['cli_status_help'] = 'Shows the status of the deliveries to the backend.
 
 Usage: {$a} [--json]
