@@ -35,7 +35,7 @@ class fanout {
     const ROLES = 'roles';
     /** @var string an enrolment method of a course changed (objectid: enrol) */
     const METHOD = 'method';
-    /** @var string a grade item changed (objectid: grade item, courseid), and with it the meaning of its grades and of all totals */
+    /** @var string a grade item changed (objectid: grade item, courseid), and with it the meaning of its grades and of totals */
     const ITEM = 'item';
     /** @var string what students of a course see of their grades changed (courseid) */
     const GRADES = 'grades';

@@ -97,7 +97,9 @@ class grade_settings {
             // What was there before the plugin has never been sent, and is not now.
             $DB->execute("
                 INSERT INTO {" . outbox::TABLE . "} (kind, objectid, userid, courseid, itemid, event, timecreated, timedue)
-                SELECT kind, objectid, userid, courseid, itemid, 'updated', " . time() . ", 0 FROM {" . ledger::SENT . "} WHERE $held");
+                SELECT kind, objectid, userid, courseid, itemid, 'updated', " . time() . ", 0
+                  FROM {" . ledger::SENT . "}
+                 WHERE $held");
             return true;
         }
         if ($backfill['status'] === backfill::PAUSED || $memory->get(backfill::REQUEST)) {

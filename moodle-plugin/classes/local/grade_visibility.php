@@ -21,10 +21,10 @@ use local_backend_sync\local\delivery\change;
 /**
  * What students see of their grades, by Moodle's own functions: as in the user report, the report that students open.
  *
- * A grade is not shown if it is hidden itself, or its item, or a category that contains it, or the course does not show its gradebook.
- * A total that contains something hidden is not shown, or without the hidden part, or as it is: the course's setting "Hide totals
- * if they contain hidden items" decides. Not considered: the availability of activities, capabilities, and which rows and columns the
- * report has.
+ * A grade is not shown if it is hidden itself, or its item, or a category that contains it, or the course does not show its
+ * gradebook. A total that contains something hidden is not shown, or without the hidden part, or as it is: the course's setting
+ * "Hide totals if they contain hidden items" decides. Not considered: the availability of activities, capabilities, and which rows
+ * and columns the report has.
  *
  * The number of statements depends on the number of courses with something hidden, not on the number of grades.
  *
@@ -72,8 +72,8 @@ class grade_visibility {
      * What students see now.
      *
      * @param array[] $states grades with their items, by id, as records reads them
-     * @return array[] by id: shown (bool); finalgrade, grademin and grademax as shown; bounds: the latter two with everything hidden;
-     *     until: when all this may change, Unix seconds, 0 if unknown
+     * @return array[] by id: shown (bool); finalgrade, grademin and grademax as shown; bounds: the latter two as they are without
+     *     hiding; until: when all this may change, Unix seconds, 0 if unknown
      */
     public function of(array $states): array {
         $courses = array_values(array_unique(array_column($states, 'courseid')));
@@ -188,8 +188,8 @@ class grade_visibility {
         $frozen = 'gradebook_calculations_freeze_' . $state['courseid'];
         $isfrozen = isset($CFG->$frozen) && (int)$CFG->$frozen <= 20150627;
         $isaggregate = in_array($state['itemtype'], ['category', 'course'], true);
-        return ($isaggregate && ($isfrozen || !$state['iscalculated']))
-            || ($this->settings[self::BOUNDS][$state['courseid']] ?? (int)$CFG->grade_minmaxtouse) === GRADE_MIN_MAX_FROM_GRADE_GRADE;
+        $setting = $this->settings[self::BOUNDS][$state['courseid']] ?? (int)$CFG->grade_minmaxtouse;
+        return $setting === GRADE_MIN_MAX_FROM_GRADE_GRADE || ($isaggregate && ($isfrozen || !$state['iscalculated']));
     }
 
     /**
@@ -351,8 +351,8 @@ class grade_visibility {
     }
 
     /**
-     * The totals that contain grades. They may look different to students when a grade changes, although Moodle reports no event for
-     * them: it only compares what is stored.
+     * The totals that contain grades. They may look different to students when a grade changes, although Moodle reports no event
+     * for them: it only compares what is stored.
      *
      * @param array[] $pairs by course, by user
      * @return \stdClass[] by id: kind, objectid, userid, courseid, itemid

@@ -68,8 +68,8 @@ class outbox implements queue {
     }
 
     /**
-     * A condition for records that are not waiting to be sent anyway, so that rows of the same record do not pile up. Only the sender
-     * may use it: it has not read the rows that it finds.
+     * A condition for records that are not waiting to be sent anyway, so that rows of the same record do not pile up. Only the
+     * sender may use it: it has not read the rows that it finds.
      *
      * @param string $kind
      * @param string $objectid SQL

@@ -235,8 +235,8 @@ class records implements source {
             SELECT g.id AS recordid, g.userid, g.itemid, g.finalgrade, $feedback AS feedback, g.usermodified AS grader,
                    g.hidden AS gradehidden, g.timecreated, g.timemodified, i.courseid, i.itemname, i.itemtype, i.itemmodule,
                    i.iteminstance, i.idnumber AS itemidnumber, i.gradetype, i.grademin, i.grademax, i.gradepass, i.scaleid,
-                   i.hidden AS itemhidden, own.fullname AS gradecategory, g.rawgrademin, g.rawgrademax, COALESCE(c.showgrades, 1) AS showgrades,
-                   COALESCE(own.path, parent.path) AS categorypath,
+                   i.hidden AS itemhidden, own.fullname AS gradecategory, COALESCE(own.path, parent.path) AS categorypath,
+                   g.rawgrademin, g.rawgrademax, COALESCE(c.showgrades, 1) AS showgrades,
                    CASE WHEN i.calculation IS NULL THEN 0 ELSE 1 END AS iscalculated,
                    CASE WHEN " . grade_visibility::TOTAL_ITEMS . " THEN 1 ELSE 0 END AS istotal,
                    s.scale

@@ -196,7 +196,8 @@ final class grade_visibility_test extends \advanced_testcase {
         grade_regrade_final_grades($course->id);
         $this->setUser($student);
         $context = \context_course::instance($course->id);
-        $gpr = new \grade_plugin_return(['type' => 'report', 'plugin' => 'user', 'courseid' => $course->id, 'userid' => $student->id]);
+        $return = ['type' => 'report', 'plugin' => 'user', 'courseid' => $course->id, 'userid' => $student->id];
+        $gpr = new \grade_plugin_return($return);
         $report = new \gradereport_user\report\user($course->id, $gpr, $context, $student->id, true);
         $report->fill_table();
         $this->setAdminUser();

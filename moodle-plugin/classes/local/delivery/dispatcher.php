@@ -17,8 +17,8 @@
 namespace local_backend_sync\local\delivery;
 
 /**
- * Sends events in as many requests as needed, and settles each of them. If a request fails because of what is in it, bisects it to find
- * the event at fault, so that all others arrive.
+ * Sends events in as many requests as needed, and settles each of them. If a request fails because of what is in it, bisects it to
+ * find the event at fault, so that all others arrive.
  *
  * @package    local_backend_sync
  * @copyright  2026 The Backend Sync developers
@@ -191,8 +191,8 @@ class dispatcher {
     }
 
     /**
-     * Handles a failure that may be caused by what is in the request: an internal error of the backend, or something in between, such as
-     * a firewall, that does not like it. If the backend itself can be reached, bisects to find the event.
+     * Handles a failure that may be caused by what is in the request: an internal error of the backend, or something in between,
+     * such as a firewall, that does not like it. If the backend itself can be reached, bisects to find the event.
      *
      * @param queue $queue
      * @param event[] $events

@@ -17,8 +17,8 @@
 namespace local_backend_sync\local\delivery;
 
 /**
- * Remembers what a run is working on. If it ends without saying so, because PHP ran out of memory or the process was killed, the next
- * run finds that here, and tries each of these changes alone.
+ * Remembers what a run is working on. If it ends without saying so, because PHP ran out of memory or the process was killed, the
+ * next run finds that here, and tries each of these changes alone.
  *
  * @package    local_backend_sync
  * @copyright  2026 The Backend Sync developers

@@ -141,8 +141,8 @@ class sender {
     }
 
     /**
-     * Sends changes. A run whose time ends without any progress leaves a note, so that the next one does not spend its time in the same
-     * way.
+     * Sends changes. A run whose time ends without any progress leaves a note, so that the next one does not spend its time in the
+     * same way.
      *
      * @param queue $queue
      * @param change[] $changes by key
