@@ -48,14 +48,14 @@ function fields(stdClass $row, string $integers, string $strings = ''): array {
 }
 
 /**
- * All users except deleted ones and the guest.
+ * All users except deleted ones, those who have not confirmed their address, and the guest.
  *
  * @return array of fields by id
  */
 function moodle_users(): array {
     global $CFG, $DB;
     $users = [];
-    foreach ($DB->get_records_select('user', 'deleted = 0 AND id <> ?', [$CFG->siteguest]) as $row) {
+    foreach ($DB->get_records_select('user', 'deleted = 0 AND confirmed = 1 AND id <> ?', [$CFG->siteguest]) as $row) {
         $users[$row->id] = ['userid' => integer($row->id)] + fields($row, 'timecreated timemodified',
             'username firstname lastname email idnumber phone1 phone2 institution department city country lang timezone auth') +
             ['confirmed' => (bool) $row->confirmed, 'suspended' => (bool) $row->suspended];
@@ -129,9 +129,12 @@ function moodle_grades(): array {
     global $DB;
     $grades = [];
     $sql = 'SELECT gg.id AS gradeid, gg.userid, gg.itemid, gg.finalgrade, gg.feedback, gg.usermodified AS grader, gg.hidden, gg.timecreated,
-                   gg.timemodified, gi.courseid, gi.itemname, gi.itemtype, gi.itemmodule, gi.iteminstance, gi.idnumber AS itemidnumber,
-                   gi.gradetype, gi.grademin, gi.grademax, gi.gradepass, gi.scaleid, gi.hidden AS itemhidden, s.scale
-              FROM {grade_grades} gg JOIN {grade_items} gi ON gi.id = gg.itemid LEFT JOIN {scale} s ON s.id = gi.scaleid';
+                   gg.timemodified, gi.courseid, gi.itemtype, gi.itemmodule, gi.iteminstance, gi.idnumber AS itemidnumber,
+                   gi.gradetype, gi.grademin, gi.grademax, gi.gradepass, gi.scaleid, gi.hidden AS itemhidden, s.scale,
+                   COALESCE(NULLIF(gi.itemname, \'\'), gc.fullname) AS itemname
+              FROM {grade_grades} gg JOIN {grade_items} gi ON gi.id = gg.itemid LEFT JOIN {scale} s ON s.id = gi.scaleid
+         LEFT JOIN {grade_categories} gc ON gc.id = gi.iteminstance AND gi.itemtype = \'category\'
+             WHERE gi.courseid <> ' . SITEID;
     // 0 is visible, 1 is hidden, anything else is the time until which it is hidden.
     $hidden = fn($value) => (int) $value === 1 || (int) $value > time();
     foreach ($DB->get_records_sql($sql) as $row) {
