@@ -228,7 +228,8 @@ class backfill implements queue {
     }
 
     /**
-     * Reads deleted records that the backend holds, or may hold. The step 'gone' calls it.
+     * Reads deleted records that the backend holds, or may hold: with force, any that the ledger knows, because a backend that lost
+     * data lost deletions too. The step 'gone' calls it.
      *
      * @param string $kind
      * @param int $after cursor
@@ -238,10 +239,11 @@ class backfill implements queue {
     private function gone(string $kind, int $after, int $limit): array {
         global $DB;
         $isgone = ledger::is_gone('s', $kind);
+        $isheld = $this->state()['force'] ? '1 = 1' : "(s.hash IS NULL OR s.hash <> 'deleted')";
         return $DB->get_records_sql("
             SELECT s.id AS cursorid, s.kind, s.objectid, s.userid, s.courseid, s.itemid
               FROM {" . ledger::SENT . "} s
-             WHERE s.kind = ? AND s.id > ? AND (s.hash IS NULL OR s.hash <> 'deleted') AND $isgone
+             WHERE s.kind = ? AND s.id > ? AND $isheld AND $isgone
           ORDER BY s.id", [$kind, $after], 0, $limit);
     }
 

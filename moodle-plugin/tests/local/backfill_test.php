@@ -164,6 +164,7 @@ final class backfill_test extends \advanced_testcase {
         $DB->delete_records('course', ['id' => $DB->get_field_sql('SELECT MAX(id) FROM {course}')]);
         $completionid = $DB->get_field_sql('SELECT MAX(id) FROM {course_completions} WHERE timecompleted > 0');
         $DB->set_field('course_completions', 'timecompleted', null, ['id' => $completionid]);
+        $backup = $this->backend->records;
         $report = site::send($this->backend, $this->backfill(backfill::RUNNING, true));
         $types = array_column(array_slice($this->backend->events(), -$report->sent), 'type');
         sort($types);
@@ -173,6 +174,12 @@ final class backfill_test extends \advanced_testcase {
         $this->assertNotNull($this->backend->held("user:$user->id"));
         $this->assertEqualsCanonicalizing($this->wanted(), $this->held());
         $this->assertSame(0, site::send($this->backend, $this->backfill(backfill::RUNNING, true))->sent);
+        // The backend is restored from a backup that had what is deleted now: with force, that is deleted again.
+        $this->backend->records = $backup;
+        site::send($this->backend, $this->backfill(backfill::RUNNING, true));
+        $this->assertNotEqualsCanonicalizing($this->wanted(), $this->held());
+        site::send($this->backend, $this->backfill(backfill::RUNNING, true, true));
+        $this->assertEqualsCanonicalizing($this->wanted(), $this->held());
     }
 
     /**
