@@ -223,6 +223,7 @@ final class config_test extends \advanced_testcase {
         $this->assertSame(['firstname'], $config->options()->excluded[change::USER]);
         $this->assertSame([], $config->options()->excluded[change::COMPLETION]);
         $setting = new \local_backend_sync\admin\setting_fields(change::COURSE);
+        unset_config('leftout_course', 'local_backend_sync');
         $this->assertNull($setting->get_setting());
         $this->assertSame('', $setting->write_setting($setting->get_defaultsetting()));
         $this->assertSame('', get_config('local_backend_sync', 'leftout_course'));
