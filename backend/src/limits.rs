@@ -222,6 +222,9 @@ pub const PRUNE_ROWS: u64 = 1_000;
 /// that matters also shows in what Zoho rejects.
 pub const METADATA_TIME: Duration = Duration::from_secs(60 * 60);
 
+/// The time after which metadata is read again that could not be: long enough to leave a destination with problems alone.
+pub const METADATA_RETRY: Duration = Duration::from_secs(60);
+
 /// The time between two checks of a destination without credits. They return gradually over 24 hours.
 pub const CREDITS_CHECK: Duration = Duration::from_secs(15 * 60);
 

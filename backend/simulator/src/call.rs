@@ -273,12 +273,13 @@ impl Call {
         of_records.chain(self.ids().into_iter().map(str::to_owned)).collect()
     }
 
-    /// Whether any field of any record, or the URL, has this value.
+    /// Whether any field of any record, the URL, or a query has this value.
     pub(super) fn mentions(&self, key: &str) -> bool {
         self.records().iter().any(|fields| has_value(fields, key))
             || self.ids().contains(&key)
             || self.parameter("criteria").is_some_and(|criteria| criteria.contains(key))
             || self.parameter("email") == Some(key)
+            || (self.operation == Operation::Coql && String::from_utf8_lossy(&self.raw).contains(key))
     }
 }
 

@@ -74,7 +74,7 @@ pub(super) struct Match {
     path: Option<String>,
     operation: Option<Operation>,
     module: Option<String>,
-    /// A value of any field of any record, or in the URL.
+    /// A value of any field of any record, or in the URL or a query.
     key: Option<String>,
 }
 

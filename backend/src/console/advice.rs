@@ -74,6 +74,11 @@ fn words(code: &str) -> Option<(String, &'static str)> {
             "The reason names the contact. If it is the same person, write the key that the reason gives into the contact's key field in \
              Zoho, then retry. Otherwise correct one of the addresses.",
         ),
+        "search_failed" => (
+            "Zoho fails to look for people",
+            "Nobody need do anything: it is tried again at growing intervals, and everything else is delivered. If it lasts while others \
+             are found, look at the address.",
+        ),
         "lead" => (
             "They are leads in Zoho, not contacts yet",
             "Convert each lead in Zoho into a contact, or delete it. Then retry: the contact is recognised by its address.",
@@ -141,7 +146,7 @@ mod tests {
     use crate::model::ItemState;
 
     /// Codes of our own, and those of Zoho's for which its client has words of their own.
-    const KNOWN: [&str; 24] = [
+    const KNOWN: [&str; 25] = [
         "waits_for_user",
         "waits_for_course",
         "mapping",
@@ -150,6 +155,7 @@ mod tests {
         "no_record",
         "email_taken",
         "adoption_asks",
+        "search_failed",
         "lead",
         "not_searchable",
         "remote_taken",

@@ -92,10 +92,15 @@ pub enum DestinationFailure {
         /// Whether it may end by itself: then one record is tried from time to time.
         may_end: bool,
     },
-    /// It does not answer, or with a server error: the circuit breaker opens.
+    /// It does not answer, or with a server error: these records of the delivery's kind are held, and one of them is tried
+    /// from time to time.
     Outage {
+        /// Which of them.
+        records: Records,
         /// What happened.
         reason: String,
+        /// Whether nothing can be reached, so that nothing else need be tried: the circuit breaker opens.
+        everything: bool,
     },
     /// Too many calls at once: a short rest.
     Throttled,

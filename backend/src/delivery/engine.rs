@@ -38,7 +38,7 @@ pub struct Engine<D> {
     destination: Arc<D>,
     pub(super) settings: DeliverySettings,
     pub(super) clock: Clock,
-    random: Random,
+    pub(super) random: Random,
     /// Notified by the ingest after each commit.
     wake: Arc<Notify>,
     counters: Counters,
@@ -270,7 +270,7 @@ impl<D: Destination> Engine<D> {
         }
         if let Some(hold) = &report.trial
             && report.failure.is_none()
-            && let Err(error) = self.end_trial(hold, report.answered).await
+            && let Err(error) = self.end_trial(hold, report.answered, report.took).await
         {
             tracing::error!(%error, destination = D::NAME, "could not store that records are delivered again");
         }
@@ -287,12 +287,16 @@ impl<D: Destination> Engine<D> {
             Some(DestinationFailure::Throttled) => {
                 state.held_until = Some(Instant::now() + self.random.up_to(limits::THROTTLED_REST));
             }
-            Some(DestinationFailure::Outage { reason }) => {
-                state.outages = state.outages.saturating_add(1);
-                let wait = backoff::wait(state.outages, limits::LONGEST_OPEN_CIRCUIT, &self.random);
-                state.held_until = Some(Instant::now() + wait);
-                let wait_ms = u64::try_from(wait.as_millis()).unwrap_or(u64::MAX);
-                tracing::warn!(destination = D::NAME, reason, wait_ms, "the destination does not take deliveries");
+            Some(DestinationFailure::Outage { records, reason, everything }) => {
+                if everything {
+                    state.outages = state.outages.saturating_add(1);
+                    let wait = backoff::wait(state.outages, limits::LONGEST_OPEN_CIRCUIT, &self.random);
+                    state.held_until = Some(Instant::now() + wait);
+                }
+                tracing::warn!(destination = D::NAME, reason, everything, "the destination does not take deliveries");
+                if let Some(kind) = report.kind {
+                    self.hold_for_outage(kind, records, reason).await;
+                }
             }
             Some(DestinationFailure::Pause { cause, reason, check_at }) => {
                 if let Err(error) = self.pause(cause, reason, check_at).await {

@@ -1,15 +1,21 @@
 //! Holds: while some records wait for a person, one of them is tried from time to time. Only the call that failed shows
 //! whether it works again.
 
+use std::time::Duration;
+
 use super::{
     Destination,
     engine::{Claim, DispatcherState, Engine},
 };
 use crate::{
     clock::Timestamp,
-    model::Lane,
-    store::{Hold, StoreError},
+    limits,
+    model::{Kind, Lane, Records},
+    store::{Hold, OUTAGE, StoreError},
 };
+
+/// The longest time to the first trial after an outage began: most last no longer.
+const FIRST_TRIAL: Duration = Duration::from_secs(2);
 
 impl<D: Destination> Engine<D> {
     /// Starts a worker for one of the held records, if one is to be tried now.
@@ -20,7 +26,7 @@ impl<D: Destination> Engine<D> {
         now: Timestamp,
     ) -> Result<bool, StoreError> {
         for hold in holds.iter().filter(|hold| hold.check_at.is_some_and(|at| at <= now)) {
-            if !self.store.begin_trial(D::NAME, hold, now, now.after(self.settings.check)).await? {
+            if !self.store.begin_trial(D::NAME, hold, now, self.next_trial(hold, now)).await? {
                 continue;
             }
             for lane in Lane::ALL.into_iter().filter(|lane| lane.kind() == hold.kind) {
@@ -33,6 +39,25 @@ impl<D: Destination> Engine<D> {
             }
         }
         Ok(false)
+    }
+
+    /// An outage is looked at again soon, and less and less often the longer it lasts.
+    fn next_trial(&self, hold: &Hold, now: Timestamp) -> Timestamp {
+        if hold.cause != OUTAGE {
+            return now.after(self.settings.check);
+        }
+        let longest = now.since(hold.since).clamp(FIRST_TRIAL, limits::LONGEST_OPEN_CIRCUIT);
+        now.after(longest / 2 + self.random.up_to(longest / 2))
+    }
+
+    /// Holds the records that an outage concerns.
+    pub(super) async fn hold_for_outage(&self, kind: Kind, records: Records, reason: String) {
+        let since = self.clock.now();
+        let check_at = Some(since.after(self.random.up_to(FIRST_TRIAL)));
+        let hold = Hold { kind, records, cause: OUTAGE.to_owned(), reason, since, check_at };
+        if let Err(error) = self.store.hold(D::NAME, &hold).await {
+            tracing::error!(%error, destination = D::NAME, "could not store that records are held");
+        }
     }
 
     /// Begins a hold.
@@ -53,10 +78,12 @@ impl<D: Destination> Engine<D> {
     }
 
     /// Ends a hold if the destination took one of its records, or refused it for a reason of its own. If no call was
-    /// made, the next record is tried at once.
-    pub(super) async fn end_trial(&self, hold: &Hold, answered: bool) -> Result<(), StoreError> {
+    /// made, the next record is tried at once; if an outage hit that record again, another one is tried later.
+    pub(super) async fn end_trial(&self, hold: &Hold, answered: bool, took: bool) -> Result<(), StoreError> {
         if !answered {
             self.store.set_trial(D::NAME, hold, self.clock.now()).await?;
+        } else if hold.cause == OUTAGE && !took {
+            // Its next trial is due at the time that was set when this one began.
         } else if self.store.end_hold(D::NAME, hold.kind, hold.records).await? {
             let (kind, records) = (hold.kind.as_str(), hold.records.as_str());
             tracing::info!(

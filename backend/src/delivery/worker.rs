@@ -41,6 +41,10 @@ pub(super) struct Report {
     pub(super) failure: Option<DestinationFailure>,
     /// Whether the destination answered a call.
     pub(super) answered: bool,
+    /// Whether the destination took or refused a record.
+    pub(super) took: bool,
+    /// The kind of its items.
+    pub(super) kind: Option<Kind>,
     /// The hold that its item was to try.
     pub(super) trial: Option<Hold>,
     /// Whether what other records read of its items changed.
@@ -62,6 +66,8 @@ impl<D: Destination> Worker<D> {
             delivery = self.destination.deliver(items) => delivery,
         };
         let answered = delivery.settled.iter().any(|settled| settled.attempt.is_some());
+        let is_final = |state: &SettledState| !matches!(state, SettledState::Pending { .. });
+        let took = delivery.settled.iter().any(|settled| settled.attempt.is_some() && is_final(&settled.state));
         self.log(&delivery, count, kind, started);
         if let Some(kind) = kind {
             self.count(&delivery, count, kind);
@@ -80,7 +86,7 @@ impl<D: Destination> Worker<D> {
             }
             tokio::time::sleep(limits::SYNC_ERROR_WAIT).await;
         };
-        Report { failure: delivery.failure, answered, trial: self.trial, readers_left }
+        Report { failure: delivery.failure, answered, took, kind, trial: self.trial, readers_left }
     }
 
     /// Looks at the clock whenever the delivery is about to go on; returns when the lease has run out, because this

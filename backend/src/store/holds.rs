@@ -11,6 +11,9 @@ use crate::{
     model::{Kind, Records},
 };
 
+/// The cause of holds that end by themselves, as soon as the destination works again.
+pub const OUTAGE: &str = "outage";
+
 /// Why some records of one kind are not delivered.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Hold {
@@ -18,7 +21,7 @@ pub struct Hold {
     pub kind: Kind,
     /// Which of them.
     pub records: Records,
-    /// For programs: `configuration`, `permission`, `room` or `other_writer`.
+    /// For programs: `configuration`, `permission`, `room`, `other_writer` or `outage`.
     pub cause: String,
     /// What is wrong and what to do.
     pub reason: String,
@@ -61,10 +64,11 @@ impl Store {
         if execute(&self.write, sql, values).await? > 0 {
             return Ok(true);
         }
-        let sql = "UPDATE sync_holds SET cause = ?, reason = ?, check_at = ? WHERE destination = ? AND kind = ? \
-                   AND records = ?";
-        let mut values =
-            vec![hold.cause.as_str().into(), hold.reason.as_str().into(), Value::from(hold.check_at.map(|at| at.0))];
+        // An outage that lasts keeps the time of its next trial.
+        let sql = "UPDATE sync_holds SET check_at = CASE WHEN cause = ? AND cause = ? THEN check_at ELSE ? END, cause = ?, \
+                   reason = ? WHERE destination = ? AND kind = ? AND records = ?";
+        let (cause, check_at) = (hold.cause.as_str(), Value::from(hold.check_at.map(|at| at.0)));
+        let mut values = vec![OUTAGE.into(), cause.into(), check_at, cause.into(), hold.reason.as_str().into()];
         values.extend(key(destination, hold.kind, hold.records));
         execute(&self.write, sql, values).await?;
         Ok(false)

@@ -45,7 +45,7 @@ pub use entity::records::StoredRecord;
 pub use erasure::{BY_MOODLE, Erased, Erasure, ErasureCheck, ErasureRemainder, ErasureRequest, RemoteRecord};
 pub use error::StoreError;
 pub use events::{DataBytes, EventHead, StoredEvent};
-pub use holds::Hold;
+pub use holds::{Hold, OUTAGE};
 pub use maintenance::clock::StoredTime;
 pub use maintenance::disk::Space;
 pub use maintenance::future::{Extent, FutureTimes, Longest};

@@ -80,8 +80,8 @@ pub(crate) struct HoldView {
     pub(crate) kind: Kind,
     /// Which of them.
     pub(crate) records: Records,
-    /// The cause: `configuration`, `permission`, `room` (the destination takes no more records) or `other_writer`
-    /// (records there have our keys, but we did not write them).
+    /// The cause: `configuration`, `permission`, `room` (the destination takes no more records), `other_writer` (records
+    /// there have our keys, but we did not write them) or `outage` (it fails, or does not answer; this ends by itself).
     pub(crate) cause: String,
     /// What is wrong and what to do.
     pub(crate) reason: String,

@@ -218,7 +218,7 @@ pub(crate) fn failure_in_words(failure: DestinationFailure) -> String {
     match failure {
         DestinationFailure::Pause { reason, .. }
         | DestinationFailure::Hold { reason, .. }
-        | DestinationFailure::Outage { reason } => reason,
+        | DestinationFailure::Outage { reason, .. } => reason,
         DestinationFailure::Throttled => "Zoho asks for fewer calls at a time. Retry in a minute.".to_owned(),
     }
 }

@@ -9,6 +9,7 @@
 pub mod client;
 pub mod destination;
 mod difference;
+mod halves;
 pub mod mapping;
 pub mod metadata;
 pub mod rehearsal;

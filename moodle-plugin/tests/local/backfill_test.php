@@ -227,7 +227,7 @@ final class backfill_test extends \advanced_testcase {
      */
     public function test_pause_at_the_end(): void {
         $backfill = $this->backfill(backfill::RUNNING, true);
-        while (count($backfill->state()['steps']) > 1) {
+        while ($backfill->state()['done'] < $backfill->state()['total']) {
             $backfill->done($backfill->next(1000));
         }
         // On another page.

@@ -21,7 +21,7 @@ use crate::{
     clock::Timestamp,
     config::AlertRules,
     model::{Observation, Rule, Severity},
-    store::{Attention, CreditSample, DestinationSummary, Hold, OPERATOR, Space, TokenSummary, Undelivered},
+    store::{Attention, CreditSample, DestinationSummary, Hold, OPERATOR, OUTAGE, Space, TokenSummary, Undelivered},
 };
 
 /// The window in which rejected events are counted: long enough for several batches of a sender.
@@ -164,7 +164,12 @@ fn failed(input: &DestinationInput, rules: &AlertRules) -> Option<Violation> {
     })
 }
 
-fn held(name: &str, holds: &[Hold]) -> Option<Violation> {
+/// Shorter outages are common, and end before anybody could look.
+const SHORT_OUTAGE: Duration = Duration::from_secs(2 * 60);
+
+fn held(name: &str, holds: &[Hold], now: Timestamp) -> Option<Violation> {
+    let lasts = |hold: &&Hold| hold.cause != OUTAGE || now.since(hold.since) >= SHORT_OUTAGE;
+    let holds: Vec<&Hold> = holds.iter().filter(lasts).collect();
     let first = holds.first()?;
     let reasons: Vec<&str> = holds.iter().map(|hold| hold.reason.as_str()).collect();
     let message = format!(
@@ -172,12 +177,15 @@ fn held(name: &str, holds: &[Hold]) -> Option<Violation> {
         when(first.since),
         reasons.join(" ")
     );
-    Some(critical("records_held", message))
+    Some(match holds.iter().all(|hold| hold.cause == OUTAGE) {
+        true => warning("outage", format!("{message} This ends by itself when {name} works again.")),
+        false => critical("records_held", message),
+    })
 }
 
 fn paused(summary: &DestinationSummary, rules: &AlertRules, now: Timestamp) -> Option<Violation> {
     let name = &summary.name;
-    let Some(pause) = &summary.pause else { return held(name, &summary.holds) };
+    let Some(pause) = &summary.pause else { return held(name, &summary.holds, now) };
     let since = when(pause.since);
     if pause.cause == OPERATOR {
         let long = now.since(pause.since) > limit(rules.paused_hours, 60 * 60)?;

@@ -9,7 +9,7 @@ use crate::{
     clock::Timestamp,
     health::WriteHealth,
     model::{ItemState, Rule, Severity},
-    store::{Alert, Counts, DestinationSummary, OPERATOR},
+    store::{Alert, Counts, DestinationSummary, OPERATOR, OUTAGE},
     views::HoldView,
 };
 
@@ -64,7 +64,8 @@ impl OverviewVerdict {
         }
         if let Some(hold) = summary.holds.first() {
             let sentence = format!("No {} are delivered to {name}: {}", HoldView::records(hold), hold.reason);
-            self.worsen(Colour::Bad, sentence, Some("/attention"));
+            let colour = if hold.cause == OUTAGE { Colour::Warn } else { Colour::Bad };
+            self.worsen(colour, sentence, Some("/attention"));
         }
         if let Some((audit, _)) = &summary.audit
             && !audit.holds()

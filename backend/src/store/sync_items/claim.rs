@@ -38,6 +38,15 @@ pub struct Claimed {
     pub remarks: Vec<Remark>,
 }
 
+impl Claimed {
+    /// Notes that the item writes this remote record from now on. Until its delivery ends well, this counts as an attempt:
+    /// what waits for the item is released then, whoever ends it.
+    #[must_use]
+    pub fn reserve(self, remote_id: String) -> Self {
+        Self { remote_id: Some(remote_id), linked: false, attempts: self.attempts.saturating_add(1), ..self }
+    }
+}
+
 /// The condition of the items in flight under a lease.
 pub(super) const UNDER_LEASE: &str = "destination = ? AND state = 'in_flight' AND lease = ?";
 

@@ -34,6 +34,9 @@ pub(super) enum Delivered {
 /// The condition of items whose decision the arrival of another record would change.
 const WAITING: &str = "waits_id IS NOT NULL AND state IN ('parked', 'synced')";
 
+/// The condition of items that wait for another record until it is known what becomes of that.
+const PARKED: &str = "waits_id IS NOT NULL AND state = 'parked'";
+
 /// The condition of items that failed because another person is in their way.
 const BLOCKED: &str = "waits_id IS NOT NULL AND state = 'failed'";
 
@@ -124,6 +127,17 @@ impl Store {
         self.release_those(destination, (arrived, WAITING), now).await
     }
 
+    /// Makes the parked items pending that wait for these records: it is settled that the records are not delivered. What
+    /// that means for those that wait is for them to decide.
+    pub(super) async fn release_parked(
+        &self,
+        destination: &str,
+        left_out: &[RecordKey],
+        now: Timestamp,
+    ) -> Result<u64, StoreError> {
+        self.release_those(destination, (left_out, PARKED), now).await
+    }
+
     /// Makes the items pending that failed because one of these people was in their way, and those of these that failed
     /// because of somebody who was delivered meanwhile, and may be deleted now, or have another address.
     pub(super) async fn release_blocked(
@@ -191,36 +205,50 @@ impl Store {
         Ok(released)
     }
 
-    /// Those of these records that have reached the destination.
-    pub(super) async fn arrived(&self, destination: &str, keys: &[RecordKey]) -> Result<Vec<RecordKey>, StoreError> {
-        let mut arrived = Vec::new();
+    /// Those of these records that have reached the destination, and those of which it is settled that they are not
+    /// delivered.
+    pub(super) async fn arrived(
+        &self,
+        destination: &str,
+        keys: &[RecordKey],
+    ) -> Result<(Vec<RecordKey>, Vec<RecordKey>), StoreError> {
+        let (mut arrived, mut left_out) = (Vec::new(), Vec::new());
         for ((site_id, kind), ids) in by_site_and_kind(keys) {
             for list in bulk::key_lists(&ids) {
                 let (condition, values) = among(destination, site_id, kind, "kind", "moodle_id", list);
                 let sql = format!(
-                    "SELECT site_id, kind, moodle_id FROM sync_items WHERE {condition} AND remote_id IS NOT NULL"
+                    "SELECT site_id, kind, moodle_id, remote_id IS NOT NULL AS is_there FROM sync_items \
+                     WHERE {condition} AND (remote_id IS NOT NULL OR state = 'synced')"
                 );
                 for row in query(&self.read, &sql, values).await? {
-                    arrived.push(key_of(&row)?);
+                    let is_there: bool = row.try_get("", "is_there")?;
+                    if is_there { &mut arrived } else { &mut left_out }.push(key_of(&row)?);
                 }
             }
         }
-        Ok(arrived)
+        Ok((arrived, left_out))
     }
 
-    /// Releases all items that wait for a record that has reached the destination: a process may have died between
-    /// settling that record and releasing them. Returns how many.
+    /// Releases all items whose prerequisite is settled: a process may have died between settling that and releasing
+    /// them. Returns how many.
     pub async fn release_missed(&self, destination: &str, now: Timestamp) -> Result<u64, StoreError> {
+        let is_there = "other.remote_id IS NOT NULL";
+        let is_left_out = "other.remote_id IS NULL AND other.state = 'synced'";
+        let arrived = self.missed(destination, WAITING, is_there).await?;
+        let left_out = self.missed(destination, PARKED, is_left_out).await?;
+        let released = self.release_waiting(destination, &arrived, now).await?;
+        Ok(released + self.release_parked(destination, &left_out, now).await?)
+    }
+
+    /// The prerequisites that meet a condition, of the items that meet another one.
+    async fn missed(&self, destination: &str, waiting: &str, prerequisite: &str) -> Result<Vec<RecordKey>, StoreError> {
         let sql = format!(
             "SELECT DISTINCT site_id, waits_kind AS kind, waits_id AS moodle_id FROM sync_items \
-             WHERE destination = ? AND {WAITING} AND EXISTS (SELECT 1 FROM sync_items other \
+             WHERE destination = ? AND {waiting} AND EXISTS (SELECT 1 FROM sync_items other \
              WHERE other.destination = sync_items.destination AND other.site_id = sync_items.site_id \
-             AND other.kind = sync_items.waits_kind AND other.moodle_id = sync_items.waits_id \
-             AND other.remote_id IS NOT NULL)"
+             AND other.kind = sync_items.waits_kind AND other.moodle_id = sync_items.waits_id AND {prerequisite})"
         );
-        let rows = query(&self.read.patient(), &sql, vec![destination.into()]).await?;
-        let arrived: Vec<RecordKey> = rows.iter().map(key_of).collect::<Result<_, _>>()?;
-        self.release_waiting(destination, &arrived, now).await
+        query(&self.read.patient(), &sql, vec![destination.into()]).await?.iter().map(key_of).collect()
     }
 
     /// Makes those of these records pending that were filtered out: a later record may need them.

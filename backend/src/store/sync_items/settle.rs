@@ -16,7 +16,7 @@ use super::{
 };
 use crate::{
     clock::Timestamp,
-    model::{ItemState, Lane, RecordKey},
+    model::{ItemState, Kind, Lane, RecordKey},
     store::{
         Store, StoreError, bulk,
         entity::{
@@ -76,9 +76,11 @@ impl Store {
         // Two workers may settle at the same time an item that arrives and one that waits for it, and neither sees the
         // other's uncommitted change. So both look after their commit: the later one sees the other.
         let waits_for: Vec<RecordKey> = settled.iter().filter_map(waits_for).collect();
-        let mut arrived = self.arrived(destination, &waits_for).await?;
+        let (mut arrived, mut left_out) = self.arrived(destination, &waits_for).await?;
         arrived.extend(settled.iter().filter(|settled| arrives(settled)).map(|settled| settled.item.key));
+        left_out.extend(settled.iter().filter(|settled| is_left_out(settled)).map(|settled| settled.item.key));
         self.release_waiting(destination, &arrived, now).await?;
+        self.release_parked(destination, &left_out, now).await?;
         self.release_blocked(destination, settled, now).await?;
         Ok(changed)
     }
@@ -115,6 +117,12 @@ impl Store {
 fn arrives(Settled { item, state, .. }: &Settled) -> bool {
     let is_new = |id| item.remote_id.as_ref() != Some(id) || item.attempts > 0;
     matches!(state, SettledState::Synced { remote_id: Some(id), .. } if is_new(id))
+}
+
+/// Whether others may wait for the record, which is not delivered.
+fn is_left_out(Settled { item, state, .. }: &Settled) -> bool {
+    let is_referred_to = matches!(item.key.kind, Kind::User | Kind::Course);
+    is_referred_to && matches!(state, SettledState::Synced { remote_id: None, .. })
 }
 
 /// The other record whose arrival would change the decision.
@@ -194,14 +202,12 @@ fn settling() -> OnConflict {
     let unmoved = |then: &str, otherwise: &str| {
         Expr::cust(format!("CASE WHEN sync_items.revision = excluded.revision THEN {then} ELSE {otherwise} END"))
     };
-    let if_synced = |then: &str, otherwise: &str| {
-        Expr::cust(format!("CASE WHEN excluded.state = 'synced' THEN {then} ELSE {otherwise} END"))
-    };
     OnConflict::columns([Column::Destination, Column::SiteId, Column::Kind, Column::MoodleId])
         .update_columns([
             Column::Lane,
             Column::DueAt,
             Column::Attempts,
+            Column::RemoteId,
             Column::WaitsKind,
             Column::WaitsId,
             Column::Code,
@@ -210,16 +216,8 @@ fn settling() -> OnConflict {
             Column::JudgeAt,
         ])
         .value(Column::State, unmoved("excluded.state", "'pending'"))
-        // Only an end says where the record is; until then, what the delivery reserved stays reserved.
-        .value(Column::RemoteId, if_synced("excluded.remote_id", "sync_items.remote_id"))
         // Another item may have taken the remote record over meanwhile.
-        .value(
-            Column::Linked,
-            if_synced(
-                "(excluded.linked OR (sync_items.linked AND sync_items.revision <> excluded.revision))",
-                "sync_items.linked",
-            ),
-        )
+        .value(Column::Linked, unmoved("excluded.linked", "(excluded.linked OR sync_items.linked)"))
         // Something else may have been delivered since: see `Store::request_delivery`.
         .value(Column::Digest, unmoved("excluded.digest", "NULL"))
         .value(Column::Lease, Expr::cust("NULL"))

@@ -159,8 +159,7 @@ async fn give_up(
     Ok(execute(transaction, &sql, values).await? > 0)
 }
 
-/// Stores that an item writes a remote record. It is locked. Until the delivery ends well, an attempt of unknown outcome
-/// counts: what waits for the item is released then, whoever ends it.
+/// Stores that an item writes a remote record. It is locked. See [`Claimed::reserve`].
 async fn write_from_now_on(
     transaction: &impl ConnectionTrait,
     destination: &str,
@@ -292,6 +291,28 @@ impl Store {
                 }
             }
         }
+    }
+
+    /// Those of these records of which nothing was ever sent: all their attempts ended with one of these codes.
+    pub async fn never_sent(
+        &self,
+        destination: &str,
+        keys: &[RecordKey],
+        codes: &[&str],
+    ) -> Result<HashSet<RecordKey>, StoreError> {
+        let places = vec!["?"; codes.len()].join(", ");
+        let sql = format!(
+            "SELECT count(*) AS count FROM sync_attempts WHERE {PLACE} \
+             HAVING count(*) > 0 AND count(*) = count(CASE WHEN code IN ({places}) THEN 1 END)"
+        );
+        let mut never = HashSet::new();
+        for key in keys {
+            let values = place(destination, *key).into_iter().chain(codes.iter().map(|code| Value::from(*code)));
+            if !query(&self.read, &sql, values.collect()).await?.is_empty() {
+                never.insert(*key);
+            }
+        }
+        Ok(never)
     }
 
     /// Whether an attempt to deliver this record has written that remote record before.

@@ -4,6 +4,7 @@ use reqwest::Method;
 use serde_json::{Map, Value, json};
 
 use super::{Call, Client, answer, error::CallError};
+use crate::zoho::halves::{Failed, Halves};
 
 /// The most values of one `in`. Zoho's older limit; its newest documentation says 100.
 const VALUES: usize = 50;
@@ -19,13 +20,17 @@ const ROWS: usize = 200;
 pub struct Found {
     /// The records.
     pub records: Vec<Map<String, Value>>,
-    /// Values for which Zoho refuses the query. The others were looked for.
+    /// Values for which Zoho refuses the query.
     pub refused: Vec<String>,
+    /// Values for which Zoho fails to answer the query, with the last error. The others were looked for.
+    pub failed: Vec<String>,
+    /// How it fails.
+    pub failure: Option<CallError>,
 }
 
 impl Client {
     /// The records whose field equals one of the values, ignoring case, with these fields, that one and `id`. Lags
-    /// behind writes. A query that Zoho refuses is halved until the value that is the reason is alone.
+    /// behind writes. A query that Zoho refuses, or fails to answer, is halved until the value that is the reason is alone.
     pub async fn find_equal(
         &self,
         module: &str,
@@ -38,19 +43,35 @@ impl Client {
         let mut found = Found::default();
         // How a backslash is written is not documented. No address and no key has one.
         let values: Vec<&str> = values.iter().map(String::as_str).filter(|value| !value.contains('\\')).collect();
-        let mut parts: Vec<&[&str]> = values.chunks(VALUES).collect();
-        while let Some(part) = parts.pop() {
-            match self.find_all(module, field, part, &columns).await {
-                Ok(records) => found.records.extend(records),
-                Err(CallError::Invalid { .. }) if part.len() > 1 => {
-                    let (one, other) = part.split_at(part.len() / 2);
-                    parts.extend([one, other]);
+        let mut parts = Halves::new(values.chunks(VALUES).map(<[&str]>::to_vec));
+        let mut is_answered = false;
+        while let Some(part) = parts.next() {
+            match self.find_all(module, field, &part, &columns).await {
+                Ok(records) => {
+                    found.records.extend(records);
+                    parts.answered();
+                    is_answered = true;
                 }
-                Err(CallError::Invalid { .. }) => found.refused.extend(part.iter().map(|value| (*value).to_owned())),
+                Err(CallError::Invalid { .. }) => {
+                    found.refused.extend(parts.refused(part).map(str::to_owned));
+                    is_answered = true;
+                }
+                Err(error) if error.is_server_error() => match parts.failed(part) {
+                    Failed::Halved => found.failure = Some(error),
+                    Failed::Alone(value) => {
+                        found.failed.push(value.to_owned());
+                        found.failure = Some(error);
+                    }
+                    Failed::GivenUp(_) => return Err(error),
+                },
                 Err(error) => return Err(error),
             }
         }
-        Ok(found)
+        match found.failure.take_if(|_| !is_answered) {
+            // Nothing tells whether these values are the reason.
+            Some(error) => Err(error),
+            None => Ok(found),
+        }
     }
 
     async fn find_all(

@@ -63,6 +63,11 @@ impl CallError {
         Self::Unknown { status, reason: reason.into() }
     }
 
+    /// Whether Zoho failed rather than refused: perhaps because of one record.
+    pub(in crate::zoho) fn is_server_error(&self) -> bool {
+        matches!(self, Self::Unknown { status: Some(500..), .. })
+    }
+
     /// One word for logs and metrics.
     pub fn kind(&self) -> &'static str {
         match self {

@@ -46,7 +46,14 @@ impl Zoho {
         }
         let started_at = self.clock.now();
         let (holders, mut gone) = self.holders(context, &jobs).await.map_err(unreadable)?;
-        let mut found = self.contacts(context, &jobs).await?;
+        let mut found = match self.contacts(context, &jobs).await {
+            Ok(found) => found,
+            Err(failure) => {
+                let timing = Timing { started_at, ended_at: self.clock.now() };
+                self.settle_unfound(&failure, jobs, timing, delivery);
+                return Err(failure);
+            }
+        };
         let writers = self.confirm(context, &jobs, &mut found, &mut gone).await?;
         let timing = Timing { started_at, ended_at: self.clock.now() };
         let (mut existing, mut new, mut failure) = (Vec::new(), Vec::new(), None);
@@ -63,7 +70,7 @@ impl Zoho {
                 }
                 Holder::InFlight => {
                     let words = "Another user with the same e-mail address is being delivered; this one follows.";
-                    let reason = ("same_email_in_flight".to_owned(), words.to_owned());
+                    let reason = (SAME_EMAIL_IN_FLIGHT.to_owned(), words.to_owned());
                     delivery.settled.push(self.retry(job, reason, timing));
                     continue;
                 }
@@ -97,12 +104,49 @@ impl Zoho {
                     let failed = outcome::failed(job.item, ("email_taken".to_owned(), reason), Some(timing));
                     delivery.settled.push(Settled { blocked_by, ..failed });
                 }
+                AdoptionChoice::Later => {
+                    let words = "Zoho fails to look for this person, but looks for others.";
+                    delivery.settled.push(self.retry(job, (SEARCH_FAILED.to_owned(), words.to_owned()), timing));
+                }
                 AdoptionChoice::Ask(code, words) => {
                     delivery.settled.push(outcome::failed(job.item, (code.to_owned(), words), Some(timing)));
                 }
             }
         }
         Ok(Adoption { existing, new, failure })
+    }
+
+    /// When Zoho fails to look for people, they are tried again later: one of them may be the reason.
+    fn settle_unfound(&self, failure: &DestinationFailure, jobs: Vec<Job>, timing: Timing, delivery: &mut Delivery) {
+        if let DestinationFailure::Outage { reason, .. } = failure {
+            let reason = || (SEARCH_FAILED.to_owned(), reason.clone());
+            delivery.settled.extend(jobs.into_iter().map(|job| self.retry(job, reason(), timing)));
+        }
+    }
+
+    /// Of people who are gone, those whom an attempt of unknown outcome may have inserted. The others are left alone: an
+    /// attempt would have adopted the contact that has their address.
+    pub(super) async fn perhaps_inserted(
+        &self,
+        context: &DeliveryContext<'_>,
+        removed: Vec<Job>,
+        delivery: &mut Delivery,
+    ) -> Result<Vec<Job>, DestinationFailure> {
+        if context.module.matches.is_empty() || context.batch.kind != Kind::User || removed.is_empty() {
+            return Ok(removed);
+        }
+        let keys: Vec<RecordKey> = removed.iter().map(|job| job.item.key).collect();
+        let never_sent = self.store.never_sent(Self::NAME, &keys, &NOT_SENT).await.map_err(unreadable)?;
+        let found = self.contacts(context, &removed).await?;
+        let would_be_adopted = |job: &Job| {
+            let choice = found.choose(context.module, job, &HashMap::new());
+            adopts(context, job) && matches!(choice, AdoptionChoice::Adopt(_))
+        };
+        let (never, perhaps): (Vec<Job>, Vec<Job>) =
+            removed.into_iter().partition(|job| never_sent.contains(&job.item.key) || would_be_adopted(job));
+        let reason = || ("deleted".to_owned(), "It was deleted in Moodle.".to_owned());
+        delivery.settled.extend(never.into_iter().map(|job| outcome::left_alone(job.item, reason(), None)));
+        Ok(perhaps)
     }
 
     /// Reads the contacts by id that are about to be taken for another person's or asked about, and those of deleted
@@ -132,7 +176,10 @@ impl Zoho {
         let mut fields = vec![module.key.as_str()];
         fields.extend(module.matches.iter().map(|field| field.field.as_str()));
         let records = self.client.get(&module.module, &ids, &fields).await;
-        found.replace(&ids, &records.map_err(|error| self.failure_of(context, Records::New, &error))?);
+        found.replace(
+            &ids,
+            &records.map_err(|error| self.failure_of(context, Records::New, "contacts cannot be read", &error))?,
+        );
         Ok(writers)
     }
 
@@ -143,6 +190,15 @@ impl Zoho {
         Ok(rows.iter().any(|row| row.code.as_deref() == Some(ASKS) && names(row)))
     }
 }
+
+/// The code of people whom Zoho fails to look for.
+const SEARCH_FAILED: &str = "search_failed";
+
+/// The codes of attempts that ended before anything of a person was sent.
+const NOT_SENT: [&str; 2] = [SEARCH_FAILED, SAME_EMAIL_IN_FLIGHT];
+
+/// The code of people who wait for another one with the same address.
+pub(super) const SAME_EMAIL_IN_FLIGHT: &str = "same_email_in_flight";
 
 /// The code of people whose contact is only adopted if a person approves.
 const ASKS: &str = "adoption_asks";

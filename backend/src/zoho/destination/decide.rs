@@ -125,7 +125,7 @@ impl<'a> Decider<'a> {
             return self.gone(item, &facts, remote_id, tried);
         }
         for related in self.needed(&facts) {
-            if let Some(decision) = self.missing(related) {
+            if let Some(decision) = self.missing(key, &facts, related) {
                 return decision;
             }
         }
@@ -271,7 +271,7 @@ impl<'a> Decider<'a> {
     }
 
     /// The decision if a record that must be in Zoho first is not there.
-    fn missing(&self, related: RecordKey) -> Option<Decision> {
+    fn missing(&self, key: RecordKey, facts: &Facts<'_>, related: RecordKey) -> Option<Decision> {
         let Some(row) = self.batch.related(related) else {
             return Some(self.park(related, "which Moodle has not reported yet", false));
         };
@@ -282,8 +282,7 @@ impl<'a> Decider<'a> {
             ItemState::Pending | ItemState::InFlight => self.park(related, "which is not in Zoho yet", false),
             ItemState::Parked => self.park(related, "which is waiting itself", false),
             ItemState::Failed => self.park(related, "which failed and needs a person", false),
-            // The person was filtered out. This enrolment may change that.
-            ItemState::Synced if self.batch.kind == Kind::Enrolment && self.may_be_chosen(row) => {
+            ItemState::Synced if self.may_choose(key, facts, row) => {
                 self.park(related, "which was not delivered until now", true)
             }
             ItemState::Synced => {
@@ -293,10 +292,13 @@ impl<'a> Decider<'a> {
         })
     }
 
-    /// Whether an enrolment may change that a person is not delivered.
-    fn may_be_chosen(&self, person: &ItemRow) -> bool {
-        let for_another_reason = matches!(person.code.as_deref(), Some(EXCLUDED | UNCONFIRMED));
-        self.mapping.filter().only_enrolled() && !for_another_reason
+    /// Whether this record is an enrolment that changes that a person is filtered out: then that person's decision is
+    /// older. Must agree with [`DeliveryBatch::is_enrolled`], or the two would judge each other for ever.
+    fn may_choose(&self, key: RecordKey, facts: &Facts<'_>, person: &ItemRow) -> bool {
+        self.batch.kind == Kind::Enrolment
+            && self.mapping.filter().only_enrolled()
+            && person.code.as_deref() == Some(LEFT_OUT)
+            && self.passes_filter(key, facts, false).is_ok_and(|passes| passes)
     }
 
     fn park(&self, waits_for: RecordKey, why: &str, reconsider: bool) -> Decision {

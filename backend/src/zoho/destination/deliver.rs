@@ -5,7 +5,9 @@ use super::{
     adopt::Adoption,
     decide::WriteTarget,
     job::{DeliveryContext, Job, WriteCall, job},
-    outcome, readings, unreadable,
+    outcome, readings,
+    send::Unsettled,
+    unreadable,
 };
 use crate::{
     delivery::{Delivery, Destination, DestinationFailure},
@@ -72,7 +74,9 @@ impl Zoho {
             }
         }
         let updates = self.without_shared_addresses(context, updates).await?;
-        let gone = self.send(WriteCall::Update, context, updates, delivery).await?.gone;
+        let Unsettled { gone, perhaps_elsewhere, .. } =
+            self.send(WriteCall::Update, context, updates, delivery).await?;
+        inserts.extend(perhaps_elsewhere);
         let gone = self.without_merged(context, gone, delivery).await?;
         self.reappear(&gone.vanished, delivery).await;
         inserts.extend(gone.vanished);
@@ -82,8 +86,11 @@ impl Zoho {
         found.extend(gone.merged);
         let vanished = self.send(WriteCall::Update, context, found, delivery).await?.gone;
         new.extend(self.render_new(context, vanished, delivery));
-        new.extend(removed);
+        new.extend(self.perhaps_inserted(context, removed, delivery).await?);
         deletes.extend(self.insert(context, new, delivery).await?);
+        let elsewhere = self.send(WriteCall::Delete, context, deletes, delivery).await?.perhaps_elsewhere;
+        let elsewhere = self.render_new(context, elsewhere, delivery);
+        let deletes = self.insert(context, elsewhere, delivery).await?;
         self.send(WriteCall::Delete, context, deletes, delivery).await?;
         failure.map_or(Ok(()), Err)
     }

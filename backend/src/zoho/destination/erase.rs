@@ -6,6 +6,7 @@ use super::{
     decide::{Leaves, WriteTarget},
     job::{DeliveryContext, Job, WriteCall, job},
     outcome::{self, Timing},
+    send::Unsettled,
 };
 use crate::{
     delivery::{Delivery, DestinationFailure},
@@ -25,8 +26,10 @@ impl Zoho {
             .into_iter()
             .map(|(item, target, leaves)| Job { leaves: Some(leaves), ..job(item, target, "erased", true) });
         // After an attempt of unknown outcome, an insert finds out whether it was delivered.
-        let (known, unknown): (Vec<_>, Vec<_>) = jobs.partition(|job| job.remote_id.is_some());
-        let mut emptied = self.send(WriteCall::Update, context, known, delivery).await?.gone;
+        let (known, mut unknown): (Vec<_>, Vec<_>) = jobs.partition(|job| job.remote_id.is_some());
+        let Unsettled { gone: mut emptied, perhaps_elsewhere, .. } =
+            self.send(WriteCall::Update, context, known, delivery).await?;
+        unknown.extend(perhaps_elsewhere);
         emptied.extend(self.insert(context, unknown, delivery).await?);
         self.send(WriteCall::Delete, context, emptied, delivery).await?;
         Ok(())

@@ -21,6 +21,9 @@ use crate::{
 /// The module of people who are not contacts yet.
 const LEADS: &str = "Leads";
 
+/// What fails when people cannot be found, in words.
+const SEARCH: &str = "people cannot be looked for";
+
 /// The records found by one field.
 struct FoundBy {
     field: MatchField,
@@ -28,14 +31,20 @@ struct FoundBy {
     records: HashMap<String, Vec<Map<String, Value>>>,
     /// Values that Zoho refuses to look for.
     refused: HashSet<String>,
+    /// Values that Zoho fails to look for.
+    failed: HashSet<String>,
 }
 
 impl FoundBy {
-    /// The records for a person, and whether Zoho refused to look for them.
-    fn of(&self, job: &Job) -> (&[Map<String, Value>], bool) {
-        let Some(value) = job.body.get(&self.field.value_of) else { return (&[], false) };
-        let refused = value.as_str().is_some_and(|value| self.refused.contains(value));
-        (lower(value).and_then(|value| self.records.get(&value)).map_or(&[], Vec::as_slice), refused)
+    /// The records for a person.
+    fn of(&self, job: &Job) -> &[Map<String, Value>] {
+        let records = job.body.get(&self.field.value_of).and_then(lower).and_then(|value| self.records.get(&value));
+        records.map_or(&[], Vec::as_slice)
+    }
+
+    /// Whether a person's value is one of these.
+    fn has(&self, values: &HashSet<String>, job: &Job) -> bool {
+        job.body.get(&self.field.value_of).and_then(Value::as_str).is_some_and(|value| values.contains(value))
     }
 }
 
@@ -59,6 +68,8 @@ pub(super) enum AdoptionChoice {
         owner: String,
         reason: String,
     },
+    /// Zoho failed to look for this person.
+    Later,
     /// An operator must decide; with the code and the reason.
     Ask(&'static str, String),
 }
@@ -95,12 +106,13 @@ impl Zoho {
             return Ok(None);
         }
         let found = self.client.find_equal(module, &field.field, &values, columns).await;
-        let found = found.map_err(|error| self.failure_of(context, Records::New, &error))?;
+        let found = found.map_err(|error| self.failure_of(context, Records::New, SEARCH, &error))?;
         let by_value = found.records.into_iter().filter_map(|record| Some((lower(record.get(&field.field)?)?, record)));
         Ok(Some(FoundBy {
             field: field.clone(),
             records: grouped(by_value),
             refused: found.refused.into_iter().collect(),
+            failed: found.failed.into_iter().collect(),
         }))
     }
 }
@@ -109,7 +121,7 @@ impl FoundPeople {
     /// The contacts found for a person.
     pub(super) fn contacts(&self, job: &Job) -> Vec<&Map<String, Value>> {
         let mut ids = HashSet::new();
-        let all = self.contacts.iter().flat_map(|found| found.of(job).0);
+        let all = self.contacts.iter().flat_map(|found| found.of(job));
         all.filter(|contact| ids.insert(contact.get("id"))).collect()
     }
 
@@ -132,7 +144,7 @@ impl FoundPeople {
 
     /// The fields by which a contact was found for a person.
     pub(super) fn fields(&self, job: &Job, contact: &str) -> impl Iterator<Item = &str> {
-        let by = move |found: &&FoundBy| found.of(job).0.iter().any(|each| id(each).as_deref() == Some(contact));
+        let by = move |found: &&FoundBy| found.of(job).iter().any(|each| id(each).as_deref() == Some(contact));
         self.contacts.iter().filter(by).map(|found| found.field.value_of.as_str())
     }
 
@@ -156,7 +168,11 @@ impl FoundPeople {
 
     /// What to do with a person. `gone` are the keys of deleted users, by the ids of the contacts that they hand over.
     pub(super) fn choose(&self, module: &ModuleMapping, job: &Job, gone: &HashMap<String, String>) -> AdoptionChoice {
-        if let Some(found) = self.contacts.iter().chain(&self.leads).find(|found| found.of(job).1) {
+        let all = || self.contacts.iter().chain(&self.leads);
+        if all().any(|found| found.has(&found.failed, job)) {
+            return AdoptionChoice::Later;
+        }
+        if let Some(found) = all().find(|found| found.has(&found.refused, job)) {
             return AdoptionChoice::Ask(
                 "not_searchable",
                 format!(
@@ -167,7 +183,7 @@ impl FoundPeople {
         }
         let contacts = self.contacts(job);
         match choose(job, &module.key, &contacts, gone) {
-            AdoptionChoice::New => match self.leads.iter().find_map(|found| found.of(job).0.first()).and_then(id) {
+            AdoptionChoice::New => match self.leads.iter().find_map(|found| found.of(job).first()).and_then(id) {
                 Some(lead) => AdoptionChoice::Ask(
                     "lead",
                     format!(
@@ -198,19 +214,23 @@ fn choose(job: &Job, key: &str, contacts: &[&Map<String, Value>], gone: &HashMap
         let old = id(contact).and_then(|id| gone.get(&id));
         old.is_some_and(|old| key_of(contact, key) == Some(old))
     };
-    let is_taken = |contact: &&Map<String, Value>| key_of(contact, key).is_some() && !is_handed_over(contact);
-    let (taken, free): (Vec<_>, Vec<_>) = contacts.iter().copied().partition(is_taken);
+    let (handed_over, others): (Vec<_>, Vec<_>) =
+        contacts.iter().copied().partition(|contact: &&Map<String, Value>| is_handed_over(contact));
+    let (taken, free): (Vec<_>, Vec<_>) = others.into_iter().partition(|contact| key_of(contact, key).is_some());
     let ask = |words| AdoptionChoice::Ask("email_taken", words);
-    match (taken.first(), free.as_slice()) {
-        (None, []) => AdoptionChoice::New,
-        (None, [contact]) => id(contact).map_or(AdoptionChoice::New, AdoptionChoice::Adopt),
-        (None, several) => ask(format!(
+    // Somebody's account may have been deleted and made again several times.
+    let newest = handed_over.into_iter().filter_map(id).max_by_key(|id| (id.len(), id.clone()));
+    match (taken.first(), newest, free.as_slice()) {
+        (None, Some(id), _) => AdoptionChoice::Adopt(id),
+        (None, None, []) => AdoptionChoice::New,
+        (None, None, [contact]) => id(contact).map_or(AdoptionChoice::New, AdoptionChoice::Adopt),
+        (None, None, several) => ask(format!(
             "{} contacts in Zoho have this e-mail address. Merge them there, or write {} into the field {key} of the right one; then \
              retry.",
             several.len(),
             own.unwrap_or_default()
         )),
-        (Some(contact), _) => {
+        (Some(contact), ..) => {
             let (id, owner) = (id(contact).unwrap_or_default(), key_of(contact, key).unwrap_or_default());
             let reason = format!(
                 "The contact {id} in Zoho has this e-mail address and belongs to {owner}. If they are the same person, clear the field \

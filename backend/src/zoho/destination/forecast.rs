@@ -165,7 +165,7 @@ impl Zoho {
         let fields: BTreeSet<&str> = jobs.iter().flat_map(|job| job.body.keys().map(String::as_str)).collect();
         let fields: Vec<&str> = fields.into_iter().collect();
         let records = self.client.get(&context.module.module, &ids, &fields).await;
-        let records = records.map_err(|error| self.failure(&error))?;
+        let records = records.map_err(|error| self.failure(crate::model::Records::All, &error))?;
         let with_id = |record: Map<String, Value>| Some((record.get("id")?.as_str()?.to_owned(), record));
         Ok(records.into_iter().filter_map(with_id).collect())
     }

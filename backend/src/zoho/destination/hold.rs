@@ -15,20 +15,32 @@ use crate::{
 const ATTEMPTS_ALONE: u32 = 3;
 
 impl Zoho {
-    /// What a failed call means, made for some records of this kind.
+    /// What a failed call means, made for some records of this kind. `what` says in words what does not work.
     pub(super) fn failure_of(
         &self,
         context: &DeliveryContext<'_>,
         records: Records,
+        what: &str,
         error: &CallError,
     ) -> DestinationFailure {
-        match error {
-            CallError::Configuration { reason, code } => {
-                of_code(context.batch.kind, records, code, format!("{}: {reason}.", context.module.module))
+        let module = &context.module.module;
+        match (error, self.failure(records, error)) {
+            (CallError::Configuration { reason, code }, _) => {
+                of_code(context.batch.kind, records, code, format!("{module}: {reason}."))
             }
-            error => self.failure(error),
+            (_, DestinationFailure::Outage { records, reason, everything: false }) => DestinationFailure::Outage {
+                records,
+                reason: format!("{module}: {what}: {reason}."),
+                everything: false,
+            },
+            (_, failure) => failure,
         }
     }
+}
+
+/// Whether a record has failed often enough to be the reason itself.
+pub(super) fn has_failed_alone(job: &Job) -> bool {
+    job.item.attempts >= ATTEMPTS_ALONE
 }
 
 /// The hold for a refusal with this code.
@@ -57,7 +69,7 @@ pub(super) fn of_entries(
     let refusals: Vec<_> = refusals.collect();
     let first = refusals.first()?;
     let full = refusals.iter().any(|refusal| refusal.class == Class::Full);
-    let alone_again = jobs.len() == 1 && jobs.iter().all(|job| job.item.attempts >= ATTEMPTS_ALONE);
+    let alone_again = jobs.len() == 1 && jobs.iter().all(has_failed_alone);
     if !full && (refusals.len() < entries.len() || alone_again) {
         return None;
     }

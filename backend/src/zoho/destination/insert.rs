@@ -26,6 +26,8 @@ enum Obstacle {
     Unknown(String),
     /// It is another one's; with the words for a person.
     Anothers(String),
+    /// It is not there any more: somebody may just have deleted it.
+    Vanished,
 }
 
 impl Zoho {
@@ -69,7 +71,8 @@ impl Zoho {
         let mut held = HashMap::new();
         if !ids.is_empty() {
             let records = self.client.get(module, &ids, &[key]).await;
-            let records = records.map_err(|error| self.failure_of(context, Records::New, &error))?;
+            let records =
+                records.map_err(|error| self.failure_of(context, Records::New, "records cannot be read", &error))?;
             held.extend(
                 records.into_iter().filter_map(|record| Some((record.get("id")?.as_str()?.to_owned(), record))),
             );
@@ -79,6 +82,9 @@ impl Zoho {
             match self.obstacle(context, &job, &refusal, &held).await.map_err(unreadable)? {
                 Obstacle::Ours(id) => existing.extend(again(context, job, id).map(|job| (job, timing))),
                 Obstacle::Unknown(id) => failure = Some(self.other_writer(context, &id)),
+                Obstacle::Vanished => {
+                    delivery.settled.push(self.retry(job, outcome::of_refusal(&refusal), timing));
+                }
                 Obstacle::Anothers(words) => {
                     delivery.settled.push(outcome::failed(job.item, (refusal.code, words), Some(timing)));
                 }
@@ -100,6 +106,10 @@ impl Zoho {
         if let Some(other) = refusal.duplicates.iter().find(is_ours) {
             let ours = self.is_ours(job, &other.id).await?;
             return Ok(if ours { Obstacle::Ours(other.id.clone()) } else { Obstacle::Unknown(other.id.clone()) });
+        }
+        let is_there = refusal.duplicates.iter().any(|other| held.contains_key(&other.id));
+        if !refusal.duplicates.is_empty() && !is_there && job.item.attempts == 0 {
+            return Ok(Obstacle::Vanished);
         }
         Ok(Obstacle::Anothers(words(context, refusal, held)))
     }

@@ -75,6 +75,15 @@ pub(super) enum WriteCall {
 }
 
 impl WriteCall {
+    /// What fails when the call fails, in words.
+    pub(super) fn in_words(self) -> &'static str {
+        match self {
+            Self::Insert => "nothing can be inserted",
+            Self::Update => "nothing can be changed",
+            Self::Delete => "nothing can be deleted",
+        }
+    }
+
     /// The records that it concerns.
     pub(super) fn records(self) -> Records {
         match self {

@@ -4,6 +4,8 @@
 //! A merged record is gone, and nothing says into which one it went. But what referred to it refers to the survivor,
 //! whose timeline names it.
 
+use std::collections::HashSet;
+
 use serde_json::Value;
 
 use super::{
@@ -37,10 +39,29 @@ impl Zoho {
         gone: Vec<Job>,
         delivery: &mut Delivery,
     ) -> Result<Gone, DestinationFailure> {
-        let mut rest = Gone::default();
         if context.batch.kind != Kind::User || gone.is_empty() {
-            return Ok(Gone { vanished: gone, ..rest });
+            return Ok(Gone { vanished: gone, ..Gone::default() });
         }
+        let (started_at, jobs) = (self.clock.now(), gone.clone());
+        let rest = self.survivors(context, gone, delivery).await;
+        if let Err(DestinationFailure::Outage { reason, .. }) = &rest {
+            // One of them may be the reason; the next try begins with others.
+            let timing = Timing { started_at, ended_at: self.clock.now() };
+            let settled: HashSet<RecordKey> = delivery.settled.iter().map(|settled| settled.item.key).collect();
+            let open = jobs.into_iter().filter(|job| !settled.contains(&job.item.key));
+            let reason = || ("unknown".to_owned(), reason.clone());
+            delivery.settled.extend(open.map(|job| self.retry(job, reason(), timing)));
+        }
+        rest
+    }
+
+    async fn survivors(
+        &self,
+        context: &DeliveryContext<'_>,
+        gone: Vec<Job>,
+        delivery: &mut Delivery,
+    ) -> Result<Gone, DestinationFailure> {
+        let mut rest = Gone::default();
         let started_at = self.clock.now();
         let found = self.contacts(context, &gone).await?;
         for job in gone {
@@ -76,7 +97,7 @@ impl Zoho {
         let Some(vanished) = job.item.remote_id.as_deref() else { return Ok(None) };
         for candidate in candidates.into_iter().filter(|candidate| candidate != vanished) {
             let merged = self.client.was_merged_into(&context.module.module, &candidate, vanished).await;
-            if merged.map_err(|error| self.failure_of(context, Records::Known, &error))? {
+            if merged.map_err(|error| self.failure_of(context, Records::Known, "timelines cannot be read", &error))? {
                 return Ok(Some(candidate));
             }
         }
@@ -94,7 +115,8 @@ impl Zoho {
         let lookup = module.rules.iter().find(|rule| rule.lookup() == Some(Related::User));
         let Some(field) = lookup.map(|rule| rule.field.as_str()) else { return Ok(None) };
         let records = self.client.get(&module.module, &[remote_id], &[field]).await;
-        let records = records.map_err(|error| self.failure_of(context, Records::Known, &error))?;
+        let records =
+            records.map_err(|error| self.failure_of(context, Records::Known, "records cannot be read", &error))?;
         let contact = records.first().and_then(|record| record.get(field)?.get("id")).and_then(Value::as_str);
         Ok(contact.map(str::to_owned))
     }

@@ -100,8 +100,17 @@ impl Zoho {
             CallError::Configuration { reason, code } => {
                 hold::of_code(kind, Records::All, code, format!("{name}: {reason}."))
             }
-            error => self.failure(error),
-        })?;
+            error => self.failure(Records::All, error),
+        });
+        let found = match (found, held.get_mut(&module.module)) {
+            // What was known an hour ago is better than waiting.
+            (Err(DestinationFailure::Outage { reason, .. }), Some((known, at))) => {
+                tracing::warn!(module = name, reason, "could not read the module's fields again");
+                *at = stale(now);
+                return Ok(Arc::clone(known));
+            }
+            (found, _) => found?,
+        };
         let findings = check::check_module(&self.mapping, kind, module, found.as_ref());
         let errors = findings.iter().filter(|finding| finding.severity == Severity::Error);
         match (found, errors.clone().next()) {
@@ -135,7 +144,15 @@ impl Zoho {
         {
             return Ok(seen.time_zone.clone());
         }
-        let organisation = self.client.org().await.map_err(|error| self.failure(&error))?;
+        let organisation = match (self.client.org().await, seen.as_mut()) {
+            (Ok(organisation), _) => organisation,
+            (Err(error @ (CallError::Unknown { .. } | CallError::Unreachable { .. })), Some(seen)) => {
+                tracing::warn!(%error, "could not read the organisation again");
+                seen.at = stale(now);
+                return Ok(seen.time_zone.clone());
+            }
+            (Err(error), _) => return Err(self.failure(Records::All, &error)),
+        };
         let known = self.store.organisation(Self::NAME, &organisation.id).await.map_err(unreadable)?;
         if known == organisation.id {
             let time_zone = organisation.time_zone;
@@ -152,7 +169,8 @@ impl Zoho {
     }
 
     /// What a failed call means for the whole destination.
-    fn failure(&self, error: &CallError) -> DestinationFailure {
+    /// What a failed call means for these records.
+    fn failure(&self, records: Records, error: &CallError) -> DestinationFailure {
         let reason = error.to_string();
         match error {
             CallError::Unauthorized { .. } => {
@@ -166,11 +184,17 @@ impl Zoho {
                 DestinationFailure::Pause { cause: "credits", reason, check_at }
             }
             CallError::Throttled { .. } => DestinationFailure::Throttled,
-            CallError::Unreachable { .. } | CallError::Unknown { .. } | CallError::Invalid { .. } => {
-                DestinationFailure::Outage { reason }
+            CallError::Unreachable { .. } => DestinationFailure::Outage { records, reason, everything: true },
+            CallError::Unknown { .. } | CallError::Invalid { .. } => {
+                DestinationFailure::Outage { records, reason, everything: false }
             }
         }
     }
+}
+
+/// When something was read, if it is to be read again soon: reading it just failed.
+fn stale(now: Timestamp) -> Timestamp {
+    now.before(limits::METADATA_TIME).after(limits::METADATA_RETRY)
 }
 
 /// What is wrong with a module that the mapping does not fit.
@@ -197,7 +221,8 @@ pub async fn read_modules(client: &Client, mapping: &Mapping) -> Result<Modules,
 
 /// What it means for the destination that records cannot be read.
 fn unreadable(error: StoreError) -> DestinationFailure {
-    DestinationFailure::Outage { reason: format!("the records could not be read: {error}") }
+    let reason = format!("the records could not be read: {error}");
+    DestinationFailure::Outage { records: Records::All, reason, everything: true }
 }
 
 impl Destination for Zoho {

@@ -75,7 +75,9 @@ impl Zoho {
     /// How many records there are in each module of the mapping, how many come, and how many have room.
     pub async fn room(&self) -> Result<Room, DestinationFailure> {
         let absent = self.store.absent(Self::NAME).await.map_err(unreadable)?;
-        Room::read(&self.client, &self.mapping, &absent).await.map_err(|error| self.failure(&error))
+        Room::read(&self.client, &self.mapping, &absent)
+            .await
+            .map_err(|error| self.failure(crate::model::Records::All, &error))
     }
 
     /// Plans the delivery of these items. Reads their records from Zoho; changes nothing.

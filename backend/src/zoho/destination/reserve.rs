@@ -3,6 +3,7 @@
 
 use super::{
     Zoho,
+    adopt::SAME_EMAIL_IN_FLIGHT,
     job::{DeliveryContext, Job},
     outcome::{self, Timing},
     unreadable,
@@ -40,14 +41,14 @@ impl Zoho {
         let timing = Timing { started_at, ended_at: self.clock.now() };
         for ((job, reserved), reservation) in first.into_iter().zip(reserved).zip(reservations) {
             match reserved {
-                Reserved::Writer => ready.push(job),
+                Reserved::Writer => ready.push(Job { item: job.item.reserve(reservation.remote_id), ..job }),
                 Reserved::Taken(other) => {
                     let reason = taken(&reservation.remote_id, other);
                     delivery.settled.push(outcome::failed(job.item, reason, Some(timing)));
                 }
                 Reserved::InFlight => {
                     let words = "A deleted user with the same e-mail address is being delivered; this one follows.";
-                    let reason = ("same_email_in_flight".to_owned(), words.to_owned());
+                    let reason = (SAME_EMAIL_IN_FLIGHT.to_owned(), words.to_owned());
                     delivery.settled.push(self.retry(job, reason, timing));
                 }
                 Reserved::Lost => {}

@@ -1,7 +1,5 @@
 //! The writing calls: makes them, and settles each record by its own entry in the answer.
 
-use std::collections::VecDeque;
-
 use serde_json::{Map, Value};
 
 use super::{
@@ -16,6 +14,7 @@ use crate::{
     store::Settled,
     zoho::{
         client::{CallError, Class, RecordAnswer, Refusal},
+        halves::{Failed, Halves},
         mapping::{ModuleMapping, OnDelete, Related},
     },
 };
@@ -25,12 +24,12 @@ use crate::{
 pub(super) struct Unsettled {
     /// Jobs whose records Zoho no longer has, and those whose records are to be deleted next.
     pub(super) gone: Vec<Job>,
+    /// Removals whose records Zoho no longer has, after an attempt of unknown outcome, which may have created them again
+    /// under other ids.
+    pub(super) perhaps_elsewhere: Vec<Job>,
     /// New records that another record is in the way of.
     pub(super) duplicates: Vec<(Job, Refusal, Timing)>,
 }
-
-/// After this many failed calls in a row, Zoho has a problem, not one record: the rest is left for later.
-const FAILURES_IN_A_ROW: u32 = 3;
 
 impl Zoho {
     /// Makes the calls for these jobs. A call that may have failed because of one record is halved until that record is
@@ -43,17 +42,16 @@ impl Zoho {
         delivery: &mut Delivery,
     ) -> Result<Unsettled, DestinationFailure> {
         let jobs = if call == WriteCall::Update { self.reserved(context, jobs, delivery).await? } else { jobs };
-        let (mut parts, mut rest, mut failures, mut unknown) = (VecDeque::from([jobs]), Unsettled::default(), 0, None);
-        while let Some(mut part) = parts.pop_front() {
-            if part.is_empty() {
-                continue;
-            }
+        let (mut parts, mut rest, mut unknown) = (Halves::new([jobs]), Unsettled::default(), None);
+        let mut is_answered = false;
+        while let Some(part) = parts.next() {
             let started_at = self.clock.now();
             let answer = self.call(call, context, &part).await;
             let timing = Timing { started_at, ended_at: self.clock.now() };
             let error = match answer {
                 Ok(entries) => {
-                    failures = 0;
+                    parts.answered();
+                    is_answered = true;
                     let held = hold::of_entries(context, call, &part, &entries);
                     let alone = part.len() == 1;
                     let mut again = Vec::new();
@@ -69,33 +67,37 @@ impl Zoho {
                             entry => self.settle(call, context, job, entry, timing, (&mut rest, delivery)),
                         }
                     }
-                    parts.push_back(again);
+                    parts.again(again);
                     let Some(failure) = held else { continue };
-                    self.settle_unknown(unknown, parts.into_iter().flatten(), delivery);
+                    self.settle_unknown(unknown, parts.rest(), delivery);
                     return Err(failure);
                 }
                 Err(error) => error,
             };
-            failures += 1;
             let reason = outcome::of_call(&error);
             if matches!(error, CallError::Unknown { .. }) {
                 unknown = Some((reason.clone(), timing));
             }
-            if part.len() > 1 && failures < FAILURES_IN_A_ROW && may_be_one_record(&error, &part) {
-                let rest = part.split_off(part.len() / 2);
-                // Requeue both halves at the end: trying another part first shows whether Zoho or a record is the
-                // problem.
-                parts.extend([part, rest]);
-                continue;
-            }
-            if matches!(error, CallError::Invalid { .. }) && part.len() == 1 {
-                delivery
-                    .settled
-                    .extend(part.into_iter().map(|job| outcome::failed(job.item, reason.clone(), Some(timing))));
-                continue;
-            }
-            self.settle_unknown(unknown, part.into_iter().chain(parts.into_iter().flatten()), delivery);
-            return Err(self.failure_of(context, call.records(), &error));
+            let part = match error {
+                CallError::Invalid { .. } => {
+                    let alone = parts.refused(part);
+                    is_answered = true;
+                    delivery.settled.extend(alone.map(|job| outcome::failed(job.item, reason, Some(timing))));
+                    continue;
+                }
+                _ if may_be_one_record(&error, &part) => match parts.failed(part) {
+                    Failed::Halved => continue,
+                    Failed::Alone(job) if is_answered || !parts.is_empty() || hold::has_failed_alone(&job) => {
+                        delivery.settled.push(self.retry(job, reason, timing));
+                        continue;
+                    }
+                    Failed::Alone(job) => vec![job],
+                    Failed::GivenUp(part) => part,
+                },
+                _ => part,
+            };
+            self.settle_unknown(unknown, part.into_iter().chain(parts.rest()), delivery);
+            return Err(self.failure_of(context, call.records(), call.in_words(), &error));
         }
         Ok(rest)
     }
@@ -174,6 +176,9 @@ impl Zoho {
             RecordAnswer::Refused(refusal) => refusal,
         };
         let settled = match refusal.class {
+            Class::Gone if job.removes && may_be_elsewhere(call, &job) => {
+                return rest.perhaps_elsewhere.push(Job { remote_id: None, ..job });
+            }
             Class::Gone if job.removes => outcome::synced(job.item, None, None, job.outcome, timing),
             Class::Gone if call == WriteCall::Update => return rest.gone.push(job),
             Class::Gone => self.retry(job, outcome::of_refusal(&refusal), timing),
@@ -222,16 +227,16 @@ impl Zoho {
     }
 }
 
+/// Whether an earlier attempt, whose answer is unknown, may have created a record again that Zoho no longer has.
+fn may_be_elsewhere(call: WriteCall, job: &Job) -> bool {
+    let was_blanked = call == WriteCall::Delete && job.leaves.is_some();
+    job.tried && job.remote_id == job.item.remote_id && !was_blanked
+}
+
 /// Whether a failed call may succeed without one of its records.
 fn may_be_one_record(error: &CallError, jobs: &[Job]) -> bool {
-    match error {
-        CallError::Invalid { .. } => true,
-        // At first, a problem of Zoho is more likely; only repeated failures are narrowed down.
-        CallError::Unknown { status: Some(status), .. } => {
-            *status >= 500 && jobs.iter().any(|job| job.item.attempts >= 2)
-        }
-        _ => false,
-    }
+    // At first, a problem of Zoho is more likely; only repeated failures are narrowed down.
+    error.is_server_error() && jobs.iter().any(|job| job.item.attempts >= 2)
 }
 
 /// The referenced record whose id in Zoho is no longer valid, if that is what the refusal is about.

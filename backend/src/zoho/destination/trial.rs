@@ -38,6 +38,6 @@ impl Zoho {
     }
 
     async fn read(&self, mapping: &Mapping) -> Result<Modules, DestinationFailure> {
-        read_modules(&self.client, mapping).await.map_err(|error| self.failure(&error))
+        read_modules(&self.client, mapping).await.map_err(|error| self.failure(crate::model::Records::All, &error))
     }
 }

@@ -11,6 +11,7 @@ mod mapped;
 mod order;
 mod organisations;
 mod others;
+mod outages;
 mod parts;
 mod people;
 mod planned;
@@ -18,6 +19,7 @@ mod recorded;
 mod remarks;
 mod reservations;
 mod storms;
+mod unknown;
 
 use serde_json::{Map, Value, json};
 
@@ -50,7 +52,7 @@ async fn start_by(database: &Database, zoho: &ZohoSimulator, mapping: &str) -> S
 /// settled is released a moment later, and what reads of a changed record is judged again in steps.
 pub(super) const BUSY: &str = "SELECT count(*) FROM (SELECT 1 FROM sync_items i WHERE state IN ('pending', 'in_flight') OR state IN ('parked', 'synced') \
     AND waits_id IS NOT NULL AND EXISTS (SELECT 1 FROM sync_items w WHERE w.destination = i.destination AND w.site_id = i.site_id \
-    AND w.kind = i.waits_kind AND w.moodle_id = i.waits_id AND w.state = 'synced' AND w.remote_id IS NOT NULL) \
+    AND w.kind = i.waits_kind AND w.moodle_id = i.waits_id AND w.state = 'synced' AND (w.remote_id IS NOT NULL OR i.state = 'parked')) \
     UNION ALL SELECT 1 FROM edge_changes) busy";
 
 /// Waits until nothing is pending, in flight, or about to be.

@@ -25,8 +25,11 @@ namespace local_backend_sync\local\delivery;
  * @license    http://www.gnu.org/copyleft/gpl.html GNU GPL v3 or later
  */
 class in_flight {
-    /** @var string key in the memory: by queue, how many of its first changes (changes), and which if it is one alone (alone) */
+    /** @var string key in the memory: by queue, how many of its first changes (changes), which if it is one alone (alone), and how
+     *     many runs have tried that (tries) */
     const STATE = 'inflight';
+    /** @var int runs that may end with a change although it is alone: a process may also be killed from outside */
+    const TRIES = 3;
 
     /** @var memory */
     private $memory;
@@ -34,8 +37,10 @@ class in_flight {
     private $queue;
     /** @var int how many of the queue's first changes are to be tried alone */
     private $suspects;
-    /** @var string|null key of the change with which a run ended although it was alone */
+    /** @var string|null key of the change with which the last run ended although it was alone */
     private $culprit;
+    /** @var int how many runs have ended with it */
+    private $tries;
 
     /**
      * Constructor.
@@ -49,6 +54,7 @@ class in_flight {
         $last = $memory->get(self::STATE)[$this->queue] ?? [];
         $this->suspects = $last['changes'] ?? 0;
         $this->culprit = $last['alone'] ?? null;
+        $this->tries = $last['tries'] ?? 0;
     }
 
     /**
@@ -61,13 +67,13 @@ class in_flight {
     }
 
     /**
-     * Whether a run ended with this change although it was alone.
+     * Whether too many runs have ended with this change although it was alone.
      *
      * @param change $change
      * @return bool
      */
     public function is_culprit(change $change): bool {
-        return $this->culprit === $change->key();
+        return $this->culprit === $change->key() && $this->tries >= self::TRIES;
     }
 
     /**
@@ -76,10 +82,11 @@ class in_flight {
      * @param change[] $changes
      */
     public function begin(array $changes): void {
-        $isalone = $this->suspects > 0;
+        $alone = $this->suspects > 0 ? reset($changes)->key() : null;
         $this->write([
-            'changes' => $isalone ? $this->suspects : count($changes),
-            'alone' => $isalone ? reset($changes)->key() : null,
+            'changes' => $this->suspects ?: count($changes),
+            'alone' => $alone,
+            'tries' => $alone === null ? 0 : 1 + ($alone === $this->culprit ? $this->tries : 0),
         ]);
     }
 
@@ -105,7 +112,7 @@ class in_flight {
      * The run ends as it should. What it has not tried alone yet waits for the next one.
      */
     public function end(): void {
-        $this->write($this->suspects ? ['changes' => $this->suspects, 'alone' => null] : null);
+        $this->write($this->suspects ? ['changes' => $this->suspects, 'alone' => null, 'tries' => 0] : null);
     }
 
     /**

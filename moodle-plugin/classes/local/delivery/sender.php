@@ -28,7 +28,7 @@ class sender {
     const BATCH = 1000;
     /** @var int seconds until the handshake is repeated */
     const HANDSHAKE_AGE = 3600;
-    /** @var string code of the rejection of a change with which a run ended twice, the second time although it was alone */
+    /** @var string code of the rejection of a change with which several runs ended although it was alone */
     const FATAL = 'fatal';
 
     /** @var string key in the memory: which backend and site the ledger is about */

@@ -64,14 +64,15 @@ final class in_flight_test extends sender_testcase {
     }
 
     /**
-     * What killed a run is tried alone in the next one, and set aside in the one after that. All others arrive.
+     * What killed a run is tried alone in the next ones, and then set aside. All others arrive.
      */
     public function test_killed_by_one_change(): void {
         $this->world->put_users(10);
         $this->kill_with(4);
-        $this->assertNull($this->run_process());
-        $this->assertNull($this->run_process());
-        $this->assertCount(3, $this->world->backend->records);
+        for ($try = 0; $try <= in_flight::TRIES; $try++) {
+            $this->assertNull($this->run_process());
+            $this->assertCount($try ? 3 : 0, $this->world->backend->records);
+        }
         $report = $this->run_process();
         $this->assertSame([6, 1], [$report->sent, $report->rejected]);
         $this->assertSame(['user:4' => 'fatal'], $this->world->store->rejected);
@@ -110,7 +111,9 @@ final class in_flight_test extends sender_testcase {
         $this->assertNull($this->run_process(new fake_backfill($this->world, true)));
         $this->world->put(change::USER, 9, ['firstname' => 'Ann']);
         $this->assertSame(1, $this->run_process()->sent);
-        $this->assertNull($this->run_process(new fake_backfill($this->world, true)));
+        for ($try = 0; $try < in_flight::TRIES; $try++) {
+            $this->assertNull($this->run_process(new fake_backfill($this->world, true)));
+        }
         $report = $this->run_process(new fake_backfill($this->world, true));
         $this->assertSame(1, $report->rejected);
         $this->assertCount(5, $this->world->backend->records);
