@@ -35,6 +35,16 @@ require_once($CFG->libdir . '/completionlib.php');
  */
 final class observer_indirect_test extends \advanced_testcase {
     /**
+     * A configured site.
+     */
+    protected function setUp(): void {
+        parent::setUp();
+        $this->resetAfterTest();
+        $this->setAdminUser();
+        site::configure();
+    }
+
+    /**
      * Moodle's tasks that show a course when it starts and hide it when it ends.
      */
     public function test_course_starts_and_ends(): void {

@@ -37,6 +37,15 @@ require_once($CFG->libdir . '/gradelib.php');
  */
 final class names_test extends \advanced_testcase {
     /**
+     * Resets Moodle after each test.
+     */
+    protected function setUp(): void {
+        parent::setUp();
+        $this->resetAfterTest();
+        $this->setAdminUser();
+    }
+
+    /**
      * The data that would be sent of a record.
      *
      * @param string $kind
