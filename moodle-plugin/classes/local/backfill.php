@@ -238,13 +238,11 @@ class backfill implements queue {
      */
     private function gone(string $kind, int $after, int $limit): array {
         global $DB;
-        $isgone = ledger::is_gone('s', $kind);
         $isheld = $this->state()['force'] ? '1 = 1' : "(s.hash IS NULL OR s.hash <> 'deleted')";
         return $DB->get_records_sql("
             SELECT s.id AS cursorid, s.kind, s.objectid, s.userid, s.courseid, s.itemid
-              FROM {" . ledger::SENT . "} s
-             WHERE s.kind = ? AND s.id > ? AND $isheld AND $isgone
-          ORDER BY s.id", [$kind, $after], 0, $limit);
+              FROM " . ledger::gone($kind) . " AND s.id > ? AND $isheld
+          ORDER BY s.id", [$after], 0, $limit);
     }
 
     /**

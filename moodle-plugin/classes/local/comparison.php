@@ -153,16 +153,13 @@ class comparison {
      */
     private function gone(string $kind, int $after): array {
         global $DB;
-        $table = '{' . ledger::SENT . '}';
-        [$end, $ids] = primary::read(function () use ($DB, $table, $kind, $after) {
-            $sql = "SELECT objectid FROM $table WHERE kind = ? AND objectid > ? ORDER BY objectid";
+        [$end, $ids] = primary::read(function () use ($DB, $kind, $after) {
+            $sql = "SELECT objectid FROM {" . ledger::SENT . "} WHERE kind = ? AND objectid > ? ORDER BY objectid";
             $last = $DB->get_records_sql($sql, [$kind, $after], self::SLICE - 1, 1);
             $end = $last ? (int)key($last) : null;
-            return [$end, $DB->get_fieldset_sql("
-                SELECT s.objectid
-                  FROM $table s
-                 WHERE s.kind = ? AND s.objectid > ? AND s.objectid <= ? AND s.hash IS NOT NULL AND s.hash <> 'deleted'
-                   AND " . ledger::is_gone('s', $kind), [$kind, $after, $end ?? PHP_INT_MAX])];
+            $slice = "s.objectid > ? AND s.objectid <= ? AND s.hash IS NOT NULL AND s.hash <> 'deleted'";
+            $sql = "SELECT s.objectid FROM " . ledger::gone($kind) . " AND $slice";
+            return [$end, $DB->get_fieldset_sql($sql, [$after, $end ?? PHP_INT_MAX])];
         });
         $DB->delete_records_select(
             ledger::SENT,

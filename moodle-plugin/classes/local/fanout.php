@@ -173,10 +173,9 @@ class fanout {
             $kind = self::OWNERS[$cause];
             $selections[] = ["'$kind', o.objectid, o.userid, o.courseid, 0, o.event", "$outbox o WHERE 1 = 1"];
         }
-        if (isset(self::HELD[$cause])) {
+        foreach (isset(self::HELD[$cause]) ? change::KINDS : [] as $kind) {
             $selections[] = ["s.kind, s.objectid, s.userid, s.courseid, s.itemid, 'updated'",
-                "{" . ledger::SENT . "} s JOIN $outbox o ON " . self::HELD[$cause]
-                . " WHERE (s.hash IS NULL OR s.hash <> 'deleted') AND " . ledger::is_gone('s')];
+                ledger::gone($kind, "JOIN $outbox o ON " . self::HELD[$cause]) . " AND (s.hash IS NULL OR s.hash <> 'deleted')"];
         }
         return $selections;
     }
