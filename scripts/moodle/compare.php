@@ -168,7 +168,7 @@ function moodle_grades(): array {
     $hidden = fn($value) => (int) $value === 1 || (int) $value > time();
     foreach ($DB->get_records_sql($sql) as $row) {
         $seen = $reports[$row->itemid][$row->userid] ?? null;
-        $isblank = !$seen || ($seen[0] === null && (string) $row->feedback === '');
+        $isblank = !$seen || ($seen[0] === null && $row->finalgrade !== null && (string) $row->feedback === '');
         if ($isblank || $hidden($row->hidden) || $hidden($row->itemhidden)) {
             continue;
         }
