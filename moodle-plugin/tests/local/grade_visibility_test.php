@@ -273,7 +273,6 @@ final class grade_visibility_test extends \advanced_testcase {
             $counts[] = $this->assert_same("step $step: " . implode('; ', $log));
         }
         $this->assertGreaterThan(10, count(array_unique($counts)), 'it was not always the same: ' . implode(', ', $counts));
-        // And when everything is as in the beginning.
         foreach (array_keys($this->categories) as $name) {
             \grade_category::fetch(['id' => $this->categories[$name]->id])->set_hidden(0, true);
         }
