@@ -107,7 +107,9 @@ impl App {
             clock.clone(),
         );
         let zoho = match &config.zoho {
-            Some(settings) => Some(Arc::new(counted_zoho(settings, &store, &clock, counters.metrics.zoho.clone())?)),
+            Some(settings) => {
+                Some(Arc::new(counted_zoho(config, settings, &store, &clock, counters.metrics.zoho.clone())?))
+            }
             None => None,
         };
         let delivery = match &zoho {
@@ -127,16 +129,29 @@ impl App {
         let keeper = Keeper {
             store: store.clone(),
             zoho: zoho.clone(),
-            settings: erasure::ErasureSettings { policy, grace: config.erasure.grace() },
+            settings: erasure::ErasureSettings { policy, grace: config.erasure.grace(), brake: config.brake.limits() },
             due: Arc::clone(&committed),
             clock: clock.clone(),
         };
         let (events, activity_age) = (config.retention.events(), config.retention.activity());
         let ages = Ages { events, attempts: Some(config.sync.attempts()), activity: activity_age };
         let retention = Retention { store: store.clone(), ages, clock: clock.clone() };
-        let due = committed;
-        let context =
-            Context { store, ingest, health, tokens, zoho, activity, metrics, alerts, due, policy, clock, random };
+        let (due, brake) = (committed, config.brake.limits());
+        let context = Context {
+            store,
+            ingest,
+            health,
+            tokens,
+            zoho,
+            activity,
+            metrics,
+            alerts,
+            due,
+            policy,
+            brake,
+            clock,
+            random,
+        };
         let context = Arc::new(context);
         let grace = config.shutdown.grace();
         Ok(Self { server, context, writer, delivery, keeper, retention, timekeeper, grace })
@@ -207,11 +222,17 @@ impl App {
 }
 
 /// Zoho as configured, without metrics of its calls.
-pub fn zoho(settings: &config::Zoho, store: &Store, clock: &Clock) -> Result<Zoho, AppError> {
-    counted_zoho(settings, store, clock, ZohoCalls::default())
+pub fn zoho(config: &Config, settings: &config::Zoho, store: &Store, clock: &Clock) -> Result<Zoho, AppError> {
+    counted_zoho(config, settings, store, clock, ZohoCalls::default())
 }
 
-fn counted_zoho(settings: &config::Zoho, store: &Store, clock: &Clock, calls: ZohoCalls) -> Result<Zoho, AppError> {
+fn counted_zoho(
+    config: &Config,
+    settings: &config::Zoho,
+    store: &Store,
+    clock: &Clock,
+    calls: ZohoCalls,
+) -> Result<Zoho, AppError> {
     let mapping = read_mapping(settings)?;
     let client = Client::counted(
         settings,
@@ -221,7 +242,7 @@ fn counted_zoho(settings: &config::Zoho, store: &Store, clock: &Clock, calls: Zo
         getrandom::fill,
         calls,
     );
-    Ok(Zoho::new(store.clone(), client, mapping, clock.clone(), Random::system()))
+    Ok(Zoho::new(store.clone(), client, mapping, config.brake.limits(), clock.clone(), Random::system()))
 }
 
 /// The engine that delivers records to Zoho.

@@ -264,6 +264,15 @@ pub const ERASURES_AT_ONCE: u64 = 50;
 /// The interval of the search for people who were deleted in Moodle.
 pub const DELETED_PEOPLE_INTERVAL: Duration = Duration::from_secs(60);
 
+/// The longest window in which the brake counts: what was done longer ago says nothing about now.
+pub const BRAKE_LONGEST_WINDOW: Duration = Duration::from_secs(7 * 24 * 60 * 60);
+
+/// How long an approval ahead can last, and how long what the brake counted is kept: a forgotten approval must end.
+pub const BRAKE_LONGEST_APPROVAL: Duration = Duration::from_secs(31 * 24 * 60 * 60);
+
+/// The records of one kind that wait for a person which are shown as examples: enough to see what they have in common.
+pub const BRAKE_EXAMPLES: u64 = 20;
+
 /// The times after an erasure at which it is checked: soon, for what was still in progress, and after a month, for what
 /// people or other programs have entered again.
 pub const ERASURE_CHECKS: [Duration; 2] = [Duration::from_secs(24 * 60 * 60), Duration::from_secs(30 * 24 * 60 * 60)];

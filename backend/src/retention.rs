@@ -41,6 +41,8 @@ enum OldRows {
     Events,
     Attempts,
     Activity,
+    /// What the brake counted.
+    Brake,
 }
 
 impl Retention {
@@ -73,7 +75,13 @@ impl Retention {
             return Ok(());
         }
         let Ages { events, attempts, activity } = self.ages;
-        for (old, age) in [(OldRows::Events, events), (OldRows::Attempts, attempts), (OldRows::Activity, activity)] {
+        let brake = Some(limits::BRAKE_LONGEST_APPROVAL);
+        for (old, age) in [
+            (OldRows::Events, events),
+            (OldRows::Attempts, attempts),
+            (OldRows::Activity, activity),
+            (OldRows::Brake, brake),
+        ] {
             let Some(age) = age else { continue };
             self.prune(old, now.before(age)).await?;
         }
@@ -87,6 +95,7 @@ impl Retention {
                 OldRows::Events => self.store.prune_events(before, limit).await?,
                 OldRows::Attempts => self.store.prune_attempts(before, limit).await?,
                 OldRows::Activity => self.store.prune_activity(before, limit).await?,
+                OldRows::Brake => self.store.prune_brake(before, limit).await?,
             };
             if pruned < limit || !self.clock.is_agreed() {
                 return Ok(());

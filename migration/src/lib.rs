@@ -26,6 +26,7 @@ mod m20261127_000012_steps;
 mod m20261127_000013_remarks;
 mod m20261127_000014_writers;
 mod m20261127_000016_derived;
+mod m20261127_000017_brake;
 
 /// Applies the migrations in their order.
 #[derive(Debug)]
@@ -49,6 +50,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261127_000013_remarks::Migration),
             Box::new(m20261127_000014_writers::Migration),
             Box::new(m20261127_000016_derived::Migration),
+            Box::new(m20261127_000017_brake::Migration),
         ]
     }
 }

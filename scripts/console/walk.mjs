@@ -84,6 +84,15 @@ async function acknowledgeAnAlert() {
     say('the alert about the failed record is acknowledged');
 }
 
+async function approveAhead() {
+    await go('/brake');
+    await main.getByLabel('Number expected').fill('40');
+    await main.getByRole('button', { name: 'Approve ahead' }).click();
+    await shows(/40 more ahead/);
+    await browser.look(page, 'brake');
+    say('an expected flood is approved ahead');
+}
+
 /** Somebody fixes the cause in Zoho; then the record is retried here. */
 async function retryWhatFailed() {
     const state = await (await fetch(`${ZOHO_URL}/__sim/state`)).json();
@@ -167,7 +176,7 @@ async function signOut() {
 }
 
 const steps = [
-    signIn, overview, whyIsAGradeParked, findAPerson, acknowledgeAnAlert, retryWhatFailed, logs, tokens, mapping, signOut,
+    signIn, overview, whyIsAGradeParked, findAPerson, acknowledgeAnAlert, approveAhead, retryWhatFailed, logs, tokens, mapping, signOut,
 ];
 try {
     for (const step of steps) await step();

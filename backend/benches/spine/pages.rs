@@ -23,12 +23,13 @@ const READS: usize = 30;
 const ENOUGH_MS: f64 = 300.0;
 
 /// Pages as people open them, including those that read the most.
-fn pages() -> [(&'static str, String); 16] {
+fn pages() -> [(&'static str, String); 17] {
     let own = |path: &str| path.replace("SITE", SITE);
     [
         ("Overview", own("/")),
         ("Overview, a week", own("/?range=week")),
         ("Needs attention", own("/attention")),
+        ("Brake", own("/brake")),
         ("Alerts", own("/alerts")),
         ("People, by name", own("/people?q=ann")),
         ("People, by number", own("/people?q=SITE:17")),

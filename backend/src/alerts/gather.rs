@@ -8,14 +8,14 @@ use std::{
 
 use super::{
     Alerts, Memory,
-    rules::{self, DestinationInput, Hours, SiteInput, UnreadableRules},
+    rules::{self, BrakedSite, DestinationInput, Hours, SiteInput, UnreadableRules},
 };
 use crate::{
     activity::{ActivityKind, subject_site},
     clock::Timestamp,
     limits::{ALERT_READ_TIME, AUDIT_SHARE, AUDIT_TIME, LONGEST_AT_DESTINATION, UNJUDGED_CHECKS},
-    model::{ItemState, Observation, Rule},
-    store::{Cause, Conservation, CreditSample, DestinationSummary, StoreError, TokenSummary},
+    model::{Effect, ItemState, Observation, Rule},
+    store::{BrakeCount, Cause, Conservation, CreditSample, DestinationSummary, StoreError, TokenSummary},
 };
 
 const HOUR: Duration = Duration::from_secs(60 * 60);
@@ -106,6 +106,9 @@ impl Alerts {
                 evaluation.findings.extend(rules::destination(&destination, limits, now));
             }
         }
+        if let Some(braked) = evaluation.read(&[Rule::Braked], ALERT_READ_TIME, self.braked()).await {
+            evaluation.findings.extend(braked.iter().filter_map(rules::braked));
+        }
         // Only sites with a token are judged.
         const TOKENS: &[Rule] = &[Rule::TokenExpiring, Rule::SiteSilent, Rule::IngestRejecting];
         if let Some(tokens) = evaluation.read(TOKENS, ALERT_READ_TIME, self.store.tokens_in_use()).await {
@@ -137,9 +140,26 @@ impl Alerts {
         let undelivered = evaluation.read(&[Rule::OldestChange, Rule::Parked], ALERT_READ_TIME, undelivered).await;
         let failed = evaluation.read(&[Rule::Failed], ALERT_READ_TIME, self.store.attention(&summary.name)).await;
         let mut failed = failed.unwrap_or_default();
-        failed.retain(|reason| reason.state == ItemState::Failed);
+        // What the brake holds back has a rule of its own.
+        failed.retain(|reason| reason.state == ItemState::Failed && !Effect::is_braked(&reason.code));
         let (samples, undelivered) = (samples.unwrap_or_default(), undelivered.unwrap_or_default());
         DestinationInput { summary, reserve, samples, undelivered, failed }
+    }
+
+    /// What waits because of the brake, by site.
+    async fn braked(&self) -> Result<Vec<BrakedSite>, StoreError> {
+        let mut sites: BTreeMap<i64, Vec<(Effect, BrakeCount)>> = BTreeMap::new();
+        for ((site, effect), count) in self.store.braked().await? {
+            if count.waiting > 0 {
+                sites.entry(site).or_default().push((effect, count));
+            }
+        }
+        if sites.is_empty() {
+            return Ok(Vec::new());
+        }
+        let names = self.store.site_names().await?;
+        let named = |(site, waiting)| Some(BrakedSite { name: names.get(&site)?.clone(), waiting });
+        Ok(sites.into_iter().filter_map(named).collect())
     }
 
     /// The credits left over the last hour, including now.

@@ -5,6 +5,7 @@ mod answer;
 mod auth;
 mod batch;
 mod body;
+mod brake;
 mod changes;
 mod completions;
 mod courses;
@@ -52,7 +53,7 @@ use crate::{
     metrics::{Counters, Metrics},
     model::ErasurePolicy,
     random::Random,
-    store::{Readers, Store},
+    store::{BrakeLimits, Readers, Store},
     zoho::destination::Zoho,
 };
 
@@ -82,6 +83,8 @@ pub struct Context {
     pub due: Arc<Notify>,
     /// What an erasure does at the destination by default.
     pub policy: ErasurePolicy,
+    /// How much of what cannot be undone is ordinary.
+    pub brake: BrakeLimits,
     /// The server's clock.
     pub clock: Clock,
     /// Randomness for request ids.
@@ -131,7 +134,7 @@ type Operations = (
     (users::Operations, courses::Operations, enrolments::Operations),
     (grades::Operations, completions::Operations),
     (events::Operations, changes::Operations, health::Operations),
-    (destinations::Operations, items::Operations, retry::Operations),
+    (destinations::Operations, items::Operations, retry::Operations, brake::Operations),
     (plan::Operations, timeline::Operations, erasures::Operations, alerts::Operations),
 );
 
@@ -141,7 +144,7 @@ fn service() -> OpenApiService<Operations, ()> {
         (users::Operations, courses::Operations, enrolments::Operations),
         (grades::Operations, completions::Operations),
         (events::Operations, changes::Operations, health::Operations),
-        (destinations::Operations, items::Operations, retry::Operations),
+        (destinations::Operations, items::Operations, retry::Operations, brake::Operations),
         (plan::Operations, timeline::Operations, erasures::Operations, alerts::Operations),
     );
     OpenApiService::new(operations, "Backend Sync", env!("CARGO_PKG_VERSION"))

@@ -116,7 +116,7 @@ async fn erase(config: &Config, store: &Store, arguments: &EraseArguments, clock
     let now = clock.now();
     let request = ErasureRequest { user, policy, requested_by: "cli", due_at: now };
     let id = store.request_erasure(&request, now).await?;
-    let here = erasure::erase_here(store, id, clock).await?;
+    let here = erasure::erase_here(store, id, config.brake.limits(), clock).await?;
     if here && !arguments.no_wait {
         wait(store, id).await?;
     }
@@ -197,8 +197,9 @@ async fn list(store: &Store, json: bool) -> Result<(), CliError> {
     if found.is_empty() {
         return print("No erasures.");
     }
-    for Certificate { id, user, state, requested_by, due_at, .. } in found {
-        print(format_args!("{id:>6}  {user:<24} {state:<12} by {requested_by}, due {due_at}"))?;
+    for Certificate { id, user, state, requested_by, due_at, waits, .. } in found {
+        let waits = if waits.is_some() { "; WAITS for a person's decision" } else { "" };
+        print(format_args!("{id:>6}  {user:<24} {state:<12} by {requested_by}, due {due_at}{waits}"))?;
     }
     Ok(())
 }
@@ -208,8 +209,12 @@ async fn print_certificate(store: &Store, id: i64, json: bool) -> Result<(), Cli
     if json {
         return print(certificate.to_json_string());
     }
-    let Certificate { user, state, policy, requested_by, rows: erased, remote, checks, sha256, .. } = certificate;
+    let Certificate { user, state, policy, requested_by, waits, rows: erased, remote, checks, sha256, .. } =
+        certificate;
     print(format_args!("Erasure {id} of the user {user}: {state}"))?;
+    if let Some(waits) = waits {
+        print(format_args!("    WAITS: {waits}"))?;
+    }
     let moments = [
         ("requested", Some(erasure.requested_at)),
         ("due", Some(erasure.due_at)),
@@ -259,7 +264,7 @@ async fn check(config: &Config, store: &Store, id: i64, json: bool, clock: &Cloc
     if !erasure.state.is_done() {
         return Err(CliError::Usage(format!("erasure {id} is not finished: {}", erasure.state)));
     }
-    let zoho = config.zoho.as_ref().map(|zoho| app::zoho(zoho, store, clock)).transpose()?;
+    let zoho = config.zoho.as_ref().map(|zoho| app::zoho(config, zoho, store, clock)).transpose()?;
     match erasure::check(store, zoho.as_ref(), &erasure, clock).await {
         Ok(()) => {}
         Err(CheckError::Store(error)) => return Err(error.into()),

@@ -1,6 +1,7 @@
 //! The settings: the embedded default, overridden by a file, by the environment, by flags.
 
 mod alerts;
+mod brake;
 mod tracing;
 mod zoho;
 
@@ -22,6 +23,7 @@ use crate::{
 
 pub use self::{
     alerts::{AlertRules, Alerts, Email, EmailTls, Webhook, WebhookFormat},
+    brake::Brake,
     tracing::Tracing,
     zoho::Zoho,
 };
@@ -57,6 +59,8 @@ pub struct Config {
     pub ingest: IngestConfig,
     /// How records are delivered.
     pub sync: Sync,
+    /// How much of what cannot be undone is ordinary.
+    pub brake: Brake,
     /// How long things are kept.
     pub retention: Retention,
     /// How people are erased.
@@ -319,6 +323,7 @@ impl Config {
         if self.sync.check_seconds == 0 {
             return Err(ConfigError::OutOfRange { key: "sync.check_seconds", range: "1 or more" });
         }
+        self.brake.check()?;
         if let Some(zoho) = &self.zoho {
             zoho.check()?;
         }

@@ -79,6 +79,20 @@ fn words(code: &str) -> Option<(String, &'static str)> {
             "Nobody need do anything: it is tried again at growing intervals, and everything else is delivered. If it lasts while others \
              are found, look at the address.",
         ),
+        "braked_adoption" => (
+            "Unusually many contacts would be adopted",
+            "Look whether they are these people's contacts, then approve or refuse them on the page Brake. An expected flood, such as the \
+             first delivery to an organisation with contacts, can be approved ahead there.",
+        ),
+        "braked_deletion" => (
+            "Unusually many people were deleted in Moodle",
+            "Find out why: a wrong bulk deletion, or a user directory that was lost? Whoever is back in Moodle is delivered by itself. \
+             Approve or refuse the rest on the page Brake.",
+        ),
+        "braked_removal" => (
+            "Unusually many records would be blanked or deleted",
+            "Find out why they are gone in Moodle, then approve or refuse them on the page Brake.",
+        ),
         "lead" => (
             "They are leads in Zoho, not contacts yet",
             "Convert each lead in Zoho into a contact, or delete it. Then retry: the contact is recognised by its address.",
@@ -146,7 +160,7 @@ mod tests {
     use crate::model::ItemState;
 
     /// Codes of our own, and those of Zoho's for which its client has words of their own.
-    const KNOWN: [&str; 25] = [
+    const KNOWN: [&str; 28] = [
         "waits_for_user",
         "waits_for_course",
         "mapping",
@@ -156,6 +170,9 @@ mod tests {
         "email_taken",
         "adoption_asks",
         "search_failed",
+        "braked_adoption",
+        "braked_deletion",
+        "braked_removal",
         "lead",
         "not_searchable",
         "remote_taken",

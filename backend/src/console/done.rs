@@ -19,6 +19,12 @@ pub(super) enum Done {
     Paused,
     /// Deliveries run again.
     Resumed,
+    /// This many that waited happen now, and this many more are approved ahead.
+    Approved(u64, u64),
+    /// This many that waited do not happen.
+    Refused(u64),
+    /// This many exceptions wait again.
+    Withdrawn(u64),
     /// An operator acknowledged an alert.
     Acknowledged,
     /// Channels that took a test notification, and channels that did not.
@@ -32,6 +38,9 @@ impl Done {
             Self::Sent(count) => format!("sent-{count}"),
             Self::Paused => "paused".to_owned(),
             Self::Resumed => "resumed".to_owned(),
+            Self::Approved(done, ahead) => format!("approved-{done}-{ahead}"),
+            Self::Refused(count) => format!("refused-{count}"),
+            Self::Withdrawn(count) => format!("withdrawn-{count}"),
             Self::Acknowledged => "acknowledged".to_owned(),
             Self::Tested(arrived, failed) => format!("tested-{arrived}-{failed}"),
         }
@@ -41,6 +50,12 @@ impl Done {
         Some(match word.split_once('-') {
             Some(("retried", count)) => Self::Retried(count.parse().ok()?),
             Some(("sent", count)) => Self::Sent(count.parse().ok()?),
+            Some(("refused", count)) => Self::Refused(count.parse().ok()?),
+            Some(("withdrawn", count)) => Self::Withdrawn(count.parse().ok()?),
+            Some(("approved", counts)) => {
+                let (done, ahead) = counts.split_once('-')?;
+                Self::Approved(done.parse().ok()?, ahead.parse().ok()?)
+            }
             Some(("tested", counts)) => {
                 let (arrived, failed) = counts.split_once('-')?;
                 Self::Tested(arrived.parse().ok()?, failed.parse().ok()?)
@@ -60,6 +75,12 @@ impl Done {
             Self::Sent(count) => format!("Sending {} again now.", counted(count, "record")),
             Self::Paused => "Delivery is paused. New records are still received, and wait.".to_owned(),
             Self::Resumed => "Delivery is running again.".to_owned(),
+            Self::Approved(done, 0) => format!("Approved: {} that waited.", number(done)),
+            Self::Approved(done, ahead) => {
+                format!("Approved: {} that waited, and {} more ahead.", number(done), number(ahead))
+            }
+            Self::Refused(count) => format!("Refused: {} that waited.", number(count)),
+            Self::Withdrawn(count) => format!("Taken back: {} wait for a decision again.", counted(count, "exception")),
             Self::Acknowledged => "Acknowledged: no more reminders are sent for this alert.".to_owned(),
             Self::Tested(1, 0) => "The test notification was sent through the only channel.".to_owned(),
             Self::Tested(arrived, 0) => {
@@ -91,9 +112,10 @@ mod tests {
 
     #[test]
     fn only_known_words_become_messages() {
-        for done in
-            [Done::Retried(1), Done::Sent(2_000), Done::Paused, Done::Resumed, Done::Acknowledged, Done::Tested(1, 0)]
-        {
+        let brake = [Done::Approved(3, 0), Done::Approved(0, 200), Done::Refused(2), Done::Withdrawn(1)];
+        let others =
+            [Done::Retried(1), Done::Sent(2_000), Done::Paused, Done::Resumed, Done::Acknowledged, Done::Tested(1, 0)];
+        for done in brake.into_iter().chain(others) {
             assert_eq!(Done::message(Some(&done.word())), Some(done.sentence()));
         }
         for other in ["retried-<b>", "sent", "you have won", ""] {

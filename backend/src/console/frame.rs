@@ -8,9 +8,10 @@ pub(super) struct NavigationEntry {
     pub(super) name: &'static str,
 }
 
-const NAVIGATION: [NavigationEntry; 9] = [
+const NAVIGATION: [NavigationEntry; 10] = [
     NavigationEntry { address: "/", name: "Overview" },
     NavigationEntry { address: "/attention", name: "Needs attention" },
+    NavigationEntry { address: "/brake", name: "Brake" },
     NavigationEntry { address: "/alerts", name: "Alerts" },
     NavigationEntry { address: "/people", name: "People" },
     NavigationEntry { address: "/records", name: "Records" },

@@ -9,6 +9,7 @@ mod alerts;
 mod assets;
 mod attempts;
 mod attention;
+mod brake;
 mod done;
 mod error;
 mod events;
@@ -63,6 +64,10 @@ pub fn endpoint(context: Arc<Context>, stop: watch::Receiver<bool>) -> impl Endp
         .at("/attention/pause", post(attention::pause_delivery))
         .at("/attention/resume", post(attention::resume_delivery))
         .at("/attention/accept", post(attention::accept_question))
+        .at("/brake", get(brake::page))
+        .at("/brake/approve", post(brake::approve))
+        .at("/brake/refuse", post(brake::refuse))
+        .at("/brake/withdraw", post(brake::withdraw))
         .at("/alerts", get(alerts::page))
         .at("/alerts/test", post(alerts::test))
         .at("/alerts/:id", get(alerts::one))

@@ -32,6 +32,9 @@ pub struct Certificate {
     pub requested_at: String,
     /// The earliest time at which it begins (RFC 3339).
     pub due_at: String,
+    /// Why it waits for a person's decision although it is due; null if it does not.
+    #[oai(nullable)]
+    pub waits: Option<String>,
     /// When it began (RFC 3339). Since then nothing new about the person is stored.
     #[oai(nullable)]
     pub begun_at: Option<String>,
@@ -125,6 +128,7 @@ impl Certificate {
             requested_by: erasure.requested_by.clone(),
             requested_at: erasure.requested_at.to_rfc3339(),
             due_at: erasure.due_at.to_rfc3339(),
+            waits: waits(erasure, site),
             begun_at: moment(erasure.begun_at),
             local_at: moment(erasure.local_at),
             remote_at: moment(erasure.remote_at),
@@ -146,6 +150,28 @@ impl Certificate {
             fields.remove("sha256");
         }
         hex::encode(Sha256::digest(document.to_string()))
+    }
+}
+
+/// Why an erasure that is due does not begin.
+fn waits(erasure: &Erasure, site: &str) -> Option<String> {
+    let command = format!("backend-sync sync brake --site {site}");
+    if erasure.braked_at.is_some() {
+        return Some(format!(
+            "Unusually many people are being erased, so a person decides about this one: {command} shows how many, and approves or \
+             refuses."
+        ));
+    }
+    match erasure.follows.as_deref() {
+        None => None,
+        Some("excepted_deletion") => Some(format!(
+            "A person decided that the deleted account stays in Zoho as it is, so it is not erased because of its deletion. {command} \
+             takes that back; backend-sync erase erases all the same."
+        )),
+        Some(_) => Some(format!(
+            "Unusually many people were deleted, so a person decides about this one first: {command} shows how many, and approves or \
+             refuses."
+        )),
     }
 }
 
@@ -172,6 +198,7 @@ impl Example for Certificate {
             requested_by: "api".to_owned(),
             requested_at: at(0),
             due_at: at(0),
+            waits: None,
             begun_at: Some(at(1)),
             local_at: Some(at(2)),
             remote_at: Some(at(5)),

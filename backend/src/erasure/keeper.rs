@@ -12,7 +12,7 @@ use crate::{
     clock::{Clock, Timestamp},
     limits,
     model::{ErasurePolicy, ErasureState},
-    store::{BY_MOODLE, Erasure, ErasureRequest, Store, StoreError},
+    store::{BY_MOODLE, BrakeLimits, Erasure, ErasureRequest, Store, StoreError},
     zoho::destination::Zoho,
 };
 
@@ -23,6 +23,8 @@ pub struct ErasureSettings {
     pub policy: ErasurePolicy,
     /// Time from the deletion to the erasure; `None` when they are not erased.
     pub grace: Option<Duration>,
+    /// How many erasures are ordinary.
+    pub brake: BrakeLimits,
 }
 
 /// Carries out all erasures.
@@ -113,7 +115,10 @@ impl Keeper {
                 self.store.lift_erasure(erasure.id, now).await?;
                 continue;
             }
-            empty(&self.store, erasure.id, &self.clock).await?;
+            if !empty(&self.store, erasure.id, self.settings.brake, &self.clock).await? {
+                tracing::warn!(erasure = erasure.id, "🧹 an erasure waits for a person: unusually many began lately");
+                continue;
+            }
             emptied.push(erasure.id);
         }
         // If a reader blocks the scrub, the next round continues.

@@ -13,7 +13,7 @@ use crate::{
     clock::{Clock, Timestamp},
     limits,
     model::ErasurePolicy,
-    store::{Erasure, ErasureCheck, Store, StoreError},
+    store::{BrakeLimits, Erasure, ErasureCheck, Store, StoreError},
     zoho::{
         client::CallError,
         destination::{Zoho, user_key},
@@ -38,18 +38,22 @@ pub enum CheckError {
 }
 
 /// Blanks what is stored about the person and marks the records for delivery. From the first commit on, nothing new is
-/// stored.
-pub async fn empty(store: &Store, id: i64, clock: &Clock) -> Result<(), StoreError> {
-    store.begin_erasure(id, clock.now()).await?;
-    let Some(erasure) = store.erasure(id).await? else { return Ok(()) };
+/// stored. False if the erasure waits for a person's decision.
+pub async fn empty(store: &Store, id: i64, brake: BrakeLimits, clock: &Clock) -> Result<bool, StoreError> {
+    if !store.begin_erasure(id, brake, clock.now()).await? {
+        return Ok(false);
+    }
+    let Some(erasure) = store.erasure(id).await? else { return Ok(true) };
     while store.blank_step(&erasure, clock.now()).await? > 0 {}
-    Ok(())
+    Ok(true)
 }
 
 /// Erases a person from this database, including the overwritten bytes. False when a reader of the database blocked the
-/// scrub; then the server continues it.
-pub async fn erase_here(store: &Store, id: i64, clock: &Clock) -> Result<bool, StoreError> {
-    empty(store, id, clock).await?;
+/// scrub, so that the server continues it, and when the erasure waits for a person's decision.
+pub async fn erase_here(store: &Store, id: i64, brake: BrakeLimits, clock: &Clock) -> Result<bool, StoreError> {
+    if !empty(store, id, brake, clock).await? {
+        return Ok(false);
+    }
     let scrubbed = store.scrub().await?;
     if scrubbed {
         store.end_local_erasure(id, clock.now()).await?;
@@ -151,6 +155,8 @@ mod tests {
             verified_at: None,
             lifted_at: None,
             check_at: None,
+            braked_at: None,
+            follows: None,
             erased: Erased::default(),
             checks: Vec::new(),
         }

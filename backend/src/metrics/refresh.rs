@@ -53,8 +53,10 @@ impl Metrics {
 
     async fn read(&self, store: &Store, witnessed: &LocalState, now: Timestamp, first: bool) -> Result<(), StoreError> {
         self.state.size(store.size().await?);
+        let braked = store.braked().await?;
         for site in store.sites().await? {
             self.ingest.site(&site.name);
+            self.state.braked(&site.name, |effect| braked.get(&(site.id, effect)).map_or(0, |count| count.waiting));
             // Later events are noted when this process stores them.
             if first && let Some(at) = store.last_activity(&activity::subject_site(&site.name)).await? {
                 self.ingest.last_event(&site.name, at);

@@ -10,7 +10,7 @@ use prometheus_client::{
 use super::family::{FloatGauge, Registering};
 use crate::{
     clock::Timestamp,
-    model::{ItemState, Kind},
+    model::{Effect, ItemState, Kind},
     store::{Counts, DestinationSummary, PoolUse},
 };
 
@@ -56,6 +56,12 @@ struct HoldLabels {
 }
 
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct BrakeLabels {
+    site: String,
+    effect: &'static str,
+}
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
 struct CauseLabels {
     destination: String,
     cause: &'static str,
@@ -81,6 +87,7 @@ pub(super) struct StateMetrics {
     credits: Family<DestinationLabels, Gauge>,
     paused: Family<CauseLabels, Gauge>,
     held: Family<HoldLabels, Gauge>,
+    braked: Family<BrakeLabels, Gauge>,
     conservation: Family<DestinationLabels, Gauge>,
     audit_age: Family<DestinationLabels, FloatGauge>,
 }
@@ -97,6 +104,7 @@ impl StateMetrics {
             credits: Family::default(),
             paused: Family::default(),
             held: Family::default(),
+            braked: Family::default(),
             conservation: Family::default(),
             audit_age: Family::default(),
         };
@@ -116,6 +124,7 @@ impl StateMetrics {
         registry.add("credits_left", "API credits left, as last reported by the destination", &new.credits);
         registry.add("paused", "Whether the destination is paused for this cause", &new.paused);
         registry.add("held", "Whether records of this kind, or the new ones among them, are held", &new.held);
+        registry.add("braked", "Effects that cannot be undone and wait for a person's decision", &new.braked);
         registry.add(
             "conservation_ok",
             "Whether the last audit found every record in exactly one state",
@@ -134,6 +143,7 @@ impl StateMetrics {
         self.credits.clear();
         self.paused.clear();
         self.held.clear();
+        self.braked.clear();
         self.conservation.clear();
         self.audit_age.clear();
     }
@@ -141,6 +151,13 @@ impl StateMetrics {
     /// The database answers; that it accepts events does not follow.
     pub(super) fn answers(&self, accepts_events: bool) {
         self.up.set(i64::from(accepts_events));
+    }
+
+    pub(super) fn braked(&self, site: &str, waiting: impl Fn(Effect) -> u64) {
+        for effect in Effect::ALL.iter().copied() {
+            let labels = BrakeLabels { site: site.to_owned(), effect: effect.as_str() };
+            self.braked.get_or_create(&labels).set(whole(waiting(effect)));
+        }
     }
 
     pub(super) fn size(&self, size: u64) {

@@ -2,6 +2,7 @@
 //! are written in JSON and in a column, but nothing here speaks HTTP or SQL, or reads a clock.
 
 mod alert;
+mod brake;
 mod erasure;
 mod event;
 mod field;
@@ -15,6 +16,7 @@ mod sync_item;
 mod version;
 
 pub use alert::{AlertChange, AlertPolicy, NotificationEvent, Observation, OpenAlert, Rule, Severity, decide};
+pub use brake::Effect;
 pub use erasure::{ErasurePolicy, ErasureState};
 pub use event::{Change, Event, EventType, UnknownEventType};
 pub use field::{Field, FieldError, FieldErrorCode, Fields};

@@ -3,6 +3,7 @@
 mod activity;
 mod alerts;
 mod bounded;
+mod brake;
 mod bulk;
 mod cause;
 mod connection;
@@ -32,6 +33,10 @@ pub use activity::Activity;
 pub use alerts::{
     Alert, AlertTurn, Announcement, ChannelState, ClaimedNotification, CreditSample, EndedAlert, Notification,
     NotifiedAlert, SendOutcome, Undelivered,
+};
+pub use brake::{
+    BrakeApproval, BrakeCount, BrakeDecision, BrakeDone, BrakeForecast, BrakeLimits, BrakeVerdict, BrakedRecord,
+    IntendedEffect,
 };
 pub use cause::Cause;
 pub use connection::connect::Store;

@@ -64,6 +64,15 @@ pub(super) fn key_of_user(row: &QueryResult) -> Result<(i64, Id), StoreError> {
     Ok((row.try_get("", "site_id")?, Id(row.try_get("", "moodle_id")?)))
 }
 
+/// Parses a column that holds one of our enumerations.
+pub(super) fn word<T: std::str::FromStr<Err: std::fmt::Display>>(
+    row: &QueryResult,
+    column: &str,
+) -> Result<T, StoreError> {
+    let word: String = row.try_get("", column)?;
+    word.parse().map_err(|error| StoreError::Refused(sea_orm::DbErr::Type(format!("{column}: {error}"))))
+}
+
 pub(super) fn kind_of(word: &str) -> Result<Kind, StoreError> {
     word.parse().map_err(|error| StoreError::Refused(sea_orm::DbErr::Type(format!("{error}"))))
 }

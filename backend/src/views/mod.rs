@@ -3,12 +3,16 @@
 //! The types have the shape of the API's JSON. The command line prints the same fields; the console renders them as
 //! pages.
 
+mod brake;
 mod destinations;
 mod items;
 mod plan;
 mod record;
 mod timeline;
 
+pub(crate) use brake::{
+    BrakeView, BrakedRecordView, InvalidApproval, approve_effects, check_approval, refuse_effects, withdraw_exceptions,
+};
 pub(crate) use destinations::{
     Accepted, AttentionView, ConservationView, DestinationView, HoldView, ORGANISATION, OTHER_WRITER, PauseView,
     StateCounts, accept, operators_pause,

@@ -39,7 +39,8 @@ pub(crate) struct PlannedItem {
     pub(crate) kind: Kind,
     /// `<site>:<Moodle id>`.
     pub(crate) record: String,
-    /// `insert`, `adopt` (a contact that is in Zoho already), `update`, `remove`, `nothing`, `park` or `fail`.
+    /// `insert`, `adopt` (a contact that is in Zoho already), `update`, `remove`, `nothing`, `park`, `brake` (it
+    /// would wait for a person's decision, because unusually many such things happen) or `fail`.
     pub(crate) action: String,
     /// The record's id at the destination, if known.
     #[oai(nullable)]

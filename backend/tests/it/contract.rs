@@ -100,7 +100,10 @@ fn every_operation_says_what_it_is_and_how_it_fails() {
         let security = match name.as_str() {
             name if name.contains("/health") => Value::Null,
             name if name.contains("/events/moodle/") => json!([{"SiteToken": []}]),
-            name if ["/destinations", "/alerts", "/erasures", "/timeline"].iter().any(|part| name.contains(part)) => {
+            name if ["/destinations", "/alerts", "/brake", "/erasures", "/timeline"]
+                .iter()
+                .any(|part| name.contains(part)) =>
+            {
                 json!([{"OperatorToken": []}])
             }
             _ => json!([{"ApiToken": []}]),

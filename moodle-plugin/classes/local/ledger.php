@@ -191,6 +191,14 @@ class ledger implements store {
     }
 
     /**
+     * Invalidates what is known of all records, and of deleted ones: the same backend may hold anything.
+     */
+    public static function doubt_all(): void {
+        global $DB;
+        $DB->execute("UPDATE {" . self::SENT . "} SET hash = NULL, refused = NULL");
+    }
+
+    /**
      * Moves rejected changes back into the outbox, to be sent in their present state.
      *
      * @param int[] $ids of rows in the table; empty for all

@@ -82,7 +82,7 @@ class version_reset {
     private static function resend_everything(database_memory $memory, clock $clock): void {
         global $DB;
         $transaction = $DB->start_delegated_transaction();
-        (new ledger())->invalidate_all();
+        ledger::doubt_all();
         backfill::request($memory, backfill::RUNNING, true);
         (new versions($memory, $clock))->reset();
         $transaction->allow_commit();

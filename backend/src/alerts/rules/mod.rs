@@ -1,5 +1,6 @@
 //! The rules. Each one judges data that was read before; a limit of 0 in the configuration turns it off.
 
+mod braked;
 mod clock;
 mod database;
 mod silence;
@@ -8,6 +9,7 @@ mod tests;
 
 use std::time::Duration;
 
+pub(super) use braked::{BrakedSite, braked};
 pub(super) use clock::clock;
 pub(super) use database::{UnreadableRules, database, lost, not_stored, unreadable};
 pub(super) use silence::{Hours, LONGEST_SILENCE, WEEK, WEEKS, hour, is_quiet};

@@ -18,9 +18,10 @@ use crate::{
     config::{Config, Overrides},
     demo::{organisation::SimulatedOrganisation, plugin::Plugin, term::Term},
     http::Http,
-    model::SiteName,
+    limits,
+    model::{Effect, SiteName},
     secret::TokenKind,
-    store::Store,
+    store::{BrakeDecision, Store},
     telemetry,
 };
 
@@ -75,6 +76,7 @@ pub(super) async fn run(arguments: DemoArguments, clock: Clock) -> Result<(), Cl
     let app = bind(&config, arguments.listen, &store, &clock).await?;
     let backend_url = format!("http://{}", app.address());
     let (site_token, api_token) = add_tokens(&store, &clock).await?;
+    approve_adoptions(&store, contacts.len(), &clock).await?;
     show::places(&show::Places {
         folder: &folder,
         backend: &backend_url,
@@ -167,4 +169,14 @@ async fn add_tokens(store: &Store, clock: &Clock) -> Result<(String, String), Cl
     let site: SiteName = SITE.parse().map_err(|error| CliError::Usage(format!("{error}")))?;
     store.add_first(&site, site_hash, "demo", api_hash, clock.now()).await?;
     Ok((site_token, api_token))
+}
+
+/// Approves ahead, as an operator does whose organisation has the students' contacts already, that they are adopted.
+async fn approve_adoptions(store: &Store, contacts: usize, clock: &Clock) -> Result<(), CliError> {
+    let Some(site) = store.site(SITE).await? else { return Ok(()) };
+    let effect = Some(Effect::Adoption);
+    let decision = BrakeDecision { site_id: site.id, effect, record: None, number: None, by: "demo" };
+    let now = clock.now();
+    let until = now.after(limits::BRAKE_LONGEST_APPROVAL);
+    Ok(store.approve_ahead(&decision, (contacts as u64, until), now).await?)
 }

@@ -1,5 +1,6 @@
 //! `backend-sync sync …`
 
+mod brake;
 mod plan;
 mod remarks;
 mod resync;
@@ -51,6 +52,8 @@ pub(super) enum SyncCommand {
         /// What is accepted
         what: Accepted,
     },
+    /// Show what cannot be undone and was done lately, and what waits for a person because it was unusually many; decide about it
+    Brake(brake::BrakeArguments),
     /// Check that each record has exactly one sync item in exactly one state; fails otherwise
     Audit {
         /// Print JSON
@@ -136,6 +139,7 @@ pub(super) async fn run(config: Config, command: SyncCommand, clock: &Clock) -> 
         SyncCommand::Pause { reason } => pause(&config, &store, reason, clock).await,
         SyncCommand::Resume => resume(&config, &store).await,
         SyncCommand::Accept { what } => accept_for_zoho(&config, &store, what, clock).await,
+        SyncCommand::Brake(arguments) => brake::run(&config, &store, arguments, clock).await,
         SyncCommand::Audit { json } => audit(&store, json, clock).await,
         SyncCommand::Show { record, json } => print_item(&config, &store, &record, json).await,
     };

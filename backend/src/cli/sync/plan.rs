@@ -35,7 +35,7 @@ pub(super) async fn run(
 ) -> Result<(), CliError> {
     let settings = config.zoho.as_ref().ok_or_else(|| CliError::Usage(super::how_to_begin(config).to_owned()))?;
     need_destination(config, store).await?;
-    let zoho = app::zoho(settings, store, clock)?;
+    let zoho = app::zoho(config, settings, store, clock)?;
     let filter = arguments.scope.filter(store).await?;
     let (kind, site_id, state) = (filter.kind, filter.site_id, Some(ItemState::Pending));
     let subset = Subset { kind, site_id, state, limit: arguments.limit.into() };

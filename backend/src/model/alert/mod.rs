@@ -23,6 +23,8 @@ pub enum Rule {
     Failed,
     /// A destination is paused.
     Paused,
+    /// Unusually much that cannot be undone waits for a person.
+    Braked,
     /// A destination's API credits are running out.
     Credits,
     /// A site is silent at a time when it usually sends events.

@@ -11,7 +11,11 @@ use sea_orm::{ConnectionTrait, QueryResult, Value};
 use serde::{Deserialize, Serialize};
 
 use super::{
-    StoreError, UserFilter, bulk, connection::connect::Store, records::Key, records::by_site, sql::query,
+    StoreError, UserFilter, bulk,
+    connection::connect::Store,
+    records::Key,
+    records::by_site,
+    sql::{query, word},
     write::WriteTransaction,
 };
 use crate::{
@@ -51,6 +55,10 @@ pub struct Erasure {
     pub lifted_at: Option<Timestamp>,
     /// The next check.
     pub check_at: Option<Timestamp>,
+    /// Since when it waits for a person, because unusually many people are being erased.
+    pub braked_at: Option<Timestamp>,
+    /// It waits because the person's deletion at the destination does, or was refused there: that item's code.
+    pub follows: Option<String>,
     /// What was erased.
     pub erased: Erased,
     /// The checks so far, the oldest first.
@@ -117,7 +125,16 @@ pub struct ErasureRequest {
 }
 
 const COLUMNS: &str = "id, site_id, moodle_id, state, policy, requested_by, requested_at, due_at, begun_at, local_at, remote_at, \
-                       verified_at, lifted_at, check_at, erased, checks";
+                       verified_at, lifted_at, check_at, braked_at, erased, checks, \
+                       (SELECT i.code FROM sync_items i WHERE i.site_id = erasures.site_id AND i.kind = 'user' \
+                       AND i.moodle_id = erasures.moodle_id AND i.code IN ('braked_deletion', 'excepted_deletion') \
+                       AND erasures.state = 'requested' AND erasures.requested_by = 'moodle' LIMIT 1) AS follows";
+
+/// SQL for whether an erasure that follows from a deletion in Moodle waits, because a person has not decided yet whether
+/// the person is deleted at the destination, or decided against it.
+const FOLLOWS: &str = "requested_by = 'moodle' AND EXISTS (SELECT 1 FROM sync_items i WHERE i.site_id = erasures.site_id \
+                       AND i.kind = 'user' AND i.moodle_id = erasures.moodle_id \
+                       AND i.code IN ('braked_deletion', 'excepted_deletion'))";
 
 impl Store {
     /// Requests the erasure of a person. A waiting erasure is updated and brought forward; one that has begun is
@@ -159,11 +176,13 @@ impl Store {
     }
 
     /// The erasures with work to do now: to begin, to continue, to follow the destination, or to check. Unless the time
-    /// is `agreed`, an erasure that is due only by the clock does not begin; one that a person requested does.
+    /// is `agreed`, an erasure that is due only by the clock does not begin; one that a person requested does. What waits
+    /// for a person's decision is not due.
     pub async fn due_erasures(&self, now: Timestamp, agreed: bool, limit: u64) -> Result<Vec<Erasure>, StoreError> {
         let asked = if agreed { "TRUE".to_owned() } else { format!("requested_by <> '{BY_MOODLE}'") };
         let sql = format!(
-            "SELECT {COLUMNS} FROM erasures WHERE (state = 'requested' AND due_at <= ? AND {asked}) OR state = 'erasing' \
+            "SELECT {COLUMNS} FROM erasures WHERE (state = 'requested' AND due_at <= ? AND {asked} AND braked_at IS NULL \
+             AND NOT ({FOLLOWS})) OR state = 'erasing' \
              OR (state IN ('local_done', 'remote_done', 'verified', 'found') AND check_at <= ?) \
              ORDER BY COALESCE(check_at, due_at), id LIMIT ?"
         );
@@ -228,12 +247,6 @@ async fn erased_people(
     Ok(erased)
 }
 
-/// Parses a column that holds one of our enumerations.
-fn word<T: std::str::FromStr<Err: std::fmt::Display>>(row: &QueryResult, column: &str) -> Result<T, StoreError> {
-    let word: String = row.try_get("", column)?;
-    word.parse().map_err(|error| StoreError::Refused(sea_orm::DbErr::Type(format!("{column}: {error}"))))
-}
-
 /// Parses a column that holds JSON.
 fn json<T: serde::de::DeserializeOwned>(row: &QueryResult, column: &str) -> Result<T, StoreError> {
     let text: String = row.try_get("", column)?;
@@ -258,6 +271,8 @@ fn erasure_of(row: &QueryResult) -> Result<Erasure, StoreError> {
         verified_at: moment("verified_at")?,
         lifted_at: moment("lifted_at")?,
         check_at: moment("check_at")?,
+        braked_at: moment("braked_at")?,
+        follows: row.try_get("", "follows")?,
         erased: json(row, "erased")?,
         checks: json(row, "checks")?,
     })

@@ -7,7 +7,8 @@ use crate::{
     clock::Timestamp,
     model::ErasureState,
     store::{
-        Erasure, Store, StoreError, UserFilter,
+        BrakeLimits, Erasure, Store, StoreError, UserFilter,
+        brake::brake_erasure,
         sql::{count, execute, query},
         write::WriteTransaction,
     },
@@ -41,16 +42,24 @@ pub(super) fn rows_of(user: UserFilter, table: &str) -> (String, Vec<Value>) {
 
 impl Store {
     /// Begins an erasure: from the commit on, nothing new about the person is stored. Does nothing if it has already
-    /// begun.
-    pub async fn begin_erasure(&self, id: i64, now: Timestamp) -> Result<(), StoreError> {
+    /// begun. Returns false if it waits for a person, because unusually many began lately.
+    pub async fn begin_erasure(&self, id: i64, brake: BrakeLimits, now: Timestamp) -> Result<bool, StoreError> {
         // Under the writers' lock, so that no concurrent transaction stores an event without seeing it.
         let (transaction, _) = self.begin_write(0).await?;
-        let sql = "UPDATE erasures SET state = 'erasing', begun_at = ? WHERE id = ? AND state = 'requested'";
-        if execute(transaction.connection(), sql, vec![now.0.into(), id.into()]).await? > 0 {
-            execute(transaction.connection(), "UPDATE counters SET erased = erased + 1 WHERE name = 'event'", vec![])
-                .await?;
+        let connection = transaction.connection();
+        let sql = "SELECT site_id FROM erasures WHERE id = ? AND state = 'requested'";
+        let site = query(connection, sql, vec![id.into()]).await?;
+        let Some(site_id) = site.first().map(|row| row.try_get::<i64>("", "site_id")).transpose()? else {
+            return Ok(true);
+        };
+        let begins = brake_erasure(connection, (id, site_id), &brake, now).await?;
+        if begins {
+            let sql = "UPDATE erasures SET state = 'erasing', begun_at = ?, braked_at = NULL WHERE id = ?";
+            execute(connection, sql, vec![now.0.into(), id.into()]).await?;
+            execute(connection, "UPDATE counters SET erased = erased + 1 WHERE name = 'event'", vec![]).await?;
         }
-        transaction.commit().await
+        transaction.commit().await?;
+        Ok(begins)
     }
 
     /// Lifts an erasure: what Moodle sends from now on about the person is stored again. What was erased stays erased.
@@ -59,7 +68,7 @@ impl Store {
         let (transaction, _) = self.begin_write(0).await?;
         let connection = transaction.connection();
         // Lifting one that is half done would leave half of the data.
-        let sql = "UPDATE erasures SET state = 'lifted', lifted_at = ?, check_at = NULL WHERE id = ? \
+        let sql = "UPDATE erasures SET state = 'lifted', lifted_at = ?, check_at = NULL, braked_at = NULL WHERE id = ? \
                    AND state NOT IN ('lifted', 'erasing') RETURNING begun_at";
         let rows = query(connection, sql, vec![now.0.into(), id.into()]).await?;
         let begun = rows.first().map(|row| row.try_get::<Option<i64>>("", "begun_at")).transpose()?;

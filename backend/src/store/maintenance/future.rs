@@ -122,6 +122,14 @@ fn waits(longest: &Longest) -> Vec<WaitKind> {
         WaitKind::new("erasures", "requested_at", Duration::ZERO, "state = 'requested'", "waiting erasures")
             .repaired_by("due_at = due_at - requested_at + ?, requested_at = ?"),
         WaitKind::new("erasures", "check_at", last_check, done, "checks of erasures"),
+        WaitKind::new(
+            "brake_approvals",
+            "until_at",
+            limits::BRAKE_LONGEST_APPROVAL,
+            "TRUE",
+            "ends of what was approved ahead",
+        ),
+        WaitKind::new("brake_effects", "at", Duration::ZERO, "TRUE", "effects that the brake counts"),
         WaitKind::new("sync_items", "due_at", retry, &pending, "records that wait for delivery")
             .repaired_by("due_at = ?, changed_at = CASE WHEN changed_at > ? THEN ? ELSE changed_at END"),
         // Twice, because another process may run with another setting for a while.
@@ -210,6 +218,7 @@ impl Store {
         let WaitKind { table, column, rows, repair, .. } = kind;
         let key = match *table {
             "sync_items" => "(destination, site_id, kind, moodle_id)",
+            "brake_effects" => "(destination, site_id, kind, moodle_id, effect)",
             "users" | "courses" | "enrolments" | "grades" | "completions" => "(site_id, moodle_id)",
             "changes" => "(site_id, kind, moodle_id)",
             "turns" | "alert_turns" | "destinations" => "name",

@@ -34,4 +34,5 @@ pub use timeline::{PersonRecord, TimelineAttempt, TimelineOrder, TimelinePlace};
 pub use view::{ItemFilter, ItemRow};
 pub use writers::{Reservation, Reserved, taken};
 
+pub(super) use release::{Delivered, among, by_site_and_kind, make_pending};
 pub(super) use timeline::timeline_attempt_of;

@@ -24,7 +24,7 @@ use crate::{
 
 /// Whether the digest of the last delivery is still trusted.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Delivered {
+pub(in crate::store) enum Delivered {
     /// If nothing differs, nothing is sent.
     Trusted,
     /// Everything is sent again.
@@ -41,7 +41,7 @@ const PARKED: &str = "waits_id IS NOT NULL AND state = 'parked'";
 const BLOCKED: &str = "waits_id IS NOT NULL AND state = 'failed'";
 
 /// Makes those of these items that meet `condition` pending and due; returns how many.
-pub(super) async fn make_pending(
+pub(in crate::store) async fn make_pending(
     connection: &impl ConnectionTrait,
     destination: &str,
     keys: &[RecordKey],
@@ -68,7 +68,7 @@ pub(super) async fn make_pending(
     Ok(changed)
 }
 
-pub(super) fn by_site_and_kind(keys: &[RecordKey]) -> BTreeMap<(i64, &'static str), Vec<Id>> {
+pub(in crate::store) fn by_site_and_kind(keys: &[RecordKey]) -> BTreeMap<(i64, &'static str), Vec<Id>> {
     let mut ids: BTreeMap<(i64, &'static str), Vec<Id>> = BTreeMap::new();
     for key in keys {
         ids.entry((key.site_id, key.kind.as_str())).or_default().push(key.moodle_id);
@@ -77,7 +77,7 @@ pub(super) fn by_site_and_kind(keys: &[RecordKey]) -> BTreeMap<(i64, &'static st
 }
 
 /// SQL for the items of one site with this kind and these ids in the named columns, and its parameters.
-pub(super) fn among(
+pub(in crate::store) fn among(
     destination: &str,
     site_id: i64,
     kind: &str,

@@ -18,7 +18,9 @@ use crate::{
     clock::Timestamp,
     model::{ItemState, Kind, Lane, RecordKey},
     store::{
-        Store, StoreError, bulk,
+        Store, StoreError,
+        brake::forget_delivered,
+        bulk,
         entity::{
             sync_attempt,
             sync_item::{ActiveModel, Column, Entity},
@@ -68,6 +70,9 @@ impl Store {
             request_delivery(&transaction, destination, &keys, now).await?;
         }
         writers::release_linked(&transaction, destination, settled, now).await?;
+        let delivered: Vec<RecordKey> =
+            settled.iter().filter(|settled| delivers(settled)).map(|of| of.item.key).collect();
+        forget_delivered(&transaction, destination, &delivered).await?;
         let attempts: Vec<_> = settled.iter().filter_map(|settled| attempt_of(destination, settled)).collect();
         for group in bulk::groups(attempts) {
             sync_attempt::Entity::insert_many(group).exec_without_returning(&transaction).await?;
@@ -111,6 +116,11 @@ impl Store {
         }
         Ok(())
     }
+}
+
+/// Whether the destination has the record as it is now, and nothing keeps it from being delivered.
+fn delivers(Settled { state, reason, .. }: &Settled) -> bool {
+    matches!(state, SettledState::Synced { .. }) && reason.is_none()
 }
 
 /// Whether the record reached the destination for the first time, or under a new id; perhaps by an earlier attempt.

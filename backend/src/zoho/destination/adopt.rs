@@ -81,7 +81,7 @@ impl Zoho {
                 AdoptionChoice::Ours(id) => {
                     let job = Job { takes_over_from: handed_over(&id), ..job };
                     if self.was_asked_about(&job, &id).await.map_err(unreadable)? {
-                        existing.extend(job.of_existing(context, id, "adopted"));
+                        existing.extend(Job { decided: true, ..job }.of_existing(context, id, "adopted"));
                     } else if self.is_ours(&job, &id).await.map_err(unreadable)? {
                         existing.push(Job { remote_id: Some(id), ..job });
                     } else {

@@ -3,6 +3,7 @@
 use super::{
     Decider, Decision, DeliveryBatch, Zoho,
     adopt::Adoption,
+    brake,
     decide::WriteTarget,
     job::{DeliveryContext, Job, WriteCall, job},
     outcome, readings,
@@ -44,6 +45,8 @@ impl Zoho {
                 decision => settle_without_call(&mut delivery, item, decision),
             }
         }
+        let effect = |(item, target): &(Claimed, WriteTarget)| brake::removal(&context, item, target);
+        let removals = self.braked(&context, removals, effect, |(item, _)| item, &mut delivery).await?;
         delivery.failure = match self.erase_all(&context, erasures, &mut delivery).await {
             Ok(()) => self.write_all(&context, writes, removals, &mut delivery).await.err(),
             Err(failure) => Some(failure),
@@ -84,6 +87,7 @@ impl Zoho {
             self.render_new(context, inserts, delivery).into_iter().partition(|job| job.removes);
         let Adoption { existing: mut found, mut new, failure } = self.adopt(context, inserts, delivery).await?;
         found.extend(gone.merged);
+        let found = self.braked(context, found, brake::adoption, |job| job.item, delivery).await?;
         let vanished = self.send(WriteCall::Update, context, found, delivery).await?.gone;
         new.extend(self.render_new(context, vanished, delivery));
         new.extend(self.perhaps_inserted(context, removed, delivery).await?);

@@ -1,31 +1,29 @@
 //! What a delivery would do with items of one kind. It decides, looks for people and adopts with the same functions as
 //! the delivery, and stops before what would be sent.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use serde_json::{Map, Value};
 
 use super::{
     Decider, Decision, DeliveryBatch, Zoho,
     adopt::Adoption,
+    brake,
     job::{DeliveryContext, Job, job},
     outcome::Timing,
-    plan::{Action, Plan, Planned, RECORDS_PER_CREDIT, planned},
+    plan::{Action, Foreseen, Plan, Planned, RECORDS_PER_CREDIT, planned},
     same_address::{self, goes_without, without_address},
     unreadable,
 };
 use crate::{
     delivery::{Delivery, Destination, DestinationFailure},
     model::{Kind, RecordKey},
-    store::{Claimed, ItemRow, Settled, SettledState},
+    store::{BrakeVerdict, Claimed, IntendedEffect, ItemRow, Settled, SettledState},
     zoho::{client::FOUND_PER_CALL, difference::differences},
 };
 
 /// Records of one module in Zoho, by id.
 type Held = BTreeMap<String, Map<String, Value>>;
-
-/// New people of this plan, by address.
-type Addresses = HashMap<String, RecordKey>;
 
 /// What is left to find out about items after the decision.
 #[derive(Default)]
@@ -42,7 +40,7 @@ impl Zoho {
         &self,
         kind: Kind,
         (rows, items): (&[ItemRow], Vec<Claimed>),
-        addresses: &mut Addresses,
+        foreseen: &mut Foreseen,
         plan: &mut Plan,
     ) -> Result<(), DestinationFailure> {
         let Some(module) = self.mapping.module(kind) else {
@@ -57,13 +55,18 @@ impl Zoho {
             DeliveryBatch::load(&self.store, &self.mapping, moment, Self::NAME, &items).await.map_err(unreadable)?;
         let context = DeliveryContext { batch: &batch, module, metadata };
         let decider = Decider { mapping: &self.mapping, batch: &batch, metadata, module };
-        let (mut forecast, mut writes) = (Forecast::new(), Writes::default());
+        let (mut forecast, mut writes, mut removals) = (Forecast::new(), Writes::default(), Vec::new());
         for (row, item) in rows.iter().zip(items) {
             let decision = decider.decide(&item);
+            if let Decision::Remove(target) = &decision {
+                removals.extend(brake::removal(&context, &item, target));
+            }
             forecast.insert(row.key, decided(&batch, row, item, decision, &mut writes));
         }
-        let new = self.foresee_known(&context, writes, &mut forecast).await?;
-        let searched = self.foresee_new(&context, new, addresses, &mut forecast).await?;
+        let held = self.foresee_brake(&context, &removals, foreseen, &mut forecast).await?;
+        writes.known.retain(|job| !held.contains(&job.item.key));
+        let new = self.foresee_known(&context, writes, foreseen, &mut forecast).await?;
+        let searched = self.foresee_new(&context, new, foreseen, &mut forecast).await?;
         let items: Vec<Planned> = rows.iter().filter_map(|row| forecast.remove(&row.key)).collect();
         let fields = module.matches.len() as u64 + u64::from(module.match_leads);
         add_cost(plan, &items, fields * u64::div_ceil(searched, FOUND_PER_CALL));
@@ -76,6 +79,7 @@ impl Zoho {
         &self,
         context: &DeliveryContext<'_>,
         writes: Writes,
+        foreseen: &mut Foreseen,
         forecast: &mut Forecast,
     ) -> Result<Vec<Job>, DestinationFailure> {
         let Writes { known, mut new } = writes;
@@ -94,7 +98,7 @@ impl Zoho {
         let mut scratch = Delivery::default();
         let gone = self.without_merged(context, gone, &mut scratch).await?;
         note_settled(forecast, scratch.settled);
-        self.foresee_existing(context, gone.merged, forecast).await?;
+        self.foresee_existing(context, gone.merged, foreseen, forecast).await?;
         new.extend(gone.vanished);
         Ok(new)
     }
@@ -104,7 +108,7 @@ impl Zoho {
         &self,
         context: &DeliveryContext<'_>,
         jobs: Vec<Job>,
-        addresses: &mut Addresses,
+        foreseen: &mut Foreseen,
         forecast: &mut Forecast,
     ) -> Result<u64, DestinationFailure> {
         let (mut scratch, now) = (Delivery::default(), self.clock.now());
@@ -125,7 +129,7 @@ impl Zoho {
         let mut adopted = Vec::new();
         for job in people {
             let address = if searches { address(context, job.item.key) } else { None };
-            let first = address.map(|address| *addresses.entry(address).or_insert(job.item.key));
+            let first = address.map(|address| *foreseen.addresses.entry(address).or_insert(job.item.key));
             match first.filter(|first| *first != job.item.key) {
                 // When its turn comes, the other one is in Zoho.
                 Some(_) if goes_without(context) => show(context, forecast, &without_address(context, job), None),
@@ -138,7 +142,7 @@ impl Zoho {
             }
         }
         note_settled(forecast, scratch.settled);
-        self.foresee_existing(context, adopted, forecast).await?;
+        self.foresee_existing(context, adopted, foreseen, forecast).await?;
         Ok(if searches { keys.len() as u64 } else { 0 })
     }
 
@@ -146,14 +150,38 @@ impl Zoho {
     async fn foresee_existing(
         &self,
         context: &DeliveryContext<'_>,
-        jobs: Vec<Job>,
+        mut jobs: Vec<Job>,
+        foreseen: &mut Foreseen,
         forecast: &mut Forecast,
     ) -> Result<(), DestinationFailure> {
+        let adoptions: Vec<IntendedEffect> = jobs.iter().filter_map(brake::adoption).collect();
+        let braked = self.foresee_brake(context, &adoptions, foreseen, forecast).await?;
+        jobs.retain(|job| !braked.contains(&job.item.key));
         let held = self.held(context, &jobs).await?;
         for job in jobs {
             show(context, forecast, &job, job.remote_id.as_ref().and_then(|id| held.get(id)));
         }
         Ok(())
+    }
+
+    /// Says which of these effects would wait for a person, or not happen by a person's decision. Returns their records.
+    async fn foresee_brake(
+        &self,
+        context: &DeliveryContext<'_>,
+        intended: &[IntendedEffect],
+        foreseen: &mut Foreseen,
+        forecast: &mut Forecast,
+    ) -> Result<HashSet<RecordKey>, DestinationFailure> {
+        let verdicts = self.store.foresee_brake(&mut foreseen.brake, Self::NAME, intended).await.map_err(unreadable)?;
+        let mut held = HashSet::new();
+        for (intended, verdict) in intended.iter().zip(verdicts) {
+            let Some((_, words)) = brake::reason(context.batch, &self.brake, intended, &verdict) else { continue };
+            let Some(entry) = forecast.get_mut(&intended.key) else { continue };
+            let waits = matches!(verdict, BrakeVerdict::Waits { .. });
+            (entry.action, entry.reason) = (if waits { Action::Brake } else { Action::Nothing }, Some(words));
+            held.insert(intended.key);
+        }
+        Ok(held)
     }
 
     /// What Zoho holds now in the fields that would be written.

@@ -40,6 +40,8 @@ pub(super) struct Job {
     pub(super) leaves: Option<Leaves>,
     /// An earlier attempt, whose answer is unknown, may have created it.
     pub(super) tried: bool,
+    /// A person decided about it, so the brake does not ask again.
+    pub(super) decided: bool,
     /// Deleted people who hand their contact over to this person.
     pub(super) takes_over_from: Vec<RecordKey>,
 }
@@ -63,7 +65,8 @@ impl Job {
 
 pub(super) fn job(item: Claimed, target: WriteTarget, outcome: &'static str, removes: bool) -> Job {
     let WriteTarget { remote_id, body, digest, tried, remarks } = target;
-    Job { item, remote_id, body, digest, remarks, outcome, removes, leaves: None, tried, takes_over_from: Vec::new() }
+    let (decided, takes_over_from) = (false, Vec::new());
+    Job { item, remote_id, body, digest, remarks, outcome, removes, leaves: None, tried, decided, takes_over_from }
 }
 
 /// The kind of a writing call.

@@ -6,18 +6,21 @@ use super::{Zoho, job::DeliveryContext};
 use crate::{
     delivery::Delivery,
     limits,
+    model::Effect,
     store::SettledState,
     zoho::client::{RecordAnswer, Refusal},
 };
 
 impl Zoho {
     /// Writes the reasons of failures into the tracking fields of records that are already in Zoho, unless another item
-    /// writes them. Best effort: we keep the reasons too.
+    /// writes them, or the brake holds them back: that is about many, and not about the record. Best effort: we keep
+    /// the reasons too.
     pub(super) async fn mark_failures(&self, context: &DeliveryContext<'_>, delivery: &Delivery) {
         let Some(tracking) = self.mapping.tracking() else { return };
         let failed = delivery.settled.iter().filter(|settled| settled.state == SettledState::Failed);
         let marks: Vec<Map<String, Value>> = failed
             .filter(|settled| !settled.item.linked)
+            .filter(|settled| !settled.reason.as_ref().is_some_and(|(code, _)| Effect::is_braked(code)))
             .filter_map(|settled| {
                 let mut mark = tracking.failure(settled.reason.as_ref().map_or("", |(_, words)| words));
                 mark.insert("id".to_owned(), Value::from(settled.item.remote_id.as_deref()?));

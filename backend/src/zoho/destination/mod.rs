@@ -2,6 +2,7 @@
 
 mod adopt;
 mod batch;
+mod brake;
 mod decide;
 mod deliver;
 mod erase;
@@ -48,7 +49,7 @@ use crate::{
     limits,
     model::{Kind, Lane, Records},
     random::Random,
-    store::{Claimed, Store, StoreError},
+    store::{BrakeLimits, Claimed, Store, StoreError},
 };
 
 /// The mapping's modules with their metadata; `None` for modules that Zoho does not have.
@@ -69,15 +70,24 @@ pub struct Zoho {
     modules: Mutex<BTreeMap<String, (Arc<metadata::Module>, Timestamp)>>,
     /// What was last seen of the organisation that the records are in.
     organisation: Mutex<Option<SeenOrganisation>>,
+    /// How much of what cannot be undone is ordinary.
+    brake: BrakeLimits,
     clock: Clock,
     random: Random,
 }
 
 impl Zoho {
     /// A destination that delivers by this mapping.
-    pub fn new(store: Store, client: Client, mapping: Mapping, clock: Clock, random: Random) -> Self {
+    pub fn new(
+        store: Store,
+        client: Client,
+        mapping: Mapping,
+        brake: BrakeLimits,
+        clock: Clock,
+        random: Random,
+    ) -> Self {
         let (modules, organisation) = (Mutex::new(BTreeMap::new()), Mutex::new(None));
-        Self { store, client, mapping: Arc::new(mapping), modules, organisation, clock, random }
+        Self { store, client, mapping: Arc::new(mapping), modules, organisation, brake, clock, random }
     }
 
     /// The URL of a record's page in Zoho, if known.

@@ -7,7 +7,7 @@ use crate::{
     delivery::{Destination, DestinationFailure},
     limits,
     model::{Kind, RecordKey, Remark},
-    store::{Claimed, ItemRow},
+    store::{BrakeForecast, Claimed, ItemRow},
     zoho::setup::Room,
 };
 
@@ -57,6 +57,8 @@ pub enum Action {
     Nothing,
     /// It would wait for another record.
     Park,
+    /// It would wait for a person's decision, because unusually many such things happen.
+    Brake,
     /// It would need a person.
     Fail,
 }
@@ -66,6 +68,13 @@ impl Action {
     pub fn as_str(self) -> &'static str {
         self.into()
     }
+}
+
+/// What one part of a plan foresees for the next.
+pub(super) struct Foreseen {
+    /// New people of this plan, by address.
+    pub(super) addresses: HashMap<String, RecordKey>,
+    pub(super) brake: BrakeForecast,
 }
 
 /// Records written per API credit.
@@ -86,13 +95,16 @@ impl Zoho {
         for item in items {
             kinds.entry(item.key.kind).or_default().push(item);
         }
-        let (mut plan, mut addresses) = (Plan::default(), HashMap::new());
+        let (mut plan, mut foreseen) = (
+            Plan::default(),
+            Foreseen { addresses: HashMap::new(), brake: BrakeForecast::new(self.brake, self.clock.now()) },
+        );
         for (kind, rows) in kinds {
             for rows in rows.chunks(limits::DELIVERY_RECORDS as usize) {
                 let mut rest = rows;
                 for part in self.store.in_parts(kind, rows.iter().map(claimed).collect()).await.map_err(unreadable)? {
                     let (rows, later) = rest.split_at(part.len());
-                    self.plan_part(kind, (rows, part), &mut addresses, &mut plan).await?;
+                    self.plan_part(kind, (rows, part), &mut foreseen, &mut plan).await?;
                     rest = later;
                 }
             }

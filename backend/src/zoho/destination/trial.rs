@@ -34,7 +34,19 @@ impl Zoho {
         let (known, organisation) = (Mutex::new(known), Mutex::new(None));
         let Self { store, client, clock, random, .. } = self;
         let (store, client, clock, random) = (store.clone(), client.clone(), clock.clone(), random.clone());
-        Ok((Self { store, client, mapping: Arc::new(mapping), modules: known, organisation, clock, random }, findings))
+        Ok((
+            Self {
+                store,
+                client,
+                mapping: Arc::new(mapping),
+                modules: known,
+                organisation,
+                brake: self.brake,
+                clock,
+                random,
+            },
+            findings,
+        ))
     }
 
     async fn read(&self, mapping: &Mapping) -> Result<Modules, DestinationFailure> {

@@ -8,5 +8,5 @@ mod security;
 mod sites;
 
 /// Every page of the navigation.
-const PAGES: [&str; 9] =
-    ["/", "/attention", "/alerts", "/people", "/records", "/events", "/attempts", "/sites", "/mapping"];
+const PAGES: [&str; 10] =
+    ["/", "/attention", "/brake", "/alerts", "/people", "/records", "/events", "/attempts", "/sites", "/mapping"];

@@ -88,8 +88,14 @@ async fn who_may_only_read_may_not_act(database: Database) {
     let page = looker.get("/sites").await;
     assert!(page.status == 200 && !page.html.contains("<form method=\"post\" action=\"/sites"), "{}", page.html);
     let actions = ["/sites", "/tokens", "/sites/moodle/rotate", "/sites/moodle/tokens/1/revoke", "/tokens/2/revoke"];
-    for path in actions.into_iter().chain(["/mapping/check", "/mapping/try"]) {
-        let form = [("name", "x"), ("scope", "read"), ("mapping", "")];
+    for path in actions.into_iter().chain([
+        "/mapping/check",
+        "/mapping/try",
+        "/brake/approve",
+        "/brake/refuse",
+        "/brake/withdraw",
+    ]) {
+        let form = [("name", "x"), ("scope", "read"), ("mapping", ""), ("site", "moodle"), ("effect", "deletion")];
         assert_eq!(looker.post(path, &form).await.status, 403, "{path}");
         let operator = Browser::signed_in(&server, server.api_token()).await;
         let foreign = operator.post_from(path, &form, &[("sec-fetch-site", "cross-site")]).await;

@@ -2,6 +2,7 @@
 
 mod adoption;
 mod again;
+mod brake;
 mod contention;
 mod derived;
 mod failures;
@@ -42,7 +43,7 @@ pub(super) async fn start_with(database: &Database, zoho: &ZohoSimulator, more: 
 }
 
 /// The same with this mapping.
-async fn start_by(database: &Database, zoho: &ZohoSimulator, mapping: &str) -> Server {
+pub(super) async fn start_by(database: &Database, zoho: &ZohoSimulator, mapping: &str) -> Server {
     let file = database.file("mapping.toml");
     std::fs::write(&file, mapping).unwrap();
     start_with(database, zoho, &[("BACKEND_SYNC_ZOHO__MAPPING", file.to_str().unwrap())]).await

@@ -72,7 +72,7 @@ async fn outcome(database: &Database, id: i64, after: i64) -> String {
 fn agree(action: &str, outcome: &str) -> bool {
     match OUTCOMES.iter().find(|(planned, _)| *planned == action) {
         Some((_, expected)) => outcome == *expected,
-        None => matches!((action, outcome), ("nothing", "synced") | ("park", "parked") | ("fail", "failed")),
+        None => matches!((action, outcome), ("nothing", "synced") | ("park", "parked") | ("brake" | "fail", "failed")),
     }
 }
 

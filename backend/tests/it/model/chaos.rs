@@ -65,6 +65,8 @@ pub(super) struct Chaos {
     cluster: Arc<Cluster>,
     zoho: Arc<ZohoSimulator>,
     database: Arc<Database>,
+    /// Whether somebody works in Zoho meanwhile.
+    by_hand: bool,
 }
 
 /// The damage done.
@@ -96,9 +98,10 @@ impl Chaos {
         cluster: &Arc<Cluster>,
         zoho: &Arc<ZohoSimulator>,
         database: &Arc<Database>,
+        by_hand: bool,
     ) -> Self {
         let random = Random::from_seed(random.next());
-        Self { random, cluster: Arc::clone(cluster), zoho: Arc::clone(zoho), database: Arc::clone(database) }
+        Self { random, cluster: Arc::clone(cluster), zoho: Arc::clone(zoho), database: Arc::clone(database), by_hand }
     }
 
     /// Runs until `stop`; then everything works again.
@@ -107,7 +110,12 @@ impl Chaos {
         let [by_processes, by_person] = &mut others;
         let processes = disturb_processes(&self.cluster, &self.database, by_processes, &stop);
         let zoho = disturb_zoho(&self.zoho, &self.database, &mut self.random, &stop);
-        let person = work_in_zoho(&self.zoho, by_person, &stop);
+        let person = async {
+            match self.by_hand {
+                true => work_in_zoho(&self.zoho, by_person, &stop).await,
+                false => Default::default(),
+            }
+        };
         let ((kills, stalls), faults, (touched, deleted)) = tokio::join!(processes, zoho, person);
         let report = Report { touched, deleted, faults, kills, stalls };
         self.zoho.clear_faults().await;

@@ -36,6 +36,7 @@ pub(super) async fn pass_time(database: &Database) {
     database
         .execute("UPDATE destinations SET check_at = CASE WHEN check_at IS NULL THEN NULL ELSE 0 END, refresh_lease_until = NULL")
         .await;
+    database.execute("UPDATE sync_holds SET check_at = 0 WHERE check_at IS NOT NULL").await;
 }
 
 /// Waits until nothing is pending, in flight, or about to be.

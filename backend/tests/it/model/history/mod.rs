@@ -226,9 +226,14 @@ impl History {
         let Some(id) = pick(&self.courses, random) else { return };
         let word = self.word();
         let data = &mut self.courses.get_mut(&id).unwrap().data;
-        match random.below(3) {
+        let (categoryid, category) = [(2, "Arts"), (3, "Crafts")][usize::from(random.below(2) == 0)];
+        match random.below(4) {
             0 => data.insert("visible".to_owned(), json!(random.below(2).to_string())),
             1 => data.insert("shortname".to_owned(), json!(word)),
+            2 => {
+                data.insert("categoryid".to_owned(), json!(categoryid));
+                data.insert("categoryname".to_owned(), json!(category))
+            }
             _ => data.insert("fullname".to_owned(), json!(word)),
         };
         let data = data.clone();
