@@ -20,6 +20,11 @@ use local_backend_sync\local\delivery\change;
 use local_backend_sync\local\delivery\failure;
 use local_backend_sync\local\delivery\payload;
 
+defined('MOODLE_INTERNAL') || die();
+
+global $CFG;
+require_once($CFG->libdir . '/adminlib.php');
+
 /**
  * Tests of the settings.
  *
