@@ -224,8 +224,6 @@ final class config_test extends \advanced_testcase {
      * What is left out is stored, so that a new field is sent. What an early version stored is turned into that.
      */
     public function test_fields_left_out(): void {
-        global $CFG;
-        require_once($CFG->libdir . '/adminlib.php');
         $config = $this->config(['leftout_user' => 'firstname,nonsense', 'leftout_completion' => '']);
         $this->assertSame(['firstname'], $config->options()->excluded[change::USER]);
         $this->assertSame([], $config->options()->excluded[change::COMPLETION]);
