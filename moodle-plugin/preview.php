@@ -25,6 +25,7 @@
 require(__DIR__ . '/../../config.php');
 require_once($CFG->libdir . '/adminlib.php');
 
+use local_backend_sync\event\person_viewed;
 use local_backend_sync\local\preview;
 use local_backend_sync\output\preview_page;
 
@@ -36,6 +37,10 @@ navigation_node::override_active_url(new moodle_url('/local/backend_sync/preview
 $people = $search === '' ? [] : preview::people($search);
 if (!$userid && count($people) === 1) {
     $userid = (int)reset($people)->id;
+}
+
+if ($userid && $DB->record_exists('user', ['id' => $userid, 'deleted' => 0])) {
+    person_viewed::create_from_person($userid)->trigger();
 }
 
 $page = new preview_page($search, $people, $userid);

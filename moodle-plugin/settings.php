@@ -61,6 +61,15 @@ if ($hassiteconfig) {
         $page->add($checkbox('allowhttp', 0));
 
         $page->add($heading('heading_what'));
+        $languages = get_string_manager()->get_list_of_translations();
+        $default = get_string('language_default', 'local_backend_sync', $languages[$CFG->lang] ?? $CFG->lang);
+        $page->add(new admin_setting_configselect(
+            'local_backend_sync/language',
+            $text('language'),
+            $text('language_desc'),
+            '',
+            ['' => $default] + $languages
+        ));
         foreach (change::KINDS as $kind) {
             $page->add($checkbox('send_' . $kind, 1));
             $page->add(new setting_fields($kind));
@@ -92,5 +101,5 @@ $ADMIN->add('local_backend_sync_pages', new admin_externalpage(
     'local_backend_sync_preview',
     new lang_string('preview', 'local_backend_sync'),
     new moodle_url('/local/backend_sync/preview.php'),
-    'local/backend_sync:viewstatus'
+    'local/backend_sync:viewperson'
 ));

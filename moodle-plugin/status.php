@@ -48,7 +48,7 @@ if ($actionname !== '' && data_submitted()) {
             $yes->param("ids[$i]", $id);
         }
         echo $OUTPUT->header();
-        echo $OUTPUT->confirm($question, new single_button($yes, get_string('continue')), $url);
+        echo $OUTPUT->confirm($question, new single_button($yes, $action->button()), $url);
         echo $OUTPUT->footer();
         exit;
     }

@@ -33,6 +33,7 @@ $url = new moodle_url('/local/backend_sync/testconnection.php');
 admin_externalpage_setup('local_backend_sync_status', '', null, $url);
 require_capability('local/backend_sync:manage', context_system::instance());
 navigation_node::override_active_url(new moodle_url('/local/backend_sync/status.php'));
+$PAGE->set_title(get_string('testconnection', 'local_backend_sync'));
 $PAGE->navbar->add(get_string('testconnection', 'local_backend_sync'), $url);
 
 $test = null;

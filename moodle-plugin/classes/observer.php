@@ -50,6 +50,9 @@ class observer {
     public static function course(base $event): void {
         $kind = $event->crud === 'd' ? fanout::CONTENTS : change::COURSE;
         self::enqueue($kind, change::COURSE, $event, ['courseid' => $event->objectid]);
+        if (isset($event->other['updatedfields']['showgrades'])) {
+            self::enqueue(fanout::GRADES, change::GRADE, $event, ['courseid' => $event->objectid]);
+        }
     }
 
     /**
@@ -59,6 +62,15 @@ class observer {
      */
     public static function contents(base $event): void {
         self::enqueue(fanout::CONTENTS, change::COURSE, $event, ['objectid' => $event->courseid, 'event' => 'updated']);
+    }
+
+    /**
+     * A section of a course came or went. The weeks format then moves the end of the course, with no event.
+     *
+     * @param base $event
+     */
+    public static function section(base $event): void {
+        self::enqueue(change::COURSE, change::COURSE, $event, ['objectid' => $event->courseid, 'event' => 'updated']);
     }
 
     /**
@@ -100,6 +112,15 @@ class observer {
     }
 
     /**
+     * A role was renamed, or anything else about it changed.
+     *
+     * @param base $event
+     */
+    public static function role_itself(base $event): void {
+        self::enqueue(fanout::ROLE, change::ENROLMENT, $event);
+    }
+
+    /**
      * A grade was given, changed or deleted.
      *
      * @param base $event
@@ -110,12 +131,12 @@ class observer {
     }
 
     /**
-     * A grade item changed, for example its name, its maximum or whether it is hidden.
+     * A grade item was created, changed or deleted, for example its name, its maximum or whether it is hidden.
      *
      * @param base $event
      */
     public static function item(base $event): void {
-        self::enqueue(fanout::ITEM, change::GRADE, $event);
+        self::enqueue(fanout::ITEM, change::GRADE, $event, ['event' => 'updated']);
     }
 
     /**
@@ -134,6 +155,38 @@ class observer {
      */
     public static function completion(base $event): void {
         self::enqueue(change::COMPLETION, change::COMPLETION, $event, ['userid' => $event->relateduserid]);
+    }
+
+    /**
+     * The criteria of a course's completion changed, or an activity that may be one of them. Unlocking them deletes completions
+     * with no event for each.
+     *
+     * @param base $event
+     */
+    public static function criteria(base $event): void {
+        self::enqueue(fanout::COMPLETIONS, change::COMPLETION, $event, ['objectid' => $event->courseid, 'event' => 'updated']);
+    }
+
+    /**
+     * Two accounts were merged: the records of one belong to the other now, and some are gone. An event of tool_mergeusers.
+     *
+     * @param base $event
+     */
+    public static function merge(base $event): void {
+        $people = $event->other['usersinvolved'] ?? [];
+        foreach (array_filter([(int)($people['fromid'] ?? 0), (int)($people['toid'] ?? 0)]) as $userid) {
+            self::enqueue(fanout::MERGED, change::USER, $event, ['objectid' => $userid, 'userid' => $userid, 'courseid' => 0]);
+        }
+    }
+
+    /**
+     * A person must complete a course anew, so what they did there was reset. An event of local_recompletion.
+     *
+     * @param base $event
+     */
+    public static function reset(base $event): void {
+        $columns = ['objectid' => $event->courseid, 'userid' => $event->relateduserid, 'event' => 'updated'];
+        self::enqueue(fanout::RESET, change::COMPLETION, $event, $columns);
     }
 
     /**

@@ -29,6 +29,7 @@ require_once($CFG->libdir . '/clilib.php');
 
 use local_backend_sync\local\backfill;
 use local_backend_sync\local\backfill_command;
+use local_backend_sync\local\command;
 use local_backend_sync\local\config;
 use local_backend_sync\local\database_memory;
 use local_backend_sync\local\status;
@@ -44,7 +45,7 @@ use local_backend_sync\local\status_text;
 $isratevalid = $options['rate'] === null || (ctype_digit((string)$options['rate']) && $options['rate'] > 0);
 $requests = array_filter(['pause' => $options['pause'], 'cancel' => $options['cancel']]);
 if ($unknown || $options['help'] || !$isratevalid || count($requests) > 1) {
-    cli_writeln(get_string('cli_backfill_help', 'local_backend_sync'));
+    cli_writeln(get_string('cli_backfill_help', 'local_backend_sync', command::line('backfill')));
     exit($options['help'] && !$unknown ? 0 : 2);
 }
 

@@ -27,6 +27,7 @@ define('CLI_SCRIPT', true);
 require(__DIR__ . '/../../../config.php');
 require_once($CFG->libdir . '/clilib.php');
 
+use local_backend_sync\local\command;
 use local_backend_sync\local\reasons;
 use local_backend_sync\local\runner;
 use local_backend_sync\local\status;
@@ -38,7 +39,7 @@ use local_backend_sync\local\version_reset;
     ['s' => 'seconds', 'q' => 'quiet', 'h' => 'help']
 );
 if ($unknown || $options['help']) {
-    cli_writeln(get_string('cli_send_help', 'local_backend_sync'));
+    cli_writeln(get_string('cli_send_help', 'local_backend_sync', command::line('send')));
     exit($unknown ? 2 : 0);
 }
 
@@ -56,14 +57,14 @@ if ($options['reset-versions']) {
     }
 }
 \core_php_time_limit::raise();
-$report = runner::run((int)$options['seconds'], true, null, function ($report) use ($options) {
+$report = runner::run_long((int)$options['seconds'], function ($report) use ($options) {
     if (!$options['quiet']) {
         cli_writeln("Sent: {$report->sent}, unchanged: {$report->unchanged}, rejected: {$report->rejected}, "
             . "requests: {$report->requests}");
     }
 });
 if (!$report) {
-    cli_problem(get_string('busy', 'local_backend_sync'));
+    cli_problem(runner::busy());
     exit(3);
 }
 if ($report->failure) {

@@ -27,13 +27,14 @@ define('CLI_SCRIPT', true);
 require(__DIR__ . '/../../../config.php');
 require_once($CFG->libdir . '/clilib.php');
 
+use local_backend_sync\local\command;
 use local_backend_sync\local\status;
 use local_backend_sync\local\status_text;
 use local_backend_sync\local\verdict;
 
 [$options, $unknown] = cli_get_params(['json' => false, 'help' => false], ['j' => 'json', 'h' => 'help']);
 if ($unknown || $options['help']) {
-    cli_writeln(get_string('cli_status_help', 'local_backend_sync'));
+    cli_writeln(get_string('cli_status_help', 'local_backend_sync', command::line('status')));
     exit($unknown ? 2 : 0);
 }
 

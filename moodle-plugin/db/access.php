@@ -25,8 +25,15 @@
 defined('MOODLE_INTERNAL') || die();
 
 $capabilities = [
-    // View the status page, and what is sent about a person.
+    // View the status page.
     'local/backend_sync:viewstatus' => [
+        'riskbitmask' => RISK_PERSONAL, // The names of people whose changes were refused.
+        'captype' => 'read',
+        'contextlevel' => CONTEXT_SYSTEM,
+        'archetypes' => [],
+    ],
+    // View what is sent about a person, with grades and feedback.
+    'local/backend_sync:viewperson' => [
         'riskbitmask' => RISK_PERSONAL,
         'captype' => 'read',
         'contextlevel' => CONTEXT_SYSTEM,

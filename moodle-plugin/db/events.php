@@ -30,23 +30,29 @@ $callbacks = [
     // A login is observed because Moodle reports no event when it updates the account at login, or when a user confirms the email
     // address, after which the first login follows.
     'user' => ['user_created', 'user_updated', 'user_deleted', 'user_loggedin'],
-    'course' => ['course_created', 'course_updated', 'course_deleted'],
+    'course' => ['course_created', 'course_updated', 'course_deleted', 'course_started', 'course_ended'],
+    'section' => ['course_section_created', 'course_section_deleted'],
     'contents' => ['course_restored', 'course_reset_ended'],
     'category' => ['course_category_updated'],
     'enrolment' => ['user_enrolment_created', 'user_enrolment_updated', 'user_enrolment_deleted'],
     'method' => ['enrol_instance_updated'],
     'role' => ['role_assigned', 'role_unassigned'],
+    'role_itself' => ['role_updated'],
     'grade' => ['user_graded', 'grade_deleted'],
-    'item' => ['grade_item_updated'],
+    'item' => ['grade_item_created', 'grade_item_updated', 'grade_item_deleted'],
     'scale' => ['scale_updated'],
     'completion' => ['course_completed'],
+    'criteria' => ['course_completion_updated', 'course_module_updated'],
+    // Of common plugins. Observing events of one that is not installed costs nothing.
+    'merge' => ['\\tool_mergeusers\\event\\user_merged_success'],
+    'reset' => ['\\local_recompletion\\event\\completion_reset'],
 ];
 
 $observers = [];
 foreach ($callbacks as $callback => $events) {
     foreach ($events as $event) {
         $observers[] = [
-            'eventname' => '\\core\\event\\' . $event,
+            'eventname' => $event[0] === '\\' ? $event : '\\core\\event\\' . $event,
             'callback' => '\\local_backend_sync\\observer::' . $callback,
         ];
     }

@@ -30,6 +30,10 @@ $tasks = [
         'minute' => '*',
     ],
     [
+        'classname' => '\local_backend_sync\task\watch',
+        'minute' => '*/5',
+    ],
+    [
         'classname' => '\local_backend_sync\task\reconcile',
         'minute' => 'R',
         'hour' => '2',

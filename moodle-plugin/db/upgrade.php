@@ -22,6 +22,9 @@
  * @license    http://www.gnu.org/copyleft/gpl.html GNU GPL v3 or later
  */
 
+use local_backend_sync\local\delivery\payload;
+use local_backend_sync\local\secret;
+
 /**
  * Upgrades the plugin from an older version.
  *
@@ -40,6 +43,29 @@ function xmldb_local_backend_sync_upgrade($oldversion) {
             }
         }
         upgrade_plugin_savepoint(true, 2026112200, 'local', 'backend_sync');
+    }
+
+    if ($oldversion < 2026112601) {
+        $field = new xmldb_field('refused', XMLDB_TYPE_CHAR, '32', null, null, null, null, 'hash');
+        $table = new xmldb_table('local_backend_sync_sent');
+        if (!$dbman->field_exists($table, $field)) {
+            $dbman->add_field($table, $field);
+        }
+        // The token was stored in clear, and admin/cli/cfg.php left it in Moodle's logs.
+        secret::seal_stored();
+        secret::clean_logs();
+        upgrade_plugin_savepoint(true, 2026112601, 'local', 'backend_sync');
+    }
+
+    if ($oldversion < 2026112602) {
+        // The settings stored the fields that are sent, so a new field was off everywhere.
+        foreach (payload::FIELDS as $kind => $fields) {
+            $chosen = get_config('local_backend_sync', 'fields_' . $kind);
+            $leftout = $chosen === false ? [] : array_diff(array_keys($fields), explode(',', $chosen));
+            set_config('leftout_' . $kind, implode(',', $leftout), 'local_backend_sync');
+            unset_config('fields_' . $kind, 'local_backend_sync');
+        }
+        upgrade_plugin_savepoint(true, 2026112602, 'local', 'backend_sync');
     }
 
     return true;

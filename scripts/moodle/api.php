@@ -31,13 +31,14 @@ function get_json(string $url, array $headers = []): array {
  * All items of a list in the backend's API, page by page.
  *
  * @param string $list such as "users"
+ * @param string $site only those of this site; empty for all
  * @return Generator of arrays
  */
-function backend_items(string $list): Generator {
+function backend_items(string $list, string $site = ''): Generator {
     $cursor = null;
     do {
         // Explicit separator: Moodle changes PHP's default to the one for HTML.
-        $query = http_build_query(['limit' => 500] + ($cursor === null ? [] : ['cursor' => $cursor]), '', '&');
+        $query = http_build_query(['limit' => 500] + ($site === '' ? [] : ['site' => $site]) + ($cursor === null ? [] : ['cursor' => $cursor]), '', '&');
         $page = get_json(getenv('BACKEND_URL') . "/api/v1/$list?$query", ['Authorization: Bearer ' . getenv('API_TOKEN')]);
         yield from $page['items'];
         $cursor = $page['next_cursor'];

@@ -48,14 +48,14 @@ function fields(stdClass $row, string $integers, string $strings = ''): array {
 }
 
 /**
- * All users except deleted ones and the guest.
+ * All users except deleted ones, those who have not confirmed their address, and the guest.
  *
  * @return array of fields by id
  */
 function moodle_users(): array {
     global $CFG, $DB;
     $users = [];
-    foreach ($DB->get_records_select('user', 'deleted = 0 AND id <> ?', [$CFG->siteguest]) as $row) {
+    foreach ($DB->get_records_select('user', 'deleted = 0 AND confirmed = 1 AND id <> ?', [$CFG->siteguest]) as $row) {
         $users[$row->id] = ['userid' => integer($row->id)] + fields($row, 'timecreated timemodified',
             'username firstname lastname email idnumber phone1 phone2 institution department city country lang timezone auth') +
             ['confirmed' => (bool) $row->confirmed, 'suspended' => (bool) $row->suspended];
@@ -121,6 +121,36 @@ function role_set(?array $roles): ?string {
 }
 
 /**
+ * What students see in their grade reports, by Moodle's own report.
+ *
+ * @return array of grade, minimum and maximum as text, by item and user; grades are null where nothing is shown
+ */
+function moodle_reports(): array {
+    global $CFG, $DB;
+    require_once($CFG->dirroot . '/grade/lib.php');
+    require_once($CFG->dirroot . '/grade/report/user/lib.php');
+    $class = class_exists('\\gradereport_user\\report\\user') ? '\\gradereport_user\\report\\user' : '\\grade_report_user';
+    // A category that is hidden until a date is no row of the report then.
+    $CFG->grade_report_user_showhiddenitems = 0;
+    $sql = 'SELECT DISTINCT gi.courseid, gg.userid FROM {grade_grades} gg JOIN {grade_items} gi ON gi.id = gg.itemid
+              JOIN {course} c ON c.id = gi.courseid WHERE c.showgrades = 1 AND c.id <> ?';
+    $seen = [];
+    $text = fn($number) => $number === null ? null : number_format((float) $number, 5, '.', '');
+    foreach ($DB->get_recordset_sql($sql, [SITEID]) as $pair) {
+        \core\session\manager::set_user($DB->get_record('user', ['id' => $pair->userid]));
+        grade_regrade_final_grades($pair->courseid);
+        $return = new grade_plugin_return(['type' => 'report', 'plugin' => 'user', 'courseid' => $pair->courseid]);
+        $report = new $class($pair->courseid, $return, context_course::instance($pair->courseid), $pair->userid, true);
+        $report->fill_table();
+        foreach ($report->gradeitemsdata as $row) {
+            $seen[$row['id']][$pair->userid] = array_map($text, [$row['graderaw'], $row['grademin'], $row['grademax']]);
+        }
+    }
+    \core\session\manager::set_user(get_admin());
+    return $seen;
+}
+
+/**
  * All grades that students can see, with their items.
  *
  * @return array of fields by id
@@ -128,16 +158,22 @@ function role_set(?array $roles): ?string {
 function moodle_grades(): array {
     global $DB;
     $grades = [];
-    $sql = 'SELECT gg.id AS gradeid, gg.userid, gg.itemid, gg.finalgrade, gg.feedback, gg.usermodified AS grader, gg.hidden, gg.timecreated,
+    $reports = moodle_reports();
+    $sql = "SELECT gg.id AS gradeid, gg.userid, gg.itemid, gg.finalgrade, gg.feedback, gg.usermodified AS grader, gg.hidden, gg.timecreated,
                    gg.timemodified, gi.courseid, gi.itemname, gi.itemtype, gi.itemmodule, gi.iteminstance, gi.idnumber AS itemidnumber,
-                   gi.gradetype, gi.grademin, gi.grademax, gi.gradepass, gi.scaleid, gi.hidden AS itemhidden, s.scale
-              FROM {grade_grades} gg JOIN {grade_items} gi ON gi.id = gg.itemid LEFT JOIN {scale} s ON s.id = gi.scaleid';
+                   gi.gradetype, gi.grademin, gi.grademax, gi.gradepass, gi.scaleid, gi.hidden AS itemhidden, s.scale, gc.fullname
+              FROM {grade_grades} gg JOIN {grade_items} gi ON gi.id = gg.itemid LEFT JOIN {scale} s ON s.id = gi.scaleid
+         LEFT JOIN {grade_categories} gc ON gc.id = gi.iteminstance AND gi.itemtype = 'category'";
     // 0 is visible, 1 is hidden, anything else is the time until which it is hidden.
     $hidden = fn($value) => (int) $value === 1 || (int) $value > time();
     foreach ($DB->get_records_sql($sql) as $row) {
-        if ($hidden($row->hidden) || $hidden($row->itemhidden)) {
+        $seen = $reports[$row->itemid][$row->userid] ?? null;
+        $isblank = !$seen || ($seen[0] === null && $row->finalgrade !== null && (string) $row->feedback === '');
+        if ($isblank || $hidden($row->hidden) || $hidden($row->itemhidden)) {
             continue;
         }
+        [$row->finalgrade, $row->grademin, $row->grademax] = $seen;
+        $row->itemname = (string) $row->itemname === '' ? $row->fullname : $row->itemname;
         // With a scale, the grade is the number of the scale's entry, from 1.
         $entries = $row->scale === null ? [] : array_map('trim', explode(',', $row->scale));
         $text = $row->finalgrade === null ? null : ($entries[(int) round($row->finalgrade) - 1] ?? null);
@@ -175,6 +211,9 @@ function same($moodle, $backend): bool {
     return $moodle === $backend || (in_array($moodle, [null, ''], true) && in_array($backend, [null, ''], true));
 }
 
+// The backend may serve other sites as well.
+$handshake = $DB->get_field('local_backend_sync_state', 'value', ['name' => 'handshake'], MUST_EXIST);
+$site = json_decode($handshake, true)['site'];
 $kinds = [
     'users' => ['userid', moodle_users()],
     'courses' => ['courseid', moodle_courses()],
@@ -190,7 +229,7 @@ foreach ($kinds as $kind => [$key, $expected]) {
     $count = ['equal' => 0, 'missing' => 0, 'surplus' => 0, 'different' => 0];
     $found = [];
     ksort($expected);
-    foreach (backend_items($kind) as $item) {
+    foreach (backend_items($kind, $site) as $item) {
         if (!$item['deleted']) {
             $found[$item[$key]] = $item;
         }
@@ -231,7 +270,7 @@ foreach ($kinds as $kind => [$key, $expected]) {
 }
 
 if ($options['absent'] !== '') {
-    foreach (backend_items('events') as $event) {
+    foreach (backend_items('events', $site) as $event) {
         if (strpos(json_encode($event['data'], JSON_UNESCAPED_UNICODE), $options['absent']) !== false) {
             $differences[] = "event {$event['id']} ({$event['type']}, {$event['record']}): contains what should never have been sent";
         }

@@ -78,6 +78,11 @@ $expected = [
 $marked = ['users' => ['Moodle_Status' => 'Deleted'], 'courses' => ['Moodle_Visible' => false], 'enrolments' => ['Status' => 'Ended'],
     'grades' => ['Final_Grade' => null]];
 
+// Who has not confirmed the address is not in the backend, and what belongs to such a person waits there.
+$people = [];
+foreach (backend_items('users') as $item) {
+    $people[$item['userid']] = true;
+}
 $differences = [];
 $row = "%-12s %11s %8s %8s\n";
 printf($row, 'kind', 'in backend', 'in Zoho', 'deleted');
@@ -85,6 +90,9 @@ foreach ($kinds as $kind => $records) {
     $living = [];
     $deleted = [];
     foreach (backend_items($kind) as $item) {
+        if (!isset($people[$item['userid'] ?? key($people)])) {
+            continue;
+        }
         $deleted += $item['deleted'] ? [$key[$kind]($item) => true] : [];
         $living += $item['deleted'] ? [] : [$key[$kind]($item) => $item];
     }

@@ -128,7 +128,8 @@ install_plugin() { # install_plugin ZIP
 
 connect_plugin() {
     moodle "$admin/cfg.php" --component=local_backend_sync --name=backend_url --set="$BACKEND_URL"
-    moodle "$admin/cfg.php" --component=local_backend_sync --name=api_token --set="$SITE_TOKEN"
+    # Never as an argument, which any user of the machine can read.
+    moodle "$web/local/backend_sync/cli/set_token.php" <<<"$SITE_TOKEN"
 }
 
 plugin() { moodle "$web/local/backend_sync/cli/$1.php" "${@:2}"; } # plugin SCRIPT [ARGUMENTS]

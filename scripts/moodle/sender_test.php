@@ -116,7 +116,7 @@ final class sender_test extends \basic_testcase {
      * @return array
      */
     private function full_state(string $kind): array {
-        $values = ['text' => 'Zoë O’Brien <b> "q" مرحبا 🎓', 'int' => '1795333607', 'bool' => '1', 'decimal' => '82.50000',
+        $values = ['text' => 'Zoë O’Brien <b> "q" مرحبا 🎓', 'int' => '7', 'time' => '1795333607', 'bool' => '1', 'decimal' => '82.50000',
             'roles' => [['shortname' => 'student', 'archetype' => 'student'], ['shortname' => 'course_rep', 'archetype' => '']]];
         return array_map(function ($type) use ($values) {
             return $values[$type];

@@ -289,7 +289,7 @@ async fn lift(store: &Store, id: i64, clock: &Clock) -> Result<(), CliError> {
         None => print("The erasure is cancelled."),
         Some(_) => print(
             "Erased data stays erased, but new data about the person is accepted again. Moodle sends only changes; to have everything \
-             sent, give the plugin another site token (backend-sync site rotate-token).",
+             sent, press \"Synchronise everything\" there, with \"Also send what the backend already holds\".",
         ),
     }
 }

@@ -37,7 +37,7 @@ class setting_fields extends \admin_setting_configmulticheckbox {
     public function __construct(string $kind) {
         $this->kind = $kind;
         parent::__construct(
-            'local_backend_sync/fields_' . $kind,
+            'local_backend_sync/leftout_' . $kind,
             new \lang_string('fields_' . $kind, 'local_backend_sync'),
             new \lang_string('fields_desc', 'local_backend_sync'),
             array_fill_keys(array_keys(payload::FIELDS[$kind]), 1),
@@ -58,6 +58,31 @@ class setting_fields extends \admin_setting_configmulticheckbox {
             }
         }
         return true;
+    }
+
+    /**
+     * The fields that are sent.
+     *
+     * @return int[]|null 1 by name; null if the setting was never stored
+     */
+    public function get_setting() {
+        $leftout = $this->config_read($this->name);
+        return $leftout === null ? null
+            : array_fill_keys(array_diff(array_keys(payload::FIELDS[$this->kind]), explode(',', $leftout)), 1);
+    }
+
+    /**
+     * Stores the fields that are left out, so that one which a later version adds is sent.
+     *
+     * @param array $data checked fields
+     * @return string empty or an error message
+     */
+    public function write_setting($data) {
+        if (!is_array($data)) {
+            return '';
+        }
+        $leftout = array_diff(array_keys(payload::FIELDS[$this->kind]), array_keys(array_filter($data)));
+        return $this->config_write($this->name, implode(',', $leftout)) ? '' : get_string('errorsetting', 'admin');
     }
 
     /**

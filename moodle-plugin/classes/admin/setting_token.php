@@ -16,6 +16,9 @@
 
 namespace local_backend_sync\admin;
 
+use local_backend_sync\local\config;
+use local_backend_sync\local\secret;
+
 /**
  * Setting: the site token. The page can set and remove it, but never shows it.
  *
@@ -34,7 +37,7 @@ class setting_token extends \admin_setting_configpasswordunmask {
      * @param string|\lang_string $description
      */
     public function __construct($visiblename, $description) {
-        parent::__construct('local_backend_sync/api_token', $visiblename, $description, '');
+        parent::__construct('local_backend_sync/' . secret::SETTING, $visiblename, $description, '');
     }
 
     /**
@@ -53,14 +56,34 @@ class setting_token extends \admin_setting_configpasswordunmask {
     }
 
     /**
+     * Reads the token.
+     *
+     * @return string|null null if it was never set; empty if it cannot be decrypted
+     */
+    public function get_setting() {
+        $stored = parent::get_setting();
+        return $stored === null ? null : (string)secret::open($stored);
+    }
+
+    /**
+     * Stores the token encrypted.
+     *
+     * @param string $name
+     * @param string|null $value
+     * @return bool
+     */
+    public function config_write($name, $value) {
+        return parent::config_write($name, secret::seal((string)$value));
+    }
+
+    /**
      * Checks the characters of the token.
      *
      * @param string $data
      * @return bool|string true, or an error message
      */
     public function validate($data) {
-        // The token goes into a header line: a line break would allow header injection.
-        return preg_match('/^[\x21-\x7e]*$/D', $data) ? true : get_string('api_token_invalid', 'local_backend_sync');
+        return config::is_token($data) ? true : get_string('api_token_invalid', 'local_backend_sync');
     }
 
     /**

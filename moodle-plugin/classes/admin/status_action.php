@@ -90,6 +90,17 @@ class status_action {
     }
 
     /**
+     * The label of the button that confirms: what it does, not "Continue".
+     *
+     * @return string
+     */
+    public function button(): string {
+        // Beside "Cancel", another "Cancel" would say nothing.
+        $strings = ['discardall' => 'confirm_discardall_button', 'backfillcancel' => 'confirm_backfillcancel_button'];
+        return get_string($strings[$this->action] ?? $this->action, 'local_backend_sync');
+    }
+
+    /**
      * Performs the action.
      *
      * @return verdict

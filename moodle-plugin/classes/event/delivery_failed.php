@@ -26,6 +26,7 @@ use local_backend_sync\local\reasons;
  *      - string reason: a constant of the class failure
  *      - string detail: message of the HTTP library or the backend
  *      - int status: HTTP status, 0 without an answer
+ *      - string url: the backend's; entries of an early version lack it
  * }
  *
  * @package    local_backend_sync
@@ -37,12 +38,13 @@ class delivery_failed extends \core\event\base {
      * Creates the event.
      *
      * @param failure $failure
+     * @param string $url of the backend, which may be another one when somebody reads the log
      * @return self
      */
-    public static function create_from_failure(failure $failure): self {
+    public static function create_from_failure(failure $failure, string $url): self {
         return self::create([
             'context' => \context_system::instance(),
-            'other' => ['reason' => $failure->reason, 'detail' => $failure->detail, 'status' => $failure->status],
+            'other' => ['reason' => $failure->reason, 'detail' => $failure->detail, 'status' => $failure->status, 'url' => $url],
         ]);
     }
 
@@ -70,7 +72,12 @@ class delivery_failed extends \core\event\base {
      */
     public function get_description() {
         return 'Delivery to the backend failed: '
-            . reasons::sentence($this->other['reason'], $this->other['detail'], (int)$this->other['status'])
+            . reasons::sentence(
+                $this->other['reason'],
+                $this->other['detail'],
+                (int)$this->other['status'],
+                $this->other['url'] ?? null
+            )
             . ' Changes are kept and sent later.';
     }
 

@@ -26,6 +26,10 @@ namespace local_backend_sync\local;
 class alert {
     /** @var string key in the memory: time of the last alert, Unix seconds */
     const STATE = 'alert';
+    /** @var string key in the memory: time of the last check, Unix seconds */
+    const CHECKED = 'alertchecked';
+    /** @var int seconds since the last check after which cron has just come back, and is about to send */
+    const ABSENCE = 900;
 
     /**
      * Sends the alert if it is due.
@@ -34,8 +38,13 @@ class alert {
         $memory = new database_memory();
         $status = status::read();
         $lastsent = $memory->get(self::STATE);
+        $checked = $memory->get(self::CHECKED)['time'] ?? 0;
+        $memory->set(self::CHECKED, ['time' => time()]);
         if ($status->age() < (new config())->alert_after()) {
             $memory->set(self::STATE, null);
+            return;
+        }
+        if ($checked < time() - self::ABSENCE) {
             return;
         }
         // A time in the future comes from a clock that was ahead.

@@ -91,7 +91,8 @@ class backfill implements queue {
         } else {
             $this->set_status($request['status']);
         }
-        $this->memory->set(self::REQUEST, null);
+        // Not one that was made meanwhile.
+        $this->memory->forget(self::REQUEST);
     }
 
     /**
@@ -165,6 +166,10 @@ class backfill implements queue {
         while ($this->is_running()) {
             $state = $this->state();
             if (!$state['steps']) {
+                $this->memory->reload();
+                if ($this->memory->get(self::REQUEST)) {
+                    break; // A pause that comes at the last moment counts: the administrator has been told so.
+                }
                 $this->memory->set(self::STATE, ['status' => self::FINISHED, 'finished' => time()] + $state);
                 break;
             }
@@ -223,7 +228,8 @@ class backfill implements queue {
     }
 
     /**
-     * Reads deleted records that the backend holds, or may hold. The step 'gone' calls it.
+     * Reads deleted records that the backend holds, or may hold: with force, any that the ledger knows, because a backend that lost
+     * data lost deletions too. The step 'gone' calls it.
      *
      * @param string $kind
      * @param int $after cursor
@@ -232,13 +238,11 @@ class backfill implements queue {
      */
     private function gone(string $kind, int $after, int $limit): array {
         global $DB;
-        [, $from, $where] = records::TABLES[$kind];
+        $isheld = $this->state()['force'] ? '1 = 1' : "(s.hash IS NULL OR s.hash <> 'deleted')";
         return $DB->get_records_sql("
             SELECT s.id AS cursorid, s.kind, s.objectid, s.userid, s.courseid, s.itemid
-              FROM {" . ledger::SENT . "} s
-             WHERE s.kind = ? AND s.id > ? AND (s.hash IS NULL OR s.hash <> 'deleted')
-               AND NOT EXISTS (SELECT 1 FROM $from WHERE t.id = s.objectid AND $where)
-          ORDER BY s.id", [$kind, $after], 0, $limit);
+              FROM " . ledger::gone($kind) . " AND s.id > ? AND $isheld
+          ORDER BY s.id", [$after], 0, $limit);
     }
 
     /**

@@ -77,10 +77,30 @@ class config {
     /**
      * The site token.
      *
-     * @return string empty if not set
+     * @return string empty if it is not set or cannot be decrypted
      */
     public function token(): string {
-        return trim($this->settings->api_token ?? '');
+        return secret::open($this->stored_token()) ?? '';
+    }
+
+    /**
+     * The site token as stored.
+     *
+     * @return string
+     */
+    private function stored_token(): string {
+        return trim($this->settings->{secret::SETTING} ?? '');
+    }
+
+    /**
+     * Checks the characters of a token.
+     *
+     * @param string $token
+     * @return bool
+     */
+    public static function is_token(string $token): bool {
+        // The token goes into a header line: a line break would allow header injection.
+        return (bool)preg_match('/^[\x21-\x7e]*$/D', $token);
     }
 
     /**
@@ -89,7 +109,8 @@ class config {
      * @return bool
      */
     public function is_configured(): bool {
-        return $this->url() !== '' && $this->token() !== '';
+        // Pages ask this with each change, so it decrypts nothing.
+        return $this->url() !== '' && $this->stored_token() !== '';
     }
 
     /**
@@ -100,6 +121,9 @@ class config {
     public function require_valid_target(): void {
         if (!$this->is_configured()) {
             throw new failure(failure::NOT_CONFIGURED);
+        }
+        if ($this->token() === '') {
+            throw new failure(failure::TOKEN_UNREADABLE);
         }
         $reason = self::url_problem($this->url(), !empty($this->settings->allowhttp));
         if ($reason) {
@@ -143,6 +167,15 @@ class config {
      */
     public function sends_hidden(): bool {
         return !empty($this->settings->sendhidden);
+    }
+
+    /**
+     * The language of names that hold several.
+     *
+     * @return string language code; empty for the site's default language
+     */
+    public function language(): string {
+        return trim($this->settings->language ?? '');
     }
 
     /**
@@ -199,10 +232,13 @@ class config {
         $options = new options();
         $options->kinds = array_values(array_filter(change::KINDS, [$this, 'sends']));
         foreach (payload::FIELDS as $kind => $fields) {
+            $names = array_keys($fields);
+            // What is left out is stored, so that a field which a later version adds is sent.
+            $excluded = array_intersect($names, explode(',', $this->settings->{'leftout_' . $kind} ?? ''));
+            // An early version stored what is sent. config.php may still force that.
             $chosen = $this->settings->{'fields_' . $kind} ?? null;
-            if ($chosen !== null) {
-                $options->excluded[$kind] = array_values(array_diff(array_keys($fields), explode(',', $chosen)));
-            }
+            $unchosen = $chosen === null ? [] : array_diff($names, explode(',', $chosen));
+            $options->excluded[$kind] = array_values(array_intersect($names, array_merge($excluded, $unchosen)));
         }
         return $options;
     }

@@ -54,6 +54,7 @@ class connection_test {
      * @return self
      */
     public static function run(): self {
+        secret::seal_stored();
         $config = new config();
         $test = new self();
         $test->handshake($config, new moodle_http($config->connect_timeout(), min(self::TIMEOUT, $config->timeout())), new clock());

@@ -74,6 +74,20 @@ class database_memory implements memory {
     }
 
     /**
+     * Deletes a value, unless another process has written a new one since it was read.
+     *
+     * @param string $name
+     */
+    public function forget(string $name): void {
+        global $DB;
+        if ($this->get($name) !== null) {
+            $where = 'name = ? AND ' . $DB->sql_compare_text('value', 255) . ' = ' . $DB->sql_compare_text('?', 255);
+            $DB->delete_records_select(self::TABLE, $where, [$name, $this->values[$name]]);
+            $this->reload();
+        }
+    }
+
+    /**
      * Drops the cache, because another process may have written since.
      */
     public function reload(): void {

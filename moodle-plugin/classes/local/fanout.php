@@ -35,12 +35,22 @@ class fanout {
     const ROLES = 'roles';
     /** @var string an enrolment method of a course changed (objectid: enrol) */
     const METHOD = 'method';
-    /** @var string a grade item changed (objectid: grade item), and with it the meaning of its grades */
+    /** @var string a grade item changed (objectid: grade item, courseid), and with it the meaning of its grades and of totals */
     const ITEM = 'item';
+    /** @var string what students of a course see of their grades changed (courseid) */
+    const GRADES = 'grades';
     /** @var string a scale changed (objectid: scale) */
     const SCALE = 'scale';
-    /** @var string a course category changed (objectid: category) */
+    /** @var string a course category changed (objectid: category), and with it all courses below it */
     const CATEGORY = 'category';
+    /** @var string a role was renamed (objectid: role) */
+    const ROLE = 'role';
+    /** @var string completions of a course may have been deleted (courseid) */
+    const COMPLETIONS = 'completions';
+    /** @var string the records of one person may belong to another one now (objectid: either of them) */
+    const MERGED = 'merged';
+    /** @var string what a person did in a course was reset (userid, courseid) */
+    const RESET = 'reset';
 
     /** @var string[][] by cause, the existing records that it affects: join of records::TABLES with the outbox row o, by kind */
     const EXISTING = [
@@ -52,16 +62,49 @@ class fanout {
         ],
         self::ROLES => [change::ENROLMENT => 'e.courseid = o.courseid AND t.userid = o.userid'],
         self::METHOD => [change::ENROLMENT => 'e.id = o.objectid'],
-        self::ITEM => [change::GRADE => 'i.id = o.objectid'],
+        self::ITEM => [change::GRADE => 'i.courseid = o.courseid AND (i.id = o.objectid OR ' . grade_visibility::TOTAL_ITEMS . ')'],
+        self::GRADES => [change::GRADE => 'i.courseid = o.courseid'],
         self::SCALE => [change::GRADE => 'i.scaleid = o.objectid'],
-        self::CATEGORY => [change::COURSE => 't.category = o.objectid'],
+        // Hiding a category hides the courses in those below it, too.
+        self::CATEGORY => [
+            change::COURSE => 'EXISTS (
+                SELECT 1
+                  FROM {course_categories} own
+                  JOIN {course_categories} above ON own.id = above.id OR own.path LIKE %path%
+                 WHERE own.id = t.category AND above.id = o.objectid)',
+        ],
+        self::ROLE => [
+            change::ENROLMENT => 'EXISTS (
+                SELECT 1
+                  FROM {role_assignments} ra
+                  JOIN {context} ctx ON ctx.id = ra.contextid AND ctx.contextlevel = ' . CONTEXT_COURSE . '
+                 WHERE ra.roleid = o.objectid AND ra.userid = t.userid AND ctx.instanceid = e.courseid)',
+        ],
+        self::COMPLETIONS => [],
+        self::MERGED => [
+            change::USER => 't.id = o.objectid',
+            change::ENROLMENT => 't.userid = o.objectid',
+            change::GRADE => 't.userid = o.objectid',
+            change::COMPLETION => 't.userid = o.objectid',
+        ],
+        self::RESET => [
+            change::ENROLMENT => 'e.courseid = o.courseid AND t.userid = o.userid',
+            change::GRADE => 'i.courseid = o.courseid AND t.userid = o.userid',
+            change::COMPLETION => 't.course = o.courseid AND t.userid = o.userid',
+        ],
     ];
 
-    /** @var string[][] causes that also change a record themselves: its kind, and the join with what the backend holds below it */
-    const OWNERS = [
-        self::PERSON => [change::USER, "s.userid = o.objectid AND s.kind <> 'user'"],
-        self::CONTENTS => [change::COURSE, "s.courseid = o.objectid AND s.kind <> 'course'"],
+    /** @var string[] by cause, the records that the backend may hold although they are gone: join of the ledger s with o */
+    const HELD = [
+        self::PERSON => "s.userid = o.objectid AND s.kind <> 'user'",
+        self::CONTENTS => "s.courseid = o.objectid AND s.kind <> 'course'",
+        self::COMPLETIONS => "s.courseid = o.courseid AND s.kind = 'completion'",
+        self::MERGED => 's.userid = o.objectid',
+        self::RESET => 's.courseid = o.courseid AND s.userid = o.userid',
     ];
+
+    /** @var string[] causes that also change a record themselves, and its kind */
+    const OWNERS = [self::PERSON => change::USER, self::CONTENTS => change::COURSE];
 
     /**
      * Whether an outbox row must be expanded.
@@ -74,6 +117,17 @@ class fanout {
     }
 
     /**
+     * Whether a row that must be expanded is in the outbox.
+     *
+     * @return bool
+     */
+    public static function is_waiting(): bool {
+        global $DB;
+        [$causes, $params] = $DB->get_in_or_equal(array_keys(self::EXISTING));
+        return $DB->record_exists_select(outbox::TABLE, "kind $causes", $params);
+    }
+
+    /**
      * Replaces each row by rows for the records that it affects.
      *
      * @param \stdClass[] $rows of the outbox
@@ -82,19 +136,20 @@ class fanout {
         global $DB;
         $causes = [];
         foreach ($rows as $row) {
-            $causes[$row->kind][] = $row->id;
+            // The newest of the same rows is enough.
+            $causes[$row->kind]["$row->objectid $row->userid $row->courseid $row->event"] = $row->id;
         }
+        $transaction = $DB->start_delegated_transaction();
         foreach ($causes as $cause => $ids) {
-            $transaction = $DB->start_delegated_transaction();
             [$in, $params] = $DB->get_in_or_equal($ids);
             foreach (self::selections($cause) as [$columns, $tables]) {
                 $DB->execute("
                     INSERT INTO {" . outbox::TABLE . "} (kind, objectid, userid, courseid, itemid, event, timecreated, timedue)
                     SELECT DISTINCT $columns, o.timecreated, 0 FROM $tables AND o.id $in", $params);
             }
-            $DB->delete_records_list(outbox::TABLE, 'id', $ids);
-            $transaction->allow_commit();
         }
+        $DB->delete_records_list(outbox::TABLE, 'id', array_keys($rows));
+        $transaction->allow_commit();
     }
 
     /**
@@ -104,16 +159,23 @@ class fanout {
      * @return string[][] columns from kind to event; tables with a condition
      */
     private static function selections(string $cause): array {
+        global $DB;
+        $outbox = '{' . outbox::TABLE . '}';
+        $path = $DB->sql_concat('above.path', "'/%'");
         $selections = [];
         foreach (self::EXISTING[$cause] as $kind => $join) {
             [$columns, $from, $where] = records::TABLES[$kind];
-            $selections[] = ["'$kind', $columns, 'updated'", "$from JOIN {" . outbox::TABLE . "} o ON $join WHERE $where"];
+            $join = str_replace('%path%', $path, $join);
+            $selections[] = ["'$kind', $columns, 'updated'", "$from JOIN $outbox o ON $join WHERE $where AND "
+                . outbox::not_waiting($kind, 't.id')];
         }
         if (isset(self::OWNERS[$cause])) {
-            [$kind, $join] = self::OWNERS[$cause];
-            $selections[] = ["'$kind', o.objectid, o.userid, o.courseid, 0, o.event", "{" . outbox::TABLE . "} o WHERE 1 = 1"];
+            $kind = self::OWNERS[$cause];
+            $selections[] = ["'$kind', o.objectid, o.userid, o.courseid, 0, o.event", "$outbox o WHERE 1 = 1"];
+        }
+        foreach (isset(self::HELD[$cause]) ? change::KINDS : [] as $kind) {
             $selections[] = ["s.kind, s.objectid, s.userid, s.courseid, s.itemid, 'updated'",
-                "{" . ledger::SENT . "} s JOIN {" . outbox::TABLE . "} o ON $join WHERE (s.hash IS NULL OR s.hash <> 'deleted')"];
+                ledger::gone($kind, "JOIN $outbox o ON " . self::HELD[$cause]) . " AND (s.hash IS NULL OR s.hash <> 'deleted')"];
         }
         return $selections;
     }

@@ -96,8 +96,9 @@ class immediate {
             }
             $report = runner::run(self::SECONDS, false, self::BATCHES);
             // If another request holds the lock, it sends our rows too: it checks the outbox again after releasing the lock.
-            $again = $report && !$report->failure && !$report->waituntil
-                && $DB->record_exists_select(outbox::TABLE, 'timedue <= ?', [time()]);
+            $again = $report && !$report->failure && !$report->waituntil && primary::read(function () use ($DB) {
+                return $DB->record_exists_select(outbox::TABLE, 'timedue <= ?', [time()]);
+            });
         } while ($again && time() < $deadline);
     }
 }

@@ -35,6 +35,20 @@ class ledger implements store {
     const REJECTED = 'local_backend_sync_rejected';
 
     /**
+     * Rows of the ledger whose records do not exist any more: tables and a condition. A join, because MariaDB would evaluate
+     * NOT EXISTS by reading all records first, for each slice of the ledger again.
+     *
+     * @param string $kind of the records
+     * @param string $join further tables that select among the rows
+     * @return string to continue with AND; the rows are called s
+     */
+    public static function gone(string $kind, string $join = ''): string {
+        [, $from, $where] = records::TABLES[$kind];
+        return '{' . self::SENT . "} s $join LEFT JOIN $from ON t.id = s.objectid AND $where
+                 WHERE s.kind = '$kind' AND t.id IS NULL";
+    }
+
+    /**
      * What the backend holds of these records.
      *
      * @param change[] $changes
@@ -45,13 +59,30 @@ class ledger implements store {
         rows::each_group($changes, function ($where, $params, $group) use (&$known) {
             global $DB;
             $hashes = primary::read(function () use ($DB, $where, $params) {
-                return $DB->get_records_select_menu(self::SENT, $where, $params, '', 'objectid, hash');
+                return $DB->get_records_select(self::SENT, $where, $params, '', 'objectid, hash, refused');
             });
-            foreach ($hashes as $objectid => $hash) {
-                $known[$group[$objectid]->key()] = (string)$hash;
+            foreach ($hashes as $objectid => $row) {
+                $refused = $row->hash === null && $row->refused !== null ? event::REFUSED . $row->refused : '';
+                $known[$group[$objectid]->key()] = $row->hash ?? $refused;
             }
         });
         return $known;
+    }
+
+    /**
+     * Adds to changes of deleted records the ids that a deletion needs, as they were when the records were sent.
+     *
+     * @param change[] $changes
+     */
+    public function complete(array $changes): void {
+        rows::each_group($changes, function ($where, $params, $group) {
+            global $DB;
+            foreach ($DB->get_records_select(self::SENT, $where, $params, '', 'objectid, userid, courseid, itemid') as $row) {
+                foreach (['userid', 'courseid', 'itemid'] as $property) {
+                    $group[$row->objectid]->$property = (int)$row->$property;
+                }
+            }
+        });
     }
 
     /**
@@ -92,7 +123,7 @@ class ledger implements store {
                 $cases .= ' WHEN ' . (int)$objectid . ' THEN :hash' . ++$n;
                 $params["hash$n"] = $hashes[$change->key()];
             }
-            $sql = "UPDATE {" . self::SENT . "} SET hash = CASE objectid $cases END, timesent = :now WHERE $where";
+            $sql = "UPDATE {" . self::SENT . "} SET hash = CASE objectid $cases END, refused = NULL, timesent = :now WHERE $where";
             $DB->execute($sql, $params + ['now' => time()]);
         });
         $this->forget_rejections(array_column($events, 'change'));
@@ -120,13 +151,16 @@ class ledger implements store {
     /**
      * Records a rejected change, and logs it in Moodle.
      *
-     * @param change $change
+     * @param event $event
      * @param string $code
      * @param string $detail
      */
-    public function reject(change $change, string $code, string $detail): void {
+    public function reject(event $event, string $code, string $detail): void {
         global $DB;
+        $change = $event->change;
         $this->forget_rejections([$change]);
+        $where = ['kind' => $change->kind, 'objectid' => $change->objectid];
+        $DB->set_field(self::SENT, 'refused', $event->hash, $where);
         $row = rows::columns($change) + [
             'event' => $change->event(),
             'code' => \core_text::substr($code, 0, 50),
@@ -148,11 +182,20 @@ class ledger implements store {
     }
 
     /**
-     * Invalidates what is known of all records.
+     * Forgets what is known of all records. Deleted ones end: another backend never had them.
      */
     public function invalidate_all(): void {
         global $DB;
-        $DB->set_field_select(self::SENT, 'hash', null, '1 = 1');
+        $DB->delete_records(self::SENT, ['hash' => event::DELETED]);
+        $DB->execute("UPDATE {" . self::SENT . "} SET hash = NULL, refused = NULL");
+    }
+
+    /**
+     * Invalidates what is known of all records, and of deleted ones: the same backend may hold anything.
+     */
+    public static function doubt_all(): void {
+        global $DB;
+        $DB->execute("UPDATE {" . self::SENT . "} SET hash = NULL, refused = NULL");
     }
 
     /**

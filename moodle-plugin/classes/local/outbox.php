@@ -68,6 +68,19 @@ class outbox implements queue {
     }
 
     /**
+     * A condition for records that are not waiting to be sent anyway, so that rows of the same record do not pile up. Only the
+     * sender may use it: it has not read the rows that it finds.
+     *
+     * @param string $kind
+     * @param string $objectid SQL
+     * @return string SQL
+     */
+    public static function not_waiting(string $kind, string $objectid): string {
+        return "NOT EXISTS (SELECT 1 FROM {" . self::TABLE . "} w WHERE w.kind = '$kind' AND w.objectid = $objectid
+            AND w.event <> 'deleted' AND w.timedue <= " . time() . ")";
+    }
+
+    /**
      * The changes that have waited longest, each with all rows of its record.
      *
      * @param int $limit
@@ -75,8 +88,29 @@ class outbox implements queue {
      */
     public function next(int $limit): array {
         return primary::read(function () use ($limit) {
-            return $this->choose($limit, time());
+            return $this->with_totals($this->choose($limit, time()));
         });
+    }
+
+    /**
+     * Adds the totals that contain changed grades, because what is hidden in them may make students see another value.
+     *
+     * @param change[] $changes by key
+     * @return change[] by key
+     */
+    private function with_totals(array $changes): array {
+        $pairs = [];
+        foreach ($changes as $change) {
+            if ($change->kind === change::GRADE && $change->userid && $change->courseid) {
+                $pairs[$change->courseid][$change->userid] = $change->time;
+            }
+        }
+        foreach ($pairs ? grade_visibility::totals_of($pairs) : [] as $row) {
+            $total = change::from_row($row);
+            $total->time = $pairs[$row->courseid][$row->userid];
+            $changes += [$total->key() => $total];
+        }
+        return $changes;
     }
 
     /**

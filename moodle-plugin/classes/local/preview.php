@@ -40,9 +40,9 @@ class preview {
     const SENT = 'sent';
     /** @var string outcome: the backend already holds this state */
     const UP_TO_DATE = 'uptodate';
-    /** @var string outcome: a hidden grade, or the guest account */
+    /** @var string outcome: it must not leave the site, for example because it is a hidden grade */
     const WITHHELD = 'withheld';
-    /** @var string outcome: a hidden grade that the backend holds, so a deletion would be sent */
+    /** @var string outcome: the same, but the backend holds it, so a deletion would be sent */
     const WITHDRAWN = 'withdrawn';
     /** @var string outcome: the backend does not accept this event type */
     const UNSUPPORTED = 'unsupported';
@@ -117,7 +117,8 @@ class preview {
      *
      * @param string $kind one of KINDS
      * @param int $userid
-     * @return array[] each with outcome, event (event|null), courseid (0 if none), name (of the grade item or enrolment method)
+     * @return array[] each with outcome, event (event|null), reason (to withhold, a constant of records; may be absent), courseid
+     *     (0 if none), name (of the grade item or enrolment method)
      */
     public function records(string $kind, int $userid): array {
         global $DB;
@@ -165,8 +166,9 @@ class preview {
     private function record(change $change, array $state, ?string $known): array {
         if (!empty($state['withheld'])) {
             $iswithdrawn = $known !== null && $known !== event::DELETED;
-            return $iswithdrawn ? ['outcome' => self::WITHDRAWN, 'event' => new event($change, null)]
-                : ['outcome' => self::WITHHELD, 'event' => null];
+            $reason = ['reason' => (string)($state['reason'] ?? '')];
+            return $reason + ($iswithdrawn ? ['outcome' => self::WITHDRAWN, 'event' => new event($change, null)]
+                : ['outcome' => self::WITHHELD, 'event' => null]);
         }
         $data = payload::state($change, $state, $this->options->excluded[$change->kind] ?? []);
         $event = new event($change, $data);

@@ -17,7 +17,9 @@
 namespace local_backend_sync\local;
 
 use local_backend_sync\local\delivery\clocks;
+use local_backend_sync\local\delivery\dispatcher;
 use local_backend_sync\local\delivery\failure;
+use local_backend_sync\local\delivery\sender;
 
 /**
  * Explains in words why something failed or was rejected, and what to do about it.
@@ -33,10 +35,11 @@ class reasons {
      * @param string $reason a constant of failure
      * @param string $detail message of the HTTP library or the backend
      * @param int $status HTTP status, 0 without an answer
+     * @param string|null $url the backend's; null for the one in the settings
      * @return string
      */
-    public static function sentence(string $reason, string $detail = '', int $status = 0): string {
-        $url = (new config())->url();
+    public static function sentence(string $reason, string $detail = '', int $status = 0, ?string $url = null): string {
+        $url = $url ?? (new config())->url();
         $a = (object)['host' => (string)parse_url($url, PHP_URL_HOST), 'url' => $url, 'status' => $status, 'detail' => $detail];
         $sentence = get_string('reason_' . $reason, 'local_backend_sync', $a);
         return $detail === '' ? $sentence : $sentence . ' ' . get_string('reason_detail', 'local_backend_sync', $detail);
@@ -94,8 +97,8 @@ class reasons {
      * @return string
      */
     public static function of_rejection(string $code, string $detail): string {
-        if ($code === 'superseded') {
-            return get_string('rejected_superseded', 'local_backend_sync');
+        if (in_array($code, ['superseded', dispatcher::INTERCEPTED, sender::FATAL], true)) {
+            return get_string('rejected_' . $code, 'local_backend_sync', $detail);
         }
         return trim($detail) === '' ? $code : $detail;
     }

@@ -38,8 +38,19 @@ class records implements source {
         change::COMPLETION => ['t.id, t.userid, t.course, 0', '{course_completions} t', 't.timecompleted IS NOT NULL'],
     ];
 
+    /** @var string reason to withhold: the guest account */
+    const GUEST = 'user';
+    /** @var string reason to withhold: an account whose email address is not confirmed */
+    const UNCONFIRMED = 'unconfirmed';
+    /** @var string reason to withhold: a grade of an activity on the front page, which is no course that is sent */
+    const FRONT_PAGE = 'frontpage';
+    /** @var int backup::STATUS_FINISHED_ERR: from this status on, Moodle's restore has ended */
+    const RESTORE_ENDED = 900;
+
     /** @var bool hidden grades are sent */
     private $sendhidden;
+    /** @var names */
+    private $names;
     /** @var int time of the read, Unix seconds */
     private $now;
 
@@ -47,13 +58,15 @@ class records implements source {
      * Constructor.
      *
      * @param bool $sendhidden
+     * @param names|null $names null for the language of the settings
      */
-    public function __construct(bool $sendhidden) {
+    public function __construct(bool $sendhidden, ?names $names = null) {
         global $CFG;
         // For constants.
         require_once($CFG->libdir . '/enrollib.php');
         require_once($CFG->libdir . '/grade/constants.php');
         $this->sendhidden = $sendhidden;
+        $this->names = $names ?? new names((new config())->language());
         $this->now = time();
     }
 
@@ -76,7 +89,39 @@ class records implements source {
     }
 
     /**
-     * Reads users. Moodle keeps the rows of deleted users, so it skips them; it withholds the guest, who is not a person.
+     * The sizes of records that may be long: grades, because of their feedback and their scales.
+     *
+     * @param string $kind
+     * @param int[] $ids
+     * @return int[] characters by id
+     */
+    public function sizes(string $kind, array $ids): array {
+        global $DB;
+        if ($kind !== change::GRADE) {
+            return [];
+        }
+        $feedback = $DB->sql_length('g.feedback');
+        $scale = $DB->sql_length('s.scale');
+        return primary::read(function () use ($ids, $feedback, $scale, $DB) {
+            $sizes = [];
+            foreach (array_chunk($ids, rows::LIST_SIZE) as $chunk) {
+                [$in, $params] = $DB->get_in_or_equal($chunk);
+                $sizes += $DB->get_records_sql_menu("
+                    SELECT g.id, COALESCE($feedback, 0) + COALESCE($scale, 0)
+                      FROM {grade_grades} g
+                      JOIN {grade_items} i ON i.id = g.itemid
+                 LEFT JOIN {scale} s ON s.id = i.scaleid
+                     WHERE g.id $in", $params);
+            }
+            return array_map(function ($size) {
+                return min((int)$size, payload::TEXT_BYTES);
+            }, $sizes);
+        });
+    }
+
+    /**
+     * Reads users. Moodle keeps the rows of deleted users, so it skips them; it withholds the guest, who is not a person, and
+     * accounts whose owner has not confirmed the email address: anybody may sign up with anybody's.
      *
      * @param int[] $ids
      * @return array[]
@@ -86,13 +131,15 @@ class records implements source {
         $columns = implode(', ', array_keys(payload::FIELDS[change::USER]));
         $states = $this->read("SELECT id AS recordid, $columns FROM {user} WHERE deleted = 0 AND id", $ids);
         foreach ($states as $id => $state) {
-            $states[$id] = ['userid' => $id, 'withheld' => $id == $CFG->siteguest] + $state;
+            $reason = $id == $CFG->siteguest ? self::GUEST : ($state['confirmed'] ? null : self::UNCONFIRMED);
+            $states[$id] = ['userid' => $id, 'withheld' => $reason !== null, 'reason' => $reason] + $state;
         }
         return $states;
     }
 
     /**
-     * Reads courses. It withholds the front page, which Moodle stores as a course.
+     * Reads courses. It withholds the front page, which Moodle stores as a course. A course that Moodle is still copying or
+     * restoring has a preliminary name and is not reported until it is complete.
      *
      * @param int[] $ids
      * @return array[]
@@ -104,10 +151,37 @@ class records implements source {
               FROM {course} c
          LEFT JOIN {course_categories} cc ON cc.id = c.category
              WHERE c.id", $ids);
+        $unfinished = $this->courses_in_progress(array_keys($states));
         foreach ($states as $id => $state) {
+            foreach (['fullname', 'shortname', 'categoryname'] as $name) {
+                $states[$id][$name] = $this->names->resolve($state[$name]);
+            }
             $states[$id]['withheld'] = $id == SITEID;
+            $states[$id]['unfinished'] = isset($unfinished[$id]);
         }
         return $states;
+    }
+
+    /**
+     * Which of these courses a copy or a restore is still writing.
+     *
+     * @param int[] $ids
+     * @return array by id
+     */
+    private function courses_in_progress(array $ids): array {
+        global $DB;
+        if (!$ids) {
+            return [];
+        }
+        [$in, $params] = $DB->get_in_or_equal($ids);
+        // Moodle makes the course and, within the same page, what controls its restore; only later does that get a type. What
+        // restores into an older course is none of our business.
+        return array_flip($DB->get_fieldset_sql("
+            SELECT c.id
+              FROM {course} c
+              JOIN {backup_controllers} b ON b.itemid = c.id AND b.type IN ('', 'course')
+             WHERE c.id $in AND b.operation = 'restore' AND b.status < " . self::RESTORE_ENDED . "
+               AND b.timecreated BETWEEN c.timecreated AND c.timecreated + " . MINSECS, $params));
     }
 
     /**
@@ -155,37 +229,61 @@ class records implements source {
      * @return array[]
      */
     private function grade(array $ids): array {
+        global $DB;
+        $feedback = $DB->sql_substr('g.feedback', 1, payload::TEXT_BYTES + 1);
         $states = $this->read("
-            SELECT g.id AS recordid, g.userid, g.itemid, g.finalgrade, g.feedback, g.usermodified AS grader,
+            SELECT g.id AS recordid, g.userid, g.itemid, g.finalgrade, $feedback AS feedback, g.usermodified AS grader,
                    g.hidden AS gradehidden, g.timecreated, g.timemodified, i.courseid, i.itemname, i.itemtype, i.itemmodule,
                    i.iteminstance, i.idnumber AS itemidnumber, i.gradetype, i.grademin, i.grademax, i.gradepass, i.scaleid,
-                   i.hidden AS itemhidden,
+                   i.hidden AS itemhidden, own.fullname AS gradecategory, COALESCE(own.path, parent.path) AS categorypath,
+                   g.rawgrademin, g.rawgrademax, COALESCE(c.showgrades, 1) AS showgrades,
+                   CASE WHEN i.calculation IS NULL THEN 0 ELSE 1 END AS iscalculated,
+                   CASE WHEN " . grade_visibility::TOTAL_ITEMS . " THEN 1 ELSE 0 END AS istotal,
                    s.scale
               FROM {grade_grades} g
               JOIN {grade_items} i ON i.id = g.itemid
+         LEFT JOIN {course} c ON c.id = i.courseid
+         LEFT JOIN {grade_categories} parent ON parent.id = i.categoryid
+         LEFT JOIN {grade_categories} own ON own.id = i.iteminstance AND i.itemtype IN ('category', 'course')
          LEFT JOIN {scale} s ON s.id = i.scaleid
              WHERE g.id", $ids);
+        $seen = (new grade_visibility($this->now))->of($states);
         foreach ($states as $id => $state) {
-            $states[$id] = $this->hiding($state) + ['gradetext' => $this->grade_text($state)] + $state;
+            $state = $this->seen($state, $seen[$id]) + $state;
+            // A category's total usually has no name of its own.
+            $iscategory = $state['itemtype'] === 'category' && (string)$state['itemname'] === '';
+            $state['itemname'] = $this->names->resolve($iscategory ? $state['gradecategory'] : $state['itemname']);
+            $states[$id] = ['gradetext' => $this->grade_text($state)] + $state;
+            $states[$id]['scale'] = $this->names->resolve($state['scale']);
+            if ($state['courseid'] == SITEID) {
+                $states[$id] = ['withheld' => true, 'reason' => self::FRONT_PAGE, 'until' => 0] + $states[$id];
+            }
         }
         return $states;
     }
 
     /**
-     * Whether a grade is hidden now, by itself or by its item. Moodle stores 0, 1, or the time until which it is hidden.
+     * Replaces what students do not see, unless hidden grades are sent.
      *
      * @param array $state
-     * @return array hidden, withheld, until
+     * @param array $seen see grade_visibility::of()
+     * @return array hidden, withheld, until, and perhaps finalgrade, grademin and grademax
      */
-    private function hiding(array $state): array {
-        $values = array_filter([(int)$state['gradehidden'], (int)$state['itemhidden']], function ($value) {
-            return $value === 1 || $value > $this->now;
-        });
+    private function seen(array $state, array $seen): array {
+        $isreal = ($seen['finalgrade'] === null) === ($state['finalgrade'] === null)
+            && (float)$seen['finalgrade'] === (float)$state['finalgrade'];
+        if ($this->sendhidden) {
+            return ['hidden' => !$seen['shown'] || !$isreal, 'withheld' => false, 'until' => $seen['until']] + $seen['bounds'];
+        }
+        $isblank = !$isreal && $seen['finalgrade'] === null && (string)$state['feedback'] === '';
         return [
-            'hidden' => (bool)$values,
-            'withheld' => $values && !$this->sendhidden,
+            'hidden' => !$seen['shown'] || $isblank,
+            'withheld' => !$seen['shown'] || $isblank,
             // Moodle reports no event at that time, so the sender must schedule it.
-            'until' => $values && !in_array(1, $values, true) ? max($values) : 0,
+            'until' => $seen['until'],
+            'finalgrade' => $seen['finalgrade'],
+            'grademin' => $seen['grademin'],
+            'grademax' => $seen['grademax'],
         ];
     }
 
@@ -201,7 +299,7 @@ class records implements source {
         }
         $entries = explode(',', $state['scale']);
         $entry = max(1, min(count($entries), (int)round((float)$state['finalgrade'])));
-        return trim($entries[$entry - 1]);
+        return $this->names->resolve(trim($entries[$entry - 1]));
     }
 
     /**

@@ -16,6 +16,7 @@
 
 namespace local_backend_sync\local;
 
+use core\lock\db_record_lock_factory;
 use core\lock\lock_config;
 use local_backend_sync\event\delivery_failed;
 use local_backend_sync\event\delivery_recovered;
@@ -37,8 +38,12 @@ use local_backend_sync\local\delivery\sender;
 class runner {
     /** @var string name of the lock */
     const LOCK = 'sender';
-    /** @var int seconds after which a lock counts as abandoned by a dead process, where Moodle stores locks as rows */
-    const LOCK_LIFETIME = 900;
+    /** @var int longest run in seconds: it must end before its lock counts as abandoned */
+    const LONGEST = 60;
+    /** @var int requests with which a run may exceed its time: to find an event at fault, and a handshake before */
+    const LAST_REQUESTS = 4;
+    /** @var int seconds in which a run reads and writes the database after its time */
+    const GRACE = 60;
     /** @var string key in the memory: events sent, by hour since 1970 */
     const THROUGHPUT = 'throughput';
     /** @var int how many hours of THROUGHPUT to keep */
@@ -80,7 +85,7 @@ class runner {
     /**
      * Sends waiting changes, unless another process is sending.
      *
-     * @param int $seconds time limit; a batch in progress is completed
+     * @param int $seconds time limit, LONGEST at most; a request in progress is completed
      * @param bool $force ignore the backoff
      * @param int|null $batches limit of batches, for live changes only; null for no limit, and the backfill too
      * @param callable|null $progress called after each step with the report and the backfill's state
@@ -94,19 +99,40 @@ class runner {
         ?callable $progress = null,
         ?int $rate = null
     ): ?report {
-        return self::with_lock(function () use ($seconds, $force, $batches, $progress, $rate) {
+        $seconds = min($seconds, self::LONGEST);
+        return self::with_lock($seconds, function () use ($seconds, $force, $batches, $progress, $rate) {
             return (new self(new config(), $rate))->work($seconds, $force, $batches, $progress);
         });
     }
 
     /**
+     * Sends waiting changes for longer than one run may hold the lock.
+     *
+     * @param int $seconds time limit
+     * @param callable $progress called after each step with the report
+     * @return report|null of the last run; null if another process is sending
+     */
+    public static function run_long(int $seconds, callable $progress): ?report {
+        $deadline = time() + $seconds;
+        $isfirst = true;
+        do {
+            $report = self::run(max(1, $deadline - time()), $isfirst, null, $progress);
+            $isfirst = false;
+        } while ($report && $report->istimeup && time() < $deadline);
+        return $report;
+    }
+
+    /**
      * Calls a function while no other process is sending.
      *
+     * @param int $seconds how long it may take, apart from the requests with which it ends
      * @param callable $work
      * @return mixed its result; null if another process is sending
      */
-    public static function with_lock(callable $work) {
-        $lock = lock_config::get_lock_factory('local_backend_sync')->get_lock(self::LOCK, 0, self::LOCK_LIFETIME);
+    public static function with_lock(int $seconds, callable $work) {
+        // Where Moodle stores locks as rows, that of a killed process counts for so long.
+        $lifetime = $seconds + self::LAST_REQUESTS * (new config())->timeout() + self::GRACE;
+        $lock = lock_config::get_lock_factory('local_backend_sync')->get_lock(self::LOCK, 0, $lifetime);
         if (!$lock) {
             return null;
         }
@@ -115,6 +141,24 @@ class runner {
         } finally {
             $lock->release();
         }
+    }
+
+    /**
+     * Says that another process is sending, and how long that may take if it has been killed.
+     *
+     * @return string
+     */
+    public static function busy(): string {
+        global $DB;
+        // Any other kind of lock ends with its process.
+        $expires = 0;
+        if (lock_config::get_lock_factory('local_backend_sync') instanceof db_record_lock_factory) {
+            $expires = primary::read(function () use ($DB) {
+                return (int)$DB->get_field('lock_db', 'expires', ['resourcekey' => 'local_backend_sync_' . self::LOCK]);
+            });
+        }
+        return $expires <= time() ? get_string('busy', 'local_backend_sync')
+            : get_string('busy_until', 'local_backend_sync', format_time($expires - time()));
     }
 
     /**
@@ -146,8 +190,18 @@ class runner {
         $this->sender = new sender(new ledger(), $records, $client, $this->memory, new clock(), $options);
         if ($batches === null && !$health->is_failing() && $this->config->sends(change::GRADE)) {
             grade_history::enqueue_changes($this->memory);
+            grade_settings::enqueue_changes($this->memory, $this->config->sends_hidden());
         }
-        $report = $this->loop(time() + $seconds, $batches, $progress, $options->kinds);
+        $deadline = time() + $seconds;
+        if ($batches === null && !$health->is_failing()) {
+            unreported::enqueue_changes($this->memory, new differences($this->memory, $records, $options), $options->kinds);
+        }
+        $report = $this->loop($deadline, $batches, $progress, $options->kinds);
+        // The full synchronisation finds the same and more.
+        $maycompare = $batches === null && $report->empty && !$report->failure && !$this->backfill->is_running();
+        if ($maycompare && time() < $deadline && (new comparison($this->memory, $records, $options))->run()) {
+            $report = $this->loop($deadline, $batches, $progress, $options->kinds);
+        }
         $this->log_outage($report);
         return $report;
     }
@@ -204,6 +258,7 @@ class runner {
                 $progress($report, $this->backfill->state());
             }
         } while (!$done && time() < $deadline);
+        $report->istimeup = !$done || (!$report->empty && !$report->failure && !$report->waituntil);
         return $report;
     }
 
@@ -286,7 +341,7 @@ class runner {
             schedule::reschedule();
         }
         if ($report->outagestarted) {
-            delivery_failed::create_from_failure($report->failure)->trigger();
+            delivery_failed::create_from_failure($report->failure, $this->config->url())->trigger();
         }
     }
 }

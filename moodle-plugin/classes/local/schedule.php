@@ -29,7 +29,7 @@ use core\task\scheduled_task;
  */
 class schedule {
     /** @var string[] classes of the tasks; the first one sends */
-    const TASKS = ['\local_backend_sync\task\send', '\local_backend_sync\task\reconcile'];
+    const TASKS = ['\local_backend_sync\task\send', '\local_backend_sync\task\watch', '\local_backend_sync\task\reconcile'];
     /** @var int seconds of skew between the servers of one site */
     const TOLERANCE = 60;
 

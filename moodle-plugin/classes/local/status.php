@@ -61,6 +61,8 @@ class status {
     public $backfillrequest;
     /** @var clocks as of the last handshake */
     public $clocks;
+    /** @var array[] what only a comparison found: count and last, by kind and cause, see findings */
+    public $found;
     /** @var int|null last run of the task that sends, Unix seconds */
     public $lasttask;
     /** @var bool the task that sends is stuck, see schedule */
@@ -72,6 +74,17 @@ class status {
      * @return self
      */
     public static function read(): self {
+        return primary::read(function () {
+            return self::read_primary();
+        });
+    }
+
+    /**
+     * Takes a snapshot of the primary database.
+     *
+     * @return self
+     */
+    private static function read_primary(): self {
         global $DB;
         $memory = new database_memory();
         $now = time();
@@ -95,6 +108,8 @@ class status {
         $status->clocks = new clocks($memory, new clock());
         $status->backfill = $memory->get(backfill::STATE);
         $status->backfillrequest = $memory->get(backfill::REQUEST);
+        $status->found = $memory->get(findings::STATE) ?? [];
+        ksort($status->found);
         $task = \core\task\manager::get_scheduled_task('\local_backend_sync\task\send');
         $status->lasttask = $task && $task->get_last_run_time() ? (int)$task->get_last_run_time() : null;
         $status->isstuck = $task && schedule::is_stuck($task);

@@ -50,6 +50,7 @@ class status_text {
             'sentday' => $status->sentday,
             'trouble' => $status->outage,
             'backend' => $status->backend,
+            'found' => (object)$status->found,
             'clocks' => [
                 'difference' => $status->clocks->local === null ? null : $status->clocks->skew(),
                 'remembered' => $status->clocks->ahead,
@@ -94,6 +95,9 @@ class status_text {
                 . get_string('number_backend_version', 'local_backend_sync', $status->backend['backend_version']));
         }
         $lines[] = $text('backfill', self::backfill($status));
+        foreach ($status->found as $name => $found) {
+            $lines[] = $text('found', findings::words($name) . ', ' . $found['count'] . ', ' . userdate($found['last']));
+        }
         return $lines;
     }
 

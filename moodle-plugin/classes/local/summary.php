@@ -34,7 +34,7 @@ class summary {
      */
     public static function of(?report $report): verdict {
         if (!$report) {
-            return new verdict(verdict::INFO, get_string('busy', 'local_backend_sync'));
+            return new verdict(verdict::INFO, runner::busy());
         }
         if ($report->failure) {
             return new verdict(verdict::ERROR, reasons::of($report->failure));

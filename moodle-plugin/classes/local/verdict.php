@@ -68,15 +68,16 @@ class verdict {
      * The most important verdict of all.
      *
      * @param status $status
+     * @param bool $isstatuspage it is shown above the list of rejected changes
      * @return self
      */
-    public static function of(status $status): self {
+    public static function of(status $status, bool $isstatuspage = false): self {
         $config = new config();
         if (!$status->configured) {
             return new self(self::INFO, get_string('verdict_notconfigured', 'local_backend_sync'));
         }
         return self::on_target($config) ?? self::on_outage($status) ?? self::on_task($status)
-            ?? self::on_waiting($status, $config) ?? self::on_rejected($status) ?? self::on_success($status);
+            ?? self::on_waiting($status, $config) ?? self::on_rejected($status, $isstatuspage) ?? self::on_success($status);
     }
 
     /**
@@ -168,10 +169,12 @@ class verdict {
      * Verdict on rejected changes.
      *
      * @param status $status
+     * @param bool $isstatuspage
      * @return self|null null if there are none
      */
-    public static function on_rejected(status $status): ?self {
-        return $status->rejected ? new self(self::WARNING, self::count('rejectedtotal', $status->rejected)) : null;
+    public static function on_rejected(status $status, bool $isstatuspage = false): ?self {
+        $what = $isstatuspage ? 'rejectedhere' : 'rejectedtotal';
+        return $status->rejected ? new self(self::WARNING, self::count($what, $status->rejected)) : null;
     }
 
     /**
@@ -183,7 +186,8 @@ class verdict {
     public static function on_success(status $status): self {
         // A backend that was set a moment ago has had no handshake yet.
         if ($status->lastsuccess === null || $status->backend === null) {
-            return new self(self::INFO, get_string('verdict_nothingsent', 'local_backend_sync'));
+            $isnew = $status->lastsuccess === null;
+            return new self(self::INFO, get_string($isnew ? 'verdict_nothingsent' : 'verdict_newtarget', 'local_backend_sync'));
         }
         if ($status->waiting) {
             $count = self::count('waiting', $status->waiting);

@@ -39,10 +39,10 @@ class version_reset {
      * @return verdict OK if it was reset
      */
     public static function run(): verdict {
-        $verdict = runner::with_lock(function () {
+        $verdict = runner::with_lock(self::TIMEOUT, function () {
             return self::reset(new config(), new database_memory(), new clock());
         });
-        return $verdict ?? new verdict(verdict::INFO, get_string('busy', 'local_backend_sync'));
+        return $verdict ?? new verdict(verdict::INFO, runner::busy());
     }
 
     /**
@@ -82,7 +82,7 @@ class version_reset {
     private static function resend_everything(database_memory $memory, clock $clock): void {
         global $DB;
         $transaction = $DB->start_delegated_transaction();
-        (new ledger())->invalidate_all();
+        ledger::doubt_all();
         backfill::request($memory, backfill::RUNNING, true);
         (new versions($memory, $clock))->reset();
         $transaction->allow_commit();

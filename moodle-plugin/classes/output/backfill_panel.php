@@ -17,6 +17,7 @@
 namespace local_backend_sync\output;
 
 use local_backend_sync\local\backfill;
+use local_backend_sync\local\command;
 use local_backend_sync\local\status;
 
 /**
@@ -51,6 +52,7 @@ class backfill_panel implements \renderable, \templatable {
         $name = $state['status'] ?? '';
         $isactive = in_array($name, [backfill::RUNNING, backfill::PAUSED], true);
         return [
+            'command' => command::line('backfill'),
             'invite' => !$state && !$requested,
             'sentence' => $this->sentence($state),
             'requested' => $requested,

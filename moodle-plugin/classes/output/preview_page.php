@@ -122,16 +122,16 @@ class preview_page implements \renderable, \templatable {
     private function record(string $kind, array $record, string $course): array {
         $event = $record['event'];
         $colours = [
-            preview::SENT => 'badge-success bg-success text-white',
-            preview::UP_TO_DATE => 'badge-secondary bg-secondary text-dark',
+            preview::SENT => 'bg-success text-white',
+            preview::UP_TO_DATE => 'bg-secondary text-dark',
         ];
         $outcome = $record['outcome'];
         return [
             'title' => implode(' · ', array_filter([get_string('kind_' . $kind, 'local_backend_sync'), $course, $record['name']])),
             'open' => $kind === change::USER,
             'outcome' => get_string('outcome_' . $outcome, 'local_backend_sync'),
-            'badge' => $colours[$outcome] ?? 'badge-warning bg-warning text-dark',
-            'why' => self::why($kind, $outcome),
+            'badge' => $colours[$outcome] ?? 'bg-warning text-dark',
+            'why' => self::why($outcome, $record['reason'] ?? ''),
             'type' => $event ? $event->type : '',
             'fields' => $event ? $this->fields($kind, $event) : [],
             'json' => $event ? self::json($event) : '',
@@ -141,16 +141,15 @@ class preview_page implements \renderable, \templatable {
     /**
      * Explains why a record would not be sent as it is.
      *
-     * @param string $kind
      * @param string $outcome
+     * @param string $reason to withhold, a constant of records; may be empty
      * @return string empty if it would
      */
-    private static function why(string $kind, string $outcome): string {
+    private static function why(string $outcome, string $reason): string {
         if ($outcome === preview::SENT) {
             return '';
         }
-        $isguest = $outcome === preview::WITHHELD && $kind === change::USER;
-        return get_string('outcome_' . $outcome . ($isguest ? '_user' : '_why'), 'local_backend_sync');
+        return get_string('outcome_' . $outcome . '_' . ($reason ?: 'why'), 'local_backend_sync');
     }
 
     /**

@@ -65,15 +65,12 @@ class rejected_table implements \renderable, \templatable {
         return [
             'any' => $this->total > 0,
             'total' => number_format($this->total),
-            'rows' => array_map(function ($row) use ($users, $courses) {
-                return $this->row($row, $users, $courses);
+            'rows' => array_map(function ($row) use ($users, $courses, $output) {
+                $row = $this->row($row, $users, $courses);
+                $label = get_string('select') . ' ' . $row['what'];
+                return $row + ['select' => self::checkbox($output, false, 'ids[]', $row['id'], $label)];
             }, array_values($rows)),
-            'selectall' => (new \core\output\checkbox_toggleall('rejected', true, [
-                'id' => 'local_backend_sync-all',
-                'name' => 'all',
-                'label' => get_string('selectall'),
-                'labelclasses' => 'sr-only visually-hidden',
-            ]))->export_for_template($output),
+            'selectall' => self::checkbox($output, true, 'all', 0, get_string('selectall')),
             'paging' => $output->paging_bar($this->total, $this->page, self::PER_PAGE, $url),
         ];
     }
@@ -97,6 +94,26 @@ class rejected_table implements \renderable, \templatable {
             'code' => $row->code,
             'time' => userdate($row->timecreated, get_string('strftimedatetimeshort', 'langconfig')),
         ];
+    }
+
+    /**
+     * A checkbox for one row or for all, as this version of Moodle renders it.
+     *
+     * @param \renderer_base $output
+     * @param bool $isforall
+     * @param string $name
+     * @param int $value id of the row, 0 for all
+     * @param string $label
+     * @return string HTML
+     */
+    private static function checkbox(\renderer_base $output, bool $isforall, string $name, int $value, string $label): string {
+        return $output->render(new \core\output\checkbox_toggleall('rejected', $isforall, [
+            'id' => "local_backend_sync-select$value",
+            'name' => $name,
+            'value' => $value,
+            'label' => $label,
+            'labelclasses' => 'accesshide',
+        ]));
     }
 
     /**

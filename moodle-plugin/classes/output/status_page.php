@@ -17,6 +17,7 @@
 namespace local_backend_sync\output;
 
 use local_backend_sync\local\delivery\failure;
+use local_backend_sync\local\findings;
 use local_backend_sync\local\status;
 use local_backend_sync\local\verdict;
 
@@ -64,14 +65,16 @@ class status_page implements \renderable, \templatable {
         return $actions + [
             'isothersite' => ($this->status->outage['reason'] ?? '') === failure::OTHER_SITE,
             'needsreset' => $this->status->needs_reset(),
-            'verdict' => verdict::of($this->status)->export(),
+            'verdict' => verdict::of($this->status, true)->export(),
             'testurl' => (new \moodle_url('/local/backend_sync/testconnection.php'))->out(false),
-            'previewurl' => (new \moodle_url('/local/backend_sync/preview.php'))->out(false),
+            'previewurl' => has_capability('local/backend_sync:viewperson', \context_system::instance())
+                ? (new \moodle_url('/local/backend_sync/preview.php'))->out(false) : null,
             'settingsurl' => has_capability('moodle/site:config', \context_system::instance())
                 ? (new \moodle_url('/admin/settings.php', ['section' => 'local_backend_sync']))->out(false) : null,
             'numbers' => $this->numbers(),
             'backfill' => (new backfill_panel($this->status))->export_for_template($output) + $actions,
             'rejected' => (new rejected_table($this->status->rejected, $this->page))->export_for_template($output) + $actions,
+            'found' => $this->found(),
         ];
     }
 
@@ -101,6 +104,20 @@ class status_page implements \renderable, \templatable {
         return array_map(function ($number) use ($text) {
             return ['label' => $text($number[0]), 'value' => $number[1], 'hint' => $number[2]];
         }, $numbers);
+    }
+
+    /**
+     * What only a comparison found.
+     *
+     * @return array|null null if nothing
+     */
+    private function found(): ?array {
+        $rows = [];
+        foreach ($this->status->found as $name => $found) {
+            $count = number_format($found['count']);
+            $rows[] = ['what' => findings::words($name), 'count' => $count, 'last' => self::ago($found['last'])];
+        }
+        return $rows ? ['rows' => $rows] : null;
     }
 
     /**

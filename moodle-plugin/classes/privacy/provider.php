@@ -47,7 +47,7 @@ class provider implements core_userlist_provider, metadata_provider, plugin_prov
             outbox::TABLE, 'kind', 'objectid', 'userid', 'courseid', 'itemid', 'event', 'timecreated', 'timedue',
         ],
         'sent' => [
-            ledger::SENT, 'kind', 'objectid', 'userid', 'courseid', 'itemid', 'hash', 'timesent',
+            ledger::SENT, 'kind', 'objectid', 'userid', 'courseid', 'itemid', 'hash', 'refused', 'timesent',
         ],
         'rejected' => [
             ledger::REJECTED, 'kind', 'objectid', 'userid', 'courseid', 'itemid', 'event', 'code', 'detail', 'timecreated',

@@ -45,6 +45,8 @@ class reconcile extends \core\task\scheduled_task {
         $state = (new backfill($memory))->state();
         if (!(new config())->is_configured() || !$state) {
             mtrace('Nothing to compare: no full synchronisation has been started yet.');
+        } else if ($memory->get(backfill::REQUEST)) {
+            mtrace('An administrator\'s request comes first.');
         } else if (in_array($state['status'], [backfill::RUNNING, backfill::PAUSED], true)) {
             mtrace('A full synchronisation is already running or paused.');
         } else {

@@ -16,10 +16,9 @@
 
 namespace local_backend_sync\task;
 
-use local_backend_sync\local\alert;
-use local_backend_sync\local\outbox;
 use local_backend_sync\local\reasons;
 use local_backend_sync\local\runner;
+use local_backend_sync\local\secret;
 
 /**
  * Sends waiting changes every minute.
@@ -42,24 +41,21 @@ class send extends \core\task\scheduled_task {
     }
 
     /**
-     * Sends waiting changes, keeps the outbox small during an outage, and alerts administrators when needed.
+     * Sends waiting changes.
      */
     public function execute() {
+        secret::seal_stored();
         $report = runner::run(self::SECONDS);
         if (!$report) {
-            mtrace('Another process is sending.');
+            mtrace(runner::busy());
             return;
         }
         mtrace("Sent: {$report->sent}, unchanged: {$report->unchanged}, rejected: {$report->rejected}, "
             . "requests: {$report->requests}.");
-        if ($report->failure || $report->waituntil) {
-            outbox::compact();
-        }
         if ($report->failure) {
             mtrace('Stopped: ' . reasons::of($report->failure));
         } else if ($report->waituntil) {
             mtrace('The last delivery failed. Next retry in ' . ($report->waituntil - time()) . ' s.');
         }
-        alert::check();
     }
 }

@@ -37,20 +37,21 @@ $string['alertminutes_desc'] = 'Minutes that changes may wait before administrat
 $string['allowhttp'] = 'Allow http';
 $string['allowhttp_desc'] = 'Allows an http:// URL for another machine. Names, email addresses, grades and the site token then travel unencrypted: use it only on a network that nobody else can read. For this machine (localhost), http is always allowed.';
 $string['api_token'] = 'Site token';
-$string['api_token_desc'] = 'The token with which this site sends its changes. The backend shows it once, at its first start or when the site is added. To get a new one, run on the backend: backend-sync site rotate-token NAME';
+$string['api_token_desc'] = 'The token with which this site sends its changes. The backend shows it once, at its first start or when the site is added. To get another one, run on the backend: backend-sync site rotate-token NAME, with the name that "backend-sync site list" shows.';
 $string['api_token_invalid'] = 'This is not a site token: it contains spaces, line breaks or special characters. Copy it again.';
 $string['api_token_keep'] = 'Leave the field empty to keep it.';
 $string['api_token_remove'] = 'Remove the site token. Changes are then neither sent nor recorded.';
 $string['api_token_set'] = 'A site token is set. It ends in …{$a}.';
 $string['api_token_setshort'] = 'A site token is set.';
 $string['backend_sync:manage'] = 'Manage Backend Sync deliveries: send, retry, discard, synchronise everything';
-$string['backend_sync:viewstatus'] = 'View the Backend Sync status, and what is sent about a person';
+$string['backend_sync:viewperson'] = 'View what Backend Sync sends about a person';
+$string['backend_sync:viewstatus'] = 'View the Backend Sync status';
 $string['backend_unknown'] = 'not connected yet';
 $string['backend_url'] = 'Backend API URL';
 $string['backend_url_desc'] = 'The address of your Backend Sync backend, the server that passes Moodle\'s data on to the CRM. For example: https://sync.college.example. While the URL or the site token is empty, changes are neither sent nor recorded.';
 $string['backfill'] = 'Full synchronisation';
 $string['backfill_cancelled'] = 'Cancelled. It started on {$a->started}. Records processed: {$a->done} of {$a->total}. You can start it again at any time.';
-$string['backfill_cli'] = 'On a large site, the command line is faster: php local/backend_sync/cli/backfill.php';
+$string['backfill_cli'] = 'On a large site, the command line is faster:';
 $string['backfill_counts'] = 'Records: {$a->done} of {$a->total}.';
 $string['backfill_deletions'] = 'Running since {$a->started}. All existing records have been processed; deleted ones follow.';
 $string['backfill_eta'] = '{$a->rate} per minute, about {$a->eta} left.';
@@ -81,13 +82,14 @@ $string['check_unencrypted'] = 'Data travels unencrypted, because http is allowe
 $string['checkconfiguration'] = 'Backend Sync: settings and cron';
 $string['checkdelivery'] = 'Backend Sync: delivery';
 $string['checkrejected'] = 'Backend Sync: rejected changes';
+$string['busy_until'] = 'Another process is sending at the moment. If it was killed, its lock ends in {$a}; nothing is lost.';
 $string['cli_backfill_busy'] = 'Waiting for another process that is sending.';
 $string['cli_backfill_help'] = 'Synchronises everything in this site with the backend and shows the progress. You may interrupt it (Ctrl-C): the scheduled
 task continues it, and so does this command when you run it again. To stop it for good, use --pause or --cancel.
 
-Usage: php local/backend_sync/cli/backfill.php [--force] [--rate=N]
-       php local/backend_sync/cli/backfill.php --resume [--rate=N]
-       php local/backend_sync/cli/backfill.php --status|--pause|--cancel
+Usage: {$a} [--force] [--rate=N]
+       {$a} --resume [--rate=N]
+       {$a} --status|--pause|--cancel
 
 Without options, it continues a running or paused full synchronisation, or starts a new one.
 
@@ -106,7 +108,7 @@ $string['cli_backfill_nothing'] = 'There is no full synchronisation to resume. T
 $string['cli_eta'] = '{$a->rate} per minute, {$a->eta} left';
 $string['cli_send_help'] = 'Sends waiting changes now, even if the last delivery has just failed.
 
-Usage: php local/backend_sync/cli/send.php [--seconds=N] [--settle-here] [--reset-versions] [--quiet]
+Usage: {$a} [--seconds=N] [--settle-here] [--reset-versions] [--quiet]
 
 Options:
   -s, --seconds=N   stop after N seconds (default 3600)
@@ -118,9 +120,28 @@ Options:
 
 Exit status: 0 nothing is waiting; 1 something is still waiting, or the delivery failed; 2 wrong usage;
 3 another process is sending.';
+$string['cli_settoken_cleaned'] = 'Tokens removed from Moodle\'s logs: {$a}.';
+$string['cli_settoken_done'] = 'The site token is set.';
+$string['cli_settoken_empty'] = 'There is no token on standard input. The present one stays.';
+$string['cli_settoken_forced'] = 'The site token is set in config.php ($CFG->forced_plugin_settings). Change it there.';
+$string['cli_settoken_help'] = 'Sets the site token, which it reads from standard input, and removes tokens from Moodle\'s logs, where admin/cli/cfg.php leaves them.
+Run it as the web server\'s user.
+
+Usage: {$a} < FILE
+       {$a}            asks for it
+       {$a} --remove
+
+Options:
+      --remove   remove the token: changes are then neither sent nor recorded
+  -h, --help     show this help
+
+Exit status: 0 done; 1 the token is set in config.php; 2 wrong usage, or no token.';
+$string['cli_settoken_prompt'] = 'Site token (not shown): ';
+$string['cli_settoken_removed'] = 'The site token is removed.';
+$string['cli_settoken_unsealed'] = 'It is stored unencrypted, because this user may not make Moodle\'s key for that. "Test connection" on the settings page encrypts it.';
 $string['cli_status_help'] = 'Shows the status of the deliveries to the backend.
 
-Usage: php local/backend_sync/cli/status.php [--json]
+Usage: {$a} [--json]
 
 Options:
   -j, --json   print JSON; times are Unix seconds
@@ -136,9 +157,11 @@ $string['clocks_correct'] = 'Correct the wrong one, preferably with a time serve
 $string['clocks_resetneeded'] = 'This server\'s clock was ahead and has been corrected, but the times it gives to changes are still {$a->ahead} ahead. Ask the backend\'s operator to run "backend-sync site repair-versions {$a->site}", in case records there have such times. Then press "Reset change times".';
 $string['confirm_acceptsite'] = 'Has the site moved to this address? Confirm only if no other copy of it sends to the backend with this token. Sending then resumes.';
 $string['confirm_backfillcancel'] = 'Cancel the full synchronisation? It can only be started again from the beginning. To continue it later, pause it instead.';
+$string['confirm_backfillcancel_button'] = 'Cancel the full synchronisation';
 $string['confirm_discard'] = 'Discard the {$a} selected changes? The backend will not receive them until the records change again.';
 $string['confirm_discard_one'] = 'Discard the selected change? The backend will not receive it until the record changes again.';
 $string['confirm_discardall'] = 'Discard all rejected changes? The backend will not receive them until the records change again.';
+$string['confirm_discardall_button'] = 'Discard all';
 $string['confirm_resetversions'] = 'Is this server\'s clock correct now? Changes will get their times from it again, and everything will be sent to the backend again in the background.';
 $string['connecttimeout'] = 'Connection timeout';
 $string['connecttimeout_desc'] = 'Seconds to wait for a connection to the backend.';
@@ -146,6 +169,8 @@ $string['count_postponed'] = '{$a} were postponed because the backend failed on 
 $string['count_postponed_one'] = '1 was postponed because the backend failed on it.';
 $string['count_rejected'] = '{$a} were rejected; the reasons are below.';
 $string['count_rejected_one'] = '1 was rejected; the reason is below.';
+$string['count_rejectedhere'] = 'The backend rejected {$a} changes. The reasons are below; retry or discard the changes there.';
+$string['count_rejectedhere_one'] = 'The backend rejected 1 change. The reason is below; retry or discard the change there.';
 $string['count_rejectedtotal'] = 'The backend rejected {$a} changes. The status page lists the reasons; retry or discard them there.';
 $string['count_rejectedtotal_one'] = 'The backend rejected 1 change. The status page shows the reason; retry or discard it there.';
 $string['count_sent'] = '{$a} changes were sent.';
@@ -163,6 +188,7 @@ $string['event_updated'] = 'changed';
 $string['eventdeliveryfailed'] = 'Delivery to the backend failed';
 $string['eventdeliveryrecovered'] = 'Delivery to the backend recovered';
 $string['eventeventrejected'] = 'Change rejected by the backend';
+$string['eventpersonviewed'] = 'What is sent about a person was viewed';
 $string['field_completion_completionid'] = 'Completion ID';
 $string['field_completion_courseid'] = 'Course ID';
 $string['field_completion_timecompleted'] = 'Time the course was completed';
@@ -237,6 +263,15 @@ $string['fields_desc'] = 'Default: all. IDs are always sent.';
 $string['fields_enrolment'] = 'Enrolment fields';
 $string['fields_grade'] = 'Grade fields';
 $string['fields_user'] = 'User fields';
+$string['found'] = 'Found by comparing';
+$string['found_changed'] = 'changed';
+$string['found_confirmed'] = 'email address confirmed';
+$string['found_count'] = 'Number';
+$string['found_desc'] = 'Some changes Moodle reports by no event, for example those made in the database or by some plugins. Backend Sync finds the most common ones within minutes to an hour, and all others every night, and sends them. These were found by the frequent comparison since the plugin was installed:';
+$string['found_gone'] = 'deleted';
+$string['found_last'] = 'Last';
+$string['found_new'] = 'new';
+$string['found_what'] = 'What';
 $string['heading_how'] = 'How it is sent';
 $string['heading_how_desc'] = 'The defaults suit nearly every site.';
 $string['heading_what'] = 'What is sent';
@@ -253,6 +288,9 @@ $string['kinds_completion'] = 'Course completions';
 $string['kinds_enrolment'] = 'Enrolments';
 $string['kinds_grade'] = 'Grades';
 $string['kinds_user'] = 'Account';
+$string['language'] = 'Language of names';
+$string['language_default'] = 'Default language of the site ({$a})';
+$string['language_desc'] = 'If names of courses, categories, grade items or scales hold several languages (multilang), only this one is sent, as the filters that this site applies to headings resolve it. After a change, the nightly comparison sends the new names.';
 $string['level_error'] = 'Error';
 $string['level_info'] = 'To do';
 $string['level_ok'] = 'OK';
@@ -275,8 +313,13 @@ $string['outcome_unsupported_why'] = 'The backend does not accept this type of e
 $string['outcome_uptodate'] = 'Up to date';
 $string['outcome_uptodate_why'] = 'The backend already holds exactly this state, so it is not sent again.';
 $string['outcome_withdrawn'] = 'Withdrawn';
+$string['outcome_withdrawn_frontpage'] = 'This grade belongs to the front page, which is not a course, but was sent before, so the backend is told to delete it. Only these IDs are sent.';
+$string['outcome_withdrawn_unconfirmed'] = 'The email address of this account is not confirmed, but the account was sent before, so the backend is told to delete it. Only its ID is sent.';
+$string['outcome_withdrawn_user'] = 'This is the guest account, which was sent before, so the backend is told to delete it. Only its ID is sent.';
 $string['outcome_withdrawn_why'] = 'This grade is hidden now but was sent before, so the backend is told to delete it. Only these IDs are sent.';
 $string['outcome_withheld'] = 'Withheld';
+$string['outcome_withheld_frontpage'] = 'This is a grade of an activity on the front page, which is not a course, so it is never sent.';
+$string['outcome_withheld_unconfirmed'] = 'The owner of this account has not confirmed the email address, so the account is not sent until then.';
 $string['outcome_withheld_user'] = 'This is the guest account, which does not belong to a person, so it is never sent.';
 $string['outcome_withheld_why'] = 'This grade is hidden in Moodle, so it is not sent until it is shown.';
 $string['outofrange'] = 'Enter a whole number from {$a->min} to {$a->max}.';
@@ -309,6 +352,7 @@ $string['privacy:metadata:itemid'] = 'The ID of the grade item';
 $string['privacy:metadata:kind'] = 'The kind of record, such as grade or enrolment';
 $string['privacy:metadata:objectid'] = 'The ID of the record';
 $string['privacy:metadata:outbox'] = 'Changes waiting to be sent. They contain IDs, not the data itself.';
+$string['privacy:metadata:refused'] = 'A digest of the state that the backend refused';
 $string['privacy:metadata:rejected'] = 'Changes that the backend rejected.';
 $string['privacy:metadata:sent'] = 'Which records the backend holds, with a digest of the state sent last.';
 $string['privacy:metadata:timecreated'] = 'When the row was written';
@@ -325,6 +369,7 @@ $string['reason_contractversion'] = 'The backend and this plugin use different v
 $string['reason_detail'] = '({$a})';
 $string['reason_dns'] = 'The host name "{$a->host}" was not found. Check its spelling in the backend API URL, and this server\'s DNS.';
 $string['reason_insecureurl'] = 'The backend API URL starts with http:// and points to another machine, so personal data would travel unencrypted. Use https://, or allow http in the settings.';
+$string['reason_intercepted'] = 'Something between this server and the backend refuses requests (HTTP {$a->status}): a firewall, a proxy or a password protection. The answer does not come from the backend at {$a->url}. Ask whoever runs it to let this server\'s requests pass unchanged.';
 $string['reason_invalidurl'] = 'The backend API URL is not valid. It should look like https://sync.college.example, without a user name, query or fragment.';
 $string['reason_network'] = 'The connection to {$a->url} failed. Check the network between this server and the backend.';
 $string['reason_notconfigured'] = 'The backend API URL or the site token is not set. Set both in the Backend Sync settings.';
@@ -336,15 +381,17 @@ $string['reason_refused'] = '{$a->url} refuses connections. Check that the backe
 $string['reason_servererror'] = 'The backend had an internal error (HTTP {$a->status}); its log has the details. Sending is retried automatically.';
 $string['reason_timeout'] = 'The backend accepted the connection but did not answer in time. It may be overloaded. If this happens again, raise the response timeout in the settings.';
 $string['reason_tls'] = 'A trusted TLS connection to {$a->host} could not be made. Check that its certificate is for that host name, has not expired and is signed by an authority that this server trusts, and that the port in the URL accepts https.';
-$string['reason_unauthorized'] = 'The backend does not accept the site token (HTTP {$a->status}). Copy it again. To get a new one, run on the backend: backend-sync site rotate-token NAME';
+$string['reason_tokenunreadable'] = 'The stored site token cannot be decrypted. Probably the database was restored without the key in Moodle\'s data folder. Enter the token again in the settings.';
+$string['reason_unauthorized'] = 'The backend does not accept the site token (HTTP {$a->status}). Copy it again. To get another one, run on the backend: backend-sync site rotate-token NAME, with the name that "backend-sync site list" shows.';
 $string['reason_unavailable'] = 'The backend is not available at the moment (HTTP {$a->status}). Sending is retried automatically.';
 $string['rejected'] = 'Rejected changes';
 $string['rejected_desc'] = 'The backend rejected these changes because of their content. Other changes are not held up. Correct the cause, then retry: the record is then sent in its present state. A rejected change also leaves this list when the record changes and the backend accepts it.';
+$string['rejected_fatal'] = 'The process that sends ended several times while it worked on this change, although it was alone. PHP may have run out of memory: see its error log. Raise memory_limit or shorten the record\'s texts, then retry.';
+$string['rejected_intercepted'] = 'Something between this server and the backend, such as a firewall, refuses this change because of its content ({$a}), while other requests pass. Have it let pass what this server sends to the backend. The change is retried every hour.';
 $string['rejected_none'] = 'The backend has not rejected any changes.';
 $string['rejected_reason'] = 'Reason';
-$string['rejected_superseded'] = 'The backend holds a newer state of this record and ignored the one sent. Probably the clock of this or a previous server was ahead, or the person was erased in the backend. Check the clock, then retry. If that does not help, ask the backend\'s operator to run: backend-sync site repair-versions NAME';
+$string['rejected_superseded'] = 'The backend holds a newer state of this record and ignored the one sent. Probably the clock of this or a previous server was ahead, or the person was erased in the backend. Check the clock, then retry. If that does not help, ask the backend\'s operator to run: backend-sync site repair-versions NAME, with the name that "backend-sync site list" shows.';
 $string['rejected_what'] = 'Change';
-$string['rejected_when'] = 'When';
 $string['resetversions'] = 'Reset change times';
 $string['resetversions_differ'] = 'Nothing was reset. {$a} Correct the wrong one with a time server (NTP), then reset again.';
 $string['resetversions_done'] = 'The change times were reset. Sending resumes, and everything is sent again in the background. If changes are rejected because the backend holds a newer state, ask its operator to run: backend-sync site repair-versions {$a}. Then press "Retry all".';
@@ -363,7 +410,7 @@ $string['send_grade_desc'] = 'Activity grades and course totals, with their feed
 $string['send_user'] = 'Send users';
 $string['send_user_desc'] = 'Accounts that are created, changed or deleted.';
 $string['sendhidden'] = 'Send hidden grades';
-$string['sendhidden_desc'] = 'Also send grades that students cannot see yet. Otherwise a grade is sent when it is shown, and withdrawn when it is hidden.';
+$string['sendhidden_desc'] = 'Also send grades that students cannot see, and all totals as they are. Otherwise exactly what students see in their grade report is sent: a grade is sent when it is shown and withdrawn when it is hidden, and a total that contains something hidden is treated as the course\'s gradebook settings say.';
 $string['sendnow'] = 'Send now';
 $string['settings'] = 'Settings';
 $string['settings_title'] = 'Backend Sync settings';
@@ -374,6 +421,7 @@ $string['summary_more'] = 'More changes are waiting: the scheduled task continue
 $string['summary_nothing'] = 'There was nothing to send.';
 $string['taskreconcile'] = 'Compare everything with the backend';
 $string['tasksend'] = 'Send changes to the backend';
+$string['taskwatch'] = 'Alert when changes wait too long for the backend';
 $string['test_clockahead'] = 'This server\'s clock is {$a} ahead of the backend\'s. Set both with a time server (NTP): the backend treats the state with the later time as the newer one.';
 $string['test_clockbehind'] = 'This server\'s clock is {$a} behind the backend\'s. Set both with a time server (NTP): the backend treats the state with the later time as the newer one.';
 $string['test_intro'] = 'Asks {$a} whether it accepts the site token, using the saved settings.';
@@ -384,6 +432,7 @@ $string['testconnection'] = 'Test connection';
 $string['timeout'] = 'Response timeout';
 $string['timeout_desc'] = 'Seconds to wait for the backend to answer a request. Raise it if the status page reports timeouts.';
 $string['verdict_failing'] = 'Delivery has been failing since {$a->since}: {$a->reason} {$a->waiting}; nothing is lost. {$a->retry}';
+$string['verdict_newtarget'] = 'The settings have changed, and nothing has been sent with them yet. The scheduled task does so within a minute; "Test connection" tells at once whether they work.';
 $string['verdict_notconfigured'] = 'Not set up yet. Enter the backend API URL and the site token in the settings, save, and test the connection. Until then, changes are neither sent nor recorded.';
 $string['verdict_nothingsent'] = 'Set up, but nothing has been sent yet. Test the connection, then synchronise everything on the status page.';
 $string['verdict_ok'] = 'All is well. Nothing is waiting; the last delivery was {$a} ago.';

@@ -164,6 +164,7 @@ final class backfill_test extends \advanced_testcase {
         $DB->delete_records('course', ['id' => $DB->get_field_sql('SELECT MAX(id) FROM {course}')]);
         $completionid = $DB->get_field_sql('SELECT MAX(id) FROM {course_completions} WHERE timecompleted > 0');
         $DB->set_field('course_completions', 'timecompleted', null, ['id' => $completionid]);
+        $backup = $this->backend->records;
         $report = site::send($this->backend, $this->backfill(backfill::RUNNING, true));
         $types = array_column(array_slice($this->backend->events(), -$report->sent), 'type');
         sort($types);
@@ -173,6 +174,12 @@ final class backfill_test extends \advanced_testcase {
         $this->assertNotNull($this->backend->held("user:$user->id"));
         $this->assertEqualsCanonicalizing($this->wanted(), $this->held());
         $this->assertSame(0, site::send($this->backend, $this->backfill(backfill::RUNNING, true))->sent);
+        // The backend is restored from a backup that had what is deleted now: with force, that is deleted again.
+        $this->backend->records = $backup;
+        site::send($this->backend, $this->backfill(backfill::RUNNING, true));
+        $this->assertNotEqualsCanonicalizing($this->wanted(), $this->held());
+        site::send($this->backend, $this->backfill(backfill::RUNNING, true, true));
+        $this->assertEqualsCanonicalizing($this->wanted(), $this->held());
     }
 
     /**
@@ -213,6 +220,39 @@ final class backfill_test extends \advanced_testcase {
         $this->assertSame([], $backfill->next(10));
         $this->assertSame(backfill::CANCELLED, $this->backfill(backfill::RUNNING)->state()['status']);
         $this->assertSame(0, $this->backfill(backfill::RUNNING, true)->state()['done']);
+    }
+
+    /**
+     * A pause at the last moment counts: it is not lost because all is done.
+     */
+    public function test_pause_at_the_end(): void {
+        $backfill = $this->backfill(backfill::RUNNING, true);
+        while ($backfill->state()['done'] < $backfill->state()['total']) {
+            $backfill->done($backfill->next(1000));
+        }
+        // On another page.
+        backfill::request(new database_memory(), backfill::PAUSED);
+        $this->assertSame([], $backfill->next(1000));
+        $this->assertSame(backfill::RUNNING, $backfill->state()['status']);
+        $backfill->apply_request(change::KINDS);
+        $this->assertSame(backfill::PAUSED, $backfill->state()['status']);
+        $this->assertSame([], $this->backfill(backfill::RUNNING)->next(1000));
+        $this->assertSame(backfill::FINISHED, $this->backfill()->state()['status']);
+    }
+
+    /**
+     * A request that is made while the one before is applied is not lost, and the nightly task replaces none.
+     */
+    public function test_request_meanwhile(): void {
+        $memory = new database_memory();
+        backfill::request($memory, backfill::RUNNING, true);
+        $this->assertNotNull($memory->get(backfill::REQUEST));
+        backfill::request(new database_memory(), backfill::PAUSED);
+        (new backfill($memory))->apply_request(change::KINDS);
+        $this->assertSame(backfill::PAUSED, (new database_memory())->get(backfill::REQUEST)['status']);
+        $this->expectOutputRegex('/request comes first/');
+        (new \local_backend_sync\task\reconcile())->execute();
+        $this->assertSame(backfill::PAUSED, (new database_memory())->get(backfill::REQUEST)['status']);
     }
 
     /**

@@ -20,6 +20,11 @@ use local_backend_sync\local\delivery\change;
 use local_backend_sync\local\delivery\failure;
 use local_backend_sync\local\delivery\payload;
 
+defined('MOODLE_INTERNAL') || die();
+
+global $CFG;
+require_once($CFG->libdir . '/adminlib.php');
+
 /**
  * Tests of the settings.
  *
@@ -213,6 +218,25 @@ final class config_test extends \advanced_testcase {
         $left = array_diff(array_keys(payload::FIELDS[change::USER]), $options->excluded[change::USER]);
         $this->assertSame(['firstname', 'lastname'], array_values($left));
         $this->assertSame(['timecompleted'], $options->excluded[change::COMPLETION]);
+    }
+
+    /**
+     * What is left out is stored, so that a new field is sent. What an early version stored is turned into that.
+     */
+    public function test_fields_left_out(): void {
+        $config = $this->config(['leftout_user' => 'firstname,nonsense', 'leftout_completion' => '']);
+        $this->assertSame(['firstname'], $config->options()->excluded[change::USER]);
+        $this->assertSame([], $config->options()->excluded[change::COMPLETION]);
+        $setting = new \local_backend_sync\admin\setting_fields(change::COURSE);
+        unset_config('leftout_course', 'local_backend_sync');
+        $this->assertNull($setting->get_setting());
+        $this->assertSame('', $setting->write_setting($setting->get_defaultsetting()));
+        $this->assertSame('', get_config('local_backend_sync', 'leftout_course'));
+        $data = array_fill_keys(array_keys(payload::FIELDS[change::COURSE]), '1');
+        $this->assertSame('', $setting->write_setting(['format' => '0'] + array_diff_key($data, ['idnumber' => 1])));
+        $this->assertSame('idnumber,format', get_config('local_backend_sync', 'leftout_course'));
+        $this->assertArrayHasKey('fullname', $setting->get_setting());
+        $this->assertArrayNotHasKey('format', $setting->get_setting());
     }
 
     /**

@@ -140,6 +140,19 @@ final class fanout_test extends \advanced_testcase {
         sort($courses);
         $this->assertSame($courses, $this->expand(fanout::CATEGORY, $site->course->category));
         $this->assertSame([], $this->expand(fanout::ITEM, 999999));
+        $role = $DB->get_field('role', 'id', ['shortname' => 'student']);
+        $students = $this->expand(fanout::ROLE, $role);
+        $this->assertSame([], array_diff($this->enrolments(), $students));
+        $this->assertCount($DB->count_records('user_enrolments'), $students);
+        $this->assertSame([], $this->expand(fanout::ROLE, $DB->get_field('role', 'id', ['shortname' => 'manager'])));
+        // The other course is in a category below.
+        $below = $this->getDataGenerator()->create_category(['parent' => $site->course->category]);
+        $beside = $this->getDataGenerator()->create_category();
+        $ids = array_keys($DB->get_records_select('course', 'category > 0', [], 'id'));
+        $DB->set_field('course', 'category', $below->id, ['id' => $ids[1]]);
+        $this->assertSame($courses, $this->expand(fanout::CATEGORY, $site->course->category));
+        $this->assertSame(["course $ids[1] updated 0 $ids[1] 0"], $this->expand(fanout::CATEGORY, $below->id));
+        $this->assertSame([], $this->expand(fanout::CATEGORY, $beside->id));
 
         $rows = $this->expand(fanout::CONTENTS, $courseid, 'updated', 0, $courseid);
         $grades = array_values(preg_grep('/^grade /', $rows));
@@ -181,6 +194,61 @@ final class fanout_test extends \advanced_testcase {
             }
         }
         $this->assertSame([], site::rows());
+    }
+
+    /**
+     * Sends what one change leads to, and tells what of it the backend does not hold any more.
+     *
+     * @param callable $change
+     * @return string[] keys
+     */
+    private function lost(callable $change): array {
+        $before = $this->backend->records;
+        $change();
+        site::send($this->backend);
+        $keys = array_filter(array_keys($before), function ($key) use ($before) {
+            return !$before[$key]['deleted'] && $this->backend->held($key) === null;
+        });
+        sort($keys);
+        return $keys;
+    }
+
+    /**
+     * Completions that Moodle deletes when criteria are unlocked, and what it deletes when a person must complete a course anew.
+     */
+    public function test_unlocked_and_reset(): void {
+        global $DB;
+        $site = $this->site;
+        site::send($this->backend, new backfill($this->running()));
+        $this->assertSame(["completion:$site->completion"], $this->lost(function () use ($site) {
+            (new \completion_info($site->course))->delete_course_completion_data();
+            outbox::add(fanout::COMPLETIONS, $site->course->id, 'updated', 0, $site->course->id);
+        }));
+        $this->assertSame(["grade:$site->grade"], $this->lost(function () use ($site, $DB) {
+            $DB->delete_records('grade_grades', ['id' => $site->grade]);
+            outbox::add(fanout::RESET, $site->course->id, 'updated', $site->user->id, $site->course->id);
+        }));
+    }
+
+    /**
+     * Merging accounts gives records to another person and deletes others, with no event for each.
+     */
+    public function test_merged_people(): void {
+        global $DB;
+        $site = $this->site;
+        $to = $this->getDataGenerator()->create_user();
+        site::send($this->backend, new backfill($this->running()));
+        $lost = $this->lost(function () use ($site, $to, $DB) {
+            $DB->set_field('grade_grades', 'userid', $to->id, ['id' => $site->grade]);
+            $DB->delete_records('user_enrolments', ['id' => $site->enrolment]);
+            $DB->set_field('user', 'suspended', 1, ['id' => $site->user->id]);
+            foreach ([$site->user->id, $to->id] as $id) {
+                outbox::add(fanout::MERGED, $id, 'updated', $id);
+            }
+        });
+        $this->assertSame(["enrolment:$site->enrolment"], $lost);
+        $this->assertSame((int)$to->id, $this->backend->held("grade:$site->grade")['userid']);
+        $this->assertTrue($this->backend->held("user:{$site->user->id}")['suspended']);
     }
 
     /**

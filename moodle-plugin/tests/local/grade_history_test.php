@@ -119,4 +119,62 @@ final class grade_history_test extends \advanced_testcase {
             return null;
         }));
     }
+
+    /**
+     * A change is found once, not in every run while it is recent; one that its transaction commits late is found, too.
+     */
+    public function test_each_change_once(): void {
+        global $DB;
+        $memory = new database_memory();
+        grade_history::enqueue_changes($memory);
+        $this->site->grade->set_hidden(1);
+        $newest = $DB->get_record_sql('SELECT * FROM {grade_grades_history} ORDER BY id DESC', [], IGNORE_MULTIPLE);
+        $DB->delete_records('grade_grades_history', ['id' => $newest->id]);
+        $this->site->grade->set_hidden(0);
+        $find = function () use ($memory) {
+            return site::enqueued(function () use ($memory) {
+                grade_history::enqueue_changes($memory);
+            }, 'grade');
+        };
+        $this->assertSame([$this->row()], $find());
+        $this->assertSame([], $find());
+        $DB->import_record('grade_grades_history', $newest);
+        $this->assertSame([$this->row()], $find());
+        $this->assertSame([], $find());
+    }
+
+    /**
+     * What waits already is not added again, however often it changes: rows of one record do not pile up.
+     */
+    public function test_no_rows_pile_up(): void {
+        $memory = new database_memory();
+        grade_history::enqueue_changes($memory);
+        site::clear();
+        for ($i = 0; $i < 3; $i++) {
+            $this->site->grade->set_hidden($i % 2);
+            grade_history::enqueue_changes($memory);
+        }
+        $this->assertSame([$this->row()], site::rows('grade'));
+        // A deletion that waits is another matter: what comes after it must be sent.
+        site::clear();
+        outbox::add('grade', $this->site->grade->id, 'deleted', $this->site->user->id);
+        $this->site->grade->set_hidden(0);
+        grade_history::enqueue_changes($memory);
+        $this->assertContains($this->row(), site::rows('grade'));
+    }
+
+    /**
+     * Hiding a category changes all that it contains, also what Moodle does not hide with it.
+     */
+    public function test_categories(): void {
+        $memory = new database_memory();
+        $category = new \grade_category(['courseid' => $this->site->course->id, 'fullname' => 'Outer'], false);
+        $category->insert('test');
+        grade_history::enqueue_changes($memory);
+        site::clear();
+        $category->set_hidden(1);
+        grade_history::enqueue_changes($memory);
+        grade_history::enqueue_changes($memory);
+        $this->assertSame(["grades 0 updated 0 {$this->site->course->id} 0"], site::rows(fanout::GRADES));
+    }
 }

@@ -108,8 +108,19 @@ final class ledger_test extends \advanced_testcase {
         $this->assertSame([$hash, event::DELETED, ''], $this->known([1, 2, 3]));
         $this->ledger->confirm([$events[2]]);
         $this->assertSame([''], $this->known([3]));
+        // The digest of what was refused stays until something is accepted.
+        $this->ledger->reject($events[2], 'code', '');
+        $events[0]->hash = null;
+        $this->ledger->confirm([$events[0]]);
+        $this->ledger->reject($this->events([3])[0], 'code', '');
+        $this->assertSame(event::REFUSED . $hash, $this->known([3])[0]);
+        $this->ledger->confirm($this->events([3]));
+        $this->assertSame($hash, $this->known([3])[0]);
+        $this->ledger->invalidate($this->events([3]));
+        $this->assertSame('', $this->known([3])[0]);
+        // Another backend never had what was deleted.
         $this->ledger->invalidate_all();
-        $this->assertSame(['', '', ''], $this->known([1, 2, 3]));
+        $this->assertSame(['', null, ''], $this->known([1, 2, 3]));
         $this->ledger->invalidate([]);
         $this->ledger->confirm([]);
         $this->assertSame([], $this->ledger->known([]));
@@ -124,7 +135,7 @@ final class ledger_test extends \advanced_testcase {
         foreach ([10, 300] as $i => $count) {
             $old = $this->events(range(10000 * $i + 1, 10000 * $i + $count));
             $this->ledger->invalidate($old);
-            $this->ledger->reject($old[0]->change, 'code', '');
+            $this->ledger->reject($old[0], 'code', '');
             $events = array_merge($old, $this->events(range(10000 * $i + 5001, 10000 * $i + 5000 + $count)));
             [$reads, $writes] = [$DB->perf_get_reads(), $DB->perf_get_writes()];
             $this->ledger->known(array_column($events, 'change'));
@@ -151,9 +162,9 @@ final class ledger_test extends \advanced_testcase {
         $events = $this->events([1, 2]);
         $events[0]->change->created = true;
         $sink = $this->redirectEvents();
-        $this->ledger->reject($events[0]->change, 'validation_failed', 'First.');
-        $this->ledger->reject($events[1]->change, str_repeat("\u{e9}", 60), 'Other.');
-        $this->ledger->reject($events[0]->change, 'event_not_storable', 'Second.');
+        $this->ledger->reject($events[0], 'validation_failed', 'First.');
+        $this->ledger->reject($events[1], str_repeat("\u{e9}", 60), 'Other.');
+        $this->ledger->reject($events[0], 'event_not_storable', 'Second.');
         $logged = $sink->get_events();
         $sink->close();
         $this->assertCount(3, $logged);
@@ -183,7 +194,7 @@ final class ledger_test extends \advanced_testcase {
         $events[0]->change->created = true;
         $events[1]->change->deleted = true;
         foreach ($events as $event) {
-            $this->ledger->reject($event->change, 'code', 'detail');
+            $this->ledger->reject($event, 'code', 'detail');
         }
         $ids = $DB->get_fieldset_select(ledger::REJECTED, 'id', 'objectid <= 2');
         $this->assertSame(2, ledger::retry($ids));
@@ -196,7 +207,7 @@ final class ledger_test extends \advanced_testcase {
         $this->assertSame(1, ledger::retry([]));
         $this->assertCount(3, site::rows());
         $this->assertSame(0, ledger::retry([]));
-        $this->ledger->reject($events[0]->change, 'code', 'detail');
+        $this->ledger->reject($events[0], 'code', 'detail');
         ledger::discard([]);
         $this->assertSame(0, $DB->count_records(ledger::REJECTED));
         $this->assertCount(3, site::rows());

@@ -94,6 +94,11 @@ final class records_test extends \advanced_testcase {
         $expected += ['timecreated' => (int)$times->timecreated, 'timemodified' => (int)$times->timemodified];
         $this->assertSame($expected, $this->data(change::USER, $user->id));
         $this->assertFalse($this->state(change::USER, $user->id)['withheld']);
+        // Anybody may sign up with anybody's address, until its owner confirms it.
+        $DB->set_field('user', 'confirmed', 0, ['id' => $user->id]);
+        $state = $this->state(change::USER, $user->id);
+        $this->assertSame([true, records::UNCONFIRMED], [$state['withheld'], $state['reason']]);
+        $DB->set_field('user', 'confirmed', 1, ['id' => $user->id]);
         // The guest is not a person; a deleted user is absent, although Moodle keeps the row.
         $this->assertTrue($this->state(change::USER, $CFG->siteguest)['withheld']);
         delete_user($user);
@@ -176,6 +181,19 @@ final class records_test extends \advanced_testcase {
         ], $data);
         $grade->delete('test');
         $this->assertNull($this->state(change::GRADE, $grade->id));
+    }
+
+    /**
+     * Grades of activities on the front page have no course that is sent.
+     */
+    public function test_grade_on_the_front_page(): void {
+        global $DB;
+        $user = $this->getDataGenerator()->create_user();
+        $item = site::item(SITEID);
+        $item->update_final_grade($user->id, 80, 'test');
+        $id = $DB->get_field('grade_grades', 'id', ['itemid' => $item->id, 'userid' => $user->id]);
+        $state = $this->state(change::GRADE, $id, true);
+        $this->assertSame([true, records::FRONT_PAGE, 0], [$state['withheld'], $state['reason'], $state['until']]);
     }
 
     /**

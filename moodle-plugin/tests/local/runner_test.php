@@ -34,14 +34,13 @@ require_once(__DIR__ . '/../fixtures/load.php');
 require_once($CFG->libdir . '/filelib.php');
 
 /**
- * Tests of the sender in Moodle: its lock, its HTTP client, Moodle's log, and the alert to administrators.
+ * Tests of the sender in Moodle: its lock, its HTTP client, and Moodle's log.
  *
  * @package    local_backend_sync
  * @copyright  2026 The Backend Sync developers
  * @license    http://www.gnu.org/copyleft/gpl.html GNU GPL v3 or later
  * @covers     \local_backend_sync\local\runner
  * @covers     \local_backend_sync\local\moodle_http
- * @covers     \local_backend_sync\local\alert
  * @covers     \local_backend_sync\local\status
  * @covers     \local_backend_sync\task\send
  */
@@ -187,6 +186,63 @@ final class runner_test extends \advanced_testcase {
     }
 
     /**
+     * Where Moodle stores locks as rows, a killed process keeps others out for a run and its last requests, and they say how long.
+     * No run is longer, so that no other process takes its lock for abandoned.
+     */
+    public function test_lock_as_row(): void {
+        global $CFG, $DB;
+        $CFG->lock_factory = '\\core\\lock\\db_record_lock_factory';
+        $lifetimes = [];
+        $expires = function () use ($DB, &$lifetimes) {
+            $lifetimes[] = $DB->get_field('lock_db', 'expires', ['resourcekey' => 'local_backend_sync_sender']) - time();
+        };
+        runner::run(1, true, null, $expires);
+        runner::run_long(0, $expires);
+        runner::run(3600, true, null, $expires);
+        set_config('timeout', 100, 'local_backend_sync');
+        runner::run(50, true, null, $expires);
+        foreach ([181, 181, 240, 510] as $i => $lifetime) {
+            $this->assertEqualsWithDelta($lifetime, $lifetimes[$i], 3);
+        }
+        $this->assertSame(get_string('busy', 'local_backend_sync'), runner::busy());
+        runner::with_lock(50, function () {
+            $this->assertNull(runner::run(5));
+            $this->assertMatchesRegularExpression('/its lock ends in 8 mins/', runner::busy());
+        });
+    }
+
+    /**
+     * A long run is many short ones, between which others may have the lock.
+     */
+    public function test_run_long(): void {
+        $this->answer([$this->handshake()]);
+        $report = runner::run_long(3600, function () {
+            return null;
+        });
+        $this->assertTrue($report->empty);
+        $this->assertFalse($report->istimeup);
+        backfill::request(new database_memory(), backfill::RUNNING, true);
+        $this->answer([$this->outcomes(1)]);
+        $report = runner::run(0);
+        $this->assertSame([1, null, true], [$report->sent, $report->failure, $report->istimeup]);
+        $report = runner::run_long(10, function () {
+            return null;
+        });
+        $this->assertFalse($report->istimeup);
+        $this->assertSame(backfill::FINISHED, status::read()->backfill['status']);
+    }
+
+    /**
+     * The log names the backend as it was.
+     */
+    public function test_log_names_the_backend(): void {
+        $failure = new failure(failure::REFUSED);
+        $event = delivery_failed::create_from_failure($failure, 'https://old.college.example');
+        $this->assertStringContainsString('https://old.college.example', $event->get_description());
+        $this->assertStringNotContainsString(self::NOBODY, $event->get_description());
+    }
+
+    /**
      * The lock is released even after an exception.
      */
     public function test_lock_is_released(): void {
@@ -227,7 +283,7 @@ final class runner_test extends \advanced_testcase {
         $this->assertSame([], $this->logged());
         // The next outage is logged again.
         $this->getDataGenerator()->create_user();
-        $this->answer(['<html>']);
+        $this->answer(['<html>', '<html>']);
         $this->assertSame([delivery_failed::class], $this->logged($report));
         $this->assertSame(failure::NOT_CONTRACT, $report->failure->reason);
     }
@@ -236,7 +292,7 @@ final class runner_test extends \advanced_testcase {
      * The events in Moodle's log describe what happened.
      */
     public function test_log_descriptions(): void {
-        $event = delivery_failed::create_from_failure(new failure(failure::UNAUTHORIZED, 'No.', 401));
+        $event = delivery_failed::create_from_failure(new failure(failure::UNAUTHORIZED, 'No.', 401), self::NOBODY);
         $this->assertStringContainsString('401', $event->get_description());
         $this->assertStringContainsString('No.', $event->get_description());
         $events = [$event, delivery_recovered::create_now()];
@@ -309,64 +365,6 @@ final class runner_test extends \advanced_testcase {
         $task = new \local_backend_sync\task\send();
         $task->execute();
         $this->assertNotEmpty($task->get_name());
-    }
-
-    /**
-     * Administrators are alerted once when changes wait too long, again after a day, and again at the next incident.
-     */
-    public function test_alert(): void {
-        global $DB;
-        $this->preventResetByRollback();
-        $this->setUser($this->getDataGenerator()->create_user());
-        set_config('siteadmins', get_admin()->id . ',' . $this->getDataGenerator()->create_user()->id);
-        site::clear();
-        $sink = $this->redirectMessages();
-        $alerts = function () use ($sink) {
-            alert::check();
-            $messages = $sink->get_messages();
-            $sink->clear();
-            return $messages;
-        };
-        $this->assertCount(0, $alerts());
-        outbox::add(change::USER, get_admin()->id, 'updated');
-        $this->assertCount(0, $alerts());
-        $DB->set_field(outbox::TABLE, 'timecreated', time() - 3600);
-        (new health(new database_memory(), new delivery\clock()))->failed(new failure(failure::UNAUTHORIZED, '', 401));
-        $messages = $alerts();
-        $this->assertCount(2, $messages);
-        $this->assertSame('local_backend_sync', $messages[0]->component);
-        $this->assertSame('waiting', $messages[0]->eventtype);
-        $this->assertStringStartsWith('1 change is waiting to be sent', $messages[0]->fullmessage);
-        $this->assertStringContainsString('site token', $messages[0]->fullmessage);
-        $this->assertStringNotContainsString('{$a', $messages[0]->fullmessage . $messages[0]->subject);
-        $this->assertStringNotContainsString('site-token', $messages[0]->fullmessage);
-        $this->assertCount(0, $alerts());
-        // A day later.
-        $memory = new database_memory();
-        $memory->set(alert::STATE, ['time' => time() - DAYSECS]);
-        $this->assertCount(2, $alerts());
-        $this->assertCount(0, $alerts());
-        // It ends, and starts again.
-        site::clear();
-        $this->assertCount(0, $alerts());
-        outbox::add(change::USER, get_admin()->id, 'updated');
-        $DB->set_field(outbox::TABLE, 'timecreated', time() - 3600);
-        $this->assertCount(2, $alerts());
-        $sink->close();
-    }
-
-    /**
-     * Postponed changes cause no alert.
-     */
-    public function test_no_alert_for_postponed_changes(): void {
-        global $DB;
-        outbox::postpone([new change(change::GRADE, 7)], time() + 1000);
-        $DB->set_field(outbox::TABLE, 'timecreated', time() - 3600);
-        $sink = $this->redirectMessages();
-        alert::check();
-        $this->assertCount(0, $sink->get_messages());
-        $sink->close();
-        $this->assertSame([0, 1, 0], [status::read()->waiting, status::read()->postponed, status::read()->age()]);
     }
 
     /**

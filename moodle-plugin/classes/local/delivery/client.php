@@ -72,6 +72,16 @@ class client {
     }
 
     /**
+     * Identifies the backend and what it calls this site, whatever the token.
+     *
+     * @param string $site name of the site in a handshake
+     * @return string
+     */
+    public function identity(string $site): string {
+        return hash('sha256', preg_replace('~^https?://~i', '', $this->url) . "\n" . $site);
+    }
+
+    /**
      * Asks the backend which site the token belongs to, and what it accepts.
      *
      * @return array FIELDS, as in the contract
@@ -128,6 +138,19 @@ class client {
     }
 
     /**
+     * Finds out whether requests with events reach the backend, by one without any. The backend does not accept it, and says so.
+     *
+     * @throws failure if they do not
+     */
+    public function knock(): void {
+        try {
+            $this->send([]);
+        } catch (rejection $rejection) {
+            return;
+        }
+    }
+
+    /**
      * Sends a request.
      *
      * @param string $operation last segment of the path
@@ -158,29 +181,35 @@ class client {
             throw new rejection($code, $this->name_request($this->clip($outcome->detail), $response, $code));
         }
         $isahead = $response->status === 409 && ($problem['code'] ?? '') === self::CLOCK_AHEAD;
-        $reason = $isahead ? failure::CLOCK_AHEAD : self::reason($response->status);
+        $reason = $isahead ? failure::CLOCK_AHEAD : self::reason($response->status, (bool)$problem);
         $detail = $this->name_request($this->clip(outcome::text($problem['detail'] ?? '')), $response);
-        throw new failure($reason, $detail, $response->status, $this->retry_after($response));
+        $failure = new failure($reason, $detail, $response->status, $this->retry_after($response));
+        $failure->isown = (bool)$problem;
+        throw $failure;
     }
 
     /**
      * Classifies an HTTP status.
      *
      * @param int $status
+     * @param bool $isown the backend itself says so, in a problem document; nobody else knows about tokens
      * @return string a constant of failure
      */
-    private static function reason(int $status): string {
+    private static function reason(int $status, bool $isown): string {
         $reasons = [
             401 => failure::UNAUTHORIZED, 403 => failure::UNAUTHORIZED,
             404 => failure::NOT_FOUND, 405 => failure::NOT_FOUND, 410 => failure::NOT_FOUND,
             408 => failure::UNAVAILABLE, 429 => failure::UNAVAILABLE,
             502 => failure::UNAVAILABLE, 503 => failure::UNAVAILABLE, 504 => failure::UNAVAILABLE,
         ];
-        if (isset($reasons[$status])) {
+        if (isset($reasons[$status]) && ($isown || $reasons[$status] !== failure::UNAUTHORIZED)) {
             return $reasons[$status];
         }
         if ($status >= 500) {
             return failure::SERVER_ERROR;
+        }
+        if ($status >= 400 && !$isown) {
+            return failure::INTERCEPTED;
         }
         return $status >= 300 && $status < 400 ? failure::REDIRECT : failure::NOT_CONTRACT;
     }

@@ -26,6 +26,8 @@ namespace local_backend_sync\local\delivery;
 class event {
     /** @var string stands in for the digest of a deleted record */
     const DELETED = 'deleted';
+    /** @var string before the digest of a state that the backend refused */
+    const REFUSED = 'refused ';
 
     /** @var change what it reports */
     public $change;

@@ -28,6 +28,8 @@ namespace local_backend_sync\local\delivery;
 class failure extends \Exception {
     /** @var string the URL or the token is not set */
     const NOT_CONFIGURED = 'notconfigured';
+    /** @var string the stored token cannot be decrypted: Moodle's key for that is another one, or gone */
+    const TOKEN_UNREADABLE = 'tokenunreadable';
     /** @var string the URL is malformed */
     const INVALID_URL = 'invalidurl';
     /** @var string http to another machine, which is not allowed */
@@ -50,6 +52,8 @@ class failure extends \Exception {
     const NETWORK = 'network';
     /** @var string the answer is a redirect */
     const REDIRECT = 'redirect';
+    /** @var string something between Moodle and the backend, such as a firewall, refuses the request */
+    const INTERCEPTED = 'intercepted';
     /** @var string the backend does not accept the token */
     const UNAUTHORIZED = 'unauthorized';
     /** @var string no backend at this URL */
@@ -73,6 +77,8 @@ class failure extends \Exception {
     public $status;
     /** @var int|null seconds from the Retry-After header */
     public $retryafter;
+    /** @var bool the backend itself says so, in a problem document */
+    public $isown = false;
 
     /**
      * Constructor.

@@ -39,4 +39,16 @@ interface memory {
      * @param array|null $value null to delete it
      */
     public function set(string $name, ?array $value): void;
+
+    /**
+     * Deletes a value, unless another process has written a new one since it was read.
+     *
+     * @param string $name
+     */
+    public function forget(string $name): void;
+
+    /**
+     * Sees what other processes have written since.
+     */
+    public function reload(): void;
 }

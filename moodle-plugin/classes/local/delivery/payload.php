@@ -41,24 +41,24 @@ class payload {
             'username' => 'text', 'firstname' => 'text', 'lastname' => 'text', 'email' => 'text', 'idnumber' => 'text',
             'phone1' => 'text', 'phone2' => 'text', 'institution' => 'text', 'department' => 'text', 'city' => 'text',
             'country' => 'text', 'lang' => 'text', 'timezone' => 'text', 'auth' => 'text', 'confirmed' => 'bool',
-            'suspended' => 'bool', 'timecreated' => 'int', 'timemodified' => 'int',
+            'suspended' => 'bool', 'timecreated' => 'time', 'timemodified' => 'time',
         ],
         change::COURSE => [
             'fullname' => 'text', 'shortname' => 'text', 'idnumber' => 'text', 'categoryid' => 'int', 'categoryname' => 'text',
-            'format' => 'text', 'visible' => 'bool', 'startdate' => 'int', 'enddate' => 'int', 'timecreated' => 'int',
-            'timemodified' => 'int',
+            'format' => 'text', 'visible' => 'bool', 'startdate' => 'time', 'enddate' => 'time', 'timecreated' => 'time',
+            'timemodified' => 'time',
         ],
         change::ENROLMENT => [
-            'roles' => 'roles', 'enrol' => 'text', 'enabled' => 'bool', 'status' => 'int', 'timestart' => 'int', 'timeend' => 'int',
-            'timecreated' => 'int', 'timemodified' => 'int',
+            'roles' => 'roles', 'enrol' => 'text', 'enabled' => 'bool', 'status' => 'int', 'timestart' => 'time',
+            'timeend' => 'time', 'timecreated' => 'time', 'timemodified' => 'time',
         ],
         change::GRADE => [
             'finalgrade' => 'decimal', 'gradetext' => 'text', 'feedback' => 'text', 'grader' => 'int', 'hidden' => 'bool',
-            'timecreated' => 'int', 'timemodified' => 'int', 'courseid' => 'int', 'itemname' => 'text', 'itemtype' => 'text',
+            'timecreated' => 'time', 'timemodified' => 'time', 'courseid' => 'int', 'itemname' => 'text', 'itemtype' => 'text',
             'itemmodule' => 'text', 'iteminstance' => 'int', 'itemidnumber' => 'text', 'gradetype' => 'int',
             'grademin' => 'decimal', 'grademax' => 'decimal', 'gradepass' => 'decimal', 'scaleid' => 'int', 'scale' => 'text',
         ],
-        change::COMPLETION => ['timecompleted' => 'int'],
+        change::COMPLETION => ['timecompleted' => 'time'],
     ];
 
     /** @var string[][] event types by kind and by what happened */
@@ -71,6 +71,11 @@ class payload {
             'created' => 'course_completed', 'updated' => 'course_completed', 'deleted' => 'completion_deleted',
         ],
     ];
+
+    /** @var int latest time in the contract: the end of the year 9999, in Unix seconds */
+    const TIME_MAX = 253402300799;
+    /** @var int decimal places of Moodle's grades */
+    const DECIMALS = 5;
 
     /** @var int longest text to send, in bytes. The backend accepts 1 MiB; feedback with pasted pictures may be longer. */
     const TEXT_BYTES = 1000000;
@@ -120,10 +125,16 @@ class payload {
                 return (int)$value;
             case 'bool':
                 return (bool)$value;
+            case 'time':
+                // A typing error in one date must not stop the record.
+                return $value >= 0 && $value <= self::TIME_MAX ? (int)$value : null;
             case 'text':
                 return self::clip((string)$value);
+            case 'decimal':
+                // Decimals stay strings: a float would lose digits. Where a database's driver makes floats of them, the digits
+                // must depend neither on the language nor on serialize_precision.
+                return is_float($value) ? number_format($value, self::DECIMALS, '.', '') : $value;
             default:
-                // Decimals stay strings: a float would lose digits.
                 return $value;
         }
     }

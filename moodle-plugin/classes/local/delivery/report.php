@@ -44,4 +44,6 @@ class report {
     public $recovered = false;
     /** @var bool the queue is empty */
     public $empty = false;
+    /** @var bool the run ended because of its time, and there may be more to send */
+    public $istimeup = false;
 }

@@ -26,14 +26,13 @@ namespace local_backend_sync\local\delivery;
 class sender {
     /** @var int changes to read and send together */
     const BATCH = 1000;
-    /** @var int largest body in bytes, even if the backend accepts more: the answer must arrive within the timeout */
-    const BODY_BYTES = 4000000;
     /** @var int seconds until the handshake is repeated */
     const HANDSHAKE_AGE = 3600;
-    /** @var int seconds before a poison event is retried */
-    const POISON_WAIT = 300;
-    /** @var int poison events to isolate in one run; more mean that the backend itself is failing */
-    const MAX_POISON = 3;
+    /** @var string code of the rejection of a change with which several runs ended although it was alone */
+    const FATAL = 'fatal';
+
+    /** @var string key in the memory: which backend and site the ledger is about */
+    const BACKEND = 'backend';
 
     /** @var store */
     private $store;
@@ -49,12 +48,10 @@ class sender {
     private $options;
     /** @var health */
     private $health;
-    /** @var versions */
-    private $versions;
+    /** @var dispatcher */
+    private $dispatcher;
     /** @var report adds up over all runs of this object */
     private $report;
-    /** @var int poison events isolated so far: single events on which a healthy backend fails */
-    private $poison = 0;
 
     /**
      * Constructor.
@@ -74,8 +71,8 @@ class sender {
         $this->clock = $clock;
         $this->options = $options;
         $this->health = new health($memory, $clock);
-        $this->versions = new versions($memory, $clock);
         $this->report = new report();
+        $this->dispatcher = new dispatcher($store, $client, $memory, $clock, $this->health, $this->report);
     }
 
     /**
@@ -93,23 +90,76 @@ class sender {
         if ($this->report->waituntil) {
             return $this->report;
         }
+        $inflight = new in_flight($this->memory, $queue);
+        $this->dispatcher->begin($deadline);
         try {
-            while (true) {
+            do {
                 $changes = $queue->next(self::BATCH);
                 if (!$changes) {
                     $this->report->empty = true;
                     $this->probe();
                     break;
                 }
-                $this->deliver($queue, $changes);
-                if ($this->clock->now() >= $deadline || ($batches !== null && --$batches <= 0)) {
-                    break;
-                }
-            }
+                $this->deliver_all($queue, $changes, $inflight, $deadline);
+            } while ($this->clock->now() < $deadline && ($batches === null || --$batches > 0));
+        } catch (out_of_time $e) {
+            $this->report->empty = false;
         } catch (failure $failure) {
             $this->fail($failure);
         }
+        // Not after any other exception: its cause may be a change, as if the process had been killed.
+        $inflight->end();
         return $this->report;
+    }
+
+    /**
+     * Sends a batch of changes in portions that fit into memory.
+     *
+     * @param queue $queue
+     * @param change[] $changes by key
+     * @param in_flight $inflight
+     * @param int $deadline Unix seconds
+     * @throws failure
+     * @throws out_of_time
+     */
+    private function deliver_all(queue $queue, array $changes, in_flight $inflight, int $deadline): void {
+        foreach (portions::divide($changes, $this->source, $inflight->suspects()) as $i => $portion) {
+            if ($i && $this->clock->now() >= $deadline) {
+                throw new out_of_time();
+            }
+            $inflight->begin($portion);
+            $first = reset($portion);
+            if ($inflight->is_culprit($first)) {
+                $event = new event($first, null);
+                $event->hash = null; // Its state is what must not be read again.
+                $this->dispatcher->reject($queue, $event, self::FATAL, '');
+            } else {
+                $this->deliver_portion($queue, $portion, $inflight);
+            }
+            $inflight->done($portion);
+        }
+    }
+
+    /**
+     * Sends changes. A run whose time ends without any progress leaves a note, so that the next one does not spend its time in the
+     * same way.
+     *
+     * @param queue $queue
+     * @param change[] $changes by key
+     * @param in_flight $inflight
+     * @throws failure
+     * @throws out_of_time
+     */
+    private function deliver_portion(queue $queue, array $changes, in_flight $inflight): void {
+        $settled = $this->report->sent + $this->report->rejected;
+        try {
+            $this->deliver($queue, $changes);
+        } catch (out_of_time $e) {
+            if ($settled === $this->report->sent + $this->report->rejected) {
+                $inflight->suspect($changes);
+            }
+            throw $e;
+        }
     }
 
     /**
@@ -132,7 +182,8 @@ class sender {
     }
 
     /**
-     * After a change of backend or token, what the backend holds is unknown, and the old backend's backoff no longer applies.
+     * After a change of backend or token, the old backoff and handshake no longer apply. Only the next handshake tells whether it
+     * is another backend or site, see recognise().
      */
     private function check_target(): void {
         $target = ['target' => $this->client->target()];
@@ -140,12 +191,28 @@ class sender {
         if ($last === $target) {
             return;
         }
-        if ($last) {
-            $this->store->invalidate_all();
+        if ($last && !$this->memory->get(self::BACKEND)) {
+            // An earlier version of this plugin did not note which backend that was.
+            $this->memory->set(self::BACKEND, ['identity' => '']);
         }
         $this->memory->set(clocks::HANDSHAKE, null);
         $this->health->retry_now();
         $this->memory->set('target', $target);
+    }
+
+    /**
+     * Forgets what the backend holds if it is another one than before, or knows this Moodle as another site. A new token of the
+     * same site changes nothing, and neither does a mistyped one, which gets no handshake.
+     *
+     * @param array $handshake made with the present backend and token
+     */
+    private function recognise(array $handshake): void {
+        $backend = ['identity' => $this->client->identity($handshake['site'])];
+        $last = $this->memory->get(self::BACKEND);
+        if ($last && $last !== $backend) {
+            $this->store->invalidate_all();
+        }
+        $this->memory->set(self::BACKEND, $backend);
     }
 
     /**
@@ -190,46 +257,7 @@ class sender {
         if (!$events) {
             return;
         }
-        $this->send_all($queue, $events, $handshake);
-    }
-
-    /**
-     * Sends events in as many requests as needed.
-     *
-     * @param queue $queue
-     * @param event[] $events
-     * @param array $handshake
-     * @throws failure
-     */
-    private function send_all(queue $queue, array $events, array $handshake): void {
-        $this->versions->assign($events);
-        $this->store->invalidate($events);
-        $requests = $this->report->requests;
-        $maxbytes = min((int)$handshake['max_body_bytes'], self::BODY_BYTES);
-        try {
-            foreach (batches::divide($events, (int)$handshake['max_batch_events'], $maxbytes) as $batch) {
-                $this->send($queue, $batch);
-            }
-        } catch (failure $failure) {
-            if ($failure->reason === failure::CLOCK_AHEAD) {
-                $this->clock_ahead($this->report->requests === $requests + 1);
-            }
-            throw $failure;
-        }
-    }
-
-    /**
-     * A clock is or was wrong. Makes a new handshake to find out which, and rolls the versions back, so that sending resumes
-     * automatically once the clock is correct.
-     *
-     * @param bool $isfirst no earlier request used these versions, so the backend holds none of them
-     * @throws failure
-     */
-    private function clock_ahead(bool $isfirst): void {
-        if ($isfirst) {
-            $this->versions->roll_back();
-        }
-        clocks::handshake($this->client, $this->memory, $this->clock);
+        $this->dispatcher->send_all($queue, $events, $handshake);
     }
 
     /**
@@ -269,6 +297,9 @@ class sender {
         if (!in_array($change->kind, $this->options->kinds, true)) {
             return null;
         }
+        if ($known === null && !empty($state['unfinished'])) {
+            return null; // Moodle is still making it.
+        }
         $data = null;
         if ($state && !$change->deleted && empty($state['withheld'])) {
             $data = payload::state($change, $state, $this->options->excluded[$change->kind] ?? []);
@@ -276,111 +307,20 @@ class sender {
             return null; // Withheld, and never sent before.
         }
         $event = new event($change, $data);
-        $isnews = $change->force || $known !== $event->hash;
+        $isnews = $change->force || $known !== $event->hash && !$this->is_refused($change, $event, $known);
         return $isnews && in_array($event->type, $types, true) ? $event : null;
     }
 
     /**
-     * Sends events in one request. If the backend rejects it as a whole, bisects to find the event at fault.
+     * Whether the backend has refused exactly this state, and nothing has changed since. It is sent again when somebody retries it.
      *
-     * @param queue $queue
-     * @param event[] $events
-     * @throws failure
-     */
-    private function send(queue $queue, array $events): void {
-        try {
-            $this->report->requests++;
-            $outcomes = $this->client->send($events);
-        } catch (rejection $rejection) {
-            if (count($events) === 1) {
-                $this->reject($queue, $events[0]->change, $rejection->reason, $rejection->detail);
-            } else {
-                $this->send_halves($queue, $events);
-            }
-            return;
-        } catch (failure $failure) {
-            $this->isolate($queue, $events, $failure);
-            return;
-        }
-        $this->settle($queue, $events, $outcomes);
-    }
-
-    /**
-     * Sends each half separately.
-     *
-     * @param queue $queue
-     * @param event[] $events
-     * @throws failure
-     */
-    private function send_halves(queue $queue, array $events): void {
-        foreach (array_chunk($events, (int)ceil(count($events) / 2)) as $half) {
-            $this->send($queue, $half);
-        }
-    }
-
-    /**
-     * Handles an internal error of the backend. If the backend is otherwise healthy, one of the events may be poison: bisects
-     * to find it, and postpones it so that it does not stop the others.
-     *
-     * @param queue $queue
-     * @param event[] $events
-     * @param failure $failure
-     * @throws failure if the backend itself is failing
-     */
-    private function isolate(queue $queue, array $events, failure $failure): void {
-        if ($failure->reason !== failure::SERVER_ERROR || $this->poison >= self::MAX_POISON) {
-            throw $failure;
-        }
-        $this->client->handshake(); // Throws if the backend itself is failing.
-        if (count($events) > 1) {
-            $this->send_halves($queue, $events);
-            return;
-        }
-        $this->poison++;
-        $change = $events[0]->change;
-        $this->store->postpone([$change], $this->clock->now() + self::POISON_WAIT);
-        $queue->done([$change]);
-        $this->report->postponed++;
-    }
-
-    /**
-     * Settles each event by its outcome.
-     *
-     * @param queue $queue
-     * @param event[] $events
-     * @param outcome[] $outcomes
-     */
-    private function settle(queue $queue, array $events, array $outcomes): void {
-        $accepted = [];
-        foreach ($events as $i => $event) {
-            if ($outcomes[$i]->is_accepted()) {
-                // The backend accepted a duplicate some time ago and may hold a newer state by now, so that is unknown.
-                $event->hash = $outcomes[$i]->is_duplicate() ? null : $event->hash;
-                $accepted[] = $event;
-            } else {
-                $this->reject($queue, $event->change, $outcomes[$i]->code, $outcomes[$i]->detail);
-            }
-        }
-        if ($accepted) {
-            $this->store->confirm($accepted);
-            $queue->done(array_column($accepted, 'change'));
-        }
-        $this->report->sent += count($accepted);
-        $this->succeed();
-    }
-
-    /**
-     * Moves a rejected change out of the queue.
-     *
-     * @param queue $queue
      * @param change $change
-     * @param string $code
-     * @param string $detail
+     * @param event $event
+     * @param string|null $known what the backend holds, see store::known()
+     * @return bool
      */
-    private function reject(queue $queue, change $change, string $code, string $detail): void {
-        $this->store->reject($change, $code, $detail);
-        $queue->done([$change]);
-        $this->report->rejected++;
+    private function is_refused(change $change, event $event, ?string $known): bool {
+        return !$change->rowids && $known === event::REFUSED . $event->hash;
     }
 
     /**
@@ -395,6 +335,7 @@ class sender {
         if (!$handshake || $age < 0 || $age > self::HANDSHAKE_AGE || $this->health->is_failing()) {
             $handshake = clocks::handshake($this->client, $this->memory, $this->clock);
         }
+        $this->recognise($handshake);
         return $handshake;
     }
 }

@@ -30,7 +30,17 @@ interface source {
      * @param string $kind one of change::KINDS
      * @param int[] $ids
      * @return array[] by id: the fields in payload, and ids that a change may lack; deleted records are absent. Also:
-     *     withheld (bool): must not leave the site now; until (int): when it may, Unix seconds, 0 if unknown
+     *     withheld (bool): must not leave the site now; until (int): when it may, Unix seconds, 0 if unknown;
+     *     unfinished (bool): Moodle is still making it
      */
     public function states(string $kind, array $ids): array;
+
+    /**
+     * The sizes of records that may be long. The number of queries must not depend on the number of records.
+     *
+     * @param string $kind one of change::KINDS
+     * @param int[] $ids
+     * @return int[] characters by id; absent if short
+     */
+    public function sizes(string $kind, array $ids): array;
 }

@@ -28,7 +28,8 @@ interface store {
      * What the backend holds of these records.
      *
      * @param change[] $changes
-     * @return string[] by key(): digest of the state confirmed last, event::DELETED, or '' if unknown; absent if never sent
+     * @return string[] by key(): digest of the state confirmed last, event::DELETED, event::REFUSED with the digest of a
+     *     state, or '' if unknown; absent if never sent
      */
     public function known(array $changes): array;
 
@@ -49,11 +50,11 @@ interface store {
     /**
      * Records a rejected change, for an administrator to retry or discard.
      *
-     * @param change $change
+     * @param event $event
      * @param string $code the backend's stable code for the reason
      * @param string $detail the reason in words; no personal data
      */
-    public function reject(change $change, string $code, string $detail): void;
+    public function reject(event $event, string $code, string $detail): void;
 
     /**
      * Puts changes back into the outbox for later.
@@ -64,7 +65,7 @@ interface store {
     public function postpone(array $changes, int $until): void;
 
     /**
-     * Invalidates what is known of all records, because another backend may hold anything.
+     * Forgets what is known of all records, because another backend may hold anything, and knows nothing of deleted ones.
      */
     public function invalidate_all(): void;
 }

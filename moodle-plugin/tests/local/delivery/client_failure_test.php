@@ -101,8 +101,8 @@ final class client_failure_test extends client_testcase {
                 new response(200, '{"outcomes":[{"outcome":"applied","client_id":"x"}]}'), failure::NOT_CONTRACT,
             ],
             // These two are a rejection only when the backend itself says so.
-            '400 of a proxy' => [new response(400, '<html>', ['Content-Type' => 'text/html']), failure::NOT_CONTRACT],
-            '422 of others' => [new response(422, '{"detail":"x"}', ['Content-Type' => 'application/json']), failure::NOT_CONTRACT],
+            '400 of a proxy' => [new response(400, '<html>', ['Content-Type' => 'text/html']), failure::INTERCEPTED],
+            '422 of others' => [new response(422, '{"detail":"x"}', ['Content-Type' => 'application/json']), failure::INTERCEPTED],
         ];
         $statuses = [
             201 => failure::NOT_CONTRACT, 204 => failure::NOT_CONTRACT, 301 => failure::REDIRECT, 302 => failure::REDIRECT,
@@ -114,7 +114,9 @@ final class client_failure_test extends client_testcase {
         ];
         foreach ($statuses as $status => $reason) {
             $cases["$status"] = [new response($status, $body, $problem), $reason];
-            $cases["$status without a problem"] = [new response($status, '<html>'), $reason];
+            // Only the backend itself knows about tokens. Any other refusal is somebody else's.
+            $isforeign = $status >= 400 && in_array($reason, [failure::UNAUTHORIZED, failure::NOT_CONTRACT], true);
+            $cases["$status without a problem"] = [new response($status, '<html>'), $isforeign ? failure::INTERCEPTED : $reason];
         }
         return $cases;
     }

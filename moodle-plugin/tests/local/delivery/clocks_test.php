@@ -250,7 +250,9 @@ final class clocks_test extends sender_testcase {
         foreach ([fake_backend::problem(409, 'some_code'), new response(409, 'clock_ahead')] as $conflict) {
             $this->world->put_users(1, 'Ann ' . $conflict->body);
             $this->answer_batches([$conflict]);
-            $this->assertSame(failure::NOT_CONTRACT, $this->world->run()->failure->reason);
+            $failure = $this->world->run()->failure;
+            // A proxy's may be about what is in the request, so it is tried again, with success.
+            $this->assertSame($conflict->body === 'clock_ahead' ? null : failure::NOT_CONTRACT, $failure->reason ?? null);
             $this->pass(backoff::LONGEST);
             $this->world->run();
         }

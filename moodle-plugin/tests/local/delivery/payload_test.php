@@ -52,7 +52,7 @@ final class payload_test extends \basic_testcase {
      * @return array
      */
     private function row(string $kind): array {
-        $values = ['text' => 'text', 'int' => '7', 'bool' => '1', 'decimal' => '82.50000',
+        $values = ['text' => 'text', 'int' => '7', 'time' => '7', 'bool' => '1', 'decimal' => '82.50000',
             'roles' => [['shortname' => 'student', 'archetype' => 'student']]];
         return array_map(function ($type) use ($values) {
             return $values[$type];
@@ -149,7 +149,7 @@ final class payload_test extends \basic_testcase {
             // Compared by meaning: the examples have numbers as strings, as Moodle's database does.
             $data = payload::state($change, $example, []);
             foreach ($fields as $name => $value) {
-                $isnumber = in_array(payload::FIELDS[$kind][$name], ['int', 'bool'], true) && $value !== null;
+                $isnumber = in_array(payload::FIELDS[$kind][$name], ['int', 'time', 'bool'], true) && $value !== null;
                 $this->assertSame($isnumber ? (int)$value : $value, $isnumber ? (int)$data[$name] : $data[$name], "$type.$name");
             }
         }
@@ -216,6 +216,55 @@ final class payload_test extends \basic_testcase {
     public function test_decimals_stay_as_they_are(): void {
         $data = payload::state($this->change(change::GRADE), ['finalgrade' => '9999999999.12345'], []);
         $this->assertSame('9999999999.12345', $data['finalgrade']);
+    }
+
+    /**
+     * Where a database's driver makes floats of decimals, their digits depend neither on PHP's precision nor on the language.
+     */
+    public function test_floats_have_the_same_digits_everywhere(): void {
+        $precision = ini_get('serialize_precision');
+        $locale = setlocale(LC_NUMERIC, 0);
+        $texts = [];
+        foreach (['17', '-1'] as $digits) {
+            foreach (['C', 'de_DE.UTF-8'] as $name) {
+                ini_set('serialize_precision', $digits);
+                setlocale(LC_NUMERIC, $name);
+                $row = ['finalgrade' => 82.1, 'grademax' => 1e2];
+                $texts[] = event::encode(payload::state($this->change(change::GRADE), $row, []));
+            }
+        }
+        ini_set('serialize_precision', $precision);
+        setlocale(LC_NUMERIC, $locale);
+        $this->assertCount(1, array_unique($texts));
+        $this->assertStringContainsString('"finalgrade":"82.10000"', $texts[0]);
+        $this->assertStringContainsString('"grademax":"100.00000"', $texts[0]);
+    }
+
+    /**
+     * Times around the limits of the contract.
+     *
+     * @return array[]
+     */
+    public static function times(): array {
+        return [
+            'not set' => ['0', 0],
+            'latest' => ['253402300799', 253402300799],
+            'after the year 9999' => ['253402300800', null],
+            'before 1970' => ['-86400', null],
+            'none' => [null, null],
+        ];
+    }
+
+    /**
+     * A time that the contract does not allow costs its field, not the record.
+     *
+     * @dataProvider times
+     * @param string|null $time as in Moodle's table
+     * @param int|null $sent
+     */
+    public function test_times_out_of_range(?string $time, ?int $sent): void {
+        $data = payload::state($this->change(change::COURSE), ['fullname' => 'Course', 'enddate' => $time], []);
+        $this->assertSame([$sent, 'Course'], [$data['enddate'], $data['fullname']]);
     }
 
     /**

@@ -154,29 +154,6 @@ final class sender_test extends sender_testcase {
     }
 
     /**
-     * Another backend, or another site there, receives everything again, and the old one's backoff does not apply.
-     */
-    public function test_other_target(): void {
-        $this->world->put_users(2);
-        $this->world->run();
-        $this->world->put_users(1, 'Bea');
-        $this->answer_batches([fake_backend::silence()]);
-        $this->world->run();
-        $this->world->put(change::USER, 2, ['firstname' => 'Ann']);
-
-        $this->world->token = 'other-token';
-        $this->world->backend->records = [];
-        $this->world->backend->ids = [];
-        $this->world->backend->requests = [];
-        $report = $this->world->run();
-        $this->assertSame([2, 0], [$report->sent, $report->unchanged]);
-        $this->assertSame(['handshake', 'batch'], array_column($this->world->backend->requests, 'operation'));
-        $this->assert_settled();
-        $this->assertSame(2, count(array_filter($this->world->store->sent)));
-        $this->assertSame(0, $this->world->run()->requests);
-    }
-
-    /**
      * What must not leave the site is not sent, and the backend deletes what it has of it.
      */
     public function test_withheld(): void {

@@ -1,0 +1,306 @@
+<?php
+// This file is part of Moodle - http://moodle.org/
+//
+// Moodle is free software: you can redistribute it and/or modify
+// it under the terms of the GNU General Public License as published by
+// the Free Software Foundation, either version 3 of the License, or
+// (at your option) any later version.
+//
+// Moodle is distributed in the hope that it will be useful,
+// but WITHOUT ANY WARRANTY; without even the implied warranty of
+// MERCHANTABILITY or FITNESS FOR A PARTICULAR PURPOSE.  See the
+// GNU General Public License for more details.
+//
+// You should have received a copy of the GNU General Public License
+// along with Moodle.  If not, see <http://www.gnu.org/licenses/>.
+
+namespace local_backend_sync\local\delivery;
+
+/**
+ * Sends events in as many requests as needed, and settles each of them. If a request fails because of what is in it, bisects it to
+ * find the event at fault, so that all others arrive.
+ *
+ * @package    local_backend_sync
+ * @copyright  2026 The Backend Sync developers
+ * @license    http://www.gnu.org/copyleft/gpl.html GNU GPL v3 or later
+ */
+class dispatcher {
+    /** @var int largest body in bytes, even if the backend accepts more: the answer must arrive within the timeout */
+    const BODY_BYTES = 4000000;
+    /** @var int seconds before a poison event is retried */
+    const POISON_WAIT = 300;
+    /** @var int poison events to isolate in one run; more mean that the backend itself is failing */
+    const MAX_POISON = 3;
+    /** @var int seconds before an event is retried that something in between refuses */
+    const INTERCEPTED_WAIT = 3600;
+    /** @var int events in a row that something in between may refuse; more mean that it refuses everything */
+    const MAX_INTERCEPTED = 20;
+    /** @var string code of the rejection of an event that something between Moodle and the backend refuses */
+    const INTERCEPTED = 'intercepted';
+    /** @var string[] failures that something in between may cause because of what is in a request */
+    const INTERCEPTIONS = [failure::INTERCEPTED, failure::NETWORK, failure::NOT_CONTRACT, failure::NOT_FOUND, failure::REDIRECT];
+
+    /** @var store */
+    private $store;
+    /** @var client */
+    private $client;
+    /** @var memory */
+    private $memory;
+    /** @var clock */
+    private $clock;
+    /** @var health */
+    private $health;
+    /** @var versions */
+    private $versions;
+    /** @var report adds up over all runs */
+    private $report;
+    /** @var int poison events isolated so far: single events on which a healthy backend fails */
+    private $poison = 0;
+    /** @var int events refused since the last one that was accepted */
+    private $intercepted = 0;
+    /** @var int no request starts after this time, Unix seconds */
+    private $deadline = 0;
+    /** @var bool the run has made a request with events */
+    private $isunderway = false;
+
+    /**
+     * Constructor.
+     *
+     * @param store $store
+     * @param client $client
+     * @param memory $memory
+     * @param clock $clock
+     * @param health $health
+     * @param report $report
+     */
+    public function __construct(store $store, client $client, memory $memory, clock $clock, health $health, report $report) {
+        $this->store = $store;
+        $this->client = $client;
+        $this->memory = $memory;
+        $this->clock = $clock;
+        $this->health = $health;
+        $this->report = $report;
+        $this->versions = new versions($memory, $clock);
+    }
+
+    /**
+     * A run begins.
+     *
+     * @param int $deadline no request starts after this time, Unix seconds, except the first one
+     */
+    public function begin(int $deadline): void {
+        $this->deadline = $deadline;
+        $this->isunderway = false;
+    }
+
+    /**
+     * Sends events.
+     *
+     * @param queue $queue
+     * @param event[] $events
+     * @param array $handshake the backend's limits
+     * @throws failure
+     * @throws out_of_time
+     */
+    public function send_all(queue $queue, array $events, array $handshake): void {
+        $this->versions->assign($events);
+        $this->store->invalidate($events);
+        $requests = $this->report->requests;
+        $maxbytes = min((int)$handshake['max_body_bytes'], self::BODY_BYTES);
+        try {
+            foreach (batches::divide($events, (int)$handshake['max_batch_events'], $maxbytes) as $batch) {
+                $this->send($queue, $batch);
+            }
+        } catch (failure $failure) {
+            if ($failure->reason === failure::CLOCK_AHEAD) {
+                $this->clock_ahead($this->report->requests === $requests + 1);
+            }
+            throw $failure;
+        }
+    }
+
+    /**
+     * A clock is or was wrong. Makes a new handshake to find out which, and rolls the versions back, so that sending resumes
+     * automatically once the clock is correct.
+     *
+     * @param bool $isfirst no earlier request used these versions, so the backend holds none of them
+     * @throws failure
+     */
+    private function clock_ahead(bool $isfirst): void {
+        if ($isfirst) {
+            $this->versions->roll_back();
+        }
+        clocks::handshake($this->client, $this->memory, $this->clock);
+    }
+
+    /**
+     * Sends events in one request. If the backend rejects it as a whole, bisects to find the event at fault.
+     *
+     * @param queue $queue
+     * @param event[] $events
+     * @throws failure
+     * @throws out_of_time
+     */
+    private function send(queue $queue, array $events): void {
+        try {
+            $outcomes = $this->request($events);
+        } catch (rejection $rejection) {
+            if (count($events) === 1) {
+                $this->reject($queue, $events[0], $rejection->reason, $rejection->detail);
+            } else {
+                $this->send_halves($queue, $events);
+            }
+            return;
+        } catch (failure $failure) {
+            $this->isolate($queue, $events, $failure);
+            return;
+        }
+        $this->settle($queue, $events, $outcomes);
+    }
+
+    /**
+     * Makes one request.
+     *
+     * @param event[] $events
+     * @return outcome[]
+     * @throws failure
+     * @throws rejection
+     * @throws out_of_time
+     */
+    private function request(array $events): array {
+        if ($this->isunderway && $this->clock->now() >= $this->deadline) {
+            throw new out_of_time();
+        }
+        $this->isunderway = true;
+        $this->report->requests++;
+        return $this->client->send($events);
+    }
+
+    /**
+     * Sends each half separately.
+     *
+     * @param queue $queue
+     * @param event[] $events
+     * @throws failure
+     * @throws out_of_time
+     */
+    private function send_halves(queue $queue, array $events): void {
+        foreach (array_chunk($events, (int)ceil(count($events) / 2)) as $half) {
+            $this->send($queue, $half);
+        }
+    }
+
+    /**
+     * Handles a failure that may be caused by what is in the request: an internal error of the backend, or something in between,
+     * such as a firewall, that does not like it. If the backend itself can be reached, bisects to find the event.
+     *
+     * @param queue $queue
+     * @param event[] $events
+     * @param failure $failure
+     * @throws failure if it is not about the events
+     * @throws out_of_time
+     */
+    private function isolate(queue $queue, array $events, failure $failure): void {
+        $isinterception = !$failure->isown && in_array($failure->reason, self::INTERCEPTIONS, true);
+        $ispoison = $failure->reason === failure::SERVER_ERROR
+            || (!$failure->isown && $failure->reason === failure::UNAVAILABLE && $failure->retryafter === null);
+        if ((!$isinterception && !$ispoison) || ($ispoison && $this->poison >= self::MAX_POISON)) {
+            throw $failure;
+        }
+        $this->client->handshake(); // Throws if the backend itself is failing.
+        if (count($events) > 1) {
+            $this->send_halves($queue, $events);
+        } else if ($isinterception) {
+            $this->intercepted($queue, $events[0], $failure);
+        } else {
+            $this->postpone($queue, $events[0]->change);
+        }
+    }
+
+    /**
+     * Sets an event aside that something in between refuses, if it does so twice and lets other requests pass.
+     *
+     * @param queue $queue
+     * @param event $event
+     * @param failure $failure
+     * @throws failure
+     */
+    private function intercepted(queue $queue, event $event, failure $failure): void {
+        if ($this->intercepted >= self::MAX_INTERCEPTED) {
+            throw $failure;
+        }
+        $this->client->knock();
+        try {
+            // Whatever the time, because an event would never be found to be at fault if this took longer than a run.
+            $this->report->requests++;
+            $outcomes = $this->client->send([$event]);
+        } catch (rejection $rejection) {
+            $this->reject($queue, $event, $rejection->reason, $rejection->detail);
+            return;
+        } catch (failure $again) {
+            if ($again->reason !== $failure->reason) {
+                throw $again;
+            }
+            $this->intercepted++;
+            $detail = trim(($again->status ? "HTTP $again->status" : '') . ' ' . $again->detail);
+            $this->store->postpone([$event->change], $this->clock->now() + self::INTERCEPTED_WAIT);
+            $this->reject($queue, $event, self::INTERCEPTED, $detail);
+            return;
+        }
+        $this->settle($queue, [$event], $outcomes);
+    }
+
+    /**
+     * Postpones a poison event, so that it does not stop the others.
+     *
+     * @param queue $queue
+     * @param change $change
+     */
+    private function postpone(queue $queue, change $change): void {
+        $this->poison++;
+        $this->store->postpone([$change], $this->clock->now() + self::POISON_WAIT);
+        $queue->done([$change]);
+        $this->report->postponed++;
+    }
+
+    /**
+     * Settles each event by its outcome.
+     *
+     * @param queue $queue
+     * @param event[] $events
+     * @param outcome[] $outcomes
+     */
+    private function settle(queue $queue, array $events, array $outcomes): void {
+        $accepted = [];
+        foreach ($events as $i => $event) {
+            if ($outcomes[$i]->is_accepted()) {
+                // The backend accepted a duplicate some time ago and may hold a newer state by now, so that is unknown.
+                $event->hash = $outcomes[$i]->is_duplicate() ? null : $event->hash;
+                $accepted[] = $event;
+            } else {
+                $this->reject($queue, $event, $outcomes[$i]->code, $outcomes[$i]->detail);
+            }
+        }
+        if ($accepted) {
+            $this->store->confirm($accepted);
+            $queue->done(array_column($accepted, 'change'));
+            $this->intercepted = 0;
+        }
+        $this->report->sent += count($accepted);
+        $this->report->recovered = $this->health->succeeded() || $this->report->recovered;
+    }
+
+    /**
+     * Moves a rejected change out of the queue.
+     *
+     * @param queue $queue
+     * @param event $event
+     * @param string $code
+     * @param string $detail
+     */
+    public function reject(queue $queue, event $event, string $code, string $detail): void {
+        $this->store->reject($event, $code, $detail);
+        $queue->done([$event->change]);
+        $this->report->rejected++;
+    }
+}
