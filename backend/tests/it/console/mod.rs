@@ -8,5 +8,16 @@ mod security;
 mod sites;
 
 /// Every page of the navigation.
-const PAGES: [&str; 11] =
-    ["/", "/attention", "/adoptions", "/brake", "/alerts", "/people", "/records", "/events", "/attempts", "/sites", "/mapping"];
+const PAGES: [&str; 11] = [
+    "/",
+    "/attention",
+    "/adoptions",
+    "/brake",
+    "/alerts",
+    "/people",
+    "/records",
+    "/events",
+    "/attempts",
+    "/sites",
+    "/mapping",
+];
