@@ -37,6 +37,9 @@ const WAITING: &str = "waits_id IS NOT NULL AND state IN ('parked', 'synced')";
 /// The condition of items that wait for another record until it is known what becomes of that.
 const PARKED: &str = "waits_id IS NOT NULL AND state = 'parked'";
 
+/// The condition of items that are left out because another record is.
+const LEFT_OUT: &str = "waits_id IS NOT NULL AND state = 'synced'";
+
 /// The condition of items that failed because another person is in their way.
 const BLOCKED: &str = "waits_id IS NOT NULL AND state = 'failed'";
 
@@ -136,6 +139,17 @@ impl Store {
         now: Timestamp,
     ) -> Result<u64, StoreError> {
         self.release_those(destination, (left_out, PARKED), now).await
+    }
+
+    /// Makes the items pending that are left out because these records were not delivered: they failed since, so there is
+    /// something to wait for.
+    pub(super) async fn release_left_out(
+        &self,
+        destination: &str,
+        failed: &[RecordKey],
+        now: Timestamp,
+    ) -> Result<u64, StoreError> {
+        self.release_those(destination, (failed, LEFT_OUT), now).await
     }
 
     /// Makes the items pending that failed because one of these people was in their way, and those of these that failed

@@ -87,6 +87,9 @@ impl Store {
         left_out.extend(settled.iter().filter(|settled| is_left_out(settled)).map(|settled| settled.item.key));
         self.release_waiting(destination, &arrived, now).await?;
         self.release_parked(destination, &left_out, now).await?;
+        let failed = settled.iter().filter(|settled| is_referred_to(settled) && settled.state == SettledState::Failed);
+        let failed: Vec<RecordKey> = failed.map(|settled| settled.item.key).collect();
+        self.release_left_out(destination, &failed, now).await?;
         self.release_blocked(destination, settled, now).await?;
         Ok(changed)
     }
@@ -130,10 +133,14 @@ fn arrives(Settled { item, state, .. }: &Settled) -> bool {
     matches!(state, SettledState::Synced { remote_id: Some(id), .. } if is_new(id))
 }
 
+/// Whether others may wait for the record.
+fn is_referred_to(settled: &Settled) -> bool {
+    matches!(settled.item.key.kind, Kind::User | Kind::Course)
+}
+
 /// Whether others may wait for the record, which is not delivered.
-fn is_left_out(Settled { item, state, .. }: &Settled) -> bool {
-    let is_referred_to = matches!(item.key.kind, Kind::User | Kind::Course);
-    is_referred_to && matches!(state, SettledState::Synced { remote_id: None, .. })
+fn is_left_out(settled: &Settled) -> bool {
+    is_referred_to(settled) && matches!(settled.state, SettledState::Synced { remote_id: None, .. })
 }
 
 /// The other record whose arrival would change the decision.
