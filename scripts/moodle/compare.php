@@ -121,7 +121,8 @@ function role_set(?array $roles): ?string {
 }
 
 /**
- * What students see in their grade reports, by Moodle's own report.
+ * What students see in their grade reports, by Moodle's own report, if all activities are available to them: whether they are, the
+ * plugin does not consider (decision 0085). To somebody without a role in the course none is.
  *
  * @return array of grade, minimum and maximum as text, by item and user; grades are null where nothing is shown
  */
@@ -141,6 +142,9 @@ function moodle_reports(): array {
         grade_regrade_final_grades($pair->courseid);
         $return = new grade_plugin_return(['type' => 'report', 'plugin' => 'user', 'courseid' => $pair->courseid]);
         $report = new $class($pair->courseid, $return, context_course::instance($pair->courseid), $pair->userid, true);
+        (function($modinfo) {
+            $this->modinfo = $modinfo;
+        })->call($report, get_fast_modinfo($pair->courseid, get_admin()->id));
         $report->fill_table();
         foreach ($report->gradeitemsdata as $row) {
             $seen[$row['id']][$pair->userid] = array_map($text, [$row['graderaw'], $row['grademin'], $row['grademax']]);
