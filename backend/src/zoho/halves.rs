@@ -9,10 +9,15 @@ const FAILURES_IN_A_ROW: u32 = 3;
 /// When this many single records have failed in a row, too, it is Zoho.
 const SINGLE_FAILURES: u32 = 3;
 
+/// Once Zoho has answered, this many failures in a row mean that it has stopped doing so. Bad records that stand together
+/// are tried one after the other.
+const FAILURES_AFTER_AN_ANSWER: u32 = 12;
+
 /// Records, in the parts that calls are made for.
 pub(in crate::zoho) struct Halves<T> {
     parts: VecDeque<Vec<T>>,
     failures: u32,
+    has_answered: bool,
 }
 
 /// What a failure leads to.
@@ -27,13 +32,13 @@ pub(in crate::zoho) enum Failed<T> {
 
 impl<T> Halves<T> {
     pub(in crate::zoho) fn new(parts: impl IntoIterator<Item = Vec<T>>) -> Self {
-        Self { parts: parts.into_iter().collect(), failures: 0 }
+        Self { parts: parts.into_iter().collect(), failures: 0, has_answered: false }
     }
 
     /// The records of the next call.
     pub(in crate::zoho) fn next(&mut self) -> Option<Vec<T>> {
         while let Some(mut part) = self.parts.pop_front() {
-            if self.failures >= FAILURES_IN_A_ROW && part.len() > 1 {
+            if !self.has_answered && self.failures >= FAILURES_IN_A_ROW && part.len() > 1 {
                 let rest = part.split_off(1);
                 self.parts.push_front(rest);
             }
@@ -52,6 +57,7 @@ impl<T> Halves<T> {
     /// Notes that Zoho answered.
     pub(in crate::zoho) fn answered(&mut self) {
         self.failures = 0;
+        self.has_answered = true;
     }
 
     /// Halves the records of a call that Zoho refused; the record if it is alone.
@@ -63,7 +69,8 @@ impl<T> Halves<T> {
     /// Halves the records of a call that Zoho could not answer.
     pub(in crate::zoho) fn failed(&mut self, part: Vec<T>) -> Failed<T> {
         self.failures += 1;
-        if self.failures >= FAILURES_IN_A_ROW + SINGLE_FAILURES {
+        let most = if self.has_answered { FAILURES_AFTER_AN_ANSWER } else { FAILURES_IN_A_ROW + SINGLE_FAILURES };
+        if self.failures >= most {
             return Failed::GivenUp(part);
         }
         self.halve(part).map_or(Failed::Halved, Failed::Alone)
@@ -140,6 +147,17 @@ mod tests {
 
     #[test]
     fn an_outage_is_noticed_soon() {
+        // It begins after the first half was answered.
+        let (mut halves, mut calls) = (Halves::new([(0..50).collect::<Vec<u32>>(), (50..100).collect()]), 0);
+        while let Some(part) = halves.next() {
+            calls += 1;
+            if calls == 1 {
+                halves.answered();
+            } else if matches!(halves.failed(part), Failed::GivenUp(_)) {
+                break;
+            }
+        }
+        assert_eq!(calls, 13);
         assert_eq!(run(100, |_| true), (vec![0, 1], 6, true));
         assert_eq!(run(1, |_| true), (vec![0], 1, false), "one record alone says nothing about Zoho");
     }

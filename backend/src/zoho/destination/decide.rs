@@ -25,6 +25,8 @@ pub(super) enum Decision {
         /// Another record whose arrival in Zoho would change this.
         waits_for: Option<RecordKey>,
     },
+    /// Nothing: it is not delivered, and none of its attempts can have been.
+    NeverThere { reason: Reason },
     /// Nothing: Zoho has it, with these remarks and those of its last answer.
     Same(Vec<Remark>),
     /// Wait for another record.
@@ -223,8 +225,13 @@ impl<'a> Decider<'a> {
             }
             false => (LEFT_OUT.to_owned(), "The mapping's filter leaves it out.".to_owned()),
         };
-        let never_there = remote_id.is_none() && !(tried && self.may_be_there(facts));
-        if never_there || self.module.on_delete == OnDelete::Keep {
+        // People and courses that are there are updated, whatever the filter says: nothing needs to be found out about
+        // an attempt of unknown outcome.
+        let stays = !facts.deleted && matches!(item.key.kind, Kind::User | Kind::Course);
+        if remote_id.is_none() && tried && !self.may_be_there(facts) {
+            return Decision::NeverThere { reason };
+        }
+        if (remote_id.is_none() && (stays || !tried)) || self.module.on_delete == OnDelete::Keep {
             return Decision::LeftOut { reason, waits_for: None };
         }
         let subject = self.batch.subject(item.key, facts);

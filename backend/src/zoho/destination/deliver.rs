@@ -163,6 +163,7 @@ fn settle_without_call(delivery: &mut Delivery, item: Claimed, decision: Decisio
     let settled = match decision {
         Decision::Same(remarks) => outcome::same(item, remarks),
         Decision::LeftOut { reason, waits_for } => outcome::left_alone(item, reason, waits_for),
+        Decision::NeverThere { reason } => outcome::left_alone(Claimed { attempts: 0, ..item }, reason, None),
         Decision::HandOver { to } => {
             delivery.redeliver.push(to);
             let words = "A newer grade of the same user and item stands for it in Zoho.".to_owned();

@@ -67,10 +67,11 @@ async fn remote(zoho: &ZohoSimulator) -> BTreeMap<(&'static str, String, String)
 }
 
 async fn items(database: &Database) -> BTreeMap<String, String> {
-    // Why something is not there is known by its state, or by what it waits for.
+    // Why something is not there is known by its state, or by what it waits for; what is there needs no reason.
     let sql = "SELECT kind || ' ' || moodle_id || ': ' || state || ', ' || CASE state WHEN 'failed' THEN code ELSE '' END \
                || ', ' || COALESCE(remote_id, '') \
-               || ', waits for ' || COALESCE(waits_kind, '') || ' ' || COALESCE(waits_id, 0) FROM sync_items";
+               || CASE WHEN state = 'synced' AND remote_id IS NOT NULL THEN '' \
+               ELSE ', waits for ' || COALESCE(waits_kind, '') || ' ' || COALESCE(waits_id, 0) END FROM sync_items";
     let items = database.texts(sql).await.into_iter().flatten();
     items.map(|item| (item.split_once(": ").unwrap().0.to_owned(), item)).collect()
 }
