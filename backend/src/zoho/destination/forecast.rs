@@ -238,7 +238,9 @@ fn decided(batch: &DeliveryBatch, row: &ItemRow, item: Claimed, decision: Decisi
         }
         Decision::Undo => Planned { remote_id: row.remote_id.clone(), ..planned(row, Action::Undo, None) },
         Decision::Same(_) => planned(row, Action::Nothing, Some("Zoho already has it.".to_owned())),
-        Decision::LeftOut { reason, .. } | Decision::NeverThere { reason } => planned(row, Action::Nothing, Some(reason.1)),
+        Decision::LeftOut { reason, .. } | Decision::NeverThere { reason } => {
+            planned(row, Action::Nothing, Some(reason.1))
+        }
         Decision::HandOver { to } => {
             let reason = format!("{} stands for the same record in Zoho.", batch.name(to));
             planned(row, Action::Nothing, Some(reason))

@@ -117,7 +117,7 @@ pub(super) async fn zoho_agrees(
         wrong.push(format!("{} contacts of {imported} were not adopted", modules["Contacts"].without));
     }
     if !wrong.is_empty() {
-        panic!("Zoho differs from the events: {wrong:#?}; people and courses: {:#?}", last_attempts(database).await);
+        panic!("Zoho differs from the events: {wrong:#?}; all: {:#?}", last_attempts(database).await);
     }
     let recycled = zoho.state().await["recycled"].clone();
     for module in modules.keys() {
@@ -130,13 +130,13 @@ pub(super) async fn zoho_agrees(
     }
 }
 
-/// What became of people and courses, for finding out why they differ.
-async fn last_attempts(database: &Database) -> Vec<String> {
+/// What became of all records, for finding out why they differ.
+pub(super) async fn last_attempts(database: &Database) -> Vec<String> {
     let items = "SELECT i.kind || ' ' || i.moodle_id || ' ' || i.state || ' ' || COALESCE(i.code, '') || ' ' \
-                 || COALESCE(i.remote_id, '') || ' waits for ' || COALESCE(i.waits_id, 0) FROM sync_items i WHERE i.kind IN ('user', 'course') ORDER BY i.kind, i.moodle_id";
+                 || COALESCE(i.remote_id, '') || ' waits for ' || COALESCE(i.waits_id, 0) FROM sync_items i ORDER BY i.kind, i.moodle_id";
     let attempts = "SELECT a.kind || ' ' || a.moodle_id || ' revision ' || a.revision || ' at ' || a.started_at || ' ' || a.outcome \
                     || ' ' || COALESCE(a.code, '') || ' ' || COALESCE(a.remote_id, '') || ' ' || COALESCE(a.message, '') FROM sync_attempts a \
-                    WHERE a.kind IN ('user', 'course') ORDER BY a.kind, a.moodle_id, a.id";
+                    ORDER BY a.kind, a.moodle_id, a.id";
     let mut found = database.texts(items).await;
     found.extend(database.texts(attempts).await);
     found.into_iter().flatten().collect()
