@@ -60,84 +60,14 @@ impl Zoho {
         };
         let writers = self.confirm(context, &jobs, &mut found, &mut gone).await?;
         let timing = Timing { started_at, ended_at: self.clock.now() };
-        let (mut existing, mut new, mut questions, mut failure) = (Vec::new(), Vec::new(), Vec::new(), None);
+        let adoption = Adoption::default();
+        let mut sorter = Sorter { zoho: self, context, holders, gone, writers, found, timing, delivery, adoption };
         for job in jobs {
-            match holders.get(&job.item.key).unwrap_or(&Holder::Nobody) {
-                Holder::Nobody => {}
-                Holder::Other(_) if goes_without(context) => {
-                    new.push(without_address(context, job));
-                    continue;
-                }
-                Holder::Other(other) => {
-                    delivery.settled.push(same_address::failed(context, job, *other, timing));
-                    continue;
-                }
-                Holder::InFlight => {
-                    let words = "Another user with the same e-mail address is being delivered; this one follows.";
-                    let reason = (SAME_EMAIL_IN_FLIGHT.to_owned(), words.to_owned());
-                    delivery.settled.push(self.retry(job, reason, timing));
-                    continue;
-                }
-            }
-            let job_key = job.item.key;
-            let handed_over = |id: &String| gone.get(id).copied().into_iter().collect();
-            let decided = |id: &str| context.batch.standing(job_key, id).map(|standing| standing.state);
-            match found.choose(context.module, &job, &keys_of(context, &gone), decided) {
-                AdoptionChoice::New => new.push(job),
-                AdoptionChoice::Ours(id) => {
-                    let was_asked = matches!(decided(&id), Some(AdoptionState::Waiting | AdoptionState::Approved));
-                    let job = Job { takes_over_from: handed_over(&id), ..job };
-                    if was_asked {
-                        existing.extend(Job { decided: true, ..job }.of_existing(context, id, "adopted"));
-                    } else if self.is_ours(&job, &id).await.map_err(unreadable)? {
-                        existing.push(Job { remote_id: Some(id), ..job });
-                    } else {
-                        failure = Some(self.other_writer(context, &id));
-                    }
-                }
-                AdoptionChoice::Adopt(id) if adopts(context, &job) || decided(&id) == Some(AdoptionState::Approved) => {
-                    // What was removed when an earlier adoption was undone is written again.
-                    delivery.edges.moved.extend(decided(&id).map(|_| job_key));
-                    let decided = decided(&id) == Some(AdoptionState::Approved);
-                    let job = Job { takes_over_from: handed_over(&id), decided, ..job };
-                    existing.extend(job.of_existing(context, id, "adopted"));
-                }
-                AdoptionChoice::Adopt(id) => {
-                    delivery.settled.push(ask(context, job, &id, timing));
-                    questions.push((job_key, id));
-                }
-                AdoptionChoice::Several { ids, reason } => {
-                    questions.extend(ids.into_iter().map(|id| (job_key, id)));
-                    delivery.settled.push(outcome::failed(job.item, ("email_taken".to_owned(), reason), Some(timing)));
-                }
-                AdoptionChoice::Declined(id) if goes_without(context) && is_by_address(context, &found, &job, &id) => {
-                    delivery.edges.moved.push(job_key);
-                    new.push(without_address(context, job));
-                }
-                AdoptionChoice::Declined(id) => delivery.settled.push(declined(context, job, &id, timing)),
-                AdoptionChoice::Taken { id, .. }
-                    if goes_without(context) && is_by_address(context, &found, &job, &id) =>
-                {
-                    new.push(without_address(context, job));
-                }
-                AdoptionChoice::Taken { id, owner, reason } => {
-                    // Without a writer, an attempt of unknown outcome may have created it for the owner of its key.
-                    let blocked_by = writers.get(&id).copied().or_else(|| context.batch.user_of_key(&owner));
-                    // A key of nobody here: a person may say that the contact is this account's.
-                    questions.extend(blocked_by.is_none().then_some((job_key, id)));
-                    let failed = outcome::failed(job.item, ("email_taken".to_owned(), reason), Some(timing));
-                    delivery.settled.push(Settled { blocked_by, ..failed });
-                }
-                AdoptionChoice::Later => {
-                    let words = "Zoho fails to look for this person, but looks for others.";
-                    delivery.settled.push(self.retry(job, (SEARCH_FAILED.to_owned(), words.to_owned()), timing));
-                }
-                AdoptionChoice::Ask(code, words) => {
-                    delivery.settled.push(outcome::failed(job.item, (code.to_owned(), words), Some(timing)));
-                }
+            if let Some(job) = sorter.past_holders(job) {
+                sorter.sort(job).await?;
             }
         }
-        Ok(Adoption { existing, new, questions, failure })
+        Ok(sorter.adoption)
     }
 
     /// When Zoho fails to look for people, they are tried again later: one of them may be the reason.
@@ -205,6 +135,127 @@ impl Zoho {
             &records.map_err(|error| self.failure_of(context, Records::New, "contacts cannot be read", &error))?,
         );
         Ok(writers)
+    }
+}
+
+/// Sorts people by what is known about them.
+struct Sorter<'a> {
+    zoho: &'a Zoho,
+    context: &'a DeliveryContext<'a>,
+    holders: HashMap<RecordKey, Holder>,
+    gone: Gone,
+    /// The items that write the contacts of others.
+    writers: HashMap<String, RecordKey>,
+    found: FoundPeople,
+    timing: Timing,
+    delivery: &'a mut Delivery,
+    adoption: Adoption,
+}
+
+impl Sorter<'_> {
+    /// The person, unless another one who is known here has the same address.
+    fn past_holders(&mut self, job: Job) -> Option<Job> {
+        match self.holders.get(&job.item.key).unwrap_or(&Holder::Nobody) {
+            Holder::Nobody => return Some(job),
+            Holder::Other(_) if goes_without(self.context) => {
+                self.adoption.new.push(without_address(self.context, job));
+            }
+            Holder::Other(other) => {
+                self.delivery.settled.push(same_address::failed(self.context, job, *other, self.timing));
+            }
+            Holder::InFlight => {
+                let words = "Another user with the same e-mail address is being delivered; this one follows.";
+                self.later(job, SAME_EMAIL_IN_FLIGHT, words);
+            }
+        }
+        None
+    }
+
+    /// What a person decided about an account and a contact.
+    fn decided(&self, key: RecordKey, contact: &str) -> Option<AdoptionState> {
+        self.context.batch.standing(key, contact).map(|standing| standing.state)
+    }
+
+    async fn sort(&mut self, job: Job) -> Result<(), DestinationFailure> {
+        let (context, key) = (self.context, job.item.key);
+        let decided = |id: &str| self.decided(key, id);
+        match self.found.choose(context.module, &job, &keys_of(context, &self.gone), decided) {
+            AdoptionChoice::New => self.adoption.new.push(job),
+            AdoptionChoice::Ours(id) => self.ours(job, id).await?,
+            AdoptionChoice::Adopt(id) => self.adopt(job, id),
+            AdoptionChoice::Several { ids, reason } => {
+                self.adoption.questions.extend(ids.into_iter().map(|id| (key, id)));
+                self.fail(job, "email_taken", reason);
+            }
+            AdoptionChoice::Declined(id) if self.goes_without(&job, &id) => {
+                self.delivery.edges.moved.push(key);
+                self.adoption.new.push(without_address(context, job));
+            }
+            AdoptionChoice::Declined(id) => self.delivery.settled.push(declined(context, job, &id, self.timing)),
+            AdoptionChoice::Taken { id, .. } if self.goes_without(&job, &id) => {
+                self.adoption.new.push(without_address(context, job));
+            }
+            AdoptionChoice::Taken { id, owner, reason } => {
+                // Without a writer, an attempt of unknown outcome may have created it for the owner of its key.
+                let blocked_by = self.writers.get(&id).copied().or_else(|| context.batch.user_of_key(&owner));
+                // A key of nobody here: a person may say that the contact is this account's.
+                self.adoption.questions.extend(blocked_by.is_none().then_some((key, id)));
+                let failed = outcome::failed(job.item, ("email_taken".to_owned(), reason), Some(self.timing));
+                self.delivery.settled.push(Settled { blocked_by, ..failed });
+            }
+            AdoptionChoice::Later => {
+                self.later(job, SEARCH_FAILED, "Zoho fails to look for this person, but looks for others.");
+            }
+            AdoptionChoice::Ask(code, words) => self.fail(job, code, words),
+        }
+        Ok(())
+    }
+
+    /// A contact that has the person's key.
+    async fn ours(&mut self, job: Job, id: String) -> Result<(), DestinationFailure> {
+        let decided = self.decided(job.item.key, &id);
+        let job = self.taking_over(job, &id);
+        // Whoever was asked has answered by writing the key into the contact.
+        if matches!(decided, Some(AdoptionState::Waiting | AdoptionState::Approved)) {
+            self.adoption.existing.extend(Job { decided: true, ..job }.of_existing(self.context, id, "adopted"));
+        } else if self.zoho.is_ours(&job, &id).await.map_err(unreadable)? {
+            self.adoption.existing.push(Job { remote_id: Some(id), ..job });
+        } else {
+            self.adoption.failure = Some(self.zoho.other_writer(self.context, &id));
+        }
+        Ok(())
+    }
+
+    /// The only contact with the person's address.
+    fn adopt(&mut self, job: Job, id: String) {
+        let (key, state) = (job.item.key, self.decided(job.item.key, &id));
+        let decided = state == Some(AdoptionState::Approved);
+        if !decided && !adopts(self.context, &job) {
+            self.delivery.settled.push(ask(self.context, job, &id, self.timing));
+            self.adoption.questions.push((key, id));
+            return;
+        }
+        // What was removed when an earlier adoption was undone is written again.
+        self.delivery.edges.moved.extend(state.map(|_| key));
+        let job = Job { decided, ..self.taking_over(job, &id) };
+        self.adoption.existing.extend(job.of_existing(self.context, id, "adopted"));
+    }
+
+    fn taking_over(&self, job: Job, id: &str) -> Job {
+        Job { takes_over_from: self.gone.get(id).copied().into_iter().collect(), ..job }
+    }
+
+    fn goes_without(&self, job: &Job, id: &str) -> bool {
+        goes_without(self.context) && is_by_address(self.context, &self.found, job, id)
+    }
+
+    fn later(&mut self, job: Job, code: &str, words: &str) {
+        let reason = (code.to_owned(), words.to_owned());
+        self.delivery.settled.push(self.zoho.retry(job, reason, self.timing));
+    }
+
+    fn fail(&mut self, job: Job, code: &str, words: String) {
+        self.delivery.settled.push(outcome::failed(job.item, (code.to_owned(), words), Some(self.timing)));
     }
 }
 

@@ -104,9 +104,11 @@ async fn a_flood_of_deletions_waits_for_a_person(database: Database) {
     assert_eq!((&found["done"], &found["limit"], &found["waiting"]), (&json!(10), &json!(10), &json!(190)));
     assert_eq!(found["records"].as_array().unwrap().len(), 20);
     let reader = server.reader();
+    // The first look may have come while they arrived.
     let alert = until("the alert", async || {
         let alerts = reader.list("/api/v1/alerts").await;
-        alerts.into_iter().find(|alert| alert["rule"] == "braked")
+        let counts_all = |alert: &Value| alert["message"].as_str().is_some_and(|text| text.contains("190 deletions"));
+        alerts.into_iter().find(|alert| alert["rule"] == "braked" && counts_all(alert))
     })
     .await;
     let message = alert["message"].as_str().unwrap();
@@ -132,7 +134,8 @@ async fn a_flood_of_deletions_waits_for_a_person(database: Database) {
     assert!(decide(&database, &["approve", "--site", "moodle", "--number", "100"]).contains("Approved: 100 records"));
     rest(&database).await;
     assert_eq!((marked(&zoho).await, coded(&database, "failed", "braked_deletion").await), (110, 90));
-    assert_eq!(item(&database, "user", 1).await, ("synced".to_owned(), None), "those first that waited longest");
+    // Its erasure may be under way already.
+    assert_ne!(item(&database, "user", 1).await.0, "failed", "those first that waited longest");
     decide(&database, &["approve", "--site", "moodle", "--kind", "deletion"]);
     rest(&database).await;
     assert_eq!((marked(&zoho).await, coded(&database, "failed", "braked_deletion").await), (200, 0));
