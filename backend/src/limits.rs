@@ -199,12 +199,6 @@ pub const SYNC_ERROR_WAIT: Duration = Duration::from_secs(1);
 /// The longest time for which the circuit breaker leaves an unresponsive destination alone.
 pub const LONGEST_OPEN_CIRCUIT: Duration = Duration::from_secs(60);
 
-/// The longest rest after a destination reported too many calls at once.
-pub const THROTTLED_REST: Duration = Duration::from_secs(2);
-
-/// The longest interval between two searches for items of dead workers.
-pub const LEASE_CHECK_INTERVAL: Duration = Duration::from_secs(5);
-
 /// The interval at which parked items are checked for reasons that no longer hold. Only a process that dies between two
 /// statements leaves any.
 pub const PARKED_CHECK_INTERVAL: Duration = Duration::from_secs(60);
@@ -221,9 +215,6 @@ pub const PRUNE_ROWS: u64 = 1_000;
 /// The time for which metadata of Zoho's modules and fields is cached. People may change them at any time; a change
 /// that matters also shows in what Zoho rejects.
 pub const METADATA_TIME: Duration = Duration::from_secs(60 * 60);
-
-/// The time after which metadata is read again that could not be: long enough to leave a destination with problems alone.
-pub const METADATA_RETRY: Duration = Duration::from_secs(60);
 
 /// The time between two checks of a destination without credits. They return gradually over 24 hours.
 pub const CREDITS_CHECK: Duration = Duration::from_secs(15 * 60);
@@ -263,9 +254,6 @@ pub const ERASURES_AT_ONCE: u64 = 50;
 
 /// The interval of the search for people who were deleted in Moodle.
 pub const DELETED_PEOPLE_INTERVAL: Duration = Duration::from_secs(60);
-
-/// The longest window in which the brake counts: what was done longer ago says nothing about now.
-pub const BRAKE_LONGEST_WINDOW: Duration = Duration::from_secs(7 * 24 * 60 * 60);
 
 /// How long an approval ahead can last, and how long what the brake counted is kept: a forgotten approval must end.
 pub const BRAKE_LONGEST_APPROVAL: Duration = Duration::from_secs(31 * 24 * 60 * 60);

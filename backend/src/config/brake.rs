@@ -5,7 +5,10 @@ use std::time::Duration;
 use serde::Deserialize;
 
 use super::ConfigError;
-use crate::{limits, store::BrakeLimits};
+use crate::store::BrakeLimits;
+
+/// The longest window in which the brake counts: what was done longer ago says nothing about now.
+const LONGEST_WINDOW: Duration = Duration::from_secs(7 * 24 * 60 * 60);
 
 /// How much of what cannot be undone is ordinary. Above it, a person decides.
 #[derive(Clone, Debug, Deserialize)]
@@ -27,7 +30,7 @@ impl Brake {
         if self.percent > 100 {
             return Err(ConfigError::OutOfRange { key: "brake.percent", range: "between 0 and 100" });
         }
-        if self.limits().window > limits::BRAKE_LONGEST_WINDOW {
+        if self.limits().window > LONGEST_WINDOW {
             let range = "between 0 (no brake) and 10080, a week";
             return Err(ConfigError::OutOfRange { key: "brake.window_minutes", range });
         }

@@ -32,6 +32,9 @@ const WAITING_COUNT_INTERVAL: Duration = Duration::from_millis(100);
 /// database busy.
 const WAITING_COUNT_SHARE: u32 = 20;
 
+/// The longest rest after a destination reported too many calls at once.
+const THROTTLED_REST: Duration = Duration::from_secs(2);
+
 /// Delivers records to one destination until it is stopped.
 pub struct Engine<D> {
     pub(super) store: Store,
@@ -285,7 +288,7 @@ impl<D: Destination> Engine<D> {
                 }
             }
             Some(DestinationFailure::Throttled) => {
-                state.held_until = Some(Instant::now() + self.random.up_to(limits::THROTTLED_REST));
+                state.held_until = Some(Instant::now() + self.random.up_to(THROTTLED_REST));
             }
             Some(DestinationFailure::Outage { records, reason, everything }) => {
                 if everything {

@@ -12,6 +12,9 @@ use crate::{
     store::{Store, StoreError},
 };
 
+/// The longest interval between two searches for items of dead workers.
+const LEASE_CHECK_INTERVAL: Duration = Duration::from_secs(5);
+
 /// The interval at which records are looked for that change by the clock: the latest that an enrolment ends in Zoho.
 const MOMENT_CHECK_INTERVAL: Duration = Duration::from_secs(5);
 
@@ -52,7 +55,7 @@ impl Upkeep {
         now: Timestamp,
     ) -> Result<(), StoreError> {
         // Twice per lease, and more often when leases are long.
-        let lease_interval = (lease / 2).min(limits::LEASE_CHECK_INTERVAL);
+        let lease_interval = (lease / 2).min(LEASE_CHECK_INTERVAL);
         let is_due = |at: Option<Instant>, interval| at.is_none_or(|at| at.elapsed() >= interval);
         if is_due(self.leases_at, lease_interval) {
             self.leases_at = Some(Instant::now());

@@ -28,7 +28,7 @@ mod trial;
 mod undo;
 mod verify;
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use tokio::sync::Mutex;
 
@@ -207,9 +207,12 @@ impl Zoho {
     }
 }
 
+/// The time after which metadata is read again that could not be: long enough to leave a destination with problems alone.
+const METADATA_RETRY: Duration = Duration::from_secs(60);
+
 /// When something was read, if it is to be read again soon: reading it just failed.
 fn stale(now: Timestamp) -> Timestamp {
-    now.before(limits::METADATA_TIME).after(limits::METADATA_RETRY)
+    now.before(limits::METADATA_TIME).after(METADATA_RETRY)
 }
 
 /// What is wrong with a module that the mapping does not fit.

@@ -6,7 +6,7 @@ use super::{assert_conserved, item, mapped::start_on_delete, rest, start, with};
 use crate::{
     erasure::checked,
     support::{
-        Database, ZohoSimulator,
+        Database, Server, ZohoSimulator,
         events::{at, course, enrolment, user},
         server::{run_json, run_with},
         wait::until,
@@ -35,6 +35,15 @@ fn deletion(second: i64) -> Value {
     at(second, "user_deleted", json!({"userid": 3}))
 }
 
+/// A server that has delivered the first account.
+async fn begin(database: &Database) -> (ZohoSimulator, Server) {
+    let zoho = ZohoSimulator::start_set_up().await;
+    let server = start(database, &zoho).await;
+    server.site().apply(&[at(1, "user_created", user(3, "ann"))]).await;
+    rest(database).await;
+    (zoho, server)
+}
+
 async fn contact_of(zoho: &ZohoSimulator, key: &str) -> Value {
     with(&zoho.records("Contacts").await, "Moodle_User_Key", key)["id"].clone()
 }
@@ -50,10 +59,7 @@ async fn the_new_one_has_it(database: &Database, zoho: &ZohoSimulator, contact: 
 }
 
 async fn an_account_made_again_takes_the_contact_over(database: Database) {
-    let zoho = ZohoSimulator::start_set_up().await;
-    let server = start(&database, &zoho).await;
-    server.site().apply(&[at(1, "user_created", user(3, "ann"))]).await;
-    rest(&database).await;
+    let (zoho, server) = begin(&database).await;
     let contact = contact_of(&zoho, "moodle:3").await;
     server.site().apply(&[deletion(2)]).await;
     rest(&database).await;
@@ -67,10 +73,7 @@ async fn an_account_made_again_takes_the_contact_over(database: Database) {
 }
 
 async fn both_in_one_batch(database: Database) {
-    let zoho = ZohoSimulator::start_set_up().await;
-    let server = start(&database, &zoho).await;
-    server.site().apply(&[at(1, "user_created", user(3, "ann"))]).await;
-    rest(&database).await;
+    let (zoho, server) = begin(&database).await;
     let contact = contact_of(&zoho, "moodle:3").await;
     server.site().apply(&[deletion(2), at(3, "user_created", again())]).await;
     rest(&database).await;
@@ -79,10 +82,7 @@ async fn both_in_one_batch(database: Database) {
 }
 
 async fn a_deletion_that_arrives_late_frees_the_address(database: Database) {
-    let zoho = ZohoSimulator::start_set_up().await;
-    let server = start(&database, &zoho).await;
-    server.site().apply(&[at(1, "user_created", user(3, "ann"))]).await;
-    rest(&database).await;
+    let (zoho, server) = begin(&database).await;
     let contact = contact_of(&zoho, "moodle:3").await;
     server.site().apply(&[at(3, "user_created", again())]).await;
     rest(&database).await;
@@ -131,10 +131,7 @@ async fn a_contact_that_no_longer_has_the_address_stays(database: Database) {
 }
 
 async fn the_erasure_of_the_old_account_leaves_the_contact(database: Database) {
-    let zoho = ZohoSimulator::start_set_up().await;
-    let server = start(&database, &zoho).await;
-    server.site().apply(&[at(1, "user_created", user(3, "ann"))]).await;
-    rest(&database).await;
+    let (zoho, server) = begin(&database).await;
     let contact = contact_of(&zoho, "moodle:3").await;
     server.site().apply(&[deletion(2), at(3, "user_created", again())]).await;
     rest(&database).await;
@@ -153,10 +150,7 @@ async fn the_erasure_of_the_old_account_leaves_the_contact(database: Database) {
 }
 
 async fn an_old_account_that_returns_is_another_person(database: Database) {
-    let zoho = ZohoSimulator::start_set_up().await;
-    let server = start(&database, &zoho).await;
-    server.site().apply(&[at(1, "user_created", user(3, "ann"))]).await;
-    rest(&database).await;
+    let (zoho, server) = begin(&database).await;
     server.site().apply(&[deletion(2), at(3, "user_created", again())]).await;
     rest(&database).await;
     server.site().apply(&[at(4, "user_updated", user(3, "ann"))]).await;
@@ -174,10 +168,7 @@ async fn an_old_account_that_returns_is_another_person(database: Database) {
 
 /// The mark of the deletion is on its way, for longer than anything else.
 async fn who_is_being_delivered_is_waited_for(database: Database) {
-    let zoho = ZohoSimulator::start_set_up().await;
-    let server = start(&database, &zoho).await;
-    server.site().apply(&[at(1, "user_created", user(3, "ann"))]).await;
-    rest(&database).await;
+    let (zoho, server) = begin(&database).await;
     let contact = contact_of(&zoho, "moodle:3").await;
     let slow =
         json!([{"match": {"operation": "update", "module": "Contacts", "nth": 1}, "fault": "slow", "delay_ms": 1_500}]);
