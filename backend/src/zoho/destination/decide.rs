@@ -204,13 +204,12 @@ impl<'a> Decider<'a> {
     /// is still updated when its course, or its person's enrolments, no longer pass: it is not gone in Moodle.
     fn passes_filter(&self, key: RecordKey, facts: &Facts<'_>, known: bool) -> Result<bool, Decision> {
         let filter = self.mapping.filter();
-        let chosen = match facts.state {
+        match facts.state {
             StateRef::User(_) => return Ok(known || !filter.only_enrolled() || self.batch.is_enrolled(key)),
             StateRef::Course(course) => return Ok(known || filter.wants_course(course)),
-            StateRef::Enrolment(enrolment) => filter.wants_enrolment(enrolment),
-            StateRef::Grade(_) => filter.wants_grade(facts.item),
-            StateRef::Completion(_) => true,
-        };
+            _ => {}
+        }
+        let chosen = self.is_chosen(facts);
         if !chosen || known || !filter.restricts_courses() || facts.deleted {
             return Ok(chosen);
         }
@@ -218,6 +217,16 @@ impl<'a> Decider<'a> {
         match self.batch.course(course) {
             Some(course) => Ok(filter.wants_course(course)),
             None => Err(self.park(course, "which Moodle has not reported yet", false)),
+        }
+    }
+
+    /// Whether the filter wants a record for what it is itself.
+    fn is_chosen(&self, facts: &Facts<'_>) -> bool {
+        let filter = self.mapping.filter();
+        match facts.state {
+            StateRef::Enrolment(enrolment) => filter.wants_enrolment(enrolment),
+            StateRef::Grade(_) => filter.wants_grade(facts.item),
+            StateRef::User(_) | StateRef::Course(_) | StateRef::Completion(_) => true,
         }
     }
 
@@ -230,9 +239,9 @@ impl<'a> Decider<'a> {
             }
             false => (LEFT_OUT.to_owned(), "The mapping's filter leaves it out.".to_owned()),
         };
-        // People and courses that are there are updated, whatever the filter says: nothing needs to be found out about
-        // an attempt of unknown outcome.
-        let stays = !facts.deleted && matches!(item.key.kind, Kind::User | Kind::Course);
+        // If it is there, it is updated although its course, or its person's enrolments, do not pass: nothing needs to
+        // be found out about an attempt of unknown outcome.
+        let stays = !facts.deleted && self.is_chosen(facts);
         if remote_id.is_none() && tried && !self.may_be_there(facts) {
             return Decision::NeverThere { reason };
         }
