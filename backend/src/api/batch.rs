@@ -25,7 +25,9 @@ use crate::{
     clock::{ClockSource, Timestamp, judge::duration_in_words},
     ingest::Written,
     limits,
-    model::{Change, Event, EventType, Field, FieldError, FieldErrorCode, Fields, Outcome, Sequence, Time, Version},
+    model::{
+        Change, Digest, Event, EventType, Field, FieldError, FieldErrorCode, Fields, Outcome, Sequence, Time, Version,
+    },
 };
 
 pub(super) struct Operations;
@@ -179,7 +181,8 @@ fn read_event(text: &RawValue, pointer: &str) -> Result<Event, RejectedEvent> {
     match (idempotency_key, event_type, time, sequence, change, data) {
         (Some(id), Some(event_type), Some(time), Some(sequence), Some(change), Some(data)) if errors.is_empty() => {
             let version = Version { time: time.0, sequence: Some(sequence.0) };
-            Ok(Event { idempotency_key: Some(id), event_type, version, data: data.get().into(), change })
+            let (data, digest) = (data.get().into(), Some(Digest::of(data.get())));
+            Ok(Event { idempotency_key: Some(id), event_type, version, data, digest, change })
         }
         _ => {
             let errors = errors.into_iter().map(|error| error.below(pointer)).collect();

@@ -55,7 +55,7 @@ impl Statuses for ReadOne {
 pub(super) struct SiteQuery;
 
 impl Statuses for SiteQuery {
-    const STATUSES: &'static [u16] = &[401, 500, 503];
+    const STATUSES: &'static [u16] = &[400, 401, 500, 503];
 }
 
 /// Reading, as an operator, without parameters.

@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use poem::web::Data;
-use poem_openapi::{Object, OpenApi, types::Example};
+use poem_openapi::{Enum, Object, OpenApi, param::Query, types::Example};
+use uuid::Uuid;
 
 use super::{
     CONTRACT_VERSION, Context, Tag,
@@ -11,9 +12,32 @@ use super::{
     auth::SiteToken,
     failure::{Failure, SiteQuery},
 };
-use crate::{limits, model::EventType};
+use crate::{limits, model::EventType, store::NewestEvent};
 
 pub(super) struct Operations;
+
+/// What a sender may do, beyond the first version of the contract. There may be more of them later.
+#[derive(Enum)]
+#[oai(rename_all = "snake_case")]
+enum Capability {
+    /// Records may be compared by their digests.
+    Parity,
+}
+
+/// The newest event of the site, by the time of its change in Moodle.
+#[derive(Object)]
+struct NewestEventView {
+    /// The event's idempotency key.
+    #[oai(rename = "client_id")]
+    idempotency_key: Uuid,
+    /// The event's place in the event log.
+    id: i64,
+    /// The time of its version.
+    time: i64,
+    /// The sequence of its version.
+    #[oai(nullable)]
+    sequence: Option<i64>,
+}
 
 /// Which site the sender is, and what it may send.
 #[derive(Object)]
@@ -32,13 +56,37 @@ struct Handshake {
     max_batch_events: usize,
     /// Maximum size of a request body, in bytes.
     max_body_bytes: usize,
+    /// What else a sender may do.
+    capabilities: Vec<Capability>,
+    /// Whether the event of `last_event` is stored. If not, the backend was restored from a backup that is older. Null
+    /// when no event was named, or when it is so old that its like are deleted.
+    #[oai(nullable)]
+    holds_last_event: Option<bool>,
+    /// A sender whose own sequence is behind this one has gone back in time. Null when no event of the site carried an
+    /// id, or all are deleted.
+    #[oai(nullable)]
+    newest_event: Option<NewestEventView>,
     /// The server's clock, in Unix seconds.
     time: i64,
 }
 
 impl Example for Handshake {
     fn example() -> Self {
-        Self::new("college".to_owned(), 1_795_333_607)
+        let newest = NewestEventView {
+            idempotency_key: Uuid::from_u128(0x0192_f3a1_7c1e_7000_8000_0000_0000_0001),
+            id: 17,
+            time: 1_795_333_600,
+            sequence: Some(17),
+        };
+        let handshake = Self::new("college".to_owned(), 1_795_333_607);
+        Self { holds_last_event: Some(true), newest_event: Some(newest), ..handshake }
+    }
+}
+
+impl From<NewestEvent> for NewestEventView {
+    fn from(newest: NewestEvent) -> Self {
+        let NewestEvent { idempotency_key, id, version } = newest;
+        Self { idempotency_key, id, time: version.time, sequence: version.sequence }
     }
 }
 
@@ -51,6 +99,9 @@ impl Handshake {
             event_types: EventType::ALL.to_vec(),
             max_batch_events: limits::BATCH_EVENTS,
             max_body_bytes: limits::BODY_BYTES,
+            capabilities: vec![Capability::Parity],
+            holds_last_event: None,
+            newest_event: None,
             time,
         }
     }
@@ -60,15 +111,26 @@ impl Handshake {
 impl Operations {
     /// Test the connection
     ///
-    /// Answers which site the token belongs to, the versions, the accepted event types, and the server's clock.
+    /// Answers which site the token belongs to, the versions, the accepted event types, and the server's clock. And
+    /// whether the server and the sender remember the same: either may have been restored from an older backup.
     #[oai(path = "/handshake", method = "get", operation_id = "handshake")]
     async fn handshake(
         &self,
         token: SiteToken,
         context: Data<&Arc<Context>>,
+        /// The idempotency key of the event that was acknowledged last.
+        last_event: Query<Option<Uuid>>,
+        /// The place in the event log that was acknowledged with it.
+        last_position: Query<Option<i64>>,
     ) -> Result<Answer<Handshake>, Failure<SiteQuery>> {
+        let (site, store) = (&token.0.site, context.own_store());
         // The person pressing *Test connection* asks about the token as it is now, so bypass the cache.
-        context.tokens.check(&token.0, &context.own_store(), context.clock.now()).await?;
-        Ok(Answer(Handshake::new(token.0.site.name.clone(), context.clock.now().0 / 1000)))
+        context.tokens.check(&token.0, &store, context.clock.now()).await?;
+        let mut handshake = Handshake::new(site.name.clone(), context.clock.now().0 / 1000);
+        if let (Some(key), Some(position)) = (last_event.0, last_position.0) {
+            handshake.holds_last_event = store.holds_event(site.id, key, position).await?;
+        }
+        handshake.newest_event = store.newest_event(site.id).await?.map(NewestEventView::from);
+        Ok(Answer(handshake))
     }
 }

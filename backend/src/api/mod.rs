@@ -24,6 +24,7 @@ mod items;
 mod metrics;
 mod moodle;
 mod parameters;
+mod parity;
 mod plan;
 mod problem;
 mod receive;
@@ -131,20 +132,20 @@ enum Tag {
 }
 
 type Operations = (
-    (moodle::Operations, batch::Operations, handshake::Operations),
+    (moodle::Operations, batch::Operations, handshake::Operations, parity::Operations),
     (users::Operations, courses::Operations, enrolments::Operations),
     (grades::Operations, completions::Operations),
-    (events::Operations, changes::Operations, health::Operations),
+    (events::Operations, changes::Operations, parity::Readings, health::Operations),
     (destinations::Operations, items::Operations, retry::Operations, brake::Operations, adoptions::Operations),
     (plan::Operations, timeline::Operations, erasures::Operations, alerts::Operations),
 );
 
 fn service() -> OpenApiService<Operations, ()> {
     let operations = (
-        (moodle::Operations, batch::Operations, handshake::Operations),
+        (moodle::Operations, batch::Operations, handshake::Operations, parity::Operations),
         (users::Operations, courses::Operations, enrolments::Operations),
         (grades::Operations, completions::Operations),
-        (events::Operations, changes::Operations, health::Operations),
+        (events::Operations, changes::Operations, parity::Readings, health::Operations),
         (destinations::Operations, items::Operations, retry::Operations, brake::Operations, adoptions::Operations),
         (plan::Operations, timeline::Operations, erasures::Operations, alerts::Operations),
     );

@@ -67,7 +67,7 @@ async fn receive<T>(context: &Context, sender: &Sender, event_type: EventType, b
     let (time, now) = (change.time().0, context.clock.now());
     let is_ahead = time.saturating_mul(1_000) > now.after(limits::CLOCK_SLACK).0;
     let version = Version { time: if is_ahead { now.0 / 1_000 } else { time }, sequence: None };
-    let event = Event { idempotency_key: None, event_type, version, data: text.into(), change };
+    let event = Event { idempotency_key: None, event_type, version, data: text.into(), digest: None, change };
     match store(context, sender, room, vec![event]).await?.pop() {
         Some(Ok(Written { event_id, outcome })) => Ok(Answer(Stored { id: event_id, outcome })),
         Some(Err(_)) => Err(Problem::new(Code::EventNotStorable).into()),

@@ -9,6 +9,7 @@ mod erase;
 mod health;
 mod migrate;
 mod openapi;
+mod parity;
 mod print_config;
 mod serve;
 mod site;
@@ -100,6 +101,9 @@ enum Command {
     /// See and control the delivery of records
     #[command(subcommand)]
     Sync(sync::SyncCommand),
+    /// See whether the backend holds what Moodle holds
+    #[command(subcommand)]
+    Parity(parity::ParityCommand),
     /// See and acknowledge alerts, and test their channels
     #[command(subcommand)]
     Alerts(alerts::AlertsCommand),
@@ -171,6 +175,8 @@ enum CliError {
     Runtime(std::io::Error),
     #[error("{0}")]
     Usage(String),
+    #[error("Moodle and the backend differ in {0}; see above")]
+    Differs(String),
     /// The command worked, but something is wrong with the delivery.
     #[error("{0}")]
     Delivery(String),
@@ -221,6 +227,7 @@ fn run(settings: SettingsArguments, command: Command) -> Result<(), CliError> {
         Command::Sync(command) => wait_for(sync::run(load()?, command, &clock)),
         Command::Erase(arguments) => wait_for(erase::run(load()?, arguments, &clock)),
         Command::Erasures(command) => wait_for(erase::erasures(load()?, command, &clock)),
+        Command::Parity(command) => wait_for(parity::run(load()?, command, &clock)),
         Command::Alerts(command) => wait_for(alerts::run(load()?, command, clock)),
         Command::Zoho(command) => wait_for(zoho::run(load, command, &clock)),
     }

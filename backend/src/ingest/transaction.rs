@@ -7,11 +7,11 @@ use uuid::Uuid;
 
 use super::{
     Arrival, Written,
-    work::{Key, WorkUnit},
+    work::{Effect, Key, WorkUnit},
 };
 use crate::{
     model::{Kind, Outcome},
-    store::{NO_DATA, NewChange, NewEvent, Store, StoreError},
+    store::{NO_DATA, NewChange, NewDigest, NewEvent, Store, StoreError},
 };
 
 /// Stores `arrivals` in order and commits. When it fails, nothing is stored, unless the commit itself failed.
@@ -30,7 +30,7 @@ pub(super) async fn store_arrivals(
     let mut known = transaction.known_events(&idempotency_keys(arrivals)).await?;
     let erased = transaction.erased_people(&people(arrivals)).await?;
     let mut records = WorkUnit::load(&transaction, arrivals).await?;
-    let (mut changes, mut mentioned) = (HashMap::new(), BTreeSet::new());
+    let (mut changes, mut digests, mut mentioned) = (HashMap::new(), HashMap::new(), BTreeSet::new());
     let mut rows = Vec::with_capacity(arrivals.len());
     let mut written = Vec::with_capacity(arrivals.len());
     for ((arrival, token), id) in arrivals.iter().zip(tokens).zip(first_id..) {
@@ -49,11 +49,19 @@ pub(super) async fn store_arrivals(
         let (moodle_id, userid) = event.change.subject();
         // For an erased person, store only that an event arrived, without its data.
         let is_erased = userid.is_some_and(|userid| erased.contains(&(site.id, userid)));
-        let (outcome, deleted) =
-            if is_erased { (Outcome::Superseded, true) } else { records.apply(site.id, event, *received_at) };
+        let Effect { outcome, deleted, holds_state } = if is_erased {
+            Effect { outcome: Outcome::Superseded, deleted: true, holds_state: false }
+        } else {
+            records.apply(site.id, event, *received_at)
+        };
+        let key = (site.id, event.event_type.kind(), moodle_id);
+        // What is unchanged and has no digest is still what the known one says.
+        if holds_state && (event.digest.is_some() || outcome == Outcome::Applied) {
+            digests.insert(key, NewDigest { event_id: id, digest: event.digest });
+        }
         if outcome == Outcome::Applied {
             let change = NewChange { position: id, deleted, changed_at: *received_at };
-            changes.insert((site.id, event.event_type.kind(), moodle_id), change);
+            changes.insert(key, change);
             mentioned.extend(records.mention(site.id, event, *received_at));
         }
         rows.push(NewEvent {
@@ -79,7 +87,7 @@ pub(super) async fn store_arrivals(
         transaction.add_changes(&mentioned, Kind::Course, last.received_at, &mut changes).await?;
     }
     transaction.mark_pending(&changes, &new_grades, repeat_ms).await?;
-    transaction.save_changes(changes).await?;
+    transaction.save_changes(changes, digests).await?;
     transaction.commit().await?;
     Ok((written, grades_left))
 }

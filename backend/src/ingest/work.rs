@@ -14,6 +14,15 @@ use crate::{
 /// A record's site and its id in Moodle.
 pub(super) type Key = (i64, Id);
 
+/// What an event did to its record.
+pub(super) struct Effect {
+    pub(super) outcome: Outcome,
+    /// Whether the record is now deleted.
+    pub(super) deleted: bool,
+    /// Whether the record now holds the event's state.
+    pub(super) holds_state: bool,
+}
+
 /// The records of one kind that a batch touches.
 pub(super) struct TouchedRecords<T: RecordTable> {
     loaded: HashMap<Key, StoredRecord<T::State>>,
@@ -29,8 +38,7 @@ impl<T: RecordTable> TouchedRecords<T> {
         Ok(Self { loaded: transaction.records::<T>(&keys).await?, new: HashSet::new(), touched: HashMap::new() })
     }
 
-    /// Returns the outcome, and whether the record is now deleted. `changed` means that something belonging to the
-    /// record changed.
+    /// `changed` means that something belonging to the record changed.
     fn apply(
         &mut self,
         site_id: i64,
@@ -38,7 +46,7 @@ impl<T: RecordTable> TouchedRecords<T> {
         version: Version,
         now: Timestamp,
         changed: bool,
-    ) -> (Outcome, bool) {
+    ) -> Effect {
         let key = (site_id, incoming.state.moodle_id());
         let loaded = self.loaded.get(&key);
         let applied = Record::apply(loaded.map(|stored| &stored.record), incoming.clone(), version);
@@ -55,7 +63,8 @@ impl<T: RecordTable> TouchedRecords<T> {
                 self.new.insert(key);
             }
         }
-        (outcome, self.loaded.get(&key).is_some_and(|stored| stored.record.deleted))
+        let deleted = self.loaded.get(&key).is_some_and(|stored| stored.record.deleted);
+        Effect { outcome, deleted, holds_state: applied.holds_state }
     }
 
     /// The references of records that did not exist before.
@@ -157,7 +166,7 @@ impl WorkUnit {
         Ok(Self { users, courses, enrolments, grades, items, completions })
     }
 
-    pub(super) fn apply(&mut self, site_id: i64, event: &Event, now: Timestamp) -> (Outcome, bool) {
+    pub(super) fn apply(&mut self, site_id: i64, event: &Event, now: Timestamp) -> Effect {
         let version = event.version;
         match &event.change {
             Change::User(user) => self.users.apply(site_id, user, version, now, false),

@@ -5,8 +5,8 @@ use strum::{Display, EnumString, IntoStaticStr, VariantArray};
 use uuid::Uuid;
 
 use super::{
-    Completion, Course, Enrolment, FieldError, FieldErrorCode, Fields, Grade, GradeItem, Id, Incoming, Kind, State,
-    Time, User, Version,
+    Completion, Course, Digest, Enrolment, FieldError, FieldErrorCode, Fields, Grade, GradeItem, Id, Incoming, Kind,
+    State, Time, User, Version,
 };
 
 /// The accepted event types.
@@ -95,6 +95,8 @@ pub struct Event {
     pub version: Version,
     /// Its data, byte for byte as sent.
     pub data: Box<str>,
+    /// The digest of its data; none from the original plugin, which cannot compare.
+    pub digest: Option<Digest>,
     /// What it says about a record.
     pub change: Change,
 }

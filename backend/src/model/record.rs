@@ -40,6 +40,8 @@ pub struct Applied<S> {
     pub outcome: Outcome,
     /// The record to store; none if it needs no write.
     pub record: Option<Record<S>>,
+    /// Whether the record now holds the event's state.
+    pub holds_state: bool,
 }
 
 impl<S: State> Record<S> {
@@ -53,13 +55,13 @@ impl<S: State> Record<S> {
         let Some(current) = current else {
             let Incoming { state, extra, is_state, deleted } = incoming;
             let record = Self { state, extra, version: is_state.then_some(version), deleted, presence: version };
-            return Applied { outcome: Outcome::Applied, record: Some(record) };
+            return Applied { outcome: Outcome::Applied, record: Some(record), holds_state: is_state };
         };
         let version = version.or_as_new_as(current.presence);
         let writes_state = incoming.is_state && version.replaces(current.version);
         let writes_presence = version.replaces(Some(current.presence));
         if !writes_state && !writes_presence {
-            return Applied { outcome: Outcome::Superseded, record: None };
+            return Applied { outcome: Outcome::Superseded, record: None, holds_state: false };
         }
         let mut record = current.clone();
         if writes_state {
@@ -78,7 +80,7 @@ impl<S: State> Record<S> {
         let same = record.state == current.state && record.extra == current.extra && record.deleted == current.deleted;
         // A state with nothing new still moves the version, or an older one could replace it later.
         let outcome = if same { Outcome::Unchanged } else { Outcome::Applied };
-        Applied { outcome, record: Some(record).filter(|record| record != current) }
+        Applied { outcome, record: Some(record).filter(|record| record != current), holds_state: writes_state }
     }
 }
 

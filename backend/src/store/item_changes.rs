@@ -59,7 +59,7 @@ impl Store {
         let mut changes = Changes::new();
         transaction.touch_grades(item, userid.zip(moodle_id), STEP_GRADES, now, &mut changes).await?;
         transaction.mark_pending(&changes, &HashMap::new(), repeat_ms).await?;
-        transaction.save_changes(changes).await?;
+        transaction.save_changes(changes, HashMap::new()).await?;
         transaction.commit().await?;
         Ok(true)
     }

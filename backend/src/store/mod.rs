@@ -21,6 +21,7 @@ mod item_changes;
 mod lookup;
 mod maintenance;
 mod page;
+mod parity;
 mod processes;
 mod read;
 mod recent;
@@ -60,6 +61,7 @@ pub use maintenance::future::{Extent, FutureTimes, Longest};
 pub use maintenance::measure::PoolUse;
 pub use maintenance::versions::FutureVersions;
 pub use page::{CourseFilter, EventFilter, Page, PageRequest, Position, RecordFilter, UserFilter};
+pub use parity::{Comparison, NewestEvent};
 pub use processes::DeliveryProcess;
 pub use read::{GradeWithItem, StoredChange};
 pub use search::logs::{AttemptFilter, Log, LogPage, LogPlace};
@@ -70,7 +72,7 @@ pub use sync_items::{
     Reader, Reading, Reservation, Reserved, Settled, SettledState, TakeOverRefusal, TimelineAttempt, TimelineOrder,
     TimelinePlace, taken,
 };
-pub use write::{NewChange, NewEvent, WriteTransaction};
+pub use write::{NewChange, NewDigest, NewEvent, WriteTransaction};
 
 pub(crate) use entity::records::{RecordTable, completion, course, enrolment, grade, user};
 pub(crate) use erasure::NO_DATA;

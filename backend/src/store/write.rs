@@ -25,7 +25,7 @@ use super::{
 };
 use crate::{
     clock::Timestamp,
-    model::{EventType, GradeItem, Id, Kind, Outcome, Version},
+    model::{Digest, EventType, GradeItem, Id, Kind, Outcome, Version},
 };
 
 /// An event to be stored.
@@ -62,6 +62,14 @@ pub struct NewChange {
     pub changed_at: Timestamp,
 }
 
+/// The digest of the state that a record holds now.
+pub struct NewDigest {
+    /// The event that brought the state.
+    pub event_id: i64,
+    /// None if it is unknown.
+    pub digest: Option<Digest>,
+}
+
 /// A transaction that holds the writers' lock: no other one, in any process, writes events meanwhile.
 ///
 /// Its calls may run concurrently: while the database executes one statement, the next is built.
@@ -91,6 +99,22 @@ impl Store {
         let sql = "DELETE FROM events WHERE received_at < ? AND id IN (SELECT id FROM events ORDER BY id LIMIT ?)";
         super::sql::execute(&self.write, sql, vec![before.0.into(), i64::try_from(limit).unwrap_or(i64::MAX).into()])
             .await
+    }
+}
+
+fn change_row(
+    (site_id, kind, moodle_id): (i64, Kind, Id),
+    change: &NewChange,
+    digest: Option<Digest>,
+) -> change::ActiveModel {
+    change::ActiveModel {
+        site_id: Set(site_id),
+        kind: Set(kind.as_str().to_owned()),
+        moodle_id: Set(moodle_id.0),
+        position: Set(change.position),
+        deleted: Set(change.deleted),
+        changed_at: Set(change.changed_at.0),
+        digest: Set(digest.map(|digest| Uuid::from_bytes(digest.0))),
     }
 }
 
@@ -229,17 +253,30 @@ impl WriteTransaction {
         Ok(())
     }
 
-    /// Moves the changed records to the end of the change feed.
-    pub(crate) async fn save_changes(&self, changes: HashMap<(i64, Kind, Id), NewChange>) -> Result<(), StoreError> {
-        let rows = changes.into_iter().map(|((site_id, kind, moodle_id), change)| change::ActiveModel {
-            site_id: Set(site_id),
-            kind: Set(kind.as_str().to_owned()),
-            moodle_id: Set(moodle_id.0),
-            position: Set(change.position),
-            deleted: Set(change.deleted),
-            changed_at: Set(change.changed_at.0),
+    /// Moves the changed records to the end of the change feed, and stores the digests of states. Other records keep
+    /// theirs.
+    pub(crate) async fn save_changes(
+        &self,
+        changes: HashMap<(i64, Kind, Id), NewChange>,
+        mut digests: HashMap<(i64, Kind, Id), NewDigest>,
+    ) -> Result<(), StoreError> {
+        let (mut with_digest, mut without) = (Vec::new(), Vec::new());
+        for (key, change) in changes {
+            match digests.remove(&key) {
+                Some(new) => with_digest.push(change_row(key, &change, new.digest)),
+                None => without.push(change_row(key, &change, None)),
+            }
+        }
+        // These have a row. Only an insertion would use the position, which is nobody's.
+        let unmoved = digests.into_iter().map(|(key, NewDigest { event_id, digest })| {
+            let change = NewChange { position: event_id, deleted: false, changed_at: Timestamp(0) };
+            change_row(key, &change, digest)
         });
-        self.upsert::<change::Entity>(rows.collect(), &[]).await
+        let unmoved = unmoved.collect();
+        let of_feed = [change::Column::Position, change::Column::Deleted, change::Column::ChangedAt];
+        self.upsert::<change::Entity>(with_digest, &[]).await?;
+        self.upsert::<change::Entity>(without, &[change::Column::Digest]).await?;
+        self.upsert::<change::Entity>(unmoved, &of_feed).await
     }
 
     /// Inserts rows; in existing ones, replaces all columns but `kept`.

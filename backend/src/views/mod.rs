@@ -7,6 +7,7 @@ mod adoptions;
 mod brake;
 mod destinations;
 mod items;
+mod parity;
 mod plan;
 mod record;
 mod timeline;
@@ -20,6 +21,7 @@ pub(crate) use destinations::{
     StateCounts, WaitingProcess, accept, operators_pause,
 };
 pub(crate) use items::{ItemWithAttempts, RecordName, SyncAttempt, SyncItem};
+pub(crate) use parity::ParityView;
 pub(crate) use plan::{DifferenceView, PlanError, PlanView, PlannedItem, Subset, failure_in_words};
 pub(crate) use record::{RecordView, Related, Renderer, VersionView};
 pub(crate) use timeline::{EntryType, PersonItems, Timeline, TimelineCursor, TimelineEntry, read_timeline};

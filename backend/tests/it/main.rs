@@ -30,6 +30,7 @@ mod erasure;
 mod metrics;
 mod model;
 mod once_wrong;
+mod parity;
 mod peers;
 mod postgres;
 mod reading;

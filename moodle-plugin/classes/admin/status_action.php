@@ -21,6 +21,7 @@ use local_backend_sync\local\backfill;
 use local_backend_sync\local\database_memory;
 use local_backend_sync\local\delivery\report;
 use local_backend_sync\local\ledger;
+use local_backend_sync\local\parity;
 use local_backend_sync\local\runner;
 use local_backend_sync\local\summary;
 use local_backend_sync\local\verdict;
@@ -43,6 +44,8 @@ class status_action {
         'discardall' => 'confirm_discardall',
         'backfillcancel' => 'confirm_backfillcancel',
         'acceptsite' => 'confirm_acceptsite',
+        'acceptpast' => 'confirm_acceptpast',
+        'paritydelete' => 'confirm_paritydelete',
         'resetversions' => 'confirm_resetversions',
     ];
     /** @var string[] actions on selected rows */
@@ -116,6 +119,14 @@ class status_action {
             case 'acceptsite':
                 runner::accept_site();
                 return summary::of($this->send());
+            case 'acceptpast':
+                runner::accept_past();
+                return summary::of($this->send());
+            case 'parity':
+            case 'paritydelete':
+                $memory = new database_memory();
+                $this->action === 'parity' ? parity::request($memory, parity::ASKED) : parity::allow($memory);
+                return new verdict(verdict::OK, get_string('parity_requested', 'local_backend_sync'));
             case 'resetversions':
                 $verdict = version_reset::run();
                 if ($verdict->level === verdict::OK) {

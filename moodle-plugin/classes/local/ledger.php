@@ -199,6 +199,46 @@ class ledger implements store {
     }
 
     /**
+     * What the backend is known to hold of the next records of a kind, in the order of their ids.
+     *
+     * @param string $kind
+     * @param int $after id
+     * @param int $limit
+     * @return \stdClass[] objectid, userid, hash; by objectid. Deleted records are among them.
+     */
+    public static function next(string $kind, int $after, int $limit): array {
+        global $DB;
+        return primary::read(function () use ($DB, $kind, $after, $limit) {
+            $where = 'kind = ? AND objectid > ?';
+            return $DB->get_records_select(self::SENT, $where, [$kind, $after], 'objectid', 'objectid, userid, hash', 0, $limit);
+        });
+    }
+
+    /**
+     * Invalidates what is known of some records.
+     *
+     * @param change[] $changes
+     */
+    public static function doubt(array $changes): void {
+        rows::each_group($changes, function ($where, $params) {
+            global $DB;
+            $DB->set_field_select(self::SENT, 'hash', null, $where, $params);
+        });
+    }
+
+    /**
+     * Notes that the backend will not hold the present states of some records, so that no comparison sends them again.
+     *
+     * @param change[] $changes
+     */
+    public static function refuse(array $changes): void {
+        rows::each_group($changes, function ($where, $params) {
+            global $DB;
+            $DB->execute("UPDATE {" . self::SENT . "} SET refused = hash, hash = NULL WHERE hash IS NOT NULL AND $where", $params);
+        });
+    }
+
+    /**
      * Moves rejected changes back into the outbox, to be sent in their present state.
      *
      * @param int[] $ids of rows in the table; empty for all

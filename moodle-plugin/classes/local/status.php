@@ -19,6 +19,7 @@ namespace local_backend_sync\local;
 use local_backend_sync\local\delivery\client;
 use local_backend_sync\local\delivery\clock;
 use local_backend_sync\local\delivery\clocks;
+use local_backend_sync\local\delivery\continuity;
 use local_backend_sync\local\delivery\failure;
 use local_backend_sync\local\delivery\health;
 
@@ -61,6 +62,10 @@ class status {
     public $backfillrequest;
     /** @var clocks as of the last handshake */
     public $clocks;
+    /** @var array|null the last or present comparison with the backend, see parity::STATE */
+    public $parity;
+    /** @var array|null a requested one that has not started yet */
+    public $parityrequest;
     /** @var array[] what only a comparison found: count and last, by kind and cause, see findings */
     public $found;
     /** @var int|null last run of the task that sends, Unix seconds */
@@ -108,6 +113,8 @@ class status {
         $status->clocks = new clocks($memory, new clock());
         $status->backfill = $memory->get(backfill::STATE);
         $status->backfillrequest = $memory->get(backfill::REQUEST);
+        $status->parity = $memory->get(parity::STATE);
+        $status->parityrequest = $memory->get(continuity::COMPARE);
         $status->found = $memory->get(findings::STATE) ?? [];
         ksort($status->found);
         $task = \core\task\manager::get_scheduled_task('\local_backend_sync\task\send');

@@ -18,6 +18,7 @@ namespace local_backend_sync\output;
 
 use local_backend_sync\local\delivery\failure;
 use local_backend_sync\local\findings;
+use local_backend_sync\local\parity_text;
 use local_backend_sync\local\status;
 use local_backend_sync\local\verdict;
 
@@ -64,6 +65,7 @@ class status_page implements \renderable, \templatable {
         ];
         return $actions + [
             'isothersite' => ($this->status->outage['reason'] ?? '') === failure::OTHER_SITE,
+            'wentback' => ($this->status->outage['reason'] ?? '') === failure::WENT_BACK,
             'needsreset' => $this->status->needs_reset(),
             'verdict' => verdict::of($this->status, true)->export(),
             'testurl' => (new \moodle_url('/local/backend_sync/testconnection.php'))->out(false),
@@ -73,6 +75,7 @@ class status_page implements \renderable, \templatable {
                 ? (new \moodle_url('/admin/settings.php', ['section' => 'local_backend_sync']))->out(false) : null,
             'numbers' => $this->numbers(),
             'backfill' => (new backfill_panel($this->status))->export_for_template($output) + $actions,
+            'parity' => $this->parity() + $actions,
             'rejected' => (new rejected_table($this->status->rejected, $this->page))->export_for_template($output) + $actions,
             'found' => $this->found(),
         ];
@@ -104,6 +107,21 @@ class status_page implements \renderable, \templatable {
         return array_map(function ($number) use ($text) {
             return ['label' => $text($number[0]), 'value' => $number[1], 'hint' => $number[2]];
         }, $numbers);
+    }
+
+    /**
+     * Whether the backend holds what Moodle holds.
+     *
+     * @return array
+     */
+    private function parity(): array {
+        $words = new parity_text($this->status);
+        return [
+            'sentence' => $words->sentence(),
+            'rows' => $words->rows(),
+            'canstart' => $this->status->configured && !$words->is_underway(),
+            'asks' => $words->asks(),
+        ];
     }
 
     /**

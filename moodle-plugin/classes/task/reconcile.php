@@ -19,6 +19,7 @@ namespace local_backend_sync\task;
 use local_backend_sync\local\backfill;
 use local_backend_sync\local\config;
 use local_backend_sync\local\database_memory;
+use local_backend_sync\local\parity;
 
 /**
  * Reconciles everything with the backend every night, to find changes that Moodle reports by no event.
@@ -51,7 +52,8 @@ class reconcile extends \core\task\scheduled_task {
             mtrace('A full synchronisation is already running or paused.');
         } else {
             backfill::request($memory, backfill::RUNNING, true);
-            mtrace('Requested a full synchronisation. The task that sends changes does it.');
+            parity::request($memory, parity::NIGHTLY);
+            mtrace('Requested a full synchronisation, and then a comparison with the backend. The task that sends changes does both.');
         }
     }
 }

@@ -24,6 +24,7 @@
 
 defined('MOODLE_INTERNAL') || die();
 
+$string['acceptpast'] = 'Compare everything and go on';
 $string['acceptsite'] = 'This is the right site';
 $string['alert_body'] = '{$a->waiting} to be sent from {$a->site} to the backend, the oldest for {$a->age}. Nothing is lost: sending resumes as soon as delivery works again.
 
@@ -106,6 +107,19 @@ Exit status: 0 finished, or request accepted; 1 delivery fails, or the settings 
 3 paused, cancelled or interrupted, or there was nothing to resume.';
 $string['cli_backfill_nothing'] = 'There is no full synchronisation to resume. To start one, leave out --resume.';
 $string['cli_eta'] = '{$a->rate} per minute, {$a->eta} left';
+$string['cli_parity_help'] = 'Compares everything that was sent with what the backend holds, repairs what differs, and shows the result. The
+scheduled task does the same every night.
+
+Usage: {$a} [--status|--delete|--accept-past]
+
+Options:
+  -s, --status       only show the last result
+      --delete       also delete in the backend what Moodle does not have, however much that is
+      --accept-past  after this site was restored from an older backup: compare everything and go on
+  -h, --help         show this help
+
+Exit status: 0 both hold the same; 1 they differ, or the comparison has not ended; 2 wrong usage; 3 another process is
+sending.';
 $string['cli_send_help'] = 'Sends waiting changes now, even if the last delivery has just failed.
 
 Usage: {$a} [--seconds=N] [--settle-here] [--reset-versions] [--quiet]
@@ -155,6 +169,7 @@ $string['clocks_ahead'] = 'This server\'s clock is {$a->difference} ahead of the
 $string['clocks_behind'] = 'This server\'s clock is {$a->difference} behind the backend\'s: it showed {$a->here} when the backend\'s showed {$a->backend}.';
 $string['clocks_correct'] = 'Correct the wrong one, preferably with a time server (NTP). Sending then resumes automatically.';
 $string['clocks_resetneeded'] = 'This server\'s clock was ahead and has been corrected, but the times it gives to changes are still {$a->ahead} ahead. Ask the backend\'s operator to run "backend-sync site repair-versions {$a->site}", in case records there have such times. Then press "Reset change times".';
+$string['confirm_acceptpast'] = 'Was this site restored from an older backup, or this plugin installed anew? Then everything is compared with the backend, and what differs is sent in its present state. If this is a copy of another site, give it its own token instead.';
 $string['confirm_acceptsite'] = 'Has the site moved to this address? Confirm only if no other copy of it sends to the backend with this token. Sending then resumes.';
 $string['confirm_backfillcancel'] = 'Cancel the full synchronisation? It can only be started again from the beginning. To continue it later, pause it instead.';
 $string['confirm_backfillcancel_button'] = 'Cancel the full synchronisation';
@@ -162,6 +177,7 @@ $string['confirm_discard'] = 'Discard the {$a} selected changes? The backend wil
 $string['confirm_discard_one'] = 'Discard the selected change? The backend will not receive it until the record changes again.';
 $string['confirm_discardall'] = 'Discard all rejected changes? The backend will not receive them until the records change again.';
 $string['confirm_discardall_button'] = 'Discard all';
+$string['confirm_paritydelete'] = 'Delete in the backend all records that Moodle does not have? Confirm only if they were really deleted here. A copied or incomplete database would delete what the real site sent.';
 $string['confirm_resetversions'] = 'Is this server\'s clock correct now? Changes will get their times from it again, and everything will be sent to the backend again in the background.';
 $string['connecttimeout'] = 'Connection timeout';
 $string['connecttimeout_desc'] = 'Seconds to wait for a connection to the backend.';
@@ -323,6 +339,27 @@ $string['outcome_withheld_unconfirmed'] = 'The owner of this account has not con
 $string['outcome_withheld_user'] = 'This is the guest account, which does not belong to a person, so it is never sent.';
 $string['outcome_withheld_why'] = 'This grade is hidden in Moodle, so it is not sent until it is shown.';
 $string['outofrange'] = 'Enter a whole number from {$a->min} to {$a->max}.';
+$string['parity'] = 'Comparison with the backend';
+$string['parity_asks'] = '{$a->kind}: {$a->count} are in the backend and not in Moodle. That is unusually many, so they are not deleted until you confirm it.';
+$string['parity_backend'] = 'Backend';
+$string['parity_cannot'] = 'The backend is too old to be compared with. Upgrade it first.';
+$string['parity_differs'] = 'The backend does not hold what Moodle holds, as of {$a->when}: {$a->differing} records differ.';
+$string['parity_digest'] = 'Digest (the same as the backend shows)';
+$string['parity_equal'] = 'The backend holds what Moodle holds, as of {$a->when}.';
+$string['parity_kind'] = 'Kind';
+$string['parity_moodle'] = 'Moodle';
+$string['parity_never'] = 'Nothing has been compared yet. That happens every night.';
+$string['parity_repaired'] = 'Repaired: {$a}.';
+$string['parity_requested'] = 'The comparison begins with the next run of the scheduled task, within a minute.';
+$string['parity_restored'] = 'The backend was restored from an older backup.';
+$string['parity_result'] = 'Result';
+$string['parity_result_differs'] = '{$a->differing} differ';
+$string['parity_result_equal'] = 'equal';
+$string['parity_result_unprovable'] = '(not comparable: {$a})';
+$string['parity_start'] = 'Compare now';
+$string['parity_underway'] = 'Everything is being compared with the backend.';
+$string['parity_wentback'] = 'This site was restored from an older backup, or this plugin was installed anew.';
+$string['paritydelete'] = 'Delete them in the backend';
 $string['pluginname'] = 'Backend Sync';
 $string['preview'] = 'What is sent';
 $string['preview_choose'] = 'Several people match. Choose one:';
@@ -384,6 +421,7 @@ $string['reason_tls'] = 'A trusted TLS connection to {$a->host} could not be mad
 $string['reason_tokenunreadable'] = 'The stored site token cannot be decrypted. Probably the database was restored without the key in Moodle\'s data folder. Enter the token again in the settings.';
 $string['reason_unauthorized'] = 'The backend does not accept the site token (HTTP {$a->status}). Copy it again. To get another one, run on the backend: backend-sync site rotate-token NAME, with the name that "backend-sync site list" shows.';
 $string['reason_unavailable'] = 'The backend is not available at the moment (HTTP {$a->status}). Sending is retried automatically.';
+$string['reason_wentback'] = 'The backend has received more from this site than this site remembers. It may have been restored from an older backup, this plugin may have been installed anew, or another copy of the site sends with the same token. Nothing is sent until you confirm on the status page what happened.';
 $string['rejected'] = 'Rejected changes';
 $string['rejected_desc'] = 'The backend rejected these changes because of their content. Other changes are not held up. Correct the cause, then retry: the record is then sent in its present state. A rejected change also leaves this list when the record changes and the backend accepts it.';
 $string['rejected_fatal'] = 'The process that sends ended several times while it worked on this change, although it was alone. PHP may have run out of memory: see its error log. Raise memory_limit or shorten the record\'s texts, then retry.';

@@ -14,6 +14,8 @@ pub(crate) struct Model {
     pub(crate) position: i64,
     pub(crate) deleted: bool,
     pub(crate) changed_at: i64,
+    /// 128 bits, for which this is the type; see [`crate::model::Digest`].
+    pub(crate) digest: Option<Uuid>,
 }
 
 #[derive(Clone, Copy, Debug, EnumIter, DeriveRelation)]

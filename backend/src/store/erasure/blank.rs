@@ -18,7 +18,7 @@ use crate::{
         entity::records::{RecordTable, completion, enrolment, grade, user},
         erasure::Erasure,
         sql::{execute, query},
-        write::{NewChange, WriteTransaction},
+        write::{NewChange, NewDigest, WriteTransaction},
     },
 };
 
@@ -101,8 +101,10 @@ impl WriteTransaction {
         let deleted = ids.iter().map(|id| ((site_id, kind, Id(*id)), true)).collect();
         self.append_changes(deleted, now, &mut changes).await?;
         self.mark_pending(&changes, &HashMap::new(), 0).await?;
-        self.save_changes(changes).await?;
-        // A reason may quote the data, and a digest is derived from it.
+        // A digest is derived from the data, and a reason may quote it.
+        let unknown =
+            ids.iter().map(|id| ((site_id, kind, Id(*id)), NewDigest { event_id: 0, digest: None })).collect();
+        self.save_changes(changes, unknown).await?;
         let sql = format!(
             "UPDATE sync_items SET digest = NULL, code = NULL, reason = NULL, remarks = NULL WHERE kind = '{kind}' AND {among}"
         );

@@ -116,6 +116,7 @@ impl Happening {
             event_type: self.event_type,
             version: Version { time: 1_000 + number / 3, sequence: Some(number) },
             data: Value::Object(data.clone()).to_string().into(),
+            digest: None,
             change: Change::read(self.event_type, data).unwrap(),
         }
     }

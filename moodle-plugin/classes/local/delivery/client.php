@@ -84,12 +84,14 @@ class client {
     /**
      * Asks the backend which site the token belongs to, and what it accepts.
      *
+     * @param array|null $last the event that it confirmed last, see continuity::LAST
      * @return array FIELDS, as in the contract
      * @throws failure
      */
-    public function handshake(): array {
+    public function handshake(?array $last = null): array {
+        $query = $last ? '?' . http_build_query(['last_event' => $last['event'], 'last_position' => $last['position']], '', '&') : '';
         try {
-            $answer = $this->json($this->ask('handshake', null));
+            $answer = $this->json($this->ask('handshake' . $query, null));
         } catch (rejection $rejection) {
             // The request has no content that could be rejected.
             throw new failure(failure::NOT_CONTRACT, trim($rejection->reason . ' ' . $rejection->detail), 400);
@@ -135,6 +137,20 @@ class client {
             }
             return $outcome;
         }, $events, $outcomes);
+    }
+
+    /**
+     * Asks the backend to compare what it holds with what it confirmed.
+     *
+     * @param string $operation below parity: '' for ranges, 'records' or 'result'
+     * @param array $question
+     * @return array
+     * @throws failure when a retry may succeed
+     * @throws rejection when the backend does not understand the question
+     */
+    public function compare(string $operation, array $question): array {
+        $body = json_encode($question, JSON_UNESCAPED_SLASHES);
+        return $this->json($this->ask($operation === '' ? 'parity' : "parity/$operation", $body));
     }
 
     /**

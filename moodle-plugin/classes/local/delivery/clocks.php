@@ -65,7 +65,8 @@ class clocks {
      * @throws failure
      */
     public static function handshake(client $client, memory $memory, clock $clock): array {
-        $handshake = ['asked' => $clock->now()] + $client->handshake();
+        $last = $memory->get(continuity::LAST);
+        $handshake = ['asked' => $clock->now(), 'named' => $last['event'] ?? null] + $client->handshake($last);
         $memory->set(self::HANDSHAKE, $handshake);
         return $handshake;
     }

@@ -283,6 +283,7 @@ class dispatcher {
         }
         if ($accepted) {
             $this->store->confirm($accepted);
+            continuity::acknowledge($this->memory, $events, $outcomes);
             $queue->done(array_column($accepted, 'change'));
             $this->intercepted = 0;
         }

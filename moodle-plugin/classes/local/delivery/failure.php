@@ -36,6 +36,8 @@ class failure extends \Exception {
     const INSECURE_URL = 'insecureurl';
     /** @var string Moodle's address has changed: this may be a copy of the site that the settings were made for */
     const OTHER_SITE = 'othersite';
+    /** @var string the backend remembers more than this side: Moodle may have been restored from an older backup */
+    const WENT_BACK = 'wentback';
     /** @var string the host name does not resolve */
     const DNS = 'dns';
     /** @var string connection refused */

@@ -27,6 +27,8 @@ class outcome {
     /** @var string[] outcomes that mean the backend holds what was sent */
     const ACCEPTED = ['applied', 'unchanged', 'duplicate'];
 
+    /** @var int the event's position in the backend's log; 0 if it has none */
+    public $id;
     /** @var string applied, unchanged, superseded, duplicate or rejected */
     public $outcome;
     /** @var string the backend's stable code for the reason of a rejection; else the outcome */
@@ -40,6 +42,7 @@ class outcome {
      * @param array $answer as in the contract, not validated
      */
     public function __construct(array $answer) {
+        $this->id = is_int($answer['id'] ?? null) ? $answer['id'] : 0;
         $this->outcome = self::text($answer['outcome']);
         $this->code = self::text($answer['code'] ?? $this->outcome);
         $this->detail = self::text($answer['detail'] ?? '') . self::fields((array)($answer['errors'] ?? []));

@@ -211,8 +211,10 @@ class sender {
         $last = $this->memory->get(self::BACKEND);
         if ($last && $last !== $backend) {
             $this->store->invalidate_all();
+            $this->memory->set(continuity::LAST, null); // It never had it.
         }
         $this->memory->set(self::BACKEND, $backend);
+        continuity::check($this->memory, $handshake);
     }
 
     /**
