@@ -15,7 +15,7 @@ use crate::{
     clock::Timestamp,
     limits::{ALERT_READ_TIME, AUDIT_SHARE, AUDIT_TIME, LONGEST_AT_DESTINATION, UNJUDGED_CHECKS},
     model::{Effect, ItemState, Observation, Rule},
-    store::{BrakeCount, Cause, Conservation, CreditSample, DestinationSummary, StoreError, TokenSummary},
+    store::{BrakeCount, Cause, Comparison, Conservation, CreditSample, DestinationSummary, StoreError, TokenSummary},
 };
 
 const HOUR: Duration = Duration::from_secs(60 * 60);
@@ -112,6 +112,9 @@ impl Alerts {
         if let Some(braked) = evaluation.read(&[Rule::Braked], ALERT_READ_TIME, self.braked()).await {
             evaluation.findings.extend(braked.iter().filter_map(rules::braked));
         }
+        if let Some(compared) = evaluation.read(&[Rule::ParityBroken], ALERT_READ_TIME, self.compared()).await {
+            evaluation.findings.extend(compared.iter().filter_map(|(name, found)| rules::parity(name, found)));
+        }
         // Only sites with a token are judged.
         const TOKENS: &[Rule] = &[Rule::TokenExpiring, Rule::SiteSilent, Rule::IngestRejecting];
         if let Some(tokens) = evaluation.read(TOKENS, ALERT_READ_TIME, self.store.tokens_in_use()).await {
@@ -163,6 +166,17 @@ impl Alerts {
         let names = self.store.site_names().await?;
         let named = |(site, waiting)| Some(BrakedSite { name: names.get(&site)?.clone(), waiting });
         Ok(sites.into_iter().filter_map(named).collect())
+    }
+
+    /// The last comparisons with Moodle, by the name of the site.
+    async fn compared(&self) -> Result<BTreeMap<String, Vec<Comparison>>, StoreError> {
+        let (names, mut sites) = (self.store.site_names().await?, BTreeMap::<_, Vec<_>>::new());
+        for comparison in self.store.comparisons().await? {
+            if let Some(name) = names.get(&comparison.site_id) {
+                sites.entry(name.clone()).or_default().push(comparison);
+            }
+        }
+        Ok(sites)
     }
 
     /// The credits left over the last hour, including now.

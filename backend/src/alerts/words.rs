@@ -27,6 +27,7 @@ pub fn title(rule: &str, subject: &str) -> String {
         "paused" => format!("the delivery to {name} is paused"),
         "other_mapping" => format!("a process does not deliver to {name}: its mapping is another one"),
         "braked" => format!("unusually much that cannot be undone waits at site {name}"),
+        "parity_broken" => format!("Moodle and the backend differ at site {name}"),
         "credits" => format!("the API credits of {name} are running out"),
         "site_silent" => format!("site {name} is silent"),
         "conservation" => format!("records and sync items for {name} do not match"),

@@ -175,7 +175,7 @@ enum CliError {
     Runtime(std::io::Error),
     #[error("{0}")]
     Usage(String),
-    #[error("Moodle and the backend differ in {0}; see above")]
+    #[error("what should be the same differs in {0}; see above")]
     Differs(String),
     /// The command worked, but something is wrong with the delivery.
     #[error("{0}")]

@@ -62,6 +62,12 @@ impl Metrics {
                 self.ingest.last_event(&site.name, at);
             }
         }
+        let names = store.site_names().await?;
+        for found in store.comparisons().await? {
+            if let Some(name) = names.get(&found.site_id) {
+                self.state.parity(name, &found);
+            }
+        }
         let mut open = store.open_alerts().await?;
         open.extend_from_slice(&witnessed.alerts);
         self.firing(&open);

@@ -11,7 +11,7 @@ use super::family::{FloatGauge, Registering};
 use crate::{
     clock::Timestamp,
     model::{Effect, ItemState, Kind},
-    store::{Counts, DestinationSummary, PoolUse},
+    store::{Comparison, Counts, DestinationSummary, PoolUse},
 };
 
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
@@ -62,6 +62,12 @@ struct BrakeLabels {
 }
 
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct SiteKindLabels {
+    site: String,
+    kind: &'static str,
+}
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
 struct CauseLabels {
     destination: String,
     cause: &'static str,
@@ -88,6 +94,7 @@ pub(super) struct StateMetrics {
     paused: Family<CauseLabels, Gauge>,
     held: Family<HoldLabels, Gauge>,
     braked: Family<BrakeLabels, Gauge>,
+    parity: Family<SiteKindLabels, Gauge>,
     conservation: Family<DestinationLabels, Gauge>,
     audit_age: Family<DestinationLabels, FloatGauge>,
 }
@@ -105,6 +112,7 @@ impl StateMetrics {
             paused: Family::default(),
             held: Family::default(),
             braked: Family::default(),
+            parity: Family::default(),
             conservation: Family::default(),
             audit_age: Family::default(),
         };
@@ -124,6 +132,11 @@ impl StateMetrics {
         registry.add("credits_left", "API credits left, as last reported by the destination", &new.credits);
         registry.add("paused", "Whether the destination is paused for this cause", &new.paused);
         registry.add("held", "Whether records of this kind, or the new ones among them, are held", &new.held);
+        registry.add(
+            "parity_differing",
+            "Records that differed from Moodle at the last comparison, after repair",
+            &new.parity,
+        );
         registry.add("braked", "Effects that cannot be undone and wait for a person's decision", &new.braked);
         registry.add(
             "conservation_ok",
@@ -144,6 +157,7 @@ impl StateMetrics {
         self.paused.clear();
         self.held.clear();
         self.braked.clear();
+        self.parity.clear();
         self.conservation.clear();
         self.audit_age.clear();
     }
@@ -158,6 +172,13 @@ impl StateMetrics {
             let labels = BrakeLabels { site: site.to_owned(), effect: effect.as_str() };
             self.braked.get_or_create(&labels).set(whole(waiting(effect)));
         }
+    }
+
+    pub(super) fn parity(&self, site: &str, found: &Comparison) {
+        let labels = SiteKindLabels { site: site.to_owned(), kind: found.kind.as_str() };
+        self.parity
+            .get_or_create(&labels)
+            .set(found.differing.max((found.moodle_records - found.backend_records).abs()));
     }
 
     pub(super) fn size(&self, size: u64) {

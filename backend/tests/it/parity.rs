@@ -7,8 +7,10 @@ use crate::{
     erasure::{ZELDA, begin, erase},
     support::{
         Database, Server,
+        browser::Browser,
         events::{at, enrolment, event, grade, user},
         server::run,
+        wait::until,
     },
 };
 
@@ -21,6 +23,8 @@ on_both_databases!(
     a_restored_side_is_noticed,
     the_last_comparison_is_shown,
     wrong_questions_are_refused,
+    an_audit_recomputes_digests_from_events,
+    a_difference_raises_an_alert_and_a_metric,
 );
 
 const PARITY: &str = "/api/v1/events/moodle/parity";
@@ -60,7 +64,8 @@ async fn name(server: &Server, kind: &str, records: &[(i64, &Value)], except: &[
 async fn a_range_is_equal_when_each_state_is(database: Database) {
     let server = Server::start(&database).await;
     let (ann, bob, zoe) = (user(3, "ann"), user(4, "bob"), user(9, "zoe"));
-    let events = [at(1, "user_created", ann.clone()), at(2, "user_created", bob.clone()), at(3, "user_created", zoe.clone())];
+    let events =
+        [at(1, "user_created", ann.clone()), at(2, "user_created", bob.clone()), at(3, "user_created", zoe.clone())];
     server.site().apply(&events).await;
     let wrong = user(4, "bob2");
     let ranges = [
@@ -227,13 +232,26 @@ async fn the_last_comparison_is_shown(database: Database) {
     assert!(!ok && text.contains("does not hold what Moodle holds"), "{text}");
     assert_eq!(server.site().post(&path, result(0).to_string()).await.json(), json!({"equal": true}));
     let (ok, text) = show();
-    assert!(ok && text.contains("3 differed and were repaired") && text.contains("00112233445566778899aabbccddeeff"), "{text}");
+    assert!(
+        ok && text.contains("3 differed and were repaired") && text.contains("00112233445566778899aabbccddeeff"),
+        "{text}"
+    );
     let all = server.reader().read("/api/v1/parity").await;
-    assert_eq!((&all[0]["site"], &all[0]["moodle_records"], &all[0]["equal"]), (&json!("moodle"), &json!(998), &json!(true)));
+    assert_eq!(
+        (&all[0]["site"], &all[0]["moodle_records"], &all[0]["equal"]),
+        (&json!("moodle"), &json!(998), &json!(true))
+    );
     assert_eq!(all.as_array().unwrap().len(), 1);
     let output = run(&database, &["parity", "show", "--json"]);
     assert_eq!(serde_json::from_slice::<Value>(&output.stdout).unwrap(), all);
     assert_eq!(server.site().get("/api/v1/parity").await.status, 401);
+    let browser = Browser::signed_in(&server, server.api_token()).await;
+    let page = browser.get("/sites").await.html;
+    assert!(
+        page.contains("The backend holds what Moodle holds, as of")
+            && page.contains("00112233445566778899aabbccddeeff"),
+        "{page}"
+    );
 }
 
 async fn wrong_questions_are_refused(database: Database) {
@@ -256,4 +274,64 @@ async fn wrong_questions_are_refused(database: Database) {
         assert_eq!((answer.status, answer.errors()[0].0.as_str()), (422, pointer), "{body}");
     }
     assert_eq!(server.reader().post(PARITY, "{}").await.status, 401);
+}
+
+async fn an_audit_recomputes_digests_from_events(database: Database) {
+    let server = Server::start(&database).await;
+    let (ann, bob, zoe) = (user(1, "ann"), user(2, "bob"), user(3, "zoe"));
+    let events = [
+        at(1, "user_created", user(1, "anne")),
+        at(2, "user_created", bob.clone()),
+        at(3, "user_created", zoe.clone()),
+    ];
+    server.site().apply(&events).await;
+    server.site().apply(&[at(4, "user_updated", ann.clone()), at(5, "user_created", user(4, "gone"))]).await;
+    server.site().apply(&[at(6, "user_deleted", json!({"userid": 4}))]).await;
+    let audit = || {
+        let output = run(&database, &["parity", "audit", "--json"]);
+        (output.status.success(), serde_json::from_slice::<Value>(&output.stdout).unwrap())
+    };
+    assert_eq!(
+        audit(),
+        (
+            true,
+            json!({"living": 3, "right": 3, "filled": 0, "wrong": 0, "wrong_records": [], "without_event": 0, "unknown": 0})
+        )
+    );
+    // One was stored before there were digests, one's event is deleted, one is damaged.
+    database.execute("UPDATE changes SET digest = NULL WHERE moodle_id = 1").await;
+    database.execute("DELETE FROM events WHERE moodle_id = 2").await;
+    assert_eq!(
+        audit(),
+        (
+            true,
+            json!({"living": 3, "right": 1, "filled": 1, "wrong": 0, "wrong_records": [], "without_event": 1, "unknown": 0})
+        )
+    );
+    assert!(holds(&server, "user", &[(1, &ann), (2, &bob), (3, &zoe)]).await);
+    database
+        .execute("UPDATE changes SET digest = (SELECT digest FROM changes WHERE moodle_id = 1) WHERE moodle_id = 3")
+        .await;
+    let (ok, found) = audit();
+    assert_eq!((ok, &found["wrong_records"]), (false, &json!(["user:moodle:3"])));
+}
+
+async fn a_difference_raises_an_alert_and_a_metric(database: Database) {
+    let server = Server::start_with(&database, &[("BACKEND_SYNC_ALERTS__INTERVAL_SECONDS", "1")]).await;
+    let result = |differing: i64| {
+        json!({
+            "kind": "user", "moodle_records": 9, "backend_records": 9 - differing, "repaired": 0,
+            "digest": "00112233445566778899aabbccddeeff", "differing": differing, "unprovable": 0,
+        })
+    };
+    let path = format!("{PARITY}/result");
+    assert_eq!(server.site().post(&path, result(2).to_string()).await.status, 200);
+    let open = async || {
+        let alerts = server.reader().list("/api/v1/alerts").await;
+        alerts.into_iter().find(|alert| alert["rule"] == "parity_broken")
+    };
+    let alert = until("the alert", open).await;
+    assert!(alert["message"].as_str().unwrap().contains("user (2 differ of 9)"), "{alert}");
+    let line = r#"backend_sync_parity_differing{site="moodle",kind="user"} 2"#;
+    until("the metric", async || server.reader().get("/metrics").await.text.contains(line).then_some(())).await;
 }

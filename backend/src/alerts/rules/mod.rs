@@ -4,6 +4,7 @@ mod braked;
 mod clock;
 mod database;
 mod mapping;
+mod parity;
 mod silence;
 #[cfg(test)]
 mod tests;
@@ -14,6 +15,7 @@ pub(super) use braked::{BrakedSite, braked};
 pub(super) use clock::clock;
 pub(super) use database::{UnreadableRules, database, lost, not_stored, unreadable};
 pub(super) use mapping::other_mapping;
+pub(super) use parity::parity;
 pub(super) use silence::{Hours, LONGEST_SILENCE, WEEK, WEEKS, hour, is_quiet};
 
 use super::{

@@ -122,7 +122,8 @@ pub(super) struct ParityResult {
     pub(super) moodle_records: u64,
     /// The same, as the answers counted them.
     pub(super) backend_records: u64,
-    /// The digest over all of them: the first half of the SHA-256 over the 16 bytes of each range's digest.
+    /// The digest over all of them, as the plugin's status page shows it: of each range, the first half of the SHA-256
+    /// over the 16 bytes of the digest of those before (at first zeros) and the 16 of its own.
     pub(super) digest: String,
     /// Records that differed and were sent again.
     pub(super) repaired: u64,

@@ -20,6 +20,7 @@ use crate::{
     api::Context,
     clock::Timestamp,
     store::{SiteSummary, Store, TokenSummary},
+    views::ParityView,
 };
 
 const ADDRESS: &str = "/sites";
@@ -39,6 +40,8 @@ struct SiteView {
     added: Moment,
     last_event: Option<Moment>,
     last_used: Option<Moment>,
+    /// Whether the backend holds what Moodle holds, by kind.
+    parity: Vec<ParityView>,
     tokens: Vec<TokenView>,
 }
 
@@ -86,7 +89,13 @@ impl TokenView {
 }
 
 impl SiteView {
-    async fn read(store: &Store, summary: SiteSummary, own: i64, now: Timestamp) -> Result<Self, PageError> {
+    async fn read(
+        store: &Store,
+        summary: SiteSummary,
+        parity: Vec<ParityView>,
+        own: i64,
+        now: Timestamp,
+    ) -> Result<Self, PageError> {
         let site = store.site(&summary.name).await?.ok_or(PageError::NotFound)?;
         let tokens = store.tokens(Some(&site)).await?;
         // The exact time is kept for a while; after that, the minute is known.
@@ -101,6 +110,7 @@ impl SiteView {
             last_used: last_used.map(|at| Moment::new(at, now)),
             name: summary.name,
             wwwroot: summary.wwwroot,
+            parity,
             tokens: TokenView::list(tokens, own, now),
         })
     }
@@ -126,9 +136,10 @@ pub(super) async fn page(
     context: Data<&Arc<Context>>,
 ) -> Result<Html<String>, PageError> {
     let (store, now, own) = (&context.store, context.clock.now(), who.0.token_id);
-    let mut sites = Vec::new();
+    let (mut sites, compared) = (Vec::new(), ParityView::read(store).await?);
     for summary in store.sites().await? {
-        sites.push(SiteView::read(store, summary, own, now).await?);
+        let parity = compared.iter().filter(|view| view.site == summary.name).cloned().collect();
+        sites.push(SiteView::read(store, summary, parity, own, now).await?);
     }
     let html = SitesPage {
         frame: Frame::new("Sites and tokens", ADDRESS, &who),

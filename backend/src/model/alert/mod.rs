@@ -27,6 +27,8 @@ pub enum Rule {
     OtherMapping,
     /// Unusually much that cannot be undone waits for a person.
     Braked,
+    /// Moodle and the backend do not hold the same.
+    ParityBroken,
     /// A destination's API credits are running out.
     Credits,
     /// A site is silent at a time when it usually sends events.
