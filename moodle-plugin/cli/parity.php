@@ -29,7 +29,7 @@ require_once($CFG->libdir . '/clilib.php');
 
 use local_backend_sync\local\command;
 use local_backend_sync\local\database_memory;
-use local_backend_sync\local\parity;
+use local_backend_sync\local\delivery\parity;
 use local_backend_sync\local\parity_text;
 use local_backend_sync\local\reasons;
 use local_backend_sync\local\runner;

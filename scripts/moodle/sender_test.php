@@ -21,6 +21,7 @@ use local_backend_sync\local\delivery\change;
 use local_backend_sync\local\delivery\clocks;
 use local_backend_sync\local\delivery\failure;
 use local_backend_sync\local\delivery\payload;
+use local_backend_sync\local\delivery\versions;
 
 require_once(__DIR__ . '/curl_http.php');
 
@@ -61,6 +62,8 @@ final class sender_test extends \basic_testcase {
         $this->world->url = getenv('BACKEND_URL');
         $this->world->token = getenv('SITE_TOKEN');
         $this->world->clock->now = time();
+        // Each test is another Moodle with an empty memory, and must not look like one that went back in time.
+        $this->world->memory->set(versions::WATERMARK, ['time' => 0, 'sequence' => hrtime(true)]);
     }
 
     /**

@@ -5,7 +5,7 @@ use poem_openapi::types::ToJSON;
 use serde_json::json;
 
 use super::{CliError, counted, open, print};
-use crate::{clock::Clock, config::Config, store::Store, views::ParityView};
+use crate::{clock::Clock, config::Config, model::RecordKey, store::Store, views::ParityView};
 
 #[derive(Debug, Subcommand)]
 pub(super) enum ParityCommand {

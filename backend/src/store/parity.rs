@@ -72,7 +72,7 @@ impl Store {
                    AND moodle_id <= ? ORDER BY moodle_id LIMIT ?";
         let limit = i64::try_from(limit).unwrap_or(i64::MAX);
         let values = vec![site_id.into(), kind.as_str().into(), from.0.into(), to.0.into(), limit.into()];
-        let row = |row: &QueryResult| {
+        let row = |row: &QueryResult| -> Result<HeldRecord, StoreError> {
             let digest: Option<Uuid> = row.try_get("", "digest")?;
             let digest = digest.map(|digest| Digest(digest.into_bytes()));
             Ok(HeldRecord { id: Id(row.try_get("", "moodle_id")?), deleted: row.try_get("", "deleted")?, digest })
@@ -103,8 +103,9 @@ impl Store {
             );
             let values = std::iter::once(site_id).chain(list.into_iter().map(|id| id.0)).map(Value::from);
             for row in query(&self.read, &sql, values.collect()).await? {
-                let id =
-                    |column| -> Result<Option<Id>, StoreError> { Ok(row.try_get::<Option<i64>>("", column)?.map(Id)) };
+                let id = |column: &str| -> Result<Option<Id>, StoreError> {
+                    Ok(row.try_get::<Option<i64>>("", column)?.map(Id))
+                };
                 found.insert(Id(row.try_get("", "moodle_id")?), [id("userid")?, id("courseid")?, id("itemid")?]);
             }
         }

@@ -206,7 +206,7 @@ class ledger implements store {
      * @param int $limit
      * @return \stdClass[] objectid, userid, hash; by objectid. Deleted records are among them.
      */
-    public static function next(string $kind, int $after, int $limit): array {
+    public function next(string $kind, int $after, int $limit): array {
         global $DB;
         return primary::read(function () use ($DB, $kind, $after, $limit) {
             $where = 'kind = ? AND objectid > ?';
@@ -215,15 +215,17 @@ class ledger implements store {
     }
 
     /**
-     * Invalidates what is known of some records.
+     * Puts changes into the outbox, to be sent whatever the ledger says. Ids that it knows replace those of the changes.
      *
      * @param change[] $changes
      */
-    public static function doubt(array $changes): void {
+    public function send_again(array $changes): void {
+        $this->complete($changes);
         rows::each_group($changes, function ($where, $params) {
             global $DB;
             $DB->set_field_select(self::SENT, 'hash', null, $where, $params);
         });
+        outbox::postpone($changes, 0);
     }
 
     /**
@@ -231,7 +233,7 @@ class ledger implements store {
      *
      * @param change[] $changes
      */
-    public static function refuse(array $changes): void {
+    public function refuse(array $changes): void {
         rows::each_group($changes, function ($where, $params) {
             global $DB;
             $DB->execute("UPDATE {" . self::SENT . "} SET refused = hash, hash = NULL WHERE hash IS NOT NULL AND $where", $params);

@@ -17,6 +17,7 @@
 namespace local_backend_sync\local;
 
 use local_backend_sync\local\delivery\continuity;
+use local_backend_sync\local\delivery\parity;
 
 /**
  * The comparison with the backend in words, for the status page and the command line.

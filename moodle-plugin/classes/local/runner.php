@@ -26,6 +26,7 @@ use local_backend_sync\local\delivery\clock;
 use local_backend_sync\local\delivery\continuity;
 use local_backend_sync\local\delivery\failure;
 use local_backend_sync\local\delivery\health;
+use local_backend_sync\local\delivery\parity;
 use local_backend_sync\local\delivery\report;
 use local_backend_sync\local\delivery\sender;
 
@@ -204,7 +205,7 @@ class runner {
             $report = $this->loop($deadline, $batches, $progress, $options->kinds);
         }
         $maycompare = $maycompare && $report->empty && !$report->failure;
-        while ($maycompare && time() < $deadline && (new parity($this->memory, $client, $records, $options->kinds))->run()) {
+        while ($maycompare && time() < $deadline && $this->parity($client, $records, $options->kinds)->run()) {
             $report = $this->loop($deadline, $batches, $progress, $options->kinds);
             $maycompare = $report->empty && !$report->failure;
         }
@@ -235,6 +236,18 @@ class runner {
      */
     public static function accept_site(): void {
         (new database_memory())->set(self::SITE, null);
+    }
+
+    /**
+     * The comparison with the backend.
+     *
+     * @param client $client
+     * @param records $records
+     * @param string[] $kinds
+     * @return parity
+     */
+    private function parity(client $client, records $records, array $kinds): parity {
+        return new parity(new ledger(), $records, $client, $this->memory, new clock(), $kinds);
     }
 
     /**

@@ -22,6 +22,7 @@ use local_backend_sync\local\delivery\clocks;
 use local_backend_sync\local\delivery\continuity;
 use local_backend_sync\local\delivery\failure;
 use local_backend_sync\local\delivery\health;
+use local_backend_sync\local\delivery\parity;
 
 /**
  * Snapshot of the deliveries: the single source for the status page, the checks, the command line and the alert.

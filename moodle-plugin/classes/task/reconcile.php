@@ -19,7 +19,7 @@ namespace local_backend_sync\task;
 use local_backend_sync\local\backfill;
 use local_backend_sync\local\config;
 use local_backend_sync\local\database_memory;
-use local_backend_sync\local\parity;
+use local_backend_sync\local\delivery\parity;
 
 /**
  * Reconciles everything with the backend every night, to find changes that Moodle reports by no event.

@@ -21,7 +21,10 @@ use local_backend_sync\fixtures\fuse;
 use local_backend_sync\fixtures\site;
 use local_backend_sync\local\delivery\change;
 use local_backend_sync\local\delivery\client;
+use local_backend_sync\local\delivery\clock;
+use local_backend_sync\local\delivery\clocks;
 use local_backend_sync\local\delivery\continuity;
+use local_backend_sync\local\delivery\parity;
 
 defined('MOODLE_INTERNAL') || die();
 
@@ -33,7 +36,7 @@ require_once(__DIR__ . '/../fixtures/load.php');
  * @package    local_backend_sync
  * @copyright  2026 The Backend Sync developers
  * @license    http://www.gnu.org/copyleft/gpl.html GNU GPL v3 or later
- * @covers     \local_backend_sync\local\parity
+ * @covers     \local_backend_sync\local\delivery\parity
  * @covers     \local_backend_sync\local\parity_text
  */
 final class parity_test extends \advanced_testcase {
@@ -65,6 +68,16 @@ final class parity_test extends \advanced_testcase {
     }
 
     /**
+     * A comparison, as each run makes one.
+     *
+     * @param client $client
+     * @return parity
+     */
+    private function parity(client $client): parity {
+        return new parity(new ledger(), new records(false), $client, new database_memory(), new clock(), change::KINDS);
+    }
+
+    /**
      * Compares everything, and sends what that finds, as the runner does.
      *
      * @param bool $allowed
@@ -74,7 +87,7 @@ final class parity_test extends \advanced_testcase {
         $allowed ? parity::allow(new database_memory()) : parity::request(new database_memory(), parity::ASKED);
         $client = new client($this->backend, 'https://sync.college.example', 'site-token');
         do {
-            (new parity(new database_memory(), $client, new records(false), change::KINDS))->run();
+            $this->parity($client)->run();
             site::send($this->backend);
             $state = (new database_memory())->get(parity::STATE);
             $this->assertNull($state['trouble']);
@@ -226,12 +239,12 @@ final class parity_test extends \advanced_testcase {
         };
         $client = new client($this->backend, 'https://sync.college.example', 'site-token');
         parity::request(new database_memory(), continuity::RESTORED);
-        (new parity(new database_memory(), $client, new records(false), change::KINDS))->run();
+        $this->parity($client)->run();
         $state = (new database_memory())->get(parity::STATE);
         $this->assertSame(['unavailable', parity::RUNNING], [$state['trouble'], $state['status']]);
         $this->assertStringStartsWith('The backend was restored', (new parity_text(status::read()))->sentence());
         $fails = false;
-        (new parity(new database_memory(), $client, new records(false), change::KINDS))->run();
+        $this->parity($client)->run();
         $state = (new database_memory())->get(parity::STATE);
         $this->assertSame([null, parity::FINISHED], [$state['trouble'], $state['status']]);
     }
@@ -240,11 +253,11 @@ final class parity_test extends \advanced_testcase {
      * A backend without the capability is asked nothing, and the page says so.
      */
     public function test_old_backend(): void {
-        $handshake = (new database_memory())->get(delivery\clocks::HANDSHAKE);
-        (new database_memory())->set(delivery\clocks::HANDSHAKE, ['capabilities' => []] + $handshake);
+        $handshake = (new database_memory())->get(clocks::HANDSHAKE);
+        (new database_memory())->set(clocks::HANDSHAKE, ['capabilities' => []] + $handshake);
         parity::request(new database_memory(), parity::ASKED);
         $client = new client($this->backend, 'https://sync.college.example', 'site-token');
-        (new parity(new database_memory(), $client, new records(false), change::KINDS))->run();
+        $this->parity($client)->run();
         $this->assertSame([], $this->backend->of('parity'));
         $target = ['target' => $client->target()];
         (new database_memory())->set('target', $target);

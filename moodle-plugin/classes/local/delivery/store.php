@@ -65,6 +65,30 @@ interface store {
     public function postpone(array $changes, int $until): void;
 
     /**
+     * What the backend is known to hold of the next records of a kind, in the order of their ids.
+     *
+     * @param string $kind
+     * @param int $after id
+     * @param int $limit
+     * @return \stdClass[] by id: userid, and hash (null if unknown; event::DELETED)
+     */
+    public function next(string $kind, int $after, int $limit): array;
+
+    /**
+     * Puts changes into the outbox, to be sent whatever the ledger says. Ids that it knows replace those of the changes.
+     *
+     * @param change[] $changes
+     */
+    public function send_again(array $changes): void;
+
+    /**
+     * Notes that the backend will not hold the states of some records, so that no comparison sends them again.
+     *
+     * @param change[] $changes
+     */
+    public function refuse(array $changes): void;
+
+    /**
      * Forgets what is known of all records, because another backend may hold anything, and knows nothing of deleted ones.
      */
     public function invalidate_all(): void;

@@ -14,18 +14,7 @@
 // You should have received a copy of the GNU General Public License
 // along with Moodle.  If not, see <http://www.gnu.org/licenses/>.
 
-namespace local_backend_sync\local;
-
-use local_backend_sync\local\delivery\change;
-use local_backend_sync\local\delivery\client;
-use local_backend_sync\local\delivery\clocks;
-use local_backend_sync\local\delivery\continuity;
-use local_backend_sync\local\delivery\digests;
-use local_backend_sync\local\delivery\event;
-use local_backend_sync\local\delivery\failure;
-use local_backend_sync\local\delivery\memory;
-use local_backend_sync\local\delivery\rejection;
-use local_backend_sync\local\delivery\source;
+namespace local_backend_sync\local\delivery;
 
 /**
  * Proves that the backend holds what this ledger says, and repairs what it does not: it may have been restored from an older
@@ -73,14 +62,20 @@ class parity {
     const START = ['moodle' => 0, 'backend' => 0, 'digest' => digests::NONE, 'repaired' => 0, 'differing' => 0, 'gone' => 0,
         'unprovable' => 0];
 
+    /** @var store */
+    private $store;
     /** @var memory */
     private $memory;
+    /** @var clock */
+    private $clock;
     /** @var client */
     private $client;
     /** @var source */
     private $source;
     /** @var string[] kinds that are sent */
     private $kinds;
+    /** @var int records of a range */
+    private $range;
     /** @var array see STATE */
     private $state;
     /** @var int records that this run has put into the outbox */
@@ -89,16 +84,30 @@ class parity {
     /**
      * Constructor.
      *
-     * @param memory $memory
-     * @param client $client
+     * @param store $store
      * @param source $source
+     * @param client $client
+     * @param memory $memory
+     * @param clock $clock
      * @param string[] $kinds that are sent
+     * @param int $range records of a range
      */
-    public function __construct(memory $memory, client $client, source $source, array $kinds) {
-        $this->memory = $memory;
-        $this->client = $client;
+    public function __construct(
+        store $store,
+        source $source,
+        client $client,
+        memory $memory,
+        clock $clock,
+        array $kinds,
+        int $range = self::RANGE
+    ) {
+        $this->store = $store;
         $this->source = $source;
+        $this->client = $client;
+        $this->memory = $memory;
+        $this->clock = $clock;
         $this->kinds = array_values($kinds);
+        $this->range = $range;
         $this->state = $memory->get(self::STATE) ?? [];
     }
 
@@ -177,7 +186,7 @@ class parity {
     private function begin(): void {
         $request = $this->memory->get(continuity::COMPARE);
         if ($request) {
-            $this->state = ['status' => self::RUNNING, 'reason' => $request['reason'], 'started' => time(), 'finished' => null,
+            $this->state = ['status' => self::RUNNING, 'reason' => $request['reason'], 'started' => $this->clock->now(), 'finished' => null,
                 'pass' => 1, 'step' => 0, 'cursor' => 0, 'allowed' => !empty($request['allowed']), 'kinds' => []];
             $this->memory->set(self::STATE, $this->state);
             $this->memory->forget(continuity::COMPARE);
@@ -202,8 +211,8 @@ class parity {
             $this->state['maydelete'] = $before && ($this->state['allowed'] || !self::needs_permission($before));
             $this->state['kinds'][$kind] = ['repaired' => $before['repaired'] ?? 0, 'again' => false] + self::START;
         }
-        $rows = ledger::next($kind, $this->state['cursor'], self::RANGE * self::RANGES);
-        $islast = count($rows) < self::RANGE * self::RANGES;
+        $rows = $this->store->next($kind, $this->state['cursor'], $this->range * self::RANGES);
+        $islast = count($rows) < $this->range * self::RANGES;
         $this->compare($kind, $this->ranges($rows, $islast));
         if ($islast && $this->state['cursor'] === PHP_INT_MAX) {
             $this->state['step']++;
@@ -221,7 +230,7 @@ class parity {
     private function ranges(array $rows, bool $islast): array {
         $ranges = [];
         $from = $this->state['cursor'] + 1;
-        $chunks = array_chunk($rows, self::RANGE, true) ?: [[]];
+        $chunks = array_chunk($rows, $this->range, true) ?: [[]];
         foreach ($chunks as $i => $chunk) {
             end($chunk);
             $to = $islast && $i === count($chunks) - 1 ? PHP_INT_MAX : (int)key($chunk);
@@ -303,7 +312,7 @@ class parity {
         $erased = $this->changes($kind, array_map(function ($id) {
             return ['id' => $id];
         }, $answer['erased'] ?? []));
-        ledger::refuse($erased);
+        $this->store->refuse($erased);
         $counts['again'] = $counts['again'] || $erased;
         [$living, $gone] = $this->divide($kind, $answer['surplus'] ?? []);
         $resend = $this->changes($kind, array_map(function ($id) {
@@ -367,9 +376,7 @@ class parity {
      */
     private function enqueue(array $changes): int {
         if ($changes) {
-            (new ledger())->complete($changes);
-            ledger::doubt($changes);
-            outbox::postpone($changes, 0);
+            $this->store->send_again($changes);
             $this->state['kinds'][reset($changes)->kind]['again'] = true;
         }
         $this->enqueued += count($changes);
@@ -397,6 +404,6 @@ class parity {
             ]);
         }
         $this->state['status'] = self::FINISHED;
-        $this->state['finished'] = time();
+        $this->state['finished'] = $this->clock->now();
     }
 }
