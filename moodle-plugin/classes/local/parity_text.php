@@ -18,6 +18,7 @@ namespace local_backend_sync\local;
 
 use local_backend_sync\local\delivery\continuity;
 use local_backend_sync\local\delivery\parity;
+use local_backend_sync\local\delivery\parity_counts;
 
 /**
  * The comparison with the backend in words, for the status page and the command line.
@@ -29,7 +30,7 @@ use local_backend_sync\local\delivery\parity;
 class parity_text {
     /** @var status */
     private $status;
-    /** @var array[] counts by kind, see parity::START */
+    /** @var array[] counts by kind, see parity_counts::START */
     private $kinds;
 
     /**
@@ -58,7 +59,7 @@ class parity_text {
      */
     public function is_equal(): bool {
         return !$this->is_underway() && $this->kinds && !array_filter($this->kinds, function ($counts) {
-            return !parity::is_equal($counts);
+            return !parity_counts::is_equal($counts);
         });
     }
 
@@ -94,7 +95,7 @@ class parity_text {
      * @return string empty if nothing does
      */
     public function asks(): string {
-        $asks = $this->is_underway() ? [] : array_filter($this->kinds, [parity::class, 'needs_permission']);
+        $asks = $this->is_underway() ? [] : array_filter($this->kinds, [parity_counts::class, 'needs_permission']);
         return implode(' ', array_map(function ($kind, $counts) {
             $a = (object)['kind' => get_string('kind_' . $kind, 'local_backend_sync'), 'count' => number_format($counts['gone'])];
             return get_string('parity_asks', 'local_backend_sync', $a);
@@ -110,7 +111,7 @@ class parity_text {
         $rows = [];
         foreach ($this->is_underway() ? [] : $this->kinds as $kind => $counts) {
             $differ = (object)['differing' => $counts['differing'] + $counts['gone'], 'unprovable' => $counts['unprovable']];
-            $result = get_string(parity::is_equal($counts) ? 'parity_result_equal' : 'parity_result_differs', 'local_backend_sync', $differ);
+            $result = get_string(parity_counts::is_equal($counts) ? 'parity_result_equal' : 'parity_result_differs', 'local_backend_sync', $differ);
             if ($counts['unprovable']) {
                 $result .= ' ' . get_string('parity_result_unprovable', 'local_backend_sync', $counts['unprovable']);
             }

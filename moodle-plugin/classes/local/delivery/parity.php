@@ -32,12 +32,12 @@ namespace local_backend_sync\local\delivery;
 class parity {
     /**
      * @var string key in the memory: status, reason, trouble (why the last run did not end), started, finished, pass, step, cursor,
-     *     allowed, kinds (see START)
+     *     allowed, kinds (see parity_counts::START)
      */
     const STATE = 'parity';
     /** @var string status: a comparison is underway */
     const RUNNING = 'running';
-    /** @var string status: it has ended; deletions may wait for an administrator, see needs_permission() */
+    /** @var string status: it has ended; deletions may wait for an administrator, see parity_counts */
     const FINISHED = 'finished';
     /** @var string reason: the nightly comparison */
     const NIGHTLY = 'nightly';
@@ -54,13 +54,6 @@ class parity {
     const SECONDS = 2.0;
     /** @var int passes: the first looks and repairs, the second also deletes, the third says what is left */
     const PASSES = 3;
-    /** @var int deletions of a kind that need no permission */
-    const FEW = 50;
-    /** @var int the same, as a share of its records: one in so many */
-    const SHARE = 50;
-    /** @var array what a pass counts for a kind */
-    const START = ['moodle' => 0, 'backend' => 0, 'digest' => digests::NONE, 'repaired' => 0, 'differing' => 0, 'gone' => 0,
-        'unprovable' => 0];
 
     /** @var store */
     private $store;
@@ -131,26 +124,6 @@ class parity {
     }
 
     /**
-     * Whether so many deletions of a kind stop and ask.
-     *
-     * @param array $counts see START
-     * @return bool
-     */
-    public static function needs_permission(array $counts): bool {
-        return $counts['gone'] > max(self::FEW, intdiv($counts['moodle'], self::SHARE));
-    }
-
-    /**
-     * Whether both sides hold the same.
-     *
-     * @param array $counts see START
-     * @return bool
-     */
-    public static function is_equal(array $counts): bool {
-        return !$counts['differing'] && !$counts['gone'] && $counts['moodle'] === $counts['backend'];
-    }
-
-    /**
      * Compares the next ranges. To be called when the outbox has just been emptied.
      *
      * @return int number of records that are in the outbox now
@@ -204,12 +177,12 @@ class parity {
         }
         $before = $this->state['kinds'][$kind] ?? null;
         if ($this->state['cursor'] === 0) {
-            if ($this->state['pass'] > 1 && $before && self::is_equal($before) && !$before['again']) {
+            if ($this->state['pass'] > 1 && $before && parity_counts::is_equal($before) && !$before['again']) {
                 $this->state['step']++;
                 return;
             }
-            $this->state['maydelete'] = $before && ($this->state['allowed'] || !self::needs_permission($before));
-            $this->state['kinds'][$kind] = ['repaired' => $before['repaired'] ?? 0, 'again' => false] + self::START;
+            $this->state['maydelete'] = $before && ($this->state['allowed'] || !parity_counts::needs_permission($before));
+            $this->state['kinds'][$kind] = ['repaired' => $before['repaired'] ?? 0, 'again' => false] + parity_counts::START;
         }
         $rows = $this->store->next($kind, $this->state['cursor'], $this->range * self::RANGES);
         $islast = count($rows) < $this->range * self::RANGES;
@@ -390,7 +363,7 @@ class parity {
         $this->state['step'] = 0;
         $open = array_filter($this->state['kinds'], function ($counts) {
             return $counts['again'] || ($this->state['pass'] === 1 && $counts['gone']
-                && ($this->state['allowed'] || !self::needs_permission($counts)));
+                && ($this->state['allowed'] || !parity_counts::needs_permission($counts)));
         });
         if ($open && $this->state['pass'] < self::PASSES) {
             $this->state['pass']++;
