@@ -110,8 +110,8 @@ class parity_text {
     public function rows(): array {
         $rows = [];
         foreach ($this->is_underway() ? [] : $this->kinds as $kind => $counts) {
-            $differ = (object)['differing' => $counts['differing'] + $counts['gone'], 'unprovable' => $counts['unprovable']];
-            $result = get_string(parity_counts::is_equal($counts) ? 'parity_result_equal' : 'parity_result_differs', 'local_backend_sync', $differ);
+            $key = parity_counts::is_equal($counts) ? 'parity_result_equal' : 'parity_result_differs';
+            $result = get_string($key, 'local_backend_sync', $counts['differing'] + $counts['gone']);
             if ($counts['unprovable']) {
                 $result .= ' ' . get_string('parity_result_unprovable', 'local_backend_sync', $counts['unprovable']);
             }

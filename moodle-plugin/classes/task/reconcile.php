@@ -53,7 +53,8 @@ class reconcile extends \core\task\scheduled_task {
         } else {
             backfill::request($memory, backfill::RUNNING, true);
             parity::request($memory, parity::NIGHTLY);
-            mtrace('Requested a full synchronisation, and then a comparison with the backend. The task that sends changes does both.');
+            mtrace('Requested a full synchronisation, and then a comparison with the backend.');
+            mtrace('The task that sends changes does both.');
         }
     }
 }

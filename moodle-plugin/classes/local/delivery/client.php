@@ -89,7 +89,8 @@ class client {
      * @throws failure
      */
     public function handshake(?array $last = null): array {
-        $query = $last ? '?' . http_build_query(['last_event' => $last['event'], 'last_position' => $last['position']], '', '&') : '';
+        $named = $last ? ['last_event' => $last['event'], 'last_position' => $last['position']] : [];
+        $query = $named ? '?' . http_build_query($named, '', '&') : '';
         try {
             $answer = $this->json($this->ask('handshake' . $query, null));
         } catch (rejection $rejection) {

@@ -159,8 +159,8 @@ class parity {
     private function begin(): void {
         $request = $this->memory->get(continuity::COMPARE);
         if ($request) {
-            $this->state = ['status' => self::RUNNING, 'reason' => $request['reason'], 'started' => $this->clock->now(), 'finished' => null,
-                'pass' => 1, 'step' => 0, 'cursor' => 0, 'allowed' => !empty($request['allowed']), 'kinds' => []];
+            $this->state = ['status' => self::RUNNING, 'reason' => $request['reason'], 'started' => $this->clock->now(),
+                'finished' => null, 'pass' => 1, 'step' => 0, 'cursor' => 0, 'allowed' => !empty($request['allowed']), 'kinds' => []];
             $this->memory->set(self::STATE, $this->state);
             $this->memory->forget(continuity::COMPARE);
         }
@@ -266,7 +266,8 @@ class parity {
                     $records[] = ['id' => $id, 'digest' => $digest, 'userid' => $range['people'][$id] ?: null];
                 }
             }
-            $question = ['kind' => $kind, 'from' => $from, 'to' => $range['to'], 'records' => $records, 'except' => $range['except']];
+            $question = ['kind' => $kind, 'from' => $from, 'to' => $range['to'], 'records' => $records,
+                'except' => $range['except']];
             $answer = $this->client->compare('records', $question);
             $this->settle($kind, $answer);
             $from = (int)($answer['to'] ?? $range['to']) + 1;

@@ -24,8 +24,10 @@ namespace local_backend_sync\local\delivery;
  * @license    http://www.gnu.org/copyleft/gpl.html GNU GPL v3 or later
  */
 class parity_counts {
-    /** @var array before the first range: records that could be compared on each side, their digest, those that were sent again, that
-     *     differ even so, that only the backend has, and that could not be compared */
+    /**
+     * @var array before the first range: records that could be compared on each side, their digest, those that were sent again, that
+     *     differ even so, that only the backend has, and that could not be compared
+     */
     const START = ['moodle' => 0, 'backend' => 0, 'digest' => digests::NONE, 'repaired' => 0, 'differing' => 0, 'gone' => 0,
         'unprovable' => 0];
     /** @var int deletions of a kind that need no permission */

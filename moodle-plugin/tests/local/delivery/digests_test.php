@@ -47,7 +47,8 @@ final class digests_test extends \basic_testcase {
      */
     public function test_state(): void {
         $change = new change(change::GRADE, 7);
-        $row = ['finalgrade' => 1 / 3, 'feedback' => "Zo\u{eb} / \u{1f393}", 'hidden' => 0, 'timemodified' => '1795333607', 'grademax' => 100.0];
+        $row = ['finalgrade' => 1 / 3, 'feedback' => "Zo\u{eb} / \u{1f393}", 'hidden' => 0, 'timemodified' => '1795333607',
+            'grademax' => 100.0];
         $hashes = [];
         $precision = ini_get('serialize_precision');
         foreach (['-1', '5', '17'] as $setting) {
