@@ -25,8 +25,8 @@ namespace local_backend_sync\local\delivery;
  */
 class parity_counts {
     /**
-     * @var array before the first range: records that could be compared on each side, their digest, those that were sent again, that
-     *     differ even so, that only the backend has, and that could not be compared
+     * @var array before the first range: records that could be compared on each side, their digest, those that were sent again,
+     *     that differ even so, that only the backend has, and that could not be compared
      */
     const START = ['moodle' => 0, 'backend' => 0, 'digest' => digests::NONE, 'repaired' => 0, 'differing' => 0, 'gone' => 0,
         'unprovable' => 0];
