@@ -109,6 +109,12 @@ impl Store {
         self.counts.get(destination, async move { store.count_by_state(&name).await }).await
     }
 
+    /// Counts now if nobody could be shown [`Store::item_counts`] or [`Store::attention`] without waiting for a count.
+    pub async fn keep_counts(&self, destination: &str) -> Result<(), StoreError> {
+        self.counts.keep(destination, self.count_by_state(destination)).await?;
+        self.attention.keep(destination, self.count_by_reason(destination)).await
+    }
+
     async fn count_by_state(&self, destination: &str) -> Result<Vec<Counts>, StoreError> {
         let sql = "SELECT kind, state, count(*) AS count, count(remarks) AS remarks, min(changed_at) AS oldest FROM sync_items \
                    WHERE destination = ? GROUP BY kind, state ORDER BY kind, state";
