@@ -5,14 +5,15 @@ use std::fs;
 use serde_json::{Value, json};
 
 use crate::support::{
-    Database, Server,
+    Api, Database, Server,
     events::{at, grade},
+    wait::until,
 };
 
 on_both_databases!(large_records_change_in_little_memory);
 
 /// Together they would take all of [`MORE_KIB`] at once, several times.
-const GRADES: i64 = 200;
+const GRADES: i64 = 120;
 
 /// Of these, a request has room for four.
 const FEEDBACK_BYTES: usize = 1_000_000;
@@ -36,6 +37,16 @@ async fn rise(server: &Server, work: impl Future<Output = ()>) -> u64 {
     memory(server, "VmHWM").saturating_sub(before)
 }
 
+/// Sends events until they are stored, as the plugin does: a disk may be busy for longer than a statement may take.
+async fn store(site: &Api, events: &[Value]) {
+    until("they are stored", async || {
+        let status = site.post_batch(events).await.status;
+        assert!(status == 200 || status == 503, "{status}");
+        (status == 200).then_some(())
+    })
+    .await;
+}
+
 async fn large_records_change_in_little_memory(database: Database) {
     let server = Server::start(&database).await;
     let site = server.site();
@@ -46,14 +57,14 @@ async fn large_records_change_in_little_memory(database: Database) {
                 data["feedback"] = "x".repeat(FEEDBACK_BYTES).into();
                 at(1, "grade_updated", data)
             };
-            site.apply(&(first..first + 4).map(with_feedback).collect::<Vec<_>>()).await;
+            store(&site, &(first..first + 4).map(with_feedback).collect::<Vec<_>>()).await;
         }
     };
     let rose = rise(&server, written).await;
     assert!(rose < MORE_KIB, "writing them takes {rose} KiB");
     let deleted = |id| at(2, "grade_deleted", json!({"gradeid": id, "userid": 1, "itemid": 1, "courseid": 1}));
     let events: Vec<Value> = (1..=GRADES).map(deleted).collect();
-    let rose = rise(&server, site.apply(&events)).await;
+    let rose = rise(&server, store(&site, &events)).await;
     assert!(rose < MORE_KIB, "deleting them takes {rose} KiB");
     // Nothing of them is lost: a deleted record keeps its state.
     let records = "SELECT count(*) FROM grades WHERE deleted AND octet_length(feedback) = ";
