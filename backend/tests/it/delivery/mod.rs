@@ -21,6 +21,7 @@ mod planned;
 mod recorded;
 mod remarks;
 mod reservations;
+mod stale;
 mod storms;
 mod take_over;
 mod unknown;
