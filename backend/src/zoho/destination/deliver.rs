@@ -35,10 +35,10 @@ impl Zoho {
         delivery.edges.readings = self.readings(&batch, &items);
         delivery.edges.moments = readings::moments(&batch, module, &items);
         let context = DeliveryContext { batch: &batch, module, metadata };
-        let decider = Decider { mapping: &self.mapping, batch: &batch, metadata, module };
+        let decider = Decider { mapping: &self.mapping, batch: &batch, module };
         let (mut writes, mut removals, mut erasures, mut undoes) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
         for item in items {
-            match decider.decide(&item) {
+            match decider.decide(&item, metadata, &mut ()) {
                 Decision::Write(target) => writes.push((item, target)),
                 Decision::Remove(target) => removals.push((item, target)),
                 Decision::Erase(target, leaves) => erasures.push((item, target, leaves)),

@@ -6,6 +6,7 @@ mod brake;
 mod decide;
 mod deliver;
 mod erase;
+mod explain;
 mod find;
 mod forecast;
 mod hold;
@@ -19,11 +20,13 @@ mod plan;
 mod preview;
 mod readings;
 mod remarks;
+mod render;
 mod replaced;
 mod reserve;
 mod same_address;
 mod send;
 mod time_zone;
+mod trail;
 mod trial;
 mod undo;
 mod verify;
@@ -37,8 +40,10 @@ use self::{
     decide::{Decider, Decision},
 };
 pub use self::{
+    explain::{Explained, ExplainedField, ExplainedOutcome},
     plan::{Action, Difference, Plan, Planned, RECORDS_PER_CREDIT},
-    preview::ContactPlan,
+    preview::RemotePlan,
+    trail::{DecisionRule, DecisionStep, DecisionVerdict},
     undo::Restoration,
     verify::user_key,
 };
