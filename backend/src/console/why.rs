@@ -175,7 +175,7 @@ impl Node {
             (Relation::Reads, false) => "reads",
             (Relation::Awaits, false) => "is judged again with",
         };
-        let row = edge.row.as_ref();
+        let (row, is_waiting) = (edge.row.as_ref(), edge.relation == Relation::WaitsForThis);
         let is_there = row.is_some_and(|row| row.state == ItemState::Synced && row.code.is_none());
         Self {
             relation,
@@ -183,7 +183,7 @@ impl Node {
             tag: row.map_or(StateTag { word: "not reported yet", class: "warn" }, StateTag::of),
             address: lines::address(edge.key.kind, &renderer.id(edge.key.site_id, edge.key.moodle_id)),
             label: subjects.label(edge.key),
-            reason: row.filter(|_| !is_there).and_then(|row| row.reason.clone()),
+            reason: row.filter(|_| !is_there && !is_waiting).and_then(|row| row.reason.clone()),
             tried: edge.tried_at.map(|at| Moment::new(at, now)),
         }
     }
@@ -194,7 +194,9 @@ impl From<FieldView> for Field {
         let FieldView { field, source, outcome, value: Any(value), remark } = view;
         let value = match (outcome, &value) {
             (FieldOutcome::Written | FieldOutcome::Unfitted, Value::Null) => "empty".to_owned(),
-            (FieldOutcome::Written | FieldOutcome::Unfitted, value) => text(value),
+            // A lookup.
+            (FieldOutcome::Written, value) => text(value.get("id").unwrap_or(value)),
+            (FieldOutcome::Unfitted, value) => text(value),
             (FieldOutcome::Waits, _) => "waits for that record".to_owned(),
             (outcome, _) => outcome.as_str().replace('_', " "),
         };

@@ -9,6 +9,7 @@ use crate::{
     cli::{CliError, print},
     clock::Clock,
     config::Config,
+    model::ItemState,
     store::Store,
     views::{EdgeView, Explanation, FieldOutcome, FieldView, RecordExplanation, Relation, Renderer, StepView},
 };
@@ -59,7 +60,8 @@ fn print_explanation(found: &Explanation) -> Result<(), CliError> {
     }
     let action = match &found.action {
         Some(action) => action.clone(),
-        None => "to write it, unless Zoho has the same already".to_owned(),
+        None if item.state == ItemState::Synced => "nothing, unless the mapping has changed since".to_owned(),
+        None => "update, unless Zoho has the same already".to_owned(),
     };
     let reason = found.reason.as_ref().map(|reason| format!(": {reason}")).unwrap_or_default();
     print(format_args!("    => {action}{reason}"))?;
@@ -77,7 +79,7 @@ fn print_edges(found: &Explanation) -> Result<(), CliError> {
     if found.edges.is_empty() && found.waiting.is_empty() && found.judged_at.is_none() {
         return Ok(());
     }
-    print("\nWhat judges it again:")?;
+    print("\nWhat it depends on, and what depends on it:")?;
     for edge in &found.edges {
         print_edge(edge)?;
     }
@@ -105,7 +107,9 @@ fn print_edge(edge: &EdgeView) -> Result<(), CliError> {
     let state = edge.state.map_or("not reported by Moodle yet", |state| state.as_str());
     let id = edge.remote_id.as_ref().map(|id| format!(", Zoho id {id}")).unwrap_or_default();
     let tried = edge.tried_at.as_ref().map(|at| format!(", last tried at {at}")).unwrap_or_default();
-    let reason = edge.reason.as_ref().map(|reason| format!(": {reason}")).unwrap_or_default();
+    // What waits for this record says nothing else.
+    let reason = edge.reason.as_ref().filter(|_| edge.relation != Relation::WaitsForThis);
+    let reason = reason.map(|reason| format!(": {reason}")).unwrap_or_default();
     print(format_args!("{indent}{relation} {} {} ({state}{id}{tried}){reason}", edge.kind, edge.record))
 }
 

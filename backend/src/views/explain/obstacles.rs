@@ -14,9 +14,8 @@ use crate::{
 };
 
 /// What keeps a record from being delivered.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Enum, strum::IntoStaticStr)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Enum)]
 #[oai(rename_all = "snake_case")]
-#[strum(serialize_all = "snake_case")]
 pub(crate) enum ObstacleKind {
     /// It is being delivered now.
     InFlight,
@@ -42,13 +41,6 @@ pub(crate) enum ObstacleKind {
     Failed,
     /// It is not delivered, by the mapping or a decision.
     LeftOut,
-}
-
-impl ObstacleKind {
-    /// The name in the API.
-    pub(crate) fn as_str(self) -> &'static str {
-        self.into()
-    }
 }
 
 /// What keeps a record, in words.

@@ -15,7 +15,7 @@ use crate::{
     clock::Timestamp,
     model::{ItemState, Kind},
     views::{PlannedItem, Renderer, SyncAttempt, SyncItem, rfc3339},
-    zoho::destination::{DecisionStep, ExplainedField, ExplainedOutcome},
+    zoho::destination::{Action, DecisionStep, ExplainedField, ExplainedOutcome},
 };
 
 /// What keeps a record from being delivered.
@@ -195,7 +195,13 @@ fn sentence(found: &RecordExplanation) -> String {
     let id = found.row.remote_id.as_deref().unwrap_or_default();
     let but = if found.row.remarks.is_empty() { "" } else { ", but for what does not fit" };
     let moment = found.explained.moment.map(|at| format!(" It changes by itself at {}.", at.to_rfc3339()));
-    format!("Zoho has it as {id}{since}{but}.{}", moment.unwrap_or_default())
+    let now = match found.explained.action {
+        Some(Action::Update | Action::Remove) => {
+            " By the mapping as it is now, something else would be written; backend-sync sync resync does so."
+        }
+        _ => "",
+    };
+    format!("Zoho has it as {id}{since}{but}.{}{now}", moment.unwrap_or_default())
 }
 
 impl From<Obstacle> for ObstacleView {

@@ -106,6 +106,10 @@ impl Zoho {
             }
             (Judgement::Made(decision), _) => outcome(&batch, row, decision),
         };
+        if explained.action == Some(Action::Insert) && kind == Kind::User && !module.matches.is_empty() {
+            explained.reason =
+                Some("Zoho is searched for the person first, and may have a contact already.".to_owned());
+        }
         let Some(facts) = batch.facts(row.key) else { return Ok(explained) };
         explained.needs = decider.needed(&facts).collect();
         explained.reads = self.reads(kind, &facts).filter(|key| !explained.needs.contains(key)).collect();
