@@ -18,7 +18,7 @@ pub(crate) use brake::{
 };
 pub(crate) use destinations::{
     Accepted, AttentionView, ConservationView, DestinationView, HoldView, ORGANISATION, OTHER_WRITER, PauseView,
-    StateCounts, accept, operators_pause,
+    StateCounts, WaitingProcess, accept, operators_pause,
 };
 pub(crate) use explain::{
     Edge, EdgeView, Explanation, FieldOutcome, FieldView, ObstacleKind, RecordExplanation, Relation, StepView,

@@ -1,101 +1,16 @@
 //! What to do about one item: a pure function of what was read.
 
-use serde_json::{Map, Value};
-
 use super::{
     batch::{DeliveryBatch, Facts},
+    decision::{Decision, Intent, Judgement, Purpose},
     outcome::Reason,
     trail::{self, DecisionRule as Rule, DecisionVerdict as Verdict, FilterAnswer, Trail, passes, step},
 };
 use crate::{
-    model::{ErasurePolicy, ItemState, Kind, RecordKey, Remark},
+    model::{ErasurePolicy, ItemState, Kind, RecordKey},
     store::{Claimed, ItemRow},
     zoho::mapping::{Mapping, ModuleMapping, OnDelete, StateRef},
 };
-
-/// What to do about an item.
-#[derive(Debug)]
-pub(super) enum Decision {
-    /// Nothing: it is not delivered.
-    LeftOut {
-        reason: Reason,
-        /// Another record whose arrival in Zoho would change this.
-        waits_for: Option<RecordKey>,
-    },
-    /// Nothing: it is not delivered, and none of its attempts can have been.
-    NeverThere { reason: Reason },
-    /// Nothing: Zoho has it, with these remarks and those of its last answer.
-    Same(Vec<Remark>),
-    /// Wait for another record.
-    Park {
-        waits_for: RecordKey,
-        reason: Reason,
-        /// The other record was filtered out, and this one may change that.
-        reconsider: bool,
-    },
-    /// Another record represents the same remote record now, and must be delivered over what this one wrote.
-    HandOver { to: RecordKey },
-    /// It needs a person.
-    Fail { reason: Reason },
-    /// Insert, adopt or update it.
-    Write(WriteTarget),
-    /// Mark it as gone in Zoho, or delete it there.
-    Remove(WriteTarget),
-    /// Give the contact its values back, and have none: a person undid its adoption.
-    Undo,
-    /// Erase it in Zoho, because its person is erased.
-    Erase(WriteTarget, Leaves),
-}
-
-/// A decision, as far as it does not depend on what fits Zoho's fields.
-#[derive(Debug)]
-pub(super) enum Judgement {
-    /// It is made.
-    Made(Decision),
-    /// These values are to be rendered: if they are there already, nothing is to be done.
-    Render(Intent),
-}
-
-/// What is to be rendered for a record.
-#[derive(Debug)]
-pub(super) struct Intent {
-    pub(super) purpose: Purpose,
-    /// The record's id in Zoho, if known.
-    pub(super) remote_id: Option<String>,
-    /// An earlier attempt, whose answer is unknown, may have created it.
-    pub(super) tried: bool,
-}
-
-/// What a record's values are rendered for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Purpose {
-    Write,
-    Removal,
-    Erasure(ErasurePolicy),
-}
-
-/// What is written, and where.
-#[derive(Debug)]
-pub(super) struct WriteTarget {
-    /// The record's id in Zoho, if known.
-    pub(super) remote_id: Option<String>,
-    /// The fields of the update or removal.
-    pub(super) body: Map<String, Value>,
-    pub(super) digest: String,
-    /// An earlier attempt, whose answer is unknown, may have created it.
-    pub(super) tried: bool,
-    /// What was left out of the fields.
-    pub(super) remarks: Vec<Remark>,
-}
-
-/// What remains of an erased record.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Leaves {
-    /// The record, without what we wrote.
-    Record,
-    /// Nothing.
-    Nothing,
-}
 
 /// The code of items that the mapping's filter leaves out.
 const LEFT_OUT: &str = "left_out";
@@ -132,13 +47,13 @@ impl Decider<'_> {
             trail.note(|| step(Rule::Stored, Verdict::Fails, words));
             return Err(Decision::Fail { reason: ("no_record".to_owned(), words.to_owned()) });
         };
-        self.represents(item, trail)?;
+        self.represents(item, &facts, trail)?;
         let (inherited, sibling_tried) = self.batch.inherited(key);
         let remote_id = item.remote_id.clone().or(inherited);
         let tried = sibling_tried || item.attempts > 0;
         if let Some(policy) = self.batch.erased(key, &facts) {
             trail.note(|| step(Rule::Erasure, Verdict::Removed, "Its person is erased."));
-            return self.erase(&facts, policy, remote_id, tried);
+            return self.erase((key, &facts), policy, remote_id, tried);
         }
         if item.remote_id.as_ref().is_some_and(|contact| self.batch.is_undone(key, contact)) {
             trail.note(|| step(Rule::Adoption, Verdict::Removed, "A person undid the adoption of its contact."));
@@ -166,13 +81,13 @@ impl Decider<'_> {
     }
 
     /// Whether the record writes its record in Zoho itself, or the decision if another one does.
-    fn represents(&self, item: &Claimed, trail: &mut impl Trail) -> Result<(), Decision> {
+    fn represents(&self, item: &Claimed, facts: &Facts<'_>, trail: &mut impl Trail) -> Result<(), Decision> {
         let key = item.key;
         let speaker = self.batch.speaker(key);
         if speaker != key {
             let words = || format!("{} stands for the same record in Zoho.", self.batch.name(speaker));
             trail.note(|| step(Rule::Representative, Verdict::LeftOut, words()));
-            return Err(self.replaced(item, speaker));
+            return Err(self.replaced(item, facts, speaker));
         }
         if item.linked && key.kind != Kind::Grade {
             let words = "Its record in Zoho is another one's too, which writes it: both are one there.";
@@ -188,12 +103,15 @@ impl Decider<'_> {
         person.is_some_and(|row| row.remote_id.is_none() && row.code.as_deref() == Some(UNDONE))
     }
 
-    fn replaced(&self, item: &Claimed, speaker: RecordKey) -> Decision {
-        if (item.remote_id.is_some() && !item.linked) || item.attempts > 0 {
-            return Decision::HandOver { to: speaker };
-        }
+    fn replaced(&self, item: &Claimed, facts: &Facts<'_>, speaker: RecordKey) -> Decision {
         let words = format!("{} stands for the same record in Zoho.", self.batch.name(speaker));
-        Decision::LeftOut { reason: ("replaced".to_owned(), words), waits_for: None }
+        let reason = ("replaced".to_owned(), words);
+        match (item.remote_id.is_some() && !item.linked, item.attempts > 0) {
+            (false, false) => Decision::LeftOut { reason, waits_for: None },
+            // Or else the other one would look for it whenever it is judged again.
+            (false, true) if item.remote_id.is_none() && !self.may_be_there(facts) => Decision::NeverThere { reason },
+            _ => Decision::HandOver { to: speaker },
+        }
     }
 
     /// The decision about people of whom nothing is delivered, and their records. What is in Zoho already stays.
@@ -242,8 +160,8 @@ impl Decider<'_> {
         let (asks, wants) = match facts.state {
             StateRef::User(_) => (filter.only_enrolled(), known || self.batch.is_enrolled(key)),
             StateRef::Course(course) => (filter.restricts_courses(), known || filter.wants_course(course)),
-            StateRef::Enrolment(enrolment) => (filter.restricts_roles(), filter.wants_enrolment(enrolment)),
-            StateRef::Grade(_) => (filter.restricts_grades(), filter.wants_grade(facts.item)),
+            StateRef::Enrolment(_) => (filter.restricts_roles(), self.is_chosen(facts)),
+            StateRef::Grade(_) => (filter.restricts_grades(), self.is_chosen(facts)),
             StateRef::Completion(_) => (false, true),
         };
         let is_of_course = !matches!(facts.state, StateRef::User(_) | StateRef::Course(_));
@@ -268,6 +186,16 @@ impl Decider<'_> {
         }
     }
 
+    /// Whether the filter wants a record for what it is itself.
+    fn is_chosen(&self, facts: &Facts<'_>) -> bool {
+        let filter = self.mapping.filter();
+        match facts.state {
+            StateRef::Enrolment(enrolment) => filter.wants_enrolment(enrolment),
+            StateRef::Grade(_) => filter.wants_grade(facts.item),
+            StateRef::User(_) | StateRef::Course(_) | StateRef::Completion(_) => true,
+        }
+    }
+
     /// Decides about a record that is deleted, or no longer delivered.
     fn gone(
         &self,
@@ -283,14 +211,18 @@ impl Decider<'_> {
             }
             false => (LEFT_OUT.to_owned(), "The mapping's filter leaves it out.".to_owned()),
         };
-        // People and courses that are there are updated, whatever the filter says: nothing needs to be found out about
-        // an attempt of unknown outcome.
-        let stays = !facts.deleted && matches!(item.key.kind, Kind::User | Kind::Course);
+        // If it is there, it is updated although its course, or its person's enrolments, do not pass: nothing needs to
+        // be found out about an attempt of unknown outcome.
+        let stays = !facts.deleted && self.is_chosen(facts);
         if remote_id.is_none() && tried && !self.may_be_there(facts) {
             return Err(Decision::NeverThere { reason });
         }
-        if (remote_id.is_none() && (stays || !tried)) || self.module.on_delete == OnDelete::Keep {
+        let perhaps_there = tried || self.batch.sibling_is_in_flight(item.key);
+        if (remote_id.is_none() && (stays || !perhaps_there)) || self.module.on_delete == OnDelete::Keep {
             return Err(Decision::LeftOut { reason, waits_for: None });
+        }
+        if let Some(wait) = self.must_wait(item.key, remote_id.as_ref()) {
+            return Err(wait);
         }
         Ok(Intent { purpose: Purpose::Removal, remote_id, tried })
     }
@@ -298,7 +230,7 @@ impl Decider<'_> {
     /// Decides about a record of an erased person.
     fn erase(
         &self,
-        facts: &Facts<'_>,
+        (key, facts): (RecordKey, &Facts<'_>),
         policy: ErasurePolicy,
         remote_id: Option<String>,
         tried: bool,
@@ -310,10 +242,21 @@ impl Decider<'_> {
         if policy == ErasurePolicy::Keep {
             return left_out("The person was erased here; the policy keeps the records in Zoho.");
         }
+        if let Some(wait) = self.must_wait(key, remote_id.as_ref()) {
+            return Err(wait);
+        }
         if remote_id.is_none() && !(tried && self.may_be_there(facts)) {
             return left_out("The person was erased.");
         }
         Ok(Intent { purpose: Purpose::Erasure(policy), remote_id, tried })
+    }
+
+    /// The decision about a record to be removed, while it is being found out whether it is in Zoho at all.
+    fn must_wait(&self, key: RecordKey, remote_id: Option<&String>) -> Option<Decision> {
+        (remote_id.is_none() && self.batch.sibling_is_in_flight(key)).then(|| {
+            let words = "A grade of the same user and item is being delivered; this one follows.";
+            Decision::Wait { reason: ("sibling_in_flight".to_owned(), words.to_owned()) }
+        })
     }
 
     /// Whether an attempt can have been delivered: only if what the record refers to is or was in Zoho.
@@ -367,6 +310,16 @@ impl Decider<'_> {
             && self.mapping.filter().only_enrolled()
             && person.code.as_deref() == Some(LEFT_OUT)
             && self.passes_filter(key, facts, false, &mut ()).is_ok_and(|passes| passes)
+    }
+
+    /// The person of an enrolment that does not count, or no longer, if only people who are enrolled are delivered.
+    pub(super) fn perhaps_not_enrolled(&self, key: RecordKey) -> Option<RecordKey> {
+        if self.batch.kind != Kind::Enrolment || !self.mapping.filter().only_enrolled() {
+            return None;
+        }
+        let facts = self.batch.facts(key)?;
+        let counts = !facts.deleted && self.passes_filter(key, &facts, false, &mut ()).unwrap_or(true);
+        facts.user.filter(|_| !counts)
     }
 
     fn park(&self, rule: Rule, waits_for: RecordKey, why: &str, reconsider: bool, trail: &mut impl Trail) -> Decision {

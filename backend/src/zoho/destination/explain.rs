@@ -9,7 +9,7 @@ use serde_json::{Map, Value};
 use super::{
     Decider, Decision, DeliveryBatch, Zoho,
     batch::Facts,
-    decide::{Intent, Judgement, Purpose},
+    decision::{Intent, Judgement, Purpose},
     forecast::{Writes, decided},
     plan::{Action, claimed},
     readings,

@@ -4,6 +4,7 @@ mod adopt;
 mod batch;
 mod brake;
 mod decide;
+mod decision;
 mod deliver;
 mod erase;
 mod explain;
@@ -35,10 +36,7 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use tokio::sync::Mutex;
 
-use self::{
-    batch::DeliveryBatch,
-    decide::{Decider, Decision},
-};
+use self::{batch::DeliveryBatch, decide::Decider, decision::Decision};
 pub use self::{
     explain::{Explained, ExplainedField, ExplainedOutcome},
     plan::{Action, Difference, Plan, Planned, RECORDS_PER_CREDIT},
@@ -250,6 +248,10 @@ fn unreadable(error: StoreError) -> DestinationFailure {
 
 impl Destination for Zoho {
     const NAME: &'static str = super::NAME;
+
+    fn mapping(&self) -> String {
+        self.mapping.digest()
+    }
 
     fn admit(&self, lane: Lane, waiting: u64, now: Timestamp) -> Admission {
         self.client.limiter().admit(lane, waiting, now)

@@ -4,7 +4,8 @@ use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
 
 use super::{
-    decide::{Decider, Decision, Intent, Judgement, Leaves, Purpose, WriteTarget},
+    decide::Decider,
+    decision::{Decision, Intent, Judgement, Leaves, Purpose, WriteTarget},
     trail::Trail,
 };
 use crate::{
