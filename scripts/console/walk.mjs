@@ -60,8 +60,16 @@ async function whyIsAGradeParked() {
     await browser.look(page, 'records');
     await main.getByRole('link', { name: /grade/i }).or(main.locator('tbody a')).first().click();
     await shows(/waits for/i);
+    const why = main.getByRole('region', { name: 'Why' });
+    await why.getByText('The decision, step by step').click();
+    await why.getByText('The values that a delivery writes now').click();
+    await why.getByRole('cell', { name: 'waits for that record' }).first().waitFor();
     await browser.look(page, 'record');
-    say('a parked grade shows what it waits for');
+    say('a parked grade shows what it waits for, and what would be written');
+    await why.locator('li.awaited a').first().click();
+    await main.getByRole('list', { name: 'What waits for it' }).getByRole('link').first().waitFor();
+    await browser.look(page, 'record-awaited');
+    say('the drawn edge leads to the record that it waits for, which shows what waits for it');
 }
 
 async function findAPerson() {

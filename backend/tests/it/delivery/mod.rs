@@ -79,7 +79,7 @@ async fn reason(database: &Database, kind: &str, id: i64) -> String {
 }
 
 /// Waits for a hold, and returns the first.
-async fn held(database: &Database) -> Value {
+pub(super) async fn held(database: &Database) -> Value {
     until("a hold", async || {
         let status = run_json(database, &["sync", "status", "--json"]);
         status["holds"].as_array().and_then(|holds| holds.first().cloned())
