@@ -16,6 +16,7 @@ mod enrolments;
 mod erasures;
 mod events;
 mod examples;
+mod explanation;
 mod failure;
 mod grades;
 mod handshake;
@@ -136,7 +137,7 @@ type Operations = (
     (grades::Operations, completions::Operations),
     (events::Operations, changes::Operations, health::Operations),
     (destinations::Operations, items::Operations, retry::Operations, brake::Operations, adoptions::Operations),
-    (plan::Operations, timeline::Operations, erasures::Operations, alerts::Operations),
+    (plan::Operations, explanation::Operations, timeline::Operations, erasures::Operations, alerts::Operations),
 );
 
 fn service() -> OpenApiService<Operations, ()> {
@@ -146,7 +147,7 @@ fn service() -> OpenApiService<Operations, ()> {
         (grades::Operations, completions::Operations),
         (events::Operations, changes::Operations, health::Operations),
         (destinations::Operations, items::Operations, retry::Operations, brake::Operations, adoptions::Operations),
-        (plan::Operations, timeline::Operations, erasures::Operations, alerts::Operations),
+        (plan::Operations, explanation::Operations, timeline::Operations, erasures::Operations, alerts::Operations),
     );
     OpenApiService::new(operations, "Backend Sync", env!("CARGO_PKG_VERSION"))
         .summary("Stores what happens in Moodle durably, makes it readable, and delivers it to Zoho CRM")

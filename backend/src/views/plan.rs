@@ -217,7 +217,7 @@ impl PlanView {
 }
 
 impl PlannedItem {
-    fn new(renderer: &Renderer, planned: Planned) -> Self {
+    pub(super) fn new(renderer: &Renderer, planned: Planned) -> Self {
         let Planned { key, action, remote_id, reason, differences, remarks } = planned;
         Self {
             kind: key.kind,
