@@ -184,8 +184,8 @@ class sender {
     }
 
     /**
-     * After a change of backend or token, the old backoff, handshake and size of requests no longer apply. Only the next handshake tells whether it
-     * is another backend or site, see recognise().
+     * After a change of backend or token, the old backoff, handshake and size of requests no longer apply. Only the next handshake
+     * tells whether it is another backend or site, see recognise().
      */
     private function check_target(): void {
         $target = ['target' => $this->client->target()];
