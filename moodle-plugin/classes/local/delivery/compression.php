@@ -17,8 +17,8 @@
 namespace local_backend_sync\local\delivery;
 
 /**
- * Whether bodies are sent compressed. Something in between, such as a firewall, may refuse a text that it takes for an attack; it does
- * not look into gzip.
+ * Whether bodies are sent compressed. Something in between, such as a firewall, may refuse a text that it takes for an attack; it
+ * does not look into gzip.
  *
  * @package    local_backend_sync
  * @copyright  2026 The Backend Sync developers

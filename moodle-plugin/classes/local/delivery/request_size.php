@@ -24,8 +24,8 @@ namespace local_backend_sync\local\delivery;
  * @license    http://www.gnu.org/copyleft/gpl.html GNU GPL v3 or later
  */
 class request_size {
-    /** @var string key in the memory: by queue, the most events of a request (events), and the key of one that had no answer although
-     *     it was alone (alone) */
+    /** @var string key in the memory: by queue, the most events of a request (events), and the key of one that had no answer
+     *     although it was alone (alone) */
     const STATE = 'requestsize';
     /** @var int a smaller request has this part of the events: three steps from a full batch to a single event */
     const PART = 10;
