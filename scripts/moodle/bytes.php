@@ -5,12 +5,14 @@
 // Reads every record as the sender does, and compares its digest with that of what was sent: from the command line as cron does, or in
 // the page of a student who reads German. Prints the counts, and fails if any differs.
 //
-// Environment: MOODLE_CONFIG (path of Moodle's config.php), MOODLE_URL (for a page, its own address).
+// Environment: MOODLE_CONFIG (path of Moodle's config.php), MOODLE_URL (for a page, its own address), PRECISION (serialize_precision).
 
 if (PHP_SAPI === 'cli') {
     define('CLI_SCRIPT', true);
 }
 require(getenv('MOODLE_CONFIG'));
+// Moodle sets it, some versions to 17.
+ini_set('serialize_precision', getenv('PRECISION'));
 
 use local_backend_sync\local\config;
 use local_backend_sync\local\database_memory;

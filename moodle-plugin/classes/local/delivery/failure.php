@@ -70,7 +70,7 @@ class failure extends \Exception {
     const CONTRACT_VERSION = 'contractversion';
 
     /** @var string[] what something in between may cause, such as a firewall, because of what is in a request */
-    const INTERCEPTIONS = [
+    private static $interceptions = [
         self::INTERCEPTED, self::NETWORK, self::NOT_CONTRACT, self::NOT_FOUND, self::REDIRECT, self::TIMEOUT,
     ];
 
@@ -107,6 +107,6 @@ class failure extends \Exception {
      * @return bool
      */
     public function is_interception(): bool {
-        return !$this->isown && in_array($this->reason, self::INTERCEPTIONS, true);
+        return !$this->isown && in_array($this->reason, self::$interceptions, true);
     }
 }
