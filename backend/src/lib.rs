@@ -26,8 +26,8 @@
 //! - [`store`]: the database, and the only place with SQL.
 //! - [`model`]: the vocabulary: events, records, versions, outcomes.
 //! - [`server`]: the connections of clients.
-//! - [`clock`], [`descriptors`], [`limits`], [`http`], [`authorities`], [`random`], [`secret`], [`probe`]: used by all of
-//!   them.
+//! - [`clock`], [`descriptors`], [`limits`], [`http`], [`authorities`], [`random`], [`place`], [`secret`], [`probe`]:
+//!   used by all of them.
 
 #![forbid(unsafe_code)]
 
@@ -53,6 +53,7 @@ pub mod ingest;
 pub mod limits;
 pub mod metrics;
 pub mod model;
+mod place;
 pub mod probe;
 pub mod random;
 pub mod retention;

@@ -28,6 +28,7 @@ mod m20261127_000014_writers;
 mod m20261127_000016_derived;
 mod m20261127_000017_brake;
 mod m20261127_000018_adoptions;
+mod m20261128_000019_processes;
 
 /// Applies the migrations in their order.
 #[derive(Debug)]
@@ -53,6 +54,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261127_000016_derived::Migration),
             Box::new(m20261127_000017_brake::Migration),
             Box::new(m20261127_000018_adoptions::Migration),
+            Box::new(m20261128_000019_processes::Migration),
         ]
     }
 }

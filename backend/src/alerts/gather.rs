@@ -102,6 +102,9 @@ impl Alerts {
         for summary in destinations.unwrap_or_default() {
             // Destinations that are no longer configured are skipped.
             if let Some(&reserve) = self.destinations.get(&summary.name) {
+                let living = self.store.delivery_processes(&summary.name, now);
+                let living = evaluation.read(&[Rule::OtherMapping], ALERT_READ_TIME, living).await.unwrap_or_default();
+                evaluation.findings.extend(rules::other_mapping(&summary.name, &living, now));
                 let destination = self.gather_destination(summary, reserve, &mut evaluation, now).await;
                 evaluation.findings.extend(rules::destination(&destination, limits, now));
             }

@@ -40,6 +40,7 @@ use crate::{
     limits,
     metrics::Metrics,
     model::Rule,
+    place::place,
     random::Random,
     store::{Cause, ChannelState, DatabaseUrl, Store, StoreError},
     zoho::destination::Zoho,
@@ -175,10 +176,4 @@ impl Alerts {
     fn reference(&self) -> String {
         format!("{:016x}{:016x}", self.random.number(), self.random.number())
     }
-}
-
-/// Names this process among others on the same database.
-fn place() -> String {
-    let host = rustix::system::uname();
-    format!("process {} on host {}", std::process::id(), host.nodename().to_string_lossy())
 }

@@ -81,7 +81,7 @@ fn is_configured(context: &Context, name: &str) -> bool {
 }
 
 async fn destination_answer(context: &Context, name: &str) -> Result<Answer<DestinationView>, Problem> {
-    let found = DestinationView::read(&context.store, name, is_configured(context, name)).await?;
+    let found = DestinationView::read(&context.store, name, is_configured(context, name), context.clock.now()).await?;
     found.map(Answer).ok_or_else(not_found)
 }
 
@@ -99,7 +99,7 @@ impl Operations {
         let mut items = Vec::new();
         for summary in context.store.destinations().await? {
             let configured = is_configured(&context, &summary.name);
-            items.extend(DestinationView::read(&context.store, &summary.name, configured).await?);
+            items.extend(DestinationView::read(&context.store, &summary.name, configured, context.clock.now()).await?);
         }
         Ok(Answer(Destinations { items }))
     }

@@ -11,6 +11,9 @@ pub trait Destination: Send + Sync + 'static {
     /// Its name in the database and the logs.
     const NAME: &'static str;
 
+    /// A digest of the mapping by which it makes remote records of ours.
+    fn mapping(&self) -> String;
+
     /// Whether items of a lane may be delivered now; does not block. `waiting` is the number of pending items in all
     /// lanes.
     fn admit(&self, lane: Lane, waiting: u64, now: Timestamp) -> Admission;
@@ -58,7 +61,7 @@ pub struct Delivery {
     pub settled: Vec<Settled>,
     /// Records that may have been overwritten: they must be delivered again, whatever their digest says.
     pub redeliver: Vec<RecordKey>,
-    /// Records that were filtered out before and may qualify now.
+    /// Records that may qualify now, or no longer, unless they are there.
     pub reconsider: Vec<RecordKey>,
     /// What judges records again.
     pub edges: Edges,

@@ -11,6 +11,7 @@ use tracing::Instrument;
 
 use super::{
     Admission, DeliverySettings, Destination, DestinationFailure, backoff,
+    process::Others,
     upkeep::Upkeep,
     worker::{Report, Worker},
 };
@@ -20,8 +21,9 @@ use crate::{
     limits,
     metrics::Counters,
     model::{Lane, RecordKey, Records},
+    place::place,
     random::Random,
-    store::{Hold, Pause, Store, StoreError},
+    store::{DeliveryProcess, Hold, Pause, Store, StoreError},
     telemetry::trace,
 };
 
@@ -46,6 +48,8 @@ pub struct Engine<D> {
     wake: Arc<Notify>,
     counters: Counters,
     progress: Progress,
+    /// This process, among those that deliver.
+    pub(super) process: DeliveryProcess,
 }
 
 /// The dispatcher's state between two rounds.
@@ -62,6 +66,7 @@ pub(super) struct DispatcherState {
     /// What was last stored about credits and slowness.
     saved_credits: Option<SavedCredits>,
     upkeep: Upkeep,
+    others: Others,
 }
 
 /// What to claim.
@@ -103,7 +108,13 @@ impl<D: Destination> Engine<D> {
     ) -> Self {
         counters.metrics.delivery.begin(D::NAME);
         let progress = Progress::default();
-        Self { store, destination, settings, clock, random, wake, counters, progress }
+        let process = DeliveryProcess {
+            id: format!("{:016x}", random.number()),
+            place: place(),
+            mapping: destination.mapping(),
+            since: clock.now(),
+        };
+        Self { process, store, destination, settings, clock, random, wake, counters, progress }
     }
 
     /// Reports its progress to the watchdog.
@@ -122,6 +133,7 @@ impl<D: Destination> Engine<D> {
             waiting: (0, None),
             saved_credits: None,
             upkeep: Upkeep::new(),
+            others: Others::default(),
         };
         while !*stop.borrow() {
             while let Some(ended) = state.running.try_join_next() {
@@ -147,11 +159,15 @@ impl<D: Destination> Engine<D> {
             }
         }
         while state.running.join_next().await.is_some() {}
+        self.leave().await;
     }
 
     async fn round(&self, state: &mut DispatcherState) -> Result<Round, StoreError> {
         let now = self.clock.now();
         state.upkeep.run::<D>(&self.store, self.settings.lease, now).await?;
+        if !self.may_deliver(&mut state.others, now).await? {
+            return Ok(Round::Idle(limits::SYNC_POLL));
+        }
         let summary = self.store.destination(D::NAME).await?;
         let (pause, holds) = summary.map(|summary| (summary.pause, summary.holds)).unwrap_or_default();
         if let Some(pause) = pause {

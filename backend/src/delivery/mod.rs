@@ -9,6 +9,7 @@ pub mod backoff;
 mod destination;
 mod engine;
 mod holds;
+mod process;
 mod upkeep;
 mod worker;
 

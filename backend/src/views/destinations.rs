@@ -9,7 +9,9 @@ use crate::{
     clock::Timestamp,
     delivery::Destination as _,
     model::{ItemState, Kind, Records},
-    store::{Attention, Conservation, Counts, DestinationSummary, Hold, OPERATOR, Pause, Store, StoreError},
+    store::{
+        Attention, Conservation, Counts, DeliveryProcess, DestinationSummary, Hold, OPERATOR, Pause, Store, StoreError,
+    },
     zoho::destination::Zoho,
 };
 
@@ -110,6 +112,24 @@ impl From<Hold> for HoldView {
     }
 }
 
+/// A process that delivers nothing, because its mapping is another one.
+#[derive(Debug, Object)]
+pub(crate) struct WaitingProcess {
+    /// The process's number and its host.
+    pub(crate) place: String,
+    /// Since when it waits (RFC 3339).
+    pub(crate) since: String,
+}
+
+impl WaitingProcess {
+    /// Those of the living processes, of which the first one delivers.
+    fn among(living: Vec<DeliveryProcess>) -> Vec<Self> {
+        let Some(mapping) = living.first().map(|first| first.mapping.clone()) else { return Vec::new() };
+        let waiting = living.into_iter().filter(|process| process.mapping != mapping);
+        waiting.map(|process| Self { place: process.place, since: rfc3339(process.since) }).collect()
+    }
+}
+
 /// Why delivery is slower than usual.
 #[derive(Debug, Object)]
 pub(crate) struct Slowness {
@@ -195,6 +215,9 @@ pub(crate) struct DestinationView {
     pub(crate) pause: Option<PauseView>,
     /// Kinds of records that are held, while all others are delivered.
     pub(crate) holds: Vec<HoldView>,
+    /// Processes that deliver nothing, because their mapping file is not that of the process that delivers: only those with
+    /// the mapping of the one that has delivered the longest do.
+    pub(crate) waiting_processes: Vec<WaitingProcess>,
     /// Why delivery is slow; null if it is not.
     #[oai(nullable)]
     pub(crate) slow: Option<Slowness>,
@@ -208,11 +231,18 @@ pub(crate) struct DestinationView {
 
 impl DestinationView {
     /// Reads the state of delivery; none if the destination was never configured.
-    pub(crate) async fn read(store: &Store, name: &str, configured: bool) -> Result<Option<Self>, StoreError> {
+    pub(crate) async fn read(
+        store: &Store,
+        name: &str,
+        configured: bool,
+        now: Timestamp,
+    ) -> Result<Option<Self>, StoreError> {
         let Some(summary) = store.destination(name).await? else { return Ok(None) };
         let counts = store.item_counts(name).await?;
         let attention = store.attention(name).await?;
-        Ok(Some(Self::new(summary, configured, &counts, attention)))
+        let living = store.delivery_processes(name, now).await?;
+        let waiting_processes = WaitingProcess::among(living);
+        Ok(Some(Self { waiting_processes, ..Self::new(summary, configured, &counts, attention) }))
     }
 
     fn new(summary: DestinationSummary, configured: bool, counts: &[Counts], attention: Vec<Attention>) -> Self {
@@ -234,6 +264,7 @@ impl DestinationView {
             undelivered_since: undelivered.map(|counts| counts.oldest).min().map(rfc3339),
             pause: summary.pause.map(PauseView::from),
             holds: summary.holds.into_iter().map(HoldView::from).collect(),
+            waiting_processes: Vec::new(),
             slow,
             credits: summary.credits.map(|(left, at)| Credits { left, told_at: rfc3339(at) }),
             conservation: summary.audit.map(ConservationView::from),
@@ -289,7 +320,9 @@ impl Example for DestinationView {
             count: 1,
             example: "the value for Final_Grade is not a number. Correct it in Moodle.".to_owned(),
         };
-        Self::new(summary, true, &counts, vec![attention])
+        let place = "process 4711 on host web2".to_owned();
+        let waiting_processes = vec![WaitingProcess { place, since: rfc3339(at(-90)) }];
+        Self { waiting_processes, ..Self::new(summary, true, &counts, vec![attention]) }
     }
 }
 

@@ -17,7 +17,7 @@ pub(crate) use brake::{
 };
 pub(crate) use destinations::{
     Accepted, AttentionView, ConservationView, DestinationView, HoldView, ORGANISATION, OTHER_WRITER, PauseView,
-    StateCounts, accept, operators_pause,
+    StateCounts, WaitingProcess, accept, operators_pause,
 };
 pub(crate) use items::{ItemWithAttempts, RecordName, SyncAttempt, SyncItem};
 pub(crate) use plan::{DifferenceView, PlanError, PlanView, PlannedItem, Subset, failure_in_words};

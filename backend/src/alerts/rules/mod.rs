@@ -3,6 +3,7 @@
 mod braked;
 mod clock;
 mod database;
+mod mapping;
 mod silence;
 #[cfg(test)]
 mod tests;
@@ -12,6 +13,7 @@ use std::time::Duration;
 pub(super) use braked::{BrakedSite, braked};
 pub(super) use clock::clock;
 pub(super) use database::{UnreadableRules, database, lost, not_stored, unreadable};
+pub(super) use mapping::other_mapping;
 pub(super) use silence::{Hours, LONGEST_SILENCE, WEEK, WEEKS, hour, is_quiet};
 
 use super::{

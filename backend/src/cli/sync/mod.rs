@@ -137,7 +137,7 @@ fn retry_state(word: &str) -> Result<ItemState, &'static str> {
 pub(super) async fn run(config: Config, command: SyncCommand, clock: &Clock) -> Result<(), CliError> {
     let store = open(&config, clock).await?;
     let result = match command {
-        SyncCommand::Status { json } => status::run(&config, &store, json).await,
+        SyncCommand::Status { json } => status::run(&config, &store, json, clock).await,
         SyncCommand::Plan(arguments) => plan::run(&config, &store, arguments, clock).await,
         SyncCommand::Remarks(arguments) => remarks::run(&config, &store, arguments).await,
         SyncCommand::Retry(arguments) => retry(&config, &store, arguments, clock).await,

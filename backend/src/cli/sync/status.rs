@@ -5,15 +5,16 @@ use poem_openapi::types::ToJSON;
 use super::{how_to_begin, pause_lines};
 use crate::{
     cli::{CliError, counted, print},
+    clock::Clock,
     config::Config,
     delivery::Destination as _,
     store::Store,
-    views::{AttentionView, DestinationView, StateCounts},
+    views::{AttentionView, DestinationView, StateCounts, WaitingProcess},
     zoho::destination::Zoho,
 };
 
-pub(super) async fn run(config: &Config, store: &Store, json: bool) -> Result<(), CliError> {
-    let found = DestinationView::read(store, Zoho::NAME, config.zoho.is_some()).await?;
+pub(super) async fn run(config: &Config, store: &Store, json: bool, clock: &Clock) -> Result<(), CliError> {
+    let found = DestinationView::read(store, Zoho::NAME, config.zoho.is_some(), clock.now()).await?;
     match found {
         None if json => print("null"),
         None => print(format_args!("{}.", how_to_begin(config))),
@@ -45,6 +46,12 @@ fn print_status(found: &DestinationView) -> Result<(), CliError> {
         print(format_args!(
             "HELD since {} ({} {}, {}): {}",
             hold.since, hold.records, hold.kind, hold.cause, hold.reason
+        ))?;
+    }
+    for WaitingProcess { place, since } in &found.waiting_processes {
+        print(format_args!(
+            "WAITING since {since}: {place} has another mapping file than the one that delivers. Give all processes the same \
+             file and restart those with the wrong one."
         ))?;
     }
     if let Some(slow) = &found.slow {

@@ -23,6 +23,8 @@ pub enum Rule {
     Failed,
     /// A destination is paused.
     Paused,
+    /// A process delivers nothing because its mapping is another one.
+    OtherMapping,
     /// Unusually much that cannot be undone waits for a person.
     Braked,
     /// A destination's API credits are running out.

@@ -129,6 +129,7 @@ fn waits(longest: &Longest) -> Vec<WaitKind> {
             "TRUE",
             "ends of what was approved ahead",
         ),
+        WaitKind::new("delivery_processes", "seen_at", Duration::ZERO, "TRUE", "processes that deliver"),
         WaitKind::new("brake_effects", "at", Duration::ZERO, "TRUE", "effects that the brake counts"),
         WaitKind::new("sync_items", "due_at", retry, &pending, "records that wait for delivery")
             .repaired_by("due_at = ?, changed_at = CASE WHEN changed_at > ? THEN ? ELSE changed_at END"),
@@ -224,6 +225,7 @@ impl Store {
             "changes" => "(site_id, kind, moodle_id)",
             "turns" | "alert_turns" | "destinations" => "name",
             "console_sessions" => "hash",
+            "delivery_processes" => "(destination, process)",
             _ => "id",
         };
         // Locked rows are skipped: their holder writes a new time anyway, and this avoids deadlocks.

@@ -265,10 +265,12 @@ impl Store {
         query(&self.read.patient(), &sql, vec![destination.into()]).await?.iter().map(key_of).collect()
     }
 
-    /// Makes those of these records pending that were filtered out: a later record may need them.
+    /// Makes those of these records pending that are not at the destination: something about them that decides whether
+    /// they are to be there has changed.
     pub async fn reconsider(&self, destination: &str, keys: &[RecordKey], now: Timestamp) -> Result<(), StoreError> {
-        let filtered = "state = 'synced' AND remote_id IS NULL";
-        make_pending(&self.write, destination, keys, filtered, Delivered::Trusted, now).await?;
+        // What is being delivered may have been judged by what was before.
+        let absent = "state IN ('synced', 'failed', 'in_flight') AND remote_id IS NULL";
+        make_pending(&self.write, destination, keys, absent, Delivered::Trusted, now).await?;
         Ok(())
     }
 

@@ -99,7 +99,7 @@ impl Zoho {
         let (never, perhaps): (Vec<Job>, Vec<Job>) =
             removed.into_iter().partition(|job| never_sent.contains(&job.item.key) || would_be_adopted(job));
         let reason = || ("deleted".to_owned(), "It was deleted in Moodle.".to_owned());
-        delivery.settled.extend(never.into_iter().map(|job| outcome::left_alone(job.item, reason(), None)));
+        delivery.settled.extend(never.into_iter().map(|job| outcome::never_there(job.item, reason())));
         Ok(perhaps)
     }
 

@@ -40,6 +40,8 @@ pub(super) struct DeliveryBatch {
     erased: HashMap<Place, ErasurePolicy>,
     time_zone: Tz,
     now: Timestamp,
+    /// The items' records.
+    claimed: HashSet<RecordKey>,
 }
 
 /// What is known about a record of any kind.
@@ -79,6 +81,7 @@ impl DeliveryBatch {
             erased: HashMap::new(),
             time_zone,
             now,
+            claimed: items.iter().map(|item| item.key).collect(),
         };
         match kind {
             Kind::User => {
@@ -309,7 +312,13 @@ impl DeliveryBatch {
         let others = self.siblings(key).into_iter();
         let rows: Vec<&ItemRow> = others.filter_map(|other| self.related.get(&other)).collect();
         let id = rows.iter().find_map(|row| row.remote_id.clone());
-        (id, rows.iter().any(|row| row.attempts > 0 || row.state == ItemState::InFlight))
+        (id, rows.iter().any(|row| row.attempts > 0))
+    }
+
+    /// Whether another worker is delivering a sibling, and perhaps creates the shared remote record right now.
+    pub(super) fn sibling_is_in_flight(&self, key: RecordKey) -> bool {
+        let others = self.siblings(key).into_iter().filter(|other| !self.claimed.contains(other));
+        others.filter_map(|other| self.related.get(&other)).any(|row| row.state == ItemState::InFlight)
     }
 
     /// The other records that stand for the same remote record.

@@ -36,6 +36,8 @@ pub(super) enum Decision {
         /// The other record was filtered out, and this one may change that.
         reconsider: bool,
     },
+    /// Wait a moment: another worker is delivering a record that represents the same remote record.
+    Wait { reason: Reason },
     /// Another record represents the same remote record now, and must be delivered over what this one wrote.
     HandOver { to: RecordKey },
     /// It needs a person.
@@ -109,7 +111,7 @@ impl<'a> Decider<'a> {
         };
         let speaker = self.batch.speaker(key);
         if speaker != key {
-            return self.replaced(item, speaker);
+            return self.replaced(item, &facts, speaker);
         }
         if item.linked && key.kind != Kind::Grade {
             let words = "Its record in Zoho is another one's too, which writes it: both are one there.";
@@ -157,12 +159,15 @@ impl<'a> Decider<'a> {
         person.is_some_and(|row| row.remote_id.is_none() && row.code.as_deref() == Some(UNDONE))
     }
 
-    fn replaced(&self, item: &Claimed, speaker: RecordKey) -> Decision {
-        if (item.remote_id.is_some() && !item.linked) || item.attempts > 0 {
-            return Decision::HandOver { to: speaker };
-        }
+    fn replaced(&self, item: &Claimed, facts: &Facts<'_>, speaker: RecordKey) -> Decision {
         let words = format!("{} stands for the same record in Zoho.", self.batch.name(speaker));
-        Decision::LeftOut { reason: ("replaced".to_owned(), words), waits_for: None }
+        let reason = ("replaced".to_owned(), words);
+        match (item.remote_id.is_some() && !item.linked, item.attempts > 0) {
+            (false, false) => Decision::LeftOut { reason, waits_for: None },
+            // Or else the other one would look for it whenever it is judged again.
+            (false, true) if item.remote_id.is_none() && !self.may_be_there(facts) => Decision::NeverThere { reason },
+            _ => Decision::HandOver { to: speaker },
+        }
     }
 
     /// The decision about people of whom nothing is delivered, and their records. What is in Zoho already stays.
@@ -199,13 +204,12 @@ impl<'a> Decider<'a> {
     /// is still updated when its course, or its person's enrolments, no longer pass: it is not gone in Moodle.
     fn passes_filter(&self, key: RecordKey, facts: &Facts<'_>, known: bool) -> Result<bool, Decision> {
         let filter = self.mapping.filter();
-        let chosen = match facts.state {
+        match facts.state {
             StateRef::User(_) => return Ok(known || !filter.only_enrolled() || self.batch.is_enrolled(key)),
             StateRef::Course(course) => return Ok(known || filter.wants_course(course)),
-            StateRef::Enrolment(enrolment) => filter.wants_enrolment(enrolment),
-            StateRef::Grade(_) => filter.wants_grade(facts.item),
-            StateRef::Completion(_) => true,
-        };
+            _ => {}
+        }
+        let chosen = self.is_chosen(facts);
         if !chosen || known || !filter.restricts_courses() || facts.deleted {
             return Ok(chosen);
         }
@@ -213,6 +217,16 @@ impl<'a> Decider<'a> {
         match self.batch.course(course) {
             Some(course) => Ok(filter.wants_course(course)),
             None => Err(self.park(course, "which Moodle has not reported yet", false)),
+        }
+    }
+
+    /// Whether the filter wants a record for what it is itself.
+    fn is_chosen(&self, facts: &Facts<'_>) -> bool {
+        let filter = self.mapping.filter();
+        match facts.state {
+            StateRef::Enrolment(enrolment) => filter.wants_enrolment(enrolment),
+            StateRef::Grade(_) => filter.wants_grade(facts.item),
+            StateRef::User(_) | StateRef::Course(_) | StateRef::Completion(_) => true,
         }
     }
 
@@ -225,14 +239,18 @@ impl<'a> Decider<'a> {
             }
             false => (LEFT_OUT.to_owned(), "The mapping's filter leaves it out.".to_owned()),
         };
-        // People and courses that are there are updated, whatever the filter says: nothing needs to be found out about
-        // an attempt of unknown outcome.
-        let stays = !facts.deleted && matches!(item.key.kind, Kind::User | Kind::Course);
+        // If it is there, it is updated although its course, or its person's enrolments, do not pass: nothing needs to
+        // be found out about an attempt of unknown outcome.
+        let stays = !facts.deleted && self.is_chosen(facts);
         if remote_id.is_none() && tried && !self.may_be_there(facts) {
             return Decision::NeverThere { reason };
         }
-        if (remote_id.is_none() && (stays || !tried)) || self.module.on_delete == OnDelete::Keep {
+        let perhaps_there = tried || self.batch.sibling_is_in_flight(item.key);
+        if (remote_id.is_none() && (stays || !perhaps_there)) || self.module.on_delete == OnDelete::Keep {
             return Decision::LeftOut { reason, waits_for: None };
+        }
+        if let Some(wait) = self.must_wait(item.key, remote_id.as_ref()) {
+            return wait;
         }
         let subject = self.batch.subject(item.key, facts);
         match self.module.render_deleted(&subject, self.metadata) {
@@ -263,6 +281,9 @@ impl<'a> Decider<'a> {
         if policy == ErasurePolicy::Keep {
             return left_out("The person was erased here; the policy keeps the records in Zoho.");
         }
+        if let Some(wait) = self.must_wait(item.key, remote_id.as_ref()) {
+            return wait;
+        }
         if remote_id.is_none() && !(tried && self.may_be_there(facts)) {
             return left_out("The person was erased.");
         }
@@ -279,6 +300,14 @@ impl<'a> Decider<'a> {
                 )
             }
         }
+    }
+
+    /// The decision about a record to be removed, while it is being found out whether it is in Zoho at all.
+    fn must_wait(&self, key: RecordKey, remote_id: Option<&String>) -> Option<Decision> {
+        (remote_id.is_none() && self.batch.sibling_is_in_flight(key)).then(|| {
+            let words = "A grade of the same user and item is being delivered; this one follows.";
+            Decision::Wait { reason: ("sibling_in_flight".to_owned(), words.to_owned()) }
+        })
     }
 
     /// Whether an attempt can have been delivered: only if what the record refers to is or was in Zoho.
@@ -323,6 +352,16 @@ impl<'a> Decider<'a> {
             && self.mapping.filter().only_enrolled()
             && person.code.as_deref() == Some(LEFT_OUT)
             && self.passes_filter(key, facts, false).is_ok_and(|passes| passes)
+    }
+
+    /// The person of an enrolment that does not count, or no longer, if only people who are enrolled are delivered.
+    pub(super) fn perhaps_not_enrolled(&self, key: RecordKey) -> Option<RecordKey> {
+        if self.batch.kind != Kind::Enrolment || !self.mapping.filter().only_enrolled() {
+            return None;
+        }
+        let facts = self.batch.facts(key)?;
+        let counts = !facts.deleted && self.passes_filter(key, &facts, false).unwrap_or(true);
+        facts.user.filter(|_| !counts)
     }
 
     fn park(&self, waits_for: RecordKey, why: &str, reconsider: bool) -> Decision {

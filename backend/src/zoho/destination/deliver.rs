@@ -1,5 +1,7 @@
 //! A delivery: decides about each item, makes the calls, and settles each item by its own entry in the answer.
 
+use std::time::Duration;
+
 use super::{
     Decider, Decision, DeliveryBatch, Zoho,
     adopt::Adoption,
@@ -11,11 +13,15 @@ use super::{
     unreadable,
 };
 use crate::{
+    clock::Timestamp,
     delivery::{Delivery, Destination, DestinationFailure},
     model::Kind,
     store::{Claimed, CourseFilter, UserFilter},
     zoho::mapping::{OnDelete, Rendered, Write},
 };
+
+/// When to look again whether another worker has delivered a sibling: about the time of a call.
+const SIBLING_WAIT: Duration = Duration::from_secs(1);
 
 impl Zoho {
     pub(super) async fn deliver_part(&self, items: Vec<Claimed>) -> Result<Delivery, DestinationFailure> {
@@ -37,13 +43,14 @@ impl Zoho {
         let context = DeliveryContext { batch: &batch, module, metadata };
         let decider = Decider { mapping: &self.mapping, batch: &batch, metadata, module };
         let (mut writes, mut removals, mut erasures, mut undoes) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+        delivery.reconsider.extend(items.iter().filter_map(|item| decider.perhaps_not_enrolled(item.key)));
         for item in items {
             match decider.decide(&item) {
                 Decision::Write(target) => writes.push((item, target)),
                 Decision::Remove(target) => removals.push((item, target)),
                 Decision::Erase(target, leaves) => erasures.push((item, target, leaves)),
                 Decision::Undo => undoes.push(item),
-                decision => settle_without_call(&mut delivery, item, decision),
+                decision => settle_without_call(&mut delivery, item, decision, self.clock.now()),
             }
         }
         let effect = |(item, target): &(Claimed, WriteTarget)| brake::removal(&context, item, target);
@@ -159,11 +166,11 @@ impl Zoho {
     }
 }
 
-fn settle_without_call(delivery: &mut Delivery, item: Claimed, decision: Decision) {
+fn settle_without_call(delivery: &mut Delivery, item: Claimed, decision: Decision, now: Timestamp) {
     let settled = match decision {
         Decision::Same(remarks) => outcome::same(item, remarks),
         Decision::LeftOut { reason, waits_for } => outcome::left_alone(item, reason, waits_for),
-        Decision::NeverThere { reason } => outcome::left_alone(Claimed { attempts: 0, ..item }, reason, None),
+        Decision::NeverThere { reason } => outcome::never_there(item, reason),
         Decision::HandOver { to } => {
             delivery.redeliver.push(to);
             let words = "A newer grade of the same user and item stands for it in Zoho.".to_owned();
@@ -174,6 +181,7 @@ fn settle_without_call(delivery: &mut Delivery, item: Claimed, decision: Decisio
             delivery.reconsider.extend(reconsider.then_some(waits_for));
             outcome::parked(item, waits_for, reason)
         }
+        Decision::Wait { reason } => outcome::postponed(item, reason, now.after(SIBLING_WAIT)),
         Decision::Fail { reason } => outcome::failed(item, reason, None),
         // These need a call.
         Decision::Write(_) | Decision::Remove(_) | Decision::Erase(..) | Decision::Undo => return,

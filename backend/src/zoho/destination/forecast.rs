@@ -245,7 +245,7 @@ fn decided(batch: &DeliveryBatch, row: &ItemRow, item: Claimed, decision: Decisi
             let reason = format!("{} stands for the same record in Zoho.", batch.name(to));
             planned(row, Action::Nothing, Some(reason))
         }
-        Decision::Park { reason, .. } => planned(row, Action::Park, Some(reason.1)),
+        Decision::Park { reason, .. } | Decision::Wait { reason } => planned(row, Action::Park, Some(reason.1)),
         Decision::Fail { reason } => planned(row, Action::Fail, Some(reason.1)),
     }
 }

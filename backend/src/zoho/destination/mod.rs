@@ -246,6 +246,10 @@ fn unreadable(error: StoreError) -> DestinationFailure {
 impl Destination for Zoho {
     const NAME: &'static str = super::NAME;
 
+    fn mapping(&self) -> String {
+        self.mapping.digest()
+    }
+
     fn admit(&self, lane: Lane, waiting: u64, now: Timestamp) -> Admission {
         self.client.limiter().admit(lane, waiting, now)
     }

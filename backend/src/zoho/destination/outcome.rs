@@ -52,6 +52,11 @@ pub(super) fn left_alone(item: Claimed, reason: Reason, waits_for: Option<Record
     settled(item, state, Some(reason), None)
 }
 
+/// An item that is not delivered, and that none of its attempts can have delivered: this is not asked again.
+pub(super) fn never_there(item: Claimed, reason: Reason) -> Settled {
+    left_alone(Claimed { attempts: 0, ..item }, reason, None)
+}
+
 /// An item that stands for a remote record which another one writes.
 pub(super) fn linked(item: Claimed, remote_id: String, reason: Reason, timing: Timing) -> Settled {
     let state = SettledState::Synced { remote_id: Some(remote_id), digest: None, linked: true, waits_for: None };
@@ -83,6 +88,11 @@ pub(super) fn failed(item: Claimed, reason: Reason, timing: Option<Timing>) -> S
     let (code, words) = reason.clone();
     let attempt = timing.map(|timing| timing.attempt("failed", Some(code), Some(words)));
     settled(item, SettledState::Failed, Some(reason), attempt)
+}
+
+/// An item that is judged again in a moment; nothing was sent.
+pub(super) fn postponed(item: Claimed, reason: Reason, due_at: Timestamp) -> Settled {
+    settled(item, SettledState::Pending { due_at }, Some(reason), None)
 }
 
 /// An item that will be retried.

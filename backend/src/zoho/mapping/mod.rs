@@ -30,6 +30,7 @@ mod tests;
 use std::collections::BTreeMap;
 
 use chrono_tz::Tz;
+use sha2::{Digest, Sha256};
 
 pub(crate) use erase::is_erased;
 pub use error::RenderError;
@@ -65,6 +66,14 @@ impl Mapping {
     /// The file that it was read from.
     pub fn text(&self) -> &str {
         &self.text
+    }
+
+    /// Equal digests mean that the files say the same, whatever their comments and their order.
+    pub fn digest(&self) -> String {
+        let content = self.text.parse::<toml::Table>().map(|table| table.to_string());
+        // Cannot fail: it was parsed before.
+        let content = content.unwrap_or_else(|_| self.text.clone());
+        hex::encode(&Sha256::digest(content)[..16])
     }
 
     /// The module for records of that kind; `None` when they are not delivered.

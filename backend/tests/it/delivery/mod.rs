@@ -10,6 +10,7 @@ mod holds;
 mod inbox;
 mod locks;
 mod mapped;
+mod mappings;
 mod order;
 mod organisations;
 mod others;

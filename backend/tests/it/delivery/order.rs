@@ -5,7 +5,7 @@ use std::time::Duration;
 use sea_orm::{ConnectionTrait, DatabaseTransaction, TransactionTrait};
 use serde_json::{Value, json};
 
-use super::{assert_conserved, item, reason, rest, start, start_with, until, with};
+use super::{assert_conserved, item, reason, rest, start, start_by, until, with};
 use crate::support::{
     Database, Server, ZohoSimulator,
     events::{at, course, enrolment, grade, user},
@@ -17,6 +17,7 @@ on_both_databases!(
     a_record_deleted_before_its_delivery_never_appears,
     a_deleted_record_is_marked,
     only_enrolled_people_are_delivered,
+    who_failed_is_left_out_without_enrolments,
 );
 on_postgres!(what_is_parked_while_its_user_arrives_is_released, what_is_parked_after_its_user_arrived_is_released);
 
@@ -186,21 +187,26 @@ async fn a_deleted_record_is_marked(database: Database) {
     server.stop().await;
 }
 
-async fn only_enrolled_people_are_delivered(database: Database) {
-    let zoho = ZohoSimulator::start_set_up().await;
-    let mapping = database.file("mapping.toml");
+/// A server that delivers students only.
+async fn start_for_students(database: &Database, zoho: &ZohoSimulator) -> Server {
     let default = backend_sync::zoho::mapping::Mapping::DEFAULT;
     let text =
         default.replace("users = \"all\"", "users = \"enrolled\"").replace("roles = []", "roles = [\"student\"]");
     assert_ne!(text, default);
-    std::fs::write(&mapping, text).unwrap();
-    let server = start_with(&database, &zoho, &[("BACKEND_SYNC_ZOHO__MAPPING", mapping.to_str().unwrap())]).await;
+    start_by(database, zoho, &text).await
+}
+
+/// An enrolment in course 2.
+fn with_role(id: i64, userid: i64, role: &str) -> Value {
+    let mut enrolment = enrolment(id, userid, 2);
+    enrolment["roles"] = json!([{"shortname": role, "archetype": role}]);
+    enrolment
+}
+
+async fn only_enrolled_people_are_delivered(database: Database) {
+    let zoho = ZohoSimulator::start_set_up().await;
+    let server = start_for_students(&database, &zoho).await;
     let site = server.site();
-    let with_role = |id: i64, userid: i64, role: &str| {
-        let mut enrolment = enrolment(id, userid, 2);
-        enrolment["roles"] = json!([{"shortname": role, "archetype": role}]);
-        enrolment
-    };
     site.apply(&[
         at(1, "course_created", course(2, "bio")),
         at(2, "user_created", user(3, "ann")),
@@ -230,5 +236,25 @@ async fn only_enrolled_people_are_delivered(database: Database) {
     assert_eq!((&contacts[0]["Moodle_Status"], &contacts[0]["Mailing_City"]), (&json!("Active"), &json!("Ulm")));
     assert_eq!(zoho.records("Moodle_Enrolments").await[0]["Status"], "Ended");
     assert_conserved(&database);
+    server.stop().await;
+}
+
+async fn who_failed_is_left_out_without_enrolments(database: Database) {
+    let zoho = ZohoSimulator::start_set_up().await;
+    let server = start_for_students(&database, &zoho).await;
+    zoho.refuse("Contacts", "Last_Name", "Broken").await;
+    let mut broken = user(3, "ann");
+    broken["lastname"] = json!("Broken");
+    let site = server.site();
+    site.apply(&[at(1, "course_created", course(2, "bio")), at(2, "user_created", broken)]).await;
+    site.apply(&[at(3, "user_enrolled", with_role(5, 3, "student"))]).await;
+    rest(&database).await;
+    assert_eq!(item(&database, "user", 3).await.0, "failed");
+    assert_eq!(item(&database, "enrolment", 5).await.0, "parked");
+    site.apply(&[at(4, "user_enrolled", with_role(5, 3, "editingteacher"))]).await;
+    let left_out = ("synced".to_owned(), Some("left_out".to_owned()));
+    until("nobody needs a person", async || (item(&database, "user", 3).await == left_out).then_some(())).await;
+    rest(&database).await;
+    assert_eq!(item(&database, "enrolment", 5).await, left_out);
     server.stop().await;
 }

@@ -92,13 +92,13 @@ pub(super) async fn run_one(seed: u64, database: Database) {
         super::play(&mut random, database, Some(&mapping)).await;
     check::rest(&database, &cluster).await;
     let before = (remote(&zoho).await, items(&database).await);
-    let attempts = check::last_attempts(&database).await;
     // What is found afterwards was not found out in time.
     zoho.advance(3_000).await;
     let output = run(&database, &["sync", "resync"]);
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     check::rest(&database, &cluster).await;
     let after = (remote(&zoho).await, items(&database).await);
+    let attempts = check::last_attempts(&database).await;
     let (remote, items) = (changed(&before.0, &after.0), changed(&before.1, &after.1));
     assert!(remote.is_empty() && items.is_empty(), "{remote:#?}\n{items:#?}\nafter {attempts:#?}\nunder {mapping}");
     over.store(true, Ordering::Relaxed);

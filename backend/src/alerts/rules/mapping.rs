@@ -1,0 +1,67 @@
+//! The rule about processes that wait because their mapping is another one.
+
+use std::time::Duration;
+
+use super::critical;
+use crate::{
+    activity::subject_destination,
+    alerts::words::when,
+    clock::Timestamp,
+    model::{Observation, Rule},
+    store::DeliveryProcess,
+};
+
+/// How long processes may have different mappings: while one after the other is restarted.
+const RESTARTS: Duration = Duration::from_secs(2 * 60);
+
+/// Judges the living processes of a destination, of which the first one delivers.
+pub(in crate::alerts) fn other_mapping(
+    destination: &str,
+    living: &[DeliveryProcess],
+    now: Timestamp,
+) -> Option<Observation> {
+    let (first, others) = living.split_first()?;
+    let waiting: Vec<&DeliveryProcess> = others.iter().filter(|other| other.mapping != first.mapping).collect();
+    let since = waiting.iter().map(|other| other.since).min()?;
+    if now.since(since) <= RESTARTS {
+        return None;
+    }
+    let places: Vec<&str> = waiting.iter().map(|other| other.place.as_str()).collect();
+    let verb = if places.len() == 1 { "has" } else { "have" };
+    let message = format!(
+        "{} {verb} delivered nothing to {destination} since {}, because the mapping there is another one than that of {}, which \
+         delivers. Give all processes the same mapping file, and restart those that have the wrong one: those that wait, or, if \
+         theirs is the new one, the others.",
+        places.join(", "),
+        when(since),
+        first.place
+    );
+    Some(critical("other_mapping", message).of(Rule::OtherMapping, &subject_destination(destination)))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::{RESTARTS, other_mapping};
+    use crate::{clock::Timestamp, store::DeliveryProcess};
+
+    #[test]
+    fn processes_that_wait_for_long_are_named() {
+        let start = Timestamp(1_000_000);
+        let process = |place: &str, mapping: &str| DeliveryProcess {
+            id: place.to_owned(),
+            place: place.to_owned(),
+            mapping: mapping.to_owned(),
+            since: start,
+        };
+        let living = [process("one", "a"), process("two", "a"), process("three", "b")];
+        let late = start.after(RESTARTS + Duration::from_secs(1));
+        let found = other_mapping("zoho", &living, late).unwrap();
+        assert!(found.message.starts_with("three has delivered nothing to zoho since"), "{}", found.message);
+        assert!(found.message.contains("that of one, which delivers"), "{}", found.message);
+        assert!(other_mapping("zoho", &living, start).is_none(), "they may be being restarted");
+        assert!(other_mapping("zoho", &living[..2], late).is_none());
+        assert!(other_mapping("zoho", &[], late).is_none());
+    }
+}
