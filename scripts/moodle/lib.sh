@@ -130,10 +130,10 @@ need_moodle() {
     need_php curl gd intl mbstring soap xml zip
 }
 
-# Runs a PHP script in Moodle's folder, ten minutes at most; Moodle wants more
+# Runs a PHP script in Moodle's folder, half an hour at most; Moodle wants more
 # variables and memory than PHP's defaults allow.
 moodle() { # moodle SCRIPT [ARGUMENTS]; SCRIPT relative to Moodle's folder, or absolute
-    (cd "$code" && exec timeout --foreground -k 5 600 \
+    (cd "$code" && exec timeout --foreground -k 5 1800 \
         php -d max_input_vars=5000 -d memory_limit=1G -d log_errors=1 -d error_log="$work/php.log" "$@")
 }
 
