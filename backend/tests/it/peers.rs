@@ -23,6 +23,7 @@ on_both_databases!(
     the_form_of_a_stranger_is_not_read,
     few_descriptors_suffice,
     no_descriptors_are_waited_out,
+    idle_connections_make_room_when_descriptors_run_out,
 );
 
 const HEALTH: &str = "/api/v1/health";
@@ -197,15 +198,17 @@ async fn few_descriptors_suffice(database: Database) {
     server.stop().await;
 }
 
+/// Sets the soft limit of open files of a running server.
+fn limit_files(server: &Server, current: Option<u64>) {
+    let pid = Pid::from_raw(server.id().cast_signed()).unwrap();
+    let limit = Rlimit { current, maximum: getrlimit(Resource::Nofile).maximum };
+    prlimit(Some(pid), Resource::Nofile, limit).unwrap();
+}
+
 async fn no_descriptors_are_waited_out(database: Database) {
     let server = Server::start(&database).await;
     server.site().apply(&[user_event(1, "a")]).await;
-    let pid = Pid::from_raw(server.id().cast_signed()).unwrap();
-    let limit = |current| {
-        let limit = Rlimit { current, maximum: getrlimit(Resource::Nofile).maximum };
-        prlimit(Some(pid), Resource::Nofile, limit).unwrap();
-    };
-    limit(Some(8));
+    limit_files(&server, Some(8));
     // The operating system takes them, the server cannot.
     let waiting = opened(&server, 5, "GET /api/v1/health HTTP/1.1\r\nHost: x\r\n\r\n").await;
     let beginning = "no connection can be accepted";
@@ -213,10 +216,39 @@ async fn no_descriptors_are_waited_out(database: Database) {
     let used = cpu_at_rest(&server).await;
     assert!(used < IDLE_CPU, "{used:?}");
     assert_eq!(logged(&server, beginning), 1);
-    limit(getrlimit(Resource::Nofile).maximum);
+    limit_files(&server, getrlimit(Resource::Nofile).maximum);
     for mut connection in waiting {
         let answer = connection.read().await;
         assert!(answer.starts_with("HTTP/1.1 200 "), "{answer}");
     }
+    server.stop().await;
+}
+
+/// The lowest number that no file of the server has: the next file gets it.
+fn free_number(server: &Server) -> u64 {
+    let open = |number: &u64| std::fs::symlink_metadata(format!("/proc/{}/fd/{number}", server.id())).is_ok();
+    (0..).find(|number| !open(number)).unwrap()
+}
+
+async fn idle_connections_make_room_when_descriptors_run_out(database: Database) {
+    let server = Server::start(&database).await;
+    let request = format!("GET {HEALTH} HTTP/1.1\r\nHost: x\r\n\r\n");
+    let mut idle = opened(&server, 30, &request).await;
+    for connection in &mut idle {
+        assert!(connection.read().await.starts_with("HTTP/1.1 200 "));
+    }
+    // The limit is a number, below which none is free now.
+    limit_files(&server, Some(free_number(&server)));
+    for _ in 0..5 {
+        let [mut newcomer] = opened(&server, 1, &request).await.try_into().ok().unwrap();
+        // Sooner than idle connections end by themselves.
+        let answer = tokio::time::timeout(SOON, newcomer.read()).await.expect("an answer");
+        assert!(answer.starts_with("HTTP/1.1 200 "), "{answer}");
+    }
+    // Those that were idle longest made room, not all of them.
+    let mut last = idle.pop().unwrap();
+    last.write(&request).await;
+    assert!(last.read().await.starts_with("HTTP/1.1 200 "));
+    assert_eq!(idle[0].read().await, "");
     server.stop().await;
 }
