@@ -8,6 +8,7 @@ mod batch;
 mod body;
 mod brake;
 mod changes;
+mod coding;
 mod completions;
 mod courses;
 mod destinations;

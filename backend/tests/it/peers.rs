@@ -44,13 +44,6 @@ fn logged(server: &Server, beginning: &str) -> usize {
     server.log_messages().iter().filter(|message| begins(message)).count()
 }
 
-/// The value of a metric without labels.
-async fn metric(server: &Server, name: &str) -> f64 {
-    let metrics = server.reader().get("/metrics").await.text;
-    let line = metrics.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
-    line.unwrap_or_else(|| panic!("no {name} in {metrics}")).parse().unwrap()
-}
-
 async fn half_a_head_does_not_stay(database: Database) {
     let server = Server::start(&database).await;
     let silent = opened(&server, 50, "").await;
@@ -76,7 +69,7 @@ async fn slow_bodies_of_a_site_leave_room_for_another(database: Database) {
     let server = Server::start(&database).await;
     let other = run_json(&database, &["site", "add", "other", "--json"]);
     let other = server.site_with(other["token"].as_str().unwrap());
-    let room = async || metric(&server, "backend_sync_queue_bytes").await;
+    let room = async || server.reader().metric("backend_sync_queue_bytes").await;
     // Together they promise more than there is room for; each sends a byte.
     let slow = opened(&server, 40, &format!("{}{{", large_head(server.site_token()))).await;
     until("all are being read", async || (room().await >= f64::from(40 * 4 * 1024)).then_some(())).await;
@@ -100,7 +93,7 @@ async fn a_log_that_nobody_reads_stops_nobody(database: Database) {
     let (mut server, valve) = Server::start_piped(&database).await;
     valve.turn(false);
     let site = server.site();
-    let lost = async || metric(&server, "backend_sync_log_lines_lost_total").await;
+    let lost = async || server.reader().metric("backend_sync_log_lines_lost_total").await;
     while lost().await < 1_000.0 {
         assert_eq!(site.post(BATCH, noise()).await.outcomes().len(), 1_000);
     }
