@@ -6,17 +6,8 @@ use std::time::Duration;
 /// Events in one `batch` request. One transaction stores them all, and the sender resends them all if it fails.
 pub const BATCH_EVENTS: usize = 1_000;
 
-/// Ranges of ids in one question of the comparison with Moodle: those of 100,000 records.
-pub const PARITY_RANGES: usize = 100;
-
-/// Records named in one question of the comparison with Moodle, and those left out of one of its ranges.
-pub const PARITY_RECORDS: usize = 1_000;
-
-/// Rows that one question of the comparison with Moodle reads: a tenth of a second.
-pub const PARITY_ROWS: usize = 50_000;
-
-/// Bytes of a request body: a full batch of events of 5 kB each. More than any page of feedback, and small enough to
-/// hold many at once.
+/// Bytes of a request body, and of what a packed one unpacks to: a full batch of events of 5 kB each. More than any page
+/// of feedback, and small enough to hold many at once.
 pub const BODY_BYTES: usize = 5 * 1024 * 1024;
 
 /// Bytes of a refused body that are still read and discarded, so that the sender sees the answer, not a broken

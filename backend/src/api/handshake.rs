@@ -20,6 +20,8 @@ pub(super) struct Operations;
 #[derive(Enum)]
 #[oai(rename_all = "snake_case")]
 enum Capability {
+    /// Bodies may be sent with `Content-Encoding: gzip`, past firewalls that read them.
+    Gzip,
     /// Records may be compared by their digests.
     Parity,
 }
@@ -54,7 +56,7 @@ struct Handshake {
     event_types: Vec<EventType>,
     /// Maximum events in one batch.
     max_batch_events: usize,
-    /// Maximum size of a request body, in bytes.
+    /// Maximum size of a request body, in bytes; of a packed one, unpacked.
     max_body_bytes: usize,
     /// What else a sender may do.
     capabilities: Vec<Capability>,
@@ -99,7 +101,7 @@ impl Handshake {
             event_types: EventType::ALL.to_vec(),
             max_batch_events: limits::BATCH_EVENTS,
             max_body_bytes: limits::BODY_BYTES,
-            capabilities: vec![Capability::Parity],
+            capabilities: vec![Capability::Gzip, Capability::Parity],
             holds_last_event: None,
             newest_event: None,
             time,

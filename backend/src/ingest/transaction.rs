@@ -7,11 +7,11 @@ use uuid::Uuid;
 
 use super::{
     Arrival, Written,
-    work::{Effect, Key, WorkUnit},
+    work::{Effect, WorkUnit},
 };
 use crate::{
     model::{Kind, Outcome},
-    store::{NO_DATA, NewChange, NewDigest, NewEvent, Store, StoreError},
+    store::{Key, NO_DATA, NewChange, NewDigest, NewEvent, Store, StoreError},
 };
 
 /// Stores `arrivals` in order and commits. When it fails, nothing is stored, unless the commit itself failed.

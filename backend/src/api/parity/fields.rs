@@ -4,10 +4,13 @@ use std::collections::BTreeSet;
 
 use serde_json::Value;
 
-use crate::{
-    limits,
-    model::{Digest, Field, FieldErrorCode, Fields, Id},
-};
+use crate::model::{Digest, Field, FieldErrorCode, Fields, Id};
+
+/// Ranges of ids in one question: those of 100,000 records.
+pub(super) const RANGES: usize = 100;
+
+/// Records named in one question, and those left out of one of its ranges.
+pub(super) const RECORDS: usize = 1_000;
 
 impl Field for Digest {
     fn parse(value: Value) -> Result<Self, FieldErrorCode> {
@@ -28,7 +31,7 @@ impl<const MAX: usize, T: Field> Field for UpTo<MAX, T> {
     }
 }
 
-pub(super) type Ids = UpTo<{ limits::PARITY_RECORDS }, Id>;
+pub(super) type Ids = UpTo<RECORDS, Id>;
 
 /// A number of records.
 pub(super) struct Number(pub(super) u64);
