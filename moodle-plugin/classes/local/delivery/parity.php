@@ -46,7 +46,7 @@ class parity {
 
     /** @var string capability of the backend */
     const CAPABILITY = 'parity';
-    /** @var int records of a range: its question and answer take some 130 bytes, and naming them all 90,000 */
+    /** @var int records of a range: its question and answer take some 180 bytes, and naming them all 80,000 */
     const RANGE = 1000;
     /** @var int ranges of one request; the backend reads 50,000 rows for one */
     const RANGES = 20;
