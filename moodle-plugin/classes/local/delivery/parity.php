@@ -160,7 +160,7 @@ class parity {
         $request = $this->memory->get(continuity::COMPARE);
         if ($request) {
             $this->state = ['status' => self::RUNNING, 'reason' => $request['reason'], 'started' => $this->clock->now(),
-                'finished' => null, 'pass' => 1, 'step' => 0, 'cursor' => 0,
+                'finished' => null, 'trouble' => null, 'pass' => 1, 'step' => 0, 'cursor' => 0,
                 'allowed' => !empty($request['allowed']), 'kinds' => []];
             $this->memory->set(self::STATE, $this->state);
             $this->memory->forget(continuity::COMPARE);
