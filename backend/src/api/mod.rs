@@ -10,6 +10,7 @@ mod brake;
 mod changes;
 mod completions;
 mod courses;
+mod cursor;
 mod destinations;
 mod docs;
 mod enrolments;
