@@ -31,6 +31,7 @@ use local_backend_sync\admin\setting_token;
 use local_backend_sync\admin\setting_url;
 use local_backend_sync\local\config;
 use local_backend_sync\local\delivery\change;
+use local_backend_sync\local\delivery\compression;
 use local_backend_sync\local\immediate;
 
 // Users who may view the status but not configure the site do not see the category "Local plugins".
@@ -84,6 +85,17 @@ if ($hassiteconfig) {
             $immediate->description = $text('immediate_impossible');
         }
         $page->add($immediate);
+        $ways = [];
+        foreach ([compression::AUTO, compression::ALWAYS, compression::NEVER] as $way) {
+            $ways[$way] = $text('compression_' . $way);
+        }
+        $page->add(new admin_setting_configselect(
+            'local_backend_sync/compression',
+            $text('compression'),
+            $text('compression_desc'),
+            compression::AUTO,
+            $ways
+        ));
         foreach (array_keys(config::NUMBERS) as $name) {
             $page->add($number($name));
         }

@@ -37,6 +37,9 @@ use crate::{
     },
 };
 
+/// The interval at which a server looks whether its counts of sync items have become old.
+const COUNT_INTERVAL: Duration = Duration::from_secs(10);
+
 /// Why the server could not start.
 #[derive(Debug, thiserror::Error)]
 pub enum AppError {
@@ -181,6 +184,7 @@ impl App {
         upkeep.push(tokio::spawn(register::run(context.store.clone(), stop.clone())));
         let last_used = save_last_used(Arc::clone(&context), stop.clone());
         let activity = save_activity(Arc::clone(&context), stop.clone());
+        upkeep.push(keep_counts(context.store.clone(), stop.clone()));
         let alerts = tokio::spawn(Arc::clone(&context.alerts).run(stop.clone()));
         let draining = Arc::clone(&context);
         let pages = console::endpoint(context.for_readers(Readers::Console), stop.clone());
@@ -315,6 +319,32 @@ fn save_last_used(context: Arc<Context>, mut stop: watch::Receiver<bool>) -> Joi
             stopping = tokio::time::timeout(limits::LAST_USED_INTERVAL, stop.changed()).await.is_ok();
             if let Err(error) = context.tokens.save_last_used(&context.store).await {
                 tracing::warn!(%error, "could not save when tokens were last used");
+            }
+        }
+    })
+}
+
+/// At the start, and regularly, counts the sync items where these are many, so that no page waits for it.
+fn keep_counts(store: Store, mut stop: watch::Receiver<bool>) -> JoinHandle<()> {
+    tokio::spawn(async move {
+        loop {
+            let keep = async {
+                for destination in store.destinations().await? {
+                    store.keep_counts(&destination.name).await?;
+                }
+                Ok::<_, StoreError>(())
+            };
+            // What takes long is not waited for at the end.
+            let kept = tokio::select! {
+                kept = keep => kept,
+                _ = stop.changed() => return,
+            };
+            if let Err(error) = kept {
+                // Whoever asks for them will be told.
+                tracing::debug!(%error, "could not count the sync items");
+            }
+            if tokio::time::timeout(COUNT_INTERVAL, stop.changed()).await.is_ok() {
+                return;
             }
         }
     })

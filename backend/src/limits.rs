@@ -6,8 +6,8 @@ use std::time::Duration;
 /// Events in one `batch` request. One transaction stores them all, and the sender resends them all if it fails.
 pub const BATCH_EVENTS: usize = 1_000;
 
-/// Bytes of a request body: a full batch of events of 5 kB each. More than any page of feedback, and small enough to
-/// hold many at once.
+/// Bytes of a request body, and of what a packed one unpacks to: a full batch of events of 5 kB each. More than any page
+/// of feedback, and small enough to hold many at once.
 pub const BODY_BYTES: usize = 5 * 1024 * 1024;
 
 /// Bytes of a refused body that are still read and discarded, so that the sender sees the answer, not a broken

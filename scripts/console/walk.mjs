@@ -5,6 +5,10 @@ import { Browser, CONSOLE_URL, PATIENCE } from './browser.mjs';
 
 const { CONSOLE_TOKEN, ZOHO_URL } = process.env;
 
+/** The site's, from the step that makes it. */
+let siteToken;
+let sequence = 0;
+
 const browser = await Browser.start();
 const page = await browser.open();
 const main = page.locator('main');
@@ -56,8 +60,16 @@ async function whyIsAGradeParked() {
     await browser.look(page, 'records');
     await main.getByRole('link', { name: /grade/i }).or(main.locator('tbody a')).first().click();
     await shows(/waits for/i);
+    const why = main.getByRole('region', { name: 'Why' });
+    await why.getByText('The decision, step by step').click();
+    await why.getByText('The values that a delivery writes now').click();
+    await why.getByRole('cell', { name: 'waits for that record' }).first().waitFor();
     await browser.look(page, 'record');
-    say('a parked grade shows what it waits for');
+    say('a parked grade shows what it waits for, and what would be written');
+    await why.locator('li.awaited a').first().click();
+    await main.getByRole('list', { name: 'What waits for it' }).getByRole('link').first().waitFor();
+    await browser.look(page, 'record-awaited');
+    say('the drawn edge leads to the record that it waits for, which shows what waits for it');
 }
 
 async function findAPerson() {
@@ -142,6 +154,7 @@ async function tokens() {
     await browser.look(page, 'sites');
     await page.getByRole('button', { name: /Create another token/ }).first().click();
     await shows(/bss_[0-9a-f]{40}/);
+    [siteToken] = (await main.innerText()).match(/bss_[0-9a-f]{40}/);
     await browser.look(page, 'new-token');
     await go('/sites');
     assert.doesNotMatch(await page.content(), /bss_[0-9a-f]{40}/, 'a token is shown only once');
@@ -167,11 +180,72 @@ async function mapping() {
     say('the mapping is compared with Zoho, and a changed one is tried');
 }
 
-async function adoptions() {
-    await go('/adoptions');
-    await shows('Waiting for an answer');
+/** What the plugin would send. */
+async function send(type, ...data) {
+    const time = Math.floor(Date.now() / 1_000);
+    const events = data.map(data => ({ id: crypto.randomUUID(), type, time, sequence: ++sequence, data }));
+    const headers = { 'X-Moodle-Token': siteToken, 'Content-Type': 'application/json' };
+    const body = JSON.stringify({ events });
+    const answer = await fetch(`${CONSOLE_URL}/api/v1/events/moodle/batch`, { method: 'POST', headers, body });
+    const { outcomes } = await answer.json();
+    assert.deepEqual(outcomes.filter(({ outcome }) => outcome === 'rejected'), []);
+}
+
+/** Somebody registers with the address of a person whom admissions know: a person looks, agrees, and takes it back. */
+async function inbox() {
+    const email = 'newcomer@example.org';
+    const zoho = (place, body) => fetch(`${ZOHO_URL}/__sim/${place}`, { method: 'POST', body: JSON.stringify(body) });
+    await zoho('records/Contacts', { Email: email, Last_Name: 'Applicant', Mailing_City: 'Hull' });
+    // The search lags behind what is written.
+    await zoho('clock', { advance_seconds: 3_000 });
+    const account = { userid: 9_001, username: 'newcomer', firstname: 'Nora', lastname: 'Newcomer', email, city: 'York' };
+    await send('user_created', { ...account, auth: 'email', confirmed: 1 });
+    await reloadUntil('/adoptions', /before and after/);
     await browser.look(page, 'adoptions');
-    say('the inbox of adoptions is there');
+    await main.getByRole('link', { name: /before and after/ }).first().click();
+    await main.getByRole('row', { name: /Hull.*York/ }).waitFor();
+    await browser.look(page, 'adoption');
+    await page.goBack();
+    await main.getByRole('checkbox').first().check();
+    await main.getByRole('button', { name: 'Adopt the chosen' }).click();
+    await reloadUntil('/people/college:9001', /in Zoho/);
+    await go('/adoptions');
+    await shows('Nobody asks for a contact');
+    await main.locator('tbody a').first().click();
+    await main.getByRole('row', { name: /Hull.*York/ }).first().waitFor();
+    await browser.look(page, 'adoption-made');
+    await main.getByRole('button', { name: /Undo/ }).click();
+    await cityInZohoIs(email, 'Hull');
+    say('an adoption is looked at, approved, and undone: the contact has its values back');
+}
+
+async function cityInZohoIs(email, city) {
+    const end = Date.now() + PATIENCE;
+    let found;
+    do {
+        const state = await (await fetch(`${ZOHO_URL}/__sim/state`)).json();
+        found = state.modules.Contacts.find(({ Email }) => Email === email);
+        await page.waitForTimeout(500);
+    } while (found.Mailing_City !== city && Date.now() < end);
+    assert.equal(found.Mailing_City, city);
+}
+
+/** A script deletes people by mistake: what is above the ordinary waits, is refused, and later approved. */
+async function brake() {
+    await send('user_deleted', ...Array.from({ length: 60 }, (_, n) => ({ userid: 100 + n })));
+    await reloadUntil('/brake', /10 deletions of people wait for a decision/);
+    await browser.look(page, 'brake-waiting');
+    await main.getByRole('button', { name: /^Refuse: it does not happen/ }).click();
+    await shows(/Exceptions: /);
+    await browser.look(page, 'brake-refused');
+    await main.getByRole('button', { name: /^Take the refusals back/ }).click();
+    await reloadUntil('/brake', /10 deletions of people wait for a decision/);
+    await main.getByRole('button', { name: /^Approve: it happens now/ }).click();
+    await reloadUntil('/', /All is well/);
+    const state = await (await fetch(`${ZOHO_URL}/__sim/state`)).json();
+    const deleted = state.modules.Contacts.filter(({ Moodle_Status }) => Moodle_Status === 'Deleted');
+    assert.equal(deleted.length, 60, 'all deletions were done once they were approved');
+    say('an unusual number of deletions waits, is refused, and is approved');
 }
 
 async function signOut() {
@@ -184,7 +258,7 @@ async function signOut() {
 
 const steps = [
     signIn, overview, whyIsAGradeParked, findAPerson, acknowledgeAnAlert, approveAhead, retryWhatFailed, logs, tokens, mapping,
-    adoptions, signOut,
+    inbox, brake, signOut,
 ];
 try {
     for (const step of steps) await step();

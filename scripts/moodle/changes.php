@@ -264,7 +264,7 @@ step('90 and rolled back', fn() => rolled_back(fn() => $essay->save_grade($ada, 
 $oral = step('column made by hand', fn() => new_item($course->id, 'Oral', ['gradetype' => GRADE_TYPE_VALUE, 'grademax' => 10]));
 step('7.25, right to left', fn() => $oral->update_final_grade($ada, 7.25, 'gradebook', '<p dir="rtl">ممتاز</p>', FORMAT_HTML));
 step('more than the maximum', fn() => $oral->update_final_grade($zoe, 99, 'gradebook'));
-step('feedback alone', fn() => $oral->update_final_grade($leo, false, 'gradebook', '<p>See me</p>', FORMAT_HTML));
+step('feedback alone', fn() => $oral->update_final_grade($leo, false, 'gradebook', '<p>See <script>alert(1)</script></p>', FORMAT_HTML));
 step('maximum from 10 to 20', function () use ($oral, $course) {
     $oral->grademax = 20;
     $oral->update('integration');

@@ -5,8 +5,8 @@ unset($CFG);
 global $CFG;
 $CFG = new stdClass();
 
-$database = parse_url(getenv('TEST_POSTGRES_URL'));
-$CFG->dbtype = 'pgsql';
+$database = parse_url(getenv('MOODLE_DATABASE_URL'));
+$CFG->dbtype = $database['scheme'] === 'mariadb' ? 'mariadb' : 'pgsql';
 $CFG->dblibrary = 'native';
 $CFG->dbhost = $database['host'];
 $CFG->dbname = ltrim($database['path'], '/');
@@ -16,7 +16,7 @@ $CFG->prefix = 'mdl_';
 $CFG->dboptions = ['dbport' => $database['port']];
 unset($database);
 
-$CFG->wwwroot = 'http://127.0.0.1';
+$CFG->wwwroot = getenv('MOODLE_URL') ?: 'http://127.0.0.1';
 $CFG->dataroot = getenv('MOODLE_DATA');
 $CFG->admin = 'admin';
 $CFG->phpunit_prefix = 'phpu_';

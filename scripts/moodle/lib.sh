@@ -11,12 +11,15 @@ export NO_PROXY=127.0.0.1 no_proxy=127.0.0.1
 
 work=
 backend_pid=
+firewall_pid=
 
 cleanup() {
     local status=$?
     stop_backend
+    stop_firewall
     stop_zoho
     [ -z "${postgres_dir:-}" ] || stop_postgres
+    stop_mariadb
     [ $status = 0 ] || [ -z "$work" ] || show_logs >&2
     [ -z "$work" ] || rm -rf "$work"
 }
@@ -69,16 +72,35 @@ end_backend() { # end_backend SIGNAL
     backend_pid=
 }
 
+# Starts a firewall before the backend that does not like some texts. Sets firewall_url.
+start_firewall() {
+    setpriv --pdeathsig KILL php scripts/moodle/firewall.php "$BACKEND_URL" 403 >"$work/firewall.out" 2>>"$work/php.log" &
+    firewall_pid=$!
+    until firewall_url=$(cat "$work/firewall.out") && [ -n "$firewall_url" ]; do
+        kill -0 "$firewall_pid" 2>/dev/null || die "the firewall did not start"
+        sleep 0.1
+    done
+}
+
+stop_firewall() {
+    [ -n "$firewall_pid" ] || return 0
+    kill "$firewall_pid" 2>/dev/null || true
+    wait "$firewall_pid" 2>/dev/null || true
+    firewall_pid=
+}
+
 # --- Moodle -----------------------------------------------------------------
 
-find_moodle() {
-    [[ $MOODLE_DIR == /* ]] || die "MOODLE_DIR must be an absolute path; it is $MOODLE_DIR"
+# Looks at the folder that a variable names.
+find_moodle() { # find_moodle VARIABLE
+    local folder=${!1}
+    [[ $folder == /* ]] || die "$1 must be an absolute path; it is $folder"
     # From 5.1 on, what the web server shows lies in public/.
     web=.
-    [ ! -f "$MOODLE_DIR/public/version.php" ] || web=public
-    [ -f "$MOODLE_DIR/$web/lib/moodlelib.php" ] ||
-        die "MOODLE_DIR=$MOODLE_DIR has no Moodle code: it must be the folder with Moodle's config-dist.php"
-    moodle_release=$(sed -nE "s/^\\\$release *= *'([^']*)'.*/\1/p" "$MOODLE_DIR/$web/version.php")
+    [ ! -f "$folder/public/version.php" ] || web=public
+    [ -f "$folder/$web/lib/moodlelib.php" ] ||
+        die "$1=$folder has no Moodle code: it must be the folder with Moodle's config-dist.php"
+    moodle_release=$(sed -nE "s/^\\\$release *= *'([^']*)'.*/\1/p" "$folder/$web/version.php")
 }
 
 need_php() { # need_php EXTENSION...
@@ -91,30 +113,48 @@ need_php() { # need_php EXTENSION...
 
 # What a Moodle needs.
 need_moodle() {
-    need_postgres
+    case $moodle_database in
+    pgsql)
+        need_postgres
+        need_php pgsql
+        ;;
+    mariadb)
+        # Without a server that starts by itself.
+        need_command mariadbd mariadb-server-core
+        php -r "exit((int) !extension_loaded('mysqli'));" 2>/dev/null || packages+=(php-mysql)
+        ;;
+    *) die "MOODLE_DATABASE is pgsql or mariadb, not $moodle_database" ;;
+    esac
     need_command curl curl
     need_command zip zip
-    need_php curl gd intl mbstring pgsql soap xml zip
+    need_php curl gd intl mbstring soap xml zip
 }
 
-# Runs a PHP script in Moodle's folder, ten minutes at most; Moodle wants more
+# Runs a PHP script in Moodle's folder, half an hour at most; Moodle wants more
 # variables and memory than PHP's defaults allow.
 moodle() { # moodle SCRIPT [ARGUMENTS]; SCRIPT relative to Moodle's folder, or absolute
-    (cd "$code" && exec timeout --foreground -k 5 600 \
+    (cd "$code" && exec timeout --foreground -k 5 1800 \
         php -d max_input_vars=5000 -d memory_limit=1G -d log_errors=1 -d error_log="$work/php.log" "$@")
+}
+
+# Copies the code that find_moodle has found.
+copy_moodle() { # copy_moodle FOLDER COPY
+    code=$2
+    mkdir "$code"
+    tar -C "$1" --anchored --exclude=./.git --exclude=./config.php -cf - . | tar -C "$code" -xf -
+    rm -rf "${code:?}/$web/local/backend_sync"
+    cp scripts/moodle/config.php "$code/config.php"
+    export MOODLE_CONFIG=$code/config.php
+    # Where admin/ lies depends on the version too.
+    admin=admin/cli
+    [ -d "$code/$admin" ] || admin=$web/admin/cli
 }
 
 install_moodle() {
     heading "Installing Moodle $moodle_release"
-    code=$work/moodle
-    mkdir "$code" "$work/data"
-    tar -C "$MOODLE_DIR" --anchored --exclude=./.git --exclude=./config.php -cf - . | tar -C "$code" -xf -
-    rm -rf "${code:?}/$web/local/backend_sync"
-    cp scripts/moodle/config.php "$code/config.php"
-    export MOODLE_CONFIG=$code/config.php MOODLE_DATA=$work/data
-    # Where admin/ lies depends on the version too.
-    admin=admin/cli
-    [ -d "$code/$admin" ] || admin=$web/admin/cli
+    export MOODLE_DATA=$work/data
+    mkdir "$MOODLE_DATA"
+    copy_moodle "$MOODLE_DIR" "$work/moodle"
     quietly moodle "$admin/install_database.php" --agree-license --fullname=College --shortname=college \
         --adminpass="Admin-$(od -An -N8 -tx1 /dev/urandom | tr -d ' \n')" --adminemail=admin@example.com
 }
@@ -126,8 +166,18 @@ install_plugin() { # install_plugin ZIP
     [ -f "$code/$web/local/backend_sync/version.php" ] || die "Moodle did not install the plugin to local/backend_sync"
 }
 
-connect_plugin() {
-    moodle "$admin/cfg.php" --component=local_backend_sync --name=backend_url --set="$BACKEND_URL"
+# Replaces Moodle's code by a later version's, with the plugin that it has, as an administrator does.
+upgrade_moodle() {
+    local plugin=$code/$web/local/backend_sync
+    find_moodle MOODLE_UPGRADE_DIR
+    heading "Upgrading to Moodle $moodle_release"
+    copy_moodle "$MOODLE_UPGRADE_DIR" "$work/upgraded"
+    cp -R "$plugin" "$code/$web/local/backend_sync"
+    quietly moodle "$admin/upgrade.php" --non-interactive
+}
+
+connect_plugin() { # connect_plugin URL
+    moodle "$admin/cfg.php" --component=local_backend_sync --name=backend_url --set="$1"
     # Never as an argument, which any user of the machine can read.
     moodle "$web/local/backend_sync/cli/set_token.php" <<<"$SITE_TOKEN"
 }
@@ -140,6 +190,55 @@ quietly() {
         tail -n 100 "$work/output" >&2
         die "the command above failed: $*"
     }
+}
+
+# --- MariaDB ----------------------------------------------------------------
+
+moodle_database=${MOODLE_DATABASE:-pgsql}
+mariadb_pid=
+
+# Starts a throwaway server that waits for no disk, and exports its address.
+start_mariadb() {
+    local port password as_user=()
+    port=$(free_port)
+    password=$(od -An -N16 -tx1 /dev/urandom | tr -d ' \n')
+    mariadb_dir=$(mktemp -d /var/tmp/backend-sync-mariadb.XXXXXX)
+    # A password, because any user of this machine can connect to the port.
+    cat >"$mariadb_dir/init.sql" <<SQL
+CREATE DATABASE moodle CHARACTER SET utf8mb4 COLLATE utf8mb4_unicode_ci;
+CREATE USER moodle@'127.0.0.1' IDENTIFIED BY '$password';
+GRANT ALL ON *.* TO moodle@'127.0.0.1';
+ALTER USER root@localhost ACCOUNT LOCK;
+SQL
+    # The server does not run as root.
+    if [ "$(id -u)" = 0 ]; then
+        chown -R nobody "$mariadb_dir"
+        as_user=(--reuid=nobody --regid=nogroup --clear-groups)
+    fi
+    say "Starting a throwaway MariaDB on 127.0.0.1:$port"
+    quietly setpriv "${as_user[@]}" mariadb-install-db --no-defaults --datadir="$mariadb_dir/data" \
+        --auth-root-authentication-method=normal --skip-test-db
+    setpriv "${as_user[@]}" --pdeathsig KILL mariadbd --no-defaults --datadir="$mariadb_dir/data" \
+        --bind-address=127.0.0.1 --port="$port" --socket="$mariadb_dir/socket" --pid-file="$mariadb_dir/pid" \
+        --skip-name-resolve --skip-log-bin --innodb-flush-log-at-trx-commit=0 --innodb-flush-method=nosync \
+        --max-allowed-packet=64M --init-file="$mariadb_dir/init.sql" >"$mariadb_dir/log" 2>&1 &
+    mariadb_pid=$!
+    until (: >"/dev/tcp/127.0.0.1/$port") 2>/dev/null; do
+        kill -0 "$mariadb_pid" 2>/dev/null || {
+            tail -n 50 "$mariadb_dir/log" >&2
+            die "MariaDB did not start"
+        }
+        sleep 0.1
+    done
+    export MOODLE_DATABASE_URL="mariadb://moodle:$password@127.0.0.1:$port/moodle"
+}
+
+stop_mariadb() {
+    [ -n "$mariadb_pid" ] || return 0
+    kill -KILL "$mariadb_pid" 2>/dev/null || true
+    wait "$mariadb_pid" 2>/dev/null || true
+    mariadb_pid=
+    rm -rf "$mariadb_dir"
 }
 
 # --- Moodle's own PHPUnit ---------------------------------------------------
@@ -189,6 +288,8 @@ plugin_phpunit() {
     quietly moodle "$util" --install
     quietly moodle "$util" --buildconfig
     moodle vendor/bin/phpunit --test-suffix _test.php "$web/local/backend_sync/tests"
+    # The tests provoke errors.
+    : >"$work/php.log"
 }
 
 # --- For one run ------------------------------------------------------------
@@ -201,8 +302,13 @@ make_work() {
 
 # A Moodle with its database and no plugin.
 make_moodle() {
-    start_postgres
-    # start_postgres has set its own.
-    trap cleanup EXIT
+    if [ "$moodle_database" = mariadb ]; then
+        start_mariadb
+    else
+        start_postgres
+        # start_postgres has set its own.
+        trap cleanup EXIT
+        export MOODLE_DATABASE_URL=$TEST_POSTGRES_URL
+    fi
     install_moodle
 }

@@ -19,6 +19,7 @@ namespace local_backend_sync\integration;
 use local_backend_sync\fixtures\world;
 use local_backend_sync\local\delivery\change;
 use local_backend_sync\local\delivery\clocks;
+use local_backend_sync\local\delivery\compression;
 use local_backend_sync\local\delivery\failure;
 use local_backend_sync\local\delivery\payload;
 
@@ -200,6 +201,8 @@ final class sender_test extends \basic_testcase {
             $this->world->run();
             $this->world->clock->now += 4000;
         }
+        $this->http->loseanswers = 0;
+        $this->assertNull($this->world->run()->failure);
         $this->http->loseanswers = 1;
         $this->world->put(change::USER, $ids[0], ['firstname' => 'Last']);
         $this->assertSame(failure::TIMEOUT, $this->world->run()->failure->reason);
@@ -249,6 +252,49 @@ final class sender_test extends \basic_testcase {
         $report = $this->world->run();
         $this->assertSame([1, true], [$report->sent, $report->recovered]);
         $this->assert_same(change::USER, $id);
+    }
+
+    /**
+     * Ways in which a firewall refuses a request.
+     *
+     * @return string[][]
+     */
+    public static function ways(): array {
+        $ways = ['400', '403', '406', '418', '451', 'reset'];
+        return array_combine($ways, array_chunk($ways, 1));
+    }
+
+    /**
+     * A firewall refuses a text that it takes for an attack: all other events arrive, and compressed this one, too.
+     *
+     * @dataProvider ways
+     * @param string $way
+     */
+    public function test_firewall(string $way): void {
+        $command = [PHP_BINARY, __DIR__ . '/firewall.php', $this->world->url, $way];
+        $firewall = proc_open($command, [1 => ['pipe', 'w']], $pipes);
+        try {
+            $this->world->url = trim(fgets($pipes[1]));
+            $ids = array_map([$this, 'new_id'], range(1, 60));
+            foreach ($ids as $i => $id) {
+                $this->world->put(change::USER, $id, ['firstname' => 'Ann', 'city' => $i === 40 ? '<script>alert(1)</script>' : 'London']);
+            }
+            $this->world->options->compression = compression::NEVER;
+            $report = $this->world->run();
+            $this->assertSame([null, 59, 1], [$report->failure, $report->sent, $report->rejected]);
+            $this->assertSame(["user:$ids[40]"], array_keys($this->world->store->rejected));
+
+            $this->world->options->compression = compression::AUTO;
+            foreach ($ids as $id) {
+                $this->world->put(change::USER, $id, ['firstname' => 'Bea', 'city' => '<script>alert(2)</script>']);
+            }
+            $report = $this->world->run();
+            $this->assertSame([null, 60, 0, 2], [$report->failure, $report->sent, $report->rejected, $report->requests]);
+            array_map([$this, 'assert_same'], array_fill(0, 60, change::USER), $ids);
+        } finally {
+            proc_terminate($firewall, SIGKILL);
+            proc_close($firewall);
+        }
     }
 
     /**

@@ -37,7 +37,7 @@ pub(crate) async fn run(databases: &Databases, kind: Kind, quick: bool) -> Resul
     server.stop().await?;
     let records = Records::of(if quick { EVENTS / 10 } else { EVENTS });
     big::fill(&database, records).await?;
-    let server = Server::start_on(&database, site_token, api_token).await?;
+    let server = Server::start_on(&database, &[], site_token, api_token).await?;
     let load = Load::new(&server);
     let requests = Requests::single(&server.site_token)?;
     let mut table = Table::new(["beside", "the command took s", "events/s", "p50 ms", "p99 ms", "slowest ms"]);

@@ -133,7 +133,7 @@ struct List {
 
 /// Reads all lists of a server on this database. On PostgreSQL, then sends one event and returns its number.
 async fn read(database: &Database, site_token: &str, api_token: &str) -> Result<(Vec<List>, u64), Failed> {
-    let server = Server::start_on(database, site_token.to_owned(), api_token.to_owned()).await?;
+    let server = Server::start_on(database, &[], site_token.to_owned(), api_token.to_owned()).await?;
     let mut connection = Connection::open(server.address).await?;
     let mut lists = Vec::new();
     for (list, parameter) in LISTS {

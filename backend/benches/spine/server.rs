@@ -50,8 +50,13 @@ impl Server {
     }
 
     /// Starts it on a database that already has these tokens.
-    pub(crate) async fn start_on(database: &Database, site_token: String, api_token: String) -> Result<Self, Failed> {
-        Self::spawn(database, &[], "server.log", site_token, api_token).await
+    pub(crate) async fn start_on(
+        database: &Database,
+        settings: &[(&str, &str)],
+        site_token: String,
+        api_token: String,
+    ) -> Result<Self, Failed> {
+        Self::spawn(database, settings, "server.log", site_token, api_token).await
     }
 
     /// Starts another process on the same database.

@@ -13,7 +13,10 @@ use poem_openapi::{
 };
 use serde_json::{Map, Value};
 
-use super::problem::{Code, Problem};
+use super::{
+    coding::{Coding, Intake},
+    problem::{Code, Problem},
+};
 use crate::{
     ingest::{Ingest, Room},
     limits,
@@ -24,6 +27,7 @@ use crate::{
 /// A JSON text with the schema of `T`, of which nothing has been read yet.
 pub(super) struct JsonText<T> {
     reader: BodyReader,
+    coding: Coding,
     /// What the sender says.
     length: Option<usize>,
     schema: PhantomData<T>,
@@ -32,7 +36,7 @@ pub(super) struct JsonText<T> {
 impl<T> JsonText<T> {
     /// Reads it; it takes room in the ingest queue as it arrives, of the share of this site, or of operators.
     pub(super) async fn read(mut self, ingest: &Ingest, site: Option<i64>) -> Result<(String, Room), Problem> {
-        match read_bounded(&mut self.reader, self.length, ingest, site).await {
+        match self.read_bounded(ingest, site).await {
             Ok((bytes, room)) => match String::from_utf8(bytes) {
                 Ok(text) => Ok((text, room)),
                 Err(_) => Err(Problem::new(Code::MalformedJson)),
@@ -42,6 +46,33 @@ impl<T> JsonText<T> {
                     self.reader.discard().await;
                 }
                 Err(problem)
+            }
+        }
+    }
+
+    /// Reads to the end, up to the limit.
+    async fn read_bounded(&mut self, ingest: &Ingest, site: Option<i64>) -> Result<(Vec<u8>, Room), Problem> {
+        if self.length.is_some_and(|length| length > limits::BODY_BYTES) {
+            return Err(Problem::new(Code::PayloadTooLarge));
+        }
+        let room = ingest.enter(site)?;
+        // Better now than after half of it was sent.
+        room.could_fit(self.length.unwrap_or_default())?;
+        let mut intake = Intake::new(self.coding, room);
+        let mut received = 0;
+        loop {
+            match self.reader.next().await {
+                Ok(Some(piece)) => {
+                    received += piece.len();
+                    // What is packed may be endless without unpacking to anything.
+                    if received > limits::BODY_BYTES {
+                        return Err(Problem::new(Code::PayloadTooLarge));
+                    }
+                    intake.add(&piece)?;
+                }
+                Ok(None) => return intake.finish(),
+                Err(ReadError::TooSlow) => return Err(Problem::new(Code::RequestTimeout)),
+                Err(ReadError::Broken(_)) => return Err(Problem::new(Code::MalformedJson)),
             }
         }
     }
@@ -67,38 +98,9 @@ impl<T: Type> ParsePayload for JsonText<T> {
     const IS_REQUIRED: bool = true;
 
     async fn from_request(request: &Request, body: &mut RequestBody) -> poem::Result<Self> {
+        let coding = Coding::of(request.headers())?;
         let length = request.headers().get("content-length").and_then(|length| length.to_str().ok()?.parse().ok());
-        Ok(Self { reader: BodyReader::new(request, body.take()?), length, schema: PhantomData })
-    }
-}
-
-/// Reads a body to its end, up to the limit.
-async fn read_bounded(
-    reader: &mut BodyReader,
-    length: Option<usize>,
-    ingest: &Ingest,
-    site: Option<i64>,
-) -> Result<(Vec<u8>, Room), Problem> {
-    if length.is_some_and(|length| length > limits::BODY_BYTES) {
-        return Err(Problem::new(Code::PayloadTooLarge));
-    }
-    let mut room = ingest.enter(site)?;
-    // Better now than after half of it was sent.
-    room.could_fit(length.unwrap_or_default())?;
-    let mut bytes = Vec::new();
-    loop {
-        match reader.next().await {
-            Ok(Some(piece)) if bytes.len() + piece.len() > limits::BODY_BYTES => {
-                return Err(Problem::new(Code::PayloadTooLarge));
-            }
-            Ok(Some(piece)) => {
-                room.fit(bytes.len() + piece.len())?;
-                bytes.extend_from_slice(&piece);
-            }
-            Ok(None) => return Ok((bytes, room)),
-            Err(ReadError::TooSlow) => return Err(Problem::new(Code::RequestTimeout)),
-            Err(ReadError::Broken(_)) => return Err(Problem::new(Code::MalformedJson)),
-        }
+        Ok(Self { reader: BodyReader::new(request, body.take()?), coding, length, schema: PhantomData })
     }
 }
 

@@ -153,7 +153,9 @@ fn schema(status: u16, conflict: Code) -> MetaSchemaRef {
 
 fn description(status: u16, conflict: Code) -> &'static str {
     match status {
-        400 => "The body is not JSON, or a parameter is invalid (`malformed_json`, `invalid_parameter`).",
+        400 => {
+            "The body is not JSON, or not gzip as it says, or a parameter is invalid (`malformed_json`, `invalid_parameter`)."
+        }
         401 => "The token is missing, unknown, revoked or expired (`unauthorized`).",
         403 => "The token only allows reading (`forbidden`).",
         404 => "It does not exist (`not_found`).",
@@ -171,8 +173,8 @@ fn description(status: u16, conflict: Code) -> &'static str {
             "The cursor is of an earlier life of the database, which was restored since. Begin again without a cursor \
              (`cursor_gone`)."
         }
-        413 => "The body is larger than 5 MiB (`payload_too_large`).",
-        415 => "The Content-Type is not JSON (`unsupported_media_type`).",
+        413 => "The body is larger than 5 MiB, unpacked (`payload_too_large`).",
+        415 => "The Content-Type is not JSON, or the Content-Encoding not gzip (`unsupported_media_type`).",
         422 => "Fields are invalid; `errors` lists all of them (`validation_failed`, `event_not_storable`).",
         503 => {
             "Temporarily unavailable: retry the same request after Retry-After seconds (`queue_full`, `draining`, \

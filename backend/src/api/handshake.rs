@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use poem::web::Data;
-use poem_openapi::{Object, OpenApi, types::Example};
+use poem_openapi::{Enum, Object, OpenApi, types::Example};
 
 use super::{
     CONTRACT_VERSION, Context, Tag,
@@ -14,6 +14,14 @@ use super::{
 use crate::{limits, model::EventType};
 
 pub(super) struct Operations;
+
+/// What a sender may do, beyond the first version of the contract. There may be more of them later.
+#[derive(Enum)]
+#[oai(rename_all = "snake_case")]
+enum Capability {
+    /// Bodies may be sent with `Content-Encoding: gzip`, past firewalls that read them.
+    Gzip,
+}
 
 /// Which site the sender is, and what it may send.
 #[derive(Object)]
@@ -30,8 +38,10 @@ struct Handshake {
     event_types: Vec<EventType>,
     /// Maximum events in one batch.
     max_batch_events: usize,
-    /// Maximum size of a request body, in bytes.
+    /// Maximum size of a request body, in bytes; of a packed one, unpacked.
     max_body_bytes: usize,
+    /// What else a sender may do.
+    capabilities: Vec<Capability>,
     /// The server's clock, in Unix seconds.
     time: i64,
 }
@@ -51,6 +61,7 @@ impl Handshake {
             event_types: EventType::ALL.to_vec(),
             max_batch_events: limits::BATCH_EVENTS,
             max_body_bytes: limits::BODY_BYTES,
+            capabilities: vec![Capability::Gzip],
             time,
         }
     }

@@ -52,10 +52,19 @@ fn order(key: RecordKey) -> (i64, &'static str, Id) {
     (key.site_id, key.kind.as_str(), key.moodle_id)
 }
 
+/// The problem of a path that names no record.
+pub(super) fn not_found() -> Problem {
+    Problem::with_detail(Code::NotFound, "There is no record of this kind with this id.")
+}
+
 /// The record named by a path.
-async fn key_of_path(context: &Context, destination: &str, kind: &str, id: &str) -> Result<RecordKey, Problem> {
+pub(super) async fn key_of_path(
+    context: &Context,
+    destination: &str,
+    kind: &str,
+    id: &str,
+) -> Result<RecordKey, Problem> {
     destinations::find(context, destination).await?;
-    let not_found = || Problem::with_detail(Code::NotFound, "There is no record of this kind with this id.");
     let (kind, id): (Kind, RecordId) = kind.parse().ok().zip(id.parse().ok()).ok_or_else(not_found)?;
     let site = context.store.site(id.site.as_str()).await?.ok_or_else(not_found)?;
     Ok(RecordKey { kind, site_id: site.id, moodle_id: id.moodle_id })
@@ -66,7 +75,6 @@ async fn item_answer(
     destination: &str,
     key: RecordKey,
 ) -> Result<Answer<ItemWithAttempts>, Problem> {
-    let not_found = || Problem::with_detail(Code::NotFound, "There is no record of this kind with this id.");
     let found = ItemWithAttempts::read(&context.store, destination, key).await?;
     found.map(Answer).ok_or_else(not_found)
 }

@@ -8,6 +8,7 @@ mod batch;
 mod body;
 mod brake;
 mod changes;
+mod coding;
 mod completions;
 mod courses;
 mod cursor;
@@ -17,6 +18,7 @@ mod enrolments;
 mod erasures;
 mod events;
 mod examples;
+mod explanation;
 mod failure;
 mod grades;
 mod handshake;
@@ -137,7 +139,7 @@ type Operations = (
     (grades::Operations, completions::Operations),
     (events::Operations, changes::Operations, health::Operations),
     (destinations::Operations, items::Operations, retry::Operations, brake::Operations, adoptions::Operations),
-    (plan::Operations, timeline::Operations, erasures::Operations, alerts::Operations),
+    (plan::Operations, explanation::Operations, timeline::Operations, erasures::Operations, alerts::Operations),
 );
 
 fn service() -> OpenApiService<Operations, ()> {
@@ -147,7 +149,7 @@ fn service() -> OpenApiService<Operations, ()> {
         (grades::Operations, completions::Operations),
         (events::Operations, changes::Operations, health::Operations),
         (destinations::Operations, items::Operations, retry::Operations, brake::Operations, adoptions::Operations),
-        (plan::Operations, timeline::Operations, erasures::Operations, alerts::Operations),
+        (plan::Operations, explanation::Operations, timeline::Operations, erasures::Operations, alerts::Operations),
     );
     OpenApiService::new(operations, "Backend Sync", env!("CARGO_PKG_VERSION"))
         .summary("Stores what happens in Moodle durably, makes it readable, and delivers it to Zoho CRM")

@@ -51,7 +51,7 @@ pub(super) enum Code {
     RequestTimeout,
     /// The body is larger than allowed.
     PayloadTooLarge,
-    /// The `Content-Type` is not JSON.
+    /// The `Content-Type` is not JSON, or the `Content-Encoding` is not gzip.
     UnsupportedMediaType,
     /// Fields of the body are invalid; `errors` lists all of them.
     ValidationFailed,
@@ -117,7 +117,9 @@ impl Code {
                  Begin again without a cursor."
             }
             Self::RequestTimeout => "The body did not arrive in time. Send it again.",
-            Self::PayloadTooLarge => "The body is too large: 5 MiB at most. Send fewer events in one request.",
+            Self::PayloadTooLarge => {
+                "The body is too large: 5 MiB at most, unpacked. Send fewer events in one request."
+            }
             Self::UnsupportedMediaType => "Send JSON with the header Content-Type: application/json.",
             Self::ValidationFailed => "Fields of the body are invalid; errors lists all of them.",
             Self::EventNotStorable => "The database rejected this event. Retrying will not help; see the server's log.",
@@ -232,6 +234,9 @@ impl IntoResponse for Problem {
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
         if status == StatusCode::SERVICE_UNAVAILABLE {
             headers.insert(header::RETRY_AFTER, HeaderValue::from(limits::RETRY_AFTER_SECONDS));
+        }
+        if status == StatusCode::UNSUPPORTED_MEDIA_TYPE {
+            headers.insert(header::ACCEPT_ENCODING, HeaderValue::from_static("gzip"));
         }
         if status == StatusCode::UNAUTHORIZED {
             headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer, X-Moodle-Token"));

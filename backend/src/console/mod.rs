@@ -29,6 +29,7 @@ mod sign_in;
 mod sites;
 mod subjects;
 mod take_over;
+mod why;
 mod words;
 
 use std::sync::Arc;
@@ -83,6 +84,7 @@ pub fn endpoint(context: Arc<Context>, stop: watch::Receiver<bool>) -> impl Endp
         .at("/records.csv", get(records::export::download))
         .at("/records/:id", get(record::page))
         .at("/records/:id/state", get(record::state_now))
+        .at("/records/:id/why", get(why::why_now))
         .at("/records/:id/send", post(record::send))
         .at("/records/:id/take-over", post(take_over::take_over))
         .data(Arc::new(log::Live::new(stop)))

@@ -19,6 +19,7 @@ use super::{
     person::{pairs, text},
     session::{Operator, SignedIn},
     subjects::Subjects,
+    why::{self, Why},
     words::Moment,
 };
 use crate::{
@@ -43,6 +44,7 @@ struct RecordPage {
     course: Option<(String, String)>,
     moodle: Option<String>,
     now: StatePart,
+    why: Option<Why>,
     data: Vec<(String, String)>,
     changed: Option<Moment>,
     attempts: Vec<Attempt>,
@@ -145,6 +147,7 @@ pub(super) async fn page(
             sent,
         });
     }
+    let why = why::read(&context, key, &id).await?;
     let deleted = stored.as_ref().is_some_and(|stored| stored.deleted);
     let (changed, data) = stored.map(|stored| (stored.changed, stored.data)).unzip();
     let data = data.unwrap_or_default();
@@ -157,6 +160,7 @@ pub(super) async fn page(
         course,
         moodle: lines::moodle_page(&context, &site.name, key.kind, key.moodle_id.0).await?,
         now,
+        why,
         changed,
         data,
         attempts,

@@ -1,7 +1,9 @@
 //! From checked events to committed ones: a bounded queue, and one writer that commits whatever is waiting.
 
+mod parts;
 mod queue;
 mod room;
+mod touched;
 mod transaction;
 mod work;
 mod writer;

@@ -5,13 +5,10 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use futures_util::future::try_join;
 use uuid::Uuid;
 
-use super::{
-    Arrival, Written,
-    work::{Key, WorkUnit},
-};
+use super::{Arrival, Written, work::WorkUnit};
 use crate::{
     model::{Kind, Outcome},
-    store::{NO_DATA, NewChange, NewEvent, Store, StoreError},
+    store::{Key, NO_DATA, NewChange, NewEvent, Store, StoreError},
 };
 
 /// Stores `arrivals` in order and commits. When it fails, nothing is stored, unless the commit itself failed.

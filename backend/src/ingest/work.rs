@@ -1,18 +1,18 @@
-//! The unit of work of one transaction: the records that a batch touches, changed in memory and saved once.
+//! The unit of work of one transaction: the records that it touches, changed in memory and saved once.
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 
 use futures_util::future::{try_join, try_join3, try_join5};
 
-use super::Arrival;
+use super::{
+    Arrival,
+    touched::{Touched, items_of, keys_of, mentioned_course},
+};
 use crate::{
     clock::Timestamp,
-    model::{Change, Course, Event, GradeItem, Id, Incoming, Kind, Outcome, Record, State, Version},
-    store::{RecordTable, StoreError, StoredRecord, WriteTransaction, completion, course, enrolment, grade, user},
+    model::{Change, Course, Event, GradeItem, Incoming, Kind, Outcome, Record, State, Version},
+    store::{Key, RecordTable, StoreError, StoredRecord, WriteTransaction, completion, course, enrolment, grade, user},
 };
-
-/// A record's site and its id in Moodle.
-pub(super) type Key = (i64, Id);
 
 /// The records of one kind that a batch touches.
 pub(super) struct TouchedRecords<T: RecordTable> {
@@ -24,8 +24,7 @@ pub(super) struct TouchedRecords<T: RecordTable> {
 }
 
 impl<T: RecordTable> TouchedRecords<T> {
-    async fn load(transaction: &WriteTransaction, keys: &BTreeSet<Key>) -> Result<Self, StoreError> {
-        let keys: Vec<Key> = keys.iter().copied().collect();
+    async fn load(transaction: &WriteTransaction, keys: Vec<Key>) -> Result<Self, StoreError> {
         Ok(Self { loaded: transaction.records::<T>(&keys).await?, new: HashSet::new(), touched: HashMap::new() })
     }
 
@@ -107,15 +106,6 @@ impl TouchedItems {
     }
 }
 
-/// The course that an event of the original plugin mentions: it reports nothing about courses but their ids, in
-/// enrolments. A plugin that sends batches reports its courses, so their events are awaited instead.
-fn mentioned_course(event: &Event) -> Option<Id> {
-    match &event.change {
-        Change::Enrolment(enrolment) if event.idempotency_key.is_none() => Some(enrolment.state.courseid),
-        _ => None,
-    }
-}
-
 /// The records of all kinds that a batch touches.
 pub(super) struct WorkUnit {
     users: TouchedRecords<user::Entity>,
@@ -128,31 +118,16 @@ pub(super) struct WorkUnit {
 
 impl WorkUnit {
     pub(super) async fn load(transaction: &WriteTransaction, arrivals: &[&Arrival]) -> Result<Self, StoreError> {
-        let mut keys: HashMap<Kind, BTreeSet<Key>> = HashMap::new();
-        let mut items = BTreeSet::new();
-        for arrival in arrivals {
-            let (moodle_id, _) = arrival.event.change.subject();
-            keys.entry(arrival.event.event_type.kind()).or_default().insert((arrival.site.id, moodle_id));
-            if let Change::Grade(grade, Some(_)) = &arrival.event.change {
-                items.insert((arrival.site.id, grade.state.itemid));
-            }
-            if let Some(courseid) = mentioned_course(&arrival.event) {
-                keys.entry(Kind::Course).or_default().insert((arrival.site.id, courseid));
-            }
-        }
-        let items: Vec<Key> = items.into_iter().collect();
-        let mut keys = |kind| keys.remove(&kind).unwrap_or_default();
-        let (users, courses, enrolments) = (keys(Kind::User), keys(Kind::Course), keys(Kind::Enrolment));
-        let (grades, completions) = (keys(Kind::Grade), keys(Kind::Completion));
+        let touched: BTreeSet<Touched> = arrivals.iter().flat_map(|arrival| Touched::by(arrival)).collect();
         let (users, courses, enrolments, grades, completions) = try_join5(
-            TouchedRecords::load(transaction, &users),
-            TouchedRecords::load(transaction, &courses),
-            TouchedRecords::load(transaction, &enrolments),
-            TouchedRecords::load(transaction, &grades),
-            TouchedRecords::load(transaction, &completions),
+            TouchedRecords::load(transaction, keys_of(&touched, Kind::User)),
+            TouchedRecords::load(transaction, keys_of(&touched, Kind::Course)),
+            TouchedRecords::load(transaction, keys_of(&touched, Kind::Enrolment)),
+            TouchedRecords::load(transaction, keys_of(&touched, Kind::Grade)),
+            TouchedRecords::load(transaction, keys_of(&touched, Kind::Completion)),
         )
         .await?;
-        let loaded = transaction.grade_items(&items).await?;
+        let loaded = transaction.grade_items(&items_of(&touched)).await?;
         let items = TouchedItems { loaded, touched: HashSet::new(), changed: BTreeSet::new() };
         Ok(Self { users, courses, enrolments, grades, items, completions })
     }

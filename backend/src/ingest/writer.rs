@@ -14,6 +14,7 @@ use tracing::Span;
 
 use super::{
     Arrival, Ingest, IngestError, Written,
+    parts::part_sizes,
     queue::{EventResult, Job},
     transaction::store_arrivals,
 };
@@ -126,7 +127,7 @@ impl Writer {
         let arrivals: Vec<&Arrival> = jobs.iter().flat_map(|job| &job.arrivals).collect();
         let tokens: Vec<i64> = jobs.iter().flat_map(|job| std::iter::repeat_n(job.token, job.arrivals.len())).collect();
         let started = Instant::now();
-        let result = self.store_or_isolate(&arrivals, &tokens).await;
+        let result = self.store_in_parts(&arrivals, &tokens).await;
         self.counters.metrics.ingest.transaction(arrivals.len(), started.elapsed());
         if result.is_ok() {
             for (job, transaction) in jobs.iter().zip(&transactions) {
@@ -176,7 +177,22 @@ impl Writer {
         }
     }
 
-    /// Stores all in one transaction. If the database rejects the data, stores each event alone, so that only the bad
+    /// Stores all: in one transaction, unless their records do not fit into memory together.
+    async fn store_in_parts(
+        &self,
+        mut arrivals: &[&Arrival],
+        mut tokens: &[i64],
+    ) -> Result<Vec<Option<EventResult>>, StoreError> {
+        let mut settled = Vec::with_capacity(arrivals.len());
+        for size in self.health.writer.during(part_sizes(&self.store, arrivals)).await? {
+            let ((part, others), (of_part, of_others)) = (arrivals.split_at(size), tokens.split_at(size));
+            settled.extend(self.store_or_isolate(part, of_part).await?);
+            (arrivals, tokens) = (others, of_others);
+        }
+        Ok(settled)
+    }
+
+    /// Stores these in one transaction. If the database rejects the data, stores each event alone, so that only the bad
     /// one fails.
     async fn store_or_isolate(
         &self,

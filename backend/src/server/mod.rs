@@ -17,6 +17,7 @@ use poem::{
     http::uri::Scheme,
     web::{LocalAddr, RemoteAddr},
 };
+use rustix::io::Errno;
 use tokio::{
     net::{TcpListener, TcpStream},
     sync::watch,
@@ -104,12 +105,12 @@ impl Server {
         E: Endpoint + 'static,
     {
         loop {
-            let (stream, remote) = self.accept().await;
-            let (limit, crowded) = (self.connections, &mut self.crowded);
+            let (stream, remote) = self.accept(door).await;
+            let crowded = &mut self.crowded;
             if let Some(lasted) = crowded.is_away(ACCEPT_QUIET) {
                 tracing::info!(seconds = lasted.as_secs(), "there is room for connections again");
             }
-            let place = door.enter(|| {
+            let place = door.enter(|limit| {
                 if crowded.is_there() {
                     tracing::warn!(
                         limit,
@@ -127,13 +128,14 @@ impl Server {
         }
     }
 
-    /// The next connection. When the operating system has none to give, waits and tries again.
-    async fn accept(&mut self) -> (TcpStream, SocketAddr) {
+    /// The next connection. When the operating system has none to give, makes room, waits and tries again.
+    async fn accept(&mut self, door: &Door) -> (TcpStream, SocketAddr) {
         let (mut rest, longest) = ACCEPT_RESTS;
         loop {
             match self.listener.accept().await {
                 Ok(accepted) => {
                     if let Some(lasted) = self.refused.is_away(ACCEPT_QUIET) {
+                        door.widen();
                         tracing::info!(seconds = lasted.as_secs(), "connections are accepted again");
                     }
                     return accepted;
@@ -143,6 +145,9 @@ impl Server {
                 Err(error) => {
                     if self.refused.is_there() {
                         tracing::error!(%error, "no connection can be accepted; trying again until one can");
+                    }
+                    if matches!(Errno::from_io_error(&error), Some(Errno::MFILE | Errno::NFILE)) {
+                        door.narrow();
                     }
                     tokio::time::sleep(rest).await;
                     rest = longest.min(rest * 2);

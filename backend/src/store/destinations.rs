@@ -63,11 +63,16 @@ pub struct SealedToken {
 }
 
 impl Store {
+    /// Whether each record has its item for this destination: not before [`Store::add_destination`] is done.
+    pub(super) async fn has_all_items(&self, name: &str) -> Result<bool, StoreError> {
+        let known = destination::Entity::find_by_id(name).one(&self.read).await?;
+        Ok(known.is_some_and(|row| row.complete))
+    }
+
     /// Adds the destination, with a pending sync item for each existing record; returns whether it is new. Continues
     /// where a process was interrupted that began this.
     pub async fn add_destination(&self, name: &str, now: Timestamp) -> Result<bool, StoreError> {
-        let known = destination::Entity::find_by_id(name).one(&self.read).await?;
-        if known.is_some_and(|row| row.complete) {
+        if self.has_all_items(name).await? {
             return Ok(false);
         }
         // Under the writers' lock: every later transaction that changes a record marks its item here, and no earlier one

@@ -5,12 +5,12 @@
 //! with a subquery that it cannot take apart. They are one text, so that there is one statement for any number.
 
 use sea_orm::{
-    ColumnTrait, ConnectionTrait, DbBackend, EntityTrait, IdenStatic, Iterable, QueryFilter, QueryResult, QuerySelect,
-    Statement, Value,
+    ColumnTrait, ConnectionTrait, DbBackend, EntityTrait, IdenStatic, Iterable, QueryFilter, QueryResult, Statement,
+    Value,
 };
 use uuid::Uuid;
 
-use super::{StoreError, bulk};
+use super::{StoreError, bounded::places, bulk, sql::query};
 use crate::model::Id;
 
 /// A value that rows are looked up by.
@@ -51,21 +51,36 @@ pub(super) async fn rows<E: EntityTrait>(
 pub(super) async fn columns<E: EntityTrait>(
     connection: &impl ConnectionTrait,
     columns: &[E::Column],
+    site: (E::Column, i64),
+    column: E::Column,
+    keys: &[impl LookupKey],
+) -> Result<Vec<QueryResult>, StoreError> {
+    expressions::<E>(connection, &names(columns.iter().copied()), site, column, keys).await
+}
+
+/// SQL expressions over the columns of these rows, each with a name.
+pub(super) async fn expressions<E: EntityTrait>(
+    connection: &impl ConnectionTrait,
+    expressions: &str,
     (site, site_id): (E::Column, i64),
     column: E::Column,
     keys: &[impl LookupKey],
 ) -> Result<Vec<QueryResult>, StoreError> {
-    let backend = connection.get_database_backend();
-    if backend == DbBackend::Postgres {
+    if connection.get_database_backend() == DbBackend::Postgres {
         let wanted = [Wanted::new(column, keys.iter())];
-        let sql = statement::<E>(columns.iter().copied(), (site, site_id), &wanted);
-        return Ok(connection.query_all_raw(sql).await?);
+        return Ok(connection.query_all_raw(selecting::<E>(expressions, (site, site_id), &wanted)).await?);
     }
-    let mut rows = Vec::new();
+    let (table, mut rows) = (E::default(), Vec::new());
     for list in bulk::key_lists(keys) {
-        let query = E::find().select_only().columns(columns.iter().copied());
-        let query = query.filter(site.eq(site_id)).filter(column.is_in(list));
-        rows.extend(connection.query_all_raw(sea_orm::QueryTrait::build(&query, backend)).await?);
+        let sql = format!(
+            "SELECT {expressions} FROM {} WHERE {} = ? AND {} IN ({})",
+            table.table_name(),
+            site.as_str(),
+            column.as_str(),
+            places(list.len())
+        );
+        let values = std::iter::once(Value::from(site_id)).chain(list.into_iter().map(Into::into));
+        rows.extend(query(connection, &sql, values.collect()).await?);
     }
     Ok(rows)
 }
@@ -86,10 +101,21 @@ impl<C> Wanted<C> {
 /// For PostgreSQL: the rows of a site with the first keys of all these columns, those with the second, and so on.
 pub(super) fn statement<E: EntityTrait>(
     columns: impl Iterator<Item = E::Column>,
+    site: (E::Column, i64),
+    wanted: &[Wanted<E::Column>],
+) -> Statement {
+    selecting::<E>(&names(columns), site, wanted)
+}
+
+fn names<C: IdenStatic>(columns: impl Iterator<Item = C>) -> String {
+    columns.map(|column| column.as_str()).collect::<Vec<_>>().join(", ")
+}
+
+fn selecting<E: EntityTrait>(
+    expressions: &str,
     (site, site_id): (E::Column, i64),
     wanted: &[Wanted<E::Column>],
 ) -> Statement {
-    let columns = columns.map(|column| format!("t.{}", column.as_str())).collect::<Vec<_>>().join(", ");
     let (mut lists, mut names, mut equal) = (Vec::new(), Vec::new(), String::new());
     for (Wanted { column, of_type, .. }, place) in wanted.iter().zip(2..) {
         lists.push(format!("CAST(string_to_array(${place}, ',') AS {of_type}[])"));
@@ -98,8 +124,8 @@ pub(super) fn statement<E: EntityTrait>(
     }
     // OFFSET keeps the subquery as it is.
     let sql = format!(
-        "SELECT {columns} FROM unnest({}) AS k({}) CROSS JOIN LATERAL \
-         (SELECT * FROM {} WHERE {} = $1{equal} OFFSET 0) AS t",
+        "SELECT t.* FROM unnest({}) AS k({}) CROSS JOIN LATERAL \
+         (SELECT {expressions} FROM {} WHERE {} = $1{equal} OFFSET 0) AS t",
         lists.join(", "),
         names.join(", "),
         E::default().table_name(),

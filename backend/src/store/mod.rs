@@ -80,3 +80,4 @@ pub use write::{NewChange, NewEvent, WriteTransaction};
 
 pub(crate) use entity::records::{RecordTable, completion, course, enrolment, grade, user};
 pub(crate) use erasure::NO_DATA;
+pub(crate) use records::Key;

@@ -2,18 +2,15 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use sea_orm::{ColumnTrait, ColumnType, ConnectionTrait, Value};
+use sea_orm::{ColumnTrait, ColumnType, ConnectionTrait, EntityTrait, IdenStatic};
 
 use super::{
     StoreError,
-    bounded::places,
-    bulk,
     entity::{
         grade_item,
         records::{RecordTable, StoredRecord},
     },
     lookup,
-    sql::query,
 };
 use crate::model::{GradeItem, Id, Kind, State, Version};
 
@@ -46,41 +43,52 @@ pub(super) async fn load_records<T: RecordTable>(
 
 /// SQL for the bytes of a record's texts. Neither database reads a text for its length.
 pub(super) fn bytes_of<T: RecordTable>() -> String {
-    let mut bytes = lengths::<T::Column>();
+    let mut bytes = text_bytes::<T::Column>();
     if T::State::KIND == Kind::Grade {
         // A grade is read with its item.
-        let of_item = lengths::<grade_item::Column>();
+        let of_item = text_bytes::<grade_item::Column>();
         bytes += &format!(
             " + COALESCE((SELECT {of_item} FROM grade_items i WHERE i.site_id = grades.site_id AND i.moodle_id = grades.itemid), 0)"
         );
     }
-    format!("CAST({bytes} AS bigint)")
+    bytes
 }
 
-fn lengths<C: ColumnTrait>() -> String {
+/// SQL for the bytes of a row's texts.
+fn text_bytes<C: ColumnTrait>() -> String {
     let is_text = |column: &C| matches!(column.def().get_column_type(), ColumnType::Text | ColumnType::String(_));
     let length = |column: C| format!("COALESCE(octet_length({}), 0)", column.as_str());
-    C::iter().filter(is_text).map(length).collect::<Vec<_>>().join(" + ")
+    format!("CAST({} AS bigint)", C::iter().filter(is_text).map(length).collect::<Vec<_>>().join(" + "))
 }
 
-/// The bytes of the texts of the existing records with these keys.
+/// The bytes of the texts that are read with the existing records with these keys.
 pub(super) async fn load_bytes<T: RecordTable>(
     connection: &impl ConnectionTrait,
     keys: &[Key],
 ) -> Result<HashMap<Key, u64>, StoreError> {
-    let (table, bytes) = (T::default().table_name().to_owned(), bytes_of::<T>());
-    let mut found = HashMap::new();
+    measure::<T>(connection, &bytes_of::<T>(), (T::SITE_ID, T::MOODLE_ID), keys).await
+}
+
+/// The bytes of the texts of the existing rows with these keys in two columns.
+pub(super) async fn load_text_bytes<E: EntityTrait>(
+    connection: &impl ConnectionTrait,
+    key: (E::Column, E::Column),
+    keys: &[Key],
+) -> Result<HashMap<Key, u64>, StoreError> {
+    measure::<E>(connection, &text_bytes::<E::Column>(), key, keys).await
+}
+
+async fn measure<E: EntityTrait>(
+    connection: &impl ConnectionTrait,
+    bytes: &str,
+    (site, id): (E::Column, E::Column),
+    keys: &[Key],
+) -> Result<HashMap<Key, u64>, StoreError> {
+    let (expressions, mut found) = (format!("{}, {bytes} AS bytes", id.as_str()), HashMap::new());
     for (site_id, ids) in by_site(keys) {
-        for list in bulk::key_lists(&ids) {
-            let sql = format!(
-                "SELECT moodle_id, {bytes} AS bytes FROM {table} WHERE site_id = ? AND moodle_id IN ({})",
-                places(list.len())
-            );
-            let values = std::iter::once(site_id).chain(list.into_iter().map(|id| id.0)).map(Value::from);
-            for row in query(connection, &sql, values.collect()).await? {
-                let bytes: i64 = row.try_get("", "bytes")?;
-                found.insert((site_id, Id(row.try_get("", "moodle_id")?)), bytes.unsigned_abs());
-            }
+        for row in lookup::expressions::<E>(connection, &expressions, (site, site_id), id, &ids).await? {
+            let bytes: i64 = row.try_get("", "bytes")?;
+            found.insert((site_id, Id(row.try_get("", id.as_str())?)), bytes.unsigned_abs());
         }
     }
     Ok(found)

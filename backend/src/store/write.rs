@@ -21,7 +21,7 @@ use super::{
     },
     fault::Fault,
     lookup,
-    records::{Key, load_grade_items, load_records},
+    records::{Key, load_grade_items, load_records, load_text_bytes},
 };
 use crate::{
     clock::Timestamp,
@@ -91,6 +91,19 @@ impl Store {
         let sql = "DELETE FROM events WHERE received_at < ? AND id IN (SELECT id FROM events ORDER BY id LIMIT ?)";
         super::sql::execute(&self.write, sql, vec![before.0.into(), i64::try_from(limit).unwrap_or(i64::MAX).into()])
             .await
+    }
+}
+
+impl Store {
+    /// The bytes of the texts of these records, as far as they exist.
+    pub(crate) async fn record_bytes<T: RecordTable>(&self, keys: &[Key]) -> Result<HashMap<Key, u64>, StoreError> {
+        load_text_bytes::<T>(&self.write, (T::SITE_ID, T::MOODLE_ID), keys).await
+    }
+
+    /// The bytes of the texts of these grade items, as far as they exist.
+    pub(crate) async fn item_bytes(&self, keys: &[Key]) -> Result<HashMap<Key, u64>, StoreError> {
+        let key = (grade_item::Column::SiteId, grade_item::Column::MoodleId);
+        load_text_bytes::<grade_item::Entity>(&self.write, key, keys).await
     }
 }
 

@@ -11,7 +11,7 @@ use crate::{
     delivery::Destination as _,
     model::{AdoptionState, Kind, RecordKey},
     store::{Adoption, AdoptionDecision, Store, StoreError},
-    zoho::destination::{ContactPlan, Restoration, Zoho},
+    zoho::destination::{RemotePlan, Restoration, Zoho},
 };
 
 /// An account and a contact that it takes over, asks for, or must not have.
@@ -94,8 +94,8 @@ impl AdoptionPreview {
             return Ok(Self::of_undo(view, restoration));
         }
         let plan = match row {
-            Some(row) => zoho.contact_preview(&row, &adoption.remote_id).await.map_err(unavailable)?,
-            None => ContactPlan::default(),
+            Some(row) => zoho.preview(&row, &adoption.remote_id).await.map_err(unavailable)?,
+            None => RemotePlan::default(),
         };
         let changes = plan.differences.into_iter().map(DifferenceView::from).collect();
         let decision = AdoptionDecision::Approve;
@@ -141,8 +141,8 @@ impl TakeOverView {
     ) -> Result<Self, PlanError> {
         let renderer = Renderer::new(store).await?;
         let plan = match store.item(Zoho::NAME, to).await? {
-            Some(row) => zoho.contact_preview(&row, &remote_id).await.map_err(unavailable)?,
-            None => ContactPlan::default(),
+            Some(row) => zoho.preview(&row, &remote_id).await.map_err(unavailable)?,
+            None => RemotePlan::default(),
         };
         let id = |key: RecordKey| renderer.id(key.site_id, key.moodle_id);
         let changes = plan.differences.into_iter().map(DifferenceView::from).collect();

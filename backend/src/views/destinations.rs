@@ -307,7 +307,7 @@ impl Example for DestinationView {
             credits: Some((1_500, at(0))),
             audit: Some((conservation, at(-120))),
         };
-        let count = |kind, state, count| Counts { kind, state, count, with_remarks: 0, oldest: at(-60) };
+        let count = |kind, state, count| Counts { kind, state, count, absent: 0, with_remarks: 0, oldest: at(-60) };
         let counts = [
             Counts { with_remarks: 3, ..count(Kind::User, ItemState::Synced, 400) },
             count(Kind::Grade, ItemState::Pending, 20),

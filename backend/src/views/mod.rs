@@ -6,6 +6,7 @@
 mod adoptions;
 mod brake;
 mod destinations;
+mod explain;
 mod items;
 mod plan;
 mod record;
@@ -18,6 +19,9 @@ pub(crate) use brake::{
 pub(crate) use destinations::{
     Accepted, AttentionView, ConservationView, DestinationView, HoldView, ORGANISATION, OTHER_WRITER, PauseView,
     StateCounts, WaitingProcess, accept, operators_pause,
+};
+pub(crate) use explain::{
+    Edge, EdgeView, Explanation, FieldOutcome, FieldView, ObstacleKind, RecordExplanation, Relation, StepView,
 };
 pub(crate) use items::{ItemWithAttempts, RecordName, SyncAttempt, SyncItem};
 pub(crate) use plan::{DifferenceView, PlanError, PlanView, PlannedItem, Subset, failure_in_words};

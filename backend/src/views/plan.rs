@@ -13,7 +13,7 @@ use crate::{
     delivery::{Destination as _, DestinationFailure},
     limits,
     model::{ItemState, Kind, Remark},
-    store::{ItemFilter, Store, StoreError},
+    store::{Counts, ItemFilter, Store, StoreError},
     zoho::{
         destination::{Action, Difference, Plan, Planned, RECORDS_PER_CREDIT, Zoho},
         setup::{ModuleRoom, Room},
@@ -139,19 +139,36 @@ pub(crate) struct Subset {
     pub(crate) limit: u64,
 }
 
+impl Subset {
+    /// The kinds of these items, with the number of each.
+    async fn kinds(self, store: &Store) -> Result<Vec<(ItemFilter, u64)>, StoreError> {
+        let counts = store.item_counts(Zoho::NAME).await?;
+        let mut kinds = Vec::new();
+        for kind in Kind::ALL.into_iter().filter(|kind| self.kind.is_none_or(|only| only == *kind)) {
+            let filter =
+                ItemFilter { kind: Some(kind), site_id: self.site_id, state: self.state, ..Default::default() };
+            let number = match self.site_id {
+                // Only what is counted for all sites is at hand.
+                Some(_) => store.count_items(Zoho::NAME, &filter).await?,
+                None => {
+                    let wanted =
+                        |counts: &&Counts| counts.kind == kind && self.state.is_none_or(|state| state == counts.state);
+                    counts.iter().filter(wanted).map(|counts| counts.count).sum()
+                }
+            };
+            kinds.extend((number > 0).then_some((filter, number)));
+        }
+        Ok(kinds)
+    }
+}
+
 impl PlanView {
     /// Plans items against what Zoho holds. Examines the same number of each kind, so that the estimate holds for all
     /// kinds.
     pub(crate) async fn make(zoho: &Zoho, store: &Store, subset: Subset) -> Result<Self, PlanError> {
         let renderer = Renderer::new(store).await?;
         let mut view = Self::default();
-        let mut kinds = Vec::new();
-        for kind in Kind::ALL.into_iter().filter(|kind| subset.kind.is_none_or(|only| only == *kind)) {
-            let (kind, site_id, state) = (Some(kind), subset.site_id, subset.state);
-            let filter = ItemFilter { kind, site_id, state, ..Default::default() };
-            let pending = store.count_items(Zoho::NAME, &filter).await?;
-            kinds.extend((pending > 0).then_some((filter, pending)));
-        }
+        let mut kinds = subset.kinds(store).await?;
         // Smallest first: kinds with few items leave their share to the others.
         kinds.sort_by_key(|(_, pending)| *pending);
         let mut left = subset.limit;
@@ -200,7 +217,7 @@ impl PlanView {
 }
 
 impl PlannedItem {
-    fn new(renderer: &Renderer, planned: Planned) -> Self {
+    pub(super) fn new(renderer: &Renderer, planned: Planned) -> Self {
         let Planned { key, action, remote_id, reason, differences, remarks } = planned;
         Self {
             kind: key.kind,

@@ -2,7 +2,7 @@
 
 use std::{
     collections::BTreeSet,
-    fs,
+    fs, io,
     time::{Duration, Instant},
 };
 
@@ -128,6 +128,14 @@ fn free_numbers(pid: Pid) -> Result<impl Iterator<Item = usize>, Failed> {
     Ok((0..).filter(move |number| !open.contains(number)))
 }
 
+/// Whether the server has closed a connection on which it said nothing.
+fn is_closed(stream: &TcpStream) -> bool {
+    match stream.try_read(&mut [0]) {
+        Ok(count) => count == 0,
+        Err(error) => error.kind() != io::ErrorKind::WouldBlock,
+    }
+}
+
 impl Descriptors {
     /// Leaves no free number below the limit, or a few to be used up by idle connections.
     fn limit(&mut self, world: &World, pid: Pid) -> Result<(), Failed> {
@@ -173,7 +181,8 @@ impl Fault for Descriptors {
             if answer.is_ok() {
                 // Files that were open when the limit was set are closed by now.
                 self.limit(world, pid)?;
-                return Ok(None);
+                let closed = self.idle.iter().flatten().filter(|stream| is_closed(stream)).count();
+                return Ok((closed > 0).then(|| format!("{closed} idle connections made room for new ones")));
             }
             let lowest = free_numbers(pid)?.next().ok_or("numbers end")?;
             let full = u64::try_from(lowest)? >= self.limit;

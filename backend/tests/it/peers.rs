@@ -23,6 +23,7 @@ on_both_databases!(
     the_form_of_a_stranger_is_not_read,
     few_descriptors_suffice,
     no_descriptors_are_waited_out,
+    idle_connections_make_room_when_descriptors_run_out,
 );
 
 const HEALTH: &str = "/api/v1/health";
@@ -41,13 +42,6 @@ async fn opened(server: &Server, count: usize, text: &str) -> Vec<RawConnection>
 fn logged(server: &Server, beginning: &str) -> usize {
     let begins = |message: &Value| message["message"].as_str().is_some_and(|text| text.starts_with(beginning));
     server.log_messages().iter().filter(|message| begins(message)).count()
-}
-
-/// The value of a metric without labels.
-async fn metric(server: &Server, name: &str) -> f64 {
-    let metrics = server.reader().get("/metrics").await.text;
-    let line = metrics.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
-    line.unwrap_or_else(|| panic!("no {name} in {metrics}")).parse().unwrap()
 }
 
 async fn half_a_head_does_not_stay(database: Database) {
@@ -75,7 +69,7 @@ async fn slow_bodies_of_a_site_leave_room_for_another(database: Database) {
     let server = Server::start(&database).await;
     let other = run_json(&database, &["site", "add", "other", "--json"]);
     let other = server.site_with(other["token"].as_str().unwrap());
-    let room = async || metric(&server, "backend_sync_queue_bytes").await;
+    let room = async || server.reader().metric("backend_sync_queue_bytes").await;
     // Together they promise more than there is room for; each sends a byte.
     let slow = opened(&server, 40, &format!("{}{{", large_head(server.site_token()))).await;
     until("all are being read", async || (room().await >= f64::from(40 * 4 * 1024)).then_some(())).await;
@@ -99,7 +93,7 @@ async fn a_log_that_nobody_reads_stops_nobody(database: Database) {
     let (mut server, valve) = Server::start_piped(&database).await;
     valve.turn(false);
     let site = server.site();
-    let lost = async || metric(&server, "backend_sync_log_lines_lost_total").await;
+    let lost = async || server.reader().metric("backend_sync_log_lines_lost_total").await;
     while lost().await < 1_000.0 {
         assert_eq!(site.post(BATCH, noise()).await.outcomes().len(), 1_000);
     }
@@ -204,15 +198,17 @@ async fn few_descriptors_suffice(database: Database) {
     server.stop().await;
 }
 
+/// Sets the soft limit of open files of a running server.
+fn limit_files(server: &Server, current: Option<u64>) {
+    let pid = Pid::from_raw(server.id().cast_signed()).unwrap();
+    let limit = Rlimit { current, maximum: getrlimit(Resource::Nofile).maximum };
+    prlimit(Some(pid), Resource::Nofile, limit).unwrap();
+}
+
 async fn no_descriptors_are_waited_out(database: Database) {
     let server = Server::start(&database).await;
     server.site().apply(&[user_event(1, "a")]).await;
-    let pid = Pid::from_raw(server.id().cast_signed()).unwrap();
-    let limit = |current| {
-        let limit = Rlimit { current, maximum: getrlimit(Resource::Nofile).maximum };
-        prlimit(Some(pid), Resource::Nofile, limit).unwrap();
-    };
-    limit(Some(8));
+    limit_files(&server, Some(8));
     // The operating system takes them, the server cannot.
     let waiting = opened(&server, 5, "GET /api/v1/health HTTP/1.1\r\nHost: x\r\n\r\n").await;
     let beginning = "no connection can be accepted";
@@ -220,10 +216,39 @@ async fn no_descriptors_are_waited_out(database: Database) {
     let used = cpu_at_rest(&server).await;
     assert!(used < IDLE_CPU, "{used:?}");
     assert_eq!(logged(&server, beginning), 1);
-    limit(getrlimit(Resource::Nofile).maximum);
+    limit_files(&server, getrlimit(Resource::Nofile).maximum);
     for mut connection in waiting {
         let answer = connection.read().await;
         assert!(answer.starts_with("HTTP/1.1 200 "), "{answer}");
     }
+    server.stop().await;
+}
+
+/// The lowest number that no file of the server has: the next file gets it.
+fn free_number(server: &Server) -> u64 {
+    let open = |number: &u64| std::fs::symlink_metadata(format!("/proc/{}/fd/{number}", server.id())).is_ok();
+    (0..).find(|number| !open(number)).unwrap()
+}
+
+async fn idle_connections_make_room_when_descriptors_run_out(database: Database) {
+    let server = Server::start(&database).await;
+    let request = format!("GET {HEALTH} HTTP/1.1\r\nHost: x\r\n\r\n");
+    let mut idle = opened(&server, 30, &request).await;
+    for connection in &mut idle {
+        assert!(connection.read().await.starts_with("HTTP/1.1 200 "));
+    }
+    // The limit is a number, below which none is free now.
+    limit_files(&server, Some(free_number(&server)));
+    for _ in 0..5 {
+        let [mut newcomer] = opened(&server, 1, &request).await.try_into().ok().unwrap();
+        // Sooner than idle connections end by themselves.
+        let answer = tokio::time::timeout(SOON, newcomer.read()).await.expect("an answer");
+        assert!(answer.starts_with("HTTP/1.1 200 "), "{answer}");
+    }
+    // Those that were idle longest made room, not all of them.
+    let mut last = idle.pop().unwrap();
+    last.write(&request).await;
+    assert!(last.read().await.starts_with("HTTP/1.1 200 "));
+    assert_eq!(idle[0].read().await, "");
     server.stop().await;
 }

@@ -17,6 +17,7 @@
 namespace local_backend_sync\local;
 
 use local_backend_sync\local\delivery\change;
+use local_backend_sync\local\delivery\compression;
 use local_backend_sync\local\delivery\failure;
 use local_backend_sync\local\delivery\options;
 use local_backend_sync\local\delivery\payload;
@@ -179,6 +180,16 @@ class config {
     }
 
     /**
+     * Whether bodies are compressed.
+     *
+     * @return string a constant of compression
+     */
+    public function compression(): string {
+        $value = $this->settings->compression ?? '';
+        return in_array($value, [compression::ALWAYS, compression::NEVER], true) ? $value : compression::AUTO;
+    }
+
+    /**
      * Whether changes are sent right after the page.
      *
      * @return bool
@@ -230,6 +241,7 @@ class config {
      */
     public function options(): options {
         $options = new options();
+        $options->compression = $this->compression();
         $options->kinds = array_values(array_filter(change::KINDS, [$this, 'sends']));
         foreach (payload::FIELDS as $kind => $fields) {
             $names = array_keys($fields);

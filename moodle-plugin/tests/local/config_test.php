@@ -17,6 +17,7 @@
 namespace local_backend_sync\local;
 
 use local_backend_sync\local\delivery\change;
+use local_backend_sync\local\delivery\compression;
 use local_backend_sync\local\delivery\failure;
 use local_backend_sync\local\delivery\payload;
 
@@ -201,6 +202,7 @@ final class config_test extends \advanced_testcase {
         $this->assertSame([], array_filter($config->options()->excluded));
         $this->assertFalse($config->sends_hidden());
         $this->assertTrue($config->sends_immediately());
+        $this->assertSame(compression::AUTO, $config->options()->compression);
         $this->assertFalse($config->is_configured());
     }
 
@@ -215,6 +217,9 @@ final class config_test extends \advanced_testcase {
         $this->assertFalse($config->sends(change::GRADE));
         $this->assertTrue($config->sends_hidden());
         $this->assertFalse($config->sends_immediately());
+        $this->assertSame(compression::NEVER, $this->config(['compression' => 'never'])->options()->compression);
+        $this->assertSame(compression::ALWAYS, $this->config(['compression' => 'always'])->options()->compression);
+        $this->assertSame(compression::AUTO, $this->config(['compression' => 'nonsense'])->options()->compression);
         $left = array_diff(array_keys(payload::FIELDS[change::USER]), $options->excluded[change::USER]);
         $this->assertSame(['firstname', 'lastname'], array_values($left));
         $this->assertSame(['timecompleted'], $options->excluded[change::COMPLETION]);

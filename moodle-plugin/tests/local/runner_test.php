@@ -16,11 +16,8 @@
 
 namespace local_backend_sync\local;
 
-use core\lock\lock_config;
 use local_backend_sync\event\delivery_failed;
 use local_backend_sync\event\delivery_recovered;
-use local_backend_sync\fixtures\fake_backend;
-use local_backend_sync\fixtures\fuse;
 use local_backend_sync\fixtures\site;
 use local_backend_sync\local\delivery\change;
 use local_backend_sync\local\delivery\failure;
@@ -34,7 +31,7 @@ require_once(__DIR__ . '/../fixtures/load.php');
 require_once($CFG->libdir . '/filelib.php');
 
 /**
- * Tests of the sender in Moodle: its lock, its HTTP client, and Moodle's log.
+ * Tests of the sender in Moodle: its HTTP client, and Moodle's log.
  *
  * @package    local_backend_sync
  * @copyright  2026 The Backend Sync developers
@@ -60,37 +57,6 @@ final class runner_test extends \advanced_testcase {
     }
 
     /**
-     * Answers the next requests with status 200 and these bodies.
-     *
-     * @param array $answers
-     */
-    private function answer(array $answers): void {
-        // Moodle uses the last one first.
-        foreach (array_reverse($answers) as $answer) {
-            \curl::mock_response(is_array($answer) ? json_encode($answer) : $answer);
-        }
-    }
-
-    /**
-     * A backend's answer to a handshake.
-     *
-     * @return array
-     */
-    private function handshake(): array {
-        return (new fake_backend(new fuse()))->handshake();
-    }
-
-    /**
-     * Outcomes of a batch.
-     *
-     * @param int $count
-     * @return array
-     */
-    private function outcomes(int $count): array {
-        return ['outcomes' => array_fill(0, $count, ['outcome' => 'applied', 'errors' => []])];
-    }
-
-    /**
      * Runs the sender as if the backoff were over.
      *
      * @param report|null $report
@@ -110,30 +76,16 @@ final class runner_test extends \advanced_testcase {
     }
 
     /**
-     * Whether the lock is free.
-     *
-     * @return bool
-     */
-    private function is_free(): bool {
-        $lock = lock_config::get_lock_factory('local_backend_sync')->get_lock(runner::LOCK, 0);
-        if ($lock) {
-            $lock->release();
-        }
-        return (bool)$lock;
-    }
-
-    /**
      * Changes are sent to the backend.
      */
     public function test_delivery(): void {
         $user = $this->getDataGenerator()->create_user();
-        $this->answer([$this->handshake(), $this->outcomes(1)]);
+        site::answer([site::handshake(), site::outcomes(1)]);
         $report = runner::run(5);
         $this->assertNull($report->failure);
         $this->assertSame([1, true], [$report->sent, $report->empty]);
         $this->assertSame([], site::rows());
         $this->assertNotEmpty((new ledger())->known([new change(change::USER, $user->id)])["user:$user->id"]);
-        $this->assertTrue($this->is_free());
         $status = status::read();
         $this->assertSame([true, 0, 0, 0, 1, 1], [$status->configured, $status->waiting, $status->postponed, $status->rejected,
             $status->senthour, $status->sentday]);
@@ -147,7 +99,7 @@ final class runner_test extends \advanced_testcase {
      */
     public function test_copy_of_the_site(): void {
         global $CFG;
-        $this->answer([$this->handshake()]);
+        site::answer([site::handshake()]);
         runner::run(5);
         $this->getDataGenerator()->create_user();
         $CFG->wwwroot = 'https://copy.college.example';
@@ -157,7 +109,7 @@ final class runner_test extends \advanced_testcase {
         $this->assertCount(1, site::rows());
 
         runner::accept_site();
-        $this->answer([$this->handshake(), $this->outcomes(1)]);
+        site::answer([site::handshake(), site::outcomes(1)]);
         $this->assertSame(1, runner::run(5, true)->sent);
         // With https instead of http it is the same site.
         $CFG->wwwroot = 'http://copy.college.example';
@@ -165,71 +117,8 @@ final class runner_test extends \advanced_testcase {
 
         $CFG->wwwroot = 'https://another.college.example';
         set_config('api_token', 'token-of-the-copy', 'local_backend_sync');
-        $this->answer([$this->handshake()]);
+        site::answer([site::handshake()]);
         $this->assertNull(runner::run(5, true)->failure);
-    }
-
-    /**
-     * Only one sender runs at a time.
-     */
-    public function test_lock(): void {
-        $lock = lock_config::get_lock_factory('local_backend_sync')->get_lock(runner::LOCK, 0);
-        $this->getDataGenerator()->create_user();
-        if (!$this->is_free()) {
-            $this->assertNull(runner::run(5));
-            $this->assertCount(1, site::rows());
-            $this->expectOutputRegex('/Another process is sending/');
-            (new \local_backend_sync\task\send())->execute();
-        }
-        $lock->release();
-        $this->assertNotNull(runner::run(5));
-    }
-
-    /**
-     * Where Moodle stores locks as rows, a killed process keeps others out for a run and its last requests, and they say how long.
-     * No run is longer, so that no other process takes its lock for abandoned.
-     */
-    public function test_lock_as_row(): void {
-        global $CFG, $DB;
-        $CFG->lock_factory = '\\core\\lock\\db_record_lock_factory';
-        $lifetimes = [];
-        $expires = function () use ($DB, &$lifetimes) {
-            $lifetimes[] = $DB->get_field('lock_db', 'expires', ['resourcekey' => 'local_backend_sync_sender']) - time();
-        };
-        runner::run(1, true, null, $expires);
-        runner::run_long(0, $expires);
-        runner::run(3600, true, null, $expires);
-        set_config('timeout', 100, 'local_backend_sync');
-        runner::run(50, true, null, $expires);
-        foreach ([181, 181, 240, 510] as $i => $lifetime) {
-            $this->assertEqualsWithDelta($lifetime, $lifetimes[$i], 3);
-        }
-        $this->assertSame(get_string('busy', 'local_backend_sync'), runner::busy());
-        runner::with_lock(50, function () {
-            $this->assertNull(runner::run(5));
-            $this->assertMatchesRegularExpression('/its lock ends in 8 mins/', runner::busy());
-        });
-    }
-
-    /**
-     * A long run is many short ones, between which others may have the lock.
-     */
-    public function test_run_long(): void {
-        $this->answer([$this->handshake()]);
-        $report = runner::run_long(3600, function () {
-            return null;
-        });
-        $this->assertTrue($report->empty);
-        $this->assertFalse($report->istimeup);
-        backfill::request(new database_memory(), backfill::RUNNING, true);
-        $this->answer([$this->outcomes(1)]);
-        $report = runner::run(0);
-        $this->assertSame([1, null, true], [$report->sent, $report->failure, $report->istimeup]);
-        $report = runner::run_long(10, function () {
-            return null;
-        });
-        $this->assertFalse($report->istimeup);
-        $this->assertSame(backfill::FINISHED, status::read()->backfill['status']);
     }
 
     /**
@@ -240,24 +129,6 @@ final class runner_test extends \advanced_testcase {
         $event = delivery_failed::create_from_failure($failure, 'https://old.college.example');
         $this->assertStringContainsString('https://old.college.example', $event->get_description());
         $this->assertStringNotContainsString(self::NOBODY, $event->get_description());
-    }
-
-    /**
-     * The lock is released even after an exception.
-     */
-    public function test_lock_is_released(): void {
-        $this->getDataGenerator()->create_user();
-        $this->answer([$this->handshake(), $this->outcomes(1)]);
-        try {
-            runner::run(5, false, null, function () {
-                throw new \coding_exception('on purpose');
-            });
-            $this->fail('Nothing was thrown.');
-        } catch (\coding_exception $e) {
-            $this->assertTrue($this->is_free());
-        }
-        runner::run(5);
-        $this->assertTrue($this->is_free());
     }
 
     /**
@@ -276,14 +147,14 @@ final class runner_test extends \advanced_testcase {
         $this->assertNotNull($report->waituntil);
         // An administrator may ignore the backoff.
         $this->assertNotNull(runner::run(5, true)->failure);
-        $this->answer([$this->handshake(), $this->outcomes(1)]);
+        site::answer([site::handshake(), site::outcomes(1)]);
         $this->assertSame([delivery_recovered::class], $this->logged($report));
         $this->assertSame(1, $report->sent);
         $this->assertNull(status::read()->outage);
         $this->assertSame([], $this->logged());
         // The next outage is logged again.
         $this->getDataGenerator()->create_user();
-        $this->answer(['<html>', '<html>']);
+        site::answer(['<html>', '<html>']);
         $this->assertSame([delivery_failed::class], $this->logged($report));
         $this->assertSame(failure::NOT_CONTRACT, $report->failure->reason);
     }
@@ -326,7 +197,7 @@ final class runner_test extends \advanced_testcase {
         global $DB;
         backfill::request(new database_memory(), backfill::RUNNING, true);
         $user = $this->getDataGenerator()->create_user();
-        $this->answer([$this->handshake(), $this->outcomes(1), $this->outcomes(1)]);
+        site::answer([site::handshake(), site::outcomes(1), site::outcomes(1)]);
         $steps = [];
         $report = runner::run(20, false, null, function ($report, $state) use (&$steps) {
             $steps[] = [$report->sent, $state['status']];
@@ -348,7 +219,7 @@ final class runner_test extends \advanced_testcase {
     public function test_live_changes_only(): void {
         backfill::request(new database_memory(), backfill::RUNNING, true);
         $this->getDataGenerator()->create_user();
-        $this->answer([$this->handshake(), $this->outcomes(1)]);
+        site::answer([site::handshake(), site::outcomes(1)]);
         $report = runner::run(5, false, 1);
         $this->assertSame(1, $report->sent);
         $this->assertNotNull(status::read()->backfillrequest);
@@ -360,7 +231,7 @@ final class runner_test extends \advanced_testcase {
      */
     public function test_task(): void {
         $this->getDataGenerator()->create_user();
-        $this->answer([$this->handshake(), $this->outcomes(1)]);
+        site::answer([site::handshake(), site::outcomes(1)]);
         $this->expectOutputRegex('/Sent: 1, unchanged: 0, rejected: 0, requests: 1\./');
         $task = new \local_backend_sync\task\send();
         $task->execute();
@@ -374,7 +245,7 @@ final class runner_test extends \advanced_testcase {
         $response = (new moodle_http(1, 2))->request(self::NOBODY . '/x', ['X-Header: 1'], '{}');
         $this->assertSame([0, failure::REFUSED], [$response->status, $response->reason]);
         $this->assertNotSame('', $response->error);
-        $this->answer(['body']);
+        site::answer(['body']);
         $response = (new moodle_http(1, 2))->request(self::NOBODY . '/x', [], null);
         $this->assertSame([200, 'body'], [$response->status, $response->body]);
     }

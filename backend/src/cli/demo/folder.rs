@@ -63,7 +63,11 @@ impl Folder {
              refresh_token = \"simulator\"\n\n\
              # Evaluate alerts often, so that they come and go while you watch.\n\
              [alerts]\n\
-             interval_seconds = 2\n",
+             interval_seconds = 2\n\n\
+             # The disk is not the demo's subject.\n\
+             [alerts.rules]\n\
+             disk_free_percent = 0\n\
+             disk_free_mib = 0\n",
             toml::Value::from(database_url)
         );
         std::fs::write(self.config(), text).map_err(|error| CliError::Write { path: self.config(), error })

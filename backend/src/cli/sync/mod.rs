@@ -2,6 +2,7 @@
 
 mod adoptions;
 mod brake;
+mod explain;
 mod plan;
 mod remarks;
 mod resync;
@@ -74,6 +75,8 @@ pub(super) enum SyncCommand {
         #[arg(long)]
         json: bool,
     },
+    /// Explain why one record is where it is: the mapping's rules, what it waits for, what keeps it, and what would be sent
+    Explain(explain::ExplainArguments),
 }
 
 /// A selection of records by kind and site.
@@ -149,6 +152,7 @@ pub(super) async fn run(config: Config, command: SyncCommand, clock: &Clock) -> 
         SyncCommand::Adoptions(command) => adoptions::run(&config, &store, command, clock).await,
         SyncCommand::TakeOver(arguments) => adoptions::take_over(&config, &store, arguments, clock).await,
         SyncCommand::Audit { json } => audit(&store, json, clock).await,
+        SyncCommand::Explain(arguments) => explain::run(&config, &store, arguments, clock).await,
         SyncCommand::Show { record, json } => print_item(&config, &store, &record, json).await,
     };
     store.close().await;

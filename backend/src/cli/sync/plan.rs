@@ -39,16 +39,20 @@ pub(super) async fn run(
     let filter = arguments.scope.filter(store).await?;
     let (kind, site_id, state) = (filter.kind, filter.site_id, Some(ItemState::Pending));
     let subset = Subset { kind, site_id, state, limit: arguments.limit.into() };
-    let failed = |error| match error {
-        PlanError::Store(error) => error.into(),
-        PlanError::Unavailable(reason) => CliError::Delivery(reason),
-    };
     let plan = PlanView::make(&zoho, store, subset).await.map_err(failed)?;
     let plan = plan.with_room(&zoho).await.map_err(failed)?;
     if arguments.json {
         return print(plan.to_json_string());
     }
     print_plan(plan)
+}
+
+/// The error of a command whose plan could not be made.
+pub(super) fn failed(error: PlanError) -> CliError {
+    match error {
+        PlanError::Store(error) => error.into(),
+        PlanError::Unavailable(reason) => CliError::Delivery(reason),
+    }
 }
 
 fn print_plan(plan: PlanView) -> Result<(), CliError> {
@@ -81,7 +85,7 @@ fn print_plan(plan: PlanView) -> Result<(), CliError> {
     print("Nothing was sent.")
 }
 
-fn show_item(item: &PlannedItem) -> Result<(), CliError> {
+pub(super) fn show_item(item: &PlannedItem) -> Result<(), CliError> {
     let id = item.remote_id.as_ref().map(|id| format!("  Zoho id {id}")).unwrap_or_default();
     let reason = item.reason.as_ref().map(|reason| format!("  {reason}")).unwrap_or_default();
     print(format_args!("{:<8} {} {}{id}{reason}", item.action, item.kind, item.record))?;

@@ -164,6 +164,7 @@ mod tests {
             kind: Kind::User,
             state: *state,
             count: *count,
+            absent: 0,
             with_remarks: 0,
             oldest: Timestamp(now.0 - age * 1_000),
         };

@@ -15,6 +15,8 @@ pub struct Counts {
     pub state: ItemState,
     /// The number of items.
     pub count: u64,
+    /// How many of them the destination does not have.
+    pub absent: u64,
     /// How many of them have remarks.
     pub with_remarks: u64,
     /// The oldest change among them.

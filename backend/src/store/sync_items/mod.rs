@@ -22,6 +22,7 @@ mod siblings;
 mod take_over;
 mod timeline;
 mod view;
+mod waiting;
 mod writers;
 
 pub use about::About;

@@ -110,17 +110,24 @@ impl Store {
         self.counts.get(destination, async move { store.count_by_state(&name).await }).await
     }
 
+    /// Counts now if nobody could be shown [`Store::item_counts`] or [`Store::attention`] without waiting for a count.
+    pub async fn keep_counts(&self, destination: &str) -> Result<(), StoreError> {
+        self.counts.keep(destination, self.count_by_state(destination)).await?;
+        self.attention.keep(destination, self.count_by_reason(destination)).await
+    }
+
     async fn count_by_state(&self, destination: &str) -> Result<Vec<Counts>, StoreError> {
-        let sql = "SELECT kind, state, count(*) AS count, count(remarks) AS remarks, min(changed_at) AS oldest FROM sync_items \
-                   WHERE destination = ? GROUP BY kind, state ORDER BY kind, state";
+        let sql = "SELECT kind, state, count(*) AS count, count(remote_id) AS there, count(remarks) AS remarks, min(changed_at) AS oldest \
+                   FROM sync_items WHERE destination = ? GROUP BY kind, state ORDER BY kind, state";
         let rows = query(&self.read.patient(), sql, vec![destination.into()]).await?;
         let counts = |row: &QueryResult| {
             let (kind, count): (String, i64) = (row.try_get("", "kind")?, row.try_get("", "count")?);
-            let remarks: i64 = row.try_get("", "remarks")?;
+            let (there, remarks): (i64, i64) = (row.try_get("", "there")?, row.try_get("", "remarks")?);
             Ok(Counts {
                 kind: kind_of(&kind)?,
                 state: state_of(row)?,
                 count: count.unsigned_abs(),
+                absent: (count - there).unsigned_abs(),
                 with_remarks: remarks.unsigned_abs(),
                 oldest: Timestamp(row.try_get("", "oldest")?),
             })

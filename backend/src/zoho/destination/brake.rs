@@ -3,7 +3,7 @@
 use super::{
     Zoho,
     batch::DeliveryBatch,
-    decide::WriteTarget,
+    decision::WriteTarget,
     job::{DeliveryContext, Job},
     outcome::{self, Reason},
     unreadable,

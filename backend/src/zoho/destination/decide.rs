@@ -1,84 +1,16 @@
 //! What to do about one item: a pure function of what was read.
 
-use serde_json::{Map, Value};
-use sha2::{Digest, Sha256};
-
 use super::{
     batch::{DeliveryBatch, Facts},
+    decision::{Decision, Intent, Judgement, Purpose},
     outcome::Reason,
+    trail::{self, DecisionRule as Rule, DecisionVerdict as Verdict, FilterAnswer, Trail, passes, step},
 };
 use crate::{
-    model::{ErasurePolicy, ItemState, Kind, RecordKey, Remark},
+    model::{ErasurePolicy, ItemState, Kind, RecordKey},
     store::{Claimed, ItemRow},
-    zoho::{
-        mapping::{Mapping, ModuleMapping, OnDelete, RenderError, Rendered, StateRef, Write},
-        metadata::Module,
-    },
+    zoho::mapping::{Mapping, ModuleMapping, OnDelete, StateRef},
 };
-
-/// What to do about an item.
-#[derive(Debug)]
-pub(super) enum Decision {
-    /// Nothing: it is not delivered.
-    LeftOut {
-        reason: Reason,
-        /// Another record whose arrival in Zoho would change this.
-        waits_for: Option<RecordKey>,
-    },
-    /// Nothing: it is not delivered, and none of its attempts can have been.
-    NeverThere { reason: Reason },
-    /// Nothing: Zoho has it, with these remarks and those of its last answer.
-    Same(Vec<Remark>),
-    /// Wait for another record.
-    Park {
-        waits_for: RecordKey,
-        reason: Reason,
-        /// The other record was filtered out, and this one may change that.
-        reconsider: bool,
-    },
-    /// Wait a moment: another worker is delivering a record that represents the same remote record.
-    Wait { reason: Reason },
-    /// Another record represents the same remote record now, and must be delivered over what this one wrote.
-    HandOver { to: RecordKey },
-    /// It needs a person.
-    Fail { reason: Reason },
-    /// Insert, adopt or update it.
-    Write(WriteTarget),
-    /// Mark it as gone in Zoho, or delete it there.
-    Remove(WriteTarget),
-    /// Give the contact its values back, and have none: a person undid its adoption.
-    Undo,
-    /// Erase it in Zoho, because its person is erased.
-    Erase(WriteTarget, Leaves),
-}
-
-/// What is written, and where.
-#[derive(Debug)]
-pub(super) struct WriteTarget {
-    /// The record's id in Zoho, if known.
-    pub(super) remote_id: Option<String>,
-    /// The fields of the update or removal.
-    pub(super) body: Map<String, Value>,
-    pub(super) digest: String,
-    /// An earlier attempt, whose answer is unknown, may have created it.
-    pub(super) tried: bool,
-    /// What was left out of the fields.
-    pub(super) remarks: Vec<Remark>,
-}
-
-/// What remains of an erased record.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Leaves {
-    /// The record, without what we wrote.
-    Record,
-    /// Nothing.
-    Nothing,
-}
-
-/// What remains of a record under a policy. Enrolments, grades and completions are entirely ours, so they go.
-pub(super) fn leaves(policy: ErasurePolicy, kind: Kind) -> Leaves {
-    if policy == ErasurePolicy::Anonymise && kind == Kind::User { Leaves::Record } else { Leaves::Nothing }
-}
 
 /// The code of items that the mapping's filter leaves out.
 const LEFT_OUT: &str = "left_out";
@@ -92,65 +24,77 @@ const UNCONFIRMED: &str = "unconfirmed";
 /// The code of people whose adoption was undone.
 pub(super) const UNDONE: &str = "adoption_undone";
 
-/// Distinguishes the digest of a removal.
-const REMOVED: &str = "removed";
-
 pub(super) struct Decider<'a> {
     pub(super) mapping: &'a Mapping,
     pub(super) batch: &'a DeliveryBatch,
-    pub(super) metadata: &'a Module,
     pub(super) module: &'a ModuleMapping,
 }
 
-impl<'a> Decider<'a> {
-    pub(super) fn decide(&self, item: &Claimed) -> Decision {
+impl Decider<'_> {
+    /// Decides by everything but the values. `trail` gets what was asked on the way.
+    pub(super) fn judge(&self, item: &Claimed, trail: &mut impl Trail) -> Judgement {
+        match self.intent(item, trail) {
+            Ok(intent) => Judgement::Render(intent),
+            Err(decision) => Judgement::Made(decision),
+        }
+    }
+
+    /// What is to be rendered, or the decision when that is nothing.
+    fn intent(&self, item: &Claimed, trail: &mut impl Trail) -> Result<Intent, Decision> {
         let key = item.key;
         let Some(facts) = self.batch.facts(key) else {
             let words = "There is no such record; see backend-sync sync audit.";
-            return Decision::Fail { reason: ("no_record".to_owned(), words.to_owned()) };
+            trail.note(|| step(Rule::Stored, Verdict::Fails, words));
+            return Err(Decision::Fail { reason: ("no_record".to_owned(), words.to_owned()) });
         };
-        let speaker = self.batch.speaker(key);
-        if speaker != key {
-            return self.replaced(item, &facts, speaker);
-        }
-        if item.linked && key.kind != Kind::Grade {
-            let words = "Its record in Zoho is another one's too, which writes it: both are one there.";
-            return Decision::LeftOut { reason: ("linked".to_owned(), words.to_owned()), waits_for: None };
-        }
+        self.represents(item, &facts, trail)?;
         let (inherited, sibling_tried) = self.batch.inherited(key);
         let remote_id = item.remote_id.clone().or(inherited);
         let tried = sibling_tried || item.attempts > 0;
         if let Some(policy) = self.batch.erased(key, &facts) {
-            return self.erase(item, &facts, policy, remote_id, tried);
+            trail.note(|| step(Rule::Erasure, Verdict::Removed, "Its person is erased."));
+            return self.erase((key, &facts), policy, remote_id, tried);
         }
         if item.remote_id.as_ref().is_some_and(|contact| self.batch.is_undone(key, contact)) {
-            return Decision::Undo;
+            trail.note(|| step(Rule::Adoption, Verdict::Removed, "A person undid the adoption of its contact."));
+            return Err(Decision::Undo);
         }
-        if let Some(decision) = self.not_synchronised(key, &facts) {
-            return decision;
+        if let Some(decision) = self.not_synchronised(key, &facts, trail) {
+            return Err(decision);
         }
-        let delivered = match self.passes_filter(key, &facts, remote_id.is_some()) {
-            Ok(passes) => passes && !facts.deleted && !(remote_id.is_some() && self.lost_its_contact(&facts)),
-            Err(decision) => return decision,
-        };
-        if !delivered {
+        let passes_filter = self.passes_filter(key, &facts, remote_id.is_some(), trail)?;
+        let lost = remote_id.is_some() && self.lost_its_contact(&facts);
+        if lost {
+            trail.note(|| step(Rule::Adoption, Verdict::Removed, "The adoption of its person's contact was undone."));
+        }
+        trail.note(|| match facts.deleted {
+            true => step(Rule::Deleted, Verdict::Removed, "It is deleted in Moodle."),
+            false => passes(Rule::Deleted, "It exists in Moodle."),
+        });
+        if !passes_filter || facts.deleted || lost {
             return self.gone(item, &facts, remote_id, tried);
         }
         for related in self.needed(&facts) {
-            if let Some(decision) = self.missing(key, &facts, related) {
-                return decision;
-            }
+            self.has(key, &facts, related, trail)?;
         }
-        match self.module.render(&self.batch.subject(key, &facts), Write::Update, self.metadata) {
-            Err(error) => fail(&error),
-            Ok(Rendered { fields: body, remarks }) => {
-                let digest = digest(&self.module.module, "written", &body);
-                if remote_id.is_some() && remote_id == item.remote_id && item.digest.as_ref() == Some(&digest) {
-                    return Decision::Same(remarks);
-                }
-                Decision::Write(WriteTarget { remote_id, body, digest, tried, remarks })
-            }
+        Ok(Intent { purpose: Purpose::Write, remote_id, tried })
+    }
+
+    /// Whether the record writes its record in Zoho itself, or the decision if another one does.
+    fn represents(&self, item: &Claimed, facts: &Facts<'_>, trail: &mut impl Trail) -> Result<(), Decision> {
+        let key = item.key;
+        let speaker = self.batch.speaker(key);
+        if speaker != key {
+            let words = || format!("{} stands for the same record in Zoho.", self.batch.name(speaker));
+            trail.note(|| step(Rule::Representative, Verdict::LeftOut, words()));
+            return Err(self.replaced(item, facts, speaker));
         }
+        if item.linked && key.kind != Kind::Grade {
+            let words = "Its record in Zoho is another one's too, which writes it: both are one there.";
+            trail.note(|| step(Rule::Representative, Verdict::LeftOut, words));
+            return Err(Decision::LeftOut { reason: ("linked".to_owned(), words.to_owned()), waits_for: None });
+        }
+        Ok(())
     }
 
     /// Whether its person has no contact any more, because the adoption was undone: it would show at a stranger.
@@ -171,18 +115,16 @@ impl<'a> Decider<'a> {
     }
 
     /// The decision about people of whom nothing is delivered, and their records. What is in Zoho already stays.
-    fn not_synchronised(&self, key: RecordKey, facts: &Facts<'_>) -> Option<Decision> {
+    fn not_synchronised(&self, key: RecordKey, facts: &Facts<'_>, trail: &mut impl Trail) -> Option<Decision> {
         let left_out = |code: &str, words: String, waits_for| {
             Some(Decision::LeftOut { reason: (code.to_owned(), words), waits_for })
         };
         let person = if key.kind == Kind::User { Some(key) } else { facts.user };
-        if let Some(person) = person
-            && self.mapping.filter().excludes(
-                self.batch.site(person.site_id),
-                person.moodle_id,
-                &self.batch.subject(key, facts),
-            )
-        {
+        let (filter, subject) = (self.mapping.filter(), self.batch.subject(key, facts));
+        let excluded = |of: RecordKey| filter.exclusion(self.batch.site(of.site_id), of.moodle_id, &subject);
+        let exclusion = person.and_then(excluded);
+        trail.note(|| trail::exclusion(exclusion));
+        if let Some(person) = person.filter(|_| exclusion.is_some()) {
             if person == key {
                 return left_out(EXCLUDED, "The mapping excludes this person.".to_owned(), None);
             }
@@ -194,7 +136,12 @@ impl<'a> Decider<'a> {
         match facts.state {
             StateRef::User(user) if user.confirmed == Some(false) && !facts.deleted => {
                 let words = "The account is not confirmed yet; it is delivered when it is.";
+                trail.note(|| step(Rule::Confirmed, Verdict::LeftOut, words));
                 left_out(UNCONFIRMED, words.to_owned(), None)
+            }
+            StateRef::User(_) => {
+                trail.note(|| passes(Rule::Confirmed, "Nothing says that the account is not confirmed."));
+                None
             }
             _ => None,
         }
@@ -202,21 +149,40 @@ impl<'a> Decider<'a> {
 
     /// Whether the record passes the mapping's filter, or a decision when that is unknown yet. What is already in Zoho
     /// is still updated when its course, or its person's enrolments, no longer pass: it is not gone in Moodle.
-    fn passes_filter(&self, key: RecordKey, facts: &Facts<'_>, known: bool) -> Result<bool, Decision> {
+    fn passes_filter(
+        &self,
+        key: RecordKey,
+        facts: &Facts<'_>,
+        known: bool,
+        trail: &mut impl Trail,
+    ) -> Result<bool, Decision> {
         let filter = self.mapping.filter();
-        match facts.state {
-            StateRef::User(_) => return Ok(known || !filter.only_enrolled() || self.batch.is_enrolled(key)),
-            StateRef::Course(course) => return Ok(known || filter.wants_course(course)),
-            _ => {}
-        }
-        let chosen = self.is_chosen(facts);
-        if !chosen || known || !filter.restricts_courses() || facts.deleted {
-            return Ok(chosen);
-        }
-        let Some(course) = facts.course else { return Ok(false) };
+        let (asks, wants) = match facts.state {
+            StateRef::User(_) => (filter.only_enrolled(), known || self.batch.is_enrolled(key)),
+            StateRef::Course(course) => (filter.restricts_courses(), known || filter.wants_course(course)),
+            StateRef::Enrolment(_) => (filter.restricts_roles(), self.is_chosen(facts)),
+            StateRef::Grade(_) => (filter.restricts_grades(), self.is_chosen(facts)),
+            StateRef::Completion(_) => (false, true),
+        };
+        let is_of_course = !matches!(facts.state, StateRef::User(_) | StateRef::Course(_));
+        let course_matters = is_of_course && filter.restricts_courses();
+        let answer = match (asks, wants) {
+            (true, false) => FilterAnswer::Own(false),
+            _ if course_matters && !known && !facts.deleted => self.of_course(facts, trail)?,
+            _ if known && (course_matters || (asks && !is_of_course)) => FilterAnswer::Known,
+            (true, true) => FilterAnswer::Own(true),
+            (false, _) => FilterAnswer::Unrestricted,
+        };
+        trail.note(|| trail::filter(facts.state, answer));
+        Ok(!matches!(answer, FilterAnswer::Own(false) | FilterAnswer::Course(false)))
+    }
+
+    /// What the filter says about a record's course.
+    fn of_course(&self, facts: &Facts<'_>, trail: &mut impl Trail) -> Result<FilterAnswer, Decision> {
+        let Some(course) = facts.course else { return Ok(FilterAnswer::Course(false)) };
         match self.batch.course(course) {
-            Some(course) => Ok(filter.wants_course(course)),
-            None => Err(self.park(course, "which Moodle has not reported yet", false)),
+            Some(course) => Ok(FilterAnswer::Course(self.mapping.filter().wants_course(course))),
+            None => Err(self.park(Rule::Filter, course, "which Moodle has not reported yet", false, trail)),
         }
     }
 
@@ -231,7 +197,13 @@ impl<'a> Decider<'a> {
     }
 
     /// Decides about a record that is deleted, or no longer delivered.
-    fn gone(&self, item: &Claimed, facts: &Facts<'_>, remote_id: Option<String>, tried: bool) -> Decision {
+    fn gone(
+        &self,
+        item: &Claimed,
+        facts: &Facts<'_>,
+        remote_id: Option<String>,
+        tried: bool,
+    ) -> Result<Intent, Decision> {
         let reason = match facts.deleted {
             true => ("deleted".to_owned(), "It was deleted in Moodle.".to_owned()),
             false if self.lost_its_contact(facts) => {
@@ -243,63 +215,40 @@ impl<'a> Decider<'a> {
         // be found out about an attempt of unknown outcome.
         let stays = !facts.deleted && self.is_chosen(facts);
         if remote_id.is_none() && tried && !self.may_be_there(facts) {
-            return Decision::NeverThere { reason };
+            return Err(Decision::NeverThere { reason });
         }
         let perhaps_there = tried || self.batch.sibling_is_in_flight(item.key);
         if (remote_id.is_none() && (stays || !perhaps_there)) || self.module.on_delete == OnDelete::Keep {
-            return Decision::LeftOut { reason, waits_for: None };
+            return Err(Decision::LeftOut { reason, waits_for: None });
         }
         if let Some(wait) = self.must_wait(item.key, remote_id.as_ref()) {
-            return wait;
+            return Err(wait);
         }
-        let subject = self.batch.subject(item.key, facts);
-        match self.module.render_deleted(&subject, self.metadata) {
-            Err(error) => fail(&error),
-            Ok(body) => {
-                let digest = digest(&self.module.module, REMOVED, &body);
-                if remote_id == item.remote_id && item.digest.as_ref() == Some(&digest) {
-                    return Decision::Same(Vec::new());
-                }
-                Decision::Remove(WriteTarget { remote_id, body, digest, tried, remarks: Vec::new() })
-            }
-        }
+        Ok(Intent { purpose: Purpose::Removal, remote_id, tried })
     }
 
     /// Decides about a record of an erased person.
     fn erase(
         &self,
-        item: &Claimed,
-        facts: &Facts<'_>,
+        (key, facts): (RecordKey, &Facts<'_>),
         policy: ErasurePolicy,
         remote_id: Option<String>,
         tried: bool,
-    ) -> Decision {
+    ) -> Result<Intent, Decision> {
         let left_out = |words: &str| {
             let reason: Reason = ("erased".to_owned(), words.to_owned());
-            Decision::LeftOut { reason, waits_for: None }
+            Err(Decision::LeftOut { reason, waits_for: None })
         };
         if policy == ErasurePolicy::Keep {
             return left_out("The person was erased here; the policy keeps the records in Zoho.");
         }
-        if let Some(wait) = self.must_wait(item.key, remote_id.as_ref()) {
-            return wait;
+        if let Some(wait) = self.must_wait(key, remote_id.as_ref()) {
+            return Err(wait);
         }
         if remote_id.is_none() && !(tried && self.may_be_there(facts)) {
             return left_out("The person was erased.");
         }
-        match self.module.render_erased(&self.batch.subject(item.key, facts), self.metadata) {
-            Err(error) => fail(&error),
-            Ok(body) => {
-                let digest = digest(&self.module.module, "erased", &body);
-                if remote_id.is_some() && remote_id == item.remote_id && item.digest.as_ref() == Some(&digest) {
-                    return Decision::Same(Vec::new());
-                }
-                Decision::Erase(
-                    WriteTarget { remote_id, body, digest, tried, remarks: Vec::new() },
-                    leaves(policy, item.key.kind),
-                )
-            }
-        }
+        Ok(Intent { purpose: Purpose::Erasure(policy), remote_id, tried })
     }
 
     /// The decision about a record to be removed, while it is being found out whether it is in Zoho at all.
@@ -317,32 +266,41 @@ impl<'a> Decider<'a> {
         self.needed(facts).all(was_there)
     }
 
-    fn needed(&self, facts: &Facts<'_>) -> impl Iterator<Item = RecordKey> {
+    /// The records that must be in Zoho first.
+    pub(super) fn needed(&self, facts: &Facts<'_>) -> impl Iterator<Item = RecordKey> {
         let user = facts.user.filter(|_| self.module.needs_user());
         let course = facts.course.filter(|_| self.module.needs_course());
         user.into_iter().chain(course)
     }
 
     /// The decision if a record that must be in Zoho first is not there.
-    fn missing(&self, key: RecordKey, facts: &Facts<'_>, related: RecordKey) -> Option<Decision> {
-        let Some(row) = self.batch.related(related) else {
-            return Some(self.park(related, "which Moodle has not reported yet", false));
-        };
-        if row.remote_id.is_some() {
-            return None;
+    fn has(
+        &self,
+        key: RecordKey,
+        facts: &Facts<'_>,
+        related: RecordKey,
+        trail: &mut impl Trail,
+    ) -> Result<(), Decision> {
+        let row = self.batch.related(related);
+        if row.is_some_and(|row| row.remote_id.is_some()) {
+            trail.note(|| trail::there(related, &self.batch.name(related)));
+            return Ok(());
         }
-        Some(match row.state {
-            ItemState::Pending | ItemState::InFlight => self.park(related, "which is not in Zoho yet", false),
-            ItemState::Parked => self.park(related, "which is waiting itself", false),
-            ItemState::Failed => self.park(related, "which failed and needs a person", false),
-            ItemState::Synced if self.may_choose(key, facts, row) => {
-                self.park(related, "which was not delivered until now", true)
+        let (why, reconsider) = match row.map(|row| (row, row.state)) {
+            None => ("which Moodle has not reported yet", false),
+            Some((_, ItemState::Pending | ItemState::InFlight)) => ("which is not in Zoho yet", false),
+            Some((_, ItemState::Parked)) => ("which is waiting itself", false),
+            Some((_, ItemState::Failed)) => ("which failed and needs a person", false),
+            Some((row, ItemState::Synced)) if self.may_choose(key, facts, row) => {
+                ("which was not delivered until now", true)
             }
-            ItemState::Synced => {
+            Some((_, ItemState::Synced)) => {
                 let words = format!("It belongs to {}, which is not delivered.", self.batch.name(related));
-                Decision::LeftOut { reason: (LEFT_OUT.to_owned(), words), waits_for: Some(related) }
+                trail.note(|| step(Rule::Needs, Verdict::LeftOut, words.clone()));
+                return Err(Decision::LeftOut { reason: (LEFT_OUT.to_owned(), words), waits_for: Some(related) });
             }
-        })
+        };
+        Err(self.park(Rule::Needs, related, why, reconsider, trail))
     }
 
     /// Whether this record is an enrolment that changes that a person is filtered out: then that person's decision is
@@ -351,7 +309,7 @@ impl<'a> Decider<'a> {
         self.batch.kind == Kind::Enrolment
             && self.mapping.filter().only_enrolled()
             && person.code.as_deref() == Some(LEFT_OUT)
-            && self.passes_filter(key, facts, false).is_ok_and(|passes| passes)
+            && self.passes_filter(key, facts, false, &mut ()).is_ok_and(|passes| passes)
     }
 
     /// The person of an enrolment that does not count, or no longer, if only people who are enrolled are delivered.
@@ -360,29 +318,13 @@ impl<'a> Decider<'a> {
             return None;
         }
         let facts = self.batch.facts(key)?;
-        let counts = !facts.deleted && self.passes_filter(key, &facts, false).unwrap_or(true);
+        let counts = !facts.deleted && self.passes_filter(key, &facts, false, &mut ()).unwrap_or(true);
         facts.user.filter(|_| !counts)
     }
 
-    fn park(&self, waits_for: RecordKey, why: &str, reconsider: bool) -> Decision {
+    fn park(&self, rule: Rule, waits_for: RecordKey, why: &str, reconsider: bool, trail: &mut impl Trail) -> Decision {
         let words = format!("It waits for {}, {why}.", self.batch.name(waits_for));
+        trail.note(|| step(rule, Verdict::Waits, words.clone()));
         Decision::Park { waits_for, reason: (format!("waits_for_{}", waits_for.kind), words), reconsider }
     }
-}
-
-fn fail(error: &RenderError) -> Decision {
-    let code = if error.is_configuration() { "mapping" } else { "invalid_value" };
-    Decision::Fail { reason: (code.to_owned(), format!("{error}. {}", error.advice())) }
-}
-
-/// The digest of what is written: equal digests mean equal content.
-fn digest(module: &str, what: &str, body: &Map<String, Value>) -> String {
-    let mut hash = Sha256::new();
-    for part in [module, what] {
-        hash.update(part);
-        hash.update([0]);
-    }
-    hash.update(serde_json::to_vec(body).unwrap_or_default());
-    // 128 bits distinguish states well enough, and take half the space in a table of millions.
-    hex::encode(&hash.finalize()[..16])
 }

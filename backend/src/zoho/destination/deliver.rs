@@ -6,7 +6,7 @@ use super::{
     Decider, Decision, DeliveryBatch, Zoho,
     adopt::Adoption,
     brake,
-    decide::WriteTarget,
+    decision::WriteTarget,
     job::{DeliveryContext, Job, WriteCall, job},
     outcome, readings,
     send::Unsettled,
@@ -41,11 +41,11 @@ impl Zoho {
         delivery.edges.readings = self.readings(&batch, &items);
         delivery.edges.moments = readings::moments(&batch, module, &items);
         let context = DeliveryContext { batch: &batch, module, metadata };
-        let decider = Decider { mapping: &self.mapping, batch: &batch, metadata, module };
+        let decider = Decider { mapping: &self.mapping, batch: &batch, module };
         let (mut writes, mut removals, mut erasures, mut undoes) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
         delivery.reconsider.extend(items.iter().filter_map(|item| decider.perhaps_not_enrolled(item.key)));
         for item in items {
-            match decider.decide(&item) {
+            match decider.decide(&item, metadata, &mut ()) {
                 Decision::Write(target) => writes.push((item, target)),
                 Decision::Remove(target) => removals.push((item, target)),
                 Decision::Erase(target, leaves) => erasures.push((item, target, leaves)),

@@ -3,7 +3,7 @@
 
 use super::{
     Zoho,
-    decide::{Leaves, WriteTarget},
+    decision::{Leaves, WriteTarget},
     job::{DeliveryContext, Job, WriteCall, job},
     outcome::{self, Timing},
     send::Unsettled,

@@ -27,7 +27,7 @@ type Held = BTreeMap<String, Map<String, Value>>;
 
 /// What is left to find out about items after the decision.
 #[derive(Default)]
-struct Writes {
+pub(super) struct Writes {
     known: Vec<Job>,
     new: Vec<Job>,
 }
@@ -54,11 +54,11 @@ impl Zoho {
         let batch =
             DeliveryBatch::load(&self.store, &self.mapping, moment, Self::NAME, &items).await.map_err(unreadable)?;
         let context = DeliveryContext { batch: &batch, module, metadata };
-        let decider = Decider { mapping: &self.mapping, batch: &batch, metadata, module };
+        let decider = Decider { mapping: &self.mapping, batch: &batch, module };
         let (mut forecast, mut writes) = (Forecast::new(), Writes::default());
         let (mut removals, mut undoes) = (Vec::new(), Vec::new());
         for (row, item) in rows.iter().zip(items) {
-            let decision = decider.decide(&item);
+            let decision = decider.decide(&item, metadata, &mut ());
             if let Decision::Remove(target) = &decision {
                 removals.extend(brake::removal(&context, &item, target));
             }
@@ -219,7 +219,13 @@ impl Zoho {
 }
 
 /// What the decision says about an item, and what is to be found out besides.
-fn decided(batch: &DeliveryBatch, row: &ItemRow, item: Claimed, decision: Decision, writes: &mut Writes) -> Planned {
+pub(super) fn decided(
+    batch: &DeliveryBatch,
+    row: &ItemRow,
+    item: Claimed,
+    decision: Decision,
+    writes: &mut Writes,
+) -> Planned {
     match decision {
         Decision::Write(target) => {
             let job = job(item, target, "updated", false);

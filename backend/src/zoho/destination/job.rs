@@ -4,7 +4,7 @@ use serde_json::{Map, Value};
 
 use super::{
     DeliveryBatch,
-    decide::{Leaves, WriteTarget},
+    decision::{Leaves, WriteTarget},
 };
 use crate::{
     model::{RecordKey, Records, Remark},

@@ -4,8 +4,10 @@ mod adopt;
 mod batch;
 mod brake;
 mod decide;
+mod decision;
 mod deliver;
 mod erase;
+mod explain;
 mod find;
 mod forecast;
 mod hold;
@@ -19,11 +21,13 @@ mod plan;
 mod preview;
 mod readings;
 mod remarks;
+mod render;
 mod replaced;
 mod reserve;
 mod same_address;
 mod send;
 mod time_zone;
+mod trail;
 mod trial;
 mod undo;
 mod verify;
@@ -32,13 +36,12 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use tokio::sync::Mutex;
 
-use self::{
-    batch::DeliveryBatch,
-    decide::{Decider, Decision},
-};
+use self::{batch::DeliveryBatch, decide::Decider, decision::Decision};
 pub use self::{
+    explain::{Explained, ExplainedField, ExplainedOutcome},
     plan::{Action, Difference, Plan, Planned, RECORDS_PER_CREDIT},
-    preview::ContactPlan,
+    preview::RemotePlan,
+    trail::{DecisionRule, DecisionStep, DecisionVerdict},
     undo::Restoration,
     verify::user_key,
 };

@@ -1,4 +1,5 @@
-//! What would be written into one contact: if an account had it, and if its adoption were undone. Changes nothing.
+//! What would be written into one record of Zoho: if an account had this contact, if its adoption were undone, and if a
+//! record were written again. Changes nothing.
 
 use super::{Zoho, batch::DeliveryBatch, job::DeliveryContext, plan::claimed, undo::Restoration, unreadable};
 use crate::{
@@ -12,9 +13,9 @@ use crate::{
     },
 };
 
-/// What an account would write into a contact.
+/// What a record would write into one of Zoho.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct ContactPlan {
+pub struct RemotePlan {
     /// The fields that would change.
     pub differences: Vec<Difference>,
     /// Why there is nothing to compare.
@@ -32,13 +33,14 @@ impl Zoho {
         Ok(self.restorations(&context, &items).await?.pop().unwrap_or_default())
     }
 
-    /// What this account would write into this contact.
-    pub async fn contact_preview(&self, row: &ItemRow, contact: &str) -> Result<ContactPlan, DestinationFailure> {
-        let note = |words: &str| ContactPlan { note: Some(words.to_owned()), ..ContactPlan::default() };
-        let Some(module) = self.mapping.module(Kind::User) else {
-            return Ok(note("The mapping has no table for people."));
+    /// What this record would write into this one of Zoho: for an account, into a contact.
+    pub async fn preview(&self, row: &ItemRow, contact: &str) -> Result<RemotePlan, DestinationFailure> {
+        let note = |words: &str| RemotePlan { note: Some(words.to_owned()), ..RemotePlan::default() };
+        let kind = row.key.kind;
+        let Some(module) = self.mapping.module(kind) else {
+            return Ok(note("The mapping has no table for such records."));
         };
-        let metadata = &*self.metadata(Kind::User, module).await?;
+        let metadata = &*self.metadata(kind, module).await?;
         let batch = self.batch_of((module, metadata), &[claimed(row)]).await?;
         let Some(facts) = batch.facts(row.key) else { return Ok(note("There is no such record.")) };
         let body = match module.render(&batch.subject(row.key, &facts), Write::Update, metadata) {
@@ -48,11 +50,10 @@ impl Zoho {
         let fields: Vec<&str> = body.keys().map(String::as_str).collect();
         let context = DeliveryContext { batch: &batch, module, metadata };
         let held = self.client.get(&module.module, &[contact.to_owned()], &fields).await;
-        let held =
-            held.map_err(|error| self.failure_of(&context, Records::Known, "contacts cannot be read", &error))?;
+        let held = held.map_err(|error| self.failure_of(&context, Records::Known, "records cannot be read", &error))?;
         Ok(match held.first() {
-            Some(held) => ContactPlan { differences: differences(Some(held), body, metadata), note: None },
-            None => note("Zoho no longer has this contact."),
+            Some(held) => RemotePlan { differences: differences(Some(held), body, metadata), note: None },
+            None => note("Zoho no longer has this record."),
         })
     }
 
@@ -61,7 +62,8 @@ impl Zoho {
         (module, metadata): (&ModuleMapping, &Module),
         items: &[Claimed],
     ) -> Result<DeliveryBatch, DestinationFailure> {
-        let moment = (self.time_zone(Kind::User, module, metadata).await?, self.clock.now());
+        let kind = items.first().map_or(Kind::User, |item| item.key.kind);
+        let moment = (self.time_zone(kind, module, metadata).await?, self.clock.now());
         DeliveryBatch::load(&self.store, &self.mapping, moment, Self::NAME, items).await.map_err(unreadable)
     }
 }

@@ -4,10 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map, Value};
 
-use super::{
-    Zoho,
-    decide::{Leaves, leaves},
-};
+use super::{Zoho, decision::Leaves, render::leaves};
 use crate::{
     model::{ErasurePolicy, Id, Kind},
     store::{ErasureRemainder, RemoteRecord},

@@ -29,6 +29,15 @@ pub(super) enum Grades {
     Items,
 }
 
+/// The setting by which an operator excludes a person.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Exclusion<'a> {
+    /// `exclude_users`.
+    ByKey,
+    /// `exclude`, by the value of this field.
+    ByField(&'a str),
+}
+
 impl DeliveryFilter {
     /// Whether the course passes.
     pub fn wants_course(&self, course: &Course) -> bool {
@@ -69,15 +78,17 @@ impl DeliveryFilter {
         }
     }
 
-    /// Whether an operator excludes this person. `subject` is the person or a record of theirs.
-    pub fn excludes(&self, site: &str, userid: Id, subject: &Subject<'_>) -> bool {
+    /// By which setting an operator excludes this person, if so. `subject` is the person or a record of theirs.
+    pub fn exclusion(&self, site: &str, userid: Id, subject: &Subject<'_>) -> Option<Exclusion<'_>> {
         let has = |name: &str, values: &[String]| {
             let Some(path) = Path::resolve(Kind::User, name) else { return false };
             path.read(subject).is_some_and(|datum| values.contains(&text(&datum).trim().to_lowercase()))
         };
-        let key = || key_of_user(site, userid);
-        (!self.excluded_users.is_empty() && self.excluded_users.contains(&key()))
-            || self.excluded_values.iter().any(|(name, values)| has(name, values))
+        if !self.excluded_users.is_empty() && self.excluded_users.contains(&key_of_user(site, userid)) {
+            return Some(Exclusion::ByKey);
+        }
+        let found = self.excluded_values.iter().find(|(name, values)| has(name, values));
+        found.map(|(name, _)| Exclusion::ByField(name))
     }
 
     /// Whether people are excluded by their fields, so that these must be read.
@@ -88,6 +99,16 @@ impl DeliveryFilter {
     /// Whether the filter restricts courses.
     pub fn restricts_courses(&self) -> bool {
         !self.courses.is_empty() || !self.categories.is_empty()
+    }
+
+    /// Whether the filter restricts enrolments by their roles.
+    pub fn restricts_roles(&self) -> bool {
+        !self.roles.is_empty()
+    }
+
+    /// Whether the filter restricts grades by their items.
+    pub fn restricts_grades(&self) -> bool {
+        self.grades != Grades::All
     }
 
     /// Whether people need an enrolment that is delivered.

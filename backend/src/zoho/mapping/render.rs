@@ -9,6 +9,7 @@ use super::{
     key_value,
     rule::Form,
     source::{Datum, Path, Shape},
+    text::text,
 };
 use crate::{
     model::Remark,
@@ -75,29 +76,13 @@ impl ModuleMapping {
         let mut record = self.with_key(subject, metadata)?;
         let mut remarks = Vec::new();
         for rule in &self.rules {
-            match rule.owner {
-                Owner::Zoho => continue,
-                Owner::First if write != Write::Create => continue,
-                Owner::First | Owner::Moodle => {}
-            }
-            let field = field(metadata, &rule.field)?;
-            let form = Form { time_zone: subject.time_zone, ..rule.form };
-            let fitted = rule.value(subject).map_or(Ok(Fitted::default()), |datum| fit(&datum, form, field));
-            let fitted = match fitted {
-                Err(error) if rule.may_be_left_out(field, &error) => {
-                    remarks.push(error.remark());
-                    continue;
+            match rule.render(subject, write, metadata)? {
+                FieldOutcome::Written(value, remark) => {
+                    remarks.extend(remark);
+                    record.insert(rule.field.clone(), value);
                 }
-                fitted => fitted?,
-            };
-            remarks.extend(fitted.shortened.then(|| shortened(field)));
-            match fitted.value {
-                Some(value) => _ = record.insert(rule.field.clone(), value),
-                None if field.read_only => return Err(RenderError::ReadOnly { field: rule.field.clone() }),
-                None if field.system_mandatory => return Err(RenderError::Mandatory { field: rule.field.clone() }),
-                // A checkbox cannot be cleared: without a value from Moodle it stays.
-                None if rule.clears() && !field.is_boolean() => _ = record.insert(rule.field.clone(), Value::Null),
-                None => {}
+                FieldOutcome::LeftOut(remark) => remarks.push(remark),
+                FieldOutcome::Kept(_) => {}
             }
         }
         if write == Write::Create
@@ -140,7 +125,64 @@ impl ModuleMapping {
     }
 }
 
+/// What becomes of one field in a write.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum FieldOutcome {
+    /// It is written; with a remark if not all of the value fits.
+    Written(Value, Option<Remark>),
+    /// The value does not fit, and the record can do without it.
+    LeftOut(Remark),
+    /// Zoho keeps what it has.
+    Kept(KeptBecause),
+}
+
+/// Why a field is not written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum KeptBecause {
+    /// The field is Zoho's.
+    OfZoho,
+    /// It is only written when the record is created.
+    OnlyAtCreation,
+    /// Moodle has no value for it.
+    NoValue,
+}
+
 impl Rule {
+    /// What becomes of its field.
+    pub(crate) fn render(
+        &self,
+        subject: &Subject<'_>,
+        write: Write,
+        metadata: &Module,
+    ) -> Result<FieldOutcome, RenderError> {
+        match self.owner {
+            Owner::Zoho => return Ok(FieldOutcome::Kept(KeptBecause::OfZoho)),
+            Owner::First if write != Write::Create => return Ok(FieldOutcome::Kept(KeptBecause::OnlyAtCreation)),
+            Owner::First | Owner::Moodle => {}
+        }
+        let field = field(metadata, &self.field)?;
+        let form = Form { time_zone: subject.time_zone, ..self.form };
+        let fitted = self.value(subject).map_or(Ok(Fitted::default()), |datum| fit(&datum, form, field));
+        let fitted = match fitted {
+            Err(error) if self.may_be_left_out(field, &error) => return Ok(FieldOutcome::LeftOut(error.remark())),
+            fitted => fitted?,
+        };
+        let remark = fitted.shortened.then(|| shortened(field));
+        Ok(match fitted.value {
+            Some(value) => FieldOutcome::Written(value, remark),
+            None if field.read_only => return Err(RenderError::ReadOnly { field: self.field.clone() }),
+            None if field.system_mandatory => return Err(RenderError::Mandatory { field: self.field.clone() }),
+            // A checkbox cannot be cleared: without a value from Moodle it stays.
+            None if self.clears() && !field.is_boolean() => FieldOutcome::Written(Value::Null, remark),
+            None => FieldOutcome::Kept(KeptBecause::NoValue),
+        })
+    }
+
+    /// The value as the mapping makes it, before it is known what fits the field.
+    pub(crate) fn value_in_words(&self, subject: &Subject<'_>) -> Option<String> {
+        self.value(subject).map(|datum| text(&datum).into_owned())
+    }
+
     /// Whether a record is delivered without this field's value, which does not fit because of `error`: not if Zoho or
     /// the mapping file insists on it.
     fn may_be_left_out(&self, field: &ModuleField, error: &RenderError) -> bool {

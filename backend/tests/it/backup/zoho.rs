@@ -14,7 +14,7 @@ use crate::{
 
 on_both_databases!(nothing_is_doubled_and_nothing_older_is_believed);
 
-const MODULES: [&str; 4] = ["Contacts", "Moodle_Courses", "Moodle_Enrolments", "Moodle_Grades"];
+const MODULES: [&str; 4] = ["Contacts", "Products", "Moodle_Enrolments", "Moodle_Grades"];
 
 /// What a module holds, without Zoho's own times.
 async fn contents(zoho: &ZohoSimulator) -> Vec<Vec<Map<String, Value>>> {

@@ -5,6 +5,7 @@ mod batches;
 mod bodies;
 mod credentials;
 mod fields;
+mod packed;
 mod requests;
 
 use crate::support::{Answer, Server, events::user, random::new_uuid, server::SITE};

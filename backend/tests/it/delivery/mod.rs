@@ -21,6 +21,7 @@ mod planned;
 mod recorded;
 mod remarks;
 mod reservations;
+mod stale;
 mod storms;
 mod take_over;
 mod unknown;
@@ -78,7 +79,7 @@ async fn reason(database: &Database, kind: &str, id: i64) -> String {
 }
 
 /// Waits for a hold, and returns the first.
-async fn held(database: &Database) -> Value {
+pub(super) async fn held(database: &Database) -> Value {
     until("a hold", async || {
         let status = run_json(database, &["sync", "status", "--json"]);
         status["holds"].as_array().and_then(|holds| holds.first().cloned())

@@ -93,6 +93,13 @@ impl Api {
         }
     }
 
+    /// The value of a metric without labels.
+    pub(crate) async fn metric(&self, name: &str) -> f64 {
+        let metrics = self.get("/metrics").await.text;
+        let line = metrics.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
+        line.unwrap_or_else(|| panic!("no {name} in {metrics}")).parse().unwrap()
+    }
+
     pub(crate) fn post_request(&self, path: &str, body: impl Into<Body>) -> RequestBuilder {
         self.request(Method::POST, path).header("Content-Type", "application/json").body(body)
     }

@@ -12,6 +12,7 @@ pub(crate) mod raw;
 pub(crate) mod server;
 pub(crate) mod smtp;
 pub(crate) mod thread;
+pub(crate) mod tls;
 pub(crate) mod wait;
 pub(crate) mod webhook;
 pub(crate) mod zoho;

@@ -37,7 +37,7 @@ struct State {
 
 /// Dropping it stops it.
 pub(crate) struct Webhook {
-    port: u16,
+    pub(crate) port: u16,
     state: State,
     _thread: Thread,
 }

@@ -96,6 +96,10 @@ impl ZohoSimulator {
         format!("http://{}", self.address)
     }
 
+    pub(crate) fn address(&self) -> SocketAddr {
+        self.address
+    }
+
     /// The environment of a server that delivers to it.
     pub(crate) fn settings(&self) -> Vec<(&'static str, String)> {
         let credential = |name| (name, CREDENTIAL.to_owned());

@@ -2,6 +2,7 @@
 
 mod access;
 mod audit;
+mod explain;
 mod items;
 mod pause;
 mod plan;

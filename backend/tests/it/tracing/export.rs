@@ -29,7 +29,7 @@ use crate::{
 on_both_databases!(a_trace_goes_from_moodle_to_zoho, an_unavailable_collector_does_no_harm);
 
 /// The batches a collector received: the credential and the body of each.
-type Batches = Arc<Mutex<Vec<(String, Vec<u8>)>>>;
+pub(crate) type Batches = Arc<Mutex<Vec<(String, Vec<u8>)>>>;
 
 #[handler]
 async fn take(request: &Request, body: Vec<u8>, batches: Data<&Batches>) {
@@ -38,13 +38,18 @@ async fn take(request: &Request, body: Vec<u8>, batches: Data<&Batches>) {
 }
 
 /// A collector of OTLP over HTTP.
-async fn collector() -> (SocketAddr, Batches) {
+pub(crate) async fn collector() -> (SocketAddr, Batches) {
     let batches = Batches::default();
     let acceptor = TcpListener::bind("127.0.0.1:0").into_acceptor().await.unwrap();
     let address = *acceptor.local_addr()[0].as_socket_addr().unwrap();
     let endpoint = Route::new().at("/v1/traces", post(take)).data(Arc::clone(&batches));
     tokio::spawn(HttpServer::new_with_acceptor(acceptor).run(endpoint));
     (address, batches)
+}
+
+/// How many batches it received.
+pub(crate) fn received(batches: &Batches) -> usize {
+    batches.lock().unwrap().len()
 }
 
 /// The spans, and their common service name.

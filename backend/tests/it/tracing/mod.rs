@@ -1,6 +1,6 @@
 //! Request ids and traces connect what belongs together.
 
-mod export;
+pub(crate) mod export;
 
 use reqwest::Method;
 use serde_json::Value;

@@ -32,11 +32,15 @@ class client {
     const REJECTED_STATUSES = [400, 413, 422];
     /** @var string the backend's code, with HTTP status 409, for a batch whose versions are ahead of its clock */
     const CLOCK_AHEAD = 'clock_ahead';
+    /** @var string the backend's code for a body that is no JSON */
+    const MALFORMED = 'malformed_json';
     /** @var string[] PHP types of the fields in a handshake */
     const FIELDS = [
         'site' => 'string', 'backend_version' => 'string', 'contract_version' => 'string', 'event_types' => 'array',
         'max_batch_events' => 'integer', 'max_body_bytes' => 'integer', 'time' => 'integer',
     ];
+    /** @var int zlib's level for bodies: the fastest, because only their form matters */
+    const COMPRESSION_LEVEL = 1;
     /** @var int longest message from the backend to keep, in characters */
     const DETAIL_LENGTH = 500;
     /** @var string pattern of a request id of the backend; a proxy may send anything in that header, so nothing else is shown */
@@ -110,13 +114,14 @@ class client {
      * Sends a batch of events.
      *
      * @param event[] $events
+     * @param bool $compress with gzip, which not every backend can unpack
      * @return outcome[] one for each event, in the same order
      * @throws failure when a retry may succeed
      * @throws rejection when the backend will never accept this batch
      */
-    public function send(array $events): array {
+    public function send(array $events, bool $compress = false): array {
         $events = array_values($events);
-        $response = $this->ask('batch', event::body($events));
+        $response = $this->ask('batch', event::body($events), $compress);
         $answer = $this->json($response);
         $outcomes = $answer['outcomes'] ?? null;
         if (!is_array($outcomes) || count($outcomes) !== count($events)) {
@@ -140,11 +145,12 @@ class client {
     /**
      * Finds out whether requests with events reach the backend, by one without any. The backend does not accept it, and says so.
      *
+     * @param bool $compress
      * @throws failure if they do not
      */
-    public function knock(): void {
+    public function knock(bool $compress = false): void {
         try {
-            $this->send([]);
+            $this->send([], $compress);
         } catch (rejection $rejection) {
             return;
         }
@@ -155,16 +161,21 @@ class client {
      *
      * @param string $operation last segment of the path
      * @param string|null $body JSON to POST; null for GET
+     * @param bool $compress the body
      * @return response with status 200
      * @throws failure
      * @throws rejection
      */
-    private function ask(string $operation, ?string $body): response {
+    private function ask(string $operation, ?string $body, bool $compress = false): response {
         $headers = ['X-Moodle-Token: ' . $this->token, 'Accept: application/json'];
         if ($body !== null) {
             $headers[] = 'Content-Type: application/json';
             // Turns off Expect: 100-continue, with which libcurl waits a second for servers that do not support it.
             $headers[] = 'Expect:';
+        }
+        if ($compress) {
+            $headers[] = 'Content-Encoding: gzip';
+            $body = gzencode($body, self::COMPRESSION_LEVEL);
         }
         $response = $this->http->request($this->url . self::PATH . $operation, $headers, $body);
         if ($response->status === 200) {

@@ -37,8 +37,6 @@ class dispatcher {
     const MAX_INTERCEPTED = 20;
     /** @var string code of the rejection of an event that something between Moodle and the backend refuses */
     const INTERCEPTED = 'intercepted';
-    /** @var string[] failures that something in between may cause because of what is in a request */
-    const INTERCEPTIONS = [failure::INTERCEPTED, failure::NETWORK, failure::NOT_CONTRACT, failure::NOT_FOUND, failure::REDIRECT];
 
     /** @var store */
     private $store;
@@ -52,6 +50,10 @@ class dispatcher {
     private $health;
     /** @var versions */
     private $versions;
+    /** @var compression */
+    private $compression;
+    /** @var request_size */
+    private $size;
     /** @var report adds up over all runs */
     private $report;
     /** @var int poison events isolated so far: single events on which a healthy backend fails */
@@ -72,15 +74,26 @@ class dispatcher {
      * @param clock $clock
      * @param health $health
      * @param report $report
+     * @param compression $compression
      */
-    public function __construct(store $store, client $client, memory $memory, clock $clock, health $health, report $report) {
+    public function __construct(
+        store $store,
+        client $client,
+        memory $memory,
+        clock $clock,
+        health $health,
+        report $report,
+        compression $compression
+    ) {
         $this->store = $store;
         $this->client = $client;
         $this->memory = $memory;
         $this->clock = $clock;
         $this->health = $health;
         $this->report = $report;
+        $this->compression = $compression;
         $this->versions = new versions($memory, $clock);
+        $this->size = new request_size($memory);
     }
 
     /**
@@ -91,6 +104,15 @@ class dispatcher {
     public function begin(int $deadline): void {
         $this->deadline = $deadline;
         $this->isunderway = false;
+    }
+
+    /**
+     * The queue is empty.
+     *
+     * @param queue $queue
+     */
+    public function finish(queue $queue): void {
+        $this->size->reset($queue);
     }
 
     /**
@@ -106,9 +128,11 @@ class dispatcher {
         $this->versions->assign($events);
         $this->store->invalidate($events);
         $requests = $this->report->requests;
+        $this->compression->learn($handshake);
+        $maxevents = $this->size->limit($queue, (int)$handshake['max_batch_events']);
         $maxbytes = min((int)$handshake['max_body_bytes'], self::BODY_BYTES);
         try {
-            foreach (batches::divide($events, (int)$handshake['max_batch_events'], $maxbytes) as $batch) {
+            foreach (batches::divide($events, $maxevents, $maxbytes) as $batch) {
                 $this->send($queue, $batch);
             }
         } catch (failure $failure) {
@@ -143,7 +167,7 @@ class dispatcher {
      */
     private function send(queue $queue, array $events): void {
         try {
-            $outcomes = $this->request($events);
+            $outcomes = $this->request($events, $this->compression->is_on());
         } catch (rejection $rejection) {
             if (count($events) === 1) {
                 $this->reject($queue, $events[0], $rejection->reason, $rejection->detail);
@@ -162,18 +186,41 @@ class dispatcher {
      * Makes one request.
      *
      * @param event[] $events
+     * @param bool $compress
      * @return outcome[]
      * @throws failure
      * @throws rejection
      * @throws out_of_time
      */
-    private function request(array $events): array {
+    private function request(array $events, bool $compress): array {
         if ($this->isunderway && $this->clock->now() >= $this->deadline) {
             throw new out_of_time();
         }
         $this->isunderway = true;
+        return $this->transmit($events, $compress);
+    }
+
+    /**
+     * Makes one request; a second one if the backend takes a compressed body for a plain text, because something in between has
+     * dropped the header, or it is an earlier version since a moment ago.
+     *
+     * @param event[] $events
+     * @param bool $compress
+     * @return outcome[]
+     * @throws failure
+     * @throws rejection
+     */
+    private function transmit(array $events, bool $compress): array {
         $this->report->requests++;
-        return $this->client->send($events);
+        try {
+            return $this->client->send($events, $compress);
+        } catch (rejection $rejection) {
+            if (!$compress || $rejection->reason !== client::MALFORMED) {
+                throw $rejection;
+            }
+        }
+        $this->compression->give_up();
+        return $this->transmit($events, false);
     }
 
     /**
@@ -201,7 +248,10 @@ class dispatcher {
      * @throws out_of_time
      */
     private function isolate(queue $queue, array $events, failure $failure): void {
-        $isinterception = !$failure->isown && in_array($failure->reason, self::INTERCEPTIONS, true);
+        if ($failure->reason === failure::TIMEOUT && !$this->size->timed_out($queue, $events)) {
+            throw $failure;
+        }
+        $isinterception = $failure->is_interception();
         $ispoison = $failure->reason === failure::SERVER_ERROR
             || (!$failure->isown && $failure->reason === failure::UNAVAILABLE && $failure->retryafter === null);
         if ((!$isinterception && !$ispoison) || ($ispoison && $this->poison >= self::MAX_POISON)) {
@@ -209,7 +259,9 @@ class dispatcher {
         }
         $this->client->handshake(); // Throws if the backend itself is failing.
         if (count($events) > 1) {
-            $this->send_halves($queue, $events);
+            if (!$isinterception || !$this->send_otherwise($queue, $events)) {
+                $this->send_halves($queue, $events);
+            }
         } else if ($isinterception) {
             $this->intercepted($queue, $events[0], $failure);
         } else {
@@ -218,7 +270,37 @@ class dispatcher {
     }
 
     /**
-     * Sets an event aside that something in between refuses, if it does so twice and lets other requests pass.
+     * Sends what something in between refuses the other way, compressed or not, if that has not been tried yet. If it helps, all
+     * further requests go the same way.
+     *
+     * @param queue $queue
+     * @param event[] $events
+     * @return bool whether it has helped
+     * @throws failure
+     * @throws out_of_time
+     */
+    private function send_otherwise(queue $queue, array $events): bool {
+        if (!$this->compression->try_other()) {
+            return false;
+        }
+        try {
+            $outcomes = $this->request($events, $this->compression->other());
+        } catch (rejection $rejection) {
+            return false;
+        } catch (failure $failure) {
+            if (!$failure->is_interception()) {
+                throw $failure;
+            }
+            return false;
+        }
+        $this->compression->turn();
+        $this->settle($queue, $events, $outcomes);
+        return true;
+    }
+
+    /**
+     * Sets an event aside that something in between refuses, if it does so twice, the second time compressed if the backend can
+     * unpack, and lets other requests pass.
      *
      * @param queue $queue
      * @param event $event
@@ -229,20 +311,19 @@ class dispatcher {
         if ($this->intercepted >= self::MAX_INTERCEPTED) {
             throw $failure;
         }
-        $this->client->knock();
+        $this->client->knock($this->compression->is_on());
         try {
             // Whatever the time, because an event would never be found to be at fault if this took longer than a run.
-            $this->report->requests++;
-            $outcomes = $this->client->send([$event]);
+            $outcomes = $this->transmit([$event], $this->compression->other());
         } catch (rejection $rejection) {
             $this->reject($queue, $event, $rejection->reason, $rejection->detail);
             return;
         } catch (failure $again) {
-            if ($again->reason !== $failure->reason) {
+            if (!$again->is_interception()) {
                 throw $again;
             }
             $this->intercepted++;
-            $detail = trim(($again->status ? "HTTP $again->status" : '') . ' ' . $again->detail);
+            $detail = trim(($failure->status ? "HTTP $failure->status" : '') . ' ' . $failure->detail);
             $this->store->postpone([$event->change], $this->clock->now() + self::INTERCEPTED_WAIT);
             $this->reject($queue, $event, self::INTERCEPTED, $detail);
             return;

@@ -69,6 +69,11 @@ class failure extends \Exception {
     /** @var string the backend has another major version of the contract */
     const CONTRACT_VERSION = 'contractversion';
 
+    /** @var string[] what something in between may cause, such as a firewall, because of what is in a request */
+    private static $interceptions = [
+        self::INTERCEPTED, self::NETWORK, self::NOT_CONTRACT, self::NOT_FOUND, self::REDIRECT, self::TIMEOUT,
+    ];
+
     /** @var string one of the constants */
     public $reason;
     /** @var string message of the HTTP library or the backend; may be empty */
@@ -94,5 +99,14 @@ class failure extends \Exception {
         $this->detail = $detail;
         $this->status = $status;
         $this->retryafter = $retryafter;
+    }
+
+    /**
+     * Whether something in between may have caused it because of what is in the request.
+     *
+     * @return bool
+     */
+    public function is_interception(): bool {
+        return !$this->isown && in_array($this->reason, self::$interceptions, true);
     }
 }

@@ -28,4 +28,6 @@ class options {
     public $kinds = change::KINDS;
     /** @var string[][] names of fields not to send, by kind */
     public $excluded = [];
+    /** @var string whether bodies are compressed: a constant of compression */
+    public $compression = compression::AUTO;
 }

@@ -72,7 +72,8 @@ class sender {
         $this->options = $options;
         $this->health = new health($memory, $clock);
         $this->report = new report();
-        $this->dispatcher = new dispatcher($store, $client, $memory, $clock, $this->health, $this->report);
+        $compression = new compression($options->compression);
+        $this->dispatcher = new dispatcher($store, $client, $memory, $clock, $this->health, $this->report, $compression);
     }
 
     /**
@@ -97,6 +98,7 @@ class sender {
                 $changes = $queue->next(self::BATCH);
                 if (!$changes) {
                     $this->report->empty = true;
+                    $this->dispatcher->finish($queue);
                     $this->probe();
                     break;
                 }
@@ -182,8 +184,8 @@ class sender {
     }
 
     /**
-     * After a change of backend or token, the old backoff and handshake no longer apply. Only the next handshake tells whether it
-     * is another backend or site, see recognise().
+     * After a change of backend or token, the old backoff, handshake and size of requests no longer apply. Only the next handshake
+     * tells whether it is another backend or site, see recognise().
      */
     private function check_target(): void {
         $target = ['target' => $this->client->target()];
@@ -196,6 +198,7 @@ class sender {
             $this->memory->set(self::BACKEND, ['identity' => '']);
         }
         $this->memory->set(clocks::HANDSHAKE, null);
+        $this->memory->set(request_size::STATE, null);
         $this->health->retry_now();
         $this->memory->set('target', $target);
     }

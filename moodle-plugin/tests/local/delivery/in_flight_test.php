@@ -124,8 +124,8 @@ final class in_flight_test extends sender_testcase {
      */
     public function test_failure(): void {
         $this->world->put_users(3);
-        $this->answer_batches([new response(0, '', [], failure::TIMEOUT)]);
-        $this->assertSame(failure::TIMEOUT, $this->run_process()->failure->reason);
+        $this->answer_batches([new response(0, '', [], failure::REFUSED)]);
+        $this->assertSame(failure::REFUSED, $this->run_process()->failure->reason);
         $this->world->clock->now += backoff::LONGEST;
         $this->run_process();
         $this->assertSame([3, 3], $this->world->backend->batches());

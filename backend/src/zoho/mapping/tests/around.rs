@@ -62,7 +62,7 @@ fn courses_and_categories() {
 fn excluded_people() {
     let excludes = |text: &str, data: Value| {
         let person = user(data);
-        filter(text).excludes("college", Id(3), &person.subject())
+        filter(text).exclusion("college", Id(3), &person.subject()).is_some()
     };
     let by_key = "exclude_users = [\"college:3\"]";
     assert!(excludes(by_key, json!({})) && !excludes("exclude_users = [\"college:4\", \"other:3\"]", json!({})));
