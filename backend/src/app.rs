@@ -24,6 +24,7 @@ use crate::{
     limits,
     metrics::{Counters, Metrics, ZohoCalls},
     random::Random,
+    register,
     retention::{Ages, Retention},
     server::{Patience, Server},
     service_manager, statistics,
@@ -180,6 +181,7 @@ impl App {
             vec![grades, tokio::spawn(keeper.run(stop.clone())), tokio::spawn(retention.run(stop.clone()))];
         upkeep.push(tokio::spawn(statistics::run(context.store.clone(), stop.clone())));
         upkeep.extend(timekeeper.map(|timekeeper| tokio::spawn(timekeeper.run(stop.clone()))));
+        upkeep.push(tokio::spawn(register::run(context.store.clone(), stop.clone())));
         let last_used = save_last_used(Arc::clone(&context), stop.clone());
         let activity = save_activity(Arc::clone(&context), stop.clone());
         upkeep.push(keep_counts(context.store.clone(), stop.clone()));
@@ -210,6 +212,9 @@ impl App {
             Err(_) => {
                 tracing::error!("the writer did not finish in time; uncommitted events were not answered 200")
             }
+        }
+        if tokio::time::timeout(grace, register::end(&store)).await.is_err() {
+            tracing::warn!("the register was not written in time");
         }
         if let Some(delivery) = delivery
             && tokio::time::timeout(grace, delivery).await.is_err()

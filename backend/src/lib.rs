@@ -18,6 +18,7 @@
 //! - [`timekeeper`]: keeps the server's clock right.
 //! - [`retention`]: deletes old data.
 //! - [`statistics`]: keeps PostgreSQL's statistics in step with tables that grow.
+//! - [`register`]: keeps the register's note of how far the database has come.
 //! - [`health`]: whether events can be stored, and whether writer and delivery make progress.
 //! - [`activity`]: counts what happens, by minute.
 //! - [`tokens`]: sites and tokens as people manage them.
@@ -56,6 +57,7 @@ pub mod model;
 mod place;
 pub mod probe;
 pub mod random;
+pub mod register;
 pub mod retention;
 pub mod secret;
 pub mod server;

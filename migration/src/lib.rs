@@ -30,6 +30,7 @@ mod m20261127_000017_brake;
 mod m20261127_000018_adoptions;
 mod m20261128_000019_processes;
 mod m20261128_000021_parity;
+mod m20261128_000022_incarnation;
 
 /// Applies the migrations in their order.
 #[derive(Debug)]
@@ -57,6 +58,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261127_000018_adoptions::Migration),
             Box::new(m20261128_000019_processes::Migration),
             Box::new(m20261128_000021_parity::Migration),
+            Box::new(m20261128_000022_incarnation::Migration),
         ]
     }
 }

@@ -14,14 +14,15 @@ use super::{
     answer::Answer,
     auth::OperatorToken,
     failure::{Failure, OperatorQuery, OperatorRead},
-    parameters::{Limit, List, ListParameters, list},
+    parameters::{Limit, List, list},
     problem::{Code, Problem},
 };
 use crate::{
     alerts::{ChannelSummary, title},
     clock::Timestamp,
+    limits,
     model::{FieldErrorCode, NotificationEvent, Rule, Severity},
-    store,
+    store::{self, PageRequest},
     views::rfc3339,
 };
 
@@ -276,8 +277,13 @@ impl Operations {
         /// The `next_cursor` of the previous page.
         cursor: Query<Option<String>>,
     ) -> Result<Answer<List<Alert>>, Failure<OperatorQuery>> {
-        let parameters = ListParameters { limit: limit.0, cursor: cursor.0, ..Default::default() };
-        let page = parameters.check::<i64>(&context.store).await?.page;
+        let wrong = |_| {
+            let detail = "Send the next_cursor of the previous answer, unchanged.";
+            Problem::parameter("cursor", FieldErrorCode::UnknownValue, detail)
+        };
+        let after = cursor.0.map(|cursor| cursor.parse().map_err(wrong)).transpose()?;
+        let limit = limit.0.map_or(limits::PAGE_ROWS_DEFAULT, |limit| limit.0);
+        let page = PageRequest { after, limit: limit.into() };
         let page = match state.0.unwrap_or(AlertChoice::Open) {
             AlertChoice::Open => store::Page { items: context.alerts.open().await?, next: None },
             AlertChoice::All => context.store.alerts(page).await?,

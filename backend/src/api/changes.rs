@@ -10,10 +10,10 @@ use super::{
     answer::Answer,
     auth::ApiToken,
     failure::{Failure, ReadList},
-    parameters::{Limit, ListParameters},
+    parameters::{Limit, ListParameters, Selection},
 };
 use crate::{
-    store::{Page, StoredChange},
+    store::{Page, PageRequest, StoredChange},
     views::Renderer,
 };
 
@@ -57,7 +57,8 @@ impl Operations {
     ///
     /// The records that changed after a cursor. Start without `after` to get every record once, then continue with
     /// `next_cursor`. Each record appears once, at its latest change, however often it changed since you last asked.
-    /// Nothing is missed, even during writes.
+    /// Nothing is missed, even during writes. After the database was restored from a backup, an earlier cursor is answered
+    /// with 410 (`cursor_gone`): begin again without one.
     #[oai(path = "/", method = "get", operation_id = "list_changes")]
     async fn list(
         &self,
@@ -72,10 +73,11 @@ impl Operations {
     ) -> Result<Answer<Changes>, Failure<ReadList>> {
         let store = &context.store;
         let parameters = ListParameters { site: site.0, limit: limit.0, after: after.0, ..Default::default() };
-        let selection = parameters.check::<i64>(store).await?;
-        let Page { items, next } = store.changes(selection.site_id, selection.page).await?;
+        let Selection { cursors, page, site_id, .. } = parameters.check::<i64>(store).await?;
+        let page = PageRequest { after: cursors.within_counter(page.after)?, ..page };
+        let Page { items, next } = store.changes(site_id, page).await?;
         let renderer = Renderer::new(store).await?;
-        let last = next.or(items.last().map(|change| change.position)).or(selection.page.after).unwrap_or(0);
+        let last = next.or(items.last().map(|change| change.position)).or(page.after).unwrap_or(0);
         let show = |change: StoredChange| {
             let id = renderer.id(change.site_id, change.moodle_id);
             ChangeView {
@@ -89,6 +91,6 @@ impl Operations {
             }
         };
         let items = items.into_iter().map(show).collect();
-        Ok(Answer(Changes { items, next_cursor: last.to_string(), more: next.is_some() }))
+        Ok(Answer(Changes { items, next_cursor: cursors.text(last), more: next.is_some() }))
     }
 }

@@ -13,7 +13,7 @@ use super::{
     answer::Answer,
     auth::ApiToken,
     failure::{Failure, ReadList, ReadOne},
-    parameters::{Limit, List, ListParameters, Moment, Selection, find_record, list},
+    parameters::{Limit, List, ListParameters, Moment, Selection, find_record, list_of},
 };
 use crate::{
     model::Course,
@@ -53,11 +53,11 @@ impl Operations {
             changed_since: changed_since.0,
             ..Default::default()
         };
-        let Selection { page, site_id, changed_since, .. } = parameters.check::<Position>(store).await?;
+        let Selection { cursors, page, site_id, changed_since, .. } = parameters.check::<Position>(store).await?;
         let filter = RecordFilter { site_id, deleted: deleted.0, changed_since, ..Default::default() };
         let page = store.courses(&filter, page).await?;
         let renderer = Renderer::new(store).await?;
-        Ok(list(page, |stored| renderer.record(stored, |course| course)))
+        Ok(list_of(cursors, page, |stored| renderer.record(stored, |course| course)))
     }
 
     /// Get a course

@@ -16,12 +16,12 @@ use super::{
     answer::Answer,
     auth::ApiToken,
     failure::{Failure, ReadList, ReadOne},
-    parameters::{Limit, List, ListParameters, Selection, list},
+    parameters::{Limit, List, ListParameters, Selection, list_of},
     problem::{Code, Problem},
 };
 use crate::{
     model::EventType,
-    store::{EventFilter, StoredEvent},
+    store::{EventFilter, PageRequest, StoredEvent},
     views::{Renderer, VersionView},
 };
 
@@ -99,11 +99,12 @@ impl Operations {
         let store = &context.store;
         let parameters =
             ListParameters { site: site.0, limit: limit.0, cursor: cursor.0, user: user.0, ..Default::default() };
-        let Selection { page, site_id, user, .. } = parameters.check::<i64>(store).await?;
+        let Selection { cursors, page, site_id, user, .. } = parameters.check::<i64>(store).await?;
+        let page = PageRequest { after: cursors.within_counter(page.after)?, ..page };
         let filter = EventFilter { site_id, user, event_type: r#type.0, outcome: None };
         let page = store.events(&filter, page).await?;
         let renderer = Renderer::new(store).await?;
-        Ok(list(page, |event| event_view(&renderer, event)))
+        Ok(list_of(cursors, page, |event| event_view(&renderer, event)))
     }
 
     /// Get an event

@@ -41,7 +41,7 @@ impl Statuses for SendBatch {
 pub(super) struct ReadList;
 
 impl Statuses for ReadList {
-    const STATUSES: &'static [u16] = &[400, 401, 500, 503];
+    const STATUSES: &'static [u16] = &[400, 401, 410, 500, 503];
 }
 
 /// Reading one record or event.
@@ -128,6 +128,7 @@ fn usual_code(status: u16) -> Code {
         403 => Code::Forbidden,
         404 => Code::NotFound,
         408 => Code::RequestTimeout,
+        410 => Code::CursorGone,
         413 => Code::PayloadTooLarge,
         415 => Code::UnsupportedMediaType,
         422 => Code::ValidationFailed,
@@ -168,6 +169,10 @@ fn description(status: u16, conflict: Code) -> &'static str {
         }
         409 => "This server does not deliver to that destination (`not_configured`).",
         408 => "The body did not arrive in time (`request_timeout`).",
+        410 => {
+            "The cursor is of an earlier life of the database, which was restored since. Begin again without a cursor \
+             (`cursor_gone`)."
+        }
         413 => "The body is larger than 5 MiB, unpacked (`payload_too_large`).",
         415 => "The Content-Type is not JSON, or the Content-Encoding not gzip (`unsupported_media_type`).",
         422 => "Fields are invalid; `errors` lists all of them (`validation_failed`, `event_not_storable`).",

@@ -11,6 +11,7 @@ mod changes;
 mod coding;
 mod completions;
 mod courses;
+mod cursor;
 mod destinations;
 mod docs;
 mod enrolments;

@@ -8,6 +8,7 @@ use poem_openapi::{
 
 use super::{
     answer::Answer,
+    cursor::Cursors,
     problem::{Code, Problem},
 };
 use crate::{
@@ -81,6 +82,7 @@ pub(super) struct ListParameters {
 
 /// The parameters of a list, checked.
 pub(super) struct Selection<P> {
+    pub(super) cursors: Cursors,
     pub(super) page: PageRequest<P>,
     pub(super) site_id: Option<i64>,
     pub(super) user: Option<UserFilter>,
@@ -92,12 +94,9 @@ impl ListParameters {
     /// Checks the parameters and looks up the sites they name.
     pub(super) async fn check<P: std::str::FromStr>(self, store: &Store) -> Result<Selection<P>, Problem> {
         let limit = self.limit.map_or(limits::PAGE_ROWS_DEFAULT, |limit| limit.0);
-        let parse_cursor = |(name, cursor): (&str, String)| {
-            let detail = "Send the next_cursor of the previous answer, unchanged.";
-            cursor.parse().map_err(|_| Problem::parameter(name, FieldErrorCode::UnknownValue, detail))
-        };
+        let cursors = Cursors::of(store).await?;
         let after = self.cursor.map(|cursor| ("cursor", cursor)).or(self.after.map(|after| ("after", after)));
-        let after = after.map(parse_cursor).transpose()?;
+        let after = after.map(|(name, cursor)| cursors.parse(name, &cursor)).transpose()?;
         let site = self.site.as_deref();
         let site_id = match site {
             Some(name) => Some(site_id(store, "site", name).await?),
@@ -106,6 +105,7 @@ impl ListParameters {
         let user = record_reference(store, "user", site, self.user).await?;
         let course = record_reference(store, "course", site, self.course).await?;
         Ok(Selection {
+            cursors,
             page: PageRequest { after, limit: limit.into() },
             site_id,
             user: user.map(|(site_id, userid)| UserFilter { site_id, userid }),
@@ -142,7 +142,17 @@ pub(super) async fn record_reference(
     Ok(Some((site_id, id.moodle_id)))
 }
 
-/// The answer for a page.
+/// The answer for a page of a selection.
+pub(super) fn list_of<T, R, P>(cursors: Cursors, page: Page<T, P>, render: impl Fn(T) -> R) -> Answer<List<R>>
+where
+    R: Type + ParseFromJSON + ToJSON,
+    P: ToString,
+{
+    let next = page.next.map(|next| cursors.text(next));
+    list(Page { items: page.items, next }, render)
+}
+
+/// The answer for a page of a list that nobody follows, whose cursor is a place alone.
 pub(super) fn list<T, R, P>(page: Page<T, P>, render: impl Fn(T) -> R) -> Answer<List<R>>
 where
     R: Type + ParseFromJSON + ToJSON,

@@ -37,6 +37,9 @@ pub(super) enum Code {
     NotFound,
     /// The address exists, but not with this method.
     MethodNotAllowed,
+    /// The cursor is of an earlier life of the database, which was restored from a backup since, or lost what came after
+    /// it. Begin again without a cursor.
+    CursorGone,
     /// This server does not deliver to that destination.
     NotConfigured,
     /// It is not possible in the present state; the detail says why.
@@ -77,6 +80,7 @@ impl Code {
             Self::NotFound => StatusCode::NOT_FOUND,
             Self::NotConfigured | Self::NotPossible | Self::ClockAhead => StatusCode::CONFLICT,
             Self::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
+            Self::CursorGone => StatusCode::GONE,
             Self::RequestTimeout => StatusCode::REQUEST_TIMEOUT,
             Self::PayloadTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             Self::UnsupportedMediaType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
@@ -108,6 +112,10 @@ impl Code {
                  send again."
             }
             Self::MethodNotAllowed => "This address does not allow this method; see the header Allow.",
+            Self::CursorGone => {
+                "The database was restored from a backup since this cursor was given out, so what it would continue is no longer there. \
+                 Begin again without a cursor."
+            }
             Self::RequestTimeout => "The body did not arrive in time. Send it again.",
             Self::PayloadTooLarge => {
                 "The body is too large: 5 MiB at most, unpacked. Send fewer events in one request."

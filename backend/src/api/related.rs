@@ -4,7 +4,7 @@ use poem_openapi::types::{ParseFromJSON, ToJSON, Type};
 
 use super::{
     answer::Answer,
-    parameters::{List, ListParameters, Selection, list},
+    parameters::{List, ListParameters, Selection, list_of},
     problem::Problem,
 };
 use crate::{
@@ -42,11 +42,11 @@ pub(super) async fn list_related<T: RelatedRecord>(
     parameters: ListParameters,
     deleted: Option<bool>,
 ) -> Result<Answer<List<T::View>>, Problem> {
-    let Selection { page, site_id, user, course, changed_since } = parameters.check(store).await?;
+    let Selection { cursors, page, site_id, user, course, changed_since } = parameters.check(store).await?;
     let filter = RecordFilter { site_id, user, course, email: None, deleted, changed_since };
     let page = T::page(store, &filter, page).await?;
     let renderer = renderer(store, &page.items).await?;
-    Ok(list(page, |item| item.show(&renderer)))
+    Ok(list_of(cursors, page, |item| item.show(&renderer)))
 }
 
 /// The answer for one record.

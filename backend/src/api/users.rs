@@ -13,7 +13,7 @@ use super::{
     answer::Answer,
     auth::ApiToken,
     failure::{Failure, ReadList, ReadOne},
-    parameters::{Limit, List, ListParameters, Moment, Selection, find_record, list},
+    parameters::{Limit, List, ListParameters, Moment, Selection, find_record, list_of},
     problem::Problem,
 };
 use crate::{
@@ -56,7 +56,7 @@ impl Operations {
             changed_since: changed_since.0,
             ..Default::default()
         };
-        let Selection { page, site_id, changed_since, .. } = parameters.check::<Position>(store).await?;
+        let Selection { cursors, page, site_id, changed_since, .. } = parameters.check::<Position>(store).await?;
         if email.as_deref().is_some_and(|email| email.contains('\0')) {
             let code = FieldErrorCode::InvalidCharacter;
             return Err(Problem::parameter("email", code, code.detail()).into());
@@ -64,7 +64,7 @@ impl Operations {
         let filter = RecordFilter { site_id, email: email.0, deleted: deleted.0, changed_since, ..Default::default() };
         let page = store.users(&filter, page).await?;
         let renderer = Renderer::new(store).await?;
-        Ok(list(page, |stored| renderer.record(stored, |user| user)))
+        Ok(list_of(cursors, page, |stored| renderer.record(stored, |user| user)))
     }
 
     /// Get a user

@@ -1,11 +1,13 @@
 //! `backend-sync doctor`
 
+use std::time::Duration;
+
 use super::{CliError, counted, print};
 use crate::{
     app::read_mapping,
-    clock::{Clock, judge::duration_in_words},
+    clock::{Clock, Timestamp, judge::duration_in_words},
     config::{Config, ConfigError},
-    store::{DatabaseUrl, Extent, Longest, Store, StoreError},
+    store::{DatabaseUrl, Extent, Longest, RegisterState, Store, StoreError},
     timekeeper,
 };
 
@@ -79,6 +81,9 @@ async fn database(config: &Config) -> Vec<(&'static str, Check)> {
             Ok(more) => checks.extend(more),
             Err(error) => checks.push(("time", Err(error.to_string()))),
         }
+        let register = register(&store, url).await.unwrap_or_else(|error| Err(error.to_string()));
+        let backup = backup(config, &store, now).await.unwrap_or_else(|error| Err(error.to_string()));
+        checks.extend([("register", register), ("backup", backup)]);
     }
     store.close().await;
     checks
@@ -130,6 +135,42 @@ async fn time(config: &Config, store: &Store) -> Result<[(&'static str, Check); 
         )),
     };
     Ok([("time", agreed), ("stored times", times), ("versions", versions)])
+}
+
+/// Whether erasures and revocations outlive a restore.
+async fn register(store: &Store, url: &DatabaseUrl) -> Result<Check, StoreError> {
+    let path = url.register().map(|path| path.display().to_string()).unwrap_or_default();
+    Ok(match store.register_state().await? {
+        RegisterState::Kept(people, tokens) => {
+            let people = counted(people as u64, "erasure");
+            Ok(format!("{people} and {} in {path}", counted(tokens as u64, "revoked token")))
+        }
+        RegisterState::Missing(0) => Ok(format!("nothing is in {path} yet")),
+        RegisterState::Missing(count) => Err(format!(
+            "{path} is missing, and {count} erasures and revocations should be in it; the server enters them when it starts. If the \
+             database was restored, first put back the newest register that you have, or erased people come back"
+        )),
+        RegisterState::NotConfigured(0) => Ok("none is configured; see [backup] in backend-sync config".to_owned()),
+        RegisterState::NotConfigured(count) => Err(format!(
+            "none is configured, and {count} erasures and revocations would come undone by a restore: name a file in [backup] of the \
+             settings"
+        )),
+    })
+}
+
+/// Whether there is a recent backup, as far as `backend-sync backup` made it.
+async fn backup(config: &Config, store: &Store, now: Timestamp) -> Result<Check, StoreError> {
+    let (last, age) = (store.life().await?.backup_at, store.age(now).await?);
+    let text =
+        last.map_or_else(|| "none was made".to_owned(), |at| format!("the last one was made {}", at.to_rfc3339()));
+    let is_missed = |missed: &Duration| last.map_or(age, |at| Some(now.since(at))).is_some_and(|age| age > *missed);
+    Ok(match config.backup.missed().filter(is_missed) {
+        None => Ok(text),
+        Some(missed) => Err(format!(
+            "{text}, none in {}: run backend-sync backup FILE, each night by a timer",
+            duration_in_words(missed)
+        )),
+    })
 }
 
 async fn connect(url: &DatabaseUrl) -> Result<(Store, String, i64), crate::store::StoreError> {

@@ -1,6 +1,7 @@
 //! The command line: one file per subcommand, each thin.
 
 mod alerts;
+mod backup;
 mod clock;
 mod copy_database;
 mod demo;
@@ -11,6 +12,7 @@ mod migrate;
 mod openapi;
 mod parity;
 mod print_config;
+mod restore;
 mod serve;
 mod site;
 mod sync;
@@ -37,7 +39,7 @@ use crate::{
     descriptors::{self, TooFewDescriptors},
     probe::ProbeError,
     secret::{self, TokenKind},
-    store::{Store, StoreError, TokenSummary, copy::CopyError},
+    store::{Reapplied, Store, StoreError, TokenSummary, backup::BackupError, copy::CopyError},
     telemetry::TelemetryError,
     timekeeper,
     tokens::{Lifetime, TokenError},
@@ -92,6 +94,17 @@ enum Command {
     ///
     /// The password need not be in the URL: the environment variable PGPASSWORD and the file .pgpass are read.
     CopyDatabase(copy_database::CopyArguments),
+    /// Write a backup to a new file, while the server runs
+    ///
+    /// The file is complete once it is there, readable by its owner alone, and in the database's own format: a SQLite
+    /// database, or an archive of PostgreSQL's pg_dump. It holds personal data. Settings are not in it, nor is the register of
+    /// erasures and revocations ([backup] in the settings): keep the newest copy of that, and this file elsewhere.
+    Backup(backup::BackupArguments),
+    /// Put a backup in the place of the database, with the server stopped
+    ///
+    /// The backup is checked, and nothing is changed before. Erasures and revocations since then are applied again from the
+    /// register. Readers that follow changes are told to begin again, and no number is given out twice.
+    Restore(restore::RestoreArguments),
     /// Add Moodle sites and manage their site tokens
     #[command(subcommand)]
     Site(site::SiteCommand),
@@ -151,6 +164,10 @@ enum CliError {
     TakesNoEvents(StoreError),
     #[error(transparent)]
     Copy(#[from] CopyError),
+    #[error(transparent)]
+    Backup(#[from] BackupError),
+    #[error("interrupted; nothing is left of the backup")]
+    Interrupted,
     #[error("the copy differs from the source in {}; see above", .0.join(", "))]
     CopyDiffers(Vec<String>),
     #[error(transparent)]
@@ -221,6 +238,8 @@ fn run(settings: SettingsArguments, command: Command) -> Result<(), CliError> {
         Command::Serve { first_tokens, .. } => wait_for(serve::run(load()?, first_tokens, clock)),
         Command::Clock(arguments) => wait_for(clock::run(load()?, arguments, &clock)),
         Command::Migrate => wait_for(migrate::run(load()?)),
+        Command::Backup(arguments) => wait_for(backup::run(load()?, arguments, &clock)),
+        Command::Restore(arguments) => wait_for(restore::run(load()?, arguments)),
         Command::CopyDatabase(arguments) => wait_for(copy_database::run(load()?, arguments)),
         Command::Site(command) => wait_for(site::run(load()?, command, &clock)),
         Command::Token(command) => wait_for(token::run(load()?, command, &clock)),
@@ -266,7 +285,27 @@ async fn open(config: &Config, clock: &Clock) -> Result<Store, CliError> {
         tracing::info!(applied, "applied migrations");
     }
     timekeeper::set_clock(&store, clock).await?;
+    reapply_register(&store, clock).await?;
     Ok(store)
+}
+
+/// Lets a database that is older than its register learn what that holds.
+async fn reapply_register(store: &Store, clock: &Clock) -> Result<(), CliError> {
+    let Reapplied { noticed, erased, lifted, revoked } = store.reapply_register(clock.now()).await?;
+    if noticed {
+        tracing::warn!(
+            "the database is older than its register says: it was restored from a backup, and begins a new life"
+        );
+    }
+    if erased + lifted + revoked > 0 {
+        tracing::warn!(
+            erased,
+            lifted,
+            revoked,
+            "what an older database did not know was applied again from the register"
+        );
+    }
+    Ok(())
 }
 
 /// A new token and its hash.

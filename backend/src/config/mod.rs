@@ -1,6 +1,7 @@
 //! The settings: the embedded default, overridden by a file, by the environment, by flags.
 
 mod alerts;
+mod backup;
 mod brake;
 mod tracing;
 mod zoho;
@@ -23,6 +24,7 @@ use crate::{
 
 pub use self::{
     alerts::{AlertRules, Alerts, Email, EmailTls, Webhook, WebhookFormat},
+    backup::Backup,
     brake::Brake,
     tracing::Tracing,
     zoho::Zoho,
@@ -65,6 +67,8 @@ pub struct Config {
     pub retention: Retention,
     /// How people are erased.
     pub erasure: Erasure,
+    /// What outlives a restore, and when a backup is missed.
+    pub backup: Backup,
     /// Zoho CRM, if it is a destination.
     pub zoho: Option<Zoho>,
     /// Where traces are sent, if anywhere.
@@ -277,6 +281,9 @@ impl Config {
         let mut config: Self = settings.try_deserialize()?;
         if overrides.new_database {
             config.no_database = NoDatabase::Create;
+        }
+        if let Some(register) = config.backup.register() {
+            config.database_url = config.database_url.registered(register);
         }
         config.hold_secrets();
         config.trust()?.check()

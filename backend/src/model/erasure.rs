@@ -1,10 +1,10 @@
 //! The words of an erasure: what happens at the destination, and its progress.
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use strum::{Display, EnumString, IntoStaticStr, VariantArray};
 
 /// What an erasure does at the destination.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Deserialize, Serialize)]
 #[derive(poem_openapi::Enum, Display, EnumString, IntoStaticStr, VariantArray)]
 #[oai(rename_all = "snake_case")]
 #[strum(serialize_all = "snake_case")]

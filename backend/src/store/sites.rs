@@ -248,6 +248,7 @@ impl Store {
     /// Revokes a token.
     pub async fn revoke_token(&self, id: i64, now: Timestamp) -> Result<(), StoreError> {
         let Some(row) = token::Entity::find_by_id(id).one(&self.write).await? else { return Ok(()) };
+        self.enter_revocation(row.hash.clone(), now).await?;
         let mut row = row.into_active_model();
         row.revoked_at = Set(Some(now.0));
         row.update(&self.write).await?;

@@ -16,6 +16,7 @@
 mod support;
 
 mod alerts;
+mod backup;
 mod bad_input;
 mod cli;
 mod clock;

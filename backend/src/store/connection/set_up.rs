@@ -32,7 +32,7 @@ const SET_UP_LOCK: i64 = 7_263_001;
 pub(in crate::store) const COPY_PROGRESS: &str = "copy_progress";
 
 /// The suffix of the marker file beside a SQLite file, which says that there was a database.
-const MADE: &str = "-made";
+pub(in crate::store) const MADE: &str = "-made";
 
 const MADE_TEXT: &str = "Backend Sync created its database here. If this file exists and the database does not, the database was lost, \
                          and no new one is created unless --new-database says so.\n";

@@ -6,6 +6,7 @@ use reqwest::Url;
 use sea_orm::sqlx::postgres::PgSslMode;
 use serde::Deserialize;
 
+use super::file::beside;
 use crate::{authorities::Authorities, secret};
 
 /// The database's URL: `sqlite://path` or `postgres://user:password@host:port/name`.
@@ -17,6 +18,8 @@ pub struct DatabaseUrl {
     pub(in crate::store) text: String,
     /// Whom a connection by TLS trusts besides the public authorities.
     pub(in crate::store) authorities: Authorities,
+    /// The configured register.
+    register: Option<PathBuf>,
 }
 
 /// What is wrong with the URL. The message shows none of its values: what is taken for a host may be a piece of the
@@ -72,6 +75,21 @@ impl DatabaseUrl {
     /// The same database, whose certificate may be of these authorities.
     pub fn trusting(self, authorities: &Authorities) -> Self {
         Self { authorities: authorities.clone(), ..self }
+    }
+
+    /// The same database with its register at this path.
+    pub fn registered(self, register: PathBuf) -> Self {
+        Self { register: Some(register), ..self }
+    }
+
+    /// The database at another path, with the register of this one.
+    pub(in crate::store) fn at(&self, path: &std::path::Path) -> Self {
+        Self { text: format!("sqlite://{}", path.display()), register: self.register(), ..self.clone() }
+    }
+
+    /// The path of the register: beside a SQLite file, unless another one is configured.
+    pub fn register(&self) -> Option<PathBuf> {
+        self.register.clone().or_else(|| Some(beside(&self.sqlite_path()?, "-register")))
     }
 
     /// The parameters in the order in which they stand there.
@@ -135,7 +153,7 @@ fn check(text: &str) -> Result<(), InvalidDatabaseUrl> {
 }
 
 /// Percent-encoded text as it was meant.
-fn decoded(text: &str) -> String {
+pub(in crate::store) fn decoded(text: &str) -> String {
     // A form's decoder, to which these three mean something else.
     let text = text.replace('+', "%2B").replace('&', "%26").replace('=', "%3D");
     form_urlencoded::parse(text.as_bytes()).next().map(|(name, _)| name.into_owned()).unwrap_or_default()
@@ -150,7 +168,7 @@ impl FromStr for DatabaseUrl {
             rest("postgres://").or_else(|| rest("postgresql://")).ok_or(InvalidDatabaseUrl::Scheme)?;
             check(url)?;
         }
-        Ok(Self { text: url.to_owned(), authorities: Authorities::default() })
+        Ok(Self { text: url.to_owned(), authorities: Authorities::default(), register: None })
     }
 }
 

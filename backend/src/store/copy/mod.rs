@@ -13,11 +13,12 @@ mod source;
 mod sum;
 
 pub use error::CopyError;
+pub(in crate::store) use source::{CopySource, quoted};
 
 use self::{
     destination::{CopyDestination, CopyProgress},
     line::Type,
-    source::{CopySource, SourceTable},
+    source::SourceTable,
     sum::Sum,
 };
 use super::DatabaseUrl;

@@ -27,7 +27,7 @@ const BUSY: u32 = 5;
 const ROWS_AHEAD: usize = 8;
 
 /// The source, locked.
-pub(super) struct CopySource {
+pub(in crate::store) struct CopySource {
     connection: SqliteConnection,
 }
 
@@ -57,7 +57,7 @@ pub(super) struct RowKey(Vec<Part>);
 impl CopySource {
     /// Opens it exclusively: fails if another process has it open, busy or not, and keeps others out until it is
     /// closed. A killed process leaves no lock.
-    pub(super) async fn open(path: &Path) -> Result<Self, CopyError> {
+    pub(in crate::store) async fn open(path: &Path) -> Result<Self, CopyError> {
         if !path.exists() {
             return Err(CopyError::NoSource(path.to_owned()));
         }
@@ -82,7 +82,12 @@ impl CopySource {
         Ok(Self { connection })
     }
 
-    pub(super) async fn close(self) -> Result<(), CopyError> {
+    /// The connection that has it open.
+    pub(in crate::store) fn connection(&mut self) -> &mut SqliteConnection {
+        &mut self.connection
+    }
+
+    pub(in crate::store) async fn close(self) -> Result<(), CopyError> {
         self.connection.close().await.map_err(CopyError::Source)
     }
 
@@ -238,7 +243,7 @@ fn cell(row: &SqliteRow, place: usize) -> Result<Cell<'_>, CopyError> {
 }
 
 /// A quoted identifier.
-pub(super) fn quoted(name: impl AsRef<str>) -> String {
+pub(in crate::store) fn quoted(name: impl AsRef<str>) -> String {
     format!("\"{}\"", name.as_ref().replace('"', "\"\""))
 }
 

@@ -1,5 +1,5 @@
 //! Table `counters`. Its row `event` holds the id of the last event and the number of erased people; see the migration
-//! for why it is also the writers' lock. Other rows hold times.
+//! for why it is also the writers' lock. `incarnation` is explained in `store/life.rs`; other rows hold times.
 
 use sea_orm::entity::prelude::*;
 

@@ -37,7 +37,7 @@ pub struct Erasure {
     pub state: ErasureState,
     /// What happens at the destination.
     pub policy: ErasurePolicy,
-    /// Where the request came from: `cli`, `api` or `moodle`.
+    /// Where the request came from: `cli`, `api` or `moodle`; `restore` if it was made before a restore.
     pub requested_by: String,
     /// When it was requested.
     pub requested_at: Timestamp,

@@ -9,7 +9,7 @@ use crate::{
     store::{
         BrakeLimits, Erasure, Store, StoreError, UserFilter,
         brake::brake_erasure,
-        sql::{count, execute, query},
+        sql::{count, execute, query, word},
         write::WriteTransaction,
     },
 };
@@ -40,6 +40,10 @@ pub(super) fn rows_of(user: UserFilter, table: &str) -> (String, Vec<Value>) {
     (sql, values)
 }
 
+/// SQL for the person of an erasure.
+const PERSON: &str =
+    "SELECT e.site_id, s.name, e.moodle_id, e.policy FROM erasures e JOIN sites s ON s.id = e.site_id WHERE e.id = ?";
+
 impl Store {
     /// Begins an erasure: from the commit on, nothing new about the person is stored. Does nothing if it has already
     /// begun. Returns false if it waits for a person, because unusually many began lately.
@@ -47,16 +51,17 @@ impl Store {
         // Under the writers' lock, so that no concurrent transaction stores an event without seeing it.
         let (transaction, _) = self.begin_write(0).await?;
         let connection = transaction.connection();
-        let sql = "SELECT site_id FROM erasures WHERE id = ? AND state = 'requested'";
-        let site = query(connection, sql, vec![id.into()]).await?;
-        let Some(site_id) = site.first().map(|row| row.try_get::<i64>("", "site_id")).transpose()? else {
-            return Ok(true);
-        };
+        let sql = format!("{PERSON} AND e.state = 'requested'");
+        let rows = query(connection, &sql, vec![id.into()]).await?;
+        let Some(row) = rows.first() else { return Ok(true) };
+        let site_id: i64 = row.try_get("", "site_id")?;
         let begins = brake_erasure(connection, (id, site_id), &brake, now).await?;
         if begins {
             let sql = "UPDATE erasures SET state = 'erasing', begun_at = ?, braked_at = NULL WHERE id = ?";
             execute(connection, sql, vec![now.0.into(), id.into()]).await?;
             execute(connection, "UPDATE counters SET erased = erased + 1 WHERE name = 'event'", vec![]).await?;
+            let (site, user) = (row.try_get("", "name")?, row.try_get("", "moodle_id")?);
+            self.enter_erasure(site, user, word(row, "policy")?, now).await?;
         }
         transaction.commit().await?;
         Ok(begins)
@@ -71,12 +76,16 @@ impl Store {
         let sql = "UPDATE erasures SET state = 'lifted', lifted_at = ?, check_at = NULL, braked_at = NULL WHERE id = ? \
                    AND state NOT IN ('lifted', 'erasing') RETURNING begun_at";
         let rows = query(connection, sql, vec![now.0.into(), id.into()]).await?;
-        let begun = rows.first().map(|row| row.try_get::<Option<i64>>("", "begun_at")).transpose()?;
-        if begun.flatten().is_some() {
+        let lifted = rows.first().map(|row| row.try_get::<Option<i64>>("", "begun_at")).transpose()?;
+        let had_begun = lifted.flatten().is_some();
+        if had_begun {
             execute(connection, "UPDATE counters SET erased = erased - 1 WHERE name = 'event'", vec![]).await?;
         }
         transaction.commit().await?;
-        Ok(begun.is_some())
+        if had_begun && let Some(row) = query(&self.write, PERSON, vec![id.into()]).await?.first() {
+            self.enter_lift(row.try_get("", "name")?, row.try_get("", "moodle_id")?, now).await;
+        }
+        Ok(lifted.is_some())
     }
 
     /// Marks the erasure as done in our database.

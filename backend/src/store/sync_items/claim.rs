@@ -11,6 +11,7 @@ use crate::{
     store::{
         Store, StoreError,
         holds::known,
+        life::restored_at,
         sql::{count, execute, key_of, query},
     },
 };
@@ -30,7 +31,7 @@ pub struct Claimed {
     pub remote_id: Option<String>,
     /// Another item writes the record with that id; this one only stands for it.
     pub linked: bool,
-    /// Of what was last delivered; `None` when unknown.
+    /// Of what was last delivered; `None` when unknown, as after a restore: what was delivered later is not known here.
     pub digest: Option<String>,
     /// Attempts since the last success. Above 0, something may have been delivered even so.
     pub attempts: u32,
@@ -87,6 +88,7 @@ impl Store {
             "remote_id",
             "linked",
             "digest",
+            "synced_at",
             "attempts",
             "remarks",
         ];
@@ -100,9 +102,13 @@ impl Store {
             lease.into(),
             until.0.into(),
         ];
+        let rows = query(&self.write, &sql, values).await?;
+        let restored_at = if rows.is_empty() { 0 } else { restored_at(&self.write).await? };
         let mut claimed = Vec::new();
-        for row in query(&self.write, &sql, values).await? {
+        for row in rows {
             let attempts: i32 = row.try_get("", "attempts")?;
+            let (digest, synced_at): (Option<String>, Option<i64>) =
+                (row.try_get("", "digest")?, row.try_get("", "synced_at")?);
             claimed.push(Claimed {
                 key: key_of(&row)?,
                 lease: lease.to_owned(),
@@ -110,7 +116,7 @@ impl Store {
                 changed_at: Timestamp(row.try_get("", "changed_at")?),
                 remote_id: row.try_get("", "remote_id")?,
                 linked: row.try_get("", "linked")?,
-                digest: row.try_get("", "digest")?,
+                digest: digest.filter(|_| synced_at.unwrap_or(0) > restored_at),
                 attempts: attempts.unsigned_abs(),
                 remarks: remarks::read(&row)?,
             });

@@ -99,8 +99,9 @@ impl ItemFilter {
     }
 }
 
-pub(super) const ITEM_COLUMNS: &str = "site_id, kind, moodle_id, state, revision, changed_at, due_at, attempts, remote_id, linked, digest, synced_at, \
-                            waits_kind, waits_id, code, reason, remarks";
+pub(super) const ITEM_COLUMNS: &str = "site_id, kind, moodle_id, state, revision, changed_at, due_at, attempts, remote_id, linked, \
+                            CASE WHEN COALESCE(synced_at, 0) > COALESCE((SELECT value FROM counters WHERE name = 'restored_at'), -1) \
+                            THEN digest END AS digest, synced_at, waits_kind, waits_id, code, reason, remarks";
 
 impl Store {
     /// The number of items by kind and state, with the oldest change of each; a moment old where there are very many.

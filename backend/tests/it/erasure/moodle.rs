@@ -24,6 +24,7 @@ async fn a_deletion_in_moodle_erases(database: Database) {
     // The search for deleted people runs at the start and every minute.
     server.stop().await;
     let server = crate::delivery::start_with(&database, &zoho, &[("BACKEND_SYNC_ERASURE__GRACE_DAYS", "0")]).await;
+    until("the request", async || (database.count("SELECT count(*) FROM erasures").await == 1).then_some(())).await;
     let certificate = checked(&database, 1, 1).await;
     assert_eq!((&certificate["requested_by"], &certificate["user"]), (&json!("moodle"), &json!("moodle:11")));
     assert_nowhere(&database, &server, &zoho).await;

@@ -1,0 +1,52 @@
+//! `backend-sync restore`
+
+use std::{io::IsTerminal, path::PathBuf, time::Instant};
+
+use super::{CliError, ask, counted, print};
+use crate::{
+    clock::Clock,
+    config::Config,
+    store::backup::{BackupError, Occupied, read_manifest, restore_backup, what_is_there},
+};
+
+#[derive(Debug, clap::Args)]
+pub(super) struct RestoreArguments {
+    /// The file that backend-sync backup wrote
+    file: PathBuf,
+    /// Replace the database that is there, which is then gone for good
+    #[arg(long)]
+    replace: bool,
+    /// Do not ask before a database is replaced
+    #[arg(long)]
+    yes: bool,
+}
+
+pub(super) async fn run(config: Config, arguments: RestoreArguments) -> Result<(), CliError> {
+    let (RestoreArguments { file, replace, yes }, url) = (arguments, &config.database_url);
+    let began = Instant::now();
+    let manifest = read_manifest(url, &file)?;
+    let made = manifest.made().to_rfc3339();
+    if what_is_there(url, &manifest).await? == Occupied::Database {
+        if !replace {
+            return Err(BackupError::Occupied(url.to_string()).into());
+        }
+        if !yes && !std::io::stdin().is_terminal() {
+            return Err(CliError::Usage("the database that is there would be gone; confirm with --yes".to_owned()));
+        }
+        let question = format!("Replace the database {url} for good by the backup of {made}? [y/N]");
+        if !yes && !matches!(ask(&question)?.trim(), "y" | "Y" | "yes") {
+            return print("Nothing was changed.");
+        }
+    }
+    restore_backup(url, &file, &manifest, Clock::system().now()).await?;
+    print(format_args!(
+        "Restored the backup of {made}: {} in {}, all checked, in {:.1} s.\n\n\
+         What happened since then is missing. Next steps:\n\
+         1. Start the server: backend-sync serve. Readers that follow changes are told to begin again.\n\
+         2. In Moodle, on the plugin's page Status: Synchronise everything, with \"Also send what the backend already holds\".\n\
+         3. When that is done: backend-sync sync resync. Until then, a record in Zoho is only written when Moodle reports it.",
+        counted(manifest.rows(), "row"),
+        counted(manifest.tables.len() as u64, "table"),
+        began.elapsed().as_secs_f64()
+    ))
+}
