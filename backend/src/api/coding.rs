@@ -35,7 +35,8 @@ impl Coding {
 /// Where a body goes as it arrives: unpacked, it has the limit of a plain one, and takes room as it grows.
 pub(super) enum Intake {
     Plain(Collected),
-    Packed(GzDecoder<Collected>),
+    /// Boxed, because a decoder is large and most bodies are plain.
+    Packed(Box<GzDecoder<Collected>>),
 }
 
 impl Intake {
@@ -43,7 +44,7 @@ impl Intake {
         let collected = Collected { bytes: Vec::new(), room, refusal: None };
         match coding {
             Coding::Identity => Self::Plain(collected),
-            Coding::Gzip => Self::Packed(GzDecoder::new(collected)),
+            Coding::Gzip => Self::Packed(Box::new(GzDecoder::new(collected))),
         }
     }
 
