@@ -25,7 +25,7 @@ pub fn title(rule: &str, subject: &str) -> String {
         "parked" => format!("records for {name} wait for others"),
         "failed" => format!("records failed at {name}"),
         "paused" => format!("the delivery to {name} is paused"),
-        "other_mapping" => format!("a process does not deliver to {name}: its mapping is another one"),
+        "other_mapping" => format!("a process with another mapping does not deliver to {name}"),
         "braked" => format!("unusually much that cannot be undone waits at site {name}"),
         "credits" => format!("the API credits of {name} are running out"),
         "site_silent" => format!("site {name} is silent"),

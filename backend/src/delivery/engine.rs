@@ -11,7 +11,7 @@ use tracing::Instrument;
 
 use super::{
     Admission, DeliverySettings, Destination, DestinationFailure, backoff,
-    process::Others,
+    process::Process,
     upkeep::Upkeep,
     worker::{Report, Worker},
 };
@@ -21,9 +21,8 @@ use crate::{
     limits,
     metrics::Counters,
     model::{Lane, RecordKey, Records},
-    place::place,
     random::Random,
-    store::{DeliveryProcess, Hold, Pause, Store, StoreError},
+    store::{Hold, Pause, Store, StoreError},
     telemetry::trace,
 };
 
@@ -48,8 +47,6 @@ pub struct Engine<D> {
     wake: Arc<Notify>,
     counters: Counters,
     progress: Progress,
-    /// This process, among those that deliver.
-    pub(super) process: DeliveryProcess,
 }
 
 /// The dispatcher's state between two rounds.
@@ -66,7 +63,7 @@ pub(super) struct DispatcherState {
     /// What was last stored about credits and slowness.
     saved_credits: Option<SavedCredits>,
     upkeep: Upkeep,
-    others: Others,
+    process: Process,
 }
 
 /// What to claim.
@@ -108,13 +105,7 @@ impl<D: Destination> Engine<D> {
     ) -> Self {
         counters.metrics.delivery.begin(D::NAME);
         let progress = Progress::default();
-        let process = DeliveryProcess {
-            id: format!("{:016x}", random.number()),
-            place: place(),
-            mapping: destination.mapping(),
-            since: clock.now(),
-        };
-        Self { process, store, destination, settings, clock, random, wake, counters, progress }
+        Self { store, destination, settings, clock, random, wake, counters, progress }
     }
 
     /// Reports its progress to the watchdog.
@@ -133,7 +124,7 @@ impl<D: Destination> Engine<D> {
             waiting: (0, None),
             saved_credits: None,
             upkeep: Upkeep::new(),
-            others: Others::default(),
+            process: Process::new(self.destination.mapping(), &self.random, self.clock.now()),
         };
         while !*stop.borrow() {
             while let Some(ended) = state.running.try_join_next() {
@@ -159,13 +150,13 @@ impl<D: Destination> Engine<D> {
             }
         }
         while state.running.join_next().await.is_some() {}
-        self.leave().await;
+        state.process.leave::<D>(&self.store).await;
     }
 
     async fn round(&self, state: &mut DispatcherState) -> Result<Round, StoreError> {
         let now = self.clock.now();
         state.upkeep.run::<D>(&self.store, self.settings.lease, now).await?;
-        if !self.may_deliver(&mut state.others, now).await? {
+        if !state.process.may_deliver::<D>(&self.store, now).await? {
             return Ok(Round::Idle(limits::SYNC_POLL));
         }
         let summary = self.store.destination(D::NAME).await?;

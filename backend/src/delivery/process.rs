@@ -5,10 +5,12 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::{Destination, engine::Engine};
+use super::Destination;
 use crate::{
     clock::Timestamp,
-    store::{DeliveryProcess, StoreError},
+    place::place,
+    random::Random,
+    store::{DeliveryProcess, Store, StoreError},
 };
 
 /// How often a process reports that it lives: several times in the time after which it counts as dead.
@@ -17,25 +19,34 @@ const REPORT_INTERVAL: Duration = Duration::from_secs(10);
 /// How often a process that waits looks whether it may deliver.
 const WAITING_INTERVAL: Duration = Duration::from_secs(2);
 
-/// What a process knows about the others.
-#[derive(Default)]
-pub(super) struct Others {
+/// This process among those that deliver.
+pub(super) struct Process {
+    own: DeliveryProcess,
     reported_at: Option<Instant>,
     /// The process whose mapping is another one, and is delivered by.
     waits_for: Option<DeliveryProcess>,
 }
 
-impl<D: Destination> Engine<D> {
+impl Process {
+    pub(super) fn new(mapping: String, random: &Random, now: Timestamp) -> Self {
+        let own = DeliveryProcess { id: format!("{:016x}", random.number()), place: place(), mapping, since: now };
+        Self { own, reported_at: None, waits_for: None }
+    }
+
     /// Whether this process may deliver.
-    pub(super) async fn may_deliver(&self, others: &mut Others, now: Timestamp) -> Result<bool, StoreError> {
-        let interval = if others.waits_for.is_some() { WAITING_INTERVAL } else { REPORT_INTERVAL };
-        if others.reported_at.is_some_and(|at| at.elapsed() < interval) {
-            return Ok(others.waits_for.is_none());
+    pub(super) async fn may_deliver<D: Destination>(
+        &mut self,
+        store: &Store,
+        now: Timestamp,
+    ) -> Result<bool, StoreError> {
+        let interval = if self.waits_for.is_some() { WAITING_INTERVAL } else { REPORT_INTERVAL };
+        if self.reported_at.is_some_and(|at| at.elapsed() < interval) {
+            return Ok(self.waits_for.is_none());
         }
-        let living = self.store.report_process(D::NAME, &self.process, now).await?;
-        others.reported_at = Some(Instant::now());
-        let first = living.into_iter().next().filter(|first| first.mapping != self.process.mapping);
-        match (&first, &others.waits_for) {
+        let living = store.report_process(D::NAME, &self.own, now).await?;
+        self.reported_at = Some(Instant::now());
+        let first = living.into_iter().next().filter(|first| first.mapping != self.own.mapping);
+        match (&first, &self.waits_for) {
             (Some(first), None) => tracing::error!(
                 destination = D::NAME,
                 delivers = first.place,
@@ -45,13 +56,13 @@ impl<D: Destination> Engine<D> {
             (None, Some(_)) => tracing::info!(destination = D::NAME, "▶ this process's mapping is delivered by now"),
             _ => {}
         }
-        others.waits_for = first;
-        Ok(others.waits_for.is_none())
+        self.waits_for = first;
+        Ok(self.waits_for.is_none())
     }
 
     /// Makes room for others at once.
-    pub(super) async fn leave(&self) {
-        if let Err(error) = self.store.leave_process(D::NAME, &self.process.id).await {
+    pub(super) async fn leave<D: Destination>(&self, store: &Store) {
+        if let Err(error) = store.leave_process(D::NAME, &self.own.id).await {
             tracing::warn!(%error, destination = D::NAME, "could not store that this process delivers no more");
         }
     }
