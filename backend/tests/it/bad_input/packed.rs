@@ -51,7 +51,7 @@ async fn a_packed_body_is_unpacked(database: Database) {
         assert_eq!(read["username"], script);
     }
     let capabilities = &site.read("/api/v1/events/moodle/handshake").await["capabilities"];
-    assert_eq!(capabilities, &json!(["gzip"]));
+    assert!(capabilities.as_array().unwrap().contains(&json!("gzip")), "{capabilities}");
     assert_well(&server).await;
     server.stop().await;
 }
