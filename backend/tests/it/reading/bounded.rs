@@ -183,7 +183,8 @@ async fn a_filter_looks_through_a_piece(database: Database) {
             break;
         }
     }
-    assert_eq!((seen, after), (vec![0, 0, 1], MANY.to_string()));
+    assert_eq!(seen, [0, 0, 1]);
+    assert!(after.ends_with(&format!("-{MANY}")), "the position is behind the database's incarnation: {after}");
     server.stop().await;
 }
 
