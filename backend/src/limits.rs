@@ -199,10 +199,6 @@ pub const SYNC_ERROR_WAIT: Duration = Duration::from_secs(1);
 /// The longest time for which the circuit breaker leaves an unresponsive destination alone.
 pub const LONGEST_OPEN_CIRCUIT: Duration = Duration::from_secs(60);
 
-/// How long a process that delivers counts as alive without reporting itself: a process with another mapping file
-/// delivers after that. As long as the usual lease.
-pub const PROCESS_TIME: Duration = Duration::from_secs(30);
-
 /// The interval at which parked items are checked for reasons that no longer hold. Only a process that dies between two
 /// statements leaves any.
 pub const PARKED_CHECK_INTERVAL: Duration = Duration::from_secs(60);

@@ -77,14 +77,13 @@ impl Store {
     /// Begins a new life if the database is older than its register, applies what the register holds, and enters there
     /// what it lacks.
     pub async fn reapply_register(&self, now: Timestamp) -> Result<Reapplied, StoreError> {
-        let Some(kept) = self.register().map(|register| register.read()).transpose()? else {
-            return Ok(Reapplied::default());
-        };
+        let Some(register) = self.register() else { return Ok(Reapplied::default()) };
+        let kept = register.read()?;
         let noticed = match &kept.life {
             Some(seen) => self.begin_life_if_behind(seen, now).await?,
             None => false,
         };
-        let done = self.learn_from_register(now).await?;
+        let done = self.learn(&register, &kept, now).await?;
         if let Err(error) = self.note_life(kept.life.as_ref()).await {
             tracing::error!(%error, "the register does not know how far the event counter has come");
         }
@@ -93,11 +92,15 @@ impl Store {
 
     /// Applies what the register holds, and enters there what it lacks, except how far this life has come.
     pub(in crate::store) async fn learn_from_register(&self, now: Timestamp) -> Result<Reapplied, StoreError> {
-        let mut done = Reapplied::default();
-        let Some(register) = self.register() else { return Ok(done) };
+        let Some(register) = self.register() else { return Ok(Reapplied::default()) };
         let kept = register.read()?;
-        let mut missing = self.reapply_erasures(&kept, now, &mut done).await?;
-        missing.extend(self.reapply_revocations(&kept, &mut done).await?);
+        self.learn(&register, &kept, now).await
+    }
+
+    async fn learn(&self, register: &Register, kept: &Kept, now: Timestamp) -> Result<Reapplied, StoreError> {
+        let mut done = Reapplied::default();
+        let mut missing = self.reapply_erasures(kept, now, &mut done).await?;
+        missing.extend(self.reapply_revocations(kept, &mut done).await?);
         if let Err(error) = register.append(missing).await {
             // What is done from now on fails if it must be entered; what was done before is entered at the next start.
             tracing::error!(%error, "the register lacks what is in the database");

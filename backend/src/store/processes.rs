@@ -1,13 +1,19 @@
 //! The processes that deliver. Those with different mappings would overwrite each other's values for ever, so only those
 //! with the mapping of the process that has delivered the longest do.
 
+use std::time::Duration;
+
 use sea_orm::QueryResult;
 
 use super::{
     Store, StoreError,
     sql::{execute, query},
 };
-use crate::{clock::Timestamp, limits};
+use crate::clock::Timestamp;
+
+/// How long a process counts as alive without reporting itself: one with another mapping file delivers after that. As
+/// long as the usual lease.
+const PROCESS_TIME: Duration = Duration::from_secs(30);
 
 /// A process that delivers, or waits because of its mapping.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -39,7 +45,7 @@ impl Store {
         }
         // Also itself: a process that was stalled for long begins anew.
         let sql = "DELETE FROM delivery_processes WHERE destination = ? AND seen_at < ?";
-        execute(&self.write, sql, vec![destination.into(), now.before(limits::PROCESS_TIME).0.into()]).await?;
+        execute(&self.write, sql, vec![destination.into(), now.before(PROCESS_TIME).0.into()]).await?;
         // After all others, also if this host's clock is behind theirs.
         let since = living.last().map_or(now.0, |last| now.0.max(last.since.0.saturating_add(1)));
         let sql = "INSERT INTO delivery_processes (destination, process, place, mapping, since_at, seen_at) \
@@ -65,7 +71,7 @@ impl Store {
     ) -> Result<Vec<DeliveryProcess>, StoreError> {
         let sql = "SELECT process, place, mapping, since_at FROM delivery_processes \
                    WHERE destination = ? AND seen_at >= ? ORDER BY since_at, process";
-        let values = vec![destination.into(), now.before(limits::PROCESS_TIME).0.into()];
+        let values = vec![destination.into(), now.before(PROCESS_TIME).0.into()];
         query(&self.read, sql, values).await?.iter().map(process_of).collect()
     }
 }

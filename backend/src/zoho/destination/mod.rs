@@ -186,7 +186,6 @@ impl Zoho {
         Err(DestinationFailure::Pause { cause: "organisation", reason, check_at: None })
     }
 
-    /// What a failed call means for the whole destination.
     /// What a failed call means for these records.
     fn failure(&self, records: Records, error: &CallError) -> DestinationFailure {
         let reason = error.to_string();
