@@ -1,6 +1,9 @@
 //! Records delivered to Zoho per second, the delay of a single one, and the cost.
 
-use std::time::{Duration, Instant};
+use std::{
+    path::Path,
+    time::{Duration, Instant},
+};
 
 use serde_json::{Value, json};
 
@@ -28,7 +31,7 @@ const DELAY_GOAL: f64 = 250.0;
 /// The time-out for all deliveries.
 const PATIENCE: Duration = Duration::from_secs(300);
 
-struct Measured {
+pub(crate) struct Measured {
     records: u64,
     seconds: f64,
     calls: usize,
@@ -40,8 +43,25 @@ struct Measured {
     delays: Vec<f64>,
 }
 
+impl Measured {
+    /// Records per second.
+    pub(crate) fn rate(&self) -> f64 {
+        self.records as f64 / self.seconds
+    }
+
+    /// CPU seconds of the servers per 1,000 records.
+    pub(crate) fn cpu_per_thousand(&self) -> f64 {
+        self.cpu_seconds / self.records as f64 * 1_000.0
+    }
+}
+
+/// The records that a round delivers.
+pub(crate) fn records(quick: bool) -> u64 {
+    if quick { 5_000 } else { 20_000 }
+}
+
 pub(crate) async fn run(databases: &Databases, kind: Kind, quick: bool) -> Result<(), Failed> {
-    let records = if quick { 5_000 } else { 20_000 };
+    let records = records(quick);
     let processes: &[usize] = if kind == Kind::Postgres { &[1, 3] } else { &[1] };
     println!("### Delivery\n");
     println!(
@@ -64,9 +84,8 @@ pub(crate) async fn run(databases: &Databases, kind: Kind, quick: bool) -> Resul
     ]);
     let mut goals = Table::new(["goal", "target", "measured", "reached"]);
     for &processes in processes {
-        let measured = measure(databases, kind, processes, records).await?;
-        let rate = measured.records as f64 / measured.seconds;
-        let per_thousand = |seconds: f64| format!("{:.3}", seconds / measured.records as f64 * 1_000.0);
+        let measured = measure(databases, kind, None, processes, records).await?;
+        let rate = measured.rate();
         let delay = |share: f64| measured.delays.get((measured.delays.len() as f64 * share) as usize).copied();
         let p95 = delay(0.95).unwrap_or(f64::NAN);
         table.row([
@@ -74,8 +93,8 @@ pub(crate) async fn run(databases: &Databases, kind: Kind, quick: bool) -> Resul
             number(rate),
             measured.calls.to_string(),
             measured.statements.map_or_else(|| "–".to_owned(), number),
-            per_thousand(measured.cpu_seconds),
-            per_thousand(measured.simulator_cpu_seconds),
+            format!("{:.3}", measured.cpu_per_thousand()),
+            format!("{:.3}", measured.simulator_cpu_seconds / measured.records as f64 * 1_000.0),
             number(report::megabytes(measured.peak_bytes)),
             number(delay(0.5).unwrap_or(f64::NAN)),
             number(p95),
@@ -95,8 +114,16 @@ pub(crate) async fn run(databases: &Databases, kind: Kind, quick: bool) -> Resul
     Ok(())
 }
 
-async fn measure(databases: &Databases, kind: Kind, processes: usize, records: u64) -> Result<Measured, Failed> {
-    let database = databases.create(kind).await?;
+/// Delivers with this checkout's or another program, on a fresh database.
+pub(crate) async fn measure(
+    databases: &Databases,
+    kind: Kind,
+    program: Option<&Path>,
+    processes: usize,
+    records: u64,
+) -> Result<Measured, Failed> {
+    let mut database = databases.create(kind).await?;
+    database.program = program.map(Path::to_owned);
     let simulator = Simulator::start()?;
     let settings = simulator.settings();
     let settings: Vec<(&str, &str)> = settings.iter().map(|(name, value)| (*name, value.as_str())).collect();

@@ -29,6 +29,7 @@ use std::{error::Error, path::PathBuf, process::ExitCode, time::Instant};
 
 use clap::{CommandFactory, Parser};
 
+use compare::Work;
 use database::{Databases, Kind};
 
 /// An error, shown to a person; ends the run.
@@ -50,8 +51,8 @@ struct Arguments {
     /// Of the ingest tables only the rows with TEXT in their name, as in "64 clients"; for profiling
     #[arg(long, value_name = "TEXT", default_value = "", hide_default_value = true)]
     row: String,
-    /// Only this: the ingest of this program and of FILE (an older or a changed backend-sync) side by side; may be
-    /// given again. With --only sqlite or --only postgres, on that database alone
+    /// Only this: the ingest of this program and of FILE (an older or a changed backend-sync) side by side, or their
+    /// delivery with --only delivery; may be given again. With --only sqlite or --only postgres, on that database alone
     #[arg(long, value_name = "FILE")]
     against: Vec<PathBuf>,
     /// Cargo passes this to every benchmark
@@ -112,7 +113,8 @@ async fn run(arguments: &Arguments, databases: &Databases) -> Result<(), Failed>
             }
         }
         if !arguments.against.is_empty() {
-            compare::run(databases, kind, &arguments.against, arguments.quick).await?;
+            let work = if arguments.only.contains("delivery") { Work::Delivery } else { Work::Ingest };
+            compare::run(databases, kind, work, &arguments.against, arguments.quick).await?;
             continue;
         }
         if selected("ingest") {
