@@ -10,31 +10,23 @@ use tokio::{
 
 use crate::{
     activity::Tally,
-    alerts::Alerts,
     api::{self, Context, SiteTokens},
     clock::Clock,
-    config::{self, Config},
-    console,
-    delivery::{DeliverySettings, Destination, Engine},
-    descriptors,
-    erasure::{self, Keeper},
+    config::Config,
+    console, descriptors,
     health::HealthMonitor,
-    http::{Http, HttpError},
     ingest::Writer,
     limits,
-    metrics::{Counters, Metrics, ZohoCalls},
+    live::{Live, LiveError, Reloading, Surroundings},
+    metrics::{Counters, Metrics},
     random::Random,
     register,
+    reload::{LoadSettings, Reloader},
     retention::{Ages, Retention},
     server::{Patience, Server},
     service_manager, statistics,
     store::{Longest, Readers, Store, StoreError},
     timekeeper::Timekeeper,
-    zoho::{
-        client::Client,
-        destination::Zoho,
-        mapping::{Mapping, MappingError},
-    },
 };
 
 /// The interval at which a server looks whether its counts of sync items have become old.
@@ -54,25 +46,9 @@ pub enum AppError {
         /// Why not.
         error: std::io::Error,
     },
-    /// The mapping file is invalid.
-    #[error("the mapping {file} is wrong:\n{error}")]
-    Mapping {
-        /// The file's name.
-        file: String,
-        /// What is wrong with it.
-        error: MappingError,
-    },
-    /// The mapping file cannot be read.
-    #[error("cannot read the mapping {file}: {error}")]
-    MappingFile {
-        /// The file's name.
-        file: String,
-        /// Why not.
-        error: std::io::Error,
-    },
-    /// Calls to other servers are impossible.
+    /// What the settings describe cannot be built.
     #[error(transparent)]
-    Http(#[from] HttpError),
+    Live(#[from] LiveError),
     /// Another failure of the operating system.
     #[error("the operating system: {0}")]
     Io(#[from] std::io::Error),
@@ -83,20 +59,30 @@ pub struct App {
     server: Server,
     context: Arc<Context>,
     writer: Writer,
-    delivery: Option<Engine<Zoho>>,
-    keeper: Keeper,
+    reloader: Reloader,
     retention: Retention,
     timekeeper: Option<Timekeeper>,
     grace: Duration,
 }
 
 impl App {
-    /// Starts to listen. The store's migrations must have been applied.
-    pub async fn bind(config: &Config, store: Store, clock: Clock) -> Result<Self, AppError> {
-        let listen = |error| AppError::Listen { address: config.listen, error };
+    /// Starts to listen: before the database is opened, which a process that cannot serve must not change.
+    pub async fn listen(config: &Config) -> Result<Server, AppError> {
+        let error = |error| AppError::Listen { address: config.listen, error };
         let connections = descriptors::for_clients(config.zoho.as_ref().map_or(0, |_| config.sync.workers));
-        let server = Server::bind(config.listen, connections, Patience::default()).await.map_err(listen)?;
-        let timekeeper = Timekeeper::begin(store.clone(), clock.clone(), Longest::from(config)).await?;
+        Server::bind(config.listen, connections, Patience::default()).await.map_err(error)
+    }
+
+    /// Builds everything. The store's migrations must have been applied.
+    /// `load` reads the settings again.
+    pub async fn build(
+        server: Server,
+        config: Config,
+        load: LoadSettings,
+        store: Store,
+        clock: Clock,
+    ) -> Result<Self, AppError> {
+        let timekeeper = Timekeeper::begin(store.clone(), clock.clone(), Longest::from(&config)).await?;
         let (transaction_events, queue_kib) = (config.ingest.transaction_events.into(), config.ingest.queue_kib);
         let committed = Arc::new(Notify::new());
         let repeat = config.sync.repeat();
@@ -110,56 +96,28 @@ impl App {
             counters.clone(),
             clock.clone(),
         );
-        let zoho = match &config.zoho {
-            Some(settings) => {
-                Some(Arc::new(counted_zoho(config, settings, &store, &clock, counters.metrics.zoho.clone())?))
-            }
-            None => None,
-        };
-        let delivery = match &zoho {
-            Some(zoho) => {
-                let engine = engine(config, &store, Arc::clone(zoho), Arc::clone(&committed), &counters, &clock);
-                Some(engine.await?.watched(writer.health().delivery))
-            }
-            None => None,
-        };
-        let (tokens, Counters { metrics, activity }) = (Arc::new(SiteTokens::default()), counters);
-        let random = Random::system();
-        let health = writer.health();
-        let alerts =
-            Alerts::new(config, store.clone(), health.clone(), metrics.clone(), clock.clone(), random.clone())?;
-        let alerts = Arc::new(alerts);
-        let policy = config.erasure.zoho;
-        let keeper = Keeper {
+        let (tokens, Counters { metrics, activity }) = (Arc::new(SiteTokens::default()), counters.clone());
+        let (random, health) = (Random::system(), writer.health());
+        let with = Surroundings {
             store: store.clone(),
-            zoho: zoho.clone(),
-            settings: erasure::ErasureSettings { policy, grace: config.erasure.grace(), brake: config.brake.limits() },
-            due: Arc::clone(&committed),
+            health: health.clone(),
+            metrics: metrics.clone(),
             clock: clock.clone(),
+            random: random.clone(),
         };
+        let (live, reading) = watch::channel(Arc::new(Live::build(&config, &with)?));
+        Reloader::prepare(&config, &with).await?;
+        let (reloading, requests) = Reloading::new();
         let (events, activity_age) = (config.retention.events(), config.retention.activity());
         let (attempts, replaced) = (Some(config.sync.attempts()), config.retention.replaced());
         let ages = Ages { events, attempts, activity: activity_age, replaced };
         let retention = Retention { store: store.clone(), ages, clock: clock.clone() };
-        let (due, brake) = (committed, config.brake.limits());
-        let context = Context {
-            store,
-            ingest,
-            health,
-            tokens,
-            zoho,
-            activity,
-            metrics,
-            alerts,
-            due,
-            policy,
-            brake,
-            clock,
-            random,
-        };
-        let context = Arc::new(context);
         let grace = config.shutdown.grace();
-        Ok(Self { server, context, writer, delivery, keeper, retention, timekeeper, grace })
+        let due = Arc::clone(&committed);
+        let reloader = Reloader { load, config, with, counters, due: committed, live, requests };
+        let context =
+            Context { store, ingest, health, tokens, activity, metrics, live: reading, reloading, due, clock, random };
+        Ok(Self { server, context: Arc::new(context), writer, reloader, retention, timekeeper, grace })
     }
 
     /// The actual address, also when the configured port is 0.
@@ -170,22 +128,20 @@ impl App {
     /// Serves until `stop` becomes true, then stops accepting, drains the queue, answers requests in progress, and
     /// returns.
     pub async fn run_until(self, mut stop: watch::Receiver<bool>) {
-        let Self { server, context, writer, delivery, keeper, retention, timekeeper, grace } = self;
+        let Self { server, context, writer, reloader, retention, timekeeper, grace } = self;
         let reports = service_manager::report(server.address(), Arc::clone(&context), stop.clone());
         let watch = HealthMonitor { store: context.store.for_readers(Readers::Health), health: context.health.clone() };
         let watch = tokio::spawn(watch.run(stop.clone()));
         let grades = tokio::spawn(writer.touch_grades(stop.clone()));
         let writer = tokio::spawn(writer.run());
-        let delivery = delivery.map(|engine| tokio::spawn(engine.run(stop.clone())));
-        let mut upkeep =
-            vec![grades, tokio::spawn(keeper.run(stop.clone())), tokio::spawn(retention.run(stop.clone()))];
+        let outward = tokio::spawn(reloader.run(stop.clone()));
+        let mut upkeep = vec![grades, tokio::spawn(retention.run(stop.clone()))];
         upkeep.push(tokio::spawn(statistics::run(context.store.clone(), stop.clone())));
         upkeep.extend(timekeeper.map(|timekeeper| tokio::spawn(timekeeper.run(stop.clone()))));
         upkeep.push(tokio::spawn(register::run(context.store.clone(), stop.clone())));
         let last_used = save_last_used(Arc::clone(&context), stop.clone());
         let activity = save_activity(Arc::clone(&context), stop.clone());
         upkeep.push(keep_counts(context.store.clone(), stop.clone()));
-        let alerts = tokio::spawn(Arc::clone(&context.alerts).run(stop.clone()));
         let draining = Arc::clone(&context);
         let pages = console::endpoint(context.for_readers(Readers::Console), stop.clone());
         let stopping = async move {
@@ -216,78 +172,12 @@ impl App {
         if tokio::time::timeout(grace, register::end(&store)).await.is_err() {
             tracing::warn!("the register was not written in time");
         }
-        if let Some(delivery) = delivery
-            && tokio::time::timeout(grace, delivery).await.is_err()
-        {
-            tracing::warn!("a delivery did not finish in time; its items are delivered again when their lease expires");
-        }
-        if tokio::time::timeout(grace, alerts).await.is_err() {
-            tracing::warn!("a notification was not sent in time; whether it arrived is unknown");
-        }
+        let _ = outward.await;
         if tokio::time::timeout(grace, store.close()).await.is_err() {
             tracing::warn!("the database connections did not close in time");
         }
         tracing::info!("stopped");
     }
-}
-
-/// Zoho as configured, without metrics of its calls.
-pub fn zoho(config: &Config, settings: &config::Zoho, store: &Store, clock: &Clock) -> Result<Zoho, AppError> {
-    counted_zoho(config, settings, store, clock, ZohoCalls::default())
-}
-
-fn counted_zoho(
-    config: &Config,
-    settings: &config::Zoho,
-    store: &Store,
-    clock: &Clock,
-    calls: ZohoCalls,
-) -> Result<Zoho, AppError> {
-    let mapping = read_mapping(settings)?;
-    let client = Client::counted(
-        settings,
-        Http::new(&settings.authorities)?,
-        Some(store.clone()),
-        clock.clone(),
-        getrandom::fill,
-        calls,
-    );
-    Ok(Zoho::new(store.clone(), client, mapping, config.brake.limits(), clock.clone(), Random::system()))
-}
-
-/// The engine that delivers records to Zoho.
-async fn engine(
-    config: &Config,
-    store: &Store,
-    zoho: Arc<Zoho>,
-    due: Arc<Notify>,
-    counters: &Counters,
-    clock: &Clock,
-) -> Result<Engine<Zoho>, AppError> {
-    let now = clock.now();
-    if store.add_destination(Zoho::NAME, now).await? {
-        tracing::info!(destination = Zoho::NAME, "a new destination: delivering all records to it");
-    }
-    // The configuration may have been corrected since a pause: check at once.
-    store.set_check(Zoho::NAME, now).await?;
-    let settings = DeliverySettings {
-        workers: config.sync.workers.into(),
-        lease: config.sync.lease(),
-        repeat: config.sync.repeat(),
-        check: config.sync.check(),
-    };
-    Ok(Engine::new(store.clone(), zoho, settings, clock.clone(), Random::system(), due, counters.clone()))
-}
-
-/// The configured mapping, or the default.
-pub fn read_mapping(zoho: &config::Zoho) -> Result<Mapping, AppError> {
-    let Some(path) = &zoho.mapping else {
-        return Mapping::parse(Mapping::DEFAULT)
-            .map_err(|error| AppError::Mapping { file: "default".to_owned(), error });
-    };
-    let file = path.display().to_string();
-    let text = std::fs::read_to_string(path).map_err(|error| AppError::MappingFile { file: file.clone(), error })?;
-    Mapping::parse(&text).map_err(|error| AppError::Mapping { file, error })
 }
 
 /// A flag that becomes true at the first signal. The second signal ends the process.

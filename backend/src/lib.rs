@@ -4,10 +4,12 @@
 //!
 //! - [`cli`]: the subcommands.
 //! - [`app`]: builds everything from the configuration, starts it, stops it.
+//! - [`reload`]: gives deliveries, erasures and alerts to settings that are read again.
 //! - [`service_manager`]: reports to systemd.
 //! - [`console`]: pages for people.
 //! - [`api`]: the HTTP API: operations, their types and errors, authentication, the OpenAPI document.
 //! - [`demo`]: the events of a made-up college's term, for `backend-sync demo`.
+//! - [`live`]: what is built from settings that are read again: Zoho and the alerts.
 //! - [`views`]: what the command line, the console and the API show alike.
 //! - [`alerts`]: finds what is wrong, and notifies people by webhook and e-mail.
 //! - [`erasure`]: erases people's data, here and at the destination.
@@ -52,12 +54,14 @@ pub mod health;
 pub mod http;
 pub mod ingest;
 pub mod limits;
+pub mod live;
 pub mod metrics;
 pub mod model;
 mod place;
 pub mod probe;
 pub mod random;
 pub mod register;
+pub mod reload;
 pub mod retention;
 pub mod secret;
 pub mod server;

@@ -64,6 +64,9 @@ pub const TOKEN_BYTES: usize = 200;
 /// Site tokens kept in memory, so that a busy site costs no read per request. With more, the cache starts over.
 pub const CACHED_TOKENS: usize = 1_000;
 
+/// For how long a site token is taken from memory. A site that was renamed goes by its new name after that.
+pub const CACHED_TOKEN_TIME: Duration = Duration::from_secs(10);
+
 /// The interval at which the last use of tokens is saved.
 pub const LAST_USED_INTERVAL: Duration = Duration::from_secs(60);
 

@@ -22,16 +22,26 @@ const TOKEN_RANDOM_BYTES: usize = 20;
 /// A source of randomness, passed in.
 pub type Randomness<'a> = &'a mut dyn FnMut(&mut [u8]) -> Result<(), getrandom::Error>;
 
+impl TokenKind {
+    fn prefix(self) -> &'static str {
+        match self {
+            Self::Site => "bss_",
+            Self::Api => "bsa_",
+            Self::Console => "bsc_",
+        }
+    }
+
+    /// The kind of what may be a token, by its prefix.
+    pub fn of(token: &str) -> Option<Self> {
+        [Self::Site, Self::Api, Self::Console].into_iter().find(|kind| token.starts_with(kind.prefix()))
+    }
+}
+
 /// Creates a token: `bss_` (site), `bsa_` (API) or `bsc_` (console) and 160 random bits in hexadecimal.
 pub fn new_token(kind: TokenKind, randomness: Randomness<'_>) -> Result<String, getrandom::Error> {
     let mut bytes = [0; TOKEN_RANDOM_BYTES];
     randomness(&mut bytes)?;
-    let prefix = match kind {
-        TokenKind::Site => "bss",
-        TokenKind::Api => "bsa",
-        TokenKind::Console => "bsc",
-    };
-    Ok(format!("{prefix}_{}", hex::encode(bytes)))
+    Ok(format!("{}{}", kind.prefix(), hex::encode(bytes)))
 }
 
 /// SHA-256 in hexadecimal: all that is stored of a token. A fast hash is fine for a secret of 160 random bits.

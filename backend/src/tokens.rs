@@ -36,6 +36,17 @@ pub enum TokenError {
     /// There is no such site.
     #[error("there is no site called {0}")]
     NoSite(String),
+    /// The site has records, whose keys contain its name.
+    #[error(
+        "{site} has {records} records, and its name is part of each one's key: here, in Zoho, and wherever other systems keep keys. A site \
+         can be renamed before its first event only. To begin again under another name: site add, and connect Moodle with its token"
+    )]
+    HasRecords {
+        /// The site.
+        site: String,
+        /// How many records it has.
+        records: u64,
+    },
     /// The API token's name is taken.
     #[error("a token called {0} already exists")]
     NameTaken(String),
@@ -48,6 +59,16 @@ pub enum TokenError {
     /// The database failed.
     #[error(transparent)]
     Store(#[from] StoreError),
+}
+
+/// Renames a site that has no records yet.
+pub async fn rename_site(store: &Store, name: &str, new: &SiteName) -> Result<(), TokenError> {
+    let site = store.site(name).await?.ok_or_else(|| TokenError::NoSite(name.to_owned()))?;
+    if store.site(new.as_str()).await?.is_some() {
+        return Err(TokenError::SiteExists(new.to_string()));
+    }
+    let renamed = store.rename_site(&site, new).await?;
+    renamed.map_err(|records| TokenError::HasRecords { site: name.to_owned(), records })
 }
 
 /// Adds a site and creates its first site token. The token is returned and stored nowhere.

@@ -42,6 +42,7 @@ start_backend() {
     BACKEND_SYNC_DATABASE_URL=sqlite://$database
     BACKEND_URL=http://$BACKEND_SYNC_LISTEN
     # The token is the last line that each prints.
+    "$program" migrate
     SITE_TOKEN=$("$program" site add college | tail -n 1)
     API_TOKEN=$("$program" token add integration --scope read | tail -n 1)
     restart_backend

@@ -44,6 +44,7 @@ pub(crate) struct Usage {
 impl Server {
     /// Starts it with its default settings except `settings`.
     pub(crate) async fn start(database: &Database, settings: &[(&str, &str)]) -> Result<Self, Failed> {
+        run(database, &[], &["migrate"])?;
         let site_token = token(database, &["site", "add", SITE, "--json"])?;
         let api_token = token(database, &["token", "add", "bench", "--scope", "read", "--json"])?;
         Self::spawn(database, settings, "server.log", site_token, api_token).await

@@ -140,6 +140,12 @@ impl Alerts {
         })
     }
 
+    /// Goes on where another one of this process ended, so that nothing is told twice.
+    pub fn take_over(&self, before: &Self) {
+        *self.memory() = std::mem::take(&mut *before.memory());
+        *self.unstored() = std::mem::take(&mut *before.unstored());
+    }
+
     /// Evaluates and sends until `stop` becomes true; then finishes what is being sent.
     pub async fn run(self: Arc<Self>, stop: watch::Receiver<bool>) {
         let (mut tasks, mut senders) = (JoinSet::new(), Vec::new());

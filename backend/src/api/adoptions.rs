@@ -109,8 +109,8 @@ impl Field for Numbers {
     }
 }
 
-fn zoho<'a>(context: &'a Context, name: &str) -> Result<&'a Zoho, Problem> {
-    let zoho = context.zoho.as_deref().filter(|_| name == Zoho::NAME);
+fn zoho(context: &Context, name: &str) -> Result<Arc<Zoho>, Problem> {
+    let zoho = context.zoho().filter(|_| name == Zoho::NAME);
     zoho.ok_or_else(|| Problem::new(Code::NotConfigured))
 }
 
@@ -188,7 +188,7 @@ impl Operations {
         let not_found = || Problem::with_detail(Code::NotFound, "There is no adoption with this number.");
         let adoption = context.store.adoption(&name, number.0).await?.ok_or_else(not_found)?;
         let zoho = zoho(&context, &name)?;
-        Ok(Answer(AdoptionPreview::read(zoho, &context.store, &adoption).await.map_err(unavailable)?))
+        Ok(Answer(AdoptionPreview::read(&zoho, &context.store, &adoption).await.map_err(unavailable)?))
     }
 
     /// Decide about adoptions
@@ -246,7 +246,7 @@ impl Operations {
         let refused = |refusal: TakeOverRefusal| Problem::with_detail(Code::NotPossible, refusal.to_string());
         let contact = context.store.may_move_contact(&name, from, to).await?.map_err(refused)?;
         let zoho = zoho(&context, &name)?;
-        Ok(Answer(TakeOverView::read(zoho, &context.store, (from, to), contact).await.map_err(unavailable)?))
+        Ok(Answer(TakeOverView::read(&zoho, &context.store, (from, to), contact).await.map_err(unavailable)?))
     }
 
     /// Take over a contact

@@ -285,7 +285,7 @@ impl Operations {
         let limit = limit.0.map_or(limits::PAGE_ROWS_DEFAULT, |limit| limit.0);
         let page = PageRequest { after, limit: limit.into() };
         let page = match state.0.unwrap_or(AlertChoice::Open) {
-            AlertChoice::Open => store::Page { items: context.alerts.open().await?, next: None },
+            AlertChoice::Open => store::Page { items: context.alerts().open().await?, next: None },
             AlertChoice::All => context.store.alerts(page).await?,
         };
         Ok(list(page, Alert::from))
@@ -300,7 +300,7 @@ impl Operations {
         _token: OperatorToken,
         context: Data<&Arc<Context>>,
     ) -> Result<Answer<Channels>, Failure<OperatorRead>> {
-        let items = context.alerts.channels().await?.into_iter().map(ChannelView::from).collect();
+        let items = context.alerts().channels().await?.into_iter().map(ChannelView::from).collect();
         Ok(Answer(Channels { items }))
     }
 
@@ -315,7 +315,7 @@ impl Operations {
         /// Only to this channel.
         channel: Query<Option<String>>,
     ) -> Result<Answer<ChannelTests>, Failure<OperatorQuery>> {
-        let tried = context.alerts.send_test(channel.0.as_deref()).await?;
+        let tried = context.alerts().send_test(channel.0.as_deref()).await?;
         if tried.is_empty() && channel.0.is_some() {
             let detail = "No channel with this name is configured.";
             return Err(Problem::parameter("channel", FieldErrorCode::UnknownValue, detail).into());

@@ -17,7 +17,9 @@ use super::{
 };
 use crate::{
     clock::Timestamp,
-    limits, secret, server,
+    limits,
+    secret::{self, TokenKind},
+    server,
     store::{Scope, Site, Store, StoreError, Token},
 };
 
@@ -27,6 +29,7 @@ pub(super) struct Sender {
     pub(super) token_id: i64,
     hash: String,
     expires_at: Option<Timestamp>,
+    read_at: Timestamp,
 }
 
 /// A site token, created by `backend-sync site add`.
@@ -82,8 +85,9 @@ impl SiteTokens {
         self.senders.lock().unwrap_or_else(PoisonError::into_inner).remove(&sender.hash);
     }
 
-    fn remembered(&self, hash: &str) -> Option<Arc<Sender>> {
-        self.senders.lock().unwrap_or_else(PoisonError::into_inner).get(hash).cloned()
+    fn remembered(&self, hash: &str, now: Timestamp) -> Option<Arc<Sender>> {
+        let senders = self.senders.lock().unwrap_or_else(PoisonError::into_inner);
+        senders.get(hash).filter(|sender| !now.is_past(sender.read_at, limits::CACHED_TOKEN_TIME)).cloned()
     }
 
     fn remember(&self, sender: &Arc<Sender>) {
@@ -105,27 +109,46 @@ pub(super) fn context(request: &Request) -> poem::Result<&Arc<Context>> {
     request.data::<Arc<Context>>().ok_or_else(|| Problem::new(Code::InternalError).into())
 }
 
+/// The refusal of a token; says so if it is of another kind than belongs there.
+fn refused(token: &str, wanted: TokenKind) -> Problem {
+    let kind = TokenKind::of(token).filter(|kind| *kind != wanted);
+    let detail = match (kind, wanted) {
+        (None, _) => return Problem::new(Code::Unauthorized),
+        (Some(TokenKind::Api), TokenKind::Site) => {
+            "This is an API token (bsa_…). A site token (bss_…) belongs here: backend-sync site rotate-token NAME makes one."
+        }
+        (Some(TokenKind::Site), TokenKind::Api) => {
+            "This is a site token (bss_…), with which Moodle sends. An API token (bsa_…) belongs here: backend-sync token add NAME \
+             makes one."
+        }
+        (Some(_), _) => "This is the secret of a console session (bsc_…), not a token.",
+    };
+    Problem::with_detail(Code::Unauthorized, detail)
+}
+
 async fn sender(context: &Context, token: &str) -> Result<Arc<Sender>, Problem> {
+    let refused = || refused(token, TokenKind::Site);
     if token.len() > limits::TOKEN_BYTES {
-        return Err(Problem::new(Code::Unauthorized));
+        return Err(refused());
     }
     let (hash, now) = (secret::hash(token), context.clock.now());
-    let sender = match context.tokens.remembered(&hash) {
+    let sender = match context.tokens.remembered(&hash, now) {
         Some(sender) => sender,
         None => {
             let found = context.own_store().token(&hash, now).await?;
             let sender = found.and_then(|token| {
                 let site = Arc::new(token.site?);
-                Some(Arc::new(Sender { site, token_id: token.id, hash: token.hash, expires_at: token.expires_at }))
+                let (token_id, hash, expires_at) = (token.id, token.hash, token.expires_at);
+                Some(Arc::new(Sender { site, token_id, hash, expires_at, read_at: now }))
             });
-            let sender = sender.ok_or_else(|| Problem::new(Code::Unauthorized))?;
+            let sender = sender.ok_or_else(refused)?;
             context.tokens.remember(&sender);
             sender
         }
     };
     let ended = sender.expires_at.is_some_and(|end| end <= now);
     if ended || !secret::same_hash(&sender.hash, &hash) {
-        return Err(Problem::new(Code::Unauthorized));
+        return Err(refused());
     }
     context.tokens.used(sender.token_id, now);
     Ok(sender)
@@ -166,6 +189,6 @@ async fn api_token(request: &Request, bearer: &Bearer) -> poem::Result<Token> {
             server::make_known(request);
             Ok(token)
         }
-        _ => Err(Problem::new(Code::Unauthorized).into()),
+        _ => Err(refused(&bearer.token, TokenKind::Api).into()),
     }
 }

@@ -205,7 +205,7 @@ impl Operations {
             Some(name) => Some(parameters::site_id(&context.store, "site", &name).await?),
             None => None,
         };
-        Ok(Answer(BrakeView::read(&context.store, context.brake, context.clock.now(), only).await?))
+        Ok(Answer(BrakeView::read(&context.store, context.live().brake, context.clock.now(), only).await?))
     }
 
     /// Approve what waits

@@ -77,7 +77,7 @@ fn not_found() -> Problem {
 }
 
 fn is_configured(context: &Context, name: &str) -> bool {
-    name == Zoho::NAME && context.zoho.is_some()
+    name == Zoho::NAME && context.zoho().is_some()
 }
 
 async fn destination_answer(context: &Context, name: &str) -> Result<Answer<DestinationView>, Problem> {

@@ -86,7 +86,7 @@ impl Operations {
         if !is_known(store, user).await? {
             return Err(unknown("/user").into());
         }
-        let request = ErasureRequest { user, policy: context.policy, requested_by: "api", due_at: now };
+        let request = ErasureRequest { user, policy: context.live().policy, requested_by: "api", due_at: now };
         let id = store.request_erasure(&request, now).await?;
         tracing::info!(erasure = id, "🧹 an operator requested the erasure of a person");
         Ok(certificate_answer(store, id).await?)
@@ -145,10 +145,10 @@ impl Operations {
         /// The erasure's number.
         id: Path<i64>,
     ) -> Result<Answer<Certificate>, Failure<DestinationQuery>> {
-        let (store, zoho) = (&context.store, context.zoho.as_deref());
+        let (store, zoho) = (&context.store, context.zoho());
         let erasure = store.erasure(id.0).await?.ok_or_else(not_found)?;
         if erasure.state.is_done() {
-            match erasure::check(store, zoho, &erasure, &context.clock).await {
+            match erasure::check(store, zoho.as_deref(), &erasure, &context.clock).await {
                 Ok(()) => {}
                 Err(CheckError::Store(error)) => return Err(error.into()),
                 Err(CheckError::NotConfigured) => return Err(Problem::new(Code::NotConfigured).into()),

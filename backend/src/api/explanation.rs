@@ -46,10 +46,10 @@ impl Operations {
         live: Query<Option<bool>>,
     ) -> Result<Answer<Explanation>, Failure<DestinationQuery>> {
         let key = key_of_path(&context, &name, &kind, &id).await?;
-        let zoho = context.zoho.as_ref().filter(|_| name.0 == Zoho::NAME);
+        let zoho = context.zoho().filter(|_| name.0 == Zoho::NAME);
         let zoho = zoho.ok_or_else(|| Problem::new(Code::NotConfigured))?;
         let (store, live) = (&context.store, live.0.unwrap_or_default());
-        let found = match RecordExplanation::read(zoho, store, key, context.clock.now(), live).await {
+        let found = match RecordExplanation::read(&zoho, store, key, context.clock.now(), live).await {
             Ok(found) => found.ok_or_else(not_found)?,
             Err(PlanError::Store(error)) => return Err(error.into()),
             Err(PlanError::Unavailable(reason)) => {

@@ -47,7 +47,7 @@ pub(super) fn page() -> impl Endpoint {
         let (used, capacity) = context.ingest.room();
         context.metrics.ingest.queue(used, capacity);
         let accepts_events = context.health.failing().is_none();
-        let witnessed = LocalState { accepts_events, alerts: context.alerts.only_in_memory() };
+        let witnessed = LocalState { accepts_events, alerts: context.alerts().only_in_memory() };
         context.metrics.refresh(&context.own_store(), &witnessed, context.clock.now()).await;
         let accepted = request.header(header::ACCEPT).unwrap_or_default();
         let (content_type, text) = if accepted.contains("application/openmetrics-text") {

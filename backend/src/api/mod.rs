@@ -47,7 +47,7 @@ use poem_openapi::{LicenseObject, OpenApiService, Tags};
 pub use auth::SiteTokens;
 use strangers::Strangers;
 
-use tokio::sync::Notify;
+use tokio::sync::{Notify, watch};
 
 use crate::{
     activity::Tally,
@@ -55,10 +55,10 @@ use crate::{
     clock::Clock,
     health::Health,
     ingest::Ingest,
+    live::{Live, Reloading},
     metrics::{Counters, Metrics},
-    model::ErasurePolicy,
     random::Random,
-    store::{BrakeLimits, Readers, Store},
+    store::{Readers, Store},
     zoho::destination::Zoho,
 };
 
@@ -76,20 +76,16 @@ pub struct Context {
     pub health: Health,
     /// The site tokens, cached.
     pub tokens: Arc<SiteTokens>,
-    /// Zoho, if it is configured.
-    pub zoho: Option<Arc<Zoho>>,
     /// Activity counts, for charts.
     pub activity: Tally,
     /// Metrics for Prometheus.
     pub metrics: Metrics,
-    /// Finds what is wrong, and notifies.
-    pub alerts: Arc<Alerts>,
+    /// What is built from settings that are read again.
+    pub live: watch::Receiver<Arc<Live>>,
+    /// Reads the settings again.
+    pub reloading: Reloading,
     /// Wakes this process's delivery when items are due.
     pub due: Arc<Notify>,
-    /// What an erasure does at the destination by default.
-    pub policy: ErasurePolicy,
-    /// How much of what cannot be undone is ordinary.
-    pub brake: BrakeLimits,
     /// The server's clock.
     pub clock: Clock,
     /// Randomness for request ids.
@@ -100,6 +96,21 @@ impl Context {
     /// The same, reading as this class of readers.
     pub fn for_readers(&self, readers: Readers) -> Arc<Self> {
         Arc::new(Self { store: self.store.for_readers(readers), ..self.clone() })
+    }
+
+    /// What is built from the settings as they were read last.
+    pub fn live(&self) -> Arc<Live> {
+        Arc::clone(&self.live.borrow())
+    }
+
+    /// Zoho, if it is configured.
+    pub fn zoho(&self) -> Option<Arc<Zoho>> {
+        self.live.borrow().zoho.clone()
+    }
+
+    /// Finds what is wrong, and notifies.
+    pub fn alerts(&self) -> Arc<Alerts> {
+        Arc::clone(&self.live.borrow().alerts)
     }
 
     /// The database for what must not wait for API consumers: the senders' authentication, metrics.

@@ -48,7 +48,7 @@ impl Operations {
         limit: Query<Option<Limit>>,
     ) -> Result<Answer<PlanView>, Failure<DestinationQuery>> {
         destinations::find(&context, &name).await?;
-        let zoho = context.zoho.as_ref().filter(|_| name.0 == Zoho::NAME);
+        let zoho = context.zoho().filter(|_| name.0 == Zoho::NAME);
         let zoho = zoho.ok_or_else(|| Problem::new(Code::NotConfigured))?;
         let site_id = match site.0.as_deref() {
             Some(name) => Some(site_id(&context.store, "site", name).await?),
@@ -56,8 +56,8 @@ impl Operations {
         };
         let limit = limit.0.map_or(limits::PAGE_ROWS_DEFAULT, |limit| limit.0).into();
         let state = Some(ItemState::Pending);
-        let plan = match PlanView::make(zoho, &context.store, Subset { kind: kind.0, site_id, state, limit }).await {
-            Ok(plan) => plan.with_room(zoho).await,
+        let plan = match PlanView::make(&zoho, &context.store, Subset { kind: kind.0, site_id, state, limit }).await {
+            Ok(plan) => plan.with_room(&zoho).await,
             Err(error) => Err(error),
         };
         match plan {

@@ -6,11 +6,11 @@ use serde_json::{Value, json};
 use super::{CliError, open, print};
 use crate::{
     alerts::{Alerts, title},
-    app::AppError,
     clock::{Clock, Timestamp},
     config::Config,
     health::Health,
     limits,
+    live::LiveError,
     metrics::Metrics,
     random::Random,
     store::{Alert, PageRequest, Store},
@@ -59,7 +59,7 @@ pub(super) async fn run(config: Config, command: AlertsCommand, clock: Clock) ->
 
 fn alerts(config: &Config, store: &Store, clock: Clock) -> Result<Alerts, CliError> {
     Ok(Alerts::new(config, store.clone(), Health::default(), Metrics::new(clock.now()), clock, Random::system())
-        .map_err(AppError::from)?)
+        .map_err(LiveError::from)?)
 }
 
 fn to_json(alert: &Alert) -> Value {

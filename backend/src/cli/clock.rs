@@ -1,11 +1,9 @@
 //! `backend-sync clock …`
 
-use std::io::IsTerminal;
-
 use clap::Subcommand;
 use serde_json::json;
 
-use super::{CliError, ask, open, print};
+use super::{CliError, confirm, open, print};
 use crate::{
     clock::{
         Clock, Timestamp,
@@ -110,16 +108,9 @@ async fn print_clock(store: &Store, json: bool) -> Result<(), CliError> {
 async fn accept(store: &Store, yes: bool) -> Result<(), CliError> {
     let clocks = Clocks::read(store).await?;
     let (name, time) = clocks.followed();
-    if !yes {
-        if !std::io::stdin().is_terminal() {
-            return Err(CliError::Usage(
-                "data that is old by this clock will be deleted, which cannot be undone; confirm with --yes".to_owned(),
-            ));
-        }
-        let question = format!("By {name} clock it is {}. Is that right? [y/N]", time.to_rfc3339());
-        if !matches!(ask(&question)?.trim(), "y" | "Y" | "yes") {
-            return print("Nothing was changed.");
-        }
+    let question = format!("By {name} clock it is {}. Is that right?", time.to_rfc3339());
+    if !confirm(yes, "data that is old by this clock will be deleted, which cannot be undone", &question)? {
+        return print("Nothing was changed.");
     }
     store.accept_time(time).await?;
     print(format_args!("The agreed time is {}. A running server follows within seconds.", time.to_rfc3339()))

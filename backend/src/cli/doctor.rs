@@ -4,11 +4,12 @@ use std::time::Duration;
 
 use super::{CliError, counted, print};
 use crate::{
-    app::read_mapping,
     clock::{Clock, Timestamp, judge::duration_in_words},
     config::{Config, ConfigError},
+    live::read_mapping,
     store::{DatabaseUrl, Extent, Longest, RegisterState, Store, StoreError},
     timekeeper,
+    views::{FirstDaySettings, FirstDayStep, first_day},
 };
 
 /// With less free space, the database will soon be full: 1 GiB.
@@ -22,6 +23,7 @@ type Check = Result<String, String>;
 
 pub(super) async fn run(config: Result<Config, ConfigError>) -> Result<(), CliError> {
     let mut failed = 0;
+    let mut steps = Vec::new();
     let mut report = |name: &str, check: &Check| {
         let (mark, text) = match check {
             Ok(text) => ("ok    ", text),
@@ -34,32 +36,50 @@ pub(super) async fn run(config: Result<Config, ConfigError>) -> Result<(), CliEr
         Err(error) => report("configuration", &Err(error.to_string()))?,
         Ok(config) => {
             report("configuration", &Ok(format!("listens on {}", config.listen)))?;
-            for (name, check) in database(&config).await {
+            let (checks, found) = database(&config).await;
+            for (name, check) in checks {
                 report(name, &check)?;
             }
+            steps = found;
             report("disk", &disk(&config.database_url))?;
             report("zoho", &zoho(&config))?;
         }
     }
+    show_first_day(&steps)?;
     if failed == 0 { Ok(()) } else { Err(CliError::Unhealthy(failed)) }
 }
 
-async fn database(config: &Config) -> Vec<(&'static str, Check)> {
+/// What is still to be done on the first day. None of it is a fault.
+fn show_first_day(steps: &[FirstDayStep]) -> Result<(), CliError> {
+    let open: Vec<_> = steps.iter().filter(|step| !step.done).collect();
+    if open.is_empty() {
+        return Ok(());
+    }
+    print(format_args!("\nStill to do, {} of {}:", open.len(), steps.len()))?;
+    open.iter().try_for_each(|step| print(format_args!("to do   {:<13}  {}", step.name, step.text)))
+}
+
+/// The checks of the database, and what it knows about the first day.
+async fn database(config: &Config) -> (Vec<(&'static str, Check)>, Vec<FirstDayStep>) {
     let url = &config.database_url;
     // Connecting would create a missing file.
     if let Some(path) = url.sqlite_path().filter(|path| !path.exists()) {
         let missing = format!("{} does not exist yet; backend-sync serve creates it", path.display());
-        return vec![("database", Err(missing))];
+        return (vec![("database", Err(missing))], Vec::new());
     }
     let (store, name, seconds) = match connect(url).await {
         Ok(found) => found,
         Err(error) => {
             let (_, _, advice) = error.cause().in_words();
-            return vec![("database", Err(format!("{url}: {error}. {advice}")))];
+            return (vec![("database", Err(format!("{url}: {error}. {advice}")))], Vec::new());
         }
     };
     let migrations = match store.missing_migrations().await {
-        Ok(0) => Ok("all applied".to_owned()),
+        Ok(0) => match store.unknown_migrations().await {
+            Ok(unknown) if unknown.is_empty() => Ok("all applied".to_owned()),
+            Ok(unknown) => Err(format!("a newer version made {}; use that version", unknown.join(", "))),
+            Err(error) => Err(error.to_string()),
+        },
         Ok(count) => Err(format!("{count} missing; run backend-sync migrate")),
         Err(error) => Err(error.to_string()),
     };
@@ -76,6 +96,7 @@ async fn database(config: &Config) -> Vec<(&'static str, Check)> {
     };
     let database = Ok(format!("{name} at {url}"));
     let mut checks = vec![("database", database), ("migrations", migrations), ("writing", writing), ("clock", clock)];
+    let mut steps = Vec::new();
     if is_migrated {
         match time(config, &store).await {
             Ok(more) => checks.extend(more),
@@ -84,9 +105,13 @@ async fn database(config: &Config) -> Vec<(&'static str, Check)> {
         let register = register(&store, url).await.unwrap_or_else(|error| Err(error.to_string()));
         let backup = backup(config, &store, now).await.unwrap_or_else(|error| Err(error.to_string()));
         checks.extend([("register", register), ("backup", backup)]);
+        match first_day(&FirstDaySettings::new(config), &store, now).await {
+            Ok(found) => steps = found,
+            Err(error) => checks.push(("first day", Err(error.to_string()))),
+        }
     }
     store.close().await;
-    checks
+    (checks, steps)
 }
 
 /// Whether the time is agreed, and what a wrong clock left behind.

@@ -1,16 +1,16 @@
 //! `backend-sync erase` and `backend-sync erasures …`
 
-use std::{io::IsTerminal, time::Duration};
+use std::time::Duration;
 
 use clap::Subcommand;
 use poem_openapi::types::ToJSON;
 
-use super::{CliError, ask, open, or_never, print};
+use super::{CliError, confirm, open, or_never, print};
 use crate::{
-    app,
     clock::Clock,
     config::Config,
     erasure::{self, Certificate, CheckError},
+    live,
     model::{ErasurePolicy, Id, SiteName},
     store::{Erasure, ErasureRequest, Store, UserFilter},
 };
@@ -104,14 +104,9 @@ async fn erase(config: &Config, store: &Store, arguments: &EraseArguments, clock
     if arguments.dry_run {
         return print("Nothing was changed.");
     }
-    if !arguments.yes {
-        if !std::io::stdin().is_terminal() {
-            return Err(CliError::Usage("this cannot be undone; confirm with --yes".to_owned()));
-        }
-        let question = format!("Erase the user {name}:{} for good? [y/N]", arguments.user);
-        if !matches!(ask(&question)?.trim(), "y" | "Y" | "yes") {
-            return print("Nothing was changed.");
-        }
+    let question = format!("Erase the user {name}:{} for good?", arguments.user);
+    if !confirm(arguments.yes, "this cannot be undone", &question)? {
+        return print("Nothing was changed.");
     }
     let now = clock.now();
     let request = ErasureRequest { user, policy, requested_by: "cli", due_at: now };
@@ -130,7 +125,7 @@ fn rows(count: u64) -> &'static str {
 /// Prints the person's records at destinations, and what will happen to them.
 async fn show_remote(config: &Config, store: &Store, user: UserFilter, policy: ErasurePolicy) -> Result<(), CliError> {
     let remote = store.remote_records_of(user).await?;
-    let mapping = config.zoho.as_ref().map(app::read_mapping).transpose()?;
+    let mapping = config.zoho.as_ref().map(live::read_mapping).transpose()?;
     for (kind, module) in mapping.iter().flat_map(|mapping| mapping.modules()) {
         let count = remote.iter().filter(|record| record.kind == kind.as_str()).count();
         if count > 0 {
@@ -264,7 +259,7 @@ async fn check(config: &Config, store: &Store, id: i64, json: bool, clock: &Cloc
     if !erasure.state.is_done() {
         return Err(CliError::Usage(format!("erasure {id} is not finished: {}", erasure.state)));
     }
-    let zoho = config.zoho.as_ref().map(|zoho| app::zoho(config, zoho, store, clock)).transpose()?;
+    let zoho = config.zoho.as_ref().map(|zoho| live::zoho(config, zoho, store, clock)).transpose()?;
     match erasure::check(store, zoho.as_ref(), &erasure, clock).await {
         Ok(()) => {}
         Err(CheckError::Store(error)) => return Err(error.into()),

@@ -1,13 +1,17 @@
 //! `backend-sync migrate`
 
 use super::{CliError, counted, print};
-use crate::{config::Config, store::Store};
+use crate::{
+    config::Config,
+    store::{Opened, Store},
+};
 
 pub(super) async fn run(config: Config) -> Result<(), CliError> {
-    let (store, applied) = Store::open(&config.database_url, config.no_database).await?;
+    let (store, opened) = Store::open(&config.database_url, config.no_database).await?;
     store.close().await;
-    match applied {
-        0 => print("The database is up to date."),
-        count => print(format_args!("Applied {}.", counted(count as u64, "migration"))),
+    match opened {
+        Opened::Unchanged => print("The database is up to date."),
+        Opened::Created => print(format_args!("Created a new database at {}.", config.database_url)),
+        Opened::Migrated(count) => print(format_args!("Applied {}.", counted(count as u64, "migration"))),
     }
 }

@@ -20,7 +20,7 @@ mod token;
 mod zoho;
 
 use std::{
-    io::{BufRead, Write},
+    io::{BufRead, IsTerminal, Write},
     net::SocketAddr,
     path::PathBuf,
     process::ExitCode,
@@ -34,15 +34,18 @@ use tokio::signal::unix::{SignalKind, signal};
 use crate::{
     app::AppError,
     clock::{Clock, Timestamp},
-    config::{Config, ConfigError, FILE_VARIABLE, Overrides},
+    config::{self, Config, ConfigError, FILE_VARIABLE, Overrides, find_file},
     demo::DemoError,
     descriptors::{self, TooFewDescriptors},
+    live::LiveError,
+    model::SiteName,
     probe::ProbeError,
     secret::{self, TokenKind},
-    store::{Reapplied, Store, StoreError, TokenSummary, backup::BackupError, copy::CopyError},
+    store::{Opened, Reapplied, Store, StoreError, TokenSummary, backup::BackupError, copy::CopyError},
     telemetry::TelemetryError,
     timekeeper,
     tokens::{Lifetime, TokenError},
+    views::UNNAMED_SITE,
     zoho::client::CallError,
 };
 
@@ -61,7 +64,8 @@ struct Cli {
 
 #[derive(Debug, clap::Args)]
 struct SettingsArguments {
-    /// Read settings from this TOML file [environment: BACKEND_SYNC_CONFIG]
+    /// Read settings from this TOML file [environment: BACKEND_SYNC_CONFIG] [default:
+    /// /etc/backend-sync/backend-sync.toml if it exists]
     #[arg(long, global = true, value_name = "FILE")]
     config: Option<PathBuf>,
     /// The database: sqlite://PATH or postgres://USER:PASSWORD@HOST:PORT/NAME [environment: BACKEND_SYNC_DATABASE_URL]
@@ -77,8 +81,11 @@ enum Command {
     /// Run the server: apply migrations, then serve until SIGTERM or Ctrl-C
     Serve {
         /// Listen here instead of 127.0.0.1:8001; port 0 takes a free port [environment: BACKEND_SYNC_LISTEN]
-        #[arg(long, value_name = "ADDRESS:PORT")]
+        #[arg(long, value_name = "ADDRESS:PORT", value_parser = config::address)]
         listen: Option<SocketAddr>,
+        /// Name of the Moodle site that the first start creates: a-z, 0-9 and -. It becomes part of every record's key
+        #[arg(long, value_name = "NAME", default_value = UNNAMED_SITE)]
+        site: SiteName,
         /// Write the tokens of the first start to this file, readable only by its owner, instead of printing them
         #[arg(long, value_name = "FILE")]
         first_tokens: Option<PathBuf>,
@@ -173,6 +180,8 @@ enum CliError {
     #[error(transparent)]
     App(#[from] AppError),
     #[error(transparent)]
+    Live(#[from] LiveError),
+    #[error(transparent)]
     Demo(#[from] DemoError),
     #[error(transparent)]
     Zoho(#[from] CallError),
@@ -203,11 +212,16 @@ enum CliError {
     Unhealthy(usize),
 }
 
+/// The exit status when nobody reads the output any more, as of a pipe into `head`: that of a program that the signal for
+/// it ended, 128 + 13.
+const BROKEN_PIPE: u8 = 141;
+
 /// Runs the command line of this process.
 pub fn main() -> ExitCode {
     let Cli { settings, command } = Cli::parse();
     match run(settings, command) {
         Ok(()) => ExitCode::SUCCESS,
+        Err(CliError::Output(error)) if error.kind() == std::io::ErrorKind::BrokenPipe => ExitCode::from(BROKEN_PIPE),
         Err(error) => {
             let _ = writeln!(std::io::stderr(), "error: {error}");
             ExitCode::FAILURE
@@ -222,7 +236,7 @@ fn run(settings: SettingsArguments, command: Command) -> Result<(), CliError> {
         ));
     }
     let overrides = Overrides {
-        file: settings.config.or_else(|| std::env::var_os(FILE_VARIABLE).map(PathBuf::from)),
+        file: find_file(settings.config.or_else(|| std::env::var_os(FILE_VARIABLE).map(PathBuf::from))),
         listen: if let Command::Serve { listen, .. } = &command { *listen } else { None },
         database_url: settings.database_url,
         new_database: settings.new_database,
@@ -235,7 +249,12 @@ fn run(settings: SettingsArguments, command: Command) -> Result<(), CliError> {
         Command::Doctor => wait_for(doctor::run(load())),
         Command::Demo(arguments) => wait_for(demo::run(arguments, clock)),
         Command::Health => wait_for(health::run(load()?)),
-        Command::Serve { first_tokens, .. } => wait_for(serve::run(load()?, first_tokens, clock)),
+        Command::Serve { first_tokens, site, .. } => {
+            let config = load()?;
+            let overrides = overrides.clone();
+            let again = move || Config::load(&overrides, std::env::vars());
+            wait_for(serve::run(config, Box::new(again), (site, first_tokens), clock))
+        }
         Command::Clock(arguments) => wait_for(clock::run(load()?, arguments, &clock)),
         Command::Migrate => wait_for(migrate::run(load()?)),
         Command::Backup(arguments) => wait_for(backup::run(load()?, arguments, &clock)),
@@ -277,16 +296,42 @@ fn ask(what: &str) -> Result<String, CliError> {
     Ok(answer)
 }
 
-/// Opens the database, applies migrations, and sets the clock by it, because servers compare the times written here
-/// with theirs.
-async fn open(config: &Config, clock: &Clock) -> Result<Store, CliError> {
-    let (store, applied) = Store::open(&config.database_url, config.no_database).await?;
-    if applied > 0 {
-        tracing::info!(applied, "applied migrations");
+/// Whether a person agrees, or has agreed by `--yes`. Without a terminal nobody can, which is an error that tells of the
+/// `consequence`.
+fn confirm(yes: bool, consequence: &str, question: &str) -> Result<bool, CliError> {
+    if yes {
+        return Ok(true);
     }
-    timekeeper::set_clock(&store, clock).await?;
-    reapply_register(&store, clock).await?;
+    if !std::io::stdin().is_terminal() {
+        return Err(CliError::Usage(format!("{consequence}; confirm with --yes")));
+    }
+    Ok(matches!(ask(&format!("{question} [y/N]"))?.trim(), "y" | "Y" | "yes"))
+}
+
+/// Opens the database, which must be there and up to date: whoever stands in the wrong folder must not be shown a new,
+/// empty one.
+async fn open(config: &Config, clock: &Clock) -> Result<Store, CliError> {
+    let store = Store::open_existing(&config.database_url).await?;
+    prepare(&store, clock).await?;
     Ok(store)
+}
+
+/// Opens the database; creates it if there is none, and applies migrations.
+async fn open_or_create(config: &Config, clock: &Clock) -> Result<Store, CliError> {
+    let (store, opened) = Store::open(&config.database_url, config.no_database).await?;
+    match opened {
+        Opened::Unchanged => {}
+        Opened::Created => tracing::info!(database = %config.database_url, "created a new database"),
+        Opened::Migrated(applied) => tracing::info!(database = %config.database_url, applied, "applied migrations"),
+    }
+    prepare(&store, clock).await?;
+    Ok(store)
+}
+
+/// Sets the clock by the database, because servers compare the times written here with theirs.
+async fn prepare(store: &Store, clock: &Clock) -> Result<(), CliError> {
+    timekeeper::set_clock(store, clock).await?;
+    reapply_register(store, clock).await
 }
 
 /// Lets a database that is older than its register learn what that holds.

@@ -1,8 +1,8 @@
 //! `backend-sync restore`
 
-use std::{io::IsTerminal, path::PathBuf, time::Instant};
+use std::{path::PathBuf, time::Instant};
 
-use super::{CliError, ask, counted, print};
+use super::{CliError, confirm, counted, print};
 use crate::{
     clock::Clock,
     config::Config,
@@ -30,11 +30,8 @@ pub(super) async fn run(config: Config, arguments: RestoreArguments) -> Result<(
         if !replace {
             return Err(BackupError::Occupied(url.to_string()).into());
         }
-        if !yes && !std::io::stdin().is_terminal() {
-            return Err(CliError::Usage("the database that is there would be gone; confirm with --yes".to_owned()));
-        }
-        let question = format!("Replace the database {url} for good by the backup of {made}? [y/N]");
-        if !yes && !matches!(ask(&question)?.trim(), "y" | "Y" | "yes") {
+        let question = format!("Replace the database {url} for good by the backup of {made}?");
+        if !confirm(yes, "the database that is there would be gone", &question)? {
             return print("Nothing was changed.");
         }
     }

@@ -8,29 +8,35 @@ use std::{
 
 use tempfile::NamedTempFile;
 
-use super::{CliError, make_token, open, print};
+use super::{CliError, make_token, open_or_create, print};
 use crate::{
     app::{self, App, AppError},
     clock::Clock,
     config::Config,
     model::SiteName,
+    reload::LoadSettings,
     secret::TokenKind,
     store::Store,
     telemetry,
 };
 
-const FIRST_SITE: &str = "moodle";
 const FIRST_TOKEN: &str = "first";
 
-pub(super) async fn run(config: Config, first_tokens: Option<PathBuf>, clock: Clock) -> Result<(), CliError> {
+pub(super) async fn run(
+    config: Config,
+    again: LoadSettings,
+    (site, first_tokens): (SiteName, Option<PathBuf>),
+    clock: Clock,
+) -> Result<(), CliError> {
     let telemetry = telemetry::start(&config.log, config.tracing.as_ref())?;
-    let store = open(&config, &clock).await?;
+    let server = App::listen(&config).await?;
+    let store = open_or_create(&config, &clock).await?;
     store.try_write(true).await.map_err(CliError::TakesNoEvents)?;
     // Before anyone learns that it serves: from then on a signal stops it gracefully.
     let stop = app::stop_signals().map_err(AppError::from)?;
     let stopping = stop.subscribe();
-    let app = App::bind(&config, store.clone(), clock.clone()).await?;
-    welcome(&store, app.address(), first_tokens.as_deref(), &clock).await?;
+    let app = App::build(server, config.clone(), again, store.clone(), clock.clone()).await?;
+    welcome(&store, app.address(), (&site, first_tokens.as_deref()), &clock).await?;
     tracing::info!(address = %app.address(), database = %config.database_url, version = env!("CARGO_PKG_VERSION"), "serving");
     if config.zoho.is_none() {
         tracing::info!(
@@ -44,7 +50,12 @@ pub(super) async fn run(config: Config, first_tokens: Option<PathBuf>, clock: Cl
 
 /// On the first start, creates a site with a site token, and an API token, and shows both once: on standard output or
 /// in `file`.
-async fn welcome(store: &Store, address: SocketAddr, file: Option<&Path>, clock: &Clock) -> Result<(), CliError> {
+async fn welcome(
+    store: &Store,
+    address: SocketAddr,
+    (name, file): (&SiteName, Option<&Path>),
+    clock: &Clock,
+) -> Result<(), CliError> {
     if file.is_none() && output_is_the_journal() {
         if store.sites().await?.is_empty() {
             tracing::warn!(
@@ -57,12 +68,14 @@ async fn welcome(store: &Store, address: SocketAddr, file: Option<&Path>, clock:
     let prepared = file.map(prepare).transpose()?;
     let (site_token, site_hash) = make_token(TokenKind::Site)?;
     let (api_token, api_hash) = make_token(TokenKind::Api)?;
-    let name: SiteName = FIRST_SITE.parse().map_err(|error| CliError::Usage(format!("{error}")))?;
-    if !store.add_first(&name, site_hash, FIRST_TOKEN, api_hash, clock.now()).await? {
+    if !store.add_first(name, site_hash, FIRST_TOKEN, api_hash, clock.now()).await? {
         return Ok(());
     }
     let text = format!(
         "\nThis is the first start. Save these two tokens; they are not shown again.\n\n\
+         Open the console first: http://{address}/, and sign in with the API token. It says what is still to be done.\n\n\
+         The site is called {name}; its name becomes part of every record's key. To choose another one before the first\n\
+         event: backend-sync site rename {name} NAME\n\n\
          In Moodle, under Site administration > Plugins > Local plugins > Backend Sync:\n\
          \x20   Backend API URL   http://{address}\n\
          \x20   Site token        {site_token}\n\n\

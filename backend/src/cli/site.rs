@@ -16,7 +16,7 @@ use crate::{
 pub(super) enum SiteCommand {
     /// Add a Moodle site and print its site token, which is not shown again
     Add {
-        /// Name of the site: a-z, 0-9 and -. It is part of every record's id and cannot be changed later
+        /// Name of the site: a-z, 0-9 and -. It is part of every record's id, so it is for good from the first event on
         name: SiteName,
         /// Address of the Moodle, for links
         #[arg(long, value_name = "URL")]
@@ -26,6 +26,13 @@ pub(super) enum SiteCommand {
         /// Print {"site":…,"token":…}
         #[arg(long)]
         json: bool,
+    },
+    /// Give a site another name, before its first event: later, the name is in every key, here and in Zoho
+    Rename {
+        /// Name of the site
+        name: String,
+        /// The new name: a-z, 0-9 and -
+        new: SiteName,
     },
     /// List the sites and their site tokens
     List {
@@ -69,6 +76,10 @@ pub(super) async fn run(config: Config, command: SiteCommand, clock: &Clock) -> 
             let token = tokens::add_site(&store, &name, wwwroot, lifetime, &mut getrandom::fill).await?;
             show_token(name.as_str(), &token, json)
         }
+        SiteCommand::Rename { name, new } => match tokens::rename_site(&store, &name, &new).await {
+            Ok(()) => print(format_args!("{name} is called {new} from now on. Its site tokens stay valid.")),
+            Err(error) => Err(with_hint(error)),
+        },
         SiteCommand::List { json } => list(&store, clock, json).await,
         SiteCommand::RotateToken { name, validity, json } => {
             let token = tokens::rotate(&store, &name, validity.from(clock.now()), &mut getrandom::fill).await;

@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, time::Duration};
 use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Deserializer};
 
-use super::{ConfigError, is_safe};
+use super::{ConfigError, choice, is_safe};
 use crate::authorities::Authorities;
 
 /// What is watched, and who is notified.
@@ -74,7 +74,7 @@ pub struct Webhook {
     /// Its address: anyone who knows it can post there.
     pub url: SecretString,
     /// The format it understands.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "choice::variant")]
     pub format: WebhookFormat,
     /// Signs the requests, for [`WebhookFormat::Json`].
     #[serde(default)]
@@ -104,7 +104,7 @@ pub struct Email {
     #[serde(default)]
     pub port: Option<u16>,
     /// How the connection is encrypted.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "choice::variant")]
     pub tls: EmailTls,
     /// The user who signs in.
     #[serde(default)]

@@ -3,6 +3,8 @@
 mod alerts;
 mod backup;
 mod brake;
+mod choice;
+mod file;
 mod tracing;
 mod zoho;
 
@@ -26,6 +28,8 @@ pub use self::{
     alerts::{AlertRules, Alerts, Email, EmailTls, Webhook, WebhookFormat},
     backup::Backup,
     brake::Brake,
+    choice::address,
+    file::find as find_file,
     tracing::Tracing,
     zoho::Zoho,
 };
@@ -43,6 +47,7 @@ pub const FILE_VARIABLE: &str = "BACKEND_SYNC_CONFIG";
 #[serde(deny_unknown_fields)]
 pub struct Config {
     /// Where to listen.
+    #[serde(deserialize_with = "choice::listen")]
     pub listen: SocketAddr,
     /// The database.
     pub database_url: DatabaseUrl,
@@ -52,6 +57,9 @@ pub struct Config {
     /// What that file holds.
     #[serde(skip)]
     pub authorities: Authorities,
+    /// The file with these settings, if there are secrets in it.
+    #[serde(skip)]
+    pub secrets_file: Option<PathBuf>,
     /// What to do if the database does not exist. Set by a flag only: a setting would be left on and forgotten.
     #[serde(skip)]
     pub no_database: NoDatabase,
@@ -80,10 +88,11 @@ pub struct Config {
 }
 
 /// The section `[log]`.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct LogConfig {
     /// The format of the lines.
+    #[serde(deserialize_with = "choice::variant")]
     pub format: LogFormat,
     /// The log level, in the syntax of `tracing`'s `EnvFilter`.
     pub level: String,
@@ -100,7 +109,7 @@ pub enum LogFormat {
 }
 
 /// How events are stored.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct IngestConfig {
     /// A transaction takes waiting requests until it holds this many events.
@@ -144,7 +153,7 @@ impl Sync {
 }
 
 /// How long things are kept.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Retention {
     events_days: u16,
@@ -174,6 +183,7 @@ impl Retention {
 #[serde(deny_unknown_fields)]
 pub struct Erasure {
     /// What happens in Zoho.
+    #[serde(deserialize_with = "choice::variant")]
     pub zoho: ErasurePolicy,
     on_user_deleted: bool,
     grace_days: u16,
@@ -207,7 +217,7 @@ pub fn is_this_machine(url: &str) -> bool {
 }
 
 /// How the server stops.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Shutdown {
     grace_seconds: u16,
@@ -236,9 +246,20 @@ pub struct Overrides {
 /// The settings are invalid. The message names the key, and never a value that may be secret.
 #[derive(Debug, thiserror::Error)]
 pub enum ConfigError {
-    /// A file is missing or malformed, a key is unknown, or a value has the wrong type.
-    #[error("the configuration is wrong: {0}")]
+    /// A file is malformed, a key is unknown, or a value has the wrong type.
+    #[error("the configuration is wrong: {0}{hint}", hint = misplaced(.0))]
     Invalid(#[from] config::ConfigError),
+    /// The file cannot be read.
+    #[error(
+        "cannot read the settings in {}: {error}. They belong to the service's user: run this as that user (with the packages, sudo \
+         backend-sync-admin), or name another file with --config", path.display()
+    )]
+    Unreadable {
+        /// The file.
+        path: PathBuf,
+        /// Why not.
+        error: std::io::Error,
+    },
     /// The file of certificates cannot be used.
     #[error("the configuration is wrong: certificate_authorities: {}: {error}", path.display())]
     Authorities {
@@ -257,6 +278,14 @@ pub enum ConfigError {
     },
 }
 
+/// What to do about a key of the top that stands in a section: TOML takes it for one of the section's.
+fn misplaced(error: &config::ConfigError) -> String {
+    const TOP: [&str; 3] = ["listen", "database_url", "certificate_authorities"];
+    let text = error.to_string();
+    let key = TOP.iter().find(|key| text.contains(&format!("unknown field `{key}`")));
+    key.map_or_else(String::new, |key| format!(". Put {key} at the top of the file, before the first [section]"))
+}
+
 impl Config {
     /// Reads the settings. `environment` holds the process's variables.
     pub fn load(
@@ -270,8 +299,11 @@ impl Config {
             .try_parsing(true)
             .source(Some(variables));
         let mut builder = config::Config::builder().add_source(File::from_str(DEFAULT, FileFormat::Toml));
+        let mut secrets_file = None;
         if let Some(file) = &overrides.file {
-            builder = builder.add_source(File::from(file.as_path()).format(FileFormat::Toml));
+            let (settings, secrets) = file::read(file)?;
+            builder = builder.add_source(settings);
+            secrets_file = secrets.then(|| file.clone());
         }
         let settings = builder
             .add_source(source)
@@ -279,6 +311,7 @@ impl Config {
             .set_override_option("database_url", overrides.database_url.clone())?
             .build()?;
         let mut config: Self = settings.try_deserialize()?;
+        config.secrets_file = secrets_file;
         if overrides.new_database {
             config.no_database = NoDatabase::Create;
         }
@@ -287,6 +320,24 @@ impl Config {
         }
         config.hold_secrets();
         config.trust()?.check()
+    }
+
+    /// The settings that differ in `other` and are taken only when the server starts.
+    pub fn differences_at_start(&self, other: &Self) -> Vec<&'static str> {
+        let changes = [
+            ("listen", self.listen != other.listen),
+            ("database_url", self.database_url != other.database_url),
+            ("certificate_authorities for the database", self.certificate_authorities != other.certificate_authorities),
+            ("[log]", self.log != other.log),
+            ("[ingest]", self.ingest != other.ingest),
+            ("sync.repeat_seconds", self.sync.repeat_seconds != other.sync.repeat_seconds),
+            ("sync.attempts_days", self.sync.attempts_days != other.sync.attempts_days),
+            ("[retention]", self.retention != other.retention),
+            // Their secrets do not show.
+            ("[tracing]", format!("{:?}", self.tracing) != format!("{:?}", other.tracing)),
+            ("[shutdown]", self.shutdown != other.shutdown),
+        ];
+        changes.into_iter().filter_map(|(key, differs)| differs.then_some(key)).collect()
     }
 
     /// Reads the certificates of own authorities, and hands them to all that connects.

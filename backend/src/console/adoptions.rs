@@ -100,7 +100,7 @@ async fn lines(context: &Context, rows: Vec<Adoption>) -> Result<Vec<AdoptionLin
         state: row.state,
         record: format!("user:{}", renderer.id(row.key.site_id, row.key.moodle_id)),
         name: subjects.label(row.key),
-        link: context.zoho.as_ref().and_then(|zoho| zoho.page(row.key.kind, &row.remote_id)),
+        link: context.zoho().and_then(|zoho| zoho.page(row.key.kind, &row.remote_id)),
         contact: row.remote_id,
         changed: Moment::new(row.changed_at, now),
         by: row.decided_by,
@@ -142,7 +142,7 @@ pub(super) async fn one(
 ) -> Result<Html<String>, PageError> {
     let adoption = context.store.adoption(Zoho::NAME, number).await?.ok_or(PageError::NotFound)?;
     // Only for operators, because it costs an API credit.
-    let preview = match &context.zoho {
+    let preview = match &context.zoho() {
         Some(zoho) if who.0.scope == Scope::Operate => {
             match AdoptionPreview::read(zoho, &context.store, &adoption).await {
                 Ok(preview) => Some(Preview::Read {

@@ -58,7 +58,7 @@ fn words(code: &str) -> Option<(String, &'static str)> {
         ),
         "not_mapped" => (
             "The mapping has no table for this kind of record",
-            "Add a table for it to the mapping file, restart the server, and retry.",
+            "Add a table for it to the mapping file, let the server read its settings again (Mapping), and retry.",
         ),
         "no_record" => (
             "The record no longer exists",

@@ -91,10 +91,10 @@ pub(super) async fn page(
     Query(AlertsQuery { done, before }): Query<AlertsQuery>,
 ) -> Result<Html<String>, PageError> {
     let now = context.clock.now();
-    let open = context.alerts.open().await?;
+    let open = context.alerts().open().await?;
     let page = context.store.alerts(PageRequest { after: before, limit: limits::CONSOLE_ROWS }).await?;
     let past = page.items.into_iter().filter(|alert| alert.resolved_at.is_some());
-    let channels = context.alerts.channels().await?;
+    let channels = context.alerts().channels().await?;
     let page = AlertsPage {
         frame: Frame::new("Alerts", PATH, &who),
         done: Done::message(done.as_deref()),
@@ -142,7 +142,7 @@ pub(super) async fn acknowledge(
 
 #[handler]
 pub(super) async fn test(_: Operator, context: Data<&Arc<Context>>) -> Result<Response, PageError> {
-    let results = context.alerts.send_test(None).await?;
+    let results = context.alerts().send_test(None).await?;
     let failed = results.iter().filter(|result| result.error.is_some()).count();
     Ok(Done::Tested(results.len().saturating_sub(failed) as u64, failed as u64).then(PATH))
 }

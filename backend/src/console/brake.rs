@@ -96,7 +96,7 @@ pub(super) async fn page(
     context: Data<&Arc<Context>>,
     Query(BrakeQuery { done }): Query<BrakeQuery>,
 ) -> Result<Html<String>, PageError> {
-    let (store, brake, now) = (&context.store, context.brake, context.clock.now());
+    let (store, brake, now) = (&context.store, context.live().brake, context.clock.now());
     let renderer = Renderer::new(store).await?;
     let mut sites = Vec::new();
     for site in store.sites().await? {

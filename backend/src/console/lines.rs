@@ -58,7 +58,7 @@ pub(super) struct Remote {
 impl Remote {
     pub(super) fn of(context: &Context, destination: &str, row: &ItemRow) -> Option<Self> {
         let id = row.remote_id.clone()?;
-        let zoho = context.zoho.as_ref().filter(|_| destination == Zoho::NAME);
+        let zoho = context.zoho().filter(|_| destination == Zoho::NAME);
         Some(Self { link: zoho.and_then(|zoho| zoho.page(row.key.kind, &id)), id })
     }
 }

@@ -61,6 +61,7 @@ pub fn endpoint(context: Arc<Context>, stop: watch::Receiver<bool>) -> impl Endp
         .at("/tokens/:id/revoke", get(sites::confirm_api).post(sites::revoke_api))
         .at("/mapping", get(mapping::page))
         .at("/mapping/check", post(mapping::check))
+        .at("/mapping/reload", post(mapping::reload))
         .at("/mapping/try", post(mapping::attempt))
         .at("/attention", get(attention::page))
         .at("/attention/retry", post(attention::retry_group))

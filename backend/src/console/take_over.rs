@@ -68,8 +68,8 @@ pub(super) async fn take_over(
         return Ok(Done::TakenOver.then(&format!("/records/{id}")));
     }
     let contact = context.store.may_move_contact(Zoho::NAME, from, to).await?.map_err(refused)?;
-    let zoho = context.zoho.as_ref().ok_or(PageError::NotFound)?;
-    let view = match TakeOverView::read(zoho, &context.store, (from, to), contact).await {
+    let zoho = context.zoho().ok_or(PageError::NotFound)?;
+    let view = match TakeOverView::read(&zoho, &context.store, (from, to), contact).await {
         Ok(view) => view,
         Err(PlanError::Unavailable(reason)) => return Err(PageError::Bad(format!("Zoho did not answer: {reason}"))),
         Err(PlanError::Store(error)) => return Err(error.into()),

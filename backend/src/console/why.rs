@@ -94,9 +94,9 @@ pub(super) struct Field {
 
 /// Explains a record; none if it is at no destination of this server.
 pub(super) async fn read(context: &Context, key: RecordKey, id: &str) -> Result<Option<Why>, PageError> {
-    let Some(zoho) = &context.zoho else { return Ok(None) };
+    let Some(zoho) = context.zoho() else { return Ok(None) };
     let (store, now) = (&context.store, context.clock.now());
-    let found = match RecordExplanation::read(zoho, store, key, now, false).await {
+    let found = match RecordExplanation::read(&zoho, store, key, now, false).await {
         Ok(Some(found)) => found,
         Ok(None) => return Ok(None),
         Err(PlanError::Store(error)) => return Err(error.into()),

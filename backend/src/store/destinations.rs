@@ -2,7 +2,7 @@
 
 use sea_orm::{
     ActiveValue::Set,
-    ColumnTrait, EntityTrait, QueryFilter,
+    ColumnTrait, EntityTrait, FromQueryResult, QueryFilter, QuerySelect, Select, SelectModel, Selector,
     sea_query::{Condition, Expr, ExprTrait, OnConflict},
 };
 
@@ -62,6 +62,19 @@ pub struct SealedToken {
     pub expires_at: Timestamp,
 }
 
+/// A destination, and whether it has holds: each round of a delivery asks, and mostly there are none.
+#[derive(FromQueryResult)]
+struct Row {
+    #[sea_orm(nested)]
+    destination: destination::Model,
+    held: bool,
+}
+
+fn with_holds(select: Select<destination::Entity>) -> Selector<SelectModel<Row>> {
+    let held = Expr::cust("EXISTS (SELECT 1 FROM sync_holds WHERE sync_holds.destination = destinations.name)");
+    select.expr_as(held, "held").into_model()
+}
+
 impl Store {
     /// Whether each record has its item for this destination: not before [`Store::add_destination`] is done.
     pub(super) async fn has_all_items(&self, name: &str) -> Result<bool, StoreError> {
@@ -99,18 +112,23 @@ impl Store {
 
     /// The destination, if it was ever configured.
     pub async fn destination(&self, name: &str) -> Result<Option<DestinationSummary>, StoreError> {
-        match destination::Entity::find_by_id(name).one(&self.read).await? {
-            Some(row) => Ok(Some(DestinationSummary { holds: self.holds(name).await?, ..row.into() })),
+        let found = with_holds(destination::Entity::find_by_id(name)).one(&self.read).await?;
+        match found {
+            Some(row) => Ok(Some(self.summary(row).await?)),
             None => Ok(None),
         }
+    }
+
+    async fn summary(&self, Row { destination, held }: Row) -> Result<DestinationSummary, StoreError> {
+        let holds = if held { self.holds(&destination.name).await? } else { Vec::new() };
+        Ok(DestinationSummary { holds, ..destination.into() })
     }
 
     /// All destinations.
     pub async fn destinations(&self) -> Result<Vec<DestinationSummary>, StoreError> {
         let mut destinations = Vec::new();
-        for row in destination::Entity::find().all(&self.read).await? {
-            let holds = self.holds(&row.name).await?;
-            destinations.push(DestinationSummary { holds, ..row.into() });
+        for row in with_holds(destination::Entity::find()).all(&self.read).await? {
+            destinations.push(self.summary(row).await?);
         }
         Ok(destinations)
     }

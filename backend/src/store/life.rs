@@ -107,12 +107,9 @@ pub(super) async fn life_in(connection: &impl ConnectionTrait) -> Result<Life, S
     Ok(life)
 }
 
-/// When this life began, in Unix milliseconds; before any time in the first one. What was delivered before is not believed to be at the destination
-/// still: it may have got something newer, of which nothing is known here.
-pub(super) async fn restored_at(connection: &impl ConnectionTrait) -> Result<i64, StoreError> {
-    let rows = query(connection, "SELECT value FROM counters WHERE name = 'restored_at'", vec![]).await?;
-    Ok(rows.first().map(|row| row.try_get("", "value")).transpose()?.unwrap_or(-1))
-}
+/// A column for `RETURNING`: when this life began, in Unix milliseconds; null in the first one. What was delivered before
+/// is not believed to be at the destination still: it may have got something newer, of which nothing is known here.
+pub(super) const RESTORED_AT: &str = "(SELECT value FROM counters WHERE name = 'restored_at') AS restored_at";
 
 impl WriteTransaction {
     /// Begins a new life.

@@ -50,7 +50,7 @@ pub use brake::{
 pub use cause::Cause;
 pub use connection::connect::Store;
 pub use connection::seats::Readers;
-pub use connection::set_up::NoDatabase;
+pub use connection::set_up::{NoDatabase, Opened};
 pub use connection::url::{DatabaseUrl, InvalidDatabaseUrl};
 pub use connection::warnings::listener as postgres_warnings;
 pub use console_sessions::ConsoleSession;

@@ -9,6 +9,7 @@ use super::{
     StoreError,
     connection::connect::Store,
     entity::{site, token},
+    sql::{count, execute},
 };
 use crate::{clock::Timestamp, model::SiteName};
 
@@ -144,6 +145,22 @@ impl Store {
         }
         let row = site_row(name, wwwroot, now).insert(&self.write).await?;
         Ok(Some(Site { id: row.id, name: row.name }))
+    }
+
+    /// Gives a site of which nothing is stored yet another name. Returns how many of its records keep it from that: their
+    /// keys contain the name, here and at destinations.
+    pub async fn rename_site(&self, site: &Site, name: &SiteName) -> Result<Result<(), u64>, StoreError> {
+        // Under the writers' lock: no event of the site arrives meanwhile.
+        let (transaction, _) = self.begin_write(0).await?;
+        let records = "SELECT count(*) AS count FROM changes WHERE site_id = ?";
+        let records = count(transaction.connection(), records, vec![site.id.into()]).await?;
+        if records > 0 {
+            return Ok(Err(records));
+        }
+        let sql = "UPDATE sites SET name = ? WHERE id = ?";
+        execute(transaction.connection(), sql, vec![name.as_str().into(), site.id.into()]).await?;
+        transaction.commit().await?;
+        Ok(Ok(()))
     }
 
     /// The site of that name.

@@ -7,6 +7,7 @@ mod adoptions;
 mod brake;
 mod destinations;
 mod explain;
+mod first_day;
 mod items;
 mod parity;
 mod plan;
@@ -24,6 +25,7 @@ pub(crate) use destinations::{
 pub(crate) use explain::{
     Edge, EdgeView, Explanation, FieldOutcome, FieldView, ObstacleKind, RecordExplanation, Relation, StepView,
 };
+pub(crate) use first_day::{FirstDaySettings, FirstDayStep, UNNAMED_SITE, first_day};
 pub(crate) use items::{ItemWithAttempts, RecordName, SyncAttempt, SyncItem};
 pub(crate) use parity::ParityView;
 pub(crate) use plan::{DifferenceView, PlanError, PlanView, PlannedItem, Subset, failure_in_words};

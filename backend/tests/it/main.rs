@@ -38,6 +38,7 @@ mod peers;
 mod postgres;
 mod reading;
 mod recordings;
+mod reload;
 mod retention;
 mod service_manager;
 mod shutdown;

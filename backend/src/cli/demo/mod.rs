@@ -11,14 +11,15 @@ use tokio::sync::oneshot;
 use zoho_simulator::{Running, Simulator};
 
 use self::{folder::Folder, organisation::prepare, story::Story};
-use super::{CliError, make_token, open, print};
+use super::{CliError, make_token, open_or_create, print};
 use crate::{
-    app::{self, App, AppError, read_mapping},
+    app::{self, App, AppError},
     clock::Clock,
-    config::{Config, Overrides},
+    config::{self, Config, Overrides},
     demo::{organisation::SimulatedOrganisation, plugin::Plugin, term::Term},
     http::Http,
     limits,
+    live::{LiveError, read_mapping},
     model::{Effect, SiteName},
     secret::TokenKind,
     store::{BrakeDecision, Store},
@@ -33,10 +34,10 @@ const SITE: &str = "college";
 #[derive(Debug, clap::Args)]
 pub(super) struct DemoArguments {
     /// Where the backend listens [default: 127.0.0.1:8001, or a free port when that is taken]
-    #[arg(long, value_name = "ADDRESS:PORT")]
+    #[arg(long, value_name = "ADDRESS:PORT", value_parser = config::address)]
     listen: Option<SocketAddr>,
     /// Where the simulated Zoho listens [default: 127.0.0.1:4020, or a free port when that is taken]
-    #[arg(long, value_name = "ADDRESS:PORT")]
+    #[arg(long, value_name = "ADDRESS:PORT", value_parser = config::address)]
     simulator_listen: Option<SocketAddr>,
     /// Duration of the whole term in seconds; 0 is as fast as possible
     #[arg(long, value_name = "SECONDS", default_value_t = 60)]
@@ -65,15 +66,15 @@ pub(super) async fn run(arguments: DemoArguments, clock: Clock) -> Result<(), Cl
     let config = configure(&folder, &zoho_url, arguments.listen)?;
     let log = File::create(folder.log()).map_err(|error| CliError::Write { path: folder.log(), error })?;
     let log = telemetry::start_to(&config.log, config.tracing.as_ref(), log, false)?;
-    let store = open(&config, &clock).await?;
+    let store = open_or_create(&config, &clock).await?;
     let section = config.zoho.as_ref().ok_or_else(|| CliError::Usage("the demo has no [zoho]".to_owned()))?;
-    let http = Http::new(&config.authorities).map_err(AppError::from)?;
+    let http = Http::new(&config.authorities).map_err(LiveError::from)?;
     let organisation = SimulatedOrganisation::new(http.clone(), &zoho_url);
     let term = Term::generate(arguments.seed, clock.now().0 / 1_000);
     let contacts = organisation.import(&term.imported).await?;
     prepare(section, &clock).await?;
 
-    let app = bind(&config, arguments.listen, &store, &clock).await?;
+    let app = bind(&config, arguments.listen, &folder, &store, &clock).await?;
     let backend_url = format!("http://{}", app.address());
     let (site_token, api_token) = add_tokens(&store, &clock).await?;
     approve_adoptions(&store, contacts.len(), &clock).await?;
@@ -145,14 +146,23 @@ async fn listen(simulator: &Simulator, requested: Option<SocketAddr>) -> Result<
 }
 
 /// The same for the backend.
-async fn bind(config: &Config, requested: Option<SocketAddr>, store: &Store, clock: &Clock) -> Result<App, CliError> {
-    match App::bind(config, store.clone(), clock.clone()).await {
+async fn bind(
+    config: &Config,
+    requested: Option<SocketAddr>,
+    folder: &Folder,
+    store: &Store,
+    clock: &Clock,
+) -> Result<App, CliError> {
+    let server = match App::listen(config).await {
         Err(AppError::Listen { error, .. }) if requested.is_none() && error.kind() == std::io::ErrorKind::AddrInUse => {
             let config = Config { listen: SocketAddr::new(config.listen.ip(), 0), ..config.clone() };
-            Ok(App::bind(&config, store.clone(), clock.clone()).await?)
+            App::listen(&config).await?
         }
-        app => Ok(app?),
-    }
+        server => server?,
+    };
+    let overrides = Overrides { file: Some(folder.config()), listen: requested, ..Default::default() };
+    let again = Box::new(move || Config::load(&overrides, std::iter::empty()));
+    Ok(App::build(server, config.clone(), again, store.clone(), clock.clone()).await?)
 }
 
 /// The default settings with the demo's database and Zoho. Ignores the environment, which may name a real database.

@@ -1,10 +1,10 @@
 //! Creates the modules and fields of the mapping in the simulated Zoho, as `zoho setup` does.
 
 use crate::{
-    app::read_mapping,
     cli::{CliError, zoho},
     clock::Clock,
     config,
+    live::read_mapping,
     zoho::{client::Creation, setup::plan},
 };
 

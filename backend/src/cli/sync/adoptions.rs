@@ -1,24 +1,24 @@
 //! `backend-sync sync adoptions …` and `backend-sync sync take-over`
 
-use std::io::IsTerminal;
-
 use clap::Subcommand;
 use poem_openapi::types::ToJSON;
 use serde_json::Value;
 
 use super::{RecordArgument, how_to_begin, need_destination};
 use crate::{
-    app,
-    cli::{CliError, ask, counted, print},
+    cli::{CliError, confirm, counted, print},
     clock::Clock,
     config::Config,
     delivery::Destination as _,
-    limits,
+    limits, live,
     model::{AdoptionState, Kind, RecordId},
     store::{Adoption, AdoptionDecision, AdoptionFilter, Store, TakeOverRefusal},
     views::{AdoptionPreview, AdoptionView, DifferenceView, PlanError, Renderer, TakeOverView},
     zoho::destination::Zoho,
 };
+
+/// What a person agrees to.
+const CONSEQUENCE: &str = "this changes contacts in Zoho";
 
 /// Who decided, in the reasons of items.
 const BY: &str = "An operator at the command line";
@@ -82,7 +82,7 @@ fn failed(error: PlanError) -> CliError {
 
 fn zoho(config: &Config, store: &Store, clock: &Clock) -> Result<Zoho, CliError> {
     let settings = config.zoho.as_ref().ok_or_else(|| CliError::Usage(how_to_begin(config).to_owned()))?;
-    Ok(app::zoho(config, settings, store, clock)?)
+    Ok(live::zoho(config, settings, store, clock)?)
 }
 
 pub(super) async fn run(
@@ -168,17 +168,6 @@ fn show_changes(what: &str, changes: &[DifferenceView]) -> Result<(), CliError> 
     Ok(())
 }
 
-/// Whether a person says yes, after what was printed.
-fn is_confirmed(yes: bool, question: &str) -> Result<bool, CliError> {
-    if yes {
-        return Ok(true);
-    }
-    if !std::io::stdin().is_terminal() {
-        return Err(CliError::Usage("this changes contacts in Zoho; confirm with --yes".to_owned()));
-    }
-    Ok(matches!(ask(question)?.trim(), "y" | "Y" | "yes"))
-}
-
 async fn decide(
     config: &Config,
     store: &Store,
@@ -190,7 +179,7 @@ async fn decide(
         for number in &numbers {
             show(&preview(config, store, *number, clock).await?)?;
         }
-        if !is_confirmed(yes, "Go ahead? [y/N]")? {
+        if !confirm(yes, CONSEQUENCE, "Go ahead?")? {
             return print("Nothing was changed.");
         }
     }
@@ -225,7 +214,7 @@ pub(super) async fn take_over(
             print(format_args!("    {note}"))?;
         }
     }
-    if !is_confirmed(yes, "Take it over? [y/N]")? {
+    if !confirm(yes, CONSEQUENCE, "Take it over?")? {
         return print("Nothing was changed.");
     }
     let contact = store.move_contact(Zoho::NAME, old, new, clock.now()).await?.map_err(refused)?;

@@ -5,10 +5,10 @@ use serde_json::Value;
 
 use super::{RecordArgument, need_destination, plan};
 use crate::{
-    app,
     cli::{CliError, print},
     clock::Clock,
     config::Config,
+    live,
     model::ItemState,
     store::Store,
     views::{EdgeView, Explanation, FieldOutcome, FieldView, RecordExplanation, Relation, Renderer, StepView},
@@ -34,7 +34,7 @@ pub(super) async fn run(
 ) -> Result<(), CliError> {
     let settings = config.zoho.as_ref().ok_or_else(|| CliError::Usage(super::how_to_begin(config).to_owned()))?;
     need_destination(config, store).await?;
-    let zoho = app::zoho(config, settings, store, clock)?;
+    let zoho = live::zoho(config, settings, store, clock)?;
     let ExplainArguments { record, live, json } = arguments;
     let key = record.key(store).await?;
     let found = RecordExplanation::read(&zoho, store, key, clock.now(), live).await.map_err(plan::failed)?;

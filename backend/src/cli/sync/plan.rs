@@ -5,11 +5,10 @@ use serde_json::Value;
 
 use super::{Scope, need_destination};
 use crate::{
-    app,
     cli::{CliError, counted, print},
     clock::Clock,
     config::Config,
-    limits,
+    limits, live,
     model::ItemState,
     store::Store,
     views::{PlanError, PlanView, PlannedItem, Subset},
@@ -35,7 +34,7 @@ pub(super) async fn run(
 ) -> Result<(), CliError> {
     let settings = config.zoho.as_ref().ok_or_else(|| CliError::Usage(super::how_to_begin(config).to_owned()))?;
     need_destination(config, store).await?;
-    let zoho = app::zoho(config, settings, store, clock)?;
+    let zoho = live::zoho(config, settings, store, clock)?;
     let filter = arguments.scope.filter(store).await?;
     let (kind, site_id, state) = (filter.kind, filter.site_id, Some(ItemState::Pending));
     let subset = Subset { kind, site_id, state, limit: arguments.limit.into() };

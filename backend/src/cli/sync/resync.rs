@@ -9,7 +9,7 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressState, ProgressStyle};
 
 use super::{Scope, need_destination, pause_lines};
 use crate::{
-    cli::{CliError, ask, counted, print},
+    cli::{CliError, confirm, counted, print},
     clock::Clock,
     config::Config,
     delivery::Destination as _,
@@ -52,9 +52,9 @@ pub(super) async fn run(
     if total == 0 {
         return print("No records match.");
     }
-    let must_ask = !arguments.yes && std::io::stdin().is_terminal();
-    let question = format!("Deliver {} again, changed or not? [y/N]", counted(total, "record"));
-    if must_ask && !matches!(ask(&question)?.trim(), "y" | "Y" | "yes") {
+    let records = counted(total, "record");
+    let question = format!("Deliver {records} again, changed or not?");
+    if !confirm(arguments.yes, &format!("{records} would be delivered again, which costs API credits"), &question)? {
         return print("Nothing was changed.");
     }
     let marked = mark(store, &filter, total, clock).await?;

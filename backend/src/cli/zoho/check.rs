@@ -2,10 +2,10 @@
 
 use super::client;
 use crate::{
-    app::read_mapping,
     cli::{CliError, print},
     clock::Clock,
     config,
+    live::read_mapping,
     zoho::{
         client::{Attempt, CallError, Client},
         destination::read_modules,

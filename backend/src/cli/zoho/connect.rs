@@ -12,12 +12,12 @@ use secrecy::{ExposeSecret, SecretString};
 
 use super::client;
 use crate::{
-    app::AppError,
     authorities::Authorities,
     cli::{CliError, ask, print},
     clock::Clock,
     config,
     http::Http,
+    live::LiveError,
     zoho::client::{DATA_CENTRES, DataCentre, SCOPES, exchange},
 };
 
@@ -70,7 +70,7 @@ pub(super) async fn run(arguments: ConnectArguments, authorities: Authorities, c
         reserve_credits: 0,
         authorities,
     };
-    let http = Http::new(&config.authorities).map_err(AppError::from)?;
+    let http = Http::new(&config.authorities).map_err(LiveError::from)?;
     let granted = exchange(&config, http, &code, clock.now()).await?;
     config.refresh_token = granted.refresh_token;
     // The code works only once, so the token is kept before anything else can fail.

@@ -10,10 +10,10 @@ use clap::Subcommand;
 
 use super::{CliError, print};
 use crate::{
-    app::AppError,
     clock::Clock,
     config::{self, Config, ConfigError},
     http::Http,
+    live::LiveError,
     zoho::{client::Client, mapping::Mapping},
 };
 
@@ -74,7 +74,7 @@ fn section(config: &Config) -> Result<config::Zoho, CliError> {
 pub(super) fn client(config: &config::Zoho, clock: &Clock) -> Result<Client, CliError> {
     Ok(Client::new(
         config,
-        Http::new(&config.authorities).map_err(AppError::from)?,
+        Http::new(&config.authorities).map_err(LiveError::from)?,
         None,
         clock.clone(),
         getrandom::fill,
@@ -83,7 +83,7 @@ pub(super) fn client(config: &config::Zoho, clock: &Clock) -> Result<Client, Cli
 
 fn check_mapping(path: &std::path::Path) -> Result<(), CliError> {
     let file = path.display().to_string();
-    let text = std::fs::read_to_string(path).map_err(|error| AppError::MappingFile { file: file.clone(), error })?;
-    Mapping::parse(&text).map_err(|error| AppError::Mapping { file: file.clone(), error })?;
+    let text = std::fs::read_to_string(path).map_err(|error| LiveError::MappingFile { file: file.clone(), error })?;
+    Mapping::parse(&text).map_err(|error| LiveError::Mapping { file: file.clone(), error })?;
     print(format_args!("{file} is valid. backend-sync zoho check compares it with your organisation."))
 }

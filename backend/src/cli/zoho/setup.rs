@@ -2,10 +2,10 @@
 
 use super::client;
 use crate::{
-    app::read_mapping,
-    cli::{CliError, ask, counted, print},
+    cli::{CliError, confirm, counted, print},
     clock::Clock,
     config::{self, Config},
+    live::read_mapping,
     model::Kind,
     store::Store,
     zoho::{
@@ -40,7 +40,7 @@ pub(super) async fn run(config: &Config, zoho: &config::Zoho, yes: bool, clock: 
         let credits = counted(credits, "API credit");
         print(format_args!("The modules cost {credits}, and {} can use them.", counted(profiles, "profile")))?;
     }
-    if !yes && !matches!(ask("\nCreate it? [y/N]")?.trim(), "y" | "Y" | "yes") {
+    if !confirm(yes, "this changes the organisation in Zoho", "\nCreate it?")? {
         return print("Nothing was changed.");
     }
     take(&client, &steps, &survey.profiles).await?;

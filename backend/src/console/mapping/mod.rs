@@ -23,7 +23,12 @@ use super::{
     session::{Operator, SignedIn},
     words,
 };
-use crate::{api::Context, limits, model::Kind, zoho::mapping::Mapping};
+use crate::{
+    api::Context,
+    limits,
+    model::Kind,
+    zoho::{destination::Zoho, mapping::Mapping},
+};
 
 const ADDRESS: &str = "/mapping";
 
@@ -34,6 +39,8 @@ struct MappingPage {
     /// None without a section `[zoho]`.
     mapping: Option<MappingView>,
     checked: Option<CheckResult>,
+    /// The outcome of reading the settings again, just now.
+    reloaded: Option<Result<String, String>>,
     trial: Option<Trial>,
     /// The text in the editor.
     text: String,
@@ -53,12 +60,14 @@ pub(super) struct TrialForm {
 
 impl MappingPage {
     fn new(who: &SignedIn, context: &Context) -> Self {
-        let mapping = context.zoho.as_ref().map(|zoho| zoho.mapping());
+        let zoho = context.zoho();
+        let mapping = zoho.as_deref().map(Zoho::mapping);
         Self {
             frame: Frame::new("Mapping", ADDRESS, who),
             text: mapping.map(Mapping::text).unwrap_or_default().to_owned(),
             mapping: mapping.map(MappingView::new),
             checked: None,
+            reloaded: None,
             trial: None,
             kinds: Kind::ALL.map(Kind::as_str).to_vec(),
             kind: None,
@@ -81,9 +90,18 @@ pub(super) async fn page(who: SignedIn, context: Data<&Arc<Context>>) -> Result<
 /// Compares the mapping in use with Zoho. Only for operators, because it costs API credits.
 #[handler]
 pub(super) async fn check(who: Operator, context: Data<&Arc<Context>>) -> Result<Html<String>, PageError> {
-    let zoho = context.zoho.as_ref().ok_or(PageError::NotFound)?;
+    let zoho = context.zoho().ok_or(PageError::NotFound)?;
     let mut html = MappingPage::new(&SignedIn(who.0), &context);
     html.checked = Some(CheckResult::new(zoho.findings().await));
+    Ok(Html(html.render()?))
+}
+
+/// Reads the settings again: configuration and mapping file.
+#[handler]
+pub(super) async fn reload(who: Operator, context: Data<&Arc<Context>>) -> Result<Html<String>, PageError> {
+    let outcome = context.reloading.request().await;
+    let mut html = MappingPage::new(&SignedIn(who.0), &context);
+    html.reloaded = Some(outcome.map(|reloaded| reloaded.sentence()));
     Ok(Html(html.render()?))
 }
 
@@ -94,11 +112,11 @@ pub(super) async fn attempt(
     context: Data<&Arc<Context>>,
     Form(form): Form<TrialForm>,
 ) -> Result<Html<String>, PageError> {
-    let zoho = context.zoho.as_ref().ok_or(PageError::NotFound)?;
+    let zoho = context.zoho().ok_or(PageError::NotFound)?;
     let mut html = MappingPage::new(&SignedIn(who.0), &context);
     // Browsers send CRLF line ends.
     html.text = form.mapping.replace("\r\n", "\n");
     html.kind = form.kind.and_then(|kind| kind.parse().ok());
-    html.trial = Some(Trial::new(zoho, &context.store, &html.text, html.kind).await?);
+    html.trial = Some(Trial::new(&zoho, &context.store, &html.text, html.kind).await?);
     Ok(Html(html.render()?))
 }

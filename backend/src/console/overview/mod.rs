@@ -28,7 +28,7 @@ use crate::{
     api::Context,
     clock::Timestamp,
     store::{Activity, Conservation, Counts, DestinationSummary},
-    views::StateCounts,
+    views::{FirstDayStep, StateCounts, first_day},
 };
 
 #[derive(Template)]
@@ -40,6 +40,8 @@ struct OverviewPage {
     sites: Vec<SiteCard>,
     destinations: Vec<DestinationCard>,
     charts: Vec<Chart>,
+    /// What is still to be done on the first day.
+    first_day: Vec<FirstDayStep>,
 }
 
 struct SiteCard {
@@ -88,7 +90,7 @@ pub(super) async fn page(
         destinations.push(DestinationCard::new(summary, &counts, now));
     }
     verdict.add_write_health(&context.health.write_health());
-    for alert in context.alerts.open().await? {
+    for alert in context.alerts().open().await? {
         verdict.add_alert(&alert);
     }
     let sites = sites(&context, &oldest, now).await?;
@@ -96,7 +98,9 @@ pub(super) async fn page(
     let (since, step) = range.steps(now);
     let charts = charts::all(&store.activity(since, now.after(Duration::from_secs(60)), step).await?, since, now, step);
     let frame = Frame::new("Overview", "/", &who);
-    Ok(Html(OverviewPage { frame, range, verdict, sites, destinations, charts }.render()?))
+    let mut first_day = first_day(&context.live().first_day, store, now).await?;
+    first_day.retain(|step| !step.done);
+    Ok(Html(OverviewPage { frame, range, verdict, sites, destinations, charts, first_day }.render()?))
 }
 
 async fn sites(

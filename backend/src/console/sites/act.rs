@@ -73,6 +73,7 @@ impl From<TokenError> for PageError {
             TokenError::NameTaken(name) => {
                 Self::Bad(format!("The API token {name} already exists; choose another name."))
             }
+            error @ TokenError::HasRecords { .. } => Self::Bad(error.to_string()),
             TokenError::Randomness(_) => Self::Internal,
         }
     }

@@ -52,12 +52,61 @@ pub enum NoDatabase {
     CreateUnlessLost,
 }
 
+/// What opening a database did to it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Opened {
+    /// It was up to date.
+    Unchanged,
+    /// It is new.
+    Created,
+    /// It got so many missing migrations.
+    Migrated(usize),
+}
+
+/// The migrations that a database and this program do not share.
+struct SchemaDifference {
+    /// Those that the database lacks.
+    missing: Vec<String>,
+    /// Those that this program does not know: a newer one has migrated the database.
+    unknown: Vec<String>,
+}
+
 impl Store {
-    /// Connects to the database and applies missing migrations; returns how many. A missing database is created or
-    /// refused as `none` says.
-    pub async fn open(url: &DatabaseUrl, none: NoDatabase) -> Result<(Self, usize), StoreError> {
+    /// Connects to a database that is there and up to date. Creates and changes nothing.
+    pub async fn open_existing(url: &DatabaseUrl) -> Result<Self, StoreError> {
+        if let Some(path) = url.sqlite_path().filter(|path| path.try_exists().is_ok_and(|exists| !exists)) {
+            return Err(unavailable(format!(
+                "there is no database at {}. backend-sync serve or backend-sync migrate creates one; if there is one elsewhere, name it \
+                 with --database-url, or its settings with --config",
+                path.display()
+            )));
+        }
+        let store = Self::connect(url).await?;
+        store.refuse_half_a_copy().await?;
+        let SchemaDifference { missing, .. } = store.known_schema().await?;
+        if let Some(path) = url.sqlite_path() {
+            store.refuse_another_file(&path).await?;
+        }
+        if missing.is_empty() {
+            return Ok(store);
+        }
+        if missing.len() == Migrator::migrations().len() {
+            store.refuse_another_place().await?;
+            return Err(unavailable(format!(
+                "{url} has no tables of Backend Sync yet; backend-sync serve or backend-sync migrate creates them"
+            )));
+        }
+        Err(unavailable(format!(
+            "{url} is older than this program: it lacks {}. Make a backup, stop all servers on it, then run backend-sync migrate, or \
+             start the server, which does the same",
+            missing.join(", ")
+        )))
+    }
+
+    /// Connects to the database and applies missing migrations. A missing database is created or refused as `none` says.
+    pub async fn open(url: &DatabaseUrl, none: NoDatabase) -> Result<(Self, Opened), StoreError> {
         let path = url.sqlite_path();
-        if let Some(path) = path.as_deref().filter(|path| !path.exists()) {
+        if let Some(path) = path.as_deref().filter(|path| path.try_exists().is_ok_and(|exists| !exists)) {
             // SQLite's own files beside it also prove that there was one.
             let left = [MADE, "-wal", "-shm"].map(|ending| beside(path, ending)).into_iter().find(|path| path.exists());
             if let (Some(left), NoDatabase::CreateUnlessLost) = (left, none) {
@@ -66,13 +115,15 @@ impl Store {
             let folder = path.parent().unwrap_or(Path::new(""));
             // Only the default's relative folder is created: any other missing folder may be a disk that is not
             // mounted.
-            if none == NoDatabase::CreateUnlessLost && folder.is_absolute() && !folder.exists() {
+            if none == NoDatabase::CreateUnlessLost && !url.is_relative() && !folder.exists() {
                 return Err(lost(&format!("the folder {} does not exist", folder.display())));
             }
             create_file(path)?;
         }
         let store = Self::connect(url).await?;
-        if store.has_no_tables().await? {
+        let SchemaDifference { missing, .. } = store.known_schema().await?;
+        let is_new = missing.len() == Migrator::migrations().len();
+        if is_new {
             store.refuse_another_place().await?;
             if none == NoDatabase::CreateUnlessLost {
                 store.refuse_emptiness()?;
@@ -81,11 +132,15 @@ impl Store {
         if let (Some(path), NoDatabase::CreateUnlessLost) = (&path, none) {
             store.refuse_another_file(path).await?;
         }
-        let applied = store.migrate().await?;
+        let opened = match store.migrate().await? {
+            0 => Opened::Unchanged,
+            _ if is_new => Opened::Created,
+            applied => Opened::Migrated(applied),
+        };
         if let Some(path) = path {
             store.write_marker_file(&path).await?;
         }
-        Ok((store, applied))
+        Ok((store, opened))
     }
 
     /// Applies missing migrations; returns how many. All or none, and one process at a time.
@@ -190,18 +245,40 @@ impl Store {
 
     /// The number of missing migrations.
     pub async fn missing_migrations(&self) -> Result<usize, StoreError> {
+        Ok(self.schema_difference().await?.missing.len())
+    }
+
+    /// The migrations that a newer program made and this one does not know.
+    pub async fn unknown_migrations(&self) -> Result<Vec<String>, StoreError> {
+        Ok(self.schema_difference().await?.unknown)
+    }
+
+    /// What the schema lacks; fails if this program does not know the schema.
+    async fn known_schema(&self) -> Result<SchemaDifference, StoreError> {
+        let difference = self.schema_difference().await?;
+        if difference.unknown.is_empty() {
+            return Ok(difference);
+        }
+        Err(unavailable(newer(&self.url, &difference.unknown)))
+    }
+
+    async fn schema_difference(&self) -> Result<SchemaDifference, StoreError> {
         let sql = match self.backend() {
             DbBackend::Postgres => {
                 "SELECT count(*) AS count FROM pg_catalog.pg_tables WHERE tablename = 'seaql_migrations' AND schemaname = current_schema()"
             }
             _ => "SELECT count(*) AS count FROM sqlite_master WHERE name = 'seaql_migrations'",
         };
-        let all = Migrator::migrations().len();
+        let known: Vec<String> = Migrator::migrations().iter().map(|migration| migration.name().to_owned()).collect();
         if self.count(sql).await? == 0 {
-            return Ok(all);
+            return Ok(SchemaDifference { missing: known, unknown: Vec::new() });
         }
-        let applied = self.count("SELECT count(*) AS count FROM seaql_migrations").await?;
-        Ok(all.saturating_sub(usize::try_from(applied).unwrap_or(0)))
+        let rows = query(&self.read, "SELECT version FROM seaql_migrations ORDER BY version", vec![]).await?;
+        let applied: Vec<String> = rows.iter().map(|row| row.try_get("", "version")).collect::<Result<_, _>>()?;
+        let (unknown, applied): (Vec<String>, Vec<String>) =
+            applied.into_iter().partition(|version| !known.contains(version));
+        let missing = known.into_iter().filter(|version| !applied.contains(version)).collect();
+        Ok(SchemaDifference { missing, unknown })
     }
 
     /// Whether it has none of our tables, as before its set-up.
@@ -212,6 +289,16 @@ impl Store {
     async fn count(&self, sql: &str) -> Result<u64, StoreError> {
         count(&self.read, sql, vec![]).await
     }
+}
+
+/// Why a program does not touch a database of a newer one.
+fn newer(url: &DatabaseUrl, unknown: &[String]) -> String {
+    format!(
+        "{url} is newer than this program ({}): a newer version of Backend Sync has migrated it, with {}. Use that version, or restore \
+         the backup from before",
+        env!("CARGO_PKG_VERSION"),
+        unknown.join(", ")
+    )
 }
 
 /// The last line of the marker file.

@@ -1,6 +1,10 @@
 //! The database's URL.
 
-use std::{fmt, path::PathBuf, str::FromStr};
+use std::{
+    fmt,
+    path::{Path, PathBuf, absolute},
+    str::FromStr,
+};
 
 use reqwest::Url;
 use sea_orm::sqlx::postgres::PgSslMode;
@@ -67,9 +71,19 @@ const PARAMETERS: [&str; 14] = [
 ];
 
 impl DatabaseUrl {
-    /// The path of a SQLite file; `None` for PostgreSQL.
+    /// The absolute path of a SQLite file; `None` for PostgreSQL.
     pub fn sqlite_path(&self) -> Option<PathBuf> {
-        self.text.strip_prefix("sqlite://").map(PathBuf::from)
+        // It fails only where the process's folder is gone; then the file is, too.
+        self.written_path().map(|path| absolute(path).unwrap_or_else(|_| path.to_owned()))
+    }
+
+    /// Whether it names a SQLite file by a path relative to where the process runs.
+    pub(in crate::store) fn is_relative(&self) -> bool {
+        self.written_path().is_some_and(Path::is_relative)
+    }
+
+    fn written_path(&self) -> Option<&Path> {
+        self.text.strip_prefix("sqlite://").map(Path::new)
     }
 
     /// The same database, whose certificate may be of these authorities.
@@ -83,7 +97,7 @@ impl DatabaseUrl {
     }
 
     /// The database at another path, with the register of this one.
-    pub(in crate::store) fn at(&self, path: &std::path::Path) -> Self {
+    pub(in crate::store) fn at(&self, path: &Path) -> Self {
         Self { text: format!("sqlite://{}", path.display()), register: self.register(), ..self.clone() }
     }
 
@@ -249,7 +263,9 @@ mod tests {
     #[test]
     fn the_file_of_a_sqlite_database() {
         let url: DatabaseUrl = "sqlite://data/x y%20.sqlite".parse().unwrap();
-        assert_eq!(url.sqlite_path().unwrap().to_str(), Some("data/x y%20.sqlite"), "a path, not percent-encoded");
+        let here = std::env::current_dir().unwrap();
+        assert_eq!(url.sqlite_path(), Some(here.join("data/x y%20.sqlite")), "a path, not percent-encoded");
+        assert_eq!(url.to_string(), format!("sqlite://{}/data/x y%20.sqlite", here.display()));
         for url in ["mysql://x", "sqlite::memory:", "sqlite://", "postgres://"] {
             assert!(url.parse::<DatabaseUrl>().is_err(), "{url}");
         }

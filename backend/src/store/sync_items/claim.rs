@@ -11,7 +11,7 @@ use crate::{
     store::{
         Store, StoreError,
         holds::known,
-        life::restored_at,
+        life::RESTORED_AT,
         sql::{count, execute, key_of, query},
     },
 };
@@ -93,7 +93,8 @@ impl Store {
             "remarks",
         ];
         let set = "state = 'in_flight', lease = ?, lease_until = ?";
-        let sql = lock::update(self.backend(), Items::Free(&due), set, &columns);
+        // With the claim, because each delivery would ask it in a statement of its own.
+        let sql = format!("{}, {RESTORED_AT}", lock::update(self.backend(), Items::Free(&due), set, &columns));
         let values = vec![
             destination.into(),
             lane.number().into(),
@@ -103,12 +104,12 @@ impl Store {
             until.0.into(),
         ];
         let rows = query(&self.write, &sql, values).await?;
-        let restored_at = if rows.is_empty() { 0 } else { restored_at(&self.write).await? };
         let mut claimed = Vec::new();
         for row in rows {
             let attempts: i32 = row.try_get("", "attempts")?;
             let (digest, synced_at): (Option<String>, Option<i64>) =
                 (row.try_get("", "digest")?, row.try_get("", "synced_at")?);
+            let restored_at: Option<i64> = row.try_get("", "restored_at")?;
             claimed.push(Claimed {
                 key: key_of(&row)?,
                 lease: lease.to_owned(),
@@ -116,7 +117,7 @@ impl Store {
                 changed_at: Timestamp(row.try_get("", "changed_at")?),
                 remote_id: row.try_get("", "remote_id")?,
                 linked: row.try_get("", "linked")?,
-                digest: digest.filter(|_| synced_at.unwrap_or(0) > restored_at),
+                digest: digest.filter(|_| synced_at.unwrap_or(0) > restored_at.unwrap_or(-1)),
                 attempts: attempts.unsigned_abs(),
                 remarks: remarks::read(&row)?,
             });

@@ -44,7 +44,7 @@ fn refused(database: &Database, register: &Path, arguments: &[&str]) -> String {
 
 /// An empty place for a database of the same kind, for those who have this one's tokens.
 async fn another(database: &Database) -> Database {
-    let other = if database.is_postgres() { Database::empty_postgres().await } else { Database::sqlite() };
+    let other = if database.is_postgres() { Database::empty_postgres().await } else { Database::empty_sqlite() };
     if let Some(tokens) = database.tokens.get() {
         other.tokens.set(tokens.clone()).unwrap();
     }
@@ -135,7 +135,7 @@ async fn what_is_no_backup_is_refused(database: Database) {
         let tables = "SELECT count(*) FROM pg_tables WHERE schemaname = current_schema()";
         assert_eq!(other.count(tables).await, 0, "nothing was restored");
     }
-    let away = if database.is_postgres() { Database::sqlite() } else { another(&database).await };
+    let away = if database.is_postgres() { Database::empty_sqlite() } else { another(&database).await };
     std::fs::write(database.file("nothing"), b"").unwrap();
     refused(&away, &register, &["restore", database.file("nothing").to_str().unwrap()]);
     run_well(&other, &register, &["restore", file.to_str().unwrap()]);

@@ -1,5 +1,6 @@
 //! The command line, as operators and scripts use it.
 
+mod places;
 mod settings;
 mod tokens;
 
@@ -20,7 +21,7 @@ fn stderr(output: &Output) -> String {
 async fn migrate_makes_the_tables(database: Database) {
     let first = run(&database, &["migrate"]);
     assert_eq!((first.status.code(), stderr(&first)), (Some(0), String::new()));
-    assert!(stdout(&first).starts_with("Applied "), "{}", stdout(&first));
+    assert!(stdout(&first).starts_with("Created a new database at "), "{}", stdout(&first));
     assert_eq!(database.count("SELECT count(*) FROM events").await, 0);
     let second = run(&database, &["migrate"]);
     assert_eq!((second.status.code(), stdout(&second).trim()), (Some(0), "The database is up to date."));

@@ -20,7 +20,7 @@ fn assert_refused(database: &Database, file: &str, environment: &[(&str, &str)],
 
 #[test]
 fn an_unknown_or_wrong_setting_is_named() {
-    let database = Database::sqlite();
+    let database = Database::empty_sqlite();
     assert_refused(&database, "", &[("BACKEND_SYNC_LISTN", "127.0.0.1:1")], "listn");
     assert_refused(&database, "", &[("BACKEND_SYNC_LOG__COLOUR", "red")], "colour");
     assert_refused(&database, "", &[("BACKEND_SYNC_NOTHING__AT_ALL", "1")], "nothing");
@@ -40,7 +40,7 @@ fn an_unknown_or_wrong_setting_is_named() {
 
 #[test]
 fn the_printed_default_is_a_file_to_start_from() {
-    let database = Database::sqlite();
+    let database = Database::empty_sqlite();
     let printed = run(&database, &["config"]);
     assert!(printed.status.success());
     let text = stdout(&printed);
@@ -77,7 +77,7 @@ fn help_teaches() {
 
 #[tokio::test]
 async fn the_log_is_for_people_or_for_programs() {
-    let database = Database::sqlite();
+    let database = Database::empty_sqlite();
     let server = Server::start_with(&database, &[("BACKEND_SYNC_LOG__LEVEL", "backend_sync=debug")]).await;
     assert!(server.log_messages().iter().all(|message| message["level"].is_string()));
     server.stop().await;

@@ -61,7 +61,7 @@ async fn a_source_of_another_version(destination: Database) {
 }
 
 async fn what_is_no_move_up(destination: Database) {
-    let source = Database::sqlite();
+    let source = Database::empty_sqlite();
     assert!(not_copied(&source, &destination).contains("there is no database"));
     assert!(!source.file("test.sqlite").exists(), "a check creates nothing");
     fill(&source, 1).await;

@@ -11,6 +11,9 @@ use tokio::sync::OnceCell;
 
 use super::{command, random::new_uuid, server::Tokens};
 
+/// The name of the file of a SQLite database.
+const SQLITE_FILE: &str = "test.sqlite";
+
 const POSTGRES_VARIABLE: &str = "TEST_POSTGRES_URL";
 
 /// Created for the test, and removed when dropped.
@@ -31,9 +34,19 @@ struct PostgresDatabase {
 }
 
 impl Database {
+    /// With all tables, all empty.
     pub(crate) fn sqlite() -> Self {
+        /// The file of one, to be copied.
+        static TEMPLATE: OnceLock<Vec<u8>> = OnceLock::new();
+        let (database, template) = (Self::empty_sqlite(), TEMPLATE.get_or_init(migrated_sqlite));
+        std::fs::write(database.file(SQLITE_FILE), template).unwrap();
+        database
+    }
+
+    /// Without a file.
+    pub(crate) fn empty_sqlite() -> Self {
         let folder = TempDir::new().unwrap();
-        let url = format!("sqlite://{}", folder.path().join("test.sqlite").display());
+        let url = format!("sqlite://{}", folder.path().join(SQLITE_FILE).display());
         Self { url, folder, postgres: None, tokens: OnceLock::new() }
     }
 
@@ -187,6 +200,17 @@ async fn migrated(server_url: &str) -> String {
     let output = command(&url_of(server_url, &name)).arg("migrate").output().unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     name
+}
+
+/// A SQLite database with all tables, which no marker file knows yet.
+fn migrated_sqlite() -> Vec<u8> {
+    let database = Database::empty_sqlite();
+    let output = command(&database.url).arg("migrate").output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let mut file = std::fs::read(database.file(SQLITE_FILE)).unwrap();
+    // Its number (user_version in the header), or all copies would be the same database.
+    file[60..64].fill(0);
+    file
 }
 
 async fn query(connection: &DatabaseConnection, sql: &str) -> Vec<QueryResult> {

@@ -36,12 +36,14 @@ macro_rules! tests_on {
     };
 }
 
-/// Makes two tests of each `async fn name(database: Database)`: `name::sqlite` and `name::postgres`. With `empty:`,
-/// PostgreSQL's database has no tables yet; otherwise it has them, which saves each test the migrations. SQLite's file
-/// never exists yet.
+/// Makes two tests of each `async fn name(database: Database)`: `name::sqlite` and `name::postgres`. With `empty:`, the
+/// database has no tables yet, and SQLite's file does not exist; otherwise it has them, which saves each test the
+/// migrations.
 macro_rules! on_both_databases {
     (empty: $($name:ident),+ $(,)?) => {$(
-        tests_on!($name: sqlite = crate::support::Database::sqlite(), postgres = crate::support::Database::empty_postgres().await);
+        tests_on!(
+            $name: sqlite = crate::support::Database::empty_sqlite(), postgres = crate::support::Database::empty_postgres().await
+        );
     )+};
     ($($name:ident),+ $(,)?) => {$(
         tests_on!($name: sqlite = crate::support::Database::sqlite(), postgres = crate::support::Database::postgres().await);
