@@ -39,8 +39,8 @@ class continuity {
     const GAP = 500000000;
 
     /**
-     * Remembers which of these events the backend confirmed last. Its position also tells whether the backend was restored since the
-     * event before: the next handshake could not, because it names an event that came after.
+     * Remembers which of these events the backend confirmed last. Its position also tells whether the backend was restored since
+     * the event before: the next handshake could not, because it names an event that came after.
      *
      * @param memory $memory
      * @param event[] $events
