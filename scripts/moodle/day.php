@@ -87,6 +87,7 @@ function new_course(string $name, int $count, array $enrols = []): array {
         $item->update_final_grade($user, $i, 'gradebook', "$name feedback $i", FORMAT_PLAIN);
         (new completion_completion(['userid' => $user, 'course' => $course->id]))->mark_complete();
     }
+    grade_regrade_final_grades($course->id);
     return $users;
 }
 
@@ -109,6 +110,7 @@ if ($options['other']) {
     step('a grade changed', fn() => $oral->update_final_grade($ada->id, 1.5, 'gradebook'));
     step('an enrolment gone', fn() => enrol_get_plugin('manual')->unenrol_user($enrol, newest('عمر')->id));
     step('a person with grades gone', fn() => user_delete_user(newest('Zoë 🎓')));
+    step('totals made', fn() => grade_regrade_final_grades($course->id));
 }
 
 $made = [];
