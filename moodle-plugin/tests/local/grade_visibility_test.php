@@ -78,7 +78,8 @@ final class grade_visibility_test extends \advanced_testcase {
         $affected = (function () use ($items, $grades) {
             return $this->affected_of_user((int)reset($grades)->userid, $grades, $this->prepared($items));
         })->call(new grade_visibility(time()));
-        $this->assertArrayHasKey(\grade_item::fetch_course_item($this->course->id)->id, $affected['altered'] + $affected['unknown']);
+        $total = \grade_item::fetch_course_item($this->course->id)->id;
+        $this->assertArrayHasKey($total, $affected['altered'] + $affected['unknown']);
         $this->assertDebuggingNotCalled();
     }
 
