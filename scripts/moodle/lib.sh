@@ -60,6 +60,13 @@ restart_backend() {
     done
 }
 
+# Runs a command between the end of the backend and its next start.
+while_stopped() { # while_stopped COMMAND...
+    stop_backend
+    "$@"
+    restart_backend
+}
+
 stop_backend() { end_backend TERM; }
 
 # As when the power fails: it finishes nothing.
@@ -122,6 +129,7 @@ need_moodle() {
     mariadb)
         # Without a server that starts by itself.
         need_command mariadbd mariadb-server-core
+        need_command mariadb-dump mariadb-client
         php -r "exit((int) !extension_loaded('mysqli'));" 2>/dev/null || packages+=(php-mysql)
         ;;
     *) die "MOODLE_DATABASE is pgsql or mariadb, not $moodle_database" ;;
@@ -185,6 +193,26 @@ connect_plugin() { # connect_plugin URL
 
 plugin() { moodle "$web/local/backend_sync/cli/$1.php" "${@:2}"; } # plugin SCRIPT [ARGUMENTS]
 
+# As an administrator backs up Moodle's database, and puts the backup in its place.
+backup_moodle() { # backup_moodle FILE
+    case $moodle_database in
+    pgsql) "$(postgres_bin)/pg_dump" --format=custom --file="$1" "$MOODLE_DATABASE_URL" ;;
+    mariadb) with_mariadb mariadb-dump --single-transaction >"$1" ;;
+    esac
+}
+restore_moodle() { # restore_moodle FILE
+    case $moodle_database in
+    pgsql) "$(postgres_bin)/pg_restore" --clean --if-exists --dbname="$MOODLE_DATABASE_URL" "$1" ;;
+    mariadb) with_mariadb mariadb <"$1" ;;
+    esac
+    quietly moodle "$admin/purge_caches.php"
+}
+with_mariadb() { # with_mariadb PROGRAM [OPTIONS]
+    local password=${MOODLE_DATABASE_URL#mariadb://moodle:}
+    MYSQL_PWD=${password%%@*} "$1" --no-defaults --host=127.0.0.1 --port="$mariadb_port" --user=moodle \
+        --default-character-set=utf8mb4 "${@:2}" moodle
+}
+
 # Runs a command whose output nobody wants unless it fails.
 quietly() {
     "$@" >"$work/output" 2>&1 || {
@@ -202,6 +230,7 @@ mariadb_pid=
 start_mariadb() {
     local port password as_user=()
     port=$(free_port)
+    mariadb_port=$port
     password=$(od -An -N16 -tx1 /dev/urandom | tr -d ' \n')
     mariadb_dir=$(mktemp -d /var/tmp/backend-sync-mariadb.XXXXXX)
     # A password, because any user of this machine can connect to the port.
@@ -277,7 +306,7 @@ PHP
 
 # Runs the plugin's tests as any plugin's are run in Moodle.
 plugin_phpunit() {
-    local reason util=${admin%/cli}/tool/phpunit/cli/util.php
+    local reason util=$web/admin/tool/phpunit/cli/util.php
     heading "The plugin's tests in Moodle's PHPUnit"
     reason=$(no_phpunit)
     if [ -n "$reason" ]; then

@@ -264,12 +264,7 @@ class grade_visibility {
      */
     private function affected(int $course, array $users): \Generator {
         global $DB;
-        $items = \grade_item::fetch_all(['courseid' => $course]);
-        foreach ($items as $item) {
-            // Both read from the database, and remember it for all copies of the item.
-            $item->depends_on();
-            $item->load_item_category();
-        }
+        $items = $this->prepared(\grade_item::fetch_all(['courseid' => $course]) ?: []);
         foreach (array_chunk($users, rows::LIST_SIZE) as $chunk) {
             [$in, $params] = $DB->get_in_or_equal($chunk);
             $sql = 'SELECT ' . self::GRADE . " FROM {grade_grades} g JOIN {grade_items} i ON i.id = g.itemid
@@ -293,6 +288,21 @@ class grade_visibility {
     }
 
     /**
+     * Has items read what they need of the database, and remember it for all their copies. A column that is new since they were
+     * read is left to its own event: Moodle calculates with all items or none.
+     *
+     * @param \grade_item[] $items of a course
+     * @return \grade_item[] the same
+     */
+    private function prepared(array $items): array {
+        foreach ($items as $item) {
+            $item->dependson_cache = array_values(array_intersect($item->depends_on(), array_keys($items)));
+            $item->load_item_category();
+        }
+        return $items;
+    }
+
+    /**
      * What Moodle finds to be affected by hiding in the grades of one user.
      *
      * @param int $user
@@ -305,6 +315,7 @@ class grade_visibility {
         $copies = array_map(function ($item) {
             return clone $item;
         }, $items);
+        $grades = array_intersect_key($grades, $items);
         foreach ($copies as $id => $item) {
             $grades[$id] = $grades[$id] ?? new \grade_grade(['userid' => $user, 'itemid' => $id], false);
             $grades[$id]->grade_item = $item;

@@ -67,6 +67,23 @@ final class grade_visibility_test extends \advanced_testcase {
     }
 
     /**
+     * A column that another process makes while grades are read changes nothing yet.
+     */
+    public function test_column_made_meanwhile(): void {
+        $this->items['b']->set_hidden(1);
+        $items = \grade_item::fetch_all(['courseid' => $this->course->id]);
+        unset($items[$this->items['c']->id]);
+        $grades = \grade_grade::fetch_all(['userid' => $this->students[0]->id]);
+        $grades = array_combine(array_column($grades, 'itemid'), $grades);
+        $affected = (function () use ($items, $grades) {
+            return $this->affected_of_user((int)reset($grades)->userid, $grades, $this->prepared($items));
+        })->call(new grade_visibility(time()));
+        $total = \grade_item::fetch_course_item($this->course->id)->id;
+        $this->assertArrayHasKey($total, $affected['altered'] + $affected['unknown']);
+        $this->assertDebuggingNotCalled();
+    }
+
+    /**
      * A single grade is hidden: the totals that contain it change for that student alone.
      */
     public function test_total_with_a_hidden_grade(): void {

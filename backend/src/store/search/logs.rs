@@ -1,9 +1,10 @@
 //! The event log and the attempt log, with filters that have no index: as people browse them, the newest first, and as
 //! the API lists events, in commit order.
 //!
-//! A page scans a bounded stretch of the log ([`limits::LOOK_ROWS`]): ids have no gaps, so the stretch is a range of the
-//! primary key. If a filter finds nothing there, the reader asks for the next page. So no filter needs an index, which
-//! every event would pay for, and none makes the database read the whole log.
+//! A page scans a bounded stretch of the log ([`limits::LOOK_ROWS`]): ids hardly have gaps, so the stretch is a range of
+//! the primary key. If a filter finds nothing there, the reader asks for the next page. So no filter needs an index, which
+//! every event would pay for, and none makes the database read the whole log. A stretch begins at an entry: the gap that a
+//! restored database leaves is wider than anybody could page through.
 
 use sea_orm::Value;
 
@@ -148,7 +149,8 @@ impl Store {
         page: PageRequest<i64>,
     ) -> Result<Page<StoredEvent, i64>, StoreError> {
         let Some(bounds) = self.bounds(Log::Events).await? else { return Ok(Page { items: Vec::new(), next: None }) };
-        let stretch = Stretch::new(bounds, LogPlace::After(page.after.unwrap_or(0)), filter.look_back());
+        let place = LogPlace::After(page.after.unwrap_or(0));
+        let stretch = self.stretch(Log::Events, bounds, place, filter.look_back()).await?;
         let heads = self.heads(filter, stretch, page.limit).await?;
         let stopped = (stretch.high < bounds.newest).then_some(stretch.high);
         let Page { items, next } = Page::fit(heads, page.limit, |head| head.data.0, |head| head.id, stopped);
@@ -172,7 +174,7 @@ impl Store {
         limit: u64,
     ) -> Result<LogPage<EventHead>, StoreError> {
         let Some(bounds) = self.bounds(Log::Events).await? else { return Ok(LogPage::empty()) };
-        let stretch = Stretch::new(bounds, place, filter.look_back());
+        let stretch = self.stretch(Log::Events, bounds, place, filter.look_back()).await?;
         let heads = self.heads(filter, stretch, limit).await?;
         Ok(stretch.page(bounds, heads, limit, |event| event.id, |_| 0))
     }
@@ -185,7 +187,7 @@ impl Store {
         limit: u64,
     ) -> Result<LogPage<StoredEvent>, StoreError> {
         let Some(bounds) = self.bounds(Log::Events).await? else { return Ok(LogPage::empty()) };
-        let stretch = Stretch::new(bounds, place, filter.look_back());
+        let stretch = self.stretch(Log::Events, bounds, place, filter.look_back()).await?;
         let heads = self.heads(filter, stretch, limit).await?;
         let page = stretch.page(bounds, heads, limit, |event| event.id, |event| event.data.0);
         let LogPage { items, older, newer, newest, stopped } = page;
@@ -200,7 +202,7 @@ impl Store {
         limit: u64,
     ) -> Result<LogPage<TimelineAttempt>, StoreError> {
         let Some(bounds) = self.bounds(Log::Attempts).await? else { return Ok(LogPage::empty()) };
-        let stretch = Stretch::new(bounds, place, limits::LOOK_ROWS);
+        let stretch = self.stretch(Log::Attempts, bounds, place, limits::LOOK_ROWS).await?;
         let (mut sql, mut values) = (
             "SELECT * FROM sync_attempts WHERE id >= ? AND id <= ?".to_owned(),
             vec![stretch.low.into(), stretch.high.into()],
@@ -249,6 +251,24 @@ impl Store {
                    ORDER BY id DESC LIMIT 1";
         let rows = query(&self.read, sql, vec![(bounds.newest - limits::LOOK_ROWS).into(), site.into()]).await?;
         Ok(rows.first().map(|row| row.try_get("", "received_at")).transpose()?.map(Timestamp))
+    }
+
+    /// The stretch that a page scans.
+    async fn stretch(&self, log: Log, bounds: Bounds, place: LogPlace, look_back: i64) -> Result<Stretch, StoreError> {
+        let (table, _) = log.table();
+        let (next, from) = match place {
+            LogPlace::Before(before) => (format!("SELECT max(id) AS id FROM {table} WHERE id < ?"), before),
+            LogPlace::After(after) => (format!("SELECT min(id) AS id FROM {table} WHERE id > ?"), after),
+            LogPlace::Newest => return Ok(Stretch::new(bounds, place, look_back)),
+        };
+        let rows = query(&self.read, &next, vec![from.into()]).await?;
+        let id: Option<i64> = rows.first().map(|row| row.try_get("", "id")).transpose()?.flatten();
+        let place = match (place, id) {
+            (LogPlace::Before(_), Some(id)) => LogPlace::Before(id.saturating_add(1)),
+            (LogPlace::After(_), Some(id)) => LogPlace::After(id - 1),
+            _ => place,
+        };
+        Ok(Stretch::new(bounds, place, look_back))
     }
 
     async fn bounds(&self, log: Log) -> Result<Option<Bounds>, StoreError> {

@@ -35,15 +35,19 @@ class continuity {
     const RESTORED = 'restored';
     /** @var string reason: Moodle was restored from an older backup, or this plugin was installed anew */
     const WENT_BACK = 'wentback';
+    /** @var int positions that no backend gives out between two events of a site: a restored one leaves out twice as many */
+    const GAP = 500000000;
 
     /**
-     * Remembers which of these events the backend confirmed last.
+     * Remembers which of these events the backend confirmed last. Its position also tells whether the backend was restored since
+     * the event before: the next handshake could not, because it names an event that came after.
      *
      * @param memory $memory
      * @param event[] $events
      * @param outcome[] $outcomes one for each event, in the same order
      */
     public static function acknowledge(memory $memory, array $events, array $outcomes): void {
+        $before = $memory->get(self::LAST)['position'] ?? null;
         $last = null;
         foreach ($events as $i => $event) {
             if ($outcomes[$i]->is_accepted() && !$outcomes[$i]->is_duplicate() && $outcomes[$i]->id > ($last['position'] ?? 0)) {
@@ -52,6 +56,10 @@ class continuity {
         }
         if ($last) {
             $memory->set(self::LAST, $last);
+            $step = $before === null ? 1 : $last['position'] - $before;
+            if ($step <= 0 || $step > self::GAP) {
+                $memory->set(self::COMPARE, ['reason' => self::RESTORED]);
+            }
         }
     }
 
@@ -64,7 +72,7 @@ class continuity {
      */
     public static function check(memory $memory, array $handshake): void {
         $last = $memory->get(self::LAST);
-        // A handshake is used for an hour. What was confirmed meanwhile is news to it.
+        // A handshake is used for a while. What was confirmed meanwhile is news to it.
         if ($last && ($handshake['holds_last_event'] ?? null) === false && ($handshake['named'] ?? null) === $last['event']) {
             $memory->set(self::LAST, null);
             $memory->set(self::COMPARE, ['reason' => self::RESTORED]);

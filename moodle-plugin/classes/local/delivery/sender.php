@@ -26,8 +26,11 @@ namespace local_backend_sync\local\delivery;
 class sender {
     /** @var int changes to read and send together */
     const BATCH = 1000;
-    /** @var int seconds until the handshake is repeated */
-    const HANDSHAKE_AGE = 3600;
+    /**
+     * @var int seconds until the handshake is repeated: shorter than Moodle's database can be backed up and restored in, because a
+     *     restored one brings an old handshake along, and only a new one tells, before anything is sent, that it went back in time
+     */
+    const HANDSHAKE_AGE = 300;
     /** @var string code of the rejection of a change with which several runs ended although it was alone */
     const FATAL = 'fatal';
 

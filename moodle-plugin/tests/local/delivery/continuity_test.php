@@ -88,6 +88,50 @@ final class continuity_test extends sender_testcase {
     }
 
     /**
+     * A backend that was restored between two events is recognised by the second one's position, without a handshake.
+     *
+     * @dataProvider gaps
+     * @param int $gap
+     * @param array|null $request
+     */
+    public function test_restored_between_events(int $gap, ?array $request): void {
+        $this->send_users([1]);
+        $backup = clone $this->world->backend;
+        $this->send_users([2]);
+        $this->world->backend = $gap ? $this->world->backend : $backup;
+        $this->world->backend->gap = $gap;
+        $this->send_users([3]);
+        $this->assertCount(1, $this->world->backend->of('handshake'));
+        $this->assertSame($request, $this->world->memory->get(continuity::COMPARE));
+    }
+
+    /**
+     * Positions that are left out.
+     *
+     * @return array[]
+     */
+    public static function gaps(): array {
+        return [
+            'other sites were busy' => [1000000, null],
+            'restored by its own command' => [1000000000, ['reason' => continuity::RESTORED]],
+            'all its files were put back' => [0, ['reason' => continuity::RESTORED]],
+        ];
+    }
+
+    /**
+     * A database that is restored brings its last handshake along. That is old, so nothing is sent before the next one.
+     */
+    public function test_restored_moodle_with_handshake(): void {
+        $this->send_users([1]);
+        $backup = clone $this->world->memory;
+        $this->send_users([2]);
+        $this->world->clock->now += sender::HANDSHAKE_AGE + 1;
+        $this->world->memory = $backup;
+        $this->assertSame(failure::WENT_BACK, $this->send_users([3])->failure->reason);
+        $this->assertNull($this->world->backend->held('user:3'));
+    }
+
+    /**
      * Moodle that remembers less than the backend stops until an administrator says what happened.
      */
     public function test_restored_moodle(): void {

@@ -287,7 +287,7 @@ final class sender_test extends sender_testcase {
     }
 
     /**
-     * The backend's limits are respected, and the handshake that tells them is repeated once an hour.
+     * The backend's limits are respected, and the handshake that tells them is repeated every few minutes.
      */
     public function test_limits_of_the_backend(): void {
         $this->world->backend->handshake = ['max_batch_events' => 4, 'max_body_bytes' => 3000];
