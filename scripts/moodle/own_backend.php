@@ -17,7 +17,8 @@
 namespace local_backend_sync\integration;
 
 /**
- * A backend of its own, with an empty SQLite database, for a test that kills it, restores it and replaces its files.
+ * A backend of its own, with an empty SQLite database, for a test that kills it, restores it and replaces its files. The register
+ * lies beside the database.
  *
  * @package    local_backend_sync
  * @copyright  2026 The Backend Sync developers
@@ -28,8 +29,6 @@ class own_backend {
     const SITE = 'college';
     /** @var int seconds in which it starts, or does what a command says, on any machine */
     const PATIENCE = 180;
-    /** @var int bytes of the head of a write-ahead log, and of the head of each page in it */
-    const WAL_HEAD = 32;
 
     /** @var string */
     public $url;
@@ -40,11 +39,11 @@ class own_backend {
     /** @var string the program */
     private $program;
     /** @var string its files */
-    private $folder;
-    /** @var string the database */
-    private $database;
+    protected $folder;
     /** @var string[] environment of the program */
     private $environment;
+    /** @var int bytes of the write-ahead log that stay, because the tokens may be there */
+    private $least;
     /** @var resource|null the running server */
     private $server = null;
 
@@ -57,14 +56,23 @@ class own_backend {
     public function __construct(string $program, string $folder) {
         $this->program = $program;
         $this->folder = $folder;
-        $this->database = "$folder/backend.sqlite";
         $address = self::free_address();
         $this->url = "http://$address";
         $this->environment = ['PATH' => getenv('PATH'), 'BACKEND_SYNC_LISTEN' => $address,
-            'BACKEND_SYNC_DATABASE_URL' => "sqlite://$this->database"];
+            'BACKEND_SYNC_DATABASE_URL' => $this->make_database(), 'BACKEND_SYNC_BACKUP__REGISTER' => "$folder/register"];
         $this->sitetoken = $this->last_line(['site', 'add', self::SITE]);
         $this->apitoken = $this->last_line(['token', 'add', 'test', '--scope', 'read']);
+        $this->least = $this->wal_bytes();
         $this->start();
+    }
+
+    /**
+     * The URL of an empty database.
+     *
+     * @return string
+     */
+    protected function make_database(): string {
+        return "sqlite://$this->folder/backend.sqlite";
     }
 
     /**
@@ -86,9 +94,9 @@ class own_backend {
      * @return string what it prints
      */
     public function run(array $arguments): string {
-        $log = ['file', "$this->folder/log", 'a'];
+        $files = [['file', '/dev/null', 'r'], ['pipe', 'w'], ['file', "$this->folder/log", 'a']];
         $command = array_merge([$this->program], $arguments);
-        $process = proc_open($command, [['file', '/dev/null', 'r'], ['pipe', 'w'], $log], $pipes, $this->folder, $this->environment);
+        $process = proc_open($command, $files, $pipes, $this->folder, $this->environment);
         $output = stream_get_contents($pipes[1]);
         fclose($pipes[1]);
         $status = proc_close($process);
@@ -168,32 +176,62 @@ class own_backend {
     }
 
     /**
-     * Copies the files of the database, whatever happens to them meanwhile.
+     * Copies the database as it lies there. The server must have ended.
      *
      * @param string $name of the copy
      */
-    public function copy_files(string $name): void {
+    public function copy(string $name): void {
         mkdir("$this->folder/$name");
-        foreach (['', '-wal', '-register'] as $suffix) {
-            if (is_file($this->database . $suffix)) {
-                copy($this->database . $suffix, "$this->folder/$name/backend.sqlite$suffix");
-            }
-        }
+        $this->copy_files(['register'], '', "$name/");
+        $this->copy_database($name);
     }
 
     /**
-     * Puts a copy in place of the files. The server must have ended.
+     * Puts a copy in place of the database. The server must have ended.
      *
      * @param string $name of the copy
      * @param bool $all also the register, which no restore of a database replaces: as when a whole machine goes back in time
      */
     public function put_back(string $name, bool $all): void {
-        foreach (array_merge(['', '-wal', '-shm'], $all ? ['-register'] : []) as $suffix) {
-            if (is_file($this->database . $suffix)) {
-                unlink($this->database . $suffix);
+        if ($all) {
+            $this->copy_files(['register'], "$name/", '');
+        }
+        $this->replace_database($name);
+    }
+
+    /**
+     * Copies the database alone.
+     *
+     * @param string $name of the copy
+     */
+    protected function copy_database(string $name): void {
+        $this->copy_files(['backend.sqlite', 'backend.sqlite-wal'], '', "$name/");
+    }
+
+    /**
+     * Puts a copy in place of the database alone.
+     *
+     * @param string $name of the copy
+     */
+    protected function replace_database(string $name): void {
+        // What SQLite keeps in memory is made anew of the log.
+        $this->copy_files(['backend.sqlite', 'backend.sqlite-wal', 'backend.sqlite-shm'], "$name/", '');
+    }
+
+    /**
+     * Copies files of its folder. Those that are not there go where they would be copied to.
+     *
+     * @param string[] $files
+     * @param string $from
+     * @param string $to
+     */
+    private function copy_files(array $files, string $from, string $to): void {
+        foreach ($files as $file) {
+            if (is_file("$this->folder/$to$file")) {
+                unlink("$this->folder/$to$file");
             }
-            if (is_file("$this->folder/$name/backend.sqlite$suffix")) {
-                copy("$this->folder/$name/backend.sqlite$suffix", $this->database . $suffix);
+            if (is_file("$this->folder/$from$file")) {
+                copy("$this->folder/$from$file", "$this->folder/$to$file");
             }
         }
     }
@@ -220,18 +258,25 @@ class own_backend {
      * Cuts off the end of the write-ahead log, as a disk does that had not written what it said. The server must have been killed.
      *
      * @param float $share of it that stays
-     * @return int bytes that are lost
      */
-    public function cut_tail(float $share): int {
-        $path = "$this->database-wal";
-        $bytes = is_file($path) ? filesize($path) : 0;
-        if ($bytes <= self::WAL_HEAD) {
-            return 0;
+    public function cut_tail(float $share): void {
+        $path = "$this->folder/backend.sqlite-wal";
+        if (is_file($path)) {
+            $file = fopen($path, 'r+');
+            ftruncate($file, max($this->least, (int)($this->wal_bytes() * $share)));
+            fclose($file);
         }
-        $file = fopen($path, 'r+');
-        ftruncate($file, (int)($bytes * $share));
-        fclose($file);
-        return $bytes - (int)($bytes * $share);
+    }
+
+    /**
+     * The bytes of the write-ahead log.
+     *
+     * @return int
+     */
+    private function wal_bytes(): int {
+        clearstatcache();
+        $path = "$this->folder/backend.sqlite-wal";
+        return is_file($path) ? filesize($path) : 0;
     }
 
     /**

@@ -37,22 +37,35 @@ class continuity {
     const WENT_BACK = 'wentback';
 
     /**
-     * Remembers which of these events the backend confirmed last.
+     * @var int positions between two events of a site: more mean restored, because that leaves out 100,000 for each second. If other
+     *     sites have sent so much meanwhile, one comparison too many does no harm
+     */
+    const GAP = 10000000;
+
+    /**
+     * Remembers which of these events the backend confirmed last. By then it may have been restored: the next handshake would not
+     * tell, because it knows this event. But positions ascend, and a restored backend goes on far behind the ones that it gave out.
      *
      * @param memory $memory
      * @param event[] $events
      * @param outcome[] $outcomes one for each event, in the same order
      */
     public static function acknowledge(memory $memory, array $events, array $outcomes): void {
-        $last = null;
+        $positions = [];
         foreach ($events as $i => $event) {
-            if ($outcomes[$i]->is_accepted() && !$outcomes[$i]->is_duplicate() && $outcomes[$i]->id > ($last['position'] ?? 0)) {
-                $last = ['event' => $event->idempotencykey, 'position' => $outcomes[$i]->id];
+            if ($outcomes[$i]->is_accepted() && !$outcomes[$i]->is_duplicate() && $outcomes[$i]->id > 0) {
+                $positions[$outcomes[$i]->id] = $event->idempotencykey;
             }
         }
-        if ($last) {
-            $memory->set(self::LAST, $last);
+        if (!$positions) {
+            return;
         }
+        $before = $memory->get(self::LAST)['position'] ?? null;
+        $last = max(array_keys($positions));
+        if ($before !== null && (min(array_keys($positions)) <= $before || $last - $before > self::GAP)) {
+            $memory->set(self::COMPARE, ['reason' => self::RESTORED]);
+        }
+        $memory->set(self::LAST, ['event' => $positions[$last], 'position' => $last]);
     }
 
     /**
