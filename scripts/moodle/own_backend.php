@@ -60,6 +60,7 @@ class own_backend {
         $this->url = "http://$address";
         $this->environment = ['PATH' => getenv('PATH'), 'BACKEND_SYNC_LISTEN' => $address,
             'BACKEND_SYNC_DATABASE_URL' => $this->make_database(), 'BACKEND_SYNC_BACKUP__REGISTER' => "$folder/register"];
+        $this->run(['--new-database', 'migrate']);
         $this->sitetoken = $this->last_line(['site', 'add', self::SITE]);
         $this->apitoken = $this->last_line(['token', 'add', 'test', '--scope', 'read']);
         $this->least = $this->wal_bytes();
