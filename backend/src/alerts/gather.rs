@@ -8,7 +8,7 @@ use std::{
 
 use super::{
     Alerts, Memory,
-    rules::{self, BrakedSite, DestinationInput, Hours, SiteInput, UnreadableRules},
+    rules::{self, Backups, BrakedSite, DestinationInput, Hours, SiteInput, UnreadableRules},
 };
 use crate::{
     activity::{ActivityKind, subject_site},
@@ -115,6 +115,10 @@ impl Alerts {
         if let Some(compared) = evaluation.read(&[Rule::ParityBroken], ALERT_READ_TIME, self.compared()).await {
             evaluation.findings.extend(compared.iter().filter_map(|(name, found)| rules::parity(name, found)));
         }
+        if limits.backup_hours > 0 {
+            let backups = evaluation.read(&[Rule::BackupMissed], ALERT_READ_TIME, self.backups(now)).await;
+            evaluation.findings.extend(backups.and_then(|found| rules::backup(found, limits, now)));
+        }
         // Only sites with a token are judged.
         const TOKENS: &[Rule] = &[Rule::TokenExpiring, Rule::SiteSilent, Rule::IngestRejecting];
         if let Some(tokens) = evaluation.read(TOKENS, ALERT_READ_TIME, self.store.tokens_in_use()).await {
@@ -177,6 +181,11 @@ impl Alerts {
             }
         }
         Ok(sites)
+    }
+
+    /// When the last backup was made.
+    async fn backups(&self, now: Timestamp) -> Result<Backups, StoreError> {
+        Ok(Backups { last: self.store.life().await?.backup_at, age: self.store.age(now).await? })
     }
 
     /// The credits left over the last hour, including now.

@@ -28,6 +28,7 @@ pub fn title(rule: &str, subject: &str) -> String {
         "other_mapping" => format!("a process with another mapping does not deliver to {name}"),
         "braked" => format!("unusually much that cannot be undone waits at site {name}"),
         "parity_broken" => format!("Moodle and the backend differ at site {name}"),
+        "backup_missed" => "there is no recent backup".to_owned(),
         "credits" => format!("the API credits of {name} are running out"),
         "site_silent" => format!("site {name} is silent"),
         "conservation" => format!("records and sync items for {name} do not match"),

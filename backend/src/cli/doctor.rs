@@ -162,22 +162,22 @@ async fn time(config: &Config, store: &Store) -> Result<[(&'static str, Check); 
     Ok([("time", agreed), ("stored times", times), ("versions", versions)])
 }
 
-/// Whether erasures and revocations outlive a restore.
+/// Whether what people decided outlives a restore.
 async fn register(store: &Store, url: &DatabaseUrl) -> Result<Check, StoreError> {
     let path = url.register().map(|path| path.display().to_string()).unwrap_or_default();
     Ok(match store.register_state().await? {
-        RegisterState::Kept(people, tokens) => {
-            let people = counted(people as u64, "erasure");
-            Ok(format!("{people} and {} in {path}", counted(tokens as u64, "revoked token")))
+        RegisterState::Kept(people, tokens, adoptions) => {
+            let (people, tokens) = (counted(people as u64, "erasure"), counted(tokens as u64, "revoked token"));
+            Ok(format!("{people}, {tokens} and {} in {path}", counted(adoptions as u64, "decided adoption")))
         }
         RegisterState::Missing(0) => Ok(format!("nothing is in {path} yet")),
         RegisterState::Missing(count) => Err(format!(
-            "{path} is missing, and {count} erasures and revocations should be in it; the server enters them when it starts. If the \
+            "{path} is missing, and {count} erasures, revocations and decisions should be in it; the server enters them when it starts. If the \
              database was restored, first put back the newest register that you have, or erased people come back"
         )),
         RegisterState::NotConfigured(0) => Ok("none is configured; see [backup] in backend-sync config".to_owned()),
         RegisterState::NotConfigured(count) => Err(format!(
-            "none is configured, and {count} erasures and revocations would come undone by a restore: name a file in [backup] of the \
+            "none is configured, and {count} erasures, revocations and decisions would come undone by a restore: name a file in [backup] of the \
              settings"
         )),
     })

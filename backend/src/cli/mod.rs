@@ -336,17 +336,20 @@ async fn prepare(store: &Store, clock: &Clock) -> Result<(), CliError> {
 
 /// Lets a database that is older than its register learn what that holds.
 async fn reapply_register(store: &Store, clock: &Clock) -> Result<(), CliError> {
-    let Reapplied { noticed, erased, lifted, revoked } = store.reapply_register(clock.now()).await?;
+    let done = store.reapply_register(clock.now()).await?;
+    let Reapplied { noticed, erased, requested, lifted, revoked, decided } = done;
     if noticed {
         tracing::warn!(
             "the database is older than its register says: it was restored from a backup, and begins a new life"
         );
     }
-    if erased + lifted + revoked > 0 {
+    if done.is_anything() {
         tracing::warn!(
             erased,
+            requested,
             lifted,
             revoked,
+            decided,
             "what an older database did not know was applied again from the register"
         );
     }

@@ -41,7 +41,8 @@ pub(super) async fn run(config: Config, arguments: RestoreArguments) -> Result<(
          What happened since then is missing. Next steps:\n\
          1. Start the server: backend-sync serve. Readers that follow changes are told to begin again.\n\
          2. The plugin in Moodle notices it within minutes and sends what is missing; at once with Compare now on its page Status.\n\
-         3. When that is done: backend-sync sync resync. Until then, a record in Zoho is only written when Moodle reports it.",
+         3. When that is done: backend-sync sync resync, which also replaces what people entered in fields of the mapping. Until \
+            then, a record in Zoho is only written when Moodle reports it.",
         counted(manifest.rows(), "row"),
         counted(manifest.tables.len() as u64, "table"),
         began.elapsed().as_secs_f64()

@@ -65,6 +65,8 @@ pub struct AlertRules {
     pub database_seconds: u32,
     /// Days before a token's expiry to warn.
     pub token_days: u32,
+    /// Hours within which there must be a backup.
+    pub backup_hours: u32,
 }
 
 /// A webhook that notifications are sent to.

@@ -68,6 +68,9 @@ impl Metrics {
                 self.state.parity(name, &found);
             }
         }
+        if let Some(at) = store.life().await?.backup_at {
+            self.state.last_backup(at);
+        }
         let mut open = store.open_alerts().await?;
         open.extend_from_slice(&witnessed.alerts);
         self.firing(&open);

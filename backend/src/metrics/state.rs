@@ -73,6 +73,9 @@ struct CauseLabels {
     cause: &'static str,
 }
 
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct NoLabels {}
+
 /// The causes of pauses.
 const CAUSES: [&str; 5] = ["operator", "credentials", "configuration", "organisation", "credits"];
 
@@ -97,6 +100,8 @@ pub(super) struct StateMetrics {
     parity: Family<SiteKindLabels, Gauge>,
     conservation: Family<DestinationLabels, Gauge>,
     audit_age: Family<DestinationLabels, FloatGauge>,
+    // A family, because it has no value before the first backup.
+    last_backup: Family<NoLabels, Gauge>,
 }
 
 impl StateMetrics {
@@ -115,6 +120,7 @@ impl StateMetrics {
             parity: Family::default(),
             conservation: Family::default(),
             audit_age: Family::default(),
+            last_backup: Family::default(),
         };
         let build = Family::<BuildLabels, Gauge>::default();
         build.get_or_create(&BuildLabels { version: env!("CARGO_PKG_VERSION") }).set(1);
@@ -144,6 +150,11 @@ impl StateMetrics {
             &new.conservation,
         );
         registry.add_seconds("conservation_age", "Time since the last audit", &new.audit_age);
+        registry.add_seconds(
+            "last_backup_timestamp",
+            "Unix time of the last backup that backend-sync backup made",
+            &new.last_backup,
+        );
         new
     }
 
@@ -160,6 +171,7 @@ impl StateMetrics {
         self.parity.clear();
         self.conservation.clear();
         self.audit_age.clear();
+        self.last_backup.clear();
     }
 
     /// The database answers; that it accepts events does not follow.
@@ -179,6 +191,10 @@ impl StateMetrics {
         self.parity
             .get_or_create(&labels)
             .set(found.differing.max((found.moodle_records - found.backend_records).abs()));
+    }
+
+    pub(super) fn last_backup(&self, at: Timestamp) {
+        self.last_backup.get_or_create(&NoLabels {}).set(at.0.div_euclid(1_000));
     }
 
     pub(super) fn size(&self, size: u64) {

@@ -5,10 +5,11 @@ use serde_json::Value;
 use strum::{Display, EnumString, IntoStaticStr, VariantArray};
 
 /// What was decided about an account and a contact, and by whom: the mapping, or a person.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Deserialize, Serialize)]
 #[derive(poem_openapi::Enum, Display, EnumString, IntoStaticStr, VariantArray)]
 #[oai(rename_all = "snake_case")]
 #[strum(serialize_all = "snake_case")]
+#[serde(rename_all = "snake_case")]
 pub enum AdoptionState {
     /// A person is asked.
     Waiting,

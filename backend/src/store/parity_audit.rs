@@ -11,10 +11,13 @@ use super::{
     bulk,
     sql::{execute, kind_of, query},
 };
-use crate::model::{Digest, Id, Kind, RecordKey, Version};
+use crate::{
+    limits::STATEMENT_ROWS,
+    model::{Digest, Id, Kind, RecordKey, Version},
+};
 
-/// Events of one step. A step that fills in digests holds the writers' lock for some milliseconds.
-const STEP_EVENTS: u64 = 500;
+/// Events of one step: as many as one statement fills in digests for, under the writers' lock.
+const STEP_EVENTS: u64 = STATEMENT_ROWS as u64;
 
 /// What one step of an audit found.
 #[derive(Debug, Default)]
@@ -37,10 +40,19 @@ struct Held {
 }
 
 /// A digest that is to be stored.
+#[derive(Clone)]
 struct Found {
     key: RecordKey,
     position: i64,
     digest: Digest,
+}
+
+impl Found {
+    fn values(self) -> [Value; 5] {
+        let Self { key: RecordKey { kind, site_id, moodle_id }, position, digest } = self;
+        let digest = Uuid::from_bytes(digest.0);
+        [site_id.into(), kind.as_str().into(), moodle_id.0.into(), position.into(), digest.into()]
+    }
 }
 
 fn table_of(kind: Kind) -> &'static str {
@@ -128,17 +140,15 @@ impl Store {
         }
         let (transaction, _) = self.begin_write(0).await?;
         let mut filled = 0;
-        for Found { key, position, digest } in found {
-            let sql = "UPDATE changes SET digest = ? WHERE site_id = ? AND kind = ? AND moodle_id = ? AND position = ? \
-                       AND digest IS NULL";
-            let values = vec![
-                Uuid::from_bytes(digest.0).into(),
-                key.site_id.into(),
-                key.kind.as_str().into(),
-                key.moodle_id.0.into(),
-                position.into(),
-            ];
-            filled += execute(transaction.connection(), sql, values).await?;
+        for list in bulk::key_lists(&found) {
+            let sql = format!(
+                "WITH found (site_id, kind, moodle_id, position, digest) AS (VALUES {}) UPDATE changes SET digest = \
+                 found.digest FROM found WHERE changes.site_id = found.site_id AND changes.kind = found.kind \
+                 AND changes.moodle_id = found.moodle_id AND changes.position = found.position AND changes.digest IS NULL",
+                vec!["(?, ?, ?, ?, ?)"; list.len()].join(", ")
+            );
+            let values = list.into_iter().flat_map(Found::values).collect();
+            filled += execute(transaction.connection(), &sql, values).await?;
         }
         transaction.commit().await?;
         Ok(filled)

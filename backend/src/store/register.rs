@@ -1,7 +1,8 @@
-//! The register: a file beside the database of what must stay so after a restore. Who is erased and which tokens are
-//! revoked, by ids and hashes only; and how far the database's life had come, so that an older one is noticed.
+//! The register: a file beside the database of what must stay so after a restore. Who is erased or is to be, which tokens
+//! are revoked, and what people decided about adoptions, by ids and hashes only; and how far the database's life had come,
+//! so that an older one is noticed.
 //!
-//! One line of JSON per entry, appended and fsynced; the latest of each person, token and life counts. Several processes
+//! One line of JSON per entry, appended and fsynced; the latest of each person, token, adoption and life counts. Several processes
 //! append under a lock of the file. Once most lines are outdated it is written anew.
 
 use std::{
@@ -17,7 +18,7 @@ use serde::{Deserialize, Serialize};
 use tempfile::NamedTempFile;
 
 use super::{StoreError, connection::connect::unavailable};
-use crate::model::ErasurePolicy;
+use crate::model::{AdoptionState, ErasurePolicy};
 
 /// Lines above which the register is written anew when most of them are outdated: some 100 KiB.
 const LINES: usize = 1_000;
@@ -30,8 +31,17 @@ pub(super) enum Entry {
     Life(KeptLife),
     /// A person whose erasure began.
     Erased { site: String, user: i64, policy: ErasurePolicy, at: i64 },
-    /// A person whose erasure was lifted after it had begun.
+    /// A person whose erasure somebody requested; it begins when it is due.
+    Requested { site: String, user: i64, policy: ErasurePolicy, due: i64, at: i64 },
+    /// A person whose erasure was lifted.
     Lifted { site: String, user: i64, at: i64 },
+    /// What somebody decided about an account and a contact.
+    Decided {
+        #[serde(flatten)]
+        adoption: KeptAdoption,
+        state: AdoptionState,
+        at: i64,
+    },
     /// A token that was revoked, by its SHA-256.
     Revoked { hash: String, at: i64 },
 }
@@ -45,12 +55,31 @@ pub(super) struct KeptLife {
     pub(super) incarnation: String,
 }
 
+/// An account and a contact at a destination.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub(super) struct KeptAdoption {
+    pub(super) destination: String,
+    pub(super) site: String,
+    pub(super) user: i64,
+    pub(super) contact: String,
+}
+
 /// What is known about a person.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct KeptPerson {
-    /// With which policy the person is erased; `None` if the erasure was lifted.
-    pub(super) erased: Option<ErasurePolicy>,
+    pub(super) state: PersonState,
     pub(super) at: i64,
+}
+
+/// Whether a person is erased.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum PersonState {
+    /// Somebody requested it, and it is due then.
+    Requested(ErasurePolicy, i64),
+    /// It has begun.
+    Erased(ErasurePolicy),
+    /// Not any more.
+    Lifted,
 }
 
 /// What the register holds.
@@ -61,6 +90,8 @@ pub(super) struct Kept {
     pub(super) people: BTreeMap<(String, i64), KeptPerson>,
     /// When each token was revoked, by its hash.
     pub(super) revoked: BTreeMap<String, i64>,
+    /// What was decided, and when.
+    pub(super) adoptions: BTreeMap<KeptAdoption, (AdoptionState, i64)>,
     lines: usize,
 }
 
@@ -79,7 +110,7 @@ impl Kept {
     }
 
     fn take(&mut self, entry: Entry) {
-        let (person, kept) = match entry {
+        let (site, user, state, at) = match entry {
             Entry::Life(life) => {
                 self.life = self.life.take().max(Some(life));
                 return;
@@ -88,22 +119,44 @@ impl Kept {
                 self.revoked.insert(hash, at);
                 return;
             }
-            Entry::Erased { site, user, policy, at } => ((site, user), KeptPerson { erased: Some(policy), at }),
-            Entry::Lifted { site, user, at } => ((site, user), KeptPerson { erased: None, at }),
+            Entry::Decided { adoption, state, at } => {
+                let before = self.adoptions.entry(adoption).or_insert((state, at));
+                if before.1 <= at {
+                    *before = (state, at);
+                }
+                return;
+            }
+            Entry::Requested { site, user, policy, due, at } => (site, user, PersonState::Requested(policy, due), at),
+            Entry::Erased { site, user, policy, at } => (site, user, PersonState::Erased(policy), at),
+            Entry::Lifted { site, user, at } => (site, user, PersonState::Lifted, at),
         };
-        let before = self.people.entry(person).or_insert(kept);
+        let kept = KeptPerson { state, at };
+        let before = self.people.entry((site, user)).or_insert(kept);
         if before.at <= kept.at {
             *before = kept;
         }
     }
 
     fn entries(&self) -> Vec<Entry> {
-        let people = self.people.iter().map(|((site, user), kept)| match kept.erased {
-            Some(policy) => Entry::Erased { site: site.clone(), user: *user, policy, at: kept.at },
-            None => Entry::Lifted { site: site.clone(), user: *user, at: kept.at },
-        });
+        let people = self.people.iter().map(|((site, user), kept)| kept.entry(site.clone(), *user));
         let revoked = self.revoked.iter().map(|(hash, at)| Entry::Revoked { hash: hash.clone(), at: *at });
-        self.life.iter().cloned().map(Entry::Life).chain(people).chain(revoked).collect()
+        let adoptions = self.adoptions.iter().map(|(adoption, (state, at))| {
+            let (adoption, state, at) = (adoption.clone(), *state, *at);
+            Entry::Decided { adoption, state, at }
+        });
+        self.life.iter().cloned().map(Entry::Life).chain(people).chain(revoked).chain(adoptions).collect()
+    }
+}
+
+impl KeptPerson {
+    /// Its line.
+    pub(super) fn entry(self, site: String, user: i64) -> Entry {
+        let Self { state, at } = self;
+        match state {
+            PersonState::Requested(policy, due) => Entry::Requested { site, user, policy, due, at },
+            PersonState::Erased(policy) => Entry::Erased { site, user, policy, at },
+            PersonState::Lifted => Entry::Lifted { site, user, at },
+        }
     }
 }
 
@@ -200,8 +253,8 @@ mod tests {
 
     use tempfile::TempDir;
 
-    use super::{Entry, Kept, KeptLife, LINES, Register};
-    use crate::model::ErasurePolicy;
+    use super::{Entry, Kept, KeptAdoption, KeptLife, LINES, PersonState, Register};
+    use crate::model::{AdoptionState, ErasurePolicy};
 
     fn life(restored_at: Option<i64>, position: i64) -> Entry {
         Entry::Life(KeptLife { restored_at, position, incarnation: "1".to_owned() })
@@ -221,12 +274,31 @@ mod tests {
         register.append(vec![erased(3, 2), life(Some(1), 5), life(None, 9)]).await.unwrap();
         register.append(vec![Entry::Revoked { hash: "ab".to_owned(), at: 8 }]).await.unwrap();
         let kept = register.read().unwrap();
-        let people: Vec<_> = kept.people.iter().map(|((_, user), kept)| (*user, kept.erased.is_some())).collect();
-        assert_eq!(people, [(3, false), (4, true)]);
+        let people: Vec<_> = kept.people.iter().map(|((_, user), kept)| (*user, kept.state)).collect();
+        assert_eq!(people, [(3, PersonState::Lifted), (4, PersonState::Erased(ErasurePolicy::Purge))]);
         assert_eq!(kept.life.map(|life| (life.restored_at, life.position)), Some((Some(1), 5)));
         assert_eq!(kept.revoked.into_keys().collect::<Vec<_>>(), ["ab"]);
         let mode = std::fs::metadata(&register.0).unwrap().permissions().mode();
         assert_eq!(mode & 0o777, 0o600);
+    }
+
+    #[test]
+    fn entries_are_read_as_they_are_written() {
+        let adoption = KeptAdoption {
+            destination: "zoho".to_owned(),
+            site: "moodle".to_owned(),
+            user: 3,
+            contact: "554".to_owned(),
+        };
+        let decided = |state, at| Entry::Decided { adoption: adoption.clone(), state, at };
+        let requested =
+            Entry::Requested { site: "moodle".to_owned(), user: 4, policy: ErasurePolicy::Purge, due: 9, at: 2 };
+        let written = [erased(3, 1), requested, decided(AdoptionState::Undone, 5), decided(AdoptionState::Approved, 4)];
+        let text: String = written.iter().map(|entry| super::line(entry).unwrap()).collect();
+        let kept = Kept::read(&text);
+        assert_eq!(kept.people[&("moodle".to_owned(), 4)].state, PersonState::Requested(ErasurePolicy::Purge, 9));
+        assert_eq!(kept.adoptions, [(adoption, (AdoptionState::Undone, 5))].into());
+        assert_eq!(kept.entries(), written[..3]);
     }
 
     #[tokio::test]

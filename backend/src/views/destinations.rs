@@ -227,6 +227,9 @@ pub(crate) struct DestinationView {
     /// Whether records and sync items match; null until the first audit, a minute after the start.
     #[oai(nullable)]
     pub(crate) conservation: Option<ConservationView>,
+    /// When `backend-sync backup` last backed up the database with all this (RFC 3339); null before the first time.
+    #[oai(nullable)]
+    pub(crate) last_backup_at: Option<String>,
 }
 
 impl DestinationView {
@@ -242,7 +245,8 @@ impl DestinationView {
         let attention = store.attention(name).await?;
         let living = store.delivery_processes(name, now).await?;
         let waiting_processes = WaitingProcess::among(living);
-        Ok(Some(Self { waiting_processes, ..Self::new(summary, configured, &counts, attention) }))
+        let last_backup_at = store.life().await?.backup_at.map(rfc3339);
+        Ok(Some(Self { waiting_processes, last_backup_at, ..Self::new(summary, configured, &counts, attention) }))
     }
 
     fn new(summary: DestinationSummary, configured: bool, counts: &[Counts], attention: Vec<Attention>) -> Self {
@@ -268,6 +272,7 @@ impl DestinationView {
             slow,
             credits: summary.credits.map(|(left, at)| Credits { left, told_at: rfc3339(at) }),
             conservation: summary.audit.map(ConservationView::from),
+            last_backup_at: None,
         }
     }
 }
@@ -322,7 +327,8 @@ impl Example for DestinationView {
         };
         let place = "process 4711 on host web2".to_owned();
         let waiting_processes = vec![WaitingProcess { place, since: rfc3339(at(-90)) }];
-        Self { waiting_processes, ..Self::new(summary, true, &counts, vec![attention]) }
+        let last_backup_at = Some(rfc3339(at(-30_000)));
+        Self { waiting_processes, last_backup_at, ..Self::new(summary, true, &counts, vec![attention]) }
     }
 }
 

@@ -43,7 +43,7 @@ const LONGER: Duration = Duration::from_secs(20);
 const POLL: Duration = Duration::from_millis(100);
 
 /// A person deleted in Moodle, whose data is kept for 30 days.
-const LEAVER: i64 = 500;
+pub(crate) const LEAVER: i64 = 500;
 
 /// The course of a fault.
 pub(crate) struct Happened {

@@ -5,7 +5,7 @@ use std::{ops::RangeInclusive, time::Duration};
 use futures_util::future::BoxFuture;
 
 use crate::{
-    Failed, clock, postgres, process, sqlite,
+    Failed, clock, postgres, process, register, sqlite,
     support::random::Random,
     world::{DatabaseKind, World},
 };
@@ -36,6 +36,8 @@ pub(crate) trait Fault: Send {
 pub(crate) enum Need {
     /// SQLite's folder is a file system of its own; PostgreSQL's tables and its log are two.
     OwnDisk,
+    /// The register's folder is a file system of its own.
+    OwnRegister,
     /// PostgreSQL has a standby to which each commit is replicated.
     Standby,
     /// The server's calls of the C library can be made to fail (libfiu).
@@ -56,6 +58,7 @@ pub(crate) enum Group {
     Files,
     Lock,
     Network,
+    Register,
     Server,
     Settings,
     Stop,
@@ -90,5 +93,6 @@ pub(crate) fn kinds(database: DatabaseKind) -> Vec<Kind> {
     };
     kinds.extend(process::kinds());
     kinds.extend(clock::kinds());
+    kinds.extend(register::kinds());
     kinds
 }

@@ -26,6 +26,7 @@ mod postgres;
 mod process;
 mod programs;
 mod readiness;
+mod register;
 mod runner;
 mod senders;
 mod server;

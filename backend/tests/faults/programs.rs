@@ -40,7 +40,7 @@ impl Programs {
     /// Why a fault with this need is not possible here.
     pub(crate) fn lacks(&self, need: Need) -> Option<&'static str> {
         let (there, why) = match need {
-            Need::OwnDisk => (self.mounts, "nothing may be mounted here"),
+            Need::OwnDisk | Need::OwnRegister => (self.mounts, "nothing may be mounted here"),
             Need::Fiu => (self.fiu.is_some(), "libfiu is missing: Debian's package fiu-utils"),
             Need::Faketime => (self.faketime.is_some(), "libfaketime is missing: Debian's package faketime"),
             // A user other than root is already unprivileged.

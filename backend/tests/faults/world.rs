@@ -72,6 +72,8 @@ pub(crate) struct World {
     pub(crate) zoho: Option<ZohoSimulator>,
     /// The file system of SQLite's folder, if it has its own.
     pub(crate) disk: Option<Mount>,
+    /// That of the register's folder, if it has its own.
+    register_disk: Option<Mount>,
     /// PostgreSQL, if that is the database. A fault has exclusive access while it begins or ends.
     cluster: Option<Mutex<Cluster>>,
     pub(crate) home: TempDir,
@@ -89,6 +91,10 @@ impl World {
         let on_sqlite = requirements.database == DatabaseKind::Sqlite;
         let disk =
             (on_sqlite && requirements.needs.contains(&Need::OwnDisk)).then(|| Mount::memory(&disk)).transpose()?;
+        let register = home.path().join(REGISTER);
+        fs::create_dir(&register)?;
+        let own_register = requirements.needs.contains(&Need::OwnRegister);
+        let register_disk = own_register.then(|| Mount::memory(&register)).transpose()?;
         let unprivileged = requirements.needs.contains(&Need::Unprivileged) && is_root();
         for folder in [&data, &home.path().join("fiu")] {
             fs::create_dir_all(folder)?;
@@ -104,6 +110,9 @@ impl World {
         let mut environment = BTreeMap::new();
         let mut set = |name: &str, value: String| environment.insert(name.to_owned(), value);
         set("BACKEND_SYNC_DATABASE_URL", url);
+        if own_register {
+            set("BACKEND_SYNC_BACKUP__REGISTER", register.join(REGISTER).display().to_string());
+        }
         for (name, value) in zoho.iter().flat_map(ZohoSimulator::settings) {
             set(name, value);
         }
@@ -124,7 +133,17 @@ impl World {
         let server = Server::start(Settings { program, address: requirements.address, environment, unprivileged });
         let watcher = Watcher::start(requirements.address);
         let cluster = cluster.map(Mutex::new);
-        Ok(Self { server, watcher, book: Arc::default(), zoho, disk, cluster, home, needs: requirements.needs })
+        Ok(Self {
+            server,
+            watcher,
+            book: Arc::default(),
+            zoho,
+            disk,
+            register_disk,
+            cluster,
+            home,
+            needs: requirements.needs,
+        })
     }
 
     async fn start_cluster(programs: &Programs, needs: &[Need]) -> Result<Cluster, Failed> {
@@ -194,6 +213,16 @@ impl World {
         self.data().join(format!("{DATABASE}{suffix}"))
     }
 
+    /// The register.
+    pub(crate) fn register(&self) -> PathBuf {
+        self.file(REGISTER).join(REGISTER)
+    }
+
+    /// The file system of its folder.
+    pub(crate) fn register_disk(&self) -> Result<&Mount, Failed> {
+        self.register_disk.as_ref().ok_or_else(|| "the register lies on no file system of its own".into())
+    }
+
     /// The file system of SQLite's folder.
     pub(crate) fn own_disk(&self) -> Result<&Mount, Failed> {
         self.disk.as_ref().ok_or_else(|| "SQLite's folder lies on no file system of its own".into())
@@ -210,6 +239,9 @@ impl World {
 
 /// SQLite's folder, on a disk that may be its own.
 const DATA: &str = "disk/data";
+
+/// The register's folder, which may be a file system of its own, and its file there.
+const REGISTER: &str = "register";
 
 /// The name of SQLite's file.
 const DATABASE: &str = "backend-sync.sqlite";

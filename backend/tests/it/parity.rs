@@ -206,9 +206,9 @@ async fn a_restored_side_is_noticed(database: Database) {
     // Retention deletes the oldest events: that says nothing.
     database.execute("DELETE FROM events WHERE id = 1").await;
     assert_eq!(site.read(&of(&events[0], 1)).await["holds_last_event"], Value::Null);
+    // But an empty log may be that of a backup.
     database.execute("DELETE FROM events").await;
-    assert_eq!(site.read(&of(&events[1], 2)).await["holds_last_event"], Value::Null);
-    assert_eq!(site.read(&of(&events[1], 99)).await["holds_last_event"], false);
+    assert_eq!(site.read(&of(&events[1], 2)).await["holds_last_event"], false);
     assert_eq!(site.get(&format!("{handshake}?last_event=7")).await.status, 400);
 }
 
@@ -298,6 +298,10 @@ async fn an_audit_recomputes_digests_from_events(database: Database) {
             json!({"living": 3, "right": 3, "filled": 0, "wrong": 0, "wrong_records": [], "without_event": 0, "unknown": 0})
         )
     );
+    // All were stored before there were digests.
+    database.execute("UPDATE changes SET digest = NULL").await;
+    let (_, found) = audit();
+    assert_eq!((&found["filled"], &found["right"], &found["unknown"]), (&json!(3), &json!(0), &json!(0)), "{found}");
     // One was stored before there were digests, one's event is deleted, one is damaged.
     database.execute("UPDATE changes SET digest = NULL WHERE moodle_id = 1").await;
     database.execute("DELETE FROM events WHERE moodle_id = 2").await;

@@ -52,7 +52,7 @@ class runner {
     const THROUGHPUT_HOURS = 48;
     /** @var string key in the memory: the address of Moodle for which the backend and token were set */
     const SITE = 'home';
-    /** @var string key in the memory: when the rate limit allows the next batch of the backfill */
+    /** @var string key in the memory: when the rate limit allows the next batch that no page has caused */
     const PACE = 'backfillpace';
 
     /** @var config */
@@ -67,7 +67,7 @@ class runner {
     private $sender;
     /** @var int events sent that THROUGHPUT already includes */
     private $counted = 0;
-    /** @var int speed limit of the backfill, in records per minute */
+    /** @var int speed limit of the backfill and of what a comparison repairs, in records per minute */
     private $rate;
 
     /**
@@ -204,13 +204,28 @@ class runner {
         if ($maycompare && time() < $deadline && (new comparison($this->memory, $records, $options))->run()) {
             $report = $this->loop($deadline, $batches, $progress, $options->kinds);
         }
-        $maycompare = $maycompare && $report->empty && !$report->failure;
-        while ($maycompare && time() < $deadline && $this->parity($client, $records, $options->kinds)->run()) {
+        $goeson = $maycompare && parity::is_due($this->memory);
+        while ($goeson && $report->empty && !$report->failure && time() < $deadline) {
+            $goeson = !$this->await_slot() || $this->compare($this->parity($client, $records, $options->kinds));
             $report = $this->loop($deadline, $batches, $progress, $options->kinds);
-            $maycompare = $report->empty && !$report->failure;
         }
         $this->log_outage($report);
         return $report;
+    }
+
+    /**
+     * Compares with the backend, and stores when the rate limit allows to go on.
+     *
+     * @param parity $parity
+     * @return bool whether it has found something to send
+     */
+    private function compare(parity $parity): bool {
+        $start = microtime(true);
+        $enqueued = $parity->run();
+        if ($enqueued) {
+            $this->set_pace($start, $enqueued);
+        }
+        return (bool)$enqueued;
     }
 
     /**
@@ -276,7 +291,7 @@ class runner {
                 $this->backfill->apply_request($kinds);
                 $done = !$this->backfill->is_running();
             }
-            if (!$done && $this->await_backfill_slot()) {
+            if (!$done && $this->await_slot()) {
                 $report = $this->send_backfill_batch($deadline);
                 $done = (bool)$report->failure;
             }
@@ -289,11 +304,12 @@ class runner {
     }
 
     /**
-     * Waits until the rate limit allows the next batch of the backfill, but for a second at most, because of live changes.
+     * Waits until the rate limit allows the next batch of the backfill or of a comparison, but for a second at most, because of live
+     * changes.
      *
      * @return bool whether it does
      */
-    private function await_backfill_slot(): bool {
+    private function await_slot(): bool {
         $wait = ($this->memory->get(self::PACE)['due'] ?? 0) - microtime(true);
         if ($wait > MINSECS * sender::BATCH / $this->rate) {
             return true; // The rate was raised, or the clock set back.
@@ -313,9 +329,20 @@ class runner {
         $before = $this->backfill->state()['done'];
         $report = $this->sender->run($this->backfill, $deadline, 1);
         $this->count_sent($report);
-        $read = $this->backfill->state()['done'] - $before;
-        $this->memory->set(self::PACE, ['due' => round($start + MINSECS * $read / $this->rate, 3)]);
+        $this->set_pace($start, $this->backfill->state()['done'] - $before);
         return $report;
+    }
+
+    /**
+     * Stores when the rate limit allows the next batch.
+     *
+     * @param float $start of the last one
+     * @param int $records how many it had
+     */
+    private function set_pace(float $start, int $records): void {
+        // Not more, or await_slot() would not believe it.
+        $records = min($records, sender::BATCH);
+        $this->memory->set(self::PACE, ['due' => round($start + MINSECS * $records / $this->rate, 3)]);
     }
 
     /**

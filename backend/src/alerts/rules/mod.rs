@@ -1,5 +1,6 @@
 //! The rules. Each one judges data that was read before; a limit of 0 in the configuration turns it off.
 
+mod backup;
 mod braked;
 mod clock;
 mod database;
@@ -11,6 +12,7 @@ mod tests;
 
 use std::time::Duration;
 
+pub(super) use backup::{Backups, backup};
 pub(super) use braked::{BrakedSite, braked};
 pub(super) use clock::clock;
 pub(super) use database::{UnreadableRules, database, lost, not_stored, unreadable};

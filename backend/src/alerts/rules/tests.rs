@@ -39,6 +39,7 @@ fn no_rules() -> AlertRules {
         rejected_percent: 0,
         database_seconds: 0,
         token_days: 0,
+        backup_hours: 0,
     }
 }
 

@@ -5,7 +5,7 @@ use poem_openapi::types::ToJSON;
 use super::{how_to_begin, pause_lines};
 use crate::{
     cli::{CliError, counted, print},
-    clock::Clock,
+    clock::{Clock, Timestamp},
     config::Config,
     delivery::Destination as _,
     store::Store,
@@ -17,7 +17,10 @@ pub(super) async fn run(config: &Config, store: &Store, json: bool, clock: &Cloc
     let found = DestinationView::read(store, Zoho::NAME, config.zoho.is_some(), clock.now()).await?;
     match found {
         None if json => print("null"),
-        None => print(format_args!("{}.", how_to_begin(config))),
+        None => {
+            print(format_args!("{}.", how_to_begin(config)))?;
+            print_backup(store.life().await?.backup_at.map(Timestamp::to_rfc3339))
+        }
         Some(found) if json => print(found.to_json_string()),
         Some(found) => print_status(&found),
     }
@@ -79,6 +82,18 @@ fn print_status(found: &DestinationView) -> Result<(), CliError> {
     if found.records.failed > 0 {
         print("Failed records need a person. After fixing the cause: backend-sync sync retry")?;
     }
+    print_audit(found)?;
+    print_backup(found.last_backup_at.clone())
+}
+
+fn print_backup(at: Option<String>) -> Result<(), CliError> {
+    match at {
+        Some(at) => print(format_args!("The last backup was made at {at}.")),
+        None => print("backend-sync backup has made no backup yet."),
+    }
+}
+
+fn print_audit(found: &DestinationView) -> Result<(), CliError> {
     match &found.conservation {
         Some(audit) if audit.holds => print(format_args!(
             "The sum is right: each record has one sync item, in one state (audit of {}).",

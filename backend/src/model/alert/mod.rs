@@ -23,6 +23,8 @@ pub enum Rule {
     Failed,
     /// A destination is paused.
     Paused,
+    /// There is no recent backup.
+    BackupMissed,
     /// A process delivers nothing because its mapping is another one.
     OtherMapping,
     /// Unusually much that cannot be undone waits for a person.

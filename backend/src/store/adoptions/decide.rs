@@ -99,6 +99,7 @@ impl Store {
             let values: Vec<Value> = vec![state.as_str().into(), now.0.into(), by.into(), id.into()];
             execute(&transaction, sql, values).await?;
             request_delivery(&transaction, destination, &[adoption.key], now).await?;
+            self.enter_decision(destination, (adoption.key, &adoption.remote_id), state, now).await?;
         }
         transaction.commit().await?;
         Ok(Ok(Adoption { state, ..adoption }))

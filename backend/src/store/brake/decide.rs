@@ -201,13 +201,20 @@ impl Store {
         values.push(left.into());
         let sql = format!(
             "UPDATE erasures SET {set} WHERE id IN (SELECT id FROM erasures WHERE site_id = ? AND state = 'requested' \
-             AND braked_at IS NOT NULL{only} ORDER BY braked_at, id LIMIT ?)"
+             AND braked_at IS NOT NULL{only} ORDER BY braked_at, id LIMIT ?) RETURNING moodle_id, lifted_at"
         );
         // Under the writers' lock, as whatever begins or lifts an erasure.
         let (transaction, _) = self.begin_write(0).await?;
-        let changed = execute(transaction.connection(), &sql, values).await?;
+        let changed = query(transaction.connection(), &sql, values).await?;
         transaction.commit().await?;
-        Ok(changed)
+        let mut lifted = Vec::new();
+        for row in &changed {
+            if let Some(at) = row.try_get::<Option<i64>>("", "lifted_at")? {
+                lifted.push((row.try_get("", "moodle_id")?, at));
+            }
+        }
+        self.enter_lifts(decision.site_id, lifted).await;
+        Ok(changed.len() as u64)
     }
 }
 

@@ -107,7 +107,9 @@ impl CopyDestination {
     /// Whether it holds an unfinished copy.
     pub(super) async fn is_begun(&mut self) -> Result<bool, CopyError> {
         let begun = sqlx::query_scalar("SELECT to_regclass($1) IS NOT NULL").persistent(false).bind(COPY_PROGRESS);
-        let begun = begun.fetch_one(&mut *self.transaction().await?).await.map_err(CopyError::Destination)?;
+        let mut transaction = self.transaction().await?;
+        let begun = begun.fetch_one(&mut *transaction).await.map_err(CopyError::Destination)?;
+        end(transaction).await?;
         if begun && self.store.missing_migrations().await? > 0 {
             return Err(CopyError::OtherVersion);
         }
@@ -130,19 +132,21 @@ impl CopyDestination {
                 return Err(CopyError::DestinationNotEmpty(table.name.clone()));
             }
         }
-        Ok(())
+        end(transaction).await
     }
 
     /// The types of a table's columns, in the order of the source's.
     pub(super) async fn types(&mut self, table: &SourceTable) -> Result<Vec<Type>, CopyError> {
         let sql = "SELECT column_name::text, data_type::text FROM information_schema.columns \
                    WHERE table_schema = current_schema() AND table_name = $1";
+        let mut transaction = self.transaction().await?;
         let columns: Vec<(String, String)> = sqlx::query_as(sql)
             .persistent(false)
             .bind(&table.name)
-            .fetch_all(&mut *self.transaction().await?)
+            .fetch_all(&mut *transaction)
             .await
             .map_err(CopyError::Destination)?;
+        end(transaction).await?;
         let columns: BTreeMap<String, String> = columns.into_iter().collect();
         if columns.len() != table.columns.len() {
             return Err(CopyError::table(&table.name, "its columns are not the same in both databases"));
@@ -193,11 +197,13 @@ impl CopyDestination {
     /// How far an earlier copy got, in the order of `sums`; fails if it was of a different source.
     pub(super) async fn places(&mut self, sums: &[(SourceTable, Sum)]) -> Result<Vec<CopyProgress>, CopyError> {
         let sql = format!("SELECT name, rows, checksum, copied, after FROM {COPY_PROGRESS} ORDER BY name");
+        let mut transaction = self.transaction().await?;
         let rows: Vec<(String, i64, String, i64, Option<String>)> = sqlx::query_as(AssertSqlSafe(sql))
             .persistent(false)
-            .fetch_all(&mut *self.transaction().await?)
+            .fetch_all(&mut *transaction)
             .await
             .map_err(CopyError::Destination)?;
+        end(transaction).await?;
         let mut begun: BTreeMap<_, _> = rows.into_iter().map(|row| (row.0.clone(), row)).collect();
         let (mut places, mut differing) = (Vec::new(), Vec::new());
         for (table, sum) in sums {
@@ -285,6 +291,8 @@ impl CopyDestination {
             sum.add(&line);
             advance(1);
         }
+        drop(lines);
+        end(transaction).await?;
         Ok(sum)
     }
 
@@ -300,6 +308,12 @@ impl CopyDestination {
         }
         Ok(())
     }
+}
+
+/// Ends a transaction that only read. If it were dropped, it would last until the connection's next statement, perhaps for
+/// hours, and PostgreSQL ends what idles in a transaction.
+async fn end(transaction: Transaction<'_, Postgres>) -> Result<(), CopyError> {
+    transaction.rollback().await.map_err(CopyError::Destination)
 }
 
 /// A statement that does not stay prepared, because through a pooler the next one may meet another session.

@@ -68,6 +68,9 @@ pub struct Erasure {
 /// The origin of an erasure that follows from a deleted account in Moodle, not from a request.
 pub const BY_MOODLE: &str = "moodle";
 
+/// The origin of an erasure that was made or requested before the database was restored.
+pub(in crate::store) const BY_RESTORE: &str = "restore";
+
 /// What was erased where: counts, and ids at the destination.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Erased {
@@ -146,7 +149,8 @@ impl Store {
                    ON CONFLICT (site_id, moodle_id) WHERE lifted_at IS NULL DO UPDATE SET \
                    policy = CASE erasures.state WHEN 'requested' THEN excluded.policy ELSE erasures.policy END, \
                    requested_by = CASE erasures.state WHEN 'requested' THEN excluded.requested_by ELSE erasures.requested_by END, \
-                   due_at = CASE WHEN erasures.due_at < excluded.due_at THEN erasures.due_at ELSE excluded.due_at END RETURNING id";
+                   due_at = CASE WHEN erasures.due_at < excluded.due_at THEN erasures.due_at ELSE excluded.due_at END \
+                   RETURNING id, state, due_at, (SELECT name FROM sites WHERE sites.id = erasures.site_id) AS site";
         let values = vec![
             user.site_id.into(),
             user.userid.0.into(),
@@ -155,8 +159,17 @@ impl Store {
             now.0.into(),
             due_at.0.into(),
         ];
-        let rows = query(&self.write, sql, values).await?;
+        let transaction = self.begin_immediate().await?;
+        let rows = query(&transaction, sql, values).await?;
         let row = rows.first().ok_or_else(|| sea_orm::DbErr::RecordNotFound("the new erasure".to_owned()))?;
+        // Moodle reports a deletion again, and the register has the other.
+        if ![BY_MOODLE, BY_RESTORE].contains(requested_by)
+            && word::<ErasureState>(row, "state")? == ErasureState::Requested
+        {
+            let due = row.try_get("", "due_at")?;
+            self.enter_request(row.try_get("", "site")?, user.userid.0, (*policy, due), now).await?;
+        }
+        transaction.commit().await?;
         Ok(row.try_get("", "id")?)
     }
 

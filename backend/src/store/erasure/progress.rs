@@ -82,8 +82,10 @@ impl Store {
             execute(connection, "UPDATE counters SET erased = erased - 1 WHERE name = 'event'", vec![]).await?;
         }
         transaction.commit().await?;
-        if had_begun && let Some(row) = query(&self.write, PERSON, vec![id.into()]).await?.first() {
-            self.enter_lift(row.try_get("", "name")?, row.try_get("", "moodle_id")?, now).await;
+        if lifted.is_some()
+            && let Some(row) = query(&self.write, PERSON, vec![id.into()]).await?.first()
+        {
+            self.enter_lifts(row.try_get("", "site_id")?, vec![(row.try_get("", "moodle_id")?, now.0)]).await;
         }
         Ok(lifted.is_some())
     }

@@ -114,9 +114,11 @@ impl Zoho {
         Ok(Obstacle::Anothers(words(context, refusal, held)))
     }
 
-    /// Whether a record with this item's key is one that this database wrote, or may have written.
+    /// Whether a record with this item's key is one that this database wrote, or may have written. Keys are unique: if the
+    /// item's own record is gone, somebody merged it into this one, which got the key.
     pub(super) async fn is_ours(&self, job: &Job, id: &str) -> Result<bool, StoreError> {
         Ok(job.tried
+            || job.item.remote_id.is_some()
             || self.store.wrote(Self::NAME, job.item.key, id).await?
             || self.store.takes_over(Self::NAME).await?)
     }

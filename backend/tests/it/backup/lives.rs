@@ -72,5 +72,5 @@ async fn a_register_that_is_gone_is_written_again(database: Database) {
     Server::start_with(&database, &registered(&register)).await.stop().await;
     let text = std::fs::read_to_string(&register).unwrap();
     assert!(text.contains("\"erased\"") && text.contains("\"life\""), "{text}");
-    assert!(run_well(&database, &register, &["doctor"]).contains("1 erasure and 0 revoked tokens"));
+    assert!(run_well(&database, &register, &["doctor"]).contains("1 erasure, 0 revoked tokens"));
 }

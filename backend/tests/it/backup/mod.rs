@@ -1,5 +1,6 @@
 //! Backups while the server runs, restores, and what a restored database does.
 
+mod decisions;
 mod lives;
 mod zoho;
 
@@ -7,10 +8,14 @@ use std::{os::unix::fs::PermissionsExt, path::Path, process::Output};
 
 use serde_json::Value;
 
-use crate::support::{
-    Database, Server, command,
-    events::{at, user, user_event},
-    server::{run_json, run_with},
+use crate::{
+    delivery::start_with,
+    support::{
+        Database, Server, ZohoSimulator, command,
+        events::{at, user, user_event},
+        server::{run_json, run_with},
+        wait::until,
+    },
 };
 
 on_both_databases!(
@@ -18,7 +23,10 @@ on_both_databases!(
     what_is_no_backup_is_refused,
     erased_people_and_revoked_tokens_stay_so,
     doctor_misses_a_backup,
+    people_know_when_the_last_backup_was,
 );
+
+on_postgres!(a_restore_has_no_time_out);
 
 /// The settings of a server whose register is at this path.
 fn registered(register: &Path) -> [(&'static str, String); 1] {
@@ -190,4 +198,43 @@ async fn doctor_misses_a_backup(database: Database) {
     let output = run(&database, &register, &["doctor"]);
     let text = String::from_utf8(output.stdout).unwrap();
     assert!(!output.status.success() && text.contains("is missing, and 1 erasures"), "{text}");
+}
+
+async fn people_know_when_the_last_backup_was(database: Database) {
+    let (register, zoho) = (database.file("register"), ZohoSimulator::start_set_up().await);
+    let settings = [
+        ("BACKEND_SYNC_BACKUP__REGISTER", register.to_str().unwrap()),
+        ("BACKEND_SYNC_ALERTS__INTERVAL_SECONDS", "1"),
+        ("BACKEND_SYNC_ALERTS__RULES__BACKUP_HOURS", "24"),
+    ];
+    let server = start_with(&database, &zoho, &settings).await;
+    let open = async || {
+        let alerts = server.reader().list("/api/v1/alerts?state=open").await;
+        alerts.into_iter().find(|alert| alert["rule"] == "backup_missed")
+    };
+    let metric = "\nbackend_sync_last_backup_timestamp_seconds{} ";
+    assert!(!server.reader().get("/metrics").await.text.contains(metric));
+    assert!(run_well(&database, &register, &["sync", "status"]).contains("has made no backup yet"));
+    let day = 24 * 60 * 60 * 1_000;
+    database.execute(&format!("UPDATE sites SET created_at = created_at - {day}")).await;
+    let alert = until("the alert", open).await;
+    assert!(alert["message"].as_str().unwrap().contains("No backup has ever been made"), "{alert}");
+    run_well(&database, &register, &["backup", database.file("backup").to_str().unwrap()]);
+    until("the end of the alert", async || open().await.is_none().then_some(())).await;
+    until("the metric", async || server.reader().get("/metrics").await.text.contains(metric).then_some(())).await;
+    let at = server.reader().read("/api/v1/destinations/zoho").await["last_backup_at"].as_str().unwrap().to_owned();
+    assert!(run_well(&database, &register, &["sync", "status"]).contains(&format!("The last backup was made at {at}")));
+}
+
+async fn a_restore_has_no_time_out(database: Database) {
+    let (register, file) = (database.file("register"), database.file("backup"));
+    let server = Server::start_with(&database, &registered(&register)).await;
+    server.site().apply(&[user_event(3, "ann")]).await;
+    run_well(&database, &register, &["backup", file.to_str().unwrap()]);
+    server.stop().await;
+    let other = another(&database).await;
+    let set = "EXECUTE format('ALTER DATABASE %I SET idle_in_transaction_session_timeout = 1', current_database())";
+    other.execute(&format!("DO $$ BEGIN {set}; END $$")).await;
+    run_well(&other, &register, &["restore", file.to_str().unwrap()]);
+    assert_eq!(other.count("SELECT count(*) FROM users").await, 1);
 }

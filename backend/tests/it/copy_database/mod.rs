@@ -1,5 +1,6 @@
 //! Moving from SQLite to PostgreSQL. Each test gets the destination.
 
+mod idle;
 mod interrupted;
 mod moves_on;
 mod proved;

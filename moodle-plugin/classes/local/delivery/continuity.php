@@ -47,20 +47,21 @@ class continuity {
      * @param outcome[] $outcomes one for each event, in the same order
      */
     public static function acknowledge(memory $memory, array $events, array $outcomes): void {
-        $before = $memory->get(self::LAST)['position'] ?? null;
-        $last = null;
+        $positions = [];
         foreach ($events as $i => $event) {
-            if ($outcomes[$i]->is_accepted() && !$outcomes[$i]->is_duplicate() && $outcomes[$i]->id > ($last['position'] ?? 0)) {
-                $last = ['event' => $event->idempotencykey, 'position' => $outcomes[$i]->id];
+            if ($outcomes[$i]->is_accepted() && !$outcomes[$i]->is_duplicate() && $outcomes[$i]->id > 0) {
+                $positions[$outcomes[$i]->id] = $event->idempotencykey;
             }
         }
-        if ($last) {
-            $memory->set(self::LAST, $last);
-            $step = $before === null ? 1 : $last['position'] - $before;
-            if ($step <= 0 || $step > self::GAP) {
-                $memory->set(self::COMPARE, ['reason' => self::RESTORED]);
-            }
+        if (!$positions) {
+            return;
         }
+        $before = $memory->get(self::LAST)['position'] ?? null;
+        $last = max(array_keys($positions));
+        if ($before !== null && (min(array_keys($positions)) <= $before || $last - $before > self::GAP)) {
+            $memory->set(self::COMPARE, ['reason' => self::RESTORED]);
+        }
+        $memory->set(self::LAST, ['event' => $positions[$last], 'position' => $last]);
     }
 
     /**

@@ -50,6 +50,11 @@ class parity {
     const RANGE = 1000;
     /** @var int ranges of one request; the backend reads 50,000 rows for one */
     const RANGES = 20;
+    /**
+     * @var int records after which a run looks no further: what people do meanwhile waits for no more than that, a batch or two. After
+     *     an upgrade, a backend may know the digest of none of a million records
+     */
+    const REPAIRS = 1000;
     /** @var float seconds after which a run starts no further request: live changes must not wait */
     const SECONDS = 2.0;
     /** @var int passes: the first looks and repairs, the second also deletes, the third says what is left */
@@ -121,6 +126,16 @@ class parity {
      */
     public static function allow(memory $memory): void {
         $memory->set(continuity::COMPARE, ['reason' => self::ASKED, 'allowed' => true]);
+    }
+
+    /**
+     * Whether there is something to compare.
+     *
+     * @param memory $memory
+     * @return bool
+     */
+    public static function is_due(memory $memory): bool {
+        return $memory->get(continuity::COMPARE) || ($memory->get(self::STATE)['status'] ?? '') === self::RUNNING;
     }
 
     /**
@@ -249,6 +264,9 @@ class parity {
             $counts['digest'] = digests::chain($counts['digest'], $questions[$i]['digest']);
             $counts['unprovable'] += count($ranges[$i]['except']);
             $this->state['cursor'] = $ranges[$i]['to'];
+            if ($this->enqueued >= self::REPAIRS) {
+                return;
+            }
         }
     }
 

@@ -132,6 +132,26 @@ final class continuity_test extends sender_testcase {
     }
 
     /**
+     * A backend that was restored since the last handshake, and takes the next event before there is another one: its positions
+     * begin again, or far behind.
+     */
+    public function test_restored_between_handshakes(): void {
+        $this->send_users([1]);
+        $backup = clone $this->world->backend;
+        $this->send_users([2, 3]);
+        foreach ([0, continuity::GAP + 3] as $gap) {
+            $this->world->backend = clone $backup;
+            $this->world->backend->gap = $gap;
+            $this->assertNull($this->send_users([4 + $gap])->failure);
+            $this->assertSame(['reason' => continuity::RESTORED], $this->world->memory->get(continuity::COMPARE), "gap $gap");
+            $this->world->memory->set(continuity::COMPARE, null);
+            $this->assertNull($this->send_users([5 + $gap])->failure);
+            $this->assertNull($this->world->memory->get(continuity::COMPARE), 'once');
+        }
+        $this->assertCount(1, $this->world->backend->of('handshake'));
+    }
+
+    /**
      * Moodle that remembers less than the backend stops until an administrator says what happened.
      */
     public function test_restored_moodle(): void {

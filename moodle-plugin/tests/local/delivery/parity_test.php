@@ -104,6 +104,30 @@ final class parity_test extends sender_testcase {
     }
 
     /**
+     * After an upgrade, a backend may know no digest at all. What people do meanwhile waits for some of it only.
+     */
+    public function test_many_repairs(): void {
+        $this->world->put_users(5 * parity::REPAIRS);
+        $this->world->run();
+        foreach (array_keys($this->world->backend->records) as $key) {
+            $this->world->backend->records[$key]['unknown'] = true;
+        }
+        parity::request($this->world->memory, parity::ASKED);
+        $client = new client($this->world->backend, $this->world->url, $this->world->token);
+        $range = intdiv(parity::REPAIRS, 4);
+        for ($runs = 1; $runs <= 5; $runs++) {
+            $this->assertTrue(parity::is_due($this->world->memory));
+            $world = $this->world;
+            (new parity($world->store, $world->source, $client, $world->memory, $world->clock, change::KINDS, $range))->run();
+            $this->assertCount(parity::REPAIRS, $world->outbox->rows);
+            $world->run();
+        }
+        $this->assertTrue(parity_counts::is_equal($this->compare()['user']));
+        $this->assertFalse(parity::is_due($this->world->memory));
+        $this->assert_settled();
+    }
+
+    /**
      * Random histories, also with restored backups on either side.
      */
     public function test_random_histories(): void {

@@ -1,18 +1,16 @@
 //! What a database must learn from the register, and the register from the database: whenever a program opens it.
 
-use std::collections::BTreeMap;
+mod adoptions;
+mod people;
 
 use super::{
-    BrakeLimits, Erasure, ErasureRequest, Life, StoreError, UserFilter,
+    Life, StoreError,
     connection::connect::Store,
     life::life_in,
-    register::{Entry, Kept, KeptLife, KeptPerson, Register},
-    sql::{count, execute, query, word},
+    register::{Entry, Kept, KeptLife, Register},
+    sql::{execute, query},
 };
-use crate::{
-    clock::Timestamp,
-    model::{ErasurePolicy, Id},
-};
+use crate::clock::Timestamp;
 
 /// What was done to a database that is older than its register.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -21,33 +19,32 @@ pub struct Reapplied {
     pub noticed: bool,
     /// People who are erased again.
     pub erased: usize,
+    /// People whose erasure is requested again.
+    pub requested: usize,
     /// People whose erasure is lifted again.
     pub lifted: usize,
     /// Tokens that are revoked again.
     pub revoked: usize,
+    /// Adoptions that are decided again.
+    pub decided: usize,
+}
+
+impl Reapplied {
+    /// Whether it was older.
+    pub fn is_anything(&self) -> bool {
+        self.erased + self.requested + self.lifted + self.revoked + self.decided > 0
+    }
 }
 
 /// Whether there is a register, for people.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RegisterState {
-    /// With this many people and tokens.
-    Kept(usize, usize),
-    /// There is no file, and this many erasures and revocations should be in it.
-    Missing(u64),
-    /// None is configured, and this many erasures and revocations would come undone by a restore.
-    NotConfigured(u64),
-}
-
-/// The origin of an erasure that was made before the database was restored.
-const BY_RESTORE: &str = "restore";
-
-/// What was decided is not braked again.
-const NO_BRAKE: BrakeLimits = BrakeLimits { minimum: 0, percent: 0, window: std::time::Duration::ZERO };
-
-/// The newest erasure of a person that has begun.
-struct Known {
-    id: i64,
-    person: KeptPerson,
+    /// With this many people, tokens and adoptions.
+    Kept(usize, usize, usize),
+    /// There is no file, and so much should be in it.
+    Missing(usize),
+    /// None is configured, and so much would come undone by a restore.
+    NotConfigured(usize),
 }
 
 impl Life {
@@ -101,6 +98,7 @@ impl Store {
         let mut done = Reapplied::default();
         let mut missing = self.reapply_erasures(kept, now, &mut done).await?;
         missing.extend(self.reapply_revocations(kept, &mut done).await?);
+        missing.extend(self.reapply_decisions(kept, &mut done).await?);
         if let Err(error) = register.append(missing).await {
             // What is done from now on fails if it must be entered; what was done before is entered at the next start.
             tracing::error!(%error, "the register lacks what is in the database");
@@ -126,10 +124,12 @@ impl Store {
         let register = self.register();
         if let Some(register) = register.as_ref().filter(|register| register.0.exists()) {
             let kept = register.read()?;
-            return Ok(RegisterState::Kept(kept.people.len(), kept.revoked.len()));
+            return Ok(RegisterState::Kept(kept.people.len(), kept.revoked.len(), kept.adoptions.len()));
         }
-        let sql = "SELECT count(*) AS count FROM tokens WHERE revoked_at IS NOT NULL";
-        let undone = self.begun_erasures().await?.len() as u64 + count(&self.read, sql, vec![]).await?;
+        let (kept, mut done) = (Kept::default(), Reapplied::default());
+        let undone = self.missing_people(&kept).await?.len()
+            + self.reapply_revocations(&kept, &mut done).await?.len()
+            + self.missing_decisions(&kept).await?.len();
         Ok(if register.is_some() { RegisterState::Missing(undone) } else { RegisterState::NotConfigured(undone) })
     }
 
@@ -145,47 +145,6 @@ impl Store {
         }
         transaction.commit().await?;
         Ok(behind)
-    }
-
-    /// Returns what the register lacks.
-    async fn reapply_erasures(
-        &self,
-        kept: &Kept,
-        now: Timestamp,
-        done: &mut Reapplied,
-    ) -> Result<Vec<Entry>, StoreError> {
-        let known = self.begun_erasures().await?;
-        let mut missing = Vec::new();
-        for ((site, user), Known { id, person }) in &known {
-            match kept.people.get(&(site.clone(), *user)) {
-                Some(entered) if entered.at > person.at && entered.erased.is_none() && person.erased.is_some() => {
-                    done.lifted += usize::from(self.lift_erasure(*id, now).await?);
-                }
-                Some(entered) if entered.at >= person.at => {}
-                _ => missing.push(entry(site.clone(), *user, *person)),
-            }
-        }
-        let sites = self.site_names().await?.into_iter().map(|(id, name)| (name, id)).collect::<BTreeMap<_, _>>();
-        for ((site, user), entered) in &kept.people {
-            let is_known = known.get(&(site.clone(), *user));
-            let is_erased =
-                is_known.is_some_and(|known| known.person.erased.is_some() || known.person.at >= entered.at);
-            // Of a site that is not there yet, nothing is stored either.
-            let (Some(policy), false, Some(site_id)) = (entered.erased, is_erased, sites.get(site)) else { continue };
-            self.erase_again(UserFilter { site_id: *site_id, userid: Id(*user) }, policy, now).await?;
-            done.erased += 1;
-        }
-        Ok(missing)
-    }
-
-    /// Erases a person whose erasure began in an earlier life: here at once, and the server does the rest.
-    async fn erase_again(&self, user: UserFilter, policy: ErasurePolicy, now: Timestamp) -> Result<(), StoreError> {
-        let request = ErasureRequest { user, policy, requested_by: BY_RESTORE, due_at: now };
-        let id = self.request_erasure(&request, now).await?;
-        self.begin_erasure(id, NO_BRAKE, now).await?;
-        let Some(erasure): Option<Erasure> = self.erasure(id).await? else { return Ok(()) };
-        while self.blank_step(&erasure, now).await? > 0 {}
-        Ok(())
     }
 
     /// Returns what the register lacks.
@@ -206,41 +165,6 @@ impl Store {
         Ok(missing)
     }
 
-    /// The newest erasure of each person that has begun.
-    async fn begun_erasures(&self) -> Result<BTreeMap<(String, i64), Known>, StoreError> {
-        let sql = "SELECT e.id, s.name, e.moodle_id, e.policy, e.begun_at, e.lifted_at FROM erasures e \
-                   JOIN sites s ON s.id = e.site_id WHERE e.begun_at IS NOT NULL ORDER BY e.id";
-        let mut known = BTreeMap::new();
-        for row in query(&self.read, sql, vec![]).await? {
-            let (id, site, user) = (row.try_get("", "id")?, row.try_get("", "name")?, row.try_get("", "moodle_id")?);
-            let (begun, lifted): (i64, Option<i64>) = (row.try_get("", "begun_at")?, row.try_get("", "lifted_at")?);
-            let person = match lifted {
-                Some(at) => KeptPerson { erased: None, at },
-                None => KeptPerson { erased: Some(word(&row, "policy")?), at: begun },
-            };
-            known.insert((site, user), Known { id, person });
-        }
-        Ok(known)
-    }
-
-    /// Enters that a person's erasure begins, before it counts.
-    pub(super) async fn enter_erasure(
-        &self,
-        site: String,
-        user: i64,
-        policy: ErasurePolicy,
-        at: Timestamp,
-    ) -> Result<(), StoreError> {
-        self.enter(Entry::Erased { site, user, policy, at: at.0 }).await
-    }
-
-    /// Enters that an erasure was lifted. If that fails, it is entered when the database is opened next.
-    pub(super) async fn enter_lift(&self, site: String, user: i64, at: Timestamp) {
-        if let Err(error) = self.enter(Entry::Lifted { site, user, at: at.0 }).await {
-            tracing::warn!(%error, "the register does not know yet that an erasure was lifted");
-        }
-    }
-
     /// Enters that a token is revoked, before it is.
     pub(super) async fn enter_revocation(&self, hash: String, at: Timestamp) -> Result<(), StoreError> {
         self.enter(Entry::Revoked { hash, at: at.0 }).await
@@ -251,12 +175,5 @@ impl Store {
             Some(register) => register.append(vec![entry]).await,
             None => Ok(()),
         }
-    }
-}
-
-fn entry(site: String, user: i64, person: KeptPerson) -> Entry {
-    match person.erased {
-        Some(policy) => Entry::Erased { site, user, policy, at: person.at },
-        None => Entry::Lifted { site, user, at: person.at },
     }
 }
