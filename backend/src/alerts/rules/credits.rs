@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{DestinationInput, Violation, critical, limit, warning};
+use super::{Violation, critical, input::DestinationInput, limit, warning};
 use crate::{alerts::words::when, clock::Timestamp, config::AlertRules, store::CreditSample};
 
 /// The shortest time over which the use of credits is extrapolated.

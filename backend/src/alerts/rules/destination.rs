@@ -1,9 +1,11 @@
 //! The rules about a destination as a whole.
 
-use std::{collections::HashMap, time::Duration};
+use std::time::Duration;
 
 use super::{
-    Violation, credits, critical, limit, list,
+    Violation, credits, critical,
+    input::DestinationInput,
+    limit, list,
     records::{failed, oldest_change, parked},
     warning,
 };
@@ -16,30 +18,8 @@ use crate::{
     clock::Timestamp,
     config::AlertRules,
     model::{AlertCause, Observation, Records, Rule, Severity},
-    store::{CreditSample, DestinationSummary, Hold, OPERATOR, OUTAGE, Reason, Waiting},
+    store::{DestinationSummary, Hold, OPERATOR, OUTAGE},
 };
-
-/// What the rules need to know about a destination.
-pub(in crate::alerts) struct DestinationInput {
-    pub(in crate::alerts) summary: DestinationSummary,
-    /// Credits reserved for others.
-    pub(in crate::alerts) reserve: i64,
-    /// Credits left, over the last hour.
-    pub(in crate::alerts) samples: Vec<CreditSample>,
-    /// What is on its way.
-    pub(in crate::alerts) waiting: Option<Waiting>,
-    /// What failed or waits for other records.
-    pub(in crate::alerts) reasons: Vec<Reason>,
-    /// The sites' names by number.
-    pub(in crate::alerts) sites: HashMap<i64, String>,
-}
-
-impl DestinationInput {
-    /// The name, as people write it.
-    pub(super) fn name(&self) -> String {
-        capitalised(&self.summary.name)
-    }
-}
 
 /// Judges a destination.
 pub(in crate::alerts) fn destination(input: &DestinationInput, rules: &AlertRules, now: Timestamp) -> Vec<Observation> {

@@ -1,6 +1,6 @@
 //! The rules about records that are not at a destination: those that failed, and those that wait for others.
 
-use super::{DestinationInput, Violation, limit, list};
+use super::{Violation, input::DestinationInput, limit, list};
 use crate::{
     alerts::{
         advice::meaning,

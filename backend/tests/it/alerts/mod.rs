@@ -2,7 +2,7 @@
 
 mod causes;
 mod channels;
-mod news;
+pub(crate) mod news;
 mod operating;
 mod sites;
 mod unstored;

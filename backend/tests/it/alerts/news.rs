@@ -150,10 +150,17 @@ async fn a_channel_that_is_new_hears_what_is_open(database: Database) {
     server.stop().await;
 }
 
-async fn nothing_is_wrong_only_after_a_look(database: Database) {
-    // Another process has the turn.
+/// As if a server began and another process had the turn.
+pub(crate) async fn never_looked(database: &Database) {
+    Server::start(database).await.stop().await;
     let lease = super::now() + 120_000;
-    database.execute(&format!("UPDATE alert_turns SET holder = 'other', lease_until = {lease}")).await;
+    let sql =
+        format!("UPDATE alert_turns SET holder = 'other', lease_until = {lease}, due_at = 0, evaluated_at = NULL");
+    database.execute(&sql).await;
+}
+
+async fn nothing_is_wrong_only_after_a_look(database: Database) {
+    never_looked(&database).await;
     let server = Server::start_with(&database, &quick()).await;
     let operator = server.reader();
     let said = || String::from_utf8(run(&database, &["alerts", "list"]).stdout).unwrap();
@@ -184,7 +191,7 @@ async fn what_a_resync_queues_is_not_old(database: Database) {
         .await;
     zoho.add_faults(json!([{"match": {"every": 1}, "fault": "internal_error"}])).await;
     let resync = async || {
-        let done = run(&database, &["sync", "resync", "--yes"]);
+        let done = run(&database, &["sync", "resync", "--yes", "--no-wait"]);
         assert!(done.status.success(), "{done:?}");
     };
     resync().await;
